@@ -1,0 +1,7 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+
+DROP TABLE ai_responses;
+DROP TYPE ai_response_status;
+
+COMMIT;

@@ -1,0 +1,51 @@
+-- name: CreateAIResponse :one
+INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, lease_expires_at)
+VALUES (@id, @ticket_id, @turn_message_id, @model, now() + make_interval(secs => @lease_seconds::integer))
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at;
+
+-- name: GetAIResponseForTurn :one
+-- The one that is being written or was completed. Failed and superseded ones leave the turn open.
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at
+FROM ai_responses
+WHERE ticket_id = @ticket_id
+    AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
+    AND status IN ('streaming', 'completed');
+
+-- name: GetAIResponseByID :one
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at
+FROM ai_responses
+WHERE id = @id;
+
+-- name: CompleteAIResponse :execrows
+-- Zero rows: the response is no longer this attempt's to complete.
+UPDATE ai_responses
+SET status = 'completed', message_id = @message_id, finish_reason = @finish_reason, last_seq = @last_seq,
+    prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
+    cached_tokens = @cached_tokens, first_token_at = @first_token_at, finished_at = clock_timestamp()
+WHERE id = @id AND attempt = @attempt AND status = 'streaming';
+
+-- name: FailAIResponse :execrows
+-- Zero rows: the response has ended otherwise.
+UPDATE ai_responses
+SET status = 'failed', error_code = @error_code, last_seq = @last_seq, prompt_tokens = @prompt_tokens,
+    completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens,
+    first_token_at = @first_token_at, finished_at = clock_timestamp()
+WHERE id = @id AND attempt = @attempt AND status = 'streaming';
+
+-- name: FailExpiredAIResponses :execrows
+-- An answer whose lease has ended has lost its writer.
+UPDATE ai_responses
+SET status = 'failed', error_code = @error_code, finished_at = clock_timestamp()
+WHERE ticket_id = @ticket_id AND status = 'streaming' AND lease_expires_at < clock_timestamp();
+
+-- name: SupersedeAIResponses :execrows
+-- The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
+UPDATE ai_responses
+SET status = 'superseded', error_code = 'superseded', finished_at = clock_timestamp()
+WHERE ticket_id = @ticket_id AND status = 'streaming';

@@ -1,0 +1,42 @@
+-- name: CreateMessage :one
+-- Takes its place in the ticket's order, so the ticket's row must be locked.
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
+VALUES (
+    @id, @ticket_id, @author, @author_id, @content,
+    GREATEST(
+        clock_timestamp(),
+        (
+            SELECT max(m.created_at) + interval '1 microsecond'
+            FROM messages AS m
+            WHERE m.ticket_id = @ticket_id
+        )
+    )
+)
+RETURNING id, ticket_id, author, author_id, content, created_at;
+
+-- name: GetMessageByID :one
+SELECT id, ticket_id, author, author_id, content, created_at
+FROM messages
+WHERE id = @id;
+
+-- name: ListMessagesByTicket :many
+SELECT id, ticket_id, author, author_id, content, created_at
+FROM messages
+WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
+ORDER BY created_at, id
+LIMIT @max_rows;
+
+-- name: ListLatestMessagesByTicket :many
+-- Newest first.
+SELECT id, ticket_id, author, author_id, content, created_at
+FROM messages
+WHERE ticket_id = @ticket_id
+ORDER BY created_at DESC, id DESC
+LIMIT @max_rows;
+
+-- name: GetLatestCustomerMessage :one
+SELECT id, ticket_id, author, author_id, content, created_at
+FROM messages
+WHERE ticket_id = @ticket_id AND author = 'customer'
+ORDER BY created_at DESC, id DESC
+LIMIT 1;
