@@ -15,20 +15,24 @@ WHERE ticket_id = @ticket_id
     AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
     AND status IN ('streaming', 'completed');
 
--- name: GetAIResponseByID :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
-FROM ai_responses
-WHERE id = @id;
+-- name: GetAIResponseByTicket :one
+SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
+    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
+    r.created_at, r.first_token_at, r.finished_at
+FROM ai_responses AS r
+JOIN tickets AS t ON t.id = r.ticket_id
+WHERE r.id = @id AND r.ticket_id = @ticket_id AND (t.user_id = @actor_id OR @staff::boolean);
 
--- name: CompleteAIResponse :execrows
--- Zero rows: the response is no longer this attempt's to complete.
+-- name: CompleteAIResponse :one
+-- No row: the response is no longer this attempt's to complete.
 UPDATE ai_responses
-SET status = 'completed', message_id = @message_id, finish_reason = @finish_reason, last_seq = @last_seq,
+SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = @last_seq,
     prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
     cached_tokens = @cached_tokens, first_token_at = @first_token_at, finished_at = clock_timestamp()
-WHERE id = @id AND attempt = @attempt AND status = 'streaming';
+WHERE id = @id AND attempt = @attempt AND status = 'streaming'
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at;
 
 -- name: FailAIResponse :execrows
 -- Zero rows: the response has ended otherwise.
@@ -41,7 +45,7 @@ WHERE id = @id AND attempt = @attempt AND status = 'streaming';
 -- name: FailExpiredAIResponses :execrows
 -- An answer whose lease has ended has lost its writer.
 UPDATE ai_responses
-SET status = 'failed', error_code = @error_code, finished_at = clock_timestamp()
+SET status = 'failed', error_code = 'ai_timeout', finished_at = clock_timestamp()
 WHERE ticket_id = @ticket_id AND status = 'streaming' AND lease_expires_at < clock_timestamp();
 
 -- name: SupersedeAIResponses :execrows
@@ -49,3 +53,10 @@ WHERE ticket_id = @ticket_id AND status = 'streaming' AND lease_expires_at < clo
 UPDATE ai_responses
 SET status = 'superseded', error_code = 'superseded', finished_at = clock_timestamp()
 WHERE ticket_id = @ticket_id AND status = 'streaming';
+
+-- name: RecordSupersededAIResponse :exec
+-- What a superseded answer took, told by its writer once that knows.
+UPDATE ai_responses
+SET last_seq = @last_seq, prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens,
+    reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens, first_token_at = @first_token_at
+WHERE id = @id AND attempt = @attempt AND status = 'superseded';

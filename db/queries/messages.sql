@@ -27,12 +27,16 @@ ORDER BY created_at, id
 LIMIT @max_rows;
 
 -- name: ListLatestMessagesByTicket :many
--- Newest first.
+-- The newest, oldest of them first.
 SELECT id, ticket_id, author, author_id, content, created_at
-FROM messages
-WHERE ticket_id = @ticket_id
-ORDER BY created_at DESC, id DESC
-LIMIT @max_rows;
+FROM (
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = @ticket_id
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT @max_rows
+) AS latest
+ORDER BY created_at, id;
 
 -- name: GetLatestCustomerMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at

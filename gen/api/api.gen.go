@@ -31,6 +31,8 @@ const (
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
 	AIFailureCodeAITimeout               AIFailureCode = "ai_timeout"
 	AIFailureCodeConversationNotAccepted AIFailureCode = "conversation_not_accepted"
+	AIFailureCodeDBBusy                  AIFailureCode = "db_busy"
+	AIFailureCodeDBUnavailable           AIFailureCode = "db_unavailable"
 	AIFailureCodeDraining                AIFailureCode = "draining"
 	AIFailureCodeInternal                AIFailureCode = "internal"
 	AIFailureCodeSuperseded              AIFailureCode = "superseded"
@@ -50,6 +52,10 @@ func (e AIFailureCode) Valid() bool {
 	case AIFailureCodeAITimeout:
 		return true
 	case AIFailureCodeConversationNotAccepted:
+		return true
+	case AIFailureCodeDBBusy:
+		return true
+	case AIFailureCodeDBUnavailable:
 		return true
 	case AIFailureCodeDraining:
 		return true
@@ -409,7 +415,7 @@ type AIResponseEvent struct {
 
 // AccessToken An access token and how to use it (RFC 6749, section 5.1).
 type AccessToken struct {
-	// AccessToken Send it as . Opaque to clients.
+	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
 	// ExpiresIn Seconds until the token ends.
@@ -478,7 +484,7 @@ type DoneEventType string
 // comments or display names.
 //
 // Examples: ada@example.com
-type Email = openapi_types.Email
+type Email = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -544,7 +550,7 @@ type LogInForm struct {
 	GrantType LogInFormGrantType `json:"grant_type,omitempty"`
 
 	// Password The account's password.
-	Password string `json:"password,omitempty"`
+	Password string `json:"password"`
 
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty"`
@@ -562,7 +568,7 @@ type LogInRequest struct {
 	Email string `json:"email"`
 
 	// Password The account's password.
-	Password string `json:"password,omitempty"`
+	Password string `json:"password"`
 }
 
 // Message One message of a ticket's conversation.
@@ -637,7 +643,7 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
-// SignUpRequest A new account.
+// SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
 	// comments or display names.
@@ -647,8 +653,10 @@ type SignUpRequest struct {
 	Email Email `json:"email"`
 
 	// Password 8 to 128 characters of any kind, compared exactly as sent.
-	Password string `json:"password,omitempty"`
-	Role     Role   `json:"role,omitempty"`
+	Password string `json:"password"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
 }
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
@@ -1408,7 +1416,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 }
 
-type BadGatewayApplicationProblemPlusJSONResponse Problem
+type BadGatewayResponseHeaders struct {
+	RetryAfter *int32
+}
+type BadGatewayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers BadGatewayResponseHeaders
+}
 
 type BadRequestApplicationProblemPlusJSONResponse Problem
 
@@ -1417,7 +1432,7 @@ type ConversationNotAcceptedApplicationProblemPlusJSONResponse Problem
 type EmailTakenApplicationProblemPlusJSONResponse Problem
 
 type GatewayTimeoutResponseHeaders struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 type GatewayTimeoutApplicationProblemPlusJSONResponse struct {
 	Body Problem
@@ -1449,7 +1464,7 @@ type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
 
 type ServiceUnavailableResponseHeaders struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 type ServiceUnavailableApplicationProblemPlusJSONResponse struct {
 	Body Problem
@@ -1627,7 +1642,9 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1795,7 +1812,9 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1967,7 +1986,9 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2053,7 +2074,9 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2068,7 +2091,7 @@ type ListTicketsResponseObject interface {
 }
 
 type ListTickets200ResponseHeaders struct {
-	Link string
+	Link *string
 }
 
 type ListTickets200JSONResponse struct {
@@ -2083,7 +2106,9 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Link", fmt.Sprint(response.Headers.Link))
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2165,7 +2190,9 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2326,7 +2353,9 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2446,7 +2475,9 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2632,7 +2663,9 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2818,10 +2851,13 @@ type StreamAIResponse502ApplicationProblemPlusJSONResponse struct {
 func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(502)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2838,7 +2874,9 @@ func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStrea
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2855,7 +2893,9 @@ func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStrea
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2871,7 +2911,7 @@ type ListMessagesResponseObject interface {
 }
 
 type ListMessages200ResponseHeaders struct {
-	Link string
+	Link *string
 }
 
 type ListMessages200JSONResponse struct {
@@ -2886,7 +2926,9 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Link", fmt.Sprint(response.Headers.Link))
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2984,7 +3026,9 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3170,7 +3214,9 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3652,190 +3698,190 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H39kts2lu+roLhb5XiXkiX1t1xTezt2nO2ZxHbF7fHdRL5NSIQkTFOAhoAsa5yu2r/uA9yH2AfbJ7mF",
-	"cwASJEFJrbYzyWymauKWRIDAAc7B+fidg0/RRC6WUjChVTT8FLGPdLHMGPx9efWcKzrOWGo+qdViQfNN",
-	"NIwuiWL5B5aTNddzudLk8iqKow80WzHz4ESmLBpGlN+krnkcpUxTnpnGV4QKtWa5IjRnRK25nsxZSuR0",
-	"SqQges6V7b4bxVHO/rpiSt/wNBpGvf7FRXo0Oe2c0F6vc9br9Trn5j+98n/mVUpTvVLR8Lh3EUea64zh",
-	"a73R6M3SfPlkmctxxhbqiT/Yu7s4urz6nquJFFM+W+X1+b9dKp0zuiA5m64UU0TPmR3zI0Vu2YbInCxk",
-	"yrIwWRaVrj3aXM8ZubyCrviEed0/hCb9Y48mJ71BhSb1oYQIU30GqfPqA8szSdNW0nBFqCZcK5LxBddh",
-	"Qsiyl3Yq1Ho6hAIX0EbnG7PA0VDnK+aT5KhCksqgQvTwHkBivM6llhOZtZDCbXclF0zPuZgRlikWpsjS",
-	"ddVOj3EubxmyS04UE9rreCXYxyWbaJYeQqaT7WSq7hw3UsLyXOYtpCqmg4T6gamlFIq9AcLUhIqwhCJy",
-	"SvRakiVnE6ZKMuHQhmTQ6/VGYiTYByb0kChNcz0SKdV0SD6NYBijaDiK8IcoHhm65vbNNzyFHwtqHNN+",
-	"r3OW9sad88nJSWcwvZie9tIePR6fQVvNJ7dMN5r1pwPaOZscsc7F+LTfOWG96RE9m/TTwQCaAfdDE7lk",
-	"gvIns6XuSKU6/UFvjIPSmi2WehQN+3dmOjwdkn1GNeyHJpuyTFPodyKFZkLDt9dzKm5H0f36H+zfP9nI",
-	"Vfe+/R8VS5dKwYIvM98/dOEWTCk6Mx1+GkWNxtOjfueMHR93Lkw3vUl/PKBHF8fnJw9a9QbtLYHiUcTV",
-	"DeUjy1SjaJIzqll6Q/HhQW9w2un3O4PBde9ieNQf9k+7x71Bv3/24yi6i0fRlAuu5jc5o0oKu73lEnpe",
-	"ldNc5nKx1Dda3jKhRtFw0B/AqMyJrrkU3i93dyMRAVNe8wWTK90uxxXPmGiR4No2bhdXKU+JkNoxNxfE",
-	"tDlEPNHt4um4Ip7KgYXkkvsVxNJkwpS6NpSpqzlALjKVOemfkAUXK+0LpE8RhaZI1WgYsc0f5+NvJ/wV",
-	"/+PV279d9V/yK3W10Msfn12dXv3lv//zv7r//Z//FcUR+7jkOVM3XETDi14vjqCDGzvQMaM5y2Foz6T4",
-	"wHJFzdq9lNqMdKn30kYmXsvAyvk/3wipb6jrurmQqWQKVxCeQW3E7+CQtRz4etrAO1n8KXtvDR/G7dMA",
-	"6gGPfY9y4AccYH2F7WQrFAIetvNXbCJFSiZzms9AFZnmckH6x+TVRMux0cfKN12D0Gh5EXxp5kTHRmOm",
-	"gnDxQfJJRQ9ImZrkfAmLNoyuyJoq++qU6LXhJrMXi1eXVLvCvsjxWb9vRrnOpZjh0FZKywXLLRmqw/p6",
-	"g5vFPvMQMsSeSIuGAYE26OLS/xjFUXWXHI3PzjpntDfonE97rDPup4PJETuenvROzbNGcEbDKc0Ui0vB",
-	"7HewRSwDDZ5//VbQD5RnKDh8CpjJmQNoTBXMK5XrEL+k45uV10WNSYoOSlYBYXcIY5zurao+d2+tjqzB",
-	"JLWxG4J8s6A8u6YBiWcXmk4mchWU+cw0vdHQtkqGHFV14RqDdYjSgnVMK0LTNGdKHWLXXbTZdd9UuiZu",
-	"YA0q+OM2JPh3RjM9r00/y4B5WFaRCO69kbyFpldCs1zQrE67KV1lGrTXwhwMEJC71vffG0cVQ67nsz/2",
-	"2a6LF2/FCXygGU+f5SxlQnOaqepU3hnpQZZUqbXM0+AcoIObiddDjSeqS25MFUMV12chow7ZCyeVvdCv",
-	"SEEzLFIdVoAWzdF7ZHlNc7pgmuX19YUBG0Geb8iyeKidOv4zpfujbGqIsBK3Qq6Foc+cKkLtS6BLQxtY",
-	"UBUNfyp6lyt9I6c3ORUzw+5LCUtrJoiG9t37+1O0chpXNxZS1J9KKz3LhzxqbtGr9NzY9Sgw4dkttEQV",
-	"q7bHUP2yvfkdOXIykR5kCfeOd20xN55WYuADPiFyKhTHo92nxgtzkhojkWhJJplUbCsdyl4qmwrPRTKh",
-	"whBhJvGArnZ7CCFom9wtCOEPqJ0a5VOGJN/J2ZV4IfO6CwCOj1eXKz0ng27PKDsLnxaznArt1GRPPBV/",
-	"GsU2z9lEk7nMFSNjY2TnmyiOVsqIvwVYLSn9X9bL2Z3IRTmgsOamyB/fvHrpDwOOkkBHewzEvOt7mpmJ",
-	"sTT4vpdSN15o98DCNbyxq1jnh7FMN44PpGDQD4oSY3a9vX7ROT9kD/TbpEMxE1IOqLEFmqMGIqA6qtrV",
-	"ZJGCzw81qZIaP/0DqaZxdS7OX0Au3WxAQtLlktFcWQOAKyKnmglCSc6MkoGW0nrOJ3PTOidj00/OMkaN",
-	"MWiUMC5ISjdqD0oUXocGJbZ4TEpKoLZ6f0K8v4ujwr5tKumXZMFSTonZW6BGyCXLcd5W4C1zma4mIZ9q",
-	"aRWGNPdGR6WXAhVZsCa91x/CP+cV/jkt+edlYd626e610d8hnV7IlUibYkMbHTw2Z5+ZidkLqoUgU+gg",
-	"pL4LiY5k8/mQuZ5V5npcnat7bXCa+KOdoRnDtbxE3q9M9I2m0ymZ0w+M5GyZ8eBpaWdxo+VNIT8q6y7Y",
-	"milNrI/Q6ez2ELUS1LeMHx1ktEzaDk87Q3M0F+MLEaU2CUOc13STSZpeS/mdERFV4rz6wHJyekz+xL8O",
-	"UGWJTW+0lDcZNK6oEHB6LOgGiXt6cnJ0SsYbzSD8spDqkMhLj/kk6HvWq50H0VISN5gGCZojBhIwkZr9",
-	"AavVNOcVXbiljMkSn61QY4sI7A17vW5/cHR8cvojUOee/pj9ZV5Jlqgc43Z3Thytlmnb0I/7w96ZOccG",
-	"fTjHjMJTWaWTzjnrH3fOxv1Jh/Ynx52j9HTcm1yws2m/B3T9QWbMSOEsk+tmyDeXGcOzlRKlwfwIGT/m",
-	"MXTF2W68PfZKZOhwgr5GMMZRBHtuzAhVtywFgh4qfE4r/OZtNjMz9MsUg2rstcbADUnegBX/9UptavtM",
-	"SrKgYkMyOeMCOESK4PmDfoCbsenCF0KuAztHDIavKdf8IKO4f7633wjnROyIGnTwBwwk4DPxdtni1Qx5",
-	"Dh+oHr9ZLVmuWNrcgfPVggrgwSlVYdNblY0rsg2bailvfUEvAcMw5xlqFfbsNy8YMyOe1znXmh3k3z5r",
-	"E/1v/BE2iV/+amgREnF7upJ/dVLO2KIPE3H1cR8g4pCgz9DKru9l+NbujcDesmptYaJXFIpSdcDfn5Kc",
-	"gfXNNZny/LDDc9y2ia6tte+G0thH1bGWM3/H9TxseplfCG2PG/1KttOiGPw/kiH4/tfJJ7Ut8kqwBnf8",
-	"9LukCVDQ2LNvBV3pOROaT2gjZvtSFh7EuphZ1dpVBI2x/guTVTCWuoBL4Qc9RM4ctXk7wUCtjaYha+oD",
-	"voPJq9VyKXPN0u+N7XwNjXwKvM4oF0SzjzpIg6L5Ddje6PRrNd6LuJumtwxDTg8z2acVs+WkpIg3Me8V",
-	"YbIE5wDUgZ23JVz8DvVA4Ia2AG3DfICeVTNscT8dbf9dHoOub1ZLWdv0zzTjKazIC8oDqNEFVwrMXiBm",
-	"c9k/FO1vpthByME5zhm9VYSSfJUVprs5CnI60eGYiVl+jgBHL16CwzggXgKTD6IXSgqQYgaNndGcpiHe",
-	"O0ZvXxcKcm0J5WIhxbaI3JrR2xvv9wrZ/KibFAXNjE3vupaCqTDtqracR77ibYdQsN9GQUMGf6IN6lVn",
-	"emdIN2c0ZTlClsFZ1sRSGDKU/KrQs1p1JRrZochXP7x4Ri76/V5sFAr4oX/SPen2Tx8DfZBZDOssl5mR",
-	"eFyKJ39RoC0V28yZX5M5W1AzmAX9+B0TMz2PhoOTk2JWSueOc7/j4rY57GS06vWOJqs8gz+YUSuzP4wi",
-	"wT7qUZTgaM8H5+ePY5iN+Z4s6Yx1yeUYsKEAqWYkowpiAtU5YO9WW1T/BgHEP5z0zNeD08kqVzL/w+1f",
-	"B6vL3p/n/cW3sz+n/c3xorc6W3/7Y+/8P6ahQUVt8+4dnwcnLpGI4TVbUj03+3Vt1gvUBdQ2qvNwM3iy",
-	"p6rwkIX6wRjZl1MbH66O+A2ooOYkBlOejNlU5mhcglfKcgl4PNRqMmG1ifT9oUxlvgDdhAt9BLov/cgX",
-	"q0U0PD+FMMyCC/zcL8ZpmHNmpfG7d+8uvYM5TN/JnGYZEzOGW+n07MTb+Ee1Lf81INNIzmi2+MMosufb",
-	"KIoRd/CHUTVcC3vhcFLfxVERUQbefgYbsjmPd+C8RnjBjJExm3GhugTwLWgEmN8Sw2EJQVnhRKBtYFbp",
-	"KSoQkowZWdCUkdWyOvttjPAnse4sBi/Y878tz//9zZ/G/5EdvzaHqRkeAAaiOLLhR2SrNi7pD85hYYvP",
-	"hghas9z09H9+uuz8SDt/63Uubjrv//WfoyA/UaW/+cCEvnoeXnKeutmDUAAsLtnIFfh9u+SSjHO5VpDK",
-	"kEBHb+Qqn7CEKGb2ttnWG8K1Ytm0Sy6F6c+P5EPf3AXuRoIrwmdC5iyNIajneVomcsGsmca1QiR3dyQq",
-	"VN8PEn3miI3LW1LbUKMDs+hcPY/uK5IXvO0oMUcn12xh9BDYRM5xXtkzJ73wHnApEeVoUgboIWzSzvmD",
-	"Pfge9cq21UdJ+UgRnprV2xCp5ywnasmyzOhmckooefv26rlZVDw7JlRIwSc0A+XBLjOEa7rhpdoufIEg",
-	"Rq6X9Cgt5m0C459zNo2G0T89KTOWnuCv6snVc5QYDi4OAuNrmn5LNVvTTQXR+KlydlvF4l/hDK8lQDWS",
-	"X1pG4do8qacN3cWVpI7dzV/7CRP7Tf01TgDn31zwy6tHiqyqGOHUTymCiCFyJEu9XBKfqakoII13saGr",
-	"Z7YcQNcmYmgXZRrYrLs4gIfY1UsDevHZqOxO9olcZYh3H5vTJVdG7Bn61nFjAFHCs8hDbFjBXCilj1QL",
-	"Mmw7OPyAJWmHUu8iats4vtAO3g1HJ5fq1mxgOqPc8w3MWbYEwlXRrwfQyseS7qKO97LPRZB7AG3v4shK",
-	"QC/L4zBBqMsOdsiway+54ktsgNaEEs8OBC29U6jpoZfbp594Cv2dD+/FONk3gKg9VMyVQOEd0s1D5z6Y",
-	"ZEEkcpcYSmZyBtKEa7ISRvZoT3bxFDZMGB38ACk/qfa0j5x/VoPmfj62EXIn24Ca6jwMtX317t27Tt2q",
-	"2ra56kbYXSsi9AEE1pWO9qHvdRWP+Vm4tNAs0a/jCeosk2vUJOdUzPD0asC9Dph/DR21a+7VV362eW/F",
-	"kG186JplyARH4WxRR44C1XUgJaau/S4ivCiQVp+VrdRqAuwkZqDx8EJ5BCSam2Ud2XXYYZR6dQl2nEZF",
-	"CYO7OIAL24NclREbolUACltbe8H+u7gWQN7VthKq/tyL5Wn4GrP8jP3qqfgBmNkBK9XEb+2adf29n41L",
-	"HTYahpGjcYtIOZhvE/t0wHQbEKJds6299fNZIzJjFe4jWpIZ/4Ci9w1m5tZy4g5jRFmpA7GDFb2iEWbY",
-	"1by0Xc2rSXyGUh5QaScjljiuz0ZkZz1zrcoMQBuwq2qs9lywwclS4RJy3SXX+cZaKhnVGPX+PHpsHety",
-	"wAL/CiRWA1kDWxiD6zLnfzt4btVEnX31JszqiRtR+l3t3waC5J9bqS0wALXzFxN1vkK4opix/PGXUGrf",
-	"imUuzRgMfz4r1+OApWkGSHeRtxF5votrIdFdPVTCr5/31FlThdaW0lKmYF1UYthPSYJh14QoulFkjfjX",
-	"LTCKA2jaAkfYvW8DI/is5HnkYzVigAPRiWY5UUybfWznSiYyNTqL5yxri+HWdncZEt62p+1Td3fl5GwN",
-	"LLOjVjl7BuHwZuxpUzpHMd+wqIpFXX5BlySl0pgMCfXxqNK5YD1gKgQ6UdqRJM0pF1zMkqF5ZCRc7S1q",
-	"LC25XLLUjzN6IFZb94Oh6Q9+foQZU2WMk8QuTmJDLmK1iIY/hepT1Ss1VesUUX6jNM0y91NZeWNrlQk7",
-	"KwgIFBnRnm79vhGS8SsIQUinuRyvBLMBLTk161IUGwOz1BzGZnOk3LRZcEE1+nYWdLk0r4D+Mk3btvNz",
-	"8yO+OoYqNa0PSsHcc06EhZ9EeeWezZliuu3RH8yP7kkIlrU9+cb8iE/exdEyNwyiNy9tsAVYOI6kYK+m",
-	"gPTYxsGVrrY/6lFn16PeVHb2WpBy15M+KQGCV6vsUvOSVXFzIJbncm005ZVi5vi0EfHjizIiftLtw+Fp",
-	"ScqtHlwpA9MEBUAqo+G6Lnm1pH9dMczJ5Wb0XQzvuVDkce/itB4AbrCBXz+mDYKwEppnKFNgekyk8K72",
-	"2OJR/+TotLcrwFgtVtMgarY2J1iCNWySridXbFmb96FIaxnz+6lKzMrbKhMv+5Hjv7AJbPRLLKkVktJ8",
-	"Mie24hah2o9Qo6IUW7TwdhL19yBPW9UZmqbgcKPZa2/zWMhw3YEr2Lo4PBrbzTv9a0cq+2gF34ZkVMxW",
-	"dMZicsuWGhK5AE5o/oiLIwpgczIrT11l48EY/KVjYIuMC2ZVlgp9LHrT277njkBB/MJo9CbatfxucqH1",
-	"bSmzc2/K4inbJGzl2e2yBgfx3GtwV2DY9ml5jdjD2uQdMNIfSIgQnqQNBvkRBsbZpPA54l5HkJgU2cae",
-	"kqWqIuiCDSHXWKQksauQAJLJqFkFPmT/3XjpjYB91DVBB/mFOyVdWMqYKd5yATgWmIcvZ/AA3ylmrETZ",
-	"tt3Kk6eJy/Mq2CWoXzlpUupdiHdJLB8ngD13MDalZc5S0OgIjFgRxcWElbgcUAVi8hfJBaLEamdOpTQe",
-	"fJNle5znV88BrxkKshHXIWrWtnjGXVwtPrdrf7+Ah3/AZ++KjI1dzVx9qgMX3ehiIY1xtc+73+Kbwzuk",
-	"RuhyQnW6uJeFttI3iLcO6CDV0NOQXL55dnVF6NRYQG8Fn8iUEWEEbsZtUbSvXr7407PHMcnkhGZkSXOU",
-	"+ZijS06PPWEeEyHJX1dSMxWPxEQuFmbexthIuVpmdANsryqYKwWHcA0X/t6T+ogdj6sAquMKKx8FVsLX",
-	"zlr5CXVl5KjStQGc9dRjnrlcFwVfkJP+vgwysbbhtn6rhuRdCdFuKitUkzlIYpbGcGgvmTQrUSX6SfOo",
-	"bRDdywgNoCbhpKc+WKIGTHUVCaXMGBUH8qa1f/aVyA1+A+IW5PLnFOK0F5xlaRG0b1qHy4zimUQLNyws",
-	"ZsUjEzrldq9w+Wq3xAVavnk2Qm0W+7u1NC56/ceECy3hEBjLdPMUVj+IHaI2eoj+Z8PGVmhQojKq5sjT",
-	"u0GO/gq44Vqabydvmz/EaNqQmQF5tLnLSSok9Qr9VQwMfwsQKASW96WVN+UXdn9U8xFq1bC8RA+IOWGm",
-	"l/lTzWVuerMFt4KHReXoCrp6MG0iZZlzvQxJYv5KzDJgajL0wdKnJMmA8kns+2VyRqHaeVHOGgvdKDJZ",
-	"6acj4RSvmynPNMuTuAwiGFVtzrLURhCUrrptzCiiOMJ3loqN7Sg43bIEXgjPpiyEhJJlLscBlnDpG202",
-	"oLyt2H/ydrcIsF2GNl4Iz3qJQFUugJwlTNVsnS65ShUCuccbDwcDDjA5JR9YrsxpemYzPk5OBz7aHU7B",
-	"vQCt/tG4WqGGUHJdTcc1H308d69zQTvT95/O7zrF38d7/N0f3AXQ37XCWvewizy8DQCq5swrw1WkDwFd",
-	"m6IRHBn2jK0tkCugA5scUeDd3WIpdn0qNsmZ/oz9+hXEQtvezPCRgrOsS77HuhQZm2oiV5UzrQgrhPjK",
-	"jzk0X2HRR49UBWJUbCEv9ck/6/uD7Wd9HK1zrtkrkW0QOA1ebBn00QSI9xRlVDE0CCCnbMJTpvYibFlf",
-	"bfucq+ruUzKplE1dAGt0tyuX/V1SpBhLHFqnUqTUi74dxi9NhmBhZf8XIMSvZe/VFsRZDFtXwytQ3NTa",
-	"vEJNtASa1YtQ7+mYeFfYEZSnXVJmIj8Fy8Kc5ExN6LIhU/bzWfj58LtcQQumNF0sTTOe7pPjUNQaaFPn",
-	"LZxnnUvNCN6WEdDiywoFDzaLXHxekzEz+pYiWnYbPAnnop/m4VbHTahCt+D+gPtUWrJxUpY9clowxgSd",
-	"3lQ/0wPXMZjXbU/Baqyxi2sGLXqjHVut4vjk7PFhxoR9wy5jEUoCfADrABtUDEbykn0ApXPJqDbGDRaD",
-	"1AUDWFOtblU2Iw42Lbg99c4ZUw07CrKk9jedMLHj4xW2GpSDoXlON9FdNdX4U3sqhtsPVp0prufJ5KzO",
-	"1lWxen4/O/p1ziDRFnLb8hUj6zkTW1M+S6BPkzPblGqrk4NZXEJszUbaHrE4ubjwAhbH3uL6ER3nt263",
-	"6kO7K7o324QVr6RM7k6KFMHG1FY57+RsynKGhbbu9eqwq8G52y3RC1eDt8NCkshnzXDSMj6A6zTOGOGg",
-	"LEw5rroXafeupPql4u7johZZo6Z9GZKvVnmfynzM0xT+9oL14SrgoerX9SrOwWrGofK2C6bnMq3Vk2uU",
-	"9PRLWoZKP4YKHwbq1KEwukl5rg19qpXbKpXF6qWgmjVbWiuYhGpcVJFKIZPCi5e3+k4hYJB0ybOM0bwa",
-	"tUGPKUYbjKJjc6QJFWzt0iBs1AiCEQFvahla3erktI8d5ilE9MPejkL7rhCL/iDDLk+q/bwpI5NT2SWJ",
-	"sRggPkOLailPSUJnEAKDIA5NF1wkeGOdptOpP2yofxJH8Lj51zwaXMVGKb17Ry7tyLfYHNtWB6MQW62E",
-	"c6Il6Q/OKxFhjCibZYshuEVzlhL2kU50tiGeGrHDkKiL6fN9jNjcruR+WiqsO+qpNp+6rE5zb4vEg760",
-	"Mh3AcJIueeewaN71d2O50k9bI64C8q1+0agFVjXEEdrIxf35euH08K3RPHjoi1ka9ka97oFyBrFTBwck",
-	"fDPG3fK4TRiVVRzrLF2WF64WPl9j9Eub7WVxOzUL4jAb86EAh31t1FKL3f2KN/jsQfCJahG3fTeYR5LG",
-	"Pns3Z8IVozAaNoTiMW0NGaYoBffg7ewWn6znEm5qgLBAq+ncRIZ4iqsbVcWKrlCnfWM+r26KfSBFXwo+",
-	"1O/dHz/kpvGmxXJCE9V5jTyOKgITWC6wrMKcMyWzD6CZWQ3vfetbr8Om0yvBcNoW/LKdZLn/CVHNqxxt",
-	"yJTnFnoop1CP1pYHLoiouJhlrGNeVvMWHkzJepHQutRyIGWjN0LgZbsb7tctqhatE4V8aaqN8d7v9ZwL",
-	"UsVEZqn5sijrupeHw8O3lO6Nfi/g3/hdeP7qhKe3TcJy1NGksYneXj+LyQ8vnpGjo6MLlAKF5qz4RzI1",
-	"bA8WAEn5jCMe2PdXbitM6ocezVg7mi/qUuCsIgTMRy/+OBqln47vOuafgfvnGv8ZVv4Zjbrmj9O7H4Nh",
-	"x5aClvcyb3Cf+B7+bSHn/Vlj/xDz23D8oVDtbQhfS3kbG7OnzO8zNhluQPIjy6XV35olSxTdBAQkIALs",
-	"1awBMQTfk5zRFDHKrttHikDT3ZDlXhW2HPQBNi6JbR2JrYoeE8S9QVKOmGQre9XWw4dSucV2K0E+z/uK",
-	"eew5c1syvmj2OUZRR+JUSBBanfAGDmKNxOdyG+x7pjqbfbelHpLWzjaHXprThMzfySrnevPG9IUTweyC",
-	"yxXiWfDTC7cmf3x33Sg+XU//ANZKXr96c02e0JWeP4GbHZLYZk9OZU6SMv0gsdXGQVzDlLybe4shz7Ve",
-	"+u4WN7xALjFErrzxKPS0s4/LTOYsV0PCACkGNzzVy5Xglb/mGIOQR5c8A/gE4RjjRxSFOZQ3I2Gs1A0i",
-	"lgEfgBlh7lIOVXePzekHVgEHOFSAvXGKazJj2iJIp5lc27x/r44tvAWPgwUv3XDmA1c6p1rmyrniCjea",
-	"fQp8bd6P4MyxvzEIe9V8eUWCyts8i4aRt5Swc9xeMl8PMCuRi6kMabnWf0tSpm5RKbeV8jB7XhG2GLN0",
-	"WGgiyt62h5VIYzt0d2bM2QLh4JiUhhgy68YgXIwEIMsYFeYIj+2eHG9sTe+RGIl/+ifywmicRGm2VOab",
-	"freyYRWfidUyIQuoY1uuYxzY1lAMQKErpVo+fCQGXQIpS2XuEFUkubT51qDlD4ktBYoFZLHaJ9SCTayK",
-	"A2uDBJvQLOuOxFExWkuiBAimiuM+rv3+5FPhaLl74vSvxOx6KGfAdXckjrsk+fabljaUd5zjJrFeL+Ud",
-	"5I6q7+aSKMYQnG++K/0y5CsAwqB/+DE+peeM50Sui6XuEryT6itkoIDbGFpamljVBh2GCGEeCazRUKgJ",
-	"7CM39oUEdh96Di+SHPeOk7jQIDN+y9CTWMZ0BYR8zfoKQC2Rb3AtyrLxdMEUbjisE6Ft6WOqScaMym4B",
-	"dU7MEiuiF+DxRGLExTyNYMRpxoRRIxJAGcD6IgwKS9v8VEdwiPPCDsahYcAcvO82ckZSOVmZ15VhdPPC",
-	"llTn5HGXPAepZDgmmciUJTHcUlQLvj0diQRsAbs6GFRHr34Z14TfjDix1YpIUsYDE6RetWxWM8AcO1Qn",
-	"zZREUif/u2M1485V6pehxW3hNupTQoFhWG6HICUmI443UH+1KNtiO/gKHPanxyRjGhH/aEaMhMzJfLOc",
-	"M6EeA+GT414vARHjVb/eWrYwOR4MElsGUu/MYneFX0fCLZ6X166NZQjwYuUAGgDEVh70uUv+TLOVq829",
-	"Nho0BtZzZjc14hhY2jU86rYKyJukCNAPIQifuEulsAfAtmPZM65iC5ROvNoaxXluVXdX+xLYqDsSL9ka",
-	"ItKquKwqTVlKIJy0gfpz5r0Mw0vFnb6C2VK51iB2DPDaSDLz93fc3fw0hrzsPKcbZWQDIggwA2IhcxY7",
-	"1C868rEgZLWisaNDuDz4kEwllOHieiRKSmCWqC1hi+V4naNKCtYlV1qRBCsWQ3xMYvoqLH6B9qmoBy5+",
-	"n3GokEsmRrMxypWbPBjLyB8pEMF+kTMSMpaDRjKy748Jgnyh6dur5wV0tUQCZ3LN8g5g64yGjuqQzPVI",
-	"ICiY57B4Zu+C7Q/5NaavD2c4EsQFg3aT8QkTChTbUqQYVWFprLDOoNsrC9p630HFqKKUP1JJxaWe4E42",
-	"HJuNzZSJ68qmAPjqiH/z/xv7/dd0cssgAm6RzdEw6nX7OAAAPS15NIyO4CtwAsxBKfM1JKO5SRWIVHzz",
-	"EWUhqBWBYnm0ghFu6BSY7MCdmrqyEO2nLTjjkYC1CqRfH3ePuoO4jFh7GnDiUJ/JYxC8DuSqpYyJkl6t",
-	"K1c4hoxXWoNjdSSMVvb6qlC3yVrmt8iulyU/V2e8rlyS7mr8jI3OlKWELmmuYyIYBx3IQtCtNiggDxcE",
-	"A5SuhO1VHNBXaTSMMjm7EiUU5WuZbqthHCzo6q792FXiowKD3b+0R6OZP6CPnfV63THL2FnlGRNGdqYP",
-	"GyGg2u85PNvmrl5Vul4oetDr3ZO6+1UN8gsQ7D/0aqtg4RT/Ro+cz+YaDJ9jnEao72K6T7zizdCkv7tJ",
-	"qCinaXq6u2mt5mIcHfePdrdqVIEz7U52twtXq4mj48Fgn8aBAkZ3cXSyD1VDRWOh7R6zDdRj870c0fCn",
-	"9/4Z8i1rWG3mPKAzzNxc6Xn03rT3rcJ20Y459T7ypfAWgZOgJu25S102Zy2crohcNzLRpauC9H754k/P",
-	"4rqiIAUbCacpSJFtuuSy3MtGq9mBP3nauLjGtUY1wJY3t5J7U1xpa1Rq0E7hLBASfpgxjdpVWereM/fc",
-	"vQRDeDmasvCzPZdBoz4idRxZ4sxBO00cl8tDStwxDhaTvcwkCR0ACrBCv8wJUMUl7S+o6u32kLP9LzWH",
-	"tw7ms9/Q7eNB4VrUB/avmzlUvO7B//UqkAeL1t7F7lZ+PfLfpfHDpTHKT8/dFpbFGf/A/mZePgsigayq",
-	"TxVU6HMeXUsBo1s61ZFCOWUUrClbwo0sUhQVXVmmGCBBNc11pY81xmaNdY5eppDQmTH9nbF4mVLRg1Uk",
-	"ebuTaW0G6v5sWzQIa0V2ruB4cdVOD+LaQ9jv8J25ZXtdVXcCTOvfvC02R4LgJsP0u+AO8+VaYQpVAiB+",
-	"9k5gX3zPHr4jfmlh/h9yVWozX1JBrpQj/TtsoM8m2qqBNAttfn8Xf6rFsIpfGpopBKjAWt4mDnNG081u",
-	"eZgMer2kTKgpquxaFQxrH+AucO4FLAxZXG5DjOmuypun7Leudsh8pTUXMyMV16JLXhktb80VI8lJ7ygp",
-	"HQ2g1ybVjIkkJomfMoCucK9ao2IiLe93N6IZK3savXokqiWC3T076ha01xAH/sBoyn+rormkOyz9b0Uy",
-	"fxmd4c0c3O3+Np0xXWyVVvmuy1uZg2wD8q5wLAq2LmBqWEgEQpIxRhyw9GqX2AL3tgQFUTxjQmebYcF1",
-	"4Jdmnp2UQN2KJLZxjYoTuoyOlDdRhrxbXGl3xXT1lr8WPFj5yBO8la2tFqT3oL0uEG8nfZizp6T7HgWw",
-	"6zeW7AUPtBjxWvJjAx3YZC6oaWNTo4NLX6uG6+4Z3VYLF56Bd/1+YH7RA/M7rrRbNY/p3TfvoYRQyGvz",
-	"qhI5L++JhsghOm68Bu5shP1Aanc/OJxC6lLHjYAeYujGaIUjUdwNRzWRYuLhvymZrnLwjLhilQFmn3hV",
-	"Gx/kz+B4kfvuC8kCZSL3P8fCrb+Aa2Pf6TjRsPcMigbb6umvqbK42bqA8O7j3Sok3HO/AUHxu5vjFxdt",
-	"RkIVAioo2zyNxoftbDVh7eaF6LFWe8DzyassLcWTcxJTLNI+Eu3goQJw1KKNe/LsQbrF/aRAJTXjvhKh",
-	"1niLdPiFjeXjvVjaXlv1P9q6pluTb9pUiHvp18X1webtS6onAcjq9/KDVfMdQ4LbMjEHSkL++//+P5LY",
-	"dCr7yaVU2Y+YVpXEYK0rzZbg1ySIfZQ5yRlCAyH6MhJFZ7Hfk7G2bUduGAu6ITNJxnRyS7S04/GvOUYY",
-	"Qwy4LIdcsckq3MwCjNORmFNwGRSYuwvSrFhgy/6WxYiK8BngOBxu1aY1cN0lzzKpoNSmGy54bwEQ6pSs",
-	"AnikNM8ym7BrYedD70qX5WqcQZnBkHRaedkYD1K4XErcTnddIP3jHt67YOsvELPfdzqv8bkvpHc5xhVs",
-	"7WBh/4DSdq9YVOAyyt91tb/DyfIMZRStX+F5H7XNR1u3qnBvGiBsJ4Stx6IQol7BN++Y+Qpw36pi22Iy",
-	"ji7rRQv2mFDl7snpAAIUSgAolNhoBQMiAMJkqlIg3xm05ncF1dcB/Aov4ZrkK2G9ycYSRok8Eq7oq+lp",
-	"Q3IGpbXh8MJM3uKyCZZaC3ou1wBplVNt7x4Zb4ovF1RsQEuF5AAQ+uAYNnZ+dyTcOYKOaSEsOK7MMtNy",
-	"6c3pqe3C4jYAOhomL4IkMBsFIBQ/26IVP4PrnfwM8GHz6p9H4udOp1P83zyaYC0M8jNJysoZ5mNJ9OJq",
-	"HgQ92wpt0Bv5l69WQtAFSx//i+mivOLAdVG71IB91MV9BeZ0xTFgERzTQVkyx3y8Z1Ec1x3U94fhuLsA",
-	"3GiYsNX7y7r/JYGLmv+uH1vX3PTk1UGv91WreA6NHUg+MSuAGFwvtxyAlXCkUJLozdK80YLqgdTjlS7W",
-	"BUDDgvAUMOaYIQTqRs7sLlIjgSji76jSHRhi5+p5QmZmZ0lhcdPaJt8I7RjB4qWt+gQv0jgtxNgkA8ha",
-	"wIwhszuV0erGuVwrQMwn8Ko3cpVPzAQuia1Uj9NEWDLumP6JB9Q2LOkHvoEDYN++m1ONaRBm5IjU9O7I",
-	"ws1Y2UoVFi3OaBSDT7Fgm+PEcjWxsMhIXNq69cjsDiEOHAvQ8y7qkI3SVBU4PqqMsDEdIY0g4WEdD1mn",
-	"vA/r/m50qpA7rKa/Q7cyNHoC8+3gqxt3ge53n245YjwL7gOLrF3+1RZpwoCaq/uiuuTKatq4t5GljfHg",
-	"Lhsw5/AA1aJmd8hHIJgAwFVjDV5udZv/UEhdXb9uF0MoEjb0/1idL3Ch8l7K1zPPzi3ejNN7mP412GsJ",
-	"vqWarbE+w8Eqm2m6x0LYV13bcn6fVdNDpiuvqC1K5BUxev4wl0GbduiX2Wj17vm+jLofD64wzFM8aXX5",
-	"QdhjpfDwQeKQg/8D3JNaXQpqRWAajM1/W2ILOEns/YhQgYwsuFIMlUk44+AYg096zSetMc3Cu/YbCGpW",
-	"HEe7xHaLz/Hwyif3jm22l1/5DQQ3f3dw7h0N9YzQRclNTjyVZVge6NcMRlUv09Q3jmzSDgZVh+5jw+EH",
-	"HsvxxtaFJMW9OkU/VmCBwMW/nXH6CFDxigIOHn2ZzhbDlFwhS8H2FSiRldKjyeOh9ZUa5RQ5AjOYvTmg",
-	"Yln6Gsk+rkZ3RS3FyzzWXKj22O73xY1Yh/saXf27PaO7tfsV7xvebTT/AvHd/WdkN1IhKPeeTNkiqAq7",
-	"TbA2ll+aPgTG/hvXOqtX0//uZPw7SPfLNPVkopah4LAn3vHdZhoo3VshhWg8m78V2l8u/RzqhWAVEJD5",
-	"9iWB61Bsno5IqyVYumU+L0BXzUxbauFZt0ygnqe9WLZ0O/i+S+vOnKBDz3ufc7c2X1lUoyqPnyCKR9GN",
-	"UY7L4hp1tcm+qSB5YHY2AGYPvsuruMxPpg65WPGvegTjgQ5f53LMVIFWWmZUQ64YeqFWQnkQXa8vi4G8",
-	"e3/3/wMAAP//",
+	"7H39khu3le+roHq3StZukyI5XxqqUnvHkuWdxJZU1ii6sak7DbJBEpkmwDTAoRh5qvav+wD3IfbB8iS3",
+	"cA7Qje5GkxyO5MRZpyrWkGyggQOcg/PxOwefoolcLKVgQqto+CliH+limTH4++LyBVd0nLHUfFKrxYLm",
+	"m2gYXRDF8luWkzXXc7nS5OIyiqNbmq2YeXAiUxYNI8qvU9c8jlKmKc9M40tChVqzXBGaM6LWXE/mLCVy",
+	"OiVSED3nynbfjeIoZ39ZMaWveRoNo17//Dw9mpx2Tmiv1znr9Xqdp+Y/vfJ/5lVKU71S0fC4dx5HmuuM",
+	"4Wu90ejN0nz5ZJnLccYW6ok/2Lu7OLq4/J6riRRTPlvl9fm/WyqdM7ogOZuuFFNEz5kd8yNFbtiGyJws",
+	"ZMqyMFkWla492lzNGbm4hK74hHndP4Qm/WOPJie9QYUm9aGECFN9Bqnz+pblmaRpK2m4IlQTrhXJ+ILr",
+	"MCFk2Us7FWo9HUKBc2ij841Z4Gio8xXzSXJUIUllUCF6eA8gMd7kUsuJzFpI4ba7kgum51zMCMsUC1Nk",
+	"6bpqp8c4lzcM2SUnigntdbwS7OOSTTRLDyHTyXYyVXeOGylheS7zFlIV00FC/cDUUgrF3gJhakJFWEIR",
+	"OSV6LcmSswlTJZlwaEMy6PV6IzES7JYJPSRK01yPREo1HZJPIxjGKBqOIvwhikeGrrl98zVP4ceCGse0",
+	"3+ucpb1x5+nk5KQzmJ5PT3tpjx6Pz6Ct5pMbphvN+tMB7ZxNjljnfHza75yw3vSInk366WAAzYD7oYlc",
+	"MkH5k9lSd6RSnf6gN8ZBac0WSz2Khv07Mx2eDsk+oxr2Q5NNWaYp9DuRQjOh4durORU3o+h+/Q/2759s",
+	"5Kp73/6PiqVLpWDBl5nvH7pwC6YUnZkOP42iRuPpUb9zxo6PO+emm96kPx7Qo/PjpycPWvUG7S2B4lHE",
+	"1TXlI8tUo2iSM6pZek3x4UFvcNrp9zuDwVXvfHjUH/ZPu8e9Qb9/9uMouotH0ZQLrubXOaNKCru95RJ6",
+	"XpXTXOZysdTXWt4woUbRcNAfwKjMia65FN4vd3cjEQFTXvEFkyvdLscVz5hokeDaNm4XVylPiZDaMTcX",
+	"xLQ5RDzR7eLpuCKeyoGF5JL7FcTSZMKUujKUqas5QC4ylTnpn5AFFyvtC6RPEYWmSNVoGLHN7+fjbyf8",
+	"Nf/95bu/XvZf8Ut1udDLH59fnl7++W//9d/dv/3Xf0dxxD4uec7UNRfR8LzXiyPo4NoOdMxoznIY2nMp",
+	"blmuqFm7V1KbkS71XtrIxGsZWDn/52sh9TV1XTcXMpVM4QrCM6iN+B0cspYDX08beCeLP2XvreHDuH0a",
+	"QD3gse9RDvyAA6yvsJ1shULAw3b+ik2kSMlkTvMZqCLTXC5I/5i8nmg5NvpY+aYrEBotL4IvzZzo2GjM",
+	"VBAubiWfVPSAlKlJzpewaMPokqypsq9OiV4bbjJ7sXh1SbVL7Iscn/X7ZpTrXIoZDm2ltFyw3JKhOqyv",
+	"N7hZ7DMPIUPsibRoGBBogy4u/Y9RHFV3ydH47KxzRnuDztNpj3XG/XQwOWLH05PeqXnWCM5oOKWZYnEp",
+	"mP0OtohloMGLr98Jekt5hoLDp4CZnDmAxlTBvFK5DvFLOr5eeV3UmKTooGQVEHaHMMbp3qrqC/fW6sga",
+	"TFIbuyHINwvKsysakHh2oelkIldBmc9M02sNbatkyFFVF64xWIcoLVjHtCI0TXOm1CF23XmbXfdNpWvi",
+	"Btaggj9uQ4L/ZDTT89r0swyYh2UVieDeG8kbaHopNMsFzeq0m9JVpkF7LczBAAG5a33/vXFUMeR6Pvtj",
+	"n+26ePFWnMAtzXj6PGcpE5rTTFWn8t5ID7KkSq1lngbnAB1cT7weajxRXXJjqhiquD4LGXXIXjip7IV+",
+	"RQqaYZHqsAK0aI7eI8sbmtMF0yyvry8M2AjyfEOWxUPt1PGfKd0fZVNDhJW4EXItDH3mVBFqXwJdGtrA",
+	"gqpo+FPRu1zpazm9zqmYGXZfSlhaM0E0tO8+3J+ildO4urGQov5UWulZPuRRc4tepefGrkeBCc9uoSWq",
+	"WLU9huqX7c3vyJGTifQgS7h3vGuLufG0EgMf8AmRU6E4Hu0+NV6ak9QYiURLMsmkYlvpUPZS2VR4LpIJ",
+	"FYYIM4kHdLXbQwhB2+RuQQh/QO3UKJ8yJPlOzi7FS5nXXQBwfLy+WOk5GXR7RtlZ+LSY5VRopyZ74qn4",
+	"0yi2ec4mmsxlrhgZGyM730RxtFJG/C3Aaknp/7Jezu5ELsoBhTU3RX7/9vUrfxhwlAQ62mMg5l3f08xM",
+	"jKXB972SuvFCuwcWruG1XcU6P4xlunF8IAWDflCUGLPr3dXLztND9kC/TToUMyHlgBpboDlqIAKqo6pd",
+	"TRYp+PxQkyqp8dM/kWoaV+fi/AXkws0GJCRdLhnNlTUAuCJyqpkglOTMKBloKa3nfDI3rXMyNv3kLGPU",
+	"GINGCeOCpHSj9qBE4XVoUGKLx6SkBGqr9yfEh7s4KuzbppJ+QRYs5ZSYvQVqhFyyHOdtBd4yl+lqEvKp",
+	"llZhSHNvdFR6KVCRBWvSe/0h/PO0wj+nJf+8KszbNt29Nvo7pNNLuRJpU2xoo4PH5uwzMzF7QbUQZAod",
+	"hNR3IdGRbD4fMtezylyPq3N1rw1OE3+0MzRjuJIXyPuVib7VdDolc3rLSM6WGQ+elnYW11peF/Kjsu6C",
+	"rZnSxPoInc5uD1ErQX3L+NFBRsuk7fC0MzRHczG+EFFqkzDEeUM3maTplZTfGRFRJc7rW5aT02PyB/51",
+	"gCpLbHqtpbzOoHFFhYDTY0E3SNzTk5OjUzLeaAbhl4VUh0ReeswnQd+zXu08iJaSuME0SNAcMZCAidTs",
+	"D1itpjmv6MItZUyW+GyFGltEYG/Y63X7g6Pjk9MfgTr39MfsL/NKskTlGLe7c+JotUzbhn7cH/bOzDk2",
+	"6MM5ZhSeyiqddJ6y/nHnbNyfdGh/ctw5Sk/Hvck5O5v2e0DXH2TGjBTOMrluhnxzmTE8WylRGsyPkPFj",
+	"HkNXnO3G22OvRYYOJ+hrBGMcRbDnxoxQdcNSIOihwue0wm/eZjMzQ79MMajGXmsM3JDkLVjxX6/UprbP",
+	"pCQLKjYkkzMugEOkCJ4/6Ae4HpsufCHkOrBzxGD4mnLNDzKK+0/39hvhnIgdUYMO/oCBBHwm3i1bvJoh",
+	"z+ED1eO3qyXLFUubO3C+WlABPDilKmx6q7JxRbZhUy3ljS/oJWAY5jxDrcKe/eYFY2bE8zrnWrOD/Ntn",
+	"baL/rT/CJvHLXw0tQiJuT1fyP5yUM7bow0RcfdwHiDgk6HO0sut7Gb61eyOwt6xaW5joFYWiVB3w92ck",
+	"Z2B9c02mPD/s8By3baIra+27oTT2UXWs5czfcz0Pm17mF0Lb40b/INtpUQz+n8kQ/PCPySe1LfJasAZ3",
+	"/PSbpAlQ0Niz7wRd6TkTmk9oI2b7ShYexLqYWdXaVQSNsf4Lk1UwlrqAS+EHPUTOHLV5O8FArY2mIWvq",
+	"A76DyavVcilzzdLvje18BY18CrzJKBdEs486SIOi+TXY3uj0azXei7ibpjcMQ04PM9mnFbPlpKSINzHv",
+	"FWGyBOcA1IGdtyVc/B71QOCGtgBtw3yAnlUzbHE/HW3/XR6Drm9WS1nb9I804ymsyEvKA6jRBVcKzF4g",
+	"ZnPZb4v211PsIOTgHOeM3ihCSb7KCtPdHAU5nehwzMQsP0eAoxcvwWEcEC+ByQfRCyUFSDGDxs5oTtMQ",
+	"7z2jN28KBbm2hHKxkGJbRG7N6M2193uFbH7UTYqCZsamd11LwVSYdlVbziNf8bZDKNhvo6Ahgz/RBvWq",
+	"M70zpJszmrIcIcvgLGtiKQwZSn5V6FmtuhKN7FDkqx9ePifn/X4vNgoF/NA/6Z50+6ePgT7ILIZ1lsvM",
+	"SDwuxZM/K9CWim3mzK/JnC2oGcyCfvyOiZmeR8PByUkxK6Vzx7nfcXHTHHYyWvV6R5NVnsEfzKiV2e9G",
+	"kWAf9ShKcLRPB0+fPo5hNuZ7sqQz1iUXY8CGAqSakYwqiAlU54C9W21R/QcEEH930jNfD04nq1zJ/Hc3",
+	"fxmsLnp/nPcX387+mPY3x4ve6mz97Y+9p3+ahgYVtc27d/y0PvE4+tiZyY75sqNu+LIjYeI06xT7DHQq",
+	"DNEgscNru6R6bvb12qwrqBWolVTn62b6ZE+V4iEL+oMxxi+mNo5cHfFbUFXNiQ0mPxmzqczRCAXvleUm",
+	"8Iyo1WTCahPp+0OZynwBOgwX+gh0ZPqRL1aLaPj0FMI1Cy7wc78YpyEu+m/2X4D3799feAd9eB0mc5pl",
+	"TMwYbs3TsxOPkY5qLPQ1IN1Izmi2+N0osuflKIoRx/C7UTX8C3vr8CW5i6MiQg2y4jls8OY83oMzHOEK",
+	"M0bGbMaF6hLAy6BRYX5LDMcmBGWPE6m2gVnNZ6iQSDJmZEFTRlbL6uy3MdYfxLqzGLxkL/66fPqfb/8w",
+	"/lN2/MYczmZ4AECI4siGM5FN27iuP3gKG6D4bIigNctNT//np4vOj7Tz117n/Lrz4d//NQoKJqr0N7dM",
+	"6MsX4SXnqZs9CBnA9pKNXIEfuUsuyDiXawWpEQl09Fau8glLiGKGB8z23xCuFcumXXIhTH8+MgD65i4Q",
+	"OBJcET4TMmdpDEFCz3MzkQtmzT6uFSLDuyNRofp+EOszR2xc3pLahhodmEXn8kV0XxG/4G1HkzmKuWYL",
+	"o9fAJnKO+MqeOemF94BLsShHkzJAI2GTdgkx2CEfSluwbfVRoj5ShKdm9TZE6jnLiVqyLDO6npwSSt69",
+	"u3xhFhXPogkVUvAJzUAZscsM4Z9ueKm2C2kgiJH/JT1KC3ybwPjXnE2jYfQvT8oMqCf4q3py+QIlhoOf",
+	"g8D4mqbfUs3WdFNBSH6q6AJWUfl30AlqCVWNZJqWUbg2T+ppSHdxJUlkd/M3fgLGflN/gxPA+TcX/OLy",
+	"kSKrKuY49VOUIAKJHMlSLzfFZ2oqPIikp77BodkpTs3QMO3TT7zzFUb6NfUBFQcsThPGtIu8DcDYXRwA",
+	"aezqpYEH+WxL5dSIiVxlCMIfmyMqV0Z2mkWqg9kAN4UHmgcjsdK90JQfqRa42nbE+gFL0o7v3kXUtnF8",
+	"ITbYjZEnF+rGcAGdUe45LOYsWwLhqpDcA2jlA1x3Ucd72eciyD3Qv3dxZMWol3pymDTVZQc7BOGVl/Hx",
+	"JTZAa5bL55FuDuGLwbtvAOZ7qJgr0cs7pJsHGX4wyYLw6C4xlMzkDKQJ12QljOzRnuziKWyYMGT5AVJ+",
+	"Uu1pHzn/vIYX/nxsI+ROtgFd17k9avvq/fv3nbpptm1z1S25u1aY6gMIrCsd7UPfqypI9LNwaaGeorPJ",
+	"E9RZJteojs6pmOHp1cCgHTD/GmRr19yrr/xs894KbNv4eDrLkAmOwhm0jhwF1OxASkxd+11EeFnAvz4r",
+	"W6nVBNhJzEDj4YUGCvA4N8s63Oywwyj1iiXsOI2Kugp3cQCstge5KiM2RKugJra29hAId3Etqr2rbSV+",
+	"/rkXyzMTNKYeGiPY2Qlh7NsBK9UEle2adf29n41LHWAbhpGjhYzwPZhvE5B1wHQbuKZds6299fNZIzJj",
+	"Fe4jWpIZv0XR+xbThWuJeocxoqwUp9jBil4lCzPsarLcrubVzEJDKQ89tZMRS3DZZyOyM8G5VmVaoo0i",
+	"VjVWey7YiGmpcAm57pKrfGMtlYzqz2ml1wE4ByzwP4DEasB9YAtjxF/m/K8Hz62aPbSv3oSpRnEDOrCr",
+	"/btA5P5zK7UFMKF2/mL20FeIoRQzlj/+EkrtO7HMpRmD4c/n5XocsDTNqO0u8jbC4XdxLU67q4dKTPjz",
+	"njprqtDaUlrKFKyLSmD9GUkwFpwQRTeKrBGUuwXbcQBNWzASu/dtYASflTyPfABJDBglOtEsJ4pps4/t",
+	"XMlEpkZn8ZxlbYHl2u4u49Tb9rR96u6unJwtzGV21CpnzyFG3wxgbUoPKyZBFqW6qEt66JKkVBqTIaE+",
+	"SFY6P66HloWoKko7kqQ55YKLWTI0j4yEKwhGjaUll0uW+kFND1lri5EwNP0hWIDYZ6qMcZLYxUls3Eas",
+	"FtHwp1DRrHr5qGrxJMqvlaZZ5n4qy4FsLX0xLoDajYR/O2EIOBQZ3J7a/aER8vErHkHIqLlSrwWzATM5",
+	"NUtWFEcDi9Wc02bfpNy0WXBBNbp9FnS5NK+A/jJN23b6C/MjvjqGqjqtD0rB3HNOuoWfRFHmns2ZYrrt",
+	"0R/Mj+5JCMa1PfnW/IhP3sXRMje8ozevbDAHuDuOpGCvp4BM2cbcla62P+pRZ9ej3lR29lqQcteTPikB",
+	"MlirRFNzoFVxfiCx53JtlOiVYuZktRH34/My4n7S7cO5aknKrYpcKVvTBCdA6qVhyOTCKjTALUNiA/YI",
+	"G/F7QSBI0iWvl/QvK4Y5x9zMtovhRhcaPe6dn9YD0g228evjtEEnVkLzDMUTkIOJFN7VHus86p8cnfZ2",
+	"BTyrxXgai5CtzWGYYI2epOuJKFu250Mo8lvGIH+qEr/ytsrEy37k+M9sAoxxgSXDQgKfT+bEVhQjVPsR",
+	"c9S5YouG3k6i/h7kaauqQ9OUI3bkjbfZLCS67gsWbF2cQ43t6SkStdOZfbSCckMyKmYrOmMxuWFLDYlq",
+	"AJc0f8TFaQewQJmVB7iy8WkMRtMxsFHGBbPaT4U+Fp3qbd+njkBBPMVo9DbatfxucqH1bSkjdG/K4oHd",
+	"JGzl2e2yCQfxwmtwV2D09ml5hdjK2uQd8NMfSIgQnmQOgg4Q5sbZpHBf4l5HEJwU2caeqqXWI+iCDSGX",
+	"WqQksauQAALLaGwFXmX/3XjhjYB91DVBB/mTOyVdWMqYKd5wAbgamIcvZ/DA3ylmrETZtt3Kk6qJO/Qq",
+	"9CWoqjlpUqpwiL9JLB8ngK138DulZc5SUA4JjFgRxcWElTghUB1i8mfJBaLbamdUpfQffJNle5z/ly8A",
+	"jxqK1xHXISrptjjIXVwtrrdrf7+Eh3/AZ++KjJRdzVz9rQMX3ehuIQ1ztc+73+GbwzukRuhyQnW6uJeF",
+	"ttI3iCcP6CzVKNaQXLx9fnlJ6NQYU+8En8iUEWEEbsZt0bevXr38w/PHMcnkhGZkSXOU+ZiDTE6PPWEe",
+	"EyHJX1ZSMxWPxEQuFmbexm5JuVpmdANsryoYMAWHcA33/sGT+oiNj6uAruMKKx8FVsLX5lr5CXVr5KjS",
+	"SwKc9cxjnrlcFwVtkJP+vgwysWbmtn6rNuldCUFvKitUkzlIYpbGcGgvmTQrUSX6SfOobRDdy3gNoDjh",
+	"pKc+7qIGqHUVF6XMGBUH8qa1l/aVyA1+A+IW5PLnFOK0l5xlaRH/b1qTy4zimUQLjy4sZsW5Ezrldq9w",
+	"+Wq3xAVIuHk2Qu0Z+7u1TM57/ceECy3hEBjLdPMMVj8IQ6I2EImubMPGVmhQojKq5sjTu0GX/gq44Vqa",
+	"bydvm2vFaNqQeQJ5wrnLuSok9QpdXwwcBRZrUAgs70srb8ov7P6o5lvUqn15iSwQvsJMNvOnmsvc9GYL",
+	"igUPi8rRFfQaYVpIyjLnxRmSxPyVmGXA1Gvog6XPSJIB5ZPYd/HkjEI196JcNxbyUWSy0s9Gwile11Oe",
+	"aZYncRmPMKranGWpDUYoXfUAmVFEcYTvLBUb21FwumWJvxA0Tlk0CiXLXI4DLOHSU9psQHlTsf/kzW4R",
+	"YLsMbbwQvvYCgbNcADlL2KzZOl1ymSoElo83HqQGfGlySm5ZrsxpemYzWk5OBz76Hk7BvQC2/tG4WqGG",
+	"UHJdTcc1H318ea9zTjvTD5+e3nWKv4/3+Ls/uAug0WuFw+5hF3nQHcBmzZlXZqxIjwK6NkUjODLsGVtb",
+	"IFcgCDY5otK7u8VS7PpUbJIz/Rn79Sukhba9meEjBWdZl3yPdTcyNtVEripnWhGhCPGVH75ovsICmR6p",
+	"Clqp2EJeapd/1vcHO896NZFBl0yAVs9QJBUjgdBzyiY8ZWovOpbl4rZPsardPiOTShXYBXBCd7su2d8l",
+	"NIqxxKFlKSVIvYbdYezR3P8srNv/AoT4O221Gv2dPbCV+F555aZO5pWZoiUirV5Ce0+3w/vCSqA87ZIy",
+	"j/oZ2A3mnGZqQpcNibGfR8LP5t/l6FkwpeliaZrxdJ+MiqJSQpuybnE/61xqRvCuj4COXtZXeLDR4wL5",
+	"moyZ0aYU0bLb2AJw6vlJJW513IQqdAvuD7gNpiX3J2XZI6fjYvDQaUX1EztwmYR53faEr8YauwBo0F43",
+	"uq/VGY5Pzh4fZirYN+wyBaGgwS3o/tigYg6SV+wWVMolo9qYLljKUhcMYA2xus3YjCfYpOb2RD9nKjWs",
+	"JMjJ2t8wwgyQj5fYalAOhuY53UR31UTpT+05G24/WGWluFwok7M6W1el6NP7WclvcgZpwpBJl68YWc+Z",
+	"2JqIWiKCmpzZpjJbjRuM3hKLazbS9njEyfm5F4449hbXj9c4r3S7zR7aXdG92SasViVlanpSJCQ2prbK",
+	"eSdnU5YzLBN2r1eHHQnOmW6JXjgSvB0WkkQ+a4ZTqfEBXKdxxggH3WDKcdW9kLx3odY/VIC+WqN+KvMx",
+	"T1P42wvdh2uYh2p312tQB2sxh4rzLpiey7RWDa9RkNQvyBkqXBkq2xiosofC6DrluTb0qdadq9RFqxey",
+	"alacaa2/EqrQUYU0hQwGL3re6hmFcEDSJc8zRvNqTAb9oRhLMIqOzcgmVLC1y5ewMSEINQR8pWXgdKsL",
+	"0z52mB8QsRB7uwHtu0Is+oMMOzSp9hOsjExOZZckxkCA6Astar08IwmdQYALQjQ0XXCR4H17mk6n/rCh",
+	"ekscwePmX/NocBUbhQDvHZe0I++SS60KOLAdPpw7wiYEz/gtE1sskW2LiKGIrbbDU6Il6Q+eVsLCGFY2",
+	"qxtDhIvmLCXsI53obEM8bWOHeVGX5sHzWO4Oo8IeOMgU8RAwrdwGaJykS947tJp3a99YrvSz1kCqgIys",
+	"XzQYgcUYcYQ2IHF/hl44BXxrkA4e+mImhr0IsHuggEEI1cFxBt9+cZdTbpNCZfHJOi+XVZGr9drXGNTS",
+	"ZntZOE7NdDjMuHwobmFf47RUX3e/4i0+exAqolp7bt8N5pGksc/ez5lwNS+Mag0RdkxsQ4YpKtg9eDu7",
+	"xSfruYQLJsDb32ozNwEfnsbqRlUxnyvUad+YL6qbYh+k0JdCBfV794cFuWm8bTGZ0DZ17iKPo4p4A1Y5",
+	"LItH50zJ7BZUMqvafWh961XYZnotGE7bYlq2kyz3PyHueZWj8Zjy3CIQ5RTK6NqqxgURFRezjHXMy2pe",
+	"wYMpWa9tui9XgZS7iz/VZNXC66rJBcYIVpr0ez3n3VMxkVlqvizqve7lPPCAIaXnoN9ruA5q7FUMr8kh",
+	"H5ral4NwG2UZYkkV3yOQ0AmXxnTfXT2PyQ8vn5Ojo6Nz3BGFXqT4RzI1WwDUQJLyGUfIp++02lZb048u",
+	"GabvGDuwtiPOKhvCfPRCTKNR+un4rmP+Gbh/rvCfYeWf0ahr/ji9+zEYWWqpyXgvHRcFru/m3RZV3P+M",
+	"2T+K+C7shC7UPBul1VLexEapLbPBjGKOkpz8yHJpz/JmgQtFN4FzHYK+9nbRAMPA9yRnNEUYquv2kSLQ",
+	"dDcqtVdFpgYdQY17TltHYgt7xwShTZDCISbZyt4W9fChVC5i3UqQz/O+Yh57ztxWPS+afY5R1MEWFRKE",
+	"Vie8gYNwksLqfahRuK8qeLCJBtqMs9Ogl+Y0IU90ssq53rw1feFEEEB+sULIAn566dbk9++vGvWT6xkB",
+	"wFrJm9dvr8gTutLzJ3A5QRLbXLupzElSIswTWzAbxDVMybt8thjyXOulb0y74QUyTyF84Y1HobuVfVxm",
+	"Mme5GhIGYCC4pKhe3AJvrTX6IPi9u+Q5RMgJx7guBsqNFrQZCWOxbBCUCjFhzB9y90qouo9kTm9ZJSDs",
+	"IsH20iSuyYxpCxKcZnJts8S9UqzwFjwOFrz0xZgPXOmcapkr548pfCn2KXC4eD+Cv8X+xiD2UXPoFDkI",
+	"7/IsGkbeUsLOcXvJfD3AHDYupjJkp1knHkmZukEFzRZnw1xrRdhizNJhodIre2EcFsmM7dDdmTFnC0T8",
+	"Yp4SwoTc3fZcjASAhxgV5giP7Z4cb2xZ6pEYiX/5F/LS6EZEabZU5pt+t7JhFZ+J1TIhCyjFWq5jHNjW",
+	"4CRSaFZXK2CPxKBLIIulTA/ZlcziZ7FYFQfWBgk2oVnWHYmjYrSWRAkQTBXHfVz7/cmnwui+e+I0tsTs",
+	"ekh+57o7Esddknz7TUsbyjvOiE+sB0R5B7mj6vu5JIoxxF+b70obnXwFjjb0sj3Gp/Sc8ZzIdbHUXYLX",
+	"Kn2FDBTwHUJLSxOr2qDzCFGqI4EZ/YWawD5yowlLYPeh5/wgyXHvOIkLDTLjNwy9SmVgT0DcD5yAAEwh",
+	"3+BalJXP6YIp3HDoRtS2ei/VJGPG9rWYKSdmiRXRC/B+ITHiYp5GMOI0Y8KoEQmgDGA1Cga1kW02oyM4",
+	"BPtgB+PQMGoKLlgbPiGpnKzM68pYqnlhS2Js8rhLXoBUMhyTTGTKkhgu2qlFYJ6NRAJGtV0djKyia7cM",
+	"bsFvRpzY2jYkKYNCCVKvWmSpGWWMHXCPZkoiqZP/3bGacecy9Suf4rZwG/UZocAwLLdDkBLz08YbKPlZ",
+	"FPmwHXwF7tjTY5IxjaBuNCNGQuZkvlnOmVCPgfDJca+XgIjxCjhvLXKXHA8Gia08qHfmPLtaoyPhFs/L",
+	"gtZzJhDQqlyUHrC2ykO3dskfabZy5aXXRoPG6GrO7KbGYDZLu4ZH3VYBeZMUUdohRGITdy8S9gDwZSyS",
+	"xVVssbCJV4mhOM+t6u7KLaIvfSResTWEJVVx31KaspRATGED1crMexnGGIpraQWz1VmtZ8kxwBsjyczf",
+	"33F3edEYsniNsaqMbMAwMoLcFzJnsQN2olMXywdWi+g6OoQrXA/JVELRJq5HoqQEJgLaqqlYAdY5LaRg",
+	"GGtIsEguBEkkZijC4heQj4p64IK4GYeirGRiNBujXLnJg7GM/JECEewXOSMhYzloJCP7/pggjhOavrt8",
+	"UaATS7BnJtcs7wCeymjoqA7JXI8E4j55Dotn9i440SCFwvR1e4YjQegnaDcZnzChQLEtRYpRFZbGCusM",
+	"ur2yhqr3HdQXKqrRI5VUXOoJ7mTDsVk/fZnLrCzK21dH/Mvr39rvv6aTGwZhUAtejYZRr9vHAQDyZcmj",
+	"YXQEX4ETYA5Kma8hGc1NqoDX+puPKAtBrQiUVqMVGGhDp0A8O3dq6sqicJ+1QElHAtYqkJF73D3qDuIy",
+	"bOlpwIlD+iWPQfA6YKOWMiZKepWRXJkRMl5pDU62kTBa2ZvLQt0ma5nfILtelPxcnfG6cs+3qwgzNjpT",
+	"lhK6pLmOiWAcdCCLMrbaoIBUSxAMUOgQtldxQF+m0TDK5OxSlHiEr2W6rWxusPynu7liV0GICvRx/0IQ",
+	"jWb+gD521ut1xyxjZ5VnTBjZmT5shABcvufwbJu7eiHjem3iQa93T+ruV2PGz0nff+jVVsEyG/6lFDmf",
+	"zTUYPsc4jVDfxXSfeKV+oUl/d5NQCUfT9HR301qFvjg67h/tbtWoGWbanexuF65tEkfHg8E+jQPlbu7i",
+	"6GQfqoZKjELbPWYbqN7lezmi4U8f/DPkW9aw2sx5QGeYnLfS8+iDae9bhe2iHdOmffhDiTQwO60m7bnL",
+	"TjVnLZyuiFY2MtFlJIL0fvXyD8/juqIgBRsJpylIkW265KLcy0ar2YEueNa4e8W1RjXAVtS2kntT3Mpq",
+	"VGrQTuEsEBJ+mDGN2lVZXd0z91wp/CG8HE1Z+Nmey6BRH5E6mChx5qCdJo7LpZok7hgHi8nes5GEDgAF",
+	"gJFf5gSoglP2F1T1dnvI2f6XmsM7d4/SfkO3jweFa1FN1r8J5VDxugf/12sGHixae+e7W/nVq3+Txg+X",
+	"xig/PXdbWBZn/Jb91bx8FkSFWFWfKqjn5jy6lgJGt3SqI4XiuyhYU7aES0CkKOp/skwxgANqmutKH2sE",
+	"ORjrHL1MIaEzY/o7Y/EypaIHq0jyZifT2iTD/dm2aBDWiuxcwfHiamMexLWHsN/hO3PL9rqs7gSY1n94",
+	"W2yOBMFNhilXwR3my7XCFKoEQPwUjsC++J49fEf80sL8T3JVajNfUkGuFK/8O2ygzybaqoE0i2/9APiO",
+	"Sgyr+KWhmUKACqzlbeIwZzTd7JaHyaDXS8qsiqImq1XBML0dd4FzL2AZweI+FWJMd1VedmS/deUh5iut",
+	"uZgZqbgWXfLaaHlrrhhJTnpHSeloAL02qcLmk5gkPm4cXeFebT/FRFpeUW5EM9aBNHr1SFQLyrqrXdQN",
+	"aK8hDvyB0ZT/WkVzSXdY+l+LZP4yOsPbObjb/W06Y7rYKq3yXZcXCwfZBuRd4VgUbF0AqrBWBIQkY4w4",
+	"YKHOLrHl0G2VAaJ4xoTONsOC68AvzTw7KYHSBEls4xoVJ3QZHSkvUwx5t7jS7pbk6sVyLYCz8pEneBFY",
+	"W3lA70F7Qx1esPkwZ09J9z3KJdfvt9gLyFYg6SoZcE0cW4O5oGyJzY8NLn2tdqq7KnNb5VR4Bt7124H5",
+	"RQ/M77jSbtU8pnfffIAqMSGvzetK5Ly86hgih+i48Rq4sxH2A6ndFOBwCqnLHzYCeoihG6MVjkRxHRnV",
+	"RIqJhwWmZLrKwTPi6hEGmH3iFeZ7kD+D413ku6+vClQC3P8cC7f+Aq6NfafjRMPeMygabKu+vqbKAtDr",
+	"AsK7KnarkHDP/QoExW9ujl9ctBkJVQiooGzzNBoftrPVhLWbF6LHWu0BJCevs7QUT85JTLGk90i0g4cK",
+	"wFGLNu7JswfpFveTAhWY/n0lQq3xFunwCxvLx3uxtL3k6H+0dU23JiO0qRD30q+LG2vN25dUTwKQ1e/l",
+	"rVXzHUOC2zIxB0pC/vZ//x9JbGqN/eTSa+xHTLFJYrDWlWZL8GsSxD7KnOQMoYEQfRmJorPY78lY27Yj",
+	"N4wF3ZCZJGM6uSFa2vH4N+sijCEGXJZDrtisL25mAcbpSMwpuAwKzN05aaat28quZUWaInwGOA6HW7Vp",
+	"DVx3yfNMKqim6IYL3lsAhDolqwAeKc2zzCZvWtj50LsAZLkaZ1BJLiSdVl42xoMULpcetdNdF0j/uIf3",
+	"Ltj6C8Ts953OG3zuC+ldjnEFWztY2D+htN0rFhW4uvA3Xe3vcLI8RxlF6xc+3kdt89HWrSrc2wYI2wlh",
+	"67EohKhX9cs7Zr4C3Leq2LaYjKPLksCCPSZUuVtVOoAAhXRwhRIbrWBABECYTFVqoDuD1vyuoMA2gF/h",
+	"JVyTfCWsN9lYwiiRR8LV9TQ9bUjOoHoyHF6Y1VncJ8BSa0HP5RogrXKq7XUU403x5YKKDWipkBwAQh8c",
+	"w8bO746EO0fQMS2EBceVWWZaLr05PbNdWNwGQEfD5EWQBGajAITiZ1vA4GdwvZOfAT5sXv3zSPzc6XSK",
+	"/5tHE6yLQH4mSVlFwXwsiV7c1oKgZ1umC3oj//bVSgi6YOnjfzNdlFXsXRe1uvXsoy5K0pvTFceAlVBM",
+	"B2XdFPPxnpVRXHdQwh2G48q9u9EwYQu0l6XdSwIXZd1dP7Z0tenJK3Vd76tW1BoaO5B8YlYAMbhenjEA",
+	"K+FIoSTRm6V5owXVA6nHK12sC4CGBeEpYMwxQwjUjZzZXaRGAlHE31GlOzDEzuWLhMzMzpLC4qa1Tb4R",
+	"2jGCxUtb9QlepHFaiLFJBpC1gBlDZncqo9WNc7lWgJhP4FVv5SqfmAlcEFuMHKeJsGTcMf0TD6htWNIP",
+	"fAMHwL59P6ca0yDMyBGp6d2ohJuxspUqLFqc0SgGn2HVLseJ5WpikYmRuLClyZHZHUIcOBag513UIRv1",
+	"iSpwfFQZYWM6QhpBwsM6HrJOeUXS/d3oVCF3WE1/h25laPQE5tvBVzdujtzv9tVyxHgW3AcWWbsPqi3S",
+	"hAE1VwNEdcml1bRxbyNLG+PB1ZM35/AA1aJmd8hHIJgAwFVjDV5udZv/UEhdXb+cFUMoEjb0/1idL3D9",
+	"7l7K13PPzi3ejNN7mP412GsJ7J37D1LZTNM9FqJ2vf9n1fSQ6coLTYs6aUWMnj/MZdCmHfoFIVq9e74v",
+	"o+7Hgwvv8hRPWl1+EPZYKTx8kDjk4P8A96RWl4KiK5gGY/PfltgCThJ7m54xthlZcKUYKpNwxsExBp/0",
+	"mk9aY5qFd+1XENSsOI52ie0Wn+PhNTruHdtsLxTyKwhu/ubg3Dsa6hmhi5KbnHgqC7c80K8ZjKpepKlv",
+	"HNmkHQyqDt3HhsMPPJbjjS0OSIqrU4p+rMACgYt/O+P0EaDiFQUcPPoynS2GKblCloLtK1AiK/Unk8dD",
+	"6ys1yilyBGYwe3NAxbL0NZJ9XI3uQlOK9zWsuVDtsd3vi0uPDvc1ulpoe0Z3a1fo3Te822j+BeK7+8/I",
+	"bqRCUO49mbJFUBV2m2BtLL80fQiM/VeudVYvMv/Nyfh3kO4XaerJRC1DwWFPvOO7zTRQurdCCtF4Nn8r",
+	"tL9c+jnUC8EqICDz7UsCV2DYPB2RVkuwdMt8XoCumpm21AazbplAbUd7d2jpdvB9l9adOUGHnvc+525t",
+	"vrKoRlUeP0EUj6IboxyXxTXqapN9U0HywOxsAMwefBeXcZmfTB1yseJf9QjGAx2+yeWYqQKttMyohlwx",
+	"9EKthPIgul5fFgN59+Hu/wcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

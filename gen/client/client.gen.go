@@ -27,6 +27,8 @@ const (
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
 	AIFailureCodeAITimeout               AIFailureCode = "ai_timeout"
 	AIFailureCodeConversationNotAccepted AIFailureCode = "conversation_not_accepted"
+	AIFailureCodeDBBusy                  AIFailureCode = "db_busy"
+	AIFailureCodeDBUnavailable           AIFailureCode = "db_unavailable"
 	AIFailureCodeDraining                AIFailureCode = "draining"
 	AIFailureCodeInternal                AIFailureCode = "internal"
 	AIFailureCodeSuperseded              AIFailureCode = "superseded"
@@ -46,6 +48,10 @@ func (e AIFailureCode) Valid() bool {
 	case AIFailureCodeAITimeout:
 		return true
 	case AIFailureCodeConversationNotAccepted:
+		return true
+	case AIFailureCodeDBBusy:
+		return true
+	case AIFailureCodeDBUnavailable:
 		return true
 	case AIFailureCodeDraining:
 		return true
@@ -405,7 +411,7 @@ type AIResponseEvent struct {
 
 // AccessToken An access token and how to use it (RFC 6749, section 5.1).
 type AccessToken struct {
-	// AccessToken Send it as . Opaque to clients.
+	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
 	// ExpiresIn Seconds until the token ends.
@@ -474,7 +480,7 @@ type DoneEventType string
 // comments or display names.
 //
 // Examples: ada@example.com
-type Email = openapi_types.Email
+type Email = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -540,7 +546,7 @@ type LogInForm struct {
 	GrantType LogInFormGrantType `json:"grant_type,omitempty"`
 
 	// Password The account's password.
-	Password string `json:"password,omitempty"`
+	Password string `json:"password"`
 
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty"`
@@ -558,7 +564,7 @@ type LogInRequest struct {
 	Email string `json:"email"`
 
 	// Password The account's password.
-	Password string `json:"password,omitempty"`
+	Password string `json:"password"`
 }
 
 // Message One message of a ticket's conversation.
@@ -633,7 +639,7 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
-// SignUpRequest A new account.
+// SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
 	// comments or display names.
@@ -643,8 +649,10 @@ type SignUpRequest struct {
 	Email Email `json:"email"`
 
 	// Password 8 to 128 characters of any kind, compared exactly as sent.
-	Password string `json:"password,omitempty"`
-	Role     Role   `json:"role,omitempty"`
+	Password string `json:"password"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
 }
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
@@ -2556,7 +2564,7 @@ type LogInResponse415Headers struct {
 
 // LogInResponse503Headers the declared response headers of an HTTP 503 response for LogIn
 type LogInResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type LogInResponse struct {
@@ -2669,7 +2677,7 @@ type SignUpResponse415Headers struct {
 
 // SignUpResponse503Headers the declared response headers of an HTTP 503 response for SignUp
 type SignUpResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type SignUpResponse struct {
@@ -2849,7 +2857,7 @@ type GetMeResponse401Headers struct {
 
 // GetMeResponse503Headers the declared response headers of an HTTP 503 response for GetMe
 type GetMeResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type GetMeResponse struct {
@@ -2934,7 +2942,7 @@ func (r GetMeResponse) ContentType() string {
 
 // GetReadinessResponse503Headers the declared response headers of an HTTP 503 response for GetReadiness
 type GetReadinessResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type GetReadinessResponse struct {
@@ -3010,7 +3018,7 @@ func (r GetReadinessResponse) ContentType() string {
 
 // ListTicketsResponse200Headers the declared response headers of an HTTP 200 response for ListTickets
 type ListTicketsResponse200Headers struct {
-	Link string
+	Link *string
 }
 
 // ListTicketsResponse401Headers the declared response headers of an HTTP 401 response for ListTickets
@@ -3020,7 +3028,7 @@ type ListTicketsResponse401Headers struct {
 
 // ListTicketsResponse503Headers the declared response headers of an HTTP 503 response for ListTickets
 type ListTicketsResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type ListTicketsResponse struct {
@@ -3122,7 +3130,7 @@ type CreateTicketResponse415Headers struct {
 
 // CreateTicketResponse503Headers the declared response headers of an HTTP 503 response for CreateTicket
 type CreateTicketResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type CreateTicketResponse struct {
@@ -3237,7 +3245,7 @@ type GetTicketResponse401Headers struct {
 
 // GetTicketResponse503Headers the declared response headers of an HTTP 503 response for GetTicket
 type GetTicketResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type GetTicketResponse struct {
@@ -3339,7 +3347,7 @@ type UpdateTicketResponse415Headers struct {
 
 // UpdateTicketResponse503Headers the declared response headers of an HTTP 503 response for UpdateTicket
 type UpdateTicketResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type UpdateTicketResponse struct {
@@ -3464,14 +3472,19 @@ type StreamAIResponseResponse401Headers struct {
 	WWWAuthenticate string
 }
 
+// StreamAIResponseResponse502Headers the declared response headers of an HTTP 502 response for StreamAIResponse
+type StreamAIResponseResponse502Headers struct {
+	RetryAfter *int32
+}
+
 // StreamAIResponseResponse503Headers the declared response headers of an HTTP 503 response for StreamAIResponse
 type StreamAIResponseResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 // StreamAIResponseResponse504Headers the declared response headers of an HTTP 504 response for StreamAIResponse
 type StreamAIResponseResponse504Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type StreamAIResponseResponse struct {
@@ -3499,6 +3512,8 @@ type StreamAIResponseResponse struct {
 	ApplicationProblemJSON504 *GatewayTimeout
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StreamAIResponseResponse401Headers
+	// Headers502 the parsed response headers for an HTTP 502 response
+	Headers502 *StreamAIResponseResponse502Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *StreamAIResponseResponse503Headers
 	// Headers504 the parsed response headers for an HTTP 504 response
@@ -3586,7 +3601,7 @@ func (r StreamAIResponseResponse) ContentType() string {
 
 // ListMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListMessages
 type ListMessagesResponse200Headers struct {
-	Link string
+	Link *string
 }
 
 // ListMessagesResponse401Headers the declared response headers of an HTTP 401 response for ListMessages
@@ -3596,7 +3611,7 @@ type ListMessagesResponse401Headers struct {
 
 // ListMessagesResponse503Headers the declared response headers of an HTTP 503 response for ListMessages
 type ListMessagesResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type ListMessagesResponse struct {
@@ -3700,7 +3715,7 @@ type CreateMessageResponse415Headers struct {
 
 // CreateMessageResponse503Headers the declared response headers of an HTTP 503 response for CreateMessage
 type CreateMessageResponse503Headers struct {
-	RetryAfter int32
+	RetryAfter *int32
 }
 
 type CreateMessageResponse struct {
@@ -4255,7 +4270,7 @@ func ParseLogInResponse(rsp *http.Response) (*LogInResponse, error) {
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4367,7 +4382,7 @@ func ParseSignUpResponse(rsp *http.Response) (*SignUpResponse, error) {
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4498,7 +4513,7 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4565,7 +4580,7 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4639,7 +4654,7 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			}
-			headers.Link = value
+			headers.Link = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
@@ -4659,7 +4674,7 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4784,7 +4799,7 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -4875,7 +4890,7 @@ func ParseGetTicketResponse(rsp *http.Response) (*GetTicketResponse, error) {
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -5004,7 +5019,7 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -5112,6 +5127,16 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 502:
+		var headers StreamAIResponseResponse502Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers502 = &headers
 	case rsp.StatusCode == 503:
 		var headers StreamAIResponseResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -5119,7 +5144,7 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	case rsp.StatusCode == 504:
@@ -5129,7 +5154,7 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers504 = &headers
 	}
@@ -5210,7 +5235,7 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			}
-			headers.Link = value
+			headers.Link = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
@@ -5230,7 +5255,7 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}
@@ -5359,7 +5384,7 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			}
-			headers.RetryAfter = value
+			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
 	}

@@ -12,17 +12,20 @@ import (
 	"github.com/google/uuid"
 )
 
-const completeAIResponse = `-- name: CompleteAIResponse :execrows
+const completeAIResponse = `-- name: CompleteAIResponse :one
 UPDATE ai_responses
-SET status = 'completed', message_id = $1, finish_reason = $2, last_seq = $3,
+SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = $3,
     prompt_tokens = $4, completion_tokens = $5, reasoning_tokens = $6,
     cached_tokens = $7, first_token_at = $8, finished_at = clock_timestamp()
 WHERE id = $9 AND attempt = $10 AND status = 'streaming'
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at
 `
 
 type CompleteAIResponseParams struct {
-	MessageID        *uuid.UUID
-	FinishReason     *string
+	MessageID        uuid.UUID
+	FinishReason     string
 	LastSeq          int64
 	PromptTokens     int32
 	CompletionTokens int32
@@ -33,9 +36,9 @@ type CompleteAIResponseParams struct {
 	Attempt          int32
 }
 
-// Zero rows: the response is no longer this attempt's to complete.
-func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, completeAIResponse,
+// No row: the response is no longer this attempt's to complete.
+func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, completeAIResponse,
 		arg.MessageID,
 		arg.FinishReason,
 		arg.LastSeq,
@@ -47,10 +50,28 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		arg.ID,
 		arg.Attempt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+	)
+	return i, err
 }
 
 const createAIResponse = `-- name: CreateAIResponse :one
@@ -142,34 +163,42 @@ func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) 
 
 const failExpiredAIResponses = `-- name: FailExpiredAIResponses :execrows
 UPDATE ai_responses
-SET status = 'failed', error_code = $1, finished_at = clock_timestamp()
-WHERE ticket_id = $2 AND status = 'streaming' AND lease_expires_at < clock_timestamp()
+SET status = 'failed', error_code = 'ai_timeout', finished_at = clock_timestamp()
+WHERE ticket_id = $1 AND status = 'streaming' AND lease_expires_at < clock_timestamp()
 `
 
-type FailExpiredAIResponsesParams struct {
-	ErrorCode *string
-	TicketID  uuid.UUID
-}
-
 // An answer whose lease has ended has lost its writer.
-func (q *Queries) FailExpiredAIResponses(ctx context.Context, arg FailExpiredAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, failExpiredAIResponses, arg.ErrorCode, arg.TicketID)
+func (q *Queries) FailExpiredAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, failExpiredAIResponses, ticketID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const getAIResponseByID = `-- name: GetAIResponseByID :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
-FROM ai_responses
-WHERE id = $1
+const getAIResponseByTicket = `-- name: GetAIResponseByTicket :one
+SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
+    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
+    r.created_at, r.first_token_at, r.finished_at
+FROM ai_responses AS r
+JOIN tickets AS t ON t.id = r.ticket_id
+WHERE r.id = $1 AND r.ticket_id = $2 AND (t.user_id = $3 OR $4::boolean)
 `
 
-func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getAIResponseByID, id)
+type GetAIResponseByTicketParams struct {
+	ID       uuid.UUID
+	TicketID uuid.UUID
+	ActorID  uuid.UUID
+	Staff    bool
+}
+
+func (q *Queries) GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, getAIResponseByTicket,
+		arg.ID,
+		arg.TicketID,
+		arg.ActorID,
+		arg.Staff,
+	)
 	var i AIResponse
 	err := row.Scan(
 		&i.ID,
@@ -234,6 +263,39 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 		&i.FinishedAt,
 	)
 	return i, err
+}
+
+const recordSupersededAIResponse = `-- name: RecordSupersededAIResponse :exec
+UPDATE ai_responses
+SET last_seq = $1, prompt_tokens = $2, completion_tokens = $3,
+    reasoning_tokens = $4, cached_tokens = $5, first_token_at = $6
+WHERE id = $7 AND attempt = $8 AND status = 'superseded'
+`
+
+type RecordSupersededAIResponseParams struct {
+	LastSeq          int64
+	PromptTokens     int32
+	CompletionTokens int32
+	ReasoningTokens  int32
+	CachedTokens     int32
+	FirstTokenAt     *time.Time
+	ID               uuid.UUID
+	Attempt          int32
+}
+
+// What a superseded answer took, told by its writer once that knows.
+func (q *Queries) RecordSupersededAIResponse(ctx context.Context, arg RecordSupersededAIResponseParams) error {
+	_, err := q.db.Exec(ctx, recordSupersededAIResponse,
+		arg.LastSeq,
+		arg.PromptTokens,
+		arg.CompletionTokens,
+		arg.ReasoningTokens,
+		arg.CachedTokens,
+		arg.FirstTokenAt,
+		arg.ID,
+		arg.Attempt,
+	)
+	return err
 }
 
 const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows

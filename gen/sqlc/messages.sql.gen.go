@@ -101,10 +101,14 @@ func (q *Queries) GetMessageByID(ctx context.Context, id uuid.UUID) (Message, er
 
 const listLatestMessagesByTicket = `-- name: ListLatestMessagesByTicket :many
 SELECT id, ticket_id, author, author_id, content, created_at
-FROM messages
-WHERE ticket_id = $1
-ORDER BY created_at DESC, id DESC
-LIMIT $2
+FROM (
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = $1
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT $2
+) AS latest
+ORDER BY created_at, id
 `
 
 type ListLatestMessagesByTicketParams struct {
@@ -112,7 +116,7 @@ type ListLatestMessagesByTicketParams struct {
 	MaxRows  int32
 }
 
-// Newest first.
+// The newest, oldest of them first.
 func (q *Queries) ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listLatestMessagesByTicket, arg.TicketID, arg.MaxRows)
 	if err != nil {

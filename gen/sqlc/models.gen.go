@@ -217,6 +217,11 @@ type Message struct {
 	CreatedAt time.Time
 }
 
+type SchemaMigration struct {
+	Version int64
+	Dirty   bool
+}
+
 type Ticket struct {
 	ID          uuid.UUID
 	UserID      uuid.UUID

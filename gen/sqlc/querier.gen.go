@@ -11,8 +11,8 @@ import (
 )
 
 type Querier interface {
-	// Zero rows: the response is no longer this attempt's to complete.
-	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (int64, error)
+	// No row: the response is no longer this attempt's to complete.
+	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// Takes its place in the ticket's order, so the ticket's row must be locked.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
@@ -22,16 +22,17 @@ type Querier interface {
 	// Zero rows: the response has ended otherwise.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (int64, error)
 	// An answer whose lease has ended has lost its writer.
-	FailExpiredAIResponses(ctx context.Context, arg FailExpiredAIResponsesParams) (int64, error)
-	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
+	FailExpiredAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
 	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
+	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetUserByID(ctx context.Context, id uuid.UUID) (User, error)
-	// Newest first.
+	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	ListTicketStatusChanges(ctx context.Context, arg ListTicketStatusChangesParams) ([]TicketStatusChange, error)
@@ -39,6 +40,8 @@ type Querier interface {
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
+	// What a superseded answer took, told by its writer once that knows.
+	RecordSupersededAIResponse(ctx context.Context, arg RecordSupersededAIResponseParams) error
 	// The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatusParams) (Ticket, error)

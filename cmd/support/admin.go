@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/store"
+)
+
+func adminCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "admin",
+		Short: "Look after accounts",
+	}
+	cmd.AddCommand(adminCreateCommand())
+	return cmd
+}
+
+func adminCreateCommand() *cobra.Command {
+	var email, role string
+	var passwordStdin bool
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Create an account for staff: the first administrator, for example",
+		Long: "Create an account for staff in the database of DATABASE_URL. Without --password-stdin a password is made up\n" +
+			"and printed, once.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if role != string(sqlc.UserRoleAdmin) && role != string(sqlc.UserRoleAgent) {
+				return settingsError{errors.New("--role is admin or agent")}
+			}
+			cfg, err := loadConfig(config.NeedDatabase)
+			if err != nil {
+				return err
+			}
+			password := rand.Text()
+			if passwordStdin {
+				if password, err = readLine(cmd.InOrStdin()); err != nil {
+					return err
+				}
+			}
+			user, err := createStaff(cmd, cfg, email, password, sqlc.UserRole(role))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "created %s %s (%s)\n", user.Role, user.Email, user.ID)
+			if !passwordStdin {
+				fmt.Fprintf(cmd.OutOrStdout(), "password: %s\n", password)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&email, "email", "", "the account's e-mail address")
+	cmd.Flags().StringVar(&role, "role", string(sqlc.UserRoleAdmin), "admin or agent")
+	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	_ = cmd.MarkFlagRequired("email") // It fails only for a flag that there is not.
+	return cmd
+}
+
+func createStaff(
+	cmd *cobra.Command, cfg config.Config, email, password string, role sqlc.UserRole,
+) (sqlc.User, error) {
+	s, err := store.Open(cmd.Context(), store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: 1})
+	if err != nil {
+		return sqlc.User{}, settingsError{err}
+	}
+	defer s.Close()
+	// No token is signed here, so the secret that would sign it can be any.
+	accounts, err := auth.NewService(s, auth.Options{Secret: []byte(rand.Text() + rand.Text())})
+	if err != nil {
+		return sqlc.User{}, err
+	}
+	user, err := accounts.CreateAccount(cmd.Context(), email, password, role)
+	return user, explain(err)
+}
+
+// explain puts what a person at a terminal can do something about into a sentence.
+func explain(err error) error {
+	var known *apperr.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	sentence := known.Detail
+	for _, field := range known.Fields {
+		sentence = fmt.Sprintf("the %s is wrong (%s): %s", strings.TrimPrefix(field.Pointer, "/"), field.Code, sentence)
+	}
+	return fmt.Errorf("%s: %s", known.Code, sentence)
+}
+
+func readLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, 1024)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+const (
+	// drainDelay is how long a server that is no longer ready still takes requests, until everybody knows.
+	drainDelay = 5 * time.Second
+	// answersTimeout is how long running answers have to finish after that, and shutdownTimeout all requests.
+	answersTimeout  = 18 * time.Second
+	shutdownTimeout = 20 * time.Second
+)
+
+// app is the parts of the product, put together.
+type app struct {
+	store     *store.Store
+	auth      *auth.Service
+	assistant *assistant.Service
+	server    *httpapi.Server
+	http      *http.Server
+	logger    *slog.Logger
+}
+
+func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, error) {
+	s, err := store.Open(ctx, store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: cfg.DBMaxConns})
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	accounts, err := auth.NewService(s, auth.Options{
+		Secret: []byte(cfg.JWTSecret.Reveal()), TokenTTL: cfg.AccessTokenTTL(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	client, limits, err := newGroqClient(cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	ai := assistant.NewService(s, assistant.Options{
+		Client: client, Model: cfg.GroqModel, MaxTokens: cfg.GroqMaxTokens, TotalTimeout: limits.Total, Logger: logger,
+	})
+	server, err := httpapi.New(httpapi.Options{
+		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
+		Secret: []byte(cfg.JWTSecret.Reveal()), AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
+		Docs: cfg.Docs, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &app{
+		store: s, auth: accounts, assistant: ai, server: server, http: httpapi.HTTPServer(server, logger), logger: logger,
+	}, nil
+}
+
+// newGroqClient returns nil without an API key for Groq itself: then answers are switched off.
+func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, groq.Limits, error) {
+	limits := groq.DefaultLimits()
+	if cfg.GroqAPIKey == "" && cfg.GroqAPIURL == config.DefaultGroqAPIURL {
+		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")
+		return nil, limits, nil
+	}
+	client, err := groq.New(groq.Options{BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Limits: limits})
+	if err != nil {
+		return nil, limits, settingsError{fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)}
+	}
+	return client, limits, nil
+}
+
+// serve answers requests on the listener until ctx ends. Then it is not ready any more, takes requests for delay longer,
+// and lets what is running finish.
+func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
+	defer a.store.Close()
+	failed := make(chan error, 1)
+	go func() { failed <- a.http.Serve(listener) }()
+	a.logger.Info("serving", slog.String("addr", listener.Addr().String()))
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.logger.Info("shutting down")
+	a.server.Drain()
+	time.Sleep(delay)
+	return a.shutdown(context.WithoutCancel(ctx))
+}
+
+func (a *app) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		answers, cancel := context.WithTimeout(ctx, answersTimeout)
+		defer cancel()
+		a.assistant.Drain(answers)
+	}()
+	err := a.http.Shutdown(ctx)
+	<-drained
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("requests were still running after %s", shutdownTimeout)
+	}
+	a.logger.Info("stopped")
+	return err
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	// The kernel notices peers that are gone without a word within half a minute.
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return listener, nil
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// devTokensPerSecond is how fast the simulator writes: as one reads.
+const devTokensPerSecond = 40
+
+// devOptions are the flags of "support dev".
+type devOptions struct {
+	addr      string
+	dataDir   string
+	ephemeral bool
+}
+
+func devCommand() *cobra.Command {
+	var o devOptions
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Serve the API with all it needs: a database and, without a key, simulated answers",
+		Long: "Serve the API on this machine with an embedded PostgreSQL (or that of DATABASE_URL), migrated, and with a Groq\n" +
+			"simulator unless GROQ_API_KEY or GROQ_API_URL is set. The data is kept between runs. Ctrl-C stops everything.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDev(cmd.Context(), cmd.OutOrStdout(), o)
+		},
+	}
+	cmd.Flags().StringVar(&o.addr, "addr", "", "the address to serve on (default SUPPORT_ADDR, :8000)")
+	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "the folder to keep the data in (default: in the user's cache folder)")
+	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a new database that is gone afterwards")
+	return cmd
+}
+
+func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
+	cfg, err := loadConfig(0)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("SUPPORT_LOG_FORMAT") == "" {
+		cfg.LogFormat = "text"
+	}
+	if o.addr != "" {
+		cfg.Addr = o.addr
+	}
+	logger := newLogger(os.Stderr, cfg)
+	for _, warning := range cfg.Warnings {
+		logger.Warn("setting", slog.String("warning", warning))
+	}
+	// The port first: when it is taken, nothing else needs to be started.
+	listener, err := listen(ctx, cfg.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+
+	d := &dev{out: out, cfg: cfg, logger: logger}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := d.start(ctx, o); err != nil {
+		return err
+	}
+	a, err := newApp(ctx, d.cfg, logger)
+	if err != nil {
+		return err
+	}
+	d.printWelcome(listener.Addr())
+	return a.serve(ctx, listener, 0)
+}
+
+// dev is what "support dev" starts besides the server.
+type dev struct {
+	out    io.Writer
+	cfg    config.Config
+	logger *slog.Logger
+
+	postgres  *pgembed.Server
+	simulator *http.Server
+}
+
+func (d *dev) start(ctx context.Context, o devOptions) error {
+	dir, err := o.dir()
+	if err != nil {
+		return err
+	}
+	if d.cfg.DatabaseURL == "" {
+		if err := d.startPostgres(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if err := migrateUp(d.cfg.DatabaseURL.Reveal()); err != nil {
+		return err
+	}
+	if d.cfg.JWTSecret == "" {
+		if d.cfg.JWTSecret, err = devSecret(dir); err != nil {
+			return err
+		}
+	}
+	if d.cfg.GroqAPIKey == "" && d.cfg.GroqAPIURL == config.DefaultGroqAPIURL {
+		return d.startSimulator(ctx)
+	}
+	return nil
+}
+
+// dir is where the data is kept; empty for nowhere.
+func (o devOptions) dir() (string, error) {
+	switch {
+	case o.ephemeral && o.dataDir != "":
+		return "", settingsError{errors.New("--ephemeral and --data-dir exclude each other")}
+	case o.ephemeral:
+		return "", nil
+	case o.dataDir != "":
+		return filepath.Abs(o.dataDir)
+	default:
+		return pgembed.DefaultDir()
+	}
+}
+
+func (d *dev) startPostgres(ctx context.Context, dir string) error {
+	server, err := pgembed.Start(ctx, pgembed.Options{
+		Dir: dir, Unsafe: dir == "", Download: true,
+		Progress: func(sentence string) { fmt.Fprintln(d.out, sentence) },
+	})
+	if err != nil {
+		return err
+	}
+	d.postgres = server
+	d.cfg.DatabaseURL = config.Secret(server.URL("postgres"))
+	return nil
+}
+
+// devSecret returns the secret that is kept with the data, and makes it at the first start. Tokens then stay valid from
+// one run to the next.
+func devSecret(dir string) (config.Secret, error) {
+	made := rand.Text() + rand.Text()
+	if dir == "" {
+		return config.Secret(made), nil
+	}
+	path := filepath.Join(dir, "jwt_secret")
+	kept, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // The database's own user passes through it.
+			return "", fmt.Errorf("keep the secret: %w", err)
+		}
+		return config.Secret(made), os.WriteFile(path, []byte(made), 0o600)
+	}
+	return config.Secret(strings.TrimSpace(string(kept))), err
+}
+
+func (d *dev) startSimulator(ctx context.Context) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for the simulator: %w", err)
+	}
+	d.simulator = &http.Server{
+		Handler:           groqsim.New(groqsim.Options{TokensPerSecond: devTokensPerSecond}),
+		ReadHeaderTimeout: healthcheckTimeout,
+	}
+	go func() { _ = d.simulator.Serve(listener) }()
+	d.cfg.GroqAPIURL = "http://" + listener.Addr().String()
+	d.cfg.GroqAPIKey = "simulated"
+	return nil
+}
+
+func (d *dev) stop() error {
+	var err error
+	if d.simulator != nil {
+		err = d.simulator.Close()
+	}
+	if d.postgres != nil {
+		err = errors.Join(err, d.postgres.Stop())
+	}
+	return err
+}
+
+func migrateUp(databaseURL string) error {
+	m, err := store.OpenMigrator(databaseURL)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Up(), m.Close())
+}

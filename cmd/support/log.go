@@ -1,0 +1,57 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"github.com/supportbackend/support/internal/config"
+)
+
+const (
+	// maxLogValue bounds what one attribute adds to a line; stacks may be longer.
+	maxLogValue = 256
+	stackKey    = "stack"
+)
+
+// newLogger writes a line of JSON for every event, or a line of text for terminals.
+func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: replaceAttr}
+	if cfg.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// replaceAttr writes times in UTC and durations as people read them, and cuts long values.
+func replaceAttr(_ []string, a slog.Attr) slog.Attr {
+	value := a.Value.Resolve()
+	switch value.Kind() {
+	case slog.KindTime:
+		return slog.Time(a.Key, value.Time().UTC())
+	case slog.KindDuration:
+		return slog.String(a.Key, value.Duration().Round(time.Microsecond).String())
+	case slog.KindString:
+		if a.Key != stackKey {
+			return slog.String(a.Key, cut(value.String()))
+		}
+	case slog.KindAny:
+		if err, ok := value.Any().(error); ok {
+			return slog.String(a.Key, cut(err.Error()))
+		}
+	}
+	return a
+}
+
+// cut shortens s to maxLogValue bytes, at a character's boundary.
+func cut(s string) string {
+	if len(s) <= maxLogValue {
+		return s
+	}
+	end := maxLogValue
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}

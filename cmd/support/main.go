@@ -1,0 +1,67 @@
+// Command support is the Support Backend: one binary that serves the API and looks after it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. A wrong setting is told apart from everything else, so that a platform does not restart what cannot work.
+const (
+	exitFailure  = 1
+	exitSettings = 2
+)
+
+// settingsError is a fault of the configuration or the command line.
+type settingsError struct{ error }
+
+func (e settingsError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signalContext()
+	err := rootCommand().ExecuteContext(ctx)
+	stop()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "support:", err)
+	var settings settingsError
+	if errors.As(err, &settings) {
+		os.Exit(exitSettings)
+	}
+	os.Exit(exitFailure)
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "support",
+		Short:         "A support desk to embed: accounts, tickets, messages and streamed AI answers",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settingsError{err} })
+	root.AddCommand(
+		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), healthcheckCommand(),
+	)
+	return root
+}
+
+// signalContext ends with the first SIGINT or SIGTERM. The second one ends the process at once.
+func signalContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailure)
+	}()
+	return ctx, cancel
+}

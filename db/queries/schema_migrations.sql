@@ -1,0 +1,4 @@
+-- name: GetSchemaMigration :one
+SELECT version, dirty
+FROM schema_migrations
+LIMIT 1;

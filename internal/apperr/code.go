@@ -1,0 +1,62 @@
+package apperr
+
+// Code identifies a kind of problem. The list is closed and is the same as the contract's ProblemCode.
+type Code string
+
+// The codes, by what they speak of.
+const (
+	Internal Code = "internal"
+
+	MalformedRequest     Code = "malformed_request"
+	InvalidParameter     Code = "invalid_parameter"
+	NotFound             Code = "not_found"
+	MethodNotAllowed     Code = "method_not_allowed"
+	NotAcceptable        Code = "not_acceptable"
+	PayloadTooLarge      Code = "payload_too_large"
+	UnsupportedMediaType Code = "unsupported_media_type"
+	ValidationFailed     Code = "validation_failed"
+
+	Unauthenticated    Code = "unauthenticated"
+	InvalidCredentials Code = "invalid_credentials"
+	InvalidToken       Code = "invalid_token"
+	Forbidden          Code = "forbidden"
+	RoleNotAllowed     Code = "role_not_allowed"
+	EmailTaken         Code = "email_taken"
+	WeakPassword       Code = "weak_password"
+
+	TicketClosed      Code = "ticket_closed"
+	InvalidTransition Code = "invalid_transition"
+
+	NothingToAnswer         Code = "nothing_to_answer"
+	Superseded              Code = "superseded"
+	ConversationNotAccepted Code = "conversation_not_accepted"
+	AIDisabled              Code = "ai_disabled"
+	AIMisconfigured         Code = "ai_misconfigured"
+	AIOverloaded            Code = "ai_overloaded"
+	AIProtocol              Code = "ai_protocol"
+	AIStalled               Code = "ai_stalled"
+	AITimeout               Code = "ai_timeout"
+
+	ServerBusy    Code = "server_busy"
+	DBBusy        Code = "db_busy"
+	DBUnavailable Code = "db_unavailable"
+	SchemaDirty   Code = "schema_dirty"
+	Draining      Code = "draining"
+)
+
+// FieldCode says which rule a field breaks. The list is closed and is the same as the contract's FieldErrorCode.
+type FieldCode string
+
+// The field codes.
+const (
+	Duplicate         FieldCode = "duplicate"
+	InvalidCharacters FieldCode = "invalid_characters"
+	InvalidFormat     FieldCode = "invalid_format"
+	InvalidType       FieldCode = "invalid_type"
+	NotAllowed        FieldCode = "not_allowed"
+	OutOfRange        FieldCode = "out_of_range"
+	Required          FieldCode = "required"
+	TooLong           FieldCode = "too_long"
+	TooShort          FieldCode = "too_short"
+	Unknown           FieldCode = "unknown"
+)

@@ -1,0 +1,33 @@
+package auth
+
+import (
+	"regexp"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// An address is a dot-atom and a domain of at least two labels (RFC 5321, section 4.1.2, without quoted local parts and
+// address literals). It is matched after normalisation, in lower case.
+var emailPattern = regexp.MustCompile(
+	`^[a-z0-9!#$%&'*+/=?^_{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_{|}~-]+)*` +
+		`@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$`)
+
+const (
+	maxEmail     = 254
+	maxLocalPart = 64
+)
+
+// NormalizeEmail returns the one form in which an address is stored and compared: Unicode NFKC, lower case. It reports
+// false for what is no address; letters of other scripts, which may look like Latin ones, are none.
+func NormalizeEmail(address string) (string, bool) {
+	if len(address) > 4*maxEmail {
+		return "", false
+	}
+	address = strings.ToLower(norm.NFKC.String(address))
+	local, _, _ := strings.Cut(address, "@")
+	if len(address) > maxEmail || len(local) > maxLocalPart || !emailPattern.MatchString(address) {
+		return "", false
+	}
+	return address, true
+}

@@ -1,0 +1,159 @@
+// Package config reads the settings from the environment, and says of all that is wrong with them at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// DefaultGroqAPIURL is Groq itself. It takes no requests without a key; other servers may.
+const DefaultGroqAPIURL = "https://api.groq.com"
+
+// Config is the settings. Zero means the default of the part that a setting is for.
+type Config struct {
+	DatabaseURL    Secret   `env:"DATABASE_URL"`
+	JWTSecret      Secret   `env:"JWT_SECRET"`
+	ExpireMinutes  int      `env:"EXPIRE_MINUTES"           envDefault:"15"`
+	GroqAPIKey     Secret   `env:"GROQ_API_KEY"`
+	GroqAPIURL     string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
+	GroqModel      string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
+	GroqMaxTokens  int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
+
+	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
+	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
+	Docs           bool       `env:"SUPPORT_DOCS"            envDefault:"true"`
+	LogFormat      string     `env:"SUPPORT_LOG_FORMAT"      envDefault:"json"`
+	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`
+	TrustedProxies []string   `env:"SUPPORT_TRUSTED_PROXIES"`
+
+	// Warnings are sentences about settings that work but should be changed.
+	Warnings []string `env:"-"`
+
+	proxies []*net.IPNet
+}
+
+// AccessTokenTTL is how long an access token is valid.
+func (c Config) AccessTokenTTL() time.Duration { return time.Duration(c.ExpireMinutes) * time.Minute }
+
+// ProxyNetworks are the parsed TrustedProxies.
+func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
+
+// Need says which settings a command cannot do without.
+type Need int
+
+// The needs of commands; they can be added up.
+const (
+	NeedDatabase Need = 1 << iota
+	NeedSecret
+)
+
+// prefix is that of the settings that are only ours: one that we do not know is a typing error.
+const prefix = "SUPPORT_"
+
+// others are variables with our prefix that are for other programs: the client SDKs.
+var others = []string{"SUPPORT_BASE_URL", "SUPPORT_TOKEN"}
+
+// deprecated are the names that the seeds' deployments may still have.
+var deprecated = map[string]string{"GROK_API_KEY": "GROQ_API_KEY", "GROK_API_URL": "GROQ_API_URL"}
+
+// Load reads the settings from variables of the form name=value. Its error names every setting that is wrong, one a
+// line, and never quotes a value.
+func Load(environ []string, need Need) (Config, error) {
+	variables := env.ToMap(environ)
+	// An empty variable is one that is not set: that is how compose files pass on what they do not have.
+	maps.DeleteFunc(variables, func(_, value string) bool { return strings.TrimSpace(value) == "" })
+	var f faults
+	warnings := renameDeprecated(variables, &f)
+	known := names()
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if strings.HasPrefix(name, prefix) && !slices.Contains(others, name) && !slices.Contains(known, name) {
+			f.add(name, "is not a setting")
+		}
+	}
+	var c Config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
+		f.addParseErrors(err)
+	}
+	c.Warnings = warnings
+	c.validate(need, &f)
+	return c, f.err()
+}
+
+func renameDeprecated(variables map[string]string, f *faults) (warnings []string) {
+	for _, old := range slices.Sorted(maps.Keys(deprecated)) {
+		value, set := variables[old]
+		if !set {
+			continue
+		}
+		name := deprecated[old]
+		if current, both := variables[name]; both && current != value {
+			f.add(old, "differs from "+name+"; remove it")
+			continue
+		}
+		variables[name] = value
+		warnings = append(warnings, old+" is deprecated: call it "+name+".")
+	}
+	return warnings
+}
+
+// names lists the variables that Config has fields for.
+func names() []string {
+	var list []string
+	for field := range reflect.TypeFor[Config]().Fields() {
+		if name := field.Tag.Get("env"); name != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// faults collects what is wrong, by variable.
+type faults []string
+
+func (f *faults) add(name, fault string) { *f = append(*f, name+" "+fault) }
+
+// addParseErrors says which variables could not be parsed. The library's text names fields and quotes values.
+func (f *faults) addParseErrors(err error) {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		*f = append(*f, "the settings cannot be read")
+		return
+	}
+	for _, err := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(err, &parse) {
+			continue
+		}
+		if field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name); ok {
+			f.add(field.Tag.Get("env"), "is not "+kindName(field.Type))
+		}
+	}
+}
+
+func kindName(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[slog.Level]():
+		return "one of debug, info, warn, error"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	default:
+		return "a whole number in range"
+	}
+}
+
+func (f *faults) err() error {
+	if len(*f) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the settings have %d fault(s):\n  %s", len(*f), strings.Join(*f, "\n  "))
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const (
+	minSecretBytes   = 32
+	maxExpireMinutes = 24 * 60
+	maxDBConns       = 500
+	maxGroqTokens    = 65536
+)
+
+// examples are secrets that stand in documents, and so protect nothing.
+var examples = []string{"change-me", "changeme", "secret", "jwt_secret", "your_jwt_key", "example"}
+
+func (c *Config) validate(need Need, f *faults) {
+	if c.DatabaseURL == "" {
+		if need&NeedDatabase != 0 {
+			f.add("DATABASE_URL", "is not set")
+		}
+	} else if !isDatabaseURL(c.DatabaseURL.Reveal()) {
+		f.add("DATABASE_URL", "is not a URL of the form postgres://user:password@host:port/database")
+	}
+	if c.JWTSecret == "" {
+		if need&NeedSecret != 0 {
+			f.add("JWT_SECRET", "is not set")
+		}
+	} else if fault := secretFault(c.JWTSecret.Reveal()); fault != "" {
+		f.add("JWT_SECRET", fault)
+	}
+	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
+	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
+	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
+	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		f.add("GROQ_API_URL", "is not a URL of the form https://host")
+	}
+	if len(c.GroqModel) > 128 {
+		f.add("GROQ_MODEL", "has more than 128 characters")
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		f.add("SUPPORT_LOG_FORMAT", "is not one of json, text")
+	}
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
+	}
+	c.validateOrigins(f)
+	c.validateProxies(f)
+}
+
+// validateOrigins wants origins as browsers send them, because they are compared as they are.
+func (c *Config) validateOrigins(f *faults) {
+	for i, origin := range c.AllowedOrigins {
+		origin = strings.TrimSpace(origin)
+		c.AllowedOrigins[i] = origin
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
+			strings.ToLower(origin) != origin || strings.ContainsAny(u.Host, "*@") {
+			f.add("ALLOWED_ORIGINS", "has an entry that is not an origin of the form https://host or http://host:port")
+			return
+		}
+	}
+}
+
+func (c *Config) validateProxies(f *faults) {
+	for _, entry := range c.TrustedProxies {
+		_, network, err := net.ParseCIDR(strings.TrimSpace(entry))
+		if err != nil {
+			f.add("SUPPORT_TRUSTED_PROXIES", "has an entry that is not a network of the form 10.0.0.0/8")
+			return
+		}
+		c.proxies = append(c.proxies, network)
+	}
+}
+
+func (f *faults) checkRange(name string, value, low, high int, words string) {
+	if slices.ContainsFunc(*f, func(fault string) bool { return strings.HasPrefix(fault, name+" ") }) {
+		return // It could not be read in the first place.
+	}
+	if value < low || value > high {
+		f.add(name, "is not "+words)
+	}
+}
+
+func isDatabaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && strings.Trim(u.Path, "/") != ""
+}
+
+func secretFault(secret string) string {
+	switch {
+	case len(secret) < minSecretBytes:
+		return "has fewer than 32 bytes"
+	case strings.Count(secret, secret[:1]) == len(secret):
+		return "is one byte repeated"
+	}
+	for _, example := range examples {
+		if strings.Trim(strings.ReplaceAll(strings.ToLower(secret), example, ""), "-_. ") == "" {
+			return "is an example from a document"
+		}
+	}
+	return ""
+}

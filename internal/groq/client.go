@@ -1,0 +1,193 @@
+// Package groq streams chat completions from Groq, or from any server that speaks the same OpenAI-compatible
+// format over Server-Sent Events (vLLM, Ollama and others).
+//
+// A [Stream] is read like a bufio.Scanner: Next, Delta, and when Next reports false, Err and Result. Everything that
+// comes from upstream is bounded by [Limits], and every failure is one [Error] of a closed list of kinds whose text
+// is safe to log. The package starts no goroutine of its own.
+//
+// Reasoning is asked to be left out and is dropped when it comes in a field of its own. A model that writes
+// <think>…</think> into its content is left alone: the text cannot be told from an answer that quotes it.
+package groq
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	completionsPath = "/chat/completions"
+	groqPrefix      = "/openai/v1"
+	userAgent       = "support-backend"
+)
+
+// Options configures a [Client].
+type Options struct {
+	// BaseURL names the server: an http or https URL without user information, query and fragment. See [New] for
+	// the paths it may have.
+	BaseURL string
+	// APIKey is sent as a bearer token. A server without authentication needs none, then no header is sent.
+	APIKey string
+	// HTTPClient replaces the client's own transport. It is copied; redirects, cookies and Timeout are turned off
+	// in the copy, because a redirect would carry the key away and a timeout would cut healthy streams.
+	HTTPClient *http.Client
+	// Limits bounds every stream. The zero value means DefaultLimits; otherwise every field is used as it is given.
+	Limits Limits
+	// OmitReasoningFields leaves out include_reasoning and reasoning_format, for a server that refuses fields it
+	// does not know although its model ids look like Groq's.
+	OmitReasoningFields bool
+}
+
+// Limits bounds one [Stream]. All of them must be positive, except Retries, which may be 0.
+type Limits struct {
+	// Header is the time from sending a request until the headers of the response, per attempt.
+	Header time.Duration
+	// Idle is the longest silence between two reads of a response. Time the caller takes between two calls of Next
+	// does not count.
+	Idle time.Duration
+	// Total is the time for the whole stream, with all attempts and the waits between them.
+	Total time.Duration
+	// RetryWait is the longest wait that upstream may ask for; a longer one is returned as the error's RetryAfter.
+	RetryWait time.Duration
+	// Line is the size of one line, and of one event's data, in bytes.
+	Line int
+	// Body is the size of one response's body in bytes.
+	Body int64
+	// Answer is the size of the content in bytes. A longer answer is cut there and finishes as FinishLength.
+	Answer int
+	// Retries is the number of attempts after the first.
+	Retries int
+}
+
+// DefaultLimits returns the limits used when [Options] has none.
+func DefaultLimits() Limits {
+	return Limits{
+		Header:    15 * time.Second,
+		Idle:      20 * time.Second,
+		Total:     120 * time.Second,
+		RetryWait: 10 * time.Second,
+		Line:      1 << 20,
+		Body:      4 << 20,
+		Answer:    64 << 10,
+		Retries:   2,
+	}
+}
+
+func (l Limits) valid() bool {
+	return l.Header > 0 && l.Idle > 0 && l.Total > 0 && l.RetryWait > 0 &&
+		l.Line > 0 && l.Body > 0 && l.Answer > 0 && l.Retries >= 0
+}
+
+// Client sends chat completion requests to one server. It is safe for concurrent use.
+type Client struct {
+	endpoint            string
+	apiKey              string
+	http                *http.Client
+	limits              Limits
+	omitReasoningFields bool
+}
+
+// New returns a client for the server at o.BaseURL, whose path decides where requests go:
+//
+//	no path, or "/"              → {base}/openai/v1/chat/completions, as on https://api.groq.com
+//	a path ending in /v1         → {base}/chat/completions, as on http://localhost:11434/v1
+//	…ending in /chat/completions → {base} as it is
+//
+// It returns an error for any other path, for a base URL that is not one, for a key that cannot stand in a header and
+// for limits that are not positive. The error quotes neither the URL nor the key.
+func New(o Options) (*Client, error) {
+	endpoint, err := endpointURL(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("groq: API key must be visible ASCII characters without spaces")
+	}
+	limits := o.Limits
+	if limits == (Limits{}) {
+		limits = DefaultLimits()
+	}
+	if !limits.valid() {
+		return nil, errors.New("groq: limits must be positive")
+	}
+	client := http.Client{Transport: newTransport()}
+	if o.HTTPClient != nil {
+		client = *o.HTTPClient
+	}
+	client.Timeout = 0
+	client.Jar = nil
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{
+		endpoint:            endpoint,
+		apiKey:              o.APIKey,
+		http:                &client,
+		limits:              limits,
+		omitReasoningFields: o.OmitReasoningFields,
+	}, nil
+}
+
+// CloseIdleConnections closes connections that no stream is using.
+func (c *Client) CloseIdleConnections() {
+	c.http.CloseIdleConnections()
+}
+
+func endpointURL(base string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(base))
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		// The parser's error would quote the URL, and with it a password that does not belong there.
+		return "", errors.New("groq: base URL is not an absolute URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("groq: base URL must use http or https")
+	case u.User != nil:
+		return "", errors.New("groq: base URL must not contain user information")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", errors.New("groq: base URL must not have a query or a fragment")
+	}
+	path := strings.TrimRight(u.Path, "/")
+	switch {
+	case path == "":
+		path = groqPrefix + completionsPath
+	case strings.HasSuffix(path, "/v1"):
+		path += completionsPath
+	case !strings.HasSuffix(path, completionsPath):
+		return "", errors.New("groq: base URL must have no path, or one that ends in /v1 or /chat/completions")
+	}
+	u.Path, u.RawPath = path, ""
+	return u.String(), nil
+}
+
+// newTransport returns a transport of our own, so that nobody's change to http.DefaultTransport reaches the key.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    5 * time.Second,
+		DisableCompression:     true,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// Stream prepares one streamed completion. The request is sent by the first call of [Stream.Next]; the time of
+// Limits.Total runs from here. Cancelling ctx ends the stream and closes the connection at once. The caller must call
+// [Stream.Close]. Failures, among them a request that is not valid, are reported by [Stream.Err].
+func (c *Client) Stream(ctx context.Context, req Request) *Stream {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Total, errTotal)
+	s := &Stream{client: c, ctx: ctx, cancel: cancel, result: Result{Model: req.Model}}
+	payload, err := c.encode(req)
+	if err != nil {
+		s.end(err)
+		return s
+	}
+	s.payload = payload
+	return s
+}

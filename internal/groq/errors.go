@@ -1,0 +1,212 @@
+package groq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what went wrong, as far as a caller can act on it.
+type Kind string
+
+// The closed list of kinds.
+const (
+	// Overloaded means that upstream cannot answer now: 408, 429, 498, any 5xx, or no connection.
+	Overloaded Kind = "overloaded"
+	// Misconfigured means that no request can succeed until somebody changes the key, the model or the URL: 401, 402,
+	// 403, 404, 405, 410, some codes of 400, or a certificate that does not verify.
+	Misconfigured Kind = "misconfigured"
+	// Rejected means that upstream does not accept this conversation: 400, 422 and other 4xx.
+	Rejected Kind = "rejected"
+	// TooLarge means that the conversation is too long for the model or the rate limit: 413, or 400 with
+	// context_length_exceeded. A shorter one may be accepted.
+	TooLarge Kind = "too_large"
+	// Timeout means that the headers, or the whole answer, did not come in time, or that the caller's deadline passed.
+	Timeout Kind = "timeout"
+	// Stalled means that a response began and then fell silent.
+	Stalled Kind = "stalled"
+	// Protocol means that the response is not a well-formed stream, breaks a limit, ends before the answer does, or
+	// reports an error of no known kind in its midst.
+	Protocol Kind = "protocol"
+	// Empty means that the model finished without any content, for example because reasoning used up the budget.
+	Empty Kind = "empty"
+	// Canceled means that the caller gave up: its context was cancelled or the stream was closed.
+	Canceled Kind = "canceled"
+)
+
+// Error is the only error a [Stream] reports. Its text holds the kind, the status and the code, and nothing else that
+// upstream wrote: upstream's messages quote customers and name the account.
+type Error struct {
+	Kind Kind
+	// Status is the HTTP status, or the one an error inside a stream claims; 0 when there is none.
+	Status int
+	// Code is upstream's error code or, for a fault this package found, its own. It matches [a-z0-9_]{0,64}.
+	Code string
+	// RetryAfter is how long upstream asked to wait; 0 when it did not say. Only Overloaded errors have it.
+	RetryAfter time.Duration
+
+	// transient marks the failures that the stream itself may try again.
+	transient bool
+	cause     error
+}
+
+// Error returns a text that is safe to log.
+func (e *Error) Error() string {
+	text := "groq: " + string(e.Kind)
+	if e.Status != 0 {
+		text += ": status " + strconv.Itoa(e.Status)
+	}
+	if e.Code != "" {
+		text += ": code " + e.Code
+	}
+	return text
+}
+
+// Unwrap returns the underlying error, such as the cause of the context's end. Its text is not safe to send on.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Retryable reports whether the same request may succeed later, although nothing is changed.
+func (e *Error) Retryable() bool {
+	switch e.Kind {
+	case Overloaded, Timeout, Stalled, Protocol, Empty:
+		return true
+	case Misconfigured, Rejected, TooLarge, Canceled:
+		return false
+	}
+	return false
+}
+
+// The limits of time end a context with the error they stand for.
+var (
+	errNoHeader = &Error{Kind: Timeout, Code: "no_header"}
+	errTotal    = &Error{Kind: Timeout, Code: "total_exceeded"}
+	errIdle     = &Error{Kind: Stalled, Code: "idle"}
+)
+
+// contextError returns the error for a context that has ended.
+func contextError(ctx context.Context) *Error {
+	cause := context.Cause(ctx)
+	if own, ok := errors.AsType[*Error](cause); ok {
+		return own
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &Error{Kind: Timeout, Code: "deadline", cause: cause}
+	}
+	return &Error{Kind: Canceled, cause: cause}
+}
+
+func protocolError(code string) *Error { return &Error{Kind: Protocol, Code: code} }
+
+// codeKinds gives the kind for codes that say more than the status they come with.
+var codeKinds = map[string]Kind{
+	"invalid_api_key":         Misconfigured,
+	"model_not_found":         Misconfigured,
+	"model_decommissioned":    Misconfigured,
+	"blocked_api_access":      Misconfigured,
+	"organization_restricted": Misconfigured,
+	"context_length_exceeded": TooLarge,
+	"request_too_large":       TooLarge,
+	"rate_limit_exceeded":     Overloaded,
+	"capacity_exceeded":       Overloaded,
+}
+
+// statusError returns the error for a response that is not a 200. The body may be cut and need not be JSON.
+func statusError(status int, header http.Header, body []byte) *Error {
+	var envelope map[string]json.RawMessage
+	_ = json.Unmarshal(body, &envelope) // A proxy's error page is no JSON; the status says enough then.
+	d := parseDetail(envelope["error"])
+	e := &Error{Kind: statusKind(status, d.code), Status: status, Code: d.code}
+	if e.Kind == Overloaded {
+		e.transient = true
+		e.RetryAfter = retryAfter(header, d)
+	}
+	return e
+}
+
+// streamError returns the error for an error object, or string, inside of a stream.
+func streamError(raw json.RawMessage) *Error {
+	d := parseDetail(raw)
+	e := &Error{Status: d.status, Code: d.code, transient: true}
+	switch {
+	case d.status >= 400:
+		e.Kind = statusKind(d.status, d.code)
+	case codeKinds[d.code] != "":
+		e.Kind = codeKinds[d.code]
+	case strings.Contains(d.typ, "invalid_request"):
+		e.Kind = Rejected
+	case strings.Contains(d.typ, "server") || strings.Contains(d.typ, "unavailable"):
+		e.Kind = Overloaded
+	default:
+		e.Kind = Protocol
+		if e.Code == "" {
+			e.Code = "stream_error"
+		}
+	}
+	switch e.Kind {
+	case Overloaded:
+		e.RetryAfter = retryAfter(nil, d)
+	case Protocol:
+	default:
+		e.transient = false
+	}
+	return e
+}
+
+func statusKind(status int, code string) Kind {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return TooLarge
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed, http.StatusGone:
+		return Misconfigured
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, statusCapacityExceeded:
+		return Overloaded
+	}
+	switch {
+	case status >= 500:
+		return Overloaded
+	case status >= 400 && codeKinds[code] != "":
+		return codeKinds[code]
+	case status >= 400:
+		return Rejected
+	}
+	return Protocol
+}
+
+// statusCapacityExceeded is Groq's own status for a flex request that found no capacity.
+const statusCapacityExceeded = 498
+
+// detail is what the package reads of an error object. The message never leaves it.
+type detail struct {
+	message, typ, code string
+	status             int
+}
+
+// parseDetail reads an error object, member by member, because servers disagree about the members' types.
+func parseDetail(raw json.RawMessage) detail {
+	var members map[string]json.RawMessage
+	var d detail
+	if json.Unmarshal(raw, &members) != nil {
+		_ = json.Unmarshal(raw, &d.message)
+		return d
+	}
+	_ = json.Unmarshal(members["message"], &d.message)
+	_ = json.Unmarshal(members["type"], &d.typ)
+	_ = json.Unmarshal(members["status_code"], &d.status)
+	var code string
+	_ = json.Unmarshal(members["code"], &code)
+	if codePattern.MatchString(code) {
+		d.code = code
+	}
+	if d.status < 100 || d.status > 599 {
+		d.status = 0
+	}
+	return d
+}
+
+var codePattern = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)

@@ -1,0 +1,110 @@
+package groq
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Role says who speaks in a [Message].
+type Role string
+
+// The roles a conversation is made of.
+const (
+	RoleSystem    Role = "system"
+	RoleUser      Role = "user"
+	RoleAssistant Role = "assistant"
+)
+
+// Message is one turn of the conversation.
+type Message struct {
+	Role    Role   `json:"role"`
+	Content string `json:"content"`
+}
+
+// Request asks for one completion. Model and Messages are required; zero values elsewhere leave the choice to the
+// server.
+type Request struct {
+	Model    string
+	Messages []Message
+	// MaxCompletionTokens limits the answer, reasoning included.
+	MaxCompletionTokens int
+	// Temperature is between 0 and 2.
+	Temperature *float64
+	// Seed asks for the same answer to the same request, as far as the server can.
+	Seed *int64
+	// User is an opaque id of the end user, for the server's abuse detection.
+	User string
+}
+
+type wireRequest struct {
+	Model               string        `json:"model"`
+	Messages            []Message     `json:"messages"`
+	Stream              bool          `json:"stream"`
+	StreamOptions       streamOptions `json:"stream_options"`
+	MaxCompletionTokens int           `json:"max_completion_tokens,omitempty"`
+	Temperature         *float64      `json:"temperature,omitempty"`
+	Seed                *int64        `json:"seed,omitempty"`
+	User                string        `json:"user,omitempty"`
+	IncludeReasoning    *bool         `json:"include_reasoning,omitempty"`
+	ReasoningFormat     string        `json:"reasoning_format,omitempty"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+// encode returns the JSON body for req, or a Rejected error for a request no server would accept.
+func (c *Client) encode(req Request) ([]byte, *Error) {
+	if !req.valid() {
+		return nil, &Error{Kind: Rejected, Code: "invalid_request"}
+	}
+	wire := wireRequest{
+		Model:               req.Model,
+		Messages:            req.Messages,
+		Stream:              true,
+		StreamOptions:       streamOptions{IncludeUsage: true},
+		MaxCompletionTokens: req.MaxCompletionTokens,
+		Temperature:         req.Temperature,
+		Seed:                req.Seed,
+		User:                req.User,
+	}
+	if !c.omitReasoningFields {
+		wire.hideReasoning()
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	// Customers paste markup; escaping it for HTML would only make the prompt longer.
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(wire); err != nil {
+		return nil, &Error{Kind: Rejected, Code: "invalid_request", cause: err}
+	}
+	return body.Bytes(), nil
+}
+
+// hideReasoning asks for an answer without reasoning in the way the model's family understands. The fields are Groq's
+// own and a server may refuse a request with a field it does not know, so they are only sent with the model ids Groq
+// uses: "openai/gpt-oss-…" takes include_reasoning, "qwen/…" takes reasoning_format, and both at once are an error.
+func (w *wireRequest) hideReasoning() {
+	switch {
+	case strings.HasPrefix(w.Model, "openai/gpt-oss"):
+		w.IncludeReasoning = new(false)
+	case strings.HasPrefix(w.Model, "qwen/"):
+		w.ReasoningFormat = "hidden"
+	}
+}
+
+func (r Request) valid() bool {
+	if r.Model == "" || len(r.Messages) == 0 || r.MaxCompletionTokens < 0 {
+		return false
+	}
+	if t := r.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
+		return false
+	}
+	for _, m := range r.Messages {
+		if m.Role != RoleSystem && m.Role != RoleUser && m.Role != RoleAssistant {
+			return false
+		}
+	}
+	return true
+}

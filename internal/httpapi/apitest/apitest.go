@@ -1,0 +1,165 @@
+// Package apitest runs the whole product for a test: the real HTTP server on a database of the test's own, with a Groq
+// simulator behind it, driven through the generated client. Every response that a test gets is held against the
+// contract; one that openapi.yaml does not describe fails the test.
+package apitest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+// Secret signs the tokens of servers under test.
+const Secret = "a secret that only tests know, 32 bytes and more"
+
+// drainTimeout bounds how long the end of a test waits for answers that are still running.
+const drainTimeout = 5 * time.Second
+
+// Options change what New starts.
+type Options struct {
+	// DatabaseURL is a migrated database to use instead of a new one: for several servers on one database.
+	DatabaseURL string
+	// Simulator is the upstream to use instead of a new one.
+	Simulator *groqsim.Simulator
+	// NoAI switches answers off.
+	NoAI bool
+	// Limits bound the upstream; nil means short ones that no healthy answer comes near.
+	Limits *groq.Limits
+	// Now is the clock of tokens.
+	Now func() time.Time
+	// AllowedOrigins are the origins that browsers may call from.
+	AllowedOrigins []string
+	// Ready replaces the readiness check.
+	Ready func(context.Context) error
+}
+
+// Server is one running server and what stands behind it.
+type Server struct {
+	URL         string
+	DatabaseURL string
+	Store       *store.Store
+	Auth        *auth.Service
+	Assistant   *assistant.Service
+	API         *httpapi.Server
+	Simulator   *groqsim.Simulator
+
+	// Anonymous calls the API without a token.
+	Anonymous *client.ClientWithResponses
+	// HTTP sends requests that the generated client would not; its responses are held against the contract too.
+	HTTP *http.Client
+}
+
+// New starts a server that ends with the test.
+func New(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := &Server{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
+	if s.DatabaseURL == "" {
+		s.DatabaseURL = storetest.NewURL(t)
+	}
+	s.Store = storetest.Open(t, s.DatabaseURL)
+	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.start(t, o, logger)
+
+	s.HTTP = &http.Client{
+		Transport:     newTransport(t),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	t.Cleanup(s.HTTP.CloseIdleConnections)
+	s.Anonymous = s.client(t, "")
+	return s
+}
+
+func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
+	t.Helper()
+	var err error
+	s.Auth, err = auth.NewService(s.Store, auth.Options{Secret: []byte(Secret), Now: o.Now})
+	require.NoError(t, err)
+	upstream, limits := s.startUpstream(t, o)
+	s.Assistant = assistant.NewService(s.Store, assistant.Options{
+		Client: upstream, TotalTimeout: limits.Total, Logger: logger,
+	})
+	if o.Ready == nil {
+		o.Ready = s.Store.Ready
+	}
+	s.API, err = httpapi.New(httpapi.Options{
+		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Ready: o.Ready,
+		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, Docs: true, Logger: logger,
+	})
+	require.NoError(t, err)
+
+	server := httptest.NewUnstartedServer(s.API)
+	server.Config = httpapi.HTTPServer(s.API, logger)
+	server.Start()
+	s.URL = server.URL
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		server.CloseClientConnections()
+		s.Assistant.Drain(ctx)
+		server.Close()
+	})
+}
+
+func (s *Server) startUpstream(t testing.TB, o Options) (*groq.Client, groq.Limits) {
+	t.Helper()
+	limits := groq.DefaultLimits()
+	if o.Limits != nil {
+		limits = *o.Limits
+	}
+	if o.NoAI {
+		return nil, limits
+	}
+	if s.Simulator == nil {
+		s.Simulator = groqsim.New(groqsim.Options{})
+		t.Cleanup(s.Simulator.Close)
+	}
+	upstream := httptest.NewServer(s.Simulator)
+	t.Cleanup(func() {
+		s.Simulator.Close()
+		upstream.CloseClientConnections()
+		upstream.Close()
+	})
+	c, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "test-key", Limits: limits})
+	require.NoError(t, err)
+	t.Cleanup(c.CloseIdleConnections)
+	return c, limits
+}
+
+func (s *Server) client(t testing.TB, token string) *client.ClientWithResponses {
+	t.Helper()
+	options := []client.ClientOption{client.WithHTTPClient(s.HTTP)}
+	if token != "" {
+		options = append(options, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+token)
+			return nil
+		}))
+	}
+	c, err := client.NewClientWithResponses(s.URL, options...)
+	require.NoError(t, err)
+	return c
+}
+
+// Staff makes an account of the role and logs it in.
+func (s *Server) Staff(t testing.TB, role sqlc.UserRole) *User {
+	t.Helper()
+	email := newEmail()
+	_, err := s.Auth.CreateAccount(t.Context(), email, Password, role)
+	require.NoError(t, err)
+	return s.LogIn(t, email, Password)
+}

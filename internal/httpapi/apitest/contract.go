@@ -1,0 +1,212 @@
+package apitest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+const (
+	mediaTypeProblem     = "application/problem+json"
+	mediaTypeEventStream = "text/event-stream"
+)
+
+// spec is the contract, read once.
+var spec = sync.OnceValues(api.GetSpec)
+
+// Spec returns the contract.
+func Spec(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := spec()
+	require.NoError(t, err)
+	return doc
+}
+
+// transport holds every response against the contract. It reports a fault as a failure of the test, not as an error of
+// the request, so that no test can take it for what it expects.
+type transport struct {
+	t    testing.TB
+	doc  *openapi3.T
+	next *http.Transport
+}
+
+func newTransport(t testing.TB) *transport {
+	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}}
+}
+
+func (tr *transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
+
+// RoundTrip sends the request and checks what it is answered with. The body of a stream is checked while it is read.
+func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := tr.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	path, item := tr.find(r.URL)
+	if item == nil {
+		// Not the contract's: a page of the documentation, or a path that there is not.
+		return response, nil
+	}
+	operation := item.GetOperation(methodOf(r))
+	if operation == nil {
+		tr.checkMethodNotAllowed(item, response)
+		return response, nil
+	}
+	if strings.HasPrefix(response.Header.Get("Content-Type"), mediaTypeEventStream) {
+		tr.checkDeclared(r, operation, response)
+		response.Body = &checkedStream{body: response.Body, transport: tr}
+		return response, nil
+	}
+	return response, tr.check(r, path, item, operation, response)
+}
+
+func methodOf(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
+}
+
+// find returns the path of the contract that a URL is of.
+func (tr *transport) find(u *url.URL) (string, *openapi3.PathItem) {
+	parts := strings.Split(u.EscapedPath(), "/")
+	for path, item := range tr.doc.Paths.Map() {
+		if matches(strings.Split(path, "/"), parts) {
+			return path, item
+		}
+	}
+	return "", nil
+}
+
+func matches(template, parts []string) bool {
+	if len(template) != len(parts) {
+		return false
+	}
+	for i, part := range template {
+		if part != parts[i] && (!strings.HasPrefix(part, "{") || parts[i] == "") {
+			return false
+		}
+	}
+	return true
+}
+
+func (tr *transport) check(
+	r *http.Request, path string, item *openapi3.PathItem, operation *openapi3.Operation, response *http.Response,
+) error {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil {
+		return err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	tr.checkDeclared(r, operation, response)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: r,
+			Route:   &routers.Route{Spec: tr.doc, Path: path, PathItem: item, Method: r.Method, Operation: operation},
+		},
+		Status:  response.StatusCode,
+		Header:  response.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	input.SetBodyBytes(body)
+	if err := openapi3filter.ValidateResponse(r.Context(), input); err != nil {
+		tr.t.Errorf("%s %s answered %d, which breaks the contract: %v\n%s", r.Method, path, response.StatusCode, err, body)
+	}
+	return nil
+}
+
+// checkDeclared wants the status and the media type to be among those of the operation.
+func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
+	declared := operation.Responses.Status(response.StatusCode)
+	if declared == nil {
+		tr.t.Errorf("%s %s answered %d, which the contract does not declare", r.Method, r.URL.Path, response.StatusCode)
+		return
+	}
+	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	if declared.Value.Content.Get(contentType) == nil && (contentType != "" || len(declared.Value.Content) > 0) {
+		tr.t.Errorf("%s %s answered %d as %q, which the contract does not declare", r.Method, r.URL.Path,
+			response.StatusCode, contentType)
+	}
+}
+
+// checkMethodNotAllowed wants a problem that names the methods which the contract has.
+func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) {
+	if response.StatusCode == http.StatusNoContent && response.Header.Get("Access-Control-Allow-Methods") != "" {
+		return // A preflight request of a browser.
+	}
+	if response.StatusCode != http.StatusMethodNotAllowed {
+		tr.t.Errorf("a method that the contract does not have was answered with %d", response.StatusCode)
+	}
+	for method := range item.Operations() {
+		if !strings.Contains(response.Header.Get("Allow"), method) {
+			tr.t.Errorf("Allow does not name %s", method)
+		}
+	}
+}
+
+// checkedStream holds every event of a stream against its schema.
+type checkedStream struct {
+	body      io.ReadCloser
+	transport *transport
+	line      bytes.Buffer
+}
+
+func (s *checkedStream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	for _, b := range p[:n] {
+		if b != '\n' {
+			s.line.WriteByte(b)
+			continue
+		}
+		s.transport.checkLine(s.line.String())
+		s.line.Reset()
+	}
+	return n, err
+}
+
+func (s *checkedStream) Close() error { return s.body.Close() }
+
+func (tr *transport) checkLine(line string) {
+	field, value, _ := strings.Cut(line, ": ")
+	switch field {
+	case "", "id", "event", "retry": // Blank lines and comments have no field.
+	case "data":
+		if err := tr.checkEvent([]byte(value)); err != nil {
+			tr.t.Errorf("an event breaks the contract: %v\n%s", err, value)
+		}
+	default:
+		tr.t.Errorf("a stream has the line %q", line)
+	}
+}
+
+func (tr *transport) checkEvent(data []byte) error {
+	var event map[string]any
+	if err := json.Unmarshal(data, &event); err != nil {
+		return err
+	}
+	kind, _ := event["type"].(string)
+	union := tr.doc.Components.Schemas["AIResponseEvent"].Value
+	name, known := union.Discriminator.Mapping[kind]
+	if !known {
+		return fmt.Errorf("%q is no type of event", kind)
+	}
+	schema := tr.doc.Components.Schemas[strings.TrimPrefix(name.Ref, "#/components/schemas/")]
+	return schema.Value.VisitJSON(event, openapi3.VisitAsResponse(), openapi3.MultiErrors())
+}

@@ -1,0 +1,128 @@
+package apitest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+)
+
+// Password is the password of accounts made for tests.
+const Password = "correct horse battery"
+
+// User is an account that is logged in.
+type User struct {
+	*client.ClientWithResponses
+
+	ID    uuid.UUID
+	Email string
+	Token string
+
+	server *Server
+}
+
+func newEmail() string {
+	return "user-" + uuid.NewString() + "@example.com"
+}
+
+// Customer signs a customer up and logs it in.
+func (s *Server) Customer(t testing.TB) *User {
+	t.Helper()
+	email := newEmail()
+	created, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{Email: email, Password: Password})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	return s.LogIn(t, email, Password)
+}
+
+// LogIn logs an account in.
+func (s *Server) LogIn(t testing.TB, email, password string) *User {
+	t.Helper()
+	token, err := s.Anonymous.LogInWithResponse(t.Context(), client.LogInRequest{Email: email, Password: password})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, token.StatusCode(), "%s", token.Body)
+	u := &User{Email: email, Token: token.JSON200.AccessToken, server: s}
+	u.ClientWithResponses = s.client(t, u.Token)
+	me, err := u.GetMeWithResponse(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, me.StatusCode(), "%s", me.Body)
+	u.ID = me.JSON200.ID
+	return u
+}
+
+// NewTicket opens a ticket.
+func (u *User) NewTicket(t testing.TB) client.Ticket {
+	t.Helper()
+	created, err := u.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{
+		Title: "Invoice 4711 is wrong", Description: "I was charged twice for October.",
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	return *created.JSON201
+}
+
+// Say adds a message to a ticket.
+func (u *User) Say(t testing.TB, ticketID uuid.UUID, content string) client.Message {
+	t.Helper()
+	created, err := u.CreateMessageWithResponse(t.Context(), ticketID, client.CreateMessageRequest{Content: content})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	return *created.JSON201
+}
+
+// SetStatus moves a ticket to a status.
+func (u *User) SetStatus(t testing.TB, ticketID uuid.UUID, status client.TicketStatus) {
+	t.Helper()
+	updated, err := u.UpdateTicketWithResponse(t.Context(), ticketID, client.UpdateTicketRequest{Status: status})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, updated.StatusCode(), "%s", updated.Body)
+}
+
+// Messages returns a ticket's messages, oldest first.
+func (u *User) Messages(t testing.TB, ticketID uuid.UUID) []client.Message {
+	t.Helper()
+	got, err := u.GetTicketWithResponse(t.Context(), ticketID)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+	return got.JSON200.Messages
+}
+
+// Response is what a request of Do was answered with.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do sends a request as it is written, for what the generated client cannot send. The header lines have the form
+// "Name: value".
+func (s *Server) Do(t testing.TB, method, path, body string, header ...string) Response {
+	t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, reader)
+	require.NoError(t, err)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		request.Header.Add(name, value)
+	}
+	response, err := s.HTTP.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return Response{Status: response.StatusCode, Header: response.Header, Body: text}
+}
+
+// Do sends a request with the account's token.
+func (u *User) Do(t testing.TB, method, path, body string, header ...string) Response {
+	t.Helper()
+	return u.server.Do(t, method, path, body, append(header, "Authorization: Bearer "+u.Token)...)
+}

@@ -1,0 +1,38 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// SignUp creates a customer account.
+func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.SignUpResponseObject, error) {
+	user, err := s.auth.SignUp(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	if err != nil {
+		return nil, err
+	}
+	return api.SignUp201JSONResponse(toUser(user)), nil
+}
+
+// LogIn exchanges credentials, as JSON or in the OAuth 2.0 form, for an access token.
+func (s *Server) LogIn(ctx context.Context, r api.LogInRequestObject) (api.LogInResponseObject, error) {
+	email, password := credentials(r)
+	token, err := s.auth.LogIn(ctx, email, password)
+	if err != nil {
+		return nil, err
+	}
+	return api.LogIn200JSONResponse(toAccessToken(token)), nil
+}
+
+func credentials(r api.LogInRequestObject) (email, password string) {
+	if form := r.FormdataBody; form != nil {
+		return form.Username, form.Password
+	}
+	return r.JSONBody.Email, r.JSONBody.Password
+}
+
+// GetMe returns the caller's account.
+func (s *Server) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMeResponseObject, error) {
+	return api.GetMe200JSONResponse(toMe(actorFrom(ctx))), nil
+}

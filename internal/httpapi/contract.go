@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+const mediaTypeEventStream = "text/event-stream"
+
+// contract holds every request against openapi.yaml, in this order: who asks, what the answer may look like, the
+// parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
+type contract struct {
+	operations map[route]*operation
+}
+
+// route is a method and a path in Echo's form, such as /tickets/:ticket_id.
+type route struct{ method, path string }
+
+// operation is what the document says of one operation, in the form in which requests are checked against it.
+type operation struct {
+	id string
+	// role is the least role that may call it; empty for everybody, without a token.
+	role       sqlc.UserRole
+	parameters []*openapi3.Parameter
+	// bodies are the schemas of the media types that it takes; none when it takes no body.
+	bodies map[string]*openapi3.Schema
+	// produces are the media types of its successful responses.
+	produces []string
+}
+
+func newContract(doc *openapi3.T) (*contract, error) {
+	c := &contract{operations: make(map[route]*operation)}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			compiled, err := compile(item, op)
+			if err != nil {
+				return nil, fmt.Errorf("httpapi: %s %s: %w", method, path, err)
+			}
+			c.operations[route{method, echoPath(path)}] = compiled
+			if method == http.MethodGet && !compiled.streams() {
+				c.operations[route{http.MethodHead, echoPath(path)}] = compiled
+			}
+		}
+	}
+	return c, nil
+}
+
+// echoPath turns /tickets/{ticket_id} into /tickets/:ticket_id.
+func echoPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+func compile(item *openapi3.PathItem, op *openapi3.Operation) (*operation, error) {
+	role, err := requiredRole(op)
+	if err != nil {
+		return nil, err
+	}
+	compiled := &operation{id: op.OperationID, role: role, bodies: make(map[string]*openapi3.Schema)}
+	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+		compiled.parameters = append(compiled.parameters, p.Value)
+	}
+	if op.RequestBody != nil {
+		for mediaType, content := range op.RequestBody.Value.Content {
+			compiled.bodies[mediaType] = content.Schema.Value
+		}
+	}
+	for status, response := range op.Responses.Map() {
+		if strings.HasPrefix(status, "2") {
+			compiled.produces = slices.AppendSeq(compiled.produces, maps.Keys(response.Value.Content))
+		}
+	}
+	return compiled, nil
+}
+
+// requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
+func requiredRole(op *openapi3.Operation) (sqlc.UserRole, error) {
+	if op.Security == nil {
+		return "", fmt.Errorf("the operation has no security decision")
+	}
+	var role sqlc.UserRole
+	for i, alternative := range *op.Security {
+		for scheme, roles := range alternative {
+			if len(roles) != 1 || i > 0 && sqlc.UserRole(roles[0]) != role {
+				return "", fmt.Errorf("security scheme %s must name the one role that is needed", scheme)
+			}
+			role = sqlc.UserRole(roles[0])
+		}
+		if (auth.Actor{Role: role}).Has(role) {
+			continue
+		}
+		return "", fmt.Errorf("%q is no role", role)
+	}
+	return role, nil
+}
+
+// allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).
+func (c *contract) allow(path string) string {
+	var methods []string
+	for r := range c.operations {
+		if r.path == path && r.method != http.MethodHead {
+			methods = append(methods, r.method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+// check is the middleware that lets only requests through that the document allows.
+func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		op, known := s.contract.operations[route{c.Request().Method, c.Path()}]
+		if !known {
+			// Not one of ours: the documentation's pages, or nothing at all.
+			return next(c)
+		}
+		if err := s.authorize(c, op); err != nil {
+			return err
+		}
+		if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+			return err
+		}
+		if err := op.checkParameters(c); err != nil {
+			return err
+		}
+		if len(op.bodies) > 0 {
+			if err := op.checkBody(c); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// checkAccept returns NotAcceptable unless one of the accepted media ranges (RFC 9110, section 12.5.1) is one that the
+// operation produces.
+func (op *operation) checkAccept(accept []string) error {
+	if len(accept) == 0 || len(op.produces) == 0 {
+		return nil
+	}
+	for mediaRange := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		mediaType, params, err := mime.ParseMediaType(mediaRange)
+		if err != nil || isZero(params["q"]) {
+			continue
+		}
+		for _, produced := range op.produces {
+			kind, _, _ := strings.Cut(produced, "/")
+			if mediaType == produced || mediaType == kind+"/*" || mediaType == "*/*" {
+				return nil
+			}
+		}
+	}
+	return apperr.New(apperr.NotAcceptable, "The operation cannot answer in an accepted media type.")
+}
+
+// isZero reports whether a weight excludes its media range.
+func isZero(q string) bool {
+	return q != "" && strings.Trim(q, "0.") == ""
+}
+
+// streams reports whether the operation answers with a stream of events.
+func (op *operation) streams() bool {
+	return slices.Contains(op.produces, mediaTypeEventStream)
+}

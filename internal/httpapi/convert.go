@@ -1,0 +1,166 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+// The only bridge between rows and the wire.
+
+const timestampLayout = "2006-01-02T15:04:05.000000Z"
+
+func toTimestamp(t time.Time) api.Timestamp {
+	return t.UTC().Format(timestampLayout)
+}
+
+func toUser(u sqlc.User) api.User {
+	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role)}
+}
+
+func toMe(a auth.Actor) api.User {
+	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
+}
+
+func toAccessToken(t auth.AccessToken) api.AccessToken {
+	return api.AccessToken{
+		AccessToken: t.Token,
+		TokenType:   api.AccessTokenTokenTypeBearer,
+		ExpiresIn:   int32(t.ExpiresIn.Seconds()),
+	}
+}
+
+func toTicket(t sqlc.Ticket) api.Ticket {
+	return api.Ticket{
+		ID:          t.ID,
+		Title:       t.Title,
+		Description: t.Description,
+		Status:      api.TicketStatus(t.Status),
+		UserID:      t.UserID,
+		CreatedAt:   toTimestamp(t.CreatedAt),
+		UpdatedAt:   toTimestamp(t.UpdatedAt),
+	}
+}
+
+func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWithMessages {
+	return api.TicketWithMessages{
+		ID:          t.ID,
+		Title:       t.Title,
+		Description: t.Description,
+		Status:      api.TicketStatus(t.Status),
+		UserID:      t.UserID,
+		CreatedAt:   toTimestamp(t.CreatedAt),
+		UpdatedAt:   toTimestamp(t.UpdatedAt),
+		Messages:    toMessages(messages),
+	}
+}
+
+func toTickets(tickets []sqlc.Ticket) []api.Ticket {
+	return convertAll(tickets, toTicket)
+}
+
+func toMessage(m sqlc.Message) api.Message {
+	return api.Message{
+		ID:        m.ID,
+		TicketID:  m.TicketID,
+		Content:   m.Content,
+		IsAI:      m.Author == sqlc.MessageAuthorAI,
+		CreatedAt: toTimestamp(m.CreatedAt),
+	}
+}
+
+func toMessages(messages []sqlc.Message) []api.Message {
+	return convertAll(messages, toMessage)
+}
+
+func toStartEvent(e assistant.Start) api.StartEvent {
+	return api.StartEvent{
+		Type:         api.StartEventTypeStart,
+		AIResponseID: e.Response.ID,
+		TicketID:     e.Response.TicketID,
+		Model:        e.Response.Model,
+		Attempt:      e.Response.Attempt,
+	}
+}
+
+func toDeltaEvent(e assistant.Delta) api.DeltaEvent {
+	return api.DeltaEvent{Type: api.DeltaEventTypeDelta, Content: e.Content}
+}
+
+func toResetEvent(e assistant.Reset) api.ResetEvent {
+	return api.ResetEvent{Type: api.ResetEventTypeReset, Attempt: e.Attempt}
+}
+
+func toDoneEvent(e assistant.Done) api.DoneEvent {
+	event := api.DoneEvent{
+		Type:         api.DoneEventTypeDone,
+		AIResponseID: e.Response.ID,
+		Message:      toMessage(e.Message),
+		Usage: api.Usage{
+			PromptTokens:     e.Response.PromptTokens,
+			CompletionTokens: e.Response.CompletionTokens,
+			ReasoningTokens:  e.Response.ReasoningTokens,
+			CachedTokens:     e.Response.CachedTokens,
+		},
+	}
+	if e.Response.FinishReason != nil {
+		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
+	}
+	return event
+}
+
+func toFailedEvent(e assistant.Failed) api.FailedEvent {
+	kind := problems[e.Err.Code]
+	event := api.FailedEvent{
+		Type:         api.FailedEventTypeFailed,
+		AIResponseID: e.ID.ResponseID,
+		Code:         api.AIFailureCode(e.Err.Code),
+		Detail:       e.Err.Detail,
+		Retryable:    kind.retryable,
+	}
+	if event.Detail == "" {
+		event.Detail = kind.title
+	}
+	return event
+}
+
+func toFieldErrors(fields []apperr.Field) []api.FieldError {
+	if len(fields) == 0 {
+		return nil
+	}
+	return convertAll(fields[:min(len(fields), maxFieldErrors)], func(f apperr.Field) api.FieldError {
+		return api.FieldError{Pointer: truncate(f.Pointer, maxPointerRunes), Code: api.FieldErrorCode(f.Code)}
+	})
+}
+
+func convertAll[From, To any](from []From, convert func(From) To) []To {
+	to := make([]To, len(from))
+	for i, f := range from {
+		to[i] = convert(f)
+	}
+	return to
+}
+
+// truncate cuts s to n characters.
+func truncate(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	return string(runes[:n])
+}
+
+func fromRole(role api.Role) sqlc.UserRole {
+	if role == "" {
+		return sqlc.UserRoleUser
+	}
+	return sqlc.UserRole(role)
+}
+
+func fromTicketStatus(status api.TicketStatus) sqlc.TicketStatus {
+	return sqlc.TicketStatus(status)
+}

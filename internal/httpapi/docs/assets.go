@@ -1,0 +1,83 @@
+package docs
+
+import (
+	"embed"
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// packedFiles are built from npm packages by internal/tools/docsassets and are never edited.
+//
+//go:embed assets/*.gz
+var packedFiles embed.FS
+
+// ownFiles are written by hand. They are small, so they stay readable here and are compressed at start-up.
+//
+//go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js
+var ownFiles embed.FS
+
+// contentTypes are spelled out because the mime package asks the operating system, whose answers vary.
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+	".txt": "text/plain; charset=utf-8",
+}
+
+// addAssets registers every embedded file under a path that names its hash, and returns the paths by file name. They
+// are relative to a page, so that the site also works below the prefix of a reverse proxy.
+func (s *Site) addAssets() (map[string]string, error) {
+	urls := make(map[string]string)
+	err := fs.WalkDir(packedFiles, "assets", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		packed, err := packedFiles.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(path.Base(file), ".gz")
+		urls[name] = s.addAsset(name, packed, unpackedSize(packed))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docs: embedded assets: %w", err)
+	}
+
+	err = fs.WalkDir(ownFiles, "static", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := ownFiles.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		packed, err := pack(content)
+		if err != nil {
+			return err
+		}
+		urls[path.Base(file)] = s.addAsset(path.Base(file), packed, len(content))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docs: embedded files: %w", err)
+	}
+	return urls, nil
+}
+
+func (s *Site) addAsset(name string, packed []byte, size int) string {
+	ext := path.Ext(name)
+	res := newResource(contentTypes[ext], immutable, sealedPolicy, packed, size)
+	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + res.hash[:12] + ext
+	s.resources["/"+url] = res
+	return url
+}
+
+// unpackedSize reads the length of the content from the end of a gzip file, which saves decompressing megabytes at
+// every start. The format stores it modulo 2³², far above any asset.
+func unpackedSize(packed []byte) int {
+	return int(binary.LittleEndian.Uint32(packed[len(packed)-4:]))
+}

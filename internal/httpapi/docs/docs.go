@@ -1,0 +1,81 @@
+// Package docs serves the API's documentation: Swagger UI to try the API, Redoc to read it, and the contract itself
+// as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
+// own origin, and hold under a Content-Security-Policy without inline scripts.
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// Site is the documentation of one contract. It is an [http.Handler] that is immutable and safe for concurrent use.
+type Site struct {
+	resources map[string]*resource
+}
+
+// New prepares the documentation of a contract that is given in both of its representations. It reads the title and
+// the version of the API from specJSON, and fails when that is not JSON.
+func New(specJSON, specYAML []byte) (*Site, error) {
+	var spec struct {
+		Info struct {
+			Title   string `json:"title"`
+			Version string `json:"version"`
+		} `json:"info"`
+	}
+	if err := json.Unmarshal(specJSON, &spec); err != nil {
+		return nil, fmt.Errorf("docs: read the contract: %w", err)
+	}
+
+	s := &Site{resources: make(map[string]*resource)}
+	urls, err := s.addAssets()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pages {
+		p.Title, p.Version, p.Assets = spec.Info.Title, spec.Info.Version, urls
+		html, err := p.render()
+		if err != nil {
+			return nil, err
+		}
+		if err := s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, html); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.addText("/openapi.json", "application/json", sealedPolicy, specJSON); err != nil {
+		return nil, err
+	}
+	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
+	if err := s.addText("/openapi.yaml", "application/yaml", sealedPolicy, specYAML); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Routes lists every path that the site answers, sorted and without patterns, so that a router can register each of
+// them for GET and HEAD and render its own 404 for the rest.
+func (s *Site) Routes() []string {
+	paths := make([]string, 0, len(s.resources))
+	for path := range s.resources {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// ServeHTTP answers GET and HEAD for the paths in [Site.Routes], 304 for what the client already has, 405 for other
+// methods and 404 for other paths.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	res, ok := s.resources[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	res.serve(w, r)
+}

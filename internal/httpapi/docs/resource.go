@@ -1,0 +1,153 @@
+package docs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+const (
+	// revalidate lets a client keep a copy and ask each time whether it is still the newest.
+	revalidate = "no-cache"
+	// immutable is for paths that name their content's hash: another content has another path.
+	immutable = "public, max-age=31536000, immutable"
+)
+
+// resource is one answer, held compressed only: nearly every client takes it that way, and the bundles are large.
+type resource struct {
+	contentType  string
+	cacheControl string
+	policy       string // Content-Security-Policy
+	packed       []byte // gzip
+	size         int    // bytes of the content before compression
+	hash         string // of packed; the base of the entity tags
+}
+
+func newResource(contentType, cacheControl, policy string, packed []byte, size int) *resource {
+	sum := sha256.Sum256(packed)
+	return &resource{
+		contentType: contentType, cacheControl: cacheControl, policy: policy,
+		packed: packed, size: size, hash: hex.EncodeToString(sum[:16]),
+	}
+}
+
+// addText compresses content and serves it under path.
+func (s *Site) addText(path, contentType, policy string, content []byte) error {
+	packed, err := pack(content)
+	if err != nil {
+		return fmt.Errorf("docs: compress %s: %w", path, err)
+	}
+	s.resources[path] = newResource(contentType, revalidate, policy, packed, len(content))
+	return nil
+}
+
+func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
+	zipped := acceptsGzip(r.Header.Values("Accept-Encoding"))
+	// A strong tag names bytes, and the two encodings differ in theirs.
+	etag := `"` + res.hash + `"`
+	if zipped {
+		etag = `"` + res.hash + `-gzip"`
+	}
+
+	h := w.Header()
+	h.Set("Etag", etag)
+	h.Set("Cache-Control", res.cacheControl)
+	h.Add("Vary", "Accept-Encoding")
+	h.Set("Content-Security-Policy", res.policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	if holds(r.Header.Values("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+
+	h.Set("Content-Type", res.contentType)
+	if zipped {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Content-Length", strconv.Itoa(len(res.packed)))
+	} else {
+		h.Set("Content-Length", strconv.Itoa(res.size))
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
+	// The status is sent: a write that fails from here on means that the client has gone, and nobody is left to tell.
+	if zipped {
+		_, _ = w.Write(res.packed)
+		return
+	}
+	_ = unpack(w, res.packed)
+}
+
+// acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. What names gzip
+// decides before what names everything.
+func acceptsGzip(header []string) bool {
+	everything := false
+	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		coding, params, _ := strings.Cut(item, ";")
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip":
+			return quality(params) > 0
+		case "*":
+			everything = quality(params) > 0
+		}
+	}
+	return everything
+}
+
+// quality reads the weight of a header item. One that is missing counts as 1, one that is malformed as a refusal.
+func quality(params string) float64 {
+	name, value, found := strings.Cut(params, "=")
+	if !found || !strings.EqualFold(strings.TrimSpace(name), "q") {
+		return 1
+	}
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	if err != nil {
+		return 0
+	}
+	return q
+}
+
+// holds reports whether an If-None-Match header names etag. The comparison is weak, as RFC 9110 wants it there.
+func holds(header []string, etag string) bool {
+	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		item = strings.TrimSpace(item)
+		if item == "*" || strings.TrimPrefix(item, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// pack compresses content. The header carries no time, so equal content has equal entity tags on every replica.
+func pack(content []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := zip.Write(content); err != nil {
+		return nil, err
+	}
+	if err := zip.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
+}
+
+func unpack(w io.Writer, packed []byte) error {
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, zip) //nolint:gosec // G110: the archives are our own, embedded at build time.
+	return err
+}

@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+// requestInfo is what is known of a request while it runs. It travels in the request's context.
+type requestInfo struct {
+	requestID string
+	actor     auth.Actor
+	// err is the problem it was answered with.
+	err *apperr.Error
+	// status is set when it was not answered at all.
+	status int
+}
+
+type requestInfoKey struct{}
+
+// infoFrom returns the request's info. Every request has one.
+func infoFrom(ctx context.Context) *requestInfo {
+	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
+	return info
+}
+
+// actorFrom returns who asks. Operations that are not public have been authorized before their handler runs.
+func actorFrom(ctx context.Context) auth.Actor {
+	return infoFrom(ctx).actor
+}
+
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
+
+// identify gives the request an id, the caller's if it is a proper one, and a place for what becomes known of it.
+func identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !requestIDPattern.MatchString(id) {
+			made, err := uuid.NewV7()
+			if err != nil {
+				return fmt.Errorf("httpapi: make a request id: %w", err)
+			}
+			id = made.String()
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, &requestInfo{requestID: id})
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
+
+// logRequest writes one line for every request: which operation, by whom, how it ended. It holds nothing that a caller
+// sent but ids; the path stands there as its template.
+func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begin := time.Now()
+		if err := next(c); err != nil {
+			// Render it now, so that the status is known.
+			c.Error(err)
+		}
+		ctx := c.Request().Context()
+		info := infoFrom(ctx)
+		status := c.Response().Status
+		if info.status != 0 {
+			status = info.status
+		}
+		attrs := []slog.Attr{
+			slog.String("request_id", info.requestID),
+			slog.String("method", truncate(c.Request().Method, 16)),
+			slog.String("route", c.Path()),
+			slog.Int("status", status),
+			slog.Duration("dur", time.Since(begin)),
+			slog.Int64("bytes", c.Response().Size),
+		}
+		if info.actor.ID != uuid.Nil {
+			attrs = append(attrs, slog.Any("user_id", info.actor.ID))
+		}
+		level := slog.LevelInfo
+		if info.err != nil {
+			attrs = append(attrs, slog.String("code", string(info.err.Code)))
+		}
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+			attrs = append(attrs, slog.Any("error", info.err))
+		}
+		s.logger.LogAttrs(ctx, level, "request", attrs...)
+		return nil
+	}
+}
+
+// recoverPanic turns a panic of a handler into an internal error; the stack goes to the log only.
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			fault := recover()
+			if fault == nil {
+				return
+			}
+			if fault == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself.
+				panic(fault)
+			}
+			ctx := c.Request().Context()
+			s.logger.ErrorContext(ctx, "panic", slog.String("request_id", infoFrom(ctx).requestID),
+				slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
+			err = apperr.New(apperr.Internal, "")
+		}()
+		return next(c)
+	}
+}
+
+// secure sets the headers that keep browsers from doing more with a response than showing it to who asked.
+func secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		return next(c)
+	}
+}

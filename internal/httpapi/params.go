@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/url"
+	"regexp"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+var integerPattern = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
+
+// checkParameters holds the path, the query and the headers against the operation's parameters. It returns NotFound for
+// the path and InvalidParameter for the rest, also for a query parameter that the operation does not have.
+func (op *operation) checkParameters(c echo.Context) error {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return invalidParameter("", apperr.InvalidFormat)
+	}
+	for _, p := range op.parameters {
+		var values []string
+		switch p.In {
+		case openapi3.ParameterInPath:
+			if checkParameter(p, c.Param(p.Name)) != "" {
+				return apperr.New(apperr.NotFound, "There is nothing here.")
+			}
+			continue
+		case openapi3.ParameterInQuery:
+			values = query[p.Name]
+			delete(query, p.Name)
+		case openapi3.ParameterInHeader:
+			values = c.Request().Header.Values(p.Name)
+		}
+		if len(values) > 1 {
+			return invalidParameter(p.Name, apperr.Duplicate)
+		}
+		if len(values) == 1 {
+			if code := checkParameter(p, values[0]); code != "" {
+				return invalidParameter(p.Name, code)
+			}
+		} else if p.Required {
+			return invalidParameter(p.Name, apperr.Required)
+		}
+	}
+	for name := range query {
+		return invalidParameter(name, apperr.Unknown)
+	}
+	return nil
+}
+
+// checkParameter returns which rule of the parameter's schema the value breaks, or "".
+func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
+	schema := p.Schema.Value
+	var typed any = value
+	if schema.Type.Is(openapi3.TypeInteger) {
+		if !integerPattern.MatchString(value) {
+			return apperr.InvalidType
+		}
+		typed = json.Number(value)
+	}
+	if fields := validate(schema, typed); len(fields) > 0 {
+		return fields[0].Code
+	}
+	return ""
+}
+
+func invalidParameter(name string, code apperr.FieldCode) error {
+	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
+	err.Fields = []apperr.Field{{Pointer: pointer(name), Code: code}}
+	return err
+}

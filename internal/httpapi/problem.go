@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+const (
+	mediaTypeProblem = "application/problem+json"
+
+	// challenge names the protection space (RFC 6750, section 3).
+	challenge = `Bearer realm="support"`
+
+	// statusClientClosed is logged when nobody was left to be answered. It is never sent.
+	statusClientClosed = 499
+
+	maxFieldErrors  = 20
+	maxPointerRunes = 255
+	defaultRetry    = time.Second
+)
+
+// problemKind is what every problem of a code has in common.
+type problemKind struct {
+	status    int
+	title     string
+	retryable bool
+}
+
+// problems is the one table from code to status.
+var problems = map[apperr.Code]problemKind{
+	apperr.MalformedRequest:        {status: http.StatusBadRequest, title: "Malformed request"},
+	apperr.InvalidParameter:        {status: http.StatusBadRequest, title: "Invalid parameter"},
+	apperr.Unauthenticated:         {status: http.StatusUnauthorized, title: "Not authenticated"},
+	apperr.InvalidCredentials:      {status: http.StatusUnauthorized, title: "Invalid credentials"},
+	apperr.InvalidToken:            {status: http.StatusUnauthorized, title: "Invalid token"},
+	apperr.Forbidden:               {status: http.StatusForbidden, title: "Forbidden"},
+	apperr.RoleNotAllowed:          {status: http.StatusForbidden, title: "Role not allowed"},
+	apperr.NotFound:                {status: http.StatusNotFound, title: "Not found"},
+	apperr.MethodNotAllowed:        {status: http.StatusMethodNotAllowed, title: "Method not allowed"},
+	apperr.NotAcceptable:           {status: http.StatusNotAcceptable, title: "Not acceptable"},
+	apperr.EmailTaken:              {status: http.StatusConflict, title: "E-mail address taken"},
+	apperr.TicketClosed:            {status: http.StatusConflict, title: "Ticket closed"},
+	apperr.InvalidTransition:       {status: http.StatusConflict, title: "Invalid transition"},
+	apperr.NothingToAnswer:         {status: http.StatusConflict, title: "Nothing to answer"},
+	apperr.Superseded:              {status: http.StatusConflict, title: "Superseded"},
+	apperr.AIDisabled:              {status: http.StatusConflict, title: "AI disabled"},
+	apperr.PayloadTooLarge:         {status: http.StatusRequestEntityTooLarge, title: "Payload too large"},
+	apperr.UnsupportedMediaType:    {status: http.StatusUnsupportedMediaType, title: "Unsupported media type"},
+	apperr.ValidationFailed:        {status: http.StatusUnprocessableEntity, title: "Validation failed"},
+	apperr.WeakPassword:            {status: http.StatusUnprocessableEntity, title: "Weak password"},
+	apperr.ConversationNotAccepted: {status: http.StatusUnprocessableEntity, title: "Conversation not accepted"},
+	apperr.Internal:                {status: http.StatusInternalServerError, title: "Internal error"},
+	apperr.AIMisconfigured:         {status: http.StatusBadGateway, title: "AI misconfigured"},
+	apperr.AIProtocol:              {status: http.StatusBadGateway, title: "AI protocol error", retryable: true},
+	apperr.AIOverloaded:            {status: http.StatusServiceUnavailable, title: "AI overloaded", retryable: true},
+	apperr.DBBusy:                  {status: http.StatusServiceUnavailable, title: "Database busy", retryable: true},
+	apperr.DBUnavailable:           {status: http.StatusServiceUnavailable, title: "Database unavailable", retryable: true},
+	apperr.Draining:                {status: http.StatusServiceUnavailable, title: "Shutting down", retryable: true},
+	apperr.SchemaDirty:             {status: http.StatusServiceUnavailable, title: "Schema not ready", retryable: true},
+	apperr.ServerBusy:              {status: http.StatusServiceUnavailable, title: "Server busy", retryable: true},
+	apperr.AIStalled:               {status: http.StatusGatewayTimeout, title: "AI stalled", retryable: true},
+	apperr.AITimeout:               {status: http.StatusGatewayTimeout, title: "AI timeout", retryable: true},
+}
+
+// renderError answers a request with the problem that err is. It is the only place where errors become responses.
+func (s *Server) renderError(err error, c echo.Context) {
+	ctx := c.Request().Context()
+	info := infoFrom(ctx)
+	if c.Response().Committed {
+		// The status has been sent: all that is left is to say so in the log and to break the connection off.
+		s.logger.WarnContext(ctx, "response broke off", slog.String("request_id", info.requestID), slog.Any("error", err))
+		return
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		info.status = statusClientClosed
+		return
+	}
+	problem := s.problemOf(err, c)
+	info.err = problem
+	if err := writeProblem(c, problem, info.requestID); err != nil {
+		s.logger.WarnContext(ctx, "problem not sent", slog.String("request_id", info.requestID), slog.Any("error", err))
+	}
+}
+
+// problemOf is err, with what Echo itself reports said in our codes.
+func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
+	var fromEcho *echo.HTTPError
+	if !errors.As(err, &fromEcho) {
+		return apperr.From(err)
+	}
+	switch fromEcho.Code {
+	case http.StatusNotFound:
+		return apperr.New(apperr.NotFound, "There is nothing here.")
+	case http.StatusMethodNotAllowed:
+		c.Response().Header().Set(echo.HeaderAllow, s.contract.allow(c.Path()))
+		return apperr.New(apperr.MethodNotAllowed, "The resource does not have this method.")
+	case http.StatusBadRequest:
+		return apperr.New(apperr.MalformedRequest, "The request could not be parsed.")
+	default:
+		return apperr.Wrap(apperr.Internal, "", err)
+	}
+}
+
+func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
+	kind, known := problems[err.Code]
+	if !known {
+		kind = problems[apperr.Internal]
+	}
+	body, encodeErr := json.Marshal(api.Problem{
+		Type:      "/problems/" + string(err.Code),
+		Title:     kind.title,
+		Status:    int32(kind.status), //nolint:gosec // A status of the table above.
+		Detail:    err.Detail,
+		Code:      api.ProblemCode(err.Code),
+		RequestID: requestID,
+		Retryable: kind.retryable,
+		Errors:    toFieldErrors(err.Fields),
+	})
+	if encodeErr != nil {
+		return encodeErr
+	}
+	header := c.Response().Header()
+	setChallenge(header, err.Code)
+	if kind.retryable {
+		header.Set(echo.HeaderRetryAfter, retryAfter(err.RetryAfter))
+	}
+	return c.Blob(kind.status, mediaTypeProblem, body)
+}
+
+func setChallenge(header http.Header, code apperr.Code) {
+	switch code {
+	case apperr.Unauthenticated, apperr.InvalidCredentials:
+		header.Set(echo.HeaderWWWAuthenticate, challenge)
+	case apperr.InvalidToken:
+		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="invalid_token"`)
+	case apperr.Forbidden:
+		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="insufficient_scope"`)
+	}
+}
+
+// retryAfter is a number of seconds, rounded up.
+func retryAfter(d time.Duration) string {
+	if d <= 0 {
+		d = defaultRetry
+	}
+	return strconv.Itoa(int(math.Ceil(d.Seconds())))
+}

@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	readinessTTL     = time.Second
+	readinessTimeout = time.Second
+)
+
+// readiness asks at most once a second, however many probes there are.
+type readiness struct {
+	ask func(context.Context) error
+
+	mu    sync.Mutex
+	asked time.Time
+	err   error
+}
+
+func (r *readiness) check(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) < readinessTTL {
+		return r.err
+	}
+	// A prober that hangs up must not leave its own cancellation behind for the next one.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
+	defer cancel()
+	r.err = r.ask(ctx)
+	r.asked = time.Now()
+	return r.err
+}

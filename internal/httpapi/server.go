@@ -1,0 +1,172 @@
+// Package httpapi is the HTTP side of the product: it holds requests against the contract, hands them to the services,
+// and puts what they return into the contract's words.
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/docs"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 16 << 10
+
+	corsMaxAge = 600 // seconds
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Auth      *auth.Service
+	Tickets   *ticket.Service
+	Assistant *assistant.Service
+	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
+	Ready func(context.Context) error
+	// Secret is what the key of cursors is derived from. All replicas have the same.
+	Secret []byte
+	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
+	AllowedOrigins []string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
+	TrustedProxies []*net.IPNet
+	// Docs switches the documentation's pages and the contract's own address on.
+	Docs bool
+	// Logger gets a line for every request.
+	Logger *slog.Logger
+}
+
+// Server answers the API's requests. It implements the generated interface, one method for each operation.
+type Server struct {
+	auth      *auth.Service
+	tickets   *ticket.Service
+	assistant *assistant.Service
+	readiness *readiness
+	cursors   cursors
+	contract  *contract
+	logger    *slog.Logger
+	echo      *echo.Echo
+	draining  atomic.Bool
+}
+
+var _ api.StrictServerInterface = (*Server)(nil)
+
+// New returns a Server, or an error when the contract leaves something open.
+func New(o Options) (*Server, error) {
+	doc, err := api.GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
+	}
+	c, err := newContract(doc)
+	if err != nil {
+		return nil, err
+	}
+	cs, err := newCursors(o.Secret)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
+		cursors: cs, contract: c, logger: o.Logger, echo: echo.New(),
+	}
+	s.echo.HTTPErrorHandler = s.renderError
+	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
+	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure, cors(o.AllowedOrigins), s.check)
+	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
+	if o.Docs {
+		if err := s.addDocs(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Drain makes the server not ready, so that no new requests are sent to it. It still answers those that come.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// HTTPServer returns a server for the handler with limits on everything that a client can be slow or large with.
+func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+func (s *Server) addDocs() error {
+	specJSON, err := api.GetSpecJSON()
+	if err != nil {
+		return fmt.Errorf("httpapi: read the contract: %w", err)
+	}
+	site, err := docs.New(specJSON, api.SpecYAML)
+	if err != nil {
+		return err
+	}
+	for _, path := range site.Routes() {
+		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, echo.WrapHandler(site))
+	}
+	return nil
+}
+
+// router registers HEAD along with GET. net/http leaves the body out by itself. Streams have no HEAD: to ask for an
+// answer's headers must not begin the answer.
+type router struct {
+	*echo.Echo
+	contract *contract
+}
+
+func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	if _, known := r.contract.operations[route{http.MethodHead, path}]; known {
+		r.Echo.HEAD(path, h, m...)
+	}
+	return r.Echo.GET(path, h, m...)
+}
+
+func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range trusted {
+		options = append(options, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
+func cors(allowed []string) echo.MiddlewareFunc {
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
+		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch},
+		AllowHeaders: []string{
+			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID,
+		},
+		ExposeHeaders: []string{
+			echo.HeaderAllow, "Link", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate,
+			echo.HeaderXRequestID,
+		},
+		MaxAge: corsMaxAge,
+	})
+}

@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+const ticketsPath = "/tickets"
+
+// CreateTicket opens a ticket for the caller.
+func (s *Server) CreateTicket(
+	ctx context.Context, r api.CreateTicketRequestObject,
+) (api.CreateTicketResponseObject, error) {
+	t, err := s.tickets.Create(ctx, actorFrom(ctx), r.Body.Title, r.Body.Description)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateTicket201JSONResponse{
+		Body:    toTicket(t),
+		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + t.ID.String()},
+	}, nil
+}
+
+// ListTickets returns a page of tickets.
+func (s *Server) ListTickets(
+	ctx context.Context, r api.ListTicketsRequestObject,
+) (api.ListTicketsResponseObject, error) {
+	actor := actorFrom(ctx)
+	page, err := s.cursors.page(actor, ticketsPath, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	tickets, next, err := s.tickets.List(ctx, actor, page)
+	return api.ListTickets200JSONResponse{
+		Body:    toTickets(tickets),
+		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
+	}, err
+}
+
+// GetTicket returns a ticket with its latest messages.
+func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (api.GetTicketResponseObject, error) {
+	t, messages, err := s.tickets.Get(ctx, actorFrom(ctx), r.TicketID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetTicket200JSONResponse(toTicketWithMessages(t, messages)), nil
+}
+
+// UpdateTicket changes a ticket's status.
+func (s *Server) UpdateTicket(
+	ctx context.Context, r api.UpdateTicketRequestObject,
+) (api.UpdateTicketResponseObject, error) {
+	t, err := s.tickets.ChangeStatus(ctx, actorFrom(ctx), r.TicketID, fromTicketStatus(r.Body.Status))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateTicket200JSONResponse(toTicket(t)), nil
+}

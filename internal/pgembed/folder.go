@@ -1,0 +1,174 @@
+//go:build linux || darwin
+
+package pgembed
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// superuser is the role that initdb creates and URL names.
+const superuser = "support"
+
+// folder is where the data of one major version is: a subfolder of
+// Options.Dir that appears complete, by one rename, or not at all.
+type folder struct {
+	base  string
+	major int
+}
+
+func (f folder) path() string     { return filepath.Join(f.base, strconv.Itoa(f.major)) }
+func (f folder) lock() string     { return f.path() + ".lock" }
+func (f folder) data() string     { return filepath.Join(f.path(), "data") }
+func (f folder) password() string { return filepath.Join(f.path(), "password") }
+func (f folder) log() string      { return filepath.Join(f.path(), "server.log") }
+
+// prepare makes sure that the folder holds a cluster of its major version.
+// The lock must be held.
+func (f folder) prepare(ctx context.Context, programs Binaries, who account, o Options) error {
+	// What an interrupted initdb has left behind may lack its passwords.
+	removeCtx, cancel := context.WithTimeout(ctx, removeLimit)
+	defer cancel()
+	leftovers, err := filepath.Glob(f.path() + ".init-*")
+	if err != nil {
+		return err
+	}
+	for _, leftover := range leftovers {
+		if err := removeFolder(removeCtx, leftover); err != nil {
+			return err
+		}
+	}
+	_, err = os.Stat(f.path())
+	switch {
+	case err == nil:
+		return f.check()
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if others := f.otherMajors(); len(others) > 0 {
+		o.tell("Starting with an empty database, because PostgreSQL %s cannot read the data of version %s, which stays in %s.",
+			programs.Version, strings.Join(others, " and "), f.base)
+	}
+	o.tell("Creating a PostgreSQL %s database in %s.", programs.Version, f.path())
+	return f.create(ctx, programs, who, o.Unsafe || o.Dir == "")
+}
+
+// check refuses a folder that this package did not make.
+func (f folder) check() error {
+	version, err := os.ReadFile(filepath.Join(f.data(), "PG_VERSION"))
+	if err != nil {
+		return fmt.Errorf("%s holds no database made by this program, move it away: %w", f.path(), err)
+	}
+	if found := strings.TrimSpace(string(version)); found != strconv.Itoa(f.major) {
+		return fmt.Errorf("%s holds data of PostgreSQL %s, move it away", f.path(), found)
+	}
+	if _, err := f.readPassword(); err != nil {
+		return fmt.Errorf("%s holds no database made by this program, move it away: %w", f.path(), err)
+	}
+	return nil
+}
+
+func (f folder) readPassword() (string, error) {
+	text, err := os.ReadFile(f.password())
+	if err != nil {
+		return "", err
+	}
+	if len(text) == 0 {
+		return "", fmt.Errorf("%s is empty", f.password())
+	}
+	return string(text), nil
+}
+
+// otherMajors are the versions whose data is in the same base folder.
+func (f folder) otherMajors() []string {
+	found, err := filepath.Glob(filepath.Join(f.base, "*", "data", "PG_VERSION"))
+	if err != nil {
+		return nil
+	}
+	var majors []string
+	for _, path := range found {
+		name := filepath.Base(filepath.Dir(filepath.Dir(path)))
+		if _, err := strconv.Atoi(name); err == nil {
+			majors = append(majors, name)
+		}
+	}
+	return majors
+}
+
+// create runs initdb in a temporary sibling and renames that when it is
+// complete.
+func (f folder) create(ctx context.Context, programs Binaries, who account, unsafe bool) (err error) {
+	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	if err := os.Chmod(temp, who.folderMode()); err != nil {
+		return err
+	}
+	password := filepath.Join(temp, "password")
+	if err := writeSynced(password, rand.Text()); err != nil {
+		return err
+	}
+	if err := who.own(password); err != nil {
+		return err
+	}
+	data := filepath.Join(temp, "data")
+	args := []string{"-D", data, "-U", superuser, "--auth=scram-sha-256", "--pwfile=" + password, "-E", "UTF8"}
+	if unsafe {
+		args = append(args, "--no-sync")
+	}
+	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
+	if err != nil && ctx.Err() == nil && strings.Contains(output, "locale") {
+		// Older systems, among them macOS before 15, lack this locale.
+		output, err = initdb(ctx, programs, who, data, append(args, "--locale=C"))
+	}
+	if err != nil {
+		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))
+	}
+	return os.Rename(temp, f.path())
+}
+
+// initdb runs initdb once, in an empty data folder, and returns what it wrote.
+func initdb(ctx context.Context, programs Binaries, who account, data string, args []string) (string, error) {
+	if err := os.RemoveAll(data); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return "", err
+	}
+	if err := who.own(data); err != nil {
+		return "", err
+	}
+	var output strings.Builder
+	cmd := exec.Command(programs.program("initdb"), args...)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	p, err := startProcess(cmd, who)
+	if err != nil {
+		return "", err
+	}
+	err = p.wait(ctx)
+	return output.String(), err
+}
+
+// writeSynced writes a secret so that a power cut cannot leave the file empty.
+func writeSynced(path, text string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Sync(), file.Close())
+}

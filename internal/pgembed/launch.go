@@ -1,0 +1,101 @@
+//go:build linux || darwin
+
+package pgembed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// portAttempts is how often another free port is tried when somebody else took
+// the chosen one in the moment before the server did.
+const portAttempts = 10
+
+// launch runs the server until it is ready for connections.
+func (s *Server) launch(ctx context.Context, o Options) error {
+	for attempt := 1; ; {
+		err := s.launchOnce(ctx, o)
+		if err == nil || ctx.Err() != nil || s.process == nil || !s.process.ended() {
+			return err
+		}
+		output := s.log.text()
+		switch {
+		case strings.Contains(output, "could not bind") && attempt < portAttempts:
+			attempt++
+		case strings.Contains(output, "shared memory block"):
+			// The children of a killed server see its death a moment later.
+			if pauseErr := pause(ctx); pauseErr != nil {
+				return errors.Join(pauseErr, err)
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// launchOnce starts the server on a free port.
+func (s *Server) launchOnce(ctx context.Context, o Options) error {
+	port, err := s.env.freePort(ctx)
+	if err != nil {
+		return err
+	}
+	args := append(o.arguments(),
+		"-D", s.folder.data(), "-p", strconv.Itoa(port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+	cmd := exec.Command(s.programs.program("postgres"), args...)
+	cmd.Stdout, cmd.Stderr = s.log.output(), s.log.output()
+	s.log.mark()
+	started := time.Now()
+	p, err := startProcess(cmd, s.who)
+	if err != nil {
+		return err
+	}
+	s.process, s.port = p, port
+	return s.awaitReady(ctx, started)
+}
+
+// awaitReady watches the status line that the server keeps in its pid file.
+func (s *Server) awaitReady(ctx context.Context, started time.Time) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		if s.describedBy(readPIDFile(s.folder.data()), started) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-s.process.done:
+			return s.log.explain(fmt.Errorf("the server ended while starting: %w", s.process.ending()))
+		case <-ctx.Done():
+			return s.log.explain(context.Cause(ctx))
+		}
+	}
+}
+
+// describedBy says whether the file shows this very server ready. In a
+// container a stale file often has the same process number, so the port and
+// the time have to match as well.
+func (s *Server) describedBy(f pidFile, started time.Time) bool {
+	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port &&
+		f.started >= started.Unix()
+}
+
+// freePort asks the system for a port that nobody uses now.
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.Join(errors.New("the system gave no TCP address"), listener.Close())
+	}
+	return address.Port, listener.Close()
+}

@@ -1,0 +1,251 @@
+//go:build linux || darwin
+
+package pgembed
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const canTellStrangers = runtime.GOOS == "linux"
+
+// writerFunc calls a function for every write.
+type writerFunc func()
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
+
+func TestCancelledStartLeavesNothing(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(cancel context.CancelFunc) Options{
+		"before": func(cancel context.CancelFunc) Options {
+			cancel()
+			return Options{}
+		},
+		"during initdb": func(cancel context.CancelFunc) Options {
+			return Options{Progress: func(string) { time.AfterFunc(30*time.Millisecond, cancel) }}
+		},
+		"while the server starts": func(cancel context.CancelFunc) Options {
+			return Options{Log: writerFunc(cancel)}
+		},
+	}
+	for name, options := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := isolated(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s, err := e.start(ctx, options(cancel))
+			require.ErrorIs(t, err, context.Canceled)
+			require.Nil(t, s)
+			requireEmpty(t, e.temp)
+			requireNoProcess(t, e.temp)
+		})
+	}
+}
+
+// requireNoProcess makes sure that no process has the folder on its command
+// line.
+func requireNoProcess(t *testing.T, folder string) {
+	t.Helper()
+	out, err := exec.Command("ps", "-eo", "args").Output()
+	if err != nil {
+		t.Log("there is no ps to look with")
+		return
+	}
+	require.NotContains(t, string(out), folder)
+}
+
+func TestStartLimit(t *testing.T) {
+	t.Parallel()
+	e := isolated(t)
+	e.limits.start = 50 * time.Millisecond
+	_, err := e.start(t.Context(), Options{})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "not ready within 50ms")
+	requireEmpty(t, e.temp)
+}
+
+func TestOtherMajorIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	old := filepath.Join(dir, "9", "data")
+	require.NoError(t, os.MkdirAll(old, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(old, "PG_VERSION"), []byte("9\n"), 0o600))
+	var told []string
+	s := startServer(t, isolated(t), Options{
+		Dir: dir, Unsafe: true, Progress: func(sentence string) { told = append(told, sentence) },
+	})
+	require.Equal(t, filepath.Join(dir, strconv.Itoa(s.programs.Major)), s.Dir())
+	require.NoError(t, s.Stop())
+	text, err := os.ReadFile(filepath.Join(old, "PG_VERSION"))
+	require.NoError(t, err)
+	require.Equal(t, "9\n", string(text))
+	require.Contains(t, strings.Join(told, " "), "cannot read the data of version 9")
+}
+
+func TestForeignFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	programs, err := FindBinaries(t.Context())
+	require.NoError(t, err)
+	dir := openDir(t)
+	mine := filepath.Join(dir, strconv.Itoa(programs.Major), "precious.txt")
+	require.NoError(t, os.Mkdir(filepath.Dir(mine), 0o755))
+	require.NoError(t, os.WriteFile(mine, nil, 0o600))
+	_, err = isolated(t).start(t.Context(), Options{Dir: dir})
+	require.ErrorContains(t, err, "move it away")
+	require.FileExists(t, mine)
+}
+
+func TestServerEndsWithItsParent(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ties a child's life to its parent's")
+	}
+	dir := openDir(t)
+	h := startHelper(t, dir)
+	report := h.report(t)
+	execute(t, report.URL, "CREATE TABLE kept AS SELECT 'still here' AS word")
+
+	_, err := isolated(t).start(t.Context(), Options{Dir: dir})
+	require.ErrorIs(t, err, ErrInUse)
+	require.ErrorContains(t, err, "by process "+strconv.Itoa(h.cmd.Process.Pid))
+
+	h.kill()
+	// At once, while the server may still be shutting down.
+	s := startServer(t, isolated(t), Options{Dir: dir, Unsafe: true})
+	require.Equal(t, "still here", queryText(t, s.URL(""), "SELECT word FROM kept"))
+	require.Eventually(t, func() bool { return !runsIn(report.PID, s.folder.data()) }, patience, interval)
+	require.NoError(t, s.Stop())
+}
+
+func TestHelperStopsCleanly(t *testing.T) {
+	t.Parallel()
+	h := startHelper(t, openDir(t))
+	report := h.report(t)
+	require.NoError(t, h.stdin.Close())
+	require.NoError(t, h.cmd.Wait())
+	require.ErrorIs(t, syscall.Kill(report.PID, 0), syscall.ESRCH)
+}
+
+func TestInterruptedInitdbLeavesNoData(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	h := startHelper(t, dir)
+	require.Eventually(t, func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, "*.init-*", "data", "PG_VERSION"))
+		return err == nil && len(found) > 0
+	}, patience, time.Millisecond)
+	h.kill()
+	programs, err := FindBinaries(t.Context())
+	require.NoError(t, err)
+	f := folder{base: dir, major: programs.Major}
+	require.NoDirExists(t, f.path())
+	// initdb removes its files when it is interrupted; a power cut leaves them.
+	trusting := f.path() + ".init-cut"
+	require.NoError(t, os.MkdirAll(trusting, 0o700))
+
+	s := startServer(t, isolated(t), Options{Dir: dir, Unsafe: true})
+	require.Equal(t, "0", queryText(t, s.URL(""), "SELECT count(*)::text FROM pg_hba_file_rules WHERE auth_method = 'trust'"))
+	leftovers, err := filepath.Glob(f.path() + ".init-*")
+	require.NoError(t, err)
+	require.Empty(t, leftovers)
+	require.NoError(t, s.Stop())
+}
+
+func TestAbandonedThrowAwayFoldersAreSwept(t *testing.T) {
+	t.Parallel()
+	e := isolated(t)
+	scratch := func(name string) string {
+		dir := filepath.Join(e.temp, scratchPrefix+name)
+		require.NoError(t, os.Mkdir(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "15.lock"), []byte("1"), 0o600))
+		return dir
+	}
+	abandoned, young, locked := scratch("abandoned"), scratch("young"), scratch("locked")
+	old := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(abandoned, old, old))
+	l, err := tryLock(filepath.Join(locked, "15.lock"))
+	require.NoError(t, err)
+	require.NoError(t, os.Chtimes(locked, old, old))
+
+	running := startServer(t, e, Options{Unsafe: true})
+	require.NoDirExists(t, abandoned)
+	require.DirExists(t, young)
+	require.DirExists(t, locked)
+
+	require.NoError(t, l.release())
+	require.NoError(t, os.Chtimes(running.folder.base, old, old))
+	require.NoError(t, running.lock.file.Close()) // as if its parent were gone
+	sweepScratch(e.temp)
+	require.NoDirExists(t, locked)
+	require.DirExists(t, running.Dir(), "a server still runs there")
+}
+
+// TestAsOrdinaryUser repeats the tests that need a server as an unprivileged
+// user, when this run is root's. It is not parallel, so that no other test
+// forks while the copied program is open for writing: the system would refuse
+// to run it.
+func TestAsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this run is an ordinary user's already")
+	}
+	who, err := serverAccount("")
+	require.NoError(t, err)
+	dir := openDir(t)
+	program := filepath.Join(dir, "pgembed.test")
+	copyProgram(t, program)
+	home := filepath.Join(dir, "home")
+	require.NoError(t, os.Mkdir(home, 0o700))
+	require.NoError(t, who.own(home))
+
+	cmd := exec.Command(program, "-test.run", "^Test(Data|Throw|FolderInUse|Leftover|Stale|ServerEnds|Foreign)")
+	cmd.Dir = home
+	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH"), "PGBIN=" + os.Getenv("PGBIN")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+func copyProgram(t *testing.T, target string) {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	source, err := os.Open(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, source.Close()) }()
+	file, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	require.NoError(t, err)
+	_, err = io.Copy(file, source)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+}
+
+func TestRootNeedsAnOpenFolder(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user's server runs as that user")
+	}
+	dir := openDir(t)
+	require.NoError(t, os.Chmod(dir, 0o700))
+	_, err := isolated(t).start(t.Context(), Options{Dir: filepath.Join(dir, "data")})
+	require.ErrorContains(t, err, "may not enter "+dir)
+
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.Chown(dir, 12345, 12345))
+	_, err = isolated(t).start(t.Context(), Options{Dir: dir})
+	require.ErrorContains(t, err, "belongs to user 12345")
+}

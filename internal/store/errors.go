@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+// The names of constraints whose violation means something to a caller.
+const UsersEmailKey = "users_email_key"
+
+// retryDatabaseAfter is when a request that failed because of the database is worth another try.
+const retryDatabaseAfter = time.Second
+
+// SQLSTATE codes (PostgreSQL manual, appendix A).
+const (
+	uniqueViolation             = "23505"
+	characterNotInRepertoire    = "22021"
+	untranslatableCharacter     = "22P05"
+	serializationFailure        = "40001"
+	deadlockDetected            = "40P01"
+	undefinedTable              = "42P01"
+	tooManyConnections          = "53300"
+	lockNotAvailable            = "55P03"
+	queryCanceled               = "57014"
+	adminShutdown               = "57P01"
+	crashShutdown               = "57P02"
+	cannotConnectNow            = "57P03"
+	idleInTransactionTimeout    = "25P03"
+	readOnlySQLTransaction      = "25006"
+	invalidCatalogName          = "3D000"
+	connectionExceptionClass    = "08"
+	invalidAuthorizationClass   = "28"
+	insufficientResourcesClass  = "53"
+	operatorInterventionTimeout = "57P05"
+)
+
+var errConnect = errors.New("store: no connection to the database")
+
+// Error is a statement that PostgreSQL refused. In contrast to the driver's error it holds no values of the statement.
+type Error struct {
+	// SQLState is the error's code.
+	SQLState string
+	// Constraint is the constraint that was violated, if it was one.
+	Constraint string
+}
+
+// Error names the SQLSTATE and the constraint.
+func (e *Error) Error() string {
+	if e.Constraint != "" {
+		return "postgres: SQLSTATE " + e.SQLState + " on " + e.Constraint
+	}
+	return "postgres: SQLSTATE " + e.SQLState
+}
+
+// IsUniqueViolation reports whether err is the violation of the unique constraint or index of that name.
+func IsUniqueViolation(err error, constraint string) bool {
+	var e *Error
+	return errors.As(err, &e) && e.SQLState == uniqueViolation && e.Constraint == constraint
+}
+
+func isSerializationFailure(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.SQLState == serializationFailure || e.SQLState == deadlockDetected)
+}
+
+func isUndefinedTable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.SQLState == undefinedTable
+}
+
+func unavailable(cause error) *apperr.Error {
+	e := apperr.Wrap(apperr.DBUnavailable, "The database does not answer.", cause)
+	e.RetryAfter = retryDatabaseAfter
+	return e
+}
+
+func busy(cause error) *apperr.Error {
+	e := apperr.Wrap(apperr.DBBusy, "The database is busy.", cause)
+	e.RetryAfter = retryDatabaseAfter
+	return e
+}
+
+// translate turns the driver's errors into ones that carry no values and, where the database itself is the matter, a
+// code. Errors that have been translated already, and errors of others, are passed on.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return classify(&Error{SQLState: pg.Code, Constraint: pg.ConstraintName})
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) && !isContext(err) || isBroken(err) {
+		return unavailable(errConnect)
+	}
+	return err
+}
+
+func classify(e *Error) error {
+	switch e.SQLState {
+	case adminShutdown, crashShutdown, cannotConnectNow, operatorInterventionTimeout, idleInTransactionTimeout,
+		readOnlySQLTransaction, invalidCatalogName, tooManyConnections:
+		return unavailable(e)
+	case lockNotAvailable, queryCanceled, serializationFailure, deadlockDetected:
+		return busy(e)
+	case characterNotInRepertoire, untranslatableCharacter:
+		return apperr.Wrap(apperr.ValidationFailed, "The text has a character that cannot be stored.", e)
+	}
+	switch {
+	case strings.HasPrefix(e.SQLState, connectionExceptionClass),
+		strings.HasPrefix(e.SQLState, invalidAuthorizationClass),
+		strings.HasPrefix(e.SQLState, insufficientResourcesClass):
+		return unavailable(e)
+	}
+	return e
+}
+
+// isBroken reports whether the connection ended under the statement, which the driver says in plain words only.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		strings.Contains(err.Error(), "conn closed")
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

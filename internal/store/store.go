@@ -1,0 +1,101 @@
+// Package store is the door to PostgreSQL: the connection pool, transactions, the names of constraints, and migrations.
+// The queries themselves are generated (gen/sqlc) from db/queries. No other package knows the driver.
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+// A transaction that lost against another is tried again, at most this often and after a random wait in this range.
+const (
+	txRetries  = 3
+	txMinPause = 10 * time.Millisecond
+	txMaxPause = 100 * time.Millisecond
+)
+
+// Store runs the generated queries, each on a connection of its own, and groups of them in transactions.
+//
+// A query that fails because of the database, and not because of what was asked, returns an apperr.Error: DBUnavailable
+// when there is no connection to be had or it broke, DBBusy when the wait for a connection, a lock or an answer was too
+// long. ErrNoRows is passed on as it is.
+type Store struct {
+	sqlc.Querier
+	pool *pgxpool.Pool
+	db   pooled
+}
+
+// ErrNoRows is returned by a query for one row that finds none.
+var ErrNoRows = pgx.ErrNoRows
+
+// Open makes a Store. It does not wait for the database: a server may start before it and be ready after it.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	pool, err := newPool(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	db := pooled{pool: pool}
+	return &Store{Querier: sqlc.New(db), pool: pool, db: db}, nil
+}
+
+// Close waits for connections in use and closes them all.
+func (s *Store) Close() { s.pool.Close() }
+
+// InTx runs fn in one transaction and commits it when fn returns nil. What fn reads and writes through its Querier is
+// all or nothing. fn may run again when the transaction lost against another one, so it must have no other effects.
+func (s *Store) InTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
+	for attempt := 0; ; attempt++ {
+		err := s.inTx(ctx, fn)
+		if err == nil || attempt == txRetries || !isSerializationFailure(err) {
+			return err
+		}
+		pause := txMinPause + rand.N(txMaxPause-txMinPause) //nolint:gosec // Jitter needs no secrecy.
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Store) inTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
+	conn, err := s.db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return fn(sqlc.New(translated{tx}))
+	})
+	return translate(err)
+}
+
+// Ready checks that the database answers and that its schema is one that this program knows.
+// It returns DBUnavailable, DBBusy or SchemaDirty.
+func (s *Store) Ready(ctx context.Context) error {
+	latest, err := LatestVersion()
+	if err != nil {
+		return err
+	}
+	current, err := s.GetSchemaMigration(ctx)
+	switch {
+	case errors.Is(err, ErrNoRows), isUndefinedTable(err):
+		return apperr.New(apperr.SchemaDirty, "The database has no schema yet. Run: support migrate up")
+	case err != nil:
+		return err
+	case current.Dirty:
+		return apperr.New(apperr.SchemaDirty, "A migration of the database broke off. See the README's runbook.")
+	case current.Version < int64(latest):
+		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
+	default:
+		return nil
+	}
+}

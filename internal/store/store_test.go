@@ -1,0 +1,106 @@
+package store_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+func newUser(email string) sqlc.CreateUserParams {
+	return sqlc.CreateUserParams{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: sqlc.UserRoleUser}
+}
+
+func TestEverySessionHasLimits(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	for name, want := range map[string]string{
+		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
+		"client_connection_check_interval": "5s", "application_name": "support", "TimeZone": "UTC",
+	} {
+		got, err := store.Setting(t.Context(), s, name)
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+}
+
+func TestUniqueViolationNamesItsConstraintAndHoldsNoValues(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	_, err := s.CreateUser(t.Context(), newUser("canary@example.com"))
+	require.NoError(t, err)
+	_, err = s.CreateUser(t.Context(), newUser("CANARY@example.com"))
+	require.True(t, store.IsUniqueViolation(err, store.UsersEmailKey))
+	require.NotContains(t, strings.ToLower(err.Error()), "canary")
+}
+
+func TestTransactionIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	user := newUser("ada@example.com")
+	err := s.InTx(t.Context(), func(q sqlc.Querier) error {
+		if _, err := q.CreateUser(t.Context(), user); err != nil {
+			return err
+		}
+		_, err := q.CreateUser(t.Context(), newUser("ada@example.com"))
+		return err
+	})
+	require.True(t, store.IsUniqueViolation(err, store.UsersEmailKey))
+	_, err = s.GetUserByID(t.Context(), user.ID)
+	require.ErrorIs(t, err, store.ErrNoRows)
+}
+
+func TestTextThatPostgreSQLCannotStoreIsRefused(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	_, err := s.CreateUser(t.Context(), newUser("nul\x00@example.com"))
+	require.True(t, apperr.Is(err, apperr.ValidationFailed), "%v", err)
+}
+
+func TestWaitForAConnectionIsBounded(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Config{URL: storetest.NewURL(t), MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	err = s.InTx(t.Context(), func(sqlc.Querier) error {
+		_, err := s.GetSchemaMigration(t.Context())
+		return err
+	})
+	require.True(t, apperr.Is(err, apperr.DBBusy), "%v", err)
+}
+
+func TestDatabaseThatIsNotThereIsUnavailable(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@127.0.0.1:1/none"})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	err = s.Ready(t.Context())
+	require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
+	require.NotContains(t, err.Error(), "canary")
+}
+
+func TestURLThatIsNoneIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	_, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@[::1/none"})
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "canary")
+}
+
+func TestCancelledQueryLeavesTheStoreUsable(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.GetSchemaMigration(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, s.Ready(t.Context()))
+}

@@ -1,0 +1,215 @@
+// Package storetest gives every test a database of its own, on a real PostgreSQL.
+//
+// The server is the one that TEST_DATABASE_URL names, or else an embedded one that the test binary starts when its first
+// test asks and that Main stops. A template database is migrated once; each test gets a clone of it, which takes about
+// 20 ms. Set TEST_KEEP_DATABASES to keep the databases of failed tests; their names are logged.
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/db"
+	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// New returns a Store on a migrated database of the test's own.
+func New(t testing.TB) *store.Store {
+	t.Helper()
+	return Open(t, NewURL(t))
+}
+
+// Open returns a Store on the database, closed when the test ends.
+func Open(t testing.TB, databaseURL string) *store.Store {
+	t.Helper()
+	s, err := store.Open(context.Background(), store.Config{URL: databaseURL, MaxConns: 8})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// NewURL returns the URL of a migrated database of the test's own, which is dropped when the test ends.
+func NewURL(t testing.TB) string {
+	t.Helper()
+	admin, template := prepare(t)
+	return create(t, admin, "TEMPLATE "+template)
+}
+
+// NewEmptyURL returns the URL of a database of the test's own that has no schema.
+func NewEmptyURL(t testing.TB) string {
+	t.Helper()
+	admin, _ := prepare(t)
+	return create(t, admin, "TEMPLATE template0")
+}
+
+// Exec runs a statement on the database, for what the product has no query for.
+func Exec(t testing.TB, databaseURL, sql string, args ...any) {
+	t.Helper()
+	conn := connect(t, databaseURL)
+	_, err := conn.Exec(context.Background(), sql, args...)
+	require.NoError(t, err)
+}
+
+// QueryInt runs a query for one number.
+func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
+	t.Helper()
+	conn := connect(t, databaseURL)
+	var n int
+	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&n))
+	return n
+}
+
+// QueryText runs a query for one text.
+func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
+	t.Helper()
+	conn := connect(t, databaseURL)
+	var s string
+	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&s))
+	return s
+}
+
+func create(t testing.TB, admin, options string) string {
+	t.Helper()
+	name := "support_test_" + randomName()
+	Exec(t, admin, "CREATE DATABASE "+name+" "+options)
+	t.Cleanup(func() {
+		if t.Failed() && os.Getenv("TEST_KEEP_DATABASES") != "" {
+			t.Log("kept database", name)
+			return
+		}
+		Exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
+	})
+	return withDatabase(t, admin, name)
+}
+
+func connect(t testing.TB, databaseURL string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), databaseURL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func withDatabase(t testing.TB, databaseURL, name string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	u.Path = "/" + name
+	return u.String()
+}
+
+func randomName() string {
+	raw := make([]byte, 8)
+	_, _ = rand.Read(raw) // It never fails.
+	return hex.EncodeToString(raw)
+}
+
+var shared struct {
+	mu       sync.Mutex
+	server   *pgembed.Server
+	admin    string
+	template string
+}
+
+// prepare returns the server's address and the name of the migrated template, both made at the first call.
+func prepare(t testing.TB) (admin, template string) {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.template == "" {
+		shared.admin = startServer(t)
+		shared.template = migrateTemplate(t, shared.admin)
+	}
+	return shared.admin, shared.template
+}
+
+func startServer(t testing.TB) string {
+	t.Helper()
+	if databaseURL := os.Getenv("TEST_DATABASE_URL"); databaseURL != "" {
+		return databaseURL
+	}
+	server, err := pgembed.Start(context.Background(), pgembed.Options{
+		Unsafe: true, Download: true, Log: io.Discard, Settings: map[string]string{"max_connections": "500"},
+	})
+	require.NoError(t, err)
+	shared.server = server
+	return server.URL("postgres")
+}
+
+// migrateTemplate makes the template unless another test binary has made it on the same server. It is named by what it
+// is made from, so a change of the migrations makes a new one.
+func migrateTemplate(t testing.TB, admin string) string {
+	t.Helper()
+	name := "support_template_" + migrationsHash(t)
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, admin)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name)
+	require.NoError(t, err)
+	var exists bool
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", name).Scan(&exists)
+	require.NoError(t, err)
+	if exists {
+		return name
+	}
+	// One that is not marked as a template was left half-made.
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name)
+	require.NoError(t, err)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	m, err := store.OpenMigrator(withDatabase(t, admin, name))
+	require.NoError(t, err)
+	require.NoError(t, m.Up())
+	require.NoError(t, m.Close())
+	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true")
+	require.NoError(t, err)
+	return name
+}
+
+func migrationsHash(t testing.TB) string {
+	t.Helper()
+	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, name := range names {
+		text, err := fs.ReadFile(db.Migrations, name)
+		require.NoError(t, err)
+		fmt.Fprintf(&all, "%s\n%s\n", name, text)
+	}
+	sum := sha256.Sum256([]byte(all.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
+func stop() error {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.Stop()
+}

@@ -1,0 +1,195 @@
+// Package ticket holds the rules of tickets and their messages.
+//
+// Every method decides in SQL what the actor may see. What is not there and what is not the actor's are the same
+// NotFound.
+package ticket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// latestMessages is how many messages come with a ticket.
+const latestMessages = 100
+
+// Service is the tickets and their messages.
+type Service struct {
+	store *store.Store
+}
+
+// NewService returns a Service on the store.
+func NewService(s *store.Store) *Service {
+	return &Service{store: s}
+}
+
+// Create opens a ticket for the actor.
+func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
+	id, err := newID()
+	if err != nil {
+		return sqlc.Ticket{}, err
+	}
+	return s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
+		ID: id, UserID: actor.ID, Title: title, Description: description,
+	})
+}
+
+// List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
+// begins, if there is one.
+func (s *Service) List(ctx context.Context, actor auth.Actor, page Page) ([]sqlc.Ticket, *Position, error) {
+	after := page.afterOr(last)
+	var rows []sqlc.Ticket
+	var err error
+	if actor.IsStaff() {
+		rows, err = s.store.ListTickets(ctx, sqlc.ListTicketsParams{
+			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+		})
+	} else {
+		rows, err = s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
+			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+		})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	tickets, next := cut(rows, page.Limit, func(t sqlc.Ticket) Position { return Position{t.CreatedAt, t.ID} })
+	return tickets, next, nil
+}
+
+// Get returns a ticket and its latest messages, oldest first. It returns NotFound.
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
+	ticket, err := s.visible(ctx, actor, id)
+	if err != nil {
+		return sqlc.Ticket{}, nil, err
+	}
+	messages, err := s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
+		TicketID: id, MaxRows: latestMessages,
+	})
+	return ticket, messages, err
+}
+
+// ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
+// It returns NotFound.
+func (s *Service) ListMessages(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, page Page,
+) ([]sqlc.Message, *Position, error) {
+	if _, err := s.visible(ctx, actor, id); err != nil {
+		return nil, nil, err
+	}
+	after := page.afterOr(first)
+	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
+		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: page.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	messages, next := cut(rows, page.Limit, func(m sqlc.Message) Position { return Position{m.CreatedAt, m.ID} })
+	return messages, next, nil
+}
+
+// AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
+// that is being written: it is not published any more. It returns NotFound and TicketClosed.
+func (s *Service) AddMessage(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
+) (message sqlc.Message, err error) {
+	messageID, err := newID()
+	if err != nil {
+		return sqlc.Message{}, err
+	}
+	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+		ticket, err := Lock(ctx, q, actor, id)
+		if err != nil {
+			return err
+		}
+		if ticket.Status == sqlc.TicketStatusClosed {
+			return ErrClosed()
+		}
+		author := sqlc.MessageAuthorCustomer
+		if actor.ID != ticket.UserID {
+			author = sqlc.MessageAuthorStaff
+			if _, err := q.SupersedeAIResponses(ctx, id); err != nil {
+				return err
+			}
+		}
+		message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
+			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content,
+		})
+		return err
+	})
+	return message, err
+}
+
+// ChangeStatus moves a ticket to another status and records who did it. Closing it fences an AI answer that is being
+// written. It returns NotFound and InvalidTransition.
+func (s *Service) ChangeStatus(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, to sqlc.TicketStatus,
+) (ticket sqlc.Ticket, err error) {
+	changeID, err := newID()
+	if err != nil {
+		return sqlc.Ticket{}, err
+	}
+	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+		before, err := Lock(ctx, q, actor, id)
+		if err != nil {
+			return err
+		}
+		if !isAllowed(before.Status, to) {
+			return apperr.New(apperr.InvalidTransition,
+				fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, to))
+		}
+		if to == sqlc.TicketStatusClosed {
+			if _, err := q.SupersedeAIResponses(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := q.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
+			ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: to,
+		}); err != nil {
+			return err
+		}
+		ticket, err = q.UpdateTicketStatus(ctx, sqlc.UpdateTicketStatusParams{ID: id, Status: to})
+		return err
+	})
+	return ticket, err
+}
+
+// Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
+// or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
+func Lock(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	return ticket, notFound(err)
+}
+
+// ErrClosed is what adding to a closed ticket returns.
+func ErrClosed() error {
+	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
+}
+
+func (s *Service) visible(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+	})
+	return ticket, notFound(err)
+}
+
+func notFound(err error) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return apperr.New(apperr.NotFound, "There is nothing here.")
+	}
+	return err
+}
+
+func newID() (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("ticket: make an id: %w", err)
+	}
+	return id, nil
+}
