@@ -34,13 +34,15 @@ RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, mess
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
     finished_at;
 
--- name: FailAIResponse :execrows
--- Zero rows: the response has ended otherwise.
+-- name: FailAIResponse :exec
+-- A response that was superseded stays so, and gets what it took all the same.
 UPDATE ai_responses
-SET status = 'failed', error_code = @error_code, last_seq = @last_seq, prompt_tokens = @prompt_tokens,
+SET status = CASE status WHEN 'streaming' THEN 'failed' ELSE status END,
+    error_code = CASE status WHEN 'streaming' THEN @error_code ELSE error_code END,
+    finished_at = coalesce(finished_at, clock_timestamp()), last_seq = @last_seq, prompt_tokens = @prompt_tokens,
     completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens,
-    first_token_at = @first_token_at, finished_at = clock_timestamp()
-WHERE id = @id AND attempt = @attempt AND status = 'streaming';
+    first_token_at = @first_token_at
+WHERE id = @id AND attempt = @attempt AND status IN ('streaming', 'superseded');
 
 -- name: FailExpiredAIResponses :execrows
 -- An answer whose lease has ended has lost its writer.
@@ -53,10 +55,3 @@ WHERE ticket_id = @ticket_id AND status = 'streaming' AND lease_expires_at < clo
 UPDATE ai_responses
 SET status = 'superseded', error_code = 'superseded', finished_at = clock_timestamp()
 WHERE ticket_id = @ticket_id AND status = 'streaming';
-
--- name: RecordSupersededAIResponse :exec
--- What a superseded answer took, told by its writer once that knows.
-UPDATE ai_responses
-SET last_seq = @last_seq, prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens,
-    reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens, first_token_at = @first_token_at
-WHERE id = @id AND attempt = @attempt AND status = 'superseded';

@@ -122,12 +122,14 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 	return i, err
 }
 
-const failAIResponse = `-- name: FailAIResponse :execrows
+const failAIResponse = `-- name: FailAIResponse :exec
 UPDATE ai_responses
-SET status = 'failed', error_code = $1, last_seq = $2, prompt_tokens = $3,
+SET status = CASE status WHEN 'streaming' THEN 'failed' ELSE status END,
+    error_code = CASE status WHEN 'streaming' THEN $1 ELSE error_code END,
+    finished_at = coalesce(finished_at, clock_timestamp()), last_seq = $2, prompt_tokens = $3,
     completion_tokens = $4, reasoning_tokens = $5, cached_tokens = $6,
-    first_token_at = $7, finished_at = clock_timestamp()
-WHERE id = $8 AND attempt = $9 AND status = 'streaming'
+    first_token_at = $7
+WHERE id = $8 AND attempt = $9 AND status IN ('streaming', 'superseded')
 `
 
 type FailAIResponseParams struct {
@@ -142,9 +144,9 @@ type FailAIResponseParams struct {
 	Attempt          int32
 }
 
-// Zero rows: the response has ended otherwise.
-func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, failAIResponse,
+// A response that was superseded stays so, and gets what it took all the same.
+func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) error {
+	_, err := q.db.Exec(ctx, failAIResponse,
 		arg.ErrorCode,
 		arg.LastSeq,
 		arg.PromptTokens,
@@ -155,10 +157,7 @@ func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) 
 		arg.ID,
 		arg.Attempt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const failExpiredAIResponses = `-- name: FailExpiredAIResponses :execrows
@@ -263,39 +262,6 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 		&i.FinishedAt,
 	)
 	return i, err
-}
-
-const recordSupersededAIResponse = `-- name: RecordSupersededAIResponse :exec
-UPDATE ai_responses
-SET last_seq = $1, prompt_tokens = $2, completion_tokens = $3,
-    reasoning_tokens = $4, cached_tokens = $5, first_token_at = $6
-WHERE id = $7 AND attempt = $8 AND status = 'superseded'
-`
-
-type RecordSupersededAIResponseParams struct {
-	LastSeq          int64
-	PromptTokens     int32
-	CompletionTokens int32
-	ReasoningTokens  int32
-	CachedTokens     int32
-	FirstTokenAt     *time.Time
-	ID               uuid.UUID
-	Attempt          int32
-}
-
-// What a superseded answer took, told by its writer once that knows.
-func (q *Queries) RecordSupersededAIResponse(ctx context.Context, arg RecordSupersededAIResponseParams) error {
-	_, err := q.db.Exec(ctx, recordSupersededAIResponse,
-		arg.LastSeq,
-		arg.PromptTokens,
-		arg.CompletionTokens,
-		arg.ReasoningTokens,
-		arg.CachedTokens,
-		arg.FirstTokenAt,
-		arg.ID,
-		arg.Attempt,
-	)
-	return err
 }
 
 const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows

@@ -19,8 +19,8 @@ type Querier interface {
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
-	// Zero rows: the response has ended otherwise.
-	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (int64, error)
+	// A response that was superseded stays so, and gets what it took all the same.
+	FailAIResponse(ctx context.Context, arg FailAIResponseParams) error
 	// An answer whose lease has ended has lost its writer.
 	FailExpiredAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
@@ -40,8 +40,6 @@ type Querier interface {
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
-	// What a superseded answer took, told by its writer once that knows.
-	RecordSupersededAIResponse(ctx context.Context, arg RecordSupersededAIResponseParams) error
 	// The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatusParams) (Ticket, error)

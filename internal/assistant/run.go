@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -16,23 +15,19 @@ type run struct {
 	response sqlc.AIResponse
 	cancel   context.CancelCauseFunc
 
-	mu           sync.Mutex
-	events       []Event
-	ended        bool
-	firstTokenAt *time.Time
-	changed      chan struct{}
+	mu      sync.Mutex
+	events  []Event
+	ended   bool
+	changed chan struct{}
 }
 
 func newRun(response sqlc.AIResponse, cancel context.CancelCauseFunc) *run {
 	return &run{response: response, cancel: cancel, changed: make(chan struct{})}
 }
 
-func (r *run) delta(content string, now time.Time) {
+func (r *run) delta(content string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.firstTokenAt == nil {
-		r.firstTokenAt = &now
-	}
 	r.append(Delta{ID: r.nextID(), Content: content})
 }
 
@@ -61,11 +56,11 @@ func (r *run) nextID() EventID {
 	return EventID{ResponseID: r.response.ID, Seq: int64(len(r.events)) + 1}
 }
 
-// end returns the number that the last event will have, and when the first token came.
-func (r *run) end() (lastSeq int64, firstTokenAt *time.Time) {
+// lastSeq returns the number that the next event has, when that is the last.
+func (r *run) lastSeq() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.nextID().Seq, r.firstTokenAt
+	return r.nextID().Seq
 }
 
 // after returns the events after seq. When there are none yet, it returns a channel that is closed once there are.

@@ -62,7 +62,7 @@ func (s *Service) generate(r *run, stream *groq.Stream) (text string, err error)
 	for stream.Next() {
 		delta := stream.Delta()
 		b.WriteString(delta)
-		r.delta(delta, time.Now())
+		r.delta(delta)
 	}
 	return b.String(), stream.Err()
 }
@@ -74,27 +74,26 @@ func (s *Service) commit(ctx context.Context, r *run, text string, result groq.R
 	if err != nil {
 		return fmt.Errorf("assistant: make an id: %w", err)
 	}
-	lastSeq, firstTokenAt := r.end()
+	params := completion(r, id, result)
 	var response sqlc.AIResponse
 	var message sqlc.Message
 	err = s.persist(ctx, func(q sqlc.Querier) error {
-		// The writer acts for the desk: it sees every ticket.
-		if _, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: r.response.TicketID, Staff: true}); err != nil {
+		response, err = lock(ctx, q, r)
+		if err != nil {
 			return err
 		}
-		var err error
+		if response.MessageID != nil && *response.MessageID == id {
+			// This very commit went through before, and only the database's word of it was lost.
+			message, err = q.GetMessageByID(ctx, id)
+			return err
+		}
 		message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
 			ID: id, TicketID: r.response.TicketID, Author: sqlc.MessageAuthorAI, Content: text,
 		})
 		if err != nil {
 			return err
 		}
-		response, err = q.CompleteAIResponse(ctx, sqlc.CompleteAIResponseParams{
-			ID: r.response.ID, Attempt: r.response.Attempt, MessageID: id, FinishReason: string(result.FinishReason),
-			LastSeq: lastSeq, FirstTokenAt: firstTokenAt,
-			PromptTokens: int32(result.Usage.PromptTokens), CompletionTokens: int32(result.Usage.CompletionTokens),
-			ReasoningTokens: int32(result.Usage.ReasoningTokens), CachedTokens: int32(result.Usage.CachedTokens),
-		})
+		response, err = q.CompleteAIResponse(ctx, params)
 		if errors.Is(err, store.ErrNoRows) {
 			return errSuperseded()
 		}
@@ -105,6 +104,54 @@ func (s *Service) commit(ctx context.Context, r *run, text string, result groq.R
 	}
 	r.done(response, message)
 	return nil
+}
+
+// lock returns the response as it is now, and keeps everybody else from the ticket until the transaction ends. The
+// writer acts for the desk, which sees every ticket.
+func lock(ctx context.Context, q sqlc.Querier, r *run) (sqlc.AIResponse, error) {
+	if _, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: r.response.TicketID, Staff: true}); err != nil {
+		return sqlc.AIResponse{}, err
+	}
+	return q.GetAIResponseByTicket(ctx, sqlc.GetAIResponseByTicketParams{
+		ID: r.response.ID, TicketID: r.response.TicketID, Staff: true,
+	})
+}
+
+func completion(r *run, messageID uuid.UUID, result groq.Result) sqlc.CompleteAIResponseParams {
+	usage := result.Usage
+	return sqlc.CompleteAIResponseParams{
+		ID: r.response.ID, Attempt: r.response.Attempt, MessageID: messageID,
+		FinishReason: finishReason(result.FinishReason), LastSeq: r.lastSeq(), FirstTokenAt: firstTokenAt(result),
+		PromptTokens: tokens(usage.PromptTokens), CompletionTokens: tokens(usage.CompletionTokens),
+		ReasoningTokens: tokens(usage.ReasoningTokens), CachedTokens: tokens(usage.CachedTokens),
+	}
+}
+
+// finishReason is upstream's in the contract's words. Whatever else upstream says, it was finished: it has no tools to
+// call.
+func finishReason(reason groq.FinishReason) string {
+	switch reason {
+	case groq.FinishLength, groq.FinishContentFilter:
+		return string(reason)
+	default:
+		return string(groq.FinishStop)
+	}
+}
+
+// firstTokenAt is when the first text came; nil when none did.
+func firstTokenAt(result groq.Result) *time.Time {
+	if result.FirstTokenAt.IsZero() {
+		return nil
+	}
+	return &result.FirstTokenAt
+}
+
+// maxTokens is the most that the contract can say of an answer.
+const maxTokens = 10_000_000
+
+// tokens is a count as upstream gives it, within the contract's bounds.
+func tokens(n int) int32 {
+	return int32(min(max(n, 0), maxTokens)) //nolint:gosec // It is bounded right here.
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.
@@ -124,24 +171,14 @@ func (s *Service) persist(ctx context.Context, fn func(q sqlc.Querier) error) er
 
 // recordFailure records why the answer ended and what it took. When that fails too, the lease ends the response.
 func (s *Service) recordFailure(ctx context.Context, r *run, failure *apperr.Error, result groq.Result) {
-	lastSeq, firstTokenAt := r.end()
-	code := string(failure.Code)
-	err := s.persist(ctx, func(q sqlc.Querier) error {
-		usage := result.Usage
-		rows, err := q.FailAIResponse(ctx, sqlc.FailAIResponseParams{
-			ID: r.response.ID, Attempt: r.response.Attempt, ErrorCode: &code, LastSeq: lastSeq, FirstTokenAt: firstTokenAt,
-			PromptTokens: int32(usage.PromptTokens), CompletionTokens: int32(usage.CompletionTokens),
-			ReasoningTokens: int32(usage.ReasoningTokens), CachedTokens: int32(usage.CachedTokens),
-		})
-		if err != nil || rows == 1 {
-			return err
-		}
-		return q.RecordSupersededAIResponse(ctx, sqlc.RecordSupersededAIResponseParams{
-			ID: r.response.ID, Attempt: r.response.Attempt, LastSeq: lastSeq, FirstTokenAt: firstTokenAt,
-			PromptTokens: int32(usage.PromptTokens), CompletionTokens: int32(usage.CompletionTokens),
-			ReasoningTokens: int32(usage.ReasoningTokens), CachedTokens: int32(usage.CachedTokens),
-		})
-	})
+	code, usage := string(failure.Code), result.Usage
+	failed := sqlc.FailAIResponseParams{
+		ID: r.response.ID, Attempt: r.response.Attempt, ErrorCode: &code, LastSeq: r.lastSeq(),
+		FirstTokenAt: firstTokenAt(result),
+		PromptTokens: tokens(usage.PromptTokens), CompletionTokens: tokens(usage.CompletionTokens),
+		ReasoningTokens: tokens(usage.ReasoningTokens), CachedTokens: tokens(usage.CachedTokens),
+	}
+	err := s.persist(ctx, func(q sqlc.Querier) error { return q.FailAIResponse(ctx, failed) })
 	if err != nil {
 		s.options.Logger.ErrorContext(ctx, "ai response not recorded", slog.Any("ai_response_id", r.response.ID),
 			slog.Any("error", err))
