@@ -10,10 +10,10 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod verify
 COPY . .
 # Static, without paths, build ids or version control stamps: the same sources give the same bytes.
-ARG TARGETOS TARGETARCH VERSION=dev
+ARG TARGETOS TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags="-s -w -buildid= -X main.version=$VERSION" -o /out/ ./cmd/...
+    go build -trimpath -buildvcs=false -ldflags="-s -w -buildid=" -o /out/ ./cmd/...
 
 # Nothing but the binary and the certificates to trust: no shell, no package manager, no files to write.
 FROM scratch AS base
@@ -23,8 +23,9 @@ USER 65532:65532
 # The Groq simulator: docker build --target groqsim
 FROM base AS groqsim
 COPY --from=build /out/groqsim /groqsim
-EXPOSE 8001
+EXPOSE 8091
 ENTRYPOINT ["/groqsim"]
+CMD ["-addr", ":8091"]
 
 FROM base AS support
 LABEL org.opencontainers.image.title="support" \
