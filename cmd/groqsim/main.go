@@ -112,7 +112,7 @@ func readScript(name string, script *groqsim.Script) error {
 	if err := decoder.Decode(script); err != nil {
 		return fmt.Errorf("script %s: %w", name, err)
 	}
-	return nil
+	return script.Validate()
 }
 
 // run serves until ctx ends.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
@@ -36,7 +35,7 @@ func adminCreateCommand() *cobra.Command {
 			"and printed, once.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if role != string(sqlc.UserRoleAdmin) && role != string(sqlc.UserRoleAgent) {
+			if role != string(auth.RoleAdmin) && role != string(auth.RoleAgent) {
 				return settingsError{errors.New("--role is admin or agent")}
 			}
 			cfg, err := loadConfig(config.NeedDatabase)
@@ -49,11 +48,9 @@ func adminCreateCommand() *cobra.Command {
 					return err
 				}
 			}
-			user, err := createStaff(cmd, cfg, email, password, sqlc.UserRole(role))
-			if err != nil {
-				return err
+			if err := createStaff(cmd, cfg, email, password, auth.Role(role)); err != nil {
+				return explain(err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "created %s %s (%s)\n", user.Role, user.Email, user.ID)
 			if !passwordStdin {
 				fmt.Fprintf(cmd.OutOrStdout(), "password: %s\n", password)
 			}
@@ -61,27 +58,29 @@ func adminCreateCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the account's e-mail address")
-	cmd.Flags().StringVar(&role, "role", string(sqlc.UserRoleAdmin), "admin or agent")
+	cmd.Flags().StringVar(&role, "role", string(auth.RoleAdmin), "admin or agent")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	_ = cmd.MarkFlagRequired("email") // It fails only for a flag that there is not.
 	return cmd
 }
 
-func createStaff(
-	cmd *cobra.Command, cfg config.Config, email, password string, role sqlc.UserRole,
-) (sqlc.User, error) {
+func createStaff(cmd *cobra.Command, cfg config.Config, email, password string, role auth.Role) error {
 	s, err := store.Open(cmd.Context(), store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: 1})
 	if err != nil {
-		return sqlc.User{}, settingsError{err}
+		return settingsError{err}
 	}
 	defer s.Close()
 	// No token is signed here, so the secret that would sign it can be any.
 	accounts, err := auth.NewService(s, auth.Options{Secret: []byte(rand.Text() + rand.Text())})
 	if err != nil {
-		return sqlc.User{}, err
+		return err
 	}
 	user, err := accounts.CreateAccount(cmd.Context(), email, password, role)
-	return user, explain(err)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "created %s %s (%s)\n", user.Role, user.Email, user.ID)
+	return nil
 }
 
 // explain puts what a person at a terminal can do something about into a sentence.

@@ -87,15 +87,19 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	defer a.store.Close()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
-	a.logger.Info("serving", slog.String("addr", listener.Addr().String()))
+	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	a.logger.Info("shutting down")
+	a.logger.InfoContext(ctx, "shutting down")
 	a.server.Drain()
-	time.Sleep(delay)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(delay):
+	}
 	return a.shutdown(context.WithoutCancel(ctx))
 }
 
@@ -114,7 +118,7 @@ func (a *app) shutdown(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("requests were still running after %s", shutdownTimeout)
 	}
-	a.logger.Info("stopped")
+	a.logger.InfoContext(ctx, "stopped")
 	return err
 }
 

@@ -62,14 +62,14 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 	}
 	logger := newLogger(os.Stderr, cfg)
 	for _, warning := range cfg.Warnings {
-		logger.Warn("setting", slog.String("warning", warning))
+		logger.WarnContext(ctx, "setting", slog.String("warning", warning))
 	}
 	// The port first: when it is taken, nothing else needs to be started.
 	listener, err := listen(ctx, cfg.Addr)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 
 	d := &dev{out: out, cfg: cfg, logger: logger}
 	defer func() { err = errors.Join(err, d.stop()) }()

@@ -38,7 +38,7 @@ func checkHealth(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
 	url := "http://" + net.JoinHostPort(host, port) + "/readyz"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func checkHealth(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server is not ready: status %d", response.StatusCode)
 	}

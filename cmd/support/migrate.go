@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -75,7 +76,7 @@ func down(m *store.Migrator, args []string) error {
 	if len(args) == 1 {
 		var err error
 		if n, err = strconv.Atoi(args[0]); err != nil || n < 1 {
-			return settingsError{fmt.Errorf("N is a number from 1")}
+			return settingsError{errors.New("the number of versions is 1 or more")}
 		}
 	}
 	return m.Down(n)
@@ -84,7 +85,7 @@ func down(m *store.Migrator, args []string) error {
 func goTo(m *store.Migrator, args []string) error {
 	version, err := strconv.ParseUint(args[0], 10, 32)
 	if err != nil {
-		return settingsError{fmt.Errorf("VERSION is a number")}
+		return settingsError{errors.New("a version is a number")}
 	}
 	return m.Goto(uint(version))
 }
@@ -92,7 +93,7 @@ func goTo(m *store.Migrator, args []string) error {
 func force(m *store.Migrator, args []string) error {
 	version, err := strconv.ParseUint(args[0], 10, 31)
 	if err != nil {
-		return settingsError{fmt.Errorf("VERSION is a number")}
+		return settingsError{errors.New("a version is a number")}
 	}
-	return m.Force(int(version)) //nolint:gosec // It has 31 bits.
+	return m.Force(int(version))
 }

@@ -76,7 +76,7 @@ func NewService(s *store.Store, o Options) *Service {
 	if o.MaxTokens == 0 {
 		o.MaxTokens = DefaultMaxTokens
 	}
-	ctx, cancel := context.WithCancelCause(context.Background()) // Answers outlive the requests that start them.
+	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
 	return &Service{store: s, options: o, ctx: ctx, cancel: cancel, runs: make(map[uuid.UUID]*run)}
 }
 

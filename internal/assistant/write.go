@@ -31,7 +31,7 @@ func (s *Service) write(ctx context.Context, r *run, messages []groq.Message) {
 		Messages:            messages,
 		MaxCompletionTokens: s.options.MaxTokens,
 	})
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	text, err := s.generate(r, stream)
 	result := stream.Result()
 
@@ -45,10 +45,10 @@ func (s *Service) write(ctx context.Context, r *run, messages []groq.Message) {
 		failure := failureOf(ctx, err)
 		s.recordFailure(saving, r, failure, result)
 		r.failed(failure)
-		s.logEnd(r, result, failure)
+		s.logEnd(ctx, r, result, failure)
 		return
 	}
-	s.logEnd(r, result, nil)
+	s.logEnd(ctx, r, result, nil)
 }
 
 // generate appends the upstream's deltas to the run and returns their text.
@@ -151,7 +151,7 @@ const maxTokens = 10_000_000
 
 // tokens is a count as upstream gives it, within the contract's bounds.
 func tokens(n int) int32 {
-	return int32(min(max(n, 0), maxTokens)) //nolint:gosec // It is bounded right here.
+	return int32(min(max(n, 0), maxTokens))
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.
@@ -185,7 +185,9 @@ func (s *Service) recordFailure(ctx context.Context, r *run, failure *apperr.Err
 	}
 }
 
-func (s *Service) logEnd(r *run, result groq.Result, failure *apperr.Error) {
+func (s *Service) logEnd(
+	ctx context.Context, r *run, result groq.Result, failure *apperr.Error,
+) {
 	level, status := slog.LevelInfo, "completed"
 	attrs := []slog.Attr{
 		slog.Any("ai_response_id", r.response.ID),
@@ -201,6 +203,5 @@ func (s *Service) logEnd(r *run, result groq.Result, failure *apperr.Error) {
 			level = slog.LevelError
 		}
 	}
-	s.options.Logger.LogAttrs(context.Background(), level, "ai response ended", // It belongs to no request.
-		append(attrs, slog.String("status", status))...)
+	s.options.Logger.LogAttrs(ctx, level, "ai response ended", append(attrs, slog.String("status", status))...)
 }

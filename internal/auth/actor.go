@@ -7,23 +7,33 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
+// Role is what an account may do: a customer's, or one of staff.
+type Role = sqlc.UserRole
+
+// The roles, each of which may do what the ones before it may.
+const (
+	RoleUser  = sqlc.UserRoleUser
+	RoleAgent = sqlc.UserRoleAgent
+	RoleAdmin = sqlc.UserRoleAdmin
+)
+
 // Actor is the account on whose behalf something is done. Below the HTTP layer it is an explicit argument.
 type Actor struct {
 	ID    uuid.UUID
 	Email string
-	Role  sqlc.UserRole
+	Role  Role
 }
 
 // IsStaff reports whether the actor sees every customer's tickets.
 func (a Actor) IsStaff() bool {
-	return a.Role == sqlc.UserRoleAgent || a.Role == sqlc.UserRoleAdmin
+	return a.Has(RoleAgent)
 }
 
-// ranks orders the roles: each may do what the ones before it may.
-var ranks = map[sqlc.UserRole]int{sqlc.UserRoleUser: 1, sqlc.UserRoleAgent: 2, sqlc.UserRoleAdmin: 3}
+// ranks orders the roles.
+var ranks = map[Role]int{RoleUser: 1, RoleAgent: 2, RoleAdmin: 3}
 
 // Has reports whether the actor's role is at least the given one. Nobody has a role that does not exist.
-func (a Actor) Has(role sqlc.UserRole) bool {
+func (a Actor) Has(role Role) bool {
 	want, known := ranks[role]
 	return known && ranks[a.Role] >= want
 }

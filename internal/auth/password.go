@@ -54,7 +54,7 @@ func newHasher() (*hasher, error) {
 		return nil, fmt.Errorf("auth: read random bytes: %w", err)
 	}
 	var err error
-	h.dummy, err = h.hash(context.Background(), string(secret)) // There is no request yet to belong to.
+	h.dummy, err = h.hash(context.Background(), string(secret)) //nolint:forbidigo // There is no request yet.
 	return h, err
 }
 
@@ -69,9 +69,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, currentParams.memory, currentParams.time,
-		currentParams.lanes, b64.EncodeToString(salt), b64.EncodeToString(key)), nil
+	return formatPHC(currentParams, salt, key), nil
 }
 
 // verify compares the password with a PHC string. outdated reports whether the string was made with other parameters
@@ -124,6 +122,12 @@ func errHashesBusy() error {
 	return err
 }
 
+func formatPHC(p argon2Params, salt, key []byte) string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.time, p.lanes,
+		b64.EncodeToString(salt), b64.EncodeToString(key))
+}
+
 var errPHC = errors.New("auth: a stored password hash is not a PHC string of argon2id")
 
 func parsePHC(phc string) (p argon2Params, salt, key []byte, err error) {
@@ -138,6 +142,10 @@ func parsePHC(phc string) (p argon2Params, salt, key []byte, err error) {
 	key, errKey := base64.RawStdEncoding.Strict().DecodeString(parts[5])
 	if errSalt != nil || errKey != nil || len(salt) < 8 || len(key) < 16 || len(key) > 64 ||
 		p.time == 0 || p.lanes == 0 || p.memory > 1<<20 {
+		return p, nil, nil, errPHC
+	}
+	// Sscanf passes over spaces and over what follows, and base64 over line breaks.
+	if formatPHC(p, salt, key) != phc {
 		return p, nil, nil, errPHC
 	}
 	return p, salt, key, nil

@@ -62,8 +62,8 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 // SignUp creates a customer account for somebody unknown.
 //
 // It returns RoleNotAllowed for any role but user, and otherwise what CreateAccount returns.
-func (s *Service) SignUp(ctx context.Context, email, password string, role sqlc.UserRole) (sqlc.User, error) {
-	if role != sqlc.UserRoleUser {
+func (s *Service) SignUp(ctx context.Context, email, password string, role Role) (sqlc.User, error) {
+	if role != RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
 	return s.CreateAccount(ctx, email, password, role)
@@ -75,7 +75,7 @@ func (s *Service) SignUp(ctx context.Context, email, password string, role sqlc.
 // one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
 // long.
 func (s *Service) CreateAccount(
-	ctx context.Context, email, password string, role sqlc.UserRole,
+	ctx context.Context, email, password string, role Role,
 ) (sqlc.User, error) {
 	address, ok := NormalizeEmail(email)
 	if !ok {

@@ -2,6 +2,7 @@ package groq
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -38,7 +39,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.left -= int64(n)
 	switch {
-	case err == nil || err == io.EOF: //nolint:errorlint // A Reader returns io.EOF itself.
+	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case b.ctx.Err() != nil:
 		return n, contextError(b.ctx)

@@ -127,7 +127,10 @@ func (d *decoder) read(ev event) (string, error) {
 	if ev.name == "error" || ev.name == "failed" {
 		return "", errorEvent(ev.data)
 	}
-	if string(bytes.TrimSpace(ev.data)) == "[DONE]" {
+	switch string(bytes.TrimSpace(ev.data)) {
+	case "":
+		return "", nil
+	case "[DONE]":
 		if d.finish == "" {
 			return "", &Error{Kind: Protocol, Code: "truncated", transient: true}
 		}

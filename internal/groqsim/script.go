@@ -136,7 +136,8 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (s Script) validate() error {
+// Validate returns an error for a script that contradicts itself.
+func (s Script) Validate() error {
 	switch {
 	case s.Status != 0 && (s.Status < 400 || s.Status > 599):
 		return fmt.Errorf("groqsim: status %d is not an error", s.Status)

@@ -98,7 +98,7 @@ func (s *Simulator) Close() { s.close() }
 // that contradicts itself; then none has been added.
 func (s *Simulator) Enqueue(scripts ...Script) error {
 	for _, script := range scripts {
-		if err := script.validate(); err != nil {
+		if err := script.Validate(); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 )
@@ -31,7 +30,7 @@ type route struct{ method, path string }
 type operation struct {
 	id string
 	// role is the least role that may call it; empty for everybody, without a token.
-	role       sqlc.UserRole
+	role       auth.Role
 	parameters []*openapi3.Parameter
 	// bodies are the schemas of the media types that it takes; none when it takes no body.
 	bodies map[string]*openapi3.Schema
@@ -84,17 +83,17 @@ func compile(item *openapi3.PathItem, op *openapi3.Operation) (*operation, error
 }
 
 // requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
-func requiredRole(op *openapi3.Operation) (sqlc.UserRole, error) {
+func requiredRole(op *openapi3.Operation) (auth.Role, error) {
 	if op.Security == nil {
 		return "", fmt.Errorf("the operation has no security decision")
 	}
-	var role sqlc.UserRole
+	var role auth.Role
 	for i, alternative := range *op.Security {
 		for scheme, roles := range alternative {
-			if len(roles) != 1 || i > 0 && sqlc.UserRole(roles[0]) != role {
+			if len(roles) != 1 || i > 0 && auth.Role(roles[0]) != role {
 				return "", fmt.Errorf("security scheme %s must name the one role that is needed", scheme)
 			}
-			role = sqlc.UserRole(roles[0])
+			role = auth.Role(roles[0])
 		}
 		if (auth.Actor{Role: role}).Has(role) {
 			continue

@@ -154,11 +154,11 @@ func truncate(s string, n int) string {
 	return string(runes[:n])
 }
 
-func fromRole(role api.Role) sqlc.UserRole {
+func fromRole(role api.Role) auth.Role {
 	if role == "" {
-		return sqlc.UserRoleUser
+		return auth.RoleUser
 	}
-	return sqlc.UserRole(role)
+	return auth.Role(role)
 }
 
 func fromTicketStatus(status api.TicketStatus) sqlc.TicketStatus {

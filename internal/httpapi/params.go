@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-var integerPattern = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
+var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 
 // checkParameters holds the path, the query and the headers against the operation's parameters. It returns NotFound for
 // the path and InvalidParameter for the rest, also for a query parameter that the operation does not have.

@@ -40,8 +40,10 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 		event, err := s.reader.Next(waiting)
 		cancel()
 		switch {
-		case errors.Is(err, io.EOF), s.ctx.Err() != nil:
+		case errors.Is(err, io.EOF):
 			return nil
+		case s.ctx.Err() != nil:
+			return s.ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
@@ -66,7 +68,8 @@ func openEventStream(w http.ResponseWriter) (*eventStream, error) {
 	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
 	w.WriteHeader(http.StatusOK)
 	stream := &eventStream{w: w, controller: http.NewResponseController(w)}
-	return stream, stream.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
+	err := stream.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
+	return stream, err
 }
 
 // send writes an event. Its data is one line, because JSON strings have no raw line breaks.

@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// The names of constraints whose violation means something to a caller.
+// UsersEmailKey is the index that lets an e-mail address belong to one account only.
 const UsersEmailKey = "users_email_key"
 
 // retryDatabaseAfter is when a request that failed because of the database is worth another try.

@@ -68,12 +68,12 @@ func (m *Migrator) Goto(version uint) error { return ended(m.m.Migrate(version))
 func (m *Migrator) Force(version int) error { return ended(m.m.Force(version)) }
 
 // Version is the current version, 0 when there is none, and whether a migration to it broke off.
-func (m *Migrator) Version() (version uint, dirty bool, err error) {
-	version, dirty, err = m.m.Version()
+func (m *Migrator) Version() (version int64, dirty bool, err error) {
+	current, dirty, err := m.m.Version()
 	if errors.Is(err, migrate.ErrNilVersion) {
 		return 0, false, nil
 	}
-	return version, dirty, ended(err)
+	return int64(current), dirty, ended(err) //nolint:gosec // Versions are small numbers.
 }
 
 // ended takes "no change" for the success it is, and says of a broken migration what to do.
@@ -91,19 +91,19 @@ func ended(err error) error {
 }
 
 // LatestVersion is the version that this program's migrations lead to.
-func LatestVersion() (uint, error) {
+func LatestVersion() (int64, error) {
 	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
 	if err != nil {
 		return 0, fmt.Errorf("store: list the migrations: %w", err)
 	}
-	var latest uint64
+	var latest int64
 	for _, name := range names {
 		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
-		version, err := strconv.ParseUint(number, 10, 32)
+		version, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("store: migration %s has no number: %w", name, err)
 		}
 		latest = max(latest, version)
 	}
-	return uint(latest), nil
+	return latest, nil
 }

@@ -93,7 +93,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	case current.Dirty:
 		return apperr.New(apperr.SchemaDirty, "A migration of the database broke off. See the README's runbook.")
-	case current.Version < int64(latest):
+	case current.Version < latest:
 		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
 	default:
 		return nil

@@ -44,6 +44,7 @@ type transport struct {
 }
 
 func newTransport(t testing.TB) *transport {
+	t.Helper()
 	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 

@@ -115,7 +115,7 @@ func (s *Server) Do(t testing.TB, method, path, body string, header ...string) R
 	}
 	response, err := s.HTTP.Do(request)
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return Response{Status: response.StatusCode, Header: response.Header, Body: text}

@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
+
+const (
+	MaxHashesWaiting = maxHashesWaiting
+	MaxHashWait      = maxHashWait
+	AccountTTL       = accountTTL
+	MaxAccounts      = maxAccounts
+	TokenLeeway      = tokenLeeway
+	MaxTokenBytes    = maxTokenBytes
+)
+
+// FormatPHC and ParsePHC write and read a stored hash.
+func FormatPHC(memory, time uint32, lanes uint8, salt, key []byte) string {
+	return formatPHC(argon2Params{memory: memory, time: time, lanes: lanes}, salt, key)
+}
+
+func ParsePHC(phc string) (memory, time uint32, lanes uint8, salt, key []byte, err error) {
+	p, salt, key, err := parsePHC(phc)
+	return p.memory, p.time, p.lanes, salt, key, err
+}
+
+// HashPassword and VerifyPassword are the service's own hasher.
+func HashPassword(ctx context.Context, s *Service, password string) (string, error) {
+	return s.hasher.hash(ctx, password)
+}
+
+func VerifyPassword(ctx context.Context, s *Service, password, phc string) (ok, outdated bool, err error) {
+	return s.hasher.verify(ctx, password, phc)
+}
+
+// DummyHash is what passwords of unknown accounts are compared with.
+func DummyHash(s *Service) string { return s.hasher.dummy }
+
+// CommonPasswords is the list in its order.
+func CommonPasswords() []string {
+	list := make([]string, len(commonPasswords))
+	for i, password := range commonPasswords {
+		list[i] = string(password)
+	}
+	return list
+}
+
+// SignToken returns a token as LogIn does.
+func SignToken(s *Service, subject uuid.UUID) (string, error) { return s.tokens.sign(subject) }
+
+// OccupyHashSlots takes every place in which a hash is computed, until release is called.
+func OccupyHashSlots(s *Service) (release func()) {
+	places := cap(s.hasher.slots)
+	for range places {
+		s.hasher.slots <- struct{}{}
+	}
+	return func() {
+		for range places {
+			<-s.hasher.slots
+		}
+	}
+}
+
+// CountHashes returns how many hashes are computed while f runs. f must not compute two at once.
+func CountHashes(s *Service, f func()) int {
+	slots, end, counted := make(chan struct{}), make(chan struct{}), make(chan int)
+	go func() {
+		for n := 0; ; {
+			select {
+			case <-slots: // It takes its place,
+				slots <- struct{}{} // and leaves it when it is computed.
+				n++
+			case <-end:
+				counted <- n
+				return
+			}
+		}
+	}()
+	before := s.hasher.slots
+	s.hasher.slots = slots
+	f()
+	s.hasher.slots = before
+	close(end)
+	return <-counted
+}
+
+// FillAccountCache has the cache see more accounts than it holds, and returns how many it kept.
+func FillAccountCache(s *Service) int {
+	for range maxAccounts + 1 {
+		s.accounts.put(Actor{ID: uuid.New()})
+	}
+	return len(s.accounts.entries)
+}

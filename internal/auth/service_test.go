@@ -1,0 +1,313 @@
+package auth_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+const (
+	secret   = "a secret that only tests know, 32 bytes and more"
+	password = "correct horse battery"
+)
+
+// newDetachedService returns a Service without a database, for what is decided before one is asked.
+func newDetachedService(t *testing.T) *auth.Service {
+	t.Helper()
+	s, err := auth.NewService(nil, auth.Options{Secret: []byte(secret)})
+	require.NoError(t, err)
+	return s
+}
+
+// clock is a time that only the test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Now().Truncate(time.Second)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// bench is a Service on a database of the test's own, with a clock that stands still.
+type bench struct {
+	*auth.Service
+	url   string
+	store *store.Store
+	clock *clock
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{url: storetest.NewURL(t), clock: newClock()}
+	b.store = storetest.Open(t, b.url)
+	var err error
+	b.Service, err = auth.NewService(b.store, auth.Options{Secret: []byte(secret), Now: b.clock.Now})
+	require.NoError(t, err)
+	return b
+}
+
+// addUser makes an account with a hash as it may stand in the database.
+func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
+	t.Helper()
+	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
+		ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, Role: sqlc.UserRoleUser,
+	})
+	require.NoError(t, err)
+	return user
+}
+
+func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
+	t.Helper()
+	return storetest.QueryText(t, b.url, "SELECT password_hash FROM users WHERE id = $1", id)
+}
+
+// olderHash is the password's hash with the parameters of another time.
+func olderHash() string {
+	salt := []byte("older parameters")
+	return auth.FormatPHC(64, 1, 1, salt, argon2.IDKey([]byte(password), salt, 1, 64, 1, 32))
+}
+
+func TestSecretThatIsTooShortIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{0, 1, auth.MinSecretBytes - 1} {
+		_, err := auth.NewService(nil, auth.Options{Secret: []byte(strings.Repeat("s", length))})
+		require.Error(t, err, "%d bytes", length)
+	}
+	_, err := auth.NewService(nil, auth.Options{Secret: []byte(strings.Repeat("s", auth.MinSecretBytes))})
+	require.NoError(t, err)
+}
+
+func TestEachRoleIncludesTheOnesBefore(t *testing.T) {
+	t.Parallel()
+	const user, agent, admin = sqlc.UserRoleUser, sqlc.UserRoleAgent, sqlc.UserRoleAdmin
+	for role, may := range map[sqlc.UserRole][]sqlc.UserRole{
+		user: {user}, agent: {user, agent}, admin: {user, agent, admin}, "": nil, "root": nil, "Admin": nil,
+	} {
+		actor := auth.Actor{Role: role}
+		for _, wanted := range []sqlc.UserRole{user, agent, admin, "", "root", "Admin"} {
+			require.Equal(t, containsRole(may, wanted), actor.Has(wanted), "%q as %q", role, wanted)
+		}
+		require.Equal(t, role == agent || role == admin, actor.IsStaff())
+	}
+}
+
+func containsRole(roles []sqlc.UserRole, role sqlc.UserRole) bool {
+	for _, r := range roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
+	t.Parallel()
+	s := newDetachedService(t)
+	hashes := auth.CountHashes(s, func() {
+		for _, role := range []sqlc.UserRole{sqlc.UserRoleAgent, sqlc.UserRoleAdmin, "", "root", "USER"} {
+			_, err := s.SignUp(t.Context(), "ada@example.com", password, role)
+			require.True(t, apperr.Is(err, apperr.RoleNotAllowed), "%q: %v", role, err)
+		}
+	})
+	require.Zero(t, hashes)
+}
+
+// A stopwatch on a shared machine proves nothing, so the work itself is counted.
+func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	current, err := auth.HashPassword(t.Context(), b.Service, password)
+	require.NoError(t, err)
+	b.addUser(t, "current@example.com", current)
+	b.addUser(t, "older@example.com", olderHash())
+	_, outdated, err := auth.VerifyPassword(t.Context(), b.Service, "x", auth.DummyHash(b.Service))
+	require.NoError(t, err)
+	require.False(t, outdated, "the dummy costs what a hash costs")
+
+	var first error
+	for name, c := range map[string]struct{ email, password string }{
+		"wrong password":            {"current@example.com", password + "x"},
+		"wrong, older parameters":   {"older@example.com", password + "x"},
+		"unknown address":           {"unknown@example.com", password},
+		"no address":                {"not an address", password},
+		"empty address":             {"", password},
+		"address of a megabyte":     {strings.Repeat("a", 1<<20), password},
+		"empty password":            {"current@example.com", ""},
+		"password of 512 emoji":     {"current@example.com", strings.Repeat("🔑", 512)},
+		"address with NUL":          {"current@example.com\x00", password},
+		"pattern for every address": {"%@example.com", password},
+	} {
+		var err error
+		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), c.email, c.password) })
+		require.Equal(t, 1, hashes, name)
+		if first == nil {
+			first = err
+		}
+		require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%s: %v", name, err)
+		require.Equal(t, first, err, name)
+	}
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), "current@example.com", password) }))
+	require.NoError(t, err)
+}
+
+func TestTakenAddressIsHashedForLikeAFreeOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, taken := range []bool{false, true} {
+		var err error
+		hashes := auth.CountHashes(b.Service, func() {
+			_, err = b.SignUp(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+		})
+		require.Equal(t, 1, hashes)
+		require.Equal(t, taken, apperr.Is(err, apperr.EmailTaken), "%v", err)
+	}
+}
+
+func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", olderHash())
+	_, err := b.LogIn(t.Context(), user.Email, password+"x")
+	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
+	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password proves nothing")
+
+	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password) }))
+	require.NoError(t, err)
+	replaced := b.hashOf(t, user.ID)
+	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, replaced)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.False(t, outdated)
+
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password) }))
+	require.NoError(t, err)
+	require.Equal(t, replaced, b.hashOf(t, user.ID), "once is enough")
+}
+
+func TestReplacedHashNeverUndoesAChangedPassword(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "the hash of a new password")
+	require.NoError(t, b.store.UpdateUserPasswordHash(t.Context(), sqlc.UpdateUserPasswordHashParams{
+		ID: user.ID, OldHash: olderHash(), NewHash: "the old password's hash",
+	}))
+	require.Equal(t, "the hash of a new password", b.hashOf(t, user.ID))
+}
+
+func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", olderHash())
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), user.Email, password) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, b.hashOf(t, user.ID))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.False(t, outdated)
+}
+
+func TestHashThatIsNoneIsAFaultOfTheServerNotOfTheCaller(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "plain text canary")
+	_, err := b.LogIn(t.Context(), user.Email, "plain text canary")
+	require.Equal(t, apperr.Internal, apperr.From(err).Code)
+	require.NotContains(t, err.Error(), "canary")
+}
+
+func TestAccountsAreStoredInTheirOneForm(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user, err := b.CreateAccount(t.Context(), "ＡＤＡ@Example.COM", password, sqlc.UserRoleAdmin)
+	require.NoError(t, err)
+	require.Equal(t, "ada@example.com", user.Email)
+	require.Equal(t, sqlc.UserRoleAdmin, user.Role)
+	require.Equal(t, uuid.Version(7), user.ID.Version())
+	require.NotContains(t, user.PasswordHash, password)
+	_, err = b.CreateAccount(t.Context(), "not an address", password, sqlc.UserRoleUser)
+	require.Equal(t, []apperr.Field{{Pointer: "/email", Code: apperr.InvalidFormat}}, apperr.From(err).Fields)
+}
+
+func TestChangeOfAnAccountIsSeenWithinASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "x")
+	token, err := auth.SignToken(b.Service, user.ID)
+	require.NoError(t, err)
+	actor, err := b.Authenticate(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, auth.Actor{ID: user.ID, Email: user.Email, Role: sqlc.UserRoleUser}, actor)
+
+	storetest.Exec(t, b.url, "UPDATE users SET role = 'agent' WHERE id = $1", user.ID)
+	b.clock.Advance(auth.AccountTTL)
+	actor, err = b.Authenticate(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, sqlc.UserRoleAgent, actor.Role)
+
+	storetest.Exec(t, b.url, "DELETE FROM users WHERE id = $1", user.ID)
+	b.clock.Advance(auth.AccountTTL)
+	_, err = b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+}
+
+func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "x")
+	token, err := auth.SignToken(b.Service, user.ID)
+	require.NoError(t, err)
+	_, err = b.Authenticate(t.Context(), token)
+	require.NoError(t, err)
+	b.store.Close()
+	b.clock.Advance(auth.AccountTTL - time.Nanosecond)
+	_, err = b.Authenticate(t.Context(), token)
+	require.NoError(t, err, "it is not asked")
+	b.clock.Advance(time.Nanosecond)
+	_, err = b.Authenticate(t.Context(), token)
+	require.Error(t, err)
+	require.False(t, apperr.Is(err, apperr.InvalidToken), "a database that is down does not log anybody out: %v", err)
+}
+
+func TestAccountsKeptAreBounded(t *testing.T) {
+	t.Parallel()
+	require.LessOrEqual(t, auth.FillAccountCache(newDetachedService(t)), auth.MaxAccounts)
+}
+
+func TestCancelledLogInIsNoWrongPassword(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := b.LogIn(ctx, "ada@example.com", password)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,315 @@
+package groq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/groqsim"
+)
+
+const secretKey = "gsk_VerySecretKey"
+
+// bench is a client and the simulator it talks to over HTTP.
+type bench struct {
+	t      *testing.T
+	sim    *groqsim.Simulator
+	client *Client
+}
+
+func newBench(t *testing.T, scripts ...groqsim.Script) *bench {
+	t.Helper()
+	return newBenchWith(t, DefaultLimits(), scripts...)
+}
+
+func newBenchWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *bench {
+	t.Helper()
+	sim := groqsim.New(groqsim.Options{APIKey: secretKey})
+	require.NoError(t, sim.Enqueue(scripts...))
+	server := httptest.NewServer(sim)
+	client, err := New(Options{BaseURL: server.URL, APIKey: secretKey, Limits: limits})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		sim.Close()
+		server.Close()
+	})
+	return &bench{t: t, sim: sim, client: client}
+}
+
+func (b *bench) ask() (string, *Error, Result) {
+	b.t.Helper()
+	s := b.client.Stream(b.t.Context(), conversation)
+	text, fault := drain(b.t, s)
+	return text, fault, s.Result()
+}
+
+// ended returns the record of the last request once it has ended.
+func (b *bench) ended(within time.Duration) groqsim.RequestRecord {
+	b.t.Helper()
+	return b.wait(within, func(r groqsim.RequestRecord) bool { return r.End != groqsim.EndRunning })
+}
+
+func (b *bench) wait(within time.Duration, done func(groqsim.RequestRecord) bool) groqsim.RequestRecord {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), within)
+	defer cancel()
+	var last groqsim.RequestRecord
+	require.NoError(b.t, b.sim.Wait(ctx, func(records []groqsim.RequestRecord) bool {
+		if len(records) == 0 {
+			return false
+		}
+		last = records[len(records)-1]
+		return done(last)
+	}))
+	return last
+}
+
+var conversation = Request{
+	Model:               "openai/gpt-oss-120b",
+	Messages:            []Message{{Role: RoleSystem, Content: "Be kind."}, {Role: RoleUser, Content: "My <invoice> is wrong"}},
+	MaxCompletionTokens: 1024,
+	Temperature:         new(0.2),
+	User:                "u1",
+}
+
+func TestAnswerAndRequest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, groqsim.Script{Text: "Hello there, friend."})
+	before := time.Now()
+	text, fault, result := b.ask()
+	require.Nil(t, fault)
+	require.Equal(t, "Hello there, friend.", text)
+	require.Equal(t, FinishStop, result.FinishReason)
+	require.Equal(t, "openai/gpt-oss-120b", result.Model)
+	require.Equal(t, 1, result.Attempts)
+	require.Equal(t, 12, result.Usage.ReasoningTokens)
+	require.Equal(t, result.Usage.TotalTokens, result.Usage.PromptTokens+result.Usage.CompletionTokens)
+	require.True(t, strings.HasPrefix(result.RequestID, "req_"))
+	require.False(t, result.FirstTokenAt.Before(before))
+
+	record := b.ended(5 * time.Second)
+	require.Equal(t, groqsim.EndCompleted, record.End)
+	require.Equal(t, "/openai/v1/chat/completions", record.Path)
+	require.JSONEq(t, `{"model":"openai/gpt-oss-120b","stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":1024,
+		"temperature":0.2,"user":"u1","include_reasoning":false,
+		"messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"My <invoice> is wrong"}]}`, string(record.Body))
+	require.Equal(t, "text/event-stream", record.Header.Get("Accept"))
+	require.Equal(t, "identity", record.Header.Get("Accept-Encoding"))
+	require.Equal(t, "support-backend", record.Header.Get("User-Agent"))
+	require.Equal(t, "application/json", record.Header.Get("Content-Type"))
+}
+
+func TestReasoningIsOnlyHiddenWhereThatIsUnderstood(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, groqsim.Script{Reasoning: 5, Text: "Hello", Times: -1})
+	for model, want := range map[string]string{
+		"openai/gpt-oss-20b": `"include_reasoning":false`, "qwen/qwen3.8-27b": `"reasoning_format":"hidden"`, "Qwen/Qwen3-8B": "", "gpt-oss:20b": "",
+	} {
+		request := conversation
+		request.Model = model
+		text, fault := drain(t, b.client.Stream(t.Context(), request))
+		require.Nil(t, fault)
+		require.Equal(t, "Hello", text, "reasoning that comes all the same is dropped")
+		records := b.sim.Requests()
+		body := string(records[len(records)-1].Body)
+		if want == "" {
+			require.NotContains(t, body, "reasoning")
+		} else {
+			require.Contains(t, body, want)
+		}
+	}
+	b.client.omitReasoningFields = true
+	_, fault, _ := b.ask()
+	require.Nil(t, fault)
+	records := b.sim.Requests()
+	require.NotContains(t, string(records[len(records)-1].Body), "reasoning")
+}
+
+func TestHealthyStreamsInEveryForm(t *testing.T) {
+	t.Parallel()
+	const text = "Příliš žluťoučký kůň 😀🚀 <script>\n\nevent: done\ndata: {}\r\n\u2028"
+	for name, script := range map[string]groqsim.Script{
+		"plain":               {},
+		"byte by byte":        {SplitWrites: 1},
+		"three bytes at once": {SplitWrites: 3},
+		"CRLF":                {CRLF: true, SplitWrites: 7},
+		"divided surrogates":  {SplitSurrogates: true},
+		"all of it":           {SplitSurrogates: true, CRLF: true, SplitWrites: 1},
+		"no end":              {NoDone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script.Text = text
+			b := newBench(t, script)
+			got, fault, result := b.ask()
+			require.Nil(t, fault)
+			require.Equal(t, text, got)
+			require.Equal(t, FinishStop, result.FinishReason)
+			require.Positive(t, result.Usage.TotalTokens)
+		})
+	}
+}
+
+func TestUsageMayBeMissing(t *testing.T) {
+	t.Parallel()
+	_, fault, result := newBench(t, groqsim.Script{NoUsage: true}).ask()
+	require.Nil(t, fault)
+	require.Zero(t, result.Usage)
+}
+
+func TestCancelClosesTheConnectionAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 2}})
+	ctx, cancel := context.WithCancel(t.Context())
+	s := b.client.Stream(ctx, conversation)
+	require.True(t, s.Next())
+	require.True(t, s.Next())
+	b.wait(5*time.Second, func(r groqsim.RequestRecord) bool { return r.HeldAt == "stall" })
+	go cancel()
+	require.False(t, s.Next())
+	fault, ok := errors.AsType[*Error](s.Err())
+	require.True(t, ok)
+	require.Equal(t, Canceled, fault.Kind)
+	require.ErrorIs(t, fault, context.Canceled)
+	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
+}
+
+func TestCloseClosesTheConnectionAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 1}})
+	s := b.client.Stream(t.Context(), conversation)
+	require.True(t, s.Next())
+	require.NoError(t, s.Err(), "the stream is running")
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	require.False(t, s.Next())
+	fault, ok := errors.AsType[*Error](s.Err())
+	require.True(t, ok)
+	require.Equal(t, Canceled, fault.Kind)
+	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
+}
+
+func TestCloseWithoutNext(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.client.Stream(t.Context(), conversation).Close())
+	require.Empty(t, b.sim.Requests())
+}
+
+func TestLongAnswerIsCutAndTheConnectionClosed(t *testing.T) {
+	t.Parallel()
+	limits := DefaultLimits()
+	limits.Answer = 9
+	b := newBenchWith(t, limits, groqsim.Script{Deltas: []string{"žžž", "žžž", "no"}, Stall: &groqsim.Stall{After: 2}})
+	text, fault, result := b.ask()
+	require.Nil(t, fault)
+	require.Equal(t, "žžžž", text)
+	require.Equal(t, FinishLength, result.FinishReason)
+	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
+}
+
+func TestEveryDeltaComesWhenItIsSent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, groqsim.Script{Deltas: []string{"a", "b"}, Gates: []groqsim.Gate{{Name: "one", After: 1}}})
+	s := b.client.Stream(t.Context(), conversation)
+	require.True(t, s.Next())
+	require.Equal(t, "a", s.Delta())
+	require.Equal(t, "openai/gpt-oss-120b", s.Result().Model)
+	b.sim.Release("one")
+	text, fault := drain(t, s)
+	require.Nil(t, fault)
+	require.Equal(t, "b", text)
+}
+
+func TestCannedBytes(t *testing.T) {
+	t.Parallel()
+	for name, c := range answers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var chunks [][]byte
+			for i := range len(c.body) {
+				chunks = append(chunks, []byte{c.body[i]})
+			}
+			text, fault, _ := newBench(t, groqsim.Script{RawChunks: chunks}).ask()
+			require.Nil(t, fault)
+			require.Equal(t, c.text, text)
+		})
+	}
+}
+
+func TestBaseURLs(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://api.groq.com":                            "https://api.groq.com/openai/v1/chat/completions",
+		" https://api.groq.com/ ":                         "https://api.groq.com/openai/v1/chat/completions",
+		"https://api.groq.com/openai/v1/":                 "https://api.groq.com/openai/v1/chat/completions",
+		"http://localhost:11434/v1":                       "http://localhost:11434/v1/chat/completions",
+		"http://[::1]:8000/gateway/v1":                    "http://[::1]:8000/gateway/v1/chat/completions",
+		"https://api.groq.com/openai/v1/chat/completions": "https://api.groq.com/openai/v1/chat/completions",
+	} {
+		client, err := New(Options{BaseURL: base})
+		require.NoError(t, err)
+		require.Equal(t, want, client.endpoint)
+	}
+	for _, base := range []string{
+		"", "api.groq.com", "ftp://api.groq.com", "file:///etc/passwd", "https://", "https://:443", "https://user:hunter2@api.groq.com",
+		"https://api.groq.com?key=hunter2", "https://api.groq.com/#hunter2", "https://api.groq.com/openai", "https://hunter2 .com", "https://a.b/v2",
+	} {
+		_, err := New(Options{BaseURL: base})
+		require.Error(t, err, base)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"gsk hunter2", "hunter2\r\nX-Evil: 1", "hunter2\x00", "hunter2é"} {
+		_, err := New(Options{BaseURL: "https://api.groq.com", APIKey: key})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	_, err := New(Options{BaseURL: "https://api.groq.com", Limits: Limits{Line: 1}})
+	require.Error(t, err)
+}
+
+func TestGivenHTTPClientIsNotChanged(t *testing.T) {
+	t.Parallel()
+	given := &http.Client{Timeout: time.Second}
+	client, err := New(Options{BaseURL: "https://api.groq.com", HTTPClient: given})
+	require.NoError(t, err)
+	require.Nil(t, given.CheckRedirect)
+	require.Equal(t, time.Second, given.Timeout)
+	require.Zero(t, client.http.Timeout)
+}
+
+func TestServerWithoutAuthentication(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		var request map[string]any
+		if json.NewDecoder(r.Body).Decode(&request) != nil {
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		_, _ = w.Write([]byte(say("Hello") + stop + done))
+	}))
+	t.Cleanup(server.Close)
+	client, err := New(Options{BaseURL: server.URL + "/v1"})
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	text, fault := drain(t, client.Stream(t.Context(), question))
+	require.Nil(t, fault)
+	require.Equal(t, "Hello", text)
+}
+

@@ -1,0 +1,392 @@
+package groq
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// upstream is a transport without a network, so that time can be simulated. Request n gets answer n.
+type upstream struct {
+	answers []func(*http.Request) (*http.Response, error)
+	at      []time.Time
+	bodies  []string
+}
+
+func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	u.at = append(u.at, time.Now())
+	u.bodies = append(u.bodies, string(body))
+	return u.answers[min(len(u.at), len(u.answers))-1](r)
+}
+
+// respond answers with a status, a body and headers given as names and values in turn.
+func respond(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{}
+		if status == http.StatusOK {
+			h.Set("Content-Type", "text/event-stream")
+		}
+		for i := 0; i < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: newHangingBody(r.Context(), body, true), Request: r}, nil
+	}
+}
+
+// hang answers with the start of a stream that then falls silent.
+func hang(body string) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{"Content-Type": {"text/event-stream"}}
+		return &http.Response{StatusCode: http.StatusOK, Header: h, Body: newHangingBody(r.Context(), body, false), Request: r}, nil
+	}
+}
+
+func refuse(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+func silent(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// hangingBody gives its bytes and then ends, or waits for the context as a real connection does.
+type hangingBody struct {
+	ctx    context.Context
+	data   *bytes.Reader
+	ends   bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newHangingBody(ctx context.Context, data string, ends bool) *hangingBody {
+	return &hangingBody{ctx: ctx, data: bytes.NewReader([]byte(data)), ends: ends, closed: make(chan struct{})}
+}
+
+func (h *hangingBody) Read(p []byte) (int, error) {
+	if h.data.Len() > 0 || h.ends {
+		return h.data.Read(p)
+	}
+	select {
+	case <-h.ctx.Done():
+		return 0, h.ctx.Err()
+	case <-h.closed:
+		return 0, http.ErrBodyReadAfterClose
+	}
+}
+
+func (h *hangingBody) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+func newFake(t *testing.T, answers ...func(*http.Request) (*http.Response, error)) (*Client, *upstream) {
+	t.Helper()
+	u := &upstream{answers: answers}
+	client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}})
+	require.NoError(t, err)
+	return client, u
+}
+
+var question = Request{Model: "m", Messages: []Message{{Role: RoleUser, Content: "hi"}}}
+
+// drain reads a stream to its end and returns its text and its error.
+func drain(t *testing.T, s *Stream) (string, *Error) {
+	t.Helper()
+	var text strings.Builder
+	for s.Next() {
+		text.WriteString(s.Delta())
+	}
+	require.False(t, s.Next(), "the end is final")
+	require.Empty(t, s.Delta())
+	err := s.Err()
+	require.NoError(t, s.Close())
+	require.Equal(t, err, s.Err(), "closing an ended stream changes nothing")
+	if err == nil {
+		return text.String(), nil
+	}
+	own, ok := errors.AsType[*Error](err)
+	require.True(t, ok)
+	return text.String(), own
+}
+
+const limitBody = `{"error":{"message":"Rate limit reached in organization org_secret. Please try again in %s. More.","type":"tokens","code":"rate_limit_exceeded"}}`
+
+func limited(wait string) string { return strings.Replace(limitBody, "%s", wait, 1) }
+
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	good := respond(200, say("Hello")+stop+done)
+	for name, c := range map[string]struct {
+		answers  []func(*http.Request) (*http.Response, error)
+		kind     Kind // empty for an answer
+		status   int
+		after    time.Duration
+		attempts int
+		waits    [][2]time.Duration // the range of each wait
+	}{
+		"overloaded twice": {
+			[]func(*http.Request) (*http.Response, error){respond(503, ""), respond(500, "<html>"), good}, "", 0, 0, 3,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
+		},
+		"overloaded for ever": {
+			[]func(*http.Request) (*http.Response, error){respond(502, "")}, Overloaded, 502, 0, 3,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
+		},
+		"no connection": {
+			[]func(*http.Request) (*http.Response, error){refuse, good}, "", 0, 0, 2,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+		},
+		"no flex capacity": {
+			[]func(*http.Request) (*http.Response, error){respond(498, `{"error":{"code":"capacity_exceeded"}}`), good}, "", 0, 0, 2,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+		},
+		"wait in the header": {
+			[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s"), "Retry-After", "3"), good}, "", 0, 0, 2,
+			[][2]time.Duration{{3 * time.Second, 3250 * time.Millisecond}},
+		},
+		"wait in the body": {
+			[]func(*http.Request) (*http.Response, error){respond(429, limited("1.5s"), "X-Ratelimit-Reset-Tokens", "1h"), good}, "", 0, 0, 2,
+			[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
+		},
+		"wait in the reset header": {
+			[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Reset-Tokens", "7.66s", "X-Ratelimit-Reset-Requests", "1h"), good},
+			"", 0, 0, 2,
+			[][2]time.Duration{{7660 * time.Millisecond, 7910 * time.Millisecond}},
+		},
+		"ten seconds are waited": {
+			[]func(*http.Request) (*http.Response, error){respond(503, "", "Retry-After", "10"), good}, "", 0, 0, 2,
+			[][2]time.Duration{{10 * time.Second, 10250 * time.Millisecond}},
+		},
+		"eleven are not": {
+			[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After", "11"), good}, Overloaded, 429, 11 * time.Second, 1, nil,
+		},
+		"nor the daily limit": {
+			[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s")), good}, Overloaded, 429, 9*time.Minute + 38016*time.Millisecond, 1, nil,
+		},
+		"nor the limit of requests": {
+			[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "1h2m"), good},
+			Overloaded, 429, 62 * time.Minute, 1, nil,
+		},
+		"wrong key": {[]func(*http.Request) (*http.Response, error){respond(401, ""), good}, Misconfigured, 401, 0, 1, nil},
+		"forbidden": {[]func(*http.Request) (*http.Response, error){respond(403, ""), good}, Misconfigured, 403, 0, 1, nil},
+		"no model":  {[]func(*http.Request) (*http.Response, error){respond(404, ""), good}, Misconfigured, 404, 0, 1, nil},
+		"refused":   {[]func(*http.Request) (*http.Response, error){respond(400, "", "Retry-After", "1"), good}, Rejected, 400, 0, 1, nil},
+		"no sense":  {[]func(*http.Request) (*http.Response, error){respond(422, ""), good}, Rejected, 422, 0, 1, nil},
+		"too large": {[]func(*http.Request) (*http.Response, error){respond(413, limited("1s"), "Retry-After", "1"), good}, TooLarge, 413, 0, 1, nil},
+		"redirect":  {[]func(*http.Request) (*http.Response, error){respond(302, "", "Location", "http://x"), good}, Protocol, 302, 0, 1, nil},
+		"cut before the first delta": {
+			[]func(*http.Request) (*http.Response, error){respond(200, `data: {"choices":[]}`+"\n\n"), good}, "", 0, 0, 2,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+		},
+		"overloaded before the first delta": {
+			[]func(*http.Request) (*http.Response, error){respond(200, "event: error\ndata: {\"error\":{\"status_code\":503}}\n\n"), good}, "", 0, 0, 2,
+			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+		},
+		"cut after the first delta": {[]func(*http.Request) (*http.Response, error){respond(200, say("Hello")), good}, Protocol, 0, 0, 1, nil},
+		"malformed":                 {[]func(*http.Request) (*http.Response, error){respond(200, "data: x\n\n"), good}, Protocol, 0, 0, 1, nil},
+		"not a stream":              {[]func(*http.Request) (*http.Response, error){respond(200, "", "Content-Type", "text/html"), good}, Protocol, 200, 0, 1, nil},
+		"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, Empty, 0, 0, 1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client, u := newFake(t, c.answers...)
+				s := client.Stream(t.Context(), question)
+				text, fault := drain(t, s)
+				if c.kind == "" {
+					require.Nil(t, fault)
+					require.Equal(t, "Hello", text)
+				} else {
+					require.NotNil(t, fault)
+					require.Equal(t, []any{c.kind, c.status, c.after}, []any{fault.Kind, fault.Status, fault.RetryAfter})
+				}
+				require.Equal(t, c.attempts, s.Result().Attempts)
+				require.Len(t, u.at, c.attempts)
+				for i, wait := range c.waits {
+					took := u.at[i+1].Sub(u.at[i])
+					require.True(t, wait[0] <= took && took <= wait[1], "wait %d took %s", i, took)
+					require.Equal(t, u.bodies[0], u.bodies[i+1], "the same request again")
+				}
+			})
+		})
+	}
+}
+
+func TestSilenceAndSlownessEnd(t *testing.T) {
+	t.Parallel()
+	drip := func(r *http.Request) (*http.Response, error) {
+		read, write := io.Pipe()
+		go func() {
+			for r.Context().Err() == nil {
+				timer := time.NewTimer(10 * time.Second)
+				select {
+				case <-timer.C:
+					_, _ = write.Write([]byte(": still here\n"))
+				case <-r.Context().Done():
+				}
+				timer.Stop()
+			}
+			_ = write.CloseWithError(r.Context().Err())
+		}()
+		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: read, Request: r}, nil
+	}
+	for name, c := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		kind   Kind
+		code   string
+		after  time.Duration
+	}{
+		"no header":                {silent, Timeout, "no_header", 15 * time.Second},
+		"silent after the header":  {hang(""), Stalled, "idle", 20 * time.Second},
+		"silent after a delta":     {hang(say("a")), Stalled, "idle", 20 * time.Second},
+		"silent within a line":     {hang("data: {"), Stalled, "idle", 20 * time.Second},
+		"only comments":            {drip, Timeout, "total_exceeded", 120 * time.Second},
+		"silent after the finish":  {hang(say("a") + stop), "", "", tailIdle},
+		"ended, but the body open": {hang(say("a") + stop + done), "", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client, u := newFake(t, c.answer)
+				_, fault := drain(t, client.Stream(t.Context(), question))
+				require.Equal(t, c.after, time.Since(u.at[0]))
+				require.Len(t, u.at, 1)
+				if c.kind == "" {
+					require.Nil(t, fault)
+					return
+				}
+				require.NotNil(t, fault)
+				require.Equal(t, []any{c.kind, c.code}, []any{fault.Kind, fault.Code})
+				require.True(t, fault.Retryable())
+			})
+		})
+	}
+}
+
+func TestErrorBodyThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, u := newFake(t, func(r *http.Request) (*http.Response, error) {
+			resp, err := hang(`{"error":`)(r)
+			resp.StatusCode = http.StatusUnauthorized
+			return resp, err
+		})
+		_, fault := drain(t, client.Stream(t.Context(), question))
+		require.NotNil(t, fault)
+		require.Equal(t, Misconfigured, fault.Kind)
+		require.Equal(t, 20*time.Second, time.Since(u.at[0]))
+	})
+}
+
+func TestSlowReaderIsNotASilentUpstream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := newFake(t, respond(200, say("a")+say(strings.Repeat("b", 8<<10))+say("c")+stop+done))
+		s := client.Stream(t.Context(), question)
+		require.True(t, s.Next())
+		<-time.After(60 * time.Second)
+		_, fault := drain(t, s)
+		require.Nil(t, fault)
+	})
+}
+
+func TestRetryDoesNotOutliveTheTotalTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		client, u := newFake(t, respond(429, "", "Retry-After", "9"))
+		_, fault := drain(t, client.Stream(ctx, question))
+		require.NotNil(t, fault)
+		require.Equal(t, Overloaded, fault.Kind)
+		require.Zero(t, time.Since(u.at[0]), "a wait that cannot end in time is not begun")
+	})
+}
+
+func TestCancelDuringTheWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reason := errors.New("a person took over")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		client, u := newFake(t, respond(429, "", "Retry-After", "9"))
+		time.AfterFunc(2*time.Second, func() { cancel(reason) })
+		_, fault := drain(t, client.Stream(ctx, question))
+		require.NotNil(t, fault)
+		require.Equal(t, Canceled, fault.Kind)
+		require.ErrorIs(t, fault, reason)
+		require.False(t, fault.Retryable())
+		require.Equal(t, 2*time.Second, time.Since(u.at[0]))
+	})
+}
+
+func TestCallersDeadlineIsATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		client, _ := newFake(t, hang(say("a")))
+		text, fault := drain(t, client.Stream(ctx, question))
+		require.Equal(t, "a", text)
+		require.NotNil(t, fault)
+		require.Equal(t, Timeout, fault.Kind)
+		require.ErrorIs(t, fault, context.DeadlineExceeded)
+	})
+}
+
+func TestBodyIsBounded(t *testing.T) {
+	t.Parallel()
+	limits := DefaultLimits()
+	full := say("a") + stop + done
+	limits.Body = int64(len(full))
+	read := func(body string) *Error {
+		u := &upstream{answers: []func(*http.Request) (*http.Response, error){respond(200, body)}}
+		client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}, Limits: limits})
+		require.NoError(t, err)
+		_, fault := drain(t, client.Stream(t.Context(), question))
+		return fault
+	}
+	require.Nil(t, read(full), "a body may end at the limit")
+	fault := read(say("a") + strings.Repeat(":\n", len(full)))
+	require.NotNil(t, fault)
+	require.Equal(t, Error{Kind: Protocol, Code: "body_too_long"}, *fault)
+}
+
+func TestRetryAfterIsReadWithCare(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]time.Duration{
+		"": 0, "3": 3 * time.Second, "0.5": 500 * time.Millisecond, "-1": 0, "NaN": 0, "Inf": maxRetryAfter, "1e300": maxRetryAfter, "soon": 0,
+		"Mon, 02 Jan 2006 15:04:05 GMT": 0,
+	} {
+		require.Equal(t, want, retryAfter(http.Header{"Retry-After": {value}}, detail{}), value)
+	}
+	future := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+	require.InDelta(t, time.Hour, retryAfter(http.Header{"Retry-After": {future}}, detail{}), float64(2*time.Second))
+	for message, want := range map[string]time.Duration{
+		"Please try again in 547ms. Need": 547 * time.Millisecond, "try again in 1h2m": 62 * time.Minute,
+		"try again in 999999999h": 0, "try again in a while": 0, "try again in 7.66s": 7660 * time.Millisecond,
+	} {
+		require.Equal(t, want, retryAfter(nil, detail{message: message}), message)
+	}
+}
+
+func TestBackoffKeepsToItsRange(t *testing.T) {
+	t.Parallel()
+	for attempts, ceiling := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 9: 4 * time.Second} {
+		for range 1000 {
+			wait := backoff(attempts)
+			require.True(t, minBackoff <= wait && wait < ceiling, "%s", wait)
+		}
+	}
+}

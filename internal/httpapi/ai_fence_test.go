@@ -1,0 +1,120 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// deltaOf returns the text of an event, which has none unless it is a delta.
+func deltaOf(t *testing.T, event apitest.Event) string {
+	t.Helper()
+	var data struct {
+		Content string `json:"content"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(event.Data), &data))
+	return data.Content
+}
+
+func TestHumanFencesARunningAnswer(t *testing.T) {
+	t.Parallel()
+	for name, intervene := range map[string]func(t *testing.T, agent *apitest.User, ticket client.Ticket){
+		"staff replies": func(t *testing.T, agent *apitest.User, ticket client.Ticket) {
+			t.Helper()
+			agent.Say(t, ticket.ID, "I have refunded the charge.")
+		},
+		"ticket is closed": func(t *testing.T, agent *apitest.User, ticket client.Ticket) {
+			t.Helper()
+			agent.SetStatus(t, ticket.ID, client.TicketStatusPending)
+			agent.SetStatus(t, ticket.ID, client.TicketStatusResolved)
+			agent.SetStatus(t, ticket.ID, client.TicketStatusClosed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := apitest.New(t, apitest.Options{})
+			user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+			ticket := user.NewTicket(t)
+			enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
+			stream := user.Stream(t, ticket.ID)
+			requireHeld(t, s, "late")
+			intervene(t, agent, ticket)
+			s.Simulator.Release("late")
+
+			answer := stream.ReadAll()
+			require.Nil(t, answer.Done)
+			require.Equal(t, client.AIFailureCodeSuperseded, answer.Failed.Code)
+			require.False(t, answer.Failed.Retryable)
+			require.Zero(t, countAIMessages(t, s, ticket.ID))
+			require.Equal(t, "superseded", storetest.QueryText(t, s.DatabaseURL, "SELECT status::text FROM ai_responses"))
+			require.Positive(t, storetest.QueryInt(t, s.DatabaseURL, "SELECT completion_tokens FROM ai_responses"))
+
+			end := answer.Events[len(answer.Events)-1].ID
+			require.Equal(t, http.StatusNoContent, user.OpenStream(t, ticket.ID, end).Response.StatusCode,
+				"a browser that reconnects by itself is told to stop")
+		})
+	}
+}
+
+func TestNewQuestionSupersedesTheAnswerToTheOldOne(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "old", After: 2}}})
+	old := user.Stream(t, ticket.ID)
+	requireHeld(t, s, "old")
+	user.Say(t, ticket.ID, "Forget it: what about November?")
+
+	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
+	require.Equal(t, client.AIFailureCodeSuperseded, old.ReadAll().Failed.Code)
+	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+		return records[0].End == groqsim.EndClientGone
+	}), "upstream is hung up on")
+	require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
+}
+
+func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	// What a process leaves behind that was killed while it wrote.
+	storetest.Exec(t, s.DatabaseURL,
+		`INSERT INTO ai_responses (id, ticket_id, model, lease_expires_at)
+		VALUES (gen_random_uuid(), $1, 'm', now() - interval '1 second')`, ticket.ID)
+	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
+	require.Equal(t, 1, storetest.QueryInt(t, s.DatabaseURL,
+		"SELECT count(*) FROM ai_responses WHERE status = 'failed' AND error_code = 'ai_timeout'"))
+}
+
+func TestReplyRacingTheCommitIsNeverPublishedWithTheAnswer(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	for range 50 {
+		ticket := user.NewTicket(t)
+		stream := user.Stream(t, ticket.ID)
+		reply := agent.Say(t, ticket.ID, "I am here.")
+		answer := stream.ReadAll()
+		messages := user.Messages(t, ticket.ID)
+		if answer.Done != nil {
+			require.Len(t, messages, 2)
+			require.Equal(t, answer.Done.Message.ID, messages[0].ID, "the answer stands before the reply or not at all")
+			continue
+		}
+		require.Len(t, messages, 1)
+		require.Equal(t, reply.ID, messages[0].ID)
+	}
+}
