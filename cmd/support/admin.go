@@ -17,12 +17,7 @@ import (
 )
 
 func adminCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "admin",
-		Short: "Look after accounts",
-	}
-	cmd.AddCommand(adminCreateCommand())
-	return cmd
+	return group("admin", "Look after accounts", adminCreateCommand())
 }
 
 func adminCreateCommand() *cobra.Command {

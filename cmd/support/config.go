@@ -9,11 +9,7 @@ import (
 )
 
 func configCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Look at the settings",
-	}
-	cmd.AddCommand(&cobra.Command{
+	return group("config", "Look at the settings", &cobra.Command{
 		Use:   "check",
 		Short: "Say everything that is wrong with the settings of \"support serve\"",
 		Args:  cobra.NoArgs,
@@ -29,5 +25,4 @@ func configCommand() *cobra.Command {
 			return nil
 		},
 	})
-	return cmd
 }

@@ -52,6 +52,16 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
+// group is a command that only holds others. It prints what they are, and takes nothing else.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
 // signalContext ends with the first SIGINT or SIGTERM. The second one ends the process at once.
 func signalContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -12,11 +12,7 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "migrate",
-		Short: "Change the database's schema (DATABASE_URL) from one version to another",
-	}
-	cmd.AddCommand(
+	return group("migrate", "Change the database's schema (DATABASE_URL) from one version to another",
 		migrateStep("up", "Go to the latest version", cobra.NoArgs,
 			func(m *store.Migrator, _ []string) error { return m.Up() }),
 		migrateStep("down [N]", "Take back the last N versions, one if N is left out. This deletes their data",
@@ -27,7 +23,6 @@ func migrateCommand() *cobra.Command {
 		migrateStep("version", "Print the current version", cobra.NoArgs,
 			func(*store.Migrator, []string) error { return nil }),
 	)
-	return cmd
 }
 
 // migrateStep is a command that does one thing to the schema and then prints its version.

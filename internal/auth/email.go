@@ -3,6 +3,7 @@ package auth
 import (
 	"regexp"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -24,7 +25,12 @@ func NormalizeEmail(address string) (string, bool) {
 	if len(address) > 4*maxEmail {
 		return "", false
 	}
-	address = strings.ToLower(norm.NFKC.String(address))
+	address = norm.NFKC.String(address)
+	if strings.ContainsFunc(address, func(r rune) bool { return r > unicode.MaxASCII }) {
+		// Here and not by the pattern: the lower case of a Turkish dotted I is an ordinary i.
+		return "", false
+	}
+	address = strings.ToLower(address)
 	local, _, _ := strings.Cut(address, "@")
 	if len(address) > maxEmail || len(local) > maxLocalPart || !emailPattern.MatchString(address) {
 		return "", false

@@ -29,7 +29,7 @@ func TestAddressesHaveOneForm(t *testing.T) {
 		"punycode":                    {"ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"},
 		"digits":                      {"1@2.34", "1@2.34"},
 		"longest":                     {longest, longest},
-		"longest label":               {"a@" + strings.Repeat("b", 63) + ".c", "a@" + strings.Repeat("b", 63) + ".c"},
+		"longest label":               {"a@" + strings.Repeat("b", 63) + ".cd", "a@" + strings.Repeat("b", 63) + ".cd"},
 		"three full-width bytes each": {strings.Repeat("ａ", 64) + "@example.com", strings.Repeat("a", 64) + "@example.com"},
 	} {
 		got, ok := auth.NormalizeEmail(c.address)
@@ -79,6 +79,7 @@ func invalidAddresses() map[string]string {
 		"underscore in the domain": "ada@exam_ple.com",
 		"invalid UTF-8":            "ada\xff@example.com",
 		"local part of 65":         strings.Repeat("a", 65) + "@example.com",
+		"top-level domain of one":  "ada@example.c",
 		"label of 64":              "a@" + strings.Repeat("b", 64) + ".com",
 		"255 characters":           strings.Repeat("a", 64) + "@" + strings.Repeat(strings.Repeat("b", 61)+".", 3) + "info",
 		"a megabyte":               strings.Repeat("a", 1<<20) + "@example.com",

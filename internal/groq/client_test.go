@@ -249,7 +249,7 @@ func TestBaseURLs(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]string{
 		"https://api.groq.com":                            "https://api.groq.com/openai/v1/chat/completions",
-		" https://api.groq.com/ ":                         "https://api.groq.com/openai/v1/chat/completions",
+		"\thttps://api.groq.com/\n":                       "https://api.groq.com/openai/v1/chat/completions",
 		"https://api.groq.com/openai/v1/":                 "https://api.groq.com/openai/v1/chat/completions",
 		"http://localhost:11434/v1":                       "http://localhost:11434/v1/chat/completions",
 		"http://[::1]:8000/gateway/v1":                    "http://[::1]:8000/gateway/v1/chat/completions",
@@ -312,4 +312,3 @@ func TestServerWithoutAuthentication(t *testing.T) {
 	require.Nil(t, fault)
 	require.Equal(t, "Hello", text)
 }
-

@@ -3,8 +3,7 @@ package groq
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -123,7 +122,7 @@ func TestNoConnectionAtAll(t *testing.T) {
 func TestUnknownCertificateIsAMisconfiguration(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	client, err := New(Options{BaseURL: server.URL})

@@ -125,80 +125,92 @@ const limitBody = `{"error":{"message":"Rate limit reached in organization org_s
 
 func limited(wait string) string { return strings.Replace(limitBody, "%s", wait, 1) }
 
+var good = respond(200, say("Hello")+stop+done)
+
+var retryCases = map[string]struct {
+	answers  []func(*http.Request) (*http.Response, error)
+	kind     Kind // empty for an answer
+	status   int
+	after    time.Duration
+	attempts int
+	waits    [][2]time.Duration // the range of each wait
+}{
+	"overloaded twice": {
+		[]func(*http.Request) (*http.Response, error){respond(503, ""), respond(500, "<html>"), good},
+		"", 0, 0, 3,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
+	},
+	"overloaded for ever": {
+		[]func(*http.Request) (*http.Response, error){respond(502, "")},
+		Overloaded, 502, 0, 3,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
+	},
+	"no connection": {
+		[]func(*http.Request) (*http.Response, error){refuse, good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+	},
+	"no flex capacity": {
+		[]func(*http.Request) (*http.Response, error){respond(498, `{"error":{"code":"capacity_exceeded"}}`), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+	},
+	"wait in the header": {
+		[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s"), "Retry-After", "3"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{3 * time.Second, 3250 * time.Millisecond}},
+	},
+	"wait in the body": {
+		[]func(*http.Request) (*http.Response, error){respond(429, limited("1.5s"), "X-Ratelimit-Reset-Tokens", "1h"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
+	},
+	"wait in the reset header": {
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Reset-Tokens", "7.66s", "X-Ratelimit-Reset-Requests", "1h"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{7660 * time.Millisecond, 7910 * time.Millisecond}},
+	},
+	"ten seconds are waited": {
+		[]func(*http.Request) (*http.Response, error){respond(503, "", "Retry-After", "10"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{10 * time.Second, 10250 * time.Millisecond}},
+	},
+	"eleven are not": {
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After", "11"), good}, Overloaded, 429, 11 * time.Second, 1, nil,
+	},
+	"nor the daily limit": {
+		[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s")), good}, Overloaded, 429, 9*time.Minute + 38016*time.Millisecond, 1, nil,
+	},
+	"nor the limit of requests": {
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "1h2m"), good},
+		Overloaded, 429, 62 * time.Minute, 1, nil,
+	},
+	"wrong key": {[]func(*http.Request) (*http.Response, error){respond(401, ""), good}, Misconfigured, 401, 0, 1, nil},
+	"forbidden": {[]func(*http.Request) (*http.Response, error){respond(403, ""), good}, Misconfigured, 403, 0, 1, nil},
+	"no model":  {[]func(*http.Request) (*http.Response, error){respond(404, ""), good}, Misconfigured, 404, 0, 1, nil},
+	"refused":   {[]func(*http.Request) (*http.Response, error){respond(400, "", "Retry-After", "1"), good}, Rejected, 400, 0, 1, nil},
+	"no sense":  {[]func(*http.Request) (*http.Response, error){respond(422, ""), good}, Rejected, 422, 0, 1, nil},
+	"too large": {[]func(*http.Request) (*http.Response, error){respond(413, limited("1s"), "Retry-After", "1"), good}, TooLarge, 413, 0, 1, nil},
+	"redirect":  {[]func(*http.Request) (*http.Response, error){respond(302, "", "Location", "http://x"), good}, Protocol, 302, 0, 1, nil},
+	"cut before the first delta": {
+		[]func(*http.Request) (*http.Response, error){respond(200, `data: {"choices":[]}`+"\n\n"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+	},
+	"overloaded before the first delta": {
+		[]func(*http.Request) (*http.Response, error){respond(200, "event: error\ndata: {\"error\":{\"status_code\":503}}\n\n"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{250 * time.Millisecond, time.Second}},
+	},
+	"cut after the first delta": {[]func(*http.Request) (*http.Response, error){respond(200, say("Hello")), good}, Protocol, 0, 0, 1, nil},
+	"malformed":                 {[]func(*http.Request) (*http.Response, error){respond(200, "data: x\n\n"), good}, Protocol, 0, 0, 1, nil},
+	"not a stream":              {[]func(*http.Request) (*http.Response, error){respond(200, "", "Content-Type", "text/html"), good}, Protocol, 200, 0, 1, nil},
+	"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, Empty, 0, 0, 1, nil},
+}
+
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	good := respond(200, say("Hello")+stop+done)
-	for name, c := range map[string]struct {
-		answers  []func(*http.Request) (*http.Response, error)
-		kind     Kind // empty for an answer
-		status   int
-		after    time.Duration
-		attempts int
-		waits    [][2]time.Duration // the range of each wait
-	}{
-		"overloaded twice": {
-			[]func(*http.Request) (*http.Response, error){respond(503, ""), respond(500, "<html>"), good}, "", 0, 0, 3,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
-		},
-		"overloaded for ever": {
-			[]func(*http.Request) (*http.Response, error){respond(502, "")}, Overloaded, 502, 0, 3,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}, {250 * time.Millisecond, 2 * time.Second}},
-		},
-		"no connection": {
-			[]func(*http.Request) (*http.Response, error){refuse, good}, "", 0, 0, 2,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
-		},
-		"no flex capacity": {
-			[]func(*http.Request) (*http.Response, error){respond(498, `{"error":{"code":"capacity_exceeded"}}`), good}, "", 0, 0, 2,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
-		},
-		"wait in the header": {
-			[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s"), "Retry-After", "3"), good}, "", 0, 0, 2,
-			[][2]time.Duration{{3 * time.Second, 3250 * time.Millisecond}},
-		},
-		"wait in the body": {
-			[]func(*http.Request) (*http.Response, error){respond(429, limited("1.5s"), "X-Ratelimit-Reset-Tokens", "1h"), good}, "", 0, 0, 2,
-			[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
-		},
-		"wait in the reset header": {
-			[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Reset-Tokens", "7.66s", "X-Ratelimit-Reset-Requests", "1h"), good},
-			"", 0, 0, 2,
-			[][2]time.Duration{{7660 * time.Millisecond, 7910 * time.Millisecond}},
-		},
-		"ten seconds are waited": {
-			[]func(*http.Request) (*http.Response, error){respond(503, "", "Retry-After", "10"), good}, "", 0, 0, 2,
-			[][2]time.Duration{{10 * time.Second, 10250 * time.Millisecond}},
-		},
-		"eleven are not": {
-			[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After", "11"), good}, Overloaded, 429, 11 * time.Second, 1, nil,
-		},
-		"nor the daily limit": {
-			[]func(*http.Request) (*http.Response, error){respond(429, limited("9m38.016s")), good}, Overloaded, 429, 9*time.Minute + 38016*time.Millisecond, 1, nil,
-		},
-		"nor the limit of requests": {
-			[]func(*http.Request) (*http.Response, error){respond(429, "", "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "1h2m"), good},
-			Overloaded, 429, 62 * time.Minute, 1, nil,
-		},
-		"wrong key": {[]func(*http.Request) (*http.Response, error){respond(401, ""), good}, Misconfigured, 401, 0, 1, nil},
-		"forbidden": {[]func(*http.Request) (*http.Response, error){respond(403, ""), good}, Misconfigured, 403, 0, 1, nil},
-		"no model":  {[]func(*http.Request) (*http.Response, error){respond(404, ""), good}, Misconfigured, 404, 0, 1, nil},
-		"refused":   {[]func(*http.Request) (*http.Response, error){respond(400, "", "Retry-After", "1"), good}, Rejected, 400, 0, 1, nil},
-		"no sense":  {[]func(*http.Request) (*http.Response, error){respond(422, ""), good}, Rejected, 422, 0, 1, nil},
-		"too large": {[]func(*http.Request) (*http.Response, error){respond(413, limited("1s"), "Retry-After", "1"), good}, TooLarge, 413, 0, 1, nil},
-		"redirect":  {[]func(*http.Request) (*http.Response, error){respond(302, "", "Location", "http://x"), good}, Protocol, 302, 0, 1, nil},
-		"cut before the first delta": {
-			[]func(*http.Request) (*http.Response, error){respond(200, `data: {"choices":[]}`+"\n\n"), good}, "", 0, 0, 2,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
-		},
-		"overloaded before the first delta": {
-			[]func(*http.Request) (*http.Response, error){respond(200, "event: error\ndata: {\"error\":{\"status_code\":503}}\n\n"), good}, "", 0, 0, 2,
-			[][2]time.Duration{{250 * time.Millisecond, time.Second}},
-		},
-		"cut after the first delta": {[]func(*http.Request) (*http.Response, error){respond(200, say("Hello")), good}, Protocol, 0, 0, 1, nil},
-		"malformed":                 {[]func(*http.Request) (*http.Response, error){respond(200, "data: x\n\n"), good}, Protocol, 0, 0, 1, nil},
-		"not a stream":              {[]func(*http.Request) (*http.Response, error){respond(200, "", "Content-Type", "text/html"), good}, Protocol, 200, 0, 1, nil},
-		"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, Empty, 0, 0, 1, nil},
-	} {
+	for name, c := range retryCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -240,7 +252,7 @@ func TestSilenceAndSlownessEnd(t *testing.T) {
 			}
 			_ = write.CloseWithError(r.Context().Err())
 		}()
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: read, Request: r}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: read, Request: r}, nil
 	}
 	for name, c := range map[string]struct {
 		answer func(*http.Request) (*http.Response, error)

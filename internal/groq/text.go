@@ -2,6 +2,7 @@ package groq
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,7 +16,7 @@ type joiner struct {
 
 // add returns the text that is complete with raw, a JSON string with its quotes.
 func (j *joiner) add(raw []byte) (string, error) {
-	body := append(j.held, raw[1:len(raw)-1]...)
+	body := slices.Concat(j.held, raw[1:len(raw)-1])
 	cut := len(body) - incompleteTail(body)
 	text, err := unquote(body[:cut])
 	j.held = append(j.held[:0], body[cut:]...)

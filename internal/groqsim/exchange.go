@@ -187,7 +187,7 @@ func (ex *exchange) pause(d time.Duration) error {
 		return nil
 	case <-ex.r.Context().Done():
 		return ex.r.Context().Err()
-	case <-ex.sim.closed.Done():
+	case <-ex.sim.closed:
 		return errHeldClosed
 	}
 }
@@ -224,7 +224,7 @@ func wait[T any](ex *exchange, name string, ready <-chan T) error {
 		return nil
 	case <-ex.r.Context().Done():
 		return ex.r.Context().Err()
-	case <-ex.sim.closed.Done():
+	case <-ex.sim.closed:
 		return errHeldClosed
 	}
 }

@@ -72,7 +72,7 @@ func statusError(script Script, model string) apiError {
 
 func modelNotFound(model string) apiError {
 	return apiError{
-		Message: fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", model),
+		Message: "The model `" + model + "` does not exist or you do not have access to it.",
 		Type:    "invalid_request_error", Code: "model_not_found",
 	}
 }

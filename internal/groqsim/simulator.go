@@ -54,8 +54,8 @@ type Options struct {
 type Simulator struct {
 	options Options
 	mux     *http.ServeMux
-	closed  context.Context
-	close   context.CancelFunc
+	closed  chan struct{} // closed by Close, to end what is held
+	once    sync.Once
 	journal journal
 
 	mu    sync.Mutex
@@ -65,9 +65,7 @@ type Simulator struct {
 
 // New returns a simulator.
 func New(o Options) *Simulator {
-	s := &Simulator{options: o, mux: http.NewServeMux(), gates: map[string]chan struct{}{}}
-	// The context does not belong to any request: it ends what is held when the simulator is closed.
-	s.closed, s.close = context.WithCancel(context.Background())
+	s := &Simulator{options: o, mux: http.NewServeMux(), closed: make(chan struct{}), gates: map[string]chan struct{}{}}
 	for _, prefix := range []string{"/openai/v1", "/v1"} {
 		s.mux.HandleFunc("POST "+prefix+"/chat/completions", s.completions)
 		s.mux.HandleFunc("GET "+prefix+"/models", s.models)
@@ -91,7 +89,7 @@ func New(o Options) *Simulator {
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Close ends the streams that are held by a gate or a stall, and every later hold, so that a server can shut down.
-func (s *Simulator) Close() { s.close() }
+func (s *Simulator) Close() { s.once.Do(func() { close(s.closed) }) }
 
 // Enqueue adds scripts to the queue. A request takes the first script whose Match its last user message contains, and
 // the script leaves the queue after it has been used Times times. It returns ErrQueueFull, or an error for a script
@@ -203,7 +201,7 @@ func (s *Simulator) completions(w http.ResponseWriter, r *http.Request) {
 		}
 		entry.finish(ex.status, end)
 		if s.options.Logger != nil {
-			s.options.Logger.Info("request", "path", r.URL.Path, "status", ex.status, "end", string(end),
+			s.options.Logger.InfoContext(r.Context(), "request", "path", r.URL.Path, "status", ex.status, "end", string(end),
 				"tokens", entry.tokens(), "duration", time.Since(ex.start).Round(time.Millisecond))
 		}
 	}()

@@ -85,8 +85,10 @@ func (ex *exchange) writeLine(out *streamWriter, length int) error {
 		if err := out.write(block[:n]); err != nil {
 			return err
 		}
-		if ex.sim.closed.Err() != nil {
+		select {
+		case <-ex.sim.closed:
 			return errHeldClosed
+		default:
 		}
 		sent += n
 	}

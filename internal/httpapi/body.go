@@ -60,7 +60,8 @@ func (op *operation) checkBody(c echo.Context) error {
 // bodySchema returns the schema for the request's media type, or UnsupportedMediaType.
 func (op *operation) bodySchema(r *http.Request) (string, *openapi3.Schema, error) {
 	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not take this media type.")
-	if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
+	codings := strings.Join(r.Header.Values(echo.HeaderContentEncoding), ",")
+	if codings != "" && !strings.EqualFold(codings, "identity") {
 		unsupported.Detail = "Content codings are not taken: send the body as it is."
 		return "", nil, unsupported
 	}

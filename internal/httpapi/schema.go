@@ -16,6 +16,7 @@ import (
 var formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
 	"email":       openapi3.NewCallbackValidator(checkEmail),
 	"single-line": openapi3.NewCallbackValidator(checkSingleLine),
+	"text":        openapi3.NewCallbackValidator(checkText),
 })
 
 var (
@@ -38,6 +39,15 @@ func checkSingleLine(line string) error {
 	}
 	if strings.ContainsFunc(line, turns) {
 		return errCharacters
+	}
+	return checkText(line)
+}
+
+// checkText refuses text of nothing but white space of any script. The contract's pattern says the same, but Go's
+// regular expressions, in contrast to those of JSON Schema, know only the white space of ASCII.
+func checkText(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return errFormat
 	}
 	return nil
 }

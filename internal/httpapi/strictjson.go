@@ -45,9 +45,6 @@ func refusedText(err error, text []byte) (apperr.Field, bool) {
 	if !errors.As(err, &syntactic) {
 		return apperr.Field{}, false
 	}
-	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return apperr.Field{Pointer: string(syntactic.JSONPointer), Code: apperr.Duplicate}, true
-	}
 	lenient := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if _, err := lenient.ReadValue(); err != nil {
 		return apperr.Field{}, false
@@ -55,7 +52,11 @@ func refusedText(err error, text []byte) (apperr.Field, bool) {
 	if _, err := lenient.ReadToken(); !errors.Is(err, io.EOF) {
 		return apperr.Field{}, false
 	}
-	return apperr.Field{Pointer: string(syntactic.JSONPointer), Code: apperr.InvalidCharacters}, true
+	code := apperr.InvalidCharacters
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		code = apperr.Duplicate
+	}
+	return apperr.Field{Pointer: string(syntactic.JSONPointer), Code: code}, true
 }
 
 type strictDecoder struct {
@@ -97,7 +98,7 @@ func (d *strictDecoder) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := name.String()
+		key := d.text(name.String())
 		if object[key], err = d.value(); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+const testSecret = "JWT_SECRET=0123456789abcdef0123456789abcdef"
+
+var listenPattern = regexp.MustCompile(`"msg":"serving","addr":"([^"]+)"`)
+
+// serve starts "support serve" and returns it with its address.
+func serve(t *testing.T, environ ...string) (*process, string) {
+	t.Helper()
+	p := start(t, program(t, append(environ, testSecret, "SUPPORT_ADDR=127.0.0.1:0"), "serve"))
+	p.waitFor(t, `"msg":"serving"`)
+	match := listenPattern.FindStringSubmatch(p.output.String())
+	require.NotNil(t, match)
+	return p, "http://" + match[1]
+}
+
+func TestServerIsReadyOnceTheSchemaIs(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=" + storetest.NewEmptyURL(t)
+	p, address := serve(t, database)
+	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode)
+	require.Equal(t, http.StatusOK, get(t, address+"/livez").StatusCode)
+	addr := "SUPPORT_ADDR=" + strings.TrimPrefix(address, "http://")
+	code, out := run(t, program(t, []string{addr}, "healthcheck"))
+	require.Equal(t, exitFailure, code, out)
+
+	code, out = run(t, program(t, []string{database}, "migrate", "up"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "version 3 (latest 3)")
+	require.Eventually(t, func() bool {
+		return get(t, address+"/readyz").StatusCode == http.StatusOK
+	}, readyWithin, readyPoll)
+	code, out = run(t, program(t, []string{addr}, "healthcheck"))
+	require.Zero(t, code, out)
+	require.Contains(t, p.output.String(), "ai answers are switched off")
+}
+
+func TestAnswerFinishesWhileTheServerDrains(t *testing.T) {
+	t.Parallel()
+	simulator := groqsim.New(groqsim.Options{})
+	require.NoError(t, simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}}))
+	upstream := httptest.NewServer(simulator)
+	t.Cleanup(func() {
+		simulator.Close()
+		upstream.Close()
+	})
+	p, address := serve(t, "DATABASE_URL="+storetest.NewURL(t), "GROQ_API_URL="+upstream.URL, "GROQ_API_KEY=k")
+	stream := openStream(t, address)
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	p.waitFor(t, "shutting down")
+	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode, "not ready at once")
+	simulator.Release("late")
+	require.Contains(t, readAll(t, stream), "event: done\n")
+	require.NoError(t, p.cmd.Wait())
+}
+
+func TestSecondSignalEndsTheServerAtOnce(t *testing.T) {
+	t.Parallel()
+	p, _ := serve(t, "DATABASE_URL="+storetest.NewURL(t))
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	p.waitFor(t, "shutting down")
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	require.Error(t, p.cmd.Wait())
+	require.Equal(t, exitFailure, p.cmd.ProcessState.ExitCode())
+}
+
+func TestSettingsAreCheckedAllAtOnce(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"DATABASE_URL=mysql://canary", "JWT_SECRET=canary", "EXPIRE_MINUTES=-5", "SUPPORT_LOG_LEVEL=canary",
+		"ALLOWED_ORIGINS=*", "SUPPORT_ADRR=canary", "GROK_API_KEY=canary1", "GROQ_API_KEY=canary2",
+	}
+	for _, args := range [][]string{{"serve"}, {"config", "check"}} {
+		code, out := run(t, program(t, environ, args...))
+		require.Equal(t, exitSettings, code, out)
+		for _, name := range []string{
+			"DATABASE_URL", "JWT_SECRET", "EXPIRE_MINUTES", "SUPPORT_LOG_LEVEL", "ALLOWED_ORIGINS", "SUPPORT_ADRR",
+			"GROK_API_KEY",
+		} {
+			require.Contains(t, out, name)
+		}
+		require.NotContains(t, out, "canary")
+	}
+	code, out := run(t, program(t, []string{testSecret, "DATABASE_URL=postgres://u:p@h/d"}, "config", "check"))
+	require.Zero(t, code, out)
+}
+
+func TestDatabaseIsMigratedUpAndDown(t *testing.T) {
+	t.Parallel()
+	database := []string{"DATABASE_URL=" + storetest.NewEmptyURL(t)}
+	for _, step := range []struct{ args, want string }{
+		{"migrate version", "version 0 (latest 3)"},
+		{"migrate up", "version 3 (latest 3)"},
+		{"migrate down", "version 2 (latest 3)"},
+		{"migrate down 2", "version 0 (latest 3)"},
+		{"migrate goto 2", "version 2 (latest 3)"},
+		{"migrate up", "version 3 (latest 3)"},
+		{"migrate goto 1", "version 1 (latest 3)"},
+		{"migrate force 3", "version 3 (latest 3)"},
+	} {
+		code, out := run(t, program(t, database, strings.Fields(step.args)...))
+		require.Zero(t, code, out)
+		require.Contains(t, out, step.want, step.args)
+	}
+	for _, args := range []string{"migrate down x", "migrate goto -- -1", "migrate goto", "migrate sideways"} {
+		code, out := run(t, program(t, database, strings.Fields(args)...))
+		require.NotZero(t, code, "%s: %s", args, out)
+	}
+}
+
+func TestAdministratorIsMade(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	database := []string{"DATABASE_URL=" + url}
+	code, out := run(t, program(t, database, "admin", "create", "--email", "Root@Example.com"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "created admin root@example.com")
+	require.Contains(t, out, "password: ")
+
+	code, out = run(t, program(t, database, "admin", "create", "--email", "root@example.com"))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, out, "email_taken")
+
+	agent := program(t, database, "admin", "create", "--role", "agent", "--email", "agent@example.com", "--password-stdin")
+	agent.Stdin = strings.NewReader("a password of one's own\n")
+	code, out = run(t, agent)
+	require.Zero(t, code, out)
+	require.NotContains(t, out, "a password of one's own")
+	require.Equal(t, "admin,agent", storetest.QueryText(t, url, "SELECT string_agg(role::text, ',' ORDER BY role DESC) FROM users"))
+
+	weak := program(t, database, "admin", "create", "--email", "weak@example.com", "--password-stdin")
+	weak.Stdin = strings.NewReader("password\n")
+	code, out = run(t, weak)
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, out, "weak_password")
+	code, out = run(t, program(t, database, "admin", "create", "--role", "user", "--email", "u@example.com"))
+	require.Equal(t, exitSettings, code, out)
+}

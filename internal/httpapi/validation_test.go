@@ -1,0 +1,326 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/httpapi/apitest"
+)
+
+// withMember is a good body of the operation with one member replaced or added by raw JSON.
+func withMember(t *testing.T, c call, name, value string) string {
+	t.Helper()
+	required := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required
+	good := map[string]string{
+		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
+		"description": `"A description"`, "status": `"pending"`, "content": `"A message"`,
+	}
+	good[name] = value
+	members := []string{}
+	for _, member := range required {
+		if member != name {
+			members = append(members, fmt.Sprintf("%q:%s", member, good[member]))
+		}
+	}
+	return "{" + strings.Join(append(members, fmt.Sprintf("%q:%s", name, value)), ",") + "}"
+}
+
+// wrongTypes are JSON values that are no text.
+var wrongTypes = map[string]string{
+	"null": "null", "a number": "12345", "a fraction": "-0.5", "minus zero": "-0", "too large a number": "1e400",
+	"a number that floats cannot hold": "9007199254740993", "true": "true", "an array": `["` + canary + `"]`,
+	"an object": `{"$ne":"` + canary + `"}`,
+}
+
+func TestValueOfAnotherTypeIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for member, schema := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+			require.True(t, schema.Value.Type.Is("string"), "a member that is no text needs tests of its own")
+			for name, value := range wrongTypes {
+				want := "/" + member + " invalid_type"
+				if schema.Value.Enum != nil {
+					want = "/" + member + " not_allowed"
+				}
+				r := d.do(t, c, withMember(t, c, member, value), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want)
+				require.NotContains(t, string(r.Body), "12345", name)
+			}
+		}
+	}
+}
+
+func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, body := range []string{"null", "true", "12345", "1e400", "-0", `"` + canary + `"`, "[]", "[" + c.body + "]"} {
+			r := d.do(t, c, body, jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, " invalid_type")
+		}
+	}
+}
+
+func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, name := range []string{
+			"id", "user_id", "created_at", "is_ai", "Is_AI", "ROLE", "__proto__", "constructor", "$where", "a b",
+		} {
+			r := d.do(t, c, withMember(t, c, name, `"`+canary+`"`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+name+" unknown")
+		}
+		for name, pointer := range map[string]string{"a/b~c": "/a~1b~0c", "~1": "/~01", "/": "/~1", "": "/", "é": "/é"} {
+			r := d.do(t, c, withMember(t, c, name, `{"x":"`+canary+`"}`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, pointer+" unknown")
+		}
+	}
+}
+
+func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			upper := strings.ToUpper(member)
+			r := d.do(t, c, withMember(t, c, upper, `"`+canary+`"`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+upper+" unknown")
+			r = d.do(t, c, strings.Replace(c.body, `"`+member+`"`, `"`+upper+`"`, 1), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+				"/"+upper+" unknown", "/"+member+" required")
+		}
+	}
+}
+
+func TestMemberTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			for _, again := range []string{member, fmt.Sprintf(`\u%04x%s`, member[0], member[1:])} {
+				body := strings.TrimSuffix(c.body, "}") + `,"` + again + `":"` + canary + `"}`
+				r := d.do(t, c, body, jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" duplicate")
+			}
+		}
+	}
+}
+
+func TestEveryMissingMemberIsNamed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, c := range d.writes(t) {
+		var want []string
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			want = append(want, "/"+member+" required")
+		}
+		r := d.do(t, c, "{}", jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want...)
+	}
+}
+
+func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var members []string
+	for i := range 40 {
+		members = append(members, fmt.Sprintf(`"unknown-%02d":%q`, i, canary))
+	}
+	for _, c := range d.writes(t) {
+		r := d.do(t, c, "{"+strings.Join(members, ",")+"}", jsonType)
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Len(t, problem.Errors, 20)
+		require.NotContains(t, string(r.Body), canary)
+		seen := map[string]bool{}
+		for _, field := range problem.Errors {
+			require.False(t, seen[field.Pointer], "a place is named twice: %s", field.Pointer)
+			seen[field.Pointer] = true
+		}
+	}
+	long := strings.Repeat("n", 60000)
+	r := d.do(t, d.call(t, "createTicket"), `{"`+long+`":1}`, jsonType)
+	problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+	for _, field := range problem.Errors {
+		require.LessOrEqual(t, len(field.Pointer), 255)
+	}
+}
+
+func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	bad := []string{`\ud800`, `\udfff`, `\ude00\ud83d`, `\ud800\u0041`, `\ufffe`, `\uffff`}
+	for control := range 0x20 {
+		if control != '\t' && control != '\n' && control != '\r' {
+			bad = append(bad, fmt.Sprintf(`\u%04x`, control))
+		}
+	}
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			for _, character := range bad {
+				r := d.do(t, c, withMember(t, c, member, `"`+character+canary+`"`), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" invalid_characters")
+			}
+		}
+	}
+}
+
+func TestTitleStaysOnOneLineAndInOneDirection(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.call(t, "createTicket")
+	for _, character := range []string{
+		"\n", "\r", "\t", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069",
+	} {
+		body := withMember(t, c, "title", toJSON(t, canary+character+"x"))
+		r := d.do(t, c, body, jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/title invalid_characters")
+	}
+}
+
+func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, test := range []struct{ id, member, value, want string }{
+		{"signUp", "email", "", "/email too_short"},
+		{"signUp", "email", strings.Repeat("a", 243) + "@example.com", "/email too_long"},
+		{"signUp", "password", "", "/password too_short"},
+		{"signUp", "password", "1234567", "/password too_short"},
+		{"signUp", "password", strings.Repeat("😀", 7), "/password too_short"},
+		{"signUp", "password", strings.Repeat("😀", 129), "/password too_long"},
+		{"logIn", "email", "", "/email too_short"},
+		{"logIn", "email", strings.Repeat("a", 255), "/email too_long"},
+		{"logIn", "password", "", "/password too_short"},
+		{"logIn", "password", strings.Repeat("a", 513), "/password too_long"},
+		{"createTicket", "title", "", "/title too_short"},
+		{"createTicket", "title", strings.Repeat("a", 201), "/title too_long"},
+		{"createTicket", "title", strings.Repeat("😀", 201), "/title too_long"},
+		{"createTicket", "description", "", "/description too_short"},
+		{"createTicket", "description", strings.Repeat("a", 10001), "/description too_long"},
+		{"createTicket", "description", strings.Repeat("😀", 10001), "/description too_long"},
+		{"createMessage", "content", "", "/content too_short"},
+		{"createMessage", "content", strings.Repeat("a", 8001), "/content too_long"},
+		{"createMessage", "content", strings.Repeat("😀", 8001), "/content too_long"},
+	} {
+		c := d.call(t, test.id)
+		r := d.do(t, c, withMember(t, c, test.member, toJSON(t, test.value)), jsonType)
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		var got []string
+		for _, field := range problem.Errors {
+			got = append(got, field.Pointer+" "+string(field.Code))
+		}
+		require.Contains(t, got, test.want)
+		require.LessOrEqual(t, len(got), 2, "an empty text also lacks what it must have: %v", got)
+	}
+}
+
+func TestTextOfTheGreatestLengthIsTaken(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, character := range []string{"a", "é", "漢", "😀"} {
+		created, err := d.customer.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{
+			Title: strings.Repeat(character, 200), Description: strings.Repeat(character, 10000),
+		})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+		require.Equal(t, strings.Repeat(character, 10000), created.JSON201.Description)
+		message := d.customer.Say(t, created.JSON201.ID, strings.Repeat(character, 8000))
+		require.Equal(t, strings.Repeat(character, 8000), message.Content)
+	}
+}
+
+func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, blank := range []string{" ", "   ", "\u00a0", "\u2003\u3000", "\u2028\u2029", " \u202f\u205f"} {
+		for id, members := range map[string][]string{
+			"createTicket": {"title", "description"}, "createMessage": {"content"},
+		} {
+			c := d.call(t, id)
+			for _, member := range members {
+				r := d.do(t, c, withMember(t, c, member, toJSON(t, blank)), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" invalid_format")
+			}
+		}
+	}
+	for _, blank := range []string{"\t", "\r\n", " \t\n\n "} {
+		c := d.call(t, "createMessage")
+		r := d.do(t, c, withMember(t, c, "content", toJSON(t, blank)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/content invalid_format")
+	}
+}
+
+func TestStatusIsOneOfTheList(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "updateTicket")
+	for _, status := range []string{"OPEN", "Pending", "pending ", " pending", "", canary, "reopened", "pend\u0131ng"} {
+		r := d.do(t, c, withMember(t, c, "status", toJSON(t, status)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/status not_allowed")
+	}
+}
+
+func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "signUp")
+	for _, role := range []string{"ADMIN", "Admin ", "", canary, "admin ", "root", "superuser"} {
+		r := d.do(t, c, withMember(t, c, "role", toJSON(t, role)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/role not_allowed")
+	}
+	for _, role := range []string{"admin", "agent"} {
+		r := d.do(t, c, withMember(t, c, "role", toJSON(t, role)), jsonType)
+		requireRefused(t, r, http.StatusForbidden, client.ProblemCodeRoleNotAllowed)
+	}
+}
+
+func TestTextThatIsNoAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "signUp")
+	for _, address := range []string{
+		"canary-5f1d.example.com", "@example.com", "aa@", "a@b", "a@b..c", "a@@b.com", "a@b@c.com", `"x y"@z.com`,
+		"a@b\r\nBcc:x.com", "a@b.com\n", " a@b.com", "a@b.com ", "X <a@b.com>", "a@[127.0.0.1]", "a@b.com(comment)",
+		"ａdmin@exаmple.com", "pаypal@example.com", ".a@b.com", "a.@b.com", "a..b@c.com", "a@-b.com", "a@b-.com",
+		"a@b.c", "a\u202e@b.com", "a@b.com,c@d.com", strings.Repeat("a", 65) + "@example.com", "a@münchen.de",
+	} {
+		r := d.do(t, c, withMember(t, c, "email", toJSON(t, address)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/email invalid_format")
+	}
+}
+
+func TestAddressIsStoredInOneForm(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	created, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{
+		Email: "ＡDA.Lovelace@Example.COM", Password: apitest.Password,
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	require.Equal(t, "ada.lovelace@example.com", created.JSON201.Email)
+	again, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{
+		Email: "ada.lovelace@example.com", Password: apitest.Password,
+	})
+	require.NoError(t, err)
+	apitest.RequireProblem(t, again.StatusCode(), again.Body, http.StatusConflict, client.ProblemCodeEmailTaken)
+}
