@@ -45,7 +45,7 @@ func TestFailedResponses(t *testing.T) {
 		"error data":             {groqsim.Script{ErrorAfter: new(2), ErrorForm: groqsim.ErrorFormData}, Error{Kind: Rejected, Status: 400, Code: "tool_use_failed"}},
 		"error text":             {groqsim.Script{ErrorAfter: new(2), ErrorForm: groqsim.ErrorFormXGroq}, Error{Kind: Protocol, Code: "stream_error"}},
 		"overloaded in midst":    {groqsim.Script{ErrorAfter: new(2), ErrorCode: "over_capacity"}, Error{Kind: Overloaded, Code: "over_capacity"}},
-		"reset after two tokens": {groqsim.Script{CutAfter: new(2)}, Error{Kind: Overloaded, Code: "connection_lost"}},
+		"reset after two tokens": {groqsim.Script{CutAfter: new(2)}, Error{Kind: Protocol, Code: "connection_lost"}},
 		"end after two tokens":   {groqsim.Script{EOFAfter: new(2)}, Error{Kind: Protocol, Code: "truncated"}},
 		"gate never opened":      {groqsim.Script{Gates: []groqsim.Gate{{Name: "shut", After: 2}}}, Error{Kind: Stalled, Code: "idle"}},
 		"no headers":             {groqsim.Script{Stall: &groqsim.Stall{After: -1}}, Error{Kind: Timeout, Code: "no_header"}},

@@ -1,0 +1,191 @@
+package assistant_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// bench is a service with what it needs, and one customer with a ticket.
+type bench struct {
+	service   *assistant.Service
+	simulator *groqsim.Simulator
+	store     *store.Store
+	url       string
+	customer  auth.Actor
+	ticket    sqlc.Ticket
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
+	b.store = storetest.Open(t, b.url)
+	upstream := httptest.NewServer(b.simulator)
+	t.Cleanup(func() {
+		b.simulator.Close()
+		upstream.CloseClientConnections()
+		upstream.Close()
+	})
+	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	require.NoError(t, err)
+	b.service = assistant.NewService(b.store, assistant.Options{
+		Client: client, TotalTimeout: groq.DefaultLimits().Total,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	t.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		b.service.Drain(ended)
+	})
+	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
+		ID: uuid.Must(uuid.NewV7()), Email: "ada@example.com", PasswordHash: "x", Role: sqlc.UserRoleUser,
+	})
+	require.NoError(t, err)
+	b.customer = auth.Actor{ID: user.ID, Role: user.Role}
+	b.ticket, err = ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
+	require.NoError(t, err)
+	return b
+}
+
+// hold makes upstream wait at the gate in the next answer.
+func (b *bench) hold(t *testing.T, gate string, after int) {
+	t.Helper()
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: gate, After: after}}}))
+}
+
+func (b *bench) open(t *testing.T) *assistant.Reader {
+	t.Helper()
+	reader, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	return reader
+}
+
+func readAll(t *testing.T, r *assistant.Reader) []assistant.Event {
+	t.Helper()
+	var events []assistant.Event
+	for {
+		event, err := r.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return events
+		}
+		require.NoError(t, err)
+		events = append(events, event)
+	}
+}
+
+func TestReaderMayGiveUpWaiting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold(t, "start", 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	opened := make(chan error, 1)
+	go func() {
+		_, err := b.service.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+		opened <- err
+	}()
+	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+		return len(records) == 1 && records[0].HeldAt == "start"
+	}))
+	cancel()
+	require.ErrorIs(t, <-opened, context.Canceled)
+
+	b.simulator.Release("start")
+	events := readAll(t, b.open(t))
+	require.IsType(t, assistant.Done{}, events[len(events)-1], "the answer went on")
+	require.Len(t, b.simulator.Requests(), 1)
+}
+
+func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold(t, "middle", 3)
+	reader := b.open(t)
+	drained := make(chan struct{})
+	go func() {
+		b.service.Drain(t.Context())
+		close(drained)
+	}()
+	other, err := ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := b.service.Open(t.Context(), b.customer, other.ID, assistant.EventID{})
+		return apperr.Is(err, apperr.Draining)
+	}, waitAtMost, poll)
+	joined := b.open(t)
+
+	b.simulator.Release("middle")
+	<-drained
+	for _, r := range []*assistant.Reader{reader, joined} {
+		events := readAll(t, r)
+		require.IsType(t, assistant.Done{}, events[len(events)-1])
+	}
+}
+
+func TestDrainingHasAnEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold(t, "for ever", 3)
+	reader := b.open(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.service.Drain(over)
+	events := readAll(t, reader)
+	failed, ok := events[len(events)-1].(assistant.Failed)
+	require.True(t, ok)
+	require.Equal(t, apperr.Draining, failed.Err.Code)
+	require.Equal(t, "failed draining", storetest.QueryText(t, b.url,
+		"SELECT status || ' ' || error_code FROM ai_responses"), "it can be asked again elsewhere")
+}
+
+func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold(t, "middle", 3)
+	reader := b.open(t)
+	// Every connection that the service has is cut while it writes.
+	storetest.Exec(t, b.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'support'`)
+	b.simulator.Release("middle")
+	events := readAll(t, reader)
+	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM messages"))
+}
+
+func TestHostileUsageIsBounded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{RawChunks: [][]byte{[]byte(
+		`data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":null}]}` + "\n\n" +
+			`data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}],` +
+			`"usage":{"prompt_tokens":99999999999,"completion_tokens":-5}}` + "\n\ndata: [DONE]\n\n")}}))
+	events := readAll(t, b.open(t))
+	done, ok := events[len(events)-1].(assistant.Done)
+	require.True(t, ok)
+	require.LessOrEqual(t, done.Response.PromptTokens, int32(10_000_000))
+	require.Zero(t, done.Response.CompletionTokens)
+	require.Equal(t, "stop", *done.Response.FinishReason)
+}
+
+const (
+	waitAtMost = 10 * time.Second
+	poll       = 10 * time.Millisecond
+)
