@@ -31,7 +31,7 @@ A walk to paste into another terminal:
   curl -s {{.URL}}/tickets/$TICKET/messages -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d '{"content":"The second charge is from 14 October."}'
 
-  curl -N {{.URL}}/tickets/$TICKET/ai-response -H "Authorization: Bearer $TOKEN"
+  curl -sN {{.URL}}/tickets/$TICKET/ai-response -H "Authorization: Bearer $TOKEN"
 
 Ctrl-C stops everything.
 `))

@@ -85,8 +85,8 @@ func (t *tokens) sign(subject uuid.UUID) (string, error) {
 }
 
 // verify returns the account a token was signed for. What the library does not check, or checks too late, is checked
-// before it sees the token: its size and spelling, and a header that has exactly our members, so that nothing in it can name a key
-// or an extension.
+// before it sees the token: its size and spelling, and a header that has exactly our members, so that nothing in it can
+// name a key or an extension.
 func (t *tokens) verify(raw string) (uuid.UUID, error) {
 	// Decoders of base64 pass over line breaks: with them, one token would have many spellings.
 	if len(raw) > maxTokenBytes || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {

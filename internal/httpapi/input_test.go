@@ -100,10 +100,10 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 	default:
 		require.FailNow(t, "an operation takes a body that this test does not know", operationID)
 	}
-	return toJSON(t, body)
+	return encode(t, body)
 }
 
-func toJSON(t *testing.T, value any) string {
+func encode(t *testing.T, value any) string {
 	t.Helper()
 	text, err := json.Marshal(value)
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func requireRefused(
 	}
 	require.ElementsMatch(t, fields, got)
 	require.NotContains(t, string(r.Body), canary)
-	require.NotContains(t, toJSON(t, r.Header), canary)
+	require.NotContains(t, encode(t, r.Header), canary)
 	return problem
 }
 

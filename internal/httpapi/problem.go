@@ -103,7 +103,10 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	case http.StatusNotFound:
 		return apperr.New(apperr.NotFound, "There is nothing here.")
 	case http.StatusMethodNotAllowed:
-		c.Response().Header().Set(echo.HeaderAllow, s.contract.allow(c.Path()))
+		// For a page of the documentation Echo has set the header already.
+		if allow := s.contract.allow(c.Path()); allow != "" {
+			c.Response().Header().Set(echo.HeaderAllow, allow)
+		}
 		return apperr.New(apperr.MethodNotAllowed, "The resource does not have this method.")
 	case http.StatusBadRequest:
 		return apperr.New(apperr.MalformedRequest, "The request could not be parsed.")

@@ -12,8 +12,8 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
 
-// withMember is a good body of the operation with one member replaced or added by raw JSON.
-func withMember(t *testing.T, c call, name, value string) string {
+// bodyWith is a good body of the operation with one member replaced or added by raw JSON.
+func bodyWith(t *testing.T, c call, name, value string) string {
 	t.Helper()
 	required := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required
 	good := map[string]string{
@@ -49,7 +49,7 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 				if schema.Value.Enum != nil {
 					want = "/" + member + " not_allowed"
 				}
-				r := d.do(t, c, withMember(t, c, member, value), jsonType)
+				r := d.do(t, c, bodyWith(t, c, member, value), jsonType)
 				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want)
 				require.NotContains(t, string(r.Body), "12345", name)
 			}
@@ -77,11 +77,11 @@ func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
 		for _, name := range []string{
 			"id", "user_id", "created_at", "is_ai", "Is_AI", "ROLE", "__proto__", "constructor", "$where", "a b",
 		} {
-			r := d.do(t, c, withMember(t, c, name, `"`+canary+`"`), jsonType)
+			r := d.do(t, c, bodyWith(t, c, name, `"`+canary+`"`), jsonType)
 			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+name+" unknown")
 		}
 		for name, pointer := range map[string]string{"a/b~c": "/a~1b~0c", "~1": "/~01", "/": "/~1", "": "/", "é": "/é"} {
-			r := d.do(t, c, withMember(t, c, name, `{"x":"`+canary+`"}`), jsonType)
+			r := d.do(t, c, bodyWith(t, c, name, `{"x":"`+canary+`"}`), jsonType)
 			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, pointer+" unknown")
 		}
 	}
@@ -94,7 +94,7 @@ func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
 	for _, c := range d.writes(t) {
 		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			upper := strings.ToUpper(member)
-			r := d.do(t, c, withMember(t, c, upper, `"`+canary+`"`), jsonType)
+			r := d.do(t, c, bodyWith(t, c, upper, `"`+canary+`"`), jsonType)
 			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+upper+" unknown")
 			r = d.do(t, c, strings.Replace(c.body, `"`+member+`"`, `"`+upper+`"`, 1), jsonType)
 			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
@@ -171,7 +171,7 @@ func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
 	for _, c := range d.writes(t) {
 		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			for _, character := range bad {
-				r := d.do(t, c, withMember(t, c, member, `"`+character+canary+`"`), jsonType)
+				r := d.do(t, c, bodyWith(t, c, member, `"`+character+canary+`"`), jsonType)
 				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
 					"/"+member+" invalid_characters")
 			}
@@ -186,7 +186,7 @@ func TestTitleStaysOnOneLineAndInOneDirection(t *testing.T) {
 	for _, character := range []string{
 		"\n", "\r", "\t", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069",
 	} {
-		body := withMember(t, c, "title", toJSON(t, canary+character+"x"))
+		body := bodyWith(t, c, "title", encode(t, canary+character+"x"))
 		r := d.do(t, c, body, jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/title invalid_characters")
 	}
@@ -218,7 +218,7 @@ func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
 		{"createMessage", "content", strings.Repeat("😀", 8001), "/content too_long"},
 	} {
 		c := d.call(t, test.id)
-		r := d.do(t, c, withMember(t, c, test.member, toJSON(t, test.value)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, test.member, encode(t, test.value)), jsonType)
 		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 		var got []string
 		for _, field := range problem.Errors {
@@ -254,7 +254,7 @@ func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
 		} {
 			c := d.call(t, id)
 			for _, member := range members {
-				r := d.do(t, c, withMember(t, c, member, toJSON(t, blank)), jsonType)
+				r := d.do(t, c, bodyWith(t, c, member, encode(t, blank)), jsonType)
 				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
 					"/"+member+" invalid_format")
 			}
@@ -262,7 +262,7 @@ func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
 	}
 	for _, blank := range []string{"\t", "\r\n", " \t\n\n "} {
 		c := d.call(t, "createMessage")
-		r := d.do(t, c, withMember(t, c, "content", toJSON(t, blank)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, "content", encode(t, blank)), jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/content invalid_format")
 	}
 }
@@ -273,7 +273,7 @@ func TestStatusIsOneOfTheList(t *testing.T) {
 	d.keepStored(t)
 	c := d.call(t, "updateTicket")
 	for _, status := range []string{"OPEN", "Pending", "pending ", " pending", "", canary, "reopened", "pend\u0131ng"} {
-		r := d.do(t, c, withMember(t, c, "status", toJSON(t, status)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, "status", encode(t, status)), jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/status not_allowed")
 	}
 }
@@ -284,11 +284,11 @@ func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
 	d.keepStored(t)
 	c := d.call(t, "signUp")
 	for _, role := range []string{"ADMIN", "Admin ", "", canary, "admin ", "root", "superuser"} {
-		r := d.do(t, c, withMember(t, c, "role", toJSON(t, role)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, "role", encode(t, role)), jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/role not_allowed")
 	}
 	for _, role := range []string{"admin", "agent"} {
-		r := d.do(t, c, withMember(t, c, "role", toJSON(t, role)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, "role", encode(t, role)), jsonType)
 		requireRefused(t, r, http.StatusForbidden, client.ProblemCodeRoleNotAllowed)
 	}
 }
@@ -304,7 +304,7 @@ func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 		"ａdmin@exаmple.com", "pаypal@example.com", ".a@b.com", "a.@b.com", "a..b@c.com", "a@-b.com", "a@b-.com",
 		"a@b.c", "a\u202e@b.com", "a@b.com,c@d.com", strings.Repeat("a", 65) + "@example.com", "a@münchen.de",
 	} {
-		r := d.do(t, c, withMember(t, c, "email", toJSON(t, address)), jsonType)
+		r := d.do(t, c, bodyWith(t, c, "email", encode(t, address)), jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/email invalid_format")
 	}
 }

@@ -1,0 +1,252 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/apitest"
+)
+
+// operationBodies are what each operation is sent so that it succeeds for whoever may call it. A new operation needs its entry
+// here, and is then held against its security requirement like the others.
+var operationBodies = map[string]func(*cast) string{
+	"signUp": func(*cast) string {
+		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `"}`
+	},
+	"logIn": func(c *cast) string {
+		return `{"email":"` + c.owner.Email + `","password":"` + apitest.Password + `"}`
+	},
+	"getMe":            noBody,
+	"listTickets":      noBody,
+	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
+	"getTicket":        noBody,
+	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
+	"listMessages":     noBody,
+	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
+	"streamAIResponse": noBody,
+	"getLiveness":      noBody,
+	"getReadiness":     noBody,
+}
+
+func noBody(*cast) string { return "" }
+
+// ownedThings are how what a path names comes into being, by the path's parameter. It is the owner's.
+var ownedThings = map[string]func(*testing.T, *cast) string{
+	"ticket_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		created := c.Do(t, http.MethodPost, "/tickets", `{"title":"Secret title","description":"Secret description."}`,
+			"Content-Type: application/json", c.owner.bearer())
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		id := strings.TrimPrefix(created.Header.Get("Location"), "/tickets/")
+		said := c.Do(t, http.MethodPost, "/tickets/"+id+"/messages", `{"content":"Secret message."}`,
+			"Content-Type: application/json", c.owner.bearer())
+		require.Equal(t, http.StatusCreated, said.Status, "%s", said.Body)
+		return id
+	},
+}
+
+// specOperation is one operation of the contract.
+type specOperation struct {
+	*openapi3.Operation
+	method, path string
+	// pathParameters are the names in the path.
+	pathParameters []string
+	// role is the least role that may call it, empty for everybody.
+	role sqlc.UserRole
+}
+
+func specOperations(t *testing.T) []specOperation {
+	t.Helper()
+	var all []specOperation
+	for path, item := range apitest.Spec(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			o := specOperation{Operation: op, method: method, path: path}
+			for part := range strings.SplitSeq(path, "/") {
+				if strings.HasPrefix(part, "{") {
+					o.pathParameters = append(o.pathParameters, strings.Trim(part, "{}"))
+				}
+			}
+			require.NotNil(t, op.Security, "%s has no security decision", op.OperationID)
+			for _, alternative := range *op.Security {
+				for _, roles := range alternative {
+					o.role = sqlc.UserRole(roles[0])
+				}
+			}
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(a, b specOperation) int { return strings.Compare(a.OperationID, b.OperationID) })
+	return all
+}
+
+// success is the status of the operation when it does what it is for.
+func (o specOperation) success(t *testing.T) int {
+	t.Helper()
+	var statuses []int
+	for text := range o.Responses.Map() {
+		if status, err := strconv.Atoi(text); err == nil && status < 300 {
+			statuses = append(statuses, status)
+		}
+	}
+	require.NotEmpty(t, statuses, o.OperationID)
+	return slices.Min(statuses)
+}
+
+// call sends the operation with the ids in its path.
+func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
+	t.Helper()
+	path := o.path
+	for i, name := range o.pathParameters {
+		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
+	}
+	body := operationBodies[o.OperationID](c)
+	if body != "" {
+		header = append(header, "Content-Type: application/json")
+	}
+	return c.Do(t, o.method, path, body, append(header, fixedRequestID)...)
+}
+
+func (o specOperation) ownedIDs(t *testing.T, c *cast) []string {
+	t.Helper()
+	ids := make([]string, len(o.pathParameters))
+	for i, name := range o.pathParameters {
+		require.Contains(t, ownedThings, name, "nobody has said how a %s comes into being", name)
+		ids[i] = ownedThings[name](t, c)
+	}
+	return ids
+}
+
+func (o specOperation) unknownIDs() []string {
+	ids := make([]string, len(o.pathParameters))
+	for i := range ids {
+		ids[i] = uuid.Must(uuid.NewV7()).String()
+	}
+	return ids
+}
+
+func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		t.Run(o.OperationID, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, operationBodies, o.OperationID, "nobody has said how to call the new operation")
+			c := newCast(t)
+			requireStrangersKeptOut(t, c, o)
+			requireOthersKeptOut(t, c, o)
+			for _, caller := range []member{c.owner, c.agent, c.admin} {
+				if caller.Role == sqlc.UserRoleUser && !may(caller, o) {
+					requireForbidden(t, c, o, caller)
+					continue
+				}
+				got := o.call(t, c, o.ownedIDs(t, c), caller.bearer())
+				require.Equal(t, o.success(t), got.Status, "%s: %s", caller.Role, got.Body)
+			}
+		})
+	}
+	require.Len(t, operationBodies, len(specOperations(t)), "an entry is of no operation")
+}
+
+func may(m member, o specOperation) bool {
+	return o.role == "" || auth.Actor{Role: m.Role}.Has(o.role)
+}
+
+// requireStrangersKeptOut wants a caller without a token, or with one that is not ours, to be let in to public operations
+// only, and to change nothing elsewhere.
+func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
+	t.Helper()
+	ids := o.ownedIDs(t, c)
+	forged := genuineToken(c.admin.ID, time.Now())
+	forged.key = "not the secret"
+	withForged := "Authorization: Bearer " + forged.token(t)
+	if o.role == "" {
+		for _, header := range [][]string{nil, {withForged}, {"Authorization: Basic eDp5"}} {
+			got := o.call(t, c, ids, header...)
+			require.Equal(t, o.success(t), got.Status, "%v: %s", header, got.Body)
+		}
+		return
+	}
+	before := c.snapshot(t)
+	got := o.call(t, c, ids)
+	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
+	require.Equal(t, []string{`Bearer realm="support"`}, got.Header.Values("WWW-Authenticate"))
+	requireSame(t, got, o.call(t, c, o.unknownIDs()), "an id that there is and one that there is not")
+
+	got = o.call(t, c, ids, withForged)
+	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
+	require.Equal(t, []string{`Bearer realm="support", error="invalid_token"`}, got.Header.Values("WWW-Authenticate"))
+
+	if o.method == http.MethodGet {
+		o.method = http.MethodHead
+		require.Contains(t, []int{http.StatusUnauthorized, http.StatusMethodNotAllowed}, o.call(t, c, ids).Status)
+	}
+	require.Equal(t, before, c.snapshot(t))
+}
+
+// requireOthersKeptOut wants another customer to see nothing of the owner's: what is named is not there, and what is not
+// named is the customer's own.
+func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
+	t.Helper()
+	if !may(c.other, o) {
+		requireForbidden(t, c, o, c.other)
+		return
+	}
+	if len(o.pathParameters) == 0 {
+		ticketID := ownedThings["ticket_id"](t, c)
+		got := o.call(t, c, nil, c.other.bearer())
+		require.Equal(t, o.success(t), got.Status, "%s", got.Body)
+		for _, secret := range []string{ticketID, "Secret", c.owner.ID.String(), c.owner.Email} {
+			require.NotContains(t, string(got.Body), secret)
+		}
+		return
+	}
+	ids := o.ownedIDs(t, c)
+	before := c.snapshot(t)
+	foreign := o.call(t, c, ids, c.other.bearer())
+	foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+	requireSame(t, o.call(t, c, o.unknownIDs(), c.other.bearer()), foreign, "an id of nothing and one of somebody else's")
+	require.Equal(t, before, c.snapshot(t))
+	require.Empty(t, c.Simulator.Requests(), "nothing was asked of the AI")
+}
+
+func requireForbidden(t *testing.T, c *cast, o specOperation, caller member) {
+	t.Helper()
+	ids := o.ownedIDs(t, c)
+	before := c.snapshot(t)
+	got := o.call(t, c, ids, caller.bearer())
+	got.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
+	require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, got.Header.Values("WWW-Authenticate"))
+	require.Equal(t, before, c.snapshot(t))
+}
+
+func TestStaffSeeEverybodysTicketsAndCustomersTheirOwn(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	ticketID := ownedThings["ticket_id"](t, c)
+	for _, caller := range []member{c.owner, c.other, c.agent, c.admin} {
+		got := c.Do(t, http.MethodGet, "/tickets", "", caller.bearer())
+		require.Equal(t, http.StatusOK, got.Status)
+		sees := strings.Contains(string(got.Body), ticketID)
+		require.Equal(t, caller.ID != c.other.ID, sees, "%s: %s", caller.Role, got.Body)
+	}
+}
+
+// A role is taken from the account as it is now, never from what a token says of it.
+func TestRoleIsTheAccountsAndNotTheTokens(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	path := "/tickets/" + ownedThings["ticket_id"](t, c)
+	token := genuineToken(c.other.ID, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
+	c.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+token).
+		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+}
