@@ -119,9 +119,8 @@ func (s *Service) LogIn(ctx context.Context, email, password string) (AccessToke
 		return AccessToken{}, apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
 	}
 	if outdated {
-		if err := s.rehash(ctx, user, password); err != nil {
-			return AccessToken{}, err
-		}
+		// The password is right all the same; the next log-in tries again.
+		_ = s.rehash(ctx, user, password)
 	}
 	token, err := s.tokens.sign(user.ID)
 	return AccessToken{Token: token, ExpiresIn: s.tokens.ttl}, err

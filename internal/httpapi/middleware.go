@@ -28,10 +28,12 @@ type requestInfo struct {
 
 type requestInfoKey struct{}
 
-// infoFrom returns the request's info. Every request has one.
+// infoFrom returns the request's info. Every request that has been identified has one.
 func infoFrom(ctx context.Context) *requestInfo {
-	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
-	return info
+	if info, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok {
+		return info
+	}
+	return &requestInfo{}
 }
 
 // actorFrom returns who asks. Operations that are not public have been authorized before their handler runs.

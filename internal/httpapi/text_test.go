@@ -87,7 +87,7 @@ func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 	require.Equal(t, title, got.JSON200.Title)
 	require.Equal(t, text, got.JSON200.Description)
 	require.Equal(t, text, got.JSON200.Messages[0].Content)
-	listed, err := customer.ListMessagesWithResponse(t.Context(), id, &client.ListMessagesParams{})
+	listed, err := customer.ListMessagesWithResponse(t.Context(), id, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, listed.StatusCode(), "%s", listed.Body)
 	require.Equal(t, text, (*listed.JSON200)[0].Content)

@@ -1,0 +1,239 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/httpapi/apitest"
+)
+
+// schemaWalk visits schemas, each once, and every schema within.
+type schemaWalk struct {
+	seen  map[*openapi3.Schema]bool
+	visit func(where string, s *openapi3.Schema)
+}
+
+func (w schemaWalk) walk(where string, ref *openapi3.SchemaRef) {
+	if ref == nil || w.seen[ref.Value] {
+		return
+	}
+	s := ref.Value
+	w.seen[s] = true
+	w.visit(where, s)
+	for name, property := range s.Properties {
+		w.walk(where+"/"+name, property)
+	}
+	for _, refs := range []openapi3.SchemaRefs{s.AllOf, s.OneOf, s.AnyOf} {
+		for i, ref := range refs {
+			w.walk(where+"/"+strconv.Itoa(i), ref)
+		}
+	}
+	w.walk(where+"/items", s.Items)
+	w.walk(where+"/not", s.Not)
+	w.walk(where+"/additionalProperties", s.AdditionalProperties.Schema)
+}
+
+func (w schemaWalk) walkContent(where string, content openapi3.Content) {
+	for mediaType, media := range content {
+		w.walk(where+" "+mediaType, media.Schema)
+	}
+}
+
+// walkDocument visits every schema of the contract, wherever it stands.
+func walkDocument(doc *openapi3.T, visit func(where string, s *openapi3.Schema)) {
+	w := schemaWalk{seen: make(map[*openapi3.Schema]bool), visit: visit}
+	for name, schema := range doc.Components.Schemas {
+		w.walk(name, schema)
+	}
+	for name, parameter := range doc.Components.Parameters {
+		w.walk(name, parameter.Value.Schema)
+	}
+	for name, header := range doc.Components.Headers {
+		w.walk(name, header.Value.Schema)
+	}
+	for name, response := range doc.Components.Responses {
+		w.walkContent(name, response.Value.Content)
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			where := method + " " + path
+			for _, parameter := range append(item.Parameters, op.Parameters...) {
+				w.walk(where+" "+parameter.Value.Name, parameter.Value.Schema)
+			}
+			if op.RequestBody != nil {
+				w.walkContent(where, op.RequestBody.Value.Content)
+			}
+			for status, response := range op.Responses.Map() {
+				w.walkContent(where+" "+status, response.Value.Content)
+				for name, header := range response.Value.Headers {
+					w.walk(where+" "+status+" "+name, header.Value.Schema)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryValueOfTheContractIsBounded(t *testing.T) {
+	t.Parallel()
+	visited := 0
+	walkDocument(apitest.Spec(t), func(where string, s *openapi3.Schema) {
+		visited++
+		switch {
+		case s.Type.Is("string"):
+			require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string has maxLength or enum", where)
+			for _, value := range s.Enum {
+				require.IsType(t, "", value, where)
+			}
+		case s.Type.Is("array"):
+			require.NotNil(t, s.MaxItems, "%s: an array has maxItems", where)
+			require.NotNil(t, s.Items, "%s: an array says what is in it", where)
+		case s.Type.Is("integer"), s.Type.Is("number"):
+			require.NotNil(t, s.Min, "%s: a number has minimum", where)
+			require.NotNil(t, s.Max, "%s: a number has maximum", where)
+		case s.Type.Is("object"):
+			require.NotEmpty(t, s.Properties, "%s: an object says what is in it", where)
+		case s.Type.Is("boolean"):
+		default:
+			require.Nil(t, s.Type, "%s: a type that has no rule here: %v", where, s.Type)
+			require.NotEmpty(t, append(append(s.AllOf, s.OneOf...), s.AnyOf...), "%s: anything goes", where)
+		}
+	})
+	require.Greater(t, visited, 60)
+}
+
+func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
+	t.Parallel()
+	objects := 0
+	w := schemaWalk{seen: make(map[*openapi3.Schema]bool)}
+	w.visit = func(where string, s *openapi3.Schema) {
+		if !s.Type.Is("object") {
+			return
+		}
+		objects++
+		require.NotNil(t, s.AdditionalProperties.Has, "%s: additionalProperties is not said", where)
+		require.False(t, *s.AdditionalProperties.Has, where)
+		require.Nil(t, s.AdditionalProperties.Schema, where)
+	}
+	for _, o := range specOperations(t) {
+		if o.RequestBody != nil {
+			require.True(t, o.RequestBody.Value.Required, o.OperationID)
+			w.walkContent(o.OperationID, o.RequestBody.Value.Content)
+		}
+	}
+	require.GreaterOrEqual(t, objects, 6)
+}
+
+func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
+	t.Parallel()
+	doc := apitest.Spec(t)
+	require.Empty(t, doc.Security, "there is no default to forget")
+	for _, o := range specOperations(t) {
+		require.NotNil(t, o.Security, o.OperationID)
+		for _, alternative := range *o.Security {
+			require.Len(t, alternative, 1, "%s: {} would let everybody in", o.OperationID)
+			for scheme, roles := range alternative {
+				require.Contains(t, doc.Components.SecuritySchemes, scheme, o.OperationID)
+				require.Len(t, roles, 1, o.OperationID)
+				require.Equal(t, string(o.role), roles[0], "%s: the alternatives differ", o.OperationID)
+				require.Contains(t, []sqlc.UserRole{sqlc.UserRoleUser, sqlc.UserRoleAgent, sqlc.UserRoleAdmin}, o.role)
+			}
+		}
+		if o.role != "" {
+			require.NotNil(t, o.Responses.Value("401"), "%s: 401 is not declared", o.OperationID)
+		}
+		if o.role == sqlc.UserRoleAgent || o.role == sqlc.UserRoleAdmin {
+			require.NotNil(t, o.Responses.Value("403"), "%s: 403 is not declared", o.OperationID)
+		}
+		if len(o.pathParameters) > 0 {
+			require.NotNil(t, o.Responses.Value("404"), "%s: 404 is not declared", o.OperationID)
+		}
+	}
+}
+
+func TestEveryRefusalCarriesAChallenge(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		if unauthorized := o.Responses.Value("401"); unauthorized != nil {
+			challenge := unauthorized.Value.Headers["WWW-Authenticate"]
+			require.NotNil(t, challenge, o.OperationID)
+			require.True(t, challenge.Value.Required, o.OperationID)
+		}
+	}
+}
+
+func TestEveryOperationIsExplained(t *testing.T) {
+	t.Parallel()
+	ids := make(map[string]bool)
+	for _, o := range specOperations(t) {
+		require.Regexp(t, `^[a-z]+([A-Z][a-z]*)+$`, o.OperationID, "%s %s", o.method, o.path)
+		require.False(t, ids[o.OperationID], "%s is there twice", o.OperationID)
+		ids[o.OperationID] = true
+		require.NotEmpty(t, o.Summary, o.OperationID)
+		require.NotEmpty(t, o.Description, o.OperationID)
+		require.Len(t, o.Tags, 1, o.OperationID)
+		require.NotNil(t, apitest.Spec(t).Tags.Get(o.Tags[0]), o.OperationID)
+		if o.RequestBody != nil {
+			requireExamples(t, o.OperationID, o.RequestBody.Value.Content)
+		}
+		for status, response := range o.Responses.Map() {
+			where := o.OperationID + " " + status
+			require.NotNil(t, response.Value.Description, where)
+			require.NotEmpty(t, *response.Value.Description, where)
+			if status != "204" {
+				require.NotEmpty(t, response.Value.Content, where)
+			}
+			requireExamples(t, where, response.Value.Content)
+		}
+		for _, parameter := range o.Parameters {
+			require.NotEmpty(t, parameter.Value.Description, "%s %s", o.OperationID, parameter.Value.Name)
+			require.NotNil(t, parameter.Value.Example, "%s %s", o.OperationID, parameter.Value.Name)
+		}
+	}
+}
+
+// requireExamples wants examples of every media type, and wants them to be true.
+func requireExamples(t *testing.T, where string, content openapi3.Content) {
+	t.Helper()
+	for mediaType, media := range content {
+		require.NotEmpty(t, media.Examples, "%s %s", where, mediaType)
+		for name, example := range media.Examples {
+			require.NotEmpty(t, example.Value.Summary, "%s %s %s", where, mediaType, name)
+			if mediaType == "text/event-stream" {
+				continue // It is the text of several events.
+			}
+			err := media.Schema.Value.VisitJSON(example.Value.Value, openapi3.MultiErrors())
+			require.NoError(t, err, fmt.Sprintf("%s %s %s", where, mediaType, name))
+		}
+	}
+}
+
+func TestEveryProblemIsShownAsItIsAnswered(t *testing.T) {
+	t.Parallel()
+	for name, example := range apitest.Spec(t).Components.Examples {
+		problem, ok := example.Value.Value.(map[string]any)
+		if !ok || problem["request_id"] == nil {
+			continue
+		}
+		require.Equal(t, fmt.Sprintf("/problems/%v", problem["code"]), problem["type"], name)
+	}
+	for _, o := range specOperations(t) {
+		for status, response := range o.Responses.Map() {
+			for mediaType, media := range response.Value.Content {
+				if mediaType != "application/problem+json" {
+					continue
+				}
+				for name, example := range media.Examples {
+					problem, ok := example.Value.Value.(map[string]any)
+					require.True(t, ok, name)
+					require.Equal(t, name, problem["code"], o.OperationID)
+					require.Equal(t, status, fmt.Sprint(problem["status"]), "%s %s", o.OperationID, name)
+				}
+			}
+		}
+	}
+}
