@@ -47,12 +47,12 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	if err != nil {
 		return nil, err
 	}
-	client, limits, err := newGroqClient(cfg, logger)
+	client, err := newGroqClient(cfg, logger)
 	if err != nil {
 		return nil, err
 	}
 	ai := assistant.NewService(s, assistant.Options{
-		Client: client, Model: cfg.GroqModel, MaxTokens: cfg.GroqMaxTokens, TotalTimeout: limits.Total, Logger: logger,
+		Client: client, Model: cfg.GroqModel, MaxTokens: cfg.GroqMaxTokens, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
 	server, err := httpapi.New(httpapi.Options{
 		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
@@ -68,17 +68,16 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 }
 
 // newGroqClient returns nil without an API key for Groq itself: then answers are switched off.
-func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, groq.Limits, error) {
-	limits := groq.DefaultLimits()
+func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error) {
 	if cfg.GroqAPIKey == "" && cfg.GroqAPIURL == config.DefaultGroqAPIURL {
 		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")
-		return nil, limits, nil
+		return nil, nil
 	}
-	client, err := groq.New(groq.Options{BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Limits: limits})
+	client, err := groq.New(groq.Options{BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal()})
 	if err != nil {
-		return nil, limits, settingsError{fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)}
+		return nil, settingsError{fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)}
 	}
-	return client, limits, nil
+	return client, nil
 }
 
 // serve answers requests on the listener until ctx ends. Then it is not ready any more, takes requests for delay longer,

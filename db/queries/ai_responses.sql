@@ -1,15 +1,18 @@
 -- name: CreateAIResponse :one
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, lease_expires_at)
-VALUES (@id, @ticket_id, @turn_message_id, @model, now() + make_interval(secs => @lease_seconds::integer))
+INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, owner_id, lease_expires_at)
+VALUES (
+    @id, @ticket_id, @turn_message_id, @model, @owner_id,
+    clock_timestamp() + make_interval(secs => @lease_seconds::integer)
+)
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at;
+    finished_at, owner_id;
 
 -- name: GetAIResponseForTurn :one
 -- The one that is being written or was completed. Failed and superseded ones leave the turn open.
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
+    finished_at, owner_id
 FROM ai_responses
 WHERE ticket_id = @ticket_id
     AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
@@ -18,40 +21,194 @@ WHERE ticket_id = @ticket_id
 -- name: GetAIResponseByTicket :one
 SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
     r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = @id AND r.ticket_id = @ticket_id AND (t.user_id = @actor_id OR @staff::boolean);
 
+-- name: GetAIResponseByID :one
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id
+FROM ai_responses
+WHERE id = @id;
+
+-- name: CommitDeltas :many
+-- The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
+-- longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
+-- the database is allowed here, so the commit does not wait for the disk.
+WITH batch AS (
+    SELECT
+        unnest(@ids::uuid[]) AS id,
+        unnest(@attempts::integer[]) AS attempt,
+        unnest(@seqs::bigint[]) AS seq,
+        unnest(@contents::text[]) AS content
+),
+fenced AS (
+    UPDATE ai_responses AS r
+    SET last_seq = batch.seq,
+        first_token_at = coalesce(r.first_token_at, clock_timestamp()),
+        lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
+    FROM batch, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = batch.id AND r.owner_id = @owner_id AND r.attempt = batch.attempt AND r.status = 'streaming'
+        AND r.last_seq = batch.seq - 1 AND async.setting <> ''
+    RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT fenced.id, fenced.seq, 'delta', fenced.attempt, fenced.content
+FROM fenced
+RETURNING ai_response_id;
+
+-- name: RestoreAIResponseEvents :execrows
+-- Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+WITH fenced AS (
+    UPDATE ai_responses AS r
+    SET last_seq = @last_seq::bigint
+    WHERE r.id = @id AND r.owner_id = @owner_id AND r.attempt = @attempt AND r.status = 'streaming'
+    RETURNING r.id AS id, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT fenced.id, lost.seq, 'delta', fenced.attempt, lost.content
+FROM fenced, (SELECT unnest(@seqs::bigint[]) AS seq, unnest(@contents::text[]) AS content) AS lost;
+
+-- name: RenewAIResponseLeases :many
+-- A response that is not returned is no longer its writer's.
+WITH mine AS (
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
+)
+UPDATE ai_responses AS r
+SET lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
+FROM mine
+WHERE r.id = mine.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id AND r.status = 'streaming'
+RETURNING r.id;
+
+-- name: ListOwnedAIResponses :many
+-- Which of a writer's responses are still its own.
+WITH mine AS (
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
+)
+SELECT r.id
+FROM ai_responses AS r
+JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
+WHERE r.owner_id = @owner_id AND r.status = 'streaming';
+
+-- name: TakeOverAIResponse :one
+-- One response whose writer is gone. It begins anew with a reset.
+WITH taken AS (
+    UPDATE ai_responses AS r
+    SET owner_id = @owner_id, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+        lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
+    WHERE r.id = (
+        SELECT a.id
+        FROM ai_responses AS a
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt < @max_attempts
+        ORDER BY a.lease_expires_at
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT taken.id, taken.last_seq, 'reset', taken.attempt, ''
+FROM taken
+RETURNING ai_response_id;
+
+-- name: FailAbandonedAIResponses :execrows
+-- What nobody could finish.
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'failed', error_code = @error_code::text, last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    WHERE r.id IN (
+        SELECT a.id
+        FROM ai_responses AS a
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt >= @max_attempts
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text
+FROM ended;
+
 -- name: CompleteAIResponse :one
 -- No row: the response is no longer this attempt's to complete.
 UPDATE ai_responses
-SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = @last_seq,
+SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = last_seq + 1,
     prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
-    cached_tokens = @cached_tokens, first_token_at = @first_token_at, finished_at = clock_timestamp()
-WHERE id = @id AND attempt = @attempt AND status = 'streaming'
+    cached_tokens = @cached_tokens, finished_at = clock_timestamp()
+WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND last_seq = @last_seq AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at;
+    finished_at, owner_id;
 
--- name: FailAIResponse :exec
--- A response that was superseded stays so, and gets what it took all the same.
+-- name: FailAIResponse :one
+-- No row: the response has ended otherwise, or is another's.
 UPDATE ai_responses
-SET status = CASE status WHEN 'streaming' THEN 'failed' ELSE status END,
-    error_code = CASE status WHEN 'streaming' THEN @error_code ELSE error_code END,
-    finished_at = coalesce(finished_at, clock_timestamp()), last_seq = @last_seq, prompt_tokens = @prompt_tokens,
+SET status = 'failed', error_code = @error_code::text, last_seq = last_seq + 1, prompt_tokens = @prompt_tokens,
     completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens,
-    first_token_at = @first_token_at
-WHERE id = @id AND attempt = @attempt AND status IN ('streaming', 'superseded');
+    finished_at = clock_timestamp()
+WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming'
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id;
 
--- name: FailExpiredAIResponses :execrows
--- An answer whose lease has ended has lost its writer.
+-- name: RecordAIResponseUsage :exec
+-- What an answer took that somebody else has ended, told by its writer once that knows.
 UPDATE ai_responses
-SET status = 'failed', error_code = 'ai_timeout', finished_at = clock_timestamp()
-WHERE ticket_id = @ticket_id AND status = 'streaming' AND lease_expires_at < clock_timestamp();
+SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
+    cached_tokens = @cached_tokens
+WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
-UPDATE ai_responses
-SET status = 'superseded', error_code = 'superseded', finished_at = clock_timestamp()
+-- Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
+-- what readers have seen something of.
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND (r.last_seq = 0 OR NOT @only_unwritten::boolean)
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
+FROM ended;
+
+-- name: CreateAIResponseEvent :exec
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+VALUES (@ai_response_id, @seq, @kind, @attempt, @content);
+
+-- name: ListAIResponseEvents :many
+-- The events of many responses, of each those after a number.
+WITH wanted AS (
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@after_seqs::bigint[]) AS seq
+)
+SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
+FROM wanted
+JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq > wanted.seq
+ORDER BY e.ai_response_id, e.seq
+LIMIT @max_rows;
+
+-- name: DeleteOldAIResponseEvents :execrows
+-- Of responses that ended long ago; their messages stay.
+DELETE FROM ai_response_events
+WHERE ai_response_id IN (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.finished_at < clock_timestamp() - make_interval(secs => @retention_seconds::integer)
+        AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
+    ORDER BY r.finished_at
+    LIMIT @max_responses
+);
+
+-- name: GetStreamingAIResponse :one
+-- The one that is being written in a ticket, to whichever turn.
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id
+FROM ai_responses
 WHERE ticket_id = @ticket_id AND status = 'streaming';
+
+-- name: ReleaseAIResponseLease :exec
+-- Another replica may take the response over at once.
+UPDATE ai_responses
+SET lease_expires_at = clock_timestamp()
+WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';

@@ -7,33 +7,95 @@ package sqlc
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 )
 
+const commitDeltas = `-- name: CommitDeltas :many
+WITH batch AS (
+    SELECT
+        unnest($1::uuid[]) AS id,
+        unnest($2::integer[]) AS attempt,
+        unnest($3::bigint[]) AS seq,
+        unnest($4::text[]) AS content
+),
+fenced AS (
+    UPDATE ai_responses AS r
+    SET last_seq = batch.seq,
+        first_token_at = coalesce(r.first_token_at, clock_timestamp()),
+        lease_expires_at = clock_timestamp() + make_interval(secs => $5::integer)
+    FROM batch, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = batch.id AND r.owner_id = $6 AND r.attempt = batch.attempt AND r.status = 'streaming'
+        AND r.last_seq = batch.seq - 1 AND async.setting <> ''
+    RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT fenced.id, fenced.seq, 'delta', fenced.attempt, fenced.content
+FROM fenced
+RETURNING ai_response_id
+`
+
+type CommitDeltasParams struct {
+	Ids          []uuid.UUID
+	Attempts     []int32
+	Seqs         []int64
+	Contents     []string
+	LeaseSeconds int32
+	OwnerID      uuid.UUID
+}
+
+// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
+// longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
+// the database is allowed here, so the commit does not wait for the disk.
+func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, commitDeltas,
+		arg.Ids,
+		arg.Attempts,
+		arg.Seqs,
+		arg.Contents,
+		arg.LeaseSeconds,
+		arg.OwnerID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var ai_response_id uuid.UUID
+		if err := rows.Scan(&ai_response_id); err != nil {
+			return nil, err
+		}
+		items = append(items, ai_response_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const completeAIResponse = `-- name: CompleteAIResponse :one
 UPDATE ai_responses
-SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = $3,
-    prompt_tokens = $4, completion_tokens = $5, reasoning_tokens = $6,
-    cached_tokens = $7, first_token_at = $8, finished_at = clock_timestamp()
-WHERE id = $9 AND attempt = $10 AND status = 'streaming'
+SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = last_seq + 1,
+    prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
+    cached_tokens = $6, finished_at = clock_timestamp()
+WHERE id = $7 AND owner_id = $8 AND attempt = $9 AND last_seq = $10 AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
+    finished_at, owner_id
 `
 
 type CompleteAIResponseParams struct {
 	MessageID        uuid.UUID
 	FinishReason     string
-	LastSeq          int64
 	PromptTokens     int32
 	CompletionTokens int32
 	ReasoningTokens  int32
 	CachedTokens     int32
-	FirstTokenAt     *time.Time
 	ID               uuid.UUID
+	OwnerID          uuid.UUID
 	Attempt          int32
+	LastSeq          int64
 }
 
 // No row: the response is no longer this attempt's to complete.
@@ -41,14 +103,14 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 	row := q.db.QueryRow(ctx, completeAIResponse,
 		arg.MessageID,
 		arg.FinishReason,
-		arg.LastSeq,
 		arg.PromptTokens,
 		arg.CompletionTokens,
 		arg.ReasoningTokens,
 		arg.CachedTokens,
-		arg.FirstTokenAt,
 		arg.ID,
+		arg.OwnerID,
 		arg.Attempt,
+		arg.LastSeq,
 	)
 	var i AIResponse
 	err := row.Scan(
@@ -70,16 +132,20 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.CreatedAt,
 		&i.FirstTokenAt,
 		&i.FinishedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
 
 const createAIResponse = `-- name: CreateAIResponse :one
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, lease_expires_at)
-VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5::integer))
+INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, owner_id, lease_expires_at)
+VALUES (
+    $1, $2, $3, $4, $5,
+    clock_timestamp() + make_interval(secs => $6::integer)
+)
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
+    finished_at, owner_id
 `
 
 type CreateAIResponseParams struct {
@@ -87,6 +153,7 @@ type CreateAIResponseParams struct {
 	TicketID      uuid.UUID
 	TurnMessageID *uuid.UUID
 	Model         string
+	OwnerID       uuid.UUID
 	LeaseSeconds  int32
 }
 
@@ -96,6 +163,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.TicketID,
 		arg.TurnMessageID,
 		arg.Model,
+		arg.OwnerID,
 		arg.LeaseSeconds,
 	)
 	var i AIResponse
@@ -118,67 +186,190 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.CreatedAt,
 		&i.FirstTokenAt,
 		&i.FinishedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
 
-const failAIResponse = `-- name: FailAIResponse :exec
-UPDATE ai_responses
-SET status = CASE status WHEN 'streaming' THEN 'failed' ELSE status END,
-    error_code = CASE status WHEN 'streaming' THEN $1 ELSE error_code END,
-    finished_at = coalesce(finished_at, clock_timestamp()), last_seq = $2, prompt_tokens = $3,
-    completion_tokens = $4, reasoning_tokens = $5, cached_tokens = $6,
-    first_token_at = $7
-WHERE id = $8 AND attempt = $9 AND status IN ('streaming', 'superseded')
+const createAIResponseEvent = `-- name: CreateAIResponseEvent :exec
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+VALUES ($1, $2, $3, $4, $5)
 `
 
-type FailAIResponseParams struct {
-	ErrorCode        *string
-	LastSeq          int64
-	PromptTokens     int32
-	CompletionTokens int32
-	ReasoningTokens  int32
-	CachedTokens     int32
-	FirstTokenAt     *time.Time
-	ID               uuid.UUID
-	Attempt          int32
+type CreateAIResponseEventParams struct {
+	AIResponseID uuid.UUID
+	Seq          int64
+	Kind         AIEventKind
+	Attempt      int32
+	Content      string
 }
 
-// A response that was superseded stays so, and gets what it took all the same.
-func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) error {
-	_, err := q.db.Exec(ctx, failAIResponse,
-		arg.ErrorCode,
-		arg.LastSeq,
-		arg.PromptTokens,
-		arg.CompletionTokens,
-		arg.ReasoningTokens,
-		arg.CachedTokens,
-		arg.FirstTokenAt,
-		arg.ID,
+func (q *Queries) CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error {
+	_, err := q.db.Exec(ctx, createAIResponseEvent,
+		arg.AIResponseID,
+		arg.Seq,
+		arg.Kind,
 		arg.Attempt,
+		arg.Content,
 	)
 	return err
 }
 
-const failExpiredAIResponses = `-- name: FailExpiredAIResponses :execrows
-UPDATE ai_responses
-SET status = 'failed', error_code = 'ai_timeout', finished_at = clock_timestamp()
-WHERE ticket_id = $1 AND status = 'streaming' AND lease_expires_at < clock_timestamp()
+const deleteOldAIResponseEvents = `-- name: DeleteOldAIResponseEvents :execrows
+DELETE FROM ai_response_events
+WHERE ai_response_id IN (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.finished_at < clock_timestamp() - make_interval(secs => $1::integer)
+        AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
+    ORDER BY r.finished_at
+    LIMIT $2
+)
 `
 
-// An answer whose lease has ended has lost its writer.
-func (q *Queries) FailExpiredAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, failExpiredAIResponses, ticketID)
+type DeleteOldAIResponseEventsParams struct {
+	RetentionSeconds int32
+	MaxResponses     int32
+}
+
+// Of responses that ended long ago; their messages stay.
+func (q *Queries) DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldAIResponseEvents, arg.RetentionSeconds, arg.MaxResponses)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
+const failAIResponse = `-- name: FailAIResponse :one
+UPDATE ai_responses
+SET status = 'failed', error_code = $1::text, last_seq = last_seq + 1, prompt_tokens = $2,
+    completion_tokens = $3, reasoning_tokens = $4, cached_tokens = $5,
+    finished_at = clock_timestamp()
+WHERE id = $6 AND owner_id = $7 AND attempt = $8 AND status = 'streaming'
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id
+`
+
+type FailAIResponseParams struct {
+	ErrorCode        string
+	PromptTokens     int32
+	CompletionTokens int32
+	ReasoningTokens  int32
+	CachedTokens     int32
+	ID               uuid.UUID
+	OwnerID          uuid.UUID
+	Attempt          int32
+}
+
+// No row: the response has ended otherwise, or is another's.
+func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, failAIResponse,
+		arg.ErrorCode,
+		arg.PromptTokens,
+		arg.CompletionTokens,
+		arg.ReasoningTokens,
+		arg.CachedTokens,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+	)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+	)
+	return i, err
+}
+
+const failAbandonedAIResponses = `-- name: FailAbandonedAIResponses :execrows
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'failed', error_code = $1::text, last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    WHERE r.id IN (
+        SELECT a.id
+        FROM ai_responses AS a
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt >= $2
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, $1::text
+FROM ended
+`
+
+type FailAbandonedAIResponsesParams struct {
+	ErrorCode   string
+	MaxAttempts int32
+}
+
+// What nobody could finish.
+func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, failAbandonedAIResponses, arg.ErrorCode, arg.MaxAttempts)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const getAIResponseByID = `-- name: GetAIResponseByID :one
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id
+FROM ai_responses
+WHERE id = $1
+`
+
+func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, getAIResponseByID, id)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+	)
+	return i, err
+}
+
 const getAIResponseByTicket = `-- name: GetAIResponseByTicket :one
 SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
     r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = $1 AND r.ticket_id = $2 AND (t.user_id = $3 OR $4::boolean)
@@ -218,6 +409,7 @@ func (q *Queries) GetAIResponseByTicket(ctx context.Context, arg GetAIResponseBy
 		&i.CreatedAt,
 		&i.FirstTokenAt,
 		&i.FinishedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
@@ -225,7 +417,7 @@ func (q *Queries) GetAIResponseByTicket(ctx context.Context, arg GetAIResponseBy
 const getAIResponseForTurn = `-- name: GetAIResponseForTurn :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at
+    finished_at, owner_id
 FROM ai_responses
 WHERE ticket_id = $1
     AND turn_message_id IS NOT DISTINCT FROM $2::uuid
@@ -260,21 +452,316 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 		&i.CreatedAt,
 		&i.FirstTokenAt,
 		&i.FinishedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
 
-const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
-UPDATE ai_responses
-SET status = 'superseded', error_code = 'superseded', finished_at = clock_timestamp()
+const getStreamingAIResponse = `-- name: GetStreamingAIResponse :one
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id
+FROM ai_responses
 WHERE ticket_id = $1 AND status = 'streaming'
 `
 
-// The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
-func (q *Queries) SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, ticketID)
+// The one that is being written in a ticket, to whichever turn.
+func (q *Queries) GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, getStreamingAIResponse, ticketID)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+	)
+	return i, err
+}
+
+const listAIResponseEvents = `-- name: ListAIResponseEvents :many
+WITH wanted AS (
+    SELECT unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS seq
+)
+SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
+FROM wanted
+JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq > wanted.seq
+ORDER BY e.ai_response_id, e.seq
+LIMIT $1
+`
+
+type ListAIResponseEventsParams struct {
+	MaxRows   int32
+	Ids       []uuid.UUID
+	AfterSeqs []int64
+}
+
+// The events of many responses, of each those after a number.
+func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error) {
+	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.AfterSeqs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AIResponseEvent{}
+	for rows.Next() {
+		var i AIResponseEvent
+		if err := rows.Scan(
+			&i.AIResponseID,
+			&i.Seq,
+			&i.Kind,
+			&i.Attempt,
+			&i.Content,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOwnedAIResponses = `-- name: ListOwnedAIResponses :many
+WITH mine AS (
+    SELECT unnest($2::uuid[]) AS id, unnest($3::integer[]) AS attempt
+)
+SELECT r.id
+FROM ai_responses AS r
+JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
+WHERE r.owner_id = $1 AND r.status = 'streaming'
+`
+
+type ListOwnedAIResponsesParams struct {
+	OwnerID  uuid.UUID
+	Ids      []uuid.UUID
+	Attempts []int32
+}
+
+// Which of a writer's responses are still its own.
+func (q *Queries) ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listOwnedAIResponses, arg.OwnerID, arg.Ids, arg.Attempts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordAIResponseUsage = `-- name: RecordAIResponseUsage :exec
+UPDATE ai_responses
+SET prompt_tokens = $1, completion_tokens = $2, reasoning_tokens = $3,
+    cached_tokens = $4
+WHERE id = $5 AND owner_id = $6 AND attempt = $7 AND status <> 'streaming'
+`
+
+type RecordAIResponseUsageParams struct {
+	PromptTokens     int32
+	CompletionTokens int32
+	ReasoningTokens  int32
+	CachedTokens     int32
+	ID               uuid.UUID
+	OwnerID          uuid.UUID
+	Attempt          int32
+}
+
+// What an answer took that somebody else has ended, told by its writer once that knows.
+func (q *Queries) RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error {
+	_, err := q.db.Exec(ctx, recordAIResponseUsage,
+		arg.PromptTokens,
+		arg.CompletionTokens,
+		arg.ReasoningTokens,
+		arg.CachedTokens,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+	)
+	return err
+}
+
+const releaseAIResponseLease = `-- name: ReleaseAIResponseLease :exec
+UPDATE ai_responses
+SET lease_expires_at = clock_timestamp()
+WHERE id = $1 AND owner_id = $2 AND attempt = $3 AND status = 'streaming'
+`
+
+type ReleaseAIResponseLeaseParams struct {
+	ID      uuid.UUID
+	OwnerID uuid.UUID
+	Attempt int32
+}
+
+// Another replica may take the response over at once.
+func (q *Queries) ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error {
+	_, err := q.db.Exec(ctx, releaseAIResponseLease, arg.ID, arg.OwnerID, arg.Attempt)
+	return err
+}
+
+const renewAIResponseLeases = `-- name: RenewAIResponseLeases :many
+WITH mine AS (
+    SELECT unnest($3::uuid[]) AS id, unnest($4::integer[]) AS attempt
+)
+UPDATE ai_responses AS r
+SET lease_expires_at = clock_timestamp() + make_interval(secs => $1::integer)
+FROM mine
+WHERE r.id = mine.id AND r.attempt = mine.attempt AND r.owner_id = $2 AND r.status = 'streaming'
+RETURNING r.id
+`
+
+type RenewAIResponseLeasesParams struct {
+	LeaseSeconds int32
+	OwnerID      uuid.UUID
+	Ids          []uuid.UUID
+	Attempts     []int32
+}
+
+// A response that is not returned is no longer its writer's.
+func (q *Queries) RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, renewAIResponseLeases,
+		arg.LeaseSeconds,
+		arg.OwnerID,
+		arg.Ids,
+		arg.Attempts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const restoreAIResponseEvents = `-- name: RestoreAIResponseEvents :execrows
+WITH fenced AS (
+    UPDATE ai_responses AS r
+    SET last_seq = $3::bigint
+    WHERE r.id = $4 AND r.owner_id = $5 AND r.attempt = $6 AND r.status = 'streaming'
+    RETURNING r.id AS id, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT fenced.id, lost.seq, 'delta', fenced.attempt, lost.content
+FROM fenced, (SELECT unnest($1::bigint[]) AS seq, unnest($2::text[]) AS content) AS lost
+`
+
+type RestoreAIResponseEventsParams struct {
+	Seqs     []int64
+	Contents []string
+	LastSeq  int64
+	ID       uuid.UUID
+	OwnerID  uuid.UUID
+	Attempt  int32
+}
+
+// Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+func (q *Queries) RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, restoreAIResponseEvents,
+		arg.Seqs,
+		arg.Contents,
+		arg.LastSeq,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND (r.last_seq = 0 OR NOT $2::boolean)
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
+FROM ended
+`
+
+type SupersedeAIResponsesParams struct {
+	TicketID      uuid.UUID
+	OnlyUnwritten bool
+}
+
+// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
+// what readers have seen something of.
+func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.OnlyUnwritten)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const takeOverAIResponse = `-- name: TakeOverAIResponse :one
+WITH taken AS (
+    UPDATE ai_responses AS r
+    SET owner_id = $1, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+        lease_expires_at = clock_timestamp() + make_interval(secs => $2::integer)
+    WHERE r.id = (
+        SELECT a.id
+        FROM ai_responses AS a
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt < $3
+        ORDER BY a.lease_expires_at
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT taken.id, taken.last_seq, 'reset', taken.attempt, ''
+FROM taken
+RETURNING ai_response_id
+`
+
+type TakeOverAIResponseParams struct {
+	OwnerID      uuid.UUID
+	LeaseSeconds int32
+	MaxAttempts  int32
+}
+
+// One response whose writer is gone. It begins anew with a reset.
+func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, takeOverAIResponse, arg.OwnerID, arg.LeaseSeconds, arg.MaxAttempts)
+	var ai_response_id uuid.UUID
+	err := row.Scan(&ai_response_id)
+	return ai_response_id, err
 }

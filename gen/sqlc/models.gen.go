@@ -12,6 +12,50 @@ import (
 	"github.com/google/uuid"
 )
 
+type AIEventKind string
+
+const (
+	AIEventKindDelta  AIEventKind = "delta"
+	AIEventKindReset  AIEventKind = "reset"
+	AIEventKindDone   AIEventKind = "done"
+	AIEventKindFailed AIEventKind = "failed"
+)
+
+func (e *AIEventKind) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AIEventKind(s)
+	case string:
+		*e = AIEventKind(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AIEventKind: %T", src)
+	}
+	return nil
+}
+
+type NullAIEventKind struct {
+	AIEventKind AIEventKind
+	Valid       bool // Valid is true if AIEventKind is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAIEventKind) Scan(value interface{}) error {
+	if value == nil {
+		ns.AIEventKind, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AIEventKind.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAIEventKind) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AIEventKind), nil
+}
+
 type AIResponseStatus string
 
 const (
@@ -206,6 +250,15 @@ type AIResponse struct {
 	CreatedAt        time.Time
 	FirstTokenAt     *time.Time
 	FinishedAt       *time.Time
+	OwnerID          uuid.UUID
+}
+
+type AIResponseEvent struct {
+	AIResponseID uuid.UUID
+	Seq          int64
+	Kind         AIEventKind
+	Attempt      int32
+	Content      string
 }
 
 type Message struct {

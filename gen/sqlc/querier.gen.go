@@ -11,37 +11,62 @@ import (
 )
 
 type Querier interface {
+	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
+	// longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
+	// the database is allowed here, so the commit does not wait for the disk.
+	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// No row: the response is no longer this attempt's to complete.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
+	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// Takes its place in the ticket's order, so the ticket's row must be locked.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
-	// A response that was superseded stays so, and gets what it took all the same.
-	FailAIResponse(ctx context.Context, arg FailAIResponseParams) error
-	// An answer whose lease has ended has lost its writer.
-	FailExpiredAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	// Of responses that ended long ago; their messages stay.
+	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	// No row: the response has ended otherwise, or is another's.
+	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
+	// What nobody could finish.
+	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
+	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
 	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
+	// The one that is being written in a ticket, to whichever turn.
+	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetUserByID(ctx context.Context, id uuid.UUID) (User, error)
+	// The events of many responses, of each those after a number.
+	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
+	// Which of a writer's responses are still its own.
+	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListTicketStatusChanges(ctx context.Context, arg ListTicketStatusChangesParams) ([]TicketStatusChange, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
-	// The human fence: whatever is being written in this ticket is not published. The ticket's row must be locked.
-	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	// What an answer took that somebody else has ended, told by its writer once that knows.
+	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
+	// Another replica may take the response over at once.
+	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
+	// A response that is not returned is no longer its writer's.
+	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
+	// Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
+	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
+	// what readers have seen something of.
+	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
+	// One response whose writer is gone. It begins anew with a reset.
+	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
 	UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatusParams) (Ticket, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) error

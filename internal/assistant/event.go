@@ -82,3 +82,13 @@ func ParseEventID(s string) EventID {
 	}
 	return parsed
 }
+
+// isEnd reports whether no event comes after this one.
+func isEnd(e Event) bool {
+	switch e.(type) {
+	case Done, Failed:
+		return true
+	default:
+		return false
+	}
+}

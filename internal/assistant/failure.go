@@ -1,7 +1,6 @@
 package assistant
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -13,11 +12,7 @@ import (
 const overloadedPause = 5 * time.Second
 
 // failureOf turns what ended an answer into what its readers are told.
-func failureOf(ctx context.Context, err error) *apperr.Error {
-	var known *apperr.Error
-	if errors.As(context.Cause(ctx), &known) {
-		return known
-	}
+func failureOf(err error) *apperr.Error {
 	var upstream *groq.Error
 	if !errors.As(err, &upstream) {
 		return apperr.From(err)
@@ -25,33 +20,62 @@ func failureOf(ctx context.Context, err error) *apperr.Error {
 	return upstreamFailure(upstream)
 }
 
-func upstreamFailure(err *groq.Error) *apperr.Error {
-	switch err.Kind {
-	case groq.Overloaded:
-		e := apperr.Wrap(apperr.AIOverloaded, "The AI service is at its limit.", err)
-		e.RetryAfter = max(err.RetryAfter, overloadedPause)
-		return e
-	case groq.Misconfigured:
-		return apperr.Wrap(apperr.AIMisconfigured, "The AI service refuses this server.", err)
-	case groq.Rejected, groq.TooLarge:
-		return apperr.Wrap(apperr.ConversationNotAccepted, "The AI does not accept this conversation.", err)
-	case groq.Timeout:
-		return apperr.Wrap(apperr.AITimeout, "The AI service did not answer in time.", err)
-	case groq.Stalled:
-		return apperr.Wrap(apperr.AIStalled, "The AI service fell silent.", err)
-	case groq.Protocol, groq.Empty:
-		return apperr.Wrap(apperr.AIProtocol, "The AI service broke off or sent something unexpected.", err)
-	case groq.Canceled:
-	}
-	return apperr.Wrap(apperr.Internal, "", err)
+// details say of each code, for people, what has happened to an answer.
+var details = map[apperr.Code]string{
+	apperr.AIOverloaded:            "The AI service is at its limit.",
+	apperr.AIMisconfigured:         "The AI service refuses this server.",
+	apperr.ConversationNotAccepted: "The AI does not accept this conversation.",
+	apperr.AITimeout:               "The AI service did not answer in time.",
+	apperr.AIStalled:               "The AI service fell silent.",
+	apperr.AIProtocol:              "The AI service broke off or sent something unexpected.",
+	apperr.Superseded:              "A human took the ticket over while the answer was being written.",
 }
 
-func errSuperseded() *apperr.Error {
-	return apperr.New(apperr.Superseded, "A human took the ticket over while the answer was being written.")
+// failureWith is the failure that a code in the log stands for.
+func failureWith(code apperr.Code) *apperr.Error {
+	return apperr.New(code, details[code])
 }
+
+func upstreamFailure(err *groq.Error) *apperr.Error {
+	code := codeOf(err.Kind)
+	failure := apperr.Wrap(code, details[code], err)
+	if code == apperr.AIOverloaded {
+		failure.RetryAfter = max(err.RetryAfter, overloadedPause)
+	}
+	return failure
+}
+
+func codeOf(kind groq.Kind) apperr.Code {
+	switch kind {
+	case groq.Overloaded:
+		return apperr.AIOverloaded
+	case groq.Misconfigured:
+		return apperr.AIMisconfigured
+	case groq.Rejected, groq.TooLarge:
+		return apperr.ConversationNotAccepted
+	case groq.Timeout:
+		return apperr.AITimeout
+	case groq.Stalled:
+		return apperr.AIStalled
+	case groq.Protocol, groq.Empty:
+		return apperr.AIProtocol
+	case groq.Canceled:
+	}
+	return apperr.Internal
+}
+
+// errStopping ends the answers that a process which is told to stop has no time for.
+var errStopping = errors.New("assistant: the process is stopping")
 
 func errDraining() *apperr.Error {
 	e := apperr.New(apperr.Draining, "The server is shutting down.")
+	e.RetryAfter = time.Second
+	return e
+}
+
+// errComeBack is told a reader whose answer goes on in another process.
+func errComeBack() *apperr.Error {
+	e := apperr.New(apperr.Draining, "The answer goes on in another process.")
 	e.RetryAfter = time.Second
 	return e
 }

@@ -1,7 +1,6 @@
 package assistant
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -25,22 +24,15 @@ func TestEveryKindOfUpstreamErrorHasACode(t *testing.T) {
 		groq.Empty:         apperr.AIProtocol,
 		groq.Canceled:      apperr.Internal,
 	} {
-		require.Equal(t, want, failureOf(t.Context(), &groq.Error{Kind: kind}).Code, kind)
+		require.Equal(t, want, failureOf(&groq.Error{Kind: kind}).Code, kind)
 	}
-	overloaded := failureOf(t.Context(), &groq.Error{Kind: groq.Overloaded, RetryAfter: time.Minute})
+	overloaded := failureOf(&groq.Error{Kind: groq.Overloaded, RetryAfter: time.Minute})
 	require.Equal(t, time.Minute, overloaded.RetryAfter)
-}
-
-func TestReasonForStoppingAnAnswerIsItsFailure(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errSuperseded())
-	require.Equal(t, apperr.Superseded, failureOf(ctx, &groq.Error{Kind: groq.Canceled}).Code)
 }
 
 func TestUnknownErrorIsInternal(t *testing.T) {
 	t.Parallel()
-	failure := failureOf(t.Context(), errors.New("something"))
+	failure := failureOf(errors.New("something"))
 	require.Equal(t, apperr.Internal, failure.Code)
 	require.Empty(t, failure.Detail)
 }

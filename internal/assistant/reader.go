@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -9,66 +10,106 @@ import (
 
 // Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
 type Reader struct {
-	// pending are events that are there already.
-	pending []Event
-	// run goes on where pending ends; nil when the response has ended.
-	run *run
-	seq int64
+	hub *hub
+	// feed has the events, and seq is the last one that the reader was given.
+	feed *feed
+	seq  int64
+	// pending are entries that come next.
+	pending []Entry
 }
 
-// Next returns the next event and waits for it as long as ctx allows. After the last event it returns io.EOF.
-func (r *Reader) Next(ctx context.Context) (Event, error) {
-	for len(r.pending) == 0 {
-		if r.run == nil {
-			return nil, io.EOF
-		}
-		events, ended, err := r.run.wait(ctx, r.seq)
+// Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
+// Done or a Failed, or else because the reader is to come back later.
+func (r *Reader) Next(ctx context.Context) (Entry, error) {
+	if len(r.pending) == 0 {
+		entries, err := r.feed.after(ctx, r.seq)
 		if err != nil {
+			return Entry{}, err
+		}
+		r.pending = entries
+	}
+	entry := r.pending[0]
+	r.pending = r.pending[1:]
+	r.seq = max(r.seq, entry.Event.seq())
+	return entry, nil
+}
+
+// Close lets go of the events. It must be called.
+func (r *Reader) Close() { r.hub.release(r.feed) }
+
+// read returns a reader of the response that begins after the event which it has.
+func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
+	f, err := s.attach(ctx, response)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{hub: s.hub, feed: f}
+	if err := r.begin(ctx, s, response, last); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// attach returns the response's feed with what is committed of it.
+func (s *Service) attach(ctx context.Context, response sqlc.AIResponse) (*feed, error) {
+	f, isNew := s.hub.acquire(response.ID)
+	if isNew {
+		if err := s.load(ctx, map[*feed]int64{f: 0}); err != nil {
+			s.hub.release(f)
 			return nil, err
 		}
-		r.pending = events
-		if ended {
-			r.run = nil
+	}
+	lastSeq, follow := f.state()
+	if lastSeq == 0 && response.Status == sqlc.AIResponseStatusCompleted {
+		if err := s.restoreFromMessage(ctx, f, response); err != nil {
+			s.hub.release(f)
+			return nil, err
 		}
+	} else if follow {
+		s.hub.follow()
 	}
-	event := r.pending[0]
-	r.pending = r.pending[1:]
-	r.seq = max(r.seq, event.seq())
-	return event, nil
+	return f, nil
 }
 
-// follow returns a reader of a response that this process is writing.
-func follow(r *run, last EventID) *Reader {
-	reader := &Reader{run: r, pending: begin(r.response, last)}
-	if last.ResponseID == r.response.ID {
-		reader.seq = last.Seq
+// restoreFromMessage fills the feed of a response whose events were deleted: the whole text is one delta.
+func (s *Service) restoreFromMessage(ctx context.Context, f *feed, response sqlc.AIResponse) error {
+	message, err := s.store.GetMessageByID(ctx, *response.MessageID)
+	if err != nil {
+		return err
 	}
-	return reader
+	s.publish(f, Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content})
+	s.publish(f, Done{ID: EventID{response.ID, response.LastSeq}, Response: response, Message: message})
+	return nil
 }
 
-// replay returns a reader of a response that was completed: its text comes as one delta. The events it was written in
-// are not kept, so a reader that has some of them is told to begin anew.
-func replay(response sqlc.AIResponse, message sqlc.Message, last EventID) *Reader {
-	pending := begin(response, last)
-	if last.ResponseID == response.ID {
-		pending = append(pending, reset(response))
+// begin decides what the reader gets first. A reader that has events of this response goes on after them. One that has
+// events of another response, or of a log that is gone, is told to begin anew. One that has none waits for the first
+// event, so that a response which fails before it has anything to say can be answered with a status.
+func (r *Reader) begin(ctx context.Context, s *Service, response sqlc.AIResponse, last EventID) error {
+	r.pending = []Entry{s.entry(Start{Response: response})}
+	switch {
+	case last.Seq == 0:
+	case last.ResponseID == response.ID && r.feed.has(last.Seq):
+		r.seq = last.Seq
+		return nil
+	default:
+		reset := Reset{ID: EventID{ResponseID: response.ID}, Attempt: response.Attempt}
+		r.pending = append(r.pending, s.entry(reset))
 	}
-	return &Reader{pending: append(pending,
-		Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content},
-		Done{ID: EventID{response.ID, response.LastSeq}, Response: response, Message: message},
-	)}
+	first, err := r.feed.after(ctx, 0)
+	if errors.Is(err, io.EOF) {
+		return errComeBack()
+	}
+	if err != nil {
+		return err
+	}
+	if failed, ok := first[0].Event.(Failed); ok {
+		return failed.Err
+	}
+	return nil
 }
 
-// begin returns what comes first: the Start, and for a reader that has events of another response a Reset, because the
-// text it has shown is not this response's.
-func begin(response sqlc.AIResponse, last EventID) []Event {
-	events := []Event{Start{Response: response}}
-	if last.ResponseID != response.ID && last.Seq > 0 {
-		events = append(events, reset(response))
-	}
-	return events
-}
-
-func reset(response sqlc.AIResponse) Reset {
-	return Reset{ID: EventID{ResponseID: response.ID}, Attempt: response.Attempt}
+func (s *Service) entry(e Event) Entry {
+	return Entry{Event: e, Frame: s.options.Encode(e)}
 }

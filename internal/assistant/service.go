@@ -1,18 +1,29 @@
-// Package assistant writes the AI's answers.
+// Package assistant writes the AI's answers and lets any number of readers watch them, from any replica.
 //
-// An answer belongs to a turn of a ticket, the newest thing its customer said, and not to the request that asked for it:
-// the first reader starts it, further readers join it, and it goes on when all of them leave. It is stored once, as a
-// message, when it is complete. A row of ai_responses decides who writes it; the process that does keeps its events in
-// memory for its readers, and a reader that comes to another process waits there for the end.
+// An answer belongs to a turn of a ticket, the newest thing its customer said, and not to the request that asked for it.
+// Its events are a log in the database, numbered without holes, and readers are only ever sent what stands there. Five
+// parts take part:
+//
+//   - the owner (owner.go) is the replica that holds a response's lease; it generates the text;
+//   - the committer (committer.go) writes the deltas of all owners of a replica to their logs, many in one statement,
+//     and publishes each once it is committed;
+//   - the hub (hub.go) holds the feeds, from which the readers of a replica (reader.go) get their events;
+//   - the follower (follower.go) reads the logs that other replicas write, for all readers of a replica at once;
+//   - the reaper (reaper.go) takes over what a replica has left that is gone: it raises the attempt, so that nothing the
+//     old owner still writes has any effect, and begins anew with a reset.
+//
+// The message, the last event and the status of a response commit together, under the ticket's lock, which a human who
+// steps in takes as well: one of them wins.
 package assistant
 
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -21,7 +32,6 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/ticket"
 )
 
 const (
@@ -29,11 +39,6 @@ const (
 	DefaultModel = "openai/gpt-oss-120b"
 	// DefaultMaxTokens is how many tokens an answer takes at most, reasoning included, unless Options says otherwise.
 	DefaultMaxTokens = 1024
-
-	// A lease is longer than any answer may take: when it has ended, its writer is gone.
-	leaseMargin = 15 * time.Second
-	// pollInterval is how often a reader looks for the end of an answer that another process writes.
-	pollInterval = 250 * time.Millisecond
 )
 
 // ErrUpToDate is returned to a reader that already has the last event.
@@ -47,28 +52,35 @@ type Options struct {
 	Model string
 	// MaxTokens is how many tokens an answer takes at most; 0 means DefaultMaxTokens.
 	MaxTokens int
-	// TotalTimeout is the longest time that Client takes for an answer.
-	TotalTimeout time.Duration
+	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
+	Encode func(Event) []byte
 	// Logger gets a line when an answer ends.
 	Logger *slog.Logger
 }
 
-// Service starts answers and lets readers follow them.
+// Service starts answers and lets readers follow them. It runs until Drain.
 type Service struct {
 	store   *store.Store
 	options Options
+	// id is this process's name as an owner. A process that is started again is another one.
+	id        uuid.UUID
+	hub       *hub
+	committer *committer
 
 	// ctx is what answers run under: they belong to the process, not to a request.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// loops are the goroutines that run for as long as the service does.
+	loops    sync.WaitGroup
+	stopLoop context.CancelFunc
 
 	mu       sync.Mutex
 	draining bool
-	runs     map[uuid.UUID]*run // by ticket
-	wg       sync.WaitGroup
+	owners   map[uuid.UUID]*owner // by response
+	wg       sync.WaitGroup       // answers, and callers who may start one
 }
 
-// NewService returns a Service. Its answers end by themselves; Drain ends them all.
+// NewService returns a Service that runs.
 func NewService(s *store.Store, o Options) *Service {
 	if o.Model == "" {
 		o.Model = DefaultModel
@@ -76,51 +88,73 @@ func NewService(s *store.Store, o Options) *Service {
 	if o.MaxTokens == 0 {
 		o.MaxTokens = DefaultMaxTokens
 	}
+	if o.Encode == nil {
+		o.Encode = func(Event) []byte { return nil }
+	}
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
-	return &Service{store: s, options: o, ctx: ctx, cancel: cancel, runs: make(map[uuid.UUID]*run)}
+	loop, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
+	id := uuid.New()
+	service := &Service{
+		store: s, options: o, id: id, hub: newHub(), committer: newCommitter(s, id, o.Encode, o.Logger),
+		ctx: ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
+	}
+	for _, run := range []func(context.Context){
+		service.committer.run, service.follow, service.watch, service.reap,
+	} {
+		service.loops.Go(func() { run(loop) })
+	}
+	return service
 }
 
 // Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the zero
-// EventID. It returns once there is something to read, so that whatever fails before has an error:
+// EventID. For a reader that has none it returns once there is something to read, so that whatever fails before has an
+// error:
 //
 // NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; Draining; ErrUpToDate when
 // last is the end; and what ends an answer before its first word: AIOverloaded, AITimeout, AIStalled, AIProtocol,
-// AIMisconfigured, ConversationNotAccepted, Superseded.
+// AIMisconfigured, ConversationNotAccepted.
+//
+// The caller closes the Reader.
 func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, last EventID) (*Reader, error) {
 	if err := s.checkEnd(ctx, actor, ticketID, last); err != nil {
 		return nil, err
 	}
 	for {
-		response, err := s.startOrJoin(ctx, actor, ticketID)
+		c, err := s.startOrJoin(ctx, actor, ticketID)
 		if err != nil {
 			return nil, err
 		}
-		if response.Status == sqlc.AIResponseStatusCompleted {
-			message, err := s.store.GetMessageByID(ctx, *response.MessageID)
-			return replay(response, message, last), err
+		if c.waiting {
+			if err := s.await(ctx, c.response); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		if r := s.running(response); r != nil {
-			return open(ctx, r, last)
+		reader, err := s.read(ctx, c.response, last)
+		if !apperr.Is(err, apperr.Superseded) {
+			return reader, err
 		}
-		// Another process writes it. Its end is in the database.
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pollInterval):
-		}
+		// Somebody has said something before the answer began: look again what the turn is now.
 	}
 }
 
-// open waits for the first word, or the error in its place.
-func open(ctx context.Context, r *run, last EventID) (*Reader, error) {
-	events, _, err := r.wait(ctx, 0)
+// await returns when the response has ended.
+func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
+	f, err := s.attach(ctx, response)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if failed, ok := events[0].(Failed); ok {
-		return nil, failed.Err
+	defer s.hub.release(f)
+	for seq := int64(0); ; {
+		entries, err := f.after(ctx, seq)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seq = entries[len(entries)-1].Event.seq()
 	}
-	return follow(r, last), nil
 }
 
 // checkEnd returns ErrUpToDate when last is the last event of one of the ticket's answers, however that ended: a browser
@@ -143,141 +177,49 @@ func (s *Service) checkEnd(ctx context.Context, actor auth.Actor, ticketID uuid.
 	return nil
 }
 
-// startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
-func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (sqlc.AIResponse, error) {
-	admitted := s.admit()
-	if admitted {
-		defer s.wg.Done()
-	}
-	c, err := s.claim(ctx, actor, ticketID, admitted)
-	if c.started && err == nil {
-		s.start(c)
-	}
-	return c.response, err
-}
-
-// claim is what the database says about a ticket's turn.
-type claim struct {
-	response sqlc.AIResponse
-	// started says that this call has made the response, and must write it from the conversation.
-	started      bool
-	conversation []groq.Message
-}
-
-// claim returns the turn's response that is being written or complete, or makes one. The lock on the ticket lets one
-// caller decide at a time, in all processes.
-func (s *Service) claim(
-	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, admitted bool,
-) (c claim, err error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
-	}
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		c = claim{}
-		t, err := ticket.Lock(ctx, q, actor, ticketID)
-		if err != nil {
+// start writes a response that this replica owns.
+func (s *Service) start(ctx context.Context, c claim) error {
+	f, _ := s.hub.acquire(c.response.ID)
+	if c.response.LastSeq > 0 {
+		// It is taken over: what its last owner has committed belongs to the feed.
+		lastSeq, _ := f.state()
+		if err := s.load(ctx, map[*feed]int64{f: lastSeq}); err != nil {
+			s.hub.release(f)
 			return err
 		}
-		turn, err := turnOf(ctx, q, ticketID)
-		if err != nil {
-			return err
-		}
-		if _, err := q.FailExpiredAIResponses(ctx, ticketID); err != nil {
-			return err
-		}
-		c.response, err = q.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{
-			TicketID: ticketID, TurnMessageID: turn,
-		})
-		if !errors.Is(err, store.ErrNoRows) {
-			return err
-		}
-		c.response = sqlc.AIResponse{ID: id, TicketID: ticketID, TurnMessageID: turn}
-		return s.begin(ctx, q, t, admitted, &c)
-	})
-	return c, err
-}
-
-// begin makes the response, unless there is a reason not to.
-func (s *Service) begin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, admitted bool, c *claim) error {
-	history, err := q.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-		TicketID: t.ID, MaxRows: historyMessages,
-	})
-	if err != nil {
-		return err
 	}
-	switch {
-	case t.Status == sqlc.TicketStatusClosed:
-		return ticket.ErrClosed()
-	case len(history) > 0 && history[len(history)-1].Author == sqlc.MessageAuthorStaff:
-		return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
-	case s.options.Client == nil:
-		return apperr.New(apperr.AIDisabled, "AI answers are switched off on this server.")
-	case !admitted:
-		return errDraining()
-	}
-	if c.conversation, err = conversation(t, history, time.Now()); err != nil {
-		return err
-	}
-	// An answer to an earlier turn is late: the customer has said more since.
-	if _, err := q.SupersedeAIResponses(ctx, t.ID); err != nil {
-		return err
-	}
-	c.started = true
-	c.response, err = q.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, Model: s.options.Model,
-		LeaseSeconds: int32((s.options.TotalTimeout + leaseMargin).Seconds()),
-	})
-	return err
-}
-
-// turnOf returns the customer's newest message, or nil while there is none and the description is the turn.
-func turnOf(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID) (*uuid.UUID, error) {
-	message, err := q.GetLatestCustomerMessage(ctx, ticketID)
-	if errors.Is(err, store.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &message.ID, nil
-}
-
-// start writes a response that this process has claimed.
-func (s *Service) start(c claim) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	r := newRun(c.response, cancel)
+	f.setLocal(true)
+	running, cancel := context.WithCancelCause(s.ctx)
+	o := newOwner(c.response, f, cancel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if before := s.runs[c.response.TicketID]; before != nil {
-		before.cancel(errSuperseded())
-	}
-	s.runs[c.response.TicketID] = r
+	s.owners[c.response.ID] = o
 	s.wg.Go(func() {
-		defer cancel(nil)
-		s.write(ctx, r, c.conversation)
-		s.forget(r)
+		s.write(running, o, c.conversation)
+		cancel(nil)
+		s.forget(o)
 	})
-}
-
-func (s *Service) running(response sqlc.AIResponse) *run {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.runs[response.TicketID]; r != nil && r.response.ID == response.ID {
-		return r
-	}
 	return nil
 }
 
-func (s *Service) forget(r *run) {
+func (s *Service) forget(o *owner) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.runs[r.response.TicketID] == r {
-		delete(s.runs, r.response.TicketID)
+	if s.owners[o.response.ID] == o {
+		delete(s.owners, o.response.ID)
 	}
+	s.mu.Unlock()
+	s.hub.release(o.feed)
 }
 
-// Drain lets running answers finish and starts no new ones. When ctx ends first, those still running fail with Draining.
+// running returns what is being written here.
+func (s *Service) running() []*owner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.owners))
+}
+
+// Drain lets running answers finish, starts no new ones, and ends the service. When ctx ends first, the answers that are
+// still running are handed over: another replica takes them at once, and their readers are told to come back.
 func (s *Service) Drain(ctx context.Context) {
 	s.mu.Lock()
 	s.draining = true
@@ -290,9 +232,11 @@ func (s *Service) Drain(ctx context.Context) {
 	select {
 	case <-finished:
 	case <-ctx.Done():
-		s.cancel(errDraining())
+		s.cancel(errStopping)
 		<-finished
 	}
+	s.stopLoop()
+	s.loops.Wait()
 }
 
 // admit counts a caller in that may start an answer, until it calls s.wg.Done; once draining, nobody is.

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // bench is a service with what it needs, and one customer with a ticket.
 type bench struct {
 	service   *assistant.Service
+	client    *groq.Client
 	simulator *groqsim.Simulator
 	store     *store.Store
 	url       string
@@ -47,15 +48,8 @@ func newBench(t *testing.T) *bench {
 	})
 	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
 	require.NoError(t, err)
-	b.service = assistant.NewService(b.store, assistant.Options{
-		Client: client, TotalTimeout: groq.DefaultLimits().Total,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		b.service.Drain(ended)
-	})
+	b.client = client
+	b.service = b.another(t)
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "ada@example.com", PasswordHash: "x", Role: sqlc.UserRoleUser,
 	})
@@ -64,6 +58,20 @@ func newBench(t *testing.T) *bench {
 	b.ticket, err = ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
 	return b
+}
+
+// another starts one more service on the same database: what another process would have.
+func (b *bench) another(t *testing.T) *assistant.Service {
+	t.Helper()
+	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
+		Client: b.client, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	t.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		service.Drain(ended)
+	})
+	return service
 }
 
 // hold makes upstream wait at the gate in the next answer.
@@ -83,12 +91,13 @@ func readAll(t *testing.T, r *assistant.Reader) []assistant.Event {
 	t.Helper()
 	var events []assistant.Event
 	for {
-		event, err := r.Next(t.Context())
+		entry, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {
+			r.Close()
 			return events
 		}
 		require.NoError(t, err)
-		events = append(events, event)
+		events = append(events, entry.Event)
 	}
 }
 
@@ -149,11 +158,34 @@ func TestDrainingHasAnEnd(t *testing.T) {
 	cancel()
 	b.service.Drain(over)
 	events := readAll(t, reader)
-	failed, ok := events[len(events)-1].(assistant.Failed)
+	require.IsType(t, assistant.Delta{}, events[len(events)-1], "the reader is to come back")
+
+	// Another process takes it over, and whoever comes back gets the whole answer.
+	b.simulator.Release("for ever")
+	other := b.another(t)
+	last, ok := events[len(events)-1].(assistant.Delta)
 	require.True(t, ok)
-	require.Equal(t, apperr.Draining, failed.Err.Code)
-	require.Equal(t, "failed draining", storetest.QueryText(t, b.url,
-		"SELECT status || ' ' || error_code FROM ai_responses"), "it can be asked again elsewhere")
+	resumed, err := other.Open(t.Context(), b.customer, b.ticket.ID, last.ID)
+	require.NoError(t, err)
+	events = readAll(t, resumed)
+	require.IsType(t, assistant.Reset{}, events[1])
+	done, ok := events[len(events)-1].(assistant.Done)
+	require.True(t, ok)
+	require.EqualValues(t, 2, done.Response.Attempt)
+	require.Equal(t, done.Message.Content, textOf(events))
+}
+
+// textOf joins the deltas since the last reset.
+func textOf(events []assistant.Event) (text string) {
+	for _, event := range events {
+		switch e := event.(type) {
+		case assistant.Delta:
+			text += e.Content
+		case assistant.Reset:
+			text = ""
+		}
+	}
+	return text
 }
 
 func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {

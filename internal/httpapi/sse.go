@@ -31,13 +31,14 @@ type aiResponseStream struct {
 
 // VisitStreamAIResponseResponse writes events until the last one, or until the client is gone.
 func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+	defer s.reader.Close()
 	stream, err := openEventStream(w)
 	if err != nil {
 		return err
 	}
 	for {
 		waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
-		event, err := s.reader.Next(waiting)
+		entry, err := s.reader.Next(waiting)
 		cancel()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -47,7 +48,7 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
-			err = stream.send(event)
+			err = stream.write(entry.Frame)
 		}
 		if err != nil {
 			return err
@@ -72,38 +73,36 @@ func openEventStream(w http.ResponseWriter) (*eventStream, error) {
 	return stream, err
 }
 
-// send writes an event. Its data is one line, because JSON strings have no raw line breaks.
-func (s *eventStream) send(e assistant.Event) error {
+// EncodeEvent returns the frame that an event is on the wire, which all its readers share. Its data is one line, because
+// JSON strings have no raw line breaks.
+func EncodeEvent(e assistant.Event) []byte {
 	switch e := e.(type) {
 	case assistant.Start:
-		return s.event("start", nil, toStartEvent(e))
+		return frame("start", nil, toStartEvent(e))
 	case assistant.Delta:
-		return s.event("", &e.ID, toDeltaEvent(e))
+		return frame("", &e.ID, toDeltaEvent(e))
 	case assistant.Reset:
-		return s.event("reset", &e.ID, toResetEvent(e))
+		return frame("reset", &e.ID, toResetEvent(e))
 	case assistant.Done:
-		return s.event("done", &e.ID, toDoneEvent(e))
+		return frame("done", &e.ID, toDoneEvent(e))
 	case assistant.Failed:
-		return s.event("failed", &e.ID, toFailedEvent(e))
+		return frame("failed", &e.ID, toFailedEvent(e))
 	default:
-		return fmt.Errorf("httpapi: no wire form for event %T", e)
+		return nil
 	}
 }
 
-func (s *eventStream) event(name string, id *assistant.EventID, data any) error {
-	var frame bytes.Buffer
+func frame(name string, id *assistant.EventID, data any) []byte {
+	var b bytes.Buffer
 	if id != nil {
-		fmt.Fprintf(&frame, "id: %s\n", id)
+		fmt.Fprintf(&b, "id: %s\n", id)
 	}
 	if name != "" {
-		fmt.Fprintf(&frame, "event: %s\n", name)
+		fmt.Fprintf(&b, "event: %s\n", name)
 	}
-	encoded, err := json.Marshal(data)
-	if err != nil {
-		return fmt.Errorf("httpapi: encode an event: %w", err)
-	}
-	fmt.Fprintf(&frame, "data: %s\n\n", encoded)
-	return s.write(frame.Bytes())
+	encoded, _ := json.Marshal(data) // The events' types have nothing that cannot be encoded.
+	fmt.Fprintf(&b, "data: %s\n\n", encoded)
+	return b.Bytes()
 }
 
 // write sends the frame at once. The server's own deadline is for whole responses, so each write sets its own.

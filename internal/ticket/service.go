@@ -95,7 +95,8 @@ func (s *Service) ListMessages(
 }
 
 // AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
-// that is being written: it is not published any more. It returns NotFound and TicketClosed.
+// that is being written: it is not published any more. One by the customer begins the next turn, and an answer to the
+// last one that has not begun yet is dropped. It returns NotFound and TicketClosed.
 func (s *Service) AddMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
 ) (message sqlc.Message, err error) {
@@ -114,9 +115,12 @@ func (s *Service) AddMessage(
 		author := sqlc.MessageAuthorCustomer
 		if actor.ID != ticket.UserID {
 			author = sqlc.MessageAuthorStaff
-			if _, err := q.SupersedeAIResponses(ctx, id); err != nil {
-				return err
-			}
+		}
+		// A human always wins; the customer's own next message only over an answer that nobody has seen anything of.
+		if _, err := q.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+			TicketID: id, OnlyUnwritten: author == sqlc.MessageAuthorCustomer,
+		}); err != nil {
+			return err
 		}
 		message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
 			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content,
@@ -145,7 +149,7 @@ func (s *Service) ChangeStatus(
 				fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, to))
 		}
 		if to == sqlc.TicketStatusClosed {
-			if _, err := q.SupersedeAIResponses(ctx, id); err != nil {
+			if _, err := q.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
 				return err
 			}
 		}

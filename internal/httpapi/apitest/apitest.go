@@ -90,9 +90,9 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	var err error
 	s.Auth, err = auth.NewService(s.Store, auth.Options{Secret: []byte(Secret), Now: o.Now})
 	require.NoError(t, err)
-	upstream, limits := s.startUpstream(t, o)
+	upstream := s.startUpstream(t, o)
 	s.Assistant = assistant.NewService(s.Store, assistant.Options{
-		Client: upstream, TotalTimeout: limits.Total, Logger: logger,
+		Client: upstream, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
 	if o.Ready == nil {
 		o.Ready = s.Store.Ready
@@ -116,14 +116,14 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	})
 }
 
-func (s *Server) startUpstream(t testing.TB, o Options) (*groq.Client, groq.Limits) {
+func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	t.Helper()
 	limits := groq.DefaultLimits()
 	if o.Limits != nil {
 		limits = *o.Limits
 	}
 	if o.NoAI {
-		return nil, limits
+		return nil
 	}
 	if s.Simulator == nil {
 		s.Simulator = groqsim.New(groqsim.Options{})
@@ -138,7 +138,7 @@ func (s *Server) startUpstream(t testing.TB, o Options) (*groq.Client, groq.Limi
 	c, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "test-key", Limits: limits})
 	require.NoError(t, err)
 	t.Cleanup(c.CloseIdleConnections)
-	return c, limits
+	return c
 }
 
 func (s *Server) client(t testing.TB, token string) *client.ClientWithResponses {

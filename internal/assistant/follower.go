@@ -1,0 +1,89 @@
+package assistant
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+const (
+	// followInterval is how often a replica asks for the events that others commit, for all its readers at once. It asks
+	// only while it has such readers.
+	followInterval = 100 * time.Millisecond
+	// maxFollowed bounds the events of one question; what is left comes with the next.
+	maxFollowed = 5000
+)
+
+// follow brings the events of responses that are written elsewhere to the readers here, until ctx ends.
+func (s *Service) follow(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.hub.wanted:
+		}
+		for feeds := s.hub.followed(); len(feeds) > 0; feeds = s.hub.followed() {
+			if err := s.load(ctx, feeds); err != nil && ctx.Err() == nil {
+				s.options.Logger.WarnContext(ctx, "events not followed", slog.Any("error", err))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(followInterval):
+			}
+		}
+	}
+}
+
+// load reads the events that the feeds do not have yet and publishes them.
+func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
+	params := sqlc.ListAIResponseEventsParams{MaxRows: maxFollowed}
+	byID := make(map[uuid.UUID]*feed, len(feeds))
+	for f, lastSeq := range feeds {
+		byID[f.responseID] = f
+		params.Ids = append(params.Ids, f.responseID)
+		params.AfterSeqs = append(params.AfterSeqs, lastSeq)
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	rows, err := s.store.ListAIResponseEvents(ctx, params)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		event, err := s.toEvent(ctx, row)
+		if err != nil {
+			return err
+		}
+		s.publish(byID[row.AIResponseID], event)
+	}
+	return nil
+}
+
+func (s *Service) publish(f *feed, e Event) {
+	f.publish(Entry{Event: e, Frame: s.options.Encode(e)})
+}
+
+func (s *Service) toEvent(ctx context.Context, row sqlc.AIResponseEvent) (Event, error) {
+	id := EventID{ResponseID: row.AIResponseID, Seq: row.Seq}
+	switch row.Kind {
+	case sqlc.AIEventKindDelta:
+		return Delta{ID: id, Content: row.Content}, nil
+	case sqlc.AIEventKindReset:
+		return Reset{ID: id, Attempt: row.Attempt}, nil
+	case sqlc.AIEventKindFailed:
+		return Failed{ID: id, Err: failureWith(apperr.Code(row.Content))}, nil
+	default:
+		response, err := s.store.GetAIResponseByID(ctx, row.AIResponseID)
+		if err != nil {
+			return nil, err
+		}
+		message, err := s.store.GetMessageByID(ctx, *response.MessageID)
+		return Done{ID: id, Response: response, Message: message}, err
+	}
+}

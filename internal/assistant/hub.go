@@ -1,0 +1,173 @@
+package assistant
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// feed is the committed events of one response, as far as this replica knows them. Its readers share it: an event is
+// kept and encoded once, however many of them there are. It is bounded by the size of an answer.
+//
+// Events come to a feed from the committer, when this replica writes the response, or else from the follower.
+type feed struct {
+	responseID uuid.UUID
+
+	mu      sync.Mutex
+	entries []Entry // in the order of their seq
+	ended   bool
+	local   bool // this replica writes it, so the follower need not ask for more
+	changed chan struct{}
+
+	users int // readers, and the writer; guarded by the hub
+}
+
+// Entry is an event and its frame on the wire, which all readers share.
+type Entry struct {
+	Event Event
+	Frame []byte
+}
+
+// publish adds committed events that the feed does not have yet, and wakes the readers.
+func (f *feed) publish(entries ...Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range entries {
+		if e.Event.seq() <= f.lastSeqLocked() || f.ended {
+			continue
+		}
+		f.entries = append(f.entries, e)
+		f.ended = isEnd(e.Event)
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *feed) lastSeqLocked() int64 {
+	if len(f.entries) == 0 {
+		return 0
+	}
+	return f.entries[len(f.entries)-1].Event.seq()
+}
+
+// state says what the follower needs to know: where the feed ends, and whether more is to come from the database.
+func (f *feed) state() (lastSeq int64, follow bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastSeqLocked(), !f.ended && !f.local
+}
+
+func (f *feed) setLocal(local bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.local = local
+}
+
+// after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come.
+func (f *feed) after(ctx context.Context, seq int64) ([]Entry, error) {
+	for {
+		f.mu.Lock()
+		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.seq() > seq })
+		entries, ended, changed := slices.Clone(f.entries[from:]), f.ended, f.changed
+		f.mu.Unlock()
+		switch {
+		case len(entries) > 0:
+			return entries, nil
+		case ended:
+			return nil, io.EOF
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// has reports whether the event is in the feed.
+func (f *feed) has(seq int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.entries) > 0 && f.entries[0].Event.seq() <= seq && seq <= f.lastSeqLocked()
+}
+
+// deltasAfter returns the deltas after seq.
+func (f *feed) deltasAfter(seq int64) (deltas []Delta) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.entries {
+		if delta, ok := e.Event.(Delta); ok && delta.ID.Seq > seq {
+			deltas = append(deltas, delta)
+		}
+	}
+	return deltas
+}
+
+// abandon ends a feed without a last event: its readers are to come back, here or elsewhere.
+func (f *feed) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// hub holds the feeds that somebody on this replica uses.
+type hub struct {
+	mu    sync.Mutex
+	feeds map[uuid.UUID]*feed
+	// wanted gets a token when a feed may have to be followed.
+	wanted chan struct{}
+}
+
+func newHub() *hub {
+	return &hub{feeds: make(map[uuid.UUID]*feed), wanted: make(chan struct{}, 1)}
+}
+
+// acquire returns the response's feed, and whether it is new and so knows of no events yet. The caller releases it.
+func (h *hub) acquire(responseID uuid.UUID) (f *feed, isNew bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f = h.feeds[responseID]
+	if f == nil {
+		f, isNew = &feed{responseID: responseID, changed: make(chan struct{})}, true
+		h.feeds[responseID] = f
+	}
+	f.users++
+	return f, isNew
+}
+
+// release gives a feed back. The last user takes it from the hub.
+func (h *hub) release(f *feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.users--
+	if f.users == 0 {
+		delete(h.feeds, f.responseID)
+	}
+}
+
+// follow asks the follower to look at the feeds.
+func (h *hub) follow() {
+	select {
+	case h.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// followed returns the feeds whose events come from the database, with the last event that each has.
+func (h *hub) followed() map[*feed]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	feeds := make(map[*feed]int64)
+	for _, f := range h.feeds {
+		if lastSeq, follow := f.state(); follow {
+			feeds[f] = lastSeq
+		}
+	}
+	return feeds
+}

@@ -1,0 +1,330 @@
+package assistant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// endTimeout is how long the end of an answer may wait for the database.
+const endTimeout = 30 * time.Second
+
+// errLost says that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
+var errLost = errors.New("assistant: the response is no longer written here")
+
+// owner is this replica's writing of one response, for as long as it holds the response's lease.
+type owner struct {
+	response sqlc.AIResponse
+	feed     *feed
+	cancel   context.CancelCauseFunc
+
+	mu sync.Mutex
+	// pending is text that upstream has sent and that is in no delta yet.
+	pending []byte
+	// inflight is the delta that is being committed. It stays as it is until it is known to be committed, because a
+	// commit whose answer was lost may have gone through.
+	inflight *Delta
+	lastSeq  int64
+	// changed is closed when inflight was committed.
+	changed chan struct{}
+}
+
+func newOwner(response sqlc.AIResponse, f *feed, cancel context.CancelCauseFunc) *owner {
+	return &owner{response: response, feed: f, cancel: cancel, lastSeq: response.LastSeq, changed: make(chan struct{})}
+}
+
+// take returns the delta to commit next, if there is one.
+func (o *owner) take() (Delta, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.inflight == nil {
+		if len(o.pending) == 0 {
+			return Delta{}, false
+		}
+		o.inflight = &Delta{
+			ID:      EventID{ResponseID: o.response.ID, Seq: o.lastSeq + 1},
+			Content: string(o.pending),
+		}
+		o.pending = o.pending[:0]
+	}
+	return *o.inflight, true
+}
+
+// committed says that the delta which was taken is in the log.
+func (o *owner) committed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lastSeq = o.inflight.ID.Seq
+	o.inflight = nil
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// flush waits until everything that was added is committed, and returns the number of the last delta.
+func (o *owner) flush(ctx context.Context) (int64, error) {
+	for {
+		o.mu.Lock()
+		clean, lastSeq, changed := o.inflight == nil && len(o.pending) == 0, o.lastSeq, o.changed
+		o.mu.Unlock()
+		if clean {
+			return lastSeq, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-changed:
+		}
+	}
+}
+
+// lose stops the writing: the response is not this owner's any more.
+func (o *owner) lose() { o.cancel(errLost) }
+
+// write generates the answer, commits it piece by piece, and ends the response. ctx ends when the answer is lost, or when
+// the process must stop.
+func (s *Service) write(ctx context.Context, o *owner, messages []groq.Message) {
+	stream := s.options.Client.Stream(ctx, groq.Request{
+		Model:               o.response.Model,
+		Messages:            messages,
+		MaxCompletionTokens: s.options.MaxTokens,
+	})
+	defer func() { _ = stream.Close() }()
+	text, err := s.generate(o, stream)
+	result := stream.Result()
+
+	if err == nil {
+		err = s.complete(ctx, o, text, result)
+	}
+	if err != nil {
+		err = s.giveUp(ctx, o, err, result)
+	}
+	s.logEnd(ctx, o, result, err)
+}
+
+// generate hands the upstream's deltas to the committer and returns their text.
+func (s *Service) generate(o *owner, stream *groq.Stream) (text string, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("assistant: panic while generating: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	var b strings.Builder
+	for stream.Next() {
+		delta := stream.Delta()
+		b.WriteString(delta)
+		s.committer.add(o, delta)
+	}
+	return b.String(), stream.Err()
+}
+
+// complete stores the answer as a message, ends the response and its log, all of it or nothing, and publishes the end.
+// The lock on the ticket lets either this or a human win.
+func (s *Service) complete(ctx context.Context, o *owner, text string, result groq.Result) error {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	lastSeq, err := o.flush(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("assistant: make an id: %w", err)
+	}
+	var done Done
+	err = s.persist(ctx, func(q sqlc.Querier) error {
+		// The writer acts for the desk: it sees every ticket.
+		if _, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: o.response.TicketID, Staff: true}); err != nil {
+			return err
+		}
+		current, err := q.GetAIResponseByID(ctx, o.response.ID)
+		if err != nil {
+			return err
+		}
+		if current.MessageID != nil && *current.MessageID == id {
+			// This very commit went through before, and only the database's word of it was lost.
+			done.Response = current
+			done.Message, err = q.GetMessageByID(ctx, id)
+			return err
+		}
+		done.Message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
+			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: text,
+		})
+		if err != nil {
+			return err
+		}
+		done.Response, err = q.CompleteAIResponse(ctx, s.completion(o, id, lastSeq, result))
+		if errors.Is(err, store.ErrNoRows) {
+			return errLost
+		}
+		if err != nil {
+			return err
+		}
+		return q.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
+			AIResponseID: o.response.ID, Seq: done.Response.LastSeq, Kind: sqlc.AIEventKindDone,
+			Attempt: o.response.Attempt,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	done.ID = EventID{ResponseID: o.response.ID, Seq: done.Response.LastSeq}
+	s.publish(o.feed, done)
+	return nil
+}
+
+// giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
+// them; one that the process has no time for is left to another replica.
+func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.Result) error {
+	cause := context.Cause(ctx)
+	// The end must be recorded also when ctx is what has ended it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if errors.Is(cause, errStopping) {
+		s.handOver(ctx, o)
+		return errStopping
+	}
+	if !errors.Is(cause, errLost) && !errors.Is(err, errLost) {
+		failure := failureOf(err)
+		err = s.fail(ctx, o, failure, result)
+		if err == nil {
+			return failure
+		}
+	}
+	// Who ended it has written the end, and the follower will read it.
+	o.feed.setLocal(false)
+	s.hub.follow()
+	if recordErr := s.store.RecordAIResponseUsage(ctx, s.usage(o, result)); recordErr != nil {
+		err = errors.Join(err, recordErr)
+	}
+	return err
+}
+
+// fail ends the response with a failed event. It returns errLost when the response has ended otherwise.
+func (s *Service) fail(ctx context.Context, o *owner, failure *apperr.Error, result groq.Result) error {
+	if _, err := o.flush(ctx); err != nil {
+		return err
+	}
+	usage := s.usage(o, result)
+	code := string(failure.Code)
+	var response sqlc.AIResponse
+	err := s.persist(ctx, func(q sqlc.Querier) (err error) {
+		response, err = q.FailAIResponse(ctx, sqlc.FailAIResponseParams{
+			ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, ErrorCode: code,
+			PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
+			ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
+		})
+		if errors.Is(err, store.ErrNoRows) {
+			return errLost
+		}
+		if err != nil {
+			return err
+		}
+		return q.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
+			AIResponseID: o.response.ID, Seq: response.LastSeq, Kind: sqlc.AIEventKindFailed,
+			Attempt: o.response.Attempt, Content: code,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	s.publish(o.feed, Failed{ID: EventID{ResponseID: o.response.ID, Seq: response.LastSeq}, Err: failure})
+	return nil
+}
+
+// handOver gives the lease up, so that another replica takes the response over at once, and tells the readers to come
+// back.
+func (s *Service) handOver(ctx context.Context, o *owner) {
+	err := s.store.ReleaseAIResponseLease(ctx, sqlc.ReleaseAIResponseLeaseParams{
+		ID: o.response.ID, OwnerID: s.id, Attempt: o.response.Attempt,
+	})
+	if err != nil {
+		s.options.Logger.WarnContext(ctx, "lease not released", slog.Any("error", err))
+	}
+	o.feed.abandon()
+}
+
+// persist runs fn in a transaction, again and again while the database is away and ctx allows.
+func (s *Service) persist(ctx context.Context, fn func(q sqlc.Querier) error) error {
+	for {
+		err := s.store.InTx(ctx, fn)
+		if !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(commitPause):
+		}
+	}
+}
+
+func (s *Service) completion(
+	o *owner, messageID uuid.UUID, lastSeq int64, result groq.Result,
+) sqlc.CompleteAIResponseParams {
+	usage := s.usage(o, result)
+	return sqlc.CompleteAIResponseParams{
+		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: messageID,
+		FinishReason: finishReason(result.FinishReason),
+		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
+		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
+	}
+}
+
+func (s *Service) usage(o *owner, result groq.Result) sqlc.RecordAIResponseUsageParams {
+	usage := result.Usage
+	return sqlc.RecordAIResponseUsageParams{
+		ID: o.response.ID, OwnerID: s.id, Attempt: o.response.Attempt,
+		PromptTokens: tokens(usage.PromptTokens), CompletionTokens: tokens(usage.CompletionTokens),
+		ReasoningTokens: tokens(usage.ReasoningTokens), CachedTokens: tokens(usage.CachedTokens),
+	}
+}
+
+// finishReason is upstream's in the contract's words. Whatever else upstream says, it was finished: it has no tools to
+// call.
+func finishReason(reason groq.FinishReason) string {
+	switch reason {
+	case groq.FinishLength, groq.FinishContentFilter:
+		return string(reason)
+	default:
+		return string(groq.FinishStop)
+	}
+}
+
+// maxTokens is the most that the contract can say of an answer.
+const maxTokens = 10_000_000
+
+// tokens is a count as upstream gives it, within the contract's bounds.
+func tokens(n int) int32 {
+	return int32(min(max(n, 0), maxTokens))
+}
+
+func (s *Service) logEnd(ctx context.Context, o *owner, result groq.Result, err error) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.Any("ai_response_id", o.response.ID),
+		slog.Any("ticket_id", o.response.TicketID),
+		slog.Int("attempt", int(o.response.Attempt)),
+		slog.String("model", o.response.Model),
+		slog.Duration("dur", time.Since(o.response.CreatedAt)),
+		slog.Int("completion_tokens", result.Usage.CompletionTokens),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+		if !errors.Is(err, errLost) && !errors.Is(err, errStopping) {
+			level = slog.LevelError
+		}
+	}
+	s.options.Logger.LogAttrs(ctx, level, "ai response ended", attrs...)
+}
