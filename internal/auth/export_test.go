@@ -15,14 +15,22 @@ const (
 	MaxTokenBytes    = maxTokenBytes
 )
 
-// FormatPHC and ParsePHC write and read a stored hash.
-func FormatPHC(memory, time uint32, lanes uint8, salt, key []byte) string {
-	return formatPHC(argon2Params{memory: memory, time: time, lanes: lanes}, salt, key)
+// PHC is a stored hash.
+type PHC struct {
+	Memory, Time uint32
+	Lanes        uint8
+	Salt, Key    []byte
 }
 
-func ParsePHC(phc string) (memory, time uint32, lanes uint8, salt, key []byte, err error) {
+// String is the hash as it is stored.
+func (h PHC) String() string {
+	return formatPHC(argon2Params{memory: h.Memory, time: h.Time, lanes: h.Lanes}, h.Salt, h.Key)
+}
+
+// ParsePHC reads a stored hash.
+func ParsePHC(phc string) (PHC, error) {
 	p, salt, key, err := parsePHC(phc)
-	return p.memory, p.time, p.lanes, salt, key, err
+	return PHC{Memory: p.memory, Time: p.time, Lanes: p.lanes, Salt: salt, Key: key}, err
 }
 
 // HashPassword and VerifyPassword are the service's own hasher.

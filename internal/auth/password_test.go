@@ -64,22 +64,23 @@ func invalidHashes() map[string]string {
 func TestStoredHashIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	phc := "$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + key32
-	memory, passes, lanes, salt, key, err := auth.ParsePHC(phc)
+	hash, err := auth.ParsePHC(phc)
 	require.NoError(t, err)
-	require.Equal(t, []any{uint32(19456), uint32(2), uint8(1)}, []any{memory, passes, lanes})
-	require.Equal(t, "0123456789abcdef", string(salt))
-	require.Equal(t, "0123456789abcdef0123456789abcdef", string(key))
-	require.Equal(t, phc, auth.FormatPHC(memory, passes, lanes, salt, key))
+	require.Equal(t, auth.PHC{
+		Memory: 19456, Time: 2, Lanes: 1,
+		Salt: []byte("0123456789abcdef"), Key: []byte("0123456789abcdef0123456789abcdef"),
+	}, hash)
+	require.Equal(t, phc, hash.String())
 }
 
 func TestWhatIsNoHashIsRefusedAndNotQuoted(t *testing.T) {
 	t.Parallel()
 	for name, phc := range invalidHashes() {
-		_, _, _, salt, key, err := auth.ParsePHC(phc)
+		hash, err := auth.ParsePHC(phc)
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), key32, name)
-		require.Nil(t, salt, name)
-		require.Nil(t, key, name)
+		require.Nil(t, hash.Salt, name)
+		require.Nil(t, hash.Key, name)
 	}
 }
 
@@ -89,12 +90,17 @@ func FuzzParsePHC(f *testing.F) {
 	}
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + key32)
 	f.Fuzz(func(t *testing.T, phc string) {
-		memory, passes, lanes, salt, key, err := auth.ParsePHC(phc)
+		hash, err := auth.ParsePHC(phc)
 		if err != nil {
 			return
 		}
-		require.True(t, passes > 0 && lanes > 0 && memory <= 1<<20 && len(salt) >= 8 && len(key) >= 16 && len(key) <= 64)
-		require.Equal(t, phc, auth.FormatPHC(memory, passes, lanes, salt, key), "a hash has one spelling")
+		require.Positive(t, hash.Time)
+		require.Positive(t, hash.Lanes)
+		require.LessOrEqual(t, hash.Memory, uint32(1<<20))
+		require.GreaterOrEqual(t, len(hash.Salt), 8)
+		require.GreaterOrEqual(t, len(hash.Key), 16)
+		require.LessOrEqual(t, len(hash.Key), 64)
+		require.Equal(t, phc, hash.String(), "a hash has one spelling")
 	})
 }
 
@@ -121,7 +127,7 @@ func TestHashIsArgon2idOfTheWholePassword(t *testing.T) {
 	long := strings.Repeat("𝛑", 128)
 	salt, err := base64.RawStdEncoding.DecodeString(salt16)
 	require.NoError(t, err)
-	phc := auth.FormatPHC(64, 1, 2, salt, argon2.IDKey([]byte(long), salt, 1, 64, 2, 32))
+	phc := auth.PHC{Memory: 64, Time: 1, Lanes: 2, Salt: salt, Key: argon2.IDKey([]byte(long), salt, 1, 64, 2, 32)}.String()
 	for given, want := range map[string]bool{long: true, long + "x": false, long[:len(long)-1]: false, "": false} {
 		ok, outdated, err := auth.VerifyPassword(t.Context(), s, given, phc)
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,8 @@ func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
 // olderHash is the password's hash with the parameters of another time.
 func olderHash() string {
 	salt := []byte("older parameters")
-	return auth.FormatPHC(64, 1, 1, salt, argon2.IDKey([]byte(password), salt, 1, 64, 1, 32))
+	key := argon2.IDKey([]byte(password), salt, 1, 64, 1, 32)
+	return auth.PHC{Memory: 64, Time: 1, Lanes: 1, Salt: salt, Key: key}.String()
 }
 
 func TestSecretThatIsTooShortIsRefused(t *testing.T) {
@@ -108,19 +110,10 @@ func TestEachRoleIncludesTheOnesBefore(t *testing.T) {
 	} {
 		actor := auth.Actor{Role: role}
 		for _, wanted := range []sqlc.UserRole{user, agent, admin, "", "root", "Admin"} {
-			require.Equal(t, containsRole(may, wanted), actor.Has(wanted), "%q as %q", role, wanted)
+			require.Equal(t, slices.Contains(may, wanted), actor.Has(wanted), "%q as %q", role, wanted)
 		}
 		require.Equal(t, role == agent || role == admin, actor.IsStaff())
 	}
-}
-
-func containsRole(roles []sqlc.UserRole, role sqlc.UserRole) bool {
-	for _, r := range roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
 }
 
 func TestOnlyCustomersSignThemselvesUp(t *testing.T) {

@@ -61,9 +61,9 @@ func (c connection) answer(t *testing.T) (response apitest.Response, closes bool
 	t.Helper()
 	r, err := http.ReadResponse(c.reader, nil)
 	require.NoError(t, err)
-	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
+	require.NoError(t, r.Body.Close())
 	return apitest.Response{Status: r.StatusCode, Header: r.Header, Body: body}, r.Close
 }
 

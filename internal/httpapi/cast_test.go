@@ -53,7 +53,7 @@ func genuineToken(account uuid.UUID, now time.Time) forgery {
 	}
 }
 
-// saying returns a copy with one claim changed, named as it has it to be; nil takes it away.
+// saying returns a copy with one claim changed; nil takes it away.
 func (f forgery) saying(claim string, value any) forgery {
 	f.claims = changeMember(f.claims, claim, value)
 	return f

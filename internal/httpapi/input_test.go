@@ -254,7 +254,9 @@ func TestMediaTypeMayBeSpelledInAnyProperWay(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, header := range [][]string{
-		{jsonType + "; charset=utf-8"}, {jsonType + `;charset="UTF-8"`}, {"Content-Type: Application/JSON"},
+		{jsonType + "; charset=utf-8"},
+		{jsonType + `;charset="UTF-8"`},
+		{"Content-Type: Application/JSON"},
 		{jsonType, "Content-Encoding: identity"},
 	} {
 		for _, c := range d.writes(t) {

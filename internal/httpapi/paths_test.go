@@ -26,9 +26,9 @@ func uncheckedDo(t *testing.T, method, url string, header ...string) apitest.Res
 	}
 	response, err := transport.RoundTrip(request)
 	require.NoError(t, err)
-	defer response.Body.Close()
 	var body strings.Builder
 	require.NoError(t, response.Write(&body))
+	require.NoError(t, response.Body.Close())
 	_, text, _ := strings.Cut(body.String(), "\r\n\r\n")
 	return apitest.Response{Status: response.StatusCode, Header: response.Header, Body: []byte(text)}
 }

@@ -56,10 +56,12 @@ func checkText(text string) error {
 // values.
 func validate(schema *openapi3.Schema, value any) []apperr.Field {
 	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), formats)
-	return slices.Compact(fieldsOf(err))
+	return slices.Compact(fieldsOf(err, make(map[string]bool)))
 }
 
-func fieldsOf(err error) []apperr.Field {
+// fieldsOf takes the validator's error apart. named are the objects whose unknown members have been named: the validator
+// reports such an object once for each of them.
+func fieldsOf(err error, named map[string]bool) []apperr.Field {
 	var many openapi3.MultiError
 	var one *openapi3.SchemaError
 	switch {
@@ -68,19 +70,24 @@ func fieldsOf(err error) []apperr.Field {
 	case errors.As(err, &many):
 		var fields []apperr.Field
 		for _, err := range many {
-			fields = append(fields, fieldsOf(err)...)
+			fields = append(fields, fieldsOf(err, named)...)
 		}
 		return fields
 	case !errors.As(err, &one):
 		return []apperr.Field{{Code: apperr.InvalidFormat}}
 	case one.SchemaField == "properties":
+		object := pointer(one.JSONPointer()...)
+		if named[object] {
+			return nil
+		}
+		named[object] = true
 		return unknownFields(one)
 	default:
 		return []apperr.Field{{Pointer: pointer(one.JSONPointer()...), Code: fieldCode(one)}}
 	}
 }
 
-// unknownFields names the members that an object may not have. The validator reports the object once for each of them.
+// unknownFields names the members that an object may not have.
 func unknownFields(err *openapi3.SchemaError) []apperr.Field {
 	object, _ := err.Value.(map[string]any)
 	var fields []apperr.Field

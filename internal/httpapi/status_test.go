@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,7 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 				require.NoError(t, err)
 				after, err := customer.GetTicketWithResponse(t.Context(), ticket.ID)
 				require.NoError(t, err)
-				if !contains(allowedChanges[from], to) {
+				if !slices.Contains(allowedChanges[from], to) {
 					apitest.RequireProblem(t, r.StatusCode(), r.Body, http.StatusConflict, client.ProblemCodeInvalidTransition)
 					require.Equal(t, before.Body, after.Body)
 					require.Equal(t, len(way), countChanges(t, s, ticket))
@@ -69,15 +70,6 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 			})
 		}
 	}
-}
-
-func contains(list []client.TicketStatus, status client.TicketStatus) bool {
-	for _, one := range list {
-		if one == status {
-			return true
-		}
-	}
-	return false
 }
 
 func TestStrangerChangesNoStatus(t *testing.T) {

@@ -121,7 +121,8 @@ func (d *strictDecoder) array() (any, error) {
 }
 
 func (d *strictDecoder) text(s string) string {
-	if !isText(s) {
+	// More places than are told are not kept: each of them may be as long as the body.
+	if len(d.fields) < maxFieldErrors && !isText(s) {
 		d.fields = append(d.fields, apperr.Field{Pointer: string(d.tokens.StackPointer()), Code: apperr.InvalidCharacters})
 	}
 	return s

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -125,17 +124,19 @@ func pages(t *testing.T, user *apitest.User, path string, page func(body []byte)
 	}
 }
 
-// insertTickets puts tickets into the database, some of them at the very same time.
+// insertTickets puts tickets into the database, four of them at a time at the very same moment, and returns their ids,
+// oldest first.
 func insertTickets(t *testing.T, databaseURL string, user uuid.UUID, n int) []uuid.UUID {
 	t.Helper()
-	begin := time.Now().Add(-time.Hour).Truncate(time.Microsecond)
-	var ids []uuid.UUID
+	ids := make([]uuid.UUID, n)
+	texts := make([]string, n)
 	for i := range n {
-		id := uuid.Must(uuid.NewV7())
-		ids = append(ids, id)
-		storetest.Exec(t, databaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
-			VALUES ($1, $2, $3, 'x', $4)`, id, user, fmt.Sprintf("Ticket %d", i), begin.Add(time.Duration(i/4)*time.Microsecond))
+		ids[i] = uuid.Must(uuid.NewV7())
+		texts[i] = ids[i].String()
 	}
+	storetest.Exec(t, databaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
+		SELECT id::uuid, $2, 'Ticket ' || i, 'x', now() + (i - 1) / 4 * interval '1 microsecond'
+		FROM unnest($1::text[]) WITH ORDINALITY AS list (id, i)`, texts, user)
 	return ids
 }
 

@@ -3,12 +3,15 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
 
@@ -155,6 +158,42 @@ func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
 	problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 	for _, field := range problem.Errors {
 		require.LessOrEqual(t, len(field.Pointer), 255)
+	}
+}
+
+// full repeats a piece until the text is as large as a body may be. A %d in it is a running number.
+func full(begin, piece, end string) string {
+	var b strings.Builder
+	b.WriteString(begin)
+	for i := 0; b.Len() < httpapi.MaxBodyBytes-len(piece)-len(end)-8; i++ {
+		b.WriteString(strings.ReplaceAll(piece, "%d", strconv.Itoa(i)))
+	}
+	return strings.TrimSuffix(b.String(), ",") + end
+}
+
+func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	name := `{"` + strings.Repeat("n", httpapi.MaxBodyBytes/2)
+	for what, body := range map[string]string{
+		"unknown members":                full("{", `"%d":1,`, "}"),
+		"control characters far down":    full(name+`":[`, `"\u0001",`, "]}"),
+		"names with control characters":  full("{", `"\u0001%d":1,`, "}"),
+		"one name again and again":       full("{", `"title":1,`, "}"),
+		"values of a wrong type":         full(`{"title":[`, `{},`, `]}`),
+		"escapes of half a character":    full(`{"title":"`, `\ud800`, `"}`),
+		"members of unknown members":     full(name+`":{`, `"%d":1,`, "}}"),
+		"a long text of nothing":         full(`{"title":"`, " ", `"}`),
+		"a long text that is no address": full(`{"email":"`, "a.", `@a"}`),
+	} {
+		for _, c := range d.writes(t) {
+			begin := time.Now()
+			r := d.do(t, c, body, jsonType)
+			require.Less(t, time.Since(begin), patience, what)
+			problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+			require.NotEmpty(t, problem.Errors, what)
+		}
 	}
 }
 

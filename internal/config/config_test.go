@@ -1,0 +1,224 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/config"
+)
+
+const (
+	canary = "canary-5f1d"
+
+	goodSecret   = "one two three four five six seven"
+	goodDatabase = "postgres://user:password@localhost:5432/support"
+)
+
+// environ adds variables to those that are needed.
+func environ(more ...string) []string {
+	return append([]string{"JWT_SECRET=" + goodSecret, "DATABASE_URL=" + goodDatabase, "PATH=/bin"}, more...)
+}
+
+func load(environ []string) (config.Config, error) {
+	return config.Load(environ, config.NeedDatabase|config.NeedSecret)
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := load(environ())
+	require.NoError(t, err)
+	require.Empty(t, c.Warnings)
+	require.Equal(t, goodDatabase, c.DatabaseURL.Reveal())
+	require.Equal(t, goodSecret, c.JWTSecret.Reveal())
+	require.Equal(t, 15*time.Minute, c.AccessTokenTTL())
+	require.Equal(t, config.DefaultGroqAPIURL, c.GroqAPIURL)
+	require.Equal(t, "openai/gpt-oss-120b", c.GroqModel)
+	require.Equal(t, 1024, c.GroqMaxTokens)
+	require.Equal(t, ":8000", c.Addr)
+	require.Equal(t, int32(20), c.DBMaxConns)
+	require.True(t, c.Docs)
+	require.Equal(t, "json", c.LogFormat)
+	require.Equal(t, slog.LevelInfo, c.LogLevel)
+	require.Empty(t, c.AllowedOrigins)
+	require.Empty(t, c.ProxyNetworks())
+}
+
+func TestEverySettingIsRead(t *testing.T) {
+	t.Parallel()
+	c, err := load(environ("EXPIRE_MINUTES=1440", "GROQ_API_KEY=key", "GROQ_API_URL=http://localhost:11434", "GROQ_MODEL=llama",
+		"GROQ_MAX_TOKENS=1", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
+		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_DOCS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
+		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8", "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
+	require.NoError(t, err)
+	require.Equal(t, 24*time.Hour, c.AccessTokenTTL())
+	require.Equal(t, "key", c.GroqAPIKey.Reveal())
+	require.Equal(t, "http://localhost:11434", c.GroqAPIURL)
+	require.Equal(t, []string{"https://a.example", "http://localhost:3000"}, c.AllowedOrigins)
+	require.Equal(t, slog.LevelDebug, c.LogLevel)
+	require.False(t, c.Docs)
+	require.Len(t, c.ProxyNetworks(), 2)
+}
+
+func TestEmptyVariableIsNotSet(t *testing.T) {
+	t.Parallel()
+	c, err := load(environ("EXPIRE_MINUTES=", "GROQ_API_KEY=", "SUPPORT_DOCS= ", "SUPPORT_TYPO="))
+	require.NoError(t, err)
+	require.Equal(t, 15, c.ExpireMinutes)
+	_, err = load([]string{"JWT_SECRET=", "DATABASE_URL=  "})
+	require.ErrorContains(t, err, "JWT_SECRET is not set")
+	require.ErrorContains(t, err, "DATABASE_URL is not set")
+}
+
+func TestEveryFaultIsNamedAtOnceWithoutItsValue(t *testing.T) {
+	t.Parallel()
+	_, err := load([]string{
+		"DATABASE_URL=mysql://root:" + canary + "@localhost/x", "JWT_SECRET=" + canary, "EXPIRE_MINUTES=" + canary,
+		"GROQ_API_URL=ftp://" + canary, "GROQ_MODEL=" + strings.Repeat(canary, 20), "GROQ_MAX_TOKENS=99999999999999999999",
+		"ALLOWED_ORIGINS=https://" + canary + "/path", "SUPPORT_ADDR=" + canary, "SUPPORT_DB_MAX_CONNS=-7771",
+		"SUPPORT_DOCS=" + canary, "SUPPORT_LOG_FORMAT=" + canary, "SUPPORT_LOG_LEVEL=" + canary,
+		"SUPPORT_TRUSTED_PROXIES=" + canary, "SUPPORT_ADRR=" + canary, "GROK_API_KEY=" + canary, "GROQ_API_KEY=other-" + canary,
+	})
+	require.Error(t, err)
+	text := err.Error()
+	require.NotContains(t, text, canary)
+	require.NotContains(t, text, "7771")
+	require.NotContains(t, text, "99999999999999999999")
+	names := []string{
+		"DATABASE_URL", "JWT_SECRET", "EXPIRE_MINUTES", "GROQ_API_URL", "GROQ_MODEL", "GROQ_MAX_TOKENS", "ALLOWED_ORIGINS",
+		"SUPPORT_ADDR", "SUPPORT_DB_MAX_CONNS", "SUPPORT_DOCS", "SUPPORT_LOG_FORMAT", "SUPPORT_LOG_LEVEL",
+		"SUPPORT_TRUSTED_PROXIES", "SUPPORT_ADRR", "GROK_API_KEY",
+	}
+	for _, name := range names {
+		require.Equal(t, 1, strings.Count(text, "\n  "+name+" "), "%s in:\n%s", name, text)
+	}
+	require.Contains(t, text, fmt.Sprintf("%d fault(s)", len(names)))
+}
+
+func TestWrongValueIsRefusedUnquoted(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string][]string{
+		"JWT_SECRET": {
+			"short", strings.Repeat("a", 31), strings.Repeat("a", 64), strings.Repeat("change-me", 5), "CHANGE-ME-change-me-CHANGE-ME-change-me",
+			"secret.secret.secret.secret.secret", "your_jwt_key_your_jwt_key_your_jwt_key",
+		},
+		"DATABASE_URL": {
+			"host=localhost password=hunter2 dbname=x", "postgres://user:hunter2@localhost", "http://localhost/hunter2",
+			"postgres://user:hunter2@local host/x", "postgres://user:hunter2%zz@localhost/x", "sqlite:///hunter2",
+		},
+		"EXPIRE_MINUTES":       {"0", "-1", "1441", "1.5", "15m", "0x0f", "99999999999999999999"},
+		"GROQ_MAX_TOKENS":      {"0", "-1", "65537", "1e3"},
+		"SUPPORT_DB_MAX_CONNS": {"0", "-1", "501", "2147483648", "twenty"},
+		"SUPPORT_DOCS":         {"yes", "on", "2"},
+		"SUPPORT_LOG_LEVEL":    {"verbose", "trace"},
+		"SUPPORT_LOG_FORMAT":   {"xml", "JSON"},
+		"SUPPORT_ADDR":         {"8000", "localhost", "::1:8000", "a:b:c"},
+		"GROQ_API_URL":         {"api.groq.com", "//api.groq.com", "file:///etc/passwd", "https://", "https://%zz"},
+		"ALLOWED_ORIGINS": {
+			"*", "https://*.example.com", "null", "https://a.example/", "https://A.example", "a.example", "https://u@a.example",
+			"https://a.example,https://b.example/x", "ftp://a.example", "https://a.example?x", "https://a.example,",
+		},
+		"SUPPORT_TRUSTED_PROXIES": {"10.0.0.1", "10.0.0.0/33", "proxy.example", "10.0.0.0/8,x", "*"},
+	} {
+		for _, value := range values {
+			variables := append([]string{"JWT_SECRET=" + goodSecret, "DATABASE_URL=" + goodDatabase}, name+"="+value)
+			_, err := load(variables)
+			require.Error(t, err, "%s=%s", name, value)
+			require.Contains(t, err.Error(), "1 fault(s)", "%s=%s: %v", name, value, err)
+			require.Contains(t, err.Error(), "\n  "+name+" ")
+			if len(value) > len("https://") { // The text itself may say as much.
+				require.NotContains(t, err.Error(), value)
+			}
+			require.NotContains(t, err.Error(), "hunter2")
+		}
+	}
+}
+
+func TestMisspeltSettingOfOursIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"SUPPORT_ADDRESS", "SUPPORT_", "SUPPORT_addr", "SUPPORT_LOGLEVEL", "SUPPORT_JWT_SECRET"} {
+		_, err := load(environ(name + "=" + canary))
+		require.ErrorContains(t, err, name+" is not a setting")
+		require.NotContains(t, err.Error(), canary)
+	}
+	_, err := load(environ("GROQ_TYPO=x", "SUPPORTED=x", "MY_SUPPORT_X=x", "support_x=x"))
+	require.NoError(t, err, "what is not ours is nobody's typing error")
+}
+
+func TestCommandNeedsOnlyWhatItUses(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(nil, 0)
+	require.NoError(t, err)
+	_, err = config.Load(nil, config.NeedDatabase)
+	require.ErrorContains(t, err, "DATABASE_URL is not set")
+	require.NotContains(t, err.Error(), "JWT_SECRET")
+	_, err = config.Load(nil, config.NeedSecret)
+	require.ErrorContains(t, err, "JWT_SECRET is not set")
+	require.NotContains(t, err.Error(), "DATABASE_URL")
+	_, err = config.Load([]string{"JWT_SECRET=short"}, 0)
+	require.ErrorContains(t, err, "JWT_SECRET", "one that is not needed is still not allowed to be wrong")
+}
+
+func TestMisspeltNamesOfTheSeedsWork(t *testing.T) {
+	t.Parallel()
+	c, err := load(environ("GROK_API_KEY="+canary, "GROK_API_URL=http://localhost:1"))
+	require.NoError(t, err)
+	require.Equal(t, canary, c.GroqAPIKey.Reveal())
+	require.Equal(t, "http://localhost:1", c.GroqAPIURL)
+	require.Equal(t, []string{
+		"GROK_API_KEY is deprecated: call it GROQ_API_KEY.", "GROK_API_URL is deprecated: call it GROQ_API_URL.",
+	}, c.Warnings)
+
+	c, err = load(environ("GROK_API_KEY=same", "GROQ_API_KEY=same"))
+	require.NoError(t, err)
+	require.Len(t, c.Warnings, 1)
+
+	_, err = load(environ("GROK_API_KEY=old-"+canary, "GROQ_API_KEY=new-"+canary))
+	require.ErrorContains(t, err, "GROK_API_KEY differs from GROQ_API_KEY")
+	require.NotContains(t, err.Error(), canary)
+
+	c, err = load(environ("GROK_API_KEY=", "GROQ_API_KEY=new"))
+	require.NoError(t, err)
+	require.Empty(t, c.Warnings)
+	require.Equal(t, "new", c.GroqAPIKey.Reveal())
+}
+
+func TestSecretIsNeverShown(t *testing.T) {
+	t.Parallel()
+	secret := config.Secret(canary)
+	holder := struct {
+		Secret  config.Secret
+		Pointer *config.Secret
+		List    []config.Secret
+		Map     map[string]config.Secret
+		Any     any
+	}{secret, &secret, []config.Secret{secret}, map[string]config.Secret{"key": secret}, secret}
+	whole, err := load(environ("GROQ_API_KEY=" + canary))
+	require.NoError(t, err)
+
+	for _, value := range []any{secret, holder, holder.List, holder.Map, whole, &whole} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X"} {
+			require.NotContains(t, fmt.Sprintf(verb, value), canary, verb)
+			require.NotContains(t, strings.ToLower(fmt.Sprintf(verb, value)), fmt.Sprintf("%x", canary), verb)
+		}
+		require.NotContains(t, fmt.Sprint(value)+fmt.Sprintln(value), canary)
+		encoded, err := json.Marshal(value)
+		require.NoError(t, err)
+		require.NotContains(t, string(encoded), canary)
+		var log bytes.Buffer
+		for _, handler := range []slog.Handler{slog.NewJSONHandler(&log, nil), slog.NewTextHandler(&log, nil)} {
+			logger := slog.New(handler).With(slog.Any("with", value))
+			logger.Info("said", slog.Any("value", value), slog.Group("group", slog.Any("value", value)))
+		}
+		require.NotContains(t, log.String(), canary)
+	}
+	require.Equal(t, "[redacted]", secret.String())
+	require.NotContains(t, fmt.Errorf("open %s: %w", secret, fmt.Errorf("dial %v", secret)).Error(), canary)
+	require.Equal(t, canary, secret.Reveal())
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+func newTestCursors(t *testing.T, secret string) cursors {
+	t.Helper()
+	cs, err := newCursors([]byte(secret))
+	require.NoError(t, err)
+	return cs
+}
+
+func randomID(r *rand.Rand) (id uuid.UUID) {
+	for i := range id {
+		id[i] = byte(r.UintN(256))
+	}
+	return id
+}
+
+func TestCursorComesBackAsThePositionItWasMadeOf(t *testing.T) {
+	t.Parallel()
+	cs := newTestCursors(t, "a secret")
+	r := rand.New(rand.NewPCG(1, 2))
+	micros := []int64{0, 1, -1, math.MinInt64 / 2, math.MaxInt64 / 2, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMicro()}
+	for len(micros) < 500 {
+		micros = append(micros, r.Int64N(4e15)-2e15)
+	}
+	for _, micro := range micros {
+		actor := auth.Actor{ID: randomID(r)}
+		want := ticket.Position{CreatedAt: time.UnixMicro(micro).UTC(), ID: randomID(r)}
+		cursor := cs.encode(actor, ticketsPath, want)
+		require.Regexp(t, `^[A-Za-z0-9_-]{1,128}$`, cursor, "as the contract's parameter has it")
+		got, err := cs.decode(actor, ticketsPath, cursor)
+		require.NoError(t, err)
+		require.Equal(t, want, *got)
+	}
+}
+
+func TestCursorWithAnyByteChangedIsRefused(t *testing.T) {
+	t.Parallel()
+	cs := newTestCursors(t, "a secret")
+	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
+	cursor := cs.encode(actor, ticketsPath, ticket.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	require.NoError(t, err)
+	for i := range raw {
+		for bit := range 8 {
+			changed := append([]byte{}, raw...)
+			changed[i] ^= 1 << bit
+			requireNoCursor(t, cs, actor, ticketsPath, base64.RawURLEncoding.EncodeToString(changed))
+		}
+		requireNoCursor(t, cs, actor, ticketsPath, base64.RawURLEncoding.EncodeToString(raw[:i]))
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= \n"
+	for i := range cursor {
+		for _, letter := range []byte(alphabet) {
+			if letter != cursor[i] {
+				requireNoCursor(t, cs, actor, ticketsPath, cursor[:i]+string(letter)+cursor[i+1:])
+			}
+		}
+	}
+	for _, other := range []string{cursor + "A", cursor + "=", cursor + cursor, ""} {
+		requireNoCursor(t, cs, actor, ticketsPath, other)
+	}
+}
+
+func TestCursorIsBoundToSecretAccountAndList(t *testing.T) {
+	t.Parallel()
+	cs := newTestCursors(t, "a secret")
+	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
+	list := messagesPath(uuid.Must(uuid.NewV7()))
+	cursor := cs.encode(actor, list, ticket.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	requireNoCursor(t, newTestCursors(t, "another secret"), actor, list, cursor)
+	requireNoCursor(t, cs, auth.Actor{ID: uuid.Must(uuid.NewV7())}, list, cursor)
+	requireNoCursor(t, cs, auth.Actor{}, list, cursor)
+	requireNoCursor(t, cs, actor, ticketsPath, cursor)
+	requireNoCursor(t, cs, actor, messagesPath(uuid.Must(uuid.NewV7())), cursor)
+	requireNoCursor(t, cs, actor, list[:len(list)-1], cursor)
+	_, err := newTestCursors(t, "a secret").decode(actor, list, cursor)
+	require.NoError(t, err, "another replica with the same secret takes it")
+}
+
+func requireNoCursor(t *testing.T, cs cursors, actor auth.Actor, list, cursor string) {
+	t.Helper()
+	_, err := cs.decode(actor, list, cursor)
+	require.True(t, apperr.Is(err, apperr.InvalidParameter), "%q was taken", cursor)
+	require.Equal(t, []apperr.Field{{Pointer: "/cursor", Code: apperr.InvalidFormat}}, apperr.From(err).Fields)
+}

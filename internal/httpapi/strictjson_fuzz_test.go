@@ -1,0 +1,211 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// requireStrict holds a text that was accepted against encoding/json, which is more lenient and has none of our code.
+func requireStrict(t *testing.T, text []byte, value any) {
+	t.Helper()
+	require.True(t, utf8.Valid(text))
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var want any
+	require.NoError(t, decoder.Decode(&want))
+	require.Equal(t, want, value)
+	_, err := decoder.Token()
+	require.ErrorIs(t, err, io.EOF)
+
+	tokens := json.NewDecoder(bytes.NewReader(text))
+	tokens.UseNumber()
+	requireNesting(t, tokens, 0)
+	requireText(t, value)
+}
+
+// requireNesting reads one value and wants its nesting to be bounded and its names to be unique.
+func requireNesting(t *testing.T, tokens *json.Decoder, depth int) {
+	t.Helper()
+	require.LessOrEqual(t, depth, 32)
+	token, err := tokens.Token()
+	require.NoError(t, err)
+	switch token {
+	case json.Delim('['):
+		for tokens.More() {
+			requireNesting(t, tokens, depth+1)
+		}
+	case json.Delim('{'):
+		names := map[string]bool{}
+		for tokens.More() {
+			name, err := tokens.Token()
+			require.NoError(t, err)
+			text := fmt.Sprint(name)
+			require.False(t, names[text], "the name %q twice", text)
+			names[text] = true
+			requireNesting(t, tokens, depth+1)
+		}
+	default:
+		return
+	}
+	_, err = tokens.Token()
+	require.NoError(t, err)
+}
+
+// requireText wants every text and every name to be without control characters and other characters that are no text.
+func requireText(t *testing.T, value any) {
+	t.Helper()
+	switch value := value.(type) {
+	case string:
+		require.True(t, utf8.ValidString(value))
+		require.False(t, strings.ContainsAny(value, "\ufffe\uffff"))
+		for _, r := range value {
+			require.True(t, r >= ' ' || r == '\t' || r == '\n' || r == '\r', "%q", value)
+		}
+	case []any:
+		for _, element := range value {
+			requireText(t, element)
+		}
+	case map[string]any:
+		for name, member := range value {
+			requireText(t, name)
+			requireText(t, member)
+		}
+	}
+}
+
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"title":"A title","description":"Line\nbreak\ttab \u00e9 \ud83d\ude00"}`, `{"a":{"b":[1,-0,1e400,9007199254740993]}}`,
+		`null`, `true`, `false`, `""`, `0`, `-1.5E+10`, `[]`, `{}`, ` {"a" : [ ] } `, `[[],{},[{}]]`, `{"":""}`,
+		`{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":1}}`, `{"a":1,"a":`, `{"a":1}{"a":1}`, `{"a":1} x`,
+		`"\ud800"`, `"\ude00\ud83d"`, `"\ud83d\u0041"`, `{"\ud800":1}`, `"\u0000"`, `{"a\u0001":1}`, `"\ufffe"`, `"\uffff"`,
+		"\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", "\uFEFF{}", "{}\x00", "\"a\x00b\"", "\"a\nb\"", `NaN`, `[1,]`, `{"a":1,}`,
+		`01`, `+1`, `.5`, `1.`, `0x10`, `1e`, `-`, `"\x41"`, `'a'`, `{a:1}`, `/**/1`, `nul`, ``, `{`, `"`, `[`, `{"a"`, `{"a":`,
+		strings.Repeat("[", 32) + strings.Repeat("]", 32), strings.Repeat("[", 33) + strings.Repeat("]", 33),
+		strings.Repeat(`{"a":`, 31) + "[1]" + strings.Repeat("}", 31), strings.Repeat("[", 10001),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		value, fields, err := decodeJSON(text)
+		switch {
+		case err != nil:
+			require.Empty(t, fields)
+		case len(fields) > 0:
+			require.True(t, json.Valid(text), "what cannot be parsed is malformed")
+			for _, field := range fields {
+				require.True(t, field.Pointer == "" || field.Pointer[0] == '/', "%q", field.Pointer)
+			}
+		default:
+			requireStrict(t, text, value)
+		}
+	})
+}
+
+// jsonMaker writes random JSON values of every kind that the decoder is to take.
+type jsonMaker struct{ *rand.Rand }
+
+func (m jsonMaker) space() string {
+	return []string{"", "", "", " ", "\n", "\t\r\n "}[m.IntN(6)]
+}
+
+func (m jsonMaker) text() string {
+	pieces := []string{
+		"a", "Z", " ", `\"`, `\\`, `\/`, `\n`, `\r`, `\t`, `\u0041`, `\ud83d\ude00`, "é", "e\u0301", "漢", "😀", "\u202e",
+		"\u007f", "\ufffd", "<script>", "%s", `\ufffd`,
+	}
+	var b strings.Builder
+	for range m.IntN(8) {
+		b.WriteString(pieces[m.IntN(len(pieces))])
+	}
+	return b.String()
+}
+
+func (m jsonMaker) number() string {
+	return []string{"0", "-0", "1", "-12.5", "1e5", "1E-400", "1e400", "9007199254740993", "0.000", "123456789012345678901234567890"}[m.IntN(10)]
+}
+
+func (m jsonMaker) value(depth int) string {
+	kind := m.IntN(7)
+	if depth == 0 {
+		kind = m.IntN(5)
+	}
+	var parts []string
+	switch kind {
+	case 0:
+		return m.number()
+	case 1, 2:
+		return `"` + m.text() + `"`
+	case 3:
+		return "null"
+	case 4:
+		return []string{"true", "false"}[m.IntN(2)]
+	case 5:
+		for range m.IntN(4) {
+			parts = append(parts, m.space()+m.value(depth-1)+m.space())
+		}
+		return "[" + m.space() + strings.Join(parts, ",") + "]"
+	default:
+		for i := range m.IntN(4) {
+			name := fmt.Sprintf(`"%s%d"`, m.text(), i)
+			parts = append(parts, m.space()+name+m.space()+":"+m.space()+m.value(depth-1))
+		}
+		return "{" + strings.Join(parts, ",") + m.space() + "}"
+	}
+}
+
+func TestEveryProperJSONValueIsAccepted(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5000) {
+		m := jsonMaker{rand.New(rand.NewPCG(seed, 0))}
+		text := m.space() + m.value(6) + m.space()
+		value, fields, err := decodeJSON([]byte(text))
+		require.NoError(t, err, "seed %d: %s", seed, text)
+		require.Empty(t, fields, "seed %d: %s", seed, text)
+		requireStrict(t, []byte(text), value)
+	}
+}
+
+func TestDepthIsCountedByLevel(t *testing.T) {
+	t.Parallel()
+	for depth := 1; depth <= 40; depth++ {
+		for _, text := range []string{
+			strings.Repeat("[", depth) + strings.Repeat("]", depth),
+			strings.Repeat("[", depth) + "1" + strings.Repeat("]", depth),
+			strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth),
+			strings.Repeat("[", depth-1) + "{}" + strings.Repeat("]", depth-1),
+		} {
+			_, fields, err := decodeJSON([]byte(text))
+			require.Empty(t, fields)
+			require.Equal(t, depth > maxDepth, err != nil, text)
+		}
+	}
+}
+
+func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("n", 30000)
+	text := `{"` + name + `":["` + strings.Repeat(`\u0001","`, 3000) + `"]}`
+	_, fields, err := decodeJSON([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, fields, maxFieldErrors)
+
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	object := map[string]any{}
+	for i := range 3000 {
+		object[fmt.Sprint(i)] = i
+	}
+	faults := validate(doc.Components.Schemas["CreateTicketRequest"].Value, object)
+	require.Len(t, faults, len(object)+2, "each unknown member once, and the two that are missing")
+}
