@@ -1,6 +1,9 @@
 package config
 
-import "log/slog"
+import (
+	"fmt"
+	"log/slog"
+)
 
 const redacted = "[redacted]"
 
@@ -10,11 +13,11 @@ type Secret string
 // Reveal returns the value, for the one place that needs it.
 func (s Secret) Reveal() string { return string(s) }
 
-// String hides the value from fmt.
+// String hides the value from whoever wants a string.
 func (Secret) String() string { return redacted }
 
-// GoString hides the value from fmt's %#v.
-func (Secret) GoString() string { return redacted }
+// Format hides the value from fmt, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // LogValue hides the value from slog.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

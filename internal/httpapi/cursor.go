@@ -67,16 +67,16 @@ func (cs cursors) mac(actor auth.Actor, list string, position []byte) []byte {
 }
 
 // page reads the parameters of a list. The list's name is its path.
-func (cs cursors) page(actor auth.Actor, list string, limit int32, cursor string) (ticket.Page, error) {
-	page := ticket.Page{Limit: limit}
-	if limit == 0 {
-		page.Limit = defaultLimit
+func (cs cursors) page(actor auth.Actor, list string, limit *int32, cursor *string) (ticket.Page, error) {
+	page := ticket.Page{Limit: defaultLimit}
+	if limit != nil {
+		page.Limit = *limit
 	}
-	if cursor == "" {
+	if cursor == nil {
 		return page, nil
 	}
 	var err error
-	page.After, err = cs.decode(actor, list, cursor)
+	page.After, err = cs.decode(actor, list, *cursor)
 	return page, err
 }
 
