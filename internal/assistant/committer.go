@@ -157,7 +157,9 @@ func (c *committer) take() map[uuid.UUID]piece {
 // publish hands a committed delta to the readers.
 func (c *committer) publish(p piece) {
 	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta)})
-	p.owner.committed()
+	if p.owner.committed() {
+		c.markDirty(p.owner)
+	}
 }
 
 // settle finds out why a delta was not taken. Either an earlier try of the same commit went through unheard; or the

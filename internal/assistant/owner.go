@@ -37,7 +37,9 @@ type owner struct {
 	// commit whose answer was lost may have gone through.
 	inflight *Delta
 	lastSeq  int64
-	// changed is closed when inflight was committed.
+	// lost says that nothing more is to be committed.
+	lost bool
+	// changed is closed when inflight was committed, or the response was lost.
 	changed chan struct{}
 }
 
@@ -49,6 +51,9 @@ func newOwner(response sqlc.AIResponse, f *feed, cancel context.CancelCauseFunc)
 func (o *owner) take() (Delta, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.lost {
+		return Delta{}, false
+	}
 	if o.inflight == nil {
 		if len(o.pending) == 0 {
 			return Delta{}, false
@@ -62,23 +67,27 @@ func (o *owner) take() (Delta, bool) {
 	return *o.inflight, true
 }
 
-// committed says that the delta which was taken is in the log.
-func (o *owner) committed() {
+// committed says that the delta which was taken is in the log, and returns whether more has come meanwhile.
+func (o *owner) committed() (more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.lastSeq = o.inflight.ID.Seq
 	o.inflight = nil
 	close(o.changed)
 	o.changed = make(chan struct{})
+	return len(o.pending) > 0
 }
 
 // flush waits until everything that was added is committed, and returns the number of the last delta.
 func (o *owner) flush(ctx context.Context) (int64, error) {
 	for {
 		o.mu.Lock()
-		clean, lastSeq, changed := o.inflight == nil && len(o.pending) == 0, o.lastSeq, o.changed
+		clean, lost, lastSeq, changed := o.inflight == nil && len(o.pending) == 0, o.lost, o.lastSeq, o.changed
 		o.mu.Unlock()
-		if clean {
+		switch {
+		case lost:
+			return 0, errLost
+		case clean:
 			return lastSeq, nil
 		}
 		select {
@@ -90,7 +99,14 @@ func (o *owner) flush(ctx context.Context) (int64, error) {
 }
 
 // lose stops the writing: the response is not this owner's any more.
-func (o *owner) lose() { o.cancel(errLost) }
+func (o *owner) lose() {
+	o.mu.Lock()
+	o.lost = true
+	close(o.changed)
+	o.changed = make(chan struct{})
+	o.mu.Unlock()
+	o.cancel(errLost)
+}
 
 // write generates the answer, commits it piece by piece, and ends the response. ctx ends when the answer is lost, or when
 // the process must stop.
@@ -202,9 +218,11 @@ func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.R
 			return failure
 		}
 	}
-	// Who ended it has written the end, and the follower will read it.
-	o.feed.setLocal(false)
-	s.hub.follow()
+	// Who has it now writes the rest, and the follower will read it.
+	if s.isCurrent(o) {
+		o.feed.setLocal(false)
+		s.hub.follow()
+	}
 	if recordErr := s.store.RecordAIResponseUsage(ctx, s.usage(o, result)); recordErr != nil {
 		err = errors.Join(err, recordErr)
 	}

@@ -188,12 +188,16 @@ func (s *Service) start(ctx context.Context, c claim) error {
 			return err
 		}
 	}
-	f.setLocal(true)
 	running, cancel := context.WithCancelCause(s.ctx)
 	o := newOwner(c.response, f, cancel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if before := s.owners[c.response.ID]; before != nil {
+		// This process was thought dead, and has taken over from itself.
+		before.lose()
+	}
 	s.owners[c.response.ID] = o
+	f.setLocal(true)
 	s.wg.Go(func() {
 		s.write(running, o, c.conversation)
 		cancel(nil)
@@ -209,6 +213,13 @@ func (s *Service) forget(o *owner) {
 	}
 	s.mu.Unlock()
 	s.hub.release(o.feed)
+}
+
+// isCurrent reports whether no other attempt at the response has begun here.
+func (s *Service) isCurrent(o *owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owners[o.response.ID] == o
 }
 
 // running returns what is being written here.

@@ -67,22 +67,46 @@ func TestHumanFencesARunningAnswer(t *testing.T) {
 	}
 }
 
-func TestNewQuestionSupersedesTheAnswerToTheOldOne(t *testing.T) {
+func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
-	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "old", After: 2}}})
-	old := user.Stream(t, ticket.ID)
-	requireHeld(t, s, "old")
-	user.Say(t, ticket.ID, "Forget it: what about November?")
+	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "before", After: 0}}})
+	waiting := make(chan apitest.Answer, 1)
+	go func() { waiting <- user.Stream(t, ticket.ID).ReadAll() }()
+	requireHeld(t, s, "before")
+	question := user.Say(t, ticket.ID, "Forget it: what about November?")
 
-	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
-	require.Equal(t, client.AIFailureCodeSuperseded, old.ReadAll().Failed.Code)
+	answer := <-waiting
+	require.NotNil(t, answer.Done, "who waits for the answer gets the one to the new question")
+	require.Equal(t, answer.Text, user.Stream(t, ticket.ID).ReadAll().Text)
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[0].End == groqsim.EndClientGone
 	}), "upstream is hung up on")
 	require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
+	require.Equal(t, question.ID.String(), storetest.QueryText(t, s.DatabaseURL,
+		"SELECT turn_message_id::text FROM ai_responses WHERE status = 'completed'"))
+}
+
+func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "middle", After: 2}}})
+	first := user.Stream(t, ticket.ID)
+	requireHeld(t, s, "middle")
+	user.Say(t, ticket.ID, "And what about November?")
+	waiting := make(chan apitest.Answer, 1)
+	go func() { waiting <- user.Stream(t, ticket.ID).ReadAll() }()
+
+	s.Simulator.Release("middle")
+	old, answer := first.ReadAll(), <-waiting
+	require.NotNil(t, old.Done)
+	require.NotNil(t, answer.Done)
+	require.NotEqual(t, old.Done.AIResponseID, answer.Done.AIResponseID)
+	require.Equal(t, 2, countAIMessages(t, s, ticket.ID))
 }
 
 func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
@@ -91,12 +115,31 @@ func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	// What a process leaves behind that was killed while it wrote.
+	storetest.Exec(t, s.DatabaseURL, `
+		WITH left_behind AS (
+			INSERT INTO ai_responses (id, ticket_id, model, owner_id, last_seq, lease_expires_at)
+			VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 1, now() - interval '1 second')
+			RETURNING id
+		)
+		INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+		SELECT id, 1, 'delta', 1, 'Half an ans' FROM left_behind`, ticket.ID)
+	answer := user.Stream(t, ticket.ID).ReadAll()
+	require.Equal(t, "reset", answer.Events[2].Name)
+	require.Equal(t, answer.Text, answer.Done.Message.Content)
+	require.NotContains(t, answer.Text, "Half an ans")
+	require.Equal(t, 2, storetest.QueryInt(t, s.DatabaseURL, "SELECT attempt FROM ai_responses"))
+}
+
+func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL,
-		`INSERT INTO ai_responses (id, ticket_id, model, lease_expires_at)
-		VALUES (gen_random_uuid(), $1, 'm', now() - interval '1 second')`, ticket.ID)
-	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
-	require.Equal(t, 1, storetest.QueryInt(t, s.DatabaseURL,
-		"SELECT count(*) FROM ai_responses WHERE status = 'failed' AND error_code = 'ai_timeout'"))
+		`INSERT INTO ai_responses (id, ticket_id, model, owner_id, attempt, lease_expires_at)
+		VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 3, now() - interval '1 second')`, ticket.ID)
+	user.OpenStream(t, ticket.ID, "").RequireProblem(http.StatusGatewayTimeout, client.ProblemCodeAITimeout)
+	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "it can be asked again")
 }
 
 func TestReplyRacingTheCommitIsNeverPublishedWithTheAnswer(t *testing.T) {

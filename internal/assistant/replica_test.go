@@ -1,0 +1,131 @@
+package assistant_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// requireLog checks a response's log against the rules and returns its text: numbers without holes, one end, and the deltas
+// since the last reset are the message.
+func (b *bench) requireLog(t *testing.T) string {
+	t.Helper()
+	const query = `
+		SELECT (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id AND e.seq BETWEEN 1 AND r.last_seq)
+			= r.last_seq
+			AND (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id AND e.kind IN ('done', 'failed')) = 1
+		FROM ai_responses AS r WHERE r.status = 'completed'`
+	require.Equal(t, "true", storetest.QueryText(t, b.url, "SELECT ("+query+")::text"))
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM messages WHERE author = 'ai'"))
+	text := storetest.QueryText(t, b.url, `
+		SELECT string_agg(e.content, '' ORDER BY e.seq) FROM ai_response_events AS e
+		WHERE e.kind = 'delta' AND e.seq > (
+			SELECT coalesce(max(seq), 0) FROM ai_response_events AS x
+			WHERE x.ai_response_id = e.ai_response_id AND x.kind = 'reset'
+		)`)
+	require.Equal(t, storetest.QueryText(t, b.url, "SELECT content FROM messages WHERE author = 'ai'"), text)
+	return text
+}
+
+func TestReaderHopsBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	replicas := []*assistant.Service{b.service, b.another(t), b.another(t)}
+	want := strings.Repeat("a word and 👋 another one, ", 40)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Text: want, TokensPerSecond: 400}))
+	var last assistant.EventID
+	var events []assistant.Event
+	for ended := false; !ended; {
+		reader, err := replicas[rand.IntN(len(replicas))].Open(t.Context(), b.customer, b.ticket.ID, last)
+		require.NoError(t, err)
+		for range 1 + rand.IntN(5) {
+			entry, err := reader.Next(t.Context())
+			require.NoError(t, err)
+			switch e := entry.Event.(type) {
+			case assistant.Delta:
+				require.Equal(t, last.Seq+1, e.ID.Seq, "neither a gap nor a repetition")
+				last = e.ID
+			case assistant.Done:
+				ended = true
+			}
+			events = append(events, entry.Event)
+			if ended {
+				break
+			}
+		}
+		reader.Close()
+	}
+	require.Equal(t, want, textOf(events))
+	require.Equal(t, want, b.requireLog(t))
+	require.Len(t, b.simulator.Requests(), 1)
+}
+
+func TestOwnerThatWasThoughtDeadWritesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.another(t)
+	b.hold(t, "frozen", 5)
+	reader := b.open(t)
+	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+		return records[0].HeldAt == "frozen"
+	}))
+	// As if its lease had ended while the process was frozen.
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute'")
+	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+		return len(records) == 2 && records[1].End == groqsim.EndCompleted
+	}))
+	b.simulator.Release("frozen")
+	events := readAll(t, reader)
+	done, ok := events[len(events)-1].(assistant.Done)
+	require.True(t, ok)
+	require.EqualValues(t, 2, done.Response.Attempt)
+	require.Equal(t, b.requireLog(t), textOf(events))
+}
+
+func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
+		Deltas: slices.Repeat([]string{"word "}, 30), TokensPerSecond: 200,
+		Gates: []groqsim.Gate{{Name: "crash", After: 20}},
+	}))
+	reader := b.open(t)
+	var before []assistant.Event
+	for textOf(before) != strings.Repeat("word ", 20) {
+		entry, err := reader.Next(t.Context())
+		require.NoError(t, err)
+		before = append(before, entry.Event)
+	}
+	require.Greater(t, len(before), 3)
+	// What a crash does to commits that did not wait for the disk.
+	storetest.Exec(t, b.url, `
+		WITH lost AS (DELETE FROM ai_response_events WHERE seq > 1 RETURNING seq)
+		UPDATE ai_responses SET last_seq = 1 WHERE EXISTS (SELECT FROM lost)`)
+	b.simulator.Release("crash")
+	events := append(before, readAll(t, reader)...)
+	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.Equal(t, b.requireLog(t), textOf(events))
+}
+
+func TestDatabaseThatComesBackHasTheWholeAnswer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{TokensPerSecond: 100}))
+	reader := b.open(t)
+	// Nobody can write while the table is locked; the sessions that try are given up by the database.
+	storetest.Exec(t, b.url, `
+		DO $$ BEGIN
+			LOCK TABLE ai_response_events IN ACCESS EXCLUSIVE MODE;
+			PERFORM pg_sleep(3);
+		END $$`)
+	events := readAll(t, reader)
+	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.Equal(t, b.requireLog(t), textOf(events))
+}
