@@ -25,7 +25,7 @@ func (p *process) walk(t *testing.T) string {
 	require.True(t, found)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "sh", "-e", "-c", script).CombinedOutput() //nolint:gosec // Our own text.
+	out, err := exec.CommandContext(ctx, "sh", "-e", "-c", script).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
 }
@@ -36,7 +36,7 @@ func openDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "support-dev-test-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // The database's own user passes through it.
+	require.NoError(t, os.Chmod(dir, 0o755))
 	return dir
 }
 

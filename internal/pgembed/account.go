@@ -42,7 +42,7 @@ func serverAccount(data string) (account, error) {
 		if err := errors.Join(uidErr, gidErr); err != nil {
 			return account{}, fmt.Errorf("user %s: %w", name, err)
 		}
-		return account{name: name, uid: uint32(uid), gid: uint32(gid), switched: true}, nil
+		return account{name: name, uid: uint32(uid), gid: uint32(gid), switched: true}, nil //nolint:gosec // See above.
 	}
 	return account{}, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody")
 }

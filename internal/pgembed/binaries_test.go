@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -121,7 +120,7 @@ func TestBinariesOfThisMachine(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, filepath.IsAbs(found.Dir))
 	require.GreaterOrEqual(t, found.Major, oldestMajor)
-	require.Regexp(t, regexp.MustCompile(`^\d+[\w.]*$`), found.Version)
+	require.Regexp(t, `^\d+[\w.]*$`, found.Version)
 }
 
 func TestCacheRoot(t *testing.T) {

@@ -63,7 +63,7 @@ func (e environment) download(ctx context.Context, o Options) error {
 	go func() {
 		// The download itself cannot be interrupted. It keeps the lock until
 		// its end, so that the next one finds its files complete or gone.
-		err := fetch(base, e.repository, uint32(port))
+		err := fetch(base, e.repository, uint32(port)) //nolint:gosec // A port has 16 bits.
 		result <- errors.Join(err, lock.release())
 	}()
 	select {
@@ -151,6 +151,6 @@ func openToAll(dir string) error {
 		if entry.IsDir() || mode&0o100 != 0 {
 			mode |= 0o111
 		}
-		return os.Chmod(path, mode)
+		return os.Chmod(path, mode) //nolint:gosec // Nobody else writes to the folder yet.
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ import (
 // TestDownload serves this machine's programs in the layout of a Maven
 // repository. It is not parallel: no other test may fork while the unpacked
 // programs are open for writing, or the system refuses to run them.
-func TestDownload(t *testing.T) {
+func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the programs do not run apart from their libraries")
 	}
@@ -149,7 +150,7 @@ func xzOf(content []byte) []byte {
 	out := append([]byte("\xfd7zXZ\x00"), append(flags, sum(flags)...)...)
 
 	header := []byte{2, 0, 0x21, 1, 18, 0, 0, 0} // one LZMA2 filter, 2 MiB dictionary
-	block := append(header, sum(header)...)
+	block := slices.Concat(header, sum(header))
 	for offset := 0; offset < len(content); offset += 1 << 16 {
 		chunk := content[offset:min(offset+1<<16, len(content))]
 		control := byte(2)

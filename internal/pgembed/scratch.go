@@ -52,7 +52,7 @@ func sweepFolder(dir string) {
 		if err != nil {
 			return
 		}
-		defer func() { _ = l.release() }()
+		defer func() { _ = l.release() }() //nolint:gocritic // All of them are held until the end.
 	}
 	pidFiles, _ := filepath.Glob(filepath.Join(dir, "*", "data", pidFileName))
 	for _, path := range pidFiles {

@@ -235,7 +235,7 @@ func (s *Server) shutDown() error {
 	}
 	if s.scratch && s.folder.base != "" {
 		// The context of Start has ended by now, so this wait has its own end.
-		ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), removeLimit) //nolint:forbidigo // See above.
 		errs = append(errs, removeFolder(ctx, s.folder.base))
 		cancel()
 	}

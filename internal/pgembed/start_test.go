@@ -199,7 +199,7 @@ func TestAbandonedThrowAwayFoldersAreSwept(t *testing.T) {
 // user, when this run is root's. It is not parallel, so that no other test
 // forks while the copied program is open for writing: the system would refuse
 // to run it.
-func TestAsOrdinaryUser(t *testing.T) {
+func TestAsOrdinaryUser(t *testing.T) { //nolint:paralleltest // It forks.
 	if os.Geteuid() != 0 {
 		t.Skip("this run is an ordinary user's already")
 	}
