@@ -1349,11 +1349,14 @@ type ClientInterface interface {
 	// | `failed` | `FailedEvent` | The end: there is no answer. |
 	//
 	// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-	// with `Last-Event-ID` goes on after that event, and one that already has the end gets `204`, which stops a
-	// browser's `EventSource`. A comment line comes every 15 seconds while nothing else does.
+	// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
+	// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
+	// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
+	// answer is gone, another one begins it anew, after a `reset`.
 	//
 	// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
-	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied.
+	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
+	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
 	StreamAIResponse(ctx context.Context, ticketID TicketID, params *StreamAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1696,11 +1699,14 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, body Updat
 // | `failed` | `FailedEvent` | The end: there is no answer. |
 //
 // Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-// with `Last-Event-ID` goes on after that event, and one that already has the end gets `204`, which stops a
-// browser's `EventSource`. A comment line comes every 15 seconds while nothing else does.
+// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
+// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
+// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
+// answer is gone, another one begins it anew, after a `reset`.
 //
 // Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
-// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied.
+// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
+// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
 func (c *Client) StreamAIResponse(ctx context.Context, ticketID TicketID, params *StreamAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2522,11 +2528,14 @@ type ClientWithResponsesInterface interface {
 	// | `failed` | `FailedEvent` | The end: there is no answer. |
 	//
 	// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-	// with `Last-Event-ID` goes on after that event, and one that already has the end gets `204`, which stops a
-	// browser's `EventSource`. A comment line comes every 15 seconds while nothing else does.
+	// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
+	// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
+	// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
+	// answer is gone, another one begins it anew, after a `reset`.
 	//
 	// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
-	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied.
+	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
+	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4110,11 +4119,14 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // | `failed` | `FailedEvent` | The end: there is no answer. |
 //
 // Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-// with `Last-Event-ID` goes on after that event, and one that already has the end gets `204`, which stops a
-// browser's `EventSource`. A comment line comes every 15 seconds while nothing else does.
+// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
+// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
+// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
+// answer is gone, another one begins it anew, after a `reset`.
 //
 // Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
-// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied.
+// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
+// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -72,6 +72,7 @@ func (c *committer) markDirty(owners ...*owner) {
 
 // run commits until ctx ends.
 func (c *committer) run(ctx context.Context) {
+	committing := outage{what: "committing deltas", logger: c.logger}
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,8 +81,9 @@ func (c *committer) run(ctx context.Context) {
 		}
 		begin := time.Now()
 		pause := commitInterval
-		if err := c.commit(ctx); err != nil {
-			c.logger.WarnContext(ctx, "deltas not committed", slog.Any("error", err))
+		err := c.commit(ctx)
+		committing.note(ctx, err)
+		if err != nil {
 			pause = commitPause
 		}
 		select {

@@ -83,8 +83,8 @@ func ParseEventID(s string) EventID {
 	return parsed
 }
 
-// isEnd reports whether no event comes after this one.
-func isEnd(e Event) bool {
+// IsEnd reports whether no event comes after this one.
+func IsEnd(e Event) bool {
 	switch e.(type) {
 	case Done, Failed:
 		return true

@@ -2,7 +2,6 @@ package assistant
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +20,7 @@ const (
 
 // follow brings the events of responses that are written elsewhere to the readers here, until ctx ends.
 func (s *Service) follow(ctx context.Context) {
+	following := outage{what: "following events", logger: s.options.Logger}
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,9 +28,7 @@ func (s *Service) follow(ctx context.Context) {
 		case <-s.hub.wanted:
 		}
 		for feeds := s.hub.followed(); len(feeds) > 0; feeds = s.hub.followed() {
-			if err := s.load(ctx, feeds); err != nil && ctx.Err() == nil {
-				s.options.Logger.WarnContext(ctx, "events not followed", slog.Any("error", err))
-			}
+			following.note(ctx, s.load(ctx, feeds))
 			select {
 			case <-ctx.Done():
 				return

@@ -37,11 +37,11 @@ func (f *feed) publish(entries ...Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range entries {
-		if e.Event.seq() <= f.lastSeqLocked() || f.ended {
-			continue
+		if f.ended || len(f.entries) > 0 && e.Event.seq() != f.lastSeqLocked()+1 {
+			continue // It is there already, or an earlier one must come first.
 		}
 		f.entries = append(f.entries, e)
-		f.ended = isEnd(e.Event)
+		f.ended = IsEnd(e.Event)
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})

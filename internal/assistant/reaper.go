@@ -34,6 +34,7 @@ const (
 
 // reap takes over responses whose writer is gone, until ctx ends.
 func (s *Service) reap(ctx context.Context) {
+	reaping := outage{what: "taking over answers", logger: s.options.Logger}
 	swept := time.Now()
 	for {
 		select {
@@ -46,9 +47,7 @@ func (s *Service) reap(ctx context.Context) {
 			swept = time.Now()
 			err = errors.Join(err, s.sweep(ctx))
 		}
-		if err != nil && ctx.Err() == nil {
-			s.options.Logger.WarnContext(ctx, "reaping", slog.Any("error", err))
-		}
+		reaping.note(ctx, err)
 	}
 }
 
@@ -98,15 +97,14 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 
 // watch keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
 func (s *Service) watch(ctx context.Context) {
+	watching := outage{what: "watching leases", logger: s.options.Logger}
 	for turn := 1; ; turn++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(watchInterval):
 		}
-		if err := s.committer.watch(ctx, s.running(), turn%renewEvery == 0); err != nil && ctx.Err() == nil {
-			s.options.Logger.WarnContext(ctx, "leases not watched", slog.Any("error", err))
-		}
+		watching.note(ctx, s.committer.watch(ctx, s.running(), turn%renewEvery == 0))
 	}
 }
 

@@ -109,7 +109,7 @@ func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
 		WITH lost AS (DELETE FROM ai_response_events WHERE seq > 1 RETURNING seq)
 		UPDATE ai_responses SET last_seq = 1 WHERE EXISTS (SELECT FROM lost)`)
 	b.simulator.Release("crash")
-	events := append(before, readAll(t, reader)...)
+	events := slices.Concat(before, readAll(t, reader))
 	require.IsType(t, assistant.Done{}, events[len(events)-1])
 	require.Equal(t, b.requireLog(t), textOf(events))
 }

@@ -180,9 +180,8 @@ func (s *Service) checkEnd(ctx context.Context, actor auth.Actor, ticketID uuid.
 // start writes a response that this replica owns.
 func (s *Service) start(ctx context.Context, c claim) error {
 	f, _ := s.hub.acquire(c.response.ID)
-	if c.response.LastSeq > 0 {
-		// It is taken over: what its last owner has committed belongs to the feed.
-		lastSeq, _ := f.state()
+	// When it is taken over, what its last owner has committed belongs to the feed.
+	for lastSeq, _ := f.state(); lastSeq < c.response.LastSeq; lastSeq, _ = f.state() {
 		if err := s.load(ctx, map[*feed]int64{f: lastSeq}); err != nil {
 			s.hub.release(f)
 			return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 	sseWriteTimeout = 10 * time.Second
 	// sseRetry is what a browser waits before it reconnects.
 	sseRetry = 2 * time.Second
+	// minComeBack and maxComeBack bound what a reader waits that is sent to another process.
+	minComeBack = 500 * time.Millisecond
+	maxComeBack = 3 * time.Second
 )
 
 // aiResponseStream is the response of streamAIResponse. In contrast to the generated one it sends its headers at once,
@@ -36,11 +40,14 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 	if err != nil {
 		return err
 	}
+	ended := false
 	for {
 		waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
 		entry, err := s.reader.Next(waiting)
 		cancel()
 		switch {
+		case errors.Is(err, io.EOF) && !ended:
+			return stream.comeBack()
 		case errors.Is(err, io.EOF):
 			return nil
 		case s.ctx.Err() != nil:
@@ -48,6 +55,7 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
+			ended = assistant.IsEnd(entry.Event)
 			err = stream.write(entry.Frame)
 		}
 		if err != nil {
@@ -71,6 +79,12 @@ func openEventStream(w http.ResponseWriter) (*eventStream, error) {
 	stream := &eventStream{w: w, controller: http.NewResponseController(w)}
 	err := stream.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
 	return stream, err
+}
+
+// comeBack ends a stream whose answer goes on in another process. The readers do not all return at once.
+func (s *eventStream) comeBack() error {
+	retry := minComeBack + rand.N(maxComeBack-minComeBack) //nolint:gosec // Jitter needs no secrecy.
+	return s.write(fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds()))
 }
 
 // EncodeEvent returns the frame that an event is on the wire, which all its readers share. Its data is one line, because

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// reader follows an answer as a browser does: it shows the deltas, clears them at a reset, and knows the last event's id.
+type reader struct {
+	text   string
+	lastID string
+	ended  bool
+	// message is the stored message of a done event.
+	message client.Message
+}
+
+// read reads events until the stream ends or breaks off, or stop says so.
+func (r *reader) read(t *testing.T, response *http.Response, stop func() bool) {
+	t.Helper()
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	var event string
+	for !stop() && lines.Scan() {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		switch field {
+		case "id":
+			r.lastID = value
+		case "event":
+			event = value
+		case "data":
+			r.take(t, event, value)
+			event = ""
+		}
+	}
+}
+
+func (r *reader) take(t *testing.T, event, data string) {
+	t.Helper()
+	var payload struct {
+		Content string
+		Message client.Message
+	}
+	require.NoError(t, json.Unmarshal([]byte(data), &payload))
+	switch event {
+	case "":
+		r.text += payload.Content
+	case "reset":
+		r.text = ""
+	case "done":
+		r.message, r.ended = payload.Message, true
+	default:
+		require.Equal(t, "start", event)
+	}
+}
+
+// takenOverWithin is the lease, the longest pause of a reaper, and some time for a loaded machine.
+const takenOverWithin = 20 * time.Second
+
+func TestAnswerOfAKilledProcessIsFinishedByAnother(t *testing.T) {
+	t.Parallel()
+	simulator := groqsim.New(groqsim.Options{})
+	require.NoError(t, simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "for ever", After: 5}}}))
+	upstream := httptest.NewServer(simulator)
+	t.Cleanup(func() {
+		simulator.Close()
+		upstream.Close()
+	})
+	database := storetest.NewURL(t)
+	environ := []string{"DATABASE_URL=" + database, "GROQ_API_URL=" + upstream.URL, "GROQ_API_KEY=k"}
+	first, firstAddress := serve(t, environ...)
+	_, secondAddress := serve(t, environ...)
+
+	response := openStream(t, firstAddress)
+	var r reader
+	r.read(t, response, func() bool { return r.text != "" })
+	require.NoError(t, first.cmd.Process.Kill())
+	killed := time.Now()
+
+	ticketPath := response.Request.URL.Path
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, secondAddress+ticketPath, http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", response.Request.Header.Get("Authorization"))
+	request.Header.Set("Last-Event-ID", r.lastID)
+	resumed, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = resumed.Body.Close() })
+	require.Equal(t, http.StatusOK, resumed.StatusCode)
+	r.read(t, resumed, func() bool { return false })
+
+	require.True(t, r.ended)
+	require.Less(t, time.Since(killed), takenOverWithin)
+	require.Equal(t, r.message.Content, r.text)
+	require.Equal(t, r.text, storetest.QueryText(t, database, "SELECT content FROM messages WHERE author = 'ai'"))
+	require.Equal(t, 2, storetest.QueryInt(t, database, "SELECT attempt FROM ai_responses"))
+}
