@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// oldestMajor is the first version whose postmaster.pid has a status line,
-// which is how this package sees that a server is ready.
-const oldestMajor = 10
+// oldestMajor is the oldest version that the product's schema works with. An
+// older one on the machine is passed over.
+const oldestMajor = 15
 
 // Binaries are the programs of one PostgreSQL installation.
 type Binaries struct {

@@ -60,18 +60,18 @@ func TestBinariesSearchOrder(t *testing.T) {
 	}
 	// From the last place to the first: each one beats those before it.
 	requireFound(f.install(t, "cache/binaries/17.5.0/bin", "17.5"), "17.5")
-	requireFound(f.install(t, "Applications/Postgres.app/Contents/Versions/14/bin", "14.1"), "14.1")
-	requireFound(f.install(t, "usr/local/opt/postgresql@11/bin", "11.1"), "11.1")
-	requireFound(f.install(t, "opt/homebrew/opt/postgresql@13/bin", "13.1"), "13.1")
-	requireFound(f.install(t, "usr/pgsql-12/bin", "12.1"), "12.1")
-	requireFound(f.install(t, "usr/lib/postgresql/10/bin", "10.1"), "10.1")
+	requireFound(f.install(t, "Applications/Postgres.app/Contents/Versions/19/bin", "19.1"), "19.1")
+	requireFound(f.install(t, "usr/local/opt/postgresql@16/bin", "16.1"), "16.1")
+	requireFound(f.install(t, "opt/homebrew/opt/postgresql@18/bin", "18.1"), "18.1")
+	requireFound(f.install(t, "usr/pgsql-17/bin", "17.1"), "17.1")
+	requireFound(f.install(t, "usr/lib/postgresql/15/bin", "15.1"), "15.1")
 	requireFound(f.install(t, "usr/lib/postgresql/16/bin", "16.9 (Debian 16.9-1)"), "16.9")
-	f.install(t, "usr/lib/postgresql/9.6/bin", "9.6.24")
+	f.install(t, "usr/lib/postgresql/14/bin", "14.20")
 	requireFound(filepath.Join(f.root, "usr/lib/postgresql/16/bin"), "16.9")
 
-	onPath := f.install(t, "tools/bin", "11.2")
+	onPath := f.install(t, "tools/bin", "16.2")
 	variables["PATH"] = "relative" + string(filepath.ListSeparator) + onPath
-	requireFound(onPath, "11.2")
+	requireFound(onPath, "16.2")
 
 	chosen := f.install(t, "chosen", "18beta1")
 	variables["PGBIN"] = chosen
@@ -105,7 +105,7 @@ func TestUnusableBinaries(t *testing.T) {
 	f.install(t, "usr/lib/postgresql/9.6/bin", "9.6.24")
 	_, err := f.find(t.Context())
 	require.ErrorIs(t, err, ErrNoBinaries)
-	require.ErrorContains(t, err, "PostgreSQL 9.6.24 is older than 10")
+	require.ErrorContains(t, err, "PostgreSQL 9.6.24 is older than 15")
 
 	f.install(t, "usr/lib/postgresql/15/bin", "15.1")
 	variables["PGBIN"] = filepath.Join(f.root, "nowhere")
