@@ -35,8 +35,9 @@ WHERE id = @id;
 
 -- name: CommitDeltas :many
 -- The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
--- longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
--- the database is allowed here, so the commit does not wait for the disk.
+-- longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
+-- ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
+-- a crash of the database is allowed here, so the commit does not wait for the disk.
 WITH batch AS (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -44,14 +45,21 @@ WITH batch AS (
         unnest(@seqs::bigint[]) AS seq,
         unnest(@contents::text[]) AS content
 ),
+locked AS (
+    SELECT a.id
+    FROM ai_responses AS a
+    WHERE a.id = ANY(@ids::uuid[])
+    ORDER BY a.id
+    FOR NO KEY UPDATE
+),
 fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = batch.seq,
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-    FROM batch, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND r.owner_id = @owner_id AND r.attempt = batch.attempt AND r.status = 'streaming'
-        AND r.last_seq = batch.seq - 1 AND async.setting <> ''
+    FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = @owner_id AND r.attempt = batch.attempt
+        AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
     RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -60,11 +68,13 @@ FROM fenced
 RETURNING ai_response_id;
 
 -- name: RestoreAIResponseEvents :execrows
--- Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+-- Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
+-- rows: not this writer's, or already put back.
 WITH fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = @last_seq::bigint
     WHERE r.id = @id AND r.owner_id = @owner_id AND r.attempt = @attempt AND r.status = 'streaming'
+        AND r.last_seq = @log_seq::bigint
     RETURNING r.id AS id, r.attempt AS attempt
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -75,11 +85,18 @@ FROM fenced, (SELECT unnest(@seqs::bigint[]) AS seq, unnest(@contents::text[]) A
 -- A response that is not returned is no longer its writer's.
 WITH mine AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
+),
+locked AS (
+    SELECT a.id
+    FROM ai_responses AS a
+    WHERE a.id = ANY(@ids::uuid[])
+    ORDER BY a.id
+    FOR NO KEY UPDATE
 )
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-FROM mine
-WHERE r.id = mine.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id AND r.status = 'streaming'
+FROM mine, locked
+WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id AND r.status = 'streaming'
 RETURNING r.id;
 
 -- name: ListOwnedAIResponses :many
@@ -121,7 +138,11 @@ WITH ended AS (
     WHERE r.id IN (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt >= @max_attempts
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+            AND (
+                a.attempt >= @max_attempts
+                OR a.lease_expires_at < clock_timestamp() - make_interval(secs => @abandoned_seconds::integer)
+            )
         FOR UPDATE SKIP LOCKED
     )
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
@@ -177,23 +198,25 @@ INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 VALUES (@ai_response_id, @seq, @kind, @attempt, @content);
 
 -- name: ListAIResponseEvents :many
--- The events of many responses, of each those after a number.
+-- The events of many responses, of each those from a number on.
 WITH wanted AS (
-    SELECT unnest(@ids::uuid[]) AS id, unnest(@after_seqs::bigint[]) AS seq
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@from_seqs::bigint[]) AS seq
 )
 SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
 FROM wanted
-JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq > wanted.seq
+JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq >= wanted.seq
 ORDER BY e.ai_response_id, e.seq
 LIMIT @max_rows;
 
 -- name: DeleteOldAIResponseEvents :execrows
--- Of responses that ended long ago; their messages stay.
+-- Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
+-- grow with all the answers there ever were.
 DELETE FROM ai_response_events
 WHERE ai_response_id IN (
     SELECT r.id
     FROM ai_responses AS r
     WHERE r.finished_at < clock_timestamp() - make_interval(secs => @retention_seconds::integer)
+        AND r.finished_at > clock_timestamp() - make_interval(secs => @retention_seconds::integer) - interval '7 days'
         AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
     ORDER BY r.finished_at
     LIMIT @max_responses
@@ -208,7 +231,8 @@ FROM ai_responses
 WHERE ticket_id = @ticket_id AND status = 'streaming';
 
 -- name: ReleaseAIResponseLease :exec
--- Another replica may take the response over at once.
+-- Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
+-- still under way makes the lease longer again.
 UPDATE ai_responses
-SET lease_expires_at = clock_timestamp()
+SET lease_expires_at = clock_timestamp(), owner_id = '00000000-0000-0000-0000-000000000000'
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';

@@ -19,14 +19,21 @@ WITH batch AS (
         unnest($3::bigint[]) AS seq,
         unnest($4::text[]) AS content
 ),
+locked AS (
+    SELECT a.id
+    FROM ai_responses AS a
+    WHERE a.id = ANY($1::uuid[])
+    ORDER BY a.id
+    FOR NO KEY UPDATE
+),
 fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = batch.seq,
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => $5::integer)
-    FROM batch, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND r.owner_id = $6 AND r.attempt = batch.attempt AND r.status = 'streaming'
-        AND r.last_seq = batch.seq - 1 AND async.setting <> ''
+    FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = $6 AND r.attempt = batch.attempt
+        AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
     RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -45,8 +52,9 @@ type CommitDeltasParams struct {
 }
 
 // The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
-// longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
-// the database is allowed here, so the commit does not wait for the disk.
+// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
+// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
+// a crash of the database is allowed here, so the commit does not wait for the disk.
 func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, commitDeltas,
 		arg.Ids,
@@ -221,6 +229,7 @@ WHERE ai_response_id IN (
     SELECT r.id
     FROM ai_responses AS r
     WHERE r.finished_at < clock_timestamp() - make_interval(secs => $1::integer)
+        AND r.finished_at > clock_timestamp() - make_interval(secs => $1::integer) - interval '7 days'
         AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
     ORDER BY r.finished_at
     LIMIT $2
@@ -232,7 +241,8 @@ type DeleteOldAIResponseEventsParams struct {
 	MaxResponses     int32
 }
 
-// Of responses that ended long ago; their messages stay.
+// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
+// grow with all the answers there ever were.
 func (q *Queries) DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldAIResponseEvents, arg.RetentionSeconds, arg.MaxResponses)
 	if err != nil {
@@ -307,7 +317,11 @@ WITH ended AS (
     WHERE r.id IN (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt >= $2
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+            AND (
+                a.attempt >= $2
+                OR a.lease_expires_at < clock_timestamp() - make_interval(secs => $3::integer)
+            )
         FOR UPDATE SKIP LOCKED
     )
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
@@ -318,13 +332,14 @@ FROM ended
 `
 
 type FailAbandonedAIResponsesParams struct {
-	ErrorCode   string
-	MaxAttempts int32
+	ErrorCode        string
+	MaxAttempts      int32
+	AbandonedSeconds int32
 }
 
 // What nobody could finish.
 func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, failAbandonedAIResponses, arg.ErrorCode, arg.MaxAttempts)
+	result, err := q.db.Exec(ctx, failAbandonedAIResponses, arg.ErrorCode, arg.MaxAttempts, arg.AbandonedSeconds)
 	if err != nil {
 		return 0, err
 	}
@@ -499,20 +514,20 @@ WITH wanted AS (
 )
 SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
 FROM wanted
-JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq > wanted.seq
+JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq >= wanted.seq
 ORDER BY e.ai_response_id, e.seq
 LIMIT $1
 `
 
 type ListAIResponseEventsParams struct {
-	MaxRows   int32
-	Ids       []uuid.UUID
-	AfterSeqs []int64
+	MaxRows  int32
+	Ids      []uuid.UUID
+	FromSeqs []int64
 }
 
-// The events of many responses, of each those after a number.
+// The events of many responses, of each those from a number on.
 func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error) {
-	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.AfterSeqs)
+	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.FromSeqs)
 	if err != nil {
 		return nil, err
 	}
@@ -607,7 +622,7 @@ func (q *Queries) RecordAIResponseUsage(ctx context.Context, arg RecordAIRespons
 
 const releaseAIResponseLease = `-- name: ReleaseAIResponseLease :exec
 UPDATE ai_responses
-SET lease_expires_at = clock_timestamp()
+SET lease_expires_at = clock_timestamp(), owner_id = '00000000-0000-0000-0000-000000000000'
 WHERE id = $1 AND owner_id = $2 AND attempt = $3 AND status = 'streaming'
 `
 
@@ -617,7 +632,8 @@ type ReleaseAIResponseLeaseParams struct {
 	Attempt int32
 }
 
-// Another replica may take the response over at once.
+// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
+// still under way makes the lease longer again.
 func (q *Queries) ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error {
 	_, err := q.db.Exec(ctx, releaseAIResponseLease, arg.ID, arg.OwnerID, arg.Attempt)
 	return err
@@ -626,11 +642,18 @@ func (q *Queries) ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIRespo
 const renewAIResponseLeases = `-- name: RenewAIResponseLeases :many
 WITH mine AS (
     SELECT unnest($3::uuid[]) AS id, unnest($4::integer[]) AS attempt
+),
+locked AS (
+    SELECT a.id
+    FROM ai_responses AS a
+    WHERE a.id = ANY($3::uuid[])
+    ORDER BY a.id
+    FOR NO KEY UPDATE
 )
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => $1::integer)
-FROM mine
-WHERE r.id = mine.id AND r.attempt = mine.attempt AND r.owner_id = $2 AND r.status = 'streaming'
+FROM mine, locked
+WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = $2 AND r.status = 'streaming'
 RETURNING r.id
 `
 
@@ -672,6 +695,7 @@ WITH fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = $3::bigint
     WHERE r.id = $4 AND r.owner_id = $5 AND r.attempt = $6 AND r.status = 'streaming'
+        AND r.last_seq = $7::bigint
     RETURNING r.id AS id, r.attempt AS attempt
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -686,9 +710,11 @@ type RestoreAIResponseEventsParams struct {
 	ID       uuid.UUID
 	OwnerID  uuid.UUID
 	Attempt  int32
+	LogSeq   int64
 }
 
-// Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
+// rows: not this writer's, or already put back.
 func (q *Queries) RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, restoreAIResponseEvents,
 		arg.Seqs,
@@ -697,6 +723,7 @@ func (q *Queries) RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResp
 		arg.ID,
 		arg.OwnerID,
 		arg.Attempt,
+		arg.LogSeq,
 	)
 	if err != nil {
 		return 0, err

@@ -12,8 +12,9 @@ import (
 
 type Querier interface {
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
-	// longer its writer's, or stands elsewhere in its log than the writer believes. Losing the last moments in a crash of
-	// the database is allowed here, so the commit does not wait for the disk.
+	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
+	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
+	// a crash of the database is allowed here, so the commit does not wait for the disk.
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// No row: the response is no longer this attempt's to complete.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
@@ -24,7 +25,8 @@ type Querier interface {
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
-	// Of responses that ended long ago; their messages stay.
+	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
+	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
 	// No row: the response has ended otherwise, or is another's.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
@@ -42,7 +44,7 @@ type Querier interface {
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetUserByID(ctx context.Context, id uuid.UUID) (User, error)
-	// The events of many responses, of each those after a number.
+	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
@@ -56,11 +58,13 @@ type Querier interface {
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
-	// Another replica may take the response over at once.
+	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
+	// still under way makes the lease longer again.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
-	// Puts back deltas that were published and that a crash of the database then lost. Zero rows: not this writer's.
+	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
+	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.

@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -117,6 +118,7 @@ func (c *committer) commit(ctx context.Context) error {
 	}
 	committed, err := c.store.CommitDeltas(ctx, params)
 	var again []*owner
+	var settled error
 	for id, p := range batch {
 		switch {
 		case err != nil:
@@ -124,13 +126,13 @@ func (c *committer) commit(ctx context.Context) error {
 		case slices.Contains(committed, id):
 			c.publish(p)
 		default:
-			c.settle(ctx, p)
+			settled = errors.Join(settled, c.settle(ctx, p))
 		}
 	}
 	if len(again) > 0 {
 		c.markDirty(again...)
 	}
-	return err
+	return errors.Join(err, settled)
 }
 
 // take returns what is pending, merged to one delta for a response.
@@ -158,7 +160,7 @@ func (c *committer) take() map[uuid.UUID]piece {
 
 // publish hands a committed delta to the readers.
 func (c *committer) publish(p piece) {
-	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta)})
+	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta), attempt: p.owner.response.Attempt})
 	if p.owner.committed() {
 		c.markDirty(p.owner)
 	}
@@ -166,38 +168,46 @@ func (c *committer) publish(p piece) {
 
 // settle finds out why a delta was not taken. Either an earlier try of the same commit went through unheard; or the
 // database has crashed and lost deltas that were published, which are put back; or the response is not ours any more.
-func (c *committer) settle(ctx context.Context, p piece) {
+func (c *committer) settle(ctx context.Context, p piece) error {
 	o := p.owner
 	row, err := c.store.GetAIResponseByID(ctx, o.response.ID)
+	if errors.Is(err, store.ErrNoRows) {
+		o.lose()
+		return nil
+	}
 	if err != nil {
 		c.markDirty(o)
-		return
+		return err
 	}
 	mine := row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID == c.ownerID && row.Attempt == o.response.Attempt
 	switch {
 	case mine && row.LastSeq == p.delta.ID.Seq:
 		c.publish(p)
 	case mine && row.LastSeq < p.delta.ID.Seq-1:
-		c.restore(ctx, o, row.LastSeq)
 		c.markDirty(o)
+		return c.restore(ctx, c.store, o, row.LastSeq)
 	default:
 		o.lose()
 	}
+	return nil
 }
 
-func (c *committer) restore(ctx context.Context, o *owner, lastSeq int64) {
-	params := sqlc.RestoreAIResponseEventsParams{ID: o.response.ID, OwnerID: c.ownerID, Attempt: o.response.Attempt}
+// restore puts the deltas back that were published after lastSeq, where the log ends since the database has crashed.
+// What is not this owner's any more stays as it is.
+func (c *committer) restore(ctx context.Context, q sqlc.Querier, o *owner, lastSeq int64) error {
+	params := sqlc.RestoreAIResponseEventsParams{
+		ID: o.response.ID, OwnerID: c.ownerID, Attempt: o.response.Attempt, LogSeq: lastSeq,
+	}
 	for _, delta := range o.feed.deltasAfter(lastSeq) {
 		params.Seqs = append(params.Seqs, delta.ID.Seq)
 		params.Contents = append(params.Contents, delta.Content)
 		params.LastSeq = delta.ID.Seq
 	}
 	if len(params.Seqs) == 0 {
-		return
+		return nil
 	}
-	if _, err := c.store.RestoreAIResponseEvents(ctx, params); err != nil {
-		c.logger.WarnContext(ctx, "lost deltas not restored", slog.Any("error", err))
-	}
+	_, err := q.RestoreAIResponseEvents(ctx, params)
+	return err
 }
 
 // watch keeps the leases of the owners, and tells those that have lost theirs. The whole replica asks once.

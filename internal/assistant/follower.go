@@ -38,14 +38,13 @@ func (s *Service) follow(ctx context.Context) {
 	}
 }
 
-// load reads the events that the feeds do not have yet and publishes them.
+// load reads the events that the feeds do not have yet and publishes them, those of a response together. The last event
+// that a feed has is read as well, to see that it is still there.
 func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
-	params := sqlc.ListAIResponseEventsParams{MaxRows: maxFollowed}
-	byID := make(map[uuid.UUID]*feed, len(feeds))
+	params := sqlc.ListAIResponseEventsParams{MaxRows: int32(maxFollowed + len(feeds))} //nolint:gosec // Few feeds.
 	for f, lastSeq := range feeds {
-		byID[f.responseID] = f
 		params.Ids = append(params.Ids, f.responseID)
-		params.AfterSeqs = append(params.AfterSeqs, lastSeq)
+		params.FromSeqs = append(params.FromSeqs, lastSeq)
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -53,18 +52,22 @@ func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
 	if err != nil {
 		return err
 	}
+	entries := make(map[uuid.UUID][]Entry)
 	for _, row := range rows {
 		event, err := s.toEvent(ctx, row)
 		if err != nil {
 			return err
 		}
-		s.publish(byID[row.AIResponseID], event)
+		entries[row.AIResponseID] = append(entries[row.AIResponseID], s.entry(event, row.Attempt))
+	}
+	for f, lastSeq := range feeds {
+		found := entries[f.responseID]
+		if len(found) == 0 && len(rows) == int(params.MaxRows) {
+			continue // It may have been cut off.
+		}
+		f.merge(lastSeq, found)
 	}
 	return nil
-}
-
-func (s *Service) publish(f *feed, e Event) {
-	f.publish(Entry{Event: e, Frame: s.options.Encode(e)})
 }
 
 func (s *Service) toEvent(ctx context.Context, row sqlc.AIResponseEvent) (Event, error) {

@@ -1,7 +1,9 @@
 package assistant
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -22,6 +24,8 @@ type feed struct {
 	ended   bool
 	local   bool // this replica writes it, so the follower need not ask for more
 	changed chan struct{}
+	// rewound counts how often the feed began anew, because the database has lost what it held.
+	rewound int
 
 	users int // readers, and the writer; guarded by the hub
 }
@@ -30,12 +34,44 @@ type feed struct {
 type Entry struct {
 	Event Event
 	Frame []byte
+	// attempt is the one that wrote the event.
+	attempt int32
 }
+
+// errRewound tells a reader that the feed has begun anew, so that what the reader was given may not be in the log.
+var errRewound = errors.New("assistant: the feed has begun anew")
 
 // publish adds committed events that the feed does not have yet, and wakes the readers.
 func (f *feed) publish(entries ...Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.publishLocked(entries)
+}
+
+// merge adds what the log holds from the feed's event after on. That event must be there, written by the same attempt:
+// if it is not, the database has crashed and lost what it had not yet flushed, and the feed begins anew. A feed that is
+// written here is left to its writer, who has the lost events and puts them back.
+func (f *feed) merge(after int64, entries []Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || after > f.lastSeqLocked() {
+		return // Somebody else has found out already.
+	}
+	if after > 0 && !f.local {
+		i, _ := slices.BinarySearchFunc(f.entries, after, func(e Entry, seq int64) int {
+			return cmp.Compare(e.Event.seq(), seq)
+		})
+		if len(entries) == 0 || entries[0].Event.seq() != after || entries[0].attempt != f.entries[i].attempt {
+			f.entries = nil
+			f.rewound++
+			f.wakeLocked()
+			return // The next look at the log starts at its beginning.
+		}
+	}
+	f.publishLocked(entries)
+}
+
+func (f *feed) publishLocked(entries []Entry) {
 	for _, e := range entries {
 		if f.ended || len(f.entries) > 0 && e.Event.seq() != f.lastSeqLocked()+1 {
 			continue // It is there already, or an earlier one must come first.
@@ -43,6 +79,10 @@ func (f *feed) publish(entries ...Entry) {
 		f.entries = append(f.entries, e)
 		f.ended = IsEnd(e.Event)
 	}
+	f.wakeLocked()
+}
+
+func (f *feed) wakeLocked() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -67,10 +107,15 @@ func (f *feed) setLocal(local bool) {
 	f.local = local
 }
 
-// after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come.
-func (f *feed) after(ctx context.Context, seq int64) ([]Entry, error) {
+// after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come,
+// and errRewound when the feed has begun anew since it was rewound that often.
+func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, error) {
 	for {
 		f.mu.Lock()
+		if f.rewound != rewound {
+			f.mu.Unlock()
+			return nil, errRewound
+		}
 		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.seq() > seq })
 		entries, ended, changed := slices.Clone(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
@@ -95,6 +140,13 @@ func (f *feed) has(seq int64) bool {
 	return len(f.entries) > 0 && f.entries[0].Event.seq() <= seq && seq <= f.lastSeqLocked()
 }
 
+// times says how often the feed began anew.
+func (f *feed) times() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rewound
+}
+
 // deltasAfter returns the deltas after seq.
 func (f *feed) deltasAfter(seq int64) (deltas []Delta) {
 	f.mu.Lock()
@@ -112,8 +164,7 @@ func (f *feed) abandon() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = true
-	close(f.changed)
-	f.changed = make(chan struct{})
+	f.wakeLocked()
 }
 
 // hub holds the feeds that somebody on this replica uses.
@@ -122,23 +173,25 @@ type hub struct {
 	feeds map[uuid.UUID]*feed
 	// wanted gets a token when a feed may have to be followed.
 	wanted chan struct{}
+	// closed says that nobody follows any more.
+	closed bool
 }
 
 func newHub() *hub {
 	return &hub{feeds: make(map[uuid.UUID]*feed), wanted: make(chan struct{}, 1)}
 }
 
-// acquire returns the response's feed, and whether it is new and so knows of no events yet. The caller releases it.
-func (h *hub) acquire(responseID uuid.UUID) (f *feed, isNew bool) {
+// acquire returns the response's feed, which is empty when it is new. The caller releases it.
+func (h *hub) acquire(responseID uuid.UUID) *feed {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f = h.feeds[responseID]
+	f := h.feeds[responseID]
 	if f == nil {
-		f, isNew = &feed{responseID: responseID, changed: make(chan struct{})}, true
+		f = &feed{responseID: responseID, changed: make(chan struct{})}
 		h.feeds[responseID] = f
 	}
 	f.users++
-	return f, isNew
+	return f
 }
 
 // release gives a feed back. The last user takes it from the hub.
@@ -147,15 +200,46 @@ func (h *hub) release(f *feed) {
 	defer h.mu.Unlock()
 	f.users--
 	if f.users == 0 {
+		h.removeLocked(f)
+	}
+}
+
+func (h *hub) removeLocked(f *feed) {
+	if h.feeds[f.responseID] == f {
 		delete(h.feeds, f.responseID)
 	}
 }
 
-// follow asks the follower to look at the feeds.
-func (h *hub) follow() {
+// abandon ends the feed for those who use it. Whoever comes now gets another one.
+func (h *hub) abandon(f *feed) {
+	h.mu.Lock()
+	h.removeLocked(f)
+	h.mu.Unlock()
+	f.abandon()
+}
+
+// follow asks the follower to look at the feed. Once the hub is closed, nothing comes to it any more.
+func (h *hub) follow(f *feed) {
+	h.mu.Lock()
+	closed := h.closed
+	h.mu.Unlock()
+	if closed {
+		f.abandon()
+		return
+	}
 	select {
 	case h.wanted <- struct{}{}:
 	default:
+	}
+}
+
+// close ends the feeds that nobody follows any more: their readers are to come back to another replica.
+func (h *hub) close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	for f := range h.followed() {
+		f.abandon()
 	}
 }
 

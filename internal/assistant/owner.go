@@ -174,6 +174,9 @@ func (s *Service) complete(ctx context.Context, o *owner, text string, result gr
 			done.Message, err = q.GetMessageByID(ctx, id)
 			return err
 		}
+		if err := s.committer.restore(ctx, q, o, current.LastSeq); err != nil {
+			return err
+		}
 		done.Message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
 			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: text,
 		})
@@ -196,7 +199,7 @@ func (s *Service) complete(ctx context.Context, o *owner, text string, result gr
 		return err
 	}
 	done.ID = EventID{ResponseID: o.response.ID, Seq: done.Response.LastSeq}
-	s.publish(o.feed, done)
+	o.feed.publish(s.entry(done, o.response.Attempt))
 	return nil
 }
 
@@ -221,7 +224,7 @@ func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.R
 	// Who has it now writes the rest, and the follower will read it.
 	if s.isCurrent(o) {
 		o.feed.setLocal(false)
-		s.hub.follow()
+		s.hub.follow(o.feed)
 	}
 	if recordErr := s.store.RecordAIResponseUsage(ctx, s.usage(o, result)); recordErr != nil {
 		err = errors.Join(err, recordErr)
@@ -237,7 +240,14 @@ func (s *Service) fail(ctx context.Context, o *owner, failure *apperr.Error, res
 	usage := s.usage(o, result)
 	code := string(failure.Code)
 	var response sqlc.AIResponse
-	err := s.persist(ctx, func(q sqlc.Querier) (err error) {
+	err := s.persist(ctx, func(q sqlc.Querier) error {
+		current, err := q.GetAIResponseByID(ctx, o.response.ID)
+		if err != nil {
+			return err
+		}
+		if err := s.committer.restore(ctx, q, o, current.LastSeq); err != nil {
+			return err
+		}
 		response, err = q.FailAIResponse(ctx, sqlc.FailAIResponseParams{
 			ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, ErrorCode: code,
 			PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
@@ -257,7 +267,8 @@ func (s *Service) fail(ctx context.Context, o *owner, failure *apperr.Error, res
 	if err != nil {
 		return err
 	}
-	s.publish(o.feed, Failed{ID: EventID{ResponseID: o.response.ID, Seq: response.LastSeq}, Err: failure})
+	failed := Failed{ID: EventID{ResponseID: o.response.ID, Seq: response.LastSeq}, Err: failure}
+	o.feed.publish(s.entry(failed, o.response.Attempt))
 	return nil
 }
 
@@ -270,7 +281,7 @@ func (s *Service) handOver(ctx context.Context, o *owner) {
 	if err != nil {
 		s.options.Logger.WarnContext(ctx, "lease not released", slog.Any("error", err))
 	}
-	o.feed.abandon()
+	s.hub.abandon(o.feed)
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.

@@ -14,6 +14,10 @@ type Reader struct {
 	// feed has the events, and seq is the last one that the reader was given.
 	feed *feed
 	seq  int64
+	// rewound is how often the feed had begun anew when the reader last looked.
+	rewound  int
+	response sqlc.AIResponse
+	encode   func(Event) []byte
 	// pending are entries that come next.
 	pending []Entry
 }
@@ -22,8 +26,12 @@ type Reader struct {
 // Done or a Failed, or else because the reader is to come back later.
 func (r *Reader) Next(ctx context.Context) (Entry, error) {
 	if len(r.pending) == 0 {
-		entries, err := r.feed.after(ctx, r.seq)
-		if err != nil {
+		entries, err := r.feed.after(ctx, r.seq, r.rewound)
+		switch {
+		case errors.Is(err, errRewound):
+			r.rewound, r.seq = r.feed.times(), 0
+			entries = []Entry{r.reset()}
+		case err != nil:
 			return Entry{}, err
 		}
 		r.pending = entries
@@ -39,11 +47,15 @@ func (r *Reader) Close() { r.hub.release(r.feed) }
 
 // read returns a reader of the response that begins after the event which it has.
 func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
-	f, err := s.attach(ctx, response)
+	var seen int64
+	if last.ResponseID == response.ID {
+		seen = last.Seq
+	}
+	f, err := s.attach(ctx, response, seen)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{hub: s.hub, feed: f}
+	r := &Reader{hub: s.hub, feed: f, rewound: f.times(), response: response, encode: s.options.Encode}
 	if err := r.begin(ctx, s, response, last); err != nil {
 		r.Close()
 		return nil, err
@@ -51,11 +63,12 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 	return r, nil
 }
 
-// attach returns the response's feed with what is committed of it.
-func (s *Service) attach(ctx context.Context, response sqlc.AIResponse) (*feed, error) {
-	f, isNew := s.hub.acquire(response.ID)
-	if isNew {
-		if err := s.load(ctx, map[*feed]int64{f: 0}); err != nil {
+// attach returns the response's feed with what is committed of it. A feed that others use already may lack the event
+// that the reader has seen, on a replica that is ahead of this one.
+func (s *Service) attach(ctx context.Context, response sqlc.AIResponse, seen int64) (*feed, error) {
+	f := s.hub.acquire(response.ID)
+	if lastSeq, _ := f.state(); lastSeq == 0 || lastSeq < seen {
+		if err := s.load(ctx, map[*feed]int64{f: lastSeq}); err != nil {
 			s.hub.release(f)
 			return nil, err
 		}
@@ -67,7 +80,7 @@ func (s *Service) attach(ctx context.Context, response sqlc.AIResponse) (*feed, 
 			return nil, err
 		}
 	} else if follow {
-		s.hub.follow()
+		s.hub.follow(f)
 	}
 	return f, nil
 }
@@ -78,8 +91,10 @@ func (s *Service) restoreFromMessage(ctx context.Context, f *feed, response sqlc
 	if err != nil {
 		return err
 	}
-	s.publish(f, Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content})
-	s.publish(f, Done{ID: EventID{response.ID, response.LastSeq}, Response: response, Message: message})
+	f.publish(
+		s.entry(Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content}, response.Attempt),
+		s.entry(Done{ID: EventID{response.ID, response.LastSeq}, Response: response, Message: message}, response.Attempt),
+	)
 	return nil
 }
 
@@ -87,17 +102,21 @@ func (s *Service) restoreFromMessage(ctx context.Context, f *feed, response sqlc
 // events of another response, or of a log that is gone, is told to begin anew. One that has none waits for the first
 // event, so that a response which fails before it has anything to say can be answered with a status.
 func (r *Reader) begin(ctx context.Context, s *Service, response sqlc.AIResponse, last EventID) error {
-	r.pending = []Entry{s.entry(Start{Response: response})}
+	r.pending = []Entry{s.entry(Start{Response: response}, response.Attempt)}
 	switch {
 	case last.Seq == 0:
 	case last.ResponseID == response.ID && r.feed.has(last.Seq):
 		r.seq = last.Seq
 		return nil
 	default:
-		reset := Reset{ID: EventID{ResponseID: response.ID}, Attempt: response.Attempt}
-		r.pending = append(r.pending, s.entry(reset))
+		r.pending = append(r.pending, r.reset())
 	}
-	first, err := r.feed.after(ctx, 0)
+	first, err := r.feed.after(ctx, 0, r.rewound)
+	for errors.Is(err, errRewound) {
+		// The reader was given nothing yet.
+		r.rewound = r.feed.times()
+		first, err = r.feed.after(ctx, 0, r.rewound)
+	}
 	if errors.Is(err, io.EOF) {
 		return errComeBack()
 	}
@@ -110,6 +129,12 @@ func (r *Reader) begin(ctx context.Context, s *Service, response sqlc.AIResponse
 	return nil
 }
 
-func (s *Service) entry(e Event) Entry {
-	return Entry{Event: e, Frame: s.options.Encode(e)}
+// reset tells this reader alone to begin anew.
+func (r *Reader) reset() Entry {
+	reset := Reset{ID: EventID{ResponseID: r.response.ID}, Attempt: r.response.Attempt}
+	return Entry{Event: reset, Frame: r.encode(reset), attempt: reset.Attempt}
+}
+
+func (s *Service) entry(e Event, attempt int32) Entry {
+	return Entry{Event: e, Frame: s.options.Encode(e), attempt: attempt}
 }

@@ -20,6 +20,9 @@ const (
 
 	// maxAttempts is how often a response is begun at all.
 	maxAttempts = 3
+	// abandonedAfter is how long a response waits for a replica that takes it over: it may be that answers were switched
+	// off on all of them.
+	abandonedAfter = 5 * time.Minute
 
 	// watchInterval is how often a replica makes sure that its responses are still its own, and renewEvery how many
 	// times that is until it makes the leases longer.
@@ -53,18 +56,20 @@ func (s *Service) reap(ctx context.Context) {
 
 // takeOver begins anew what others have left, one after the other, and fails what nobody could finish.
 func (s *Service) takeOver(ctx context.Context) error {
-	for s.admit() {
-		more, err := s.takeOverOne(ctx)
+	for more := true; more; {
+		if !s.admit() {
+			return nil // It is for others now to take over, or to fail.
+		}
+		var err error
+		more, err = s.takeOverOne(ctx)
 		s.wg.Done()
 		if err != nil {
 			return err
 		}
-		if !more {
-			break
-		}
 	}
 	_, err := s.store.FailAbandonedAIResponses(ctx, sqlc.FailAbandonedAIResponsesParams{
 		ErrorCode: string(apperr.AITimeout), MaxAttempts: maxAttempts,
+		AbandonedSeconds: int32(abandonedAfter.Seconds()),
 	})
 	return err
 }

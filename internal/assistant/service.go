@@ -140,20 +140,20 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 
 // await returns when the response has ended.
 func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
-	f, err := s.attach(ctx, response)
+	f, err := s.attach(ctx, response, 0)
 	if err != nil {
 		return err
 	}
-	defer s.hub.release(f)
-	for seq := int64(0); ; {
-		entries, err := f.after(ctx, seq)
+	r := &Reader{hub: s.hub, feed: f, rewound: f.times(), response: response, encode: s.options.Encode}
+	defer r.Close()
+	for {
+		entry, err := r.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return errComeBack()
 		}
-		if err != nil {
+		if err != nil || IsEnd(entry.Event) {
 			return err
 		}
-		seq = entries[len(entries)-1].Event.seq()
 	}
 }
 
@@ -179,22 +179,24 @@ func (s *Service) checkEnd(ctx context.Context, actor auth.Actor, ticketID uuid.
 
 // start writes a response that this replica owns.
 func (s *Service) start(ctx context.Context, c claim) error {
-	f, _ := s.hub.acquire(c.response.ID)
-	// When it is taken over, what its last owner has committed belongs to the feed.
-	for lastSeq, _ := f.state(); lastSeq < c.response.LastSeq; lastSeq, _ = f.state() {
-		if err := s.load(ctx, map[*feed]int64{f: lastSeq}); err != nil {
-			s.hub.release(f)
-			return err
-		}
+	f := s.hub.acquire(c.response.ID)
+	s.mu.Lock()
+	if before := s.owners[c.response.ID]; before != nil {
+		// This process was thought dead, and has taken over from itself.
+		before.lose()
+		delete(s.owners, c.response.ID)
+		f.setLocal(false)
+		s.hub.follow(f)
+	}
+	s.mu.Unlock()
+	if err := s.catchUp(ctx, f, c.response.LastSeq); err != nil {
+		s.hub.release(f)
+		return err
 	}
 	running, cancel := context.WithCancelCause(s.ctx)
 	o := newOwner(c.response, f, cancel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if before := s.owners[c.response.ID]; before != nil {
-		// This process was thought dead, and has taken over from itself.
-		before.lose()
-	}
 	s.owners[c.response.ID] = o
 	f.setLocal(true)
 	s.wg.Go(func() {
@@ -205,7 +207,31 @@ func (s *Service) start(ctx context.Context, c claim) error {
 	return nil
 }
 
+// errHole says that a response's log lacks events that it should have.
+var errHole = errors.New("assistant: the log has a hole")
+
+// catchUp loads what earlier owners of a response have committed up to lastSeq, which belongs to the feed. A feed that
+// was ahead of a log which has lost events begins anew.
+func (s *Service) catchUp(ctx context.Context, f *feed, lastSeq int64) error {
+	for lastSeq > 0 { // One that has just been made has no events.
+		before, _ := f.state()
+		if err := s.load(ctx, map[*feed]int64{f: before}); err != nil {
+			return err
+		}
+		after, open := f.state()
+		switch {
+		case !open, after >= before && after >= lastSeq:
+			return nil
+		case after == before:
+			return errHole
+		}
+	}
+	return nil
+}
+
 func (s *Service) forget(o *owner) {
+	// What could not be committed stays so: the committer need not try any longer.
+	o.lose()
 	s.mu.Lock()
 	if s.owners[o.response.ID] == o {
 		delete(s.owners, o.response.ID)
@@ -229,7 +255,8 @@ func (s *Service) running() []*owner {
 }
 
 // Drain lets running answers finish, starts no new ones, and ends the service. When ctx ends first, the answers that are
-// still running are handed over: another replica takes them at once, and their readers are told to come back.
+// still running are handed over: another replica takes them at once. Readers of what goes on elsewhere are told to come
+// back.
 func (s *Service) Drain(ctx context.Context) {
 	s.mu.Lock()
 	s.draining = true
@@ -247,6 +274,7 @@ func (s *Service) Drain(ctx context.Context) {
 	}
 	s.stopLoop()
 	s.loops.Wait()
+	s.hub.close()
 }
 
 // admit counts a caller in that may start an answer, until it calls s.wg.Done; once draining, nobody is.

@@ -1,0 +1,39 @@
+package assistant_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold(t, "for ever", 3)
+	b.open(t).Close()
+	other := b.another(t)
+	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	// The customer goes on, and asks for the answer to that: it has to wait for the one that is being written.
+	_, err = ticket.NewService(b.store).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
+	defer cancel()
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := other.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+		waiting <- err
+	}()
+	other.Drain(t.Context())
+	events := readSoon(t, reader)
+	require.IsType(t, assistant.Delta{}, events[len(events)-1], "the answer goes on elsewhere")
+	err = <-waiting
+	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
+	_, err = other.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
+}

@@ -1,0 +1,185 @@
+package assistant_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+// reply is a member of staff who answers the customer.
+func (b *bench) reply(t *testing.T) {
+	t.Helper()
+	staff, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
+		ID: uuid.Must(uuid.NewV7()), Email: "staff@example.com", PasswordHash: "x", Role: sqlc.UserRoleAgent,
+	})
+	require.NoError(t, err)
+	actor := auth.Actor{ID: staff.ID, Role: staff.Role}
+	_, err = ticket.NewService(b.store).AddMessage(t.Context(), actor, b.ticket.ID, "I am on it.")
+	require.NoError(t, err)
+}
+
+// respond makes a response of the owner's in a ticket of its own, as the service would.
+func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIResponse {
+	t.Helper()
+	about, err := ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
+	require.NoError(t, err)
+	response, err := b.store.CreateAIResponse(t.Context(), sqlc.CreateAIResponseParams{
+		ID: uuid.Must(uuid.NewV7()), TicketID: about.ID, Model: "m", OwnerID: owner, LeaseSeconds: lease,
+	})
+	require.NoError(t, err)
+	return response
+}
+
+func TestWhatWasHandedOverIsNotWrittenAnyMore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	owner := uuid.New()
+	drained, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.service.Drain(drained) // No reaper comes between.
+	response := b.respond(t, owner, 600)
+	ids, attempts := []uuid.UUID{response.ID}, []int32{response.Attempt}
+	require.NoError(t, b.store.ReleaseAIResponseLease(t.Context(), sqlc.ReleaseAIResponseLeaseParams{
+		ID: response.ID, OwnerID: owner, Attempt: response.Attempt,
+	}))
+	committed, err := b.store.CommitDeltas(t.Context(), sqlc.CommitDeltasParams{
+		Ids: ids, Attempts: attempts, Seqs: []int64{1}, Contents: []string{"late"}, OwnerID: owner, LeaseSeconds: 600,
+	})
+	require.NoError(t, err)
+	require.Empty(t, committed, "it would make the lease long again")
+	renewed, err := b.store.RenewAIResponseLeases(t.Context(), sqlc.RenewAIResponseLeasesParams{
+		Ids: ids, Attempts: attempts, OwnerID: owner, LeaseSeconds: 600,
+	})
+	require.NoError(t, err)
+	require.Empty(t, renewed)
+}
+
+func TestGroupCommitsAndRenewalsDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const responses, rounds = 40, 60
+	owner := uuid.New()
+	commit := sqlc.CommitDeltasParams{OwnerID: owner, LeaseSeconds: 600}
+	for range responses {
+		commit.Ids = append(commit.Ids, b.respond(t, owner, 600).ID)
+		commit.Attempts = append(commit.Attempts, 1)
+		commit.Seqs = append(commit.Seqs, 0)
+		commit.Contents = append(commit.Contents, "x")
+	}
+	renew := sqlc.RenewAIResponseLeasesParams{
+		Ids: slices.Clone(commit.Ids), Attempts: commit.Attempts, OwnerID: owner, LeaseSeconds: 600,
+	}
+	slices.Reverse(renew.Ids)
+	ctx, stop := context.WithCancel(t.Context())
+	renewed := make(chan error, 1)
+	go func() {
+		var err error
+		for ctx.Err() == nil && err == nil {
+			_, err = b.store.RenewAIResponseLeases(t.Context(), renew)
+		}
+		renewed <- err
+	}()
+	for range rounds {
+		for i := range commit.Seqs {
+			commit.Seqs[i]++
+		}
+		committed, err := b.store.CommitDeltas(t.Context(), commit)
+		require.NoError(t, err)
+		require.Len(t, committed, responses)
+	}
+	stop()
+	require.NoError(t, <-renewed)
+}
+
+func TestOnlyDeltasDoNotWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	storetest.Exec(t, b.url, `
+		CREATE TABLE commits (kind text, setting text);
+		CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			INSERT INTO commits VALUES (NEW.kind, current_setting('synchronous_commit'));
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER note BEFORE INSERT ON ai_response_events FOR EACH ROW EXECUTE FUNCTION note();
+		CREATE FUNCTION note_message() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			INSERT INTO commits VALUES ('message', current_setting('synchronous_commit'));
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER note BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION note_message()`)
+	// The test server does not sync at all, so what the session would have is set here.
+	storetest.Exec(t, b.url, `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database());
+		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'support';
+	END $$`)
+	service := b.another(t)
+	reader, err := service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	events := readSoon(t, reader)
+	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.Equal(t, "delta off, done on, message on", storetest.QueryText(t, b.url, `
+		SELECT string_agg(DISTINCT kind || ' ' || setting, ', ' ORDER BY kind || ' ' || setting) FROM commits`))
+}
+
+func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.client = nil
+	drained, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.service.Drain(drained) // Nobody is left who could take over.
+	off := b.another(t)
+	owner := uuid.New()
+	response := b.respond(t, owner, 600)
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '10 minutes'")
+	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
+	defer cancel()
+	_, err := off.Open(ctx, b.customer, response.TicketID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.AITimeout), "%v", err)
+}
+
+func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	other := b.another(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
+		Deltas: slices.Repeat([]string{"word "}, 60), TokensPerSecond: 100,
+	}))
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	fast := b.open(t)
+	// This reader makes the other replica have a feed, which follows with a delay.
+	slow, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	for ended := false; !ended; {
+		entry, err := fast.Next(t.Context())
+		require.NoError(t, err)
+		ended = assistant.IsEnd(entry.Event)
+		delta, ok := entry.Event.(assistant.Delta)
+		if !ok {
+			continue
+		}
+		hopped, err := other.Open(t.Context(), b.customer, b.ticket.ID, delta.ID)
+		require.NoError(t, err)
+		_, err = hopped.Next(t.Context())
+		require.NoError(t, err)
+		// To wait for what comes next would give the replica the time to catch up.
+		next, _ := hopped.Next(now)
+		_, again := next.Event.(assistant.Reset)
+		require.False(t, again, "what the reader has is in the log")
+		hopped.Close()
+	}
+	fast.Close()
+	slow.Close()
+}

@@ -1,0 +1,54 @@
+package assistant
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+func delta(f *feed, seq int64, attempt int32) Entry {
+	return Entry{Event: Delta{ID: EventID{f.responseID, seq}, Content: "x"}, attempt: attempt}
+}
+
+func TestAbandonedFeedIsNotGivenToWhoeverComesNext(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	id := uuid.New()
+	old := h.acquire(id)
+	h.abandon(old)
+	// A reader still holds the old one, which takes no more events: a writer that got it would wait for ever to catch up.
+	fresh := h.acquire(id)
+	require.NotSame(t, old, fresh)
+	h.release(old)
+	require.Same(t, fresh, h.acquire(id))
+}
+
+func TestFeedThatIsAheadOfTheLogBeginsAnew(t *testing.T) {
+	t.Parallel()
+	f := newHub().acquire(uuid.New())
+	f.publish(delta(f, 1, 1), delta(f, 2, 1), delta(f, 3, 1))
+	_, err := f.after(t.Context(), 2, 0)
+	require.NoError(t, err)
+
+	f.merge(3, []Entry{delta(f, 3, 1), delta(f, 4, 1)})
+	require.True(t, f.has(4))
+	require.Zero(t, f.times())
+
+	// The log has lost events, and another attempt has written others in their place.
+	f.merge(4, []Entry{delta(f, 4, 2), delta(f, 5, 2)})
+	_, err = f.after(t.Context(), 4, 0)
+	require.ErrorIs(t, err, errRewound)
+	require.False(t, f.has(1))
+	f.merge(4, nil) // One who has looked before, and is late.
+	require.Equal(t, 1, f.times())
+}
+
+func TestFeedThatIsWrittenHereKeepsWhatTheLogHasLost(t *testing.T) {
+	t.Parallel()
+	f := newHub().acquire(uuid.New())
+	f.setLocal(true)
+	f.publish(delta(f, 1, 1), delta(f, 2, 1))
+	f.merge(2, nil)
+	require.True(t, f.has(2), "its writer puts it back")
+}

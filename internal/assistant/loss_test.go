@@ -1,0 +1,122 @@
+package assistant_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// readSoon is readAll for a reader that might otherwise wait for ever.
+func readSoon(t *testing.T, r *assistant.Reader) (events []assistant.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
+	defer cancel()
+	defer r.Close()
+	for {
+		entry, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return events
+		}
+		require.NoError(t, err)
+		events = append(events, entry.Event)
+	}
+}
+
+// readText reads until the text is there.
+func readText(t *testing.T, r *assistant.Reader, text string) (events []assistant.Event) {
+	t.Helper()
+	for textOf(events) != text {
+		entry, err := r.Next(t.Context())
+		require.NoError(t, err)
+		events = append(events, entry.Event)
+	}
+	return events
+}
+
+// crash does what a crash of the database does to commits that did not wait for the disk.
+func (b *bench) crash(t *testing.T) {
+	t.Helper()
+	storetest.Exec(t, b.url, `
+		WITH lost AS (DELETE FROM ai_response_events WHERE seq > 1 RETURNING seq)
+		UPDATE ai_responses SET last_seq = 1 WHERE EXISTS (SELECT FROM lost)`)
+}
+
+func words(n int) groqsim.Script {
+	return groqsim.Script{
+		Deltas: slices.Repeat([]string{"word "}, n), TokensPerSecond: 200,
+		Gates: []groqsim.Gate{{Name: "crash", After: n}},
+	}
+}
+
+func TestAnswerWhoseLastDeltasTheDatabaseLostIsStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20)))
+	reader := b.open(t)
+	before := readText(t, reader, strings.Repeat("word ", 20))
+	b.crash(t)
+	b.simulator.Release("crash")
+	events := slices.Concat(before, readSoon(t, reader))
+	done, ok := events[len(events)-1].(assistant.Done)
+	require.True(t, ok)
+	require.EqualValues(t, 1, done.Response.Attempt, "it was complete, and need not begin anew")
+	require.Equal(t, b.requireLog(t), textOf(events))
+}
+
+func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	script, after := words(20), 20
+	script.ErrorAfter = &after
+	require.NoError(t, b.simulator.Enqueue(script))
+	reader := b.open(t)
+	readText(t, reader, strings.Repeat("word ", 20))
+	b.crash(t)
+	b.simulator.Release("crash")
+	events := readSoon(t, reader)
+	require.IsType(t, assistant.Failed{}, events[len(events)-1])
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, `
+		SELECT count(*) FROM ai_responses AS r
+		WHERE r.last_seq = (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id)`))
+}
+
+func TestReadersOfLostDeltasBeginAnewAfterATakeover(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.client = nil
+	follower := b.another(t)
+	require.NoError(t, b.simulator.Enqueue(words(20)))
+	local := b.open(t)
+	remote, err := follower.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	atOwner := readText(t, local, strings.Repeat("word ", 20))
+	elsewhere := readText(t, remote, strings.Repeat("word ", 20))
+	b.crash(t)
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 second'")
+	atOwner = slices.Concat(atOwner, readSoon(t, local))
+	elsewhere = slices.Concat(elsewhere, readSoon(t, remote))
+	text := b.requireLog(t)
+	require.Equal(t, text, textOf(atOwner))
+	require.Equal(t, text, textOf(elsewhere))
+}
+
+func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20)))
+	reader := b.open(t)
+	readText(t, reader, strings.Repeat("word ", 20))
+	b.crash(t)
+	b.reply(t)
+	events := readSoon(t, reader)
+	require.IsType(t, assistant.Failed{}, events[len(events)-1])
+}
