@@ -84,11 +84,10 @@ func explain(err error) error {
 	if !errors.As(err, &known) {
 		return err
 	}
-	sentence := known.Detail
 	for _, field := range known.Fields {
-		sentence = fmt.Sprintf("the %s is wrong (%s): %s", strings.TrimPrefix(field.Pointer, "/"), field.Code, sentence)
+		return fmt.Errorf("%s: the %s is wrong: %s", known.Code, strings.TrimPrefix(field.Pointer, "/"), field.Code)
 	}
-	return fmt.Errorf("%s: %s", known.Code, sentence)
+	return fmt.Errorf("%s: %s", known.Code, known.Detail)
 }
 
 func readLine(r io.Reader) (string, error) {

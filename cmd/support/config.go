@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/store"
 )
 
 func configCommand() *cobra.Command {
@@ -16,6 +18,13 @@ func configCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)
 			if err != nil {
+				return err
+			}
+			// Nothing is connected to: these say only what they think of the settings.
+			if err := (store.Config{URL: cfg.DatabaseURL.Reveal()}).Check(); err != nil {
+				return settingsError{fmt.Errorf("DATABASE_URL: %w", err)}
+			}
+			if _, err := newGroqClient(cfg, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}
 			for _, warning := range cfg.Warnings {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,7 @@ func main() {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "support",
+		Version:       version(),
 		Short:         "A support desk to embed: accounts, tickets, messages and streamed AI answers",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -50,6 +52,14 @@ func rootCommand() *cobra.Command {
 		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), healthcheckCommand(),
 	)
 	return root
+}
+
+// version is that of the module, as the go command has stamped it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
 }
 
 // group is a command that only holds others. It prints what they are, and takes nothing else.

@@ -38,7 +38,7 @@ func migrateStep(
 			}
 			m, err := store.OpenMigrator(cfg.DatabaseURL.Reveal())
 			if err != nil {
-				return err
+				return explain(err)
 			}
 			defer func() { _ = m.Close() }()
 			if err := run(m, args); err != nil {

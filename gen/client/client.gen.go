@@ -870,7 +870,7 @@ type ListTicketsParams struct {
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored, and the answer comes from its start.
+	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 

@@ -26,7 +26,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Service makes accounts and checks who is asking.
+// Service makes accounts and checks who is asking. Besides the errors that its methods name, each returns what
+// store.Store returns.
 type Service struct {
 	store    *store.Store
 	hasher   *hasher
@@ -40,7 +41,7 @@ type AccessToken struct {
 	ExpiresIn time.Duration
 }
 
-// NewService returns a Service, or an error when the secret is too short.
+// NewService returns a Service, or an error without a code when the secret is too short.
 func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now

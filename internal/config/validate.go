@@ -1,14 +1,17 @@
 package config
 
 import (
+	"log/slog"
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 const (
 	minSecretBytes   = 32
+	minDistinctBytes = 8
 	maxExpireMinutes = 24 * 60
 	maxDBConns       = 500
 	maxGroqTokens    = 65536
@@ -44,8 +47,11 @@ func (c *Config) validate(need Need, f *faults) {
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		f.add("SUPPORT_LOG_FORMAT", "is not one of json, text")
 	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+	if !isAddr(c.Addr) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
+	}
+	if !slices.Contains(levels, c.LogLevel) {
+		f.add("SUPPORT_LOG_LEVEL", "is not one of debug, info, warn, error")
 	}
 	c.validateOrigins(f)
 	c.validateProxies(f)
@@ -58,7 +64,7 @@ func (c *Config) validateOrigins(f *faults) {
 		c.AllowedOrigins[i] = origin
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
-			strings.ToLower(origin) != origin || strings.ContainsAny(u.Host, "*@") {
+			strings.ToLower(origin) != origin || strings.ContainsAny(u.Host, "*@") || hasDefaultPort(u) {
 			f.add("ALLOWED_ORIGINS", "has an entry that is not an origin of the form https://host or http://host:port")
 			return
 		}
@@ -85,6 +91,23 @@ func (f *faults) checkRange(name string, value, low, high int, words string) {
 	}
 }
 
+// levels are the log levels there are.
+var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+func isAddr(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// hasDefaultPort reports whether the origin names the port that browsers leave out, so that it would never match.
+func hasDefaultPort(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+}
+
 func isDatabaseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && strings.Trim(u.Path, "/") != ""
@@ -94,15 +117,23 @@ func secretFault(secret string) string {
 	switch {
 	case len(secret) < minSecretBytes:
 		return "has fewer than 32 bytes"
-	case strings.Count(secret, secret[:1]) == len(secret):
-		return "is one byte repeated"
+	case distinctBytes(secret) < minDistinctBytes:
+		return "repeats a few bytes"
 	}
 	rest := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(secret))
 	for _, example := range examples {
 		rest = strings.ReplaceAll(rest, example, "")
 	}
-	if rest == "" {
+	if rest == "" || strings.Contains(strings.ToLower(strings.ReplaceAll(secret, "-", "")), "changeme") {
 		return "is an example from a document"
 	}
 	return ""
+}
+
+func distinctBytes(s string) int {
+	seen := make(map[byte]struct{})
+	for i := range len(s) {
+		seen[s[i]] = struct{}{}
+	}
+	return len(seen)
 }

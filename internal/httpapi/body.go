@@ -28,6 +28,10 @@ const (
 // what the handler gets: the generated code binds the validated value and does not parse the text again.
 func (op *operation) checkBody(c echo.Context) error {
 	r := c.Request()
+	if r.ContentLength > MaxBodyBytes {
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		return errTooLarge()
+	}
 	mediaType, schema, err := op.bodySchema(r)
 	if err != nil {
 		c.Response().Header().Set(echo.HeaderAccept, strings.Join(slices.Sorted(maps.Keys(op.bodies)), ", "))
@@ -85,18 +89,18 @@ func (op *operation) bodySchema(r *http.Request) (string, *openapi3.Schema, erro
 }
 
 func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("A body may have %d bytes at most.", MaxBodyBytes))
-	if r.ContentLength > MaxBodyBytes {
-		return nil, tooLarge
-	}
 	text, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
 	if err != nil {
 		return nil, apperr.Wrap(apperr.MalformedRequest, "The body broke off.", err)
 	}
 	if len(text) > MaxBodyBytes {
-		return nil, tooLarge
+		return nil, errTooLarge()
 	}
 	return text, nil
+}
+
+func errTooLarge() error {
+	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("A body may have %d bytes at most.", MaxBodyBytes))
 }
 
 func decode(mediaType string, text []byte) (any, []apperr.Field, error) {

@@ -120,6 +120,9 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		op, known := s.contract.operations[route{c.Request().Method, c.Path()}]
 		if !known {
+			if c.Request().Method == http.MethodOptions && s.contract.allow(c.Path()) != "" {
+				return echo.ErrMethodNotAllowed // Echo would answer it by itself.
+			}
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
@@ -147,19 +150,29 @@ func (op *operation) checkAccept(accept []string) error {
 	if len(accept) == 0 || len(op.produces) == 0 {
 		return nil
 	}
+	weights := make(map[string]string)
 	for mediaRange := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		mediaType, params, err := mime.ParseMediaType(mediaRange)
-		if err != nil || isZero(params["q"]) {
-			continue
-		}
-		for _, produced := range op.produces {
-			kind, _, _ := strings.Cut(produced, "/")
-			if mediaType == produced || mediaType == kind+"/*" || mediaType == "*/*" {
-				return nil
-			}
+		if mediaType, params, err := mime.ParseMediaType(mediaRange); err == nil {
+			weights[mediaType] = params["q"]
 		}
 	}
+	if strings.TrimSpace(strings.Join(accept, "")) == "" || slices.ContainsFunc(op.produces, accepts(weights)) {
+		return nil
+	}
 	return apperr.New(apperr.NotAcceptable, "The operation cannot answer in an accepted media type.")
+}
+
+// accepts reports whether a media type is accepted: the most precise range that it is in decides.
+func accepts(weights map[string]string) func(string) bool {
+	return func(mediaType string) bool {
+		kind, _, _ := strings.Cut(mediaType, "/")
+		for _, mediaRange := range []string{mediaType, kind + "/*", "*/*"} {
+			if weight, named := weights[mediaRange]; named {
+				return !isZero(weight)
+			}
+		}
+		return false
+	}
 }
 
 // isZero reports whether a weight excludes its media range.

@@ -7,6 +7,11 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
+const (
+	livenessPath  = "/livez"
+	readinessPath = "/readyz"
+)
+
 // GetLiveness answers whenever the process can.
 func (s *Server) GetLiveness(context.Context, api.GetLivenessRequestObject) (api.GetLivenessResponseObject, error) {
 	return api.GetLiveness200JSONResponse{Status: api.HealthStatusOk}, nil

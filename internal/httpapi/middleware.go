@@ -24,6 +24,8 @@ type requestInfo struct {
 	err *apperr.Error
 	// status is set when it was not answered at all.
 	status int
+	// broken says that the response is not whole and the connection must not look as if it were.
+	broken bool
 }
 
 type requestInfoKey struct{}
@@ -83,20 +85,38 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Int("status", status),
 			slog.Duration("dur", time.Since(begin)),
 			slog.Int64("bytes", c.Response().Size),
+			slog.String("client_ip", c.RealIP()),
 		}
 		if info.actor.ID != uuid.Nil {
 			attrs = append(attrs, slog.Any("user_id", info.actor.ID))
 		}
-		level := slog.LevelInfo
 		if info.err != nil {
 			attrs = append(attrs, slog.String("code", string(info.err.Code)))
 		}
 		if status >= http.StatusInternalServerError {
-			level = slog.LevelError
 			attrs = append(attrs, slog.Any("error", info.err))
 		}
-		s.logger.LogAttrs(ctx, level, "request", attrs...)
+		s.logger.LogAttrs(ctx, requestLevel(c.Path(), status, info.err), "request", attrs...)
+		if info.broken {
+			panic(http.ErrAbortHandler) // net/http then closes the connection, and says nothing.
+		}
 		return nil
+	}
+}
+
+// requestLevel is the level of a request's line. Probes come all the time, and a database that is away says so by
+// itself: neither must fill the log.
+func requestLevel(route string, status int, err *apperr.Error) slog.Level {
+	passing := status < http.StatusInternalServerError || err != nil && problems[err.Code].retryable
+	switch {
+	case !passing:
+		return slog.LevelError
+	case route == livenessPath || route == readinessPath:
+		return slog.LevelDebug
+	case status < http.StatusInternalServerError:
+		return slog.LevelInfo
+	default:
+		return slog.LevelWarn
 	}
 }
 

@@ -18,7 +18,7 @@ var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 func (op *operation) checkParameters(c echo.Context) error {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return invalidParameter("", apperr.InvalidFormat)
+		return apperr.New(apperr.InvalidParameter, "The query could not be parsed.")
 	}
 	for _, p := range op.parameters {
 		var values []string

@@ -77,13 +77,16 @@ var problems = map[apperr.Code]problemKind{
 func (s *Server) renderError(err error, c echo.Context) {
 	ctx := c.Request().Context()
 	info := infoFrom(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		// Nobody waits for the answer. A client that has only closed its side for writing must not take an empty
+		// response for a success.
+		info.status, info.broken = statusClientClosed, true
+		return
+	}
 	if c.Response().Committed {
 		// The status has been sent: all that is left is to say so in the log and to break the connection off.
 		s.logger.WarnContext(ctx, "response broke off", slog.String("request_id", info.requestID), slog.Any("error", err))
-		return
-	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		info.status = statusClientClosed
+		info.broken = true
 		return
 	}
 	problem := s.problemOf(err, c)

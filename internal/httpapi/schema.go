@@ -31,11 +31,11 @@ func checkEmail(address string) error {
 	return nil
 }
 
-// checkSingleLine refuses line breaks, and the characters that turn the direction of writing (UAX #9) and so make a
-// title read otherwise than it is.
+// checkSingleLine refuses line breaks of any script, and the embeddings, overrides and isolates that turn the direction of
+// writing (UAX #9) and so make a title read otherwise than it is. The marks that right-to-left text needs may stand.
 func checkSingleLine(line string) error {
 	turns := func(r rune) bool {
-		return r < ' ' || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+		return r < ' ' || r == 0x2028 || r == 0x2029 || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 	}
 	if strings.ContainsFunc(line, turns) {
 		return errCharacters

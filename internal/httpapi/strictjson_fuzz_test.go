@@ -122,7 +122,7 @@ func (m jsonMaker) space() string {
 func (m jsonMaker) text() string {
 	pieces := []string{
 		"a", "Z", " ", `\"`, `\\`, `\/`, `\n`, `\r`, `\t`, `\u0041`, `\ud83d\ude00`, "é", "e\u0301", "漢", "😀", "\u202e",
-		"\u007f", "\ufffd", "<script>", "%s", `\ufffd`,
+		"\u00a0", "\ufffd", "<script>", "%s", `\ufffd`,
 	}
 	var b strings.Builder
 	for range m.IntN(8) {

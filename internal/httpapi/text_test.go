@@ -33,11 +33,9 @@ var lines = map[string]string{
 	"JSON":                     `{"is_ai":true,"role":"admin"}`,
 	"quotes and backslashes":   `"\"\\u0000\\"`,
 	"a zero-width space":       "a\u200bb\u200dc\ufeffd",
-	"separators of lines":      "a\u2028b\u2029c",
 	"a replacement character":  "\ufffd",
 	"spaces around it":         "  two spaces before and after  ",
 	"the last code point":      "\U0010fffd",
-	"DEL and C1":               "\u007f\u0085\u009f",
 }
 
 // blocks are texts of several lines.

@@ -287,7 +287,7 @@ func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.keepStored(t)
-	for _, blank := range []string{" ", "   ", "\u00a0", "\u2003\u3000", "\u2028\u2029", " \u202f\u205f"} {
+	for _, blank := range []string{" ", "   ", "\u00a0", "\u2003\u3000", "\u2002\u2009", " \u202f\u205f"} {
 		for id, members := range map[string][]string{
 			"createTicket": {"title", "description"}, "createMessage": {"content"},
 		} {
@@ -362,4 +362,23 @@ func TestAddressIsStoredInOneForm(t *testing.T) {
 	})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, again.StatusCode(), again.Body, http.StatusConflict, client.ProblemCodeEmailTaken)
+}
+
+func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	for _, character := range []string{"\u007f", "\u0085", "\u009b", "\u009f"} {
+		r := user.Do(t, http.MethodPost, "/tickets/"+ticket.ID.String()+"/messages",
+			`{"content":"a`+character+`b"}`, "Content-Type: application/json")
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, client.FieldErrorCodeInvalidCharacters, problem.Errors[0].Code)
+	}
+	for _, separator := range []string{"\u2028", "\u2029"} {
+		r := user.Do(t, http.MethodPost, "/tickets", `{"title":"a`+separator+`b","description":"d"}`,
+			"Content-Type: application/json")
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, "/title", problem.Errors[0].Pointer)
+	}
 }

@@ -21,25 +21,24 @@ const retryDatabaseAfter = time.Second
 
 // SQLSTATE codes (PostgreSQL manual, appendix A).
 const (
-	uniqueViolation             = "23505"
-	characterNotInRepertoire    = "22021"
-	untranslatableCharacter     = "22P05"
-	serializationFailure        = "40001"
-	deadlockDetected            = "40P01"
-	undefinedTable              = "42P01"
-	tooManyConnections          = "53300"
-	lockNotAvailable            = "55P03"
-	queryCanceled               = "57014"
-	adminShutdown               = "57P01"
-	crashShutdown               = "57P02"
-	cannotConnectNow            = "57P03"
-	idleInTransactionTimeout    = "25P03"
-	readOnlySQLTransaction      = "25006"
-	invalidCatalogName          = "3D000"
-	connectionExceptionClass    = "08"
-	invalidAuthorizationClass   = "28"
-	insufficientResourcesClass  = "53"
-	operatorInterventionTimeout = "57P05"
+	uniqueViolation            = "23505"
+	characterNotInRepertoire   = "22021"
+	untranslatableCharacter    = "22P05"
+	serializationFailure       = "40001"
+	deadlockDetected           = "40P01"
+	undefinedTable             = "42P01"
+	lockNotAvailable           = "55P03"
+	queryCanceled              = "57014"
+	adminShutdown              = "57P01"
+	crashShutdown              = "57P02"
+	cannotConnectNow           = "57P03"
+	idleInTransactionTimeout   = "25P03"
+	readOnlySQLTransaction     = "25006"
+	invalidCatalogName         = "3D000"
+	connectionExceptionClass   = "08"
+	invalidAuthorizationClass  = "28"
+	insufficientResourcesClass = "53"
+	idleSessionTimeout         = "57P05"
 )
 
 var errConnect = errors.New("store: no connection to the database")
@@ -108,8 +107,8 @@ func translate(err error) error {
 
 func classify(e *Error) error {
 	switch e.SQLState {
-	case adminShutdown, crashShutdown, cannotConnectNow, operatorInterventionTimeout, idleInTransactionTimeout,
-		readOnlySQLTransaction, invalidCatalogName, tooManyConnections:
+	case adminShutdown, crashShutdown, cannotConnectNow, idleSessionTimeout, idleInTransactionTimeout,
+		readOnlySQLTransaction, invalidCatalogName:
 		return unavailable(e)
 	case lockNotAvailable, queryCanceled, serializationFailure, deadlockDetected:
 		return busy(e)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
+
 	// The driver registers itself for URLs of the scheme pgx5.
 	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
@@ -25,7 +27,8 @@ type Migrator struct {
 	m *migrate.Migrate
 }
 
-// OpenMigrator connects to the database, which must be a URL, not a keyword string.
+// OpenMigrator connects to the database, which must be a URL, not a keyword string. It returns DBUnavailable, and so do
+// the Migrator's methods.
 func OpenMigrator(url string) (*Migrator, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok || scheme != "postgres" && scheme != "postgresql" {
@@ -45,8 +48,8 @@ func OpenMigrator(url string) (*Migrator, error) {
 
 // Close ends the connection.
 func (m *Migrator) Close() error {
-	source, database := m.m.Close()
-	return errors.Join(source, database)
+	fromSource, fromDatabase := m.m.Close()
+	return errors.Join(fromSource, fromDatabase)
 }
 
 // Up goes to the latest version.
@@ -61,11 +64,21 @@ func (m *Migrator) Down(n int) error {
 }
 
 // Goto goes to the version, up or down.
-func (m *Migrator) Goto(version uint) error { return ended(m.m.Migrate(version)) }
+func (m *Migrator) Goto(version uint) error {
+	if version == 0 {
+		return m.Down(0)
+	}
+	return ended(m.m.Migrate(version))
+}
 
 // Force records the version as the current one without running anything: the way out after a migration that broke off
-// and was put right by hand.
-func (m *Migrator) Force(version int) error { return ended(m.m.Force(version)) }
+// and was put right by hand. 0 is no version at all.
+func (m *Migrator) Force(version int) error {
+	if version == 0 {
+		version = database.NilVersion
+	}
+	return ended(m.m.Force(version))
+}
 
 // Version is the current version, 0 when there is none, and whether a migration to it broke off.
 func (m *Migrator) Version() (version int64, dirty bool, err error) {
@@ -76,11 +89,12 @@ func (m *Migrator) Version() (version int64, dirty bool, err error) {
 	return int64(current), dirty, ended(err) //nolint:gosec // Versions are small numbers.
 }
 
-// ended takes "no change" for the success it is, and says of a broken migration what to do.
+// ended takes for the success it is that there was nothing (more) to do, and says of a broken migration what to do.
 func ended(err error) error {
 	var dirty migrate.ErrDirty
+	var short migrate.ErrShortLimit
 	switch {
-	case err == nil, errors.Is(err, migrate.ErrNoChange):
+	case err == nil, errors.Is(err, migrate.ErrNoChange), errors.Is(err, fs.ErrNotExist), errors.As(err, &short):
 		return nil
 	case errors.As(err, &dirty):
 		return fmt.Errorf("migration %d broke off: each one is a single transaction, so nothing of it has stayed; "+

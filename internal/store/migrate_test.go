@@ -116,3 +116,27 @@ func TestReadinessFollowsTheSchema(t *testing.T) {
 	err := m.Up()
 	require.ErrorContains(t, err, "support migrate force")
 }
+
+func TestAdviceForTheFirstMigrationWorks(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewEmptyURL(t)
+	m := openMigrator(t, url)
+	storetest.Exec(t, url, "INSERT INTO schema_migrations (version, dirty) VALUES (1, true)")
+	require.ErrorContains(t, m.Up(), `"support migrate force 0"`)
+	require.NoError(t, m.Force(0))
+	require.NoError(t, m.Up())
+	require.NoError(t, storetest.Open(t, url).Ready(t.Context()))
+}
+
+func TestTakingBackMoreThanThereIsEndsAtNothing(t *testing.T) {
+	t.Parallel()
+	m := openMigrator(t, storetest.NewEmptyURL(t))
+	require.NoError(t, m.Down(1), "nothing to take back")
+	require.NoError(t, m.Up())
+	require.NoError(t, m.Down(99))
+	require.NoError(t, m.Up())
+	require.NoError(t, m.Goto(0))
+	version, _, err := m.Version()
+	require.NoError(t, err)
+	require.Zero(t, version)
+}

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/apperr"
 )
 
 const (
@@ -43,11 +42,25 @@ type Config struct {
 	MaxConns int32
 }
 
-func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+// Check reports whether the driver understands the URL, without connecting. The error quotes nothing of it.
+func (cfg Config) Check() error {
+	_, err := cfg.parse()
+	return err
+}
+
+func (cfg Config) parse() (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		// The driver's error quotes parts of the URL.
-		return nil, errors.New("store: the database URL is not a PostgreSQL connection URL")
+		return nil, errors.New("the database URL is not a PostgreSQL connection URL")
+	}
+	return pc, nil
+}
+
+func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+	pc, err := cfg.parse()
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
 	}
 	pc.MaxConns = cfg.MaxConns
 	if pc.MaxConns == 0 {
@@ -83,7 +96,7 @@ func (p pooled) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded) && p.pool.Stat().AcquiredConns() >= p.pool.Config().MaxConns:
-		return nil, apperr.Wrap(apperr.DBBusy, "No database connection became free in time.", err)
+		return nil, busy(err)
 	default:
 		return nil, unavailable(errConnect)
 	}

@@ -1,5 +1,7 @@
 // Package ticket holds the rules of tickets and their messages.
 //
+// Besides the errors that they name, all methods return what store.Store returns.
+//
 // Every method decides in SQL what the actor may see. What is not there and what is not the actor's are the same
 // NotFound.
 package ticket
