@@ -92,8 +92,8 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	a.logger.InfoContext(ctx, "shutting down")
 	a.server.Drain()
+	a.logger.InfoContext(ctx, "shutting down")
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
