@@ -119,8 +119,14 @@ func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
 		case <-finished:
 			return
 		case <-tick.C:
-			storetest.Exec(t, b.url, `UPDATE ai_responses SET lease_expires_at = now() - interval '1 second'
-				WHERE status = 'streaming' AND attempt < 3 AND random() < 0.2`)
+			// Locked in the order in which group commits lock, or the two could wait for each other.
+			storetest.Exec(t, b.url, `
+				WITH expired AS (
+					SELECT id FROM ai_responses WHERE status = 'streaming' AND attempt < 3 AND random() < 0.2
+					ORDER BY id FOR NO KEY UPDATE
+				)
+				UPDATE ai_responses AS r SET lease_expires_at = now() - interval '1 second'
+				FROM expired WHERE r.id = expired.id`)
 		}
 	}
 }
