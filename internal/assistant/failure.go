@@ -67,15 +67,13 @@ func codeOf(kind groq.Kind) apperr.Code {
 // errStopping ends the answers that a process which is told to stop has no time for.
 var errStopping = errors.New("assistant: the process is stopping")
 
-func errDraining() *apperr.Error {
-	e := apperr.New(apperr.Draining, "The server is shutting down.")
-	e.RetryAfter = time.Second
-	return e
-}
+func errDraining() *apperr.Error { return draining("The server is shutting down.") }
 
 // errComeBack is told a reader whose answer goes on in another process.
-func errComeBack() *apperr.Error {
-	e := apperr.New(apperr.Draining, "The answer goes on in another process.")
+func errComeBack() *apperr.Error { return draining("The answer goes on in another process.") }
+
+func draining(detail string) *apperr.Error {
+	e := apperr.New(apperr.Draining, detail)
 	e.RetryAfter = time.Second
 	return e
 }
