@@ -38,10 +38,3 @@ RETURNING id, user_id, title, description, status, created_at, updated_at;
 -- name: CreateTicketStatusChange :exec
 INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
 VALUES (@id, @ticket_id, @actor_id, @from_status, @to_status);
-
--- name: ListTicketStatusChanges :many
-SELECT id, ticket_id, actor_id, from_status, to_status, created_at
-FROM ticket_status_changes
-WHERE ticket_id = @ticket_id
-ORDER BY created_at, id
-LIMIT @max_rows;

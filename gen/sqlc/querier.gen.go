@@ -51,7 +51,6 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
-	ListTicketStatusChanges(ctx context.Context, arg ListTicketStatusChangesParams) ([]TicketStatusChange, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.

@@ -96,46 +96,6 @@ func (q *Queries) GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (T
 	return i, err
 }
 
-const listTicketStatusChanges = `-- name: ListTicketStatusChanges :many
-SELECT id, ticket_id, actor_id, from_status, to_status, created_at
-FROM ticket_status_changes
-WHERE ticket_id = $1
-ORDER BY created_at, id
-LIMIT $2
-`
-
-type ListTicketStatusChangesParams struct {
-	TicketID uuid.UUID
-	MaxRows  int32
-}
-
-func (q *Queries) ListTicketStatusChanges(ctx context.Context, arg ListTicketStatusChangesParams) ([]TicketStatusChange, error) {
-	rows, err := q.db.Query(ctx, listTicketStatusChanges, arg.TicketID, arg.MaxRows)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []TicketStatusChange{}
-	for rows.Next() {
-		var i TicketStatusChange
-		if err := rows.Scan(
-			&i.ID,
-			&i.TicketID,
-			&i.ActorID,
-			&i.FromStatus,
-			&i.ToStatus,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listTickets = `-- name: ListTickets :many
 SELECT id, user_id, title, description, status, created_at, updated_at
 FROM tickets

@@ -55,12 +55,17 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{hub: s.hub, feed: f, rewound: f.times(), response: response, encode: s.options.Encode}
+	r := s.newReader(f, response)
 	if err := r.begin(ctx, s, response, last); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// newReader returns a reader of a feed that was acquired, which it releases when it is closed.
+func (s *Service) newReader(f *feed, response sqlc.AIResponse) *Reader {
+	return &Reader{hub: s.hub, feed: f, rewound: f.times(), response: response, encode: s.options.Encode}
 }
 
 // attach returns the response's feed with what is committed of it. A feed that others use already may lack the event

@@ -144,7 +144,7 @@ func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
 	if err != nil {
 		return err
 	}
-	r := &Reader{hub: s.hub, feed: f, rewound: f.times(), response: response, encode: s.options.Encode}
+	r := s.newReader(f, response)
 	defer r.Close()
 	for {
 		entry, err := r.Next(ctx)
