@@ -52,12 +52,14 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, err
 	}
 	ai := assistant.NewService(s, assistant.Options{
-		Client: client, Model: cfg.GroqModel, MaxTokens: cfg.GroqMaxTokens, Encode: httpapi.EncodeEvent, Logger: logger,
+		Client: client, Models: cfg.GroqModels(), MaxTokens: cfg.GroqMaxTokens,
+		Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
+		MaxRunning: cfg.AIMaxRunning, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
 	server, err := httpapi.New(httpapi.Options{
 		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
-		Docs: cfg.Docs, Logger: logger,
+		MaxStreams: cfg.MaxStreams, Docs: cfg.Docs, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -1,35 +1,47 @@
 -- name: CreateAIResponse :one
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, owner_id, lease_expires_at)
+INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
 VALUES (
-    @id, @ticket_id, @turn_message_id, @model, @owner_id,
+    @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer)
 )
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id;
+    finished_at, owner_id, requested_by;
 
 -- name: GetAIResponseForTurn :one
--- The one that is being written or was completed. Failed and superseded ones leave the turn open.
+-- The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE ticket_id = @ticket_id
     AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
-    AND status IN ('streaming', 'completed');
+    AND status IN ('streaming', 'completed')
+ORDER BY status = 'streaming' DESC
+LIMIT 1;
 
--- name: GetAIResponseByTicket :one
+-- name: GetAIResponse :one
+-- One that the actor sees.
 SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
     r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
-WHERE r.id = @id AND r.ticket_id = @ticket_id AND (t.user_id = @actor_id OR @staff::boolean);
+WHERE r.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
+-- name: ListAIResponsesByTicket :many
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id, requested_by
+FROM ai_responses
+WHERE ticket_id = @ticket_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY created_at DESC, id DESC
+LIMIT @max_rows;
 
 -- name: GetAIResponseByID :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE id = @id;
 
@@ -160,7 +172,7 @@ SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finis
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND last_seq = @last_seq AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id;
+    finished_at, owner_id, requested_by;
 
 -- name: FailAIResponse :one
 -- No row: the response has ended otherwise, or is another's.
@@ -171,7 +183,7 @@ SET status = 'failed', error_code = @error_code::text, last_seq = last_seq + 1, 
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id;
+    finished_at, owner_id, requested_by;
 
 -- name: RecordAIResponseUsage :exec
 -- What an answer took that somebody else has ended, told by its writer once that knows.
@@ -226,7 +238,7 @@ WHERE ai_response_id IN (
 -- The one that is being written in a ticket, to whichever turn.
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND status = 'streaming';
 
@@ -236,3 +248,56 @@ WHERE ticket_id = @ticket_id AND status = 'streaming';
 UPDATE ai_responses
 SET lease_expires_at = clock_timestamp(), owner_id = '00000000-0000-0000-0000-000000000000'
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';
+
+-- name: SupersedeCompletedAIResponse :exec
+-- An answer that stood makes room for the one which was generated in its place.
+WITH replaced AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded'
+    WHERE r.ticket_id = @ticket_id
+        AND r.turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
+        AND r.status = 'completed'
+    RETURNING r.message_id AS message_id
+)
+UPDATE messages AS m
+SET superseded_by = @message_id
+FROM replaced
+WHERE m.id = replaced.message_id;
+
+-- name: CancelAIResponse :execrows
+-- Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'cancelled', error_code = 'cancelled', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM tickets AS t
+    WHERE r.id = @id AND t.id = r.ticket_id AND (t.user_id = @actor_id OR @staff::boolean) AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'cancelled'
+FROM ended;
+
+-- name: UpdateAIResponseModel :execrows
+-- Another model writes it. Zero rows: the response is no longer this attempt's.
+UPDATE ai_responses
+SET model = @model
+WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';
+
+-- name: LockAIBudget :exec
+-- Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
+-- apart from others.
+SELECT pg_advisory_xact_lock(1634300519, hashtext(@user_id::text));
+
+-- name: CountRecentAIResponses :one
+-- What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+SELECT
+    count(*) FILTER (WHERE status = 'streaming')::integer AS running,
+    count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')::integer AS last_minute,
+    count(*)::integer AS last_day,
+    coalesce(extract(epoch FROM
+        min(created_at) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')
+        + interval '1 minute' - clock_timestamp()
+    ), 0)::double precision AS minute_ends_in,
+    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - clock_timestamp()), 0)::double precision AS day_ends_in
+FROM ai_responses
+WHERE requested_by = @user_id::uuid AND created_at > clock_timestamp() - interval '1 day';

@@ -12,15 +12,15 @@ VALUES (
         )
     )
 )
-RETURNING id, ticket_id, author, author_id, content, created_at;
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by;
 
 -- name: GetMessageByID :one
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE id = @id;
 
 -- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
@@ -28,9 +28,9 @@ LIMIT @max_rows;
 
 -- name: ListLatestMessagesByTicket :many
 -- The newest, oldest of them first.
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
     FROM messages AS m
     WHERE m.ticket_id = @ticket_id
     ORDER BY m.created_at DESC, m.id DESC
@@ -39,8 +39,47 @@ FROM (
 ORDER BY created_at, id;
 
 -- name: GetLatestCustomerMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = @ticket_id AND author = 'customer'
 ORDER BY created_at DESC, id DESC
 LIMIT 1;
+
+-- name: ListConversation :many
+-- What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+FROM (
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+    FROM messages AS m
+    JOIN messages AS turn ON turn.id = @turn_message_id AND turn.ticket_id = m.ticket_id
+    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
+        AND (m.created_at, m.id) <= (turn.created_at, turn.id)
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT @max_rows
+) AS conversation
+ORDER BY created_at, id;
+
+-- name: GetLatestHumanMessage :one
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+FROM messages
+WHERE ticket_id = @ticket_id AND author <> 'ai'
+ORDER BY created_at DESC, id DESC
+LIMIT 1;
+
+-- name: PutMessageFeedback :one
+-- The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+INSERT INTO message_feedback (message_id, user_id, rating, comment)
+SELECT m.id, t.user_id, @rating, sqlc.narg(comment)
+FROM messages AS m
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
+    SET rating = excluded.rating, comment = excluded.comment, updated_at = clock_timestamp()
+RETURNING message_id, user_id, rating, comment, created_at, updated_at;
+
+-- name: GetMessageFeedback :one
+SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
+FROM message_feedback AS f
+JOIN messages AS m ON m.id = f.message_id
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE f.message_id = @message_id AND (t.user_id = @actor_id OR @staff::boolean);

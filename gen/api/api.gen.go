@@ -30,6 +30,7 @@ const (
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
 	AIFailureCodeAITimeout               AIFailureCode = "ai_timeout"
+	AIFailureCodeCancelled               AIFailureCode = "cancelled"
 	AIFailureCodeConversationNotAccepted AIFailureCode = "conversation_not_accepted"
 	AIFailureCodeDBBusy                  AIFailureCode = "db_busy"
 	AIFailureCodeDBUnavailable           AIFailureCode = "db_unavailable"
@@ -51,6 +52,8 @@ func (e AIFailureCode) Valid() bool {
 		return true
 	case AIFailureCodeAITimeout:
 		return true
+	case AIFailureCodeCancelled:
+		return true
 	case AIFailureCodeConversationNotAccepted:
 		return true
 	case AIFailureCodeDBBusy:
@@ -62,6 +65,51 @@ func (e AIFailureCode) Valid() bool {
 	case AIFailureCodeInternal:
 		return true
 	case AIFailureCodeSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIMode.
+const (
+	AIModeOff AIMode = "off"
+	AIModeOn  AIMode = "on"
+)
+
+// Valid indicates whether the value is a known member of the AIMode enum.
+func (e AIMode) Valid() bool {
+	switch e {
+	case AIModeOff:
+		return true
+	case AIModeOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIResponseStatus.
+const (
+	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
+	AIResponseStatusCompleted  AIResponseStatus = "completed"
+	AIResponseStatusFailed     AIResponseStatus = "failed"
+	AIResponseStatusStreaming  AIResponseStatus = "streaming"
+	AIResponseStatusSuperseded AIResponseStatus = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseStatus enum.
+func (e AIResponseStatus) Valid() bool {
+	switch e {
+	case AIResponseStatusCancelled:
+		return true
+	case AIResponseStatusCompleted:
+		return true
+	case AIResponseStatusFailed:
+		return true
+	case AIResponseStatusStreaming:
+		return true
+	case AIResponseStatusSuperseded:
 		return true
 	default:
 		return false
@@ -227,8 +275,10 @@ const (
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
+	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
 	ProblemCodeAIStalled               ProblemCode = "ai_stalled"
 	ProblemCodeAITimeout               ProblemCode = "ai_timeout"
+	ProblemCodeCancelled               ProblemCode = "cancelled"
 	ProblemCodeConversationNotAccepted ProblemCode = "conversation_not_accepted"
 	ProblemCodeDBBusy                  ProblemCode = "db_busy"
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
@@ -251,6 +301,7 @@ const (
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
+	ProblemCodeTooManyStreams          ProblemCode = "too_many_streams"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 	ProblemCodeValidationFailed        ProblemCode = "validation_failed"
@@ -268,9 +319,13 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeAIProtocol:
 		return true
+	case ProblemCodeAIQuota:
+		return true
 	case ProblemCodeAIStalled:
 		return true
 	case ProblemCodeAITimeout:
+		return true
+	case ProblemCodeCancelled:
 		return true
 	case ProblemCodeConversationNotAccepted:
 		return true
@@ -316,6 +371,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeTicketClosed:
 		return true
+	case ProblemCodeTooManyStreams:
+		return true
 	case ProblemCodeUnauthenticated:
 		return true
 	case ProblemCodeUnsupportedMediaType:
@@ -323,6 +380,24 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Rating.
+const (
+	RatingDown Rating = "down"
+	RatingUp   Rating = "up"
+)
+
+// Valid indicates whether the value is a known member of the Rating enum.
+func (e Rating) Valid() bool {
+	switch e {
+	case RatingDown:
+		return true
+	case RatingUp:
 		return true
 	default:
 		return false
@@ -404,14 +479,101 @@ func (e TicketStatus) Valid() bool {
 	}
 }
 
-// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, or the ticket was closed. `draining`: the
+// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+// something else first. `cancelled`: somebody asked for that. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
+
+// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+type AIMode string
+
+// AIResponse One generated answer to one turn of a ticket.
+type AIResponse struct {
+	// Attempt Which attempt at this answer it is, from 1.
+	Attempt Attempt `json:"attempt"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Error Why an answer ended without a message.
+	Error *AIResponseError `json:"error,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
+	// `content_filter`, upstream withheld the rest.
+	FinishReason FinishReason `json:"finish_reason,omitempty"`
+
+	// FinishedAt When it ended.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// FirstTokenAt When the first piece of text was committed, of the newest attempt.
+	FirstTokenAt Timestamp `json:"first_token_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MessageID The message that the answer is stored as. Absent until it is complete.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+	// or it was generated again.
+	Status AIResponseStatus `json:"status"`
+
+	// TicketID The ticket it answers.
+	TicketID ID `json:"ticket_id"`
+
+	// Turn The customer's message that it answers. Absent when that is the ticket's description.
+	Turn *ID `json:"turn,omitempty"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// AIResponseError Why an answer ended without a message.
+type AIResponseError struct {
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// server was stopped before the answer was complete. The others are as in `Problem`.
+	Code AIFailureCode `json:"code"`
+
+	// Retryable Whether asking again may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // AIResponseEvent One event of an AI answer's stream.
 type AIResponseEvent struct {
 	union json.RawMessage
 }
+
+// AIResponseEvents Some events of an AI response.
+type AIResponseEvents struct {
+	// AIResponseID The AI response they belong to.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Ended Whether the last of these events is the response's last.
+	Ended bool `json:"ended"`
+
+	// Events The events, in their order. Empty when none came in time.
+	Events []NumberedEvent `json:"events"`
+
+	// LastSeq The number to go on after.
+	LastSeq int64 `json:"last_seq"`
+}
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+// or it was generated again.
+type AIResponseStatus string
 
 // AccessToken An access token and how to use it (RFC 6749, section 5.1).
 type AccessToken struct {
@@ -430,6 +592,17 @@ type AccessTokenTokenType string
 
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
+
+// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+type CreateAIResponseRequest struct {
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+
+	// Regenerate Whether to answer a turn again that is answered.
+	Regenerate bool `json:"regenerate,omitempty"`
+}
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
@@ -473,7 +646,8 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Zero where upstream does not say.
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -491,7 +665,8 @@ type FailedEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// Code Why an answer ended without a message. `superseded`: a human took over, or the ticket was closed. `draining`: the
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -507,6 +682,9 @@ type FailedEvent struct {
 
 // FailedEventType The kind of event.
 type FailedEventType string
+
+// FeedbackComment Why, in the customer's words.
+type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
@@ -589,14 +767,48 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
+}
+
+// MessageFeedback What a ticket's customer thinks of an answer.
+type MessageFeedback struct {
+	// Comment Why, in the customer's words.
+	Comment FeedbackComment `json:"comment,omitempty"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// MessageID The answer that is rated.
+	MessageID ID `json:"message_id"`
+
+	// Rating Whether the answer helped.
+	Rating Rating `json:"rating"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
 }
 
 // Model The model's name at the upstream.
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
+
+// NumberedEvent An event with its number.
+type NumberedEvent struct {
+	// Event One event of an AI answer's stream.
+	Event AIResponseEvent `json:"event"`
+
+	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+	Seq int64 `json:"seq"`
+}
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -627,6 +839,18 @@ type Problem struct {
 
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
+
+// PutMessageFeedbackRequest A rating.
+type PutMessageFeedbackRequest struct {
+	// Comment Why, in the customer's words.
+	Comment FeedbackComment `json:"comment,omitempty"`
+
+	// Rating Whether the answer helped.
+	Rating Rating `json:"rating"`
+}
+
+// Rating Whether the answer helped.
+type Rating string
 
 // ResetEvent `event: reset`. Clear what you have shown: the text begins anew with the next delta.
 type ResetEvent struct {
@@ -682,8 +906,23 @@ type StartEvent struct {
 // StartEventType The kind of event.
 type StartEventType string
 
+// StreamToken A token for one ticket's stream.
+type StreamToken struct {
+	// ExpiresAt When no further stream can be opened with it.
+	ExpiresAt Timestamp `json:"expires_at"`
+
+	// Token Opaque to clients.
+	Token string `json:"token"`
+
+	// URL The stream's address with the token in it, relative to the server.
+	URL string `json:"url"`
+}
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -703,7 +942,7 @@ type Ticket struct {
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status last changed.
+	// UpdatedAt When its status or its AI mode last changed.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -721,6 +960,9 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -743,7 +985,7 @@ type TicketWithMessages struct {
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status last changed.
+	// UpdatedAt When its status or its AI mode last changed.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -755,13 +997,17 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
-// UpdateTicketRequest A change of a ticket.
+// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
 	// Status Where a ticket stands.
-	Status TicketStatus `json:"status"`
+	Status TicketStatus `json:"status,omitempty"`
 }
 
-// Usage What the answer took, as upstream counted it. Zero where upstream does not say.
+// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+// text that came counts as one token; what nobody knows is zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty"`
@@ -794,6 +1040,11 @@ type User struct {
 	Role Role `json:"role"`
 }
 
+// AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type AIResponseID = ID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -803,10 +1054,18 @@ type LastEventID = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MessageID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type TicketID = ID
+
+// AIQuota An error (RFC 9457).
+type AIQuota = Problem
 
 // BadGateway An error (RFC 9457).
 type BadGateway = Problem
@@ -862,6 +1121,22 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
+type ListAIResponseEventsParams struct {
+	// After The number of the last event you have; 0 for none.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
+type StreamAIResponseByIDParams struct {
+	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
+	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have.
@@ -876,6 +1151,15 @@ type StreamAIResponseParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// ListAIResponsesParams defines parameters for ListAIResponses.
+type ListAIResponsesParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -896,11 +1180,17 @@ type LogInFormdataRequestBody = LogInForm
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
 
+// PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
+type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
+
+// CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
+type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -1116,6 +1406,18 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetAIResponse Get an AI response
+	// (GET /ai-responses/{ai_response_id})
+	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID) error
+	// CancelAIResponse Cancel an AI response
+	// (POST /ai-responses/{ai_response_id}/cancel)
+	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID) error
+	// ListAIResponseEvents Poll one AI response's events
+	// (GET /ai-responses/{ai_response_id}/events)
+	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// StreamAIResponseByID Stream one AI response
+	// (GET /ai-responses/{ai_response_id}/stream)
+	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
 	// LogIn Get an access token
 	// (POST /auth/login)
 	LogIn(ctx echo.Context) error
@@ -1128,6 +1430,12 @@ type ServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context) error
+	// GetMessageFeedback Get the rating of an answer
+	// (GET /messages/{message_id}/feedback)
+	GetMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// PutMessageFeedback Rate an answer
+	// (PUT /messages/{message_id}/feedback)
+	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -1140,23 +1448,132 @@ type ServerInterface interface {
 	// GetTicket Get a ticket with its conversation
 	// (GET /tickets/{ticket_id})
 	GetTicket(ctx echo.Context, ticketID TicketID) error
-	// UpdateTicket Change a ticket's status
+	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
+	// ListAIResponses List the AI responses of a ticket
+	// (GET /tickets/{ticket_id}/ai-responses)
+	ListAIResponses(ctx echo.Context, ticketID TicketID, params ListAIResponsesParams) error
+	// CreateAIResponse Start the AI's answer
+	// (POST /tickets/{ticket_id}/ai-responses)
+	CreateAIResponse(ctx echo.Context, ticketID TicketID) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID) error
+	// CreateStreamToken Get a token for a browser's EventSource
+	// (POST /tickets/{ticket_id}/stream-tokens)
+	CreateStreamToken(ctx echo.Context, ticketID TicketID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// GetAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAIResponse(ctx, aiResponseID)
+	return err
+}
+
+// CancelAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelAIResponse(ctx, aiResponseID)
+	return err
+}
+
+// ListAIResponseEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAIResponseEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// StreamAIResponseByID converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamAIResponseByIDParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamAIResponseByID(ctx, aiResponseID, params)
+	return err
 }
 
 // LogIn converts echo context to params.
@@ -1192,6 +1609,38 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// GetMessageFeedback converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMessageFeedback(ctx, messageID)
+	return err
+}
+
+// PutMessageFeedback converts echo context to params.
+func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutMessageFeedback(ctx, messageID)
 	return err
 }
 
@@ -1306,6 +1755,54 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// ListAIResponses converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAIResponsesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAIResponses(ctx, ticketID, params)
+	return err
+}
+
+// CreateAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIResponse(ctx, ticketID)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -1351,6 +1848,22 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateMessage(ctx, ticketID)
+	return err
+}
+
+// CreateStreamToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateStreamToken(ctx, ticketID)
 	return err
 }
 
@@ -1411,9 +1924,27 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
+	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
+	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
+	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
+	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
+}
+
+type AIQuotaResponseHeaders struct {
+	RetryAfter *int32
+}
+type AIQuotaApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AIQuotaResponseHeaders
 }
 
 type BadGatewayResponseHeaders struct {
@@ -1492,6 +2023,533 @@ type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers UnsupportedMediaTypeResponseHeaders
+}
+
+type GetAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+}
+
+type GetAIResponseResponseObject interface {
+	VisitGetAIResponseResponse(w http.ResponseWriter) error
+}
+
+type GetAIResponse200JSONResponse AIResponse
+
+func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse400ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse404ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse406ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse500ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+}
+
+type CancelAIResponseResponseObject interface {
+	VisitCancelAIResponseResponse(w http.ResponseWriter) error
+}
+
+type CancelAIResponse202JSONResponse AIResponse
+
+func (response CancelAIResponse202JSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse400ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse404ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse406ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse500ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEventsRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ListAIResponseEventsParams
+}
+
+type ListAIResponseEventsResponseObject interface {
+	VisitListAIResponseEventsResponse(w http.ResponseWriter) error
+}
+
+type ListAIResponseEvents200JSONResponse AIResponseEvents
+
+func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents400ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents404ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents406ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents500ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByIDRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       StreamAIResponseByIDParams
+}
+
+type StreamAIResponseByIDResponseObject interface {
+	VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error
+}
+
+type StreamAIResponseByID200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamAIResponseByID200TextEventStreamResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamAIResponseByID204Response struct {
+}
+
+func (response StreamAIResponseByID204Response) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type StreamAIResponseByID400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByID401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByID406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByID500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type LogInRequestObject struct {
@@ -1980,6 +3038,300 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedbackRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+}
+
+type GetMessageFeedbackResponseObject interface {
+	VisitGetMessageFeedbackResponse(w http.ResponseWriter) error
+}
+
+type GetMessageFeedback200JSONResponse MessageFeedback
+
+func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback400ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback404ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback406ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback500ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedbackRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Body      *PutMessageFeedbackJSONRequestBody
+}
+
+type PutMessageFeedbackResponseObject interface {
+	VisitPutMessageFeedbackResponse(w http.ResponseWriter) error
+}
+
+type PutMessageFeedback200JSONResponse MessageFeedback
+
+func (response PutMessageFeedback200JSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback400ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback404ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback406ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback413ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback415ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback422ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback500ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2828,6 +4180,25 @@ func (response StreamAIResponse422ApplicationProblemPlusJSONResponse) VisitStrea
 	return err
 }
 
+type StreamAIResponse429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponse500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -2897,6 +4268,368 @@ func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponsesRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   ListAIResponsesParams
+}
+
+type ListAIResponsesResponseObject interface {
+	VisitListAIResponsesResponse(w http.ResponseWriter) error
+}
+
+type ListAIResponses200ResponseHeaders struct {
+	Link *string
+}
+
+type ListAIResponses200JSONResponse struct {
+	Body    []AIResponse
+	Headers ListAIResponses200ResponseHeaders
+}
+
+func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses400ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses404ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses406ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses500ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponseRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Body     *CreateAIResponseJSONRequestBody
+}
+
+type CreateAIResponseResponseObject interface {
+	VisitCreateAIResponseResponse(w http.ResponseWriter) error
+}
+
+type CreateAIResponse200JSONResponse AIResponse
+
+func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse201ResponseHeaders struct {
+	Location string
+}
+
+type CreateAIResponse201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIResponse201ResponseHeaders
+}
+
+func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse400ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse404ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse406ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse413ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse415ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse422ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse500ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3222,8 +4955,142 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateStreamTokenRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+}
+
+type CreateStreamTokenResponseObject interface {
+	VisitCreateStreamTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateStreamToken201JSONResponse StreamToken
+
+func (response CreateStreamToken201JSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken400ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken404ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken406ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken500ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetAIResponse Get an AI response
+	// (GET /ai-responses/{ai_response_id})
+	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// CancelAIResponse Cancel an AI response
+	// (POST /ai-responses/{ai_response_id}/cancel)
+	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// ListAIResponseEvents Poll one AI response's events
+	// (GET /ai-responses/{ai_response_id}/events)
+	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// StreamAIResponseByID Stream one AI response
+	// (GET /ai-responses/{ai_response_id}/stream)
+	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
 	// LogIn Get an access token
 	// (POST /auth/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
@@ -3236,6 +5103,12 @@ type StrictServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// GetMessageFeedback Get the rating of an answer
+	// (GET /messages/{message_id}/feedback)
+	GetMessageFeedback(ctx context.Context, request GetMessageFeedbackRequestObject) (GetMessageFeedbackResponseObject, error)
+	// PutMessageFeedback Rate an answer
+	// (PUT /messages/{message_id}/feedback)
+	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -3248,18 +5121,27 @@ type StrictServerInterface interface {
 	// GetTicket Get a ticket with its conversation
 	// (GET /tickets/{ticket_id})
 	GetTicket(ctx context.Context, request GetTicketRequestObject) (GetTicketResponseObject, error)
-	// UpdateTicket Change a ticket's status
+	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
+	// ListAIResponses List the AI responses of a ticket
+	// (GET /tickets/{ticket_id}/ai-responses)
+	ListAIResponses(ctx context.Context, request ListAIResponsesRequestObject) (ListAIResponsesResponseObject, error)
+	// CreateAIResponse Start the AI's answer
+	// (POST /tickets/{ticket_id}/ai-responses)
+	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateStreamToken Get a token for a browser's EventSource
+	// (POST /tickets/{ticket_id}/stream-tokens)
+	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -3272,6 +5154,108 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// GetAIResponse operation middleware
+func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponseID) error {
+	var request GetAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAIResponse(ctx.Request().Context(), request.(GetAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAIResponseResponseObject); ok {
+		return validResponse.VisitGetAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelAIResponse operation middleware
+func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID) error {
+	var request CancelAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelAIResponse(ctx.Request().Context(), request.(CancelAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelAIResponseResponseObject); ok {
+		return validResponse.VisitCancelAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAIResponseEvents operation middleware
+func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
+	var request ListAIResponseEventsRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAIResponseEvents(ctx.Request().Context(), request.(ListAIResponseEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAIResponseEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
+		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamAIResponseByID operation middleware
+func (sh *strictHandler) StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error {
+	var request StreamAIResponseByIDRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamAIResponseByID(ctx.Request().Context(), request.(StreamAIResponseByIDRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamAIResponseByID")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamAIResponseByIDResponseObject); ok {
+		return validResponse.VisitStreamAIResponseByIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // LogIn operation middleware
@@ -3420,6 +5404,79 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMessageFeedback operation middleware
+func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageID) error {
+	var request GetMessageFeedbackRequestObject
+
+	request.MessageID = messageID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMessageFeedback(ctx.Request().Context(), request.(GetMessageFeedbackRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMessageFeedback")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMessageFeedbackResponseObject); ok {
+		return validResponse.VisitGetMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutMessageFeedback operation middleware
+func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID) error {
+	var request PutMessageFeedbackRequestObject
+
+	request.MessageID = messageID
+
+	var body PutMessageFeedbackJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutMessageFeedback(ctx.Request().Context(), request.(PutMessageFeedbackRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutMessageFeedback")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
+		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3619,6 +5676,80 @@ func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, p
 	return nil
 }
 
+// ListAIResponses operation middleware
+func (sh *strictHandler) ListAIResponses(ctx echo.Context, ticketID TicketID, params ListAIResponsesParams) error {
+	var request ListAIResponsesRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAIResponses(ctx.Request().Context(), request.(ListAIResponsesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAIResponses")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAIResponsesResponseObject); ok {
+		return validResponse.VisitListAIResponsesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAIResponse operation middleware
+func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID) error {
+	var request CreateAIResponseRequestObject
+
+	request.TicketID = ticketID
+
+	var body CreateAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIResponse(ctx.Request().Context(), request.(CreateAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
+		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMessages operation middleware
 func (sh *strictHandler) ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error {
 	var request ListMessagesRequestObject
@@ -3693,196 +5824,278 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 	return nil
 }
 
+// CreateStreamToken operation middleware
+func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID) error {
+	var request CreateStreamTokenRequestObject
+
+	request.TicketID = ticketID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateStreamToken(ctx.Request().Context(), request.(CreateStreamTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateStreamToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateStreamTokenResponseObject); ok {
+		return validResponse.VisitCreateStreamTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu5kS/8KojyRmi0W6RI9kVqKhz79Uij+dqekRSjlnV2hjpdYBVIwl0E6AKqKVrTEfvXeYDzEPtg",
-	"fpITyASqUDeSzW6NPfY4wqMmWUABCWQiL79MfA5iuVxJwYRWwfhzwD7R5Spl8Pf5xUuu6DRlifmk8uWS",
-	"ZptgHJwTxbIblpE11wuZa3J+EYTBDU1zZh6MZcKCcUD5VeKah0HCNOWpaXxBqFBrlilCM0bUmut4wRIi",
-	"ZzMiBdELrmz3/SAMMvaXnCl9xZNgHAyGZ2fJUXzaO6GDQe/pYDDoPTP/GZT/M69SmupcBePjwVkYaK5T",
-	"hq/1RqM3K/Plk1Umpylbqif+YG9vw+D84nuuYilmfJ5n9fm/XymdMbokGZvliimiF8yO+ZEi12xDZEaW",
-	"MmFpO1mWla492lwuGDm/gK54zLzu70OT4bFHk5PBqEKT+lDaCFN9Bqnz5oZlqaRJJ2m4IlQTrhVJ+ZLr",
-	"dkLIspduKtR6OoQCZ9BGZxuzwMFYZznzSXJUIUllUG308B5AYrzNpJaxTDtI4ba7kkumF1zMCUsVa6fI",
-	"ynXVTY9pJq8ZsktGFBPa6zgX7NOKxZolh5DpZDuZqjvHjZSwLJNZB6mK6SChfmBqJYVi74AwNaEiLKGI",
-	"nBG9lmTFWcxUSSYc2piMBoPBREwEu2FCj4nSNNMTkVBNx+TzBIYxCcaTAH8Iwomha2bffMUT+LGgxjEd",
-	"DnpPk8G09yw+OemNZmez00EyoMfTp9BW8/ia6Uaz4WxEe0/jI9Y7m54OeydsMDuiT+NhMhpBM+B+aCJX",
-	"TFD+ZL7SPalUbzgaTHFQWrPlSk+C8fDWTIcnY7LPqMbDtskmLNUU+o2l0Exo+PZyQcX1JLhb/6P9+ycb",
-	"mffv2v9RsXSJFKz1Zeb7+y7ckilF56bDz5Og0Xh2NOw9ZcfHvTPTzSAeTkf06Oz42cm9Vr1Be0ugcBJw",
-	"dUX5xDLVJIgzRjVLrig+PBqMTnvDYW80uhycjY+G4+Fp/3gwGg6f/jgJbsNJMOOCq8VVxqiSwm5vuYKe",
-	"83Kaq0wuV/pKy2sm1CQYj4YjGJU50TWXwvvl9nYiAmDKS75kMtfdclzxlIkOCa5t425xlfCECKkdc3NB",
-	"TJtDxBPdLp6OK+KpHFibXHK/gliKY6bUpaFMXc0BcpGZzMjwhCy5yLUvkD4HFJoiVYNxwDZ/WEy/jfkb",
-	"/oeL93+9GL7mF+piqVc/vrg4vfjz3/77f/p/++//CcKAfVrxjKkrLoLx2WAQBtDBlR3olNGMZTC0F1Lc",
-	"sExRs3avpTYjXem9tJHYa9mycv7PV0LqK+q6bi5kIpnCFYRnUBvxOzhkLUe+njbyThZ/yt5b2w/j7mkA",
-	"9YDHvkc58AMOsL7CdrIVCgEP2/krFkuRkHhBszmoIrNMLsnwmLyJtZwafax80yUIjY4XwZdmTnRqNGYq",
-	"CBc3kscVPSBhKs74ChZtHFyQNVX21QnRa8NNZi8Wry6pdoF9keOnw6EZ5TqTYo5Dy5WWS5ZZMlSH9fUG",
-	"N4t95j5kCD2RFoxbBNqoj0v/YxAG1V1yNH36tPeUDka9Z7MB602HySg+Ysezk8GpedYIzmA8o6liYSmY",
-	"/Q62iGWgwcuv3wt6Q3mKgsOngJmcOYCmVMG8Erlu45dkepV7XdSYpOigZBUQdocwxunequpL99bqyBpM",
-	"Uhu7Icg3S8rTS9oi8exC0ziWeavMZ6bplYa2VTJkqKoL1xisQ5QWrGdaEZokGVPqELvurMuu+6bSNXED",
-	"a1DBH7chwf/PaKoXtemnKTAPSysSwb03kNfQ9EJolgma1mk3o3mqQXstzMEWAnLX+u5746hiyA189sc+",
-	"u3Xx4q04gRua8uRFxhImNKepqk7lg5EeZEWVWsssaZ0DdHAVez3UeKK65MZUMVRxfRYy6pC9cFLZC8OK",
-	"FDTDItVhtdCiOXqPLG9pRpdMs6y+vjBgI8izDVkVD3VTx3+mdH+UTQ0RcnEt5FoY+iyoItS+BLo0tIEF",
-	"VcH4p6J3mesrObvKqJgbdl9JWFozQTS0bz/enaKV07i6sZCi/lQ66Vk+5FFzi16lF8auR4EJz26hJapY",
-	"tT2G6pftze/IkZOJ5CBLeHC8a4u58XQSAx/wCZFRoTge7T41XpmT1BiJREsSp1KxrXQoe6lsKjwXSUyF",
-	"IcJc4gFd7fYQQtAuuVsQwh9QNzXKpwxJvpPzC/FKZnUXABwfb85zvSCj/sAoO0ufFvOMCu3UZE88FX8a",
-	"xTbLWKzJQmaKkakxsrNNEAa5MuJvCVZLQv8/6+Xsx3JZDqhdc1PkD+/evPaHAUdJS0d7DMS863uamomx",
-	"pPV9r6VuvNDugaVreGVXsc4PU5lsHB9IwaAfFCXG7Hp/+ar37JA9MOySDsVMSDmgxhZojhqIgOqo6laT",
-	"RQI+P9SkSmr89E+kmobVuTh/ATl3swEJSVcrRjNlDQCuiJxpJgglGTNKBlpK6wWPF6Z1Rqamn4yljBpj",
-	"0ChhXJCEbtQelCi8Dg1KbPGYlJRAbfXuhPh4GwaFfdtU0s/JkiWcErO3QI2QK5bhvK3AW2UyyeM2n2pp",
-	"FbZp7o2OSi8FKrJgTXqvP4R/nlX457Tkn9eFedulu9dGf4t0eiVzkTTFhjY6eGjOPjMTsxdUB0Fm0EGb",
-	"+i4kOpLN50Pm+rQy1+PqXN1rW6eJP9oZmjFcynPk/cpE32k6m5EFvWEkY6uUt56WdhZXWl4V8qOy7oKt",
-	"mdLE+gidzm4PUStBfcv40UFGS9x1eNoZmqO5GF8bUWqTMMR5SzeppMmllN8ZEVElzpsblpHTY/JH/nUL",
-	"VVbY9EpLeZVC44oKAafHkm6QuKcnJ0enZLrRDMIvS6kOibwMmE+CoWe92nkQLSVxg2mQoDliIAETidkf",
-	"sFpNc17RpVvKkKzw2Qo1tojAwXgw6A9HR8cnpz8Cde7oj9lf5pVkCcoxbnfnhEG+SrqGfjwcD56ac2w0",
-	"hHPMKDyVVTrpPWPD497T6TDu0WF83DtKTqeD+Iw9nQ0HQNcfZMqMFE5TuW6GfDOZMjxbKVEazI8248c8",
-	"hq442423x96IFB1O0NcExjgJYM9NGaHqmiVA0EOFz2mF37zNZmaGfpliUI291hi4Ick7sOK/ztWmts+k",
-	"JEsqNiSVcy6AQ6RoPX/QD3A1NV34Qsh1YOeIwfA15ZofZBQPn+3tN8I5ETuiBh38AQMJ+Fy8X3V4Nds8",
-	"h/dUj9vYek/36T8cZxv7635sXR/3AWyNBH2BlmV9/eBbKy1bdq9V5QqztHKIlscl/v6cZAwsTq7JjGeH",
-	"HRjTrjPz0lq4biiNjVsdaznzD1wv2s0N8wuh3bGSf5DttCwG/89k/Hz8x+ST2hZ5I1iDO376TdK0UNDY",
-	"cO8FzfWCCc1j2ohTvpaF16wuZvJau4qgMRZvYaYJxhIXZCh8f4fImaMuDx8YZbXRNGRNfcC3MHmVr1Yy",
-	"0yz53tiLl9DIp8DblHJBNPukW2lQNL8CexMdXZ0GaxFr0vSaYZjlfmbqrKKqn5QU8SbmvaKdLK1zAOrA",
-	"ztsSIv2Aug9wQ1dQsqEyQ8+q6aq/m16y/y4PQb81q6WsPfYnmvIEVuQV5S1IySVXCkw9IGZz2W+K9lcz",
-	"7KDNqTfNGL1WhJIsTwtz1RwFGY11e5zALD9HUJ8XI8BhHBAjgMm3RuxLCpBiBo2d0ZymId4HRq/fFkph",
-	"bQnlcinFtijUmtHrK+/3Ctn8SJMUBc2MHeu6loKpdtpV7RePfMXbDqHgsIuChgz+RBvUq8701pBuwWjC",
-	"MoTpgoOoiR8wZCj5VaE3seo+M7JDka9+ePWCnA2Hg9AoFPDD8KR/0h+ePgb6ILMY1lmtUiPxuBRP/qxA",
-	"Wyq2mTM54gVbUjOYJf30HRNzvQjGo5OTYlZKZ45zv+PiujnsaJIPBkdxnqXwBzNqZfr7SSDYJz0JIhzt",
-	"s9GzZ49DmI35nqzonPXJ+RTwkAAjZiSlCvzg1Tlg71ZbVP8JQbPfnwzM16PTOM+UzH5//ZdRfj7402K4",
-	"/Hb+p2S4OV4O8qfrb38cPPuvWduggq55D46f1SceBp96c9kzX/bUNV/1JEycpr1in4FOhWEJJHb72q6o",
-	"Xph9vTbrCmoFaiXV+bqZPtlTpbjPgv5gDNDzmY2dVkf8DlRVc2KDmUumbCYzdOeCx8ZyE3gDVB7HrDaR",
-	"oT+UmcyWoMNwoY9AR6af+DJfBuNnpxCiWHKBn4fFOA1x0Wex/wJ8+PDh3Dvo29chXtA0ZWLOcGuePj3x",
-	"GOmoxkJfA7qLZIymy99PAnteToIQY/e/n1RDnrC3Dl+SW2N026gsyIoXsMGb8/gADmAM0c8ZmbI5F6pP",
-	"ACOCRoX5LTIcGxGUPU6k2gZmNZ+jQiLJlJElTRjJV6DRmjdA3DwIAxuFQ07rYpzh6BmsYfHZzENrlpme",
-	"/vdP570fae+vg97ZVe/jf/xbcC8Wo0p/c8OEvnjZvro8cRMFeQLQVbKRObhJQ2KlVQ2pCjJijD+JfDll",
-	"GX4V9ck5mWZyrSBVIII3v5N5FrOIKGb4w7DGhnCtWDrrk3NhBuBHymEw3AXGJoIrwudCZiwZwyhtBMNs",
-	"WnPQMWsTcq0QKh0SahiUUBJlTDEdkfVCKpjngiJ4EEdMBv2JcKuHS14unyFbD0bfu3gZ3FXsL3nXcWWO",
-	"Z67Z0ug6sLGcQ7rCRSeD9k3lUg3K0SQMUDnYpFtqjB5QZqCO27WdUBo/UoQnZnU3ROoFy4hasTQ1eqKc",
-	"EUrev794aRYdz7GYCil4TFNQZOw2gHBJVbTsKeCBcObsKOlWWu/bhM2/ZWwWjIPfPSkzhp7gr+rJxUuU",
-	"No4JQNh8TZNvqWZruqkgCj9X9Air5PwH6BO1BKRG8knHKFybJ/W0nduwklSxu/lbP2Fhv6m/xQng/JsL",
-	"fn7xSJG8itFN/JQeiNgh17LEy+XwmZ4KD1LoqX5w4PaKE7dtmPbpJ97ZDCP9mvoAhAMWpwn72UXeBsDq",
-	"NmwBNezqpYGfeLClcipILPMUQetTc7xliiW4SHXwF+CM8DD0YBf2uCi07EeqA961HeF9wJJ046F3EbVr",
-	"HF+IDXZjysm5ujZcQOeUe86OBUtXQLgqhPUAWvmA0F3U8V72UAS5A1r2NgysGPVSNQ6TprrsYIcgvPQy",
-	"JL7EBujMCnkY6eYQsRjs+gZgsYeKuRLtu0O6eRDbe5OsFU7cJ4aSqZyDNOGa5CJBXa+QXTyBDdMO8b2H",
-	"lI+rPe0j51/U8LUPxzZC7mQbAJA5l0ltX3348KFXN+u2ba66FXjbCeu8B4F1paN96HtZBVU+CJcW6ik6",
-	"qjxBnaZyjerogoo5nl4NzNYB869BnHbNvfrKB5v3ViDYxsefWYaMcBTOGHbkKKBZB1Ji5trvIsKrAi71",
-	"oGyl8hjYScxB4+GFBgpwMjfLOjzrsMMo8YoL7DiNijoEt2ELuGsPclVGfBvWAtu7OqiE0B+a5p62rzHj",
-	"zti8Tt1vh3wdQPAmlmrXrOvvfTBmczhlGEaGhi6i1mC+TRzSAdNtwHl2zbb21oczKmTKKkxEtCRzfoMS",
-	"9B1mydby0w7jJ1mpybCDo7wCDmbY1RyxXc2rCXWGUh5oaFdjD1P1YER2ljTXqszGs4HEquJpxbsNmpZ6",
-	"k5DrPrnMNtbgSKl+SGO7jsE5YIH/ASRWA/EDWxiD/jLjfz14btWkmX3VH8ywCRvogV3t37cE7x9aNy2w",
-	"CbVjFJNmvkLooJiz7PGX0E3fi1UmzRgMf74o1+OApWkGbneRtxERvw1rodpdPVTCwg976qypQqNJaSkT",
-	"MBIqsfXnJMJwcEQU3SiyRizqFnjHATTtgEns3rctI3hQ8jzyMSQhwJRorFlGFNNmH9u5klgmRmfxfF5d",
-	"seXa7i5D1dv2tH3q9racnK1HZXZUnrEXEKZvxrA2paMUc/+KClXUYf37JFL5imWKJSyJxoSSRb6kgmgp",
-	"r6H0T+jODSvsILCK0o5ESUa54GIeQaxlIlwdLGoMJrlascSPa9qRQA9Yg4OhBQ8+f4T8GjtekMguToQh",
-	"FybyZTD+qa1WVL1qUrVmEOVXStM0dT+VVTC2VnyYFvjkRp67nTDEDYrE5ZKCwcdGhMcv9AMRouZKvRHM",
-	"BtLkzCxZURMMDE9zTpt9k3DTZskF1ei9WdLVyrwC+ks17drpL82P+OoQisl0PigFc8856db+JIoy9ywE",
-	"zroe/cH86J6EkFvXk+/Mj/jkbRisMsM7evPaxmSAu8NACvZmBuCUbcxd6Wr7ox51dj3qTWVnrwUpdz3p",
-	"kxJQg7UCLDU/WBXqBxJ7IddGic4VMyerDbofn5VB95P+EM5VS1JuVeRKtZYmPgEyDg1DRudWoQFuGRMb",
-	"s7eRXq+XIqj7ZkX/kjNMteVmtn2MLrpI6PHg7LQe0G6wjV8Wpgs9kQvNUxRPQA4mEnhXd2jzaHhydDrY",
-	"Ed+8rdagaSxCujaHYYSlaaK+J6JstZqPbYHeMpT4U5X4lbdVJl72I6d/ZjEwxjlWymoT+DxeEFtIi1Dt",
-	"B8ZR5wotIHo7iYZ7kKermAxNEo6h4LfeZrOo6LpLV7B1cQ41tqenSNROZ/bJCsoNSamY53TOQnLNVhry",
-	"swAxaf4Ii9MOkIEyLQ9wZcPMGFOmU2CjlAtmtZ8KfSxA1du+zxyBWvEYk8m7YNfyu8m1rW9H9Zw7UxYP",
-	"7CZhK89ul004iJdeg9sCprdPy0uEV9Ym77Cf/kDaCOFJ5lbsACLdOIsLLyTudcTBSZFu7Klaaj2CLtkY",
-	"UohFQiK7ChGAsIzG5nAsd9iN594I2CddE3SQNrhT0rVLGTPFay4AbwPz8OUMHvg7xYyVKNu2W3lSNaGH",
-	"XmG6CFU1J01KFS4E5oksH0cAr3cIPKVLIA6MWBHFRcxK/BCoDiH5s+QCAW61M6qCI4Jv0nSP8//iJUBS",
-	"28JuxHWISrqtiXEbVmvK7drfr+DhH/DZ2yIpZVczV3bqwEU3ulubhpnv8+73+Ob2HVIjdDmhOl3cy9q2",
-	"0jcIKW/RWarBqDE5f/fi4sIir94LHsuEEWEEbsptrbOvXr/644vHIUllTFOyohnKfEy9JafHnjAPiZDk",
-	"L7nUTIUTEcvl0szb2C0JV6uUboDtlbUlCsPzpwb0/aMn9REeH1bxW8cVVj5qWQlfm+vkJ9StkaNKLwlw",
-	"1nOPeRZyXdRxQU76+zJIbM3Mbf1WbdLbEoXeVFaoJguQxCwJ4dBeMWlWokr0k+ZR2yC6l+jZAuSEk576",
-	"8IkaptYVGpQyZVQcyJvWXtpXIjf4DYhbkMufUxunveIsTYowftOaXKUUzyRaeHRhMSvOnbZTbvcKl692",
-	"S1xg/ppnI5Rcsb9by+RsMHxMuNASDoGpTDbPYfVb0UTUxhPRlW3YuIBrqpSqBfL0boylvwJuuJbm28nb",
-	"5VoxmjYknxhOhRLEoiKpc3R9MXAUWMhAIbC8L628Kb+w+6OaclErcuXlskD4CpPZzJ9qITPTm62j1XpY",
-	"VI6uVq8RZoYkLHVenDGJzF+RWQaYMZ4JLHlOohQoH4W+iydjFIqYF1WqsX6NInGun0+EU7yuZjzVLIvC",
-	"Mh5hVLUFSxMbjFC66gEyowjCAN9ZKja2o9bplpXt2hBuyoJKKFllctrCEi5DpcsGlNcV+09e7xYBtsu2",
-	"jdcGkz1H/CsXQM4S/Wq2Tp9cJAqx5dONh4wBX5qckRuWKXOaPrVJLSenIx+AD6fgXjhZ/2jMc9QQSq6r",
-	"6bjmo49PH/TOaG/28fOz217x9/Eefw9Ht000e71e1h3sIg+BAxCrBfOqaxUZUkDXpmgER4Y9Y2sL5Ori",
-	"wCZH8Hl/t1gKXZ+KxRnTD9ivXxisbdubGT5ScJb1yfdYbiJlM01kXjnTighFG1/54YvmKywe6ZGqgI6K",
-	"LeRld/ln/XC086xXsWx1ybTQ6jmKpGIkEHpOWMwTpvaiY1klbfsUq9rtcxJXip8ugRP623XJ4S6hUYwl",
-	"bFuWUoLUS7cdxh7N/c/adftfgBB/p61Wo7+zB7YS36sq3NTJvOpKtASW1StH7+l2+FBYCZQnfVKmUj8H",
-	"u8Gc00zFdNWQGPt5JPyE/l2OniVTmi5XphlP9kmMKIoldCnrFvezzqRmBK+4aNHRyxIL9zZ6XCBfkykz",
-	"2pQiWvYbWwBOPT83xK2Om1CFbq37Ay5B6Uj1SVj6yOm4GDx0WlH9xG65Q8G8bnvCWGONXQC01V43uq/V",
-	"GY5Pnj4+zFSwb9hlCkJNgxvQ/bFBxRwkr9kNqJQrRrUxXbCCoy4YwBpidZuxGU+wec3duX7OVGpYSZCC",
-	"tb9hhIkcny6w1agcDM0yugluq7nSn7tTL9x+sMpKcadOKud1tq5K0Wd3s5LfZgwyhc3hqbOckfWCia25",
-	"qCUiqMmZXSqz1bjB6C0htWYjbY9HnJydeeGIY29x/XiN80p32+xtuyu4M9u0q1VRmZ0eIRmhIkFtannG",
-	"exmbsYxhdaw7vbrdkeCc6ZbohSPB22FtkshnzfZsanwA12maMsJBN5hxXHUvJO/dI/UPFaCvlmafyWzK",
-	"k4SJaui+vXR3W8nqeunl1hLEbTVpl0wvZFIrAteow+nXoWyr19hWrbCluBwKo6uEZ9rQp1puzcMphI1a",
-	"Vs2iM50lWNqKdFQhTW0Ggxc97/SMYgpun7xIGc2qMRn0h2IswSg6NimbUMHWLu3BxoQg1NDiKy0Dp1td",
-	"mPaxw/yAiIXY2w1o39XGoj/Idocm1X6elJHJieyTyBgIEH2hRbmX5ySicwhwQYiGJksuIrxmTtPZzB82",
-	"FHAJA3jc/GsebV3FRv27O8cl7cj75EKrAg5shw/njrB5vXN+w8QWS2TbImIoYqvt8IxoSYajZ5WwMIaV",
-	"zeqGEOGiGUsI+0RjnW6Ip23sMC/q0rz1PJa7w6iwBw4yRTwETCe3ARon6pMPDq3mXVY3lbl+3hlIFZBY",
-	"9YsGI6aMi7kdoQ1I3J2hl04B3xqkg4e+mIlh77/rHyhgEEJ1cJzBt1/cnYzbpFBZf7LOy2Ux4GqZ8jUG",
-	"tbTZXhaOUzMdDjMu74tb2Nc4LdXX3a94h88ehIqolp/bd4N5JGnssw8LJlxlC6NaQ4Qd89OQYYoidvfe",
-	"zm7xyXoh4V4F8PZ32sxNwIensbpRVcznCnW6N+bL6qbYByn0pVBBw8HdYUFuGu86TCa0TZ27yOOoIt6A",
-	"hQ7LmskZUzK9AZXMqnYfO9962W4zvREMp20xLdtJlvmfEPecZ2g8JjyzCEQ5I+usKOZbEFFxMU9Zz7ys",
-	"5hU8mJL18qb7chVIudvwc01WLb2umlxgjGClyXAwcN49FRKZJubLouTrXs4DDxhSeg6Gg4broMZexfCa",
-	"HPKxqX05CLdRliGWVPE9AgmdcGlM9/3li5D88OoFOTo6OsMdUehFin8iM7MFQA0kCZ9zhHz6Tqtt5TX9",
-	"6JJh+p6xA2s74mllQ5iPXohpMkk+H9/2zD8j988l/jOu/DOZ9M0fp7c/tkaWOsoy3knHRYHru3m3RRX3",
-	"P2P2jyK+b3dCF2qeq4kk5XVolNoyG8wo5ijJyY8sk/Ysb9apUHTTcq5D0NdeqtnCMPA9yRhNEIbqun2k",
-	"CDTdjUodVJGprY6gxvWenSMxEkkzERKENkEKh4jT3F6SdP+hVO4f3UqQh3lfMY89Z07WC56ycvoPMYo6",
-	"2KJCgrbVad/ArXCSwuq9r1G4ryp4sIkG2oyz06CX5jQhTzTOM64370xfOBEEkJ/nCFnAT6/cmvzhw2Wj",
-	"hHI9IwBYK3r75t0leUJzvXgCNfmj0ObazWRGohJhHtma2SCuYUrenavFkBdar3xj2g2vJfMUwhfeeBS6",
-	"W9mnVSozlqkxYQAGgrt56jUqsN6a0QfB790nLyBCTjjGdTFQbrSgzUQYi2WDoFSICWP+kLtOQdV9JAt6",
-	"wyoBYRcJtncFcU3mTFuQ4CyVa5sl7lVjhbfgcbDkpS/GfOBKZ1TLTDl/TOFLsU+Bw8X7Efwt9jcGsY+a",
-	"Q6fIQXifpcE48JYSdo7bS+brEeawcTGTbXaadeKRhKlrVNBsjTXMtVaELacsGRcqvbL3pGGdzNAOvayj",
-	"t0TEL+YpIUzIXenOxUQAeIhRYY7w0O7J6cZWpp6Iifjd78groxsRpdlKmW+G/cqGVXwu8lVEllCNtVzH",
-	"sGVbg5NIoVldLYI9EaM+gSyWMj1kVzKLn8ViVRxYGyRYTNO0PxFHxWgtiSIgmCqO+7D2+5PPhdF9+8Rp",
-	"bJHZ9ZD8znV/Io77JPr2m442lPecER9ZD4jyDnJH1Q8LSRRjiL8235U2OvkKHG3oZXuMT+kF4xmR62Kp",
-	"+wRvE/oKGajFdwgtLU2saoPOI0SpTgRm9BdqAvvEjSYsgd3HnvODRMeD4ygsNMiUXzP0KpWBPQFxP3AC",
-	"AjCFfINrURY/p0umcMOhG1HbAr5Uk5QZ29dippyYJVZEL8H7hcQIi3kawYjTDAmjRiSAMoDVKBiUR7bZ",
-	"jI7gEOyDHYxDw6gpuGBt+IQkMs7N68pYqnlhR2Js9LhPXoJUMhwTxTJhUQj3y9QiMM8nIgKj2q4ORlbR",
-	"tVsGt+A3I05siRoSlUGhCKlXrZXUjDKGDrhHUyWR1NH/6lnNuHeR+MVPcVu4jfqcUGAYltkhSIn5adMN",
-	"VPYsinzYDr4Cd+zpMUmZRlA3mhETITOy2KwWTKjHQPjoeDCIQMR4NZy31qqLjkejyBYQ1Dtznl1J0Ylw",
-	"i+dlQUMdUUCQKhelB6yt8tCtffInmuauwvTaaNAYXc2Y3dQYzGZJ3/Co2yogb6IiSjuGSGzkrgPCHgC+",
-	"jLWuuHKlSyOvEkNxnlvV3VVNRF/6RLxmawhLquKaoSRhCYGYwgaKjpn3MowxFLexCmaLsFrPkmOAt0aS",
-	"mb+/4+7Onilk8RpjVRnZgGFkBLkvZcZCB+xEpy5WAazW0XV0aC9yPSYzCbWXuJ6IkhKYCGiLpGKdV+e0",
-	"kIJhrCHCIrsQJJGYoQiLX0A+KuqBC+KmHGqwkthoNka5cpMHYxn5IwEi2C8yRtqM5VYjGdn3xwhxnND0",
-	"/cXLAp1Ygj1TuWZZD/BURkNHdUhmeiIQ98kzWDyzd8GJBikUpq+bpzgShH6CdpPymAkFim0pUoyqsDJW",
-	"WG/UH5SlUL3vjL5aFqRHKqmw1BPcyYZjs376MpdZWZS3r474d7a/s99/TeNrBmFQC14NxsGgP8QBAPJl",
-	"xYNxcARfgRNgAUqZryEZzU2qFq/1N59QFoJa0VIhjVZgoA2dAvHs3KmpuUXhPu+Akk4ErFVLRu5x/6g/",
-	"CsuwpacBRw7pFz0GweuAjVrKkCjpVUZyZUbINNcanGwTYbSytxeFuk3WMrtGdj0v+bk643XlemtXEWZq",
-	"dKY0IXQFRZIF46ADWZSx1QYFpFqCYIB6hbC9igP6IgnGQSrnF6LEI3wtk23Vb1ureLrLK3YVhKhAH/cv",
-	"BNFo5g/oU2+9XvfMMvbyLGXCyM7kfiME4PIdh2fb3NbrEddLDI8GgztSd78aM35O+v5Dr7ZqLbPh30uR",
-	"8flCg+FzjNNo67uY7hOvYi80Ge5u0laJ0TQ93d20VmgvDI6HR7tbNWqGmXYnu9u11zYJg+PRaJ/GLeVu",
-	"bsPgZB+qtlUKhbZ7zLalepfv5QjGP330z5BvWcNqM+cBnWNyXq4XwUfT3rcKu0U7pk378IcSadByAz93",
-	"2anmrIXTFdHKRia6jESQ3q9f/fFFWFcUpGAT4TQFKdJNn5yXe9loNTvQBc8b16+41qgG2MLYVnJvistI",
-	"jUoN2imcBULCD3OmUbsqi6R75p4reD+Gl6MpCz/bcxk06iNSBxNFzhy008RxuVSTyB3jYDHZqzaitgNA",
-	"AWDklzkBquCU/QVVvd0ecnb4pebw3l2ltN/Q7eOtwrUoCutfhnKoeN2D/+s1Aw8WrYOz3a38ItS/SeP7",
-	"S2OUn567rV0Wp/yG/dW8fN6KCrGqPlVQz815dC0FjG7pVEcKNXRRsCZsBXd9SFHU/2SpYgAH1DTTlT7W",
-	"CHIw1jl6mdqEzpzp74zFy5QK7q0iyeudTGuTDPdn26JBu1Zk5wqOF1cb8yCuPYT9Dt+ZW7bXRXUnwLT+",
-	"09tiCyQIbjJMuWrdYb5cK0yhSgDET+Fo2Rffs/vviF9amP+XzEtt5ksqyJXilX+HDfRgoq0aSLP41o+A",
-	"76jEsIpfGpopBKjAWt4mDjNGk81ueRiNBoOozKooarJaFQzT23EXOPcClhEsrkUhxnRXYeGWst+68hCL",
-	"XGsu5kYqrkWfvDFa3porRqKTwVFUOhpAr42qsPkoJJGPG0dXuFfbTzGRlDdzG9GMdSCNXj0R1YKy7oYW",
-	"dQ3aaxsH/sBown+tormkOyz9r0Uyfxmd4d0C3O3+Np0zXWyVTvmuy7uFW9kG5F3hWBRsXQCqsFYEhCRD",
-	"jDhgoc4+sVXNbZUBonjKhE4344LrwC/NPDspgtIEUWjjGhUndBkdKe9TbPNucaXdRcnVu+U6AGflI0/w",
-	"3q+u8oDeg/aSOrxj837OnpLue5RLrl9TsReQrUDSVTLgmji2BnNB2RKbH9u69LXaqe62zG2VU+EZeNdv",
-	"B+YXPTC/40q7VfOY3n3zEarEtHlt3lQi5+VtxxA5RMeN18CdjbAfSO2mAIdTSFz+sBHQYwzdGK1wIopb",
-	"xagmUsQeFpiSWZ6BZ8TVI2xh9tgrzHcvfwbH68h330LVUglw/3OsvfUXcG3sOx0nGvaeQdFgW/X1NVUW",
-	"gF4XEN5tsVuFhHvuVyAofnNz/OKizUioQkC1yjZPo/FhO1tNWLt5IXqs1R5AcvImTUrx5JzEFEt6T0Q3",
-	"eKgAHHVo4548u5ducTcpUIHp31Ui1BpvkQ6/sLF8vBdL27uK/qWta7o1GaFLhbiTfl1cPGvevqI6boGs",
-	"fi9vrJrvGBLclpE5UCLyt//zf0lkU2vsJ5deYz9iik0UgrWuNFuBX5Mg9lFmJGMIDYToy0QUnYV+T8ba",
-	"th25YSzphswlmdL4mmhpx+NfkIswhhBwWQ65YrO+uJkFGKcTsaDgMigwd2ekmbZuK7uWFWmK8BngOBxu",
-	"1aY1cN0nL1KpoJqiGy54bwEQ6pSsAnikNE9Tm7xpYedj7wKQVT5NoZJcm3TKvWyMeylcLj1qp7uuJf3j",
-	"Dt671tZfIGa/73Te4nNfSO9yjCvY2sHC/gml7V6xqJYbCH/T1f4OJ8sLlFG0fm/jXdQ2H23dqcK9a4Cw",
-	"nRC2HotCiHpVv7xj5ivAfauKbYvJOLosCSzYY0KVu1WlBwhQSAdXKLHRCgZEAITJVKUGujNoze8KCmwD",
-	"+BVewjXJcmG9ycYSRok8Ea6up+lpQzIG1ZPh8MKszuI+AZZYC3oh1wBplTNtr6OYboovl1RsQEuF5AAQ",
-	"+uAYNnZ+fyLcOYKOaSEsOK7MMtNy5c3pue3C4jYAOtpOXgRJYDYKQCh+tgUMfgbXO/kZ4MPm1T9PxM+9",
-	"Xq/4v3k0wroI5GcSlVUUzMeS6MVtLQh6tmW6oDfy71/lQtAlSx7/u+mirGLvuqjVrWefdFGS3pyuOAas",
-	"hGI6KOummI93rIziuoMS7jAcV+7djYYJW6C9LO1eErgo6+76saWrTU9eqet6X7Wi1tDYgeQjswKIwfXy",
-	"jAFYCUcKJZHerMwbLageSD3NdbEuABoWhCeAMccMIVA3MmZ3kZoIRBF/R5XuwRB7Fy8jMjc7SwqLm9Y2",
-	"+Ubo0AGgrRPb7iYuoDgRHMSOVyyk2mpYMBa4+sisHuBwohFkNmBWkdnBZptOM7lWAKqPYDTvZJ7FZo7n",
-	"xNYrR0ogchk31fDEw3IbrvVj4xj+Nu1t3MXV6kbcc4HXtAsvjI7p1g7gIDlU27H0KpHajgIIXYcCfDC9",
-	"cnPMpYCa/6iHAjQctxtkd7B1WFRotnsYGPDDgmrM5zBLgJBT72oo5KoKT1RkTaFsoDx/juXHnEgpp4bV",
-	"Mibi3NZYR6nloO4gegBD30dluFFoqZJXgLovcJhbbiMROUsM3b3LSwB5q/2qCCA5Y5u95CnEZrsgunae",
-	"C7Jh+nm5pcxv+D0vCyxb678NVwXrXt4tdff4A1UoVqyJtEMpNWvyBOjbw1c3rtzc7/bZcsR4iN4FT1q7",
-	"SKsrRIcc4YqnqD658FnDsoTHEaC3jlCfbHaHAggkOiDfajLFuqQZlmvxrtx57ktC5FyMPUlg839ZZbnl",
-	"+uG9tNYXnoOgeDNO736K62ivJfiWarbG6o0H67qm6R4LYV91aYvhPaiK/M4dF/Ym2KLAXAFu4PfztXSp",
-	"1X4ljU63qO8EqjtA4abALMFTSJcfhD1rC9coZFy5vAnAyVKrhEK1GswfsomDK2wB56u9hnCdcc3IkivF",
-	"UAuHkx/Odvik1zzuDAYXbslfQTS44nHbJbY7nLWHFze5c1C4u8LKryAq/JtneO8wsme9L0tucuKprHhz",
-	"T4dwazj6PEl8q9JmO2E0euw+Njyl4OqdbmxVRVLcOVP0YwUWCFyu/LtSH0E6gaKQQIBOYGfEYi6zkKVg",
-	"+wqU1krhzujx2DqZjTLslEWjAHtzQEW2dNKSfXy07iZYihddrLlQ3UHx74vbog530roicnuGxWt3D941",
-	"Lt5o/gUC4/vPyG6kQlDuPZmyRasq7DaBMfkg0/dfVuus3gD/m3f27yDdz5PEk4latkXVPfGO7zbTQOne",
-	"icVEY938rdD+cnn7UGgFy6eAzLcvabk7xCY4iaRau6ZfJkID5tfMtKOomvVntRTFtJeulm4O3+lr/cAx",
-	"ekK99zk/dfOVRRmv8vhphT8pujHKcVmVpK422TcVJG+ZnY0c2oPv/CIsE7upg3xWHNMewXhLh28zOWWq",
-	"gHmtUqohyQ7dd7lQng/K68uCR28/3v6/AAAA//8=",
+	"7L37khu5kTf6KgjuRmi0W6RI9kUSOxx7eqTRbNszkiy1rLMe6nSBLJAsdxGgC2BTtKYj9q/zAN9D7IP5",
+	"Sb5AJoAC6sJbt2SNV47wqEkWUEACSOTll5mfWmMxXwjOuJKtwacW+0jni4zB3+cXz1NJRxlL9Ce5nM9p",
+	"vm4NWudEsvyG5WSVqplYKnJ+0YpaNzRbMv3gWCSsNWjR9CqxzaNWwhRNM934glAuVyyXhOaMyFWqxjOW",
+	"EDGZEMGJmqXSdN9pRa2c/XXJpLpKk9ag1e09fZocjU/bJ7TbbT/udrvtJ/o/3eJ/+lVSUbWUrcFx92nU",
+	"UqnKGL7WG41aL/SXjxa5GGVsLh/5g729jVrnFz+nciz4JJ0u8/L83y2kyhmdk5xNlpJJombMjPmBJNds",
+	"TURO5iJhWT1Z5kHXHm0uZ4ycX0BX6Zh53d+FJr1jjyYn3X5Ak/JQ6ggTPoPUeXXD8kzQpJE0qSRUkVRJ",
+	"kqXzVNUTQhS9NFOh1NMhFHgKbVS+1gvcGqh8yXySHAUkCQZVRw/vASTG61woMRZZAynsdpdiztQs5VPC",
+	"MsnqKbKwXTXTY5SLa4bHJSeSceV1vOTs44KNFUsOIdPJZjKFO8eOlLA8F3kDqdx0kFB/XApFQypdCkHm",
+	"lK8LpqAIJSqdNxDor9CFT52VCBjKiGlCrPJUKcbJRORkLZaEZjmjyfoQqow2UeW4H/IYGB5ZSpaQ5aKB",
+	"KDgFpMgbJheCS1ZmsJopZ0wxMzWfFlQpNl+o1qAXtcY5o4olV1S1Bq1+t3/a7vXa/f5l9+ngqDfonXR6",
+	"3e7R8cmfW1FrkvJUzq5yRqXgrUFLKrFwXzd3cdo57vZ7vcfYRS7VlRLXjDe/8fio1+329eMhgY9pr9t+",
+	"nHRH7Sfjk5N2f/J0ctpNuvR49LgVteZMSjplpUU5nhz12o/Z8XH7qW7dHfdGfXr09PjJCbQBDjtoiQXj",
+	"NH00Xai2kLLd63dHHsdrWVLCcU7H16y89L1Jn7Yfj49Y++notNc+Yd3JEX087iX9vm6yzLn/9NHo8eP2",
+	"Y9rtt59Muqw96iX98RE7npx0T1tRa6lnATuW6lsNiSVbg25kx5EK7r7t96LWIhfzhfK+6uvtphcp5dOi",
+	"/W24X364sRe2d5RWgixSNmaSiAlR7GPAdWl6lZvGV/usDOPA5Cc0kyxqMfPeXz7hn3g4uYI/W5czyq+L",
+	"XZ+wTG/0qCXZX1uD3m1U20ifz05To/7th6iVUamuzMeACm+BwZbODjdnBojgSFKQAg/zgPS73e6QDzkM",
+	"aUCkorka8oQqOiCfhjCcYWswbOEPrWhYIiH8uAsRoa3beWGzDXsPmsEehyY1uxwHhexgqAmsp5MmA7LL",
+	"qAa9uskC9aFfs0DwLazrsLVf//3d+4ctsG//R27pEsFZ7cv093ddOMOZhq3Bp2Gr0riZQd1l1Su0NwSK",
+	"hq1UXtF0aK6hoXcBwMMb+PewdRsNw1vAbG+xgJ6XxTQDnjREpjSsMrAhHMghbwWHssSVXvHqJfbLt1vs",
+	"f+st9gH2ymU6Z2KpmnUHmWb6dqgVAZVp3CwiJ2lCuFD2Ikg5CJSHCH90s0h8HAh/xcDqxD77K1xh4zGT",
+	"8lKTpSz5Aa1Abu2dkHnKl8q/vD61KDRFkrYGLbb+/Wz04zh9lf7+4t3fLnov0wt5MVeLPz+7OL34y9//",
+	"+386f//v/9HX+MdFmjN5lfLW4Gm3G7XwAJiBjhjNWQ5De0b5mGUZSxqFU3fBqhlVhIuRSNZkRbliCdGS",
+	"/Fzk7B4EVtQripUf24GFSwKCye3XwwJ2PM7eZL6y49ytnOZus0T6TPAblkuqe3gplN7XC7WTvWTstaw5",
+	"5/7PV1yoK2q7rh77RDCJ5x2eQXuJ38EhJ7/vW5L6nu7rT9l7a725oHkaQD04DcVBe4NjLIn1M+YOnADS",
+	"cbZiUhHYBAXlig5/xmuotrdzYqgXkLwQ4BmRbCx4QsYzmk/B+jLJxZz0jsmrsRIjlne8oV/C1m14EXyp",
+	"iURHYqmZMUn5jUjHAXNImBzn6QJ2waB1QVZUmlcnRK00M9es0L26WIYL7IscP+719ChXueBTHNpSKjFn",
+	"uSFDOKzv17j7zDN3IcNWbtbv4F6q8pDN5xVkPKdy7c0eNA2ef/+O0xuaZsgky/tJy8ojKmFeiVjVHcBk",
+	"dLX0uiidOtdBcfZgix5y0k53ts49t28NR1Y5daWxa4L8MKdpdklrLlyz0HQ8FstakYPpplcK2oZkyNE6",
+	"yW1jMIgj+2Ft3YrQJMmZlIeYsp82mbJ/CLomdmAVKvjj1iR4QdPdr/Wl5dnO3PgZrvTQ4FnaA7+5O30C",
+	"9P2NX+j/SXnyajKpZek/sYnSd9BsOadcloxLc1xSvVGgH0YzNSttsSwDTs2y4PpxBBTX0PSCK5ZzmpUP",
+	"6oQuMwVWHeduqTmtqW29PyM6ChwlXf+uwT6bbd3urTiBG5qlybOcJYyrlGYllfi9vqrIgkq5EnlSOwfo",
+	"4Grs9VBiwCF/ISIHqtg+3YV4COM5CRhPL7hy9bBIOKwaWlRH75HlNc3pnCmWl9cXBqylhnxNFu6hZur4",
+	"zxTuxaKpJsKSX3Ox4po+MyoJNS+BLjuWI6E90/QulupKTK5yyqf6blkIWFo9QXRk3X7Yn6KBLBluLKSo",
+	"P5VGehYPedTcoEMCH0/xdoZnN9AS1cnSHkNV0/Tmd2TJCbbhQ7bY8bYtZsfTSAx8wCdETrlMUY70qfFC",
+	"i22ac2vONc6EZBvpUPQSbCpk6WRMuSbCVKA0GHZ7CCFo0yXvCOEPqJkaxVOaJD+J6QV/IfKyaRxklVfn",
+	"SzUj/U5XS9ZznxbTnHJlTQIee3J/arUsz9lYkZnIJSMjLQfka7iRNPubw6We0P/HoAg6YzEvBlSvJkjy",
+	"+7evXvrDALmlpqMdBqLf9TPN9MRYUvu+l0JVXmj2wNw2vDKrWD4PYOgw50BwBv0gKyEpJ+8uX7SfHLIH",
+	"ek3cwc2EFAOqbIHqqIEIqPu8YCwZ0fF1SIMLRWYsW5QPwnzuvDgK9LBURZqJGPPzZn3nuDvodj195xBT",
+	"aE5VyqetQQtcp8tFstvLvPnKZh2UJ4AhqDFF/9PofVHFFwcLR87tbOBGoIsFo7k02nUqiZgoxgklOdNC",
+	"Fdo1VrN0PNOtczLS/eQsY1QyCRpOyklC13IHSvgC+j47wVACVcH9CfHhNmo5a1RVAz4nc5aklOizBGKT",
+	"WLAc520Y/CIXyXJcB0EobDh1anGlo8ICjVoi2H681x/CL54E/OK04BcvnTGqSTEujf4W6fRCLHlSZZNK",
+	"K7iRvuv1TPRekA0EmUAHdboxFwhM0Z8PmevjYK7H4Vzta2uniT+aGeoxXIpzPPvBRN8qOpmQGb1hJGeL",
+	"LK2VDswsrpS4cvwjWHdjkTNMz+ooRmgwN4ZvdnpwkEVg3CQsmBlqUcSNr44opUlo4rym60zQ5FKInzSL",
+	"KPnublhOTo/JH9Lva6iywKZXSoirDBoHIhPclnO6RuKenpwcnZLRWjGA+MyFPATJ1WU+CXqeacjMgygh",
+	"iB1MhQTVEQMJGE/0/oDVqtrKJJ3bpYzIAp9t0H35Fo4I11avf3R8cvpnINaets99LApOqy6GvNl0uvnG",
+	"7Q26j/W11u/BtablvWDRTtpPWO+4/XjUG7dpb3zcPkpOR93xU/Z40usimZeqJJXUCmgHCye+9KDf94ZN",
+	"GdfsuMEQrs8Dy82BichoTaj5qgLdbDAAof0nd+8xdiv9bpExfQFlmVhV0bO5yBiKFZRIBZpmnZ6rH0Of",
+	"genGO16veIaGbOhrCOsxbMFxGzFC5TVLYPMcyndPA1bjnTM9M7T3ukFVjlll4Jokb8Fg8/1SrhsAgJmY",
+	"phyYg+C1Vy+afK5Guguf/9oOzBwRBriiqd4Oh9ijn+xsj8Y5ETOiCh38AQMJ0il/t2jwltR5JO6oCSE8",
+	"qsZC8ALMRTljdQ5m6ymuY2DHoXC70QnN35yMn12cXvCX3fH8T7PRW/XX5OiP6eSPhVN6mevZPULmKh/t",
+	"wtke0bRtsTz/gSZqtAX87rBBFHRK+XRH2/iMSvKXpVRkxKZLfg928c9gjJZ2Tr9xe3Tdrbyja/Frv5j1",
+	"Ct7tVi6P+4BbGen7DO1iZZYE3xrZp4Yhm33ljGqBSFwIv/j7GckZ2MtSRcBXc8i1NGqSgC+Nfc4OpcKL",
+	"w7EWM3+fqlm98UD/QmgjTuEr3V1zN5d/JsvGh6/z2NRAHcuH5ZdvfGg7QT9oigrxM+VrvItlg4wIDESa",
+	"R2oYkhBX+rmr4hGPJ7kgKnQFyWqXBPQK8KgfoqD3xjtLjm5GxUirLKs8G73x3nG6VDPGVTqmFaDVS+Ec",
+	"J2XSLEvtypQpLFecscSCGpz75xBmfdTk5AE7VWk0ldmXB4yTl8vFQuSKJT+zJKWX0MinwOuMprwS++Bo",
+	"4JpfgQkOfR2NNjyHbdEbAmEdd7PcTQLrxUlBEW9i3ivqyVI7B6AOHNANkKz3qBMB02gCQVXMBtCzrHpr",
+	"99NXdmcGEei9erWkMVH9iWZpAiuCCJaKMTeVEqxfQMzqst+49lcOolH164xyRq8loSRfZs6Cpy/QnI5V",
+	"vatYL3+KcZOemxiHcYCbGCZfCzksKEAKkEl5Z1SnqYn3ntHr105ZrASZzQXfBERYMXp95f0ekM0HGwju",
+	"aDYXUtmuBUdGWqVdaNfwyOfedggFe00U1GTwJ1qhXjhTUD1mjCYsx0hosJlX8YqaDMV5lagehh4FuEzI",
+	"d29ePCNPe71upMUw+KF30jnp9E4fAn3wsOijs1hkmuOlgj/6iwSBwW0ze6GMZ2wOYZRz+vEnxqdq1hr0",
+	"T07crKTK7cn9KeXX1WHHw2W3ezRe5hn8wbRsnv1u2OLsoxq2Yhztk/6TJw8jAzj9qMiCTlmHnI8g5BQi",
+	"tRnJqARXaDgH7N2q9f8BuInfnXT11/3T8TKXIv/d9V/7y/Pun2a9+Y/TPyW99fG8u3y8+vHP3Sf/Nakb",
+	"VKtp3t3jJ+WJR62P7alo6y/b8jpdtAVMnGZtt88QNQ6eaSR2/douqJrpfb2yVkcjvIXz3cuAcccFfaPF",
+	"i/OJgc+EI34LAr6+scH8RUZsInL0cIER25wmsBLK5XjMShPp+UOZiHwOol7K1RFoFvRjOl/OW4Mnp+Cl",
+	"nqccP/fcODVx0Za5+wK8f//+3Lvo69dhPKNZxviU4dY8fXziHaSj0hH6HoIZSM5oNv/dsGXuy2ErQvjW",
+	"74Yh6gX21uFLchu1HDDHZE2wRqSL5/WzOb8g1oT1QJK0tJt2tAOlHFwwataKWhZ5EYZ4bprVv+Zs0hq0",
+	"/uVRkf3hEf4qH108NzBqfVCrM3gPvj1Em00ZGbFpymWHALYWVUr9W6w5T0yQh9qrwTTQu/IMBStBRozM",
+	"acLIctGxswIIWDEt5BhNDKDXfwJ70X3W66EUA/vV//fLefvPtP23bvvpVfvDv/9r606sgkoFcbdN65om",
+	"dqLAFyE6EaLPZ/SGRcRw3VIwIvC6Af7El/MRy/GruEPOySgXKwlZJWJ481uxzMcsJpLpc66P+JqkSrJs",
+	"0iHnXA/AB33BYFKLeRjyVJJ0ykXOkgGM0tk0GdcXNjMWgVRJjIaNCNWMhlAS50wyFZPVTEiYp9ag4GaA",
+	"EZNuZ8jt6uGSF8unydaG0bcvnrf2vb7madO1q8WMVDGtteHGsr7G4DiddOs3lc1KUYwmYQAwxSbN3K9/",
+	"j7zPGJ6a9pOx5WzkEZthFFUe4eFy7sgfUNFoGjteiTh0cq71bHCtyQXLMi2siwmh5N27i+fgxENhm3LB",
+	"0zHNQJo0exjc+A2T33zL1ky+MDzdae63urUX7OoltnAWt0+BJGfEzH8Hia6UZcdlhGh4tX32kX2Nfv9u",
+	"o32Nr8Uh19yq+lJFa4jJWIGCjhfQoM8UldeWr51fDKqJOiKAtxhXEuBF4HNC18gVPDkapJe2E1/qxm6e",
+	"fuQJOjD872nyI1VsRdeH03lezumzhd5hDqDbKAhY2N78tZ/95F5W7PzigSxCMzCcLvHzAwH5cYVY4iWG",
+	"8a8Fyr1gnXtbHM/icMDiVDHO28hbQZPfRjUIzm29VMCi97ZUVtgei2WG0cgjLQDlkiW4SGWkO4CqUVzy",
+	"MKbm4Dl98oFswLJvDsY8YEmaQxe3EbVpHJ/pGGwP/yTn8lqfAjqlqWfWm7FsAYQLg8MOoJUfarWNOt7L",
+	"7osge8Sh3UYtw0a9GPzDuKkqOtjCCC+90PfPsQEaw/3vh7vZ8B+Ee/xQBLEdwOaK0KYt3M2LJ7ozyWpj",
+	"pzpEUzITU+AmqSJLnqA24HiXFjsb45nuwOXHYU+78PlnpWCi+zs2XGw9NoAet8bB0r56//59u2zA2LS5",
+	"yvaO28YYljsQWAUd7ULfyzCC5F5OqdMB0CTrMeosEyuU+WeUT/H2qgC2D5h/Cd+8be7hK+9t3htR4Gsf",
+	"fG4OZIyjsOYSSw6Hyz6QEhPbfhsRXjis9L0eK7kcw3HiU9QKnAQKWHI7yzI2+7DLKPEylW65jVxS09uo",
+	"Btm9A7mCEd9GJRzMtg4CxM1909yT9lFfQw3OiPv1eO8DCF4FUm+bdfm993bYbFAWDCNHawJC1mG+VSTu",
+	"AdOtAFq3zbb01vtTKkTGgkNElCDT9AY56FtMf1TK/HDYeRJBgtctJ8rLBquHHWZf2NY8TFUBif8K2Oy2",
+	"xh6qWB/EMmJi61kMQSf3tk5WGU+VLFJlGK97KLuaG8IgDArRi4tVh1zma6OzZFTdp75eRv0dsEe+AqZX",
+	"wRjCKUCEjMjTvx08tzDIeFcJCiOSowrUZlv7dzVIl/sWbx2Qp3QTY5Dxd4i/51OWP/wc4u07vsiFHoM+",
+	"4s+K9Thgaaooh23krcBHbqMSrmFbDwGG4n4vrhWVqHdJJUQCekYARDkjMWInYiLpWpIVBnRswEIdQNMG",
+	"TNH2fVszgnslzwMfcBUB9JGOFcuJZErvYzNXMhaJFns8s1kTEKO0uwtcx6Y9bZ66vS0mZ+z+ekctc/YM",
+	"MC1VR+m6sLVirgSXMZ9a506HxHK5YLlkCUviAaGYXYUoIa4hFXnkhxICBAFYXURKIC4iaZoMeZhk3CCt",
+	"SezyzcUDsArD5ivChDS5OiROcprylE9j8A8OuU3zT7UKJxYLlviYAjMxGJPJTok2BXD1YBgOlVrric1a",
+	"x+gQYHw5bw1+qUuFX04KH2YIoumVVNSkzQsyQfr59Damjhu5+KFKfiszeXAduRwyxeK0PlQ8lFAnoGHt",
+	"Gfi7jBBufSYp91azQ2IxmcQkY/SGIfDU5tbpeFQCDJCYTBre70eshGN4xRmxoWmJl0IOzscy5+iDM2Np",
+	"QVDGguUqNTKgDWXZfIrPzWO3IbB5c6PLdM6kovOFbuaSQm18TZH5Gh6/raSC3dz+BTz8Bp8tZ5b61KJZ",
+	"9moC8LQdh/0hqi44hDaYlCi31YRU9/YWvYOgc0xtbZN924M4T5UC/jDxkwWa5YSRpckubs4wh8Ouo9ct",
+	"P0TNzuyCM1ujCPCWXO9Q6eBlS67SzIgpjrfs7lp3UVKbx/ozPHRbQAZ33YNv8fnbIJThzhSy0qy1F6GF",
+	"BCOx7tx5EXkeroT3Nkv81cxLHqR8O57X7V6r4eLDNg39HTyEznXrmv+llYYJ1dxaRY5B2cW2rwkYUcEz",
+	"xegvbKxCnulM+Ydc3BWOOTY3weY95IsMt0G4QNMdQn3nVQm7Z/P3CpExyivUgyH5L6nQY49VLFUfqL9w",
+	"EPSkbxZeXHxgAtbqrh5ykuo285RThcSf08UCIrc/meT/DbR7rn/EV0eQ273xQcGZfc4qCQ3XAvxqnwWQ",
+	"U9Ojb/SP9kmARzU9+Vb/iE/euj2yfmkgKCAkRy3B2Q7HOehq86MedbY96k1la6+OlNue9ElpsnxXi1WU",
+	"8KpibjaMLHaMRdbUSCSlChZ35one2zSfW5MR00owUQI4r6l8sUm0Q/wzXLTSTcVwTQ/iqR+rO61FPY06",
+	"CBX+FhmhMc2JyBOWd8gP84VaI5fmWpYb0znznZ4AitvGiF4CcM8tGADcLrBhrwtJqHCsNM8p2NaKIhx1",
+	"YzU4QCXIVAuYCBzUg/GBdKfHPpCu52D7Hp6uW8HTlVlaBeRqSOiN0C7dZub/1l36dfjWgv9LRXkiByR2",
+	"IdVxZESToNbQGYldkn73hBNtiovjjMTIlOJoyD3FDJq4rHruwhFct/B0xKhJRww0QVKnCEZDjtYfLSp6",
+	"qoG+WULVzA8f90sPuPATX+HapiOFye5LrukwzgwsIDOx0jtpKZkeq0F8Hz8tEN8nnd7DGv4QZMavguMh",
+	"A5heivjcGAhBRRwQAxg38FyvF4fEfbWgf10yTPWX6u3WwZ1s4avH3aenZRRyhQ5+Cv4m6D4KviB0ATkY",
+	"T2T5GIV41KPeydFpdwso9TbM919ZhGxF15LEWAYg9rVPUxngQx06NziWPvGDtwUTrz2ShaZZPonpeGY1",
+	"F0KVj2bG8xWZGObNJOrtQJ4NqdhpkqQoE7329puJZS6PmKoiC1Nkd3OHxJ9uYy3ISRd815jSvbqx91Nm",
+	"/Hw0Hqq5YbzmLrNDJhRNAyhsWiXAAgobJM7Kijalod+DkueaJJtkbWflLF1GWhMGYWJNMsqnSzplEblm",
+	"CwXJp4D8+o/IMViI8RNZYV2UBquMwGQ6glXMUs6MaTbYbCbU1OMFT+xuq41IGA7ftradJTu5D42krQR5",
+	"7k3ZJrNP8Ow2Q4Xu4rnX4NYF3O3S8hIDJUuTt1Gc/kDqCOHJu/USCcSsOQOJO3F4VwqerY2uUmh2nM7Z",
+	"APIj8kRf5rAKMYRT6YNgIzn22I3noYmmdGtATrSt10Y9y9ZTvE45RJzAPHymjWrUVp5t2POm7VbI/9Ug",
+	"Qq/6VoyG38KkY2UGZIGxOccx5BOwsXQoG2EoCoxYEpnyMSska1DIIvIXkXJkPl9UIaChNe8O1sZ5UYli",
+	"Iws3jx246FojrpO/7mB9MTukInPbCZXpYl9Wt5V+wODwGgEwBNsNyPnbZxcXJvboHU/HImGEa4abpabs",
+	"yncvX/zh2cOIZGJMM7KgOfJ8zCtITo89Zh4RLqAsJ5PRkJtEcgCiTlK5yOgajr004q/ziv1SCWL/4HF9",
+	"DHSPwgim4+AoH9WshK8jN54noxzAiSpcuHCyzrzDMxMrl5QbT9I/9oAcZP2y8eSf6uSoGXBilkRwaS+Y",
+	"0CsREv2ketVWiH7PFraDzqZRm3blyJXzZux4rnTPBoOe3mYmv+IzmzWxxsBpzQq+YXgl8mSbdNPfX7qJ",
+	"Wi9SliUNxtZXnJFFRvGSpA7/ArsrcIUfZnAtXm33nLNrVi9rSOhtfjd659Nu7yFJuRHTRyJZn8F2rA3f",
+	"oAbAicAfzVdcBKXMqJwhk9ke9uhvCTtcswlq1zucY4MeBXktNOuAii48uDqWCBRg4Ps0GG3HQb0vzcYo",
+	"vjAbNszmUCqh4KXJALwgphPSf8qZyHVvpkpD7e0V3KW1pnpMOpGwzDqpwVYjFmhR0TO23r4zEmdA+Tjy",
+	"dbCcQdq6osY4ZguXZLxUZ0NuJcGrSZoplsdRgd7SsuOMZYk1+KmyFQWqU+I7C0nLdFQ73aJuSl1IkTQo",
+	"fkoWuRjVHAnZYNSyGr64DrR7cb2dJ5ku6zZeXfDnOUZ1phzIWcR06q3TIReJxHDv0doLRQCogJiQG5ZL",
+	"fb0/NvkyTk77fmw/XMs7RX/6d/VyiSJLcepKQrf+6IeMd9tPaXvy4dOT27b7+3iHv3v923+t435BNYY9",
+	"FDUv5MEy66J2g0u+AnStskYwU5lLv7RANgs5bHKMB+9sZ0uR7VOycc7UPfbrl52o2/Z6hg8kXK4d8jNm",
+	"uM3YRBGxDC5Zh+eqO1c+2Kv6ChMA8kAGUR5uC3mJY3zho9ffKnzIsag1uNXQ6gxZkhsJYH0TNk4TJnei",
+	"Y1GDY/MUQ3H7jIyDOm5zOAmdzcJtbxvTcGOJ6pal4CDlwiCHHY/q/mf1ysYXIMQ/aKuV6G8VlI3E9wok",
+	"VmUyL5c9LRAA5aqaO9pB3ju1haZJhxRZ2s5AkQHgjBzTRYVj7GYiORB5tCsOxmSv3ILxWuVCMZI2OPoK",
+	"H8nVaH0Pmpifjzj05qS8kKfBYC54kLeJ3Wi5NQCBoItrL0jH5wG+oANWogd2GxLE7ja7QFuBHzVFcWq2",
+	"qb/brUdNzVJ+bZ3URfB8efc7dWujRlLSzg7fv/eKz/I3VCpJjmmubou8+lswBfjUbZgndOfJlNY6zFKC",
+	"XQdkCl5Tu9bWZ1KXOSZh2QOrnyEYzUr0ZWmzLsv2h2hL/qEKfwqd7bUmMGeKRtURGtRcazc7bLAyTgdC",
+	"amr89jgqBCs0oTCsf410jdZrMwHZfTJnlCvj1NIaE6YUoZlJCnfv7n/j379pMlhbVHktkbWKbFSL45PH",
+	"Dw+zKJg3bDNhQVZVYLUGeh+YschLzYZJzhaMKkmoKSPm2Lk0BqSyravqVDaZFZuzdFmLSsWYshNOxDPd",
+	"BCCRfg1ExM/W+Kk5JYY9ekanQRXwgSSZmJZv/1DYerKfde+13qoclXmVL5kFNjZnwyvCrGou8AbN+jKE",
+	"+phQZ72RNjulT54+9Tb+cbdb67S33rRmW2Pd7mrtzaHqta+4yI8ZIxkhJ2ppass8bedswnKGdTv2enW9",
+	"AdQ6AR3Y0wEZ3Q7bcPjrrWCQzxEfwHUaZYykoEJMUlx1LzDBxRNHB4UpYEanLxexENaonoh8lCYJ42Es",
+	"Q31Z2bpyquWyoLXlMevqJc6ZmomkVLWmUjPNrxlWV1urrrJUTTUc5FFXSZorTZ+wPowHSooqlQpqEoVX",
+	"E2Q3pouuSygcRpTVWSA21j/ay3+PAtF9CqD7yXilM2sa1x3IN67fZtXJCJ5Y9Mk/hVAFMmmyC3sg1kZX",
+	"GsoqHfIsYzQPnfjoQEPnM0RPYB5LQjlb2TwgBkQAvun7CJA5wHGEkOSd/UbmXbVLIeo9YNV8b4nokHgp",
+	"WQ7ueuq0oDMS0ykgIsCnT5N5ymMw3UpFJ5Ng6SScY3hc/6sfrV3FSkmkvYEsZuQdcqGki483wy8wsqmE",
+	"MHm+wVK0aRHRd73RtvOEKEF6/ScBjghxSHp1I4BE0JwlhH2kY5WtiSfmbTH/lK/RWkFIbMfdwB44yFTk",
+	"AdEbTxuA4uMOeW8jfIyTRG+ikViqs0bkDTcJLr+g9xqhuzhCo+juf6D3A+Z9gVih/RkMRjIc7Jj27TE2",
+	"DGcTFyqVJCsfaAS9aklW8CB/kNXNS2fXK1V2b+F1XJDJMsdspS5HAxlBKDE3wGww8926AmgV++kWuHCv",
+	"299uRobiaHVriaN6IF12KnddmUrtHIoj5iyjKr1hFmJqsn7tKLljXvW9RHcjK+pxR/7S1O2DoqxXeQt4",
+	"eISgePMK0TC+sbLCLuY7YVB+Npr7gVa3uyIkd7U67xaUiK/wAxL3xV+WLXb3FgvrlGGIOZCQjEgkBtqH",
+	"ib+Q8bpyQfcW5UhWM2HPKxzVeltyFWnqxxea/VSMbz8LZHXxdwQrfy5gcq97CHYn2GBNwTL2PirOpkMY",
+	"YHGpoghtzqTIblDtRXXsQ+NbL+vNH684w2kbWO1mkuX+J4w+XuZoB0rS3ESUiAmE8Ri1yhFRpnyasbZ+",
+	"WQUGdSAlywXndj1uwC9vo0/l2ACvq+p5yKhiUpFet2sdPjIiIkv0l64I3052QA+bGkSKla2A9Yb8OvjI",
+	"h6o8b7NcWDN46G0EElquU5nuu8tnEXnz4hk5Ojp6ijvCSdoy/UgmeguAYkGSdJrineyb+jeVNPPxJPrQ",
+	"t1U6L++Ix8GG0B89UMlwmHw6vm3rf/r2n0v8ZxD8Mxx29B+nt3+uxZI01HjaS2tC1htkf0CZPZUOV6FP",
+	"8trWQ0tRfkm533nvzvfvIRdcXbTJu3on9vtSogElxHWkZ1Tk3tKKI94Q5JXn2ivM8OOl5s8Tm/XEtZQ0",
+	"TSLjSbUI/yEHOwK0hZBM6B5oCMKsFo8MgJcLyL9yzcUKwkX/xnKByLGSQScsp1o54fA9yRlN0E9jx/dA",
+	"Emi6PSxqu/+ltoRrw0hMJKSWPU01V5LycbZMWHI/QynVjd1AkPt5X7Uq7eaZk9UszVgx/fsYRRkPGpCg",
+	"bnU+1J6RWsSrM/zc1S6yq1B7sJUCQ32NqQJ6qU4THJ3jZZ6q9VvdF04EIxjPl4iqxE8v7Jr8/v1lpc5m",
+	"OSQVjlb8+tXbS/KILtXsEVQqjyOTPE1rq3ER4hibOqvAM2FK4EjCMEo35JlSC9+eZIdXo+2Bl9obj0RX",
+	"D/u4yETOcjkgDPDKa7HMK3mL0burBVjwuXXIM1BISYrQM8TyAbMfcq20rzGQB2BrmMHJFpmXZTPhjN6w",
+	"ALNmwWr6EIz1BU6mTJnAikkmViZzqFeLDt6C99c8LcyR+kMqVU6VyKU1STpzonkKbI7ej2ByNL8hYy7Z",
+	"NJ2+/g6rjhdLGVwr+us+Xk+7mCq8vWGrgH1yRpHbR9hJGxcujlz0p7lHAKKjrykUfNBtXpTSKdWs8cud",
+	"F1uJLtI/sDWmUUv5RNQN1jgySMLkNb7RlGPBjKGSsPmIJQOnP0ksi2pmFBliF/WC5hjXhVgBxF4XKa6G",
+	"HBDZjHKsDoKUGq1NJdEhH/J/+RfyAjIYScUWUn/T6wRHTKZTvlzEZA7V84qdF9UcRLDsSrSFhUVLh7zf",
+	"IRD4XVhHtsV/+4HfRoqE3YQEG9Ms6wz5Uae06DEQTDqJKtq0KaxQHOtzCilcU9UZ8uMOiX/8oaGNV/Y+",
+	"duVqC+nGUvX9TBDJGEbZ6e8Kgwr5DqzjaBp/iE+ZvBIrt9Qd8haW+js88jUGf2hpaFKWHrlQQ455aR2M",
+	"kn1MJQJE1mI58CyWJD7uHseRE9Kz9JqhKbiQvzigJMByD2hf8gOuRVGsls6ZxA2Htn9TvZdQRTJGpbJA",
+	"dHsxEHOpzMFkjcSI3Dw1K8dpRoRRzcRAfMGcygzKWRpZ0BIcoBGwg3FoiDEBv4lxNpNEjJf6dQXyRL+w",
+	"ITdj/LBDngMf1ScmHouEQcaHir/6bMhjsGCY1UEcCvpjCigA/KYZoEm0TuLChR4j9cKM/1VMRmSjIWgm",
+	"BZI6/n/bRvloXyR+kTfcFnajnhFqAUE4BCEwpcNoDRXMXKpq08F34EM5PSYZUxi6h5oaZK2YrRczxuVD",
+	"IHx83O3GwGK8mpsbK67Ex/1+7FJebUu7abGTQ24Xz0vECfXSABApLXwMAJfSCxnqkD/RbGkrgq5Yzghi",
+	"UXJmNjVCf1jS0WfUbhXgN7HDtAwAtxID9Ua2BwhSs4qZLdEWe8mAnQRibKYWqoUOsCF/yVYA4pC2X5ok",
+	"LIF6TnwNWWT0exk6Bk1oDqgwWGzOWPXsAXitOZn++6dUKhQZRpD5Mc/pWmregKAbDGWci5xFQXocU8sm",
+	"rBdo6VBflHRAJgIqCKRqyAtKYO4MUwwO69l5SVTQQRhjMUHwbAq00sPiO9xpINBYyEuWQq05VOv0lW8n",
+	"D/YIPB8JEMF8kTNSZ4+otUPg8f1zjMEx0PTdxXMX8lFE0GRixfI2gNS1ToECnMjVkGMwTZrD4um9C3ZK",
+	"CJTVfd08xpFgPA2IF1k6ZiZpZMFStKiw0Hpju9/pFmKH9x0AmV0BYaSSjAo5wd5sODbjXPMTYCKI0BdH",
+	"Ol7p+bfm++/p+JoBOsREBLUGrW6nhwMASOYibQ1aR/AV2FlmIEb6t6R89Cn0Vt3qJ6ZM7ZrxJ0JdHdJy",
+	"guWAJxERfMxKeQlxO5eT6o2Y3ix6cu6yukhaAz0AL2dnqZBcv9vdkMK3vkiTzc2zPUu7e+ttkRZtSyMM",
+	"WPab7pzeN2h0u8UdC8L5Mc6+rtNiUb1KY9Ckt71JkBAcGh1vb1RUxdANTndq4NcSiVonu0ynrrQQtD3a",
+	"3rYm3b+vAoNN2Vd+DSzjAxiRA73T/fLBP98/MlVCA+ujSqcYHZ/qjoLStw0m7OKRR0FpXEgSt/nEPkKQ",
+	"HOqNd3hR1FoIWXPwf9CXZMnsV07rFemLETRauLZNwKJ5dAAXYo55orW663J7FU5ZfdWWEn3ZOh1iYnjJ",
+	"YjnKIEI1cneOszWm+lrKEn03SSUW0DEUWMRbHhV2cGnY61xes2TIMasXeWWzYRepxULbbkSkIGZ0IJGt",
+	"0jGzSezQ+iCB7+HNEbIzbLeJo/X35WgOF7m1zJx98vPzJ0csI25p2fAbz/oKeRbuiS1sazvfKdIy1goM",
+	"RXZGsx9M+sMYPhkzj4F+WIcAlPkAUz21eBZfNgbFQAvZa6aiML26ZjETkaPqBYhErYdGZLnQPCHWDxRG",
+	"R/Ij5F9EAdpmRIytIRBam1EaeTkGngACsVY2Omg0cAWfHRLSFHr2lS7bEaYocZlfIRDEI/+AjJvwl3Us",
+	"RQvbldyhlZumMQVlcwXuMxPEwk1siqso3FAiGmZXXyK6ew+RLXsUit5W6B+kahdEFChcdk8FE+43zFh3",
+	"ttOEyyWx72miH+4sD+dLzjcgmWukYbPBDrk4XNPa66Mhfeu3W+PruzVeiwyLjntc64EkLrPslxV68XbY",
+	"5fKpYbaRLbmxkyVZ67iIxK9JaGsKDQ85JnkiF8qYrgAz6gnOHfKfppyjk5dQ0ASjISQegdQqjiWjzGpv",
+	"0JxhfkbNxfrHZCaWuTzDi1XfecbEtpqJzED10bZj/OqIzq+5R5CMBfW/X188b+27eD9RibBno0dsYU96",
+	"eCg8tItVDCqr7VZk0M9SDN0czJ4aK5Q5BxQuAywvA6MhiA6Q1Q/s4TYfmT6tfWQoDRsS7MkJ2K013dow",
+	"gPbF89hqEwxByF4a1zP/pkKlaA71ZQSs8jdu+RVyy7dm64T88nOwycJDO/jUpMJ/RM8GsKOaqr00yJRT",
+	"8RBiyq/UusmXJlHRWUO2nSEHy2tNSurjzlGnHxXysueBj20ylPghcESb+0UJAbp3Ua3TbkcyWioFqMQh",
+	"16rM6wvn7icrkV+j8f28sM6HM8a68G7eRvcYMbQj0AXNVUQ4S4Hxm0RMRtvgkB4X2DWkk6+Tz8X0ghex",
+	"mN+LZL2vim88klvZYJAdZncWWGnmD+hje7VatfUytpd5xvhYmCz/h48QcjvtOTzTJkC5aP3r9s4i8G5F",
+	"C/2k7HtcLkGr2ovFbbtUkjydztRn5eF11cEPZczHvR2Ya6WOrW53sstlU1csL2od9/u7NK6pn/h1XCV1",
+	"FmOfw/rXgr5TjPWlwHg0s3ZMde1HIBbBfiBzhNy+qLaQcvSVYUInzRNtFlng3i9f/OFZVHb7Cc6G3Pr9",
+	"BM/WHXJe7OUZlWRLgN+ZyUMIDuj5XHDXGkXcnE2WEty9mnOvAQAKXnGaZSARwV1gkKFTpqQRhADrb+EN",
+	"Jq4RUEepGsDLEZgCPxsvG/jHj0g5Yjq24A4zTRyXzcYXW6cc4B/Qg8jiWsEaYja/zA0QxofuzqjK7Xbg",
+	"s73PNQfAXu4+dPN4LXO1GxSwyRiLcjh73eH8l+tYH8xau0+3twIw6SU1VXS/ceO7cmPknx54rp4XZ+kN",
+	"+1ujteHcOO6phALB1pBsKAChkbZyhCI0y5CxJmwBuqTgTq1jmWQQka9oroI+VhguNuQWM1bHdKZM/ZTe",
+	"MM6kvLvXXFxvPbQmD+vux9Y1qJeKzFzBImLrtR90ar+syrlhe12EOwGm9R/eFpshQXCTYVbKRnuW5WtF",
+	"cUgfgO1nhavZFz/fB47iCzPz/xLLQpr5skaO/7VYBgDIg7a8iR1aCNOjT0USuttHEy9nYAOGyOzcTckD",
+	"Pbwuol9NvAgUnwOvGGTzp5gNoWajh/kL77zrUfreuN/L79x961db1nJGm8zmm6Hvqzw0yi1RkP3SOztF",
+	"iOfeNj+zRSxGZ1lzrt6gCuikDHOKzi865BXP1g1Hbk7XA4ySuWE56lpa/kDhRH+/coj1SscRONpDm7QS",
+	"kBCTfAen9qHWDdHhbmmTMwMBdsWZ64SYxbL2DB+qRe1wfJuTTu1RqH9DH5/BfvX1MKUC9WMLrPzzMalv",
+	"atYXZ6tvrFa2gZNqSSRnNFlv18zifrcbF7ktE6roCO1e8DvWIsH9bx0dEI880/sa0YwQiFxAD823trjQ",
+	"bKn0adD62Yp3yCvNHVepZCQ+6R6VgI4kDrMUxhGJ/TR96FK0iQvjAcSB2MgNCUwaghbAwjfk5xcPZICE",
+	"1AMCfGODjviG0ST9rSqJBd1h6X8rOuLnsV68nUEYj79Np0y5rdKoaRrIQ+OxAc3LBSyYuptwY2NhHwh1",
+	"jArB4YHskJdGDMCSMESmGeMqWw98rBXYUp3FNoY6MnFk4qWC4JYi6gprFNIpa8LBXZrJ7A1b0G9vLNnt",
+	"PfgMwmFa94C88ui+8czYKYWHZqccJC4JSpCHuJqCpHK4oMaUKWZQu/Ra3cLVgUHo5WoajHnsETwD7/qm",
+	"un/W6/KnVNoAaR+LZb8BraPWf/QqiMh1odcYkYguJK+BvRthPxAj9heZDDH+ObHFHjSDHmBIGCcjNuS2",
+	"RC6hCsDykVdX1KaTs9Vs63D0XlnXO+kEKb8R6ZhtB8/X1JHd/R6rb/0ZnCy7Tseyhp1n4BrcbkivuKLS",
+	"ZBErMwiBY97KJOxzvwFG8U0T+OKsTXMox6BqeZsn0fggzo3GdJtMgpuKdltzgJFXWVKwJ+uuppjqcsib",
+	"oaQukUGDNO7xszvJFvtxgSDD2r4codR4A3f4ZrL8WmMWN+aRaxIh9pKvca9YuyVV45rkPc8MLnFlhQgw",
+	"Q4LwHxGaZSb6DwJSQNzAzAYYXR+TubgxWoKXHGZKYn0fxeTv////IbFJqmg+2cSK5iMmV4wjUPalYgti",
+	"ahvNWaRfmjPMWAIwkiF3nUV+T1pZNx3ZYczpmkwFGdHxNYQfwXg65NwhURCPGUG6CJd7FhOBpnoWoNsO",
+	"+YyCxcGlAnlKqkUGIHW7kGCKs+9nJmbTBZW7sE2p0ixDCPuQGwz7wBjwuFBFkCUS2uSrGxAxmcRkRiGg",
+	"piC3mEz06GfLOeVysPWNDjQP41vyUkQnF0NuxUBIpYDZ5jEEC4cYCx4TE7R5WWvVxqB6m/bIpPEbCTWr",
+	"Y79LL1PgnSRKTRkxmWw3hlCevJpMPE5nk35u9anWJDXcw8Va2/ozGKZ3nc5rfO7ziKSVQFRmU7v8Mxqn",
+	"d4ENGQjoZVGa5Jsw+w8JvUV+dIg468ckNYq2bytJr+ztYiw5hfevKF3pMfTvIM+WDHR+534vgiUfEiqH",
+	"HC2Obci4YwNkLp11ADCbJgqqGE7kFH39uyR/EZB7yrwkVSRfcmNlL9KIDLktTo0oAHAkrvFWxqh+FyvD",
+	"EmNZmIkVxGGJib5wAMi6dl/OKV+7jASGVchrBm7PzpDb+xQN9pyb8AWXrgtSDBRzOgscYARS9dSTF2Gs",
+	"mDEALthfTVDQr+CSIL9C5LB+9a9D/mu73Xb/14/GWDyC/EriotSE/lgQ3cUXY5IpG0MNzf/tuyWH4KOH",
+	"/6a7eM4yRYMu0NJqMrVCFNmA0IXm6JD9FcdgYp5/JXFRXEZ/3LN8jO0OQ6j0cARnwWgYTwb+Pg4IHBv6",
+	"xrYfm1HiVxJjPpbavuwOdgCTX4ukZLFeAcx55KXOhtAXkJEpidV6od9okpgBqUdL5dYFkjRxkiaQ0wtz",
+	"SIIUlDOzi+SQY+RYKfRrqneW4O6+omYlI5twyhj3zW5KOdTLglvYnhWTwMKIjjAWNWMQl4hI6bgPmeQw",
+	"76TewXqbjnKxkpDELIbRvBXLfKzneE5MoSSkBEYT4qbqnXi5s/Sp9dGLCFAE3z/6o3AyLmbORtSYhede",
+	"8JxNJjwo6FVE/wc5RbCKLEyv2BxTwQG7IMryI2TTYyubBcyVZ4QD+H5GFebP00uAQUEmkXFh6AzORMBr",
+	"nPaEwvsZFsezLKWYGkZ0Dvk5wW+quUisVAtSfqXeV5DHDcVbOGF2uTVHTFmi6c7ZyuM+6FtxXN9BMEoJ",
+	"XfR2wfin6ZKTNVNnxZbSv+H3qSSOEVv8hp5Twy6ym83EVoEXM0wrGUcmLyX1UoUO+c65QoEV+Bk/412C",
+	"XL8FuH4LcP1NSO3GpXopEMaws/j8zDPluDeb6fV3eO/5xR+hNOOdJe7+Tkv2I1VshdVRDxbSddMdFs68",
+	"6tJUmLyrbB99CjMgb4wFRq/YA1nFtBwUC+yZ13bQGJp9/SjNlJP6G4bPPek19AYXEnaqMJNBZ0uWmt+E",
+	"h94Y2/bgzQd56cNEg3fw1HvB5b9Nd/03k/3u/v0w35r0q5PcIzdpggq8Levy1rTgjLAg1FLAquk/pfXz",
+	"n6GnLFUmFTz4ynbJ7xJDVuP47//9PybbGFROTDM/EWklI0uJaRVpCdFSoDBZYGRSvGPdSxwwS4b8O4AK",
+	"PjwjUoRIQGorNxUwworpwYjjaDvP2ZRxzQ5dimIqr012V6OlFHSktuASDRQMowCVk6m6DN4ur/KQG90Q",
+	"FR+twAywN6sLYEJDQ5xZqnXptRHzijLAV6N1HNlCZF4dSNT/vAfjSOteDurhTCN2obXSqmU4rZE4QqTC",
+	"zFBLk5JkjFr3jX/9GCq7sjpATMif77RzM1f40ktu7bTkCcvlmQOXpCZZHCpz2HbuakIihanJ0I+6itUr",
+	"I79bq6Q7nQ/WUA7K59LDrrmdo/cmk82gllJyyEPdEKBDbr273riN6fshsl2aPiuN9lBUTF0Pn8EbsWum",
+	"M5TQUj79AlkynYhlIJFZgWPdH/oDlqcd0oB+7gm6PIySmCH9xsBAX7fS95tz1HxZNfOryPdkI7Y3qHhN",
+	"eppfn7ARseTjM8rYJP07ZE50Igt+4MYC51BLUGTBJleCZBrU+EGgGiiWDDC1QhbYAsQtvOrwGiPzVEpm",
+	"smZSa16GT5AWuQmn7RBDvwE1MADD7BhpdZAiWFsycm8tsLlu5TcN8J9JA6SFrjUvTtM9BJnuoP6dJ4nv",
+	"2DQp0RAoPrAfK3gcgFGN1uizAFkbFR/Xj2FYwDVT47NylXWUIJJCliEEWFk/Kio/XBSM7TvwmxieatBY",
+	"DwcGwAWap+ev8OaAvpSd8FLEwaUoIp5s3s5VyjeI9vaE30Wut0W+d5TPzSsPFc4rzT8DZn33GZmN5Bjl",
+	"vmGsTSKr3QRaZoXiPv9r3Qx4+J9hoelvuKB/BHc/TxKPJ6I9qGzXK0W+bvWO7l8RZJdbwDhqDa6BAh7U",
+	"WGUc89+xQh9iPgvsgK38mDMtY/IlWkx+TG8YiZd5FgOUlrMV8ZzM3y3z7GFcxhsUMSlg8ErnzAaMEgNw",
+	"YjxpZtlvPZ/OnTndbqkm/VfukcEtaFUPiYQUrt9g+F8tDB9xD1Dyq8BReDu8okTCGPR0moo8+FAZ+Nuc",
+	"UVumDyrBYn1XOOmm+8pRdxkQeRIW1+149R/0BKvFF1yZesMarDj4QBJ780foDCgMsz7m0JzSMQLxvPdZ",
+	"mGT1lS65UCF61kYlSromKfeKkJZVJvMmx25rZmcQ+UboPb+Iijpu1EZiB7hIj2BpTYevczFi0kVfLjKq",
+	"IAsnctkll54d2uvLxHTffrj9vwEAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -26,6 +26,7 @@ const (
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
 	AIFailureCodeAITimeout               AIFailureCode = "ai_timeout"
+	AIFailureCodeCancelled               AIFailureCode = "cancelled"
 	AIFailureCodeConversationNotAccepted AIFailureCode = "conversation_not_accepted"
 	AIFailureCodeDBBusy                  AIFailureCode = "db_busy"
 	AIFailureCodeDBUnavailable           AIFailureCode = "db_unavailable"
@@ -47,6 +48,8 @@ func (e AIFailureCode) Valid() bool {
 		return true
 	case AIFailureCodeAITimeout:
 		return true
+	case AIFailureCodeCancelled:
+		return true
 	case AIFailureCodeConversationNotAccepted:
 		return true
 	case AIFailureCodeDBBusy:
@@ -58,6 +61,51 @@ func (e AIFailureCode) Valid() bool {
 	case AIFailureCodeInternal:
 		return true
 	case AIFailureCodeSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIMode.
+const (
+	AIModeOff AIMode = "off"
+	AIModeOn  AIMode = "on"
+)
+
+// Valid indicates whether the value is a known member of the AIMode enum.
+func (e AIMode) Valid() bool {
+	switch e {
+	case AIModeOff:
+		return true
+	case AIModeOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIResponseStatus.
+const (
+	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
+	AIResponseStatusCompleted  AIResponseStatus = "completed"
+	AIResponseStatusFailed     AIResponseStatus = "failed"
+	AIResponseStatusStreaming  AIResponseStatus = "streaming"
+	AIResponseStatusSuperseded AIResponseStatus = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseStatus enum.
+func (e AIResponseStatus) Valid() bool {
+	switch e {
+	case AIResponseStatusCancelled:
+		return true
+	case AIResponseStatusCompleted:
+		return true
+	case AIResponseStatusFailed:
+		return true
+	case AIResponseStatusStreaming:
+		return true
+	case AIResponseStatusSuperseded:
 		return true
 	default:
 		return false
@@ -223,8 +271,10 @@ const (
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
+	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
 	ProblemCodeAIStalled               ProblemCode = "ai_stalled"
 	ProblemCodeAITimeout               ProblemCode = "ai_timeout"
+	ProblemCodeCancelled               ProblemCode = "cancelled"
 	ProblemCodeConversationNotAccepted ProblemCode = "conversation_not_accepted"
 	ProblemCodeDBBusy                  ProblemCode = "db_busy"
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
@@ -247,6 +297,7 @@ const (
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
+	ProblemCodeTooManyStreams          ProblemCode = "too_many_streams"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 	ProblemCodeValidationFailed        ProblemCode = "validation_failed"
@@ -264,9 +315,13 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeAIProtocol:
 		return true
+	case ProblemCodeAIQuota:
+		return true
 	case ProblemCodeAIStalled:
 		return true
 	case ProblemCodeAITimeout:
+		return true
+	case ProblemCodeCancelled:
 		return true
 	case ProblemCodeConversationNotAccepted:
 		return true
@@ -312,6 +367,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeTicketClosed:
 		return true
+	case ProblemCodeTooManyStreams:
+		return true
 	case ProblemCodeUnauthenticated:
 		return true
 	case ProblemCodeUnsupportedMediaType:
@@ -319,6 +376,24 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Rating.
+const (
+	RatingDown Rating = "down"
+	RatingUp   Rating = "up"
+)
+
+// Valid indicates whether the value is a known member of the Rating enum.
+func (e Rating) Valid() bool {
+	switch e {
+	case RatingDown:
+		return true
+	case RatingUp:
 		return true
 	default:
 		return false
@@ -400,14 +475,101 @@ func (e TicketStatus) Valid() bool {
 	}
 }
 
-// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, or the ticket was closed. `draining`: the
+// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+// something else first. `cancelled`: somebody asked for that. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
+
+// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+type AIMode string
+
+// AIResponse One generated answer to one turn of a ticket.
+type AIResponse struct {
+	// Attempt Which attempt at this answer it is, from 1.
+	Attempt Attempt `json:"attempt"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Error Why an answer ended without a message.
+	Error *AIResponseError `json:"error,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
+	// `content_filter`, upstream withheld the rest.
+	FinishReason FinishReason `json:"finish_reason,omitempty"`
+
+	// FinishedAt When it ended.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// FirstTokenAt When the first piece of text was committed, of the newest attempt.
+	FirstTokenAt Timestamp `json:"first_token_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MessageID The message that the answer is stored as. Absent until it is complete.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+	// or it was generated again.
+	Status AIResponseStatus `json:"status"`
+
+	// TicketID The ticket it answers.
+	TicketID ID `json:"ticket_id"`
+
+	// Turn The customer's message that it answers. Absent when that is the ticket's description.
+	Turn *ID `json:"turn,omitempty"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// AIResponseError Why an answer ended without a message.
+type AIResponseError struct {
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// server was stopped before the answer was complete. The others are as in `Problem`.
+	Code AIFailureCode `json:"code"`
+
+	// Retryable Whether asking again may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // AIResponseEvent One event of an AI answer's stream.
 type AIResponseEvent struct {
 	union json.RawMessage
 }
+
+// AIResponseEvents Some events of an AI response.
+type AIResponseEvents struct {
+	// AIResponseID The AI response they belong to.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Ended Whether the last of these events is the response's last.
+	Ended bool `json:"ended"`
+
+	// Events The events, in their order. Empty when none came in time.
+	Events []NumberedEvent `json:"events"`
+
+	// LastSeq The number to go on after.
+	LastSeq int64 `json:"last_seq"`
+}
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+// or it was generated again.
+type AIResponseStatus string
 
 // AccessToken An access token and how to use it (RFC 6749, section 5.1).
 type AccessToken struct {
@@ -426,6 +588,17 @@ type AccessTokenTokenType string
 
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
+
+// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+type CreateAIResponseRequest struct {
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+
+	// Regenerate Whether to answer a turn again that is answered.
+	Regenerate bool `json:"regenerate,omitempty"`
+}
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
@@ -469,7 +642,8 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Zero where upstream does not say.
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -487,7 +661,8 @@ type FailedEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// Code Why an answer ended without a message. `superseded`: a human took over, or the ticket was closed. `draining`: the
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -503,6 +678,9 @@ type FailedEvent struct {
 
 // FailedEventType The kind of event.
 type FailedEventType string
+
+// FeedbackComment Why, in the customer's words.
+type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
@@ -585,14 +763,48 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
+}
+
+// MessageFeedback What a ticket's customer thinks of an answer.
+type MessageFeedback struct {
+	// Comment Why, in the customer's words.
+	Comment FeedbackComment `json:"comment,omitempty"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// MessageID The answer that is rated.
+	MessageID ID `json:"message_id"`
+
+	// Rating Whether the answer helped.
+	Rating Rating `json:"rating"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
 }
 
 // Model The model's name at the upstream.
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
+
+// NumberedEvent An event with its number.
+type NumberedEvent struct {
+	// Event One event of an AI answer's stream.
+	Event AIResponseEvent `json:"event"`
+
+	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+	Seq int64 `json:"seq"`
+}
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -623,6 +835,18 @@ type Problem struct {
 
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
+
+// PutMessageFeedbackRequest A rating.
+type PutMessageFeedbackRequest struct {
+	// Comment Why, in the customer's words.
+	Comment FeedbackComment `json:"comment,omitempty"`
+
+	// Rating Whether the answer helped.
+	Rating Rating `json:"rating"`
+}
+
+// Rating Whether the answer helped.
+type Rating string
 
 // ResetEvent `event: reset`. Clear what you have shown: the text begins anew with the next delta.
 type ResetEvent struct {
@@ -678,8 +902,23 @@ type StartEvent struct {
 // StartEventType The kind of event.
 type StartEventType string
 
+// StreamToken A token for one ticket's stream.
+type StreamToken struct {
+	// ExpiresAt When no further stream can be opened with it.
+	ExpiresAt Timestamp `json:"expires_at"`
+
+	// Token Opaque to clients.
+	Token string `json:"token"`
+
+	// URL The stream's address with the token in it, relative to the server.
+	URL string `json:"url"`
+}
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -699,7 +938,7 @@ type Ticket struct {
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status last changed.
+	// UpdatedAt When its status or its AI mode last changed.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -717,6 +956,9 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -739,7 +981,7 @@ type TicketWithMessages struct {
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status last changed.
+	// UpdatedAt When its status or its AI mode last changed.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -751,13 +993,17 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
 
-// UpdateTicketRequest A change of a ticket.
+// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
 	// Status Where a ticket stands.
-	Status TicketStatus `json:"status"`
+	Status TicketStatus `json:"status,omitempty"`
 }
 
-// Usage What the answer took, as upstream counted it. Zero where upstream does not say.
+// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+// text that came counts as one token; what nobody knows is zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty"`
@@ -790,6 +1036,11 @@ type User struct {
 	Role Role `json:"role"`
 }
 
+// AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type AIResponseID = ID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -799,10 +1050,18 @@ type LastEventID = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MessageID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type TicketID = ID
+
+// AIQuota An error (RFC 9457).
+type AIQuota = Problem
 
 // BadGateway An error (RFC 9457).
 type BadGateway = Problem
@@ -858,6 +1117,22 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
+type ListAIResponseEventsParams struct {
+	// After The number of the last event you have; 0 for none.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
+type StreamAIResponseByIDParams struct {
+	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
+	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have.
@@ -872,6 +1147,15 @@ type StreamAIResponseParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// ListAIResponsesParams defines parameters for ListAIResponses.
+type ListAIResponsesParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -892,11 +1176,17 @@ type LogInFormdataRequestBody = LogInForm
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
 
+// PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
+type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
+
+// CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
+type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -1184,6 +1474,41 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// GetAIResponse Get an AI response
+	//
+	// Where an answer stands, what it took, and, once it is complete, the message that it became.
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
+	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelAIResponse Cancel an AI response
+	//
+	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
+	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
+	// again. One that has ended stays as it is, so cancelling twice is the same as once.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
+	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAIResponseEvents Poll one AI response's events
+	//
+	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
+	// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+	//
+	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
+	ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StreamAIResponseByID Stream one AI response
+	//
+	// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
+	// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+	// that the whole text comes as one delta.
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
+	StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, params *StreamAIResponseByIDParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LogInWithBody Get an access token
 	//
 	// Exchanges an e-mail address and a password for an access token. JSON is the usual form; the OAuth 2.0 password
@@ -1264,6 +1589,33 @@ type ClientInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetMessageFeedback Get the rating of an answer
+	//
+	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	//
+	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
+	GetMessageFeedback(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutMessageFeedbackWithBody Rate an answer
+	//
+	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+	// there is nothing to rate (`404`). A second rating replaces the first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+	PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutMessageFeedback Rate an answer
+	//
+	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+	// there is nothing to rate (`404`). A second rating replaces the first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+	PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetReadiness Should this server get requests?
 	//
 	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
@@ -1309,24 +1661,34 @@ type ClientInterface interface {
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 	GetTicket(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateTicketWithBody Change a ticket's status
+	// UpdateTicketWithBody Change a ticket
 	//
-	// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+	// Changes what the body names, all of it or nothing.
+	//
+	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-	// answer that is still being written: it is not published.
+	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+	// written: it is not published.
+	//
+	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicketWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateTicket Change a ticket's status
+	// UpdateTicket Change a ticket
 	//
-	// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+	// Changes what the body names, all of it or nothing.
+	//
+	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-	// answer that is still being written: it is not published.
+	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+	// written: it is not published.
+	//
+	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1358,8 +1720,54 @@ type ClientInterface interface {
 	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
+	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
+	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
 	StreamAIResponse(ctx context.Context, ticketID TicketID, params *StreamAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAIResponses List the AI responses of a ticket
+	//
+	// Every answer that was begun in the ticket, newest first, however it ended.
+	//
+	// Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
+	ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAIResponseWithBody Start the AI's answer
+	//
+	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+	// (`200`); so is the one that stands when the turn is answered already.
+	//
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	//
+	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+	// answer, the server goes on with its others: the AI response names the one that writes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+	CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAIResponse Start the AI's answer
+	//
+	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+	// (`200`); so is the one that stands when the turn is answered already.
+	//
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	//
+	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+	// answer, the server goes on with its others: the AI response names the one that writes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+	CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMessages List a ticket's messages
 	//
@@ -1392,6 +1800,89 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
 	CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateStreamToken Get a token for a browser's EventSource
+	//
+	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
+	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
+	CreateStreamToken(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// GetAIResponse Get an AI response
+//
+// Where an answer stands, what it took, and, once it is complete, the message that it became.
+//
+// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
+func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAIResponseRequest(c.Server, aiResponseID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelAIResponse Cancel an AI response
+//
+// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
+// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
+// again. One that has ended stays as it is, so cancelling twice is the same as once.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
+func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelAIResponseRequest(c.Server, aiResponseID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAIResponseEvents Poll one AI response's events
+//
+// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
+// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+//
+// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+//
+// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
+func (c *Client) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAIResponseEventsRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamAIResponseByID Stream one AI response
+//
+// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
+// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+// that the whole text comes as one delta.
+//
+// Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
+func (c *Client) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, params *StreamAIResponseByIDParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamAIResponseByIDRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // LogInWithBody Get an access token
@@ -1544,6 +2035,63 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// GetMessageFeedback Get the rating of an answer
+//
+// What the ticket's customer thinks of the answer. `404` while they have not said.
+//
+// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
+func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMessageFeedbackRequest(c.Server, messageID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutMessageFeedbackWithBody Rate an answer
+//
+// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+// there is nothing to rate (`404`). A second rating replaces the first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+func (c *Client) PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutMessageFeedbackRequestWithBody(c.Server, messageID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutMessageFeedback Rate an answer
+//
+// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+// there is nothing to rate (`404`). A second rating replaces the first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutMessageFeedbackRequest(c.Server, messageID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetReadiness Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
@@ -1639,12 +2187,17 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, reqEditors ..
 	return c.Client.Do(req)
 }
 
-// UpdateTicketWithBody Change a ticket's status
+// UpdateTicketWithBody Change a ticket
 //
-// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+// Changes what the body names, all of it or nothing.
+//
+// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-// answer that is still being written: it is not published.
+// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+// written: it is not published.
+//
+// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+// further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1661,12 +2214,17 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, co
 	return c.Client.Do(req)
 }
 
-// UpdateTicket Change a ticket's status
+// UpdateTicket Change a ticket
 //
-// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+// Changes what the body names, all of it or nothing.
+//
+// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-// answer that is still being written: it is not published.
+// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+// written: it is not published.
+//
+// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+// further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1708,9 +2266,85 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, body Updat
 // A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
+// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
+//
 // Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
 func (c *Client) StreamAIResponse(ctx context.Context, ticketID TicketID, params *StreamAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamAIResponseRequest(c.Server, ticketID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAIResponses List the AI responses of a ticket
+//
+// Every answer that was begun in the ticket, newest first, however it ended.
+//
+// Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
+func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAIResponsesRequest(c.Server, ticketID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAIResponseWithBody Start the AI's answer
+//
+// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+// (`200`); so is the one that stands when the turn is answered already.
+//
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+//
+// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+// answer, the server goes on with its others: the AI response names the one that writes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIResponseRequestWithBody(c.Server, ticketID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAIResponse Start the AI's answer
+//
+// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+// (`200`); so is the one that stands when the turn is answered already.
+//
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+//
+// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+// answer, the server goes on with its others: the AI response names the one that writes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIResponseRequest(c.Server, ticketID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1781,6 +2415,212 @@ func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, body Crea
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// CreateStreamToken Get a token for a browser's EventSource
+//
+// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
+// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+//
+// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
+func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStreamTokenRequest(c.Server, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NewGetAIResponseRequest constructs an http.Request for the GetAIResponse method
+func NewGetAIResponseRequest(server string, aiResponseID AIResponseID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelAIResponseRequest constructs an http.Request for the CancelAIResponse method
+func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAIResponseEventsRequest constructs an http.Request for the ListAIResponseEvents method
+func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, params *ListAIResponseEventsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStreamAIResponseByIDRequest constructs an http.Request for the StreamAIResponseByID method
+func NewStreamAIResponseByIDRequest(server string, aiResponseID AIResponseID, params *StreamAIResponseByIDParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/stream", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Last-Event-ID", headerParam0)
+
+	}
+
+	return req, nil
 }
 
 // NewLogInRequest calls the generic LogIn builder with application/json body
@@ -1924,6 +2764,87 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetMessageFeedbackRequest constructs an http.Request for the GetMessageFeedback method
+func NewGetMessageFeedbackRequest(server string, messageID MessageID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "message_id", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/messages/%s/feedback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutMessageFeedbackRequest calls the generic PutMessageFeedback builder with application/json body
+func NewPutMessageFeedbackRequest(server string, messageID MessageID, body PutMessageFeedbackJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutMessageFeedbackRequestWithBody(server, messageID, "application/json", bodyReader)
+}
+
+// NewPutMessageFeedbackRequestWithBody constructs an http.Request for the PutMessageFeedback method, with any body, and a specified content type
+func NewPutMessageFeedbackRequestWithBody(server string, messageID MessageID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "message_id", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/messages/%s/feedback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -2189,6 +3110,126 @@ func NewStreamAIResponseRequest(server string, ticketID TicketID, params *Stream
 	return req, nil
 }
 
+// NewListAIResponsesRequest constructs an http.Request for the ListAIResponses method
+func NewListAIResponsesRequest(server string, ticketID TicketID, params *ListAIResponsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/ai-responses", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAIResponseRequest calls the generic CreateAIResponse builder with application/json body
+func NewCreateAIResponseRequest(server string, ticketID TicketID, body CreateAIResponseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAIResponseRequestWithBody(server, ticketID, "application/json", bodyReader)
+}
+
+// NewCreateAIResponseRequestWithBody constructs an http.Request for the CreateAIResponse method, with any body, and a specified content type
+func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/ai-responses", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListMessagesRequest constructs an http.Request for the ListMessages method
 func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessagesParams) (*http.Request, error) {
 	var err error
@@ -2309,6 +3350,40 @@ func NewCreateMessageRequestWithBody(server string, ticketID TicketID, contentTy
 	return req, nil
 }
 
+// NewCreateStreamTokenRequest constructs an http.Request for the CreateStreamToken method
+func NewCreateStreamTokenRequest(server string, ticketID TicketID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/stream-tokens", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -2352,6 +3427,49 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
+	// GetAIResponseWithResponse Get an AI response
+	//
+	// Where an answer stands, what it took, and, once it is complete, the message that it became.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
+	GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error)
+
+	// CancelAIResponseWithResponse Cancel an AI response
+	//
+	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
+	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
+	// again. One that has ended stays as it is, so cancelling twice is the same as once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
+	CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error)
+
+	// ListAIResponseEventsWithResponse Poll one AI response's events
+	//
+	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
+	// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+	//
+	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
+	ListAIResponseEventsWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*ListAIResponseEventsResponse, error)
+
+	// StreamAIResponseByIDWithResponse Stream one AI response
+	//
+	// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
+	// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+	// that the whole text comes as one delta.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
+	StreamAIResponseByIDWithResponse(ctx context.Context, aiResponseID AIResponseID, params *StreamAIResponseByIDParams, reqEditors ...RequestEditorFn) (*StreamAIResponseByIDResponse, error)
 
 	// LogInWithBodyWithResponse Get an access token
 	//
@@ -2437,6 +3555,35 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// GetMessageFeedbackWithResponse Get the rating of an answer
+	//
+	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
+	GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error)
+
+	// PutMessageFeedbackWithBodyWithResponse Rate an answer
+	//
+	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+	// there is nothing to rate (`404`). A second rating replaces the first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+	PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
+
+	// PutMessageFeedbackWithResponse Rate an answer
+	//
+	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+	// there is nothing to rate (`404`). A second rating replaces the first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+	PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
+
 	// GetReadinessWithResponse Should this server get requests?
 	//
 	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
@@ -2488,24 +3635,34 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 	GetTicketWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*GetTicketResponse, error)
 
-	// UpdateTicketWithBodyWithResponse Change a ticket's status
+	// UpdateTicketWithBodyWithResponse Change a ticket
 	//
-	// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+	// Changes what the body names, all of it or nothing.
+	//
+	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-	// answer that is still being written: it is not published.
+	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+	// written: it is not published.
+	//
+	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
-	// UpdateTicketWithResponse Change a ticket's status
+	// UpdateTicketWithResponse Change a ticket
 	//
-	// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+	// Changes what the body names, all of it or nothing.
+	//
+	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-	// answer that is still being written: it is not published.
+	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+	// written: it is not published.
+	//
+	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2537,10 +3694,58 @@ type ClientWithResponsesInterface interface {
 	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
+	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
 	StreamAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *StreamAIResponseParams, reqEditors ...RequestEditorFn) (*StreamAIResponseResponse, error)
+
+	// ListAIResponsesWithResponse List the AI responses of a ticket
+	//
+	// Every answer that was begun in the ticket, newest first, however it ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
+	ListAIResponsesWithResponse(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*ListAIResponsesResponse, error)
+
+	// CreateAIResponseWithBodyWithResponse Start the AI's answer
+	//
+	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+	// (`200`); so is the one that stands when the turn is answered already.
+	//
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	//
+	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+	// answer, the server goes on with its others: the AI response names the one that writes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+	CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
+
+	// CreateAIResponseWithResponse Start the AI's answer
+	//
+	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+	// (`200`); so is the one that stands when the turn is answered already.
+	//
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	//
+	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+	// answer, the server goes on with its others: the AI response names the one that writes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
 
 	// ListMessagesWithResponse List a ticket's messages
 	//
@@ -2575,6 +3780,397 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
 	CreateMessageWithResponse(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
+
+	// CreateStreamTokenWithResponse Get a token for a browser's EventSource
+	//
+	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
+	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
+	CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error)
+}
+
+// GetAIResponseResponse401Headers the declared response headers of an HTTP 401 response for GetAIResponse
+type GetAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetAIResponseResponse503Headers the declared response headers of an HTTP 503 response for GetAIResponse
+type GetAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type GetAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetAIResponseResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAIResponseResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelAIResponseResponse401Headers the declared response headers of an HTTP 401 response for CancelAIResponse
+type CancelAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CancelAIResponseResponse503Headers the declared response headers of an HTTP 503 response for CancelAIResponse
+type CancelAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type CancelAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CancelAIResponseResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelAIResponseResponse503Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelAIResponseResponse) GetJSON202() *AIResponse {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAIResponseEventsResponse401Headers the declared response headers of an HTTP 401 response for ListAIResponseEvents
+type ListAIResponseEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListAIResponseEventsResponse503Headers the declared response headers of an HTTP 503 response for ListAIResponseEvents
+type ListAIResponseEventsResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ListAIResponseEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponseEvents
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListAIResponseEventsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAIResponseEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAIResponseEventsResponse) GetJSON200() *AIResponseEvents {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAIResponseEventsResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAIResponseEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAIResponseEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAIResponseEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAIResponseEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StreamAIResponseByIDResponse401Headers the declared response headers of an HTTP 401 response for StreamAIResponseByID
+type StreamAIResponseByIDResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// StreamAIResponseByIDResponse503Headers the declared response headers of an HTTP 503 response for StreamAIResponseByID
+type StreamAIResponseByIDResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type StreamAIResponseByIDResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *StreamAIResponseByIDResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StreamAIResponseByIDResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StreamAIResponseByIDResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamAIResponseByIDResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamAIResponseByIDResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamAIResponseByIDResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamAIResponseByIDResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 // LogInResponse401Headers the declared response headers of an HTTP 401 response for LogIn
@@ -2959,6 +4555,228 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetMessageFeedbackResponse401Headers the declared response headers of an HTTP 401 response for GetMessageFeedback
+type GetMessageFeedbackResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetMessageFeedbackResponse503Headers the declared response headers of an HTTP 503 response for GetMessageFeedback
+type GetMessageFeedbackResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type GetMessageFeedbackResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MessageFeedback
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetMessageFeedbackResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetMessageFeedbackResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMessageFeedbackResponse) GetJSON200() *MessageFeedback {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetMessageFeedbackResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMessageFeedbackResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMessageFeedbackResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMessageFeedbackResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMessageFeedbackResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutMessageFeedbackResponse401Headers the declared response headers of an HTTP 401 response for PutMessageFeedback
+type PutMessageFeedbackResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PutMessageFeedbackResponse415Headers the declared response headers of an HTTP 415 response for PutMessageFeedback
+type PutMessageFeedbackResponse415Headers struct {
+	Accept string
+}
+
+// PutMessageFeedbackResponse503Headers the declared response headers of an HTTP 503 response for PutMessageFeedback
+type PutMessageFeedbackResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type PutMessageFeedbackResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MessageFeedback
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PutMessageFeedbackResponse401Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PutMessageFeedbackResponse415Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PutMessageFeedbackResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutMessageFeedbackResponse) GetJSON200() *MessageFeedback {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PutMessageFeedbackResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PutMessageFeedbackResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutMessageFeedbackResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutMessageFeedbackResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutMessageFeedbackResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3497,6 +5315,11 @@ type StreamAIResponseResponse401Headers struct {
 	WWWAuthenticate string
 }
 
+// StreamAIResponseResponse429Headers the declared response headers of an HTTP 429 response for StreamAIResponse
+type StreamAIResponseResponse429Headers struct {
+	RetryAfter *int32
+}
+
 // StreamAIResponseResponse502Headers the declared response headers of an HTTP 502 response for StreamAIResponse
 type StreamAIResponseResponse502Headers struct {
 	RetryAfter *int32
@@ -3527,6 +5350,8 @@ type StreamAIResponseResponse struct {
 	ApplicationProblemJSON409 *NothingToAnswer
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *ConversationNotAccepted
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
@@ -3537,6 +5362,8 @@ type StreamAIResponseResponse struct {
 	ApplicationProblemJSON504 *GatewayTimeout
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StreamAIResponseResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *StreamAIResponseResponse429Headers
 	// Headers502 the parsed response headers for an HTTP 502 response
 	Headers502 *StreamAIResponseResponse502Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3573,6 +5400,11 @@ func (r StreamAIResponseResponse) GetApplicationProblemJSON409() *NothingToAnswe
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r StreamAIResponseResponse) GetApplicationProblemJSON422() *ConversationNotAccepted {
 	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r StreamAIResponseResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
@@ -3618,6 +5450,270 @@ func (r StreamAIResponseResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StreamAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAIResponsesResponse200Headers the declared response headers of an HTTP 200 response for ListAIResponses
+type ListAIResponsesResponse200Headers struct {
+	Link *string
+}
+
+// ListAIResponsesResponse401Headers the declared response headers of an HTTP 401 response for ListAIResponses
+type ListAIResponsesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListAIResponsesResponse503Headers the declared response headers of an HTTP 503 response for ListAIResponses
+type ListAIResponsesResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ListAIResponsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAIResponsesResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListAIResponsesResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAIResponsesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAIResponsesResponse) GetJSON200() *[]AIResponse {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAIResponsesResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAIResponsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAIResponsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAIResponsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAIResponsesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateAIResponseResponse201Headers the declared response headers of an HTTP 201 response for CreateAIResponse
+type CreateAIResponseResponse201Headers struct {
+	Location string
+}
+
+// CreateAIResponseResponse401Headers the declared response headers of an HTTP 401 response for CreateAIResponse
+type CreateAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateAIResponseResponse415Headers the declared response headers of an HTTP 415 response for CreateAIResponse
+type CreateAIResponseResponse415Headers struct {
+	Accept string
+}
+
+// CreateAIResponseResponse429Headers the declared response headers of an HTTP 429 response for CreateAIResponse
+type CreateAIResponseResponse429Headers struct {
+	RetryAfter *int32
+}
+
+// CreateAIResponseResponse503Headers the declared response headers of an HTTP 503 response for CreateAIResponse
+type CreateAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type CreateAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToAnswer
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateAIResponseResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateAIResponseResponse401Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateAIResponseResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateAIResponseResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateAIResponseResponse) GetJSON201() *AIResponse {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON409() *NothingToAnswer {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateAIResponseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3860,6 +5956,170 @@ func (r CreateMessageResponse) ContentType() string {
 	return ""
 }
 
+// CreateStreamTokenResponse401Headers the declared response headers of an HTTP 401 response for CreateStreamToken
+type CreateStreamTokenResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateStreamTokenResponse503Headers the declared response headers of an HTTP 503 response for CreateStreamToken
+type CreateStreamTokenResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type CreateStreamTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StreamToken
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateStreamTokenResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateStreamTokenResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateStreamTokenResponse) GetJSON201() *StreamToken {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateStreamTokenResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateStreamTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateStreamTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateStreamTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateStreamTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAIResponseWithResponse Get an AI response
+//
+// Where an answer stands, what it took, and, once it is complete, the message that it became.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
+func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error) {
+	rsp, err := c.GetAIResponse(ctx, aiResponseID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAIResponseResponse(rsp)
+}
+
+// CancelAIResponseWithResponse Cancel an AI response
+//
+// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
+// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
+// again. One that has ended stays as it is, so cancelling twice is the same as once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
+func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error) {
+	rsp, err := c.CancelAIResponse(ctx, aiResponseID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelAIResponseResponse(rsp)
+}
+
+// ListAIResponseEventsWithResponse Poll one AI response's events
+//
+// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
+// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+//
+// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
+func (c *ClientWithResponses) ListAIResponseEventsWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*ListAIResponseEventsResponse, error) {
+	rsp, err := c.ListAIResponseEvents(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAIResponseEventsResponse(rsp)
+}
+
+// StreamAIResponseByIDWithResponse Stream one AI response
+//
+// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
+// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+// that the whole text comes as one delta.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
+func (c *ClientWithResponses) StreamAIResponseByIDWithResponse(ctx context.Context, aiResponseID AIResponseID, params *StreamAIResponseByIDParams, reqEditors ...RequestEditorFn) (*StreamAIResponseByIDResponse, error) {
+	rsp, err := c.StreamAIResponseByID(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamAIResponseByIDResponse(rsp)
+}
+
 // LogInWithBodyWithResponse Get an access token
 //
 // Exchanges an e-mail address and a password for an access token. JSON is the usual form; the OAuth 2.0 password
@@ -3986,6 +6246,53 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 	return ParseGetMeResponse(rsp)
 }
 
+// GetMessageFeedbackWithResponse Get the rating of an answer
+//
+// What the ticket's customer thinks of the answer. `404` while they have not said.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
+func (c *ClientWithResponses) GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error) {
+	rsp, err := c.GetMessageFeedback(ctx, messageID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMessageFeedbackResponse(rsp)
+}
+
+// PutMessageFeedbackWithBodyWithResponse Rate an answer
+//
+// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+// there is nothing to rate (`404`). A second rating replaces the first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+func (c *ClientWithResponses) PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
+	rsp, err := c.PutMessageFeedbackWithBody(ctx, messageID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutMessageFeedbackResponse(rsp)
+}
+
+// PutMessageFeedbackWithResponse Rate an answer
+//
+// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
+// there is nothing to rate (`404`). A second rating replaces the first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
+func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
+	rsp, err := c.PutMessageFeedback(ctx, messageID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutMessageFeedbackResponse(rsp)
+}
+
 // GetReadinessWithResponse Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
@@ -4067,12 +6374,17 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 	return ParseGetTicketResponse(rsp)
 }
 
-// UpdateTicketWithBodyWithResponse Change a ticket's status
+// UpdateTicketWithBodyWithResponse Change a ticket
 //
-// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+// Changes what the body names, all of it or nothing.
+//
+// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-// answer that is still being written: it is not published.
+// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+// written: it is not published.
+//
+// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+// further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4085,12 +6397,17 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 	return ParseUpdateTicketResponse(rsp)
 }
 
-// UpdateTicketWithResponse Change a ticket's status
+// UpdateTicketWithResponse Change a ticket
 //
-// Moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
+// Changes what the body names, all of it or nothing.
+//
+// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
-// answer that is still being written: it is not published.
+// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
+// written: it is not published.
+//
+// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
+// further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4128,6 +6445,9 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
+// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
@@ -4137,6 +6457,69 @@ func (c *ClientWithResponses) StreamAIResponseWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseStreamAIResponseResponse(rsp)
+}
+
+// ListAIResponsesWithResponse List the AI responses of a ticket
+//
+// Every answer that was begun in the ticket, newest first, however it ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
+func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*ListAIResponsesResponse, error) {
+	rsp, err := c.ListAIResponses(ctx, ticketID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAIResponsesResponse(rsp)
+}
+
+// CreateAIResponseWithBodyWithResponse Start the AI's answer
+//
+// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+// (`200`); so is the one that stands when the turn is answered already.
+//
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+//
+// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+// answer, the server goes on with its others: the AI response names the one that writes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
+	rsp, err := c.CreateAIResponseWithBody(ctx, ticketID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIResponseResponse(rsp)
+}
+
+// CreateAIResponseWithResponse Start the AI's answer
+//
+// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
+// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
+// (`200`); so is the one that stands when the turn is answered already.
+//
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
+// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+//
+// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
+// answer, the server goes on with its others: the AI response names the one that writes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
+func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
+	rsp, err := c.CreateAIResponse(ctx, ticketID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIResponseResponse(rsp)
 }
 
 // ListMessagesWithResponse List a ticket's messages
@@ -4189,6 +6572,382 @@ func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, tic
 		return nil, err
 	}
 	return ParseCreateMessageResponse(rsp)
+}
+
+// CreateStreamTokenWithResponse Get a token for a browser's EventSource
+//
+// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
+// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
+func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error) {
+	rsp, err := c.CreateStreamToken(ctx, ticketID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateStreamTokenResponse(rsp)
+}
+
+// ParseGetAIResponseResponse parses an HTTP response from a GetAIResponseWithResponse call
+func ParseGetAIResponseResponse(rsp *http.Response) (*GetAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelAIResponseResponse parses an HTTP response from a CancelAIResponseWithResponse call
+func ParseCancelAIResponseResponse(rsp *http.Response) (*CancelAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CancelAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAIResponseEventsResponse parses an HTTP response from a ListAIResponseEventsWithResponse call
+func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAIResponseEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponseEvents
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListAIResponseEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAIResponseEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStreamAIResponseByIDResponse parses an HTTP response from a StreamAIResponseByIDWithResponse call
+func ParseStreamAIResponseByIDResponse(rsp *http.Response) (*StreamAIResponseByIDResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamAIResponseByIDResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers StreamAIResponseByIDResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers StreamAIResponseByIDResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseLogInResponse parses an HTTP response from a LogInWithResponse call
@@ -4536,6 +7295,219 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetMeResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetMessageFeedbackResponse parses an HTTP response from a GetMessageFeedbackWithResponse call
+func ParseGetMessageFeedbackResponse(rsp *http.Response) (*GetMessageFeedbackResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMessageFeedbackResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MessageFeedback
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetMessageFeedbackResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetMessageFeedbackResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutMessageFeedbackResponse parses an HTTP response from a PutMessageFeedbackWithResponse call
+func ParsePutMessageFeedbackResponse(rsp *http.Response) (*PutMessageFeedbackResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutMessageFeedbackResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MessageFeedback
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers PutMessageFeedbackResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 415:
+		var headers PutMessageFeedbackResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 503:
+		var headers PutMessageFeedbackResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
@@ -5114,6 +8086,13 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 		}
 		response.ApplicationProblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -5155,6 +8134,16 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers StreamAIResponseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 502:
 		var headers StreamAIResponseResponse502Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -5185,6 +8174,270 @@ func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseRespons
 			headers.RetryAfter = &value
 		}
 		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAIResponsesResponse parses an HTTP response from a ListAIResponsesWithResponse call
+func ParseListAIResponsesResponse(rsp *http.Response) (*ListAIResponsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAIResponsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAIResponsesResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListAIResponsesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAIResponsesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateAIResponseResponse parses an HTTP response from a CreateAIResponseWithResponse call
+func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateAIResponseResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateAIResponseResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateAIResponseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -5407,6 +8660,97 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 		response.Headers415 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateMessageResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateStreamTokenResponse parses an HTTP response from a CreateStreamTokenWithResponse call
+func ParseCreateStreamTokenResponse(rsp *http.Response) (*CreateStreamTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateStreamTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StreamToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateStreamTokenResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateStreamTokenResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

@@ -7,9 +7,38 @@ package sqlc
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
+
+const cancelAIResponse = `-- name: CancelAIResponse :execrows
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'cancelled', error_code = 'cancelled', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM tickets AS t
+    WHERE r.id = $1 AND t.id = r.ticket_id AND (t.user_id = $2 OR $3::boolean) AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'cancelled'
+FROM ended
+`
+
+type CancelAIResponseParams struct {
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+func (q *Queries) CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error) {
+	result, err := q.db.Exec(ctx, cancelAIResponse, arg.ID, arg.ActorID, arg.Staff)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
 
 const commitDeltas = `-- name: CommitDeltas :many
 WITH batch AS (
@@ -90,7 +119,7 @@ SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_
 WHERE id = $7 AND owner_id = $8 AND attempt = $9 AND last_seq = $10 AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 `
 
 type CompleteAIResponseParams struct {
@@ -141,19 +170,56 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
+		&i.RequestedBy,
+	)
+	return i, err
+}
+
+const countRecentAIResponses = `-- name: CountRecentAIResponses :one
+SELECT
+    count(*) FILTER (WHERE status = 'streaming')::integer AS running,
+    count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')::integer AS last_minute,
+    count(*)::integer AS last_day,
+    coalesce(extract(epoch FROM
+        min(created_at) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')
+        + interval '1 minute' - clock_timestamp()
+    ), 0)::double precision AS minute_ends_in,
+    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - clock_timestamp()), 0)::double precision AS day_ends_in
+FROM ai_responses
+WHERE requested_by = $1::uuid AND created_at > clock_timestamp() - interval '1 day'
+`
+
+type CountRecentAIResponsesRow struct {
+	Running      int32
+	LastMinute   int32
+	LastDay      int32
+	MinuteEndsIn float64
+	DayEndsIn    float64
+}
+
+// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error) {
+	row := q.db.QueryRow(ctx, countRecentAIResponses, userID)
+	var i CountRecentAIResponsesRow
+	err := row.Scan(
+		&i.Running,
+		&i.LastMinute,
+		&i.LastDay,
+		&i.MinuteEndsIn,
+		&i.DayEndsIn,
 	)
 	return i, err
 }
 
 const createAIResponse = `-- name: CreateAIResponse :one
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, owner_id, lease_expires_at)
+INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
 VALUES (
-    $1, $2, $3, $4, $5,
-    clock_timestamp() + make_interval(secs => $6::integer)
+    $1, $2, $3, $4, $5, $6,
+    clock_timestamp() + make_interval(secs => $7::integer)
 )
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 `
 
 type CreateAIResponseParams struct {
@@ -161,6 +227,7 @@ type CreateAIResponseParams struct {
 	TicketID      uuid.UUID
 	TurnMessageID *uuid.UUID
 	Model         string
+	RequestedBy   *uuid.UUID
 	OwnerID       uuid.UUID
 	LeaseSeconds  int32
 }
@@ -171,6 +238,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.TicketID,
 		arg.TurnMessageID,
 		arg.Model,
+		arg.RequestedBy,
 		arg.OwnerID,
 		arg.LeaseSeconds,
 	)
@@ -195,6 +263,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
+		&i.RequestedBy,
 	)
 	return i, err
 }
@@ -259,7 +328,7 @@ SET status = 'failed', error_code = $1::text, last_seq = last_seq + 1, prompt_to
 WHERE id = $6 AND owner_id = $7 AND attempt = $8 AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 `
 
 type FailAIResponseParams struct {
@@ -306,6 +375,7 @@ func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) 
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
+		&i.RequestedBy,
 	)
 	return i, err
 }
@@ -346,10 +416,54 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 	return result.RowsAffected(), nil
 }
 
+const getAIResponse = `-- name: GetAIResponse :one
+SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
+    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by
+FROM ai_responses AS r
+JOIN tickets AS t ON t.id = r.ticket_id
+WHERE r.id = $1 AND (t.user_id = $2 OR $3::boolean)
+`
+
+type GetAIResponseParams struct {
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+// One that the actor sees.
+func (q *Queries) GetAIResponse(ctx context.Context, arg GetAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, getAIResponse, arg.ID, arg.ActorID, arg.Staff)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+		&i.RequestedBy,
+	)
+	return i, err
+}
+
 const getAIResponseByID = `-- name: GetAIResponseByID :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE id = $1
 `
@@ -377,54 +491,7 @@ func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIRespon
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
-	)
-	return i, err
-}
-
-const getAIResponseByTicket = `-- name: GetAIResponseByTicket :one
-SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
-    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id
-FROM ai_responses AS r
-JOIN tickets AS t ON t.id = r.ticket_id
-WHERE r.id = $1 AND r.ticket_id = $2 AND (t.user_id = $3 OR $4::boolean)
-`
-
-type GetAIResponseByTicketParams struct {
-	ID       uuid.UUID
-	TicketID uuid.UUID
-	ActorID  uuid.UUID
-	Staff    bool
-}
-
-func (q *Queries) GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getAIResponseByTicket,
-		arg.ID,
-		arg.TicketID,
-		arg.ActorID,
-		arg.Staff,
-	)
-	var i AIResponse
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.TurnMessageID,
-		&i.Status,
-		&i.Attempt,
-		&i.Model,
-		&i.LastSeq,
-		&i.MessageID,
-		&i.FinishReason,
-		&i.ErrorCode,
-		&i.PromptTokens,
-		&i.CompletionTokens,
-		&i.ReasoningTokens,
-		&i.CachedTokens,
-		&i.LeaseExpiresAt,
-		&i.CreatedAt,
-		&i.FirstTokenAt,
-		&i.FinishedAt,
-		&i.OwnerID,
+		&i.RequestedBy,
 	)
 	return i, err
 }
@@ -432,11 +499,13 @@ func (q *Queries) GetAIResponseByTicket(ctx context.Context, arg GetAIResponseBy
 const getAIResponseForTurn = `-- name: GetAIResponseForTurn :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE ticket_id = $1
     AND turn_message_id IS NOT DISTINCT FROM $2::uuid
     AND status IN ('streaming', 'completed')
+ORDER BY status = 'streaming' DESC
+LIMIT 1
 `
 
 type GetAIResponseForTurnParams struct {
@@ -444,7 +513,7 @@ type GetAIResponseForTurnParams struct {
 	TurnMessageID *uuid.UUID
 }
 
-// The one that is being written or was completed. Failed and superseded ones leave the turn open.
+// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, getAIResponseForTurn, arg.TicketID, arg.TurnMessageID)
 	var i AIResponse
@@ -468,6 +537,7 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
+		&i.RequestedBy,
 	)
 	return i, err
 }
@@ -475,7 +545,7 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 const getStreamingAIResponse = `-- name: GetStreamingAIResponse :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id
+    finished_at, owner_id, requested_by
 FROM ai_responses
 WHERE ticket_id = $1 AND status = 'streaming'
 `
@@ -504,6 +574,7 @@ func (q *Queries) GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID
 		&i.FirstTokenAt,
 		&i.FinishedAt,
 		&i.OwnerID,
+		&i.RequestedBy,
 	)
 	return i, err
 }
@@ -552,6 +623,69 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 	return items, nil
 }
 
+const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
+    finished_at, owner_id, requested_by
+FROM ai_responses
+WHERE ticket_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
+ORDER BY created_at DESC, id DESC
+LIMIT $4
+`
+
+type ListAIResponsesByTicketParams struct {
+	TicketID        uuid.UUID
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	MaxRows         int32
+}
+
+func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error) {
+	rows, err := q.db.Query(ctx, listAIResponsesByTicket,
+		arg.TicketID,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AIResponse{}
+	for rows.Next() {
+		var i AIResponse
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.TurnMessageID,
+			&i.Status,
+			&i.Attempt,
+			&i.Model,
+			&i.LastSeq,
+			&i.MessageID,
+			&i.FinishReason,
+			&i.ErrorCode,
+			&i.PromptTokens,
+			&i.CompletionTokens,
+			&i.ReasoningTokens,
+			&i.CachedTokens,
+			&i.LeaseExpiresAt,
+			&i.CreatedAt,
+			&i.FirstTokenAt,
+			&i.FinishedAt,
+			&i.OwnerID,
+			&i.RequestedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listOwnedAIResponses = `-- name: ListOwnedAIResponses :many
 WITH mine AS (
     SELECT unnest($2::uuid[]) AS id, unnest($3::integer[]) AS attempt
@@ -587,6 +721,17 @@ func (q *Queries) ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIRespo
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockAIBudget = `-- name: LockAIBudget :exec
+SELECT pg_advisory_xact_lock(1634300519, hashtext($1::text))
+`
+
+// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
+// apart from others.
+func (q *Queries) LockAIBudget(ctx context.Context, userID string) error {
+	_, err := q.db.Exec(ctx, lockAIBudget, userID)
+	return err
 }
 
 const recordAIResponseUsage = `-- name: RecordAIResponseUsage :exec
@@ -758,6 +903,33 @@ func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIRespo
 	return result.RowsAffected(), nil
 }
 
+const supersedeCompletedAIResponse = `-- name: SupersedeCompletedAIResponse :exec
+WITH replaced AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded'
+    WHERE r.ticket_id = $2
+        AND r.turn_message_id IS NOT DISTINCT FROM $3::uuid
+        AND r.status = 'completed'
+    RETURNING r.message_id AS message_id
+)
+UPDATE messages AS m
+SET superseded_by = $1
+FROM replaced
+WHERE m.id = replaced.message_id
+`
+
+type SupersedeCompletedAIResponseParams struct {
+	MessageID     *uuid.UUID
+	TicketID      uuid.UUID
+	TurnMessageID *uuid.UUID
+}
+
+// An answer that stood makes room for the one which was generated in its place.
+func (q *Queries) SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error {
+	_, err := q.db.Exec(ctx, supersedeCompletedAIResponse, arg.MessageID, arg.TicketID, arg.TurnMessageID)
+	return err
+}
+
 const takeOverAIResponse = `-- name: TakeOverAIResponse :one
 WITH taken AS (
     UPDATE ai_responses AS r
@@ -791,4 +963,31 @@ func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponse
 	var ai_response_id uuid.UUID
 	err := row.Scan(&ai_response_id)
 	return ai_response_id, err
+}
+
+const updateAIResponseModel = `-- name: UpdateAIResponseModel :execrows
+UPDATE ai_responses
+SET model = $1
+WHERE id = $2 AND owner_id = $3 AND attempt = $4 AND status = 'streaming'
+`
+
+type UpdateAIResponseModelParams struct {
+	Model   string
+	ID      uuid.UUID
+	OwnerID uuid.UUID
+	Attempt int32
+}
+
+// Another model writes it. Zero rows: the response is no longer this attempt's.
+func (q *Queries) UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateAIResponseModel,
+		arg.Model,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -25,7 +25,7 @@ VALUES (
         )
     )
 )
-RETURNING id, ticket_id, author, author_id, content, created_at
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
 `
 
 type CreateMessageParams struct {
@@ -53,12 +53,13 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		&i.AuthorID,
 		&i.Content,
 		&i.CreatedAt,
+		&i.SupersededBy,
 	)
 	return i, err
 }
 
 const getLatestCustomerMessage = `-- name: GetLatestCustomerMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = $1 AND author = 'customer'
 ORDER BY created_at DESC, id DESC
@@ -75,12 +76,36 @@ func (q *Queries) GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UU
 		&i.AuthorID,
 		&i.Content,
 		&i.CreatedAt,
+		&i.SupersededBy,
+	)
+	return i, err
+}
+
+const getLatestHumanMessage = `-- name: GetLatestHumanMessage :one
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+FROM messages
+WHERE ticket_id = $1 AND author <> 'ai'
+ORDER BY created_at DESC, id DESC
+LIMIT 1
+`
+
+func (q *Queries) GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error) {
+	row := q.db.QueryRow(ctx, getLatestHumanMessage, ticketID)
+	var i Message
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
 	)
 	return i, err
 }
 
 const getMessageByID = `-- name: GetMessageByID :one
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE id = $1
 `
@@ -95,14 +120,92 @@ func (q *Queries) GetMessageByID(ctx context.Context, id uuid.UUID) (Message, er
 		&i.AuthorID,
 		&i.Content,
 		&i.CreatedAt,
+		&i.SupersededBy,
 	)
 	return i, err
 }
 
-const listLatestMessagesByTicket = `-- name: ListLatestMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at
+const getMessageFeedback = `-- name: GetMessageFeedback :one
+SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
+FROM message_feedback AS f
+JOIN messages AS m ON m.id = f.message_id
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE f.message_id = $1 AND (t.user_id = $2 OR $3::boolean)
+`
+
+type GetMessageFeedbackParams struct {
+	MessageID uuid.UUID
+	ActorID   uuid.UUID
+	Staff     bool
+}
+
+func (q *Queries) GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error) {
+	row := q.db.QueryRow(ctx, getMessageFeedback, arg.MessageID, arg.ActorID, arg.Staff)
+	var i MessageFeedback
+	err := row.Scan(
+		&i.MessageID,
+		&i.UserID,
+		&i.Rating,
+		&i.Comment,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const listConversation = `-- name: ListConversation :many
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+    FROM messages AS m
+    JOIN messages AS turn ON turn.id = $1 AND turn.ticket_id = m.ticket_id
+    WHERE m.ticket_id = $2 AND m.superseded_by IS NULL
+        AND (m.created_at, m.id) <= (turn.created_at, turn.id)
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT $3
+) AS conversation
+ORDER BY created_at, id
+`
+
+type ListConversationParams struct {
+	TurnMessageID uuid.UUID
+	TicketID      uuid.UUID
+	MaxRows       int32
+}
+
+// What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLatestMessagesByTicket = `-- name: ListLatestMessagesByTicket :many
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+FROM (
+    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
     FROM messages AS m
     WHERE m.ticket_id = $1
     ORDER BY m.created_at DESC, m.id DESC
@@ -133,6 +236,7 @@ func (q *Queries) ListLatestMessagesByTicket(ctx context.Context, arg ListLatest
 			&i.AuthorID,
 			&i.Content,
 			&i.CreatedAt,
+			&i.SupersededBy,
 		); err != nil {
 			return nil, err
 		}
@@ -145,7 +249,7 @@ func (q *Queries) ListLatestMessagesByTicket(ctx context.Context, arg ListLatest
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
 ORDER BY created_at, id
@@ -180,6 +284,7 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 			&i.AuthorID,
 			&i.Content,
 			&i.CreatedAt,
+			&i.SupersededBy,
 		); err != nil {
 			return nil, err
 		}
@@ -189,4 +294,42 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 		return nil, err
 	}
 	return items, nil
+}
+
+const putMessageFeedback = `-- name: PutMessageFeedback :one
+INSERT INTO message_feedback (message_id, user_id, rating, comment)
+SELECT m.id, t.user_id, $1, $2
+FROM messages AS m
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
+    SET rating = excluded.rating, comment = excluded.comment, updated_at = clock_timestamp()
+RETURNING message_id, user_id, rating, comment, created_at, updated_at
+`
+
+type PutMessageFeedbackParams struct {
+	Rating    FeedbackRating
+	Comment   *string
+	MessageID uuid.UUID
+	ActorID   uuid.UUID
+}
+
+// The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+func (q *Queries) PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error) {
+	row := q.db.QueryRow(ctx, putMessageFeedback,
+		arg.Rating,
+		arg.Comment,
+		arg.MessageID,
+		arg.ActorID,
+	)
+	var i MessageFeedback
+	err := row.Scan(
+		&i.MessageID,
+		&i.UserID,
+		&i.Rating,
+		&i.Comment,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
 }

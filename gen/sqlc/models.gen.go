@@ -56,6 +56,48 @@ func (ns NullAIEventKind) Value() (driver.Value, error) {
 	return string(ns.AIEventKind), nil
 }
 
+type AIMode string
+
+const (
+	AIModeOn  AIMode = "on"
+	AIModeOff AIMode = "off"
+)
+
+func (e *AIMode) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AIMode(s)
+	case string:
+		*e = AIMode(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AIMode: %T", src)
+	}
+	return nil
+}
+
+type NullAIMode struct {
+	AIMode AIMode
+	Valid  bool // Valid is true if AIMode is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAIMode) Scan(value interface{}) error {
+	if value == nil {
+		ns.AIMode, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AIMode.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAIMode) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AIMode), nil
+}
+
 type AIResponseStatus string
 
 const (
@@ -99,6 +141,48 @@ func (ns NullAIResponseStatus) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.AIResponseStatus), nil
+}
+
+type FeedbackRating string
+
+const (
+	FeedbackRatingUp   FeedbackRating = "up"
+	FeedbackRatingDown FeedbackRating = "down"
+)
+
+func (e *FeedbackRating) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = FeedbackRating(s)
+	case string:
+		*e = FeedbackRating(s)
+	default:
+		return fmt.Errorf("unsupported scan type for FeedbackRating: %T", src)
+	}
+	return nil
+}
+
+type NullFeedbackRating struct {
+	FeedbackRating FeedbackRating
+	Valid          bool // Valid is true if FeedbackRating is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullFeedbackRating) Scan(value interface{}) error {
+	if value == nil {
+		ns.FeedbackRating, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.FeedbackRating.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullFeedbackRating) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.FeedbackRating), nil
 }
 
 type MessageAuthor string
@@ -251,6 +335,7 @@ type AIResponse struct {
 	FirstTokenAt     *time.Time
 	FinishedAt       *time.Time
 	OwnerID          uuid.UUID
+	RequestedBy      *uuid.UUID
 }
 
 type AIResponseEvent struct {
@@ -262,12 +347,22 @@ type AIResponseEvent struct {
 }
 
 type Message struct {
-	ID        uuid.UUID
-	TicketID  uuid.UUID
-	Author    MessageAuthor
-	AuthorID  *uuid.UUID
-	Content   string
+	ID           uuid.UUID
+	TicketID     uuid.UUID
+	Author       MessageAuthor
+	AuthorID     *uuid.UUID
+	Content      string
+	CreatedAt    time.Time
+	SupersededBy *uuid.UUID
+}
+
+type MessageFeedback struct {
+	MessageID uuid.UUID
+	UserID    uuid.UUID
+	Rating    FeedbackRating
+	Comment   *string
 	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 type SchemaMigration struct {
@@ -283,6 +378,7 @@ type Ticket struct {
 	Status      TicketStatus
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	AIMode      AIMode
 }
 
 type TicketStatusChange struct {

@@ -11,6 +11,8 @@ import (
 )
 
 type Querier interface {
+	// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
 	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
@@ -18,6 +20,8 @@ type Querier interface {
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// No row: the response is no longer this attempt's to complete.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
+	// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// Takes its place in the ticket's order, so the ticket's row must be locked.
@@ -32,12 +36,15 @@ type Querier interface {
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
 	// What nobody could finish.
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
+	// One that the actor sees.
+	GetAIResponse(ctx context.Context, arg GetAIResponseParams) (AIResponse, error)
 	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
-	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
-	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
+	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
+	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
+	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
 	// The one that is being written in a ticket, to whichever turn.
 	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
@@ -46,6 +53,9 @@ type Querier interface {
 	GetUserByID(ctx context.Context, id uuid.UUID) (User, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
+	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
+	// What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
@@ -53,8 +63,13 @@ type Querier interface {
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
+	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
+	// apart from others.
+	LockAIBudget(ctx context.Context, userID string) error
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
+	// The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
@@ -68,9 +83,13 @@ type Querier interface {
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
+	// An answer that stood makes room for the one which was generated in its place.
+	SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error
 	// One response whose writer is gone. It begins anew with a reset.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
-	UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatusParams) (Ticket, error)
+	// Another model writes it. Zero rows: the response is no longer this attempt's.
+	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
+	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) error
 }

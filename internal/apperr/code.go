@@ -29,19 +29,22 @@ const (
 
 	NothingToAnswer         Code = "nothing_to_answer"
 	Superseded              Code = "superseded"
+	Cancelled               Code = "cancelled"
 	ConversationNotAccepted Code = "conversation_not_accepted"
 	AIDisabled              Code = "ai_disabled"
 	AIMisconfigured         Code = "ai_misconfigured"
 	AIOverloaded            Code = "ai_overloaded"
 	AIProtocol              Code = "ai_protocol"
+	AIQuota                 Code = "ai_quota"
 	AIStalled               Code = "ai_stalled"
 	AITimeout               Code = "ai_timeout"
 
-	ServerBusy    Code = "server_busy"
-	DBBusy        Code = "db_busy"
-	DBUnavailable Code = "db_unavailable"
-	SchemaDirty   Code = "schema_dirty"
-	Draining      Code = "draining"
+	ServerBusy     Code = "server_busy"
+	TooManyStreams Code = "too_many_streams"
+	DBBusy         Code = "db_busy"
+	DBUnavailable  Code = "db_unavailable"
+	SchemaDirty    Code = "schema_dirty"
+	Draining       Code = "draining"
 )
 
 // FieldCode says which rule a field breaks. The list is closed and is the same as the contract's FieldErrorCode.

@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,107 +27,128 @@ type claim struct {
 	waiting bool
 }
 
+// Request is what may be asked of an answer.
+type Request struct {
+	// Regenerate asks for another answer to a turn that is answered.
+	Regenerate bool
+	// Model is one of Options.Models; empty is the first of them.
+	Model string
+}
+
 // startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
-func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (claim, error) {
+func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request) (claim, error) {
 	admitted := s.admit()
 	if admitted {
 		defer s.wg.Done()
 	}
-	c, err := s.claim(ctx, actor, ticketID, admitted)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
+	}
+	defer s.unreserve(id)
+	var c claim
+	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+		c = claim{response: sqlc.AIResponse{ID: id}}
+		return s.claim(ctx, q, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
+	})
 	if err == nil && c.started {
 		err = s.start(ctx, c)
 	}
 	return c, err
 }
 
-// claim returns the turn's response that is being written or complete, or makes one. The lock on the ticket lets one
-// caller decide at a time, in all processes.
-func (s *Service) claim(
-	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, admitted bool,
-) (c claim, err error) {
-	id, err := uuid.NewV7()
+// claimant is who asks for an answer, and for which.
+type claimant struct {
+	actor    auth.Actor
+	ticketID uuid.UUID
+	// admitted says that this replica may still start one.
+	admitted bool
+	Request
+}
+
+// claim finds the turn's response that is being written or stands, or makes one. The lock on the ticket lets one caller
+// decide at a time, in all processes.
+func (s *Service) claim(ctx context.Context, q sqlc.Querier, c *claim, by claimant) error {
+	t, err := ticket.Lock(ctx, q, by.actor, by.ticketID)
 	if err != nil {
-		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
+		return err
 	}
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		c = claim{}
-		t, err := ticket.Lock(ctx, q, actor, ticketID)
-		if err != nil {
-			return err
-		}
-		turn, err := turnOf(ctx, q, ticketID)
-		if err != nil {
-			return err
-		}
-		c.response, err = q.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{
-			TicketID: ticketID, TurnMessageID: turn,
-		})
-		if !errors.Is(err, store.ErrNoRows) {
-			return err
-		}
-		c.response, err = q.GetStreamingAIResponse(ctx, ticketID)
-		if !errors.Is(err, store.ErrNoRows) {
-			c.waiting = true
-			return err
-		}
-		c.response = sqlc.AIResponse{ID: id, TicketID: ticketID, TurnMessageID: turn}
-		return s.begin(ctx, q, t, admitted, &c)
-	})
-	return c, err
+	turn, err := turnOf(ctx, q, t.ID)
+	if err != nil {
+		return err
+	}
+	found, err := q.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNoRows):
+		return err
+	case err == nil && (found.Status == sqlc.AIResponseStatusStreaming || !by.Regenerate):
+		c.response = found
+		return nil
+	}
+	found, err = q.GetStreamingAIResponse(ctx, t.ID)
+	if !errors.Is(err, store.ErrNoRows) {
+		c.response, c.waiting = found, true
+		return err
+	}
+	c.response.TurnMessageID = turn
+	return s.begin(ctx, q, t, c, by)
 }
 
 // begin makes the response, unless there is a reason not to.
-func (s *Service) begin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, admitted bool, c *claim) error {
-	history, err := q.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-		TicketID: t.ID, MaxRows: historyMessages,
+func (s *Service) begin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, c *claim, by claimant) error {
+	if err := s.mayBegin(ctx, q, t, by); err != nil {
+		return err
+	}
+	var err error
+	if c.conversation, err = conversationOf(ctx, q, t, c.response.TurnMessageID); err != nil {
+		return err
+	}
+	if err := s.reserve(c.response.ID); err != nil {
+		return err
+	}
+	c.started = true
+	c.response, err = q.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
+		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, RequestedBy: &by.actor.ID,
+		Model: cmp.Or(by.Model, s.options.Models[0]), OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()),
 	})
-	if err != nil {
+	return err
+}
+
+// mayBegin returns why no answer may begin in the ticket.
+func (s *Service) mayBegin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, by claimant) error {
+	newest, err := q.GetLatestHumanMessage(ctx, t.ID)
+	if err != nil && !errors.Is(err, store.ErrNoRows) {
 		return err
 	}
 	switch {
 	case t.Status == sqlc.TicketStatusClosed:
 		return ticket.ErrClosed()
-	case len(history) > 0 && history[len(history)-1].Author == sqlc.MessageAuthorStaff:
+	case newest.Author == sqlc.MessageAuthorStaff:
 		return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
-	case s.options.Client == nil:
-		return apperr.New(apperr.AIDisabled, "AI answers are switched off on this server.")
-	case !admitted:
-		return errDraining()
+	case t.AIMode == sqlc.AIModeOff:
+		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
-	if c.conversation, err = conversation(t, history, time.Now()); err != nil {
+	if err := s.upstream.check(by.Model); err != nil {
 		return err
 	}
-	c.started = true
-	c.response, err = q.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, Model: s.options.Model,
-		OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()),
-	})
-	return err
+	if !by.admitted {
+		return errDraining()
+	}
+	return s.options.Budget.spend(ctx, q, by.actor.ID)
 }
 
-// conversationOf returns what is sent upstream for a response that is taken over: the conversation up to its turn.
-func (s *Service) conversationOf(ctx context.Context, response sqlc.AIResponse) ([]groq.Message, error) {
-	t, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: response.TicketID, Staff: true})
-	if err != nil {
-		return nil, err
+// conversationOf returns what is sent upstream to answer a turn: the conversation up to there.
+func conversationOf(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, turn *uuid.UUID) ([]groq.Message, error) {
+	if turn == nil {
+		return conversation(t, nil, time.Now())
 	}
-	history, err := s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-		TicketID: t.ID, MaxRows: historyMessages,
+	history, err := q.ListConversation(ctx, sqlc.ListConversationParams{
+		TicketID: t.ID, TurnMessageID: *turn, MaxRows: historyMessages,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return conversation(t, upTo(history, response.TurnMessageID), time.Now())
-}
-
-// upTo returns the messages up to the turn; none when the turn is the ticket's description.
-func upTo(history []sqlc.Message, turn *uuid.UUID) []sqlc.Message {
-	for i, m := range history {
-		if turn != nil && m.ID == *turn {
-			return history[:i+1]
-		}
-	}
-	return nil
+	return conversation(t, history, time.Now())
 }
 
 // turnOf returns the customer's newest message, or nil while there is none and the description is the turn.

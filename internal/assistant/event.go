@@ -14,7 +14,7 @@ import (
 type Event interface {
 	// Seq numbers the events of a response from 1; the Start of a stream has 0, and so has a Reset that only tells one
 	// reader to begin anew.
-	seq() int64
+	Seq() int64
 }
 
 // Start begins every stream.
@@ -47,11 +47,11 @@ type Failed struct {
 	Err *apperr.Error
 }
 
-func (Start) seq() int64    { return 0 }
-func (e Delta) seq() int64  { return e.ID.Seq }
-func (e Reset) seq() int64  { return e.ID.Seq }
-func (e Done) seq() int64   { return e.ID.Seq }
-func (e Failed) seq() int64 { return e.ID.Seq }
+func (Start) Seq() int64    { return 0 }
+func (e Delta) Seq() int64  { return e.ID.Seq }
+func (e Reset) Seq() int64  { return e.ID.Seq }
+func (e Done) Seq() int64   { return e.ID.Seq }
+func (e Failed) Seq() int64 { return e.ID.Seq }
 
 // EventID names one event of one response. On the wire it is the response's id, a colon and the number.
 type EventID struct {

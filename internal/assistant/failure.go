@@ -28,7 +28,8 @@ var details = map[apperr.Code]string{
 	apperr.AITimeout:               "The AI service did not answer in time.",
 	apperr.AIStalled:               "The AI service fell silent.",
 	apperr.AIProtocol:              "The AI service broke off or sent something unexpected.",
-	apperr.Superseded:              "A human took the ticket over while the answer was being written.",
+	apperr.Superseded:              "A human took the ticket over, or something else was said, before the answer was complete.",
+	apperr.Cancelled:               "The answer was cancelled.",
 }
 
 // failureWith is the failure that a code in the log stands for.

@@ -59,9 +59,9 @@ func (f *feed) merge(after int64, entries []Entry) {
 	}
 	if after > 0 && !f.local {
 		i, _ := slices.BinarySearchFunc(f.entries, after, func(e Entry, seq int64) int {
-			return cmp.Compare(e.Event.seq(), seq)
+			return cmp.Compare(e.Event.Seq(), seq)
 		})
-		if len(entries) == 0 || entries[0].Event.seq() != after || entries[0].attempt != f.entries[i].attempt {
+		if len(entries) == 0 || entries[0].Event.Seq() != after || entries[0].attempt != f.entries[i].attempt {
 			f.entries = nil
 			f.rewound++
 			f.wakeLocked()
@@ -73,7 +73,7 @@ func (f *feed) merge(after int64, entries []Entry) {
 
 func (f *feed) publishLocked(entries []Entry) {
 	for _, e := range entries {
-		if f.ended || len(f.entries) > 0 && e.Event.seq() != f.lastSeqLocked()+1 {
+		if f.ended || len(f.entries) > 0 && e.Event.Seq() != f.lastSeqLocked()+1 {
 			continue // It is there already, or an earlier one must come first.
 		}
 		f.entries = append(f.entries, e)
@@ -91,7 +91,7 @@ func (f *feed) lastSeqLocked() int64 {
 	if len(f.entries) == 0 {
 		return 0
 	}
-	return f.entries[len(f.entries)-1].Event.seq()
+	return f.entries[len(f.entries)-1].Event.Seq()
 }
 
 // state says what the follower needs to know: where the feed ends, and whether more is to come from the database.
@@ -116,7 +116,7 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			f.mu.Unlock()
 			return nil, errRewound
 		}
-		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.seq() > seq })
+		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.Seq() > seq })
 		entries, ended, changed := slices.Clone(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
 		switch {
@@ -137,7 +137,7 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 func (f *feed) has(seq int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.entries) > 0 && f.entries[0].Event.seq() <= seq && seq <= f.lastSeqLocked()
+	return len(f.entries) > 0 && f.entries[0].Event.Seq() <= seq && seq <= f.lastSeqLocked()
 }
 
 // times says how often the feed began anew.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -111,43 +109,21 @@ func (o *owner) lose() {
 // write generates the answer, commits it piece by piece, and ends the response. ctx ends when the answer is lost, or when
 // the process must stop.
 func (s *Service) write(ctx context.Context, o *owner, messages []groq.Message) {
-	stream := s.options.Client.Stream(ctx, groq.Request{
-		Model:               o.response.Model,
-		Messages:            messages,
-		MaxCompletionTokens: s.options.MaxTokens,
-	})
-	defer func() { _ = stream.Close() }()
-	text, err := s.generate(o, stream)
-	result := stream.Result()
-
+	g := &generation{service: s, owner: o, model: o.response.Model}
+	err := g.run(ctx, messages)
 	if err == nil {
-		err = s.complete(ctx, o, text, result)
+		err = s.complete(ctx, g)
 	}
 	if err != nil {
-		err = s.giveUp(ctx, o, err, result)
+		err = s.giveUp(ctx, g, err)
 	}
-	s.logEnd(ctx, o, result, err)
-}
-
-// generate hands the upstream's deltas to the committer and returns their text.
-func (s *Service) generate(o *owner, stream *groq.Stream) (text string, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("assistant: panic while generating: %v\n%s", fault, debug.Stack())
-		}
-	}()
-	var b strings.Builder
-	for stream.Next() {
-		delta := stream.Delta()
-		b.WriteString(delta)
-		s.committer.add(o, delta)
-	}
-	return b.String(), stream.Err()
+	s.logEnd(ctx, g, err)
 }
 
 // complete stores the answer as a message, ends the response and its log, all of it or nothing, and publishes the end.
 // The lock on the ticket lets either this or a human win.
-func (s *Service) complete(ctx context.Context, o *owner, text string, result groq.Result) error {
+func (s *Service) complete(ctx context.Context, g *generation) error {
+	o := g.owner
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	lastSeq, err := o.flush(ctx)
@@ -178,12 +154,17 @@ func (s *Service) complete(ctx context.Context, o *owner, text string, result gr
 			return err
 		}
 		done.Message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
-			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: text,
+			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: g.text.String(),
 		})
 		if err != nil {
 			return err
 		}
-		done.Response, err = q.CompleteAIResponse(ctx, s.completion(o, id, lastSeq, result))
+		if err := q.SupersedeCompletedAIResponse(ctx, sqlc.SupersedeCompletedAIResponseParams{
+			TicketID: o.response.TicketID, TurnMessageID: o.response.TurnMessageID, MessageID: &id,
+		}); err != nil {
+			return err
+		}
+		done.Response, err = q.CompleteAIResponse(ctx, s.completion(g, id, lastSeq))
 		if errors.Is(err, store.ErrNoRows) {
 			return errLost
 		}
@@ -205,7 +186,8 @@ func (s *Service) complete(ctx context.Context, o *owner, text string, result gr
 
 // giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
 // them; one that the process has no time for is left to another replica.
-func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.Result) error {
+func (s *Service) giveUp(ctx context.Context, g *generation, err error) error {
+	o := g.owner
 	cause := context.Cause(ctx)
 	// The end must be recorded also when ctx is what has ended it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
@@ -216,7 +198,7 @@ func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.R
 	}
 	if !errors.Is(cause, errLost) && !errors.Is(err, errLost) {
 		failure := failureOf(err)
-		err = s.fail(ctx, o, failure, result)
+		err = s.fail(ctx, g, failure)
 		if err == nil {
 			return failure
 		}
@@ -226,18 +208,19 @@ func (s *Service) giveUp(ctx context.Context, o *owner, err error, result groq.R
 		o.feed.setLocal(false)
 		s.hub.follow(o.feed)
 	}
-	if recordErr := s.store.RecordAIResponseUsage(ctx, s.usage(o, result)); recordErr != nil {
+	if recordErr := s.store.RecordAIResponseUsage(ctx, s.usage(g)); recordErr != nil {
 		err = errors.Join(err, recordErr)
 	}
 	return err
 }
 
 // fail ends the response with a failed event. It returns errLost when the response has ended otherwise.
-func (s *Service) fail(ctx context.Context, o *owner, failure *apperr.Error, result groq.Result) error {
+func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error) error {
+	o := g.owner
 	if _, err := o.flush(ctx); err != nil {
 		return err
 	}
-	usage := s.usage(o, result)
+	usage := s.usage(g)
 	code := string(failure.Code)
 	var response sqlc.AIResponse
 	err := s.persist(ctx, func(q sqlc.Querier) error {
@@ -299,22 +282,20 @@ func (s *Service) persist(ctx context.Context, fn func(q sqlc.Querier) error) er
 	}
 }
 
-func (s *Service) completion(
-	o *owner, messageID uuid.UUID, lastSeq int64, result groq.Result,
-) sqlc.CompleteAIResponseParams {
-	usage := s.usage(o, result)
+func (s *Service) completion(g *generation, messageID uuid.UUID, lastSeq int64) sqlc.CompleteAIResponseParams {
+	usage := s.usage(g)
 	return sqlc.CompleteAIResponseParams{
 		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: messageID,
-		FinishReason: finishReason(result.FinishReason),
+		FinishReason: finishReason(g.result.FinishReason),
 		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
 	}
 }
 
-func (s *Service) usage(o *owner, result groq.Result) sqlc.RecordAIResponseUsageParams {
-	usage := result.Usage
+func (s *Service) usage(g *generation) sqlc.RecordAIResponseUsageParams {
+	usage := g.usage()
 	return sqlc.RecordAIResponseUsageParams{
-		ID: o.response.ID, OwnerID: s.id, Attempt: o.response.Attempt,
+		ID: g.owner.response.ID, OwnerID: s.id, Attempt: g.owner.response.Attempt,
 		PromptTokens: tokens(usage.PromptTokens), CompletionTokens: tokens(usage.CompletionTokens),
 		ReasoningTokens: tokens(usage.ReasoningTokens), CachedTokens: tokens(usage.CachedTokens),
 	}
@@ -339,15 +320,16 @@ func tokens(n int) int32 {
 	return int32(min(max(n, 0), maxTokens))
 }
 
-func (s *Service) logEnd(ctx context.Context, o *owner, result groq.Result, err error) {
+func (s *Service) logEnd(ctx context.Context, g *generation, err error) {
+	o := g.owner
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
 		slog.Any("ai_response_id", o.response.ID),
 		slog.Any("ticket_id", o.response.TicketID),
 		slog.Int("attempt", int(o.response.Attempt)),
-		slog.String("model", o.response.Model),
+		slog.String("model", g.model),
 		slog.Duration("dur", time.Since(o.response.CreatedAt)),
-		slog.Int("completion_tokens", result.Usage.CompletionTokens),
+		slog.Int("completion_tokens", g.usage().CompletionTokens),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("error", err))

@@ -71,3 +71,12 @@ func newest(messages []groq.Message, budget int) []groq.Message {
 	}
 	return messages[from:]
 }
+
+// shorter is a conversation of half the size: the system prompt, and the newest messages.
+func shorter(messages []groq.Message) []groq.Message {
+	total := 0
+	for _, m := range messages[1:] {
+		total += len(m.Content)
+	}
+	return slices.Insert(slices.Clone(newest(messages[1:], total/2)), 0, messages[0])
+}

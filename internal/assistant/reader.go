@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
 )
 
 // Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
@@ -25,27 +26,42 @@ type Reader struct {
 // Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
 // Done or a Failed, or else because the reader is to come back later.
 func (r *Reader) Next(ctx context.Context) (Entry, error) {
-	if len(r.pending) == 0 {
-		entries, err := r.feed.after(ctx, r.seq, r.rewound)
-		switch {
-		case errors.Is(err, errRewound):
-			r.rewound, r.seq = r.feed.times(), 0
-			entries = []Entry{r.reset()}
-		case err != nil:
-			return Entry{}, err
-		}
-		r.pending = entries
+	if err := r.fill(ctx); err != nil {
+		return Entry{}, err
 	}
 	entry := r.pending[0]
 	r.pending = r.pending[1:]
-	r.seq = max(r.seq, entry.Event.seq())
+	r.seq = max(r.seq, entry.Event.Seq())
 	return entry, nil
+}
+
+// fill makes sure that something comes next.
+func (r *Reader) fill(ctx context.Context) error {
+	if len(r.pending) > 0 {
+		return nil
+	}
+	entries, err := r.feed.after(ctx, r.seq, r.rewound)
+	if errors.Is(err, errRewound) {
+		r.rewound, r.seq = r.feed.times(), 0
+		entries, err = []Entry{r.reset()}, nil
+	}
+	r.pending = entries
+	return err
 }
 
 // Close lets go of the events. It must be called.
 func (r *Reader) Close() { r.hub.release(r.feed) }
 
-// read returns a reader of the response that begins after the event which it has.
+// resume returns a reader of the response that begins after the event which it has, or ErrUpToDate.
+func (s *Service) resume(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
+	if response.Status != sqlc.AIResponseStatusStreaming && last == (EventID{response.ID, response.LastSeq}) {
+		return nil, ErrUpToDate
+	}
+	return s.read(ctx, response, last)
+}
+
+// read returns a reader of the response. One that has events of it goes on after them. One that has events of another
+// response, or of a log that is gone, is told to begin anew.
 func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
 	var seen int64
 	if last.ResponseID == response.ID {
@@ -56,11 +72,77 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 		return nil, err
 	}
 	r := s.newReader(f, response)
-	if err := r.begin(ctx, s, response, last); err != nil {
+	r.pending = []Entry{s.entry(Start{Response: response}, response.Attempt)}
+	switch {
+	case last.Seq == 0:
+	case seen > 0 && f.has(seen):
+		r.seq = seen
+	default:
+		r.pending = append(r.pending, r.reset())
+	}
+	return r, nil
+}
+
+// readFirst is read for a reader that has nothing of the response: it waits for the first event, so that a response which
+// fails before it has anything to say can be answered with a status.
+func (s *Service) readFirst(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
+	r, err := s.read(ctx, response, last)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.await(ctx); err != nil {
 		r.Close()
 		return nil, err
 	}
+	if response.LastSeq > 0 {
+		return r, nil
+	}
+	// Which model writes was open until now.
+	if response, err = s.store.GetAIResponseByID(ctx, response.ID); err != nil {
+		r.Close()
+		return nil, err
+	}
+	r.pending[0] = s.entry(Start{Response: response}, response.Attempt)
 	return r, nil
+}
+
+// await returns when there is something to read, or the failure that it is.
+func (r *Reader) await(ctx context.Context) error {
+	first, err := r.feed.after(ctx, 0, r.rewound)
+	for errors.Is(err, errRewound) {
+		// The reader was given nothing yet.
+		r.rewound = r.feed.times()
+		first, err = r.feed.after(ctx, 0, r.rewound)
+	}
+	if errors.Is(err, io.EOF) {
+		return errComeBack()
+	}
+	if err != nil {
+		return err
+	}
+	if failed, ok := first[0].Event.(Failed); ok {
+		return failed.Err
+	}
+	return nil
+}
+
+// await returns when the response has ended.
+func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
+	f, err := s.attach(ctx, response, 0)
+	if err != nil {
+		return err
+	}
+	r := s.newReader(f, response)
+	defer r.Close()
+	for {
+		entry, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return errComeBack()
+		}
+		if err != nil || IsEnd(entry.Event) {
+			return err
+		}
+	}
 }
 
 // newReader returns a reader of a feed that was acquired, which it releases when it is closed.
@@ -79,8 +161,8 @@ func (s *Service) attach(ctx context.Context, response sqlc.AIResponse, seen int
 		}
 	}
 	lastSeq, follow := f.state()
-	if lastSeq == 0 && response.Status == sqlc.AIResponseStatusCompleted {
-		if err := s.restoreFromMessage(ctx, f, response); err != nil {
+	if lastSeq == 0 && response.Status != sqlc.AIResponseStatusStreaming {
+		if err := s.restore(ctx, f, response); err != nil {
 			s.hub.release(f)
 			return nil, err
 		}
@@ -90,47 +172,25 @@ func (s *Service) attach(ctx context.Context, response sqlc.AIResponse, seen int
 	return f, nil
 }
 
-// restoreFromMessage fills the feed of a response whose events were deleted: the whole text is one delta.
-func (s *Service) restoreFromMessage(ctx context.Context, f *feed, response sqlc.AIResponse) error {
+// restore fills the feed of a response that has ended and whose events were deleted: the whole text is one delta.
+func (s *Service) restore(ctx context.Context, f *feed, response sqlc.AIResponse) error {
+	end := EventID{response.ID, response.LastSeq}
+	if response.MessageID == nil {
+		code := apperr.Internal
+		if response.ErrorCode != nil {
+			code = apperr.Code(*response.ErrorCode)
+		}
+		f.publish(s.entry(Failed{ID: end, Err: failureWith(code)}, response.Attempt))
+		return nil
+	}
 	message, err := s.store.GetMessageByID(ctx, *response.MessageID)
 	if err != nil {
 		return err
 	}
 	f.publish(
 		s.entry(Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content}, response.Attempt),
-		s.entry(Done{ID: EventID{response.ID, response.LastSeq}, Response: response, Message: message}, response.Attempt),
+		s.entry(Done{ID: end, Response: response, Message: message}, response.Attempt),
 	)
-	return nil
-}
-
-// begin decides what the reader gets first. A reader that has events of this response goes on after them. One that has
-// events of another response, or of a log that is gone, is told to begin anew. One that has none waits for the first
-// event, so that a response which fails before it has anything to say can be answered with a status.
-func (r *Reader) begin(ctx context.Context, s *Service, response sqlc.AIResponse, last EventID) error {
-	r.pending = []Entry{s.entry(Start{Response: response}, response.Attempt)}
-	switch {
-	case last.Seq == 0:
-	case last.ResponseID == response.ID && r.feed.has(last.Seq):
-		r.seq = last.Seq
-		return nil
-	default:
-		r.pending = append(r.pending, r.reset())
-	}
-	first, err := r.feed.after(ctx, 0, r.rewound)
-	for errors.Is(err, errRewound) {
-		// The reader was given nothing yet.
-		r.rewound = r.feed.times()
-		first, err = r.feed.after(ctx, 0, r.rewound)
-	}
-	if errors.Is(err, io.EOF) {
-		return errComeBack()
-	}
-	if err != nil {
-		return err
-	}
-	if failed, ok := first[0].Event.(Failed); ok {
-		return failed.Err
-	}
 	return nil
 }
 

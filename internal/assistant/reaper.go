@@ -75,8 +75,8 @@ func (s *Service) takeOver(ctx context.Context) error {
 }
 
 func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
-	if s.options.Client == nil {
-		return false, nil
+	if s.options.Client == nil || s.isFull() {
+		return false, nil // It is for others to take over.
 	}
 	id, err := s.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
 		OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()), MaxAttempts: maxAttempts,
@@ -91,7 +91,11 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	messages, err := s.conversationOf(ctx, response)
+	t, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: response.TicketID, Staff: true})
+	if err != nil {
+		return false, err
+	}
+	messages, err := conversationOf(ctx, s.store, t, response.TurnMessageID)
 	if err != nil {
 		return false, err
 	}

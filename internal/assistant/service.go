@@ -4,7 +4,8 @@
 // Its events are a log in the database, numbered without holes, and readers are only ever sent what stands there. Five
 // parts take part:
 //
-//   - the owner (owner.go) is the replica that holds a response's lease; it generates the text;
+//   - the owner (owner.go) is the replica that holds a response's lease; it generates the text (generation.go) with one of
+//     the models of its upstream (upstream.go);
 //   - the committer (committer.go) writes the deltas of all owners of a replica to their logs, many in one statement,
 //     and publishes each once it is committed;
 //   - the hub (hub.go) holds the feeds, from which the readers of a replica (reader.go) get their events;
@@ -17,13 +18,14 @@
 package assistant
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -39,6 +41,11 @@ const (
 	DefaultModel = "openai/gpt-oss-120b"
 	// DefaultMaxTokens is how many tokens an answer takes at most, reasoning included, unless Options says otherwise.
 	DefaultMaxTokens = 1024
+	// DefaultMaxRunning is how many answers a replica writes at a time, unless Options says otherwise.
+	DefaultMaxRunning = 200
+
+	// busyPause is when to ask again while a replica writes as many answers as it may.
+	busyPause = time.Second
 )
 
 // ErrUpToDate is returned to a reader that already has the last event.
@@ -48,10 +55,15 @@ var ErrUpToDate = errors.New("assistant: the reader has the last event")
 type Options struct {
 	// Client is the upstream; nil switches answers off.
 	Client *groq.Client
-	// Model is the model's name at the upstream; empty means DefaultModel.
-	Model string
+	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
+	// cannot. None means DefaultModel.
+	Models []string
 	// MaxTokens is how many tokens an answer takes at most; 0 means DefaultMaxTokens.
 	MaxTokens int
+	// Budget is what each user may ask for.
+	Budget Budget
+	// MaxRunning is how many answers are written here at a time; 0 means DefaultMaxRunning.
+	MaxRunning int
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(Event) []byte
 	// Logger gets a line when an answer ends.
@@ -64,6 +76,7 @@ type Service struct {
 	options Options
 	// id is this process's name as an owner. A process that is started again is another one.
 	id        uuid.UUID
+	upstream  *upstream
 	hub       *hub
 	committer *committer
 
@@ -76,18 +89,18 @@ type Service struct {
 
 	mu       sync.Mutex
 	draining bool
-	owners   map[uuid.UUID]*owner // by response
-	wg       sync.WaitGroup       // answers, and callers who may start one
+	// owners are by response. One that is nil keeps the place of a response that is about to begin.
+	owners map[uuid.UUID]*owner
+	wg     sync.WaitGroup // answers, and callers who may start one
 }
 
 // NewService returns a Service that runs.
 func NewService(s *store.Store, o Options) *Service {
-	if o.Model == "" {
-		o.Model = DefaultModel
+	if len(o.Models) == 0 {
+		o.Models = []string{DefaultModel}
 	}
-	if o.MaxTokens == 0 {
-		o.MaxTokens = DefaultMaxTokens
-	}
+	o.MaxTokens = cmp.Or(o.MaxTokens, DefaultMaxTokens)
+	o.MaxRunning = cmp.Or(o.MaxRunning, DefaultMaxRunning)
 	if o.Encode == nil {
 		o.Encode = func(Event) []byte { return nil }
 	}
@@ -95,8 +108,9 @@ func NewService(s *store.Store, o Options) *Service {
 	loop, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
 	id := uuid.New()
 	service := &Service{
-		store: s, options: o, id: id, hub: newHub(), committer: newCommitter(s, id, o.Encode, o.Logger),
-		ctx: ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
+		store: s, options: o, id: id, upstream: newUpstream(o.Client, o.Models, o.MaxTokens), hub: newHub(),
+		committer: newCommitter(s, id, o.Encode, o.Logger),
+		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
 	for _, run := range []func(context.Context){
 		service.committer.run, service.follow, service.watch, service.reap,
@@ -106,21 +120,38 @@ func NewService(s *store.Store, o Options) *Service {
 	return service
 }
 
-// Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the zero
-// EventID. For a reader that has none it returns once there is something to read, so that whatever fails before has an
-// error:
+// Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the response
+// that is being written in the ticket, or the one that stands and is not to be regenerated.
 //
-// NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; Draining; ErrUpToDate when
-// last is the end; and what ends an answer before its first word: AIOverloaded, AITimeout, AIStalled, AIProtocol,
-// AIMisconfigured, ConversationNotAccepted.
+// It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; ValidationFailed for
+// a model that is not offered; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
+func (s *Service) Start(
+	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request,
+) (response sqlc.AIResponse, started bool, err error) {
+	c, err := s.startOrJoin(ctx, actor, ticketID, r)
+	return c.response, c.started, err
+}
+
+// Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the zero
+// EventID. One of an answer in this ticket resumes that answer and never starts another. For a reader that has none it
+// returns once there is something to read, so that whatever fails before has an error:
+//
+// What Start returns; ErrUpToDate when last is the end; and what ends an answer before its first word: AITimeout,
+// AIStalled, AIProtocol, AIMisconfigured, ConversationNotAccepted, Cancelled.
 //
 // The caller closes the Reader.
 func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, last EventID) (*Reader, error) {
-	if err := s.checkEnd(ctx, actor, ticketID, last); err != nil {
-		return nil, err
+	if last.Seq > 0 {
+		response, err := s.Get(ctx, actor, last.ResponseID)
+		if err == nil && response.TicketID == ticketID {
+			return s.resume(ctx, response, last)
+		}
+		if err != nil && !apperr.Is(err, apperr.NotFound) {
+			return nil, err
+		}
 	}
 	for {
-		c, err := s.startOrJoin(ctx, actor, ticketID)
+		c, err := s.startOrJoin(ctx, actor, ticketID, Request{})
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +161,7 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 			}
 			continue
 		}
-		reader, err := s.read(ctx, c.response, last)
+		reader, err := s.readFirst(ctx, c.response, last)
 		if !apperr.Is(err, apperr.Superseded) {
 			return reader, err
 		}
@@ -138,43 +169,37 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 	}
 }
 
-// await returns when the response has ended.
-func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
-	f, err := s.attach(ctx, response, 0)
+// OpenResponse reads one response, whether it is being written or has ended, after the last event that the reader has.
+// It returns NotFound, and ErrUpToDate when last is the end. The caller closes the Reader.
+func (s *Service) OpenResponse(ctx context.Context, actor auth.Actor, id uuid.UUID, last EventID) (*Reader, error) {
+	response, err := s.Get(ctx, actor, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r := s.newReader(f, response)
-	defer r.Close()
-	for {
-		entry, err := r.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return errComeBack()
-		}
-		if err != nil || IsEnd(entry.Event) {
-			return err
-		}
-	}
+	return s.resume(ctx, response, last)
 }
 
-// checkEnd returns ErrUpToDate when last is the last event of one of the ticket's answers, however that ended: a browser
-// that reconnects by itself must not start another one.
-func (s *Service) checkEnd(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, last EventID) error {
-	if last.Seq == 0 {
-		return nil
-	}
-	response, err := s.store.GetAIResponseByTicket(ctx, sqlc.GetAIResponseByTicketParams{
-		ID: last.ResponseID, TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(),
+// Get returns a response. It returns NotFound.
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
+	response, err := s.store.GetAIResponse(ctx, sqlc.GetAIResponseParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
-	switch {
-	case errors.Is(err, store.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	case response.Status != sqlc.AIResponseStatusStreaming && last.Seq == response.LastSeq:
-		return ErrUpToDate
+	if errors.Is(err, store.ErrNoRows) {
+		return sqlc.AIResponse{}, apperr.New(apperr.NotFound, "There is nothing here.")
 	}
-	return nil
+	return response, err
+}
+
+// Cancel ends a response that is being written, wherever that is; its writer finds out within a second. One that has
+// ended stays as it is. It returns the response as it is then, and NotFound.
+func (s *Service) Cancel(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
+	_, err := s.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+	})
+	if err != nil {
+		return sqlc.AIResponse{}, err
+	}
+	return s.Get(ctx, actor, id)
 }
 
 // start writes a response that this replica owns.
@@ -251,7 +276,36 @@ func (s *Service) isCurrent(o *owner) bool {
 func (s *Service) running() []*owner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Values(s.owners))
+	return slices.DeleteFunc(slices.Collect(maps.Values(s.owners)), func(o *owner) bool { return o == nil })
+}
+
+// reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.
+func (s *Service) reserve(id uuid.UUID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, reserved := s.owners[id]; !reserved && len(s.owners) >= s.options.MaxRunning {
+		err := apperr.New(apperr.ServerBusy, "This server writes as many answers as it can.")
+		err.RetryAfter = busyPause
+		return err
+	}
+	s.owners[id] = nil
+	return nil
+}
+
+// unreserve gives a place back that no answer has taken.
+func (s *Service) unreserve(id uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owners[id] == nil {
+		delete(s.owners, id)
+	}
+}
+
+// isFull reports whether as many answers are written here as may be.
+func (s *Service) isFull() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.owners) >= s.options.MaxRunning
 }
 
 // Drain lets running answers finish, starts no new ones, and ends the service. When ctx ends first, the answers that are

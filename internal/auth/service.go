@@ -33,6 +33,8 @@ type Service struct {
 	hasher   *hasher
 	tokens   *tokens
 	accounts *accountCache
+
+	streamTokens *streamTokens
 }
 
 // AccessToken is a signed token and how long it is valid.
@@ -53,11 +55,15 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	st, err := newStreamTokens(o.Secret, o.Now)
+	if err != nil {
+		return nil, err
+	}
 	h, err := newHasher()
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, hasher: h, tokens: t, accounts: newAccountCache(o.Now)}, nil
+	return &Service{store: s, hasher: h, tokens: t, accounts: newAccountCache(o.Now), streamTokens: st}, nil
 }
 
 // SignUp creates a customer account for somebody unknown.
@@ -134,6 +140,10 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error)
 	if err != nil {
 		return Actor{}, invalidToken(err)
 	}
+	return s.account(ctx, id)
+}
+
+func (s *Service) account(ctx context.Context, id uuid.UUID) (Actor, error) {
 	if actor, ok := s.accounts.get(id); ok {
 		return actor, nil
 	}

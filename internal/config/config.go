@@ -26,8 +26,15 @@ type Config struct {
 	GroqAPIKey     Secret   `env:"GROQ_API_KEY"`
 	GroqAPIURL     string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
 	GroqModel      string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
+	GroqFallbacks  []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
 	GroqMaxTokens  int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
+
+	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
+	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
+	AIPerDay     int `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
+	AIMaxRunning int `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
+	MaxStreams   int `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
@@ -47,6 +54,17 @@ func (c Config) AccessTokenTTL() time.Duration { return time.Duration(c.ExpireMi
 
 // ProxyNetworks are the parsed TrustedProxies.
 func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
+
+// GroqModels are the models that may answer, in the order in which they are tried.
+func (c Config) GroqModels() []string {
+	models := []string{c.GroqModel}
+	for _, model := range c.GroqFallbacks {
+		if !slices.Contains(models, model) {
+			models = append(models, model)
+		}
+	}
+	return models
+}
 
 // Need says which settings a command cannot do without.
 type Need int

@@ -15,6 +15,9 @@ const (
 	maxExpireMinutes = 24 * 60
 	maxDBConns       = 500
 	maxGroqTokens    = 65536
+	maxGroqModels    = 10
+	maxModelBytes    = 128
+	maxCount         = 1_000_000
 )
 
 // examples are secrets that stand in documents, and so protect nothing.
@@ -41,9 +44,10 @@ func (c *Config) validate(need Need, f *faults) {
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
-	if len(c.GroqModel) > 128 {
+	if len(c.GroqModel) > maxModelBytes {
 		f.add("GROQ_MODEL", "has more than 128 characters")
 	}
+	c.validateAI(f)
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		f.add("SUPPORT_LOG_FORMAT", "is not one of json, text")
 	}
@@ -55,6 +59,25 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	c.validateOrigins(f)
 	c.validateProxies(f)
+}
+
+func (c *Config) validateAI(f *faults) {
+	if len(c.GroqFallbacks) > maxGroqModels {
+		f.add("GROQ_FALLBACK_MODELS", "has more than 10 entries")
+	}
+	for i, model := range c.GroqFallbacks {
+		c.GroqFallbacks[i] = strings.TrimSpace(model)
+		if n := len(c.GroqFallbacks[i]); n == 0 || n > maxModelBytes {
+			f.add("GROQ_FALLBACK_MODELS", "has an entry that is empty or has more than 128 characters")
+			break
+		}
+	}
+	const budget = "from 1 to 1000000, or 0 for no limit"
+	f.checkRange("SUPPORT_AI_RUNNING", c.AIRunning, 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_PER_MINUTE", c.AIPerMinute, 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_PER_DAY", c.AIPerDay, 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_MAX_RUNNING", c.AIMaxRunning, 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_MAX_STREAMS", c.MaxStreams, 1, maxCount, "from 1 to 1000000")
 }
 
 // validateOrigins wants origins as browsers send them, because they are compared as they are.

@@ -2,23 +2,91 @@ package httpapi
 
 import (
 	"context"
-	"errors"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
-	"github.com/supportbackend/support/internal/assistant"
 )
 
-// StreamAIResponse streams the answer to the ticket's turn.
-func (s *Server) StreamAIResponse(
-	ctx context.Context, r api.StreamAIResponseRequestObject,
-) (api.StreamAIResponseResponseObject, error) {
-	last := assistant.ParseEventID(r.Params.LastEventID)
-	reader, err := s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, last)
-	if errors.Is(err, assistant.ErrUpToDate) {
-		return api.StreamAIResponse204Response{}, nil
+const aiResponsesPath = "/ai-responses"
+
+// CreateAIResponse starts the answer to the ticket's turn.
+func (s *Server) CreateAIResponse(
+	ctx context.Context, r api.CreateAIResponseRequestObject,
+) (api.CreateAIResponseResponseObject, error) {
+	response, started, err := s.assistant.Start(ctx, actorFrom(ctx), r.TicketID, fromCreateAIResponseRequest(*r.Body))
+	if err != nil || !started {
+		return api.CreateAIResponse200JSONResponse(toAIResponse(response)), err
 	}
+	return api.CreateAIResponse201JSONResponse{
+		Body:    toAIResponse(response),
+		Headers: api.CreateAIResponse201ResponseHeaders{Location: aiResponsesPath + "/" + response.ID.String()},
+	}, nil
+}
+
+// ListAIResponses returns a page of a ticket's AI responses.
+func (s *Server) ListAIResponses(
+	ctx context.Context, r api.ListAIResponsesRequestObject,
+) (api.ListAIResponsesResponseObject, error) {
+	actor, path := actorFrom(ctx), ticketsPath+"/"+r.TicketID.String()+aiResponsesPath
+	page, err := s.cursors.page(actor, path, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return aiResponseStream{ctx: ctx, reader: reader}, nil
+	responses, next, err := s.assistant.List(ctx, actor, r.TicketID, page)
+	return api.ListAIResponses200JSONResponse{
+		Body:    toAIResponses(responses),
+		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
+	}, err
+}
+
+// GetAIResponse returns an AI response.
+func (s *Server) GetAIResponse(
+	ctx context.Context, r api.GetAIResponseRequestObject,
+) (api.GetAIResponseResponseObject, error) {
+	response, err := s.assistant.Get(ctx, actorFrom(ctx), r.AIResponseID)
+	return api.GetAIResponse200JSONResponse(toAIResponse(response)), err
+}
+
+// CancelAIResponse ends an AI response that is being written.
+func (s *Server) CancelAIResponse(
+	ctx context.Context, r api.CancelAIResponseRequestObject,
+) (api.CancelAIResponseResponseObject, error) {
+	response, err := s.assistant.Cancel(ctx, actorFrom(ctx), r.AIResponseID)
+	return api.CancelAIResponse202JSONResponse(toAIResponse(response)), err
+}
+
+// ListAIResponseEvents returns the events of an AI response after one of them, and waits for the next ones.
+func (s *Server) ListAIResponseEvents(
+	ctx context.Context, r api.ListAIResponseEventsRequestObject,
+) (api.ListAIResponseEventsResponseObject, error) {
+	var after, wait int64
+	if r.Params.After != nil {
+		after = *r.Params.After
+	}
+	if r.Params.Wait != nil {
+		wait = int64(*r.Params.Wait)
+	}
+	page, err := s.assistant.Events(ctx, actorFrom(ctx), r.AIResponseID, after, time.Duration(wait)*time.Second)
+	return api.ListAIResponseEvents200JSONResponse(toAIResponseEvents(page)), err
+}
+
+// CreateStreamToken returns a token for a browser's EventSource.
+func (s *Server) CreateStreamToken(
+	ctx context.Context, r api.CreateStreamTokenRequestObject,
+) (api.CreateStreamTokenResponseObject, error) {
+	actor := actorFrom(ctx)
+	if _, err := s.tickets.Find(ctx, actor, r.TicketID); err != nil {
+		return nil, err
+	}
+	path := streamPath(r.TicketID)
+	token, err := s.auth.SignStreamToken(actor, path)
+	query := url.Values{"stream_token": {token.Token}}
+	return api.CreateStreamToken201JSONResponse(toStreamToken(token, path+"?"+query.Encode())), err
+}
+
+func streamPath(ticketID uuid.UUID) string {
+	return ticketsPath + "/" + ticketID.String() + "/ai-response"
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
 )
 
 // authorize finds out who asks and whether they may call the operation. Everybody may call a public one.
@@ -13,12 +14,8 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	if op.role == "" {
 		return nil
 	}
-	token, err := bearerToken(c.Request().Header.Values(echo.HeaderAuthorization))
-	if err != nil {
-		return err
-	}
 	ctx := c.Request().Context()
-	actor, err := s.auth.Authenticate(ctx, token)
+	actor, err := s.authenticate(c, op)
 	if err != nil {
 		return err
 	}
@@ -27,6 +24,23 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 		return apperr.New(apperr.Forbidden, "The account's role does not allow this.")
 	}
 	return nil
+}
+
+// authenticate returns who asks, by the access token or, where the operation takes one, the token in the query.
+func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error) {
+	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
+	tokens := c.QueryParams()[op.queryToken]
+	if op.queryToken == "" || len(tokens) == 0 {
+		token, err := bearerToken(headers)
+		if err != nil {
+			return auth.Actor{}, err
+		}
+		return s.auth.Authenticate(ctx, token)
+	}
+	if len(tokens)+len(headers) > 1 {
+		return auth.Actor{}, apperr.New(apperr.MalformedRequest, "There is more than one token.")
+	}
+	return s.auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
 }
 
 // bearerToken reads the Authorization header (RFC 6750, section 2.1). The scheme's case does not matter. Another scheme

@@ -30,7 +30,9 @@ type route struct{ method, path string }
 type operation struct {
 	id string
 	// role is the least role that may call it; empty for everybody, without a token.
-	role       auth.Role
+	role auth.Role
+	// queryToken is the query parameter that may stand for the Authorization header; mostly there is none.
+	queryToken string
 	parameters []*openapi3.Parameter
 	// bodies are the schemas of the media types that it takes; none when it takes no body.
 	bodies map[string]*openapi3.Schema
@@ -42,7 +44,7 @@ func newContract(doc *openapi3.T) (*contract, error) {
 	c := &contract{operations: make(map[route]*operation)}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			compiled, err := compile(item, op)
+			compiled, err := compile(doc, item, op)
 			if err != nil {
 				return nil, fmt.Errorf("httpapi: %s %s: %w", method, path, err)
 			}
@@ -60,12 +62,14 @@ func echoPath(path string) string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
 
-func compile(item *openapi3.PathItem, op *openapi3.Operation) (*operation, error) {
+func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (*operation, error) {
 	role, err := requiredRole(op)
 	if err != nil {
 		return nil, err
 	}
-	compiled := &operation{id: op.OperationID, role: role, bodies: make(map[string]*openapi3.Schema)}
+	compiled := &operation{
+		id: op.OperationID, role: role, queryToken: queryToken(doc, op), bodies: make(map[string]*openapi3.Schema),
+	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 		compiled.parameters = append(compiled.parameters, p.Value)
 	}
@@ -101,6 +105,18 @@ func requiredRole(op *openapi3.Operation) (auth.Role, error) {
 		return "", fmt.Errorf("%q is no role", role)
 	}
 	return role, nil
+}
+
+// queryToken returns the query parameter of an API key that the operation takes.
+func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
+	for _, alternative := range *op.Security {
+		for name := range alternative {
+			if scheme := doc.Components.SecuritySchemes[name].Value; scheme.In == openapi3.ParameterInQuery {
+				return scheme.Name
+			}
+		}
+	}
+	return ""
 }
 
 // allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).

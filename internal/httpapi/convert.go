@@ -6,8 +6,8 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 // The only bridge between rows and the wire.
@@ -40,6 +40,7 @@ func toTicket(t sqlc.Ticket) api.Ticket {
 		Title:       t.Title,
 		Description: t.Description,
 		Status:      api.TicketStatus(t.Status),
+		AIMode:      api.AIMode(t.AIMode),
 		UserID:      t.UserID,
 		CreatedAt:   toTimestamp(t.CreatedAt),
 		UpdatedAt:   toTimestamp(t.UpdatedAt),
@@ -52,6 +53,7 @@ func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWith
 		Title:       t.Title,
 		Description: t.Description,
 		Status:      api.TicketStatus(t.Status),
+		AIMode:      api.AIMode(t.AIMode),
 		UserID:      t.UserID,
 		CreatedAt:   toTimestamp(t.CreatedAt),
 		UpdatedAt:   toTimestamp(t.UpdatedAt),
@@ -65,11 +67,12 @@ func toTickets(tickets []sqlc.Ticket) []api.Ticket {
 
 func toMessage(m sqlc.Message) api.Message {
 	return api.Message{
-		ID:        m.ID,
-		TicketID:  m.TicketID,
-		Content:   m.Content,
-		IsAI:      m.Author == sqlc.MessageAuthorAI,
-		CreatedAt: toTimestamp(m.CreatedAt),
+		ID:           m.ID,
+		TicketID:     m.TicketID,
+		Content:      m.Content,
+		IsAI:         m.Author == sqlc.MessageAuthorAI,
+		CreatedAt:    toTimestamp(m.CreatedAt),
+		SupersededBy: m.SupersededBy,
 	}
 }
 
@@ -77,55 +80,17 @@ func toMessages(messages []sqlc.Message) []api.Message {
 	return convertAll(messages, toMessage)
 }
 
-func toStartEvent(e assistant.Start) api.StartEvent {
-	return api.StartEvent{
-		Type:         api.StartEventTypeStart,
-		AIResponseID: e.Response.ID,
-		TicketID:     e.Response.TicketID,
-		Model:        e.Response.Model,
-		Attempt:      e.Response.Attempt,
+func toMessageFeedback(f sqlc.MessageFeedback) api.MessageFeedback {
+	feedback := api.MessageFeedback{
+		MessageID: f.MessageID,
+		Rating:    api.Rating(f.Rating),
+		CreatedAt: toTimestamp(f.CreatedAt),
+		UpdatedAt: toTimestamp(f.UpdatedAt),
 	}
-}
-
-func toDeltaEvent(e assistant.Delta) api.DeltaEvent {
-	return api.DeltaEvent{Type: api.DeltaEventTypeDelta, Content: e.Content}
-}
-
-func toResetEvent(e assistant.Reset) api.ResetEvent {
-	return api.ResetEvent{Type: api.ResetEventTypeReset, Attempt: e.Attempt}
-}
-
-func toDoneEvent(e assistant.Done) api.DoneEvent {
-	event := api.DoneEvent{
-		Type:         api.DoneEventTypeDone,
-		AIResponseID: e.Response.ID,
-		Message:      toMessage(e.Message),
-		Usage: api.Usage{
-			PromptTokens:     e.Response.PromptTokens,
-			CompletionTokens: e.Response.CompletionTokens,
-			ReasoningTokens:  e.Response.ReasoningTokens,
-			CachedTokens:     e.Response.CachedTokens,
-		},
+	if f.Comment != nil {
+		feedback.Comment = *f.Comment
 	}
-	if e.Response.FinishReason != nil {
-		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
-	}
-	return event
-}
-
-func toFailedEvent(e assistant.Failed) api.FailedEvent {
-	kind := problems[e.Err.Code]
-	event := api.FailedEvent{
-		Type:         api.FailedEventTypeFailed,
-		AIResponseID: e.ID.ResponseID,
-		Code:         api.AIFailureCode(e.Err.Code),
-		Detail:       e.Err.Detail,
-		Retryable:    kind.retryable,
-	}
-	if event.Detail == "" {
-		event.Detail = kind.title
-	}
-	return event
+	return feedback
 }
 
 func toFieldErrors(fields []apperr.Field) []api.FieldError {
@@ -161,6 +126,13 @@ func fromRole(role api.Role) auth.Role {
 	return auth.Role(role)
 }
 
-func fromTicketStatus(status api.TicketStatus) sqlc.TicketStatus {
-	return sqlc.TicketStatus(status)
+func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
+	return ticket.Change{Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode)}
+}
+
+func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {
+	if r.Comment == "" {
+		return sqlc.FeedbackRating(r.Rating), nil
+	}
+	return sqlc.FeedbackRating(r.Rating), &r.Comment
 }

@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -29,13 +31,33 @@ type desk struct {
 	*apitest.Server
 	customer *apitest.User
 	ticket   client.Ticket
+	// answer is the AI's, to another ticket of the customer's.
+	answer answer
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	s := apitest.New(t, apitest.Options{})
 	customer := s.Customer(t)
-	return &desk{Server: s, customer: customer, ticket: customer.NewTicket(t)}
+	return &desk{Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID)}
+}
+
+// answer is an answer of the AI that was stored.
+type answer struct{ ticketID, responseID, messageID uuid.UUID }
+
+// storeAnswer stores an answer without asking the AI for it.
+func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
+	t.Helper()
+	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+	a := answer{id(), id(), id()}
+	storetest.Exec(t, s.DatabaseURL, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 'Answered', 'x')",
+		a.ticketID, userID)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, content, created_at)
+		VALUES ($1, $2, 'ai', 'An answer.', now())`, a.messageID, a.ticketID)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO ai_responses
+		(id, ticket_id, status, model, last_seq, message_id, finish_reason, owner_id, lease_expires_at, finished_at)
+		VALUES ($1, $2, 'completed', 'm', 2, $3, 'stop', $1, now(), now())`, a.responseID, a.ticketID, a.messageID)
+	return a
 }
 
 // call is one operation of the contract, ready to be called.
@@ -58,7 +80,8 @@ func (d *desk) calls(t *testing.T) []call {
 	for path, item := range apitest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			c := call{id: op.OperationID, method: method, public: len(*op.Security) == 0, op: op}
-			c.path = strings.ReplaceAll(path, "{ticket_id}", d.ticket.ID.String())
+			c.path = strings.NewReplacer("{ticket_id}", d.ticket.ID.String(), "{ai_response_id}", d.answer.responseID.String(),
+				"{message_id}", d.answer.messageID.String()).Replace(path)
 			require.NotContains(t, c.path, "{")
 			if op.RequestBody != nil {
 				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
@@ -69,6 +92,11 @@ func (d *desk) calls(t *testing.T) []call {
 	}
 	slices.SortFunc(all, func(a, b call) int { return strings.Compare(a.id, b.id) })
 	return all
+}
+
+// isStream reports whether the operation answers with a stream.
+func (c call) isStream() bool {
+	return c.op.Responses.Status(http.StatusOK).Value.Content["text/event-stream"] != nil
 }
 
 // writes are the operations that take a body.
@@ -97,6 +125,10 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"status": "pending"}
 	case "createMessage":
 		body = map[string]string{"content": "A message"}
+	case "createAIResponse":
+		body = map[string]string{"model": assistant.DefaultModel}
+	case "putMessageFeedback":
+		body = map[string]string{"rating": "up", "comment": "A comment"}
 	default:
 		require.FailNow(t, "an operation takes a body that this test does not know", operationID)
 	}

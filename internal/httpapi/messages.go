@@ -38,3 +38,20 @@ func (s *Server) ListMessages(
 		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
 	}, err
 }
+
+// PutMessageFeedback rates an answer.
+func (s *Server) PutMessageFeedback(
+	ctx context.Context, r api.PutMessageFeedbackRequestObject,
+) (api.PutMessageFeedbackResponseObject, error) {
+	rating, comment := fromPutMessageFeedbackRequest(*r.Body)
+	feedback, err := s.tickets.Rate(ctx, actorFrom(ctx), r.MessageID, rating, comment)
+	return api.PutMessageFeedback200JSONResponse(toMessageFeedback(feedback)), err
+}
+
+// GetMessageFeedback returns the rating of an answer.
+func (s *Server) GetMessageFeedback(
+	ctx context.Context, r api.GetMessageFeedbackRequestObject,
+) (api.GetMessageFeedbackResponseObject, error) {
+	feedback, err := s.tickets.Feedback(ctx, actorFrom(ctx), r.MessageID)
+	return api.GetMessageFeedback200JSONResponse(toMessageFeedback(feedback)), err
+}

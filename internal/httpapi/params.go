@@ -45,6 +45,9 @@ func (op *operation) checkParameters(c echo.Context) error {
 			return invalidParameter(p.Name, apperr.Required)
 		}
 	}
+	if op.queryToken != "" {
+		delete(query, op.queryToken)
+	}
 	for name := range query {
 		return invalidParameter(name, apperr.Unknown)
 	}

@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,8 @@ type Options struct {
 	AllowedOrigins []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
 	TrustedProxies []*net.IPNet
+	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
+	MaxStreams int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
 	// Logger gets a line for every request.
@@ -59,6 +62,7 @@ type Server struct {
 	readiness *readiness
 	cursors   cursors
 	contract  *contract
+	streams   streams
 	logger    *slog.Logger
 	echo      *echo.Echo
 	draining  atomic.Bool
@@ -83,6 +87,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
 		cursors: cs, contract: c, logger: o.Logger, echo: echo.New(),
+		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))},
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
@@ -168,7 +173,7 @@ func cors(allowed []string) echo.MiddlewareFunc {
 			return true
 		},
 		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
-		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch},
+		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch},
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID,
 		},

@@ -25,16 +25,29 @@ const (
 	maxComeBack = 3 * time.Second
 )
 
-// aiResponseStream is the response of streamAIResponse. In contrast to the generated one it sends its headers at once,
+// aiResponseStream is the response of the operations that stream. In contrast to the generated one it sends its headers at once,
 // needs no copy of the stream, and gives every write a deadline of its own.
 type aiResponseStream struct {
 	// ctx is the request's: the generated interface has no place for it.
 	ctx    context.Context
 	reader *assistant.Reader
+	// leave says that the stream has ended.
+	leave func()
 }
 
-// VisitStreamAIResponseResponse writes events until the last one, or until the client is gone.
+// VisitStreamAIResponseResponse is what the generated code calls for streamAIResponse.
 func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitStreamAIResponseByIDResponse is what the generated code calls for streamAIResponseByID.
+func (s aiResponseStream) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// writeTo writes events until the last one, or until the client is gone.
+func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
+	defer s.leave()
 	defer s.reader.Close()
 	stream, err := openEventStream(w)
 	if err != nil {

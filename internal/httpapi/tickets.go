@@ -47,11 +47,11 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	return api.GetTicket200JSONResponse(toTicketWithMessages(t, messages)), nil
 }
 
-// UpdateTicket changes a ticket's status.
+// UpdateTicket changes a ticket.
 func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,
 ) (api.UpdateTicketResponseObject, error) {
-	t, err := s.tickets.ChangeStatus(ctx, actorFrom(ctx), r.TicketID, fromTicketStatus(r.Body.Status))
+	t, err := s.tickets.Update(ctx, actorFrom(ctx), r.TicketID, fromUpdateTicketRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}

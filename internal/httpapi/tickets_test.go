@@ -42,7 +42,7 @@ func requireMembers(t *testing.T, object []byte, members ...string) map[string]a
 }
 
 var (
-	ticketMembers  = []string{"id", "title", "description", "status", "user_id", "created_at", "updated_at"}
+	ticketMembers  = []string{"id", "title", "description", "status", "ai_mode", "user_id", "created_at", "updated_at"}
 	messageMembers = []string{"id", "ticket_id", "content", "is_ai", "created_at"}
 )
 
@@ -241,11 +241,11 @@ func TestCustomerSeesOwnTicketsAndStaffSeeAll(t *testing.T) {
 		}
 		return ids
 	}
-	require.Equal(t, []uuid.UUID{d.ticket.ID}, list(d.customer))
+	require.Equal(t, []uuid.UUID{d.answer.ticketID, d.ticket.ID}, list(d.customer))
 	require.Equal(t, []uuid.UUID{theirs.ID}, list(other))
 	for _, role := range []sqlc.UserRole{sqlc.UserRoleAgent, sqlc.UserRoleAdmin} {
 		staff := d.Staff(t, role)
-		require.Equal(t, []uuid.UUID{theirs.ID, d.ticket.ID}, list(staff), "newest first")
+		require.Equal(t, []uuid.UUID{theirs.ID, d.answer.ticketID, d.ticket.ID}, list(staff), "newest first")
 		require.Empty(t, staff.Messages(t, theirs.ID))
 	}
 	got, err := other.GetTicketWithResponse(t.Context(), d.ticket.ID)

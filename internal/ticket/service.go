@@ -7,6 +7,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -45,29 +47,31 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
-func (s *Service) List(ctx context.Context, actor auth.Actor, page Page) ([]sqlc.Ticket, *Position, error) {
-	after := page.afterOr(last)
+func (s *Service) List(ctx context.Context, actor auth.Actor, p Page) ([]sqlc.Ticket, *Position, error) {
+	after := p.AfterOr(page.Last)
 	var rows []sqlc.Ticket
 	var err error
 	if actor.IsStaff() {
 		rows, err = s.store.ListTickets(ctx, sqlc.ListTicketsParams{
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
 		})
 	} else {
 		rows, err = s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
-			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
 		})
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	tickets, next := cut(rows, page.Limit, func(t sqlc.Ticket) Position { return Position{t.CreatedAt, t.ID} })
+	tickets, next := page.Cut(rows, p.Limit, func(t sqlc.Ticket) Position {
+		return Position{CreatedAt: t.CreatedAt, ID: t.ID}
+	})
 	return tickets, next, nil
 }
 
 // Get returns a ticket and its latest messages, oldest first. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
-	ticket, err := s.visible(ctx, actor, id)
+	ticket, err := s.Find(ctx, actor, id)
 	if err != nil {
 		return sqlc.Ticket{}, nil, err
 	}
@@ -80,19 +84,21 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 // ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, page Page,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, p Page,
 ) ([]sqlc.Message, *Position, error) {
-	if _, err := s.visible(ctx, actor, id); err != nil {
+	if _, err := s.Find(ctx, actor, id); err != nil {
 		return nil, nil, err
 	}
-	after := page.afterOr(first)
+	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: page.Limit + 1,
+		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	messages, next := cut(rows, page.Limit, func(m sqlc.Message) Position { return Position{m.CreatedAt, m.ID} })
+	messages, next := page.Cut(rows, p.Limit, func(m sqlc.Message) Position {
+		return Position{CreatedAt: m.CreatedAt, ID: m.ID}
+	})
 	return messages, next, nil
 }
 
@@ -132,10 +138,16 @@ func (s *Service) AddMessage(
 	return message, err
 }
 
-// ChangeStatus moves a ticket to another status and records who did it. Closing it fences an AI answer that is being
-// written. It returns NotFound and InvalidTransition.
-func (s *Service) ChangeStatus(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, to sqlc.TicketStatus,
+// Change is what Update changes of a ticket. What is empty stays as it is.
+type Change struct {
+	Status sqlc.TicketStatus
+	AIMode sqlc.AIMode
+}
+
+// Update changes a ticket, all of the change or nothing, and records who moved it to another status. Closing it, or
+// handing it off to humans, fences an AI answer that is being written. It returns NotFound and InvalidTransition.
+func (s *Service) Update(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
 ) (ticket sqlc.Ticket, err error) {
 	changeID, err := newID()
 	if err != nil {
@@ -146,24 +158,40 @@ func (s *Service) ChangeStatus(
 		if err != nil {
 			return err
 		}
-		if !isAllowed(before.Status, to) {
-			return apperr.New(apperr.InvalidTransition,
-				fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, to))
+		after := sqlc.UpdateTicketParams{
+			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),
 		}
-		if to == sqlc.TicketStatusClosed {
+		if change.Status != "" {
+			if !isAllowed(before.Status, change.Status) {
+				return apperr.New(apperr.InvalidTransition,
+					fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, change.Status))
+			}
+			if err := q.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
+				ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: change.Status,
+			}); err != nil {
+				return err
+			}
+		}
+		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
 			if _, err := q.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
 				return err
 			}
 		}
-		if err := q.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
-			ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: to,
-		}); err != nil {
-			return err
-		}
-		ticket, err = q.UpdateTicketStatus(ctx, sqlc.UpdateTicketStatusParams{ID: id, Status: to})
+		ticket, err = q.UpdateTicket(ctx, after)
 		return err
 	})
 	return ticket, err
+}
+
+// Find returns a ticket without its messages. It returns NotFound.
+func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	return Find(ctx, s.store, actor, id)
+}
+
+// Find returns a ticket that the actor sees. It returns NotFound.
+func Find(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := q.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	return ticket, notFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
@@ -176,13 +204,6 @@ func Lock(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (
 // ErrClosed is what adding to a closed ticket returns.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
-}
-
-func (s *Service) visible(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{
-		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
-	})
-	return ticket, notFound(err)
 }
 
 func notFound(err error) error {

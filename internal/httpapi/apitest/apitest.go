@@ -5,6 +5,7 @@ package apitest
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,6 +42,14 @@ type Options struct {
 	NoAI bool
 	// Limits bound the upstream; nil means short ones that no healthy answer comes near.
 	Limits *groq.Limits
+	// Models are the models that may answer; none means the default one.
+	Models []string
+	// Budget is what each user may ask of the AI; the zero value has no limits.
+	Budget assistant.Budget
+	// MaxRunning and MaxStreams bound what the server does at a time; 0 means their defaults.
+	MaxRunning, MaxStreams int
+	// Log gets the server's log too; nil means the test's output only.
+	Log io.Writer
 	// Now is the clock of tokens.
 	Now func() time.Time
 	// AllowedOrigins are the origins that browsers may call from.
@@ -73,7 +82,11 @@ func New(t testing.TB, o Options) *Server {
 		s.DatabaseURL = storetest.NewURL(t)
 	}
 	s.Store = storetest.Open(t, s.DatabaseURL)
-	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	output := t.Output()
+	if o.Log != nil {
+		output = io.MultiWriter(output, o.Log)
+	}
+	logger := slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.start(t, o, logger)
 
 	s.HTTP = &http.Client{
@@ -92,14 +105,16 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	require.NoError(t, err)
 	upstream := s.startUpstream(t, o)
 	s.Assistant = assistant.NewService(s.Store, assistant.Options{
-		Client: upstream, Encode: httpapi.EncodeEvent, Logger: logger,
+		Client: upstream, Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
+		Encode: httpapi.EncodeEvent, Logger: logger,
 	})
 	if o.Ready == nil {
 		o.Ready = s.Store.Ready
 	}
 	s.API, err = httpapi.New(httpapi.Options{
 		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Ready: o.Ready,
-		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, Docs: true, Logger: logger,
+		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, MaxStreams: o.MaxStreams,
+		Docs: true, Logger: logger,
 	})
 	require.NoError(t, err)
 

@@ -1,0 +1,110 @@
+package assistant
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/groq"
+)
+
+// generation is one attempt of an owner at an answer: what is asked of upstream until one of its models writes.
+type generation struct {
+	service *Service
+	owner   *owner
+	// model is the one that was asked last.
+	model string
+	text  strings.Builder
+	// pieces counts the deltas.
+	pieces int
+	result groq.Result
+}
+
+// run hands the upstream's deltas to the committer. Only as long as there are none, another model may take the place of
+// one that cannot answer, and a conversation that is too long is made shorter, once.
+func (g *generation) run(ctx context.Context, messages []groq.Message) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("assistant: panic while generating: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	for _, model := range g.service.upstream.chain(g.model) {
+		failure := g.ask(ctx, model, messages)
+		if kindOf(failure) == groq.TooLarge && g.pieces == 0 {
+			messages = shorter(messages)
+			failure = g.ask(ctx, model, messages)
+		}
+		// Of several models' failures, the one that passes by itself says most.
+		if err == nil || failure == nil || kindOf(failure) != groq.Misconfigured {
+			err = failure
+		}
+		if failure == nil || g.pieces > 0 || !anotherMayAnswer(failure) {
+			return err
+		}
+	}
+	return err
+}
+
+// ask lets one model write.
+func (g *generation) ask(ctx context.Context, model string, messages []groq.Message) error {
+	u := g.service.upstream
+	breaker := u.breakers[model]
+	if wait, ok := breaker.admit(); !ok {
+		return refused(wait)
+	}
+	err := g.switchTo(ctx, model)
+	if err == nil {
+		err = g.stream(ctx, model, messages)
+	}
+	u.report(model, err)
+	return err
+}
+
+func (g *generation) stream(ctx context.Context, model string, messages []groq.Message) error {
+	stream := g.service.upstream.client.Stream(ctx, groq.Request{
+		Model: model, Messages: messages, MaxCompletionTokens: g.service.upstream.maxTokens,
+	})
+	defer func() {
+		g.result = stream.Result()
+		_ = stream.Close()
+	}()
+	for stream.Next() {
+		if g.pieces == 0 {
+			g.service.upstream.breakers[model].succeeded()
+		}
+		delta := stream.Delta()
+		g.pieces++
+		g.text.WriteString(delta)
+		g.service.committer.add(g.owner, delta)
+	}
+	return stream.Err()
+}
+
+// switchTo names the model in the response before it writes.
+func (g *generation) switchTo(ctx context.Context, model string) error {
+	if model == g.model {
+		return nil
+	}
+	o := g.owner
+	n, err := g.service.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{
+		ID: o.response.ID, OwnerID: g.service.id, Attempt: o.response.Attempt, Model: model,
+	})
+	if err == nil && n == 0 {
+		err = errLost
+	}
+	if err == nil {
+		g.model = model
+	}
+	return err
+}
+
+// usage is what upstream reported. Of an answer that was cut off before it did, every piece counts as a token.
+func (g *generation) usage() groq.Usage {
+	usage := g.result.Usage
+	if usage == (groq.Usage{}) {
+		usage.CompletionTokens = g.pieces
+	}
+	return usage
+}

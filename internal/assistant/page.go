@@ -1,0 +1,85 @@
+package assistant
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+// maxPage bounds the events of an EventPage.
+const maxPage = 1000
+
+// List returns a page of a ticket's responses, newest first, and where the next page begins, if there is one. It returns
+// NotFound.
+func (s *Service) List(
+	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, p page.Page,
+) ([]sqlc.AIResponse, *page.Position, error) {
+	if _, err := ticket.Find(ctx, s.store, actor, ticketID); err != nil {
+		return nil, nil, err
+	}
+	before := p.AfterOr(page.Last)
+	rows, err := s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
+		TicketID: ticketID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	responses, next := page.Cut(rows, p.Limit, func(r sqlc.AIResponse) page.Position {
+		return page.Position{CreatedAt: r.CreatedAt, ID: r.ID}
+	})
+	return responses, next, nil
+}
+
+// EventPage is some events of a response, for readers that ask again and again.
+type EventPage struct {
+	ResponseID uuid.UUID
+	// Events are in their order. There is no Start among them.
+	Events []Event
+	// LastSeq is the event to go on after.
+	LastSeq int64
+	// Ended says that no event comes after LastSeq.
+	Ended bool
+}
+
+// Events returns the events of a response after number after. When there are none yet, it waits for the next ones. It
+// returns NotFound.
+func (s *Service) Events(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, after int64, wait time.Duration,
+) (EventPage, error) {
+	events := EventPage{ResponseID: id, LastSeq: after}
+	reader, err := s.OpenResponse(ctx, actor, id, EventID{ResponseID: id, Seq: after})
+	if errors.Is(err, ErrUpToDate) {
+		events.Ended = true
+		return events, nil
+	}
+	if err != nil {
+		return EventPage{}, err
+	}
+	defer reader.Close()
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for len(events.Events) < maxPage {
+		entry, err := reader.Next(waiting)
+		switch {
+		case errors.Is(err, io.EOF), err != nil && ctx.Err() == nil && waiting.Err() != nil:
+			return events, nil
+		case err != nil:
+			return EventPage{}, err
+		}
+		if _, isStart := entry.Event.(Start); isStart {
+			continue
+		}
+		events.Events = append(events.Events, entry.Event)
+		events.LastSeq, events.Ended = entry.Event.Seq(), IsEnd(entry.Event)
+		cancel() // What is there already is returned with it; nothing more is waited for.
+	}
+	return events, nil
+}

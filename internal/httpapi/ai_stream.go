@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+)
+
+// StreamAIResponse streams the answer to the ticket's turn.
+func (s *Server) StreamAIResponse(
+	ctx context.Context, r api.StreamAIResponseRequestObject,
+) (api.StreamAIResponseResponseObject, error) {
+	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
+		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, assistant.ParseEventID(r.Params.LastEventID))
+	})
+	if errors.Is(err, assistant.ErrUpToDate) {
+		return api.StreamAIResponse204Response{}, nil
+	}
+	return stream, err
+}
+
+// StreamAIResponseByID streams one AI response.
+func (s *Server) StreamAIResponseByID(
+	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
+) (api.StreamAIResponseByIDResponseObject, error) {
+	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
+		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, assistant.ParseEventID(r.Params.LastEventID))
+	})
+	if errors.Is(err, assistant.ErrUpToDate) {
+		return api.StreamAIResponseByID204Response{}, nil
+	}
+	return stream, err
+}
+
+// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
+const DefaultMaxStreams = 12_000
+
+// streamsPause is when to try again while there are that many.
+const streamsPause = 5 * time.Second
+
+// streams bounds the streams that are open at a time.
+type streams struct {
+	limit int64
+	count atomic.Int64
+}
+
+// open returns a stream of what read reads. It returns TooManyStreams, and what read returns.
+func (s *streams) open(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
+	leave := func() { s.count.Add(-1) }
+	if s.count.Add(1) > s.limit {
+		leave()
+		err := apperr.New(apperr.TooManyStreams, "This server has as many open streams as it takes.")
+		err.RetryAfter = streamsPause
+		return aiResponseStream{}, err
+	}
+	reader, err := read()
+	if err != nil {
+		leave()
+		return aiResponseStream{}, err
+	}
+	return aiResponseStream{ctx: ctx, reader: reader, leave: leave}, nil
+}

@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+// The bridge between rows and the wire, of the AI's answers.
+
+func toAIResponse(r sqlc.AIResponse) api.AIResponse {
+	response := api.AIResponse{
+		ID:           r.ID,
+		TicketID:     r.TicketID,
+		Turn:         r.TurnMessageID,
+		Status:       api.AIResponseStatus(r.Status),
+		Attempt:      r.Attempt,
+		Model:        r.Model,
+		MessageID:    r.MessageID,
+		Usage:        toUsage(r),
+		CreatedAt:    toTimestamp(r.CreatedAt),
+		FirstTokenAt: toOptionalTimestamp(r.FirstTokenAt),
+		FinishedAt:   toOptionalTimestamp(r.FinishedAt),
+	}
+	if r.FinishReason != nil {
+		response.FinishReason = api.FinishReason(*r.FinishReason)
+	}
+	if r.ErrorCode != nil {
+		response.Error = &api.AIResponseError{
+			Code:      api.AIFailureCode(*r.ErrorCode),
+			Retryable: problems[apperr.Code(*r.ErrorCode)].retryable,
+		}
+	}
+	return response
+}
+
+func toAIResponses(responses []sqlc.AIResponse) []api.AIResponse {
+	return convertAll(responses, toAIResponse)
+}
+
+func toOptionalTimestamp(t *time.Time) api.Timestamp {
+	if t == nil {
+		return ""
+	}
+	return toTimestamp(*t)
+}
+
+func toUsage(r sqlc.AIResponse) api.Usage {
+	return api.Usage{
+		PromptTokens:     r.PromptTokens,
+		CompletionTokens: r.CompletionTokens,
+		ReasoningTokens:  r.ReasoningTokens,
+		CachedTokens:     r.CachedTokens,
+	}
+}
+
+func toStreamToken(t auth.StreamToken, url string) api.StreamToken {
+	return api.StreamToken{Token: t.Token, URL: url, ExpiresAt: toTimestamp(t.ExpiresAt)}
+}
+
+func toAIResponseEvents(page assistant.EventPage) api.AIResponseEvents {
+	return api.AIResponseEvents{
+		AIResponseID: page.ResponseID,
+		Events:       convertAll(page.Events, toNumberedEvent),
+		LastSeq:      page.LastSeq,
+		Ended:        page.Ended,
+	}
+}
+
+func toNumberedEvent(e assistant.Event) api.NumberedEvent {
+	numbered := api.NumberedEvent{Seq: e.Seq()}
+	// Encoding the events cannot fail: their types have nothing that JSON does not know.
+	switch e := e.(type) {
+	case assistant.Delta:
+		_ = numbered.Event.FromDeltaEvent(toDeltaEvent(e))
+	case assistant.Reset:
+		_ = numbered.Event.FromResetEvent(toResetEvent(e))
+	case assistant.Done:
+		_ = numbered.Event.FromDoneEvent(toDoneEvent(e))
+	case assistant.Failed:
+		_ = numbered.Event.FromFailedEvent(toFailedEvent(e))
+	}
+	return numbered
+}
+
+func fromCreateAIResponseRequest(r api.CreateAIResponseRequest) assistant.Request {
+	return assistant.Request{Regenerate: r.Regenerate, Model: r.Model}
+}
+
+func toStartEvent(e assistant.Start) api.StartEvent {
+	return api.StartEvent{
+		Type:         api.StartEventTypeStart,
+		AIResponseID: e.Response.ID,
+		TicketID:     e.Response.TicketID,
+		Model:        e.Response.Model,
+		Attempt:      e.Response.Attempt,
+	}
+}
+
+func toDeltaEvent(e assistant.Delta) api.DeltaEvent {
+	return api.DeltaEvent{Type: api.DeltaEventTypeDelta, Content: e.Content}
+}
+
+func toResetEvent(e assistant.Reset) api.ResetEvent {
+	return api.ResetEvent{Type: api.ResetEventTypeReset, Attempt: e.Attempt}
+}
+
+func toDoneEvent(e assistant.Done) api.DoneEvent {
+	event := api.DoneEvent{
+		Type:         api.DoneEventTypeDone,
+		AIResponseID: e.Response.ID,
+		Message:      toMessage(e.Message),
+		Usage:        toUsage(e.Response),
+	}
+	if e.Response.FinishReason != nil {
+		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
+	}
+	return event
+}
+
+func toFailedEvent(e assistant.Failed) api.FailedEvent {
+	kind := problems[e.Err.Code]
+	event := api.FailedEvent{
+		Type:         api.FailedEventTypeFailed,
+		AIResponseID: e.ID.ResponseID,
+		Code:         api.AIFailureCode(e.Err.Code),
+		Detail:       e.Err.Detail,
+		Retryable:    kind.retryable,
+	}
+	if event.Detail == "" {
+		event.Detail = kind.title
+	}
+	return event
+}
