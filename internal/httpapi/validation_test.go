@@ -21,7 +21,7 @@ func bodyWith(t *testing.T, c call, name, value string) string {
 	required := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required
 	good := map[string]string{
 		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
-		"description": `"A description"`, "status": `"pending"`, "content": `"A message"`,
+		"description": `"A description"`, "rating": `"up"`, "status": `"pending"`, "content": `"A message"`,
 	}
 	good[name] = value
 	members := []string{}
