@@ -251,6 +251,7 @@ const (
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
+	ProblemCodeTokenReuse              ProblemCode = "token_reuse"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 	ProblemCodeValidationFailed        ProblemCode = "validation_failed"
@@ -315,6 +316,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeSuperseded:
 		return true
 	case ProblemCodeTicketClosed:
+		return true
+	case ProblemCodeTokenReuse:
 		return true
 	case ProblemCodeUnauthenticated:
 		return true
@@ -413,13 +416,16 @@ type AIResponseEvent struct {
 	union json.RawMessage
 }
 
-// AccessToken An access token and how to use it (RFC 6749, section 5.1).
+// AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
 type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds until the token ends.
+	// ExpiresIn Seconds until the access token ends.
 	ExpiresIn int32 `json:"expires_in"`
+
+	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+	RefreshToken RefreshToken `json:"refresh_token"`
 
 	// TokenType Always `bearer`.
 	TokenType AccessTokenTokenType `json:"token_type"`
@@ -430,6 +436,15 @@ type AccessTokenTokenType string
 
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
+
+// ChangePasswordRequest The current password, and the one to come.
+type ChangePasswordRequest struct {
+	// CurrentPassword The account's password.
+	CurrentPassword string `json:"current_password"`
+
+	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	NewPassword NewPassword `json:"new_password"`
+}
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
@@ -598,6 +613,9 @@ type Message struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+type NewPassword = string
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -628,6 +646,15 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// RefreshRequest A refresh token.
+type RefreshRequest struct {
+	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+	RefreshToken RefreshToken `json:"refresh_token"`
+}
+
+// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+type RefreshToken = string
+
 // ResetEvent `event: reset`. Clear what you have shown: the text begins anew with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -643,6 +670,34 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
+// Session What began with a log-in and goes on by refreshing its tokens.
+type Session struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Current Whether it is the session of the access token that asks.
+	Current bool `json:"current"`
+
+	// ExpiresAt When it ends unless it is refreshed before.
+	ExpiresAt Timestamp `json:"expires_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IP The network of the client that logged in, such as 203.0.113.0/24. May be empty.
+	IP string `json:"ip"`
+
+	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
+	LastUsedAt Timestamp `json:"last_used_at"`
+
+	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	UserAgent string `json:"user_agent"`
+}
+
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
@@ -652,8 +707,8 @@ type SignUpRequest struct {
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent.
-	Password string `json:"password"`
+	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
@@ -803,6 +858,11 @@ type LastEventID = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type SessionID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -844,6 +904,9 @@ type NothingToAnswer = Problem
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
+// RefreshTokenRefused An error (RFC 9457).
+type RefreshTokenRefused = Problem
+
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -861,6 +924,18 @@ type UnprocessableContent = Problem
 
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
+
+// WrongPassword An error (RFC 9457).
+type WrongPassword = Problem
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
@@ -893,8 +968,14 @@ type LogInJSONRequestBody = LogInRequest
 // LogInFormdataRequestBody defines body for LogIn for application/x-www-form-urlencoded ContentType.
 type LogInFormdataRequestBody = LogInForm
 
+// RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
+type RefreshSessionJSONRequestBody = RefreshRequest
+
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -1116,9 +1197,21 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// LogIn Get an access token
+	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx echo.Context) error
+	// LogOut End your session
+	// (POST /auth/logout)
+	LogOut(ctx echo.Context) error
+	// RefreshSession Get the session's next tokens
+	// (POST /auth/refresh)
+	RefreshSession(ctx echo.Context) error
+	// ListSessions List your sessions
+	// (GET /auth/sessions)
+	ListSessions(ctx echo.Context, params ListSessionsParams) error
+	// EndSession End one of your sessions
+	// (DELETE /auth/sessions/{session_id})
+	EndSession(ctx echo.Context, sessionID SessionID) error
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context) error
@@ -1128,6 +1221,9 @@ type ServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context) error
+	// ChangePassword Change your password
+	// (POST /me/password)
+	ChangePassword(ctx echo.Context) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -1168,6 +1264,65 @@ func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 	return err
 }
 
+// LogOut converts echo context to params.
+func (w *ServerInterfaceWrapper) LogOut(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LogOut(ctx)
+	return err
+}
+
+// RefreshSession converts echo context to params.
+func (w *ServerInterfaceWrapper) RefreshSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RefreshSession(ctx)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx, params)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session_id" -------------
+	var sessionID SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, sessionID)
+	return err
+}
+
 // SignUp converts echo context to params.
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
@@ -1192,6 +1347,15 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
 	return err
 }
 
@@ -1403,7 +1567,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/auth/signup", wrapper.SignUp, options.OperationMiddlewares["signUp"]...)
 	router.POST(options.BaseURL+"/auth/login", wrapper.LogIn, options.OperationMiddlewares["logIn"]...)
+	router.POST(options.BaseURL+"/auth/refresh", wrapper.RefreshSession, options.OperationMiddlewares["refreshSession"]...)
+	router.POST(options.BaseURL+"/auth/logout", wrapper.LogOut, options.OperationMiddlewares["logOut"]...)
+	router.GET(options.BaseURL+"/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.POST(options.BaseURL+"/me/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -1461,6 +1630,15 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
+type RefreshTokenRefusedResponseHeaders struct {
+	WWWAuthenticate string
+}
+type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RefreshTokenRefusedResponseHeaders
+}
+
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
 
 type ServiceUnavailableResponseHeaders struct {
@@ -1492,6 +1670,15 @@ type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers UnsupportedMediaTypeResponseHeaders
+}
+
+type WrongPasswordResponseHeaders struct {
+	WWWAuthenticate string
+}
+type WrongPasswordApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers WrongPasswordResponseHeaders
 }
 
 type LogInRequestObject struct {
@@ -1636,6 +1823,460 @@ type LogIn503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOutRequestObject struct {
+}
+
+type LogOutResponseObject interface {
+	VisitLogOutResponse(w http.ResponseWriter) error
+}
+
+type LogOut204Response struct {
+}
+
+func (response LogOut204Response) VisitLogOutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type LogOut400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut400ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut500ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSessionRequestObject struct {
+	Body *RefreshSessionJSONRequestBody
+}
+
+type RefreshSessionResponseObject interface {
+	VisitRefreshSessionResponse(w http.ResponseWriter) error
+}
+
+type RefreshSession200JSONResponse AccessToken
+
+func (response RefreshSession200JSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession400ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession401ApplicationProblemPlusJSONResponse struct {
+	RefreshTokenRefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession401ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession406ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession413ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession415ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession500ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct {
+	Params ListSessionsParams
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200ResponseHeaders struct {
+	Link *string
+}
+
+type ListSessions200JSONResponse struct {
+	Body    []Session
+	Headers ListSessions200ResponseHeaders
+}
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	SessionID SessionID `json:"session_id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct {
+}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSession400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1980,6 +2621,139 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ChangePassword400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword401ApplicationProblemPlusJSONResponse struct {
+	WrongPasswordApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3224,9 +3998,21 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// LogIn Get an access token
+	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
+	// LogOut End your session
+	// (POST /auth/logout)
+	LogOut(ctx context.Context, request LogOutRequestObject) (LogOutResponseObject, error)
+	// RefreshSession Get the session's next tokens
+	// (POST /auth/refresh)
+	RefreshSession(ctx context.Context, request RefreshSessionRequestObject) (RefreshSessionResponseObject, error)
+	// ListSessions List your sessions
+	// (GET /auth/sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession End one of your sessions
+	// (DELETE /auth/sessions/{session_id})
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
@@ -3236,6 +4022,9 @@ type StrictServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ChangePassword Change your password
+	// (POST /me/password)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -3334,6 +4123,125 @@ func (sh *strictHandler) LogIn(ctx echo.Context) error {
 	return nil
 }
 
+// LogOut operation middleware
+func (sh *strictHandler) LogOut(ctx echo.Context) error {
+	var request LogOutRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LogOut(ctx.Request().Context(), request.(LogOutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LogOut")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LogOutResponseObject); ok {
+		return validResponse.VisitLogOutResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RefreshSession operation middleware
+func (sh *strictHandler) RefreshSession(ctx echo.Context) error {
+	var request RefreshSessionRequestObject
+
+	var body RefreshSessionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefreshSession(ctx.Request().Context(), request.(RefreshSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefreshSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RefreshSessionResponseObject); ok {
+		return validResponse.VisitRefreshSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
+	var request ListSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID SessionID) error {
+	var request EndSessionRequestObject
+
+	request.SessionID = sessionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SignUp operation middleware
 func (sh *strictHandler) SignUp(ctx echo.Context) error {
 	var request SignUpRequestObject
@@ -3420,6 +4328,52 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3698,191 +4652,219 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu5kS/8KojyRmi0W6RI9kVqKhz79Uij+dqekRSjlnV2hjpdYBVIwl0E6AKqKVrTEfvXeYDzEPtg",
-	"fpITyASqUDeSzW6NPfY4wqMmWUABCWQiL79MfA5iuVxJwYRWwfhzwD7R5Spl8Pf5xUuu6DRlifmk8uWS",
-	"ZptgHJwTxbIblpE11wuZa3J+EYTBDU1zZh6MZcKCcUD5VeKah0HCNOWpaXxBqFBrlilCM0bUmut4wRIi",
-	"ZzMiBdELrmz3/SAMMvaXnCl9xZNgHAyGZ2fJUXzaO6GDQe/pYDDoPTP/GZT/M69SmupcBePjwVkYaK5T",
-	"hq/1RqM3K/Plk1Umpylbqif+YG9vw+D84nuuYilmfJ5n9fm/XymdMbokGZvliimiF8yO+ZEi12xDZEaW",
-	"MmFpO1mWla492lwuGDm/gK54zLzu70OT4bFHk5PBqEKT+lDaCFN9Bqnz5oZlqaRJJ2m4IlQTrhVJ+ZLr",
-	"dkLIspduKtR6OoQCZ9BGZxuzwMFYZznzSXJUIUllUG308B5AYrzNpJaxTDtI4ba7kkumF1zMCUsVa6fI",
-	"ynXVTY9pJq8ZsktGFBPa6zgX7NOKxZolh5DpZDuZqjvHjZSwLJNZB6mK6SChfmBqJYVi74AwNaEiLKGI",
-	"nBG9lmTFWcxUSSYc2piMBoPBREwEu2FCj4nSNNMTkVBNx+TzBIYxCcaTAH8Iwomha2bffMUT+LGgxjEd",
-	"DnpPk8G09yw+OemNZmez00EyoMfTp9BW8/ia6Uaz4WxEe0/jI9Y7m54OeydsMDuiT+NhMhpBM+B+aCJX",
-	"TFD+ZL7SPalUbzgaTHFQWrPlSk+C8fDWTIcnY7LPqMbDtskmLNUU+o2l0Exo+PZyQcX1JLhb/6P9+ycb",
-	"mffv2v9RsXSJFKz1Zeb7+y7ckilF56bDz5Og0Xh2NOw9ZcfHvTPTzSAeTkf06Oz42cm9Vr1Be0ugcBJw",
-	"dUX5xDLVJIgzRjVLrig+PBqMTnvDYW80uhycjY+G4+Fp/3gwGg6f/jgJbsNJMOOCq8VVxqiSwm5vuYKe",
-	"83Kaq0wuV/pKy2sm1CQYj4YjGJU50TWXwvvl9nYiAmDKS75kMtfdclzxlIkOCa5t425xlfCECKkdc3NB",
-	"TJtDxBPdLp6OK+KpHFibXHK/gliKY6bUpaFMXc0BcpGZzMjwhCy5yLUvkD4HFJoiVYNxwDZ/WEy/jfkb",
-	"/oeL93+9GL7mF+piqVc/vrg4vfjz3/77f/p/++//CcKAfVrxjKkrLoLx2WAQBtDBlR3olNGMZTC0F1Lc",
-	"sExRs3avpTYjXem9tJHYa9mycv7PV0LqK+q6bi5kIpnCFYRnUBvxOzhkLUe+njbyThZ/yt5b2w/j7mkA",
-	"9YDHvkc58AMOsL7CdrIVCgEP2/krFkuRkHhBszmoIrNMLsnwmLyJtZwafax80yUIjY4XwZdmTnRqNGYq",
-	"CBc3kscVPSBhKs74ChZtHFyQNVX21QnRa8NNZi8Wry6pdoF9keOnw6EZ5TqTYo5Dy5WWS5ZZMlSH9fUG",
-	"N4t95j5kCD2RFoxbBNqoj0v/YxAG1V1yNH36tPeUDka9Z7MB602HySg+Ysezk8GpedYIzmA8o6liYSmY",
-	"/Q62iGWgwcuv3wt6Q3mKgsOngJmcOYCmVMG8Erlu45dkepV7XdSYpOigZBUQdocwxunequpL99bqyBpM",
-	"Uhu7Icg3S8rTS9oi8exC0ziWeavMZ6bplYa2VTJkqKoL1xisQ5QWrGdaEZokGVPqELvurMuu+6bSNXED",
-	"a1DBH7chwf/PaKoXtemnKTAPSysSwb03kNfQ9EJolgma1mk3o3mqQXstzMEWAnLX+u5746hiyA189sc+",
-	"u3Xx4q04gRua8uRFxhImNKepqk7lg5EeZEWVWsssaZ0DdHAVez3UeKK65MZUMVRxfRYy6pC9cFLZC8OK",
-	"FDTDItVhtdCiOXqPLG9pRpdMs6y+vjBgI8izDVkVD3VTx3+mdH+UTQ0RcnEt5FoY+iyoItS+BLo0tIEF",
-	"VcH4p6J3mesrObvKqJgbdl9JWFozQTS0bz/enaKV07i6sZCi/lQ66Vk+5FFzi16lF8auR4EJz26hJapY",
-	"tT2G6pftze/IkZOJ5CBLeHC8a4u58XQSAx/wCZFRoTge7T41XpmT1BiJREsSp1KxrXQoe6lsKjwXSUyF",
-	"IcJc4gFd7fYQQtAuuVsQwh9QNzXKpwxJvpPzC/FKZnUXABwfb85zvSCj/sAoO0ufFvOMCu3UZE88FX8a",
-	"xTbLWKzJQmaKkakxsrNNEAa5MuJvCVZLQv8/6+Xsx3JZDqhdc1PkD+/evPaHAUdJS0d7DMS863uamomx",
-	"pPV9r6VuvNDugaVreGVXsc4PU5lsHB9IwaAfFCXG7Hp/+ar37JA9MOySDsVMSDmgxhZojhqIgOqo6laT",
-	"RQI+P9SkSmr89E+kmobVuTh/ATl3swEJSVcrRjNlDQCuiJxpJgglGTNKBlpK6wWPF6Z1Rqamn4yljBpj",
-	"0ChhXJCEbtQelCi8Dg1KbPGYlJRAbfXuhPh4GwaFfdtU0s/JkiWcErO3QI2QK5bhvK3AW2UyyeM2n2pp",
-	"FbZp7o2OSi8FKrJgTXqvP4R/nlX457Tkn9eFedulu9dGf4t0eiVzkTTFhjY6eGjOPjMTsxdUB0Fm0EGb",
-	"+i4kOpLN50Pm+rQy1+PqXN1rW6eJP9oZmjFcynPk/cpE32k6m5EFvWEkY6uUt56WdhZXWl4V8qOy7oKt",
-	"mdLE+gidzm4PUStBfcv40UFGS9x1eNoZmqO5GF8bUWqTMMR5SzeppMmllN8ZEVElzpsblpHTY/JH/nUL",
-	"VVbY9EpLeZVC44oKAafHkm6QuKcnJ0enZLrRDMIvS6kOibwMmE+CoWe92nkQLSVxg2mQoDliIAETidkf",
-	"sFpNc17RpVvKkKzw2Qo1tojAwXgw6A9HR8cnpz8Cde7oj9lf5pVkCcoxbnfnhEG+SrqGfjwcD56ac2w0",
-	"hHPMKDyVVTrpPWPD497T6TDu0WF83DtKTqeD+Iw9nQ0HQNcfZMqMFE5TuW6GfDOZMjxbKVEazI8248c8",
-	"hq442423x96IFB1O0NcExjgJYM9NGaHqmiVA0EOFz2mF37zNZmaGfpliUI291hi4Ick7sOK/ztWmts+k",
-	"JEsqNiSVcy6AQ6RoPX/QD3A1NV34Qsh1YOeIwfA15ZofZBQPn+3tN8I5ETuiBh38AQMJ+Fy8X3V4Nds8",
-	"h/dUj9vYek/36T8cZxv7635sXR/3AWyNBH2BlmV9/eBbKy1bdq9V5QqztHKIlscl/v6cZAwsTq7JjGeH",
-	"HRjTrjPz0lq4biiNjVsdaznzD1wv2s0N8wuh3bGSf5DttCwG/89k/Hz8x+ST2hZ5I1iDO376TdK0UNDY",
-	"cO8FzfWCCc1j2ohTvpaF16wuZvJau4qgMRZvYaYJxhIXZCh8f4fImaMuDx8YZbXRNGRNfcC3MHmVr1Yy",
-	"0yz53tiLl9DIp8DblHJBNPukW2lQNL8CexMdXZ0GaxFr0vSaYZjlfmbqrKKqn5QU8SbmvaKdLK1zAOrA",
-	"ztsSIv2Aug9wQ1dQsqEyQ8+q6aq/m16y/y4PQb81q6WsPfYnmvIEVuQV5S1IySVXCkw9IGZz2W+K9lcz",
-	"7KDNqTfNGL1WhJIsTwtz1RwFGY11e5zALD9HUJ8XI8BhHBAjgMm3RuxLCpBiBo2d0ZymId4HRq/fFkph",
-	"bQnlcinFtijUmtHrK+/3Ctn8SJMUBc2MHeu6loKpdtpV7RePfMXbDqHgsIuChgz+RBvUq8701pBuwWjC",
-	"MoTpgoOoiR8wZCj5VaE3seo+M7JDka9+ePWCnA2Hg9AoFPDD8KR/0h+ePgb6ILMY1lmtUiPxuBRP/qxA",
-	"Wyq2mTM54gVbUjOYJf30HRNzvQjGo5OTYlZKZ45zv+PiujnsaJIPBkdxnqXwBzNqZfr7SSDYJz0JIhzt",
-	"s9GzZ49DmI35nqzonPXJ+RTwkAAjZiSlCvzg1Tlg71ZbVP8JQbPfnwzM16PTOM+UzH5//ZdRfj7402K4",
-	"/Hb+p2S4OV4O8qfrb38cPPuvWduggq55D46f1SceBp96c9kzX/bUNV/1JEycpr1in4FOhWEJJHb72q6o",
-	"Xph9vTbrCmoFaiXV+bqZPtlTpbjPgv5gDNDzmY2dVkf8DlRVc2KDmUumbCYzdOeCx8ZyE3gDVB7HrDaR",
-	"oT+UmcyWoMNwoY9AR6af+DJfBuNnpxCiWHKBn4fFOA1x0Wex/wJ8+PDh3Dvo29chXtA0ZWLOcGuePj3x",
-	"GOmoxkJfA7qLZIymy99PAnteToIQY/e/n1RDnrC3Dl+SW2N026gsyIoXsMGb8/gADmAM0c8ZmbI5F6pP",
-	"ACOCRoX5LTIcGxGUPU6k2gZmNZ+jQiLJlJElTRjJV6DRmjdA3DwIAxuFQ07rYpzh6BmsYfHZzENrlpme",
-	"/vdP570fae+vg97ZVe/jf/xbcC8Wo0p/c8OEvnjZvro8cRMFeQLQVbKRObhJQ2KlVQ2pCjJijD+JfDll",
-	"GX4V9ck5mWZyrSBVIII3v5N5FrOIKGb4w7DGhnCtWDrrk3NhBuBHymEw3AXGJoIrwudCZiwZwyhtBMNs",
-	"WnPQMWsTcq0QKh0SahiUUBJlTDEdkfVCKpjngiJ4EEdMBv2JcKuHS14unyFbD0bfu3gZ3FXsL3nXcWWO",
-	"Z67Z0ug6sLGcQ7rCRSeD9k3lUg3K0SQMUDnYpFtqjB5QZqCO27WdUBo/UoQnZnU3ROoFy4hasTQ1eqKc",
-	"EUrev794aRYdz7GYCil4TFNQZOw2gHBJVbTsKeCBcObsKOlWWu/bhM2/ZWwWjIPfPSkzhp7gr+rJxUuU",
-	"No4JQNh8TZNvqWZruqkgCj9X9Air5PwH6BO1BKRG8knHKFybJ/W0nduwklSxu/lbP2Fhv6m/xQng/JsL",
-	"fn7xSJG8itFN/JQeiNgh17LEy+XwmZ4KD1LoqX5w4PaKE7dtmPbpJ97ZDCP9mvoAhAMWpwn72UXeBsDq",
-	"NmwBNezqpYGfeLClcipILPMUQetTc7xliiW4SHXwF+CM8DD0YBf2uCi07EeqA961HeF9wJJ046F3EbVr",
-	"HF+IDXZjysm5ujZcQOeUe86OBUtXQLgqhPUAWvmA0F3U8V72UAS5A1r2NgysGPVSNQ6TprrsYIcgvPQy",
-	"JL7EBujMCnkY6eYQsRjs+gZgsYeKuRLtu0O6eRDbe5OsFU7cJ4aSqZyDNOGa5CJBXa+QXTyBDdMO8b2H",
-	"lI+rPe0j51/U8LUPxzZC7mQbAJA5l0ltX3348KFXN+u2ba66FXjbCeu8B4F1paN96HtZBVU+CJcW6ik6",
-	"qjxBnaZyjerogoo5nl4NzNYB869BnHbNvfrKB5v3ViDYxsefWYaMcBTOGHbkKKBZB1Ji5trvIsKrAi71",
-	"oGyl8hjYScxB4+GFBgpwMjfLOjzrsMMo8YoL7DiNijoEt2ELuGsPclVGfBvWAtu7OqiE0B+a5p62rzHj",
-	"zti8Tt1vh3wdQPAmlmrXrOvvfTBmczhlGEaGhi6i1mC+TRzSAdNtwHl2zbb21oczKmTKKkxEtCRzfoMS",
-	"9B1mydby0w7jJ1mpybCDo7wCDmbY1RyxXc2rCXWGUh5oaFdjD1P1YER2ljTXqszGs4HEquJpxbsNmpZ6",
-	"k5DrPrnMNtbgSKl+SGO7jsE5YIH/ASRWA/EDWxiD/jLjfz14btWkmX3VH8ywCRvogV3t37cE7x9aNy2w",
-	"CbVjFJNmvkLooJiz7PGX0E3fi1UmzRgMf74o1+OApWkGbneRtxERvw1rodpdPVTCwg976qypQqNJaSkT",
-	"MBIqsfXnJMJwcEQU3SiyRizqFnjHATTtgEns3rctI3hQ8jzyMSQhwJRorFlGFNNmH9u5klgmRmfxfF5d",
-	"seXa7i5D1dv2tH3q9racnK1HZXZUnrEXEKZvxrA2paMUc/+KClXUYf37JFL5imWKJSyJxoSSRb6kgmgp",
-	"r6H0T+jODSvsILCK0o5ESUa54GIeQaxlIlwdLGoMJrlascSPa9qRQA9Yg4OhBQ8+f4T8GjtekMguToQh",
-	"FybyZTD+qa1WVL1qUrVmEOVXStM0dT+VVTC2VnyYFvjkRp67nTDEDYrE5ZKCwcdGhMcv9AMRouZKvRHM",
-	"BtLkzCxZURMMDE9zTpt9k3DTZskF1ei9WdLVyrwC+ks17drpL82P+OoQisl0PigFc8856db+JIoy9ywE",
-	"zroe/cH86J6EkFvXk+/Mj/jkbRisMsM7evPaxmSAu8NACvZmBuCUbcxd6Wr7ox51dj3qTWVnrwUpdz3p",
-	"kxJQg7UCLDU/WBXqBxJ7IddGic4VMyerDbofn5VB95P+EM5VS1JuVeRKtZYmPgEyDg1DRudWoQFuGRMb",
-	"s7eRXq+XIqj7ZkX/kjNMteVmtn2MLrpI6PHg7LQe0G6wjV8Wpgs9kQvNUxRPQA4mEnhXd2jzaHhydDrY",
-	"Ed+8rdagaSxCujaHYYSlaaK+J6JstZqPbYHeMpT4U5X4lbdVJl72I6d/ZjEwxjlWymoT+DxeEFtIi1Dt",
-	"B8ZR5wotIHo7iYZ7kKermAxNEo6h4LfeZrOo6LpLV7B1cQ41tqenSNROZ/bJCsoNSamY53TOQnLNVhry",
-	"swAxaf4Ii9MOkIEyLQ9wZcPMGFOmU2CjlAtmtZ8KfSxA1du+zxyBWvEYk8m7YNfyu8m1rW9H9Zw7UxYP",
-	"7CZhK89ul004iJdeg9sCprdPy0uEV9Ym77Cf/kDaCOFJ5lbsACLdOIsLLyTudcTBSZFu7Klaaj2CLtkY",
-	"UohFQiK7ChGAsIzG5nAsd9iN594I2CddE3SQNrhT0rVLGTPFay4AbwPz8OUMHvg7xYyVKNu2W3lSNaGH",
-	"XmG6CFU1J01KFS4E5oksH0cAr3cIPKVLIA6MWBHFRcxK/BCoDiH5s+QCAW61M6qCI4Jv0nSP8//iJUBS",
-	"28JuxHWISrqtiXEbVmvK7drfr+DhH/DZ2yIpZVczV3bqwEU3ulubhpnv8+73+Ob2HVIjdDmhOl3cy9q2",
-	"0jcIKW/RWarBqDE5f/fi4sIir94LHsuEEWEEbsptrbOvXr/644vHIUllTFOyohnKfEy9JafHnjAPiZDk",
-	"L7nUTIUTEcvl0szb2C0JV6uUboDtlbUlCsPzpwb0/aMn9REeH1bxW8cVVj5qWQlfm+vkJ9StkaNKLwlw",
-	"1nOPeRZyXdRxQU76+zJIbM3Mbf1WbdLbEoXeVFaoJguQxCwJ4dBeMWlWokr0k+ZR2yC6l+jZAuSEk576",
-	"8IkaptYVGpQyZVQcyJvWXtpXIjf4DYhbkMufUxunveIsTYowftOaXKUUzyRaeHRhMSvOnbZTbvcKl692",
-	"S1xg/ppnI5Rcsb9by+RsMHxMuNASDoGpTDbPYfVb0UTUxhPRlW3YuIBrqpSqBfL0boylvwJuuJbm28nb",
-	"5VoxmjYknxhOhRLEoiKpc3R9MXAUWMhAIbC8L628Kb+w+6OaclErcuXlskD4CpPZzJ9qITPTm62j1XpY",
-	"VI6uVq8RZoYkLHVenDGJzF+RWQaYMZ4JLHlOohQoH4W+iydjFIqYF1WqsX6NInGun0+EU7yuZjzVLIvC",
-	"Mh5hVLUFSxMbjFC66gEyowjCAN9ZKja2o9bplpXt2hBuyoJKKFllctrCEi5DpcsGlNcV+09e7xYBtsu2",
-	"jdcGkz1H/CsXQM4S/Wq2Tp9cJAqx5dONh4wBX5qckRuWKXOaPrVJLSenIx+AD6fgXjhZ/2jMc9QQSq6r",
-	"6bjmo49PH/TOaG/28fOz217x9/Eefw9Ht000e71e1h3sIg+BAxCrBfOqaxUZUkDXpmgER4Y9Y2sL5Ori",
-	"wCZH8Hl/t1gKXZ+KxRnTD9ivXxisbdubGT5ScJb1yfdYbiJlM01kXjnTighFG1/54YvmKywe6ZGqgI6K",
-	"LeRld/ln/XC086xXsWx1ybTQ6jmKpGIkEHpOWMwTpvaiY1klbfsUq9rtcxJXip8ugRP623XJ4S6hUYwl",
-	"bFuWUoLUS7cdxh7N/c/adftfgBB/p61Wo7+zB7YS36sq3NTJvOpKtASW1StH7+l2+FBYCZQnfVKmUj8H",
-	"u8Gc00zFdNWQGPt5JPyE/l2OniVTmi5XphlP9kmMKIoldCnrFvezzqRmBK+4aNHRyxIL9zZ6XCBfkykz",
-	"2pQiWvYbWwBOPT83xK2Om1CFbq37Ay5B6Uj1SVj6yOm4GDx0WlH9xG65Q8G8bnvCWGONXQC01V43uq/V",
-	"GY5Pnj4+zFSwb9hlCkJNgxvQ/bFBxRwkr9kNqJQrRrUxXbCCoy4YwBpidZuxGU+wec3duX7OVGpYSZCC",
-	"tb9hhIkcny6w1agcDM0yugluq7nSn7tTL9x+sMpKcadOKud1tq5K0Wd3s5LfZgwyhc3hqbOckfWCia25",
-	"qCUiqMmZXSqz1bjB6C0htWYjbY9HnJydeeGIY29x/XiN80p32+xtuyu4M9u0q1VRmZ0eIRmhIkFtannG",
-	"exmbsYxhdaw7vbrdkeCc6ZbohSPB22FtkshnzfZsanwA12maMsJBN5hxXHUvJO/dI/UPFaCvlmafyWzK",
-	"k4SJaui+vXR3W8nqeunl1hLEbTVpl0wvZFIrAteow+nXoWyr19hWrbCluBwKo6uEZ9rQp1puzcMphI1a",
-	"Vs2iM50lWNqKdFQhTW0Ggxc97/SMYgpun7xIGc2qMRn0h2IswSg6NimbUMHWLu3BxoQg1NDiKy0Dp1td",
-	"mPaxw/yAiIXY2w1o39XGoj/Idocm1X6elJHJieyTyBgIEH2hRbmX5ySicwhwQYiGJksuIrxmTtPZzB82",
-	"FHAJA3jc/GsebV3FRv27O8cl7cj75EKrAg5shw/njrB5vXN+w8QWS2TbImIoYqvt8IxoSYajZ5WwMIaV",
-	"zeqGEOGiGUsI+0RjnW6Ip23sMC/q0rz1PJa7w6iwBw4yRTwETCe3ARon6pMPDq3mXVY3lbl+3hlIFZBY",
-	"9YsGI6aMi7kdoQ1I3J2hl04B3xqkg4e+mIlh77/rHyhgEEJ1cJzBt1/cnYzbpFBZf7LOy2Ux4GqZ8jUG",
-	"tbTZXhaOUzMdDjMu74tb2Nc4LdXX3a94h88ehIqolp/bd4N5JGnssw8LJlxlC6NaQ4Qd89OQYYoidvfe",
-	"zm7xyXoh4V4F8PZ32sxNwIensbpRVcznCnW6N+bL6qbYByn0pVBBw8HdYUFuGu86TCa0TZ27yOOoIt6A",
-	"hQ7LmskZUzK9AZXMqnYfO9962W4zvREMp20xLdtJlvmfEPecZ2g8JjyzCEQ5I+usKOZbEFFxMU9Zz7ys",
-	"5hU8mJL18qb7chVIudvwc01WLb2umlxgjGClyXAwcN49FRKZJubLouTrXs4DDxhSeg6Gg4broMZexfCa",
-	"HPKxqX05CLdRliGWVPE9AgmdcGlM9/3li5D88OoFOTo6OsMdUehFin8iM7MFQA0kCZ9zhHz6Tqtt5TX9",
-	"6JJh+p6xA2s74mllQ5iPXohpMkk+H9/2zD8j988l/jOu/DOZ9M0fp7c/tkaWOsoy3knHRYHru3m3RRX3",
-	"P2P2jyK+b3dCF2qeq4kk5XVolNoyG8wo5ijJyY8sk/Ysb9apUHTTcq5D0NdeqtnCMPA9yRhNEIbqun2k",
-	"CDTdjUodVJGprY6gxvWenSMxEkkzERKENkEKh4jT3F6SdP+hVO4f3UqQh3lfMY89Z07WC56ycvoPMYo6",
-	"2KJCgrbVad/ArXCSwuq9r1G4ryp4sIkG2oyz06CX5jQhTzTOM64370xfOBEEkJ/nCFnAT6/cmvzhw2Wj",
-	"hHI9IwBYK3r75t0leUJzvXgCNfmj0ObazWRGohJhHtma2SCuYUrenavFkBdar3xj2g2vJfMUwhfeeBS6",
-	"W9mnVSozlqkxYQAGgrt56jUqsN6a0QfB790nLyBCTjjGdTFQbrSgzUQYi2WDoFSICWP+kLtOQdV9JAt6",
-	"wyoBYRcJtncFcU3mTFuQ4CyVa5sl7lVjhbfgcbDkpS/GfOBKZ1TLTDl/TOFLsU+Bw8X7Efwt9jcGsY+a",
-	"Q6fIQXifpcE48JYSdo7bS+brEeawcTGTbXaadeKRhKlrVNBsjTXMtVaELacsGRcqvbL3pGGdzNAOvayj",
-	"t0TEL+YpIUzIXenOxUQAeIhRYY7w0O7J6cZWpp6Iifjd78groxsRpdlKmW+G/cqGVXwu8lVEllCNtVzH",
-	"sGVbg5NIoVldLYI9EaM+gSyWMj1kVzKLn8ViVRxYGyRYTNO0PxFHxWgtiSIgmCqO+7D2+5PPhdF9+8Rp",
-	"bJHZ9ZD8znV/Io77JPr2m442lPecER9ZD4jyDnJH1Q8LSRRjiL8235U2OvkKHG3oZXuMT+kF4xmR62Kp",
-	"+wRvE/oKGajFdwgtLU2saoPOI0SpTgRm9BdqAvvEjSYsgd3HnvODRMeD4ygsNMiUXzP0KpWBPQFxP3AC",
-	"AjCFfINrURY/p0umcMOhG1HbAr5Uk5QZ29dippyYJVZEL8H7hcQIi3kawYjTDAmjRiSAMoDVKBiUR7bZ",
-	"jI7gEOyDHYxDw6gpuGBt+IQkMs7N68pYqnlhR2Js9LhPXoJUMhwTxTJhUQj3y9QiMM8nIgKj2q4ORlbR",
-	"tVsGt+A3I05siRoSlUGhCKlXrZXUjDKGDrhHUyWR1NH/6lnNuHeR+MVPcVu4jfqcUGAYltkhSIn5adMN",
-	"VPYsinzYDr4Cd+zpMUmZRlA3mhETITOy2KwWTKjHQPjoeDCIQMR4NZy31qqLjkejyBYQ1Dtznl1J0Ylw",
-	"i+dlQUMdUUCQKhelB6yt8tCtffInmuauwvTaaNAYXc2Y3dQYzGZJ3/Co2yogb6IiSjuGSGzkrgPCHgC+",
-	"jLWuuHKlSyOvEkNxnlvV3VVNRF/6RLxmawhLquKaoSRhCYGYwgaKjpn3MowxFLexCmaLsFrPkmOAt0aS",
-	"mb+/4+7Onilk8RpjVRnZgGFkBLkvZcZCB+xEpy5WAazW0XV0aC9yPSYzCbWXuJ6IkhKYCGiLpGKdV+e0",
-	"kIJhrCHCIrsQJJGYoQiLX0A+KuqBC+KmHGqwkthoNka5cpMHYxn5IwEi2C8yRtqM5VYjGdn3xwhxnND0",
-	"/cXLAp1Ygj1TuWZZD/BURkNHdUhmeiIQ98kzWDyzd8GJBikUpq+bpzgShH6CdpPymAkFim0pUoyqsDJW",
-	"WG/UH5SlUL3vjL5aFqRHKqmw1BPcyYZjs376MpdZWZS3r474d7a/s99/TeNrBmFQC14NxsGgP8QBAPJl",
-	"xYNxcARfgRNgAUqZryEZzU2qFq/1N59QFoJa0VIhjVZgoA2dAvHs3KmpuUXhPu+Akk4ErFVLRu5x/6g/",
-	"CsuwpacBRw7pFz0GweuAjVrKkCjpVUZyZUbINNcanGwTYbSytxeFuk3WMrtGdj0v+bk643XlemtXEWZq",
-	"dKY0IXQFRZIF46ADWZSx1QYFpFqCYIB6hbC9igP6IgnGQSrnF6LEI3wtk23Vb1ureLrLK3YVhKhAH/cv",
-	"BNFo5g/oU2+9XvfMMvbyLGXCyM7kfiME4PIdh2fb3NbrEddLDI8GgztSd78aM35O+v5Dr7ZqLbPh30uR",
-	"8flCg+FzjNNo67uY7hOvYi80Ge5u0laJ0TQ93d20VmgvDI6HR7tbNWqGmXYnu9u11zYJg+PRaJ/GLeVu",
-	"bsPgZB+qtlUKhbZ7zLalepfv5QjGP330z5BvWcNqM+cBnWNyXq4XwUfT3rcKu0U7pk378IcSadByAz93",
-	"2anmrIXTFdHKRia6jESQ3q9f/fFFWFcUpGAT4TQFKdJNn5yXe9loNTvQBc8b16+41qgG2MLYVnJvistI",
-	"jUoN2imcBULCD3OmUbsqi6R75p4reD+Gl6MpCz/bcxk06iNSBxNFzhy008RxuVSTyB3jYDHZqzaitgNA",
-	"AWDklzkBquCU/QVVvd0ecnb4pebw3l2ltN/Q7eOtwrUoCutfhnKoeN2D/+s1Aw8WrYOz3a38ItS/SeP7",
-	"S2OUn567rV0Wp/yG/dW8fN6KCrGqPlVQz815dC0FjG7pVEcKNXRRsCZsBXd9SFHU/2SpYgAH1DTTlT7W",
-	"CHIw1jl6mdqEzpzp74zFy5QK7q0iyeudTGuTDPdn26JBu1Zk5wqOF1cb8yCuPYT9Dt+ZW7bXRXUnwLT+",
-	"09tiCyQIbjJMuWrdYb5cK0yhSgDET+Fo2Rffs/vviF9amP+XzEtt5ksqyJXilX+HDfRgoq0aSLP41o+A",
-	"76jEsIpfGpopBKjAWt4mDjNGk81ueRiNBoOozKooarJaFQzT23EXOPcClhEsrkUhxnRXYeGWst+68hCL",
-	"XGsu5kYqrkWfvDFa3porRqKTwVFUOhpAr42qsPkoJJGPG0dXuFfbTzGRlDdzG9GMdSCNXj0R1YKy7oYW",
-	"dQ3aaxsH/sBown+tormkOyz9r0Uyfxmd4d0C3O3+Np0zXWyVTvmuy7uFW9kG5F3hWBRsXQCqsFYEhCRD",
-	"jDhgoc4+sVXNbZUBonjKhE4344LrwC/NPDspgtIEUWjjGhUndBkdKe9TbPNucaXdRcnVu+U6AGflI0/w",
-	"3q+u8oDeg/aSOrxj837OnpLue5RLrl9TsReQrUDSVTLgmji2BnNB2RKbH9u69LXaqe62zG2VU+EZeNdv",
-	"B+YXPTC/40q7VfOY3n3zEarEtHlt3lQi5+VtxxA5RMeN18CdjbAfSO2mAIdTSFz+sBHQYwzdGK1wIopb",
-	"xagmUsQeFpiSWZ6BZ8TVI2xh9tgrzHcvfwbH68h330LVUglw/3OsvfUXcG3sOx0nGvaeQdFgW/X1NVUW",
-	"gF4XEN5tsVuFhHvuVyAofnNz/OKizUioQkC1yjZPo/FhO1tNWLt5IXqs1R5AcvImTUrx5JzEFEt6T0Q3",
-	"eKgAHHVo4548u5ducTcpUIHp31Ui1BpvkQ6/sLF8vBdL27uK/qWta7o1GaFLhbiTfl1cPGvevqI6boGs",
-	"fi9vrJrvGBLclpE5UCLyt//zf0lkU2vsJ5deYz9iik0UgrWuNFuBX5Mg9lFmJGMIDYToy0QUnYV+T8ba",
-	"th25YSzphswlmdL4mmhpx+NfkIswhhBwWQ65YrO+uJkFGKcTsaDgMigwd2ekmbZuK7uWFWmK8BngOBxu",
-	"1aY1cN0nL1KpoJqiGy54bwEQ6pSsAnikNE9Tm7xpYedj7wKQVT5NoZJcm3TKvWyMeylcLj1qp7uuJf3j",
-	"Dt671tZfIGa/73Te4nNfSO9yjCvY2sHC/gml7V6xqJYbCH/T1f4OJ8sLlFG0fm/jXdQ2H23dqcK9a4Cw",
-	"nRC2HotCiHpVv7xj5ivAfauKbYvJOLosCSzYY0KVu1WlBwhQSAdXKLHRCgZEAITJVKUGujNoze8KCmwD",
-	"+BVewjXJcmG9ycYSRok8Ea6up+lpQzIG1ZPh8MKszuI+AZZYC3oh1wBplTNtr6OYboovl1RsQEuF5AAQ",
-	"+uAYNnZ+fyLcOYKOaSEsOK7MMtNy5c3pue3C4jYAOtpOXgRJYDYKQCh+tgUMfgbXO/kZ4MPm1T9PxM+9",
-	"Xq/4v3k0wroI5GcSlVUUzMeS6MVtLQh6tmW6oDfy71/lQtAlSx7/u+mirGLvuqjVrWefdFGS3pyuOAas",
-	"hGI6KOummI93rIziuoMS7jAcV+7djYYJW6C9LO1eErgo6+76saWrTU9eqet6X7Wi1tDYgeQjswKIwfXy",
-	"jAFYCUcKJZHerMwbLageSD3NdbEuABoWhCeAMccMIVA3MmZ3kZoIRBF/R5XuwRB7Fy8jMjc7SwqLm9Y2",
-	"+Ubo0AGgrRPb7iYuoDgRHMSOVyyk2mpYMBa4+sisHuBwohFkNmBWkdnBZptOM7lWAKqPYDTvZJ7FZo7n",
-	"xNYrR0ogchk31fDEw3IbrvVj4xj+Nu1t3MXV6kbcc4HXtAsvjI7p1g7gIDlU27H0KpHajgIIXYcCfDC9",
-	"cnPMpYCa/6iHAjQctxtkd7B1WFRotnsYGPDDgmrM5zBLgJBT72oo5KoKT1RkTaFsoDx/juXHnEgpp4bV",
-	"Mibi3NZYR6nloO4gegBD30dluFFoqZJXgLovcJhbbiMROUsM3b3LSwB5q/2qCCA5Y5u95CnEZrsgunae",
-	"C7Jh+nm5pcxv+D0vCyxb678NVwXrXt4tdff4A1UoVqyJtEMpNWvyBOjbw1c3rtzc7/bZcsR4iN4FT1q7",
-	"SKsrRIcc4YqnqD658FnDsoTHEaC3jlCfbHaHAggkOiDfajLFuqQZlmvxrtx57ktC5FyMPUlg839ZZbnl",
-	"+uG9tNYXnoOgeDNO736K62ivJfiWarbG6o0H67qm6R4LYV91aYvhPaiK/M4dF/Ym2KLAXAFu4PfztXSp",
-	"1X4ljU63qO8EqjtA4abALMFTSJcfhD1rC9coZFy5vAnAyVKrhEK1GswfsomDK2wB56u9hnCdcc3IkivF",
-	"UAuHkx/Odvik1zzuDAYXbslfQTS44nHbJbY7nLWHFze5c1C4u8LKryAq/JtneO8wsme9L0tucuKprHhz",
-	"T4dwazj6PEl8q9JmO2E0euw+Njyl4OqdbmxVRVLcOVP0YwUWCFyu/LtSH0E6gaKQQIBOYGfEYi6zkKVg",
-	"+wqU1krhzujx2DqZjTLslEWjAHtzQEW2dNKSfXy07iZYihddrLlQ3UHx74vbog530roicnuGxWt3D941",
-	"Lt5o/gUC4/vPyG6kQlDuPZmyRasq7DaBMfkg0/dfVuus3gD/m3f27yDdz5PEk4latkXVPfGO7zbTQOne",
-	"icVEY938rdD+cnn7UGgFy6eAzLcvabk7xCY4iaRau6ZfJkID5tfMtKOomvVntRTFtJeulm4O3+lr/cAx",
-	"ekK99zk/dfOVRRmv8vhphT8pujHKcVmVpK422TcVJG+ZnY0c2oPv/CIsE7upg3xWHNMewXhLh28zOWWq",
-	"gHmtUqohyQ7dd7lQng/K68uCR28/3v6/AAAA//8=",
+	"7H3tchs5kuCrILgb0e3dIk1S1BcdE3tqu92n2W7bYcvj3W76RJAFkhgVAU4BJZrjUcT+uge4h9gH2ye5",
+	"QCZQhapCkRQl98dMT8S0RbKAAhKZifzOz62pXK6kYEKr1vBzi32iy1XC4O+Lyxdc0UnCYvNJZcslTTet",
+	"YeuCKJbespSsuV7ITJOLy1bUuqVJxsyDUxmz1rBF+XXshketmGnKEzP4klCh1ixVhKaMqDXX0wWLiZzN",
+	"iBREL7iy03daUStlf8mY0tc8bg1b3d75eXw0PWkf0263fdrtdttn5j/d4n/mVUpTnanWcNA9j1qa64Th",
+	"a73V6M3KfPl0lcpJwpbqqb/Yu7uodXH5A1dTKWZ8nqXV/b9fKZ0yuiQpm2WKKaIXzK75K0Vu2IbIlCxl",
+	"zJIwWJalqT3YXC0YubiEqfiUedM/BCa9gQeT426/BJPqUkKAKT+D0Hl9y9JE0rgRNFwRqgnXiiR8yXUY",
+	"ELKYpRkKlZkOgcA5jNHpxhxwa6jTjPkgOSqBpLSoEDy8BxAYb1Kp5VQmDaBw6K7kkukFF3PCEsXCEFm5",
+	"qZrhMUnlDUNySYliQnsTZ4J9WrGpZvEhYDreDqYy5riVEpamMm0AVb4dBNRbplZSKPYOAFNhKsICisgZ",
+	"0WtJVpxNmSrAhEsbkn632x2JkWC3TOghUZqmeiRiqumQfB7BMkat4aiFP7SikYFrat98zWP4MYfGgPa6",
+	"7dO4O2mfTY+P2/3Z+eykG3fpYHIKYzWf3jBdG9ab9Wn7dHrE2ueTk177mHVnR/R02ov7fRgG1A9D5IoJ",
+	"yp/OV7otlWr3+t0JLkprtlzpUWvYuzPb4fGQ7LOqYS+02ZglmsK8Uyk0Exq+vVpQcTNq3W/+/v7zk43M",
+	"Oved/yg/ulgKFnyZ+f6hB7dkStG5mfDzqFUbPDvqtU/ZYNA+N9N0p71Jnx6dD86OH3TqNdhbAEWjFlfX",
+	"lI8sUY1a05RRzeJrig/3u/2Tdq/X7vevuufDo96wd9IZdPu93umPo9ZdNGrNuOBqcZ0yqqSw6C1XMHNW",
+	"bHOVyuVKX2t5w4QatYb9Xh9WZW50zaXwfrm7G4kWEOUVXzKZ6WY+rnjCRAMH13ZwM7uKeUyE1I64uSBm",
+	"zCHsiW5nT4MSeyoWFuJL7ldgS9MpU+rKQKYMA/hKRXC7U3iIAPzITKakd0yWXGTa51CfW/gYgrk1bLHN",
+	"HxeT76b8Nf/j5fu/XvZe8Ut1udSrH59fnlz++X/+6787//Nf/92KWuzTiqdMXXPRGp53u2abs5SpRT6R",
+	"SvU1PgrfXNs9TRhNWQq7eL6gYs7eUKXWMo3fImirHFbqBUvJyj5UOtEsTZnQ1/lvw9ZUpimbarKQqWJk",
+	"YvhVumlFLcHW/mNK01Vi7iNC7fw3XODN+FyKW5YqalDvldQG0Cu9lzA19UYGEM//+VpIfU3d1HU8jCVT",
+	"iIDwDApT/gSHoGLfFzP73sXob9l7a1iWaN4GQA9YxA/IxsIHSuxmSxACFmT3r9hUiphMFzSdgyQ1S+WS",
+	"9Abk9VTLiREnizddAc9reBF8afZEJ0bgp4JwcSv5tCTGxExNU76CQxu2LsmaKvvqmOi1YQaGcvJXF1C7",
+	"xLnI4LTXM6tcp1LMcWmZ0nLJUguG8rK+2SCy2GceAobI48itYYAf9zt49D+2olYZS44mp6ftU9rtt89m",
+	"Xdae9OL+9IgNZsfdE/Os4fut4YwmikXFveJPsOVWARi8+Oa9oLeUJ8j3SixqwYi5PydUwb5iuQ7RSzy5",
+	"zrwpKkSST1CQCvDqQwjjZG9J+4V7a3llNSKprN0A5Nsl5ckVrTHsC3fQdDqVWfDKYmbotYaxZTCkqGkI",
+	"NxiUW+QWrG1GERrHKVPqELX0vEkt/bY0NXELq0HBX7cBwf9mNNGLyvaTBIiHJSWO4N7bkjcw9FJolgqa",
+	"VGE3o1miQfjOtdkAALkbfX/cOCrpoV2f/HHOZlUifytu4JYmPH6espgJzWmiylv5YLhH+JZze4AJrqfe",
+	"DBWaKB+50bQMVNycOY86BBeOS7jQK3FBsyxSXlYAFvXVe2B5Q1O6ZJql1fOFBRtGnm7IKn+oGTr+M4X1",
+	"phhqgJCJGyHXwsBnQRWh9iUwpYENHKhqDX/KZ5eZvpaz69RIK62otZJwtGaDaCe4+3h/iJZu4zJiIUT9",
+	"rTTCs3jIg+ZbFMQC0qFhNkpxMFlRDdtnAo0GTRBFaa6CaVbUs6IlRwaMy7ZQhWkPYcaTXZjmFtQIE3zA",
+	"g0cQELh0AIO//vtCoiRjPyYguoMvAIiUCsVR1PGh8dJIFkbnJ1qSaSLVdowoZikRGcoJZEqFAcJcosBS",
+	"nvYQQNCmeygHhL+gZmgUTxmQfC/nl+KlTKsWHbhOX19kekH6na4R/pY+LOYpFdqpMh673kMHyZS5Dpag",
+	"hMb0f1mjdWcql8WCwpKsIn989/qVvwy4WgMT7bEQ864faGI2xsI61yupay+0OLB0A6/tKVbpYSLjjaMD",
+	"KRjMg6zVaNHvr162zw7BgV4Tt8x3QooF1VCgvmoAAornqlltEDGYcFGyLKDx09+RqB6V9+LMP+TC7QY4",
+	"JF2tGE2VVYi4InKmmSCUpMwIXag5rhd8ujCjUzIx86QsYdQox0Yo5YLEdKP2gERuRKpBYosBrIAESu/3",
+	"B8THu6iV6/t1peWCLFnMKTG4BWKVXLEU920Z3iqVcTYNmcgLLTmkydQmKoxOKNiDdu29/hD6OSvRz0lB",
+	"P69ydb9Jl6ms/g7h9FJmIq6zDW10ksjcfWYnBhdUA0BmMEFInRES/QLm8yF7PS3tdVDeq3ttcJv4o92h",
+	"WcOVvEDaL230naazGVnQWyMIrRIevC3tLq61vM75R+ncBVszpYk1+Todxl6iloP6loKvDlLipk2Xp92h",
+	"uZrz9YWAUtmEAc4bukkkja+k/N6wiDJwXt+ylJwMyL/zbwJQWeHQay3ldQKDSyIE3B5LukHgnhwfH52Q",
+	"yUYz8KYtpTrEkdZlPgh6njZv90G0lMQtpgaC+ooBBEzEBj/gtOrmDUWX7igjssJnS9DYwgK7w2630+sf",
+	"DY5PfgTo3NM+tT/PK8DSKta43bwVtbJV3LT0QW/YPTX3WL8H95gReEqndNw+Y71B+3TSm7ZpbzpoH8Un",
+	"k+70nJ3Oel2Aq1VdgmKJASzK2ZZWEqp07XL+3GiHhvllwgyXTxK5rkcIpDJheHdTojSoeyFl0zyGpk87",
+	"jYfDr0WCBj6YawQwGLUApyeMUHXDYjiwQ5nbSYmePWQ2O0M7WL6oGi7XFm5A8g6sJt9kalP1JEiypGJD",
+	"EjnnAihQiuD9hnaX64mZwmdybgK7R4ydWFOu+UFGiN7Z3nY63BOxK6rBwV8wggCU4pokmNCVliuQAynR",
+	"LGGrhRSsLAg2U3L/fNjtdcDyDuRg3RVu4c5/Uh55DoQ0MCNPj4wWWBWDjtvntNtrn8bHx+0zQ9cnMyMG",
+	"DeIzdt41z65guqNOt9PrHXW6T/tGkTSkcp2pBrqtvA7ols5RJvxB/pUnCX163OmSr/+j13tGvuci+0Q+",
+	"nZ1cnwyekJc8ZTP56WlvcNzpojwZAknv7KrfHfaOh4Nu5+S41z8qg8TKr40wOR12+8OegebguNcrwWTa",
+	"o91293TSb59Oe932ORvE7eM+7U5P46PZSa9XwKTbG8aTs+FgOHw6ONsOlPr7SkB5wdTNxWr1tN/pka/5",
+	"63dPUH58x+fi/arBGxGy+D9QjQtdP3u6PX51N5BcoTHj8Ounuu4Drh8E6HO0gFTPD761t3qAC1qVIzef",
+	"lIS9QqzD35+RlIFlhGsy4+lhgs2kSba7spYYt5QaAyyvtdj5B64XYbXY/EJos4/zV4JOy3zxf09K+sdf",
+	"J51UUOS1YDXq+Ol3ThOAoLkrwCj9lmWKNfgDs2C4HYZSpAx/3WKUN7AzdxuZsJlMWYdcapVb/3PD9NBI",
+	"d2BqmFN+UFTBtMlMDRsksNIwD/J2YnDqvaCZXjCh+ZTWAi5eydzcXYVIVhlXggpXnn1FMBY7b2lutD+E",
+	"8R417RmsKZXV1DZeXTBuXmWrlUw1i39gMadXMMiHwJuEckE0+6SDMMiHX4OhCC3UjZam3Gmu6Q1Df/HD",
+	"7Euzko59XEDE25j3ijBYgnsA6AApbon1+IBKBbCHpuiKmq4LM6u6z/F+gtr+ZB+B4mhOS1lDyp9owmM4",
+	"kZeUByLWl1wpsNEAMOvHfpuPv57hBCFr/CRl9EYRStIsye1M5m5M6VSHHZ7m+DkGV3vOTlzGAc5O2Hww",
+	"9KiAAMl3UMOM+jYN8D4wevMml5IrRyiXSym2udPXjN5ce7+XwOa7zKXIYbaUSruppWAqDLuyYcADX/62",
+	"QyDYa4KgAYO/0Rr0yju9M6BbMBqzFNMlwLJbD4QyYCjoVaEboGz3NrxDka/fvnxOznu9bmQuLvihd9w5",
+	"7vROngB8kFgM6axWieF4XIqnf1YgPuZo5nT56YItqVnMkn76nom5XrSG/ePjfFdKp45yv+fipr7s8Sjr",
+	"do+mWZrAH8zI2ckfRi3BPulRa4yrPeufnT3BEEnzPVnROeuQiwnEpYNv3NqWpGDlPeDsVnxW/wbe/z8c",
+	"d83X/ZNpliqZ/uHmL/3sovunRW/53fxPcW8zWHaz0/V3P3bP/nMWWlSrad/dwVl141HrU3su2+bLtrrh",
+	"q7aEjdOkneMZCJnoT0Rgh892RfXC4PXanCvIWSimlffrdvp0TxnrIQf6lul0czGzQSDlFb8Dkcjc2GA/",
+	"sjINBv3QJXMWJjCzqWw6ZZWN9PylzGS6BKGOC30ESgP9xJfZsjU8OwHf4pIL/NzL12mAi8bA/Q/gw4cP",
+	"F95FHz6H6YImCRNzhqh5cnrsEdJRhYS+gdBZkjKaLP8watn7ctSKMAjpD6NyrALg1uFHche18vAS4BXP",
+	"AcHr+/gAnhuMNZozMmFzLlSHQLAbalnmt7Gh2DFB3uNYqh1gTvMZCiSSTBhZ0piRbAUivnkDBAC1opZ1",
+	"nyOlNRFOr38GZ5h/NvvQmqVmpv/z00X7R9r+a7d9ft3++K//3HoQiVGlv71lQl++CJ8uj0u2akghIBuZ",
+	"gX8jIpZbVTIGgEcM8SeRLScsxa/GHXJBJqlcK0jZGsOb38ksnbIxUczQhyGNDeFasWTWIRfCLMAPcYHF",
+	"cOfRHgmuCJ8LmRpFACLG0fVokNZcdMwqydyoDpqmOiLUECihZJwyxfSYrBdSwT6NSgEcFVZMup2RcKeH",
+	"R14cnwFbG1bfvnzRui/bX/Km68pcz1yzpZF1ALGcJ6lERcfdMFK5lK9iNTGD8EIc0sw1+o/IM6wlugmf",
+	"rP72lSI8Nue7IRi9rlYsSYykKGeEkvfvL1+YY8ebbEqFFHxKExBlLCKAp7PMXPa1Lwtw4+lFATm7qmuI",
+	"nmrmN/+csllr2Pqnp0Xy5lP8VT29fOHZFZp2j5fRl9z8rvstsPnCmvOgvd+Z0cgDgNd+Q+PvqGZruilF",
+	"hn8uiVFWxvtXEKcqebC1HMiGVbgxT6vZo3dRKbdv9/A3ft7cflt/gxvA/dcP/OLyK0Wycq5F7GeWQqQB",
+	"Mi0WeymFPs+jwgsN9yRfkDfaucARWqZ9+qknmsBKv6F+4NQBh1MP39wF3lqg7F0UCMbaNUst7uvRjspJ",
+	"YFOZJZg7NTG3e6pYjIdUDeKF+EiUBbxwMXtb5krGV6ohTHd7ps4BR9Kc17ILqE3r+EJksDs3iFyoG0MF",
+	"YNMrnl+wZAWAK6ciHAArP7B/F3S8lz0WQO6R9XAXtSwb9TIGD+OmuphgByO88hL1vgQCNCYnPg53c5kN",
+	"6ET/FtIbDmVzRdbGDu7mpUo8GGTBtJAOMZBM5By4CdckEzGKujnv4jEgTDhV4wFcflqeaR8+/7ySJ/F4",
+	"ZCPkTrKBgAdnMarg1YcPH9pVrXYbclWV4LvGcPQHAFiXJtoHvlflYPBHodJcPEU7nceok0SuURyFhFfA",
+	"slqs6QH7r4Rm7tp7+ZWPtu+tAawbP27WEuQYV+FsAQ4ceUjpgZCYufG7gPAyD/N8VLJS2RTIScxB4uG5",
+	"BAphsG6X1bDSwy6j2Ktxs+M2ysvh3EWBoNQ9wFVa8V1UCXTYNUEppOKxYe5J+xozp43K78T9cKjqAQCv",
+	"x4Du2nX1vY9GbC6/ApaRoqKL0bawXz/16y3qSw/lrXIfKS+UeXYXlbzVOxGlcIg/olbSmKf2NYY2ijlL",
+	"nwC9Vh3mX+Deq0efHnAwtSDOXYCtvPXxgCsTVmJxREsy57d4v73DUhqVLPDDuJ0sFW7awe+8Kk9m2eVM",
+	"7F3Dy2nrBlJeqOiuwV4k7aMB2dk5uFZFzrv1cpfVAnv5Wo9+IdUKue6Qq3Rj1cGE6sc0hVQj5g444F/B",
+	"fVKLzwMUxogUmfK//rxcNGefWT0kZuv494HIksfWHPLAmYqQU+eqX4KDvherVJo1GPp8XpzHAUdTjyrY",
+	"Bd5auMZdVIkj2DVDKWbhcWUCuL6MSqu0lDGocKXAj2dkjLEKY6LoRpE1ZiBsiT06AKYNMTy78TawgkcF",
+	"z1d+gFMEQYV0qllKFNMGj+1eyVTGRqL0LJJNgQ8V7C7iKLbhtH0KFgoVH/wAll/QwhD9vTEq5EY1doWx",
+	"YZBzEK6L8bj8Kt+VrUxq2EaWsucQKFT3om8KXwVGZ+a1SqlLE+yQscpWLFUsZvF4SChZZEsqiJbyBopA",
+	"5tu0NxqEduCVRsZxSrngYj4Gb+9IuIqoVBGl5WqVC7++MxhmwGpsDI1o4HbDbB6qjJo/tqcyRqcvE9my",
+	"NfwpVDW0Wj+zXD2S8mulaZK4n4p6aFuLZ03y1KNaySC7YXDd5TVgCgi2PtZ8zH7JR/BR10/qtWDWlQ8F",
+	"xEheHRZsP0YYM6gUczNmyQXVaEBd0tXKvALmSzRtQvEX5kd8dQRlBRsflIK559wVFn4S7yv3LLjumx59",
+	"a350T4LTv+nJd+ZHfPIuaq1SwyD15pV1iwILj1pSsNczCI/bRtWlqbY/6kFn16PeVnbOmoNy15M+KCGQ",
+	"u1KKLyBbQkk+9E67AGxzPS/k2mhMmQJyW7oAoMF5EQB03OmBGGWBy61GVCrYV4+VgrIFhjTHF1Z+BboZ",
+	"Ehs/ZKNOvFnyAJPXK/qXjGG9Dm723cFIBxeVMeien1SDa2oE5FcGbIrkyoTmSb1KIRMxvLI52uKod3x0",
+	"0t0RcnFXq0a4C1NCdgsnu1S8C8nayE9jrGM47ngMz5Y2/BgKXCliA34qH2DpbSXgVTdRzCsnf2ZTILsL",
+	"rMgauk74dEFswVZCtR/4g2J7ZDNgtsO7twesG+s40jjmGOvyxsNgmwcTCIarXM0R0AkIXwKRUqKjq0wP",
+	"9TqQITK0Xo+vVMm1kW/cC6H18P2419+J7uXaktsR7RVbl+R/Hytq26hMHTr+pnqL9wD8BRFsncsXdeAW",
+	"UmkFpuyTvQA3JKFintE5i8gNW2lI2YdYfPNHlEsxEHMuk0L6VjaCB8N16ASOO+GCWdWldEA29cE7nDOH",
+	"msFIv9HoXWsXIbrNNYO2lnRwb8iiIFYHbOnZ7ViDi3jhDbjLA8D3GXmFgfuVzbusAn8hIUB4N26QsDCG",
+	"mrNp7uBBLhNZyk02VloqpFlBl2wIVWVETMb2FMYQ3mvULRcheQ9svPBWwD7pyrUFlSR2EnKY35st3nAB",
+	"kZywD5/joyC3k+Fb3r4N3QoJpB7U7pWeHqMI7vh4IZojrxxbOh6DVuNiu5UuQjxhxYooLqasiEwFkTAi",
+	"f5ZcYOh0ReIoRajCN0myh1x3+QKSHUIRDcRNiBq2LZN2F5WrRu/C75fw8Ft89i7P/9w1zFVmPfDQjUwe",
+	"0hyyfd79Ht8cxpAKoIsNVeHiXhZCpW8xWalGIqLi5x+Si3fPLy9tTO97wacyZkQYhptwWw7461cv//35",
+	"k4gkckoTsqIp8nysxkJOBh4zj4zi/ZdMaqaikZjK5dLs2+ijMVerhG6A7JXVEXMrxk+1pKqPHtfHxKuo",
+	"HBk8KJHyUeAkfCm9kZ5QZ0KKKkycQFnPPOJZyHXuO0JK+mUJZGrNB9vmLdsa7or8prqYCHUgDSdmcQSX",
+	"9opJcxIVQah+1daA7tXmCKQIwE1P/ci0SraGqw8uZcKoOJA2rR68L0eu0RsANweXv6cQpb3kLInzCKm6",
+	"lWCVULyTaO6OgcMsWWZDt9zuEy5e7Y44jyav341Qhc/+bvXM827vCeFCS7gEJjLePIPTDwZqUhuqgX4o",
+	"Q8Z5IoBKqFogTe+O3vdPwC3Xwnw7eJtMZkbHgbRGQ6nQZESUOHWGdlTWKiycBcPyvrT8xrODIn6Uk/kq",
+	"dWC9LEmIDMC8cfOnWsjUzGZLzQYvi9LVFbQGYs5hzBJnnRuSsflrbI4Bdox3AoufkXECkB9HvukuZRTa",
+	"FOV9aLCkoSLTTD8bCSd4Xc94olk6jgpnohHVFiyJrSdR6bJlz6yiFbXwnYVgYycKbrco/hxy0ysbr0fJ",
+	"KpWTAEm43McmbVzelDRxebObBdgpQ4gXykC4wNQCLgCcRWKBQZ0OuYwVZi1NNl7QIdhI5YzcshTMPqc2",
+	"XfL4pO+ndsEtuFcKgn81ZhmvaKsVGdd89DOfuu1z2p59/Hx2187/Huzxd69/V8+TqpZQvYde5LkeIHp1",
+	"wbyCq7lZHuBaZ41glrJ3bOWAXKlEQHJMa+rsZkuRm1Oxacr0I87r14oNob3Z4VcK7rIO+QErhCVsponM",
+	"SndawAJQvOQXMnqoqQwaxwKweubMfHYlEDcSsymPmdoLjkXh3O1bLEu3z8i01B9gCZTQ2S5L9nYxjXwt",
+	"UWurYaZazfcw8qjjPwvL9j8DIH4hVKvA3+kDW4HvNd6oy2RewU1axOxWm6vsaXb4kGsJlMcdUhTpeAZ6",
+	"g7mnmZrSVY1j7GeR8Gvn7DL0LJnSdLkCZ268T85ZXpeoSVi3IZXrVGpGsIldQEYvqhk9WOlxUTiaTJiR",
+	"phTRslNDAbj1/LQ7dzpuQyW4BfED2hw2JJHGLPnKybjo+XdSUfXGDnRJM6/bnopcO2PfJFxb0hnRkvT6",
+	"ZyWbKdpczbURgfmHpiwm7BOd6mRDDC4anYhcVSpWOIpBx61NptuDRKt7OAvswXnlgzYHI79buWdwfPrk",
+	"MHXHvmGXOgsVf25Bf8EBJZWWvGK3IBavGNVG/cLC5DonYqtMVvXeuofLVv1ozoR36l5N04ME5f2VO8zz",
+	"+3SJo/rFYmia0k3rrlxJ5HNzZp7DaStw5Z0/EzmvsqbBzvPeoum/SRnU0QDPTZoxsl4wsbVSQxGSWOcu",
+	"TWK/1RpAcS8yLgwibfdmHZ+fe86sgXe4njsrt6w32x1C2NW6N+mHRcNxUbtlnDvAalvLUt5O2YylDIuy",
+	"3uvVYWOIcwhYoOfGEA/DQtzUJ81wrRF8AM9pkjDCQb6ZcTx1L1zE63b7qwoeKXdgmsl0wuOYiXJYSbhD",
+	"T6gzTbWjSLCzRqjVwpLphYwrtYdr5eX98uqhMuShItyBmsbIjK5jnmoDn3KVXy+GJqqVviwXqasXaGss",
+	"VxYqaFWOsAypQPWi0fdy0pWSBOq30wMCCSpkttubX+3cU17qd0y7ts2uDAT43rTt+SjFlLkQjme2DAsm",
+	"+Y1Vqq/HnfureV4ITaMZHSuBdMjzhNG07MBD4zk6noxU7BZFBVu79EPrQAS/VMCwXsQ3bLV328cOMxpj",
+	"QNTeNmP7ruAByrD1m2o/X9lcfrHskLHRJsFVR/Oqc8/IGKoMI+sf03jJxRi7jms6m/nLhjpyUQuLEkct",
+	"eDRIILaqSMPCJmxOBZ4GNeJAm2N80twojFKQycaRCITGahurE1BOD1RX8irQTYoIRpl7mJ87mv3YIexU",
+	"ojBsoC5K+LWl99VUvGXWFJYPCyzfyzCcKTELwYVaaHmpRPfRyVZNXna9lulNXr8PbFa450TO5ywmXESY",
+	"g0gVKRcAz61LBm83AXGvhjHl0tiPCC6HPGRtJGWsivQJ02LjvHwjMAQpmOFpaVTEpFIdoTjJLdZ2nHnI",
+	"VeYOIngjvMgU5AVbMCki0wwKUPW7XU/f2gq8fkA9CKmrHmVUgFtCzNJmABcK6gixm1rB8XtHp1iWhOVh",
+	"XUaX5UsAamEL58z5beh2zO1R2/ACHdIVC9LeYVKubuaOm1cGQlz2shZ5waeNdxwEwo47JMenotM0VFl/",
+	"1hjrIqCswM/qL54ww6hxhdZnfP9rdOlsJFvjKOChL2YFQokVU6cPuNYxevlgV7BvYkJobL/7i2r8VUIr",
+	"WviUm4utMe5AG/Syga+PcqE+NLRs37uq0M53v+IdPntQ4Fq5GPej3kbWcgAXkb2GikvlUdDZHT5ZLyR0",
+	"Q4QLp9GsWY/J8xRyt6rKheJBpxkxX5SRYp9gzi8VuNnr3j9y023jXYNFCE1vzqLvUVTuEsay70Wno5Qp",
+	"mdyCjmk114+Nb70Km4ReC4bbtmGH20GW+p8wryxL0TYW89SG/MsZWad5i5wciIqLecLa5mUBCeQgSFab",
+	"PexLVcDl7qLPFV619KaqU0FCNVOa9Lpd54Axwl0Smy/zBhh72Ua92L3CMNrr1iyjFfLKl1enkI910chl",
+	"TxmlCNz9JfcQgNAxl9p23189j8jbl8/J0dHROWJEbp1X/BOZGRQAGY3EfM4xx8L3K2xrNuAHABiib2u+",
+	"rGLEaQkhzEcvCmA0ij8P7trmn7775wr/GZb+GY065o+Tux+Dzv+Gmuz3EkCR4fqeuG2BH/vfMfsHerwP",
+	"+wlzMc8VRJXyJjJ6VZFtb6Rm5OTkR5ZKe5fXq7Qpugnc6xCXg4agEMGgipQyGmOOhpv2K0Vg6O6UjW45",
+	"bSNo57ahw1yKXSsxHEkzERGMPgU7gJgmWVzxIB28lFUqlyu9D0Ae5335PvbcOVkveMKK7T/GKqrxcCUQ",
+	"hE4njMDBiL/c1vRQjW1fUfBgFQ2kGaenwSz1bUIdjmmWcr15Z+bCjWC21UWGUWX46aU7kz9+uKo1lLko",
+	"d/5A0hq/ef3uijylmV48hU53Y3NR+99ac844slnFM/N7kaY1tg1bFEbgC2nrH4BwNBK8aLvSIRdOb3QF",
+	"SqEHlDO0rUsmEjAsRWSSaeAj+Y/OBGY4DEblAXzB2oX5Zzn8FlqvfLXbwSpQZgTc3R5wFLq22KdVIlOW",
+	"qiFhEDwK7X2r5eLQNmeEU/AxdshztLZwjAPCwCojkm1GAq0o4J2GGCJ0R7uOiapqJl3QW1YKIHKRQ7bd",
+	"MNdkzrQFxCyRa1uwyesLAW/Bu2nJC3Os+cCVTqmWqXIm2dycap8Cm6v3I5hc7W8M/MwVm26ePfg+TVrD",
+	"lodXgMYOsc3XfUxi52ImQ0qjdZGQmKkbxBdb7hgL6yjClhMWD3P9wiKTrdgf2aUXFb2XiJ+Yr4xhpVa/",
+	"JlyMBASbMiqMPBFZDJxsrFNkJEbin/6JvDSCGlGarZT5ptcp0Ynic5GtxmQJfSGKc4xCNDbnt0yhjl9u",
+	"xzMS/Q6BHFad9/vclcrq57BaeQvOBgE2pUnSId+gEdEabKORICRI5bk5Ulk/vl9Bqmag7IzEUQ4FC/ox",
+	"HITKZZqo8vvTz7ll4e6pE0vHhpqgghLXnZEYdMj4u28bxlDedpaKsWUoypNW3Gl9WEiiGMM8IPNdYYgg",
+	"X4OpD+18T/ApvWA8JXKdo1CHYKPjr5EwA24JGGlhbeU3tJBhtsRIYFmoXBZin7gR9yWwkaFn4SHjQXcw",
+	"jnIxOeE3DE1nRXCGgNgNMENCgCT5Fs+4aO9El0whIqMhU9sWJVSThBkFnzsOincJsffQEkx8CIwo36fh",
+	"8rjNiDBqWA1IPFhwDjJSlbPvW4BDwAZQBi4NI1/Au2Nd4CSW08y8roiHMS9sqPYxftIhL4DbGUocT2XM",
+	"xhG0pq140Z+NxBgsB/Z0MDoGvUZFgAL8ZtiUrUJJxoVjf4zQK5dDrUeKRC6AnCZKIqjH/9G24n/7Mvbb",
+	"OyBaOER9Riha21O7BAl9A6BfgUKVHI/aTvA1RD6dDEjCNCYXoa40EjIli81qwYR6AoAfD7rdMbAur0vN",
+	"1nLU40G/P7ZXsN5ZOMc1TRgJd3heKR3olACZDMpFi0HOh/KyLDrkTzTJXA8d8HtghEzKLFJjQBKLO4ZG",
+	"Haqg4zaPtBlCNM3YdRLGGSCNhiqXz405GWOvnFcunFj9xMkdaM0fiVdsDaElKu9QHMcsJuCu3EBdYfNe",
+	"hu5Lm80AydjYZsKazxwBvDGczPz9PXftfidQJcRo5MrwBgwFwmSrpUxZ5BIM0HKNhb7LnUIcHMJtfIZk",
+	"JqG8KtcjUUACywvYNhDYycJZZqSwzfDG2EZkjHIY1D2Aw89DD0tihwvESTh0mSBTIzEZCdJtHiwCSB8x",
+	"AMF+kTISsggELQFIvj+OMZ8Ahr6/fJFHyRdJB4lcs7QNcb1GDUExS6Z6JDD/gKdweAZ3wVIIqXxmrttT",
+	"XAmmIIDUlPApE1igsWApRgRZGVWz3e90i24H3ndGKC9abiGUVFTIH+5mw7VZZ0RRK0XZbCNfzOl4bRnf",
+	"2e+/odMbBqEsNomiNWx1Oz1cAERgrnhr2DqCr8DSsQBhz5e8jEQoVcA0/40NR3BC9dC7/akIlUWmpQSF",
+	"qvRiHylHlGD2FXdCcmZzRp41JD6MBJxooBrIoHPU6UdF3IQnf49dXPr4CbBnF4avpYyIkl6JVFfRzigW",
+	"GuyNI2FkwjeXubBP1jK9QaK+KKjevs1cQC5Mq0QcrkB/Dh9bkHBipLgkJnQFDWQE4yCV2TwZK58KKBaA",
+	"2hJUMyeFCgtcwajU7pSUyz81l8osS2E+w5TAFQ+XMxgWEb1zAeEybg1biZxfiiKm7RsZb2uwEWwU4NoD",
+	"7ipyVUoB2L/CVW2Yv6BP7fV63TYI0s7ShAnDu+OHrRASeO65PDvmrtrypNrFpN/t3hO6+9Uf82vu7L/0",
+	"8qhgrTi/KFjK5wsNCt0AtxGaO9/uU68pCAzp7R4SLsU26J7sHlqp5R21Br2j3aNqZYnNuOPd48IF+qLW",
+	"oN/fZ3CgZuNd1DreB6qhZgQwdo/dBkrQ+qak1vCnj/4dBpdBcReYu4jOMUE904vWRzM2v1VsJ4jwtfKt",
+	"40POVpOz39JlUUgalqnTJPHjq6yGY1MJMWJfYa0o87hdrBHvIsPDY08XpChegkXA6NL580suMs0aOOPr",
+	"zJYH8yl4sLUVVdFK+ItSSqkU668Dd8oGSBuN9xH8YiVzW/5LCdm+FTHa0nZjm5UmtqBbIbME7BXUxfmU",
+	"pZRAHGlFbLkoo6/T6YvoNjP7KYnpRllbJdqXNvk4uI+PuvgIKieQigwxhihf1Et0m1nNZZ4pNiQ3jK2K",
+	"AlBmGSjMT+j0ptAn/FKFiVQ6KvINcFpPaRoJ1JosRfS6nvlWgenW2TNxqOvfJ5X2X2Mkm0xhciPVrrvY",
+	"rQSLBUDP9ScbiaKhd1HQKlPW74VDsEKlr8SuJVTb4ExhJC3XVYNJj3hx1qj5OwHIvBOOoBD+JlIvcCYt",
+	"y02/yUWxVVo+85y4y+8txa+PQ8zEnuq7HLkPl7f2kwgqMeD7CwW1gX9/Qo0XJF70xEGPxJfk2aFeBL+L",
+	"N7+YePMd083JA1uuH6d0mQXNQ/Ft/2musSL7N1fSLAe5ZWj7NWwkKvNyjDyH2Ks8BqQilHCl37kFlPvR",
+	"NsSpFI88xV6hTQU9vQdtY1vsy/0gSveBtaNXgH2wTOl7RcA4rlpJDaxHwNS4AdSkscnPbqlGJV+XwnC8",
+	"Isiuy/a2wsfwDLzs55L+DmMhv3mZ8XuudElo3Idsn34u2rPe2drDLNSNGpQW6mdYbDzCDmooIDJVnHsy",
+	"02P0+OR2KrT7f6WIXIuQsMBE7AsKv37tY4DL2ol/ttHU34m6Yvtz7kDA+zLpouMxVFP2XcnNGg/W5vTT",
+	"popEBoMeFcMtdyUQjdALpnMsiWFEZlf2Doyur17++/Oo6gWQgo2Es0VKkWyMxJwbigwG7sjSf2YrOe3K",
+	"xUeD6wbaOYCTzFCbXnAFUryQ8MOcaXSdFE2OPV+u69c9hJej/xt+tvI7uMuOSDXbc+x8vXabuC5Xz2js",
+	"bPTgDkWHAguK/QryUX4e82o592V/gbk6bg95v/el9gDRW/sv3T4eFPLzpo5U2RN6AE/cg+NUu0odLNh3",
+	"z3eP8pvI/q4LPFwXQP7pxeiEBYmE37K/Nsr9F9YkUDGbWAiQadHMgkIPTGSsMVuBlUKKvH8fSxSDNGJN",
+	"U12awwa9jYQLIQkxnTnT3/NbJphSrQcL8PJmJ9HaSnb7k20+IOxysHuFqArXPe0gqv15heIt6HVZxgTY",
+	"1r95KLZAgCCSYV2vIIb5fG2XCb0Twosf2MMx4udm5r46/TNLtf+QWtV3zCpV4OTexg6X7KkfWBoWTd8y",
+	"GwC0KZtFcoExt9M6XSo3mEwyXdeXyIX1q9f6FvkiXWGT9aqPBEW0aalXw4NEtb3bnoX7Q+xPKk3j9xDd",
+	"GvTHkvg+YUyUkv++FMWVW379Lsn8EuSOuITU6RU8C5B7ymi82S3+jPvd7riocpU36bTkiSWTEZNdEBAa",
+	"QI1Wiq7dGyHXKvLccvCtKzm+yLTmYm6EIMMPXhulbs0VI+Pj7tHYM7MYNXZcLmM0jsjYr+ODYa1eHzDF",
+	"ROyiJRVIYtgY0KjRI1HuMGoXRNUNKKuhC/ctozH/rUpiBdzh6H8rgtiXURHeLSB01kfTOdM5qjSKczb+",
+	"b7u3IA8S9E3PWH8c0hYijB7Gzo0dYpuQ28rVRPGECZ1shjnVQYwp88wiYyh3PY5sjHIpoLSIdMbOJXQe",
+	"jofgSl/ZzfwGPA8e3Pfon3uQ3yFP/X2I2yF49L97HX7lXgedE4IjevcNWHyDkvDrUhZMnjuD0i3aab0B",
+	"7m4EfCCVxv4ulyl2NWkNgx5iGLZRAkcCb1sMXZdi6hUvKEJEXY+rkFTsNXt6kEzMxa3k090tb0Pdpe4h",
+	"EAdHfwFL5r7bcaxh7x3kA7a1415TZStmVBmExDXvZBLuud8Ao/hdF/jZWZvhUDmDCvI2T6LxU/C2Wqws",
+	"8kImiFZ7VL4gr5O4YE/OJ0QxanMkmhMB8+TBBmnc42cPki3uxwVKdUXuyxEqg7dwh1+3x/cf2JhGt1ZP",
+	"aRIh7iVfI67YkksrqqeBtPYf5K0V8x1BgpdibC6UMfmf//v/yNjWArKfXD0g+xFrAo0j0NaVZitwYxDM",
+	"j5YpSRmm+YKzdSTyySJ/JqNt24ncMpZ0Q+YSIliJlnY9XryotURFkGPpstBsmSpudgHK6UgsKJgM8rDM",
+	"c1IvI2y7BRZdDnJvOUSLu9x2W4eF6w55nkgFHbrcctFUKcjFpROy8nBgpXmS2Gpztk7G0JbAFFKTVTZJ",
+	"oDtRiDtlXvmYhxkhbT2nndb5QL2aexjrg6O/QKjovtt5g899IbnLEa5ga5fi+XfIbfdyPdscnauiNPfv",
+	"stovaLf1WrbkVfH2Ftv8ygmNIty7WkEFx4StxSJnol4nGe+a+RpqOKiSbovVg3TRZlKwJ4SqkUDLWhuy",
+	"uaF+pUKOjVowBACBV1yV+uo6hdb8rqBpKySyw0u4JmkmrDXZaMLIkUfC9YozM21IyqAjJ1xeWIYu7w7O",
+	"YqtBL+Qa0tPlTNukkckm/3JJxQakVCggAkwfDMNGz++MhLtH0DAthE1hLcpiabny9vTMTmHDtCANPAxe",
+	"jInC7A6ImPqbrbj6NzC9k79BFoV59d9G4m/tdjv/v3l0jIVcyd/IuCj7aj4WQMfZ8gIGtvULzEb+5etM",
+	"CLpk8ZN/MVMUnZHdFJVeyOyTztscm9sV14AF080ERXl18/GeBdTddNAWGJbjWgi71TBhm/4W7YILAOet",
+	"gt08th2qmclrn1qdq9IoFQa7ghdjcwKYT+8VRoT0Z1tefKw3K/NGWyADQD3JdH4uUABAEB5DvQivZnPK",
+	"LBapkcCKAN9TpduwxPbli3FeRAnTjLQt0CN05IoZWCO2xSYuoFkEXMSOVmxUupWwYC2QS2NOD8Luxn2o",
+	"UoKVhwwGGzSdpHKtwF07htW8k1k6NXu8ILYHLkICE5cQqXrHXl0GQ7V+KAxGu1SLRYEcBjt3GdT24IWR",
+	"Md3ZQfRXBkX5Lby8LCkLASxDAU2dYHsFcsylgBQlmWdUW3SDxCO2jvKunxaHgQA/LKjG2iwQ9QvO6rxk",
+	"t6OqEk2UeE0ubCA/f4btYBxLKbaG5X1H4sL27UWu5cpWAOux+UwgDNcaX5RqhKDsCxTmjttwRM5iA3ev",
+	"IT7kx2u/jGvqHPxFfFOeK4X57vNMkA3TzwqUQi+z+Z4XTTut9h8Ko4Rzv7h86+6qe/sfqEK2YlWkHUKp",
+	"OZOnAN82vroqldrWITszmPIV4yV6nzSmfChW4m5y0SFFuGrPqkMufdKwJOFRBMitjWEAyICAo0Oga4Wn",
+	"WJM0w/rS4Apz15XHCZFy0fckgcz/YYVl66i7kugc31tqfe4ZCPI3P0amb3+vI/iOarbGbloHy7pm6B4H",
+	"YV91ZZsTPaqI/M5dF4yA4z5v+JMHN/CH2VqaxGq/9G+jWdQ3AlUNoOZ3mcZ4C+nig7B3bW4ahepJrroJ",
+	"hMVTK4RCeW2sBWSLgK1wBNyvcKNhNU9GllwphlI4Njoxdzt80ms+bXQG52bJ34A3uGRx28W2G4y1h1dj",
+	"vrdTuLkk9G/AK/y7ZXhvN7KnvS8LanLsqSjR/UCDcNAdfRHHvlZp6w+hN3roPtYspWDqnWxs8yXiOhIV",
+	"81iGBQyX58n3tmSellD/2agCYAR2SizWJRSyYGxfg9BaaqQ2fjK0RmYjDDth0QjA3h5QkC2MtGQfGy0l",
+	"i2xpxFdsnr7mQjU7xR2FP8RI67pe7OkWt6881C9eG/4FHOP778giUs4o995MMSIoCjskMCofVO37h5U6",
+	"kfifYw+H362zvwR3v4hjjydqGfKqe+wd3222gdy9MRYTlXXzt0L9y9XghGLMWGIZeL59Sc2Yy+dgC8xW",
+	"EbT9wsr1UbUCDtb2syUy8jIzRjLBtte2+iEEBxuQNLSLsIavQLufCBMzC3uIbx22BuMpmky99zmDdv2V",
+	"RV+z/J4KxkkpuoFCL3kp4qp8Zd+Un01gd9bFaG/Ii8uoqOZIXWxoyYLtAYwHJnyTyglTeTzYKqEakm/R",
+	"zpcJ5RmrvLlslOndx7v/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -14,7 +14,10 @@ const (
 	minDistinctBytes = 8
 	maxExpireMinutes = 24 * 60
 	maxDBConns       = 500
-	maxGroqTokens    = 65536
+
+	// maxAcceptedSecrets bounds what every access token is compared with.
+	maxAcceptedSecrets = 4
+	maxGroqTokens      = 65536
 )
 
 // examples are secrets that stand in documents, and so protect nothing.
@@ -35,6 +38,7 @@ func (c *Config) validate(need Need, f *faults) {
 	} else if fault := secretFault(c.JWTSecret.Reveal()); fault != "" {
 		f.add("JWT_SECRET", fault)
 	}
+	c.validateAcceptedSecrets(f)
 	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
 	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
@@ -55,6 +59,21 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	c.validateOrigins(f)
 	c.validateProxies(f)
+}
+
+// validateAcceptedSecrets wants of every further secret what is wanted of JWT_SECRET.
+func (c *Config) validateAcceptedSecrets(f *faults) {
+	if len(c.AcceptedJWTSecrets) > maxAcceptedSecrets {
+		f.add("JWT_SECRETS_ACCEPTED", "has more than 4 entries")
+		return
+	}
+	for i, secret := range c.AcceptedJWTSecrets {
+		c.AcceptedJWTSecrets[i] = Secret(strings.TrimSpace(secret.Reveal()))
+		if fault := secretFault(c.AcceptedJWTSecrets[i].Reveal()); fault != "" {
+			f.add("JWT_SECRETS_ACCEPTED", "has an entry that "+fault)
+			return
+		}
+	}
 }
 
 // validateOrigins wants origins as browsers send them, because they are compared as they are.

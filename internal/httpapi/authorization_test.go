@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,6 +28,19 @@ var operationBodies = map[string]func(*cast) string{
 	"logIn": func(c *cast) string {
 		return `{"email":"` + c.owner.Email + `","password":"` + apitest.Password + `"}`
 	},
+	"refreshSession": func(c *cast) string {
+		tokens, err := c.Auth.LogIn(context.Background(), c.owner.Email, apitest.Password, auth.Client{})
+		if err != nil {
+			panic(err)
+		}
+		return `{"refresh_token":"` + tokens.Refresh + `"}`
+	},
+	"logOut":       noBody,
+	"listSessions": noBody,
+	"endSession":   noBody,
+	"changePassword": func(*cast) string {
+		return `{"current_password":"` + apitest.Password + `","new_password":"another horse battery"}`
+	},
 	"getMe":            noBody,
 	"listTickets":      noBody,
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
@@ -41,6 +55,9 @@ var operationBodies = map[string]func(*cast) string{
 
 func noBody(*cast) string { return "" }
 
+// ownersOnly are the operations on what is its owner's alone: for staff it is not there either.
+var ownersOnly = []string{"endSession"}
+
 // ownedThings are how what a path names comes into being, by the path's parameter. It is the owner's.
 var ownedThings = map[string]func(*testing.T, *cast) string{
 	"ticket_id": func(t *testing.T, c *cast) string {
@@ -53,6 +70,10 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 			"Content-Type: application/json", c.owner.bearer())
 		require.Equal(t, http.StatusCreated, said.Status, "%s", said.Body)
 		return id
+	},
+	"session_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.newSession(t, c.owner.User).String()
 	},
 }
 
@@ -151,8 +172,13 @@ func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 			requireStrangersKeptOut(t, c, o)
 			requireOthersKeptOut(t, c, o)
 			for _, caller := range []member{c.owner, c.agent, c.admin} {
-				if caller.Role == sqlc.UserRoleUser && !may(caller, o) {
+				if !may(caller, o) {
 					requireForbidden(t, c, o, caller)
+					continue
+				}
+				if caller.ID != c.owner.ID && slices.Contains(ownersOnly, o.OperationID) {
+					o.call(t, c, o.ownedIDs(t, c), caller.bearer()).
+						RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 					continue
 				}
 				got := o.call(t, c, o.ownedIDs(t, c), caller.bearer())
@@ -172,7 +198,7 @@ func may(m member, o specOperation) bool {
 func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
-	forged := genuineToken(c.admin.ID, time.Now())
+	forged := genuineToken(c.admin, time.Now())
 	forged.key = "not the secret"
 	withForged := "Authorization: Bearer " + forged.token(t)
 	if o.role == "" {
@@ -252,7 +278,7 @@ func TestRoleIsTheAccountsAndNotTheTokens(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	path := "/tickets/" + ownedThings["ticket_id"](t, c)
-	token := genuineToken(c.other.ID, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
+	token := genuineToken(c.other, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
 	c.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+token).
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }

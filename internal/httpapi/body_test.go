@@ -71,7 +71,7 @@ func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, c := range d.writes(t) {
-		requireTaken(t, d.do(t, c, pad(c.body, httpapi.MaxBodyBytes), jsonType))
+		requireTaken(t, c, d.do(t, c, pad(c.body, httpapi.MaxBodyBytes), jsonType))
 	}
 }
 

@@ -26,12 +26,27 @@ func toMe(a auth.Actor) api.User {
 	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
 }
 
-func toAccessToken(t auth.AccessToken) api.AccessToken {
+func toAccessToken(t auth.Tokens) api.AccessToken {
 	return api.AccessToken{
-		AccessToken: t.Token,
-		TokenType:   api.AccessTokenTokenTypeBearer,
-		ExpiresIn:   int32(t.ExpiresIn.Seconds()),
+		AccessToken:  t.Access,
+		TokenType:    api.AccessTokenTokenTypeBearer,
+		ExpiresIn:    int32(t.ExpiresIn.Seconds()),
+		RefreshToken: t.Refresh,
 	}
+}
+
+func toSessions(sessions []sqlc.Session, actor auth.Actor) []api.Session {
+	return convertAll(sessions, func(s sqlc.Session) api.Session {
+		return api.Session{
+			ID:         s.ID,
+			CreatedAt:  toTimestamp(s.CreatedAt),
+			LastUsedAt: toTimestamp(s.LastUsedAt),
+			ExpiresAt:  toTimestamp(s.ExpiresAt),
+			UserAgent:  s.UserAgent,
+			IP:         s.ClientNetwork,
+			Current:    s.ID == actor.SessionID,
+		}
+	})
 }
 
 func toTicket(t sqlc.Ticket) api.Ticket {

@@ -44,6 +44,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.Unauthenticated:         {status: http.StatusUnauthorized, title: "Not authenticated"},
 	apperr.InvalidCredentials:      {status: http.StatusUnauthorized, title: "Invalid credentials"},
 	apperr.InvalidToken:            {status: http.StatusUnauthorized, title: "Invalid token"},
+	apperr.TokenReuse:              {status: http.StatusUnauthorized, title: "Token reused"},
 	apperr.Forbidden:               {status: http.StatusForbidden, title: "Forbidden"},
 	apperr.RoleNotAllowed:          {status: http.StatusForbidden, title: "Role not allowed"},
 	apperr.NotFound:                {status: http.StatusNotFound, title: "Not found"},
@@ -148,7 +149,7 @@ func setChallenge(header http.Header, code apperr.Code) {
 	switch code {
 	case apperr.Unauthenticated, apperr.InvalidCredentials:
 		header.Set(echo.HeaderWWWAuthenticate, challenge)
-	case apperr.InvalidToken:
+	case apperr.InvalidToken, apperr.TokenReuse:
 		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="invalid_token"`)
 	case apperr.Forbidden:
 		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="insufficient_scope"`)

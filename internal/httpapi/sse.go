@@ -33,16 +33,18 @@ type aiResponseStream struct {
 	reader *assistant.Reader
 }
 
-// VisitStreamAIResponseResponse writes events until the last one, or until the client is gone.
+// VisitStreamAIResponseResponse writes events until the last one, or until the client is gone or may have no more of them.
 func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 	defer s.reader.Close()
+	ctx, stop := whileAllowed(s.ctx)
+	defer stop()
 	stream, err := openEventStream(w)
 	if err != nil {
 		return err
 	}
 	ended := false
 	for {
-		waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
+		waiting, cancel := context.WithTimeout(ctx, heartbeatInterval)
 		entry, err := s.reader.Next(waiting)
 		cancel()
 		switch {
@@ -50,8 +52,10 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 			return stream.comeBack()
 		case errors.Is(err, io.EOF):
 			return nil
-		case s.ctx.Err() != nil:
-			return s.ctx.Err()
+		case errors.Is(context.Cause(ctx), errWithdrawn):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:

@@ -22,6 +22,7 @@ func bodyWith(t *testing.T, c call, name, value string) string {
 	good := map[string]string{
 		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
 		"description": `"A description"`, "status": `"pending"`, "content": `"A message"`,
+		"refresh_token": `"srt_"`, "current_password": `"correct horse battery"`, "new_password": `"correct horse battery"`,
 	}
 	good[name] = value
 	members := []string{}

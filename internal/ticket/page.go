@@ -1,44 +1,9 @@
 package ticket
 
-import (
-	"time"
+import "github.com/supportbackend/support/internal/page"
 
-	"github.com/google/uuid"
+// Page and Position are those of every list.
+type (
+	Page     = page.Page
+	Position = page.Position
 )
-
-// Position is a place in a list: the keys that the list is ordered by.
-type Position struct {
-	CreatedAt time.Time
-	ID        uuid.UUID
-}
-
-// Page says which part of a list is wanted.
-type Page struct {
-	// Limit is the most items to return.
-	Limit int32
-	// After is the last item of the page before; nil is the list's start.
-	After *Position
-}
-
-// The keys before and after every item that there can be.
-var (
-	first = Position{CreatedAt: time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC), ID: uuid.Nil}
-	last  = Position{CreatedAt: time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
-)
-
-func (p Page) afterOr(start Position) Position {
-	if p.After == nil {
-		return start
-	}
-	return *p.After
-}
-
-// cut takes the rows of a query for one more than the page holds, and says where the next page begins, if there is one.
-func cut[T any](rows []T, limit int32, position func(T) Position) ([]T, *Position) {
-	if len(rows) <= int(limit) {
-		return rows, nil
-	}
-	rows = rows[:limit]
-	next := position(rows[limit-1])
-	return rows, &next
-}

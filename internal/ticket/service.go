@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -45,23 +46,25 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
-func (s *Service) List(ctx context.Context, actor auth.Actor, page Page) ([]sqlc.Ticket, *Position, error) {
-	after := page.afterOr(last)
+func (s *Service) List(ctx context.Context, actor auth.Actor, p Page) ([]sqlc.Ticket, *Position, error) {
+	after := p.AfterOr(page.Last)
 	var rows []sqlc.Ticket
 	var err error
 	if actor.IsStaff() {
 		rows, err = s.store.ListTickets(ctx, sqlc.ListTicketsParams{
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
 		})
 	} else {
 		rows, err = s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
-			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: page.Limit + 1,
+			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
 		})
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	tickets, next := cut(rows, page.Limit, func(t sqlc.Ticket) Position { return Position{t.CreatedAt, t.ID} })
+	tickets, next := page.Cut(rows, p.Limit, func(t sqlc.Ticket) Position {
+		return Position{CreatedAt: t.CreatedAt, ID: t.ID}
+	})
 	return tickets, next, nil
 }
 
@@ -80,19 +83,21 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 // ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, page Page,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, p Page,
 ) ([]sqlc.Message, *Position, error) {
 	if _, err := s.visible(ctx, actor, id); err != nil {
 		return nil, nil, err
 	}
-	after := page.afterOr(first)
+	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: page.Limit + 1,
+		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	messages, next := cut(rows, page.Limit, func(m sqlc.Message) Position { return Position{m.CreatedAt, m.ID} })
+	messages, next := page.Cut(rows, p.Limit, func(m sqlc.Message) Position {
+		return Position{CreatedAt: m.CreatedAt, ID: m.ID}
+	})
 	return messages, next, nil
 }
 

@@ -30,21 +30,3 @@ func TestUnknownStatusGoesNowhere(t *testing.T) {
 		require.False(t, isAllowed(status, status))
 	}
 }
-
-func TestPageIsCutAtItsLimit(t *testing.T) {
-	t.Parallel()
-	position := func(n int) Position { return Position{CreatedAt: first.CreatedAt.AddDate(n, 0, 0)} }
-	for _, test := range []struct {
-		rows, want []int
-		next       *Position
-	}{
-		{[]int{}, []int{}, nil},
-		{[]int{1}, []int{1}, nil},
-		{[]int{1, 2, 3}, []int{1, 2, 3}, nil},
-		{[]int{1, 2, 3, 4}, []int{1, 2, 3}, &Position{CreatedAt: first.CreatedAt.AddDate(3, 0, 0)}},
-	} {
-		rows, next := cut(test.rows, 3, position)
-		require.Equal(t, test.want, rows)
-		require.Equal(t, test.next, next)
-	}
-}
