@@ -240,6 +240,7 @@ const (
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
+	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
@@ -294,6 +295,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeInvalidToken:
 		return true
 	case ProblemCodeInvalidTransition:
+		return true
+	case ProblemCodeLastAdmin:
 		return true
 	case ProblemCodeMalformedRequest:
 		return true
@@ -434,6 +437,32 @@ type AccessToken struct {
 // AccessTokenTokenType Always `bearer`.
 type AccessTokenTokenType string
 
+// Account An account, as administrators see it.
+type Account struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Disabled Whether nobody can log in to it.
+	Disabled bool `json:"disabled"`
+
+	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
+	// comments or display names.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+}
+
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
@@ -459,6 +488,22 @@ type CreateTicketRequest struct {
 
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
+}
+
+// CreateUserRequest A new account. Its role is `user` when none is given.
+type CreateUserRequest struct {
+	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
+	// comments or display names.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	Password NewPassword `json:"password"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -816,6 +861,15 @@ type UpdateTicketRequest struct {
 	Status TicketStatus `json:"status"`
 }
 
+// UpdateUserRequest A change of an account. What is left out stays as it is.
+type UpdateUserRequest struct {
+	// Disabled Whether the account is disabled.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Zero where upstream does not say.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
@@ -868,6 +922,11 @@ type SessionID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type TicketID = ID
 
+// UserID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type UserID = ID
+
 // BadGateway An error (RFC 9457).
 type BadGateway = Problem
 
@@ -880,6 +939,9 @@ type ConversationNotAccepted = Problem
 // EmailTaken An error (RFC 9457).
 type EmailTaken = Problem
 
+// Forbidden An error (RFC 9457).
+type Forbidden = Problem
+
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
 
@@ -891,6 +953,9 @@ type InvalidCredentials = Problem
 
 // InvalidTransition An error (RFC 9457).
 type InvalidTransition = Problem
+
+// LastAdmin An error (RFC 9457).
+type LastAdmin = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -962,6 +1027,21 @@ type ListMessagesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	Email string `form:"email,omitempty" json:"email,omitempty"`
+
+	// Role The accounts' role.
+	Role Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = LogInRequest
 
@@ -985,6 +1065,12 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = CreateUserRequest
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -1248,6 +1334,18 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID) error
+	// ListUsers List accounts
+	// (GET /users)
+	ListUsers(ctx echo.Context, params ListUsersParams) error
+	// CreateUser Create an account with any role
+	// (POST /users)
+	CreateUser(ctx echo.Context) error
+	// GetUser Get an account
+	// (GET /users/{user_id})
+	GetUser(ctx echo.Context, userID UserID) error
+	// UpdateUser Change a role, disable or enable an account
+	// (PATCH /users/{user_id})
+	UpdateUser(ctx echo.Context, userID UserID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1518,6 +1616,86 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// ListUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", ctx.QueryParams(), &params.Email, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUsers(ctx, params)
+	return err
+}
+
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, userID)
+	return err
+}
+
+// UpdateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateUser(ctx, userID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -1573,6 +1751,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
 	router.POST(options.BaseURL+"/me/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.GET(options.BaseURL+"/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
+	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
+	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
+	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -1600,6 +1782,15 @@ type ConversationNotAcceptedApplicationProblemPlusJSONResponse Problem
 
 type EmailTakenApplicationProblemPlusJSONResponse Problem
 
+type ForbiddenResponseHeaders struct {
+	WWWAuthenticate string
+}
+type ForbiddenApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ForbiddenResponseHeaders
+}
+
 type GatewayTimeoutResponseHeaders struct {
 	RetryAfter *int32
 }
@@ -1621,6 +1812,8 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type InvalidTransitionApplicationProblemPlusJSONResponse Problem
+
+type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -3996,6 +4189,679 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200ResponseHeaders struct {
+	Link *string
+}
+
+type ListUsers200JSONResponse struct {
+	Body    []Account
+	Headers ListUsers200ResponseHeaders
+}
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	Location string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    Account
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser406ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser409ApplicationProblemPlusJSONResponse struct {
+	EmailTakenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200JSONResponse Account
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Body   *UpdateUserJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200JSONResponse Account
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser406ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser409ApplicationProblemPlusJSONResponse struct {
+	LastAdminApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// LogIn Begin a session
@@ -4049,6 +4915,18 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// ListUsers List accounts
+	// (GET /users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Create an account with any role
+	// (POST /users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// GetUser Get an account
+	// (GET /users/{user_id})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a role, disable or enable an account
+	// (PATCH /users/{user_id})
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -4647,224 +5525,384 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 	return nil
 }
 
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx.Request().Context(), request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		return validResponse.VisitListUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID) error {
+	var request GetUserRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
+	var request UpdateUserRequestObject
+
+	request.UserID = userID
+
+	var body UpdateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx.Request().Context(), request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		return validResponse.VisitUpdateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3tchs5kuCrILgb0e3dIk1S1BcdE3tqu92n2W7bYcvj3W76RJAFkhgVAU4BJZrjUcT+uge4h9gH2ye5",
-	"QCZQhapCkRQl98dMT8S0RbKAAhKZifzOz62pXK6kYEKr1vBzi32iy1XC4O+Lyxdc0UnCYvNJZcslTTet",
-	"YeuCKJbespSsuV7ITJOLy1bUuqVJxsyDUxmz1rBF+XXshketmGnKEzP4klCh1ixVhKaMqDXX0wWLiZzN",
-	"iBREL7iy03daUStlf8mY0tc8bg1b3d75eXw0PWkf0263fdrtdttn5j/d4n/mVUpTnanWcNA9j1qa64Th",
-	"a73V6M3KfPl0lcpJwpbqqb/Yu7uodXH5A1dTKWZ8nqXV/b9fKZ0yuiQpm2WKKaIXzK75K0Vu2IbIlCxl",
-	"zJIwWJalqT3YXC0YubiEqfiUedM/BCa9gQeT426/BJPqUkKAKT+D0Hl9y9JE0rgRNFwRqgnXiiR8yXUY",
-	"ELKYpRkKlZkOgcA5jNHpxhxwa6jTjPkgOSqBpLSoEDy8BxAYb1Kp5VQmDaBw6K7kkukFF3PCEsXCEFm5",
-	"qZrhMUnlDUNySYliQnsTZ4J9WrGpZvEhYDreDqYy5riVEpamMm0AVb4dBNRbplZSKPYOAFNhKsICisgZ",
-	"0WtJVpxNmSrAhEsbkn632x2JkWC3TOghUZqmeiRiqumQfB7BMkat4aiFP7SikYFrat98zWP4MYfGgPa6",
-	"7dO4O2mfTY+P2/3Z+eykG3fpYHIKYzWf3jBdG9ab9Wn7dHrE2ueTk177mHVnR/R02ov7fRgG1A9D5IoJ",
-	"yp/OV7otlWr3+t0JLkprtlzpUWvYuzPb4fGQ7LOqYS+02ZglmsK8Uyk0Exq+vVpQcTNq3W/+/v7zk43M",
-	"Oved/yg/ulgKFnyZ+f6hB7dkStG5mfDzqFUbPDvqtU/ZYNA+N9N0p71Jnx6dD86OH3TqNdhbAEWjFlfX",
-	"lI8sUY1a05RRzeJrig/3u/2Tdq/X7vevuufDo96wd9IZdPu93umPo9ZdNGrNuOBqcZ0yqqSw6C1XMHNW",
-	"bHOVyuVKX2t5w4QatYb9Xh9WZW50zaXwfrm7G4kWEOUVXzKZ6WY+rnjCRAMH13ZwM7uKeUyE1I64uSBm",
-	"zCHsiW5nT4MSeyoWFuJL7ldgS9MpU+rKQKYMA/hKRXC7U3iIAPzITKakd0yWXGTa51CfW/gYgrk1bLHN",
-	"HxeT76b8Nf/j5fu/XvZe8Ut1udSrH59fnlz++X/+6787//Nf/92KWuzTiqdMXXPRGp53u2abs5SpRT6R",
-	"SvU1PgrfXNs9TRhNWQq7eL6gYs7eUKXWMo3fImirHFbqBUvJyj5UOtEsTZnQ1/lvw9ZUpimbarKQqWJk",
-	"YvhVumlFLcHW/mNK01Vi7iNC7fw3XODN+FyKW5YqalDvldQG0Cu9lzA19UYGEM//+VpIfU3d1HU8jCVT",
-	"iIDwDApT/gSHoGLfFzP73sXob9l7a1iWaN4GQA9YxA/IxsIHSuxmSxACFmT3r9hUiphMFzSdgyQ1S+WS",
-	"9Abk9VTLiREnizddAc9reBF8afZEJ0bgp4JwcSv5tCTGxExNU76CQxu2LsmaKvvqmOi1YQaGcvJXF1C7",
-	"xLnI4LTXM6tcp1LMcWmZ0nLJUguG8rK+2SCy2GceAobI48itYYAf9zt49D+2olYZS44mp6ftU9rtt89m",
-	"Xdae9OL+9IgNZsfdE/Os4fut4YwmikXFveJPsOVWARi8+Oa9oLeUJ8j3SixqwYi5PydUwb5iuQ7RSzy5",
-	"zrwpKkSST1CQCvDqQwjjZG9J+4V7a3llNSKprN0A5Nsl5ckVrTHsC3fQdDqVWfDKYmbotYaxZTCkqGkI",
-	"NxiUW+QWrG1GERrHKVPqELX0vEkt/bY0NXELq0HBX7cBwf9mNNGLyvaTBIiHJSWO4N7bkjcw9FJolgqa",
-	"VGE3o1miQfjOtdkAALkbfX/cOCrpoV2f/HHOZlUifytu4JYmPH6espgJzWmiylv5YLhH+JZze4AJrqfe",
-	"DBWaKB+50bQMVNycOY86BBeOS7jQK3FBsyxSXlYAFvXVe2B5Q1O6ZJql1fOFBRtGnm7IKn+oGTr+M4X1",
-	"phhqgJCJGyHXwsBnQRWh9iUwpYENHKhqDX/KZ5eZvpaz69RIK62otZJwtGaDaCe4+3h/iJZu4zJiIUT9",
-	"rTTCs3jIg+ZbFMQC0qFhNkpxMFlRDdtnAo0GTRBFaa6CaVbUs6IlRwaMy7ZQhWkPYcaTXZjmFtQIE3zA",
-	"g0cQELh0AIO//vtCoiRjPyYguoMvAIiUCsVR1PGh8dJIFkbnJ1qSaSLVdowoZikRGcoJZEqFAcJcosBS",
-	"nvYQQNCmeygHhL+gZmgUTxmQfC/nl+KlTKsWHbhOX19kekH6na4R/pY+LOYpFdqpMh673kMHyZS5Dpag",
-	"hMb0f1mjdWcql8WCwpKsIn989/qVvwy4WgMT7bEQ864faGI2xsI61yupay+0OLB0A6/tKVbpYSLjjaMD",
-	"KRjMg6zVaNHvr162zw7BgV4Tt8x3QooF1VCgvmoAAornqlltEDGYcFGyLKDx09+RqB6V9+LMP+TC7QY4",
-	"JF2tGE2VVYi4InKmmSCUpMwIXag5rhd8ujCjUzIx86QsYdQox0Yo5YLEdKP2gERuRKpBYosBrIAESu/3",
-	"B8THu6iV6/t1peWCLFnMKTG4BWKVXLEU920Z3iqVcTYNmcgLLTmkydQmKoxOKNiDdu29/hD6OSvRz0lB",
-	"P69ydb9Jl6ms/g7h9FJmIq6zDW10ksjcfWYnBhdUA0BmMEFInRES/QLm8yF7PS3tdVDeq3ttcJv4o92h",
-	"WcOVvEDaL230naazGVnQWyMIrRIevC3tLq61vM75R+ncBVszpYk1+Todxl6iloP6loKvDlLipk2Xp92h",
-	"uZrz9YWAUtmEAc4bukkkja+k/N6wiDJwXt+ylJwMyL/zbwJQWeHQay3ldQKDSyIE3B5LukHgnhwfH52Q",
-	"yUYz8KYtpTrEkdZlPgh6njZv90G0lMQtpgaC+ooBBEzEBj/gtOrmDUWX7igjssJnS9DYwgK7w2630+sf",
-	"DY5PfgTo3NM+tT/PK8DSKta43bwVtbJV3LT0QW/YPTX3WL8H95gReEqndNw+Y71B+3TSm7ZpbzpoH8Un",
-	"k+70nJ3Oel2Aq1VdgmKJASzK2ZZWEqp07XL+3GiHhvllwgyXTxK5rkcIpDJheHdTojSoeyFl0zyGpk87",
-	"jYfDr0WCBj6YawQwGLUApyeMUHXDYjiwQ5nbSYmePWQ2O0M7WL6oGi7XFm5A8g6sJt9kalP1JEiypGJD",
-	"EjnnAihQiuD9hnaX64mZwmdybgK7R4ydWFOu+UFGiN7Z3nY63BOxK6rBwV8wggCU4pokmNCVliuQAynR",
-	"LGGrhRSsLAg2U3L/fNjtdcDyDuRg3RVu4c5/Uh55DoQ0MCNPj4wWWBWDjtvntNtrn8bHx+0zQ9cnMyMG",
-	"DeIzdt41z65guqNOt9PrHXW6T/tGkTSkcp2pBrqtvA7ols5RJvxB/pUnCX163OmSr/+j13tGvuci+0Q+",
-	"nZ1cnwyekJc8ZTP56WlvcNzpojwZAknv7KrfHfaOh4Nu5+S41z8qg8TKr40wOR12+8OegebguNcrwWTa",
-	"o91293TSb59Oe932ORvE7eM+7U5P46PZSa9XwKTbG8aTs+FgOHw6ONsOlPr7SkB5wdTNxWr1tN/pka/5",
-	"63dPUH58x+fi/arBGxGy+D9QjQtdP3u6PX51N5BcoTHj8Ounuu4Drh8E6HO0gFTPD761t3qAC1qVIzef",
-	"lIS9QqzD35+RlIFlhGsy4+lhgs2kSba7spYYt5QaAyyvtdj5B64XYbXY/EJos4/zV4JOy3zxf09K+sdf",
-	"J51UUOS1YDXq+Ol3ThOAoLkrwCj9lmWKNfgDs2C4HYZSpAx/3WKUN7AzdxuZsJlMWYdcapVb/3PD9NBI",
-	"d2BqmFN+UFTBtMlMDRsksNIwD/J2YnDqvaCZXjCh+ZTWAi5eydzcXYVIVhlXggpXnn1FMBY7b2lutD+E",
-	"8R417RmsKZXV1DZeXTBuXmWrlUw1i39gMadXMMiHwJuEckE0+6SDMMiHX4OhCC3UjZam3Gmu6Q1Df/HD",
-	"7Euzko59XEDE25j3ijBYgnsA6AApbon1+IBKBbCHpuiKmq4LM6u6z/F+gtr+ZB+B4mhOS1lDyp9owmM4",
-	"kZeUByLWl1wpsNEAMOvHfpuPv57hBCFr/CRl9EYRStIsye1M5m5M6VSHHZ7m+DkGV3vOTlzGAc5O2Hww",
-	"9KiAAMl3UMOM+jYN8D4wevMml5IrRyiXSym2udPXjN5ce7+XwOa7zKXIYbaUSruppWAqDLuyYcADX/62",
-	"QyDYa4KgAYO/0Rr0yju9M6BbMBqzFNMlwLJbD4QyYCjoVaEboGz3NrxDka/fvnxOznu9bmQuLvihd9w5",
-	"7vROngB8kFgM6axWieF4XIqnf1YgPuZo5nT56YItqVnMkn76nom5XrSG/ePjfFdKp45yv+fipr7s8Sjr",
-	"do+mWZrAH8zI2ckfRi3BPulRa4yrPeufnT3BEEnzPVnROeuQiwnEpYNv3NqWpGDlPeDsVnxW/wbe/z8c",
-	"d83X/ZNpliqZ/uHmL/3sovunRW/53fxPcW8zWHaz0/V3P3bP/nMWWlSrad/dwVl141HrU3su2+bLtrrh",
-	"q7aEjdOkneMZCJnoT0Rgh892RfXC4PXanCvIWSimlffrdvp0TxnrIQf6lul0czGzQSDlFb8Dkcjc2GA/",
-	"sjINBv3QJXMWJjCzqWw6ZZWN9PylzGS6BKGOC30ESgP9xJfZsjU8OwHf4pIL/NzL12mAi8bA/Q/gw4cP",
-	"F95FHz6H6YImCRNzhqh5cnrsEdJRhYS+gdBZkjKaLP8watn7ctSKMAjpD6NyrALg1uFHche18vAS4BXP",
-	"AcHr+/gAnhuMNZozMmFzLlSHQLAbalnmt7Gh2DFB3uNYqh1gTvMZCiSSTBhZ0piRbAUivnkDBAC1opZ1",
-	"nyOlNRFOr38GZ5h/NvvQmqVmpv/z00X7R9r+a7d9ft3++K//3HoQiVGlv71lQl++CJ8uj0u2akghIBuZ",
-	"gX8jIpZbVTIGgEcM8SeRLScsxa/GHXJBJqlcK0jZGsOb38ksnbIxUczQhyGNDeFasWTWIRfCLMAPcYHF",
-	"cOfRHgmuCJ8LmRpFACLG0fVokNZcdMwqydyoDpqmOiLUECihZJwyxfSYrBdSwT6NSgEcFVZMup2RcKeH",
-	"R14cnwFbG1bfvnzRui/bX/Km68pcz1yzpZF1ALGcJ6lERcfdMFK5lK9iNTGD8EIc0sw1+o/IM6wlugmf",
-	"rP72lSI8Nue7IRi9rlYsSYykKGeEkvfvL1+YY8ebbEqFFHxKExBlLCKAp7PMXPa1Lwtw4+lFATm7qmuI",
-	"nmrmN/+csllr2Pqnp0Xy5lP8VT29fOHZFZp2j5fRl9z8rvstsPnCmvOgvd+Z0cgDgNd+Q+PvqGZruilF",
-	"hn8uiVFWxvtXEKcqebC1HMiGVbgxT6vZo3dRKbdv9/A3ft7cflt/gxvA/dcP/OLyK0Wycq5F7GeWQqQB",
-	"Mi0WeymFPs+jwgsN9yRfkDfaucARWqZ9+qknmsBKv6F+4NQBh1MP39wF3lqg7F0UCMbaNUst7uvRjspJ",
-	"YFOZJZg7NTG3e6pYjIdUDeKF+EiUBbxwMXtb5krGV6ohTHd7ps4BR9Kc17ILqE3r+EJksDs3iFyoG0MF",
-	"YNMrnl+wZAWAK6ciHAArP7B/F3S8lz0WQO6R9XAXtSwb9TIGD+OmuphgByO88hL1vgQCNCYnPg53c5kN",
-	"6ET/FtIbDmVzRdbGDu7mpUo8GGTBtJAOMZBM5By4CdckEzGKujnv4jEgTDhV4wFcflqeaR8+/7ySJ/F4",
-	"ZCPkTrKBgAdnMarg1YcPH9pVrXYbclWV4LvGcPQHAFiXJtoHvlflYPBHodJcPEU7nceok0SuURyFhFfA",
-	"slqs6QH7r4Rm7tp7+ZWPtu+tAawbP27WEuQYV+FsAQ4ceUjpgZCYufG7gPAyD/N8VLJS2RTIScxB4uG5",
-	"BAphsG6X1bDSwy6j2Ktxs+M2ysvh3EWBoNQ9wFVa8V1UCXTYNUEppOKxYe5J+xozp43K78T9cKjqAQCv",
-	"x4Du2nX1vY9GbC6/ApaRoqKL0bawXz/16y3qSw/lrXIfKS+UeXYXlbzVOxGlcIg/olbSmKf2NYY2ijlL",
-	"nwC9Vh3mX+Deq0efHnAwtSDOXYCtvPXxgCsTVmJxREsy57d4v73DUhqVLPDDuJ0sFW7awe+8Kk9m2eVM",
-	"7F3Dy2nrBlJeqOiuwV4k7aMB2dk5uFZFzrv1cpfVAnv5Wo9+IdUKue6Qq3Rj1cGE6sc0hVQj5g444F/B",
-	"fVKLzwMUxogUmfK//rxcNGefWT0kZuv494HIksfWHPLAmYqQU+eqX4KDvherVJo1GPp8XpzHAUdTjyrY",
-	"Bd5auMZdVIkj2DVDKWbhcWUCuL6MSqu0lDGocKXAj2dkjLEKY6LoRpE1ZiBsiT06AKYNMTy78TawgkcF",
-	"z1d+gFMEQYV0qllKFNMGj+1eyVTGRqL0LJJNgQ8V7C7iKLbhtH0KFgoVH/wAll/QwhD9vTEq5EY1doWx",
-	"YZBzEK6L8bj8Kt+VrUxq2EaWsucQKFT3om8KXwVGZ+a1SqlLE+yQscpWLFUsZvF4SChZZEsqiJbyBopA",
-	"5tu0NxqEduCVRsZxSrngYj4Gb+9IuIqoVBGl5WqVC7++MxhmwGpsDI1o4HbDbB6qjJo/tqcyRqcvE9my",
-	"NfwpVDW0Wj+zXD2S8mulaZK4n4p6aFuLZ03y1KNaySC7YXDd5TVgCgi2PtZ8zH7JR/BR10/qtWDWlQ8F",
-	"xEheHRZsP0YYM6gUczNmyQXVaEBd0tXKvALmSzRtQvEX5kd8dQRlBRsflIK559wVFn4S7yv3LLjumx59",
-	"a350T4LTv+nJd+ZHfPIuaq1SwyD15pV1iwILj1pSsNczCI/bRtWlqbY/6kFn16PeVnbOmoNy15M+KCGQ",
-	"u1KKLyBbQkk+9E67AGxzPS/k2mhMmQJyW7oAoMF5EQB03OmBGGWBy61GVCrYV4+VgrIFhjTHF1Z+BboZ",
-	"Ehs/ZKNOvFnyAJPXK/qXjGG9Dm723cFIBxeVMeien1SDa2oE5FcGbIrkyoTmSb1KIRMxvLI52uKod3x0",
-	"0t0RcnFXq0a4C1NCdgsnu1S8C8nayE9jrGM47ngMz5Y2/BgKXCliA34qH2DpbSXgVTdRzCsnf2ZTILsL",
-	"rMgauk74dEFswVZCtR/4g2J7ZDNgtsO7twesG+s40jjmGOvyxsNgmwcTCIarXM0R0AkIXwKRUqKjq0wP",
-	"9TqQITK0Xo+vVMm1kW/cC6H18P2419+J7uXaktsR7RVbl+R/Hytq26hMHTr+pnqL9wD8BRFsncsXdeAW",
-	"UmkFpuyTvQA3JKFintE5i8gNW2lI2YdYfPNHlEsxEHMuk0L6VjaCB8N16ASOO+GCWdWldEA29cE7nDOH",
-	"msFIv9HoXWsXIbrNNYO2lnRwb8iiIFYHbOnZ7ViDi3jhDbjLA8D3GXmFgfuVzbusAn8hIUB4N26QsDCG",
-	"mrNp7uBBLhNZyk02VloqpFlBl2wIVWVETMb2FMYQ3mvULRcheQ9svPBWwD7pyrUFlSR2EnKY35st3nAB",
-	"kZywD5/joyC3k+Fb3r4N3QoJpB7U7pWeHqMI7vh4IZojrxxbOh6DVuNiu5UuQjxhxYooLqasiEwFkTAi",
-	"f5ZcYOh0ReIoRajCN0myh1x3+QKSHUIRDcRNiBq2LZN2F5WrRu/C75fw8Ft89i7P/9w1zFVmPfDQjUwe",
-	"0hyyfd79Ht8cxpAKoIsNVeHiXhZCpW8xWalGIqLi5x+Si3fPLy9tTO97wacyZkQYhptwWw7461cv//35",
-	"k4gkckoTsqIp8nysxkJOBh4zj4zi/ZdMaqaikZjK5dLs2+ijMVerhG6A7JXVEXMrxk+1pKqPHtfHxKuo",
-	"HBk8KJHyUeAkfCm9kZ5QZ0KKKkycQFnPPOJZyHXuO0JK+mUJZGrNB9vmLdsa7or8prqYCHUgDSdmcQSX",
-	"9opJcxIVQah+1daA7tXmCKQIwE1P/ci0SraGqw8uZcKoOJA2rR68L0eu0RsANweXv6cQpb3kLInzCKm6",
-	"lWCVULyTaO6OgcMsWWZDt9zuEy5e7Y44jyav341Qhc/+bvXM827vCeFCS7gEJjLePIPTDwZqUhuqgX4o",
-	"Q8Z5IoBKqFogTe+O3vdPwC3Xwnw7eJtMZkbHgbRGQ6nQZESUOHWGdlTWKiycBcPyvrT8xrODIn6Uk/kq",
-	"dWC9LEmIDMC8cfOnWsjUzGZLzQYvi9LVFbQGYs5hzBJnnRuSsflrbI4Bdox3AoufkXECkB9HvukuZRTa",
-	"FOV9aLCkoSLTTD8bCSd4Xc94olk6jgpnohHVFiyJrSdR6bJlz6yiFbXwnYVgYycKbrco/hxy0ysbr0fJ",
-	"KpWTAEm43McmbVzelDRxebObBdgpQ4gXykC4wNQCLgCcRWKBQZ0OuYwVZi1NNl7QIdhI5YzcshTMPqc2",
-	"XfL4pO+ndsEtuFcKgn81ZhmvaKsVGdd89DOfuu1z2p59/Hx2187/Huzxd69/V8+TqpZQvYde5LkeIHp1",
-	"wbyCq7lZHuBaZ41glrJ3bOWAXKlEQHJMa+rsZkuRm1Oxacr0I87r14oNob3Z4VcK7rIO+QErhCVsponM",
-	"SndawAJQvOQXMnqoqQwaxwKweubMfHYlEDcSsymPmdoLjkXh3O1bLEu3z8i01B9gCZTQ2S5L9nYxjXwt",
-	"UWurYaZazfcw8qjjPwvL9j8DIH4hVKvA3+kDW4HvNd6oy2RewU1axOxWm6vsaXb4kGsJlMcdUhTpeAZ6",
-	"g7mnmZrSVY1j7GeR8Gvn7DL0LJnSdLkCZ268T85ZXpeoSVi3IZXrVGpGsIldQEYvqhk9WOlxUTiaTJiR",
-	"phTRslNDAbj1/LQ7dzpuQyW4BfED2hw2JJHGLPnKybjo+XdSUfXGDnRJM6/bnopcO2PfJFxb0hnRkvT6",
-	"ZyWbKdpczbURgfmHpiwm7BOd6mRDDC4anYhcVSpWOIpBx61NptuDRKt7OAvswXnlgzYHI79buWdwfPrk",
-	"MHXHvmGXOgsVf25Bf8EBJZWWvGK3IBavGNVG/cLC5DonYqtMVvXeuofLVv1ozoR36l5N04ME5f2VO8zz",
-	"+3SJo/rFYmia0k3rrlxJ5HNzZp7DaStw5Z0/EzmvsqbBzvPeoum/SRnU0QDPTZoxsl4wsbVSQxGSWOcu",
-	"TWK/1RpAcS8yLgwibfdmHZ+fe86sgXe4njsrt6w32x1C2NW6N+mHRcNxUbtlnDvAalvLUt5O2YylDIuy",
-	"3uvVYWOIcwhYoOfGEA/DQtzUJ81wrRF8AM9pkjDCQb6ZcTx1L1zE63b7qwoeKXdgmsl0wuOYiXJYSbhD",
-	"T6gzTbWjSLCzRqjVwpLphYwrtYdr5eX98uqhMuShItyBmsbIjK5jnmoDn3KVXy+GJqqVviwXqasXaGss",
-	"VxYqaFWOsAypQPWi0fdy0pWSBOq30wMCCSpkttubX+3cU17qd0y7ts2uDAT43rTt+SjFlLkQjme2DAsm",
-	"+Y1Vqq/HnfureV4ITaMZHSuBdMjzhNG07MBD4zk6noxU7BZFBVu79EPrQAS/VMCwXsQ3bLV328cOMxpj",
-	"QNTeNmP7ruAByrD1m2o/X9lcfrHskLHRJsFVR/Oqc8/IGKoMI+sf03jJxRi7jms6m/nLhjpyUQuLEkct",
-	"eDRIILaqSMPCJmxOBZ4GNeJAm2N80twojFKQycaRCITGahurE1BOD1RX8irQTYoIRpl7mJ87mv3YIexU",
-	"ojBsoC5K+LWl99VUvGXWFJYPCyzfyzCcKTELwYVaaHmpRPfRyVZNXna9lulNXr8PbFa450TO5ywmXESY",
-	"g0gVKRcAz61LBm83AXGvhjHl0tiPCC6HPGRtJGWsivQJ02LjvHwjMAQpmOFpaVTEpFIdoTjJLdZ2nHnI",
-	"VeYOIngjvMgU5AVbMCki0wwKUPW7XU/f2gq8fkA9CKmrHmVUgFtCzNJmABcK6gixm1rB8XtHp1iWhOVh",
-	"XUaX5UsAamEL58z5beh2zO1R2/ACHdIVC9LeYVKubuaOm1cGQlz2shZ5waeNdxwEwo47JMenotM0VFl/",
-	"1hjrIqCswM/qL54ww6hxhdZnfP9rdOlsJFvjKOChL2YFQokVU6cPuNYxevlgV7BvYkJobL/7i2r8VUIr",
-	"WviUm4utMe5AG/Syga+PcqE+NLRs37uq0M53v+IdPntQ4Fq5GPej3kbWcgAXkb2GikvlUdDZHT5ZLyR0",
-	"Q4QLp9GsWY/J8xRyt6rKheJBpxkxX5SRYp9gzi8VuNnr3j9y023jXYNFCE1vzqLvUVTuEsay70Wno5Qp",
-	"mdyCjmk114+Nb70Km4ReC4bbtmGH20GW+p8wryxL0TYW89SG/MsZWad5i5wciIqLecLa5mUBCeQgSFab",
-	"PexLVcDl7qLPFV619KaqU0FCNVOa9Lpd54Axwl0Smy/zBhh72Ua92L3CMNrr1iyjFfLKl1enkI910chl",
-	"TxmlCNz9JfcQgNAxl9p23189j8jbl8/J0dHROWJEbp1X/BOZGRQAGY3EfM4xx8L3K2xrNuAHABiib2u+",
-	"rGLEaQkhzEcvCmA0ij8P7trmn7775wr/GZb+GY065o+Tux+Dzv+Gmuz3EkCR4fqeuG2BH/vfMfsHerwP",
-	"+wlzMc8VRJXyJjJ6VZFtb6Rm5OTkR5ZKe5fXq7Qpugnc6xCXg4agEMGgipQyGmOOhpv2K0Vg6O6UjW45",
-	"bSNo57ahw1yKXSsxHEkzERGMPgU7gJgmWVzxIB28lFUqlyu9D0Ae5335PvbcOVkveMKK7T/GKqrxcCUQ",
-	"hE4njMDBiL/c1vRQjW1fUfBgFQ2kGaenwSz1bUIdjmmWcr15Z+bCjWC21UWGUWX46aU7kz9+uKo1lLko",
-	"d/5A0hq/ef3uijylmV48hU53Y3NR+99ac844slnFM/N7kaY1tg1bFEbgC2nrH4BwNBK8aLvSIRdOb3QF",
-	"SqEHlDO0rUsmEjAsRWSSaeAj+Y/OBGY4DEblAXzB2oX5Zzn8FlqvfLXbwSpQZgTc3R5wFLq22KdVIlOW",
-	"qiFhEDwK7X2r5eLQNmeEU/AxdshztLZwjAPCwCojkm1GAq0o4J2GGCJ0R7uOiapqJl3QW1YKIHKRQ7bd",
-	"MNdkzrQFxCyRa1uwyesLAW/Bu2nJC3Os+cCVTqmWqXIm2dycap8Cm6v3I5hc7W8M/MwVm26ePfg+TVrD",
-	"lodXgMYOsc3XfUxi52ImQ0qjdZGQmKkbxBdb7hgL6yjClhMWD3P9wiKTrdgf2aUXFb2XiJ+Yr4xhpVa/",
-	"JlyMBASbMiqMPBFZDJxsrFNkJEbin/6JvDSCGlGarZT5ptcp0Ynic5GtxmQJfSGKc4xCNDbnt0yhjl9u",
-	"xzMS/Q6BHFad9/vclcrq57BaeQvOBgE2pUnSId+gEdEabKORICRI5bk5Ulk/vl9Bqmag7IzEUQ4FC/ox",
-	"HITKZZqo8vvTz7ll4e6pE0vHhpqgghLXnZEYdMj4u28bxlDedpaKsWUoypNW3Gl9WEiiGMM8IPNdYYgg",
-	"X4OpD+18T/ApvWA8JXKdo1CHYKPjr5EwA24JGGlhbeU3tJBhtsRIYFmoXBZin7gR9yWwkaFn4SHjQXcw",
-	"jnIxOeE3DE1nRXCGgNgNMENCgCT5Fs+4aO9El0whIqMhU9sWJVSThBkFnzsOincJsffQEkx8CIwo36fh",
-	"8rjNiDBqWA1IPFhwDjJSlbPvW4BDwAZQBi4NI1/Au2Nd4CSW08y8roiHMS9sqPYxftIhL4DbGUocT2XM",
-	"xhG0pq140Z+NxBgsB/Z0MDoGvUZFgAL8ZtiUrUJJxoVjf4zQK5dDrUeKRC6AnCZKIqjH/9G24n/7Mvbb",
-	"OyBaOER9Riha21O7BAl9A6BfgUKVHI/aTvA1RD6dDEjCNCYXoa40EjIli81qwYR6AoAfD7rdMbAur0vN",
-	"1nLU40G/P7ZXsN5ZOMc1TRgJd3heKR3olACZDMpFi0HOh/KyLDrkTzTJXA8d8HtghEzKLFJjQBKLO4ZG",
-	"Haqg4zaPtBlCNM3YdRLGGSCNhiqXz405GWOvnFcunFj9xMkdaM0fiVdsDaElKu9QHMcsJuCu3EBdYfNe",
-	"hu5Lm80AydjYZsKazxwBvDGczPz9PXftfidQJcRo5MrwBgwFwmSrpUxZ5BIM0HKNhb7LnUIcHMJtfIZk",
-	"JqG8KtcjUUACywvYNhDYycJZZqSwzfDG2EZkjHIY1D2Aw89DD0tihwvESTh0mSBTIzEZCdJtHiwCSB8x",
-	"AMF+kTISsggELQFIvj+OMZ8Ahr6/fJFHyRdJB4lcs7QNcb1GDUExS6Z6JDD/gKdweAZ3wVIIqXxmrttT",
-	"XAmmIIDUlPApE1igsWApRgRZGVWz3e90i24H3ndGKC9abiGUVFTIH+5mw7VZZ0RRK0XZbCNfzOl4bRnf",
-	"2e+/odMbBqEsNomiNWx1Oz1cAERgrnhr2DqCr8DSsQBhz5e8jEQoVcA0/40NR3BC9dC7/akIlUWmpQSF",
-	"qvRiHylHlGD2FXdCcmZzRp41JD6MBJxooBrIoHPU6UdF3IQnf49dXPr4CbBnF4avpYyIkl6JVFfRzigW",
-	"GuyNI2FkwjeXubBP1jK9QaK+KKjevs1cQC5Mq0QcrkB/Dh9bkHBipLgkJnQFDWQE4yCV2TwZK58KKBaA",
-	"2hJUMyeFCgtcwajU7pSUyz81l8osS2E+w5TAFQ+XMxgWEb1zAeEybg1biZxfiiKm7RsZb2uwEWwU4NoD",
-	"7ipyVUoB2L/CVW2Yv6BP7fV63TYI0s7ShAnDu+OHrRASeO65PDvmrtrypNrFpN/t3hO6+9Uf82vu7L/0",
-	"8qhgrTi/KFjK5wsNCt0AtxGaO9/uU68pCAzp7R4SLsU26J7sHlqp5R21Br2j3aNqZYnNuOPd48IF+qLW",
-	"oN/fZ3CgZuNd1DreB6qhZgQwdo/dBkrQ+qak1vCnj/4dBpdBcReYu4jOMUE904vWRzM2v1VsJ4jwtfKt",
-	"40POVpOz39JlUUgalqnTJPHjq6yGY1MJMWJfYa0o87hdrBHvIsPDY08XpChegkXA6NL580suMs0aOOPr",
-	"zJYH8yl4sLUVVdFK+ItSSqkU668Dd8oGSBuN9xH8YiVzW/5LCdm+FTHa0nZjm5UmtqBbIbME7BXUxfmU",
-	"pZRAHGlFbLkoo6/T6YvoNjP7KYnpRllbJdqXNvk4uI+PuvgIKieQigwxhihf1Et0m1nNZZ4pNiQ3jK2K",
-	"AlBmGSjMT+j0ptAn/FKFiVQ6KvINcFpPaRoJ1JosRfS6nvlWgenW2TNxqOvfJ5X2X2Mkm0xhciPVrrvY",
-	"rQSLBUDP9ScbiaKhd1HQKlPW74VDsEKlr8SuJVTb4ExhJC3XVYNJj3hx1qj5OwHIvBOOoBD+JlIvcCYt",
-	"y02/yUWxVVo+85y4y+8txa+PQ8zEnuq7HLkPl7f2kwgqMeD7CwW1gX9/Qo0XJF70xEGPxJfk2aFeBL+L",
-	"N7+YePMd083JA1uuH6d0mQXNQ/Ft/2musSL7N1fSLAe5ZWj7NWwkKvNyjDyH2Ks8BqQilHCl37kFlPvR",
-	"NsSpFI88xV6hTQU9vQdtY1vsy/0gSveBtaNXgH2wTOl7RcA4rlpJDaxHwNS4AdSkscnPbqlGJV+XwnC8",
-	"Isiuy/a2wsfwDLzs55L+DmMhv3mZ8XuudElo3Idsn34u2rPe2drDLNSNGpQW6mdYbDzCDmooIDJVnHsy",
-	"02P0+OR2KrT7f6WIXIuQsMBE7AsKv37tY4DL2ol/ttHU34m6Yvtz7kDA+zLpouMxVFP2XcnNGg/W5vTT",
-	"popEBoMeFcMtdyUQjdALpnMsiWFEZlf2Doyur17++/Oo6gWQgo2Es0VKkWyMxJwbigwG7sjSf2YrOe3K",
-	"xUeD6wbaOYCTzFCbXnAFUryQ8MOcaXSdFE2OPV+u69c9hJej/xt+tvI7uMuOSDXbc+x8vXabuC5Xz2js",
-	"bPTgDkWHAguK/QryUX4e82o592V/gbk6bg95v/el9gDRW/sv3T4eFPLzpo5U2RN6AE/cg+NUu0odLNh3",
-	"z3eP8pvI/q4LPFwXQP7pxeiEBYmE37K/Nsr9F9YkUDGbWAiQadHMgkIPTGSsMVuBlUKKvH8fSxSDNGJN",
-	"U12awwa9jYQLIQkxnTnT3/NbJphSrQcL8PJmJ9HaSnb7k20+IOxysHuFqArXPe0gqv15heIt6HVZxgTY",
-	"1r95KLZAgCCSYV2vIIb5fG2XCb0Twosf2MMx4udm5r46/TNLtf+QWtV3zCpV4OTexg6X7KkfWBoWTd8y",
-	"GwC0KZtFcoExt9M6XSo3mEwyXdeXyIX1q9f6FvkiXWGT9aqPBEW0aalXw4NEtb3bnoX7Q+xPKk3j9xDd",
-	"GvTHkvg+YUyUkv++FMWVW379Lsn8EuSOuITU6RU8C5B7ymi82S3+jPvd7riocpU36bTkiSWTEZNdEBAa",
-	"QI1Wiq7dGyHXKvLccvCtKzm+yLTmYm6EIMMPXhulbs0VI+Pj7tHYM7MYNXZcLmM0jsjYr+ODYa1eHzDF",
-	"ROyiJRVIYtgY0KjRI1HuMGoXRNUNKKuhC/ctozH/rUpiBdzh6H8rgtiXURHeLSB01kfTOdM5qjSKczb+",
-	"b7u3IA8S9E3PWH8c0hYijB7Gzo0dYpuQ28rVRPGECZ1shjnVQYwp88wiYyh3PY5sjHIpoLSIdMbOJXQe",
-	"jofgSl/ZzfwGPA8e3Pfon3uQ3yFP/X2I2yF49L97HX7lXgedE4IjevcNWHyDkvDrUhZMnjuD0i3aab0B",
-	"7m4EfCCVxv4ulyl2NWkNgx5iGLZRAkcCb1sMXZdi6hUvKEJEXY+rkFTsNXt6kEzMxa3k090tb0Pdpe4h",
-	"EAdHfwFL5r7bcaxh7x3kA7a1415TZStmVBmExDXvZBLuud8Ao/hdF/jZWZvhUDmDCvI2T6LxU/C2Wqws",
-	"8kImiFZ7VL4gr5O4YE/OJ0QxanMkmhMB8+TBBmnc42cPki3uxwVKdUXuyxEqg7dwh1+3x/cf2JhGt1ZP",
-	"aRIh7iVfI67YkksrqqeBtPYf5K0V8x1BgpdibC6UMfmf//v/yNjWArKfXD0g+xFrAo0j0NaVZitwYxDM",
-	"j5YpSRmm+YKzdSTyySJ/JqNt24ncMpZ0Q+YSIliJlnY9XryotURFkGPpstBsmSpudgHK6UgsKJgM8rDM",
-	"c1IvI2y7BRZdDnJvOUSLu9x2W4eF6w55nkgFHbrcctFUKcjFpROy8nBgpXmS2Gpztk7G0JbAFFKTVTZJ",
-	"oDtRiDtlXvmYhxkhbT2nndb5QL2aexjrg6O/QKjovtt5g899IbnLEa5ga5fi+XfIbfdyPdscnauiNPfv",
-	"stovaLf1WrbkVfH2Ftv8ygmNIty7WkEFx4StxSJnol4nGe+a+RpqOKiSbovVg3TRZlKwJ4SqkUDLWhuy",
-	"uaF+pUKOjVowBACBV1yV+uo6hdb8rqBpKySyw0u4JmkmrDXZaMLIkUfC9YozM21IyqAjJ1xeWIYu7w7O",
-	"YqtBL+Qa0tPlTNukkckm/3JJxQakVCggAkwfDMNGz++MhLtH0DAthE1hLcpiabny9vTMTmHDtCANPAxe",
-	"jInC7A6ImPqbrbj6NzC9k79BFoV59d9G4m/tdjv/v3l0jIVcyd/IuCj7aj4WQMfZ8gIGtvULzEb+5etM",
-	"CLpk8ZN/MVMUnZHdFJVeyOyTztscm9sV14AF080ERXl18/GeBdTddNAWGJbjWgi71TBhm/4W7YILAOet",
-	"gt08th2qmclrn1qdq9IoFQa7ghdjcwKYT+8VRoT0Z1tefKw3K/NGWyADQD3JdH4uUABAEB5DvQivZnPK",
-	"LBapkcCKAN9TpduwxPbli3FeRAnTjLQt0CN05IoZWCO2xSYuoFkEXMSOVmxUupWwYC2QS2NOD8Luxn2o",
-	"UoKVhwwGGzSdpHKtwF07htW8k1k6NXu8ILYHLkICE5cQqXrHXl0GQ7V+KAxGu1SLRYEcBjt3GdT24IWR",
-	"Md3ZQfRXBkX5Lby8LCkLASxDAU2dYHsFcsylgBQlmWdUW3SDxCO2jvKunxaHgQA/LKjG2iwQ9QvO6rxk",
-	"t6OqEk2UeE0ubCA/f4btYBxLKbaG5X1H4sL27UWu5cpWAOux+UwgDNcaX5RqhKDsCxTmjttwRM5iA3ev",
-	"IT7kx2u/jGvqHPxFfFOeK4X57vNMkA3TzwqUQi+z+Z4XTTut9h8Ko4Rzv7h86+6qe/sfqEK2YlWkHUKp",
-	"OZOnAN82vroqldrWITszmPIV4yV6nzSmfChW4m5y0SFFuGrPqkMufdKwJOFRBMitjWEAyICAo0Oga4Wn",
-	"WJM0w/rS4Apz15XHCZFy0fckgcz/YYVl66i7kugc31tqfe4ZCPI3P0amb3+vI/iOarbGbloHy7pm6B4H",
-	"YV91ZZsTPaqI/M5dF4yA4z5v+JMHN/CH2VqaxGq/9G+jWdQ3AlUNoOZ3mcZ4C+nig7B3bW4ahepJrroJ",
-	"hMVTK4RCeW2sBWSLgK1wBNyvcKNhNU9GllwphlI4Njoxdzt80ms+bXQG52bJ34A3uGRx28W2G4y1h1dj",
-	"vrdTuLkk9G/AK/y7ZXhvN7KnvS8LanLsqSjR/UCDcNAdfRHHvlZp6w+hN3roPtYspWDqnWxs8yXiOhIV",
-	"81iGBQyX58n3tmSellD/2agCYAR2SizWJRSyYGxfg9BaaqQ2fjK0RmYjDDth0QjA3h5QkC2MtGQfGy0l",
-	"i2xpxFdsnr7mQjU7xR2FP8RI67pe7OkWt6881C9eG/4FHOP778giUs4o995MMSIoCjskMCofVO37h5U6",
-	"kfifYw+H362zvwR3v4hjjydqGfKqe+wd3222gdy9MRYTlXXzt0L9y9XghGLMWGIZeL59Sc2Yy+dgC8xW",
-	"EbT9wsr1UbUCDtb2syUy8jIzRjLBtte2+iEEBxuQNLSLsIavQLufCBMzC3uIbx22BuMpmky99zmDdv2V",
-	"RV+z/J4KxkkpuoFCL3kp4qp8Zd+Un01gd9bFaG/Ii8uoqOZIXWxoyYLtAYwHJnyTyglTeTzYKqEakm/R",
-	"zpcJ5RmrvLlslOndx7v/HwAA//8=",
+	"7H39kts4du+roJRUzTihZEmt/pJrK+mxx5PezNiucXudzMi3BYmQxG0K0BJgy1pvV+Wv+wD3IfJg+yS3",
+	"cA4AgiQoqdXt+dpJVXbcIgECB8DB+fidcz61pmK5EpxxJVvDTy32kS5XKYN/X1y+SCSdpCzWf8l8uaTZ",
+	"pjVsXRDJsluWkXWiFiJX5OKyFbVuaZoz/eJUxKw1bNHkOrbNo1bMFE1S3fiSUC7XLJOEZozIdaKmCxYT",
+	"MZsRwYlaJNJ032lFrYz9JWdSXSdxa9jq9s7P46PpSfuYdrvt02632z7T/9Mt/k9/SiqqctkaDrrnUUsl",
+	"KmX4WW80arPSPz5dZWKSsqV86g/27i5qXVx+l8ip4LNknmfV+b9bSZUxuiQZm+WSSaIWzIz5C0lu2IaI",
+	"jCxFzNIwWZalrj3aXC0YubiErpIp87p/CE16A48mx91+iSbVoYQIU34HqfP6lmWpoHEjaRJJqCKJkiRN",
+	"lokKE0IUvTRTodLTIRQ4hzYq2+gFbg1VljOfJEclkpQGFaKH9wIS400mlJiKtIEUdrtLsWRqkfA5Yalk",
+	"YYqsbFfN9Jhk4obhccmIZFx5HeecfVyxqWLxIWQ63k6m8s6xIyUsy0TWQCo3HSTU90yuBJfsLRCmwlS4",
+	"IRQRM6LWgqwSNmWyIBMObUj63W53xEec3TKuhkQqmqkRj6miQ/JpBMMYtYajFj5oRSNN18x8+TqJ4aGj",
+	"xoD2uu3TuDtpn02Pj9v92fnspBt36WByCm1VMr1hqtasN+vT9un0iLXPJye99jHrzo7o6bQX9/vQDE4/",
+	"NBErxmnydL5SbSFlu9fvTnBQSrHlSo1aw96dnk4SD8k+oxr2QpONWaoo9DsVXDGu4NerBeU3o9b9+u/v",
+	"3z/ZiLxz3/6P3NLFgrPgx/TvD124JZOSznWHn0atWuPZUa99ygaD9rnupjvtTfr06HxwdvygVa/R3hAo",
+	"GrUSeU2TkTlUo9Y0Y1Sx+Jriy/1u/6Td67X7/avu+fCoN+yddAbdfq93+sOodReNWrOEJ3JxnTEqBTfb",
+	"W6yg57yY5ioTy5W6VuKGcTlqDfu9PoxK3+gqEdx7cnc34i04lFfJkolcNfNxmaSMN3BwZRo3s6s4iQkX",
+	"yh7uhBPd5hD2RLezp0GJPRUDC/El+xTY0nTKpLzSlCnTAH6SEdzuFF4iQD8yExnpHZNlwnPlc6hPLXwN",
+	"ydwattjmj4vJN9PkdfLHy3d/vey9Si7l5VKtfnh+eXL557//z/92/v4//9uKWuzjKsmYvE54a3je7epp",
+	"zjImF64jmalrfBV+uTZzmjCasczOQuRc1XnqvLp2bue1hpV91z8fdrsdTep+9we9pE76m9FUsqjFlrjE",
+	"84xO2b8bUbEzFctW1PJX8bh9xnqD9umkN23T3nTQPopPJt3pOTud9bp6FQUsE47NG70sD/81B8LDvNwM",
+	"fvwlTuHDXdR6vqB8zt5QKdcii7/HzV1dD6EWLCMr81JpXfIsY1xdu2fD1lRkGZsqshCZZGSib4xs04pa",
+	"nK3916Siq1RLBISa/m8SjrLJc8FvWSapPvyvhNJbfaX2EmenXsvA0fcfX3Ohrqntus4JYsEksgB4B8VZ",
+	"v4NDmEHfF/T7nmjiT9n7aliaa54GUA/22Xd4kYQXlJjJligEl4CZv2RTwWMyXdBsDrLsLBNL0huQ11Ml",
+	"JlqgL750BbdOw4fgRz0nOtEqF+Uk4bcimZYEyZjJaZasYNGGrUuyptJ8OiZqrdmx5l3u0wXVLrEvMjjt",
+	"9fQo15ngc29o7yTLGrZ0ncVsO2N7bO8ad3ieSyWWLDMrUR7AVxvcr+adh6xEtI2z6Eu538Hd90OFWZy0",
+	"jyanp+1T2u23z2Zd1p704v70iA1mx90T/a6+/B0LcsKF38EW0QJo8OKrd5ze0iTFy690Ty0Y0ULUhEqY",
+	"VyzWoSMbT65zr4vKOXUdFKcVLuxDzubJ3urWC/vV8shq57QydiAIcvbGjfmccj2LVMy1zEH5hixFVj4s",
+	"7m7QI9R9fq037hWtSQIXdvPUbiNHXdjz1wralkmboQrLbWOwmiATZG3ditA4zpiUh9g7zpvsHV+XuiZ2",
+	"YDXK+uPWJHgpskkSx1UKvBIKWAcMGw5onQQz17Syt8zEv8CW3g5LU7GGLg/ZZWVTj7epXnrjqM23GKSe",
+	"7X8wmqpFZbHTFDggS0ts3X6qJW6g6SVXLOM0re6UGc1TBTqsMwoFaJXY1vef91HJnNP1eTj22ayRu6/i",
+	"BG5pmsTPMxYzrhKaVqSv9/oKCIsqdg7QwfXU66Gy8uUNTmADMdenu2gO2fnHpeXvla4yPSxSHlaAFvXR",
+	"e2R5QzO6ZIpl1fWFAevbONuQlXupmTr+O4URtGiqiZDzGy7WXNNnQSWh5iPQpaYNLKhE2Rd7F7m6FrPr",
+	"TIuc+lYVsLR6gmhuu/twf4qWRKryxkKK+lNppGfxkkfN71GfCShZmrVKmYDllyqYPuNoe2uiKCpFlZ1m",
+	"NCajoSXIYHDYhqrQ7SGMZrJrp9kBNdIEX/DoESQEDh3I4I//vpQoqaqPSYju4DMQIqNcJiiv+tR4qWUz",
+	"sdL0EGSaCrl9RxS9lA4ZSlpkiqLAXKDIV+72EELQplvXEcIfUDM1irc0Sb6lUl3Ey4TXxbuUSkWofpZI",
+	"lVElQhxHv3QNL5W3RCL1NlDBbsh6ITR9jJx0yPFgTcT4NjToGjG8UQMRxPySvxRZ1ToMEtTri1wtSL/T",
+	"1bLI0ifBPKNcWbOId2ftoW7kUt+JS1A5YlpSV9yAwqqPJH98+/pVSPOpdrTHQPS3vqOpnhgLWw+0DFb9",
+	"oFn6pW14bVavyhQmIt5YZiA4g37wftHS8burl+2zQw5Cr+nKcDMhxYBqS18fNRABtTzZrADzGNxBqKCU",
+	"LUO/FY0vKs/FmpLJhZ0NXBN0tWI0k0a1TyQRM8U4oSRjWvJEG8h6kUwXunVGJrqfjKWMSiZBD0k4ielG",
+	"7kEJZ5CuUWKLMb2gBCqB9yfEh7uo5SxXdd33gixZnFCi9xawOLFiGc7bcP1VJuJ8GtJXCntPSCGudVQY",
+	"sFGXAzuR9/lDzs9Z6fycFOfnlTNcNanEldHfIZ1eipzHdbahtBoaaQFAz0TvBdlAkBl0ENJguUAfo/77",
+	"kLmeluY6KM/VfjY4TXxoZqjHcCUu8OyXJvpW0dmMLOitlgZXaRIUGcwsrpW4dvyjtO6crZlUxLiPrCJn",
+	"JAnDQX2D0xcH6e3TpkvTzFDLJ258IaJUJqGJ84ZuUkHjKyG+1SyiYku/ZRk5GZD/TL4KUGWFTa+VENcp",
+	"NC7JUXB7LOkGiXtyfHx0QiYbxcAzvxTyEKd8tyQ39Dz93cyDKCGIHUyNBPURAwkYj/X+gNWqi1GSLu1S",
+	"RmSF7+7pGznqDrvdTq9/NDg+AcfCfS2t+/O8giytYozbDbVRK1/FTUMf9IbdU32P9Xtwj2mB53p/X4em",
+	"q9HfgmKJJiwqG+asoJRZuZw/Nfq0oH+RMs3l01Ss62gjsBrB3U2JliT5PKhx69fQiG+68fbwa56inRj6",
+	"GgENRi3Y0xNGqLxhMSzYocztpMkYpWdWGLvCXojawDVJ3oLp6KtcbqpeSUGWlG+0xJ5wOIGCB+83ND5d",
+	"T3QXPpOzHZg5Ig5rTROVHGSJ6Z3tbe7FOREzohod/AEjCcAyUJMEU7pSYgVyICWKpWy1EJzdx0XY81yE",
+	"xvFmB259seWW53CQBrrl6ZFWhX+o+QvPabfXPo2Pj9tn+lyfzLQYNIjP2HlXv7uC7o463U6vd9TpPu1r",
+	"bRqUn1w2nNvK5+Dcoldk2PpO/DVJU/r0uNMlX/5Xr/eMfJvw/CP5eHZyfTJ4Ql4mGZuJj097g+NOF+XJ",
+	"EEl6Z1f97rB3PBx0OyfHvf5RmSTWadpEk9Nhtz/saWoOjnu9Ek2mPdptd08n/fbptNdtn7NB3D7u0+70",
+	"ND6anfR6BU26vWE8ORsOhsOng7PtRKl/r0SUF0zeXKxWT/udHvkyef32CcqPb5M5f7dq8KuFHEcPVONC",
+	"18+eDrxf3A0kVmjROfz6qY77gOsHCfoczUDV9YNfza0e4IJG5XA2pJKwV4h1+PwZyRiYhxJFZkl2mGAz",
+	"aZLtrow5yg6lxgDLYy1m/j5Ri7BarJ8Q2uyt/4Vsp6Ub/G9JSf/wyzwnARRN9XT8+DunCVBQ3xVgmf+e",
+	"5ZI1uIDzIHQXYVkZw6dbPBOadvpuIxM2ExnrkEslnQvEWeeHzm89p4dZZadNtnqYIIGRhnmQNxO9p95x",
+	"mqsF4yqZ0hp06JVwNv8qRfJKu6pJurCvcMZi6yB3notDGO9R05zBmlIZTW3i1QHj5GW+WolMsfg7Fif0",
+	"Chr5FHiT0oQTxT6qIA1c82swFKGFutHS5Dzjit4w9LU/zL40K+nYxwVFvIl5nwiTJTgHoA4cxS2opfeo",
+	"VBjkQBikU9N1i54bsR1fsalYMtwzVfBRDT2ke3mY0HcALlCzHvj6n2iaxLC6L2kSiKRZJlKCvQcWpr6F",
+	"bl376xl2ELLsTzJGbyShJMtTZ7PS92xGpyrsQdZbKcGgD897jMM4wHsMkw8C8goKEDeD2i6rT1MT7z2j",
+	"N2+cxF1ZQrFcCr4Nn7Bm9Obae14im49BENzRbCmksl0LzmSYdmUjg0c+97VDKNhroqAmgz/RGvXKM73T",
+	"pFswGrMMw7jASlyHB2oyFGdfokuhbEPXfEiSL79/+Zyc93rdSF+C8KB33Dnu9E6eAH3wsOijs1qlmnsm",
+	"gj/9swRR1G0zaxeYLtiS6sEs6cdvGZ+rRWvYPz52s5Iqs1zg24Tf1Ic9HuXd7tE0z1L4B9Mye/qHUYuz",
+	"j2rUGuNoz/pnZ08Quq1/Jys6Zx1yMYF4GQAbGDuV4Kw8B+zdiOLy3wBO8Yfjrv65fzLNMymyP9z8pZ9f",
+	"dP+06C2/mf8p7m0Gy25+uv7mh+7Zf89Cg2o1zbs7OKtOPGp9bM9FW//YljfJqi1g4jRtu30GAiv6JpHY",
+	"4bVdUbXQ+3qt1xVkNhT5yvO1M326p7z2kAX9nqlsczEzqJryiN+CeKVvf7BFGfkIUVR0yay1Ckx2Mp9O",
+	"WWUiPX8oM5EtQUBMuDoCBYR+TJb5sjU8OwE/5TLh+HfPjVMTFw2L+y/A+/fvLzyhIbwO0wVNU8bnDLfm",
+	"yemxd5COKkfoK4D0k4zRdPmHUcvcvaNWhKiuP4zK4A/YW4cvyV3Ucngd4BXPYYPX5/EevEAI3pozMmHz",
+	"hMsOAawkamz62Vif2DFB3mNZqmmgV/MZCjeCTBhZ0piRfAXqgv4CIKpaUcu44vGkNR2cXv8M1tD9reeh",
+	"FMt0T//nx4v2D7T91277/Lr94V//ufWgI0al+vqWcXX5Iry6SVyye0NoE9mIHHwlETHcqhLJBDxiiI94",
+	"vpywDH8ad8gFmWRiLSGUdAxffivybMrGRDJ9PvTR2JBESZbOOuSC6wH4mCEYTGK94yOeSJLMuci0UgGR",
+	"LOjG1JuWoBQFy5doNUTRTEWE6gNKKBlnTDI1JuuFkDBPrZ4AR4URk25nxO3q4ZIXy6fJ1obRty9ftO7L",
+	"9pdJ03Wlr+dEsaWWdWBjWa9U6RQdd8ObyoaiFqOJGeA1sUkz1+g/Is8wVu2m/WR0wS8kSWK9vhuCMR1y",
+	"xdJUS4piRih59+7yhV52vMmmlAueTGkKoozZCOA1LTOXfW3VHFyCalFQzozqGuBozfzmnzM2aw1b//S0",
+	"CCp/ik/l08sXno2iafZ4GX3Oye+63wKTLyxDD5y7VkWaZl6ApD/jum/XXQJTtyaUB038TrdG5geXzFc0",
+	"/oYqtqabUpTGp5L8aITbfwU5spKYoBaU3jAK2+ZpNZz/LioFW+9u/sYPZN5v6m9wAjj/+npfXH4hSV4O",
+	"vYr9UH+AayC3ZrEX4+0ze8q9MA1P5AdBq+0krdAwzdtPPZkMRvoV9dFnByxOHQi8i7w1yPVdFEC07eql",
+	"Bp57tKWyoudU5CkGs060WJNJFuMiVeHggLRFIcjD3BkxwWlXX8gGwPf2wL0DlqQ5zG0XUZvG8ZmOwe5Q",
+	"QXIhb/QpAMNo8f6CpSsgXDmE5wBa+QExu6jjfeyxCHKPaKFqtM4Bk5357bdO9WUpbuZRln6/sCCPq71/",
+	"/75dVbe2sbaqdgbjMDePF/V+2AWkig523B1XXrD55zgzjQH2j3Mh2LAiBG98DbFFh94MRcjUjgvBi1N6",
+	"MMmCMVkdArh6MQcGnCiS8xjVIsfukxjOWDhO6gEX47Tc0z5X4/NKkNLjcRoudnIaANpY6+LnOJLBWJAH",
+	"EFiVOtqHvlflSIxHOaVOlUGbbp2/gWWIz/HCLwV/HDB3L4xi15yLTz3KXF8JwjgE0lZDS0BcmjCSspmC",
+	"SdaA3AdMtIJ73jXZ8icfbXG3osM3PijdcJ0xjsIaxyw5HF77QErMbPtdRHjpMNSPyjtkPgWewecgCSdO",
+	"MwGMuZ1lFbN92I0be8nodly5Lm/dXRRAfO9BrtKI76IKimhXByW80mPT3NMCFSbYWNKNUwPDOPADCF4H",
+	"WO+adfW7j3bYbPASDCND8wdC2WG+fnDp96hHP/QCEftI/6HY1ruoBAXZuVEKtMkjaquNkbBfIm6Yz1n2",
+	"BM5rFY3yGS73OrT7gIWpIaR3Ebby1ccjrtZUfBZHlCDz5BYv8beY86qSqeMwbidKGRZ38DsvHaMedjlb",
+	"xq7m5dQimlIeDntXYw+m/mhEtvavRMkiL4mBkJR1H3P5GrhMIbpzse6Qq2xjzAQpVY9pIqvCUQ9Y4F/A",
+	"fVIDv8IWRriXyJK//rRc1LHPvI4329r+XQC29djqkUOlVYScOlf9HBz0HV9lQo9Bn8/nxXocsDR1mM0u",
+	"8tbwS3dRBVizq4cSiOdxZQK4vrTeLpUQMeipJSTUMzJG8M6YSLqRZI3hPVuAfQfQtAEgt3vfBkbwqOT5",
+	"wkcPRoDYpVPFMiKZ0vvYzJVMRawlSs9S3YQEquzuAli0bU+bt2CgkFPGR3T9jGaU6LfGqJAb1dgVAi8h",
+	"oCeceedx+ZWblUkhrtlGnrHngJyrw0o2hQ8Loc8uqTi1MbgdMpb5imWSxSweDwkli3xJOVFC3EC2ZjdN",
+	"c6MB1gmvNDKOM5rwhM/HAH8YcZu6nEoilVitnPDroyOgB0ybytBSCM5YDJWjUqv5Y7MqY0RBMJ4vW8Mf",
+	"Q+m9q4muy2meaXItFU1T+6hIXLo1x+LExfXV0rqZCYND12WZKijY+lADXfi5mQG0UV+p15wZbAvkmSQu",
+	"jTsYuLQw1sF0m9MsWSYcsn0A2mO10p+A/lJFm7b4C/0QPx1B/t/GFwVn9j17hYXfxPvKvgtYlqZXv9cP",
+	"7ZuAgml6861+iG/eRa1Vphmk2rwyOAFg4VFLcPZ6BnjRbae61NX2Vz3q7HrVm8rOXh0pd73pkxKiJCo5",
+	"cwOyJeTORcyCjW7Q1/NCrLXGlEs4bkuLiBucF4i4404PxChD3MRoRKXMunXwIOQE0UdzfGHkVzg3Q2IA",
+	"dQaG5fXiEFevV/QvOcOMQImedwehPxamNOien1TRZrUD5KfwbYI25lwlaT2dMOMxfLIZfnTUOz466e7A",
+	"IN3V0gbv2ikhu4WVXSoulHSt5acxJhwedzyGZ3IQfwghuQrMyI/lBSx9rUS86iSKfsXkz2wKx87LdVwZ",
+	"pnObRnorlMzRkkjGCNYPKG8tPxJqO8mukiWTii5XoGV75sgaWBKgO1yAlFqkV9J7DEdgEzgLkTIK5Dfh",
+	"B9sHAA5nEF3ifZA3Nhxhx0YQxjLuLxdgfnBMphdvxqWIvOAKYXL7EGmS6YKY3PeEKh+riIpVZAIAt5+I",
+	"3h6noTEhM43jBOF5b7yNYMIAA/jdivAUAScD8Zgj2xDob61sq1pC5+2wL9/D5ibuof49jnTc6+9kSOUk",
+	"0dt3wCu2Lmlo/kaoTaPSdWj5mxIn34PwF4SztZMA68Qt9IYKTdlHI6JsSEr5PKdzFpEbtlKQsQRCkfQ/",
+	"IidnQpiMSAv9SBrkHcLs6ASWO004M8plaYFM5Je3OGd2awbByaPR29YuVmkn10zaWszVvSmLonKdsKV3",
+	"d3FD3cULr8Gdi1nZp+UVxhpVJm8DofyBNBOiEiJ2bzKY44dhmNa4O84ly8ZkvWCccIOsnCe3GJRYJtf9",
+	"uPZB5/EBTNzy762H1RMugxwK42cSNnW+TGTXkWGB6cYoBoXixumSDSE7GY/J2GznMYR2LGiBjr/Hsb7w",
+	"RsA+qoqEBhmJdnLEsGijp3iTcEDxwzx84QZ1lp2yjRFjtp3bQtiuBzR55VDGqG3aC7HQQvHSGRuGOAYF",
+	"3sb1SFXA+2HEksiET1kRlQDaT0T+LBKOYTMV4boUnQC/pOkeKoyWMT6EEUrEdojGJJNz9C4qVzLZtatf",
+	"wsvf47t3Lo/ArmY2UfyBi67Vz5CSnO/z7Xf45fAOqRC6mFCVLvZjoa30teU5NeG3jNsZkou3zy8vTTzH",
+	"O55MRcwI1zdXmpgCCV++evmfz59EJBVTmpIVzfDyxKxe5GTg3YoR4YL8JReKyWjEp2K51PMmIiNxIlcp",
+	"3cCxl8Yc4gx2P9YCaj9416flUKWokEHpKB8FVsJXSBvPE5oH8EQV1nw4Wc+8w7MQa+cmxZP08x6QqbGU",
+	"beu3bFa7K2Jb6/I2JFXWnJjFEUg/Kyb0SlQkyrrMUiO6l+OpSeOhPji3EqlXV3kOOJvG5LMvR66dNyCu",
+	"I5c/p9BJe5mwNHaIx7pBbJVSvJOo8zzCYpacEKFbbvcKF5+2S+wiiep3I2RzNc+NSeW823tCEq4EXAJa",
+	"D30Gqx/EqlODSkKXqz7GLghMplQu8EzvjtzyV8AO19B8O3mbrMNaWYSQdn1SofAdL3HqHF0GrFUY8wuG",
+	"5f1o+I1n8sf9UQ7kriRV9yLkAQSD+Uf0P+VCZLo3k7c9eFmUrq6g4RvjzWOWWkP0kIz1v8Z6GWDGeCew",
+	"+BkZp0D5ceRbqTNGoXSmq42IqXElmebq2Yhbwet6lqSKZeOo8JtrUW3B0tg4zaUqG7H1KFpRC79ZCDam",
+	"o+B0i0oKIUSKNPhbSlaZmASOhI17bzI8iZuS0Unc7GYBpsvQxgvFYF1gbFXCgZxFZJXeOh1yGUuMWJ1s",
+	"PBAxuAPEjNyyDCycpyZU/vik74f1wi24V/iZfzXmeVJR+ysyrv7Tj3rtts9pe/bh09ld2/17sMe/e/27",
+	"eoxsNRX3PTQrz8sGNq8F8xJ3Ow8U0LXOGsECa+7YygLZlLuwyTGktbObLUW2T8mmGVOP2K+fczy07fUM",
+	"v5Bwl3XId5hpMmUzRUReutMC2lnxkZ/JeiSnImgHDtDqmbVol4I52DSJmdyLjkUC9u1TLEu3z8i0VK5o",
+	"CSehs12W7O1iGm4sO5Tmalb4w47HFnvCT06In2mrHWKx8OqA1WUyL3EzLTD41XJze5od3jstgSZxhxTJ",
+	"np6B3qDvaSandFXjGPtZJA70POxr/Df57ZqEdYMeXmdCsUa3hJcV78FKjwWcKTJhWpqSRIlO2PPgh1zb",
+	"1bET2ul9+A5KbzckEIhZ+oWVcRHkYqWi6o0dqNyrP7c9DUVtjX1bXm1IZ0QJ0uuflYzPaLzW10YE5h+a",
+	"sZiwj3Sq0g3Re1HrROSqkq3InhjEKJh44j2OaHUOZ4E5WABK0Oag5Xcj9wyOT58cpu6YL+xSZyFz3C3o",
+	"L9igpNKSV+wWxOIVo0qrX1jgQrlDbJTJqt5bd+aajE/NWVCsulfT9CA5xf7KHYY6f7zEVv1iMDTL6KZ1",
+	"V84i9ak5ONnuaSNwuWr0qZhXWdNg53pv0fTfZAxyKIELLMsZWsm3Zekp0Ld17tIk9hutART3IoJKb6Tt",
+	"bsHj83PPKzjwFtfzCzoXRbPdIbS7Wvc++mHRcFzk7Ro7T2JtanmWtDM2YxnD5N73+nTYGGI9K4bozhji",
+	"7bAQN/WPZjjPFL6A6zRJGUlAvpkluOoeMspzIP+icFLl4o1+HUMPQRUudxcq81YtzxUsU1Wq1hSq37Nk",
+	"aiHiSkL7Ws0Sv2ZHqLZFqLJDIFE+cqbrOMmUJlY5dbyHHYtq+ZTLmU/rWT8bc2CGMhuWkcUhfaheieBe",
+	"Pr9ScEz9qnoAgKZy5najWKo18cpD/YYpaTi5zQcEjjhlipILPmUWuvTM5OPCCN6xzNT1uHN/nc+DjjXa",
+	"1DElVIc8TxnNyt48tKSjF0qLyHZQlLO1jS023kRwUgWs7AVqZKvx27x2mAUZgYB7G5DNt4ILKMKmcKr8",
+	"/A36JoxFxzqVEy0s2PSjz8gY8pTiPTAGbjAG+U0qOpv5w4aEolHLpjtFxhE6ICa9VMPAJmxOOa4G1bJB",
+	"O0Fc3lxrj4KTycYeEYCEK4NRk4+GmnKlBZq0Eoyu8Ha+8zr7mDksfyURjBEAU3kFC/ZVW7xh1rSX9wvM",
+	"Cc8QxpfqgeBADbW8ELr7KGirJpe7WovsxiVyBQMWzjkV8zmLScIjjL2lkpSrSjhTk963m4DsV9sx5XoL",
+	"j0guu3nIWovNmB7vI8a8xy4nMDAEwZnmaVlUYLGpilC2TMyu7VhbkS33ENzgjfQiUxAeTOa8iExzyETY",
+	"73Y95Wsr8foBXSGku3ono0Lc0sYsTQb2QnE6QuymVsXid7DL/U1HHui68Y4DAPi4Q9x+Mk4TzbonIlfP",
+	"GoEvHHKG/KTO4wnTjBpHaBzI979Gl9ZgshVUAS99NpMQSqyYMuCAax1R+wf7hX17E1Jj+91flHipHrSi",
+	"Lly5YuUaQQhKby8D+H4cGPIDAXv73lWFqr77E2/x3YPggOUKD496GxkzAlxE5hoqLpVH2c528aGsrgDQ",
+	"BVhWG2ycdaSjp50XqRdLF4pHneaN+aK8KfaByH4uOGyve388rJ3G2wbzENrhrHnfO1HOP4y1RIryeRmT",
+	"Ir1F6Dpqrh8av3oVtg+95gynbTCI20mW+X9hPGWeoaEsTjIT6iJmZJ25umuOiDLh85S19ccCEshBlKxW",
+	"ENr3VAGXu4s+VXjV0uuqfgpSqphUpNftWm+MFu7SWP/oqirtZSj1gHyFlbTXrZlJK8fLDa9+Qj7URSMb",
+	"NaiVIvD9l3xFQELLXGrTfXf1PCLfv3xOjo6OznFHOFO9TD6Smd4CIKOROJknGFvkOxm2VbDx0QD60LdV",
+	"sqzuiNPShtB/epCA0Sj+NLhr6//07X+u8D/D0n9Go47+x8ndD0EkQEOhj3sJoMhwfbfcNhTI/nfM/qiP",
+	"YFGRQ+fAC2n6vUnIan37mh9tJKFGRQQtIuF+970a6n5nLJHnY9ffsg0C6u/euajvKWvX6Rl2wjqx2WYa",
+	"F+IGwrGKrB16Fngzkh9YJoxsVM8CKukmICcB6AkNayEGhCpnxmiMkUS22y8kgaa7A4u65eCioBPB4LIT",
+	"wXeNRHN4xXhEENoLdhU+TfO44p47eCirTCxXah+CPM733Dz2nDlZL5KUFdN/jFFUwYYlEoRWJ8gQZBBO",
+	"WRztB2rAP0OQXn2akM9nmmeJ2rzVfeFEMGrzIkfIHv710q7JH99f1aq+XZTLc+HRGr95/faKPKW5WjyF",
+	"crRjLfj4vxrz2Dgy2Qlm+nkR7jk2VdUkhjdwYfKogLA54klRG61DLqwebhNgQ6FGa7hcl0xOYKiLyCRX",
+	"wEfcQ2tS1BwGIY9AX2CfGMfq6LdQauWbMSytAumKAEvgEUei35B9XKUiY5kcEgbIXKjBX82tibZOLeyD",
+	"A7dDnqP1KkGQFaLW4EoZcbRKgesfAFro67dljWXV7Lygt6yEzrKwLH0ip1rYIXOmDCFmqVibxG9ewSX4",
+	"Ct6TkFrSmLfLgbXGxO3M0+YtsGF7D8GEbZ4xcOJXbOQuCvldlraGLW9flS4g/XMfk2EkfCZCSrhxOZGY",
+	"yRvcLyaZPibokoQtJyweOn3NbCZTCicyQy9KZSxxf2LeA8TsGnsFSfiIA5KXUa7ls8jswMnGOJlGfMT/",
+	"6Z/ISy34EqnYSupfep3SOZHJnOerMVlCwSXqxTEHztg8uWUSbSblmnkj3u8QiIVXrij3rpB4PxbeyK+w",
+	"NkiwKU3TDvkKjbLGAB6NOCHBU+7Mu9KAJPxMdDWDb2fEjxwVDOnHsBDSyYhR5fnTT85Sc/fUivljfZqk",
+	"Ca4e8UGHjL/5uqENTdrW8jM2DEV60opdrfcLQSRjGGSlfysMO+RLMJ2i3fQJvqUWLMmIWLst1CFvYQt9",
+	"iQcz4OaBlobWRh52kiQXasQxvZyThdjHRKtPAtjI0LOYkfGgOxhHTu1IkxuGpsgC+cIBGANmXUCfkq9x",
+	"jYsajHTJJG5kNAwrU/uLKpIyKpUFRtu7hJh7aAkmUyRG5OapuTxOMyKMalYDEg8mroS4aWn9JYbggIaB",
+	"k4FDQ1gReMsMvoDEYprrzxVgI/3BhqxB4ycd8gK4nT6J46mI2TiC+vEViMKzER+DJcasDkKP0AtXoD/g",
+	"mWZTJmUvGReoiTFSr5w7ug7DiSw6n6ZSIKnH/9U2qkj7MvbrJuG2sBv1GaHovcjMEAQU5IFCQBJNHLjU",
+	"poMvAVZ2MiApUxi5hbrniIuMLDarBePyCRB+POh2x8C6vPJvW8sdjAf9/thcwWpnAi5bjWjE7eJ5Kbmg",
+	"BBHoJNJC8SCgRnohLB3yJ5rmtjgd+JEQfpQxs6kR7cXijj6jdqugI9zBmIYAVRrbcv/YA8QoWSXNVj0a",
+	"e2kBnXBi9BMrd6B3ZMRfsTXgdqTtl8Yxiwm4fzeQhF1/l6E72ISKQMoArN9kzJH2ALzRnEz/+9vE1uSf",
+	"QLahLKMbqXkD4qwwkm0pMhbZ6A30BGAhiXIJLkuHcH28IZkJyEWdqBEvKIFpSkx9JSwRZS1dgpuKtWOs",
+	"zzVGOQzyp8DiO1xnSeywKKc0gfJNZKolJi1B2smDhQXPRwxEMD9kjIQsLEHLCh7fH8YYrAFN312+cCEI",
+	"RURHKtYsawNoWqshKGaJTI04BnckGSye3rtgeYU4Sd3X7SmOBOM7QGpKkynjmOi1YClaBFlpVbPd73SL",
+	"Wjreb1ooL2pZIpVkVMgf9mbDsRnnTpFzSZpQLl/M6Xi1k9+a37+i0xsG0CATodIatrqdHg4A4K2rpDVs",
+	"HcFPYDlagLDnS15aIhQy4Or4ysA7rFA99G5/ykM55Gkp+qMqvZhXyggdDG1LrJCcm4CcZw1RJSMOKxrI",
+	"KjToHHX6UYFD8eTvsQX9j58Ae7YxDkqIiEjhpVq2mTG1YqHAfjviWiZ8c+mEfbIW2Q0e6ovi1Juv6QvI",
+	"Wm5Kh8MWgHH0MYlNJ1qKS2NCV1CZjbMEpDIThGTkUw4pLVBbgtIPpFBhgStoldqukrTBvfpSmeUZ9KeZ",
+	"EkAb4HIGQy1ubycgXMatYSsV80teAAa/EvG2Ak7BQjS27u7OHPV+fMX+mfJqzfwBfWyv1+u23iDtPEsZ",
+	"17w7ftgIITrqnsMzbe6qJbWqVbL63e49qbtfHkM/d9f+Qy+3Cuac9JMLZsl8gTn/BziNUN9uuk+9olPQ",
+	"pLe7STil46B7srtppSZA1Br0jna3qqU31+2Od7cLJ/qMWoN+f5/Ggdyvd1HreB+qhiq3QNs9ZhtIZe2b",
+	"klrDHz9EpYrccy1NWS6j7yI6x+j/XC1aH3Rbd6uYsjnha+Vry4esrcax39JlUUgahqnTNPXxakbDMXGa",
+	"GA4hMeecft0MVot3kebhsacLUhQvwSKgdWn3/jLhuWINnPF1btIM+id4sLXGY1Hv/7OelFJK51/G3ikb",
+	"IA268QP4GUvmNvektNm+5jHa0nbvNiNNbNluhcwSsFdQi5sqSykBXG5FbLkob1+r0xdoQd37KYnpRhpb",
+	"JdqXNq4d3MdHXXwFlROI8wbMJsoX9VT/uld9meeSDckNY6siTZkeBgrzEzq9KfQJP+VpKqSKimAO7NZT",
+	"mkYctSZzInpdz3wrwXRr7ZnY1BbGFVL5n9GSTS4xcpQqW7vyVoDFAqhnq1+OOH5Av16kXcul8SNiE8x0",
+	"6yuxawGpTBImEZmcqKrBpEc83Dpq/lYA0t+EJSiEv4lQC+xJCZvKDyihF9pNlZbX3B3u8ndLwQHjEDMx",
+	"q/rWbe7D5a39JIIKpn5/oaDW8Lcn1Hig+6KAGHokPifPDtU0+V28+dnEm2+Yag7G2HL9WKVLD2gewgv+",
+	"t77GitBqp6QZDnLL0Par2UhU5uWI5Acsm8PUVISSRKq3dgDlQu8NuJ/iladYhLspMbD3oqkYr2/oB550",
+	"n1g7ao6YF8snfS9EkeWqlbjLOqKoxg0g4Y+JLLdD1Sr5ugRr8pKpf5vwm10J1OEd+NhPJf0dxkJ+9TLj",
+	"t4lUJaFxn2P79FNR9/zO5DBnijUoLdSPWNl4BzuooYDIVHHuiVyN0ePj7FRo9/9CErHmIWGB8dgXFH75",
+	"2scAh7Vz/5mCdb8RdcXUf96xAe/LpM3KAxy52LzgSm7WeDBxqh+GVkDZ9PaoGG4Tm19SC71gOsd8I1pk",
+	"tjkFwej66uV/Po+qXgDB2YhbW6Tg6UZLzM5QpHfgjhQIz0yarF2JDtDguoGE2+Ak06dNLRIJUrzJxD1n",
+	"Cl0nRQl9z5eLmBatK1BXfR8eG/kd3GVHpBo9O7a+XjNNHJdNFmVOuP6ANNm74K6wjqCxteGDuxQdDiyo",
+	"FkiI//lpzK/lWKP9Bepquz30gd7nmgOgu/Yfunl9W6VqLAuCYPzDeeYeHKlave5gwb97vruVX8T8d13h",
+	"4boC8lcPwxMWNNLklv21US+4MCaDilnFUABKChiDCoWCwsh4Y7YCK4bgrk4oSyWDsG1FM1Xqw4DiRtxC",
+	"TEJMZ87Ut8kt40zK1oMFfHGz89CaNIL7H1vXIOySMHMF1IWt0njQqf1pheYt2+uyvBNgWv/mbbEFEgQ3",
+	"GSZVC+4wn6/tMrF3QvviO/bwHfFTM3Nf3f6Jpd5/SK3rG2aULnCCb2OHS/bUB56GRdfvmQEIbcpmEydQ",
+	"Ojuu1bWcQWWSq7o+RS6M371WH80X+QqbrZf6JSiiTUsVRx4kqu1dXjFc5WT/o9LUfg/RrUG/LIn3E8Z4",
+	"Kdjyc524cmnB3yWZn+O4417C0+llmwsc94zReLNb/Bn3u91xkWLMFQM2xxPzVeNOtiAhNJBqrRVdvzdc",
+	"rGXkue3gV5vvfZErlfC5FoI0P3itlb51IhkZH3ePxp4ZRqu543IOqXFExn7eJIS9evUGJeOxRVNKkMSw",
+	"AKlWs0e8XMnYDIjKG1BmQxfu94zGya9VEivoDkv/axHEPo+K8HYB0Fp/m86ZclulUZwz+MDt3gQHIvRN",
+	"05j8HcIaIkQXY4XYDnllFAVMG05kkjKu0s3QnTrAoDLPbDKGXOPjyGCYS4DTAgmNZWPoPIyXSKS6MpP5",
+	"FXgmPLrvUaf7IL+EC7V+iFsiuPS/eyV+4V4J5Q6CPfT2F7AIByXh16UoGRdbg9It2nG9BvZuRMsjnndV",
+	"ZLfBWKfYJgTWDHqIMG2tBI443rYIbRd86iWLKCCktlJbSCr2SpY9SCZO+K1IprtLa4dqpN1DIA62/gyW",
+	"zH2nY1nD3jNwDbaV/V9TaTKUVBmEwDHvZBL2vV8Bo/hdF/jJWZvmUI5BBXmbJ9H4IXpbLVZm80KkiJJ7",
+	"ZBohr9O4YE/WZ0QR1TnizYGCLriwQRr3+NmDZIv7cYFSHpf7coRK4y3c4ZftEf4HNqbRrdlqmkSIe8nX",
+	"uFdMiqsVVdNA2Pt34taI+fZAgpdirC+UMfn7//1/ZGxyL5m/bP4l8yfmYBpHoK1LxVbgxiAYPy0ykjEM",
+	"AwZn7Ii7ziK/J61tm47sMJZ0Q+YCEK5ECTMeD09qLFERxGDaKDWTFizRswDldMQXFEwGDrZ5Tuo5nE2p",
+	"xqLEhPOmA5rcxr6bnDGJ6pDnqZBQHs0OF02VnFxcWiHLwYWlStLUZPczeTSGJuUoF4qs8kkKpaFC3Cn3",
+	"0vU8zAhp8mfttM4H8gPdw1gfbP0ZoKT7TucNvveZ5C57cDlb2xDQ3yC33cv1bGJ4roq86L/Laj+j3dar",
+	"l+OyEO4ttvmZFRpFuLe1hAuWCRuLhWOiXhkf75r5EnI8yJJui9mFVFHjk7MnhMoRR8taG6K9IV+oRI6N",
+	"WjAAhMArLktFja1Cq59LqJgLge7wkUSRLOfGmqw1YeTII24L9emeNiRjUA4VLi9M++dq3LPYaNALsYbw",
+	"dTFTJqhksnE/LinfgJQKCUaA6YNhWOv5nRG39wgapjk3Ia5F2iwlVt6cnpkuDIwLwsTD5EXMFEZ/AKLq",
+	"bybD7d/A9E7+BlEW+tN/G/G/tdtt9//61TEmziV/I+Miza7+syA69uYSHJi6O9Ab+Zcvc87pksVP/kV3",
+	"UZSltl1UClGzj8rVmNa3K44BE9TrDop09vrPeyast91BTWYYjq3fbEfDuKm4XNRqLgjs6jTbfkwtWt2T",
+	"V7u22lelSi00tgkxxnoFMN7eS0QJ4dEmnftYbVb6iyaBBpB6kiu3LpAggJMkhnwSXo7sjJldJEccMwZ8",
+	"S6VqwxDbly/GLskShiEpk8CHq8gmOzBGbLObEg6VOuAitmfFoNaNhAVjgVgbvXoAyxv3IYsJZibSO1hv",
+	"00km1hLctWMYzVuRZ1M9xwtiChAjJTCwCTdV79jL26BPrQ+FQbRLNZkUyGEwcxthbRaeaxnTrh2gv3Io",
+	"gmDo5UVRGQpgmgqoqAXTKzbHXHAIYRIu4tpsNwhMYuvIlVw1exgO4PsFVZi7BVDB4Kx2KdLtqSqdiRKv",
+	"ccIG8vNnWIvHspRiaphOecQvTNFk5Fo2rQWwHhPvBMJwrdBIKYcIyr5wwuxya46YsFjTXYs9BfdBH4Lj",
+	"+pl18Bf4JhdLhfHw85yTDVPPii2FXmb9e1JUTDXafwhGCet+cfm9vavu7X+gEtmKUZF2CKV6TZ4Cfdv4",
+	"6apUakq17IxwciPGS/Q+YU6uKWY+b3LR4Ymw2bVlh1z6R8McCe9EgNzaCANABgQcHYCuFZ5iTNIM83mD",
+	"K8xeVx4nxJOLvicBx/wfVlg2jrorgc7xvaXW556BwH35MSKB+3stwTdUsTWWMjtY1tVN91gI86krUxnq",
+	"UUXkt/a6YAQc967AkgM3JA+ztTSJ1X6q5UazqG8EqhpA9XORxXgLqeIPbu5aZxqF7Eo2+wnA5qkRQiGd",
+	"OeYKMknCVtgC7le40TDbJyPLREqGUjgWltF3O/yl1sm00RnszJK/Am9wyeK2i203GGsPz359b6dwcwru",
+	"X4FX+HfL8N5uZE97XxanybKnIiX6Aw3CQXf0RRz7WqXJT4Te6KH9s2YpBVPvZGOKXRGb6rroxzAsYLiJ",
+	"C843KfWUgPzQWhUAI7BVYjFvIRcFY/sShNZS4brxk6ExMmth2AqLWgD25oCCbGGkJfvYaClZ5EstvmLl",
+	"+nXCZbNT3J7whxhpbZWRPd3i5pOH+sVrzT+DY3z/GZmN5Bjl3pMpWgRFYbsJtMoHWf3+YaVOPPzPsWbG",
+	"79bZn4O7X8SxxxOVCHnVPfauBUkIN2xG16apC1YsY8WAI6uFkEyLfLIWDGpNFpxQMmWZgmQwdIOtbMaC",
+	"4lEmsG5uXd57BwOs3UTlcf6HWKOOGBoEDJWmqRZxwLkWDEqNRaUmvuEdWniK6b9DcdbWUHOcbFNkarQp",
+	"1Qtecq9S+nphG4Nt5BeOLN5YbBG4wGAgr/veGVlMmvhfotxsCbBPMhd88QCZ2bR9oMwcPh2/Epl5D5b1",
+	"0pU4/i0JzaYoaoiv2kcBsdlutoKZIvdsBl+6CHovTbuDVxMlxL4VFkE3z/KUSYfgDKRNBbG3iEwC06/A",
+	"FFiBFPLNwuY7LCF7uKTp6m7uIWb6ZXbuK2OW234GAXO/iThWcp98UqbF/mHkvyrs5U/DWn4PW/918M9a",
+	"pLvxRPINMUJLlaM62fTpJ1PesBnuqe9jx15NynQsr1rDYjrO9jD55GflCj+xhnn/k/yPaoq776kAmGYo",
+	"2tkTK+5lf9O7ezsc83mRdr0IitZHEJQkk3EcilIyjv9MXA0Qg0906b9LhYxKmQFsPvEIUQJeCl0iuEV0",
+	"wJJ4AAOw/2uhx4VScrZG0ajIjlMqItMhL2DAgJR0EwKkgCzHdEOCdqwbBel9ppTb7JxYC4ZgNUqpzLzj",
+	"cuUiU6hPcDZEvzYU68a6Jc24ygeLUX6xv62sBulQFoe2VwurIDIPE8JCbT8DGvNnFsKoQ1bNFMvWNIvl",
+	"7yx4b+nrWyrVBXC/34Wvn0n4sphN5POGqRQ8fvsdhIPR8woZ3q4qgCb4t0SQhi3kAxXdsE4bXE3mCzXE",
+	"ZzIHwGC+ijRvnmP5y6iaRttout6lMxVYgiWBLxlbGGQQqJvXigoqYK8vFadLhbhxwDW29DpDWgR6c1Xp",
+	"8eYKVHSPMFdcAcHyAakGozpFlKb3QYuhrX/S1UwtXGPB0ExJN2h8tdXRqi5d8yVnDg7MzkQ1GKfcxWVU",
+	"FJihNhy9BJr1yJ8EOnyTiYlnwFilVIHpFaGFOZcePs7rywS23324+/8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

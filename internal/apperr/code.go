@@ -23,6 +23,7 @@ const (
 	Forbidden          Code = "forbidden"
 	RoleNotAllowed     Code = "role_not_allowed"
 	EmailTaken         Code = "email_taken"
+	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 
 	TicketClosed      Code = "ticket_closed"

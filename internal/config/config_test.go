@@ -17,7 +17,7 @@ import (
 const (
 	canary = "canary-5f1d"
 
-	goodSecret   = "one two three four five six seven"
+	goodSecret = "one two three four five six seven"
 	// Further secrets, as they are while the first one is being replaced.
 	nextSecret     = "eight nine ten eleven twelve thirteen"
 	previousSecret = "fourteen fifteen sixteen seventeen"

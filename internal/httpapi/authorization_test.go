@@ -41,6 +41,12 @@ var operationBodies = map[string]func(*cast) string{
 	"changePassword": func(*cast) string {
 		return `{"current_password":"` + apitest.Password + `","new_password":"another horse battery"}`
 	},
+	"listUsers": noBody,
+	"createUser": func(*cast) string {
+		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `","role":"agent"}`
+	},
+	"getUser":          noBody,
+	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
 	"getMe":            noBody,
 	"listTickets":      noBody,
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
@@ -70,6 +76,10 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 			"Content-Type: application/json", c.owner.bearer())
 		require.Equal(t, http.StatusCreated, said.Status, "%s", said.Body)
 		return id
+	},
+	"user_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.member(t, sqlc.UserRoleUser).ID.String()
 	},
 	"session_id": func(t *testing.T, c *cast) string {
 		t.Helper()

@@ -44,7 +44,7 @@ func (d *desk) dial(t *testing.T) connection {
 func (d *desk) begin(t *testing.T, c call, header ...string) connection {
 	t.Helper()
 	conn := d.dial(t)
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.customer.Token)
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.caller(c).Token)
 	if c.public {
 		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", c.method, c.path)
 	}

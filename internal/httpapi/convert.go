@@ -26,6 +26,16 @@ func toMe(a auth.Actor) api.User {
 	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
 }
 
+func toAccount(u sqlc.User) api.Account {
+	return api.Account{
+		ID:        u.ID,
+		Email:     u.Email,
+		Role:      api.Role(u.Role),
+		Disabled:  u.DisabledAt != nil,
+		CreatedAt: toTimestamp(u.CreatedAt),
+	}
+}
+
 func toAccessToken(t auth.Tokens) api.AccessToken {
 	return api.AccessToken{
 		AccessToken:  t.Access,
@@ -174,6 +184,24 @@ func fromRole(role api.Role) auth.Role {
 		return auth.RoleUser
 	}
 	return auth.Role(role)
+}
+
+func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
+	filter := auth.AccountFilter{Email: p.Email}
+	if p.Role != "" {
+		role := auth.Role(p.Role)
+		filter.Role = &role
+	}
+	return filter
+}
+
+func fromUpdateUserRequest(r api.UpdateUserRequest) auth.AccountChange {
+	change := auth.AccountChange{Disabled: r.Disabled}
+	if r.Role != "" {
+		role := auth.Role(r.Role)
+		change.Role = &role
+	}
+	return change
 }
 
 func fromTicketStatus(status api.TicketStatus) sqlc.TicketStatus {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -33,6 +34,7 @@ type desk struct {
 	// leaving is the customer in a second session, which it may end, and spare is a third one that others may.
 	leaving *apitest.User
 	spare   uuid.UUID
+	admin   *apitest.User
 }
 
 func newDesk(t *testing.T) *desk {
@@ -42,6 +44,7 @@ func newDesk(t *testing.T) *desk {
 	return &desk{
 		Server: s, customer: customer, ticket: customer.NewTicket(t),
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
+		admin: s.Staff(t, sqlc.UserRoleAdmin),
 	}
 }
 
@@ -53,6 +56,8 @@ type call struct {
 	// thing is the id in the path, if there is one.
 	thing  string
 	public bool
+	// admin is whether it takes an administrator.
+	admin bool
 	// media are the types of body that it takes, sorted.
 	media []string
 	// body is one that it takes, as JSON. Sent twice, it may be answered with 409.
@@ -67,6 +72,7 @@ func (d *desk) calls(t *testing.T) []call {
 	for path, item := range apitest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			c := call{id: op.OperationID, method: method, public: len(*op.Security) == 0, op: op}
+			c.admin = !c.public && slices.Equal((*op.Security)[0]["bearerAuth"], []string{"admin"})
 			c.path, c.thing = d.fill(t, path)
 			if op.RequestBody != nil {
 				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
@@ -82,7 +88,7 @@ func (d *desk) calls(t *testing.T) []call {
 // fill puts the id of the desk's own thing into a path.
 func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	t.Helper()
-	for name, id := range map[string]uuid.UUID{"{ticket_id}": d.ticket.ID, "{session_id}": d.spare} {
+	for name, id := range map[string]uuid.UUID{"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID} {
 		if strings.Contains(path, name) {
 			path, thing = strings.ReplaceAll(path, name, id.String()), id.String()
 		}
@@ -109,12 +115,14 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 	t.Helper()
 	var body any
 	switch operationID {
-	case "signUp", "logIn":
+	case "signUp", "logIn", "createUser":
 		body = map[string]string{"email": d.customer.Email, "password": apitest.Password}
 	case "refreshSession":
 		body = map[string]string{"refresh_token": "srt_" + strings.Repeat("A", 43)}
 	case "changePassword":
 		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
+	case "updateUser":
+		body = map[string]string{"role": "user"} // What the customer is already.
 	case "createTicket":
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
@@ -134,16 +142,25 @@ func encode(t *testing.T, value any) string {
 	return string(text)
 }
 
-// do calls an operation with just these headers, and the customer's token where one is needed.
+// caller is who may call an operation: the customer, or an administrator.
+func (d *desk) caller(c call) *apitest.User {
+	switch {
+	case c.id == "logOut":
+		return d.leaving
+	case c.admin:
+		return d.admin
+	default:
+		return d.customer
+	}
+}
+
+// do calls an operation with just these headers, and the token of who may call it where one is needed.
 func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.Response {
 	t.Helper()
 	if c.public {
 		return d.Do(t, c.method, c.path, body, header...)
 	}
-	if c.id == "logOut" {
-		return d.leaving.Do(t, c.method, c.path, body, header...)
-	}
-	return d.customer.Do(t, c.method, c.path, body, header...)
+	return d.caller(c).Do(t, c.method, c.path, body, header...)
 }
 
 // stored is a digest of everything that a request could change.

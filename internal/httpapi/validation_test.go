@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -47,8 +48,13 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		for member, schema := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
-			require.True(t, schema.Value.Type.Is("string"), "a member that is no text needs tests of its own")
-			for name, value := range wrongTypes {
+			values := maps.Clone(wrongTypes)
+			if schema.Value.Type.Is("boolean") {
+				values["true"] = `"true"`
+			} else {
+				require.True(t, schema.Value.Type.Is("string"), "a member of another type needs tests of its own")
+			}
+			for name, value := range values {
 				want := "/" + member + " invalid_type"
 				if schema.Value.Enum != nil {
 					want = "/" + member + " not_allowed"
@@ -130,6 +136,9 @@ func TestEveryMissingMemberIsNamed(t *testing.T) {
 		var want []string
 		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			want = append(want, "/"+member+" required")
+		}
+		if want == nil {
+			want = []string{" too_short"} // One of them is needed, whichever it is.
 		}
 		r := d.do(t, c, "{}", jsonType)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want...)
