@@ -26,7 +26,7 @@ const (
 
 	// sweepInterval is how often expired sessions are deleted, and maxSwept how many at once.
 	sweepInterval = time.Minute
-	maxSwept      = 500
+	maxSwept      = 100
 
 	maxUserAgentRunes = 200
 )
@@ -165,7 +165,7 @@ func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) err
 	return nil
 }
 
-// Sweep deletes expired sessions until ctx ends, some of them every minute.
+// Sweep deletes expired sessions every minute until ctx ends.
 func (s *Service) Sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
@@ -182,12 +182,15 @@ func (s *Service) Sweep(ctx context.Context) {
 }
 
 func (s *Service) sweep(ctx context.Context) error {
-	_, err := s.store.DeleteExpiredSessions(ctx, maxSwept)
-	return err
+	for {
+		if swept, err := s.store.DeleteExpiredSessions(ctx, maxSwept); err != nil || swept < maxSwept {
+			return err
+		}
+	}
 }
 
 func invalidRefreshToken(cause error) error {
 	return apperr.Wrap(apperr.InvalidToken, "The refresh token is not valid or has ended.", cause)
 }
 
-func seconds(d time.Duration) int32 { return int32(d / time.Second) }
+func seconds(d time.Duration) int32 { return int32(d.Seconds()) }
