@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/supportbackend/support/internal/assistant"
@@ -42,7 +43,8 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, settingsError{err}
 	}
 	accounts, err := auth.NewService(s, auth.Options{
-		Secret: []byte(cfg.JWTSecret.Reveal()), TokenTTL: cfg.AccessTokenTTL(),
+		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
+		Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -58,8 +60,9 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	})
 	server, err := httpapi.New(httpapi.Options{
 		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
-		Secret: []byte(cfg.JWTSecret.Reveal()), AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
-		MaxStreams: cfg.MaxStreams, Docs: cfg.Docs, Logger: logger,
+		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(),
+		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), MaxStreams: cfg.MaxStreams,
+		Docs: cfg.Docs, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -86,6 +89,7 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 // and lets what is running finish.
 func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.store.Close()
+	defer a.background(ctx)()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
@@ -102,6 +106,17 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	case <-time.After(delay):
 	}
 	return a.shutdown(context.WithoutCancel(ctx))
+}
+
+// background begins what runs beside the requests until ctx ends. stop ends it, and waits for its end.
+func (a *app) background(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.auth.Sweep(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 func (a *app) shutdown(ctx context.Context) error {

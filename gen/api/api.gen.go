@@ -290,6 +290,7 @@ const (
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
+	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
@@ -301,6 +302,7 @@ const (
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
+	ProblemCodeTokenReuse              ProblemCode = "token_reuse"
 	ProblemCodeTooManyStreams          ProblemCode = "too_many_streams"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
@@ -349,6 +351,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeInvalidTransition:
 		return true
+	case ProblemCodeLastAdmin:
+		return true
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
@@ -370,6 +374,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeSuperseded:
 		return true
 	case ProblemCodeTicketClosed:
+		return true
+	case ProblemCodeTokenReuse:
 		return true
 	case ProblemCodeTooManyStreams:
 		return true
@@ -575,13 +581,16 @@ type AIResponseEvents struct {
 // or it was generated again.
 type AIResponseStatus string
 
-// AccessToken An access token and how to use it (RFC 6749, section 5.1).
+// AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
 type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds until the token ends.
+	// ExpiresIn Seconds until the access token ends.
 	ExpiresIn int32 `json:"expires_in"`
+
+	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+	RefreshToken RefreshToken `json:"refresh_token"`
 
 	// TokenType Always `bearer`.
 	TokenType AccessTokenTokenType `json:"token_type"`
@@ -590,8 +599,43 @@ type AccessToken struct {
 // AccessTokenTokenType Always `bearer`.
 type AccessTokenTokenType string
 
+// Account An account, as administrators see it.
+type Account struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Disabled Whether nobody can log in to it.
+	Disabled bool `json:"disabled"`
+
+	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
+	// comments or display names.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+}
+
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
+
+// ChangePasswordRequest The current password, and the one to come.
+type ChangePasswordRequest struct {
+	// CurrentPassword The account's password.
+	CurrentPassword string `json:"current_password"`
+
+	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	NewPassword NewPassword `json:"new_password"`
+}
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
@@ -617,6 +661,22 @@ type CreateTicketRequest struct {
 
 	// Title One line of text, without control characters or characters that turn the direction of writing.
 	Title TicketTitle `json:"title"`
+}
+
+// CreateUserRequest A new account. Its role is `user` when none is given.
+type CreateUserRequest struct {
+	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
+	// comments or display names.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	Password NewPassword `json:"password"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -801,6 +861,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+type NewPassword = string
+
 // NumberedEvent An event with its number.
 type NumberedEvent struct {
 	// Event One event of an AI answer's stream.
@@ -852,6 +915,15 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
+// RefreshRequest A refresh token.
+type RefreshRequest struct {
+	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+	RefreshToken RefreshToken `json:"refresh_token"`
+}
+
+// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+type RefreshToken = string
+
 // ResetEvent `event: reset`. Clear what you have shown: the text begins anew with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -867,6 +939,34 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
+// Session What began with a log-in and goes on by refreshing its tokens.
+type Session struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Current Whether it is the session of the access token that asks.
+	Current bool `json:"current"`
+
+	// ExpiresAt When it ends unless it is refreshed before.
+	ExpiresAt Timestamp `json:"expires_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IP The network of the client that logged in, such as 203.0.113.0/24. May be empty.
+	IP string `json:"ip"`
+
+	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
+	LastUsedAt Timestamp `json:"last_used_at"`
+
+	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	UserAgent string `json:"user_agent"`
+}
+
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
@@ -876,8 +976,8 @@ type SignUpRequest struct {
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent.
-	Password string `json:"password"`
+	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
@@ -1006,6 +1106,15 @@ type UpdateTicketRequest struct {
 	Status TicketStatus `json:"status,omitempty"`
 }
 
+// UpdateUserRequest A change of an account. What is left out stays as it is.
+type UpdateUserRequest struct {
+	// Disabled Whether the account is disabled.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -1059,10 +1168,20 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type SessionID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type TicketID = ID
+
+// UserID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type UserID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -1079,6 +1198,9 @@ type ConversationNotAccepted = Problem
 // EmailTaken An error (RFC 9457).
 type EmailTaken = Problem
 
+// Forbidden An error (RFC 9457).
+type Forbidden = Problem
+
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
 
@@ -1091,6 +1213,9 @@ type InvalidCredentials = Problem
 // InvalidTransition An error (RFC 9457).
 type InvalidTransition = Problem
 
+// LastAdmin An error (RFC 9457).
+type LastAdmin = Problem
+
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
 
@@ -1102,6 +1227,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// RefreshTokenRefused An error (RFC 9457).
+type RefreshTokenRefused = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -1121,6 +1249,9 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// WrongPassword An error (RFC 9457).
+type WrongPassword = Problem
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -1135,6 +1266,15 @@ type StreamAIResponseByIDParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1171,14 +1311,35 @@ type ListMessagesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	Email string `form:"email,omitempty" json:"email,omitempty"`
+
+	// Role The accounts' role.
+	Role Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = LogInRequest
 
 // LogInFormdataRequestBody defines body for LogIn for application/x-www-form-urlencoded ContentType.
 type LogInFormdataRequestBody = LogInForm
 
+// RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
+type RefreshSessionJSONRequestBody = RefreshRequest
+
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
@@ -1194,6 +1355,12 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = CreateUserRequest
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -1418,9 +1585,21 @@ type ServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
-	// LogIn Get an access token
+	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx echo.Context) error
+	// LogOut End your session
+	// (POST /auth/logout)
+	LogOut(ctx echo.Context) error
+	// RefreshSession Get the session's next tokens
+	// (POST /auth/refresh)
+	RefreshSession(ctx echo.Context) error
+	// ListSessions List your sessions
+	// (GET /auth/sessions)
+	ListSessions(ctx echo.Context, params ListSessionsParams) error
+	// EndSession End one of your sessions
+	// (DELETE /auth/sessions/{session_id})
+	EndSession(ctx echo.Context, sessionID SessionID) error
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context) error
@@ -1430,6 +1609,9 @@ type ServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context) error
+	// ChangePassword Change your password
+	// (POST /me/password)
+	ChangePassword(ctx echo.Context) error
 	// GetMessageFeedback Get the rating of an answer
 	// (GET /messages/{message_id}/feedback)
 	GetMessageFeedback(ctx echo.Context, messageID MessageID) error
@@ -1469,6 +1651,18 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID) error
+	// ListUsers List accounts
+	// (GET /users)
+	ListUsers(ctx echo.Context, params ListUsersParams) error
+	// CreateUser Create an account with any role
+	// (POST /users)
+	CreateUser(ctx echo.Context) error
+	// GetUser Get an account
+	// (GET /users/{user_id})
+	GetUser(ctx echo.Context, userID UserID) error
+	// UpdateUser Change a role, disable or enable an account
+	// (PATCH /users/{user_id})
+	UpdateUser(ctx echo.Context, userID UserID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1585,6 +1779,65 @@ func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 	return err
 }
 
+// LogOut converts echo context to params.
+func (w *ServerInterfaceWrapper) LogOut(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LogOut(ctx)
+	return err
+}
+
+// RefreshSession converts echo context to params.
+func (w *ServerInterfaceWrapper) RefreshSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RefreshSession(ctx)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx, params)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session_id" -------------
+	var sessionID SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, sessionID)
+	return err
+}
+
 // SignUp converts echo context to params.
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
@@ -1609,6 +1862,15 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
 	return err
 }
 
@@ -1867,6 +2129,86 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// ListUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", ctx.QueryParams(), &params.Email, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUsers(ctx, params)
+	return err
+}
+
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, userID)
+	return err
+}
+
+// UpdateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateUser(ctx, userID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -1916,7 +2258,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/auth/signup", wrapper.SignUp, options.OperationMiddlewares["signUp"]...)
 	router.POST(options.BaseURL+"/auth/login", wrapper.LogIn, options.OperationMiddlewares["logIn"]...)
+	router.POST(options.BaseURL+"/auth/refresh", wrapper.RefreshSession, options.OperationMiddlewares["refreshSession"]...)
+	router.POST(options.BaseURL+"/auth/logout", wrapper.LogOut, options.OperationMiddlewares["logOut"]...)
+	router.GET(options.BaseURL+"/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.POST(options.BaseURL+"/me/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.GET(options.BaseURL+"/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
+	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
+	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
+	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -1962,6 +2313,15 @@ type ConversationNotAcceptedApplicationProblemPlusJSONResponse Problem
 
 type EmailTakenApplicationProblemPlusJSONResponse Problem
 
+type ForbiddenResponseHeaders struct {
+	WWWAuthenticate string
+}
+type ForbiddenApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ForbiddenResponseHeaders
+}
+
 type GatewayTimeoutResponseHeaders struct {
 	RetryAfter *int32
 }
@@ -1984,6 +2344,8 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 
 type InvalidTransitionApplicationProblemPlusJSONResponse Problem
 
+type LastAdminApplicationProblemPlusJSONResponse Problem
+
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
@@ -1991,6 +2353,15 @@ type NotFoundApplicationProblemPlusJSONResponse Problem
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type RefreshTokenRefusedResponseHeaders struct {
+	WWWAuthenticate string
+}
+type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RefreshTokenRefusedResponseHeaders
+}
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
 
@@ -2023,6 +2394,15 @@ type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers UnsupportedMediaTypeResponseHeaders
+}
+
+type WrongPasswordResponseHeaders struct {
+	WWWAuthenticate string
+}
+type WrongPasswordApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers WrongPasswordResponseHeaders
 }
 
 type GetAIResponseRequestObject struct {
@@ -2708,6 +3088,460 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 	return err
 }
 
+type LogOutRequestObject struct {
+}
+
+type LogOutResponseObject interface {
+	VisitLogOutResponse(w http.ResponseWriter) error
+}
+
+type LogOut204Response struct {
+}
+
+func (response LogOut204Response) VisitLogOutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type LogOut400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut400ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut500ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSessionRequestObject struct {
+	Body *RefreshSessionJSONRequestBody
+}
+
+type RefreshSessionResponseObject interface {
+	VisitRefreshSessionResponse(w http.ResponseWriter) error
+}
+
+type RefreshSession200JSONResponse AccessToken
+
+func (response RefreshSession200JSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession400ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession401ApplicationProblemPlusJSONResponse struct {
+	RefreshTokenRefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession401ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession406ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession413ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession415ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession500ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshSession503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct {
+	Params ListSessionsParams
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200ResponseHeaders struct {
+	Link *string
+}
+
+type ListSessions200JSONResponse struct {
+	Body    []Session
+	Headers ListSessions200ResponseHeaders
+}
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	SessionID SessionID `json:"session_id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct {
+}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSession400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignUpRequestObject struct {
 	Body *SignUpJSONRequestBody
 }
@@ -3038,6 +3872,139 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ChangePassword400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword401ApplicationProblemPlusJSONResponse struct {
+	WrongPasswordApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5077,6 +6044,679 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200ResponseHeaders struct {
+	Link *string
+}
+
+type ListUsers200JSONResponse struct {
+	Body    []Account
+	Headers ListUsers200ResponseHeaders
+}
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	Location string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    Account
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser406ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser409ApplicationProblemPlusJSONResponse struct {
+	EmailTakenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200JSONResponse Account
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Body   *UpdateUserJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200JSONResponse Account
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser406ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser409ApplicationProblemPlusJSONResponse struct {
+	LastAdminApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
@@ -5091,9 +6731,21 @@ type StrictServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
-	// LogIn Get an access token
+	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
+	// LogOut End your session
+	// (POST /auth/logout)
+	LogOut(ctx context.Context, request LogOutRequestObject) (LogOutResponseObject, error)
+	// RefreshSession Get the session's next tokens
+	// (POST /auth/refresh)
+	RefreshSession(ctx context.Context, request RefreshSessionRequestObject) (RefreshSessionResponseObject, error)
+	// ListSessions List your sessions
+	// (GET /auth/sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession End one of your sessions
+	// (DELETE /auth/sessions/{session_id})
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
@@ -5103,6 +6755,9 @@ type StrictServerInterface interface {
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ChangePassword Change your password
+	// (POST /me/password)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
 	// GetMessageFeedback Get the rating of an answer
 	// (GET /messages/{message_id}/feedback)
 	GetMessageFeedback(ctx context.Context, request GetMessageFeedbackRequestObject) (GetMessageFeedbackResponseObject, error)
@@ -5142,6 +6797,18 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// ListUsers List accounts
+	// (GET /users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Create an account with any role
+	// (POST /users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// GetUser Get an account
+	// (GET /users/{user_id})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a role, disable or enable an account
+	// (PATCH /users/{user_id})
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -5318,6 +6985,125 @@ func (sh *strictHandler) LogIn(ctx echo.Context) error {
 	return nil
 }
 
+// LogOut operation middleware
+func (sh *strictHandler) LogOut(ctx echo.Context) error {
+	var request LogOutRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LogOut(ctx.Request().Context(), request.(LogOutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LogOut")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LogOutResponseObject); ok {
+		return validResponse.VisitLogOutResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RefreshSession operation middleware
+func (sh *strictHandler) RefreshSession(ctx echo.Context) error {
+	var request RefreshSessionRequestObject
+
+	var body RefreshSessionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefreshSession(ctx.Request().Context(), request.(RefreshSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefreshSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RefreshSessionResponseObject); ok {
+		return validResponse.VisitRefreshSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
+	var request ListSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID SessionID) error {
+	var request EndSessionRequestObject
+
+	request.SessionID = sessionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SignUp operation middleware
 func (sh *strictHandler) SignUp(ctx echo.Context) error {
 	var request SignUpRequestObject
@@ -5404,6 +7190,52 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5849,253 +7681,442 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID) 
 	return nil
 }
 
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx.Request().Context(), request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		return validResponse.VisitListUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID) error {
+	var request GetUserRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
+	var request UpdateUserRequestObject
+
+	request.UserID = userID
+
+	var body UpdateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx.Request().Context(), request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		return validResponse.VisitUpdateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu5kTf6KgjuRmi0W6RI9kUSOxx7eqTRbNszkiy1rLMe6nSBLJAsdxGgC2BTtKYj9q/zAN9D7IP5",
-	"Sb5AJoAC6sJbt2SNV47wqEkWUEACSOTll5mfWmMxXwjOuJKtwacW+0jni4zB3+cXz1NJRxlL9Ce5nM9p",
-	"vm4NWudEsvyG5WSVqplYKnJ+0YpaNzRbMv3gWCSsNWjR9CqxzaNWwhRNM934glAuVyyXhOaMyFWqxjOW",
-	"EDGZEMGJmqXSdN9pRa2c/XXJpLpKk9ag1e09fZocjU/bJ7TbbT/udrvtJ/o/3eJ/+lVSUbWUrcFx92nU",
-	"UqnKGL7WG41aL/SXjxa5GGVsLh/5g729jVrnFz+nciz4JJ0u8/L83y2kyhmdk5xNlpJJombMjPmBJNds",
-	"TURO5iJhWT1Z5kHXHm0uZ4ycX0BX6Zh53d+FJr1jjyYn3X5Ak/JQ6ggTPoPUeXXD8kzQpJE0qSRUkVRJ",
-	"kqXzVNUTQhS9NFOh1NMhFHgKbVS+1gvcGqh8yXySHAUkCQZVRw/vASTG61woMRZZAynsdpdiztQs5VPC",
-	"MsnqKbKwXTXTY5SLa4bHJSeSceV1vOTs44KNFUsOIdPJZjKFO8eOlLA8F3kDqdx0kFB/XApFQypdCkHm",
-	"lK8LpqAIJSqdNxDor9CFT52VCBjKiGlCrPJUKcbJRORkLZaEZjmjyfoQqow2UeW4H/IYGB5ZSpaQ5aKB",
-	"KDgFpMgbJheCS1ZmsJopZ0wxMzWfFlQpNl+o1qAXtcY5o4olV1S1Bq1+t3/a7vXa/f5l9+ngqDfonXR6",
-	"3e7R8cmfW1FrkvJUzq5yRqXgrUFLKrFwXzd3cdo57vZ7vcfYRS7VlRLXjDe/8fio1+329eMhgY9pr9t+",
-	"nHRH7Sfjk5N2f/J0ctpNuvR49LgVteZMSjplpUU5nhz12o/Z8XH7qW7dHfdGfXr09PjJCbQBDjtoiQXj",
-	"NH00Xai2kLLd63dHHsdrWVLCcU7H16y89L1Jn7Yfj49Y++notNc+Yd3JEX087iX9vm6yzLn/9NHo8eP2",
-	"Y9rtt59Muqw96iX98RE7npx0T1tRa6lnATuW6lsNiSVbg25kx5EK7r7t96LWIhfzhfK+6uvtphcp5dOi",
-	"/W24X364sRe2d5RWgixSNmaSiAlR7GPAdWl6lZvGV/usDOPA5Cc0kyxqMfPeXz7hn3g4uYI/W5czyq+L",
-	"XZ+wTG/0qCXZX1uD3m1U20ifz05To/7th6iVUamuzMeACm+BwZbODjdnBojgSFKQAg/zgPS73e6QDzkM",
-	"aUCkorka8oQqOiCfhjCcYWswbOEPrWhYIiH8uAsRoa3beWGzDXsPmsEehyY1uxwHhexgqAmsp5MmA7LL",
-	"qAa9uskC9aFfs0DwLazrsLVf//3d+4ctsG//R27pEsFZ7cv093ddOMOZhq3Bp2Gr0riZQd1l1Su0NwSK",
-	"hq1UXtF0aK6hoXcBwMMb+PewdRsNw1vAbG+xgJ6XxTQDnjREpjSsMrAhHMghbwWHssSVXvHqJfbLt1vs",
-	"f+st9gH2ymU6Z2KpmnUHmWb6dqgVAZVp3CwiJ2lCuFD2Ikg5CJSHCH90s0h8HAh/xcDqxD77K1xh4zGT",
-	"8lKTpSz5Aa1Abu2dkHnKl8q/vD61KDRFkrYGLbb+/Wz04zh9lf7+4t3fLnov0wt5MVeLPz+7OL34y9//",
-	"+386f//v/9HX+MdFmjN5lfLW4Gm3G7XwAJiBjhjNWQ5De0b5mGUZSxqFU3fBqhlVhIuRSNZkRbliCdGS",
-	"/Fzk7B4EVtQripUf24GFSwKCye3XwwJ2PM7eZL6y49ytnOZus0T6TPAblkuqe3gplN7XC7WTvWTstaw5",
-	"5/7PV1yoK2q7rh77RDCJ5x2eQXuJ38EhJ7/vW5L6nu7rT9l7a725oHkaQD04DcVBe4NjLIn1M+YOnADS",
-	"cbZiUhHYBAXlig5/xmuotrdzYqgXkLwQ4BmRbCx4QsYzmk/B+jLJxZz0jsmrsRIjlne8oV/C1m14EXyp",
-	"iURHYqmZMUn5jUjHAXNImBzn6QJ2waB1QVZUmlcnRK00M9es0L26WIYL7IscP+719ChXueBTHNpSKjFn",
-	"uSFDOKzv17j7zDN3IcNWbtbv4F6q8pDN5xVkPKdy7c0eNA2ef/+O0xuaZsgky/tJy8ojKmFeiVjVHcBk",
-	"dLX0uiidOtdBcfZgix5y0k53ts49t28NR1Y5daWxa4L8MKdpdklrLlyz0HQ8FstakYPpplcK2oZkyNE6",
-	"yW1jMIgj+2Ft3YrQJMmZlIeYsp82mbJ/CLomdmAVKvjj1iR4QdPdr/Wl5dnO3PgZrvTQ4FnaA7+5O30C",
-	"9P2NX+j/SXnyajKpZek/sYnSd9BsOadcloxLc1xSvVGgH0YzNSttsSwDTs2y4PpxBBTX0PSCK5ZzmpUP",
-	"6oQuMwVWHeduqTmtqW29PyM6ChwlXf+uwT6bbd3urTiBG5qlybOcJYyrlGYllfi9vqrIgkq5EnlSOwfo",
-	"4Grs9VBiwCF/ISIHqtg+3YV4COM5CRhPL7hy9bBIOKwaWlRH75HlNc3pnCmWl9cXBqylhnxNFu6hZur4",
-	"zxTuxaKpJsKSX3Ox4po+MyoJNS+BLjuWI6E90/QulupKTK5yyqf6blkIWFo9QXRk3X7Yn6KBLBluLKSo",
-	"P5VGehYPedTcoEMCH0/xdoZnN9AS1cnSHkNV0/Tmd2TJCbbhQ7bY8bYtZsfTSAx8wCdETrlMUY70qfFC",
-	"i22ac2vONc6EZBvpUPQSbCpk6WRMuSbCVKA0GHZ7CCFo0yXvCOEPqJkaxVOaJD+J6QV/IfKyaRxklVfn",
-	"SzUj/U5XS9ZznxbTnHJlTQIee3J/arUsz9lYkZnIJSMjLQfka7iRNPubw6We0P/HoAg6YzEvBlSvJkjy",
-	"+7evXvrDALmlpqMdBqLf9TPN9MRYUvu+l0JVXmj2wNw2vDKrWD4PYOgw50BwBv0gKyEpJ+8uX7SfHLIH",
-	"ek3cwc2EFAOqbIHqqIEIqPu8YCwZ0fF1SIMLRWYsW5QPwnzuvDgK9LBURZqJGPPzZn3nuDvodj195xBT",
-	"aE5VyqetQQtcp8tFstvLvPnKZh2UJ4AhqDFF/9PofVHFFwcLR87tbOBGoIsFo7k02nUqiZgoxgklOdNC",
-	"Fdo1VrN0PNOtczLS/eQsY1QyCRpOyklC13IHSvgC+j47wVACVcH9CfHhNmo5a1RVAz4nc5aklOizBGKT",
-	"WLAc520Y/CIXyXJcB0EobDh1anGlo8ICjVoi2H681x/CL54E/OK04BcvnTGqSTEujf4W6fRCLHlSZZNK",
-	"K7iRvuv1TPRekA0EmUAHdboxFwhM0Z8PmevjYK7H4Vzta2uniT+aGeoxXIpzPPvBRN8qOpmQGb1hJGeL",
-	"LK2VDswsrpS4cvwjWHdjkTNMz+ooRmgwN4ZvdnpwkEVg3CQsmBlqUcSNr44opUlo4rym60zQ5FKInzSL",
-	"KPnublhOTo/JH9Lva6iywKZXSoirDBoHIhPclnO6RuKenpwcnZLRWjGA+MyFPATJ1WU+CXqeacjMgygh",
-	"iB1MhQTVEQMJGE/0/oDVqtrKJJ3bpYzIAp9t0H35Fo4I11avf3R8cvpnINaets99LApOqy6GvNl0uvnG",
-	"7Q26j/W11u/BtablvWDRTtpPWO+4/XjUG7dpb3zcPkpOR93xU/Z40usimZeqJJXUCmgHCye+9KDf94ZN",
-	"GdfsuMEQrs8Dy82BichoTaj5qgLdbDAAof0nd+8xdiv9bpExfQFlmVhV0bO5yBiKFZRIBZpmnZ6rH0Of",
-	"genGO16veIaGbOhrCOsxbMFxGzFC5TVLYPMcyndPA1bjnTM9M7T3ukFVjlll4Jokb8Fg8/1SrhsAgJmY",
-	"phyYg+C1Vy+afK5Guguf/9oOzBwRBriiqd4Oh9ijn+xsj8Y5ETOiCh38AQMJ0il/t2jwltR5JO6oCSE8",
-	"qsZC8ALMRTljdQ5m6ymuY2DHoXC70QnN35yMn12cXvCX3fH8T7PRW/XX5OiP6eSPhVN6mevZPULmKh/t",
-	"wtke0bRtsTz/gSZqtAX87rBBFHRK+XRH2/iMSvKXpVRkxKZLfg928c9gjJZ2Tr9xe3Tdrbyja/Frv5j1",
-	"Ct7tVi6P+4BbGen7DO1iZZYE3xrZp4Yhm33ljGqBSFwIv/j7GckZ2MtSRcBXc8i1NGqSgC+Nfc4OpcKL",
-	"w7EWM3+fqlm98UD/QmgjTuEr3V1zN5d/JsvGh6/z2NRAHcuH5ZdvfGg7QT9oigrxM+VrvItlg4wIDESa",
-	"R2oYkhBX+rmr4hGPJ7kgKnQFyWqXBPQK8KgfoqD3xjtLjm5GxUirLKs8G73x3nG6VDPGVTqmFaDVS+Ec",
-	"J2XSLEvtypQpLFecscSCGpz75xBmfdTk5AE7VWk0ldmXB4yTl8vFQuSKJT+zJKWX0MinwOuMprwS++Bo",
-	"4JpfgQkOfR2NNjyHbdEbAmEdd7PcTQLrxUlBEW9i3ivqyVI7B6AOHNANkKz3qBMB02gCQVXMBtCzrHpr",
-	"99NXdmcGEei9erWkMVH9iWZpAiuCCJaKMTeVEqxfQMzqst+49lcOolH164xyRq8loSRfZs6Cpy/QnI5V",
-	"vatYL3+KcZOemxiHcYCbGCZfCzksKEAKkEl5Z1SnqYn3ntHr105ZrASZzQXfBERYMXp95f0ekM0HGwju",
-	"aDYXUtmuBUdGWqVdaNfwyOfedggFe00U1GTwJ1qhXjhTUD1mjCYsx0hosJlX8YqaDMV5lagehh4FuEzI",
-	"d29ePCNPe71upMUw+KF30jnp9E4fAn3wsOijs1hkmuOlgj/6iwSBwW0ze6GMZ2wOYZRz+vEnxqdq1hr0",
-	"T07crKTK7cn9KeXX1WHHw2W3ezRe5hn8wbRsnv1u2OLsoxq2Yhztk/6TJw8jAzj9qMiCTlmHnI8g5BQi",
-	"tRnJqARXaDgH7N2q9f8BuInfnXT11/3T8TKXIv/d9V/7y/Pun2a9+Y/TPyW99fG8u3y8+vHP3Sf/Nakb",
-	"VKtp3t3jJ+WJR62P7alo6y/b8jpdtAVMnGZtt88QNQ6eaSR2/douqJrpfb2yVkcjvIXz3cuAcccFfaPF",
-	"i/OJgc+EI34LAr6+scH8RUZsInL0cIER25wmsBLK5XjMShPp+UOZiHwOol7K1RFoFvRjOl/OW4Mnp+Cl",
-	"nqccP/fcODVx0Za5+wK8f//+3Lvo69dhPKNZxviU4dY8fXziHaSj0hH6HoIZSM5oNv/dsGXuy2ErQvjW",
-	"74Yh6gX21uFLchu1HDDHZE2wRqSL5/WzOb8g1oT1QJK0tJt2tAOlHFwwataKWhZ5EYZ4bprVv+Zs0hq0",
-	"/uVRkf3hEf4qH108NzBqfVCrM3gPvj1Em00ZGbFpymWHALYWVUr9W6w5T0yQh9qrwTTQu/IMBStBRozM",
-	"acLIctGxswIIWDEt5BhNDKDXfwJ70X3W66EUA/vV//fLefvPtP23bvvpVfvDv/9r606sgkoFcbdN65om",
-	"dqLAFyE6EaLPZ/SGRcRw3VIwIvC6Af7El/MRy/GruEPOySgXKwlZJWJ481uxzMcsJpLpc66P+JqkSrJs",
-	"0iHnXA/AB33BYFKLeRjyVJJ0ykXOkgGM0tk0GdcXNjMWgVRJjIaNCNWMhlAS50wyFZPVTEiYp9ag4GaA",
-	"EZNuZ8jt6uGSF8unydaG0bcvnrf2vb7madO1q8WMVDGtteHGsr7G4DiddOs3lc1KUYwmYQAwxSbN3K9/",
-	"j7zPGJ6a9pOx5WzkEZthFFUe4eFy7sgfUNFoGjteiTh0cq71bHCtyQXLMi2siwmh5N27i+fgxENhm3LB",
-	"0zHNQJo0exjc+A2T33zL1ky+MDzdae63urUX7OoltnAWt0+BJGfEzH8Hia6UZcdlhGh4tX32kX2Nfv9u",
-	"o32Nr8Uh19yq+lJFa4jJWIGCjhfQoM8UldeWr51fDKqJOiKAtxhXEuBF4HNC18gVPDkapJe2E1/qxm6e",
-	"fuQJOjD872nyI1VsRdeH03lezumzhd5hDqDbKAhY2N78tZ/95F5W7PzigSxCMzCcLvHzAwH5cYVY4iWG",
-	"8a8Fyr1gnXtbHM/icMDiVDHO28hbQZPfRjUIzm29VMCi97ZUVtgei2WG0cgjLQDlkiW4SGWkO4CqUVzy",
-	"MKbm4Dl98oFswLJvDsY8YEmaQxe3EbVpHJ/pGGwP/yTn8lqfAjqlqWfWm7FsAYQLg8MOoJUfarWNOt7L",
-	"7osge8Sh3UYtw0a9GPzDuKkqOtjCCC+90PfPsQEaw/3vh7vZ8B+Ee/xQBLEdwOaK0KYt3M2LJ7ozyWpj",
-	"pzpEUzITU+AmqSJLnqA24HiXFjsb45nuwOXHYU+78PlnpWCi+zs2XGw9NoAet8bB0r56//59u2zA2LS5",
-	"yvaO28YYljsQWAUd7ULfyzCC5F5OqdMB0CTrMeosEyuU+WeUT/H2qgC2D5h/Cd+8be7hK+9t3htR4Gsf",
-	"fG4OZIyjsOYSSw6Hyz6QEhPbfhsRXjis9L0eK7kcw3HiU9QKnAQKWHI7yzI2+7DLKPEylW65jVxS09uo",
-	"Btm9A7mCEd9GJRzMtg4CxM1909yT9lFfQw3OiPv1eO8DCF4FUm+bdfm993bYbFAWDCNHawJC1mG+VSTu",
-	"AdOtAFq3zbb01vtTKkTGgkNElCDT9AY56FtMf1TK/HDYeRJBgtctJ8rLBquHHWZf2NY8TFUBif8K2Oy2",
-	"xh6qWB/EMmJi61kMQSf3tk5WGU+VLFJlGK97KLuaG8IgDArRi4tVh1zma6OzZFTdp75eRv0dsEe+AqZX",
-	"wRjCKUCEjMjTvx08tzDIeFcJCiOSowrUZlv7dzVIl/sWbx2Qp3QTY5Dxd4i/51OWP/wc4u07vsiFHoM+",
-	"4s+K9Thgaaooh23krcBHbqMSrmFbDwGG4n4vrhWVqHdJJUQCekYARDkjMWInYiLpWpIVBnRswEIdQNMG",
-	"TNH2fVszgnslzwMfcBUB9JGOFcuJZErvYzNXMhaJFns8s1kTEKO0uwtcx6Y9bZ66vS0mZ+z+ekctc/YM",
-	"MC1VR+m6sLVirgSXMZ9a506HxHK5YLlkCUviAaGYXYUoIa4hFXnkhxICBAFYXURKIC4iaZoMeZhk3CCt",
-	"SezyzcUDsArD5ivChDS5OiROcprylE9j8A8OuU3zT7UKJxYLlviYAjMxGJPJTok2BXD1YBgOlVrric1a",
-	"x+gQYHw5bw1+qUuFX04KH2YIoumVVNSkzQsyQfr59Damjhu5+KFKfiszeXAduRwyxeK0PlQ8lFAnoGHt",
-	"Gfi7jBBufSYp91azQ2IxmcQkY/SGIfDU5tbpeFQCDJCYTBre70eshGN4xRmxoWmJl0IOzscy5+iDM2Np",
-	"QVDGguUqNTKgDWXZfIrPzWO3IbB5c6PLdM6kovOFbuaSQm18TZH5Gh6/raSC3dz+BTz8Bp8tZ5b61KJZ",
-	"9moC8LQdh/0hqi44hDaYlCi31YRU9/YWvYOgc0xtbZN924M4T5UC/jDxkwWa5YSRpckubs4wh8Ouo9ct",
-	"P0TNzuyCM1ujCPCWXO9Q6eBlS67SzIgpjrfs7lp3UVKbx/ozPHRbQAZ33YNv8fnbIJThzhSy0qy1F6GF",
-	"BCOx7tx5EXkeroT3Nkv81cxLHqR8O57X7V6r4eLDNg39HTyEznXrmv+llYYJ1dxaRY5B2cW2rwkYUcEz",
-	"xegvbKxCnulM+Ydc3BWOOTY3weY95IsMt0G4QNMdQn3nVQm7Z/P3CpExyivUgyH5L6nQY49VLFUfqL9w",
-	"EPSkbxZeXHxgAtbqrh5ykuo285RThcSf08UCIrc/meT/DbR7rn/EV0eQ273xQcGZfc4qCQ3XAvxqnwWQ",
-	"U9Ojb/SP9kmARzU9+Vb/iE/euj2yfmkgKCAkRy3B2Q7HOehq86MedbY96k1la6+OlNue9ElpsnxXi1WU",
-	"8KpibjaMLHaMRdbUSCSlChZ35one2zSfW5MR00owUQI4r6l8sUm0Q/wzXLTSTcVwTQ/iqR+rO61FPY06",
-	"CBX+FhmhMc2JyBOWd8gP84VaI5fmWpYb0znznZ4AitvGiF4CcM8tGADcLrBhrwtJqHCsNM8p2NaKIhx1",
-	"YzU4QCXIVAuYCBzUg/GBdKfHPpCu52D7Hp6uW8HTlVlaBeRqSOiN0C7dZub/1l36dfjWgv9LRXkiByR2",
-	"IdVxZESToNbQGYldkn73hBNtiovjjMTIlOJoyD3FDJq4rHruwhFct/B0xKhJRww0QVKnCEZDjtYfLSp6",
-	"qoG+WULVzA8f90sPuPATX+HapiOFye5LrukwzgwsIDOx0jtpKZkeq0F8Hz8tEN8nnd7DGv4QZMavguMh",
-	"A5heivjcGAhBRRwQAxg38FyvF4fEfbWgf10yTPWX6u3WwZ1s4avH3aenZRRyhQ5+Cv4m6D4KviB0ATkY",
-	"T2T5GIV41KPeydFpdwso9TbM919ZhGxF15LEWAYg9rVPUxngQx06NziWPvGDtwUTrz2ShaZZPonpeGY1",
-	"F0KVj2bG8xWZGObNJOrtQJ4NqdhpkqQoE7329puJZS6PmKoiC1Nkd3OHxJ9uYy3ISRd815jSvbqx91Nm",
-	"/Hw0Hqq5YbzmLrNDJhRNAyhsWiXAAgobJM7Kijalod+DkueaJJtkbWflLF1GWhMGYWJNMsqnSzplEblm",
-	"CwXJp4D8+o/IMViI8RNZYV2UBquMwGQ6glXMUs6MaTbYbCbU1OMFT+xuq41IGA7ftradJTu5D42krQR5",
-	"7k3ZJrNP8Ow2Q4Xu4rnX4NYF3O3S8hIDJUuTt1Gc/kDqCOHJu/USCcSsOQOJO3F4VwqerY2uUmh2nM7Z",
-	"APIj8kRf5rAKMYRT6YNgIzn22I3noYmmdGtATrSt10Y9y9ZTvE45RJzAPHymjWrUVp5t2POm7VbI/9Ug",
-	"Qq/6VoyG38KkY2UGZIGxOccx5BOwsXQoG2EoCoxYEpnyMSska1DIIvIXkXJkPl9UIaChNe8O1sZ5UYli",
-	"Iws3jx246FojrpO/7mB9MTukInPbCZXpYl9Wt5V+wODwGgEwBNsNyPnbZxcXJvboHU/HImGEa4abpabs",
-	"yncvX/zh2cOIZGJMM7KgOfJ8zCtITo89Zh4RLqAsJ5PRkJtEcgCiTlK5yOgajr004q/ziv1SCWL/4HF9",
-	"DHSPwgim4+AoH9WshK8jN54noxzAiSpcuHCyzrzDMxMrl5QbT9I/9oAcZP2y8eSf6uSoGXBilkRwaS+Y",
-	"0CsREv2ketVWiH7PFraDzqZRm3blyJXzZux4rnTPBoOe3mYmv+IzmzWxxsBpzQq+YXgl8mSbdNPfX7qJ",
-	"Wi9SliUNxtZXnJFFRvGSpA7/ArsrcIUfZnAtXm33nLNrVi9rSOhtfjd659Nu7yFJuRHTRyJZn8F2rA3f",
-	"oAbAicAfzVdcBKXMqJwhk9ke9uhvCTtcswlq1zucY4MeBXktNOuAii48uDqWCBRg4Ps0GG3HQb0vzcYo",
-	"vjAbNszmUCqh4KXJALwgphPSf8qZyHVvpkpD7e0V3KW1pnpMOpGwzDqpwVYjFmhR0TO23r4zEmdA+Tjy",
-	"dbCcQdq6osY4ZguXZLxUZ0NuJcGrSZoplsdRgd7SsuOMZYk1+KmyFQWqU+I7C0nLdFQ73aJuSl1IkTQo",
-	"fkoWuRjVHAnZYNSyGr64DrR7cb2dJ5ku6zZeXfDnOUZ1phzIWcR06q3TIReJxHDv0doLRQCogJiQG5ZL",
-	"fb0/NvkyTk77fmw/XMs7RX/6d/VyiSJLcepKQrf+6IeMd9tPaXvy4dOT27b7+3iHv3v923+t435BNYY9",
-	"FDUv5MEy66J2g0u+AnStskYwU5lLv7RANgs5bHKMB+9sZ0uR7VOycc7UPfbrl52o2/Z6hg8kXK4d8jNm",
-	"uM3YRBGxDC5Zh+eqO1c+2Kv6ChMA8kAGUR5uC3mJY3zho9ffKnzIsag1uNXQ6gxZkhsJYH0TNk4TJnei",
-	"Y1GDY/MUQ3H7jIyDOm5zOAmdzcJtbxvTcGOJ6pal4CDlwiCHHY/q/mf1ysYXIMQ/aKuV6G8VlI3E9wok",
-	"VmUyL5c9LRAA5aqaO9pB3ju1haZJhxRZ2s5AkQHgjBzTRYVj7GYiORB5tCsOxmSv3ILxWuVCMZI2OPoK",
-	"H8nVaH0Pmpifjzj05qS8kKfBYC54kLeJ3Wi5NQCBoItrL0jH5wG+oANWogd2GxLE7ja7QFuBHzVFcWq2",
-	"qb/brUdNzVJ+bZ3URfB8efc7dWujRlLSzg7fv/eKz/I3VCpJjmmubou8+lswBfjUbZgndOfJlNY6zFKC",
-	"XQdkCl5Tu9bWZ1KXOSZh2QOrnyEYzUr0ZWmzLsv2h2hL/qEKfwqd7bUmMGeKRtURGtRcazc7bLAyTgdC",
-	"amr89jgqBCs0oTCsf410jdZrMwHZfTJnlCvj1NIaE6YUoZlJCnfv7n/j379pMlhbVHktkbWKbFSL45PH",
-	"Dw+zKJg3bDNhQVZVYLUGeh+YschLzYZJzhaMKkmoKSPm2Lk0BqSyravqVDaZFZuzdFmLSsWYshNOxDPd",
-	"BCCRfg1ExM/W+Kk5JYY9ekanQRXwgSSZmJZv/1DYerKfde+13qoclXmVL5kFNjZnwyvCrGou8AbN+jKE",
-	"+phQZ72RNjulT54+9Tb+cbdb67S33rRmW2Pd7mrtzaHqta+4yI8ZIxkhJ2ppass8bedswnKGdTv2enW9",
-	"AdQ6AR3Y0wEZ3Q7bcPjrrWCQzxEfwHUaZYykoEJMUlx1LzDBxRNHB4UpYEanLxexENaonoh8lCYJ42Es",
-	"Q31Z2bpyquWyoLXlMevqJc6ZmomkVLWmUjPNrxlWV1urrrJUTTUc5FFXSZorTZ+wPowHSooqlQpqEoVX",
-	"E2Q3pouuSygcRpTVWSA21j/ay3+PAtF9CqD7yXilM2sa1x3IN67fZtXJCJ5Y9Mk/hVAFMmmyC3sg1kZX",
-	"GsoqHfIsYzQPnfjoQEPnM0RPYB5LQjlb2TwgBkQAvun7CJA5wHGEkOSd/UbmXbVLIeo9YNV8b4nokHgp",
-	"WQ7ueuq0oDMS0ykgIsCnT5N5ymMw3UpFJ5Ng6SScY3hc/6sfrV3FSkmkvYEsZuQdcqGki483wy8wsqmE",
-	"MHm+wVK0aRHRd73RtvOEKEF6/ScBjghxSHp1I4BE0JwlhH2kY5WtiSfmbTH/lK/RWkFIbMfdwB44yFTk",
-	"AdEbTxuA4uMOeW8jfIyTRG+ikViqs0bkDTcJLr+g9xqhuzhCo+juf6D3A+Z9gVih/RkMRjIc7Jj27TE2",
-	"DGcTFyqVJCsfaAS9aklW8CB/kNXNS2fXK1V2b+F1XJDJMsdspS5HAxlBKDE3wGww8926AmgV++kWuHCv",
-	"299uRobiaHVriaN6IF12KnddmUrtHIoj5iyjKr1hFmJqsn7tKLljXvW9RHcjK+pxR/7S1O2DoqxXeQt4",
-	"eISgePMK0TC+sbLCLuY7YVB+Npr7gVa3uyIkd7U67xaUiK/wAxL3xV+WLXb3FgvrlGGIOZCQjEgkBtqH",
-	"ib+Q8bpyQfcW5UhWM2HPKxzVeltyFWnqxxea/VSMbz8LZHXxdwQrfy5gcq97CHYn2GBNwTL2PirOpkMY",
-	"YHGpoghtzqTIblDtRXXsQ+NbL+vNH684w2kbWO1mkuX+J4w+XuZoB0rS3ESUiAmE8Ri1yhFRpnyasbZ+",
-	"WQUGdSAlywXndj1uwC9vo0/l2ACvq+p5yKhiUpFet2sdPjIiIkv0l64I3052QA+bGkSKla2A9Yb8OvjI",
-	"h6o8b7NcWDN46G0EElquU5nuu8tnEXnz4hk5Ojp6ijvCSdoy/UgmeguAYkGSdJrineyb+jeVNPPxJPrQ",
-	"t1U6L++Ix8GG0B89UMlwmHw6vm3rf/r2n0v8ZxD8Mxx29B+nt3+uxZI01HjaS2tC1htkf0CZPZUOV6FP",
-	"8trWQ0tRfkm533nvzvfvIRdcXbTJu3on9vtSogElxHWkZ1Tk3tKKI94Q5JXn2ivM8OOl5s8Tm/XEtZQ0",
-	"TSLjSbUI/yEHOwK0hZBM6B5oCMKsFo8MgJcLyL9yzcUKwkX/xnKByLGSQScsp1o54fA9yRlN0E9jx/dA",
-	"Emi6PSxqu/+ltoRrw0hMJKSWPU01V5LycbZMWHI/QynVjd1AkPt5X7Uq7eaZk9UszVgx/fsYRRkPGpCg",
-	"bnU+1J6RWsSrM/zc1S6yq1B7sJUCQ32NqQJ6qU4THJ3jZZ6q9VvdF04EIxjPl4iqxE8v7Jr8/v1lpc5m",
-	"OSQVjlb8+tXbS/KILtXsEVQqjyOTPE1rq3ER4hibOqvAM2FK4EjCMEo35JlSC9+eZIdXo+2Bl9obj0RX",
-	"D/u4yETOcjkgDPDKa7HMK3mL0burBVjwuXXIM1BISYrQM8TyAbMfcq20rzGQB2BrmMHJFpmXZTPhjN6w",
-	"ALNmwWr6EIz1BU6mTJnAikkmViZzqFeLDt6C99c8LcyR+kMqVU6VyKU1STpzonkKbI7ej2ByNL8hYy7Z",
-	"NJ2+/g6rjhdLGVwr+us+Xk+7mCq8vWGrgH1yRpHbR9hJGxcujlz0p7lHAKKjrykUfNBtXpTSKdWs8cud",
-	"F1uJLtI/sDWmUUv5RNQN1jgySMLkNb7RlGPBjKGSsPmIJQOnP0ksi2pmFBliF/WC5hjXhVgBxF4XKa6G",
-	"HBDZjHKsDoKUGq1NJdEhH/J/+RfyAjIYScUWUn/T6wRHTKZTvlzEZA7V84qdF9UcRLDsSrSFhUVLh7zf",
-	"IRD4XVhHtsV/+4HfRoqE3YQEG9Ms6wz5Uae06DEQTDqJKtq0KaxQHOtzCilcU9UZ8uMOiX/8oaGNV/Y+",
-	"duVqC+nGUvX9TBDJGEbZ6e8Kgwr5DqzjaBp/iE+ZvBIrt9Qd8haW+js88jUGf2hpaFKWHrlQQ455aR2M",
-	"kn1MJQJE1mI58CyWJD7uHseRE9Kz9JqhKbiQvzigJMByD2hf8gOuRVGsls6ZxA2Htn9TvZdQRTJGpbJA",
-	"dHsxEHOpzMFkjcSI3Dw1K8dpRoRRzcRAfMGcygzKWRpZ0BIcoBGwg3FoiDEBv4lxNpNEjJf6dQXyRL+w",
-	"ITdj/LBDngMf1ScmHouEQcaHir/6bMhjsGCY1UEcCvpjCigA/KYZoEm0TuLChR4j9cKM/1VMRmSjIWgm",
-	"BZI6/n/bRvloXyR+kTfcFnajnhFqAUE4BCEwpcNoDRXMXKpq08F34EM5PSYZUxi6h5oaZK2YrRczxuVD",
-	"IHx83O3GwGK8mpsbK67Ex/1+7FJebUu7abGTQ24Xz0vECfXSABApLXwMAJfSCxnqkD/RbGkrgq5Yzghi",
-	"UXJmNjVCf1jS0WfUbhXgN7HDtAwAtxID9Ua2BwhSs4qZLdEWe8mAnQRibKYWqoUOsCF/yVYA4pC2X5ok",
-	"LIF6TnwNWWT0exk6Bk1oDqgwWGzOWPXsAXitOZn++6dUKhQZRpD5Mc/pWmregKAbDGWci5xFQXocU8sm",
-	"rBdo6VBflHRAJgIqCKRqyAtKYO4MUwwO69l5SVTQQRhjMUHwbAq00sPiO9xpINBYyEuWQq05VOv0lW8n",
-	"D/YIPB8JEMF8kTNSZ4+otUPg8f1zjMEx0PTdxXMX8lFE0GRixfI2gNS1ToECnMjVkGMwTZrD4um9C3ZK",
-	"CJTVfd08xpFgPA2IF1k6ZiZpZMFStKiw0Hpju9/pFmKH9x0AmV0BYaSSjAo5wd5sODbjXPMTYCKI0BdH",
-	"Ol7p+bfm++/p+JoBOsREBLUGrW6nhwMASOYibQ1aR/AV2FlmIEb6t6R89Cn0Vt3qJ6ZM7ZrxJ0JdHdJy",
-	"guWAJxERfMxKeQlxO5eT6o2Y3ix6cu6yukhaAz0AL2dnqZBcv9vdkMK3vkiTzc2zPUu7e+ttkRZtSyMM",
-	"WPab7pzeN2h0u8UdC8L5Mc6+rtNiUb1KY9Ckt71JkBAcGh1vb1RUxdANTndq4NcSiVonu0ynrrQQtD3a",
-	"3rYm3b+vAoNN2Vd+DSzjAxiRA73T/fLBP98/MlVCA+ujSqcYHZ/qjoLStw0m7OKRR0FpXEgSt/nEPkKQ",
-	"HOqNd3hR1FoIWXPwf9CXZMnsV07rFemLETRauLZNwKJ5dAAXYo55orW663J7FU5ZfdWWEn3ZOh1iYnjJ",
-	"YjnKIEI1cneOszWm+lrKEn03SSUW0DEUWMRbHhV2cGnY61xes2TIMasXeWWzYRepxULbbkSkIGZ0IJGt",
-	"0jGzSezQ+iCB7+HNEbIzbLeJo/X35WgOF7m1zJx98vPzJ0csI25p2fAbz/oKeRbuiS1sazvfKdIy1goM",
-	"RXZGsx9M+sMYPhkzj4F+WIcAlPkAUz21eBZfNgbFQAvZa6aiML26ZjETkaPqBYhErYdGZLnQPCHWDxRG",
-	"R/Ij5F9EAdpmRIytIRBam1EaeTkGngACsVY2Omg0cAWfHRLSFHr2lS7bEaYocZlfIRDEI/+AjJvwl3Us",
-	"RQvbldyhlZumMQVlcwXuMxPEwk1siqso3FAiGmZXXyK6ew+RLXsUit5W6B+kahdEFChcdk8FE+43zFh3",
-	"ttOEyyWx72miH+4sD+dLzjcgmWukYbPBDrk4XNPa66Mhfeu3W+PruzVeiwyLjntc64EkLrPslxV68XbY",
-	"5fKpYbaRLbmxkyVZ67iIxK9JaGsKDQ85JnkiF8qYrgAz6gnOHfKfppyjk5dQ0ASjISQegdQqjiWjzGpv",
-	"0JxhfkbNxfrHZCaWuTzDi1XfecbEtpqJzED10bZj/OqIzq+5R5CMBfW/X188b+27eD9RibBno0dsYU96",
-	"eCg8tItVDCqr7VZk0M9SDN0czJ4aK5Q5BxQuAywvA6MhiA6Q1Q/s4TYfmT6tfWQoDRsS7MkJ2K013dow",
-	"gPbF89hqEwxByF4a1zP/pkKlaA71ZQSs8jdu+RVyy7dm64T88nOwycJDO/jUpMJ/RM8GsKOaqr00yJRT",
-	"8RBiyq/UusmXJlHRWUO2nSEHy2tNSurjzlGnHxXysueBj20ylPghcESb+0UJAbp3Ua3TbkcyWioFqMQh",
-	"16rM6wvn7icrkV+j8f28sM6HM8a68G7eRvcYMbQj0AXNVUQ4S4Hxm0RMRtvgkB4X2DWkk6+Tz8X0ghex",
-	"mN+LZL2vim88klvZYJAdZncWWGnmD+hje7VatfUytpd5xvhYmCz/h48QcjvtOTzTJkC5aP3r9s4i8G5F",
-	"C/2k7HtcLkGr2ovFbbtUkjydztRn5eF11cEPZczHvR2Ya6WOrW53sstlU1csL2od9/u7NK6pn/h1XCV1",
-	"FmOfw/rXgr5TjPWlwHg0s3ZMde1HIBbBfiBzhNy+qLaQcvSVYUInzRNtFlng3i9f/OFZVHb7Cc6G3Pr9",
-	"BM/WHXJe7OUZlWRLgN+ZyUMIDuj5XHDXGkXcnE2WEty9mnOvAQAKXnGaZSARwV1gkKFTpqQRhADrb+EN",
-	"Jq4RUEepGsDLEZgCPxsvG/jHj0g5Yjq24A4zTRyXzcYXW6cc4B/Qg8jiWsEaYja/zA0QxofuzqjK7Xbg",
-	"s73PNQfAXu4+dPN4LXO1GxSwyRiLcjh73eH8l+tYH8xau0+3twIw6SU1VXS/ceO7cmPknx54rp4XZ+kN",
-	"+1ujteHcOO6phALB1pBsKAChkbZyhCI0y5CxJmwBuqTgTq1jmWQQka9oroI+VhguNuQWM1bHdKZM/ZTe",
-	"MM6kvLvXXFxvPbQmD+vux9Y1qJeKzFzBImLrtR90ar+syrlhe12EOwGm9R/eFpshQXCTYVbKRnuW5WtF",
-	"cUgfgO1nhavZFz/fB47iCzPz/xLLQpr5skaO/7VYBgDIg7a8iR1aCNOjT0USuttHEy9nYAOGyOzcTckD",
-	"Pbwuol9NvAgUnwOvGGTzp5gNoWajh/kL77zrUfreuN/L79x961db1nJGm8zmm6Hvqzw0yi1RkP3SOztF",
-	"iOfeNj+zRSxGZ1lzrt6gCuikDHOKzi865BXP1g1Hbk7XA4ySuWE56lpa/kDhRH+/coj1SscRONpDm7QS",
-	"kBCTfAen9qHWDdHhbmmTMwMBdsWZ64SYxbL2DB+qRe1wfJuTTu1RqH9DH5/BfvX1MKUC9WMLrPzzMalv",
-	"atYXZ6tvrFa2gZNqSSRnNFlv18zifrcbF7ktE6roCO1e8DvWIsH9bx0dEI880/sa0YwQiFxAD823trjQ",
-	"bKn0adD62Yp3yCvNHVepZCQ+6R6VgI4kDrMUxhGJ/TR96FK0iQvjAcSB2MgNCUwaghbAwjfk5xcPZICE",
-	"1AMCfGODjviG0ST9rSqJBd1h6X8rOuLnsV68nUEYj79Np0y5rdKoaRrIQ+OxAc3LBSyYuptwY2NhHwh1",
-	"jArB4YHskJdGDMCSMESmGeMqWw98rBXYUp3FNoY6MnFk4qWC4JYi6gprFNIpa8LBXZrJ7A1b0G9vLNnt",
-	"PfgMwmFa94C88ui+8czYKYWHZqccJC4JSpCHuJqCpHK4oMaUKWZQu/Ra3cLVgUHo5WoajHnsETwD7/qm",
-	"un/W6/KnVNoAaR+LZb8BraPWf/QqiMh1odcYkYguJK+BvRthPxAj9heZDDH+ObHFHjSDHmBIGCcjNuS2",
-	"RC6hCsDykVdX1KaTs9Vs63D0XlnXO+kEKb8R6ZhtB8/X1JHd/R6rb/0ZnCy7Tseyhp1n4BrcbkivuKLS",
-	"ZBErMwiBY97KJOxzvwFG8U0T+OKsTXMox6BqeZsn0fggzo3GdJtMgpuKdltzgJFXWVKwJ+uuppjqcsib",
-	"oaQukUGDNO7xszvJFvtxgSDD2r4codR4A3f4ZrL8WmMWN+aRaxIh9pKvca9YuyVV45rkPc8MLnFlhQgw",
-	"Q4LwHxGaZSb6DwJSQNzAzAYYXR+TubgxWoKXHGZKYn0fxeTv////IbFJqmg+2cSK5iMmV4wjUPalYgti",
-	"ahvNWaRfmjPMWAIwkiF3nUV+T1pZNx3ZYczpmkwFGdHxNYQfwXg65NwhURCPGUG6CJd7FhOBpnoWoNsO",
-	"+YyCxcGlAnlKqkUGIHW7kGCKs+9nJmbTBZW7sE2p0ixDCPuQGwz7wBjwuFBFkCUS2uSrGxAxmcRkRiGg",
-	"piC3mEz06GfLOeVysPWNDjQP41vyUkQnF0NuxUBIpYDZ5jEEC4cYCx4TE7R5WWvVxqB6m/bIpPEbCTWr",
-	"Y79LL1PgnSRKTRkxmWw3hlCevJpMPE5nk35u9anWJDXcw8Va2/ozGKZ3nc5rfO7ziKSVQFRmU7v8Mxqn",
-	"d4ENGQjoZVGa5Jsw+w8JvUV+dIg468ckNYq2bytJr+ztYiw5hfevKF3pMfTvIM+WDHR+534vgiUfEiqH",
-	"HC2Obci4YwNkLp11ADCbJgqqGE7kFH39uyR/EZB7yrwkVSRfcmNlL9KIDLktTo0oAHAkrvFWxqh+FyvD",
-	"EmNZmIkVxGGJib5wAMi6dl/OKV+7jASGVchrBm7PzpDb+xQN9pyb8AWXrgtSDBRzOgscYARS9dSTF2Gs",
-	"mDEALthfTVDQr+CSIL9C5LB+9a9D/mu73Xb/14/GWDyC/EriotSE/lgQ3cUXY5IpG0MNzf/tuyWH4KOH",
-	"/6a7eM4yRYMu0NJqMrVCFNmA0IXm6JD9FcdgYp5/JXFRXEZ/3LN8jO0OQ6j0cARnwWgYTwb+Pg4IHBv6",
-	"xrYfm1HiVxJjPpbavuwOdgCTX4ukZLFeAcx55KXOhtAXkJEpidV6od9okpgBqUdL5dYFkjRxkiaQ0wtz",
-	"SIIUlDOzi+SQY+RYKfRrqneW4O6+omYlI5twyhj3zW5KOdTLglvYnhWTwMKIjjAWNWMQl4hI6bgPmeQw",
-	"76TewXqbjnKxkpDELIbRvBXLfKzneE5MoSSkBEYT4qbqnXi5s/Sp9dGLCFAE3z/6o3AyLmbORtSYhede",
-	"8JxNJjwo6FVE/wc5RbCKLEyv2BxTwQG7IMryI2TTYyubBcyVZ4QD+H5GFebP00uAQUEmkXFh6AzORMBr",
-	"nPaEwvsZFsezLKWYGkZ0Dvk5wW+quUisVAtSfqXeV5DHDcVbOGF2uTVHTFmi6c7ZyuM+6FtxXN9BMEoJ",
-	"XfR2wfin6ZKTNVNnxZbSv+H3qSSOEVv8hp5Twy6ym83EVoEXM0wrGUcmLyX1UoUO+c65QoEV+Bk/412C",
-	"XL8FuH4LcP1NSO3GpXopEMaws/j8zDPluDeb6fV3eO/5xR+hNOOdJe7+Tkv2I1VshdVRDxbSddMdFs68",
-	"6tJUmLyrbB99CjMgb4wFRq/YA1nFtBwUC+yZ13bQGJp9/SjNlJP6G4bPPek19AYXEnaqMJNBZ0uWmt+E",
-	"h94Y2/bgzQd56cNEg3fw1HvB5b9Nd/03k/3u/v0w35r0q5PcIzdpggq8Levy1rTgjLAg1FLAquk/pfXz",
-	"n6GnLFUmFTz4ynbJ7xJDVuP47//9PybbGFROTDM/EWklI0uJaRVpCdFSoDBZYGRSvGPdSxwwS4b8O4AK",
-	"PjwjUoRIQGorNxUwworpwYjjaDvP2ZRxzQ5dimIqr012V6OlFHSktuASDRQMowCVk6m6DN4ur/KQG90Q",
-	"FR+twAywN6sLYEJDQ5xZqnXptRHzijLAV6N1HNlCZF4dSNT/vAfjSOteDurhTCN2obXSqmU4rZE4QqTC",
-	"zFBLk5JkjFr3jX/9GCq7sjpATMif77RzM1f40ktu7bTkCcvlmQOXpCZZHCpz2HbuakIihanJ0I+6itUr",
-	"I79bq6Q7nQ/WUA7K59LDrrmdo/cmk82gllJyyEPdEKBDbr273riN6fshsl2aPiuN9lBUTF0Pn8EbsWum",
-	"M5TQUj79AlkynYhlIJFZgWPdH/oDlqcd0oB+7gm6PIySmCH9xsBAX7fS95tz1HxZNfOryPdkI7Y3qHhN",
-	"eppfn7ARseTjM8rYJP07ZE50Igt+4MYC51BLUGTBJleCZBrU+EGgGiiWDDC1QhbYAsQtvOrwGiPzVEpm",
-	"smZSa16GT5AWuQmn7RBDvwE1MADD7BhpdZAiWFsycm8tsLlu5TcN8J9JA6SFrjUvTtM9BJnuoP6dJ4nv",
-	"2DQp0RAoPrAfK3gcgFGN1uizAFkbFR/Xj2FYwDVT47NylXWUIJJCliEEWFk/Kio/XBSM7TvwmxieatBY",
-	"DwcGwAWap+ev8OaAvpSd8FLEwaUoIp5s3s5VyjeI9vaE30Wut0W+d5TPzSsPFc4rzT8DZn33GZmN5Bjl",
-	"vmGsTSKr3QRaZoXiPv9r3Qx4+J9hoelvuKB/BHc/TxKPJ6I9qGzXK0W+bvWO7l8RZJdbwDhqDa6BAh7U",
-	"WGUc89+xQh9iPgvsgK38mDMtY/IlWkx+TG8YiZd5FgOUlrMV8ZzM3y3z7GFcxhsUMSlg8ErnzAaMEgNw",
-	"YjxpZtlvPZ/OnTndbqkm/VfukcEtaFUPiYQUrt9g+F8tDB9xD1Dyq8BReDu8okTCGPR0moo8+FAZ+Nuc",
-	"UVumDyrBYn1XOOmm+8pRdxkQeRIW1+149R/0BKvFF1yZesMarDj4QBJ780foDCgMsz7m0JzSMQLxvPdZ",
-	"mGT1lS65UCF61kYlSromKfeKkJZVJvMmx25rZmcQ+UboPb+Iijpu1EZiB7hIj2BpTYevczFi0kVfLjKq",
-	"IAsnctkll54d2uvLxHTffrj9vwEAAP//",
+	"7L37chs5kjf6KgjuRrj9fUWapC626ZjYT223+9OMu+2x5fFuD31EkAWSNSoCnAJKNMetiP3rPMB5iH2w",
+	"eZITyARQQF14k+y2e7wRO21JVSggAeQ9f/mxNRGLpeCMK9kafGyxD3SxTBn8++z8WSLpOGWx/knmiwXN",
+	"1q1B64xIll2zjKwSNRe5Imfnrah1TdOc6QcnImatQYsml7F9PWrFTNEk1S+fE8rlimWS0IwRuUrUZM5i",
+	"IqZTIjhR80Sa4TutqJWxv+dMqsskbg1a3d7jx/HR5LR9Qrvd9sNut9t+pP+nW/yf/pRUVOWyNTjuPo5a",
+	"KlEpw896s1Hrpf7lg2UmxilbyAf+ZG9uotbZ+U+JnAg+TWZ5Vl7/26VUGaMLkrFpLpkkas7MnO9JcsXW",
+	"RGRkIWKW1pNlEQzt0eZizsjZOQyVTJg3/G1o0jv2aHLS7Qc0KU+ljjDhM0idl9csSwWNG0mTSEIVSZQk",
+	"abJIVD0hRDFKMxVKIx1CgcfwjsrWeoNbA5XlzCfJUUCSYFJ19PAeQGK8yoQSE5E2kMIedykWTM0TPiMs",
+	"layeIks7VDM9xpm4YnhdMiIZV97AOWcflmyiWHwImU42kyk8OXamhGWZyBpI5ZaDhPpzLhQNqXQhBFlQ",
+	"vi6YgiKUqGTRQKC/wxA+dVYiYChjpgmxyhKlGCdTkZG1yAlNM0bj9SFUGW+iynE/5DEwPZJLFpN82UAU",
+	"XAJS5DWTS8ElKzNYzZRTpphZmk8LqhRbLFVr0Itak4xRxeJLqlqDVr/bP233eu1+/6L7eHDUG/ROOr1u",
+	"9+j45JdW1JomPJHzy4xRKXhr0JJKLN2vm4c47Rx3+73eQxwik+pSiSvGm794fNTrdvv68ZDAx7TXbT+M",
+	"u+P2o8nJSbs/fTw97cZdejx+2IpaCyYlnbHSphxPj3rth+z4uP1Yv92d9MZ9evT4+NEJvAMcdtASS8Zp",
+	"8mC2VG0hZbvX7449jteypITrnEyuWHnre9M+bT+cHLH24/Fpr33CutMj+nDSi/t9/Uqecf/po/HDh+2H",
+	"tNtvP5p2WXvci/uTI3Y8PemetqJWrlcBJ5ZqqYbEkq1BN7LzSAR3v+33otYyE4ul8n7V18dNb1LCZ8X7",
+	"N+F5+eHaCmzvKq0EWSZswiQRU6LYh4Dr0uQyMy9f7rMzjAOTn9JUsqjFzHf/+hH/iZeTK/hn62JO+VVx",
+	"6mOW6oMetST7e2vQu4lqX9L3s9P0Uv/mfdRKqVSX5seACm+AwZbuDjd3BojgSFKQAi/zgPS73e6QDzlM",
+	"aUCkopka8pgqOiAfhzCdYWswbOEfWtGwREL44y5EhHfdyQtf23D24DU44/BKzSnHSSE7GGoC6+Uk8YDs",
+	"MqtBr26xQH0Y12wQ/Bb2ddjab/z+7uPDEdh3/CO3dbHgrPZj+ve33TjDmYatwcdhq/JyM4O6za5XaG8I",
+	"FA1bibykydCIoaEnAODhDfx72LqJhqEUMMdbLGHkvFhmwJOGyJSGVQY2hAs55K3gUpa40kteFWJ//SbF",
+	"/lWl2Hs4KxfJgolcNdsOMkm1dKhVAZV5uVlFjpOYcKGsIEg4KJSHKH90s0p8HCh/xcTq1D77VxBhkwmT",
+	"8kKTpawOa0pFYFFSeIgA8UCR7Z2QRcJz5Uuzjy18DGncGrTY+o/z8Y+T5GXyx/O3/zjv/Zycy/OFWv7y",
+	"9Pz0/G///O//6fzzv/9Hy/UPyyRj8jLhrcHjblcvc5oxOXcDyUxd4qN4V8yaxoxmLLOrEDlXVfk7K+9d",
+	"8wXvPx50ux1N6n5XXzdnhTuNY4FbPMvohP0f457oTMSidDdP2o9Y77j9cNybtGlvctw+ik/H3clj9nDa",
+	"6+pdFLBNODdv9nXsyqzL51df3hL0TXpK+YSlKYsbLQmnDak5VYSLsYjXZEW5YjHRZtdCZOwOrAs0Aotr",
+	"OrETC+8PEOTmy+HXO/JebzFfGO/tVlhvt9l8eDqnfMZeUSlXIotfIyssnxeh5iwjS/NQcIvzLGNcXbq/",
+	"aamUZWyiyFxkkpGxPjzZuhW1OFv5j0lFlynTCjk1418lHL0nTwW/ZpmkelU/C6UZ41Lt5HCbeG/WCAr/",
+	"z5dcqEtqh67KjVgwiQIDnkGHmz/AIaKj77si+57zxF+y99V6f1PzMoB6cEOLy1+7p3qRlgkIIB1nKyYV",
+	"gYNZUK4Y8CfUY+pPCDHUC0heWICMSDYRPCaTOc1m4L6bZmJBesfk5USJMcs63tQv4Do1fAh+qYlExyLX",
+	"0pwk/Fokk4BhxUxOsmQJp2DQOicrKs2nY6JWWhvQotN9utiGcxyLHD/s9fQsV5ngM29qbyXLGu5IVcJt",
+	"YvE73JeKcHqaSyUWLDM7EU7g+zVeAPPMbXZiK5Pvd/A4V1nrZjYGdoqTgHtzTU2DZ9+/5fSaJinKjvKR",
+	"1vbemEpYVyxWdTwgHl/m3hCli+8GKK4/3JJDLvvpzh7mZ/ar4cwqF780dyAIKhaNB/Mp5XoVqZhplbdO",
+	"uheqiZ6hHvMHfXAvaEURPbOHp6IMOerCmb9U8G5I2gy99ty+DIEi5Kqsrd8iNI4zJuUhIZ7HTSGeH4Kh",
+	"iZ1YhbL+vDUJntNkdw0qt6LIueE/gfYUBgJK5+qrU5+mQN+vXHd6LrJxEsfla/KzUCBf4GwDF6/ek6l7",
+	"tcSAzO24h296bChNxQqGPIQVhSFQj/M89+ZRuRTFJPVq/y/l8cvptJbLvGBTpRWJeb6gXJZczAtcsr4W",
+	"MA6jqZqXLlSagrhlaaBDuOMiruDVc65YxmlaZktTmqcKfLsu6FpD88S+vT/9joJwaddXGHDM5oiX+you",
+	"4JqmSfw0YzHjKqFpydJ8p/WNekXbrgEGuJx4I5ROUMhNCRxE5sZ0Ws0hbPYkOEa9QG/S0yLhtGpoUZ29",
+	"R5ZXNKMLplhW3l+YsFb9sjVZuoeaqeM/UyQZFK9qIuT8iosV1/SZU0mo+QgM2bH8F6MaZnSRq0sxvcy0",
+	"waRVOAFbqxeI4eyb9/tTNDAIwoOFFPWX0kjP4iGPmq/Rd1PjUNJyXMoEMiuoguVjRKeZougAKp004x0y",
+	"3qgEGRVO21AVhj00wLrxpNkJNdIEH/DoUUsInDqQwZ//vpQI3HJ3SYju8ScgREa5TNA48qnxXBsCWm5r",
+	"Tj5Jhdx8IopRgkuGAp1MUO+cCbQvwmEPIQRtUvEcIfwJNVOjeEqT5AWV6ixeJLxqS6RUKkL13xKpMqpE",
+	"HceBMCQ8FB6JROpjoGqHIau50PQxSvkh14M1EeNF3aQrxPBmDUQQs3P+XGTlqCmo6y/PcjUn/U5X6zQL",
+	"nwSzjHJlXcCezNrBts2llokL0GtjGtjGbkL1drYkf3zz8uc6M7s80A4T0d/6iaZ6Yaze96V1ufIHzdYv",
+	"7IuXZvfKTAHcqoYZCM5gHJQv2hR7e/G8/eiQi9BrEhluJaSYUGXrq7MGIqBL4Tlj8ZhOrkIanCsyZ+my",
+	"zA0WCxfgV+BhSVSkOamJTG52Ixx3jX/cuBEOiZJlVCV81hq0IKsmX8a7fcxbr2z2LvEY0stqopS/G3dK",
+	"VEnTgI0jZ3Y1IBbpcsloJo3fLJFETBXjhJKMaU0bPZareTKZ67czMtbjZCxlVDIJRn7CSUzXcgdK+Dbq",
+	"PifBUAI9LPsT4v1N1HJ+5qpj6YwsWJxQou8SsHSxZBmu20i5ZSbifFJn5xXe2TpvU2WgIjiJjhLw6nqf",
+	"P4RfPAr4xWnBL352buYmf1Np9jdIp+ci53GVTao5y1ikFR69En0WZANBpjBAnXuIC8xZ1D8fstaHwVqP",
+	"w7Xaz9YuE/9oVqjncCHO8O4HC32j6HRK5vRaa7/LNKlVkcwqLpW4dPwj2HfjazdMzxquRnMyEsP35t47",
+	"yCk2aVISzAq1PubmV0eU0iI0cV7RdSpofCHEC80iSnHSa5aR02Pyp+T7Gqos8dVLJcRlCi8HeiNIywVd",
+	"I3FPT06OTsl4rRhkfy6EPCTJtxvoST3P72HWQZQQxE6mQoLqjIEEjMf6fMBuVdVGSRd2KyOyxGcbHCJ8",
+	"C0cEsdXrHx2fnEIMed+oxj5ONedqKaa8OSiyWeL2Bt2HWqz1eyDWtL53uXtYG8icq5JWUqugHayc+NqD",
+	"/p4xlxujZWjbmauKSn0lDbcpXQLHnzGu2T3bGGTFQSMyXru4aKVqoMHHii7WzH2ncOi/FinTAi5Nxapa",
+	"uAGORlBbKNFGA5/VOlf0YxhtNMN41/clTzH+BGMNYb+HLbjOY0aovGIxHM5D+fppk/9Sr6zwj9aHSysT",
+	"1yR5A17C73O5bsg9T8Us4cB8BK8V7ehnvBzrIXz+bgcwa8QM9BVN9HE7xNZ7tHMYCddEzIwqdPAnjCQA",
+	"J1BFCU7pUoklqMCUKJay5Vxwtk/mS8/LfDEZAnbiNsUofPMxMI1j/ebDo263e/xLJQ3mMe322g/jk5P2",
+	"I83DTqdaAzyOH7HHXf3sEoY76nQ7vd5Rp/ugf9wyScK5bOBRpc8Bj8Jo66D1k/hHkqb0wUmnS777z17v",
+	"CXmR8PwD+fDo9PL0+D55nmRsKj486B2fdLqoSteRpPfoot8d9E4Gx93O6UmvfxSSxOYCNdHk4aDbH/Q0",
+	"NY9Per2AJpMe7ba7D8f99sNJr9t+zI7j9kmfdicP46Ppaa9X0KTbG8TjR4PjweDB8aPNRKl+LyDKMyav",
+	"zpbLB/1Oj3yXvHxzH1XnN8mMv102xOvrAtK3tNgxw7vGnfccfN0ZY3UpcfVERkF7HBphG9Pm+OuTydPz",
+	"03P+c3ey+Mt8/Eb9PT76czL9c5FGl2d6dQ9QCZAPdpHAD2jStunI/4HRRJQifzhsEgWdEj7bMYw5p5L8",
+	"LZeKjNks53cQwvwEcUNp1/SVhw7rtMcdk1u+dAVS7+DttMfyvA/QHpG+T9GJXWZJ8Fujo9cIdnOunAc8",
+	"MN0KIw3//oRkDJzbiSIQVj9EvRk3WWoXxplup1KR6eFci5W/S9S83sml/0JoY6bcF3q6Fm4tvycP3Psv",
+	"89rUpD+XL8tfv/Gh7QTVyhGoKa9ZXi3nNOc2ry37xdycjOFfN0RdNe2gtHTMpiJjHXKupAvvusjjwCWA",
+	"zehhEadJUxwSFkhgpvUcylsJHDEhfqJ8jcqJbDC+gKNK80gddcSlfu6yeCSMvRksAgjsy+qQBBwCkA0m",
+	"DyXGbiaZW1Ex0xoKlVajyfSW01zNGVfJhFZyn38WLuxbJk1eeq9MmcLlzBmLbUKeC14fIr2Omo4GOJhL",
+	"s6msvjxhXLzMl0uRKRb/xOKEXsBLPgVepTThlXpWRwP3+iX4zjFI2eh8d0lW+kBg2tbtXO7TwO14UlDE",
+	"W5j3iXqy1K4BqAMca0OW9Dt0NpgktPqk4Iq/rxi5MZf0ezYRC4ZnppzsXMlW1qPczhg8oAxGc2j4+l9o",
+	"msSwu5jJWYnoJFKCCxw2pnqErt37ly5VsRrcHWeMXklCSZanzo2vtZOMTlR9EpE+SgniangJRDiNAxKI",
+	"YPG1FQUFBUiRbFk+ZdVlauK9Y/TqlbPEKyAEC8E3paitGL269P4ekM1PQxPc0WwhpLJDC45MuUq70Pno",
+	"kc997RAK9pooqMngL7RCvXClYNfNGY1Zhkg5EDirliNoMhR3X6LtHYYVQTCR714/f0oe93rdSOsK8Ife",
+	"Seek0zu9D/TBy6KvznKZau6ZCP7gbxK0MXfMrHCazNkCYDYW9MMLxmdq3hr0T07cqqTKLBd4kfCr6rRH",
+	"w7zbPZrkWQr/YNrwSf8wbHH2QQ1bI5zto/6jR/cjU0/yQZElnbEOORsDJAnkmxnfueAsXAOObn0m/wEZ",
+	"dX846epf908neSZF9oerv/fzs+5f5r3Fj7O/xL318aKbP1z9+Ev30X9N6ybValp39/hReeFR60N7Jtr6",
+	"l215lSzbAhZO07Y7Z1ioBukpSOz6vV1SNdfnemVDD0YzDte7l3folhv6WqsqZ1OTWBnO+A1ooVr6g4/a",
+	"qJGYSEsXzHqxwZUv88mElRbS86cyFdkC9OiEqyMw2+iHZJEvWoNHp5Cqskg4/txz89TExYDD7hvw7t27",
+	"M09pqN+HyZymKeMzhkfz9OGJd5GOSlfoe6hgJRmj6eIPw5aRvcNWhIm9fxiG+X9wtg7fkpuo5VI2DaqW",
+	"9dCdP6tfzdk5sf7Be5IkpdO0o5Mt4RCHVfNW1LLpVyEEyKZV/XvGpq1B698eFOhgD/Cv8sH5M1OipC9q",
+	"dQXvIMCPecgzRsZslnDZIVBjgva6/ttIc54RQR5qRYN5QZ/KJ6ikCTJmZEFjRvJlx64KkoOLZSHHaGIA",
+	"vf4jOIvuZ70fSjFwDv4/fz1r/0Lb/+i2H1+23//vf2/dilVQqQCXpWlfkziIKQJ6BaATzek1i4jhuiWw",
+	"CuB1A/wTzxdjluGvRh1yRsaZWElAHRvBl9+IPJuwEZFM33N9xdckUZKl0w4543oCfvorTCaxiU9DnkiS",
+	"zLjItA2pvKLBOeMEtUHYvkRbnYpmKiJUMxpCyShjkqkRWc2FhHVqawwkA8yYdDtDbncPt7zYPk22Nsy+",
+	"ff6sta/4WiRNYlerGYli2gLEg2UTDoLrdNKtP1QWtayYTcyg9ABfaeZ+/Tvkfcar13SejKNsI4/YnEtV",
+	"5RFect4t+YMJOTZN3vgtcPLkTFvtEAGXS5amWl0XU0LJ27fnzyCWj+o25YInE5qCPmlOMWTz1C5/ayCx",
+	"unwzqztYPtpsTatHjeBTLn6bklGz+MKpecu1a3uwaeVF0dMn3PfNBmTN0q2771YLv9FveyA4HuCdc2N/",
+	"DDR4Y178b9DkS+ibDimu4dP22Qf2M/r7u832FX4Wp1yjTWllCj1qBskOFVyvoFPzUiqvrDw7Ox9UAfwi",
+	"cEKa+CwkC8LPMV2jNPDsJ9Ba205trZu7efqBp+DC9L+n8Y9UsRVdH07nRRnrcwu9Q2zQmygo2Nz++isf",
+	"FfFOduzs/J4sSlMRJSH2cUOB/LhDLPYAI311gHKvAPrONsfzLh2wOdWqp23krdSX3UQ16fvbRqlUCtzZ",
+	"VlkjayLyFFGKxlrxzSSLcZPKtW9QVoRqsldgYC6e8yPckw3VbZsxNg7YkmZEim1EbZrHJ7oG21E9yJm8",
+	"0rcAIiXF83OWLoFwYXH8AbTyS823Ucf72F0RZI86/HKJ8wGLnfrvb1zq86DY+E62frdaao+rvXv3rl12",
+	"LGxibWU/BMzDSB4PzuwwAaSKAbbIjgsPRexT3JlG5LS7EQi2hhrTF38ocA8OkAxFffgWgeAVZd+aZLUF",
+	"6B0CRYRiBgw4USTnMRrOjt1rC62xKPwWgnESjrSLaHxaqsi+O07DxVZOA6mm1o/+Ka5kbeHrLQisgoF2",
+	"oe9FWHZ6J7fU2YsYvajyN/CB8hkK/KDS9YC1ezWj29ZcfOpO1vqzIIwDRE25jhbUpTEjKZsqWGSliuuA",
+	"hZaKnrYtNvzknW3uxtKwtV+RZrjOCGdh3aeWHK5Y60BKTO3724jw3BVQ3SnvkPkEeAafobXoLBMoMLOr",
+	"LBdsHSZxY6+zxRaR65pg3EQ15V47kCuY8U1USjrcNkCQ3njXNPesQLTj0bI3ZmB9EdgBBK9WV21bdfm7",
+	"d3bZbKU2TCNDHxPWscF6fSSN12hH31aAiF20/zogj5soyA3belCK9LM7tFYbYT++w8oZPmPZfbiv5fS0",
+	"TyDcq8VNB2xMpUZoG2FLX7074mpLxWdxRAkyS65RiL9BMOMSBt5h3E4E7Vq28Duvt4uedohDt+31ELQP",
+	"YPyLSqRtL3uFWnD2S7ly2y9AkG54Z/tkXWiJkgVooMm3Cs0nI79Nblmh/XOx6pCLbG08DSlVd+llKyfA",
+	"H3BGvgCRVEm3h1uAuZEiS/7xeRmx48B5NTlz4/tva3Ic79rCcimcJT2pypg/BRN+y5eZ0HPQV/xpsR8H",
+	"bE01J20beSvJfjdRKQtt2whBxtvdqhUgAbXpL5UQMZi6QdrgEzLCTLcRkXQtyQprZDdkwR5A04Zs0u3n",
+	"tmYGd0qee36qbQRVAHSiWEYkU/ocm7WSiYi1Uuo5u5vS5kqnu8jC23SmzVMwUcDg89Mff0NPTPR7Y1TI",
+	"jSrsCrOUoSq2HqnwbvmVW5UJyWq2kWfsKaSZVnOX1kUYDMspXJNDavMtOmQk8yXLJItZPBoQilCYRAlx",
+	"Bd3jIh/iA7ICQZ55q8fUaCJpEg952BfOVJaRkUOdHw0gYAccpiiv13eiQ0ZxRhOe8NkIUnaG3HZmpJJI",
+	"JZZLp477GT0wJ9NQBH2XEIPH8nUqScLJyGzyCGO1jOeL1uCvdd0Ly338QvBamlxKRQ14ftC8w0fV3wjW",
+	"PnZ19xU4Z7N4iOk7wM9ic1rvK0lD0NqxYe8ZJCIYO9iGsxPu7WaHjMR0OiIpo9cM60osEGrHoxKk5Yrp",
+	"tOH7foVuOIeXnBEL6RB7oO3ABPOMY3KEmUsLilCXLFOJUfRt6e7m63tmHrsJC7k2v3SRLJhUdLHUrzm8",
+	"4o2fKZqVweM3le49m99/Dg+/xmfLoMcfWzRNX04hY3zHab+PqhsOpZwGr/GmipV8Z1/RJwgGx25ktj+b",
+	"vYiLRCngD1Mfnt9sJ8wsiXfJQAmx1XadvX7zfdScX1aIX+uXBN6S6RMqXcZ3zlWSGl3U8Zbds91cVfjm",
+	"uf4ED90UWfy7nsE3+PxNULp5awpZk8W6bNFJiZXntx68QIQKd8L7miX+au4hmyo/XuANu9duuHr4TVN/",
+	"Cw9h3pPNmvprKwmxvt1eRY5B2c22nwkYUcEzxfhvbKJCnulChocI7grHnBhJsPkM+SrDTVAN2CRDqJ9X",
+	"UEqnt32UhEgZ5RXqwZT8j1ToscculhpG1gsczEOG5iyF4INQU8boooMdjSZZskg4gIxCZu5yCYhKH02/",
+	"xgbaPdN/xE9H0I6v8UHBmX3OWoINYgH+ap+FvOOmR1/rP9onIWO56ck3+o/45I07I+ufTVokWEJRS3C2",
+	"w3UOhtr8qEedbY96S9k6qiPltid9UprGbNX+oqUSErEwB0YWJ8YmPdZoJKWmo7fmid7XNJ9bkzFLBcDb",
+	"Aec1zUo3qXZYkgSCVrqlGK7pVV3ox+pua9ECtS65Ff8WGaUxyYjIYpZ1yA+LpVojl+Zal5vQBfOTKyBP",
+	"fRsj+hly6d2GQc75Ob7Y6wI4LM6VZhkFB2rRN7VuriY1Xwky0wom5vLryfi57afHfm57z1XSeSnu3UqK",
+	"e5mlVepODAm9Gdqt28z83zihX1dyUvB/qSiP5YCMHITMKDKqSdAe+gkZub6K7gmn2hSC4wkZIVMaRUPu",
+	"GWbwiiu8dwJHcP2GZyNGTTZiYAmSOkMwGnJ08WlV0TMNoLY/MM18uBy/W6SrCPUNrm02UtifsEbxAYQb",
+	"NEcsAgHlMZmLlT5ROV7PhS3HOn5clGOddHr3azhF0MWwWrkGGL16U0Znxh8MxuKAmGouUzvjjeLKZF4u",
+	"6d9zhojkiT54HTzTtrbkuPv4tFwiVKGI3y6xqa4OVeBK60bGY1m+V2HNyFHv5Oi0u6Vw5KbSonGbyKgL",
+	"JVpfYCmrKV3RtSQjbO448m1Z0+/xfV35TXDJ/Q0MvhYQr7yI2gtf9JUsTdNlMkZwP/0MEUkkYySpMYsP",
+	"NHL9DIF6cWK6KRbw7vqMJU1iA2vfN08AckD3sfewFn7LQRBpg5KOczKjeCvero8XnoYyaZLJ3FquhCq/",
+	"wAz5a2QwezbfiN4Ot6GxnSGN4wQ14lfeQTDIPXV2VuiMjICTgbuZI9sQizrbodIOcXO5i5/05hbulZx7",
+	"HOmk19/KkMIWi1s0B7YKIh6BvVFeRmnouu3f0HZwD9q/A7eCcDCoRn50yOjjzUibUNKhWjS2L6xuy35u",
+	"BB9B1Svxa5iv0SLtlAlFpxyaedb8tlUWDbZeAzGrLRf3oOSZJskmK9cFNUoHlH0wht+apJTPcjpjEbli",
+	"SwVwzEB+/Y/IqTYAeCHSIngjTfkW1mrRMeximnBmIl/BaTcYLt5Jf2TveW157nD4prVN7tjFNZ/TCnrK",
+	"3pRtcrgGz24TLXqIZ94LNw59Ypc3LxA1pLR4C2niT6SZECWwl73JYHgZ4k7Z5JVRLlk28mybREIOS83V",
+	"3E8EHsTcbiERrTDcyPk8k73eqAIkDOfjdawrMvIkXRt3S+Gc4nTBBtB6gcfaHoHjPAKQBs1RbH34Htf6",
+	"LPQyl9RdgFvfKl7q9US9xKuEQx07rMPXFNETtFVRNDrhpntbuDCq0CTw2QGJBde6/UXglbZmD8qSkWGI",
+	"I4guWoQONO+wwB1mLIlM+IQVzgHwKUXkbyLhyMU/q0+DhgGJWwRMFkXv2I2y0Dx24KYLzmpNyFs4kM0J",
+	"qbgN7ILKdLEfqztKP1ieU7EkwrqEATl78/T83CAavOXJRMSMcC250sT0av7u5+d/eno/IqmY0JQsaYbC",
+	"E1sWkNNjTypGhAvy91woJqMhNxj1UKIXJ3KZ0jVce2kseJdN8NcKNNZ7T3xaDhXgIhwHV/moZid8N1/j",
+	"fTL+DbhRRaoR3Kwn3uWZi5VLA8Wb9NtekIMc+Bal6mOdQjoHTsziCLSfJRN6J0rqeVVnqRD9joMEB91N",
+	"4/nZlSNX7psJRbh+3xtiEvqYmdYNT21DhpoYjfWM+rEtLWu3qYn9/dXEqPU8YWncEC96yRlZphSFJHV5",
+	"mnC6gpStw2JGxaftmXOhmaqwhl5h5u/GYfa427tPEm7snbGI10/gONYWB1NTBoIJqpqvOFwWmVI5Ryaz",
+	"HUzFPxJ2uuYQ1O53uMYGVwCg5WnWAf2SeSA6ckywYq0i9angoN4vzcHwEqTwwIYYcaWWnR74HlQdIAKs",
+	"/qeci0yPZrqC1kqvQJbWRhsRyi5mqc2zAXezWKJTWK/YJiw8IaMUKD+KfGM2Y4A0DpsGaDPYiEySSa6e",
+	"DLnVBC+nSapYNoqKLGOtO85ZGtuYhSo7gsWyFbXwm4WmZQaqXW7Rp7euBECagkdKlpkY11wJ2eCXt25F",
+	"cRW4FMXVdp5khqw7eHXIImeIGJJwIGeBF6KPToecxxJBpMZrr2oTsp3ElFyzDPzXDw0K38lp30cMA7G8",
+	"E6iKL6vzPCk5dUpKt/7RB6Lqth/T9vT9x0c3bffv4x3+3evf/Hsd9wsaPe5h6nk5iZZZF20hXb4e0LXK",
+	"GsG/boR+aYNsgzM45Igy1dnOliI7pmSTjKk7HNfvaFl37PUK70kQrh3yEza3SdlUEZEHQrbGXCw+8hv5",
+	"BuVE1Hr5a2j1xMYrgup5NkliJneiY9Hec/MSQ3X7CZlQ6ZXpL+AmdDYrt71tTMPNZYsVX+45etj12ODg",
+	"+OyE+I2O2iEulJ8Ks7Sqk3lt8miRxBSAduzuB3nnzBaaxB1S4Eg/AUMGcv/khC4rHGM3F8mBcaVdQzum",
+	"4cCWNNVVJhRrDDoVYd7L8foOLDG/hUwYkE54oU9DzEfwAA2WXWu9Nchjwyj9XllpnyZ3D3NIJCaRbEtm",
+	"s6fNbtDWWFlNv92aY+qfdpsUoOYJv7J5NgU0U/n0O3Nro0VSss4OP793mmLqH6hEkgzBc2+Kln1bHLn4",
+	"1E3Y2mHnxZT2OsQ+xKEDMgWfqd1rG3yqw6OMWXrP2meYT2s1+rK2WdcY6X20BdW0wp98x3hlSo+IEqTX",
+	"fxREcjASpFWeCHypNGMxYR/oRKVrovko4wp9rj6It+X2WD5gwMd2EC/lNTyqW0OQ81TrxnPudDR/4YUa",
+	"0Xy9wyUpp0tC+WpN+hTOCnPGmpLhbJibdI3lbjFS7VlfMMqViXBqqw9B92hq4LLvPAvLpFldNzndbVVP",
+	"LZG1mW/Mo+OTh/cP84qYL2xzw0HvChAXpuwqcMWRn7UoIRlbMqokoabLuhNJ0jjByv66akaPwZxvxi+2",
+	"XqGKQ2indD3P/RTk6vVrMvV8HPuPzaBxln0YuwzN2HuSpGJW1mCOt16tDR7KV/qocnRIqCxnNr+8GSe8",
+	"KGmuUUIavAMXYcalQbbRB2lzbsjJ48fewT/uduuSQ1xotdlfWne6Wntz2XoLclR0Dhi5dJLK0vIsaWds",
+	"yjKGbUf3+nS9E9dGhF3Ovcsndydsw+Wv9+QB0j0+gPs0ThlJwAyaJrjrXn2Yl0V0SLUYYp5+vsIxH6Iv",
+	"8jDsgpKyuhrPqAacslzDGdXBSEU+vlIdOKXWsdRcxKUOvJX+8n5/9bo+5HVduGs6+yLDuoyTTGlihb1u",
+	"vUTRqNItL+xcVdOpqdqhqLFfT10XlrCwu87BsrFz9F4JDqjv3aV+vZ8KW7rO5uW6u/rajdtsGRq9Gttl",
+	"+xc0X0IlRoPbu9oYez8a+mgxVVLeIn21TJ2tOaTB6xVS/ciUNCLUopBD5gamNUfQBtomDj8xLQxQxxzJ",
+	"TF2OOvv75LwKjsYgLGqIHfI0ZTQL0z8w9IppC1A6aCZFOVtZsD2TfgJZDXdRHXpAyBHrcXaOOJpv1W6g",
+	"qI+dVnGoY9GxWUiJ1tKs/fyEjKBFFQrgEfDbEdgoUtHpNLgVEhim7XSFrLnughhQ+4aJjdmMctwNqpWy",
+	"doJZ8TPBJBGcjNf2igDAgTIZ4vLOcpZdt+km3pC4CkGbtW/TlPyMdVCmqcTsvZpUZq+98h0X4kqS81RP",
+	"BCdqqOVhSu3jQFs25WiplcgcdjkGGHDNqZjNwJkVIRgdlSRsNO5CAfrcrmuU7sqJCVtw3yG57OEhK22v",
+	"YEeRDwgCGbvEWWAIgjPN07KogAKgKkKlPjGntmN9+bYDeO0Bb6QXmq+xaTYSkUkOqb39btdzMGwkXr/G",
+	"SKvzxQXumIC4wcEMFgNnobgddeym0tj8W3bk/q59r/axUcZBHeaoQ9x5MkFtzbrHIldPGjMluWlz8hmz",
+	"jbBaDGdoHJP7i9H9MtI/Q3n6/mIdi2cPTiTy/ee28nuT7C91/S/fNhRSmsUJHkDjWl9q6WJ9CnHFBZnm",
+	"GXYucdhvmrcJyB6zDsmOq7yqiXdtqUvrdfvbw3551uBvxlndkw542SmJBstR8/6IZCylKrlmtrbCAFrv",
+	"6KXA7np7uSmMXaznHTDsunNQdM4vHwEvf6xopM9jRNTSB74ILlXYxWKnnMGfjJfy0OqxW5YG7Krk7IaD",
+	"gZ/wMTD2LTwoR1juUI0xjj8oc5UAQStio9AYdaZQTu6ELboA22ou7H2Fq1of+6uWWPiQFuY8RV4LoX0i",
+	"RtXN37FK51NV5PS6h+RaBgesqT7byqPibrqMMOzfbvsTA66DSK/RxYfepveNX72od/W+5AyXbcogNpMs",
+	"839CwJs8Q593nGSmdFlMoXLc+IkcEWXCZylr64/V6LQHUfJdoubGsSX3uW7AL2+ij+WiOG+o6n1IqWJS",
+	"kV63awP02lxIY/1LRCPbNebh1RIE4ATliEd94LUu3e99Vdm2wGo25BdmhwAJLdepLPftxdOIvH7+lBwd",
+	"HT3GE+ECnDL5QKb6CIDWT+JklqBM9kOz/W7/tN3rtfv9i+7jwVF30O12ev2j45PTX4L8P33p2ypZlE/E",
+	"w+BA6B+9JMDhMP54fNPW/+nb/1zgfwbBf4bDjv7H6c0vtbl/DV3D9zJpkPUGgGOosyfS5cHpm7y2Hfax",
+	"w8oi4f7gvVvL30MEXF2ZZW2/80Mpwgtr7w5osr3S3MvR09+yL9S4Z/ZIptnLFqzSsz6J610JK0wJcQXF",
+	"+gVGsl4FSlzy0kttKUK4k1zLu6n1Vrg3JU3iyGQS2Qq3IQdvKLwLqCowPNAfq7evGDcFLKZc/4qLFSC+",
+	"/INlAjOnS743yMtG33Idx0SvS8ZojDF+O797ksCr2yvbt8fuHYRHIvi2mRgwE63LUyk4uBb5JM3jUhbG",
+	"wVNZZmKxVLsQ5G6+59ax48rJap6krFj+XcyiXA8RkKBud97X3pHaio+Ce9zSCfQboERUlwlJMpM8S9T6",
+	"jR4LF4KwIWc5VhXgT8/tnvzx3UUrqqVK4YOGqzV69fLNBXlAczV/kIpZwkdaU/N/azzEo8jAzU713wu8",
+	"kRGRCM6CJaFcGGBs0I6HHMwPdIR3yJm15G2GjtZKne9+FXhdwVcdkXGuIGvX/dF61WNhi/uAvsChEUjF",
+	"0W+u1NL35Fla1ZjykDLmEUdizgL7sExFxjI5IAyKh9Yizyr9ltDdr60TSB7pkKfowE0wDxwT60FqDTk6",
+	"ZiHDC3LIMaVLmV4Fshx5mdNrFiSQ28xxfSMnWjsjM6YMIaapWJlmIIXrEr+CohjaDZkIT4jsYqI8LkJj",
+	"noIwjvdHiOKYv6GUKIWJnDPmbZa2Bi3vXAUyTv+6j7rHLn4o76DaRv8fncfr5gEO0saNG0XONW8OG0Qh",
+	"tMxErRbzv4pu2aW21PhSgbJjtOpl8ie2RjzmhE9F3WRN2J3ETF7hF03fXWwzIQlbjFk8cMaxOf5mRZEh",
+	"dtESfIE3CpPesBCqgMwdciiPYpRjI1ik1HhtIsNDPuT/9m/kOSCiSsWWUv+m1wlutkxmPF+OyIJeBScv",
+	"quMKs8Tg8dKQjXSGvN8hAB9VuL62oUj58FHGRIDThASb0DTtkO9RNzFRq2jICanlSy4mYxHm/H4qlShN",
+	"Z8iPOqXDNIKNkE4NjzYdNmtJjfT9lwaPaMiPO2T04w8N79Ckbd21I3MqpafC2d16NxdEMoal9Pp3hReO",
+	"fAfxDgx23MenDP7dyh2hDnkDR+g7ZCU1sVl409C6bHJwoYYcm6S4Wgn2IZGYQbkW+cBzc5PRcfd4FDnL",
+	"Lk2uGMYPCiWTQxohxGKgpIf8gHvsEOahQBsPMkZzsK8HNDhOGZXKVptZ6UeM5FxAnAOJEbl1armEy4wI",
+	"o5o5go6G7ZcAakjaIKchOOQOws3AqWESJoS4TTYWicUk158rUjP1BxuA60f3O+QZ8Gd9E0cTETNApqsk",
+	"dD0Z8hG4vczuYKImhs6LXDn4m2aspvEcGRU5ZiOkXtgBsZq0GNmSR5pKgaQe/Wfb2Gft89g2ODMxiWzt",
+	"IjNPCLUZszgFISRs0XhNJHqRcKvNAN9BvvPpMUmZwvp8NO8BXW++Xs4Zl/eB8KPjbncErEsWwMcbm/aO",
+	"jvv9kYPm3dYDwhZIDLndPK8rhNJ6BBhq0uaIQ1WF9OqCO+QvNM2ZmR0EfzFZM2PmUGNuLIs7+o7ao4LZ",
+	"Ky7pcwCJnSOg3tiOAJXo1nKNTBXxyOtM49Qp42i3mhKGNIf8Z7aCLEdpx6VxzGJoCc7XgHapv8swh8PU",
+	"34KdNl57rmB7AV5pTqb//SKRClWRMSDUZxldS80bMCsV8QoWImNRAONp2iGPXiT8yh0lS4f0D8OW5rvD",
+	"1giJ+6j/6NH9AZkK6KiYqCEvKIHIfpQs6YwBHJj0wR4x5Dua5JkUmIQiMLQDm++KSwJFyeaEppqFJcZ2",
+	"1aqEXTw4sfB+xEAE84uMkTonVq3zCq/vLyOsgIVX354/c3WdRZlsKlYsa0MlmjacUDEUmRpyrJhNMtg8",
+	"fXbBuQ1oGHqs64c4EyyaBbUlTSbMgNsXLEWrIEttHLf7nW6hzni/g2qlxYJma6xUBDM+KvQPK9lwbiYi",
+	"6wP1Y5a9r+Z0nPt+0Hpjfv89nVwxyJg0Zb+tQavb6eEEoO5imbQGrSP4FTjn5qCe+lJSPvgYhjhv9BMz",
+	"pnZFJo3QIQHtA8A9wmPMOSvhp+NxLoN/j5k+LHpxTlidx62BnoDXWwB86DhdPa1+t7uhv0l9n2+LIbq9",
+	"ZZj76k0B37ytBzQ85r+6c/+R4KWbLTF8UPqPcfV1gxab6jWrh1d6218JulPBS8fbXyoaaOoXTnd6wW87",
+	"GrVOdllOXatlePdo+7s1ved8Ox8CEb6FbzLo3kPkIbBn3V/e+/f7R6ZK5TL6qtIZQuAkeqCWy6qWjXGP",
+	"4hHvTEDY7ybacmMfYBY52qO3+FDUWgpZc/F/0EKy5Nssww9HWjCCpQxi26ASmEcHIBAzbGyjzWiHQVxE",
+	"8rWoLQES25aeYmp4yTIfpwBDUcBaOodqosVSGmvZJJVYwsBaAzBSHh0BEAez4lxesXjIEX2YvLStmQoI",
+	"5ND5HREpiJkdaGSrZMJcAiJ4NSTm2oLkCNkZvreJo/X35WiucGAbc3pqn/z0/MkRy6hb2Kr+G8/64ngW",
+	"noktbGs73yng42sVhgJF3pwHA9M+gp+M+8jkC9moB/SchHgEtUlQvm4MhoFWstdMRWEbKM1ipiJD08vL",
+	"Fc2XmieM9ANO5e+QHwEnHhVoi9w+sg5GeNvM0ujLI+AJoBBrY6ODTgNbB1kkreMKu77RZQdCHDLXoQIq",
+	"JT3yD8ikKVW+jqVoZbvS46AiaRqh8k3CMKbawpTsJ5+YKk9uijcNI4HIQp0bD1bX8vmJg57t3kHp585B",
+	"QH3267HMlYDjgVq1q7INDC57poIF9xtWrAfbacFhsKZ/Vwt9f2t9OMs531DPU6MNmwN2iOBwr9aKj4Y2",
+	"E9+kxpcnNV6JNAUPh8e17kniOmB8XqUXpcMuwqeG2Ua2NeBOnmSoL/BqTgLNl4hMK41DjkiO5FwZ1xUk",
+	"GnuKc4f8X7EKnTqoaILTENDFAD/NsWTUWa0EzRiiWWsu1j8mc5Fn8gkKVi3zjIttNRepqapC345JHsBC",
+	"qho5gmQsqP/9+vxZa9/Ne0El5sobO2ILe9LTQ+WhXexi0OYbyz53Z0+YZX04e2psl+0CW7gNsL1Q24Oq",
+	"A0D3gj/cgo7q29pHhtJwIMGfHIPfWtOtDRNonz8bWWuCYea6127giS+p0ChaQPGLBfT/xi2/OG75xhyd",
+	"kF9+CjZZRH4HHxtM+O9NhaUN6g+8WB7llTg7j8FBXADklWOR5pGwSBbRPxMbpM8NZuGTBuC9IQf/bE1b",
+	"nePOUacfFVq1F/8fWVy00X3gmxYGTgkBFrpjhDYoysg4VwoSXodcGzyvzl2yAVmJ7Apd9GeFD998LSLU",
+	"JacFrm6K7X0L+hirZczQA0GXNFMR4SwBkWFwGo2dwqENAWZrQMcsUqTQgO9Bq8V2l6QFZH5CqCvR0AcK",
+	"OBCE2iCztdY+ELNzXoAlfC/i9b4uBhMR3cqGAwi63Vlw5TV/Qh/aq9WqrQ9IO89SxifCdEM7fIYAILnn",
+	"9Mw7QSqRtv9ubq2C79YY229etYdwC96qFWx+t+osmc3VJ5Uh9T3CDxMMx70dmPsrhIu4EOIFgEXAeye7",
+	"CLu6zvFR67jf3+XlZSY05fVUn5qj8GWIskAygTAoZIEvkrQ8M54fI1VErprFyg+WD9lcsaK9ri8sirih",
+	"Yeo0Tf2ScZOvYJzGiLolselayY0baR4ee5kdFIPFkN+j9Sb3/CLhuWINnPFlrqou2AadzS7NOYY/q7b1",
+	"1atBP/AYc/m2nzajTWw4boXOUpN9RG3pcqil1EBjlNSWs/D42gydomBfj/6QxNpCYy7/kvK1ew/k8VEX",
+	"H0FfJ5hyAJtgfIXhhBPpij5zyQbkirFl0acLfKFgvo3p5KrwgPpN71MhjQsUog84rJcCYUIb9kb0ul76",
+	"qITUUevuxFetR1BI5X9Gaza5RHBdCj5VPfdrAflHQD1ussmGHD+gH/cCNNIUXuAr+lNRkJKyEtB+ImES",
+	"PZ6JKqc/9YgHzoN5PFYB0t+ELSiUv7FQcxxJCdvLzgR5zoql0nDPi6hP8N0AAWlUx0zMrr5xh/twfWs3",
+	"jaAEa7O7UlB58fen1Hi4N/Y424zoT8mzfXye1wgZ+U29+e3Umx+ZasZD2iB+rNHV6FL8Ly3GCvRpZ6QZ",
+	"DnLNMJNTs5Eo5OUIpgOePVeEWA3nvLET2Nv9liyS5hbZ3oNPIa2rdQcRBJ9YGy+7W1R403cqwbRctYQ5",
+	"WS3BrHAD6IliwLftVCPbbNFtAabRwTReJPyqaTrmsQfwDHzs8/na/iVdZy8SqQKlcZdr++Cj+ZdNYotZ",
+	"yhRrSmfxQaPW3sWutVBAZSql6otcjTB/u8hhgSzee5I0xGwZj31F4cu3Pvb29f4uzBWBhfZbDuC+TNrs",
+	"fOi2xcKQZosHm136SHBFtS4EFELHbdHyPeGYCIstGbTKbPvAgdP15+d/ehqVc3oFZ0NufZGCp2utMTtH",
+	"kT6BW5C2n5hOQtvwtNHhuoYSVkh517dNzU2SlaltnTElTZQD0B9s7YKBoYJSJW0rUGt/4J+N/g7J70ek",
+	"DBE6spUbZpk4L9tPx9xw/QFpGhyBrLBp3SObkQvFD5g+zGrNAgkQXJ/H/RrCfe2uUJff28Ee6H2qNUB1",
+	"6e5TN4/XGgH2AEP1NaKXHM4zd+BIr0XKtAg2GLSHK/7dx9vfgnLZC2ra4H+zFW5rKyB/9Sry6hWNNLlm",
+	"/2i0C86My6DkVjEUADAt22RbacUCGW/MluDFENzFdFkqGSCnKpqpYAxTlDvktmCsjunMmHqRXDPOpLx9",
+	"yry42nppTae13a+te6E+JGHWCukQyfUtotqfV2necLzOw5MAy/oP74jNkSB4yLDvVGMyi+Vr21zstcUU",
+	"P91FEcVnZua+uf2Ztd5/2UIG0HkhCL6JHS7YA7/wvV51fc1Mud86dJs4hdL5ca2t5Rwq41xV7SlyZuLu",
+	"BvrUH6hQ+QqfrYdvX6uiYSjhVdHO5XBVbRuAaZGLH3xzf5Wt6f0dVLcG+zJQ78eM8QCn7lPduHd6I30s",
+	"12+azOevAUAIKLidXlOj2uuO5YoPPhZdpW4eTL0mYA31gkZQbeoG5tXmY6W7AcBRc7YufKrQ9K5eroUN",
+	"yW4t5NAY33iJy9/c/fpW36xVhGz7hm9JfV+kjFRui4J2dt7dKTAA9/YSmSNi6/HyOsGKHiFnVJhbdHbe",
+	"IS95um64cgu6HiDSzjXL0PWizQ20RfTvVy72XRk4gqKaMP9UCehwR76DW3sfo+gQ/jW0yaz8d26UOim8",
+	"zGvv8KGSeIfr29xmZfeLvGmMTxBW/XKYUlHhh37G3yOT+qaLfHa2+to6YTZwUq2JZIzG6+2OmFG/2x0V",
+	"jd5iqugY3eDw9witDTj/Nl0ZQ7X6XGMSGiArRl4CEfwW+R+R81zp2zDkMVgmLzV3XCWSkdFJ96hU1ExG",
+	"YcuuUURGfpsqLB+wXbxGA8B8sSgtEpg0AJSAw3/Iz87vyaDqWU8IapkbXEKvGY2Tr9UnVNAdtv5rcQl9",
+	"GmflmzlA9vjHdMaUOyqNjiVT3rQ5r8GBk/hB8iegGQBcWlQoDvdkh/xs1IAEIU5lkjKu0vXAr6uE0IoL",
+	"4IzSZJGoUWSwkQIgmwJhCVI1lnTGmmpeL8xivoIcCY/uG++MXdIBGRIOJfs2CRK1W/8tP+ILz49Q7iLY",
+	"S29/A1ZHrU/uZYC+5zD70M+GEWXvBSsbMQZq1P6i1Q1iKMa2e7tm0AOEf+JkzIYcpS1CZgk+8XD+i2IW",
+	"I99r/XMQmjEH/DY2QcKvRTJh251z3gcPcM3Vvv0JYqq7Lseyhp1X4F642dB/Z0WlaTNRZhAC57yVSdjn",
+	"vgJG8c0S+OysTXMox6BqeZun0fgF2xtjZxaQlsemxHpbkwjyMo0L9mSzVyjWlwx5c9m4Ay1t0MY9fnYr",
+	"3WI/LhC04NiXI5Re3sAdvrksv1R8so2NRppUiL30azwr1m9J1aQGAPypqd5ZWSUC3JCg/EcQBUSkLwCf",
+	"AXUDUUwRSXNEFuLaWAkewPSMjLQ8GpF//r//HxmZrjvmJ9t5x/yI3XdGERj7UrEl5GMQhHUWGckYohND",
+	"VtmQu8EifyRtrJuB7DQWdE1mAkp1AGoI5uMVxpiQWgTQsK45GXaKSvQqwLYd8jkFj4OrP3lMqh23oaOu",
+	"kOCKs99nBp/NAUi6OiapkjRFuIohN3gVA+PA40IVgGpIaNPQZEDEdDoic2qr+8x3xHSqZz/PF5TLwdYv",
+	"OoAM0wu1hN7GxZD7Nc2mCTDCLeEUR4KPbO3ORa1XG4sBLXS66WoyFmpex35zr5XMrTRKTRkxnW53hlAe",
+	"v5xOPU5nu0JtTaGo6XqzR0ZF7dufwDG963Je4XOfRiWtgM4xC+P8e3RO75IlaMqtL4o+/d+U2d8wxH6I",
+	"OuvjDzWqtm8qAPdWuhhPThH9M7i7JqRnbs53gKkvA5vfhd8LYLT7hMohR49jG9C1LRjOhfMOQAq3QTwq",
+	"phM5Q1//XZK/CcCZNx9JFMlybrzsBWTwkE8TDoICswAgkLhGqYwIng4Xh8XGszAXK8BcElNlyn7Ha/fL",
+	"BeVrhz5qWIW8wrrezpBbeYoOe84NCImD5gc40WJNT4IAGAFY7nryYlY71ueCgP3VAAD9CiEJ8ivUwepP",
+	"/zrkv7bbbff/+tERdhcmv5JR0YtY/1gQ3WEJIqC8xUuE1//XdzkHoKH7/0sP8YyligZDoKfVtJ4CxKgB",
+	"oUvN0aGdFc7B4Bv+SkZFz3/9455d/e1wCJekpyM4C2bDeDzwz3FA4JGh78iOY9FjfyUjxF6uHcueYJdg",
+	"8mvRgGCkdwDxzb3eigBgY3rej9R6qb9oGhYAqce5cvsCgOycJDHg93uNxDNmTpEcckSJKsE82TY8Vl5R",
+	"s5ORBZc3zn1zmhIuFU1TkML2rpi6QqM6wlygGlrvHhROjPrQNQJ71+gTrI/pOBMrCQl1I5jNG5FnE73G",
+	"M6jX0CsASmDpOR6q3omHk69vrZ+sjPnI5XZDBT6WxcAxG889oCzbHW1Q0Murc/fxg1eZUAyXVxyOmeCQ",
+	"uyDK+iOUjrOVRfyn9gzDBXw3pwp7ZUDdFqQTuj7y9lYFdyLgNc56QuX9CTgSLCgcLZaG6G1DfkbwN1Xc",
+	"YavVgpZvKHqpxCV+KujZgOot3DC73ZojJizWdOds5XEfjK04ru9SMErgzXNT1z9ms5yTNVNPiiOFeYD6",
+	"94kkjhHb/A29poZTZA+bQUOCKGbYmmYUmd421Gs3NOQ79xsCVuB3DRrtAmj3DczuG5jdV6G1m5DqhcA0",
+	"hp3V56eeK8d92Syvv8N3z87/nAtFb69x93fash+pYiu6vpWSrl/dYePMpy6SBRO5urVuH30Mu6htxP3D",
+	"qNg9Wc1pOQj3z3Ov7WAxNMf6UZspdyk1DJ972msYDS407ETZOuTNiNRfRYTeONv24M0HRenDpiK3iNR7",
+	"QJJfZ7j+m8t+9/h+2FtB+u2r75CbNKUKvCnb8ta14JywoNRSyFXT/5Q2zv8EI2WJMu0kIVa2C5bzCDqY",
+	"jf753/9jOguMtEWQpH7ToQr6colpFS1I0FOgsDFIFKBX4YRZPOTfQarg/SdEijATkNrW/kUaYcX1YNRx",
+	"9J1nbMa4ZoeuHRmVV6aTk7FSCjpS25GfBgaGMYDKjZNctz7XQ23IjW2Iho82YAY4mrUFsHmJIc480bb0",
+	"2qh5Ml+yTLKYxZfj9QiTIf0mHmOG9p/34Mjg7pkz6VwjdqO10ap1OG2ROEI4cC2tTUqSMmrDN774MVR2",
+	"PcaBmNCD01nnZq3wS6+RnbOSpyyTT1xySaKCyv0p4ggaTm8oTE2XT7RVrF0Z+cO6XrnW5oM9lIPyvfRy",
+	"19zJ0WfT9sytS2opNYI5NAwBNuQOgGH2YPpxiHSXV5+WZntoVkzdCJ8gGrFrVwPU0BI++wwdcZyKZVIi",
+	"0yKPdf/UH/A87dDy51Mv0IMHNFP6ypKBvmyj76sL1HxeM/OLwHa3AA0bTLwmO83VNGzKWPLzM8q5Sfrv",
+	"0CXFqSz4AzceOJe1BA1VLUQ6YOtQEwchq7kw7UFNX+AlvgHqFoo6FGNkkUjJTIccat3L8BO0QGvK03YZ",
+	"Q1+BGRgkw+xYaXWQIWjevaUV2JCz9s0C/J1ZgLSwtRbFbbqDItMdzL+zOPYDm6aJASaKD+yPlXwcSKMa",
+	"rzFmAbo2Gj5uHMOwgGsmDsHXdNFWgkgKoGOYYGXjqGj8cFEwtu8gbmJ4qsnGuj8wCVxgeXrxCm8NGEvZ",
+	"KV+KuHQpihlPtkfPKuEbVHt7w2+j18N7u7Cip/4nD1XOK69/gpz13VdkDpJjlPuWsTaprPYQaJ0VGnn/",
+	"y4YZ8PI/hUvzLS/oN+HuZ3Hs8UT0B5X9eqXK163R0f27/+4iBUyg1uQ1UMgHNV4Zx/x366Fmcj6L3IHI",
+	"lB9ljJlmDZqt/phcMzLKs3QEqbScrYgXZP4uz9L7o3K+QVGTAg6vZMFswSgxCU6Mx80s+40X07k1p9sN",
+	"Ad3/5B6AjcFb9SmR0NHgWxr+F5uG73WrKPIovBNeZ0QCHmlz0XuaOjTTctAOLpiQ0BZQVtBibcYMJ5RM",
+	"WKagWwRd41sW0rz4UyZSVh/1ewsT3NJ81jY/rJ0ETNVVAHTI01rU2liA13lBlWJZ0Kq1RWP6f1r17VqZ",
+	"/l7Qr3VBP7xgfKY3q39yDF1Z7c89Z4pJlSV81qrpK+uh8cl7jizeXGYMkNPqJqOfbu3cskHgKfwiQ6eG",
+	"ALt0e8AHDwmcGhS629nL9bfjK7GXd2Bdz0U2TuLYYML+XtgrYCzX81f7pxqT2R62go0i92yuiXYQ27yA",
+	"gHeoB0QJ0SHnSiK4dCIt/DREBbmJJ86Sa2ZKVLI8ZdIVVtf0VQSTt4AuhMxDgT1yfIB5BAYfNWstgJp5",
+	"u+iReXAHE1N/7FD7Mnz3ExiXuy3EsZJ9Gs6YN3bHmf6qoiCfh7V8w7X+OvhnBQrbJMLzNTFKS5mjOt30",
+	"wUf9n41V2FoeO/Y6XoNV1oDp6Djb7fST35QrfGYTbP+b/K9qtO17K8Bsq4ND9tSKvbwu+nTvViVdfPYe",
+	"qh9gJJmWxFL/m3H8p7aYMLHTVMC6/sA+RrgMoMNtw+EIi1S8HptEcFtQBFvi1bdA7E8rPQ7hjLMVqkZF",
+	"+wy/l+OoQ57BhKFg2S0IClVkCPoMHZzRSQRl4RPKbfs+8OKgfoXd8bnpyqx3LJEqowoVtjXMboBlFfrR",
+	"S3hk1FwNfGs1yraI3spqkA6hOhShPbhbNfBhSljdu58g9+Y3VsLCGuAVzWL5jQXvrH29oFKdAff7pnz9",
+	"RsqXrRRGPm+YSsHjN8sgnIxeV53j7aJUTwf/No78WEzyBePgDMmztDVoPQDRZL5QSQpOZlCvmi8jzZtn",
+	"gADIo3KfXWPpekJnIhbM+PYKXxhAjFfda2fOXQOxOo/FS5IKcVXU+S+8wZAWNaPZKLIJW9hQ9T1JbFQy",
+	"wkTlImnUr4c2EYQJFgl7H7Ql3NVPOuDzIixei5gm6RqdrzZ5uZzOYb7kQkE1qzNoISYgf3YemcgIFs7W",
+	"1Gx75E9qBnyVibHnwFimVIHrFSNAOZdejqw3lsGbvHl/8/8HAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -365,9 +365,27 @@ type MessageFeedback struct {
 	UpdatedAt time.Time
 }
 
+type RefreshToken struct {
+	TokenHash  []byte
+	SessionID  uuid.UUID
+	ParentHash []byte
+	CreatedAt  time.Time
+	UsedAt     *time.Time
+}
+
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
+}
+
+type Session struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	UserAgent     string
+	ClientNetwork string
+	CreatedAt     time.Time
+	LastUsedAt    time.Time
+	ExpiresAt     time.Time
 }
 
 type Ticket struct {
@@ -396,4 +414,6 @@ type User struct {
 	PasswordHash string
 	Role         UserRole
 	CreatedAt    time.Time
+	TokenVersion int32
+	DisabledAt   *time.Time
 }

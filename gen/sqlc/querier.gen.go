@@ -26,12 +26,22 @@ type Querier interface {
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// Takes its place in the ticket's order, so the ticket's row must be locked.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
+	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
+	// checked. The lock makes whoever changes the account afterwards see the session.
+	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// The oldest of an account that has more than it may have.
+	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
+	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
+	// All but one, which may be the nil UUID.
+	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
 	// No row: the response has ended otherwise, or is another's.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
 	// What nobody could finish.
@@ -46,6 +56,8 @@ type Querier interface {
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
+	// Whom a session speaks for, while it lives.
+	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
 	// The one that is being written in a ticket, to whichever turn.
 	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
@@ -61,13 +73,20 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]Session, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
+	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
+	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
+	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
+	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
+	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
+	LockUserByID(ctx context.Context, id uuid.UUID) (User, error)
 	// The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -77,9 +96,15 @@ type Querier interface {
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
+	// The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
+	// come one after the other.
+	RenewSession(ctx context.Context, arg RenewSessionParams) (RenewSessionRow, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
+	// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
+	// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
+	RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
@@ -90,8 +115,10 @@ type Querier interface {
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error)
+	// Ends the access tokens that there are.
+	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
-	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) error
+	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
 }
 
 var _ Querier = (*Queries)(nil)

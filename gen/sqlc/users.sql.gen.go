@@ -7,6 +7,7 @@ package sqlc
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -14,7 +15,7 @@ import (
 const createUser = `-- name: CreateUser :one
 INSERT INTO users (id, email, password_hash, role)
 VALUES ($1, $2, $3, $4)
-RETURNING id, email, password_hash, role, created_at
+RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
 `
 
 type CreateUserParams struct {
@@ -38,12 +39,14 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, e
 		&i.PasswordHash,
 		&i.Role,
 		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
 	)
 	return i, err
 }
 
 const getUserByEmail = `-- name: GetUserByEmail :one
-SELECT id, email, password_hash, role, created_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
 WHERE lower(email) = lower($1)
 `
@@ -57,12 +60,14 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 		&i.PasswordHash,
 		&i.Role,
 		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
 	)
 	return i, err
 }
 
 const getUserByID = `-- name: GetUserByID :one
-SELECT id, email, password_hash, role, created_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
 WHERE id = $1
 `
@@ -76,11 +81,197 @@ func (q *Queries) GetUserByID(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.PasswordHash,
 		&i.Role,
 		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
 	)
 	return i, err
 }
 
-const updateUserPasswordHash = `-- name: UpdateUserPasswordHash :exec
+const listUsers = `-- name: ListUsers :many
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+FROM users
+WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
+    AND ($3::user_role IS NULL OR role = $3::user_role)
+ORDER BY created_at DESC, id DESC
+LIMIT $4
+`
+
+type ListUsersParams struct {
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	Role            *UserRole
+	MaxRows         int32
+}
+
+func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
+	rows, err := q.db.Query(ctx, listUsers,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.Role,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Email,
+			&i.PasswordHash,
+			&i.Role,
+			&i.CreatedAt,
+			&i.TokenVersion,
+			&i.DisabledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUsersByEmailPrefix = `-- name: ListUsersByEmailPrefix :many
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+FROM users
+WHERE email COLLATE "C" >= $1::text AND email COLLATE "C" < $1::text || chr(127)
+    AND (created_at, id) < ($2::timestamptz, $3::uuid)
+    AND ($4::user_role IS NULL OR role = $4::user_role)
+ORDER BY created_at DESC, id DESC
+LIMIT $5
+`
+
+type ListUsersByEmailPrefixParams struct {
+	Prefix          string
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	Role            *UserRole
+	MaxRows         int32
+}
+
+// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
+func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error) {
+	rows, err := q.db.Query(ctx, listUsersByEmailPrefix,
+		arg.Prefix,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.Role,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Email,
+			&i.PasswordHash,
+			&i.Role,
+			&i.CreatedAt,
+			&i.TokenVersion,
+			&i.DisabledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockEnabledAdmins = `-- name: LockEnabledAdmins :many
+SELECT id
+FROM users
+WHERE role = 'admin' AND disabled_at IS NULL
+ORDER BY id
+FOR NO KEY UPDATE
+`
+
+// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
+func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, lockEnabledAdmins)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockUserByID = `-- name: LockUserByID :one
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+FROM users
+WHERE id = $1
+FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockUserByID(ctx context.Context, id uuid.UUID) (User, error) {
+	row := q.db.QueryRow(ctx, lockUserByID, id)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
+	)
+	return i, err
+}
+
+const updateUserAccess = `-- name: UpdateUserAccess :one
+UPDATE users
+SET role = $1,
+    disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, clock_timestamp()) END,
+    token_version = token_version + 1
+WHERE id = $3
+RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
+`
+
+type UpdateUserAccessParams struct {
+	Role     UserRole
+	Disabled bool
+	ID       uuid.UUID
+}
+
+// Ends the access tokens that there are.
+func (q *Queries) UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error) {
+	row := q.db.QueryRow(ctx, updateUserAccess, arg.Role, arg.Disabled, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
+	)
+	return i, err
+}
+
+const updateUserPasswordHash = `-- name: UpdateUserPasswordHash :execrows
 UPDATE users
 SET password_hash = $1
 WHERE id = $2 AND password_hash = $3
@@ -93,7 +284,10 @@ type UpdateUserPasswordHashParams struct {
 }
 
 // Only while the hash is still the one that was checked: a changed password is never put back.
-func (q *Queries) UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) error {
-	_, err := q.db.Exec(ctx, updateUserPasswordHash, arg.NewHash, arg.ID, arg.OldHash)
-	return err
+func (q *Queries) UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateUserPasswordHash, arg.NewHash, arg.ID, arg.OldHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

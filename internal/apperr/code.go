@@ -19,9 +19,11 @@ const (
 	Unauthenticated    Code = "unauthenticated"
 	InvalidCredentials Code = "invalid_credentials"
 	InvalidToken       Code = "invalid_token"
+	TokenReuse         Code = "token_reuse"
 	Forbidden          Code = "forbidden"
 	RoleNotAllowed     Code = "role_not_allowed"
 	EmailTaken         Code = "email_taken"
+	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 
 	TicketClosed      Code = "ticket_closed"

@@ -1,4 +1,4 @@
-// Package auth knows who is asking: accounts, passwords and access tokens.
+// Package auth knows who is asking: accounts, passwords, sessions and their tokens.
 package auth
 
 import (
@@ -22,6 +22,8 @@ type Actor struct {
 	ID    uuid.UUID
 	Email string
 	Role  Role
+	// SessionID is the session that the access token is of.
+	SessionID uuid.UUID
 }
 
 // IsStaff reports whether the actor sees every customer's tickets.

@@ -22,18 +22,27 @@ const (
 // NormalizeEmail returns the one form in which an address is stored and compared: Unicode NFKC, lower case. It reports
 // false for what is no address; letters of other scripts, which may look like Latin ones, are none.
 func NormalizeEmail(address string) (string, bool) {
-	if len(address) > 4*maxEmail {
+	address, ok := foldEmail(address)
+	if !ok {
 		return "", false
 	}
-	address = norm.NFKC.String(address)
-	if strings.ContainsFunc(address, func(r rune) bool { return r > unicode.MaxASCII }) {
-		// Here and not by the pattern: the lower case of a Turkish dotted I is an ordinary i.
-		return "", false
-	}
-	address = strings.ToLower(address)
 	local, _, _ := strings.Cut(address, "@")
 	if len(address) > maxEmail || len(local) > maxLocalPart || !emailPattern.MatchString(address) {
 		return "", false
 	}
 	return address, true
+}
+
+// foldEmail brings an address, or its beginning, into the form in which addresses are stored. It reports false for what no
+// address begins with.
+func foldEmail(address string) (string, bool) {
+	if len(address) > 4*maxEmail {
+		return "", false
+	}
+	address = norm.NFKC.String(address)
+	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= unicode.MaxASCII }) {
+		// Before the lower case is taken: that of a Turkish dotted I is an ordinary i.
+		return "", false
+	}
+	return strings.ToLower(address), true
 }

@@ -13,6 +13,10 @@ const (
 	MaxAccounts      = maxAccounts
 	TokenLeeway      = tokenLeeway
 	MaxTokenBytes    = maxTokenBytes
+	MaxSessions      = maxSessions
+	SessionLifetime  = sessionLifetime
+	SessionIdle      = sessionIdle
+	RefreshGrace     = refreshGrace
 )
 
 // PHC is a stored hash.
@@ -55,7 +59,20 @@ func CommonPasswords() []string {
 }
 
 // SignToken returns a token as LogIn does.
-func SignToken(s *Service, subject uuid.UUID) (string, error) { return s.tokens.sign(subject) }
+func SignToken(s *Service, subject, session uuid.UUID, version int32) (string, error) {
+	return s.tokens.sign(subject, session, version)
+}
+
+// NewRefreshToken returns a refresh token and what of it is stored.
+func NewRefreshToken() (token string, hash []byte, err error) { return newRefreshToken() }
+
+// NetworkOf and ShortUserAgent are what is kept of a client.
+func NetworkOf(ip string) string { return networkOf(ip) }
+
+func ShortUserAgent(header string) string { return shortUserAgent(header) }
+
+// Sweep deletes expired sessions once.
+func Sweep(ctx context.Context, s *Service) error { return s.sweep(ctx) }
 
 // OccupyHashSlots takes every place in which a hash is computed, until release is called.
 func OccupyHashSlots(s *Service) (release func()) {
@@ -96,7 +113,7 @@ func CountHashes(s *Service, f func()) int {
 // FillAccountCache has the cache see more accounts than it holds, and returns how many it kept.
 func FillAccountCache(s *Service) int {
 	for range maxAccounts + 1 {
-		s.accounts.put(Actor{ID: uuid.New()})
+		s.sessions.put(principal{actor: Actor{SessionID: uuid.New()}}, s.sessions.now())
 	}
-	return len(s.accounts.entries)
+	return len(s.sessions.entries)
 }

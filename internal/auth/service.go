@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,10 +21,14 @@ const DefaultTokenTTL = 15 * time.Minute
 type Options struct {
 	// Secret signs the access tokens. It has MinSecretBytes at least.
 	Secret []byte
+	// AcceptedSecrets are further ones whose tokens are taken: the next Secret, or the one before.
+	AcceptedSecrets [][]byte
 	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
 	TokenTTL time.Duration
-	// Now is the clock of tokens; nil means time.Now.
+	// Now is the clock of access tokens; nil means time.Now. Sessions live by the database's.
 	Now func() time.Time
+	// Logger gets a line for what matters to security; nil means none.
+	Logger *slog.Logger
 }
 
 // Service makes accounts and checks who is asking. Besides the errors that its methods name, each returns what
@@ -32,18 +37,13 @@ type Service struct {
 	store    *store.Store
 	hasher   *hasher
 	tokens   *tokens
-	accounts *accountCache
+	sessions *sessionCache
+	logger   *slog.Logger
 
 	streamTokens *streamTokens
 }
 
-// AccessToken is a signed token and how long it is valid.
-type AccessToken struct {
-	Token     string
-	ExpiresIn time.Duration
-}
-
-// NewService returns a Service, or an error without a code when the secret is too short.
+// NewService returns a Service, or an error without a code when a secret is too short.
 func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -51,11 +51,15 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.TokenTTL == 0 {
 		o.TokenTTL = DefaultTokenTTL
 	}
-	t, err := newTokens(o.Secret, o.TokenTTL, o.Now)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	secrets := append([][]byte{o.Secret}, o.AcceptedSecrets...)
+	t, err := newTokens(secrets, o.TokenTTL, o.Now)
 	if err != nil {
 		return nil, err
 	}
-	st, err := newStreamTokens(o.Secret, o.Now)
+	st, err := newStreamTokens(secrets, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +67,9 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, hasher: h, tokens: t, accounts: newAccountCache(o.Now), streamTokens: st}, nil
+	return &Service{
+		store: s, hasher: h, tokens: t, sessions: newSessionCache(o.Now), logger: o.Logger, streamTokens: st,
+	}, nil
 }
 
 // SignUp creates a customer account for somebody unknown.
@@ -88,7 +94,7 @@ func (s *Service) CreateAccount(
 	if !ok {
 		return sqlc.User{}, invalidField("/email", apperr.InvalidFormat)
 	}
-	if err := checkNewPassword(password); err != nil {
+	if err := checkNewPassword("/password", password); err != nil {
 		return sqlc.User{}, err
 	}
 	hash, err := s.hasher.hash(ctx, password)
@@ -106,13 +112,38 @@ func (s *Service) CreateAccount(
 	return user, err
 }
 
-// LogIn exchanges an e-mail address and a password for an access token.
+// LogIn begins a session for an e-mail address and a password.
 //
-// It returns InvalidCredentials for an unknown address as for a wrong password, after the same work, and ServerBusy.
-func (s *Service) LogIn(ctx context.Context, email, password string) (AccessToken, error) {
+// It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
+// work, and ServerBusy.
+func (s *Service) LogIn(ctx context.Context, email, password string, client Client) (Tokens, error) {
+	for attempt := 1; ; attempt++ {
+		user, outdated, err := s.checkCredentials(ctx, email, password, "login failed")
+		if err != nil {
+			return Tokens{}, err
+		}
+		tokens, err := s.openSession(ctx, user, client)
+		switch {
+		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
+			continue // Another log-in has replaced the hash meanwhile, or the password is no longer this one.
+		case errors.Is(err, store.ErrNoRows):
+			return Tokens{}, invalidCredentials()
+		case err == nil && outdated:
+			// The password is right all the same; the next log-in tries again.
+			_ = s.rehash(ctx, user, password)
+		}
+		return tokens, err
+	}
+}
+
+// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. The
+// event is what a wrong password is in the log.
+func (s *Service) checkCredentials(
+	ctx context.Context, email, password, event string,
+) (user sqlc.User, outdated bool, err error) {
 	user, known, err := s.userByEmail(ctx, email)
 	if err != nil {
-		return AccessToken{}, err
+		return sqlc.User{}, false, err
 	}
 	hash := s.hasher.dummy
 	if known {
@@ -120,43 +151,113 @@ func (s *Service) LogIn(ctx context.Context, email, password string) (AccessToke
 	}
 	ok, outdated, err := s.hasher.verify(ctx, password, hash)
 	if err != nil {
-		return AccessToken{}, err
+		return sqlc.User{}, false, err
 	}
-	if !ok || !known {
-		return AccessToken{}, apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
+	if !ok || !known || user.DisabledAt != nil {
+		s.info(ctx, event, user.ID)
+		return sqlc.User{}, false, invalidCredentials()
 	}
-	if outdated {
-		// The password is right all the same; the next log-in tries again.
-		_ = s.rehash(ctx, user, password)
-	}
-	token, err := s.tokens.sign(user.ID)
-	return AccessToken{Token: token, ExpiresIn: s.tokens.ttl}, err
+	return user, outdated, nil
 }
 
-// Authenticate returns the account that an access token speaks for. What it says of the account, its role and that it
-// exists, is at most accountTTL old. It returns InvalidToken, the same for every fault.
+// ChangePassword gives the actor's account another password and ends all its other sessions.
+//
+// It returns InvalidCredentials when the current one is wrong, ValidationFailed and WeakPassword for the new one, and
+// ServerBusy.
+func (s *Service) ChangePassword(ctx context.Context, actor Actor, current, password string) error {
+	if err := checkNewPassword("/new_password", password); err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		user, _, err := s.checkCredentials(ctx, actor.Email, current, "password change failed")
+		if err != nil {
+			return err
+		}
+		hash, err := s.hasher.hash(ctx, password)
+		if err != nil {
+			return err
+		}
+		err = s.replacePassword(ctx, actor, user.PasswordHash, hash)
+		switch {
+		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
+			continue // A log-in has replaced the hash meanwhile, or the password is no longer this one.
+		case errors.Is(err, store.ErrNoRows):
+			return invalidCredentials()
+		case err != nil:
+			return err
+		}
+		s.sessions.forgetAccount(actor.ID)
+		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
+		return nil
+	}
+}
+
+func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, newHash string) error {
+	return s.store.InTx(ctx, func(q sqlc.Querier) error {
+		changed, err := q.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
+			ID: actor.ID, OldHash: oldHash, NewHash: newHash,
+		})
+		if err != nil {
+			return err
+		}
+		if changed == 0 {
+			return store.ErrNoRows
+		}
+		_, err = q.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
+		return err
+	})
+}
+
+// Authenticate returns the account that an access token speaks for. What it says of the account and of the session is at
+// most accountTTL old. It returns InvalidToken, the same for every fault.
 func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error) {
-	id, err := s.tokens.verify(token)
+	c, err := s.tokens.verify(token)
 	if err != nil {
 		return Actor{}, invalidToken(err)
 	}
-	return s.account(ctx, id)
-}
-
-func (s *Service) account(ctx context.Context, id uuid.UUID) (Actor, error) {
-	if actor, ok := s.accounts.get(id); ok {
-		return actor, nil
-	}
-	user, err := s.store.GetUserByID(ctx, id)
-	if errors.Is(err, store.ErrNoRows) {
-		return Actor{}, invalidToken(err)
-	}
+	p, err := s.principalOf(ctx, c.session, c.Version)
 	if err != nil {
 		return Actor{}, err
 	}
-	actor := Actor{ID: user.ID, Email: user.Email, Role: user.Role}
-	s.accounts.put(actor)
-	return actor, nil
+	if p.actor.ID != c.subject || p.tokenVersion != c.Version {
+		return Actor{}, invalidToken(errToken)
+	}
+	return p.actor, nil
+}
+
+// Recheck reports whether the actor is still what it was when it was authenticated: its session lives, its account has the
+// same role and is not disabled. Whether the access token has expired since does not matter. It returns InvalidToken.
+func (s *Service) Recheck(ctx context.Context, actor Actor) error {
+	p, err := s.principalOf(ctx, actor.SessionID, 0)
+	if err != nil {
+		return err
+	}
+	if p.actor != actor {
+		return invalidToken(errToken)
+	}
+	return nil
+}
+
+// principalOf returns whom a session speaks for, from the cache unless that is older than the version which the token
+// names: a token that was just issued is good at once. It returns InvalidToken.
+func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version int32) (principal, error) {
+	if p, ok := s.sessions.get(session); ok && p.tokenVersion >= version {
+		return p, nil
+	}
+	asked := s.sessions.now()
+	row, err := s.store.GetSessionAccount(ctx, session)
+	if errors.Is(err, store.ErrNoRows) {
+		return principal{}, invalidToken(err)
+	}
+	if err != nil {
+		return principal{}, err
+	}
+	p := principal{
+		actor:        Actor{ID: row.ID, Email: row.Email, Role: row.Role, SessionID: session},
+		tokenVersion: row.TokenVersion,
+	}
+	s.sessions.put(p, asked)
+	return p, nil
 }
 
 func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {
@@ -177,25 +278,30 @@ func (s *Service) rehash(ctx context.Context, user sqlc.User, password string) e
 	if err != nil {
 		return err
 	}
-	return s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
+	_, err = s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
 		ID: user.ID, OldHash: user.PasswordHash, NewHash: hash,
 	})
+	return err
 }
 
 const (
 	minPasswordRunes = 8
 	maxPasswordRunes = 128
+
+	// maxAttempts is how often a password is checked anew because its hash was replaced meanwhile.
+	maxAttempts = 3
 )
 
-func checkNewPassword(password string) error {
+// checkNewPassword holds a password that is to be stored against the rules. The pointer says where it stands.
+func checkNewPassword(pointer, password string) error {
 	switch length := len([]rune(password)); {
 	case length < minPasswordRunes:
-		return invalidField("/password", apperr.TooShort)
+		return invalidField(pointer, apperr.TooShort)
 	case length > maxPasswordRunes:
-		return invalidField("/password", apperr.TooLong)
+		return invalidField(pointer, apperr.TooLong)
 	case isCommonPassword(password):
 		err := apperr.New(apperr.WeakPassword, "The password is one of the most common ones.")
-		err.Fields = []apperr.Field{{Pointer: "/password", Code: apperr.NotAllowed}}
+		err.Fields = []apperr.Field{{Pointer: pointer, Code: apperr.NotAllowed}}
 		return err
 	}
 	return nil
@@ -204,6 +310,17 @@ func checkNewPassword(password string) error {
 func invalidField(pointer string, code apperr.FieldCode) error {
 	err := apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.")
 	err.Fields = []apperr.Field{{Pointer: pointer, Code: code}}
+	return err
+}
+
+func invalidCredentials() error {
+	return apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
+}
+
+func notFound(err error) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return apperr.New(apperr.NotFound, "There is nothing here.")
+	}
 	return err
 }
 

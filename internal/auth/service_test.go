@@ -80,6 +80,21 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 	return user
 }
 
+// signIn begins a session for an account, and returns an access token of it.
+func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
+	t.Helper()
+	session = uuid.Must(uuid.NewV7())
+	_, hash, err := auth.NewRefreshToken()
+	require.NoError(t, err)
+	version, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
+		ID: session, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
+	})
+	require.NoError(t, err)
+	token, err = auth.SignToken(b.Service, user.ID, session, version)
+	require.NoError(t, err)
+	return token, session
+}
+
 func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
 	t.Helper()
 	return storetest.QueryText(t, b.url, "SELECT password_hash FROM users WHERE id = $1", id)
@@ -154,7 +169,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 		"pattern for every address": {"%@example.com", password},
 	} {
 		var err error
-		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), c.email, c.password) })
+		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), c.email, c.password, auth.Client{}) })
 		require.Equal(t, 1, hashes, name)
 		if first == nil {
 			first = err
@@ -162,7 +177,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%s: %v", name, err)
 		require.Equal(t, first, err, name)
 	}
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), "current@example.com", password) }))
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), "current@example.com", password, auth.Client{}) }))
 	require.NoError(t, err)
 }
 
@@ -183,11 +198,11 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
-	_, err := b.LogIn(t.Context(), user.Email, password+"x")
+	_, err := b.LogIn(t.Context(), user.Email, password+"x", auth.Client{})
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
 	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password proves nothing")
 
-	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password) }))
+	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password, auth.Client{}) }))
 	require.NoError(t, err)
 	replaced := b.hashOf(t, user.ID)
 	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, replaced)
@@ -195,7 +210,7 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	require.True(t, ok)
 	require.False(t, outdated)
 
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password) }))
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password, auth.Client{}) }))
 	require.NoError(t, err)
 	require.Equal(t, replaced, b.hashOf(t, user.ID), "once is enough")
 }
@@ -204,9 +219,11 @@ func TestReplacedHashNeverUndoesAChangedPassword(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "the hash of a new password")
-	require.NoError(t, b.store.UpdateUserPasswordHash(t.Context(), sqlc.UpdateUserPasswordHashParams{
+	changed, err := b.store.UpdateUserPasswordHash(t.Context(), sqlc.UpdateUserPasswordHashParams{
 		ID: user.ID, OldHash: olderHash(), NewHash: "the old password's hash",
-	}))
+	})
+	require.NoError(t, err)
+	require.Zero(t, changed)
 	require.Equal(t, "the hash of a new password", b.hashOf(t, user.ID))
 }
 
@@ -217,7 +234,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	errs := make([]error, 2) // A hasher takes two at once at least: none has to wait.
 	var wg sync.WaitGroup
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), user.Email, password) })
+		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), user.Email, password, auth.Client{}) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -233,7 +250,7 @@ func TestHashThatIsNoneIsAFaultOfTheServerNotOfTheCaller(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "plain text canary")
-	_, err := b.LogIn(t.Context(), user.Email, "plain text canary")
+	_, err := b.LogIn(t.Context(), user.Email, "plain text canary", auth.Client{})
 	require.Equal(t, apperr.Internal, apperr.From(err).Code)
 	require.NotContains(t, err.Error(), "canary")
 }
@@ -255,11 +272,10 @@ func TestChangeOfAnAccountIsSeenWithinASecond(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "x")
-	token, err := auth.SignToken(b.Service, user.ID)
-	require.NoError(t, err)
+	token, session := b.signIn(t, user)
 	actor, err := b.Authenticate(t.Context(), token)
 	require.NoError(t, err)
-	require.Equal(t, auth.Actor{ID: user.ID, Email: user.Email, Role: sqlc.UserRoleUser}, actor)
+	require.Equal(t, auth.Actor{ID: user.ID, Email: user.Email, Role: sqlc.UserRoleUser, SessionID: session}, actor)
 
 	storetest.Exec(t, b.url, "UPDATE users SET role = 'agent' WHERE id = $1", user.ID)
 	b.clock.Advance(auth.AccountTTL)
@@ -277,9 +293,8 @@ func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "x")
-	token, err := auth.SignToken(b.Service, user.ID)
-	require.NoError(t, err)
-	_, err = b.Authenticate(t.Context(), token)
+	token, _ := b.signIn(t, user)
+	_, err := b.Authenticate(t.Context(), token)
 	require.NoError(t, err)
 	b.store.Close()
 	b.clock.Advance(auth.AccountTTL - time.Nanosecond)
@@ -301,6 +316,6 @@ func TestCancelledLogInIsNoWrongPassword(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := b.LogIn(ctx, "ada@example.com", password)
+	_, err := b.LogIn(ctx, "ada@example.com", password, auth.Client{})
 	require.ErrorIs(t, err, context.Canceled)
 }

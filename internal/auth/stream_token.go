@@ -20,68 +20,93 @@ type StreamToken struct {
 	ExpiresAt time.Time
 }
 
-// streamTokens signs and checks stream tokens: JWTs (RFC 7519) with HS256, by a key of their own, so that they are no
+// streamTokens signs and checks stream tokens: JWTs (RFC 7519) with HS256, by keys of their own, so that they are no
 // access tokens and the other way round. Their audience is the path of the stream.
 type streamTokens struct {
-	key []byte
-	now func() time.Time
+	// keys are those whose tokens are taken. The first one signs.
+	keys [][]byte
+	now  func() time.Time
 }
 
-func newStreamTokens(secret []byte, now func() time.Time) (*streamTokens, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, "support-backend stream tokens", sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("auth: derive the key of stream tokens: %w", err)
+func newStreamTokens(secrets [][]byte, now func() time.Time) (*streamTokens, error) {
+	t := &streamTokens{now: now}
+	for _, secret := range secrets {
+		key, err := hkdf.Key(sha256.New, secret, nil, "support-backend stream tokens", sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("auth: derive the key of stream tokens: %w", err)
+		}
+		t.keys = append(t.keys, key)
 	}
-	return &streamTokens{key: key, now: now}, nil
+	return t, nil
 }
 
-func (t *streamTokens) sign(subject uuid.UUID, path string) (StreamToken, error) {
+// streamClaims are what a stream token says: whose it is, and of which session.
+type streamClaims struct {
+	jwt.RegisteredClaims
+	Session string `json:"sid"`
+}
+
+func (t *streamTokens) sign(actor Actor, path string) (StreamToken, error) {
 	now := t.now()
 	expires := now.Add(StreamTokenTTL)
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer:    tokenIssuer,
-		Audience:  jwt.ClaimStrings{path},
-		Subject:   subject.String(),
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(expires),
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, streamClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    tokenIssuer,
+			Audience:  jwt.ClaimStrings{path},
+			Subject:   actor.ID.String(),
+			IssuedAt:  jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(expires),
+		},
+		Session: actor.SessionID.String(),
 	})
-	signed, err := token.SignedString(t.key)
+	signed, err := token.SignedString(t.keys[0])
 	if err != nil {
 		return StreamToken{}, fmt.Errorf("auth: sign a stream token: %w", err)
 	}
 	return StreamToken{Token: signed, ExpiresAt: expires}, nil
 }
 
-func (t *streamTokens) verify(raw, path string) (uuid.UUID, error) {
+// verify returns the account and the session of a token for the path.
+func (t *streamTokens) verify(raw, path string) (subject, session uuid.UUID, err error) {
 	if len(raw) > maxTokenBytes {
-		return uuid.Nil, errToken
+		return uuid.Nil, uuid.Nil, errToken
 	}
-	var claims jwt.RegisteredClaims
-	_, err := jwt.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return t.key, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-		jwt.WithIssuer(tokenIssuer), jwt.WithAudience(path), jwt.WithStrictDecoding(), jwt.WithLeeway(tokenLeeway),
-		jwt.WithTimeFunc(t.now))
-	if err != nil {
-		return uuid.Nil, errToken
+	for _, key := range t.keys {
+		var c streamClaims
+		_, err = jwt.ParseWithClaims(raw, &c, func(*jwt.Token) (any, error) { return key, nil },
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+			jwt.WithIssuer(tokenIssuer), jwt.WithAudience(path), jwt.WithStrictDecoding(), jwt.WithLeeway(tokenLeeway),
+			jwt.WithTimeFunc(t.now))
+		if err != nil {
+			continue
+		}
+		subject, err = parseCanonical(c.Subject)
+		if err == nil {
+			session, err = parseCanonical(c.Session)
+		}
+		return subject, session, err
 	}
-	subject, err := uuid.Parse(claims.Subject)
-	if err != nil {
-		return uuid.Nil, errToken
-	}
-	return subject, nil
+	return uuid.Nil, uuid.Nil, errToken
 }
 
 // SignStreamToken returns a token with which the stream at the path can be opened on the actor's behalf: the caller has
-// decided that they may read it.
+// decided that they may read it. It ends with the actor's session.
 func (s *Service) SignStreamToken(actor Actor, path string) (StreamToken, error) {
-	return s.streamTokens.sign(actor.ID, path)
+	return s.streamTokens.sign(actor, path)
 }
 
 // AuthenticateStream returns whom a stream token speaks for at the path. It returns InvalidToken, the same for every fault.
 func (s *Service) AuthenticateStream(ctx context.Context, token, path string) (Actor, error) {
-	id, err := s.streamTokens.verify(token, path)
+	subject, session, err := s.streamTokens.verify(token, path)
 	if err != nil {
 		return Actor{}, invalidToken(err)
 	}
-	return s.account(ctx, id)
+	p, err := s.principalOf(ctx, session, 0)
+	if err != nil {
+		return Actor{}, err
+	}
+	if p.actor.ID != subject {
+		return Actor{}, invalidToken(errToken)
+	}
+	return p.actor, nil
 }

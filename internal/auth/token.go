@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,37 +29,61 @@ const (
 
 var errToken = errors.New("auth: not one of our access tokens")
 
-// tokens signs and checks access tokens: JWTs (RFC 7519) with HS256.
-type tokens struct {
-	key []byte
-	// names is the header of every token that we sign, and header its first segment.
+// claims are what an access token says: whose it is, of which session, and which version of the account's tokens it is.
+type claims struct {
+	jwt.RegisteredClaims
+	Session string `json:"sid"`
+	Version int32  `json:"ver"`
+
+	subject, session uuid.UUID
+}
+
+// tokenKey is a secret with the header of the tokens that it signs.
+type tokenKey struct {
+	secret []byte
+	// names is the header, and header the first segment of every token.
 	names  map[string]any
 	header string
+}
+
+func newTokenKey(secret []byte) (tokenKey, error) {
+	if len(secret) < MinSecretBytes {
+		return tokenKey{}, fmt.Errorf("auth: a secret must have %d bytes at least", MinSecretBytes)
+	}
+	// The key's name is derived from it by a one-way function, so that every replica with the same secret agrees on it.
+	id, err := hkdf.Key(sha256.New, secret, nil, "support-backend key id", 8)
+	if err != nil {
+		return tokenKey{}, fmt.Errorf("auth: derive the key id: %w", err)
+	}
+	names := map[string]any{"alg": jwt.SigningMethodHS256.Alg(), "typ": tokenType, "kid": hex.EncodeToString(id)}
+	header, err := json.Marshal(names)
+	if err != nil {
+		return tokenKey{}, fmt.Errorf("auth: encode the tokens' header: %w", err)
+	}
+	return tokenKey{secret: secret, names: names, header: base64.RawURLEncoding.EncodeToString(header)}, nil
+}
+
+// tokens signs and checks access tokens: JWTs (RFC 7519) with HS256.
+type tokens struct {
+	// keys are the secrets whose tokens are taken. The first one signs.
+	keys   []tokenKey
 	ttl    time.Duration
 	now    func() time.Time
 	parser *jwt.Parser
 }
 
-func newTokens(secret []byte, ttl time.Duration, now func() time.Time) (*tokens, error) {
-	if len(secret) < MinSecretBytes {
-		return nil, fmt.Errorf("auth: the secret must have %d bytes at least", MinSecretBytes)
-	}
-	// The key's name is derived from it by a one-way function, so that every replica with the same secret agrees on it.
-	id, err := hkdf.Key(sha256.New, secret, nil, "support-backend key id", 8)
-	if err != nil {
-		return nil, fmt.Errorf("auth: derive the key id: %w", err)
-	}
-	names := map[string]any{"alg": jwt.SigningMethodHS256.Alg(), "typ": tokenType, "kid": hex.EncodeToString(id)}
-	header, err := json.Marshal(names)
-	if err != nil {
-		return nil, fmt.Errorf("auth: encode the tokens' header: %w", err)
+func newTokens(secrets [][]byte, ttl time.Duration, now func() time.Time) (*tokens, error) {
+	keys := make([]tokenKey, len(secrets))
+	for i, secret := range secrets {
+		var err error
+		if keys[i], err = newTokenKey(secret); err != nil {
+			return nil, err
+		}
 	}
 	return &tokens{
-		key:    secret,
-		names:  names,
-		header: base64.RawURLEncoding.EncodeToString(header),
-		ttl:    ttl,
-		now:    now,
+		keys: keys,
+		ttl:  ttl,
+		now:  now,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 			jwt.WithExpirationRequired(),
@@ -72,42 +97,60 @@ func newTokens(secret []byte, ttl time.Duration, now func() time.Time) (*tokens,
 	}, nil
 }
 
-func (t *tokens) sign(subject uuid.UUID) (string, error) {
+func (t *tokens) sign(subject, session uuid.UUID, version int32) (string, error) {
 	now := t.now()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer:    tokenIssuer,
-		Audience:  jwt.ClaimStrings{tokenAudience},
-		Subject:   subject.String(),
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(now.Add(t.ttl)),
-		ID:        uuid.NewString(),
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    tokenIssuer,
+			Audience:  jwt.ClaimStrings{tokenAudience},
+			Subject:   subject.String(),
+			IssuedAt:  jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(t.ttl)),
+			ID:        uuid.NewString(),
+		},
+		Session: session.String(),
+		Version: version,
 	})
-	token.Header = t.names
-	signed, err := token.SignedString(t.key)
+	token.Header = t.keys[0].names
+	signed, err := token.SignedString(t.keys[0].secret)
 	if err != nil {
 		return "", fmt.Errorf("auth: sign a token: %w", err)
 	}
 	return signed, nil
 }
 
-// verify returns the account a token was signed for. What the library does not check, or checks too late, is checked
-// before it sees the token: its size and spelling, and a header that is exactly ours, so that nothing in it can name a
-// key, an algorithm or an extension.
-func (t *tokens) verify(raw string) (uuid.UUID, error) {
+// verify returns what a token says. What the library does not check, or checks too late, is checked before it sees the
+// token: its size and spelling, and a header that is exactly that of one of our keys, so that nothing in it can name
+// another key, an algorithm or an extension.
+func (t *tokens) verify(raw string) (claims, error) {
 	// Decoders of base64 pass over line breaks: with them, one token would have many spellings.
 	if len(raw) > maxTokenBytes || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
+		return claims{}, errToken
+	}
+	header, _, _ := strings.Cut(raw, ".")
+	i := slices.IndexFunc(t.keys, func(k tokenKey) bool { return k.header == header })
+	if i < 0 {
+		return claims{}, errToken
+	}
+	var c claims
+	if _, err := t.parser.ParseWithClaims(raw, &c, func(*jwt.Token) (any, error) { return t.keys[i].secret, nil }); err != nil {
+		return claims{}, errToken
+	}
+	var err error
+	if c.subject, err = parseCanonical(c.Subject); err != nil {
+		return claims{}, errToken
+	}
+	if c.session, err = parseCanonical(c.Session); err != nil {
+		return claims{}, errToken
+	}
+	return c, nil
+}
+
+// parseCanonical reads a UUID in the one spelling that we write.
+func parseCanonical(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || id.String() != text {
 		return uuid.Nil, errToken
 	}
-	if !strings.HasPrefix(raw, t.header+".") {
-		return uuid.Nil, errToken
-	}
-	var claims jwt.RegisteredClaims
-	if _, err := t.parser.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return t.key, nil }); err != nil {
-		return uuid.Nil, errToken
-	}
-	subject, err := uuid.Parse(claims.Subject)
-	if err != nil || subject.String() != claims.Subject {
-		return uuid.Nil, errToken
-	}
-	return subject, nil
+	return id, nil
 }

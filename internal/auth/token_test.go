@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 )
@@ -28,16 +29,15 @@ type forge struct {
 	claims jwt.MapClaims
 }
 
-// newForge returns what a token of the service for the account is made of.
-func newForge(t *testing.T, s *auth.Service, account uuid.UUID) forge {
+// newForge returns what a token of a session of the account is made of.
+func newForge(t *testing.T, b *bench, user sqlc.User) forge {
 	t.Helper()
-	genuine, err := auth.SignToken(s, account)
-	require.NoError(t, err)
+	genuine, _ := b.signIn(t, user)
 	parsed, _, err := jwt.NewParser().ParseUnverified(genuine, jwt.MapClaims{})
 	require.NoError(t, err)
 	claims, ok := parsed.Claims.(jwt.MapClaims)
 	require.True(t, ok)
-	require.Equal(t, account.String(), claims["sub"])
+	require.Equal(t, user.ID.String(), claims["sub"])
 	return forge{method: jwt.SigningMethodHS256, key: []byte(secret), header: parsed.Header, claims: claims}
 }
 
@@ -80,6 +80,7 @@ func changed(m map[string]any, name string, value any) map[string]any {
 func forgedClaims(f forge, now time.Time) map[string]forge {
 	late, early := now.Add(-auth.TokenLeeway-time.Second).Unix(), now.Add(auth.TokenLeeway+time.Second).Unix()
 	subject, _ := f.claims["sub"].(string)
+	session, _ := f.claims["sid"].(string)
 	return map[string]forge{
 		"no exp":               f.withClaim("exp", nil),
 		"exp past":             f.withClaim("exp", late),
@@ -111,6 +112,22 @@ func forgedClaims(f forge, now time.Time) map[string]forge {
 		"sub list":             f.withClaim("sub", []string{subject}),
 		"sub nil UUID":         f.withClaim("sub", uuid.Nil.String()),
 		"sub of nobody":        f.withClaim("sub", uuid.Must(uuid.NewV7()).String()),
+		"no sid":               f.withClaim("sid", nil),
+		"sid empty":            f.withClaim("sid", ""),
+		"sid of the account":   f.withClaim("sid", subject),
+		"sid of nothing":       f.withClaim("sid", uuid.Must(uuid.NewV7()).String()),
+		"sid in upper case":    f.withClaim("sid", strings.ToUpper(session)),
+		"sid in braces":        f.withClaim("sid", "{"+session+"}"),
+		"sid nil UUID":         f.withClaim("sid", uuid.Nil.String()),
+		"sid SQL":              f.withClaim("sid", "' OR 1=1 --"),
+		"sid list":             f.withClaim("sid", []string{session}),
+		"no ver":               f.withClaim("ver", nil),
+		"ver before":           f.withClaim("ver", 0),
+		"ver to come":          f.withClaim("ver", 2),
+		"ver negative":         f.withClaim("ver", -1),
+		"ver text":             f.withClaim("ver", "1"),
+		"ver fraction":         f.withClaim("ver", 1.5),
+		"ver too large":        f.withClaim("ver", int64(1)<<32+1),
 		"typ of other purpose": f.withHeader("typ", "refresh+jwt"),
 		"typ JWT":              f.withHeader("typ", "JWT"),
 		"typ in capitals":      f.withHeader("typ", "AT+JWT"),
@@ -212,7 +229,7 @@ func TestForgedTokensAreRefusedAllTheSame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "x")
-	f := newForge(t, b.Service, user.ID)
+	f := newForge(t, b, user)
 	good := f.sign(t)
 	_, err := b.Authenticate(t.Context(), good)
 	require.NoError(t, err, "what the forgeries are made from is genuine")
@@ -241,7 +258,7 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "x")
-	f := newForge(t, b.Service, user.ID)
+	f := newForge(t, b, user)
 	past, future := b.clock.Now().Add(-auth.TokenLeeway+time.Second), b.clock.Now().Add(auth.TokenLeeway)
 	for name, token := range map[string]forge{
 		"exp within the leeway": f.withClaim("exp", past.Unix()),
@@ -253,17 +270,17 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 	} {
 		actor, err := b.Authenticate(t.Context(), token.sign(t))
 		require.NoError(t, err, name)
-		require.Equal(t, auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role}, actor, name)
+		require.Equal(t, user.ID, actor.ID, name)
+		require.Equal(t, f.claims["sid"], actor.SessionID.String(), name)
 	}
 }
 
 func TestTokenEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	token, err := auth.SignToken(b.Service, b.addUser(t, "ada@example.com", "x").ID)
-	require.NoError(t, err)
+	token, _ := b.signIn(t, b.addUser(t, "ada@example.com", "x"))
 	b.clock.Advance(auth.DefaultTokenTTL + auth.TokenLeeway - time.Second)
-	_, err = b.Authenticate(t.Context(), token)
+	_, err := b.Authenticate(t.Context(), token)
 	require.NoError(t, err)
 	b.clock.Advance(time.Second)
 	_, err = b.Authenticate(t.Context(), token)
@@ -278,13 +295,12 @@ func TestTokenIsOneServicesSecretOnly(t *testing.T) {
 	require.NoError(t, err)
 	same, err := auth.NewService(b.store, auth.Options{Secret: []byte(secret), Now: b.clock.Now})
 	require.NoError(t, err)
-	token, err := auth.SignToken(b.Service, user.ID)
-	require.NoError(t, err)
+	token, session := b.signIn(t, user)
 	_, err = other.Authenticate(t.Context(), token)
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 	_, err = same.Authenticate(t.Context(), token)
 	require.NoError(t, err, "replicas take each other's tokens")
-	again, err := auth.SignToken(b.Service, user.ID)
+	again, err := auth.SignToken(b.Service, user.ID, session, user.TokenVersion)
 	require.NoError(t, err)
 	require.NotEqual(t, token, again, "each has an id")
 }

@@ -20,15 +20,17 @@ const DefaultGroqAPIURL = "https://api.groq.com"
 
 // Config is the settings. Zero means the default of the part that a setting is for.
 type Config struct {
-	DatabaseURL    Secret   `env:"DATABASE_URL"`
-	JWTSecret      Secret   `env:"JWT_SECRET"`
-	ExpireMinutes  int      `env:"EXPIRE_MINUTES"           envDefault:"15"`
-	GroqAPIKey     Secret   `env:"GROQ_API_KEY"`
-	GroqAPIURL     string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
-	GroqModel      string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
-	GroqFallbacks  []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
-	GroqMaxTokens  int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
+	DatabaseURL Secret `env:"DATABASE_URL"`
+	JWTSecret   Secret `env:"JWT_SECRET"`
+	// AcceptedJWTSecrets are further secrets whose tokens are taken, while JWTSecret is being replaced.
+	AcceptedJWTSecrets []Secret `env:"JWT_SECRETS_ACCEPTED"`
+	ExpireMinutes      int      `env:"EXPIRE_MINUTES"           envDefault:"15"`
+	GroqAPIKey         Secret   `env:"GROQ_API_KEY"`
+	GroqAPIURL         string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
+	GroqModel          string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
+	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
+	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
+	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
 
 	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
 	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
@@ -51,6 +53,15 @@ type Config struct {
 
 // AccessTokenTTL is how long an access token is valid.
 func (c Config) AccessTokenTTL() time.Duration { return time.Duration(c.ExpireMinutes) * time.Minute }
+
+// AcceptedSecrets are the values of AcceptedJWTSecrets.
+func (c Config) AcceptedSecrets() [][]byte {
+	secrets := make([][]byte, len(c.AcceptedJWTSecrets))
+	for i, secret := range c.AcceptedJWTSecrets {
+		secrets[i] = []byte(secret.Reveal())
+	}
+	return secrets
+}
 
 // ProxyNetworks are the parsed TrustedProxies.
 func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }

@@ -17,7 +17,11 @@ import (
 const (
 	canary = "canary-5f1d"
 
-	goodSecret   = "one two three four five six seven"
+	goodSecret = "one two three four five six seven"
+	// Further secrets, as they are while the first one is being replaced.
+	nextSecret     = "eight nine ten eleven twelve thirteen"
+	previousSecret = "fourteen fifteen sixteen seventeen"
+
 	goodDatabase = "postgres://user:password@localhost:5432/support"
 )
 
@@ -48,6 +52,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, slog.LevelInfo, c.LogLevel)
 	require.Empty(t, c.AllowedOrigins)
 	require.Empty(t, c.ProxyNetworks())
+	require.Empty(t, c.AcceptedSecrets())
 }
 
 func TestEverySettingIsRead(t *testing.T) {
@@ -55,7 +60,8 @@ func TestEverySettingIsRead(t *testing.T) {
 	c, err := load(environ("EXPIRE_MINUTES=1440", "GROQ_API_KEY=key", "GROQ_API_URL=http://localhost:11434", "GROQ_MODEL=llama",
 		"GROQ_MAX_TOKENS=1", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
 		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_DOCS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
-		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8", "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
+		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
+		"JWT_SECRETS_ACCEPTED="+nextSecret+", "+previousSecret, "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
 	require.NoError(t, err)
 	require.Equal(t, 24*time.Hour, c.AccessTokenTTL())
 	require.Equal(t, "key", c.GroqAPIKey.Reveal())
@@ -64,6 +70,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	require.Equal(t, slog.LevelDebug, c.LogLevel)
 	require.False(t, c.Docs)
 	require.Len(t, c.ProxyNetworks(), 2)
+	require.Equal(t, [][]byte{[]byte(nextSecret), []byte(previousSecret)}, c.AcceptedSecrets())
 }
 
 func TestEmptyVariableIsNotSet(t *testing.T) {
@@ -80,6 +87,7 @@ func TestEveryFaultIsNamedAtOnceWithoutItsValue(t *testing.T) {
 	t.Parallel()
 	_, err := load([]string{
 		"DATABASE_URL=mysql://root:" + canary + "@localhost/x", "JWT_SECRET=" + canary, "EXPIRE_MINUTES=" + canary,
+		"JWT_SECRETS_ACCEPTED=" + canary,
 		"GROQ_API_URL=ftp://" + canary, "GROQ_MODEL=" + strings.Repeat(canary, 20), "GROQ_MAX_TOKENS=99999999999999999999",
 		"ALLOWED_ORIGINS=https://" + canary + "/path", "SUPPORT_ADDR=" + canary, "SUPPORT_DB_MAX_CONNS=-7771",
 		"SUPPORT_DOCS=" + canary, "SUPPORT_LOG_FORMAT=" + canary, "SUPPORT_LOG_LEVEL=" + canary,
@@ -91,7 +99,7 @@ func TestEveryFaultIsNamedAtOnceWithoutItsValue(t *testing.T) {
 	require.NotContains(t, text, "7771")
 	require.NotContains(t, text, "99999999999999999999")
 	names := []string{
-		"DATABASE_URL", "JWT_SECRET", "EXPIRE_MINUTES", "GROQ_API_URL", "GROQ_MODEL", "GROQ_MAX_TOKENS", "ALLOWED_ORIGINS",
+		"DATABASE_URL", "JWT_SECRET", "JWT_SECRETS_ACCEPTED", "EXPIRE_MINUTES", "GROQ_API_URL", "GROQ_MODEL", "GROQ_MAX_TOKENS", "ALLOWED_ORIGINS",
 		"SUPPORT_ADDR", "SUPPORT_DB_MAX_CONNS", "SUPPORT_DOCS", "SUPPORT_LOG_FORMAT", "SUPPORT_LOG_LEVEL",
 		"SUPPORT_TRUSTED_PROXIES", "SUPPORT_ADRR", "GROK_API_KEY",
 	}
@@ -107,6 +115,10 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		"JWT_SECRET": {
 			"short", strings.Repeat("a", 31), strings.Repeat("a", 64), strings.Repeat("change-me", 5), "CHANGE-ME-change-me-CHANGE-ME-change-me",
 			"secret.secret.secret.secret.secret", "your_jwt_key_your_jwt_key_your_jwt_key",
+		},
+		"JWT_SECRETS_ACCEPTED": {
+			"short", strings.Repeat("a", 64), goodSecret + ",short", goodSecret + ",", ",", "," + goodSecret,
+			strings.Repeat("change-me", 5), strings.Repeat(goodSecret+",", 4) + goodSecret,
 		},
 		"DATABASE_URL": {
 			"host=localhost password=hunter2 dbname=x", "postgres://user:hunter2@localhost", "http://localhost/hunter2",

@@ -18,6 +18,9 @@ const (
 	maxGroqModels    = 10
 	maxModelBytes    = 128
 	maxCount         = 1_000_000
+
+	// maxAcceptedSecrets bounds what every access token is compared with.
+	maxAcceptedSecrets = 4
 )
 
 // examples are secrets that stand in documents, and so protect nothing.
@@ -38,6 +41,7 @@ func (c *Config) validate(need Need, f *faults) {
 	} else if fault := secretFault(c.JWTSecret.Reveal()); fault != "" {
 		f.add("JWT_SECRET", fault)
 	}
+	c.validateAcceptedSecrets(f)
 	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
 	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
@@ -78,6 +82,21 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_AI_PER_DAY", c.AIPerDay, 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_MAX_RUNNING", c.AIMaxRunning, 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_MAX_STREAMS", c.MaxStreams, 1, maxCount, "from 1 to 1000000")
+}
+
+// validateAcceptedSecrets wants of every further secret what is wanted of JWT_SECRET.
+func (c *Config) validateAcceptedSecrets(f *faults) {
+	if len(c.AcceptedJWTSecrets) > maxAcceptedSecrets {
+		f.add("JWT_SECRETS_ACCEPTED", "has more than 4 entries")
+		return
+	}
+	for i, secret := range c.AcceptedJWTSecrets {
+		c.AcceptedJWTSecrets[i] = Secret(strings.TrimSpace(secret.Reveal()))
+		if fault := secretFault(c.AcceptedJWTSecrets[i].Reveal()); fault != "" {
+			f.add("JWT_SECRETS_ACCEPTED", "has an entry that "+fault)
+			return
+		}
+	}
 }
 
 // validateOrigins wants origins as browsers send them, because they are compared as they are.

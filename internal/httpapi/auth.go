@@ -15,14 +15,14 @@ func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.Sig
 	return api.SignUp201JSONResponse(toUser(user)), nil
 }
 
-// LogIn exchanges credentials, as JSON or in the OAuth 2.0 form, for an access token.
+// LogIn exchanges credentials, as JSON or in the OAuth 2.0 form, for the tokens of a new session.
 func (s *Server) LogIn(ctx context.Context, r api.LogInRequestObject) (api.LogInResponseObject, error) {
 	email, password := credentials(r)
-	token, err := s.auth.LogIn(ctx, email, password)
+	tokens, err := s.auth.LogIn(ctx, email, password, infoFrom(ctx).client)
 	if err != nil {
 		return nil, err
 	}
-	return api.LogIn200JSONResponse(toAccessToken(token)), nil
+	return api.LogIn200JSONResponse(toAccessToken(tokens)), nil
 }
 
 func credentials(r api.LogInRequestObject) (email, password string) {

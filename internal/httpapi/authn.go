@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -19,7 +20,12 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	if err != nil {
 		return err
 	}
-	infoFrom(ctx).actor = actor
+	info := infoFrom(ctx)
+	info.actor = actor
+	info.permit = permit{
+		every:        s.recheck,
+		stillAllowed: func(ctx context.Context) error { return s.auth.Recheck(ctx, actor) },
+	}
 	if !actor.Has(op.role) {
 		return apperr.New(apperr.Forbidden, "The account's role does not allow this.")
 	}

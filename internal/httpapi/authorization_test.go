@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -28,6 +29,25 @@ var operationBodies = map[string]func(*cast) string{
 	"logIn": func(c *cast) string {
 		return `{"email":"` + c.owner.Email + `","password":"` + apitest.Password + `"}`
 	},
+	"refreshSession": func(c *cast) string {
+		tokens, err := c.Auth.LogIn(context.Background(), c.owner.Email, apitest.Password, auth.Client{})
+		if err != nil {
+			panic(err)
+		}
+		return `{"refresh_token":"` + tokens.Refresh + `"}`
+	},
+	"logOut":       noBody,
+	"listSessions": noBody,
+	"endSession":   noBody,
+	"changePassword": func(*cast) string {
+		return `{"current_password":"` + apitest.Password + `","new_password":"another horse battery"}`
+	},
+	"listUsers": noBody,
+	"createUser": func(*cast) string {
+		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `","role":"agent"}`
+	},
+	"getUser":          noBody,
+	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
 	"getMe":            noBody,
 	"listTickets":      noBody,
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
@@ -56,6 +76,9 @@ var customersOnly = []string{"putMessageFeedback"}
 
 func noBody(*cast) string { return "" }
 
+// ownersOnly are the operations on what is its owner's alone: for staff it is not there either.
+var ownersOnly = []string{"endSession"}
+
 // ownedThings are how what a path names comes into being, by the path's parameter. It is the owner's.
 var ownedThings = map[string]func(*testing.T, *cast) string{
 	"ticket_id": ownedTicket,
@@ -70,6 +93,14 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 			"Content-Type: application/json", c.owner.bearer())
 		require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
 		return id
+	},
+	"user_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.member(t, sqlc.UserRoleUser).ID.String()
+	},
+	"session_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.newSession(t, c.owner.User).String()
 	},
 }
 
@@ -193,8 +224,13 @@ func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 			requireStrangersKeptOut(t, c, o)
 			requireOthersKeptOut(t, c, o)
 			for _, caller := range []member{c.owner, c.agent, c.admin} {
-				if caller.Role == sqlc.UserRoleUser && !may(caller, o) {
+				if !may(caller, o) {
 					requireForbidden(t, c, o, caller)
+					continue
+				}
+				if caller.ID != c.owner.ID && slices.Contains(ownersOnly, o.OperationID) {
+					o.call(t, c, o.ownedIDs(t, c), caller.bearer()).
+						RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 					continue
 				}
 				got := o.call(t, c, o.ownedIDs(t, c), caller.bearer())
@@ -218,7 +254,7 @@ func may(m member, o specOperation) bool {
 func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
-	forged := genuineToken(c.admin.ID, time.Now())
+	forged := genuineToken(c.admin, time.Now())
 	forged.key = "not the secret"
 	withForged := "Authorization: Bearer " + forged.token(t)
 	if o.role == "" {
@@ -298,7 +334,7 @@ func TestRoleIsTheAccountsAndNotTheTokens(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	path := "/tickets/" + ownedThings["ticket_id"](t, c)
-	token := genuineToken(c.other.ID, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
+	token := genuineToken(c.other, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
 	c.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+token).
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }

@@ -44,7 +44,7 @@ func (d *desk) dial(t *testing.T) connection {
 func (d *desk) begin(t *testing.T, c call, header ...string) connection {
 	t.Helper()
 	conn := d.dial(t)
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.customer.Token)
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.caller(c).Token)
 	if c.public {
 		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", c.method, c.path)
 	}
@@ -71,7 +71,7 @@ func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, c := range d.writes(t) {
-		requireTaken(t, d.do(t, c, pad(c.body, httpapi.MaxBodyBytes), jsonType))
+		requireTaken(t, c, d.do(t, c, pad(c.body, httpapi.MaxBodyBytes), jsonType))
 	}
 }
 

@@ -40,13 +40,13 @@ type forgery struct {
 	key            string
 }
 
-// genuineToken returns what a token for the account is made of.
-func genuineToken(account uuid.UUID, now time.Time) forgery {
+// genuineToken returns what a token of the member's session is made of.
+func genuineToken(m member, now time.Time) forgery {
 	return forgery{
 		header: map[string]any{"alg": "HS256", "typ": "at+jwt", "kid": keyID},
 		claims: map[string]any{
-			"iss": "support-backend", "aud": []string{"support-backend"}, "sub": account.String(), "jti": uuid.NewString(),
-			"iat": now.Unix(), "exp": now.Add(15 * time.Minute).Unix(),
+			"iss": "support-backend", "aud": []string{"support-backend"}, "sub": m.ID.String(), "jti": uuid.NewString(),
+			"iat": now.Unix(), "exp": now.Add(15 * time.Minute).Unix(), "sid": m.session.String(), "ver": m.TokenVersion,
 		},
 		hash: sha256.New,
 		key:  apitest.Secret,
@@ -108,10 +108,11 @@ type cast struct {
 	contents string
 }
 
-// member is an account and a token for it.
+// member is an account with a session and an access token of it.
 type member struct {
 	sqlc.User
-	token string
+	session uuid.UUID
+	token   string
 }
 
 func newCast(t *testing.T) *cast {
@@ -141,7 +142,21 @@ func (c *cast) member(t *testing.T, role sqlc.UserRole) member {
 		ID: id, Email: "member-" + id.String() + "@example.com", PasswordHash: olderHash, Role: role,
 	})
 	require.NoError(t, err)
-	return member{User: user, token: genuineToken(id, time.Now()).token(t)}
+	m := member{User: user, session: c.newSession(t, user)}
+	m.token = genuineToken(m, time.Now()).token(t)
+	return m
+}
+
+// newSession begins a session for an account, without its password.
+func (c *cast) newSession(t *testing.T, user sqlc.User) uuid.UUID {
+	t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	hash := sha256.Sum256(id[:])
+	_, err := c.Store.CreateSession(t.Context(), sqlc.CreateSessionParams{
+		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash[:], IdleSeconds: 3600,
+	})
+	require.NoError(t, err)
+	return id
 }
 
 // bearer is the member's Authorization header.

@@ -26,12 +26,37 @@ func toMe(a auth.Actor) api.User {
 	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
 }
 
-func toAccessToken(t auth.AccessToken) api.AccessToken {
-	return api.AccessToken{
-		AccessToken: t.Token,
-		TokenType:   api.AccessTokenTokenTypeBearer,
-		ExpiresIn:   int32(t.ExpiresIn.Seconds()),
+func toAccount(u sqlc.User) api.Account {
+	return api.Account{
+		ID:        u.ID,
+		Email:     u.Email,
+		Role:      api.Role(u.Role),
+		Disabled:  u.DisabledAt != nil,
+		CreatedAt: toTimestamp(u.CreatedAt),
 	}
+}
+
+func toAccessToken(t auth.Tokens) api.AccessToken {
+	return api.AccessToken{
+		AccessToken:  t.Access,
+		TokenType:    api.AccessTokenTokenTypeBearer,
+		ExpiresIn:    int32(t.ExpiresIn.Seconds()),
+		RefreshToken: t.Refresh,
+	}
+}
+
+func toSessions(sessions []sqlc.Session, actor auth.Actor) []api.Session {
+	return convertAll(sessions, func(s sqlc.Session) api.Session {
+		return api.Session{
+			ID:         s.ID,
+			CreatedAt:  toTimestamp(s.CreatedAt),
+			LastUsedAt: toTimestamp(s.LastUsedAt),
+			ExpiresAt:  toTimestamp(s.ExpiresAt),
+			UserAgent:  s.UserAgent,
+			IP:         s.ClientNetwork,
+			Current:    s.ID == actor.SessionID,
+		}
+	})
 }
 
 func toTicket(t sqlc.Ticket) api.Ticket {
@@ -135,4 +160,22 @@ func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.Feedba
 		return sqlc.FeedbackRating(r.Rating), nil
 	}
 	return sqlc.FeedbackRating(r.Rating), &r.Comment
+}
+
+func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
+	filter := auth.AccountFilter{Email: p.Email}
+	if p.Role != "" {
+		role := auth.Role(p.Role)
+		filter.Role = &role
+	}
+	return filter
+}
+
+func fromUpdateUserRequest(r api.UpdateUserRequest) auth.AccountChange {
+	change := auth.AccountChange{Disabled: r.Disabled}
+	if r.Role != "" {
+		role := auth.Role(r.Role)
+		change.Role = &role
+	}
+	return change
 }

@@ -19,7 +19,10 @@ import (
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
 type requestInfo struct {
 	requestID string
+	client    auth.Client
 	actor     auth.Actor
+	// permit is whether the actor may go on.
+	permit permit
 	// err is the problem it was answered with.
 	err *apperr.Error
 	// status is set when it was not answered at all.
@@ -57,7 +60,10 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = made.String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, &requestInfo{requestID: id})
+		info := &requestInfo{
+			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), IP: c.RealIP()},
+		}
+		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}

@@ -44,12 +44,14 @@ var problems = map[apperr.Code]problemKind{
 	apperr.Unauthenticated:         {status: http.StatusUnauthorized, title: "Not authenticated"},
 	apperr.InvalidCredentials:      {status: http.StatusUnauthorized, title: "Invalid credentials"},
 	apperr.InvalidToken:            {status: http.StatusUnauthorized, title: "Invalid token"},
+	apperr.TokenReuse:              {status: http.StatusUnauthorized, title: "Token reused"},
 	apperr.Forbidden:               {status: http.StatusForbidden, title: "Forbidden"},
 	apperr.RoleNotAllowed:          {status: http.StatusForbidden, title: "Role not allowed"},
 	apperr.NotFound:                {status: http.StatusNotFound, title: "Not found"},
 	apperr.MethodNotAllowed:        {status: http.StatusMethodNotAllowed, title: "Method not allowed"},
 	apperr.NotAcceptable:           {status: http.StatusNotAcceptable, title: "Not acceptable"},
 	apperr.EmailTaken:              {status: http.StatusConflict, title: "E-mail address taken"},
+	apperr.LastAdmin:               {status: http.StatusConflict, title: "Last administrator"},
 	apperr.TicketClosed:            {status: http.StatusConflict, title: "Ticket closed"},
 	apperr.InvalidTransition:       {status: http.StatusConflict, title: "Invalid transition"},
 	apperr.NothingToAnswer:         {status: http.StatusConflict, title: "Nothing to answer"},
@@ -151,7 +153,7 @@ func setChallenge(header http.Header, code apperr.Code) {
 	switch code {
 	case apperr.Unauthenticated, apperr.InvalidCredentials:
 		header.Set(echo.HeaderWWWAuthenticate, challenge)
-	case apperr.InvalidToken:
+	case apperr.InvalidToken, apperr.TokenReuse:
 		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="invalid_token"`)
 	case apperr.Forbidden:
 		header.Set(echo.HeaderWWWAuthenticate, challenge+`, error="insufficient_scope"`)

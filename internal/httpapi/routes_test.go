@@ -17,7 +17,7 @@ import (
 )
 
 // publicOperations need no token. Whoever adds one here has thought about what strangers may do with it.
-var publicOperations = []string{"getLiveness", "getReadiness", "logIn", "signUp"}
+var publicOperations = []string{"getLiveness", "getReadiness", "logIn", "refreshSession", "signUp"}
 
 // docsRoutes are the only routes that are not in the contract: its pages and their files.
 var docsRoutes = regexp.MustCompile(

@@ -42,6 +42,10 @@ type Options struct {
 	Ready func(context.Context) error
 	// Secret is what the key of cursors is derived from. All replicas have the same.
 	Secret []byte
+	// AcceptedSecrets are further ones whose cursors are taken: the next Secret, or the one before.
+	AcceptedSecrets [][]byte
+	// Recheck is how often an open stream makes sure that its reader may still have it; 0 means DefaultRecheck.
+	Recheck time.Duration
 	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
 	AllowedOrigins []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
@@ -63,6 +67,7 @@ type Server struct {
 	cursors   cursors
 	contract  *contract
 	streams   streams
+	recheck   time.Duration
 	logger    *slog.Logger
 	echo      *echo.Echo
 	draining  atomic.Bool
@@ -80,13 +85,13 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cs, err := newCursors(o.Secret)
+	cs, err := newCursors(append([][]byte{o.Secret}, o.AcceptedSecrets...)...)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
-		cursors: cs, contract: c, logger: o.Logger, echo: echo.New(),
+		cursors: cs, contract: c, recheck: cmp.Or(o.Recheck, DefaultRecheck), logger: o.Logger, echo: echo.New(),
 		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))},
 	}
 	s.echo.HTTPErrorHandler = s.renderError
@@ -173,7 +178,9 @@ func cors(allowed []string) echo.MiddlewareFunc {
 			return true
 		},
 		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
-		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch},
+		AllowMethods: []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		},
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID,
 		},

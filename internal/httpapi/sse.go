@@ -49,13 +49,15 @@ func (s aiResponseStream) VisitStreamAIResponseByIDResponse(w http.ResponseWrite
 func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.leave()
 	defer s.reader.Close()
+	ctx, stop := whileAllowed(s.ctx)
+	defer stop()
 	stream, err := openEventStream(w)
 	if err != nil {
 		return err
 	}
 	ended := false
 	for {
-		waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
+		waiting, cancel := context.WithTimeout(ctx, heartbeatInterval)
 		entry, err := s.reader.Next(waiting)
 		cancel()
 		switch {
@@ -63,8 +65,10 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 			return stream.comeBack()
 		case errors.Is(err, io.EOF):
 			return nil
-		case s.ctx.Err() != nil:
-			return s.ctx.Err()
+		case errors.Is(context.Cause(ctx), errWithdrawn):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:

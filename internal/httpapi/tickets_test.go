@@ -58,7 +58,7 @@ func TestAccountHasItsWireShape(t *testing.T) {
 
 	token := s.Do(t, http.MethodPost, "/auth/login", strings.Replace(body, `,"role":"user"`, "", 1), jsonType)
 	require.Equal(t, http.StatusOK, token.Status, "%s", token.Body)
-	got := requireMembers(t, token.Body, "access_token", "token_type", "expires_in")
+	got := requireMembers(t, token.Body, "access_token", "token_type", "expires_in", "refresh_token")
 	require.Equal(t, "bearer", got["token_type"])
 	require.InDelta(t, 900, got["expires_in"], 0)
 

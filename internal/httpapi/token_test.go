@@ -54,6 +54,13 @@ func tokensWithWrongClaims(f forgery, now time.Time) map[string]forgery {
 		"no sub":              f.saying("sub", nil),
 		"sub SQL":             f.saying("sub", "'; DROP TABLE users --"),
 		"sub of nobody":       f.saying("sub", uuid.Must(uuid.NewV7()).String()),
+		"sid no UUID":         f.saying("sid", "admin"),
+		"no sid":              f.saying("sid", nil),
+		"sid SQL":             f.saying("sid", "'; DROP TABLE sessions --"),
+		"sid of nothing":      f.saying("sid", uuid.Must(uuid.NewV7()).String()),
+		"no ver":              f.saying("ver", nil),
+		"another ver":         f.saying("ver", 2),
+		"ver text":            f.saying("ver", "1"),
 		"8 KiB":               f.saying("jti", strings.Repeat("x", 8<<10)),
 	}
 }
@@ -130,7 +137,7 @@ func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 	now := fixedClock()
 	s := apitest.New(t, apitest.Options{Now: now})
 	m := newMember(t, s)
-	f := genuineToken(m.ID, now())
+	f := genuineToken(m, now())
 	good := f.token(t)
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+good).Status,
 		"what the forgeries are made from is taken")
@@ -156,7 +163,7 @@ func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
 	s := apitest.New(t, apitest.Options{Now: now})
-	f := genuineToken(newMember(t, s).ID, now())
+	f := genuineToken(newMember(t, s), now())
 	for name, token := range map[string]forgery{
 		"exp 29 s ago":  f.saying("exp", now().Add(-29*time.Second).Unix()),
 		"nbf in 30 s":   f.saying("nbf", now().Add(30*time.Second).Unix()),
@@ -252,6 +259,6 @@ func TestTokensThatLogInGivesAreTheOnesThatAreTaken(t *testing.T) {
 	user := s.LogIn(t, m.Email, apitest.Password)
 	require.Equal(t, m.ID, user.ID)
 	header, _, _ := strings.Cut(user.Token, ".")
-	require.Equal(t, jsonSegment(t, genuineToken(m.ID, time.Now()).header), header,
+	require.Equal(t, jsonSegment(t, genuineToken(m, time.Now()).header), header,
 		"what these tests forge is what the product makes")
 }

@@ -2,8 +2,9 @@ package ticket
 
 import "github.com/supportbackend/support/internal/page"
 
-// Page and Position are those of every list.
 type (
-	Page     = page.Page
+	// Page is that of every list.
+	Page = page.Page
+	// Position is that of every list.
 	Position = page.Position
 )

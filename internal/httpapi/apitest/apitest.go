@@ -52,6 +52,10 @@ type Options struct {
 	Log io.Writer
 	// Now is the clock of tokens.
 	Now func() time.Time
+	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
+	Secrets []string
+	// Recheck is how often streams are rechecked; 0 means httpapi.DefaultRecheck.
+	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
 	// Ready replaces the readiness check.
@@ -101,7 +105,10 @@ func New(t testing.TB, o Options) *Server {
 func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	t.Helper()
 	var err error
-	s.Auth, err = auth.NewService(s.Store, auth.Options{Secret: []byte(Secret), Now: o.Now})
+	secret, accepted := secrets(o)
+	s.Auth, err = auth.NewService(s.Store, auth.Options{
+		Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Logger: logger,
+	})
 	require.NoError(t, err)
 	upstream := s.startUpstream(t, o)
 	s.Assistant = assistant.NewService(s.Store, assistant.Options{
@@ -113,8 +120,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	s.API, err = httpapi.New(httpapi.Options{
 		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Ready: o.Ready,
-		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, MaxStreams: o.MaxStreams,
-		Docs: true, Logger: logger,
+		Secret: secret, AcceptedSecrets: accepted, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins,
+		MaxStreams: o.MaxStreams, Docs: true, Logger: logger,
 	})
 	require.NoError(t, err)
 
@@ -129,6 +136,16 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		s.Assistant.Drain(ctx)
 		server.Close()
 	})
+}
+
+func secrets(o Options) (secret []byte, accepted [][]byte) {
+	if o.Secrets == nil {
+		return []byte(Secret), nil
+	}
+	for _, further := range o.Secrets[1:] {
+		accepted = append(accepted, []byte(further))
+	}
+	return []byte(o.Secrets[0]), accepted
 }
 
 func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {

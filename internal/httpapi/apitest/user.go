@@ -19,9 +19,10 @@ const Password = "correct horse battery"
 type User struct {
 	*client.ClientWithResponses
 
-	ID    uuid.UUID
-	Email string
-	Token string
+	ID      uuid.UUID
+	Email   string
+	Token   string
+	Refresh string
 
 	server *Server
 }
@@ -46,13 +47,40 @@ func (s *Server) LogIn(t testing.TB, email, password string) *User {
 	token, err := s.Anonymous.LogInWithResponse(t.Context(), client.LogInRequest{Email: email, Password: password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, token.StatusCode(), "%s", token.Body)
-	u := &User{Email: email, Token: token.JSON200.AccessToken, server: s}
+	u := &User{Email: email, Token: token.JSON200.AccessToken, Refresh: token.JSON200.RefreshToken, server: s}
 	u.ClientWithResponses = s.client(t, u.Token)
 	me, err := u.GetMeWithResponse(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, me.StatusCode(), "%s", me.Body)
 	u.ID = me.JSON200.ID
 	return u
+}
+
+// With returns the account on a server, which may be another one, with an access token.
+func (u *User) With(t testing.TB, s *Server, token string) *User {
+	t.Helper()
+	return &User{ClientWithResponses: s.client(t, token), ID: u.ID, Email: u.Email, Token: token, server: s}
+}
+
+// Sessions are the account's sessions, newest first.
+func (u *User) Sessions(t testing.TB) []client.Session {
+	t.Helper()
+	got, err := u.ListSessionsWithResponse(t.Context(), &client.ListSessionsParams{})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+	return *got.JSON200
+}
+
+// NewSession logs the account in once more, and returns that session's id.
+func (u *User) NewSession(t testing.TB) uuid.UUID {
+	t.Helper()
+	for _, session := range u.server.LogIn(t, u.Email, Password).Sessions(t) {
+		if session.Current {
+			return session.ID
+		}
+	}
+	require.FailNow(t, "no session is the current one")
+	return uuid.Nil
 }
 
 // NewTicket opens a ticket.

@@ -1,0 +1,196 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// sessionLifetime is how long a session lives at most, and sessionIdle how long without being refreshed.
+	sessionLifetime = 30 * 24 * time.Hour
+	sessionIdle     = 7 * 24 * time.Hour
+	// refreshGrace is how long a client whose answer was lost may send the same refresh token again.
+	refreshGrace = 10 * time.Second
+	// maxSessions is how many sessions an account has; a further one ends the oldest.
+	maxSessions = 1000
+
+	// sweepInterval is how often expired sessions are deleted, and maxSwept how many at once.
+	sweepInterval = time.Minute
+	maxSwept      = 100
+
+	maxUserAgentRunes = 200
+)
+
+// Client is the program that a session is begun by, as far as it says so.
+type Client struct {
+	// UserAgent is the header of that name. Only its first 200 characters are kept.
+	UserAgent string
+	// IP is the client's address. Only its network is kept.
+	IP string
+}
+
+// Tokens are what a client holds of its session.
+type Tokens struct {
+	Access string
+	// ExpiresIn is how long the access token is valid.
+	ExpiresIn time.Duration
+	// Refresh gets the next tokens, once.
+	Refresh string
+}
+
+// openSession begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
+// changed since.
+func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Tokens{}, fmt.Errorf("auth: make an id: %w", err)
+	}
+	refresh, hash, err := newRefreshToken()
+	if err != nil {
+		return Tokens{}, err
+	}
+	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
+		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash,
+		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: networkOf(client.IP), IdleSeconds: seconds(sessionIdle),
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	// The session has begun all the same; the next log-in tries again.
+	_, _ = s.store.DeleteExcessSessions(ctx, sqlc.DeleteExcessSessionsParams{UserID: user.ID, MaxSessions: maxSessions})
+	return s.issue(user.ID, id, version, refresh)
+}
+
+func (s *Service) issue(account, session uuid.UUID, version int32, refresh string) (Tokens, error) {
+	access, err := s.tokens.sign(account, session, version)
+	return Tokens{Access: access, ExpiresIn: s.tokens.ttl, Refresh: refresh}, err
+}
+
+// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. Sent again within refreshGrace
+// of that, while the token which it was exchanged for has not been used, it is exchanged once more, and what the lost
+// answer held is void. Any other second use means that two parties have the token: it ends the session.
+//
+// It returns InvalidToken for what is no token of a living session, and TokenReuse.
+func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
+	if !isRefreshToken(token) {
+		return Tokens{}, invalidRefreshToken(nil)
+	}
+	next, nextHash, err := newRefreshToken()
+	if err != nil {
+		return Tokens{}, err
+	}
+	sent := hashRefreshToken(token)
+	var session sqlc.RenewSessionRow
+	var reused bool
+	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+		var err error
+		session, err = q.RenewSession(ctx, sqlc.RenewSessionParams{
+			TokenHash: sent, IdleSeconds: seconds(sessionIdle), AbsoluteSeconds: seconds(sessionLifetime),
+		})
+		if err != nil {
+			return err
+		}
+		retired, err := q.RetireRefreshToken(ctx, sqlc.RetireRefreshTokenParams{
+			SessionID: session.ID, TokenHash: sent, GraceSeconds: seconds(refreshGrace),
+		})
+		if err != nil {
+			return err
+		}
+		if reused = retired == 0; reused {
+			_, err := q.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: session.ID, UserID: session.UserID})
+			return err
+		}
+		return q.CreateRefreshToken(ctx, sqlc.CreateRefreshTokenParams{
+			TokenHash: nextHash, SessionID: session.ID, ParentHash: sent,
+		})
+	})
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return Tokens{}, invalidRefreshToken(err)
+	case err != nil:
+		return Tokens{}, err
+	case reused:
+		s.sessions.forget(session.ID)
+		s.warn(ctx, "refresh token reused", session.UserID, slog.Any("session_id", session.ID))
+		return Tokens{}, apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
+	}
+	return s.issue(session.UserID, session.ID, session.TokenVersion, next)
+}
+
+// LogOut ends the actor's own session.
+func (s *Service) LogOut(ctx context.Context, actor Actor) error {
+	err := s.EndSession(ctx, actor, actor.SessionID)
+	if apperr.Is(err, apperr.NotFound) {
+		return nil // It has ended already.
+	}
+	return err
+}
+
+// ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
+func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([]sqlc.Session, *page.Position, error) {
+	after := p.AfterOr(page.Last)
+	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
+		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sessions, next := page.Cut(rows, p.Limit, func(s sqlc.Session) page.Position {
+		return page.Position{CreatedAt: s.CreatedAt, ID: s.ID}
+	})
+	return sessions, next, nil
+}
+
+// EndSession ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
+func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) error {
+	ended, err := s.store.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: id, UserID: actor.ID})
+	if err != nil {
+		return err
+	}
+	if ended == 0 {
+		return notFound(store.ErrNoRows)
+	}
+	s.sessions.forget(id)
+	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
+	return nil
+}
+
+// Sweep deletes expired sessions every minute until ctx ends.
+func (s *Service) Sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "expired sessions not deleted", slog.Any("error", err))
+		}
+	}
+}
+
+func (s *Service) sweep(ctx context.Context) error {
+	for {
+		if swept, err := s.store.DeleteExpiredSessions(ctx, maxSwept); err != nil || swept < maxSwept {
+			return err
+		}
+	}
+}
+
+func invalidRefreshToken(cause error) error {
+	return apperr.Wrap(apperr.InvalidToken, "The refresh token is not valid or has ended.", cause)
+}
+
+func seconds(d time.Duration) int32 { return int32(d.Seconds()) }

@@ -1,0 +1,176 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// addAccount makes an account that can log in with the password.
+func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
+	t.Helper()
+	hash, err := auth.HashPassword(t.Context(), b.Service, password)
+	require.NoError(t, err)
+	return b.addUser(t, email, hash)
+}
+
+func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addAccount(t, "ada@example.com")
+	older := b.addUser(t, "older@example.com", olderHash())
+	storetest.Exec(t, b.url, "UPDATE users SET disabled_at = now()")
+	_, wrong := b.LogIn(t.Context(), "unknown@example.com", password, auth.Client{})
+	for _, email := range []string{user.Email, older.Email} {
+		for _, attempt := range []string{password, password + "x"} {
+			var err error
+			hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), email, attempt, auth.Client{}) })
+			require.Equal(t, 1, hashes, "%s with %s", email, attempt)
+			require.Equal(t, wrong, err)
+		}
+	}
+	require.Equal(t, olderHash(), b.hashOf(t, older.ID), "nothing is replaced for whom may not log in")
+	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+}
+
+// Whoever is disabled, or gets another password, while the old one is being checked gets no session by it.
+func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"disabled":         "UPDATE users SET disabled_at = now()",
+		"password changed": "UPDATE users SET password_hash = 'the hash of another password'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			user := b.addAccount(t, "ada@example.com")
+			storetest.Exec(t, b.url, change)
+			_, hash, err := auth.NewRefreshToken()
+			require.NoError(t, err)
+			_, err = b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
+				ID: uuid.Must(uuid.NewV7()), UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
+			})
+			require.Error(t, err)
+			require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+		})
+	}
+}
+
+func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addAccount(t, "ada@example.com")
+	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, created_at, expires_at)
+		SELECT gen_random_uuid(), $1, n::text, '', now() - make_interval(mins => n), now() + interval '1 day'
+		FROM generate_series(1, $2::integer) AS n`, user.ID, auth.MaxSessions)
+	_, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	require.NoError(t, err)
+	require.Equal(t, auth.MaxSessions, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+	require.Equal(t, auth.MaxSessions-1, storetest.QueryInt(t, b.url, "SELECT max(nullif(user_agent, '')::integer) FROM sessions"))
+}
+
+func TestExpiredSessionsAreSweptWithTheirTokens(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addAccount(t, "ada@example.com")
+	dead, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	require.NoError(t, err)
+	_, err = b.Refresh(t.Context(), dead.Refresh)
+	require.NoError(t, err)
+	storetest.Exec(t, b.url, "UPDATE sessions SET expires_at = clock_timestamp()")
+	alive, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	require.NoError(t, err)
+
+	actor, err := b.Authenticate(t.Context(), alive.Access)
+	require.NoError(t, err)
+	sessions, next, err := b.ListSessions(t.Context(), actor, page.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Nil(t, next)
+	require.Len(t, sessions, 1, "what has expired is not listed, swept or not")
+
+	require.NoError(t, auth.Sweep(t.Context(), b.Service))
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM refresh_tokens"))
+	_, err = b.Refresh(t.Context(), alive.Refresh)
+	require.NoError(t, err)
+}
+
+func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addAccount(t, "ada@example.com")
+	tokens, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	require.NoError(t, err)
+	b.store.Close()
+	_, err = b.Refresh(t.Context(), tokens.Refresh)
+	require.Error(t, err)
+	require.False(t, apperr.Is(err, apperr.InvalidToken) || apperr.Is(err, apperr.TokenReuse), "%v", err)
+}
+
+func TestCostOfTheFiguresSheet(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 15*time.Minute, auth.DefaultTokenTTL)
+	require.Equal(t, 30*time.Second, auth.TokenLeeway)
+	require.Equal(t, 30*24*time.Hour, auth.SessionLifetime)
+	require.Equal(t, 7*24*time.Hour, auth.SessionIdle)
+	require.Equal(t, 10*time.Second, auth.RefreshGrace)
+	require.LessOrEqual(t, auth.AccountTTL, time.Second)
+}
+
+func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addAccount(t, "ada@example.com")
+	_, session := b.signIn(t, user)
+	actor := auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role, SessionID: session}
+	var err error
+	for _, wrong := range []string{"", "short", strings.Repeat("x", 129), "password"} {
+		require.Zero(t, auth.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), actor, password, wrong) }))
+		require.Equal(t, "/new_password", apperr.From(err).Fields[0].Pointer)
+	}
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() {
+		err = b.ChangePassword(t.Context(), actor, password+"x", "staple of another kind")
+	}))
+	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+	require.Equal(t, user.PasswordHash, b.hashOf(t, user.ID))
+	require.NoError(t, b.ChangePassword(t.Context(), actor, password, "staple of another kind"))
+	require.NotEqual(t, user.PasswordHash, b.hashOf(t, user.ID))
+}
+
+func TestOnlyTheNetworkOfAClientIsKept(t *testing.T) {
+	t.Parallel()
+	for ip, want := range map[string]string{
+		"203.0.113.7":           "203.0.113.0/24",
+		"::ffff:203.0.113.7":    "203.0.113.0/24",
+		"2001:db8:1:2:3:4:5:6":  "2001:db8:1::/48",
+		"fe80::1%eth0":          "fe80::/48",
+		"":                      "",
+		"unknown":               "",
+		"203.0.113.7:1234":      "",
+		strings.Repeat("1", 99): "",
+	} {
+		require.Equal(t, want, auth.NetworkOf(ip), ip)
+	}
+}
+
+func TestUserAgentIsCutToWhatCanBeShown(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"":                       "",
+		"DeskApp/2.1 (iOS)":      "DeskApp/2.1 (iOS)",
+		"a\x00b\x1b[31m\r\nc":    "ab[31mc",
+		"caf\u00e9 \xff\u202e x": "caf  x",
+		strings.Repeat("x", 900): strings.Repeat("x", 200),
+	} {
+		require.Equal(t, want, auth.ShortUserAgent(header))
+	}
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+// asking returns a request's context whose permit gives these answers, one after the other, and when it was asked.
+func asking(ctx context.Context, answers ...error) (_ context.Context, asked *[]time.Duration) {
+	begin := time.Now()
+	asked = &[]time.Duration{}
+	info := &requestInfo{permit: permit{
+		every: DefaultRecheck,
+		stillAllowed: func(context.Context) error {
+			*asked = append(*asked, time.Since(begin))
+			if len(*asked) > len(answers) {
+				return nil
+			}
+			return answers[len(*asked)-1]
+		},
+	}}
+	return context.WithValue(ctx, requestInfoKey{}, info), asked
+}
+
+func TestStreamEndsWithinAMinuteOfItsPermit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		down := apperr.New(apperr.DBUnavailable, "")
+		ctx, asked := asking(t.Context(), nil, down, context.DeadlineExceeded, apperr.New(apperr.InvalidToken, ""))
+		ctx, stop := whileAllowed(ctx)
+		defer stop()
+		<-ctx.Done()
+		require.Equal(t, errWithdrawn, context.Cause(ctx))
+		const step = DefaultRecheck
+		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "neither a fault of the database ends it")
+		require.Less(t, step+5*time.Second, time.Minute)
+	})
+}
+
+func TestStreamThatHasEndedAsksNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, asked := asking(t.Context())
+		ctx, stop := whileAllowed(ctx)
+		time.Sleep(DefaultRecheck + time.Second) //nolint:forbidigo // The clock is the test's own.
+		stop()
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		require.NotEqual(t, errWithdrawn, context.Cause(ctx))
+		time.Sleep(10 * DefaultRecheck) //nolint:forbidigo // The clock is the test's own.
+		require.Len(t, *asked, 1)
+	})
+}
+
+func TestRequestThatNeedsNoPermitIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	ctx, stop := whileAllowed(t.Context())
+	require.NoError(t, ctx.Err())
+	stop()
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+const sessionsPath = "/auth/sessions"
+
+// RefreshSession exchanges a refresh token for the session's next tokens.
+func (s *Server) RefreshSession(
+	ctx context.Context, r api.RefreshSessionRequestObject,
+) (api.RefreshSessionResponseObject, error) {
+	tokens, err := s.auth.Refresh(ctx, r.Body.RefreshToken)
+	if err != nil {
+		return nil, err
+	}
+	return api.RefreshSession200JSONResponse(toAccessToken(tokens)), nil
+}
+
+// LogOut ends the caller's session.
+func (s *Server) LogOut(ctx context.Context, _ api.LogOutRequestObject) (api.LogOutResponseObject, error) {
+	return api.LogOut204Response{}, s.auth.LogOut(ctx, actorFrom(ctx))
+}
+
+// ListSessions returns a page of the caller's sessions.
+func (s *Server) ListSessions(
+	ctx context.Context, r api.ListSessionsRequestObject,
+) (api.ListSessionsResponseObject, error) {
+	actor := actorFrom(ctx)
+	page, err := s.cursors.page(actor, sessionsPath, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	sessions, next, err := s.auth.ListSessions(ctx, actor, page)
+	return api.ListSessions200JSONResponse{
+		Body:    toSessions(sessions, actor),
+		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.link(actor, sessionsPath, page, next)},
+	}, err
+}
+
+// EndSession ends one of the caller's sessions.
+func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
+	return api.EndSession204Response{}, s.auth.EndSession(ctx, actorFrom(ctx), r.SessionID)
+}
+
+// ChangePassword gives the caller another password.
+func (s *Server) ChangePassword(
+	ctx context.Context, r api.ChangePasswordRequestObject,
+) (api.ChangePasswordResponseObject, error) {
+	err := s.auth.ChangePassword(ctx, actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
+	return api.ChangePassword204Response{}, err
+}

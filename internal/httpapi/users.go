@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+const usersPath = "/users"
+
+// CreateUser creates an account with any role.
+func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
+	user, err := s.auth.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateUser201JSONResponse{
+		Body:    toAccount(user),
+		Headers: api.CreateUser201ResponseHeaders{Location: usersPath + "/" + user.ID.String()},
+	}, nil
+}
+
+// ListUsers returns a page of accounts.
+func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (api.ListUsersResponseObject, error) {
+	actor, list := actorFrom(ctx), usersList(r.Params)
+	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	users, next, err := s.auth.ListAccounts(ctx, fromListUsersParams(r.Params), page)
+	return api.ListUsers200JSONResponse{
+		Body:    convertAll(users, toAccount),
+		Headers: api.ListUsers200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+	}, err
+}
+
+// GetUser returns an account.
+func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
+	user, err := s.auth.GetAccount(ctx, r.UserID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetUser200JSONResponse(toAccount(user)), nil
+}
+
+// UpdateUser changes an account's role, or disables or enables it.
+func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
+	user, err := s.auth.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateUser200JSONResponse(toAccount(user)), nil
+}
+
+// usersList is the list's path with its filter, so that a cursor is good for that filter only.
+func usersList(p api.ListUsersParams) string {
+	filter := url.Values{}
+	if p.Email != "" {
+		filter.Set("email", p.Email)
+	}
+	if p.Role != "" {
+		filter.Set("role", string(p.Role))
+	}
+	if len(filter) == 0 {
+		return usersPath
+	}
+	return usersPath + "?" + filter.Encode()
+}
