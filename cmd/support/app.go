@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -31,6 +32,7 @@ type app struct {
 	store     *store.Store
 	auth      *auth.Service
 	assistant *assistant.Service
+	keys      *idempotency.Service
 	server    *httpapi.Server
 	http      *http.Server
 	logger    *slog.Logger
@@ -54,8 +56,9 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	ai := assistant.NewService(s, assistant.Options{
 		Client: client, Model: cfg.GroqModel, MaxTokens: cfg.GroqMaxTokens, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
+	keys := idempotency.NewService(s, logger)
 	server, err := httpapi.New(httpapi.Options{
-		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
+		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Keys: keys, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
 		Docs: cfg.Docs, Logger: logger,
 	})
@@ -63,7 +66,8 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, err
 	}
 	return &app{
-		store: s, auth: accounts, assistant: ai, server: server, http: httpapi.HTTPServer(server, logger), logger: logger,
+		store: s, auth: accounts, assistant: ai, keys: keys, server: server, http: httpapi.HTTPServer(server, logger),
+		logger: logger,
 	}, nil
 }
 
@@ -86,6 +90,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	defer a.store.Close()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
+	go a.keys.Run(ctx)
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	select {
 	case err := <-failed:

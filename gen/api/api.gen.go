@@ -235,8 +235,11 @@ const (
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
+	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
 	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidIdempotencyKey   ProblemCode = "invalid_idempotency_key"
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
@@ -246,6 +249,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
@@ -284,9 +288,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeIdempotencyInProgress:
+		return true
+	case ProblemCodeIdempotencyMismatch:
+		return true
 	case ProblemCodeInternal:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidIdempotencyKey:
 		return true
 	case ProblemCodeInvalidParameter:
 		return true
@@ -305,6 +315,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePreconditionFailed:
 		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
@@ -485,6 +497,9 @@ type DoneEventType string
 //
 // Examples: ada@example.com
 type Email = string
+
+// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type EntityTags = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -797,6 +812,15 @@ type User struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfMatch = EntityTags
+
+// IfNoneMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfNoneMatch = EntityTags
+
 // LastEventID defines model for LastEventID.
 type LastEventID = string
 
@@ -823,6 +847,9 @@ type EmailTaken = Problem
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
 
+// IdempotencyInProgress An error (RFC 9457).
+type IdempotencyInProgress = Problem
+
 // InternalServerError An error (RFC 9457).
 type InternalServerError = Problem
 
@@ -844,6 +871,9 @@ type NothingToAnswer = Problem
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
+// PreconditionFailed An error (RFC 9457).
+type PreconditionFailed = Problem
+
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -862,6 +892,27 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// LogInParams defines parameters for LogIn.
+type LogInParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SignUpParams defines parameters for SignUp.
+type SignUpParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMeParams defines parameters for GetMe.
+type GetMeParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have.
@@ -869,6 +920,31 @@ type ListTicketsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTicketParams defines parameters for CreateTicket.
+type CreateTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTicketParams defines parameters for GetTicket.
+type GetTicketParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTicketParams defines parameters for UpdateTicket.
+type UpdateTicketParams struct {
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
+	// ticket's (RFC 9110, section 13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -885,6 +961,17 @@ type ListMessagesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMessageParams defines parameters for CreateMessage.
+type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
@@ -1118,16 +1205,16 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 type ServerInterface interface {
 	// LogIn Get an access token
 	// (POST /auth/login)
-	LogIn(ctx echo.Context) error
+	LogIn(ctx echo.Context, params LogInParams) error
 	// SignUp Create an account
 	// (POST /auth/signup)
-	SignUp(ctx echo.Context) error
+	SignUp(ctx echo.Context, params SignUpParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
 	// GetMe Get your own account
 	// (GET /me)
-	GetMe(ctx echo.Context) error
+	GetMe(ctx echo.Context, params GetMeParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -1136,13 +1223,13 @@ type ServerInterface interface {
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
 	// CreateTicket Open a ticket
 	// (POST /tickets)
-	CreateTicket(ctx echo.Context) error
+	CreateTicket(ctx echo.Context, params CreateTicketParams) error
 	// GetTicket Get a ticket with its conversation
 	// (GET /tickets/{ticket_id})
-	GetTicket(ctx echo.Context, ticketID TicketID) error
+	GetTicket(ctx echo.Context, ticketID TicketID, params GetTicketParams) error
 	// UpdateTicket Change a ticket's status
 	// (PATCH /tickets/{ticket_id})
-	UpdateTicket(ctx echo.Context, ticketID TicketID) error
+	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -1151,7 +1238,7 @@ type ServerInterface interface {
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
-	CreateMessage(ctx echo.Context, ticketID TicketID) error
+	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1163,8 +1250,28 @@ type ServerInterfaceWrapper struct {
 func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LogInParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.LogIn(ctx)
+	err = w.Handler.LogIn(ctx, params)
 	return err
 }
 
@@ -1172,8 +1279,28 @@ func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SignUpParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.SignUp(ctx)
+	err = w.Handler.SignUp(ctx, params)
 	return err
 }
 
@@ -1190,8 +1317,28 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetMe(ctx)
+	err = w.Handler.GetMe(ctx, params)
 	return err
 }
 
@@ -1224,6 +1371,23 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTickets(ctx, params)
 	return err
@@ -1233,8 +1397,28 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTicket(ctx)
+	err = w.Handler.CreateTicket(ctx, params)
 	return err
 }
 
@@ -1249,8 +1433,28 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTicket(ctx, ticketID)
+	err = w.Handler.GetTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -1265,8 +1469,28 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTicket(ctx, ticketID)
+	err = w.Handler.UpdateTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -1333,6 +1557,23 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMessages(ctx, ticketID, params)
 	return err
@@ -1349,8 +1590,28 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateMessage(ctx, ticketID)
+	err = w.Handler.CreateMessage(ctx, ticketID, params)
 	return err
 }
 
@@ -1440,6 +1701,15 @@ type GatewayTimeoutApplicationProblemPlusJSONResponse struct {
 	Headers GatewayTimeoutResponseHeaders
 }
 
+type IdempotencyInProgressResponseHeaders struct {
+	RetryAfter *int32
+}
+type IdempotencyInProgressApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers IdempotencyInProgressResponseHeaders
+}
+
 type InternalServerErrorApplicationProblemPlusJSONResponse Problem
 
 type InvalidCredentialsResponseHeaders struct {
@@ -1457,9 +1727,18 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotModifiedResponseHeaders struct {
+	ETag *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
+
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
 
@@ -1472,7 +1751,14 @@ type ServiceUnavailableApplicationProblemPlusJSONResponse struct {
 	Headers ServiceUnavailableResponseHeaders
 }
 
-type TicketClosedApplicationProblemPlusJSONResponse Problem
+type TicketClosedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketClosedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketClosedResponseHeaders
+}
 
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate string
@@ -1495,6 +1781,7 @@ type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
 }
 
 type LogInRequestObject struct {
+	Params       LogInParams
 	JSONBody     *LogInJSONRequestBody
 	FormdataBody *LogInFormdataRequestBody
 }
@@ -1651,7 +1938,8 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 }
 
 type SignUpRequestObject struct {
-	Body *SignUpJSONRequestBody
+	Params SignUpParams
+	Body   *SignUpJSONRequestBody
 }
 
 type SignUpResponseObject interface {
@@ -1890,24 +2178,45 @@ func (response GetLiveness500ApplicationProblemPlusJSONResponse) VisitGetLivenes
 }
 
 type GetMeRequestObject struct {
+	Params GetMeParams
 }
 
 type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
 }
 
-type GetMe200JSONResponse User
+type GetMe200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMe200JSONResponse struct {
+	Body    User
+	Headers GetMe200ResponseHeaders
+}
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetMe304Response = NotModifiedResponse
+
+func (response GetMe304Response) VisitGetMeResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetMe400ApplicationProblemPlusJSONResponse struct {
@@ -2091,6 +2400,7 @@ type ListTicketsResponseObject interface {
 }
 
 type ListTickets200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -2106,12 +2416,25 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListTickets304Response = NotModifiedResponse
+
+func (response ListTickets304Response) VisitListTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListTickets400ApplicationProblemPlusJSONResponse struct {
@@ -2199,7 +2522,8 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 }
 
 type CreateTicketRequestObject struct {
-	Body *CreateTicketJSONRequestBody
+	Params CreateTicketParams
+	Body   *CreateTicketJSONRequestBody
 }
 
 type CreateTicketResponseObject interface {
@@ -2207,7 +2531,9 @@ type CreateTicketResponseObject interface {
 }
 
 type CreateTicket201ResponseHeaders struct {
-	Location string
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 type CreateTicket201JSONResponse struct {
@@ -2222,6 +2548,12 @@ func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -2273,6 +2605,25 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTicket409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2363,24 +2714,45 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 
 type GetTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   GetTicketParams
 }
 
 type GetTicketResponseObject interface {
 	VisitGetTicketResponse(w http.ResponseWriter) error
 }
 
-type GetTicket200JSONResponse TicketWithMessages
+type GetTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTicket200JSONResponse struct {
+	Body    TicketWithMessages
+	Headers GetTicket200ResponseHeaders
+}
 
 func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetTicket304Response = NotModifiedResponse
+
+func (response GetTicket304Response) VisitGetTicketResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetTicket400ApplicationProblemPlusJSONResponse struct {
@@ -2485,6 +2857,7 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 
 type UpdateTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   UpdateTicketParams
 	Body     *UpdateTicketJSONRequestBody
 }
 
@@ -2492,15 +2865,25 @@ type UpdateTicketResponseObject interface {
 	VisitUpdateTicketResponse(w http.ResponseWriter) error
 }
 
-type UpdateTicket200JSONResponse Ticket
+type UpdateTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers UpdateTicket200ResponseHeaders
+}
 
 func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2583,6 +2966,22 @@ func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicket412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket412ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2911,6 +3310,7 @@ type ListMessagesResponseObject interface {
 }
 
 type ListMessages200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -2926,12 +3326,25 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListMessages304Response = NotModifiedResponse
+
+func (response ListMessages304Response) VisitListMessagesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListMessages400ApplicationProblemPlusJSONResponse struct {
@@ -3036,6 +3449,7 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 
 type CreateMessageRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   CreateMessageParams
 	Body     *CreateMessageJSONRequestBody
 }
 
@@ -3043,15 +3457,25 @@ type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
 }
 
-type CreateMessage201JSONResponse Message
+type CreateMessage201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage201JSONResponse struct {
+	Body    Message
+	Headers CreateMessage201ResponseHeaders
+}
 
 func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3129,10 +3553,13 @@ type CreateMessage409ApplicationProblemPlusJSONResponse struct {
 func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3275,9 +3702,10 @@ type strictHandler struct {
 }
 
 // LogIn operation middleware
-func (sh *strictHandler) LogIn(ctx echo.Context) error {
+func (sh *strictHandler) LogIn(ctx echo.Context, params LogInParams) error {
 	var request LogInRequestObject
 
+	request.Params = params
 	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
 		var body LogInJSONRequestBody
 		var err error
@@ -3335,8 +3763,10 @@ func (sh *strictHandler) LogIn(ctx echo.Context) error {
 }
 
 // SignUp operation middleware
-func (sh *strictHandler) SignUp(ctx echo.Context) error {
+func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	var request SignUpRequestObject
+
+	request.Params = params
 
 	var body SignUpJSONRequestBody
 	var err error
@@ -3404,8 +3834,10 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 }
 
 // GetMe operation middleware
-func (sh *strictHandler) GetMe(ctx echo.Context) error {
+func (sh *strictHandler) GetMe(ctx echo.Context, params GetMeParams) error {
 	var request GetMeRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetMe(ctx.Request().Context(), request.(GetMeRequestObject))
@@ -3475,8 +3907,10 @@ func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams)
 }
 
 // CreateTicket operation middleware
-func (sh *strictHandler) CreateTicket(ctx echo.Context) error {
+func (sh *strictHandler) CreateTicket(ctx echo.Context, params CreateTicketParams) error {
 	var request CreateTicketRequestObject
+
+	request.Params = params
 
 	var body CreateTicketJSONRequestBody
 	var err error
@@ -3521,10 +3955,11 @@ func (sh *strictHandler) CreateTicket(ctx echo.Context) error {
 }
 
 // GetTicket operation middleware
-func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID, params GetTicketParams) error {
 	var request GetTicketRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetTicket(ctx.Request().Context(), request.(GetTicketRequestObject))
@@ -3546,10 +3981,11 @@ func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID) error {
 }
 
 // UpdateTicket operation middleware
-func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error {
 	var request UpdateTicketRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	var body UpdateTicketJSONRequestBody
 	var err error
@@ -3646,10 +4082,11 @@ func (sh *strictHandler) ListMessages(ctx echo.Context, ticketID TicketID, param
 }
 
 // CreateMessage operation middleware
-func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error {
 	var request CreateMessageRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	var body CreateMessageJSONRequestBody
 	var err error
@@ -3698,191 +4135,220 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu5kS/8KojyRmi0W6RI9kVqKhz79Uij+dqekRSjlnV2hjpdYBVIwl0E6AKqKVrTEfvXeYDzEPtg",
-	"fpITyASqUDeSzW6NPfY4wqMmWUABCWQiL79MfA5iuVxJwYRWwfhzwD7R5Spl8Pf5xUuu6DRlifmk8uWS",
-	"ZptgHJwTxbIblpE11wuZa3J+EYTBDU1zZh6MZcKCcUD5VeKah0HCNOWpaXxBqFBrlilCM0bUmut4wRIi",
-	"ZzMiBdELrmz3/SAMMvaXnCl9xZNgHAyGZ2fJUXzaO6GDQe/pYDDoPTP/GZT/M69SmupcBePjwVkYaK5T",
-	"hq/1RqM3K/Plk1Umpylbqif+YG9vw+D84nuuYilmfJ5n9fm/XymdMbokGZvliimiF8yO+ZEi12xDZEaW",
-	"MmFpO1mWla492lwuGDm/gK54zLzu70OT4bFHk5PBqEKT+lDaCFN9Bqnz5oZlqaRJJ2m4IlQTrhVJ+ZLr",
-	"dkLIspduKtR6OoQCZ9BGZxuzwMFYZznzSXJUIUllUG308B5AYrzNpJaxTDtI4ba7kkumF1zMCUsVa6fI",
-	"ynXVTY9pJq8ZsktGFBPa6zgX7NOKxZolh5DpZDuZqjvHjZSwLJNZB6mK6SChfmBqJYVi74AwNaEiLKGI",
-	"nBG9lmTFWcxUSSYc2piMBoPBREwEu2FCj4nSNNMTkVBNx+TzBIYxCcaTAH8Iwomha2bffMUT+LGgxjEd",
-	"DnpPk8G09yw+OemNZmez00EyoMfTp9BW8/ia6Uaz4WxEe0/jI9Y7m54OeydsMDuiT+NhMhpBM+B+aCJX",
-	"TFD+ZL7SPalUbzgaTHFQWrPlSk+C8fDWTIcnY7LPqMbDtskmLNUU+o2l0Exo+PZyQcX1JLhb/6P9+ycb",
-	"mffv2v9RsXSJFKz1Zeb7+y7ckilF56bDz5Og0Xh2NOw9ZcfHvTPTzSAeTkf06Oz42cm9Vr1Be0ugcBJw",
-	"dUX5xDLVJIgzRjVLrig+PBqMTnvDYW80uhycjY+G4+Fp/3gwGg6f/jgJbsNJMOOCq8VVxqiSwm5vuYKe",
-	"83Kaq0wuV/pKy2sm1CQYj4YjGJU50TWXwvvl9nYiAmDKS75kMtfdclzxlIkOCa5t425xlfCECKkdc3NB",
-	"TJtDxBPdLp6OK+KpHFibXHK/gliKY6bUpaFMXc0BcpGZzMjwhCy5yLUvkD4HFJoiVYNxwDZ/WEy/jfkb",
-	"/oeL93+9GL7mF+piqVc/vrg4vfjz3/77f/p/++//CcKAfVrxjKkrLoLx2WAQBtDBlR3olNGMZTC0F1Lc",
-	"sExRs3avpTYjXem9tJHYa9mycv7PV0LqK+q6bi5kIpnCFYRnUBvxOzhkLUe+njbyThZ/yt5b2w/j7mkA",
-	"9YDHvkc58AMOsL7CdrIVCgEP2/krFkuRkHhBszmoIrNMLsnwmLyJtZwafax80yUIjY4XwZdmTnRqNGYq",
-	"CBc3kscVPSBhKs74ChZtHFyQNVX21QnRa8NNZi8Wry6pdoF9keOnw6EZ5TqTYo5Dy5WWS5ZZMlSH9fUG",
-	"N4t95j5kCD2RFoxbBNqoj0v/YxAG1V1yNH36tPeUDka9Z7MB602HySg+Ysezk8GpedYIzmA8o6liYSmY",
-	"/Q62iGWgwcuv3wt6Q3mKgsOngJmcOYCmVMG8Erlu45dkepV7XdSYpOigZBUQdocwxunequpL99bqyBpM",
-	"Uhu7Icg3S8rTS9oi8exC0ziWeavMZ6bplYa2VTJkqKoL1xisQ5QWrGdaEZokGVPqELvurMuu+6bSNXED",
-	"a1DBH7chwf/PaKoXtemnKTAPSysSwb03kNfQ9EJolgma1mk3o3mqQXstzMEWAnLX+u5746hiyA189sc+",
-	"u3Xx4q04gRua8uRFxhImNKepqk7lg5EeZEWVWsssaZ0DdHAVez3UeKK65MZUMVRxfRYy6pC9cFLZC8OK",
-	"FDTDItVhtdCiOXqPLG9pRpdMs6y+vjBgI8izDVkVD3VTx3+mdH+UTQ0RcnEt5FoY+iyoItS+BLo0tIEF",
-	"VcH4p6J3mesrObvKqJgbdl9JWFozQTS0bz/enaKV07i6sZCi/lQ66Vk+5FFzi16lF8auR4EJz26hJapY",
-	"tT2G6pftze/IkZOJ5CBLeHC8a4u58XQSAx/wCZFRoTge7T41XpmT1BiJREsSp1KxrXQoe6lsKjwXSUyF",
-	"IcJc4gFd7fYQQtAuuVsQwh9QNzXKpwxJvpPzC/FKZnUXABwfb85zvSCj/sAoO0ufFvOMCu3UZE88FX8a",
-	"xTbLWKzJQmaKkakxsrNNEAa5MuJvCVZLQv8/6+Xsx3JZDqhdc1PkD+/evPaHAUdJS0d7DMS863uamomx",
-	"pPV9r6VuvNDugaVreGVXsc4PU5lsHB9IwaAfFCXG7Hp/+ar37JA9MOySDsVMSDmgxhZojhqIgOqo6laT",
-	"RQI+P9SkSmr89E+kmobVuTh/ATl3swEJSVcrRjNlDQCuiJxpJgglGTNKBlpK6wWPF6Z1Rqamn4yljBpj",
-	"0ChhXJCEbtQelCi8Dg1KbPGYlJRAbfXuhPh4GwaFfdtU0s/JkiWcErO3QI2QK5bhvK3AW2UyyeM2n2pp",
-	"FbZp7o2OSi8FKrJgTXqvP4R/nlX457Tkn9eFedulu9dGf4t0eiVzkTTFhjY6eGjOPjMTsxdUB0Fm0EGb",
-	"+i4kOpLN50Pm+rQy1+PqXN1rW6eJP9oZmjFcynPk/cpE32k6m5EFvWEkY6uUt56WdhZXWl4V8qOy7oKt",
-	"mdLE+gidzm4PUStBfcv40UFGS9x1eNoZmqO5GF8bUWqTMMR5SzeppMmllN8ZEVElzpsblpHTY/JH/nUL",
-	"VVbY9EpLeZVC44oKAafHkm6QuKcnJ0enZLrRDMIvS6kOibwMmE+CoWe92nkQLSVxg2mQoDliIAETidkf",
-	"sFpNc17RpVvKkKzw2Qo1tojAwXgw6A9HR8cnpz8Cde7oj9lf5pVkCcoxbnfnhEG+SrqGfjwcD56ac2w0",
-	"hHPMKDyVVTrpPWPD497T6TDu0WF83DtKTqeD+Iw9nQ0HQNcfZMqMFE5TuW6GfDOZMjxbKVEazI8248c8",
-	"hq442423x96IFB1O0NcExjgJYM9NGaHqmiVA0EOFz2mF37zNZmaGfpliUI291hi4Ick7sOK/ztWmts+k",
-	"JEsqNiSVcy6AQ6RoPX/QD3A1NV34Qsh1YOeIwfA15ZofZBQPn+3tN8I5ETuiBh38AQMJ+Fy8X3V4Nds8",
-	"h/dUj9vYek/36T8cZxv7635sXR/3AWyNBH2BlmV9/eBbKy1bdq9V5QqztHKIlscl/v6cZAwsTq7JjGeH",
-	"HRjTrjPz0lq4biiNjVsdaznzD1wv2s0N8wuh3bGSf5DttCwG/89k/Hz8x+ST2hZ5I1iDO376TdK0UNDY",
-	"cO8FzfWCCc1j2ohTvpaF16wuZvJau4qgMRZvYaYJxhIXZCh8f4fImaMuDx8YZbXRNGRNfcC3MHmVr1Yy",
-	"0yz53tiLl9DIp8DblHJBNPukW2lQNL8CexMdXZ0GaxFr0vSaYZjlfmbqrKKqn5QU8SbmvaKdLK1zAOrA",
-	"ztsSIv2Aug9wQ1dQsqEyQ8+q6aq/m16y/y4PQb81q6WsPfYnmvIEVuQV5S1IySVXCkw9IGZz2W+K9lcz",
-	"7KDNqTfNGL1WhJIsTwtz1RwFGY11e5zALD9HUJ8XI8BhHBAjgMm3RuxLCpBiBo2d0ZymId4HRq/fFkph",
-	"bQnlcinFtijUmtHrK+/3Ctn8SJMUBc2MHeu6loKpdtpV7RePfMXbDqHgsIuChgz+RBvUq8701pBuwWjC",
-	"MoTpgoOoiR8wZCj5VaE3seo+M7JDka9+ePWCnA2Hg9AoFPDD8KR/0h+ePgb6ILMY1lmtUiPxuBRP/qxA",
-	"Wyq2mTM54gVbUjOYJf30HRNzvQjGo5OTYlZKZ45zv+PiujnsaJIPBkdxnqXwBzNqZfr7SSDYJz0JIhzt",
-	"s9GzZ49DmI35nqzonPXJ+RTwkAAjZiSlCvzg1Tlg71ZbVP8JQbPfnwzM16PTOM+UzH5//ZdRfj7402K4",
-	"/Hb+p2S4OV4O8qfrb38cPPuvWduggq55D46f1SceBp96c9kzX/bUNV/1JEycpr1in4FOhWEJJHb72q6o",
-	"Xph9vTbrCmoFaiXV+bqZPtlTpbjPgv5gDNDzmY2dVkf8DlRVc2KDmUumbCYzdOeCx8ZyE3gDVB7HrDaR",
-	"oT+UmcyWoMNwoY9AR6af+DJfBuNnpxCiWHKBn4fFOA1x0Wex/wJ8+PDh3Dvo29chXtA0ZWLOcGuePj3x",
-	"GOmoxkJfA7qLZIymy99PAnteToIQY/e/n1RDnrC3Dl+SW2N026gsyIoXsMGb8/gADmAM0c8ZmbI5F6pP",
-	"ACOCRoX5LTIcGxGUPU6k2gZmNZ+jQiLJlJElTRjJV6DRmjdA3DwIAxuFQ07rYpzh6BmsYfHZzENrlpme",
-	"/vdP570fae+vg97ZVe/jf/xbcC8Wo0p/c8OEvnjZvro8cRMFeQLQVbKRObhJQ2KlVQ2pCjJijD+JfDll",
-	"GX4V9ck5mWZyrSBVIII3v5N5FrOIKGb4w7DGhnCtWDrrk3NhBuBHymEw3AXGJoIrwudCZiwZwyhtBMNs",
-	"WnPQMWsTcq0QKh0SahiUUBJlTDEdkfVCKpjngiJ4EEdMBv2JcKuHS14unyFbD0bfu3gZ3FXsL3nXcWWO",
-	"Z67Z0ug6sLGcQ7rCRSeD9k3lUg3K0SQMUDnYpFtqjB5QZqCO27WdUBo/UoQnZnU3ROoFy4hasTQ1eqKc",
-	"EUrev794aRYdz7GYCil4TFNQZOw2gHBJVbTsKeCBcObsKOlWWu/bhM2/ZWwWjIPfPSkzhp7gr+rJxUuU",
-	"No4JQNh8TZNvqWZruqkgCj9X9Air5PwH6BO1BKRG8knHKFybJ/W0nduwklSxu/lbP2Fhv6m/xQng/JsL",
-	"fn7xSJG8itFN/JQeiNgh17LEy+XwmZ4KD1LoqX5w4PaKE7dtmPbpJ97ZDCP9mvoAhAMWpwn72UXeBsDq",
-	"NmwBNezqpYGfeLClcipILPMUQetTc7xliiW4SHXwF+CM8DD0YBf2uCi07EeqA961HeF9wJJ046F3EbVr",
-	"HF+IDXZjysm5ujZcQOeUe86OBUtXQLgqhPUAWvmA0F3U8V72UAS5A1r2NgysGPVSNQ6TprrsYIcgvPQy",
-	"JL7EBujMCnkY6eYQsRjs+gZgsYeKuRLtu0O6eRDbe5OsFU7cJ4aSqZyDNOGa5CJBXa+QXTyBDdMO8b2H",
-	"lI+rPe0j51/U8LUPxzZC7mQbAJA5l0ltX3348KFXN+u2ba66FXjbCeu8B4F1paN96HtZBVU+CJcW6ik6",
-	"qjxBnaZyjerogoo5nl4NzNYB869BnHbNvfrKB5v3ViDYxsefWYaMcBTOGHbkKKBZB1Ji5trvIsKrAi71",
-	"oGyl8hjYScxB4+GFBgpwMjfLOjzrsMMo8YoL7DiNijoEt2ELuGsPclVGfBvWAtu7OqiE0B+a5p62rzHj",
-	"zti8Tt1vh3wdQPAmlmrXrOvvfTBmczhlGEaGhi6i1mC+TRzSAdNtwHl2zbb21oczKmTKKkxEtCRzfoMS",
-	"9B1mydby0w7jJ1mpybCDo7wCDmbY1RyxXc2rCXWGUh5oaFdjD1P1YER2ljTXqszGs4HEquJpxbsNmpZ6",
-	"k5DrPrnMNtbgSKl+SGO7jsE5YIH/ASRWA/EDWxiD/jLjfz14btWkmX3VH8ywCRvogV3t37cE7x9aNy2w",
-	"CbVjFJNmvkLooJiz7PGX0E3fi1UmzRgMf74o1+OApWkGbneRtxERvw1rodpdPVTCwg976qypQqNJaSkT",
-	"MBIqsfXnJMJwcEQU3SiyRizqFnjHATTtgEns3rctI3hQ8jzyMSQhwJRorFlGFNNmH9u5klgmRmfxfF5d",
-	"seXa7i5D1dv2tH3q9racnK1HZXZUnrEXEKZvxrA2paMUc/+KClXUYf37JFL5imWKJSyJxoSSRb6kgmgp",
-	"r6H0T+jODSvsILCK0o5ESUa54GIeQaxlIlwdLGoMJrlascSPa9qRQA9Yg4OhBQ8+f4T8GjtekMguToQh",
-	"FybyZTD+qa1WVL1qUrVmEOVXStM0dT+VVTC2VnyYFvjkRp67nTDEDYrE5ZKCwcdGhMcv9AMRouZKvRHM",
-	"BtLkzCxZURMMDE9zTpt9k3DTZskF1ei9WdLVyrwC+ks17drpL82P+OoQisl0PigFc8856db+JIoy9ywE",
-	"zroe/cH86J6EkFvXk+/Mj/jkbRisMsM7evPaxmSAu8NACvZmBuCUbcxd6Wr7ox51dj3qTWVnrwUpdz3p",
-	"kxJQg7UCLDU/WBXqBxJ7IddGic4VMyerDbofn5VB95P+EM5VS1JuVeRKtZYmPgEyDg1DRudWoQFuGRMb",
-	"s7eRXq+XIqj7ZkX/kjNMteVmtn2MLrpI6PHg7LQe0G6wjV8Wpgs9kQvNUxRPQA4mEnhXd2jzaHhydDrY",
-	"Ed+8rdagaSxCujaHYYSlaaK+J6JstZqPbYHeMpT4U5X4lbdVJl72I6d/ZjEwxjlWymoT+DxeEFtIi1Dt",
-	"B8ZR5wotIHo7iYZ7kKermAxNEo6h4LfeZrOo6LpLV7B1cQ41tqenSNROZ/bJCsoNSamY53TOQnLNVhry",
-	"swAxaf4Ii9MOkIEyLQ9wZcPMGFOmU2CjlAtmtZ8KfSxA1du+zxyBWvEYk8m7YNfyu8m1rW9H9Zw7UxYP",
-	"7CZhK89ul004iJdeg9sCprdPy0uEV9Ym77Cf/kDaCOFJ5lbsACLdOIsLLyTudcTBSZFu7Klaaj2CLtkY",
-	"UohFQiK7ChGAsIzG5nAsd9iN594I2CddE3SQNrhT0rVLGTPFay4AbwPz8OUMHvg7xYyVKNu2W3lSNaGH",
-	"XmG6CFU1J01KFS4E5oksH0cAr3cIPKVLIA6MWBHFRcxK/BCoDiH5s+QCAW61M6qCI4Jv0nSP8//iJUBS",
-	"28JuxHWISrqtiXEbVmvK7drfr+DhH/DZ2yIpZVczV3bqwEU3ulubhpnv8+73+Ob2HVIjdDmhOl3cy9q2",
-	"0jcIKW/RWarBqDE5f/fi4sIir94LHsuEEWEEbsptrbOvXr/644vHIUllTFOyohnKfEy9JafHnjAPiZDk",
-	"L7nUTIUTEcvl0szb2C0JV6uUboDtlbUlCsPzpwb0/aMn9REeH1bxW8cVVj5qWQlfm+vkJ9StkaNKLwlw",
-	"1nOPeRZyXdRxQU76+zJIbM3Mbf1WbdLbEoXeVFaoJguQxCwJ4dBeMWlWokr0k+ZR2yC6l+jZAuSEk576",
-	"8IkaptYVGpQyZVQcyJvWXtpXIjf4DYhbkMufUxunveIsTYowftOaXKUUzyRaeHRhMSvOnbZTbvcKl692",
-	"S1xg/ppnI5Rcsb9by+RsMHxMuNASDoGpTDbPYfVb0UTUxhPRlW3YuIBrqpSqBfL0boylvwJuuJbm28nb",
-	"5VoxmjYknxhOhRLEoiKpc3R9MXAUWMhAIbC8L628Kb+w+6OaclErcuXlskD4CpPZzJ9qITPTm62j1XpY",
-	"VI6uVq8RZoYkLHVenDGJzF+RWQaYMZ4JLHlOohQoH4W+iydjFIqYF1WqsX6NInGun0+EU7yuZjzVLIvC",
-	"Mh5hVLUFSxMbjFC66gEyowjCAN9ZKja2o9bplpXt2hBuyoJKKFllctrCEi5DpcsGlNcV+09e7xYBtsu2",
-	"jdcGkz1H/CsXQM4S/Wq2Tp9cJAqx5dONh4wBX5qckRuWKXOaPrVJLSenIx+AD6fgXjhZ/2jMc9QQSq6r",
-	"6bjmo49PH/TOaG/28fOz217x9/Eefw9Ht000e71e1h3sIg+BAxCrBfOqaxUZUkDXpmgER4Y9Y2sL5Ori",
-	"wCZH8Hl/t1gKXZ+KxRnTD9ivXxisbdubGT5ScJb1yfdYbiJlM01kXjnTighFG1/54YvmKywe6ZGqgI6K",
-	"LeRld/ln/XC086xXsWx1ybTQ6jmKpGIkEHpOWMwTpvaiY1klbfsUq9rtcxJXip8ugRP623XJ4S6hUYwl",
-	"bFuWUoLUS7cdxh7N/c/adftfgBB/p61Wo7+zB7YS36sq3NTJvOpKtASW1StH7+l2+FBYCZQnfVKmUj8H",
-	"u8Gc00zFdNWQGPt5JPyE/l2OniVTmi5XphlP9kmMKIoldCnrFvezzqRmBK+4aNHRyxIL9zZ6XCBfkykz",
-	"2pQiWvYbWwBOPT83xK2Om1CFbq37Ay5B6Uj1SVj6yOm4GDx0WlH9xG65Q8G8bnvCWGONXQC01V43uq/V",
-	"GY5Pnj4+zFSwb9hlCkJNgxvQ/bFBxRwkr9kNqJQrRrUxXbCCoy4YwBpidZuxGU+wec3duX7OVGpYSZCC",
-	"tb9hhIkcny6w1agcDM0yugluq7nSn7tTL9x+sMpKcadOKud1tq5K0Wd3s5LfZgwyhc3hqbOckfWCia25",
-	"qCUiqMmZXSqz1bjB6C0htWYjbY9HnJydeeGIY29x/XiN80p32+xtuyu4M9u0q1VRmZ0eIRmhIkFtannG",
-	"exmbsYxhdaw7vbrdkeCc6ZbohSPB22FtkshnzfZsanwA12maMsJBN5hxXHUvJO/dI/UPFaCvlmafyWzK",
-	"k4SJaui+vXR3W8nqeunl1hLEbTVpl0wvZFIrAteow+nXoWyr19hWrbCluBwKo6uEZ9rQp1puzcMphI1a",
-	"Vs2iM50lWNqKdFQhTW0Ggxc97/SMYgpun7xIGc2qMRn0h2IswSg6NimbUMHWLu3BxoQg1NDiKy0Dp1td",
-	"mPaxw/yAiIXY2w1o39XGoj/Idocm1X6elJHJieyTyBgIEH2hRbmX5ySicwhwQYiGJksuIrxmTtPZzB82",
-	"FHAJA3jc/GsebV3FRv27O8cl7cj75EKrAg5shw/njrB5vXN+w8QWS2TbImIoYqvt8IxoSYajZ5WwMIaV",
-	"zeqGEOGiGUsI+0RjnW6Ip23sMC/q0rz1PJa7w6iwBw4yRTwETCe3ARon6pMPDq3mXVY3lbl+3hlIFZBY",
-	"9YsGI6aMi7kdoQ1I3J2hl04B3xqkg4e+mIlh77/rHyhgEEJ1cJzBt1/cnYzbpFBZf7LOy2Ux4GqZ8jUG",
-	"tbTZXhaOUzMdDjMu74tb2Nc4LdXX3a94h88ehIqolp/bd4N5JGnssw8LJlxlC6NaQ4Qd89OQYYoidvfe",
-	"zm7xyXoh4V4F8PZ32sxNwIensbpRVcznCnW6N+bL6qbYByn0pVBBw8HdYUFuGu86TCa0TZ27yOOoIt6A",
-	"hQ7LmskZUzK9AZXMqnYfO9962W4zvREMp20xLdtJlvmfEPecZ2g8JjyzCEQ5I+usKOZbEFFxMU9Zz7ys",
-	"5hU8mJL18qb7chVIudvwc01WLb2umlxgjGClyXAwcN49FRKZJubLouTrXs4DDxhSeg6Gg4broMZexfCa",
-	"HPKxqX05CLdRliGWVPE9AgmdcGlM9/3li5D88OoFOTo6OsMdUehFin8iM7MFQA0kCZ9zhHz6Tqtt5TX9",
-	"6JJh+p6xA2s74mllQ5iPXohpMkk+H9/2zD8j988l/jOu/DOZ9M0fp7c/tkaWOsoy3knHRYHru3m3RRX3",
-	"P2P2jyK+b3dCF2qeq4kk5XVolNoyG8wo5ijJyY8sk/Ysb9apUHTTcq5D0NdeqtnCMPA9yRhNEIbqun2k",
-	"CDTdjUodVJGprY6gxvWenSMxEkkzERKENkEKh4jT3F6SdP+hVO4f3UqQh3lfMY89Z07WC56ycvoPMYo6",
-	"2KJCgrbVad/ArXCSwuq9r1G4ryp4sIkG2oyz06CX5jQhTzTOM64370xfOBEEkJ/nCFnAT6/cmvzhw2Wj",
-	"hHI9IwBYK3r75t0leUJzvXgCNfmj0ObazWRGohJhHtma2SCuYUrenavFkBdar3xj2g2vJfMUwhfeeBS6",
-	"W9mnVSozlqkxYQAGgrt56jUqsN6a0QfB790nLyBCTjjGdTFQbrSgzUQYi2WDoFSICWP+kLtOQdV9JAt6",
-	"wyoBYRcJtncFcU3mTFuQ4CyVa5sl7lVjhbfgcbDkpS/GfOBKZ1TLTDl/TOFLsU+Bw8X7Efwt9jcGsY+a",
-	"Q6fIQXifpcE48JYSdo7bS+brEeawcTGTbXaadeKRhKlrVNBsjTXMtVaELacsGRcqvbL3pGGdzNAOvayj",
-	"t0TEL+YpIUzIXenOxUQAeIhRYY7w0O7J6cZWpp6Iifjd78groxsRpdlKmW+G/cqGVXwu8lVEllCNtVzH",
-	"sGVbg5NIoVldLYI9EaM+gSyWMj1kVzKLn8ViVRxYGyRYTNO0PxFHxWgtiSIgmCqO+7D2+5PPhdF9+8Rp",
-	"bJHZ9ZD8znV/Io77JPr2m442lPecER9ZD4jyDnJH1Q8LSRRjiL8235U2OvkKHG3oZXuMT+kF4xmR62Kp",
-	"+wRvE/oKGajFdwgtLU2saoPOI0SpTgRm9BdqAvvEjSYsgd3HnvODRMeD4ygsNMiUXzP0KpWBPQFxP3AC",
-	"AjCFfINrURY/p0umcMOhG1HbAr5Uk5QZ29dippyYJVZEL8H7hcQIi3kawYjTDAmjRiSAMoDVKBiUR7bZ",
-	"jI7gEOyDHYxDw6gpuGBt+IQkMs7N68pYqnlhR2Js9LhPXoJUMhwTxTJhUQj3y9QiMM8nIgKj2q4ORlbR",
-	"tVsGt+A3I05siRoSlUGhCKlXrZXUjDKGDrhHUyWR1NH/6lnNuHeR+MVPcVu4jfqcUGAYltkhSIn5adMN",
-	"VPYsinzYDr4Cd+zpMUmZRlA3mhETITOy2KwWTKjHQPjoeDCIQMR4NZy31qqLjkejyBYQ1Dtznl1J0Ylw",
-	"i+dlQUMdUUCQKhelB6yt8tCtffInmuauwvTaaNAYXc2Y3dQYzGZJ3/Co2yogb6IiSjuGSGzkrgPCHgC+",
-	"jLWuuHKlSyOvEkNxnlvV3VVNRF/6RLxmawhLquKaoSRhCYGYwgaKjpn3MowxFLexCmaLsFrPkmOAt0aS",
-	"mb+/4+7Onilk8RpjVRnZgGFkBLkvZcZCB+xEpy5WAazW0XV0aC9yPSYzCbWXuJ6IkhKYCGiLpGKdV+e0",
-	"kIJhrCHCIrsQJJGYoQiLX0A+KuqBC+KmHGqwkthoNka5cpMHYxn5IwEi2C8yRtqM5VYjGdn3xwhxnND0",
-	"/cXLAp1Ygj1TuWZZD/BURkNHdUhmeiIQ98kzWDyzd8GJBikUpq+bpzgShH6CdpPymAkFim0pUoyqsDJW",
-	"WG/UH5SlUL3vjL5aFqRHKqmw1BPcyYZjs376MpdZWZS3r474d7a/s99/TeNrBmFQC14NxsGgP8QBAPJl",
-	"xYNxcARfgRNgAUqZryEZzU2qFq/1N59QFoJa0VIhjVZgoA2dAvHs3KmpuUXhPu+Akk4ErFVLRu5x/6g/",
-	"CsuwpacBRw7pFz0GweuAjVrKkCjpVUZyZUbINNcanGwTYbSytxeFuk3WMrtGdj0v+bk643XlemtXEWZq",
-	"dKY0IXQFRZIF46ADWZSx1QYFpFqCYIB6hbC9igP6IgnGQSrnF6LEI3wtk23Vb1ureLrLK3YVhKhAH/cv",
-	"BNFo5g/oU2+9XvfMMvbyLGXCyM7kfiME4PIdh2fb3NbrEddLDI8GgztSd78aM35O+v5Dr7ZqLbPh30uR",
-	"8flCg+FzjNNo67uY7hOvYi80Ge5u0laJ0TQ93d20VmgvDI6HR7tbNWqGmXYnu9u11zYJg+PRaJ/GLeVu",
-	"bsPgZB+qtlUKhbZ7zLalepfv5QjGP330z5BvWcNqM+cBnWNyXq4XwUfT3rcKu0U7pk378IcSadByAz93",
-	"2anmrIXTFdHKRia6jESQ3q9f/fFFWFcUpGAT4TQFKdJNn5yXe9loNTvQBc8b16+41qgG2MLYVnJvistI",
-	"jUoN2imcBULCD3OmUbsqi6R75p4reD+Gl6MpCz/bcxk06iNSBxNFzhy008RxuVSTyB3jYDHZqzaitgNA",
-	"AWDklzkBquCU/QVVvd0ecnb4pebw3l2ltN/Q7eOtwrUoCutfhnKoeN2D/+s1Aw8WrYOz3a38ItS/SeP7",
-	"S2OUn567rV0Wp/yG/dW8fN6KCrGqPlVQz815dC0FjG7pVEcKNXRRsCZsBXd9SFHU/2SpYgAH1DTTlT7W",
-	"CHIw1jl6mdqEzpzp74zFy5QK7q0iyeudTGuTDPdn26JBu1Zk5wqOF1cb8yCuPYT9Dt+ZW7bXRXUnwLT+",
-	"09tiCyQIbjJMuWrdYb5cK0yhSgDET+Fo2Rffs/vviF9amP+XzEtt5ksqyJXilX+HDfRgoq0aSLP41o+A",
-	"76jEsIpfGpopBKjAWt4mDjNGk81ueRiNBoOozKooarJaFQzT23EXOPcClhEsrkUhxnRXYeGWst+68hCL",
-	"XGsu5kYqrkWfvDFa3porRqKTwVFUOhpAr42qsPkoJJGPG0dXuFfbTzGRlDdzG9GMdSCNXj0R1YKy7oYW",
-	"dQ3aaxsH/sBown+tormkOyz9r0Uyfxmd4d0C3O3+Np0zXWyVTvmuy7uFW9kG5F3hWBRsXQCqsFYEhCRD",
-	"jDhgoc4+sVXNbZUBonjKhE4344LrwC/NPDspgtIEUWjjGhUndBkdKe9TbPNucaXdRcnVu+U6AGflI0/w",
-	"3q+u8oDeg/aSOrxj837OnpLue5RLrl9TsReQrUDSVTLgmji2BnNB2RKbH9u69LXaqe62zG2VU+EZeNdv",
-	"B+YXPTC/40q7VfOY3n3zEarEtHlt3lQi5+VtxxA5RMeN18CdjbAfSO2mAIdTSFz+sBHQYwzdGK1wIopb",
-	"xagmUsQeFpiSWZ6BZ8TVI2xh9tgrzHcvfwbH68h330LVUglw/3OsvfUXcG3sOx0nGvaeQdFgW/X1NVUW",
-	"gF4XEN5tsVuFhHvuVyAofnNz/OKizUioQkC1yjZPo/FhO1tNWLt5IXqs1R5AcvImTUrx5JzEFEt6T0Q3",
-	"eKgAHHVo4548u5ducTcpUIHp31Ui1BpvkQ6/sLF8vBdL27uK/qWta7o1GaFLhbiTfl1cPGvevqI6boGs",
-	"fi9vrJrvGBLclpE5UCLyt//zf0lkU2vsJ5deYz9iik0UgrWuNFuBX5Mg9lFmJGMIDYToy0QUnYV+T8ba",
-	"th25YSzphswlmdL4mmhpx+NfkIswhhBwWQ65YrO+uJkFGKcTsaDgMigwd2ekmbZuK7uWFWmK8BngOBxu",
-	"1aY1cN0nL1KpoJqiGy54bwEQ6pSsAnikNE9Tm7xpYedj7wKQVT5NoZJcm3TKvWyMeylcLj1qp7uuJf3j",
-	"Dt671tZfIGa/73Te4nNfSO9yjCvY2sHC/gml7V6xqJYbCH/T1f4OJ8sLlFG0fm/jXdQ2H23dqcK9a4Cw",
-	"nRC2HotCiHpVv7xj5ivAfauKbYvJOLosCSzYY0KVu1WlBwhQSAdXKLHRCgZEAITJVKUGujNoze8KCmwD",
-	"+BVewjXJcmG9ycYSRok8Ea6up+lpQzIG1ZPh8MKszuI+AZZYC3oh1wBplTNtr6OYboovl1RsQEuF5AAQ",
-	"+uAYNnZ+fyLcOYKOaSEsOK7MMtNy5c3pue3C4jYAOtpOXgRJYDYKQCh+tgUMfgbXO/kZ4MPm1T9PxM+9",
-	"Xq/4v3k0wroI5GcSlVUUzMeS6MVtLQh6tmW6oDfy71/lQtAlSx7/u+mirGLvuqjVrWefdFGS3pyuOAas",
-	"hGI6KOummI93rIziuoMS7jAcV+7djYYJW6C9LO1eErgo6+76saWrTU9eqet6X7Wi1tDYgeQjswKIwfXy",
-	"jAFYCUcKJZHerMwbLageSD3NdbEuABoWhCeAMccMIVA3MmZ3kZoIRBF/R5XuwRB7Fy8jMjc7SwqLm9Y2",
-	"+Ubo0AGgrRPb7iYuoDgRHMSOVyyk2mpYMBa4+sisHuBwohFkNmBWkdnBZptOM7lWAKqPYDTvZJ7FZo7n",
-	"xNYrR0ogchk31fDEw3IbrvVj4xj+Nu1t3MXV6kbcc4HXtAsvjI7p1g7gIDlU27H0KpHajgIIXYcCfDC9",
-	"cnPMpYCa/6iHAjQctxtkd7B1WFRotnsYGPDDgmrM5zBLgJBT72oo5KoKT1RkTaFsoDx/juXHnEgpp4bV",
-	"Mibi3NZYR6nloO4gegBD30dluFFoqZJXgLovcJhbbiMROUsM3b3LSwB5q/2qCCA5Y5u95CnEZrsgunae",
-	"C7Jh+nm5pcxv+D0vCyxb678NVwXrXt4tdff4A1UoVqyJtEMpNWvyBOjbw1c3rtzc7/bZcsR4iN4FT1q7",
-	"SKsrRIcc4YqnqD658FnDsoTHEaC3jlCfbHaHAggkOiDfajLFuqQZlmvxrtx57ktC5FyMPUlg839ZZbnl",
-	"+uG9tNYXnoOgeDNO736K62ivJfiWarbG6o0H67qm6R4LYV91aYvhPaiK/M4dF/Ym2KLAXAFu4PfztXSp",
-	"1X4ljU63qO8EqjtA4abALMFTSJcfhD1rC9coZFy5vAnAyVKrhEK1GswfsomDK2wB56u9hnCdcc3IkivF",
-	"UAuHkx/Odvik1zzuDAYXbslfQTS44nHbJbY7nLWHFze5c1C4u8LKryAq/JtneO8wsme9L0tucuKprHhz",
-	"T4dwazj6PEl8q9JmO2E0euw+Njyl4OqdbmxVRVLcOVP0YwUWCFyu/LtSH0E6gaKQQIBOYGfEYi6zkKVg",
-	"+wqU1krhzujx2DqZjTLslEWjAHtzQEW2dNKSfXy07iZYihddrLlQ3UHx74vbog530roicnuGxWt3D941",
-	"Lt5o/gUC4/vPyG6kQlDuPZmyRasq7DaBMfkg0/dfVuus3gD/m3f27yDdz5PEk4latkXVPfGO7zbTQOne",
-	"icVEY938rdD+cnn7UGgFy6eAzLcvabk7xCY4iaRau6ZfJkID5tfMtKOomvVntRTFtJeulm4O3+lr/cAx",
-	"ekK99zk/dfOVRRmv8vhphT8pujHKcVmVpK422TcVJG+ZnY0c2oPv/CIsE7upg3xWHNMewXhLh28zOWWq",
-	"gHmtUqohyQ7dd7lQng/K68uCR28/3v6/AAAA//8=",
+	"7L37chu5mSj+KtjOVo0926RJipItulL70/gyq8S3Gsvxb2foowa7QbKjJsA0QNGMR6f2r/MA5yH2wfIk",
+	"p/B9ABp9IylKzswmk6qMRbKBBj58+O6XL0EsFkvBGVcyGH0J2Ge6WGYM/j47f55KOslYoj/J1WJB800w",
+	"Cs6IZPk1y8k6VXOxUuTsPAiDa5qtmH4wFgkLRgFNLxM7PAwSpmia6cHnhHK5ZrkkNGdErlMVz1lCxHRK",
+	"BCdqnkozfTcIg5z9ZcWkukyTYBT0+qenyVF80jmmvV7nca/X6zzR/+kV/9OvkoqqlQxGw95pGKhUZQxf",
+	"661GbZb6y0fLXEwytpCP/MXe3ITB2fnrVMaCT9PZKq/u/8NSqpzRBcnZdCWZJGrOzJq/keSKbYjIyUIk",
+	"LGsGy6I0tQebizkjZ+cwVRozb/q7wKQ/9GBy3BuUYFJdShNgys8gdN5eszwTNGkFTSoJVSRVkmTpIlXN",
+	"gBDFLO1QqMx0CAROYYzKN/qAg5HKV8wHyVEJJKVFNcHDewCB8S4XSsQiawGFRXcpFkzNUz4jLJOsGSJL",
+	"O1U7PCa5uGJ4XXIiGVfexCvOPi9ZrFhyCJiOt4OpjDl2pYTluchbQOW2g4D6gcml4JK9B8BUiAo3gCJi",
+	"StRakGXKYiYLMOHSRmTQ6/XGfMzZNeNqRKSiuRrzhCo6Il/GsIxxMBoH+EMQjjVcc/PmyzSBHx00hrTf",
+	"6zxOepPOk/j4uDOYnk5PekmPDiePYaxK4yumasP60wHtPI6PWOd0ctLvHLPe9Ig+jvvJYADD4PbDELFk",
+	"nKaPZkvVEVJ2+oPeBBelFFss1TgY9W/0dtJkRPZZ1ajftNmEZYrCvLHginEF317MKb8aB7ebf7D//GQj",
+	"Vt3bzn/kji4RnDW+TH9/14NbMCnpTE/4ZRzUBk+P+p3HbDjsnOppenF/MqBHp8Mnx3c69RrsDYDCcZDK",
+	"S5qOzaUaB3HOqGLJJcWHB73BSaff7wwGF73T0VF/1D/pDnuDfv/xj+PgJhwH05Sncn6ZMyoFN+gtljDz",
+	"qtjmMheLpbpU4opxOQ5Gg/4AVqU5ukoF9365uRnzAC7lRbpgYqXa6bhMM8ZbKLgyg9vJVZImhAtlL3fK",
+	"iR5zCHmi28nTsESeioU10SX7K5ClOGZSXmjIVMUcABeZipz0j8ki5SvlE6QvAYWhCNVgFLDNH+aT7+P0",
+	"bfqH8w9/Pe+/Sc/l+UItf3x2fnL+57/91393//Zf/x2EAfu8THMmL1MejE57vTCACS7NQieM5iyHpT0T",
+	"/JrlkuqzeyOUXulS7SWNxN7IhpPzf77kQl1SO3X9IBPBJJ4gPIPSiD/BIWc58OW0gcdZ/C17b21mxu3b",
+	"AOjBHXuNdOAHXGD1hM1mSxCCO2z2L1kseELiOc1nIIpMc7Eg/SF5Gysx0fJY8aYLIBotL4Iv9Z7oREvM",
+	"lJOUX4s0LskBCZNxni7h0EbBOVlTaV6dELXWt0njont1AbVznIsMH/f7epXrXPAZLm0llViw3IChvKzv",
+	"Nogs5pm7gCH0SFowaiBogy4e/Y9BGJSx5Gjy+HHnMe0NOk+mPdaZ9JNBfMSG0+PeiX5WE85gNKWZZGFB",
+	"mP0JtpBlgMHz7z5wek3TDAmHDwG9Oc2AJlTCvhKxbrovyeRy5U1RuSRuguKqALE75GKc7C2qPrdvLa+s",
+	"dkkqa9cAebGgaXZBGyieOWgax2LVSPOZHnqpYGwZDDmK6twOBu0QqQXr6FGEJknOpDxErztt0+telKYm",
+	"dmE1KPjr1iD4D0YzNa9sP8vg8rCsRBHsewNxBUPPE7ZYCsV4vDnn73Ix02+uo5WkC63CwT5DIlWaZWTF",
+	"E602000DZNNi2suUa9EZJ/Z1ZzufB1tvNZ0/sg0w7PK7DkHDeBsalg7Aez+ovikn3tJr59C2ywpgX6dy",
+	"QVVcPSB4g5pTBaRxJVkCFHGnZuW/dWGnLqFvAyRLr6BcqDnL7QEcAtOkjedVQeitcCv83HMAPK5YzmlW",
+	"hdiUrjIFOpUzUjQByI6+/baOSuaFns+UcM52DdG9FTdwTbM0eZazhHGV0qxypz5qnkaWVMq1yJPGPcAE",
+	"l7E3Q4VSlwmRVqA1VOycjnMeQqGOSxSqX+LNelmkvKwGWNRX74HFw5E/sk3rtUglUUKQTLP/dgj5SHTF",
+	"NiUSw5soiuCMwGQakfpECTI4PibXqUwnGSNn75+dn4NwQGPFciDwcOYyGP3kXq6EuDTrWgo4eb3/ysuC",
+	"m0+3x8BJCfS9OujT8gXbBv4qaLwjeEdzumCw7jL0AWe0hJdvyNI91A5+/xmPtruvNcRX/IqLNdcoOqeS",
+	"UPMSmLIZvmKlLsX0Mqd8xsowRgvcAZDtDXZB1t9KK0yLhzxoblG4LCZrSQqe3QJL1L0q1xz1MjObP5EF",
+	"J+PJQSay3nDXLbfraQUGPuADIqdcpijz+9B4qUVssdTwECTOhGRb4VDMUkIqFJhJTLkGwkyg5F6e9hBA",
+	"0DaBzAHCX1A7NIqnNEheidk5fynyqm0Q5Mq3Zys1J4NuTzPkhQ+LWU65svqzxyHcn1rjzXMWKzIXuWRk",
+	"QpViuSYEK6k50ALMGQn9/4z7oxuLRbGgZpVOkj+8f/vGXwbImA0T7bEQ/a7XNNMbY0nj+94IVXuhwYGF",
+	"HXhpTrF6HyYi2dh7oEm5nsfQ85STDxcvO08OwYF+G3VwOyHFgmooUF81AAH1VNmuP/MEnAGoYhXQ+Okf",
+	"SGcNy3uxhkRyZncDFJIul4zm0lgGNJeeKsYJJTnTch6aUNbzNJ7r0TmZ6HlyljEqmQQNIuUkoRu5BySc",
+	"ObIGiS2m1AISqD/cHhCfbsLAGb7q2vsZWbAkpUTjFkhyYsly3LcheMtcJKu4SSUozEVNKn1tosJ8iRou",
+	"mJm81x9yf56U7s9JcX/eOLtXm1JfWf0NwumlWPGkTja04sJCzfv0TjQuyBaATGGCJr1eqz9awdKfD9nr",
+	"49Jeh+W92tc2bhN/NDvUa7gQZ3j3Sxt9r+h0Sub0Wivdyyxt5JZmF5dKXDr6UTp3ztZavTbOA6s2GSZq",
+	"KKhvMvvmIGtG3MY8zQ41a3brawJKZRMaOO/oJhM0uRDilSYRZeC8vWY5ORmSP6bfNUBliUMvQUKHwSUR",
+	"ArjHgm4QuCfHx0cnZLJRDPyyC3GQMtxjPgj6nlnL7APVGLOYGgjqKwYQMJ5o/IDTajHI4FGGZInPlqCx",
+	"hQT2Rr1etz84Gh6f/AjQuaWhdn+aV4AlKNa43c4bBqtl0rb0YX/Ue6z52KAPfEwLPKVTOu48Yf1h5/Gk",
+	"H3doPx52jpKTSS8+ZY+n/R7CNQdWCmLaS5rW4kHeiwUDJNFgmFLZrP0svVkupzhN5faZewYKj7G3XLNc",
+	"HuhjKKOYZ2/x90PcSupI1rBgDY4fRMY0U8oysa6HxuQiYyhqUCIVaGNN0NCPocvCTOOB4i3P0DAPc43h",
+	"yMYBXMEJI1ReGZvUobT4pER+vLund4b2a7eoGlRqC9cgeQ92pe9WsmKZuBCCLCjfkEzMUg4EQ/BGdoyW",
+	"qcuJnsLHCjuB2SMGDa1pqtKDzDT9J3vb13FPxKyoBgd/wQCCdMY/LFu8P00eljtqC01Ubk8306+O0Gl1",
+	"9G5UrrruA6gcAvQZKtrV84NvDX1qwF4j2TotvYmqpdJM85TkDBTwVJFpmh/GPydtIsSFUfjtUmqIW15r",
+	"sfOPqZo3a1/6F0Lbfcq/EnRauMX/I+mCn36d96SCIm85q92On36jNA0Q1CrtB05Xas64SmNai+d4I5wR",
+	"sUpmVpVxVQ9WobVyxhLrjHWm0EPozFGbwRN01MpqarSmuuAb2LxcLZciVyx5rdXnCxjkQ+BdRlNOFPus",
+	"GmHghl+C+o12v1b93fnkFb1i6DK9m9Y+LYmVxwVEvI15r2gGS+MeADqAeVtCST6i7AO3oS14o6ZBwMyy",
+	"7rm4nVyyP5aHIN/q05JGPf0TzdKEtmkQZ2SRSgmaLwCzfuzXbnyL7gAKyCRn9EoSSvJV5rR3zQpyGqtm",
+	"t4k+/hSDnz2XCS7jEGdUr83LW0Bgi85R36YG3kdGr945obByhGKxEHybX3TN6NWl93sJbL7vU3AHM63W",
+	"26kFZy0uvbL+4oHPve0QCPbbIKjB4G+0Br3yTm806OaMJizHdAawl9XjrDQYivsq0bhatiZq2iHJgx9e",
+	"PiOn/X4v1AIF/NA/7h53+ycPAT54WfTVWS4zTfFSwR/9WYK05NDMqhzxnC2oXsyCfn7F+EzNg9Hg+Njt",
+	"Sqrc3twXF3TWvGyjHetTWxunmZyLNQ9R+TQeQ41RIm9a/pPuk+5RZfHj4GgcBC0rPBlq9URrIXoJ/2sc",
+	"/PQvv+v870//Ng7+NaguPQw+d2aio7/syKt02RGwdJp1HKaAVFQJ/fiBLTO6QQpR3vG7nEG8O+UJ0VAk",
+	"6zkzGSMphj3aaGE0oBFG8ywtgjZs1IwxBUUV33NUgkP1mGx0phAZo/xWm3uV8qv6bqLxqtc7ild5Bn8w",
+	"rRZkvx8HnH1W4yDC43oyePLkYQhr1t+TJZ2xLjmbABwgXYaRjEpw61SOEWY30r78d/AB//64p78enMSr",
+	"XIr891d/GazOen+a9xffz/6U9DfDRW/1eP39j70n/zltWlQbVgx6wyd3Of1XAi9LM5IvqZo7DAexEKXK",
+	"8n7tTh/tKRLe5UL+wFS+OZuaUIDyit+DqqElLjBTkAmbipwVWGdxcUE3RK7imFU20veXMhX5AmTQlKsj",
+	"0HHo53SxWgSjJyfgcVukHD/33To1cNHmtP8BfPz48cwT1JrPIZ7TLGN8xhA1Tx4fe5SkSkW+gyhmkjOa",
+	"LX4/Doy8Mw5CjAb6/bjswQfcOvxIbjRVMkEGQOufAYLX9/ER/BkY9DNjZMJmKZddArGQqBTq3yJ9YyOC",
+	"vMOyRDNAn+ZTFCgFmTCyoAkjqyVoJPoNEAYShIFxKuNNa7s4/cETOEP3uURdfzrr/Eg7f+11Ti87n/7t",
+	"3gisiR8qA+Y1cLhUEUmnQD4l01R2XiAsndGUjyo0FCL+0GKbKknYdMpitPF1W+KExrwIFApJkk6nLNfE",
+	"TMuz7JrlGzNJl7xnjIzhrqVMjoPumJcw7Gjaix/T40HnOOmxznAynHZO6fFRpzc5TR4n/elJDJIEHAqe",
+	"ZHEq1aijbbjWfjz/ojnfHY9l+tqGOZbP49mc8hnzvU+CZxuSTgHOkRYJorLMJllIwGa+TiUj0bA/iLok",
+	"+jbCqNxNl5wRLR/BiAfRx0fj4G//9d/jIHoIfi0Nej3LmOPrvmkWd466/W7/YfUorMjQDOtp57WJZiyA",
+	"/K85mwaj4HePiuzTR/irfPSCq1RtLujMBMBN3wjOWsCk6ZIBhuUQG7ECT9UIgVUExMarXGNaWJYUUkmi",
+	"o94wcsmsFFWJ+u7HHLY/uPX29frvBoNXVKoX14yr8+fNMEgTS6ZAGoAEKweJkBhZo5JPBRx+hD/x1WLC",
+	"cvwq0rgyycVaQkJrBG9+L1Z5zCKgC0AoJvrmS5ZNu+SM6wX4YVuwmNRGaYy5FtFmXOQsGcEqjTtdsxyt",
+	"ZjBjkdO4DXl7IaGavRJKIi30qYis50LCPjWtAXkIVkx6eBqNsNdg68DqO+fPg9vx+FcQNNesLGjlKFVs",
+	"oTVNYAvWO1rigce9ZpZgE2KL1SQMonRxSDvPH9wjx0cLQxs6ORqQJvp0N0hYiFyyLNNaupgSSj58OH+u",
+	"Dx2l0JhywdOYZkBgDBqA774sGOwpngHgtORXwK2wnW4TFbbdqvPnKCvYSwCiwnc0+Z4qtqabUt7Ll5IW",
+	"Z1TMfwNtrpImX0uRblmFHfOomlx+E5ZSf3cPf+en1e639Xe4Adx//cDPzr+RZFXOJEv8xHMIH8FbyxIv",
+	"4N6/9JR7iS+e4g3icsfJy03LNE8/8iRrWOl31I+GO+Bw2uJ6dwG5Oez6JmwI4t1zqiJ8+CZsCNnbNUst",
+	"OvDezt4KeLFYZZirOdHSbi5ZgqdeDW2GKFqUjb2gQsN/nNHkG9kSvLw9sfGAM25PA9wF1LZ1fKV7tTuV",
+	"kpzJK32tQNgunp+zbAmAK2duHQArPw9qF3S8l90XQG6RJHYTBoYuexnKh5FnVUywg7JeeInBXwMBWpOh",
+	"74dctqamHUI5WzK1dpK7xjXcC0DP9rXkYQaFl/92T+A1+UoYGvIC0poOZUtFttYO5uGlSN0DABvSwbpE",
+	"I2omZkaNN5Dzdf80gfvYnKJ1B64cl2fah40+q+RH3R9V4mInVQLTs3UwVPDq48ePnaoRbRtyVW1uN605",
+	"IXcAsCpNtA98L8oZGfdCBJ06gW4djw9mmVij+gD2DsCyWsD3AfuvxEfv2nv5lfe2761R5Bs/eN1cyAhX",
+	"YU2PFhwurvtASEzt+F1AeOlire/1WslVDNeJz0CgTJ3GALHodpevRZJO0ybHz0ffrlMz6FTuofWWbbt7",
+	"8MxNS0z5YTJG4pVK2yFkuKpqN2FDRPoex1Ra8U1YCT/bNUEp0O2+z9rTChXWD1nQjVMLm+PUDwB4PQB8",
+	"166r7723S26Tq2AZORpEMNQe99sYPH3IlhvCkXduuv7y+yfq1gkN528VQTDWcRJZ62/01CGHieziM4ZS",
+	"RT2e+gDo1MKSd4Gm8tb706ZFxkrkjShBZuk18rb3WBWpUo/kMIojSjX4dtAcr2CfXna5Jsiu4eUCKhpS",
+	"XvDzrsFebPi9AdnapFIli+orJiCqrHEZxmuCvwqJlot1l1zkG6NpZ1Tdp9mqGkv8y6tfvwomUQuFNval",
+	"X1arw2hMkad/PfywSsnd+0ramAke1sI6d43/0BBVed9qkAsarUhsmNz9AHM6+IzlD7+GGvSBL3Oh16AJ",
+	"zrPiPO54jxZeVZl9L5GrRHMTNgQh7pqoFvZ4E1bi8XbNUIr9u1+hBQrc6PsklRAJ6LalAMqnJMKYv4hI",
+	"upFkDQlH5C3S2fr1bCqYM+a2Yg7WG2yL/j3gZFuiaHffnoYV3Ctgv/FDjMOiMAqRTOnbZPZKYpFoeciz",
+	"obeFHlbuWBHJuO1mmaduborNmbLOGhdXOXsGUZx1ZWtTeHKwUobnGzdJFl0SydWS5ZIlLIlGhJL5akE5",
+	"UUJcQQXd0LJjQ/JB6MNqEyRKcprylM+iEYYc2HLSVGt2YrlkiR82ZVYCM2ApS4YmK0AwzAijEqRNcziR",
+	"8dDz1SIY/dRUcrlafLhcepeml1LRLLM/FcUktxZOnLj0tVq5OLNhcGy6SksFBINPNRe0Xy8XXNj1k3rL",
+	"mfH0i6k+MldaGywtWvzReJOkeswi5VShuXJBl0v9CpgvU7QN05/rH/HVIdRkbX1QcGafs3Sx+UkkgvZZ",
+	"8Oy3PfqD/tE+CTEBbU++1z/ikzdhsMz13VGbN8ZpDLc7DARnb6cQu7ztcpem2v6oB51dj3pb2TmrA+Wu",
+	"J31QQlJJpY5pxfBbzgQBWj8Xa62brLSmpmxM3/C0iPY57vaBuxuQpkbzKBU9rYc/Qn0OfSGjMyNWwW0Z",
+	"ERMSaEJRvFlc1MnbJf3LimFhmlTvtovhDzZUY9g7PakGZNWujV9dtS04c8VVmiF5AnAwnsC72mMvjvrH",
+	"Rye9HQEYN+VSrrVDyNaajUZY4RXDjQ2JMkVfPzVFohSxDj+VgV96W2njxTxi8mcWw8U4w4LTTQQ/jefE",
+	"1KMmVPmROyj5hSZfbjuI+nuAp60mK03QSEGzdx6ymaS5qg+Ds7XjQzX09ASJCndmnw2h3JCM8tmKzlhI",
+	"rthSQTUDEFr0H6HjdpA4IjKvspmJg8GgFzqBa5SlnBm5qQQfk7/koe8TC6DGeMLx+H2w6/jt5prOt6UI",
+	"7a0hiwy7DtjSs9tpEy7iuTfgxmVx7DPyArNvKpu3qUH+QpoA4VHmxuAmDKRPWezM7ojrGBgIYZbIVQup",
+	"h9MFG0HBHZ6QyJxCBDHevmn6Fth45q2AfVYVQgdFNnZSumYqo7d4lXIICIR9+HQGGf5OMmMoyjZ0KzhV",
+	"PbPBq+8eoahmqUkhwoVweSJzj0G3dwH+UhWRgrBiSWTKY1YEOILoEJI/i5Rj/HyFR5UCHeGbLNuD/58/",
+	"h4ylJje+l1uil2kqyN2E5dLsu/D7JTz8Az5743KWdw2z1ZsPPHQtuzVJmKt93v0B39yMIRVAFxuqwsW+",
+	"rAmVXmDGYYPMUva+jkylSQwN/cDTWCSMcE1ws9SUDH/w5uUfnz0MSSZimpElzZHmY6EacjIkfvQ5F+Qv",
+	"K6GYDMc8FouF3rfWW5JULjO6gWsvS9G+EphwJTPyk0f1MXsyLAeYDktX+ajhJLx43/p1+jYCbYrBM0TR",
+	"GSg7iVhNMmY3QCRb0pwqrTptIHOPyu0ZX7X8ndZA9wfj8bc//0TGYxV++vbBx0cP/93mfX07Dh7AD5++",
+	"DdseePit/eXhHWLlw8AXeFtJDqofSHQKcxYQn6cefZmLtSsMicTml6UhsdHEt81bVttvijzORm/pHJgV",
+	"S0KQa5ZMaGQtn/pxXRqp4aVXKqUhlQaEIepHrFWymipJc4eRL6NS7su0aiQJgOvA5e+piRi9TFmWuNCe",
+	"usK9zCiy7cJsDYdZspw1CQK7T7h4tT1idwnq4gPUcDS/G+XttNd/SFKuBPDJiUg2T9EU1xTASU2MATpR",
+	"NKVzIfcyo3KOZG93nLx/Ana5BubbwdtmfdLKCKRv65sKzY54iZmt0DrIgiIWt6Dp3peGJBdfGPwoJy1X",
+	"quZ62eBevWL9p5yLXM9mCvM28tMSd280rGFudcIya+gakUj/FeljwPpZMAdLnpIoA8hHoW8FyxmFdmmu",
+	"HxYWxJQkXqmnY25l08tpmimWR2HhCdPS7JxlNqkLLbIFXPUqgjDAdxayn5mocbtFDf2moGJpAs0oWeZi",
+	"0nAlbI53m5osrkoqsrjaTQLMlE2I15TqcIY5DCkHcBYZDBp1uuQ8kZjdN9l40XJgbhRT5/V+bLjs8cnA",
+	"T4EEQWGvXAdfelitUIgqbl1FDdAf/RS0XueUdqafvjy56bi/h3v83R/c1JlxtQDvLVRHLyoPolrnzCvX",
+	"62oMAFzrpBFsPYbHVg7IFtoEJMcEou5ushTaOSWLc6bucV6/0nAT2usdfiOBl3XJayzYlrGpImJV4mnO",
+	"/dN0r3zfUP0VJkbxG1kKRHQo5NVH8Hl9f7CT18tYNFqtGmD1FEmSWwkEPSQsThMm94JjUXZ5+xbLCsBT",
+	"EpfarCzgJnS3i9v9XUTDrSVsOpaCglRrQR92Per4z5rVn78DIH4hVKvA36pMW4Hv9S+qy2ReuVZaxCVV",
+	"e1TtaZn56LQEmiZdUhQjegp6g+bTTMZ0WaMY+xlt/JJYu2xhCyYVXSwh7SjZJ7nNlRtrE9ZNTN46F4oR",
+	"bKbZIKMXRcrurPTYiA9FJkxLU5Io0a2hAHA9P7/Pno7dUAlujfgB7VZb0jUTln1jZVz0r1qpqMqxG7o1",
+	"6tdtT9mvnbH1ETeaNLTsa2SG4fHjh4epCuYNu1RBqAoGSfXGkV5SB8kbyPrO2ZJRpVUXLAnv+utIo4hV",
+	"dca6y8VUBmqvtmBVpZqWBGm0+ytGmDv3+RxHDYrF0Dynm+CmXG3oS3u2m8UHI6y47r2ZmFWvdZmKPrmd",
+	"ltxWs6a9GkgRi1a/mW0i84WX0V6E2WtE2u6yOT499Tw2Q+9wfZeWNdy36+xN2BXc+to0i1VRUd8pQjBC",
+	"Ta/K1lZ52skZ1JKAYqe3enWzIcH6GwzQnSHBw7AmSuRfzeZ6NvgAntMkYyQF2WCa4ql7UQtex+pfVQxD",
+	"uQncVOSTNEng7/YmZi0tuLxwiOb+Te09i5ra6VTbwjS2R2nql7Fgai6SSkXmWo8Av0Z+Uy35pkrqzXWv",
+	"G+o/I7W7TNJcQUWSUkVkL1YkrJWbrdeFbK2S2FRHrxyQ1qSReBEMraZXrNPQJc8yRvOyXwwNrujP0ZKU",
+	"qbtDKGfrIugT/HLg7mkwxhbO6602UvPYYYZGjEfZ285o3tVEA34QzRZTqvzcV030E9ElkdZAsE6Lq8j4",
+	"lER0Bk5GcJPRZJHyCDvmKzqd+suGGothAI/rf/WjjadYK1F9a9+wWXmXnCvpIt3N8oGxcVP8YZZeM75F",
+	"1dla+wQe2qqcPCFKkP7gSck1j659fboheBlpzhLCPtNYZRviiTM79Jcqu2hk+GK3Kxtw4CBdx4tCar1t",
+	"EBEVdclHGzHo9d2fiJV62urM5pDN+Xf1dkxYymdmhcbjcfsLvbAS/lZHKTz01XQY08q/eyCBwTC2gx0Z",
+	"voKE0NhOhYoS8dW7XLQvKTdWWqPXTGn0MiFRFd3kMO31rrEj+2q/hXy8+xXv8dmDIlPKFaL3RTAPJDU8",
+	"+zhn3JY/0rI7RDn4WVKuzvSd0dkePlnPBXSCA3dCq1JeD7rxRGK7qpJ+XoJOO2I+LyPFPtFaXysyq9+7",
+	"fWiW3cb7Fp0MlV9rj/JulHNoYC3yostLzqTIrkEkM6Ldp9a3XjQrZW85w22buKLtIMv9Txh7vspRO03S",
+	"3EQMiClZ567fhgOiTPksYx39smowwaGQrHYg2PdWAZW7Cb9UaNXCm6p+C7SWLRXp93rWfChDIrJEf+m6",
+	"MuxlnfCCcwrTRL9Xs01UrpdbXv2GfKpLXzaMXgvL4KwqGTcBhJa41Lb74eJZSH54+YwcHR2dIkY4uUim",
+	"n8lUowCIgSRJZymG3fpWsW0V8H33lb70Ha1oVjDicQkh9Ee/hvA4+TK86eh/BvafC/xnVPpnPO7qP05u",
+	"fmx0XbVUTr+VjIsE17cjb3Nb7s9j9ndTfmi2cjsxzxbOE+Iq1EJtkeioBXOk5ORHlgvDy+u1hyTmzlX4",
+	"OniVUW1uujDwPckZTTAU2E77jSQwdHdkcK8cHdxoaTKxgVo53bESTZEU4yHB8DJIo+FxtjJtXe++lGUu",
+	"Fku1D0Du531uH3vunKznacaK7d/HKqrRHCUQNJ1OMwI3xqs4rfeuSuG+ouDBKhpIM1ZPg1nq24QU6HiV",
+	"p2rzXs+FG8Eg/rMVxkTgp5f2TP7w8aLW5aSalQFXK3r39v0FeURXav4I2mZFocm6nIqcREWUf2Ta2gC5",
+	"hi2BtRgzCdyS50otfWXaLq8hqRr8I956JNpz2edlJnKWyxFhEG0E3USrhXGwKKeWB8Gw3iXPwAVPUnQc",
+	"oydeS0GbMdcaywYDg8HpjDlctuOZrNpI5vSalTzO1tVsupumisyYMoGa00ysTYkIr2ECvAXZwSItbDH6",
+	"QypVTpXIpbXHOFuKeQoMLt6PYG8xv2HF4opBx+WBfMizYBR4RwmYY3FJfz3APMKUT0WTnmaMeCRh8goF",
+	"NFOIE8sISMIWE5aMnEgvTWdnLIUemqUXxVYXGHWNuWIYh2RUWpLyMYfoJEa5ZuGhwcnJxjSPGfMx/93v",
+	"yEstGxGp2FLqb/rdEsLKdMZXy4gsoJx0cY5hA1qDkUiiWl3uUzPmgy55bwtQm4ylHQlFfiaREXHgbBBg",
+	"Mc2y7pgfudUaEEUAMOnYfVj5/dEXp3TfPLISW6SxHuo6pKo75sMuib5/0TKGph2rxEfGAiI9Rm6h+nEu",
+	"iGQMY+D1d4WOTh6AoQ2tbA/xKTVnaU7E2h11l2D/0wd4gRpshzDSwMSINmg8wjDYMcdiFU5MYJ9TiVW5",
+	"N2I18owfJBr2hlHoJMgsvWJoVSo8h1hOGoyAEPlCXuBZFP2J6IJJRDg0IyrTY4MqkjGt+5qgLEtmiSHR",
+	"C7B+ITBCt09NGHGbIWFUkwQQBrAUDYMOJiaj1AIcvImAwbg0dMuCCdb4Z0gi4pV+XeGs1S9sSU6OHnbJ",
+	"c6BK+sZEsUhYhF04Ki6ep2MegVJtTgddt2jaLbxn8JsmJ6YuFokKr1OE0CsXaKu7MUMbGUgzKRDU0f/f",
+	"MZJx5zzx69sjWlhEfUooXBiWmyUIgTmCkw2Uf3YVfswED8AcezIkGVO2rLtWI8Zc5GS+Wc4Zlw8B8NGw",
+	"14uAxHhtVrbWH42Gg0FkqsyqnRnrtu70mNvD83LYodg0hKhKGwYAwbzSC5/tkj/RbGWbwKy1BI3u25wZ",
+	"pEZvOUu6+o5aVAF6Ezk38AhcvZHt2IkzQHw0FthLpa1vHXl1Kxw/N6K7La2LtvQxf8PW4PeUrhNokrCE",
+	"gE9hA4Uk9XsZ+hhMmCpklWOlbmNZshfA1tUHWgNEz9bYdmZbDe1MGO90eR/WqjCn1yB7F7X/oVfbCBZt",
+	"SHutUMCY29BjG3IgpihU6BU/wMrSoVZUHjogtDcKAC/Tmmoeo/EBz6eEWNbDNOauZ4FLADUFSd2mUSox",
+	"M1tv84IthCZfmC2mx6MjRuQsIUrMMLbG9NemUNZupAHbgcnAmlCvcaKnKfdN6JK3mNEOm47Fghkp369i",
+	"7wqgYHuRKVTnQEFtMObE4ZBJeQkR7aNh75S0OGejrl7pS9P8QqOMmW5I5ponhPVwBS1u+d8ahEHceICI",
+	"FkIEekgi291F02so1f8QbRB6tSXcsJ1/zPXpkjPTBLi5PswV24QOP2y/YGwWk5t363XCa4aDAWnyQOPe",
+	"kRngJRf6qBZarso1/ZmwmK4kK/qfm7yKETS5MJXPV9hHYAEJHWG5O4a5O1AXA+ADF/CPbIPvQ65LM8FN",
+	"RhyWzhJTrKnsGKZdm/vZbBjxFW8RdACEDGo9kXOBIc1ZUznm4AIjb+2sBtMk3RTU2NB0jZlcuEsNFyWe",
+	"s/gK8FVrmuBc0vLUhwt9su/OLp79h/7j+YtXLy5eGO72/YuLaMw5Y5qwa3hY8vMnDJ8G+mPLHIBIRXEQ",
+	"+o019QCUQaBW212pOdtgUF57phMpMtLHPCp1Y4hMCxdX1hzJOHSD0KvnAuukABnkMwNIhExhnCdn9VJo",
+	"+Js0aA7UyiuM1yotRrAZiSkZVtosDBvET653hdXQ8QpvNPKO7eERml2YmiTGuKWx5Jrl1o6w4pIxDs0y",
+	"yq3u7Y2abAgX69DdAE2MNW5S1x/GddLQDL4/IA0RD5E993d6S/rvV6nt5jyBAh55TjdSi6QYHoV0eSFy",
+	"VunXgQXFyx16LPttbp81IlMBdUZTNeYFA0YWYBo4YA8Ky9UEZ+jijrB9T1S5WkUoY0krtRDJUugPQWJN",
+	"A7RObzcPNloUyxIAgvkiZ6TJRttom8V79WOE+Qkw9MP5cxd1XyQxZGLN8g7ECcN1BS1c5GrMMZ8hzUFm",
+	"0JcJfDeQPannun6MK8GUBlCqszRmXDJTT8lIslpDXdJ4zjqDbq9o0+B9dxP6rQoRSpqdWPXUoTiszbiH",
+	"izIm0mQv+Vpw1+ve+t58/x2NrxjE5Jj7F4yCXrePC4CIzmUajIIj+Apsz3OwBfiK+ehLsBSywVn64rO9",
+	"zJQ3VQOmpfSGmiqLeVqptY6sTHbJ05YUiTGHs2ooxjHsHnUHYcECPcNLZCPYsZePDeciSoiQSOFV47R1",
+	"zshkpRQQ0jGnnJy9O3dWHrIW+RVKiWeFGFneMZbzd/s2NfYmWlXPEkKX0MCFs9TSD89wzaHKAhA4KH0O",
+	"twAtm4WM7SQrPafTIm0HqnrhqTKzgipVgLaOfZ4nwSjIxOwcHG5ep7AW31LxyKNqB4iioeV3ItnWMqSx",
+	"U4Htt7qrSFUp12D/4lS1Yf6CPnfW63VH41dnlWeMa10iudsKIVPolsszY26qTVyqfVkGvd4tobtf9T2/",
+	"Ts7+Sy+Paiz95bdSzdPZXIEhcIjbaJrbbfeR1+YEhvR3D2kqh66HnuweWql2HQbD/tHuUbUCunrc8e5x",
+	"zfXWwmA4GOwzuKEQ4E0YHO8D1aZy/TB2j902FGr1rf7B6KdPPnP7ntWsmJpRQT7/T4HmM8GnMPjc8XQQ",
+	"6J/LcVrfeNrOirDCix8lWATkgdZa5k6pLaShZQOQBjBrSNNwWzwBuM2bl398FlYFG8HZmFvJBkX9swLF",
+	"NcXdEYT3tNZI2I5GUm+aDBlOswFJG8xNNMvAiAO8C6VXVDgXWBHONJzyrKK2edgIXm50RpFZpgNyae+I",
+	"VGNuI2s1NdvEddmUz8iKHWBYNE1HUY59z7gxdIQYLKUVczR5g2Rsbd5WIESdvNxzTivkXhx11M7XxnwH",
+	"Y5MQ1/k/hLOVg1D3J8DVcXvwj/7X2sMH29V8v6WbxxuZhus44fe1PZRt7EHXqmWvD2YZvdPdo/wGQr9x",
+	"mbtzGWQAnlvtVjwmS6/ZX/WaZo1BoUbl8owdCpNVgKXFRUlQNHAidUvYEvpBCu7sAyyTDLIBFM1VaY41",
+	"xjiOuXUyNRGzGVOvtMSPWSN3lAjF1c67bIoY7H+b3YBmIdDsFfwutur7QZf5kFt5OMJuwbrzMibAtv7d",
+	"w7w5AuQTIBmmdDdimE/unEpain/wU0Qb8OI1uz2P85rHIoO7Ez79vTnEf4pV7gfOHNzm5Kg33AudXA+W",
+	"r6i5lOqt/wKofm+0uRzxYxJxPkEgainYxv1SUxmc06uNnsOdyhlNNrspdzTo9aIiv9T1RTBCMFqVEeOs",
+	"QQprTrsmn+SKg/m5kFvhW1soa75SKuUzTb/X3DirsNn0ce8oKkxToFlE5QTCKCSRn+CGPnuvEDT0Gzfy",
+	"pwQmYsqNX8zZmJebOth+o/IK9IcmWvEDo0n6P5WJFHCHo/+fwkO+jtDzfg5xAT6azpjzp8pWTmSszK3X",
+	"BmirM0VztnaR31g1C2KnQnQ1owelS94UPpB4pYhMM8ZVthm5WweeDOZpqhEUaYpCE4BRclsUYRxYkpTO",
+	"mu2WqVQXZjO35X/YxbqtlrT34DNwdOzz5D2zVO+Y9mhIUu35t1eAvssQKJUOqMfn1+4i1HszhUUaMeVg",
+	"nhwGGhN2PQvP/Ma/f538+1UqlcUKjwbZbz5B+b4mM97bUsQh0Br03GWZ9ed7AyyrxiiSSns1G9+Z2MIu",
+	"ml+M0Peoxekxd75tqiBiIfSqGk9XOZjKbC3tBtoTe0Wlf1kDU8qvRRrvbu/RVAZ7f77cPPor2Jr23Y6l",
+	"XXvvwA3Y1oBpTaXJ/LsDBWsK3dk11hvjhkBpLQTVToJon4Pt/boJ3F4WstZuXb8Zy/7uBF3TZUeWGym6",
+	"J1b6YTtbLR7mxkHQh5J7pB2St1lSEGXrK6GJCSZqDzV34ektKtGhVPx+5b3bEb5SSuhtiWBl8BaC+A9s",
+	"W9lvbabx7z+1MYZuTbJtE/FudZcQL01m/tK2oitj5WtxbbRCSzrAHh9pfh2Rv/2f/0sikzJuPtm0cfMR",
+	"U8ejEIw7UrElGOwJ5vSInOQMU17AXTrmbrLQn0nkbiK7jAXdkJkgExpfESXMerrkzHlcMU4qhHwDGxpn",
+	"qhmkehdgyxjzOQULk8slOSX1Ik2ma0RRytH5uyFQzOZj2YhG1SXPMiGhDLldLrglINHJCsEuVhj9tViU",
+	"xIRBjrwWh8vVJIMSzODr/QixhS7aMvS6lUOEIk1MmRUM1fbObU5NfK2JSmsiyysvafkAyuxT5UMFa1t/",
+	"YKdJuyG/+hYW7sbRXyEIaN/tvMPnvpJ8bSkIZ2ubd3EXFvMPxi72E41Nl9SichuIt3tIqE1dr3+TqH8B",
+	"rvoMyaRXk9cVjtlbuPYzKFsF7fe1xErLgIy1zjEQr1SwR6ofQC6nLNldHD23fUQ4e0gwiUJDugPZUFDi",
+	"SXa9PB8IXwLftyz1lrLGFv27hMZFkJVh83vyFTeOF8grAW405rYZAGY65KAxI+PGSi2uTxtLjHVnLtYQ",
+	"QiumyrT5m2zclwvKN6BLQMIvRvnLK2zY2h1zy0PRh8O5iTwuKkcosfT29NTlJQmTZkJbwIsRXZgUA0z1",
+	"Z1OU7GfwUpGfISVQv/rnMf+50+m4/+tHI6x1Rn4mUVEZTX8sgO66YGJimKntC7ORbx+sOKcLljz8Vk9R",
+	"dAezU1T6gbHPyrX60pIFrgGrG+oJilqI+uMtqx3a6aA1FizHttGyq2HcNL4qWmYVAHbtsuw8JrtCz+T1",
+	"x6nOVemEA4Nt4mukTwATHLzaQRC1DlyMkkhtlvqNJlEWQD1ZKXcukJHBSZpA3ihm/YPcA2RYY5Ecc0zR",
+	"eEWl6sASO+fPIzITEDFnciGVSaiHyDlMajT+HoNNKYeKpsD77V0xaZJGujQyFxtzfXoQNBgNIFsZKwVo",
+	"DNZoOsnFWkKibASreS9WeQwZZ8T0gUJIYFoIIlX/2MvP1LfWD3jBmBY93rgobYMfTCpxwfDm4LmWr+3Z",
+	"QejXCipoGngVaTAWApiOClW7YXsFcsxM5hjK4JDuiegGyZdsHbq2LgaHUaqdU4U52voIMJ7fa7mLt6p0",
+	"J0q0xsk3SM+fYs1iS1KKrWEFvDE/M42ZkGrZ9FUgPZgTh4pAraRqKVcY5X7MCzPHrSliijlYXlNISGtQ",
+	"fqUzoJyxqUjgKQM2l2vCZitONkw9LVBK/4bfp0VXFmOjaQrChHMvevbe3lVHJZIVox7ukIP1mTwC+Hbw",
+	"1VVB2BSl3RkO71aMTPQ2MfGVBsVt3my8EbYgouySc/9qmCvh3Qjwdw9QFK1PhwQIKDqE6VZoinGXMCzB",
+	"6LUyfepTQry56KYVcM27wT+pnG182hcC40j2llqfecYR92bc3t0E18FeR/A9VWyNJd8PlnX10D0Owrzq",
+	"wlTQvlcR+b1lF4xAjIsrJe3igNK72ZnaxGq/Ol6r8do3gFXN1NCBPU+QC6niAze81hmwoYqCTUqDoH5q",
+	"hFCoQInJmaYYyBJHAH817d3XeaoYWaRSMpTCgfMDb4dPEIffFjfhzL//eIETJePkLirfYkM/vL7hreMn",
+	"2oss/hZA8ZuRfv+IC8+YsCgut6WWRVHNO9rmGyM3zpLEV3JNZisGbozsx5rRGqzuk40p3E5c30w3j6Gf",
+	"QP9To7+4Sj5KQMVGrZmAPd7q1FguiYuCzj4AGbrUGyB6ODL2fi2bW9lVy+PeHlCuLuzlZB9zOSXz1UJL",
+	"09isb51y2R4/8to1Bf4FA0hsoes9I0gqPepvG0JSG/4VYkj235HBREfJ995MMaJRtLdYpFVYqEZUoef3",
+	"FiLyz2oER6L0DKtB/2bE/iW4zlmSeLQaKtTUQkQ8toPv1ttAEtca3Y02Df23RDXVliyDGpNYORJInnlJ",
+	"Q19Gk7TKk3LZzm5RjAOyCPROW+pJG7NfQz+AEJNqC2uQbxs35vIYDcbe+6w5v/5KV8G4YIuNEYySbrQO",
+	"URRkrIqL5k0O5A27M85lw5DPzsOiuAi1QeQl+70HsLRhwne5mDDpIjWXGVWQOI1WzhWXnqnOm8uEo998",
+	"uvl/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

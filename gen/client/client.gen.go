@@ -231,8 +231,11 @@ const (
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
+	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
 	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidIdempotencyKey   ProblemCode = "invalid_idempotency_key"
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
@@ -242,6 +245,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
@@ -280,9 +284,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeIdempotencyInProgress:
+		return true
+	case ProblemCodeIdempotencyMismatch:
+		return true
 	case ProblemCodeInternal:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidIdempotencyKey:
 		return true
 	case ProblemCodeInvalidParameter:
 		return true
@@ -301,6 +311,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePreconditionFailed:
 		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
@@ -481,6 +493,9 @@ type DoneEventType string
 //
 // Examples: ada@example.com
 type Email = string
+
+// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type EntityTags = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -793,6 +808,15 @@ type User struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfMatch = EntityTags
+
+// IfNoneMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfNoneMatch = EntityTags
+
 // LastEventID defines model for LastEventID.
 type LastEventID = string
 
@@ -819,6 +843,9 @@ type EmailTaken = Problem
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
 
+// IdempotencyInProgress An error (RFC 9457).
+type IdempotencyInProgress = Problem
+
 // InternalServerError An error (RFC 9457).
 type InternalServerError = Problem
 
@@ -840,6 +867,9 @@ type NothingToAnswer = Problem
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
+// PreconditionFailed An error (RFC 9457).
+type PreconditionFailed = Problem
+
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -858,6 +888,27 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// LogInParams defines parameters for LogIn.
+type LogInParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SignUpParams defines parameters for SignUp.
+type SignUpParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMeParams defines parameters for GetMe.
+type GetMeParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have.
@@ -865,6 +916,31 @@ type ListTicketsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTicketParams defines parameters for CreateTicket.
+type CreateTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTicketParams defines parameters for GetTicket.
+type GetTicketParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTicketParams defines parameters for UpdateTicket.
+type UpdateTicketParams struct {
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
+	// ticket's (RFC 9110, section 13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -881,6 +957,17 @@ type ListMessagesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMessageParams defines parameters for CreateMessage.
+type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
@@ -1192,10 +1279,12 @@ type ClientInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogInWithBody(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LogIn Get an access token
 	//
@@ -1205,10 +1294,12 @@ type ClientInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogIn(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LogInWithFormdataBody Get an access token
 	//
@@ -1218,10 +1309,12 @@ type ClientInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithFormdataBody(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogInWithFormdataBody(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignUpWithBody Create an account
 	//
@@ -1231,10 +1324,13 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
+	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+	// effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SignUpWithBody(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignUp Create an account
 	//
@@ -1244,10 +1340,13 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
+	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+	// effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUp(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SignUp(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetLiveness Is the process alive?
 	//
@@ -1262,7 +1361,7 @@ type ClientInterface interface {
 	// The account that the access token belongs to.
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
-	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Should this server get requests?
 	//
@@ -1289,7 +1388,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateTicketWithBody(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateTicket Open a ticket
 	//
@@ -1299,7 +1398,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicket(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateTicket(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTicket Get a ticket with its conversation
 	//
@@ -1307,7 +1406,7 @@ type ClientInterface interface {
 	// `GET /tickets/{ticket_id}/messages`.
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-	GetTicket(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicketWithBody Change a ticket's status
 	//
@@ -1316,10 +1415,12 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 	// answer that is still being written: it is not published.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateTicketWithBody(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicket Change a ticket's status
 	//
@@ -1328,10 +1429,12 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 	// answer that is still being written: it is not published.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamAIResponse Stream the AI's answer
 	//
@@ -1379,7 +1482,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateMessageWithBody(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateMessage Add a message to a ticket
 	//
@@ -1391,7 +1494,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateMessage(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // LogInWithBody Get an access token
@@ -1402,11 +1505,13 @@ type ClientInterface interface {
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequestWithBody(c.Server, contentType, body)
+func (c *Client) LogInWithBody(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1425,11 +1530,13 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequest(c.Server, body)
+func (c *Client) LogIn(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1448,11 +1555,13 @@ func (c *Client) LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditor
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogInWithFormdataBody(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequestWithFormdataBody(c.Server, body)
+func (c *Client) LogInWithFormdataBody(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequestWithFormdataBody(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1471,11 +1580,14 @@ func (c *Client) LogInWithFormdataBody(ctx context.Context, body LogInFormdataRe
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
+// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+// effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *Client) SignUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSignUpRequestWithBody(c.Server, contentType, body)
+func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignUpRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1494,11 +1606,14 @@ func (c *Client) SignUpWithBody(ctx context.Context, contentType string, body io
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
+// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+// effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *Client) SignUp(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSignUpRequest(c.Server, body)
+func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignUpRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1532,8 +1647,8 @@ func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn)
 // The account that the access token belongs to.
 //
 // Corresponds with GET /me (the `GetMe` operationId).
-func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetMeRequest(c.Server)
+func (c *Client) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMeRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1589,8 +1704,8 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *Client) CreateTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTicketRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTicketRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1609,8 +1724,8 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *Client) CreateTicket(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTicketRequest(c.Server, body)
+func (c *Client) CreateTicket(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTicketRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1627,8 +1742,8 @@ func (c *Client) CreateTicket(ctx context.Context, body CreateTicketJSONRequestB
 // `GET /tickets/{ticket_id}/messages`.
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetTicketRequest(c.Server, ticketID)
+func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTicketRequest(c.Server, ticketID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1646,11 +1761,13 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, reqEditors ..
 // has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 // answer that is still being written: it is not published.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateTicketRequestWithBody(c.Server, ticketID, contentType, body)
+func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketRequestWithBody(c.Server, ticketID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1668,11 +1785,13 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, co
 // has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 // answer that is still being written: it is not published.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateTicketRequest(c.Server, ticketID, body)
+func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1749,8 +1868,8 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateMessageRequestWithBody(c.Server, ticketID, contentType, body)
+func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMessageRequestWithBody(c.Server, ticketID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1771,8 +1890,8 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, c
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateMessageRequest(c.Server, ticketID, body)
+func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMessageRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1784,29 +1903,29 @@ func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, body Crea
 }
 
 // NewLogInRequest calls the generic LogIn builder with application/json body
-func NewLogInRequest(server string, body LogInJSONRequestBody) (*http.Request, error) {
+func NewLogInRequest(server string, params *LogInParams, body LogInJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewLogInRequestWithBody(server, "application/json", bodyReader)
+	return NewLogInRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewLogInRequestWithFormdataBody calls the generic LogIn builder with application/x-www-form-urlencoded body
-func NewLogInRequestWithFormdataBody(server string, body LogInFormdataRequestBody) (*http.Request, error) {
+func NewLogInRequestWithFormdataBody(server string, params *LogInParams, body LogInFormdataRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	bodyStr, err := runtime.MarshalForm(body, nil)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = strings.NewReader(bodyStr.Encode())
-	return NewLogInRequestWithBody(server, "application/x-www-form-urlencoded", bodyReader)
+	return NewLogInRequestWithBody(server, params, "application/x-www-form-urlencoded", bodyReader)
 }
 
 // NewLogInRequestWithBody constructs an http.Request for the LogIn method, with any body, and a specified content type
-func NewLogInRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewLogInRequestWithBody(server string, params *LogInParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1831,22 +1950,37 @@ func NewLogInRequestWithBody(server string, contentType string, body io.Reader) 
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewSignUpRequest calls the generic SignUp builder with application/json body
-func NewSignUpRequest(server string, body SignUpJSONRequestBody) (*http.Request, error) {
+func NewSignUpRequest(server string, params *SignUpParams, body SignUpJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewSignUpRequestWithBody(server, "application/json", bodyReader)
+	return NewSignUpRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewSignUpRequestWithBody constructs an http.Request for the SignUp method, with any body, and a specified content type
-func NewSignUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewSignUpRequestWithBody(server string, params *SignUpParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1870,6 +2004,21 @@ func NewSignUpRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -1902,7 +2051,7 @@ func NewGetLivenessRequest(server string) (*http.Request, error) {
 }
 
 // NewGetMeRequest constructs an http.Request for the GetMe method
-func NewGetMeRequest(server string) (*http.Request, error) {
+func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1923,6 +2072,21 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -2018,22 +2182,37 @@ func NewListTicketsRequest(server string, params *ListTicketsParams) (*http.Requ
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateTicketRequest calls the generic CreateTicket builder with application/json body
-func NewCreateTicketRequest(server string, body CreateTicketJSONRequestBody) (*http.Request, error) {
+func NewCreateTicketRequest(server string, params *CreateTicketParams, body CreateTicketJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateTicketRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateTicketRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateTicketRequestWithBody constructs an http.Request for the CreateTicket method, with any body, and a specified content type
-func NewCreateTicketRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateTicketRequestWithBody(server string, params *CreateTicketParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2058,11 +2237,26 @@ func NewCreateTicketRequestWithBody(server string, contentType string, body io.R
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetTicketRequest constructs an http.Request for the GetTicket method
-func NewGetTicketRequest(server string, ticketID TicketID) (*http.Request, error) {
+func NewGetTicketRequest(server string, ticketID TicketID, params *GetTicketParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2092,22 +2286,37 @@ func NewGetTicketRequest(server string, ticketID TicketID) (*http.Request, error
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewUpdateTicketRequest calls the generic UpdateTicket builder with application/json body
-func NewUpdateTicketRequest(server string, ticketID TicketID, body UpdateTicketJSONRequestBody) (*http.Request, error) {
+func NewUpdateTicketRequest(server string, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateTicketRequestWithBody(server, ticketID, "application/json", bodyReader)
+	return NewUpdateTicketRequestWithBody(server, ticketID, params, "application/json", bodyReader)
 }
 
 // NewUpdateTicketRequestWithBody constructs an http.Request for the UpdateTicket method, with any body, and a specified content type
-func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2138,6 +2347,21 @@ func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, contentTyp
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -2259,22 +2483,37 @@ func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessag
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateMessageRequest calls the generic CreateMessage builder with application/json body
-func NewCreateMessageRequest(server string, ticketID TicketID, body CreateMessageJSONRequestBody) (*http.Request, error) {
+func NewCreateMessageRequest(server string, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateMessageRequestWithBody(server, ticketID, "application/json", bodyReader)
+	return NewCreateMessageRequestWithBody(server, ticketID, params, "application/json", bodyReader)
 }
 
 // NewCreateMessageRequestWithBody constructs an http.Request for the CreateMessage method, with any body, and a specified content type
-func NewCreateMessageRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateMessageRequestWithBody(server string, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2305,6 +2544,21 @@ func NewCreateMessageRequestWithBody(server string, ticketID TicketID, contentTy
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -2361,10 +2615,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithBodyWithResponse(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// LogInWithResponse Get an access token
 	//
@@ -2374,10 +2630,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithResponse(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithResponse(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// LogInWithFormdataBodyWithResponse Get an access token
 	//
@@ -2387,10 +2645,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithFormdataBodyWithResponse(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithFormdataBodyWithResponse(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// SignUpWithBodyWithResponse Create an account
 	//
@@ -2400,10 +2660,13 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
+	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+	// effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
+	SignUpWithBodyWithResponse(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
 
 	// SignUpWithResponse Create an account
 	//
@@ -2413,10 +2676,13 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
+	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+	// effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithResponse(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
+	SignUpWithResponse(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
 
 	// GetLivenessWithResponse Is the process alive?
 	//
@@ -2435,7 +2701,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
-	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
 	// GetReadinessWithResponse Should this server get requests?
 	//
@@ -2466,7 +2732,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
+	CreateTicketWithBodyWithResponse(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
 
 	// CreateTicketWithResponse Open a ticket
 	//
@@ -2476,7 +2742,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithResponse(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
+	CreateTicketWithResponse(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
 
 	// GetTicketWithResponse Get a ticket with its conversation
 	//
@@ -2486,7 +2752,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-	GetTicketWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*GetTicketResponse, error)
+	GetTicketWithResponse(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*GetTicketResponse, error)
 
 	// UpdateTicketWithBodyWithResponse Change a ticket's status
 	//
@@ -2495,10 +2761,12 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 	// answer that is still being written: it is not published.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
+	UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
 	// UpdateTicketWithResponse Change a ticket's status
 	//
@@ -2507,10 +2775,12 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 	// answer that is still being written: it is not published.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
+	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
@@ -2562,7 +2832,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
+	CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
 
 	// CreateMessageWithResponse Add a message to a ticket
 	//
@@ -2574,7 +2844,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithResponse(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
+	CreateMessageWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
 }
 
 // LogInResponse401Headers the declared response headers of an HTTP 401 response for LogIn
@@ -2875,6 +3145,16 @@ func (r GetLivenessResponse) ContentType() string {
 	return ""
 }
 
+// GetMeResponse200Headers the declared response headers of an HTTP 200 response for GetMe
+type GetMeResponse200Headers struct {
+	ETag *string
+}
+
+// GetMeResponse304Headers the declared response headers of an HTTP 304 response for GetMe
+type GetMeResponse304Headers struct {
+	ETag *string
+}
+
 // GetMeResponse401Headers the declared response headers of an HTTP 401 response for GetMe
 type GetMeResponse401Headers struct {
 	WWWAuthenticate string
@@ -2900,6 +3180,10 @@ type GetMeResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMeResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetMeResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetMeResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3043,7 +3327,13 @@ func (r GetReadinessResponse) ContentType() string {
 
 // ListTicketsResponse200Headers the declared response headers of an HTTP 200 response for ListTickets
 type ListTicketsResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListTicketsResponse304Headers the declared response headers of an HTTP 304 response for ListTickets
+type ListTicketsResponse304Headers struct {
+	ETag *string
 }
 
 // ListTicketsResponse401Headers the declared response headers of an HTTP 401 response for ListTickets
@@ -3073,6 +3363,8 @@ type ListTicketsResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListTicketsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListTicketsResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListTicketsResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3140,12 +3432,19 @@ func (r ListTicketsResponse) ContentType() string {
 
 // CreateTicketResponse201Headers the declared response headers of an HTTP 201 response for CreateTicket
 type CreateTicketResponse201Headers struct {
-	Location string
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 // CreateTicketResponse401Headers the declared response headers of an HTTP 401 response for CreateTicket
 type CreateTicketResponse401Headers struct {
 	WWWAuthenticate string
+}
+
+// CreateTicketResponse409Headers the declared response headers of an HTTP 409 response for CreateTicket
+type CreateTicketResponse409Headers struct {
+	RetryAfter *int32
 }
 
 // CreateTicketResponse415Headers the declared response headers of an HTTP 415 response for CreateTicket
@@ -3169,6 +3468,8 @@ type CreateTicketResponse struct {
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *IdempotencyInProgress
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -3183,6 +3484,8 @@ type CreateTicketResponse struct {
 	Headers201 *CreateTicketResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateTicketResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateTicketResponse409Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
 	Headers415 *CreateTicketResponse415Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3207,6 +3510,11 @@ func (r CreateTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
 // GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
 func (r CreateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateTicketResponse) GetApplicationProblemJSON409() *IdempotencyInProgress {
+	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -3263,6 +3571,16 @@ func (r CreateTicketResponse) ContentType() string {
 	return ""
 }
 
+// GetTicketResponse200Headers the declared response headers of an HTTP 200 response for GetTicket
+type GetTicketResponse200Headers struct {
+	ETag *string
+}
+
+// GetTicketResponse304Headers the declared response headers of an HTTP 304 response for GetTicket
+type GetTicketResponse304Headers struct {
+	ETag *string
+}
+
 // GetTicketResponse401Headers the declared response headers of an HTTP 401 response for GetTicket
 type GetTicketResponse401Headers struct {
 	WWWAuthenticate string
@@ -3290,6 +3608,10 @@ type GetTicketResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTicketResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetTicketResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetTicketResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3360,6 +3682,11 @@ func (r GetTicketResponse) ContentType() string {
 	return ""
 }
 
+// UpdateTicketResponse200Headers the declared response headers of an HTTP 200 response for UpdateTicket
+type UpdateTicketResponse200Headers struct {
+	ETag *string
+}
+
 // UpdateTicketResponse401Headers the declared response headers of an HTTP 401 response for UpdateTicket
 type UpdateTicketResponse401Headers struct {
 	WWWAuthenticate string
@@ -3390,6 +3717,8 @@ type UpdateTicketResponse struct {
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *InvalidTransition
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -3400,6 +3729,8 @@ type UpdateTicketResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateTicketResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *UpdateTicketResponse401Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
@@ -3436,6 +3767,11 @@ func (r UpdateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
 func (r UpdateTicketResponse) GetApplicationProblemJSON409() *InvalidTransition {
 	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateTicketResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -3626,7 +3962,13 @@ func (r StreamAIResponseResponse) ContentType() string {
 
 // ListMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListMessages
 type ListMessagesResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListMessagesResponse304Headers the declared response headers of an HTTP 304 response for ListMessages
+type ListMessagesResponse304Headers struct {
+	ETag *string
 }
 
 // ListMessagesResponse401Headers the declared response headers of an HTTP 401 response for ListMessages
@@ -3658,6 +4000,8 @@ type ListMessagesResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListMessagesResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListMessagesResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListMessagesResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3728,9 +4072,19 @@ func (r ListMessagesResponse) ContentType() string {
 	return ""
 }
 
+// CreateMessageResponse201Headers the declared response headers of an HTTP 201 response for CreateMessage
+type CreateMessageResponse201Headers struct {
+	IdempotencyReplayed *bool
+}
+
 // CreateMessageResponse401Headers the declared response headers of an HTTP 401 response for CreateMessage
 type CreateMessageResponse401Headers struct {
 	WWWAuthenticate string
+}
+
+// CreateMessageResponse409Headers the declared response headers of an HTTP 409 response for CreateMessage
+type CreateMessageResponse409Headers struct {
+	RetryAfter *int32
 }
 
 // CreateMessageResponse415Headers the declared response headers of an HTTP 415 response for CreateMessage
@@ -3768,8 +4122,12 @@ type CreateMessageResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateMessageResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateMessageResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateMessageResponse409Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
 	Headers415 *CreateMessageResponse415Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3868,11 +4226,13 @@ func (r CreateMessageResponse) ContentType() string {
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogInWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogInWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3887,11 +4247,13 @@ func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, con
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogIn(ctx, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogIn(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3906,11 +4268,13 @@ func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, body LogInJ
 //
 // An unknown address and a wrong password cannot be told apart, neither by the answer nor by its time.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogInWithFormdataBody(ctx, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogInWithFormdataBody(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3925,11 +4289,14 @@ func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Cont
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
+// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+// effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
-	rsp, err := c.SignUpWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
+	rsp, err := c.SignUpWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3944,11 +4311,14 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, co
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
+// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
+// effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
-	rsp, err := c.SignUp(ctx, body, reqEditors...)
+func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
+	rsp, err := c.SignUp(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3978,8 +4348,8 @@ func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEd
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /me (the `GetMe` operationId).
-func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
-	rsp, err := c.GetMe(ctx, reqEditors...)
+func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
+	rsp, err := c.GetMe(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4027,8 +4397,8 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
-	rsp, err := c.CreateTicketWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
+	rsp, err := c.CreateTicketWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4043,8 +4413,8 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
-	rsp, err := c.CreateTicket(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
+	rsp, err := c.CreateTicket(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4059,8 +4429,8 @@ func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, body
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*GetTicketResponse, error) {
-	rsp, err := c.GetTicket(ctx, ticketID, reqEditors...)
+func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*GetTicketResponse, error) {
+	rsp, err := c.GetTicket(ctx, ticketID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4074,11 +4444,13 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 // answer that is still being written: it is not published.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
-	rsp, err := c.UpdateTicketWithBody(ctx, ticketID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
+	rsp, err := c.UpdateTicketWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4092,11 +4464,13 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // has, answers `409 invalid_transition`. The ticket's customer and staff may change it. Closing a ticket ends an AI
 // answer that is still being written: it is not published.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
-	rsp, err := c.UpdateTicket(ctx, ticketID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
+	rsp, err := c.UpdateTicket(ctx, ticketID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4165,8 +4539,8 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
-	rsp, err := c.CreateMessageWithBody(ctx, ticketID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
+	rsp, err := c.CreateMessageWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4183,8 +4557,8 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
-	rsp, err := c.CreateMessage(ctx, ticketID, body, reqEditors...)
+func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
+	rsp, err := c.CreateMessage(ctx, ticketID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -4486,6 +4860,9 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -4524,6 +4901,26 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetMeResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetMeResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -4637,6 +5034,9 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -4677,6 +5077,13 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListTicketsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -4685,6 +5092,16 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListTicketsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListTicketsResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -4752,6 +5169,13 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 		}
 		response.ApplicationProblemJSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyInProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -4792,6 +5216,20 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateTicketResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -4810,6 +5248,16 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateTicketResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateTicketResponse415Headers
 		if values := rsp.Header.Values("Accept"); len(values) > 0 {
@@ -4856,6 +5304,9 @@ func ParseGetTicketResponse(rsp *http.Response) (*GetTicketResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -4901,6 +5352,26 @@ func ParseGetTicketResponse(rsp *http.Response) (*GetTicketResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetTicketResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetTicketResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -4982,6 +5453,13 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 		}
 		response.ApplicationProblemJSON409 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -5020,6 +5498,16 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers UpdateTicketResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -5211,6 +5699,9 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -5258,6 +5749,13 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListMessagesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -5266,6 +5764,16 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListMessagesResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListMessagesResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -5385,6 +5893,16 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 	}
 
 	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateMessageResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateMessageResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -5395,6 +5913,16 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateMessageResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateMessageResponse415Headers
 		if values := rsp.Header.Values("Accept"); len(values) > 0 {

@@ -261,6 +261,15 @@ type AIResponseEvent struct {
 	Content      string
 }
 
+type IdempotencyKey struct {
+	ID          []byte
+	Fingerprint []byte
+	Status      *int16
+	Headers     []byte
+	Body        []byte
+	CreatedAt   time.Time
+}
+
 type Message struct {
 	ID        uuid.UUID
 	TicketID  uuid.UUID
@@ -283,6 +292,7 @@ type Ticket struct {
 	Status      TicketStatus
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Version     int64
 }
 
 type TicketStatusChange struct {

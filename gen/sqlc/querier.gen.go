@@ -11,6 +11,10 @@ import (
 )
 
 type Querier interface {
+	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
+	// One row: the key is this transaction's to use, because it is unused or was used too long ago. Zero rows: it is in use.
+	// While another transaction holds the key, this one waits to see whether that commits.
+	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
 	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
@@ -20,7 +24,8 @@ type Querier interface {
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
-	// Takes its place in the ticket's order, so the ticket's row must be locked.
+	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
+	// does the ticket's version.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
@@ -28,6 +33,7 @@ type Querier interface {
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	// No row: the response has ended otherwise, or is another's.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
 	// What nobody could finish.
@@ -36,6 +42,7 @@ type Querier interface {
 	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
 	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
+	GetIdempotencyKey(ctx context.Context, id []byte) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)

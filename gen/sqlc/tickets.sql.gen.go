@@ -15,7 +15,7 @@ import (
 const createTicket = `-- name: CreateTicket :one
 INSERT INTO tickets (id, user_id, title, description)
 VALUES ($1, $2, $3, $4)
-RETURNING id, user_id, title, description, status, created_at, updated_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, version
 `
 
 type CreateTicketParams struct {
@@ -41,6 +41,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
@@ -70,7 +71,7 @@ func (q *Queries) CreateTicketStatusChange(ctx context.Context, arg CreateTicket
 }
 
 const getTicketByID = `-- name: GetTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at
+SELECT id, user_id, title, description, status, created_at, updated_at, version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -92,12 +93,13 @@ func (q *Queries) GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (T
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at
+SELECT id, user_id, title, description, status, created_at, updated_at, version
 FROM tickets
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
 ORDER BY created_at DESC, id DESC
@@ -127,6 +129,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -139,7 +142,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at
+SELECT id, user_id, title, description, status, created_at, updated_at, version
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -175,6 +178,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -187,7 +191,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicketByID = `-- name: LockTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at
+SELECT id, user_id, title, description, status, created_at, updated_at, version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -211,15 +215,16 @@ func (q *Queries) LockTicketByID(ctx context.Context, arg LockTicketByIDParams) 
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
 
 const updateTicketStatus = `-- name: UpdateTicketStatus :one
 UPDATE tickets
-SET status = $1, updated_at = clock_timestamp()
+SET status = $1, updated_at = clock_timestamp(), version = version + 1
 WHERE id = $2
-RETURNING id, user_id, title, description, status, created_at, updated_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, version
 `
 
 type UpdateTicketStatusParams struct {
@@ -238,6 +243,7 @@ func (q *Queries) UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatus
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }

@@ -20,7 +20,7 @@ func (s *Server) CreateMessage(
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateMessage201JSONResponse(toMessage(message)), nil
+	return api.CreateMessage201JSONResponse{Body: toMessage(message)}, nil
 }
 
 // ListMessages returns a page of a ticket's messages.

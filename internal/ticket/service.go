@@ -65,14 +65,19 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, page Page) ([]sqlc
 	return tickets, next, nil
 }
 
-// Get returns a ticket and its latest messages, oldest first. It returns NotFound.
-func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
-	ticket, err := s.visible(ctx, actor, id)
-	if err != nil {
-		return sqlc.Ticket{}, nil, err
-	}
-	messages, err := s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-		TicketID: id, MaxRows: latestMessages,
+// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version. It returns
+// NotFound.
+func (s *Service) Get(
+	ctx context.Context, actor auth.Actor, id uuid.UUID,
+) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
+	err = s.store.InSnapshot(ctx, func(q sqlc.Querier) error {
+		if ticket, err = visible(ctx, q, actor, id); err != nil {
+			return err
+		}
+		messages, err = q.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
+			TicketID: id, MaxRows: latestMessages,
+		})
+		return err
 	})
 	return ticket, messages, err
 }
@@ -82,7 +87,7 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, page Page,
 ) ([]sqlc.Message, *Position, error) {
-	if _, err := s.visible(ctx, actor, id); err != nil {
+	if _, err := visible(ctx, s.store, actor, id); err != nil {
 		return nil, nil, err
 	}
 	after := page.afterOr(first)
@@ -132,10 +137,11 @@ func (s *Service) AddMessage(
 	return message, err
 }
 
-// ChangeStatus moves a ticket to another status and records who did it. Closing it fences an AI answer that is being
-// written. It returns NotFound and InvalidTransition.
+// ChangeStatus moves a ticket to another status and records who did it, provided that the ticket's version is one that
+// the caller accepts. Closing it fences an AI answer that is being written. It returns NotFound, PreconditionFailed for a
+// version that is not accepted, and InvalidTransition.
 func (s *Service) ChangeStatus(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, to sqlc.TicketStatus,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, to sqlc.TicketStatus, accept func(version int64) bool,
 ) (ticket sqlc.Ticket, err error) {
 	changeID, err := newID()
 	if err != nil {
@@ -145,6 +151,9 @@ func (s *Service) ChangeStatus(
 		before, err := Lock(ctx, q, actor, id)
 		if err != nil {
 			return err
+		}
+		if !accept(before.Version) {
+			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
 		}
 		if !isAllowed(before.Status, to) {
 			return apperr.New(apperr.InvalidTransition,
@@ -178,8 +187,8 @@ func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
 }
 
-func (s *Service) visible(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{
+func visible(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := q.GetTicketByID(ctx, sqlc.GetTicketByIDParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
 	return ticket, notFound(err)
