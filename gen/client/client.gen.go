@@ -1324,8 +1324,7 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
-	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-	// effect here.
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1340,8 +1339,7 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
-	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-	// effect here.
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1580,8 +1578,7 @@ func (c *Client) LogInWithFormdataBody(ctx context.Context, params *LogInParams,
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
-// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-// effect here.
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1606,8 +1603,7 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
-// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-// effect here.
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2660,8 +2656,7 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
-	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-	// effect here.
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2676,8 +2671,7 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 	//
-	// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-	// effect here.
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4289,8 +4283,7 @@ func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Cont
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
-// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-// effect here.
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4311,8 +4304,7 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `support admin create`.
 //
-// Sent twice, it still makes one account, and the second response is `409 email_taken`: `Idempotency-Key` has no
-// effect here.
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
