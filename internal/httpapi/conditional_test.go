@@ -175,13 +175,12 @@ func TestTicketsVersionChangesWithEverythingThatItShows(t *testing.T) {
 // An ETag that came with a body is that of this very body, also while others write.
 func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 	t.Parallel()
-	const writers, each = 4, 40
+	const writers, each = 4, 20
 	d := newDesk(t)
 	wait := writeMessages(t, d.customer, d.ticket.ID, writers, each)
-	path := "/tickets/" + d.ticket.ID.String()
 	var mu sync.Mutex
 	bodies := map[string]string{}
-	faults := make(chan string, 10000)
+	faults := make(chan string, 1000)
 	read := func() (messages int) {
 		got, err := d.customer.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
 		if err != nil || got.JSON200 == nil {
@@ -193,6 +192,7 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 		tag := got.HTTPResponse.Header.Get("ETag")
 		if before, known := bodies[tag]; known && before != string(got.Body) {
 			faults <- tag
+			return writers * each
 		}
 		bodies[tag] = string(got.Body)
 		return len(got.JSON200.Messages)
@@ -200,7 +200,8 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 	var readers []func()
 	for range 4 {
 		readers = append(readers, func() {
-			for read() < 100 {
+			for seen := 0; seen < writers*each; {
+				seen = read()
 			}
 		})
 	}
@@ -208,7 +209,6 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 	require.NoError(t, wait())
 	require.Empty(t, faults, "one version, two bodies")
 	require.Greater(t, len(bodies), 1)
-	require.Equal(t, http.StatusNotModified, d.customer.Do(t, http.MethodGet, path, "", "If-None-Match: "+ticketTag(t, d.customer, d.ticket.ID)).Status)
 }
 
 func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {

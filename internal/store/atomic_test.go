@@ -103,9 +103,9 @@ func TestPanicUndoesWhatWasDoneAtomically(t *testing.T) {
 func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
-	var outlived context.Context //nolint:containedctx // What this is about.
+	var outlived context.Context
 	require.NoError(t, s.Atomically(t.Context(), func(ctx context.Context) error {
-		outlived = context.WithoutCancel(ctx)
+		outlived = context.WithoutCancel(ctx) //nolint:fatcontext // What this is about.
 		return nil
 	}))
 	user := newUser("ada@example.com")
