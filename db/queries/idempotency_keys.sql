@@ -1,16 +1,19 @@
 -- name: ClaimIdempotencyKey :execrows
--- One row: the key is this transaction's to use, because it is unused or was used too long ago. Zero rows: it is in use.
--- While another transaction holds the key, this one waits to see whether that commits.
+-- One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
+-- this one waits to see whether that commits.
 INSERT INTO idempotency_keys (id, fingerprint)
 VALUES (@id, @fingerprint)
-ON CONFLICT (id) DO UPDATE
-SET fingerprint = EXCLUDED.fingerprint, status = NULL, headers = NULL, body = NULL, created_at = now()
-WHERE idempotency_keys.created_at < now() - make_interval(secs => @kept_seconds::integer);
+ON CONFLICT (id) DO NOTHING;
 
 -- name: GetIdempotencyKey :one
+-- Unless it was used too long ago. Those who read do not wait for each other.
 SELECT id, fingerprint, status, headers, body, created_at
 FROM idempotency_keys
-WHERE id = @id;
+WHERE id = @id AND created_at >= now() - make_interval(secs => @kept_seconds::integer);
+
+-- name: DeleteOldIdempotencyKey :exec
+DELETE FROM idempotency_keys
+WHERE id = @id AND created_at < now() - make_interval(secs => @kept_seconds::integer);
 
 -- name: AnswerIdempotencyKey :exec
 UPDATE idempotency_keys

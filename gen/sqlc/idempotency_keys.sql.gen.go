@@ -35,25 +35,37 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotenc
 const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :execrows
 INSERT INTO idempotency_keys (id, fingerprint)
 VALUES ($1, $2)
-ON CONFLICT (id) DO UPDATE
-SET fingerprint = EXCLUDED.fingerprint, status = NULL, headers = NULL, body = NULL, created_at = now()
-WHERE idempotency_keys.created_at < now() - make_interval(secs => $3::integer)
+ON CONFLICT (id) DO NOTHING
 `
 
 type ClaimIdempotencyKeyParams struct {
 	ID          []byte
 	Fingerprint []byte
-	KeptSeconds int32
 }
 
-// One row: the key is this transaction's to use, because it is unused or was used too long ago. Zero rows: it is in use.
-// While another transaction holds the key, this one waits to see whether that commits.
+// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
+// this one waits to see whether that commits.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error) {
-	result, err := q.db.Exec(ctx, claimIdempotencyKey, arg.ID, arg.Fingerprint, arg.KeptSeconds)
+	result, err := q.db.Exec(ctx, claimIdempotencyKey, arg.ID, arg.Fingerprint)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const deleteOldIdempotencyKey = `-- name: DeleteOldIdempotencyKey :exec
+DELETE FROM idempotency_keys
+WHERE id = $1 AND created_at < now() - make_interval(secs => $2::integer)
+`
+
+type DeleteOldIdempotencyKeyParams struct {
+	ID          []byte
+	KeptSeconds int32
+}
+
+func (q *Queries) DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error {
+	_, err := q.db.Exec(ctx, deleteOldIdempotencyKey, arg.ID, arg.KeptSeconds)
+	return err
 }
 
 const deleteOldIdempotencyKeys = `-- name: DeleteOldIdempotencyKeys :execrows
@@ -84,11 +96,17 @@ func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIde
 const getIdempotencyKey = `-- name: GetIdempotencyKey :one
 SELECT id, fingerprint, status, headers, body, created_at
 FROM idempotency_keys
-WHERE id = $1
+WHERE id = $1 AND created_at >= now() - make_interval(secs => $2::integer)
 `
 
-func (q *Queries) GetIdempotencyKey(ctx context.Context, id []byte) (IdempotencyKey, error) {
-	row := q.db.QueryRow(ctx, getIdempotencyKey, id)
+type GetIdempotencyKeyParams struct {
+	ID          []byte
+	KeptSeconds int32
+}
+
+// Unless it was used too long ago. Those who read do not wait for each other.
+func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error) {
+	row := q.db.QueryRow(ctx, getIdempotencyKey, arg.ID, arg.KeptSeconds)
 	var i IdempotencyKey
 	err := row.Scan(
 		&i.ID,

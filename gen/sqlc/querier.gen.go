@@ -12,8 +12,8 @@ import (
 
 type Querier interface {
 	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
-	// One row: the key is this transaction's to use, because it is unused or was used too long ago. Zero rows: it is in use.
-	// While another transaction holds the key, this one waits to see whether that commits.
+	// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
+	// this one waits to see whether that commits.
 	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
@@ -33,6 +33,7 @@ type Querier interface {
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	// No row: the response has ended otherwise, or is another's.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
@@ -42,7 +43,8 @@ type Querier interface {
 	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
 	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
-	GetIdempotencyKey(ctx context.Context, id []byte) (IdempotencyKey, error)
+	// Unless it was used too long ago. Those who read do not wait for each other.
+	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)

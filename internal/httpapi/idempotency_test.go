@@ -112,7 +112,10 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 		var sends []func()
 		for i := range many {
 			sends = append(sends, func() {
-				responses[i] = replicas[i%2].Do(t, http.MethodPost, target, body, jsonType, key)
+				// Some may be told that the server is busy, or their like under way, and to try again.
+				for retryable := true; retryable; retryable = responses[i].Header.Get("Retry-After") != "" {
+					responses[i] = replicas[i%2].Do(t, http.MethodPost, target, body, jsonType, key)
+				}
 			})
 		}
 		race(sends...)

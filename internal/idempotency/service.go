@@ -94,17 +94,15 @@ func (s *Service) Do(
 ) (response Response, replayed bool, err error) {
 	id, fingerprint := r.id(), r.fingerprint()
 	err = s.store.Atomically(ctx, func(ctx context.Context) error {
-		claimed, err := s.store.ClaimIdempotencyKey(ctx, sqlc.ClaimIdempotencyKeyParams{
-			ID: id, Fingerprint: fingerprint, KeptSeconds: int32(kept.Seconds()),
-		})
+		used, err := s.claim(ctx, id, fingerprint)
 		switch {
 		case store.IsLockTimeout(err):
 			return errInProgress(err)
 		case err != nil:
 			return err
 		}
-		if replayed = claimed == 0; replayed {
-			response, err = s.remembered(ctx, id, fingerprint)
+		if replayed = used != nil; replayed {
+			response, err = remembered(*used, fingerprint)
 			return err
 		}
 		if response, err = fn(ctx); err != nil {
@@ -118,11 +116,28 @@ func (s *Service) Do(
 	return response, replayed, nil
 }
 
-func (s *Service) remembered(ctx context.Context, id, fingerprint []byte) (Response, error) {
-	row, err := s.store.GetIdempotencyKey(ctx, id)
-	if err != nil {
-		return Response{}, err
+// claim makes the key this transaction's to use, unless it was used within the time that it is kept: then it returns the
+// row of that use.
+func (s *Service) claim(ctx context.Context, id, fingerprint []byte) (used *sqlc.IdempotencyKey, err error) {
+	keptSeconds := int32(kept.Seconds())
+	for {
+		claimed, err := s.store.ClaimIdempotencyKey(ctx, sqlc.ClaimIdempotencyKeyParams{ID: id, Fingerprint: fingerprint})
+		if err != nil || claimed > 0 {
+			return nil, err
+		}
+		row, err := s.store.GetIdempotencyKey(ctx, sqlc.GetIdempotencyKeyParams{ID: id, KeptSeconds: keptSeconds})
+		if !errors.Is(err, store.ErrNoRows) {
+			return &row, err
+		}
+		if err := s.store.DeleteOldIdempotencyKey(ctx, sqlc.DeleteOldIdempotencyKeyParams{
+			ID: id, KeptSeconds: keptSeconds,
+		}); err != nil {
+			return nil, err
+		}
 	}
+}
+
+func remembered(row sqlc.IdempotencyKey, fingerprint []byte) (Response, error) {
 	if !hmac.Equal(row.Fingerprint, fingerprint) {
 		return Response{}, apperr.New(apperr.IdempotencyMismatch, "This Idempotency-Key was used for another request.")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -205,6 +206,35 @@ func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
 		FROM generate_series(1, 6100) AS i`)
 	require.NoError(t, b.one.Sweep(t.Context()))
 	require.InDelta(t, 3600, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"), 60)
+}
+
+func TestOldKeyIsTakenAgainByOneOfMany(t *testing.T) {
+	t.Parallel()
+	const many = 20
+	b, r := newBench(t), newRequest()
+	_, _, err := b.one.Do(t.Context(), r, answer("first"))
+	require.NoError(t, err)
+	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+	results := make(chan result, many)
+	for i := range many {
+		go func() {
+			s := []*idempotency.Service{b.one, b.other}[i%2]
+			response, replayed, err := s.Do(t.Context(), r, answer("again "+strconv.Itoa(i)))
+			results <- result{response, replayed, err}
+		}()
+	}
+	originals, bodies := 0, map[string]bool{}
+	for range many {
+		got := <-results
+		require.NoError(t, got.err)
+		bodies[string(got.response.Body)] = true
+		if !got.replayed {
+			originals++
+		}
+	}
+	require.Equal(t, 1, originals)
+	require.Len(t, bodies, 1)
+	require.NotContains(t, bodies, "first")
 }
 
 func TestSweepPassesOverAKeyThatIsTakenAgain(t *testing.T) {
