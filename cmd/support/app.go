@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -32,6 +33,7 @@ type app struct {
 	store     *store.Store
 	auth      *auth.Service
 	assistant *assistant.Service
+	keys      *idempotency.Service
 	server    *httpapi.Server
 	http      *http.Server
 	logger    *slog.Logger
@@ -58,8 +60,9 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
 		MaxRunning: cfg.AIMaxRunning, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
+	keys := idempotency.NewService(s, logger)
 	server, err := httpapi.New(httpapi.Options{
-		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
+		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Keys: keys, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(),
 		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), MaxStreams: cfg.MaxStreams,
 		Docs: cfg.Docs, Logger: logger,
@@ -68,7 +71,8 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, err
 	}
 	return &app{
-		store: s, auth: accounts, assistant: ai, server: server, http: httpapi.HTTPServer(server, logger), logger: logger,
+		store: s, auth: accounts, assistant: ai, keys: keys, server: server, http: httpapi.HTTPServer(server, logger),
+		logger: logger,
 	}, nil
 }
 
@@ -92,6 +96,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	defer a.background(ctx)()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
+	go a.keys.Run(ctx)
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	select {
 	case err := <-failed:

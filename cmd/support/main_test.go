@@ -137,17 +137,17 @@ func openStream(t *testing.T, address string) *http.Response {
 	c, err := client.NewClientWithResponses(address)
 	require.NoError(t, err)
 	const email, password = "ada@example.com", "correct horse battery"
-	created, err := c.SignUpWithResponse(t.Context(), client.SignUpRequest{Email: email, Password: password})
+	created, err := c.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{Email: email, Password: password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
-	token, err := c.LogInWithResponse(t.Context(), client.LogInRequest{Email: email, Password: password})
+	token, err := c.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: email, Password: password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, token.StatusCode(), "%s", token.Body)
 	authorize := func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token.JSON200.AccessToken)
 		return nil
 	}
-	ticket, err := c.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{Title: "t", Description: "d"}, authorize)
+	ticket, err := c.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{Title: "t", Description: "d"}, authorize)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, ticket.StatusCode(), "%s", ticket.Body)
 	response, err := c.StreamAIResponse(t.Context(), ticket.JSON201.ID, nil, authorize)

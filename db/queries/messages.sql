@@ -1,5 +1,11 @@
 -- name: CreateMessage :one
--- Takes its place in the ticket's order, so the ticket's row must be locked.
+-- Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
+-- does the ticket's version.
+WITH raised AS (
+    UPDATE tickets
+    SET version = version + 1
+    WHERE tickets.id = @ticket_id
+)
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 VALUES (
     @id, @ticket_id, @author, @author_id, @content,

@@ -285,8 +285,11 @@ const (
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
+	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
 	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidIdempotencyKey   ProblemCode = "invalid_idempotency_key"
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
@@ -297,6 +300,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
@@ -341,9 +345,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeIdempotencyInProgress:
+		return true
+	case ProblemCodeIdempotencyMismatch:
+		return true
 	case ProblemCodeInternal:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidIdempotencyKey:
 		return true
 	case ProblemCodeInvalidParameter:
 		return true
@@ -364,6 +374,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePreconditionFailed:
 		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
@@ -719,6 +731,9 @@ type DoneEventType string
 //
 // Examples: ada@example.com
 type Email = string
+
+// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type EntityTags = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1157,6 +1172,15 @@ type AIResponseID = ID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfMatch = EntityTags
+
+// IfNoneMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfNoneMatch = EntityTags
+
 // LastEventID defines model for LastEventID.
 type LastEventID = string
 
@@ -1186,6 +1210,9 @@ type UserID = ID
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
 
+// AnswerNotStarted An error (RFC 9457).
+type AnswerNotStarted = Problem
+
 // BadGateway An error (RFC 9457).
 type BadGateway = Problem
 
@@ -1203,6 +1230,9 @@ type Forbidden = Problem
 
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
+
+// IdempotencyInProgress An error (RFC 9457).
+type IdempotencyInProgress = Problem
 
 // InternalServerError An error (RFC 9457).
 type InternalServerError = Problem
@@ -1228,6 +1258,9 @@ type NothingToAnswer = Problem
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
+// PreconditionFailed An error (RFC 9457).
+type PreconditionFailed = Problem
+
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
@@ -1252,6 +1285,20 @@ type UnsupportedMediaType = Problem
 // WrongPassword An error (RFC 9457).
 type WrongPassword = Problem
 
+// GetAIResponseParams defines parameters for GetAIResponse.
+type GetAIResponseParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CancelAIResponseParams defines parameters for CancelAIResponse.
+type CancelAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -1259,6 +1306,10 @@ type ListAIResponseEventsParams struct {
 
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -1268,6 +1319,27 @@ type StreamAIResponseByIDParams struct {
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// LogInParams defines parameters for LogIn.
+type LogInParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// LogOutParams defines parameters for LogOut.
+type LogOutParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RefreshSessionParams defines parameters for RefreshSession.
+type RefreshSessionParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Limit The most items a page may have.
@@ -1275,6 +1347,38 @@ type ListSessionsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// SignUpParams defines parameters for SignUp.
+type SignUpParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMeParams defines parameters for GetMe.
+type GetMeParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ChangePasswordParams defines parameters for ChangePassword.
+type ChangePasswordParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMessageFeedbackParams defines parameters for GetMessageFeedback.
+type GetMessageFeedbackParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1284,6 +1388,31 @@ type ListTicketsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTicketParams defines parameters for CreateTicket.
+type CreateTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTicketParams defines parameters for GetTicket.
+type GetTicketParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTicketParams defines parameters for UpdateTicket.
+type UpdateTicketParams struct {
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
+	// ticket's (RFC 9110, section 13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -1300,6 +1429,17 @@ type ListAIResponsesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateAIResponseParams defines parameters for CreateAIResponse.
+type CreateAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -1309,6 +1449,24 @@ type ListMessagesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMessageParams defines parameters for CreateMessage.
+type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateStreamTokenParams defines parameters for CreateStreamToken.
+type CreateStreamTokenParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1324,6 +1482,24 @@ type ListUsersParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetUserParams defines parameters for GetUser.
+type GetUserParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
@@ -1575,10 +1751,10 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
-	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID) error
+	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
-	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID) error
+	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
@@ -1587,13 +1763,13 @@ type ServerInterface interface {
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
 	// LogIn Begin a session
 	// (POST /auth/login)
-	LogIn(ctx echo.Context) error
+	LogIn(ctx echo.Context, params LogInParams) error
 	// LogOut End your session
 	// (POST /auth/logout)
-	LogOut(ctx echo.Context) error
+	LogOut(ctx echo.Context, params LogOutParams) error
 	// RefreshSession Get the session's next tokens
 	// (POST /auth/refresh)
-	RefreshSession(ctx echo.Context) error
+	RefreshSession(ctx echo.Context, params RefreshSessionParams) error
 	// ListSessions List your sessions
 	// (GET /auth/sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -1602,19 +1778,19 @@ type ServerInterface interface {
 	EndSession(ctx echo.Context, sessionID SessionID) error
 	// SignUp Create an account
 	// (POST /auth/signup)
-	SignUp(ctx echo.Context) error
+	SignUp(ctx echo.Context, params SignUpParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
 	// GetMe Get your own account
 	// (GET /me)
-	GetMe(ctx echo.Context) error
+	GetMe(ctx echo.Context, params GetMeParams) error
 	// ChangePassword Change your password
 	// (POST /me/password)
-	ChangePassword(ctx echo.Context) error
+	ChangePassword(ctx echo.Context, params ChangePasswordParams) error
 	// GetMessageFeedback Get the rating of an answer
 	// (GET /messages/{message_id}/feedback)
-	GetMessageFeedback(ctx echo.Context, messageID MessageID) error
+	GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
@@ -1626,13 +1802,13 @@ type ServerInterface interface {
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
 	// CreateTicket Open a ticket
 	// (POST /tickets)
-	CreateTicket(ctx echo.Context) error
+	CreateTicket(ctx echo.Context, params CreateTicketParams) error
 	// GetTicket Get a ticket with its conversation
 	// (GET /tickets/{ticket_id})
-	GetTicket(ctx echo.Context, ticketID TicketID) error
+	GetTicket(ctx echo.Context, ticketID TicketID, params GetTicketParams) error
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
-	UpdateTicket(ctx echo.Context, ticketID TicketID) error
+	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -1641,25 +1817,25 @@ type ServerInterface interface {
 	ListAIResponses(ctx echo.Context, ticketID TicketID, params ListAIResponsesParams) error
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
-	CreateAIResponse(ctx echo.Context, ticketID TicketID) error
+	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
-	CreateMessage(ctx echo.Context, ticketID TicketID) error
+	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
-	CreateStreamToken(ctx echo.Context, ticketID TicketID) error
+	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
 	// ListUsers List accounts
 	// (GET /users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
 	// CreateUser Create an account with any role
 	// (POST /users)
-	CreateUser(ctx echo.Context) error
+	CreateUser(ctx echo.Context, params CreateUserParams) error
 	// GetUser Get an account
 	// (GET /users/{user_id})
-	GetUser(ctx echo.Context, userID UserID) error
+	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
@@ -1681,8 +1857,28 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetAIResponse(ctx, aiResponseID)
+	err = w.Handler.GetAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -1697,8 +1893,28 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CancelAIResponse(ctx, aiResponseID)
+	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -1727,6 +1943,23 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -1774,8 +2007,28 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LogInParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.LogIn(ctx)
+	err = w.Handler.LogIn(ctx, params)
 	return err
 }
 
@@ -1783,8 +2036,28 @@ func (w *ServerInterfaceWrapper) LogIn(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) LogOut(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LogOutParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.LogOut(ctx)
+	err = w.Handler.LogOut(ctx, params)
 	return err
 }
 
@@ -1792,8 +2065,28 @@ func (w *ServerInterfaceWrapper) LogOut(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RefreshSession(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RefreshSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RefreshSession(ctx)
+	err = w.Handler.RefreshSession(ctx, params)
 	return err
 }
 
@@ -1815,6 +2108,23 @@ func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -1842,8 +2152,28 @@ func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SignUpParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.SignUp(ctx)
+	err = w.Handler.SignUp(ctx, params)
 	return err
 }
 
@@ -1860,8 +2190,28 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetMe(ctx)
+	err = w.Handler.GetMe(ctx, params)
 	return err
 }
 
@@ -1869,8 +2219,28 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangePasswordParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ChangePassword(ctx)
+	err = w.Handler.ChangePassword(ctx, params)
 	return err
 }
 
@@ -1885,8 +2255,28 @@ func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMessageFeedbackParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetMessageFeedback(ctx, messageID)
+	err = w.Handler.GetMessageFeedback(ctx, messageID, params)
 	return err
 }
 
@@ -1935,6 +2325,23 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTickets(ctx, params)
 	return err
@@ -1944,8 +2351,28 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTicket(ctx)
+	err = w.Handler.CreateTicket(ctx, params)
 	return err
 }
 
@@ -1960,8 +2387,28 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTicket(ctx, ticketID)
+	err = w.Handler.GetTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -1976,8 +2423,28 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTicket(ctx, ticketID)
+	err = w.Handler.UpdateTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -2044,6 +2511,23 @@ func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponses(ctx, ticketID, params)
 	return err
@@ -2060,8 +2544,28 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAIResponse(ctx, ticketID)
+	err = w.Handler.CreateAIResponse(ctx, ticketID, params)
 	return err
 }
 
@@ -2092,6 +2596,23 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMessages(ctx, ticketID, params)
 	return err
@@ -2108,8 +2629,28 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateMessage(ctx, ticketID)
+	err = w.Handler.CreateMessage(ctx, ticketID, params)
 	return err
 }
 
@@ -2124,8 +2665,28 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateStreamTokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateStreamToken(ctx, ticketID)
+	err = w.Handler.CreateStreamToken(ctx, ticketID, params)
 	return err
 }
 
@@ -2163,6 +2724,23 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListUsers(ctx, params)
 	return err
@@ -2172,8 +2750,28 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateUser(ctx)
+	err = w.Handler.CreateUser(ctx, params)
 	return err
 }
 
@@ -2188,8 +2786,28 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetUser(ctx, userID)
+	err = w.Handler.GetUser(ctx, userID, params)
 	return err
 }
 
@@ -2298,6 +2916,15 @@ type AIQuotaApplicationProblemPlusJSONResponse struct {
 	Headers AIQuotaResponseHeaders
 }
 
+type AnswerNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type AnswerNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers AnswerNotStartedResponseHeaders
+}
+
 type BadGatewayResponseHeaders struct {
 	RetryAfter *int32
 }
@@ -2331,6 +2958,15 @@ type GatewayTimeoutApplicationProblemPlusJSONResponse struct {
 	Headers GatewayTimeoutResponseHeaders
 }
 
+type IdempotencyInProgressResponseHeaders struct {
+	RetryAfter *int32
+}
+type IdempotencyInProgressApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers IdempotencyInProgressResponseHeaders
+}
+
 type InternalServerErrorApplicationProblemPlusJSONResponse Problem
 
 type InvalidCredentialsResponseHeaders struct {
@@ -2350,9 +2986,18 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotModifiedResponseHeaders struct {
+	ETag *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
+
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -2374,7 +3019,14 @@ type ServiceUnavailableApplicationProblemPlusJSONResponse struct {
 	Headers ServiceUnavailableResponseHeaders
 }
 
-type TicketClosedApplicationProblemPlusJSONResponse Problem
+type TicketClosedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketClosedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketClosedResponseHeaders
+}
 
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate string
@@ -2407,24 +3059,45 @@ type WrongPasswordApplicationProblemPlusJSONResponse struct {
 
 type GetAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       GetAIResponseParams
 }
 
 type GetAIResponseResponseObject interface {
 	VisitGetAIResponseResponse(w http.ResponseWriter) error
 }
 
-type GetAIResponse200JSONResponse AIResponse
+type GetAIResponse200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers GetAIResponse200ResponseHeaders
+}
 
 func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetAIResponse304Response = NotModifiedResponse
+
+func (response GetAIResponse304Response) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetAIResponse400ApplicationProblemPlusJSONResponse struct {
@@ -2529,6 +3202,7 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       CancelAIResponseParams
 }
 
 type CancelAIResponseResponseObject interface {
@@ -2658,18 +3332,38 @@ type ListAIResponseEventsResponseObject interface {
 	VisitListAIResponseEventsResponse(w http.ResponseWriter) error
 }
 
-type ListAIResponseEvents200JSONResponse AIResponseEvents
+type ListAIResponseEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListAIResponseEvents200JSONResponse struct {
+	Body    AIResponseEvents
+	Headers ListAIResponseEvents200ResponseHeaders
+}
 
 func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListAIResponseEvents304Response = NotModifiedResponse
+
+func (response ListAIResponseEvents304Response) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListAIResponseEvents400ApplicationProblemPlusJSONResponse struct {
@@ -2933,6 +3627,7 @@ func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitS
 }
 
 type LogInRequestObject struct {
+	Params       LogInParams
 	JSONBody     *LogInJSONRequestBody
 	FormdataBody *LogInFormdataRequestBody
 }
@@ -3089,6 +3784,7 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 }
 
 type LogOutRequestObject struct {
+	Params LogOutParams
 }
 
 type LogOutResponseObject interface {
@@ -3172,7 +3868,8 @@ func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 }
 
 type RefreshSessionRequestObject struct {
-	Body *RefreshSessionJSONRequestBody
+	Params RefreshSessionParams
+	Body   *RefreshSessionJSONRequestBody
 }
 
 type RefreshSessionResponseObject interface {
@@ -3335,6 +4032,7 @@ type ListSessionsResponseObject interface {
 }
 
 type ListSessions200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -3350,12 +4048,25 @@ func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListSessions304Response = NotModifiedResponse
+
+func (response ListSessions304Response) VisitListSessionsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListSessions400ApplicationProblemPlusJSONResponse struct {
@@ -3543,7 +4254,8 @@ func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionR
 }
 
 type SignUpRequestObject struct {
-	Body *SignUpJSONRequestBody
+	Params SignUpParams
+	Body   *SignUpJSONRequestBody
 }
 
 type SignUpResponseObject interface {
@@ -3782,24 +4494,45 @@ func (response GetLiveness500ApplicationProblemPlusJSONResponse) VisitGetLivenes
 }
 
 type GetMeRequestObject struct {
+	Params GetMeParams
 }
 
 type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
 }
 
-type GetMe200JSONResponse User
+type GetMe200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMe200JSONResponse struct {
+	Body    User
+	Headers GetMe200ResponseHeaders
+}
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetMe304Response = NotModifiedResponse
+
+func (response GetMe304Response) VisitGetMeResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetMe400ApplicationProblemPlusJSONResponse struct {
@@ -3887,7 +4620,8 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 }
 
 type ChangePasswordRequestObject struct {
-	Body *ChangePasswordJSONRequestBody
+	Params ChangePasswordParams
+	Body   *ChangePasswordJSONRequestBody
 }
 
 type ChangePasswordResponseObject interface {
@@ -4021,24 +4755,45 @@ func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangeP
 
 type GetMessageFeedbackRequestObject struct {
 	MessageID MessageID `json:"message_id"`
+	Params    GetMessageFeedbackParams
 }
 
 type GetMessageFeedbackResponseObject interface {
 	VisitGetMessageFeedbackResponse(w http.ResponseWriter) error
 }
 
-type GetMessageFeedback200JSONResponse MessageFeedback
+type GetMessageFeedback200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMessageFeedback200JSONResponse struct {
+	Body    MessageFeedback
+	Headers GetMessageFeedback200ResponseHeaders
+}
 
 func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetMessageFeedback304Response = NotModifiedResponse
+
+func (response GetMessageFeedback304Response) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetMessageFeedback400ApplicationProblemPlusJSONResponse struct {
@@ -4410,6 +5165,7 @@ type ListTicketsResponseObject interface {
 }
 
 type ListTickets200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -4425,12 +5181,25 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListTickets304Response = NotModifiedResponse
+
+func (response ListTickets304Response) VisitListTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListTickets400ApplicationProblemPlusJSONResponse struct {
@@ -4518,7 +5287,8 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 }
 
 type CreateTicketRequestObject struct {
-	Body *CreateTicketJSONRequestBody
+	Params CreateTicketParams
+	Body   *CreateTicketJSONRequestBody
 }
 
 type CreateTicketResponseObject interface {
@@ -4526,7 +5296,9 @@ type CreateTicketResponseObject interface {
 }
 
 type CreateTicket201ResponseHeaders struct {
-	Location string
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 type CreateTicket201JSONResponse struct {
@@ -4541,6 +5313,12 @@ func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -4592,6 +5370,25 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTicket409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4682,24 +5479,45 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 
 type GetTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   GetTicketParams
 }
 
 type GetTicketResponseObject interface {
 	VisitGetTicketResponse(w http.ResponseWriter) error
 }
 
-type GetTicket200JSONResponse TicketWithMessages
+type GetTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTicket200JSONResponse struct {
+	Body    TicketWithMessages
+	Headers GetTicket200ResponseHeaders
+}
 
 func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetTicket304Response = NotModifiedResponse
+
+func (response GetTicket304Response) VisitGetTicketResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetTicket400ApplicationProblemPlusJSONResponse struct {
@@ -4804,6 +5622,7 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 
 type UpdateTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   UpdateTicketParams
 	Body     *UpdateTicketJSONRequestBody
 }
 
@@ -4811,15 +5630,25 @@ type UpdateTicketResponseObject interface {
 	VisitUpdateTicketResponse(w http.ResponseWriter) error
 }
 
-type UpdateTicket200JSONResponse Ticket
+type UpdateTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers UpdateTicket200ResponseHeaders
+}
 
 func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4902,6 +5731,22 @@ func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicket412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket412ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5249,6 +6094,7 @@ type ListAIResponsesResponseObject interface {
 }
 
 type ListAIResponses200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -5264,12 +6110,25 @@ func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w ht
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListAIResponses304Response = NotModifiedResponse
+
+func (response ListAIResponses304Response) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListAIResponses400ApplicationProblemPlusJSONResponse struct {
@@ -5374,6 +6233,7 @@ func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAI
 
 type CreateAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIResponseParams
 	Body     *CreateAIResponseJSONRequestBody
 }
 
@@ -5381,22 +6241,33 @@ type CreateAIResponseResponseObject interface {
 	VisitCreateAIResponseResponse(w http.ResponseWriter) error
 }
 
-type CreateAIResponse200JSONResponse AIResponse
+type CreateAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIResponse200ResponseHeaders
+}
 
 func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
 
 type CreateAIResponse201ResponseHeaders struct {
-	Location string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 type CreateAIResponse201JSONResponse struct {
@@ -5411,6 +6282,9 @@ func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w 
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
@@ -5483,16 +6357,19 @@ func (response CreateAIResponse406ApplicationProblemPlusJSONResponse) VisitCreat
 }
 
 type CreateAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NothingToAnswerApplicationProblemPlusJSONResponse
+	AnswerNotStartedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5611,6 +6488,7 @@ type ListMessagesResponseObject interface {
 }
 
 type ListMessages200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -5626,12 +6504,25 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListMessages304Response = NotModifiedResponse
+
+func (response ListMessages304Response) VisitListMessagesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListMessages400ApplicationProblemPlusJSONResponse struct {
@@ -5736,6 +6627,7 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 
 type CreateMessageRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   CreateMessageParams
 	Body     *CreateMessageJSONRequestBody
 }
 
@@ -5743,15 +6635,25 @@ type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
 }
 
-type CreateMessage201JSONResponse Message
+type CreateMessage201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage201JSONResponse struct {
+	Body    Message
+	Headers CreateMessage201ResponseHeaders
+}
 
 func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5829,10 +6731,13 @@ type CreateMessage409ApplicationProblemPlusJSONResponse struct {
 func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5924,6 +6829,7 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
+	Params   CreateStreamTokenParams
 }
 
 type CreateStreamTokenResponseObject interface {
@@ -6053,6 +6959,7 @@ type ListUsersResponseObject interface {
 }
 
 type ListUsers200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -6068,12 +6975,25 @@ func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseW
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListUsers304Response = NotModifiedResponse
+
+func (response ListUsers304Response) VisitListUsersResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListUsers400ApplicationProblemPlusJSONResponse struct {
@@ -6178,7 +7098,8 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 }
 
 type CreateUserRequestObject struct {
-	Body *CreateUserJSONRequestBody
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
 }
 
 type CreateUserResponseObject interface {
@@ -6375,24 +7296,45 @@ func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserR
 
 type GetUserRequestObject struct {
 	UserID UserID `json:"user_id"`
+	Params GetUserParams
 }
 
 type GetUserResponseObject interface {
 	VisitGetUserResponse(w http.ResponseWriter) error
 }
 
-type GetUser200JSONResponse Account
+type GetUser200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetUser200JSONResponse struct {
+	Body    Account
+	Headers GetUser200ResponseHeaders
+}
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetUser304Response = NotModifiedResponse
+
+func (response GetUser304Response) VisitGetUserResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetUser400ApplicationProblemPlusJSONResponse struct {
@@ -6824,10 +7766,11 @@ type strictHandler struct {
 }
 
 // GetAIResponse operation middleware
-func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponseID) error {
+func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error {
 	var request GetAIResponseRequestObject
 
 	request.AIResponseID = aiResponseID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetAIResponse(ctx.Request().Context(), request.(GetAIResponseRequestObject))
@@ -6849,10 +7792,11 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 }
 
 // CancelAIResponse operation middleware
-func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID) error {
+func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
 
 	request.AIResponseID = aiResponseID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CancelAIResponse(ctx.Request().Context(), request.(CancelAIResponseRequestObject))
@@ -6926,9 +7870,10 @@ func (sh *strictHandler) StreamAIResponseByID(ctx echo.Context, aiResponseID AIR
 }
 
 // LogIn operation middleware
-func (sh *strictHandler) LogIn(ctx echo.Context) error {
+func (sh *strictHandler) LogIn(ctx echo.Context, params LogInParams) error {
 	var request LogInRequestObject
 
+	request.Params = params
 	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
 		var body LogInJSONRequestBody
 		var err error
@@ -6986,8 +7931,10 @@ func (sh *strictHandler) LogIn(ctx echo.Context) error {
 }
 
 // LogOut operation middleware
-func (sh *strictHandler) LogOut(ctx echo.Context) error {
+func (sh *strictHandler) LogOut(ctx echo.Context, params LogOutParams) error {
 	var request LogOutRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.LogOut(ctx.Request().Context(), request.(LogOutRequestObject))
@@ -7009,8 +7956,10 @@ func (sh *strictHandler) LogOut(ctx echo.Context) error {
 }
 
 // RefreshSession operation middleware
-func (sh *strictHandler) RefreshSession(ctx echo.Context) error {
+func (sh *strictHandler) RefreshSession(ctx echo.Context, params RefreshSessionParams) error {
 	var request RefreshSessionRequestObject
+
+	request.Params = params
 
 	var body RefreshSessionJSONRequestBody
 	var err error
@@ -7105,8 +8054,10 @@ func (sh *strictHandler) EndSession(ctx echo.Context, sessionID SessionID) error
 }
 
 // SignUp operation middleware
-func (sh *strictHandler) SignUp(ctx echo.Context) error {
+func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	var request SignUpRequestObject
+
+	request.Params = params
 
 	var body SignUpJSONRequestBody
 	var err error
@@ -7174,8 +8125,10 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 }
 
 // GetMe operation middleware
-func (sh *strictHandler) GetMe(ctx echo.Context) error {
+func (sh *strictHandler) GetMe(ctx echo.Context, params GetMeParams) error {
 	var request GetMeRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetMe(ctx.Request().Context(), request.(GetMeRequestObject))
@@ -7197,8 +8150,10 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 }
 
 // ChangePassword operation middleware
-func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+func (sh *strictHandler) ChangePassword(ctx echo.Context, params ChangePasswordParams) error {
 	var request ChangePasswordRequestObject
+
+	request.Params = params
 
 	var body ChangePasswordJSONRequestBody
 	var err error
@@ -7243,10 +8198,11 @@ func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
 }
 
 // GetMessageFeedback operation middleware
-func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageID) error {
+func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error {
 	var request GetMessageFeedbackRequestObject
 
 	request.MessageID = messageID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetMessageFeedback(ctx.Request().Context(), request.(GetMessageFeedbackRequestObject))
@@ -7364,8 +8320,10 @@ func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams)
 }
 
 // CreateTicket operation middleware
-func (sh *strictHandler) CreateTicket(ctx echo.Context) error {
+func (sh *strictHandler) CreateTicket(ctx echo.Context, params CreateTicketParams) error {
 	var request CreateTicketRequestObject
+
+	request.Params = params
 
 	var body CreateTicketJSONRequestBody
 	var err error
@@ -7410,10 +8368,11 @@ func (sh *strictHandler) CreateTicket(ctx echo.Context) error {
 }
 
 // GetTicket operation middleware
-func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID, params GetTicketParams) error {
 	var request GetTicketRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetTicket(ctx.Request().Context(), request.(GetTicketRequestObject))
@@ -7435,10 +8394,11 @@ func (sh *strictHandler) GetTicket(ctx echo.Context, ticketID TicketID) error {
 }
 
 // UpdateTicket operation middleware
-func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error {
 	var request UpdateTicketRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	var body UpdateTicketJSONRequestBody
 	var err error
@@ -7535,10 +8495,11 @@ func (sh *strictHandler) ListAIResponses(ctx echo.Context, ticketID TicketID, pa
 }
 
 // CreateAIResponse operation middleware
-func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error {
 	var request CreateAIResponseRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	var body CreateAIResponseJSONRequestBody
 	var err error
@@ -7609,10 +8570,11 @@ func (sh *strictHandler) ListMessages(ctx echo.Context, ticketID TicketID, param
 }
 
 // CreateMessage operation middleware
-func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error {
 	var request CreateMessageRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	var body CreateMessageJSONRequestBody
 	var err error
@@ -7657,10 +8619,11 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 }
 
 // CreateStreamToken operation middleware
-func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID) error {
+func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
 
 	request.TicketID = ticketID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CreateStreamToken(ctx.Request().Context(), request.(CreateStreamTokenRequestObject))
@@ -7707,8 +8670,10 @@ func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) err
 }
 
 // CreateUser operation middleware
-func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
 	var request CreateUserRequestObject
+
+	request.Params = params
 
 	var body CreateUserJSONRequestBody
 	var err error
@@ -7753,10 +8718,11 @@ func (sh *strictHandler) CreateUser(ctx echo.Context) error {
 }
 
 // GetUser operation middleware
-func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID) error {
+func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID, params GetUserParams) error {
 	var request GetUserRequestObject
 
 	request.UserID = userID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
@@ -7830,293 +8796,328 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs5kjf6KgjuRrj9fUWapC626ZjYT223+9OMu+2x5fFuD31EkAWSNSoCnAJKNMetiP3rPMB5iH2w",
-	"eZITyARQQF14k+y2e7wRO21JVSggAeQ9f/mxNRGLpeCMK9kafGyxD3SxTBn8++z8WSLpOGWx/knmiwXN",
-	"1q1B64xIll2zjKwSNRe5Imfnrah1TdOc6QcnImatQYsml7F9PWrFTNEk1S+fE8rlimWS0IwRuUrUZM5i",
-	"IqZTIjhR80Sa4TutqJWxv+dMqsskbg1a3d7jx/HR5LR9Qrvd9sNut9t+pP+nW/yf/pRUVOWyNTjuPo5a",
-	"KlEpw896s1Hrpf7lg2UmxilbyAf+ZG9uotbZ+U+JnAg+TWZ5Vl7/26VUGaMLkrFpLpkkas7MnO9JcsXW",
-	"RGRkIWKW1pNlEQzt0eZizsjZOQyVTJg3/G1o0jv2aHLS7Qc0KU+ljjDhM0idl9csSwWNG0mTSEIVSZQk",
-	"abJIVD0hRDFKMxVKIx1CgcfwjsrWeoNbA5XlzCfJUUCSYFJ19PAeQGK8yoQSE5E2kMIedykWTM0TPiMs",
-	"layeIks7VDM9xpm4YnhdMiIZV97AOWcflmyiWHwImU42kyk8OXamhGWZyBpI5ZaDhPpzLhQNqXQhBFlQ",
-	"vi6YgiKUqGTRQKC/wxA+dVYiYChjpgmxyhKlGCdTkZG1yAlNM0bj9SFUGW+iynE/5DEwPZJLFpN82UAU",
-	"XAJS5DWTS8ElKzNYzZRTpphZmk8LqhRbLFVr0Itak4xRxeJLqlqDVr/bP233eu1+/6L7eHDUG/ROOr1u",
-	"9+j45JdW1JomPJHzy4xRKXhr0JJKLN2vm4c47Rx3+73eQxwik+pSiSvGm794fNTrdvv68ZDAx7TXbT+M",
-	"u+P2o8nJSbs/fTw97cZdejx+2IpaCyYlnbHSphxPj3rth+z4uP1Yv92d9MZ9evT4+NEJvAMcdtASS8Zp",
-	"8mC2VG0hZbvX7449jteypITrnEyuWHnre9M+bT+cHLH24/Fpr33CutMj+nDSi/t9/Uqecf/po/HDh+2H",
-	"tNtvP5p2WXvci/uTI3Y8PemetqJWrlcBJ5ZqqYbEkq1BN7LzSAR3v+33otYyE4ul8n7V18dNb1LCZ8X7",
-	"N+F5+eHaCmzvKq0EWSZswiQRU6LYh4Dr0uQyMy9f7rMzjAOTn9JUsqjFzHf/+hH/iZeTK/hn62JO+VVx",
-	"6mOW6oMetST7e2vQu4lqX9L3s9P0Uv/mfdRKqVSX5seACm+AwZbuDjd3BojgSFKQAi/zgPS73e6QDzlM",
-	"aUCkopka8pgqOiAfhzCdYWswbOEfWtGwREL44y5EhHfdyQtf23D24DU44/BKzSnHSSE7GGoC6+Uk8YDs",
-	"MqtBr26xQH0Y12wQ/Bb2ddjab/z+7uPDEdh3/CO3dbHgrPZj+ve33TjDmYatwcdhq/JyM4O6za5XaG8I",
-	"FA1bibykydCIoaEnAODhDfx72LqJhqEUMMdbLGHkvFhmwJOGyJSGVQY2hAs55K3gUpa40kteFWJ//SbF",
-	"/lWl2Hs4KxfJgolcNdsOMkm1dKhVAZV5uVlFjpOYcKGsIEg4KJSHKH90s0p8HCh/xcTq1D77VxBhkwmT",
-	"8kKTpawOa0pFYFFSeIgA8UCR7Z2QRcJz5Uuzjy18DGncGrTY+o/z8Y+T5GXyx/O3/zjv/Zycy/OFWv7y",
-	"9Pz0/G///O//6fzzv/9Hy/UPyyRj8jLhrcHjblcvc5oxOXcDyUxd4qN4V8yaxoxmLLOrEDlXVfk7K+9d",
-	"8wXvPx50ux1N6n5XXzdnhTuNY4FbPMvohP0f457oTMSidDdP2o9Y77j9cNybtGlvctw+ik/H3clj9nDa",
-	"6+pdFLBNODdv9nXsyqzL51df3hL0TXpK+YSlKYsbLQmnDak5VYSLsYjXZEW5YjHRZtdCZOwOrAs0Aotr",
-	"OrETC+8PEOTmy+HXO/JebzFfGO/tVlhvt9l8eDqnfMZeUSlXIotfIyssnxeh5iwjS/NQcIvzLGNcXbq/",
-	"aamUZWyiyFxkkpGxPjzZuhW1OFv5j0lFlynTCjk1418lHL0nTwW/ZpmkelU/C6UZ41Lt5HCbeG/WCAr/",
-	"z5dcqEtqh67KjVgwiQIDnkGHmz/AIaKj77si+57zxF+y99V6f1PzMoB6cEOLy1+7p3qRlgkIIB1nKyYV",
-	"gYNZUK4Y8CfUY+pPCDHUC0heWICMSDYRPCaTOc1m4L6bZmJBesfk5USJMcs63tQv4Do1fAh+qYlExyLX",
-	"0pwk/Fokk4BhxUxOsmQJp2DQOicrKs2nY6JWWhvQotN9utiGcxyLHD/s9fQsV5ngM29qbyXLGu5IVcJt",
-	"YvE73JeKcHqaSyUWLDM7EU7g+zVeAPPMbXZiK5Pvd/A4V1nrZjYGdoqTgHtzTU2DZ9+/5fSaJinKjvKR",
-	"1vbemEpYVyxWdTwgHl/m3hCli+8GKK4/3JJDLvvpzh7mZ/ar4cwqF780dyAIKhaNB/Mp5XoVqZhplbdO",
-	"uheqiZ6hHvMHfXAvaEURPbOHp6IMOerCmb9U8G5I2gy99ty+DIEi5Kqsrd8iNI4zJuUhIZ7HTSGeH4Kh",
-	"iZ1YhbL+vDUJntNkdw0qt6LIueE/gfYUBgJK5+qrU5+mQN+vXHd6LrJxEsfla/KzUCBf4GwDF6/ek6l7",
-	"tcSAzO24h296bChNxQqGPIQVhSFQj/M89+ZRuRTFJPVq/y/l8cvptJbLvGBTpRWJeb6gXJZczAtcsr4W",
-	"MA6jqZqXLlSagrhlaaBDuOMiruDVc65YxmlaZktTmqcKfLsu6FpD88S+vT/9joJwaddXGHDM5oiX+you",
-	"4JqmSfw0YzHjKqFpydJ8p/WNekXbrgEGuJx4I5ROUMhNCRxE5sZ0Ws0hbPYkOEa9QG/S0yLhtGpoUZ29",
-	"R5ZXNKMLplhW3l+YsFb9sjVZuoeaqeM/UyQZFK9qIuT8iosV1/SZU0mo+QgM2bH8F6MaZnSRq0sxvcy0",
-	"waRVOAFbqxeI4eyb9/tTNDAIwoOFFPWX0kjP4iGPmq/Rd1PjUNJyXMoEMiuoguVjRKeZougAKp004x0y",
-	"3qgEGRVO21AVhj00wLrxpNkJNdIEH/DoUUsInDqQwZ//vpQI3HJ3SYju8ScgREa5TNA48qnxXBsCWm5r",
-	"Tj5Jhdx8IopRgkuGAp1MUO+cCbQvwmEPIQRtUvEcIfwJNVOjeEqT5AWV6ixeJLxqS6RUKkL13xKpMqpE",
-	"HceBMCQ8FB6JROpjoGqHIau50PQxSvkh14M1EeNF3aQrxPBmDUQQs3P+XGTlqCmo6y/PcjUn/U5X6zQL",
-	"nwSzjHJlXcCezNrBts2llokL0GtjGtjGbkL1drYkf3zz8uc6M7s80A4T0d/6iaZ6Yaze96V1ufIHzdYv",
-	"7IuXZvfKTAHcqoYZCM5gHJQv2hR7e/G8/eiQi9BrEhluJaSYUGXrq7MGIqBL4Tlj8ZhOrkIanCsyZ+my",
-	"zA0WCxfgV+BhSVSkOamJTG52Ixx3jX/cuBEOiZJlVCV81hq0IKsmX8a7fcxbr2z2LvEY0stqopS/G3dK",
-	"VEnTgI0jZ3Y1IBbpcsloJo3fLJFETBXjhJKMaU0bPZareTKZ67czMtbjZCxlVDIJRn7CSUzXcgdK+Dbq",
-	"PifBUAI9LPsT4v1N1HJ+5qpj6YwsWJxQou8SsHSxZBmu20i5ZSbifFJn5xXe2TpvU2WgIjiJjhLw6nqf",
-	"P4RfPAr4xWnBL352buYmf1Np9jdIp+ci53GVTao5y1ikFR69En0WZANBpjBAnXuIC8xZ1D8fstaHwVqP",
-	"w7Xaz9YuE/9oVqjncCHO8O4HC32j6HRK5vRaa7/LNKlVkcwqLpW4dPwj2HfjazdMzxquRnMyEsP35t47",
-	"yCk2aVISzAq1PubmV0eU0iI0cV7RdSpofCHEC80iSnHSa5aR02Pyp+T7Gqos8dVLJcRlCi8HeiNIywVd",
-	"I3FPT06OTsl4rRhkfy6EPCTJtxvoST3P72HWQZQQxE6mQoLqjIEEjMf6fMBuVdVGSRd2KyOyxGcbHCJ8",
-	"C0cEsdXrHx2fnEIMed+oxj5ONedqKaa8OSiyWeL2Bt2HWqz1eyDWtL53uXtYG8icq5JWUqugHayc+NqD",
-	"/p4xlxujZWjbmauKSn0lDbcpXQLHnzGu2T3bGGTFQSMyXru4aKVqoMHHii7WzH2ncOi/FinTAi5Nxapa",
-	"uAGORlBbKNFGA5/VOlf0YxhtNMN41/clTzH+BGMNYb+HLbjOY0aovGIxHM5D+fppk/9Sr6zwj9aHSysT",
-	"1yR5A17C73O5bsg9T8Us4cB8BK8V7ehnvBzrIXz+bgcwa8QM9BVN9HE7xNZ7tHMYCddEzIwqdPAnjCQA",
-	"J1BFCU7pUoklqMCUKJay5Vxwtk/mS8/LfDEZAnbiNsUofPMxMI1j/ebDo263e/xLJQ3mMe322g/jk5P2",
-	"I83DTqdaAzyOH7HHXf3sEoY76nQ7vd5Rp/ugf9wyScK5bOBRpc8Bj8Jo66D1k/hHkqb0wUmnS777z17v",
-	"CXmR8PwD+fDo9PL0+D55nmRsKj486B2fdLqoSteRpPfoot8d9E4Gx93O6UmvfxSSxOYCNdHk4aDbH/Q0",
-	"NY9Per2AJpMe7ba7D8f99sNJr9t+zI7j9kmfdicP46Ppaa9X0KTbG8TjR4PjweDB8aPNRKl+LyDKMyav",
-	"zpbLB/1Oj3yXvHxzH1XnN8mMv102xOvrAtK3tNgxw7vGnfccfN0ZY3UpcfVERkF7HBphG9Pm+OuTydPz",
-	"03P+c3ey+Mt8/Eb9PT76czL9c5FGl2d6dQ9QCZAPdpHAD2jStunI/4HRRJQifzhsEgWdEj7bMYw5p5L8",
-	"LZeKjNks53cQwvwEcUNp1/SVhw7rtMcdk1u+dAVS7+DttMfyvA/QHpG+T9GJXWZJ8Fujo9cIdnOunAc8",
-	"MN0KIw3//oRkDJzbiSIQVj9EvRk3WWoXxplup1KR6eFci5W/S9S83sml/0JoY6bcF3q6Fm4tvycP3Psv",
-	"89rUpD+XL8tfv/Gh7QTVyhGoKa9ZXi3nNOc2ry37xdycjOFfN0RdNe2gtHTMpiJjHXKupAvvusjjwCWA",
-	"zehhEadJUxwSFkhgpvUcylsJHDEhfqJ8jcqJbDC+gKNK80gddcSlfu6yeCSMvRksAgjsy+qQBBwCkA0m",
-	"DyXGbiaZW1Ex0xoKlVajyfSW01zNGVfJhFZyn38WLuxbJk1eeq9MmcLlzBmLbUKeC14fIr2Omo4GOJhL",
-	"s6msvjxhXLzMl0uRKRb/xOKEXsBLPgVepTThlXpWRwP3+iX4zjFI2eh8d0lW+kBg2tbtXO7TwO14UlDE",
-	"W5j3iXqy1K4BqAMca0OW9Dt0NpgktPqk4Iq/rxi5MZf0ezYRC4ZnppzsXMlW1qPczhg8oAxGc2j4+l9o",
-	"msSwu5jJWYnoJFKCCxw2pnqErt37ly5VsRrcHWeMXklCSZanzo2vtZOMTlR9EpE+SgniangJRDiNAxKI",
-	"YPG1FQUFBUiRbFk+ZdVlauK9Y/TqlbPEKyAEC8E3paitGL269P4ekM1PQxPc0WwhpLJDC45MuUq70Pno",
-	"kc997RAK9pooqMngL7RCvXClYNfNGY1Zhkg5EDirliNoMhR3X6LtHYYVQTCR714/f0oe93rdSOsK8Ife",
-	"Seek0zu9D/TBy6KvznKZau6ZCP7gbxK0MXfMrHCazNkCYDYW9MMLxmdq3hr0T07cqqTKLBd4kfCr6rRH",
-	"w7zbPZrkWQr/YNrwSf8wbHH2QQ1bI5zto/6jR/cjU0/yQZElnbEOORsDJAnkmxnfueAsXAOObn0m/wEZ",
-	"dX846epf908neSZF9oerv/fzs+5f5r3Fj7O/xL318aKbP1z9+Ev30X9N6ybValp39/hReeFR60N7Jtr6",
-	"l215lSzbAhZO07Y7Z1ioBukpSOz6vV1SNdfnemVDD0YzDte7l3folhv6WqsqZ1OTWBnO+A1ooVr6g4/a",
-	"qJGYSEsXzHqxwZUv88mElRbS86cyFdkC9OiEqyMw2+iHZJEvWoNHp5Cqskg4/txz89TExYDD7hvw7t27",
-	"M09pqN+HyZymKeMzhkfz9OGJd5GOSlfoe6hgJRmj6eIPw5aRvcNWhIm9fxiG+X9wtg7fkpuo5VI2DaqW",
-	"9dCdP6tfzdk5sf7Be5IkpdO0o5Mt4RCHVfNW1LLpVyEEyKZV/XvGpq1B698eFOhgD/Cv8sH5M1OipC9q",
-	"dQXvIMCPecgzRsZslnDZIVBjgva6/ttIc54RQR5qRYN5QZ/KJ6ikCTJmZEFjRvJlx64KkoOLZSHHaGIA",
-	"vf4jOIvuZ70fSjFwDv4/fz1r/0Lb/+i2H1+23//vf2/dilVQqQCXpWlfkziIKQJ6BaATzek1i4jhuiWw",
-	"CuB1A/wTzxdjluGvRh1yRsaZWElAHRvBl9+IPJuwEZFM33N9xdckUZKl0w4543oCfvorTCaxiU9DnkiS",
-	"zLjItA2pvKLBOeMEtUHYvkRbnYpmKiJUMxpCyShjkqkRWc2FhHVqawwkA8yYdDtDbncPt7zYPk22Nsy+",
-	"ff6sta/4WiRNYlerGYli2gLEg2UTDoLrdNKtP1QWtayYTcyg9ABfaeZ+/Tvkfcar13SejKNsI4/YnEtV",
-	"5RFect4t+YMJOTZN3vgtcPLkTFvtEAGXS5amWl0XU0LJ27fnzyCWj+o25YInE5qCPmlOMWTz1C5/ayCx",
-	"unwzqztYPtpsTatHjeBTLn6bklGz+MKpecu1a3uwaeVF0dMn3PfNBmTN0q2771YLv9FveyA4HuCdc2N/",
-	"DDR4Y178b9DkS+ibDimu4dP22Qf2M/r7u832FX4Wp1yjTWllCj1qBskOFVyvoFPzUiqvrDw7Ox9UAfwi",
-	"cEKa+CwkC8LPMV2jNPDsJ9Ba205trZu7efqBp+DC9L+n8Y9UsRVdH07nRRnrcwu9Q2zQmygo2Nz++isf",
-	"FfFOduzs/J4sSlMRJSH2cUOB/LhDLPYAI311gHKvAPrONsfzLh2wOdWqp23krdSX3UQ16fvbRqlUCtzZ",
-	"VlkjayLyFFGKxlrxzSSLcZPKtW9QVoRqsldgYC6e8yPckw3VbZsxNg7YkmZEim1EbZrHJ7oG21E9yJm8",
-	"0rcAIiXF83OWLoFwYXH8AbTyS823Ucf72F0RZI86/HKJ8wGLnfrvb1zq86DY+E62frdaao+rvXv3rl12",
-	"LGxibWU/BMzDSB4PzuwwAaSKAbbIjgsPRexT3JlG5LS7EQi2hhrTF38ocA8OkAxFffgWgeAVZd+aZLUF",
-	"6B0CRYRiBgw4USTnMRrOjt1rC62xKPwWgnESjrSLaHxaqsi+O07DxVZOA6mm1o/+Ka5kbeHrLQisgoF2",
-	"oe9FWHZ6J7fU2YsYvajyN/CB8hkK/KDS9YC1ezWj29ZcfOpO1vqzIIwDRE25jhbUpTEjKZsqWGSliuuA",
-	"hZaKnrYtNvzknW3uxtKwtV+RZrjOCGdh3aeWHK5Y60BKTO3724jw3BVQ3SnvkPkEeAafobXoLBMoMLOr",
-	"LBdsHSZxY6+zxRaR65pg3EQ15V47kCuY8U1USjrcNkCQ3njXNPesQLTj0bI3ZmB9EdgBBK9WV21bdfm7",
-	"d3bZbKU2TCNDHxPWscF6fSSN12hH31aAiF20/zogj5soyA3belCK9LM7tFYbYT++w8oZPmPZfbiv5fS0",
-	"TyDcq8VNB2xMpUZoG2FLX7074mpLxWdxRAkyS65RiL9BMOMSBt5h3E4E7Vq28Duvt4uedohDt+31ELQP",
-	"YPyLSqRtL3uFWnD2S7ly2y9AkG54Z/tkXWiJkgVooMm3Cs0nI79Nblmh/XOx6pCLbG08DSlVd+llKyfA",
-	"H3BGvgCRVEm3h1uAuZEiS/7xeRmx48B5NTlz4/tva3Ic79rCcimcJT2pypg/BRN+y5eZ0HPQV/xpsR8H",
-	"bE01J20beSvJfjdRKQtt2whBxtvdqhUgAbXpL5UQMZi6QdrgEzLCTLcRkXQtyQprZDdkwR5A04Zs0u3n",
-	"tmYGd0qee36qbQRVAHSiWEYkU/ocm7WSiYi1Uuo5u5vS5kqnu8jC23SmzVMwUcDg89Mff0NPTPR7Y1TI",
-	"jSrsCrOUoSq2HqnwbvmVW5UJyWq2kWfsKaSZVnOX1kUYDMspXJNDavMtOmQk8yXLJItZPBoQilCYRAlx",
-	"Bd3jIh/iA7ICQZ55q8fUaCJpEg952BfOVJaRkUOdHw0gYAccpiiv13eiQ0ZxRhOe8NkIUnaG3HZmpJJI",
-	"JZZLp477GT0wJ9NQBH2XEIPH8nUqScLJyGzyCGO1jOeL1uCvdd0Ly338QvBamlxKRQ14ftC8w0fV3wjW",
-	"PnZ19xU4Z7N4iOk7wM9ic1rvK0lD0NqxYe8ZJCIYO9iGsxPu7WaHjMR0OiIpo9cM60osEGrHoxKk5Yrp",
-	"tOH7foVuOIeXnBEL6RB7oO3ABPOMY3KEmUsLilCXLFOJUfRt6e7m63tmHrsJC7k2v3SRLJhUdLHUrzm8",
-	"4o2fKZqVweM3le49m99/Dg+/xmfLoMcfWzRNX04hY3zHab+PqhsOpZwGr/GmipV8Z1/RJwgGx25ktj+b",
-	"vYiLRCngD1Mfnt9sJ8wsiXfJQAmx1XadvX7zfdScX1aIX+uXBN6S6RMqXcZ3zlWSGl3U8Zbds91cVfjm",
-	"uf4ED90UWfy7nsE3+PxNULp5awpZk8W6bNFJiZXntx68QIQKd8L7miX+au4hmyo/XuANu9duuHr4TVN/",
-	"Cw9h3pPNmvprKwmxvt1eRY5B2c22nwkYUcEzxfhvbKJCnulChocI7grHnBhJsPkM+SrDTVAN2CRDqJ9X",
-	"UEqnt32UhEgZ5RXqwZT8j1ToscculhpG1gsczEOG5iyF4INQU8boooMdjSZZskg4gIxCZu5yCYhKH02/",
-	"xgbaPdN/xE9H0I6v8UHBmX3OWoINYgH+ap+FvOOmR1/rP9onIWO56ck3+o/45I07I+ufTVokWEJRS3C2",
-	"w3UOhtr8qEedbY96S9k6qiPltid9UprGbNX+oqUSErEwB0YWJ8YmPdZoJKWmo7fmid7XNJ9bkzFLBcDb",
-	"Aec1zUo3qXZYkgSCVrqlGK7pVV3ox+pua9ECtS65Ff8WGaUxyYjIYpZ1yA+LpVojl+Zal5vQBfOTKyBP",
-	"fRsj+hly6d2GQc75Ob7Y6wI4LM6VZhkFB2rRN7VuriY1Xwky0wom5vLryfi57afHfm57z1XSeSnu3UqK",
-	"e5mlVepODAm9Gdqt28z83zihX1dyUvB/qSiP5YCMHITMKDKqSdAe+gkZub6K7gmn2hSC4wkZIVMaRUPu",
-	"GWbwiiu8dwJHcP2GZyNGTTZiYAmSOkMwGnJ08WlV0TMNoLY/MM18uBy/W6SrCPUNrm02UtifsEbxAYQb",
-	"NEcsAgHlMZmLlT5ROV7PhS3HOn5clGOddHr3azhF0MWwWrkGGL16U0Znxh8MxuKAmGouUzvjjeLKZF4u",
-	"6d9zhojkiT54HTzTtrbkuPv4tFwiVKGI3y6xqa4OVeBK60bGY1m+V2HNyFHv5Oi0u6Vw5KbSonGbyKgL",
-	"JVpfYCmrKV3RtSQjbO448m1Z0+/xfV35TXDJ/Q0MvhYQr7yI2gtf9JUsTdNlMkZwP/0MEUkkYySpMYsP",
-	"NHL9DIF6cWK6KRbw7vqMJU1iA2vfN08AckD3sfewFn7LQRBpg5KOczKjeCvero8XnoYyaZLJ3FquhCq/",
-	"wAz5a2QwezbfiN4Ot6GxnSGN4wQ14lfeQTDIPXV2VuiMjICTgbuZI9sQizrbodIOcXO5i5/05hbulZx7",
-	"HOmk19/KkMIWi1s0B7YKIh6BvVFeRmnouu3f0HZwD9q/A7eCcDCoRn50yOjjzUibUNKhWjS2L6xuy35u",
-	"BB9B1Svxa5iv0SLtlAlFpxyaedb8tlUWDbZeAzGrLRf3oOSZJskmK9cFNUoHlH0wht+apJTPcjpjEbli",
-	"SwVwzEB+/Y/IqTYAeCHSIngjTfkW1mrRMeximnBmIl/BaTcYLt5Jf2TveW157nD4prVN7tjFNZ/TCnrK",
-	"3pRtcrgGz24TLXqIZ94LNw59Ypc3LxA1pLR4C2niT6SZECWwl73JYHgZ4k7Z5JVRLlk28mybREIOS83V",
-	"3E8EHsTcbiERrTDcyPk8k73eqAIkDOfjdawrMvIkXRt3S+Gc4nTBBtB6gcfaHoHjPAKQBs1RbH34Htf6",
-	"LPQyl9RdgFvfKl7q9US9xKuEQx07rMPXFNETtFVRNDrhpntbuDCq0CTw2QGJBde6/UXglbZmD8qSkWGI",
-	"I4guWoQONO+wwB1mLIlM+IQVzgHwKUXkbyLhyMU/q0+DhgGJWwRMFkXv2I2y0Dx24KYLzmpNyFs4kM0J",
-	"qbgN7ILKdLEfqztKP1ieU7EkwrqEATl78/T83CAavOXJRMSMcC250sT0av7u5+d/eno/IqmY0JQsaYbC",
-	"E1sWkNNjTypGhAvy91woJqMhNxj1UKIXJ3KZ0jVce2kseJdN8NcKNNZ7T3xaDhXgIhwHV/moZid8N1/j",
-	"fTL+DbhRRaoR3Kwn3uWZi5VLA8Wb9NtekIMc+Bal6mOdQjoHTsziCLSfJRN6J0rqeVVnqRD9joMEB91N",
-	"4/nZlSNX7psJRbh+3xtiEvqYmdYNT21DhpoYjfWM+rEtLWu3qYn9/dXEqPU8YWncEC96yRlZphSFJHV5",
-	"mnC6gpStw2JGxaftmXOhmaqwhl5h5u/GYfa427tPEm7snbGI10/gONYWB1NTBoIJqpqvOFwWmVI5Ryaz",
-	"HUzFPxJ2uuYQ1O53uMYGVwCg5WnWAf2SeSA6ckywYq0i9angoN4vzcHwEqTwwIYYcaWWnR74HlQdIAKs",
-	"/qeci0yPZrqC1kqvQJbWRhsRyi5mqc2zAXezWKJTWK/YJiw8IaMUKD+KfGM2Y4A0DpsGaDPYiEySSa6e",
-	"DLnVBC+nSapYNoqKLGOtO85ZGtuYhSo7gsWyFbXwm4WmZQaqXW7Rp7euBECagkdKlpkY11wJ2eCXt25F",
-	"cRW4FMXVdp5khqw7eHXIImeIGJJwIGeBF6KPToecxxJBpMZrr2oTsp3ElFyzDPzXDw0K38lp30cMA7G8",
-	"E6iKL6vzPCk5dUpKt/7RB6Lqth/T9vT9x0c3bffv4x3+3evf/Hsd9wsaPe5h6nk5iZZZF20hXb4e0LXK",
-	"GsG/boR+aYNsgzM45Igy1dnOliI7pmSTjKk7HNfvaFl37PUK70kQrh3yEza3SdlUEZEHQrbGXCw+8hv5",
-	"BuVE1Hr5a2j1xMYrgup5NkliJneiY9Hec/MSQ3X7CZlQ6ZXpL+AmdDYrt71tTMPNZYsVX+45etj12ODg",
-	"+OyE+I2O2iEulJ8Ks7Sqk3lt8miRxBSAduzuB3nnzBaaxB1S4Eg/AUMGcv/khC4rHGM3F8mBcaVdQzum",
-	"4cCWNNVVJhRrDDoVYd7L8foOLDG/hUwYkE54oU9DzEfwAA2WXWu9Nchjwyj9XllpnyZ3D3NIJCaRbEtm",
-	"s6fNbtDWWFlNv92aY+qfdpsUoOYJv7J5NgU0U/n0O3Nro0VSss4OP793mmLqH6hEkgzBc2+Kln1bHLn4",
-	"1E3Y2mHnxZT2OsQ+xKEDMgWfqd1rG3yqw6OMWXrP2meYT2s1+rK2WdcY6X20BdW0wp98x3hlSo+IEqTX",
-	"fxREcjASpFWeCHypNGMxYR/oRKVrovko4wp9rj6It+X2WD5gwMd2EC/lNTyqW0OQ81TrxnPudDR/4YUa",
-	"0Xy9wyUpp0tC+WpN+hTOCnPGmpLhbJibdI3lbjFS7VlfMMqViXBqqw9B92hq4LLvPAvLpFldNzndbVVP",
-	"LZG1mW/Mo+OTh/cP84qYL2xzw0HvChAXpuwqcMWRn7UoIRlbMqokoabLuhNJ0jjByv66akaPwZxvxi+2",
-	"XqGKQ2indD3P/RTk6vVrMvV8HPuPzaBxln0YuwzN2HuSpGJW1mCOt16tDR7KV/qocnRIqCxnNr+8GSe8",
-	"KGmuUUIavAMXYcalQbbRB2lzbsjJ48fewT/uduuSQ1xotdlfWne6Wntz2XoLclR0Dhi5dJLK0vIsaWds",
-	"yjKGbUf3+nS9E9dGhF3Ovcsndydsw+Wv9+QB0j0+gPs0ThlJwAyaJrjrXn2Yl0V0SLUYYp5+vsIxH6Iv",
-	"8jDsgpKyuhrPqAacslzDGdXBSEU+vlIdOKXWsdRcxKUOvJX+8n5/9bo+5HVduGs6+yLDuoyTTGlihb1u",
-	"vUTRqNItL+xcVdOpqdqhqLFfT10XlrCwu87BsrFz9F4JDqjv3aV+vZ8KW7rO5uW6u/rajdtsGRq9Gttl",
-	"+xc0X0IlRoPbu9oYez8a+mgxVVLeIn21TJ2tOaTB6xVS/ciUNCLUopBD5gamNUfQBtomDj8xLQxQxxzJ",
-	"TF2OOvv75LwKjsYgLGqIHfI0ZTQL0z8w9IppC1A6aCZFOVtZsD2TfgJZDXdRHXpAyBHrcXaOOJpv1W6g",
-	"qI+dVnGoY9GxWUiJ1tKs/fyEjKBFFQrgEfDbEdgoUtHpNLgVEhim7XSFrLnughhQ+4aJjdmMctwNqpWy",
-	"doJZ8TPBJBGcjNf2igDAgTIZ4vLOcpZdt+km3pC4CkGbtW/TlPyMdVCmqcTsvZpUZq+98h0X4kqS81RP",
-	"BCdqqOVhSu3jQFs25WiplcgcdjkGGHDNqZjNwJkVIRgdlSRsNO5CAfrcrmuU7sqJCVtw3yG57OEhK22v",
-	"YEeRDwgCGbvEWWAIgjPN07KogAKgKkKlPjGntmN9+bYDeO0Bb6QXmq+xaTYSkUkOqb39btdzMGwkXr/G",
-	"SKvzxQXumIC4wcEMFgNnobgddeym0tj8W3bk/q59r/axUcZBHeaoQ9x5MkFtzbrHIldPGjMluWlz8hmz",
-	"jbBaDGdoHJP7i9H9MtI/Q3n6/mIdi2cPTiTy/ee28nuT7C91/S/fNhRSmsUJHkDjWl9q6WJ9CnHFBZnm",
-	"GXYucdhvmrcJyB6zDsmOq7yqiXdtqUvrdfvbw3551uBvxlndkw542SmJBstR8/6IZCylKrlmtrbCAFrv",
-	"6KXA7np7uSmMXaznHTDsunNQdM4vHwEvf6xopM9jRNTSB74ILlXYxWKnnMGfjJfy0OqxW5YG7Krk7IaD",
-	"gZ/wMTD2LTwoR1juUI0xjj8oc5UAQStio9AYdaZQTu6ELboA22ou7H2Fq1of+6uWWPiQFuY8RV4LoX0i",
-	"RtXN37FK51NV5PS6h+RaBgesqT7byqPibrqMMOzfbvsTA66DSK/RxYfepveNX72od/W+5AyXbcogNpMs",
-	"839CwJs8Q593nGSmdFlMoXLc+IkcEWXCZylr64/V6LQHUfJdoubGsSX3uW7AL2+ij+WiOG+o6n1IqWJS",
-	"kV63awP02lxIY/1LRCPbNebh1RIE4ATliEd94LUu3e99Vdm2wGo25BdmhwAJLdepLPftxdOIvH7+lBwd",
-	"HT3GE+ECnDL5QKb6CIDWT+JklqBM9kOz/W7/tN3rtfv9i+7jwVF30O12ev2j45PTX4L8P33p2ypZlE/E",
-	"w+BA6B+9JMDhMP54fNPW/+nb/1zgfwbBf4bDjv7H6c0vtbl/DV3D9zJpkPUGgGOosyfS5cHpm7y2Hfax",
-	"w8oi4f7gvVvL30MEXF2ZZW2/80Mpwgtr7w5osr3S3MvR09+yL9S4Z/ZIptnLFqzSsz6J610JK0wJcQXF",
-	"+gVGsl4FSlzy0kttKUK4k1zLu6n1Vrg3JU3iyGQS2Qq3IQdvKLwLqCowPNAfq7evGDcFLKZc/4qLFSC+",
-	"/INlAjOnS743yMtG33Idx0SvS8ZojDF+O797ksCr2yvbt8fuHYRHIvi2mRgwE63LUyk4uBb5JM3jUhbG",
-	"wVNZZmKxVLsQ5G6+59ax48rJap6krFj+XcyiXA8RkKBud97X3pHaio+Ce9zSCfQboERUlwlJMpM8S9T6",
-	"jR4LF4KwIWc5VhXgT8/tnvzx3UUrqqVK4YOGqzV69fLNBXlAczV/kIpZwkdaU/N/azzEo8jAzU713wu8",
-	"kRGRCM6CJaFcGGBs0I6HHMwPdIR3yJm15G2GjtZKne9+FXhdwVcdkXGuIGvX/dF61WNhi/uAvsChEUjF",
-	"0W+u1NL35Fla1ZjykDLmEUdizgL7sExFxjI5IAyKh9Yizyr9ltDdr60TSB7pkKfowE0wDxwT60FqDTk6",
-	"ZiHDC3LIMaVLmV4Fshx5mdNrFiSQ28xxfSMnWjsjM6YMIaapWJlmIIXrEr+CohjaDZkIT4jsYqI8LkJj",
-	"noIwjvdHiOKYv6GUKIWJnDPmbZa2Bi3vXAUyTv+6j7rHLn4o76DaRv8fncfr5gEO0saNG0XONW8OG0Qh",
-	"tMxErRbzv4pu2aW21PhSgbJjtOpl8ie2RjzmhE9F3WRN2J3ETF7hF03fXWwzIQlbjFk8cMaxOf5mRZEh",
-	"dtESfIE3CpPesBCqgMwdciiPYpRjI1ik1HhtIsNDPuT/9m/kOSCiSsWWUv+m1wlutkxmPF+OyIJeBScv",
-	"quMKs8Tg8dKQjXSGvN8hAB9VuL62oUj58FHGRIDThASb0DTtkO9RNzFRq2jICanlSy4mYxHm/H4qlShN",
-	"Z8iPOqXDNIKNkE4NjzYdNmtJjfT9lwaPaMiPO2T04w8N79Ckbd21I3MqpafC2d16NxdEMoal9Pp3hReO",
-	"fAfxDgx23MenDP7dyh2hDnkDR+g7ZCU1sVl409C6bHJwoYYcm6S4Wgn2IZGYQbkW+cBzc5PRcfd4FDnL",
-	"Lk2uGMYPCiWTQxohxGKgpIf8gHvsEOahQBsPMkZzsK8HNDhOGZXKVptZ6UeM5FxAnAOJEbl1armEy4wI",
-	"o5o5go6G7ZcAakjaIKchOOQOws3AqWESJoS4TTYWicUk158rUjP1BxuA60f3O+QZ8Gd9E0cTETNApqsk",
-	"dD0Z8hG4vczuYKImhs6LXDn4m2aspvEcGRU5ZiOkXtgBsZq0GNmSR5pKgaQe/Wfb2Gft89g2ODMxiWzt",
-	"IjNPCLUZszgFISRs0XhNJHqRcKvNAN9BvvPpMUmZwvp8NO8BXW++Xs4Zl/eB8KPjbncErEsWwMcbm/aO",
-	"jvv9kYPm3dYDwhZIDLndPK8rhNJ6BBhq0uaIQ1WF9OqCO+QvNM2ZmR0EfzFZM2PmUGNuLIs7+o7ao4LZ",
-	"Ky7pcwCJnSOg3tiOAJXo1nKNTBXxyOtM49Qp42i3mhKGNIf8Z7aCLEdpx6VxzGJoCc7XgHapv8swh8PU",
-	"34KdNl57rmB7AV5pTqb//SKRClWRMSDUZxldS80bMCsV8QoWImNRAONp2iGPXiT8yh0lS4f0D8OW5rvD",
-	"1giJ+6j/6NH9AZkK6KiYqCEvKIHIfpQs6YwBHJj0wR4x5Dua5JkUmIQiMLQDm++KSwJFyeaEppqFJcZ2",
-	"1aqEXTw4sfB+xEAE84uMkTonVq3zCq/vLyOsgIVX354/c3WdRZlsKlYsa0MlmjacUDEUmRpyrJhNMtg8",
-	"fXbBuQ1oGHqs64c4EyyaBbUlTSbMgNsXLEWrIEttHLf7nW6hzni/g2qlxYJma6xUBDM+KvQPK9lwbiYi",
-	"6wP1Y5a9r+Z0nPt+0Hpjfv89nVwxyJg0Zb+tQavb6eEEoO5imbQGrSP4FTjn5qCe+lJSPvgYhjhv9BMz",
-	"pnZFJo3QIQHtA8A9wmPMOSvhp+NxLoN/j5k+LHpxTlidx62BnoDXWwB86DhdPa1+t7uhv0l9n2+LIbq9",
-	"ZZj76k0B37ytBzQ85r+6c/+R4KWbLTF8UPqPcfV1gxab6jWrh1d6218JulPBS8fbXyoaaOoXTnd6wW87",
-	"GrVOdllOXatlePdo+7s1ved8Ox8CEb6FbzLo3kPkIbBn3V/e+/f7R6ZK5TL6qtIZQuAkeqCWy6qWjXGP",
-	"4hHvTEDY7ybacmMfYBY52qO3+FDUWgpZc/F/0EKy5Nssww9HWjCCpQxi26ASmEcHIBAzbGyjzWiHQVxE",
-	"8rWoLQES25aeYmp4yTIfpwBDUcBaOodqosVSGmvZJJVYwsBaAzBSHh0BEAez4lxesXjIEX2YvLStmQoI",
-	"5ND5HREpiJkdaGSrZMJcAiJ4NSTm2oLkCNkZvreJo/X35WiucGAbc3pqn/z0/MkRy6hb2Kr+G8/64ngW",
-	"noktbGs73yng42sVhgJF3pwHA9M+gp+M+8jkC9moB/SchHgEtUlQvm4MhoFWstdMRWEbKM1ipiJD08vL",
-	"Fc2XmieM9ANO5e+QHwEnHhVoi9w+sg5GeNvM0ujLI+AJoBBrY6ODTgNbB1kkreMKu77RZQdCHDLXoQIq",
-	"JT3yD8ikKVW+jqVoZbvS46AiaRqh8k3CMKbawpTsJ5+YKk9uijcNI4HIQp0bD1bX8vmJg57t3kHp585B",
-	"QH3267HMlYDjgVq1q7INDC57poIF9xtWrAfbacFhsKZ/Vwt9f2t9OMs531DPU6MNmwN2iOBwr9aKj4Y2",
-	"E9+kxpcnNV6JNAUPh8e17kniOmB8XqUXpcMuwqeG2Ua2NeBOnmSoL/BqTgLNl4hMK41DjkiO5FwZ1xUk",
-	"GnuKc4f8X7EKnTqoaILTENDFAD/NsWTUWa0EzRiiWWsu1j8mc5Fn8gkKVi3zjIttNRepqapC345JHsBC",
-	"qho5gmQsqP/9+vxZa9/Ne0El5sobO2ILe9LTQ+WhXexi0OYbyz53Z0+YZX04e2psl+0CW7gNsL1Q24Oq",
-	"A0D3gj/cgo7q29pHhtJwIMGfHIPfWtOtDRNonz8bWWuCYea6127giS+p0ChaQPGLBfT/xi2/OG75xhyd",
-	"kF9+CjZZRH4HHxtM+O9NhaUN6g+8WB7llTg7j8FBXADklWOR5pGwSBbRPxMbpM8NZuGTBuC9IQf/bE1b",
-	"nePOUacfFVq1F/8fWVy00X3gmxYGTgkBFrpjhDYoysg4VwoSXodcGzyvzl2yAVmJ7Apd9GeFD998LSLU",
-	"JacFrm6K7X0L+hirZczQA0GXNFMR4SwBkWFwGo2dwqENAWZrQMcsUqTQgO9Bq8V2l6QFZH5CqCvR0AcK",
-	"OBCE2iCztdY+ELNzXoAlfC/i9b4uBhMR3cqGAwi63Vlw5TV/Qh/aq9WqrQ9IO89SxifCdEM7fIYAILnn",
-	"9Mw7QSqRtv9ubq2C79YY229etYdwC96qFWx+t+osmc3VJ5Uh9T3CDxMMx70dmPsrhIu4EOIFgEXAeye7",
-	"CLu6zvFR67jf3+XlZSY05fVUn5qj8GWIskAygTAoZIEvkrQ8M54fI1VErprFyg+WD9lcsaK9ri8sirih",
-	"Yeo0Tf2ScZOvYJzGiLolselayY0baR4ee5kdFIPFkN+j9Sb3/CLhuWINnPFlrqou2AadzS7NOYY/q7b1",
-	"1atBP/AYc/m2nzajTWw4boXOUpN9RG3pcqil1EBjlNSWs/D42gydomBfj/6QxNpCYy7/kvK1ew/k8VEX",
-	"H0FfJ5hyAJtgfIXhhBPpij5zyQbkirFl0acLfKFgvo3p5KrwgPpN71MhjQsUog84rJcCYUIb9kb0ul76",
-	"qITUUevuxFetR1BI5X9Gaza5RHBdCj5VPfdrAflHQD1ussmGHD+gH/cCNNIUXuAr+lNRkJKyEtB+ImES",
-	"PZ6JKqc/9YgHzoN5PFYB0t+ELSiUv7FQcxxJCdvLzgR5zoql0nDPi6hP8N0AAWlUx0zMrr5xh/twfWs3",
-	"jaAEa7O7UlB58fen1Hi4N/Y424zoT8mzfXye1wgZ+U29+e3Umx+ZasZD2iB+rNHV6FL8Ly3GCvRpZ6QZ",
-	"DnLNMJNTs5Eo5OUIpgOePVeEWA3nvLET2Nv9liyS5hbZ3oNPIa2rdQcRBJ9YGy+7W1R403cqwbRctYQ5",
-	"WS3BrHAD6IliwLftVCPbbNFtAabRwTReJPyqaTrmsQfwDHzs8/na/iVdZy8SqQKlcZdr++Cj+ZdNYotZ",
-	"yhRrSmfxQaPW3sWutVBAZSql6otcjTB/u8hhgSzee5I0xGwZj31F4cu3Pvb29f4uzBWBhfZbDuC+TNrs",
-	"fOi2xcKQZosHm136SHBFtS4EFELHbdHyPeGYCIstGbTKbPvAgdP15+d/ehqVc3oFZ0NufZGCp2utMTtH",
-	"kT6BW5C2n5hOQtvwtNHhuoYSVkh517dNzU2SlaltnTElTZQD0B9s7YKBoYJSJW0rUGt/4J+N/g7J70ek",
-	"DBE6spUbZpk4L9tPx9xw/QFpGhyBrLBp3SObkQvFD5g+zGrNAgkQXJ/H/RrCfe2uUJff28Ee6H2qNUB1",
-	"6e5TN4/XGgH2AEP1NaKXHM4zd+BIr0XKtAg2GLSHK/7dx9vfgnLZC2ra4H+zFW5rKyB/9Sry6hWNNLlm",
-	"/2i0C86My6DkVjEUADAt22RbacUCGW/MluDFENzFdFkqGSCnKpqpYAxTlDvktmCsjunMmHqRXDPOpLx9",
-	"yry42nppTae13a+te6E+JGHWCukQyfUtotqfV2necLzOw5MAy/oP74jNkSB4yLDvVGMyi+Vr21zstcUU",
-	"P91FEcVnZua+uf2Ztd5/2UIG0HkhCL6JHS7YA7/wvV51fc1Mud86dJs4hdL5ca2t5Rwq41xV7SlyZuLu",
-	"BvrUH6hQ+QqfrYdvX6uiYSjhVdHO5XBVbRuAaZGLH3xzf5Wt6f0dVLcG+zJQ78eM8QCn7lPduHd6I30s",
-	"12+azOevAUAIKLidXlOj2uuO5YoPPhZdpW4eTL0mYA31gkZQbeoG5tXmY6W7AcBRc7YufKrQ9K5eroUN",
-	"yW4t5NAY33iJy9/c/fpW36xVhGz7hm9JfV+kjFRui4J2dt7dKTAA9/YSmSNi6/HyOsGKHiFnVJhbdHbe",
-	"IS95um64cgu6HiDSzjXL0PWizQ20RfTvVy72XRk4gqKaMP9UCehwR76DW3sfo+gQ/jW0yaz8d26UOim8",
-	"zGvv8KGSeIfr29xmZfeLvGmMTxBW/XKYUlHhh37G3yOT+qaLfHa2+to6YTZwUq2JZIzG6+2OmFG/2x0V",
-	"jd5iqugY3eDw9witDTj/Nl0ZQ7X6XGMSGiArRl4CEfwW+R+R81zp2zDkMVgmLzV3XCWSkdFJ96hU1ExG",
-	"YcuuUURGfpsqLB+wXbxGA8B8sSgtEpg0AJSAw3/Iz87vyaDqWU8IapkbXEKvGY2Tr9UnVNAdtv5rcQl9",
-	"GmflmzlA9vjHdMaUOyqNjiVT3rQ5r8GBk/hB8iegGQBcWlQoDvdkh/xs1IAEIU5lkjKu0vXAr6uE0IoL",
-	"4IzSZJGoUWSwkQIgmwJhCVI1lnTGmmpeL8xivoIcCY/uG++MXdIBGRIOJfs2CRK1W/8tP+ILz49Q7iLY",
-	"S29/A1ZHrU/uZYC+5zD70M+GEWXvBSsbMQZq1P6i1Q1iKMa2e7tm0AOEf+JkzIYcpS1CZgk+8XD+i2IW",
-	"I99r/XMQmjEH/DY2QcKvRTJh251z3gcPcM3Vvv0JYqq7Lseyhp1X4F642dB/Z0WlaTNRZhAC57yVSdjn",
-	"vgJG8c0S+OysTXMox6BqeZun0fgF2xtjZxaQlsemxHpbkwjyMo0L9mSzVyjWlwx5c9m4Ay1t0MY9fnYr",
-	"3WI/LhC04NiXI5Re3sAdvrksv1R8so2NRppUiL30azwr1m9J1aQGAPypqd5ZWSUC3JCg/EcQBUSkLwCf",
-	"AXUDUUwRSXNEFuLaWAkewPSMjLQ8GpF//r//HxmZrjvmJ9t5x/yI3XdGERj7UrEl5GMQhHUWGckYohND",
-	"VtmQu8EifyRtrJuB7DQWdE1mAkp1AGoI5uMVxpiQWgTQsK45GXaKSvQqwLYd8jkFj4OrP3lMqh23oaOu",
-	"kOCKs99nBp/NAUi6OiapkjRFuIohN3gVA+PA40IVgGpIaNPQZEDEdDoic2qr+8x3xHSqZz/PF5TLwdYv",
-	"OoAM0wu1hN7GxZD7Nc2mCTDCLeEUR4KPbO3ORa1XG4sBLXS66WoyFmpex35zr5XMrTRKTRkxnW53hlAe",
-	"v5xOPU5nu0JtTaGo6XqzR0ZF7dufwDG963Je4XOfRiWtgM4xC+P8e3RO75IlaMqtL4o+/d+U2d8wxH6I",
-	"OuvjDzWqtm8qAPdWuhhPThH9M7i7JqRnbs53gKkvA5vfhd8LYLT7hMohR49jG9C1LRjOhfMOQAq3QTwq",
-	"phM5Q1//XZK/CcCZNx9JFMlybrzsBWTwkE8TDoICswAgkLhGqYwIng4Xh8XGszAXK8BcElNlyn7Ha/fL",
-	"BeVrhz5qWIW8wrrezpBbeYoOe84NCImD5gc40WJNT4IAGAFY7nryYlY71ueCgP3VAAD9CiEJ8ivUwepP",
-	"/zrkv7bbbff/+tERdhcmv5JR0YtY/1gQ3WEJIqC8xUuE1//XdzkHoKH7/0sP8YyligZDoKfVtJ4CxKgB",
-	"oUvN0aGdFc7B4Bv+SkZFz3/9455d/e1wCJekpyM4C2bDeDzwz3FA4JGh78iOY9FjfyUjxF6uHcueYJdg",
-	"8mvRgGCkdwDxzb3eigBgY3rej9R6qb9oGhYAqce5cvsCgOycJDHg93uNxDNmTpEcckSJKsE82TY8Vl5R",
-	"s5ORBZc3zn1zmhIuFU1TkML2rpi6QqM6wlygGlrvHhROjPrQNQJ71+gTrI/pOBMrCQl1I5jNG5FnE73G",
-	"M6jX0CsASmDpOR6q3omHk69vrZ+sjPnI5XZDBT6WxcAxG889oCzbHW1Q0Murc/fxg1eZUAyXVxyOmeCQ",
-	"uyDK+iOUjrOVRfyn9gzDBXw3pwp7ZUDdFqQTuj7y9lYFdyLgNc56QuX9CTgSLCgcLZaG6G1DfkbwN1Xc",
-	"YavVgpZvKHqpxCV+KujZgOot3DC73ZojJizWdOds5XEfjK04ru9SMErgzXNT1z9ms5yTNVNPiiOFeYD6",
-	"94kkjhHb/A29poZTZA+bQUOCKGbYmmYUmd421Gs3NOQ79xsCVuB3DRrtAmj3DczuG5jdV6G1m5DqhcA0",
-	"hp3V56eeK8d92Syvv8N3z87/nAtFb69x93fash+pYiu6vpWSrl/dYePMpy6SBRO5urVuH30Mu6htxP3D",
-	"qNg9Wc1pOQj3z3Ov7WAxNMf6UZspdyk1DJ972msYDS407ETZOuTNiNRfRYTeONv24M0HRenDpiK3iNR7",
-	"QJJfZ7j+m8t+9/h+2FtB+u2r75CbNKUKvCnb8ta14JywoNRSyFXT/5Q2zv8EI2WJMu0kIVa2C5bzCDqY",
-	"jf753/9jOguMtEWQpH7ToQr6colpFS1I0FOgsDFIFKBX4YRZPOTfQarg/SdEijATkNrW/kUaYcX1YNRx",
-	"9J1nbMa4ZoeuHRmVV6aTk7FSCjpS25GfBgaGMYDKjZNctz7XQ23IjW2Iho82YAY4mrUFsHmJIc480bb0",
-	"2qh5Ml+yTLKYxZfj9QiTIf0mHmOG9p/34Mjg7pkz6VwjdqO10ap1OG2ROEI4cC2tTUqSMmrDN774MVR2",
-	"PcaBmNCD01nnZq3wS6+RnbOSpyyTT1xySaKCyv0p4ggaTm8oTE2XT7RVrF0Z+cO6XrnW5oM9lIPyvfRy",
-	"19zJ0WfT9sytS2opNYI5NAwBNuQOgGH2YPpxiHSXV5+WZntoVkzdCJ8gGrFrVwPU0BI++wwdcZyKZVIi",
-	"0yKPdf/UH/A87dDy51Mv0IMHNFP6ypKBvmyj76sL1HxeM/OLwHa3AA0bTLwmO83VNGzKWPLzM8q5Sfrv",
-	"0CXFqSz4AzceOJe1BA1VLUQ6YOtQEwchq7kw7UFNX+AlvgHqFoo6FGNkkUjJTIccat3L8BO0QGvK03YZ",
-	"Q1+BGRgkw+xYaXWQIWjevaUV2JCz9s0C/J1ZgLSwtRbFbbqDItMdzL+zOPYDm6aJASaKD+yPlXwcSKMa",
-	"rzFmAbo2Gj5uHMOwgGsmDsHXdNFWgkgKoGOYYGXjqGj8cFEwtu8gbmJ4qsnGuj8wCVxgeXrxCm8NGEvZ",
-	"KV+KuHQpihlPtkfPKuEbVHt7w2+j18N7u7Cip/4nD1XOK69/gpz13VdkDpJjlPuWsTaprPYQaJ0VGnn/",
-	"y4YZ8PI/hUvzLS/oN+HuZ3Hs8UT0B5X9eqXK163R0f27/+4iBUyg1uQ1UMgHNV4Zx/x366Fmcj6L3IHI",
-	"lB9ljJlmDZqt/phcMzLKs3QEqbScrYgXZP4uz9L7o3K+QVGTAg6vZMFswSgxCU6Mx80s+40X07k1p9sN",
-	"Ad3/5B6AjcFb9SmR0NHgWxr+F5uG73WrKPIovBNeZ0QCHmlz0XuaOjTTctAOLpiQ0BZQVtBibcYMJ5RM",
-	"WKagWwRd41sW0rz4UyZSVh/1ewsT3NJ81jY/rJ0ETNVVAHTI01rU2liA13lBlWJZ0Kq1RWP6f1r17VqZ",
-	"/l7Qr3VBP7xgfKY3q39yDF1Z7c89Z4pJlSV81qrpK+uh8cl7jizeXGYMkNPqJqOfbu3cskHgKfwiQ6eG",
-	"ALt0e8AHDwmcGhS629nL9bfjK7GXd2Bdz0U2TuLYYML+XtgrYCzX81f7pxqT2R62go0i92yuiXYQ27yA",
-	"gHeoB0QJ0SHnSiK4dCIt/DREBbmJJ86Sa2ZKVLI8ZdIVVtf0VQSTt4AuhMxDgT1yfIB5BAYfNWstgJp5",
-	"u+iReXAHE1N/7FD7Mnz3ExiXuy3EsZJ9Gs6YN3bHmf6qoiCfh7V8w7X+OvhnBQrbJMLzNTFKS5mjOt30",
-	"wUf9n41V2FoeO/Y6XoNV1oDp6Djb7fST35QrfGYTbP+b/K9qtO17K8Bsq4ND9tSKvbwu+nTvViVdfPYe",
-	"qh9gJJmWxFL/m3H8p7aYMLHTVMC6/sA+RrgMoMNtw+EIi1S8HptEcFtQBFvi1bdA7E8rPQ7hjLMVqkZF",
-	"+wy/l+OoQ57BhKFg2S0IClVkCPoMHZzRSQRl4RPKbfs+8OKgfoXd8bnpyqx3LJEqowoVtjXMboBlFfrR",
-	"S3hk1FwNfGs1yraI3spqkA6hOhShPbhbNfBhSljdu58g9+Y3VsLCGuAVzWL5jQXvrH29oFKdAff7pnz9",
-	"RsqXrRRGPm+YSsHjN8sgnIxeV53j7aJUTwf/No78WEzyBePgDMmztDVoPQDRZL5QSQpOZlCvmi8jzZtn",
-	"gADIo3KfXWPpekJnIhbM+PYKXxhAjFfda2fOXQOxOo/FS5IKcVXU+S+8wZAWNaPZKLIJW9hQ9T1JbFQy",
-	"wkTlImnUr4c2EYQJFgl7H7Ql3NVPOuDzIixei5gm6RqdrzZ5uZzOYb7kQkE1qzNoISYgf3YemcgIFs7W",
-	"1Gx75E9qBnyVibHnwFimVIHrFSNAOZdejqw3lsGbvHl/8/8HAAD//w==",
+	"7L39chs5ki/6KjjcjbDdW6RJipJtOib2qGW7Vzv+Wlsen52mrwpkgWSNigC7UGWa49aN/es+wH2IebB5",
+	"khPIBFBAfZAUJdnubm/ETltSFQpIAPmdv/zcmojFUnDGM9kafm6xT3SxTBj8+/j0SSzpOGGR+knmiwVN",
+	"161h65hIln5kKVnF2VzkGTk+bQWtjzTJmXpwIiLWGrZofB6Z14NWxDIaJ+rlU0K5XLFUEpoyIldxNpmz",
+	"iIjplAhOsnks9fCdVtBK2S85k9l5HLWGrW7v0aPoYHLUPqTdbvtBt9ttP1T/0y3+T31KZjTLZWs46D4K",
+	"WlmcJQw/68wmWy/VL+8vUzFO2ELedyd7eRm0jk9fxHIi+DSe5Wl5/e+WMksZXZCUTXPJJMnmTM/5jiQX",
+	"bE1EShYiYkk9WRbe0A5tzuaMHJ/CUPGEOcNfhya9gUOTw27fo0l5KnWE8Z9B6rz6yNJE0KiRNLEkNCNx",
+	"JkkSL+KsnhCiGKWZCqWR9qHAI3gnS9dqg1vDLM2ZS5IDjyTepOro4TyAxHidikxMRNJACnPcpViwbB7z",
+	"GWGJZPUUWZqhmukxTsUFw+uSEsl45gycc/ZpySYZi/Yh0+FmMvknx8yUsDQVaQOp7HKQUP+Vi4z6VDoT",
+	"giwoXxdMISOUZPGigUC/wBAudVbCYyhjpgixSuMsY5xMRUrWIic0SRmN1vtQZbyJKoO+z2NgeiSXLCL5",
+	"soEouASkyBsml4JLVmawiiknLGN6aS4taJaxxTJrDXtBa5IymrHonGatYavf7R+1e712v3/WfTQ86A17",
+	"h51et3swOPxrK2hNYx7L+XnKqBS8NWzJTCztr5uHOOoMuv1e7wEOkcrsPBMXjDd/cXDQ63b76nGfwAPa",
+	"67YfRN1x++Hk8LDdnz6aHnWjLh2MH7SC1oJJSWestCmD6UGv/YANBu1H6u3upDfu04NHg4eH8A5w2GFL",
+	"LBmn8f3ZMmsLKdu9fnfscLyWISVc53hywcpb35v2afvB5IC1H42Peu1D1p0e0AeTXtTvq1fylLtPH4wf",
+	"PGg/oN1+++G0y9rjXtSfHLDB9LB71ApauVoFnFiqpBoSS7aG3cDMIxbc/rbfC1rLVCyWmfOrvjpuapNi",
+	"Pivev/TPy9OPRmA7V2klyDJmEyaJmJKMffK4Lo3PU/3y+VV2hnFg8lOaSBa0mP7uz5/xn3g5eQb/bJ3N",
+	"Kb8oTn3EEnXQg5Zkv7SGvcug9iV1PztNL/UvPwSthMrsXP/oUeEtMNjS3eH6zgARLEkKUuBlHpJ+t9sd",
+	"8RGHKQ2JzGiajXhEMzokn0cwnVFrOGrhH1rBqERC+OMuRIR37cnzX9tw9uA1OOPwSs0px0khOxgpAqvl",
+	"xNGQ7DKrYa9usUB9GFdvEPwW9nXUutr4/d3HhyNw1fEP7NZFgrPaj6nfX3fjNGcatYafR63Ky80M6jq7",
+	"XqG9JlAwasXynMYjLYZGjgCAhzfw71HrMhj5UkAfb7GEkfNimR5PGiFTGlUZ2Agu5Ii3vEtZ4kqveFWI",
+	"/fxdiv1RpdgHOCtn8YKJPGu2HWScKOlQqwJm+uVmFTmKI8JFZgRBzEGh3Ef5o5tV4oGn/BUTq1P7zF9B",
+	"hE0mTMozRZayOqwoFYBFSeEhAsQDRbZ3SBYxzzNXmn1u4WNI49awxdb/OR//NIlfxf95+u7vp72X8ak8",
+	"XWTLv56cHp3+7Z//84/OP//nH0quf1rGKZPnMW8NH3W7apnTlMm5HUim2Tk+indFr2nMaMpSswqR86wq",
+	"f2flvWu+4P1Hw263o0jd76rrZq1wq3EscItnKZ2w/63dE52JWJTu5mH7IesN2g/GvUmb9iaD9kF0NO5O",
+	"HrEH015X7aKAbcK5ObOvY1d6XS6/+vaWoG7SCeUTliQsarQkrDaUzWlGuBiLaE1WlGcsIsrsWoiU3YB1",
+	"gUZgcU0nZmL+/QGCXH47/HpH3uss5hvjvd0K6+02mw8nc8pn7DWVciXS6A2ywvJ5EdmcpWSpH/JucZ6m",
+	"jGfn9m9KKqUpm2RkLlLJyFgdnnTdClqcrdzHZEaXCVMKOdXjX8QcvScngn9kqaRqVS9FphjjMtvJ4TZx",
+	"3qwRFO6fz7nIzqkZuio3IsEkCgx4Bh1u7gD7iI6+64rsO84Td8nOV+v9Tc3LAOrBDS0uf+2eqkUaJiCA",
+	"dJytmMwIHMyCcsWAL1CPqT8hRFPPI3lhATIi2UTwiEzmNJ2B+26aigXpDcirSSbGLO04Uz+D69TwIfil",
+	"IhIdi1xJcxLzjyKeeAwrYnKSxks4BcPWKVlRqT8dkWyltAElOu2ni204xbHI4EGvp2a5SgWfOVN7J1na",
+	"cEeqEm4Ti9/hvlSE00kuM7Fgqd4JfwI/rvEC6GeusxNbmXy/g8e5ylo3szGwU6wEvDLXVDR48uM7Tj/S",
+	"OEHZUT7Syt4bUwnrisSqjgdE4/PcGaJ08e0AxfWHW7LPZT/a2cP8xHzVn1nl4pfmDgRBxaLxYJ5QrlaR",
+	"iJlSeeuke6GaqBmqMZ+qg3tGK4rosTk8FWXIUhfO/HkG7/qkTdFrz83LEChCrsra6i1CoyhlUu4T4nnU",
+	"FOJ56g1NzMQqlHXnrUjwjMa7a1C5EUXWDX8L2pMfCCidq9+c+jQF+v7GdadnIh3HUVS+Ji9FBvIFzjZw",
+	"8eo9mdpXSwxI3447+KbDhpJErGDIfViRHwJ1OM8zZx6VS1FMUq32PyiPXk2ntVzmOZtmSpGY5wvKZcnF",
+	"vMAlq2sB4zCaZPPShUoSELcs8XQIe1zEBbx6GrHFUmSMT9an/HUqZupSV6WApAtGNIkCIrM4SUjOI5aS",
+	"FV3XbEZcDHsec3XNcGA3Qm3Gc9iWM5v2n9kaXBT+t/bZqsnG0JLL25zvQ4A55sSZemU3m1ZZIuyLWC5o",
+	"NilvEHwBuJ1SpiCYpc741vil+9WFGdo78zWU9D5hzANNyGsff1ftLpPQmeFG+tnngHg8YymnSZliU5on",
+	"GUQcbCpAHYHM21df1oEXxO+6aiyO2RyHtV/FBXykSRydpCxiPItpUrpT75UWXG/+mTXAAOcTZ4QSX/Nl",
+	"PAH2yOyYVtfeR/gfesyt52nzalrEn1YNLaqzd8jinJE/s3XjtYglyYQgiTIYminkHqILtvZYDK/jKIIz",
+	"AoOpg9RTPLZ/eEg+xjIeJ4wcvz05PQVdnk4yloJsgD3HcJz+eCbEuZ7XUsDOq/WXPta6/LBfHLwgfbdK",
+	"+ti/YJvIXyaNswWvaUoXDObtUx/OjLIJ0zVZ2oeaye8+4/B2+2tF8ZxfcLHi6ojOqSRUfwSGrKevyLNz",
+	"MT1PKZ8xn8aY57IHZbv9bZR1l9JI0+Ihh5pv0Klb42lWCr6UMaRc0QyWj6HeZoqiZ7h02bXbWLupY9Rg",
+	"cNqaqjDsvpkXGy+7mVAjTfABhx61hMCpm5tt539VSnj++pskRHdwC4RIKZcxek1cajxLxYIohV6xn0ki",
+	"5OYTUYziXTLU9MkEDdKZQMeDP+w+hKBNtp8lhDuhZmoUTymSPKcyO44WMa+qlwmVGaHqb7HMUpqJOo4D",
+	"+QnwUEXbidFXWR2GrOZC0Udb6/tcD9ZEjOd1k64Qw5k1EEHMTvkzkZbTKcCOf3WcZ3PS73SVlrZwSTBL",
+	"Kc9MbMhRG3ZweuVSqSULMHgj6jnN7ITqHXCS/OfbVy/r/G/lgXaYiPrWC5qohbF6p7gy8sof1Fu/MC+e",
+	"690rMwWIt2hmoOS7GkcL+ZiTd2fP2g/3uQi9JpFhV0KKCVW2vjprIAL6Gp8xFo3p5MKnwWlG5ixZlrnB",
+	"YmEzf9BaiLNAcVKdsrDZvzjo6sCZ9i/uEz5PaRbzWWvYgnS7fBnt9jFnvbLZ7cwjyDutSV/43fhZg0r+",
+	"FmwcOTarAbFIl0tGU6kd6kpVnWaME0pSpowdDGWs5vFkrt5OyViNk7KEUckkmNExJxFdyx0o4TqvrnIS",
+	"NCXQiL46IT5cBi0bgKp6nI/JgkUxJeouAUsXS5biurWUW6Yiyid1dnERtqlzQ1cGKrIW0IMK4R7n8/vw",
+	"i4cevzgq+MVLG39qckSXZn+JdHomch5V2aSy3lmgFB61EnUWZANBpjBAnd+YC/QyqJ/3WesDb60Df63m",
+	"s7XLxD/qFao5nIljvPveQt9mdDolc/pRab/LJK5VkfQqzjNxbvmHt+86CKeZnvEdaM1JSww3zHNnL2/5",
+	"pElJ0CtU+pidXx1RSotQxHlN14mg0ZkQzxWLKCVQfGQpORqQP8c/1lBlia+eg5kKL3t6I0jLBV0jcY8O",
+	"Dw+OyHidMUgLX4i9PEJdT0/qOQ5RvQ605fVkKiSozhhIwHikzgfsVoNXErcyIEt8tsFTyrdwRBBbvf7B",
+	"4PAIkkuuGu68irfd+mCLKW+Olm6WuL1h94ESa/0eiDWl753vnu8CZE5BsoKqjmGa0k0UC6YzWiSZUlnv",
+	"EVg6o5zbaIR3GfW1AyeA9kF+ZKncM/TvnzjHB+muhxRxkcqZq5kwkCPPSkparb66t67mKlPqe9p70JhV",
+	"gKau5lxo41TKFZrSynD8GeNK+rGNySg4aEDGa7s5leqqhlgUhqJS+50i8PlGJEzJ+yQRq2qBGwRkQIuj",
+	"RNlQfFZ7stRjmJWhh3GO1SueYJwexhrB8R+1gLuNGaHyQvu89xVzR01xHrWyIo5Uf8IqE1ckeQt+6x9z",
+	"uW6o0UnELObAiwWv1XTQ830+VkO4N8wMoNeIlTorGqvjts8Fe7hzuB3XRPSMKnRwJ4wkAJ9YxSZI6DIT",
+	"S7AIKMlYwpZzwdlVMgR7ToagzqQyEzepmP6bj4CHDtSbDw663e7gr5V0wUe022s/iA4P2w8VSz+aKoV4",
+	"ED1kj7rq2SUMd9Dpdnq9g073fn/Q0sUUuWxg2aXPAcvGrJRh64X4e5wk9P5hp0vu/p9e7zF5HvP8E/n0",
+	"8Oj8aHCPPItTNhWf7vcGh50uWhZ1JOk9POt3h73D4aDbOTrs9Q98kpicySaaPBh2+8OeoubgsNfzaDLp",
+	"0W67+2Dcbz+Y9LrtR2wQtQ/7tDt5EB1Mj3q9gibd3jAaPxwOhsP7g4ebiVL9nkeUJ0xeHC+X9/udHrkb",
+	"v3p7Dy2Jt/GMv1s25DXVJe5c04GBlTA13s1nEH1JGatLHa4nMuodA98m3ZhezN8cTk5Oj075y+5k8Zf5",
+	"+G32S3TwX/H0v4p04zxVq7uPclbe30UhuU/jtinb+HfMukAp8qf9JlHQKeazHdM9lELwt1xmZMxmOb+B",
+	"VI9byK+QZk2/8RSLOmV6xyTAb12fVjt4PWW6PO89lGmk7wn69MssCX6r1eAawa7PlQ0I1CnPsdTDPCYp",
+	"A19/nBFIP9pHvRk3Ga5nOrZgplKR6f5ci5W/j7N5vc9P/YXQxozib/R0Lexafk8OyQ/f5rWpKRMpX5af",
+	"v/Oh7QRVyhGoKW9YXi171+c2r00vwhzGlOFfNwShbUrRmE1FyjrkNJM22m0DsUObKDuj+wXgJk1hWVgg",
+	"gZnWcyhnJXDEhHhB+RqVE9lgfAFHlfqROuqIc/XcefGIH4rUmC3g4pDVIQk4BCBrVt54LptnktkVFTOt",
+	"oVBpNYpM7zjNsznjWTyhlRqRl8JGwcukyUvvlSlTeOA5Y5FJXLax/H2k10HT0QB/e2k2ldWXJ4yLl/ly",
+	"KdKMRS9YFNMzeMmlwOuExrxS929pYF8/h1ACxmwbYxE2GVUdCMyBvF4EYur5xA4LijgLcz5RT5baNQB1",
+	"gGNtqCZ5j84GnaxbXzxRcX8WIzfm3P/IJmLB8MyUi0IqVR1qlOsZg3uUCyoODV//C03iiDa5Uo/JIpYS",
+	"IgKwMdUj9NG+3+BEBU/sOGX0QhJK0jyxUQ2lnaR0ktXnVKmjFCP+kJNPhdPYJ1Ot25QCWlBgg/O1ukxF",
+	"vPeMXry2lngFrGUh+KakyRWjF+fO3z2yuYmRgluaLYTMzNCCs4Z8P9/56JDPfm0fCvaaKKjI4C60Qj1/",
+	"pWDXzRmNWIqIYhBHrJZtKTIUd1+i7e1HWUEwkbtvnp2QR71eN1C6Avyhd9g57PSO7gF98LKoq7NcJop7",
+	"xoLf/5sEbcweMyOcJnO2ADiiBf30nPFZNm8N+4eHdlUySw0XeHpGZ/XT1mECtWsrnUEm52LFA/Qc63RC",
+	"daJEWjf9h52HnYPS5Eetg1Gr1TDDo0HQWoLrR03h/xm1fv5f/9L+fz/826j1r63y1IPWp/ZMtNUv2/Ii",
+	"XrYFTJ0mbXtSsCTXzwt/w5YJXSOH8Ff8OmUAOUV5RBQVyWrONGibTnUyHhsMLBJG0yQuMrpNSr0OkYWl",
+	"xNTQo0N5m0wFuhAJo/xKi3se84vqasJR3u0eTPI0gX8wZbgmfxq1OPuUjVohbtfD/sOH9wJdN/kpI0s6",
+	"Yx1yPAY6QPqkjn0IzkrbCKMbn9e/Q4Lonw676tf9o0meSpH+6eKXfn7c/cu8t/hp9peotx4suvmD1U9/",
+	"7T7872ndpJpORb87eHid3X8u8LLUH/Ilzeb2hINpgpaNv94refeueSHfKFXzeKrzhP0ZvwUrQmlvEGPQ",
+	"ZkBx6sxZXNA1kflkwkoL6blTmYp0AXZQzLMDMLvpp3iRL1rDh0eQebWIOf7cs/NUxMWA0e4b8P79+2NH",
+	"6avfh8mcJgnjM4ZH8+jBocNJylzkR0BqICmjyeJPo5bWnUatAEsF/jTy01nhbO2/JZeKK+kMZI0eaTys",
+	"p0/qV3N8arnFHUni0mna0Ukac0gryOatoGWyCX2oq02r+teUTVvD1r/cL1Aw7+Nf5f3TJ7oUV13U6gre",
+	"Q74KVjbMGBmzWcxlh0AtJfpb1N9CxXlCgjLQiHb9gjqVj1HJFmTMyIJGjOTLjlkV5LoXy0KO0cQAev2H",
+	"cBbtz56U+Pm4/Vfa/nu3/ei8/eHfbkxQ6CIJnzAvQFLHGZF0CmJAMiUt5sXFA4t7WJIFUNaEHvc4k4RN",
+	"p2yCgcZOQzHEiBfVEAGJ4umUpYopKx2ffWTpWg/SIW8ZIyPgGTGTo1ZnxL2jdjDtTh7Qw377MOqy9mA8",
+	"mLYf0cODdnf8KHoQ9aZHEwweqdXhTha7Ui6t2HRnmrfnfykJfs1tmb4wtVz+fiDsg5tdJHiyJvEU6Bwq",
+	"1Sb0dU/JAgJx9lUsGQkHvX7YIeEPIVb1rjvkmCg9D964G76/P2r983/+MWqF9yBvSZFejTLi+Lk79Wrb",
+	"QafX6d0rb4VRfeppPW2/0CVbu13hpzyLs/UZnekqn+lLwVkDmRRH0sQwkm4tcshEGiKxiqo/Ha0MfI0n",
+	"liQ86A5Ci4tL0SSqrn7EYfn9Ky9fzf96NHhOZQbogU1cOY68jA7AWLOUCIjWmUqQaqCpDPFPPF+MWYq/",
+	"CtVZGadiJQEbN4QvvxV5OmEh8AVgFGN18yVLph1yzNUE3FoMmExssnBHXKmaMy5SFg0RJsmE6xgnaIsD",
+	"81VnG6D7AkKVmkAoCZXymoVkNRcS1ql4Deh1MGPSxd2opb0iWxtm3z590rqarvIcKoPqjR5l5MUZWyiL",
+	"GcSCyX7zhOFht14kGGzdYjYRg1JEfKVZd+nfoOaiYypN50mHKTZK+M2JvVUJ72SKX1O664SPpslrrzFO",
+	"nhzzNfJFIpcsSWI+A0wb8u7d6RPIpEJnB+WCxxOaAH/UpxhSS2uXvzWNo7p8PasbWD56zJpWb/n3rS1+",
+	"m4lQs/gipHTNtb+TLG1aeVGaf4v7vtl9V7N0E2y51sIv1dsOVKMDy2yDiJ89/4l27vwb+FFKGPEWz7jh",
+	"0+bZ++Yz6vu7zfY1fhanXGMLKVMI4xkabxmFtgM7ongplRdGnh2fDqsw0wGEgHR2DGSuw88RXaM0cLxX",
+	"YHO2rdFZN3f99H3HPEXkXvjsS5G9VSIJPSv7UTtyIPm3ENyi918GjbgH20aph2G4DGry27cNVc6pvwxK",
+	"aQXbBvASGG7qHPk1B9bxeHyKp0ennooUil128mFhYbEDC3EzR+hHGv1EM7ai6/0Pz6Lc1GDLCfKbIFwG",
+	"HjLN9tdfu/DvN3Lpj0/vyAKDB+HgIrdBAm4V7BqLHMgKV6Ok3EF6urHNccJDe2xOU2X81vtZC1ygLnyl",
+	"LHzHoYoC/Mugpr5x2yiVUsob23tz/SYiTxDfdczIkqaSRfqClsABoO4aHS9OBaYWBjaycEc2lP9vRifc",
+	"Y4+bsfy2EbVpHrd0r7bjIZJjeaGuFXhyiufnLFkC4XxYsT1o5YJ0baOO87GblQo7IZiVwaH2WOzUfX/j",
+	"Up95ME03svW7oVA5bPL9+/ftsqt6E68se7ZhHlqUOUDQ+0m0rBhgizA6c/CXb+PONGJO34yEacTD2kfY",
+	"3KwyeBMEPf7K2pWBUcJ6kacFIN8ekryAiNoibx1cphsgYA0GVYcAiIWYabe6ppzri48jYGH1uFDXUGQm",
+	"/ki7aB4nJVCmm1TvtzJyCGmbxIXb4Hi1wCvXIHDmDbQLfc982JMbYYLWRYTpIlXxAUFLPkN9ykNa2WPt",
+	"DmbJtjUXn7qRtb4UhHGwpss4LqCNjhlJ2DSDRVZQBPZYaKnofgfT+tgv0b+Rzd0ITbB2ERE01wlxFibe",
+	"achhwQL2pMTUvL+NCM9sAf+N8g6ZT4Bn8Bk6iKwlCQAHZpUvRBRP47qsmfduMKkSRSoxG5NqtInBwDOX",
+	"DUAFX9Sv9EdyA8FG14Af7EHwKqrAtlWXv3tjl9wgFME0UnRnI34Drre2BH+fJdcUtW9ddPXjNy+5TAYf",
+	"7L9xEECEkJPQhJzDx/Zw6NIMPmOoOrkYe2/QI3Vd0S52MXvrIP4uA69MYutVKioxbtBN0wgIeBeLyPmM",
+	"pfeAk5YrNW5B7arW+e+xMZVy+W2ELX315oirTHRX+JBMkFn8EdWrt9j/qASbv588EF6H1y0SwWkHq6bt",
+	"Q9dve93H+YfOf0VR/raXHcwCOPulspHtF8CrvLmxfTLO6DiTRZ8BXXrg+w20ZqXLLAq7jItVh5yla+1i",
+	"S2h2k/7qci3o13cifBNaQKWU9ZuI/GDdk0jjv39ZyWJFSl4tvNr4/rua+qWbNuZteVZJJa9KmtuQKu/4",
+	"MhVqDopnnRT7cc17tHAA2Xe9RBbE/TKoKdHZNlClKOgyKFWrbBvBq4y5Wa0U1AN1n2QmRAQeGq+86DEJ",
+	"sSImJJKuJVkBlg55hXy2ej3rsOZH3IDNYyPLpjq7PXa2oV5t++2pmcGNEvaOW8wXFJjiRLJM3Sa9VjIR",
+	"kVJ4neBZU2FO6Y4VdT6bbpZ+CiYKuPNugdVXdD0Gvzd2iTyxwjSxDhJ8EPXo/DfLNe2qdNqRYjh5yk6g",
+	"kK3qMlkXcXos2HbSanX+X4eEMl+yVLKIReGQUGxKQjIhLqCPf+BmPYPdVkh1twqUSBpHI+53uNDYFSS0",
+	"/f/CIWQUAG8qALzUneiQMEppzGM+C4eY/KzrrdVXZSaWS2vluFmrMCfd2hWd9cCUECCLSjBB9SaHOleY",
+	"54vW8OdqNkdQ0tqDUhshGp/LjOo2hl4bVbe/4ca2eWOL7FVprKUXD3lrtslFsTmtD5XE2KB1fPqiYe8Z",
+	"JNtpB4xJ2Yq5s5sdEorpNCQJox+x2sC2pOk4VILCPzGdNnzfxQDy5/CKM2JA4yKnfR4wwTzlmACo59IC",
+	"mJslS7NY208GHGjz9T3Wj136UBGbXzqLF0xmdLFUr9nOURs/U7SNh8cvK32UN7//DB5+g8+W2099btEk",
+	"eTWFmtQdp/0hqG44gMVogPzLateqG/uKOkEwOPaFN53yzUVcxFkG/GHqNkrU29nBRLpdsix9MOtdZ6/e",
+	"/BA051AX4tc44oG3pOqESluTmPMsTrRGbHnL7hndFndq81xfwEOXRZ3wrmfwLT5/6YHDXJtCxnAzMQr0",
+	"yiO21bUHLyB4/Z1wvmaIr+thdZMY183oDHul3bCIW5um/g4ewtxekxn8cyv2u67ZvQosgzKbbT7jMaKC",
+	"Z4rx39gk83mmjZHvI7grHHOiJcHmM+SqDJce3kiTDKFunlKp4LNUT1ymHkzJ/UiFHlfYRYduH7VaWxU4",
+	"WGsDbXILwQex1ZTRRQd7S0/SeBFz6OoA1SfLJWC2qvGSjDbR7on6I346aEWCs8YHBWfmOWNDNogF+Kt5",
+	"Fmprmh59o/5onoSqnKYnIT8an7y0Z2T9Uqf+gyUUtARnO1xnb6jNjzrU2faos5Sto1pSbnvSJaVuke8d",
+	"F1lT5CwW+sDI4sSYxP4ajcSvib0+T3S+pvjcmoxZIgBPHDgv9hLaqNph0bwuODRLKaEI3JHwWN1tDVqs",
+	"gTTQgwz+FmilMU6JSCOWdsjTxTJbI5eGYM+ELpibrAW1WNsY0UuoF7MbBnVVp/hirwvdOHCuNE0p+KUh",
+	"b0GyX+rnqsvPMkFmSsHEejU1Gbd+62jg1m/1LFaHU8bVrZRxlVlapTJak9CZodm6zcz/rRX6dUXRBf+X",
+	"GeWRHJLQglSGgVZNxgyCaanSuPhjEhpVJbJPWNWmEByPSYhMKQxG3DHMAlM67AscwdUbjo0YNNmIniVI",
+	"6gzBYMTR0ahURcc0APQwzzRzATntqgp26htc22wkMNotsGuN4gMYmmiOGIwzyiMyFyt1onK8ngsDGDB4",
+	"VJTgHnZ692o4BXyxcH2UsRWgKYralPBYe6XBWBwSjTeg60OdUWwp6Ksl/SVn2AIqVgevg2fa1E8Ouo+O",
+	"ylXSFYoY0NqYNyM/oAqclZtyMR7J8r3y6yIPeocHR90txZFwqTxU820ioy5Ca3yBpTS+ZEXXkoRjIGbo",
+	"2rL4q5pTUr7k7gZ6X/OIV15E7YXXzZ+r07SZ0QHcTzclShLJGIlrzOI9jVw3NaVenHABPpmin5Y6Y3GT",
+	"2EB0rS1V0/DQFew9RNvachBE0qCk45z0KM6Kt+vjhaehTJp4MjeWK6GZW0SN/DXQqKCbb0Rvh9uACAPG",
+	"e+sUwtAIczdo8to5CBobtM7O8p2RAeIMzRm6XQTUd9ccK3zNC1lsynN3szztwh1QK4cjHfb6WxkSZ6ut",
+	"0RKrObCVFyvx7I3yMkpD123/CZyOQi7vR3vIT7ONYAIjPzok/HwZKhNKWty8whPm+EeUmV3dlqu5Edwe",
+	"DU4Ze8N8tRZppkwoOuXQzDPmtykDa7D1Goipy9n3o+SxIskmK9cGNUoHlH3Sht+aJJTPcjpjAblgywz6",
+	"3wD51T8Cq9oApJ5InIawukQZ65HpGHYxiTnTMTPvtGuUSOekPzT3vBahZDR629omd8zims9pBZ/xypRt",
+	"crh6z24TLWqIJ84Llxbfbpc3zxCXsLR4A5roTqSZECU4ySuTQfMyRLY1OUFhLlkaOrZNLCE1qOZqXk0E",
+	"7sXcriERjTDcyPkck73eqAKsNuvjtawr0PIkWWt3S+Gc4nTBhtDrjkfKHoHjHAKMmJvAe4Vrfex7mUvq",
+	"LvS32ipe6vVEtcSLmANWC6zD1RTRE7RVUdQ64aZ7W7gwquB58NkhiQRXuv2Z55U2Zg/KklAzREiQsRhy",
+	"aN4hiAvMWBIZ8wkrnAPgUwrI30TMkYt/UZ8G9QMS1wiY6OVvlYX6sT03XXBWa0Jew4GsT0jFbWAWVKaL",
+	"+VjdUXpqeE7FkvALcYa60zmi9rzj8UREjHAluZIYA5Pk7stnfz65F5BETGhCljRF4Yk94sjRgLjAYFyQ",
+	"X3KRMRmMuO6CBSW/USyXCV3DtZceEJMEM6oEvvvBEZ+GQ3nYPwPvKh/U7IQDxVS9Tj+EEJZm8AzJ6Awi",
+	"npHIxwkzCyCSLSn6HcZriFdRuRlUtAIR2YhBdnc0+uHXn8lolAUffrj7/v69fzfQoj+MWnfhDx9+CJoe",
+	"uPeD+cu9a8CYBS3XE9rIcrQLCJhOkRMGzOexw1/mYmUTkJHZfF0esleMw0AF19aUzEFYsSgABXHJhDqs",
+	"JQumqtZVzuUNx1H2Yl/aObar0KqwJB2t0eTaGLZRx0z3zzsxXfFqwljGeeyG/5Q6sk2T7l9dkw5az2KW",
+	"RA0htVeckWVCUY8oklHhdHn5cPuF1YpPmzNnb2VVn4H+1frv2qf4qNu7R2KuTcKxiNaPMcGuDo+B6tIw",
+	"TI1WrNfCs8mEyjny4e2Yau6RMNPVh6B2v/01NnhLALJcsY5xaoD/rXTNMQeNtYrssELIOL/UB8PJIcMD",
+	"6wN1izw7F9NzaCzowjlhCnuCbTjUP+VcpGq0nF9wseK1At5TN2oDsognHrHEpCKBR14s0W8OzTN1Tsdj",
+	"EiZA+TBw7f2UQbsn2DQAncPm2JJM8uzxiBtl+XwaJxlLw6DIb1fq9ZwlBgAU8yxdX7lYtoIWfrNQRvVA",
+	"tcv9D0aTrAHAMWVSF0FTskzFuOZKyIbQhfG8igvP6youtvMkPWTdwasDGDtG4LCYAzkL2DB1dDrkNJKI",
+	"BDteO5XckBAmprZY6YEW+4dHfRf2FzSXnbDVXHUmz+OS36tkl6gfXbjSbvsRbU8/fH542bb/Huzw717/",
+	"8l/ruB/0+n8m0sUVrWEnbdMw61fHeTYn/U63SGkEulZZI4QgtNAvbZBpug2HHMEmO9vZUmDGlGySsuwG",
+	"x52llGfnzVJVrfCOBOHaIS+ww2jCphkRuSdkayzq4iNfyX0qJ6I2EFJDq8cmpOMBlrBJHDG5Ex1zyVLE",
+	"0tu8RN8ieUwmVDrIKAu4CZ3N+n9vG9Owc9ni6IC7sZ+zyLkeG3xAX5wQX+mo7eNlelFY7lWdzGndTos8",
+	"Lw8naXdX0XtrttA46pCimc9jMGQgPVJO6LLCMXbzIu0Zets1+qW7vm3J5F2lImONcbkiEn4+Xt+AJeb2",
+	"8fRj9jEv9GkIiwnutXRA8HAv1Q8TGa6UuHc76Y2YZiMxz2Zbvp85bWaDtoYTS+3FG46pe9pN3kQ2j/mF",
+	"SUUq4PXKp9+aWxstkpJ1tv/5vdEsXPdAxZKk2AHjsuibvsXXjU9d+v31dl5Maa99CGQc2iOT95navTbx",
+	"uTpY6ogld4x9hinHRqMva5t13Wk/BFtaE1T4kxs7qEzpIckE6fUfesEuDJYplScAdzNNWUTYJzrJkjVR",
+	"fJTxDN3Sbiclw+2xwkIDSO4gXspreFi3Bi8trNbTaSMOaP7CCzWi+eMOl6ScUQqF0zUZZjgrTKtryhc0",
+	"mQCkqy13A5VuzvqCUd1YAbEAEXuXJrrnzY0nqulMtI9NcQlT+FRLZGXma/NocPjg3n5eEf2FbW44aCAI",
+	"4kJXpnmuOPISmiGkbMloJglFaMlCJEntBCv766pJT7rxV3MTEuMVqjiEdspodNxPXjpjvyaZ0W0m9rkZ",
+	"p9OwD22XoRl7R5JEzMoazGDr1drgoWxqSdXc7Kcopq9RQhq8A2d+UqpGu1IHaXP6zOGjR87BH3S7dfkz",
+	"Nvrc7C+tO12tK3PZegsyLNq3hTbjprK0PI3bKYMWK9B8+0qfrnfimqC5LUuwKff2hG24/PWePGhXhQ/g",
+	"Po0TRmIwg6Yx7rpTQuckWu1TUIfQ51+uts5FRQ0c2NBmfO+gvr7cK9Orq5sNGhGJ66CFyxWzQR1KXeDC",
+	"t9VBCyt1LZuL6Nz3lZaw0AIHEqwOfyqoAVcKatGHgiquiylRPY/iNINmPg4WiZesG1R6ovv9iWv68Vb7",
+	"0DZ2Za3rtemX5dd5cF7nWUmB3zfJBBXKm1Tgr6Yjl/iFfrmOGbyx4zabnlpxn7NEm8+GA+RLqIZp8Kvr",
+	"vN29aegCIVVJeY0U4jJ1tubxeq9XSPUTy6SW0abbCWTPYGp5oHtwYfL2Y93oDJXYUKbZedi5utPPqaJp",
+	"jPKiCtohJwmjqZ+Cg7FdTB2B8k09KcrZqgBpgUVAZslNVOjuEdPEmqidQ5r6W7UbKOqDs9V+F5HomEyw",
+	"WKmBxkB/TEJoRIwSPgQuHIIRJDM6nXq3QgIbNf2MkWHXXRDdPKdhYmM2oxx3gyqtrx1jZcJMMEkEJ+O1",
+	"uSIAMpHpLH15Y3njOqG2mTfEtkrTVE6YVDG3agC0dSoxg7ImnVyn1N9CMbQkOU/URHCimloOXNpVPHTL",
+	"pjy5bCVS2yMFIxi45kTMZuAtCxABk0rS7x50up1e76DTvd8f2FiDOrfrGq2+cmJAA1Am902TyxweslIG",
+	"EXYu+6RR+mzyMjAEwZniaWlQwDHQLECrIdantmOCBed4CeoPeCO90D6OdFOzgExySK/ud7uOB2Mj8fo1",
+	"VmCds8/z93jE9Q6mtxg4C8XtqGM3b+MZf7f8nqF6rQxVp/60UcZBLWzYIfY86ai5Yt1jkWePG7NVuW6n",
+	"9gXTmbBiD2eoPZ9XF6NXqwr4AhABVxfrWMC8d6aS66A31febZD+CEzbobsdaSCkWB0UyBR63cdaWLtZt",
+	"iCsuyDRPsUOahTVUvE1AeprxeHZs9VtNQG1LbWCv298eV8zTBoc2zuqOtGjvVknUMKWK9wckZQnN4o/M",
+	"1LdoFP0d3SB1CZZbjoi2ltW8PYZddw6w/KDuCDgJasCxTQ3oCtMj3ehVhV0sdkpKfKHdoPtW8F2zPGNX",
+	"JWc3LBL8hItDctXij3II5wbVGO1ZhFJjCfjTItIKjQs6bFoB3hy4CVnNhbmvcFXrg4vVMhcXVkSfp8Bp",
+	"VXiVkFR183eslLqtqqhed59kTu+ANdXIG3lU3E2bcrYEprBkPEK3X8qkSD6iDxG9TR8av3pW70t+xRku",
+	"W5eibCZZ6v6EoEN5ik71KE51krmYQvW+9hNZIsqYzxLWVh+r0Wn3ouT7OJtrx5a8ynUDfnkZfC4XJjpD",
+	"Ve9DQjMmM9Lrdk0GgDIXkkj9EhHhdg2qOPUcHkBEOaRSH9mtyyf8UFW2DbidiSn66SdAQsN1Kst9d3YS",
+	"kDfPTsjBwcEjPBE2girjT2SqjgBo/SSKZzHKZDf22+/2j9q9XrvfP+s+Gh50h91up9c/GBwe/dVLMFSX",
+	"vp3Fi/KJeOAdCPWjk2U4GkWfB5dt9Z+++c8Z/mfo/Wc06qh/HF3+tTa58B3wnOvVHiLr9UDfUGePpU20",
+	"Uzd5LQnV5jroLzF3B+9dW/7uI+DqSl2RJtcpQ3Qowgtr7wZosr3a30kCVN8yL9S4Z66QrXMlW7BKz/os",
+	"sfclvLZMiAsATCjgv9UqUOKSV07uTBEjnuRK3k2Nt8K+KWkcBTpVyVQZjjh4Q+FdQLaB4YH+WEF/wbiu",
+	"kNGQCRdcrAB15+8sFZiaXfK9QeI3+pbrOCZ6XVJGI0wiMPO7Iwm8uh1dYHtygIVRiQXfNhMNKKN0eSoF",
+	"B9cinyR5VErz2Hsqy1QsltkuBLmZ79l17LhysprHCSuWfxOzKBdceCSo250PtXektqSk4B7XdAJ9BaSO",
+	"6jIhC2eSp3G2fqvGwoUgdMtxjmUL+NMzsyf/+f6sFdRSpfBBw9UKX796e0bu0zyb30/ELOah0tTc32oP",
+	"cRhoyN+p+nuB+RISiQA5WJbLhYZIB+14xMH8QEd4hxwbS96kACmt1PruV57XFXzVARnnGaQF2z8ar3ok",
+	"TIEl0Bc4NILZWPrNs2zpevIMrWpMechJc4gjMSmCfVomImWpHBIG1UlrkaeVJm/o7lfWCWSndMgJOnBj",
+	"TDTHzH2QWiOOjllIIYMkdcwZy3QbDlmOvMzpR+ZlqJvUdHUjJ0o7IzOWaUJME7HSnYAK1yV+BUUx9DjT",
+	"ER4fXUdHeWyERj8FYRznjxDF0X9DKVEKE1lnzLs0aQ1bzrnyZJz6dR91j138UM5BRUVJ3v9sPV6X93GQ",
+	"Nm5cGFjXvD5sEIVQMhO1WkwwG3HTDh8Kyop++PhSgXSkteplDD2QLwHIeyrqJqvD7iRi8gK/qPv7YwcV",
+	"SdhizKKhNY718dcrCjSxrahmC7xRmFWHlVYFbPGIQ/0VoxwbziOlxmsdGR7xEf+XfyHPAJVWZmwp1W96",
+	"He9my3jG82VIFvTCO3lBHVeYxRoTmfpspDPi/Q4BCK/C9bUNycuF8NImApwmJNiEJkmH/Ii6iY5aBSNO",
+	"SC1fsjEZg/LntgqqRGk6I37QKR2mEDZCWjU82HTYjCUVqvsvNSbUiA86JPzpacM7NG4bd22oT6V0VDiz",
+	"W+/ngkjGEM5A/a7wwpG7EO/AYMc9fEpjEK7sEeqQt3CE7iIrqYnNwpua1mWTg4tsxLH/jy3GYJ9iiSma",
+	"a5EPHTc3CQfdQRhYyy6JLxjGDwolk0OeIsRioGaIPMU9tij/UCSPBxmjOdiyRhKakYRRmZlyNiP9iJac",
+	"C4hzIDECu04ll3CZAWFUMUfQ0bD3GsA9SRPk1ASH5ES4GTg1zPKEELdO9yKRmOTqc0Xup/pgQ/OA8F6H",
+	"PAH+rG5iOBERA3TASsbY4xEPwe2ldwczQTF0XiTjwd8UY9XdLklYJLGFSD2/7Wo1KzIwNZU0kQJJHf6f",
+	"trbP2qeR6aqoYxLp2kZmHhNqUnJxCgLal2VqZRK9SLjVeoC7kFB9NCAJyxAjAc17QDicr5dzxuU9IHw4",
+	"6HZDYF2yAJ/e2Ig9HPT7oYVH3tbBw1RgjLjZPKenR6b0CDDUpElCh7IN6RQed8hfaJIzPTsI/mI2aMr0",
+	"ocbkWxZ11B01RwWzV2xW6RAyR0Og3tiMAKXuxnINdJly6PTxseqUdrQbTQlDmiP+kq0gjVKacWkUsYhA",
+	"zsYaEEfVdxnmcOgCX7DTxmvHFWwugPpwzCTyGmB6IVlBnzoboFPUToROdvXXYbx9c/rRZFuw6ZRNMpKt",
+	"4gkbwqS1yKg0ThlxU7RtMpjFFNUrNeO7FOpZAyLp+p4lQhRPIUiCLAnPq/7iWuRkRQE6kEd6f7yDZYIz",
+	"Iw7K3gVbF4iOujN7AXUL+pke2SSvLthCKPaFOQ3qfUx0ATzRTMzQjyBS7FQLzWqHirBtGAzx4Ss9n9Qw",
+	"2EbZ0K5DXmG3BjS4xYJp48vgl8ZJUjSEIisaIzXiDBWfvhKU5gxp9JIAj3046D4iDUmdYUfN9JnStOBZ",
+	"wfVwAzJXMiGoZj/PbIoX/lYfGDwbd/GgBVC7H5DwuUB+qfj10zM6C++hb1DN1jsbb9gyoWvA8FHXp0OO",
+	"sadOQ7+sC7YOHHA2fHRJs7naCfy2mid8ZtDvk7rMVVw7CgO85EJt1YJh6UVAxmxCc8lst0YDkTGENDbM",
+	"2YAHoKqBR+odd4bm7kCfIAPuOuJ/Zmv8HkpdUEwNPKG6g2IKN7cQmGZu9s96wXhe8RaBVQVhTzWQLWJB",
+	"nrOicsSxiOWVGVWfNEnXBTfWPF2dTC7spYaLMpmzyQWc16lIF5BGoPSpd2dqZ18fn538h/rHk6fPn549",
+	"1dLtp6dn4YhzxsA8vGBrw37+goXnwH9M4QmoVBRfwrw8xT3gyCBRTbW6mKLTCYCioZyxGbSGFBCzIx6e",
+	"TtsvBWe6Caf63phZYD/Nxg+6g9AYtLo3Cxi2mpBImSJ8Ro6rvT+NVorHHLiV0wm2UVsMYTESwSyMtln4",
+	"m4iLlms7iaJ9DF/U+s6IG2UWV6F7NGkXqzolH1lq3Ds5l4zxIYmnbnMb50aN14SLVWBvgGLG6mwa5mhv",
+	"vxK74aDXJzXJ0eoya1wOkCg+po2+IxEG7K0kwAkP0RvoTK64Rj+mYiWhv4068HQyR3eCelZxyAvGlnbe",
+	"d0Mu2sCzw3uPzU5Jq3ehwiMhbAnvFScMjiJ44PThfa32Rf37eSwzHGIMHXbSlK6l0quxZASFy0KkLPBJ",
+	"NQcQ6vB5zC+sGmZ0iORPo5ayWUatEI/1w/7Dh/eGZCqgBXqcjXihRaAco2RJZwwkhnTBqjFdKpzkqRSY",
+	"wOnwh6Ly03MymG1NlPofa7+vMsPN4iEAhLplBETQv0gZqQsA1QZ+kDn8NUR4Cnj13ekTC7pQYFgkYsXS",
+	"NpSJA88Bp4pIsxFHOIs4BcVHcQQIDAOalxrr4wOcCSJagMmfxBOmm/MU6rgy35fq4LT7nW7hCnB+B6XE",
+	"iwVN1wgjAC7woLDd7T2FuelsJrfREJbAuS6Cjg19D1tv9e9/pJMLBjUI+mi2hq1up4cTgKLIZdwatg7g",
+	"VxDYmoNrx7Uw5f3PfnrQpXpixrJdkdUDPPXQ/ghCCzzCfO1S/5dAq0V+8xIlKxFQ18qt06g1VBNweiOp",
+	"uetCD9kYdC0euX86VRz7BfYk/ADRa1ysWlS/293Q3a2uq1uBoL69D62d82XRvGLLSwg45r66c/c176XL",
+	"Ldlz1+ryftAdND1cHCW3Bf1l0BogpTe/8yO1cM3wSm/7K143Unhpt7np3vzqhaOdXjguan4ug9bhLss5",
+	"1UVN2BXY1jMedg+2v1vTPNn15sPJd/34Ok/+A+QXeF5r+5cPLif6iWWlqlvFVAAL8OcWjdVAV7xoxfmD",
+	"5J7LYAtvuY/FaOh1vsaHgtZSyBoW9RTMGF6uk/caPQTKzgF/OBjnGtxIPzoEPSrF469sAdvtobAklEFd",
+	"av1gFAYx1VxvmY8TQLMqAMRt2DRWAjRRViBgYcHAys7Xdhiq55DtYox2ecGiEUcdhrwyTTCLZhN+iDsg",
+	"UhA9O1DvlHltywwgdiGxokaJ4pMdHhzWdDL1tX1oewoi0+fjOI3rsPLiu+BSr3Lz/lW5ua2H3MaYT8yT",
+	"t8+b7eZpJ082jzE5+DsP/bZ4KJ6JzWw0aH1qO56D1rDFBcd5bGGPRT+hWg2saCukj4nu2xPCTzqWpZOX",
+	"TQoGR/cEjcCzDBnZrrGBTgLOyJplgd8XVFvt6Ad2ClfypWJdoXrA+h875CdoHIQWiWnlE5poJ7ytZ6kN",
+	"kBBYF1gYWZojLzq2qA9FBR2usOt6gM1AiLpqW5YBLoSzK0Myaarbq2NVynqpNL2qsKvG3kna04d1PzAl",
+	"88nHGtOCa6gKzV8gzaEupgira7lsxvYi6N4A0MXOGUnqStQ3t8lE4UmkFlPEs2DNmfIW3G9YsRpspwX7",
+	"mSP9G1zol7Uo0pzzDbXINfaEPo/7iB/7aq0QamhT9t1W+GPLudciScCf7DDUO5LYbm1f1mxAwbWLXKyR",
+	"A4FpY71TxB3qMJ3aXM92IALc3COOkNrkNNMhPijIckyPDvkPsfIdeKiqQ3AVYF4ByNZKCx1E0sI9Zdh5",
+	"xY2pPEaZr8Sx9ruv5iLR1efox9NJllhwXiPikIwF9X9cnz65skb+nEqsKdSW2BZWqKaHek272EWXF2rQ",
+	"jN1ZIVaj7c8KmzhhkQCE2wDbCzXQqNVAmwnIGzAOanVb+8hQGg4kxN0BKj9UdGvDBNqnT0JjZjGs8HNa",
+	"Yz12hSialQsoEjbNp75zy2+OW77VR8fnl7fBJosMueHnBifIjxqJwiQ/Dp2cJ8or+Yg8gmBAgVRcztnS",
+	"j/hgIgjDHptkxlyDRz9uQEAecfDF17SAHHQOOv2gUPidPMnQANSG94BvGjzeTAjwcVhGaJLHGBnnWQbR",
+	"vhFXJtrrU5uUSVYivcBUhuMi10F/LSDUJvF7YQ1KVqngs4I+2qAaM/Th0CVNs4BwFpvAl2NCcWiZhVmt",
+	"0N2VFKnG4D9RGrvZJRt+f0yoLWVVBwo4EKQkQQUQrEDnWxcpJjaxQM3MJlFh2Gt/700iZqf8Zlw2wId+",
+	"FNH6qt4andK2VT54IMW7y4bKa+6EPrVXq1Vbndx2niaMT4RuKbz/DAFi/IrT0+94ueDKZr68th2yEfmn",
+	"EL1OB9grSF3vrVqJa29VLEkaz+bZrQq3UwQEcyCp95dYg94OUuc1ooCdCfEcMMDgvcNdpLDF5HrBopie",
+	"6abjg35/l5eXqVCUV1M90Ufh25CxnsgEKVUIKVdWKkG72YmmpaDIs2Yx+NTwTVMDYMWFJ9yKmLYWQjRJ",
+	"XCggnYeqwwQI1yqxoXHJcR8omRM5GbsUkwAhb1vpefb5RczzDF1ez8UMcjAUt74F/3siZq8ABfCmve4N",
+	"Sq+htY1NfFF19TevRz7lEeay7H0rtJa24VoUumBN9js10Dm+9lcDzVZSB4/9a2YyxAvAKDX6AxIpy5fZ",
+	"+h/K1/Y90HMOuvgIurfBRAbYLu0e9iccSws6kks2xBwc26vXJERKMqaTi8LpXTi4MVXVSb7DYZ3UVR10",
+	"Mze313XKl4oMr6KSwTiBhczczyiNMZfYPYKCG13N/aOA/HegHtfVDCOOH1CPO6FDnb+nX1GfCryU6JWA",
+	"FnQxk+jkjrNy+n2POOCQmKtmFEv1TdiCQqkei2yOI2XC9LPW4cfjYqnU3/MiHul918PlDL+k+qpPy1t7",
+	"l76iHrubplXCe9xd2aq8+PtTFh1ASHPPTKngbcoYF7jyDYK1f1cbv57a+BPLmoFCry4ujfHd6Fr+byWN",
+	"i3Yw1ljXHO8jplg7WdxW9iD4JHh4LWhHNeL41kzgym7YeBEjtMiWB08glbP15YNcLm03sgxLA59f7IRw",
+	"Yph7CTO+inBS4SnQ01A3zzFTDUw/ebtjewXBgtbzmF9sexae+Q0EzP6QHt3nscw8VbzKXKpc5P5n/S+T",
+	"RxuxhGWsKU/NxXxdO3ym1hAFjbNUaSvyLMTyyyI5DXLS70jSkOXAeFToQ78Fm+7KIYjfhREoeFHh1nwA",
+	"ryoz9M770QSs6242GE8APc0Fci7AdiDO5ccTYtNWXdkMkIuPLduUxWFaaUMs4OWzP58E5bICwdmIGxc5",
+	"VgsdF25CdQK3dOJ5rDuNbuu3g3GANRTrQMWqum3ZXGdPamgaqFlbaIRebnEXDIosIA0oU4sa8w3/rM0f",
+	"qF09IGWE/9AUXutl4rxMv019w9UHpC5hwmJAXZUZmqIAqF3GCgaGVtVbgAFexRMWIOJinCS6Wh+Kb/Bz",
+	"Q60+gZXpFOJgvZ/T3iHs7G14SQDv/Y0EDnyk4d1NlvJ7O1hcvdtaAwDb7D51/XitmWUuHwA/IXDi/vx+",
+	"B276RiRMqQ+6/cX+plX30fa3AKnnDJqXfLfGbsAaQ9nggIFcyQJL4o/s742W17F2IpUcbZowAO+rXWxY",
+	"Po2yJGJL8GsJbrMnWCKhIhBydLwxNEzQiBsIizpmNmPZ8/gj49jL5po2kbjYepd1c+ndb7N9oT7GptcK",
+	"iUfxx2vkj3xZO2DDqTv1TwIs69+dkzdHgqCCjq12G9PGDLvbFhyqLVF78fVL076whHDdIb/jHNE/bHmY",
+	"LaRu4uf6Tt13QcPq7QaAZpgw6Zm2TkflIgZhDF3rXBvnWdWYJcc6F0e3jXAHKvTtIt7g9BLboB+7YFB2",
+	"QIy5NuvJDR/Zv0oKJvG6aPv5FfXmbY0siuoob9JX15+b3t9Bj25wVHh24pgZiINbdli8V4fS7enxXa38",
+	"8lVZiFMBnMbpnru7Kmoq8u9/LroaX96fOk2oG0ritdawqRu1A92GQGgaoqcAiuAiw6br9UqG3xD7K2sc",
+	"6CrayBnKM96dJ1TfrNVpi96A32tU/uAKS2aPg9f43bn8BZj9lf2l+jiakvO8TstB36i1RfV9Pz7tkFc8",
+	"WTcwhwVdDwtUMvA1KisVTVj1+5VNoqkMHEBBpl8gkAnoBU/uAn+5h+k4qLkgbVKjjFmHYp0essxruM3+",
+	"qsQOrKK5X+juTGPTGLeQBvHtMMCiaBw97r/H0pDvytQXZ6tvjEtvAydVOlPKaLTe7r8L+91uWLREj2hG",
+	"xxgQgr8jchmef5P7ijkU6lxj1i20CAicTET4LfI/Iud5pm7DiEdgJgIg4iqWjISH3YMSbgcJ/ebWYUBC",
+	"t98y1neZftfhEMBLDZigBCYNSJsQ+hrx49M70gP2ADRHeQEBpjpl7g2jUfxbdSUWdIet/614Em/H9f12",
+	"Dtiz7jGdMYvZKRv9kbr+dHPCkUUKc9NRHoNmALjfQaE43JEd8rLA2ZvkGZFxwniWrIduTT4EGW0oM0zi",
+	"RZyFgQb59VDlCqhgSK1a0hlrwks404v5/SUvOdu08YoZCuyRumS7Q10nc6n2pHxPXPqDJy5l9l4aHmR+",
+	"A0ZQrb/2lYdqb7Hw0QeLqR7OC0ZUY3KCg1SKrRSwN0GkTRaQF0OEhuRkzEbc4qdCOvzE6Z9XFD9qdaPW",
+	"YQpxR32Bvqq7NOYfRTxh272lzoz38JXWvn0LGQe7Lsfwrp1XYF+43NAYd0Wl7v94DQ5WBw+97V3nHfuK",
+	"YoYahnorQzTPwfK+bQa3U56EQ49T/lqDfn83x74KQ1d82bLlWo7uqJUurMnGuLfBRQZ0aLlDy0nyKokK",
+	"pmyS6WikAaubwVVsC5QGk2hfLn6z+t7VGJ/XDvSqTLD08gaG+N3D/d3DXWhktQ1Wm1S8K90lPJfGzQ1X",
+	"qpoGbPDpjZIHXmuwFQOI4CP2KXa0UOogdm/Bxg4hWYiP2qh0GmvNSKjEfUj++f/9/yTU3Yb1T6bjsP4R",
+	"uw6HAfiGZMaWkPVFsJ2VSEnKsCsTpOOOuB0scEcSqR3ITGNB12QmoEQUUA1hPk5Bpg4hB9ASxzZlxw7Z",
+	"sVoFuEJGfE7BQWXrHh8VdY8p5RKA7cMOOUmEBM+t+T7TiLUW/NvWz2J+AsBPjbjGnxpqfy8XWQExi4TW",
+	"jVyHREynIZlTU/2uvyOmUzX7eb6gXA63ftECXsH8cl7Cs+VixF2MkjFCziCyI04xFDw0NaNntUEQLJY3",
+	"LeN0q4GxyOawoPeAuWRbFmAqdNGPAPKlBU/WRTDVLHVOdXmWRkWvkzu505F3D9Hjip19LQe1RWI63e7E",
+	"ozx6NZ06LNe05d6a81XTdvgKKWC1b99CQGXX5bzG527H9Kjg75rDdi0Z/HsLxuxkOyDfO7NsD/X/HVT4",
+	"104TEATF/25yfM10mn2MDhdLsdEAeVtpamgkq/ZiFoFy3S9CeK1m7kIfRen5o6wYKPBn7xFsYKQI3IZO",
+	"ZAbYr+ixBXU/Gr2xmE5gnVDq75L8TUBvwaK3VppzHZAqWl2M+DTmICQxtQdi7mvUSBDP3WL8sUh7veZi",
+	"BQAIYpppqI3x2v5yQfnaYtFr7iQvEEujM+JGl8DYFucaUM22YwRw+WJNj71YMYF2MvXkxVIoxMQAWfyr",
+	"BjP8FaJ35FfAnlCf/nXEf2232/b/1aMhUDMkv5LwrfoXQB6qHwuiW8hmbMpmYKnh9R/u5hxAE+/9oIZ4",
+	"wpKMekNgUEK3Gwf0yyGBDlvYwhznoGGkfyXhG/UvO8BJEyI0pnsClqZWZihnKzMcQj+q6QjOvNkwHg3d",
+	"c+wRONT0Dc04ppfAryREBlc7ljnBNmvs16LpZKh2APvycEaSGOsEAYwPi0ZJmK2X6ou6SSWQepxndl+g",
+	"kRAncQQ9G7H3MKhLwH3VKZIjjoiXJchK03rZiEiqdzIwDQV1HEyfppjLjCYJCH5zV3RtvFabtarGAE8V",
+	"q+3CPnQKxX7F6gSrYzrGnk13JAlhNm9Fnk6g2xsU+akVACUQ7gUPVe/Q6Y2obq1bDoIVH+UW0wXWp8Hz",
+	"0xvPHdBP0xF/WNDLwZZxu0msUpExXF5xOGa6a5so684A18JWpssjNWcYleE5zbA/KhT7Qhq07sZfOOG9",
+	"O+HxGms5ouHyGNw9BuCWFktDJNoRPyb4m2oXCqPRg4WjKXqeiXP8lNenE1V77Mmmt1txxBj7n3G2crgP",
+	"hiEt17fZSqVWHqaP2pjNck7WLHtcHCnM+VW/jyWxjNikOqk1NZwic9g0siME/P12xGGg+xlTp8X0iO/c",
+	"YxpYgdspOtwFnPc7MO93YN7fhMKvsw/OBGb87Kw+nzhuLPtlvbz+Dt89Pv2vXGT0+hp3f6ct+4lmbEXX",
+	"11LS1as7bJz+1Fm8YCLPrq3bB5/9zvkbMYwxYntHVtO/9sIwdlyLO1gMzWkxqM24wmBVMHzuaK9+JkSh",
+	"YceZAa/Y3Pjj95jMov2SV2DleyW0+N3vrpHU4mBof89s+R49uV4qjN9oC8FCqo6N6zK3pqyat2XXgvF0",
+	"WH846NjYhlz9U5qUmMcYXo0zxBnBAOsubTJCaKIf/vN//qH7SYXKQIkTt3dnpbFFiYcW/fHQcZFh17rA",
+	"A7DECbNoxO9Cku+9x0QKP4cX7QDdoF5/ouwJ0dYBhjFSNmNccWfbEZ/KC90QVRtNBR21W6Vo6I0janus",
+	"3H80zkgGaCi2jf+Ia1MV7TBlTw11e2FtmmBnPU2ceaxM+7XWOmW+ZKlkEYvOx+sQ05jdjm5jhuao82Co",
+	"IYL1mbSeGrPRyoZWKqUykCwhLL6mUm4lSRg1kTRXGmoqGzc2EnMhIpZYZ4FeK/xSOslaxmifslQ+tnlY",
+	"ceahz0wR8lhLEk1hioNp08mYuYE7rPEZWBMU9lAOy/fSyTq1J0edTSab879uuq3gvpEcsIl3wPY0J9sN",
+	"5SS7vHpSWu6+CWR1I9xCQGfX7laoccZ89gX6K1qVUWdDa57jqxM3ljp2CfbnVZPvwEG3Q1/K26abg1ys",
+	"p3RbdPr2U+y+HTMbreuXInurj8lvMjb2ZS37b6I1kEEd2mBVN5nGtuJqUyqfmw5UTtpTf4eGflYtwx+4",
+	"dnradL4VcEXtggEMPKpDT2Q1F2QqkkSsJPppl/gGqJQozlFUk0UsJdO9H6nx6MNPALvRVEVik+F+f5a3",
+	"l6q1Y9noXra3fveahndD7ud3o/u70X0lo5sW5u2iuNw3UJG/g8V9HEVuaFu35MIylqH5sZKNBkmE4zVG",
+	"rcC8QVvTjqP5JzDx2PZNUPS/A8ilkgJWKaYXmkg62ptcFHz2LkTONIvXuYj3hjp9EYx9J2LlrAGjaTtl",
+	"CxKbLEgx3890nFzFfIM1ZTjIVzWl4L1deOWJO+d97aHK67dQUbP7ivRJtJz8qqABTeq8OUVKn6dRdHva",
+	"/B9VM0emdAKX+XvG2leROsdR5PBqdA2WXbwl+IKtcXtEQ7tp6aRTCHTGDYUsbe2gs0Jpt07FOhO7yGoJ",
+	"dNFmyphuMabY/U/xR0bCPE1CSHDnbEWc9Ie7eZrcC8uZMEUhHvg+4wUzVf9Ep94xHn3JVj4oot46Ucyb",
+	"b2nWu5V+OO6crwAu7b1Vn7gMjbe+q8DfbNWO01StSD1yrl7JCbAJng7g4JuRVpLEgsmXw9/AEISEZuGy",
+	"AtZvcs84oWTC0gx6ndE1vmUa3BR/SkXC6uPn72CClTvpz9O0RK+dBEzV1hF1yElt04BIQMBkQbOMpWoq",
+	"+p4pAzei/7sVtGL1pV9ylq5bQYvThfoToNq33Lu3oJ+eMz5Te9g/HAStRczNzz1rMsssjflM7cAG5GB5",
+	"x5LFmcuMAXZq3WTU062d+3oJPJy/hyQETa9dOojhg/ukIGjY2uu5Qeov03c3yK6Y/s9EOo6jSKPs/16E",
+	"AHTcqJcC5k81nhBzmAtmj8y8GYjDNlzhRUMgi/xDMiE65DST2GoklqYZCcTXuY7Mg96F3t80T5i0aB41",
+	"zd/Bk1FgKUNKscCGk267IWwT8611GkG9ENDKv3IIWD+4g9NCzXZfj4X/7i24K3ZbiGWzV2nwqN/YveuI",
+	"x26/9UDhl2GL37uc/DZ4f6Uxiq7O4Wui9b+SNNiq/d//rP6zEdfjVcF7AzJeg53eACq9H8e8YYXwq7Ka",
+	"3zG2xtVZ0R/Vrr/qtQbLvq45hqPTXelKqXu4G+5G8dk7qPuBwRzFwDyl+jfj+E9lPWO6vIZLMI2+vd42",
+	"0mt5AyxqTmWApX/gENCam+CmTBO2xKkahPC+UvgsxCpnK9RLi052blf6sEOewIQBAsMuCMr/pN8CJBPC",
+	"QE0A0MiEctOIHDyQqNxCd11cd4Qd8WKZpTRDbXkNsxuivqkePYdHwmZACM0W99cD9X5sz+FCOvj6XIC+",
+	"gd1gHfbTIuvevYUMwK+sRfpgDiuaRrLznQXvqj4+pzI7Bu73XXv8StqjwV9APq+ZSsHjN8sgnIxaV50T",
+	"9qxUpQz/1kGoSEzyBUPdKE+T1rB1H0ST/kKltiGeAQpAvgwUb54BBDF3cbo1M4dfOEJnIhZM+3kLvyg0",
+	"aam6Wo+tLw7C1w6LlyQR4qIAbFk4gyEtakYzmRk65GbSP+5IYgL1AdZbFLnvLsqEjn5NEHrB+aABxqh+",
+	"0vaIKVJNajFSJV2jI97UYJRTsPSXbBizZnUaf0onuRyfBjqqh3AENUgYDvnjmgFfp2LseI+WCc3ADY/R",
+	"y5xLJ9XfGUsDXl9+uPy/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -281,8 +281,11 @@ const (
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
+	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
 	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidIdempotencyKey   ProblemCode = "invalid_idempotency_key"
 	ProblemCodeInvalidParameter        ProblemCode = "invalid_parameter"
 	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
 	ProblemCodeInvalidTransition       ProblemCode = "invalid_transition"
@@ -293,6 +296,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
@@ -337,9 +341,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeIdempotencyInProgress:
+		return true
+	case ProblemCodeIdempotencyMismatch:
+		return true
 	case ProblemCodeInternal:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidIdempotencyKey:
 		return true
 	case ProblemCodeInvalidParameter:
 		return true
@@ -360,6 +370,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePreconditionFailed:
 		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
@@ -715,6 +727,9 @@ type DoneEventType string
 //
 // Examples: ada@example.com
 type Email = string
+
+// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type EntityTags = string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1153,6 +1168,15 @@ type AIResponseID = ID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfMatch = EntityTags
+
+// IfNoneMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
+type IfNoneMatch = EntityTags
+
 // LastEventID defines model for LastEventID.
 type LastEventID = string
 
@@ -1182,6 +1206,9 @@ type UserID = ID
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
 
+// AnswerNotStarted An error (RFC 9457).
+type AnswerNotStarted = Problem
+
 // BadGateway An error (RFC 9457).
 type BadGateway = Problem
 
@@ -1199,6 +1226,9 @@ type Forbidden = Problem
 
 // GatewayTimeout An error (RFC 9457).
 type GatewayTimeout = Problem
+
+// IdempotencyInProgress An error (RFC 9457).
+type IdempotencyInProgress = Problem
 
 // InternalServerError An error (RFC 9457).
 type InternalServerError = Problem
@@ -1224,6 +1254,9 @@ type NothingToAnswer = Problem
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
+// PreconditionFailed An error (RFC 9457).
+type PreconditionFailed = Problem
+
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
@@ -1248,6 +1281,20 @@ type UnsupportedMediaType = Problem
 // WrongPassword An error (RFC 9457).
 type WrongPassword = Problem
 
+// GetAIResponseParams defines parameters for GetAIResponse.
+type GetAIResponseParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CancelAIResponseParams defines parameters for CancelAIResponse.
+type CancelAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -1255,6 +1302,10 @@ type ListAIResponseEventsParams struct {
 
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -1264,6 +1315,27 @@ type StreamAIResponseByIDParams struct {
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// LogInParams defines parameters for LogIn.
+type LogInParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// LogOutParams defines parameters for LogOut.
+type LogOutParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RefreshSessionParams defines parameters for RefreshSession.
+type RefreshSessionParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Limit The most items a page may have.
@@ -1271,6 +1343,38 @@ type ListSessionsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// SignUpParams defines parameters for SignUp.
+type SignUpParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMeParams defines parameters for GetMe.
+type GetMeParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ChangePasswordParams defines parameters for ChangePassword.
+type ChangePasswordParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMessageFeedbackParams defines parameters for GetMessageFeedback.
+type GetMessageFeedbackParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1280,6 +1384,31 @@ type ListTicketsParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTicketParams defines parameters for CreateTicket.
+type CreateTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTicketParams defines parameters for GetTicket.
+type GetTicketParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTicketParams defines parameters for UpdateTicket.
+type UpdateTicketParams struct {
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
+	// ticket's (RFC 9110, section 13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -1296,6 +1425,17 @@ type ListAIResponsesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateAIResponseParams defines parameters for CreateAIResponse.
+type CreateAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -1305,6 +1445,24 @@ type ListMessagesParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMessageParams defines parameters for CreateMessage.
+type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateStreamTokenParams defines parameters for CreateStreamToken.
+type CreateStreamTokenParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1320,6 +1478,24 @@ type ListUsersParams struct {
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetUserParams defines parameters for GetUser.
+type GetUserParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
@@ -1646,7 +1822,7 @@ type ClientInterface interface {
 	// Where an answer stands, what it took, and, once it is complete, the message that it became.
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
-	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelAIResponse Cancel an AI response
 	//
@@ -1654,8 +1830,10 @@ type ClientInterface interface {
 	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
 	// again. One that has ended stays as it is, so cancelling twice is the same as once.
 	//
+	// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
-	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAIResponseEvents Poll one AI response's events
 	//
@@ -1685,10 +1863,12 @@ type ClientInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogInWithBody(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LogIn Begin a session
 	//
@@ -1699,10 +1879,12 @@ type ClientInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogIn(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LogInWithFormdataBody Begin a session
 	//
@@ -1713,18 +1895,22 @@ type ClientInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithFormdataBody(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogInWithFormdataBody(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LogOut End your session
 	//
 	// Ends the session that the access token belongs to, with all its tokens. Every server refuses them within a second,
 	// and streams that are open end within a minute.
 	//
+	// Logging out twice is the same as once: `Idempotency-Key` has no effect here.
+	//
 	// Corresponds with POST /auth/logout (the `LogOut` operationId).
-	LogOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LogOut(ctx context.Context, params *LogOutParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefreshSessionWithBody Get the session's next tokens
 	//
@@ -1736,10 +1922,12 @@ type ClientInterface interface {
 	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-	RefreshSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RefreshSessionWithBody(ctx context.Context, params *RefreshSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefreshSession Get the session's next tokens
 	//
@@ -1751,10 +1939,12 @@ type ClientInterface interface {
 	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-	RefreshSession(ctx context.Context, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RefreshSession(ctx context.Context, params *RefreshSessionParams, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions List your sessions
 	//
@@ -1778,10 +1968,12 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SignUpWithBody(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignUp Create an account
 	//
@@ -1791,10 +1983,12 @@ type ClientInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUp(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SignUp(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetLiveness Is the process alive?
 	//
@@ -1809,34 +2003,38 @@ type ClientInterface interface {
 	// The account that the access token belongs to.
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
-	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePasswordWithBody Change your password
 	//
 	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 	// `401 invalid_credentials`.
 	//
+	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /me/password (the `ChangePassword` operationId).
-	ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangePasswordWithBody(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePassword Change your password
 	//
 	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 	// `401 invalid_credentials`.
 	//
+	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /me/password (the `ChangePassword` operationId).
-	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangePassword(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMessageFeedback Get the rating of an answer
 	//
 	// What the ticket's customer thinks of the answer. `404` while they have not said.
 	//
 	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
-	GetMessageFeedback(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutMessageFeedbackWithBody Rate an answer
 	//
@@ -1883,7 +2081,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateTicketWithBody(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateTicket Open a ticket
 	//
@@ -1893,7 +2091,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicket(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateTicket(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTicket Get a ticket with its conversation
 	//
@@ -1901,7 +2099,7 @@ type ClientInterface interface {
 	// `GET /tickets/{ticket_id}/messages`.
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-	GetTicket(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicketWithBody Change a ticket
 	//
@@ -1915,10 +2113,12 @@ type ClientInterface interface {
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateTicketWithBody(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicket Change a ticket
 	//
@@ -1932,10 +2132,12 @@ type ClientInterface interface {
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamAIResponse Stream the AI's answer
 	//
@@ -1991,7 +2193,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-	CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAIResponse Start the AI's answer
 	//
@@ -2009,7 +2211,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-	CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMessages List a ticket's messages
 	//
@@ -2029,7 +2231,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateMessageWithBody(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateMessage Add a message to a ticket
 	//
@@ -2041,15 +2243,17 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateMessage(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateStreamToken Get a token for a browser's EventSource
 	//
 	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
 	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
-	CreateStreamToken(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers List accounts
 	//
@@ -2063,27 +2267,31 @@ type ClientInterface interface {
 	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /users (the `CreateUser` operationId).
-	CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateUser Create an account with any role
 	//
 	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /users (the `CreateUser` operationId).
-	CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser Get an account
 	//
 	// One account, by its id.
 	//
 	// Corresponds with GET /users/{user_id} (the `GetUser` operationId).
-	GetUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetUser(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateUserWithBody Change a role, disable or enable an account
 	//
@@ -2113,8 +2321,8 @@ type ClientInterface interface {
 // Where an answer stands, what it took, and, once it is complete, the message that it became.
 //
 // Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
-func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAIResponseRequest(c.Server, aiResponseID)
+func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAIResponseRequest(c.Server, aiResponseID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2131,9 +2339,11 @@ func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, r
 // `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
 // again. One that has ended stays as it is, so cancelling twice is the same as once.
 //
+// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+//
 // Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
-func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCancelAIResponseRequest(c.Server, aiResponseID)
+func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelAIResponseRequest(c.Server, aiResponseID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2192,11 +2402,13 @@ func (c *Client) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespon
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequestWithBody(c.Server, contentType, body)
+func (c *Client) LogInWithBody(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2216,11 +2428,13 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequest(c.Server, body)
+func (c *Client) LogIn(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2240,11 +2454,13 @@ func (c *Client) LogIn(ctx context.Context, body LogInJSONRequestBody, reqEditor
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *Client) LogInWithFormdataBody(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogInRequestWithFormdataBody(c.Server, body)
+func (c *Client) LogInWithFormdataBody(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogInRequestWithFormdataBody(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2260,9 +2476,11 @@ func (c *Client) LogInWithFormdataBody(ctx context.Context, body LogInFormdataRe
 // Ends the session that the access token belongs to, with all its tokens. Every server refuses them within a second,
 // and streams that are open end within a minute.
 //
+// Logging out twice is the same as once: `Idempotency-Key` has no effect here.
+//
 // Corresponds with POST /auth/logout (the `LogOut` operationId).
-func (c *Client) LogOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogOutRequest(c.Server)
+func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogOutRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2283,11 +2501,13 @@ func (c *Client) LogOut(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 // second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 // session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-func (c *Client) RefreshSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRefreshSessionRequestWithBody(c.Server, contentType, body)
+func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefreshSessionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2308,11 +2528,13 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, contentType string,
 // second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 // session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-func (c *Client) RefreshSession(ctx context.Context, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRefreshSessionRequest(c.Server, body)
+func (c *Client) RefreshSession(ctx context.Context, params *RefreshSessionParams, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefreshSessionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2365,11 +2587,13 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *Client) SignUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSignUpRequestWithBody(c.Server, contentType, body)
+func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignUpRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2388,11 +2612,13 @@ func (c *Client) SignUpWithBody(ctx context.Context, contentType string, body io
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *Client) SignUp(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSignUpRequest(c.Server, body)
+func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignUpRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2426,8 +2652,8 @@ func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn)
 // The account that the access token belongs to.
 //
 // Corresponds with GET /me (the `GetMe` operationId).
-func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetMeRequest(c.Server)
+func (c *Client) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMeRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2443,11 +2669,13 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 // `401 invalid_credentials`.
 //
+// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /me/password (the `ChangePassword` operationId).
-func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangePasswordRequestWithBody(c.Server, contentType, body)
+func (c *Client) ChangePasswordWithBody(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2463,11 +2691,13 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 // Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 // `401 invalid_credentials`.
 //
+// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /me/password (the `ChangePassword` operationId).
-func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangePasswordRequest(c.Server, body)
+func (c *Client) ChangePassword(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2483,8 +2713,8 @@ func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequ
 // What the ticket's customer thinks of the answer. `404` while they have not said.
 //
 // Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
-func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetMessageFeedbackRequest(c.Server, messageID)
+func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMessageFeedbackRequest(c.Server, messageID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2580,8 +2810,8 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *Client) CreateTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTicketRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTicketRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2600,8 +2830,8 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *Client) CreateTicket(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTicketRequest(c.Server, body)
+func (c *Client) CreateTicket(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTicketRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2618,8 +2848,8 @@ func (c *Client) CreateTicket(ctx context.Context, body CreateTicketJSONRequestB
 // `GET /tickets/{ticket_id}/messages`.
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetTicketRequest(c.Server, ticketID)
+func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTicketRequest(c.Server, ticketID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2642,11 +2872,13 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, reqEditors ..
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateTicketRequestWithBody(c.Server, ticketID, contentType, body)
+func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketRequestWithBody(c.Server, ticketID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2669,11 +2901,13 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, co
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateTicketRequest(c.Server, ticketID, body)
+func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2758,8 +2992,8 @@ func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAIResponseRequestWithBody(c.Server, ticketID, contentType, body)
+func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIResponseRequestWithBody(c.Server, ticketID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2786,8 +3020,8 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAIResponseRequest(c.Server, ticketID, body)
+func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIResponseRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2826,8 +3060,8 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateMessageRequestWithBody(c.Server, ticketID, contentType, body)
+func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMessageRequestWithBody(c.Server, ticketID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2848,8 +3082,8 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, c
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateMessageRequest(c.Server, ticketID, body)
+func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMessageRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2865,9 +3099,11 @@ func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, body Crea
 // A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
 // Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
-func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateStreamTokenRequest(c.Server, ticketID)
+func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStreamTokenRequest(c.Server, ticketID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2900,11 +3136,13 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 // Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /users (the `CreateUser` operationId).
-func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2920,11 +3158,13 @@ func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, bod
 // Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /users (the `CreateUser` operationId).
-func (c *Client) CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequest(c.Server, body)
+func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2940,8 +3180,8 @@ func (c *Client) CreateUser(ctx context.Context, body CreateUserJSONRequestBody,
 // One account, by its id.
 //
 // Corresponds with GET /users/{user_id} (the `GetUser` operationId).
-func (c *Client) GetUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetUserRequest(c.Server, userID)
+func (c *Client) GetUser(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserRequest(c.Server, userID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2995,7 +3235,7 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJ
 }
 
 // NewGetAIResponseRequest constructs an http.Request for the GetAIResponse method
-func NewGetAIResponseRequest(server string, aiResponseID AIResponseID) (*http.Request, error) {
+func NewGetAIResponseRequest(server string, aiResponseID AIResponseID, params *GetAIResponseParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3025,11 +3265,26 @@ func NewGetAIResponseRequest(server string, aiResponseID AIResponseID) (*http.Re
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCancelAIResponseRequest constructs an http.Request for the CancelAIResponse method
-func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID) (*http.Request, error) {
+func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID, params *CancelAIResponseParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3057,6 +3312,21 @@ func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID) (*http
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -3132,6 +3402,21 @@ func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, pa
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -3183,29 +3468,29 @@ func NewStreamAIResponseByIDRequest(server string, aiResponseID AIResponseID, pa
 }
 
 // NewLogInRequest calls the generic LogIn builder with application/json body
-func NewLogInRequest(server string, body LogInJSONRequestBody) (*http.Request, error) {
+func NewLogInRequest(server string, params *LogInParams, body LogInJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewLogInRequestWithBody(server, "application/json", bodyReader)
+	return NewLogInRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewLogInRequestWithFormdataBody calls the generic LogIn builder with application/x-www-form-urlencoded body
-func NewLogInRequestWithFormdataBody(server string, body LogInFormdataRequestBody) (*http.Request, error) {
+func NewLogInRequestWithFormdataBody(server string, params *LogInParams, body LogInFormdataRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	bodyStr, err := runtime.MarshalForm(body, nil)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = strings.NewReader(bodyStr.Encode())
-	return NewLogInRequestWithBody(server, "application/x-www-form-urlencoded", bodyReader)
+	return NewLogInRequestWithBody(server, params, "application/x-www-form-urlencoded", bodyReader)
 }
 
 // NewLogInRequestWithBody constructs an http.Request for the LogIn method, with any body, and a specified content type
-func NewLogInRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewLogInRequestWithBody(server string, params *LogInParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3230,11 +3515,26 @@ func NewLogInRequestWithBody(server string, contentType string, body io.Reader) 
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewLogOutRequest constructs an http.Request for the LogOut method
-func NewLogOutRequest(server string) (*http.Request, error) {
+func NewLogOutRequest(server string, params *LogOutParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3257,22 +3557,37 @@ func NewLogOutRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewRefreshSessionRequest calls the generic RefreshSession builder with application/json body
-func NewRefreshSessionRequest(server string, body RefreshSessionJSONRequestBody) (*http.Request, error) {
+func NewRefreshSessionRequest(server string, params *RefreshSessionParams, body RefreshSessionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewRefreshSessionRequestWithBody(server, "application/json", bodyReader)
+	return NewRefreshSessionRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewRefreshSessionRequestWithBody constructs an http.Request for the RefreshSession method, with any body, and a specified content type
-func NewRefreshSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewRefreshSessionRequestWithBody(server string, params *RefreshSessionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3296,6 +3611,21 @@ func NewRefreshSessionRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3363,6 +3693,21 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -3401,18 +3746,18 @@ func NewEndSessionRequest(server string, sessionID SessionID) (*http.Request, er
 }
 
 // NewSignUpRequest calls the generic SignUp builder with application/json body
-func NewSignUpRequest(server string, body SignUpJSONRequestBody) (*http.Request, error) {
+func NewSignUpRequest(server string, params *SignUpParams, body SignUpJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewSignUpRequestWithBody(server, "application/json", bodyReader)
+	return NewSignUpRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewSignUpRequestWithBody constructs an http.Request for the SignUp method, with any body, and a specified content type
-func NewSignUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewSignUpRequestWithBody(server string, params *SignUpParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3436,6 +3781,21 @@ func NewSignUpRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3468,7 +3828,7 @@ func NewGetLivenessRequest(server string) (*http.Request, error) {
 }
 
 // NewGetMeRequest constructs an http.Request for the GetMe method
-func NewGetMeRequest(server string) (*http.Request, error) {
+func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3491,22 +3851,37 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
-func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
+func NewChangePasswordRequest(server string, params *ChangePasswordParams, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewChangePasswordRequestWithBody(server, "application/json", bodyReader)
+	return NewChangePasswordRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewChangePasswordRequestWithBody constructs an http.Request for the ChangePassword method, with any body, and a specified content type
-func NewChangePasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewChangePasswordRequestWithBody(server string, params *ChangePasswordParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3531,11 +3906,26 @@ func NewChangePasswordRequestWithBody(server string, contentType string, body io
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetMessageFeedbackRequest constructs an http.Request for the GetMessageFeedback method
-func NewGetMessageFeedbackRequest(server string, messageID MessageID) (*http.Request, error) {
+func NewGetMessageFeedbackRequest(server string, messageID MessageID, params *GetMessageFeedbackParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3563,6 +3953,21 @@ func NewGetMessageFeedbackRequest(server string, messageID MessageID) (*http.Req
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -3705,22 +4110,37 @@ func NewListTicketsRequest(server string, params *ListTicketsParams) (*http.Requ
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateTicketRequest calls the generic CreateTicket builder with application/json body
-func NewCreateTicketRequest(server string, body CreateTicketJSONRequestBody) (*http.Request, error) {
+func NewCreateTicketRequest(server string, params *CreateTicketParams, body CreateTicketJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateTicketRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateTicketRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateTicketRequestWithBody constructs an http.Request for the CreateTicket method, with any body, and a specified content type
-func NewCreateTicketRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateTicketRequestWithBody(server string, params *CreateTicketParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3745,11 +4165,26 @@ func NewCreateTicketRequestWithBody(server string, contentType string, body io.R
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetTicketRequest constructs an http.Request for the GetTicket method
-func NewGetTicketRequest(server string, ticketID TicketID) (*http.Request, error) {
+func NewGetTicketRequest(server string, ticketID TicketID, params *GetTicketParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3779,22 +4214,37 @@ func NewGetTicketRequest(server string, ticketID TicketID) (*http.Request, error
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewUpdateTicketRequest calls the generic UpdateTicket builder with application/json body
-func NewUpdateTicketRequest(server string, ticketID TicketID, body UpdateTicketJSONRequestBody) (*http.Request, error) {
+func NewUpdateTicketRequest(server string, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateTicketRequestWithBody(server, ticketID, "application/json", bodyReader)
+	return NewUpdateTicketRequestWithBody(server, ticketID, params, "application/json", bodyReader)
 }
 
 // NewUpdateTicketRequestWithBody constructs an http.Request for the UpdateTicket method, with any body, and a specified content type
-func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3825,6 +4275,21 @@ func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, contentTyp
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3946,22 +4411,37 @@ func NewListAIResponsesRequest(server string, ticketID TicketID, params *ListAIR
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateAIResponseRequest calls the generic CreateAIResponse builder with application/json body
-func NewCreateAIResponseRequest(server string, ticketID TicketID, body CreateAIResponseJSONRequestBody) (*http.Request, error) {
+func NewCreateAIResponseRequest(server string, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateAIResponseRequestWithBody(server, ticketID, "application/json", bodyReader)
+	return NewCreateAIResponseRequestWithBody(server, ticketID, params, "application/json", bodyReader)
 }
 
 // NewCreateAIResponseRequestWithBody constructs an http.Request for the CreateAIResponse method, with any body, and a specified content type
-func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, params *CreateAIResponseParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3992,6 +4472,21 @@ func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, conten
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4066,22 +4561,37 @@ func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessag
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateMessageRequest calls the generic CreateMessage builder with application/json body
-func NewCreateMessageRequest(server string, ticketID TicketID, body CreateMessageJSONRequestBody) (*http.Request, error) {
+func NewCreateMessageRequest(server string, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateMessageRequestWithBody(server, ticketID, "application/json", bodyReader)
+	return NewCreateMessageRequestWithBody(server, ticketID, params, "application/json", bodyReader)
 }
 
 // NewCreateMessageRequestWithBody constructs an http.Request for the CreateMessage method, with any body, and a specified content type
-func NewCreateMessageRequestWithBody(server string, ticketID TicketID, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateMessageRequestWithBody(server string, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4113,11 +4623,26 @@ func NewCreateMessageRequestWithBody(server string, ticketID TicketID, contentTy
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateStreamTokenRequest constructs an http.Request for the CreateStreamToken method
-func NewCreateStreamTokenRequest(server string, ticketID TicketID) (*http.Request, error) {
+func NewCreateStreamTokenRequest(server string, ticketID TicketID, params *CreateStreamTokenParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4145,6 +4670,21 @@ func NewCreateStreamTokenRequest(server string, ticketID TicketID) (*http.Reques
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4229,22 +4769,37 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateUserRequest calls the generic CreateUser builder with application/json body
-func NewCreateUserRequest(server string, body CreateUserJSONRequestBody) (*http.Request, error) {
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateUserRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
-func NewCreateUserRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4269,11 +4824,26 @@ func NewCreateUserRequestWithBody(server string, contentType string, body io.Rea
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetUserRequest constructs an http.Request for the GetUser method
-func NewGetUserRequest(server string, userID UserID) (*http.Request, error) {
+func NewGetUserRequest(server string, userID UserID, params *GetUserParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4301,6 +4871,21 @@ func NewGetUserRequest(server string, userID UserID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4404,7 +4989,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
-	GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error)
+	GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error)
 
 	// CancelAIResponseWithResponse Cancel an AI response
 	//
@@ -4412,10 +4997,12 @@ type ClientWithResponsesInterface interface {
 	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
 	// again. One that has ended stays as it is, so cancelling twice is the same as once.
 	//
+	// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
-	CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error)
+	CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error)
 
 	// ListAIResponseEventsWithResponse Poll one AI response's events
 	//
@@ -4449,10 +5036,12 @@ type ClientWithResponsesInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithBodyWithResponse(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// LogInWithResponse Begin a session
 	//
@@ -4463,10 +5052,12 @@ type ClientWithResponsesInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithResponse(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithResponse(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// LogInWithFormdataBodyWithResponse Begin a session
 	//
@@ -4477,20 +5068,24 @@ type ClientWithResponsesInterface interface {
 	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 	// its time. An account has 1000 sessions at most; a further one ends the oldest.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
-	LogInWithFormdataBodyWithResponse(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
+	LogInWithFormdataBodyWithResponse(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error)
 
 	// LogOutWithResponse End your session
 	//
 	// Ends the session that the access token belongs to, with all its tokens. Every server refuses them within a second,
 	// and streams that are open end within a minute.
 	//
+	// Logging out twice is the same as once: `Idempotency-Key` has no effect here.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/logout (the `LogOut` operationId).
-	LogOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogOutResponse, error)
+	LogOutWithResponse(ctx context.Context, params *LogOutParams, reqEditors ...RequestEditorFn) (*LogOutResponse, error)
 
 	// RefreshSessionWithBodyWithResponse Get the session's next tokens
 	//
@@ -4502,10 +5097,12 @@ type ClientWithResponsesInterface interface {
 	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-	RefreshSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error)
+	RefreshSessionWithBodyWithResponse(ctx context.Context, params *RefreshSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error)
 
 	// RefreshSessionWithResponse Get the session's next tokens
 	//
@@ -4517,10 +5114,12 @@ type ClientWithResponsesInterface interface {
 	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-	RefreshSessionWithResponse(ctx context.Context, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error)
+	RefreshSessionWithResponse(ctx context.Context, params *RefreshSessionParams, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error)
 
 	// ListSessionsWithResponse List your sessions
 	//
@@ -4548,10 +5147,12 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
+	SignUpWithBodyWithResponse(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
 
 	// SignUpWithResponse Create an account
 	//
@@ -4561,10 +5162,12 @@ type ClientWithResponsesInterface interface {
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
-	SignUpWithResponse(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
+	SignUpWithResponse(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
 
 	// GetLivenessWithResponse Is the process alive?
 	//
@@ -4583,27 +5186,31 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
-	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
 	// ChangePasswordWithBodyWithResponse Change your password
 	//
 	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 	// `401 invalid_credentials`.
 	//
+	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /me/password (the `ChangePassword` operationId).
-	ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+	ChangePasswordWithBodyWithResponse(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
 	// ChangePasswordWithResponse Change your password
 	//
 	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 	// `401 invalid_credentials`.
 	//
+	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /me/password (the `ChangePassword` operationId).
-	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+	ChangePasswordWithResponse(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
 	// GetMessageFeedbackWithResponse Get the rating of an answer
 	//
@@ -4612,7 +5219,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
-	GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error)
+	GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error)
 
 	// PutMessageFeedbackWithBodyWithResponse Rate an answer
 	//
@@ -4663,7 +5270,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
+	CreateTicketWithBodyWithResponse(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
 
 	// CreateTicketWithResponse Open a ticket
 	//
@@ -4673,7 +5280,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
-	CreateTicketWithResponse(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
+	CreateTicketWithResponse(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
 
 	// GetTicketWithResponse Get a ticket with its conversation
 	//
@@ -4683,7 +5290,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-	GetTicketWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*GetTicketResponse, error)
+	GetTicketWithResponse(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*GetTicketResponse, error)
 
 	// UpdateTicketWithBodyWithResponse Change a ticket
 	//
@@ -4697,10 +5304,12 @@ type ClientWithResponsesInterface interface {
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
+	UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
 	// UpdateTicketWithResponse Change a ticket
 	//
@@ -4714,10 +5323,12 @@ type ClientWithResponsesInterface interface {
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
+	// With `If-Match`, the change is made only while the ticket has that version.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
+	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
@@ -4777,7 +5388,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-	CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
+	CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
 
 	// CreateAIResponseWithResponse Start the AI's answer
 	//
@@ -4795,7 +5406,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
+	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
 
 	// ListMessagesWithResponse List a ticket's messages
 	//
@@ -4817,7 +5428,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
+	CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
 
 	// CreateMessageWithResponse Add a message to a ticket
 	//
@@ -4829,17 +5440,19 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-	CreateMessageWithResponse(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
+	CreateMessageWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error)
 
 	// CreateStreamTokenWithResponse Get a token for a browser's EventSource
 	//
 	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
 	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
 	//
+	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
-	CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error)
+	CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error)
 
 	// ListUsersWithResponse List accounts
 	//
@@ -4855,20 +5468,24 @@ type ClientWithResponsesInterface interface {
 	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /users (the `CreateUser` operationId).
-	CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// CreateUserWithResponse Create an account with any role
 	//
 	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
+	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /users (the `CreateUser` operationId).
-	CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// GetUserWithResponse Get an account
 	//
@@ -4877,7 +5494,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /users/{user_id} (the `GetUser` operationId).
-	GetUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+	GetUserWithResponse(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
 
 	// UpdateUserWithBodyWithResponse Change a role, disable or enable an account
 	//
@@ -4900,6 +5517,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
 	UpdateUserWithResponse(ctx context.Context, userID UserID, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+}
+
+// GetAIResponseResponse200Headers the declared response headers of an HTTP 200 response for GetAIResponse
+type GetAIResponseResponse200Headers struct {
+	ETag *string
+}
+
+// GetAIResponseResponse304Headers the declared response headers of an HTTP 304 response for GetAIResponse
+type GetAIResponseResponse304Headers struct {
+	ETag *string
 }
 
 // GetAIResponseResponse401Headers the declared response headers of an HTTP 401 response for GetAIResponse
@@ -4929,6 +5556,10 @@ type GetAIResponseResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAIResponseResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetAIResponseResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetAIResponseResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -5096,6 +5727,16 @@ func (r CancelAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// ListAIResponseEventsResponse200Headers the declared response headers of an HTTP 200 response for ListAIResponseEvents
+type ListAIResponseEventsResponse200Headers struct {
+	ETag *string
+}
+
+// ListAIResponseEventsResponse304Headers the declared response headers of an HTTP 304 response for ListAIResponseEvents
+type ListAIResponseEventsResponse304Headers struct {
+	ETag *string
+}
+
 // ListAIResponseEventsResponse401Headers the declared response headers of an HTTP 401 response for ListAIResponseEvents
 type ListAIResponseEventsResponse401Headers struct {
 	WWWAuthenticate string
@@ -5123,6 +5764,10 @@ type ListAIResponseEventsResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAIResponseEventsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListAIResponseEventsResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAIResponseEventsResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -5597,7 +6242,13 @@ func (r RefreshSessionResponse) ContentType() string {
 
 // ListSessionsResponse200Headers the declared response headers of an HTTP 200 response for ListSessions
 type ListSessionsResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListSessionsResponse304Headers the declared response headers of an HTTP 304 response for ListSessions
+type ListSessionsResponse304Headers struct {
+	ETag *string
 }
 
 // ListSessionsResponse401Headers the declared response headers of an HTTP 401 response for ListSessions
@@ -5627,6 +6278,8 @@ type ListSessionsResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListSessionsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListSessionsResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSessionsResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -5955,6 +6608,16 @@ func (r GetLivenessResponse) ContentType() string {
 	return ""
 }
 
+// GetMeResponse200Headers the declared response headers of an HTTP 200 response for GetMe
+type GetMeResponse200Headers struct {
+	ETag *string
+}
+
+// GetMeResponse304Headers the declared response headers of an HTTP 304 response for GetMe
+type GetMeResponse304Headers struct {
+	ETag *string
+}
+
 // GetMeResponse401Headers the declared response headers of an HTTP 401 response for GetMe
 type GetMeResponse401Headers struct {
 	WWWAuthenticate string
@@ -5980,6 +6643,10 @@ type GetMeResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMeResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetMeResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetMeResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6149,6 +6816,16 @@ func (r ChangePasswordResponse) ContentType() string {
 	return ""
 }
 
+// GetMessageFeedbackResponse200Headers the declared response headers of an HTTP 200 response for GetMessageFeedback
+type GetMessageFeedbackResponse200Headers struct {
+	ETag *string
+}
+
+// GetMessageFeedbackResponse304Headers the declared response headers of an HTTP 304 response for GetMessageFeedback
+type GetMessageFeedbackResponse304Headers struct {
+	ETag *string
+}
+
 // GetMessageFeedbackResponse401Headers the declared response headers of an HTTP 401 response for GetMessageFeedback
 type GetMessageFeedbackResponse401Headers struct {
 	WWWAuthenticate string
@@ -6176,6 +6853,10 @@ type GetMessageFeedbackResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMessageFeedbackResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetMessageFeedbackResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetMessageFeedbackResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6449,7 +7130,13 @@ func (r GetReadinessResponse) ContentType() string {
 
 // ListTicketsResponse200Headers the declared response headers of an HTTP 200 response for ListTickets
 type ListTicketsResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListTicketsResponse304Headers the declared response headers of an HTTP 304 response for ListTickets
+type ListTicketsResponse304Headers struct {
+	ETag *string
 }
 
 // ListTicketsResponse401Headers the declared response headers of an HTTP 401 response for ListTickets
@@ -6479,6 +7166,8 @@ type ListTicketsResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListTicketsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListTicketsResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListTicketsResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6546,12 +7235,19 @@ func (r ListTicketsResponse) ContentType() string {
 
 // CreateTicketResponse201Headers the declared response headers of an HTTP 201 response for CreateTicket
 type CreateTicketResponse201Headers struct {
-	Location string
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 // CreateTicketResponse401Headers the declared response headers of an HTTP 401 response for CreateTicket
 type CreateTicketResponse401Headers struct {
 	WWWAuthenticate string
+}
+
+// CreateTicketResponse409Headers the declared response headers of an HTTP 409 response for CreateTicket
+type CreateTicketResponse409Headers struct {
+	RetryAfter *int32
 }
 
 // CreateTicketResponse415Headers the declared response headers of an HTTP 415 response for CreateTicket
@@ -6575,6 +7271,8 @@ type CreateTicketResponse struct {
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *IdempotencyInProgress
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -6589,6 +7287,8 @@ type CreateTicketResponse struct {
 	Headers201 *CreateTicketResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateTicketResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateTicketResponse409Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
 	Headers415 *CreateTicketResponse415Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6613,6 +7313,11 @@ func (r CreateTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
 // GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
 func (r CreateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateTicketResponse) GetApplicationProblemJSON409() *IdempotencyInProgress {
+	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -6669,6 +7374,16 @@ func (r CreateTicketResponse) ContentType() string {
 	return ""
 }
 
+// GetTicketResponse200Headers the declared response headers of an HTTP 200 response for GetTicket
+type GetTicketResponse200Headers struct {
+	ETag *string
+}
+
+// GetTicketResponse304Headers the declared response headers of an HTTP 304 response for GetTicket
+type GetTicketResponse304Headers struct {
+	ETag *string
+}
+
 // GetTicketResponse401Headers the declared response headers of an HTTP 401 response for GetTicket
 type GetTicketResponse401Headers struct {
 	WWWAuthenticate string
@@ -6696,6 +7411,10 @@ type GetTicketResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTicketResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetTicketResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetTicketResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6766,6 +7485,11 @@ func (r GetTicketResponse) ContentType() string {
 	return ""
 }
 
+// UpdateTicketResponse200Headers the declared response headers of an HTTP 200 response for UpdateTicket
+type UpdateTicketResponse200Headers struct {
+	ETag *string
+}
+
 // UpdateTicketResponse401Headers the declared response headers of an HTTP 401 response for UpdateTicket
 type UpdateTicketResponse401Headers struct {
 	WWWAuthenticate string
@@ -6796,6 +7520,8 @@ type UpdateTicketResponse struct {
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *InvalidTransition
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -6806,6 +7532,8 @@ type UpdateTicketResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateTicketResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *UpdateTicketResponse401Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
@@ -6842,6 +7570,11 @@ func (r UpdateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
 func (r UpdateTicketResponse) GetApplicationProblemJSON409() *InvalidTransition {
 	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateTicketResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -7046,7 +7779,13 @@ func (r StreamAIResponseResponse) ContentType() string {
 
 // ListAIResponsesResponse200Headers the declared response headers of an HTTP 200 response for ListAIResponses
 type ListAIResponsesResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListAIResponsesResponse304Headers the declared response headers of an HTTP 304 response for ListAIResponses
+type ListAIResponsesResponse304Headers struct {
+	ETag *string
 }
 
 // ListAIResponsesResponse401Headers the declared response headers of an HTTP 401 response for ListAIResponses
@@ -7078,6 +7817,8 @@ type ListAIResponsesResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListAIResponsesResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListAIResponsesResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAIResponsesResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -7148,14 +7889,25 @@ func (r ListAIResponsesResponse) ContentType() string {
 	return ""
 }
 
+// CreateAIResponseResponse200Headers the declared response headers of an HTTP 200 response for CreateAIResponse
+type CreateAIResponseResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
 // CreateAIResponseResponse201Headers the declared response headers of an HTTP 201 response for CreateAIResponse
 type CreateAIResponseResponse201Headers struct {
-	Location string
+	IdempotencyReplayed *bool
+	Location            string
 }
 
 // CreateAIResponseResponse401Headers the declared response headers of an HTTP 401 response for CreateAIResponse
 type CreateAIResponseResponse401Headers struct {
 	WWWAuthenticate string
+}
+
+// CreateAIResponseResponse409Headers the declared response headers of an HTTP 409 response for CreateAIResponse
+type CreateAIResponseResponse409Headers struct {
+	RetryAfter *int32
 }
 
 // CreateAIResponseResponse415Headers the declared response headers of an HTTP 415 response for CreateAIResponse
@@ -7189,7 +7941,7 @@ type CreateAIResponseResponse struct {
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *NothingToAnswer
+	ApplicationProblemJSON409 *AnswerNotStarted
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -7202,10 +7954,14 @@ type CreateAIResponseResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateAIResponseResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateAIResponseResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateAIResponseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateAIResponseResponse409Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
 	Headers415 *CreateAIResponseResponse415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -7245,7 +8001,7 @@ func (r CreateAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable 
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CreateAIResponseResponse) GetApplicationProblemJSON409() *NothingToAnswer {
+func (r CreateAIResponseResponse) GetApplicationProblemJSON409() *AnswerNotStarted {
 	return r.ApplicationProblemJSON409
 }
 
@@ -7310,7 +8066,13 @@ func (r CreateAIResponseResponse) ContentType() string {
 
 // ListMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListMessages
 type ListMessagesResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListMessagesResponse304Headers the declared response headers of an HTTP 304 response for ListMessages
+type ListMessagesResponse304Headers struct {
+	ETag *string
 }
 
 // ListMessagesResponse401Headers the declared response headers of an HTTP 401 response for ListMessages
@@ -7342,6 +8104,8 @@ type ListMessagesResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListMessagesResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListMessagesResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListMessagesResponse401Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -7412,9 +8176,19 @@ func (r ListMessagesResponse) ContentType() string {
 	return ""
 }
 
+// CreateMessageResponse201Headers the declared response headers of an HTTP 201 response for CreateMessage
+type CreateMessageResponse201Headers struct {
+	IdempotencyReplayed *bool
+}
+
 // CreateMessageResponse401Headers the declared response headers of an HTTP 401 response for CreateMessage
 type CreateMessageResponse401Headers struct {
 	WWWAuthenticate string
+}
+
+// CreateMessageResponse409Headers the declared response headers of an HTTP 409 response for CreateMessage
+type CreateMessageResponse409Headers struct {
+	RetryAfter *int32
 }
 
 // CreateMessageResponse415Headers the declared response headers of an HTTP 415 response for CreateMessage
@@ -7452,8 +8226,12 @@ type CreateMessageResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateMessageResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateMessageResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateMessageResponse409Headers
 	// Headers415 the parsed response headers for an HTTP 415 response
 	Headers415 *CreateMessageResponse415Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -7643,7 +8421,13 @@ func (r CreateStreamTokenResponse) ContentType() string {
 
 // ListUsersResponse200Headers the declared response headers of an HTTP 200 response for ListUsers
 type ListUsersResponse200Headers struct {
+	ETag *string
 	Link *string
+}
+
+// ListUsersResponse304Headers the declared response headers of an HTTP 304 response for ListUsers
+type ListUsersResponse304Headers struct {
+	ETag *string
 }
 
 // ListUsersResponse401Headers the declared response headers of an HTTP 401 response for ListUsers
@@ -7680,6 +8464,8 @@ type ListUsersResponse struct {
 	ApplicationProblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListUsersResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListUsersResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListUsersResponse401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
@@ -7898,6 +8684,16 @@ func (r CreateUserResponse) ContentType() string {
 	return ""
 }
 
+// GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
+type GetUserResponse200Headers struct {
+	ETag *string
+}
+
+// GetUserResponse304Headers the declared response headers of an HTTP 304 response for GetUser
+type GetUserResponse304Headers struct {
+	ETag *string
+}
+
 // GetUserResponse401Headers the declared response headers of an HTTP 401 response for GetUser
 type GetUserResponse401Headers struct {
 	WWWAuthenticate string
@@ -7932,6 +8728,10 @@ type GetUserResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetUserResponse304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetUserResponse401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
@@ -8162,8 +8962,8 @@ func (r UpdateUserResponse) ContentType() string {
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
-func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error) {
-	rsp, err := c.GetAIResponse(ctx, aiResponseID, reqEditors...)
+func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error) {
+	rsp, err := c.GetAIResponse(ctx, aiResponseID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8176,11 +8976,13 @@ func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiR
 // `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
 // again. One that has ended stays as it is, so cancelling twice is the same as once.
 //
+// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
-func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error) {
-	rsp, err := c.CancelAIResponse(ctx, aiResponseID, reqEditors...)
+func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error) {
+	rsp, err := c.CancelAIResponse(ctx, aiResponseID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8231,11 +9033,13 @@ func (c *ClientWithResponses) StreamAIResponseByIDWithResponse(ctx context.Conte
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogInWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, params *LogInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogInWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8251,11 +9055,13 @@ func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, con
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogIn(ctx, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, params *LogInParams, body LogInJSONRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogIn(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8271,11 +9077,13 @@ func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, body LogInJ
 // An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
-func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Context, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
-	rsp, err := c.LogInWithFormdataBody(ctx, body, reqEditors...)
+func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Context, params *LogInParams, body LogInFormdataRequestBody, reqEditors ...RequestEditorFn) (*LogInResponse, error) {
+	rsp, err := c.LogInWithFormdataBody(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8287,11 +9095,13 @@ func (c *ClientWithResponses) LogInWithFormdataBodyWithResponse(ctx context.Cont
 // Ends the session that the access token belongs to, with all its tokens. Every server refuses them within a second,
 // and streams that are open end within a minute.
 //
+// Logging out twice is the same as once: `Idempotency-Key` has no effect here.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/logout (the `LogOut` operationId).
-func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogOutResponse, error) {
-	rsp, err := c.LogOut(ctx, reqEditors...)
+func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *LogOutParams, reqEditors ...RequestEditorFn) (*LogOutResponse, error) {
+	rsp, err := c.LogOut(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8308,11 +9118,13 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, reqEditors
 // second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 // session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error) {
-	rsp, err := c.RefreshSessionWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Context, params *RefreshSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error) {
+	rsp, err := c.RefreshSessionWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8329,11 +9141,13 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
 // session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/refresh (the `RefreshSession` operationId).
-func (c *ClientWithResponses) RefreshSessionWithResponse(ctx context.Context, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error) {
-	rsp, err := c.RefreshSession(ctx, body, reqEditors...)
+func (c *ClientWithResponses) RefreshSessionWithResponse(ctx context.Context, params *RefreshSessionParams, body RefreshSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshSessionResponse, error) {
+	rsp, err := c.RefreshSession(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8378,11 +9192,13 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
-	rsp, err := c.SignUpWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, params *SignUpParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
+	rsp, err := c.SignUpWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8397,11 +9213,13 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, co
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/signup (the `SignUp` operationId).
-func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
-	rsp, err := c.SignUp(ctx, body, reqEditors...)
+func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error) {
+	rsp, err := c.SignUp(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8431,8 +9249,8 @@ func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEd
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /me (the `GetMe` operationId).
-func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
-	rsp, err := c.GetMe(ctx, reqEditors...)
+func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error) {
+	rsp, err := c.GetMe(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8444,11 +9262,13 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 // Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 // `401 invalid_credentials`.
 //
+// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /me/password (the `ChangePassword` operationId).
-func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
-	rsp, err := c.ChangePasswordWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePasswordWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8460,11 +9280,13 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 // Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
 // `401 invalid_credentials`.
 //
+// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /me/password (the `ChangePassword` operationId).
-func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
-	rsp, err := c.ChangePassword(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePassword(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8478,8 +9300,8 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
-func (c *ClientWithResponses) GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error) {
-	rsp, err := c.GetMessageFeedback(ctx, messageID, reqEditors...)
+func (c *ClientWithResponses) GetMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*GetMessageFeedbackResponse, error) {
+	rsp, err := c.GetMessageFeedback(ctx, messageID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8559,8 +9381,8 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
-	rsp, err := c.CreateTicketWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Context, params *CreateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
+	rsp, err := c.CreateTicketWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8575,8 +9397,8 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
-func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
-	rsp, err := c.CreateTicket(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, params *CreateTicketParams, body CreateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error) {
+	rsp, err := c.CreateTicket(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8591,8 +9413,8 @@ func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, body
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
-func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*GetTicketResponse, error) {
-	rsp, err := c.GetTicket(ctx, ticketID, reqEditors...)
+func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*GetTicketResponse, error) {
+	rsp, err := c.GetTicket(ctx, ticketID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8611,11 +9433,13 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
-	rsp, err := c.UpdateTicketWithBody(ctx, ticketID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
+	rsp, err := c.UpdateTicketWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8634,11 +9458,13 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
+// With `If-Match`, the change is made only while the ticket has that version.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
-func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
-	rsp, err := c.UpdateTicket(ctx, ticketID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error) {
+	rsp, err := c.UpdateTicket(ctx, ticketID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8715,8 +9541,8 @@ func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, t
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
-	rsp, err := c.CreateAIResponseWithBody(ctx, ticketID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
+	rsp, err := c.CreateAIResponseWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8739,8 +9565,8 @@ func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
-func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
-	rsp, err := c.CreateAIResponse(ctx, ticketID, body, reqEditors...)
+func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error) {
+	rsp, err := c.CreateAIResponse(ctx, ticketID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8773,8 +9599,8 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
-	rsp, err := c.CreateMessageWithBody(ctx, ticketID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
+	rsp, err := c.CreateMessageWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8791,8 +9617,8 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
-func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, ticketID TicketID, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
-	rsp, err := c.CreateMessage(ctx, ticketID, body, reqEditors...)
+func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, ticketID TicketID, params *CreateMessageParams, body CreateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMessageResponse, error) {
+	rsp, err := c.CreateMessage(ctx, ticketID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8804,11 +9630,13 @@ func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, tic
 // A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
 // Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
 //
+// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
-func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error) {
-	rsp, err := c.CreateStreamToken(ctx, ticketID, reqEditors...)
+func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error) {
+	rsp, err := c.CreateStreamToken(ctx, ticketID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8835,11 +9663,13 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 // Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUserWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUserWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8851,11 +9681,13 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 // Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
+// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUser(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUser(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8869,8 +9701,8 @@ func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, body C
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /users/{user_id} (the `GetUser` operationId).
-func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
-	rsp, err := c.GetUser(ctx, userID, reqEditors...)
+func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
+	rsp, err := c.GetUser(ctx, userID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8932,6 +9764,9 @@ func ParseGetAIResponseResponse(rsp *http.Response) (*GetAIResponseResponse, err
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8977,6 +9812,26 @@ func ParseGetAIResponseResponse(rsp *http.Response) (*GetAIResponseResponse, err
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAIResponseResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetAIResponseResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetAIResponseResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -9114,6 +9969,9 @@ func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEvent
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9159,6 +10017,26 @@ func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEvent
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAIResponseEventsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListAIResponseEventsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListAIResponseEventsResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -9595,6 +10473,9 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9635,6 +10516,13 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListSessionsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -9643,6 +10531,16 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListSessionsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListSessionsResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -9928,6 +10826,9 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9966,6 +10867,26 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetMeResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetMeResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -10116,6 +11037,9 @@ func ParseGetMessageFeedbackResponse(rsp *http.Response) (*GetMessageFeedbackRes
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10161,6 +11085,26 @@ func ParseGetMessageFeedbackResponse(rsp *http.Response) (*GetMessageFeedbackRes
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMessageFeedbackResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetMessageFeedbackResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetMessageFeedbackResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -10396,6 +11340,9 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10436,6 +11383,13 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListTicketsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -10444,6 +11398,16 @@ func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) 
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListTicketsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListTicketsResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -10511,6 +11475,13 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 		}
 		response.ApplicationProblemJSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyInProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10551,6 +11522,20 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateTicketResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -10569,6 +11554,16 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateTicketResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateTicketResponse415Headers
 		if values := rsp.Header.Values("Accept"); len(values) > 0 {
@@ -10615,6 +11610,9 @@ func ParseGetTicketResponse(rsp *http.Response) (*GetTicketResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10660,6 +11658,26 @@ func ParseGetTicketResponse(rsp *http.Response) (*GetTicketResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetTicketResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetTicketResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -10741,6 +11759,13 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 		}
 		response.ApplicationProblemJSON409 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10779,6 +11804,16 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers UpdateTicketResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -10987,6 +12022,9 @@ func ParseListAIResponsesResponse(rsp *http.Response) (*ListAIResponsesResponse,
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11034,6 +12072,13 @@ func ParseListAIResponsesResponse(rsp *http.Response) (*ListAIResponsesResponse,
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListAIResponsesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11042,6 +12087,16 @@ func ParseListAIResponsesResponse(rsp *http.Response) (*ListAIResponsesResponse,
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListAIResponsesResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListAIResponsesResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -11124,7 +12179,7 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 		response.ApplicationProblemJSON406 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest NothingToAnswer
+		var dest AnswerNotStarted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -11175,8 +12230,25 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateAIResponseResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers CreateAIResponseResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -11195,6 +12267,16 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateAIResponseResponse415Headers
 		if values := rsp.Header.Values("Accept"); len(values) > 0 {
@@ -11251,6 +12333,9 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11298,6 +12383,13 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListMessagesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11306,6 +12398,16 @@ func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListMessagesResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListMessagesResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -11425,6 +12527,16 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 	}
 
 	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateMessageResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateMessageResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -11435,6 +12547,16 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 			headers.WWWAuthenticate = value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateMessageResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateMessageResponse415Headers
 		if values := rsp.Header.Values("Accept"); len(values) > 0 {
@@ -11572,6 +12694,9 @@ func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11619,6 +12744,13 @@ func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListUsersResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
 		if values := rsp.Header.Values("Link"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11627,6 +12759,16 @@ func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
 			headers.Link = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListUsersResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers ListUsersResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -11832,6 +12974,9 @@ func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11884,6 +13029,26 @@ func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetUserResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetUserResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {

@@ -13,6 +13,11 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
+WITH raised AS (
+    UPDATE tickets
+    SET version = version + 1
+    WHERE tickets.id = $2
+)
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 VALUES (
     $1, $2, $3, $4, $5,
@@ -36,7 +41,8 @@ type CreateMessageParams struct {
 	Content  string
 }
 
-// Takes its place in the ticket's order, so the ticket's row must be locked.
+// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
+// does the ticket's version.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,

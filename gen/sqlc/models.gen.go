@@ -346,6 +346,15 @@ type AIResponseEvent struct {
 	Content      string
 }
 
+type IdempotencyKey struct {
+	ID          []byte
+	Fingerprint []byte
+	Status      *int16
+	Headers     []byte
+	Body        []byte
+	CreatedAt   time.Time
+}
+
 type Message struct {
 	ID           uuid.UUID
 	TicketID     uuid.UUID
@@ -397,6 +406,7 @@ type Ticket struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	AIMode      AIMode
+	Version     int64
 }
 
 type TicketStatusChange struct {

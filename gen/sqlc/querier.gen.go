@@ -11,8 +11,12 @@ import (
 )
 
 type Querier interface {
+	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
 	// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
+	// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
+	// this one waits to see whether that commits.
+	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
 	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
@@ -24,7 +28,8 @@ type Querier interface {
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
-	// Takes its place in the ticket's order, so the ticket's row must be locked.
+	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
+	// does the ticket's version.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -39,6 +44,8 @@ type Querier interface {
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
+	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
@@ -51,6 +58,8 @@ type Querier interface {
 	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
+	// Unless it was used too long ago. Those who read do not wait for each other.
+	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)

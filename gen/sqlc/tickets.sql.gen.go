@@ -15,7 +15,7 @@ import (
 const createTicket = `-- name: CreateTicket :one
 INSERT INTO tickets (id, user_id, title, description)
 VALUES ($1, $2, $3, $4)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 `
 
 type CreateTicketParams struct {
@@ -42,6 +42,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.AIMode,
+		&i.Version,
 	)
 	return i, err
 }
@@ -71,7 +72,7 @@ func (q *Queries) CreateTicketStatusChange(ctx context.Context, arg CreateTicket
 }
 
 const getTicketByID = `-- name: GetTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -94,12 +95,13 @@ func (q *Queries) GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (T
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.AIMode,
+		&i.Version,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 FROM tickets
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
 ORDER BY created_at DESC, id DESC
@@ -130,6 +132,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.AIMode,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -142,7 +145,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -179,6 +182,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.AIMode,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -191,7 +195,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicketByID = `-- name: LockTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -216,15 +220,16 @@ func (q *Queries) LockTicketByID(ctx context.Context, arg LockTicketByIDParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.AIMode,
+		&i.Version,
 	)
 	return i, err
 }
 
 const updateTicket = `-- name: UpdateTicket :one
 UPDATE tickets
-SET status = $1, ai_mode = $2, updated_at = clock_timestamp()
+SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = version + 1
 WHERE id = $3
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version
 `
 
 type UpdateTicketParams struct {
@@ -245,6 +250,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Tic
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.AIMode,
+		&i.Version,
 	)
 	return i, err
 }

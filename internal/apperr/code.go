@@ -26,8 +26,13 @@ const (
 	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 
-	TicketClosed      Code = "ticket_closed"
-	InvalidTransition Code = "invalid_transition"
+	TicketClosed       Code = "ticket_closed"
+	InvalidTransition  Code = "invalid_transition"
+	PreconditionFailed Code = "precondition_failed"
+
+	InvalidIdempotencyKey Code = "invalid_idempotency_key"
+	IdempotencyInProgress Code = "idempotency_in_progress"
+	IdempotencyMismatch   Code = "idempotency_mismatch"
 
 	NothingToAnswer         Code = "nothing_to_answer"
 	Superseded              Code = "superseded"

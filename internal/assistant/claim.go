@@ -52,9 +52,21 @@ func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uu
 		return s.claim(ctx, q, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})
 	if err == nil && c.started {
-		err = s.start(ctx, c)
+		store.AfterCommit(ctx, func() { s.startClaimed(context.WithoutCancel(ctx), c) })
 	}
 	return c, err
+}
+
+// startClaimed starts to write what was claimed, once the claim is committed. That may be later than the claim, when it was
+// part of a larger transaction: a process that has begun to stop meanwhile leaves the response to others.
+func (s *Service) startClaimed(ctx context.Context, c claim) {
+	if s.admit() {
+		defer s.wg.Done()
+		if s.start(ctx, c) == nil {
+			return
+		}
+	}
+	s.releaseLease(ctx, c.response)
 }
 
 // claimant is who asks for an answer, and for which.

@@ -255,16 +255,20 @@ func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error
 	return nil
 }
 
-// handOver gives the lease up, so that another replica takes the response over at once, and tells the readers to come
-// back.
+// handOver leaves the response to another replica, and tells the readers to come back.
 func (s *Service) handOver(ctx context.Context, o *owner) {
+	s.releaseLease(ctx, o.response)
+	s.hub.abandon(o.feed)
+}
+
+// releaseLease gives the lease up, so that another replica takes the response over at once.
+func (s *Service) releaseLease(ctx context.Context, response sqlc.AIResponse) {
 	err := s.store.ReleaseAIResponseLease(ctx, sqlc.ReleaseAIResponseLeaseParams{
-		ID: o.response.ID, OwnerID: s.id, Attempt: o.response.Attempt,
+		ID: response.ID, OwnerID: s.id, Attempt: response.Attempt,
 	})
 	if err != nil {
 		s.options.Logger.WarnContext(ctx, "lease not released", slog.Any("error", err))
 	}
-	s.hub.abandon(o.feed)
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.

@@ -18,7 +18,7 @@ func (s *Server) CreateAIResponse(
 ) (api.CreateAIResponseResponseObject, error) {
 	response, started, err := s.assistant.Start(ctx, actorFrom(ctx), r.TicketID, fromCreateAIResponseRequest(*r.Body))
 	if err != nil || !started {
-		return api.CreateAIResponse200JSONResponse(toAIResponse(response)), err
+		return api.CreateAIResponse200JSONResponse{Body: toAIResponse(response)}, err
 	}
 	return api.CreateAIResponse201JSONResponse{
 		Body:    toAIResponse(response),
@@ -47,7 +47,7 @@ func (s *Server) GetAIResponse(
 	ctx context.Context, r api.GetAIResponseRequestObject,
 ) (api.GetAIResponseResponseObject, error) {
 	response, err := s.assistant.Get(ctx, actorFrom(ctx), r.AIResponseID)
-	return api.GetAIResponse200JSONResponse(toAIResponse(response)), err
+	return api.GetAIResponse200JSONResponse{Body: toAIResponse(response)}, err
 }
 
 // CancelAIResponse ends an AI response that is being written.
@@ -70,7 +70,7 @@ func (s *Server) ListAIResponseEvents(
 		wait = int64(*r.Params.Wait)
 	}
 	page, err := s.assistant.Events(ctx, actorFrom(ctx), r.AIResponseID, after, time.Duration(wait)*time.Second)
-	return api.ListAIResponseEvents200JSONResponse(toAIResponseEvents(page)), err
+	return api.ListAIResponseEvents200JSONResponse{Body: toAIResponseEvents(page)}, err
 }
 
 // CreateStreamToken returns a token for a browser's EventSource.

@@ -34,5 +34,5 @@ func credentials(r api.LogInRequestObject) (email, password string) {
 
 // GetMe returns the caller's account.
 func (s *Server) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMeResponseObject, error) {
-	return api.GetMe200JSONResponse(toMe(actorFrom(ctx))), nil
+	return api.GetMe200JSONResponse{Body: toMe(actorFrom(ctx))}, nil
 }

@@ -57,7 +57,7 @@ func (op *operation) checkBody(c echo.Context) error {
 	}
 	// The generated code compares the header as it stands.
 	r.Header.Set(echo.HeaderContentType, mediaType)
-	r.Body = &validatedBody{Reader: bytes.NewReader(text), value: value}
+	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: value}
 	return nil
 }
 
@@ -135,6 +135,7 @@ func decodeForm(text []byte) (any, []apperr.Field, error) {
 // validatedBody is a body that has been read and checked. The generated code takes the value it was checked as.
 type validatedBody struct {
 	*bytes.Reader
+	text  []byte
 	value any
 }
 
@@ -143,3 +144,11 @@ func (*validatedBody) Close() error { return nil }
 
 // ValidatedValue is what the generated code binds.
 func (b *validatedBody) ValidatedValue() any { return b.value }
+
+// textOf is the text of a body that was checked; nil when the operation takes none.
+func textOf(body io.Reader) []byte {
+	if b, ok := body.(*validatedBody); ok {
+		return b.text
+	}
+	return nil
+}

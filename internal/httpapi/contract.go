@@ -38,6 +38,9 @@ type operation struct {
 	bodies map[string]*openapi3.Schema
 	// produces are the media types of its successful responses.
 	produces []string
+	// keyed says that a request with an Idempotency-Key has its effect once, and versioned that a response has an ETag
+	// and need not be sent to those who have it.
+	keyed, versioned bool
 }
 
 func newContract(doc *openapi3.T) (*contract, error) {
@@ -83,7 +86,9 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 			compiled.produces = slices.AppendSeq(compiled.produces, maps.Keys(response.Value.Content))
 		}
 	}
-	return compiled, nil
+	compiled.versioned = op.Responses.Status(http.StatusNotModified) != nil
+	compiled.keyed, err = compiled.keepsKeys(op)
+	return compiled, err
 }
 
 // requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
@@ -156,7 +161,14 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 				return err
 			}
 		}
-		return next(c)
+		switch {
+		case op.keyed && c.Request().Header.Get(headerIdempotencyKey) != "":
+			return s.once(c, op, next)
+		case op.versioned:
+			return conditional(c, next)
+		default:
+			return next(c)
+		}
 	}
 }
 

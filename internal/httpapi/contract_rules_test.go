@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"testing"
 
@@ -155,6 +156,52 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
+func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		key := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key")
+		if o.method != http.MethodPost {
+			require.Nil(t, key, "%s: a %s has its effect once anyway", o.OperationID, o.method)
+			continue
+		}
+		require.NotNil(t, key, o.OperationID)
+		require.False(t, key.Required, o.OperationID)
+		require.NotNil(t, o.Responses.Value("400"), o.OperationID)
+		replays := o.Extensions["x-idempotency"] != "none"
+		for _, status := range o.successes(t) {
+			header := o.Responses.Status(status).Value.Headers["Idempotency-Replayed"]
+			require.Equal(t, replays, header != nil, "%s %d", o.OperationID, status)
+		}
+		if !replays {
+			require.Contains(t, o.Description, "`Idempotency-Key` has no effect here", o.OperationID)
+			continue
+		}
+		require.NotEmpty(t, o.role, "%s: keys belong to somebody", o.OperationID)
+		for status, code := range map[string]string{"409": "idempotency_in_progress", "422": "idempotency_mismatch"} {
+			require.NotNil(t, o.Responses.Value(status), "%s: %s is not declared", o.OperationID, status)
+			problem := o.Responses.Value(status).Value.Content["application/problem+json"]
+			require.Contains(t, problem.Examples, code, o.OperationID)
+		}
+	}
+}
+
+func TestEveryGetOfJSONSparesTheCallerWhatItHas(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		list := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match")
+		if o.method != http.MethodGet || o.role == "" || o.streams(t) {
+			require.Nil(t, list, o.OperationID)
+			require.Nil(t, o.Responses.Value("304"), o.OperationID)
+			continue
+		}
+		require.NotNil(t, list, o.OperationID)
+		for _, status := range []string{"200", "304"} {
+			require.NotNil(t, o.Responses.Value(status), "%s: %s is not declared", o.OperationID, status)
+			require.NotNil(t, o.Responses.Value(status).Value.Headers["ETag"], "%s %s", o.OperationID, status)
+		}
+	}
+}
+
 func TestEveryRefusalCarriesAChallenge(t *testing.T) {
 	t.Parallel()
 	for _, o := range specOperations(t) {
@@ -184,7 +231,7 @@ func TestEveryOperationIsExplained(t *testing.T) {
 			where := o.OperationID + " " + status
 			require.NotNil(t, response.Value.Description, where)
 			require.NotEmpty(t, *response.Value.Description, where)
-			if status != "204" {
+			if status != "204" && status != "304" {
 				require.NotEmpty(t, response.Value.Content, where)
 			}
 			requireExamples(t, where, response.Value.Content)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -85,7 +86,9 @@ func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 			}
 			require.Equal(t, []string{strings.TrimSpace(origin)}, r.Header.Values("Access-Control-Allow-Origin"))
 			exposed := r.Header.Get("Access-Control-Expose-Headers")
-			for _, name := range []string{"Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id", "Allow"} {
+			for _, name := range []string{
+				"ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id", "Allow",
+			} {
 				require.Contains(t, exposed, name)
 			}
 			require.NotContains(t, exposed, "*")
@@ -114,6 +117,13 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 		strings.Split(r.Header.Get("Access-Control-Allow-Methods"), ","))
 	headers := strings.Split(r.Header.Get("Access-Control-Allow-Headers"), ",")
 	require.Subset(t, headers, []string{"Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"})
+	for _, o := range specOperations(t) {
+		for _, parameter := range o.Parameters {
+			if parameter.Value.In == openapi3.ParameterInHeader {
+				require.Contains(t, headers, parameter.Value.Name, o.OperationID)
+			}
+		}
+	}
 	require.NotContains(t, encode(t, r.Header), "*")
 	require.NotContains(t, encode(t, r.Header), canary)
 	requireSecure(t, r, "a preflight")

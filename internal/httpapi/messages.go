@@ -20,7 +20,7 @@ func (s *Server) CreateMessage(
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateMessage201JSONResponse(toMessage(message)), nil
+	return api.CreateMessage201JSONResponse{Body: toMessage(message)}, nil
 }
 
 // ListMessages returns a page of a ticket's messages.
@@ -53,5 +53,5 @@ func (s *Server) GetMessageFeedback(
 	ctx context.Context, r api.GetMessageFeedbackRequestObject,
 ) (api.GetMessageFeedbackResponseObject, error) {
 	feedback, err := s.tickets.Feedback(ctx, actorFrom(ctx), r.MessageID)
-	return api.GetMessageFeedback200JSONResponse(toMessageFeedback(feedback)), err
+	return api.GetMessageFeedback200JSONResponse{Body: toMessageFeedback(feedback)}, err
 }

@@ -88,7 +88,7 @@ func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers
 	for w := range writers {
 		go func() {
 			for i := range n {
-				created, err := user.CreateMessageWithResponse(t.Context(), ticketID, client.CreateMessageRequest{
+				created, err := user.CreateMessageWithResponse(t.Context(), ticketID, nil, client.CreateMessageRequest{
 					Content: fmt.Sprintf("%d-%d", w, i),
 				})
 				if err == nil && created.StatusCode() != http.StatusCreated {
@@ -198,13 +198,13 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 		var said, closed int
 		var faults [2]error
 		say := func() {
-			r, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, client.CreateMessageRequest{Content: "x"})
+			r, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, nil, client.CreateMessageRequest{Content: "x"})
 			if faults[0] = err; err == nil {
 				said = r.StatusCode()
 			}
 		}
 		shut := func() {
-			r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, client.UpdateTicketRequest{Status: "closed"})
+			r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "closed"})
 			if faults[1] = err; err == nil {
 				closed = r.StatusCode()
 			}

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
@@ -32,7 +34,7 @@ func (op *operation) checkParameters(c echo.Context) error {
 			values = query[p.Name]
 			delete(query, p.Name)
 		case openapi3.ParameterInHeader:
-			values = c.Request().Header.Values(p.Name)
+			values = headerValues(c.Request().Header, p.Name)
 		}
 		if len(values) > 1 {
 			return invalidParameter(p.Name, apperr.Duplicate)
@@ -70,8 +72,22 @@ func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
 	return ""
 }
 
+// headerValues returns the lines of a header. Those of a list are one (RFC 9110, section 5.3), also for the generated
+// code, which reads the header after this.
+func headerValues(header http.Header, name string) []string {
+	values := header.Values(name)
+	if len(values) > 1 && (name == headerIfMatch || name == headerIfNoneMatch) {
+		header.Set(name, strings.Join(values, ", "))
+	}
+	return header.Values(name)
+}
+
 func invalidParameter(name string, code apperr.FieldCode) error {
 	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
+	if name == headerIdempotencyKey {
+		err = apperr.New(apperr.InvalidIdempotencyKey,
+			"An Idempotency-Key is one value of 1 to 255 visible ASCII characters.")
+	}
 	err.Fields = []apperr.Field{{Pointer: pointer(name), Code: code}}
 	return err
 }

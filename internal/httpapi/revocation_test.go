@@ -39,7 +39,7 @@ func replicas(t *testing.T) (a, b *apitest.Server, clock *movingClock) {
 var endings = map[string]func(*testing.T, *apitest.Server, *apitest.User){
 	"logged out": func(t *testing.T, s *apitest.Server, u *apitest.User) {
 		t.Helper()
-		r, err := u.With(t, s, u.Token).LogOutWithResponse(t.Context())
+		r, err := u.With(t, s, u.Token).LogOutWithResponse(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, r.StatusCode())
 	},
@@ -52,7 +52,7 @@ var endings = map[string]func(*testing.T, *apitest.Server, *apitest.User){
 	},
 	"password changed": func(t *testing.T, s *apitest.Server, u *apitest.User) {
 		t.Helper()
-		r, err := s.LogIn(t, u.Email, apitest.Password).ChangePasswordWithResponse(t.Context(), client.ChangePasswordRequest{
+		r, err := s.LogIn(t, u.Email, apitest.Password).ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{
 			CurrentPassword: apitest.Password, NewPassword: "staple of another kind",
 		})
 		require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/docs"
+	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	Auth      *auth.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	// Keys remembers the requests that came with an Idempotency-Key.
+	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
 	Ready func(context.Context) error
 	// Secret is what the key of cursors is derived from. All replicas have the same.
@@ -63,6 +66,7 @@ type Server struct {
 	auth      *auth.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
 	contract  *contract
@@ -90,8 +94,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
-		cursors: cs, contract: c, recheck: cmp.Or(o.Recheck, DefaultRecheck), logger: o.Logger, echo: echo.New(),
+		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
+		readiness: &readiness{ask: o.Ready},
+		cursors:   cs, contract: c, recheck: cmp.Or(o.Recheck, DefaultRecheck), logger: o.Logger, echo: echo.New(),
 		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))},
 	}
 	s.echo.HTTPErrorHandler = s.renderError
@@ -182,11 +187,12 @@ func cors(allowed []string) echo.MiddlewareFunc {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowHeaders: []string{
-			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID,
+			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
+			headerIfNoneMatch, "Last-Event-ID", echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{
-			echo.HeaderAllow, "Link", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate,
-			echo.HeaderXRequestID,
+			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, echo.HeaderRetryAfter,
+			echo.HeaderWWWAuthenticate, echo.HeaderXRequestID,
 		},
 		MaxAge: corsMaxAge,
 	})

@@ -323,7 +323,7 @@ func TestLogOutEndsTheCallersSessionOnly(t *testing.T) {
 	s := apitest.New(t, apitest.Options{Log: &log})
 	user := s.Customer(t)
 	other := s.LogIn(t, user.Email, apitest.Password)
-	out, err := user.LogOutWithResponse(t.Context())
+	out, err := user.LogOutWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, out.StatusCode(), "%s", out.Body)
 	require.Empty(t, out.Body)
@@ -364,7 +364,7 @@ func TestChangedPasswordEndsTheOtherSessions(t *testing.T) {
 	const changed = "staple of another kind"
 	user := s.Customer(t)
 	other, stranger := s.LogIn(t, user.Email, apitest.Password), s.Customer(t)
-	r, err := user.ChangePasswordWithResponse(t.Context(), client.ChangePasswordRequest{
+	r, err := user.ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{
 		CurrentPassword: apitest.Password, NewPassword: changed,
 	})
 	require.NoError(t, err)
@@ -388,12 +388,12 @@ func TestPasswordIsNotChangedWithoutTheCurrentOne(t *testing.T) {
 	s := apitest.New(t, apitest.Options{})
 	user := s.Customer(t)
 	other := s.LogIn(t, user.Email, apitest.Password)
-	r, err := user.ChangePasswordWithResponse(t.Context(), client.ChangePasswordRequest{
+	r, err := user.ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{
 		CurrentPassword: apitest.Password + "x", NewPassword: "staple of another kind",
 	})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, r.StatusCode(), r.Body, http.StatusUnauthorized, client.ProblemCodeInvalidCredentials)
-	r, err = user.ChangePasswordWithResponse(t.Context(), client.ChangePasswordRequest{
+	r, err = user.ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{
 		CurrentPassword: apitest.Password, NewPassword: "Password123",
 	})
 	require.NoError(t, err)

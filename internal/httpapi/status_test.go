@@ -46,11 +46,11 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 				for _, status := range way {
 					customer.SetStatus(t, ticket.ID, status)
 				}
-				before, err := customer.GetTicketWithResponse(t.Context(), ticket.ID)
+				before, err := customer.GetTicketWithResponse(t.Context(), ticket.ID, nil)
 				require.NoError(t, err)
-				r, err := agent.UpdateTicketWithResponse(t.Context(), ticket.ID, client.UpdateTicketRequest{Status: to})
+				r, err := agent.UpdateTicketWithResponse(t.Context(), ticket.ID, nil, client.UpdateTicketRequest{Status: to})
 				require.NoError(t, err)
-				after, err := customer.GetTicketWithResponse(t.Context(), ticket.ID)
+				after, err := customer.GetTicketWithResponse(t.Context(), ticket.ID, nil)
 				require.NoError(t, err)
 				if !slices.Contains(allowedChanges[from], to) {
 					apitest.RequireProblem(t, r.StatusCode(), r.Body, http.StatusConflict, client.ProblemCodeInvalidTransition)
@@ -77,7 +77,7 @@ func TestStrangerChangesNoStatus(t *testing.T) {
 	d := newDesk(t)
 	stranger := d.Customer(t)
 	d.keepStored(t)
-	r, err := stranger.UpdateTicketWithResponse(t.Context(), d.ticket.ID, client.UpdateTicketRequest{Status: "pending"})
+	r, err := stranger.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "pending"})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, r.StatusCode(), r.Body, http.StatusNotFound, client.ProblemCodeNotFound)
 }
@@ -92,7 +92,7 @@ func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 		var changes []func()
 		for i := range many {
 			changes = append(changes, func() {
-				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, client.UpdateTicketRequest{Status: to})
+				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
 				if faults[i] = err; err == nil {
 					statuses[i] = r.StatusCode()
 				}

@@ -69,7 +69,7 @@ func TestTextIsKeptByteForByte(t *testing.T) {
 
 func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 	t.Helper()
-	created, err := customer.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{
+	created, err := customer.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
 		Title: title, Description: text,
 	})
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 	id := created.JSON201.ID
 	require.Equal(t, text, customer.Say(t, id, text).Content)
 
-	got, err := customer.GetTicketWithResponse(t.Context(), id)
+	got, err := customer.GetTicketWithResponse(t.Context(), id, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	require.Equal(t, title, got.JSON200.Title)

@@ -18,7 +18,7 @@ func (s *Server) CreateTicket(
 	}
 	return api.CreateTicket201JSONResponse{
 		Body:    toTicket(t),
-		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + t.ID.String()},
+		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + t.ID.String(), ETag: ticketTag(t.Version)},
 	}, nil
 }
 
@@ -44,16 +44,23 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	return api.GetTicket200JSONResponse(toTicketWithMessages(t, messages)), nil
+	return api.GetTicket200JSONResponse{
+		Body:    toTicketWithMessages(t, messages),
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t.Version)},
+	}, nil
 }
 
 // UpdateTicket changes a ticket.
 func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,
 ) (api.UpdateTicketResponseObject, error) {
-	t, err := s.tickets.Update(ctx, actorFrom(ctx), r.TicketID, fromUpdateTicketRequest(*r.Body))
+	t, err := s.tickets.Update(
+		ctx, actorFrom(ctx), r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateTicket200JSONResponse(toTicket(t)), nil
+	return api.UpdateTicket200JSONResponse{
+		Body:    toTicket(t),
+		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(t.Version)},
+	}, nil
 }

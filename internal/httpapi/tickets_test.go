@@ -248,7 +248,7 @@ func TestCustomerSeesOwnTicketsAndStaffSeeAll(t *testing.T) {
 		require.Equal(t, []uuid.UUID{theirs.ID, d.answer.ticketID, d.ticket.ID}, list(staff), "newest first")
 		require.Empty(t, staff.Messages(t, theirs.ID))
 	}
-	got, err := other.GetTicketWithResponse(t.Context(), d.ticket.ID)
+	got, err := other.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
 	require.NoError(t, err)
 	apitest.RequireProblem(t, got.StatusCode(), got.Body, http.StatusNotFound, client.ProblemCodeNotFound)
 }

@@ -41,7 +41,7 @@ func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.G
 	if err != nil {
 		return nil, err
 	}
-	return api.GetUser200JSONResponse(toAccount(user)), nil
+	return api.GetUser200JSONResponse{Body: toAccount(user)}, nil
 }
 
 // UpdateUser changes an account's role, or disables or enables it.

@@ -40,7 +40,7 @@ func TestAdministratorsMakeAccountsOfEveryRole(t *testing.T) {
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	for _, role := range []client.Role{"", client.RoleUser, client.RoleAgent, client.RoleAdmin} {
 		email := freshEmail()
-		created, err := admin.CreateUserWithResponse(t.Context(), client.CreateUserRequest{
+		created, err := admin.CreateUserWithResponse(t.Context(), nil, client.CreateUserRequest{
 			Email: strings.ToUpper(email), Password: apitest.Password, Role: role,
 		})
 		require.NoError(t, err)
@@ -54,16 +54,16 @@ func TestAdministratorsMakeAccountsOfEveryRole(t *testing.T) {
 		require.False(t, created.JSON201.Disabled)
 		require.Equal(t, "/users/"+created.JSON201.ID.String(), created.HTTPResponse.Header.Get("Location"))
 
-		got, err := admin.GetUserWithResponse(t.Context(), created.JSON201.ID)
+		got, err := admin.GetUserWithResponse(t.Context(), created.JSON201.ID, nil)
 		require.NoError(t, err)
 		require.Equal(t, created.JSON201, got.JSON200)
 		require.Equal(t, created.JSON201.ID, s.LogIn(t, email, apitest.Password).ID)
 
-		again, err := admin.CreateUserWithResponse(t.Context(), client.CreateUserRequest{Email: email, Password: apitest.Password})
+		again, err := admin.CreateUserWithResponse(t.Context(), nil, client.CreateUserRequest{Email: email, Password: apitest.Password})
 		require.NoError(t, err)
 		apitest.RequireProblem(t, again.StatusCode(), again.Body, http.StatusConflict, client.ProblemCodeEmailTaken)
 	}
-	weak, err := admin.CreateUserWithResponse(t.Context(), client.CreateUserRequest{Email: freshEmail(), Password: "password1"})
+	weak, err := admin.CreateUserWithResponse(t.Context(), nil, client.CreateUserRequest{Email: freshEmail(), Password: "password1"})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, weak.StatusCode(), weak.Body, http.StatusUnprocessableEntity, client.ProblemCodeWeakPassword)
 }

@@ -285,7 +285,7 @@ func TestTextOfTheGreatestLengthIsTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, character := range []string{"a", "é", "漢", "😀"} {
-		created, err := d.customer.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{
+		created, err := d.customer.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
 			Title: strings.Repeat(character, 200), Description: strings.Repeat(character, 10000),
 		})
 		require.NoError(t, err)
@@ -364,13 +364,13 @@ func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 func TestAddressIsStoredInOneForm(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
-	created, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{
+	created, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{
 		Email: "ＡDA.Lovelace@Example.COM", Password: apitest.Password,
 	})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 	require.Equal(t, "ada.lovelace@example.com", created.JSON201.Email)
-	again, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{
+	again, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{
 		Email: "ada.lovelace@example.com", Password: apitest.Password,
 	})
 	require.NoError(t, err)

@@ -65,6 +65,12 @@ func IsUniqueViolation(err error, constraint string) bool {
 	return errors.As(err, &e) && e.SQLState == uniqueViolation && e.Constraint == constraint
 }
 
+// IsLockTimeout reports whether err is that the wait for a lock was too long.
+func IsLockTimeout(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.SQLState == lockNotAvailable
+}
+
 func isSerializationFailure(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.SQLState == serializationFailure || e.SQLState == deadlockDetected)

@@ -42,8 +42,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := pooled{pool: pool}
-	return &Store{Querier: sqlc.New(db), pool: pool, db: db}, nil
+	s := &Store{pool: pool, db: pooled{pool: pool}}
+	s.Querier = sqlc.New(joining{s})
+	return s, nil
 }
 
 // Close waits for connections in use and closes them all.
@@ -51,9 +52,30 @@ func (s *Store) Close() { s.pool.Close() }
 
 // InTx runs fn in one transaction and commits it when fn returns nil. What fn reads and writes through its Querier is
 // all or nothing. fn may run again when the transaction lost against another one, so it must have no other effects.
+//
+// Within Atomically it joins that transaction, whose beginner commits it, or runs it again.
 func (s *Store) InTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
+	return s.inTx(ctx, pgx.TxOptions{}, fn)
+}
+
+// InSnapshot runs fn, which may only read. All that it reads is of one moment.
+func (s *Store) InSnapshot(ctx context.Context, fn func(q sqlc.Querier) error) error {
+	return s.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
+func (s *Store) inTx(ctx context.Context, options pgx.TxOptions, fn func(q sqlc.Querier) error) error {
+	if u := s.unit(ctx); u != nil {
+		return fn(sqlc.New(u.db))
+	}
+	return s.retry(ctx, func() error {
+		return s.begin(ctx, options, func(db sqlc.DBTX) error { return fn(sqlc.New(db)) })
+	})
+}
+
+// retry runs a transaction, and again when it lost against another one.
+func (s *Store) retry(ctx context.Context, run func() error) error {
 	for attempt := 0; ; attempt++ {
-		err := s.inTx(ctx, fn)
+		err := run()
 		if err == nil || attempt == txRetries || !isSerializationFailure(err) {
 			return err
 		}
@@ -66,16 +88,13 @@ func (s *Store) InTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
 	}
 }
 
-func (s *Store) inTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
+func (s *Store) begin(ctx context.Context, options pgx.TxOptions, fn func(db sqlc.DBTX) error) error {
 	conn, err := s.db.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		return fn(sqlc.New(translated{tx}))
-	})
-	return translate(err)
+	return translate(pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error { return fn(translated{tx}) }))
 }
 
 // Ready checks that the database answers and that its schema is one that this program knows.

@@ -69,14 +69,19 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p Page) ([]sqlc.Ti
 	return tickets, next, nil
 }
 
-// Get returns a ticket and its latest messages, oldest first. It returns NotFound.
-func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
-	ticket, err := s.Find(ctx, actor, id)
-	if err != nil {
-		return sqlc.Ticket{}, nil, err
-	}
-	messages, err := s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-		TicketID: id, MaxRows: latestMessages,
+// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version. It returns
+// NotFound.
+func (s *Service) Get(
+	ctx context.Context, actor auth.Actor, id uuid.UUID,
+) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
+	err = s.store.InSnapshot(ctx, func(q sqlc.Querier) error {
+		if ticket, err = Find(ctx, q, actor, id); err != nil {
+			return err
+		}
+		messages, err = q.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
+			TicketID: id, MaxRows: latestMessages,
+		})
+		return err
 	})
 	return ticket, messages, err
 }
@@ -144,10 +149,11 @@ type Change struct {
 	AIMode sqlc.AIMode
 }
 
-// Update changes a ticket, all of the change or nothing, and records who moved it to another status. Closing it, or
-// handing it off to humans, fences an AI answer that is being written. It returns NotFound and InvalidTransition.
+// Update changes a ticket, all of the change or nothing, and records who moved it to another status, provided that the
+// ticket's version is one that the caller accepts. Closing it, or handing it off to humans, fences an AI answer that is
+// being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
 func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket sqlc.Ticket, err error) {
 	changeID, err := newID()
 	if err != nil {
@@ -157,6 +163,9 @@ func (s *Service) Update(
 		before, err := Lock(ctx, q, actor, id)
 		if err != nil {
 			return err
+		}
+		if !accept(before.Version) {
+			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
 		}
 		after := sqlc.UpdateTicketParams{
 			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),

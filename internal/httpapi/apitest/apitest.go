@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -69,6 +70,7 @@ type Server struct {
 	Store       *store.Store
 	Auth        *auth.Service
 	Assistant   *assistant.Service
+	Keys        *idempotency.Service
 	API         *httpapi.Server
 	Simulator   *groqsim.Simulator
 
@@ -115,11 +117,12 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		Client: upstream, Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
 		Encode: httpapi.EncodeEvent, Logger: logger,
 	})
+	s.Keys = idempotency.NewService(s.Store, logger)
 	if o.Ready == nil {
 		o.Ready = s.Store.Ready
 	}
 	s.API, err = httpapi.New(httpapi.Options{
-		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Ready: o.Ready,
+		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Keys: s.Keys, Ready: o.Ready,
 		Secret: secret, AcceptedSecrets: accepted, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins,
 		MaxStreams: o.MaxStreams, Docs: true, Logger: logger,
 	})

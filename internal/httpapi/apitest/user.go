@@ -35,7 +35,7 @@ func newEmail() string {
 func (s *Server) Customer(t testing.TB) *User {
 	t.Helper()
 	email := newEmail()
-	created, err := s.Anonymous.SignUpWithResponse(t.Context(), client.SignUpRequest{Email: email, Password: Password})
+	created, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{Email: email, Password: Password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 	return s.LogIn(t, email, Password)
@@ -44,12 +44,12 @@ func (s *Server) Customer(t testing.TB) *User {
 // LogIn logs an account in.
 func (s *Server) LogIn(t testing.TB, email, password string) *User {
 	t.Helper()
-	token, err := s.Anonymous.LogInWithResponse(t.Context(), client.LogInRequest{Email: email, Password: password})
+	token, err := s.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: email, Password: password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, token.StatusCode(), "%s", token.Body)
 	u := &User{Email: email, Token: token.JSON200.AccessToken, Refresh: token.JSON200.RefreshToken, server: s}
 	u.ClientWithResponses = s.client(t, u.Token)
-	me, err := u.GetMeWithResponse(t.Context())
+	me, err := u.GetMeWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, me.StatusCode(), "%s", me.Body)
 	u.ID = me.JSON200.ID
@@ -86,7 +86,7 @@ func (u *User) NewSession(t testing.TB) uuid.UUID {
 // NewTicket opens a ticket.
 func (u *User) NewTicket(t testing.TB) client.Ticket {
 	t.Helper()
-	created, err := u.CreateTicketWithResponse(t.Context(), client.CreateTicketRequest{
+	created, err := u.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
 		Title: "Invoice 4711 is wrong", Description: "I was charged twice for October.",
 	})
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func (u *User) NewTicket(t testing.TB) client.Ticket {
 // Say adds a message to a ticket.
 func (u *User) Say(t testing.TB, ticketID uuid.UUID, content string) client.Message {
 	t.Helper()
-	created, err := u.CreateMessageWithResponse(t.Context(), ticketID, client.CreateMessageRequest{Content: content})
+	created, err := u.CreateMessageWithResponse(t.Context(), ticketID, nil, client.CreateMessageRequest{Content: content})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 	return *created.JSON201
@@ -106,7 +106,7 @@ func (u *User) Say(t testing.TB, ticketID uuid.UUID, content string) client.Mess
 // SetStatus moves a ticket to a status.
 func (u *User) SetStatus(t testing.TB, ticketID uuid.UUID, status client.TicketStatus) {
 	t.Helper()
-	updated, err := u.UpdateTicketWithResponse(t.Context(), ticketID, client.UpdateTicketRequest{Status: status})
+	updated, err := u.UpdateTicketWithResponse(t.Context(), ticketID, nil, client.UpdateTicketRequest{Status: status})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, updated.StatusCode(), "%s", updated.Body)
 }
@@ -114,7 +114,7 @@ func (u *User) SetStatus(t testing.TB, ticketID uuid.UUID, status client.TicketS
 // Messages returns a ticket's messages, oldest first.
 func (u *User) Messages(t testing.TB, ticketID uuid.UUID) []client.Message {
 	t.Helper()
-	got, err := u.GetTicketWithResponse(t.Context(), ticketID)
+	got, err := u.GetTicketWithResponse(t.Context(), ticketID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	return got.JSON200.Messages

@@ -1,0 +1,25 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+
+-- The requests that were sent with an Idempotency-Key and had an effect, each written in the transaction of its effect.
+-- The key itself is not kept: id is a digest of it and of whose and which operation's it is, and fingerprint is a MAC of
+-- the request under it. The response is null only within the transaction that is still making it.
+CREATE TABLE idempotency_keys (
+    id          bytea       NOT NULL,
+    fingerprint bytea       NOT NULL,
+    status      smallint,
+    headers     jsonb,
+    body        bytea,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT idempotency_keys_id_check CHECK (octet_length(id) = 32),
+    CONSTRAINT idempotency_keys_fingerprint_check CHECK (octet_length(fingerprint) = 32),
+    CONSTRAINT idempotency_keys_status_check CHECK (status BETWEEN 200 AND 299),
+    CONSTRAINT idempotency_keys_body_check CHECK (octet_length(body) <= 131072),
+    CONSTRAINT idempotency_keys_response_check CHECK (num_nulls(status, headers, body) IN (0, 3))
+);
+
+-- What is old enough to be deleted.
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
+
+COMMIT;

@@ -1,0 +1,32 @@
+-- name: ClaimIdempotencyKey :execrows
+-- One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
+-- this one waits to see whether that commits.
+INSERT INTO idempotency_keys (id, fingerprint)
+VALUES (@id, @fingerprint)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: GetIdempotencyKey :one
+-- Unless it was used too long ago. Those who read do not wait for each other.
+SELECT id, fingerprint, status, headers, body, created_at
+FROM idempotency_keys
+WHERE id = @id AND created_at >= now() - make_interval(secs => @kept_seconds::integer);
+
+-- name: DeleteOldIdempotencyKey :exec
+DELETE FROM idempotency_keys
+WHERE id = @id AND created_at < now() - make_interval(secs => @kept_seconds::integer);
+
+-- name: AnswerIdempotencyKey :exec
+UPDATE idempotency_keys
+SET status = @status::smallint, headers = @headers::jsonb, body = @body::bytea
+WHERE id = @id;
+
+-- name: DeleteOldIdempotencyKeys :execrows
+DELETE FROM idempotency_keys
+WHERE id IN (
+    SELECT k.id
+    FROM idempotency_keys AS k
+    WHERE k.created_at < now() - make_interval(secs => @kept_seconds::integer)
+    ORDER BY k.created_at
+    LIMIT @max_keys
+    FOR UPDATE SKIP LOCKED
+);

@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+const (
+	headerETag        = "ETag"
+	headerIfMatch     = "If-Match"
+	headerIfNoneMatch = "If-None-Match"
+
+	anyTag = "*"
+	// tagBytes are how much of a digest makes a tag.
+	tagBytes = 16
+)
+
+// entityTag finds the tags in a list that the contract's pattern has let through.
+var entityTag = regexp.MustCompile(`(W/)?"[^"]*"`)
+
+// conditional answers a GET with 304 when the caller has the response already (RFC 9110, section 13.1.2). A response that
+// says nothing of its version is versioned by what is in it, with the link to the next page.
+func conditional(c echo.Context, next echo.HandlerFunc) error {
+	r, err := record(c, next)
+	if err != nil {
+		return err
+	}
+	if r.header.Get(headerETag) == "" {
+		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body.Bytes()))
+	}
+	if !isListed(c.Request().Header.Get(headerIfNoneMatch), r.header.Get(headerETag)) {
+		return send(c, r.status, r.header, r.body.Bytes())
+	}
+	r.header.Del(echo.HeaderContentType)
+	return send(c, http.StatusNotModified, r.header, nil)
+}
+
+// isListed reports whether a tag is in the list of If-None-Match. The weak comparison is used (section 8.8.3.2): what is
+// on the way may have made the tag weak.
+func isListed(list, tag string) bool {
+	return list == anyTag || slices.ContainsFunc(entityTag.FindAllString(list, -1), func(listed string) bool {
+		return strings.TrimPrefix(listed, "W/") == tag
+	})
+}
+
+// ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. The strong comparison is used,
+// so a weak tag accepts none.
+func ifMatch(list *string) func(version int64) bool {
+	return func(version int64) bool {
+		return list == nil || *list == anyTag || slices.Contains(entityTag.FindAllString(*list, -1), *ticketTag(version))
+	}
+}
+
+// ticketTag is the tag of a ticket's version.
+func ticketTag(version int64) *string {
+	tag := strconv.Quote(strconv.FormatInt(version, 10))
+	return &tag
+}
+
+func digestTag(link string, body []byte) string {
+	h := sha256.New()
+	_, _ = io.WriteString(h, link+"\x00") // It never fails.
+	h.Write(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:tagBytes]) + `"`
+}

@@ -1,0 +1,255 @@
+package idempotency_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// bench is two replicas of the service on one database.
+type bench struct {
+	url        string
+	one, other *idempotency.Service
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	url := storetest.NewURL(t)
+	logger := slog.New(slog.DiscardHandler)
+	return bench{
+		url: url, one: idempotency.NewService(storetest.Open(t, url), logger),
+		other: idempotency.NewService(storetest.Open(t, url), logger),
+	}
+}
+
+var errBroken = errors.New("broken on purpose")
+
+func newRequest() idempotency.Request {
+	return idempotency.Request{
+		Principal: uuid.Must(uuid.NewV7()), Operation: "createTicket", Key: "a-key", Target: "/tickets", Body: []byte("{}"),
+	}
+}
+
+func answer(body string) func(context.Context) (idempotency.Response, error) {
+	return func(context.Context) (idempotency.Response, error) {
+		return idempotency.Response{
+			Status: http.StatusCreated, Header: map[string][]string{"Location": {"/x"}}, Body: []byte(body),
+		}, nil
+	}
+}
+
+// result is what a call of Do returned.
+type result struct {
+	response idempotency.Response
+	replayed bool
+	err      error
+}
+
+// begin calls Do in the background, and returns once its function runs. finish lets that end with the error.
+func begin(t *testing.T, s *idempotency.Service, r idempotency.Request) (finish func(error), ended <-chan result) {
+	t.Helper()
+	running, gate, results := make(chan struct{}), make(chan error, 1), make(chan result, 1)
+	go func() {
+		response, replayed, err := s.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
+			close(running)
+			if err := <-gate; err != nil {
+				return idempotency.Response{}, err
+			}
+			return answer("first")(ctx)
+		})
+		results <- result{response, replayed, err}
+	}()
+	<-running
+	return func(err error) { gate <- err }, results
+}
+
+// requireWaiting waits until somebody waits for a lock.
+func requireWaiting(t *testing.T, url string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return storetest.QueryInt(t, url, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+	}, 2*time.Second, 10*time.Millisecond)
+}
+
+func TestRequestWaitsForItsLikeAndGetsItsResponse(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	finish, first := begin(t, b.one, r)
+	second := make(chan result, 1)
+	go func() {
+		response, replayed, err := b.other.Do(t.Context(), r, answer("second"))
+		second <- result{response, replayed, err}
+	}()
+	requireWaiting(t, b.url)
+	finish(nil)
+	original, repeat := <-first, <-second
+	require.NoError(t, original.err)
+	require.False(t, original.replayed)
+	require.NoError(t, repeat.err)
+	require.True(t, repeat.replayed)
+	require.Equal(t, original.response, repeat.response)
+}
+
+func TestRequestWaitsForItsLikeAndRunsWhenThatFails(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	finish, first := begin(t, b.one, r)
+	second := make(chan result, 1)
+	go func() {
+		response, replayed, err := b.other.Do(t.Context(), r, answer("second"))
+		second <- result{response, replayed, err}
+	}()
+	requireWaiting(t, b.url)
+	finish(errBroken)
+	require.ErrorIs(t, (<-first).err, errBroken)
+	repeat := <-second
+	require.NoError(t, repeat.err)
+	require.False(t, repeat.replayed)
+	require.Equal(t, "second", string(repeat.response.Body))
+}
+
+func TestRequestDoesNotWaitForItsLikeForLong(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	finish, first := begin(t, b.one, r)
+	_, _, err := b.other.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
+		require.Fail(t, "it ran beside its like")
+		return idempotency.Response{}, nil
+	})
+	require.True(t, apperr.Is(err, apperr.IdempotencyInProgress), "%v", err)
+	finish(nil)
+	require.NoError(t, (<-first).err)
+}
+
+func TestResponseWithoutABodyIsRemembered(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	for _, replayed := range []bool{false, true} {
+		response, got, err := b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
+			return idempotency.Response{Status: http.StatusNoContent}, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, replayed, got)
+		require.Equal(t, http.StatusNoContent, response.Status)
+		require.Empty(t, response.Body)
+		require.Empty(t, response.Header)
+	}
+}
+
+// What is not a success must not become one that is given out again.
+func TestOnlySuccessesAreRemembered(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	for _, status := range []int{0, 199, http.StatusMultipleChoices, http.StatusNotFound, http.StatusInternalServerError} {
+		_, _, err := b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
+			return idempotency.Response{Status: status}, nil
+		})
+		require.Error(t, err, status)
+	}
+	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"))
+}
+
+// What is joined without a separator must not make two things one.
+func TestKeysOfDifferentScopesAreDifferent(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	others := map[string]idempotency.Request{"itself": r}
+	for name, change := range map[string]func(*idempotency.Request){
+		"another principal":   func(r *idempotency.Request) { r.Principal = uuid.Must(uuid.NewV7()) },
+		"another operation":   func(r *idempotency.Request) { r.Operation = "createMessage" },
+		"another key":         func(r *idempotency.Request) { r.Key = "b-key" },
+		"a longer operation":  func(r *idempotency.Request) { r.Operation, r.Key = "createTicketa", "-key" },
+		"a shorter operation": func(r *idempotency.Request) { r.Operation, r.Key = "createTicke", "ta-key" },
+	} {
+		other := r
+		change(&other)
+		others[name] = other
+	}
+	for name, other := range others {
+		_, replayed, err := b.one.Do(t.Context(), other, answer(name))
+		require.NoError(t, err)
+		require.False(t, replayed, name)
+	}
+	for name, change := range map[string]func(*idempotency.Request){
+		"another target":   func(r *idempotency.Request) { r.Target = "/ticket" },
+		"a longer target":  func(r *idempotency.Request) { r.Target, r.Body = "/tickets{", []byte("}") },
+		"a shorter target": func(r *idempotency.Request) { r.Target, r.Body = "/ticket", []byte("s{}") },
+		"another body":     func(r *idempotency.Request) { r.Body = []byte("{ }") },
+		"no body":          func(r *idempotency.Request) { r.Body = nil },
+	} {
+		other := r
+		change(&other)
+		_, _, err := b.one.Do(t.Context(), other, answer(name))
+		require.True(t, apperr.Is(err, apperr.IdempotencyMismatch), "%s: %v", name, err)
+	}
+}
+
+func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	storetest.Exec(t, b.url, `INSERT INTO idempotency_keys (id, fingerprint, created_at)
+		SELECT sha256(i::text::bytea), sha256(''), now() - interval '23 hours' - i * interval '1 second'
+		FROM generate_series(1, 6100) AS i`)
+	require.NoError(t, b.one.Sweep(t.Context()))
+	require.InDelta(t, 3600, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"), 60)
+}
+
+func TestOldKeyIsTakenAgainByOneOfMany(t *testing.T) {
+	t.Parallel()
+	const many = 20
+	b, r := newBench(t), newRequest()
+	_, _, err := b.one.Do(t.Context(), r, answer("first"))
+	require.NoError(t, err)
+	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+	results := make(chan result, many)
+	for i := range many {
+		go func() {
+			s := []*idempotency.Service{b.one, b.other}[i%2]
+			response, replayed, err := s.Do(t.Context(), r, answer("again "+strconv.Itoa(i)))
+			results <- result{response, replayed, err}
+		}()
+	}
+	originals, bodies := 0, map[string]bool{}
+	for range many {
+		got := <-results
+		require.NoError(t, got.err)
+		bodies[string(got.response.Body)] = true
+		if !got.replayed {
+			originals++
+		}
+	}
+	require.Equal(t, 1, originals)
+	require.Len(t, bodies, 1)
+	require.NotContains(t, bodies, "first")
+}
+
+func TestSweepPassesOverAKeyThatIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	_, _, err := b.one.Do(t.Context(), r, answer("first"))
+	require.NoError(t, err)
+	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+	finish, ended := begin(t, b.one, r)
+	require.NoError(t, b.other.Sweep(t.Context()), "it does not wait")
+	finish(nil)
+	again := <-ended
+	require.NoError(t, again.err)
+	require.False(t, again.replayed)
+	_, replayed, err := b.other.Do(t.Context(), r, answer("third"))
+	require.NoError(t, err)
+	require.True(t, replayed)
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+// unit is a transaction that its context carries along: whatever runs with the context joins it.
+type unit struct {
+	store *Store
+	db    sqlc.DBTX
+	// after is what to do once it is committed.
+	after []func()
+	// ended says that there is nothing to join any more, for those who keep the context for longer.
+	ended atomic.Bool
+}
+
+type unitKey struct{}
+
+// unitFrom returns the transaction that the context carries, or nil.
+func unitFrom(ctx context.Context) *unit {
+	if u, ok := ctx.Value(unitKey{}).(*unit); ok && !u.ended.Load() {
+		return u
+	}
+	return nil
+}
+
+// Atomically runs fn in one transaction and commits it when fn returns nil. Everything that is done through the Store
+// with fn's context joins the transaction: single queries, InTx, Atomically. It is one connection, so fn must not use it
+// from several goroutines, and what it does should be short: PostgreSQL ends a transaction that idles for 10 seconds.
+//
+// fn may run again when the transaction lost against another one. Effects outside of the database belong into
+// AfterCommit. A statement that failed fails the whole, even if fn goes on.
+func (s *Store) Atomically(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.unit(ctx) != nil {
+		return fn(ctx)
+	}
+	var u *unit
+	err := s.retry(ctx, func() error {
+		return s.begin(ctx, pgx.TxOptions{}, func(db sqlc.DBTX) error {
+			u = &unit{store: s, db: db}
+			defer u.ended.Store(true)
+			return fn(context.WithValue(ctx, unitKey{}, u))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range u.after {
+		f()
+	}
+	return nil
+}
+
+// AfterCommit runs f when the transaction that the context carries is committed, and never if it is not. Without such a
+// transaction it runs f at once. f runs in the goroutine of Atomically, before that returns.
+//
+// When the connection breaks during the commit, nobody knows whether it took place, and f does not run: what f starts
+// must be found by somebody else as well.
+func AfterCommit(ctx context.Context, f func()) {
+	if u := unitFrom(ctx); u != nil {
+		u.after = append(u.after, f)
+		return
+	}
+	f()
+}
+
+// unit returns the transaction of this Store that the context carries, or nil.
+func (s *Store) unit(ctx context.Context) *unit {
+	if u := unitFrom(ctx); u != nil && u.store == s {
+		return u
+	}
+	return nil
+}
+
+// joining runs statements in the transaction that the context carries, or else each on a connection of its own.
+type joining struct{ store *Store }
+
+var _ sqlc.DBTX = joining{}
+
+func (j joining) on(ctx context.Context) sqlc.DBTX {
+	if u := j.store.unit(ctx); u != nil {
+		return u.db
+	}
+	return j.store.db
+}
+
+func (j joining) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return j.on(ctx).Exec(ctx, sql, args...)
+}
+
+func (j joining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return j.on(ctx).Query(ctx, sql, args...)
+}
+
+func (j joining) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return j.on(ctx).QueryRow(ctx, sql, args...)
+}

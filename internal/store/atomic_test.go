@@ -1,0 +1,192 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+var errBroken = errors.New("broken on purpose")
+
+// createThree makes an account in each of the ways in which a service may write.
+func createThree(ctx context.Context, s *store.Store, users []sqlc.CreateUserParams) error {
+	if _, err := s.CreateUser(ctx, users[0]); err != nil {
+		return err
+	}
+	if err := s.InTx(ctx, func(q sqlc.Querier) error {
+		_, err := q.CreateUser(ctx, users[1])
+		return err
+	}); err != nil {
+		return err
+	}
+	return s.Atomically(ctx, func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, users[2])
+		return err
+	})
+}
+
+func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	users := []sqlc.CreateUserParams{newUser("a@example.com"), newUser("b@example.com"), newUser("c@example.com")}
+	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM users") }
+	for _, result := range []error{errBroken, nil} {
+		after := 0
+		err := s.Atomically(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, createThree(ctx, s, users))
+			for _, user := range users {
+				_, err := s.GetUserByID(ctx, user.ID)
+				require.NoError(t, err, "it sees what it has written")
+			}
+			require.Zero(t, stored(), "nobody else does")
+			store.AfterCommit(ctx, func() {
+				after++
+				require.Equal(t, 3, stored())
+			})
+			require.Zero(t, after)
+			return result
+		})
+		require.ErrorIs(t, err, result)
+		if result == nil {
+			require.Equal(t, 3, stored())
+			require.Equal(t, 1, after)
+		} else {
+			require.Zero(t, stored())
+			require.Zero(t, after)
+		}
+	}
+}
+
+func TestStatementThatFailedFailsTheWholeAlsoWhenItIsIgnored(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	user := newUser("ada@example.com")
+	err := s.Atomically(t.Context(), func(ctx context.Context) error {
+		store.AfterCommit(ctx, func() { require.Fail(t, "nothing was committed") })
+		_, err := s.CreateUser(ctx, user)
+		require.NoError(t, err)
+		_, err = s.CreateUser(ctx, user)
+		require.Error(t, err)
+		return nil
+	})
+	require.Error(t, err)
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
+}
+
+func TestPanicUndoesWhatWasDoneAtomically(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	require.Panics(t, func() {
+		_ = s.Atomically(t.Context(), func(ctx context.Context) error {
+			_, err := s.CreateUser(ctx, newUser("ada@example.com"))
+			require.NoError(t, err)
+			panic("a fault")
+		})
+	})
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
+	require.NoError(t, s.Ready(t.Context()))
+}
+
+func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	var outlived context.Context
+	require.NoError(t, s.Atomically(t.Context(), func(ctx context.Context) error {
+		outlived = context.WithoutCancel(ctx) //nolint:fatcontext // What this is about.
+		return nil
+	}))
+	user := newUser("ada@example.com")
+	_, err := s.CreateUser(outlived, user)
+	require.NoError(t, err)
+	ran := false
+	store.AfterCommit(outlived, func() { ran = true })
+	require.True(t, ran, "there is nothing to wait for")
+	_, err = s.GetUserByID(t.Context(), user.ID)
+	require.NoError(t, err)
+}
+
+func TestTransactionOfOneStoreIsNotAnothers(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	one, other := storetest.Open(t, url), storetest.Open(t, url)
+	user := newUser("ada@example.com")
+	err := one.Atomically(t.Context(), func(ctx context.Context) error {
+		_, err := other.CreateUser(ctx, user)
+		require.NoError(t, err)
+		return errBroken
+	})
+	require.ErrorIs(t, err, errBroken)
+	_, err = one.GetUserByID(t.Context(), user.ID)
+	require.NoError(t, err)
+}
+
+// Two transactions that wait for each other: PostgreSQL ends one of them, which then runs again as a whole.
+func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	users := []sqlc.CreateUserParams{newUser("a@example.com"), newUser("b@example.com")}
+	for _, user := range users {
+		_, err := s.CreateUser(t.Context(), user)
+		require.NoError(t, err)
+	}
+	change := func(ctx context.Context, id uuid.UUID, from, to string) error {
+		_, err := s.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{ID: id, OldHash: from, NewHash: to})
+		return err
+	}
+	var holding sync.WaitGroup
+	holding.Add(2)
+	runs, after := make([]int, 2), make([]int, 2)
+	errs := make(chan error, 2)
+	for i := range 2 {
+		go func() {
+			errs <- s.Atomically(t.Context(), func(ctx context.Context) error {
+				runs[i]++
+				store.AfterCommit(ctx, func() { after[i]++ })
+				if err := change(ctx, users[i].ID, "x", "x"); err != nil {
+					return err
+				}
+				if runs[i] == 1 {
+					holding.Done()
+					holding.Wait()
+				}
+				return change(ctx, users[1-i].ID, "x", "x")
+			})
+		}()
+	}
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	require.Equal(t, 3, runs[0]+runs[1], "one of them ran twice")
+	require.Equal(t, []int{1, 1}, after, "what follows a commit follows it once")
+}
+
+func TestSnapshotIsOfOneMomentAndReadsOnly(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	user := newUser("ada@example.com")
+	err := s.InSnapshot(t.Context(), func(q sqlc.Querier) error {
+		_, err := q.GetUserByID(t.Context(), user.ID)
+		require.ErrorIs(t, err, store.ErrNoRows)
+		_, err = s.CreateUser(t.Context(), user)
+		require.NoError(t, err)
+		_, err = q.GetUserByID(t.Context(), user.ID)
+		require.ErrorIs(t, err, store.ErrNoRows, "written after the first read")
+		_, err = q.CreateUser(t.Context(), newUser("bob@example.com"))
+		require.Error(t, err)
+		return errBroken
+	})
+	require.ErrorIs(t, err, errBroken)
+}
