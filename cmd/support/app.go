@@ -42,7 +42,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, settingsError{err}
 	}
 	accounts, err := auth.NewService(s, auth.Options{
-		Secret: []byte(cfg.JWTSecret.Reveal()), TokenTTL: cfg.AccessTokenTTL(),
+		Secret: []byte(cfg.JWTSecret.Reveal()), TokenTTL: cfg.AccessTokenTTL(), Limits: limits(cfg),
 	})
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	server, err := httpapi.New(httpapi.Options{
 		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
-		Docs: cfg.Docs, Logger: logger,
+		RateLimit: cfg.RateLimit, Docs: cfg.Docs, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -65,6 +65,12 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	return &app{
 		store: s, auth: accounts, assistant: ai, server: server, http: httpapi.HTTPServer(server, logger), logger: logger,
 	}, nil
+}
+
+func limits(cfg config.Config) auth.Limits {
+	l := auth.DefaultLimits()
+	l.SignUps = cfg.SignUpLimit
+	return l
 }
 
 // newGroqClient returns nil without an API key for Groq itself: then answers are switched off.

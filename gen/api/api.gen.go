@@ -246,11 +246,13 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
+	ProblemCodeTooManyAttempts         ProblemCode = "too_many_attempts"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 	ProblemCodeValidationFailed        ProblemCode = "validation_failed"
@@ -306,6 +308,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
+	case ProblemCodeRateLimited:
+		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
 	case ProblemCodeSchemaDirty:
@@ -315,6 +319,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeSuperseded:
 		return true
 	case ProblemCodeTicketClosed:
+		return true
+	case ProblemCodeTooManyAttempts:
 		return true
 	case ProblemCodeUnauthenticated:
 		return true
@@ -852,6 +858,12 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TooManyAttempts An error (RFC 9457).
+type TooManyAttempts = Problem
+
+// TooManyRequests An error (RFC 9457).
+type TooManyRequests = Problem
 
 // Unauthorized An error (RFC 9457).
 type Unauthorized = Problem
@@ -1474,6 +1486,28 @@ type ServiceUnavailableApplicationProblemPlusJSONResponse struct {
 
 type TicketClosedApplicationProblemPlusJSONResponse Problem
 
+type TooManyAttemptsResponseHeaders struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+type TooManyAttemptsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyAttemptsResponseHeaders
+}
+
+type TooManyRequestsResponseHeaders struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+type TooManyRequestsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyRequestsResponseHeaders
+}
+
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate string
 }
@@ -1611,6 +1645,31 @@ func (response LogIn422ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogIn429ApplicationProblemPlusJSONResponse struct {
+	TooManyAttemptsApplicationProblemPlusJSONResponse
+}
+
+func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1785,6 +1844,31 @@ func (response SignUp422ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type SignUp429ApplicationProblemPlusJSONResponse struct {
+	TooManyAttemptsApplicationProblemPlusJSONResponse
+}
+
+func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignUp500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -1955,6 +2039,31 @@ func (response GetMe406ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMe429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2163,6 +2272,31 @@ func (response ListTickets406ApplicationProblemPlusJSONResponse) VisitListTicket
 	return err
 }
 
+type ListTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTickets500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -2326,6 +2460,31 @@ func (response CreateTicket422ApplicationProblemPlusJSONResponse) VisitCreateTic
 	return err
 }
 
+type CreateTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -2444,6 +2603,31 @@ func (response GetTicket406ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2632,6 +2816,31 @@ func (response UpdateTicket422ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2828,6 +3037,31 @@ func (response StreamAIResponse422ApplicationProblemPlusJSONResponse) VisitStrea
 	return err
 }
 
+type StreamAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponse500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -2995,6 +3229,31 @@ func (response ListMessages406ApplicationProblemPlusJSONResponse) VisitListMessa
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMessages429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3183,6 +3442,31 @@ func (response CreateMessage422ApplicationProblemPlusJSONResponse) VisitCreateMe
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3698,191 +3982,201 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID) erro
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu5kS/8KojyRmi0W6RI9kVqKhz79Uij+dqekRSjlnV2hjpdYBVIwl0E6AKqKVrTEfvXeYDzEPtg",
-	"fpITyASqUDeSzW6NPfY4wqMmWUABCWQiL79MfA5iuVxJwYRWwfhzwD7R5Spl8Pf5xUuu6DRlifmk8uWS",
-	"ZptgHJwTxbIblpE11wuZa3J+EYTBDU1zZh6MZcKCcUD5VeKah0HCNOWpaXxBqFBrlilCM0bUmut4wRIi",
-	"ZzMiBdELrmz3/SAMMvaXnCl9xZNgHAyGZ2fJUXzaO6GDQe/pYDDoPTP/GZT/M69SmupcBePjwVkYaK5T",
-	"hq/1RqM3K/Plk1Umpylbqif+YG9vw+D84nuuYilmfJ5n9fm/XymdMbokGZvliimiF8yO+ZEi12xDZEaW",
-	"MmFpO1mWla492lwuGDm/gK54zLzu70OT4bFHk5PBqEKT+lDaCFN9Bqnz5oZlqaRJJ2m4IlQTrhVJ+ZLr",
-	"dkLIspduKtR6OoQCZ9BGZxuzwMFYZznzSXJUIUllUG308B5AYrzNpJaxTDtI4ba7kkumF1zMCUsVa6fI",
-	"ynXVTY9pJq8ZsktGFBPa6zgX7NOKxZolh5DpZDuZqjvHjZSwLJNZB6mK6SChfmBqJYVi74AwNaEiLKGI",
-	"nBG9lmTFWcxUSSYc2piMBoPBREwEu2FCj4nSNNMTkVBNx+TzBIYxCcaTAH8Iwomha2bffMUT+LGgxjEd",
-	"DnpPk8G09yw+OemNZmez00EyoMfTp9BW8/ia6Uaz4WxEe0/jI9Y7m54OeydsMDuiT+NhMhpBM+B+aCJX",
-	"TFD+ZL7SPalUbzgaTHFQWrPlSk+C8fDWTIcnY7LPqMbDtskmLNUU+o2l0Exo+PZyQcX1JLhb/6P9+ycb",
-	"mffv2v9RsXSJFKz1Zeb7+y7ckilF56bDz5Og0Xh2NOw9ZcfHvTPTzSAeTkf06Oz42cm9Vr1Be0ugcBJw",
-	"dUX5xDLVJIgzRjVLrig+PBqMTnvDYW80uhycjY+G4+Fp/3gwGg6f/jgJbsNJMOOCq8VVxqiSwm5vuYKe",
-	"83Kaq0wuV/pKy2sm1CQYj4YjGJU50TWXwvvl9nYiAmDKS75kMtfdclzxlIkOCa5t425xlfCECKkdc3NB",
-	"TJtDxBPdLp6OK+KpHFibXHK/gliKY6bUpaFMXc0BcpGZzMjwhCy5yLUvkD4HFJoiVYNxwDZ/WEy/jfkb",
-	"/oeL93+9GL7mF+piqVc/vrg4vfjz3/77f/p/++//CcKAfVrxjKkrLoLx2WAQBtDBlR3olNGMZTC0F1Lc",
-	"sExRs3avpTYjXem9tJHYa9mycv7PV0LqK+q6bi5kIpnCFYRnUBvxOzhkLUe+njbyThZ/yt5b2w/j7mkA",
-	"9YDHvkc58AMOsL7CdrIVCgEP2/krFkuRkHhBszmoIrNMLsnwmLyJtZwafax80yUIjY4XwZdmTnRqNGYq",
-	"CBc3kscVPSBhKs74ChZtHFyQNVX21QnRa8NNZi8Wry6pdoF9keOnw6EZ5TqTYo5Dy5WWS5ZZMlSH9fUG",
-	"N4t95j5kCD2RFoxbBNqoj0v/YxAG1V1yNH36tPeUDka9Z7MB602HySg+Ysezk8GpedYIzmA8o6liYSmY",
-	"/Q62iGWgwcuv3wt6Q3mKgsOngJmcOYCmVMG8Erlu45dkepV7XdSYpOigZBUQdocwxunequpL99bqyBpM",
-	"Uhu7Icg3S8rTS9oi8exC0ziWeavMZ6bplYa2VTJkqKoL1xisQ5QWrGdaEZokGVPqELvurMuu+6bSNXED",
-	"a1DBH7chwf/PaKoXtemnKTAPSysSwb03kNfQ9EJolgma1mk3o3mqQXstzMEWAnLX+u5746hiyA189sc+",
-	"u3Xx4q04gRua8uRFxhImNKepqk7lg5EeZEWVWsssaZ0DdHAVez3UeKK65MZUMVRxfRYy6pC9cFLZC8OK",
-	"FDTDItVhtdCiOXqPLG9pRpdMs6y+vjBgI8izDVkVD3VTx3+mdH+UTQ0RcnEt5FoY+iyoItS+BLo0tIEF",
-	"VcH4p6J3mesrObvKqJgbdl9JWFozQTS0bz/enaKV07i6sZCi/lQ66Vk+5FFzi16lF8auR4EJz26hJapY",
-	"tT2G6pftze/IkZOJ5CBLeHC8a4u58XQSAx/wCZFRoTge7T41XpmT1BiJREsSp1KxrXQoe6lsKjwXSUyF",
-	"IcJc4gFd7fYQQtAuuVsQwh9QNzXKpwxJvpPzC/FKZnUXABwfb85zvSCj/sAoO0ufFvOMCu3UZE88FX8a",
-	"xTbLWKzJQmaKkakxsrNNEAa5MuJvCVZLQv8/6+Xsx3JZDqhdc1PkD+/evPaHAUdJS0d7DMS863uamomx",
-	"pPV9r6VuvNDugaVreGVXsc4PU5lsHB9IwaAfFCXG7Hp/+ar37JA9MOySDsVMSDmgxhZojhqIgOqo6laT",
-	"RQI+P9SkSmr89E+kmobVuTh/ATl3swEJSVcrRjNlDQCuiJxpJgglGTNKBlpK6wWPF6Z1Rqamn4yljBpj",
-	"0ChhXJCEbtQelCi8Dg1KbPGYlJRAbfXuhPh4GwaFfdtU0s/JkiWcErO3QI2QK5bhvK3AW2UyyeM2n2pp",
-	"FbZp7o2OSi8FKrJgTXqvP4R/nlX457Tkn9eFedulu9dGf4t0eiVzkTTFhjY6eGjOPjMTsxdUB0Fm0EGb",
-	"+i4kOpLN50Pm+rQy1+PqXN1rW6eJP9oZmjFcynPk/cpE32k6m5EFvWEkY6uUt56WdhZXWl4V8qOy7oKt",
-	"mdLE+gidzm4PUStBfcv40UFGS9x1eNoZmqO5GF8bUWqTMMR5SzeppMmllN8ZEVElzpsblpHTY/JH/nUL",
-	"VVbY9EpLeZVC44oKAafHkm6QuKcnJ0enZLrRDMIvS6kOibwMmE+CoWe92nkQLSVxg2mQoDliIAETidkf",
-	"sFpNc17RpVvKkKzw2Qo1tojAwXgw6A9HR8cnpz8Cde7oj9lf5pVkCcoxbnfnhEG+SrqGfjwcD56ac2w0",
-	"hHPMKDyVVTrpPWPD497T6TDu0WF83DtKTqeD+Iw9nQ0HQNcfZMqMFE5TuW6GfDOZMjxbKVEazI8248c8",
-	"hq442423x96IFB1O0NcExjgJYM9NGaHqmiVA0EOFz2mF37zNZmaGfpliUI291hi4Ick7sOK/ztWmts+k",
-	"JEsqNiSVcy6AQ6RoPX/QD3A1NV34Qsh1YOeIwfA15ZofZBQPn+3tN8I5ETuiBh38AQMJ+Fy8X3V4Nds8",
-	"h/dUj9vYek/36T8cZxv7635sXR/3AWyNBH2BlmV9/eBbKy1bdq9V5QqztHKIlscl/v6cZAwsTq7JjGeH",
-	"HRjTrjPz0lq4biiNjVsdaznzD1wv2s0N8wuh3bGSf5DttCwG/89k/Hz8x+ST2hZ5I1iDO376TdK0UNDY",
-	"cO8FzfWCCc1j2ohTvpaF16wuZvJau4qgMRZvYaYJxhIXZCh8f4fImaMuDx8YZbXRNGRNfcC3MHmVr1Yy",
-	"0yz53tiLl9DIp8DblHJBNPukW2lQNL8CexMdXZ0GaxFr0vSaYZjlfmbqrKKqn5QU8SbmvaKdLK1zAOrA",
-	"ztsSIv2Aug9wQ1dQsqEyQ8+q6aq/m16y/y4PQb81q6WsPfYnmvIEVuQV5S1IySVXCkw9IGZz2W+K9lcz",
-	"7KDNqTfNGL1WhJIsTwtz1RwFGY11e5zALD9HUJ8XI8BhHBAjgMm3RuxLCpBiBo2d0ZymId4HRq/fFkph",
-	"bQnlcinFtijUmtHrK+/3Ctn8SJMUBc2MHeu6loKpdtpV7RePfMXbDqHgsIuChgz+RBvUq8701pBuwWjC",
-	"MoTpgoOoiR8wZCj5VaE3seo+M7JDka9+ePWCnA2Hg9AoFPDD8KR/0h+ePgb6ILMY1lmtUiPxuBRP/qxA",
-	"Wyq2mTM54gVbUjOYJf30HRNzvQjGo5OTYlZKZ45zv+PiujnsaJIPBkdxnqXwBzNqZfr7SSDYJz0JIhzt",
-	"s9GzZ49DmI35nqzonPXJ+RTwkAAjZiSlCvzg1Tlg71ZbVP8JQbPfnwzM16PTOM+UzH5//ZdRfj7402K4",
-	"/Hb+p2S4OV4O8qfrb38cPPuvWduggq55D46f1SceBp96c9kzX/bUNV/1JEycpr1in4FOhWEJJHb72q6o",
-	"Xph9vTbrCmoFaiXV+bqZPtlTpbjPgv5gDNDzmY2dVkf8DlRVc2KDmUumbCYzdOeCx8ZyE3gDVB7HrDaR",
-	"oT+UmcyWoMNwoY9AR6af+DJfBuNnpxCiWHKBn4fFOA1x0Wex/wJ8+PDh3Dvo29chXtA0ZWLOcGuePj3x",
-	"GOmoxkJfA7qLZIymy99PAnteToIQY/e/n1RDnrC3Dl+SW2N026gsyIoXsMGb8/gADmAM0c8ZmbI5F6pP",
-	"ACOCRoX5LTIcGxGUPU6k2gZmNZ+jQiLJlJElTRjJV6DRmjdA3DwIAxuFQ07rYpzh6BmsYfHZzENrlpme",
-	"/vdP570fae+vg97ZVe/jf/xbcC8Wo0p/c8OEvnjZvro8cRMFeQLQVbKRObhJQ2KlVQ2pCjJijD+JfDll",
-	"GX4V9ck5mWZyrSBVIII3v5N5FrOIKGb4w7DGhnCtWDrrk3NhBuBHymEw3AXGJoIrwudCZiwZwyhtBMNs",
-	"WnPQMWsTcq0QKh0SahiUUBJlTDEdkfVCKpjngiJ4EEdMBv2JcKuHS14unyFbD0bfu3gZ3FXsL3nXcWWO",
-	"Z67Z0ug6sLGcQ7rCRSeD9k3lUg3K0SQMUDnYpFtqjB5QZqCO27WdUBo/UoQnZnU3ROoFy4hasTQ1eqKc",
-	"EUrev794aRYdz7GYCil4TFNQZOw2gHBJVbTsKeCBcObsKOlWWu/bhM2/ZWwWjIPfPSkzhp7gr+rJxUuU",
-	"No4JQNh8TZNvqWZruqkgCj9X9Air5PwH6BO1BKRG8knHKFybJ/W0nduwklSxu/lbP2Fhv6m/xQng/JsL",
-	"fn7xSJG8itFN/JQeiNgh17LEy+XwmZ4KD1LoqX5w4PaKE7dtmPbpJ97ZDCP9mvoAhAMWpwn72UXeBsDq",
-	"NmwBNezqpYGfeLClcipILPMUQetTc7xliiW4SHXwF+CM8DD0YBf2uCi07EeqA961HeF9wJJ046F3EbVr",
-	"HF+IDXZjysm5ujZcQOeUe86OBUtXQLgqhPUAWvmA0F3U8V72UAS5A1r2NgysGPVSNQ6TprrsYIcgvPQy",
-	"JL7EBujMCnkY6eYQsRjs+gZgsYeKuRLtu0O6eRDbe5OsFU7cJ4aSqZyDNOGa5CJBXa+QXTyBDdMO8b2H",
-	"lI+rPe0j51/U8LUPxzZC7mQbAJA5l0ltX3348KFXN+u2ba66FXjbCeu8B4F1paN96HtZBVU+CJcW6ik6",
-	"qjxBnaZyjerogoo5nl4NzNYB869BnHbNvfrKB5v3ViDYxsefWYaMcBTOGHbkKKBZB1Ji5trvIsKrAi71",
-	"oGyl8hjYScxB4+GFBgpwMjfLOjzrsMMo8YoL7DiNijoEt2ELuGsPclVGfBvWAtu7OqiE0B+a5p62rzHj",
-	"zti8Tt1vh3wdQPAmlmrXrOvvfTBmczhlGEaGhi6i1mC+TRzSAdNtwHl2zbb21oczKmTKKkxEtCRzfoMS",
-	"9B1mydby0w7jJ1mpybCDo7wCDmbY1RyxXc2rCXWGUh5oaFdjD1P1YER2ljTXqszGs4HEquJpxbsNmpZ6",
-	"k5DrPrnMNtbgSKl+SGO7jsE5YIH/ASRWA/EDWxiD/jLjfz14btWkmX3VH8ywCRvogV3t37cE7x9aNy2w",
-	"CbVjFJNmvkLooJiz7PGX0E3fi1UmzRgMf74o1+OApWkGbneRtxERvw1rodpdPVTCwg976qypQqNJaSkT",
-	"MBIqsfXnJMJwcEQU3SiyRizqFnjHATTtgEns3rctI3hQ8jzyMSQhwJRorFlGFNNmH9u5klgmRmfxfF5d",
-	"seXa7i5D1dv2tH3q9racnK1HZXZUnrEXEKZvxrA2paMUc/+KClXUYf37JFL5imWKJSyJxoSSRb6kgmgp",
-	"r6H0T+jODSvsILCK0o5ESUa54GIeQaxlIlwdLGoMJrlascSPa9qRQA9Yg4OhBQ8+f4T8GjtekMguToQh",
-	"FybyZTD+qa1WVL1qUrVmEOVXStM0dT+VVTC2VnyYFvjkRp67nTDEDYrE5ZKCwcdGhMcv9AMRouZKvRHM",
-	"BtLkzCxZURMMDE9zTpt9k3DTZskF1ei9WdLVyrwC+ks17drpL82P+OoQisl0PigFc8856db+JIoy9ywE",
-	"zroe/cH86J6EkFvXk+/Mj/jkbRisMsM7evPaxmSAu8NACvZmBuCUbcxd6Wr7ox51dj3qTWVnrwUpdz3p",
-	"kxJQg7UCLDU/WBXqBxJ7IddGic4VMyerDbofn5VB95P+EM5VS1JuVeRKtZYmPgEyDg1DRudWoQFuGRMb",
-	"s7eRXq+XIqj7ZkX/kjNMteVmtn2MLrpI6PHg7LQe0G6wjV8Wpgs9kQvNUxRPQA4mEnhXd2jzaHhydDrY",
-	"Ed+8rdagaSxCujaHYYSlaaK+J6JstZqPbYHeMpT4U5X4lbdVJl72I6d/ZjEwxjlWymoT+DxeEFtIi1Dt",
-	"B8ZR5wotIHo7iYZ7kKermAxNEo6h4LfeZrOo6LpLV7B1cQ41tqenSNROZ/bJCsoNSamY53TOQnLNVhry",
-	"swAxaf4Ii9MOkIEyLQ9wZcPMGFOmU2CjlAtmtZ8KfSxA1du+zxyBWvEYk8m7YNfyu8m1rW9H9Zw7UxYP",
-	"7CZhK89ul004iJdeg9sCprdPy0uEV9Ym77Cf/kDaCOFJ5lbsACLdOIsLLyTudcTBSZFu7Klaaj2CLtkY",
-	"UohFQiK7ChGAsIzG5nAsd9iN594I2CddE3SQNrhT0rVLGTPFay4AbwPz8OUMHvg7xYyVKNu2W3lSNaGH",
-	"XmG6CFU1J01KFS4E5oksH0cAr3cIPKVLIA6MWBHFRcxK/BCoDiH5s+QCAW61M6qCI4Jv0nSP8//iJUBS",
-	"28JuxHWISrqtiXEbVmvK7drfr+DhH/DZ2yIpZVczV3bqwEU3ulubhpnv8+73+Ob2HVIjdDmhOl3cy9q2",
-	"0jcIKW/RWarBqDE5f/fi4sIir94LHsuEEWEEbsptrbOvXr/644vHIUllTFOyohnKfEy9JafHnjAPiZDk",
-	"L7nUTIUTEcvl0szb2C0JV6uUboDtlbUlCsPzpwb0/aMn9REeH1bxW8cVVj5qWQlfm+vkJ9StkaNKLwlw",
-	"1nOPeRZyXdRxQU76+zJIbM3Mbf1WbdLbEoXeVFaoJguQxCwJ4dBeMWlWokr0k+ZR2yC6l+jZAuSEk576",
-	"8IkaptYVGpQyZVQcyJvWXtpXIjf4DYhbkMufUxunveIsTYowftOaXKUUzyRaeHRhMSvOnbZTbvcKl692",
-	"S1xg/ppnI5Rcsb9by+RsMHxMuNASDoGpTDbPYfVb0UTUxhPRlW3YuIBrqpSqBfL0boylvwJuuJbm28nb",
-	"5VoxmjYknxhOhRLEoiKpc3R9MXAUWMhAIbC8L628Kb+w+6OaclErcuXlskD4CpPZzJ9qITPTm62j1XpY",
-	"VI6uVq8RZoYkLHVenDGJzF+RWQaYMZ4JLHlOohQoH4W+iydjFIqYF1WqsX6NInGun0+EU7yuZjzVLIvC",
-	"Mh5hVLUFSxMbjFC66gEyowjCAN9ZKja2o9bplpXt2hBuyoJKKFllctrCEi5DpcsGlNcV+09e7xYBtsu2",
-	"jdcGkz1H/CsXQM4S/Wq2Tp9cJAqx5dONh4wBX5qckRuWKXOaPrVJLSenIx+AD6fgXjhZ/2jMc9QQSq6r",
-	"6bjmo49PH/TOaG/28fOz217x9/Eefw9Ht000e71e1h3sIg+BAxCrBfOqaxUZUkDXpmgER4Y9Y2sL5Ori",
-	"wCZH8Hl/t1gKXZ+KxRnTD9ivXxisbdubGT5ScJb1yfdYbiJlM01kXjnTighFG1/54YvmKywe6ZGqgI6K",
-	"LeRld/ln/XC086xXsWx1ybTQ6jmKpGIkEHpOWMwTpvaiY1klbfsUq9rtcxJXip8ugRP623XJ4S6hUYwl",
-	"bFuWUoLUS7cdxh7N/c/adftfgBB/p61Wo7+zB7YS36sq3NTJvOpKtASW1StH7+l2+FBYCZQnfVKmUj8H",
-	"u8Gc00zFdNWQGPt5JPyE/l2OniVTmi5XphlP9kmMKIoldCnrFvezzqRmBK+4aNHRyxIL9zZ6XCBfkykz",
-	"2pQiWvYbWwBOPT83xK2Om1CFbq37Ay5B6Uj1SVj6yOm4GDx0WlH9xG65Q8G8bnvCWGONXQC01V43uq/V",
-	"GY5Pnj4+zFSwb9hlCkJNgxvQ/bFBxRwkr9kNqJQrRrUxXbCCoy4YwBpidZuxGU+wec3duX7OVGpYSZCC",
-	"tb9hhIkcny6w1agcDM0yugluq7nSn7tTL9x+sMpKcadOKud1tq5K0Wd3s5LfZgwyhc3hqbOckfWCia25",
-	"qCUiqMmZXSqz1bjB6C0htWYjbY9HnJydeeGIY29x/XiN80p32+xtuyu4M9u0q1VRmZ0eIRmhIkFtannG",
-	"exmbsYxhdaw7vbrdkeCc6ZbohSPB22FtkshnzfZsanwA12maMsJBN5hxXHUvJO/dI/UPFaCvlmafyWzK",
-	"k4SJaui+vXR3W8nqeunl1hLEbTVpl0wvZFIrAteow+nXoWyr19hWrbCluBwKo6uEZ9rQp1puzcMphI1a",
-	"Vs2iM50lWNqKdFQhTW0Ggxc97/SMYgpun7xIGc2qMRn0h2IswSg6NimbUMHWLu3BxoQg1NDiKy0Dp1td",
-	"mPaxw/yAiIXY2w1o39XGoj/Idocm1X6elJHJieyTyBgIEH2hRbmX5ySicwhwQYiGJksuIrxmTtPZzB82",
-	"FHAJA3jc/GsebV3FRv27O8cl7cj75EKrAg5shw/njrB5vXN+w8QWS2TbImIoYqvt8IxoSYajZ5WwMIaV",
-	"zeqGEOGiGUsI+0RjnW6Ip23sMC/q0rz1PJa7w6iwBw4yRTwETCe3ARon6pMPDq3mXVY3lbl+3hlIFZBY",
-	"9YsGI6aMi7kdoQ1I3J2hl04B3xqkg4e+mIlh77/rHyhgEEJ1cJzBt1/cnYzbpFBZf7LOy2Ux4GqZ8jUG",
-	"tbTZXhaOUzMdDjMu74tb2Nc4LdXX3a94h88ehIqolp/bd4N5JGnssw8LJlxlC6NaQ4Qd89OQYYoidvfe",
-	"zm7xyXoh4V4F8PZ32sxNwIensbpRVcznCnW6N+bL6qbYByn0pVBBw8HdYUFuGu86TCa0TZ27yOOoIt6A",
-	"hQ7LmskZUzK9AZXMqnYfO9962W4zvREMp20xLdtJlvmfEPecZ2g8JjyzCEQ5I+usKOZbEFFxMU9Zz7ys",
-	"5hU8mJL18qb7chVIudvwc01WLb2umlxgjGClyXAwcN49FRKZJubLouTrXs4DDxhSeg6Gg4broMZexfCa",
-	"HPKxqX05CLdRliGWVPE9AgmdcGlM9/3li5D88OoFOTo6OsMdUehFin8iM7MFQA0kCZ9zhHz6Tqtt5TX9",
-	"6JJh+p6xA2s74mllQ5iPXohpMkk+H9/2zD8j988l/jOu/DOZ9M0fp7c/tkaWOsoy3knHRYHru3m3RRX3",
-	"P2P2jyK+b3dCF2qeq4kk5XVolNoyG8wo5ijJyY8sk/Ysb9apUHTTcq5D0NdeqtnCMPA9yRhNEIbqun2k",
-	"CDTdjUodVJGprY6gxvWenSMxEkkzERKENkEKh4jT3F6SdP+hVO4f3UqQh3lfMY89Z07WC56ycvoPMYo6",
-	"2KJCgrbVad/ArXCSwuq9r1G4ryp4sIkG2oyz06CX5jQhTzTOM64370xfOBEEkJ/nCFnAT6/cmvzhw2Wj",
-	"hHI9IwBYK3r75t0leUJzvXgCNfmj0ObazWRGohJhHtma2SCuYUrenavFkBdar3xj2g2vJfMUwhfeeBS6",
-	"W9mnVSozlqkxYQAGgrt56jUqsN6a0QfB790nLyBCTjjGdTFQbrSgzUQYi2WDoFSICWP+kLtOQdV9JAt6",
-	"wyoBYRcJtncFcU3mTFuQ4CyVa5sl7lVjhbfgcbDkpS/GfOBKZ1TLTDl/TOFLsU+Bw8X7Efwt9jcGsY+a",
-	"Q6fIQXifpcE48JYSdo7bS+brEeawcTGTbXaadeKRhKlrVNBsjTXMtVaELacsGRcqvbL3pGGdzNAOvayj",
-	"t0TEL+YpIUzIXenOxUQAeIhRYY7w0O7J6cZWpp6Iifjd78groxsRpdlKmW+G/cqGVXwu8lVEllCNtVzH",
-	"sGVbg5NIoVldLYI9EaM+gSyWMj1kVzKLn8ViVRxYGyRYTNO0PxFHxWgtiSIgmCqO+7D2+5PPhdF9+8Rp",
-	"bJHZ9ZD8znV/Io77JPr2m442lPecER9ZD4jyDnJH1Q8LSRRjiL8235U2OvkKHG3oZXuMT+kF4xmR62Kp",
-	"+wRvE/oKGajFdwgtLU2saoPOI0SpTgRm9BdqAvvEjSYsgd3HnvODRMeD4ygsNMiUXzP0KpWBPQFxP3AC",
-	"AjCFfINrURY/p0umcMOhG1HbAr5Uk5QZ29dippyYJVZEL8H7hcQIi3kawYjTDAmjRiSAMoDVKBiUR7bZ",
-	"jI7gEOyDHYxDw6gpuGBt+IQkMs7N68pYqnlhR2Js9LhPXoJUMhwTxTJhUQj3y9QiMM8nIgKj2q4ORlbR",
-	"tVsGt+A3I05siRoSlUGhCKlXrZXUjDKGDrhHUyWR1NH/6lnNuHeR+MVPcVu4jfqcUGAYltkhSIn5adMN",
-	"VPYsinzYDr4Cd+zpMUmZRlA3mhETITOy2KwWTKjHQPjoeDCIQMR4NZy31qqLjkejyBYQ1Dtznl1J0Ylw",
-	"i+dlQUMdUUCQKhelB6yt8tCtffInmuauwvTaaNAYXc2Y3dQYzGZJ3/Co2yogb6IiSjuGSGzkrgPCHgC+",
-	"jLWuuHKlSyOvEkNxnlvV3VVNRF/6RLxmawhLquKaoSRhCYGYwgaKjpn3MowxFLexCmaLsFrPkmOAt0aS",
-	"mb+/4+7Onilk8RpjVRnZgGFkBLkvZcZCB+xEpy5WAazW0XV0aC9yPSYzCbWXuJ6IkhKYCGiLpGKdV+e0",
-	"kIJhrCHCIrsQJJGYoQiLX0A+KuqBC+KmHGqwkthoNka5cpMHYxn5IwEi2C8yRtqM5VYjGdn3xwhxnND0",
-	"/cXLAp1Ygj1TuWZZD/BURkNHdUhmeiIQ98kzWDyzd8GJBikUpq+bpzgShH6CdpPymAkFim0pUoyqsDJW",
-	"WG/UH5SlUL3vjL5aFqRHKqmw1BPcyYZjs376MpdZWZS3r474d7a/s99/TeNrBmFQC14NxsGgP8QBAPJl",
-	"xYNxcARfgRNgAUqZryEZzU2qFq/1N59QFoJa0VIhjVZgoA2dAvHs3KmpuUXhPu+Akk4ErFVLRu5x/6g/",
-	"CsuwpacBRw7pFz0GweuAjVrKkCjpVUZyZUbINNcanGwTYbSytxeFuk3WMrtGdj0v+bk643XlemtXEWZq",
-	"dKY0IXQFRZIF46ADWZSx1QYFpFqCYIB6hbC9igP6IgnGQSrnF6LEI3wtk23Vb1ureLrLK3YVhKhAH/cv",
-	"BNFo5g/oU2+9XvfMMvbyLGXCyM7kfiME4PIdh2fb3NbrEddLDI8GgztSd78aM35O+v5Dr7ZqLbPh30uR",
-	"8flCg+FzjNNo67uY7hOvYi80Ge5u0laJ0TQ93d20VmgvDI6HR7tbNWqGmXYnu9u11zYJg+PRaJ/GLeVu",
-	"bsPgZB+qtlUKhbZ7zLalepfv5QjGP330z5BvWcNqM+cBnWNyXq4XwUfT3rcKu0U7pk378IcSadByAz93",
-	"2anmrIXTFdHKRia6jESQ3q9f/fFFWFcUpGAT4TQFKdJNn5yXe9loNTvQBc8b16+41qgG2MLYVnJvistI",
-	"jUoN2imcBULCD3OmUbsqi6R75p4reD+Gl6MpCz/bcxk06iNSBxNFzhy008RxuVSTyB3jYDHZqzaitgNA",
-	"AWDklzkBquCU/QVVvd0ecnb4pebw3l2ltN/Q7eOtwrUoCutfhnKoeN2D/+s1Aw8WrYOz3a38ItS/SeP7",
-	"S2OUn567rV0Wp/yG/dW8fN6KCrGqPlVQz815dC0FjG7pVEcKNXRRsCZsBXd9SFHU/2SpYgAH1DTTlT7W",
-	"CHIw1jl6mdqEzpzp74zFy5QK7q0iyeudTGuTDPdn26JBu1Zk5wqOF1cb8yCuPYT9Dt+ZW7bXRXUnwLT+",
-	"09tiCyQIbjJMuWrdYb5cK0yhSgDET+Fo2Rffs/vviF9amP+XzEtt5ksqyJXilX+HDfRgoq0aSLP41o+A",
-	"76jEsIpfGpopBKjAWt4mDjNGk81ueRiNBoOozKooarJaFQzT23EXOPcClhEsrkUhxnRXYeGWst+68hCL",
-	"XGsu5kYqrkWfvDFa3porRqKTwVFUOhpAr42qsPkoJJGPG0dXuFfbTzGRlDdzG9GMdSCNXj0R1YKy7oYW",
-	"dQ3aaxsH/sBown+tormkOyz9r0Uyfxmd4d0C3O3+Np0zXWyVTvmuy7uFW9kG5F3hWBRsXQCqsFYEhCRD",
-	"jDhgoc4+sVXNbZUBonjKhE4344LrwC/NPDspgtIEUWjjGhUndBkdKe9TbPNucaXdRcnVu+U6AGflI0/w",
-	"3q+u8oDeg/aSOrxj837OnpLue5RLrl9TsReQrUDSVTLgmji2BnNB2RKbH9u69LXaqe62zG2VU+EZeNdv",
-	"B+YXPTC/40q7VfOY3n3zEarEtHlt3lQi5+VtxxA5RMeN18CdjbAfSO2mAIdTSFz+sBHQYwzdGK1wIopb",
-	"xagmUsQeFpiSWZ6BZ8TVI2xh9tgrzHcvfwbH68h330LVUglw/3OsvfUXcG3sOx0nGvaeQdFgW/X1NVUW",
-	"gF4XEN5tsVuFhHvuVyAofnNz/OKizUioQkC1yjZPo/FhO1tNWLt5IXqs1R5AcvImTUrx5JzEFEt6T0Q3",
-	"eKgAHHVo4548u5ducTcpUIHp31Ui1BpvkQ6/sLF8vBdL27uK/qWta7o1GaFLhbiTfl1cPGvevqI6boGs",
-	"fi9vrJrvGBLclpE5UCLyt//zf0lkU2vsJ5deYz9iik0UgrWuNFuBX5Mg9lFmJGMIDYToy0QUnYV+T8ba",
-	"th25YSzphswlmdL4mmhpx+NfkIswhhBwWQ65YrO+uJkFGKcTsaDgMigwd2ekmbZuK7uWFWmK8BngOBxu",
-	"1aY1cN0nL1KpoJqiGy54bwEQ6pSsAnikNE9Tm7xpYedj7wKQVT5NoZJcm3TKvWyMeylcLj1qp7uuJf3j",
-	"Dt671tZfIGa/73Te4nNfSO9yjCvY2sHC/gml7V6xqJYbCH/T1f4OJ8sLlFG0fm/jXdQ2H23dqcK9a4Cw",
-	"nRC2HotCiHpVv7xj5ivAfauKbYvJOLosCSzYY0KVu1WlBwhQSAdXKLHRCgZEAITJVKUGujNoze8KCmwD",
-	"+BVewjXJcmG9ycYSRok8Ea6up+lpQzIG1ZPh8MKszuI+AZZYC3oh1wBplTNtr6OYboovl1RsQEuF5AAQ",
-	"+uAYNnZ+fyLcOYKOaSEsOK7MMtNy5c3pue3C4jYAOtpOXgRJYDYKQCh+tgUMfgbXO/kZ4MPm1T9PxM+9",
-	"Xq/4v3k0wroI5GcSlVUUzMeS6MVtLQh6tmW6oDfy71/lQtAlSx7/u+mirGLvuqjVrWefdFGS3pyuOAas",
-	"hGI6KOummI93rIziuoMS7jAcV+7djYYJW6C9LO1eErgo6+76saWrTU9eqet6X7Wi1tDYgeQjswKIwfXy",
-	"jAFYCUcKJZHerMwbLageSD3NdbEuABoWhCeAMccMIVA3MmZ3kZoIRBF/R5XuwRB7Fy8jMjc7SwqLm9Y2",
-	"+Ubo0AGgrRPb7iYuoDgRHMSOVyyk2mpYMBa4+sisHuBwohFkNmBWkdnBZptOM7lWAKqPYDTvZJ7FZo7n",
-	"xNYrR0ogchk31fDEw3IbrvVj4xj+Nu1t3MXV6kbcc4HXtAsvjI7p1g7gIDlU27H0KpHajgIIXYcCfDC9",
-	"cnPMpYCa/6iHAjQctxtkd7B1WFRotnsYGPDDgmrM5zBLgJBT72oo5KoKT1RkTaFsoDx/juXHnEgpp4bV",
-	"Mibi3NZYR6nloO4gegBD30dluFFoqZJXgLovcJhbbiMROUsM3b3LSwB5q/2qCCA5Y5u95CnEZrsgunae",
-	"C7Jh+nm5pcxv+D0vCyxb678NVwXrXt4tdff4A1UoVqyJtEMpNWvyBOjbw1c3rtzc7/bZcsR4iN4FT1q7",
-	"SKsrRIcc4YqnqD658FnDsoTHEaC3jlCfbHaHAggkOiDfajLFuqQZlmvxrtx57ktC5FyMPUlg839ZZbnl",
-	"+uG9tNYXnoOgeDNO736K62ivJfiWarbG6o0H67qm6R4LYV91aYvhPaiK/M4dF/Ym2KLAXAFu4PfztXSp",
-	"1X4ljU63qO8EqjtA4abALMFTSJcfhD1rC9coZFy5vAnAyVKrhEK1GswfsomDK2wB56u9hnCdcc3IkivF",
-	"UAuHkx/Odvik1zzuDAYXbslfQTS44nHbJbY7nLWHFze5c1C4u8LKryAq/JtneO8wsme9L0tucuKprHhz",
-	"T4dwazj6PEl8q9JmO2E0euw+Njyl4OqdbmxVRVLcOVP0YwUWCFyu/LtSH0E6gaKQQIBOYGfEYi6zkKVg",
-	"+wqU1krhzujx2DqZjTLslEWjAHtzQEW2dNKSfXy07iZYihddrLlQ3UHx74vbog530roicnuGxWt3D941",
-	"Lt5o/gUC4/vPyG6kQlDuPZmyRasq7DaBMfkg0/dfVuus3gD/m3f27yDdz5PEk4latkXVPfGO7zbTQOne",
-	"icVEY938rdD+cnn7UGgFy6eAzLcvabk7xCY4iaRau6ZfJkID5tfMtKOomvVntRTFtJeulm4O3+lr/cAx",
-	"ekK99zk/dfOVRRmv8vhphT8pujHKcVmVpK422TcVJG+ZnY0c2oPv/CIsE7upg3xWHNMewXhLh28zOWWq",
-	"gHmtUqohyQ7dd7lQng/K68uCR28/3v6/AAAA//8=",
+	"7L3/ktu2ki/+KijuViXepWRJ88ujqdR+J3ac75xNYlc8Pr6byHcIiZCEMxSgENDIOslU7V/3Ae5D7IPt",
+	"k9xCN0CCJChpNHZOks2pOvFIIkCggW70j083fo4mcrGUggmtouHPEftAF8uMwd+XVy+4ouOMpeaTWi0W",
+	"NN9Ew+iSKJbfsZysuZ7LlSaXV1Ec3dFsxcyDE5myaBhRfpO65nGUMk15ZhpfESrUmuWK0JwRteZ6Mmcp",
+	"kdMpkYLoOVe2+24URzn7acWUvuFpNIx6/fPz9Ghy2jmhvV7nrNfrdZ6Z//TK/5lXKU31SkXD4955HGmu",
+	"M4av9UajN0vz5dNlLscZW6in/mDv7+Po8upbriZSTPlsldfn/3apdM7oguRsulJMET1ndsyfKXLLNkTm",
+	"ZCFTloXJsqh07dHmes7I5RV0xSfM6/4xNOkfezQ56Q0qNKkPJUSY6jNInVd3LM8kTVtJwxWhmnCtSMYX",
+	"XIcJIcte2qlQ6+kQCpxDG51vzAJHQ52vmE+SowpJKoMK0cN7AInxOpdaTmTWQgq33ZVcMD3nYkZYpliY",
+	"IkvXVTs9xrm8ZcguOVFMaK/jlWAflmyiWXoImU62k6m6c9xICctzmbeQqpgOEup7ppZSKPYGCFMTKsIS",
+	"isgp0WtJlpxNmCrJhEMbkkGv1xuJkWB3TOghUZrmeiRSqumQ/DyCYYyi4SjCH6J4ZOia2zff8BR+LKhx",
+	"TPu9zlnaG3eeTU5OOoPp+fS0l/bo8fgM2mo+uWW60aw/HdDO2eSIdc7Hp/3OCetNj+jZpJ8OBtAMuB+a",
+	"yCUTlD+dLXVHKtXpD3pjHJTWbLHUo2jYvzfT4emQ7DOqYT802ZRlmkK/Eyk0Exq+vZ5TcTuKHtb/YP/+",
+	"yUauug/t/6hYulQKFnyZ+f6xC7dgStGZ6fDnUdRoPD3qd87Y8XHn3HTTm/THA3p0fvzs5FGr3qC9JVA8",
+	"iri6oXxkmWoUTXJGNUtvKD486A1OO/1+ZzC47p0Pj/rD/mn3uDfo989+GEX38SiacsHV/CZnVElht7dc",
+	"Qs+rcprLXC6W+kbLWybUKBoO+gMYlTnRNZfC++X+fiQiYMprvmBypdvluOIZEy0SXNvG7eIq5SkRUjvm",
+	"5oKYNoeIJ7pdPB1XxFM5sJBccr+CWJpMmFLXhjJ1NQfIRaYyJ/0TsuBipX2B9HNEoSlSNRpGbPOX+fjr",
+	"CX/F/3L19u9X/e/4lbpa6OUPz69Or/723//5X93//s//iuKIfVjynKkbLqLhea8XR9DBjR3omNGc5TC0",
+	"51LcsVxRs3bfSW1GutR7aSMTr2Vg5fyfb4TUN9R13VzIVDKFKwjPoDbid3DIWg58PW3gnSz+lL23hg/j",
+	"9mkA9YDHvkU58D0OsL7CdrIVCgEP2/krNpEiJZM5zWegikxzuSD9Y/JqouXY6GPlm65BaLS8CL40c6Jj",
+	"ozFTQbi4k3xS0QNSpiY5X8KiDaMrsqbKvjolem24yezF4tUl1a6wL3J81u+bUa5zKWY4tJXScsFyS4bq",
+	"sL7c4GaxzzyGDLEn0qJhQKANurj0P0RxVN0lR+Ozs84Z7Q06z6Y91hn308HkiB1PT3qn5lkjOKPhlGaK",
+	"xaVg9jvYIpaBBi++fCvoHeUZCg6fAmZy5gAaUwXzSuU6xC/p+GbldVFjkqKDklVA2B3CGKd7q6ov3Fur",
+	"I2swSW3shiBfLSjPrmlA4tmFppOJXAVlPjNNbzS0rZIhR1VduMZgHaK0YB3TitA0zZlSh9h152123VeV",
+	"rokbWIMK/rgNCf5/RjM9r00/y4B5WFaRCO69kbyFpldCs1zQrE67KV1lGrTXwhwMEJC71g/fG0cVQ67n",
+	"sz/22a6LF2/FCdzRjKfPc5YyoTnNVHUq74z0IEuq1FrmaXAO0MHNxOuhxhPVJTemiqGK67OQUYfshZPK",
+	"XuhXpKAZFqkOK0CL5ug9srymOV0wzfL6+sKAjSDPN2RZPNROHf+Z0v1RNjVEWIlbIdfC0GdOFaH2JdCl",
+	"oQ0sqIqGPxa9y5W+kdObnIqZYfelhKU1E0RD+/79wylaOY2rGwsp6k+llZ7lQx41t+hVem7sehSY8OwW",
+	"WqKKVdtjqH7Z3vyOHDmZSA+yhHvHu7aYG08rMfABnxA5FYrj0e5T46U5SY2RSLQkk0wqtpUOZS+VTYXn",
+	"IplQYYgwk3hAV7s9hBC0Te4WhPAH1E6N8ilDkm/k7Eq8lHndBQDHx6vLlZ6TQbdnlJ2FT4tZToV2arIn",
+	"noo/jWKb52yiyVzmipGxMbLzTRRHK2XE3wKslpT+f9bL2Z3IRTmgsOamyF/evPrOHwYcJYGO9hiIede3",
+	"NDMTY2nwfd9J3Xih3QML1/DGrmKdH8Yy3Tg+kIJBPyhKjNn19vpl59khe6DfJh2KmZByQI0t0Bw1EAHV",
+	"UdWuJosUfH6oSZXU+PEPpJrG1bk4fwG5dLMBCUmXS0ZzZQ0AroicaiYIJTkzSgZaSus5n8xN65yMTT85",
+	"yxg1xqBRwrggKd2oPShReB0alNjiMSkpgdrqwwnx/j6OCvu2qaRfkgVLOSVmb4EaIZcsx3lbgbfMZbqa",
+	"hHyqpVUY0twbHZVeClRkwZr0Xn8I/zyr8M9pyT/fFeZtm+5eG/090umlXIm0KTa00cFjc/aZmZi9oFoI",
+	"MoUOQuq7kOhINp8PmetZZa7H1bm61waniT/aGZoxXMtL5P3KRN9oOp2SOb1jJGfLjAdPSzuLGy1vCvlR",
+	"WXfB1kxpYn2ETme3h6iVoL5l/NlBRsuk7fC0MzRHczG+EFFqkzDEeU03maTptZTfGBFRJc6rO5aT02Py",
+	"7/zLAFWW2PRGS3mTQeOKCgGnx4JukLinJydHp2S80QzCLwupDom89JhPgr5nvdp5EC0lcYNpkKA5YiAB",
+	"E6nZH7BaTXNe0YVbypgs8dkKNbaIwN6w1+v2B0fHJ6c/AHUe6I/ZX+aVZInKMW5358TRapm2Df24P+yd",
+	"mXNs0IdzzCg8lVU66Txj/ePO2bg/6dD+5LhzlJ6Oe5Nzdjbt94Cu31PNvjE2RN3DeC0lWVCxccc87Agp",
+	"gvI2p5rdZLaXKtcpBhHfhcxZ2ZOeG0GbM0KzTK4Pi1uNt/lMjgce45kpknJ0jQ1XGT3QRGbMnEw4uPqx",
+	"lMuMob5BidJgkoUMQvMYuidtNx5dXokMnXDQ1wjWbRQBH44ZoeqWpbDJDhXIpxUZ5DGgmRn6qopBNclR",
+	"H7ghyRvwbHy5UpuWXZLJGRfb9gj6Rm7Gpgt/izS3Wc7ImnLND3IU9J/t7UvDORE7ogYd/AEDCfhMvF22",
+	"eHpD3tRHmgwhUbenS/k3J+2MTfo4UVcf9wGiDgn6HK3t+vrBt/YECexeq94WpnpFsShVCPz9guQMrHCu",
+	"yZTnhx2i4zY94tpa/W4ojY1bHWs583dcz8MmmPmF0Pb40W9kOy2Kwf+RDML3v00+qW2RV4I1uOPHPyVN",
+	"gILGrr2W8lsqNpcI91ABfZV/0HPr993iczc6sDkdb6jrKXR0uh+75B3lmozZ1GhbGkyeD+AVOuQgneyt",
+	"YDUGEpRKjamYvfZW0JWeM6H5hDZU0O9k4XKtE2ZVa1eRyFx5Nr5gLHURqsJxfIhAPmpzD4NFXxtNY/r1",
+	"AePk1Wq5lLlm6bcs5fQaGvkUeJ1RLohmH3SQBkXzG3BWoJe01dtRBCo1vWUYo3ucj2NasfNOSop4E/Ne",
+	"ESZLcA5AHWDRLfH1d6gkgthoi2g37C3oWTXjPA9T4PYXBzEYAma1lDXm/0oznsKKvKQ8ALNdcKXATwDE",
+	"bC77XdH+ZoodhDzC45zRW0UoyVdZ4eswZ2ZOJzocZDLLzxER6gWYcBgHBJhg8kG4R0kBUsygsTOa0zTE",
+	"e8fo7etCe64toVwspNgmTteM3t54v1fI5ocppShotpBKu66lYCpMu6qh55GveNshFOy3UdCQwZ9og3rV",
+	"md4b0s0ZTVmOGG/wLjbBJ4YMJb8qdEVXfa9Gdijy+fcvn5Pzfr8XG80LfuifdE+6/dMnQB9kFsM6y2Vm",
+	"JB6X4unfFKiVxTZzR8pkzhbUDGZBP3zDxEzPo+Hg5KSYldK549xvuLhtDjsZrXq9o8kqz+APZvTv7ItR",
+	"ZE6/UZTgaJ8Nnj17Epen4pLOWJdcjgFMCxh0RjKqiuOynAP2btVq9W/gKfjipGe+HpxOVrmS+Re3Pw1W",
+	"l72/zvuLr2d/Tfub40Vvdbb++ofes/+YhgYVtc27d/ysPvE4+tCZyY75sqNu+bIjYeI06xT7DJRPjGkh",
+	"scNru6R6bvb12qwr6F+ovlXn62b6dE/d6zELWrifmgN+B+5pEFs0y1hOlKYixeAGYXQyJ0uZ8clmSJI8",
+	"qboPMjbVMUSTwO80kQvmYiKJTqyxoEbi8zSnU93hTE87c62XdMk7OdUMlrhjGeZJdySq+8H6ay7yL3oX",
+	"+ot+tP+UH7KUBWlewzRDBKLaJwQ6dVRMkp88epg5r4s5kz2nHJ7wT1/0e72L9ReDTzVlo25eTi0Mozrb",
+	"N3YCWoJ3yNdywflrJwxONLWaTFhtW/f9IU9lvgDVnwt9BKYl/cAXq0U0fHYK0c4FF/i5X8zHDBZdfftP",
+	"6N27d5ee2hfmysnc7G8xYyioTs9OPLF6VFuLLwEoSnJGs8UXo8hqT6MoRhjQF6MqegIkzeEMeh9HBcAD",
+	"To7nIO62MauRq2TMZlyoLgG4Gdri5rfEyO+E4C5zB6xtYFbzAtVTScaMLGjKyGoJhqB5A0BwojiyAX2U",
+	"u237sD94BmtYfDbz0Jrlpqf//eNl5wfa+Xuvc37Tef+v/xw9SuBSpb+6Y0JfvQivLk/dROF0ARQ82cgV",
+	"RFxiYs+uGugdTowh/iRWizHL8aukSy7JOJdrBVlHCbz5jVzlE2ZY3PCHYY0N4VqxbNoll8IMwAfdwGC4",
+	"i7GPBFeEz4TMWTqEUdpgqNm0IDitK4VrhVkXMaGGQQklSc4U0wlZz6WCec4p4pBxxKSHghNWD5e8XD5D",
+	"tg6MvnP1InqoEhA8L66dssY1WxjNFzaWi21VuOikF95ULmupHE3KAOCHTdqlxuAjygy0eNq2E57NnynC",
+	"U7O6GyL13JyNS5ZlxmqQU0LJ27dXLzDIgsenkIJPaAZqrd0GEHmtipY9j3sgnNEkSrqVTq9twuafczaN",
+	"htE/PS2TD5/ir+rp1QuUNo4JQNh8SdOvqWZruqmAk3+uaJVW5f1X0C5ruYyNPLaWUbg2T+sZgPdxJT9r",
+	"d/PXfu7TflN/jRPA+TcX/PLqM0VWVbh/6mcHQvAfuZalXlqYz/RUeOhkzxCAA7dTnLihYdqnn3pnM4z0",
+	"S+pjmQ5YnCaCcBd5G1jN+ziAj9rVSwOK9dGWyqkgE7nKMP9lbI63XLEUF6mOIwXIIh6GHoLLHheFzfWZ",
+	"akGKbk8WOWBJ2lMrdhG1bRyfiA12p6eQS3VruIDOKPdcX3OWLYFwVTT8AbTyseW7qOO97GMR5AHA+/s4",
+	"smLUy/o6TJrqsoMdgvDaS7b6FBugNcHs40g3B67HGPFXgLA/VMyViQM7pJuH1n80yYKZCV1iKJnJGUgT",
+	"rslKpKjrFbKLp7BhwtkCj5Dyk2pP+8j55zWo/sdjGyF3sg14D5wDrbav3r1716mbdds2V90KvG9FiD+C",
+	"wLrS0T70va7isz8KlxbqKbotPUGdZXKN6uicihmeXg345wHzr6Eld829+sqPNu+tmNKND2W1DJngKJwx",
+	"7MhRoDwPpMTUtd9FhJcF8vKjspVaTYCdxAw0Hl5ooIBMdbOsIz0PO4xSr07JjtOoKGlyHwdwonuQqzLi",
+	"+7iGB9nVQQV58rFp7mn7GpN3jc3r1P0wevQAgjdhmbtmXX/vR2M2l/IAw8jR0EUALMy3Cd87YLoNFNyu",
+	"2dbe+vGMCpmxChMRLcmM36EEfYMJ97VU18P4SVbKu+zgKK8WjBl2Nd10V/Nqbq6hlIe129XYgyJ+NCI7",
+	"S5prVSb22rByVfG04t2G0Eu9Sch1l1znG2twZFR/TGO7Dl07YIF/AxKrAZSDLRzAyhzCrz6IdyeveqBn",
+	"I8wb0JSd5KmN+aNRyIW6wJW7HTQdO68AhsehMBCfCZaS1RIQ9pAyVN+Dfrxt6w4sHvRDUZ0yFrVXY/u4",
+	"C+0cuPmR2NZd8+tvkH/A2v4BVg2RXTLnfz9YZFXTave1ajAHN25AxHa1fxtAaH1sk7MAoNW0Y0yr/RyB",
+	"9GLG8iefwuR8K5a5NGMwx+7zcj0OWJomOmcXeRuwp/u4hsfZ1UMF+/Nxlck1VegLUVrKFGz/CoDqgiSI",
+	"+UmIohtF1piZsQXDdwBNW7Bwu/dtYAQflTyf+UDBGEC7dKJBlGmzj+1cyUSmxhTxXNltAKLa7i7xSNv2",
+	"tH3q/r6cnK1YaXbUKmfPAYvVDE1vyvgHVgcoalhSlw3YJYlaLVmuWMrSZEgoma8WVJhz9BaKA8ZOHbQ6",
+	"DKBnUIkhSZpTLriYJRBCHQlXKZMqorRcLlnqwxXsSKAHrNLF0DEHoTxEsFAEbtjFSSwERawW0fDHUDXJ",
+	"el3FalVBym+UNqeP/amsk7W1JtS4yNZpVMKxE4ZwYFHapKRg9L4RuPVLAULgt7lSrwSz8XE5NUtWVA0F",
+	"f5JRv82+Sblps+CCanTKLuhyaV4B/WWatu30F+ZHfHUM5eZaH5SCueecdAs/iaLMPQvx8LZHvzc/uich",
+	"kt725BvzIz55H0fL3PCO3nxnQ63A3XEkBXs1BQTiNuaudLX9UY86ux71prKz14KUu570SQkY+lqJtpp7",
+	"u4rnBok9l2tjG68UMyerxdIcn5dYmpNuH85VS1JuLd9KPbcm7AhqEhiGTC6tQgPcMiQWimMBHF4vBVbj",
+	"1ZL+tGJYjIOb2XYRNOAADse989M6TqXBNn7huDZQ1EponqF4AnIYFdO8qx2xcNQ/OTrt7YAt3Fer1DUW",
+	"IVubwzDB4nVJ1xNRtp7d+xB+o0QI/FglfuVtlYmX/cjx39gEGMMaXyGBzydzl4tAqPbxLqhzxTY9aDuJ",
+	"+nuQp63cHE1TjgiP195mszlC9UiNYOviHGpsT0+RqJ3OkNsxBf9yRsVsRWcsJrdsqSGDG2Dx5o+4OO0A",
+	"/i2z8gBXFj2CUBE6BjbKuGBW+6nQx2YheNv3mSNQEGY1Gr2Jdi2/m1xofVvq6z2YsnhgNwlbeXa7bMJB",
+	"vPAa3BdY7H1aXiOGvjZ5B/D3BxIihCeZg5AghDNzNimCC7jXEewsRbaxp2qp9Qi6YEMoMiJSkthVSABb",
+	"aTQ2B097wG689EbAPuiaoIPCAjslXVjKmCnecgEwOpiHL2fwwN8pZqxE2bbdypOqiS/3StcmqKo5aVKq",
+	"cIg3TiwfJ5Bs5mDWSpf4OhixIoqLCSthgaA6xORvkgu0/mtnVAUeCN9k2R7n/9ULyDsIRdOJ6xCVdFs1",
+	"6z6uVp3dtb9fwsPf47P3RYrmrmauMOWBi250t5CGudrn3W/xzeEdUiN0OaE6XdzLQlvpK8wbCugs1Rjz",
+	"kFy+eX51ZQGVbwWfyJQRYQRuxm011M+/e/nvz5/EJJMTmpElzVHmY3EOcnrsCfOYCEl+WknNVDwSE7lY",
+	"mHkbuyXlapnRDbC9qsDZFRzCtfym957UxxyouArLPK6w8lFgJXxtrpWfULdGjiq9JMBZFx7zzOW6qPSG",
+	"nPSPZZCJNTO39Vu1Se/LVKMgiH8OkpilMRzaSybNSlSJftI8ahtE97I1A/hsOOmpj4qqQeVdKWIpM0bF",
+	"gbxp7aV9JXKD34C4Bbn8OYU47SVnWVqgc5rW5DKjeCbRIlADi1lx7oROud0rXL7aLXEB5W2ejVCUzf5u",
+	"LZPzXv8J4UJLOATGMt1cwOoHQYLUwgQwQmXYuEBhq4yqOfL0bui0vwJuuJbm28nb5loxmjZkGBpOhUsK",
+	"REVSr9D1xcBRYJFAhcDyvrTypvzC7o9qXl2tDKaXsAhRaUztNn+qucxNb7bSZvCwqBxdQa8Rpv+lLHNe",
+	"nCFJzF+JWQaYMZ4JLL0gSQaUT2LfxZMzCtecFPdYYIU7RSYrfTESTvG6mfJMszyJyzCjUdXmLEttjFHp",
+	"qgfIjCKKI3xnqdjYjoLTLWvfhoCrymLFKFnmchxgCZeG2GYDytuK/Sdvd4sA22Vo44XQ75cIa+cCyFmC",
+	"2s3W6ZKrVGHKyHjjAd7Alyan5I7lypymZzZz8eR04OfVwCm4F/zdPxpXK9QQSq6r6bjmo5920uuc0870",
+	"/c/P7jvF38d7/N0f3DeTVOoVNR9gF3nAOkBOzplXf7NIgwW6NkUjODLsGVtbIFc5DzY55pR0d4ul2PWp",
+	"2CRn+iP265cODW17M8PPFJxlXfItFl/K2FQTuaqcaUWEIsRXfvii+QoLM/xMVbCExRbyUnj9s74/2HnW",
+	"q4kMumQCtLpAkVSMBBAlKZvwlKm96FjWUd0+xap2e0EmlfLoC+CE7nZdsr9LaBRjiUPLUkqQenHXw9ij",
+	"uf9ZWLf/FQjxD9pqNfo7e2Ar8b17B5o6mVd/kZZ40frdEnu6Hd4VVgLlaZeU9TIuwG4w5zRTE7psSIz9",
+	"PBJ+eZtdjp4FU5oulqYZT/fJdypKB7Up6xbOt86lZgQvwQro6GXBoUcbPQ6fo8mYGW1KES27jS0Ap56f",
+	"8uVWx02oQrfg/oBr0loy+FKWfeZ0XAweOq2ofmIHblkyr9ueB9pYYxcADdrrRve1OsPxydmTw0wF+4Zd",
+	"piAUrrkD3R8bVMxB8h27A5Vyyag2pgvWeNYFA1hDrG4zNuMJtnhFewqvM5UaVhJkVu5vGGF+1ocrbDUo",
+	"B0PznG6i+2pBjJ/bM6rcfrDKSnHrXiZndbauStFnD7OSX+cMykGYw1PnK0bWcya2ppiXQL8mZ7apzFbj",
+	"BqO3RMqbjbQ9HnFyfu6FI469xfXjNc4r3W6zh3ZX9GC2CatVSVmCJEEyQtmZ2tRWOe/kbMpyhrUiH/Tq",
+	"sCPBOdMt0QtHgrfDQpLIZ81wyQx8ANdpnDHCQTeYclx1LyTv3TT5mwrQVy9vmcp8zNOUiWroPny5R+hS",
+	"i/rlDMFLCkJV6xdMz2VaK4naqNTtV6oOVXQO1TOulZ8NVF5F2XST8lwbclVrkXqwhbhR6DFUga1ZfKy1",
+	"FFeoWFMV9RSyKbwAe6vzFJPvu+R5xmheDdugyxTDDUYXsuUYCBVs7RKebNgIohEBd2oZW93q5bSPHeYq",
+	"RLjE3p5C+64QF38vwz5Pqv0MSSO2U9klibEhIEBDi7JfFyShM4iBQRSHpgsuEryrVtPp1B82FPKKI3jc",
+	"/GseDa5io2Dsg0OXduRdcqVVkQhghw9Hk7AZ/TN+x8QWY2XbImK0Yqt58YxoSfqDZ5XIMUaezerGEASj",
+	"OUsJ+0AnOtsQTyHZYYHUBX7wyJa7I62wBw6yVjyQTCu3AWAn6ZJ3DtDm3Xg7lit90RprFZBS+avGK8aM",
+	"i5kdoY1ZPJyhF05H3xrHg4c+mRViL9HtHihgEGV1cCjCN3Hcxc7bpFBZsLnOy+WNAtW7TtYY99K2tFXA",
+	"ujjM/nwstGFf+7XUcHe/4g0+exBwolqvdd8N5pGksc/ezZlwNW2M9g1BeMxMRYYpqr4+eju7xSfruYTL",
+	"mSAg0GpWNzEhnlLrRlWxsCvUad+YL6qbYh8w0acCDvV7D0cOuWm8abGq0Hx1HiWPo4qQBFYGLi9eyJmS",
+	"2R2oZFbde9/61uuwWfVKMJy2hb1sJ1nuf0Jo9CpH+zLluQUpyilZ50X1+4KIiotZxjrmZTXH4cGUrNcD",
+	"35erQMrdxz/XZNXC66rJBcZOVpr0ez3nAFQxkVlqvixqpO/lX/CwI6Vzod9reBdq7FUMr8kh75val0N5",
+	"G2UZwk0V9ySQ0AmXxnTfXj+Pyfcvn5Ojo6Pz2NYrtHqR4h/I1GwBUANJymccUaG+X2tbPWo/AGWYvmNM",
+	"xdqOOKtsCPPRi0KNRunPx/cd88/A/XON/wwr/4xGXfPH6f0PweBTS3neB+m4KHB9T/C2wOP+Z8z+gca3",
+	"YT91oea5amhS3sZGqS3zQI1ijpKc/MByac/yZoUaRTeBcx3iwvZm7gDDwPckZzRFpKrr9jNFoOlu4Gqv",
+	"Cl4N+ooad4S3jsRIJM1ETBD9BFkeYpKt7E2Ljx9K5RLzrQT5OO8r5rHnzMl6zjNWTv9jjKKOx6iQILQ6",
+	"4Q0cRJwUVu9jjcJ9VcGDTTTQZpydBr00pwkZ4pNVzvXmjekLJ4IY88sVohrw00u3Jn95d924c6CeNACs",
+	"lbx+9eaaPKUrPX8Kl9gksU3Hm8qcJCUIvaih2nUOJe/i9mLIc62XvjHthhfIOYcIhzcehR5Z9mGZyZzl",
+	"akgY4IXggr96dRqstGj0QXCNd8lzCKITjqFfjKUbLWgzEsZi2SBuFcLGmGLk7h9SdR/JnN6xSszYBYvt",
+	"hYNckxnTFkc4zeTa1ofwqnLDW/A4WPDSF2M+cKVzqmWunD+m8KXYp8Dh4v0I/hZX7RbCIzWHTpGm8DbP",
+	"omHkLSXsHLeXzNcDTHPjYipDdpp14pGUqVtU0Gx1RayyoAhbjFk6LFR6ZS9bxXrJsR16WUFzgaBgTGVC",
+	"JJE1aQkXIwH4IkaFOcJjuyfHG3tDwUiMxD/9E3lpdCOiNFsq802/W9mwis/EapmQBVTlLtcxDmxrcBIp",
+	"NKurlyGMxKBLINGlzCDZle/iJ7pYFQfWBgk2oVnWHYmjYrSWRAkQTBXHfVz7/enPhdF9/9RpbInZ9VD2",
+	"guvuSBx3SfL1Vy1tKO84Iz6xHhDlHeSOqu/mkijGEKJtvittdPI5ONrQy/YEn9JzxnMi18VSdwleSfg5",
+	"MlDAdwgtLU2saoPOIwSyjgTW8ijUBPaBG01YArsPPecHSY57x0lcaJAZv2XoVSpjfwJCg+AEBOwK+QrX",
+	"orwEgy6Ywg2HbkRtC7lTTTJmbF8Lq3JillgRvQDvFxIjLuZpBCNOM8YC1KgMYB0aBmXybcKjIzjEA2EH",
+	"49AwsAouWBthIamcrMzrynCreWFL7mzypEtegFQyHJNMZMqSGC5kqwVpLkYiAaParg4GX9G1W8a/sFY4",
+	"3bjiVCQp40YJUq9aJa0ZiIwdto9mSiKpk//VsZpx5yr1yx7jtnAb9YJQVxsAhyAlprCNN1AsoCjvYzv4",
+	"HNyxp8ckYxpx32hGjITMyXyznDMBRctHIjnu9RIQMV4t/61VKpPjwSCxpUP1zrRoV0x4JNzieYnSUEEY",
+	"QKbKBfIBjqs8AGyX/JVmK3fTwNpo0BiAzZnd1BjvZmnX8KjbKiBvkiKQO4RgbeLuz8MeAOGMVe64ckWL",
+	"E6+gQVkTfW0j38id6Esfie/YGiKXqriXL01ZSiCmsIFyg+a9DGMMxZXugtnyy9az5BgACisoK2rKxTaC",
+	"m1BXMVlOy5IQSzh3zABxZym5sNco2jv2hsh6hcQ3D5kdXXC9cs6IkaBWqn/uHkKFw941DJUooK7sE+wT",
+	"AXlFBUmS1EtJWGYqvoa0eCIF7uyRKFzR65Yi/vuVoR+SpFl7HiI3/V6vUuJ+MBJ2NWOvTf7FydmF/qJv",
+	"d/TJWXE7QPhyAGop3iVfso0Uack0Rb6PYarBOfFDjkmXfCNnHe7oOQVFzSwZn4nOaonqljMY6RKKaEtA",
+	"p2aZlSFqSKDfRrgx6Y5EbdfaAgRwybt2FYfcPnttTkzz9zfc3YYwhoTyPKcbZc4gRDRgvoWhQOwwxrhi",
+	"WGe2Wqnd8Vv4Uo0hmUqo7sfNTis4DnNSbRlurCTunGNSMIxpJVjGHZZUYrIsCJkCfVRRQx2eIONQ5ZtM",
+	"jAZtlHg3eXDKoBxOgQj2i5yRkFMm6IzBnf1DgpBiaPr26kUBlC1xx5lcs7wD0D5jCVomzfVIIASZ5yAk",
+	"DFODsxayeUxfd2c4EkQhgxad8QkTCgyo8ugyKunSWPudQbdXFtv2vjN2UXkBDlJJxaU+6jQoHJuNB5Vp",
+	"9comHPhqb9e7PO2N/f5LOrllEJG3OOpoGPW6fRwAgLCWPBpGR/AVOJvmoPz7mrixEKQKREe++oBnLqiv",
+	"gRqctIJIbuiumFrBnTm0soDwixZU80jAWgWSw4+7R91BXIbHPUsrcaDT5Akc8A5jq6WMiZJe7T1X8YaM",
+	"V1qDM3ckjPb/+qow68ha5rd4LFyW50Z1xtV74VzNsbHRzbNCggjGQde2gHcroQRk/cIBBBVxYXsVR8JV",
+	"Gg2jTM6uRAmN+VKm2+qrB+tEu8uydtUmqaBw969J0mjmD+hDZ71ed8wydlZ5xoQ5o9PHjRAw9A8cnm1z",
+	"X694Xy9iP+j1Hkjd/cod+eUR9h96tVWw4ot/D1bOZ3MNBvYxTiPUdzHdp15NeGjS390kVOvXND3d3bRW",
+	"yjWOjvtHu1s1qlKadie724XL7MTR8WCwT+NA5SVofL67caPYXByd7LMaoRrW0HYPKgXqSvpeuGj443v/",
+	"7PmaNbwK5hyhM8wvXel59N60970W7UcCZv778JwSCWN2aO2U4C7B2pzRcCoj4N7IUpdUC1L/u5f//jyu",
+	"KxhSsJFwGoYU2aZLLkseMNrQDvTLReOaONda+aq1lfib4sZ9oxCD9QRniJDww4xpWxuuuL7Dc0e4q1iG",
+	"8HJ0tcDP9jwHi++I1AFwiXNX2GniuFy2VOKOf7Do7ZVgSejgUABo+nVOjip4an8BV2+3h3zuf6o5vHVX",
+	"Pu43dPt4UCgX5cr9S9sOFct78H+9mu3BIrm3h4Dzr0f4U4r/46Q4yl3PjRyW4Rm/Y383L58F0U7WtKAK",
+	"Shm6SIWlnNFlnapKoSo8CuSULaEsphRFRWuWKQYwV01zXeljjeCdkXDe05CwmjH9Db9jgikVPVolk7c7",
+	"md3m1+7P7kWDsBZm5woORVft+SBuP4RtD9+ZW7bXVXUnwLT+zdticyQIbjLMNgzuMF8elg4aP7DnZy8F",
+	"9sW37PE74tc+BP5Drkot6FMq5JW6rYfL/QeIxKKw729DJFYDyxbv/R7wTpWYbvFLQxOGgC1Y9dvEaM5o",
+	"utktR5NBr5eUiUhFdXKr8mFFCNw9zg2ClTeLC8LIrYBrQZ37zH7rKqrMV1pzMTPSdC265JXRKtdcMZKc",
+	"9I6S0iECenRSzTRJYpL4uRUYGvLKYSom0tJRa0Q6lk41evxIVEuru7vK1C1oyyHO/Z7RlP9eRXpJd1j6",
+	"34tE/zS6xps5hJ/8bTpjutgqreeC9W22sg3IycIBKti6ABhieRUI0ccYp8Datl1i7/ewhTmI4hkTOtsM",
+	"C64D/znz7LIEXP9JbON8FWd5GS0s75kOeeG40td2MtVbVlsAmOUjT12J750P2uta8e7xxzmlSrrvcXFA",
+	"vSL+XsDOAllaSRpt4jobzAWVfmxKeXDpa+WG3S3i24oNwzPwrj8P2t/kQfsNV9qttics3DfvoSBTyLv0",
+	"qoJAwWhoEZ9EB5PXwJ2psI9I7a4dh/dJXaq+EexDDE0ZLXQkins5bdA29oowTlc5eHBc6c+AkJh4NTAf",
+	"5Xfh4k7yye5i4qGim/uff+HWn8AFs+90nEjZewZFg233l6ypsokcdcHi3b6/Vbi4534PAuYP7Y75Q4lE",
+	"I9kKwRaUiZ4G5cPmtpradtNDVF2rPRI5yKssLcWac4JTrLo/Eu3gvQLw16L9e3LwUbrMw6RHJU3moZKk",
+	"1niLVPmVjfrjvUSBvSXwT+XkAC8A3ZpE1KayPMgOKK6KN29fUj0JQM2/lXfWHHGMDG7ZxBxgCfnv//N/",
+	"SWJT4uwnlxZnP2JqXBKDV0FptgS/LUHMssxJzhDSC1GpkSg6i/2eZF505IaxoBsyk2RMJ7dESzse/0p7",
+	"hIXEgKd0SCCbrcnNLMCIHok5BddGgZU9J82KFLZoc1lsqggrAi7G4c1tOhLXXfI8kwoKpbrhgncagNxO",
+	"qSsAg0rzLLNJ1zZdZOjd7bNcjTMoEhmSaisvi+pRCp5La9zpjgykbT3AOxls/QkwEPtO5zU+94n0PMe4",
+	"gq0dnPOPKKX3idEF7gz+Uzf8HZ1Iz1G20foNzQ9RE/3silaV8U0j6cIJb+uRKYSvVwjQO54+hzwPVbHB",
+	"MflOl1XCBXtCqHIXLXUA8Q3lHxRKerTWAWEB4UNVuRbBGd7mdwU19wHsDi/hmuQrYb3lxmJHST4SrtSv",
+	"6WlDcgYF1eHQwyzu4ooRllpLfy7XAGGHexgRdrIpvlxQsQGtGJKB4LAAxzeZyrw7Eu78Qce7EBakWGaV",
+	"arn05nRhu7A4GIDwhsmLoBPMPgNIyi+2YMkvEFogv0C6gHn1LyPxS6fTKf5vHk2wDgr5hSRl1RTzsSR6",
+	"cYETJjnYyn3QG/mXz1dC0AVLn/yL6aK82MJ1UbvKgn3QxS0V5lTGMWDlI9NBWSfJfHxgJSTXHdzqAMNx",
+	"N0C40TBh72wob3soCVzc9OD6sdXsTU9e9ft6X7U699DYJcUkZgUQC+3VFQCAKxxFlCR6szRvtEk0QOrx",
+	"ShfrAuBtQXgKOSWI4gc1JWd2F6mRQDT3N1TpDgyxc/UiITOzs6SweRLaJttBXgEmPFgnvd1NXEC9MjjA",
+	"Ha/YFAqrmcFY4DY0s3qAa0oGkMmEWYRmB5ttOs7lWkESTQKjeSNX+cTM8ZLYKwyQEoggx03VP/FyNwzX",
+	"+pgBhAWY9jau5Mr3I/68wM3ahRdGN3VrB/CaFVTXsvQqEfOOApiqAjU5YXrl5phJAdeAoP4KqSC43SCb",
+	"i63jomi73cPAgO/mVGP+llkChP56t8UhV1V4oiJrCiUF5fkFViR0IqWcGlbHGYlLd18sSC2X2gKiBxMJ",
+	"UIlu1F6r5BGhzgwc5pbbSETOUkN37z4jQEBrvwoKSM6JzVb0FGmzXRDlPFsJsmH6otxS5jf8npc11623",
+	"IYRTg3Uvr5t7eHyFKhQr1rTaocyaNXkK9O3gqxuXa+93z3w5YjxEH4Lrrd2t1xaCRI5wxZJUl1z5rGFZ",
+	"wuMI0HcHqIc2u0MBBBIdkIQ1mWJd5wzLM3m3cF34khA5F2NrEtj8f6ySbQOR1xKD/3tru889x0LxZju9",
+	"f4jCO9hr6b6mmq2xEOzBOrJpuscC2ldd27qaH1W1fuOOGXtXfFGrsgB98Mf5dtrUcb/iTqv71nc61R21",
+	"cOlonuLppcsPwp7RhQsXMjNd3gvglalVXqGqFeZ/2QTjJbaAc9neaLrOuWZkwZViqL2DxgA6AXzSaz5p",
+	"DZIX7tPfQZS84uHbJe5bnMqHF0F6cLC8vRLT7yBa/qcH+5OH1z1vwaLkQifWyopaj3RcB8P0l2nqW7E2",
+	"yw2j9EP3seHRBZf0eGOrtpLi2quiHyvoQFBz5V/X/BmkgygKCSDorHZGM9ZKELIUiJ+DklwpFpw8GVpn",
+	"uFG+nXJqFG5vDqg4l85kso8v2V1GTfGunTUXqh0s8G1xYd3hzmRXpHJPuEDt+tOH4gUazT8BYGD/GdmN",
+	"VAjYvSdTtgiq3m4TGBMTKgn8j9VykfmfY8nFP73Iv6dT4TJNPVmqZQht4B0L+G6obwCvbsXEolPB/K3Q",
+	"TnT1RKAAFJZ1grPCviRw7ZFNbBNptaZWt0ycB+y1mWlLsUfrdwsU67X3RZfuGN85bf3VE/TYeu9z/vTm",
+	"K4vyguWxFYSTKbohXHjVkupqmn1TQfLA7Gxk1B6Yl1dxWQiAOuhtxYHuEYwHOnydyzFTBWxumVENyZXo",
+	"ZlwJ5fnKvL4siPf+/f3/CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -261,6 +261,13 @@ type AIResponseEvent struct {
 	Content      string
 }
 
+type Attempt struct {
+	Key       []byte
+	Pending   int32
+	CountedAt []time.Time
+	ExpiresAt time.Time
+}
+
 type Message struct {
 	ID        uuid.UUID
 	TicketID  uuid.UUID

@@ -24,10 +24,16 @@ type Querier interface {
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
+	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
+	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// Forgets what the key has tried.
+	DeleteAttempts(ctx context.Context, key []byte) error
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	// One batch. Rows that are in use are passed over, so that nobody waits.
+	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	// No row: the response has ended otherwise, or is another's.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
 	// What nobody could finish.
@@ -36,6 +42,8 @@ type Querier interface {
 	GetAIResponseByTicket(ctx context.Context, arg GetAIResponseByTicketParams) (AIResponse, error)
 	// The one that is being written or was completed. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
+	// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
+	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
@@ -62,9 +70,14 @@ type Querier interface {
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
+	// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
+	// made, there are never more than max_attempts within the window, on all replicas together.
+	ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
+	// Gives a place back, or turns it into an attempt that counts.
+	SettleAttempt(ctx context.Context, arg SettleAttemptParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)

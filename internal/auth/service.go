@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,8 @@ type Options struct {
 	Secret []byte
 	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
 	TokenTTL time.Duration
+	// Limits are how often strangers may try something; the zero value is without limits.
+	Limits Limits
 	// Now is the clock of tokens; nil means time.Now.
 	Now func() time.Time
 }
@@ -33,6 +36,8 @@ type Service struct {
 	hasher   *hasher
 	tokens   *tokens
 	accounts *accountCache
+	attempts *attempts
+	limits   Limits
 }
 
 // AccessToken is a signed token and how long it is valid.
@@ -57,17 +62,33 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, hasher: h, tokens: t, accounts: newAccountCache(o.Now)}, nil
+	return &Service{
+		store: s, hasher: h, tokens: t, accounts: newAccountCache(o.Now),
+		attempts: newAttempts(s, o.Secret), limits: o.Limits,
+	}, nil
 }
 
 // SignUp creates a customer account for somebody unknown.
 //
-// It returns RoleNotAllowed for any role but user, and otherwise what CreateAccount returns.
-func (s *Service) SignUp(ctx context.Context, email, password string, role Role) (sqlc.User, error) {
+// It returns RoleNotAllowed for any role but user, TooManyAttempts when the client has asked for too many, taken
+// addresses included, and otherwise what CreateAccount returns.
+func (s *Service) SignUp(
+	ctx context.Context, client netip.Addr, email, password string, role Role,
+) (user sqlc.User, err error) {
 	if role != RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
-	return s.CreateAccount(ctx, email, password, role)
+	try, err := s.attempts.begin(ctx, s.limits.SignUps, signUpWindow, "sign-up", addressOf(client))
+	if err != nil {
+		return sqlc.User{}, err
+	}
+	user, err = s.CreateAccount(ctx, email, password, role)
+	end := undecided
+	if err == nil || apperr.Is(err, apperr.EmailTaken) {
+		end = counts
+	}
+	try.end(ctx, end)
+	return user, err
 }
 
 // CreateAccount creates an account with any role: the caller has decided that it may.
@@ -94,7 +115,7 @@ func (s *Service) CreateAccount(
 		return sqlc.User{}, fmt.Errorf("auth: make an id: %w", err)
 	}
 	user, err := s.store.CreateUser(ctx, sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role})
-	if store.IsUniqueViolation(err, store.UsersEmailKey) {
+	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
 	}
 	return user, err
@@ -102,8 +123,30 @@ func (s *Service) CreateAccount(
 
 // LogIn exchanges an e-mail address and a password for an access token.
 //
-// It returns InvalidCredentials for an unknown address as for a wrong password, after the same work, and ServerBusy.
-func (s *Service) LogIn(ctx context.Context, email, password string) (AccessToken, error) {
+// It returns InvalidCredentials for an unknown address as for a wrong password, after the same work, TooManyAttempts
+// when the client's network has done so too often, and ServerBusy.
+func (s *Service) LogIn(ctx context.Context, client netip.Addr, email, password string) (AccessToken, error) {
+	address, ok := NormalizeEmail(email)
+	if !ok {
+		address = email
+	}
+	try, err := s.attempts.begin(ctx, s.limits.FailedLogIns, logInWindow, "log-in", address, networkOf(client))
+	if err != nil {
+		return AccessToken{}, err
+	}
+	token, err := s.logIn(ctx, email, password)
+	end := undecided
+	switch {
+	case err == nil:
+		end = clears
+	case apperr.Is(err, apperr.InvalidCredentials):
+		end = counts
+	}
+	try.end(ctx, end)
+	return token, err
+}
+
+func (s *Service) logIn(ctx context.Context, email, password string) (AccessToken, error) {
 	user, known, err := s.userByEmail(ctx, email)
 	if err != nil {
 		return AccessToken{}, err

@@ -15,6 +15,8 @@ const (
 	maxExpireMinutes = 24 * 60
 	maxDBConns       = 500
 	maxGroqTokens    = 65536
+	maxRateLimit     = 100_000
+	maxSignUpLimit   = 10_000
 )
 
 // examples are secrets that stand in documents, and so protect nothing.
@@ -38,6 +40,8 @@ func (c *Config) validate(need Need, f *faults) {
 	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
 	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
+	f.checkRange("SUPPORT_RATE_LIMIT", c.RateLimit, 0, maxRateLimit, "from 0 to 100000")
+	f.checkRange("SUPPORT_SIGNUP_LIMIT", c.SignUpLimit, 0, maxSignUpLimit, "from 0 to 10000")
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
@@ -49,6 +53,10 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	if !isAddr(c.Addr) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
+	}
+	if c.DebugAddr != "" && (!isAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
+		// All addresses of the machine are nobody's intention by accident.
+		f.add("SUPPORT_DEBUG_ADDR", "is not of the form host:port")
 	}
 	if !slices.Contains(levels, c.LogLevel) {
 		f.add("SUPPORT_LOG_LEVEL", "is not one of debug, info, warn, error")

@@ -17,8 +17,8 @@ import (
 
 const mediaTypeEventStream = "text/event-stream"
 
-// contract holds every request against openapi.yaml, in this order: who asks, what the answer may look like, the
-// parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
+// contract holds every request against openapi.yaml, in this order: who asks and how often, what the answer may look
+// like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
 type contract struct {
 	operations map[route]*operation
 }
@@ -30,7 +30,9 @@ type route struct{ method, path string }
 type operation struct {
 	id string
 	// role is the least role that may call it; empty for everybody, without a token.
-	role       auth.Role
+	role auth.Role
+	// limited says that the requests of one caller are counted.
+	limited    bool
 	parameters []*openapi3.Parameter
 	// bodies are the schemas of the media types that it takes; none when it takes no body.
 	bodies map[string]*openapi3.Schema
@@ -74,6 +76,7 @@ func compile(item *openapi3.PathItem, op *openapi3.Operation) (*operation, error
 			compiled.bodies[mediaType] = content.Schema.Value
 		}
 	}
+	compiled.limited = op.Responses.Status(http.StatusTooManyRequests) != nil
 	for status, response := range op.Responses.Map() {
 		if strings.HasPrefix(status, "2") {
 			compiled.produces = slices.AppendSeq(compiled.produces, maps.Keys(response.Value.Content))
@@ -126,7 +129,7 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
-		if err := s.authorize(c, op); err != nil {
+		if err := s.admit(c, op); err != nil {
 			return err
 		}
 		if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"time"
@@ -19,7 +20,9 @@ import (
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
 type requestInfo struct {
 	requestID string
-	actor     auth.Actor
+	// client is where the request comes from.
+	client netip.Addr
+	actor  auth.Actor
 	// err is the problem it was answered with.
 	err *apperr.Error
 	// status is set when it was not answered at all.
@@ -43,6 +46,11 @@ func actorFrom(ctx context.Context) auth.Actor {
 	return infoFrom(ctx).actor
 }
 
+// clientFrom returns where the request comes from.
+func clientFrom(ctx context.Context) netip.Addr {
+	return infoFrom(ctx).client
+}
+
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
 
 // identify gives the request an id, the caller's if it is a proper one, and a place for what becomes known of it.
@@ -57,7 +65,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = made.String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, &requestInfo{requestID: id})
+		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, &requestInfo{requestID: id, client: clientOf(c)})
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}

@@ -60,6 +60,8 @@ var problems = map[apperr.Code]problemKind{
 	apperr.ValidationFailed:        {status: http.StatusUnprocessableEntity, title: "Validation failed"},
 	apperr.WeakPassword:            {status: http.StatusUnprocessableEntity, title: "Weak password"},
 	apperr.ConversationNotAccepted: {status: http.StatusUnprocessableEntity, title: "Conversation not accepted"},
+	apperr.RateLimited:             {status: http.StatusTooManyRequests, title: "Rate limited", retryable: true},
+	apperr.TooManyAttempts:         {status: http.StatusTooManyRequests, title: "Too many attempts", retryable: true},
 	apperr.Internal:                {status: http.StatusInternalServerError, title: "Internal error"},
 	apperr.AIMisconfigured:         {status: http.StatusBadGateway, title: "AI misconfigured"},
 	apperr.AIProtocol:              {status: http.StatusBadGateway, title: "AI protocol error", retryable: true},

@@ -45,6 +45,9 @@ type Options struct {
 	AllowedOrigins []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
 	TrustedProxies []*net.IPNet
+	// RateLimit is how many requests per second one account may make, and where there is none one client address; 0 is
+	// without a limit.
+	RateLimit int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
 	// Logger gets a line for every request.
@@ -59,6 +62,7 @@ type Server struct {
 	readiness *readiness
 	cursors   cursors
 	contract  *contract
+	limiter   *rateLimiter
 	logger    *slog.Logger
 	echo      *echo.Echo
 	draining  atomic.Bool
@@ -82,7 +86,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
-		cursors: cs, contract: c, logger: o.Logger, echo: echo.New(),
+		cursors: cs, contract: c, limiter: newRateLimiter(o.RateLimit), logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)

@@ -13,9 +13,6 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// UsersEmailKey is the index that lets an e-mail address belong to one account only.
-const UsersEmailKey = "users_email_key"
-
 // retryDatabaseAfter is when a request that failed because of the database is worth another try.
 const retryDatabaseAfter = time.Second
 

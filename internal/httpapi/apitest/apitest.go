@@ -6,6 +6,7 @@ package apitest
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -41,6 +42,12 @@ type Options struct {
 	NoAI bool
 	// Limits bound the upstream; nil means short ones that no healthy answer comes near.
 	Limits *groq.Limits
+	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
+	// unless they say so: they come from one address, and fast.
+	RateLimit int
+	Attempts  auth.Limits
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []*net.IPNet
 	// Now is the clock of tokens.
 	Now func() time.Time
 	// AllowedOrigins are the origins that browsers may call from.
@@ -88,7 +95,7 @@ func New(t testing.TB, o Options) *Server {
 func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	t.Helper()
 	var err error
-	s.Auth, err = auth.NewService(s.Store, auth.Options{Secret: []byte(Secret), Now: o.Now})
+	s.Auth, err = auth.NewService(s.Store, auth.Options{Secret: []byte(Secret), Now: o.Now, Limits: o.Attempts})
 	require.NoError(t, err)
 	upstream := s.startUpstream(t, o)
 	s.Assistant = assistant.NewService(s.Store, assistant.Options{
@@ -99,7 +106,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	s.API, err = httpapi.New(httpapi.Options{
 		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Ready: o.Ready,
-		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, Docs: true, Logger: logger,
+		Secret: []byte(Secret), AllowedOrigins: o.AllowedOrigins, TrustedProxies: o.TrustedProxies,
+		RateLimit: o.RateLimit, Docs: true, Logger: logger,
 	})
 	require.NoError(t, err)
 
