@@ -62,10 +62,7 @@ func (l *rateLimiter) take(c caller) (left int, next time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	full, known := l.young[c]
-	if !known {
-		full = l.old[c]
-	}
+	full := l.recallLocked(c)
 	if full.Before(now) {
 		full = now
 	}
@@ -74,12 +71,23 @@ func (l *rateLimiter) take(c caller) (left int, next time.Duration, ok bool) {
 	if missing > capacity {
 		return 0, missing - capacity, false
 	}
-	if len(l.young) >= maxCallers/2 && !known {
-		l.young, l.old = make(map[caller]time.Time), l.young
-	}
 	l.young[c] = now.Add(missing)
 	left = int((capacity - missing) / l.interval)
 	return left, missing - time.Duration(l.burst-left-1)*l.interval, true
+}
+
+// recallLocked returns when the caller's bucket is full, and remembers that the caller has asked.
+func (l *rateLimiter) recallLocked(c caller) time.Time {
+	full, known := l.young[c]
+	if known {
+		return full
+	}
+	full = l.old[c]
+	if len(l.young) >= maxCallers/2 {
+		l.young, l.old = make(map[caller]time.Time), l.young
+	}
+	l.young[c] = full
+	return full
 }
 
 // limit counts the request for its caller and says in the response where that stands. It returns RateLimited.
