@@ -33,6 +33,7 @@ type app struct {
 	assistant *assistant.Service
 	server    *httpapi.Server
 	http      *http.Server
+	debug     net.Listener
 	logger    *slog.Logger
 }
 
@@ -62,9 +63,13 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	if err != nil {
 		return nil, err
 	}
-	return &app{
+	a := &app{
 		store: s, auth: accounts, assistant: ai, server: server, http: httpapi.HTTPServer(server, logger), logger: logger,
-	}, nil
+	}
+	if cfg.DebugAddr != "" {
+		a.debug, err = listen(ctx, cfg.DebugAddr)
+	}
+	return a, err
 }
 
 func limits(cfg config.Config) auth.Limits {
@@ -90,6 +95,7 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 // and lets what is running finish.
 func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.store.Close()
+	defer a.serveDebug(ctx, a.debug)()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))

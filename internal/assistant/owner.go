@@ -133,7 +133,9 @@ func (s *Service) write(ctx context.Context, o *owner, messages []groq.Message) 
 func (s *Service) generate(o *owner, stream *groq.Stream) (text string, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("assistant: panic while generating: %v\n%s", fault, debug.Stack())
+			s.options.Logger.Error("panic", slog.Any("ai_response_id", o.response.ID), slog.Any("fault", fault),
+				slog.String("stack", string(debug.Stack())))
+			err = errors.New("assistant: panic while generating")
 		}
 	}()
 	var b strings.Builder

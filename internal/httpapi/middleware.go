@@ -76,6 +76,9 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
+		counters := s.metricsOf(c.Request().Method, c.Path())
+		counters.running.Add(1)
+		defer counters.running.Add(-1)
 		if err := next(c); err != nil {
 			// Render it now, so that the status is known.
 			c.Error(err)
@@ -86,6 +89,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if info.status != 0 {
 			status = info.status
 		}
+		counters.count(status, time.Since(begin))
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", truncate(c.Request().Method, 16)),

@@ -63,6 +63,7 @@ type Server struct {
 	cursors   cursors
 	contract  *contract
 	limiter   *rateLimiter
+	metrics   metrics
 	logger    *slog.Logger
 	echo      *echo.Echo
 	draining  atomic.Bool
@@ -86,7 +87,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, readiness: &readiness{ask: o.Ready},
-		cursors: cs, contract: c, limiter: newRateLimiter(o.RateLimit), logger: o.Logger, echo: echo.New(),
+		cursors: cs, contract: c, limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(c), logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
