@@ -24,6 +24,7 @@ const (
 	serializationFailure       = "40001"
 	deadlockDetected           = "40P01"
 	undefinedTable             = "42P01"
+	featureNotSupported        = "0A000"
 	lockNotAvailable           = "55P03"
 	queryCanceled              = "57014"
 	adminShutdown              = "57P01"

@@ -5,7 +5,6 @@ package store
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,25 +56,30 @@ func (s *Store) InTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
 		if err == nil || attempt == txRetries || !isSerializationFailure(err) {
 			return err
 		}
-		pause := txMinPause + rand.N(txMaxPause-txMinPause) //nolint:gosec // Jitter needs no secrecy.
-		select {
-		case <-ctx.Done():
+		if !pause(ctx) {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }
 
 func (s *Store) inTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
-	conn, err := s.db.acquire(ctx)
+	var tx pgx.Tx
+	var conn *pgxpool.Conn
+	// A transaction whose beginning is lost has done nothing.
+	err := s.db.retry(ctx, true, func(c *pgxpool.Conn) (err error) {
+		conn = c
+		tx, err = c.Begin(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		return fn(sqlc.New(translated{tx}))
-	})
-	return translate(err)
+	defer func() { _ = tx.Rollback(ctx) }() // Once committed, it has nothing to do.
+	if err := fn(sqlc.New(translated{tx})); err != nil {
+		return translate(err)
+	}
+	return translate(tx.Commit(ctx))
 }
 
 // Ready checks that the database answers and that its schema is one that this program knows.
