@@ -52,6 +52,8 @@ type Options struct {
 	Now func() time.Time
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
+	// Logger gets what the server logs, instead of the test's own log.
+	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 }
@@ -81,6 +83,9 @@ func New(t testing.TB, o Options) *Server {
 	}
 	s.Store = storetest.Open(t, s.DatabaseURL)
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.Logger != nil {
+		logger = o.Logger
+	}
 	s.start(t, o, logger)
 
 	s.HTTP = &http.Client{
