@@ -99,6 +99,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
+	a.checkBudget(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -112,6 +113,13 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	case <-time.After(delay):
 	}
 	return a.shutdown(context.WithoutCancel(ctx))
+}
+
+// checkBudget warns about a pool that the database has no room for. A database that is not there yet says nothing.
+func (a *app) checkBudget(ctx context.Context) {
+	if warning, err := a.store.CheckBudget(ctx); err == nil && warning != "" {
+		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
+	}
 }
 
 func (a *app) shutdown(ctx context.Context) error {

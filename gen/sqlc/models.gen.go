@@ -7,6 +7,7 @@ package sqlc
 import (
 	"database/sql/driver"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -275,6 +276,12 @@ type Message struct {
 	AuthorID  *uuid.UUID
 	Content   string
 	CreatedAt time.Time
+}
+
+type PgStatActivity struct {
+	Datname         *string
+	ApplicationName *string
+	ClientAddr      *netip.Addr
 }
 
 type SchemaMigration struct {

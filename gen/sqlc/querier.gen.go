@@ -47,6 +47,8 @@ type Querier interface {
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
+	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
+	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
 	// The one that is being written in a ticket, to whichever turn.
 	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
