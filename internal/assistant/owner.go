@@ -133,7 +133,7 @@ func (s *Service) write(ctx context.Context, o *owner, messages []groq.Message) 
 func (s *Service) generate(o *owner, stream *groq.Stream) (text string, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.options.Logger.Error("panic", slog.Any("ai_response_id", o.response.ID), slog.Any("fault", fault),
+			s.options.Logger.Error("panic", slog.Any("ai_response_id", o.response.ID), slog.String("fault", fmt.Sprint(fault)),
 				slog.String("stack", string(debug.Stack())))
 			err = errors.New("assistant: panic while generating")
 		}

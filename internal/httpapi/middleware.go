@@ -92,7 +92,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		counters.count(status, time.Since(begin))
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
-			slog.String("method", truncate(c.Request().Method, 16)),
+			slog.String("method", loggedMethod(c.Request().Method)),
 			slog.String("route", c.Path()),
 			slog.Int("status", status),
 			slog.Duration("dur", time.Since(begin)),
@@ -113,6 +113,17 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			panic(http.ErrAbortHandler) // net/http then closes the connection, and says nothing.
 		}
 		return nil
+	}
+}
+
+// loggedMethod is the request's method, unless the caller has made it up.
+func loggedMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return "other"
 	}
 }
 
@@ -145,7 +156,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			ctx := c.Request().Context()
 			s.logger.ErrorContext(ctx, "panic", slog.String("request_id", infoFrom(ctx).requestID),
-				slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
+				slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
 			err = apperr.New(apperr.Internal, "")
 		}()
 		return next(c)
