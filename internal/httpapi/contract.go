@@ -118,6 +118,16 @@ func (c *contract) allow(path string) string {
 	return strings.Join(methods, ", ")
 }
 
+// methods lists the methods that the document has at all, and HEAD.
+func (c *contract) methods() []string {
+	var methods []string
+	for r := range c.operations {
+		methods = append(methods, r.method)
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
+
 // check is the middleware that lets only requests through that the document allows.
 func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

@@ -34,6 +34,16 @@ func TestEveryOperationButProbesDeclaresItsLimit(t *testing.T) {
 	}
 }
 
+func networks(t *testing.T, texts ...string) (parsed []*net.IPNet) {
+	t.Helper()
+	for _, text := range texts {
+		_, network, err := net.ParseCIDR(text)
+		require.NoError(t, err)
+		parsed = append(parsed, network)
+	}
+	return parsed
+}
+
 // exhaust sends requests until one is refused, and returns the refusal. One request a second comes back.
 func exhaust(t *testing.T, send func(i int) apitest.Response) apitest.Response {
 	t.Helper()
@@ -114,9 +124,7 @@ func TestInventedForwardingChangesNoBucket(t *testing.T) {
 
 func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
 	t.Parallel()
-	_, loopback, err := net.ParseCIDR("127.0.0.0/8")
-	require.NoError(t, err)
-	s := apitest.New(t, apitest.Options{RateLimit: 1, TrustedProxies: []*net.IPNet{loopback}})
+	s := apitest.New(t, apitest.Options{RateLimit: 1, TrustedProxies: networks(t, "127.0.0.0/8")})
 	ask := func(forwarded string) apitest.Response {
 		return s.Do(t, http.MethodPost, "/auth/login", "{", jsonType, "X-Forwarded-For: "+forwarded)
 	}

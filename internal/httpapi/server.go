@@ -8,12 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/assistant"
@@ -28,8 +26,6 @@ const (
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 16 << 10
-
-	corsMaxAge = 600 // seconds
 )
 
 // Options are what a Server is made of.
@@ -91,7 +87,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
-	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure, cors(o.AllowedOrigins), s.check)
+	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
 	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {
@@ -158,29 +154,4 @@ func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
 		options = append(options, echo.TrustIPRange(network))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
-func cors(allowed []string) echo.MiddlewareFunc {
-	return middleware.CORSWithConfig(middleware.CORSConfig{
-		// An OPTIONS request that is no preflight is answered as any method that the contract does not have.
-		Skipper: func(c echo.Context) bool {
-			if c.Request().Method != http.MethodOptions ||
-				c.Request().Header.Get(echo.HeaderAccessControlRequestMethod) != "" {
-				return false
-			}
-			c.Response().Header().Add(echo.HeaderVary, echo.HeaderOrigin)
-			return true
-		},
-		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
-		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch},
-		AllowHeaders: []string{
-			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID,
-		},
-		ExposeHeaders: []string{
-			echo.HeaderAllow, "Link", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate,
-			echo.HeaderXRequestID,
-		},
-		MaxAge: corsMaxAge,
-	})
 }
