@@ -259,7 +259,7 @@ func (a *aviary) sendGarbage(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: " + huge + "\r\n\r\n",
 		"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4194326\r\n\r\n{\"email\":\"" + huge,
 	} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(a.address, "http://"))
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(a.address, "http://"))
 		require.NoError(t, err)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
 		go func() { _, _ = io.WriteString(conn, request) }()

@@ -137,7 +137,7 @@ func TestManyRightPasswordsAtOnceComeBackSoon(t *testing.T) {
 func TestEleventhSignUpOfAnAddressIsRefused(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 2)
-	sign := func(i int, client string, email string) error {
+	sign := func(i int, client, email string) error {
 		_, err := replicas[i%2].SignUp(t.Context(), netip.MustParseAddr(client), email, password, sqlc.UserRoleUser)
 		return err
 	}

@@ -43,7 +43,7 @@ func newMovingDatabase(t *testing.T) *movingDatabase {
 	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true, Download: true, Log: io.Discard}}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	go d.relay(listener)
@@ -85,7 +85,7 @@ func (d *movingDatabase) relay(listener net.Listener) {
 			_ = front.Close()
 			continue
 		}
-		back, err := net.Dial("tcp", *target)
+		back, err := new(net.Dialer).DialContext(context.Background(), "tcp", *target)
 		if err != nil {
 			_ = front.Close()
 			continue

@@ -114,7 +114,7 @@ func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	for i := range logIns {
 		logging.Go(func() {
 			<-gate
-			body := fmt.Sprintf(`{"email":"nobody-%d@example.com","password":"%s"}`, i, apitest.Password)
+			body := fmt.Sprintf(`{"email":"nobody-%d@example.com","password":%q}`, i, apitest.Password)
 			statuses[i] = d.Do(t, http.MethodPost, "/auth/login", body, jsonType)
 		})
 	}
