@@ -72,25 +72,41 @@ func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
 	require.NoError(t, err, "a quarter of an hour later")
 }
 
+// isBusy reports whether a loaded machine had no room for the attempt, which then counts for nothing.
+func isBusy(err error) bool {
+	return apperr.Is(err, apperr.ServerBusy) || apperr.Is(err, apperr.DBBusy)
+}
+
 func TestParallelGuessesAreNoMoreThanFive(t *testing.T) {
 	t.Parallel()
+	const guesses = 60
 	replicas, url := limited(t, 3)
-	var wrong, refused atomic.Int32
+	var wrong, refused, busy atomic.Int32
+	guess := func(i int) {
+		_, err := replicas[i%3].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+		switch {
+		case apperr.Is(err, apperr.InvalidCredentials):
+			wrong.Add(1)
+		case apperr.Is(err, apperr.TooManyAttempts):
+			refused.Add(1)
+		case isBusy(err):
+			busy.Add(1)
+		}
+	}
 	var wg sync.WaitGroup
-	for i := range 60 {
-		wg.Go(func() {
-			_, err := replicas[i%3].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
-			switch {
-			case apperr.Is(err, apperr.InvalidCredentials):
-				wrong.Add(1)
-			case apperr.Is(err, apperr.TooManyAttempts):
-				refused.Add(1)
-			}
-		})
+	for i := range guesses {
+		wg.Go(func() { guess(i) })
 	}
 	wg.Wait()
+	require.LessOrEqual(t, wrong.Load(), int32(5))
+	for i := 0; i < guesses && wrong.Load() < 5; i++ {
+		guess(i) // What there was no room for.
+	}
+	before := refused.Load()
+	guess(0)
 	require.Equal(t, int32(5), wrong.Load())
-	require.Equal(t, int32(55), refused.Load())
+	require.Equal(t, before+1, refused.Load())
+	require.Positive(t, before)
 	require.Equal(t, 5, storetest.QueryInt(t, url, "SELECT cardinality(counted_at) FROM attempts WHERE pending = 0"))
 }
 
@@ -125,7 +141,7 @@ func TestManyRightPasswordsAtOnceComeBackSoon(t *testing.T) {
 	}
 	wg.Wait()
 	for _, err := range errs {
-		if err != nil {
+		if err != nil && !isBusy(err) {
 			requireTooMany(t, err, time.Second, time.Second)
 		}
 	}
