@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -21,8 +22,12 @@ import (
 func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	t.Parallel()
 	const readers = 150
-	d := newDesk(t)
-	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator})
+	patient := groq.DefaultLimits() // The answer waits until all readers are there.
+	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
+	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient})}
+	d.customer = d.Customer(t)
+	d.ticket = d.customer.NewTicket(t)
+	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient})
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 2}}}))
 	elsewhere := replica.LogIn(t, d.customer.Email, apitest.Password)
 	streams := []*apitest.Stream{d.customer.Stream(t, d.ticket.ID)}
@@ -33,7 +38,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 		_, ok := stream.Next()
 		require.True(t, ok)
 	}
-	l := &traffic{s: d.Server, user: d.customer, ticket: d.customer.NewTicket(t), statuses: map[int]int{}, acked: map[string]bool{}}
+	l := newTraffic(d.Server, d.customer, d.customer.NewTicket(t), time.Minute)
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
 	defer stop()
 	l.flow(ctx, 50)
@@ -56,13 +61,19 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	d := newDesk(t)
 	// Whoever writes to the ticket waits, and is cancelled while it does.
 	storetest.Exec(t, d.DatabaseURL, "BEGIN; SELECT FROM tickets FOR UPDATE")
+	// The first ones are not cancelled before the database is seen to work for them.
+	seen := make(chan struct{})
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	work := make(chan struct{})
 	for range atOnce {
 		running.Go(func() {
 			for range work {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond+rand.N(30*time.Millisecond))
+				ctx, cancel := context.WithCancel(t.Context())
+				go func() {
+					<-seen
+					time.AfterFunc(5*time.Millisecond+rand.N(30*time.Millisecond), cancel)
+				}()
 				request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+"/tickets/"+d.ticket.ID.String()+"/messages",
 					strings.NewReader(`{"content":"c"}`))
 				if err == nil {
@@ -84,7 +95,8 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 		close(work)
 		running.Wait()
 	}()
-	most, waiting := 0, 0
+	most, waiting, see := 0, 0, sync.OnceFunc(func() { close(seen) })
+	defer see()
 	for open := true; open; {
 		select {
 		case <-done:
@@ -94,9 +106,12 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 		const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'"
 		most = max(most, storetest.QueryInt(t, d.DatabaseURL, sessions))
 		waiting = max(waiting, storetest.QueryInt(t, d.DatabaseURL, sessions+" AND wait_event_type = 'Lock'"))
+		if waiting > 0 {
+			see()
+		}
 	}
 	pool := d.Store.PoolStats()
-	require.Positive(t, waiting, "requests were cancelled while the database worked for them")
+	require.Positive(t, waiting)
 	require.LessOrEqual(t, most, int(pool.Max)+2)
 	other := d.customer.NewTicket(t)
 	require.Equal(t, client.TicketStatus("open"), other.Status)
