@@ -36,6 +36,7 @@ type app struct {
 	keys      *idempotency.Service
 	server    *httpapi.Server
 	http      *http.Server
+	debug     net.Listener
 	logger    *slog.Logger
 }
 
@@ -46,7 +47,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	}
 	accounts, err := auth.NewService(s, auth.Options{
 		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
-		Logger: logger,
+		Limits: limits(cfg), Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -64,16 +65,26 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 	server, err := httpapi.New(httpapi.Options{
 		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Keys: keys, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(),
-		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), MaxStreams: cfg.MaxStreams,
-		Docs: cfg.Docs, Logger: logger,
+		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
+		RateLimit: cfg.RateLimit, MaxStreams: cfg.MaxStreams, Docs: cfg.Docs, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &app{
+	a := &app{
 		store: s, auth: accounts, assistant: ai, keys: keys, server: server, http: httpapi.HTTPServer(server, logger),
 		logger: logger,
-	}, nil
+	}
+	if cfg.DebugAddr != "" {
+		a.debug, err = listen(ctx, cfg.DebugAddr)
+	}
+	return a, err
+}
+
+func limits(cfg config.Config) auth.Limits {
+	l := auth.DefaultLimits()
+	l.SignUps = cfg.SignUpLimit
+	return l
 }
 
 // newGroqClient returns nil without an API key for Groq itself: then answers are switched off.
@@ -94,10 +105,12 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.store.Close()
 	defer a.background(ctx)()
+	defer a.serveDebug(ctx, a.debug)()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
 	go a.keys.Run(ctx)
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
+	a.checkBudget(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -121,6 +134,13 @@ func (a *app) background(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		running.Wait()
+	}
+}
+
+// checkBudget warns about a pool that the database has no room for. A database that is not there yet says nothing.
+func (a *app) checkBudget(ctx context.Context) {
+	if warning, err := a.store.CheckBudget(ctx); err == nil && warning != "" {
+		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
 	}
 }
 

@@ -40,7 +40,7 @@ func TestServerIsReadyOnceTheSchemaIs(t *testing.T) {
 
 	code, out = run(t, program(t, []string{database}, "migrate", "up"))
 	require.Zero(t, code, out)
-	require.Contains(t, out, "version 9 (latest 9)")
+	require.Contains(t, out, "version 10 (latest 10)")
 	require.Eventually(t, func() bool {
 		return get(t, address+"/readyz").StatusCode == http.StatusOK
 	}, readyWithin, readyPoll)
@@ -103,15 +103,15 @@ func TestDatabaseIsMigratedUpAndDown(t *testing.T) {
 	t.Parallel()
 	database := []string{"DATABASE_URL=" + storetest.NewEmptyURL(t)}
 	for _, step := range []struct{ args, want string }{
-		{"migrate version", "version 0 (latest 9)"},
-		{"migrate up", "version 9 (latest 9)"},
-		{"migrate down", "version 8 (latest 9)"},
-		{"migrate goto 3", "version 3 (latest 9)"},
-		{"migrate down 3", "version 0 (latest 9)"},
-		{"migrate goto 2", "version 2 (latest 9)"},
-		{"migrate up", "version 9 (latest 9)"},
-		{"migrate goto 1", "version 1 (latest 9)"},
-		{"migrate force 9", "version 9 (latest 9)"},
+		{"migrate version", "version 0 (latest 10)"},
+		{"migrate up", "version 10 (latest 10)"},
+		{"migrate down", "version 9 (latest 10)"},
+		{"migrate goto 3", "version 3 (latest 10)"},
+		{"migrate down 3", "version 0 (latest 10)"},
+		{"migrate goto 2", "version 2 (latest 10)"},
+		{"migrate up", "version 10 (latest 10)"},
+		{"migrate goto 1", "version 1 (latest 10)"},
+		{"migrate force 10", "version 10 (latest 10)"},
 	} {
 		code, out := run(t, program(t, database, strings.Fields(step.args)...))
 		require.Zero(t, code, out)

@@ -1,6 +1,9 @@
 -- name: CreateUser :one
+-- No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
+-- does not belong there.
 INSERT INTO users (id, email, password_hash, role)
 VALUES (@id, @email, @password_hash, @role)
+ON CONFLICT (lower(email)) DO NOTHING
 RETURNING id, email, password_hash, role, created_at, token_version, disabled_at;
 
 -- name: GetUserByEmail :one

@@ -301,12 +301,14 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
 	ProblemCodeServerBusy              ProblemCode = "server_busy"
 	ProblemCodeSuperseded              ProblemCode = "superseded"
 	ProblemCodeTicketClosed            ProblemCode = "ticket_closed"
 	ProblemCodeTokenReuse              ProblemCode = "token_reuse"
+	ProblemCodeTooManyAttempts         ProblemCode = "too_many_attempts"
 	ProblemCodeTooManyStreams          ProblemCode = "too_many_streams"
 	ProblemCodeUnauthenticated         ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
@@ -377,6 +379,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodeRateLimited:
+		return true
 	case ProblemCodeRoleNotAllowed:
 		return true
 	case ProblemCodeSchemaDirty:
@@ -388,6 +392,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeTicketClosed:
 		return true
 	case ProblemCodeTokenReuse:
+		return true
+	case ProblemCodeTooManyAttempts:
 		return true
 	case ProblemCodeTooManyStreams:
 		return true
@@ -1272,6 +1278,12 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TooManyAttempts An error (RFC 9457).
+type TooManyAttempts = Problem
+
+// TooManyRequests An error (RFC 9457).
+type TooManyRequests = Problem
 
 // Unauthorized An error (RFC 9457).
 type Unauthorized = Problem
@@ -2908,7 +2920,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type AIQuotaResponseHeaders struct {
-	RetryAfter *int32
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
 }
 type AIQuotaApplicationProblemPlusJSONResponse struct {
 	Body Problem
@@ -3026,6 +3040,28 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers TicketClosedResponseHeaders
+}
+
+type TooManyAttemptsResponseHeaders struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+type TooManyAttemptsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyAttemptsResponseHeaders
+}
+
+type TooManyRequestsResponseHeaders struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+type TooManyRequestsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyRequestsResponseHeaders
 }
 
 type UnauthorizedResponseHeaders struct {
@@ -3165,6 +3201,31 @@ func (response GetAIResponse406ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type GetAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAIResponse500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -3284,6 +3345,31 @@ func (response CancelAIResponse406ApplicationProblemPlusJSONResponse) VisitCance
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3427,6 +3513,31 @@ func (response ListAIResponseEvents406ApplicationProblemPlusJSONResponse) VisitL
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3591,6 +3702,31 @@ func (response StreamAIResponseByID406ApplicationProblemPlusJSONResponse) VisitS
 	return err
 }
 
+type StreamAIResponseByID429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseByID500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -3748,6 +3884,31 @@ func (response LogIn422ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 	return err
 }
 
+type LogIn429ApplicationProblemPlusJSONResponse struct {
+	TooManyAttemptsApplicationProblemPlusJSONResponse
+}
+
+func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type LogIn500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -3828,6 +3989,31 @@ func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3988,6 +4174,31 @@ func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefresh
 	return err
 }
 
+type RefreshSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RefreshSession500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -4118,6 +4329,31 @@ func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessi
 	return err
 }
 
+type ListSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessions500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -4214,6 +4450,31 @@ func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4385,6 +4646,31 @@ func (response SignUp422ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignUp429ApplicationProblemPlusJSONResponse struct {
+	TooManyAttemptsApplicationProblemPlusJSONResponse
+}
+
+func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4584,6 +4870,31 @@ func (response GetMe406ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	return err
 }
 
+type GetMe429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMe500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -4714,6 +5025,31 @@ func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangeP
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4857,6 +5193,31 @@ func (response GetMessageFeedback406ApplicationProblemPlusJSONResponse) VisitGet
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMessageFeedback429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5029,6 +5390,31 @@ func (response PutMessageFeedback422ApplicationProblemPlusJSONResponse) VisitPut
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5251,6 +5637,31 @@ func (response ListTickets406ApplicationProblemPlusJSONResponse) VisitListTicket
 	return err
 }
 
+type ListTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTickets500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -5442,6 +5853,31 @@ func (response CreateTicket422ApplicationProblemPlusJSONResponse) VisitCreateTic
 	return err
 }
 
+type CreateTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -5581,6 +6017,31 @@ func (response GetTicket406ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5800,6 +6261,31 @@ func (response UpdateTicket422ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
+type UpdateTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateTicket500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -6003,6 +6489,12 @@ func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStrea
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
 	if response.Headers.RetryAfter != nil {
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
@@ -6192,6 +6684,31 @@ func (response ListAIResponses406ApplicationProblemPlusJSONResponse) VisitListAI
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponses429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6435,6 +6952,12 @@ func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreat
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
 	if response.Headers.RetryAfter != nil {
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
@@ -6586,6 +7109,31 @@ func (response ListMessages406ApplicationProblemPlusJSONResponse) VisitListMessa
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMessages429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6792,6 +7340,31 @@ func (response CreateMessage422ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateMessage500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -6911,6 +7484,31 @@ func (response CreateStreamToken406ApplicationProblemPlusJSONResponse) VisitCrea
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7058,6 +7656,31 @@ func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7259,6 +7882,31 @@ func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserR
 	return err
 }
 
+type CreateUser429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUser500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
@@ -7415,6 +8063,31 @@ func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7620,6 +8293,31 @@ func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUser429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8796,328 +9494,340 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L39chs5ki/6KjjcjbDdW6RJipJtOib2qGW7Vzv+Wlsen52mrwpkgWSNigC7UGWa49aN/es+wH2IebB5",
-	"khPIBFBAfZAUJdnubm/ETltSFQpIAPmdv/zcmojFUnDGM9kafm6xT3SxTBj8+/j0SSzpOGGR+knmiwVN",
-	"161h65hIln5kKVnF2VzkGTk+bQWtjzTJmXpwIiLWGrZofB6Z14NWxDIaJ+rlU0K5XLFUEpoyIldxNpmz",
-	"iIjplAhOsnks9fCdVtBK2S85k9l5HLWGrW7v0aPoYHLUPqTdbvtBt9ttP1T/0y3+T31KZjTLZWs46D4K",
-	"WlmcJQw/68wmWy/VL+8vUzFO2ELedyd7eRm0jk9fxHIi+DSe5Wl5/e+WMksZXZCUTXPJJMnmTM/5jiQX",
-	"bE1EShYiYkk9WRbe0A5tzuaMHJ/CUPGEOcNfhya9gUOTw27fo0l5KnWE8Z9B6rz6yNJE0KiRNLEkNCNx",
-	"JkkSL+KsnhCiGKWZCqWR9qHAI3gnS9dqg1vDLM2ZS5IDjyTepOro4TyAxHidikxMRNJACnPcpViwbB7z",
-	"GWGJZPUUWZqhmukxTsUFw+uSEsl45gycc/ZpySYZi/Yh0+FmMvknx8yUsDQVaQOp7HKQUP+Vi4z6VDoT",
-	"giwoXxdMISOUZPGigUC/wBAudVbCYyhjpgixSuMsY5xMRUrWIic0SRmN1vtQZbyJKoO+z2NgeiSXLCL5",
-	"soEouASkyBsml4JLVmawiiknLGN6aS4taJaxxTJrDXtBa5IymrHonGatYavf7R+1e712v3/WfTQ86A17",
-	"h51et3swOPxrK2hNYx7L+XnKqBS8NWzJTCztr5uHOOoMuv1e7wEOkcrsPBMXjDd/cXDQ63b76nGfwAPa",
-	"67YfRN1x++Hk8LDdnz6aHnWjLh2MH7SC1oJJSWestCmD6UGv/YANBu1H6u3upDfu04NHg4eH8A5w2GFL",
-	"LBmn8f3ZMmsLKdu9fnfscLyWISVc53hywcpb35v2afvB5IC1H42Peu1D1p0e0AeTXtTvq1fylLtPH4wf",
-	"PGg/oN1+++G0y9rjXtSfHLDB9LB71ApauVoFnFiqpBoSS7aG3cDMIxbc/rbfC1rLVCyWmfOrvjpuapNi",
-	"Pivev/TPy9OPRmA7V2klyDJmEyaJmJKMffK4Lo3PU/3y+VV2hnFg8lOaSBa0mP7uz5/xn3g5eQb/bJ3N",
-	"Kb8oTn3EEnXQg5Zkv7SGvcug9iV1PztNL/UvPwSthMrsXP/oUeEtMNjS3eH6zgARLEkKUuBlHpJ+t9sd",
-	"8RGHKQ2JzGiajXhEMzokn0cwnVFrOGrhH1rBqERC+OMuRIR37cnzX9tw9uA1OOPwSs0px0khOxgpAqvl",
-	"xNGQ7DKrYa9usUB9GFdvEPwW9nXUutr4/d3HhyNw1fEP7NZFgrPaj6nfX3fjNGcatYafR63Ky80M6jq7",
-	"XqG9JlAwasXynMYjLYZGjgCAhzfw71HrMhj5UkAfb7GEkfNimR5PGiFTGlUZ2Agu5Ii3vEtZ4kqveFWI",
-	"/fxdiv1RpdgHOCtn8YKJPGu2HWScKOlQqwJm+uVmFTmKI8JFZgRBzEGh3Ef5o5tV4oGn/BUTq1P7zF9B",
-	"hE0mTMozRZayOqwoFYBFSeEhAsQDRbZ3SBYxzzNXmn1u4WNI49awxdb/OR//NIlfxf95+u7vp72X8ak8",
-	"XWTLv56cHp3+7Z//84/OP//nH0quf1rGKZPnMW8NH3W7apnTlMm5HUim2Tk+indFr2nMaMpSswqR86wq",
-	"f2flvWu+4P1Hw263o0jd76rrZq1wq3EscItnKZ2w/63dE52JWJTu5mH7IesN2g/GvUmb9iaD9kF0NO5O",
-	"HrEH015X7aKAbcK5ObOvY1d6XS6/+vaWoG7SCeUTliQsarQkrDaUzWlGuBiLaE1WlGcsIsrsWoiU3YB1",
-	"gUZgcU0nZmL+/QGCXH47/HpH3uss5hvjvd0K6+02mw8nc8pn7DWVciXS6A2ywvJ5EdmcpWSpH/JucZ6m",
-	"jGfn9m9KKqUpm2RkLlLJyFgdnnTdClqcrdzHZEaXCVMKOdXjX8QcvScngn9kqaRqVS9FphjjMtvJ4TZx",
-	"3qwRFO6fz7nIzqkZuio3IsEkCgx4Bh1u7gD7iI6+64rsO84Td8nOV+v9Tc3LAOrBDS0uf+2eqkUaJiCA",
-	"dJytmMwIHMyCcsWAL1CPqT8hRFPPI3lhATIi2UTwiEzmNJ2B+26aigXpDcirSSbGLO04Uz+D69TwIfil",
-	"IhIdi1xJcxLzjyKeeAwrYnKSxks4BcPWKVlRqT8dkWyltAElOu2ni204xbHI4EGvp2a5SgWfOVN7J1na",
-	"cEeqEm4Ti9/hvlSE00kuM7Fgqd4JfwI/rvEC6GeusxNbmXy/g8e5ylo3szGwU6wEvDLXVDR48uM7Tj/S",
-	"OEHZUT7Syt4bUwnrisSqjgdE4/PcGaJ08e0AxfWHW7LPZT/a2cP8xHzVn1nl4pfmDgRBxaLxYJ5QrlaR",
-	"iJlSeeuke6GaqBmqMZ+qg3tGK4rosTk8FWXIUhfO/HkG7/qkTdFrz83LEChCrsra6i1CoyhlUu4T4nnU",
-	"FOJ56g1NzMQqlHXnrUjwjMa7a1C5EUXWDX8L2pMfCCidq9+c+jQF+v7GdadnIh3HUVS+Ji9FBvIFzjZw",
-	"8eo9mdpXSwxI3447+KbDhpJErGDIfViRHwJ1OM8zZx6VS1FMUq32PyiPXk2ntVzmOZtmSpGY5wvKZcnF",
-	"vMAlq2sB4zCaZPPShUoSELcs8XQIe1zEBbx6GrHFUmSMT9an/HUqZupSV6WApAtGNIkCIrM4SUjOI5aS",
-	"FV3XbEZcDHsec3XNcGA3Qm3Gc9iWM5v2n9kaXBT+t/bZqsnG0JLL25zvQ4A55sSZemU3m1ZZIuyLWC5o",
-	"NilvEHwBuJ1SpiCYpc741vil+9WFGdo78zWU9D5hzANNyGsff1ftLpPQmeFG+tnngHg8YymnSZliU5on",
-	"GUQcbCpAHYHM21df1oEXxO+6aiyO2RyHtV/FBXykSRydpCxiPItpUrpT75UWXG/+mTXAAOcTZ4QSX/Nl",
-	"PAH2yOyYVtfeR/gfesyt52nzalrEn1YNLaqzd8jinJE/s3XjtYglyYQgiTIYminkHqILtvZYDK/jKIIz",
-	"AoOpg9RTPLZ/eEg+xjIeJ4wcvz05PQVdnk4yloJsgD3HcJz+eCbEuZ7XUsDOq/WXPta6/LBfHLwgfbdK",
-	"+ti/YJvIXyaNswWvaUoXDObtUx/OjLIJ0zVZ2oeaye8+4/B2+2tF8ZxfcLHi6ojOqSRUfwSGrKevyLNz",
-	"MT1PKZ8xn8aY57IHZbv9bZR1l9JI0+Ihh5pv0Klb42lWCr6UMaRc0QyWj6HeZoqiZ7h02bXbWLupY9Rg",
-	"cNqaqjDsvpkXGy+7mVAjTfABhx61hMCpm5tt539VSnj++pskRHdwC4RIKZcxek1cajxLxYIohV6xn0ki",
-	"5OYTUYziXTLU9MkEDdKZQMeDP+w+hKBNtp8lhDuhZmoUTymSPKcyO44WMa+qlwmVGaHqb7HMUpqJOo4D",
-	"+QnwUEXbidFXWR2GrOZC0Udb6/tcD9ZEjOd1k64Qw5k1EEHMTvkzkZbTKcCOf3WcZ3PS73SVlrZwSTBL",
-	"Kc9MbMhRG3ZweuVSqSULMHgj6jnN7ITqHXCS/OfbVy/r/G/lgXaYiPrWC5qohbF6p7gy8sof1Fu/MC+e",
-	"690rMwWIt2hmoOS7GkcL+ZiTd2fP2g/3uQi9JpFhV0KKCVW2vjprIAL6Gp8xFo3p5MKnwWlG5ixZlrnB",
-	"YmEzf9BaiLNAcVKdsrDZvzjo6sCZ9i/uEz5PaRbzWWvYgnS7fBnt9jFnvbLZ7cwjyDutSV/43fhZg0r+",
-	"FmwcOTarAbFIl0tGU6kd6kpVnWaME0pSpowdDGWs5vFkrt5OyViNk7KEUckkmNExJxFdyx0o4TqvrnIS",
-	"NCXQiL46IT5cBi0bgKp6nI/JgkUxJeouAUsXS5biurWUW6Yiyid1dnERtqlzQ1cGKrIW0IMK4R7n8/vw",
-	"i4cevzgq+MVLG39qckSXZn+JdHomch5V2aSy3lmgFB61EnUWZANBpjBAnd+YC/QyqJ/3WesDb60Df63m",
-	"s7XLxD/qFao5nIljvPveQt9mdDolc/pRab/LJK5VkfQqzjNxbvmHt+86CKeZnvEdaM1JSww3zHNnL2/5",
-	"pElJ0CtU+pidXx1RSotQxHlN14mg0ZkQzxWLKCVQfGQpORqQP8c/1lBlia+eg5kKL3t6I0jLBV0jcY8O",
-	"Dw+OyHidMUgLX4i9PEJdT0/qOQ5RvQ605fVkKiSozhhIwHikzgfsVoNXErcyIEt8tsFTyrdwRBBbvf7B",
-	"4PAIkkuuGu68irfd+mCLKW+Olm6WuL1h94ESa/0eiDWl753vnu8CZE5BsoKqjmGa0k0UC6YzWiSZUlnv",
-	"EVg6o5zbaIR3GfW1AyeA9kF+ZKncM/TvnzjHB+muhxRxkcqZq5kwkCPPSkparb66t67mKlPqe9p70JhV",
-	"gKau5lxo41TKFZrSynD8GeNK+rGNySg4aEDGa7s5leqqhlgUhqJS+50i8PlGJEzJ+yQRq2qBGwRkQIuj",
-	"RNlQfFZ7stRjmJWhh3GO1SueYJwexhrB8R+1gLuNGaHyQvu89xVzR01xHrWyIo5Uf8IqE1ckeQt+6x9z",
-	"uW6o0UnELObAiwWv1XTQ830+VkO4N8wMoNeIlTorGqvjts8Fe7hzuB3XRPSMKnRwJ4wkAJ9YxSZI6DIT",
-	"S7AIKMlYwpZzwdlVMgR7ToagzqQyEzepmP6bj4CHDtSbDw663e7gr5V0wUe022s/iA4P2w8VSz+aKoV4",
-	"ED1kj7rq2SUMd9Dpdnq9g073fn/Q0sUUuWxg2aXPAcvGrJRh64X4e5wk9P5hp0vu/p9e7zF5HvP8E/n0",
-	"8Oj8aHCPPItTNhWf7vcGh50uWhZ1JOk9POt3h73D4aDbOTrs9Q98kpicySaaPBh2+8OeoubgsNfzaDLp",
-	"0W67+2Dcbz+Y9LrtR2wQtQ/7tDt5EB1Mj3q9gibd3jAaPxwOhsP7g4ebiVL9nkeUJ0xeHC+X9/udHrkb",
-	"v3p7Dy2Jt/GMv1s25DXVJe5c04GBlTA13s1nEH1JGatLHa4nMuodA98m3ZhezN8cTk5Oj075y+5k8Zf5",
-	"+G32S3TwX/H0v4p04zxVq7uPclbe30UhuU/jtinb+HfMukAp8qf9JlHQKeazHdM9lELwt1xmZMxmOb+B",
-	"VI9byK+QZk2/8RSLOmV6xyTAb12fVjt4PWW6PO89lGmk7wn69MssCX6r1eAawa7PlQ0I1CnPsdTDPCYp",
-	"A19/nBFIP9pHvRk3Ga5nOrZgplKR6f5ci5W/j7N5vc9P/YXQxozib/R0Lexafk8OyQ/f5rWpKRMpX5af",
-	"v/Oh7QRVyhGoKW9YXi171+c2r00vwhzGlOFfNwShbUrRmE1FyjrkNJM22m0DsUObKDuj+wXgJk1hWVgg",
-	"gZnWcyhnJXDEhHhB+RqVE9lgfAFHlfqROuqIc/XcefGIH4rUmC3g4pDVIQk4BCBrVt54LptnktkVFTOt",
-	"oVBpNYpM7zjNsznjWTyhlRqRl8JGwcukyUvvlSlTeOA5Y5FJXLax/H2k10HT0QB/e2k2ldWXJ4yLl/ly",
-	"KdKMRS9YFNMzeMmlwOuExrxS929pYF8/h1ACxmwbYxE2GVUdCMyBvF4EYur5xA4LijgLcz5RT5baNQB1",
-	"gGNtqCZ5j84GnaxbXzxRcX8WIzfm3P/IJmLB8MyUi0IqVR1qlOsZg3uUCyoODV//C03iiDa5Uo/JIpYS",
-	"IgKwMdUj9NG+3+BEBU/sOGX0QhJK0jyxUQ2lnaR0ktXnVKmjFCP+kJNPhdPYJ1Ot25QCWlBgg/O1ukxF",
-	"vPeMXry2lngFrGUh+KakyRWjF+fO3z2yuYmRgluaLYTMzNCCs4Z8P9/56JDPfm0fCvaaKKjI4C60Qj1/",
-	"pWDXzRmNWIqIYhBHrJZtKTIUd1+i7e1HWUEwkbtvnp2QR71eN1C6Avyhd9g57PSO7gF98LKoq7NcJop7",
-	"xoLf/5sEbcweMyOcJnO2ADiiBf30nPFZNm8N+4eHdlUySw0XeHpGZ/XT1mECtWsrnUEm52LFA/Qc63RC",
-	"daJEWjf9h52HnYPS5Eetg1Gr1TDDo0HQWoLrR03h/xm1fv5f/9L+fz/826j1r63y1IPWp/ZMtNUv2/Ii",
-	"XrYFTJ0mbXtSsCTXzwt/w5YJXSOH8Ff8OmUAOUV5RBQVyWrONGibTnUyHhsMLBJG0yQuMrpNSr0OkYWl",
-	"xNTQo0N5m0wFuhAJo/xKi3se84vqasJR3u0eTPI0gX8wZbgmfxq1OPuUjVohbtfD/sOH9wJdN/kpI0s6",
-	"Yx1yPAY6QPqkjn0IzkrbCKMbn9e/Q4Lonw676tf9o0meSpH+6eKXfn7c/cu8t/hp9peotx4suvmD1U9/",
-	"7T7872ndpJpORb87eHid3X8u8LLUH/Ilzeb2hINpgpaNv94refeueSHfKFXzeKrzhP0ZvwUrQmlvEGPQ",
-	"ZkBx6sxZXNA1kflkwkoL6blTmYp0AXZQzLMDMLvpp3iRL1rDh0eQebWIOf7cs/NUxMWA0e4b8P79+2NH",
-	"6avfh8mcJgnjM4ZH8+jBocNJylzkR0BqICmjyeJPo5bWnUatAEsF/jTy01nhbO2/JZeKK+kMZI0eaTys",
-	"p0/qV3N8arnFHUni0mna0Ukac0gryOatoGWyCX2oq02r+teUTVvD1r/cL1Aw7+Nf5f3TJ7oUV13U6gre",
-	"Q74KVjbMGBmzWcxlh0AtJfpb1N9CxXlCgjLQiHb9gjqVj1HJFmTMyIJGjOTLjlkV5LoXy0KO0cQAev2H",
-	"cBbtz56U+Pm4/Vfa/nu3/ei8/eHfbkxQ6CIJnzAvQFLHGZF0CmJAMiUt5sXFA4t7WJIFUNaEHvc4k4RN",
-	"p2yCgcZOQzHEiBfVEAGJ4umUpYopKx2ffWTpWg/SIW8ZIyPgGTGTo1ZnxL2jdjDtTh7Qw377MOqy9mA8",
-	"mLYf0cODdnf8KHoQ9aZHEwweqdXhTha7Ui6t2HRnmrfnfykJfs1tmb4wtVz+fiDsg5tdJHiyJvEU6Bwq",
-	"1Sb0dU/JAgJx9lUsGQkHvX7YIeEPIVb1rjvkmCg9D964G76/P2r983/+MWqF9yBvSZFejTLi+Lk79Wrb",
-	"QafX6d0rb4VRfeppPW2/0CVbu13hpzyLs/UZnekqn+lLwVkDmRRH0sQwkm4tcshEGiKxiqo/Ha0MfI0n",
-	"liQ86A5Ci4tL0SSqrn7EYfn9Ky9fzf96NHhOZQbogU1cOY68jA7AWLOUCIjWmUqQaqCpDPFPPF+MWYq/",
-	"CtVZGadiJQEbN4QvvxV5OmEh8AVgFGN18yVLph1yzNUE3FoMmExssnBHXKmaMy5SFg0RJsmE6xgnaIsD",
-	"81VnG6D7AkKVmkAoCZXymoVkNRcS1ql4Deh1MGPSxd2opb0iWxtm3z590rqarvIcKoPqjR5l5MUZWyiL",
-	"GcSCyX7zhOFht14kGGzdYjYRg1JEfKVZd+nfoOaiYypN50mHKTZK+M2JvVUJ72SKX1O664SPpslrrzFO",
-	"nhzzNfJFIpcsSWI+A0wb8u7d6RPIpEJnB+WCxxOaAH/UpxhSS2uXvzWNo7p8PasbWD56zJpWb/n3rS1+",
-	"m4lQs/gipHTNtb+TLG1aeVGaf4v7vtl9V7N0E2y51sIv1dsOVKMDy2yDiJ89/4l27vwb+FFKGPEWz7jh",
-	"0+bZ++Yz6vu7zfY1fhanXGMLKVMI4xkabxmFtgM7ongplRdGnh2fDqsw0wGEgHR2DGSuw88RXaM0cLxX",
-	"YHO2rdFZN3f99H3HPEXkXvjsS5G9VSIJPSv7UTtyIPm3ENyi918GjbgH20aph2G4DGry27cNVc6pvwxK",
-	"aQXbBvASGG7qHPk1B9bxeHyKp0ennooUil128mFhYbEDC3EzR+hHGv1EM7ai6/0Pz6Lc1GDLCfKbIFwG",
-	"HjLN9tdfu/DvN3Lpj0/vyAKDB+HgIrdBAm4V7BqLHMgKV6Ok3EF6urHNccJDe2xOU2X81vtZC1ygLnyl",
-	"LHzHoYoC/Mugpr5x2yiVUsob23tz/SYiTxDfdczIkqaSRfqClsABoO4aHS9OBaYWBjaycEc2lP9vRifc",
-	"Y4+bsfy2EbVpHrd0r7bjIZJjeaGuFXhyiufnLFkC4XxYsT1o5YJ0baOO87GblQo7IZiVwaH2WOzUfX/j",
-	"Up95ME03svW7oVA5bPL9+/ftsqt6E68se7ZhHlqUOUDQ+0m0rBhgizA6c/CXb+PONGJO34yEacTD2kfY",
-	"3KwyeBMEPf7K2pWBUcJ6kacFIN8ekryAiNoibx1cphsgYA0GVYcAiIWYabe6ppzri48jYGH1uFDXUGQm",
-	"/ki7aB4nJVCmm1TvtzJyCGmbxIXb4Hi1wCvXIHDmDbQLfc982JMbYYLWRYTpIlXxAUFLPkN9ykNa2WPt",
-	"DmbJtjUXn7qRtb4UhHGwpss4LqCNjhlJ2DSDRVZQBPZYaKnofgfT+tgv0b+Rzd0ITbB2ERE01wlxFibe",
-	"achhwQL2pMTUvL+NCM9sAf+N8g6ZT4Bn8Bk6iKwlCQAHZpUvRBRP47qsmfduMKkSRSoxG5NqtInBwDOX",
-	"DUAFX9Sv9EdyA8FG14Af7EHwKqrAtlWXv3tjl9wgFME0UnRnI34Drre2BH+fJdcUtW9ddPXjNy+5TAYf",
-	"7L9xEECEkJPQhJzDx/Zw6NIMPmOoOrkYe2/QI3Vd0S52MXvrIP4uA69MYutVKioxbtBN0wgIeBeLyPmM",
-	"pfeAk5YrNW5B7arW+e+xMZVy+W2ELX315oirTHRX+JBMkFn8EdWrt9j/qASbv588EF6H1y0SwWkHq6bt",
-	"Q9dve93H+YfOf0VR/raXHcwCOPulspHtF8CrvLmxfTLO6DiTRZ8BXXrg+w20ZqXLLAq7jItVh5yla+1i",
-	"S2h2k/7qci3o13cifBNaQKWU9ZuI/GDdk0jjv39ZyWJFSl4tvNr4/rua+qWbNuZteVZJJa9KmtuQKu/4",
-	"MhVqDopnnRT7cc17tHAA2Xe9RBbE/TKoKdHZNlClKOgyKFWrbBvBq4y5Wa0U1AN1n2QmRAQeGq+86DEJ",
-	"sSImJJKuJVkBlg55hXy2ej3rsOZH3IDNYyPLpjq7PXa2oV5t++2pmcGNEvaOW8wXFJjiRLJM3Sa9VjIR",
-	"kVJ4neBZU2FO6Y4VdT6bbpZ+CiYKuPNugdVXdD0Gvzd2iTyxwjSxDhJ8EPXo/DfLNe2qdNqRYjh5yk6g",
-	"kK3qMlkXcXos2HbSanX+X4eEMl+yVLKIReGQUGxKQjIhLqCPf+BmPYPdVkh1twqUSBpHI+53uNDYFSS0",
-	"/f/CIWQUAG8qALzUneiQMEppzGM+C4eY/KzrrdVXZSaWS2vluFmrMCfd2hWd9cCUECCLSjBB9SaHOleY",
-	"54vW8OdqNkdQ0tqDUhshGp/LjOo2hl4bVbe/4ca2eWOL7FVprKUXD3lrtslFsTmtD5XE2KB1fPqiYe8Z",
-	"JNtpB4xJ2Yq5s5sdEorpNCQJox+x2sC2pOk4VILCPzGdNnzfxQDy5/CKM2JA4yKnfR4wwTzlmACo59IC",
-	"mJslS7NY208GHGjz9T3Wj136UBGbXzqLF0xmdLFUr9nOURs/U7SNh8cvK32UN7//DB5+g8+W2099btEk",
-	"eTWFmtQdp/0hqG44gMVogPzLateqG/uKOkEwOPaFN53yzUVcxFkG/GHqNkrU29nBRLpdsix9MOtdZ6/e",
-	"/BA051AX4tc44oG3pOqESluTmPMsTrRGbHnL7hndFndq81xfwEOXRZ3wrmfwLT5/6YHDXJtCxnAzMQr0",
-	"yiO21bUHLyB4/Z1wvmaIr+thdZMY183oDHul3bCIW5um/g4ewtxekxn8cyv2u67ZvQosgzKbbT7jMaKC",
-	"Z4rx39gk83mmjZHvI7grHHOiJcHmM+SqDJce3kiTDKFunlKp4LNUT1ymHkzJ/UiFHlfYRYduH7VaWxU4",
-	"WGsDbXILwQex1ZTRRQd7S0/SeBFz6OoA1SfLJWC2qvGSjDbR7on6I346aEWCs8YHBWfmOWNDNogF+Kt5",
-	"Fmprmh59o/5onoSqnKYnIT8an7y0Z2T9Uqf+gyUUtARnO1xnb6jNjzrU2faos5Sto1pSbnvSJaVuke8d",
-	"F1lT5CwW+sDI4sSYxP4ajcSvib0+T3S+pvjcmoxZIgBPHDgv9hLaqNph0bwuODRLKaEI3JHwWN1tDVqs",
-	"gTTQgwz+FmilMU6JSCOWdsjTxTJbI5eGYM+ELpibrAW1WNsY0UuoF7MbBnVVp/hirwvdOHCuNE0p+KUh",
-	"b0GyX+rnqsvPMkFmSsHEejU1Gbd+62jg1m/1LFaHU8bVrZRxlVlapTJak9CZodm6zcz/rRX6dUXRBf+X",
-	"GeWRHJLQglSGgVZNxgyCaanSuPhjEhpVJbJPWNWmEByPSYhMKQxG3DHMAlM67AscwdUbjo0YNNmIniVI",
-	"6gzBYMTR0ahURcc0APQwzzRzATntqgp26htc22wkMNotsGuN4gMYmmiOGIwzyiMyFyt1onK8ngsDGDB4",
-	"VJTgHnZ692o4BXyxcH2UsRWgKYralPBYe6XBWBwSjTeg60OdUWwp6Ksl/SVn2AIqVgevg2fa1E8Ouo+O",
-	"ylXSFYoY0NqYNyM/oAqclZtyMR7J8r3y6yIPeocHR90txZFwqTxU820ioy5Ca3yBpTS+ZEXXkoRjIGbo",
-	"2rL4q5pTUr7k7gZ6X/OIV15E7YXXzZ+r07SZ0QHcTzclShLJGIlrzOI9jVw3NaVenHABPpmin5Y6Y3GT",
-	"2EB0rS1V0/DQFew9RNvachBE0qCk45z0KM6Kt+vjhaehTJp4MjeWK6GZW0SN/DXQqKCbb0Rvh9uACAPG",
-	"e+sUwtAIczdo8to5CBobtM7O8p2RAeIMzRm6XQTUd9ccK3zNC1lsynN3szztwh1QK4cjHfb6WxkSZ6ut",
-	"0RKrObCVFyvx7I3yMkpD123/CZyOQi7vR3vIT7ONYAIjPzok/HwZKhNKWty8whPm+EeUmV3dlqu5Edwe",
-	"DU4Ze8N8tRZppkwoOuXQzDPmtykDa7D1Goipy9n3o+SxIskmK9cGNUoHlH3Sht+aJJTPcjpjAblgywz6",
-	"3wD51T8Cq9oApJ5InIawukQZ65HpGHYxiTnTMTPvtGuUSOekPzT3vBahZDR629omd8zims9pBZ/xypRt",
-	"crh6z24TLWqIJ84Llxbfbpc3zxCXsLR4A5roTqSZECU4ySuTQfMyRLY1OUFhLlkaOrZNLCE1qOZqXk0E",
-	"7sXcriERjTDcyPkck73eqAKsNuvjtawr0PIkWWt3S+Gc4nTBhtDrjkfKHoHjHAKMmJvAe4Vrfex7mUvq",
-	"LvS32ipe6vVEtcSLmANWC6zD1RTRE7RVUdQ64aZ7W7gwquB58NkhiQRXuv2Z55U2Zg/KklAzREiQsRhy",
-	"aN4hiAvMWBIZ8wkrnAPgUwrI30TMkYt/UZ8G9QMS1wiY6OVvlYX6sT03XXBWa0Jew4GsT0jFbWAWVKaL",
-	"+VjdUXpqeE7FkvALcYa60zmi9rzj8UREjHAluZIYA5Pk7stnfz65F5BETGhCljRF4Yk94sjRgLjAYFyQ",
-	"X3KRMRmMuO6CBSW/USyXCV3DtZceEJMEM6oEvvvBEZ+GQ3nYPwPvKh/U7IQDxVS9Tj+EEJZm8AzJ6Awi",
-	"npHIxwkzCyCSLSn6HcZriFdRuRlUtAIR2YhBdnc0+uHXn8lolAUffrj7/v69fzfQoj+MWnfhDx9+CJoe",
-	"uPeD+cu9a8CYBS3XE9rIcrQLCJhOkRMGzOexw1/mYmUTkJHZfF0esleMw0AF19aUzEFYsSgABXHJhDqs",
-	"JQumqtZVzuUNx1H2Yl/aObar0KqwJB2t0eTaGLZRx0z3zzsxXfFqwljGeeyG/5Q6sk2T7l9dkw5az2KW",
-	"RA0htVeckWVCUY8oklHhdHn5cPuF1YpPmzNnb2VVn4H+1frv2qf4qNu7R2KuTcKxiNaPMcGuDo+B6tIw",
-	"TI1WrNfCs8mEyjny4e2Yau6RMNPVh6B2v/01NnhLALJcsY5xaoD/rXTNMQeNtYrssELIOL/UB8PJIcMD",
-	"6wN1izw7F9NzaCzowjlhCnuCbTjUP+VcpGq0nF9wseK1At5TN2oDsognHrHEpCKBR14s0W8OzTN1Tsdj",
-	"EiZA+TBw7f2UQbsn2DQAncPm2JJM8uzxiBtl+XwaJxlLw6DIb1fq9ZwlBgAU8yxdX7lYtoIWfrNQRvVA",
-	"tcv9D0aTrAHAMWVSF0FTskzFuOZKyIbQhfG8igvP6youtvMkPWTdwasDGDtG4LCYAzkL2DB1dDrkNJKI",
-	"BDteO5XckBAmprZY6YEW+4dHfRf2FzSXnbDVXHUmz+OS36tkl6gfXbjSbvsRbU8/fH542bb/Huzw717/",
-	"8l/ruB/0+n8m0sUVrWEnbdMw61fHeTYn/U63SGkEulZZI4QgtNAvbZBpug2HHMEmO9vZUmDGlGySsuwG",
-	"x52llGfnzVJVrfCOBOHaIS+ww2jCphkRuSdkayzq4iNfyX0qJ6I2EFJDq8cmpOMBlrBJHDG5Ex1zyVLE",
-	"0tu8RN8ieUwmVDrIKAu4CZ3N+n9vG9Owc9ni6IC7sZ+zyLkeG3xAX5wQX+mo7eNlelFY7lWdzGndTos8",
-	"Lw8naXdX0XtrttA46pCimc9jMGQgPVJO6LLCMXbzIu0Zets1+qW7vm3J5F2lImONcbkiEn4+Xt+AJeb2",
-	"8fRj9jEv9GkIiwnutXRA8HAv1Q8TGa6UuHc76Y2YZiMxz2Zbvp85bWaDtoYTS+3FG46pe9pN3kQ2j/mF",
-	"SUUq4PXKp9+aWxstkpJ1tv/5vdEsXPdAxZKk2AHjsuibvsXXjU9d+v31dl5Maa99CGQc2iOT95navTbx",
-	"uTpY6ogld4x9hinHRqMva5t13Wk/BFtaE1T4kxs7qEzpIckE6fUfesEuDJYplScAdzNNWUTYJzrJkjVR",
-	"fJTxDN3Sbiclw+2xwkIDSO4gXspreFi3Bi8trNbTaSMOaP7CCzWi+eMOl6ScUQqF0zUZZjgrTKtryhc0",
-	"mQCkqy13A5VuzvqCUd1YAbEAEXuXJrrnzY0nqulMtI9NcQlT+FRLZGXma/NocPjg3n5eEf2FbW44aCAI",
-	"4kJXpnmuOPISmiGkbMloJglFaMlCJEntBCv766pJT7rxV3MTEuMVqjiEdspodNxPXjpjvyaZ0W0m9rkZ",
-	"p9OwD22XoRl7R5JEzMoazGDr1drgoWxqSdXc7Kcopq9RQhq8A2d+UqpGu1IHaXP6zOGjR87BH3S7dfkz",
-	"Nvrc7C+tO12tK3PZegsyLNq3hTbjprK0PI3bKYMWK9B8+0qfrnfimqC5LUuwKff2hG24/PWePGhXhQ/g",
-	"Po0TRmIwg6Yx7rpTQuckWu1TUIfQ51+uts5FRQ0c2NBmfO+gvr7cK9Orq5sNGhGJ66CFyxWzQR1KXeDC",
-	"t9VBCyt1LZuL6Nz3lZaw0AIHEqwOfyqoAVcKatGHgiquiylRPY/iNINmPg4WiZesG1R6ovv9iWv68Vb7",
-	"0DZ2Za3rtemX5dd5cF7nWUmB3zfJBBXKm1Tgr6Yjl/iFfrmOGbyx4zabnlpxn7NEm8+GA+RLqIZp8Kvr",
-	"vN29aegCIVVJeY0U4jJ1tubxeq9XSPUTy6SW0abbCWTPYGp5oHtwYfL2Y93oDJXYUKbZedi5utPPqaJp",
-	"jPKiCtohJwmjqZ+Cg7FdTB2B8k09KcrZqgBpgUVAZslNVOjuEdPEmqidQ5r6W7UbKOqDs9V+F5HomEyw",
-	"WKmBxkB/TEJoRIwSPgQuHIIRJDM6nXq3QgIbNf2MkWHXXRDdPKdhYmM2oxx3gyqtrx1jZcJMMEkEJ+O1",
-	"uSIAMpHpLH15Y3njOqG2mTfEtkrTVE6YVDG3agC0dSoxg7ImnVyn1N9CMbQkOU/URHCimloOXNpVPHTL",
-	"pjy5bCVS2yMFIxi45kTMZuAtCxABk0rS7x50up1e76DTvd8f2FiDOrfrGq2+cmJAA1Am902TyxweslIG",
-	"EXYu+6RR+mzyMjAEwZniaWlQwDHQLECrIdantmOCBed4CeoPeCO90D6OdFOzgExySK/ud7uOB2Mj8fo1",
-	"VmCds8/z93jE9Q6mtxg4C8XtqGM3b+MZf7f8nqF6rQxVp/60UcZBLWzYIfY86ai5Yt1jkWePG7NVuW6n",
-	"9gXTmbBiD2eoPZ9XF6NXqwr4AhABVxfrWMC8d6aS66A31febZD+CEzbobsdaSCkWB0UyBR63cdaWLtZt",
-	"iCsuyDRPsUOahTVUvE1AeprxeHZs9VtNQG1LbWCv298eV8zTBoc2zuqOtGjvVknUMKWK9wckZQnN4o/M",
-	"1LdoFP0d3SB1CZZbjoi2ltW8PYZddw6w/KDuCDgJasCxTQ3oCtMj3ehVhV0sdkpKfKHdoPtW8F2zPGNX",
-	"JWc3LBL8hItDctXij3II5wbVGO1ZhFJjCfjTItIKjQs6bFoB3hy4CVnNhbmvcFXrg4vVMhcXVkSfp8Bp",
-	"VXiVkFR183eslLqtqqhed59kTu+ANdXIG3lU3E2bcrYEprBkPEK3X8qkSD6iDxG9TR8av3pW70t+xRku",
-	"W5eibCZZ6v6EoEN5ik71KE51krmYQvW+9hNZIsqYzxLWVh+r0Wn3ouT7OJtrx5a8ynUDfnkZfC4XJjpD",
-	"Ve9DQjMmM9Lrdk0GgDIXkkj9EhHhdg2qOPUcHkBEOaRSH9mtyyf8UFW2DbidiSn66SdAQsN1Kst9d3YS",
-	"kDfPTsjBwcEjPBE2girjT2SqjgBo/SSKZzHKZDf22+/2j9q9XrvfP+s+Gh50h91up9c/GBwe/dVLMFSX",
-	"vp3Fi/KJeOAdCPWjk2U4GkWfB5dt9Z+++c8Z/mfo/Wc06qh/HF3+tTa58B3wnOvVHiLr9UDfUGePpU20",
-	"Uzd5LQnV5jroLzF3B+9dW/7uI+DqSl2RJtcpQ3Qowgtr7wZosr3a30kCVN8yL9S4Z66QrXMlW7BKz/os",
-	"sfclvLZMiAsATCjgv9UqUOKSV07uTBEjnuRK3k2Nt8K+KWkcBTpVyVQZjjh4Q+FdQLaB4YH+WEF/wbiu",
-	"kNGQCRdcrAB15+8sFZiaXfK9QeI3+pbrOCZ6XVJGI0wiMPO7Iwm8uh1dYHtygIVRiQXfNhMNKKN0eSoF",
-	"B9cinyR5VErz2Hsqy1QsltkuBLmZ79l17LhysprHCSuWfxOzKBdceCSo250PtXektqSk4B7XdAJ9BaSO",
-	"6jIhC2eSp3G2fqvGwoUgdMtxjmUL+NMzsyf/+f6sFdRSpfBBw9UKX796e0bu0zyb30/ELOah0tTc32oP",
-	"cRhoyN+p+nuB+RISiQA5WJbLhYZIB+14xMH8QEd4hxwbS96kACmt1PruV57XFXzVARnnGaQF2z8ar3ok",
-	"TIEl0Bc4NILZWPrNs2zpevIMrWpMechJc4gjMSmCfVomImWpHBIG1UlrkaeVJm/o7lfWCWSndMgJOnBj",
-	"TDTHzH2QWiOOjllIIYMkdcwZy3QbDlmOvMzpR+ZlqJvUdHUjJ0o7IzOWaUJME7HSnYAK1yV+BUUx9DjT",
-	"ER4fXUdHeWyERj8FYRznjxDF0X9DKVEKE1lnzLs0aQ1bzrnyZJz6dR91j138UM5BRUVJ3v9sPV6X93GQ",
-	"Nm5cGFjXvD5sEIVQMhO1WkwwG3HTDh8Kyop++PhSgXSkteplDD2QLwHIeyrqJqvD7iRi8gK/qPv7YwcV",
-	"SdhizKKhNY718dcrCjSxrahmC7xRmFWHlVYFbPGIQ/0VoxwbziOlxmsdGR7xEf+XfyHPAJVWZmwp1W96",
-	"He9my3jG82VIFvTCO3lBHVeYxRoTmfpspDPi/Q4BCK/C9bUNycuF8NImApwmJNiEJkmH/Ii6iY5aBSNO",
-	"SC1fsjEZg/LntgqqRGk6I37QKR2mEDZCWjU82HTYjCUVqvsvNSbUiA86JPzpacM7NG4bd22oT6V0VDiz",
-	"W+/ngkjGEM5A/a7wwpG7EO/AYMc9fEpjEK7sEeqQt3CE7iIrqYnNwpua1mWTg4tsxLH/jy3GYJ9iiSma",
-	"a5EPHTc3CQfdQRhYyy6JLxjGDwolk0OeIsRioGaIPMU9tij/UCSPBxmjOdiyRhKakYRRmZlyNiP9iJac",
-	"C4hzIDECu04ll3CZAWFUMUfQ0bD3GsA9SRPk1ASH5ES4GTg1zPKEELdO9yKRmOTqc0Xup/pgQ/OA8F6H",
-	"PAH+rG5iOBERA3TASsbY4xEPwe2ldwczQTF0XiTjwd8UY9XdLklYJLGFSD2/7Wo1KzIwNZU0kQJJHf6f",
-	"trbP2qeR6aqoYxLp2kZmHhNqUnJxCgLal2VqZRK9SLjVeoC7kFB9NCAJyxAjAc17QDicr5dzxuU9IHw4",
-	"6HZDYF2yAJ/e2Ig9HPT7oYVH3tbBw1RgjLjZPKenR6b0CDDUpElCh7IN6RQed8hfaJIzPTsI/mI2aMr0",
-	"ocbkWxZ11B01RwWzV2xW6RAyR0Og3tiMAKXuxnINdJly6PTxseqUdrQbTQlDmiP+kq0gjVKacWkUsYhA",
-	"zsYaEEfVdxnmcOgCX7DTxmvHFWwugPpwzCTyGmB6IVlBnzoboFPUToROdvXXYbx9c/rRZFuw6ZRNMpKt",
-	"4gkbwqS1yKg0ThlxU7RtMpjFFNUrNeO7FOpZAyLp+p4lQhRPIUiCLAnPq/7iWuRkRQE6kEd6f7yDZYIz",
-	"Iw7K3gVbF4iOujN7AXUL+pke2SSvLthCKPaFOQ3qfUx0ATzRTMzQjyBS7FQLzWqHirBtGAzx4Ss9n9Qw",
-	"2EbZ0K5DXmG3BjS4xYJp48vgl8ZJUjSEIisaIzXiDBWfvhKU5gxp9JIAj3046D4iDUmdYUfN9JnStOBZ",
-	"wfVwAzJXMiGoZj/PbIoX/lYfGDwbd/GgBVC7H5DwuUB+qfj10zM6C++hb1DN1jsbb9gyoWvA8FHXp0OO",
-	"sadOQ7+sC7YOHHA2fHRJs7naCfy2mid8ZtDvk7rMVVw7CgO85EJt1YJh6UVAxmxCc8lst0YDkTGENDbM",
-	"2YAHoKqBR+odd4bm7kCfIAPuOuJ/Zmv8HkpdUEwNPKG6g2IKN7cQmGZu9s96wXhe8RaBVQVhTzWQLWJB",
-	"nrOicsSxiOWVGVWfNEnXBTfWPF2dTC7spYaLMpmzyQWc16lIF5BGoPSpd2dqZ18fn538h/rHk6fPn549",
-	"1dLtp6dn4YhzxsA8vGBrw37+goXnwH9M4QmoVBRfwrw8xT3gyCBRTbW6mKLTCYCioZyxGbSGFBCzIx6e",
-	"TtsvBWe6Caf63phZYD/Nxg+6g9AYtLo3Cxi2mpBImSJ8Ro6rvT+NVorHHLiV0wm2UVsMYTESwSyMtln4",
-	"m4iLlms7iaJ9DF/U+s6IG2UWV6F7NGkXqzolH1lq3Ds5l4zxIYmnbnMb50aN14SLVWBvgGLG6mwa5mhv",
-	"vxK74aDXJzXJ0eoya1wOkCg+po2+IxEG7K0kwAkP0RvoTK64Rj+mYiWhv4068HQyR3eCelZxyAvGlnbe",
-	"d0Mu2sCzw3uPzU5Jq3ehwiMhbAnvFScMjiJ44PThfa32Rf37eSwzHGIMHXbSlK6l0quxZASFy0KkLPBJ",
-	"NQcQ6vB5zC+sGmZ0iORPo5ayWUatEI/1w/7Dh/eGZCqgBXqcjXihRaAco2RJZwwkhnTBqjFdKpzkqRSY",
-	"wOnwh6Ly03MymG1NlPofa7+vMsPN4iEAhLplBETQv0gZqQsA1QZ+kDn8NUR4Cnj13ekTC7pQYFgkYsXS",
-	"NpSJA88Bp4pIsxFHOIs4BcVHcQQIDAOalxrr4wOcCSJagMmfxBOmm/MU6rgy35fq4LT7nW7hCnB+B6XE",
-	"iwVN1wgjAC7woLDd7T2FuelsJrfREJbAuS6Cjg19D1tv9e9/pJMLBjUI+mi2hq1up4cTgKLIZdwatg7g",
-	"VxDYmoNrx7Uw5f3PfnrQpXpixrJdkdUDPPXQ/ghCCzzCfO1S/5dAq0V+8xIlKxFQ18qt06g1VBNweiOp",
-	"uetCD9kYdC0euX86VRz7BfYk/ADRa1ysWlS/293Q3a2uq1uBoL69D62d82XRvGLLSwg45r66c/c176XL",
-	"Ldlz1+ryftAdND1cHCW3Bf1l0BogpTe/8yO1cM3wSm/7K143Unhpt7np3vzqhaOdXjguan4ug9bhLss5",
-	"1UVN2BXY1jMedg+2v1vTPNn15sPJd/34Ok/+A+QXeF5r+5cPLif6iWWlqlvFVAAL8OcWjdVAV7xoxfmD",
-	"5J7LYAtvuY/FaOh1vsaHgtZSyBoW9RTMGF6uk/caPQTKzgF/OBjnGtxIPzoEPSrF469sAdvtobAklEFd",
-	"av1gFAYx1VxvmY8TQLMqAMRt2DRWAjRRViBgYcHAys7Xdhiq55DtYox2ecGiEUcdhrwyTTCLZhN+iDsg",
-	"UhA9O1DvlHltywwgdiGxokaJ4pMdHhzWdDL1tX1oewoi0+fjOI3rsPLiu+BSr3Lz/lW5ua2H3MaYT8yT",
-	"t8+b7eZpJ082jzE5+DsP/bZ4KJ6JzWw0aH1qO56D1rDFBcd5bGGPRT+hWg2saCukj4nu2xPCTzqWpZOX",
-	"TQoGR/cEjcCzDBnZrrGBTgLOyJplgd8XVFvt6Ad2ClfypWJdoXrA+h875CdoHIQWiWnlE5poJ7ytZ6kN",
-	"kBBYF1gYWZojLzq2qA9FBR2usOt6gM1AiLpqW5YBLoSzK0Myaarbq2NVynqpNL2qsKvG3kna04d1PzAl",
-	"88nHGtOCa6gKzV8gzaEupgira7lsxvYi6N4A0MXOGUnqStQ3t8lE4UmkFlPEs2DNmfIW3G9YsRpspwX7",
-	"mSP9G1zol7Uo0pzzDbXINfaEPo/7iB/7aq0QamhT9t1W+GPLudciScCf7DDUO5LYbm1f1mxAwbWLXKyR",
-	"A4FpY71TxB3qMJ3aXM92IALc3COOkNrkNNMhPijIckyPDvkPsfIdeKiqQ3AVYF4ByNZKCx1E0sI9Zdh5",
-	"xY2pPEaZr8Sx9ruv5iLR1efox9NJllhwXiPikIwF9X9cnz65skb+nEqsKdSW2BZWqKaHek272EWXF2rQ",
-	"jN1ZIVaj7c8KmzhhkQCE2wDbCzXQqNVAmwnIGzAOanVb+8hQGg4kxN0BKj9UdGvDBNqnT0JjZjGs8HNa",
-	"Yz12hSialQsoEjbNp75zy2+OW77VR8fnl7fBJosMueHnBifIjxqJwiQ/Dp2cJ8or+Yg8gmBAgVRcztnS",
-	"j/hgIgjDHptkxlyDRz9uQEAecfDF17SAHHQOOv2gUPidPMnQANSG94BvGjzeTAjwcVhGaJLHGBnnWQbR",
-	"vhFXJtrrU5uUSVYivcBUhuMi10F/LSDUJvF7YQ1KVqngs4I+2qAaM/Th0CVNs4BwFpvAl2NCcWiZhVmt",
-	"0N2VFKnG4D9RGrvZJRt+f0yoLWVVBwo4EKQkQQUQrEDnWxcpJjaxQM3MJlFh2Gt/700iZqf8Zlw2wId+",
-	"FNH6qt4andK2VT54IMW7y4bKa+6EPrVXq1Vbndx2niaMT4RuKbz/DAFi/IrT0+94ueDKZr68th2yEfmn",
-	"EL1OB9grSF3vrVqJa29VLEkaz+bZrQq3UwQEcyCp95dYg94OUuc1ooCdCfEcMMDgvcNdpLDF5HrBopie",
-	"6abjg35/l5eXqVCUV1M90Ufh25CxnsgEKVUIKVdWKkG72YmmpaDIs2Yx+NTwTVMDYMWFJ9yKmLYWQjRJ",
-	"XCggnYeqwwQI1yqxoXHJcR8omRM5GbsUkwAhb1vpefb5RczzDF1ez8UMcjAUt74F/3siZq8ABfCmve4N",
-	"Sq+htY1NfFF19TevRz7lEeay7H0rtJa24VoUumBN9js10Dm+9lcDzVZSB4/9a2YyxAvAKDX6AxIpy5fZ",
-	"+h/K1/Y90HMOuvgIurfBRAbYLu0e9iccSws6kks2xBwc26vXJERKMqaTi8LpXTi4MVXVSb7DYZ3UVR10",
-	"Mze313XKl4oMr6KSwTiBhczczyiNMZfYPYKCG13N/aOA/HegHtfVDCOOH1CPO6FDnb+nX1GfCryU6JWA",
-	"FnQxk+jkjrNy+n2POOCQmKtmFEv1TdiCQqkei2yOI2XC9LPW4cfjYqnU3/MiHul918PlDL+k+qpPy1t7",
-	"l76iHrubplXCe9xd2aq8+PtTFh1ASHPPTKngbcoYF7jyDYK1f1cbv57a+BPLmoFCry4ujfHd6Fr+byWN",
-	"i3Yw1ljXHO8jplg7WdxW9iD4JHh4LWhHNeL41kzgym7YeBEjtMiWB08glbP15YNcLm03sgxLA59f7IRw",
-	"Yph7CTO+inBS4SnQ01A3zzFTDUw/ebtjewXBgtbzmF9sexae+Q0EzP6QHt3nscw8VbzKXKpc5P5n/S+T",
-	"RxuxhGWsKU/NxXxdO3ym1hAFjbNUaSvyLMTyyyI5DXLS70jSkOXAeFToQ78Fm+7KIYjfhREoeFHh1nwA",
-	"ryoz9M770QSs6242GE8APc0Fci7AdiDO5ccTYtNWXdkMkIuPLduUxWFaaUMs4OWzP58E5bICwdmIGxc5",
-	"VgsdF25CdQK3dOJ5rDuNbuu3g3GANRTrQMWqum3ZXGdPamgaqFlbaIRebnEXDIosIA0oU4sa8w3/rM0f",
-	"qF09IGWE/9AUXutl4rxMv019w9UHpC5hwmJAXZUZmqIAqF3GCgaGVtVbgAFexRMWIOJinCS6Wh+Kb/Bz",
-	"Q60+gZXpFOJgvZ/T3iHs7G14SQDv/Y0EDnyk4d1NlvJ7O1hcvdtaAwDb7D51/XitmWUuHwA/IXDi/vx+",
-	"B276RiRMqQ+6/cX+plX30fa3AKnnDJqXfLfGbsAaQ9nggIFcyQJL4o/s742W17F2IpUcbZowAO+rXWxY",
-	"Po2yJGJL8GsJbrMnWCKhIhBydLwxNEzQiBsIizpmNmPZ8/gj49jL5po2kbjYepd1c+ndb7N9oT7GptcK",
-	"iUfxx2vkj3xZO2DDqTv1TwIs69+dkzdHgqCCjq12G9PGDLvbFhyqLVF78fVL076whHDdIb/jHNE/bHmY",
-	"LaRu4uf6Tt13QcPq7QaAZpgw6Zm2TkflIgZhDF3rXBvnWdWYJcc6F0e3jXAHKvTtIt7g9BLboB+7YFB2",
-	"QIy5NuvJDR/Zv0oKJvG6aPv5FfXmbY0siuoob9JX15+b3t9Bj25wVHh24pgZiINbdli8V4fS7enxXa38",
-	"8lVZiFMBnMbpnru7Kmoq8u9/LroaX96fOk2oG0ritdawqRu1A92GQGgaoqcAiuAiw6br9UqG3xD7K2sc",
-	"6CrayBnKM96dJ1TfrNVpi96A32tU/uAKS2aPg9f43bn8BZj9lf2l+jiakvO8TstB36i1RfV9Pz7tkFc8",
-	"WTcwhwVdDwtUMvA1KisVTVj1+5VNoqkMHEBBpl8gkAnoBU/uAn+5h+k4qLkgbVKjjFmHYp0essxruM3+",
-	"qsQOrKK5X+juTGPTGLeQBvHtMMCiaBw97r/H0pDvytQXZ6tvjEtvAydVOlPKaLTe7r8L+91uWLREj2hG",
-	"xxgQgr8jchmef5P7ijkU6lxj1i20CAicTET4LfI/Iud5pm7DiEdgJgIg4iqWjISH3YMSbgcJ/ebWYUBC",
-	"t98y1neZftfhEMBLDZigBCYNSJsQ+hrx49M70gP2ADRHeQEBpjpl7g2jUfxbdSUWdIet/614Em/H9f12",
-	"Dtiz7jGdMYvZKRv9kbr+dHPCkUUKc9NRHoNmALjfQaE43JEd8rLA2ZvkGZFxwniWrIduTT4EGW0oM0zi",
-	"RZyFgQb59VDlCqhgSK1a0hlrwks404v5/SUvOdu08YoZCuyRumS7Q10nc6n2pHxPXPqDJy5l9l4aHmR+",
-	"A0ZQrb/2lYdqb7Hw0QeLqR7OC0ZUY3KCg1SKrRSwN0GkTRaQF0OEhuRkzEbc4qdCOvzE6Z9XFD9qdaPW",
-	"YQpxR32Bvqq7NOYfRTxh272lzoz38JXWvn0LGQe7Lsfwrp1XYF+43NAYd0Wl7v94DQ5WBw+97V3nHfuK",
-	"YoYahnorQzTPwfK+bQa3U56EQ49T/lqDfn83x74KQ1d82bLlWo7uqJUurMnGuLfBRQZ0aLlDy0nyKokK",
-	"pmyS6WikAaubwVVsC5QGk2hfLn6z+t7VGJ/XDvSqTLD08gaG+N3D/d3DXWhktQ1Wm1S8K90lPJfGzQ1X",
-	"qpoGbPDpjZIHXmuwFQOI4CP2KXa0UOogdm/Bxg4hWYiP2qh0GmvNSKjEfUj++f/9/yTU3Yb1T6bjsP4R",
-	"uw6HAfiGZMaWkPVFsJ2VSEnKsCsTpOOOuB0scEcSqR3ITGNB12QmoEQUUA1hPk5Bpg4hB9ASxzZlxw7Z",
-	"sVoFuEJGfE7BQWXrHh8VdY8p5RKA7cMOOUmEBM+t+T7TiLUW/NvWz2J+AsBPjbjGnxpqfy8XWQExi4TW",
-	"jVyHREynIZlTU/2uvyOmUzX7eb6gXA63ftECXsH8cl7Cs+VixF2MkjFCziCyI04xFDw0NaNntUEQLJY3",
-	"LeN0q4GxyOawoPeAuWRbFmAqdNGPAPKlBU/WRTDVLHVOdXmWRkWvkzu505F3D9Hjip19LQe1RWI63e7E",
-	"ozx6NZ06LNe05d6a81XTdvgKKWC1b99CQGXX5bzG527H9Kjg75rDdi0Z/HsLxuxkOyDfO7NsD/X/HVT4",
-	"104TEATF/25yfM10mn2MDhdLsdEAeVtpamgkq/ZiFoFy3S9CeK1m7kIfRen5o6wYKPBn7xFsYKQI3IZO",
-	"ZAbYr+ixBXU/Gr2xmE5gnVDq75L8TUBvwaK3VppzHZAqWl2M+DTmICQxtQdi7mvUSBDP3WL8sUh7veZi",
-	"BQAIYpppqI3x2v5yQfnaYtFr7iQvEEujM+JGl8DYFucaUM22YwRw+WJNj71YMYF2MvXkxVIoxMQAWfyr",
-	"BjP8FaJ35FfAnlCf/nXEf2232/b/1aMhUDMkv5LwrfoXQB6qHwuiW8hmbMpmYKnh9R/u5hxAE+/9oIZ4",
-	"wpKMekNgUEK3Gwf0yyGBDlvYwhznoGGkfyXhG/UvO8BJEyI0pnsClqZWZihnKzMcQj+q6QjOvNkwHg3d",
-	"c+wRONT0Dc04ppfAryREBlc7ljnBNmvs16LpZKh2APvycEaSGOsEAYwPi0ZJmK2X6ou6SSWQepxndl+g",
-	"kRAncQQ9G7H3MKhLwH3VKZIjjoiXJchK03rZiEiqdzIwDQV1HEyfppjLjCYJCH5zV3RtvFabtarGAE8V",
-	"q+3CPnQKxX7F6gSrYzrGnk13JAlhNm9Fnk6g2xsU+akVACUQ7gUPVe/Q6Y2obq1bDoIVH+UW0wXWp8Hz",
-	"0xvPHdBP0xF/WNDLwZZxu0msUpExXF5xOGa6a5so684A18JWpssjNWcYleE5zbA/KhT7Qhq07sZfOOG9",
-	"O+HxGms5ouHyGNw9BuCWFktDJNoRPyb4m2oXCqPRg4WjKXqeiXP8lNenE1V77Mmmt1txxBj7n3G2crgP",
-	"hiEt17fZSqVWHqaP2pjNck7WLHtcHCnM+VW/jyWxjNikOqk1NZwic9g0siME/P12xGGg+xlTp8X0iO/c",
-	"YxpYgdspOtwFnPc7MO93YN7fhMKvsw/OBGb87Kw+nzhuLPtlvbz+Dt89Pv2vXGT0+hp3f6ct+4lmbEXX",
-	"11LS1as7bJz+1Fm8YCLPrq3bB5/9zvkbMYwxYntHVtO/9sIwdlyLO1gMzWkxqM24wmBVMHzuaK9+JkSh",
-	"YceZAa/Y3Pjj95jMov2SV2DleyW0+N3vrpHU4mBof89s+R49uV4qjN9oC8FCqo6N6zK3pqyat2XXgvF0",
-	"WH846NjYhlz9U5qUmMcYXo0zxBnBAOsubTJCaKIf/vN//qH7SYXKQIkTt3dnpbFFiYcW/fHQcZFh17rA",
-	"A7DECbNoxO9Cku+9x0QKP4cX7QDdoF5/ouwJ0dYBhjFSNmNccWfbEZ/KC90QVRtNBR21W6Vo6I0janus",
-	"3H80zkgGaCi2jf+Ia1MV7TBlTw11e2FtmmBnPU2ceaxM+7XWOmW+ZKlkEYvOx+sQ05jdjm5jhuao82Co",
-	"IYL1mbSeGrPRyoZWKqUykCwhLL6mUm4lSRg1kTRXGmoqGzc2EnMhIpZYZ4FeK/xSOslaxmifslQ+tnlY",
-	"ceahz0wR8lhLEk1hioNp08mYuYE7rPEZWBMU9lAOy/fSyTq1J0edTSab879uuq3gvpEcsIl3wPY0J9sN",
-	"5SS7vHpSWu6+CWR1I9xCQGfX7laoccZ89gX6K1qVUWdDa57jqxM3ljp2CfbnVZPvwEG3Q1/K26abg1ys",
-	"p3RbdPr2U+y+HTMbreuXInurj8lvMjb2ZS37b6I1kEEd2mBVN5nGtuJqUyqfmw5UTtpTf4eGflYtwx+4",
-	"dnradL4VcEXtggEMPKpDT2Q1F2QqkkSsJPppl/gGqJQozlFUk0UsJdO9H6nx6MNPALvRVEVik+F+f5a3",
-	"l6q1Y9noXra3fveahndD7ud3o/u70X0lo5sW5u2iuNw3UJG/g8V9HEVuaFu35MIylqH5sZKNBkmE4zVG",
-	"rcC8QVvTjqP5JzDx2PZNUPS/A8ilkgJWKaYXmkg62ptcFHz2LkTONIvXuYj3hjp9EYx9J2LlrAGjaTtl",
-	"CxKbLEgx3890nFzFfIM1ZTjIVzWl4L1deOWJO+d97aHK67dQUbP7ivRJtJz8qqABTeq8OUVKn6dRdHva",
-	"/B9VM0emdAKX+XvG2leROsdR5PBqdA2WXbwl+IKtcXtEQ7tp6aRTCHTGDYUsbe2gs0Jpt07FOhO7yGoJ",
-	"dNFmyphuMabY/U/xR0bCPE1CSHDnbEWc9Ie7eZrcC8uZMEUhHvg+4wUzVf9Ep94xHn3JVj4oot46Ucyb",
-	"b2nWu5V+OO6crwAu7b1Vn7gMjbe+q8DfbNWO01StSD1yrl7JCbAJng7g4JuRVpLEgsmXw9/AEISEZuGy",
-	"AtZvcs84oWTC0gx6ndE1vmUa3BR/SkXC6uPn72CClTvpz9O0RK+dBEzV1hF1yElt04BIQMBkQbOMpWoq",
-	"+p4pAzei/7sVtGL1pV9ylq5bQYvThfoToNq33Lu3oJ+eMz5Te9g/HAStRczNzz1rMsssjflM7cAG5GB5",
-	"x5LFmcuMAXZq3WTU062d+3oJPJy/hyQETa9dOojhg/ukIGjY2uu5Qeov03c3yK6Y/s9EOo6jSKPs/16E",
-	"AHTcqJcC5k81nhBzmAtmj8y8GYjDNlzhRUMgi/xDMiE65DST2GoklqYZCcTXuY7Mg96F3t80T5i0aB41",
-	"zd/Bk1FgKUNKscCGk267IWwT8611GkG9ENDKv3IIWD+4g9NCzXZfj4X/7i24K3ZbiGWzV2nwqN/YveuI",
-	"x26/9UDhl2GL37uc/DZ4f6Uxiq7O4Wui9b+SNNiq/d//rP6zEdfjVcF7AzJeg53eACq9H8e8YYXwq7Ka",
-	"3zG2xtVZ0R/Vrr/qtQbLvq45hqPTXelKqXu4G+5G8dk7qPuBwRzFwDyl+jfj+E9lPWO6vIZLMI2+vd42",
-	"0mt5AyxqTmWApX/gENCam+CmTBO2xKkahPC+UvgsxCpnK9RLi052blf6sEOewIQBAsMuCMr/pN8CJBPC",
-	"QE0A0MiEctOIHDyQqNxCd11cd4Qd8WKZpTRDbXkNsxuivqkePYdHwmZACM0W99cD9X5sz+FCOvj6XIC+",
-	"gd1gHfbTIuvevYUMwK+sRfpgDiuaRrLznQXvqj4+pzI7Bu73XXv8StqjwV9APq+ZSsHjN8sgnIxaV50T",
-	"9qxUpQz/1kGoSEzyBUPdKE+T1rB1H0ST/kKltiGeAQpAvgwUb54BBDF3cbo1M4dfOEJnIhZM+3kLvyg0",
-	"aam6Wo+tLw7C1w6LlyQR4qIAbFk4gyEtakYzmRk65GbSP+5IYgL1AdZbFLnvLsqEjn5NEHrB+aABxqh+",
-	"0vaIKVJNajFSJV2jI97UYJRTsPSXbBizZnUaf0onuRyfBjqqh3AENUgYDvnjmgFfp2LseI+WCc3ADY/R",
-	"y5xLJ9XfGUsDXl9+uPy/AQAA//8=",
+	"7P39chs5ki8M3woOdyNszxZpkqJkm4qOPWq13aMZf60tj8+ZoV8VyALJGhUBdgFlmuPWG/vXcwHPReyF",
+	"zZU8gUwAhfoiKUqyuz3eiJ22pCoUkADyO3/5uTURi6XgjCvZGn5usU90sUwY/Pvk7KdY0nHCIv2TzBYL",
+	"mq5bw9YJkSz9yFKyitVcZIqcnLWC1keaZEw/OBERaw1bNL6I7OtBK2KKxol++YxQLlcslYSmjMhVrCZz",
+	"FhExnRLBiZrH0gzfaQWtlP2SMaku4qg1bHV7T55EB5Oj9iHtdtuPut1u+7H+n27+f/pTUlGVydZw0H0S",
+	"tFSsEoaf9Waj1kv9y4fLVIwTtpAP/cleXQWtk7MXsZwIPo1nWVpe/7ulVCmjC5KyaSaZJGrOzJzvSXLJ",
+	"1kSkZCEiltSTZVEY2qPN+ZyRkzMYKp4wb/ib0KQ38Ghy2O0XaFKeSh1his8gdV59ZGkiaNRImlgSqkis",
+	"JEniRazqCSHyUZqpUBppHwo8gXdUutYb3BqqNGM+SQ4KJClMqo4e3gNIjNepUGIikgZS2OMuxYKpecxn",
+	"hCWS1VNkaYdqpsc4FZcMr0tKJOPKGzjj7NOSTRSL9iHT4WYyFU+OnSlhaSrSBlK55SCh/isTihapdC4E",
+	"WVC+zpmCIpSoeNFAoF9gCJ86K1FgKGOmCbFKY6UYJ1ORkrXICE1SRqP1PlQZb6LKoF/kMTA9kkkWkWzZ",
+	"QBRcAlLkDZNLwSUrM1jNlBOmmFmaTwuqFFssVWvYC1qTlFHFoguqWsNWv9s/avd67X7/vPtkeNAb9g47",
+	"vW73YHD411bQmsY8lvOLlFEpeGvYkkos3a+bhzjqDLr9Xu8RDpFKdaHEJePNXxwc9Lrdvn68SOAB7XXb",
+	"j6LuuP14cnjY7k+fTI+6UZcOxo9aQWvBpKQzVtqUwfSg137EBoP2E/12d9Ib9+nBk8HjQ3gHOOywJZaM",
+	"0/jhbKnaQsp2r98dexyvZUkJ1zmeXLLy1vemfdp+NDlg7Sfjo177kHWnB/TRpBf1+/qVLOX+0wfjR4/a",
+	"j2i333487bL2uBf1JwdsMD3sHrWCVqZXASeWaqmGxJKtYTew84gFd7/t94LWMhWLpfJ+1dfHTW9SzGf5",
+	"+1fF8/L0oxXY3lVaCbKM2YRJIqZEsU8Frkvji9S8fHGdnWEcmPyUJpIFLWa++7fP+E+8nFzBP1vnc8ov",
+	"81MfsUQf9KAl2S+tYe8qqH1J389O00v9qw9BK6FSXZgfC1R4Cwy2dHe4uTNABEeSnBR4mYek3+12R3zE",
+	"YUpDIhVN1YhHVNEh+TyC6Yxaw1EL/9AKRiUSwh93ISK8605e8bUNZw9egzMOr9SccpwUsoORJrBeThwN",
+	"yS6zGvbqFgvUh3HNBsFvYV9HreuN3999fDgC1x3/wG1dJDir/Zj+/U03znCmUWv4edSqvNzMoG6y6xXa",
+	"GwIFo1YsL2g8MmJo5AkAeHgD/x61roJRUQqY4y2WMHKWL7PAk0bIlEZVBjaCCznircKlLHGlV7wqxP72",
+	"XYr9q0qxD3BWzuMFE5lqth1knGjpUKsCKvNys4ocxRHhQllBEHNQKPdR/uhmlXhQUP7yidWpffavIMIm",
+	"EybluSZLWR3WlArAoqTwEAHigSLbOySLmGfKl2afW/gY0rg1bLH1n+bjnyfxq/hPZ+/+cdZ7GZ/Js4Va",
+	"/vX07Ojs7//87//p/PO//0fL9U/LOGXyIuat4ZNuVy9zmjI5dwPJVF3go3hXzJrGjKYstasQGVdV+Tsr",
+	"713zBe8/GXa7HU3qfldfN2eFO41jgVs8S+mE/W/jnuhMxKJ0Nw/bj1lv0H407k3atDcZtA+io3F38oQ9",
+	"mva6ehcFbBPOzZt9Hbsy6/L51W9vCfomnVI+YUnCokZLwmlDak4V4WIsojVZUa5YRLTZtRApuwXrAo3A",
+	"/JpO7MSK9wcIcvXb4dc78l5vMb8x3tutsN5us/lwOqd8xl5TKVcijd4gKyyfF6HmLCVL81DhFmdpyri6",
+	"cH/TUilN2USRuUglI2N9eNJ1K2hxtvIfk4ouE6YVcmrGv4w5ek9OBf/IUkn1ql4KpRnjUu3kcJt4b9YI",
+	"Cv/PF1yoC2qHrsqNSDCJAgOeQYebP8A+oqPvuyL7nvPEX7L31Xp/U/MygHpwQ/PLX7unepGWCQggHWcr",
+	"JhWBg5lTLh/wBeox9SeEGOoVSJ5bgIxINhE8IpM5TWfgvpumYkF6A/JqosSYpR1v6udwnRo+BL/URKJj",
+	"kWlpTmL+UcSTAsOKmJyk8RJOwbB1RlZUmk9HRK20NqBFp/t0vg1nOBYZPOr19CxXqeAzb2rvJEsb7khV",
+	"wm1i8Tvcl4pwOs2kEguWmp0oTuDHNV4A88xNdmIrk+938DhXWetmNgZ2ipOA1+aamgY//fiO0480TlB2",
+	"lI+0tvfGVMK6IrGq4wHR+CLzhihdfDdAfv3hluxz2Y929jD/ZL9anFnl4pfmDgRBxaLxYJ5SrleRiJlW",
+	"eeuke66a6BnqMZ/qg3tOK4roiT08FWXIURfO/IWCd4ukTdFrz+3LEChCrsra+i1CoyhlUu4T4nnSFOJ5",
+	"Whia2IlVKOvPW5PgGY1316AyK4qcG/4OtKdiIKB0rn536tMU6Ps7152eiXQcR1H5mrwUCuQLnG3g4tV7",
+	"MnWvlhiQuR338E2PDSWJWMGQ+7CiYgjU4zzPvHlULkU+Sb3aP1IevZpOa7nMczZVWpGYZwvKZcnFvMAl",
+	"62sB4zCaqHnpQiUJiFuWFHQId1zEJbx6FrHFUijGJ+sz/joVM32pq1JA0gUjhkQBkSpOEpLxiKVkRdc1",
+	"mxHnw17EXF8zHNiPUNvxPLblzab9Z7YGF0XxW/ts1WRjaMnnbd73IcAcc+JNvbKbTassEfZFLBdUTcob",
+	"BF8AbqeVKQhm6TO+NX7pf3Vhhy6c+RpKFj5hzQNDyBsff1/tLpPQm+FG+rnngHhcsZTTpEyxKc0SBREH",
+	"lwpQRyD79vWXdVAI4nd9NRbHbI7Duq/iAj7SJI5OUxYxrmKalO7Ue60F15t/dg0wwMXEG6HE14oyngB7",
+	"ZG5Mp2vvI/wPC8ytV9Dm9bRIcVo1tKjO3iOLd0b+zNaN1yKWRAlBEm0wNFPIP0SXbF1gMbyOowjOCAym",
+	"D1JP89j+4SH5GMt4nDBy8vb07Ax0eTpRLAXZAHuO4TjzcSXEhZnXUsDO6/WXPta6+rBfHDwnfbdK+rh4",
+	"wTaRv0wabwte05QuGMy7SH04M9omTNdk6R5qJr//jMfb3a81xTN+ycWK6yM6p5JQ8xEYsp6+IlMXYnqR",
+	"Uj5jRRpjnsselO32t1HWX0ojTfOHPGq+QadujadZK/hSxpByRRUsH0O9zRRFz3Dpshu3sXFTx6jB4LQN",
+	"VWHYfTMvNl52O6FGmuADHj1qCYFTtzfbzf+6lCj462+TEN3BHRAipVzG6DXxqfEsFQuiFXrNfiaJkJtP",
+	"RD5K4ZKhpk8maJDOBDoeisPuQwjaZPs5QvgTaqZG/pQmyXMq1Um0iHlVvUyoVITqv8VSpVSJOo4D+Qnw",
+	"UEXbidFXWR2GrOZC08dY6/tcD9ZEjOd1k64Qw5s1EEHMzvgzkZbTKcCOf3WSqTnpd7paS1v4JJillCsb",
+	"G/LUhh2cXpnUaskCDN6IFpxmbkL1DjhJ/vT21cs6/1t5oB0mor/1giZ6YazeKa6NvPIHzdYv7IsXZvfK",
+	"TAHiLYYZaPmuxzFCPubk3fmz9uN9LkKvSWS4lZB8QpWtr84aiIC+xmeMRWM6uSzS4EyROUuWZW6wWLjM",
+	"H7QWYhVoTmpSFjb7FwddEzgz/sV9wucpVTGftYYtSLfLltFuH/PWK5vdzjyCvNOa9IVvxs8aVPK3YOPI",
+	"iV0NiEW6XDKaSuNQ16rqVDFOKEmZNnYwlLGax5O5fjslYz1OyhJGJZNgRsecRHQtd6CE77y6zkkwlEAj",
+	"+vqE+HAVtFwAqupxPiELFsWU6LsELF0sWYrrNlJumYoom9TZxXnYps4NXRkoz1pADyqEe7zP78MvHhf4",
+	"xVHOL166+FOTI7o0+yuk0zOR8ajKJrX1zgKt8OiV6LMgGwgyhQHq/MZcoJdB/7zPWh8V1joortV+tnaZ",
+	"+EezQj2Hc3GCd7+w0LeKTqdkTj9q7XeZxLUqklnFhRIXjn8U9t0E4QzTs74DozkZieGHee7t5S2fNCkJ",
+	"ZoVaH3PzqyNKaRGaOK/pOhE0OhfiuWYRpQSKjywlRwPy5/jHGqos8dULMFPh5YLeCNJyQddI3KPDw4Mj",
+	"Ml4rBmnhC7GXR6hb0JN6nkPUrANteTOZCgmqMwYSMB7p8wG71eCVxK0MyBKfbfCU8i0cEcRWr38wODyC",
+	"5JLrhjuv4213Pth8ypujpZslbm/YfaTFWr8HYk3rexe757sAmVOQrKCqY5imdBPFgpmMFkmmVNZ7BJbe",
+	"KBcuGlG4jObagRPA+CA/slTuGfovnjjPB+mvh+RxkcqZq5kwkCNTJSWtVl/dW1fzlSn9vTdUsefxIq4k",
+	"ZLiqDUMZuJ+C10q/lCp2kZhRimSXDEo2FiJl+Uh6RvBrCIPs7znYrWZDL5Hks6tsRWH2QBP0dzRmWqD5",
+	"b7g52n2VEo6mVDscf8a41gjYxgQdHDQg47U7sJWKs4b4HIbnUvedPBj8RiRM60BI+LICBEEq0Gwp0XYl",
+	"n9XeNv0YZqqYYbw9f8UTzF2AsUbAEkYt4PhjRqi8NHGAfUX/UVPsS68sj601bHV54pokb8GX/2Mm1w03",
+	"IBGzmG86/xgNuBjrIfzjX71CKSMrGusruM+Zf7xzCgKuiZgZVejgTxhJAH7Cip2U0KUSS7CSKFEsYcu5",
+	"4Ow6WZM9L2vSZJfZidv01OKbT0CuDPSbjw663e7gr5UUyie022s/ig4P24+1mDuaaiNhED1mT7r62SUM",
+	"d9Dpdnq9g073YX/QMgUmmWwQY6XPgRjDTJ1h64X4R5wk9OFhp0vu/59e75g8j3n2iXx6fHRxNHhAnsUp",
+	"m4pPD3uDw04Xra06kvQen/e7w97hcNDtHB32+gdFktg80iaaPBp2+8OepubgsNcr0GTSo91299G43340",
+	"6XXbT9ggah/2aXfyKDqYHvV6OU26vWE0fjwcDIcPB483E6X6vQJRfmLy8mS5fNjv9Mj9+NXbB2hdvY1n",
+	"/N2yIderLpnphk4drA6q8fg+g4hUylhdOnU9kVEXGxTt9I0p1/zN4eT07OiMv+xOFn+Zj9+qX6KD/4qn",
+	"/5WnYGepXt1D1D3kw12UtIc0bttSlv/ETBSUIj/sN4mcTjGf7ZgCo5Wkv2dSkTGbZfwW0l/uIOdE2jX9",
+	"ztNO6gyMHRMjf+s2ht7BmxkY5XnvYWAgfU8xzlFmSfBbYxrUCHZzrlyQpM6giKUZ5pikDOIfsSKQkrWP",
+	"ejNuMubPTbzFTqUi04tzzVf+Plbzej+o/guhjVnWv9HTtXBr+ZactB9+m9empnSmfFn+9p0PbSeoVo5A",
+	"TXnDsioUgDm3WW3KFeZ1pgz/uiEw79KsxmwqUtYhZ0q6DAAXnB665OEZ3S8oOWkKVcMCCcy0nkN5K4Ej",
+	"JsQLytcnqFLUZf7Fn9TcJGxsyFdSQlxoO+uC2pHqjDD7xw55T2NliGRqJT5B5O728/t8N0RlIvUkKi/F",
+	"IxRqcbLBSgXRI80jG4iUP1KMYxvAH/CPyeqQBLxJkHItb51QBdvVrSifaTOd7DOaTO84zdSccRVPaMWf",
+	"9VK4FIoyabLSe2XK5OEbzlhks95dIsg+Yv6g6Q5BsKY0m8rqyxPGxctsuRSpYtELFsX0HF7yKfA6oTGv",
+	"gEY4GrjXLyAOhQH/xkCWy2TWBwITaG8WvpoWHKqHOUW8hXmfqCdL7RqAOsDaN5QivUevjMn0rq+8qfjO",
+	"85EbCzZ+ZBOxYHhmyhVFlZIgPcrNrOY9ak21KIOv/4UmcUSb/PAnZBFLCeEk2JjqEfro3m/wwIMbf5wy",
+	"eikJJWmWuJCYVuNSOlH1CXn6KMUIXuUl4+E09klz7DblD+cU2OC5ry5TE+89o5evncuigvSzEHyTBFsx",
+	"ennh/b1ANj+rVnBHs4WQyg4tOGtIFi16aT3yua/tQ8FeEwU1GfyFVqhXXCkYwHNGI5YiHB0Eoas1f5oM",
+	"+d2X6KQohuhBMJH7b56dkie9XjfQShX8oXfYOez0jh4AffCy6KuzXCaae8aCP/y7BLXVHTMrnCZztgAs",
+	"qwX99JzxmZq3hv3DQ7cqqVLLBZ6e01n9tE2MSe/ayqQfyrlY8QBd7CYXVZ8okdZN/3HnceegNPlR62DU",
+	"ajXM8GgQtJbgI9NT+P+NWn/7X//W/v9/+I9R699b5akHrU/tmWjrX7blZbxsC5g6TdrupGA9d7Go4A1b",
+	"JnSNHKK44tcpA7wyyiOiqUhWc2YQ/0yenHVtYVSaMJomcV4OYOsxTHw1LGU1hwU6lLfJwhcIkTDKr7W4",
+	"5zG/rK4mHGXd7sEkSxP4B9MWfvLDqKUVxlErxO163H/8+EGQK5JLOmMdcjIGOkDurQkSGQ3T20YY3ToH",
+	"/xNCUD8cdvWv+0eTLJUi/eHyl3520v3LvLf4efaXqLceLLrZo9XPf+0+/r/Tukk1nYp+d/D4Jrv/XOBl",
+	"qT/kS6rm7oSDDYcmYHG913KD3vBCurhmdcLvIQsFxA5NEpYSqSiPMIeJMDqZk6VI4sl6SMI0LMZuEjZV",
+	"ARxuCGhq0W5Tn0IVGjtOjvj9KKVT1Y6ZmrbnSi3pMm6nVDHY4rZheA86I1661hgsO05/6B6rH3qt3Zd8",
+	"na10pHkNy6wjEFU+ITCiJgMS/uLRQ6955dZMdlxy/YJ/+aHX7R6vfujf1ZK14XEyNSUHxdW+NQtQAkJz",
+	"vmHoV55BBFNmkwkrHeueP+WpSBfgPoi5OgBvFf0UL7JFa/j4CJI4FzHHn3tuPXqyGGfdfUHv378/8UyA",
+	"+ls5mevzzWcMGdXRo0NPrpRlyo8A+kJSRpPFD6OW0aRHrQCrjn4YFTPjgdPsf0GvtIwyxQwGiNYGJs5+",
+	"ql/NyZmTHfckiUu8ZcfYQswhQ0nNW0HLJiYXUfM2rerfUzZtDVv/9jAH1H2If5UPz34yVf2abW9iOlo+",
+	"kDGbxVx2CJRlo5tS/y3UcigkeFusomde0KfyGE0uQcaMLGjESLbs2FVB2Uy+LJQfTfep138MZ9H9XNAZ",
+	"/nbS/itt/6PbfnLR/vAft6Y2mHqrImFegN4WKyLpFJQCybTuMM8vHjiqhiXNACokMVAVK0nYdMomGJ/v",
+	"NNRVjXheWBWQKJ5OWapFtLb42EeWrs0gHfKWMTICnhEzOWqV2fTBtDt5RA/77cOoy9qD8WDafkIPD9rd",
+	"8ZPoUdSbHk0w5qpXhzuZ70q5SmvTnWnenv+l9bkbbsv0hS0LLe4HIsj4iYqCJ2sST4HOoVZ0w6IlIllA",
+	"ID1lFUtGwkGvH3ZI+IcQAQLWHXJCtNYPb9wP3z8ctf753/8zaoUPIAVSk16PMuL4uXv1SvxBp9fp1UhM",
+	"VITraT1tvzDVn7td4adcxWp9TmemYHD6UnDWQCbNkQwxrN6zFhkkNQ6RWHkBsQnyB0X9N5YkPOgOQgex",
+	"TdFArq5+xGH5/WsvX8//ZjR4TqUCINImrhxHhUQogGt0lAiI0aBL6Iygtw7xTzxbjFmKvwr1WRmnYiUB",
+	"ZjuEL78VWTphIfAFYBRjffMlS6YdcsL1BPyyLphMbBP6R1wbHjMuUhYNEXHNRrkZJ+iZAearzzaggAaE",
+	"ajWBUBJqU0aFZDUXEtapeQ1o+TBj0sXdqKW9JlsbZt8++6l1Pc21QWs9tyZ/rNhCEopiwSbSFoThYbde",
+	"JFiY7nw2EYOqZnylWXfp36LmYkKRTefJRPc2SvjNNQJVCe8VndxQups8qabJm2ALTp6c8DXyRSKXLEli",
+	"PgN4LPLu3dlPmAKJNggXPJ7QBPijOcWQpV67/K3ZT9Xlm1ndwvLRf9q0ese/72zx2wzGmsXnkdgbrv2d",
+	"ZGnTynOUjzvc983O3Jql2xjljRZ+pd/2UF89hHcXe/9c8KYZV99/gFet1G7CQaM3fNo++9B+5iooJhdv",
+	"e89PZ9Zz322lr3HKuNwaO8q4CUAAbc5kDmwhsMGHR83Ag0nSDJvKSys0T86GBVh8rQUtWADxWZO6BkPC",
+	"zxFdo8zxPKYFP0fdGs2zOWVavgugnfsAdnrZPG5N6razqTe+nVvfiHEOC34p1FstcXFX9ztMkde8ZMt5",
+	"cn1OroJGhJhto9QD1lwFNZVA24YqVx9dBaVko20DFNKabuuoF6uznJf95AzPrUlIFymUBe7ksEUIBg9A",
+	"xz+7+x+hH2n0M1VsRdf7H55Fuf3LlhNUbBdzFRQwvLa//tpvlHErfOnk7J7M0coQODPyW8ngVsGuscgD",
+	"9/EVZso9TLxb2xwvFrrH5jRhiGy9n7UQL/rCVwA0dhwqhyq5CmoqwbeNUik6v7W9t9dvIrIEkbDHjCxp",
+	"Ko0MomUYFRBM6FfyatWNGHJhtHuyAShlM47rHnvcjHq6jahN87ije7UdOZacyEt9rcBRlT8/Z8kSCFcE",
+	"YNyDVj6c4TbqeB+7XamwE9ZjGUZvj8VO/fc3LvVZAdDuVrZ+N7w+j02+f/++XfbEb+KVZcc9zMOIMg8y",
+	"fz+JpvIBtgijcw+p/i7uTCM6/+1ImEbkwH2Eze0qg7dB0JOvrF1ZwDmsInuaQ5fuIclzML0t8tZDsLsF",
+	"Atag9XUIwP2ImYkaGMr5oYY4AhZWj6B3A0VmUhxpF83jtARfd5vq/VZGDiFum6VzFxyvFqLqBgRWhYF2",
+	"oe95ESDqVpig84BhblRVfEBMls9QnypgUu2xdg/dadua80/dylpfCsI4WNNlxCvQRseYKAGLrOCt7LHQ",
+	"EjzJDqb1SRHM5FY2dyOIy9rHjjFcJ8RZ2HCuJYeDVdmTElP7/jYiPHNQJ7fKO2Q2AZ7BZ+iZcpYkQMHY",
+	"Vb4QUTyN61LE3vuxskqQrMRsbF7dJgYDz1w1QLp8Ub/Sv5IbCDa6BiZmD4JX8Ve2rbr83Vu75BbLDaaR",
+	"onsXkW5wvbVgJfssuQb+Y+uiqx+/fcll01Vh/62DAAKgnIQ2oh4eu8NhCrb4jKHq5KORvkGP1E1Fu9jF",
+	"7K0DQ70KCsVTW69SXp91i26aRujU+wgtwWcsfQCctFy/dQdqVxX9Y4+NqYBobA3KFL96e8TVJrovfIgS",
+	"ZBZ/RPXqLXaKKzUY2U8eiEIv7C0SwWucraddbPKx7fViRxTokZpDdWx72UMygbNfqpHafgEKZWa3tk/W",
+	"GR0rmXdkMXU2Rb+B0axMTVFul3Gx6pDzdG1cbAlVt+mvLleIf30nwm9CC6gUuP8mIj81RaP78LC9g8pB",
+	"TbnpjhfrxK/p/GqRadQ2oLN8POMYpVZCIN5n5/cfXTbENhGXL39AvsLefgO7hrW7Io3/8WUVRqcpZtXi",
+	"4Y3vv6upwb1tH50rMS5Z2lUF8i6UxXd8mQo9B62KnOb7cUPxuPA60uwqG10Xm6ugpsx020CVwtaroFRx",
+	"uW2EQnXn7RqboPVrMSmVEBE4XgslssckxKrOkEi6lmQFwHnkFapPValb12xnxG23Hezk3VQrvsfONtRc",
+	"b789NTO4VcLe8wvSg7ypCpFM6dtk1komItJ2rBcTbyouLd2xvFZ1080yT8FEofGOXyT8FSMKwbfGLpEn",
+	"Vpgm1vKDa7G+PdHtck23KpMsqRlOlrJTKMauekLXefoNorN4xQAma7lDQpktWSpZxKJwSCh2ZdMq2yUR",
+	"YFd5tRrgjsmVdR/JgEgaRyNebPFlgKpI6Bogh0NIFALelKN16jvRIWGU0pjHfBYOsWTDYIbor0ollkvn",
+	"vPBz7WFOprc9xuCAKWFFJcVCQrPJoalw4NmiNfxbNUkrKBnjQamPIo0vpKKmj3Ohj7zf4Hlj3+Cxg/Gs",
+	"dBY1i4dsW9flK9+c1odKOn/QOjl70bD3DFKEjV/V5oDG3NvNDgnFdBqShNGPWCPlevJ1PCpB8bqYThu+",
+	"7wP+FefwijNiEWIjr38wMMEs5Zi2bObSAky7JUtVbNwiFglw8/U1Ro+ei48Ltfml83jBpKKLpX7Ntc7c",
+	"+Bm3TgxXuxaaF4i7t+39Z/DwG3y23H/zc4smyasp4CrsOO0PQXXDARnOdAi6qrbtvLWv6BMEg5NlzCbo",
+	"w2WflL2Ii1gp4A9Tv1O02c4O5sfukhte7Oax6+z1mx+C5sqPXPza+BrwllSfUOnq6jOu4sRoxI637F6H",
+	"4kAmN8/1BTx0lWNd7HoG3+LzVwUkuBtTyPpjbOgRg20IZHnjwfMeBMWd8L5miW8wHUyXPD964A17rd1w",
+	"8Jqbpv4OHsKKBFvP8LdWXGw76/YqcAzKbrb9TIER5TxTjP/OJqrIM13qyz6Cu8IxJ0YSbD5DvspwVcDM",
+	"apIh1E8/LJWplzAxytSDKfkfqdDjGrvo0e2jUWurAgcrBLVk4bngg5SJlNGFnnIU63cWMYe2VlAzt1wC",
+	"aL0eL1G0iXY/6T/ip4NWJDhrfFBwZp+zNmSDWIC/2mehIrDp0Tf6j/ZJqCVsehLKHvDJK3dG1i9NwRJY",
+	"QkFLcLbDdS4MtflRjzrbHvWWsnVUR8ptT/qkBDzE0nGRNdAMYmEOjMxPjC1HqtFIipX8N+eJ3tc0n1uT",
+	"MUsENFQBzovNFDeqdgj8Ysqk7VJKSDj3JDxWd1uDFmsgDTRhhb8FRmmMUyLSiKUd8nSxVGvk0hDDndAF",
+	"83MwoYJ0GyN6CVWubsOgGvQMX+x1oR0ZzpWmKQXnH6QjSfZL/VxN0awSZKYVTKyy1ZPxq06PBn7Vac/h",
+	"TXnFp91K8WmZpVXwHAwJvRnardvM/N86oV8H5ZDzf4SPGZLQIVKHgVFNxgxi5KnWuPgxCa2qErknnGqT",
+	"C45jEiJTCoMR9wyzwAIeFAWO4PoNz0YMmmzEgiVI6gzBYMTR0ahVRc80AKjQgmnmo2+7VeXstGhwbbOR",
+	"wGh3KO41ig8AZqM5YgFNKY/IXKz0icrwei4szMngSQ4ccNjpPajhFPDF3PVRRoSBrnB6U8IT45UGY3FI",
+	"DEqKqWr3RnEF7K+W9JeMYQ/MWB+8Dp5pW/U96D45KmM7VChiEepj3oxXgyqwKnclZTyS5XtVrOY+6B0e",
+	"HHW3lHTDpSq0MNkmMuoSL6wvsJSdm6zoWpJwDMQMfVsWf1VzSsqX3N/AwtcKxCsvovbCYy5szTRdwUMA",
+	"99PPdJREMkbiGrN4TyPXzzirFydcgE8mbyiqz1jcJDYQIXIL1gM8dA17DxEjtxwEkTQo6TgnM4q34u36",
+	"eO5pKJMmnsyt5Uqo8qEfkL8GBgJ8843o7XAbEBfFem+9+jYaYUoWTV57B8EAgdfZWUVnJMKJgbuZI9sQ",
+	"izrbAV8rhCw2la/4ydtu4R4wo8eRDnv9rQyJs9XWaInTHNiqECsp2BvlZZSGrtv+UzgduVzej/aQduo6",
+	"4QVWfnRI+Pkq1CaUdNivuSfM849oM7u6LddzI/gNmTzwjYb5Gi3STplQdMqhmWfNb1vd2WDrNRDTgHDs",
+	"R8kTTZJNVq4LapQOKMBsTyFbOqF8ltEZC8glWypoAAjk1/8InGoDsLAi8TriG2AFRFGgY9jFJObMxMwK",
+	"p90gHXsn/bG957W4SqPR29Y2uWMX13xOKxjD16Zsk8O18Ow20aKH+Ml74cphtO7y5jli65YWb4F//Yk0",
+	"E6IEiXxtMhhehjD2NtUvzCRLQ8+2iSVk/NVczeuJwL2Y2w0kohWGGzmfZ7LXG1WAN+p8vI51BUaeJGvj",
+	"bsmdU5wu2BCa/fJI2yNwnEMAP/Tz8q9xrU+KXuaSugsNPreKl3o9US/xMuaAMAXr8DVF9ARtVRSNTrjp",
+	"3uYujCoALHx2SCLBtW5/XvBKW7MHZUloGCLkvTkcVDTvEHoKZiyJjPmE5c4B8CkF5O8i5sjFv6hPgxYD",
+	"EjcImJjlb5WF5rE9N11wVmtC3sCBbE5IxW1gF1Smi/1Y3VF6anlOxZIo1tcNEZLQYI294/FERIxwLbmS",
+	"GAOT5P7LZ38+fRCQRExoQpY0ReGJTXLJ0YD4cIZckF8yoZgMRty0AYVK/iiWy4Su4drLAnycBDOqBCD/",
+	"wROflkMVEMsGhat8ULMTHoBc9Tr9IYSwNINniKIziHhGIhsnzC6ASLak6HcYryFeReVmYOwKzHEjcuL9",
+	"0egPv/6NjEYq+PCH++8fPvhPC4/9h1HrPvzhwx+Cpgce/MH+5cENwBeDlu8JbWQ5xgUETCfPCQPmc+zx",
+	"l7lYuboCZDZfl4fsFeOwcPe1pWJzEFYsCkBBXDKhD2vJgqmqdZVzectxlL3Yl3GO7Sq0KizJRGsMuTaG",
+	"bfQxMw2ET21b4JowlnUe++E/rY5s06T719ekg9azmCVRQ0jtFWdkmVDUI/IcczhdhXy4/cJq+aftmXO3",
+	"sqrP/Ontq5fE/N34FJ90ew9IzI1JOBbR+hgT7OpgVqip+MSKB816HaikTKicIx/ejgTpHwk7XXMIave7",
+	"uMYGbwm03dCsY5za5jVOumaYg8ZaeXZYLmS8X5qD4eWQ4YEtNpsQmboQ0wvoIuyD0GEGfYI9t/Q/5Vyk",
+	"erSMX3Kx4rUCvqBu1AZksSdGxBKbigQeebFEvzl0Dzc5HcckTIDyYeDb+ymD3o6waZD5DXqdVvQydTzi",
+	"Vlm+mMaJYmkY5GUrWr2es8TCFmOepe8rF8tW0MJv5sqoGah2uX9kNFENsLMpkwbbgJJlKsY1V0I2hC6s",
+	"51VcFryu4nI7TzJD1h28OljEE4Q7jDmQMwc71EenQ84iifjV47UH0AAJYWLqahAfGbF/eNT3wcpBc9kJ",
+	"EdJXZ7IsLvm9SnaJ/tEHWe62n9D29MPnx1dt9+/BDv/u9a/+vY77PRezM/5MpItrWsNe2qZl1q9OMjUn",
+	"/U43T2kEulZZI4QgjNAvbZDJecNDjhC5ne1sKbBjSjZJmbrFcWcp5eqiWarqFd6TIFw75AW2E0/YVBGR",
+	"FYRsjUWdf+QruU/lRNQGQmpodWxDOgUcIjaJIyZ3omMmWYoIoJuXWLRIjsmESg/waAE3obNZ/+9tYxpu",
+	"LlscHXA39nMWeddjgw/oixPiKx21fbxML3LLvaqT2VwwLxX0Xgn+bHdX0XtnttA46pC8Id0xGDKQHikn",
+	"dFnhGLt5kfYMve0a/TItXrdk8q5SoVhjXC6PhF+M17dgiflNu4sx+5jn+jSExQQvtCXClgeFVD9MZLhW",
+	"4t7dpDdimo3EPJtt+X72tNkN2hpONOfdmkcNx9Q/7TZvQs1jfmlTkXLUzPLpd+bWRoukZJ3tf35vNQvX",
+	"P1CxJCl2cUIYZpODt9HXjU9dFZvp7ryY0l4Xgdtx6AKZCp+p3Wsbn6sD049Ycs/aZ5hybDX6srZZ14r+",
+	"Q7CloUqFP/mxg8qUHhMlSK//uBDswmCZVnkCcDfTlEWEfaITlayJ5qOMK3RL+90ALbfHCguDC7uDeCmv",
+	"4XHdGgppYbWeThdxQPMXXqgRzR93uCTljFLAQ6jJMMNZYVpdU76gzQQgXWO52wYP9qwvGDXtYBDiE+tv",
+	"aWL6tt16oprJRPvYFJewhU+1RNZmvjGPBoePHuznFTFf2OaGgya4IC5MZVrBFUdeQguXlC0ZVZJQRIzN",
+	"RZI0TrCyv66a9GSaVza3TrJeoYpDaKeMRs/9VEhn7NckM/oNMT83w+9a9mHsMjRj70mSiFlZgxlsvVob",
+	"PJRNbRWbW5TlGBk1SkiDd+C8mJRqQOz0QdqcPnP45Il38Afdbl3+jIs+N/tL605X69pctt6CDPMWpKHL",
+	"uKksLUvjdsqgMdSEXffT9U5cGzR3ZQku5d6dsA2Xv96TBy0X8QHcp3HCSAxm0DTGXfdK6LxEq30K6rBh",
+	"w5errfPBjgMPDbgZtj+ory8vlOnV1c0GjUDjdYjh5YrZoA58MvBRGesQw7W6puYiuij6SksQh4GH9FcH",
+	"KxfUYKYFtaBipf4ZQRW9yVasXkRxqqAjmYc4VMjdLaPSFOG1gto+/DVt56vt1hubj9e1lC5W7tc5eV5n",
+	"qqTj75uHgjrnber411OjSyzFvFzHL964cZutU6Pbz1liLGzLJLIlFMw0uN5Nau/eNPQh0KqkvEGWcZk6",
+	"W1N9C69XSPUzU9KIcdvGCRJsMPs8MM0FMb/72HRwRD03lKm6CDvX9wt6hTaNgWDUUjvkNGE0LWbpYPgX",
+	"s0ugwtNMinK2yuGZYBGQfHIbRbx7hD2xbGrnqKf5Vu0Givr4bbXHTiQ6Nlks1pqiteGPSQj99lEJCIFR",
+	"h2AnSUWn08KtkMBpbdt+5Ol1F8R0BWuY2JjNKMfdoFoxbMdYvDATTBLByXhtrwjgUCiTyC9vLbXc5Nw2",
+	"84bYFXLa4gqbTeYXFoBCTyUmWdZknJus+zuol5Yk44meCE7UUMsDSryOE2/ZlEqnViJ1fZkwyIFrTsRs",
+	"Bg61ALFvqST97kGn2+n1Djrdh/2BC0foc7uuUfwrJwaUBG2V3za57OEhK20zYUvGTwaf0+U3A0MQnGme",
+	"lgY5YgNVARoWsTm1HRtPuMBLUH/AG+mFJnRkujUGZJJBBna/2/WcHBuJ168xFOv8gQWXUIG4hYNZWAyc",
+	"hfx21LGbt/GMv1t+T2K9URKrV6LaKOOgXDbsEHeeTGBds+6xyNRxY0IrN30iv2DGExb14QyNc/T6YvR6",
+	"hQNfAEXg+mIda5z3Tmbyffi2QH+T7EdY0gbd7cQIKc3ioI4mR+K3/tzSxboLccUFmWYptn50gKaatwnI",
+	"YLNO0Y4rkKuJuW0pH+x1+9tDj1na4PPGWd2Trs+DUxINQLHm/QFJWUJV/JHZEhjTP2NHT0ldDuaWI2IM",
+	"aj3vAsOuOwdYoVB3BLwcNuDYtkx0hRmUfoCrwi4WO+UtvjCe0n2L/G5YwbGrkrMbXAl+wocquW59SDnK",
+	"c4tqjHE+QjWyBOR5ERmFxocbtz1Obw//hKzmwt5XuKr18cdqJYyPPGLOU+D1YL1O1Kq6+TsWU91V4VSv",
+	"u0++Z+GANZXRW3mU302XlbYEprBkPELPYMqkSD6imxE9UB8av3pe725+xRku21SrbCZZ6v+EuERZin73",
+	"KE5NHrqYQoG/8RM5IsqYzxLW1h+r0Wn3ouT7WM2NY0te57oBv7wKPpdrF72hqvchoYpJRXrdrk0S0OZC",
+	"EulfImjcrnEXr+SjgCFRjrrUB3/rUg4/VJVti39nw47FDBUgoeU6leW+Oz8NyJtnp+Tg4OAJnggXZJXx",
+	"JzLVRwC0fhLFsxhlsh8e7nf7R+1er93vn3efDA+6w2630+sfDA6P/lrIQdSXvq3iRflEPCocCP2jl4g4",
+	"GkWfB1dt/Z++/c85/mdY+M9o1NH/OLr6a23+4TvgOTcrT0TWW8CFQ509li4XT9/ktSTUmOugv8TcH7x3",
+	"Y/m7j4Crq4ZFmtykUtGjCM+tvVugyXZAAC9PUH/LvlDjnrlGQs+1bMEqPesTyd6XIN2UEJeAqZAD/+tV",
+	"oMQlr7z0mjyMPMm0vJtab4V7U9I4Ckw2ky1EHHHwhsK7AH4DwwP9scj+knFTRGNQFS65WAEwzz9YKjB7",
+	"u+R7g9xw9C3XcUz0uqSMRphnYOd3TxJ4dTsAwfb8AYe0Egu+bSYGc0br8lQKDq5FPkmyqJQJsvdUlqlY",
+	"LNUuBLmd77l17LhysprHCcuXfxuzKNdkFEhQtzsfau9IbdVJzj1u6AT6CmAe1WVCos4kS2O1fqvHwoUg",
+	"ustJhpUN+NMzuyd/en/eCmqpkvug4WqFr1+9PScPaabmDxMxi3moNTX/t8ZDHAYGFXiq/57DwoREIoYO",
+	"Vu5yYVDUQTsecTA/0BHeISfWkrdZQlordb77VcHrCr7qgIwzBZnD7o/Wqx4JW4MJ9AUOjXg3jn5zpZa+",
+	"J8/SqsaUh7Q1jzgS8ybYp2UiUpbKIWFQwLQWWVpp74jufm2dQAJLh5yiAzfGXHRM7gepNeLomIUsM8hj",
+	"x7QyZRrwyHLkZU4/skISu81e1zdyorUzMmPKEGKaiJXpAZa7LvErKIqhu6GJ8BQBeEyUx0VozFMQxvH+",
+	"CFEc8zeUEqUwkXPGvEuT1rDlnauCjNO/7qPusYsfyjuoqCjJh5+dx+vqIQ7Sxo0LA+eaN4cNohBaZqJW",
+	"izloI8w5aA1bUHPWClqY5m9mlIMhGa16GUP38yvA+p6KusmasDuJmLzEL6KZKLF3kiRsMWbR0BnH5vib",
+	"FQWG2E5UswXeKEy8w2KsHNl4xKFEi1GuVeDAUGq8NpHhER/xf/s38gyAa6ViS6l/0+sUbraMZzxbhmRB",
+	"LwsnL6jjCrPYwCbTIhvpjHi/QwDlK3d9bQP78lG+jIkApwkJNqFJ0iE/om5iolbBiBNSy5dcTMYCAfpN",
+	"wipRms6IH3RKhymEjZBODQ82HTZrSYX6/ksDGzXigw4Jf37a8A6N29ZdG5pTKT0Vzu7W+7kgkjFEPNC/",
+	"y71w5D7EOzDY8QCfMjCFK3eEOuQtHKH7yEpqYrPwpqF12eTgQo04dv5y9RrsUywxi3MtsqHn5ibhoDsI",
+	"A2fZJfElw/hBrmRySGWEWAyUFZGnuMeuEQDU0eNBxmgONquShCqSMCqVrXiz0o8YybmAOAcSI3Dr1HIJ",
+	"lxkQRjVzBB0Nuy4CIpS0QU5DcMhfhJuBU8NEUAhxm4wwEolJpj+Xp4fqDzb0FwgfdMhPwJ/1TQwnImIA",
+	"IFhJKjse8RDcXmZ3MFkUQ+d5vh78TTNW0+eWhHmeW4jUKzZcriZOBrbskiZSIKnD/9M29ln7LLL9VE1M",
+	"Il27yMwxoTZrF6cgoHGh0iuT6EXCrTYD3Iec66MBSZhCGAU07wEEcb5ezhmXD4Dw4aDbDYF1yRyf2q5h",
+	"Ak1v9dkbM7KkKYDvh4N+P3QIytuafNgijRG3m+e1/VBajwBDTdo8dajskF5tcof8hSYZM7OD4C8mjKbM",
+	"HGrMz2VRR99Re1Qwe8Ulng4huTQE6o3tCFANby3XwFQyh16rH6dOGUe71ZQwpDniL9kKMi2lHZdGEYsI",
+	"5GysAZRUf5dhDoepAQY7bbz2XMH2AugPx0wirwGmF5IVdKh0ATpN7USYfNjiOqy3b04/2mwLNp2yiSJq",
+	"FU/YECZtREalt8qI27pum+Qspqhe6Rnfp1DyGhBJ1w8cEaJ4CkESZEl4Xs0X1yIjKwrogjwy+1M4WDY4",
+	"M+Kg7F2ydQ76iJAQNEfDBf3MjGzzWxdsITT7wpwG/T4mugDkqBIz9COIFHtUQ5vqoSZsGwZDCPlKtzc9",
+	"DDZQt7TrkFfY0AENbrFgxviyEKdxkuSt4MiKxkiNWKHi09eC0p4hA3AS4LEPB90npCHvM+zomT7TmhY8",
+	"K7gZbkDmWiYE1QTpmUvxwt+aA4Nn4z4etADK+wMSPhfILzW/fnpOZ+ED9A3q2RbOxhu2TOgaYH709emQ",
+	"E2y709Ap75KtAw+/DR9dUjXXO4Hf1vOEzwz6fVKX3IprR2GAl1zorVowrM4IyJhNaCaZ69NqUTSGkMaG",
+	"ORvwABQ+8Ei/48/Q3h1oJWTxX0f8z2yN30OpC4qpRTDUd1BM4ebmAtPOzf3ZLBjPK94isKog7KkHcnUu",
+	"yHNWVI441rm8sqOakybpOufGhqfrk8mFu9RwUSZzNrmE8zoV6QLSCLQ+9e5c7+zrk/PTP+p//PT0+dPz",
+	"p0a6/fz0PBxxzhiYh5dsbdnPX7A2HfiPrU0BlYriS5iXp7kHHBkkqi1oF1N0OgGWNFQ8NuPakByFdsTD",
+	"s2n7peDMtN/V3xszh/1n2PhBdxBag9a0bwHD1hASKZOHz8hJteuv1UrxmAO38npAN2qLISxGIt6F1TZz",
+	"fxPxAXVdD2G0j+GLRt8ZcavM4ipMGyfjYtWn5CNLrXsn45IxPiTx1O9/492o8ZpwsQrcDdDMWJ9Nyxzd",
+	"7ddiNxz0+qQmf1pfZgPdARKlCHtj7kiEAXsnCXDCQ/QGepPLr9GPqVhJaIGjDzydzNGdoJ/VHPKSsaWb",
+	"9/2Qizbw7PDBsd0p6fQuVHgkhC3hvfyEwVEEDxwcXWjWZwSnpyZpU4pQC9AtpnmbwSVYgpokuCNSc3bo",
+	"RKgNRa7FJSitOUouR1+LyC+qEbgjTo15c98+ZBLVMK0wr1N7gGOahDLjsOiQsNye0FxU92toj+YKW0c8",
+	"1wZc+ZDtqAiRRnI/SulUtWOmpu25Uku6jNspVQxS5dumx9ODIQlH4EMYtY5/+aHX7R6vfuhDTmmv281J",
+	"FXMtxZxbKX8n/eHw0bH6oWd0wcNHsFaIC4CqrKmJEjPW2w0A13oQbUyuBY9q2qHo09p/Qvy8/rBDnkNm",
+	"qaHnFJw9esviGW9nSzwu1slOlzRVAdwmLfKN9i2HBMatZPFrWVPS90wjOoAgVrYtr2WRr/Xt1/9+HmvS",
+	"6C+PodVTmtK11NYb1i6hCqMpEBQv5BzQ0MPnMb90yr7VVJMfRi1tGY9aITLPx/3Hjx8MyVQkCVSQj3iu",
+	"q6K2RMmSzpDK0kdNx6S8cJKlUmCasCeF8hLkgivLMo9EG5mxiS5MU7Gwi4cwI1owERDB/CJlpC7MWBte",
+	"xJP91xBxUuDVd2c/OfSPHEwlESuWtgGvACQbXtJUjTjiqsQpqNf6UkP6AcDK6bE+PsKZILQKOJaSeMJM",
+	"l6jc6GsNWydLzZ7a/U43dzh5v4Oa9sWCpmvEs4BAS5B7iJw0gLmZnDm/4xXWYvqOqI5LsBi23prf/0gn",
+	"lwyKYQwDbA1b3U4PJwDVucu4NWwdwK8gfDoHB6Lvx5APPxeT0K70EzOmdoX4D5C3Qh8uCGBpxgjqVLER",
+	"UWCU72IXHa2RIbKzY49nUWuoJ+A16dJzNxVHsjG0nz/y8Gyq9YIX2BzzA+RI4GL1ovrd7oY2g3XtBXMo",
+	"/+19zt2cr/IuKlteQuQ7/9Wd2wAWXrrakqNZauynVbFtzfzgGRj5oDtoejg/Si+FeiEifUkghXaAlN78",
+	"zo/U4YbDK73trxTa4sJLu83tGZSOwQtHO71wkhef6bf6T7a/VW60fBW0Dnchw5mpysNu9a4g97B7sP3d",
+	"mqb+fqwJbowfZTJVHB8g+6UQU3F/+eBzsJ+ZKpWNa2YEYJZ/a9FYD3TNC5qfW0g9uwq28KSHWE2JMZEb",
+	"fChoLYWsYW1PwcjmZaCHQqeSQCt4EK0B15FB5zKPDkHLT/HaaEvVtSvJ7dyJiFipd4lVZ8XUcMtlNk4A",
+	"ji1HwHdB/VgL3iTS0lcqsawqR5DInKXcuZTkJYtGHPUQ8sp2cc27pRQTMAIiBTGzA+NjFU+YK4KByJrE",
+	"ei8twk93eHBY04q3aItC314QtUX+j9O4iQjIvwsBn6oU6F9XCriC3m0M/dQ+efc83W2ecUGqeYyp6995",
+	"77fBe/EsbWa/QetT2/OHtYYtLjjOYwtbzRtp1Wp8eT8tc7yMPRzCTyZCa1LybWIRR6cbjSBeAnUGvnGD",
+	"ri/OyJqpoNgQ1/iiMLrhlWNlS83yQv2A86p3yM/QMQstINvDKrQxfHjbzNIYPCGwPLBoVJohDztxcCd5",
+	"XSiusOvHNexACDfsevUBIIq3K0MyaapGrWNx2lqqdHursLnGpmHGf43VbDAl+8ljA+bCDUaL4UuQvFMX",
+	"KYfVtXz25JpwdG8B4WXnPDt9Jeq7OimR+8epA9MpWMz2TBUW3G9YsR5spwUX86H6t7jQL2vBpBnnGyrs",
+	"a+wXcx73EVvu1Vrh1dCf77tt8l0+7iMfX4skgeiKx4jvSeLaG35ZMwUF3i7ytEZ+BLbv+075J1CV7FWq",
+	"F2wVIiDoM+KIQU/OlAl4Q3miZ+p0yB/FquhoRNMAUg0AFxmQn52UMSFVoxSkDFsV+RHGY9QVtBg3TtrV",
+	"XCQGiwH9jSblGOEXakQjkjGn/o/rs5+ubQE8pxIrbI3lt4WF6umhPtTOd9HnoQZlZncWirWZ+7PQJg6a",
+	"p8PhNsD2AiIAakPQlwWyaGy4Rt/WPjKihgMJWSjQWyLUdGvDBNpnP4XWrGNY7+r1kjv2hS+aseC4d93a",
+	"vnPZb4bLvjVHrshn74K95nmmw88NzpofDZ6LTSEeepmDlFeyenkEwY4cEryc+WgeKULyYL+D2KYEZwal",
+	"/bgBanzEIdZQ02t10Dno9IPcwPCyjUOLBB0+AH5rga+VEOCLcQzUpmAyMs6Ugpj5iGuT8PWZS20mK5Fe",
+	"YkLQSZ4xZL4WEOpKYQphG0pWqeCznD7GgBsz9DWZqBhnsQ0feyYbh950mBsObZRJnrAPfh5tIdhdckks",
+	"x4S6gnB9oIBzQWIf1NHBCkzVQp6o5dJz9MxcKiKG2Pb3MiVidsZvx7UEl/1HEa2v61UyiaFb5UoBDXx3",
+	"mVJ5zZ/Qp/ZqtWrrk9vO0oTxiTC9u/efIWD5X3N65p1CRYW20a9ubPdsxM/KRbbXavka0rrwVq2kdrcq",
+	"liSNZ3N1p0LxDJH3POz3G0i63g5S5zXC7Z0L8RzA9uC9w12kt0O2e8GimJ6b7v6Dfn+Xl5ep0JTXUz01",
+	"R+GasvnEQvH9NmRzQdSCdMuFmy9jtYDe7Owz0lNkqll8PrX81lbg5MkUvlDMY/1GeNEk8YG4TBa4CYNg",
+	"norEjuOlwESgZVXk5cub3BaomtB6pXt+EfNMoWvuuZhBBpTm8ncQX0jE7BXAdN52VKFByba0drGXL6se",
+	"/6vqrU95hBloe98moxVuuE657llTs0It4FVR26wBVCypnyfF62nrOnKYNz36IxJpC525qj3K1+490KsO",
+	"uvgIuu/BlIeUKOP+Lk44lg4qKJNsiJlzrgm3TWOWZEwnl7lTP3fgY4K5lzKLw3oJ5yYYaW98r+sVHeZ5",
+	"mXn9kXVyC6n8z2gNNZPYFgay7oA7fBRQtQLU46YGyaaf6ce9kKrJujWv6E8FhUKGlYDekjGT6MSPVblo",
+	"pkc8mFdMu7OKrP4mbEGuxI+FmuNISthG9SYse5IvlRb3PI/TFr5bANwNv6S6bE7LW3eXvqLevJtmV0Jp",
+	"3V25q7z47SmnHoyrvWe2wPcuZZMPN/sGs1u/q6m/C1FcyQlqhAW+vpi1ToJG1/n/1VI87w/lnAqGU37E",
+	"ggqvZsPJLISaBQ+2g+ipRmLf2glc280cL2IEEtry4Cmk1La+fPDPp+1GVuNoUOQzO+EZWaFQaiJRxTOq",
+	"8CJocmq6admpBlptKoAq7RUcDFrPY3657Vl45ncQSPzusb6G5v88lqqg+leZUpX7PPxs/mXzoCOWMMWa",
+	"8gV9ZOi1x59qDWbQcEv1+CJTIRZp50mCUI5xT5KGrBHGo1z/+l3YntcOzfwrG6uC5/WzzQf3ujLKnJhi",
+	"lAVRI5oN21PAZvRh4nMoL4gbFuMsUNMKVkfMsQYDe0Zqy8j28ocYyctnfz4NyuUkgrMRt6EDrEU8yd2n",
+	"+uRuaQV2bFodb2v4hfGRNZQCQj28vqVqbrJfDfAVVMQuDP43d6guFqMacEy0SUitmYl/NmYaVMYfkHJP",
+	"kdDCOphl4rxsw1/DGfQHpCmQxFJjU/Md2mIQQEbAyhWG1t9bABlfxRMWIJ5rnCQGCwRK+/BzQ6OugTXs",
+	"lflhNbHXXybs7G0gSoAG/50EVIo45rubVuX3drAMe3e1BoDN2n3q5vFac9BePoCVQ1jW/eXEDtz0jUiY",
+	"VldMw539NZzuDuICcMDOoXvS9+DGV7QaUaZ4EEXXshST+CP7R6OFeGKcZCVHoiEogI4bFyKCOqAMitgS",
+	"/HaCuywWlkioU4ZcqcIYBrxsxC2wTh0TnDH1PP7IODbhuqHtJi638gDTFX93LuBeqI9ZmrVCAlj88QZ5",
+	"PPvc5v0P7IZTd1Y8CbCs//RO3hwJggYB9ghvTN+zbHJb0Ky2pPHF1y9l/MKSxXfbfMM5vt9N82uWEzpY",
+	"iCY5YO7iQx8Csd5OAaCZCZMFE9xrIZ/HZqxB7pyH40xVjW5yYnKiTBMcf6Bcv8/jMF7zxA36uA9t5wbE",
+	"GHazXt7wkf2r6mASr/M+x19RT9/WlievpitM+vr6etP7O+jtDQ6Vgl06Zhaw5Y4dK+/1ofQ7FH0Pfvx+",
+	"qvgQrQc4lNdmfHfV1yJGPPyct3+/ejj1uvU3QDYYLWVT234PwBLhIA1QWQ6Xw4UCSPEGpabQVfRrazjo",
+	"0trIUcoz3p2XVN+s1aHzDqnfa5q+K0h7KUjKHSPbRsE2ObZMI28Fcm1/sDnGFhIhq9Oq0PfrbGbDJ07O",
+	"OuQVT9YNTGVB18Mc0xF8qdqazkGwVi6ZqTJwAIW/xYISJQDRidwHvvQA06JQU0LapFb5cw7TOr1nmdVw",
+	"qf1Vlx1YTHO35d2ZzaYx7iAd5bfDOHNQA4wofJOlRN+Vt98LO35jXZYbOLDW0VJGo/V2/2TY73ZDV71O",
+	"IqroGANl8HfEi8R7Y3OeMZdF3wfMtobGLIGXSQq/Rb5J5DxT+haNeATmLMDQrmLJSHjYPSjh0ZAwGl9k",
+	"OeXCgIR+53usI4xSGvOYz8IhQEbnCH+auQOUIIQER/zk7J4sANYAhq68hMBbnfL4htEo/r26SnO6w9b/",
+	"Xjyld+PafzsHxG//mM6YQ0qWjf5WU+e8OfHLIef5aUHHoFFAt4UgVzjuyQ55maObTjJFZJwwrpL10MeM",
+	"gOCrC/GGgBkZBgZavYCymAO0Q4rbks5YE57HuVnMt5dE5m3TxitmKbBHCpnryXeTDLLak/I9gey7EbZX",
+	"Aply99nyLvsbMLpq/dGvCj1IXOcS9DFj6oz3ghXxmOzh4Upj4xvsJBMZEwnkzBAhVjkZsxF3aNcGfDhv",
+	"3ZkX2Ro1pdYhDPFYc/G+qjs45h9FPGHbvcHejPfwBde+fQcZHLsux/K8nVfgXrja0MZ8RaXp1nsDzlcH",
+	"5r/tXe8d94pmoqZpwFZGap+D5f3GGeMueScePc74a9Oi4bv597sSBJqfO3ZeKwk8NdaH69mYR2DR76EH",
+	"gNyhsTB5lUQ5M7dJjTQybQmaQYNco6sGE2xf7n+7+uX1GGah6fN1mWfp5Q2M9LsH/7sHf3/E5I3tt5tU",
+	"ymvdQTzP1o0PV7Gaxm27l1ilErzyYNMGkBGB2MPY70irn9jbC9v+hGQhPhrj12u7OCOhVi9C8s//5/8l",
+	"oelFb36y/ejNj9iTPgzAhyUVW0L2HcFmhyIlKcOefZBOPeJusMAfSaRuIDuNBV2TmYBSZEAHhfl4hb8m",
+	"JB9AwzTbsAAXBZW8CbhsRnxOwZHm6muf5PW1KeUS2p6EHXKaCAmeaft9ZhCjHWi/q9PGfA+AYxtxg8c2",
+	"NP5sLlQO8YyENm2+h0RMpyGZU4vOYL4jplM9+3m2oFwOt37RAcDB/DJewpPmYsR97J0xQikhQipOMRQ8",
+	"tLXJ57VBHgRzsA1FTSOasVBzWNB7wCBzDW0wlT3vVgP57oIn6zzIbJc6p6acz3QzqJNXmdevfQ+R5Yur",
+	"fS0VvUViOt3ubKQ8ejWdeqzanO3tuXc1TemvkYpX+/YdBIx2Xc5rfO5uTJ0K/rU9bDeS3d+aHN7JVkG+",
+	"d+7YHtobO5gMr70WUdjM4ruJ83tMT9rHyPExSRsNnreVVrlWIhsvbZ5AYPrDiEIDs/vQnVcW/GZOfOT4",
+	"zw8ItsXTBG5Df0sLkJl3boR6L4OCmk8ncM4y/XdJ/i6gY23esTHNuAm45a1tRnwacxCumCoFuQhr1GSw",
+	"D4PDymSR8c7NxQoAOsRUGSiY8dr9ckH52vWQMFxNXiLWS2fErQ6CsTvODcCga/ILTSHyNR0XYugE2kfV",
+	"kxdL4BCzBWT4rwYU9FeITpJfARtFf/rXEf+13W67/9ePhkDNkPxKwrf6XwAdqn/Mie4g07HVp4WFh9f/",
+	"cD/jAD764A96iJ9YomhhCAy6xGyC02afNH2XS+yeZwaxMO6/kvCN/pcb4LQJkR3TbgGT1ihBlLOVHQ4h",
+	"VPV0BGeF2TAeDYudxzwCh4a+oR3H9gD5lYTIGGvHsifYZeH9mrcyDvUOYB8uzkgSY30ogFNikTEJ1Xqp",
+	"v2haHwOpx5ly+wKNwziJI+gEjB3kQM0Crq1PkRxxRI4tQb/ahv5WtFKzk4FtU2vifOY0xVwqmiSgMNi7",
+	"YjAYjLptVDwGuMRYZRn2of80dsHXJ1gf0zF2ArwnSQizeSuydAI9RKG4U68AKIFwRHioeodex119a/1y",
+	"HqzYgfQhDE3jYhxmrsW3NBvPPfBcLIjL1DCnl4d95HeBWaVCMVxefjhmpheoKOvcACfEVrZ3MLVnGJXo",
+	"OVXYdRuKwyEdHVtee8GCwp0o8BpncaLBcwzuJQsUTfOlIaLziJ8Q/E21e4y1BMAyMhS9UOICP1Xo/owm",
+	"AXb6NNutOWKMXTU5W3ncB8Osjuu7LK5SCx7bnXPMZhkna6aO8yOFudf697EkjhHbFDC9poZTZA+bQTqF",
+	"hIZik/swMF3ybXvGaSoWI76hmTyeqjZW+kMXihB/laM0bQW5/g5w/R3g+ndhKJjsinOBGU07q92nnvvL",
+	"ffkaAIUnZ/+VCUVvrnH3d9qyn6liK7q+kZKuX91h48ynzuMFE5m6sW4ffDbMBfG/NmN6Y2T5nqymt+2F",
+	"6e25JHewGJrTflCb8YXBKmf43NNei5keuYYdKwt2srnxzreYrGP8mddg5Xsl7BS7Xd4gacfDlP+eufM9",
+	"WvN1Un2KjfUQXKbqELkpU2zKGnpbdklYD4nzv4NuTiH7Vv9T2pSfYwwDxwpxaTAQvEubmnAEds4///t/",
+	"TB+4UBs2ceL3+K00linx3rwfJjo8FHapDArArDhhFo34fUh+fnBMpCjmNqP9gMabMa0qHhRjVWDYJGUz",
+	"xjVXZ0Po56aV7kvTONkYWzkdjTvGxkvsiMaOK/cpjhVRgJ4DtbraMBlxY+Ki/abtsKFpdm9MGuykaYgz",
+	"j6US6dpoqzJbslSyiEUX43WI6d1+B8cxQzPWezA0kNnmTDoPj91obXtrVVQbVo4QDjdWK8WSJIzayJ0v",
+	"RQ2VrdscibkQEUuck8GsFX4pvWQ0a+xPWSqPXZ5ZrApoRVOEADcSyFCY4mDG5LLmceAPa30NznSFPZTD",
+	"8r30snHdydFnk8nm/LbbbiO6b+QIbOkdMGvtyfZDR8kur56WlrtvglzdCHcQQNq1Kx1qqjGffYF+qk7V",
+	"NFnihucU1ZBbS427Arv1usmF4NjboQ/tXdPNQ+Q2U7orOv32Uwh/O+Y5WuUvhXprjsm3G4u7NY/Ab6LF",
+	"lkWb2mCNN5nUrhJtU8qhn35UTi7Uf4dGnE4twx+4cZa6tMMVcEXjugHMRGpCVmQ1F2QqkkSsJPp3l/gG",
+	"qJQozlFUk0UsJTM9W6mNBMBPAJvSVF3jkva+PYu9kBq2YxnuXja7efeGBntDjup3Y/27sf5FjHWam8WL",
+	"nCncAjLCDpb6SRT5oXTTEg/Le4b2x0rWHCQ7jtcYJQOzCG1UN47hu8D8Y9dHRNP/HiDkSgqYuJgGaSP3",
+	"aKdykfPn+xCpM6LB5Ew+GJo0S3ASeBEybw0Yvdspq5G4pEaKeYm2U+wq5husMMt5vqoJBu/twmNP/Tnv",
+	"a0dVXr+DSqPdV2ROopMA1wVvaDID7CnSdgCNoruzAv5VNXpkSqdwmb9n1v2upNVJFHk8Hl2RZZdyCUZi",
+	"a34BoufdtlQzqQ4mM4hCFrpxCDphtltncpNpnmffBKYINmXMtPjTYuLn+CMjYZYmISTwc7YiXprG/SxN",
+	"HoTljJ28sBF8rfGCWfQFYlIEGY++ZEssFG1vvWjr7bcU7N1JXyl/ztcAPy+8VZ+YDQ3svqvc31w1k9fU",
+	"ME+t8q5syVmxCc4Q2hw0I+UkiWuSUA7vAyMRkpEV/G+pCYXNreOEkglLFfQapGt8yzaKyv+UioTV5we8",
+	"gwlW7nJxnn8UK0wdqpsETNXVV3XIaW0zjEhAYGdBlWKpnoq5n9oQj+j/bgWtWH/pl4yl61bQ4nSh/wTd",
+	"Glr+nV3QT88Zn+k97B8OgtYi5vbnnjPtpUpjPtM7sAHZWt5zZPHmMmOA0Vs3Gf10a+e+egIP57eQZGHo",
+	"tUsHP3xwnxQLA498M3dN/WX67q7ZtVfFM5GO4ygy3SP+1YUHdKCplx72TzUeG3sJciGBQqAZSMU1IOJ5",
+	"Yy2H+ESUEB1ypiS23omlbc4D+QPcZB6Anofe7TRLmHRoLCWWbYLtI55jfUOqtcBGsX7bLmyb9FvrvIN6",
+	"KKDwf+UQt3lwB+eKnu2+npXiu3fgVtltIY49X6cxq3lj9y48BTb9Ww+EfiF2+r3rzzctMyqNgky1E18T",
+	"o2+WpMhWa+PhZ/2fjbgsr3KeHZDxGvwJDaDn+3HaW1ZAvyqL+oaxUa7Pwr77H+6WHYAHoq5ZjKdDXusq",
+	"6vu7G25K/tl7qGuCYR/FwKyl/jfj+E9t5WPZgoG7YBbLw+8RJQuto4C1zakMsAQTHBdGUxTclsvClnjV",
+	"m5AuoRVMB+XL2Qr14LyTJCirpmN/2CE/wYQBwsQtCMowZbEljhLCQoUAUMyEcpKIGbhbBSxR8wDopo3r",
+	"jrAjZSxVShVq52uY3RD1W/3oBTwSNgN6GHa6v95p9mN7ThzSoag/BujD2A2WYz+tte7dO8io/MpaaxGM",
+	"Y0XTSHa+s+5d1dXnVKoT4H7ftdXfmbZq8TNQPhhmlMuGzbILJ6PXVedkPi9VmcO/TXAuEpNswVAXy9Kk",
+	"NWw9BJFmvlCpMYlngOKQLQPN02cAkc19HHkjBOAXnrCaiAUzfuzc7wtNi6qu5BPna4R0AE80SJIIcZkD",
+	"9Sy8wZAWNaPZTBcTirTpNPcksYkPAda95DUIPkqIiQpOEDrD+6AFNql+0vVMylN3arF4JV1joMHWwpRT",
+	"4cyXXHi3ZnUGd8wkDZ2cBSbaiXASNUgmHvnjmgFfp2LsebmWCVUQZsCobsalV3LhjWUA2a8+XP1/AQAA",
+	"//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -7,6 +7,7 @@ package sqlc
 import (
 	"database/sql/driver"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -346,6 +347,13 @@ type AIResponseEvent struct {
 	Content      string
 }
 
+type Attempt struct {
+	Key       []byte
+	Pending   int32
+	CountedAt []time.Time
+	ExpiresAt time.Time
+}
+
 type IdempotencyKey struct {
 	ID          []byte
 	Fingerprint []byte
@@ -372,6 +380,12 @@ type MessageFeedback struct {
 	Comment   *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+type PgStatActivity struct {
+	Datname         *string
+	ApplicationName *string
+	ClientAddr      *netip.Addr
 }
 
 type RefreshToken struct {

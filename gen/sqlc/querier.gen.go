@@ -37,13 +37,19 @@ type Querier interface {
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
+	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
+	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// Forgets what the key has tried.
+	DeleteAttempts(ctx context.Context, key []byte) error
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
 	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
 	// grow with all the answers there ever were.
 	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
+	// One batch. Rows that are in use are passed over, so that nobody waits.
+	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
@@ -58,6 +64,8 @@ type Querier interface {
 	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
+	// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
+	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
@@ -67,6 +75,8 @@ type Querier interface {
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
 	// Whom a session speaks for, while it lives.
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
+	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
+	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
 	// The one that is being written in a ticket, to whichever turn.
 	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
 	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
@@ -108,12 +118,17 @@ type Querier interface {
 	// The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
 	// come one after the other.
 	RenewSession(ctx context.Context, arg RenewSessionParams) (RenewSessionRow, error)
+	// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
+	// made, there are never more than max_attempts within the window, on all replicas together.
+	ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
 	// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
 	RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error)
+	// Gives a place back, or turns it into an attempt that counts.
+	SettleAttempt(ctx context.Context, arg SettleAttemptParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)

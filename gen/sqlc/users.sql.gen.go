@@ -15,6 +15,7 @@ import (
 const createUser = `-- name: CreateUser :one
 INSERT INTO users (id, email, password_hash, role)
 VALUES ($1, $2, $3, $4)
+ON CONFLICT (lower(email)) DO NOTHING
 RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
 `
 
@@ -25,6 +26,8 @@ type CreateUserParams struct {
 	Role         UserRole
 }
 
+// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
+// does not belong there.
 func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, error) {
 	row := q.db.QueryRow(ctx, createUser,
 		arg.ID,

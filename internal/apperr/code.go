@@ -15,6 +15,8 @@ const (
 	PayloadTooLarge      Code = "payload_too_large"
 	UnsupportedMediaType Code = "unsupported_media_type"
 	ValidationFailed     Code = "validation_failed"
+	RateLimited          Code = "rate_limited"
+	TooManyAttempts      Code = "too_many_attempts"
 
 	Unauthenticated    Code = "unauthenticated"
 	InvalidCredentials Code = "invalid_credentials"

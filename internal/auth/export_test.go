@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/google/uuid"
 )
@@ -67,7 +68,10 @@ func SignToken(s *Service, subject, session uuid.UUID, version int32) (string, e
 func NewRefreshToken() (token string, hash []byte, err error) { return newRefreshToken() }
 
 // NetworkOf and ShortUserAgent are what is kept of a client.
-func NetworkOf(ip string) string { return networkOf(ip) }
+func NetworkOf(ip string) string {
+	addr, _ := netip.ParseAddr(ip) // What is no address is the zero one.
+	return coarseNetworkOf(addr)
+}
 
 func ShortUserAgent(header string) string { return shortUserAgent(header) }
 

@@ -25,6 +25,8 @@ type Options struct {
 	AcceptedSecrets [][]byte
 	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
 	TokenTTL time.Duration
+	// Limits are how often strangers may try something; the zero value is without limits.
+	Limits Limits
 	// Now is the clock of access tokens; nil means time.Now. Sessions live by the database's.
 	Now func() time.Time
 	// Logger gets a line for what matters to security; nil means none.
@@ -38,6 +40,8 @@ type Service struct {
 	hasher   *hasher
 	tokens   *tokens
 	sessions *sessionCache
+	attempts *attempts
+	limits   Limits
 	logger   *slog.Logger
 
 	streamTokens *streamTokens
@@ -68,18 +72,32 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		store: s, hasher: h, tokens: t, sessions: newSessionCache(o.Now), logger: o.Logger, streamTokens: st,
+		store: s, hasher: h, tokens: t, sessions: newSessionCache(o.Now), attempts: newAttempts(s, o.Secret),
+		limits: o.Limits, logger: o.Logger, streamTokens: st,
 	}, nil
 }
 
 // SignUp creates a customer account for somebody unknown.
 //
-// It returns RoleNotAllowed for any role but user, and otherwise what CreateAccount returns.
-func (s *Service) SignUp(ctx context.Context, email, password string, role Role) (sqlc.User, error) {
+// It returns RoleNotAllowed for any role but user, TooManyAttempts when the client has asked for too many, taken
+// addresses included, and otherwise what CreateAccount returns.
+func (s *Service) SignUp(
+	ctx context.Context, client Client, email, password string, role Role,
+) (user sqlc.User, err error) {
 	if role != RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
-	return s.CreateAccount(ctx, email, password, role)
+	try, err := s.attempts.begin(ctx, s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
+	if err != nil {
+		return sqlc.User{}, err
+	}
+	user, err = s.CreateAccount(ctx, email, password, role)
+	end := undecided
+	if err == nil || apperr.Is(err, apperr.EmailTaken) {
+		end = counts
+	}
+	try.end(ctx, end)
+	return user, err
 }
 
 // CreateAccount creates an account with any role: the caller has decided that it may.
@@ -106,7 +124,7 @@ func (s *Service) CreateAccount(
 		return sqlc.User{}, fmt.Errorf("auth: make an id: %w", err)
 	}
 	user, err := s.store.CreateUser(ctx, sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role})
-	if store.IsUniqueViolation(err, store.UsersEmailKey) {
+	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
 	}
 	return user, err
@@ -115,8 +133,29 @@ func (s *Service) CreateAccount(
 // LogIn begins a session for an e-mail address and a password.
 //
 // It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
-// work, and ServerBusy.
-func (s *Service) LogIn(ctx context.Context, email, password string, client Client) (Tokens, error) {
+// work, TooManyAttempts when the client's network has done so too often, and ServerBusy.
+func (s *Service) LogIn(ctx context.Context, client Client, email, password string) (Tokens, error) {
+	address, ok := NormalizeEmail(email)
+	if !ok {
+		address = email
+	}
+	try, err := s.attempts.begin(ctx, s.limits.FailedLogIns, logInWindow, "log-in", address, networkOf(client.Addr))
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens, err := s.logIn(ctx, client, email, password)
+	end := undecided
+	switch {
+	case err == nil:
+		end = clears
+	case apperr.Is(err, apperr.InvalidCredentials):
+		end = counts
+	}
+	try.end(ctx, end)
+	return tokens, err
+}
+
+func (s *Service) logIn(ctx context.Context, client Client, email, password string) (Tokens, error) {
 	for attempt := 1; ; attempt++ {
 		user, outdated, err := s.checkCredentials(ctx, email, password, "login failed")
 		if err != nil {

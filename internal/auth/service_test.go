@@ -136,7 +136,7 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 	s := newDetachedService(t)
 	hashes := auth.CountHashes(s, func() {
 		for _, role := range []sqlc.UserRole{sqlc.UserRoleAgent, sqlc.UserRoleAdmin, "", "root", "USER"} {
-			_, err := s.SignUp(t.Context(), "ada@example.com", password, role)
+			_, err := s.SignUp(t.Context(), somewhere, "ada@example.com", password, role)
 			require.True(t, apperr.Is(err, apperr.RoleNotAllowed), "%q: %v", role, err)
 		}
 	})
@@ -169,7 +169,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 		"pattern for every address": {"%@example.com", password},
 	} {
 		var err error
-		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), c.email, c.password, auth.Client{}) })
+		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, c.email, c.password) })
 		require.Equal(t, 1, hashes, name)
 		if first == nil {
 			first = err
@@ -177,7 +177,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%s: %v", name, err)
 		require.Equal(t, first, err, name)
 	}
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), "current@example.com", password, auth.Client{}) }))
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, "current@example.com", password) }))
 	require.NoError(t, err)
 }
 
@@ -187,7 +187,7 @@ func TestTakenAddressIsHashedForLikeAFreeOne(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		var err error
 		hashes := auth.CountHashes(b.Service, func() {
-			_, err = b.SignUp(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+			_, err = b.SignUp(t.Context(), somewhere, "ada@example.com", password, sqlc.UserRoleUser)
 		})
 		require.Equal(t, 1, hashes)
 		require.Equal(t, taken, apperr.Is(err, apperr.EmailTaken), "%v", err)
@@ -198,11 +198,11 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
-	_, err := b.LogIn(t.Context(), user.Email, password+"x", auth.Client{})
+	_, err := b.LogIn(t.Context(), somewhere, user.Email, password+"x")
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
 	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password proves nothing")
 
-	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password, auth.Client{}) }))
+	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	replaced := b.hashOf(t, user.ID)
 	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, replaced)
@@ -210,7 +210,7 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	require.True(t, ok)
 	require.False(t, outdated)
 
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), user.Email, password, auth.Client{}) }))
+	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	require.Equal(t, replaced, b.hashOf(t, user.ID), "once is enough")
 }
@@ -234,7 +234,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	errs := make([]error, 2) // A hasher takes two at once at least: none has to wait.
 	var wg sync.WaitGroup
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), user.Email, password, auth.Client{}) })
+		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), somewhere, user.Email, password) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -250,7 +250,7 @@ func TestHashThatIsNoneIsAFaultOfTheServerNotOfTheCaller(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "plain text canary")
-	_, err := b.LogIn(t.Context(), user.Email, "plain text canary", auth.Client{})
+	_, err := b.LogIn(t.Context(), somewhere, user.Email, "plain text canary")
 	require.Equal(t, apperr.Internal, apperr.From(err).Code)
 	require.NotContains(t, err.Error(), "canary")
 }
@@ -316,6 +316,6 @@ func TestCancelledLogInIsNoWrongPassword(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := b.LogIn(ctx, "ada@example.com", password, auth.Client{})
+	_, err := b.LogIn(ctx, somewhere, "ada@example.com", password)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,8 +36,8 @@ const (
 type Client struct {
 	// UserAgent is the header of that name. Only its first 200 characters are kept.
 	UserAgent string
-	// IP is the client's address. Only its network is kept.
-	IP string
+	// Addr is the client's address. Only its network is kept.
+	Addr netip.Addr
 }
 
 // Tokens are what a client holds of its session.
@@ -61,7 +62,7 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 	}
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
 		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash,
-		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: networkOf(client.IP), IdleSeconds: seconds(sessionIdle),
+		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: coarseNetworkOf(client.Addr), IdleSeconds: seconds(sessionIdle),
 	})
 	if err != nil {
 		return Tokens{}, err

@@ -29,11 +29,11 @@ func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
 	user := b.addAccount(t, "ada@example.com")
 	older := b.addUser(t, "older@example.com", olderHash())
 	storetest.Exec(t, b.url, "UPDATE users SET disabled_at = now()")
-	_, wrong := b.LogIn(t.Context(), "unknown@example.com", password, auth.Client{})
+	_, wrong := b.LogIn(t.Context(), auth.Client{}, "unknown@example.com", password)
 	for _, email := range []string{user.Email, older.Email} {
 		for _, attempt := range []string{password, password + "x"} {
 			var err error
-			hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), email, attempt, auth.Client{}) })
+			hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), auth.Client{}, email, attempt) })
 			require.Equal(t, 1, hashes, "%s with %s", email, attempt)
 			require.Equal(t, wrong, err)
 		}
@@ -72,7 +72,7 @@ func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, created_at, expires_at)
 		SELECT gen_random_uuid(), $1, n::text, '', now() - make_interval(mins => n), now() + interval '1 day'
 		FROM generate_series(1, $2::integer) AS n`, user.ID, auth.MaxSessions)
-	_, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	_, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 	require.NoError(t, err)
 	require.Equal(t, auth.MaxSessions, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
 	require.Equal(t, auth.MaxSessions-1, storetest.QueryInt(t, b.url, "SELECT max(nullif(user_agent, '')::integer) FROM sessions"))
@@ -82,12 +82,12 @@ func TestExpiredSessionsAreSweptWithTheirTokens(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
-	dead, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	dead, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 	require.NoError(t, err)
 	_, err = b.Refresh(t.Context(), dead.Refresh)
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "UPDATE sessions SET expires_at = clock_timestamp()")
-	alive, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	alive, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 	require.NoError(t, err)
 
 	actor, err := b.Authenticate(t.Context(), alive.Access)
@@ -108,7 +108,7 @@ func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 	require.NoError(t, err)
 	b.store.Close()
 	_, err = b.Refresh(t.Context(), tokens.Refresh)

@@ -40,6 +40,9 @@ type Config struct {
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
+	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
+	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
+	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`
 	Docs           bool       `env:"SUPPORT_DOCS"            envDefault:"true"`
 	LogFormat      string     `env:"SUPPORT_LOG_FORMAT"      envDefault:"json"`
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`

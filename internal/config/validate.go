@@ -18,6 +18,8 @@ const (
 	maxGroqModels    = 10
 	maxModelBytes    = 128
 	maxCount         = 1_000_000
+	maxRateLimit     = 100_000
+	maxSignUpLimit   = 10_000
 
 	// maxAcceptedSecrets bounds what every access token is compared with.
 	maxAcceptedSecrets = 4
@@ -45,6 +47,8 @@ func (c *Config) validate(need Need, f *faults) {
 	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
 	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
+	f.checkRange("SUPPORT_RATE_LIMIT", c.RateLimit, 0, maxRateLimit, "from 0 to 100000")
+	f.checkRange("SUPPORT_SIGNUP_LIMIT", c.SignUpLimit, 0, maxSignUpLimit, "from 0 to 10000")
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
@@ -57,6 +61,10 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	if !isAddr(c.Addr) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
+	}
+	if c.DebugAddr != "" && (!isAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
+		// All addresses of the machine are nobody's intention by accident.
+		f.add("SUPPORT_DEBUG_ADDR", "is not of the form host:port")
 	}
 	if !slices.Contains(levels, c.LogLevel) {
 		f.add("SUPPORT_LOG_LEVEL", "is not one of debug, info, warn, error")

@@ -10,6 +10,19 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
+// admit finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
+// refused count for the address that they come from: nobody may try them out without end.
+func (s *Server) admit(c echo.Context, op *operation) error {
+	err := s.authorize(c, op)
+	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
+		return err // It is not known whose request it is.
+	}
+	if err := s.limit(c, op); err != nil {
+		return err
+	}
+	return err
+}
+
 // authorize finds out who asks and whether they may call the operation. Everybody may call a public one.
 func (s *Server) authorize(c echo.Context, op *operation) error {
 	if op.role == "" {

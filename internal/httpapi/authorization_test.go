@@ -30,7 +30,7 @@ var operationBodies = map[string]func(*cast) string{
 		return `{"email":"` + c.owner.Email + `","password":"` + apitest.Password + `"}`
 	},
 	"refreshSession": func(c *cast) string {
-		tokens, err := c.Auth.LogIn(context.Background(), c.owner.Email, apitest.Password, auth.Client{})
+		tokens, err := c.Auth.LogIn(context.Background(), auth.Client{}, c.owner.Email, apitest.Password)
 		if err != nil {
 			panic(err)
 		}

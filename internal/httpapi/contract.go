@@ -17,8 +17,8 @@ import (
 
 const mediaTypeEventStream = "text/event-stream"
 
-// contract holds every request against openapi.yaml, in this order: who asks, what the answer may look like, the
-// parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
+// contract holds every request against openapi.yaml, in this order: who asks and how often, what the answer may look
+// like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
 type contract struct {
 	operations map[route]*operation
 }
@@ -33,6 +33,8 @@ type operation struct {
 	role auth.Role
 	// queryToken is the query parameter that may stand for the Authorization header; mostly there is none.
 	queryToken string
+	// limited says that the requests of one caller are counted.
+	limited    bool
 	parameters []*openapi3.Parameter
 	// bodies are the schemas of the media types that it takes; none when it takes no body.
 	bodies map[string]*openapi3.Schema
@@ -81,6 +83,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 			compiled.bodies[mediaType] = content.Schema.Value
 		}
 	}
+	compiled.limited = op.Responses.Status(http.StatusTooManyRequests) != nil
 	for status, response := range op.Responses.Map() {
 		if strings.HasPrefix(status, "2") {
 			compiled.produces = slices.AppendSeq(compiled.produces, maps.Keys(response.Value.Content))
@@ -136,6 +139,16 @@ func (c *contract) allow(path string) string {
 	return strings.Join(methods, ", ")
 }
 
+// methods lists the methods that the document has at all, and HEAD.
+func (c *contract) methods() []string {
+	var methods []string
+	for r := range c.operations {
+		methods = append(methods, r.method)
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
+
 // check is the middleware that lets only requests through that the document allows.
 func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -147,7 +160,7 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
-		if err := s.authorize(c, op); err != nil {
+		if err := s.admit(c, op); err != nil {
 			return err
 		}
 		if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {

@@ -115,7 +115,7 @@ func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers
 
 func TestPagesOfMessagesHoldWhileOthersWrite(t *testing.T) {
 	t.Parallel()
-	const writers, each = 8, 25
+	const writers, each = 50, 5
 	d := newDesk(t)
 	wait := writeMessages(t, d.customer, d.ticket.ID, writers, each)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages?limit=3"

@@ -19,8 +19,9 @@ import (
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
 type requestInfo struct {
 	requestID string
-	client    auth.Client
-	actor     auth.Actor
+	// client is where the request comes from.
+	client auth.Client
+	actor  auth.Actor
 	// permit is whether the actor may go on.
 	permit permit
 	// err is the problem it was answered with.
@@ -46,6 +47,11 @@ func actorFrom(ctx context.Context) auth.Actor {
 	return infoFrom(ctx).actor
 }
 
+// clientFrom returns where the request comes from.
+func clientFrom(ctx context.Context) auth.Client {
+	return infoFrom(ctx).client
+}
+
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
 
 // identify gives the request an id, the caller's if it is a proper one, and a place for what becomes known of it.
@@ -61,7 +67,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{
-			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), IP: c.RealIP()},
+			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
 		}
 		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))
@@ -74,6 +80,9 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
+		counters := s.metricsOf(c.Request().Method, c.Path())
+		counters.running.Add(1)
+		defer counters.running.Add(-1)
 		if err := next(c); err != nil {
 			// Render it now, so that the status is known.
 			c.Error(err)
@@ -84,9 +93,10 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if info.status != 0 {
 			status = info.status
 		}
+		counters.count(status, time.Since(begin))
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
-			slog.String("method", truncate(c.Request().Method, 16)),
+			slog.String("method", loggedMethod(c.Request().Method)),
 			slog.String("route", c.Path()),
 			slog.Int("status", status),
 			slog.Duration("dur", time.Since(begin)),
@@ -107,6 +117,17 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			panic(http.ErrAbortHandler) // net/http then closes the connection, and says nothing.
 		}
 		return nil
+	}
+}
+
+// loggedMethod is the request's method, unless the caller has made it up.
+func loggedMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return "other"
 	}
 }
 
@@ -139,23 +160,9 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			ctx := c.Request().Context()
 			s.logger.ErrorContext(ctx, "panic", slog.String("request_id", infoFrom(ctx).requestID),
-				slog.Any("fault", fault), slog.String("stack", string(debug.Stack())))
+				slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
 			err = apperr.New(apperr.Internal, "")
 		}()
-		return next(c)
-	}
-}
-
-// secure sets the headers that keep browsers from doing more with a response than showing it to who asked.
-func secure(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		header := c.Response().Header()
-		header.Set("Cache-Control", "no-store")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		header.Set("Cross-Origin-Resource-Policy", "same-origin")
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "DENY")
 		return next(c)
 	}
 }

@@ -68,6 +68,8 @@ var problems = map[apperr.Code]problemKind{
 	apperr.WeakPassword:            {status: http.StatusUnprocessableEntity, title: "Weak password"},
 	apperr.ConversationNotAccepted: {status: http.StatusUnprocessableEntity, title: "Conversation not accepted"},
 	apperr.AIQuota:                 {status: http.StatusTooManyRequests, title: "AI quota used up", retryable: true},
+	apperr.RateLimited:             {status: http.StatusTooManyRequests, title: "Rate limited", retryable: true},
+	apperr.TooManyAttempts:         {status: http.StatusTooManyRequests, title: "Too many attempts", retryable: true},
 	apperr.Internal:                {status: http.StatusInternalServerError, title: "Internal error"},
 	apperr.AIMisconfigured:         {status: http.StatusBadGateway, title: "AI misconfigured"},
 	apperr.AIProtocol:              {status: http.StatusBadGateway, title: "AI protocol error", retryable: true},

@@ -9,12 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/assistant"
@@ -30,8 +28,6 @@ const (
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 16 << 10
-
-	corsMaxAge = 600 // seconds
 )
 
 // Options are what a Server is made of.
@@ -55,6 +51,9 @@ type Options struct {
 	TrustedProxies []*net.IPNet
 	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
 	MaxStreams int
+	// RateLimit is how many requests per second one account may make, and where there is none one client address; 0 is
+	// without a limit.
+	RateLimit int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
 	// Logger gets a line for every request.
@@ -72,6 +71,8 @@ type Server struct {
 	contract  *contract
 	streams   streams
 	recheck   time.Duration
+	limiter   *rateLimiter
+	metrics   metrics
 	logger    *slog.Logger
 	echo      *echo.Echo
 	draining  atomic.Bool
@@ -95,13 +96,13 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
-		readiness: &readiness{ask: o.Ready},
-		cursors:   cs, contract: c, recheck: cmp.Or(o.Recheck, DefaultRecheck), logger: o.Logger, echo: echo.New(),
-		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))},
+		readiness: &readiness{ask: o.Ready}, cursors: cs, contract: c,
+		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(c),
+		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))}, logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
-	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure, cors(o.AllowedOrigins), s.check)
+	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
 	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {
@@ -168,32 +169,4 @@ func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
 		options = append(options, echo.TrustIPRange(network))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
-func cors(allowed []string) echo.MiddlewareFunc {
-	return middleware.CORSWithConfig(middleware.CORSConfig{
-		// An OPTIONS request that is no preflight is answered as any method that the contract does not have.
-		Skipper: func(c echo.Context) bool {
-			if c.Request().Method != http.MethodOptions ||
-				c.Request().Header.Get(echo.HeaderAccessControlRequestMethod) != "" {
-				return false
-			}
-			c.Response().Header().Add(echo.HeaderVary, echo.HeaderOrigin)
-			return true
-		},
-		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
-		AllowMethods: []string{
-			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		},
-		AllowHeaders: []string{
-			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
-			headerIfNoneMatch, "Last-Event-ID", echo.HeaderXRequestID,
-		},
-		ExposeHeaders: []string{
-			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, echo.HeaderRetryAfter,
-			echo.HeaderWWWAuthenticate, echo.HeaderXRequestID,
-		},
-		MaxAge: corsMaxAge,
-	})
 }

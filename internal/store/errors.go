@@ -13,9 +13,6 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// UsersEmailKey is the index that lets an e-mail address belong to one account only.
-const UsersEmailKey = "users_email_key"
-
 // retryDatabaseAfter is when a request that failed because of the database is worth another try.
 const retryDatabaseAfter = time.Second
 
@@ -27,6 +24,7 @@ const (
 	serializationFailure       = "40001"
 	deadlockDetected           = "40P01"
 	undefinedTable             = "42P01"
+	featureNotSupported        = "0A000"
 	lockNotAvailable           = "55P03"
 	queryCanceled              = "57014"
 	adminShutdown              = "57P01"

@@ -102,35 +102,76 @@ func (p pooled) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-func (p pooled) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	conn, err := p.acquire(ctx)
-	if err != nil {
-		return pgconn.CommandTag{}, err
-	}
-	defer conn.Release()
-	tag, err := conn.Exec(ctx, sql, args...)
-	return tag, translate(err)
+func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	err = p.retry(ctx, onlyReads(sql), func(conn *pgxpool.Conn) error {
+		tag, err = conn.Exec(ctx, sql, args...)
+		if err == nil {
+			conn.Release()
+		}
+		return err
+	})
+	return tag, err
 }
 
+// Query waits for the first row: until then the statement can be tried again.
 func (p pooled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	conn, err := p.acquire(ctx)
+	var result *pooledRows
+	err := p.retry(ctx, onlyReads(sql), func(conn *pgxpool.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		result = &pooledRows{translatedRows: translatedRows{rows}, release: conn.Release, ahead: rows.Next()}
+		return rows.Err()
+	})
 	if err != nil {
 		return nil, err
 	}
-	rows, err := conn.Query(ctx, sql, args...)
-	if err != nil {
-		conn.Release()
-		return nil, translate(err)
-	}
-	return &translatedRows{Rows: rows, release: conn.Release}, nil
+	return result, nil
 }
 
 func (p pooled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	conn, err := p.acquire(ctx)
-	if err != nil {
-		return failedRow{err}
+	return pooledRow{ctx: ctx, db: p, sql: sql, args: args}
+}
+
+// pooledRow is a statement that runs when its row is scanned.
+type pooledRow struct {
+	ctx  context.Context
+	db   pooled
+	sql  string
+	args []any
+}
+
+func (r pooledRow) Scan(dest ...any) error {
+	return r.db.retry(r.ctx, onlyReads(r.sql), func(conn *pgxpool.Conn) error {
+		err := conn.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
+		if err == nil {
+			conn.Release()
+		}
+		return err
+	})
+}
+
+// pooledRows are rows with the connection that they come from.
+type pooledRows struct {
+	translatedRows
+	release func()
+	// ahead says that the first row has come and was not asked for yet.
+	ahead bool
+}
+
+func (r *pooledRows) Next() bool {
+	if r.ahead {
+		r.ahead = false
+		return true
 	}
-	return translatedRow{row: conn.QueryRow(ctx, sql, args...), release: conn.Release}
+	return r.translatedRows.Next()
+}
+
+func (r *pooledRows) Close() {
+	r.translatedRows.Close()
+	r.release()
+	r.release = func() {}
 }
 
 // translated runs statements where db does, a transaction, and translates their errors.
@@ -146,37 +187,18 @@ func (t translated) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 	if err != nil {
 		return nil, translate(err)
 	}
-	return &translatedRows{Rows: rows, release: func() {}}, nil
+	return translatedRows{rows}, nil
 }
 
 func (t translated) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return translatedRow{row: t.db.QueryRow(ctx, sql, args...), release: func() {}}
+	return translatedRow{t.db.QueryRow(ctx, sql, args...)}
 }
 
-type translatedRows struct {
-	pgx.Rows
-	release func()
-}
+type translatedRows struct{ pgx.Rows }
 
-func (r *translatedRows) Scan(dest ...any) error { return translate(r.Rows.Scan(dest...)) }
-func (r *translatedRows) Err() error             { return translate(r.Rows.Err()) }
+func (r translatedRows) Scan(dest ...any) error { return translate(r.Rows.Scan(dest...)) }
+func (r translatedRows) Err() error             { return translate(r.Rows.Err()) }
 
-func (r *translatedRows) Close() {
-	r.Rows.Close()
-	r.release()
-	r.release = func() {}
-}
+type translatedRow struct{ row pgx.Row }
 
-type translatedRow struct {
-	row     pgx.Row
-	release func()
-}
-
-func (r translatedRow) Scan(dest ...any) error {
-	defer r.release()
-	return translate(r.row.Scan(dest...))
-}
-
-type failedRow struct{ err error }
-
-func (r failedRow) Scan(...any) error { return r.err }
+func (r translatedRow) Scan(dest ...any) error { return translate(r.row.Scan(dest...)) }

@@ -5,7 +5,6 @@ package store
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -79,22 +78,30 @@ func (s *Store) retry(ctx context.Context, run func() error) error {
 		if err == nil || attempt == txRetries || !isSerializationFailure(err) {
 			return err
 		}
-		pause := txMinPause + rand.N(txMaxPause-txMinPause) //nolint:gosec // Jitter needs no secrecy.
-		select {
-		case <-ctx.Done():
+		if !pause(ctx) {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }
 
 func (s *Store) begin(ctx context.Context, options pgx.TxOptions, fn func(db sqlc.DBTX) error) error {
-	conn, err := s.db.acquire(ctx)
+	var tx pgx.Tx
+	var conn *pgxpool.Conn
+	// A transaction whose beginning is lost has done nothing.
+	err := s.db.retry(ctx, true, func(c *pgxpool.Conn) (err error) {
+		conn = c
+		tx, err = c.BeginTx(ctx, options)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	return translate(pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error { return fn(translated{tx}) }))
+	defer func() { _ = tx.Rollback(ctx) }() // Once committed, it has nothing to do.
+	if err := fn(translated{tx}); err != nil {
+		return translate(err)
+	}
+	return translate(tx.Commit(ctx))
 }
 
 // Ready checks that the database answers and that its schema is one that this program knows.

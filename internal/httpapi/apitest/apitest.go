@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -51,6 +52,12 @@ type Options struct {
 	MaxRunning, MaxStreams int
 	// Log gets the server's log too; nil means the test's output only.
 	Log io.Writer
+	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
+	// unless they say so: they come from one address, and fast.
+	RateLimit int
+	Attempts  auth.Limits
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []*net.IPNet
 	// Now is the clock of tokens.
 	Now func() time.Time
 	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
@@ -59,6 +66,8 @@ type Options struct {
 	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
+	// Logger gets what the server logs, instead of the test's own log.
+	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
 }
@@ -93,6 +102,9 @@ func New(t testing.TB, o Options) *Server {
 		output = io.MultiWriter(output, o.Log)
 	}
 	logger := slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.Logger != nil {
+		logger = o.Logger
+	}
 	s.start(t, o, logger)
 
 	s.HTTP = &http.Client{
@@ -109,7 +121,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	var err error
 	secret, accepted := secrets(o)
 	s.Auth, err = auth.NewService(s.Store, auth.Options{
-		Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Logger: logger,
+		Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts, Logger: logger,
 	})
 	require.NoError(t, err)
 	upstream := s.startUpstream(t, o)
@@ -124,7 +136,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	s.API, err = httpapi.New(httpapi.Options{
 		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Keys: s.Keys, Ready: o.Ready,
 		Secret: secret, AcceptedSecrets: accepted, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins,
-		MaxStreams: o.MaxStreams, Docs: true, Logger: logger,
+		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, Docs: true, Logger: logger,
 	})
 	require.NoError(t, err)
 

@@ -1,0 +1,64 @@
+package assistant_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// syncBuffer is a buffer that several goroutines write to.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", HTTPClient: &http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			panic("a fault of the program")
+		}),
+	}})
+	require.NoError(t, err)
+	log := &syncBuffer{}
+	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
+		Client: client, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.Internal), "%v", err)
+	require.NotContains(t, err.Error(), "a fault of the program")
+	service.Drain(t.Context())
+	require.Equal(t, "failed internal",
+		storetest.QueryText(t, b.url, "SELECT concat_ws(' ', status, error_code) FROM ai_responses"))
+	require.Contains(t, log.String(), "a fault of the program")
+	require.Contains(t, log.String(), "panic_test.go", "the stack is in the log")
+
+	events := readAll(t, b.open(t))
+	require.IsType(t, assistant.Done{}, events[len(events)-1], "the turn can be asked again")
+}

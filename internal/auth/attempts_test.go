@@ -1,0 +1,203 @@
+package auth_test
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// somewhere is where requests come from when that does not matter.
+var somewhere = auth.Client{Addr: netip.MustParseAddr("192.0.2.1")}
+
+// limited returns services on one database, as replicas are, with the limits that a server has.
+func limited(t *testing.T, replicas int) (services []*auth.Service, url string) {
+	t.Helper()
+	url = storetest.NewURL(t)
+	for range replicas {
+		s, err := auth.NewService(storetest.Open(t, url), auth.Options{Secret: []byte(secret), Limits: auth.DefaultLimits()})
+		require.NoError(t, err)
+		services = append(services, s)
+	}
+	return services, url
+}
+
+// requireTooMany wants the refusal, with a time to wait within the bounds.
+func requireTooMany(t *testing.T, err error, least, most time.Duration) {
+	t.Helper()
+	require.True(t, apperr.Is(err, apperr.TooManyAttempts), "%v", err)
+	require.GreaterOrEqual(t, apperr.From(err).RetryAfter, least)
+	require.LessOrEqual(t, apperr.From(err).RetryAfter, most)
+}
+
+func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 3)
+	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	require.NoError(t, err)
+	for _, email := range []string{"ada@example.com", "nobody@example.com", "not an address"} {
+		for i := range 5 {
+			_, err := replicas[i%3].LogIn(t.Context(), somewhere, email, "wrong")
+			require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+		}
+		for i := range 3 {
+			var err error
+			hashes := auth.CountHashes(replicas[i], func() {
+				_, err = replicas[i].LogIn(t.Context(), auth.Client{Addr: netip.MustParseAddr("192.0.2.200")}, email, password)
+			})
+			requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
+			require.Zero(t, hashes, "a right password is of no use any more")
+		}
+	}
+	for _, elsewhere := range []string{"192.0.3.1", "2001:db8::1"} {
+		_, err = replicas[0].LogIn(t.Context(), auth.Client{Addr: netip.MustParseAddr(elsewhere)}, " ADA@example.com"[1:], password)
+		require.NoError(t, err, "the owner still gets in from %s", elsewhere)
+	}
+	_, err = replicas[1].LogIn(t.Context(), auth.Client{Addr: netip.MustParseAddr("::ffff:192.0.2.7")}, "Ada@Example.com", password)
+	requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
+	table := storetest.QueryText(t, url, "SELECT string_agg(a::text, ' ') FROM attempts AS a")
+	for _, canary := range []string{"ada", "192.0", "2001"} {
+		require.NotContains(t, table, canary)
+	}
+	storetest.Exec(t, url, "UPDATE attempts SET counted_at = ARRAY(SELECT u - interval '15 minutes' FROM unnest(counted_at) AS u)")
+	_, err = replicas[2].LogIn(t.Context(), somewhere, "ada@example.com", password)
+	require.NoError(t, err, "a quarter of an hour later")
+}
+
+// isBusy reports whether a loaded machine had no room for the attempt, which then counts for nothing.
+func isBusy(err error) bool {
+	return apperr.Is(err, apperr.ServerBusy) || apperr.Is(err, apperr.DBBusy)
+}
+
+func TestParallelGuessesAreNoMoreThanFive(t *testing.T) {
+	t.Parallel()
+	const guesses = 60
+	replicas, url := limited(t, 3)
+	var wrong, refused, busy atomic.Int32
+	guess := func(i int) {
+		_, err := replicas[i%3].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+		switch {
+		case apperr.Is(err, apperr.InvalidCredentials):
+			wrong.Add(1)
+		case apperr.Is(err, apperr.TooManyAttempts):
+			refused.Add(1)
+		case isBusy(err):
+			busy.Add(1)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range guesses {
+		wg.Go(func() { guess(i) })
+	}
+	wg.Wait()
+	require.LessOrEqual(t, wrong.Load(), int32(5))
+	for i := 0; i < guesses && wrong.Load() < 5; i++ {
+		guess(i) // What there was no room for.
+	}
+	before := refused.Load()
+	guess(0)
+	require.Equal(t, int32(5), wrong.Load())
+	require.Equal(t, before+1, refused.Load())
+	require.Positive(t, before)
+	require.Equal(t, 5, storetest.QueryInt(t, url, "SELECT cardinality(counted_at) FROM attempts WHERE pending = 0"))
+}
+
+func TestRightPasswordMakesGoodForWrongOnes(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 1)
+	s := replicas[0]
+	_, err := s.CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	require.NoError(t, err)
+	for range 3 {
+		for range 4 {
+			_, err := s.LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+			require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+		}
+		_, err := s.LogIn(t.Context(), somewhere, "ada@example.com", password)
+		require.NoError(t, err)
+	}
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts"))
+}
+
+// Many programs that start at once with one account's right password are told to come back in a second, and not to stay
+// away for a quarter of an hour.
+func TestManyRightPasswordsAtOnceComeBackSoon(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 1)
+	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	require.NoError(t, err)
+	errs := make([]error, 30)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", password) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil && !isBusy(err) {
+			requireTooMany(t, err, time.Second, time.Second)
+		}
+	}
+	_, err = replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", password)
+	require.NoError(t, err)
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts"))
+}
+
+func TestEleventhSignUpOfAnAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 2)
+	sign := func(i int, client, email string) error {
+		_, err := replicas[i%2].SignUp(t.Context(), auth.Client{Addr: netip.MustParseAddr(client)}, email, password, sqlc.UserRoleUser)
+		return err
+	}
+	require.True(t, apperr.Is(sign(0, "192.0.2.1", "no address"), apperr.ValidationFailed), "counts for nothing")
+	require.NoError(t, sign(0, "192.0.2.1", "ada@example.com"))
+	for i := range 9 {
+		require.True(t, apperr.Is(sign(i, "192.0.2.1", "ada@example.com"), apperr.EmailTaken))
+	}
+	requireTooMany(t, sign(0, "192.0.2.1", "eve@example.com"), 59*time.Minute, time.Hour)
+	requireTooMany(t, sign(1, "::ffff:192.0.2.1", "eve@example.com"), 59*time.Minute, time.Hour)
+	require.NoError(t, sign(1, "192.0.2.2", "bob@example.com"), "a neighbour")
+	require.Equal(t, 2, storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
+
+	for i := range 10 {
+		_ = sign(i, "2001:db8::"+string(rune('1'+i%9)), "ada@example.com")
+	}
+	requireTooMany(t, sign(0, "2001:db8::ffff:1:2:3", "eve@example.com"), 59*time.Minute, time.Hour)
+	require.True(t, apperr.Is(sign(0, "2001:db8:0:1::1", "ada@example.com"), apperr.EmailTaken), "another /64")
+}
+
+func TestOldCountersAreDeletedInBatches(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 1)
+	storetest.Exec(t, url, `INSERT INTO attempts (key, pending, counted_at, expires_at)
+		SELECT sha256(n::text::bytea), 0, '{}', now() - n * interval '1 second' FROM generate_series(1, 700) AS n`)
+	storetest.Exec(t, url, `INSERT INTO attempts (key, pending, counted_at, expires_at)
+		SELECT sha256(n::text::bytea), 0, '{}', now() + interval '1 minute' FROM generate_series(701, 710) AS n`)
+	_, err := replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+	require.Equal(t, 200, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts WHERE expires_at < now()"))
+	require.Equal(t, 11, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts WHERE expires_at > now()"))
+}
+
+// An attempt whose process died has an end that nobody will report.
+func TestAttemptThatNeverEndedIsForgotten(t *testing.T) {
+	t.Parallel()
+	replicas, url := limited(t, 1)
+	_, err := replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+	storetest.Exec(t, url, "UPDATE attempts SET pending = 5, counted_at = '{}'")
+	_, err = replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+	requireTooMany(t, err, time.Second, time.Second)
+	storetest.Exec(t, url, "UPDATE attempts SET expires_at = now() - interval '1 second'")
+	_, err = replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
+	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT pending FROM attempts"))
+}

@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+)
+
+const (
+	corsMaxAge = 600 // seconds
+
+	// strictTransport keeps browsers to TLS for a year (RFC 6797).
+	strictTransport = "max-age=31536000"
+)
+
+// secure sets the headers that keep browsers from doing more with a response than showing it to who asked, and, where
+// the client came by TLS, from ever coming without.
+func secure(trusted []*net.IPNet) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			header := c.Response().Header()
+			header.Set("Cache-Control", "no-store")
+			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+			header.Set("Cross-Origin-Resource-Policy", "same-origin")
+			header.Set("Referrer-Policy", "no-referrer")
+			header.Set("X-Content-Type-Options", "nosniff")
+			header.Set("X-Frame-Options", "DENY")
+			if cameByTLS(c.Request(), trusted) {
+				header.Set(echo.HeaderStrictTransportSecurity, strictTransport)
+			}
+			return next(c)
+		}
+	}
+}
+
+// cameByTLS reports whether the client's own connection is encrypted, as a trusted proxy says of it.
+func cameByTLS(r *http.Request, trusted []*net.IPNet) bool {
+	if r.TLS != nil {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	peer := net.ParseIP(host)
+	if !slices.ContainsFunc(trusted, func(network *net.IPNet) bool { return network.Contains(peer) }) {
+		return false
+	}
+	said := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedProto), ","), ",")
+	return strings.EqualFold(strings.TrimSpace(said[len(said)-1]), "https")
+}
+
+// cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
+func cors(allowed, methods []string) echo.MiddlewareFunc {
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		// An OPTIONS request that is no preflight is answered as any method that the contract does not have.
+		Skipper: func(c echo.Context) bool {
+			if c.Request().Method != http.MethodOptions ||
+				c.Request().Header.Get(echo.HeaderAccessControlRequestMethod) != "" {
+				return false
+			}
+			c.Response().Header().Add(echo.HeaderVary, echo.HeaderOrigin)
+			return true
+		},
+		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
+		AllowMethods:    methods,
+		AllowHeaders: []string{
+			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-Match",
+			"If-None-Match", "Last-Event-ID", echo.HeaderXRequestID,
+		},
+		ExposeHeaders: []string{
+			echo.HeaderAllow, "ETag", "Idempotency-Replayed", "Link", echo.HeaderLocation, headerRateLimit,
+			headerRateLimitPolicy, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate, echo.HeaderXRequestID,
+		},
+		MaxAge: corsMaxAge,
+	})
+}

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBucketGivesItsBurstAndThenItsRate(t *testing.T) {
+	t.Parallel()
+	l := newRateLimiter(50)
+	now := time.Now()
+	l.now = func() time.Time { return now }
+	who := caller{user: uuid.New()}
+	for i := range 100 {
+		left, next, ok := l.take(who)
+		require.True(t, ok, i)
+		require.Equal(t, 99-i, left)
+		require.Equal(t, 20*time.Millisecond, next)
+	}
+	_, next, ok := l.take(who)
+	require.False(t, ok)
+	require.Equal(t, 20*time.Millisecond, next)
+	_, _, ok = l.take(caller{user: uuid.New()})
+	require.True(t, ok, "somebody else")
+
+	now = now.Add(50 * time.Millisecond)
+	taken := 0
+	for {
+		if _, _, ok = l.take(who); !ok {
+			break
+		}
+		taken++
+	}
+	require.Equal(t, 2, taken)
+	now = now.Add(time.Hour)
+	left, _, ok := l.take(who)
+	require.True(t, ok)
+	require.Equal(t, 99, left, "a bucket is never more than full")
+}
+
+func TestCallersRememberedAreBounded(t *testing.T) {
+	t.Parallel()
+	l := newRateLimiter(1)
+	now := time.Now()
+	l.now = func() time.Time { return now }
+	greedy := caller{user: uuid.New()}
+	for i := range 3 * maxCallers {
+		address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		_, _, ok := l.take(caller{network: networkOf(address)})
+		require.True(t, ok)
+		if i%(maxCallers/4) == 0 {
+			_, _, ok = l.take(greedy)
+			require.Equal(t, i < maxCallers/2, ok, "one who keeps asking is not forgotten")
+		}
+	}
+	require.LessOrEqual(t, len(l.young)+len(l.old), maxCallers)
+}
+
+func TestSubscribersNetworkIsOneCaller(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:0:0:1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		require.Equal(t, want, networkOf(netip.MustParseAddr(text)).String())
+	}
+	require.Equal(t, netip.Prefix{}, networkOf(netip.Addr{}))
+}

@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+const (
+	// DefaultRateLimit is how many requests per second an account may make.
+	DefaultRateLimit = 50
+	// burstSeconds is how many seconds' worth of requests may come at once.
+	burstSeconds = 2
+	// maxCallers is how many callers are remembered. One that is forgotten begins with a full bucket, which it would
+	// have after burstSeconds anyway.
+	maxCallers = 100_000
+
+	headerRateLimit       = "RateLimit"
+	headerRateLimitPolicy = "RateLimit-Policy"
+)
+
+// caller is whose requests are counted together: an account, or the client address of who has none.
+type caller struct {
+	user    uuid.UUID
+	network netip.Prefix
+}
+
+// rateLimiter gives each caller a token bucket (the generic cell rate algorithm: all there is to remember of a bucket is
+// when it will be full). It counts what this replica serves; what must hold over all of them is counted in the database.
+type rateLimiter struct {
+	interval time.Duration // in which one request comes back
+	burst    int
+	now      func() time.Time
+
+	mu sync.Mutex
+	// full is when the buckets are full again. Once there are enough of the young ones, they take the place of the old
+	// ones, which are forgotten.
+	young, old map[caller]time.Time
+}
+
+// newRateLimiter returns nil, which limits nobody, for no requests per second.
+func newRateLimiter(perSecond int) *rateLimiter {
+	if perSecond == 0 {
+		return nil
+	}
+	return &rateLimiter{
+		interval: time.Second / time.Duration(perSecond), burst: perSecond * burstSeconds, now: time.Now,
+		young: make(map[caller]time.Time),
+	}
+}
+
+// take takes a token from the caller's bucket, if there is one. It returns how many are left and how long it takes until
+// there is one more; zero when the bucket is full.
+func (l *rateLimiter) take(c caller) (left int, next time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	full := l.recallLocked(c)
+	if full.Before(now) {
+		full = now
+	}
+	missing := full.Add(l.interval).Sub(now)
+	capacity := time.Duration(l.burst) * l.interval
+	if missing > capacity {
+		return 0, missing - capacity, false
+	}
+	l.young[c] = now.Add(missing)
+	left = int((capacity - missing) / l.interval)
+	return left, missing - time.Duration(l.burst-left-1)*l.interval, true
+}
+
+// recallLocked returns when the caller's bucket is full, and remembers that the caller has asked.
+func (l *rateLimiter) recallLocked(c caller) time.Time {
+	full, known := l.young[c]
+	if known {
+		return full
+	}
+	full = l.old[c]
+	if len(l.young) >= maxCallers/2 {
+		l.young, l.old = make(map[caller]time.Time), l.young
+	}
+	l.young[c] = full
+	return full
+}
+
+// limit counts the request for its caller and says in the response where that stands. It returns RateLimited.
+func (s *Server) limit(c echo.Context, op *operation) error {
+	if s.limiter == nil || !op.limited {
+		return nil
+	}
+	info := infoFrom(c.Request().Context())
+	who, policy := caller{user: info.actor.ID}, "user"
+	if info.actor.ID == uuid.Nil {
+		who, policy = caller{network: networkOf(info.client.Addr)}, "address"
+	}
+	left, next, ok := s.limiter.take(who)
+	header := c.Response().Header()
+	header.Set(headerRateLimitPolicy, fmt.Sprintf("%q;q=%d;w=%d", policy, s.limiter.burst, burstSeconds))
+	header.Set(headerRateLimit, fmt.Sprintf("%q;r=%d;t=%d", policy, left, int(math.Ceil(next.Seconds()))))
+	if !ok {
+		err := apperr.New(apperr.RateLimited, "These are more requests than are allowed.")
+		err.RetryAfter = next
+		return err
+	}
+	return nil
+}
+
+// networkOf is the part of a client's address that it cannot choose: in IPv6 a subscriber has a /64 at least.
+func networkOf(client netip.Addr) netip.Prefix {
+	bits := client.BitLen()
+	if client.Is6() {
+		bits = 64
+	}
+	prefix, _ := client.WithZone("").Prefix(bits) // An address that is none has the zero prefix.
+	return prefix
+}
+
+// addressOf is the address that the request comes from: that of the peer, or the one that a trusted proxy names.
+func addressOf(c echo.Context) netip.Addr {
+	client, _ := netip.ParseAddr(c.RealIP()) // What is no address is the zero one, which all who have none share.
+	return client.Unmap()
+}

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Besides what its pool holds, a replica may need one connection (for a migration, say), and PostgreSQL keeps some for
+// its administrators.
+const (
+	extraConns    = 1
+	reservedConns = 5
+)
+
+// CheckBudget returns a sentence when the replicas together may ask for more connections than the database takes, and
+// none when they may not. Replicas are counted by the machines that are connected at the moment, so several on one
+// machine, and those that are yet to come, are not seen.
+func (s *Store) CheckBudget(ctx context.Context) (warning string, err error) {
+	budget, err := s.GetSessionBudget(ctx)
+	if err != nil {
+		return "", err
+	}
+	replicas := max(1, budget.Machines)
+	need := replicas*(s.PoolStats().Max+extraConns) + reservedConns
+	if need <= budget.MaxConnections {
+		return "", nil
+	}
+	return fmt.Sprintf("%d replica(s) may need %d database connections, and max_connections is %d: lower SUPPORT_DB_MAX_CONNS",
+		replicas, need, budget.MaxConnections), nil
+}

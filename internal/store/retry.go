@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// retry runs try on a connection, and once more or a few times where that is safe:
+//
+//   - on a connection that is known to be alive, when the first one was lost, as all are when the database restarts, and
+//     the statement only reads or was never sent;
+//   - after a random pause, when the statement lost against another one, and so had no effect;
+//   - when the statement's plan was made for a schema that has changed.
+//
+// A try that succeeds has the connection and releases it.
+func (p pooled) retry(ctx context.Context, reads bool, try func(*pgxpool.Conn) error) error {
+	conn, err := p.acquire(ctx)
+	for attempt := 0; ; attempt++ {
+		if err != nil {
+			return err
+		}
+		failure := try(conn)
+		if failure == nil {
+			return nil
+		}
+		conn.Release()
+		if ctx.Err() != nil {
+			return translate(failure)
+		}
+		switch {
+		case attempt == 0 && isLost(failure) && (reads || pgconn.SafeToRetry(failure)):
+			conn, err = p.acquireAlive(ctx)
+		case attempt == 0 && isStalePlan(failure):
+			conn, err = p.acquire(ctx)
+		case attempt < txRetries && isSerializationFailure(translate(failure)):
+			if !pause(ctx) {
+				return translate(failure)
+			}
+			conn, err = p.acquire(ctx)
+		default:
+			return translate(failure)
+		}
+	}
+}
+
+// acquireAlive returns a connection that answers. Those that do not are dropped from the pool.
+func (p pooled) acquireAlive(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	for {
+		conn, err := p.acquire(ctx)
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = unavailable(errConnect)
+			}
+			return nil, err
+		}
+		if conn.Ping(ctx) == nil {
+			return conn, nil
+		}
+		conn.Release()
+	}
+}
+
+// pause waits for a random while, so that those who lost against each other do not meet again. It reports whether ctx
+// allows another try.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(txMinPause + rand.N(txMaxPause-txMinPause)) //nolint:gosec // Jitter needs no secrecy.
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// isLost reports whether the connection ended under the statement.
+func isLost(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case adminShutdown, crashShutdown, cannotConnectNow, idleSessionTimeout:
+			return true
+		}
+		return strings.HasPrefix(pg.Code, connectionExceptionClass)
+	}
+	var network net.Error
+	return isBroken(err) || errors.As(err, &network) && !isContext(err)
+}
+
+func isStalePlan(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == featureNotSupported
+}
+
+// onlyReads reports whether a statement changes nothing, so that it may run twice. Those that change something within a
+// WITH do not begin with SELECT.
+func onlyReads(sql string) bool {
+	for line := range strings.Lines(sql) {
+		if !strings.HasPrefix(line, "--") {
+			return strings.HasPrefix(line, "SELECT")
+		}
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+package store_test
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// cut ends all sessions of the store, as a restart of the database does. The store does not know yet.
+const cut = `SELECT count(pg_terminate_backend(pid, 5000))
+	FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'`
+
+// crowd runs f on all of the store's connections at once. An error that took as long as a Store waits for a connection at
+// most is that of a machine which is too busy to make one, and is left out.
+func crowd(t *testing.T, n int, f func() error) []error {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			begin := time.Now()
+			errs[i] = f()
+			if time.Since(begin) > 2*time.Second && (apperr.Is(errs[i], apperr.DBUnavailable) || apperr.Is(errs[i], apperr.DBBusy)) {
+				t.Log("the machine is busy:", errs[i])
+				errs[i] = nil
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+func TestReadsAndTransactionsSurviveTheLossOfEveryConnection(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	user, err := s.CreateUser(t.Context(), newUser("ada@example.com"))
+	require.NoError(t, err)
+	for name, f := range map[string]func() error{
+		"one row": func() error {
+			_, err := s.GetUserByID(t.Context(), user.ID)
+			return err
+		},
+		"many rows": func() error {
+			_, err := s.ListTicketsByUser(t.Context(), sqlc.ListTicketsByUserParams{UserID: user.ID, MaxRows: 10})
+			return err
+		},
+		"transaction": func() error {
+			return s.InTx(t.Context(), func(q sqlc.Querier) error {
+				_, err := q.CreateUser(t.Context(), newUser(uuid.NewString()+"@example.com"))
+				return err
+			})
+		},
+	} {
+		for range 3 {
+			for _, err := range crowd(t, 8, f) {
+				require.NoError(t, err)
+			}
+			require.Positive(t, storetest.QueryInt(t, url, cut))
+			for _, err := range crowd(t, 8, f) {
+				require.NoError(t, err, name)
+			}
+		}
+	}
+}
+
+func TestWriteOnALostConnectionIsRefusedOrDoneOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	var done atomic.Int64
+	for range 5 {
+		for _, err := range crowd(t, 8, func() error { return s.Ready(t.Context()) }) {
+			require.NoError(t, err)
+		}
+		require.Positive(t, storetest.QueryInt(t, url, cut))
+		for _, err := range crowd(t, 8, func() error {
+			_, err := s.CreateUser(t.Context(), newUser(uuid.NewString()+"@example.com"))
+			if err == nil {
+				done.Add(1)
+			}
+			return err
+		}) {
+			if err == nil {
+				continue
+			}
+			require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
+		}
+	}
+	require.Equal(t, int(done.Load()), storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
+}
+
+// losing makes the first n writes of users lose against somebody else, as far as they can tell.
+func losing(t *testing.T, url, sqlstate string, n int) {
+	t.Helper()
+	storetest.Exec(t, url, "CREATE SEQUENCE tries")
+	storetest.Exec(t, url, `CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF nextval('tries') <= `+strconv.Itoa(n)+` THEN RAISE EXCEPTION USING ERRCODE = '`+sqlstate+`'; END IF;
+			RETURN NEW;
+		END $$`)
+	storetest.Exec(t, url, "CREATE TRIGGER lose BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION lose()")
+}
+
+func TestWriteThatLostAgainstAnotherIsTriedThreeTimesMore(t *testing.T) {
+	t.Parallel()
+	for _, sqlstate := range []string{"40001", "40P01"} {
+		for _, way := range []string{"by itself", "in a transaction"} {
+			t.Run(sqlstate+" "+way, func(t *testing.T) {
+				t.Parallel()
+				for losses, want := range map[int]int{3: 4, 100: 4} {
+					url := storetest.NewURL(t)
+					s := storetest.Open(t, url)
+					losing(t, url, sqlstate, losses)
+					err := write(t, s, way)
+					require.Equal(t, want, storetest.QueryInt(t, url, "SELECT last_value FROM tries"))
+					if losses == 3 {
+						require.NoError(t, err)
+						require.Equal(t, 1, storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
+						continue
+					}
+					require.True(t, apperr.Is(err, apperr.DBBusy), "%v", err)
+					require.Positive(t, apperr.From(err).RetryAfter)
+				}
+			})
+		}
+	}
+}
+
+func write(t *testing.T, s *store.Store, way string) error {
+	t.Helper()
+	if way == "by itself" {
+		_, err := s.CreateUser(t.Context(), newUser("ada@example.com"))
+		return err
+	}
+	return s.InTx(t.Context(), func(q sqlc.Querier) error {
+		_, err := q.CreateUser(t.Context(), newUser("ada@example.com"))
+		return err
+	})
+}
+
+func TestPlanOfAnOlderSchemaIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	user, err := s.CreateUser(t.Context(), newUser("ada@example.com"))
+	require.NoError(t, err)
+	for range 2 {
+		_, err = s.GetUserByID(t.Context(), user.ID)
+		require.NoError(t, err)
+	}
+	storetest.Exec(t, url, "ALTER TABLE users ALTER COLUMN password_hash TYPE varchar(255)")
+	_, err = s.GetUserByID(t.Context(), user.ID)
+	require.NoError(t, err)
+}
