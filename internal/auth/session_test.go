@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,5 +173,29 @@ func TestUserAgentIsCutToWhatCanBeShown(t *testing.T) {
 		strings.Repeat("x", 900): strings.Repeat("x", 200),
 	} {
 		require.Equal(t, want, auth.ShortUserAgent(header))
+	}
+}
+
+func TestLogInRacingAChangeOfPasswordLeavesNoSession(t *testing.T) {
+	t.Parallel()
+	const logIns, rounds = 6, 5
+	b := newBench(t)
+	for range rounds {
+		user := b.addUser(t, uuid.NewString()+"@example.com", olderHash())
+		_, session := b.signIn(t, user)
+		actor := auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role, SessionID: session}
+		var running sync.WaitGroup
+		for range logIns {
+			running.Go(func() {
+				_, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+				if err != nil && !apperr.Is(err, apperr.InvalidCredentials) && !apperr.Is(err, apperr.ServerBusy) {
+					t.Errorf("a log-in failed: %v", err)
+				}
+			})
+		}
+		require.NoError(t, b.ChangePassword(t.Context(), actor, password, "staple of another kind"))
+		running.Wait()
+		require.Equal(t, session.String(), storetest.QueryText(t, b.url,
+			"SELECT string_agg(id::text, ' ') FROM sessions WHERE user_id = $1", user.ID), "the caller's own, and no other")
 	}
 }

@@ -49,10 +49,12 @@ func TestStreamThatHasEndedAsksNoMore(t *testing.T) {
 		ctx, asked := asking(t.Context())
 		ctx, stop := whileAllowed(ctx)
 		time.Sleep(DefaultRecheck + time.Second) //nolint:forbidigo // The clock is the test's own.
+		synctest.Wait()
 		stop()
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
 		require.NotEqual(t, errWithdrawn, context.Cause(ctx))
 		time.Sleep(10 * DefaultRecheck) //nolint:forbidigo // The clock is the test's own.
+		synctest.Wait()
 		require.Len(t, *asked, 1)
 	})
 }

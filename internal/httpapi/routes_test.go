@@ -86,7 +86,7 @@ func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 		"/tickets/../tickets/" + id, "/tickets/%2e%2e/me", "/livez/../tickets", "/livez/", "/me/", "/ME", "/Me", "/me/..",
 		"/tickets/" + id + "/", "/tickets/" + id + "//messages", "/tickets/" + id + "/MESSAGES", "/Tickets/" + id,
 		"/tickets/" + id + "/messages/", "/tickets/" + id + "/messages/" + id, "/tickets//messages",
-		"/tickets/" + id + "/ai-response/", "/v1/tickets", "/api/tickets", "/users", "/admin", "/debug/pprof/", "/metrics",
+		"/tickets/" + id + "/ai-response/", "/v1/tickets", "/api/tickets", "/users/", "/accounts", "/admin", "/debug/pprof/", "/metrics",
 		"/.env", "/.git/config", "/auth", "/auth/", "/auth/login/", "/problems/not_found", "/auth/token", "/favicon.ico",
 	} {
 		path = strings.ReplaceAll(path, " ", "%20")
