@@ -187,7 +187,7 @@ func TestLogInRacingAChangeOfPasswordLeavesNoSession(t *testing.T) {
 		var running sync.WaitGroup
 		for range logIns {
 			running.Go(func() {
-				_, err := b.LogIn(t.Context(), user.Email, password, auth.Client{})
+				_, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 				if err != nil && !apperr.Is(err, apperr.InvalidCredentials) && !apperr.Is(err, apperr.ServerBusy) {
 					t.Errorf("a log-in failed: %v", err)
 				}
