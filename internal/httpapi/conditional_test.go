@@ -256,8 +256,11 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 			}
 			// Nobody learns of a thing by its tag.
 			if len(o.pathParameters) > 0 {
-				o.call(t, c, ids, "If-None-Match: "+tag, c.other.bearer()).
-					RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+				status, code := http.StatusNotFound, client.ProblemCodeNotFound
+				if !may(c.other, o) {
+					status, code = http.StatusForbidden, client.ProblemCodeForbidden
+				}
+				o.call(t, c, ids, "If-None-Match: "+tag, c.other.bearer()).RequireProblem(t, status, code)
 			}
 			o.call(t, c, ids, "If-None-Match: "+tag).
 				RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)

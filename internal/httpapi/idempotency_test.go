@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -82,7 +83,7 @@ func TestRepeatedPostHasItsEffectOnce(t *testing.T) {
 	require.NotEmpty(t, first.Header.Get("ETag"))
 	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
 	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType+"; charset=utf-8", key))
-	require.Equal(t, 2, countRows(t, d.Server, "tickets"))
+	require.Equal(t, 2, d.count(t, "tickets"))
 
 	// The response is the one of that time, whatever has happened since.
 	d.customer.SetStatus(t, uuid.MustParse(strings.TrimPrefix(first.Header.Get("Location"), "/tickets/")), "pending")
@@ -130,8 +131,8 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 		}
 		require.Equal(t, 1, originals, target)
 	}
-	require.Equal(t, 2, countRows(t, d.Server, "tickets"))
-	require.Equal(t, 1, countRows(t, d.Server, "messages"))
+	require.Equal(t, 2, d.count(t, "tickets"))
+	require.Equal(t, 1, d.count(t, "messages"))
 	require.Equal(t, 2, countRows(t, d.Server, "idempotency_keys"))
 }
 
@@ -151,7 +152,7 @@ func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
 	} {
 		r := d.customer.Do(t, http.MethodPost, request[0], request[1], jsonType, key)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
-		require.Equal(t, 1, countRows(t, d.Server, "messages"), name)
+		require.Equal(t, 1, d.count(t, "messages"), name)
 	}
 	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key))
 }
@@ -212,7 +213,7 @@ func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
 	for i, key := range []string{"0", visible.String(), strings.Repeat("k", 255), `"8e03978e-40d5-43dd-bc93-6894a57f9324"`, "null"} {
 		first := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
 		requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key)))
-		require.Equal(t, i+2, countRows(t, d.Server, "tickets"))
+		require.Equal(t, i+2, d.count(t, "tickets"))
 	}
 }
 
@@ -253,7 +254,7 @@ func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	d.customer.SetStatus(t, d.ticket.ID, "open")
 	first := d.customer.Do(t, http.MethodPost, path, good, jsonType, key)
 	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, path, good, jsonType, key))
-	require.Equal(t, 1, countRows(t, d.Server, "messages"))
+	require.Equal(t, 1, d.count(t, "messages"))
 }
 
 func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
@@ -267,7 +268,7 @@ func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status IS NULL)")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys DROP CONSTRAINT broken")
-	require.Zero(t, countRows(t, d.Server, "messages"), "there is no effect without its key")
+	require.Zero(t, d.count(t, "messages"), "there is no effect without its key")
 	// The key has been claimed when the message cannot be written.
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages ADD CONSTRAINT broken CHECK (content = '')")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
@@ -276,7 +277,7 @@ func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
 
 	first := send()
 	requireReplayed(t, first, send())
-	require.Equal(t, 1, countRows(t, d.Server, "messages"))
+	require.Equal(t, 1, d.count(t, "messages"))
 }
 
 func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
@@ -285,12 +286,14 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	like := idempotency.Request{
 		Principal: d.customer.ID, Operation: "createTicket", Key: "a-key", Target: "/tickets", Body: []byte(ticketBody),
 	}
-	claimed, finish := make(chan struct{}), make(chan struct{})
+	claimed, finished := make(chan struct{}), make(chan struct{})
+	finish := sync.OnceFunc(func() { close(finished) })
+	defer finish()
 	ended := make(chan error, 1)
 	go func() {
 		_, _, err := d.Keys.Do(t.Context(), like, func(context.Context) (idempotency.Response, error) {
 			close(claimed)
-			<-finish
+			<-finished
 			return idempotency.Response{Status: http.StatusCreated, Body: []byte("{}")}, nil
 		})
 		ended <- err
@@ -302,8 +305,8 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	seconds, err := strconv.Atoi(r.Header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.Positive(t, seconds)
-	require.Equal(t, 1, countRows(t, d.Server, "tickets"))
-	close(finish)
+	require.Equal(t, 1, d.count(t, "tickets"))
+	finish()
 	require.NoError(t, <-ended)
 }
 
@@ -332,7 +335,7 @@ func TestKeyIsRememberedForADay(t *testing.T) {
 	age("24 hours 1 minute")
 	require.NoError(t, d.Keys.Sweep(t.Context()))
 	require.Zero(t, countRows(t, d.Server, "idempotency_keys"))
-	require.Equal(t, 3, countRows(t, d.Server, "tickets"))
+	require.Equal(t, 3, d.count(t, "tickets"))
 }
 
 func TestKeyItselfIsNotStored(t *testing.T) {
@@ -386,6 +389,6 @@ func TestRandomRepeatsAreRememberedAsTheContractSays(t *testing.T) {
 			effects++
 		}
 	}
-	require.Equal(t, effects, countRows(t, d.Server, "messages"))
+	require.Equal(t, effects, d.count(t, "messages"))
 	require.Equal(t, effects, countRows(t, d.Server, "idempotency_keys"))
 }

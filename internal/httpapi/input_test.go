@@ -69,6 +69,12 @@ func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
 	return a
 }
 
+// count counts the tickets, or the messages, without the answer and its ticket.
+func (d *desk) count(t *testing.T, table string) int {
+	t.Helper()
+	return countRows(t, d.Server, table) - 1
+}
+
 // call is one operation of the contract, ready to be called.
 type call struct {
 	id     string

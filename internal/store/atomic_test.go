@@ -77,6 +77,7 @@ func TestStatementThatFailedFailsTheWholeAlsoWhenItIsIgnored(t *testing.T) {
 		store.AfterCommit(ctx, func() { require.Fail(t, "nothing was committed") })
 		_, err := s.CreateUser(ctx, user)
 		require.NoError(t, err)
+		user.Email = "another@example.com" // With the same id.
 		_, err = s.CreateUser(ctx, user)
 		require.Error(t, err)
 		return nil
