@@ -111,7 +111,7 @@ func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
 
 func TestCancelLeavesWhatHasEnded(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: shortLimits()})
+	s := apitest.New(t, apitest.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Status: 400})

@@ -100,7 +100,7 @@ func TestEndedResponseIsReadByItsID(t *testing.T) {
 	for name, c := range endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := replicas(t, apitest.Options{Limits: shortLimits()})
+			one, other := replicas(t, apitest.Options{Limits: noRetries()})
 			user, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
 			there := other.LogIn(t, user.Email, apitest.Password)
 			enqueue(t, one, c.script)
@@ -188,7 +188,7 @@ func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole a
 
 func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{Limits: shortLimits()})
+	one, other := replicas(t, apitest.Options{Limits: noRetries()})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	ticket := user.NewTicket(t)

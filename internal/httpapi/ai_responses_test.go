@@ -153,7 +153,7 @@ func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Limits: shortLimits()})
+			s := apitest.New(t, apitest.Options{Limits: noRetries()})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			stands := user.Begin(t, ticket.ID)
@@ -276,7 +276,7 @@ func TestHandOffFencesARunningAnswer(t *testing.T) {
 
 func TestResponsesOfATicketAreListedByPages(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: shortLimits()})
+	s := apitest.New(t, apitest.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	path := "/tickets/" + ticket.ID.String() + "/ai-responses"
