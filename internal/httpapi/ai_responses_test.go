@@ -214,6 +214,36 @@ func TestRegenerationsInParallelAreOne(t *testing.T) {
 	require.Equal(t, 2, countAIMessages(t, one, ticket.ID))
 }
 
+func TestUsageOfAFailedAnswerIsRecorded(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	user := s.Customer(t)
+	enqueue(t, s, groqsim.Script{EOFAfter: after(4)})
+	begun := user.Begin(t, user.NewTicket(t).ID)
+	require.Equal(t, client.AIFailureCodeAIProtocol, user.ReadAIResponse(t, begun.ID).Failed.Code)
+	failed := user.AIResponse(t, begun.ID)
+	require.Equal(t, client.AIResponseStatusFailed, failed.Status)
+	require.Equal(t, client.AIFailureCodeAIProtocol, failed.Error.Code)
+	require.True(t, failed.Error.Retryable)
+	require.Equal(t, int32(4), failed.Usage.CompletionTokens, "what came counts, although upstream has not said")
+	require.False(t, failed.FirstTokenAt.IsZero())
+}
+
+func TestTurnThatStaffHaveAnsweredIsNotRegenerated(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := user.NewTicket(t)
+	stands := user.Stream(t, ticket.ID).ReadAll().Done
+	agent.Say(t, ticket.ID, "I have refunded the charge.")
+	for _, u := range []*apitest.User{user, agent} {
+		requireNotBegun(t, u.Ask(t, ticket.ID, client.CreateAIResponseRequest{Regenerate: true}), http.StatusConflict,
+			client.ProblemCodeNothingToAnswer)
+		requireJoined(t, u.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), stands.AIResponseID)
+	}
+	require.Len(t, s.Simulator.Requests(), 1)
+}
+
 func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{Models: []string{"primary", "secondary"}})
