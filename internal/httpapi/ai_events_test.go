@@ -213,6 +213,10 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 		require.Equal(t, http.StatusNoContent,
 			reader.OpenStream(t, ticket.ID, events[len(events)-1].ID).Response.StatusCode)
 	}
+	// What a reader has that was told to begin anew, before it got anything.
+	anew := user.OpenStream(t, ticket.ID, whole.Failed.AIResponseID.String()+":0")
+	anew.RequireOK()
+	require.Equal(t, events, anew.ReadAll().Events[1:])
 	storetest.Exec(t, one.DatabaseURL, "DELETE FROM ai_response_events")
 	resumed := there.OpenStream(t, ticket.ID, events[0].ID)
 	resumed.RequireOK()
