@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -359,4 +360,33 @@ func TestPollRefusesWhatItDoesNotOffer(t *testing.T) {
 	}
 	other := s.Customer(t)
 	other.Do(t, http.MethodGet, path+"?wait=20", "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+}
+
+// A log is longer than what is read of it at a time, by a follower and by a poll.
+func TestLongLogIsReadInPieces(t *testing.T) {
+	t.Parallel()
+	const deltas = 6000
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	id := uuid.Must(uuid.NewV7())
+	storetest.Exec(t, s.DatabaseURL, `
+		WITH long AS (
+			INSERT INTO ai_responses (id, ticket_id, model, owner_id, last_seq, lease_expires_at, status, error_code, finished_at)
+			VALUES ($1, $2, 'm', gen_random_uuid(), $3 + 1, now(), 'failed', 'ai_timeout', now())
+			RETURNING id
+		)
+		INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+		SELECT id, n, (CASE WHEN n > $3 THEN 'failed' ELSE 'delta' END)::ai_event_kind, 1,
+			CASE WHEN n > $3 THEN 'ai_timeout' ELSE n || ' ' END
+		FROM long, generate_series(1, $3 + 1) AS n`, id, user.NewTicket(t).ID, deltas)
+	var want strings.Builder
+	for n := range deltas {
+		want.WriteString(itoa(n+1) + " ")
+	}
+	answer := user.ReadAIResponse(t, id)
+	require.Equal(t, want.String(), answer.Text)
+	require.Equal(t, client.AIFailureCodeAITimeout, answer.Failed.Code)
+	text, last := pollAll(t, user, id)
+	require.Equal(t, want.String(), text)
+	require.Equal(t, "failed", last["type"])
 }
