@@ -33,7 +33,7 @@ func requireQuota(t *testing.T, u *apitest.User, ticketID uuid.UUID, most time.D
 
 func TestUserHasSoManyAnswersWrittenAtATime(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{Budget: assistant.Budget{Running: 2}})
+	one, other := twoReplicas(t, apitest.Options{Budget: assistant.Budget{Running: 2}})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	enqueue(t, one, groqsim.Script{Times: 3, Gates: []groqsim.Gate{{Name: "late", After: 3}}})
@@ -103,7 +103,7 @@ func TestRetryAfterIsWhenTheOldestAnswerCountsNoMore(t *testing.T) {
 func TestBudgetIsExactOverReplicas(t *testing.T) {
 	t.Parallel()
 	const budget = 5
-	one, other := replicas(t, apitest.Options{Budget: assistant.Budget{Running: 100, PerMinute: budget}})
+	one, other := twoReplicas(t, apitest.Options{Budget: assistant.Budget{Running: 100, PerMinute: budget}})
 	user := one.Customer(t)
 	askers := []*apitest.User{user, other.LogIn(t, user.Email, apitest.Password)}
 	tickets := make([]client.Ticket, 20)

@@ -44,7 +44,7 @@ func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
 	for name, fromElsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := replicas(t, apitest.Options{})
+			one, other := twoReplicas(t, apitest.Options{})
 			user := one.Customer(t)
 			there := other.LogIn(t, user.Email, apitest.Password)
 			canceller := user
@@ -144,7 +144,7 @@ func TestCancelledRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 
 func TestCancelRacingTheCommitIsOneOrTheOther(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{})
+	one, other := twoReplicas(t, apitest.Options{})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	outcomes := make(map[client.AIResponseStatus]int)

@@ -61,8 +61,8 @@ func pollAll(t *testing.T, u *apitest.User, id uuid.UUID) (text string, last map
 	}
 }
 
-// endings are the ways in which a response ends, and how it is brought there.
-var endings = map[string]struct {
+// answerEndings are the ways in which a response ends, and how it is brought there.
+var answerEndings = map[string]struct {
 	script groqsim.Script
 	end    func(t *testing.T, u, agent *apitest.User, r client.AIResponse)
 	// code is that of the failed event; empty for done.
@@ -98,10 +98,10 @@ var endings = map[string]struct {
 
 func TestEndedResponseIsReadByItsID(t *testing.T) {
 	t.Parallel()
-	for name, c := range endings {
+	for name, c := range answerEndings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := replicas(t, apitest.Options{Limits: noRetries()})
+			one, other := twoReplicas(t, apitest.Options{Limits: noRetries()})
 			user, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
 			there := other.LogIn(t, user.Email, apitest.Password)
 			enqueue(t, one, c.script)
@@ -189,7 +189,7 @@ func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole a
 
 func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{Limits: noRetries()})
+	one, other := twoReplicas(t, apitest.Options{Limits: noRetries()})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	ticket := user.NewTicket(t)
@@ -227,7 +227,7 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 
 func TestPollGetsAtOnceWhatIsThere(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{})
+	one, other := twoReplicas(t, apitest.Options{})
 	user := one.Customer(t)
 	enqueue(t, one, groqsim.Script{
 		Deltas: []string{"one ", "two ", "three"}, Gates: []groqsim.Gate{{Name: "middle", After: 2}},
@@ -273,7 +273,7 @@ func TestPollWakesWhenAnEventComes(t *testing.T) {
 	for name, elsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := replicas(t, apitest.Options{})
+			one, other := twoReplicas(t, apitest.Options{})
 			user := one.Customer(t)
 			reader := user
 			if elsewhere {
@@ -302,7 +302,7 @@ func TestPollWakesWhenAnEventComes(t *testing.T) {
 
 func TestPolledTextIsTheStoredMessage(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{})
+	one, other := twoReplicas(t, apitest.Options{})
 	user := one.Customer(t)
 	enqueue(t, one, groqsim.Script{TokensPerSecond: 400, Text: "Grüße 👋\n\nevent: done\r\n\u2028" + groqsimText})
 	begun := user.Begin(t, user.NewTicket(t).ID)

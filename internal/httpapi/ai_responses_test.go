@@ -17,8 +17,8 @@ import (
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
-// replicas returns servers that share a database and an upstream, as the processes of one installation do.
-func replicas(t *testing.T, o apitest.Options) (one, other *apitest.Server) {
+// twoReplicas returns servers that share a database and an upstream, as the processes of one installation do.
+func twoReplicas(t *testing.T, o apitest.Options) (one, other *apitest.Server) {
 	t.Helper()
 	o.DatabaseURL, o.Simulator = storetest.NewURL(t), groqsim.New(groqsim.Options{})
 	return apitest.New(t, o), apitest.New(t, o)
@@ -104,7 +104,7 @@ func TestAskWhileAnEarlierTurnIsAnsweredGetsThatAnswer(t *testing.T) {
 
 func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
 	t.Parallel()
-	s, elsewhere := replicas(t, apitest.Options{})
+	s, elsewhere := twoReplicas(t, apitest.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	user.Say(t, ticket.ID, "Which charge is wrong?")
@@ -178,7 +178,7 @@ func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 
 func TestRegenerationsInParallelAreOne(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{})
+	one, other := twoReplicas(t, apitest.Options{})
 	user := one.Customer(t)
 	ticket := user.NewTicket(t)
 	stands := user.Begin(t, ticket.ID)
@@ -281,7 +281,7 @@ func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
 
 func TestHandOffFencesARunningAnswer(t *testing.T) {
 	t.Parallel()
-	one, other := replicas(t, apitest.Options{})
+	one, other := twoReplicas(t, apitest.Options{})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	ticket := user.NewTicket(t)

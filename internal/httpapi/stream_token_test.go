@@ -213,7 +213,7 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.Do(t, http.MethodGet, "/nowhere?stream_token="+token.Token, "").Status)
 	require.Equal(t, http.StatusMethodNotAllowed, s.Do(t, http.MethodPost, token.URL, "").Status)
 
-	text := log.String()
+	text := log.whole()
 	require.Contains(t, text, "route=/tickets/:ticket_id/ai-response", "the requests are logged")
 	for part := range strings.SplitSeq(token.Token, ".") {
 		require.NotContains(t, text, part)
@@ -221,8 +221,8 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	require.NotContains(t, text, user.Token)
 }
 
-// String is all that was logged.
-func (b *logBuffer) String() string {
+// whole is all that was logged.
+func (b *logBuffer) whole() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
