@@ -98,18 +98,17 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 			}
 			ids[i] = shared[name]
 		}
-		before := c.snapshot(t)
 		inQuery := o
 		inQuery.path += "?stream_token=" + token
 		if o.role == "" {
-			refused := inQuery.call(t, c, ids)
-			refused.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
-		} else {
-			inQuery.call(t, c, ids).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
-			inQuery.call(t, c, ids, c.owner.bearer()).
-				RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
-			requireInvalidToken(t, o.call(t, c, ids, "Authorization: Bearer "+token))
+			inQuery.call(t, c, ids).RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+			continue
 		}
+		before := c.snapshot(t)
+		inQuery.call(t, c, ids).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
+		inQuery.call(t, c, ids, c.admin.bearer()).
+			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+		requireInvalidToken(t, o.call(t, c, ids, "Authorization: Bearer "+token))
 		require.Equal(t, before, c.snapshot(t), o.OperationID)
 	}
 	requireInvalidToken(t, c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", "Authorization: Bearer "+token))
