@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,4 +80,35 @@ func TestLongestTurnThatThereCanBeIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.LessOrEqual(t, promptSize(got), promptBytes)
 	require.Len(t, got, 2)
+}
+
+func TestShorterConversationKeepsTheSystemPromptAndTheNewestMessages(t *testing.T) {
+	t.Parallel()
+	system := groq.Message{Role: groq.RoleSystem, Content: strings.Repeat("s", 5000)}
+	said := func(sizes ...int) []groq.Message {
+		messages := []groq.Message{system}
+		for i, size := range sizes {
+			messages = append(messages, groq.Message{Role: groq.RoleUser, Content: strings.Repeat(string(rune('a'+i)), size)})
+		}
+		return messages
+	}
+	for name, c := range map[string]struct {
+		sizes []int
+		kept  int
+	}{
+		"many":                       {[]int{100, 100, 100, 100}, 2},
+		"an odd number":              {[]int{100, 100, 100, 100, 100}, 2},
+		"one that does not fit":      {[]int{10, 300, 100, 100}, 2},
+		"the newest is most of it":   {[]int{100, 100, 1000}, 1},
+		"the newest is little of it": {[]int{1000, 100}, 1},
+		"only one":                   {[]int{1000}, 1},
+		"nothing but empty messages": {[]int{0, 0, 0}, 3},
+	} {
+		whole := said(c.sizes...)
+		before := slices.Clone(whole)
+		got := shorter(whole)
+		require.Equal(t, system, got[0], name)
+		require.Equal(t, whole[len(whole)-c.kept:], got[1:], name)
+		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
+	}
 }

@@ -141,7 +141,7 @@ func (s *Service) Start(
 //
 // The caller closes the Reader.
 func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, last EventID) (*Reader, error) {
-	if last.Seq > 0 {
+	if last.ResponseID != uuid.Nil {
 		response, err := s.Get(ctx, actor, last.ResponseID)
 		if err == nil && response.TicketID == ticketID {
 			return s.resume(ctx, response, last)
