@@ -41,16 +41,6 @@ func (m *machine) send(t *rapid.T) {
 	m.settle(t)
 }
 
-func (m *machine) sendSome(t *rapid.T) {
-	m.running(t)
-	for range rapid.IntRange(2, 5).Draw(t, "tokens") {
-		if r := m.model.running(); r != nil {
-			m.sendOne(t, r)
-			m.settle(t)
-		}
-	}
-}
-
 func (m *machine) sendOne(t *rapid.T, r *modelResponse) {
 	plan, token := m.plan(r.request), r.sent
 	m.simulator.Release(gateOf(r.request, token))
@@ -93,28 +83,40 @@ func (m *machine) cancel(t *rapid.T) {
 	m.settle(t)
 }
 
+// customerWrites is the customer's next message, after the ticket was reopened and handed back to the AI if need be.
 func (m *machine) customerWrites(t *rapid.T) {
 	running := m.model.running()
-	_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "And another thing.")
 	if m.model.closed {
+		_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "Hello?")
 		require.True(t, apperr.Is(err, apperr.TicketClosed), "%v", err)
-		return
+		m.update(t, ticket.Change{Status: sqlc.TicketStatusOpen})
+		m.model.closed = false
 	}
+	if m.model.off && rapid.Bool().Draw(t, "hand back") {
+		m.update(t, ticket.Change{AIMode: sqlc.AIModeOn})
+		m.model.off = false
+	}
+	_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "And another thing.")
 	require.NoError(t, err)
 	m.model.customerSays("And another thing.")
 	m.abandon(running)
 	m.settle(t)
 }
 
-func (m *machine) staffReplies(t *rapid.T) {
+// staffStepsIn is a human who wins over the AI: by a reply, by taking the ticket over, or by closing it.
+func (m *machine) staffStepsIn(t *rapid.T) {
 	running := m.model.running()
-	_, err := m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
-	if m.model.closed {
-		require.True(t, apperr.Is(err, apperr.TicketClosed), "%v", err)
-		return
+	switch how := rapid.SampledFrom([]string{"reply", "hand off", "close"}).Draw(t, "how"); {
+	case m.model.closed:
+		t.Skip("it is closed")
+	case how == "close":
+		m.update(t, ticket.Change{Status: sqlc.TicketStatusPending}, ticket.Change{Status: sqlc.TicketStatusResolved},
+			ticket.Change{Status: sqlc.TicketStatusClosed})
+		m.model.close()
+	default:
+		require.NoError(t, m.interfere(how == "reply"))
+		m.interfered(how == "reply")
 	}
-	require.NoError(t, err)
-	m.model.staffSays("I am on it.")
 	m.abandon(running)
 	m.settle(t)
 }
@@ -126,31 +128,23 @@ func (m *machine) update(t *rapid.T, changes ...ticket.Change) {
 	}
 }
 
-func (m *machine) closeOrReopen(t *rapid.T) {
-	running := m.model.running()
-	if m.model.closed {
-		m.update(t, ticket.Change{Status: sqlc.TicketStatusOpen})
-		m.model.closed = false
+// interfere is a human who replies, or takes the ticket over.
+func (m *machine) interfere(reply bool) (err error) {
+	if reply {
+		_, err = m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
 	} else {
-		m.update(t, ticket.Change{Status: sqlc.TicketStatusPending}, ticket.Change{Status: sqlc.TicketStatusResolved},
-			ticket.Change{Status: sqlc.TicketStatusClosed})
-		m.model.close()
+		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff})
 	}
-	m.abandon(running)
-	m.settle(t)
+	return err
 }
 
-func (m *machine) handOff(t *rapid.T) {
-	running := m.model.running()
-	if m.model.off {
-		m.update(t, ticket.Change{AIMode: sqlc.AIModeOn})
-		m.model.off = false
+// interfered tells the model of what interfere has done.
+func (m *machine) interfered(reply bool) {
+	if reply {
+		m.model.staffSays("I am on it.")
 	} else {
-		m.update(t, ticket.Change{AIMode: sqlc.AIModeOff})
 		m.model.handOff()
 	}
-	m.abandon(running)
-	m.settle(t)
 }
 
 // freeze is an owner that sleeps past its lease, and wakes up when another replica, or it, has taken over.
@@ -178,19 +172,11 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica) {
 	m.untilLogged(t, r)
 }
 
-// stop is a replica that is told to stop and has no time: it hands over what it writes.
-func (m *machine) stop(t *rapid.T) { m.replace(t, func(r *modelReplica) { r.drainNow() }) }
-
-// die is a replica that is killed: from one moment to the next nothing it does reaches the database.
-func (m *machine) die(t *rapid.T) {
-	m.replace(t, func(r *modelReplica) {
-		r.store.Close()
-		r.drainNow()
-	})
-}
-
-// replace ends a replica and starts another in its place. Its readers are cut off.
-func (m *machine) replace(t *rapid.T, end func(*modelReplica)) {
+// replace ends a replica and starts another in its place. It is told to stop and has no time, so that it hands over what
+// it writes; or it is killed, and from one moment to the next nothing that it does reaches the database. Its readers are
+// cut off.
+func (m *machine) replace(t *rapid.T) {
+	killed := rapid.Bool().Draw(t, "killed")
 	i := rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")
 	gone := m.replicas[i]
 	if m.opening != nil && m.opening.at == gone {
@@ -203,7 +189,10 @@ func (m *machine) replace(t *rapid.T, end func(*modelReplica)) {
 	}
 	r := m.model.running()
 	owned := r != nil && m.row(t, r).OwnerID == gone.id
-	end(gone)
+	if killed {
+		gone.store.Close()
+	}
+	gone.drainNow()
 	gone.store.Close()
 	m.replicas[i] = m.newReplica(t)
 	if owned {
@@ -308,24 +297,10 @@ func (m *machine) raceEnd(t *rapid.T) {
 		}
 	} else {
 		require.NoError(t, err)
-		if reply {
-			m.model.staffSays("I am on it.")
-		} else {
-			m.model.handOff()
-		}
+		m.interfered(reply)
 	}
 	m.untilLogged(t, r)
 	m.settle(t)
-}
-
-// interfere is a human who replies, or takes the ticket over.
-func (m *machine) interfere(reply bool) (err error) {
-	if reply {
-		_, err = m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
-	} else {
-		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff})
-	}
-	return err
 }
 
 // loseEvents is a crash of the database that loses deltas, which do not wait for the disk, and what happens next.
@@ -353,7 +328,7 @@ func (m *machine) loseEvents(t *rapid.T) {
 			m.abandon(r)
 		case "reply":
 			require.NoError(t, m.interfere(true))
-			m.model.staffSays("I am on it.")
+			m.interfered(true)
 			m.abandon(r)
 		}
 	}

@@ -29,7 +29,7 @@ const (
 	modelPlans    = 12
 	modelRequests = 400
 	// modelPatience bounds every wait for what must come.
-	modelPatience = 20 * time.Second
+	modelPatience = 10 * time.Second
 )
 
 // modelWorld is what all schedules share.

@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -30,29 +31,39 @@ func TestModel(t *testing.T) {
 	w := newModelWorld(t)
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t, w)
-		t.Repeat(map[string]func(*rapid.T){
-			"":                  m.verify,
-			"start":             m.start,
-			"open":              m.open,
-			"upstream sends":    m.send,
-			"upstream sends on": m.sendSome,
-			"read":              m.read,
-			"cut":               m.cut,
-			"resume":            m.resume,
-			"poll":              m.poll,
-			"cancel":            m.cancel,
-			"customer writes":   m.customerWrites,
-			"staff replies":     m.staffReplies,
-			"close or reopen":   m.closeOrReopen,
-			"hand off or back":  m.handOff,
-			"owner freezes":     m.freeze,
-			"replica stops":     m.stop,
-			"replica dies":      m.die,
-			"ghost writes":      m.thaw,
-			"commit is held up": m.holdCommit,
-			"human races end":   m.raceEnd,
-			"database crashes":  m.loseEvents,
-		})
+		t.Repeat(m.actions())
 		m.finish(t)
 	})
+}
+
+// actions are the steps of a schedule, each as many times as it is more likely than others.
+func (m *machine) actions() map[string]func(*rapid.T) {
+	actions := map[string]func(*rapid.T){"": m.verify}
+	for _, a := range []struct {
+		name   string
+		weight int
+		run    func(*rapid.T)
+	}{
+		{"upstream sends", 6, m.send},
+		{"reader opens", 4, m.open},
+		{"reader reads", 4, m.read},
+		{"reader is cut", 2, m.cut},
+		{"reader resumes", 3, m.resume},
+		{"client starts", 2, m.start},
+		{"client polls", 2, m.poll},
+		{"client cancels", 1, m.cancel},
+		{"customer writes", 3, m.customerWrites},
+		{"staff steps in", 1, m.staffStepsIn},
+		{"owner freezes", 2, m.freeze},
+		{"replica ends", 1, m.replace},
+		{"ghost writes", 2, m.thaw},
+		{"commit is held up", 2, m.holdCommit},
+		{"human races the end", 2, m.raceEnd},
+		{"database crashes", 2, m.loseEvents},
+	} {
+		for i := range a.weight {
+			actions[fmt.Sprintf("%s/%d", a.name, i)] = a.run
+		}
+	}
+	return actions
 }
