@@ -114,7 +114,7 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 			r.store.Close()
 		}
 	})
-	size := rapid.IntRange(1, 4)
+	size := rapid.IntRange(2, 6)
 	for i := range modelPlans {
 		plan := modelPlan{breaks: rapid.IntRange(0, 4).Draw(t, "breaks") == 4}
 		for j := range size.Draw(t, "tokens") {
