@@ -317,6 +317,7 @@ func (m *machine) loseEvents(t *rapid.T) {
 	storetest.Exec(m.t, m.url, `
 		WITH lost AS (DELETE FROM ai_response_events WHERE ai_response_id = $1 AND seq > $2)
 		UPDATE ai_responses SET last_seq = $2 WHERE id = $1`, r.id, kept)
+	r.damaged = true
 	next := rapid.SampledFrom([]string{"send", "freeze", "cancel", "reply"}).Draw(t, "next")
 	if next == "send" {
 		m.sendOne(t, r) // The owner puts back what was lost.

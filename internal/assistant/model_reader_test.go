@@ -90,8 +90,12 @@ func (m *machine) requireNoMore(t *rapid.T, r *modelReader) {
 	require.ErrorIs(t, err, io.EOF, "%#v", entry.Event)
 }
 
-// readOn reads at most n events.
+// readOn reads at most n events; of a log that was damaged, all of them.
 func (m *machine) readOn(t *rapid.T, r *modelReader, n int) {
+	if r.of.damaged {
+		m.readAnew(t, r)
+		return
+	}
 	for n > 0 && len(r.seen) < len(r.of.log) {
 		if m.next(t, r) {
 			n--
@@ -289,6 +293,9 @@ func (m *machine) poll(t *rapid.T) {
 		t.Skip("there is no response")
 	}
 	of := m.model.responses[rapid.IntRange(0, len(m.model.responses)-1).Draw(t, "response")]
+	if of.damaged {
+		t.Skip("only a stream says that its reader must begin anew")
+	}
 	after := rapid.IntRange(0, len(of.log)).Draw(t, "after")
 	wait := modelPatience
 	if after == len(of.log) {

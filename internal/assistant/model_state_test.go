@@ -39,6 +39,8 @@ type modelResponse struct {
 	log     []modelEvent
 	// message is its place among the ticket's messages, if it has one.
 	message int
+	// damaged says that the database has lost events of it once. A replica may have those until it looks.
+	damaged bool
 	// request is the upstream request of the current attempt, and sent how many tokens that was let send.
 	request, sent int
 }
