@@ -294,7 +294,7 @@ func (m *machine) poll(t *rapid.T) {
 	}
 	of := m.model.responses[rapid.IntRange(0, len(m.model.responses)-1).Draw(t, "response")]
 	if of.damaged {
-		t.Skip("only a stream says that its reader must begin anew")
+		t.Skip("the client may be told to begin anew")
 	}
 	after := rapid.IntRange(0, len(of.log)).Draw(t, "after")
 	wait := modelPatience
