@@ -17,8 +17,10 @@ import (
 
 // start asks for an answer without reading it.
 func (m *machine) start(t *rapid.T) {
-	at := m.replica(t)
-	regenerate := rapid.Bool().Draw(t, "regenerate")
+	m.startAt(t, m.replica(t), rapid.Bool().Draw(t, "regenerate"))
+}
+
+func (m *machine) startAt(t *rapid.T, at *modelReplica, regenerate bool) {
 	of, verdict := m.model.ask(regenerate)
 	response, started, err := at.Start(m.t.Context(), m.customer, m.ticketID, Request{Regenerate: regenerate})
 	switch verdict {
@@ -230,7 +232,7 @@ func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 func (m *machine) holdCommit(t *rapid.T) {
 	r := m.running(t)
 	if r.sent == len(m.plan(r.request).tokens) {
-		t.Skip("there is no token left")
+		return
 	}
 	cancel := rapid.Bool().Draw(t, "cancel")
 	row := m.row(t, r)
@@ -267,7 +269,7 @@ func (m *machine) holdCommit(t *rapid.T) {
 func (m *machine) raceEnd(t *rapid.T) {
 	r := m.running(t)
 	if m.plan(r.request).breaks {
-		t.Skip("the answer will not be complete")
+		return
 	}
 	for r.sent < len(m.plan(r.request).tokens) {
 		m.sendOne(t, r)
@@ -311,14 +313,18 @@ func (m *machine) raceEnd(t *rapid.T) {
 func (m *machine) loseEvents(t *rapid.T) {
 	r := m.running(t)
 	if r.unsafe() == 0 {
-		t.Skip("there is nothing to lose")
+		m.sendOne(t, r)
+		m.settle(t)
+	}
+	if r.unsafe() == 0 {
+		return
 	}
 	kept := len(r.log) - rapid.IntRange(1, r.unsafe()).Draw(t, "lost")
 	storetest.Exec(m.t, m.url, `
 		WITH lost AS (DELETE FROM ai_response_events WHERE ai_response_id = $1 AND seq > $2)
 		UPDATE ai_responses SET last_seq = $2 WHERE id = $1`, r.id, kept)
 	r.damaged = true
-	next := rapid.SampledFrom([]string{"send", "freeze", "cancel", "reply"}).Draw(t, "next")
+	next := rapid.SampledFrom([]string{"send", "send", "freeze", "cancel", "reply"}).Draw(t, "next")
 	if next == "send" {
 		m.sendOne(t, r) // The owner puts back what was lost.
 	} else {

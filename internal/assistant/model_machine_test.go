@@ -208,13 +208,15 @@ func (m *machine) replica(t *rapid.T) *modelReplica {
 	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")]
 }
 
-// running returns the response that is being written, and skips the step when there is none.
+// running returns the response that is being written, and asks for one when there is none.
 func (m *machine) running(t *rapid.T) *modelResponse {
-	r := m.model.running()
-	if r == nil {
-		t.Skip("nothing is being written")
+	if m.model.running() == nil {
+		if _, verdict := m.model.ask(true); verdict != begins {
+			t.Skip("nothing is to be written")
+		}
+		m.startAt(t, m.replica(t), true)
 	}
-	return r
+	return m.model.running()
 }
 
 // requireLog checks a response in the database against the model.

@@ -10,7 +10,7 @@ import (
 
 // modelChecks is how many random schedules a usual run tries. More of them take the flag -rapid.checks, and -rapid.seed
 // tries the same ones again.
-const modelChecks = "8"
+const modelChecks = "10"
 
 // TestModel drives the engine along random schedules and compares it, after every step, with a model of what must be true:
 // the log and the status of every response and the ticket's messages in the database, and what every reader was given.
