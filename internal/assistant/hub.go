@@ -38,6 +38,9 @@ type Entry struct {
 	attempt int32
 }
 
+// is reports whether both are the same event, and not only two with the same number.
+func (e Entry) is(other Entry) bool { return e.attempt == other.attempt && e.Event == other.Event }
+
 // errRewound tells a reader that the feed has begun anew, so that what the reader was given may not be in the log.
 var errRewound = errors.New("assistant: the feed has begun anew")
 
@@ -48,7 +51,7 @@ func (f *feed) publish(entries ...Entry) {
 	f.publishLocked(entries)
 }
 
-// merge adds what the log holds from the feed's event after on. That event must be there, written by the same attempt:
+// merge adds what the log holds from the feed's event after on. That event must be there, and no other with its number:
 // if it is not, the database has crashed and lost what it had not yet flushed, and the feed begins anew. A feed that is
 // written here is left to its writer, who has the lost events and puts them back.
 func (f *feed) merge(after int64, entries []Entry) {
@@ -61,7 +64,7 @@ func (f *feed) merge(after int64, entries []Entry) {
 		i, _ := slices.BinarySearchFunc(f.entries, after, func(e Entry, seq int64) int {
 			return cmp.Compare(e.Event.Seq(), seq)
 		})
-		if len(entries) == 0 || entries[0].Event.Seq() != after || entries[0].attempt != f.entries[i].attempt {
+		if len(entries) == 0 || !entries[0].is(f.entries[i]) {
 			f.entries = nil
 			f.rewound++
 			f.wakeLocked()

@@ -1,10 +1,13 @@
 package assistant
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/apperr"
 )
 
 func delta(f *feed, seq int64, attempt int32) Entry {
@@ -42,6 +45,23 @@ func TestFeedThatIsAheadOfTheLogBeginsAnew(t *testing.T) {
 	require.False(t, f.has(1))
 	f.merge(4, nil) // One who has looked before, and is late.
 	require.Equal(t, 1, f.times())
+}
+
+func TestFeedWhoseLastEventIsLostEndsWithWhatTookItsNumber(t *testing.T) {
+	t.Parallel()
+	f := newHub().acquire(uuid.New())
+	f.publish(delta(f, 1, 1), delta(f, 2, 1))
+	// The log has lost the second event, and somebody has ended the response before its owner put that back.
+	failed := Entry{Event: Failed{ID: EventID{f.responseID, 2}, Err: failureWith(apperr.Superseded)}, attempt: 1}
+	f.merge(2, []Entry{failed})
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := f.after(now, 2, 0)
+	require.ErrorIs(t, err, errRewound)
+	f.merge(0, []Entry{delta(f, 1, 1), failed})
+	entries, err := f.after(now, 1, 1)
+	require.NoError(t, err)
+	require.Equal(t, []Entry{failed}, entries)
 }
 
 func TestFeedThatIsWrittenHereKeepsWhatTheLogHasLost(t *testing.T) {

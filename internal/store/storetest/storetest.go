@@ -70,6 +70,7 @@ func NewEmptyURL(t testing.TB) string {
 func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()
 	conn := connect(t, databaseURL)
+	defer func() { _ = conn.Close(context.Background()) }()
 	_, err := conn.Exec(context.Background(), sql, args...)
 	require.NoError(t, err)
 }
@@ -78,6 +79,7 @@ func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()
 	conn := connect(t, databaseURL)
+	defer func() { _ = conn.Close(context.Background()) }()
 	var n int
 	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&n))
 	return n
@@ -87,6 +89,7 @@ func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	t.Helper()
 	conn := connect(t, databaseURL)
+	defer func() { _ = conn.Close(context.Background()) }()
 	var s string
 	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&s))
 	return s
@@ -110,7 +113,6 @@ func connect(t testing.TB, databaseURL string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), databaseURL)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
 }
 

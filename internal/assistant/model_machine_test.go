@@ -1,0 +1,276 @@
+package assistant
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+const (
+	modelReplicas = 3
+	// modelPlans are drawn for a schedule, and modelRequests are what upstream can be asked in one: the plans again and again.
+	modelPlans    = 12
+	modelRequests = 400
+	// modelPatience bounds every wait for what must come.
+	modelPatience = 10 * time.Second
+)
+
+// modelWorld is what all schedules share.
+type modelWorld struct {
+	t               *testing.T
+	url             string
+	store           *store.Store
+	tickets         *ticket.Service
+	simulator       *groqsim.Simulator
+	client          *groq.Client
+	customer, staff auth.Actor
+}
+
+func newModelWorld(t *testing.T) *modelWorld {
+	t.Helper()
+	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
+	w.store = storetest.Open(t, w.url)
+	w.tickets = ticket.NewService(w.store)
+	upstream := httptest.NewServer(w.simulator)
+	t.Cleanup(func() {
+		w.simulator.Close()
+		upstream.CloseClientConnections()
+		upstream.Close()
+	})
+	var err error
+	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	require.NoError(t, err)
+	w.customer = w.user("ada@example.com", sqlc.UserRoleUser)
+	w.staff = w.user("staff@example.com", sqlc.UserRoleAgent)
+	return w
+}
+
+func (w *modelWorld) user(email string, role sqlc.UserRole) auth.Actor {
+	user, err := w.store.CreateUser(w.t.Context(), sqlc.CreateUserParams{
+		ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: role,
+	})
+	require.NoError(w.t, err)
+	return auth.Actor{ID: user.ID, Role: user.Role}
+}
+
+// modelPlan is what upstream answers to one request.
+type modelPlan struct {
+	tokens []string
+	// breaks says that upstream breaks off after the tokens.
+	breaks bool
+}
+
+// modelReplica is a service with a pool of its own: what a process has.
+type modelReplica struct {
+	*Service
+	store *store.Store
+}
+
+// machine drives the engine along one schedule, in a ticket of its own.
+type machine struct {
+	*modelWorld
+	model    modelTicket
+	ticketID uuid.UUID
+	replicas []*modelReplica
+	plans    []modelPlan
+	readers  []*modelReader
+	// opening is a reader who waits for the first word of an answer, or nil.
+	opening *modelOpening
+	// ghosts are upstream requests whose answer is not wanted any more, and were not let go on yet.
+	ghosts []int
+}
+
+func newMachine(t *rapid.T, w *modelWorld) *machine {
+	m := &machine{modelWorld: w}
+	w.simulator.Reset()
+	// A schedule that has failed may have left an answer behind.
+	storetest.Exec(w.t, w.url, "DELETE FROM tickets")
+	about, err := w.tickets.Create(w.t.Context(), w.customer, "title", "description")
+	require.NoError(t, err)
+	m.ticketID = about.ID
+	for range modelReplicas {
+		m.replicas = append(m.replicas, m.newReplica(t))
+	}
+	t.Cleanup(func() {
+		for _, r := range m.replicas {
+			r.drainNow()
+			r.store.Close()
+		}
+	})
+	size := rapid.IntRange(2, 6)
+	for i := range modelPlans {
+		plan := modelPlan{breaks: rapid.IntRange(0, 4).Draw(t, "breaks") == 4}
+		for j := range size.Draw(t, "tokens") {
+			plan.tokens = append(plan.tokens, fmt.Sprintf("%d.%d é😀\n", i, j))
+		}
+		m.plans = append(m.plans, plan)
+	}
+	for i := range modelRequests {
+		require.NoError(t, w.simulator.Enqueue(m.script(i)))
+	}
+	return m
+}
+
+func (m *machine) newReplica(t *rapid.T) *modelReplica {
+	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
+	require.NoError(t, err)
+	return &modelReplica{store: s, Service: NewService(s, Options{Client: m.client, Logger: slog.New(slog.DiscardHandler)})}
+}
+
+// drainNow ends the service as a process does that is told to stop and has no time.
+func (r *modelReplica) drainNow() {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.Drain(ended)
+}
+
+func (m *machine) plan(request int) modelPlan { return m.plans[request%len(m.plans)] }
+
+func gateOf(request, token int) string { return fmt.Sprintf("%d/%d", request, token) }
+
+// script is a request's plan, held before each token and before the end.
+func (m *machine) script(request int) groqsim.Script {
+	plan := m.plan(request)
+	n := len(plan.tokens)
+	s := groqsim.Script{Deltas: plan.tokens, Reasoning: -1, TokensPerSecond: -1}
+	for i := range n + 1 {
+		s.Gates = append(s.Gates, groqsim.Gate{Name: gateOf(request, i), After: i})
+	}
+	if plan.breaks {
+		s.EOFAfter = &n
+	}
+	return s
+}
+
+// until waits for what must become true and has no signal.
+func (m *machine) until(t *rapid.T, what string, is func() bool) {
+	deadline := time.Now().Add(modelPatience)
+	for !is() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+// untilHeld waits until upstream holds the request before the token.
+func (m *machine) untilHeld(t *rapid.T, request, token int) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), modelPatience)
+	defer cancel()
+	gate := gateOf(request, token)
+	err := m.simulator.Wait(ctx, func(records []groqsim.RequestRecord) bool {
+		return len(records) > request && records[request].HeldAt == gate
+	})
+	require.NoError(t, err, "upstream is not asked, or does not get to %s", gate)
+}
+
+func (m *machine) row(t *rapid.T, r *modelResponse) sqlc.AIResponse {
+	row, err := m.store.GetAIResponseByID(m.t.Context(), r.id)
+	require.NoError(t, err)
+	return row
+}
+
+// untilLogged waits until the database has the response's log as far as the model.
+func (m *machine) untilLogged(t *rapid.T, r *modelResponse) {
+	m.until(t, "the log has the next event", func() bool {
+		row := m.row(t, r)
+		return row.LastSeq >= int64(len(r.log)) && row.Status != sqlc.AIResponseStatusStreaming == !r.streaming()
+	})
+}
+
+// began tells the model of a response that must have begun.
+func (m *machine) began(t *rapid.T) *modelResponse {
+	m.untilHeld(t, m.model.requests, 0)
+	row, err := m.store.GetStreamingAIResponse(m.t.Context(), m.ticketID)
+	require.NoError(t, err)
+	return m.model.begin(row.ID)
+}
+
+// replica draws one of the replicas.
+func (m *machine) replica(t *rapid.T) *modelReplica {
+	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")]
+}
+
+// running returns the response that is being written, and asks for one when there is none.
+func (m *machine) running(t *rapid.T) *modelResponse {
+	if m.model.running() == nil {
+		if _, verdict := m.model.ask(true); verdict != begins {
+			t.Skip("nothing is to be written")
+		}
+		m.startAt(t, m.replica(t), true)
+	}
+	return m.model.running()
+}
+
+// requireLog checks a response in the database against the model.
+func (m *machine) requireLog(t *rapid.T, r *modelResponse, row sqlc.AIResponse) {
+	require.Equal(t, r.status, row.Status)
+	require.Equal(t, r.attempt, row.Attempt)
+	require.EqualValues(t, len(r.log), row.LastSeq)
+	events, err := m.store.ListAIResponseEvents(m.t.Context(), sqlc.ListAIResponseEventsParams{
+		MaxRows: 1000, Ids: []uuid.UUID{r.id}, FromSeqs: []int64{0},
+	})
+	require.NoError(t, err)
+	var log []modelEvent
+	for i, e := range events {
+		require.EqualValues(t, i+1, e.Seq, "numbers are dense")
+		log = append(log, modelEvent{kind: e.Kind, attempt: e.Attempt, content: e.Content})
+	}
+	require.Equal(t, r.log, log)
+	last := len(r.log) - 1
+	require.Equal(t, !r.streaming(), slices.ContainsFunc(r.log, modelEvent.isEnd))
+	require.True(t, r.streaming() || slices.IndexFunc(r.log, modelEvent.isEnd) == last, "nothing comes after the end")
+	require.Equal(t, !r.streaming() && r.log[last].kind == sqlc.AIEventKindDone, row.MessageID != nil)
+}
+
+// verify checks the database against the model.
+func (m *machine) verify(t *rapid.T) {
+	rows, err := m.store.ListAIResponsesByTicket(m.t.Context(), sqlc.ListAIResponsesByTicketParams{
+		TicketID: m.ticketID, BeforeCreatedAt: page.Last.CreatedAt, BeforeID: page.Last.ID, MaxRows: 1000,
+	})
+	require.NoError(t, err)
+	require.Len(t, rows, len(m.model.responses))
+	byMessage := make(map[uuid.UUID]*modelResponse)
+	for _, row := range rows {
+		r := m.model.find(func(r *modelResponse) bool { return r.id == row.ID })
+		require.NotNil(t, r, "nobody has asked for this response")
+		m.requireLog(t, r, row)
+		if row.MessageID != nil {
+			byMessage[*row.MessageID] = r
+		}
+	}
+	messages, err := m.store.ListMessagesByTicket(m.t.Context(), sqlc.ListMessagesByTicketParams{
+		TicketID: m.ticketID, AfterCreatedAt: page.First.CreatedAt, AfterID: page.First.ID, MaxRows: 1000,
+	})
+	require.NoError(t, err)
+	var stored []modelMessage
+	for _, message := range messages {
+		stored = append(stored, modelMessage{
+			author: message.Author, content: message.Content, replaced: message.SupersededBy != nil,
+		})
+		if message.Author == sqlc.MessageAuthorAI {
+			r := byMessage[message.ID]
+			require.NotNil(t, r, "a message without its response")
+			require.Equal(t, message.Content, textSince(r.log), "the message is the deltas since the last reset")
+		}
+	}
+	require.Equal(t, m.model.messages, stored)
+	require.Len(t, m.simulator.Requests(), m.model.requests, "an attempt asks upstream once")
+}

@@ -1,0 +1,209 @@
+package assistant
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+// modelTicket is what must be true of a ticket, its messages and its responses.
+type modelTicket struct {
+	closed, off bool
+	// staffLast says that the newest human message is by staff.
+	staffLast bool
+	// turn counts what the customer has said after the description.
+	turn      int
+	messages  []modelMessage
+	responses []*modelResponse
+	// requests counts what was asked of upstream: once for an attempt.
+	requests int
+}
+
+type modelMessage struct {
+	author  sqlc.MessageAuthor
+	content string
+	// replaced says that another answer to the same turn took its place.
+	replaced bool
+}
+
+// modelResponse is what must be true of a response.
+type modelResponse struct {
+	id      uuid.UUID
+	turn    int
+	status  sqlc.AIResponseStatus
+	attempt int32
+	log     []modelEvent
+	// message is its place among the ticket's messages, if it has one.
+	message int
+	// damaged says that the database has lost events of it once. A replica may have those until it looks.
+	damaged bool
+	// request is the upstream request of the current attempt, and sent how many tokens that was let send.
+	request, sent int
+}
+
+// modelEvent is an event in a log. Its number is its place.
+type modelEvent struct {
+	kind    sqlc.AIEventKind
+	attempt int32
+	content string
+}
+
+func (e modelEvent) isEnd() bool {
+	return e.kind == sqlc.AIEventKindDone || e.kind == sqlc.AIEventKindFailed
+}
+
+// textSince joins the deltas after the last reset.
+func textSince(log []modelEvent) string {
+	var text strings.Builder
+	for _, e := range log {
+		switch e.kind {
+		case sqlc.AIEventKindDelta:
+			text.WriteString(e.content)
+		case sqlc.AIEventKindReset:
+			text.Reset()
+		case sqlc.AIEventKindDone, sqlc.AIEventKindFailed:
+		}
+	}
+	return text.String()
+}
+
+func (r *modelResponse) streaming() bool { return r.status == sqlc.AIResponseStatusStreaming }
+
+func (r *modelResponse) add(kind sqlc.AIEventKind, content string) {
+	r.log = append(r.log, modelEvent{kind: kind, attempt: r.attempt, content: content})
+}
+
+// unsafe is how many deltas at the end of the log a crash of the database may lose: those after the last commit that
+// waited for the disk.
+func (r *modelResponse) unsafe() int {
+	n := 0
+	for _, e := range slices.Backward(r.log) {
+		if e.kind != sqlc.AIEventKindDelta {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// end ends the response without a message.
+func (r *modelResponse) end(status sqlc.AIResponseStatus, code apperr.Code) {
+	r.status = status
+	r.add(sqlc.AIEventKindFailed, string(code))
+}
+
+// verdict is what asking for an answer must lead to: one of these, or an error's code.
+type verdict = apperr.Code
+
+const (
+	joins  verdict = "joins"
+	waits  verdict = "waits"
+	begins verdict = "begins"
+)
+
+// ask says what asking for an answer leads to.
+func (m *modelTicket) ask(regenerate bool) (*modelResponse, verdict) {
+	running := m.running()
+	if running != nil && running.turn == m.turn {
+		return running, joins
+	}
+	if standing := m.standing(m.turn); standing != nil && !regenerate {
+		return standing, joins
+	}
+	switch {
+	case running != nil:
+		return running, waits
+	case m.closed:
+		return nil, apperr.TicketClosed
+	case m.staffLast:
+		return nil, apperr.NothingToAnswer
+	case m.off:
+		return nil, apperr.AIDisabled
+	}
+	return nil, begins
+}
+
+// running is the one response that is being written, or nil.
+func (m *modelTicket) running() *modelResponse {
+	return m.find(func(r *modelResponse) bool { return r.streaming() })
+}
+
+// standing is the one answer to a turn that stands, or nil.
+func (m *modelTicket) standing(turn int) *modelResponse {
+	return m.find(func(r *modelResponse) bool {
+		return r.status == sqlc.AIResponseStatusCompleted && r.turn == turn
+	})
+}
+
+func (m *modelTicket) find(match func(*modelResponse) bool) *modelResponse {
+	if i := slices.IndexFunc(m.responses, match); i >= 0 {
+		return m.responses[i]
+	}
+	return nil
+}
+
+// begin makes a response to the turn.
+func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
+	r := &modelResponse{id: id, turn: m.turn, status: sqlc.AIResponseStatusStreaming, attempt: 1, request: m.requests}
+	m.requests++
+	m.responses = append(m.responses, r)
+	return r
+}
+
+// takeOver begins the response anew, or gives it up when that was tried often enough. It returns whether it goes on.
+func (m *modelTicket) takeOver(r *modelResponse) bool {
+	if r.attempt == maxAttempts {
+		r.end(sqlc.AIResponseStatusFailed, apperr.AITimeout)
+		return false
+	}
+	r.attempt++
+	r.add(sqlc.AIEventKindReset, "")
+	r.request, r.sent = m.requests, 0
+	m.requests++
+	return true
+}
+
+// complete stores the response as a message, in place of the answer that stood.
+func (m *modelTicket) complete(r *modelResponse) {
+	if before := m.standing(r.turn); before != nil {
+		before.status = sqlc.AIResponseStatusSuperseded
+		m.messages[before.message].replaced = true
+	}
+	r.status, r.message = sqlc.AIResponseStatusCompleted, len(m.messages)
+	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAI, content: textSince(r.log)})
+	r.add(sqlc.AIEventKindDone, "")
+}
+
+// supersede ends what is being written; with onlyUnwritten only what nobody can have seen anything of.
+func (m *modelTicket) supersede(onlyUnwritten bool) {
+	if r := m.running(); r != nil && (len(r.log) == 0 || !onlyUnwritten) {
+		r.end(sqlc.AIResponseStatusSuperseded, apperr.Superseded)
+	}
+}
+
+func (m *modelTicket) customerSays(content string) {
+	m.supersede(true)
+	m.turn++
+	m.staffLast = false
+	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorCustomer, content: content})
+}
+
+func (m *modelTicket) staffSays(content string) {
+	m.supersede(false)
+	m.staffLast = true
+	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorStaff, content: content})
+}
+
+func (m *modelTicket) handOff() {
+	m.supersede(false)
+	m.off = true
+}
+
+func (m *modelTicket) close() {
+	m.supersede(false)
+	m.closed = true
+}
