@@ -68,7 +68,8 @@ type Querier interface {
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
-	// One response whose writer is gone. It begins anew with a reset.
+	// One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
+	// however often that was: a restart of all replicas, one after the other, fails nothing.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
 	UpdateTicketStatus(ctx context.Context, arg UpdateTicketStatusParams) (Ticket, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
