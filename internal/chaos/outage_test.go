@@ -56,6 +56,7 @@ func (c *cluster) outage(name string, cuts int, restart func()) []*reader {
 	c.t.Helper()
 	const (
 		streams     = 50
+		late        = 15              // readers that come while the database goes away
 		probedAfter = 6 * time.Second // the return of the database
 	)
 	var readers []*reader
@@ -82,6 +83,14 @@ func (c *cluster) outage(name string, cuts int, restart func()) []*reader {
 		})
 	}
 	c.sleep(time.Duration(2000+c.random.IntN(4000)) * time.Millisecond)
+	for range late {
+		r, begin := c.newReader(readers[c.random.IntN(len(readers))].answer, c.replicas...), c.random.IntN(1000)
+		readers = append(readers, r)
+		wg.Go(func() {
+			c.sleep(time.Duration(begin) * time.Millisecond)
+			r.follow()
+		})
+	}
 	begin := time.Now()
 	restart()
 	back := time.Now()
