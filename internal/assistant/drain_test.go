@@ -50,13 +50,13 @@ func TestAnswerThatIsHandedOverByEveryReplicaInTurnIsFinished(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	// A rolling restart: the next replica has taken over when it is its turn to stop.
+	ctx, stop := context.WithTimeout(t.Context(), 3*waitAtMost)
+	defer stop()
 	replica := b.service
 	for attempt := 2; attempt <= 4; attempt++ {
 		next := b.another(t)
 		replica.Drain(ended)
 		replica = next
-		ctx, stop := context.WithTimeout(t.Context(), waitAtMost)
-		defer stop()
 		require.NoError(t, b.simulator.Wait(ctx, func(records []groqsim.RequestRecord) bool { return len(records) == attempt }))
 	}
 	last, err := replica.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})

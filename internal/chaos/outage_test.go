@@ -30,18 +30,17 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 		takeAway()
 		c.postgres.start(c.ctx, t)
 	}
-	const cuts = 10
 	all := slices.Concat(
-		c.outage("restarted_fast", cuts, func() { restart(func() { c.postgres.stop(t) }) }),
-		c.outage("restarted_immediately", cuts, func() { restart(func() { c.postgres.crash(c.ctx, t) }) }),
-		c.outage("stopped", cuts, func() {
+		c.outage("restarted_fast", comingBack, func() { restart(func() { c.postgres.stop(t) }) }),
+		c.outage("restarted_immediately", comingBack, func() { restart(func() { c.postgres.crash(c.ctx, t) }) }),
+		c.outage("stopped", comingBack, func() {
 			restart(func() {
 				c.postgres.stop(t)
 				c.sleep(20 * time.Second)
 			})
 		}),
-		// A reader that comes back has the database write down what came before.
-		c.outage("crashed_along_with_an_owner", 0, func() { c.loseEvents(c.replicas[0]) }),
+		// Whoever comes has the database write down what was before, which it is to lose here.
+		c.outage("crashed_along_with_an_owner", staying, func() { c.loseEvents(c.replicas[0]) }),
 	)
 	c.add("readers", len(all))
 	c.check(all)
@@ -50,13 +49,23 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 	require.Less(t, c.most("recovery"), recovers)
 }
 
+// audience is what the readers do in an outage.
+type audience struct {
+	cuts int // how often every other one hangs up and comes back
+	late int // how many come when the database goes away, within a second
+}
+
+var (
+	comingBack = audience{cuts: 10, late: 15}
+	staying    = audience{}
+)
+
 // outage takes the database away and brings it back in the midst of streams, while requests go on, and returns the
 // streams' readers once they have come to an end.
-func (c *cluster) outage(name string, cuts int, restart func()) []*reader {
+func (c *cluster) outage(name string, who audience, restart func()) []*reader {
 	c.t.Helper()
 	const (
 		streams     = 50
-		late        = 15              // readers that come while the database goes away
 		probedAfter = 6 * time.Second // the return of the database
 	)
 	var readers []*reader
@@ -64,7 +73,7 @@ func (c *cluster) outage(name string, cuts int, restart func()) []*reader {
 	for range streams / 2 {
 		a := c.mustAnswer(c.replicas[0], plan{tokens: 320, speed: 40})
 		first, second := c.newReader(a, c.replicas...), c.newReader(a, c.replicas...)
-		second.cuts, second.cutBytes = cuts, 6000
+		second.cuts, second.cutBytes = who.cuts, 6000
 		first.onText = func() { wg.Go(second.follow) }
 		readers = append(readers, first, second)
 		wg.Go(first.follow)
@@ -83,7 +92,7 @@ func (c *cluster) outage(name string, cuts int, restart func()) []*reader {
 		})
 	}
 	c.sleep(time.Duration(2000+c.random.IntN(4000)) * time.Millisecond)
-	for range late {
+	for range who.late {
 		r, begin := c.newReader(readers[c.random.IntN(len(readers))].answer, c.replicas...), c.random.IntN(1000)
 		readers = append(readers, r)
 		wg.Go(func() {

@@ -39,7 +39,7 @@ func TestKilledOwnersLoseNoAnswer(t *testing.T) {
 func (c *cluster) killOwner(victim *replica, answers int) []*reader {
 	c.t.Helper()
 	const followers = 5
-	const window = 3500 * time.Millisecond // less than an answer takes
+	const window = 4200 * time.Millisecond // a little more than an answer takes
 	var readers []*reader
 	var wg sync.WaitGroup
 	begin := time.Now()
