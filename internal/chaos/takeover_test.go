@@ -19,7 +19,7 @@ const takenOverWithin = 20 * time.Second
 
 func TestKilledOwnersLoseNoAnswer(t *testing.T) {
 	t.Parallel()
-	const kills, answersEach, cutPoints = 6, 10, 50
+	const kills, answersEach, cutPoints = 6, 12, 50
 	c := newCluster(t, "kill -9 of the owner at 50 points, 5 resuming readers each", 4*time.Minute)
 	var all []*reader
 	for i := range kills {
