@@ -122,7 +122,8 @@ JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
 WHERE r.owner_id = @owner_id AND r.status = 'streaming';
 
 -- name: TakeOverAIResponse :one
--- One response whose writer is gone. It begins anew with a reset.
+-- One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
+-- however often that was: a restart of all replicas, one after the other, fails nothing.
 WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = @owner_id, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
@@ -130,7 +131,8 @@ WITH taken AS (
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt < @max_attempts
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+            AND (a.attempt < @max_attempts OR a.owner_id = '00000000-0000-0000-0000-000000000000')
         ORDER BY a.lease_expires_at
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -152,7 +154,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                a.attempt >= @max_attempts
+                (a.attempt >= @max_attempts AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => @abandoned_seconds::integer)
             )
         FOR UPDATE SKIP LOCKED

@@ -389,7 +389,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                a.attempt >= $2
+                (a.attempt >= $2 AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => $3::integer)
             )
         FOR UPDATE SKIP LOCKED
@@ -938,7 +938,8 @@ WITH taken AS (
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp() AND a.attempt < $3
+        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+            AND (a.attempt < $3 OR a.owner_id = '00000000-0000-0000-0000-000000000000')
         ORDER BY a.lease_expires_at
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -957,7 +958,8 @@ type TakeOverAIResponseParams struct {
 	MaxAttempts  int32
 }
 
-// One response whose writer is gone. It begins anew with a reset.
+// One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
+// however often that was: a restart of all replicas, one after the other, fails nothing.
 func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, takeOverAIResponse, arg.OwnerID, arg.LeaseSeconds, arg.MaxAttempts)
 	var ai_response_id uuid.UUID

@@ -134,7 +134,8 @@ type Querier interface {
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// An answer that stood makes room for the one which was generated in its place.
 	SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error
-	// One response whose writer is gone. It begins anew with a reset.
+	// One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
+	// however often that was: a restart of all replicas, one after the other, fails nothing.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)

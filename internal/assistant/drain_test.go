@@ -8,6 +8,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -36,4 +37,30 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
 	_, err = other.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
+}
+
+func TestAnswerThatIsHandedOverByEveryReplicaInTurnIsFinished(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for range 3 {
+		b.hold(t, "for ever", 3)
+	}
+	reader := b.open(t)
+	reader.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	// A rolling restart: the next replica has taken over when it is its turn to stop.
+	ctx, stop := context.WithTimeout(t.Context(), 3*waitAtMost)
+	defer stop()
+	replica := b.service
+	for attempt := 2; attempt <= 4; attempt++ {
+		next := b.another(t)
+		replica.Drain(ended)
+		replica = next
+		require.NoError(t, b.simulator.Wait(ctx, func(records []groqsim.RequestRecord) bool { return len(records) == attempt }))
+	}
+	last, err := replica.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	events := readSoon(t, last)
+	require.IsType(t, assistant.Done{}, events[len(events)-1])
 }

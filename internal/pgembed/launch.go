@@ -39,11 +39,14 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 	}
 }
 
-// launchOnce starts the server on a free port.
+// launchOnce starts the server on the chosen port, or on a free one.
 func (s *Server) launchOnce(ctx context.Context, o Options) error {
-	port, err := s.env.freePort(ctx)
-	if err != nil {
-		return err
+	port := o.Port
+	if port == 0 {
+		var err error
+		if port, err = s.env.freePort(ctx); err != nil {
+			return err
+		}
 	}
 	args := append(o.arguments(),
 		"-D", s.folder.data(), "-p", strconv.Itoa(port),

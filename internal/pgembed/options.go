@@ -1,8 +1,8 @@
 // Package pgembed runs a private PostgreSQL server as a child process, for
 // `support dev` and for tests, without Docker and without a running service.
 //
-// The server listens on 127.0.0.1 only, on a port that is free at the moment,
-// has no Unix socket, and asks for a random password. On Linux it shuts down
+// The server listens on 127.0.0.1 only, on a port that is free at the moment
+// unless one is chosen, has no Unix socket, and asks for a random password. On Linux it shuts down
 // when its parent ends, however that ends; on macOS a parent that is killed
 // leaves it running, and the next Start on the same folder says so.
 //
@@ -44,6 +44,10 @@ type Options struct {
 	// removes. As root, Dir has to belong to root and be open to the
 	// unprivileged user that runs the server; t.TempDir() is not.
 	Dir string
+
+	// Port is where the server listens; 0 takes a port that is free. A server
+	// that is started again with the same Dir and Port is found where it was.
+	Port int
 
 	// Unsafe turns off fsync, synchronous_commit and full_page_writes. A power
 	// cut then destroys the data: for tests and throw-away servers only.

@@ -216,6 +216,18 @@ func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {
 	require.NotEqual(t, first.port, second.port)
 }
 
+func TestServerComesBackAtItsPort(t *testing.T) {
+	t.Parallel()
+	options := Options{Dir: openDir(t), Unsafe: true}
+	first := startServer(t, isolated(t), options)
+	address := first.URL("")
+	require.NoError(t, first.Stop())
+	options.Port = first.port
+	second := startServer(t, isolated(t), options)
+	require.Equal(t, address, second.URL(""))
+	require.Equal(t, "1", queryText(t, address, "SELECT 1::text"))
+}
+
 func TestStopEscalates(t *testing.T) {
 	t.Parallel()
 	e := isolated(t)

@@ -69,8 +69,8 @@ func NewEmptyURL(t testing.TB) string {
 // Exec runs a statement on the database, for what the product has no query for.
 func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()
-	conn := connect(t, databaseURL)
-	defer func() { _ = conn.Close(context.Background()) }()
+	conn, hangUp := connect(t, databaseURL)
+	defer hangUp()
 	_, err := conn.Exec(context.Background(), sql, args...)
 	require.NoError(t, err)
 }
@@ -78,8 +78,8 @@ func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 // QueryInt runs a query for one number.
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()
-	conn := connect(t, databaseURL)
-	defer func() { _ = conn.Close(context.Background()) }()
+	conn, hangUp := connect(t, databaseURL)
+	defer hangUp()
 	var n int
 	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&n))
 	return n
@@ -88,8 +88,8 @@ func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 // QueryText runs a query for one text.
 func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	t.Helper()
-	conn := connect(t, databaseURL)
-	defer func() { _ = conn.Close(context.Background()) }()
+	conn, hangUp := connect(t, databaseURL)
+	defer hangUp()
 	var s string
 	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&s))
 	return s
@@ -109,11 +109,11 @@ func create(t testing.TB, admin, options string) string {
 	return withDatabase(t, admin, name)
 }
 
-func connect(t testing.TB, databaseURL string) *pgx.Conn {
+func connect(t testing.TB, databaseURL string) (conn *pgx.Conn, hangUp func()) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), databaseURL)
 	require.NoError(t, err)
-	return conn
+	return conn, func() { _ = conn.Close(context.Background()) }
 }
 
 func withDatabase(t testing.TB, databaseURL, name string) string {

@@ -1,0 +1,176 @@
+//go:build chaos && linux
+
+package chaos
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+)
+
+func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
+	t.Parallel()
+	const (
+		// hangs is how long a request takes at most, whatever happens to the database.
+		hangs = 5 * time.Second
+		// recovers is how long the servers may need once the database accepts connections.
+		recovers = 5 * time.Second
+	)
+	c := newCluster(t, "PostgreSQL restarted fast, restarted immediately, stopped for 20 s, and crashed along with an owner, "+
+		"under 50 streams each", 5*time.Minute)
+	restart := func(takeAway func()) {
+		takeAway()
+		c.postgres.start(c.ctx, t)
+	}
+	all := slices.Concat(
+		c.outage("restarted_fast", comingBack, func() { restart(func() { c.postgres.stop(t) }) }),
+		c.outage("restarted_immediately", comingBack, func() { restart(func() { c.postgres.crash(c.ctx, t) }) }),
+		c.outage("stopped", comingBack, func() {
+			restart(func() {
+				c.postgres.stop(t)
+				c.sleep(20 * time.Second)
+			})
+		}),
+		// Whoever comes has the database write down what was before, which it is to lose here.
+		c.outage("crashed_along_with_an_owner", staying, func() { c.loseEvents(c.replicas[0]) }),
+	)
+	c.add("readers", len(all))
+	c.check(all)
+	c.audit()
+	require.Less(t, c.most("request"), hangs)
+	require.Less(t, c.most("recovery"), recovers)
+}
+
+// audience is what the readers do in an outage.
+type audience struct {
+	cuts int // how often every other one hangs up and comes back
+	late int // how many come when the database goes away, within a second
+}
+
+var (
+	comingBack = audience{cuts: 10, late: 15}
+	staying    = audience{}
+)
+
+// outage takes the database away and brings it back in the midst of streams, while requests go on, and returns the
+// streams' readers once they have come to an end.
+func (c *cluster) outage(name string, who audience, restart func()) []*reader {
+	c.t.Helper()
+	const (
+		streams     = 50
+		probedAfter = 6 * time.Second // the return of the database
+	)
+	var readers []*reader
+	var wg sync.WaitGroup
+	for range streams / 2 {
+		a := c.mustAnswer(c.replicas[0], plan{tokens: 320, speed: 40})
+		first, second := c.newReader(a, c.replicas...), c.newReader(a, c.replicas...)
+		second.cuts, second.cutBytes = who.cuts, 6000
+		first.onText = func() { wg.Go(second.follow) }
+		readers = append(readers, first, second)
+		wg.Go(first.follow)
+	}
+	probing, stop := context.WithCancel(c.ctx)
+	defer stop()
+	var mu sync.Mutex
+	var lastFailure time.Time
+	for _, replica := range c.replicas[1:] {
+		wg.Go(func() {
+			c.probe(probing, replica, func() {
+				mu.Lock()
+				lastFailure = time.Now()
+				mu.Unlock()
+			})
+		})
+	}
+	c.sleep(time.Duration(2000+c.random.IntN(4000)) * time.Millisecond)
+	for range who.late {
+		r, begin := c.newReader(readers[c.random.IntN(len(readers))].answer, c.replicas...), c.random.IntN(1000)
+		readers = append(readers, r)
+		wg.Go(func() {
+			c.sleep(time.Duration(begin) * time.Millisecond)
+			r.follow()
+		})
+	}
+	begin := time.Now()
+	restart()
+	back := time.Now()
+	c.lasted("away_"+name, back.Sub(begin))
+	c.sleep(probedAfter)
+	stop()
+	wg.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	c.lasted("recovery", max(0, lastFailure.Sub(back)))
+	return readers
+}
+
+// probe sends requests to a replica until ctx ends.
+func (c *cluster) probe(ctx context.Context, at *replica, failed func()) {
+	for ctx.Err() == nil {
+		if !c.probeOnce(ctx, at) {
+			failed()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// probeOnce sends a request that needs the database. It succeeds, or is told that the database is away, which is false;
+// nothing else happens to it.
+func (c *cluster) probeOnce(ctx context.Context, at *replica) bool {
+	begin := time.Now()
+	list, err := c.api(at, c.customer).ListTicketsWithResponse(ctx, &client.ListTicketsParams{})
+	if ctx.Err() != nil {
+		return true
+	}
+	c.lasted("request", time.Since(begin))
+	switch {
+	case err != nil:
+		c.violate("a request broke: %v", err)
+	case list.StatusCode() == http.StatusServiceUnavailable:
+		c.add("requests_503", 1)
+		return false
+	case list.StatusCode() != http.StatusOK:
+		c.violate("%d %s", list.StatusCode(), list.Body)
+	default:
+		c.add("requests_200", 1)
+	}
+	return true
+}
+
+// loseEvents crashes the database and kills an owner with it, so that nobody can put back what was lost and readers have
+// seen. Before that, the database is kept from writing what commits do not wait for. The other servers stand still until
+// what was lost is counted.
+func (c *cluster) loseEvents(owner *replica) {
+	c.t.Helper()
+	var walWriter int
+	c.query("SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'walwriter'", &walWriter)
+	require.NoError(c.t, syscall.Kill(walWriter, syscall.SIGSTOP))
+	c.sleep(time.Second)
+	c.signal(syscall.SIGSTOP)
+	before := c.countEvents()
+	c.postgres.crash(c.ctx, c.t, walWriter)
+	owner.kill()
+	c.postgres.start(c.ctx, c.t)
+	c.add("events_that_the_database_lost", before-c.countEvents())
+	c.signal(syscall.SIGCONT)
+	c.startReplica(owner)
+}
+
+// countEvents counts what the logs of the answers hold.
+func (c *cluster) countEvents() (n int) {
+	c.t.Helper()
+	c.query("SELECT count(*)::text FROM ai_response_events", &n)
+	return n
+}
