@@ -13,7 +13,11 @@ func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
 	last := assistant.ParseEventID(r.Params.LastEventID)
-	reader, err := s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, last)
+	var reader *assistant.Reader
+	err := apart(func() (err error) {
+		reader, err = s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, last)
+		return err
+	})
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}

@@ -126,22 +126,32 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
-		if err := s.authorize(c, op); err != nil {
-			return err
+		admit := func() error { return s.admit(c, op) }
+		if op.streams() {
+			admit = func() error { return apart(func() error { return s.admit(c, op) }) }
 		}
-		if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+		if err := admit(); err != nil {
 			return err
-		}
-		if err := op.checkParameters(c); err != nil {
-			return err
-		}
-		if len(op.bodies) > 0 {
-			if err := op.checkBody(c); err != nil {
-				return err
-			}
 		}
 		return next(c)
 	}
+}
+
+// admit returns why the request may not go on, if it may not.
+func (s *Server) admit(c echo.Context, op *operation) error {
+	if err := s.authorize(c, op); err != nil {
+		return err
+	}
+	if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+		return err
+	}
+	if err := op.checkParameters(c); err != nil {
+		return err
+	}
+	if len(op.bodies) > 0 {
+		return op.checkBody(c)
+	}
+	return nil
 }
 
 // checkAccept returns NotAcceptable unless one of the accepted media ranges (RFC 9110, section 12.5.1) is one that the
