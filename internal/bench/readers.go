@@ -31,7 +31,6 @@ const (
 	// opening is how many readers are on their way in at a time.
 	opening = 32
 
-	probes        = 500
 	probeInterval = 20 * time.Millisecond
 )
 
@@ -82,7 +81,7 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 		return err
 	}
 	c.lister = questions[0].customer
-	if i.alone, err = probe(ctx, c.lister); err != nil {
+	if i.alone, err = probe(ctx, c.lister, c.watching/3); err != nil {
 		return err
 	}
 	if err := c.holdAnswers(ctx, r, server, questions); err != nil {
@@ -246,7 +245,7 @@ func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) err
 	if i.rss, err = server.rss(); err != nil {
 		return err
 	}
-	i.crowded, err = probe(ctx, c.lister)
+	i.crowded, err = probe(ctx, c.lister, c.watching/3)
 	return err
 }
 
@@ -258,10 +257,10 @@ func (c *crowd) close() {
 }
 
 // probe lists tickets, as somebody does who is not waiting for an answer, and returns how long each list took.
-func probe(ctx context.Context, c *customer) (took []time.Duration, err error) {
+func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
 	ticks := time.NewTicker(probeInterval)
 	defer ticks.Stop()
-	for range probes {
+	for range max(1, int(span/probeInterval)) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -129,12 +129,12 @@ type idle struct {
 
 // The budgets for 10,000 idle readers on one process.
 const (
-	maxReaderKiB     = 40
-	maxServerMiB     = 400
-	maxGoroutines    = 4
-	maxIdlePercent   = 5
-	maxListMillis    = 50
-	maxConnsPerWatch = 20
+	maxReaderKiB   = 40
+	maxServerMiB   = 400
+	maxGoroutines  = 4
+	maxIdlePercent = 5
+	maxListMillis  = 50
+	maxConnections = 20 // the pool of a server
 )
 
 func readersStage(c *crowd, i *idle, countsStatements bool) stage {
@@ -152,7 +152,7 @@ func readersStage(c *crowd, i *idle, countsStatements bool) stage {
 		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cpu.Seconds() / seconds, Budget: maxIdlePercent},
 		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.work.cpu.Seconds() / seconds},
 		{Name: "heartbeats per reader", Server: float64(i.heartbeats) / readers},
-		{Name: "database connections", Server: float64(i.connections), Budget: maxConnsPerWatch},
+		{Name: "database connections", Server: float64(i.connections), Budget: maxConnections},
 		{Name: "readers let in per second", Server: readers / i.opening.Seconds()},
 	}
 	if countsStatements {
