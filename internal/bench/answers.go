@@ -144,7 +144,7 @@ func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock,
 	end, err := p.cpu()
 	m.cpu += end - begin
 	m.samples = append(m.samples, samples...)
-	return errors.Join(append(failures, err)...)
+	return errors.Join(errors.Join(failures...), err)
 }
 
 func (p path) cpu() (time.Duration, error) {

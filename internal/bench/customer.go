@@ -32,7 +32,8 @@ func (q question) path() string { return "/tickets/" + q.ticketID.String() + "/a
 
 // signUp makes the n-th customer of a server.
 func signUp(ctx context.Context, server string, n int) (*customer, error) {
-	c := &customer{dialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(n+1))}}}
+	address := net.IPv4(127, 0, 1, byte(n+1)) //nolint:gosec // There are no more than maxCustomers.
+	c := &customer{dialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: address}}}
 	transport := &http.Client{Transport: &http.Transport{DialContext: c.dialer.DialContext}}
 	var err error
 	c.api, err = client.NewClientWithResponses(server, client.WithHTTPClient(transport),

@@ -107,5 +107,6 @@ func (c counters) minus(before counters) counters {
 // connections is how many the server has open.
 func (d *database) connections(ctx context.Context) (n int, err error) {
 	row := d.conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'support'")
-	return n, row.Scan(&n)
+	err = row.Scan(&n)
+	return n, err
 }

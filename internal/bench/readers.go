@@ -103,7 +103,7 @@ func openFiles() int {
 		return 1024
 	}
 	// The Go runtime raises its own limit to the highest, in the server as well.
-	return int(min(limit.Max, 1<<20)) //nolint:gosec // Small.
+	return int(min(limit.Max, 1<<20))
 }
 
 // holdAnswers begins the answers, with a reader each, and returns when all of them stand still.

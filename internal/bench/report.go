@@ -49,11 +49,6 @@ func (f figure) against(name string, other float64) figure {
 	return f
 }
 
-func (f figure) within(budget float64) figure {
-	f.Budget = budget
-	return f
-}
-
 func (f figure) missed() bool { return f.Budget > 0 && f.Server > f.Budget }
 
 const (
