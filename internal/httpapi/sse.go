@@ -41,11 +41,11 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 	if err := apart(stream.open); err != nil {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
-	defer func() { cancel() }()
 	ended := false
 	for {
+		waiting, cancel := context.WithTimeout(s.ctx, heartbeatInterval)
 		entry, err := s.reader.Next(waiting)
+		cancel()
 		switch {
 		case errors.Is(err, io.EOF) && !ended:
 			return stream.comeBack()
@@ -54,8 +54,6 @@ func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) e
 		case s.ctx.Err() != nil:
 			return s.ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
-			cancel()
-			waiting, cancel = context.WithTimeout(s.ctx, heartbeatInterval)
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
 			ended = assistant.IsEnd(entry.Event)
