@@ -120,7 +120,8 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			return nil, errRewound
 		}
 		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.Seq() > seq })
-		entries, ended, changed := slices.Clone(f.entries[from:]), f.ended, f.changed
+		// What is published does not change any more: readers share it, and a longer answer takes no more of each.
+		entries, ended, changed := slices.Clip(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
 		switch {
 		case len(entries) > 0:

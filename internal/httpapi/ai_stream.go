@@ -58,7 +58,11 @@ func (s *streams) open(ctx context.Context, read func() (*assistant.Reader, erro
 		err.RetryAfter = streamsPause
 		return aiResponseStream{}, err
 	}
-	reader, err := read()
+	var reader *assistant.Reader
+	err := apart(func() (err error) {
+		reader, err = read()
+		return err
+	})
 	if err != nil {
 		leave()
 		return aiResponseStream{}, err

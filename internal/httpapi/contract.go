@@ -160,19 +160,12 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
-		if err := s.admit(c, op); err != nil {
-			return err
+		checked := func() error { return s.checkRequest(c, op) }
+		if op.streams() {
+			checked = func() error { return apart(func() error { return s.checkRequest(c, op) }) }
 		}
-		if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+		if err := checked(); err != nil {
 			return err
-		}
-		if err := op.checkParameters(c); err != nil {
-			return err
-		}
-		if len(op.bodies) > 0 {
-			if err := op.checkBody(c); err != nil {
-				return err
-			}
 		}
 		switch {
 		case op.keyed && c.Request().Header.Get(headerIdempotencyKey) != "":
@@ -183,6 +176,23 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 	}
+}
+
+// checkRequest returns why the request may not go on, if it may not.
+func (s *Server) checkRequest(c echo.Context, op *operation) error {
+	if err := s.admit(c, op); err != nil {
+		return err
+	}
+	if err := op.checkAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+		return err
+	}
+	if err := op.checkParameters(c); err != nil {
+		return err
+	}
+	if len(op.bodies) > 0 {
+		return op.checkBody(c)
+	}
+	return nil
 }
 
 // checkAccept returns NotAcceptable unless one of the accepted media ranges (RFC 9110, section 12.5.1) is one that the

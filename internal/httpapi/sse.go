@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/supportbackend/support/internal/assistant"
@@ -51,8 +52,8 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.reader.Close()
 	ctx, stop := whileAllowed(s.ctx)
 	defer stop()
-	stream, err := openEventStream(w)
-	if err != nil {
+	stream := newEventStream(w)
+	if err := apart(stream.open); err != nil {
 		return err
 	}
 	ended := false
@@ -81,21 +82,42 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	}
 }
 
+// apart calls fn in a goroutine of its own and waits for it. A stack that has grown does not shrink again while a handler
+// waits on it, and readers wait long. What calls deep at the beginning of a stream is done apart, which leaves a reader
+// with half the stack.
+func apart(fn func() error) (err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if fault := recover(); fault != nil {
+				err = fmt.Errorf("httpapi: panic before a stream: %v\n%s", fault, debug.Stack())
+			}
+		}()
+		err = fn()
+	}()
+	<-done
+	return err
+}
+
 // eventStream writes server-sent events (HTML Living Standard, section 9.2).
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 }
 
-func openEventStream(w http.ResponseWriter) (*eventStream, error) {
-	header := w.Header()
+func newEventStream(w http.ResponseWriter) *eventStream {
+	return &eventStream{w: w, controller: http.NewResponseController(w)}
+}
+
+// open sends the headers.
+func (s *eventStream) open() error {
+	header := s.w.Header()
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
-	w.WriteHeader(http.StatusOK)
-	stream := &eventStream{w: w, controller: http.NewResponseController(w)}
-	err := stream.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
-	return stream, err
+	s.w.WriteHeader(http.StatusOK)
+	return s.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
 }
 
 // comeBack ends a stream whose answer goes on in another process. The readers do not all return at once.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/supportbackend/support/internal/groqsim"
+)
+
+// load is how answers come from the simulator, and how many are read.
+type load struct {
+	name string
+	// speed is in tokens a second; a negative one is unthrottled.
+	speed float64
+	// streams are read at a time.
+	streams int
+	// The paths take turns of perRound answers each, so that whatever else the machine does meets all of them.
+	rounds, perRound int
+	tokens           int // of one answer
+	// light says that the machine has time to spare, so that what the server adds is its own.
+	light bool
+}
+
+func (l load) answers() int { return l.rounds * l.perRound }
+
+func (l load) String() string {
+	return fmt.Sprintf("%s, %d at a time, %d answers of %d tokens", l.name, l.streams, l.answers(), l.tokens)
+}
+
+// measured is what one path has come to.
+type measured struct {
+	samples []sample
+	cpu     time.Duration
+}
+
+// measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn.
+func measureAnswers(ctx context.Context, r *rig, l load) (stage, error) {
+	server, err := r.startServer(ctx)
+	if err != nil {
+		return stage{}, err
+	}
+	defer server.stop()
+	if err := r.script(groqsim.Script{Deltas: tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
+		return stage{}, err
+	}
+	paths, err := r.paths(ctx, server, l)
+	if err != nil {
+		return stage{}, err
+	}
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: l.streams, DisableCompression: true}}
+	defer c.CloseIdleConnections()
+	results := make([]measured, len(paths))
+	var work counters
+	for round := range l.rounds {
+		for i, p := range paths {
+			before, err := r.database.counters(ctx)
+			if err != nil {
+				return stage{}, err
+			}
+			if err := results[i].add(ctx, p, c, r.clock, l, round); err != nil {
+				return stage{}, err
+			}
+			after, err := r.database.counters(ctx)
+			if err != nil {
+				return stage{}, err
+			}
+			if p.process == server {
+				work = work.plus(after.minus(before))
+			}
+		}
+	}
+	return answersStage(l, &results[0], &results[1], &results[2], work, r.database.statements), nil
+}
+
+// paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows what it
+// asks the simulator, which then is what the others ask as well.
+func (r *rig) paths(ctx context.Context, server *process, l load) ([]path, error) {
+	questions, err := ask(ctx, server.url, l.answers()+1)
+	if err != nil {
+		return nil, err
+	}
+	support := path{
+		name: "server", process: server, end: "event: done",
+		request: func(ctx context.Context, i int) (*http.Request, error) {
+			q := questions[i]
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.url+q.path(), http.NoBody)
+			if err == nil {
+				request.Header.Set("Authorization", q.authorization)
+			}
+			return request, err
+		},
+	}
+	if _, err := support.read(ctx, http.DefaultClient, r.clock, l.answers(), l.tokens); err != nil {
+		return nil, err
+	}
+	asked := r.simulator.Requests()
+	if len(asked) != 1 {
+		return nil, errors.New("the first answer was not asked for once")
+	}
+	plain := func(base string) func(context.Context, int) (*http.Request, error) {
+		return func(ctx context.Context, _ int) (*http.Request, error) {
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+asked[0].Path, bytes.NewReader(asked[0].Body))
+			if err == nil {
+				request.Header = asked[0].Header.Clone()
+				request.Header.Set("Authorization", "Bearer simulated")
+			}
+			return request, err
+		}
+	}
+	return []path{
+		{name: "direct", end: "[DONE]", request: plain(r.upstream)},
+		{name: "proxy", process: r.proxy, end: "[DONE]", request: plain(r.proxy.url)},
+		support,
+	}, nil
+}
+
+// add reads one round of answers, so many at a time.
+func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock, l load, round int) error {
+	begin, err := p.cpu()
+	if err != nil {
+		return err
+	}
+	samples, failures := make([]sample, l.perRound), make([]error, l.perRound)
+	next := make(chan int, l.perRound)
+	for i := range l.perRound {
+		next <- i
+	}
+	close(next)
+	var readers sync.WaitGroup
+	for range l.streams {
+		readers.Go(func() {
+			for i := range next {
+				samples[i], failures[i] = p.read(ctx, c, clock, round*l.perRound+i, l.tokens)
+			}
+		})
+	}
+	readers.Wait()
+	end, err := p.cpu()
+	m.cpu += end - begin
+	m.samples = append(m.samples, samples...)
+	return errors.Join(errors.Join(failures...), err)
+}
+
+func (p path) cpu() (time.Duration, error) {
+	if p.process == nil {
+		return 0, nil
+	}
+	return p.process.cpu()
+}
+
+// firstToken returns the quantile of the times to the first token.
+func (m *measured) firstToken(q float64) time.Duration {
+	var all []time.Duration
+	for _, s := range m.samples {
+		all = append(all, s.firstToken)
+	}
+	return quantile(all, q)
+}
+
+// lag returns the quantile of the times from the simulator to the reader.
+func (m *measured) lag(q float64) time.Duration {
+	var all []time.Duration
+	for _, s := range m.samples {
+		all = append(all, s.lags...)
+	}
+	return quantile(all, q)
+}
+
+// quantile returns the least value that so large a share of all values does not exceed.
+func quantile(values []time.Duration, q float64) time.Duration {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[min(int(q*float64(len(values))), len(values)-1)]
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// clockTick is the unit of CPU times in /proc, which is the same on every Linux.
+	clockTick = 10 * time.Millisecond
+
+	startTimeout = 15 * time.Second
+	startPoll    = 20 * time.Millisecond
+)
+
+// process is a program under measurement that serves HTTP.
+type process struct {
+	cmd     *exec.Cmd
+	url     string
+	logName string
+	ended   chan struct{}
+}
+
+// startProcess runs a program with the environment and returns when it answers its ready path. arguments get the address
+// that it is to listen on.
+func startProcess(
+	ctx context.Context, dir, ready string, command func(addr string) *exec.Cmd,
+) (*process, error) {
+	addr, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.CreateTemp(dir, "*.log")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // The program has its own.
+	p := &process{cmd: command(addr), url: "http://" + addr, logName: log.Name(), ended: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // How it ends is seen in its log.
+		close(p.ended)
+	}()
+	if err := p.await(ctx, ready); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// freeAddress is one that nobody listens on at the moment.
+func freeAddress(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+func (p *process) await(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("%s has ended:\n%s", p.cmd.Path, p.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready:\n%s", p.cmd.Path, p.lastWords())
+		case <-time.After(startPoll):
+		}
+	}
+}
+
+// lastWords is the end of the log.
+func (p *process) lastWords() string {
+	const most = 2000
+	text, err := os.ReadFile(p.logName)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-most):])
+}
+
+// stop ends the process at once: nothing that it has is needed any more.
+func (p *process) stop() {
+	_ = p.cmd.Process.Kill() // It may have ended already.
+	<-p.ended
+}
+
+// goroutines ends the process by SIGQUIT, to which every Go program answers with the stacks of all its goroutines, and
+// counts them.
+func (p *process) goroutines() (int, error) {
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		return 0, err
+	}
+	<-p.ended
+	log, err := os.Open(p.logName)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = log.Close() }()
+	count := 0
+	for lines := bufio.NewReader(log); ; {
+		line, err := lines.ReadSlice('\n')
+		if stackHeader.Match(line) {
+			count++
+		}
+		if errors.Is(err, io.EOF) {
+			return count, nil
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return 0, err
+		}
+	}
+}
+
+var stackHeader = regexp.MustCompile(`^goroutine \d+ `)
+
+// cpu is the time that the process has spent on a processor.
+func (p *process) cpu() (time.Duration, error) {
+	s, err := readStat(p.cmd.Process.Pid)
+	return s.own, err
+}
+
+// rss is the memory of the process that is in use, in bytes.
+func (p *process) rss() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := bytes.Cut(text, []byte("VmRSS:"))
+	value, _, _ := bytes.Cut(after, []byte("kB"))
+	kib, err := strconv.ParseInt(strings.TrimSpace(string(value)), 10, 64)
+	return kib << 10, err
+}
+
+// stat is the part of /proc/PID/stat that is about time: of the process, and of the children that it has waited for.
+type stat struct {
+	parent        int
+	own, children time.Duration
+}
+
+// readStat reads what proc(5) describes. The second field is a name in brackets that may hold anything.
+func readStat(pid int) (stat, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return stat{}, err
+	}
+	const parent, utime, stime, cutime, cstime = 1, 11, 12, 13, 14 // Counted from the field after the name.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) <= cstime {
+		return stat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	number := func(i int) int {
+		n, numberErr := strconv.Atoi(fields[i])
+		err = errors.Join(err, numberErr)
+		return n
+	}
+	return stat{
+		parent:   number(parent),
+		own:      time.Duration(number(utime)+number(stime)) * clockTick,
+		children: time.Duration(number(cutime)+number(cstime)) * clockTick,
+	}, err
+}
+
+// familyCPU is the time of a process and all its children, also of those that have ended.
+func familyCPU(pid int) (time.Duration, error) {
+	s, err := readStat(pid)
+	if err != nil {
+		return 0, err
+	}
+	total := s.own + s.children
+	names, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		child, err := strconv.Atoi(filepath.Base(name))
+		if err != nil {
+			return 0, err
+		}
+		// One that has ended since is counted by its parent.
+		if s, err := readStat(child); err == nil && s.parent == pid {
+			total += s.own
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/supportbackend/support/internal/groqsim"
+)
+
+const (
+	// prefix is how many tokens the answers have that the readers wait for the rest of, and prefixSpeed how fast they come.
+	prefix      = 200
+	prefixSpeed = 500
+	// The simulator says something without text this often, so that the server does not give it up, and so many times
+	// until the server's limit for an answer, 120 s.
+	beatInterval = 8 * time.Second
+	beats        = 14
+
+	// maxAnswers is how many answers the readers share.
+	maxAnswers  = 100
+	openTimeout = 60 * time.Second
+	// opening is how many readers are on their way in at a time.
+	opening = 32
+
+	probeInterval = 20 * time.Millisecond
+)
+
+// crowd is many readers of a few answers that are silent.
+type crowd struct {
+	wanted, readers, answers int
+	// watching is how long nothing happens but heartbeats.
+	watching time.Duration
+	// lister lists tickets meanwhile.
+	lister *customer
+
+	conns []net.Conn
+	wg    sync.WaitGroup
+	// heartbeats and ended count what the readers have seen.
+	heartbeats, ended atomic.Int64
+}
+
+// measureReaders watches what idle readers cost.
+func measureReaders(ctx context.Context, r *rig, c *crowd) (stage, error) {
+	// Each answer needs two more sockets, and the rest of the process a few.
+	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
+	server, err := r.startServer(ctx)
+	if err != nil {
+		return stage{}, err
+	}
+	defer server.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var i idle
+	if err := c.gather(ctx, r, server, &i); err != nil {
+		return stage{}, err
+	}
+	defer c.close()
+	if err := c.watch(ctx, r, server, &i); err != nil {
+		return stage{}, err
+	}
+	if ended := c.ended.Load(); ended > 0 {
+		return stage{}, fmt.Errorf("%d readers did not stay", ended)
+	}
+	i.goroutines, err = server.goroutines()
+	return readersStage(c, &i, r.database.statements), err
+}
+
+// gather lets the readers in.
+func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) error {
+	questions, err := ask(ctx, server.url, c.answers)
+	if err != nil {
+		return err
+	}
+	c.lister = questions[0].customer
+	if i.alone, err = probe(ctx, c.lister, c.watching/3); err != nil {
+		return err
+	}
+	if err := c.holdAnswers(ctx, r, server, questions); err != nil {
+		return err
+	}
+	if i.rssBefore, err = server.rss(); err != nil {
+		return err
+	}
+	begin := time.Now()
+	err = c.open(ctx, server, questions, c.readers-c.answers)
+	i.opening = time.Since(begin)
+	return err
+}
+
+// openFiles is how many files this process and those that it starts may have open.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	// The Go runtime raises its own limit to the highest, in the server as well.
+	return int(min(limit.Max, 1<<20))
+}
+
+// holdAnswers begins the answers, with a reader each, and returns when all of them stand still.
+func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questions []question) error {
+	script := groqsim.Script{Deltas: tokens(prefix), TokensPerSecond: prefixSpeed}
+	for i := range beats {
+		script.Deltas = append(script.Deltas, "")
+		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: prefix + i})
+	}
+	if err := r.script(script); err != nil {
+		return err
+	}
+	if err := c.open(ctx, server, questions, c.answers); err != nil {
+		return err
+	}
+	err := r.simulator.Wait(ctx, func(requests []groqsim.RequestRecord) bool {
+		held := 0
+		for _, request := range requests {
+			if request.HeldAt == beat(0) {
+				held++
+			}
+		}
+		return held == c.answers
+	})
+	go func() {
+		for i := range beats {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(beatInterval):
+				r.simulator.Release(beat(i))
+			}
+		}
+	}()
+	return err
+}
+
+func beat(i int) string { return "beat " + strconv.Itoa(i) }
+
+// open lets n more readers in and returns when each has been sent something.
+func (c *crowd) open(ctx context.Context, server *process, questions []question, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	next := make(chan question, n)
+	for i := range n {
+		next <- questions[i%len(questions)]
+	}
+	close(next)
+	var mu sync.Mutex
+	var failures []error
+	var doors sync.WaitGroup
+	for range opening {
+		doors.Go(func() {
+			for q := range next {
+				conn, err := openReader(ctx, server, q)
+				mu.Lock()
+				if err != nil {
+					failures = append(failures, err)
+				} else {
+					c.conns = append(c.conns, conn)
+					c.wg.Go(func() { c.listen(conn) })
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	doors.Wait()
+	return errors.Join(failures...)
+}
+
+// openReader asks for an answer and returns when its text has begun. It does without an http.Client, which would need as
+// much of this process's time and memory as what is measured.
+func openReader(ctx context.Context, server *process, q question) (net.Conn, error) {
+	host := strings.TrimPrefix(server.url, "http://")
+	conn, err := q.dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline) // Only a closed connection has none.
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: text/event-stream\r\n\r\n",
+		q.path(), host, q.authorization)
+	var text []byte
+	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, blankStamp[0]) < 0; {
+		var n int
+		n, err = conn.Read(buffer)
+		text = append(text, buffer[:n]...)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open a reader: %w: %.300q", err, text), conn.Close())
+	}
+	return conn, conn.SetDeadline(time.Time{})
+}
+
+// listen counts what a reader is sent until its connection ends.
+func (c *crowd) listen(conn net.Conn) {
+	for buffer := make([]byte, 512); ; {
+		n, err := conn.Read(buffer)
+		c.heartbeats.Add(int64(bytes.Count(buffer[:n], []byte(": keep-alive"))))
+		if err != nil {
+			c.ended.Add(1)
+			return
+		}
+	}
+}
+
+// watch measures the server while nothing happens but heartbeats, and then while tickets are listed.
+func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
+	c.heartbeats.Store(0)
+	cpu, err := server.cpu()
+	if err != nil {
+		return err
+	}
+	work, err := r.database.counters(ctx)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(c.watching):
+	}
+	i.watched, i.heartbeats = time.Since(begin), c.heartbeats.Load()
+	if i.cpu, err = server.cpu(); err != nil {
+		return err
+	}
+	i.cpu -= cpu
+	if i.work, err = r.database.counters(ctx); err != nil {
+		return err
+	}
+	i.work = i.work.minus(work)
+	if i.connections, err = r.database.connections(ctx); err != nil {
+		return err
+	}
+	if i.rss, err = server.rss(); err != nil {
+		return err
+	}
+	i.crowded, err = probe(ctx, c.lister, c.watching/3)
+	return err
+}
+
+func (c *crowd) close() {
+	for _, conn := range c.conns {
+		_ = conn.Close() // The server may have gone before.
+	}
+	c.wg.Wait()
+}
+
+// probe lists tickets, as somebody does who is not waiting for an answer, and returns how long each list took.
+func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
+	ticks := time.NewTicker(probeInterval)
+	defer ticks.Stop()
+	for range max(1, int(span/probeInterval)) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-ticks.C:
+		}
+		begin := time.Now()
+		list, err := c.api.ListTicketsWithResponse(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		if list.JSON200 == nil {
+			return nil, fmt.Errorf("list tickets: %s", list.Body)
+		}
+		took = append(took, time.Since(begin))
+	}
+	return took, nil
+}

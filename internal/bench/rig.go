@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/internal/groqsim"
+)
+
+// rig is everything that a measurement needs: the database and the plain proxy as processes of their own, and in this
+// process the simulator, which both the proxy and the server ask.
+type rig struct {
+	dir       string
+	program   string // the server's
+	secret    string
+	clock     clock
+	database  *database
+	simulator *groqsim.Simulator
+	upstream  string
+	proxy     *process
+	closers   []func()
+}
+
+func newRig(ctx context.Context, program string) (*rig, error) {
+	r := &rig{program: program, secret: rand.Text() + rand.Text(), clock: clock{begin: time.Now()}}
+	if err := r.open(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *rig) open(ctx context.Context) (err error) {
+	if r.dir, err = os.MkdirTemp("", "support-bench-*"); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, func() { _ = os.RemoveAll(r.dir) })
+	if r.database, err = startDatabase(ctx); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.database.stop)
+	migrate := r.server(ctx, "migrate", "up")
+	if out, err := migrate.CombinedOutput(); err != nil {
+		return fmt.Errorf("migrate: %w\n%s", err, out)
+	}
+	if err := r.startSimulator(ctx); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	r.proxy, err = startProcess(ctx, r.dir, proxyReadyPath, func(addr string) *exec.Cmd {
+		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.upstream) //nolint:gosec // It is this program.
+	})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.proxy.stop)
+	return nil
+}
+
+func (r *rig) startSimulator(ctx context.Context) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	r.simulator = groqsim.New(groqsim.Options{})
+	server := &http.Server{Handler: r.clock.stamped(r.simulator), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	r.upstream = "http://" + listener.Addr().String()
+	r.closers = append(r.closers, func() {
+		r.simulator.Close()
+		_ = server.Close()
+	})
+	return nil
+}
+
+// script makes the simulator answer everything in one way from here on.
+func (r *rig) script(script groqsim.Script) error {
+	r.simulator.Reset()
+	script.Times = -1
+	return r.simulator.Enqueue(script)
+}
+
+// server returns a command of the server's program. Settings of the environment are passed on, so that other ones can be
+// measured.
+func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, r.program, args...) //nolint:gosec // The caller names the program to measure.
+	// All load comes from a few accounts of one machine.
+	cmd.Env = append(cmd.Env, "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_AI_RUNNING=0",
+		"SUPPORT_AI_PER_MINUTE=0", "SUPPORT_AI_PER_DAY=0")
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "SUPPORT_") || strings.HasPrefix(variable, "GO") {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env, "GOTRACEBACK=all", "DATABASE_URL="+r.database.url(), "JWT_SECRET="+r.secret,
+		"GROQ_API_URL="+r.upstream, "GROQ_API_KEY=simulated")
+	return cmd
+}
+
+// startServer starts a server that has done nothing yet.
+func (r *rig) startServer(ctx context.Context) (*process, error) {
+	return startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
+		cmd := r.server(ctx, "serve")
+		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)
+		return cmd
+	})
+}
+
+func (r *rig) close() {
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		r.closers[i]()
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// path is a way to an answer.
+type path struct {
+	name string
+	// process is what stands between the reader and the simulator, if anything does.
+	process *process
+	// request asks for the i-th answer.
+	request func(ctx context.Context, i int) (*http.Request, error)
+	// end is what stands in the last event.
+	end string
+}
+
+// sample is what a reader has seen of one answer.
+type sample struct {
+	// firstToken is the time from the request to the first token.
+	firstToken time.Duration
+	// lags are the times from the simulator to the reader, of all tokens.
+	lags []time.Duration
+}
+
+var errNotWhole = errors.New("the answer is not whole")
+
+// read reads one answer of so many tokens to its end.
+func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens int) (sample, error) {
+	request, err := p.request(ctx, i)
+	if err != nil {
+		return sample{}, err
+	}
+	begin := time.Now()
+	response, err := c.Do(request)
+	if err != nil {
+		return sample{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	s := sample{lags: make([]time.Duration, 0, tokens)}
+	var text []byte
+	for buffer := make([]byte, 32<<10); ; {
+		n, err := response.Body.Read(buffer)
+		text = append(text, buffer[:n]...)
+		// The last event may hold the whole text once more.
+		for len(s.lags) < tokens {
+			stamp, rest, ok := nextStamp(text)
+			if !ok {
+				break
+			}
+			if len(s.lags) == 0 {
+				s.firstToken = time.Since(begin)
+			}
+			s.lags, text = append(s.lags, clock.since(stamp)), rest
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, io.EOF) || response.StatusCode != http.StatusOK || len(s.lags) < tokens || !bytes.Contains(text, []byte(p.end)) {
+			return s, fmt.Errorf("%s: %w: %s, %d tokens, then %.300q: %w", p.name, errNotWhole, response.Status, len(s.lags), text, err)
+		}
+		return s, nil
+	}
+}
