@@ -52,18 +52,24 @@ ORDER BY created_at DESC, id DESC
 LIMIT 1;
 
 -- name: ListConversation :many
--- What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+-- What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
+-- to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM (
     SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
     FROM messages AS m
     JOIN messages AS turn ON turn.id = @turn_message_id AND turn.ticket_id = m.ticket_id
     WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
-        AND (m.created_at, m.id) <= (turn.created_at, turn.id)
-    ORDER BY m.created_at DESC, m.id DESC
+        AND CASE
+            WHEN m.author = 'ai' THEN NOT EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = turn.id
+            )
+            ELSE (m.created_at, m.id) <= (turn.created_at, turn.id)
+        END
+    ORDER BY m.id = turn.id DESC, m.created_at DESC, m.id DESC
     LIMIT @max_rows
 ) AS conversation
-ORDER BY created_at, id;
+ORDER BY id = @turn_message_id, created_at, id;
 
 -- name: GetLatestHumanMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by

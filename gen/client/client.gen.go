@@ -580,6 +580,9 @@ type AIResponseEvents struct {
 	// AIResponseID The AI response they belong to.
 	AIResponseID ID `json:"ai_response_id"`
 
+	// Attempt The attempt that wrote that event; absent while there is none.
+	Attempt Attempt `json:"attempt,omitempty"`
+
 	// Ended Whether the last of these events is the response's last.
 	Ended bool `json:"ended"`
 
@@ -1312,6 +1315,10 @@ type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
+	// Attempt The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
+	// in a crash is not taken for the one which took its number.
+	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
+
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
@@ -1322,7 +1329,8 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
-	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
+	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
+	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
@@ -1425,7 +1433,8 @@ type UpdateTicketParams struct {
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
-	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
+	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
+	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
@@ -1850,7 +1859,7 @@ type ClientInterface interface {
 	// ListAIResponseEvents Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-	// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+	// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
 	//
 	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
 	//
@@ -2369,7 +2378,7 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 // ListAIResponseEvents Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
 //
 // A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
 //
@@ -3382,6 +3391,18 @@ func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, pa
 		if params.After != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Attempt != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "attempt", *params.Attempt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5019,7 +5040,7 @@ type ClientWithResponsesInterface interface {
 	// ListAIResponseEventsWithResponse Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-	// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+	// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
 	//
 	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
 	//
@@ -6936,7 +6957,7 @@ type ChangePasswordResponse struct {
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *UnprocessableContent
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
-	ApplicationProblemJSON429 *TooManyRequests
+	ApplicationProblemJSON429 *TooManyAttempts
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -6977,7 +6998,7 @@ func (r ChangePasswordResponse) GetApplicationProblemJSON422() *UnprocessableCon
 }
 
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
-func (r ChangePasswordResponse) GetApplicationProblemJSON429() *TooManyRequests {
+func (r ChangePasswordResponse) GetApplicationProblemJSON429() *TooManyAttempts {
 	return r.ApplicationProblemJSON429
 }
 
@@ -9424,7 +9445,7 @@ func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, 
 // ListAIResponseEventsWithResponse Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-// the next ones, up to `wait` seconds. Go on with `last_seq` as the next `after` until `ended` is true.
+// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
 //
 // A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
 //
@@ -11738,7 +11759,7 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
-		var dest TooManyRequests
+		var dest TooManyAttempts
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -166,11 +166,16 @@ FROM (
     FROM messages AS m
     JOIN messages AS turn ON turn.id = $1 AND turn.ticket_id = m.ticket_id
     WHERE m.ticket_id = $2 AND m.superseded_by IS NULL
-        AND (m.created_at, m.id) <= (turn.created_at, turn.id)
-    ORDER BY m.created_at DESC, m.id DESC
+        AND CASE
+            WHEN m.author = 'ai' THEN NOT EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = turn.id
+            )
+            ELSE (m.created_at, m.id) <= (turn.created_at, turn.id)
+        END
+    ORDER BY m.id = turn.id DESC, m.created_at DESC, m.id DESC
     LIMIT $3
 ) AS conversation
-ORDER BY created_at, id
+ORDER BY id = $1, created_at, id
 `
 
 type ListConversationParams struct {
@@ -179,7 +184,8 @@ type ListConversationParams struct {
 	MaxRows       int32
 }
 
-// What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+// What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
+// to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxRows)
 	if err != nil {

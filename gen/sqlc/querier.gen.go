@@ -85,7 +85,8 @@ type Querier interface {
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
-	// What was said up to a turn, without answers that were replaced; the newest, oldest of them first.
+	// What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
+	// to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)

@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,16 +26,22 @@ type breaker struct {
 	probing   bool
 }
 
-// admit lets a request through, or says how long to wait. The caller reports how the request went.
-func (b *breaker) admit() (wait time.Duration, ok bool) {
+// pass is a request that a breaker has let through. It ends once.
+type pass struct {
+	breaker *breaker
+	// probe is the one request that tries whether the model is back.
+	probe bool
+}
+
+// admit lets a request through, or says how long to wait.
+func (b *breaker) admit() (p *pass, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	wait = b.waitLocked()
-	if wait > 0 {
-		return wait, false
+	if wait = b.waitLocked(); wait > 0 {
+		return nil, wait
 	}
 	b.probing = !b.openUntil.IsZero()
-	return 0, true
+	return &pass{breaker: b, probe: b.probing}, 0
 }
 
 // wait is how long no request is let through; 0 when one is.
@@ -51,34 +58,33 @@ func (b *breaker) waitLocked() time.Duration {
 	return max(time.Until(b.openUntil), 0)
 }
 
-// succeeded closes the breaker.
-func (b *breaker) succeeded() {
+// succeeded closes the breaker: the model answers.
+func (p *pass) succeeded() {
+	b := p.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failures, b.openUntil, b.probing = nil, time.Time{}, false
+	b.failures, b.openUntil, b.probing, p.probe = nil, time.Time{}, false, false
 }
 
 // failed counts a failure of the model, and opens the breaker when it was one too many, or the probe.
-func (b *breaker) failed() {
+func (p *pass) failed() {
+	b := p.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	kept := b.failures[:0]
-	for _, at := range b.failures {
-		if now.Sub(at) < breakerWindow {
-			kept = append(kept, at)
-		}
-	}
-	b.failures = append(kept, now)
-	if b.probing || b.openUntil.IsZero() && len(b.failures) >= breakerFailures {
+	recent := slices.DeleteFunc(b.failures, func(at time.Time) bool { return now.Sub(at) >= breakerWindow })
+	b.failures = append(recent, now)
+	if p.probe || b.openUntil.IsZero() && len(b.failures) >= breakerFailures {
 		b.openUntil = now.Add(breakerPause)
 		b.failures, b.probing = nil, false
 	}
 }
 
-// ended takes back a request that says nothing of the model, such as one that was cancelled.
-func (b *breaker) ended() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.probing = false
+// ended is for a request that says nothing of the model, such as one that was cancelled.
+func (p *pass) ended() {
+	p.breaker.mu.Lock()
+	defer p.breaker.mu.Unlock()
+	if p.probe {
+		p.breaker.probing = false
+	}
 }

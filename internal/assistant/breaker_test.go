@@ -12,22 +12,26 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// pass lets the bubble's time pass.
-func pass(d time.Duration) { <-time.After(d) }
+// elapse lets the bubble's time pass.
+func elapse(d time.Duration) { <-time.After(d) }
 
-func requireAdmitted(t *testing.T, b *breaker) {
+func requireAdmitted(t *testing.T, b *breaker) *pass {
 	t.Helper()
 	require.Zero(t, b.wait())
-	wait, ok := b.admit()
-	require.True(t, ok)
+	p, wait := b.admit()
+	require.NotNil(t, p)
 	require.Zero(t, wait)
+	return p
 }
+
+// closed is a request that was let through while the breaker was closed.
+func closed(b *breaker) *pass { return &pass{breaker: b} }
 
 func requireAdmissionRefused(t *testing.T, b *breaker, want time.Duration) {
 	t.Helper()
 	require.Equal(t, want, b.wait())
-	wait, ok := b.admit()
-	require.False(t, ok)
+	p, wait := b.admit()
+	require.Nil(t, p)
 	require.Equal(t, want, wait)
 }
 
@@ -36,8 +40,7 @@ func openBreaker(t *testing.T) *breaker {
 	t.Helper()
 	b := &breaker{}
 	for range breakerFailures {
-		requireAdmitted(t, b)
-		b.failed()
+		requireAdmitted(t, b).failed()
 	}
 	requireAdmissionRefused(t, b, breakerPause)
 	return b
@@ -47,9 +50,9 @@ func TestBreakerOpensAfterFailuresInAShortTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := openBreaker(t)
-		pass(breakerPause - time.Second)
+		elapse(breakerPause - time.Second)
 		requireAdmissionRefused(t, b, time.Second)
-		pass(time.Second)
+		elapse(time.Second)
 		requireAdmitted(t, b)
 	})
 }
@@ -59,21 +62,21 @@ func TestBreakerStaysClosed(t *testing.T) {
 	for name, work := range map[string]func(b *breaker){
 		"failures far apart": func(b *breaker) {
 			for range 5 * breakerFailures {
-				b.failed()
-				pass(breakerWindow/(breakerFailures-1) + time.Millisecond)
+				closed(b).failed()
+				elapse(breakerWindow/(breakerFailures-1) + time.Millisecond)
 			}
 		},
 		"a success between failures": func(b *breaker) {
 			for i := range 5 * breakerFailures {
 				if i%(breakerFailures-1) == 0 {
-					b.succeeded()
+					closed(b).succeeded()
 				}
-				b.failed()
+				closed(b).failed()
 			}
 		},
 		"requests that say nothing of the model": func(b *breaker) {
 			for range 5 * breakerFailures {
-				b.ended()
+				closed(b).ended()
 			}
 		},
 	} {
@@ -92,26 +95,26 @@ func TestBreakerStaysClosed(t *testing.T) {
 func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		end  func(*breaker)
+		end  func(*pass)
 		then func(*testing.T, *breaker)
 	}{
-		"it is": {(*breaker).succeeded, func(t *testing.T, b *breaker) {
+		"it is": {(*pass).succeeded, func(t *testing.T, b *breaker) {
 			t.Helper()
 			requireAdmitted(t, b)
 			requireAdmitted(t, b)
 			for range breakerFailures - 1 {
-				b.failed() // What was before does not count any more.
+				closed(b).failed() // What was before does not count any more.
 			}
 			requireAdmitted(t, b)
 		}},
-		"it is not": {(*breaker).failed, func(t *testing.T, b *breaker) {
+		"it is not": {(*pass).failed, func(t *testing.T, b *breaker) {
 			t.Helper()
 			requireAdmissionRefused(t, b, breakerPause)
-			pass(breakerPause)
+			elapse(breakerPause)
 			requireAdmitted(t, b)
 			requireAdmissionRefused(t, b, probePause)
 		}},
-		"it was cancelled": {(*breaker).ended, func(t *testing.T, b *breaker) {
+		"it was cancelled": {(*pass).ended, func(t *testing.T, b *breaker) {
 			t.Helper()
 			requireAdmitted(t, b)
 			requireAdmissionRefused(t, b, probePause)
@@ -121,10 +124,13 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := openBreaker(t)
-				pass(breakerPause)
-				requireAdmitted(t, b)
+				elapse(breakerPause)
+				late := closed(b)
+				probe := requireAdmitted(t, b)
 				requireAdmissionRefused(t, b, probePause)
-				c.end(b)
+				late.ended()
+				requireAdmissionRefused(t, b, probePause)
+				c.end(probe)
 				c.then(t, b)
 			})
 		})
@@ -139,18 +145,18 @@ func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 		u := newUpstream(client, []string{"a", "b"}, 1)
 		overloaded := &groq.Error{Kind: groq.Overloaded}
 		for range breakerFailures {
-			u.report("a", overloaded)
+			closed(u.breakers["a"]).report(overloaded)
 		}
 		require.NoError(t, u.check("a"), "b may answer for it")
-		pass(breakerPause - 10*time.Second)
+		elapse(breakerPause - 10*time.Second)
 		for range breakerFailures {
-			u.report("b", overloaded)
+			closed(u.breakers["b"]).report(overloaded)
 		}
 		var refused *apperr.Error
 		require.ErrorAs(t, u.check(""), &refused)
 		require.Equal(t, apperr.AIOverloaded, refused.Code)
 		require.Equal(t, 10*time.Second, refused.RetryAfter, "then a is tried")
-		pass(10 * time.Second)
+		elapse(10 * time.Second)
 		require.NoError(t, u.check("b"))
 	})
 }
@@ -163,15 +169,15 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 	} {
 		u := newUpstream(nil, []string{"a"}, 1)
 		for range breakerFailures {
-			u.report("a", &groq.Error{Kind: kind})
+			closed(u.breakers["a"]).report(&groq.Error{Kind: kind})
 		}
 		counts := kind != groq.Rejected && kind != groq.TooLarge && kind != groq.Empty && kind != groq.Canceled
 		require.Equal(t, counts, u.breakers["a"].wait() > 0, kind)
 	}
 	u := newUpstream(nil, []string{"a"}, 1)
 	for range breakerFailures {
-		u.report("a", errLost)
-		u.report("a", context.Canceled)
+		closed(u.breakers["a"]).report(errLost)
+		closed(u.breakers["a"]).report(context.Canceled)
 	}
 	require.Zero(t, u.breakers["a"].wait(), "what is not upstream's is not the model's")
 }

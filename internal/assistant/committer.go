@@ -160,7 +160,7 @@ func (c *committer) take() map[uuid.UUID]piece {
 
 // publish hands a committed delta to the readers.
 func (c *committer) publish(p piece) {
-	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta), attempt: p.owner.response.Attempt})
+	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta)})
 	if p.owner.committed() {
 		c.markDirty(p.owner)
 	}

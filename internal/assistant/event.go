@@ -12,9 +12,9 @@ import (
 
 // Event is one step of an AI response, as its readers get it: a Start, then Deltas and Resets, then a Done or a Failed.
 type Event interface {
-	// Seq numbers the events of a response from 1; the Start of a stream has 0, and so has a Reset that only tells one
-	// reader to begin anew.
-	Seq() int64
+	// id names the event. The Start of a stream has the number 0, and so has a Reset that only tells one reader to begin
+	// anew.
+	id() EventID
 }
 
 // Start begins every stream.
@@ -47,27 +47,45 @@ type Failed struct {
 	Err *apperr.Error
 }
 
-func (Start) Seq() int64    { return 0 }
-func (e Delta) Seq() int64  { return e.ID.Seq }
-func (e Reset) Seq() int64  { return e.ID.Seq }
-func (e Done) Seq() int64   { return e.ID.Seq }
-func (e Failed) Seq() int64 { return e.ID.Seq }
+func (e Start) id() EventID  { return EventID{ResponseID: e.Response.ID} }
+func (e Delta) id() EventID  { return e.ID }
+func (e Reset) id() EventID  { return e.ID }
+func (e Done) id() EventID   { return e.ID }
+func (e Failed) id() EventID { return e.ID }
 
-// EventID names one event of one response. On the wire it is the response's id, a colon and the number.
+// IDOf names the event.
+func IDOf(e Event) EventID { return e.id() }
+
+// EventID names one event of one response. On the wire it is the response's id, a colon and the number; from the second
+// attempt on, a colon and the attempt follow.
 type EventID struct {
 	ResponseID uuid.UUID
-	Seq        int64
+	// Seq numbers the events of a response from 1.
+	Seq int64
+	// Attempt is the one that wrote the event: when the database loses its last moments and another attempt takes over,
+	// the same number names another event. 0 is any.
+	Attempt int32
+}
+
+// matches reports whether the event's name is one that a reader has given.
+func (id EventID) matches(given EventID) bool {
+	return id.ResponseID == given.ResponseID && id.Seq == given.Seq && (given.Attempt == 0 || given.Attempt == id.Attempt)
 }
 
 // String is the form that goes over the wire.
 func (id EventID) String() string {
-	return id.ResponseID.String() + ":" + strconv.FormatInt(id.Seq, 10)
+	s := id.ResponseID.String() + ":" + strconv.FormatInt(id.Seq, 10)
+	if id.Attempt > 1 {
+		s += ":" + strconv.Itoa(int(id.Attempt))
+	}
+	return s
 }
 
 // ParseEventID reads the form that String writes. Anything else is no event's id, and is the zero EventID: a reader that
 // sends it gets the whole answer.
 func ParseEventID(s string) EventID {
 	response, number, _ := strings.Cut(s, ":")
+	number, attempt, later := strings.Cut(number, ":")
 	id, err := uuid.Parse(response)
 	if err != nil {
 		return EventID{}
@@ -76,7 +94,14 @@ func ParseEventID(s string) EventID {
 	if err != nil || seq < 0 {
 		return EventID{}
 	}
-	parsed := EventID{ResponseID: id, Seq: seq}
+	parsed := EventID{ResponseID: id, Seq: seq, Attempt: 1}
+	if later {
+		n, err := strconv.ParseInt(attempt, 10, 32)
+		if err != nil {
+			return EventID{}
+		}
+		parsed.Attempt = int32(n)
+	}
 	if parsed.String() != s {
 		return EventID{}
 	}

@@ -58,7 +58,7 @@ func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
 		if err != nil {
 			return err
 		}
-		entries[row.AIResponseID] = append(entries[row.AIResponseID], s.entry(event, row.Attempt))
+		entries[row.AIResponseID] = append(entries[row.AIResponseID], s.entry(event))
 	}
 	for f, lastSeq := range feeds {
 		found := entries[f.responseID]
@@ -71,7 +71,7 @@ func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
 }
 
 func (s *Service) toEvent(ctx context.Context, row sqlc.AIResponseEvent) (Event, error) {
-	id := EventID{ResponseID: row.AIResponseID, Seq: row.Seq}
+	id := EventID{ResponseID: row.AIResponseID, Seq: row.Seq, Attempt: row.Attempt}
 	switch row.Kind {
 	case sqlc.AIEventKindDelta:
 		return Delta{ID: id, Content: row.Content}, nil

@@ -2,13 +2,18 @@ package assistant
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/groq"
 )
+
+// errBrokenOff is the end of a request that has none.
+var errBrokenOff = errors.New("assistant: the request broke off")
 
 // generation is one attempt of an owner at an answer: what is asked of upstream until one of its models writes.
 type generation struct {
@@ -27,13 +32,15 @@ type generation struct {
 func (g *generation) run(ctx context.Context, messages []groq.Message) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("assistant: panic while generating: %v\n%s", fault, debug.Stack())
+			g.service.options.Logger.ErrorContext(ctx, "panic", slog.Any("ai_response_id", g.owner.response.ID),
+				slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
+			err = errors.New("assistant: panic while generating")
 		}
 	}()
 	for _, model := range g.service.upstream.chain(g.model) {
 		failure := g.ask(ctx, model, messages)
-		if kindOf(failure) == groq.TooLarge && g.pieces == 0 {
-			messages = shorter(messages)
+		if rest := shorter(messages); kindOf(failure) == groq.TooLarge && g.pieces == 0 && len(rest) < len(messages) {
+			messages = rest
 			failure = g.ask(ctx, model, messages)
 		}
 		// Of several models' failures, the one that passes by itself says most.
@@ -49,30 +56,30 @@ func (g *generation) run(ctx context.Context, messages []groq.Message) (err erro
 
 // ask lets one model write.
 func (g *generation) ask(ctx context.Context, model string, messages []groq.Message) error {
-	u := g.service.upstream
-	breaker := u.breakers[model]
-	if wait, ok := breaker.admit(); !ok {
+	p, wait := g.service.upstream.breakers[model].admit()
+	if p == nil {
 		return refused(wait)
 	}
-	err := g.switchTo(ctx, model)
-	if err == nil {
-		err = g.stream(ctx, model, messages)
-	}
-	u.report(model, err)
+	err := errBrokenOff // What a panic leaves.
+	defer func() { p.report(err) }()
+	err = g.stream(ctx, p, groq.Request{
+		Model: model, Messages: messages, MaxCompletionTokens: g.service.upstream.maxTokens,
+	})
 	return err
 }
 
-func (g *generation) stream(ctx context.Context, model string, messages []groq.Message) error {
-	stream := g.service.upstream.client.Stream(ctx, groq.Request{
-		Model: model, Messages: messages, MaxCompletionTokens: g.service.upstream.maxTokens,
-	})
+func (g *generation) stream(ctx context.Context, p *pass, request groq.Request) error {
+	if err := g.switchTo(ctx, request.Model); err != nil {
+		return err
+	}
+	stream := g.service.upstream.client.Stream(ctx, request)
 	defer func() {
 		g.result = stream.Result()
 		_ = stream.Close()
 	}()
 	for stream.Next() {
 		if g.pieces == 0 {
-			g.service.upstream.breakers[model].succeeded()
+			p.succeeded()
 		}
 		delta := stream.Delta()
 		g.pieces++

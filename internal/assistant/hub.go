@@ -34,12 +34,10 @@ type feed struct {
 type Entry struct {
 	Event Event
 	Frame []byte
-	// attempt is the one that wrote the event.
-	attempt int32
 }
 
 // is reports whether both are the same event, and not only two with the same number.
-func (e Entry) is(other Entry) bool { return e.attempt == other.attempt && e.Event == other.Event }
+func (e Entry) is(other Entry) bool { return e.Event == other.Event }
 
 // errRewound tells a reader that the feed has begun anew, so that what the reader was given may not be in the log.
 var errRewound = errors.New("assistant: the feed has begun anew")
@@ -61,9 +59,7 @@ func (f *feed) merge(after int64, entries []Entry) {
 		return // Somebody else has found out already.
 	}
 	if after > 0 && !f.local {
-		i, _ := slices.BinarySearchFunc(f.entries, after, func(e Entry, seq int64) int {
-			return cmp.Compare(e.Event.Seq(), seq)
-		})
+		i, _ := f.findLocked(after)
 		if len(entries) == 0 || !entries[0].is(f.entries[i]) {
 			f.entries = nil
 			f.rewound++
@@ -76,7 +72,7 @@ func (f *feed) merge(after int64, entries []Entry) {
 
 func (f *feed) publishLocked(entries []Entry) {
 	for _, e := range entries {
-		if f.ended || len(f.entries) > 0 && e.Event.Seq() != f.lastSeqLocked()+1 {
+		if f.ended || len(f.entries) > 0 && e.Event.id().Seq != f.lastSeqLocked()+1 {
 			continue // It is there already, or an earlier one must come first.
 		}
 		f.entries = append(f.entries, e)
@@ -94,7 +90,7 @@ func (f *feed) lastSeqLocked() int64 {
 	if len(f.entries) == 0 {
 		return 0
 	}
-	return f.entries[len(f.entries)-1].Event.Seq()
+	return f.entries[len(f.entries)-1].Event.id().Seq
 }
 
 // state says what the follower needs to know: where the feed ends, and whether more is to come from the database.
@@ -119,7 +115,7 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			f.mu.Unlock()
 			return nil, errRewound
 		}
-		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.Seq() > seq })
+		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.id().Seq > seq })
 		// What is published does not change any more: readers share it, and a longer answer takes no more of each.
 		entries, ended, changed := slices.Clip(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
@@ -137,11 +133,17 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 	}
 }
 
-// has reports whether the event is in the feed.
-func (f *feed) has(seq int64) bool {
+// has reports whether the event is in the feed, and not another one with its number.
+func (f *feed) has(id EventID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.entries) > 0 && f.entries[0].Event.Seq() <= seq && seq <= f.lastSeqLocked()
+	i, found := f.findLocked(id.Seq)
+	return found && f.entries[i].Event.id().matches(id)
+}
+
+// findLocked returns where the event with the number is, or would be.
+func (f *feed) findLocked(seq int64) (i int, found bool) {
+	return slices.BinarySearchFunc(f.entries, seq, func(e Entry, seq int64) int { return cmp.Compare(e.Event.id().Seq, seq) })
 }
 
 // times says how often the feed began anew.

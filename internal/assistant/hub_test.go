@@ -11,7 +11,7 @@ import (
 )
 
 func delta(f *feed, seq int64, attempt int32) Entry {
-	return Entry{Event: Delta{ID: EventID{f.responseID, seq}, Content: "x"}, attempt: attempt}
+	return Entry{Event: Delta{ID: EventID{f.responseID, seq, attempt}, Content: "x"}}
 }
 
 func TestAbandonedFeedIsNotGivenToWhoeverComesNext(t *testing.T) {
@@ -35,14 +35,16 @@ func TestFeedThatIsAheadOfTheLogBeginsAnew(t *testing.T) {
 	require.NoError(t, err)
 
 	f.merge(3, []Entry{delta(f, 3, 1), delta(f, 4, 1)})
-	require.True(t, f.has(4))
+	require.True(t, f.has(EventID{f.responseID, 4, 1}))
+	require.True(t, f.has(EventID{f.responseID, 4, 0}), "an event of whichever attempt")
+	require.False(t, f.has(EventID{f.responseID, 4, 2}), "another attempt's event with that number")
 	require.Zero(t, f.times())
 
 	// The log has lost events, and another attempt has written others in their place.
 	f.merge(4, []Entry{delta(f, 4, 2), delta(f, 5, 2)})
 	_, err = f.after(t.Context(), 4, 0)
 	require.ErrorIs(t, err, errRewound)
-	require.False(t, f.has(1))
+	require.False(t, f.has(EventID{f.responseID, 1, 1}))
 	f.merge(4, nil) // One who has looked before, and is late.
 	require.Equal(t, 1, f.times())
 }
@@ -52,7 +54,7 @@ func TestFeedWhoseLastEventIsLostEndsWithWhatTookItsNumber(t *testing.T) {
 	f := newHub().acquire(uuid.New())
 	f.publish(delta(f, 1, 1), delta(f, 2, 1))
 	// The log has lost the second event, and somebody has ended the response before its owner put that back.
-	failed := Entry{Event: Failed{ID: EventID{f.responseID, 2}, Err: failureWith(apperr.Superseded)}, attempt: 1}
+	failed := Entry{Event: Failed{ID: EventID{f.responseID, 2, 1}, Err: failureWith(apperr.Superseded)}}
 	f.merge(2, []Entry{failed})
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -70,5 +72,5 @@ func TestFeedThatIsWrittenHereKeepsWhatTheLogHasLost(t *testing.T) {
 	f.setLocal(true)
 	f.publish(delta(f, 1, 1), delta(f, 2, 1))
 	f.merge(2, nil)
-	require.True(t, f.has(2), "its writer puts it back")
+	require.True(t, f.has(EventID{f.responseID, 2, 1}), "its writer puts it back")
 }

@@ -120,3 +120,23 @@ func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
 	events := readSoon(t, reader)
 	require.IsType(t, assistant.Failed{}, events[len(events)-1])
 }
+
+func TestReaderThatWasAwayDuringALossAndATakeoverBeginsAnew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{
+		Deltas: slices.Repeat([]string{"other "}, 40), TokensPerSecond: 100,
+	}))
+	reader := b.open(t)
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	last := shown[len(shown)-1].(assistant.Delta).ID
+	reader.Close()
+	b.crash(t)
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 second'")
+	everything := readSoon(t, b.open(t))
+	require.IsType(t, assistant.Done{}, everything[len(everything)-1])
+	back, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, last)
+	require.NoError(t, err)
+	shown = slices.Concat(shown, readSoon(t, back))
+	require.Equal(t, b.requireLog(t), textOf(shown))
+}

@@ -21,7 +21,13 @@ type modelReader struct {
 	at     *modelReplica
 }
 
-func (r *modelReader) last() EventID { return EventID{ResponseID: r.of.id, Seq: int64(len(r.seen))} }
+func (r *modelReader) last() EventID {
+	last := EventID{ResponseID: r.of.id, Seq: int64(len(r.seen))}
+	if len(r.seen) > 0 {
+		last.Attempt = r.seen[len(r.seen)-1].attempt
+	}
+	return last
+}
 
 func (r *modelReader) hasEnd() bool {
 	return len(r.seen) > 0 && r.seen[len(r.seen)-1].isEnd()
@@ -36,9 +42,9 @@ func (r *modelReader) cut() {
 
 // modelled is an event as the log has it. That it is the one with the next number is what the reader depends on.
 func (m *machine) modelled(t *rapid.T, of *modelResponse, e Entry, seq int) modelEvent {
-	require.EqualValues(t, seq, e.Event.Seq(), "events come in their order, each once")
-	seen := modelEvent{attempt: e.attempt}
-	id := EventID{ResponseID: of.id, Seq: int64(seq)}
+	require.EqualValues(t, seq, e.Event.id().Seq, "events come in their order, each once")
+	seen := modelEvent{attempt: e.Event.id().Attempt}
+	id := EventID{ResponseID: of.id, Seq: int64(seq), Attempt: seen.attempt}
 	switch e := e.Event.(type) {
 	case Delta:
 		seen.kind, seen.content = sqlc.AIEventKindDelta, e.Content
@@ -123,7 +129,7 @@ func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 		entry, err := r.reader.Next(ctx)
 		require.NoError(t, err, "has %v of %v", r.seen, r.of.log)
 		switch {
-		case entry.Event.Seq() > 0:
+		case entry.Event.id().Seq > 0:
 			r.seen = append(r.seen, m.modelled(t, r.of, entry, len(r.seen)+1))
 		default:
 			if _, anew := entry.Event.(Reset); anew {
@@ -301,15 +307,14 @@ func (m *machine) poll(t *rapid.T) {
 	if after == len(of.log) {
 		wait = 0
 	}
-	page, err := m.replica(t).Events(m.t.Context(), m.customer, of.id, int64(after), wait)
+	page, err := m.replica(t).Events(m.t.Context(), m.customer, EventID{ResponseID: of.id, Seq: int64(after)}, wait)
 	require.NoError(t, err)
 	require.True(t, len(page.Events) > 0 || after == len(of.log), "there is more")
 	for _, e := range page.Events {
 		require.Less(t, after, len(of.log), "what is not committed is given to nobody: %#v", e)
-		entry := Entry{Event: e, attempt: of.log[after].attempt}
-		require.Equal(t, of.log[after], m.modelled(t, of, entry, after+1))
+		require.Equal(t, of.log[after], m.modelled(t, of, Entry{Event: e}, after+1))
 		after++
 	}
-	require.EqualValues(t, after, page.LastSeq)
+	require.EqualValues(t, after, page.Last.Seq)
 	require.Equal(t, !of.streaming() && after == len(of.log), page.Ended)
 }

@@ -57,7 +57,7 @@ func (o *owner) take() (Delta, bool) {
 			return Delta{}, false
 		}
 		o.inflight = &Delta{
-			ID:      EventID{ResponseID: o.response.ID, Seq: o.lastSeq + 1},
+			ID:      EventID{ResponseID: o.response.ID, Seq: o.lastSeq + 1, Attempt: o.response.Attempt},
 			Content: string(o.pending),
 		}
 		o.pending = o.pending[:0]
@@ -179,8 +179,8 @@ func (s *Service) complete(ctx context.Context, g *generation) error {
 	if err != nil {
 		return err
 	}
-	done.ID = EventID{ResponseID: o.response.ID, Seq: done.Response.LastSeq}
-	o.feed.publish(s.entry(done, o.response.Attempt))
+	done.ID = endOf(done.Response)
+	o.feed.publish(s.entry(done))
 	return nil
 }
 
@@ -250,8 +250,8 @@ func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error
 	if err != nil {
 		return err
 	}
-	failed := Failed{ID: EventID{ResponseID: o.response.ID, Seq: response.LastSeq}, Err: failure}
-	o.feed.publish(s.entry(failed, o.response.Attempt))
+	failed := Failed{ID: endOf(response), Err: failure}
+	o.feed.publish(s.entry(failed))
 	return nil
 }
 

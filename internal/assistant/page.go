@@ -40,22 +40,21 @@ func (s *Service) List(
 
 // EventPage is some events of a response, for readers that ask again and again.
 type EventPage struct {
-	ResponseID uuid.UUID
 	// Events are in their order. There is no Start among them.
 	Events []Event
-	// LastSeq is the event to go on after.
-	LastSeq int64
-	// Ended says that no event comes after LastSeq.
+	// Last is the event to go on after.
+	Last EventID
+	// Ended says that no event comes after Last.
 	Ended bool
 }
 
-// Events returns the events of a response after number after. When there are none yet, it waits for the next ones. It
-// returns NotFound.
+// Events returns the events of a response after one of its events, or from the first one on after number 0. When there
+// are none yet, it waits for the next ones. It returns NotFound.
 func (s *Service) Events(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, after int64, wait time.Duration,
+	ctx context.Context, actor auth.Actor, after EventID, wait time.Duration,
 ) (EventPage, error) {
-	events := EventPage{ResponseID: id, LastSeq: after}
-	reader, err := s.OpenResponse(ctx, actor, id, EventID{ResponseID: id, Seq: after})
+	events := EventPage{Last: after}
+	reader, err := s.OpenResponse(ctx, actor, after.ResponseID, after)
 	if errors.Is(err, ErrUpToDate) {
 		events.Ended = true
 		return events, nil
@@ -78,7 +77,7 @@ func (s *Service) Events(
 			continue
 		}
 		events.Events = append(events.Events, entry.Event)
-		events.LastSeq, events.Ended = entry.Event.Seq(), IsEnd(entry.Event)
+		events.Last, events.Ended = entry.Event.id(), IsEnd(entry.Event)
 		cancel() // What is there already is returned with it; nothing more is waited for.
 	}
 	return events, nil

@@ -31,7 +31,7 @@ func (r *Reader) Next(ctx context.Context) (Entry, error) {
 	}
 	entry := r.pending[0]
 	r.pending = r.pending[1:]
-	r.seq = max(r.seq, entry.Event.Seq())
+	r.seq = max(r.seq, entry.Event.id().Seq)
 	return entry, nil
 }
 
@@ -54,7 +54,7 @@ func (r *Reader) Close() { r.hub.release(r.feed) }
 
 // resume returns a reader of the response that begins after the event which it has, or ErrUpToDate.
 func (s *Service) resume(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
-	if response.Status != sqlc.AIResponseStatusStreaming && last == (EventID{response.ID, response.LastSeq}) {
+	if response.Status != sqlc.AIResponseStatusStreaming && endOf(response).matches(last) {
 		return nil, ErrUpToDate
 	}
 	return s.read(ctx, response, last)
@@ -72,10 +72,10 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 		return nil, err
 	}
 	r := s.newReader(f, response)
-	r.pending = []Entry{s.entry(Start{Response: response}, response.Attempt)}
+	r.pending = []Entry{s.entry(Start{Response: response})}
 	switch {
 	case last.Seq == 0:
-	case seen > 0 && f.has(seen):
+	case seen > 0 && f.has(last):
 		r.seq = seen
 	default:
 		r.pending = append(r.pending, r.reset())
@@ -102,7 +102,7 @@ func (s *Service) readFirst(ctx context.Context, response sqlc.AIResponse, last 
 		r.Close()
 		return nil, err
 	}
-	r.pending[0] = s.entry(Start{Response: response}, response.Attempt)
+	r.pending[0] = s.entry(Start{Response: response})
 	return r, nil
 }
 
@@ -174,32 +174,38 @@ func (s *Service) attach(ctx context.Context, response sqlc.AIResponse, seen int
 
 // restore fills the feed of a response that has ended and whose events were deleted: the whole text is one delta.
 func (s *Service) restore(ctx context.Context, f *feed, response sqlc.AIResponse) error {
-	end := EventID{response.ID, response.LastSeq}
+	end := endOf(response)
 	if response.MessageID == nil {
 		code := apperr.Internal
 		if response.ErrorCode != nil {
 			code = apperr.Code(*response.ErrorCode)
 		}
-		f.publish(s.entry(Failed{ID: end, Err: failureWith(code)}, response.Attempt))
+		f.publish(s.entry(Failed{ID: end, Err: failureWith(code)}))
 		return nil
 	}
 	message, err := s.store.GetMessageByID(ctx, *response.MessageID)
 	if err != nil {
 		return err
 	}
+	text := EventID{ResponseID: response.ID, Seq: response.LastSeq - 1, Attempt: response.Attempt}
 	f.publish(
-		s.entry(Delta{ID: EventID{response.ID, response.LastSeq - 1}, Content: message.Content}, response.Attempt),
-		s.entry(Done{ID: end, Response: response, Message: message}, response.Attempt),
+		s.entry(Delta{ID: text, Content: message.Content}),
+		s.entry(Done{ID: end, Response: response, Message: message}),
 	)
 	return nil
 }
 
-// reset tells this reader alone to begin anew.
-func (r *Reader) reset() Entry {
-	reset := Reset{ID: EventID{ResponseID: r.response.ID}, Attempt: r.response.Attempt}
-	return Entry{Event: reset, Frame: r.encode(reset), attempt: reset.Attempt}
+// endOf names the last event of a response that has ended.
+func endOf(response sqlc.AIResponse) EventID {
+	return EventID{ResponseID: response.ID, Seq: response.LastSeq, Attempt: response.Attempt}
 }
 
-func (s *Service) entry(e Event, attempt int32) Entry {
-	return Entry{Event: e, Frame: s.options.Encode(e), attempt: attempt}
+// reset tells this reader alone to begin anew.
+func (r *Reader) reset() Entry {
+	reset := Reset{ID: EventID{ResponseID: r.response.ID, Attempt: r.response.Attempt}, Attempt: r.response.Attempt}
+	return Entry{Event: reset, Frame: r.encode(reset)}
+}
+
+func (s *Service) entry(e Event) Entry {
+	return Entry{Event: e, Frame: s.options.Encode(e)}
 }

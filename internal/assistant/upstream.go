@@ -67,15 +67,14 @@ func refused(wait time.Duration) *groq.Error {
 }
 
 // report tells the model's breaker how a request went.
-func (u *upstream) report(model string, err error) {
-	b := u.breakers[model]
+func (p *pass) report(err error) {
 	switch kindOf(err) {
 	case "":
-		b.succeeded()
+		p.succeeded()
 	case groq.Overloaded, groq.Timeout, groq.Stalled, groq.Protocol, groq.Misconfigured:
-		b.failed()
+		p.failed()
 	case groq.Rejected, groq.TooLarge, groq.Empty, groq.Canceled:
-		b.ended()
+		p.ended()
 	}
 }
 

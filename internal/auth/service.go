@@ -134,16 +134,28 @@ func (s *Service) CreateAccount(
 //
 // It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
 // work, TooManyAttempts when the client's network has done so too often, and ServerBusy.
-func (s *Service) LogIn(ctx context.Context, client Client, email, password string) (Tokens, error) {
+func (s *Service) LogIn(
+	ctx context.Context, client Client, email, password string,
+) (tokens Tokens, err error) {
 	address, ok := NormalizeEmail(email)
 	if !ok {
 		address = email
 	}
+	err = s.guess(ctx, client, address, func() (err error) {
+		tokens, err = s.logIn(ctx, client, email, password)
+		return err
+	})
+	return tokens, err
+}
+
+// guess runs a check of an account's password. Wrong ones count together, at a log-in as at a change of the password. It
+// returns TooManyAttempts when there were too many, and what check returns.
+func (s *Service) guess(ctx context.Context, client Client, address string, check func() error) error {
 	try, err := s.attempts.begin(ctx, s.limits.FailedLogIns, logInWindow, "log-in", address, networkOf(client.Addr))
 	if err != nil {
-		return Tokens{}, err
+		return err
 	}
-	tokens, err := s.logIn(ctx, client, email, password)
+	err = check()
 	end := undecided
 	switch {
 	case err == nil:
@@ -152,7 +164,7 @@ func (s *Service) LogIn(ctx context.Context, client Client, email, password stri
 		end = counts
 	}
 	try.end(ctx, end)
-	return tokens, err
+	return err
 }
 
 func (s *Service) logIn(ctx context.Context, client Client, email, password string) (Tokens, error) {
@@ -201,12 +213,16 @@ func (s *Service) checkCredentials(
 
 // ChangePassword gives the actor's account another password and ends all its other sessions.
 //
-// It returns InvalidCredentials when the current one is wrong, ValidationFailed and WeakPassword for the new one, and
-// ServerBusy.
-func (s *Service) ChangePassword(ctx context.Context, actor Actor, current, password string) error {
+// It returns InvalidCredentials when the current one is wrong, TooManyAttempts when that was so too often, ValidationFailed
+// and WeakPassword for the new one, and ServerBusy.
+func (s *Service) ChangePassword(ctx context.Context, client Client, actor Actor, current, password string) error {
 	if err := checkNewPassword("/new_password", password); err != nil {
 		return err
 	}
+	return s.guess(ctx, client, actor.Email, func() error { return s.changePassword(ctx, actor, current, password) })
+}
+
+func (s *Service) changePassword(ctx context.Context, actor Actor, current, password string) error {
 	for attempt := 1; ; attempt++ {
 		user, _, err := s.checkCredentials(ctx, actor.Email, current, "password change failed")
 		if err != nil {

@@ -135,15 +135,15 @@ func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
 	actor := auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role, SessionID: session}
 	var err error
 	for _, wrong := range []string{"", "short", strings.Repeat("x", 129), "password"} {
-		require.Zero(t, auth.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), actor, password, wrong) }))
+		require.Zero(t, auth.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), auth.Client{}, actor, password, wrong) }))
 		require.Equal(t, "/new_password", apperr.From(err).Fields[0].Pointer)
 	}
 	require.Equal(t, 1, auth.CountHashes(b.Service, func() {
-		err = b.ChangePassword(t.Context(), actor, password+"x", "staple of another kind")
+		err = b.ChangePassword(t.Context(), auth.Client{}, actor, password+"x", "staple of another kind")
 	}))
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
 	require.Equal(t, user.PasswordHash, b.hashOf(t, user.ID))
-	require.NoError(t, b.ChangePassword(t.Context(), actor, password, "staple of another kind"))
+	require.NoError(t, b.ChangePassword(t.Context(), auth.Client{}, actor, password, "staple of another kind"))
 	require.NotEqual(t, user.PasswordHash, b.hashOf(t, user.ID))
 }
 
@@ -193,7 +193,7 @@ func TestLogInRacingAChangeOfPasswordLeavesNoSession(t *testing.T) {
 				}
 			})
 		}
-		require.NoError(t, b.ChangePassword(t.Context(), actor, password, "staple of another kind"))
+		require.NoError(t, b.ChangePassword(t.Context(), auth.Client{}, actor, password, "staple of another kind"))
 		running.Wait()
 		require.Equal(t, session.String(), storetest.QueryText(t, b.url,
 			"SELECT string_agg(id::text, ' ') FROM sessions WHERE user_id = $1", user.ID), "the caller's own, and no other")

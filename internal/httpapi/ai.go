@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/url"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -62,14 +61,13 @@ func (s *Server) CancelAIResponse(
 func (s *Server) ListAIResponseEvents(
 	ctx context.Context, r api.ListAIResponseEventsRequestObject,
 ) (api.ListAIResponseEventsResponseObject, error) {
-	var after, wait int64
-	if r.Params.After != nil {
-		after = *r.Params.After
+	leave, err := s.streams.enter()
+	if err != nil {
+		return nil, err
 	}
-	if r.Params.Wait != nil {
-		wait = int64(*r.Params.Wait)
-	}
-	page, err := s.assistant.Events(ctx, actorFrom(ctx), r.AIResponseID, after, time.Duration(wait)*time.Second)
+	defer leave()
+	after, wait := fromListAIResponseEventsParams(r.AIResponseID, r.Params)
+	page, err := s.assistant.Events(ctx, actorFrom(ctx), after, wait)
 	return api.ListAIResponseEvents200JSONResponse{Body: toAIResponseEvents(page)}, err
 }
 

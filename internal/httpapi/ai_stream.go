@@ -49,17 +49,26 @@ type streams struct {
 	count atomic.Int64
 }
 
-// open returns a stream of what read reads. It returns TooManyStreams, and what read returns.
-func (s *streams) open(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
-	leave := func() { s.count.Add(-1) }
+// enter counts a stream, or a poll that waits like one, until leave is called. It returns TooManyStreams.
+func (s *streams) enter() (leave func(), err error) {
+	leave = func() { s.count.Add(-1) }
 	if s.count.Add(1) > s.limit {
 		leave()
 		err := apperr.New(apperr.TooManyStreams, "This server has as many open streams as it takes.")
 		err.RetryAfter = streamsPause
+		return nil, err
+	}
+	return leave, nil
+}
+
+// open returns a stream of what read reads. It returns TooManyStreams, and what read returns.
+func (s *streams) open(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
+	leave, err := s.enter()
+	if err != nil {
 		return aiResponseStream{}, err
 	}
 	var reader *assistant.Reader
-	err := apart(func() (err error) {
+	err = apart(func() (err error) {
 		reader, err = read()
 		return err
 	})

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -64,15 +66,32 @@ func toStreamToken(t auth.StreamToken, url string) api.StreamToken {
 
 func toAIResponseEvents(page assistant.EventPage) api.AIResponseEvents {
 	return api.AIResponseEvents{
-		AIResponseID: page.ResponseID,
+		AIResponseID: page.Last.ResponseID,
 		Events:       convertAll(page.Events, toNumberedEvent),
-		LastSeq:      page.LastSeq,
+		LastSeq:      page.Last.Seq,
+		Attempt:      page.Last.Attempt,
 		Ended:        page.Ended,
 	}
 }
 
+func fromListAIResponseEventsParams(
+	id uuid.UUID, p api.ListAIResponseEventsParams,
+) (after assistant.EventID, wait time.Duration) {
+	after.ResponseID = id
+	if p.After != nil {
+		after.Seq = *p.After
+	}
+	if p.Attempt != nil {
+		after.Attempt = *p.Attempt
+	}
+	if p.Wait != nil {
+		wait = time.Duration(*p.Wait) * time.Second
+	}
+	return after, wait
+}
+
 func toNumberedEvent(e assistant.Event) api.NumberedEvent {
-	numbered := api.NumberedEvent{Seq: e.Seq()}
+	numbered := api.NumberedEvent{Seq: assistant.IDOf(e).Seq}
 	// Encoding the events cannot fail: their types have nothing that JSON does not know.
 	switch e := e.(type) {
 	case assistant.Delta:

@@ -49,6 +49,6 @@ func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) 
 func (s *Server) ChangePassword(
 	ctx context.Context, r api.ChangePasswordRequestObject,
 ) (api.ChangePasswordResponseObject, error) {
-	err := s.auth.ChangePassword(ctx, actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
+	err := s.auth.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
 	return api.ChangePassword204Response{}, err
 }
