@@ -107,9 +107,9 @@ func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
 	require.NotEqual(t, old.Done.AIResponseID, answer.Done.AIResponseID)
 	require.Equal(t, 2, countAIMessages(t, s, ticket.ID))
 	// The answer was stored after the question, and is known to the model all the same.
-	asked := s.Simulator.Requests()[1].Messages
+	asked := s.Simulator.Requests()[1].Chat.Messages
 	require.Equal(t, []string{old.Text, "And what about November?"},
-		[]string{asked[len(asked)-2].Content, asked[len(asked)-1].Content})
+		[]string{string(asked[len(asked)-2].Content), string(asked[len(asked)-1].Content)})
 }
 
 func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
