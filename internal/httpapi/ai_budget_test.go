@@ -183,7 +183,9 @@ func TestServerHasSoManyStreamsOpen(t *testing.T) {
 		require.True(t, problem.Retryable)
 		require.Equal(t, "5", refused.Response.Header.Get("Retry-After"))
 	}
-	require.NotEmpty(t, user.Poll(t, start.AIResponseID, 0, 20).Events, "polling needs no stream")
+	poll, err := user.ListAIResponseEventsWithResponse(t.Context(), start.AIResponseID, nil)
+	require.NoError(t, err)
+	apitest.RequireProblem(t, poll.StatusCode(), poll.Body, http.StatusServiceUnavailable, client.ProblemCodeTooManyStreams)
 	stream.Close()
 	require.Eventually(t, func() bool {
 		again := user.OpenStream(t, ticket.ID, "")

@@ -38,7 +38,7 @@ func TestUpstreamFailsBeforeTheFirstWord(t *testing.T) {
 		"key is refused":    {groqsim.Script{Status: 401}, 502, client.ProblemCodeAIMisconfigured},
 		"no such model":     {groqsim.Script{Status: 404}, 502, client.ProblemCodeAIMisconfigured},
 		"conversation":      {groqsim.Script{Status: 400}, 422, client.ProblemCodeConversationNotAccepted},
-		"too long":          {groqsim.Script{Status: 413, Times: 2}, 422, client.ProblemCodeConversationNotAccepted},
+		"too long":          {groqsim.Script{Status: 413}, 422, client.ProblemCodeConversationNotAccepted},
 		"rate limit":        {groqsim.Script{Status: 429, RetryAfter: "64"}, 503, client.ProblemCodeAIOverloaded},
 		"no capacity":       {groqsim.Script{Status: 498}, 503, client.ProblemCodeAIOverloaded},
 		"internal error":    {groqsim.Script{Status: 500}, 503, client.ProblemCodeAIOverloaded},
