@@ -458,6 +458,33 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	ScopeAI           Scope = "ai"
+	ScopeOnBehalf     Scope = "on_behalf"
+	ScopeTicketsRead  Scope = "tickets:read"
+	ScopeTicketsWrite Scope = "tickets:write"
+	ScopeUsers        Scope = "users"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case ScopeAI:
+		return true
+	case ScopeOnBehalf:
+		return true
+	case ScopeTicketsRead:
+		return true
+	case ScopeTicketsWrite:
+		return true
+	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartEventType.
 const (
 	StartEventTypeStart StartEventType = "start"
@@ -593,6 +620,46 @@ type AIResponseEvents struct {
 // or it was generated again.
 type AIResponseStatus string
 
+// APIKey An API key, without the key itself.
+type APIKey struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ExpiresAt When the key ends by itself. Absent if it does not.
+	ExpiresAt Timestamp `json:"expires_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Prefix How the key begins, to recognise it by.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When the key was revoked. Absent unless it was.
+	RevokedAt Timestamp `json:"revoked_at,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// UserID The account of the service.
+	UserID ID `json:"user_id"`
+}
+
+// APIKeyName What the key is for, one line of text.
+type APIKeyName = string
+
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
 type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
@@ -660,6 +727,25 @@ type CreateAIResponseRequest struct {
 	Regenerate bool `json:"regenerate,omitempty"`
 }
 
+// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+// `user_id`, because that account has its role already.
+type CreateAPIKeyRequest struct {
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// UserID The account of the service that gets a further key, as another of its keys names it.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
 	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
@@ -689,6 +775,46 @@ type CreateUserRequest struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
+}
+
+// CreatedAPIKey A new API key with the key itself, which is shown this once.
+type CreatedAPIKey struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ExpiresAt When the key ends by itself. Absent if it does not.
+	ExpiresAt Timestamp `json:"expires_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Key The key, for the `Authorization` header. Keep it as a secret.
+	Key string `json:"key"`
+
+	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Prefix How the key begins, to recognise it by.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When the key was revoked. Absent unless it was.
+	RevokedAt Timestamp `json:"revoked_at,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// UserID The account of the service.
+	UserID ID `json:"user_id"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -954,6 +1080,14 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
+// Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
+// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
+// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+type Scope string
+
+// Scopes What an API key may do.
+type Scopes = []Scope
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1169,6 +1303,11 @@ type User struct {
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type AIResponseID = ID
 
+// APIKeyID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type APIKeyID = ID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1191,6 +1330,9 @@ type Limit = int32
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
+
+// OnBehalfOf defines model for OnBehalfOf.
+type OnBehalfOf = string
 
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -1287,6 +1429,10 @@ type WrongPassword = Problem
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1294,6 +1440,10 @@ type GetAIResponseParams struct {
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1307,6 +1457,10 @@ type ListAIResponseEventsParams struct {
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1314,9 +1468,33 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
@@ -1362,6 +1540,10 @@ type SignUpParams struct {
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1376,9 +1558,20 @@ type ChangePasswordParams struct {
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutMessageFeedbackParams defines parameters for PutMessageFeedback.
+type PutMessageFeedbackParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1389,6 +1582,10 @@ type ListTicketsParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1396,6 +1593,10 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1403,6 +1604,10 @@ type CreateTicketParams struct {
 
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1410,6 +1615,10 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
 	// ticket's (RFC 9110, section 13.1.1).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1417,6 +1626,10 @@ type UpdateTicketParams struct {
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
@@ -1430,6 +1643,10 @@ type ListAIResponsesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1437,6 +1654,10 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1450,6 +1671,10 @@ type ListMessagesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1457,6 +1682,10 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1464,6 +1693,10 @@ type CreateMessageParams struct {
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1483,6 +1716,10 @@ type ListUsersParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1490,6 +1727,10 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1497,10 +1738,24 @@ type CreateUserParams struct {
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+}
+
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = LogInRequest
@@ -1761,6 +2016,15 @@ type ServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
+	// ListAPIKeys List API keys
+	// (GET /api-keys)
+	ListAPIKeys(ctx echo.Context, params ListAPIKeysParams) error
+	// CreateAPIKey Create an API key
+	// (POST /api-keys)
+	CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /api-keys/{api_key_id})
+	RevokeAPIKey(ctx echo.Context, apiKeyID APIKeyID) error
 	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx echo.Context, params LogInParams) error
@@ -1793,7 +2057,7 @@ type ServerInterface interface {
 	GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
-	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -1838,7 +2102,7 @@ type ServerInterface interface {
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
-	UpdateUser(ctx echo.Context, userID UserID) error
+	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1861,6 +2125,21 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	var params GetAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -1897,6 +2176,21 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var params CancelAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -1946,6 +2240,21 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -1982,6 +2291,21 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 	var params StreamAIResponseByIDParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2000,6 +2324,93 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StreamAIResponseByID(ctx, aiResponseID, params)
+	return err
+}
+
+// ListAPIKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAPIKeys(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAPIKeys(ctx, params)
+	return err
+}
+
+// CreateAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAPIKey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAPIKey(ctx, params)
+	return err
+}
+
+// RevokeAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "api_key_id" -------------
+	var apiKeyID APIKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "api_key_id", ctx.Param("api_key_id"), &apiKeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeAPIKey(ctx, apiKeyID)
 	return err
 }
 
@@ -2194,6 +2605,21 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var params GetMeParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2259,6 +2685,21 @@ func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
 	var params GetMessageFeedbackParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2291,8 +2732,28 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutMessageFeedbackParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	err = w.Handler.PutMessageFeedback(ctx, messageID, params)
 	return err
 }
 
@@ -2326,6 +2787,21 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2355,6 +2831,21 @@ func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var params CreateTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2391,6 +2882,21 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 	var params GetTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2427,6 +2933,21 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	var params UpdateTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -2463,6 +2984,21 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var params StreamAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2512,6 +3048,21 @@ func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2548,6 +3099,21 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	var params CreateAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2597,6 +3163,21 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2633,6 +3214,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	var params CreateMessageParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2669,6 +3265,21 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var params CreateStreamTokenParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2725,6 +3336,21 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2754,6 +3380,21 @@ func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var params CreateUserParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2790,6 +3431,21 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 	var params GetUserParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2822,8 +3478,28 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateUser(ctx, userID)
+	err = w.Handler.UpdateUser(ctx, userID, params)
 	return err
 }
 
@@ -2886,6 +3562,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
+	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
+	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -3133,6 +3812,23 @@ func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type GetAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse403ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -3252,6 +3948,23 @@ func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCance
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse403ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3395,6 +4108,23 @@ func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitL
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents403ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3559,6 +4289,23 @@ func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitS
 	return err
 }
 
+type StreamAIResponseByID403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -3612,6 +4359,443 @@ type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeysRequestObject struct {
+	Params ListAPIKeysParams
+}
+
+type ListAPIKeysResponseObject interface {
+	VisitListAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type ListAPIKeys200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListAPIKeys200JSONResponse struct {
+	Body    []APIKey
+	Headers ListAPIKeys200ResponseHeaders
+}
+
+func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys304Response = NotModifiedResponse
+
+func (response ListAPIKeys304Response) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListAPIKeys400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys400ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys406ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys500ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKeyRequestObject struct {
+	Params CreateAPIKeyParams
+	Body   *CreateAPIKeyJSONRequestBody
+}
+
+type CreateAPIKeyResponseObject interface {
+	VisitCreateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateAPIKey201JSONResponse CreatedAPIKey
+
+func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey400ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey401ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey403ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey406ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey413ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey415ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey422ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey500ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeyRequestObject struct {
+	APIKeyID APIKeyID `json:"api_key_id"`
+}
+
+type RevokeAPIKeyResponseObject interface {
+	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKey204Response struct {
+}
+
+func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeAPIKey400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey400ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey401ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey403ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey404ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey500ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3828,6 +5012,23 @@ func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut403ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4102,6 +5303,23 @@ func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessi
 	return err
 }
 
+type ListSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessions406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -4198,6 +5416,23 @@ func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionR
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4568,6 +5803,23 @@ func (response GetMe401ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	return err
 }
 
+type GetMe403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMe403ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMe406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -4665,6 +5917,23 @@ func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangeP
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4829,6 +6098,23 @@ func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type GetMessageFeedback403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback403ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -4898,6 +6184,7 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 
 type PutMessageFeedbackRequestObject struct {
 	MessageID MessageID `json:"message_id"`
+	Params    PutMessageFeedbackParams
 	Body      *PutMessageFeedbackJSONRequestBody
 }
 
@@ -4948,6 +6235,23 @@ func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPut
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback403ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5235,6 +6539,23 @@ func (response ListTickets401ApplicationProblemPlusJSONResponse) VisitListTicket
 	return err
 }
 
+type ListTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTickets403ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTickets406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -5354,6 +6675,23 @@ func (response CreateTicket401ApplicationProblemPlusJSONResponse) VisitCreateTic
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket403ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5553,6 +6891,23 @@ func (response GetTicket401ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 	return err
 }
 
+type GetTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTicket403ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTicket404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -5683,6 +7038,23 @@ func (response UpdateTicket401ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket403ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5928,6 +7300,23 @@ func (response StreamAIResponse401ApplicationProblemPlusJSONResponse) VisitStrea
 	return err
 }
 
+type StreamAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponse403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponse404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6164,6 +7553,23 @@ func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAI
 	return err
 }
 
+type ListAIResponses403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses403ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6320,6 +7726,23 @@ func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreat
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse403ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6558,6 +7981,23 @@ func (response ListMessages401ApplicationProblemPlusJSONResponse) VisitListMessa
 	return err
 }
 
+type ListMessages403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMessages403ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessages404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6688,6 +8128,23 @@ func (response CreateMessage401ApplicationProblemPlusJSONResponse) VisitCreateMe
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage403ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6879,6 +8336,23 @@ func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCrea
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken403ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7456,6 +8930,7 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 
 type UpdateUserRequestObject struct {
 	UserID UserID `json:"user_id"`
+	Params UpdateUserParams
 	Body   *UpdateUserJSONRequestBody
 }
 
@@ -7673,6 +9148,15 @@ type StrictServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
+	// ListAPIKeys List API keys
+	// (GET /api-keys)
+	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
+	// CreateAPIKey Create an API key
+	// (POST /api-keys)
+	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /api-keys/{api_key_id})
+	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
 	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
@@ -7863,6 +9347,104 @@ func (sh *strictHandler) StreamAIResponseByID(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(StreamAIResponseByIDResponseObject); ok {
 		return validResponse.VisitStreamAIResponseByIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAPIKeys operation middleware
+func (sh *strictHandler) ListAPIKeys(ctx echo.Context, params ListAPIKeysParams) error {
+	var request ListAPIKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAPIKeys(ctx.Request().Context(), request.(ListAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAPIKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAPIKeysResponseObject); ok {
+		return validResponse.VisitListAPIKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAPIKey operation middleware
+func (sh *strictHandler) CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error {
+	var request CreateAPIKeyRequestObject
+
+	request.Params = params
+
+	var body CreateAPIKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAPIKey(ctx.Request().Context(), request.(CreateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAPIKeyResponseObject); ok {
+		return validResponse.VisitCreateAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAPIKey operation middleware
+func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, apiKeyID APIKeyID) error {
+	var request RevokeAPIKeyRequestObject
+
+	request.APIKeyID = apiKeyID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKey(ctx.Request().Context(), request.(RevokeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
+		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8224,10 +9806,11 @@ func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageI
 }
 
 // PutMessageFeedback operation middleware
-func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID) error {
+func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error {
 	var request PutMessageFeedbackRequestObject
 
 	request.MessageID = messageID
+	request.Params = params
 
 	var body PutMessageFeedbackJSONRequestBody
 	var err error
@@ -8744,10 +10327,11 @@ func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID, params GetUser
 }
 
 // UpdateUser operation middleware
-func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error {
 	var request UpdateUserRequestObject
 
 	request.UserID = userID
+	request.Params = params
 
 	var body UpdateUserJSONRequestBody
 	var err error
@@ -8796,328 +10380,366 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L39chs5ki/6KjjcjbDdW6RJipJtOib2qGW7Vzv+Wlsen52mrwpkgWSNigC7UGWa49aN/es+wH2IebB5",
-	"khPIBFBAfZAUJdnubm/ETltSFQpIAPmdv/zcmojFUnDGM9kafm6xT3SxTBj8+/j0SSzpOGGR+knmiwVN",
-	"161h65hIln5kKVnF2VzkGTk+bQWtjzTJmXpwIiLWGrZofB6Z14NWxDIaJ+rlU0K5XLFUEpoyIldxNpmz",
-	"iIjplAhOsnks9fCdVtBK2S85k9l5HLWGrW7v0aPoYHLUPqTdbvtBt9ttP1T/0y3+T31KZjTLZWs46D4K",
-	"WlmcJQw/68wmWy/VL+8vUzFO2ELedyd7eRm0jk9fxHIi+DSe5Wl5/e+WMksZXZCUTXPJJMnmTM/5jiQX",
-	"bE1EShYiYkk9WRbe0A5tzuaMHJ/CUPGEOcNfhya9gUOTw27fo0l5KnWE8Z9B6rz6yNJE0KiRNLEkNCNx",
-	"JkkSL+KsnhCiGKWZCqWR9qHAI3gnS9dqg1vDLM2ZS5IDjyTepOro4TyAxHidikxMRNJACnPcpViwbB7z",
-	"GWGJZPUUWZqhmukxTsUFw+uSEsl45gycc/ZpySYZi/Yh0+FmMvknx8yUsDQVaQOp7HKQUP+Vi4z6VDoT",
-	"giwoXxdMISOUZPGigUC/wBAudVbCYyhjpgixSuMsY5xMRUrWIic0SRmN1vtQZbyJKoO+z2NgeiSXLCL5",
-	"soEouASkyBsml4JLVmawiiknLGN6aS4taJaxxTJrDXtBa5IymrHonGatYavf7R+1e712v3/WfTQ86A17",
-	"h51et3swOPxrK2hNYx7L+XnKqBS8NWzJTCztr5uHOOoMuv1e7wEOkcrsPBMXjDd/cXDQ63b76nGfwAPa",
-	"67YfRN1x++Hk8LDdnz6aHnWjLh2MH7SC1oJJSWestCmD6UGv/YANBu1H6u3upDfu04NHg4eH8A5w2GFL",
-	"LBmn8f3ZMmsLKdu9fnfscLyWISVc53hywcpb35v2afvB5IC1H42Peu1D1p0e0AeTXtTvq1fylLtPH4wf",
-	"PGg/oN1+++G0y9rjXtSfHLDB9LB71ApauVoFnFiqpBoSS7aG3cDMIxbc/rbfC1rLVCyWmfOrvjpuapNi",
-	"Pivev/TPy9OPRmA7V2klyDJmEyaJmJKMffK4Lo3PU/3y+VV2hnFg8lOaSBa0mP7uz5/xn3g5eQb/bJ3N",
-	"Kb8oTn3EEnXQg5Zkv7SGvcug9iV1PztNL/UvPwSthMrsXP/oUeEtMNjS3eH6zgARLEkKUuBlHpJ+t9sd",
-	"8RGHKQ2JzGiajXhEMzokn0cwnVFrOGrhH1rBqERC+OMuRIR37cnzX9tw9uA1OOPwSs0px0khOxgpAqvl",
-	"xNGQ7DKrYa9usUB9GFdvEPwW9nXUutr4/d3HhyNw1fEP7NZFgrPaj6nfX3fjNGcatYafR63Ky80M6jq7",
-	"XqG9JlAwasXynMYjLYZGjgCAhzfw71HrMhj5UkAfb7GEkfNimR5PGiFTGlUZ2Agu5Ii3vEtZ4kqveFWI",
-	"/fxdiv1RpdgHOCtn8YKJPGu2HWScKOlQqwJm+uVmFTmKI8JFZgRBzEGh3Ef5o5tV4oGn/BUTq1P7zF9B",
-	"hE0mTMozRZayOqwoFYBFSeEhAsQDRbZ3SBYxzzNXmn1u4WNI49awxdb/OR//NIlfxf95+u7vp72X8ak8",
-	"XWTLv56cHp3+7Z//84/OP//nH0quf1rGKZPnMW8NH3W7apnTlMm5HUim2Tk+indFr2nMaMpSswqR86wq",
-	"f2flvWu+4P1Hw263o0jd76rrZq1wq3EscItnKZ2w/63dE52JWJTu5mH7IesN2g/GvUmb9iaD9kF0NO5O",
-	"HrEH015X7aKAbcK5ObOvY1d6XS6/+vaWoG7SCeUTliQsarQkrDaUzWlGuBiLaE1WlGcsIsrsWoiU3YB1",
-	"gUZgcU0nZmL+/QGCXH47/HpH3uss5hvjvd0K6+02mw8nc8pn7DWVciXS6A2ywvJ5EdmcpWSpH/JucZ6m",
-	"jGfn9m9KKqUpm2RkLlLJyFgdnnTdClqcrdzHZEaXCVMKOdXjX8QcvScngn9kqaRqVS9FphjjMtvJ4TZx",
-	"3qwRFO6fz7nIzqkZuio3IsEkCgx4Bh1u7gD7iI6+64rsO84Td8nOV+v9Tc3LAOrBDS0uf+2eqkUaJiCA",
-	"dJytmMwIHMyCcsWAL1CPqT8hRFPPI3lhATIi2UTwiEzmNJ2B+26aigXpDcirSSbGLO04Uz+D69TwIfil",
-	"IhIdi1xJcxLzjyKeeAwrYnKSxks4BcPWKVlRqT8dkWyltAElOu2ni204xbHI4EGvp2a5SgWfOVN7J1na",
-	"cEeqEm4Ti9/hvlSE00kuM7Fgqd4JfwI/rvEC6GeusxNbmXy/g8e5ylo3szGwU6wEvDLXVDR48uM7Tj/S",
-	"OEHZUT7Syt4bUwnrisSqjgdE4/PcGaJ08e0AxfWHW7LPZT/a2cP8xHzVn1nl4pfmDgRBxaLxYJ5QrlaR",
-	"iJlSeeuke6GaqBmqMZ+qg3tGK4rosTk8FWXIUhfO/HkG7/qkTdFrz83LEChCrsra6i1CoyhlUu4T4nnU",
-	"FOJ56g1NzMQqlHXnrUjwjMa7a1C5EUXWDX8L2pMfCCidq9+c+jQF+v7GdadnIh3HUVS+Ji9FBvIFzjZw",
-	"8eo9mdpXSwxI3447+KbDhpJErGDIfViRHwJ1OM8zZx6VS1FMUq32PyiPXk2ntVzmOZtmSpGY5wvKZcnF",
-	"vMAlq2sB4zCaZPPShUoSELcs8XQIe1zEBbx6GrHFUmSMT9an/HUqZupSV6WApAtGNIkCIrM4SUjOI5aS",
-	"FV3XbEZcDHsec3XNcGA3Qm3Gc9iWM5v2n9kaXBT+t/bZqsnG0JLL25zvQ4A55sSZemU3m1ZZIuyLWC5o",
-	"NilvEHwBuJ1SpiCYpc741vil+9WFGdo78zWU9D5hzANNyGsff1ftLpPQmeFG+tnngHg8YymnSZliU5on",
-	"GUQcbCpAHYHM21df1oEXxO+6aiyO2RyHtV/FBXykSRydpCxiPItpUrpT75UWXG/+mTXAAOcTZ4QSX/Nl",
-	"PAH2yOyYVtfeR/gfesyt52nzalrEn1YNLaqzd8jinJE/s3XjtYglyYQgiTIYminkHqILtvZYDK/jKIIz",
-	"AoOpg9RTPLZ/eEg+xjIeJ4wcvz05PQVdnk4yloJsgD3HcJz+eCbEuZ7XUsDOq/WXPta6/LBfHLwgfbdK",
-	"+ti/YJvIXyaNswWvaUoXDObtUx/OjLIJ0zVZ2oeaye8+4/B2+2tF8ZxfcLHi6ojOqSRUfwSGrKevyLNz",
-	"MT1PKZ8xn8aY57IHZbv9bZR1l9JI0+Ihh5pv0Klb42lWCr6UMaRc0QyWj6HeZoqiZ7h02bXbWLupY9Rg",
-	"cNqaqjDsvpkXGy+7mVAjTfABhx61hMCpm5tt539VSnj++pskRHdwC4RIKZcxek1cajxLxYIohV6xn0ki",
-	"5OYTUYziXTLU9MkEDdKZQMeDP+w+hKBNtp8lhDuhZmoUTymSPKcyO44WMa+qlwmVGaHqb7HMUpqJOo4D",
-	"+QnwUEXbidFXWR2GrOZC0Udb6/tcD9ZEjOd1k64Qw5k1EEHMTvkzkZbTKcCOf3WcZ3PS73SVlrZwSTBL",
-	"Kc9MbMhRG3ZweuVSqSULMHgj6jnN7ITqHXCS/OfbVy/r/G/lgXaYiPrWC5qohbF6p7gy8sof1Fu/MC+e",
-	"690rMwWIt2hmoOS7GkcL+ZiTd2fP2g/3uQi9JpFhV0KKCVW2vjprIAL6Gp8xFo3p5MKnwWlG5ixZlrnB",
-	"YmEzf9BaiLNAcVKdsrDZvzjo6sCZ9i/uEz5PaRbzWWvYgnS7fBnt9jFnvbLZ7cwjyDutSV/43fhZg0r+",
-	"FmwcOTarAbFIl0tGU6kd6kpVnWaME0pSpowdDGWs5vFkrt5OyViNk7KEUckkmNExJxFdyx0o4TqvrnIS",
-	"NCXQiL46IT5cBi0bgKp6nI/JgkUxJeouAUsXS5biurWUW6Yiyid1dnERtqlzQ1cGKrIW0IMK4R7n8/vw",
-	"i4cevzgq+MVLG39qckSXZn+JdHomch5V2aSy3lmgFB61EnUWZANBpjBAnd+YC/QyqJ/3WesDb60Df63m",
-	"s7XLxD/qFao5nIljvPveQt9mdDolc/pRab/LJK5VkfQqzjNxbvmHt+86CKeZnvEdaM1JSww3zHNnL2/5",
-	"pElJ0CtU+pidXx1RSotQxHlN14mg0ZkQzxWLKCVQfGQpORqQP8c/1lBlia+eg5kKL3t6I0jLBV0jcY8O",
-	"Dw+OyHidMUgLX4i9PEJdT0/qOQ5RvQ605fVkKiSozhhIwHikzgfsVoNXErcyIEt8tsFTyrdwRBBbvf7B",
-	"4PAIkkuuGu68irfd+mCLKW+Olm6WuL1h94ESa/0eiDWl753vnu8CZE5BsoKqjmGa0k0UC6YzWiSZUlnv",
-	"EVg6o5zbaIR3GfW1AyeA9kF+ZKncM/TvnzjHB+muhxRxkcqZq5kwkCPPSkparb66t67mKlPqe9p70JhV",
-	"gKau5lxo41TKFZrSynD8GeNK+rGNySg4aEDGa7s5leqqhlgUhqJS+50i8PlGJEzJ+yQRq2qBGwRkQIuj",
-	"RNlQfFZ7stRjmJWhh3GO1SueYJwexhrB8R+1gLuNGaHyQvu89xVzR01xHrWyIo5Uf8IqE1ckeQt+6x9z",
-	"uW6o0UnELObAiwWv1XTQ830+VkO4N8wMoNeIlTorGqvjts8Fe7hzuB3XRPSMKnRwJ4wkAJ9YxSZI6DIT",
-	"S7AIKMlYwpZzwdlVMgR7ToagzqQyEzepmP6bj4CHDtSbDw663e7gr5V0wUe022s/iA4P2w8VSz+aKoV4",
-	"ED1kj7rq2SUMd9Dpdnq9g073fn/Q0sUUuWxg2aXPAcvGrJRh64X4e5wk9P5hp0vu/p9e7zF5HvP8E/n0",
-	"8Oj8aHCPPItTNhWf7vcGh50uWhZ1JOk9POt3h73D4aDbOTrs9Q98kpicySaaPBh2+8OeoubgsNfzaDLp",
-	"0W67+2Dcbz+Y9LrtR2wQtQ/7tDt5EB1Mj3q9gibd3jAaPxwOhsP7g4ebiVL9nkeUJ0xeHC+X9/udHrkb",
-	"v3p7Dy2Jt/GMv1s25DXVJe5c04GBlTA13s1nEH1JGatLHa4nMuodA98m3ZhezN8cTk5Oj075y+5k8Zf5",
-	"+G32S3TwX/H0v4p04zxVq7uPclbe30UhuU/jtinb+HfMukAp8qf9JlHQKeazHdM9lELwt1xmZMxmOb+B",
-	"VI9byK+QZk2/8RSLOmV6xyTAb12fVjt4PWW6PO89lGmk7wn69MssCX6r1eAawa7PlQ0I1CnPsdTDPCYp",
-	"A19/nBFIP9pHvRk3Ga5nOrZgplKR6f5ci5W/j7N5vc9P/YXQxozib/R0Lexafk8OyQ/f5rWpKRMpX5af",
-	"v/Oh7QRVyhGoKW9YXi171+c2r00vwhzGlOFfNwShbUrRmE1FyjrkNJM22m0DsUObKDuj+wXgJk1hWVgg",
-	"gZnWcyhnJXDEhHhB+RqVE9lgfAFHlfqROuqIc/XcefGIH4rUmC3g4pDVIQk4BCBrVt54LptnktkVFTOt",
-	"oVBpNYpM7zjNsznjWTyhlRqRl8JGwcukyUvvlSlTeOA5Y5FJXLax/H2k10HT0QB/e2k2ldWXJ4yLl/ly",
-	"KdKMRS9YFNMzeMmlwOuExrxS929pYF8/h1ACxmwbYxE2GVUdCMyBvF4EYur5xA4LijgLcz5RT5baNQB1",
-	"gGNtqCZ5j84GnaxbXzxRcX8WIzfm3P/IJmLB8MyUi0IqVR1qlOsZg3uUCyoODV//C03iiDa5Uo/JIpYS",
-	"IgKwMdUj9NG+3+BEBU/sOGX0QhJK0jyxUQ2lnaR0ktXnVKmjFCP+kJNPhdPYJ1Ot25QCWlBgg/O1ukxF",
-	"vPeMXry2lngFrGUh+KakyRWjF+fO3z2yuYmRgluaLYTMzNCCs4Z8P9/56JDPfm0fCvaaKKjI4C60Qj1/",
-	"pWDXzRmNWIqIYhBHrJZtKTIUd1+i7e1HWUEwkbtvnp2QR71eN1C6Avyhd9g57PSO7gF98LKoq7NcJop7",
-	"xoLf/5sEbcweMyOcJnO2ADiiBf30nPFZNm8N+4eHdlUySw0XeHpGZ/XT1mECtWsrnUEm52LFA/Qc63RC",
-	"daJEWjf9h52HnYPS5Eetg1Gr1TDDo0HQWoLrR03h/xm1fv5f/9L+fz/826j1r63y1IPWp/ZMtNUv2/Ii",
-	"XrYFTJ0mbXtSsCTXzwt/w5YJXSOH8Ff8OmUAOUV5RBQVyWrONGibTnUyHhsMLBJG0yQuMrpNSr0OkYWl",
-	"xNTQo0N5m0wFuhAJo/xKi3se84vqasJR3u0eTPI0gX8wZbgmfxq1OPuUjVohbtfD/sOH9wJdN/kpI0s6",
-	"Yx1yPAY6QPqkjn0IzkrbCKMbn9e/Q4Lonw676tf9o0meSpH+6eKXfn7c/cu8t/hp9peotx4suvmD1U9/",
-	"7T7872ndpJpORb87eHid3X8u8LLUH/Ilzeb2hINpgpaNv94refeueSHfKFXzeKrzhP0ZvwUrQmlvEGPQ",
-	"ZkBx6sxZXNA1kflkwkoL6blTmYp0AXZQzLMDMLvpp3iRL1rDh0eQebWIOf7cs/NUxMWA0e4b8P79+2NH",
-	"6avfh8mcJgnjM4ZH8+jBocNJylzkR0BqICmjyeJPo5bWnUatAEsF/jTy01nhbO2/JZeKK+kMZI0eaTys",
-	"p0/qV3N8arnFHUni0mna0Ukac0gryOatoGWyCX2oq02r+teUTVvD1r/cL1Aw7+Nf5f3TJ7oUV13U6gre",
-	"Q74KVjbMGBmzWcxlh0AtJfpb1N9CxXlCgjLQiHb9gjqVj1HJFmTMyIJGjOTLjlkV5LoXy0KO0cQAev2H",
-	"cBbtz56U+Pm4/Vfa/nu3/ei8/eHfbkxQ6CIJnzAvQFLHGZF0CmJAMiUt5sXFA4t7WJIFUNaEHvc4k4RN",
-	"p2yCgcZOQzHEiBfVEAGJ4umUpYopKx2ffWTpWg/SIW8ZIyPgGTGTo1ZnxL2jdjDtTh7Qw377MOqy9mA8",
-	"mLYf0cODdnf8KHoQ9aZHEwweqdXhTha7Ui6t2HRnmrfnfykJfs1tmb4wtVz+fiDsg5tdJHiyJvEU6Bwq",
-	"1Sb0dU/JAgJx9lUsGQkHvX7YIeEPIVb1rjvkmCg9D964G76/P2r983/+MWqF9yBvSZFejTLi+Lk79Wrb",
-	"QafX6d0rb4VRfeppPW2/0CVbu13hpzyLs/UZnekqn+lLwVkDmRRH0sQwkm4tcshEGiKxiqo/Ha0MfI0n",
-	"liQ86A5Ci4tL0SSqrn7EYfn9Ky9fzf96NHhOZQbogU1cOY68jA7AWLOUCIjWmUqQaqCpDPFPPF+MWYq/",
-	"CtVZGadiJQEbN4QvvxV5OmEh8AVgFGN18yVLph1yzNUE3FoMmExssnBHXKmaMy5SFg0RJsmE6xgnaIsD",
-	"81VnG6D7AkKVmkAoCZXymoVkNRcS1ql4Deh1MGPSxd2opb0iWxtm3z590rqarvIcKoPqjR5l5MUZWyiL",
-	"GcSCyX7zhOFht14kGGzdYjYRg1JEfKVZd+nfoOaiYypN50mHKTZK+M2JvVUJ72SKX1O664SPpslrrzFO",
-	"nhzzNfJFIpcsSWI+A0wb8u7d6RPIpEJnB+WCxxOaAH/UpxhSS2uXvzWNo7p8PasbWD56zJpWb/n3rS1+",
-	"m4lQs/gipHTNtb+TLG1aeVGaf4v7vtl9V7N0E2y51sIv1dsOVKMDy2yDiJ89/4l27vwb+FFKGPEWz7jh",
-	"0+bZ++Yz6vu7zfY1fhanXGMLKVMI4xkabxmFtgM7ongplRdGnh2fDqsw0wGEgHR2DGSuw88RXaM0cLxX",
-	"YHO2rdFZN3f99H3HPEXkXvjsS5G9VSIJPSv7UTtyIPm3ENyi918GjbgH20aph2G4DGry27cNVc6pvwxK",
-	"aQXbBvASGG7qHPk1B9bxeHyKp0ennooUil128mFhYbEDC3EzR+hHGv1EM7ai6/0Pz6Lc1GDLCfKbIFwG",
-	"HjLN9tdfu/DvN3Lpj0/vyAKDB+HgIrdBAm4V7BqLHMgKV6Ok3EF6urHNccJDe2xOU2X81vtZC1ygLnyl",
-	"LHzHoYoC/Mugpr5x2yiVUsob23tz/SYiTxDfdczIkqaSRfqClsABoO4aHS9OBaYWBjaycEc2lP9vRifc",
-	"Y4+bsfy2EbVpHrd0r7bjIZJjeaGuFXhyiufnLFkC4XxYsT1o5YJ0baOO87GblQo7IZiVwaH2WOzUfX/j",
-	"Up95ME03svW7oVA5bPL9+/ftsqt6E68se7ZhHlqUOUDQ+0m0rBhgizA6c/CXb+PONGJO34yEacTD2kfY",
-	"3KwyeBMEPf7K2pWBUcJ6kacFIN8ekryAiNoibx1cphsgYA0GVYcAiIWYabe6ppzri48jYGH1uFDXUGQm",
-	"/ki7aB4nJVCmm1TvtzJyCGmbxIXb4Hi1wCvXIHDmDbQLfc982JMbYYLWRYTpIlXxAUFLPkN9ykNa2WPt",
-	"DmbJtjUXn7qRtb4UhHGwpss4LqCNjhlJ2DSDRVZQBPZYaKnofgfT+tgv0b+Rzd0ITbB2ERE01wlxFibe",
-	"achhwQL2pMTUvL+NCM9sAf+N8g6ZT4Bn8Bk6iKwlCQAHZpUvRBRP47qsmfduMKkSRSoxG5NqtInBwDOX",
-	"DUAFX9Sv9EdyA8FG14Af7EHwKqrAtlWXv3tjl9wgFME0UnRnI34Drre2BH+fJdcUtW9ddPXjNy+5TAYf",
-	"7L9xEECEkJPQhJzDx/Zw6NIMPmOoOrkYe2/QI3Vd0S52MXvrIP4uA69MYutVKioxbtBN0wgIeBeLyPmM",
-	"pfeAk5YrNW5B7arW+e+xMZVy+W2ELX315oirTHRX+JBMkFn8EdWrt9j/qASbv588EF6H1y0SwWkHq6bt",
-	"Q9dve93H+YfOf0VR/raXHcwCOPulspHtF8CrvLmxfTLO6DiTRZ8BXXrg+w20ZqXLLAq7jItVh5yla+1i",
-	"S2h2k/7qci3o13cifBNaQKWU9ZuI/GDdk0jjv39ZyWJFSl4tvNr4/rua+qWbNuZteVZJJa9KmtuQKu/4",
-	"MhVqDopnnRT7cc17tHAA2Xe9RBbE/TKoKdHZNlClKOgyKFWrbBvBq4y5Wa0U1AN1n2QmRAQeGq+86DEJ",
-	"sSImJJKuJVkBlg55hXy2ej3rsOZH3IDNYyPLpjq7PXa2oV5t++2pmcGNEvaOW8wXFJjiRLJM3Sa9VjIR",
-	"kVJ4neBZU2FO6Y4VdT6bbpZ+CiYKuPNugdVXdD0Gvzd2iTyxwjSxDhJ8EPXo/DfLNe2qdNqRYjh5yk6g",
-	"kK3qMlkXcXos2HbSanX+X4eEMl+yVLKIReGQUGxKQjIhLqCPf+BmPYPdVkh1twqUSBpHI+53uNDYFSS0",
-	"/f/CIWQUAG8qALzUneiQMEppzGM+C4eY/KzrrdVXZSaWS2vluFmrMCfd2hWd9cCUECCLSjBB9SaHOleY",
-	"54vW8OdqNkdQ0tqDUhshGp/LjOo2hl4bVbe/4ca2eWOL7FVprKUXD3lrtslFsTmtD5XE2KB1fPqiYe8Z",
-	"JNtpB4xJ2Yq5s5sdEorpNCQJox+x2sC2pOk4VILCPzGdNnzfxQDy5/CKM2JA4yKnfR4wwTzlmACo59IC",
-	"mJslS7NY208GHGjz9T3Wj136UBGbXzqLF0xmdLFUr9nOURs/U7SNh8cvK32UN7//DB5+g8+W2099btEk",
-	"eTWFmtQdp/0hqG44gMVogPzLateqG/uKOkEwOPaFN53yzUVcxFkG/GHqNkrU29nBRLpdsix9MOtdZ6/e",
-	"/BA051AX4tc44oG3pOqESluTmPMsTrRGbHnL7hndFndq81xfwEOXRZ3wrmfwLT5/6YHDXJtCxnAzMQr0",
-	"yiO21bUHLyB4/Z1wvmaIr+thdZMY183oDHul3bCIW5um/g4ewtxekxn8cyv2u67ZvQosgzKbbT7jMaKC",
-	"Z4rx39gk83mmjZHvI7grHHOiJcHmM+SqDJce3kiTDKFunlKp4LNUT1ymHkzJ/UiFHlfYRYduH7VaWxU4",
-	"WGsDbXILwQex1ZTRRQd7S0/SeBFz6OoA1SfLJWC2qvGSjDbR7on6I346aEWCs8YHBWfmOWNDNogF+Kt5",
-	"Fmprmh59o/5onoSqnKYnIT8an7y0Z2T9Uqf+gyUUtARnO1xnb6jNjzrU2faos5Sto1pSbnvSJaVuke8d",
-	"F1lT5CwW+sDI4sSYxP4ajcSvib0+T3S+pvjcmoxZIgBPHDgv9hLaqNph0bwuODRLKaEI3JHwWN1tDVqs",
-	"gTTQgwz+FmilMU6JSCOWdsjTxTJbI5eGYM+ELpibrAW1WNsY0UuoF7MbBnVVp/hirwvdOHCuNE0p+KUh",
-	"b0GyX+rnqsvPMkFmSsHEejU1Gbd+62jg1m/1LFaHU8bVrZRxlVlapTJak9CZodm6zcz/rRX6dUXRBf+X",
-	"GeWRHJLQglSGgVZNxgyCaanSuPhjEhpVJbJPWNWmEByPSYhMKQxG3DHMAlM67AscwdUbjo0YNNmIniVI",
-	"6gzBYMTR0ahURcc0APQwzzRzATntqgp26htc22wkMNotsGuN4gMYmmiOGIwzyiMyFyt1onK8ngsDGDB4",
-	"VJTgHnZ692o4BXyxcH2UsRWgKYralPBYe6XBWBwSjTeg60OdUWwp6Ksl/SVn2AIqVgevg2fa1E8Ouo+O",
-	"ylXSFYoY0NqYNyM/oAqclZtyMR7J8r3y6yIPeocHR90txZFwqTxU820ioy5Ca3yBpTS+ZEXXkoRjIGbo",
-	"2rL4q5pTUr7k7gZ6X/OIV15E7YXXzZ+r07SZ0QHcTzclShLJGIlrzOI9jVw3NaVenHABPpmin5Y6Y3GT",
-	"2EB0rS1V0/DQFew9RNvachBE0qCk45z0KM6Kt+vjhaehTJp4MjeWK6GZW0SN/DXQqKCbb0Rvh9uACAPG",
-	"e+sUwtAIczdo8to5CBobtM7O8p2RAeIMzRm6XQTUd9ccK3zNC1lsynN3szztwh1QK4cjHfb6WxkSZ6ut",
-	"0RKrObCVFyvx7I3yMkpD123/CZyOQi7vR3vIT7ONYAIjPzok/HwZKhNKWty8whPm+EeUmV3dlqu5Edwe",
-	"DU4Ze8N8tRZppkwoOuXQzDPmtykDa7D1Goipy9n3o+SxIskmK9cGNUoHlH3Sht+aJJTPcjpjAblgywz6",
-	"3wD51T8Cq9oApJ5InIawukQZ65HpGHYxiTnTMTPvtGuUSOekPzT3vBahZDR629omd8zims9pBZ/xypRt",
-	"crh6z24TLWqIJ84Llxbfbpc3zxCXsLR4A5roTqSZECU4ySuTQfMyRLY1OUFhLlkaOrZNLCE1qOZqXk0E",
-	"7sXcriERjTDcyPkck73eqAKsNuvjtawr0PIkWWt3S+Gc4nTBhtDrjkfKHoHjHAKMmJvAe4Vrfex7mUvq",
-	"LvS32ipe6vVEtcSLmANWC6zD1RTRE7RVUdQ64aZ7W7gwquB58NkhiQRXuv2Z55U2Zg/KklAzREiQsRhy",
-	"aN4hiAvMWBIZ8wkrnAPgUwrI30TMkYt/UZ8G9QMS1wiY6OVvlYX6sT03XXBWa0Jew4GsT0jFbWAWVKaL",
-	"+VjdUXpqeE7FkvALcYa60zmi9rzj8UREjHAluZIYA5Pk7stnfz65F5BETGhCljRF4Yk94sjRgLjAYFyQ",
-	"X3KRMRmMuO6CBSW/USyXCV3DtZceEJMEM6oEvvvBEZ+GQ3nYPwPvKh/U7IQDxVS9Tj+EEJZm8AzJ6Awi",
-	"npHIxwkzCyCSLSn6HcZriFdRuRlUtAIR2YhBdnc0+uHXn8lolAUffrj7/v69fzfQoj+MWnfhDx9+CJoe",
-	"uPeD+cu9a8CYBS3XE9rIcrQLCJhOkRMGzOexw1/mYmUTkJHZfF0esleMw0AF19aUzEFYsSgABXHJhDqs",
-	"JQumqtZVzuUNx1H2Yl/aObar0KqwJB2t0eTaGLZRx0z3zzsxXfFqwljGeeyG/5Q6sk2T7l9dkw5az2KW",
-	"RA0htVeckWVCUY8oklHhdHn5cPuF1YpPmzNnb2VVn4H+1frv2qf4qNu7R2KuTcKxiNaPMcGuDo+B6tIw",
-	"TI1WrNfCs8mEyjny4e2Yau6RMNPVh6B2v/01NnhLALJcsY5xaoD/rXTNMQeNtYrssELIOL/UB8PJIcMD",
-	"6wN1izw7F9NzaCzowjlhCnuCbTjUP+VcpGq0nF9wseK1At5TN2oDsognHrHEpCKBR14s0W8OzTN1Tsdj",
-	"EiZA+TBw7f2UQbsn2DQAncPm2JJM8uzxiBtl+XwaJxlLw6DIb1fq9ZwlBgAU8yxdX7lYtoIWfrNQRvVA",
-	"tcv9D0aTrAHAMWVSF0FTskzFuOZKyIbQhfG8igvP6youtvMkPWTdwasDGDtG4LCYAzkL2DB1dDrkNJKI",
-	"BDteO5XckBAmprZY6YEW+4dHfRf2FzSXnbDVXHUmz+OS36tkl6gfXbjSbvsRbU8/fH542bb/Huzw717/",
-	"8l/ruB/0+n8m0sUVrWEnbdMw61fHeTYn/U63SGkEulZZI4QgtNAvbZBpug2HHMEmO9vZUmDGlGySsuwG",
-	"x52llGfnzVJVrfCOBOHaIS+ww2jCphkRuSdkayzq4iNfyX0qJ6I2EFJDq8cmpOMBlrBJHDG5Ex1zyVLE",
-	"0tu8RN8ieUwmVDrIKAu4CZ3N+n9vG9Owc9ni6IC7sZ+zyLkeG3xAX5wQX+mo7eNlelFY7lWdzGndTos8",
-	"Lw8naXdX0XtrttA46pCimc9jMGQgPVJO6LLCMXbzIu0Zets1+qW7vm3J5F2lImONcbkiEn4+Xt+AJeb2",
-	"8fRj9jEv9GkIiwnutXRA8HAv1Q8TGa6UuHc76Y2YZiMxz2Zbvp85bWaDtoYTS+3FG46pe9pN3kQ2j/mF",
-	"SUUq4PXKp9+aWxstkpJ1tv/5vdEsXPdAxZKk2AHjsuibvsXXjU9d+v31dl5Maa99CGQc2iOT95navTbx",
-	"uTpY6ogld4x9hinHRqMva5t13Wk/BFtaE1T4kxs7qEzpIckE6fUfesEuDJYplScAdzNNWUTYJzrJkjVR",
-	"fJTxDN3Sbiclw+2xwkIDSO4gXspreFi3Bi8trNbTaSMOaP7CCzWi+eMOl6ScUQqF0zUZZjgrTKtryhc0",
-	"mQCkqy13A5VuzvqCUd1YAbEAEXuXJrrnzY0nqulMtI9NcQlT+FRLZGXma/NocPjg3n5eEf2FbW44aCAI",
-	"4kJXpnmuOPISmiGkbMloJglFaMlCJEntBCv766pJT7rxV3MTEuMVqjiEdspodNxPXjpjvyaZ0W0m9rkZ",
-	"p9OwD22XoRl7R5JEzMoazGDr1drgoWxqSdXc7Kcopq9RQhq8A2d+UqpGu1IHaXP6zOGjR87BH3S7dfkz",
-	"Nvrc7C+tO12tK3PZegsyLNq3hTbjprK0PI3bKYMWK9B8+0qfrnfimqC5LUuwKff2hG24/PWePGhXhQ/g",
-	"Po0TRmIwg6Yx7rpTQuckWu1TUIfQ51+uts5FRQ0c2NBmfO+gvr7cK9Orq5sNGhGJ66CFyxWzQR1KXeDC",
-	"t9VBCyt1LZuL6Nz3lZaw0AIHEqwOfyqoAVcKatGHgiquiylRPY/iNINmPg4WiZesG1R6ovv9iWv68Vb7",
-	"0DZ2Za3rtemX5dd5cF7nWUmB3zfJBBXKm1Tgr6Yjl/iFfrmOGbyx4zabnlpxn7NEm8+GA+RLqIZp8Kvr",
-	"vN29aegCIVVJeY0U4jJ1tubxeq9XSPUTy6SW0abbCWTPYGp5oHtwYfL2Y93oDJXYUKbZedi5utPPqaJp",
-	"jPKiCtohJwmjqZ+Cg7FdTB2B8k09KcrZqgBpgUVAZslNVOjuEdPEmqidQ5r6W7UbKOqDs9V+F5HomEyw",
-	"WKmBxkB/TEJoRIwSPgQuHIIRJDM6nXq3QgIbNf2MkWHXXRDdPKdhYmM2oxx3gyqtrx1jZcJMMEkEJ+O1",
-	"uSIAMpHpLH15Y3njOqG2mTfEtkrTVE6YVDG3agC0dSoxg7ImnVyn1N9CMbQkOU/URHCimloOXNpVPHTL",
-	"pjy5bCVS2yMFIxi45kTMZuAtCxABk0rS7x50up1e76DTvd8f2FiDOrfrGq2+cmJAA1Am902TyxweslIG",
-	"EXYu+6RR+mzyMjAEwZniaWlQwDHQLECrIdantmOCBed4CeoPeCO90D6OdFOzgExySK/ud7uOB2Mj8fo1",
-	"VmCds8/z93jE9Q6mtxg4C8XtqGM3b+MZf7f8nqF6rQxVp/60UcZBLWzYIfY86ai5Yt1jkWePG7NVuW6n",
-	"9gXTmbBiD2eoPZ9XF6NXqwr4AhABVxfrWMC8d6aS66A31febZD+CEzbobsdaSCkWB0UyBR63cdaWLtZt",
-	"iCsuyDRPsUOahTVUvE1AeprxeHZs9VtNQG1LbWCv298eV8zTBoc2zuqOtGjvVknUMKWK9wckZQnN4o/M",
-	"1LdoFP0d3SB1CZZbjoi2ltW8PYZddw6w/KDuCDgJasCxTQ3oCtMj3ehVhV0sdkpKfKHdoPtW8F2zPGNX",
-	"JWc3LBL8hItDctXij3II5wbVGO1ZhFJjCfjTItIKjQs6bFoB3hy4CVnNhbmvcFXrg4vVMhcXVkSfp8Bp",
-	"VXiVkFR183eslLqtqqhed59kTu+ANdXIG3lU3E2bcrYEprBkPEK3X8qkSD6iDxG9TR8av3pW70t+xRku",
-	"W5eibCZZ6v6EoEN5ik71KE51krmYQvW+9hNZIsqYzxLWVh+r0Wn3ouT7OJtrx5a8ynUDfnkZfC4XJjpD",
-	"Ve9DQjMmM9Lrdk0GgDIXkkj9EhHhdg2qOPUcHkBEOaRSH9mtyyf8UFW2DbidiSn66SdAQsN1Kst9d3YS",
-	"kDfPTsjBwcEjPBE2girjT2SqjgBo/SSKZzHKZDf22+/2j9q9XrvfP+s+Gh50h91up9c/GBwe/dVLMFSX",
-	"vp3Fi/KJeOAdCPWjk2U4GkWfB5dt9Z+++c8Z/mfo/Wc06qh/HF3+tTa58B3wnOvVHiLr9UDfUGePpU20",
-	"Uzd5LQnV5jroLzF3B+9dW/7uI+DqSl2RJtcpQ3Qowgtr7wZosr3a30kCVN8yL9S4Z66QrXMlW7BKz/os",
-	"sfclvLZMiAsATCjgv9UqUOKSV07uTBEjnuRK3k2Nt8K+KWkcBTpVyVQZjjh4Q+FdQLaB4YH+WEF/wbiu",
-	"kNGQCRdcrAB15+8sFZiaXfK9QeI3+pbrOCZ6XVJGI0wiMPO7Iwm8uh1dYHtygIVRiQXfNhMNKKN0eSoF",
-	"B9cinyR5VErz2Hsqy1QsltkuBLmZ79l17LhysprHCSuWfxOzKBdceCSo250PtXektqSk4B7XdAJ9BaSO",
-	"6jIhC2eSp3G2fqvGwoUgdMtxjmUL+NMzsyf/+f6sFdRSpfBBw9UKX796e0bu0zyb30/ELOah0tTc32oP",
-	"cRhoyN+p+nuB+RISiQA5WJbLhYZIB+14xMH8QEd4hxwbS96kACmt1PruV57XFXzVARnnGaQF2z8ar3ok",
-	"TIEl0Bc4NILZWPrNs2zpevIMrWpMechJc4gjMSmCfVomImWpHBIG1UlrkaeVJm/o7lfWCWSndMgJOnBj",
-	"TDTHzH2QWiOOjllIIYMkdcwZy3QbDlmOvMzpR+ZlqJvUdHUjJ0o7IzOWaUJME7HSnYAK1yV+BUUx9DjT",
-	"ER4fXUdHeWyERj8FYRznjxDF0X9DKVEKE1lnzLs0aQ1bzrnyZJz6dR91j138UM5BRUVJ3v9sPV6X93GQ",
-	"Nm5cGFjXvD5sEIVQMhO1WkwwG3HTDh8Kyop++PhSgXSkteplDD2QLwHIeyrqJqvD7iRi8gK/qPv7YwcV",
-	"SdhizKKhNY718dcrCjSxrahmC7xRmFWHlVYFbPGIQ/0VoxwbziOlxmsdGR7xEf+XfyHPAJVWZmwp1W96",
-	"He9my3jG82VIFvTCO3lBHVeYxRoTmfpspDPi/Q4BCK/C9bUNycuF8NImApwmJNiEJkmH/Ii6iY5aBSNO",
-	"SC1fsjEZg/LntgqqRGk6I37QKR2mEDZCWjU82HTYjCUVqvsvNSbUiA86JPzpacM7NG4bd22oT6V0VDiz",
-	"W+/ngkjGEM5A/a7wwpG7EO/AYMc9fEpjEK7sEeqQt3CE7iIrqYnNwpua1mWTg4tsxLH/jy3GYJ9iiSma",
-	"a5EPHTc3CQfdQRhYyy6JLxjGDwolk0OeIsRioGaIPMU9tij/UCSPBxmjOdiyRhKakYRRmZlyNiP9iJac",
-	"C4hzIDECu04ll3CZAWFUMUfQ0bD3GsA9SRPk1ASH5ES4GTg1zPKEELdO9yKRmOTqc0Xup/pgQ/OA8F6H",
-	"PAH+rG5iOBERA3TASsbY4xEPwe2ldwczQTF0XiTjwd8UY9XdLklYJLGFSD2/7Wo1KzIwNZU0kQJJHf6f",
-	"trbP2qeR6aqoYxLp2kZmHhNqUnJxCgLal2VqZRK9SLjVeoC7kFB9NCAJyxAjAc17QDicr5dzxuU9IHw4",
-	"6HZDYF2yAJ/e2Ig9HPT7oYVH3tbBw1RgjLjZPKenR6b0CDDUpElCh7IN6RQed8hfaJIzPTsI/mI2aMr0",
-	"ocbkWxZ11B01RwWzV2xW6RAyR0Og3tiMAKXuxnINdJly6PTxseqUdrQbTQlDmiP+kq0gjVKacWkUsYhA",
-	"zsYaEEfVdxnmcOgCX7DTxmvHFWwugPpwzCTyGmB6IVlBnzoboFPUToROdvXXYbx9c/rRZFuw6ZRNMpKt",
-	"4gkbwqS1yKg0ThlxU7RtMpjFFNUrNeO7FOpZAyLp+p4lQhRPIUiCLAnPq/7iWuRkRQE6kEd6f7yDZYIz",
-	"Iw7K3gVbF4iOujN7AXUL+pke2SSvLthCKPaFOQ3qfUx0ATzRTMzQjyBS7FQLzWqHirBtGAzx4Ss9n9Qw",
-	"2EbZ0K5DXmG3BjS4xYJp48vgl8ZJUjSEIisaIzXiDBWfvhKU5gxp9JIAj3046D4iDUmdYUfN9JnStOBZ",
-	"wfVwAzJXMiGoZj/PbIoX/lYfGDwbd/GgBVC7H5DwuUB+qfj10zM6C++hb1DN1jsbb9gyoWvA8FHXp0OO",
-	"sadOQ7+sC7YOHHA2fHRJs7naCfy2mid8ZtDvk7rMVVw7CgO85EJt1YJh6UVAxmxCc8lst0YDkTGENDbM",
-	"2YAHoKqBR+odd4bm7kCfIAPuOuJ/Zmv8HkpdUEwNPKG6g2IKN7cQmGZu9s96wXhe8RaBVQVhTzWQLWJB",
-	"nrOicsSxiOWVGVWfNEnXBTfWPF2dTC7spYaLMpmzyQWc16lIF5BGoPSpd2dqZ18fn538h/rHk6fPn549",
-	"1dLtp6dn4YhzxsA8vGBrw37+goXnwH9M4QmoVBRfwrw8xT3gyCBRTbW6mKLTCYCioZyxGbSGFBCzIx6e",
-	"TtsvBWe6Caf63phZYD/Nxg+6g9AYtLo3Cxi2mpBImSJ8Ro6rvT+NVorHHLiV0wm2UVsMYTESwSyMtln4",
-	"m4iLlms7iaJ9DF/U+s6IG2UWV6F7NGkXqzolH1lq3Ds5l4zxIYmnbnMb50aN14SLVWBvgGLG6mwa5mhv",
-	"vxK74aDXJzXJ0eoya1wOkCg+po2+IxEG7K0kwAkP0RvoTK64Rj+mYiWhv4068HQyR3eCelZxyAvGlnbe",
-	"d0Mu2sCzw3uPzU5Jq3ehwiMhbAnvFScMjiJ44PThfa32Rf37eSwzHGIMHXbSlK6l0quxZASFy0KkLPBJ",
-	"NQcQ6vB5zC+sGmZ0iORPo5ayWUatEI/1w/7Dh/eGZCqgBXqcjXihRaAco2RJZwwkhnTBqjFdKpzkqRSY",
-	"wOnwh6Ly03MymG1NlPofa7+vMsPN4iEAhLplBETQv0gZqQsA1QZ+kDn8NUR4Cnj13ekTC7pQYFgkYsXS",
-	"NpSJA88Bp4pIsxFHOIs4BcVHcQQIDAOalxrr4wOcCSJagMmfxBOmm/MU6rgy35fq4LT7nW7hCnB+B6XE",
-	"iwVN1wgjAC7woLDd7T2FuelsJrfREJbAuS6Cjg19D1tv9e9/pJMLBjUI+mi2hq1up4cTgKLIZdwatg7g",
-	"VxDYmoNrx7Uw5f3PfnrQpXpixrJdkdUDPPXQ/ghCCzzCfO1S/5dAq0V+8xIlKxFQ18qt06g1VBNweiOp",
-	"uetCD9kYdC0euX86VRz7BfYk/ADRa1ysWlS/293Q3a2uq1uBoL69D62d82XRvGLLSwg45r66c/c176XL",
-	"Ldlz1+ryftAdND1cHCW3Bf1l0BogpTe/8yO1cM3wSm/7K143Unhpt7np3vzqhaOdXjguan4ug9bhLss5",
-	"1UVN2BXY1jMedg+2v1vTPNn15sPJd/34Ok/+A+QXeF5r+5cPLif6iWWlqlvFVAAL8OcWjdVAV7xoxfmD",
-	"5J7LYAtvuY/FaOh1vsaHgtZSyBoW9RTMGF6uk/caPQTKzgF/OBjnGtxIPzoEPSrF469sAdvtobAklEFd",
-	"av1gFAYx1VxvmY8TQLMqAMRt2DRWAjRRViBgYcHAys7Xdhiq55DtYox2ecGiEUcdhrwyTTCLZhN+iDsg",
-	"UhA9O1DvlHltywwgdiGxokaJ4pMdHhzWdDL1tX1oewoi0+fjOI3rsPLiu+BSr3Lz/lW5ua2H3MaYT8yT",
-	"t8+b7eZpJ082jzE5+DsP/bZ4KJ6JzWw0aH1qO56D1rDFBcd5bGGPRT+hWg2saCukj4nu2xPCTzqWpZOX",
-	"TQoGR/cEjcCzDBnZrrGBTgLOyJplgd8XVFvt6Ad2ClfypWJdoXrA+h875CdoHIQWiWnlE5poJ7ytZ6kN",
-	"kBBYF1gYWZojLzq2qA9FBR2usOt6gM1AiLpqW5YBLoSzK0Myaarbq2NVynqpNL2qsKvG3kna04d1PzAl",
-	"88nHGtOCa6gKzV8gzaEupgira7lsxvYi6N4A0MXOGUnqStQ3t8lE4UmkFlPEs2DNmfIW3G9YsRpspwX7",
-	"mSP9G1zol7Uo0pzzDbXINfaEPo/7iB/7aq0QamhT9t1W+GPLudciScCf7DDUO5LYbm1f1mxAwbWLXKyR",
-	"A4FpY71TxB3qMJ3aXM92IALc3COOkNrkNNMhPijIckyPDvkPsfIdeKiqQ3AVYF4ByNZKCx1E0sI9Zdh5",
-	"xY2pPEaZr8Sx9ruv5iLR1efox9NJllhwXiPikIwF9X9cnz65skb+nEqsKdSW2BZWqKaHek272EWXF2rQ",
-	"jN1ZIVaj7c8KmzhhkQCE2wDbCzXQqNVAmwnIGzAOanVb+8hQGg4kxN0BKj9UdGvDBNqnT0JjZjGs8HNa",
-	"Yz12hSialQsoEjbNp75zy2+OW77VR8fnl7fBJosMueHnBifIjxqJwiQ/Dp2cJ8or+Yg8gmBAgVRcztnS",
-	"j/hgIgjDHptkxlyDRz9uQEAecfDF17SAHHQOOv2gUPidPMnQANSG94BvGjzeTAjwcVhGaJLHGBnnWQbR",
-	"vhFXJtrrU5uUSVYivcBUhuMi10F/LSDUJvF7YQ1KVqngs4I+2qAaM/Th0CVNs4BwFpvAl2NCcWiZhVmt",
-	"0N2VFKnG4D9RGrvZJRt+f0yoLWVVBwo4EKQkQQUQrEDnWxcpJjaxQM3MJlFh2Gt/700iZqf8Zlw2wId+",
-	"FNH6qt4andK2VT54IMW7y4bKa+6EPrVXq1Vbndx2niaMT4RuKbz/DAFi/IrT0+94ueDKZr68th2yEfmn",
-	"EL1OB9grSF3vrVqJa29VLEkaz+bZrQq3UwQEcyCp95dYg94OUuc1ooCdCfEcMMDgvcNdpLDF5HrBopie",
-	"6abjg35/l5eXqVCUV1M90Ufh25CxnsgEKVUIKVdWKkG72YmmpaDIs2Yx+NTwTVMDYMWFJ9yKmLYWQjRJ",
-	"XCggnYeqwwQI1yqxoXHJcR8omRM5GbsUkwAhb1vpefb5RczzDF1ez8UMcjAUt74F/3siZq8ABfCmve4N",
-	"Sq+htY1NfFF19TevRz7lEeay7H0rtJa24VoUumBN9js10Dm+9lcDzVZSB4/9a2YyxAvAKDX6AxIpy5fZ",
-	"+h/K1/Y90HMOuvgIurfBRAbYLu0e9iccSws6kks2xBwc26vXJERKMqaTi8LpXTi4MVXVSb7DYZ3UVR10",
-	"Mze313XKl4oMr6KSwTiBhczczyiNMZfYPYKCG13N/aOA/HegHtfVDCOOH1CPO6FDnb+nX1GfCryU6JWA",
-	"FnQxk+jkjrNy+n2POOCQmKtmFEv1TdiCQqkei2yOI2XC9LPW4cfjYqnU3/MiHul918PlDL+k+qpPy1t7",
-	"l76iHrubplXCe9xd2aq8+PtTFh1ASHPPTKngbcoYF7jyDYK1f1cbv57a+BPLmoFCry4ujfHd6Fr+byWN",
-	"i3Yw1ljXHO8jplg7WdxW9iD4JHh4LWhHNeL41kzgym7YeBEjtMiWB08glbP15YNcLm03sgxLA59f7IRw",
-	"Yph7CTO+inBS4SnQ01A3zzFTDUw/ebtjewXBgtbzmF9sexae+Q0EzP6QHt3nscw8VbzKXKpc5P5n/S+T",
-	"RxuxhGWsKU/NxXxdO3ym1hAFjbNUaSvyLMTyyyI5DXLS70jSkOXAeFToQ78Fm+7KIYjfhREoeFHh1nwA",
-	"ryoz9M770QSs6242GE8APc0Fci7AdiDO5ccTYtNWXdkMkIuPLduUxWFaaUMs4OWzP58E5bICwdmIGxc5",
-	"VgsdF25CdQK3dOJ5rDuNbuu3g3GANRTrQMWqum3ZXGdPamgaqFlbaIRebnEXDIosIA0oU4sa8w3/rM0f",
-	"qF09IGWE/9AUXutl4rxMv019w9UHpC5hwmJAXZUZmqIAqF3GCgaGVtVbgAFexRMWIOJinCS6Wh+Kb/Bz",
-	"Q60+gZXpFOJgvZ/T3iHs7G14SQDv/Y0EDnyk4d1NlvJ7O1hcvdtaAwDb7D51/XitmWUuHwA/IXDi/vx+",
-	"B276RiRMqQ+6/cX+plX30fa3AKnnDJqXfLfGbsAaQ9nggIFcyQJL4o/s742W17F2IpUcbZowAO+rXWxY",
-	"Po2yJGJL8GsJbrMnWCKhIhBydLwxNEzQiBsIizpmNmPZ8/gj49jL5po2kbjYepd1c+ndb7N9oT7GptcK",
-	"iUfxx2vkj3xZO2DDqTv1TwIs69+dkzdHgqCCjq12G9PGDLvbFhyqLVF78fVL076whHDdIb/jHNE/bHmY",
-	"LaRu4uf6Tt13QcPq7QaAZpgw6Zm2TkflIgZhDF3rXBvnWdWYJcc6F0e3jXAHKvTtIt7g9BLboB+7YFB2",
-	"QIy5NuvJDR/Zv0oKJvG6aPv5FfXmbY0siuoob9JX15+b3t9Bj25wVHh24pgZiINbdli8V4fS7enxXa38",
-	"8lVZiFMBnMbpnru7Kmoq8u9/LroaX96fOk2oG0ritdawqRu1A92GQGgaoqcAiuAiw6br9UqG3xD7K2sc",
-	"6CrayBnKM96dJ1TfrNVpi96A32tU/uAKS2aPg9f43bn8BZj9lf2l+jiakvO8TstB36i1RfV9Pz7tkFc8",
-	"WTcwhwVdDwtUMvA1KisVTVj1+5VNoqkMHEBBpl8gkAnoBU/uAn+5h+k4qLkgbVKjjFmHYp0essxruM3+",
-	"qsQOrKK5X+juTGPTGLeQBvHtMMCiaBw97r/H0pDvytQXZ6tvjEtvAydVOlPKaLTe7r8L+91uWLREj2hG",
-	"xxgQgr8jchmef5P7ijkU6lxj1i20CAicTET4LfI/Iud5pm7DiEdgJgIg4iqWjISH3YMSbgcJ/ebWYUBC",
-	"t98y1neZftfhEMBLDZigBCYNSJsQ+hrx49M70gP2ADRHeQEBpjpl7g2jUfxbdSUWdIet/614Em/H9f12",
-	"Dtiz7jGdMYvZKRv9kbr+dHPCkUUKc9NRHoNmALjfQaE43JEd8rLA2ZvkGZFxwniWrIduTT4EGW0oM0zi",
-	"RZyFgQb59VDlCqhgSK1a0hlrwks404v5/SUvOdu08YoZCuyRumS7Q10nc6n2pHxPXPqDJy5l9l4aHmR+",
-	"A0ZQrb/2lYdqb7Hw0QeLqR7OC0ZUY3KCg1SKrRSwN0GkTRaQF0OEhuRkzEbc4qdCOvzE6Z9XFD9qdaPW",
-	"YQpxR32Bvqq7NOYfRTxh272lzoz38JXWvn0LGQe7Lsfwrp1XYF+43NAYd0Wl7v94DQ5WBw+97V3nHfuK",
-	"YoYahnorQzTPwfK+bQa3U56EQ49T/lqDfn83x74KQ1d82bLlWo7uqJUurMnGuLfBRQZ0aLlDy0nyKokK",
-	"pmyS6WikAaubwVVsC5QGk2hfLn6z+t7VGJ/XDvSqTLD08gaG+N3D/d3DXWhktQ1Wm1S8K90lPJfGzQ1X",
-	"qpoGbPDpjZIHXmuwFQOI4CP2KXa0UOogdm/Bxg4hWYiP2qh0GmvNSKjEfUj++f/9/yTU3Yb1T6bjsP4R",
-	"uw6HAfiGZMaWkPVFsJ2VSEnKsCsTpOOOuB0scEcSqR3ITGNB12QmoEQUUA1hPk5Bpg4hB9ASxzZlxw7Z",
-	"sVoFuEJGfE7BQWXrHh8VdY8p5RKA7cMOOUmEBM+t+T7TiLUW/NvWz2J+AsBPjbjGnxpqfy8XWQExi4TW",
-	"jVyHREynIZlTU/2uvyOmUzX7eb6gXA63ftECXsH8cl7Cs+VixF2MkjFCziCyI04xFDw0NaNntUEQLJY3",
-	"LeN0q4GxyOawoPeAuWRbFmAqdNGPAPKlBU/WRTDVLHVOdXmWRkWvkzu505F3D9Hjip19LQe1RWI63e7E",
-	"ozx6NZ06LNe05d6a81XTdvgKKWC1b99CQGXX5bzG527H9Kjg75rDdi0Z/HsLxuxkOyDfO7NsD/X/HVT4",
-	"104TEATF/25yfM10mn2MDhdLsdEAeVtpamgkq/ZiFoFy3S9CeK1m7kIfRen5o6wYKPBn7xFsYKQI3IZO",
-	"ZAbYr+ixBXU/Gr2xmE5gnVDq75L8TUBvwaK3VppzHZAqWl2M+DTmICQxtQdi7mvUSBDP3WL8sUh7veZi",
-	"BQAIYpppqI3x2v5yQfnaYtFr7iQvEEujM+JGl8DYFucaUM22YwRw+WJNj71YMYF2MvXkxVIoxMQAWfyr",
-	"BjP8FaJ35FfAnlCf/nXEf2232/b/1aMhUDMkv5LwrfoXQB6qHwuiW8hmbMpmYKnh9R/u5hxAE+/9oIZ4",
-	"wpKMekNgUEK3Gwf0yyGBDlvYwhznoGGkfyXhG/UvO8BJEyI0pnsClqZWZihnKzMcQj+q6QjOvNkwHg3d",
-	"c+wRONT0Dc04ppfAryREBlc7ljnBNmvs16LpZKh2APvycEaSGOsEAYwPi0ZJmK2X6ou6SSWQepxndl+g",
-	"kRAncQQ9G7H3MKhLwH3VKZIjjoiXJchK03rZiEiqdzIwDQV1HEyfppjLjCYJCH5zV3RtvFabtarGAE8V",
-	"q+3CPnQKxX7F6gSrYzrGnk13JAlhNm9Fnk6g2xsU+akVACUQ7gUPVe/Q6Y2obq1bDoIVH+UW0wXWp8Hz",
-	"0xvPHdBP0xF/WNDLwZZxu0msUpExXF5xOGa6a5so684A18JWpssjNWcYleE5zbA/KhT7Qhq07sZfOOG9",
-	"O+HxGms5ouHyGNw9BuCWFktDJNoRPyb4m2oXCqPRg4WjKXqeiXP8lNenE1V77Mmmt1txxBj7n3G2crgP",
-	"hiEt17fZSqVWHqaP2pjNck7WLHtcHCnM+VW/jyWxjNikOqk1NZwic9g0siME/P12xGGg+xlTp8X0iO/c",
-	"YxpYgdspOtwFnPc7MO93YN7fhMKvsw/OBGb87Kw+nzhuLPtlvbz+Dt89Pv2vXGT0+hp3f6ct+4lmbEXX",
-	"11LS1as7bJz+1Fm8YCLPrq3bB5/9zvkbMYwxYntHVtO/9sIwdlyLO1gMzWkxqM24wmBVMHzuaK9+JkSh",
-	"YceZAa/Y3Pjj95jMov2SV2DleyW0+N3vrpHU4mBof89s+R49uV4qjN9oC8FCqo6N6zK3pqyat2XXgvF0",
-	"WH846NjYhlz9U5qUmMcYXo0zxBnBAOsubTJCaKIf/vN//qH7SYXKQIkTt3dnpbFFiYcW/fHQcZFh17rA",
-	"A7DECbNoxO9Cku+9x0QKP4cX7QDdoF5/ouwJ0dYBhjFSNmNccWfbEZ/KC90QVRtNBR21W6Vo6I0janus",
-	"3H80zkgGaCi2jf+Ia1MV7TBlTw11e2FtmmBnPU2ceaxM+7XWOmW+ZKlkEYvOx+sQ05jdjm5jhuao82Co",
-	"IYL1mbSeGrPRyoZWKqUykCwhLL6mUm4lSRg1kTRXGmoqGzc2EnMhIpZYZ4FeK/xSOslaxmifslQ+tnlY",
-	"ceahz0wR8lhLEk1hioNp08mYuYE7rPEZWBMU9lAOy/fSyTq1J0edTSab879uuq3gvpEcsIl3wPY0J9sN",
-	"5SS7vHpSWu6+CWR1I9xCQGfX7laoccZ89gX6K1qVUWdDa57jqxM3ljp2CfbnVZPvwEG3Q1/K26abg1ys",
-	"p3RbdPr2U+y+HTMbreuXInurj8lvMjb2ZS37b6I1kEEd2mBVN5nGtuJqUyqfmw5UTtpTf4eGflYtwx+4",
-	"dnradL4VcEXtggEMPKpDT2Q1F2QqkkSsJPppl/gGqJQozlFUk0UsJdO9H6nx6MNPALvRVEVik+F+f5a3",
-	"l6q1Y9noXra3fveahndD7ud3o/u70X0lo5sW5u2iuNw3UJG/g8V9HEVuaFu35MIylqH5sZKNBkmE4zVG",
-	"rcC8QVvTjqP5JzDx2PZNUPS/A8ilkgJWKaYXmkg62ptcFHz2LkTONIvXuYj3hjp9EYx9J2LlrAGjaTtl",
-	"CxKbLEgx3890nFzFfIM1ZTjIVzWl4L1deOWJO+d97aHK67dQUbP7ivRJtJz8qqABTeq8OUVKn6dRdHva",
-	"/B9VM0emdAKX+XvG2leROsdR5PBqdA2WXbwl+IKtcXtEQ7tp6aRTCHTGDYUsbe2gs0Jpt07FOhO7yGoJ",
-	"dNFmyphuMabY/U/xR0bCPE1CSHDnbEWc9Ie7eZrcC8uZMEUhHvg+4wUzVf9Ep94xHn3JVj4oot46Ucyb",
-	"b2nWu5V+OO6crwAu7b1Vn7gMjbe+q8DfbNWO01StSD1yrl7JCbAJng7g4JuRVpLEgsmXw9/AEISEZuGy",
-	"AtZvcs84oWTC0gx6ndE1vmUa3BR/SkXC6uPn72CClTvpz9O0RK+dBEzV1hF1yElt04BIQMBkQbOMpWoq",
-	"+p4pAzei/7sVtGL1pV9ylq5bQYvThfoToNq33Lu3oJ+eMz5Te9g/HAStRczNzz1rMsssjflM7cAG5GB5",
-	"x5LFmcuMAXZq3WTU062d+3oJPJy/hyQETa9dOojhg/ukIGjY2uu5Qeov03c3yK6Y/s9EOo6jSKPs/16E",
-	"AHTcqJcC5k81nhBzmAtmj8y8GYjDNlzhRUMgi/xDMiE65DST2GoklqYZCcTXuY7Mg96F3t80T5i0aB41",
-	"zd/Bk1FgKUNKscCGk267IWwT8611GkG9ENDKv3IIWD+4g9NCzXZfj4X/7i24K3ZbiGWzV2nwqN/YveuI",
-	"x26/9UDhl2GL37uc/DZ4f6Uxiq7O4Wui9b+SNNiq/d//rP6zEdfjVcF7AzJeg53eACq9H8e8YYXwq7Ka",
-	"3zG2xtVZ0R/Vrr/qtQbLvq45hqPTXelKqXu4G+5G8dk7qPuBwRzFwDyl+jfj+E9lPWO6vIZLMI2+vd42",
-	"0mt5AyxqTmWApX/gENCam+CmTBO2xKkahPC+UvgsxCpnK9RLi052blf6sEOewIQBAsMuCMr/pN8CJBPC",
-	"QE0A0MiEctOIHDyQqNxCd11cd4Qd8WKZpTRDbXkNsxuivqkePYdHwmZACM0W99cD9X5sz+FCOvj6XIC+",
-	"gd1gHfbTIuvevYUMwK+sRfpgDiuaRrLznQXvqj4+pzI7Bu73XXv8StqjwV9APq+ZSsHjN8sgnIxaV50T",
-	"9qxUpQz/1kGoSEzyBUPdKE+T1rB1H0ST/kKltiGeAQpAvgwUb54BBDF3cbo1M4dfOEJnIhZM+3kLvyg0",
-	"aam6Wo+tLw7C1w6LlyQR4qIAbFk4gyEtakYzmRk65GbSP+5IYgL1AdZbFLnvLsqEjn5NEHrB+aABxqh+",
-	"0vaIKVJNajFSJV2jI97UYJRTsPSXbBizZnUaf0onuRyfBjqqh3AENUgYDvnjmgFfp2LseI+WCc3ADY/R",
-	"y5xLJ9XfGUsDXl9+uPy/AQAA//8=",
+	"7L37chu5tTf6KviYr8p2dpMmKUq26ErtT+PLRIlvseQ4e4Y+apANkh01AU4DFM14dCp/nQc4D5EHy5N8",
+	"hbUANPrGm2R7ZqJdtTOy1I0GFoB1X7/1uTESs7ngjCvZ6H9usE90Nk8Y/Hxy+iyWdJiwSP9LLmYzmq4a",
+	"/cYJkSy9YilZxmoqFoqcnDaCxhVNFkw/OBIRa/QbNL6I7OtBI2KKxol++ZRQLpcslYSmjMhlrEZTFhEx",
+	"HhPBiZrG0gzfagSNlP20YFJdxFGj32h3jo+jg9FR85C2281H7Xa7+Vj/Tzv7P/0pqahayEa/1z4OGipW",
+	"CcPPerNRq7n+5cN5KoYJm8mH/mSvr4PGyemrWI4EH8eTRVpc//u5VCmjM5Ky8UIySdSUmTnfk+SSrYhI",
+	"yUxELKkmyyw3tEeb8ykjJ6cwVDxi3vA3oUmn59HksN3N0aQ4lSrC5J9B6ry5YmkiaFRLmlgSqkisJEni",
+	"WayqCSGyUeqpUBhpHwocwzsqXekNbvRVumA+SQ5yJMlNqooe3gNIjLepUGIkkhpS2OMuxYypacwnhCWS",
+	"VVNkboeqp8cwFZcMr0tKJOPKG3jB2ac5GykW7UOmw/Vkyp8cO1PC0lSkNaRyy0FC/WUhFM1T6VwIMqN8",
+	"lTEFRShR8ayGQD/BED51liLHUIZME2KZxkoxTsYiJSuxIDRJGY1W+1BluI4qvW6ex8D0yEKyiCzmNUTB",
+	"JSBF3jE5F1yyIoPVTDlhipml+bSgSrHZXDX6naAxShlVLLqgqtFvdNvdo2an0+x2z9vH/YNOv3PY6rTb",
+	"B73DHxpBYxzzWE4vUkal4I1+Qyoxd7+uH+Ko1Wt3O51HOEQq1YUSl4zXf7F30Gm3u/rxPIF7tNNuPora",
+	"w+bj0eFhszs+Hh+1ozbtDR81gsaMSUknrLApvfFBp/mI9XrNY/12e9QZdunBce/xIbwDHLbfEHPGafxw",
+	"MldNIWWz020PPY7XsKSE6xyPLllx6zvjLm0+Gh2w5vHwqNM8ZO3xAX006kTdrn5lkXL/6YPho0fNR7Td",
+	"bT4et1lz2Im6owPWGx+2jxpBY6FXASeWaqmGxJKNfjuw84gFd7/tdoLGPBWzufJ+1dXHTW9SzCfZ+9f5",
+	"8/L8ygps7yotBZnHbMQkEWOi2Kcc16XxRWpevthlZxgHJj+miWRBg5nv/vgZf8TLyRX82DifUn6ZnfqI",
+	"JfqgBw3Jfmr0O9dB5Uv6frbqXupefwwaCZXqwvwzR4UzYLCFu8PNnQEiOJJkpMDL3Cfddrs94AMOU+oT",
+	"qWiqBjyiivbJ5wFMZ9DoDxr4h0YwKJAQ/rgNEeFdd/Lyr605e/AanHF4peKU46SQHQw0gfVy4qhPtplV",
+	"v1O1WKA+jGs2CH4L+zpo7DZ+d/vx4QjsOv6B27pIcFb5Mf37m26c4UyDRv/zoFF6uZ5B3WTXS7Q3BAoG",
+	"jVhe0HhgxNDAEwDw8Br+PWhcB4O8FDDHW8xh5EW2zBxPGiBTGpQZ2AAu5IA3cpeywJXe8LIQ+/FOiv2n",
+	"SrGPcFbO4xkTC1VvO8g40dKhUgVU5uV6FTmKI8KFsoIg5qBQ7qP80fUqcS+n/GUTq1L77F9BhL09/TNb",
+	"VdyUS7YK9HwXvoHw4+d1V6R73G+3W3qy3XbxwB42h119YKk+fFGbNXujx+MO69KD4VG7YSSr1lZLA3fa",
+	"/U633+u1Dtud7sGBHpjTmV7UBzYkcgrXbp6ycfxJX8PLi5Mf+Pmn4elf2OWZPqOpAKosJNx7ORJzzRh+",
+	"NGdX9rU67o6y7Gt9Xa+Yxo2gIfjFkE1pMm58DGCEi+Ka2qz5aNTuNB/Tw4Nmd3zEDqPe6GDYpQ08YKMR",
+	"k/Jcn7qitaEPYgAGO4WHCJxNsBM6h2QW84XylYXPDXwMj3Cj32CrP02H34/iN/GfTt//47TzOj6VpzM1",
+	"/+Hp6dHp3//9z3+1/v3Pf2m16dM8Tpm8iHmjf9xu61M0TpmcuoFkqi7wUWRF5sgMGU1ZiodkNBILrsrq",
+	"zaR4NbY/HM7J4RS6Gd6gSUpH7P8Y709rJGalk/SYdXrNR8POqEk7o17zIDoatkfH7NG40872G+fmzb5K",
+	"Gph17Xm+v9IS9Dl6SvmIJQmLag01p2yqKVWEi6GIVmRJuWIR0VbtTKTsFow3tLEzLjiyE8uzJyDI9S9H",
+	"HG4p2rzF/MJEW7sk2dr11tnTKeUT9pZKuRRp9A4lTfG8CDVlKZmbh3K3eJGmjKsL9zct9NOUjRSZilQy",
+	"MtSHJ11pTsyW/mNS0XnCtL1DzfiXMUfn1FPBr1gqqV7Va6E0Y5yrrfyZI+/NCjns//mCC3VB7dBlsRwJ",
+	"JlEewzPoz/QH2Ecyd31Pb9fzTflL9r5a7c6rXwZQD25odvkr91Qv0jIBAaTjbMmkInAwM8p5A4L0rz4g",
+	"ZGnEK3IUOlIShFOsJBktpBIzlubkU1kq7y1ssxm+QkW2Zopmf3OHInMBMCLZSPCIjKY0nYD/dpyKGen0",
+	"yJuREkOWtjzinsOcaj4Ev9TbSIdiodU5EvMrEY9yLDVicpTGczin/cYpWVJpPh0RtdTqoKaf+3R2UE5x",
+	"LNJ71OnoWS5TwSfe1N5Lltbc4rIMXieEtrjRJfGJU4jwqNSdEYw27KkK7KIn6q+UtLxnl6u3f4zFo/95",
+	"9rfJX3uzP7VHP6Sd4YfR/3z66fLs8R95V71cHi6ei0fxCT0ef//3v0QHf/7VqJF6C8x1M5chvwnfrZBL",
+	"mmduchk2agLdFvK8svxdL+vAV+DUpJ1Fq6bBs+/ec3pF4wQVjCLfi6iiQyphXZFYVgmKaHix8IYoSAc3",
+	"QCYjgJXuIxGOto7yPLNfzc+sJB0KcweCoPZZyxueUq5XkYiJNuOqVMBMf9Uz1GM+17zjnJaslRN7eEoa",
+	"s6MusJ0LBe/mSZti5IzblyFYi6KXNfVbhEZRyqTcJ8x6XBdmfZ4bmtiJlSjrz1uT4AWNt1ezF1ZfcaGw",
+	"L6Bi54NxhXP1q9Oxx0DfX7mC/UKkwziKitfktVAg4uFsg8Ao35Oxe7XAgMztuIdvemwoScQShtyHFeXT",
+	"EDzO88KbR+lSZJPUq/0j5dGb8biSy7xkY6W1zeliRrkshHlmuGR9LWAcRhM1LVyoJAGNhyU5Nc4dF3EJ",
+	"r55GbDYXivHR6pS/TcVEX+qyFJB0xoghUUCkipOELHjEUrKkq4rNiLNhL2KurxkO7GeJ2PE8tuXNpvln",
+	"tgI3Yf5b+2zVaG141+dt3vchySPmxJt6aTfrVlkg7KtYzqgaFTcIvgDcTuuzEFDWZ3xjDoH/1ZkdOnfm",
+	"KyiZ+4S1IQ0hb3z8fdusSEJvhmvp554D4nHFUk6TIsXGdJEoiPq5dJwqAtm3d1/WQS6Rpu1bEjhmfS6E",
+	"+you4IomcfQ0ZRHjKqZJ4U590IZItY/ArgEGuBh5IxT4Wl7GE2CPzI3pzJ19hP9hjrl1cgaVnhbJT6uC",
+	"FuXZe2TxzkiF6eOuRSyJEoIk2marp5B/iNBUylgMr+IogjMCg+mD1NE8tnt4SK5iGQ8TRk7Onp6egi5P",
+	"R4qlIBtgzzEkbj6uhLgw85oL2Hm9/sLHGtcf98tFyUjfLpM+zl+wdeQvksbbgrc0pTMG8y4YnnAyf1qw",
+	"dEXm7qF68vvPeLzd/VpTfMEvuVhyfUSnVBJqPgJDVtNXLNSFGF+klE9YnsaYa7YHZdvdTZT1l1JL0+wh",
+	"j5rv0PNfEY7QCr6UMaQ9UgXLx3SLeopi+KBw2U1swcQyYtRgcNqGqjDsvtlPay+7nVAtTfABjx6VhMCp",
+	"25vt5r8rJXJBndskRLv3BQiRUi5jdFz51HiRihnRCr1mP6NEyPUnIhsld8lQ0ycjNEgnAh0P+WH3IQSt",
+	"s/0cIfwJ1VMje0qT5CWV6iSaxbysXiZUKkL132KpUqpEFceBSCY8VNJ2YnRol4chy6nQ9DHW+j7Xg9UR",
+	"42XVpEvE8GYNRBCTU/5CpMWUJrDj35ws1JR0W22tpc18EkxSypUNIHpqwxZ+x4XUagk45GhEc35LN6Fq",
+	"H6gkfzp787rKBVocaIuJ6G+9ooleGKuOnGgjr/hBs/Uz++KF2b0iU4CgnGEGWr7rcYyQjzl5f/6i+Xif",
+	"i9CpExluJSSbUGnry7MGIqCv8QVj0ZCOLvM0OFVkypJ5kRvMZi77Dq2FWAWak5q0ofX+xV7beIWNf3Gf",
+	"FJaUqphPGv0GpLwu5tF2H/PWK+s9/zyC2EdFCtFvxs8alHIoYePIiV0NhoLmc0ZTaWIaWlUdK8YJJSnT",
+	"xg7Gu5bTeDTVb6dkqMdJWcKoZBLM6JiTiK7kFpTwnVe7nARDCTSidyfEx+ug8Zp9UmsCZKdKEs4+qWLg",
+	"w+ZbmAUdHzfbnWa7c97WR66Pe1qIPJBuu/voq0cVXBS27FE/ITMWxZRoXgEiS8xZivtqpPg8FdFiVGX3",
+	"Z7HLKjd7aaAsMwo9xBDz9D6/Dz98nOOHRxk/fO2CsHWO9sLsDZ1eiAWPymJATVnKAq3Q6ZXosy5rCDKG",
+	"Aar84lygF0X/e5+1PsqttZdfq/1s5TLxj2aFeg7n4gR5W26hZ4qOx2RKr7R2P0/iShXQrOJCiQvHH3P7",
+	"biLRhqlb34jRDI1E9MNY9/aKBozqlCCzQq1vuvlVEaWwCE2ct3SVCBqdC/FSs8BCFtEVS8lRj/w5/q6C",
+	"KnN89QLMcHg5pxeDNjCjKyTu0eHhwREZrhSD0pOZ2Mvj1c7pgR3P4WvWgb4KM5kSCcozBhIwHunzAbtV",
+	"43XFrQzIHJ+t8QTzDRwfxHKne9A7PIIMq10j6rtEE5yPOZvy+oD8eo2i028/0mK72wEWX8GQ1yV9AZlT",
+	"0BzAFMEwVOEmihkzaV2SjKms9njMvVEuXLQldxnNtQMnh/GxXrFU7pn/kj9xno/VXw/J4j6lM1cxYSDH",
+	"QhWU0Bo5vKcu6iuL+nvGO1KbWoOmvOFcaMOVSqLqcitx/AnjWvqxtRlZOGhAhiu3OaUKzppYG4baUved",
+	"LLD7TiRMy/skEctyES0EnEBLpUTbiHxSebL0Y5iaZIbxjtUbnmAeAow1gOM/aAB3GzJC5aXx6e8r5o7q",
+	"4lh6ZVmcrPqElSauSXIGfvnvFnJVUweYiEnMgRcLXqnpoGf/YqiH8G+YHcCsEasBlzTWx22fC/Z463QC",
+	"XBMxMyrRwZ8wkgB8fiWbJ6FzJeZg8VCiWMLmU8F3SgPveOk9Jp3QTrygH5s3j4GH9vSbjw7a7XavnBh0",
+	"TNud5qPo8LD5WLP0o7FW+HvRY3bc1s/OYbiDVrvV6Ry02g+7vbVp5RWfA5aNiU/9xivxjzhJ6MPDVpvc",
+	"/1un84S8jPniE/n0+OjiqPeAvIhTNhafHnZ6h602Wk5VJOk8Pu+2+53Dfq/dOjrsdA/yJLGJw3U0edRv",
+	"d/sdTc3eYaeTo8moQ9vN9qNht/lo1Gk3j1kvah52aXv0KDoYH3U6GU3anX40fNzv9fsPe4/XE6X8vRxR",
+	"njF5eTKfP+y2OuR+/ObsAVpKZ/GEv5/XpM5VJSbd0EGD1XYV3tsXEF1KGavKn68mMuodvbzNvTbHnr87",
+	"HD09PTrlr9uj2V+nwzP1U3Twl3j8lyznfpHq1T00ZtvDbRSShzRu2tKw/8asEpQif9hvEhmdYj7ZMp1F",
+	"KwR/X0hFhmyy4LeQyvIF8kekXdOvPIWkSpneMs/0l65P6x28mTJdnPceyjTS9ynGLIosCX5r1OAKwW7O",
+	"lQt4VCnPsTTDPCEpg1hGrAikV+2j3gzrDNdzEzuxUynJ9Pxcs5V/iNW02qep/0JobVr9L/R0zdxafksO",
+	"14+/zGtTUStVvCw/3vGhzQTVyhGoKe/YogytYc7tojJ9CnM0U4Z/XRNkdylTQzYWKWuRUyVdNN8Fmvsu",
+	"EXhC9wswjurCzrBAAjOt5lDeSuCICfGK8hUqJ7LG+AKOKs0jVdQRF/q5i+yRfKjV4EKBi0OWhyTgEICs",
+	"YHnruXo5k8ytKJtpBYUKq9Fkes/pQk0ZV/GIlgqlXgsX5S+SZlF4r0iZzAPPGYtsYrbLVdhHeh3UHQ3w",
+	"txdmU1p9ccK4eLmYz0WqWPSKRTE9h5d8CrxNaMxL2CKOBu71CwglYEy6Nhbhkm31gcAcz5tFIMY5n9hh",
+	"RhFvYd4nqslSuQagDnCsNQVLH9DZYJKRq4tDSu7PbOTamoLv2EjMGJ6ZYt1RqXBIj3IzY3CPmlmoz9Ff",
+	"/ytN4ojWuVJPyCyWEiICsDHlI3Tl3q9xooIndpgyeikJJekicVENrZ2kdKSqc8b0UYoR48zLF8Np7JOJ",
+	"165Lcc0osMb5Wl6mJt4HRi/fOku8BAg1E3xdUuiS0csL7+85svmJn4I7ms2EVHZowVlNPmPe+eiRz31t",
+	"Hwp26iioyeAvtES9/ErBrpsyGrEUUQshjliuDNRkyO6+RNs7H2UFwUTuv3vxlBx3Ou1A6wrwh85h67DV",
+	"OXoA9MHLoq/OfJ5o7hkL/vDvErQxd8yscBpN2Qwgz2b000vGJ2ra6HcPD92qpEotF3h+TifV0zZhAr1r",
+	"S5MhJ6diyQP0HJt0SX2iRFo1/cetx62DwuQHjYNBo1Ezw6Ne0JiD60dP4f8ZNH78X79r/r8f/2vQ+N+N",
+	"4tSDxqfmRDT1L5vyMp43BUydJk13UrAuPZ/3/o7NE7pCDpFf8duUAawd5RHRVCTLKTPAkCaVy3psMLBI",
+	"GE2TOMtYtyUDJkQWFhJvwxwdittkYRiESBjlOy3uZcwvy6sJB4t2+2C0SBP4gWnDNfnDoMHZJzVohLhd",
+	"j7uPHz8ITPHwJ0XmdMJa5GQIdID0UBP7EJwVthFGtz6v/4YE2D8ctvWvu0ejRSpF+ofLn7qLk/Zfp53Z",
+	"95O/Rp1Vb9ZePFp+/0P78f+MqyZVdyq67d7jm+z+S4GXpfqQz6mauhMOpglaNvn17uTdu+GFfKdVzZOx",
+	"yYPOz/gMrAitvUGMwZgB2amzZ3FGV0QuRiNWWEjHn8pYpDOwg2KuDsDspp/i2WLW6D8+gsyyWczx3x03",
+	"T01cDBhtvwEfPnw48ZS+6n0YTWmSMD5heDSPHh16nKTIRb4DuBKSMprM/jBoGN1p0AiwFOIPg3y6Lpyt",
+	"/bfkWnMlk2FtEGqth/X0WfVqTk4dt7gnSVw4TVs6SWMOaQVqmiURFeD01q3qf6ds3Og3fvcwQ9p9iH+V",
+	"D0+feXhAtWt4e0ou2QrnT060UQUBSjlnSaK1KTEmlLx/f/oMQq2oDVEueDyiCYh7k+oBuSeVFNhUAF5F",
+	"gXl8cclWt7D6p8Cmymv/ANk6WLcyYWTIJjGXLQKVsuht0n8LNd8NCWoAVrExL+g7+QRNDEGGjMxoxMhi",
+	"3rIrgkqGbEnIL+vYX6f7GG6i+3dORv540vyBNv/Rbh5fND/+162JSVMCkyfMK9BTYkUkHYMQlEzLymnG",
+	"dsDf0C9IQihaw3hDrCRh4zEbYZi1VVPqMuBZrUtAong8ZqkWSdrCYVcsXZlBWuSMMTIAjhkzOWi0Bjx3",
+	"zA7G7dEjethtHsLhGvbGzWN6eNBsD4+jR1FnfDTC0JleHe5ktivFwpl1HKN+e/6X1l9uuC3jV7ZSL78f",
+	"iPzi51YJnqxIPAY6h1qxC/Oat2QBXuJlLBkJe51u2CLh70Os2V61yAnRWi68cT/88HDQ+Pc//zVohA/g",
+	"KmvS61EGHD93r1ppPWh1Wp0Hxa2wil81rcfNV6Ygb7sr/JyrWK3O6cTUcI1fC85qyKR5mSGGlfMrsYA8",
+	"rD4SK6vpNLHaIK/vxZKEB+1e6JDHKRqE5dUPOCy/u/Py9fxvRoOXVCrAZ63j53GUy2cBFEtHiYAYjbEA",
+	"Wgl6Wh//xBezIUvxV6E+K8NULCWgj4fw5TOxSEcsBL4AjGKob75kyVjLDz0Bv9IGJhPbHOsB14r2hIuU",
+	"RX1ESrPBSsYJeiKA+eqzDeCoAaFaSSKUhFp1VyFZToWEdWpeA1otzJi0cTcqaa/J1oTZN0+fNXbT1F5C",
+	"3Ve1yadN3FixmSQUxYLN/csJwsN2tUiw6OXZbCIGhab4Sr3m1r1Fvc1ElOrOkwnSrNVv1qdtl6W7Vwdw",
+	"Q+n+hn8H+dJvxjX6pnFOZQa5hXG04EeQlaXw4tiHTPom5AL3UXp1uo9rCzUDQNSmKYsGnH2iI5WsWuSF",
+	"SK1uJT1RORJzRkKX5x0CM7cS7g1qXjjDCkFnV9PsPaqXaH9rvuFNpErzzXhPfeMWBJrJRKo7Vyac8WX1",
+	"zg35ReWTaWZ1CycTXbl1q3ei9YstfpPtWrH4LNZ5w7W/lyytW3mGifEF9329X7li6TYKeKOFX+u3PZxi",
+	"ryeBi25/zjn2jNfxv8DBV2iQ4sD8az5tn31oP6O/v91s3+JnccoVTFPb6BhoM80GUJ/y8H60mKPy0qoa",
+	"J6f9co8FwJqlJm0LSirg3xFdIV/z3KrgDGk6b0jV3M3TDz2/CcLWw2dfC3WmtQV0+e1H7cjrR7OB4K51",
+	"zXVQCziyaZRq/JProKLwYtNQxWKP66CQ77JpgFxmzW2do3wxjBPAJ6d4ekxOtEihymwr5ypW9Ht4LLdz",
+	"hL6j0fdUsSVd7X94ZsWOPhtOUL4D0HWQg4Ta/Ppbv/fJrVz6k9N7MgO/QrDOyO8OhFsFu8YiDyvGV/Yp",
+	"9yDWbm1zvLjlHptTB0mx8X5WIoboC1/CY9hyqAz54jqoKCzeNEqphvnW9t5ev5FYJAhuPmRkTlPJInNB",
+	"C6gcAHiAPjGv9NkIAxfyuidrcDfWY8fuscf1SKubiFo3jy90rzaj1ZITeamvFTjZsuenLJkD4fJ4fnvQ",
+	"ykfH20Qd72O3KxW2gg4sorLtsdix//7apb7I4aPdytZvhn8LLHZS5oXHgmESCf1ogY1++PChWYyxrOOl",
+	"xZAMzNOIOq9Lwn4ST2UDbBBW515zgi9xp2obMtyOBKoFqttHGN2usngbBD35xtqXxTfDQqfnGVLmHpI+",
+	"w27bII89wLRbIGAFOFyLALqMmJiIiKGcH0aJI2Bx1YBtN1B0RvmRttFMnhbQ0m5T/d/I6CEXw2bcfAmO",
+	"V4mIdAMCq9xA29D3PI9HdCtM0LmQMM+pLF4g2s4nqG/lIJD2WLsHJrRpzdmnbmWtrwVhHKztIsASaKtD",
+	"RhI2VrDIEvzFHgstoEVsYXqf5LElbmVz12JqrHwoD8N1QpyFDVVbcjiUiz0pMbbvbyLCC4c8cau8Qy5G",
+	"wDP4BB1IztIEZA67ylciisdxVbrXBz8OWAoAFpiNzZFbx2DgmesahI2v6nf6T3ITwUZXoHbsQfAyHMam",
+	"VRe/e2uX3EKHwTRSdHcj8AiutxI7Yp8lV6AxbFx0+eO3L7ls6insv3UgQHCXk9BmC4RP3OEwNUV8wlB1",
+	"8sEv36HH6qaiXWxjFldhb14HufqejVcpKyG6RTdOLVLnfUQ/4BOWPgBOWiwx+gJqVxmgYo+NKeE8bCJs",
+	"4au3R1xtwvvChyhBJvEVqldnGLMt9LPYTx6IXPvzDRLB65Wup53vKbHp9XwDDmiLm6FJbHrZA9uAs1+o",
+	"d9p8AXIlY7e2T9ZZHSuZNQCxXpac38BoVqY+KLPLuFi2yHm6Mi64hKrb9GcXi5i/vRPhF6EFlGqwfxGR",
+	"ISzYE2n8j68rWZxIWZQrBte+/76i8O62jXlXV1hQycuS5ktIlfd8ngo9B82znmb7ccN7NPM6JWx7iVx3",
+	"heugorZs00ClarbroFBmtWmEXEnX7WqloB7o+ySVEBF4aHJ1cU9IiKVcIZF0JckSQKDIG+Sz5etZ1QRi",
+	"wG0XCOzyXFcgusfO1hRabr49FTO4VcLe86tQgyyHjEim9G0yayUjEWmF1wuu1VWUFe5YVqC27maZp2Ci",
+	"0BDCrwz8hq7H4LfGLpEnlpgmFvCCD6K6bcbtck23KpOWpBnOImVPoQKz7DJZZXF8RBrwMqJN6maLhHIx",
+	"Z6lkEYvCPqHYLYgoIS6JAAXMS1gHuy2T6n75MpE0jgY833rGgK6Q0HVvDfuQcQC8KUOe03eiRcIopTGP",
+	"+STsY966AQrQX5VKzOfOyvETjmFOpu85OuuBKSGyG5VggppNDk0eJl/MGv0fy9keQUFrDwr9vWh8IRU1",
+	"TWhzPcb97rRrm54OHSRdqeOdWTzktbnuM9nmND6WcpqDxsnpq5q9Z5CMZxwwNqUr5t5utkgoxuOQJIxe",
+	"YaGI6xXV8qgEFatiPK75vg9elZ/DG86IRTuMvOanwAQXKccEQTMXaPCoOaKKjf1kUa3WX98T89h1HuNk",
+	"/Uvn8YxJRWdz/Zpr6bb2M26dGNdyrd0uEENq0/sv4OF3+GyxL9znBk2SN2Mopt5y2h+D8oYDypHpXHFd",
+	"bid3a1/RJwgGJ/OYjdDZwz4pexFnsVLAH8Z+m1uznS1MtNsmCzOPMr/t7PWbH4P69PdM/FpHPPCWVJ9Q",
+	"6YppF1zFidGIHW/ZPmnaAaatn+sreOg6K3Df9gye4fPXOVSjG1PIGm42RoFeeQRlu/HgGXZ0fie8r1ni",
+	"m0Ju073JdzN6w+60Gw4qbt3U38NDmPtrM4d/bMT5dohurwLHoOxm28/kGFHGM8Xw72yk8jzTxcj3Edwl",
+	"jjkykmD9GfJVhuscUE6dDKF+HlOhUrlQCF+kHkzJ/0iJHjvsoke3K6PWlgUOlklBk/NM8EFsNWV0pqcc",
+	"xfqdWcyh3QoUU8znADasx0sUraPdM/1H/HTQiARntQ8Kzuxz1oasEQvwV/sslEXVPfpO/9E+CQVVdU9C",
+	"/jQ+ee3OyOq1KQ0ASyhoCM62uM65odY/6lFn06PeUjaO6ki56UmflIDtVTgusqI6X8zMgZHZibGJ/xUa",
+	"Sb6Y++Y80fsaFisNWSIACB84Lzb5WqvaIdqDqRW1SynAX9yT8FjVbQ0arIY00BwQ/hYYpTFOiUgjlrbI",
+	"89lcrZBLQ7BnRGfMT9aCMrpNjOg1lPq5DYOSuFN8sdOGNjk4V5qmFPzSkLcg2U/VczWVg0qQiVYwsdRQ",
+	"T8YvvTvq+aV3HQcy41XgtUsVeEWWVirpNyT0Zmi3bj3zP3NCv6qePeP/UlEeyT4JHbpqGBjVZMggmJZq",
+	"jYs/IaFVVSL3hFNtMsHxhITIlMJgwD3DLLBV33mBI7h+w7MRgzobMWcJkipDMBhwdDRqVdEzDQD2Lmea",
+	"+UiyblUZO80bXJtsJNcdv5DuxW22ZuBWq9eBBfBQBluWsXvaGB688a3q4XquUL3rl+6iGoWl0jaZaCfF",
+	"Ow9CfesTdj5E/Z0A4HmGRreBEiNPE4wTZs+LXQQWem1Qc2DLQeSBCGTj+FP5APzRZFddAuudxFzCZFI2",
+	"EhMeS4Yl0S1kGq6+soAfcJirt5SXFzmIh8+d7nW5+hJYypW4/JIENh/wTJqESWmICYREVLYNolqYeKLp",
+	"frRBXcCnrj0wzhsLSZt06CVlxiPWqlbUs+o/OCVu681i3To26+jZAapORXKMwtQea0GYxNxZwznZI2M+",
+	"SVhT/71wmIzwqSzeHQzOqk7OCfggHcB6hR0HWNboXbFYo5RHZKqPu9A3T89+ZoF7escZGMRhq/OgQvGB",
+	"L2ae3CLGETRf0zImPDFBNvB99YnB/TFIBd4oDpTgzZz+tGDYajLWB6Jw23rt46MihUoUsdw15vUITGjR",
+	"q2LzT807i2pCvkL/oHN4cNTeUKYPZzHXXWSTBlyVcGJDGwUxlSzpSpJwCMQMfdcc/qpC6BV1Fn8Dc1/L",
+	"Ea+4iMqLgdexUpqaqxqAuuFneEoimeamtyZP/Uy7au2YC3AxZ3079RmL67RgRLncgN8BD+0gRbfnr1Ws",
+	"DOfkGJdb8WbWlTlOi6SJR1PriCNU+XAeqC4GBp17/Y3obHEbEOvGBqO8uj8aYSoaTd56B8FgdFe5jfKx",
+	"lQDx/qYMvcgCkEYqjhW+lovArivr8ZPW3cI9cEmPIx12uhsZEmfLjcFfZwixZS70m3OfFJdRGLpq+5/C",
+	"6cjMjP1ojzJOuOJeIz9aJPx8HRIqL6XDr80c+567Vy1SXt6W3byifq8kD1ClZr7GKLZTJhRjDOi1st5E",
+	"W/Va47qqI2ax0eQOhDzRFLF2RouE+jqHaKJT5fnIrWJzT2ZsNNTqTOhZ2rGERDX+RF/XGV1BTBnsQ6LE",
+	"BCmgLZkBD40mFAZkyEYUZT5VTpuy6F6QDEeTlNHIFPPndyxvuGxthKBucXBwcPzA+g/IeKEWgLMGuFRL",
+	"E6+IJWT9E7HIq0wRVayp4llBYTrIa9/ddh6BdBB97l039X+69j/n+J9+7j/3B4OW/qkTHF8/+O/7P/z8",
+	"4381P+aeeHADzJR9bJSvpIxvq1/jaZkwJQkl40UKRwssZa8vnUDkMgDG0SuWRsC6TVws4gL3PMhrc/qf",
+	"PlpNu3lMm+OPnx9fN93PvS1+rrSydsG48bmuMR0Mlet5rMFbuglfWOPLd6kbhS1jn4x7e0USyicLOmEB",
+	"uWRzBe0pgSvrHzKXBiBei8SDOTJALYjKQofA3MF2wcyg3BYaEHdvCx+3dzZaSlEBXFw9aUvw6TtTti6s",
+	"nHt2k8aph3jmvXDt4Ke3efMcYcMLi7eY5v5E6glRQHvfmQzmdmPjCZv5XCtXyuTaTTPeS+e5gaJsdeQt",
+	"FKIo8wJu55Awz18HnwskuazyJZ6jGAycVpQ3hV01F/kzY3NjLWvrfJTiIfVRtR/lbpf+5zoH01GvysFU",
+	"IJSec5k2H9cqK1mmbuYQDUzrcAstjiYEYINqUnsxoGovPaBWu6QBpzwGRqNPViZ+l0U7NTPuQ1dzHpHQ",
+	"cI4QAJX9irAdOOhJPm2hSP3Dw4PNHodqSx0OQcwBtxHW4dvqGFrcaKobq3wdi8xiYmUYcfhsn0SCsxCT",
+	"obI0B+tHR20+NLIHlFGHpo3xAgR0hBlLImM+Ylm0CYKUAfm7iDnq0V81SEbzGS43yMAxy99ojZjH9tx0",
+	"wVllTOIGGQnmhJTiUHZBRbrYj1UdpeeWvZd8OfnK7r6BSkQEz/c8HomIEa6VhCTGTDdy//WLPz99EJBE",
+	"jGhC5jRFPQW7ZZOjXg5nkQvy00IoJoMBN/2AAWMmiuU80YaNVidzqInQer/YhuSjp6lYYZDDAe3l1c2K",
+	"nfBgWcvX6fch5DkyeIYoOoEUukgshgmzCyCSzSkGsoYrSICicn17hRJYfi184/3B4Pc//0gGAxV8/P39",
+	"Dw8f/LdtsvD7QeM+/OHj74O6Bx783v7lZtaMH1qvZTkmpghMJysyAObzxOMvIDVMNjQym2/LQ/ZKmrFN",
+	"UyojA1MQVixCXWDOhD6sBR9SWYOuCBDdamLOXuzLRFu3FVollmTSfwy51uYB6WNmOok/tf3BK/KinDfB",
+	"yyfTmt8mo6Xb3iPS8iJmSVSTo/WGMzJPKOoRWXUTnK5cgcV+eVrZp+2Zc7eyrM/86ezNa2L+bqI6x+3O",
+	"AxJz45Qbimj1BCs2qgDAqNFOsdZOs14H1SwTKqfIhzfjK/tHwk7XHILK/c6vscZfDc2bNOsYprYFmpOu",
+	"CyxqYI2s3CATMt4vzcHwihLwwOZbFomFuhDjC2ix7uOHYk1kgg0J9Y9yKlI92oJfcrHklQI+p25UZvhh",
+	"Z6WIJTa3HVI8xBwTMfSKbZLwExImQPkw8D2uKYPGt7BpAEANep1W9BbqyYBbZfliHCeKpWGQFUxq9XrK",
+	"EtsMAAt3/OQLMW8EDfxmpoyagSqX+0dGE1UD5p4yaVB1KJmnYlhxJWRNLoyNfYnLXNxLXG7mSWbIqoNX",
+	"hWh7gki1MQdyZji1+ui0yGkksSuEgZg2hQk0hetvq98fGbF/eNT1G6CA5rIVmO/HX4zvDPrwTE75C5HO",
+	"dnQ8eHVAllm/0cYw6bbaWY0M0LXMGiEIXOmrtIB+eMgReL61mS0Fdky0tW9x3ElKubqol6p6hfckCNcW",
+	"eUVXFuDGurrtYa5wXmQf+UYBLPB9bkerJzaonkPIY6M4YnIrOi4kS3llokV+iXmL5AkZUelB8c3gJrTW",
+	"6/+dTUzDzWWDTwnuxn5+Oe96rHG3fXVCfKOjto9D71VmuZd1Mltc4NUW3SsAc27vKvrgzBYaRy2StTV9",
+	"AoYM1NvIEZ2XOMZ2XqQ9kx+2zT8w/a83lIYtU6FYbWZEllp5MVzdRjaXbRJCi0mgMc/0aeNVzDW3w0ZC",
+	"udoRzIzdqRLky9TLYN62xMTtTQUk9rTZDdqY0GHOuzWPao6pf9qzXhkxv7S57Rmec/H0O3NrrUVSsM72",
+	"P7+3WtblH6hYkhR7Aeo9oMoUdawNK+BT1/lO41svprDX+XYoOHSOTLnPVO61zZCoalETseSetc8wA9Fq",
+	"9EVtU8wZp/HDyVw1hZTNTrc91J9b3zakxJ/8ME1pSo9tMxU/rohxSa3yZK1UiOmkQjQfZVyhW9rvKWu5",
+	"PZbsGsTyLcRLcQ2Pq9aQqzOo9HS6iAOav/BChWi+2uKSFEuUAImnomQBZ4V1GnUFKDYXi7SN5W7bJtmz",
+	"PmPUNFlD8Gls9kAT0/3z1isfTGnDVV1cwlbSVxJZm/nGPOodPnqwn1fEfGGTGw5aqYO4MFAHOVcceQ0J",
+	"KCmbMwrpDYBlnokkaZxgRX9dOe3UtECub0hovUIlh9BWJTKe+ylXH9OtqI7x2yp/rgeGt+zD2GVoxt6T",
+	"JBGTogbT23i11ngo65rz1rc9zdCZKpSQGu/Aeb7KycCn6oO0PoHx8PjYO/i9drsqg9EF+uv9pVWnq7Ez",
+	"l622IMOskXXoch5LS1ukcTNl0G5xxHb9dLUT1+YnuDpXV8PpTtiay1/tyYPGvfgA7tMwYSQGM2gc4657",
+	"mAxequs+CA3Ya+frgTX4MPyBh1Nf31AmqAYsyuE+VAGxBLUtMKp6WRQhWIIq2OPAxwOu6mWh1TU1FdFF",
+	"3ldaANcNPIzZKkDToAKtM6iEswzKQIEW8+QiilMFjT09cLtc9VcRAC2P5FiBbVcGmgnqIIeqkKGKOE9V",
+	"Hpy3C1VQ4PfN50GF8jYV+N105AK/MC9XMYN3btx609Mo7lOWGPPZcoDFHMqra/zqpnJibxr6yJplUt6g",
+	"iKNInY2VFLnXS6T6nilpZLRtrwfZM1jcE5h+vFg+88RUr6ESG8pUXYSt3Z1+Xll2bZQXVdAWeZowmuZT",
+	"cDC2i6kjgAdiJkU5W2a5RLAIyCy5DciXPWKaWGS/dUjTfKtyA0VSVx1WaLAWiZZNuou1GmgN9CckpBPI",
+	"Z4KMHODCIRhBUtHxOHcrJLBReFz/Fxh21QU5q3bd2mnZ5C6cFqTzjmlKTDp4loRuEsMTsYSsXhKajvr9",
+	"lNEoJPp/pfE4yMC6ZbADgGfDyGDA3ZvLNFYsJNo2xQcRAdgbhkaRzI+l7Xmbti8DEtI4xG6yMjCQDmYo",
+	"EOmSnJwOePZxJLoMSSKE1r8xqIkbI8l9WKOh+oMg18zTNhX1c6I9z4rMB8x82jghZBYMyocpTdQCx32k",
+	"fvfkttu3tSmBhyJnRWAivS25L1gUWgrGPy2Y+bNW4bNGoDWzG7IJ5XjRqTYomjGWHU4Ek0RwMlxZ7guA",
+	"eMqU4MlbKwoz1TL1Yid2iDK2LNJmIfolgVgnITEPuqJW7EuUciNwk/SKdGNpqeVBO+/i/J3XpWCqpUhd",
+	"v0cMjuGaEzGZgCM2QLR+Kkm3fdBqtzqdg1b7YbfnwliaJa4qDMbScf5CheTZ4SFLbWtjg+xPBlHc3VuQ",
+	"NYIz6M4UZNBxVAWu/gRObctVSSB/rS/5raQXul4ilyM7WkDtVLfd9pxja4nXrXAwVPmRc67EHHFzBzO3",
+	"GDgL2e2okmRn8YS/n9/lmd8oz9zDyqlVn0B0hS3izpNJyNBawVAs1JPaRGhuunZ/xUw5RBfBGRqn+u4a",
+	"2m4lf18Bzmx3jRHBlvZOgvNjPxYpbJ1aiUDqNWbBiRFSmsVBBWzWO8jGAdYV8N0S/+XC1YRlEOyatwnI",
+	"fLTO9JYrba+I1W4o/O+0u5tD1ou0JlaCs7onXWcqZ3+Ylgqa9wckZQlV8RWzxaum49eWHraq3N0NR8Q4",
+	"YvS8cwy76hxgEVHVEfByH4FjW4CHJWbe+oHREruYbZXv+sp42Pctz79hkdW2Ss52uIn4CR8zcdcSrmJ0",
+	"8BbVGOO0BlgkCb1yRGQUGr9Byu3hqbjg8HIq7H2Fq1odty4Xq/kQiOY8+cAru0Q7y5u/Zb3jl6pt7LT3",
+	"yRPOHbA6PC8rj7K76bIZ58AU5oxH6FFOmRTJFbqn0ZH5sfar59VhijcFOJr1JEv9fyFA6iLFeE0Up6Z+",
+	"QYwBacy4IDdj23T3puSHWE2Nz1Tuct2AX5YL9mbeUOX7kFDFpCKddtt5HgIikkj/EtGrtzWyvVKhHJhd",
+	"MVpXnTQgtyvQs0DcNlydz2wCElquU1ru+/OnAbGF+XgiXHBexp/IWB8B0PpJFE9ilMl+WkG33T1qdjrN",
+	"bve8fdw/aPfb7Vane9A7PPohl7taU7zfzVc2dh/tV7xvavePrn+ozFt9DzznZhXEyHpzANWos3twBfom",
+	"ryR6zkiM+kvM/cE7N5a/+wi4KhwLpMlNiok9ivDM2rsFmmyG8vHyS/W37AsV7pkdEsF2sgXL9KxOQPxQ",
+	"wJZWQlyCizVrVaRXgRKXvPHSsrL0g9FCy7ux9Va4NyWNo8BkwdkC1gEHRzu8CyicxrNJpYHHuWTcFF8Z",
+	"PKRLDg5dSf7BUlEF+DGCmgIMW1RxTPS6pIxGmJ9i53dPEnh1M3TQ5rwTB/kYC75pJgb8UuvyVAoOrkU+",
+	"ShZRIYNo76nMUzGbq20Icjvfc+vYcuUGJNG9dhuzKNby5EhQtTsfK+9IZbVSxj1u6AT6BjBc5WVCgtdo",
+	"kcZqdabHwoUgLtvJAiti8F8v7J786cN5I6ikSuaDhqsVvn1zdk4e0oWaPkzEJOah1tT83xoPcRiY9iRj",
+	"/fcM0C0kEtHvsOKbC9POCbTjAceADzjCW+TEWvI2u0xrpc53v8x5XcFXHZDhQkHGufuj9apHAmp3B/xN",
+	"6scs7ofy8uLf//xX+CC/vnncvGQrGVpwAc5YJPMdcu5JEn5qQlVCSIZMxhEzIMciYcjGYCtBGCAontuq",
+	"qVJz32lot6XCawCZld4+SEztYZ/miUhZKvuEQY3dSizSUu9rnJA2hCDHqkWeoq84xnIJrD8BATng6AOG",
+	"REiEmYGgn12QLMYPp/SK5eosbIGFhWNAqB4kxDgRS9MgNfOSZpBBpvWziSjlUfqyqJLxg+NTEIz0/gix",
+	"SPM3FEiFYKfz+7xPk0a/4R3hnDjVv+6imrONy8s7MybC9vCzc65dP8RBmrhxYYbEYc41BDy0eEYFGtMk",
+	"B5gW0+g3oCzS4ob2zYwyxESjwM9jwAS5hv5GY1E1WZM8QiImLw3IFzrKMIgoCZsNWdTPQol401wMFInt",
+	"tAI2w8uLuaFYL5h1cxlwqCJklGttOzCUGq5MfoO+g7/7HXkBzTqkYnOpf9Np5ZiIjCd8MQ/JjF7mTl5Q",
+	"xYAmsWkVQ/McqzXg3RYBKNDMy7YJEdSHAjXWCJwmJNiIJkmLfIdqkAmQBQNOSCULdOEfC37ud1AtBYRa",
+	"A37QKhwmF5k2exGsO2zWaAsxZo3YkgPea5Hw++c179C4aT3DoQteZ9qi3a0PU0EkYwjKoX+XOfxsyBri",
+	"Kg/wKQPNvnRHqEXO4AjdR1ZSkWEAbxpaF60bLtSAY1tUV1LEPsUSE41XYtH3POok7LV7YeCMyCS+ZBiq",
+	"yPRZhHuDsA9UvpHnuMeu+RlAPeBBxsARdvKUhCqSMCqVLcq0gpYYIT2DkAoSI3Dr1CIQlxkQRjVzBHUQ",
+	"W1IDbKS08VRD8De5+4kUtzBo+hDiJmkphsHtKokWuPJQfTHy3e0hKacg64xI4IpQOeBrb8klWzm43FOF",
+	"mQlUFhIT9P67e2uc3Rncn8nnQE4C0SXrKpYDbgRQArGSvr2C+e3Br+kHzbiwfBTU1JPNT0hIOTbxxHEA",
+	"EynkgiPODBf6NwOuh0gSK/CnIokw28JoEDLwawIMTwGYOc0QJUuumGyRDx5mu51blhAMAche+4C4jMwQ",
+	"NvyD6z8Kr3hJH4FZFnQrH6l16R+Y5YRV8yT8W/MNb34HgzTfjC2T1E/YiwDdzNwtnlLpZ2DHI9O3zD2A",
+	"uHuZDmCsSmy6BLF5k56ZwaHalGqDLJl97Z6EG6t5RYBl4iZjBk3FJW6nfR08HjXsBtQ64hSlODKNWl0X",
+	"SHtp4gwi0A7VIkUV1xzSWDrwAShysMBTuY0NkCJV2/m73xFIkYd7i6wFaw0g0cokHZNIjBaaXWQVCJph",
+	"1PREDB+0yDPQr/R9DkciYnA2SnnLTyC5SSXMcFesR8AEriwlHP6mzxTKpxYJs1Tq0LtebgfLufmBreyn",
+	"iRTIKsO/NY0rp3kaWXgxE75MV+4WPNHbiYUhOAUhLK69Zj+R69RvBrgPZT1HPc0OEKkHPYHQuGG6mk8Z",
+	"lw+A8GGv3Q5B9ZBZTy27hpFYJBHIjiEjc5pCw8Cw1+2GruvTpsaktg5wwO3mea1KlTY5wKcj7eWA4kHp",
+	"wV+0yF9psmBmdpAnggw3ZUYoYQkIi1qa49ujguza1Tb0oX4hBOoN7QgAuGKdXIHJKwu99sTO8jKM1hpV",
+	"mP0w4K/ZEpL5pR2XRhGLCOR4raCRiv4uw5wvAzMBLh1EWDVRI3sB9IdjK7lA0oRkCe33HTPU1E6EKbnI",
+	"r8Petim9solZbDxmI0XUMh6xPkzaqHylfrADbm+vraMRYzSP9IzvU0BVCIikqweOCFE8hngqclg8r+aL",
+	"K7EgS8oNX8P9yR0sG8cdcOBBmls4ZHdEHaJZBx/gVWZkyydnbCa0fBs7ZDtMt4Q2KQ5EV6RweFFM9TVh",
+	"mzAYcuBSK2s9jEXUxe+1UKswh28kZixrZgFtWeIkyfpckyWNkRqxQsOlqxVde4YMhlaAxz7stY9JTWmB",
+	"5olN8kJbSvCs4Ga4HplqnS4o1+BMXKIx/tYcGDwb9/GgBYAgE5DwpUB+qfWt5+d0ohUfBBwm+bPxjs0T",
+	"ugIkOX19NPtHgVDdBhzUhAykGR+dUzXVO4Hf1vOEz/S6XVJVP4FrR2GAl1zorZoxLADMgJBNeYIDaupD",
+	"MjWmd8EDUFvHI/2OP0N7d6B1ie1ZM+B/1nqJ/h5qzWBYWrms76AYw83NNCo7N/dns2A8r3iLwAEDGRIo",
+	"q00pJbUNPLSw5fqU2VHNSZN0lXFjw9On0DzFXWq4KKMpG13CeR2LdAY6obaH3p/rnX17cv70j/qHZ89f",
+	"Pj9/bqTb98/PwwHXOp9R4yz7+SvCnwD/seWPYBJRfAmzwzX3gCODRLWYKWKMKgj0v4Ki+nroNJK1mhjw",
+	"8HTcfC04a76CzdffGzIH8G3Y+EG7F1rfl2k5Cz4wQ0ikTBZpJydZQo2doLUq8ZgDt8LjA2SutfZCWIxE",
+	"SCWX0uxc08TvmnE6tosAVxp80dgrA26NUVyFaT1tojH6lFyx1HqCF1wyxvskHvs9e70bNVwRLpaBuwGa",
+	"GeuzmSmRTnfWAr7TJRUlOvoyG3QokCh5ZDVzRyLM7XGSACfcx8CBN7nsGn2XiqWEtr2Qzj2aoudRP6s5",
+	"5CVjczfv+yEXTeDZ4YMndqek07tQ4ZGQ4QDvZScMjiI4683hfav3Rf/8MpYKhxhC4+A0pSttZJjCRRQu",
+	"M5GyIE+qKSC5hi9jfunUMKtDJH8YNDj7pAaNEI/14+7jxw/6ZCySBOAjBjzTIlCOUTKnEwYSQ/o9uDCz",
+	"MhwtUimwjMDjDxn+QM5JaLc10eZ7bEJE41TM7OIhVoy6ZQREML9IGamKFVfGiJE5/BAiSBK8+v70mTNw",
+	"MiSlRCxZ2gSwEuA5YAGLVA04girFKSg+miNADglgSuqxrh7hTBBXCVx2STxipudwpo43+o2TuT44zW6r",
+	"nbnyvN8BoMVsRtMVgtmACRTUlDHYxEe/fzIWYvsuvpbLkuk3zszvv6OjSwaVcOZoNvqNdquDE4DS/Hnc",
+	"6DcO4FcQA5+Ca9b3EMmHn/OZhNf6iQlT2zaMC/DUQ1dniELyCKuGCm1tA6MW5XuyalmJjTWc3DqNGn09",
+	"Aa/ls567KTeUtfkZ2SMP33C0kt+Ma9s5ek+fjjV/B84IqRCONJoE3XZ7TYv7qtb2WRu5Tc3kvRVeZx08",
+	"N7yEIJn+q1u3oM+9dL0hLbfQVF6L1E2N5OEZGPmg3at7ODt4r4V6JSJ9pSBruoeUXv/Od9Q1eYFXOptf",
+	"wZb9Io3/Yb9zsPmlF668Ft7YbjUvoC4VXjja6oWTrLL1OmgcbkOAU1O6ewZmu6vaP9xmUWfoN3nvVRj7",
+	"gUW4WX5I0VSDfYRUp1xUy/3lo8/pvmeqgC2hmRYg3v7YoHHjY9AwDrxGP1/LdL3rDc+OMiQgXgcbmNpD",
+	"LNzCcNUNPhQ05kJW8MbnYD/xIkxMrnFmoA0s8ESCV8Bg+5lH+9gmBW+SNkJc98zMhNGWfKGVptVUoEWG",
+	"/uJ8MUwAzDFz2bnUjlhL7kSbnwAFCQPHHPHhBY/QLoCMPOstkJcsGnBUnsgbbvh21rwzn4YTEClMhVwC",
+	"euXSeOmcdUMNiLvWAZ5u8WC/7AkomBlaJqGszgsQnMbXkyHZLCFyVxYj3V3FiAMP2CQRntonv7xQcFtt",
+	"fFFqGmO5wx3z/rUzbzxFm/m35xJp9BtcQDpuxtZpDNPawI2zdtCVmmbWFdqcM9N2OYR/mZi7qeewWWkc",
+	"3TA0Ag86FKn4RhU6QzgjK6Zy6LZLarwT6O/2avkWc80pQ/2A87O2yPfQ9xktL9uJObSBMnjbzNIYWiFw",
+	"SmzFlS6Q9Z04jKWsXh1X2PY93XYgDGi5jvMQzPA2qU9GdVXyVZxRW2mlnuU35I61jbKN/xMLJ2EBdoJP",
+	"DN4UNzBShp1BnlhVpgTQouFzNdeprX0LIFQ7NHGqa/2pROZfpQ7vK2fX2xOYW3C3ZsV6sK0WnE+9697i",
+	"Qr+u5ZQuOF+DE1JhN5nTu4+0c69WyryanvR3NtGdWN1NrL4VSQJ+eY9h35PENfP/hZhHKDG3EcgVAghS",
+	"z2O+ZUoS1MR7OAk5G4kIiCMMOHbOIKfKxFARjMPDFyW2q7rTTdEkgeg1oLkDXr0TPCZKZ7SKlGEvOz9o",
+	"9QSVDa0HmMDGcioSAzKDjlKT8I64MhWyFcmYUf+71emzL2x5vKQSq8GNfbqBB+vFoPrVzPbcZ8IGSWt7",
+	"Hox1xPvz4DoWnOVT4qbBYQD0ClS+oPcUpGHZeIG+J13kSzXHF9IgoH9OqOnWhAk0T5+F1vhkWJvtdSx+",
+	"4ktvNLZnAO9gewLfsenfAJs+M4ctz6i/Kn82KXu1PPgkSWxCoAxs/2NIFAggX8fEeY2H5ooRTNCP9BWB",
+	"rJSUXYlLZtw8hSw3FyzOeiVVWA3QqnB3Y+FlPIvVNrzsKUSdvoHP3hJ+Pcszy89zuq1KNl2Txxy8arli",
+	"s8QIof2PwZmv3vy9ddKg8TLml5uehWd+k/rrb4TPGYS2KkZn/5TjdC9jqdxR8hmc5T85Ngf+nes6rze2",
+	"PJV+qrKJXPrppn6mrIOdQQz+pYMwht6f0nktMH9WLBRxHcZzbaMhAYuzpebYfVuX4qeymp7RYskDr8tn",
+	"1t7fZAQbvw22S295WbvZZ7PEGZs+5GabtawWpgQecmNwjkHm3IH0VhvynFLZ19pDypAGdMBhXAQ0yNUP",
+	"EClMgprm3Ei8JIK/GLAjSDZZSFsrsQLdpEWwUtfkOLgCEAzfm+i9S6MNMElI2B7bQP0zQJ9awp+hB/wl",
+	"k0QtIR9HPslNCCZTmQTYIi5nySrxJv2NDFmWqo/JGf0B39vX73XP31k4VXrugRt9J6LVjnJEb9xGOfKa",
+	"fVL5Vv/6hk/FfLOn31uoe3drvbv67VwxogHgK0jTzo5U2GEttl3yrqvI3qu0HSC7m0pzp6LWb1EW9Tpb",
+	"fOctwiGfC/ESwJDhvcNtFuXAiV+xKKbnK8R17HW727w8T8WISaiff2rOzW9DeuLp8wRerQTdECdBweor",
+	"/g8/03l8cclWNgknYglTrD7W7IvciRCRLXkygWXsb4GJnPlAb+DlHZlQA3SYm2PJbfb4LOYLhVLciYt7",
+	"MisAAglrJaNJ8FJe+QrEh1vknZYW0EEU5rsuLFzi7ShpHG8vcKZebYd0BLZEg+c3ZqL/Bq7RO9QftrhG",
+	"JUV0Nzsbzk1mY2f1wf3PNTrtdwZN2taI9b2KT8pL1dg88tRKG/rJFSDhI3lAcGylGttS7oVpAPmkpovh",
+	"gEMmI9acPOodZxnLvdZBq+tpml6VeGibzIUPQFe1PfWUEJCo4byctiiQkeFCKciVHnCzNbYknSxFeomF",
+	"ICdZpYj5WkCoQ0vJJYVSsky1xunoY8K0Q4aJKHROU6XN2dimDXuBWS70bxA+QMUzZku7YHStGHba7bar",
+	"5LPFC08KSjk4DI3ijA1IB9wAW2ypl+6dgpKIySn/tvqo5cQbtbFco8HtlbHSa/6EPjWXy2VTn9zmIk0Y",
+	"H4kIs1n2nyG0Cd1xeuadLfTcXb1Ga9H7M7cRMIMMvX9LJ3nurUol190qLeriyVR9UUF3ik09vLaSd6rr",
+	"V5W5OQEKUioTUr741HK3TgO99qWgWKh6Mfjc8k0LtuLERU64ZRUBRgjRJPEx16tVUjU1BZC+Uqplzi5a",
+	"KRRTiAlUsEAV7+0nESZi8gY6+dwCC99Gb7W0dgmWv3DV9Vcf9nnOI6wd2vEe1VhyHlDImpuVqZMV8CHU",
+	"wpznFciKDi0FjfIkf1MtxEYG7q9Hf0QiupIGVwnhXlbuPVCVDtr4CObdQQgdWiyYvLX8hGPpAKIXkvWx",
+	"CMo6BV1FqiRDOrrMsvGyzDt0E3rVjzisVztsko/t5e+0PaiprMQug4Kx+WZCKv8zWulcSGwiTdG1Gkty",
+	"JQA3AajHDRyMtnP1B/TjXgq1KaA0r+hPBbma9KUgWpeNmcTYW6yK+CUd4vWIwmJBq5vqb8IWZHr5UKgp",
+	"jqSE3gGiOR+mYZ9kS6X5Pc/ysnPfzbXnCr+mBmxOy5m7XN9QFd5OWSu0fdpeXyu9+NvTN72+UPaeWVi3",
+	"Lymm/P5V77Bn653m+e00z++Zqu8Xtrseau332rSH/9HiOcMXcvZ+lucA0FFZGb2TPdgoCDLAXKS8nNRw",
+	"Zifw28tq8Gm7lmU4GuyR2mCZ+81yGzJAprvchrvchv2Uechs8LX5anZUo7fbdx5+Nj9tF4bxW3ytPFZV",
+	"aQ6D0lpAOxQLFSIEXlbnB7gCiLZWpVYxHmUq1W/TsvwtBEV2N0VNFsmuZ3hXyWUOTz4sgvCc9Wary/XJ",
+	"YNscPDvk1+YDIwA+BDZFzBGSgQAkg7Z73vN4JCIDz/D6xZ+fBkV0CcHZgLtUHgCNOcn8nfoQA35Yp/s4",
+	"118C23dcxjzCSMrm5v8Y0FhBGg0Al+kLq6amltXk10Bu0cz0dONZRo/pOwaAsdrgo9aINF0t0QgDCLMD",
+	"Umw3HFr8TNcnUs/LojsaJoFtJQMPlc+Ac4UWGwLCaybPIaxK3UEIKEzgAQwW/FzfKHFg6xawDI+J12s6",
+	"bO1t/klo9/YriYDke9NtbzgV3/sC+TRbrwGg0Lefunm80tizl+9Wsmi2YK/vRMK0SmJ6ce9v4LWPN78F",
+	"2O7n0En9zia8BZswy4oxx2YnOzCJr9g/6tPejSur4O4zhIGGcMbRZ8FetSyJ2By8a4K7qg2WSACGgkqi",
+	"3BgGWH7ALRJxFTObMPUyvmIcG+vf0DITlxvv8h8ZTdR0h9vsXqgOFpq1QnlUfHWDupWva1usOXWn+ZMA",
+	"y/pv7+RNkSAf4ZDN2NriNsvuNkW5KpGKXv3aEIq+sjzxXTh3JbT/6Wb690xleH3r5IWDlOCYH/xwxh76",
+	"vSaq7ZR3zCD0rvKOQ2c9uMiLtc2dS3FosKBz9jc5MUlMprGxP1Cm32dRllGWILFGH/d7CLgBMVhdr5fX",
+	"fGR/jByYhOtc/E319E2tlrO88dyk98iCr3l/C729xreSs0uHzCJrfmEfywd9KP2u03swoDvF96uj7CCg",
+	"KvCmeXbxbpB0YLEkH342P0HB/ZixaEhHl2vAHI2i44BonVtHq8uXLsRny+2hBYcBl84gTqFklMZRjV4E",
+	"E3ph5/KrUpIWm0tYiuvbngmV36xU2jU5sdPancp0V86+o46l3AGy3TQR2SHjNn5H2NuqbDcn24IlLqo0",
+	"NFszaux2w2hOTlvkDU9WNVxpRlf9DMgf/LLaokdzX/9+6dKeSgMHgO2VB3FQQlOHkfvA2B5gAhVqXUi0",
+	"1CqSzvlapUPNF7fK5m6kQ23Bst6Wpru7BrVujC+Q9fLLYcQZ+qFFSbhjlnda5Ddg7++st3U3jr5MY2W0",
+	"Rs3cV5udrmG33Q4dhh2JqKJDjOLB37ECEO9SVt3PED7H5HxDJ+DAS2KF3yIjJnK6UPpmDXgEtjY0M1nG",
+	"kpHwsH1QgL4lYTS8WGQ0DQMS4rcvojhVKwQDilIa85hPwj40HrKNQCRIC8AbMPWMJ6f3ZA4bFzqxyEuI",
+	"Claps+8YjeJfq/83ozts/a/F/ftl4hVnU+gb5R/TCXP9dmStE9lcpPW5ag7l389keoJt5xQdj4NMg7kn",
+	"W+R11iNjtFBExgnjKln1feRIiAy7+HMI3dXCwDToynWEyNp8QVbenE5YHQaowYj40vBkv/gsOW9T115I",
+	"S689cuTw1RumyFWeq7sMuTvX+44Zcsrde8vj7G/Wm4GV3vY3uVa2rpUletAxMch7weoImMritTfC/snY",
+	"kDgyRhsIqj72k+FkyAbcNV2CEg6LsIPIPrbm12hA9TAx5i5+Azj4fc26mF+JeMS2RFTB9e2LDlN8+wtk",
+	"s2y7HMs0t16Be6FSATIndEmxETZi3O3JOqs60G1613vHvaK5sOl0t5ET2+dgeb85LJttsnY8Cp7yt6YT",
+	"4Z0F+k0kieb7ju1vK0o8+7MCJHhtfoZt42YQZhKqtArUabddL63AIDwYvYi8SaJMHNikTxqZ/nr1UMWu",
+	"43qNFfh15Mftqri7sdwPsZq+so6EXdlv4eU1rPgurHEX1tinwZST5LGaItyU4FcslSged9Vqd7rEeMRt",
+	"bANuZzlP3vbxtHothCrALg8g5QRbNWHnX60BY5drbIAbkpmwPd0ty4Osx1DrLCH59//3/5Nwjv20zb9S",
+	"JkVyxSLzz1EiJHSGAvhIxeaQFgkAOtD5PGUCVHbIVx9wN1jgjyRSN5CdxoyuyERAJTd0RYH5eHXTJufB",
+	"QhELq9KrBUJTJuB2GvApBWegK08+zsqTU8olNAANW+RpIiQihpnvMwt6dlrssYUJNYAiP+AGRr5v/PRc",
+	"qKwjFhKaxhczEbE+EeNxSKbU4lyY74jxWM9+uphRLvsbv+hw62F+C15ov8XFgPtoREMEl8LOMDjFUPDQ",
+	"lnafV0a+EBZDG0dZd3coEHc4qV5rV6wVyPq2QkEBIK660L1dKoKfUmUbm1YJvMU8+mo209iXd/saS3pD",
+	"xXi82b1KefRmPPZ4vbkJm5MiPZLsbmZVv/0FwmbbLuctPvdlrK1SuzB7NG8k/O9CbluZS8hXzx1bRZNn",
+	"C6vlrdeMGduN3llZ3zJb7HbtLL8ZS63NdeZgmBxci5Hpxvuc5WWYjr4i1wz8vsGT9p1/TgBlvbAeEGwx",
+	"r0nflIwr1+vj3LkJoSTPtH/JphM4j5/+uyR/FzEHqFP4SKxIuuAm7Jg1Ix7wccxBPGMKG6R4rFAXwsaX",
+	"ru0Hi4yLcSqWgJAixspg8QxX7pczyleuaafhdPISwXZaA261GIxgcm5AG22ZCXbhzNb0JJddQKDhdzV5",
+	"sUoRQXNAC/jZ9Df5GWK05GcAp9Gf/nnAf242m+7/9aMhUDMkP5PwTP8EXVD0PzOiu2ZzDPG7TEM9eP33",
+	"9xcc+qg8+L0e4hlLFM0NgaGnmI1w2uyTpu98jp3ozSC2Ad7PJHynf3IDPK3rZYeZ0dCMx6hRlLOlHQ67",
+	"wejpCM5ys2E86vvnOEfg0NA3tOPYpqs/kxBZX+VY9gS77Mif9SYg1lmodwA7p3NGkhhregHwE0vCSahW",
+	"c/1FfB5JPVwoty/Q6p2TOHpCqGlziIoa8GV9iuSAYxOcQhebicBu9lbcUrOT0HoWsZ7SqywzKuZS0SQB",
+	"JcLeFQOeYRR2i5APDZmwEDbstnuhBdDXJ1gf0yF21b8nSQizOROLdKTXeAL1t3oFQAnEg8JD1Tm0YE7m",
+	"1vqVWliMBVlZGKDHxbj2PxYz1Gw89/oAYc3iQvUzenngU37b3WUqEHHfxhb0rk0Eh6wyUdTaAc+JLQND",
+	"XWrPMKrhU6qAJcAWYMXAkI2FaW+Atyp3J3K8xhmzaDI9AQ+X7ZBFs6VhK6sBPyH4m3K7XmtLgG1lKHqh",
+	"xAV+KvRRq9CogBtmt1tzxJhFmu6cLT3ug8Fmx/Vdclyh5/HUgG0N2WTByYqpJ9mRwvR4/ftYEseIbWad",
+	"XlPNKbKHzaDHQlpHaFFr4fCGAYBWQSQKodRSMRtwU0VdJQTxVDURlwH6d4b4qwwma2N3r7vOXnedve5M",
+	"DXxLk+9cYN7Y1or7U89z575sCNLd4rsnp39ZCEVvrut3t9rk76liS7q6kXmgX91i48ynzuMZEwt1Y6si",
+	"+GyYFwK8rW+ChuH3e7KcXlhsgkbjG/lQtzBQ6nOtUHnyZc8yky/cU5aLvdKs7h4ri4SzvkPyXYaUcdfu",
+	"IDn2a5LmdaK/WaO0rIPfXbrUXXzqa+dXTXM9JBGWqOzBud2GkvnIVGWq1lnRhWI9Oi7iALYE9hvTP0qb",
+	"Z/UEI+exQqgjjJ1v0084HIBd9u9//st0/A+1IRYnXvJ6uQNwgXmD6g8MGx00YBEpEeSQfHHCLBrw+5Cy",
+	"/uAJkSKfkY72DhqbxhQseXyMFYSBopRNGNdigfWhc782Ei6lafGBxmFGR+M+shEiO6KxO3HSeucSprAM",
+	"XGFHtSnDTngDbkxytDe13djH0awJJhX0NMaZT2OpRLoy+rJczFkqWcSii+EqxKR87wSSIUOz23swNHDr",
+	"5rA6j5Td6KyV3AlxhHBAw1otlyRh1MYqfTFsqGxd/0jMmYhY4pwiZq3wS+llAFrnxJil8olL7otVDgBr",
+	"jPDxRigZClMczJiI1pwP/GGtb8SZ2rCHsl+8sF4OtTs54FGVa3rPfS2b8FYTC8FTsAUksr0HfrAs2ebV",
+	"pwXi7N2zrmKELxAySxecbxMyQz055hNfY9nDSK6zj/3D6DRbUwlgOFRej7m1fMRrsLN37venJQuLvjnd",
+	"PMB3M6UvRaffYt7mL8edgF6E10KdmYP1q4w+fl0Pxi+ih7oFVtvee1DnAnCFjOuSQv3Er2L6p/67SCNU",
+	"MFX2D258yS4xFFqj2+ZogPpJTUSPLKeCjEWSiKVE9/cc3wANFrUH1AzILJaSYUgTFGgIlMC/APinrgTL",
+	"JUr+p3sYcil8W1Z77+VjMO/e0MFQk3N851y4cy58YecCzaz1WcY8viSgxxaehZMo8lMVTBtHrAHr23+W",
+	"8hohHXW4wigkmHFoU7txDOMGYRLLrGc5BAiVIJICLDQmqtrMCLSrucgY/H2IhBrZYrJaH/RNIiw4NbwI",
+	"pLcGjI5ulXdKXNopxcxRQpOlNteXMV9jNVpm9CsyGeG9bZj0U3+F+9p9pde/QDna9isy59aJkF1BRurM",
+	"FnvmtN1Co+jLWS13Fsi2FggyvafALO5yH7+JuDuJIk8WoIu16EPfGu5kYwYIQlDetlw0ySgmd4tCpYFx",
+	"gTpxWF+J5nnYQ1NNkOVHBabWOmXMNMTUgub7+IqRcJEmIRRpcLYkXiLN/UWaPAiLOVVZRSx4l+MZsygh",
+	"xCRxMh59za5xKBzPvHj1NxCQN5Ip2zVq81e4Q7+B3FvVyffQEfJO6/8Nlbx5/UGzJDnvale4WTYgiFrv",
+	"C7QYqQeCShLXoKSYSAH8R0hGlvC/hQYwNmmSE0pGLFXQxZOu8C3bui37UyoSVp2J8R4meEMWkF/VH8US",
+	"c8KqpgwLc4V6LfK0sm1NJCBeNqNKsVRP3FxrTdmI/p9G0Ij1l35asHTVCBqczvSfoK9Kw7/qM/rpJeMT",
+	"fQC6h72gMYu5/XfHOSWkSmM+0fu1Brte3nNE9OYyYYCuXTUZ/XRj6/6WAk/2byGdxdBrm06a+OA+ySwG",
+	"2Pxmjqbqq3fnaPrPBv2Bnk/VIsT+qcJzZA9zJimQ9ed0Z/xVLdyPawLGsz53DtiMKCFa5FRJbH8VS9sg",
+	"CxIuuEnVADUR/fPpImHSYQYVmLHJThjwDG8fcukFtmL2u+hh67JfWvcrVGOhJ8avKifAPLiFd0evbV/X",
+	"Tv7dL+DX2W4hjk3v0ijZvLF936wcu75D/Lnr0/XrkR2l1l6miI2viNEfK6TJBtPDCBlnfTz8rP+zFgPo",
+	"Tca7AzJcgVuipuvA1+C4t6yQflNWdYfDc+eU2JktgFuiqn3TWp1ypyup7/F2UDvZRO6h7gkmfBQDO5b6",
+	"Z8bxR23PY+GIQUhhFv7F7/cmc23ggOlNqQyw5hYcGkZzFNzWR8MmeeW6kACiFU6HYM3ZEvXirLsrKK8p",
+	"G6dMTsMWeQYTBtQbtyCou5X5NlVKCIsuA9hCI8pJIibgvRWwRH27oe89rjvCLrGxVClVqK2vYHZ91Hf1",
+	"oxfwSFiPAXNjtnojtdRs5uYcQyRiXr0M0NWxHbDLfkpt1btfIEP1Gyu1eTiXJU0jeedm3lqbfUmlOgFm",
+	"eqfMfiNl1uKpoJAwTCUTELuKNJyeXilyw1rYfSyM0D+bEGAkRosZQ+VrkSaNfuMhcEjzzVLtTjwBNI/F",
+	"PNCsfgKA8dzvqmBkA/zCk2EjMWPGkZ05fqHLWNmXfOKcjZCI4EkMSRIhLjMQp5k3mJXuxdH+zFamnhsT",
+	"LrFiRuIeS9tonZGTt6f+1OZx85KtqgY8sSk+JoJq84juSWJzOAIsUMqKRXz4GRPMHCEmi/dNi6VT/qRr",
+	"kpblLFUiVUu6wkCHLVoqpgWaL7l4dcXqDCSeyZY6OQ1MkBZxSiogcjyixRUDvk3F0POuzROqIHCBwegF",
+	"l15tjDeW6Xdw/fH6/wYAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

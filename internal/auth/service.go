@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,11 +35,14 @@ type Options struct {
 // Service makes accounts and checks who is asking. Besides the errors that its methods name, each returns what
 // store.Store returns.
 type Service struct {
-	store    *store.Store
-	hasher   *hasher
-	tokens   *tokens
-	sessions *sessionCache
-	logger   *slog.Logger
+	store     *store.Store
+	hasher    *hasher
+	tokens    *tokens
+	sessions  *principalCache[uuid.UUID]
+	keys      *principalCache[uuid.UUID]
+	customers *principalCache[customerName]
+	used      *usedKeys
+	logger    *slog.Logger
 
 	streamTokens *streamTokens
 }
@@ -68,7 +72,11 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		store: s, hasher: h, tokens: t, sessions: newSessionCache(o.Now), logger: o.Logger, streamTokens: st,
+		store: s, hasher: h, tokens: t, logger: o.Logger, streamTokens: st,
+		sessions:  newPrincipalCache[uuid.UUID](o.Now),
+		keys:      newPrincipalCache[uuid.UUID](o.Now),
+		customers: newPrincipalCache[customerName](o.Now),
+		used:      &usedKeys{ids: make(map[uuid.UUID]struct{})},
 	}, nil
 }
 
@@ -146,7 +154,7 @@ func (s *Service) checkCredentials(
 		return sqlc.User{}, false, err
 	}
 	hash := s.hasher.dummy
-	if known {
+	if known = known && user.PasswordHash != noPassword; known {
 		hash = user.PasswordHash
 	}
 	ok, outdated, err := s.hasher.verify(ctx, password, hash)
@@ -186,7 +194,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor Actor, current, pass
 		case err != nil:
 			return err
 		}
-		s.sessions.forgetAccount(actor.ID)
+		s.forgetAccount(actor.ID)
 		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
 		return nil
 	}
@@ -208,9 +216,12 @@ func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, new
 	})
 }
 
-// Authenticate returns the account that an access token speaks for. What it says of the account and of the session is at
-// most accountTTL old. It returns InvalidToken, the same for every fault.
+// Authenticate returns the account that an access token or an API key speaks for. What it says of the account and of the
+// session or the key is at most accountTTL old. It returns InvalidToken, the same for every fault.
 func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error) {
+	if strings.HasPrefix(token, apiKeyPrefix) {
+		return s.authenticateKey(ctx, token)
+	}
 	c, err := s.tokens.verify(token)
 	if err != nil {
 		return Actor{}, invalidToken(err)
@@ -225,17 +236,31 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error)
 	return p.actor, nil
 }
 
-// Recheck reports whether the actor is still what it was when it was authenticated: its session lives, its account has the
-// same role and is not disabled. Whether the access token has expired since does not matter. It returns InvalidToken.
+// Recheck reports whether the actor is still what it was when it was authenticated: its session or API key lives, its
+// account has the same role and is not disabled. Whether the access token has expired since does not matter. It returns
+// InvalidToken.
 func (s *Service) Recheck(ctx context.Context, actor Actor) error {
-	p, err := s.principalOf(ctx, actor.SessionID, 0)
+	now, err := s.current(ctx, actor)
 	if err != nil {
 		return err
 	}
-	if p.actor != actor {
+	if now != actor {
 		return invalidToken(errToken)
 	}
 	return nil
+}
+
+// current returns what somebody with the actor's session, or with its API key for its account, is. It returns InvalidToken.
+func (s *Service) current(ctx context.Context, actor Actor) (Actor, error) {
+	if actor.KeyID == uuid.Nil {
+		p, err := s.principalOf(ctx, actor.SessionID, 0)
+		return p.actor, err
+	}
+	p, err := s.keyPrincipal(ctx, actor.KeyID)
+	if err != nil || p.actor.ID == actor.ID {
+		return p.actor, err
+	}
+	return s.customerByID(ctx, p.actor, actor.ID)
 }
 
 // principalOf returns whom a session speaks for, from the cache unless that is older than the version which the token
@@ -256,8 +281,15 @@ func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version in
 		actor:        Actor{ID: row.ID, Email: row.Email, Role: row.Role, SessionID: session},
 		tokenVersion: row.TokenVersion,
 	}
-	s.sessions.put(p, asked)
+	s.sessions.put(session, p, asked)
 	return p, nil
+}
+
+// forgetAccount makes this server ask again for everything that speaks for an account.
+func (s *Service) forgetAccount(id uuid.UUID) {
+	s.sessions.forgetAccount(id)
+	s.keys.forgetAccount(id)
+	s.customers.forgetAccount(id)
 }
 
 func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {
