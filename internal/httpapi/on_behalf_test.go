@@ -31,7 +31,7 @@ var malformedCustomers = map[string][]string{
 // openEvents opens a stream as a browser does, and returns how to read it to its end.
 func openEvents(t *testing.T, s *apitest.Server, path string) (read func() string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
 	require.NoError(t, err)
 	response, err := s.HTTP.Do(request)
 	require.NoError(t, err)
