@@ -5,7 +5,7 @@ SET LOCAL lock_timeout = '2s';
 -- password_hash is '!': no hash is that, so nobody can log in to it. A service may have several keys.
 CREATE TABLE api_keys (
     id           uuid        NOT NULL,
-    user_id      uuid        NOT NULL,
+    service_id   uuid        NOT NULL,
     name         text        NOT NULL,
     key_hash     bytea       NOT NULL,
     scopes       text[]      NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE api_keys (
     expires_at   timestamptz,
     revoked_at   timestamptz,
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
-    CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT api_keys_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
     CONSTRAINT api_keys_key_hash_check CHECK (octet_length(key_hash) = 32),
     CONSTRAINT api_keys_scopes_check CHECK (
@@ -24,7 +24,7 @@ CREATE TABLE api_keys (
 );
 
 CREATE INDEX api_keys_created_at_id_idx ON api_keys (created_at DESC, id DESC);
-CREATE INDEX api_keys_user_id_idx ON api_keys (user_id);
+CREATE INDEX api_keys_service_id_idx ON api_keys (service_id);
 
 -- The customers that services act for, by the ids that they have there. Each has an account without a password.
 CREATE TABLE service_customers (

@@ -1,16 +1,16 @@
 -- name: CreateAPIKey :one
 -- No row: the account is no service's.
-INSERT INTO api_keys (id, user_id, name, key_hash, scopes, expires_at)
+INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
 SELECT @id, u.id, @name, @key_hash, @scopes::text[], sqlc.narg(expires_at)::timestamptz
 FROM users AS u
-WHERE u.id = @user_id AND u.password_hash = '!'
+WHERE u.id = @service_id AND u.password_hash = '!'
     AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
 RETURNING created_at;
 
 -- name: ListAPIKeys :many
-SELECT k.id, k.user_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
+SELECT k.id, k.service_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
 FROM api_keys AS k
-JOIN users AS u ON u.id = k.user_id
+JOIN users AS u ON u.id = k.service_id
 WHERE (k.created_at, k.id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY k.created_at DESC, k.id DESC
 LIMIT @max_rows;
@@ -19,7 +19,7 @@ LIMIT @max_rows;
 -- Whom a key speaks for, while it is good.
 SELECT u.id, u.email, u.role, k.key_hash, k.scopes
 FROM api_keys AS k
-JOIN users AS u ON u.id = k.user_id
+JOIN users AS u ON u.id = k.service_id
 WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
     AND u.disabled_at IS NULL;
 
@@ -29,7 +29,7 @@ UPDATE api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, clock_timestamp())
 FROM (SELECT b.id, b.revoked_at FROM api_keys AS b WHERE b.id = @id FOR UPDATE) AS before
 WHERE k.id = before.id
-RETURNING k.user_id, (before.revoked_at IS NULL)::boolean AS revoked;
+RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked;
 
 -- name: UpdateAPIKeysLastUsed :exec
 -- Only those that it says nothing of yet for the last minute. What another server is just writing is as good.

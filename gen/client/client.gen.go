@@ -649,8 +649,8 @@ type APIKey struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// UserID The account of the service.
-	UserID ID `json:"user_id"`
+	// ServiceID The service, which is the id of its account too.
+	ServiceID ID `json:"service_id"`
 }
 
 // APIKeyName What the key is for, one line of text.
@@ -724,7 +724,7 @@ type CreateAIResponseRequest struct {
 }
 
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
-// `user_id`, because that account has its role already.
+// `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -738,8 +738,8 @@ type CreateAPIKeyRequest struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// UserID The account of the service that gets a further key, as another of its keys names it.
-	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+	// ServiceID The service that gets a further key, as another of its keys names it.
+	ServiceID *openapi_types.UUID `json:"service_id,omitempty"`
 }
 
 // CreateMessageRequest A new message.
@@ -809,8 +809,8 @@ type CreatedAPIKey struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// UserID The account of the service.
-	UserID ID `json:"user_id"`
+	// ServiceID The service, which is the id of its account too.
+	ServiceID ID `json:"service_id"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -2120,8 +2120,8 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 	// service, not to its key.
 	//
@@ -2137,8 +2137,8 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 	// service, not to its key.
 	//
@@ -2718,8 +2718,8 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 // key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 // service, not to its key.
 //
@@ -2745,8 +2745,8 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 // key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 // service, not to its key.
 //
@@ -5842,8 +5842,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 	// service, not to its key.
 	//
@@ -5859,8 +5859,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 	// service, not to its key.
 	//
@@ -10540,8 +10540,8 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 // key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 // service, not to its key.
 //
@@ -10563,8 +10563,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `user_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `user_id` of another key, the key is a further one of that service, with the role that it has: to replace a
+// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
 // key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
 // service, not to its key.
 //

@@ -13,7 +13,7 @@ import (
 )
 
 const createAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (id, user_id, name, key_hash, scopes, expires_at)
+INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
 SELECT $1, u.id, $2, $3, $4::text[], $5::timestamptz
 FROM users AS u
 WHERE u.id = $6 AND u.password_hash = '!'
@@ -27,7 +27,7 @@ type CreateAPIKeyParams struct {
 	KeyHash   []byte
 	Scopes    []string
 	ExpiresAt *time.Time
-	UserID    uuid.UUID
+	ServiceID uuid.UUID
 }
 
 // No row: the account is no service's.
@@ -38,7 +38,7 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (tim
 		arg.KeyHash,
 		arg.Scopes,
 		arg.ExpiresAt,
-		arg.UserID,
+		arg.ServiceID,
 	)
 	var created_at time.Time
 	err := row.Scan(&created_at)
@@ -78,7 +78,7 @@ func (q *Queries) CreateServiceCustomer(ctx context.Context, arg CreateServiceCu
 const getAPIKeyAccount = `-- name: GetAPIKeyAccount :one
 SELECT u.id, u.email, u.role, k.key_hash, k.scopes
 FROM api_keys AS k
-JOIN users AS u ON u.id = k.user_id
+JOIN users AS u ON u.id = k.service_id
 WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
     AND u.disabled_at IS NULL
 `
@@ -156,9 +156,9 @@ func (q *Queries) GetServiceCustomerByUserID(ctx context.Context, arg GetService
 }
 
 const listAPIKeys = `-- name: ListAPIKeys :many
-SELECT k.id, k.user_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
+SELECT k.id, k.service_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
 FROM api_keys AS k
-JOIN users AS u ON u.id = k.user_id
+JOIN users AS u ON u.id = k.service_id
 WHERE (k.created_at, k.id) < ($1::timestamptz, $2::uuid)
 ORDER BY k.created_at DESC, k.id DESC
 LIMIT $3
@@ -172,7 +172,7 @@ type ListAPIKeysParams struct {
 
 type ListAPIKeysRow struct {
 	ID         uuid.UUID
-	UserID     uuid.UUID
+	ServiceID  uuid.UUID
 	Name       string
 	Scopes     []string
 	CreatedAt  time.Time
@@ -193,7 +193,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]Lis
 		var i ListAPIKeysRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.UserID,
+			&i.ServiceID,
 			&i.Name,
 			&i.Scopes,
 			&i.CreatedAt,
@@ -217,19 +217,19 @@ UPDATE api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, clock_timestamp())
 FROM (SELECT b.id, b.revoked_at FROM api_keys AS b WHERE b.id = $1 FOR UPDATE) AS before
 WHERE k.id = before.id
-RETURNING k.user_id, (before.revoked_at IS NULL)::boolean AS revoked
+RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked
 `
 
 type RevokeAPIKeyRow struct {
-	UserID  uuid.UUID
-	Revoked bool
+	ServiceID uuid.UUID
+	Revoked   bool
 }
 
 // Says whether it was good until now. No row: there is no such key.
 func (q *Queries) RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error) {
 	row := q.db.QueryRow(ctx, revokeAPIKey, id)
 	var i RevokeAPIKeyRow
-	err := row.Scan(&i.UserID, &i.Revoked)
+	err := row.Scan(&i.ServiceID, &i.Revoked)
 	return i, err
 }
 

@@ -348,7 +348,7 @@ type AIResponseEvent struct {
 
 type APIKey struct {
 	ID         uuid.UUID
-	UserID     uuid.UUID
+	ServiceID  uuid.UUID
 	Name       string
 	KeyHash    []byte
 	Scopes     []string

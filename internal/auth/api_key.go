@@ -39,10 +39,10 @@ const (
 type NewAPIKey struct {
 	Name   string
 	Scopes []Scope
-	// Role is that of the new service's account; empty for RoleUser. It goes with no UserID.
+	// Role is that of the new service's account; empty for RoleUser. It goes with no ServiceID.
 	Role Role
-	// UserID is the account of the service that gets a further key; nil for a new one.
-	UserID *uuid.UUID
+	// ServiceID is the service that gets a further key; nil for a new one.
+	ServiceID *uuid.UUID
 	// ExpiresAt is when it ends (RFC 3339); nil for never.
 	ExpiresAt *string
 }
@@ -104,30 +104,30 @@ func (s *Service) CreateAPIKey(
 			names[i] = string(scope)
 		}
 		created, err := q.CreateAPIKey(ctx, sqlc.CreateAPIKeyParams{
-			ID: id, UserID: service.ID, Name: n.Name, KeyHash: hash, Scopes: names, ExpiresAt: expires,
+			ID: id, ServiceID: service.ID, Name: n.Name, KeyHash: hash, Scopes: names, ExpiresAt: expires,
 		})
 		row = sqlc.ListAPIKeysRow{
-			ID: id, UserID: service.ID, Name: n.Name, Scopes: names, CreatedAt: created, ExpiresAt: expires, Role: service.Role,
+			ID: id, ServiceID: service.ID, Name: n.Name, Scopes: names, CreatedAt: created, ExpiresAt: expires, Role: service.Role,
 		}
 		return err
 	})
 	switch {
 	case errors.Is(err, store.ErrNoRows):
-		return row, "", invalidField("/user_id", apperr.NotAllowed)
+		return row, "", invalidField("/service_id", apperr.NotAllowed)
 	case err != nil:
 		return row, "", err
 	}
-	s.warn(ctx, "api key created", row.UserID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+	s.warn(ctx, "api key created", row.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
 	return row, key, nil
 }
 
 // serviceOf returns the account that a key is for. It returns store.ErrNoRows when there is none.
 func serviceOf(ctx context.Context, q sqlc.Querier, n NewAPIKey) (sqlc.User, error) {
 	switch {
-	case n.UserID != nil && n.Role != "":
+	case n.ServiceID != nil && n.Role != "":
 		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
-	case n.UserID != nil:
-		return q.GetUserByID(ctx, *n.UserID)
+	case n.ServiceID != nil:
+		return q.GetUserByID(ctx, *n.ServiceID)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *Service) RevokeAPIKey(ctx context.Context, actor Actor, id uuid.UUID) e
 	}
 	s.keys.forget(id)
 	if key.Revoked {
-		s.warn(ctx, "api key revoked", key.UserID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+		s.warn(ctx, "api key revoked", key.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func TestKeyIsShownOnceAndStoredAsItsHashOnly(t *testing.T) {
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Name: "Web shop"})
 	require.True(t, strings.HasPrefix(created.Key, created.Prefix))
 	require.Equal(t, client.RoleUser, created.Role, "the least one is the default")
-	require.Equal(t, created.UserID, s.Service(t, created.Key, "").Me(t).ID)
+	require.Equal(t, created.ServiceID, s.Service(t, created.Key, "").Me(t).ID)
 	s.Service(t, created.Key, "").NewTicket(t)
 	s.Service(t, created.Key+"x", "").Do(t, http.MethodGet, "/me", "").
 		RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
@@ -95,7 +95,7 @@ func TestRevokedKeyIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 	here, there, clock := replicas(t)
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
-	next := admin.NewAPIKey(t, client.CreateAPIKeyRequest{UserID: &created.UserID})
+	next := admin.NewAPIKey(t, client.CreateAPIKeyRequest{ServiceID: &created.ServiceID})
 	for _, s := range []*apitest.Server{here, there} {
 		require.Equal(t, http.StatusOK, statusWith(t, s, created.Key))
 		require.Equal(t, http.StatusOK, s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/me", "").Status)
@@ -123,11 +123,11 @@ func TestKeyOfADisabledAccountIsOutUntilItIsEnabled(t *testing.T) {
 	for _, s := range []*apitest.Server{here, there} {
 		require.Equal(t, http.StatusOK, statusWith(t, s, created.Key))
 	}
-	mustChangeUser(t, admin, created.UserID, `{"disabled":true}`)
+	mustChangeUser(t, admin, created.ServiceID, `{"disabled":true}`)
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, here, created.Key))
 	clock.Advance(time.Second)
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, there, created.Key))
-	mustChangeUser(t, admin, created.UserID, `{"disabled":false,"role":"agent"}`)
+	mustChangeUser(t, admin, created.ServiceID, `{"disabled":false,"role":"agent"}`)
 	require.Equal(t, client.RoleAgent, there.Service(t, created.Key, "").Me(t).Role)
 	require.Equal(t, client.RoleAgent, apiKeys(t, admin)[0].Role)
 }
@@ -165,11 +165,11 @@ func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 		`"scopes":["ai"],"expires_at":"tomorrow"`:             "/expires_at",
 		`"scopes":["ai"],"key":"sk_mine"`:                     "/key",
 		// A key never speaks for a person, for another service's customer, or for nobody.
-		fmt.Sprintf(`"scopes":["ai"],"user_id":%q`, admin.ID):                      "/user_id",
-		fmt.Sprintf(`"scopes":["ai"],"user_id":%q`, customer.ID):                   "/user_id",
-		fmt.Sprintf(`"scopes":["ai"],"user_id":%q`, acting.ID):                     "/user_id",
-		fmt.Sprintf(`"scopes":["ai"],"user_id":%q`, uuid.New()):                    "/user_id",
-		fmt.Sprintf(`"scopes":["ai"],"user_id":%q,"role":"admin"`, service.UserID): "/role",
+		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, admin.ID):                         "/service_id",
+		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, customer.ID):                      "/service_id",
+		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, acting.ID):                        "/service_id",
+		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, uuid.New()):                       "/service_id",
+		fmt.Sprintf(`"scopes":["ai"],"service_id":%q,"role":"admin"`, service.ServiceID): "/role",
 	} {
 		r := admin.Do(t, http.MethodPost, "/api-keys", `{"name":"A service",`+body+`}`, contentJSON)
 		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
@@ -196,7 +196,7 @@ func TestNobodyLogsInToAnAccountWithoutAPassword(t *testing.T) {
 	// It cannot log in, so it does not count as an administrator who is left.
 	changeUser(t, admin, admin.ID, `{"disabled":true}`).
 		RequireProblem(t, http.StatusConflict, client.ProblemCodeLastAdmin)
-	mustChangeUser(t, admin, created.UserID, `{"role":"user"}`)
+	mustChangeUser(t, admin, created.ServiceID, `{"role":"user"}`)
 }
 
 func TestUseOfAKeyIsWrittenOnceAMinuteAndByNoRequest(t *testing.T) {
@@ -322,7 +322,7 @@ func TestKeysAreInTheLogByTheirIdOnly(t *testing.T) {
 	revokeKey(t, admin, created.ID)
 	for _, event := range []string{"api key created", "api key revoked"} {
 		require.Len(t, log.events(event), 1, event)
-		for _, part := range []string{"api_key_id=" + created.ID.String(), "by_user_id=" + admin.ID.String(), "user_id=" + created.UserID.String()} {
+		for _, part := range []string{"api_key_id=" + created.ID.String(), "by_user_id=" + admin.ID.String(), "user_id=" + created.ServiceID.String()} {
 			require.Contains(t, log.events(event)[0], part)
 		}
 	}

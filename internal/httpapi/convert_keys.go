@@ -11,7 +11,7 @@ import (
 func toAPIKey(k sqlc.ListAPIKeysRow) api.APIKey {
 	return api.APIKey{
 		ID:         k.ID,
-		UserID:     k.UserID,
+		ServiceID:  k.ServiceID,
 		Name:       k.Name,
 		Prefix:     auth.APIKeyPrefix(k.ID),
 		Role:       api.Role(k.Role),
@@ -27,7 +27,7 @@ func toCreatedAPIKey(k sqlc.ListAPIKeysRow, key string) api.CreatedAPIKey {
 	shown := toAPIKey(k)
 	return api.CreatedAPIKey{
 		ID:        shown.ID,
-		UserID:    shown.UserID,
+		ServiceID: shown.ServiceID,
 		Name:      shown.Name,
 		Prefix:    shown.Prefix,
 		Role:      shown.Role,
@@ -43,7 +43,7 @@ func fromCreateAPIKeyRequest(r api.CreateAPIKeyRequest) auth.NewAPIKey {
 		Name:      r.Name,
 		Scopes:    convertAll(r.Scopes, func(name api.Scope) auth.Scope { return auth.Scope(name) }),
 		Role:      auth.Role(r.Role),
-		UserID:    r.UserID,
+		ServiceID: r.ServiceID,
 		ExpiresAt: r.ExpiresAt,
 	}
 }

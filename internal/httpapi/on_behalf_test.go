@@ -55,7 +55,7 @@ func TestServiceActsAsItsCustomers(t *testing.T) {
 	require.Equal(t, client.RoleUser, ada.Me(t).Role, "whatever the service's role is")
 	require.Equal(t, ada.Me(t).ID, s.Service(t, created.Key, "ada").Me(t).ID)
 	require.NotEqual(t, ada.Me(t).ID, s.Service(t, created.Key, "Ada").Me(t).ID, "ids are compared exactly")
-	require.Equal(t, shop.Me(t).ID, created.UserID)
+	require.Equal(t, shop.Me(t).ID, created.ServiceID)
 
 	ticket := ada.NewTicket(t)
 	require.Equal(t, ada.Me(t).ID, ticket.UserID)
@@ -67,7 +67,7 @@ func TestServiceActsAsItsCustomers(t *testing.T) {
 	require.Equal(t, http.StatusOK, shop.Do(t, http.MethodGet, path, "").Status, "the service itself is staff")
 	require.Equal(t, http.StatusOK, s.Staff(t, sqlc.UserRoleAgent).Do(t, http.MethodGet, path, "").Status)
 
-	next := admin.NewAPIKey(t, client.CreateAPIKeyRequest{UserID: &created.UserID})
+	next := admin.NewAPIKey(t, client.CreateAPIKeyRequest{ServiceID: &created.ServiceID})
 	require.Equal(t, ada.Me(t).ID, s.Service(t, next.Key, "ada").Me(t).ID, "customers are the service's, not its key's")
 	other := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	stranger := s.Service(t, other.Key, "ada")

@@ -188,7 +188,7 @@ func cors(allowed []string) echo.MiddlewareFunc {
 		},
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
-			headerIfNoneMatch, "Last-Event-ID", echo.HeaderXRequestID,
+			headerIfNoneMatch, headerOnBehalfOf, "Last-Event-ID", echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{
 			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, echo.HeaderRetryAfter,
