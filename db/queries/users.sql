@@ -42,9 +42,10 @@ LIMIT @max_rows;
 
 -- name: LockEnabledAdmins :many
 -- Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
+-- Services, which cannot log in, do not count.
 SELECT id
 FROM users
-WHERE role = 'admin' AND disabled_at IS NULL
+WHERE role = 'admin' AND disabled_at IS NULL AND password_hash <> '!'
 ORDER BY id
 FOR NO KEY UPDATE;
 

@@ -464,6 +464,33 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	ScopeAI           Scope = "ai"
+	ScopeOnBehalf     Scope = "on_behalf"
+	ScopeTicketsRead  Scope = "tickets:read"
+	ScopeTicketsWrite Scope = "tickets:write"
+	ScopeUsers        Scope = "users"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case ScopeAI:
+		return true
+	case ScopeOnBehalf:
+		return true
+	case ScopeTicketsRead:
+		return true
+	case ScopeTicketsWrite:
+		return true
+	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartEventType.
 const (
 	StartEventTypeStart StartEventType = "start"
@@ -602,6 +629,46 @@ type AIResponseEvents struct {
 // or it was generated again.
 type AIResponseStatus string
 
+// APIKey An API key, without the key itself.
+type APIKey struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ExpiresAt When the key ends by itself. Absent if it does not.
+	ExpiresAt Timestamp `json:"expires_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Prefix How the key begins, to recognise it by.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When the key was revoked. Absent unless it was.
+	RevokedAt Timestamp `json:"revoked_at,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// ServiceID The service, which is the id of its account too.
+	ServiceID ID `json:"service_id"`
+}
+
+// APIKeyName What the key is for, one line of text.
+type APIKeyName = string
+
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
 type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
@@ -669,6 +736,25 @@ type CreateAIResponseRequest struct {
 	Regenerate bool `json:"regenerate,omitempty"`
 }
 
+// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+// `service_id`, because that account has its role already.
+type CreateAPIKeyRequest struct {
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role,omitempty"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// ServiceID The service that gets a further key, as another of its keys names it.
+	ServiceID *openapi_types.UUID `json:"service_id,omitempty"`
+}
+
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
 	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
@@ -698,6 +784,46 @@ type CreateUserRequest struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
+}
+
+// CreatedAPIKey A new API key with the key itself, which is shown this once.
+type CreatedAPIKey struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ExpiresAt When the key ends by itself. Absent if it does not.
+	ExpiresAt Timestamp `json:"expires_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Key The key, for the `Authorization` header. Keep it as a secret.
+	Key string `json:"key"`
+
+	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
+
+	// Name What the key is for, one line of text.
+	Name APIKeyName `json:"name"`
+
+	// Prefix How the key begins, to recognise it by.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When the key was revoked. Absent unless it was.
+	RevokedAt Timestamp `json:"revoked_at,omitempty"`
+
+	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	Role Role `json:"role"`
+
+	// Scopes What an API key may do.
+	Scopes Scopes `json:"scopes"`
+
+	// ServiceID The service, which is the id of its account too.
+	ServiceID ID `json:"service_id"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -963,6 +1089,14 @@ type ResetEventType string
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
+// Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
+// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
+// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+type Scope string
+
+// Scopes What an API key may do.
+type Scopes = []Scope
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1178,6 +1312,11 @@ type User struct {
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type AIResponseID = ID
 
+// APIKeyID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type APIKeyID = ID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1200,6 +1339,9 @@ type Limit = int32
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
+
+// OnBehalfOf defines model for OnBehalfOf.
+type OnBehalfOf = string
 
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -1302,6 +1444,10 @@ type WrongPassword = Problem
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1309,6 +1455,10 @@ type GetAIResponseParams struct {
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1326,6 +1476,10 @@ type ListAIResponseEventsParams struct {
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1333,10 +1487,34 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Limit The most items a page may have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See "Retries".
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
@@ -1382,6 +1560,10 @@ type SignUpParams struct {
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1396,9 +1578,20 @@ type ChangePasswordParams struct {
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutMessageFeedbackParams defines parameters for PutMessageFeedback.
+type PutMessageFeedbackParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1409,6 +1602,10 @@ type ListTicketsParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1416,6 +1613,10 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1423,6 +1624,10 @@ type CreateTicketParams struct {
 
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1430,6 +1635,10 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
 	// ticket's (RFC 9110, section 13.1.1).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1437,6 +1646,10 @@ type UpdateTicketParams struct {
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
@@ -1451,6 +1664,10 @@ type ListAIResponsesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1458,6 +1675,10 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1471,6 +1692,10 @@ type ListMessagesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1478,6 +1703,10 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1485,6 +1714,10 @@ type CreateMessageParams struct {
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1504,6 +1737,10 @@ type ListUsersParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1511,6 +1748,10 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1518,10 +1759,24 @@ type CreateUserParams struct {
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+}
+
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = LogInRequest
@@ -1782,6 +2037,15 @@ type ServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
+	// ListAPIKeys List API keys
+	// (GET /api-keys)
+	ListAPIKeys(ctx echo.Context, params ListAPIKeysParams) error
+	// CreateAPIKey Create an API key
+	// (POST /api-keys)
+	CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /api-keys/{api_key_id})
+	RevokeAPIKey(ctx echo.Context, apiKeyID APIKeyID) error
 	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx echo.Context, params LogInParams) error
@@ -1814,7 +2078,7 @@ type ServerInterface interface {
 	GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
-	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -1859,7 +2123,7 @@ type ServerInterface interface {
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
-	UpdateUser(ctx echo.Context, userID UserID) error
+	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1882,6 +2146,21 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	var params GetAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -1918,6 +2197,21 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var params CancelAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -1974,6 +2268,21 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2010,6 +2319,21 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 	var params StreamAIResponseByIDParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2028,6 +2352,93 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StreamAIResponseByID(ctx, aiResponseID, params)
+	return err
+}
+
+// ListAPIKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAPIKeys(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAPIKeys(ctx, params)
+	return err
+}
+
+// CreateAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAPIKey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAPIKey(ctx, params)
+	return err
+}
+
+// RevokeAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "api_key_id" -------------
+	var apiKeyID APIKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "api_key_id", ctx.Param("api_key_id"), &apiKeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeAPIKey(ctx, apiKeyID)
 	return err
 }
 
@@ -2222,6 +2633,21 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var params GetMeParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2287,6 +2713,21 @@ func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
 	var params GetMessageFeedbackParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2319,8 +2760,28 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutMessageFeedbackParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	err = w.Handler.PutMessageFeedback(ctx, messageID, params)
 	return err
 }
 
@@ -2354,6 +2815,21 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2383,6 +2859,21 @@ func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var params CreateTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2419,6 +2910,21 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 	var params GetTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2455,6 +2961,21 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	var params UpdateTicketParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -2491,6 +3012,21 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var params StreamAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2540,6 +3076,21 @@ func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2576,6 +3127,21 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	var params CreateAIResponseParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2625,6 +3191,21 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2661,6 +3242,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	var params CreateMessageParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2697,6 +3293,21 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var params CreateStreamTokenParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2753,6 +3364,21 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2782,6 +3408,21 @@ func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var params CreateUserParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2818,6 +3459,21 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 	var params GetUserParams
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2850,8 +3506,28 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateUser(ctx, userID)
+	err = w.Handler.UpdateUser(ctx, userID, params)
 	return err
 }
 
@@ -2914,6 +3590,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
+	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
+	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -3185,6 +3864,23 @@ func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type GetAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetAIResponse403ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -3329,6 +4025,23 @@ func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCance
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CancelAIResponse403ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3497,6 +4210,23 @@ func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitL
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAIResponseEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponseEvents403ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3686,6 +4416,23 @@ func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitS
 	return err
 }
 
+type StreamAIResponseByID403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponseByID403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -3764,6 +4511,518 @@ type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeysRequestObject struct {
+	Params ListAPIKeysParams
+}
+
+type ListAPIKeysResponseObject interface {
+	VisitListAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type ListAPIKeys200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListAPIKeys200JSONResponse struct {
+	Body    []APIKey
+	Headers ListAPIKeys200ResponseHeaders
+}
+
+func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys304Response = NotModifiedResponse
+
+func (response ListAPIKeys304Response) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListAPIKeys400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys400ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys406ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys500ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKeyRequestObject struct {
+	Params CreateAPIKeyParams
+	Body   *CreateAPIKeyJSONRequestBody
+}
+
+type CreateAPIKeyResponseObject interface {
+	VisitCreateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateAPIKey201JSONResponse CreatedAPIKey
+
+func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey400ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey401ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey403ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey406ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey413ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey415ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey422ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey500ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeyRequestObject struct {
+	APIKeyID APIKeyID `json:"api_key_id"`
+}
+
+type RevokeAPIKeyResponseObject interface {
+	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKey204Response struct {
+}
+
+func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeAPIKey400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey400ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey401ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey403ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey404ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey500ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKey503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4005,6 +5264,23 @@ func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogOut403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response LogOut403ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4329,6 +5605,23 @@ func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessi
 	return err
 }
 
+type ListSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessions406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -4450,6 +5743,23 @@ func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionR
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4870,6 +6180,23 @@ func (response GetMe401ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	return err
 }
 
+type GetMe403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMe403ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMe406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -4992,6 +6319,23 @@ func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangeP
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassword403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5181,6 +6525,23 @@ func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type GetMessageFeedback403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMessageFeedback403ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -5275,6 +6636,7 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 
 type PutMessageFeedbackRequestObject struct {
 	MessageID MessageID `json:"message_id"`
+	Params    PutMessageFeedbackParams
 	Body      *PutMessageFeedbackJSONRequestBody
 }
 
@@ -5325,6 +6687,23 @@ func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPut
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutMessageFeedback403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutMessageFeedback403ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5637,6 +7016,23 @@ func (response ListTickets401ApplicationProblemPlusJSONResponse) VisitListTicket
 	return err
 }
 
+type ListTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTickets403ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTickets406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
@@ -5781,6 +7177,23 @@ func (response CreateTicket401ApplicationProblemPlusJSONResponse) VisitCreateTic
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTicket403ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6005,6 +7418,23 @@ func (response GetTicket401ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 	return err
 }
 
+type GetTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTicket403ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTicket404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6160,6 +7590,23 @@ func (response UpdateTicket401ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTicket403ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6430,6 +7877,23 @@ func (response StreamAIResponse401ApplicationProblemPlusJSONResponse) VisitStrea
 	return err
 }
 
+type StreamAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamAIResponse403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponse404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6672,6 +8136,23 @@ func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAI
 	return err
 }
 
+type ListAIResponses403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAIResponses403ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6853,6 +8334,23 @@ func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreat
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIResponse403ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7097,6 +8595,23 @@ func (response ListMessages401ApplicationProblemPlusJSONResponse) VisitListMessa
 	return err
 }
 
+type ListMessages403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMessages403ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessages404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -7252,6 +8767,23 @@ func (response CreateMessage401ApplicationProblemPlusJSONResponse) VisitCreateMe
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage403ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7468,6 +9000,23 @@ func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCrea
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreamToken403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateStreamToken403ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8145,6 +9694,7 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 
 type UpdateUserRequestObject struct {
 	UserID UserID `json:"user_id"`
+	Params UpdateUserParams
 	Body   *UpdateUserJSONRequestBody
 }
 
@@ -8387,6 +9937,15 @@ type StrictServerInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
+	// ListAPIKeys List API keys
+	// (GET /api-keys)
+	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
+	// CreateAPIKey Create an API key
+	// (POST /api-keys)
+	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /api-keys/{api_key_id})
+	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
 	// LogIn Begin a session
 	// (POST /auth/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
@@ -8577,6 +10136,104 @@ func (sh *strictHandler) StreamAIResponseByID(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(StreamAIResponseByIDResponseObject); ok {
 		return validResponse.VisitStreamAIResponseByIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAPIKeys operation middleware
+func (sh *strictHandler) ListAPIKeys(ctx echo.Context, params ListAPIKeysParams) error {
+	var request ListAPIKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAPIKeys(ctx.Request().Context(), request.(ListAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAPIKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAPIKeysResponseObject); ok {
+		return validResponse.VisitListAPIKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAPIKey operation middleware
+func (sh *strictHandler) CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error {
+	var request CreateAPIKeyRequestObject
+
+	request.Params = params
+
+	var body CreateAPIKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAPIKey(ctx.Request().Context(), request.(CreateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAPIKeyResponseObject); ok {
+		return validResponse.VisitCreateAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAPIKey operation middleware
+func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, apiKeyID APIKeyID) error {
+	var request RevokeAPIKeyRequestObject
+
+	request.APIKeyID = apiKeyID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKey(ctx.Request().Context(), request.(RevokeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
+		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8938,10 +10595,11 @@ func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageI
 }
 
 // PutMessageFeedback operation middleware
-func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID) error {
+func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error {
 	var request PutMessageFeedbackRequestObject
 
 	request.MessageID = messageID
+	request.Params = params
 
 	var body PutMessageFeedbackJSONRequestBody
 	var err error
@@ -9458,10 +11116,11 @@ func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID, params GetUser
 }
 
 // UpdateUser operation middleware
-func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error {
 	var request UpdateUserRequestObject
 
 	request.UserID = userID
+	request.Params = params
 
 	var body UpdateUserJSONRequestBody
 	var err error
@@ -9510,342 +11169,381 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5li8Kvwo2ZyJs9yRpkrrYpqJitkplV6vbt23L7dnd9KcEmSCZrSTASiBNs136Yv46D3AeYh6s",
-	"n+QE1gKQyBtvkuwqtydiuiwpEwksAOu+futzayzmC8EZV7I1+Nxin+h8kTD49+n5T7Gko4RF+ieZzec0",
-	"XbUGrVMiWfqRpWQZq5nIFDk9bwWtjzTJmH5wLCLWGrRofBnZ14NWxBSNE/3yOaFcLlkqCU0ZkctYjWcs",
-	"ImIyIYITNYulGb7TClop+yVjUl3GUWvQ6vaePIkOxsftI9rtth91u932Y/0/3fz/9KekoiqTrcFh90nQ",
-	"UrFKGH7Wm41aLfQvHy5SMUrYXD70J3t9HbROz1/Eciz4JJ5maXn97xZSpYzOScommWSSqBkzc74nyRVb",
-	"EZGSuYhYUk+WeWFojzYXM0ZOz2GoeMy84W9Ck96hR5Ojbr9Ak/JU6ghTfAap8+ojSxNBo0bSxJJQRWIl",
-	"SRLPY1VPCJGP0kyF0kj7UOAJvKPSld7g1kClGfNJclAgSWFSdfTwHkBivE6FEmORNJDCHncp5kzNYj4l",
-	"LJGsniILO1QzPUapuGJ4XVIiGVfewBlnnxZsrFi0D5mO1pOpeHLsTAlLU5E2kMotBwn1fzKhaJFKF0KQ",
-	"OeWrnCkoQomK5w0E+gWG8KmzFAWGMmKaEMs0VopxMhEpWYmM0CRlNFrtQ5XROqoc9os8BqZHMskiki0a",
-	"iIJLQIq8YXIhuGRlBquZcsIUM0vzaUGVYvOFag16QWucMqpYdElVa9Dqd/vH7V6v3e9fdJ8MDnqD3lGn",
-	"1+0eHB79tRW0JjGP5ewyZVQK3hq0pBIL9+vmIY47h91+r/cIh0ilulTiivHmLx4e9Lrdvn68SOBD2uu2",
-	"H0XdUfvx+Oio3Z88mRx3oy49HD1qBa05k5JOWWlTDicHvfYjdnjYfqLf7o57oz49eHL4+AjeAQ47aIkF",
-	"4zR+OF2otpCy3et3Rx7Ha1lSwnWOx1esvPW9SZ+2H40PWPvJ6LjXPmLdyQF9NO5F/b5+JUu5//TB6NGj",
-	"9iPa7bcfT7qsPepF/fEBO5wcdY9bQSvTq4ATS7VUQ2LJ1qAb2HnEgrvf9ntBa5GK+UJ5v+rr46Y3KebT",
-	"/P3r4nl5+tEKbO8qLQVZxGzMJBETotinAtel8WVqXr7cZWf848Y4MPwJTSQLWszM4W+f8Z94UbmCf7Yu",
-	"ZpRf5TcgYok+9EFLsl9ag951UPuSvqudppf61x+CVkKlujQ/FijyFpht6R5xc3+AII48OVnwYg9Iv9vt",
-	"DvmQw5QGRCqaqiGPqKID8nkI0xm2BsMW/qEVDEvkhD9uQ1B4153C4mtrziG8BucdXqk58Tgp3KuhJrBe",
-	"ThwNyDazGvTqFgvUh3HNBsFvYV+Hrd3G728/PhyBXcc/cFsXCc5qP6Z/f9ONM1xq2Bp8HrYqLzczq5vs",
-	"eoX2hkDBsBXLSxoPjUgaesIAHl7Dy4et62BYlAjmeIsFjJzlyyzwpyEyqGGVmQ3hQg55q3ApSxzqFa8K",
-	"tL99l2j/qhLtA5yVi3jORKaa7QgZJ1o61KqDyrzcrC5HcUS4UFYQxByUy30UQbpePT4sKIL5xOpUQPtX",
-	"EGHjMZPyQpOlrBprSgVgXVJ4iADxQKntHZF5zDPlS7PPLXwMadwatNjqT7PRz+P4Vfyn83f/OO+9jM/l",
-	"+Vwt/np2fnz+93/+9/90/vnf/9MKWuzTIk6ZvIx5a/Ck29XLnKRMztxAMlWX+CjeFbOmEaMpS+0qRMZV",
-	"Vf5Oy3vXfMH7TwbdbkeTut/V181Z5E7jmOMWT1M6Zv/buCo6YzEv3c2j9mPWO2w/GvXGbdobH7YPouNR",
-	"d/yEPZr0unoXBWwTzs2bfR27Muvy+dVvbwn6Jp1RPmZJwqJGq8JpQ2pGFeFiJKIVWVKuWES0CTYXKbsF",
-	"SwMNwvyaju3EivcHCHL92+HXW/JebzG/Md7brbDebrMpcTajfMpeUymXIo3eICssnxehZiwlC/NQ4RZn",
-	"acq4unR/01IpTdlYkZlIJSMjfXjSVStocbb0H5OKLhKmFXJqxr+KOXpSzgT/yFJJ9apeCqUZ40Jt5Xwb",
-	"e2/WCAr/z5dcqEtqh67KjUgwiQIDnkHnmz/APqKj77sl+54jxV+y99V631PzMoB6cEPzy1+7p3qRlgkI",
-	"IB1nSyYVgYOZUy4f8AXqMfUnhBjqFUieW4CMSDYWPCLjGU2n4MqbpGJOeofk1ViJEUs73tQv4Do1fAh+",
-	"qYlERyLT0pzE/KOIxwWGFTE5TuMFnIJB65wsqTSfjohaam1Ai0736XwbznEscvio19OzXKaCT72pvZMs",
-	"bbgjVQm3jsVvcV8qwuksk0rMWWp2ojiBH1d4AcwzN9mJjUy+38HjXGWt69kY2ClOAu7MNTUNfvrxHacf",
-	"aZyg7CgfaW3vjaiEdUViWccDotFl5g1RuvhugPz6wy3Z57Ifb+1t/sl+tTizysUvzR0IgopF48E8o1yv",
-	"IhFTrfLWSfdcNdEz1GM+1Qf3glYU0VN7eCrKkKMunPlLBe8WSZuiB5/blyFohFyVtfVbhEZRyqTcJ9zz",
-	"pCnc87QwNLETq1DWn7cmwTMab69BZVYUOZf8HWhPxaBA6Vz97tSnCdD3d647PRPpKI6i8jV5KRTIFzjb",
-	"wMWr92TiXi0xIHM77uGbHhtKErGEIfdhRcVwqMd5nnnzqFyKfJJ6tX+kPHo1mdRymedsorQiMcvmlMuS",
-	"u3mOS9bXAsZhNFGz0oVKEhC3LCnoEO64iCt49Txi84VQjI9X5/x1Kqb6UlelgKRzRgyJAiJVnCQk4xFL",
-	"yZKuajYjzoe9jLm+ZjiwH62243lsy5tN+89sBS6K4rf22arx2jCTz9u870OwOebEm3plN5tWWSLsi1jO",
-	"qRqXNwi+ANxOK1MQ2NJnfGMs0//q3A5dOPM1lCx8wpoHhpA3Pv6+2l0moTfDtfRzzwHxuGIpp0mZYhOa",
-	"JQoiDi4toI5A9u3dl3VQCOh3fTUWx2yOybqv4gI+0iSOzlIWMa5impTu1HutBdebf3YNMMDl2BuhxNeK",
-	"Mp4Ae2RuTKdr7yP8jwrMrVfQ5vW0SHFaNbSozt4ji3dG/sxWjdcilkQJQRJtMDRTyD9EV2xVYDG8jqMI",
-	"zggMpg9ST/PY/tER+RjLeJQwcvr27PwcdHk6ViwF2QB7juE483ElxKWZ10LAzuv1lz7Wuv6wX0w8J323",
-	"Svq4eMHWkb9MGm8LXtOUzhnMu0h9ODPaJkxXZOEeaia//4zH292vNcUzfsXFkusjOqOSUPMRGLKeviJT",
-	"l2JymVI+ZUUaY87LHpTt9jdR1l9KI03zhzxqvkGnbo2nWSv4UsaQfkUVLB9Dvc0URc9w6bIbt7FxU8eo",
-	"weC0DVVh2H2zMNZedjuhRprgAx49agmBU7c3281/V0oU/PW3SYju4R0QIqVcxug18anxLBVzohV6zX7G",
-	"iZDrT0Q+SuGSoaZPxmiQTgU6HorD7kMI2mT7OUL4E2qmRv6UJslzKtVpNI95Vb1MqFSE6r/FUqVUiTqO",
-	"A/kJ8FBF24nRV1kdhixnQtPHWOv7XA/WRIzndZOuEMObNRBBTM/5M5GW0ynAjn91mqkZ6Xe6Wkub+ySY",
-	"ppQrGxvy1IYtnF6Z1GrJHAzeiBacZm5C9Q44Sf709tXLOv9beaAtJqK/9YImemGs3imujbzyB83Wz+2L",
-	"l2b3ykwB4i2GGWj5rscxQj7m5N3Fs/bjfS5Cr0lkuJWQfEKVra/OGoiAvsZnjEUjOr4q0uBckRlLFmVu",
-	"MJ+7zB+0FmIVaE5qUhbW+xcPuyZwZvyL+4TPU6piPm0NWpB6ly2i7T7mrVc2u515BDmoNekL34yfNajk",
-	"b8HGkVO7GhCLdLFgNJXGoa5V1YlinFCSMm3sYChjOYvHM/12SkZ6nJQljEomwYyOOYnoSm5BCd95tctJ",
-	"MJRAI3p3Qny4DlouAFX1OJ+SOYtiSvRdApYuFizFdRspt0hFlI3r7OI8bFPnhq4MlGctoAcVwj3e5/fh",
-	"F48L/OI45xcvXfypyRFdmv010umZyHhUZZPaemeBVnj0SvRZkA0EmcAAdX5jLtDLoH/eZ62PCms9LK7V",
-	"frZ2mfhHs0I9hwtxine/sNC3ik4mZEY/au13kcS1KpJZxaUSl45/FPbdBOEM07O+A6M5GYnhh3nu7eUt",
-	"HzcpCWaFWh9z86sjSmkRmjiv6SoRNLoQ4rlmEaUEio8sJceH5M/xjzVUWeCrl2CmwssFvRGk5ZyukLjH",
-	"R0cHx2S0UgxSxOdiL49Qt6An9TyHqFkH2vJmMhUSVGcMJGA80ucDdqvBK4lbGZAFPtvgKeUbOCKIrV7/",
-	"4PDoGJJLdg137uJtdz7YfMrro6XrJW5v0H2kxVq/B2JN63uX2+e7AJlTkKygqmOYpnQTxZyZjBZJJlTW",
-	"ewQW3iiXLhpRuIzm2oETwPggP7JU7hn6L544zwfpr4fkcZHKmauZMJAjUyUlrVZf3VtX85Up/b03VLHn",
-	"8TyuJGS4Cg5DGbifgtdKv5QqdpmYUYpklwzKN+YiZflIekbwawiD7O852K5+Qy+R5LOrbEVh9kAT9Hc0",
-	"Zlqg+W+4Odp9lXKOplQ7HH/KuNYI2NoEHRw0IKOVO7CV6rOG+ByG51L3nTwY/EYkTOtASPiyAgRBKtBs",
-	"KdF2JZ/W3jb9GGaqmGG8PX/FE8xdgLGGwBKGLeD4I0aovDJxgH1F/3FT7EuvLI+tNWx1eeKaJG/Bl/9j",
-	"JlcNNyAR05ivO/8YDbgc6SH841+9QikjSxrrK7jPmX+8dQoCromYGVXo4E8YSQB+woqdlNCFEguwkihR",
-	"LGGLmeBsl6zJnpc1abLL7MRtemrxzScgVw71m48Out3u4V8rKZRPaLfXfhQdHbUfazF3PNFGwmH0mD3p",
-	"6mcXMNxBp9vp9Q463Yf9w5YpMMlkgxgrfQ7EGGbqDFovxD/iJKEPjzpdcv+/er0T8jzm2Sfy6fHx5fHh",
-	"A/IsTtlEfHrYOzzqdNHaqiNJ7/FFvzvoHQ0Ou53jo17/oEgSm0faRJNHg25/0NPUPDzq9Qo0Gfdot919",
-	"NOq3H4173fYTdhi1j/q0O34UHUyOe72cJt3eIBo9HhwOBg8PH68nSvV7BaL8xOTV6WLxsN/pkfvxq7cP",
-	"0Lp6G0/5u0VDrlddMtMNnTpYHVTj8X0GEamUsbp06noioy52WLTT16Zc8zdH47Pz4/OrxX/95exPTzrs",
-	"oNsZ9xM+mj/rRv/1J82os1Sv7iHqHvLhNkraQxq3bSnLf2ImCkqRH/abRE6nmE+3TIHRStLfM6nIiE0z",
-	"fgvpL3eQcyLtmn7naSd1BsaWiZG/dRtD7+DNDIzyvPcwMJC+ZxjnKLMk+K0xDWoEuzlXLkhSZ1DE0gxz",
-	"QlIG8Y9YEUjJ2ke9GTUZ8xcm3mKnUpHpxbnmK38fq1m9H1T/hdDGLOvf6Omau7V8S07aD7/Na1NTOlO+",
-	"LH/7zoc2E1QrR6CmvGFZFRbAnNusNuUK8zpThn9dE5h3aVYjNhEp65BzJV0GgAtOD1zy8JTuF5QcN4Wq",
-	"YYEEZlrPobyVwBET4gXlq1NUKeoy/+JPamYSNtbkKykhLrWddUntSHVGmP1jh7ynsTJEMrUSnyByd/v5",
-	"fb4bojKRehKVl+IRCrU42WClguiR5pE1RMofKcaxDfgP+MdkdUgC3iRIuZa3TqiC7epWlM+0mU72GU2m",
-	"d5xmasa4ise04s96KVwKRZk0Wem9MmXy8A1nLLJZ7y4RZB8xf9B0hyBYU5pNZfXlCePiZbZYiFSx6AWL",
-	"YnoBL/kUeJ3QmFcAJBwN3OuXEIfCgH9jIMtlMusDgQm0NwtfTQoO1aOcIt7CvE/Uk6V2DUAdYO1rSpHe",
-	"o1fGZHrXV95UfOf5yI0FGz+ysZgzPDPliqJKSZAe5WZW8x61plqUwdf/QpM4ok1++FMyj6WEcBJsTPUI",
-	"fXTvN3jgwY0/Shm9koSSNEtcSEyrcSkdq/qEPH2UYgSy8pLxcBr7pDl2m/KHcwqs8dxXl6mJ957Rq9fO",
-	"ZVFB/ZkLvk6CLRm9uvT+XiCbn1UruKPZXEhlhxacNSSLFr20Hvnc1/ahYK+JgpoM/kIr1CuuFAzgGaMR",
-	"SxGaDoLQ1Zo/TYb87kt0UhRD9CCYyP03z87Ik16vG2ilCv7QO+ocdXrHD4A+eFn01VksEs09Y8Ef/l2C",
-	"2uqOmRVO4xmbA67VnH56zvhUzVqD/tGRW5VUqeUCTy/otH7aJsakd21p0g/lTCx5gC52k4uqT5RI66b/",
-	"uPO4c1Ca/LB1MGy1GmZ4fBi0FuAj01P4/w1bf/tf/9b+/3/4j2Hr31vlqQetT+2paOtftuVVvGgLmDpN",
-	"2u6kYD13sajgDVskdIUcorji1ykD7DLKI6KpSJYzZtD/TJ6cdW1hVJowmiZxXg5g6zFMfDUsZTWHBTqU",
-	"t8nCFwiRMMp3WtzzmF9VVxMOs273YJylCfyDaQs/+WHY0grjsBXidj3uP378IMgVyQWdsg45HQEdIPfW",
-	"BImMhultI4xunYP/CSGoH466+tf943GWSpH+cPVLPzvt/mXWm/88/UvUWx3Ou9mj5c9/7T7+v5O6STWd",
-	"in738PFNdv+5wMtSf8gXVM3cCQcbDk3A4np3coPe8EK6uGZ1wu8hCwXEDk0SlhKpKI8wh4kwOp6RhUji",
-	"8WpAwjQsxm4SNlEBHG4IaGrRblOfQhUaO04O+f0opRPVjpmatGdKLegibqdUMdjitmF4DzpDXrrWGCw7",
-	"SX/onqgfeq3tl7zLVjrSvIZl1hGIKp8QGFGTAQl/8eih17x0ayZbLrl+wb/80Ot2T5Y/9O9qydrwOJ2Y",
-	"koPiat+aBSgBoTnfMPQrzyCCKbPxmJWOdc+f8kSkc3AfxFwdgLeKforn2bw1eHwMSZzzmOPPPbcePVmM",
-	"s26/oPfv3596JkD9rRzP9PnmU4aM6vjRkSdXyjLlRwB9ISmjyfyHYcto0sNWgFVHPwyLmfHAafa/oNda",
-	"RpliBgNKawMT5z/Vr+b03MmOe5LEJd6yZWwh5pChpGatoGUTk4sIeutW9e8pm7QGrX97mIPrPsS/yofn",
-	"P5mqfs221zEdLR/IiE1jLjsEyrLRTan/Fmo5FBK8LVbRMy/oU3mCJpcgI0bmNGIkW3TsqqBsJl8Wyo+m",
-	"+9TrP4az6H4u6Ax/O23/lbb/0W0/uWx/+I9bUxtMvVWRMC9Ab4sVkXQCSoFkWneY5RcPHFWDkmYAFZIY",
-	"qIqVJGwyYWOMz3ca6qqGPC+sCkgUTyYs1SJaW3zsI0tXZpAOecsYGQLPiJkctsps+mDSHT+iR/32UdRl",
-	"7cPR4aT9hB4dtLujJ9GjqDc5HmPMVa8OdzLflXKV1ro707w9/0vrczfclskLWxZa3A9EkPETFQVPViSe",
-	"AJ1DreiGRUtEsoBAesoyloyEh71+2CHhH0IECFh1yCnRWj+8cT98/3DY+ud//8+wFT6AFEhNej3KkOPn",
-	"7tUr8QedXqdXIzFREa6n9aT9wlR/bneFn3IVq9UFnZqCwclLwVkDmTRHMsSwes9KZJDUOEBi5QXEJsgf",
-	"FPXfWJLwoHsYOrhtigZydfVDDsvv77x8Pf+b0eA5lQpASZu4chwVEqEArtFRIjBOwzGdswEx2nQJqRF0",
-	"2AH+iWfzEUvxV2GQs0WLU4E+Ua1UTwTatGS0GvLQvG5xMvF9fe5GqVhKgO8OYRVvRZaOWQg8BmY20lxE",
-	"smTSIadcL8YvEYOFxbY4YMi1ETPlImXRANHbbMSccYJeHpixvieAKBoQqlUOQkmozSIVkuVMSKCZ5ltg",
-	"McCKSRd3tnYf9Ra0Yfbt859au2nBDRrwhXUfxIrNJaEoYmxSbkGwHnXrxYuF/85nEzGokMZXmvWg/i1q",
-	"QSas2XQ2TaRwrbawvt6gqi14BSw31BRMzlXT5E3gBidPTvkKeSyRC5YkMZ8C1BZ59+78J0ynRHuGCx6P",
-	"aQK81pxiyHivXf7GTKrq8s2sbmH56IttWr2TBXe2+E3GZ83i86juDdf+TrK0aeU5Ysgd7vt6x3DN0m28",
-	"80YLv9ZvewiyHnK8i+N/LnjmjNvwP8BDV2pj4SDXGz5tn31oP3MdFBOVN73np0bruW+30tc4ZVxujU1m",
-	"XA4ggNZnRQe2qNjgzqOW4UEuaYZN5ZUVwKfngwLcvtao5iyAWK9Jg4Mh4eeIrlDmeN7Xgs+kbo3m2Zwy",
-	"Ld+d0M79CVu9bB635nnb2edr384tecROhwW/FOqtlri4q/sdpshrirLhPLn+KddBI9rMplHqwW+ug5qq",
-	"ok1DlSuZroNS4tKmAQopUrd11IuVXs5jf3qO59Ykt4sUSgy3cv4inIMHxuOf3f2P0I80+pkqtqSr/Q/P",
-	"vNxWZsMJKrahuQ4KeGCbX3/tN+C4Fb50en5P5shnCMIZ+S1qcKtg11jkAQX5CjPlHr7erW2OF1fdY3Oa",
-	"8Eg23s9auBh94StgHFsOlcOeXAc1VeWbRqkUsN/a3tvrNxZZgqjaI0YWNJVGBtEyJAsIJvRReXXvRgy5",
-	"kNw92QC6sh4Tdo89bkZQ3UTUpnnc0b3ajEJLTuWVvlbg9Mqfn7FkAYQrgjnuQSsfGnETdbyP3a5U2Ao3",
-	"sgzJt8diJ/77a5f6rACOdytbvx32n8cm379/3y579dfxynIQAOZhRJkHv7+fRFP5ABuE0YWHen8Xd6YR",
-	"6f92JEwjCuE+wuZ2lcHbIOjpV9auLHgdVqQ9zWFQ95DkOTDfBnnroeHdAgFrkP86BKCDxNREIAzl/LBF",
-	"HAELq0fju4EiMy6OtI3mcVaCwrtN9X4jI4dwuc34uQuOVwt3dQMCq8JA29D3ogg2dStM0HnAMM+qKj4g",
-	"vsunqE8V8K32WLuHFLVpzfmnbmWtLwVhHKzpMnoWaKMjTLqARVawW/ZYaAnqZAvT+rQIjHIrm7sWEGbl",
-	"49AYrhPiLGxo2JLDQbTsSYmJfX8TEZ452JRb5R0yGwPP4FP0TDlLEmBl7CpfiCiexHXpZu/9uFsl4FZi",
-	"NjZHbx2DgWeuG+Bhvqhf6V/JDQQbXQM5swfBq1gum1Zd/u6tXXKLCwfTSNG9i6g5uN5a4JN9llwDJbJx",
-	"0dWP377ksqmvsP/WQQABUE5CG50PT9zhMMVffMpQdfKRTd+gR+qmol1sY/bWAateB4VCrI1XKa/1ukU3",
-	"TSMM632EqeBTlj4ATlquBbsDtauKJLLHxlQAOTYGZYpfvT3iahPdFz5ECTKNP6J69Ra7zpWalewnD0Sh",
-	"x/YGieA15NbTLjYM2fR6sbsK9FvNYT82veyhosDZL9Vbbb4AhZK1W9sn64yOlcy7u5ianaLfwGhWpj4p",
-	"t8u4WHbIRboyLraEqtv0V5erzb++E+E3oQVUiuV/E5GfmgLUfXjY3kHloKZ0dcuLderXh361yDRqG9Cx",
-	"Pp5yjFIrIRA7tPP7jy4bYpuIy5c/IF9hb7+BXcM6YJHG//iyCqPTFLNqIfLa99/V1PPeto/OlSuXLO2q",
-	"AnkXyuI7vkiFnoNWRc7y/biheJx73W22lY2uI851UFOyummgSpHsdVCq3tw0QqFS9HaNTdD6tZiUSogI",
-	"HK+FctsTEmKFaEgkXUmyBBA+8grVp6rUrWvcM+S2cw92BW+qO99jZxvqtzffnpoZ3Cph7/nF7UHeoIVI",
-	"pvRtMmslYxFpO9aLiTcVqpbuWF73uu5mmadgotDExy84/ooRheBbY5fIEytME3EBwLVY3+rodrmmW5VJ",
-	"ltQMJ0vZGRR2Vz2hqzz9BpFevMICk7XcIaHMFiyVLGJROCAUO7xple2KCLCrvLoPcMfkyrqPikAkjaMh",
-	"L7YLM6BXJHTNlMMBJAoBb8qRP/Wd6JAwSmnMYz4NB1j+YfBH9FelEouFc174ufYwJ9MnH2NwwJSwOpNi",
-	"UaLZ5NBUS/Bs3hr8rZqkFZSM8aDUk5HGl1JR0xO60JPebxa9tgfxyEGCVrqUmsVDtq3rGJZvTutDJZ0/",
-	"aJ2ev2jYewYpwsavanNAY+7tZoeEYjIJScLoR6y3cv39Oh6VoBBeTCYN3/fBA4tzeMUZsWizkdeLGJhg",
-	"lnJMWzZzaQE+3oKlKjZuEYsquP76GqNHz8XHmFr/0kU8Z1LR+UK/5tpwrv2MWyeGq107zkvE8Nv0/jN4",
-	"+A0+W+7l+blFk+TVBDAatpz2h6C64YAyZ7oNXVdbgN7aV/QJgsHJImZj9OGyT8pexHmsFPCHid912mxn",
-	"B/Njt8kNL3YG2Xb2+s0PQXPlRy5+bXwNeEuqT6h0NfoZV3FiNGLHW7avQ3GAlevn+gIeus5xM7Y9g2/x",
-	"+esCqtyNKWT9MTb0iME2BMW88eB5P4PiTnhfs8Q3+BCm454fPfCG3Wk3HFTnuqm/g4ewIsHWM/ytFRdb",
-	"2Lq9ChyDspttP1NgRDnPFKO/s7Eq8kyX+rKP4K5wzLGRBOvPkK8yXBfwt5pkCPXTD0sl7yV8jTL1YEr+",
-	"Ryr02GEXPbp9NGptVeBgtaGWLDwXfJAykTI611OOYv3OPObQIgtq5hYLAMDX4yWKNtHuJ/1H/HTQigRn",
-	"jQ8Kzuxz1oZsEAvwV/ssVAQ2PfpG/9E+CbWETU9C2QM+ee3OyOqlKVgCSyhoCc62uM6FodY/6lFn06Pe",
-	"UjaO6ki56UmflICtWDousgbmQczNgZH5ibHlSDUaSREV4OY80fua5nMrMmKJgOYswHk9DWi7DzldqPZr",
-	"tlQWW/ymQhkODAQ4IdQy3zhh2NDHBmlhMtglcq2eiYg2pv7b0rUE8XNPwmN1rCNosYZ9gu6y8LfAaLBx",
-	"SkQasbRDns4XaoUiAwLKYzpnfkIolLNu4oovoeTWnR4oTT3HF3td6LOGc6VpSsETCblRkv1SP1dTwasE",
-	"mWptF0t+9WT8EtjjQ78EtueAtLxK2G6lErbMXytAFYaE3gzt1q2XRG+dBlKHUZELI8TFGZDQQW2HgdGT",
-	"RgwC9qlW//gJCa3eFLknnJ6VS7ETEiKHDIMh96zEwCI5FKWf4PoNz2ANmgzWgllK6qzSYMjR66n1Vs9O",
-	"AQzUgp3ow4q7VeW8vWj9bTLYwIPg4OlrtDBAAkfbyCK1Uh6RmVjqE5Uhr5hb/JbDJzkiwlGn96CGbcEX",
-	"cz9MGeoG2t3pTQlPjYscLNcBMfAvppDeG8VV079a0F8yhs09Y33wOnimbQn6YffJcRm0okIRC70f82Yg",
-	"HtTHVbndKuORLN+rYmn5Qe/o4Li7ob4cLlWhN8sm+VWXBWIdk6VU4WRJV5KEIyBm6BvW+KuaU1K+5P4G",
-	"Fr5WIF55EbUXHhNza6bpqi8AoKGQdimJZIzENTb6nha3n/5WL064AAdR3ilVn7G4SWwg9OUGEAt4aAfj",
-	"E6EwNxwEkTRYDDgnM4q34s3GQS70y6SJxzMnxKnycSiQvxp0jN76G9Hb4jYg4It1JXvFdjTC/DCavPYO",
-	"gkE4rzP6ip5RxEkD3zdHtiHmdYYMvlaIn6yrpfEzyd3CPcRJjyMd9fobGRJny42hG6c5sGUhcFMwfsrL",
-	"KA1dt/1ncDpyubwf7SEH1rX4C6z86JDw83Wo7TnpQG1zt5znrNE2f3VbdvNp+J2mPCSQhvkaLdJOmVD0",
-	"EKLNaX0BttS0wfBsIKZBBNmPkqeaJOtMbhdhKR1QwA+fQOp2Qvk0o1MWkCu2UNDZEMiv/xE41QbwbkXi",
-	"tfo3KA8I6UBHsItJzJkJ4BVOu4Fw9k76Y3vPawGjhsO3rU1yxy6u+ZxWwJN3pmyT97fw7CbRoof4yXvh",
-	"2oHPbvPmBYIGlxZvEY39iTQTooT1vDMZDC9DfH6bdxhmkqWhZ9vEEtIPa67mbiJwL+Z2A4loheFazuf5",
-	"D+qNKgBSdQ5nx7oCI0+SlfH95J4yDhhTdLHQOm5ojnMIqI5+kcAO1/q06PIuqbvQuXSjeKnXE/USr2IO",
-	"0FmwDl9TRLfURkXR6ITr7m3uT6ki28JnByQSXOv2FwUXuTV7UJaEhiFCEp4DeEXzDnGwYMaSyJiPWe4c",
-	"AAdXQP4uYo5c/Is6WGgxOnKD6I1Z/kZZaB7bc9MFZ7Um5A282eaEVNwGdkFlutiP1R2lp5bnVCyJYrHf",
-	"ALEWDfDZOx6PRcQI15IriTFKSu6/fPbnswcBScSYJmRBUxSe2P2XHB8SH6eRC/JLJhSTwZCb/qYAKxDF",
-	"cpHQFVx7WcDFk2BGlZDxP3ji03KoAnzaYeEqH9TshIeMV71OfwghRs7gGaLoFMKvkchGCbMLIJItKPod",
-	"RisInlG5HvG7gt/cCAl5fzj8w69/I8OhCj784f77hw/+0+J+/2HYug9/+PCHoOmBB3+wf3lwA1TJoOW7",
-	"ZRtZjnEBAdPJE9SA+Zx4/GUmlq7IAZnN1+UhewVcLI5/bd3aDIQViwJQEBdM6MNasmCqal3lXN5yUGcv",
-	"9mWcY9sKrQpLMqEjQ661MSR9zExn5DPb77gmpmadx34sUqsjmzTp/u6adNB6FrMkaojvveKMLBKKekSe",
-	"8A6nq5Cct1+ML/+0PXPuVlb1mT+9ffWSmL8bn+KTbu8BibkxCUciWp1gtl8d5gs15adYfqFZr0O4lAmV",
-	"M+TDm2Ep/SNhp2sOQe1+F9fY4C2BfiKadYxS25XHSdcME+JYK09Vy4WM90tzMLyENjywxS4aIlOXYnIJ",
-	"7ZF9RDxM50+wmZj+p5yJVI+W8SsulrxWwBfUjdroMDb7iFhi86LAIy8W6DeHtugmweSEhAlQPgx8ez9l",
-	"0LQSNg3S0EGv04pepk6G3CrLl5M4USwNg7yGRqvXM5ZYPGZM+vR95WLRClr4zVwZNQPVLvePjCaqAU83",
-	"ZdIALVCySMWo5krIhtCF9byKq4LXVVxt5klmyLqDV4fReIrYizEHcubIi/rodMh5JBGYe7Ty0CIgO01M",
-	"XEHkIyP2j477Pgo7aC5bwVP66kyWxSW/V8ku0T/66NHd9hPannz4/Pi67f59uMW/e/3rf6/jfs/F9Jw/",
-	"E+l8R2vYyyG1zPrVaaZmpN/p5vmVQNcqa4QQhBH6pQ0yCXh4yBGvt7OZLQV2TMnGKVO3OO40pVxdNktV",
-	"vcJ7EoRrh7zAPukJmygisoKQrbGo8498JfepHIvaQEgNrU5sSKcAisTGccTkVnTMJEsRjnT9EosWyQkZ",
-	"U+mhL83hJnTW6/+9TUzDzWWDowPuxn7OIu96rPEBfXFCfKWjto+X6UVuuVd1MpuY5uWl3ithsW3vKnrv",
-	"zBYaRx2Sd9o7AUMGcjXlmC4qHGM7L9Keobdto1+md+2GtGLMImmKy+WR8MvR6hYsMb8beTFmH/Ncn4aw",
-	"mOCFfkvYy6GQd4iJDDtlEd5NriXm/EhM+tmUfGhPm92gjeFEc96tedRwTP3TbvMm1CzmVzYvKofwLJ9+",
-	"Z26ttUhK1tn+5/dWU4L9AxVLkmJ7KsSENgmBa33d+NR1sUvw1osp7XURRR6HLpCp8JnavbbxuTpk/4gl",
-	"96x9hvnPVqMva5t1PfY/BBs6xVT4kx87qEzpMVGC9PqPC8EuDJZplScAdzNNWUTYJzpWyYpoPsq4Qre0",
-	"3+bQcnss9zAgtVuIl/IaHtetoZAWVuvpdBEHNH/hhRrR/HGLS1JObwVwhpoMM5wVptU1JS/aTADSNZa7",
-	"7TZhz/qcUdPnBvFGsRiYJqYh3a0nqplMtI9NcQlbhVVLZG3mG/Po8OjRg/28IuYLm9xw0N0XxIUpkyu4",
-	"4shL6E2TsgWjShKK8LW5SJLGCVb211WTnkxXzuaeUNYrVHEIbZXR6LmfCumM/ZpkRr/T5+dmLGDLPoxd",
-	"hmbsPUkSMS1rMIcbr9YaD2VTv8jm3ms5YEeNEtLgHbgoJqUaRD19kNanzxw9eeId/MNuty5/xkWfm/2l",
-	"daertTOXrbcgw7y3augybipLy9K4nTLoeDVmu3663olrg+auRsLl/7sTtuby13vyoJckPoD7NEoYicEM",
-	"msS46149n5dotU91H3aP+HKFfj7ycuBBEzf3EAjqi90LNYN1RbxBI+p5HXx5uXw3qEPCDHyIyDr4cq2u",
-	"qZmILou+0hLeYuDBDtZh3AU1AG5BLcJZqZlHUIWSsuWzl1GcKmi15sEfFXJ3yxA5RayvOpSWoK6ffrWP",
-	"fGNX9bpe2UUYgTonz+tMlXT8ffNQUOe8TR1/NzW6xFLMy3X84o0bt9k6Nbr9jCXGwrZMIltA9U6D692k",
-	"9u5NQx+PrUrKG2QZl6mzMdW38HqFVD8zJY0Ytz2lIMEGs88D0zUR87tPTGtK1HNDmarLsLO7X9Cr+mkM",
-	"BKOW2iFnCaNpMUsHw7+YXQLlpmZSlLNljhUFi4Dkk9uoKN4j7Ik1XFtHPc23ajdQ1Mdvqw1/ItGxyWKx",
-	"1hStDX9CQjqFlCdI2gFGHYKdJBWdTAq3QgKnhcf1f4Gn110Q06KsYWIjNqUcd4NqxbAdY/HCVDBJBCej",
-	"lb0iAIqhTCK/vLXUcpNz28wbYldVaosrbDaZX1gACj2VmGRZk3Fusu7voHhbkowneiI4UUMtD7VxFyfe",
-	"oimVTi1F6ppEYZAD15yI6RQcagEC8VJJ+t2DTrfT6x10ug/7hy4coc/tqkbxr5wYUBK0VX7b5LKHhyy1",
-	"zYS9Jj8ZsFCX3wwMQXCmeVoa5PARVAVoWMTm1HZsPOESL0H9AW+kF5rQkWkdGZBxBhnY/W7Xc3KsJV6/",
-	"xlCs8wcWXEIF4hYOZmExcBby21HHbt7GU/5u8T2J9UZJrF69bKOMg9rdsEPceTKBdc26RyJTJ40Jrdw0",
-	"rfyCGU9Y1IczNM7R3cXoboUDXwDSYHexjgXXeycz+T58ixawTvYjRmqD7nZqhJRmcVBHk7cFsP7c0sW6",
-	"C3HFBZlkKfahdOiqmrcJyGCzTtGOK5CribltKB/sdfubQ49Z2uDzxlndk67phFMSDVqy5v0BSVlCVfyR",
-	"2RIY08xjS09JXQ7mhiNiDGo97wLDrjsHWKFQdwS8HDbg2LZMdIkZlH6Aq8Iu5lvlLb4wntJ9i/xuWMGx",
-	"rZKzHXYKfsLHTdm1PqQc5blFNcY4H6EaWQIMvoiMQuNjn9uGq7cHxkKWM2HvK1zV+vhjtRLGh0Ex5ynw",
-	"GsLuErWqbv6WxVR3VTjV6+6T71k4YE1l9FYe5XfTZaUtgCksGI/QM5gyKZKP6GZED9SHxq9e1LubX3GG",
-	"yzbVKutJlvo/IUhSlqLfPYpTk4cuJlDgb/xEjogy5tOEtfXHanTavSj5PlYz49iSu1w34JfXwedy7aI3",
-	"VPU+JFQxqUiv27VJAtpcSCL9S0Sw2zbu4pV8FDAkylGX+uBvXcrhh6qybcH4bNixmKECJLRcp7Lcdxdn",
-	"AXnz7IwcHBw8wRPhgqwy/kQm+giA1k+ieBqjTPbDw/1u/7jd67X7/Yvuk8FBd9Dtdnr9g8Oj478WchD1",
-	"pW+reF4+EY8KB0L/6CUiDofR58Prtv5P3/7nAv8zKPxnOOzofxxf/7U2//Ad8JyblSci6y2A1KHOHkuX",
-	"i6dv8koSasx10F9i7g/eu7H83UfA1VXDIk1uUqnoUYTn1t4t0GQzIICXJ6i/ZV+occ/skNCzky1YpWd9",
-	"Itn7Er6cEuIKMBXyLgR6FShxySsvvSYPI48zLe8m1lvh3pQ0jgKTzWQLEYccvKHwLoDfwPBAfyyyv2Lc",
-	"FNEYVIUrLpYAzPMPlgrM3i753iA3HH3LdRwTvS4poxHmGdj53ZMEXt0MQLA5f8AhrcSCb5qJwZzRujyV",
-	"goNrkY+TLCplguw9lUUq5gu1DUFu53tuHVuu3KA2udduYxblmowCCep250PtHamtOsm5xw2dQF8BzKO6",
-	"TEjUGWdprFZv9Vi4EER3Oc2wsgF/emb35E/vL1pBLVVyHzRcrfD1q7cX5CHN1OxhIqYxD7Wm5v/WeIjD",
-	"wEAUT/Tfc1iYkEjE0MHKXS4MpDtox0MO5gc6wjvk1FryNktIa6XOd78seF3BVx2QUaYgc9j90XrVI2Fr",
-	"MIG+wKER78bRb6bUwvfkWVrVmPKQtuYRR2LeBPu0SETKUjkgDAqYViJLK70m0d2vrRNIYOmQM3TgxpiL",
-	"jsn9ILWGHB2zkGUGeeyYVqZMNyBZjrzM6EdWSGK32ev6Ro61dkamTBlCTBKxNA3JctclfgVFMbRaNBGe",
-	"IgCPifK4CI15CsI43h8himP+hlKiFCZyzph3adIatLxzVZBx+td91D228UN5BxUVJfnws/N4XT/EQdq4",
-	"cWHgXPPmsEEUQstM1GoxB22IOQetQQtqzlpBC9P8zYxyMCSjVS9iaMV+DcDjE1E3WRN2JxGTV/hFNBMl",
-	"NnKShM1HLBo449gcf7OiwBDbiWo2xxuFiXdYjJXDLA85lGgxyrUKHBhKjVYmMjzkQ/5v/0aeAYquVGwh",
-	"9W96ncLNlvGUZ4uQzOlV4eQFdVxhGhsMZ1pkI50h73cIoHzlrq9NYF8+ypcxEeA0IcHGNEk65EfUTUzU",
-	"KhhyQmr5kovJWCBAv2NZJUrTGfKDTukwhbAR0qnhwbrDZi2pUN9/aWCjhvywQ8Kfnza8Q+O2ddeG5lRK",
-	"T4Wzu/V+JohkDBEP9O9yLxy5D/EODHY8wKcMTOHSHaEOeQtH6D6ykprYLLxpaF02ObhQQ45tyFy9BvsU",
-	"S8ziXIls4Lm5SXjYPQwDZ9kl8RXD+EGuZHJIZYRYDJQVkae4x64rAdTR40HGaA52zpKEKpIwKpWteLPS",
-	"jxjJOYc4BxIjcOvUcgmXGRBGNXMEHQ1bQAIilLRBTkNwyF+Em4FTw0RQCHGbjDASiXGmP5enh+oPNjQ7",
-	"CB90yE/An/VNDMciYgAgWEkqOxnyENxeZncwWRRD53m+HvxNM1bTdJeEeZ5biNQrdn+uJk4GtuySJlIg",
-	"qcP/ahv7rH0e2eauJiaRrlxk5oRQm7WLUxDQRVHplUn0IuFWmwHuQ8718SFJmEIYBTTvAQRxtlrMGJcP",
-	"gPDhYbcbAuuSOVi2XcMYOvDqszdiZEFT6AQQHvb7oYNz3tRxxBZpDLndPK8HidJ6BBhq0uapQ2WH9GqT",
-	"O+QvNMmYmR0EfzFhNGXmUGN+Los6+o7ao4LZKy7xdADJpSFQb2RHgGp4a7kGppI59PoOOXXKONqtpoQh",
-	"zSF/yZaQaSntuDSKWEQgZ2MFoKT6uwxzOEwNMNhpo5XnCrYXQH84ZhJ5DTC9kCyhXaYL0GlqJ8LkwxbX",
-	"Yb19M/rRZluwyYSNFVHLeMwGMGkjMiqNXobc1nXbJGcxQfVKz/g+hZLXgEi6euCIEMUTCJIgS8Lzar64",
-	"EhlZUkAX5JHZn8LBssGZIQdl74qtctBHhISgOTQv6GdmZJvfOmdzodkX5jTo9zHRBSBHlZiiH0Gk2DAb",
-	"emYPNGHbMBji2Vdaz+lhsJu7pV2HvMLuEmhwizkzxpeFOI2TJO9LR5Y0RmrEChWfvhaU9gwZgJMAj314",
-	"2H1CGvI+w46e6TOtacGzgpvhDslMy4SgmiA9dSle+FtzYPBs3MeDFkB5f0DC5wL5pebXTy/oNHyAvkE9",
-	"28LZeMMWCV0BzI++Ph1yij2AGtr2XbFV4OG34aMLqmZ6J/Dbep7wmcN+n9Qlt+LaURjgJRd6q+YMqzMC",
-	"MmJjmknmmsZaFI0BpLFhzgY8AIUPPNLv+DO0dwf6Gln81yH/M1vh91DqgmJqEQz1HRQTuLm5wLRzc382",
-	"C8bzircIrCoIe+qBXJ0L8pwllUOOdS6v7KjmpEm6yrmx4en6ZHLhLjVclPGMja/gvE5EOoc0Aq1PvbvQ",
-	"O/v69OLsj/ofPz19/vTiqZFuPz+9CIecMwbm4RVbWfbzF6xNB/5ja1NApaL4Eublae4BRwaJagvaxQSd",
-	"TgBsDRWPzbg2JEehHfLwfNJ+KTgzvYD190bMYf8ZNn7QPQytQWt6yYBhawiJlMnDZ+S02oLYaqV4zIFb",
-	"eQ2pG7XFEBYjEe/Capu5v4n4gLquoTHax/BFo+8MuVVmcRWmp5RxsepT8pGl1r2TcckYH5B44jfj8W7U",
-	"aEW4WAbuBmhmrM+mZY7u9muxGx72+qQmf1pfZgPdARKlCHtj7kiEAXsnCXDCA/QGepPLr9GPqVhK6Mej",
-	"Dzwdz9CdoJ/VHPKKsYWb9/2Qizbw7PDBid0p6fQuVHgkhC3hvfyEwVEEDxwcXegcaASnpyZpU4pQC9At",
-	"JnnPwwVYgpokuCNSc3Zoi6gNRa7FJSitOUouR1+LyC+qEbhDTo15c98+ZBLVMK0wr1N7gGOahDLjsOiQ",
-	"sNwr0VxU92vo1eYKW4c81wZc+ZBt7wiRRnI/SulEtWOmJu2ZUgu6iNspVQxS5dum4dSDAQmH4EMYtk5+",
-	"+aHX7Z4sf+hDTmmv281JFXMtxZxbKX8n/eHo0Yn6oWd0waNHsFaIC4CqrKmJEjPW2w0A13oQbUyuBI9q",
-	"erPo09p/Qvy8/rBDnkNmqaHnBJw9esviKW9nCzwu1slOFzRVAdwmLfKN9i0HBMatZPFrWVPS90xXPIAg",
-	"VrZHsGWRr/Xt1/9+HmvS6C+PoO9UmtKV1NYb1i6hCqMpEBQv5AzQ0MPnMb9yyr7VVJMfhi1tGQ9bITLP",
-	"x/3Hjx8MyEQkCVSQD3muq6K2RMmCTpHK0kdNx6S8cJylUmCasCeF8hLkgivLMo9EG5mxiS5MUjG3i4cw",
-	"I1owERDB/CJlpC7MWBtexJP91xBxUuDVd+c/OfSPHEwlEUuWtgGvACQbXtJUDTniqsQpqNf6UkP6AcDK",
-	"6bE+PsKZILQKOJaSeMxMy6rc6GsNWqcLzZ7a/U43dzh5v4Oa9vmcpivEs4BAS5B7iJw0gLmZnDm//RbW",
-	"YvqOqI5LsBi03prf/0jHVwyKYQwDbA1a3U4PJwDVuYu4NWgdwK8gfDoDB6Lvx5APPxeT0K71E1OmtoX4",
-	"D5C3QlMwCGBpxgjqVLErUmCU72JLH62RIbKzY4/nUWugJ+B1DNNzNxVHsjG0nz/y8Hyi9YIX2KnzA+RI",
-	"4GL1ovrd7pqeh3W9DnMo/81N192cr/OWLhteQuQ7/9WtexIWXrrekKNZ6jKoVbFNnQXhGRj5oHvY9HB+",
-	"lF4K9UJE+pJACu0hUnr9Oz9ShxsOr/Q2v1Lo0QsvbTe3Z1A6Bi8cb/XCaV58pt/qP9n8Vrnr83XQOtqG",
-	"DOemKg9b57uC3KPuweZ336JjutCw34s1wY3xo0ymiuMDZL8UYiruLx98DvYzU6Wycc2MAMzyby0a64F2",
-	"vKD5uYXUs+tgA096iNWUGBO5wYeC1kLIGtb2FIxsXgZ6KHQqCbSCB9EacB0ZdC7z6AC0/BSvjbZUXbuS",
-	"3M4di4iVepdYdVZMDLdcZKME4NhyBHwX1I+14E0iLX2lEouqcgSJzFnKnUtJXrFoyFEPIa9sS9m8W0ox",
-	"ASMgUhAzOzA+lvGYuSIYiKxJrPfSIvxsiwcHNX2Bi7YoNBEGUVvk/ziNm4iA/LsQ8KlKgf6uUsAV9G5i",
-	"6Gf2ybvn6W7zjAtSzWJMXf/Oe78N3otnaT37DVqf2p4/rDVoccFxHhvYat5Iq1bjy/tpmeNl7OEQfjIR",
-	"WpOSbxOLODrdaATxEqgz8I0bdH1xRlZMBcXuvMYXhdENrxwrW2iWF+oHnFe9Q36GjlloAdkeVjZGhjZa",
-	"aCP6MJaZc+kJNIZCYIdg7ag0Q/526qBQ8ppRXH3Xj3nYYRGK2DUVBLAUb8cGZNxUqVrH/rQlVWlLV2GB",
-	"jQ3FjG8bK91gSvaTJwbohRv8FsOzILGnLooOq2v5rMs16OjeAvrL1jl4+rrs2Kku8LbZEARMXhM6JO8x",
-	"K1YLWkMk51WIqKIjaozuREg15CBoxymVMwssDWAMLjCtjzSmckB/MQ/kx8cXh5TGWjq7HqE5pW/QmucG",
-	"dLWdtJTIYxKOQsuCl8Le48JB6jecJD3YVgepuNT+LR6gL2s1phnna1ANamxGc8/3URXcq7UKQ0NPxO/2",
-	"4HedZB+d5LVIEmB4noC7J4lrKfllTUNUMrbRYWrkcmAb/2+V8wOV4B46QME+JAICbUOOuP/kXJkkAygJ",
-	"9czLDvmjWBadu2iOQXoHYFED2raT3iaMbRSxlGF7KD+qe4L6mVadjAhbzkRi8C/Qx2vSvBHyokblQDLm",
-	"1P9xdf7TzlbXcyqxqtlY2xtYqJ4e6qDtfBd9HmqQfbZnoVgPuz8LbeKgeQoibgNsL6AwoAYKvXAgc8mG",
-	"yPRt7SMjajiQkPkD/TxCTbc2TKB9/lNoTWmGNcZe/74TX/ii6wCCJa5D3ncu+81w2bfmyBX57F2w1zy3",
-	"d/C5wUH2o8HQsWnbAy9bk/JKJjWPIMCUw7CXs03NI0UYJOwxEds07Mwg4580wLsPOcR3avrbHnYOOv0g",
-	"N9y8DO/Qom+HD4DfWrBxJQT4vxwDtWmvjIwypSBPYci1Gf763KWTk6VIrzAJ6zTP0jJfCwh15UeFUBnV",
-	"pgqf5vQxRvOIoX/PRCI5i23I3jOTOfQDxHx8aF1N8iIJMFe0bWB3ySUOnRDqivD1gQLOBWYL1C7CCkyl",
-	"SJ4c51Ki9Mxc+ieGNff37CVies5vx50Hl/1HEa129eSZZNyNcqWAwL69TKm85k/oU3u5XLb1yW1nacL4",
-	"WJh+6fvPEPon7Dg9806hikWlGVS73czuWYtZlotsr731DtK68FatpHa3KpYkjaczdadC8RzRDj28/RtI",
-	"ut4WUuc1QhxeCPEcAA7hvaNtpLdDE3zBopheaDsaxGt/m5cXqdCU11M9M0dhR9l8auEPfxuyuSBqQbrl",
-	"ws2XsVpAr3ewGukpMtUsPp9afmurnvIEFl8o5vkVRnjRJPHBz0zmvQk9YW6QxC7vpWBQoGVV5NUomHwi",
-	"qFTReqV7fh7zTKHL87mYQtaZ5vJ3ENNJxPQVQKPediSnQcm2tHbxri+rHv+r6q1PeYRZf3vfJqMVrrlO",
-	"ue5ZUydELchYUdusAbEsqZ+nxetpa2lyaD09+iMSaQuduUpJylfuPdCrDrr4CIZMwJSHNDQTVihOOJYO",
-	"nimTbIDZiq7xuU0dl2REx1d5ICUPmqB/2ktTxmG9JH8TALY3vtf1Cj3zXNi85ssGD4RU/me0hppJbMUD",
-	"mY7AHT4KqBQC6nFT92VT/vTjXhjbZDqbV/SngkLxyFJAP8+YSQyOxKpcqNQjHrQuRnKsIqu/CVuQK/Ej",
-	"oWY4khJ6B0hs2oRDkq9dKi3ueR4bL3y3AHIcfkl12ZyWt+4ufUW9eTvNroSMu71yV3nx21NOPehce89s",
-	"UfVdyiYf4vcNZhR/V1N/F6K4kofVCMW8u5i1ToJG1/n/1VI878nlnAqGU37EIhavTsbJLIT3BQ+2g0Wq",
-	"Rrjf2gns7GaO5zGCN2148AzSmFtfPvjn03Ytq3E0KPKZrTCkrFAoNe6oYkhVeBE0ljUdzOxUA602FYCs",
-	"9goOBq3nMb/a9Cw88zsIJH73WO+g+T+PpSqo/lWmVOU+Dz+bf9nc84glTLGmHE0fjXvl8adagxk03BIG",
-	"gshUiIXxeWImlMDck6QhG4fxKNe/fhe2586hmX9lY1XwvGa5+eDuKqPMiSlGWRCpo9mwPQM8TB+aP4dP",
-	"g7hhMc4CdcRgdcQc616wT6e2jN7xeCwiUwPz8tmfz4JyCY/gbMht6ADrP09z96k+uRvar52Y9tKbmqxh",
-	"fGQF5ZeAQaBvqZqZjGMDNgZVyHODuc4dko7FBQfsGG0SUmtm4p+NmQZoBAek3McltFAaZpk4L9tk2XAG",
-	"/QFpilKxvNvU2Ye2AAfQKLBaiKH19xbyxZbxmAWIoRsnicFfgXJK/NzAqGtgDXullVjB7fX0CTt7G4gS",
-	"4Nh/JwGVInb89qZV+b0tLMPeXa0BoMq2n7p5vNYctJcPoPwQCnd/ObEFN30jEqbVFdPkaH8Np7uFuADs",
-	"tQvoWPU9uPEVrUaUKR4s1E6WYhJ/ZP9otBBPjZOs5Eg0BAWgd+NCRCANlEERW4DfTnCXxcISCbXhkCtV",
-	"GMMAxg25BTOqY4JTpp7HHxnHxmc3tN3E1UYe8EdGEzXbgQu4F+pjlmatkAAWf7xBHs8+t3n/A7vm1J0X",
-	"TwIs6z+9kzdDgqBBgH3ZG9P3LJvcFDSrLSN98fXLR7+wZPHdNt9wju9303zHEk4HxdEkB8xdfOjDTtbb",
-	"KQDuM2ayYIJ7bfvz2Iw1yJ3zcJSpqtFNTk1OlGk85A+U6/d5HMZrWLlGH/fhBN2AGMNu1ssbPrJ/JSNM",
-	"4nXeW/or6umbWiHlFYyFSe+urze9v4Xe3uBQKdilI2ZBcu7YsfJeH0q/K9R3Nfb3UzmJCEnAobzW7tur",
-	"vhal4+HnvOX+9cOJaV+6BibDaCkOSMr5crSue+Uif7YaACA4DThcDlHEhQIY9walptDJ9WtrOOjSWstR",
-	"yjPenpdU36zVofOutN9rmr4rSHspSModI9u6wjaWtkwjb7+ysz/YHGMLQ5HVaVXo+3U2s+ETp+cd8oon",
-	"qwamMqerQY6jCb5UbU3nwGNLl8xUGTiAYutiQYkSgKJF7gNfeoBpUagpIW1Sq/w5h2md3rPIarjU/qrL",
-	"FiymucP19sxm3Rh3kI7y22GcOZAERhS+yVKi75krvxd2/Ma6LNdwYK2jpYxGq83+ybDf7Yauej2v7zfW",
-	"JWJ04r2xOc+Yy6LvA2ZbQzOcwMskhd8aLAA5y5S+RUMegTkL0L/LWDISHnUPShhAJIxGl1lOuTAgIX77",
-	"MopTtcI6wiilMY/5NBwATHeOqqiZO8A3QkhwyE/P78kCSBDgFssrCLzVKY9vGI3i36urNKc7bP3vxVN6",
-	"N679tzNAWfeP6ZQ5dGrZ6G81dc7rE78cWqGfFnQCGgV0uAhyheOe7JCXOaLsOFNExgnjKlkNfMwICL66",
-	"EG8IOJ1hYODsC8iWOSg+pLgt6JQ14aRcmMV8e0lk3jatvWKWAnukkLk+iDfJIKs9Kd8TyL4bYXslkCl3",
-	"ny3vsr8Bo6vWH/2q0PfFgfKgjxlTZ7wXrIjHZA8PyxubDWH3nsiYSCBnBghry8mIDblDGDeAz3m71LzI",
-	"1qgptQ5hiMeai/dV3cEx/yjiMdvsDfZmvIcvuPbtO8jg2HY5ludtvQL3wvWa1vFLKk2H5BtwvroGCpve",
-	"9d5xr2gmaho1bGSk9jlY3m+cMW6Td+LR45y/Nm0xvpt/vytBoPm5Y+e1ksBTY324nrV5BLbjAPRdkFs0",
-	"cyavkihn5japkUamFUQzaJBrLtZggu3L/W9Xv9yNYRYabe/KPEsvr2Gk3z343z34+6NUr2153qRS7nQH",
-	"8TxbNz5cxWoat+0YY5VK8MqDTRtARgTiPWOPKa1+Yj81bLUUkrn4aIxfr9XllIRavQjJP/+f/5eEpv+/",
-	"+SllUiQfWWR+HCdCAry04AyaRkL2HcEGkyIlKcM+iZBOPeRusMAfSaRuIDuNOV2RqYBSZEBkhfl4hb8m",
-	"JB9AkzrbJAIXBZW8CbhshnxGwZHm6muf5PW1KeUSWs2EHXKWCAmeaft9ZlC6XaMEV6eN+R4AxzbkBo9t",
-	"YPzZXKgcVhsJbVqrD4iYTEIyoxadwXxHTCZ69rNsTrkcbPyiA4CD+WW8hOHNxZD72DsjhFJC5FmcYih4",
-	"aGuTL2qDPAjmYJu4muY/I6FmsCCAMs2bCGEqe94hCPLdBU9WeZDZLnVGTTmf6SBRJ68yr0f+HiLLF1f7",
-	"Wip6i8RkstnZSHn0ajLxWLU525tz77xF7m7j1L99BwGjbZfzGp+7G1OngjluD9uNZPe3Joe3slWQ7104",
-	"tof2xhYmw2uvLRc2EPlu4vwe05P2MXJ8TNJGg+dtpT2xlcjGS5snEJiePKLQNO4+dESWBb+ZEx85/vMD",
-	"gq0INYHb0FPUAmTm3TKh3sugoObTCZyzTP9dkr8L6BKcd8lMM24Cbnk7oSGfxByEK6ZKQS7CCjUZ7H3h",
-	"sDJZZLxzM7EEgA4xUQYKZrRyv5xTvnJ9OwxXk1eI9dIZcquDYOyOcwMw6BorQyOOfE0nhRg6gZZd9eTF",
-	"EjjEbAEZ/qsBBf0VopPkV8BG0Z/+dch/bbfb7v/1oyFQMyS/kvCt/hdAh+ofc6I7KHpsr2qh+OH1P9zP",
-	"OICPPviDHuInlihaGAKDLjEb47TZJ03fxQI7FppBLDz+ryR8o//lBjhrQrrHtFvApDVKEOVsaYdDCFU9",
-	"HcFZYTaMR4NitzePwKGhb2jHsX1XfiUhMsbasewJdll4v+bto0O9A9j7jDOSxFgfCuCUWGRMQrVa6C+a",
-	"dtNA6lGm3L5AszZO4gi6L2PXPlCzgGvrUySHHJFjS9CvU4FdD61ozdHsTWtgE+czpynmUtEkAYXB3hWD",
-	"wWDUbaPiMcAlxirLsA89vxGuXp9gfUxH2H3xniQhzOatyNIx9G2F4k69AqAEwhHhoeodeV2O9a31y3mw",
-	"YgfShzA0jYtxmLkW39JsPPfAc7EgLlODnF4e9pHfeceC/ju3PPRYNv1XRVnnBjghtrT9mqk9w6hEz6jC",
-	"TudQHA7p6NgrwAsWFO5Egdc4ixMNnhNwL1mgaJovDRGdh/yU4G+qHXusJQCWkaHopRKX+KlCx200CbC7",
-	"qtluzRFj7GTK2dLjPhhmdVzfZXGV2h7ZjqgjNs04WTF1kh8pzL3Wv48lcYzYpoDpNTWcInvYDNIpJDSE",
-	"FmHV9hOexh+h9NkgeaViPuRrGvjjqWpjpT/0+gjxVzlK00aQ6+8A198Brn8XhoLJrrgQmNG0tdp95rm/",
-	"3Jd3ACg8Pf8/mVD05hp3f6st+5kqtqSrGynp+tUtNs586iKeM5GpG+v2wWfDXBD/az2mN0aW78lqette",
-	"mN6eS3ILi6E57Qe1GV8YLHOGzz3ttZjpkWvYsbJgJ+sbGn2LyTrGn7kDK98rYafYYfQGSTsepvz3zJ3v",
-	"0Zqvk+pTbGaI4DJVh8hNmWJT1tDbskvCekic/x10cwrZt/qf0qb8nGAYOFaIS4OB4G3a1IRDsHP++d//",
-	"Y3rvhdqwiRO/r3KlsUyJ9+Y9SNHhobAzaFAAZsUJs2jI70Py84MTIkUxtxntBzTejGlV8aAYqwLDJimb",
-	"Mq65OhtAnzytdF+ZZtXG2MrpaNwxNl5iRzR2XLk3dIz91EytrjZMhtyYuGi/aTtsgKNZkwa7lxrizGKp",
-	"RLoy2qrMFiyVLGLR5WgVYnq33zVzxNCM9R4MDWS2OZPOw2M3Wtvec2gcd0ocIRxurFaKJUkYtZE7X4oa",
-	"Klu3ORJzLiKWOCeDWSv8UnrJaNbYn7BUnrg8s1gV0IomCAFuJJChMMXBjMllzePAH9b6GpzpCnsoB+V7",
-	"6WXjupOjzyaTzfltt926dd/IEdjSW2DW2pPth46SbV49Ky133wS5uhHuIIC0bVc61FRjPv0CPWydqmmy",
-	"xA3PKaoht5Yadw12667JheDY26L3713TzUPkNlO6Kzr99lMIfzvmOVrlL4V6a47JtxuLuzWPwG+ixZZF",
-	"m1pjjTeZ1K4SbV3KoZ9+VE4u1H+HRpxOLcMfuHGWurTDJXBF47oBzERqQlZkORNkIpJELCX6dxf4BqiU",
-	"KM5RVJN5LCUzPVupjQTATwCb0lRd45L2vj2LvZAatmUZ7l42u3n3hgZ7Q47qd2P9u7H+RYx1mpvF85wp",
-	"3AIywhaW+mkU+aF00xIPy3sG9sdK1hwkO45WGCUDswhtVDeO4bvA/GPXR0TT/x4g5EoKmLiYBmkj92in",
-	"cpHz5/sQqTOiweRMPhiYNEtwEngRMm8NGL3bKquRuKRGinmJtlPsMuZrrDDLeb6qCQbvbcNjz/w572tH",
-	"VV6/g0qj7VdkTqKTALuCNzSZAfYUaTuARtHdWQH/qho9MqUzuMzfM+t+V9LqNIo8Ho+uyLJLuQQjsTG/",
-	"ANHzbluqmVQHkxlEIQvdOASdMNuuM7nJNM+zbwJTBJsyZlr8aTHxc/yRkTBLkxAS+DlbEi9N436WJg/C",
-	"csZOXtgIvtZ4ziz6AjEpgoxHX7IlFoq2t1609fZbCvbupK+UP+cdwM8Lb9UnZkMDu+8q9zdXzeQ1NcxT",
-	"q7wrW3JWrIMzhDYHzUg5SeKaJJTD+8BIhGRkCf9bakJhc+s4oWTMUgW9BukK37KNovI/pSJh9fkB72CC",
-	"lbtcnOcfxRJTh+omAVN19VUdclbbDCMSENiZU6VYqqdi7qc2xCP6v1tBK9Zf+iVj6aoVtDid6z9Bt4aW",
-	"f2fn9NNzxqd6D/tHh0FrHnP7c8+Z9lKlMZ/qHViDbC3vObJ4c5kywOitm4x+urV1Xz2Bh/NbSLIw9Nqm",
-	"gx8+uE+KhYFHvpm7pv4yfXfXbNur4plIR3EUme4R/+rCAzrQ1EsP+6caj429BLmQQCHQDKTiGhDxvLGW",
-	"Q3wiSogOOVcSW+/E0jbngfwBbjIPQM9D73aaJUw6NJYSyzbB9iHPsb4h1Vpgo1i/bRe2Tfqtdd5BPRRQ",
-	"+L9yiNs8uIVzRc92X89K8d07cKtstxDHnndpzGre2L4LT4FN/9YDoV+InX7v+vNNy4xKoyBT7cRXxOib",
-	"JSmy0dp4+Fn/Zy0uy6ucZwdktAJ/QgPo+X6c9pYV0K/Kor5hbJTdWdh3/8PdsgPwQNQ1i/F0yJ2uor6/",
-	"2+Gm5J+9h7omGPZRDMxa6n8zjv/UVj6WLRi4C2axPPweUbLQOgpY24zKAEswwXFhNEXBbbksbIlXvQnp",
-	"ElrBdFC+nC1RD847SYKyajr2hx3yE0wYIEzcgqAMUxZb4ighLFQIAMWMKSeJmIK7VcASNQ+Abtq47gg7",
-	"UsZSpVShdr6C2Q1Qv9WPXsIjYTOgh2Gn++udZj8258QhHYr6Y4A+jO1gOfbTWuvevYOMyq+stRbBOJY0",
-	"jWTnO+veVl19TqU6Be73XVv9nWmrFj8D5YNhRrlsWC+7cDJ6XXVO5otSlTn82wTnIjHO5gx1sSxNWoPW",
-	"QxBp5guVGpN4CigO2SLQPH0KENncx5E3QgB+4QmrsZgz48fO/b7QtKjqSj51vkZIB/BEgySJEFc5UM/c",
-	"GwxpUTOazXQxoUibTnNPEpv4EGDdS16D4KOEmKjgGKEzvA9aYJPqJ13PpDx1pxaLV9IVBhpsLUw5Fc58",
-	"yYV3a1ZncMdM0tDpeWCinQgnUYNk4pE/rhnwdSpGnpdrkVAFYQaM6mZceiUX3lgGkP36w/X/FwAA//8=",
+	"7L37chu5tTf6KviYr8p2dpMmKUq2qJrKp/GMJ0p827YcZ8/QRw2yQbKjJsBpgKIZj07lr/MA5yHyYHmS",
+	"r7AWgEbfeJNsj2e0q3bGkrrRwAKw7uu3PjZGYjYXnHElG/2PDfaBzuYJg3+fnn0XSzpMWKR/kovZjKar",
+	"Rr9xSiRLr1hKlrGaioUip2eNoHFFkwXTD45ExBr9Bo0vIvt60IiYonGiXz4jlMslSyWhKSNyGavRlEVE",
+	"jMdEcKKmsTTDtxpBI2U/L5hUF3HU6DfanePj6GB01Dyk7XbzUbvdbj7W/9PO/k9/SiqqFrLR77WPg4aK",
+	"VcLws95s1Gquf/lwnophwmbyoT/Z6+ugcXr2PJYjwcfxZJEW1/92LlXK6IykbLyQTBI1ZWbO9yS5ZCsi",
+	"UjITEUuqyTLLDe3R5nzKyOkZDBWPmDf8TWjS6Xk0OWx3czQpTqWKMPlnkDovr1iaCBrVkiaWhCoSK0mS",
+	"eBarakKIbJR6KhRG2ocCx/COSld6gxt9lS6YT5KDHElyk6qih/cAEuNVKpQYiaSGFPa4SzFjahrzCWGJ",
+	"ZNUUmduh6ukxTMUlw+uSEsm48gZecPZhzkaKRfuQ6XA9mfInx86UsDQVaQ2p3HKQUP+9EIrmqXQuBJlR",
+	"vsqYgiKUqHhWQ6CfYQifOkuRYyhDpgmxTGOlGCdjkZKVWBCapIxGq32oMlxHlV43z2NgemQhWUQW8xqi",
+	"4BKQIq+ZnAsuWZHBaqacMMXM0nxaUKXYbK4a/U7QGKWMKhZdUNXoN7rt7lGz02l2u+ft4/5Bp985bHXa",
+	"7YPe4Y+NoDGOeSynFymjUvBGvyGVmLtf1w9x1Oq1u53OIxwilepCiUvG67/YO+i02139eJ7APdppNx9F",
+	"7WHz8ejwsNkdH4+P2lGb9oaPGkFjxqSkE1bYlN74oNN8xHq95rF+uz3qDLv04Lj3+BDeAQ7bb4g54zR+",
+	"OJmrppCy2em2hx7Ha1hSwnWOR5esuPWdcZc2H40OWPN4eNRpHrL2+IA+GnWible/ski5//TB8NGj5iPa",
+	"7jYfj9usOexE3dEB640P20eNoLHQq4ATS7VUQ2LJRr8d2HnEgrvfdjtBY56K2Vx5v+rq46Y3KeaT7P3r",
+	"/Hn5/soKbO8qLQWZx2zEJBFjotiHHNel8UVqXr7YZWf848Y4MPwxTSQLGszM4aeP+E+8qFzBPxvnU8ov",
+	"sxsQsUQf+qAh2c+Nfuc6qHxJ39VW3Uvd6/dBI6FSXZgfcxR5A8y2cI+4uT9AEEeejCx4sfuk2263B3zA",
+	"YUp9IhVN1YBHVNE++TiA6Qwa/UED/9AIBgVywh+3ISi8605h/rU15xBeg/MOr1SceJwU7tVAE1gvJ476",
+	"ZJtZ9TtViwXqw7hmg+C3sK+Dxm7jd7cfH47AruMfuK2LBGeVH9O/v+nGGS41aPQ/Dhqll+uZ1U12vUR7",
+	"Q6Bg0IjlBY0HRiQNPGEAD6/h5YPGdTDISwRzvMUcRl5ky8zxpwEyqEGZmQ3gQg54I3cpCxzqJS8LtJ/u",
+	"JNrvVaK9h7NyHs+YWKh6O0LGiZYOleqgMi/Xq8tRHBEulBUEMQflch9FkK5Xj3s5RTCbWJUKaP8KIuzV",
+	"2V/ZquKmXLJVoOe78I2Fnz6uuyLd43673dKT7baLB/awOezqA0v14YvarNkbPR53WJceDI/aDSNZteZa",
+	"GrjT7ne6/V6vddjudA8O9MCczvSi3rEhkVO4dvOUjeMP+hpeXpz+yM8/DM/+m12+0Wc0FUCVhYR7L0di",
+	"rhnDT+bsyr5Wzd1Rln2tu+sV07gRNAS/GLIpTcaN91oNgD29KC6rzZqPRu1O8zE9PGh2x0fsMOqNDoZd",
+	"2sAzNhoxKc/1wSsaH/osBmC/U3iIwPEEs6FzSGYxXyhfX/jYwMfwFDf6Dbb6y3T4wyh+Gf/l7O0/zzov",
+	"4jN5NlPzH5+cHZ394z//+nfrP//6dyNosA/zOGXyIuaN/nG7rQ/SOGVy6gaSqbrAR5EbmVMzZDRlKZ6T",
+	"0UgsuCprOJPi7dj+fDifh9PpZniJJikdsf9jnEGtkZiVDtNj1uk1Hw07oybtjHrNg+ho2B4ds0fjTjvb",
+	"cpybN/sqgWDWtecR/0xL0OfoCeUjliQsqrXbnL6pplQRLoYiWpEl5YpFRBu5M5GyW7Dl0OTOGOHITizP",
+	"oYAg178eibildPMW8yuTbu2ScGvXG2tPppRP2Csq5VKk0WsUNsXzItSUpWRuHsrd4kWaMq4u3N+03E9T",
+	"NlJkKlLJyFAfnnSlmTFb+o9JRecJ0yYPNeNfxhx9VU8Ev2KppHpVL4TSjHGutnJvjrw3K0Sx/+cLLtQF",
+	"tUOXJXMkmESRDM+ge9MfYB/h3PUdv13PVeUv2ftqtXevfhlAPbih2eWv3FO9SMsEBJCOsyWTisDBzCjn",
+	"DQgKQPUBIUsjYZGj0JGSIJxiJcloIZWYsTQnn8qCeW95m83wOeqyNVM0+5s7FJkXgBHJRoJHZDSl6QTc",
+	"ueNUzEinR16OlBiytOUR9xzmVPMh+KXeRjoUC63RkZhfiXiUY6kRk6M0nsM57TfOyJJK8+mIqKXWCDX9",
+	"3Kezg3KGY5Heo05Hz3KZCj7xpvZWsrTmFpdl8DohtMWNLolPnEKER6XujGDwYU9VYBdVUX+lpOh9d7l6",
+	"9edYPPqf7/4++Vtv9pf26Me0M3w3+p8PP1++efxn3lXPloeL78Wj+JQej3/4x39HB3/9mjRJvQvmxpn7",
+	"kN+Hb1fIKM0zN7kPG5WBbgvZXlkErxd34DFwmtLO0lXT4Ltv33J6ReMEdYwi64uookMqYV2RWFbJimh4",
+	"sfCGKAgIN0AmJoCb7iMUjraO+3xnv5qfWUlAFOYOBEEFtJY9PKFcryIRE23MVWmBmQqrZ6jH/F6zj3Na",
+	"MlhO7eEpKc2OusB5LhS8mydtirE0bl+G8C1KX9bUbxEaRSmTcp/A63Fd4PX73NDETqxEWX/emgRPaby9",
+	"pr2wKosLjn0CLTsfniucq69OzR4Dfb9yHfupSIdxFBWvyQuhQMrD2QaZUb4nY/dqgQGZ23EP3/TYUJKI",
+	"JQy5DyvKJyZ4nOepN4/SpcgmqVf7Z8qjl+NxJZd5xsZKK5zTxYxyWQj8zHDJ+lrAOIwmalq4UEkCSg9L",
+	"cpqcOy7iEl49i9hsLhTjo9UZf5WKib7UZSkg6YwRQ6KASBUnCVnwiKVkSVcVmxFnw17EXF8zHNjPG7Hj",
+	"eWzLm03zr2wFzsL8t/bZqtHagK/P27zvQ9pHzIk39dJu1q2yQNjnsZxRNSpuEHwBuJ1WaSHErM/4xqwC",
+	"/6szO3TuzFdQMvcJa0YaQt74+PvmWZGE3gzX0s89B8TjiqWcJkWKjekiURD7cwk6VQSyb+++rINcak3b",
+	"NyZwzPrsCPdVXMAVTeLoScoixlVMk8KdeqdtkWo3gV0DDHAx8kYo8LW8jCfAHpkb01k8+wj/wxxz6+Rs",
+	"Kj0tkp9WBS3Ks/fI4p2RCuvHXYtYEiUESbTZVk8h/xChtZSxGF7FUQRnBAbTB6mjeWz38JBcxTIeJoyc",
+	"vnlydga6PB0ploJsgD3HwLj5uBLiwsxrLmDn9foLH2tcv98vOyUjfbtM+jh/wdaRv0gabwte0ZTOGMy7",
+	"YHvCyfx5wdIVmbuH6snvP+PxdvdrTfEFv+RiyfURnVJJqPkIDFlNX7FQF2J8kVI+YXkaY/bZHpRtdzdR",
+	"1l9KLU2zhzxqvkbnf0VEQiv4UsaQCEkVLB+TLuopihGEwmU34QUTzohRg8FpG6rCsPvmQ6297HZCtTTB",
+	"Bzx6VBICp25vtpv/rpTIxXVukxDt3icgREq5jNF35VPjaSpmRCv0mv2MEiHXn4hslNwlQ02fjNAgnQh0",
+	"POSH3YcQtM72c4TwJ1RPjewpTZJnVKrTaBbzsnqZUKkI1X+LpUqpElUcB+KZ8FBJ24nRp10ehiynQtPH",
+	"WOv7XA9WR4xnVZMuEcObNRBBTM74U5EWE5vAjn95ulBT0m21tZY280kwSSlXNoboqQ1buB4XUqsl4JOj",
+	"Ec25Lt2Eqt2gkvzlzcsXVV7Q4kBbTER/6zlN9MJYdfBEG3nFD5qtn9kXL8zuFZkCxOUMM9DyXY9jhHzM",
+	"ydvzp83H+1yETp3IcCsh2YRKW1+eNRABfY1PGYuGdHSZp8GZIlOWzIvcYDZzOXhoLcQq0JzUJA+t9y/2",
+	"2sYxbPyL+ySypFTFfNLoNyAJdjGPtvuYt15Z7/znEYQ/KhKJfjN+1qCUSQkbR07tajAaNJ8zmkoT1tCq",
+	"6lgxTihJmTZ2MOS1nMajqX47JUM9TsoSRiWTYEbHnER0JbeghO+82uUkGEqgEb07Id5fB40X7INaEyM7",
+	"U5Jw9kEVYx825cIs6Pi42e40253ztj5yfdzTQvCBdNvdR18isOBisWWn+imZsSimRLMLkFpizlLcWiPI",
+	"56mIFqMq0z+LYFZ52ksDZSlS6CSGyKf3+X1Y4uMcSzzKWOILF4qt87UXZm/o9FQseFSWBGrKUhZonU6v",
+	"RB93WUOQMQxQ5RrnAh0p+ud91voot9Zefq32s5XLxD+aFeo5nItTZG+5hb5RdDwmU3qlFfx5EldqgWYV",
+	"F0pcOBaZ23cTjzZ83bpHjHJohKIfybq3V0BgVKcHmRVqldPNr4oohUVo4ryiq0TQ6FyIZ5oLFnKJrlhK",
+	"jnrkr/G3FVSZ46sXYInDyznVGBSCGV0hcY8ODw+OyHClGNSjzMReTq92ThXseD5fsw50V5jJlEhQnjGQ",
+	"gPFInw/YrRrHK25lQOb4bI0zmG9g+iCZO92D3uER5FntGlffJaDg3MzZlNeH5dcrFZ1++5GW3N0OcHmt",
+	"0l5sn/oFZE5BeQBrBCNRhZsoZswkd0kyprLa6TH3RrlwAZfcZTTXDvwcxs16xVK5ZxZM/sR5blZ/PSQL",
+	"/ZTOXMWEgRwLVdBDa0Txnuqory/q772mij2LZ3EpN8mVixnKwP0UvFL6pVSxi8SMkie7ZFArNhMpy0bS",
+	"M4JfQ6Rnf+fIdsVieokkm11pK3KzB5qgS6c26Qg9HIabo2lbqh2ryzrF8SeMa42Arc1Vw0EDMly5A1sq",
+	"da0JQWIEMnXfyeLdr0XCtA6EhC8qQBCHA+WdEm0680nlbdOPYdKWGcbb85c8wfQMGGsALGHQAI4/ZITK",
+	"SxPq2Ff0H9WF9/TKsvBhzVYXJ65J8gbCFd8u5KrmBiRiEvN15x8DHhdDPYR//MtXKGVkSWN9Bfc584+3",
+	"zrLANREzoxId/AkjCcAVWjIFEzpXYg6GICWKJWw+FXynHPmOl/hkEi3txAtmg3nzGORKT7/56KDdbvfK",
+	"KVPHtN1pPooOD5uPtZg7Gms7qBc9Zsdt/ewchjtotVudzkGr/bDbW5tzX/E5EGOYEtZvPBf/jJOEPjxs",
+	"tcn9v3c6J+RZzBcfyIfHRxdHvQfkaZyysfjwsNM7bLXRoKwiSefxebfd7xz2e+3W0WGne5AniU2prqPJ",
+	"o3672+9oavYOO50cTUYd2m62Hw27zUejTrt5zHpR87BL26NH0cH4qNPJaNLu9KPh436v33/Ye7yeKOXv",
+	"5YjyHZOXp/P5w26rQ+7HL988QAPyTTzhb+c1SYVV+Vo39FthKWKFU/spBN1SxqoqC6qJjLpYL++KWFt9",
+	"wF8fjp6cHZ1dzv/+tyd/OW6xg3Zr1E34cPa0Hf39L5pRL1K9uofGmn24jZL2kMZNWzf3J0y2QSnyzX6T",
+	"yOgU88mWWT5aSfrHQioyZJMFv4UMn0+QViPtmr7yzJoqA2PLDNxfu42hd/BmBkZx3nsYGEjfJxjKKbIk",
+	"+K0xDSoEuzlXLg5UZVDE0gxzQlIGIZ5YEcg620e9GdYZ8+cmpGSnUpLp+blmK38Xq2m1q1f/hdDagoNf",
+	"6emaubX8lvzQ73+d16aiiqx4WX6640ObCaqVI1BTXrNFGYPEnNtFZVYZpq6mDP+6JvfAZZIN2VikrEXO",
+	"lHRJDi7+3nf50RO6X9x1VBeNhwUSmGk1h/JWAkdMiOeUr05RpahKbow/qKnJSVmTkqWEuNB21gW1I1UZ",
+	"YfaPLfKOxsoQyZQNfYDg5O2nMPpuiNJEqklUXIpHKNTiZI2VCqJHmkfWECl7JB+qN0hj4B+T5SEJeJMg",
+	"q1zeOqFytqtbUTbTejrZZzSZ3nK6UFPGVTyiJX/WC+GyRIqkWRTeK1ImC99wxiKb2O9yXfYR8wd1dwiC",
+	"NYXZlFZfnDAuXi7mc5EqFj1nUUzP4SWfAq8SGvMSWo2jgXv9AuJQmNNQG8hyydr6QGCO8M3CV+OcQ/Uw",
+	"o4i3MO8T1WSpXANQB1j7mpq3d+iVMcns1cVFJd95NnJtTcq3bCRmDM9MsXStVHumR7mZ1bxH2TWUeOmv",
+	"/40mcUTr/PCnZBZLCeEk2JjyEbpy79d44MGNP0wZvZSEknSRuJCYVuNSOlLVOYf6KMWImuflG+I09snk",
+	"bNelSGcUWOO5Ly9TE+8do5evnMuiBDE2E3ydBFsyennh/T1HNj9xWHBHs5mQyg4tOKvJh817aT3yua/t",
+	"Q8FOHQU1GfyFlqiXXykYwFNGI5YiDiYEocvFpZoM2d2X6KTIh+hBMJH7r58+IcedTjvQShX8oXPYOmx1",
+	"jh4AffCy6Ksznyeae8aCP/yHBLXVHTMrnEZTNgMQvRn98IzxiZo2+t3DQ7cqqVLLBb4/p5PqaZsYk961",
+	"pcmwlFOx5AG62E26rT5RIq2a/uPW49ZBYfKDxsGg0aiZ4VEvaMzBR6an8P8MGj/9rz80/9/3/zVo/O9G",
+	"cepB40NzIpr6l015Gc+bAqZOk6Y7KQhtkK+beM3mCV0hh8iv+FXKACiR8ohoKpLllBmoUZMKaF1bGJUm",
+	"jKZJnFU82JITE18NC4nbYY4OxW2ySB5CJIzynRb3LOaX5dWEg0W7fTBapAn8g2kLP/lm0NAK46AR4nY9",
+	"7j5+/CDIFMk5nbAWOR0CHSC92ASJjIbpbSOMbp2Df4IQ1DeHbf3r7tFokUqRfnP5c3dx2v7btDP7YfK3",
+	"qLPqzdqLR8sffmw//p9x1aTqTkW33Xt8k91/JvCyVB/yOVVTd8LBhkMTML/endygN7yQLq5ZnvA7yEIB",
+	"sUOThKVEKsojTNMijI6mZC6SeLTqkzAN87GbhI1VAIcbAppatNvsrlCFxo6TA34/SulYNWOmxs2pUnM6",
+	"j5spVQy2uGkY3oPWgBeuNQbLTtJv2ifqm05j+yXvspWONK9gmVUEosonBEbUZEDCnz166DUv3ZrJlkuu",
+	"XvDP33Ta7ZPlN91PtWRteJyOTVVFfrVvzAKUgNCcbxj6xXUQwZSL0YgVjnXHn/JYpDNwH8RcHYC3in6I",
+	"Z4tZo//4CPJUZzHHnztuPXqyGGfdfkHv3r079UyA6ls5murzzScMGdXRo0NPrhRlyreAf0RSRpPZN4OG",
+	"0aQHjQALq74Z5JP/gdPsf0GvtYwy9RoGAdsGJs6+q17N6ZmTHfckiQu8ZcvYQswhQ0lNs5TEAlznulX9",
+	"75SNG/3GHx5mSN4P8a/y4dl3HsZY7RpenZFLtsL5k1NtYkNcX85ZkmjdWowJJW/fnn2HORLIpLjg8Ygm",
+	"oPyZrDFIY6ukwCZEiSoKzOOLS7a6hdU/AaG1juVq6UiGbBJz2SJQd49OWv23UEvhkCCvsGqueUHfyRM0",
+	"OAUZMjKjESOLecuuCOqisiWh9KzjJp3uY7iJ7uecxvTTafNH2vxnu3l80Xz/X7emNJmCujxhnoPWGisi",
+	"6RhUIsm05jTN2A646foFvQhKYDFMFytJ2HjMRpid0KopnBvwrHIuIFE8HrNUKyja3mVXLF2ZQVrkDWNk",
+	"ABwzZnLQKAqpg3F79IgedpuHcLiGvXHzmB4eNNvD4+hR1BkfjTDirFeHO5ntSrEMbx3HqN+e/6W12Rtu",
+	"y/i5rfvN7wdCSflpmoInKxKPgc6hVvPDvB0mWYCXeBlLRsJepxu2SPjHEBEgVi1ySrTNA2/cD989HDT+",
+	"869/DxrhA7jKmvR6lAHHz92rNmEOWp1Wp0JfQDOgmtbj5nNT3rvdFf6eq1itzunEVISOXwjOasikeZkh",
+	"htX6VmIBKZ19JFZWIW5SHIK89h9LEh60e6HrbEDRPVBe/YDD8rs7L1/P/2Y0eEalAvznOn4eR7k0MEDG",
+	"dZQIjMt0RGesT4wtUQDFBQ2+j3/ii9mQpfirMMjYogUiQY+wNinGAi16MlwNeGhet5DE+L4+d8NULCV0",
+	"SghhFW/EIh2xEHgMzGyouYhkyVjLIr0YvwYQFhbb6o8B1ybchIuURX2EcbT5AowT9HHBjPU9AfDmgFCt",
+	"cBFKQm0UqpAsp0ICzTTfAnsJVkzauLOV+6i3oAmzb55919jNBqjR/8+t8yRWbCYJRRFjU5JzQvWwXS1e",
+	"bKeFbDYRgxJ4fKVeC+zeog5ogrp1Z9PESdfqSusLSsqaglehdENN4SX/Fio5Xo5rdFfj9sxcPRZm1iKz",
+	"QWKkwktoHzJZ5VCi0EdJ2Ok+ri0hDwD9n6YsGnD2gY5UsmqRpyK1epr0xO5IzBkJXQVKCILBSsuXqMXh",
+	"DCuEpl1Ns/eoXjr+vfmSN5EqzZfjPXWXWxCOJhmw7lyZiOKn1WE3pPiVT6aZ1S2cTAwS1K3eielPtvhN",
+	"XpGKxWfpBjdc+1vJ0rqVZ2g9n3Df10csKpZuA/E3Wvi1ftvDUff6p7gEk485l7HxZ/8XuI4LzZxc45Ga",
+	"T9tnH9rPXAf5DPpN7/k5+3ru2630FU4Zl1vBcI0vDHSD9en6gS3oN91XUAH04M60LKXy0upGp2f9XNMZ",
+	"rezOGCBuU5OfCUPCzxFdIff0wgI5Z17VGs2zGWUavp+rmTm6tnrZPG79Rk3nOFr7duZiwg4isOAXQr3R",
+	"yhDu6n6HKfJag204T66L2HVQi/S0aZRq4KnroKLcbdNQxRK766CQUbdpgFzu3m0d9XwJotMvTs/w3Jqq",
+	"C5FCee9WUQmEUvGAsPyzu/8R+pZGP1DFlnS1/+GZFZurbThB+WZs10EOi2/z66/8NlS3wpdOz+7JDHUQ",
+	"gZIjv1EbbhXsGos8kC7flqHcw7a8tc3xAv57bE4dFtDG+1kJ1aQvfAkIZ8uhMsih66AC0WHTKCXwiFvb",
+	"e3v9RmKRYG+JISNzmkojg2gRDgkEE7oPPcwJI4ZcrPierAE8Wo/bvcce16NcbyJq3Tw+0b3ajBROTuWl",
+	"vlbgj8yen7JkDoTLA6nuQSsflnQTdbyP3a5U2AqztQiHucdix/77a5f6NAdMeStbvxl3M7CgdVnAApEa",
+	"SCT0owU2+u7du2YxHLWOlxajVzBPI+q8JjX7STyVDbBBWJ17vWE+xZ2q7YdzOxKoFiF0H2F0u8ribRD0",
+	"9AtrXxZYEkspv88giveQ9Blo5gZ57CFV3gIBK1A5WwRgvcTEBI8M5fyIUxwBi6tGyryBojPKj7SNZvKk",
+	"AFN5m+r/RkYPeR42Ve1TcLxKKLobEFjlBtqGvud5ILhbYYLOQ4YJgmXxAokJfIL6Vg57bo+1eyhum9ac",
+	"fepW1vpCEMbB2i4i24G2OsRsIVhkCXRoj4UWMHq2ML1P84g+t7K5a5GMVj6AkuE6Ic7CRvUtORy20J6U",
+	"GNv3NxHhqcP7uVXeIRcj4Bl8gp4rZ2kCHpJd5XMRxeO4Kk/ynR8yLcVKC8zGJpeuYzDwzHUNrtFn9Tv9",
+	"ntxEsNEVWEl7ELwMQrRp1cXv3tolt5iNMI0U3b8I94TrrUTs2WfJFRg4Gxdd/vjtSy6bsw37bx0IELvm",
+	"JLSJFeGJOxymapFPGKpOPurwa/RY3VS0i23M4irQ4+sgV0G48SplRYq36MaphUi+j/gqfMLSB8BJi0WM",
+	"n0DtKkPg7LExJSSZjUGb/Fdvj7jahPeFD1GCTOIrVK/eYEi60EhoP3kgrliqGc5WEuFl9rCedr6Zz6bX",
+	"852ProMcwM6mlz04Hzj7hULBzRcgV2t5a/tkndWxklnnJetlyfkNjGZlCusyu4yLZYucpyvjgkuouk1/",
+	"dhEm4cs7EX4VWkAJ5eFXERmqqJzeh4ftHXQOKmqut7xYp35h8xeLXKO2oX+S8YRjFFsJgbi+ra8/+myI",
+	"bSIyn/+AfIG9/Q3sGhawizT+5+dVGJ2muChX0K99/21FIfpt++hcnX3B0i4rkJ9CWXzL56nQc9CqyJNs",
+	"P24oHmde56ltZaPrVnUdVNRabxqoVN19HRTKjjeNkCtxvl1jE7R+LSalEiICx2uuTvyEhFjaHBJJV5Is",
+	"AT2SvET1qSx1q5pqDbjtqjWAs14HmLDHztYAD2y+PRUzuFXC3vNRGYIs85VIpvRtMmslIxFpO9aLmddV",
+	"WBfuWFawve5mmadgotBgy6+U/4IRheC3xi6RJ5aYJgJagGuxug3Z7XJNtyqTTKkZziJlTwCRoOwJXWXp",
+	"OQhR5NWEmITzFgnlYs5SySIWhX1CsfuiVtkuiQC7yivZAXdMpqz7cB5E0jga8HwrP4PWRkLXED/sQyIR",
+	"8KYMslbfiRYJo5TGPOaTsI+VOwY4R39VKjGfO+eFXyYBc0KkQIYxOGBKWFZMsZrWbHJossf5Ytbo/1RO",
+	"4goKxnhQ6JdK4wupqOnr7wXEg1zD/7V95IcOy7bUQdgsHrJxXTe/bHMa70uVGEHj9Ox5zd4zSCE2flWb",
+	"IxpzbzdbJBTjcUgSRq+wVM713mx5VAIEBzEe13zfR73Mz+ElZ8TCJEdeP3lggouUY1qzmQv0zNYcUcXG",
+	"LWLhMNdfX2P06Ln44GjrXzqPZ0wqOpvr11yL3LWfcevEcLVrlXuB4JOb3n8KD7/GZ4t9dj82aJK8HAO4",
+	"yJbTfh+UNxzgEU0nsOtye95b+4o+QTA4mcdshD5c9kHZiziLlQL+MDbIDdCpwWxnC/Nnt8kdz3ft2Xb2",
+	"+s33QX3RTiZ+bXwNeEuqT6h04BILruLEaMSOt2xf6uGQVtfP9Tk8dJ0Bvmx7Bt/g89c5OMQbU8j6Y2zo",
+	"EYNtiOZ648GzRhz5nfC+ZolvgE1MN0w/euANu9NuOIzZdVN/Cw9hxYKtd/ipEefbS7u9ChyDspttP5Nj",
+	"RBnPFMN/sJHK80yX+rKP4C5xzJGRBOvPkK8yXOeA4+pkCPXTEwtYDQVgmCL1YEr+R0r02GEXPbpdGbW2",
+	"LHCwUFRLFp4JPkiZSBmd6SlHsX5nFnNoXwclYPM5dG7Q4yWK1tHuO/1H/HTQiARntQ8Kzuxz1oasEQvw",
+	"V/ssFHPWPfpa/9E+CWWgdU9CWQQ+ee3OyOqFKWgCSyhoCM62uM65odY/6lFn06PeUjaO6ki56UmflAAK",
+	"WjgusgKfRMzMgZHZibHlShUaSR7O4uY80fsallgOWSKgqxBwXk8D2u5DTheq/Jqtcsb226lQhgMDAU4I",
+	"tcw3TkyZpw3SwmSwg+taPROhmEzpvqVrAZvqnoTHqlhH0GA1+wSdn+FvgdFg45SINGJpi3w/m6sVigwI",
+	"KI/ojPkJoVCJvIkrvoBqaXd6oKr4DF/stKEHIs6VpikFTyTkRkn2c/VcTfG1EmSitV2s1taT8auXj3p+",
+	"9XLHIcB5RcztUhFzkb+WEFYMCb0Z2q1bL4neOA2kCl4kE0YI6NQnocOIDwOjJw0ZBOxTrf7xExJavSly",
+	"Tzg9K5NiJyREDhkGA+5ZiYEF4chLP8H1G57BGtQZrDmzlFRZpcGAo9dT662enQLgvTk70cfDd6vKeHve",
+	"+ttksAGKTZnQp9xmhAdutXodiEcCSAJlgb+nweM1abhVo0DPFcIJPvoBshVErrAJiztZAflWGrc+YefQ",
+	"1N8JADtvaBQtqJ/01FLNGc15sYvAWtkNbBm2HOQvyGM2jj+UD8CfTQbnJciBScwlTCZlIzHhsWSIKtFC",
+	"puFK1AtwLoe5knV5eZFD3PnY6V6XC9iBpVyJy09JYPMBz75KmJSGmEBIhEzdoDcIk7NgWltu0F3wqet8",
+	"P8sbC20zWGCakhr5hnAl0NLV5D4roaV4lTXhTcccIHcqDB3cEjfbEtnZqs6EdDzEIDtoGZnE3FntObEk",
+	"Yz5JWFP/vXDOjFyqhEYYDN5UHapT8JW6DjIV9iY060AvkAVTpzwiU30ThL6UevYzC7HWO85gew5bnQcV",
+	"Chp8MfM4F9HooOmuFj/hqQkGgo+uTwxCm0F78UZxkC8v5/TnBcMW47E+KIWL2GsfHxUpVKKIZbwxr8fK",
+	"Q8+DKjZ912y1qEHk8U8OOocHR+0NIChwHHPt0zZp6lX5bjYEU5BgyZKuJAmHQMzQdyHiryrkYVGd8Tcw",
+	"97Uc8YqLqLwYeA0rBa25ooAilEswl0QyzWhvTdT6ib7VijMX4ArP+rXrMxbXKciITr0BaQke2kHAbs96",
+	"q7gZzskxLrfizawrM2+KpNGM1ZorVPlgSahJGginzvob0dniNiAqmQ2aeWXHNMJMWJq88g6CaUJS5d7K",
+	"x4AQyhSifBzZhphVuWzwtVykeF1VoV8z4xbugUJ7HOmw093IkDhbbgxSOxuJLXMh6pybp7iMwtBV2/8E",
+	"TkdmgexHe5RxwmELGPnRIuHH65BQeSkd7nwWgPDc0mqR8vK27Oa99ZtBenBVNfM19rKdMqEYC0HvmvV6",
+	"2qL7GhdbHTGLDcZ3IOSppog1QVok1Nc5RO2GKs+Xb/WfezJjo+FCsjT0jPBYQp4sP9HXdUZXEPsG05Eo",
+	"MUEKaCNnwMNMGQoDMmQjimKfKqdIWShGSMelScpoZHBM8puWN2u2NlFQvTg4ODh+YL0LZLxQCwDFBBDB",
+	"pQmtxBLqjohY5LWmiCrWVPGsoDMd5HXzbjsPHj6IPvaum/o/Xfufc/xPP/ef+4NBS/+rExxfP/jT/R9/",
+	"+em/mu9zTzy4ASjVPhbM51PVa7VvPCETpvVtMl6kcKLAdvZ6EBuFHNDG9Cqlkatu4xaLuMA0D/JKnP7R",
+	"hwBrN49pc/z+4+Prpvt3b4t/V9pduwCH+czWWAyGsvWs1YDY3YQdrAk1uMySwh5Bw58xlKwllE8WdMIC",
+	"csnmClqRAzPW/8icHNCgQiQedpxBv0KoKzoEng4mCyYu5bbQ9FzxtvBxe2dbpRS0wMXVk7bU7WRnytZF",
+	"vXPPblI09RDfeS9cu24R27x5jl0+Cou3LUj8idQTotCcZWcyGB6PDbVsvUWtOCmTazeFeC9V5wb6sVWN",
+	"t9CDoswvuKWvH5+/Dj4WSHJZ5V08R9EXOGUobwG7GlLyV8bmxkjWRvkoxUPqN8F4lLtd+sd1LqejXpXL",
+	"qUAoPecybd6v1VGy+oDMReo5ZaATCFoOAN6sSe2FqKr99tBkwuU0OJ0xMIp8sjLhxSwYywGBls7njEck",
+	"NJwjBMR7vw51Bw56ms+qKFL/8PBgs6Oh2kCHQxBz8FTBOnwTHSOfGy10Y4yvY5FZyK7c9QM+2yeR4CzE",
+	"XK0sC8N61lGJD43sAR3UNb/ACAKi5MKMJZExH7Es/gQx1ID8Q8Qc1efPGsOj+QScGyQImeVvNELMY3tu",
+	"uuCsMkpxg4QJc0JKkSm7oCJd7MeqjtL3lr2XXDh5PIm+wZ9FWOS3PB6JiBGulYQkxkQ8cv/F078+eRCQ",
+	"RIxoQuY0RT1FIWDxUS8HXssF+XkhFJPBgI/EbIYh4pREsZwn2p7R6mQOilaC/6rQNey9p6lYYZADV+7l",
+	"1c2KnfBws8vX6Y8hpGEyeIYoOoEMv0gshgmzCyCSzSmGtoYryM+icn03pFJvm1pM3PuDwR9/+YkMBip4",
+	"/8f77x4++JPtifTHQeM+/OH9H4O6Bx780f7lZhaMH/mvZTkmyghMJ6uBAOZz4vEXkBomWRuZzZflIXvl",
+	"9NgeZ5UBgSkIKxahLjBnQh/WguuorEFXhIxuNW9oL/Zl4q/bCq0SSzLZSYZca9OU9DFjLBrS0eUT5AeV",
+	"aVvOg+Clu2nNb5PR0m3vEWB5GrMkqkkhe8kZmScU9YisphJOV67+Y780suzT9sy5W1nWZ/7y5uULYv5u",
+	"gjnH7c4DEnPjixuKaHWCBSVVsIPUaKdY4atZr8O/lwmVU+TDm0Hr/SNhp2sOQeV+59dY46aGXouadQxT",
+	"27HUSdcF1lywRlYNkQkZ75fmYHg1E3hg8x0GxUJdiPFFSvmE+aDMWDGaYKNl/U85FakebcEvuVjySgGf",
+	"UzcqExCxEWLEEpt6D0kfYo6pGXrFNof5hIQJUD4MfEdryqChP2waVDqCXqcVvYU6GXCrLF+M40SxNAyy",
+	"Mm2tXk9ZYru1YF2Rn44h5o2ggd/MlFEzUOVy/8xoomq6baRMGiwvSuapGFZcCVmTHWNDXuIyF+4Sl5t5",
+	"khmy6uBVwYSfIvx3zIGcGfi3PjotchZJbNtjcPtN3QRN4fpbzI1HRuwfHnX9DlWguWyFkP7+V+M7g7Z5",
+	"kzP+VKSzHR0PXpmSZdYvtTFMuq12VsIDdC2zRoj9VjonLYwoHnLs5tHazJYCOyba2rc47iSlXF3US1W9",
+	"wnsShGuLPKcrC6tl3dv2MFc4L7KPfKG4Ffg+t6PViY2l53A52SiOmNyKjgvJUl6ZX5FfYt4iOSEjKj0A",
+	"0BnchNZ6/b+ziWm4uWzwKcHd2M8v512PNe62z06IL3TU9nHoPc8s97JOZmsfvNKnewU44O1dRe+c2ULj",
+	"qEWyLuQnYMhAOZAc0XmJY2znRdoz52HbtINYXtB4Y+UaJirXJURkyZYXw9UtWGKu8xItpoXGPNOnjVcx",
+	"14sWO73lSlswV3anQpVPU86DaeUS88o31bfY02Y3aGMehznv1jyqOab+ac8aEMX80qbeZyjyxdPvzK21",
+	"FknBOtv//N5q1Zl/oGJJUmzdi21JTM3J2rACPqXFEDTD33Exhb3O95jCoXNkyn2mcq9tYkRV36+IJfes",
+	"fYaJh1ajL2qbYs44jR9O5qoppGx2uu2h/tz6Xkwl/uSHaUpTemw7VPlxRYxLapUn609FTHsqovko4wrd",
+	"0n4LeMvtsaLY9EnYQrwU1/C4ag25yoNKT6eLOKD5Cy9UiOarLS5JsYIKAu4VRQw4K8xsrauPsSlYpG0s",
+	"d9uLzp71GaOmCyZC3iPeDE1Ms+5br4UwxQ5XdXEJW+hfSWRt5hvzqHf46MF+XhHzhU1uuHNNDhAXBokh",
+	"54ojLyDpJGVzRiG9ATooZCJJGidY0V9XzjYFWI91HWOtV6jkENqqaMZzP+UqZroV9TLmS7VpHebvln0Y",
+	"uwzN2HuSJGJS1GB6G6/WGg9lXS/9+r7UGSZchRJS4x04z9c9GdBmfZDW5y0eHh97B7/XblclLrpAf72/",
+	"tOp0NXbmstUWZGhRROTD0KU6lpa2SONmyqAf7ojt+ulqJ67NT3BluK7E1J2wNZe/2pMHffbxAdynYcJI",
+	"DGbQOMZd9yAjvAzXfQAksIHZ58OS8Jt/BF53jPo2VkE1nlIOlqIKJyaobbxT1UGniBATVIGtBz4KeVUH",
+	"Ha2uqamILvK+0gKkd+AhW1fBKAcVGMFBJYhuoZ9cUEYrtQgtF1GcqlUjj7CZKw8rojDm4WSrgAArQDfL",
+	"UDlBHWhSFbZVEamqysnzaqEKOv6+KT+oc96mjr+bGl1gKeblKn7x2o1bb50a3X7KEmNhWyaxmEOBeI3r",
+	"3dRU7E1DH/K3TMoblHcUqbOxxiL3eolUPzAljRi3bU0hwQbLfgLTUx0La05MyRvquaFM1UXY2t0v6BWW",
+	"1waCUUttkScJo2k+SwfDv5hdAogmZlKUs2WWbgSLgOST2wCt2SPsiTABW0c9zbcqN1AkdXVjhZ6TkWjZ",
+	"vLxYa4rWhj8hIZ1AyhMk7QCjDsFOkoqOx7lbIYHTwuP6v8DTqy7Im2rvrp2Wzf/CaUHG75imxGSJZ+np",
+	"Jl88EUtI/CUhclvZTxmNQqL/VxqnhAys5wZbk3hmjgwG3L25TGPFQqLNV3wQocm9YWgUyfxYWl7YhH4Z",
+	"kJDGIXbxloEBpTBDgdSX5PRswLOPI9FlSBIhtIqOcU/cGEnuwxoN1R8EuSbKtpmz3+HZc77IfEzNp40T",
+	"TGbBoJ800BOuBY77SP3uyW23b2trAw9FztDA/Hpbp18wOrQUjH9eMPNnreVnDZhrZjdkE8rxolNtczRj",
+	"LEicCCaJ4GS4stwXIP2UKc6Tt1YuZupo6sVO7DBxbMGkTVT0iwWxfEJiqnRFFdmnqP9G6CnpVfbG0lLL",
+	"w5zfxT88r8vSVEuRuha4GD/DNSdiMgFfbYBtRKgk3fZBq93qdA5a7Yfdnot0aZa4qrApS8f5E1WfZ4eH",
+	"LLU5DrmL7INpdeDuLcgawRm0jQsy8DuqAleWAqe2ZUNVF8hf64uBK+mF3pnIpdGOFlBV1W23Pf/ZWuJ1",
+	"K3wQVa7mnLcxR9zcwcwtBs5CdjuqJNmbeMLfzu9S0W+Uiu6h/dSqTyC6whZx58nkbGitYCgW6qQ2V5pD",
+	"+7PPmkyHkCQ4Q+N3311D260Y8DMAsu2uMSJc1N55cn54yGKdrVMrscNDjVlwaoSUZnFQG5s1NbOhgnV1",
+	"fbfEf7lwZWNZbwjN2wQkR1p/e8sVvVeEczdAAnTa3c1R7UVaE07BWd2TrmWesz9MrxfN+wOSsoSq+IrZ",
+	"slbTinBLJ1xVeu+GI2J8NXreOYZddQ6wzqjqCHjpkcCxLfTDEpNz/dhpiV3MtkqJfW6c8PsW7t+wDmtb",
+	"JWc75Ef8hI/6uGuVVzGAeItqjPFrA5aShCZeIjIKjd+5CeT5rbBFFz9eToW9r3BVq0Pb5Xo2H8TRnKds",
+	"frsFRMubv2VJ5Kcqf+y090klzh2wOhAwK4+yu+kSHufAFOaMR+h0TpkUyRV6sNG5+b72q+fVkYyXBaCa",
+	"9SRL/Z8Q4nWRYkgnilNT4iDGAE9mXJCbUW+6e1PyXaymxmcqd7luwC/LNX0zb6jyfUioYlKRTrvtPA8B",
+	"EUmkf4n429sa2V41UQ4BrxjQq84rkNvV8FkocRvRzic/AQkt1ykt9+35k4DYen08ES5+L+MPZKyPAGj9",
+	"JIonMcpkP/Og2+4eNTudZrd73j7uH7T77Xar0z3oHR79mEtvranp7+aLH7uP9qvpNyX9R9c/Vqa2vgWe",
+	"c7MiY2S9OYht1Nk9FAN9k1cSPWckRv0l5v7gnRvL330EXBXCBdLkJvXGHkV4Zu3dAk02g/x4Kaj6W/aF",
+	"CvfMDrliO9mCZXpW5yi+K6BjKyEuwcWa9VDTq0CJS156mVtZhsJooeXd2Hor3JuSxlFgEuVsjeuAg6Md",
+	"3gXoTuPZpNIA51wybuqzDFLSJQeHriT/ZKmowgEZQdkBhi2qOCZ6XVJGI0xhsfO7Jwm8uhlUaHNqisOJ",
+	"jAXfNBODmKl1eSoFB9ciHyWLqJBktPdU5qmYzdU2BLmd77l1bLlyg6zoXruNWRTLfXIkqNqd95V3pLKg",
+	"KeMeN3QCfQGArvIyIQdstEhjtXqjx8KFIGLb6QKLZvCnp3ZP/vLuvBFUUiXzQcPVCl+9fHNOHtKFmj5M",
+	"xCTmodbU/N8aD3EYmAYrY/33DOotJBJx8bAonAvTkAq04wHHgA84wlvk1FryNgFNa6XOd7/MeV3BVx2Q",
+	"4UJBUrr7o/WqRwLKewf8ZerHLO6H8vLiP//6d/ggv7553LxkKxla/AHOWCTzPX7uSRJ+aELhQkiGTMYR",
+	"M8jIImHIxmArQRggXJ7bqqlSc99paLelwmsAyZfePkjM/mEf5olIWSr7hEEZ3kos0lJTfpyQNoQgDatF",
+	"nqCvOMaKCixRAQE54OgDhlxJRKKBoJ9dkCzGD6f0iuVKMWwNhkVsQDQfJMQ4EUvTuTnzkmZIQqYnvYko",
+	"5fH7sqiS8YPjUxCM9P4IsUjzNxRIhWCn8/u8TZNGv+Ed4Zw41b/uopqzjcvLOzMmwvbwo3OuXT/EQZq4",
+	"cWEG1mHONQQ8tHhGBRozKQeYOdPoN6By0iKK9s2MMixFo8DPY4ANuYYOTWNRNVmTPEIiJi8N/Bc6yjCI",
+	"KAmbDVnUz0KJeNNcDBSJ7bQCNsPLi+mjWFKY9aMZcCg0ZJRrbTswlBquTH6DvoN/+AN5Cu1GpGJzqX/T",
+	"aeWYiIwnfDEPyYxe5k5eUMWAJrFpdkPzHKs14N0WAZDQzMu2CSvUBwk11gicJiTYiCZJi3yLapAJkAUD",
+	"TkglC3ThH4uY7rd2LgWEWgN+0CocJheZNnsRrDts1mgLMWaNqJMD3muR8Ifva96hcdN6hkMXvM60Rbtb",
+	"76aCSMYQt0P/LnP42ZA1xFUe4FMGz33pjlCLvIEjdB9ZSUWGAbxpaF20brhQA479ml3VEfsQS8xFXolF",
+	"3/Ook7DX7oWBMyKT+JJhqCLTZxEFDsI+UBxHvsc9du3bAA0CDzIGjrDFsCRUkYRRqWzdphW0xAjpGYRU",
+	"kBiBW6cWgbjMgDCqmSOog9grHwAlpY2nGoK/zN1PpLhFStOHEDdJSzEMbldJtMBVkOqL4XNVk5RTkHVG",
+	"JHBFqBzwtbfkkq0ckO6ZwswEKguJCXr/3b01zu4MBdDkcyAngeiSdRXLATcCKIFYSd9ewfz24Nf0g2Zc",
+	"WD4KaurJ5hMSUo7dhXEcgE0KueAIRcOF/s2A6yGSxAr8qUgizLYwGoQM/LIBw1MAiU4zRMmSKyZb5J0H",
+	"9G7nluUMQwCy1z4gLmkzhA1/5xojwyte0kdglqWFGB2pdekfmOWEhfUk/HvzJW9+C4M0X44tkzTA1rZj",
+	"0oC7Wzyl0k/Sjkem85p7AKH5Mh3AWJXYNgpi8yaDMwNKtVnXBnMy+9o9CTdW84oAK8lNxgyaikvcTvs6",
+	"eDxq2A2odcQpSnFkOki7Ppb20sQZiqAdqkVObdqNGGeykGLIDXlYJhEhncwoVsw2qg5bJsU1tNqsK1Yk",
+	"Rf3Z3IBYOvADKLKwwFe5UxMguavOyh/+QCBFH5gC8i2sdYAsLpP0TCIxWmhelFVAaG5U0zIyfNAi34Hy",
+	"pplFOBIRg4NXyps+gcwplTDDurEeArPDspR0+Js+sCj8WiTMUrlD7+6641GuDQgssgBNpEA+HP69afxE",
+	"zbPIwpuZ2Gi6clfsRJ8VLEzBKQhhkfahMzLyXKrsAPehrOiop3kNIgWhmxFaSUxX8ynj8gEQPuy12yHo",
+	"NTJrOWbXMBKLJALBNGRkTlPopxj2ut3QNcXa1LfV1iEOuN08r5Or0vYMOIykvXlQvCg9+I0W+RtNFszM",
+	"DpJQkJunzEg8LEFhUUuLE3tUUBa42oo+1E+EQL2hHQEAX6wHLTBJa6HXvdmZdYaLW4sNUysG/AVbQjGB",
+	"tOPSKGIRgQSyFbR20d9lmFBmYC7AX4SoriYkZS+A/nBsxSKIsZAsp3qjHafV1E6EKfnIr8Petim9sllf",
+	"bDxmI0XUMh6xPkza6JOldrkDbm+vreMRY7S99IzvU0B1CIikqweOCFE8hmAtsm88r+aLK7EgS8oN08T9",
+	"yR0sGyQecGBwmls4QHlEPaJZgyNghGZky4RnbCa08Bw7ZD3M5YTGLQ67V6RweFEG9jVhmzAYsvdSA389",
+	"jEXxxe+1UGUxh28kZixrrwGNYuIkybr7kyWNkRqxQquoq7Voe4YMhleAxz7stY9JTWmD5olN8lSbYfCs",
+	"4Ga4HplqhTEo1wBNXBYz/tYcGDwb9/GgBYBgE5DwmUB+qZW578/pRGtViHNM8mfjNZsndAVIdvr6aPaP",
+	"0qZEO7uPgYcNjY/OqZrqncBv63nCZ3rdLqmq38C1ozDASy70Vs0YFiBm4MumPMIBRfUhUxtzx+ABqO3j",
+	"kX7Hn6G9O9BMxXbRGfC/aqVHfw9VcrBardDXd1CM4eZm6pqdm/uzWTCeV7xF4N2B9AtUBEwpJ7UtRbQk",
+	"5/qU2VHNSZN0lXFjw9On0M7FXWq4KKMpG13CeR2LdAYKpza23p7rnX11ev7kz/of333/7Pvz7410++H7",
+	"83DAtUJpdETLfv6G8CvAf2z5JdhbFF8yugI3RwaJajFbxBj1G2gPBkX99dBtJOtwMeDh2bj5QnDWfA6b",
+	"r783ZA5X3LDxg3bPqSKmIy842AwhkTJZGJ+cZtk6doLWZMVjDtwKjw+QudaUDGExEiGdXL6083sTv1nH",
+	"2dguAvx08EVjDA24tXRxFaYztwn16FNyxVLrZl5wyRjvk3jstzT2btRwRbhYBu4GaGasz2amoTrFXAv4",
+	"TpdUlAjpy2zQqUCi5JHdzB2JMHHISQKccB+jEt7ksmv0bSqWEroaQ674aIpuTf2s5pCXjM3dvO+HXDSB",
+	"Z4cPTuxOSad3ocIjIX0C3stOGBxFiATA0X0Gyrax4DM1aUa1kWzbnImx5VqSzMEM1STBHZGas89EChXh",
+	"mo300aLNOnBw9PmK7KIagTvg1KjC9+1DJmEW7besFPsBjmkSW43S3SLha6oYrKD5SiTxaGUuqvs1dLx3",
+	"2A1Z1r1TSphdNGY8kPtRSseqGTM1bk6VmmtbOKWKgU3SNG27H/RJOAAH46Bx8vM3nXb7ZPlNF2zHTrud",
+	"kSrmWoo593b2TvrN4aMT9U3H6IKHj2CtEJ8EVVlTEyVmrLcbcXoFj1rkW7YSPKrocKtPa/eY+KVrYYs8",
+	"gwx3Q88xeIL1lsUT3lzM8bjYYB+d01QFcJu0yDfat+wTGLdUqKZlTUHfoytpqmwFUenKO9l/+AN5pW+/",
+	"/vezWJNGf3kI3bvTlK60nWzKc1GF0RQI8hdyCnjF4bOYXzpl32qqyTeDBmcf1KARIvN83H38+EGfjEWS",
+	"AEjKgGe6KmpLlMzpBKks/d5zmBwcjhapFFgJ40mhDGUj5+e2zCOJJSj2EOUcp2JmFw/pDmjBREAE84uU",
+	"kap0h8o0BzzZP4YIBQavvj37ztnoGV5YIpYsbQIkD0g2vKSpGnCEDotTUK/1pYY0KEBO1WNdPcKZIHoY",
+	"eJ2TeMRM4+/M6Gv0G6dzzZ6a3VY780Z7vwPYltmMpiuEbAKbOqipxLG5u34Tc4Qb8L3ULZfo1W+8Mb//",
+	"lo4uGdR7GgbY6DfarQ5OAAAo5nGj3ziAX0EaxxSiC76TUz78mE+GvdZPTJjatlFigLwVWqtDIF0zRlCn",
+	"8r2lA6N85xsja40Mu8Y49ngWNfp6Al7fdT13U1Qra1OMskcevuTo6Hk5ru2p6j19NtZaBMhfyOZxpNEk",
+	"6LbbBYAi32nwD4MtmOXffPTaJ9bEM+3DHlYFYCmbNrobXkIoWP/Va1uPuz02BkZH1maW6z0x/F6PqxW3",
+	"uvHNYw/hGRj5oN2rezg7eC+Eei4ifaUg8b+HlF7/zrfUdTCCVzqbX3kLxcMijf9pv3Ow+aWnrogc3thu",
+	"NU+h+hpeONrqhdOsflu/1T3e/Na5EM8ptx1wIFX2cBvCnZnC9jcg1hymxeE2xHiDnsC3Xv29H1OHG+lH",
+	"000h5HvI8ssFdN1f3vsc8gemCsgrmtkBHvRPDRo33gcN47tu9PNlfNe7cobsCkDu7XWwgRk+xJpFjNTe",
+	"4ENBYy5kBU/9Hqx7XgRRyjWaDbRmCU548FkZ5EvzaB8bB+EN1Cay6zabGdgjEbFC61mrR0MDGf3F+WKY",
+	"ANRp5q12WU2xlvhJpMW+VGJe1sqgkmORcufLkpcsGnBUgMhLbvh91uw2n4EWEClMcWgCVs/SOKid7U1N",
+	"iwOtOzzZ4sF+2U9VMIK1LEMZnxc8OI3PJ3uyWULQuix+uruKHwetsUmSPLFPfnph4rbaeErVNMZKnzum",
+	"/3tl+nj6NvN9z9HX6De4gAz2TBzQGKa1gYtnbdcrNdus+7o5n8buD+Enk6ZiSqBsIidH5yKNIC4EdV2+",
+	"EYcuPs7IiqkcZvSSGp8bRnG88tfFXHPYUD/gogct8gP0V0dLz3Y8t4kCaIuGNtIMY5k5F55Aoy8E7os9",
+	"79IFstNTh2qWwT/g6tt+bMcOi/FhrHu0OJHeBvbJqA50oorbaouxgNgmb8pxa5vVG48/1iHDAuwETwzC",
+	"GzfAbYZFQtplVeIR0KLhc0rXErF9C7BvO7RNqwSKNW1FMeoF4KLKZIFBwpA7FIYg4Agw2RYQr4cYBLW4",
+	"fM7XElFFh9S4IhIh1YCDFjBKqZzajhKAwuSi8voCYPoA9K730P38xiKQcF5JZ1OB6VP6Bs1Qb0BX27tY",
+	"iSxS4yi0zPlu7K3PHaRuzUnSg211kPJL7d7iAfq81nG64HwNnFGFbWy4wj6aiXu1Uj9Bjm/7WcQpEWmE",
+	"haV3du+dCvQZVKBXIkmARXoC9J405/LXYwKjdrON8lShEEBlTcy3zLgEyA8PBiZnBxMBkcwBx95B5EyZ",
+	"LA7EGvIQlsmfxTLvPUezE/JnoJ8FdOxwioDJEzAaYMqwm6cfNj9BxVDrbEYaLqciMRha6EQ39TwIm1Wh",
+	"6yAZM+p/uzr77hNbl8+oRLAL44PYwLv1YlBVbmZ77jNvgyW4Pe9GmIT9eXcd687SxXHT4DAAOA8qytB9",
+	"D7JMbcRS35Mu8rOa4wuJWNBBLNR0a8IEmmffhdbBwGwenOtefeJLfXSoQOzKNUO/Y++/Y/b+xhzSPIP/",
+	"rHzdZDLX8u7TJLF50jKwDeMhxSmATEOToWK8d1eMYN1SpK8W5NOl7EpcMuMCLCT/ujSXrMtchfUHTV53",
+	"N/ogvL0ND3wCkcwvEAeyhF/PKs3y8xxyq0p21x43B0xdLmQvMVBonGY6dFRv/t46cNB4FvPLTc/CM79J",
+	"ffl3zh8N4GUVg7R/ynHIZ7FU7gj6jNHyrRx7BN/fdV0kBZtMS7/yw0TR/ex9v/DAoXhh15MsJQa6LUvn",
+	"tcJyBLFQJMx694d+ZQBmnXK21My+byv9/OIA06hfLHngtVa2RHI1FsaRF6YiYWHLq4PIfTlLGLRpk27O",
+	"1GE+CYMrAjmB+HKQufigZsAG4adU9rXOkjKkBB1wGBdRYnJFWUQKk5ir+T6SMImMnwdApyDJbiFtAdoK",
+	"NKIWQfgDk9vlaggwocTkk7jahAA9SQJIZtMM34Avagl/jpUphFNLyEOUJ7kJwWQqk59bxOVqWtPBpP2S",
+	"IcvqnzB1pz/ge0eRgHKGQ+8q2ipjQnDvvxXRakcppDduoxR6wT4YQewxTTkV880xJG+h7t2ttf3qt3MV",
+	"3gbVtCCLOztSYYe12Db1u64ie6/SYoGqFirNnYpav0lJ1tniO68Qhv5ciGcAQg/vHW6zKIf4/pxFMT1f",
+	"zY347G7z8jwVIyYBlOSJOTe/b9mLp9YTl7Xyd0MEDsWyb248/Ejn8cUlW9l0soglTLH67AdfYE+EiGz9",
+	"qUl1wCRYTHzPpx4EXgadlzULxdraXHePz2K+UKgDODFzT2ZJuiCcrUQ1qYrKqyWEjIUWea2lDHR8hvmu",
+	"S1QoyQSUUE4mFDhajWfCiHVrZv3WHAq/3+v3GvWVLa5fSf3dzSsA5y3zCGQgD/2PNZr0t6YlgC307Xtl",
+	"+5SXIDV45GmyNjCWK/TER/JdHbBldmzxOBam0e9JTbfaAYdcXqzte9Q7zipDeq2DVtfTbD2oj9A2Ew0f",
+	"gG5se6cqISDlyPlybWU3I8OFUlCTMuBmayyuCFmK9BIL7k6zijzztYBQB3mVS4umZJlqDdfRxyQODBmm",
+	"VJmsc85iW57hpQpwoX+DGDAqnjFbQguja0W00263XTm2LRI7KRgB4BY1ijo2mh5wg060pR68dzJVIiZn",
+	"/Mvqv5aDb9T+cg1lt1f+Sq/5E/rQXC6XTX1ym4s0YXwkIszL2n+G0A56x+mZd7bQq3f1ca1twZI5uYAZ",
+	"ZC1YtgwF5N6qVKrdrdIiMp5M1ScVkGdY2e61D75Tlatl9ant5vTrkNU5wQvSLRNuvtjV8rpO4732padY",
+	"qHrx+b3ltxZpKytW8oViVktjhBdNEr/hRrUKrKamQN1XgrWs2kULhjIkMYEKQ0BZuP002kRMXkKnt1tg",
+	"/dvoyZbWLsX4164q/16DYt/zCGtCd7x/NRanhy615kZm6msF5hS1vTHyCmtFW6+CBnuav+EWlynrCKNH",
+	"f0QiupIGjA8xwlbuPVDNDtr4CGaeQmICVC2a7Mz8hGPpugosJOtjcat1ejqkAUmGdHSZ5aNmuafoBvWq",
+	"2nFYDxPCpO1bptFpe/iEWel0hh9msyqFVP5ntJK7kCw6MfBq2FjkSgDYDlCPGwwxWyGqH/eKD0xhvHlF",
+	"fyrIYY0sBdG6c8wMEk2siqBXHeI1G8SEWKsL62/CFmR2wFCoKY6khN4BojkmFjCcZkul+T3PKhpy3821",
+	"fQw/p8ZtTssbd7m+oOq9nXJY6BW4vX5YevG3p996zQTtPbNYoJ9SvPlND19jAfqdpvtVyOZSWV1tc8rd",
+	"9V7rZ6hNJvkfLdYzMDvnl8iyRwCnMINVcTILu9JBPp7LPyiniryxE/jt5Yr4tF3LahwN9kgYsULhZhkj",
+	"GfrfXcbIXcbI5zUeIF/Etx6q2ViNnWDfefjR/Gu78JTfh3LlsbhKsx2U5AIkr1ioEHFas4pcAF1BSNAq",
+	"NY7xKFPhfqMW8O84WLS7yWyyeXY9+7tKSnPo8uEixJ6uN69d5lWGSep6j0B2dT5gBOB3YPvEHMFaCIC1",
+	"aPvsLY9HIjLALS+e/vVJUMSdEZwNuMuqAtCy08wPrA8/4Fd2uo9zzZOwN9VlzCOMMM0EYFTOZoL7KLYZ",
+	"4pIJ9KwgnQmAM/VFV1NTrW7ynCDNa2YalvIss8o01QQ0dG2YUmvsmpbNaCwChOYBKfbXDy04tGuCrOdl",
+	"oYsNc8GeyYEHOWvAIUOLGgNhR5NvElalUCEEISZSAQYYfq5vlEawyQtAvccEWi1cQJVf2NrbTJXQy/Qr",
+	"iQzlG69ub+AV3/sEeU1brwH6fGw/dfN4pVFqL9+tZDNtwV5fi4RpFQgvxw20pvYW8gMal5zTSyOj7qI0",
+	"X8h2zbKTzHHbyV5N4iv2z/qiB+OqK7gzDUGhS6pxZFoEdC2DIjYH76HgrtaHJRIADaH+LDeG6bYy4Bae",
+	"v4oJTph6Fl8xzqRs3NiCFJcbecCfGU3UdAcu4F6oDr6atUJRXXx1g2qnfW7z/gd2zak7y58EWNafvJM3",
+	"RYK8h0M2Y2tLIi2b3BT9q8Q+e/61YZ59Zjnku5ruCrbv3An74445fNp1csaBzXDMC384Yw/9xk3VdtFr",
+	"ZhDpV3nHqLNWXETK+hCcy3Roeh/k/ATk1CSTjRYpgKd7A2X2RBZ9GmWJKmv0f78hjxsQg//1dkDNR/ZH",
+	"3YJJvLIk/aJ2gb+x6+sFcpPeo/qh5v0t7IQaH1DODh4yiyT9iX1B7/ShdHu3H+O6U7S/GtwuBB4HnjbP",
+	"LuwNkjgsGu7Dj+ZfAAsxZiwa0tHlGjhao1g5wHbnftLq+aULmVpQCOiDZZowZFDgUKBM46hGD4MJPbVz",
+	"+aqUssXmkqfi+rZnXuU3K40ETU5sd3qnot2BLnwmnU65g2dbYSNuScal/Hbut4W/YG6EhXtdVGmEtkLZ",
+	"+BcMgzo9a5GXPFnVcLMZXfWzRjngd2aJzZXSv1+69LPSwAGgDOYhSpQAmHxyHxjiA0xkQy0PiZZaxdU5",
+	"l6t0tvniVtnjjXS2LVjdq9J0d9fY1o3xCbKPfj0MPMNvtVged0z2LrXpKxILr603eTdJsExjZbRULRRW",
+	"m53KYbfdDh0iZIaZaUx0rDTFO5hhUDAElTK5/tD+P/CSkOG3Bl9TThdK38gBj8AnAE3GlrFkJDxsHxRA",
+	"v0kYDS8WGU3DgIT47YsoTtUKIbKilMY85pOwDw0Bs/4tWsoAKoapmz09uydzqODQIU1eQrS0Sn1+zWgU",
+	"f63+7YzusPVfi3v708Rj3kyhn6N/TCfM9cGTtU5yc5HW5wy6vih+RtkJ9ppVdDwOMs3nnmyRF1nvqtFC",
+	"ERknjKtk1fdxWCFi7uLyIXQECgPTODPXQydrvwnZkXM6YXVIxQbD5FOD9v3qsxW9TV17IS299shVxFdv",
+	"mKpYea7uMhXvQgufKVNROX5heaP9zXqzszKa8DLX994hbGOEABOtvBesboGpQV67QtAoMLvI6BeATUij",
+	"Pnbu4mTIBtw1UTQ97XzQKltbbjSnevgjc4e/QAONfc3ImF+JeMS2RArC9e2LelR8+xNkB227HMtst16B",
+	"e6FScTIndEkllKAi8uOeLLeqo+ymd7133Cuae5vOtRs5uH0Olveb48jbZEF5FDzjr0xn4TuL96uSQFpe",
+	"OHGxrQjy7N0KqO61+S62natBTkqo0ipXp9123Q4Dg0Bi9DDyMokyMWKTb2lk+uzWA4bbN8Iaq/PzyJ3b",
+	"Val3Y9XvYjV9bh0Xu7LtwstrWPhd2OYubPM5WwA6zQF70EgyEvyKpRLF8a5a9E6XH6+Gjd3ArS7XOdg+",
+	"4FaPhlAM+A8CSOHBZnrQRwg0bki6CbGBfkhm4so4GiyrhOzTUOtIIfnP//f/k3DOeBTzifkpZVIkVywy",
+	"P44SIaF3H8CwKjaH9FQAhgr0R1MmwESAeoMBd4MF/kgidQPZaczoikwEIAZA/ymYj1efb3JILCC4sCaE",
+	"WiDEawLusQGfUnBaujL446wMPqVcQgPxsEWeJEIigp75PrMggGfFLoiYoAQ9IAbcNIHomzgEFyrrWYiE",
+	"pvHFTESsT8R4HJIptTgs5jtiPNazny5mlMv+xi+6rhMwvwUvNEjkYsB9lK0hgqZhny2cYih4aCEEzisj",
+	"ewjboo0xqDDBzIqhUFOHOuy1hsdaj6zvOxSEAH6xS2mwS0UcYapsY/QqQbmYR5/NRhv7cnJf40xvqBiP",
+	"N7uBKY9ejseejDA3YXNyqkeS3c266rc/QVhw2+W8wuc+jXVXauhoj+aNlIY7BWAr8wz56rljq2hibWEl",
+	"vUoh0A8vYSPpO6vua8y+u127zm/BVGvjvXHwYg5OyOgCxrue5auYHu8mCcUwjPsGz913UjrBlXXOe0Co",
+	"RIReljYl48p1+Dl37kwoxTRNn7LpBM4zqf8uyT9EzAEyGD4SK5IuuAmrZu3pB3wccxDrmBIIqS8r1KGw",
+	"pbFr9sMi4wqdiiUg+IixMlhRw5X75YzylWvHbDikvEQwqNaAW+0HI7ScGxBTWyaE/ZWzNZ3ksi4006U1",
+	"5MXqVAR1Au3hF9PV6BeIQZNfADxJf/qXAf+l2Wy6/9ePhkDNkPxCwjf6X9D7SP+YEd21/GSIS2dansLr",
+	"f7y/4NA96cEf9RDfsUTR3BAYWovZCKfNPmj6zrUgI7Eyg9g2pL+Q8LX+lxvgSV1HUcxQhxZcRv2inC3t",
+	"cNgDSk9HcJabDeNR3z/HOQKHhr6hHce20/6FhMgyK8eyJ9hlm/6iNwEx/EK9A9BGSmuKSYy13ACAixAC",
+	"JFSruf4iPo+kHkLDCdwXrdBRTuLohFDTiBYVPODn+hTJAcfWV4XeVRMB1b1OTGd9QKkyWGTpVZYxFnOp",
+	"aJKA8mHvigFpMYq+bVIBbdiwADrstnuh7WGhT7A+psNULCXULoQwmzdikY70Gk+h7lqvACiBeGV4qDqH",
+	"FmzM3Fq/0g6L6SBbDRMQcDGu6ZfF0DUbz73uX1irulD9jF4eOJrfUN22S3UxEL1rE8Eh204UtX3AG2PL",
+	"wFCX2jOM6vuUKmAJsAVYuYFdVr3ITO5O5HiNM4LR1DoBj5rti0ezpWEDuwE/JfibciN2a4OATWYoeqHE",
+	"BX4q9FHV0BiBG2a3W3PEmEWa7pwtPe6DwXTH9V3SYKGb/dSAwQ3ZZMHJiqmT7EhhmYL+fSyJY8Q241Cv",
+	"qeYU2cNm0JQhbSW0KM5weMMAQNUgYoZQf6mYDbipnq8SgniqmojjAT2VQ/xVBuO2saffXT+/u35+dyYK",
+	"vqXJdy4wL25rhf+J5/FzX2bb47+cnv33Qih6c12/u9Um/0AVW9LVjcwD/eoWG2c+dR7PmFioG1sVwUfD",
+	"vBCAcH0LQ0wTuCfL6ZPFFoY0vpHvdQsDpT6XDJUnX/YsM/nCPWW52OnQ6u6xsshJ6/vU32WAGTfvDpJj",
+	"vxaHmWC9YZvDrP/mXTrYXTzsa8kfm+Y6xyKMVdnzc7ttZPORsMpUtDdF14v1BLkIB9gg2CdQ/1PaPLIT",
+	"jPDHCqGxMMa/TffxcAD23H/+9W9UaGWoDbg48ZL6y/3CC0wfTAZg9OjYAUtKiSCHUI0TZtGA34dU/gcn",
+	"RIp8pj7aSWikGhOy5Cky1hMGplI2YVyLE9YnKl0wbVxcStMqB43KjI7G7WQjUnZEY6/ipPXOJUxhGb/C",
+	"TohThn0sB9yY8minanuzj6NZ000q6ICOM5/GUol0ZfRsuZizVLKIRRfDVYjFCt4JJEOG5rr3YGjaD5jD",
+	"6jxZdqOzFpCnxBHCAWhrdV6ShFEbG/XFt6GyDTUgMWciYolzppi1wi+ll+FonRpjlsoTl7wYqxxg2hjb",
+	"KRhhZihMcTBjWlo3QOAPa30qzkSHPZT94oX1csvdyQFPrFzTM/Jz2ZK3mjgJHoYtoL7tPfCDc8k2rz4p",
+	"EGfvXpMVI3yCEF264HybEB3q1zGf+JrOHsZ1nV3tH0anEZsKCcOh8vrPreVbXoN9vnOfTi1ZWPTF6eY1",
+	"MjBT+lR0+i3mpf563BDofXgh1BtzsH670c5b83z8CrTfNw5Qb3uvQ53rwBV4rkte9RPNimmq+u8ijVDB",
+	"VNkP3PigXQLrEtiq8VgBSiw1kUCynAoyFkkilhLd5nN8AzRY1B5QMyCzWEqGoVBQoCHAAj8BcFNdaZpL",
+	"6Py9eyZyKYNbVs/v5Zsw797QMVGTG33nlLhzSvxKnRI0s/JnGdP5lMAqW3gkTqPIT40wbVSxNq5vfyzl",
+	"X0La7HCFUU8w/9AWd+MYhg9CKHaNo/TG3AMwckkBfhwTam0mBtrjXGSC4T5EXo1MMtm3D/omYRecIV7E",
+	"01sDRmO3yo8lLj2WYoYroclSm/nLmK+xNi0T+4pMTXhvG+b+xF/hvvZi6fVPUKa3/YrMuXWiZ1ewlzpz",
+	"x545be/QKPp01s6d5bKt5YJM7wkwi7scza9KTJ5GkSdD0KVb9NlvDTuzMVMFIUtvW56apBmTY0ahksK4",
+	"XJ0Yra/Q8zz6oamWyPK4AlO7njJmGtJqAfVDfMVIuEiTEIpQOFsSL+Hn/iJNHoTF3K+swhi82fGMWbQW",
+	"YpJNGY8+Z/dFFKpvvLj6FxCsN5JF2zU89Fe4Qz+M3FvVxQXQWfXOyrgrBfT782ZJgB5LqHAHbUCctV4i",
+	"aJ1TD+SVJK7xTjFRBPiWkIws4X8LjY1sUignlIxYqqCLLl3hW7YFYvanVCSsOtPkLUzwhqwjv6o/iyXm",
+	"vFVNGRbmChhb5EllO6ZIQFxvRpViqZ64YQeashH9P42gEesv/bxg6aoRNDid6T9Bv6CGzyJm9MMzxif6",
+	"AHQPe0FjFnP7c8c5T6RKYz7R+7Wmt4K854jozWXCAMW9ajL66cbW/WUFnuzfQrqOodc2nWzxwX2SdQyA",
+	"/s0cYtVX784hdgfatI/kgR5o1aLH/qnCw2UvQSZhUGTkdHX8VS1ck2uKx7N+kQ7QjighWuRMSWwHF0vb",
+	"MA4SSrhJRQG1FOMP6SJh0mE+FZi4yb4Y8KwfBNQYCGyh7nejxFZ+v7ZucKg2Q6+XryrnwTy4hRdKr21f",
+	"F1T+3U/gf9puIY6979Lg3LyxfR+5HJu/Q2y661v325c5pVZ3piiQr4jRVyuk0AZTxwgnZ+08/Kj/sxbD",
+	"6WXG8wMyXIH7pKYrxufg1LesAH9RFneHo3TnPPls7ATcJ1XtzNbqsDtdZX3/t4NKyiZyD3VdcDVEMbB/",
+	"qf/NOP4zVrb62SDcMAvf4/dNlLl2isAsp1QGWPsMjhejqQpu69Rhk7yyaUio0QquQ0rnbIl6eNZdGZTl",
+	"lI1TJqdhi3wHEwbUIrcgqH+W+bZtSgiLDgTYUCPKSSIm4J0WsETNFRIqlVl3hF2aY6lSqtA6WMHs+qhf",
+	"60cv4JGwHsPnxuz4Rmqw2czNOZtIxLw6G6BLZjtgnv2U6Kp3P0HG7xdWovNwPEuaRvLOjb619vyMSnUK",
+	"zPROef7KlGeLh4PCxTCjTLDsKgpxenqlyEVr20JggYr+twmNRmK0mDFU9hZp0ug3HgJnNd8s1VDFE0Bj",
+	"WcwDLSIm0NCA+10/jEyBX3iybyRmzDjqM8c2dN0r+8pPnTMVEjs8SSNJIsRlBt418wazWkFxtL+ylanH",
+	"x8RXrFySuMcSUXkgXerVmT+1edy8ZKuqAU9typSJLNu8rHuS2JyYAAvFsqIdHz7IBHlHiKnjfdNiIZU/",
+	"6ZoGZjlglYjokq4wkGOLx4rpmeZLLo5fsToDhWiyz07PAhO8RpyZCogjj2hxxYCvUjH0vIDzhCoIzGCQ",
+	"fsGlV6PkjWX6cVy/v/6/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

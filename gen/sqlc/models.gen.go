@@ -347,6 +347,18 @@ type AIResponseEvent struct {
 	Content      string
 }
 
+type APIKey struct {
+	ID         uuid.UUID
+	ServiceID  uuid.UUID
+	Name       string
+	KeyHash    []byte
+	Scopes     []string
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
+	ExpiresAt  *time.Time
+	RevokedAt  *time.Time
+}
+
 type Attempt struct {
 	Key       []byte
 	Pending   int32
@@ -399,6 +411,13 @@ type RefreshToken struct {
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
+}
+
+type ServiceCustomer struct {
+	ServiceID  uuid.UUID
+	ExternalID string
+	UserID     uuid.UUID
+	CreatedAt  time.Time
 }
 
 type Session struct {

@@ -6,6 +6,7 @@ package sqlc
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -28,10 +29,14 @@ type Querier interface {
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
+	// No row: the account is no service's.
+	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
 	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
 	// does the ticket's version.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
+	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
+	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
@@ -64,6 +69,8 @@ type Querier interface {
 	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
+	// Whom a key speaks for, while it is good.
+	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
 	// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
@@ -73,6 +80,8 @@ type Querier interface {
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
+	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
+	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
 	// Whom a session speaks for, while it lives.
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
 	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
@@ -85,6 +94,7 @@ type Querier interface {
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
+	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
 	// What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
 	// to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
@@ -103,6 +113,7 @@ type Querier interface {
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
+	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
@@ -128,6 +139,8 @@ type Querier interface {
 	// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
 	// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
 	RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error)
+	// Says whether it was good until now. No row: there is no such key.
+	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
 	// Gives a place back, or turns it into an attempt that counts.
 	SettleAttempt(ctx context.Context, arg SettleAttemptParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
@@ -140,6 +153,8 @@ type Querier interface {
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
+	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
+	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)

@@ -195,12 +195,13 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 const lockEnabledAdmins = `-- name: LockEnabledAdmins :many
 SELECT id
 FROM users
-WHERE role = 'admin' AND disabled_at IS NULL
+WHERE role = 'admin' AND disabled_at IS NULL AND password_hash <> '!'
 ORDER BY id
 FOR NO KEY UPDATE
 `
 
 // Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
+// Services, which cannot log in, do not count.
 func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, lockEnabledAdmins)
 	if err != nil {

@@ -101,7 +101,7 @@ func (s *Service) UpdateAccount(
 	if err != nil {
 		return sqlc.User{}, err
 	}
-	s.sessions.forgetAccount(id)
+	s.forgetAccount(id)
 	s.reportChange(ctx, actor, before, after)
 	return after, nil
 }

@@ -1,4 +1,4 @@
-// Package auth knows who is asking: accounts, passwords, sessions and their tokens.
+// Package auth knows who is asking: accounts, passwords, sessions and their tokens, and the API keys of services.
 package auth
 
 import (
@@ -22,8 +22,12 @@ type Actor struct {
 	ID    uuid.UUID
 	Email string
 	Role  Role
-	// SessionID is the session that the access token is of.
+	// SessionID is the session that the access token is of; nil for an API key.
 	SessionID uuid.UUID
+	// KeyID is the API key that the service came with; nil for an access token.
+	KeyID uuid.UUID
+	// scopes are the API key's.
+	scopes scopes
 }
 
 // IsStaff reports whether the actor sees every customer's tickets.

@@ -117,7 +117,7 @@ func CountHashes(s *Service, f func()) int {
 // FillAccountCache has the cache see more accounts than it holds, and returns how many it kept.
 func FillAccountCache(s *Service) int {
 	for range maxAccounts + 1 {
-		s.sessions.put(principal{actor: Actor{SessionID: uuid.New()}}, s.sessions.now())
+		s.sessions.put(uuid.New(), principal{}, s.sessions.now())
 	}
 	return len(s.sessions.entries)
 }

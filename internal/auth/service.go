@@ -36,13 +36,16 @@ type Options struct {
 // Service makes accounts and checks who is asking. Besides the errors that its methods name, each returns what
 // store.Store returns.
 type Service struct {
-	store    *store.Store
-	hasher   *hasher
-	tokens   *tokens
-	sessions *sessionCache
-	attempts *attempts
-	limits   Limits
-	logger   *slog.Logger
+	store     *store.Store
+	hasher    *hasher
+	tokens    *tokens
+	sessions  *principalCache[uuid.UUID]
+	keys      *principalCache[uuid.UUID]
+	customers *principalCache[customerName]
+	used      *usedKeys
+	attempts  *attempts
+	limits    Limits
+	logger    *slog.Logger
 
 	streamTokens *streamTokens
 }
@@ -72,8 +75,12 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		store: s, hasher: h, tokens: t, sessions: newSessionCache(o.Now), attempts: newAttempts(s, o.Secret),
-		limits: o.Limits, logger: o.Logger, streamTokens: st,
+		store: s, hasher: h, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
+		streamTokens: st,
+		sessions:     newPrincipalCache[uuid.UUID](o.Now),
+		keys:         newPrincipalCache[uuid.UUID](o.Now),
+		customers:    newPrincipalCache[customerName](o.Now),
+		used:         &usedKeys{ids: make(map[uuid.UUID]struct{})},
 	}, nil
 }
 
@@ -197,7 +204,7 @@ func (s *Service) checkCredentials(
 		return sqlc.User{}, false, err
 	}
 	hash := s.hasher.dummy
-	if known {
+	if known = known && user.PasswordHash != noPassword; known {
 		hash = user.PasswordHash
 	}
 	ok, outdated, err := s.hasher.verify(ctx, password, hash)
@@ -241,7 +248,7 @@ func (s *Service) changePassword(ctx context.Context, actor Actor, current, pass
 		case err != nil:
 			return err
 		}
-		s.sessions.forgetAccount(actor.ID)
+		s.forgetAccount(actor.ID)
 		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
 		return nil
 	}
@@ -261,58 +268,6 @@ func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, new
 		_, err = q.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
 		return err
 	})
-}
-
-// Authenticate returns the account that an access token speaks for. What it says of the account and of the session is at
-// most accountTTL old. It returns InvalidToken, the same for every fault.
-func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error) {
-	c, err := s.tokens.verify(token)
-	if err != nil {
-		return Actor{}, invalidToken(err)
-	}
-	p, err := s.principalOf(ctx, c.session, c.Version)
-	if err != nil {
-		return Actor{}, err
-	}
-	if p.actor.ID != c.subject || p.tokenVersion != c.Version {
-		return Actor{}, invalidToken(errToken)
-	}
-	return p.actor, nil
-}
-
-// Recheck reports whether the actor is still what it was when it was authenticated: its session lives, its account has the
-// same role and is not disabled. Whether the access token has expired since does not matter. It returns InvalidToken.
-func (s *Service) Recheck(ctx context.Context, actor Actor) error {
-	p, err := s.principalOf(ctx, actor.SessionID, 0)
-	if err != nil {
-		return err
-	}
-	if p.actor != actor {
-		return invalidToken(errToken)
-	}
-	return nil
-}
-
-// principalOf returns whom a session speaks for, from the cache unless that is older than the version which the token
-// names: a token that was just issued is good at once. It returns InvalidToken.
-func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version int32) (principal, error) {
-	if p, ok := s.sessions.get(session); ok && p.tokenVersion >= version {
-		return p, nil
-	}
-	asked := s.sessions.now()
-	row, err := s.store.GetSessionAccount(ctx, session)
-	if errors.Is(err, store.ErrNoRows) {
-		return principal{}, invalidToken(err)
-	}
-	if err != nil {
-		return principal{}, err
-	}
-	p := principal{
-		actor:        Actor{ID: row.ID, Email: row.Email, Role: row.Role, SessionID: session},
-		tokenVersion: row.TokenVersion,
-	}
-	s.sessions.put(p, asked)
-	return p, nil
 }
 
 func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {

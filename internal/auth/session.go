@@ -166,18 +166,23 @@ func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) err
 	return nil
 }
 
-// Sweep deletes expired sessions every minute until ctx ends.
+// Sweep deletes expired sessions every minute, and writes down which API keys are in use, until ctx ends.
 func (s *Service) Sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
+	sweep, flush := time.NewTicker(sweepInterval), time.NewTicker(flushInterval)
+	defer sweep.Stop()
+	defer flush.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-sweep.C:
+			err = s.sweep(ctx)
+		case <-flush.C:
+			err = s.FlushKeyUse(ctx)
 		}
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "expired sessions not deleted", slog.Any("error", err))
+		if err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "sessions and API keys not kept up", slog.Any("error", err))
 		}
 	}
 }

@@ -40,16 +40,30 @@ func newStreamTokens(secrets [][]byte, now func() time.Time) (*streamTokens, err
 	return t, nil
 }
 
-// streamClaims are what a stream token says: whose it is, and of which session.
+// streamClaims are what a stream token says: whose it is, and of which session or which API key.
 type streamClaims struct {
 	jwt.RegisteredClaims
-	Session string `json:"sid"`
+	Session string `json:"sid,omitempty"`
+	Key     string `json:"key,omitempty"`
+}
+
+// actor is as much of the actor as the token says.
+func (c streamClaims) actor() (a Actor, err error) {
+	if a.ID, err = parseCanonical(c.Subject); err != nil {
+		return Actor{}, err
+	}
+	if c.Key != "" {
+		a.KeyID, err = parseCanonical(c.Key)
+	} else {
+		a.SessionID, err = parseCanonical(c.Session)
+	}
+	return a, err
 }
 
 func (t *streamTokens) sign(actor Actor, path string) (StreamToken, error) {
 	now := t.now()
 	expires := now.Add(StreamTokenTTL)
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, streamClaims{
+	c := streamClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    tokenIssuer,
 			Audience:  jwt.ClaimStrings{path},
@@ -57,56 +71,55 @@ func (t *streamTokens) sign(actor Actor, path string) (StreamToken, error) {
 			IssuedAt:  jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		Session: actor.SessionID.String(),
-	})
-	signed, err := token.SignedString(t.keys[0])
+	}
+	if actor.KeyID != uuid.Nil {
+		c.Key = actor.KeyID.String()
+	} else {
+		c.Session = actor.SessionID.String()
+	}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(t.keys[0])
 	if err != nil {
 		return StreamToken{}, fmt.Errorf("auth: sign a stream token: %w", err)
 	}
 	return StreamToken{Token: signed, ExpiresAt: expires}, nil
 }
 
-// verify returns the account and the session of a token for the path.
-func (t *streamTokens) verify(raw, path string) (subject, session uuid.UUID, err error) {
+// verify returns the account and the session or the API key of a token for the path.
+func (t *streamTokens) verify(raw, path string) (Actor, error) {
 	if len(raw) > maxTokenBytes {
-		return uuid.Nil, uuid.Nil, errToken
+		return Actor{}, errToken
 	}
 	for _, key := range t.keys {
 		var c streamClaims
-		_, err = jwt.ParseWithClaims(raw, &c, func(*jwt.Token) (any, error) { return key, nil },
+		_, err := jwt.ParseWithClaims(raw, &c, func(*jwt.Token) (any, error) { return key, nil },
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 			jwt.WithIssuer(tokenIssuer), jwt.WithAudience(path), jwt.WithStrictDecoding(), jwt.WithLeeway(tokenLeeway),
 			jwt.WithTimeFunc(t.now))
-		if err != nil {
-			continue
-		}
-		subject, err = parseCanonical(c.Subject)
 		if err == nil {
-			session, err = parseCanonical(c.Session)
+			return c.actor()
 		}
-		return subject, session, err
 	}
-	return uuid.Nil, uuid.Nil, errToken
+	return Actor{}, errToken
 }
 
 // SignStreamToken returns a token with which the stream at the path can be opened on the actor's behalf: the caller has
-// decided that they may read it. It ends with the actor's session.
+// decided that they may read it. It ends with the actor's session or API key.
 func (s *Service) SignStreamToken(actor Actor, path string) (StreamToken, error) {
 	return s.streamTokens.sign(actor, path)
 }
 
 // AuthenticateStream returns whom a stream token speaks for at the path. It returns InvalidToken, the same for every fault.
 func (s *Service) AuthenticateStream(ctx context.Context, token, path string) (Actor, error) {
-	subject, session, err := s.streamTokens.verify(token, path)
+	claimed, err := s.streamTokens.verify(token, path)
 	if err != nil {
 		return Actor{}, invalidToken(err)
 	}
-	p, err := s.principalOf(ctx, session, 0)
+	actor, err := s.current(ctx, claimed)
 	if err != nil {
 		return Actor{}, err
 	}
-	if p.actor.ID != subject {
+	if actor.ID != claimed.ID {
 		return Actor{}, invalidToken(errToken)
 	}
-	return p.actor, nil
+	return actor, nil
 }

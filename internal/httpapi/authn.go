@@ -2,13 +2,31 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 )
+
+const (
+	headerOnBehalfOf = "X-On-Behalf-Of"
+
+	// extensionScope is where an operation names the scope that it asks of API keys.
+	extensionScope = "x-scope"
+)
+
+// requiredScope reads the scope that an operation which is not public asks of API keys.
+func requiredScope(op *openapi3.Operation, role auth.Role) (auth.Scope, error) {
+	name, _ := op.Extensions[extensionScope].(string)
+	if scope := auth.Scope(name); role == "" || scope.IsAsked() {
+		return scope, nil
+	}
+	return "", fmt.Errorf("%s is %q and must be a scope, %s or %s", extensionScope, name, auth.AnyScope, auth.NoScope)
+}
 
 // admit finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
 // refused count for the address that they come from: nobody may try them out without end.
@@ -23,7 +41,7 @@ func (s *Server) admit(c echo.Context, op *operation) error {
 	return err
 }
 
-// authorize finds out who asks and whether they may call the operation. Everybody may call a public one.
+// authorize finds out who asks, for whom, and whether they may call the operation. Everybody may call a public one.
 func (s *Server) authorize(c echo.Context, op *operation) error {
 	if op.role == "" {
 		return nil
@@ -35,6 +53,13 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	}
 	info := infoFrom(ctx)
 	info.actor = actor
+	if !actor.InScope(op.scope) {
+		return apperr.New(apperr.Forbidden, "The API key's scopes do not allow this.")
+	}
+	if actor, err = s.onBehalf(c, op, actor); err != nil {
+		return err
+	}
+	info.actor = actor
 	info.permit = permit{
 		every:        s.recheck,
 		stillAllowed: func(ctx context.Context) error { return s.auth.Recheck(ctx, actor) },
@@ -45,7 +70,23 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	return nil
 }
 
-// authenticate returns who asks, by the access token or, where the operation takes one, the token in the query.
+// onBehalf returns the customer whom the request is for, or the actor itself when it names none.
+func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth.Actor, error) {
+	names := c.Request().Header.Values(headerOnBehalfOf)
+	parameter := op.header(headerOnBehalfOf)
+	if parameter == nil || len(names) == 0 {
+		return actor, nil
+	}
+	if err := checkValues(parameter, names); err != nil {
+		return auth.Actor{}, err
+	}
+	if op.role != auth.RoleUser {
+		return auth.Actor{}, apperr.New(apperr.Forbidden, "A customer may not do this.")
+	}
+	return s.auth.ActFor(c.Request().Context(), actor, names[0])
+}
+
+// authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.
 func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error) {
 	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
 	tokens := c.QueryParams()[op.queryToken]

@@ -48,6 +48,9 @@ var operationBodies = map[string]func(*cast) string{
 	},
 	"getUser":          noBody,
 	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
+	"createAPIKey":     func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
+	"listAPIKeys":      noBody,
+	"revokeAPIKey":     noBody,
 	"getMe":            noBody,
 	"listTickets":      noBody,
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
@@ -98,6 +101,10 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 		t.Helper()
 		return c.member(t, sqlc.UserRoleUser).ID.String()
 	},
+	"api_key_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.apiKey(t, auth.RoleUser, auth.ScopeAI).row.ID.String()
+	},
 	"session_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		return c.newSession(t, c.owner.User).String()
@@ -135,8 +142,9 @@ type specOperation struct {
 	method, path string
 	// pathParameters are the names in the path.
 	pathParameters []string
-	// role is the least role that may call it, empty for everybody.
-	role sqlc.UserRole
+	// role is the least role that may call it, empty for everybody, and scope what it asks of API keys.
+	role  sqlc.UserRole
+	scope auth.Scope
 }
 
 func specOperations(t *testing.T) []specOperation {
@@ -150,6 +158,8 @@ func specOperations(t *testing.T) []specOperation {
 					o.pathParameters = append(o.pathParameters, strings.Trim(part, "{}"))
 				}
 			}
+			scope, _ := op.Extensions["x-scope"].(string)
+			o.scope = auth.Scope(scope)
 			require.NotNil(t, op.Security, "%s has no security decision", op.OperationID)
 			for _, alternative := range *op.Security {
 				for _, roles := range alternative {

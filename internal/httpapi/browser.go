@@ -70,7 +70,7 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		AllowMethods:    methods,
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-Match",
-			"If-None-Match", "Last-Event-ID", echo.HeaderXRequestID,
+			"If-None-Match", "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{
 			echo.HeaderAllow, "ETag", "Idempotency-Replayed", "Link", echo.HeaderLocation, headerRateLimit,

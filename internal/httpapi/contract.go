@@ -31,6 +31,8 @@ type operation struct {
 	id string
 	// role is the least role that may call it; empty for everybody, without a token.
 	role auth.Role
+	// scope is what it asks of API keys.
+	scope auth.Scope
 	// queryToken is the query parameter that may stand for the Authorization header; mostly there is none.
 	queryToken string
 	// limited says that the requests of one caller are counted.
@@ -72,8 +74,13 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	if err != nil {
 		return nil, err
 	}
+	scope, err := requiredScope(op, role)
+	if err != nil {
+		return nil, err
+	}
 	compiled := &operation{
-		id: op.OperationID, role: role, queryToken: queryToken(doc, op), bodies: make(map[string]*openapi3.Schema),
+		id: op.OperationID, role: role, scope: scope, queryToken: queryToken(doc, op),
+		bodies: make(map[string]*openapi3.Schema),
 	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 		compiled.parameters = append(compiled.parameters, p.Value)

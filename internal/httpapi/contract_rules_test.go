@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
 
@@ -146,12 +148,34 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 		}
 		if o.role != "" {
 			require.NotNil(t, o.Responses.Value("401"), "%s: 401 is not declared", o.OperationID)
-		}
-		if o.role == sqlc.UserRoleAgent || o.role == sqlc.UserRoleAdmin {
 			require.NotNil(t, o.Responses.Value("403"), "%s: 403 is not declared", o.OperationID)
 		}
 		if len(o.pathParameters) > 0 {
 			require.NotNil(t, o.Responses.Value("404"), "%s: 404 is not declared", o.OperationID)
+		}
+	}
+}
+
+func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
+	t.Parallel()
+	asked := []any{"any", "none"}
+	for _, scope := range apitest.Spec(t).Components.Schemas["Scope"].Value.Enum {
+		require.Equal(t, scope != "on_behalf", auth.Scope(fmt.Sprint(scope)).IsAsked(), scope)
+		if scope != "on_behalf" {
+			asked = append(asked, scope)
+		}
+	}
+	for _, o := range specOperations(t) {
+		header := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "X-On-Behalf-Of")
+		if o.role == "" {
+			require.Nil(t, o.Extensions["x-scope"], "%s: it asks for nothing", o.OperationID)
+			require.Nil(t, header, o.OperationID)
+			continue
+		}
+		require.Contains(t, asked, o.Extensions["x-scope"], o.OperationID)
+		require.Equal(t, o.scope != auth.NoScope, header != nil, "%s: who takes keys takes them for customers", o.OperationID)
+		if strings.HasPrefix(o.path, "/auth/") || strings.HasPrefix(o.path, "/api-keys") || o.path == "/me/password" {
+			require.Equal(t, auth.NoScope, o.scope, o.OperationID)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func TestContractThatKeepsKeysOfNobodyIsRefused(t *testing.T) {
 	for name, change := range map[string]func(doc *openapi3.T){
 		"a public operation": func(doc *openapi3.T) { delete(doc.Paths.Value("/auth/login").Post.Extensions, "x-idempotency") },
 		"an unknown setting": func(doc *openapi3.T) {
-			doc.Paths.Value("/tickets").Post.Extensions = map[string]any{"x-idempotency": "some"}
+			doc.Paths.Value("/tickets").Post.Extensions["x-idempotency"] = "some"
 		},
 		"a stream": func(doc *openapi3.T) {
 			item := doc.Paths.Value("/tickets/{ticket_id}/ai-response")
@@ -29,5 +29,23 @@ func TestContractThatKeepsKeysOfNobodyIsRefused(t *testing.T) {
 		change(doc)
 		_, err = newContract(doc)
 		require.ErrorContains(t, err, "x-idempotency", name)
+	}
+}
+
+// An operation that says nothing of API keys, or something that is not known, is not one that every key may call.
+func TestContractWithoutADecisionOnAPIKeysIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(extensions map[string]any){
+		"nothing said":     func(extensions map[string]any) { delete(extensions, "x-scope") },
+		"empty":            func(extensions map[string]any) { extensions["x-scope"] = "" },
+		"an unknown scope": func(extensions map[string]any) { extensions["x-scope"] = "tickets" },
+		"on behalf":        func(extensions map[string]any) { extensions["x-scope"] = "on_behalf" },
+		"a list":           func(extensions map[string]any) { extensions["x-scope"] = []any{"ai"} },
+	} {
+		doc, err := api.GetSpec()
+		require.NoError(t, err)
+		change(doc.Paths.Value("/tickets").Post.Extensions)
+		_, err = newContract(doc)
+		require.ErrorContains(t, err, "x-scope", name)
 	}
 }

@@ -125,7 +125,8 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, headers, []string{
-		"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-Id",
+		"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID",
+		"X-On-Behalf-Of", "X-Request-Id",
 	})
 	require.NotContains(t, encode(t, r.Header), "*")
 	require.NotContains(t, encode(t, r.Header), canary)

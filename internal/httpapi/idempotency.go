@@ -23,10 +23,7 @@ const (
 
 // keepsKeys reports whether a request with a key has its effect once.
 func (op *operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
-	takesKeys := false
-	for _, p := range op.parameters {
-		takesKeys = takesKeys || p.In == openapi3.ParameterInHeader && p.Name == headerIdempotencyKey
-	}
+	takesKeys := op.header(headerIdempotencyKey) != nil
 	switch setting := doc.Extensions[extensionIdempotency]; {
 	case setting != nil && setting != noIdempotency:
 		return false, fmt.Errorf("%s is %v and may only be %s", extensionIdempotency, setting, noIdempotency)

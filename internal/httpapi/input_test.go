@@ -38,16 +38,18 @@ type desk struct {
 	leaving *apitest.User
 	spare   uuid.UUID
 	admin   *apitest.User
+	// key is a service's.
+	key client.CreatedAPIKey
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	s := apitest.New(t, apitest.Options{})
-	customer := s.Customer(t)
+	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	return &desk{
 		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
-		admin: s.Staff(t, sqlc.UserRoleAdmin),
+		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
 	}
 }
 
@@ -123,7 +125,7 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	t.Helper()
 	for name, id := range map[string]uuid.UUID{
 		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
-		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID,
+		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
 	} {
 		if strings.Contains(path, name) {
 			path, thing = strings.ReplaceAll(path, name, id.String()), id.String()
@@ -159,6 +161,8 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
 	case "updateUser":
 		body = map[string]string{"role": "user"} // What the customer is already.
+	case "createAPIKey":
+		body = map[string]any{"name": "A name", "scopes": []string{"ai"}}
 	case "createTicket":
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":

@@ -106,6 +106,9 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if info.actor.ID != uuid.Nil {
 			attrs = append(attrs, slog.Any("user_id", info.actor.ID))
 		}
+		if info.actor.KeyID != uuid.Nil {
+			attrs = append(attrs, slog.Any("api_key_id", info.actor.KeyID))
+		}
 		if info.err != nil {
 			attrs = append(attrs, slog.String("code", string(info.err.Code)))
 		}

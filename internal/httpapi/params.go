@@ -36,15 +36,8 @@ func (op *operation) checkParameters(c echo.Context) error {
 		case openapi3.ParameterInHeader:
 			values = headerValues(c.Request().Header, p.Name)
 		}
-		if len(values) > 1 {
-			return invalidParameter(p.Name, apperr.Duplicate)
-		}
-		if len(values) == 1 {
-			if code := checkParameter(p, values[0]); code != "" {
-				return invalidParameter(p.Name, code)
-			}
-		} else if p.Required {
-			return invalidParameter(p.Name, apperr.Required)
+		if err := checkValues(p, values); err != nil {
+			return err
 		}
 	}
 	if op.queryToken != "" {
@@ -52,6 +45,31 @@ func (op *operation) checkParameters(c echo.Context) error {
 	}
 	for name := range query {
 		return invalidParameter(name, apperr.Unknown)
+	}
+	return nil
+}
+
+// checkValues holds what was sent as a parameter against it: one value, or none.
+func checkValues(p *openapi3.Parameter, values []string) error {
+	switch {
+	case len(values) > 1:
+		return invalidParameter(p.Name, apperr.Duplicate)
+	case len(values) == 1:
+		if code := checkParameter(p, values[0]); code != "" {
+			return invalidParameter(p.Name, code)
+		}
+	case p.Required:
+		return invalidParameter(p.Name, apperr.Required)
+	}
+	return nil
+}
+
+// header returns the operation's header parameter of that name, or nil.
+func (op *operation) header(name string) *openapi3.Parameter {
+	for _, p := range op.parameters {
+		if p.In == openapi3.ParameterInHeader && p.Name == name {
+			return p
+		}
 	}
 	return nil
 }

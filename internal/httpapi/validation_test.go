@@ -24,6 +24,7 @@ func bodyWith(t *testing.T, c call, name, value string) string {
 		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
 		"description": `"A description"`, "rating": `"up"`, "status": `"pending"`, "content": `"A message"`,
 		"refresh_token": `"srt_"`, "current_password": `"correct horse battery"`, "new_password": `"correct horse battery"`,
+		"name": `"A name"`, "scopes": `["ai"]`,
 	}
 	good[name] = value
 	members := []string{}
@@ -49,9 +50,12 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 	for _, c := range d.writes(t) {
 		for member, schema := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
 			values := maps.Clone(wrongTypes)
-			if schema.Value.Type.Is("boolean") {
+			switch {
+			case schema.Value.Type.Is("boolean"):
 				values["true"] = `"true"`
-			} else {
+			case schema.Value.Type.Is("array"):
+				values["an array"] = `"` + canary + `"`
+			default:
 				require.True(t, schema.Value.Type.Is("string"), "a member of another type needs tests of its own")
 			}
 			for name, value := range values {

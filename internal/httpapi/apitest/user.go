@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -24,7 +25,9 @@ type User struct {
 	Token   string
 	Refresh string
 
-	server *Server
+	// onBehalfOf is the customer that a service acts for.
+	onBehalfOf string
+	server     *Server
 }
 
 func newEmail() string {
@@ -60,6 +63,50 @@ func (s *Server) LogIn(t testing.TB, email, password string) *User {
 func (u *User) With(t testing.TB, s *Server, token string) *User {
 	t.Helper()
 	return &User{ClientWithResponses: s.client(t, token), ID: u.ID, Email: u.Email, Token: token, server: s}
+}
+
+// NewAPIKey makes an API key, as an administrator.
+func (u *User) NewAPIKey(t testing.TB, request client.CreateAPIKeyRequest) client.CreatedAPIKey {
+	t.Helper()
+	if request.Name == "" {
+		request.Name = "A service"
+	}
+	if request.Scopes == nil {
+		request.Scopes = AllScopes
+	}
+	created, err := u.CreateAPIKeyWithResponse(t.Context(), nil, request)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	return *created.JSON201
+}
+
+// AllScopes are all that an API key can have.
+var AllScopes = []client.Scope{
+	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeOnBehalf,
+}
+
+// Service is a service with an API key that acts for a customer, or for itself if that is empty.
+func (s *Server) Service(t testing.TB, key, onBehalfOf string) *User {
+	t.Helper()
+	c, err := client.NewClientWithResponses(s.URL, client.WithHTTPClient(s.HTTP),
+		client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+key)
+			if onBehalfOf != "" {
+				r.Header.Set("X-On-Behalf-Of", onBehalfOf)
+			}
+			return nil
+		}))
+	require.NoError(t, err)
+	return &User{ClientWithResponses: c, Token: key, onBehalfOf: onBehalfOf, server: s}
+}
+
+// Me asks who the account is.
+func (u *User) Me(t testing.TB) client.User {
+	t.Helper()
+	me, err := u.GetMeWithResponse(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, me.StatusCode(), "%s", me.Body)
+	return *me.JSON200
 }
 
 // Sessions are the account's sessions, newest first.
@@ -152,5 +199,8 @@ func (s *Server) Do(t testing.TB, method, path, body string, header ...string) R
 // Do sends a request with the account's token.
 func (u *User) Do(t testing.TB, method, path, body string, header ...string) Response {
 	t.Helper()
+	if u.onBehalfOf != "" {
+		header = append(header, "X-On-Behalf-Of: "+u.onBehalfOf)
+	}
 	return u.server.Do(t, method, path, body, append(header, "Authorization: Bearer "+u.Token)...)
 }

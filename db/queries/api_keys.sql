@@ -1,0 +1,68 @@
+-- name: CreateAPIKey :one
+-- No row: the account is no service's.
+INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
+SELECT @id, u.id, @name, @key_hash, @scopes::text[], sqlc.narg(expires_at)::timestamptz
+FROM users AS u
+WHERE u.id = @service_id AND u.password_hash = '!'
+    AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
+RETURNING created_at;
+
+-- name: ListAPIKeys :many
+SELECT k.id, k.service_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
+FROM api_keys AS k
+JOIN users AS u ON u.id = k.service_id
+WHERE (k.created_at, k.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT @max_rows;
+
+-- name: GetAPIKeyAccount :one
+-- Whom a key speaks for, while it is good.
+SELECT u.id, u.email, u.role, k.key_hash, k.scopes
+FROM api_keys AS k
+JOIN users AS u ON u.id = k.service_id
+WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+    AND u.disabled_at IS NULL;
+
+-- name: RevokeAPIKey :one
+-- Says whether it was good until now. No row: there is no such key.
+UPDATE api_keys AS k
+SET revoked_at = coalesce(k.revoked_at, clock_timestamp())
+FROM (SELECT b.id, b.revoked_at FROM api_keys AS b WHERE b.id = @id FOR UPDATE) AS before
+WHERE k.id = before.id
+RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked;
+
+-- name: UpdateAPIKeysLastUsed :exec
+-- Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
+UPDATE api_keys
+SET last_used_at = clock_timestamp()
+WHERE id IN (
+    SELECT k.id
+    FROM api_keys AS k
+    WHERE k.id = ANY(@ids::uuid[])
+        AND (k.last_used_at IS NULL OR k.last_used_at <= clock_timestamp() - make_interval(secs => @interval_seconds::integer))
+    FOR UPDATE SKIP LOCKED
+);
+
+-- name: GetServiceCustomer :one
+SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+FROM service_customers AS c
+JOIN users AS u ON u.id = c.user_id
+WHERE c.service_id = @service_id AND c.external_id = @external_id;
+
+-- name: GetServiceCustomerByUserID :one
+SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+FROM service_customers AS c
+JOIN users AS u ON u.id = c.user_id
+WHERE c.service_id = @service_id AND c.user_id = @user_id;
+
+-- name: CreateServiceCustomer :exec
+-- Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
+WITH customer AS (
+    INSERT INTO service_customers (service_id, external_id, user_id)
+    VALUES (@service_id, @external_id, @user_id)
+    ON CONFLICT (service_id, external_id) DO NOTHING
+    RETURNING user_id
+)
+INSERT INTO users (id, email, password_hash, role)
+SELECT customer.user_id, @email, '!', 'user'
+FROM customer;

@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// customerName is how a service calls one of its customers.
+type customerName struct {
+	service    uuid.UUID
+	externalID string
+}
+
+// ActFor returns the customer whom the actor's service knows by the id, to go on as; it makes the customer's account when
+// there is none. The caller has held the id against the contract.
+//
+// It returns Forbidden for an actor that may not act for others, and for a customer whose account is disabled.
+func (s *Service) ActFor(ctx context.Context, actor Actor, externalID string) (Actor, error) {
+	if actor.KeyID == uuid.Nil || !actor.InScope(ScopeOnBehalf) {
+		return Actor{}, apperr.New(apperr.Forbidden, "Only an API key with the scope on_behalf may act for a customer.")
+	}
+	name := customerName{service: actor.ID, externalID: externalID}
+	if p, ok := s.customers.get(name); ok {
+		return actor.actingAs(p.actor.ID, p.actor.Email), nil
+	}
+	asked := s.customers.now()
+	row, err := s.findCustomer(ctx, name)
+	if err != nil {
+		return Actor{}, err
+	}
+	if row.Disabled {
+		return Actor{}, apperr.New(apperr.Forbidden, "The customer's account is disabled.")
+	}
+	customer := actor.actingAs(row.ID, row.Email)
+	s.customers.put(name, principal{actor: customer}, asked)
+	return customer, nil
+}
+
+// findCustomer returns the account of a service's customer. Of those who come first at the same time, one makes it.
+func (s *Service) findCustomer(ctx context.Context, name customerName) (sqlc.GetServiceCustomerRow, error) {
+	params := sqlc.GetServiceCustomerParams{ServiceID: name.service, ExternalID: name.externalID}
+	row, err := s.store.GetServiceCustomer(ctx, params)
+	if !errors.Is(err, store.ErrNoRows) {
+		return row, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return row, fmt.Errorf("auth: make an id: %w", err)
+	}
+	err = s.store.CreateServiceCustomer(ctx, sqlc.CreateServiceCustomerParams{
+		ServiceID: name.service, ExternalID: name.externalID, UserID: id, Email: id.String() + customerDomain,
+	})
+	if err != nil {
+		return row, err
+	}
+	return s.store.GetServiceCustomer(ctx, params)
+}
+
+// customerByID returns the actor as one of its service's customers. It returns InvalidToken for anybody else's customer and
+// for one whose account is disabled.
+func (s *Service) customerByID(ctx context.Context, actor Actor, id uuid.UUID) (Actor, error) {
+	row, err := s.store.GetServiceCustomerByUserID(ctx, sqlc.GetServiceCustomerByUserIDParams{
+		ServiceID: actor.ID, UserID: id,
+	})
+	if errors.Is(err, store.ErrNoRows) || err == nil && row.Disabled {
+		return Actor{}, invalidToken(errToken)
+	}
+	return actor.actingAs(row.ID, row.Email), err
+}
+
+// actingAs returns a customer for whom the actor's API key acts. The role is a customer's whatever the account has become,
+// and a customer acts for nobody else.
+func (a Actor) actingAs(id uuid.UUID, email string) Actor {
+	a.ID, a.Email, a.Role = id, email, RoleUser
+	a.scopes &^= onBehalf
+	return a
+}

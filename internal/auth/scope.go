@@ -1,0 +1,59 @@
+package auth
+
+import "github.com/google/uuid"
+
+// Scope is what an API key may do, or what an operation asks of one.
+type Scope string
+
+// The scopes of API keys.
+const (
+	ScopeTicketsRead  Scope = "tickets:read"
+	ScopeTicketsWrite Scope = "tickets:write"
+	ScopeAI           Scope = "ai"
+	ScopeUsers        Scope = "users"
+	ScopeOnBehalf     Scope = "on_behalf"
+)
+
+// What an operation may ask instead of a scope: nothing, or that there is no API key at all.
+const (
+	AnyScope Scope = "any"
+	NoScope  Scope = "none"
+)
+
+// scopes is a set of Scope. It can be compared, so that an Actor can.
+type scopes uint8
+
+const (
+	ticketsRead scopes = 1 << iota
+	ticketsWrite
+	ai
+	users
+	onBehalf
+)
+
+// scopeBits names the members of the set.
+var scopeBits = map[Scope]scopes{
+	ScopeTicketsRead:  ticketsRead,
+	ScopeTicketsWrite: ticketsWrite,
+	ScopeAI:           ai,
+	ScopeUsers:        users,
+	ScopeOnBehalf:     onBehalf,
+}
+
+func scopesOf(names []string) scopes {
+	var set scopes
+	for _, name := range names {
+		set |= scopeBits[Scope(name)]
+	}
+	return set
+}
+
+// IsAsked reports whether an operation can ask for the scope.
+func (s Scope) IsAsked() bool {
+	return s == AnyScope || s == NoScope || scopeBits[s] != 0 && s != ScopeOnBehalf
+}
+
+// InScope reports whether the actor's API key lets it do what asks for the scope. Without a key everything is in scope.
+func (a Actor) InScope(s Scope) bool {
+	return a.KeyID == uuid.Nil || s == AnyScope || a.scopes&scopeBits[s] != 0
+}
