@@ -48,6 +48,8 @@ type Call struct {
 	ID string `json:"id,omitempty"`
 	// Params are the parameters of the query.
 	Params json.RawMessage `json:"params,omitempty"`
+	// Headers are what the caller sets.
+	Headers map[string]string `json:"headers,omitempty"`
 	Body   json.RawMessage `json:"body,omitempty"`
 	// Parallel is how many such calls are made at once; 0 is one.
 	Parallel int `json:"parallel,omitempty"`

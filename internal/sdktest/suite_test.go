@@ -86,6 +86,9 @@ func call(t *testing.T, support *client.Support, c sdktest.Call) []any {
 			t.Errorf("%s does not take %s", c.Method, data)
 		}
 	}
+	for name, value := range c.Headers {
+		arguments = append(arguments, reflect.ValueOf(client.WithHeader(name, value)))
+	}
 	results := method.Call(arguments)
 	if results[0].Kind() == reflect.Func {
 		return collect(results[0])

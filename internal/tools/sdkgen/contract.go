@@ -23,6 +23,25 @@ type contract struct {
 	Events     []event
 }
 
+// Paged are the operations that are lists with pages.
+func (c *contract) Paged() []operation {
+	return c.where(func(o operation) bool { return o.Item != "" })
+}
+
+// Unkeyed are the operations that may be repeated by their own nature, not by that of their method or by a key.
+func (c *contract) Unkeyed() []operation {
+	return c.where(func(o operation) bool { return o.Method == http.MethodPost && o.Repeatable && !o.TakesKey })
+}
+
+// Unrepeatable are the operations with POST that may not be repeated.
+func (c *contract) Unrepeatable() []operation {
+	return c.where(func(o operation) bool { return o.Method == http.MethodPost && !o.Repeatable })
+}
+
+func (c *contract) where(is func(operation) bool) []operation {
+	return slices.DeleteFunc(slices.Clone(c.Operations), func(o operation) bool { return !is(o) })
+}
+
 // event is one kind of event of a stream.
 type event struct {
 	Kind   string // the discriminator's value
