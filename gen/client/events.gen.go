@@ -34,6 +34,9 @@ func (e FailedEvent) Error() string {
 	return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail)
 }
 
+// Value is the event, or nil if this version of the contract does not have it.
+func (t AIResponseEvent) Value() (Event, error) { return decodeEvent("", t.union) }
+
 // decodeEvent returns nil for an event that this version of the contract does not have. The event's name is its type, but
 // Delta has no name.
 func decodeEvent(name string, data []byte) (Event, error) {

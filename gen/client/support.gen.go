@@ -63,7 +63,7 @@ func WithToken(accessToken string) Option {
 }
 
 // WithRefreshToken lets an access token that has ended be replaced by POST /auth/refresh. A refresh token is for one use:
-// keep, which may be nil, is called with each pair of tokens before they are used, one call at a time.
+// keep, which may be nil, is called with each pair of tokens before they are used, one call at a time, and calls wait for it.
 func WithRefreshToken(refreshToken string, keep func(AccessToken)) Option {
 	return optionFunc(func(s *Support) error {
 		s.credentials.refresh, s.credentials.keep = refreshToken, keep

@@ -63,6 +63,8 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	feedback, err := support.PutMessageFeedback(t.Context(), answer.ID, client.PutMessageFeedbackRequest{Rating: client.RatingUp})
 	require.NoError(t, err)
 	require.Equal(t, answer.ID, feedback.MessageID)
+	_, err = support.AskAI(t.Context(), uuid.New())
+	require.True(t, client.IsProblem(err, client.ProblemCodeNotFound), "%v", err)
 	require.NoError(t, support.LogOut(t.Context()))
 	_, err = support.GetMe(t.Context())
 	require.True(t, client.IsProblem(err, client.ProblemCodeInvalidToken), "%v", err)
@@ -119,6 +121,33 @@ func TestSDKResumesTheRealServersStreams(t *testing.T) {
 	require.Greater(t, fragile.requests.Load(), int64(2), "nothing was cut")
 }
 
+func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
+	t.Parallel()
+	server := apitest.New(t, apitest.Options{})
+	support := connect(t, server, client.WithToken(server.Customer(t).Token))
+	answer, err := support.CreateAIResponse(t.Context(), openTicket(t, support).ID, client.CreateAIResponseRequest{})
+	require.NoError(t, err)
+	var text, stored string
+	after, wait := int64(0), int32(20)
+	for ended := false; !ended; {
+		page, err := support.ListAIResponseEvents(t.Context(), answer.ID, &client.ListAIResponseEventsParams{After: &after, Wait: &wait})
+		require.NoError(t, err)
+		for _, numbered := range page.Events {
+			event, err := numbered.Event.Value()
+			require.NoError(t, err)
+			switch event := event.(type) {
+			case client.Delta:
+				text += event.Content
+			case client.Done:
+				stored = event.Message.Content
+			}
+		}
+		after, ended = page.LastSeq, page.Ended
+	}
+	require.NotEmpty(t, text)
+	require.Equal(t, stored, text)
+}
+
 func TestSDKGoesThroughAllPages(t *testing.T) {
 	t.Parallel()
 	server := apitest.New(t, apitest.Options{})
@@ -168,7 +197,7 @@ func TestSDKOpensOneTicketWhenRepliesAreLost(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Items, 1)
 	require.Equal(t, ticket.ID, page.Items[0].ID)
-	require.Less(t, lossy.losses.Load(), int64(0), "no reply was lost")
+	require.Negative(t, lossy.losses.Load(), "no reply was lost")
 }
 
 func TestSDKRefreshesAtTheRealServer(t *testing.T) {

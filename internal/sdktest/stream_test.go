@@ -253,7 +253,8 @@ func TestLeavingAStreamHangsUp(t *testing.T) {
 		return streamOf(io.MultiReader(strings.NewReader(answerFrom(0)), hanging{r.Context()})), nil
 	})
 	events := 0
-	for range support.StreamAIResponse(t.Context(), ticketID) {
+	for _, err := range support.StreamAIResponse(t.Context(), ticketID) {
+		require.NoError(t, err)
 		events++
 		break
 	}

@@ -247,7 +247,8 @@ func TestListStopsAskingWhenItsReaderLeaves(t *testing.T) {
 		requests++
 		return jsonOf(http.StatusOK, `[{},{}]`, `Link: </tickets?cursor=next>; rel="next"`), nil
 	})
-	for range support.ListTickets(t.Context(), nil) {
+	for _, err := range support.ListTickets(t.Context(), nil) {
+		require.NoError(t, err)
 		break
 	}
 	require.Equal(t, 1, requests)
