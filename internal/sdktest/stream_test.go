@@ -199,6 +199,23 @@ func TestStreamGivesUpAfterTenResumptionsWithoutAnEvent(t *testing.T) {
 	})
 }
 
+func TestStreamThatBringsAnEventEachTimeIsResumedForever(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin, requests := time.Now(), 0
+		text, err := collectText(t.Context(), newSupport(t, func(*http.Request) (*http.Response, error) {
+			requests++
+			if requests > 50 {
+				return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+			}
+			return streamOf(strings.NewReader("retry: 2000\n\n" + delta(requests, "."))), nil
+		}))
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat(".", 50), text)
+		require.LessOrEqual(t, time.Since(begin), 50*2500*time.Millisecond, "the pause does not grow")
+	})
+}
+
 func TestStreamsDoNotComeBackAllAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
