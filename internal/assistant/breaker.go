@@ -72,8 +72,8 @@ func (p *pass) failed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	recent := slices.DeleteFunc(b.failures, func(at time.Time) bool { return now.Sub(at) >= breakerWindow })
-	b.failures = append(recent, now)
+	b.failures = slices.DeleteFunc(b.failures, func(at time.Time) bool { return now.Sub(at) >= breakerWindow })
+	b.failures = append(b.failures, now)
 	if p.probe || b.openUntil.IsZero() && len(b.failures) >= breakerFailures {
 		b.openUntil = now.Add(breakerPause)
 		b.failures, b.probing = nil, false

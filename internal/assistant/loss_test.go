@@ -129,7 +129,7 @@ func TestReaderThatWasAwayDuringALossAndATakeoverBeginsAnew(t *testing.T) {
 	}))
 	reader := b.open(t)
 	shown := readText(t, reader, strings.Repeat("word ", 20))
-	last := shown[len(shown)-1].(assistant.Delta).ID
+	last := assistant.IDOf(shown[len(shown)-1])
 	reader.Close()
 	b.crash(t)
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 second'")
