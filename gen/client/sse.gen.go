@@ -112,9 +112,10 @@ func (d *eventDecoder) withoutMark() []byte {
 	return bytes.TrimPrefix(d.line, []byte("\ufeff"))
 }
 
-// splitEventID returns the AI response and the number that an event's id names.
+// splitEventID returns the AI response and the number that an event's id names. The attempt may follow.
 func splitEventID(id string) (response string, seq uint64, isNumbered bool) {
 	response, number, _ := strings.Cut(id, ":")
+	number, _, _ = strings.Cut(number, ":")
 	seq, err := strconv.ParseUint(number, 10, 63)
 	return response, seq, err == nil
 }

@@ -224,6 +224,7 @@ func (r *reader) take(e event) {
 // number checks the number of an event: neither a gap nor a repetition. A reset with the number 0 begins a log anew.
 func (r *reader) number(e event) error {
 	responseID, number, _ := strings.Cut(e.id, ":")
+	number, _, _ = strings.Cut(number, ":") // From the second attempt on, it follows.
 	seq, err := strconv.Atoi(number)
 	if err != nil {
 		return fmt.Errorf("%q is no id: %w", e.id, err)
