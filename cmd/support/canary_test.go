@@ -201,7 +201,7 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, status)
 
 	// A statement that PostgreSQL gives up and writes down.
-	storetest.Exec(t, a.admin, "BEGIN; SELECT FROM tickets FOR UPDATE")
+	storetest.Lock(t, a.admin, "tickets")
 	status, _ = a.do(t, http.MethodPost, "/tickets/"+a.ticket+"/messages", `{"content":"`+canaryText+`"}`,
 		"Idempotency-Key: second-"+canaryHeader)
 	require.Equal(t, http.StatusServiceUnavailable, status)

@@ -60,7 +60,7 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	const requests, atOnce = 1000, 40
 	d := newDesk(t)
 	// Whoever writes to the ticket waits, and is cancelled while it does.
-	storetest.Exec(t, d.DatabaseURL, "BEGIN; SELECT FROM tickets FOR UPDATE")
+	storetest.Lock(t, d.DatabaseURL, "tickets")
 	// The first ones are not cancelled before the database is seen to work for them.
 	seen := make(chan struct{})
 	done := make(chan struct{})

@@ -75,6 +75,15 @@ func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
+// Lock locks all rows of a table until the test ends, as a transaction that never comes to its end does.
+func Lock(t testing.TB, databaseURL, table string) {
+	t.Helper()
+	conn, hangUp := connect(t, databaseURL)
+	t.Cleanup(hangUp)
+	_, err := conn.Exec(context.Background(), "BEGIN; SELECT FROM "+table+" FOR UPDATE")
+	require.NoError(t, err)
+}
+
 // QueryInt runs a query for one number.
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()
