@@ -522,13 +522,13 @@ type AIResponse struct {
 
 	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
 	// `content_filter`, upstream withheld the rest.
-	FinishReason FinishReason `json:"finish_reason,omitempty"`
+	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 
 	// FinishedAt When it ended.
-	FinishedAt Timestamp `json:"finished_at,omitempty"`
+	FinishedAt Timestamp `json:"finished_at,omitempty,omitzero"`
 
 	// FirstTokenAt When the first piece of text was committed, of the newest attempt.
-	FirstTokenAt Timestamp `json:"first_token_at,omitempty"`
+	FirstTokenAt Timestamp `json:"first_token_at,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -656,10 +656,10 @@ type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
-	Model Model `json:"model,omitempty"`
+	Model Model `json:"model,omitempty,omitzero"`
 
 	// Regenerate Whether to answer a turn again that is answered.
-	Regenerate bool `json:"regenerate,omitempty"`
+	Regenerate bool `json:"regenerate,omitempty,omitzero"`
 }
 
 // CreateMessageRequest A new message.
@@ -690,7 +690,7 @@ type CreateUserRequest struct {
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty"`
+	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
@@ -796,19 +796,19 @@ type ID = openapi_types.UUID
 // LogInForm Credentials in the OAuth 2.0 password form.
 type LogInForm struct {
 	// ClientID Accepted and ignored.
-	ClientID string `json:"client_id,omitempty"`
+	ClientID string `json:"client_id,omitempty,omitzero"`
 
 	// ClientSecret Accepted and ignored.
-	ClientSecret string `json:"client_secret,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty,omitzero"`
 
 	// GrantType The form's kind. May be left out.
-	GrantType LogInFormGrantType `json:"grant_type,omitempty"`
+	GrantType LogInFormGrantType `json:"grant_type,omitempty,omitzero"`
 
 	// Password The account's password.
 	Password string `json:"password"`
 
 	// Scope Accepted and ignored; the account's role decides.
-	Scope string `json:"scope,omitempty"`
+	Scope string `json:"scope,omitempty,omitzero"`
 
 	// Username The account's e-mail address; case does not matter.
 	Username string `json:"username"`
@@ -854,7 +854,7 @@ type Message struct {
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words.
-	Comment FeedbackComment `json:"comment,omitempty"`
+	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -896,16 +896,19 @@ type Problem struct {
 	Code ProblemCode `json:"code"`
 
 	// Detail This very problem, for people. Never repeats a value that was sent.
-	Detail string `json:"detail,omitempty"`
+	Detail string `json:"detail,omitempty,omitzero"`
 
 	// Errors Where the request breaks a rule.
-	Errors []FieldError `json:"errors,omitempty"`
+	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
 	// RequestID The request's name in the server's log.
 	RequestID string `json:"request_id"`
 
+	// RetryAfter How long the server asks to wait, by the header Retry-After. 0 if it does not.
+	RetryAfter time.Duration `json:"-"`
+
 	// Retryable Present and true when the same request may succeed later.
-	Retryable bool `json:"retryable,omitempty"`
+	Retryable bool `json:"retryable,omitempty,omitzero"`
 
 	// Status The response's status code.
 	Status int32 `json:"status"`
@@ -923,7 +926,7 @@ type ProblemCode string
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
 	// Comment Why, in the customer's words.
-	Comment FeedbackComment `json:"comment,omitempty"`
+	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// Rating Whether the answer helped.
 	Rating Rating `json:"rating"`
@@ -997,7 +1000,7 @@ type SignUpRequest struct {
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty"`
+	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
@@ -1117,10 +1120,10 @@ type Timestamp = time.Time
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
-	AIMode AIMode `json:"ai_mode,omitempty"`
+	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
 	// Status Where a ticket stands.
-	Status TicketStatus `json:"status,omitempty"`
+	Status TicketStatus `json:"status,omitempty,omitzero"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1129,14 +1132,14 @@ type UpdateUserRequest struct {
 	Disabled *bool `json:"disabled,omitempty"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty"`
+	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
-	CachedTokens int32 `json:"cached_tokens,omitempty"`
+	CachedTokens int32 `json:"cached_tokens,omitempty,omitzero"`
 
 	// CompletionTokens Tokens written, reasoning included.
 	CompletionTokens int32 `json:"completion_tokens"`
@@ -1145,7 +1148,7 @@ type Usage struct {
 	PromptTokens int32 `json:"prompt_tokens"`
 
 	// ReasoningTokens Tokens written while reasoning.
-	ReasoningTokens int32 `json:"reasoning_tokens,omitempty"`
+	ReasoningTokens int32 `json:"reasoning_tokens,omitempty,omitzero"`
 }
 
 // User An account.
@@ -1324,7 +1327,7 @@ type ListAIResponseEventsParams struct {
 type StreamAIResponseByIDParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
-	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // LogInParams defines parameters for LogIn.
@@ -1427,7 +1430,7 @@ type UpdateTicketParams struct {
 type StreamAIResponseParams struct {
 	// LastEventID The id of the last event you have, `<ai_response_id>:<number>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
 	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
-	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // ListAIResponsesParams defines parameters for ListAIResponses.
@@ -1480,10 +1483,10 @@ type CreateStreamTokenParams struct {
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
-	Email string `form:"email,omitempty" json:"email,omitempty"`
+	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 
 	// Role The accounts' role.
-	Role Role `form:"role,omitempty" json:"role,omitempty"`
+	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
 
 	// Limit The most items a page may have.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// The union of events that streams may have.
+const eventUnion = "AIResponseEvent"
+
+// contract is what the templates need to know.
+type contract struct {
+	Version    string
+	Operations []operation
+	Events     []event
+}
+
+// Paged are the operations that are lists with pages.
+func (c *contract) Paged() []operation {
+	return c.where(func(o operation) bool { return o.Item != "" })
+}
+
+// Unkeyed are the operations that may be repeated by their own nature, not by that of their method or by a key.
+func (c *contract) Unkeyed() []operation {
+	return c.where(func(o operation) bool { return o.Method == http.MethodPost && o.Repeatable && !o.TakesKey })
+}
+
+// Unrepeatable are the operations with POST that may not be repeated.
+func (c *contract) Unrepeatable() []operation {
+	return c.where(func(o operation) bool { return o.Method == http.MethodPost && !o.Repeatable })
+}
+
+func (c *contract) where(is func(operation) bool) []operation {
+	return slices.DeleteFunc(slices.Clone(c.Operations), func(o operation) bool { return !is(o) })
+}
+
+// event is one kind of event of a stream.
+type event struct {
+	Kind   string // the discriminator's value
+	Schema string // the generated type
+}
+
+// Name is what the SDK calls the event.
+func (e event) Name() string { return strings.TrimSuffix(e.Schema, "Event") }
+
+// operation is one operation, with the names of the generated code.
+type operation struct {
+	ID, Method, Path     string
+	Summary, Description string
+	PathParams           []pathParam
+	// HasParams says that the generated request takes parameters, HasQuery that some are of the query.
+	HasParams, HasQuery bool
+	// Body and Result are types; empty if there is none.
+	Body, Result string
+	// Item is the type of a list's items, when the list has pages.
+	Item   string
+	Stream bool
+	// Public operations take no token. TakesKey says that an Idempotency-Key has an effect, and Repeatable that repeating
+	// the operation does no harm and gives the same answer.
+	Public, TakesKey, Repeatable bool
+}
+
+type pathParam struct{ Name, Type string }
+
+func readContract(file string) (*contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile(file)
+	if err != nil {
+		return nil, err
+	}
+	c := &contract{Version: doc.Info.Version}
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		item := doc.Paths.Find(path)
+		for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
+			o, err := readOperation(method, path, item, item.GetOperation(method))
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, path, err)
+			}
+			c.Operations = append(c.Operations, o)
+		}
+	}
+	slices.SortFunc(c.Operations, func(a, b operation) int { return cmp.Compare(a.ID, b.ID) })
+	union, known := doc.Components.Schemas[eventUnion]
+	if !known || union.Value.Discriminator == nil {
+		return nil, fmt.Errorf("%s is no schema with a discriminator", eventUnion)
+	}
+	for kind, ref := range union.Value.Discriminator.Mapping {
+		c.Events = append(c.Events, event{Kind: kind, Schema: base(ref.Ref)})
+	}
+	slices.SortFunc(c.Events, func(a, b event) int { return cmp.Compare(a.Kind, b.Kind) })
+	return c, nil
+}
+
+func readOperation(method, path string, item *openapi3.PathItem, source *openapi3.Operation) (operation, error) {
+	o := operation{
+		ID: strings.ToUpper(source.OperationID[:1]) + source.OperationID[1:], Method: method, Path: path,
+		Summary: source.Summary, Description: source.Description,
+		Public: source.Security != nil && len(*source.Security) == 0,
+	}
+	paged := false
+	for _, ref := range slices.Concat(item.Parameters, source.Parameters) {
+		parameter := ref.Value
+		switch parameter.In {
+		case openapi3.ParameterInPath:
+			if ref.Ref == "" {
+				return o, fmt.Errorf("the parameter %s is no component, so its type has no name", parameter.Name)
+			}
+			o.PathParams = append(o.PathParams, pathParam{Name: lowerFirst(base(ref.Ref)), Type: base(ref.Ref)})
+			continue
+		case openapi3.ParameterInQuery:
+			o.HasQuery = true
+			paged = paged || parameter.Name == "cursor"
+		}
+		o.HasParams = true
+		o.TakesKey = o.TakesKey || parameter.Name == "Idempotency-Key" && source.Extensions["x-idempotency"] != "none"
+	}
+	o.Repeatable = o.TakesKey || source.Extensions["x-repeatable"] == true ||
+		slices.Contains([]string{http.MethodGet, http.MethodPut, http.MethodDelete}, method)
+	if err := o.readBody(source.RequestBody); err != nil {
+		return o, err
+	}
+	return o, o.readResult(source.Responses, paged)
+}
+
+func (o *operation) readBody(body *openapi3.RequestBodyRef) error {
+	if body == nil {
+		return nil
+	}
+	media := body.Value.Content["application/json"]
+	if media == nil {
+		return fmt.Errorf("the body is not JSON")
+	}
+	o.Body = base(media.Schema.Ref)
+	if o.Body == "" {
+		o.Body = o.ID + "JSONRequestBody"
+	}
+	return nil
+}
+
+// readResult wants all successful responses to have the same type.
+func (o *operation) readResult(responses *openapi3.Responses, paged bool) error {
+	for _, status := range slices.Sorted(maps.Keys(responses.Map())) {
+		content := responses.Value(status).Value.Content
+		if status[0] != '2' || len(content) == 0 {
+			continue
+		}
+		result, item := "", ""
+		if stream := content["text/event-stream"]; stream != nil && base(stream.Schema.Ref) == eventUnion {
+			o.Stream = true
+			continue
+		}
+		if media := content["application/json"]; media != nil {
+			result = base(media.Schema.Ref)
+			if schema := media.Schema.Value; result == "" && schema.Items != nil && schema.Items.Ref != "" {
+				item = base(schema.Items.Ref)
+				result = "[]" + item
+			}
+		}
+		if result == "" || o.Result != "" && o.Result != result {
+			return fmt.Errorf("the response %s has no type that can be named, or another one than those before", status)
+		}
+		o.Result = result
+		if paged {
+			o.Item = item
+		}
+	}
+	return nil
+}
+
+// base is the name of a component that is referred to.
+func base(ref string) string {
+	if ref == "" {
+		return ""
+	}
+	return path.Base(ref)
+}
+
+// lowerFirst makes an exported name one of an argument: AIResponseID is aiResponseID, TicketID is ticketID.
+func lowerFirst(name string) string {
+	runes := []rune(name)
+	for i := range runes {
+		if i > 0 && i+1 < len(runes) && unicode.IsLower(runes[i+1]) || !unicode.IsUpper(runes[i]) {
+			break
+		}
+		runes[i] = unicode.ToLower(runes[i])
+	}
+	return string(runes)
+}
