@@ -39,7 +39,7 @@ export class Support {
      * Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
      */
     cancelAIResponse(aiResponseId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
     }
     /**
      * Calls POST /me/password.
@@ -71,7 +71,7 @@ export class Support {
      * answer, the server goes on with its others: the AI response names the one that writes.
      */
     createAIResponse(ticketId, body, options = {}) {
-        return this.#caller.call({ takesKey: true, repeatable: true, }, options, (attempt) => api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+        return this.#caller.call({ takesKey: true, repeatable: true }, options, (attempt) => api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
     }
     /**
      * Calls POST /tickets/{ticket_id}/messages.
@@ -84,7 +84,7 @@ export class Support {
      * A message by staff ends an AI answer that is still being written: a human always wins.
      */
     createMessage(ticketId, body, options = {}) {
-        return this.#caller.call({ takesKey: true, repeatable: true, }, options, (attempt) => api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+        return this.#caller.call({ takesKey: true, repeatable: true }, options, (attempt) => api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
     }
     /**
      * Calls POST /tickets/{ticket_id}/stream-tokens.
@@ -97,7 +97,7 @@ export class Support {
      * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
      */
     createStreamToken(ticketId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
     }
     /**
      * Calls POST /tickets.
@@ -108,7 +108,7 @@ export class Support {
      * answered at once, without a further message.
      */
     createTicket(body, options = {}) {
-        return this.#caller.call({ takesKey: true, repeatable: true, }, options, (attempt) => api.createTicket({ ...attempt, parseAs: 'text', body }));
+        return this.#caller.call({ takesKey: true, repeatable: true }, options, (attempt) => api.createTicket({ ...attempt, parseAs: 'text', body }));
     }
     /**
      * Calls POST /users.
@@ -131,7 +131,7 @@ export class Support {
      * Ends a session of your account, with all its tokens, as `POST /auth/logout` does with the caller's own.
      */
     endSession(sessionId, options = {}) {
-        return this.#caller.run({ repeatable: true, }, options, (attempt) => api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }));
+        return this.#caller.run({ repeatable: true }, options, (attempt) => api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }));
     }
     /**
      * Calls GET /ai-responses/{ai_response_id}.
@@ -141,7 +141,7 @@ export class Support {
      * Where an answer stands, what it took, and, once it is complete, the message that it became.
      */
     getAIResponse(aiResponseId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
     }
     /**
      * Calls GET /livez.
@@ -152,7 +152,7 @@ export class Support {
      * does not.
      */
     getLiveness(options = {}) {
-        return this.#caller.call({ public: true, repeatable: true, }, options, (attempt) => api.getLiveness({ ...attempt, parseAs: 'text' }));
+        return this.#caller.call({ public: true, repeatable: true }, options, (attempt) => api.getLiveness({ ...attempt, parseAs: 'text' }));
     }
     /**
      * Calls GET /me.
@@ -162,7 +162,7 @@ export class Support {
      * The account that the access token belongs to.
      */
     getMe(options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.getMe({ ...attempt, parseAs: 'text' }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.getMe({ ...attempt, parseAs: 'text' }));
     }
     /**
      * Calls GET /messages/{message_id}/feedback.
@@ -172,7 +172,7 @@ export class Support {
      * What the ticket's customer thinks of the answer. `404` while they have not said.
      */
     getMessageFeedback(messageId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }));
     }
     /**
      * Calls GET /readyz.
@@ -184,7 +184,7 @@ export class Support {
      * AI's upstream is not asked.
      */
     getReadiness(options = {}) {
-        return this.#caller.call({ public: true, repeatable: true, }, options, (attempt) => api.getReadiness({ ...attempt, parseAs: 'text' }));
+        return this.#caller.call({ public: true, repeatable: true }, options, (attempt) => api.getReadiness({ ...attempt, parseAs: 'text' }));
     }
     /**
      * Calls GET /tickets/{ticket_id}.
@@ -195,7 +195,7 @@ export class Support {
      * `GET /tickets/{ticket_id}/messages`.
      */
     getTicket(ticketId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
     }
     /**
      * Calls GET /users/{user_id}.
@@ -205,7 +205,7 @@ export class Support {
      * One account, by its id.
      */
     getUser(userId, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }));
     }
     /**
      * Calls GET /ai-responses/{ai_response_id}/events.
@@ -218,7 +218,7 @@ export class Support {
      * A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
      */
     listAIResponseEvents(aiResponseId, params = {}, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }));
     }
     /**
      * Iterates over all the items of GET /tickets/{ticket_id}/ai-responses, from the page that params begin with. It asks for the next page when it
@@ -233,7 +233,7 @@ export class Support {
     }
     /** Returns one page of listAIResponses. */
     listAIResponsesPage(ticketId, params = {}, options = {}) {
-        return this.#caller.callPage({ repeatable: true, }, options, (attempt) => api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+        return this.#caller.callPage({ repeatable: true }, options, (attempt) => api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
     }
     /**
      * Iterates over all the items of GET /tickets/{ticket_id}/messages, from the page that params begin with. It asks for the next page when it
@@ -249,7 +249,7 @@ export class Support {
     }
     /** Returns one page of listMessages. */
     listMessagesPage(ticketId, params = {}, options = {}) {
-        return this.#caller.callPage({ repeatable: true, }, options, (attempt) => api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+        return this.#caller.callPage({ repeatable: true }, options, (attempt) => api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
     }
     /**
      * Iterates over all the items of GET /auth/sessions, from the page that params begin with. It asks for the next page when it
@@ -264,7 +264,7 @@ export class Support {
     }
     /** Returns one page of listSessions. */
     listSessionsPage(params = {}, options = {}) {
-        return this.#caller.callPage({ repeatable: true, }, options, (attempt) => api.listSessions({ ...attempt, parseAs: 'text', query: params }));
+        return this.#caller.callPage({ repeatable: true }, options, (attempt) => api.listSessions({ ...attempt, parseAs: 'text', query: params }));
     }
     /**
      * Iterates over all the items of GET /tickets, from the page that params begin with. It asks for the next page when it
@@ -280,7 +280,7 @@ export class Support {
     }
     /** Returns one page of listTickets. */
     listTicketsPage(params = {}, options = {}) {
-        return this.#caller.callPage({ repeatable: true, }, options, (attempt) => api.listTickets({ ...attempt, parseAs: 'text', query: params }));
+        return this.#caller.callPage({ repeatable: true }, options, (attempt) => api.listTickets({ ...attempt, parseAs: 'text', query: params }));
     }
     /**
      * Iterates over all the items of GET /users, from the page that params begin with. It asks for the next page when it
@@ -295,7 +295,7 @@ export class Support {
     }
     /** Returns one page of listUsers. */
     listUsersPage(params = {}, options = {}) {
-        return this.#caller.callPage({ repeatable: true, }, options, (attempt) => api.listUsers({ ...attempt, parseAs: 'text', query: params }));
+        return this.#caller.callPage({ repeatable: true }, options, (attempt) => api.listUsers({ ...attempt, parseAs: 'text', query: params }));
     }
     /**
      * Calls POST /auth/login.
@@ -312,7 +312,7 @@ export class Support {
      * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
      */
     logIn(body, options = {}) {
-        return this.#caller.call({ public: true, repeatable: true, }, options, (attempt) => api.logIn({ ...attempt, parseAs: 'text', body }));
+        return this.#caller.call({ public: true, repeatable: true }, options, (attempt) => api.logIn({ ...attempt, parseAs: 'text', body }));
     }
     /**
      * Calls POST /auth/logout.
@@ -325,7 +325,7 @@ export class Support {
      * Logging out twice is the same as once: `Idempotency-Key` has no effect here.
      */
     logOut(options = {}) {
-        return this.#caller.run({ repeatable: true, }, options, (attempt) => api.logOut({ ...attempt, parseAs: 'text' }));
+        return this.#caller.run({ repeatable: true }, options, (attempt) => api.logOut({ ...attempt, parseAs: 'text' }));
     }
     /**
      * Calls PUT /messages/{message_id}/feedback.
@@ -336,7 +336,7 @@ export class Support {
      * there is nothing to rate (`404`). A second rating replaces the first.
      */
     putMessageFeedback(messageId, body, options = {}) {
-        return this.#caller.call({ repeatable: true, }, options, (attempt) => api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }));
+        return this.#caller.call({ repeatable: true }, options, (attempt) => api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }));
     }
     /**
      * Calls POST /auth/refresh.
@@ -354,7 +354,7 @@ export class Support {
      * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
      */
     refreshSession(body, options = {}) {
-        return this.#caller.call({ public: true, repeatable: true, }, options, (attempt) => api.refreshSession({ ...attempt, parseAs: 'text', body }));
+        return this.#caller.call({ public: true, repeatable: true }, options, (attempt) => api.refreshSession({ ...attempt, parseAs: 'text', body }));
     }
     /**
      * Calls POST /auth/signup.
@@ -370,7 +370,7 @@ export class Support {
      * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
      */
     signUp(body, options = {}) {
-        return this.#caller.call({ public: true, }, options, (attempt) => api.signUp({ ...attempt, parseAs: 'text', body }));
+        return this.#caller.call({ public: true }, options, (attempt) => api.signUp({ ...attempt, parseAs: 'text', body }));
     }
     /**
      * Reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with done or failed, or with an error.
@@ -405,7 +405,7 @@ export class Support {
      */
     streamAIResponse(ticketId, options = {}) {
         // The generated function would resume by itself, by other rules.
-        return this.#caller.stream({ repeatable: true, }, options, (attempt) => attempt.client.get({ url: '/tickets/{ticket_id}/ai-response', ...attempt, parseAs: 'stream', path: { ticket_id: ticketId } }));
+        return this.#caller.stream({ repeatable: true }, options, (attempt) => attempt.client.get({ url: '/tickets/{ticket_id}/ai-response', ...attempt, parseAs: 'stream', path: { ticket_id: ticketId } }));
     }
     /**
      * Reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with done or failed, or with an error.
@@ -418,7 +418,7 @@ export class Support {
      */
     streamAIResponseByID(aiResponseId, options = {}) {
         // The generated function would resume by itself, by other rules.
-        return this.#caller.stream({ repeatable: true, }, options, (attempt) => attempt.client.get({ url: '/ai-responses/{ai_response_id}/stream', ...attempt, parseAs: 'stream', path: { ai_response_id: aiResponseId } }));
+        return this.#caller.stream({ repeatable: true }, options, (attempt) => attempt.client.get({ url: '/ai-responses/{ai_response_id}/stream', ...attempt, parseAs: 'stream', path: { ai_response_id: aiResponseId } }));
     }
     /**
      * Calls PATCH /tickets/{ticket_id}.

@@ -97,7 +97,8 @@ export class Caller {
     // Browsers name themselves.
     this.#headers = { ...(process?.versions?.node && { 'User-Agent': `support-typescript/${version}` }), ...options.headers };
     this.#fetch = options.fetch;
-    this.#client = createClient(createConfig({ baseUrl, redirect: 'manual' }));
+    // A browser's cache keeps nothing of this anyway, and lets requests for the same URL wait for each other.
+    this.#client = createClient(createConfig({ baseUrl, redirect: 'manual', cache: 'no-store' }));
     this.#credentials = new Credentials(
       options.token ?? process?.env?.['SUPPORT_TOKEN'] ?? '',
       options.refreshToken ?? '',

@@ -84,7 +84,7 @@ export class Support {
    * Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
    */
   cancelAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ repeatable: true, }, options, (attempt) => api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) => api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
   }
 
   /**
@@ -118,7 +118,7 @@ export class Support {
    * answer, the server goes on with its others: the AI response names the one that writes.
    */
   createAIResponse(ticketId: TicketID, body: CreateAIResponseRequest, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ takesKey: true, repeatable: true, }, options, (attempt) => api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+    return this.#caller.call<AIResponse>({ takesKey: true, repeatable: true }, options, (attempt) => api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
   }
 
   /**
@@ -132,7 +132,7 @@ export class Support {
    * A message by staff ends an AI answer that is still being written: a human always wins.
    */
   createMessage(ticketId: TicketID, body: CreateMessageRequest, options: CallOptions = {}): Promise<Message> {
-    return this.#caller.call<Message>({ takesKey: true, repeatable: true, }, options, (attempt) => api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+    return this.#caller.call<Message>({ takesKey: true, repeatable: true }, options, (attempt) => api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   createStreamToken(ticketId: TicketID, options: CallOptions = {}): Promise<StreamToken> {
-    return this.#caller.call<StreamToken>({ repeatable: true, }, options, (attempt) => api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+    return this.#caller.call<StreamToken>({ repeatable: true }, options, (attempt) => api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
   }
 
   /**
@@ -158,7 +158,7 @@ export class Support {
    * answered at once, without a further message.
    */
   createTicket(body: CreateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
-    return this.#caller.call<Ticket>({ takesKey: true, repeatable: true, }, options, (attempt) => api.createTicket({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<Ticket>({ takesKey: true, repeatable: true }, options, (attempt) => api.createTicket({ ...attempt, parseAs: 'text', body }));
   }
 
   /**
@@ -183,7 +183,7 @@ export class Support {
    * Ends a session of your account, with all its tokens, as `POST /auth/logout` does with the caller's own.
    */
   endSession(sessionId: SessionID, options: CallOptions = {}): Promise<void> {
-    return this.#caller.run({ repeatable: true, }, options, (attempt) => api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }));
+    return this.#caller.run({ repeatable: true }, options, (attempt) => api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }));
   }
 
   /**
@@ -194,7 +194,7 @@ export class Support {
    * Where an answer stands, what it took, and, once it is complete, the message that it became.
    */
   getAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ repeatable: true, }, options, (attempt) => api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) => api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
   }
 
   /**
@@ -206,7 +206,7 @@ export class Support {
    * does not.
    */
   getLiveness(options: CallOptions = {}): Promise<Health> {
-    return this.#caller.call<Health>({ public: true, repeatable: true, }, options, (attempt) => api.getLiveness({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) => api.getLiveness({ ...attempt, parseAs: 'text' }));
   }
 
   /**
@@ -217,7 +217,7 @@ export class Support {
    * The account that the access token belongs to.
    */
   getMe(options: CallOptions = {}): Promise<User> {
-    return this.#caller.call<User>({ repeatable: true, }, options, (attempt) => api.getMe({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<User>({ repeatable: true }, options, (attempt) => api.getMe({ ...attempt, parseAs: 'text' }));
   }
 
   /**
@@ -228,7 +228,7 @@ export class Support {
    * What the ticket's customer thinks of the answer. `404` while they have not said.
    */
   getMessageFeedback(messageId: MessageID, options: CallOptions = {}): Promise<MessageFeedback> {
-    return this.#caller.call<MessageFeedback>({ repeatable: true, }, options, (attempt) => api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }));
+    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) => api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }));
   }
 
   /**
@@ -241,7 +241,7 @@ export class Support {
    * AI's upstream is not asked.
    */
   getReadiness(options: CallOptions = {}): Promise<Health> {
-    return this.#caller.call<Health>({ public: true, repeatable: true, }, options, (attempt) => api.getReadiness({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) => api.getReadiness({ ...attempt, parseAs: 'text' }));
   }
 
   /**
@@ -253,7 +253,7 @@ export class Support {
    * `GET /tickets/{ticket_id}/messages`.
    */
   getTicket(ticketId: TicketID, options: CallOptions = {}): Promise<TicketWithMessages> {
-    return this.#caller.call<TicketWithMessages>({ repeatable: true, }, options, (attempt) => api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+    return this.#caller.call<TicketWithMessages>({ repeatable: true }, options, (attempt) => api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
   }
 
   /**
@@ -264,7 +264,7 @@ export class Support {
    * One account, by its id.
    */
   getUser(userId: UserID, options: CallOptions = {}): Promise<Account> {
-    return this.#caller.call<Account>({ repeatable: true, }, options, (attempt) => api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }));
+    return this.#caller.call<Account>({ repeatable: true }, options, (attempt) => api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }));
   }
 
   /**
@@ -278,7 +278,7 @@ export class Support {
    * A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
    */
   listAIResponseEvents(aiResponseId: AIResponseID, params: ListAIResponseEventsParams = {}, options: CallOptions = {}): Promise<AIResponseEvents> {
-    return this.#caller.call<AIResponseEvents>({ repeatable: true, }, options, (attempt) => api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }));
+    return this.#caller.call<AIResponseEvents>({ repeatable: true }, options, (attempt) => api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }));
   }
 
   /**
@@ -295,7 +295,7 @@ export class Support {
 
   /** Returns one page of listAIResponses. */
   listAIResponsesPage(ticketId: TicketID, params: ListAIResponsesParams = {}, options: CallOptions = {}): Promise<Page<AIResponse>> {
-    return this.#caller.callPage<AIResponse>({ repeatable: true, }, options, (attempt) => api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+    return this.#caller.callPage<AIResponse>({ repeatable: true }, options, (attempt) => api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
   }
 
   /**
@@ -313,7 +313,7 @@ export class Support {
 
   /** Returns one page of listMessages. */
   listMessagesPage(ticketId: TicketID, params: ListMessagesParams = {}, options: CallOptions = {}): Promise<Page<Message>> {
-    return this.#caller.callPage<Message>({ repeatable: true, }, options, (attempt) => api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+    return this.#caller.callPage<Message>({ repeatable: true }, options, (attempt) => api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
   }
 
   /**
@@ -330,7 +330,7 @@ export class Support {
 
   /** Returns one page of listSessions. */
   listSessionsPage(params: ListSessionsParams = {}, options: CallOptions = {}): Promise<Page<Session>> {
-    return this.#caller.callPage<Session>({ repeatable: true, }, options, (attempt) => api.listSessions({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Session>({ repeatable: true }, options, (attempt) => api.listSessions({ ...attempt, parseAs: 'text', query: params }));
   }
 
   /**
@@ -348,7 +348,7 @@ export class Support {
 
   /** Returns one page of listTickets. */
   listTicketsPage(params: ListTicketsParams = {}, options: CallOptions = {}): Promise<Page<Ticket>> {
-    return this.#caller.callPage<Ticket>({ repeatable: true, }, options, (attempt) => api.listTickets({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Ticket>({ repeatable: true }, options, (attempt) => api.listTickets({ ...attempt, parseAs: 'text', query: params }));
   }
 
   /**
@@ -365,7 +365,7 @@ export class Support {
 
   /** Returns one page of listUsers. */
   listUsersPage(params: ListUsersParams = {}, options: CallOptions = {}): Promise<Page<Account>> {
-    return this.#caller.callPage<Account>({ repeatable: true, }, options, (attempt) => api.listUsers({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Account>({ repeatable: true }, options, (attempt) => api.listUsers({ ...attempt, parseAs: 'text', query: params }));
   }
 
   /**
@@ -383,7 +383,7 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   logIn(body: LogInRequest, options: CallOptions = {}): Promise<AccessToken> {
-    return this.#caller.call<AccessToken>({ public: true, repeatable: true, }, options, (attempt) => api.logIn({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) => api.logIn({ ...attempt, parseAs: 'text', body }));
   }
 
   /**
@@ -397,7 +397,7 @@ export class Support {
    * Logging out twice is the same as once: `Idempotency-Key` has no effect here.
    */
   logOut(options: CallOptions = {}): Promise<void> {
-    return this.#caller.run({ repeatable: true, }, options, (attempt) => api.logOut({ ...attempt, parseAs: 'text' }));
+    return this.#caller.run({ repeatable: true }, options, (attempt) => api.logOut({ ...attempt, parseAs: 'text' }));
   }
 
   /**
@@ -409,7 +409,7 @@ export class Support {
    * there is nothing to rate (`404`). A second rating replaces the first.
    */
   putMessageFeedback(messageId: MessageID, body: PutMessageFeedbackRequest, options: CallOptions = {}): Promise<MessageFeedback> {
-    return this.#caller.call<MessageFeedback>({ repeatable: true, }, options, (attempt) => api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }));
+    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) => api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }));
   }
 
   /**
@@ -428,7 +428,7 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   refreshSession(body: RefreshRequest, options: CallOptions = {}): Promise<AccessToken> {
-    return this.#caller.call<AccessToken>({ public: true, repeatable: true, }, options, (attempt) => api.refreshSession({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) => api.refreshSession({ ...attempt, parseAs: 'text', body }));
   }
 
   /**
@@ -445,7 +445,7 @@ export class Support {
    * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
    */
   signUp(body: SignUpRequest, options: CallOptions = {}): Promise<User> {
-    return this.#caller.call<User>({ public: true, }, options, (attempt) => api.signUp({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<User>({ public: true }, options, (attempt) => api.signUp({ ...attempt, parseAs: 'text', body }));
   }
 
   /**
@@ -481,7 +481,7 @@ export class Support {
    */
   streamAIResponse(ticketId: TicketID, options: CallOptions = {}): AsyncGenerator<AIResponseEvent, void, undefined> {
     // The generated function would resume by itself, by other rules.
-    return this.#caller.stream({ repeatable: true, }, options, (attempt) =>
+    return this.#caller.stream({ repeatable: true }, options, (attempt) =>
       attempt.client.get<types.StreamAiResponseResponses, types.StreamAiResponseErrors, true>({ url: '/tickets/{ticket_id}/ai-response', ...attempt, parseAs: 'stream', path: { ticket_id: ticketId } }),
     );
   }
@@ -497,7 +497,7 @@ export class Support {
    */
   streamAIResponseByID(aiResponseId: AIResponseID, options: CallOptions = {}): AsyncGenerator<AIResponseEvent, void, undefined> {
     // The generated function would resume by itself, by other rules.
-    return this.#caller.stream({ repeatable: true, }, options, (attempt) =>
+    return this.#caller.stream({ repeatable: true }, options, (attempt) =>
       attempt.client.get<types.StreamAiResponseByIdResponses, types.StreamAiResponseByIdErrors, true>({ url: '/ai-responses/{ai_response_id}/stream', ...attempt, parseAs: 'stream', path: { ai_response_id: aiResponseId } }),
     );
   }
