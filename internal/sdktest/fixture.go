@@ -50,7 +50,7 @@ type Call struct {
 	Params json.RawMessage `json:"params,omitempty"`
 	// Headers are what the caller sets.
 	Headers map[string]string `json:"headers,omitempty"`
-	Body   json.RawMessage `json:"body,omitempty"`
+	Body    json.RawMessage   `json:"body,omitempty"`
 	// Parallel is how many such calls are made at once; 0 is one.
 	Parallel int `json:"parallel,omitempty"`
 }

@@ -38,19 +38,17 @@ type server struct {
 }
 
 func (s *server) begin(w http.ResponseWriter, r *http.Request) {
-	for _, fixture := range s.fixtures {
-		if fixture.Name != r.PathValue("name") {
-			continue
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.runs = append(s.runs, NewPlayer(fixture))
-		run := strconv.Itoa(len(s.runs) - 1)
-		base := "http://" + r.Host
-		writeJSON(w, map[string]string{"base_url": base + "/runs/" + run, "report_url": base + "/reports/" + run})
+	i := slices.IndexFunc(s.fixtures, func(f Fixture) bool { return f.Name == r.PathValue("name") })
+	if i < 0 {
+		http.NotFound(w, r)
 		return
 	}
-	http.NotFound(w, r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs = append(s.runs, NewPlayer(s.fixtures[i]))
+	run := strconv.Itoa(len(s.runs) - 1)
+	base := "http://" + r.Host
+	writeJSON(w, map[string]string{"base_url": base + "/runs/" + run, "report_url": base + "/reports/" + run})
 }
 
 func (s *server) play(w http.ResponseWriter, r *http.Request) {

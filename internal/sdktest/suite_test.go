@@ -155,4 +155,3 @@ func requireSame(t *testing.T, want []json.RawMessage, got []any) {
 	require.NoError(t, err)
 	require.JSONEq(t, string(wanted), string(gotten))
 }
-

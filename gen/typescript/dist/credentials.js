@@ -34,8 +34,8 @@ export class Credentials {
     async #renew() {
         try {
             const next = await this.exchange(this.refresh);
+            this.refresh = next.refresh_token; // Also when it cannot be kept: the one before it is used up.
             await this.keep?.(next);
-            this.refresh = next.refresh_token;
             this.access = next.access_token;
             return this.access;
         }

@@ -21,6 +21,7 @@ export async function retry(retries, signal, attempt) {
             return await attempt();
         }
         catch (error) {
+            signal?.throwIfAborted();
             if (n >= retries || !mayHelp(error, signal)) {
                 throw reveal(error);
             }

@@ -38,8 +38,8 @@ export class Credentials {
   async #renew(): Promise<string> {
     try {
       const next = await this.exchange(this.refresh);
+      this.refresh = next.refresh_token; // Also when it cannot be kept: the one before it is used up.
       await this.keep?.(next);
-      this.refresh = next.refresh_token;
       this.access = next.access_token;
       return this.access;
     } catch (error) {

@@ -62,6 +62,7 @@ export class StreamReader {
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
     try {
       const { response } = await this.open(this.#headers, silence.signal);
+      reader = response.body?.getReader();
       if (!this.#opened) {
         this.#opened = true;
         this.#fruitless = 0;
@@ -72,7 +73,6 @@ export class StreamReader {
       if (mediaType(response) !== 'text/event-stream') {
         throw new ProtocolError(`${mediaType(response)} in place of a stream`);
       }
-      reader = response.body?.getReader();
       const decoder = new EventDecoder();
       for (;;) {
         silence.putOff();

@@ -2,10 +2,10 @@ package npmtest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"testing"
 	"time"
@@ -16,15 +16,16 @@ import (
 // maxResult bounds what a page may report, in bytes.
 const maxResult = 16 << 20
 
-// page runs a script of the project and reports what it returns.
+// page runs the script of the project that its address names, and reports what it returns.
 const page = `<!doctype html>
 <meta charset="utf-8">
 <script type="importmap">{"imports":{"@supportbackend/support":"/node_modules/@supportbackend/support/dist/index.js"}}</script>
 <script type="module">
 const report = (path, result) => fetch(path, { method: 'POST', body: result });
 try {
-  const { default: run } = await import('/%s');
-  await report('/result', JSON.stringify(await run(...%s)));
+  const query = new URLSearchParams(location.search);
+  const { default: run } = await import('/' + query.get('script'));
+  await report('/result', JSON.stringify(await run(...JSON.parse(query.get('arguments')))));
 } catch (error) {
   await report('/failure', error.stack ?? String(error));
 }
@@ -37,7 +38,6 @@ type Browser struct {
 	Origin string
 
 	program string
-	html    string
 	result  chan string
 	failure chan string
 }
@@ -57,7 +57,7 @@ func (p Project) NewBrowser(t testing.TB) *Browser {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServer(http.Dir(p.dir)))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, b.html) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })
 	mux.HandleFunc("POST /result", receive(b.result))
 	mux.HandleFunc("POST /failure", receive(b.failure))
 	server := httptest.NewServer(mux)
@@ -69,12 +69,12 @@ func (p Project) NewBrowser(t testing.TB) *Browser {
 // Run runs the script in a page, with the arguments, a JSON array, and returns its result as JSON.
 func (b *Browser) Run(t testing.TB, script, arguments string) string {
 	t.Helper()
-	b.html = fmt.Sprintf(page, script, arguments)
+	query := url.Values{"script": {script}, "arguments": {arguments}}
 	ctx, cancel := context.WithCancel(t.Context())
 	// The sandbox does not start as root; what is opened here is this repository's own.
 	cmd := exec.CommandContext(ctx, b.program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--user-data-dir="+t.TempDir(), b.Origin)
+		"--user-data-dir="+t.TempDir(), b.Origin+"/?"+query.Encode())
 	endWithChildren(cmd)
 	require.NoError(t, cmd.Start())
 	defer func() {

@@ -61,6 +61,7 @@ async function answers(support, ticket) {
   }
   const reason = new Error('enough');
   same(await fails(support.askAI(ticket.id, { signal: AbortSignal.abort(reason) })), reason);
+  same(await fails(support.getTicket(ticket.id, { signal: AbortSignal.abort(reason) })), reason);
 }
 
 async function repeats(support, ticket) {

@@ -1,4 +1,6 @@
 import { createSupport, isProblem, Problem } from '@supportbackend/support';
+import { listTickets } from '@supportbackend/support/api';
+import { createClient } from '@supportbackend/support/client';
 
 const ticketId = '0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22';
 
@@ -86,4 +88,10 @@ export async function exampleIfMatch() {
     }
     console.log('somebody was faster');
   }
+}
+
+export async function examplePlainClient() {
+  const client = createClient({ baseUrl: process.env.SUPPORT_BASE_URL, auth: process.env.SUPPORT_TOKEN });
+  const { data, error, response } = await listTickets({ client, query: { limit: 2 } });
+  console.log(response.status, data?.length, error?.code);
 }

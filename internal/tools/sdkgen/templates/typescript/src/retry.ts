@@ -22,6 +22,7 @@ export async function retry<T>(retries: number, signal: AbortSignal | undefined,
     try {
       return await attempt();
     } catch (error) {
+      signal?.throwIfAborted();
       if (n >= retries || !mayHelp(error, signal)) {
         throw reveal(error);
       }
