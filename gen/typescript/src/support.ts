@@ -71,7 +71,6 @@ export class Support {
     throw new NoAnswer();
   }
 
-
   /**
    * Calls POST /ai-responses/{ai_response_id}/cancel.
    *
@@ -84,7 +83,9 @@ export class Support {
    * Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
    */
   cancelAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) => api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) =>
+      api.cancelAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }),
+    );
   }
 
   /**
@@ -98,7 +99,9 @@ export class Support {
    * Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
    */
   changePassword(body: ChangePasswordRequest, options: CallOptions = {}): Promise<void> {
-    return this.#caller.run({ }, options, (attempt) => api.changePassword({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.run({}, options, (attempt) =>
+      api.changePassword({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -118,7 +121,9 @@ export class Support {
    * answer, the server goes on with its others: the AI response names the one that writes.
    */
   createAIResponse(ticketId: TicketID, body: CreateAIResponseRequest, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ takesKey: true, repeatable: true }, options, (attempt) => api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+    return this.#caller.call<AIResponse>({ takesKey: true, repeatable: true }, options, (attempt) =>
+      api.createAIResponse({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }),
+    );
   }
 
   /**
@@ -132,7 +137,9 @@ export class Support {
    * A message by staff ends an AI answer that is still being written: a human always wins.
    */
   createMessage(ticketId: TicketID, body: CreateMessageRequest, options: CallOptions = {}): Promise<Message> {
-    return this.#caller.call<Message>({ takesKey: true, repeatable: true }, options, (attempt) => api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+    return this.#caller.call<Message>({ takesKey: true, repeatable: true }, options, (attempt) =>
+      api.createMessage({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }),
+    );
   }
 
   /**
@@ -146,7 +153,9 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   createStreamToken(ticketId: TicketID, options: CallOptions = {}): Promise<StreamToken> {
-    return this.#caller.call<StreamToken>({ repeatable: true }, options, (attempt) => api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+    return this.#caller.call<StreamToken>({ repeatable: true }, options, (attempt) =>
+      api.createStreamToken({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }),
+    );
   }
 
   /**
@@ -158,7 +167,9 @@ export class Support {
    * answered at once, without a further message.
    */
   createTicket(body: CreateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
-    return this.#caller.call<Ticket>({ takesKey: true, repeatable: true }, options, (attempt) => api.createTicket({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<Ticket>({ takesKey: true, repeatable: true }, options, (attempt) =>
+      api.createTicket({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -172,7 +183,9 @@ export class Support {
    * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
    */
   createUser(body: CreateUserRequest, options: CallOptions = {}): Promise<Account> {
-    return this.#caller.call<Account>({ }, options, (attempt) => api.createUser({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<Account>({}, options, (attempt) =>
+      api.createUser({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -183,7 +196,9 @@ export class Support {
    * Ends a session of your account, with all its tokens, as `POST /auth/logout` does with the caller's own.
    */
   endSession(sessionId: SessionID, options: CallOptions = {}): Promise<void> {
-    return this.#caller.run({ repeatable: true }, options, (attempt) => api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }));
+    return this.#caller.run({ repeatable: true }, options, (attempt) =>
+      api.endSession({ ...attempt, parseAs: 'text', path: { session_id: sessionId } }),
+    );
   }
 
   /**
@@ -194,7 +209,9 @@ export class Support {
    * Where an answer stands, what it took, and, once it is complete, the message that it became.
    */
   getAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
-    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) => api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }));
+    return this.#caller.call<AIResponse>({ repeatable: true }, options, (attempt) =>
+      api.getAIResponse({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId } }),
+    );
   }
 
   /**
@@ -206,7 +223,9 @@ export class Support {
    * does not.
    */
   getLiveness(options: CallOptions = {}): Promise<Health> {
-    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) => api.getLiveness({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) =>
+      api.getLiveness({ ...attempt, parseAs: 'text' }),
+    );
   }
 
   /**
@@ -217,7 +236,9 @@ export class Support {
    * The account that the access token belongs to.
    */
   getMe(options: CallOptions = {}): Promise<User> {
-    return this.#caller.call<User>({ repeatable: true }, options, (attempt) => api.getMe({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<User>({ repeatable: true }, options, (attempt) =>
+      api.getMe({ ...attempt, parseAs: 'text' }),
+    );
   }
 
   /**
@@ -228,7 +249,9 @@ export class Support {
    * What the ticket's customer thinks of the answer. `404` while they have not said.
    */
   getMessageFeedback(messageId: MessageID, options: CallOptions = {}): Promise<MessageFeedback> {
-    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) => api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }));
+    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) =>
+      api.getMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId } }),
+    );
   }
 
   /**
@@ -241,7 +264,9 @@ export class Support {
    * AI's upstream is not asked.
    */
   getReadiness(options: CallOptions = {}): Promise<Health> {
-    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) => api.getReadiness({ ...attempt, parseAs: 'text' }));
+    return this.#caller.call<Health>({ public: true, repeatable: true }, options, (attempt) =>
+      api.getReadiness({ ...attempt, parseAs: 'text' }),
+    );
   }
 
   /**
@@ -253,7 +278,9 @@ export class Support {
    * `GET /tickets/{ticket_id}/messages`.
    */
   getTicket(ticketId: TicketID, options: CallOptions = {}): Promise<TicketWithMessages> {
-    return this.#caller.call<TicketWithMessages>({ repeatable: true }, options, (attempt) => api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }));
+    return this.#caller.call<TicketWithMessages>({ repeatable: true }, options, (attempt) =>
+      api.getTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId } }),
+    );
   }
 
   /**
@@ -264,7 +291,9 @@ export class Support {
    * One account, by its id.
    */
   getUser(userId: UserID, options: CallOptions = {}): Promise<Account> {
-    return this.#caller.call<Account>({ repeatable: true }, options, (attempt) => api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }));
+    return this.#caller.call<Account>({ repeatable: true }, options, (attempt) =>
+      api.getUser({ ...attempt, parseAs: 'text', path: { user_id: userId } }),
+    );
   }
 
   /**
@@ -278,7 +307,9 @@ export class Support {
    * A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
    */
   listAIResponseEvents(aiResponseId: AIResponseID, params: ListAIResponseEventsParams = {}, options: CallOptions = {}): Promise<AIResponseEvents> {
-    return this.#caller.call<AIResponseEvents>({ repeatable: true }, options, (attempt) => api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }));
+    return this.#caller.call<AIResponseEvents>({ repeatable: true }, options, (attempt) =>
+      api.listAIResponseEvents({ ...attempt, parseAs: 'text', path: { ai_response_id: aiResponseId }, query: params }),
+    );
   }
 
   /**
@@ -295,7 +326,9 @@ export class Support {
 
   /** Returns one page of listAIResponses. */
   listAIResponsesPage(ticketId: TicketID, params: ListAIResponsesParams = {}, options: CallOptions = {}): Promise<Page<AIResponse>> {
-    return this.#caller.callPage<AIResponse>({ repeatable: true }, options, (attempt) => api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+    return this.#caller.callPage<AIResponse>({ repeatable: true }, options, (attempt) =>
+      api.listAIResponses({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }),
+    );
   }
 
   /**
@@ -313,7 +346,9 @@ export class Support {
 
   /** Returns one page of listMessages. */
   listMessagesPage(ticketId: TicketID, params: ListMessagesParams = {}, options: CallOptions = {}): Promise<Page<Message>> {
-    return this.#caller.callPage<Message>({ repeatable: true }, options, (attempt) => api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }));
+    return this.#caller.callPage<Message>({ repeatable: true }, options, (attempt) =>
+      api.listMessages({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, query: params }),
+    );
   }
 
   /**
@@ -330,7 +365,9 @@ export class Support {
 
   /** Returns one page of listSessions. */
   listSessionsPage(params: ListSessionsParams = {}, options: CallOptions = {}): Promise<Page<Session>> {
-    return this.#caller.callPage<Session>({ repeatable: true }, options, (attempt) => api.listSessions({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Session>({ repeatable: true }, options, (attempt) =>
+      api.listSessions({ ...attempt, parseAs: 'text', query: params }),
+    );
   }
 
   /**
@@ -348,7 +385,9 @@ export class Support {
 
   /** Returns one page of listTickets. */
   listTicketsPage(params: ListTicketsParams = {}, options: CallOptions = {}): Promise<Page<Ticket>> {
-    return this.#caller.callPage<Ticket>({ repeatable: true }, options, (attempt) => api.listTickets({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Ticket>({ repeatable: true }, options, (attempt) =>
+      api.listTickets({ ...attempt, parseAs: 'text', query: params }),
+    );
   }
 
   /**
@@ -365,7 +404,9 @@ export class Support {
 
   /** Returns one page of listUsers. */
   listUsersPage(params: ListUsersParams = {}, options: CallOptions = {}): Promise<Page<Account>> {
-    return this.#caller.callPage<Account>({ repeatable: true }, options, (attempt) => api.listUsers({ ...attempt, parseAs: 'text', query: params }));
+    return this.#caller.callPage<Account>({ repeatable: true }, options, (attempt) =>
+      api.listUsers({ ...attempt, parseAs: 'text', query: params }),
+    );
   }
 
   /**
@@ -383,7 +424,9 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   logIn(body: LogInRequest, options: CallOptions = {}): Promise<AccessToken> {
-    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) => api.logIn({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) =>
+      api.logIn({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -397,7 +440,9 @@ export class Support {
    * Logging out twice is the same as once: `Idempotency-Key` has no effect here.
    */
   logOut(options: CallOptions = {}): Promise<void> {
-    return this.#caller.run({ repeatable: true }, options, (attempt) => api.logOut({ ...attempt, parseAs: 'text' }));
+    return this.#caller.run({ repeatable: true }, options, (attempt) =>
+      api.logOut({ ...attempt, parseAs: 'text' }),
+    );
   }
 
   /**
@@ -409,7 +454,9 @@ export class Support {
    * there is nothing to rate (`404`). A second rating replaces the first.
    */
   putMessageFeedback(messageId: MessageID, body: PutMessageFeedbackRequest, options: CallOptions = {}): Promise<MessageFeedback> {
-    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) => api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }));
+    return this.#caller.call<MessageFeedback>({ repeatable: true }, options, (attempt) =>
+      api.putMessageFeedback({ ...attempt, parseAs: 'text', path: { message_id: messageId }, body }),
+    );
   }
 
   /**
@@ -428,7 +475,9 @@ export class Support {
    * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
    */
   refreshSession(body: RefreshRequest, options: CallOptions = {}): Promise<AccessToken> {
-    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) => api.refreshSession({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<AccessToken>({ public: true, repeatable: true }, options, (attempt) =>
+      api.refreshSession({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -445,7 +494,9 @@ export class Support {
    * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
    */
   signUp(body: SignUpRequest, options: CallOptions = {}): Promise<User> {
-    return this.#caller.call<User>({ public: true }, options, (attempt) => api.signUp({ ...attempt, parseAs: 'text', body }));
+    return this.#caller.call<User>({ public: true }, options, (attempt) =>
+      api.signUp({ ...attempt, parseAs: 'text', body }),
+    );
   }
 
   /**
@@ -520,7 +571,9 @@ export class Support {
    * With `If-Match`, the change is made only while the ticket has that version.
    */
   updateTicket(ticketId: TicketID, body: UpdateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
-    return this.#caller.call<Ticket>({ }, options, (attempt) => api.updateTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }));
+    return this.#caller.call<Ticket>({}, options, (attempt) =>
+      api.updateTicket({ ...attempt, parseAs: 'text', path: { ticket_id: ticketId }, body }),
+    );
   }
 
   /**
@@ -533,7 +586,9 @@ export class Support {
    * ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
    */
   updateUser(userId: UserID, body: UpdateUserRequest, options: CallOptions = {}): Promise<Account> {
-    return this.#caller.call<Account>({ }, options, (attempt) => api.updateUser({ ...attempt, parseAs: 'text', path: { user_id: userId }, body }));
+    return this.#caller.call<Account>({}, options, (attempt) =>
+      api.updateUser({ ...attempt, parseAs: 'text', path: { user_id: userId }, body }),
+    );
   }
 }
 
