@@ -45,14 +45,14 @@ func (b *syncBuffer) String() string {
 
 // The canaries. None of them may be read anywhere but where it belongs.
 const (
-	canaryPassword = "canary-password-7f3a"
-	canaryEmail    = "canary-email-7f3a@example.com"
-	canaryText     = "canary-text-7f3a"
-	canaryKey      = "canary-groq-key-7f3a"
-	canaryDSN      = "canarydsn7f3a"
-	canaryCursor   = "canarycursor7f3a"
-	canaryToken    = "canary-token-7f3a"
-	canaryHeader   = "canary-header-7f3a"
+	canaryPassword = "canary-password-q7zx"
+	canaryEmail    = "canary-email-q7zx@example.com"
+	canaryText     = "canary-text-q7zx"
+	canaryKey      = "canary-groq-key-q7zx"
+	canaryDSN      = "canarydsnq7zx"
+	canaryCursor   = "canarycursorq7zx"
+	canaryToken    = "canary-token-q7zx"
+	canaryHeader   = "canary-header-q7zx"
 )
 
 // aviary is a server at the debug level whose every output is kept.
@@ -89,7 +89,7 @@ func newAviary(t *testing.T) *aviary {
 		upstream.Close()
 	})
 	environ := []string{
-		"DATABASE_URL=" + dsn.String(), "GROQ_API_URL=" + upstream.URL, "GROQ_API_KEY=" + canaryKey, testSecret,
+		"DATABASE_URL=" + dsn.String(), "SUPPORT_RATE_LIMIT=0", "GROQ_API_URL=" + upstream.URL, "GROQ_API_KEY=" + canaryKey, testSecret,
 		"SUPPORT_ADDR=127.0.0.1:0", "SUPPORT_LOG_LEVEL=debug", "SUPPORT_DEBUG_ADDR=127.0.0.1:0", "SUPPORT_SIGNUP_LIMIT=0",
 	}
 	code, out := run(t, program(t, environ, "migrate", "up"))
@@ -148,8 +148,8 @@ func (a *aviary) walk(t *testing.T) {
 	for template, item := range spec.Paths {
 		for method := range item {
 			method = strings.ToUpper(method)
-			if method == "PARAMETERS" {
-				continue
+			if method == "PARAMETERS" || template == "/auth/logout" {
+				continue // To log out would end the walk.
 			}
 			for _, path := range []string{
 				parameter.ReplaceAllString(template, a.ticket), parameter.ReplaceAllString(template, canaryText),
@@ -159,7 +159,7 @@ func (a *aviary) walk(t *testing.T) {
 					`{"password":{"x":"` + canaryPassword + `"}}`, `"` + canaryText, `{"content":"` + canaryText + `\u0000"}`,
 					`{"content":"` + canaryText + `"}`, `{"title":"` + canaryText + `","description":"` + canaryText + `"}`,
 				} {
-					if strings.HasSuffix(template, "ai-response") && body != "" || method == http.MethodDelete || template == "/auth/logout" {
+					if strings.HasSuffix(template, "ai-response") && body != "" || method == http.MethodDelete {
 						continue
 					}
 					a.do(t, method, path, body)
@@ -217,7 +217,7 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 		"the log": a.log.String(), "a problem": a.problems.String(), "PostgreSQL's log": a.pgLog.String(), "the metrics": metrics,
 	} {
 		for _, canary := range []string{
-			"7f3a", "canary", strings.Split(a.token, ".")[2], strings.TrimPrefix(testSecret, "JWT_SECRET="),
+			"q7zx", "canary", strings.Split(a.token, ".")[2], strings.TrimPrefix(testSecret, "JWT_SECRET="),
 		} {
 			if i := strings.Index(output, canary); i >= 0 && (where != "a problem" || !inRequestLine(output, i)) {
 				require.Fail(t, "a secret is in "+where, "%s in: …%s…", canary, output[max(0, i-500):min(len(output), i+200)])

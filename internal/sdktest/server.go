@@ -44,9 +44,9 @@ func (s *server) begin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.runs = append(s.runs, NewPlayer(s.fixtures[i]))
 	run := strconv.Itoa(len(s.runs) - 1)
-	s.mu.Unlock()
 	base := "http://" + r.Host
 	writeJSON(w, map[string]string{"base_url": base + "/runs/" + run, "report_url": base + "/reports/" + run})
 }

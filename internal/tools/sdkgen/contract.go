@@ -28,6 +28,26 @@ func (c *contract) Paged() []operation {
 	return c.where(func(o operation) bool { return o.Item != "" })
 }
 
+// Queried are the operations with parameters of the query.
+func (c *contract) Queried() []operation {
+	return c.where(func(o operation) bool { return o.HasQuery })
+}
+
+// Types are the components that the methods' signatures name, and those that the templates name themselves.
+func (c *contract) Types() []string {
+	used := map[string]bool{eventUnion: true, "Message": true, "TicketID": true}
+	for _, o := range c.Operations {
+		for _, name := range []string{o.Body, o.Item, strings.TrimPrefix(o.Result, "[]")} {
+			used[name] = true
+		}
+		for _, parameter := range o.PathParams {
+			used[parameter.Type] = true
+		}
+	}
+	delete(used, "")
+	return slices.Sorted(maps.Keys(used))
+}
+
 // Unkeyed are the operations that may be repeated by their own nature, not by that of their method or by a key.
 func (c *contract) Unkeyed() []operation {
 	return c.where(func(o operation) bool { return o.Method == http.MethodPost && o.Repeatable && !o.TakesKey })
@@ -68,7 +88,8 @@ type operation struct {
 	Public, TakesKey, Repeatable bool
 }
 
-type pathParam struct{ Name, Type string }
+// pathParam is a parameter of the path: the argument's name in Go, the contract's, and the type.
+type pathParam struct{ Name, Wire, Type string }
 
 func readContract(file string) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile(file)
@@ -112,7 +133,9 @@ func readOperation(method, path string, item *openapi3.PathItem, source *openapi
 			if ref.Ref == "" {
 				return o, fmt.Errorf("the parameter %s is no component, so its type has no name", parameter.Name)
 			}
-			o.PathParams = append(o.PathParams, pathParam{Name: lowerFirst(base(ref.Ref)), Type: base(ref.Ref)})
+			o.PathParams = append(o.PathParams, pathParam{
+				Name: lowerFirst(base(ref.Ref)), Wire: parameter.Name, Type: base(ref.Ref),
+			})
 			continue
 		case openapi3.ParameterInQuery:
 			o.HasQuery = true

@@ -1,0 +1,2 @@
+/** That of the contract. */
+export declare const version = "0.1.0";

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package npmtest
+
+import "os/exec"
+
+func endWithChildren(*exec.Cmd) {}
