@@ -1,0 +1,333 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/httpapi/apitest"
+)
+
+// fuzzChecks is how many requests of each kind a usual run generates for each operation. More of them take the flag
+// -rapid.checks, and -rapid.seed generates the same ones again.
+const fuzzChecks = "4"
+
+// refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
+// what it names or of where that stands.
+var refusals = map[string][]int{
+	"signUp":           {http.StatusForbidden, http.StatusConflict},
+	"logIn":            {http.StatusUnauthorized},
+	"refreshSession":   {http.StatusUnauthorized},
+	"changePassword":   {http.StatusUnauthorized},
+	"createUser":       {http.StatusConflict},
+	"updateTicket":     {http.StatusConflict, http.StatusPreconditionFailed},
+	"createMessage":    {http.StatusConflict},
+	"createAIResponse": {http.StatusConflict},
+	"streamAIResponse": {http.StatusConflict},
+}
+
+// fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
+type fuzzed struct {
+	specOperation
+	*cast
+	caller member
+	ids    []string
+	item   *openapi3.PathItem
+}
+
+// fuzzRequest is one request, in parts that can be broken one by one.
+type fuzzRequest struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         any
+	form         bool
+	// text is sent instead of the body when it is not empty.
+	text string
+	// token is whose name it comes in.
+	token string
+}
+
+// TestOperationsTakeWhatTheContractAllowsAndNothingElse generates requests from the contract's schemas, for every operation.
+// What it allows is not refused for its form; what it does not allow is refused with the status for that fault, and changes
+// nothing. The client holds every response against the contract.
+func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
+	for _, o := range specOperations(t) {
+		t.Run(o.OperationID, func(t *testing.T) {
+			t.Parallel()
+			f := newFuzzed(t, o)
+			rapid.Check(t, func(r *rapid.T) { f.requireTaken(t, r) })
+			if f.OperationID == "logOut" {
+				f.caller = f.again(t, f.caller)
+			}
+			before := f.snapshot(t)
+			rapid.Check(t, func(r *rapid.T) { f.requireRefused(t, r) })
+			require.Equal(t, before, f.snapshot(t), "what was refused has changed something")
+		})
+	}
+}
+
+// setRapidFlags sets the flags that the command line does not.
+func setRapidFlags(t *testing.T, values map[string]string) {
+	t.Helper()
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range values {
+		if !given[name] {
+			require.NoError(t, flag.Set(name, value))
+		}
+	}
+}
+
+func newFuzzed(t *testing.T, o specOperation) *fuzzed {
+	t.Helper()
+	f := &fuzzed{specOperation: o, cast: newCast(t), item: apitest.Spec(t).Paths.Value(o.path)}
+	f.caller = f.owner
+	if o.role == sqlc.UserRoleAdmin {
+		f.caller = f.admin
+	}
+	f.ids = o.ownedIDs(t, f.cast)
+	return f
+}
+
+// again returns the member with another session.
+func (f *fuzzed) again(t *testing.T, m member) member {
+	t.Helper()
+	m.session = f.newSession(t, m.User)
+	m.token = genuineToken(m, time.Now()).token(t)
+	return m
+}
+
+// valid generates a request that the contract allows.
+func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
+	request := fuzzRequest{
+		method: f.method, path: f.path, query: url.Values{}, header: http.Header{}, token: f.caller.token,
+	}
+	for i, name := range f.pathParameters {
+		request.path = strings.ReplaceAll(request.path, "{"+name+"}", f.ids[i])
+	}
+	for _, p := range f.parameters() {
+		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
+			continue // A cursor is not to be made up.
+		}
+		request.set(p, fmt.Sprint(validValue(p.Schema).Draw(r, p.Name)))
+	}
+	if f.RequestBody != nil {
+		mediaType := rapid.SampledFrom(slices.Sorted(maps.Keys(f.RequestBody.Value.Content))).Draw(r, "media type")
+		request.form = mediaType != "application/json"
+		request.header.Set("Content-Type", mediaType)
+		request.body = validValue(f.RequestBody.Value.Content[mediaType].Schema).Draw(r, "body")
+	}
+	return request
+}
+
+// parameters are those in the query and the header.
+func (f *fuzzed) parameters() (found []*openapi3.Parameter) {
+	for _, p := range f.Parameters {
+		if p.Value.In != openapi3.ParameterInPath {
+			found = append(found, p.Value)
+		}
+	}
+	return found
+}
+
+func (r *fuzzRequest) set(p *openapi3.Parameter, value string) {
+	if p.In == openapi3.ParameterInHeader {
+		r.header.Set(p.Name, value)
+		return
+	}
+	r.query.Set(p.Name, value)
+}
+
+func (f *fuzzed) send(t *testing.T, r fuzzRequest) apitest.Response {
+	t.Helper()
+	text := r.text
+	switch {
+	case text != "" || r.body == nil:
+	case r.form:
+		values := url.Values{}
+		for name, value := range r.body.(map[string]any) { //nolint:forcetypeassert // All bodies are objects.
+			values.Set(name, fmt.Sprint(value))
+		}
+		text = values.Encode()
+	default:
+		raw, err := json.Marshal(r.body)
+		require.NoError(t, err)
+		text = string(raw)
+	}
+	path := r.path
+	if len(r.query) > 0 {
+		path += "?" + r.query.Encode()
+	}
+	var header []string
+	if r.token != "" {
+		header = append(header, "Authorization: Bearer "+r.token)
+	}
+	for name, values := range r.header {
+		for _, value := range values {
+			header = append(header, name+": "+value)
+		}
+	}
+	return f.Do(t, r.method, path, text, header...)
+}
+
+func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
+	t.Helper()
+	switch {
+	case f.OperationID == "logOut":
+		f.caller = f.again(t, f.caller)
+	case slices.Contains(f.pathParameters, "session_id"):
+		f.ids = f.ownedIDs(t, f.cast)
+	}
+	got := f.send(t, f.valid(r))
+	if got.Status < http.StatusBadRequest {
+		return
+	}
+	if !slices.Contains(refusals[f.OperationID], got.Status) {
+		r.Fatalf("%s refused what the contract allows with %d: %s", f.OperationID, got.Status, got.Body)
+	}
+}
+
+func (f *fuzzed) requireRefused(t *testing.T, r *rapid.T) {
+	t.Helper()
+	request := f.valid(r)
+	faults := f.faults(r, request)
+	name := rapid.SampledFrom(slices.Sorted(maps.Keys(faults))).Draw(r, "fault")
+	status := faults[name](&request)
+	got := f.send(t, request)
+	if got.Status != status {
+		r.Fatalf("%s, %s: answered %d instead of %d: %s", f.OperationID, name, got.Status, status, got.Body)
+	}
+}
+
+// faults are the ways in which a request can be broken. Each breaks it and returns the status that this has.
+func (f *fuzzed) faults(r *rapid.T, valid fuzzRequest) map[string]func(*fuzzRequest) int {
+	faults := map[string]func(*fuzzRequest) int{
+		"an unknown parameter": func(q *fuzzRequest) int {
+			q.query.Set("unknown", "1")
+			return http.StatusBadRequest
+		},
+		"another method": func(q *fuzzRequest) int {
+			q.method = rapid.SampledFrom(f.otherMethods()).Draw(r, "method")
+			return http.StatusMethodNotAllowed
+		},
+	}
+	if f.Responses.Status(http.StatusNotAcceptable) != nil {
+		faults["another media type wanted"] = func(q *fuzzRequest) int {
+			q.header.Set("Accept", "image/png")
+			return http.StatusNotAcceptable
+		}
+	}
+	for i, id := range f.pathParameters {
+		faults["an unknown "+id] = func(q *fuzzRequest) int {
+			other := rapid.SampledFrom([]string{uuid.NewString(), strings.ToUpper(f.ids[i]) + "A", "1", f.ids[i][1:]}).Draw(r, id)
+			q.path = strings.Replace(q.path, f.ids[i], other, 1)
+			return http.StatusNotFound
+		}
+	}
+	f.addParameterFaults(faults)
+	f.addCallerFaults(faults)
+	if object, ok := valid.body.(map[string]any); ok && !valid.form {
+		f.addBodyFaults(faults, object)
+	}
+	return faults
+}
+
+func (f *fuzzed) otherMethods() []string {
+	methods := []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
+	return slices.DeleteFunc(methods, func(m string) bool { return f.item.Operations()[m] != nil })
+}
+
+func (f *fuzzed) addParameterFaults(faults map[string]func(*fuzzRequest) int) {
+	for _, p := range f.parameters() {
+		for name, value := range invalidValues(p.Schema) {
+			if p.In == openapi3.ParameterInHeader && name == "against the pattern" {
+				value = "ä b"
+			}
+			faults[p.Name+" "+name] = func(q *fuzzRequest) int {
+				q.set(p, fmt.Sprint(value))
+				return http.StatusBadRequest
+			}
+		}
+		if p.In == openapi3.ParameterInQuery {
+			faults[p.Name+" twice"] = func(q *fuzzRequest) int {
+				q.query[p.Name] = []string{"1", "1"}
+				return http.StatusBadRequest
+			}
+		}
+	}
+}
+
+// addCallerFaults adds callers who may not call the operation.
+func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
+	as := func(token string, status int) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.token = token
+			return status
+		}
+	}
+	if f.role == "" {
+		return
+	}
+	faults["nobody"] = as("", http.StatusUnauthorized)
+	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
+	if f.role == sqlc.UserRoleAdmin {
+		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		return
+	}
+	if len(f.pathParameters) > 0 {
+		faults["somebody else"] = as(f.other.token, http.StatusNotFound)
+	}
+}
+
+// addBodyFaults adds what is wrong with a body of JSON.
+func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid map[string]any) {
+	schema := f.RequestBody.Value.Content["application/json"].Schema.Value
+	with := func(member string, value any) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.body = changeMember(valid, member, value)
+			return http.StatusUnprocessableEntity
+		}
+	}
+	for _, member := range schema.Required {
+		faults[member+" missing"] = with(member, nil)
+	}
+	for member, ref := range schema.Properties {
+		faults[member+" of another type"] = with(member, wronglyTyped(ref.Value))
+		faults[member+" null"] = with(member, json.RawMessage("null"))
+		for name, value := range invalidValues(ref) {
+			faults[member+" "+name] = with(member, value)
+		}
+		if ref.Value.MinLength > 0 {
+			faults[member+" empty"] = with(member, "")
+		}
+	}
+	faults["an unknown member"] = with("unknown", true)
+	sending := func(text, mediaType string, status int) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.text = text
+			q.header.Set("Content-Type", mediaType)
+			return status
+		}
+	}
+	faults["an array"] = sending("[]", "application/json", http.StatusUnprocessableEntity)
+	faults["no JSON"] = sending(`{"a":`, "application/json", http.StatusBadRequest)
+	faults["another media type"] = sending("text", "text/plain", http.StatusUnsupportedMediaType)
+	faults["a large body"] = sending(pad("{", httpapi.MaxBodyBytes+1), "application/json", http.StatusRequestEntityTooLarge)
+}
