@@ -76,6 +76,8 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 			if f.OperationID == "logOut" {
 				f.caller = f.again(t, f.caller)
 			}
+			require.Eventually(t, func() bool { return countRows(t, f.Server, "ai_responses WHERE status = 'streaming'") == 0 },
+				patience, 10*time.Millisecond)
 			before := f.snapshot(t)
 			rapid.Check(t, func(r *rapid.T) { f.requireRefused(t, r) })
 			require.Equal(t, before, f.snapshot(t), "what was refused has changed something")
