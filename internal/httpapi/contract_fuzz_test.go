@@ -22,7 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
 
-// fuzzChecks is how many requests of each kind a usual run generates for each operation. More of them take the flag
+// fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
 // -rapid.checks, and -rapid.seed generates the same ones again.
 const fuzzChecks = "4"
 
@@ -206,15 +206,19 @@ func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
 	}
 }
 
+// requireRefused breaks a request of its own in each of the ways.
 func (f *fuzzed) requireRefused(t *testing.T, r *rapid.T) {
 	t.Helper()
-	request := f.valid(r)
-	faults := f.faults(r, request)
-	name := rapid.SampledFrom(slices.Sorted(maps.Keys(faults))).Draw(r, "fault")
-	status := faults[name](&request)
-	got := f.send(t, request)
-	if got.Status != status {
-		r.Fatalf("%s, %s: answered %d instead of %d: %s", f.OperationID, name, got.Status, status, got.Body)
+	for _, name := range slices.Sorted(maps.Keys(f.faults(r, f.valid(r)))) {
+		request := f.valid(r)
+		fault, applies := f.faults(r, request)[name]
+		if !applies {
+			continue // It is a fault of another media type.
+		}
+		status := fault(&request)
+		if got := f.send(t, request); got.Status != status {
+			r.Fatalf("%s, %s: answered %d instead of %d: %s", f.OperationID, name, got.Status, status, got.Body)
+		}
 	}
 }
 
