@@ -159,6 +159,14 @@ func (c *cast) newSession(t *testing.T, user sqlc.User) uuid.UUID {
 	return id
 }
 
+// again returns the member with another session.
+func (c *cast) again(t *testing.T, m member) member {
+	t.Helper()
+	m.session = c.newSession(t, m.User)
+	m.token = genuineToken(m, time.Now()).token(t)
+	return m
+}
+
 // bearer is the member's Authorization header.
 func (m member) bearer() string { return "Authorization: Bearer " + m.token }
 

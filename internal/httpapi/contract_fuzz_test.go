@@ -108,14 +108,6 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	return f
 }
 
-// again returns the member with another session.
-func (f *fuzzed) again(t *testing.T, m member) member {
-	t.Helper()
-	m.session = f.newSession(t, m.User)
-	m.token = genuineToken(m, time.Now()).token(t)
-	return m
-}
-
 // valid generates a request that the contract allows.
 func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 	request := fuzzRequest{
