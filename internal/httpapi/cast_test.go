@@ -117,7 +117,12 @@ type member struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	c := &cast{Server: apitest.New(t, apitest.Options{})}
+	return newCastOn(t, apitest.Options{})
+}
+
+func newCastOn(t *testing.T, o apitest.Options) *cast {
+	t.Helper()
+	c := &cast{Server: apitest.New(t, o)}
 	c.owner = c.member(t, sqlc.UserRoleUser)
 	c.other = c.member(t, sqlc.UserRoleUser)
 	c.agent = c.member(t, sqlc.UserRoleAgent)

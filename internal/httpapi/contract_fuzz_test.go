@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
@@ -97,9 +98,35 @@ func setRapidFlags(t *testing.T, values map[string]string) {
 	}
 }
 
+// What the contract shows as a request is one.
+func TestExamplesOfTheContractAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		if o.RequestBody == nil {
+			continue
+		}
+		for mediaType, media := range o.RequestBody.Value.Content {
+			for name, example := range media.Examples {
+				t.Run(o.OperationID+" "+name, func(t *testing.T) {
+					t.Parallel()
+					f := newFuzzed(t, o)
+					got := f.send(t, fuzzRequest{
+						method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+						body: example.Value.Value, form: mediaType != "application/json",
+					})
+					if got.Status >= http.StatusBadRequest {
+						require.Contains(t, refusals[f.OperationID], got.Status, "%s", got.Body)
+					}
+				})
+			}
+		}
+	}
+}
+
 func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	t.Helper()
-	f := &fuzzed{specOperation: o, cast: newCast(t), item: apitest.Spec(t).Paths.Value(o.path)}
+	models := []string{assistant.DefaultModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
+	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
 	if o.role == sqlc.UserRoleAdmin {
 		f.caller = f.admin
@@ -111,10 +138,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 // valid generates a request that the contract allows.
 func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 	request := fuzzRequest{
-		method: f.method, path: f.path, query: url.Values{}, header: http.Header{}, token: f.caller.token,
-	}
-	for i, name := range f.pathParameters {
-		request.path = strings.ReplaceAll(request.path, "{"+name+"}", f.ids[i])
+		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.token,
 	}
 	for _, p := range f.parameters() {
 		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
@@ -129,6 +153,15 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		request.body = validValue(f.RequestBody.Value.Content[mediaType].Schema).Draw(r, "body")
 	}
 	return request
+}
+
+// ownPath is the path with the ids of what is the caller's own.
+func (f *fuzzed) ownPath() string {
+	path := f.path
+	for i, name := range f.pathParameters {
+		path = strings.ReplaceAll(path, "{"+name+"}", f.ids[i])
+	}
+	return path
 }
 
 // parameters are those in the query and the header.
