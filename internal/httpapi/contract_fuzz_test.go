@@ -74,9 +74,7 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 			t.Parallel()
 			f := newFuzzed(t, o)
 			rapid.Check(t, func(r *rapid.T) { f.requireTaken(t, r) })
-			if f.OperationID == "logOut" {
-				f.caller = f.again(t, f.caller)
-			}
+			f.renew(t)
 			require.Eventually(t, func() bool { return countRows(t, f.Server, "ai_responses WHERE status = 'streaming'") == 0 },
 				patience, 10*time.Millisecond)
 			before := f.snapshot(t)
@@ -214,7 +212,8 @@ func (f *fuzzed) send(t *testing.T, r fuzzRequest) apitest.Response {
 	return f.Do(t, r.method, path, text, header...)
 }
 
-func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
+// renew makes good what the call before has ended.
+func (f *fuzzed) renew(t *testing.T) {
 	t.Helper()
 	switch {
 	case f.OperationID == "logOut":
@@ -222,6 +221,11 @@ func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
 	case slices.Contains(f.pathParameters, "session_id"):
 		f.ids = f.ownedIDs(t, f.cast)
 	}
+}
+
+func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
+	t.Helper()
+	f.renew(t)
 	got := f.send(t, f.valid(r))
 	if got.Status < http.StatusBadRequest {
 		return
