@@ -29,7 +29,7 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 		// A wait is a wait: it is not for tests.
 		return rapid.SampledFrom([]int64{int64(*s.Min), min(int64(*s.Max), 1000)}).AsAny()
 	case s.Type.Is("object"):
-		return validObject(s)
+		return validObject(s).AsAny()
 	default:
 		return validString(s).AsAny()
 	}
@@ -60,9 +60,9 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 	})
 }
 
-func validObject(s *openapi3.Schema) *rapid.Generator[any] {
+func validObject(s *openapi3.Schema) *rapid.Generator[map[string]any] {
 	names := slices.Sorted(maps.Keys(s.Properties))
-	return rapid.Custom(func(t *rapid.T) any {
+	return rapid.Custom(func(t *rapid.T) map[string]any {
 		object := make(map[string]any)
 		for _, name := range names {
 			if slices.Contains(s.Required, name) || rapid.Bool().Draw(t, "has "+name) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -63,7 +64,9 @@ func CheckCoverage() error {
 		return err
 	}
 	table, holes := seen.report(doc)
-	fmt.Print(table)
+	if _, err := io.WriteString(os.Stdout, table); err != nil {
+		return err
+	}
 	if name := os.Getenv("COVERAGE_TABLE"); name != "" {
 		if err := os.WriteFile(name, []byte(table), 0o600); err != nil {
 			return err
