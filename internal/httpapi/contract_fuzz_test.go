@@ -25,7 +25,7 @@ import (
 
 // fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
 // -rapid.checks, and -rapid.seed generates the same ones again.
-const fuzzChecks = "4"
+const fuzzChecks = "3"
 
 // refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
 // what it names or of where that stands.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -64,7 +63,7 @@ func CheckCoverage() error {
 		return err
 	}
 	table, holes := seen.report(doc)
-	if _, err := io.WriteString(os.Stdout, table); err != nil {
+	if _, err := os.Stdout.WriteString(table); err != nil {
 		return err
 	}
 	if name := os.Getenv("COVERAGE_TABLE"); name != "" {
