@@ -117,7 +117,12 @@ type member struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	c := &cast{Server: apitest.New(t, apitest.Options{})}
+	return newCastOn(t, apitest.Options{})
+}
+
+func newCastOn(t *testing.T, o apitest.Options) *cast {
+	t.Helper()
+	c := &cast{Server: apitest.New(t, o)}
 	c.owner = c.member(t, sqlc.UserRoleUser)
 	c.other = c.member(t, sqlc.UserRoleUser)
 	c.agent = c.member(t, sqlc.UserRoleAgent)
@@ -157,6 +162,14 @@ func (c *cast) newSession(t *testing.T, user sqlc.User) uuid.UUID {
 	})
 	require.NoError(t, err)
 	return id
+}
+
+// again returns the member with another session.
+func (c *cast) again(t *testing.T, m member) member {
+	t.Helper()
+	m.session = c.newSession(t, m.User)
+	m.token = genuineToken(m, time.Now()).token(t)
+	return m
 }
 
 // bearer is the member's Authorization header.

@@ -39,8 +39,10 @@ func conditional(c echo.Context, next echo.HandlerFunc) error {
 	if !isListed(c.Request().Header.Get(headerIfNoneMatch), r.header.Get(headerETag)) {
 		return send(c, r.status, r.header, r.body.Bytes())
 	}
-	r.header.Del(echo.HeaderContentType)
-	return send(c, http.StatusNotModified, r.header, nil)
+	// What else the response would say, the caller has (section 15.4.5): the tag vouches for it.
+	header := make(http.Header)
+	header.Set(headerETag, r.header.Get(headerETag))
+	return send(c, http.StatusNotModified, header, nil)
 }
 
 // isListed reports whether a tag is in the list of If-None-Match. The weak comparison is used (section 8.8.3.2): what is

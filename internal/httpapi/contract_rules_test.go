@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -273,13 +274,29 @@ func requireExamples(t *testing.T, where string, content openapi3.Content) {
 		require.NotEmpty(t, media.Examples, "%s %s", where, mediaType)
 		for name, example := range media.Examples {
 			require.NotEmpty(t, example.Value.Summary, "%s %s %s", where, mediaType, name)
-			if mediaType == "text/event-stream" {
-				continue // It is the text of several events.
+			for _, value := range exampleValues(t, mediaType, example.Value.Value) {
+				err := media.Schema.Value.VisitJSON(value, openapi3.MultiErrors())
+				require.NoError(t, err, "%s %s %s", where, mediaType, name)
 			}
-			err := media.Schema.Value.VisitJSON(example.Value.Value, openapi3.MultiErrors())
-			require.NoError(t, err, "%s %s %s", where, mediaType, name)
 		}
 	}
+}
+
+// exampleValues are what an example shows: one value, or the events of a stream.
+func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
+	t.Helper()
+	if mediaType != "text/event-stream" {
+		return []any{example}
+	}
+	for line := range strings.Lines(fmt.Sprint(example)) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			var event any
+			require.NoError(t, json.Unmarshal([]byte(data), &event))
+			values = append(values, event)
+		}
+	}
+	require.NotEmpty(t, values)
+	return values
 }
 
 func TestEveryProblemIsShownAsItIsAnswered(t *testing.T) {

@@ -44,7 +44,12 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	s := apitest.New(t, apitest.Options{})
+	return newDeskOn(t, apitest.Options{})
+}
+
+func newDeskOn(t *testing.T, o apitest.Options) *desk {
+	t.Helper()
+	s := apitest.New(t, o)
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	return &desk{
 		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),

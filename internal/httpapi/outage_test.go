@@ -43,19 +43,25 @@ func newMovingDatabase(t *testing.T) *movingDatabase {
 	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true, Download: true, Log: io.Discard}}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go d.relay(listener)
-	address, err := url.Parse(d.server.URL("postgres"))
-	require.NoError(t, err)
-	address.Host = listener.Addr().String()
-	d.url = address.String()
+	d.url = d.listen(t, d.server.URL("postgres"))
 	migrator, err := store.OpenMigrator(d.url)
 	require.NoError(t, err)
 	require.NoError(t, migrator.Up())
 	require.NoError(t, migrator.Close())
 	return d
+}
+
+// listen starts the relay, and returns the URL by which the database is reached through it.
+func (d *movingDatabase) listen(t *testing.T, direct string) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go d.relay(listener)
+	address, err := url.Parse(direct)
+	require.NoError(t, err)
+	address.Host = listener.Addr().String()
+	return address.String()
 }
 
 func (d *movingDatabase) start(t *testing.T) {

@@ -124,10 +124,9 @@ async function read(reader) {
     }
     throw new NetworkError('the stream was cut', { cause });
 }
-/** The AI response and the number that an event's id names. */
+/** The AI response and the number that an event's id names. The attempt may follow. */
 function split(id) {
-    const colon = id.indexOf(':');
-    return colon < 0 ? [id] : [id.slice(0, colon), id.slice(colon + 1)];
+    return id.split(':').slice(0, 2);
 }
 /** The event's name is its type, but a delta has no name. */
 function decode(frame) {

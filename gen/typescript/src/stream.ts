@@ -132,10 +132,9 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined)
   throw new NetworkError('the stream was cut', { cause });
 }
 
-/** The AI response and the number that an event's id names. */
+/** The AI response and the number that an event's id names. The attempt may follow. */
 function split(id: string): string[] {
-  const colon = id.indexOf(':');
-  return colon < 0 ? [id] : [id.slice(0, colon), id.slice(colon + 1)];
+  return id.split(':').slice(0, 2);
 }
 
 /** The event's name is its type, but a delta has no name. */

@@ -63,8 +63,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	operation := item.GetOperation(methodOf(r))
 	if operation == nil {
-		tr.checkMethodNotAllowed(item, response)
-		return response, nil
+		return response, tr.checkMethodNotAllowed(item, response)
 	}
 	if strings.HasPrefix(response.Header.Get("Content-Type"), mediaTypeEventStream) {
 		tr.checkDeclared(r, operation, response)
@@ -107,12 +106,10 @@ func matches(template, parts []string) bool {
 func (tr *transport) check(
 	r *http.Request, path string, item *openapi3.PathItem, operation *openapi3.Operation, response *http.Response,
 ) error {
-	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
+	body, err := readBody(response)
 	if err != nil {
 		return err
 	}
-	response.Body = io.NopCloser(bytes.NewReader(body))
 	tr.checkDeclared(r, operation, response)
 	if r.Method == http.MethodHead {
 		return nil
@@ -127,6 +124,8 @@ func (tr *transport) check(
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	}
 	input.SetBodyBytes(body)
+	seen.problem(response.Header.Get("Content-Type"), body)
+	tr.checkMembers(operation, response, body)
 	if err := openapi3filter.ValidateResponse(r.Context(), input); err != nil {
 		tr.t.Errorf("%s %s answered %d, which breaks the contract: %v\n%s", r.Method, path, response.StatusCode, err, body)
 	}
@@ -135,6 +134,7 @@ func (tr *transport) check(
 
 // checkDeclared wants the status and the media type to be among those of the operation.
 func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
+	seen.response(operation.OperationID, response.StatusCode)
 	declared := operation.Responses.Status(response.StatusCode)
 	if declared == nil {
 		tr.t.Errorf("%s %s answered %d, which the contract does not declare", r.Method, r.URL.Path, response.StatusCode)
@@ -145,12 +145,30 @@ func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operatio
 		tr.t.Errorf("%s %s answered %d as %q, which the contract does not declare", r.Method, r.URL.Path,
 			response.StatusCode, contentType)
 	}
+	if names := undeclaredHeaders(declared.Value, response.Header); len(names) > 0 {
+		tr.t.Errorf("%s %s answered %d with headers that the contract does not declare: %v", r.Method, r.URL.Path,
+			response.StatusCode, names)
+	}
+}
+
+// checkMembers wants a body of JSON to have no member that its schema does not name.
+func (tr *transport) checkMembers(operation *openapi3.Operation, response *http.Response, body []byte) {
+	declared := operation.Responses.Status(response.StatusCode)
+	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	if declared == nil || declared.Value.Content.Get(contentType) == nil {
+		return
+	}
+	pointers, err := undeclaredMembers(declared.Value.Content.Get(contentType).Schema, body)
+	if err != nil || len(pointers) > 0 {
+		tr.t.Errorf("%s answered %d with members that the contract does not declare: %v %v", operation.OperationID,
+			response.StatusCode, pointers, err)
+	}
 }
 
 // checkMethodNotAllowed wants a problem that names the methods which the contract has.
-func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) {
+func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) error {
 	if response.StatusCode == http.StatusNoContent && response.Header.Get("Access-Control-Allow-Methods") != "" {
-		return // A preflight request of a browser.
+		return nil // A preflight request of a browser.
 	}
 	if response.StatusCode != http.StatusMethodNotAllowed {
 		tr.t.Errorf("a method that the contract does not have was answered with %d", response.StatusCode)
@@ -160,6 +178,17 @@ func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *ht
 			tr.t.Errorf("Allow does not name %s", method)
 		}
 	}
+	body, err := readBody(response)
+	seen.problem(response.Header.Get("Content-Type"), body)
+	return err
+}
+
+// readBody returns the response's body, which can be read again.
+func readBody(response *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
 }
 
 // checkedStream holds every event of a stream against its schema.
@@ -208,6 +237,12 @@ func (tr *transport) checkEvent(data []byte) error {
 	if !known {
 		return fmt.Errorf("%q is no type of event", kind)
 	}
+	if code, failed := event["code"].(string); failed {
+		seen.code(code)
+	}
 	schema := tr.doc.Components.Schemas[strings.TrimPrefix(name.Ref, "#/components/schemas/")]
+	if pointers := undeclaredWithin(schema, event, ""); len(pointers) > 0 {
+		return fmt.Errorf("members that are not declared: %v", pointers)
+	}
 	return schema.Value.VisitJSON(event, openapi3.VisitAsResponse(), openapi3.MultiErrors())
 }

@@ -27,9 +27,19 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain.
-func Main(m *testing.M) {
+// Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain. The checks follow
+// tests that have passed, and may fail the run.
+func Main(m *testing.M, checks ...func() error) {
 	code := m.Run()
+	for _, check := range checks {
+		if code != 0 {
+			break
+		}
+		if err := check(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

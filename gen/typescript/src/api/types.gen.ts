@@ -3149,10 +3149,6 @@ export type GetLivenessErrors = {
      * The operation cannot answer in any media type of the `Accept` header.
      */
     406: Problem;
-    /**
-     * A fault of the server. The log has it under the request id.
-     */
-    500: Problem;
 };
 
 export type GetLivenessError = GetLivenessErrors[keyof GetLivenessErrors];

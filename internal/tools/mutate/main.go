@@ -1,0 +1,207 @@
+// Command mutate shows that the tests of the contract bite: it breaks the product, or the contract, in one way after the
+// other, in a copy of the tree, and runs the tests that must notice. It runs from the directory internal/tools:
+//
+//	go run ./mutate [-limit 10m] [NAME...]
+//
+// It ends with 1 when a mutant survives, does not apply any more, or was not reached in the time that there is.
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// testTimeout is for the tests of one mutant.
+	testTimeout = "180s"
+
+	contractFile = "openapi.yaml"
+	testPackage  = "./internal/httpapi"
+)
+
+// mutant is one way to break the product.
+type mutant struct {
+	name string
+	file string
+	// from occurs in the file exactly once, and is replaced by to.
+	from, to string
+	// tests is the pattern of those that must fail.
+	tests string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	limit := flag.Duration("limit", 10*time.Minute, "how long all mutants together may take")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(ctx, *limit)
+	defer cancel()
+	if err := run(ctx, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, names []string) error {
+	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
+		return len(names) > 0 && !slices.Contains(names, m.name)
+	})
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutant has such a name")
+	}
+	dir, err := os.MkdirTemp("", "support-mutate-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := copyTree(ctx, filepath.Join("..", ".."), dir); err != nil {
+		return err
+	}
+	if err := requireHealthy(ctx, dir, chosen); err != nil {
+		return err
+	}
+	var survivors []string
+	for _, m := range chosen {
+		begin := time.Now()
+		verdict, err := try(ctx, dir, m)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if verdict == survived {
+			survivors = append(survivors, m.name)
+		}
+		fmt.Printf("%-9s %-34s %3.0fs  %s\n", verdict, m.name, time.Since(begin).Seconds(), m.tests)
+	}
+	fmt.Printf("%d of %d mutants were caught\n", len(chosen)-len(survivors), len(chosen))
+	if len(survivors) > 0 {
+		return fmt.Errorf("survivors: %s", strings.Join(survivors, ", "))
+	}
+	return nil
+}
+
+// copyTree copies what is tracked or could be, as it is now.
+func copyTree(ctx context.Context, from, to string) error {
+	list := exec.CommandContext(ctx, "git", "-C", from, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	names, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("list the files: %w", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+		content, err := os.ReadFile(filepath.Join(from, name))
+		if os.IsNotExist(err) {
+			continue // It is removed, and not yet committed.
+		}
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requireHealthy wants the tests to pass while nothing is broken: otherwise their failures would say nothing.
+func requireHealthy(ctx context.Context, dir string, chosen []mutant) error {
+	var patterns []string
+	for _, m := range chosen {
+		patterns = append(patterns, m.tests)
+	}
+	slices.Sort(patterns)
+	output, err := test(ctx, dir, strings.Join(slices.Compact(patterns), "|"))
+	if err != nil {
+		return fmt.Errorf("the tests fail without any mutant: %w\n%s", err, output)
+	}
+	return nil
+}
+
+const (
+	caught   = "caught"
+	survived = "SURVIVED"
+)
+
+// try breaks the copy in one way, runs the tests, and mends it. A mutant that does not compile is caught too: that is what
+// the generated code is for.
+func try(ctx context.Context, dir string, m mutant) (verdict string, err error) {
+	path := filepath.Join(dir, m.file)
+	healthy, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(healthy), m.from); n != 1 {
+		return "", fmt.Errorf("%s has the text %d times instead of once: %q", m.file, n, m.from)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(healthy), m.from, m.to, 1)), 0o644); err != nil {
+		return "", err
+	}
+	if err := generate(ctx, dir, m); err != nil {
+		return "", err
+	}
+	_, failure := test(ctx, dir, m.tests)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err := os.WriteFile(path, healthy, 0o644); err != nil {
+		return "", err
+	}
+	if err := generate(ctx, dir, m); err != nil {
+		return "", err
+	}
+	if failure == nil {
+		return survived, nil
+	}
+	return caught, nil
+}
+
+// generate makes the Go code of the contract again when that is what is broken.
+func generate(ctx context.Context, dir string, m mutant) error {
+	if m.file != contractFile {
+		return nil
+	}
+	for _, kind := range []string{"server", "client"} {
+		config := "internal/tools/oapi-codegen." + kind + ".yaml"
+		output, err := command(ctx, dir, "go", "tool", "-modfile=internal/tools/go.mod", "oapi-codegen", "-config", config, contractFile)
+		if err != nil {
+			return fmt.Errorf("generate the %s: %w\n%s", kind, err, output)
+		}
+	}
+	contract, err := os.ReadFile(filepath.Join(dir, contractFile))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "gen", "api", contractFile), contract, 0o644)
+}
+
+// test runs the tests of the pattern. A pattern that no test matches is an error of its own, not a success.
+func test(ctx context.Context, dir, pattern string) (output string, err error) {
+	output, err = command(ctx, dir, "go", "test", testPackage, "-count=1", "-timeout="+testTimeout, "-run="+pattern)
+	if err == nil && strings.Contains(output, "no tests to run") {
+		return output, fmt.Errorf("no test matches %s", pattern)
+	}
+	return output, err
+}
+
+func command(ctx context.Context, dir string, name string, args ...string) (output string, err error) {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir = dir
+	// The tests' PostgreSQL is stopped by the tests: they are told to end, and not killed.
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	c.WaitDelay = 10 * time.Second
+	var text bytes.Buffer
+	c.Stdout, c.Stderr = &text, &text
+	err = c.Run()
+	return text.String(), err
+}

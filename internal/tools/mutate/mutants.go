@@ -1,0 +1,97 @@
+package main
+
+// mutants are the ways in which the product and the contract are broken. Each names the tests that are there for it.
+var mutants = []mutant{
+	{
+		name: "field-dropped", file: "internal/httpapi/convert.go",
+		from: "return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}", to: "return api.User{ID: a.ID, Role: api.Role(a.Role)}",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getMe",
+	},
+	{
+		name: "extra-member", file: "gen/api/api.gen.go",
+		from:  "type Health struct {\n",
+		to:    "type Health struct {\n\tExtra string `json:\"extra\"`\n",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getLiveness",
+	},
+	{
+		name: "200-for-201", file: "internal/httpapi/recorder.go",
+		from: "c.Response().WriteHeader(status)", to: "c.Response().WriteHeader(max(http.StatusOK, status-1))",
+		tests: "TestRepeatedPostHasItsEffectOnce",
+	},
+	{
+		name: "wrong-status-of-a-code", file: "internal/httpapi/problem.go",
+		from:  `apperr.NotAcceptable:           {status: http.StatusNotAcceptable`,
+		to:    `apperr.NotAcceptable:           {status: http.StatusGone`,
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse",
+	},
+	{
+		name: "wrong-enum", file: "internal/httpapi/convert_ai.go",
+		from: "api.AIResponseStatus(r.Status),", to: `api.AIResponseStatus(r.Status) + "!",`,
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getAIResponse",
+	},
+	{
+		name: "authentication-skipped", file: "internal/httpapi/authn.go",
+		from: `if op.role == "" {`, to: `if op.role != "admin" {`,
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listTickets",
+	},
+	{
+		name: "role-not-asked-for", file: "internal/httpapi/authn.go",
+		from: "if !actor.Has(op.role) {", to: "if !actor.Has(auth.RoleUser) {",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listUsers",
+	},
+	{
+		name: "owner-predicate-dropped", file: "gen/sqlc/messages.sql.gen.go",
+		from:  "WHERE f.message_id = $1 AND (t.user_id = $2 OR $3::boolean)",
+		to:    "WHERE f.message_id = $1 AND (t.user_id = $2 OR NOT $3::boolean)",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getMessageFeedback",
+	},
+	{
+		name: "session-of-somebody-else-ended", file: "gen/sqlc/sessions.sql.gen.go",
+		from: "WHERE id = $1 AND user_id = $2", to: "WHERE id = $1 AND (user_id = $2 OR true)",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/endSession",
+	},
+	{
+		name: "challenge-missing", file: "internal/httpapi/problem.go",
+		from: "\tsetChallenge(header, err.Code)\n", to: "",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getTicket",
+	},
+	{
+		name: "allow-missing", file: "internal/httpapi/problem.go",
+		from: `allow != "" {`, to: `allow == "?" {`,
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse",
+	},
+	{
+		name: "undeclared-header", file: "internal/httpapi/browser.go",
+		from:  `header.Set("X-Content-Type-Options", "nosniff")`,
+		to:    "header.Set(\"X-Content-Type-Options\", \"nosniff\")\n\t\t\theader.Set(\"X-Version\", \"1\")",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getMe",
+	},
+	{
+		name: "problem-as-plain-json", file: "internal/httpapi/problem.go",
+		from: `mediaTypeProblem = "application/problem+json"`, to: `mediaTypeProblem = "application/json"`,
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getTicket",
+	},
+	{
+		name: "contract-longer-than-the-database", file: contractFile,
+		from: "minLength: 1\n      maxLength: 200\n      pattern: '\\S'", to: "minLength: 1\n      maxLength: 300\n      pattern: '\\S'",
+		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/createTicket",
+	},
+	{
+		name: "contract-without-a-status", file: contractFile,
+		from: "        '409': { $ref: '#/components/responses/LastAdmin' }\n", to: "",
+		tests: "TestLastAdministratorStaysOne",
+	},
+	{
+		name: "contract-with-an-open-body", file: contractFile,
+		from:  "      description: A new ticket.\n      additionalProperties: false\n",
+		to:    "      description: A new ticket.\n",
+		tests: "TestRequestBodiesTakeNothingThatTheyDoNotName",
+	},
+	{
+		name: "contract-without-security", file: contractFile,
+		from: "      description: The account that the access token belongs to.\n      security:\n" +
+			"        - bearerAuth: [user]\n        - passwordAuth: [user]\n",
+		to:    "      description: The account that the access token belongs to.\n      security: []\n",
+		tests: "TestPublicOperationsAreTheKnownOnes",
+	},
+}
