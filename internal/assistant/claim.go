@@ -45,7 +45,7 @@ func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uu
 	if err != nil {
 		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
 	}
-	defer s.unreserve(id)
+	defer store.AfterEnd(ctx, func() { s.unreserve(id) })
 	var c claim
 	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
 		c = claim{response: sqlc.AIResponse{ID: id}}

@@ -1,7 +1,9 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -12,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -161,6 +165,34 @@ func TestServerWritesSoManyAnswersAtATime(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}).StatusCode() == http.StatusCreated
 	}, 5*time.Second, 20*time.Millisecond)
+}
+
+// What an Idempotency-Key does: the answer begins when a larger transaction is committed.
+func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{MaxRunning: 1})
+	user := s.Customer(t)
+	actor := auth.Actor{ID: user.ID, Role: auth.RoleUser}
+	first, second := user.NewTicket(t), user.NewTicket(t)
+	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}})
+	undone := errors.New("undone on purpose")
+	for _, end := range []error{undone, nil} {
+		err := s.Store.Atomically(t.Context(), func(ctx context.Context) error {
+			_, started, err := s.Assistant.Start(ctx, actor, first.ID, assistant.Request{})
+			require.NoError(t, err)
+			require.True(t, started)
+			_, _, err = s.Assistant.Start(t.Context(), actor, second.ID, assistant.Request{})
+			require.True(t, apperr.Is(err, apperr.ServerBusy), "%v", err)
+			return end
+		})
+		require.ErrorIs(t, err, end)
+		if end != nil {
+			require.Zero(t, s.Assistant.Running(), "what is undone gives its place back")
+		}
+	}
+	require.Equal(t, 1, s.Assistant.Running())
+	requireHeld(t, s, "late")
+	s.Simulator.Release("late")
 }
 
 func TestServerHasSoManyStreamsOpen(t *testing.T) {

@@ -83,6 +83,9 @@ func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth
 	if op.role != auth.RoleUser {
 		return auth.Actor{}, apperr.New(apperr.Forbidden, "A customer may not do this.")
 	}
+	if op.queryToken != "" && c.QueryParams().Has(op.queryToken) {
+		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts for nobody but whom it was made for.")
+	}
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
 }
 

@@ -199,3 +199,17 @@ func TestCustomersTokenActsForNobodyElse(t *testing.T) {
 	require.Equal(t, 1, countRows(t, s, "service_customers"))
 	require.Contains(t, openEvents(t, s, token.JSON201.URL)(), "event: done")
 }
+
+func TestServicesStreamTokenActsForNoneOfItsCustomers(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent})
+	shop := s.Service(t, created.Key, "")
+	token := newStreamToken(t, shop, shop.NewTicket(t).ID)
+	for _, name := range []string{"ada", "bob"} {
+		s.Do(t, http.MethodGet, token.URL, "", "X-On-Behalf-Of: "+name).
+			RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
+	}
+	require.Zero(t, countRows(t, s, "service_customers"), "a browser that has the token makes no accounts")
+	require.Contains(t, openEvents(t, s, token.URL)(), "event: done")
+}

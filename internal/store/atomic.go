@@ -16,6 +16,8 @@ type unit struct {
 	db    sqlc.DBTX
 	// after is what to do once it is committed.
 	after []func()
+	// finally is what to do once it has ended, committed or not, after that.
+	finally []func()
 	// ended says that there is nothing to join any more, for those who keep the context for longer.
 	ended atomic.Bool
 }
@@ -40,21 +42,29 @@ func (s *Store) Atomically(ctx context.Context, fn func(ctx context.Context) err
 	if s.unit(ctx) != nil {
 		return fn(ctx)
 	}
-	var u *unit
-	err := s.retry(ctx, func() error {
-		return s.begin(ctx, pgx.TxOptions{}, func(db sqlc.DBTX) error {
-			u = &unit{store: s, db: db}
+	return s.retry(ctx, func() error {
+		u := &unit{store: s}
+		defer u.end()
+		err := s.begin(ctx, pgx.TxOptions{}, func(db sqlc.DBTX) error {
+			u.db = db
 			defer u.ended.Store(true)
 			return fn(context.WithValue(ctx, unitKey{}, u))
 		})
+		if err != nil {
+			return err
+		}
+		for _, f := range u.after {
+			f()
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, f := range u.after {
+}
+
+// end does what is to be done however the transaction ended.
+func (u *unit) end() {
+	for _, f := range u.finally {
 		f()
 	}
-	return nil
 }
 
 // AfterCommit runs f when the transaction that the context carries is committed, and never if it is not. Without such a
@@ -65,6 +75,16 @@ func (s *Store) Atomically(ctx context.Context, fn func(ctx context.Context) err
 func AfterCommit(ctx context.Context, f func()) {
 	if u := unitFrom(ctx); u != nil {
 		u.after = append(u.after, f)
+		return
+	}
+	f()
+}
+
+// AfterEnd runs f when the transaction that the context carries has ended, committed or not, after what runs AfterCommit.
+// Without such a transaction it runs f at once. A transaction that runs again has ended before.
+func AfterEnd(ctx context.Context, f func()) {
+	if u := unitFrom(ctx); u != nil {
+		u.finally = append(u.finally, f)
 		return
 	}
 	f()

@@ -42,8 +42,12 @@ func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
 	users := []sqlc.CreateUserParams{newUser("a@example.com"), newUser("b@example.com"), newUser("c@example.com")}
 	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM users") }
 	for _, result := range []error{errBroken, nil} {
-		after := 0
+		after, ended := 0, false
 		err := s.Atomically(t.Context(), func(ctx context.Context) error {
+			store.AfterEnd(ctx, func() {
+				ended = true
+				require.Equal(t, stored(), 3*after, "what follows the commit has run before")
+			})
 			require.NoError(t, createThree(ctx, s, users))
 			for _, user := range users {
 				_, err := s.GetUserByID(ctx, user.ID)
@@ -55,9 +59,11 @@ func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
 				require.Equal(t, 3, stored())
 			})
 			require.Zero(t, after)
+			require.False(t, ended)
 			return result
 		})
 		require.ErrorIs(t, err, result)
+		require.True(t, ended)
 		if result == nil {
 			require.Equal(t, 3, stored())
 			require.Equal(t, 1, after)
@@ -150,13 +156,14 @@ func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
 	}
 	var holding sync.WaitGroup
 	holding.Add(2)
-	runs, after := make([]int, 2), make([]int, 2)
+	runs, after, ends := make([]int, 2), make([]int, 2), make([]int, 2)
 	errs := make(chan error, 2)
 	for i := range 2 {
 		go func() {
 			errs <- s.Atomically(t.Context(), func(ctx context.Context) error {
 				runs[i]++
 				store.AfterCommit(ctx, func() { after[i]++ })
+				store.AfterEnd(ctx, func() { ends[i]++ })
 				if err := change(ctx, users[i].ID, "x", "x"); err != nil {
 					return err
 				}
@@ -172,6 +179,7 @@ func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
 	require.NoError(t, <-errs)
 	require.Equal(t, 3, runs[0]+runs[1], "one of them ran twice")
 	require.Equal(t, []int{1, 1}, after, "what follows a commit follows it once")
+	require.Equal(t, runs, ends, "what follows an end follows each")
 }
 
 func TestSnapshotIsOfOneMomentAndReadsOnly(t *testing.T) {
