@@ -22,10 +22,10 @@ import (
 const (
 	specYAML = "openapi: 3.1.0\ninfo: {title: 'Desk <b>', version: 1.2.3}\npaths: {}\n"
 
-	lostRow = "| [`lost`](problems/lost) | 404 | It is *lost* & <b>gone</b>. | Look for `<it>` again. |\n"
-	lateRow = "| [`too_late`](problems/too_late) | 503 | It came late. | Be early. |\n"
-	errors  = "## Errors\n\n### Things\n\n| Code | Status | Meaning | What to do |\n|---|---|---|---|\n" + lostRow
-	times   = "\n### Times\n\n" + lateRow
+	lostItem = "- [`lost`](problems/lost) (404): It is *lost* & <b>gone</b>.\n  *Look for `<it>` again.*\n"
+	lateItem = "- [`too_late`](problems/too_late) (503): It came late.\n  *Be early.*\n"
+	errors   = "### Beside it\n\n## Errors\n\n### Things\n\n" + lostItem
+	times    = "\n### Times\n\n" + lateItem
 )
 
 var (

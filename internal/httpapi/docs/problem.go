@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,44 +38,35 @@ type text []string
 
 func parseText(line string) text { return strings.Split(line, "`") }
 
-var (
-	// problemRow is the one place where the text of a problem stands: a row of a table in the contract's description.
-	problemRow     = regexp.MustCompile("^\\| \\[`([a-z_]+)`\\]\\(problems/([a-z_]+)\\) \\| ([0-9]{3}) \\| ([^| ][^|]*) \\| ([^| ][^|]*) \\|$")
-	problemHeading = regexp.MustCompile(`^### (.+)$`)
-)
+// problemItem is the one place where the text of a problem stands: an item of a list in the contract's description. The
+// other line that it matches is the heading above such a list.
+var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
+	"|^- \\[`([a-z_]+)`\\]\\(problems/([a-z_]+)\\) \\(([0-9]{3})\\): (.+)\n  \\*(.+)\\*$")
 
 // explain reads what the contract's description says of each of the problems, in its order. It fails when a problem
-// has no row, a row has no problem or another status, or a code has two rows: people are sent to each of the pages.
+// has no item, an item has no problem or another status, or a code has two items: people are sent to each of the pages.
 func explain(description string, problems []Problem) ([]problemGroup, error) {
 	left := make(map[string]Problem, len(problems))
 	for _, p := range problems {
 		left[p.Code] = p
 	}
 	var groups []problemGroup
-	heading := ""
-	for line := range strings.Lines(description) {
-		line = strings.TrimSpace(line)
-		if h := problemHeading.FindStringSubmatch(line); h != nil {
-			heading = h[1]
-			continue
-		}
-		row := problemRow.FindStringSubmatch(line)
-		if row == nil {
-			continue
-		}
-		p, known := left[row[1]]
-		if !known || row[2] != p.Code || row[3] != fmt.Sprint(p.Status) {
-			return nil, fmt.Errorf("docs: the contract's row of the problem %q is not of one of the server's", row[1])
-		}
-		delete(left, p.Code)
-		if len(groups) == 0 || groups[len(groups)-1].Heading != heading {
+	for _, item := range problemItem.FindAllStringSubmatch(description, -1) {
+		heading, code, page, status := item[1], item[2], item[3], item[4]
+		if heading != "" {
 			groups = append(groups, problemGroup{Heading: heading})
+			continue
 		}
+		p, known := left[code]
+		if !known || page != code || status != strconv.Itoa(p.Status) || len(groups) == 0 {
+			return nil, fmt.Errorf("docs: the contract's text of the problem %q is not of one of the server's", code)
+		}
+		delete(left, code)
 		group := &groups[len(groups)-1]
-		group.Problems = append(group.Problems, explained{Problem: p, Meaning: parseText(row[4]), Action: parseText(row[5])})
+		group.Problems = append(group.Problems, explained{Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6])})
 	}
 	for code := range left {
 		return nil, fmt.Errorf("docs: the contract does not explain the problem %q", code)
 	}
-	return groups, nil
+	return slices.DeleteFunc(groups, func(g problemGroup) bool { return len(g.Problems) == 0 }), nil
 }
