@@ -1444,7 +1444,7 @@ type WrongPassword = Problem
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1455,7 +1455,7 @@ type GetAIResponseParams struct {
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1476,7 +1476,7 @@ type ListAIResponseEventsParams struct {
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1487,7 +1487,7 @@ type ListAIResponseEventsParams struct {
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -1560,7 +1560,7 @@ type SignUpParams struct {
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1578,7 +1578,7 @@ type ChangePasswordParams struct {
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1589,7 +1589,7 @@ type GetMessageFeedbackParams struct {
 // PutMessageFeedbackParams defines parameters for PutMessageFeedback.
 type PutMessageFeedbackParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
@@ -1602,7 +1602,7 @@ type ListTicketsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1613,7 +1613,7 @@ type ListTicketsParams struct {
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1624,7 +1624,7 @@ type CreateTicketParams struct {
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1635,7 +1635,7 @@ type GetTicketParams struct {
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
@@ -1646,7 +1646,7 @@ type UpdateTicketParams struct {
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -1664,7 +1664,7 @@ type ListAIResponsesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1675,7 +1675,7 @@ type ListAIResponsesParams struct {
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1692,7 +1692,7 @@ type ListMessagesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1703,7 +1703,7 @@ type ListMessagesParams struct {
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1714,7 +1714,7 @@ type CreateMessageParams struct {
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1737,7 +1737,7 @@ type ListUsersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1748,7 +1748,7 @@ type ListUsersParams struct {
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -1759,7 +1759,7 @@ type CreateUserParams struct {
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -1770,7 +1770,7 @@ type GetUserParams struct {
 // UpdateUserParams defines parameters for UpdateUser.
 type UpdateUserParams struct {
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See "Other services".
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
@@ -2470,25 +2470,10 @@ type ClientInterface interface {
 	// StreamAIResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events. The first call starts the answer, further calls join it while it runs, and once it is
-	// finished they replay it: a turn is answered once, however often and by however many readers it is asked for.
-	// Closing the connection does not stop the answer; it is stored as a message of the ticket all the same.
+	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
+	// and by however many readers it is asked for.
 	//
-	// | event | data | meaning |
-	// |---|---|---|
-	// | `start` | `StartEvent` | The first event of every stream. |
-	// | *(unnamed)* | `DeltaEvent` | The next piece of text: append it. |
-	// | `reset` | `ResetEvent` | Clear what you have shown: the text begins anew. |
-	// | `done` | `DoneEvent` | The end: the answer is stored as `message`. |
-	// | `failed` | `FailedEvent` | The end: there is no answer. |
-	//
-	// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-	// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
-	// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
-	// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
-	// answer is gone, another one begins it anew, after a `reset`.
-	//
-	// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
 	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
@@ -3338,25 +3323,10 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // StreamAIResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events. The first call starts the answer, further calls join it while it runs, and once it is
-// finished they replay it: a turn is answered once, however often and by however many readers it is asked for.
-// Closing the connection does not stop the answer; it is stored as a message of the ticket all the same.
+// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
+// and by however many readers it is asked for.
 //
-// | event | data | meaning |
-// |---|---|---|
-// | `start` | `StartEvent` | The first event of every stream. |
-// | *(unnamed)* | `DeltaEvent` | The next piece of text: append it. |
-// | `reset` | `ResetEvent` | Clear what you have shown: the text begins anew. |
-// | `done` | `DoneEvent` | The end: the answer is stored as `message`. |
-// | `failed` | `FailedEvent` | The end: there is no answer. |
-//
-// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
-// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
-// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
-// answer is gone, another one begins it anew, after a `reset`.
-//
-// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
 // A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
@@ -6224,25 +6194,10 @@ type ClientWithResponsesInterface interface {
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events. The first call starts the answer, further calls join it while it runs, and once it is
-	// finished they replay it: a turn is answered once, however often and by however many readers it is asked for.
-	// Closing the connection does not stop the answer; it is stored as a message of the ticket all the same.
+	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
+	// and by however many readers it is asked for.
 	//
-	// | event | data | meaning |
-	// |---|---|---|
-	// | `start` | `StartEvent` | The first event of every stream. |
-	// | *(unnamed)* | `DeltaEvent` | The next piece of text: append it. |
-	// | `reset` | `ResetEvent` | Clear what you have shown: the text begins anew. |
-	// | `done` | `DoneEvent` | The end: the answer is stored as `message`. |
-	// | `failed` | `FailedEvent` | The end: there is no answer. |
-	//
-	// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-	// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
-	// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
-	// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
-	// answer is gone, another one begins it anew, after a `reset`.
-	//
-	// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
 	// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
@@ -11545,25 +11500,10 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // StreamAIResponseWithResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events. The first call starts the answer, further calls join it while it runs, and once it is
-// finished they replay it: a turn is answered once, however often and by however many readers it is asked for.
-// Closing the connection does not stop the answer; it is stored as a message of the ticket all the same.
+// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
+// and by however many readers it is asked for.
 //
-// | event | data | meaning |
-// |---|---|---|
-// | `start` | `StartEvent` | The first event of every stream. |
-// | *(unnamed)* | `DeltaEvent` | The next piece of text: append it. |
-// | `reset` | `ResetEvent` | Clear what you have shown: the text begins anew. |
-// | `done` | `DoneEvent` | The end: the answer is stored as `message`. |
-// | `failed` | `FailedEvent` | The end: there is no answer. |
-//
-// Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-// with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
-// end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
-// does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
-// answer is gone, another one begins it anew, after a `reset`.
-//
-// Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
 // A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //

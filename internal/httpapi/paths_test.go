@@ -187,7 +187,7 @@ func TestMethodThatTheContractDoesNotHaveIsNotAllowed(t *testing.T) {
 func TestMethodThatAPageDoesNotHaveIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for _, path := range []string{"/docs", "/openapi.json", "/openapi.yaml"} {
+	for _, path := range []string{"/docs", "/problems", "/problems/not_found", "/openapi.json", "/openapi.yaml"} {
 		require.Equal(t, http.StatusOK, d.Do(t, http.MethodHead, path, "").Status)
 		for _, method := range []string{http.MethodPost, http.MethodDelete, "FOO"} {
 			r := d.Do(t, method, path, "")

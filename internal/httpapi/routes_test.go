@@ -21,7 +21,7 @@ var publicOperations = []string{"getLiveness", "getReadiness", "logIn", "refresh
 
 // docsRoutes are the only routes that are not in the contract: its pages and their files.
 var docsRoutes = regexp.MustCompile(
-	`^/(docs|redoc|openapi\.json|openapi\.yaml|docs/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|txt))$`)
+	`^/(docs|redoc|problems(/[a-z]+(_[a-z]+)*)?|openapi\.json|openapi\.yaml|docs/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|txt))$`)
 
 func TestPublicOperationsAreTheKnownOnes(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 		"/tickets/" + id + "/", "/tickets/" + id + "//messages", "/tickets/" + id + "/MESSAGES", "/Tickets/" + id,
 		"/tickets/" + id + "/messages/", "/tickets/" + id + "/messages/" + id, "/tickets//messages",
 		"/tickets/" + id + "/ai-response/", "/v1/tickets", "/api/tickets", "/users/", "/accounts", "/admin", "/debug/pprof/", "/metrics",
-		"/.env", "/.git/config", "/auth", "/auth/", "/auth/login/", "/problems/not_found", "/auth/token", "/favicon.ico",
+		"/.env", "/.git/config", "/auth", "/auth/", "/auth/login/", "/problems/", "/problems/nothing", "/problems/not_found/", "/problems/NOT_FOUND", "/auth/token", "/favicon.ico",
 	} {
 		path = strings.ReplaceAll(path, " ", "%20")
 		for _, header := range [][]string{nil, {c.owner.bearer()}, {c.admin.bearer()}} {

@@ -136,7 +136,7 @@ func (s *Server) addDocs() error {
 	if err != nil {
 		return fmt.Errorf("httpapi: read the contract: %w", err)
 	}
-	site, err := docs.New(specJSON, api.SpecYAML)
+	site, err := docs.New(specJSON, api.SpecYAML, docsProblems())
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,15 @@ func (s *Server) addDocs() error {
 		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, echo.WrapHandler(site))
 	}
 	return nil
+}
+
+// docsProblems are the problems that have a page.
+func docsProblems() []docs.Problem {
+	list := make([]docs.Problem, 0, len(problems))
+	for code, kind := range problems {
+		list = append(list, docs.Problem{Code: string(code), Title: kind.title, Status: kind.status, Retryable: kind.retryable})
+	}
+	return list
 }
 
 // router registers HEAD along with GET. net/http leaves the body out by itself. Streams have no HEAD: to ask for an

@@ -346,25 +346,10 @@ export declare class Support {
      * Stream the AI's answer.
      *
      * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-     * server-sent events. The first call starts the answer, further calls join it while it runs, and once it is
-     * finished they replay it: a turn is answered once, however often and by however many readers it is asked for.
-     * Closing the connection does not stop the answer; it is stored as a message of the ticket all the same.
+     * server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+     * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
+     * and by however many readers it is asked for.
      *
-     * | event | data | meaning |
-     * |---|---|---|
-     * | `start` | `StartEvent` | The first event of every stream. |
-     * | *(unnamed)* | `DeltaEvent` | The next piece of text: append it. |
-     * | `reset` | `ResetEvent` | Clear what you have shown: the text begins anew. |
-     * | `done` | `DoneEvent` | The end: the answer is stored as `message`. |
-     * | `failed` | `FailedEvent` | The end: there is no answer. |
-     *
-     * Every `data` is one line of JSON with a `type`. Every event but `start` has an id; a client that reconnects
-     * with `Last-Event-ID` goes on after that event, at any server of the installation, and one that already has the
-     * end gets `204`, which stops a browser's `EventSource`. A comment line comes every 15 seconds while nothing else
-     * does. A stream that ends with neither `done` nor `failed` was cut: reconnect. When the server that wrote the
-     * answer is gone, another one begins it anew, after a `reset`.
-     *
-     * Whatever goes wrong before the first piece of text is answered with its status; later it is a `failed` event.
      * A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
      * the customer replaces an answer that has not begun yet; one that has begun is finished first.
      *

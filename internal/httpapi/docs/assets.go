@@ -27,8 +27,8 @@ var contentTypes = map[string]string{
 	".txt": "text/plain; charset=utf-8",
 }
 
-// addAssets registers every embedded file under a path that names its hash, and returns the paths by file name. They
-// are relative to a page, so that the site also works below the prefix of a reverse proxy.
+// addAssets registers every embedded file under a path that names its hash, and returns the paths by file name,
+// without the slash: a page puts its [page.Root] before them.
 func (s *Site) addAssets() (map[string]string, error) {
 	urls := make(map[string]string)
 	err := fs.WalkDir(packedFiles, "assets", func(file string, d fs.DirEntry, err error) error {

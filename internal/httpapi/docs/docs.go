@@ -1,5 +1,5 @@
-// Package docs serves the API's documentation: Swagger UI to try the API, Redoc to read it, and the contract itself
-// as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
+// Package docs serves the API's documentation: Swagger UI to try the API, Redoc to read it, a page for each problem that
+// it reports, and the contract itself as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
 // own origin, and hold under a Content-Security-Policy without inline scripts.
 package docs
 
@@ -15,17 +15,24 @@ type Site struct {
 	resources map[string]*resource
 }
 
-// New prepares the documentation of a contract that is given in both of its representations. It reads the title and
-// the version of the API from specJSON, and fails when that is not JSON.
-func New(specJSON, specYAML []byte) (*Site, error) {
+// New prepares the documentation of a contract that is given in both of its representations. It reads the title, the
+// version and the description of the API from specJSON, and fails when that is not JSON, or when the description does
+// not explain each of the problems and no other.
+func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	var spec struct {
 		Info struct {
-			Title   string `json:"title"`
-			Version string `json:"version"`
+			Title       string `json:"title"`
+			Version     string `json:"version"`
+			Description string `json:"description"`
 		} `json:"info"`
 	}
 	if err := json.Unmarshal(specJSON, &spec); err != nil {
 		return nil, fmt.Errorf("docs: read the contract: %w", err)
+	}
+
+	groups, err := explain(spec.Info.Description, problems)
+	if err != nil {
+		return nil, err
 	}
 
 	s := &Site{resources: make(map[string]*resource)}
@@ -33,8 +40,8 @@ func New(specJSON, specYAML []byte) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range pages {
-		p.Title, p.Version, p.Assets = spec.Info.Title, spec.Info.Version, urls
+	for _, p := range allPages(groups) {
+		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls}
 		html, err := p.render()
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package docs_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,13 +20,32 @@ import (
 )
 
 const (
-	specJSON = `{"openapi":"3.1.0","info":{"title":"Desk <b>","version":"1.2.3"},"paths":{}}`
 	specYAML = "openapi: 3.1.0\ninfo: {title: 'Desk <b>', version: 1.2.3}\npaths: {}\n"
+
+	lostItem = "- [`lost`](problems/lost) (404): It is *lost* & <b>gone</b>.\n  *Look for `<it>` again.*\n"
+	lateItem = "- [`too_late`](problems/too_late) (503): It came late.\n  *Be early.*\n"
+	errors   = "### Beside it\n\n## Errors\n\n### Things\n\n" + lostItem
+	times    = "\n### Times\n\n" + lateItem
 )
+
+var (
+	lost = docs.Problem{Code: "lost", Title: "Lost <i>", Status: http.StatusNotFound}
+	late = docs.Problem{Code: "too_late", Title: "Too late", Status: http.StatusServiceUnavailable, Retryable: true}
+
+	specJSON = contractWith(errors + times)
+)
+
+func contractWith(description string) string {
+	quoted, err := json.Marshal(description)
+	if err != nil {
+		panic(err)
+	}
+	return `{"openapi":"3.1.0","info":{"title":"Desk <b>","version":"1.2.3","description":` + string(quoted) + `},"paths":{}}`
+}
 
 func newSite(t *testing.T) *docs.Site {
 	t.Helper()
-	site, err := docs.New([]byte(specJSON), []byte(specYAML))
+	site, err := docs.New([]byte(specJSON), []byte(specYAML), []docs.Problem{late, lost})
 	require.NoError(t, err)
 	return site
 }
@@ -53,7 +73,7 @@ func read(t *testing.T, r io.Reader) []byte {
 
 func TestNewRefusesWhatIsNotJSON(t *testing.T) {
 	t.Parallel()
-	_, err := docs.New([]byte(specYAML), []byte(specYAML))
+	_, err := docs.New([]byte(specYAML), []byte(specYAML), nil)
 	require.ErrorContains(t, err, "read the contract")
 }
 
@@ -61,10 +81,13 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
-	require.Subset(t, routes, []string{"/docs", "/redoc", "/openapi.json", "/openapi.yaml"})
+	pages := []string{"/docs", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc"}
+	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
-	for _, route := range routes[1 : len(routes)-3] {
-		require.Regexp(t, asset, route)
+	for _, route := range routes {
+		if !slices.Contains(pages, route) {
+			require.Regexp(t, asset, route)
+		}
 	}
 }
 
@@ -154,7 +177,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	site := newSite(t)
 	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
-	for _, page := range []string{"/docs", "/redoc"} {
+	for _, page := range []string{"/docs", "/redoc", "/problems", "/problems/lost", "/problems/too_late"} {
 		res := get(t, site, http.MethodGet, page)
 		html := string(read(t, res.Body))
 		require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
@@ -163,7 +186,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 		references := reference.FindAllStringSubmatch(html, -1)
 		require.NotEmpty(t, references)
 		for _, ref := range references {
-			require.Contains(t, site.Routes(), path.Join("/", ref[1]))
+			require.Contains(t, site.Routes(), path.Join(path.Dir(page), ref[1]))
 		}
 	}
 }
@@ -184,7 +207,7 @@ func TestNothingAsksAnotherOriginForAnImage(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
-	for _, unknown := range []string{"/", "/docs/", "/docs/assets/", "/docs/assets/redoc.js", "/docs/../docs"} {
+	for _, unknown := range []string{"/", "/problems/", "/problems/unknown", "/problems/lost/", "/problems/LOST", "/docs/", "/docs/assets/", "/docs/assets/redoc.js", "/docs/../docs"} {
 		require.Equal(t, http.StatusNotFound, get(t, site, http.MethodGet, unknown).StatusCode, unknown)
 	}
 	res := get(t, site, http.MethodPost, "/docs")

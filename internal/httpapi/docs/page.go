@@ -2,9 +2,11 @@ package docs
 
 import (
 	"bytes"
-	_ "embed" // for the page template
+	_ "embed" // for the templates
 	"fmt"
 	"html/template"
+	"slices"
+	"strings"
 )
 
 // The policies allow what each page was seen to need and nothing else. Redoc writes its styles into the page and
@@ -14,6 +16,9 @@ const (
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// plainPolicy is for pages without scripts.
+	plainPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; " +
+		"frame-ancestors 'none'"
 	// sealedPolicy is for what is not a page. It takes effect when somebody opens the file as a document.
 	sealedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -21,20 +26,33 @@ const (
 //go:embed static/page.html.tmpl
 var pageSource string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
+//go:embed static/problem.html.tmpl
+var problemSource string
 
-// page is one way to look at the contract.
-type page struct {
-	Name    string            // path without the slash
-	Heading string            // what the page is for, in a word or two
-	Styles  []string          // file names; the order is the cascade's
-	Scripts []string          // file names; the last one starts the page
-	Assets  map[string]string // URL by file name
+var pageTemplate = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
+	"odd": func(i int) bool { return i%2 == 1 },
+}).Parse(pageSource)).Parse(problemSource))
+
+// site is what all pages have in common.
+type site struct {
 	Title   string            // of the API
 	Version string            // of the API
+	Assets  map[string]string // URL by file name
+}
+
+// page is one way to look at the contract, or a part of it.
+type page struct {
+	site
+	Name    string         // path without the slash
+	Heading string         // what the page is for, in a word or two
+	Styles  []string       // file names; the order is the cascade's
+	Scripts []string       // file names; the last one starts the page
+	Groups  []problemGroup // of the list of problems
+	Problem *explained     // of the page of a problem
 	policy  string
 }
 
+// pages are those that the header leads to.
 var pages = []page{
 	{
 		Name: "docs", Heading: "Try it", policy: swaggerPolicy,
@@ -46,10 +64,43 @@ var pages = []page{
 		Styles:  []string{"site.css"},
 		Scripts: []string{"redoc.standalone.js", "redoc.js"},
 	},
+	{Name: problemsName, Heading: "Errors", policy: plainPolicy, Styles: []string{"site.css"}},
 }
 
-// Pages lists all pages, for the links between them.
+// problemsName is the path of the list of problems; those of the problems are below it.
+const problemsName = "problems"
+
+// allPages are the pages with the list of problems filled in, and a page for each problem.
+func allPages(groups []problemGroup) []page {
+	all := slices.Clone(pages)
+	for i := range all {
+		if all[i].Name == problemsName {
+			all[i].Groups = groups
+		}
+	}
+	for _, group := range groups {
+		for _, p := range group.Problems {
+			all = append(all, page{
+				Name: problemsName + "/" + p.Code, Heading: p.Title, policy: plainPolicy,
+				Styles: []string{"site.css"}, Problem: &p,
+			})
+		}
+	}
+	return all
+}
+
+// Pages lists the pages that the header leads to.
 func (page) Pages() []page { return pages }
+
+// Root leads from the page to where the site begins. Pages refer to each other relative to themselves, so that the site
+// also works below the prefix of a reverse proxy.
+func (p page) Root() string { return strings.Repeat("../", strings.Count(p.Name, "/")) }
+
+// Section is the page of the header that this one belongs to.
+func (p page) Section() string {
+	section, _, _ := strings.Cut(p.Name, "/")
+	return section
+}
 
 func (p page) render() ([]byte, error) {
 	var html bytes.Buffer

@@ -723,7 +723,7 @@ export type Cursor = string;
 export type IdempotencyKey = string;
 /**
  * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
- * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+ * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
  *
  */
 export type OnBehalfOf = string;
@@ -1099,7 +1099,7 @@ export type GetMeData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1219,7 +1219,7 @@ export type ListUsersData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1294,7 +1294,7 @@ export type CreateUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1370,7 +1370,7 @@ export type GetUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1437,7 +1437,7 @@ export type UpdateUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1692,7 +1692,7 @@ export type ListTicketsData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1759,7 +1759,7 @@ export type CreateTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1835,7 +1835,7 @@ export type GetTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1902,7 +1902,7 @@ export type UpdateTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1991,7 +1991,7 @@ export type ListMessagesData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2067,7 +2067,7 @@ export type CreateMessageData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2152,7 +2152,7 @@ export type StreamAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2242,7 +2242,7 @@ export type ListAiResponsesData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2318,7 +2318,7 @@ export type CreateAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2409,7 +2409,7 @@ export type CreateStreamTokenData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2476,7 +2476,7 @@ export type GetAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2543,7 +2543,7 @@ export type StreamAiResponseByIdData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2615,7 +2615,7 @@ export type ListAiResponseEventsData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2697,7 +2697,7 @@ export type CancelAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2764,7 +2764,7 @@ export type GetMessageFeedbackData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2831,7 +2831,7 @@ export type PutMessageFeedbackData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;

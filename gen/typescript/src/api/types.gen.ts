@@ -796,7 +796,7 @@ export type IdempotencyKey = string;
 
 /**
  * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
- * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+ * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
  *
  */
 export type OnBehalfOf = string;
@@ -1206,7 +1206,7 @@ export type GetMeData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1336,7 +1336,7 @@ export type ListUsersData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1416,7 +1416,7 @@ export type CreateUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1497,7 +1497,7 @@ export type GetUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1569,7 +1569,7 @@ export type UpdateUserData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1844,7 +1844,7 @@ export type ListTicketsData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1916,7 +1916,7 @@ export type CreateTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -1997,7 +1997,7 @@ export type GetTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2069,7 +2069,7 @@ export type UpdateTicketData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2163,7 +2163,7 @@ export type ListMessagesData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2244,7 +2244,7 @@ export type CreateMessageData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2334,7 +2334,7 @@ export type StreamAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2429,7 +2429,7 @@ export type ListAiResponsesData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2510,7 +2510,7 @@ export type CreateAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2606,7 +2606,7 @@ export type CreateStreamTokenData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2678,7 +2678,7 @@ export type GetAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2750,7 +2750,7 @@ export type StreamAiResponseByIdData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2827,7 +2827,7 @@ export type ListAiResponseEventsData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2914,7 +2914,7 @@ export type CancelAiResponseData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -2986,7 +2986,7 @@ export type GetMessageFeedbackData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;
@@ -3058,7 +3058,7 @@ export type PutMessageFeedbackData = {
     headers?: {
         /**
          * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See "Other services".
+         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
          *
          */
         'X-On-Behalf-Of'?: string;

@@ -10,6 +10,23 @@ function dropEmptyClient(request) {
   return request;
 }
 
+// This page is for trying: of the introduction it shows the first steps, and leaves the rest to the reference.
+function shortenIntroduction(spec) {
+  const [introduction, firstSteps] = (spec.info?.description ?? "").split("\n## ");
+  if (!firstSteps) {
+    return spec;
+  }
+  const description =
+    introduction + "\n## " + firstSteps + "\nAuthentication, streaming, errors and limits are explained in the [reference](redoc).\n";
+  return { ...spec, info: { ...spec.info, description } };
+}
+
+const shortIntroduction = {
+  statePlugins: {
+    spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(shortenIntroduction(spec)) } },
+  },
+};
+
 window.ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#content",
@@ -23,5 +40,6 @@ window.ui = SwaggerUIBundle({
   persistAuthorization: false,
   // The badge would send the contract's address to a public validator.
   validatorUrl: null,
+  plugins: [shortIntroduction],
   requestInterceptor: dropEmptyClient,
 });

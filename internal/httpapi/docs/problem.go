@@ -1,0 +1,72 @@
+package docs
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Problem is one kind of problem that the API reports.
+type Problem struct {
+	Code      string
+	Title     string
+	Status    int
+	Retryable bool
+}
+
+// explained is a problem with what the contract says of it.
+type explained struct {
+	Problem
+	Meaning text
+	Action  text
+}
+
+// StatusText is the name of the problem's status (RFC 9110).
+func (e explained) StatusText() string { return http.StatusText(e.Status) }
+
+// problemGroup is the part of the contract's list that stands below one heading.
+type problemGroup struct {
+	Heading  string
+	Problems []explained
+}
+
+// text is a line of Markdown, of which only code in backticks is known: the odd pieces.
+type text []string
+
+func parseText(line string) text { return strings.Split(line, "`") }
+
+// problemItem is the one place where the text of a problem stands: an item of a list in the contract's description. The
+// other line that it matches is the heading above such a list.
+var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
+	"|^- \\[`([a-z_]+)`\\]\\(problems/([a-z_]+)\\) \\(([0-9]{3})\\): (.+)\n  \\*(.+)\\*$")
+
+// explain reads what the contract's description says of each of the problems, in its order. It fails when a problem
+// has no item, an item has no problem or another status, or a code has two items: people are sent to each of the pages.
+func explain(description string, problems []Problem) ([]problemGroup, error) {
+	left := make(map[string]Problem, len(problems))
+	for _, p := range problems {
+		left[p.Code] = p
+	}
+	var groups []problemGroup
+	for _, item := range problemItem.FindAllStringSubmatch(description, -1) {
+		heading, code, page, status := item[1], item[2], item[3], item[4]
+		if heading != "" {
+			groups = append(groups, problemGroup{Heading: heading})
+			continue
+		}
+		p, known := left[code]
+		if !known || page != code || status != strconv.Itoa(p.Status) || len(groups) == 0 {
+			return nil, fmt.Errorf("docs: the contract's text of the problem %q is not of one of the server's", code)
+		}
+		delete(left, code)
+		group := &groups[len(groups)-1]
+		group.Problems = append(group.Problems, explained{Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6])})
+	}
+	for code := range left {
+		return nil, fmt.Errorf("docs: the contract does not explain the problem %q", code)
+	}
+	return slices.DeleteFunc(groups, func(g problemGroup) bool { return len(g.Problems) == 0 }), nil
+}

@@ -1,0 +1,108 @@
+package sdktest_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// sampled are the operations that a newcomer meets first.
+var sampled = []string{
+	"signUp", "logIn", "createTicket", "createMessage", "createAIResponse", "streamAIResponse", "createAPIKey",
+}
+
+// samples are the code samples of an operation by language.
+type samples struct {
+	path   string
+	byLang map[string]string
+}
+
+// samplesOf reads the contract's samples by operationId.
+func samplesOf(t *testing.T) map[string]samples {
+	t.Helper()
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	all := make(map[string]samples)
+	for path, item := range doc.Paths.Map() {
+		for _, operation := range item.Operations() {
+			list, ok := operation.Extensions["x-codeSamples"].([]any)
+			if !ok {
+				continue
+			}
+			s := samples{path: path, byLang: make(map[string]string)}
+			for _, entry := range list {
+				sample, ok := entry.(map[string]any)
+				require.True(t, ok, operation.OperationID)
+				s.byLang[fmt.Sprint(sample["lang"])] = fmt.Sprint(sample["source"])
+			}
+			all[operation.OperationID] = s
+		}
+	}
+	return all
+}
+
+func TestMainOperationsHaveSamplesThatCallThem(t *testing.T) {
+	t.Parallel()
+	all := samplesOf(t)
+	call := regexp.MustCompile(`support\.(\w+)\(`)
+	for _, id := range sampled {
+		require.Contains(t, all, id)
+		s := all[id]
+		require.Len(t, s.byLang, 3, id)
+		path := strings.ReplaceAll(s.path, "{ticket_id}", "$TICKET_ID")
+		require.Contains(t, s.byLang["Shell"], `curl`, id)
+		require.Contains(t, s.byLang["Shell"], `"$SUPPORT_BASE_URL`+path+`"`, id)
+		require.Equal(t, strings.ToUpper(id[:1])+id[1:], call.FindStringSubmatch(s.byLang["Go"])[1])
+		require.Equal(t, id, call.FindStringSubmatch(s.byLang["TypeScript"])[1])
+	}
+	require.Len(t, all, len(sampled))
+}
+
+func TestGoSamplesCompile(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString("package main\n\nimport (\n\"context\"\n\"fmt\"\n\"log\"\n\n\"github.com/supportbackend/support/gen/client\"\n)\n\n" +
+		"var _, _ = fmt.Print, log.Fatal\n\nfunc main() {}\n")
+	for id, s := range samplesOf(t) {
+		source := s.byLang["Go"]
+		formatted, err := format.Source([]byte(source))
+		require.NoError(t, err, id)
+		require.Equal(t, string(formatted), source, "%s is not formatted", id)
+		fmt.Fprintf(&file, "\nfunc %s(ctx context.Context, support *client.Support, ticketID client.TicketID) {\n%s%s}\n",
+			id, source, used(t, source))
+	}
+	name := filepath.Join(t.TempDir(), "samples.go")
+	require.NoError(t, os.WriteFile(name, []byte(file.String()), 0o600))
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, name).CombinedOutput()
+	require.NoError(t, err, "%s\n%s", output, file.String())
+}
+
+// used is code that uses what a sample declares and leaves to its reader.
+func used(t *testing.T, source string) string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc f() {\n"+source+"}\n", 0)
+	require.NoError(t, err)
+	function, ok := file.Decls[0].(*ast.FuncDecl)
+	require.True(t, ok)
+	var uses strings.Builder
+	for _, statement := range function.Body.List {
+		if assign, ok := statement.(*ast.AssignStmt); ok && assign.Tok == token.DEFINE {
+			for _, name := range assign.Lhs {
+				fmt.Fprintf(&uses, "_ = %s\n", name)
+			}
+		}
+	}
+	return uses.String()
+}
