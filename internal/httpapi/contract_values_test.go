@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,6 +31,11 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 		return rapid.SampledFrom([]int64{int64(*s.Min), min(int64(*s.Max), 1000)}).AsAny()
 	case s.Type.Is("object"):
 		return validObject(s).AsAny()
+	case s.Type.Is("array"):
+		distinct := func(item any) string { return fmt.Sprint(item) }
+		return rapid.SliceOfNDistinct(validValue(s.Items), max(int(s.MinItems), 1), int(*s.MaxItems), distinct).AsAny()
+	case s.Format == "date-time":
+		return rapid.Just[any]("2099-01-01T00:00:00Z") // Where a caller names a time, it is to come.
 	default:
 		return validString(s).AsAny()
 	}
