@@ -205,8 +205,5 @@ func (s *Server) client(t testing.TB, token string) *client.ClientWithResponses 
 // Staff makes an account of the role and logs it in.
 func (s *Server) Staff(t testing.TB, role sqlc.UserRole) *User {
 	t.Helper()
-	email := newEmail()
-	_, err := s.Auth.CreateAccount(t.Context(), email, Password, role)
-	require.NoError(t, err)
-	return s.LogIn(t, email, Password)
+	return s.LogIn(t, s.addAccount(t, role), Password)
 }
