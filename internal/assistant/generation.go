@@ -39,9 +39,11 @@ func (g *generation) run(ctx context.Context, messages []groq.Message) (err erro
 	}()
 	for _, model := range g.service.upstream.chain(g.model) {
 		failure := g.ask(ctx, model, messages)
-		if rest := shorter(messages); kindOf(failure) == groq.TooLarge && g.pieces == 0 && len(rest) < len(messages) {
-			messages = rest
-			failure = g.ask(ctx, model, messages)
+		if kindOf(failure) == groq.TooLarge && g.pieces == 0 {
+			if rest := shorter(messages); len(rest) < len(messages) {
+				messages = rest
+				failure = g.ask(ctx, model, messages)
+			}
 		}
 		// Of several models' failures, the one that passes by itself says most.
 		if err == nil || failure == nil || kindOf(failure) != groq.Misconfigured {
