@@ -108,7 +108,6 @@ func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Durat
 	defer a.serveDebug(ctx, a.debug)()
 	failed := make(chan error, 1)
 	go func() { failed <- a.http.Serve(listener) }()
-	go a.keys.Run(ctx)
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	a.checkBudget(ctx)
 	select {
@@ -131,6 +130,7 @@ func (a *app) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.auth.Sweep(ctx) })
+	running.Go(func() { a.keys.Run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()
