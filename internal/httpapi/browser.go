@@ -69,11 +69,11 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
 		AllowMethods:    methods,
 		AllowHeaders: []string{
-			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-Match",
-			"If-None-Match", "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
+			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
+			headerIfNoneMatch, "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{
-			echo.HeaderAllow, "ETag", "Idempotency-Replayed", "Link", echo.HeaderLocation, headerRateLimit,
+			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, headerRateLimit,
 			headerRateLimitPolicy, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate, echo.HeaderXRequestID,
 		},
 		MaxAge: corsMaxAge,
