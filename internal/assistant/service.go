@@ -184,10 +184,7 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 	response, err := s.store.GetAIResponse(ctx, sqlc.GetAIResponseParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
-	if errors.Is(err, store.ErrNoRows) {
-		return sqlc.AIResponse{}, apperr.New(apperr.NotFound, "There is nothing here.")
-	}
-	return response, err
+	return response, store.NotFound(err)
 }
 
 // Cancel ends a response that is being written, wherever that is; its writer finds out within a second. One that has

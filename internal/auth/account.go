@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
 )
 
 // AccountFilter says which accounts are wanted.
@@ -57,7 +58,7 @@ func (s *Service) ListAccounts(ctx context.Context, f AccountFilter, p page.Page
 // GetAccount returns an account. It returns NotFound.
 func (s *Service) GetAccount(ctx context.Context, id uuid.UUID) (sqlc.User, error) {
 	user, err := s.store.GetUserByID(ctx, id)
-	return user, notFound(err)
+	return user, store.NotFound(err)
 }
 
 // UpdateAccount changes an account's role, or disables or enables it. The access tokens that it has end with any change, and
@@ -75,7 +76,7 @@ func (s *Service) UpdateAccount(
 			return err
 		}
 		if before, err = q.LockUserByID(ctx, id); err != nil {
-			return notFound(err)
+			return store.NotFound(err)
 		}
 		role, disabled := before.Role, before.DisabledAt != nil
 		if change.Role != nil {

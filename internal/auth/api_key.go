@@ -178,7 +178,7 @@ func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIK
 func (s *Service) RevokeAPIKey(ctx context.Context, actor Actor, id uuid.UUID) error {
 	key, err := s.store.RevokeAPIKey(ctx, id)
 	if err != nil {
-		return notFound(err)
+		return store.NotFound(err)
 	}
 	s.keys.forget(id)
 	if key.Revoked {

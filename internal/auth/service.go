@@ -327,13 +327,6 @@ func invalidCredentials() error {
 	return apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
 }
 
-func notFound(err error) error {
-	if errors.Is(err, store.ErrNoRows) {
-		return apperr.New(apperr.NotFound, "There is nothing here.")
-	}
-	return err
-}
-
 func invalidToken(cause error) error {
 	return apperr.Wrap(apperr.InvalidToken, "The access token is not valid or has ended.", cause)
 }

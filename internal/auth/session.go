@@ -159,7 +159,7 @@ func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) err
 		return err
 	}
 	if ended == 0 {
-		return notFound(store.ErrNoRows)
+		return store.NotFound(store.ErrNoRows)
 	}
 	s.sessions.forget(id)
 	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))

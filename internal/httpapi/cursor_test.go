@@ -12,7 +12,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/page"
 )
 
 func newTestCursors(t *testing.T, secret string) cursors {
@@ -39,7 +39,7 @@ func TestCursorComesBackAsThePositionItWasMadeOf(t *testing.T) {
 	}
 	for _, micro := range micros {
 		actor := auth.Actor{ID: randomID(r)}
-		want := ticket.Position{CreatedAt: time.UnixMicro(micro).UTC(), ID: randomID(r)}
+		want := page.Position{CreatedAt: time.UnixMicro(micro).UTC(), ID: randomID(r)}
 		cursor := cs.encode(actor, ticketsPath, want)
 		require.Regexp(t, `^[A-Za-z0-9_-]{1,128}$`, cursor, "as the contract's parameter has it")
 		got, err := cs.decode(actor, ticketsPath, cursor)
@@ -52,7 +52,7 @@ func TestCursorWithAnyByteChangedIsRefused(t *testing.T) {
 	t.Parallel()
 	cs := newTestCursors(t, "a secret")
 	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
-	cursor := cs.encode(actor, ticketsPath, ticket.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	cursor := cs.encode(actor, ticketsPath, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	require.NoError(t, err)
 	for i := range raw {
@@ -81,7 +81,7 @@ func TestCursorIsBoundToSecretAccountAndList(t *testing.T) {
 	cs := newTestCursors(t, "a secret")
 	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
 	list := messagesPath(uuid.Must(uuid.NewV7()))
-	cursor := cs.encode(actor, list, ticket.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	cursor := cs.encode(actor, list, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
 	requireNoCursor(t, newTestCursors(t, "another secret"), actor, list, cursor)
 	requireNoCursor(t, cs, auth.Actor{ID: uuid.Must(uuid.NewV7())}, list, cursor)
 	requireNoCursor(t, cs, auth.Actor{}, list, cursor)

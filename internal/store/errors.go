@@ -137,3 +137,12 @@ func isBroken(err error) bool {
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
+
+// NotFound is err, with the NotFound that callers are told in the place of ErrNoRows: what is not there and what is not
+// theirs are the same.
+func NotFound(err error) error {
+	if errors.Is(err, ErrNoRows) {
+		return apperr.New(apperr.NotFound, "There is nothing here.")
+	}
+	return err
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
 )
 
 // Rate records what a ticket's customer thinks of an answer of the AI, in place of what they thought before. comment may
@@ -17,7 +18,7 @@ func (s *Service) Rate(
 	feedback, err := s.store.PutMessageFeedback(ctx, sqlc.PutMessageFeedbackParams{
 		MessageID: messageID, ActorID: actor.ID, Rating: rating, Comment: comment,
 	})
-	return feedback, notFound(err)
+	return feedback, store.NotFound(err)
 }
 
 // Feedback returns what the customer thinks of an answer. It returns NotFound while they have not said.
@@ -25,5 +26,5 @@ func (s *Service) Feedback(ctx context.Context, actor auth.Actor, messageID uuid
 	feedback, err := s.store.GetMessageFeedback(ctx, sqlc.GetMessageFeedbackParams{
 		MessageID: messageID, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
-	return feedback, notFound(err)
+	return feedback, store.NotFound(err)
 }

@@ -9,7 +9,6 @@ package ticket
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -47,7 +46,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
-func (s *Service) List(ctx context.Context, actor auth.Actor, p Page) ([]sqlc.Ticket, *Position, error) {
+func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.Ticket, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	var rows []sqlc.Ticket
 	var err error
@@ -63,8 +62,8 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p Page) ([]sqlc.Ti
 	if err != nil {
 		return nil, nil, err
 	}
-	tickets, next := page.Cut(rows, p.Limit, func(t sqlc.Ticket) Position {
-		return Position{CreatedAt: t.CreatedAt, ID: t.ID}
+	tickets, next := page.Cut(rows, p.Limit, func(t sqlc.Ticket) page.Position {
+		return page.Position{CreatedAt: t.CreatedAt, ID: t.ID}
 	})
 	return tickets, next, nil
 }
@@ -89,8 +88,8 @@ func (s *Service) Get(
 // ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, p Page,
-) ([]sqlc.Message, *Position, error) {
+	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
+) ([]sqlc.Message, *page.Position, error) {
 	if _, err := s.Find(ctx, actor, id); err != nil {
 		return nil, nil, err
 	}
@@ -101,8 +100,8 @@ func (s *Service) ListMessages(
 	if err != nil {
 		return nil, nil, err
 	}
-	messages, next := page.Cut(rows, p.Limit, func(m sqlc.Message) Position {
-		return Position{CreatedAt: m.CreatedAt, ID: m.ID}
+	messages, next := page.Cut(rows, p.Limit, func(m sqlc.Message) page.Position {
+		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
 	})
 	return messages, next, nil
 }
@@ -200,26 +199,19 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 // Find returns a ticket that the actor sees. It returns NotFound.
 func Find(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := q.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
-	return ticket, notFound(err)
+	return ticket, store.NotFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
 // or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
 func Lock(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
-	return ticket, notFound(err)
+	return ticket, store.NotFound(err)
 }
 
 // ErrClosed is what adding to a closed ticket returns.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
-}
-
-func notFound(err error) error {
-	if errors.Is(err, store.ErrNoRows) {
-		return apperr.New(apperr.NotFound, "There is nothing here.")
-	}
-	return err
 }
 
 func newID() (uuid.UUID, error) {
