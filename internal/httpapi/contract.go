@@ -15,7 +15,12 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-const mediaTypeEventStream = "text/event-stream"
+const (
+	mediaTypeEventStream = "text/event-stream"
+
+	// maxRanges is how many media ranges of an Accept header are read.
+	maxRanges = 100
+)
 
 // contract holds every request against openapi.yaml, in this order: who asks and how often, what the answer may look
 // like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
@@ -38,8 +43,10 @@ type operation struct {
 	// limited says that the requests of one caller are counted.
 	limited    bool
 	parameters []*openapi3.Parameter
-	// bodies are the schemas of the media types that it takes; none when it takes no body.
-	bodies map[string]*openapi3.Schema
+	// template is its path as the document writes it.
+	template string
+	// bodies are those that it takes, by media type; none when it takes no body.
+	bodies map[string]body
 	// produces are the media types of its successful responses.
 	produces []string
 	// keyed says that a request with an Idempotency-Key has its effect once, and versioned that a response has an ETag
@@ -55,6 +62,7 @@ func newContract(doc *openapi3.T) (*contract, error) {
 			if err != nil {
 				return nil, fmt.Errorf("httpapi: %s %s: %w", method, path, err)
 			}
+			compiled.template = path
 			c.operations[route{method, echoPath(path)}] = compiled
 			if method == http.MethodGet && !compiled.streams() {
 				c.operations[route{http.MethodHead, echoPath(path)}] = compiled
@@ -80,14 +88,14 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	compiled := &operation{
 		id: op.OperationID, role: role, scope: scope, queryToken: queryToken(doc, op),
-		bodies: make(map[string]*openapi3.Schema),
+		bodies: make(map[string]body),
 	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 		compiled.parameters = append(compiled.parameters, p.Value)
 	}
 	if op.RequestBody != nil {
 		for mediaType, content := range op.RequestBody.Value.Content {
-			compiled.bodies[mediaType] = content.Schema.Value
+			compiled.bodies[mediaType] = body{schema: content.Schema.Value, limit: bodyLimit(content.Schema.Value)}
 		}
 	}
 	compiled.limited = op.Responses.Status(http.StatusTooManyRequests) != nil
@@ -209,7 +217,10 @@ func (op *operation) checkAccept(accept []string) error {
 		return nil
 	}
 	weights := make(map[string]string)
-	for mediaRange := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+	for i, mediaRange := range strings.SplitN(strings.Join(accept, ","), ",", maxRanges+1) {
+		if i == maxRanges {
+			break // Nobody means that many.
+		}
 		if mediaType, params, err := mime.ParseMediaType(mediaRange); err == nil {
 			weights[mediaType] = params["q"]
 		}
