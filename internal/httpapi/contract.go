@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"mime"
@@ -26,6 +27,8 @@ const (
 // like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
 type contract struct {
 	operations map[route]*operation
+	// templates are the paths as the document writes them, by Echo's form of them.
+	templates map[string]string
 }
 
 // route is a method and a path in Echo's form, such as /tickets/:ticket_id.
@@ -43,8 +46,6 @@ type operation struct {
 	// limited says that the requests of one caller are counted.
 	limited    bool
 	parameters []*openapi3.Parameter
-	// template is its path as the document writes it.
-	template string
 	// bodies are those that it takes, by media type; none when it takes no body.
 	bodies map[string]body
 	// produces are the media types of its successful responses.
@@ -55,14 +56,14 @@ type operation struct {
 }
 
 func newContract(doc *openapi3.T) (*contract, error) {
-	c := &contract{operations: make(map[route]*operation)}
+	c := &contract{operations: make(map[route]*operation), templates: make(map[string]string)}
 	for path, item := range doc.Paths.Map() {
+		c.templates[echoPath(path)] = path
 		for method, op := range item.Operations() {
 			compiled, err := compile(doc, item, op)
 			if err != nil {
 				return nil, fmt.Errorf("httpapi: %s %s: %w", method, path, err)
 			}
-			compiled.template = path
 			c.operations[route{method, echoPath(path)}] = compiled
 			if method == http.MethodGet && !compiled.streams() {
 				c.operations[route{http.MethodHead, echoPath(path)}] = compiled
@@ -140,6 +141,11 @@ func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
 		}
 	}
 	return ""
+}
+
+// template returns the document's form of a path of Echo's. A path that the document does not have stays as it is.
+func (c *contract) template(path string) string {
+	return cmp.Or(c.templates[path], path)
 }
 
 // allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).

@@ -52,15 +52,15 @@ func (op *operation) checkParameters(c echo.Context) error {
 	return nil
 }
 
-// queryOf parses a query. It returns InvalidParameter for one that cannot be parsed, or has more in it than any operation
-// takes.
+// queryOf parses a query. It returns InvalidParameter for one that has more in it than any operation takes, and along with
+// the rest when a part cannot be parsed.
 func queryOf(u *url.URL) (url.Values, error) {
 	if strings.Count(u.RawQuery, "&") >= maxQueryPairs {
 		return nil, apperr.New(apperr.InvalidParameter, "The query has too many parameters.")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, apperr.New(apperr.InvalidParameter, "The query could not be parsed.")
+		return query, apperr.New(apperr.InvalidParameter, "The query could not be parsed.")
 	}
 	return query, nil
 }

@@ -214,7 +214,7 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, s.Do(t, http.MethodPost, token.URL, "").Status)
 
 	text := log.whole()
-	require.Contains(t, text, "route=/tickets/:ticket_id/ai-response", "the requests are logged")
+	require.Contains(t, text, "route=/tickets/{ticket_id}/ai-response", "the requests are logged")
 	for part := range strings.SplitSeq(token.Token, ".") {
 		require.NotContains(t, text, part)
 	}

@@ -235,9 +235,9 @@ func TestOnlyWhatTheSchemaTakesIsKept(t *testing.T) {
 		WithProperty("list", openapi3.NewArraySchema().WithItems(text).WithMaxItems(2)))
 	for given, want := range map[string]string{
 		`{"text":"😀😀😀😀😀","list":["a","bcdefg","c","d"]}`: `{"text":"😀😀😀😀","list":["a","bcde","c"]}`,
-		`{"text":{"a":[1,{}]},"list":{"b":"c"}}`:           `{"text":{},"list":{}}`,
-		`{"text":["a"],"list":[["b"],{"c":1}]}`:            `{"text":[],"list":[[],{}]}`,
-		`{"more":{"text":"a"},"text":"b","text":"c"}`:      `{"more":null,"text":"b"}`,
+		`{"text":{"a":[1,{}]},"list":{"b":"c"}}`:         `{"text":{},"list":{}}`,
+		`{"text":["a"],"list":[["b"],{"c":1}]}`:          `{"text":[],"list":[[],{}]}`,
+		`{"more":{"text":"a"},"text":"b","text":"c"}`:    `{"more":null,"text":"b"}`,
 	} {
 		said, err := decodeJSON([]byte(given), schema)
 		require.NoError(t, err)

@@ -63,8 +63,8 @@ func cutAfter(s string, n uint64) string {
 }
 
 // withoutSequences returns s without its escape sequences (ECMA-48), such as those that colour what a terminal shows.
-// What is not a whole sequence stays, to be refused: what it hides is not known. So do the sequences that begin with one
-// character of U+0080 to U+009F; terminals that read UTF-8 do not know them, and in text they are slips of encoding.
+// What is not a whole sequence stays, to be refused. So does an escape before a letter, which may be the first of a word,
+// and so do the sequences that begin with one character of U+0080 to U+009F: in UTF-8 those are slips of encoding.
 func withoutSequences(s string) string {
 	begin := strings.IndexByte(s, escape)
 	if begin < 0 {
@@ -94,8 +94,10 @@ func sequence(s string) int {
 		return end(s, span(s, span(s, 2, '0', '?'), ' ', '/'), '@', '~')
 	case strings.IndexByte("PX]^_", kind) >= 0: // a control string, such as a title or a link
 		return controlString(s)
-	default: // an escape sequence: intermediate bytes, one final byte
+	case kind >= ' ' && kind <= '/': // intermediate bytes and one final byte, such as the choice of a character set
 		return end(s, span(s, 1, ' ', '/'), '0', '~')
+	default: // a private one, such as to save where the cursor is
+		return end(s, 1, '0', '?')
 	}
 }
 
