@@ -643,7 +643,7 @@ type APIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -662,7 +662,7 @@ type APIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text.
+// APIKeyName What the key is for, one line of text, as a ticket's title is.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -738,7 +738,7 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -807,7 +807,7 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -893,7 +893,7 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words.
+// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
@@ -986,7 +986,7 @@ type Message struct {
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1058,7 +1058,7 @@ type ProblemCode string
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// Rating Whether the answer helped.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -174,6 +175,45 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 			require.LessOrEqual(t, got.bytes, 4*want.bytes, "%s: %s", b.name(), name)
 			require.LessOrEqual(t, got.took, 40*want.took, "%s: %s", b.name(), name)
 		}
+	}
+}
+
+// TestHeadersAndQueriesFullOfFaultsCostLittle sends as much of each as net/http lets through.
+func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	c, err := newContract(doc)
+	require.NoError(t, err)
+	op := c.operations[route{http.MethodPatch, "/tickets/:ticket_id"}]
+	lines := map[string][]string{
+		"Accept":         {string(filled(maxHeaderBytes, "", "a/b#;q=0.1,", ""))},
+		"Accept in many": slices.Repeat([]string{"a/b;q=0.1"}, maxHeaderBytes/16),
+		"Content-Type":   {string(filled(maxHeaderBytes, "application/json", "; p#=1", ""))},
+		"If-Match":       {string(filled(maxHeaderBytes, "", `"#",`, ""))},
+		"If-Match wrong": {strings.Repeat("x", maxHeaderBytes)},
+		"query":          {string(filled(maxHeaderBytes, "", "#=1&", ""))},
+		"query of one":   {strings.Repeat("a=1&", maxHeaderBytes/4)},
+		"path":           {strings.Repeat("a", maxHeaderBytes)},
+	}
+	for name, values := range lines {
+		r := httptest.NewRequest(http.MethodPatch, "/", strings.NewReader("{}"))
+		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		ctx := echo.New().NewContext(r, httptest.NewRecorder())
+		ctx.SetParamNames("ticket_id")
+		ctx.SetParamValues("0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22")
+		switch header, _, _ := strings.Cut(name, " "); header {
+		case "query":
+			r.URL.RawQuery = values[0]
+		case "path":
+			ctx.SetParamValues(values[0])
+		default:
+			r.Header[header] = values
+		}
+		refused := func() error {
+			return errors.Join(op.checkAccept(r.Header.Values(echo.HeaderAccept)), op.checkParameters(ctx), op.checkBody(ctx))
+		}
+		require.Error(t, refused(), name)
+		require.Less(t, testing.AllocsPerRun(5, func() { _ = refused() }), 1000.0, name)
 	}
 }
 

@@ -240,7 +240,7 @@ export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_beha
 export type Scopes = Array<Scope>;
 
 /**
- * What the key is for, one line of text.
+ * What the key is for, one line of text, as a ticket's title is.
  */
 export type APIKeyName = string;
 
@@ -415,7 +415,7 @@ export type MessageFeedback = {
 export type Rating = 'up' | 'down';
 
 /**
- * Why, in the customer's words.
+ * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
  */
 export type FeedbackComment = string;
 
