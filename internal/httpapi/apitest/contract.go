@@ -120,8 +120,8 @@ func (tr *transport) check(
 			Request: r,
 			Route:   &routers.Route{Spec: tr.doc, Path: path, PathItem: item, Method: r.Method, Operation: operation},
 		},
-		Status:  response.StatusCode,
-		Header:  response.Header,
+		Status: response.StatusCode,
+		Header: response.Header,
 		// The body is checked below: this validator compiles a schema for each response.
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: true, MultiError: true},
 	}
