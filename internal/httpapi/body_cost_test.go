@@ -135,24 +135,21 @@ func (b takenBody) hostile() map[string][]byte {
 	return bodies
 }
 
-// cost is what it takes to check a body: objects and bytes that are allocated, and the shortest time of a few.
+// cost is what it takes to check a body: objects and bytes that are allocated, and time.
 type cost struct {
 	objects, bytes uint64
 	took           time.Duration
+	err            error
 }
 
 func (b takenBody) cost(text []byte) cost {
-	least := cost{took: time.Hour}
 	var before, after runtime.MemStats
-	for range 5 {
-		runtime.ReadMemStats(&before)
-		begin := time.Now()
-		_ = b.check(text)
-		took := time.Since(begin)
-		runtime.ReadMemStats(&after)
-		least = cost{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc, min(least.took, took)}
-	}
-	return least
+	runtime.ReadMemStats(&before)
+	begin := time.Now()
+	err := b.check(text)
+	took := time.Since(begin)
+	runtime.ReadMemStats(&after)
+	return cost{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc, took, err}
 }
 
 // TestRefusingABodyCostsLittleMoreThanReadingOne compares with a valid body of the same size.
@@ -162,15 +159,22 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 	for _, b := range bodies {
 		if b.mediaType != mediaTypeForm {
 			text := b.valid(t)
-			require.NoError(t, b.check(text), b.name())
+			_ = b.check(text) // The first time, the validator compiles its patterns.
 			valid[b.op.id] = b.cost(text)
+			require.NoError(t, valid[b.op.id].err, b.name())
 		}
 	}
 	for _, b := range bodies {
 		want := valid[b.op.id]
 		for name, text := range b.hostile() {
-			require.Error(t, b.check(text), "%s: %s", b.name(), name)
 			got := b.cost(text)
+			for range 10 {
+				if got.took <= 40*want.took {
+					break
+				}
+				got = b.cost(text) // Something else may have had the processor.
+			}
+			require.Error(t, got.err, "%s: %s", b.name(), name)
 			require.LessOrEqual(t, got.objects, want.objects+600, "%s: %s", b.name(), name)
 			require.LessOrEqual(t, got.bytes, 4*want.bytes, "%s: %s", b.name(), name)
 			require.LessOrEqual(t, got.took, 40*want.took, "%s: %s", b.name(), name)

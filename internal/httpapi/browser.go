@@ -68,7 +68,7 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
 			headerIfNoneMatch, "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
-			// What libraries for tracing and the older ones for requests add to every request. It is ignored.
+			// Libraries add these to every request. The server ignores them.
 			"baggage", echo.HeaderCacheControl, "sentry-trace", "traceparent", "tracestate", echo.HeaderXRequestedWith,
 		},
 		ExposeHeaders: []string{

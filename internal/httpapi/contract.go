@@ -23,7 +23,7 @@ const (
 	maxRanges = 100
 )
 
-// contract holds every request against openapi.yaml, in this order: who asks and how often, what the answer may look
+// contract checks every request against openapi.yaml, in this order: who asks and how often, what the answer may look
 // like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
 type contract struct {
 	operations map[route]*operation
@@ -225,7 +225,7 @@ func (op *operation) checkAccept(accept []string) error {
 	weights := make(map[string]string)
 	for i, mediaRange := range strings.SplitN(strings.Join(accept, ","), ",", maxRanges+1) {
 		if i == maxRanges {
-			break // Nobody means that many.
+			break // No client needs that many.
 		}
 		if mediaType, params, err := mime.ParseMediaType(mediaRange); err == nil {
 			weights[mediaType] = params["q"]

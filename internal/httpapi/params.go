@@ -18,7 +18,7 @@ const maxQueryPairs = 100
 
 var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 
-// checkParameters holds the path, the query and the headers against the operation's parameters. It returns NotFound for
+// checkParameters checks the path, the query and the headers against the operation's parameters. It returns NotFound for
 // the path and InvalidParameter for the rest, also for a query parameter that the operation does not have.
 func (op *operation) checkParameters(c echo.Context) error {
 	query, err := queryOf(c.Request().URL)
@@ -65,7 +65,7 @@ func queryOf(u *url.URL) (url.Values, error) {
 	return query, nil
 }
 
-// checkValues holds what was sent as a parameter against it: one value, or none.
+// checkValues checks what was sent as a parameter: one value, or none.
 func checkValues(p *openapi3.Parameter, values []string) error {
 	switch {
 	case len(values) > 1:

@@ -58,8 +58,16 @@ func validate(schema *openapi3.Schema, value any, faults ...apperr.Field) []appe
 	for _, fault := range faults {
 		named[fault.Pointer] = true
 	}
-	found := fieldsOf(schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), formats))
-	return append(faults, slices.DeleteFunc(slices.Compact(found), func(f apperr.Field) bool { return named[f.Pointer] })...)
+	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), formats)
+	for _, found := range slices.Compact(fieldsOf(err)) {
+		if !named[found.Pointer] {
+			faults = append(faults, found)
+		}
+	}
+	if err != nil && len(faults) == 0 {
+		return []apperr.Field{{Code: apperr.InvalidFormat}} // An error that fieldsOf does not know must not be lost.
+	}
+	return faults
 }
 
 // fieldsOf takes the validator's error apart, as far as places are told.

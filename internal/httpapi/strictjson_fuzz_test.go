@@ -228,6 +228,17 @@ func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
 	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, said.faults)
 }
 
+// TestWhatTheDecoderDoesNotKnowIsStillRefused has a schema whose members the decoder does not look for.
+func TestWhatTheDecoderDoesNotKnowIsStillRefused(t *testing.T) {
+	t.Parallel()
+	part := closed(openapi3.NewObjectSchema().WithProperty("a", openapi3.NewStringSchema()))
+	schema := openapi3.NewAllOfSchema(part)
+	said, err := decodeJSON([]byte(`{"b":1}`), schema)
+	require.NoError(t, err)
+	require.Empty(t, said.faults)
+	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, validate(schema, said.value))
+}
+
 func TestOnlyWhatTheSchemaTakesIsKept(t *testing.T) {
 	t.Parallel()
 	text := openapi3.NewStringSchema().WithMaxLength(3)
