@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -50,7 +51,7 @@ func (b takenBody) name() string { return b.op.id + " " + b.mediaType }
 
 // check reads and checks a body the way that a request does.
 func (b takenBody) check(text []byte) error {
-	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(text))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(text))
 	r.Header.Set(echo.HeaderContentType, b.mediaType)
 	return b.op.checkBody(echo.New().NewContext(r, httptest.NewRecorder()))
 }
@@ -200,7 +201,7 @@ func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:parall
 		"path":           {strings.Repeat("a", maxHeaderBytes)},
 	}
 	for name, values := range lines {
-		r := httptest.NewRequest(http.MethodPatch, "/", strings.NewReader("{}"))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/", strings.NewReader("{}"))
 		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 		ctx := echo.New().NewContext(r, httptest.NewRecorder())
 		ctx.SetParamNames("ticket_id")

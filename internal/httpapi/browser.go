@@ -46,7 +46,7 @@ func cameByTLS(r *http.Request, trusted proxies) bool {
 	}
 	scheme, said := lastOf(r.Header.Values(echo.HeaderXForwardedProto))
 	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !said {
-		scheme, _ = forwardedPair(element, "proto")
+		scheme = forwardedPair(element, "proto")
 	}
 	return strings.EqualFold(unquoted(scheme), "https")
 }

@@ -141,8 +141,17 @@ func TestIfMatchComparesVersions(t *testing.T) {
 	}
 	to := []string{"pending", "open"}
 	for i, header := range [][]string{
-		{"If-Match: W/%s"}, {"If-Match: W/\"1\", W/%s"}, {"If-Match: %gzip"}, {"If-Match: %br"}, {"If-Match: W/%gzip"},
-		{"If-Match: *"}, {"If-Match: %s"}, {"If-Match: \"x\",%s"}, {"If-Match: , W/\"x\" ,%s,,"}, {"If-Match: \"x\"", "If-Match: %s"}, {},
+		{"If-Match: W/%s"},
+		{"If-Match: W/\"1\", W/%s"},
+		{"If-Match: %gzip"},
+		{"If-Match: %br"},
+		{"If-Match: W/%gzip"},
+		{"If-Match: *"},
+		{"If-Match: %s"},
+		{"If-Match: \"x\",%s"},
+		{"If-Match: , W/\"x\" ,%s,,"},
+		{"If-Match: \"x\"", "If-Match: %s"},
+		{},
 	} {
 		for j, line := range header {
 			header[j] = strings.NewReplacer("%s", tag, "%gzip", compressed(tag, "gzip"), "%br", compressed(tag, "br")).Replace(line)

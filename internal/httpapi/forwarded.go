@@ -53,7 +53,7 @@ func hops(header http.Header) iter.Seq[string] {
 	}
 	return func(yield func(string) bool) {
 		for element := range backward(header.Values(headerForwarded)) {
-			if node, _ := forwardedPair(element, "for"); !yield(node) {
+			if !yield(forwardedPair(element, "for")) {
 				return
 			}
 		}
@@ -89,19 +89,18 @@ func lastOf(lines []string) (string, bool) {
 	return "", false
 }
 
-// forwardedPair returns the value of an element of Forwarded; none when it stands there twice.
-func forwardedPair(element, name string) (value string, ok bool) {
+// forwardedPair returns a value of an element of Forwarded, or "" when there is none, or more than one.
+func forwardedPair(element, name string) string {
+	var values []string
 	for pair := range strings.SplitSeq(element, ";") {
-		key, said, _ := strings.Cut(pair, "=")
-		if !strings.EqualFold(strings.TrimSpace(key), name) {
-			continue
+		if key, value, _ := strings.Cut(pair, "="); strings.EqualFold(strings.TrimSpace(key), name) {
+			values = append(values, value)
 		}
-		if ok {
-			return "", false
-		}
-		value, ok = said, true
 	}
-	return value, ok
+	if len(values) != 1 {
+		return ""
+	}
+	return values[0]
 }
 
 // unquoted is a token, or what stands in a quoted string.

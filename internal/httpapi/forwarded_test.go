@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ func trusted(t testing.TB) proxies {
 
 // from is a request with the header lines, by a peer.
 func from(peer string, lines ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.RemoteAddr = peer
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ": ")

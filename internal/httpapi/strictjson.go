@@ -91,7 +91,8 @@ var (
 // token reads the next token.
 func (d *strictDecoder) token() (jsontext.Token, error) {
 	token, err := d.tokens.ReadToken()
-	switch d.read++; {
+	d.read++
+	switch {
 	case err != nil:
 		return token, err
 	case d.tokens.StackDepth() > maxDepth:
