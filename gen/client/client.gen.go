@@ -2245,10 +2245,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2262,10 +2267,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2898,10 +2908,15 @@ func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ..
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -2925,10 +2940,15 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSess
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -5953,10 +5973,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -5970,10 +5995,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -11139,10 +11169,15 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *Lo
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11162,10 +11197,15 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //

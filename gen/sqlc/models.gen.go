@@ -400,14 +400,6 @@ type PgStatActivity struct {
 	ClientAddr      *netip.Addr
 }
 
-type RefreshToken struct {
-	TokenHash  []byte
-	SessionID  uuid.UUID
-	ParentHash []byte
-	CreatedAt  time.Time
-	UsedAt     *time.Time
-}
-
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
@@ -421,13 +413,17 @@ type ServiceCustomer struct {
 }
 
 type Session struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	UserAgent     string
-	ClientNetwork string
-	CreatedAt     time.Time
-	LastUsedAt    time.Time
-	ExpiresAt     time.Time
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	UserAgent       string
+	ClientNetwork   string
+	CreatedAt       time.Time
+	LastUsedAt      time.Time
+	ExpiresAt       time.Time
+	TokenHash       []byte
+	ParentHash      []byte
+	ParentExpiresAt *time.Time
+	RefreshCreditAt time.Time
 }
 
 type Ticket struct {

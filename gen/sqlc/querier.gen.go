@@ -34,7 +34,6 @@ type Querier interface {
 	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
 	// does the ticket's version.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
-	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -57,6 +56,8 @@ type Querier interface {
 	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
+	// Ends a living session by a token of its own that it no longer keeps.
+	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
@@ -79,6 +80,8 @@ type Querier interface {
 	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
+	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
+	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
@@ -103,7 +106,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
-	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]Session, error)
+	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
@@ -122,23 +125,22 @@ type Querier interface {
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
+	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
+	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
+	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
+	// fast.
+	RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error)
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 	// still under way makes the lease longer again.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
-	// The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
-	// come one after the other.
-	RenewSession(ctx context.Context, arg RenewSessionParams) (RenewSessionRow, error)
 	// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
 	// made, there are never more than max_attempts within the window, on all replicas together.
 	ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
-	// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
-	// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
-	RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
 	// Gives a place back, or turns it into an attempt that counts.

@@ -50,7 +50,8 @@ type Service struct {
 	limits    Limits
 	logger    *slog.Logger
 
-	streamTokens *streamTokens
+	streamTokens  *streamTokens
+	refreshTokens *refreshTokens
 }
 
 // NewService returns a Service, or an error without a code when a secret is too short.
@@ -73,13 +74,17 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	rt, err := newRefreshTokens(secrets)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
 		store: s, passwords: o.Passwords, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
-		streamTokens: st,
-		sessions:     newPrincipalCache[uuid.UUID](o.Now),
-		keys:         newPrincipalCache[uuid.UUID](o.Now),
-		customers:    newPrincipalCache[customerName](o.Now),
-		used:         &usedKeys{ids: make(map[uuid.UUID]struct{})},
+		streamTokens: st, refreshTokens: rt,
+		sessions:  newPrincipalCache[uuid.UUID](o.Now),
+		keys:      newPrincipalCache[uuid.UUID](o.Now),
+		customers: newPrincipalCache[customerName](o.Now),
+		used:      &usedKeys{ids: make(map[uuid.UUID]struct{})},
 	}, nil
 }
 

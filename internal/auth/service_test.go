@@ -91,8 +91,7 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
 	t.Helper()
 	session = uuid.Must(uuid.NewV7())
-	_, hash, err := auth.NewRefreshToken()
-	require.NoError(t, err)
+	_, hash := auth.NewRefreshToken(b.Service, session)
 	version, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
 		ID: session, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
 	})
