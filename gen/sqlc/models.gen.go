@@ -361,7 +361,6 @@ type APIKey struct {
 
 type Attempt struct {
 	Key       []byte
-	Pending   int32
 	CountedAt []time.Time
 	ExpiresAt time.Time
 }

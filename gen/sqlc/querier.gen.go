@@ -25,6 +25,8 @@ type Querier interface {
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// No row: the response is no longer this attempt's to complete.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
+	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+	CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
@@ -44,8 +46,8 @@ type Querier interface {
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
-	// Forgets what the key has tried.
-	DeleteAttempts(ctx context.Context, key []byte) error
+	// Forgets what the key has tried, unless that is as much as is allowed.
+	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
@@ -72,7 +74,7 @@ type Querier interface {
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
-	// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
+	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
@@ -135,16 +137,11 @@ type Querier interface {
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
-	// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
-	// made, there are never more than max_attempts within the window, on all replicas together.
-	ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
-	// Gives a place back, or turns it into an attempt that counts.
-	SettleAttempt(ctx context.Context, arg SettleAttemptParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)

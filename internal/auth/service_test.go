@@ -152,11 +152,11 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	current, err := hasher().Hash(t.Context(), password)
+	current, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	b.addUser(t, "current@example.com", current)
 	b.addUser(t, "older@example.com", olderHash())
-	_, outdated, err := hasher().Verify(t.Context(), "x", hasher().Dummy())
+	_, outdated, err := hasher().Verify(t.Context(), "", "x", hasher().Dummy())
 	require.NoError(t, err)
 	require.False(t, outdated, "the dummy costs what a hash costs")
 
@@ -210,7 +210,7 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	require.EqualValues(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	replaced := b.hashOf(t, user.ID)
-	ok, outdated, err := hasher().Verify(t.Context(), password, replaced)
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, replaced)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)
@@ -245,7 +245,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	ok, outdated, err := hasher().Verify(t.Context(), password, b.hashOf(t, user.ID))
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, b.hashOf(t, user.ID))
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)

@@ -19,7 +19,7 @@ import (
 // addAccount makes an account that can log in with the password.
 func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	t.Helper()
-	hash, err := hasher().Hash(t.Context(), password)
+	hash, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	return b.addUser(t, email, hash)
 }

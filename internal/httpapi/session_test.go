@@ -230,7 +230,7 @@ func TestRefreshTokenWhoseChildWasUsedEndsTheSession(t *testing.T) {
 		if grandparent {
 			last = mustRefresh(t, s, last.RefreshToken)
 		}
-			requireReuse(t, s, user.Refresh)
+		requireReuse(t, s, user.Refresh)
 		requireNoRefresh(t, s, last.RefreshToken)
 		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, last.AccessToken))
 		require.Zero(t, countRows(t, s, "sessions"))
