@@ -694,7 +694,7 @@ type Account struct {
 	Disabled bool `json:"disabled"`
 
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -717,7 +717,8 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -735,7 +736,7 @@ type CreateAIResponseRequest struct {
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
 	// Name What the key is for, one line of text.
@@ -769,13 +770,14 @@ type CreateTicketRequest struct {
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -858,7 +860,7 @@ type DoneEvent struct {
 type DoneEventType string
 
 // Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names.
+// comments or display names. White space around it is removed.
 //
 // Examples: ada@example.com
 type Email = string
@@ -939,7 +941,7 @@ type LogInForm struct {
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty,omitzero"`
 
-	// Username The account's e-mail address; case does not matter.
+	// Username The account's e-mail address; case and white space around it do not matter.
 	Username string `json:"username"`
 }
 
@@ -948,7 +950,7 @@ type LogInFormGrantType string
 
 // LogInRequest Credentials.
 type LogInRequest struct {
-	// Email The account's e-mail address; case does not matter.
+	// Email The account's e-mail address; case and white space around it do not matter.
 	Email string `json:"email"`
 
 	// Password The account's password.
@@ -1007,7 +1009,8 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+// keyboard composes a letter. The most common passwords are refused.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1127,13 +1130,14 @@ type Session struct {
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -1291,7 +1295,7 @@ type Usage struct {
 // User An account.
 type User struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -2300,8 +2304,9 @@ type ClientInterface interface {
 
 	// SignUpWithBody Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2315,8 +2320,9 @@ type ClientInterface interface {
 
 	// SignUp Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3003,8 +3009,9 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 
 // SignUpWithBody Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3028,8 +3035,9 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 
 // SignUp Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6032,8 +6040,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithBodyWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6047,8 +6056,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11252,8 +11262,9 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 
 // SignUpWithBodyWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11273,8 +11284,9 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 
 // SignUpWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

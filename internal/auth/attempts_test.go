@@ -74,7 +74,7 @@ func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
 	_, err = replicas[1].LogIn(t.Context(), auth.Client{Addr: netip.MustParseAddr("::ffff:192.0.2.7")}, "Ada@Example.com", password)
 	requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
 	table := storetest.QueryText(t, url, "SELECT string_agg(a::text, ' ') FROM attempts AS a")
-	for _, canary := range []string{"ada", "192.0", "2001"} {
+	for _, canary := range []string{"ada", "192.0.", "2001:db8"} {
 		require.NotContains(t, table, canary)
 	}
 	storetest.Exec(t, url, "UPDATE attempts SET counted_at = ARRAY(SELECT u - interval '15 minutes' FROM unnest(counted_at) AS u)")

@@ -307,10 +307,9 @@ const (
 	maxAttempts = 3
 )
 
-// checkNewPassword checks a password that is to be stored, in its normal form, against the rules. The pointer says where it
-// stands.
+// checkNewPassword checks a password that is to be stored against the rules. The pointer says where it stands. Characters are
+// counted as they were sent, as the contract does.
 func checkNewPassword(pointer, plain string) error {
-	plain = password.Normalize(plain)
 	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:
 		return invalidField(pointer, apperr.TooShort)

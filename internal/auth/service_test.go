@@ -148,6 +148,19 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 	require.Zero(t, hashes)
 }
 
+// Made-up tokens of every kind are refused before the database is asked: this service has none.
+func TestMadeUpTokensAreRefusedWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := newDetachedService(t)
+	for _, token := range []string{
+		"", "x", "a.b.c", "sk_", "sk_" + strings.Repeat("A", 64), "sk_" + strings.Repeat("_", 64), "srt_" + strings.Repeat("A", 86),
+	} {
+		_, err := s.Authenticate(t.Context(), token)
+		require.True(t, apperr.Is(err, apperr.InvalidToken), "%s: %v", token, err)
+		require.False(t, s.IsStranger(token), token)
+	}
+}
+
 // A stopwatch on a shared machine proves nothing, so the work itself is counted.
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
@@ -309,6 +322,19 @@ func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
 	_, err = b.Authenticate(t.Context(), token)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken), "a database that is down does not log anybody out: %v", err)
+}
+
+func TestTokenOfAnEndedSessionAsksTheDatabaseOnceASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "x")
+	token, _ := b.signIn(t, user)
+	storetest.Exec(t, b.url, "DELETE FROM sessions")
+	_, err := b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+	b.store.Close()
+	_, err = b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
 func TestAccountsKeptAreBounded(t *testing.T) {

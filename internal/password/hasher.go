@@ -65,9 +65,9 @@ func NewHasher(cost Cost) *Hasher {
 	return h
 }
 
-// Normalize returns the one form in which a password is measured, hashed and compared: Unicode NFC. Keyboards differ in how
-// they compose the same letter.
-func Normalize(password string) string { return norm.NFC.String(password) }
+// normalize returns the one form in which a password is hashed and compared: Unicode NFC. Keyboards differ in how they compose
+// the same letter.
+func normalize(password string) string { return norm.NFC.String(password) }
 
 // Dummy is a hash that no password has. Verifying against it takes as long as verifying a wrong password, so the
 // duration does not tell that an account does not exist.
@@ -110,7 +110,7 @@ func (h *Hasher) derive(
 	}
 	defer func() { <-h.slots }()
 	h.computed.Add(1)
-	return argon2.IDKey([]byte(Normalize(password)), salt, c.Passes, c.Memory, c.Lanes, size), nil
+	return argon2.IDKey([]byte(normalize(password)), salt, c.Passes, c.Memory, c.Lanes, size), nil
 }
 
 func (h *Hasher) enter(ctx context.Context, network string) error {
