@@ -103,25 +103,24 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 
 // refuseRefresh says why a refresh token was not exchanged, and ends its session if the token was used before.
 func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
-	if !sent.signed {
-		return invalidRefreshToken(nil)
-	}
-	account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
-	if err == nil {
-		s.sessions.forget(sent.session)
-		s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
-		return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
-	}
-	if !errors.Is(err, store.ErrNoRows) {
-		return err
+	if sent.signed {
+		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
+		if err == nil {
+			s.sessions.forget(sent.session)
+			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
+			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
+		}
+		if !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
 	}
 	wait, err := s.store.GetRefreshWait(ctx, sqlc.GetRefreshWaitParams{
 		ID: sent.session, TokenHash: sent.hash, BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
 	})
-	if err != nil {
-		if errors.Is(err, store.ErrNoRows) {
-			return invalidRefreshToken(err)
-		}
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return invalidRefreshToken(err)
+	case err != nil:
 		return err
 	}
 	refusal := apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.")

@@ -24,6 +24,16 @@ func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	return b.addUser(t, email, hash)
 }
 
+// logIn begins a session of an account of its own.
+func (b *bench) logIn(t *testing.T) (auth.Tokens, auth.Actor) {
+	t.Helper()
+	tokens, err := b.LogIn(t.Context(), auth.Client{}, b.addAccount(t, "ada@example.com").Email, password)
+	require.NoError(t, err)
+	actor, err := b.Authenticate(t.Context(), tokens.Access)
+	require.NoError(t, err)
+	return tokens, actor
+}
+
 func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -108,11 +118,8 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
-	require.NoError(t, err)
-	actor, err := b.Authenticate(t.Context(), tokens.Access)
-	require.NoError(t, err)
+	tokens, actor := b.logIn(t)
+	var err error
 	used := make([]string, 0, auth.RefreshBurst)
 	for range auth.RefreshBurst - 1 {
 		used = append(used, tokens.Refresh)
@@ -132,9 +139,8 @@ func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
-	require.NoError(t, err)
+	tokens, _ := b.logIn(t)
+	var err error
 	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp() + make_interval(secs => $1)",
 		(time.Hour + (auth.RefreshBurst-1)*auth.RefreshPace).Seconds())
 	_, err = b.Refresh(t.Context(), tokens.Refresh)
@@ -152,11 +158,7 @@ func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
 func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
-	require.NoError(t, err)
-	actor, err := b.Authenticate(t.Context(), tokens.Access)
-	require.NoError(t, err)
+	tokens, actor := b.logIn(t)
 	forger, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of thirty-two bytes"), Passwords: hasher()})
 	require.NoError(t, err)
 	forged, _ := auth.NewRefreshToken(forger, actor.SessionID)
@@ -169,11 +171,9 @@ func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
 func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
-	require.NoError(t, err)
+	tokens, _ := b.logIn(t)
 	b.store.Close()
-	_, err = b.Refresh(t.Context(), tokens.Refresh)
+	_, err := b.Refresh(t.Context(), tokens.Refresh)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken) || apperr.Is(err, apperr.TokenReuse), "%v", err)
 }

@@ -151,7 +151,8 @@ func (h *Hasher) leave(network string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.queued--
-	if h.waiting[network]--; h.waiting[network] == 0 {
+	h.waiting[network]--
+	if h.waiting[network] == 0 {
 		delete(h.waiting, network)
 	}
 }
