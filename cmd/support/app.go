@@ -85,7 +85,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 
 func limits(cfg config.Config) auth.Limits {
 	l := auth.DefaultLimits()
-	l.SignUps = cfg.SignUpLimit
+	l.SignUps, l.NetworkFailedLogIns = cfg.SignUpLimit, cfg.LogInLimit
 	return l
 }
 

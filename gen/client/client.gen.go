@@ -694,7 +694,7 @@ type Account struct {
 	Disabled bool `json:"disabled"`
 
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -717,7 +717,8 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -735,7 +736,7 @@ type CreateAIResponseRequest struct {
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -773,13 +774,14 @@ type CreateTicketRequest struct {
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -862,7 +864,7 @@ type DoneEvent struct {
 type DoneEventType string
 
 // Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names.
+// comments or display names. White space around it is removed.
 //
 // Examples: ada@example.com
 type Email = string
@@ -943,7 +945,7 @@ type LogInForm struct {
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty,omitzero"`
 
-	// Username The account's e-mail address; case does not matter.
+	// Username The account's e-mail address; case and white space around it do not matter.
 	Username string `json:"username"`
 }
 
@@ -952,7 +954,7 @@ type LogInFormGrantType string
 
 // LogInRequest Credentials.
 type LogInRequest struct {
-	// Email The account's e-mail address; case does not matter.
+	// Email The account's e-mail address; case and white space around it do not matter.
 	Email string `json:"email"`
 
 	// Password The account's password.
@@ -1011,7 +1013,8 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+// keyboard composes a letter. The most common passwords are refused.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1131,13 +1134,14 @@ type Session struct {
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -1301,7 +1305,7 @@ type Usage struct {
 // User An account.
 type User struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -2266,10 +2270,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2283,10 +2292,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2311,8 +2325,9 @@ type ClientInterface interface {
 
 	// SignUpWithBody Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2326,8 +2341,9 @@ type ClientInterface interface {
 
 	// SignUp Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2919,10 +2935,15 @@ func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ..
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -2946,10 +2967,15 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSess
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -3004,8 +3030,9 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 
 // SignUpWithBody Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3029,8 +3056,9 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 
 // SignUp Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6020,10 +6048,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -6037,10 +6070,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -6069,8 +6107,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithBodyWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6084,8 +6123,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11206,10 +11246,15 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *Lo
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11229,10 +11274,15 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11279,8 +11329,9 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 
 // SignUpWithBodyWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11300,8 +11351,9 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 
 // SignUpWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

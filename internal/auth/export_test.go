@@ -15,7 +15,8 @@ const (
 	MaxSessions     = maxSessions
 	SessionLifetime = sessionLifetime
 	SessionIdle     = sessionIdle
-	RefreshGrace    = refreshGrace
+	RefreshBurst    = refreshBurst
+	RefreshPace     = refreshPace
 )
 
 // SignToken returns a token as LogIn does.
@@ -23,8 +24,11 @@ func SignToken(s *Service, subject, session uuid.UUID, version int32) (string, e
 	return s.tokens.sign(subject, session, version)
 }
 
-// NewRefreshToken returns a refresh token and what of it is stored.
-func NewRefreshToken() (token string, hash []byte, err error) { return newRefreshToken() }
+// NewRefreshToken returns a refresh token of the session as Refresh does, and what of it is stored.
+func NewRefreshToken(s *Service, session uuid.UUID) (token string, hash []byte) {
+	made := s.refreshTokens.make(session)
+	return made.text, made.hash
+}
 
 // NetworkOf and ShortUserAgent are what is kept of a client.
 func NetworkOf(ip string) string {

@@ -91,8 +91,7 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
 	t.Helper()
 	session = uuid.Must(uuid.NewV7())
-	_, hash, err := auth.NewRefreshToken()
-	require.NoError(t, err)
+	_, hash := auth.NewRefreshToken(b.Service, session)
 	version, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
 		ID: session, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
 	})
@@ -149,15 +148,28 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 	require.Zero(t, hashes)
 }
 
+// Made-up tokens of every kind are refused before the database is asked: this service has none.
+func TestMadeUpTokensAreRefusedWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := newDetachedService(t)
+	for _, token := range []string{
+		"", "x", "a.b.c", "sk_", "sk_" + strings.Repeat("A", 64), "sk_" + strings.Repeat("_", 64), "srt_" + strings.Repeat("A", 86),
+	} {
+		_, err := s.Authenticate(t.Context(), token)
+		require.True(t, apperr.Is(err, apperr.InvalidToken), "%s: %v", token, err)
+		require.False(t, s.IsStranger(token), token)
+	}
+}
+
 // A stopwatch on a shared machine proves nothing, so the work itself is counted.
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	current, err := hasher().Hash(t.Context(), password)
+	current, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	b.addUser(t, "current@example.com", current)
 	b.addUser(t, "older@example.com", olderHash())
-	_, outdated, err := hasher().Verify(t.Context(), "x", hasher().Dummy())
+	_, outdated, err := hasher().Verify(t.Context(), "", "x", hasher().Dummy())
 	require.NoError(t, err)
 	require.False(t, outdated, "the dummy costs what a hash costs")
 
@@ -211,7 +223,7 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	require.EqualValues(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	replaced := b.hashOf(t, user.ID)
-	ok, outdated, err := hasher().Verify(t.Context(), password, replaced)
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, replaced)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)
@@ -246,7 +258,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	ok, outdated, err := hasher().Verify(t.Context(), password, b.hashOf(t, user.ID))
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, b.hashOf(t, user.ID))
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)
@@ -310,6 +322,19 @@ func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
 	_, err = b.Authenticate(t.Context(), token)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken), "a database that is down does not log anybody out: %v", err)
+}
+
+func TestTokenOfAnEndedSessionAsksTheDatabaseOnceASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "x")
+	token, _ := b.signIn(t, user)
+	storetest.Exec(t, b.url, "DELETE FROM sessions")
+	_, err := b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+	b.store.Close()
+	_, err = b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
 func TestAccountsKeptAreBounded(t *testing.T) {

@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, int32(20), c.DBMaxConns)
 	require.Equal(t, 50, c.RateLimit)
 	require.Equal(t, 10, c.SignUpLimit)
+	require.Equal(t, 100, c.LogInLimit)
 	require.Empty(t, c.DebugAddr)
 	require.True(t, c.Docs)
 	require.Equal(t, "json", c.LogFormat)
@@ -62,7 +63,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := load(environ("EXPIRE_MINUTES=1440", "GROQ_API_KEY=key", "GROQ_API_URL=http://localhost:11434", "GROQ_MODEL=llama",
 		"GROQ_MAX_TOKENS=1", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
-		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
+		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_LOGIN_LIMIT=7", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
 		"SUPPORT_DOCS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
 		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
 		"JWT_SECRETS_ACCEPTED="+nextSecret+", "+previousSecret, "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
@@ -74,6 +75,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	require.Equal(t, slog.LevelDebug, c.LogLevel)
 	require.Zero(t, c.RateLimit)
 	require.Zero(t, c.SignUpLimit)
+	require.Equal(t, 7, c.LogInLimit)
 	require.Equal(t, "127.0.0.1:6060", c.DebugAddr)
 	require.False(t, c.Docs)
 	require.Len(t, c.ProxyNetworks(), 2)
@@ -136,6 +138,7 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		"SUPPORT_DB_MAX_CONNS": {"0", "-1", "501", "2147483648", "twenty"},
 		"SUPPORT_RATE_LIMIT":   {"-1", "100001", "50/s"},
 		"SUPPORT_SIGNUP_LIMIT": {"-1", "10001", "10/h"},
+		"SUPPORT_LOGIN_LIMIT":  {"-1", "10001", "100/h"},
 		"SUPPORT_DEBUG_ADDR":   {":6060", "6060", "127.0.0.1"},
 		"SUPPORT_DOCS":         {"yes", "on", "2"},
 		"SUPPORT_LOG_LEVEL":    {"verbose", "trace"},

@@ -20,6 +20,7 @@ const (
 	maxCount         = 1_000_000
 	maxRateLimit     = 100_000
 	maxSignUpLimit   = 10_000
+	maxLogInLimit    = 10_000
 
 	// maxAcceptedSecrets bounds what every access token is compared with.
 	maxAcceptedSecrets = 4
@@ -49,6 +50,7 @@ func (c *Config) validate(need Need, f *faults) {
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
 	f.checkRange("SUPPORT_RATE_LIMIT", c.RateLimit, 0, maxRateLimit, "from 0 to 100000")
 	f.checkRange("SUPPORT_SIGNUP_LIMIT", c.SignUpLimit, 0, maxSignUpLimit, "from 0 to 10000")
+	f.checkRange("SUPPORT_LOGIN_LIMIT", c.LogInLimit, 0, maxLogInLimit, "from 0 to 10000")
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}

@@ -43,8 +43,9 @@ type operation struct {
 	scope auth.Scope
 	// queryToken is the query parameter that may stand for the Authorization header; mostly there is none.
 	queryToken string
-	// limited says that the requests of one caller are counted.
+	// limited says that the requests of one caller are counted, and cost as how many each of them counts.
 	limited    bool
+	cost       int
 	parameters []*openapi3.Parameter
 	// bodies are those that it takes, by media type; none when it takes no body.
 	bodies map[string]body
@@ -87,8 +88,12 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	if err != nil {
 		return nil, err
 	}
+	cost, err := costOf(op)
+	if err != nil {
+		return nil, err
+	}
 	compiled := &operation{
-		id: op.OperationID, role: role, scope: scope, queryToken: queryToken(doc, op),
+		id: op.OperationID, role: role, scope: scope, cost: cost, queryToken: queryToken(doc, op),
 		bodies: make(map[string]body),
 	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {

@@ -22,6 +22,8 @@ type requestInfo struct {
 	// client is where the request comes from.
 	client auth.Client
 	actor  auth.Actor
+	// counted says that the request has been counted for its address.
+	counted bool
 	// permit is whether the actor may go on.
 	permit permit
 	// err is the problem it was answered with.

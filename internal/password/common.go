@@ -15,6 +15,6 @@ var commonPasswords = bytes.Split(bytes.TrimSpace(commonPasswordFile), []byte("\
 
 // IsCommon reports whether the password, in any case, is one of the most common ones of at least 8 characters.
 func IsCommon(password string) bool {
-	_, found := slices.BinarySearchFunc(commonPasswords, []byte(strings.ToLower(password)), bytes.Compare)
+	_, found := slices.BinarySearchFunc(commonPasswords, []byte(strings.ToLower(normalize(password))), bytes.Compare)
 	return found
 }

@@ -1,8 +1,9 @@
 package password
 
 const (
-	MaxWaiting = maxHashesWaiting
-	MaxWait    = maxHashWait
+	MaxWaiting          = maxHashesWaiting
+	MaxWait             = maxHashWait
+	MaxWaitingOfNetwork = maxWaitingOfNetwork
 )
 
 // PHC is a stored hash.
@@ -44,3 +45,6 @@ func OccupySlots(h *Hasher) (release func()) {
 		}
 	}
 }
+
+// Queued returns how many wait for a place, or are remembered as if they did.
+func Queued(h *Hasher) int { return h.queued + len(h.waiting) }

@@ -21,7 +21,7 @@ export type EntityTags = string;
 
 /**
  * An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
- * comments or display names.
+ * comments or display names. White space around it is removed.
  *
  */
 export type Email = string;
@@ -56,7 +56,9 @@ export type TicketTitle = string;
 export type TicketDescription = string;
 
 /**
- * 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+ * 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+ * keyboard composes a letter. The most common passwords are refused.
+ *
  */
 export type NewPassword = string;
 
@@ -79,7 +81,7 @@ export type SignUpRequest = {
  */
 export type LogInRequest = {
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     email: string;
     /**
@@ -97,7 +99,7 @@ export type LogInForm = {
      */
     grant_type?: 'password';
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     username: string;
     /**
@@ -258,7 +260,8 @@ export type CreateAPIKeyRequest = {
      */
     service_id?: string;
     /**
-     * When the key ends by itself (RFC 3339), in the future; never when it is left out.
+     * When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+     *
      */
     expires_at?: string;
 };
