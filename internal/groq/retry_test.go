@@ -205,8 +205,28 @@ var retryCases = map[string]struct {
 	"cut after the first delta": {[]func(*http.Request) (*http.Response, error){respond(200, say("Hello")), good}, Protocol, 0, 0, 1, nil},
 	"malformed":                 {[]func(*http.Request) (*http.Response, error){respond(200, "data: x\n\n"), good}, Protocol, 0, 0, 1, nil},
 	"not a stream":              {[]func(*http.Request) (*http.Response, error){respond(200, "", "Content-Type", "text/html"), good}, Protocol, 200, 0, 1, nil},
-	"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, Empty, 0, 0, 1, nil},
+	"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, "", 0, 0, 2, nil},
+	"empty twice": {
+		[]func(*http.Request) (*http.Response, error){respond(200, stop+done), respond(200, stop+done), good}, Empty, 0, 0, 2, nil,
+	},
+	"a tool's call, as a status": {
+		[]func(*http.Request) (*http.Response, error){respond(400, toolUseFailed), good}, "", 0, 0, 2, nil,
+	},
+	"a tool's call twice, in the stream": {
+		[]func(*http.Request) (*http.Response, error){
+			respond(200, "data: "+toolUseFailed+"\n\n"), respond(200, "data: "+toolUseFailed+"\n\n"), good,
+		}, Protocol, 0, 0, 2, nil,
+	},
+	"aborted before the first delta": {
+		[]func(*http.Request) (*http.Response, error){respond(200, finish("abort")+done), good}, "", 0, 0, 2, nil,
+	},
+	"milliseconds to wait": {
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After-Ms", "1500", "Retry-After", "9"), good}, "", 0, 0, 2,
+		[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
+	},
 }
+
+const toolUseFailed = `{"error":{"message":"Tool choice is none, but model called a tool","type":"invalid_request_error","code":"tool_use_failed"}}`
 
 func TestRetries(t *testing.T) {
 	t.Parallel()
