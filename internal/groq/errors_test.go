@@ -3,6 +3,7 @@ package groq
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,6 +93,29 @@ func TestConnectionThatIsResetIsTriedAgain(t *testing.T) {
 	require.Equal(t, "Hello", text)
 	require.Equal(t, 2, result.Attempts)
 	require.Len(t, b.sim.Requests(), 2)
+}
+
+func TestConnectionThatEndsBeforeTheResponseIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}))
+	t.Cleanup(server.Close)
+	limits := DefaultLimits()
+	limits.Retries = 1
+	client, err := New(Options{BaseURL: server.URL, Limits: limits})
+	require.NoError(t, err)
+	s := client.Stream(t.Context(), conversation)
+	_, fault := drain(t, s)
+	require.NotNil(t, fault)
+	require.ErrorIs(t, fault, io.EOF, "the transport's EOF is no orderly end")
+	require.Equal(t, Overloaded, fault.Kind)
+	require.Equal(t, "connection_closed", fault.Code)
+	require.Equal(t, 2, s.Result().Attempts)
 }
 
 func TestRateLimitIsWaitedFor(t *testing.T) {

@@ -380,8 +380,8 @@ func TestCallersDeadlineIsATimeout(t *testing.T) {
 func TestBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	limits := DefaultLimits()
-	full := say("a") + stop + done
-	limits.Body = int64(len(full))
+	limits.Body = 8 << 10
+	end := say("a") + stop + done
 	read := func(body string) *Error {
 		u := &upstream{answers: []func(*http.Request) (*http.Response, error){respond(200, body)}}
 		client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}, Limits: limits})
@@ -389,8 +389,10 @@ func TestBodyIsBounded(t *testing.T) {
 		_, fault := drain(t, client.Stream(t.Context(), question))
 		return fault
 	}
-	require.Nil(t, read(full), "a body may end at the limit")
-	fault := read(say("a") + strings.Repeat(":\n", len(full)))
+	room := strings.Repeat(":\n", int(limits.Body)/2)
+	require.Nil(t, read(room[:len(room)-len(end)]+end), "a body may end at the limit")
+	require.Nil(t, read(strings.Repeat(say("a"), 1000)+end), "the answer is bounded, not what its pieces are wrapped in")
+	fault := read(say("a") + room + ":\n")
 	require.NotNil(t, fault)
 	require.Equal(t, Error{Kind: Protocol, Code: "body_too_long"}, *fault)
 }
