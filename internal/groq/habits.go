@@ -38,6 +38,9 @@ func (h *habits) omitRefused(w *wireRequest) {
 	for name := range h.refused {
 		w.omit(name)
 	}
+	if h.refused["max_tokens"] && h.refused["max_completion_tokens"] {
+		w.MaxTokens, w.MaxCompletionTokens = 0, 0 // The size of the answer is bounded all the same.
+	}
 }
 
 // stripper returns the stripper for a model's next answer. The first answer of a model is kept back until it ends or its

@@ -392,7 +392,7 @@ func TestBodyIsBounded(t *testing.T) {
 	room := strings.Repeat(":\n", int(limits.Body)/2)
 	require.Nil(t, read(room[:len(room)-len(end)]+end), "a body may end at the limit")
 	require.Nil(t, read(strings.Repeat(say("a"), 1000)+end), "the answer is bounded, not what its pieces are wrapped in")
-	fault := read(say("a") + room + ":\n")
+	fault := read(say("a") + room + room)
 	require.NotNil(t, fault)
 	require.Equal(t, Error{Kind: Protocol, Code: "body_too_long"}, *fault)
 }
