@@ -43,7 +43,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.left -= int64(n)
 	switch {
-	case err == nil, err == io.EOF: //nolint:errorlint // Only a bare io.EOF is an orderly end; a wrapped one is a lost connection.
+	case err == nil, err == io.EOF: // Only the bare one is an orderly end; in a wrapped cause it is a lost connection.
 		return n, err
 	case b.ctx.Err() != nil:
 		return n, contextError(b.ctx)

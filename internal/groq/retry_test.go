@@ -221,7 +221,8 @@ var retryCases = map[string]struct {
 		[]func(*http.Request) (*http.Response, error){respond(200, finish("abort")+done), good}, "", 0, 0, 2, nil,
 	},
 	"milliseconds to wait": {
-		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After-Ms", "1500", "Retry-After", "9"), good}, "", 0, 0, 2,
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After-Ms", "1500", "Retry-After", "9"), good},
+		"", 0, 0, 2,
 		[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
 	},
 }
