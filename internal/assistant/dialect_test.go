@@ -82,6 +82,7 @@ var dialects = map[string]struct {
 		"reasoning field": {script: groqsim.Script{RawChunks: chunks(field("reasoning", "secret"), content("Hello"), finished("stop"))}, want: "Hello"},
 		"thinking field":  {script: groqsim.Script{RawChunks: chunks(field("thinking", "secret"), content("Hello"), finished("stop"))}, want: "Hello"},
 		"think tags":      {script: groqsim.Script{Deltas: []string{" <th", "ink>sec", "ret</", "think>\n\nHel", "lo"}}, want: "Hello"},
+		"no system role":  {script: groqsim.Script{Status: 400, ErrorBody: `{"error":{"message":"System role not supported","type":"api_error"}}`}, code: apperr.AIMisconfigured},
 		"no model":        {script: groqsim.Script{Status: 404, ErrorBody: `{"error":{"message":"model 'qwen3:8b' not found","type":"not_found_error","param":null,"code":null}}`}, code: apperr.AIMisconfigured},
 		"slow to load":    {script: groqsim.Script{HeaderDelay: groqsim.Duration(20 * time.Millisecond), Text: "Hello"}, want: "Hello"},
 	}},

@@ -84,6 +84,9 @@ var (
 		`reduce the length of the|input tokens exceed|must be at least 1, got -`)
 	noModel = regexp.MustCompile(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
 		`\bno models? (is |are )?loaded\b`)
-	noParameter = regexp.MustCompile(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
-		`(parameter|argument|field|input|propert|keyword)|extra_forbidden|property '[^']*' is unsupported`)
+	// notOurs is about how we ask, and not about what the customer says.
+	notOurs = regexp.MustCompile(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
+		`(parameter|argument|field|input|propert|keyword)|extra_forbidden|property '[^']*' is unsupported|` +
+		// A chat template that wants other roles than we send.
+		`\broles must alternate\b|\b(system|developer) role\b`)
 )

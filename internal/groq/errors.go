@@ -174,8 +174,8 @@ func (e *Error) classify(d detail, header http.Header) {
 	case asks && noModel.MatchString(words):
 		e.Kind, e.Code = Misconfigured, "model_not_found"
 	case asks || e.Kind == Misconfigured && e.Status == http.StatusBadRequest:
-		// A complaint about a parameter is not the customer's fault, and we can do without most of them.
-		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || noParameter.MatchString(words) {
+		// A complaint about how we ask is not the customer's fault, and most parameters can be left out.
+		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || notOurs.MatchString(words) {
 			e.Kind = Misconfigured
 		}
 	}
