@@ -99,8 +99,8 @@ type Client struct {
 //	a path ending in /v1         → {base}/chat/completions, as on http://localhost:11434/v1
 //	…ending in /chat/completions → {base} as it is
 //
-// It returns an error for any other path, for an unknown dialect, for a base URL that is not one, for a key that cannot stand in a header and
-// for limits that are not positive. The error quotes neither the URL nor the key.
+// It returns an error for any other path, for a base URL that is not one, for an unknown dialect, for a key that cannot
+// stand in a header and for limits that are not positive. The error quotes neither the URL nor the key.
 func New(o Options) (*Client, error) {
 	endpoint, err := endpointURL(o.BaseURL)
 	if err != nil {

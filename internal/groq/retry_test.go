@@ -220,6 +220,11 @@ var retryCases = map[string]struct {
 	"aborted before the first delta": {
 		[]func(*http.Request) (*http.Response, error){respond(200, finish("abort")+done), good}, "", 0, 0, 2, nil,
 	},
+	"an error with a status of 200": {
+		[]func(*http.Request) (*http.Response, error){
+			respond(200, `{"error":{"code":503,"message":"Loading model"}}`, "Content-Type", "application/json"), good,
+		}, "", 0, 0, 2, nil,
+	},
 	"milliseconds to wait": {
 		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After-Ms", "1500", "Retry-After", "9"), good},
 		"", 0, 0, 2,
