@@ -95,7 +95,11 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")
 		return nil, nil
 	}
-	client, err := groq.New(groq.Options{BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal()})
+	limits := groq.DefaultLimits()
+	limits.Header, limits.Idle, limits.Total = cfg.GroqHeaderTimeout, cfg.GroqSilenceTimeout, cfg.GroqTotalTimeout
+	client, err := groq.New(groq.Options{
+		BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Dialect: groq.Dialect(cfg.GroqDialect), Limits: limits,
+	})
 	if err != nil {
 		return nil, settingsError{fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)}
 	}

@@ -22,6 +22,7 @@ import (
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
+	AIFailureCodeAINoAnswer              AIFailureCode = "ai_no_answer"
 	AIFailureCodeAIOverloaded            AIFailureCode = "ai_overloaded"
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
@@ -39,6 +40,8 @@ const (
 func (e AIFailureCode) Valid() bool {
 	switch e {
 	case AIFailureCodeAIMisconfigured:
+		return true
+	case AIFailureCodeAINoAnswer:
 		return true
 	case AIFailureCodeAIOverloaded:
 		return true
@@ -216,16 +219,13 @@ func (e FieldErrorCode) Valid() bool {
 
 // Defines values for FinishReason.
 const (
-	FinishReasonContentFilter FinishReason = "content_filter"
-	FinishReasonLength        FinishReason = "length"
-	FinishReasonStop          FinishReason = "stop"
+	FinishReasonLength FinishReason = "length"
+	FinishReasonStop   FinishReason = "stop"
 )
 
 // Valid indicates whether the value is a known member of the FinishReason enum.
 func (e FinishReason) Valid() bool {
 	switch e {
-	case FinishReasonContentFilter:
-		return true
 	case FinishReasonLength:
 		return true
 	case FinishReasonStop:
@@ -269,6 +269,7 @@ func (e LogInFormGrantType) Valid() bool {
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
+	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
 	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
@@ -318,6 +319,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAIDisabled:
 		return true
 	case ProblemCodeAIMisconfigured:
+		return true
+	case ProblemCodeAINoAnswer:
 		return true
 	case ProblemCodeAIOverloaded:
 		return true
@@ -547,8 +550,7 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 
 	// FinishedAt When it ended.
@@ -845,8 +847,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -910,8 +911,7 @@ type FieldError struct {
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-// `content_filter`, upstream withheld the rest.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
 // Health The result of a probe.

@@ -340,11 +340,12 @@ type AIResponse struct {
 }
 
 type AIResponseEvent struct {
-	AIResponseID uuid.UUID
-	Seq          int64
-	Kind         AIEventKind
-	Attempt      int32
-	Content      string
+	AIResponseID      uuid.UUID
+	Seq               int64
+	Kind              AIEventKind
+	Attempt           int32
+	Content           string
+	RetryAfterSeconds *int32
 }
 
 type APIKey struct {

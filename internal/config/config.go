@@ -30,7 +30,14 @@ type Config struct {
 	GroqModel          string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
 	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
+	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
 	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
+
+	// GroqHeaderTimeout bounds the time to the response's headers, GroqSilenceTimeout the time without a byte after them,
+	// and GroqTotalTimeout the whole answer.
+	GroqHeaderTimeout  time.Duration `env:"GROQ_HEADER_TIMEOUT"  envDefault:"15s"`
+	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
+	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
 	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
 	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
@@ -177,6 +184,8 @@ func kindName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[slog.Level]():
 		return "one of debug, info, warn, error"
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 15s"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	default:

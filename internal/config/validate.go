@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	maxRateLimit     = 100_000
 	maxSignUpLimit   = 10_000
 	maxLogInLimit    = 10_000
+	minTimeout       = time.Second
+	maxTimeout       = time.Hour
 
 	// maxAcceptedSecrets bounds what every access token is compared with.
 	maxAcceptedSecrets = 4
@@ -86,6 +89,12 @@ func (c *Config) validateAI(f *faults) {
 			break
 		}
 	}
+	if !slices.Contains(dialects, c.GroqDialect) {
+		f.add("GROQ_DIALECT", "is not one of "+strings.Join(dialects, ", "))
+	}
+	f.checkTimeout("GROQ_HEADER_TIMEOUT", c.GroqHeaderTimeout)
+	f.checkTimeout("GROQ_SILENCE_TIMEOUT", c.GroqSilenceTimeout)
+	f.checkTimeout("GROQ_TOTAL_TIMEOUT", c.GroqTotalTimeout)
 	const budget = "from 1 to 1000000, or 0 for no limit"
 	f.checkRange("SUPPORT_AI_RUNNING", c.AIRunning, 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_MINUTE", c.AIPerMinute, 0, maxCount, budget)
@@ -142,6 +151,13 @@ func (f *faults) checkRange(name string, value, low, high int, words string) {
 		f.add(name, "is not "+words)
 	}
 }
+
+func (f *faults) checkTimeout(name string, value time.Duration) {
+	f.checkRange(name, int(value), int(minTimeout), int(maxTimeout), "from 1s to 1h")
+}
+
+// dialects are the kinds of server that GROQ_DIALECT can name.
+var dialects = []string{"auto", "groq", "openai", "compatible"}
 
 // levels are the log levels there are.
 var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}

@@ -593,13 +593,12 @@ export type FailedEvent = {
  * server was stopped before the answer was complete. The others are as in `Problem`.
  *
  */
-export type AIFailureCode = 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
+export type AIFailureCode = 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
 /**
- * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
- * `content_filter`, upstream withheld the rest.
+ * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
  *
  */
-export type FinishReason = 'stop' | 'length' | 'content_filter';
+export type FinishReason = 'stop' | 'length';
 /**
  * What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
  * text that came counts as one token; what nobody knows is zero.
@@ -692,7 +691,7 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 /**
  * The problem's stable identifier.
  */
-export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
+export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 /**
  * The session's id. Any other spelling of a UUID than the canonical one is not found.
  */
