@@ -31,8 +31,9 @@ type Querier interface {
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
-	// does the ticket's version.
+	// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
+	// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
+	// if any, has used up its budget for the day, and the transaction must be rolled back.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
@@ -40,6 +41,7 @@ type Querier interface {
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
+	// No row: the account has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
@@ -57,6 +59,7 @@ type Querier interface {
 	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
+	DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)

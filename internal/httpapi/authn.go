@@ -35,8 +35,10 @@ func (s *Server) admit(c echo.Context, op *operation) error {
 	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
 		return err // It is not known whose request it is.
 	}
-	if err := s.limit(c, op); err != nil {
-		return err
+	if op.limited {
+		if err := s.limit(c); err != nil {
+			return err
+		}
 	}
 	return err
 }

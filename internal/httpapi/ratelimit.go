@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/netip"
@@ -91,14 +92,13 @@ func (l *rateLimiter) recallLocked(c caller) time.Time {
 }
 
 // limit counts the request for its caller and says in the response where that stands. It returns RateLimited.
-func (s *Server) limit(c echo.Context, op *operation) error {
-	if s.limiter == nil || !op.limited {
+func (s *Server) limit(c echo.Context) error {
+	if s.limiter == nil {
 		return nil
 	}
-	info := infoFrom(c.Request().Context())
-	who, policy := caller{user: info.actor.ID}, "user"
-	if info.actor.ID == uuid.Nil {
-		who, policy = caller{network: networkOf(info.client.Addr)}, "address"
+	who, policy := callerFrom(c.Request().Context()), "user"
+	if who.user == uuid.Nil {
+		policy = "address"
 	}
 	left, next, ok := s.limiter.take(who)
 	header := c.Response().Header()
@@ -110,6 +110,15 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 		return err
 	}
 	return nil
+}
+
+// callerFrom returns whom a request counts for.
+func callerFrom(ctx context.Context) caller {
+	info := infoFrom(ctx)
+	if info.actor.ID != uuid.Nil {
+		return caller{user: info.actor.ID}
+	}
+	return caller{network: networkOf(info.client.Addr)}
 }
 
 // networkOf is the part of a client's address that it cannot choose: in IPv6 a subscriber has a /64 at least.

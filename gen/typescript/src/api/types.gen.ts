@@ -331,9 +331,13 @@ export type Ticket = {
     user_id: ID;
     created_at: Timestamp;
     /**
-     * When its status or its AI mode last changed.
+     * When its status or its AI mode last changed, or a message was added.
      */
     updated_at: Timestamp;
+    /**
+     * When its newest message was added. While it has none, when the ticket was opened.
+     */
+    last_message_at: Timestamp;
 };
 
 /**
@@ -341,7 +345,7 @@ export type Ticket = {
  */
 export type TicketWithMessages = Ticket & {
     /**
-     * The latest 100 messages, oldest first.
+     * The latest messages, oldest first; at most 100, and at most 1 MiB of text.
      */
     messages: Array<Message>;
 };
@@ -778,7 +782,9 @@ export type AIResponseID = ID;
 export type MessageID = ID;
 
 /**
- * The most items a page may have.
+ * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+ * next page means that it was the last.
+ *
  */
 export type Limit = number;
 
@@ -1094,7 +1100,9 @@ export type ListSessionsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1358,7 +1366,9 @@ export type ListUsersData = {
          */
         role?: Role;
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1661,7 +1671,9 @@ export type ListApiKeysData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1858,7 +1870,9 @@ export type ListTicketsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2182,7 +2196,9 @@ export type ListMessagesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2448,7 +2464,9 @@ export type ListAiResponsesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
