@@ -1202,6 +1202,9 @@ type Ticket struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
+	LastMessageAt Timestamp `json:"last_message_at"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
@@ -1209,7 +1212,7 @@ type Ticket struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed.
+	// UpdatedAt When its status or its AI mode last changed, or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -1246,7 +1249,10 @@ type TicketWithMessages struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Messages The latest 100 messages, oldest first.
+	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
+	LastMessageAt Timestamp `json:"last_message_at"`
+
+	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Status Where a ticket stands.
@@ -1256,7 +1262,7 @@ type TicketWithMessages struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed.
+	// UpdatedAt When its status or its AI mode last changed, or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -1519,7 +1525,8 @@ type StreamAIResponseByIDParams struct {
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1560,7 +1567,8 @@ type RefreshSessionParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1616,7 +1624,8 @@ type PutMessageFeedbackParams struct {
 
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1682,7 +1691,8 @@ type StreamAIResponseParams struct {
 
 // ListAIResponsesParams defines parameters for ListAIResponses.
 type ListAIResponsesParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1710,7 +1720,8 @@ type CreateAIResponseParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1755,7 +1766,8 @@ type ListUsersParams struct {
 	// Role The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
 
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.

@@ -305,16 +305,20 @@ export type Ticket = {
     user_id: ID;
     created_at: Timestamp;
     /**
-     * When its status or its AI mode last changed.
+     * When its status or its AI mode last changed, or a message was added.
      */
     updated_at: Timestamp;
+    /**
+     * When its newest message was added. While it has none, when the ticket was opened.
+     */
+    last_message_at: Timestamp;
 };
 /**
  * A ticket with its conversation.
  */
 export type TicketWithMessages = Ticket & {
     /**
-     * The latest 100 messages, oldest first.
+     * The latest messages, oldest first; at most 100, and at most 1 MiB of text.
      */
     messages: Array<Message>;
 };
@@ -717,7 +721,9 @@ export type AIResponseID = ID;
  */
 export type MessageID = ID;
 /**
- * The most items a page may have.
+ * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+ * next page means that it was the last.
+ *
  */
 export type Limit = number;
 /**
@@ -1012,7 +1018,9 @@ export type ListSessionsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1256,7 +1264,9 @@ export type ListUsersData = {
          */
         role?: Role;
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1539,7 +1549,9 @@ export type ListApiKeysData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1721,7 +1733,9 @@ export type ListTicketsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2025,7 +2039,9 @@ export type ListMessagesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2283,7 +2299,9 @@ export type ListAiResponsesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
