@@ -26,6 +26,7 @@ const (
 	lifetimeJitter  = 5 * time.Minute
 	connectTimeout  = 3 * time.Second
 	acquireTimeout  = 2 * time.Second
+	maxIdleUnasked  = time.Second
 
 	// callTimeout bounds a whole call of a Store: the wait for a connection, the statement or the transaction, and what is
 	// tried again. As long as the network works, PostgreSQL's own limits below come first.
@@ -129,6 +130,7 @@ func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, e
 	pc = pc.Copy()
 	pc.MaxConns = maxConns
 	pc.MinIdleConns = min(minIdleConns, maxConns)
+	pc.ShouldPing = noteIdle
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return pooled{}, fmt.Errorf("store: open the pool: %w", err)

@@ -42,23 +42,70 @@ func bound(ctx context.Context, until time.Time) (context.Context, context.Cance
 	return context.WithDeadline(context.WithoutCancel(ctx), until)
 }
 
+// acquire returns a connection. One that has been idle is asked first whether it is alive.
 func (p pooled) acquire(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
+	return p.acquireIf(ctx, until, hasBeenIdle)
+}
+
+// acquireAlive returns a connection that answers.
+func (p pooled) acquireAlive(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
+	return p.acquireIf(ctx, until, func(*pgxpool.Conn) bool { return true })
+}
+
+// acquireIf asks connections that doubt is cast on whether they are alive. Those that are not leave the pool.
+func (p pooled) acquireIf(ctx context.Context, until time.Time, doubt func(*pgxpool.Conn) bool) (*pgxpool.Conn, error) {
 	if limit := time.Now().Add(acquireTimeout); limit.Before(until) {
 		until = limit
 	}
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	conn, err := p.pool.Acquire(waiting)
-	switch {
-	case err == nil:
-		return conn, nil
-	case errors.Is(ctx.Err(), context.Canceled):
-		return nil, ctx.Err()
-	case errors.Is(err, context.DeadlineExceeded) && p.pool.Stat().AcquiredConns() >= p.pool.Stat().MaxConns():
-		return nil, busy(err)
-	default:
-		return nil, unavailable(outageOf(err, p.addr))
+	for {
+		conn, err := p.pool.Acquire(waiting)
+		if err != nil {
+			return nil, p.acquireError(ctx, err)
+		}
+		if !doubt(conn) {
+			return conn, nil
+		}
+		asking, cancel := bound(ctx, until)
+		err = conn.Ping(asking)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		p.giveBack(ctx, conn, err)
 	}
+}
+
+func (p pooled) acquireError(ctx context.Context, err error) error {
+	stat := p.pool.Stat()
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded) && stat.AcquiredConns() >= stat.MaxConns():
+		return busy(err)
+	default:
+		return unavailable(outageOf(err, p.addr))
+	}
+}
+
+// idleKey marks a connection that was idle before it was acquired.
+const idleKey = "idle"
+
+// noteIdle is what the pool calls before it hands a connection out. It must not ask the connection itself whether it is
+// alive: the pool would wait for 15 seconds to say goodbye to one that is not.
+func noteIdle(_ context.Context, p pgxpool.ShouldPingParams) bool {
+	if p.IdleDuration > maxIdleUnasked {
+		p.Conn.PgConn().CustomData()[idleKey] = true
+	}
+	return false
+}
+
+func hasBeenIdle(conn *pgxpool.Conn) bool {
+	data := conn.Conn().PgConn().CustomData()
+	idle := len(data) > 0 && data[idleKey] != nil
+	delete(data, idleKey)
+	return idle
 }
 
 // giveBack returns a connection to the pool after a statement or transaction with this result. One that must not be used

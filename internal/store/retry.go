@@ -51,26 +51,6 @@ func (p pooled) retry(ctx context.Context, until time.Time, reads bool, try func
 	}
 }
 
-// acquireAlive returns a connection that answers. Those that do not are dropped from the pool.
-func (p pooled) acquireAlive(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
-	if limit := time.Now().Add(acquireTimeout); limit.Before(until) {
-		until = limit
-	}
-	for {
-		conn, err := p.acquire(ctx, until)
-		if err != nil {
-			return nil, err
-		}
-		asking, cancel := bound(ctx, until)
-		err = conn.Ping(asking)
-		cancel()
-		if err == nil {
-			return conn, nil
-		}
-		p.giveBack(ctx, conn, err)
-	}
-}
-
 // pause waits for a random while, so that those who lost against each other do not meet again. It reports whether ctx
 // allows another try.
 func pause(ctx context.Context) bool {
