@@ -68,7 +68,7 @@ func TestEveryCauseIsTold(t *testing.T) {
 		"connection refused":                &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 		"host unreachable":                  &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
 		"no answer in time":                 context.DeadlineExceeded,
-		"TLS failed": &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
+		"TLS failed":                        &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
 		"too many connections":              &pgconn.PgError{Code: "53300", Message: "canary"},
 		"access denied":                     &pgconn.PgError{Code: "28000", Message: "canary"},
 		"start-up parameters refused":       &pgconn.PgError{Code: "08P01", Message: "canary"},
