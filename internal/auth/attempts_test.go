@@ -23,7 +23,7 @@ func limited(t *testing.T, replicas int) (services []*auth.Service, url string) 
 	t.Helper()
 	url = storetest.NewURL(t)
 	for range replicas {
-		s, err := auth.NewService(storetest.Open(t, url), auth.Options{Secret: []byte(secret), Limits: auth.DefaultLimits()})
+		s, err := auth.NewService(storetest.Open(t, url), auth.Options{Passwords: hasher(), Secret: []byte(secret), Limits: auth.DefaultLimits()})
 		require.NoError(t, err)
 		services = append(services, s)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	Secret []byte
 	// AcceptedSecrets are further ones whose tokens are taken: the next Secret, or the one before.
 	AcceptedSecrets [][]byte
+	// Passwords hashes and verifies the accounts' passwords.
+	Passwords *password.Hasher
 	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
 	TokenTTL time.Duration
 	// Limits are how often strangers may try something; the zero value is without limits.
@@ -37,7 +40,7 @@ type Options struct {
 // store.Store returns.
 type Service struct {
 	store     *store.Store
-	hasher    *hasher
+	passwords *password.Hasher
 	tokens    *tokens
 	sessions  *principalCache[uuid.UUID]
 	keys      *principalCache[uuid.UUID]
@@ -70,12 +73,8 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHasher()
-	if err != nil {
-		return nil, err
-	}
 	return &Service{
-		store: s, hasher: h, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
+		store: s, passwords: o.Passwords, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
 		streamTokens: st,
 		sessions:     newPrincipalCache[uuid.UUID](o.Now),
 		keys:         newPrincipalCache[uuid.UUID](o.Now),
@@ -122,7 +121,7 @@ func (s *Service) CreateAccount(
 	if err := checkNewPassword("/password", password); err != nil {
 		return sqlc.User{}, err
 	}
-	hash, err := s.hasher.hash(ctx, password)
+	hash, err := s.passwords.Hash(ctx, password)
 	if err != nil {
 		return sqlc.User{}, err
 	}
@@ -203,11 +202,11 @@ func (s *Service) checkCredentials(
 	if err != nil {
 		return sqlc.User{}, false, err
 	}
-	hash := s.hasher.dummy
+	hash := s.passwords.Dummy()
 	if known = known && user.PasswordHash != noPassword; known {
 		hash = user.PasswordHash
 	}
-	ok, outdated, err := s.hasher.verify(ctx, password, hash)
+	ok, outdated, err := s.passwords.Verify(ctx, password, hash)
 	if err != nil {
 		return sqlc.User{}, false, err
 	}
@@ -235,7 +234,7 @@ func (s *Service) changePassword(ctx context.Context, actor Actor, current, pass
 		if err != nil {
 			return err
 		}
-		hash, err := s.hasher.hash(ctx, password)
+		hash, err := s.passwords.Hash(ctx, password)
 		if err != nil {
 			return err
 		}
@@ -284,7 +283,7 @@ func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User
 }
 
 func (s *Service) rehash(ctx context.Context, user sqlc.User, password string) error {
-	hash, err := s.hasher.hash(ctx, password)
+	hash, err := s.passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
@@ -303,13 +302,13 @@ const (
 )
 
 // checkNewPassword holds a password that is to be stored against the rules. The pointer says where it stands.
-func checkNewPassword(pointer, password string) error {
-	switch length := len([]rune(password)); {
+func checkNewPassword(pointer, plain string) error {
+	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:
 		return invalidField(pointer, apperr.TooShort)
 	case length > maxPasswordRunes:
 		return invalidField(pointer, apperr.TooLong)
-	case isCommonPassword(password):
+	case password.IsCommon(plain):
 		err := apperr.New(apperr.WeakPassword, "The password is one of the most common ones.")
 		err.Fields = []apperr.Field{{Pointer: pointer, Code: apperr.NotAllowed}}
 		return err

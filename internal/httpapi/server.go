@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,13 +81,31 @@ type Server struct {
 
 var _ api.StrictServerInterface = (*Server)(nil)
 
-// New returns a Server, or an error when the contract leaves something open.
-func New(o Options) (*Server, error) {
+// The contract and its pages are the same for every Server of a process, and take longer to build than the rest.
+var (
+	compiledContract = sync.OnceValues(compileContract)
+	docsSite         = sync.OnceValues(newDocsSite)
+)
+
+func compileContract() (*contract, error) {
 	doc, err := api.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
-	c, err := newContract(doc)
+	return newContract(doc)
+}
+
+func newDocsSite() (*docs.Site, error) {
+	specJSON, err := api.GetSpecJSON()
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
+	}
+	return docs.New(specJSON, api.SpecYAML, docsProblems())
+}
+
+// New returns a Server, or an error when the contract leaves something open.
+func New(o Options) (*Server, error) {
+	c, err := compiledContract()
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +151,7 @@ func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 }
 
 func (s *Server) addDocs() error {
-	specJSON, err := api.GetSpecJSON()
-	if err != nil {
-		return fmt.Errorf("httpapi: read the contract: %w", err)
-	}
-	site, err := docs.New(specJSON, api.SpecYAML, docsProblems())
+	site, err := docsSite()
 	if err != nil {
 		return err
 	}

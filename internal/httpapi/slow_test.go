@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -107,7 +108,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDesk(t)
+	d := newDeskOn(t, apitest.Options{Passwords: password.NewHasher(password.DefaultCost)})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})
