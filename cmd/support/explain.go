@@ -11,7 +11,7 @@ import (
 
 // explain puts what a person at a terminal can do something about into a sentence.
 func explain(err error) error {
-	var outage *store.Outage
+	var outage *store.OutageError
 	if errors.As(err, &outage) {
 		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
 	}

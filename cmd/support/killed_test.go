@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,7 +31,7 @@ func TestKilledMigrationIsContinuedByTheNextRun(t *testing.T) {
 	code, out = run(t, program(t, database, "migrate", "up"))
 	require.Zero(t, code, out)
 	_, address := serve(t, database...)
-	require.Eventually(t, func() bool { return get(t, address+"/readyz").StatusCode == 200 }, readyWithin, readyPoll)
+	require.Eventually(t, func() bool { return get(t, address+"/readyz").StatusCode == http.StatusOK }, readyWithin, readyPoll)
 }
 
 func TestCommandLineTellsWhyTheDatabaseDoesNotAnswer(t *testing.T) {
@@ -44,6 +45,6 @@ func TestCommandLineTellsWhyTheDatabaseDoesNotAnswer(t *testing.T) {
 	}
 	p, address := serve(t, "DATABASE_URL=postgres://canary:canary@127.0.0.1:1/canary")
 	p.waitFor(t, `connection refused at 127.0.0.1:1`)
-	require.Equal(t, 503, get(t, address+"/readyz").StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode)
 	require.NotContains(t, p.output.String(), "canary")
 }

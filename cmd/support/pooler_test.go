@@ -89,7 +89,7 @@ func TestServerWorksBehindATransactionPooler(t *testing.T) {
 		upstream.Close()
 	})
 	p, address := serve(t, append(environ, "GROQ_API_URL="+upstream.URL, "GROQ_API_KEY=k", "SUPPORT_RATE_LIMIT=0")...)
-	p.waitFor(t, "ALTER ROLE") // The pooler's sessions have no limits yet.
+	p.waitFor(t, "ALTER ROLE")                           // The pooler's sessions have no limits yet.
 	go func() { _, _ = io.Copy(io.Discard, p.stdout) }() // A line for each request would fill the pipe.
 	require.Equal(t, http.StatusOK, get(t, address+"/readyz").StatusCode)
 	require.Contains(t, readAll(t, openStream(t, address)), "event: done\n")

@@ -80,7 +80,7 @@ func isSerializationFailure(err error) bool {
 func sqlStateOf(err error) string {
 	var pg *pgconn.PgError
 	var e *Error
-	var o *Outage
+	var o *OutageError
 	switch {
 	case err == nil:
 		return ""

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Outage says why the database cannot be used. Of the database URL it tells the server's address and nothing else.
-type Outage struct {
+// OutageError says why the database cannot be used. Of the database URL it tells the server's address and nothing else.
+type OutageError struct {
 	// Cause is a few words, such as "connection refused".
 	Cause string
 	// Advice is a sentence that says what to do about it; empty when waiting is all that helps.
@@ -25,7 +25,7 @@ type Outage struct {
 }
 
 // Error names the cause, the address and the SQLSTATE.
-func (o *Outage) Error() string {
+func (o *OutageError) Error() string {
 	text := "database: " + o.Cause
 	if o.Addr != "" {
 		text += " at " + o.Addr
@@ -44,7 +44,7 @@ const (
 )
 
 // refusals are the answers with which a server refuses to work at all.
-var refusals = map[string]Outage{
+var refusals = map[string]OutageError{
 	invalidPassword: {
 		Cause: "wrong user or password", Advice: "Check the user and the password in the database URL.",
 	},
@@ -72,7 +72,7 @@ var refusals = map[string]Outage{
 }
 
 // outageOf is the outage behind an error of the driver. addr is where the connection leads, or empty.
-func outageOf(err error, addr string) *Outage {
+func outageOf(err error, addr string) *OutageError {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && connect.Config != nil {
 		addr = addrOf(connect.Config.Host, connect.Config.Port)
@@ -92,31 +92,31 @@ func outageOf(err error, addr string) *Outage {
 	return &o
 }
 
-func refusalOf(sqlState string) *Outage {
+func refusalOf(sqlState string) *OutageError {
 	o, known := refusals[sqlState]
 	if !known {
-		o = Outage{Cause: "server refuses"}
+		o = OutageError{Cause: "server refuses"}
 	}
 	o.SQLState = sqlState
 	return &o
 }
 
-func networkOutage(err error) Outage {
+func networkOutage(err error) OutageError {
 	var dns *net.DNSError
 	var network net.Error
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return Outage{Cause: "unknown host", Advice: "Check the host in the database URL."}
+		return OutageError{Cause: "unknown host", Advice: "Check the host in the database URL."}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Outage{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server runs."}
+		return OutageError{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server runs."}
 	case isTLS(err):
-		return Outage{Cause: "TLS failed", Advice: "Check sslmode and sslrootcert in the database URL, and the server's certificate."}
+		return OutageError{Cause: "TLS failed", Advice: "Check sslmode and sslrootcert in the database URL, and the server's certificate."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return Outage{Cause: causeTimeout, Advice: "Check the host in the database URL, and the firewalls on the way."}
+		return OutageError{Cause: causeTimeout, Advice: "Check the host in the database URL, and the firewalls on the way."}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return Outage{Cause: "host unreachable", Advice: "Check the host in the database URL, and the network."}
+		return OutageError{Cause: "host unreachable", Advice: "Check the host in the database URL, and the network."}
 	default:
-		return Outage{Cause: causeLost}
+		return OutageError{Cause: causeLost}
 	}
 }
 
@@ -135,7 +135,7 @@ func isTLS(err error) bool {
 
 // isTimeout reports whether the database did not answer in time.
 func isTimeout(err error) bool {
-	var o *Outage
+	var o *OutageError
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &o) && o.Cause == causeTimeout
 }
 

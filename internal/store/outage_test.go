@@ -49,7 +49,7 @@ func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
 		_, migrate := store.OpenMigrator(wrong.url)
 		for _, err := range []error{ready, migrate} {
 			require.True(t, apperr.Is(err, apperr.DBUnavailable), "%s: %v", cause, err)
-			var outage *store.Outage
+			var outage *store.OutageError
 			require.ErrorAs(t, err, &outage)
 			require.Equal(t, cause, outage.Cause)
 			require.Equal(t, wrong.addr, outage.Addr)
@@ -151,7 +151,7 @@ func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
 			return storetest.QueryInt(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") > 0
 		}, patience, patience/1000)
 		cancel()
-		<-ended
+		_ = <-ended
 		require.Equal(t, before, session())
 	}
 }

@@ -146,7 +146,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	case current.ReadOnly:
 		s.db.replaceAll()
-		return unavailable(&Outage{Cause: causeReadOnly, Addr: s.db.addr})
+		return unavailable(&OutageError{Cause: causeReadOnly, Addr: s.db.addr})
 	case current.Version < latest:
 		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
 	case current.Dirty && current.Version == latest:
