@@ -643,7 +643,7 @@ type APIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -662,7 +662,7 @@ type APIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text.
+// APIKeyName What the key is for, one line of text, as a ticket's title is.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -738,7 +738,7 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -753,16 +753,20 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
 	Content string `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 }
 
@@ -803,7 +807,7 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -889,7 +893,7 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words.
+// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
@@ -982,7 +986,7 @@ type Message struct {
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1054,7 +1058,7 @@ type ProblemCode string
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// Rating Whether the answer helped.
@@ -1185,7 +1189,8 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1196,7 +1201,8 @@ type Ticket struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1206,13 +1212,15 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 }
 
-// TicketDescription Text of any language, without control characters other than tab and line breaks.
+// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing.
+// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+// terminals are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
@@ -1225,7 +1233,8 @@ type TicketWithMessages struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1239,7 +1248,8 @@ type TicketWithMessages struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1330,6 +1340,9 @@ type IfNoneMatch = EntityTags
 
 // LastEventID defines model for LastEventID.
 type LastEventID = string
+
+// LastEventIDInQuery defines model for LastEventIDInQuery.
+type LastEventIDInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -1486,6 +1499,10 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -1638,13 +1655,17 @@ type UpdateTicketParams struct {
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-	// ticket's (RFC 9110, section 13.1.1).
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -3878,6 +3899,29 @@ func NewStreamAIResponseByIDRequest(server string, aiResponseID AIResponseID, pa
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastEventId", params.LastEventIDInQuery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -5012,6 +5056,29 @@ func NewStreamAIResponseRequest(server string, ticketID TicketID, params *Stream
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastEventId", params.LastEventIDInQuery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)

@@ -92,8 +92,12 @@ func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth
 // authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.
 func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error) {
 	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
-	tokens := c.QueryParams()[op.queryToken]
-	if op.queryToken == "" || len(tokens) == 0 {
+	var tokens []string
+	if op.queryToken != "" {
+		query, _ := queryOf(c.Request().URL) // What is wrong with it is told to those who may ask.
+		tokens = query[op.queryToken]
+	}
+	if len(tokens) == 0 {
 		token, err := bearerToken(headers)
 		if err != nil {
 			return auth.Actor{}, err

@@ -93,13 +93,14 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if info.status != 0 {
 			status = info.status
 		}
-		counters.count(status, time.Since(begin))
+		took := time.Since(begin)
+		counters.count(status, took)
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
-			slog.String("route", c.Path()),
+			slog.String("route", s.contract.template(c.Path())),
 			slog.Int("status", status),
-			slog.Duration("dur", time.Since(begin)),
+			slog.Duration("dur", took),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("client_ip", c.RealIP()),
 		}

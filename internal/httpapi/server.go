@@ -27,8 +27,10 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 16 << 10
+	// idleTimeout is longer than the minute for which balancers keep connections: only they may end one that they are about
+	// to send a request on.
+	idleTimeout    = 75 * time.Second
+	maxHeaderBytes = 16 << 10
 )
 
 // Options are what a Server is made of.
@@ -48,7 +50,7 @@ type Options struct {
 	Recheck time.Duration
 	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
 	AllowedOrigins []string
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
+	// TrustedProxies are the networks whose X-Forwarded-For, or Forwarded, is believed. Without any, the peer is the client.
 	TrustedProxies []*net.IPNet
 	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
 	MaxStreams int
@@ -120,7 +122,7 @@ func New(o Options) (*Server, error) {
 		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))}, logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
+	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
 	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
 	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
 	if o.Docs {
@@ -182,15 +184,4 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 		r.Echo.HEAD(path, h, m...)
 	}
 	return r.Echo.GET(path, h, m...)
-}
-
-func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range trusted {
-		options = append(options, echo.TrustIPRange(network))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }

@@ -28,7 +28,7 @@ func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {
 	require.Equal(t, 5*time.Second, s.ReadHeaderTimeout)
 	require.Equal(t, 15*time.Second, s.ReadTimeout)
 	require.Equal(t, 30*time.Second, s.WriteTimeout)
-	require.Equal(t, 60*time.Second, s.IdleTimeout)
+	require.Equal(t, 75*time.Second, s.IdleTimeout)
 	require.Equal(t, 16<<10, s.MaxHeaderBytes)
 	require.Equal(t, 64<<10, httpapi.MaxBodyBytes)
 }

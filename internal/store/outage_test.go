@@ -151,7 +151,9 @@ func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
 			return storetest.QueryInt(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") > 0
 		}, patience, patience/1000)
 		cancel()
-		_ = <-ended
+		if err := <-ended; err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
 		require.Equal(t, before, session())
 	}
 }

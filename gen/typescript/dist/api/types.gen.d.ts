@@ -32,11 +32,15 @@ export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
  */
 export type AIMode = 'on' | 'off';
 /**
- * One line of text, without control characters or characters that turn the direction of writing.
+ * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+ * terminals are removed.
+ *
  */
 export type TicketTitle = string;
 /**
- * Text of any language, without control characters other than tab and line breaks.
+ * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+ * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+ *
  */
 export type TicketDescription = string;
 /**
@@ -209,7 +213,7 @@ export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_beha
  */
 export type Scopes = Array<Scope>;
 /**
- * What the key is for, one line of text.
+ * What the key is for, one line of text, as a ticket's title is.
  */
 export type APIKeyName = string;
 /**
@@ -316,7 +320,10 @@ export type TicketWithMessages = Ticket & {
  */
 export type CreateMessageRequest = {
     /**
-     * Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+     * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+     * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+     * byte.
+     *
      */
     content: string;
 };
@@ -368,7 +375,7 @@ export type MessageFeedback = {
  */
 export type Rating = 'up' | 'down';
 /**
- * Why, in the customer's words.
+ * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
  */
 export type FeedbackComment = string;
 /**
@@ -728,8 +735,8 @@ export type IdempotencyKey = string;
  */
 export type OnBehalfOf = string;
 /**
- * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
- * ticket's (RFC 9110, section 13.1.1).
+ * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+ * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
  */
 export type IfMatch = EntityTags;
@@ -746,6 +753,12 @@ export type IfNoneMatch = EntityTags;
  *
  */
 export type LastEventID = string;
+/**
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+ * is one.
+ *
+ */
+export type LastEventIDInQuery = string;
 export type SignUpData = {
     body: SignUpRequest;
     headers?: {
@@ -778,7 +791,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -840,7 +853,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -902,7 +915,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1180,7 +1193,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1331,7 +1344,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1477,7 +1490,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1604,7 +1617,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1796,7 +1809,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1907,8 +1920,8 @@ export type UpdateTicketData = {
          */
         'X-On-Behalf-Of'?: string;
         /**
-         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-         * ticket's (RFC 9110, section 13.1.1).
+         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+         * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
          */
         'If-Match'?: EntityTags;
@@ -1952,7 +1965,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2113,7 +2126,7 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2170,7 +2183,14 @@ export type StreamAiResponseData = {
          */
         ticket_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/tickets/{ticket_id}/ai-response';
 };
 export type StreamAiResponseErrors = {
@@ -2364,7 +2384,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2561,7 +2581,14 @@ export type StreamAiResponseByIdData = {
          */
         ai_response_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/ai-responses/{ai_response_id}/stream';
 };
 export type StreamAiResponseByIdErrors = {
@@ -2867,7 +2894,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**

@@ -42,12 +42,16 @@ export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
 export type AIMode = 'on' | 'off';
 
 /**
- * One line of text, without control characters or characters that turn the direction of writing.
+ * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+ * terminals are removed.
+ *
  */
 export type TicketTitle = string;
 
 /**
- * Text of any language, without control characters other than tab and line breaks.
+ * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+ * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+ *
  */
 export type TicketDescription = string;
 
@@ -236,7 +240,7 @@ export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_beha
 export type Scopes = Array<Scope>;
 
 /**
- * What the key is for, one line of text.
+ * What the key is for, one line of text, as a ticket's title is.
  */
 export type APIKeyName = string;
 
@@ -351,7 +355,10 @@ export type TicketWithMessages = Ticket & {
  */
 export type CreateMessageRequest = {
     /**
-     * Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+     * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+     * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+     * byte.
+     *
      */
     content: string;
 };
@@ -408,7 +415,7 @@ export type MessageFeedback = {
 export type Rating = 'up' | 'down';
 
 /**
- * Why, in the customer's words.
+ * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
  */
 export type FeedbackComment = string;
 
@@ -802,8 +809,8 @@ export type IdempotencyKey = string;
 export type OnBehalfOf = string;
 
 /**
- * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
- * ticket's (RFC 9110, section 13.1.1).
+ * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+ * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
  */
 export type IfMatch = EntityTags;
@@ -822,6 +829,13 @@ export type IfNoneMatch = EntityTags;
  *
  */
 export type LastEventID = string;
+
+/**
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+ * is one.
+ *
+ */
+export type LastEventIDInQuery = string;
 
 export type SignUpData = {
     body: SignUpRequest;
@@ -856,7 +870,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -923,7 +937,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -990,7 +1004,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1293,7 +1307,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1454,7 +1468,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1610,7 +1624,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1747,7 +1761,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1954,7 +1968,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2074,8 +2088,8 @@ export type UpdateTicketData = {
          */
         'X-On-Behalf-Of'?: string;
         /**
-         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-         * ticket's (RFC 9110, section 13.1.1).
+         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+         * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
          */
         'If-Match'?: EntityTags;
@@ -2120,7 +2134,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2291,7 +2305,7 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2352,7 +2366,14 @@ export type StreamAiResponseData = {
          */
         ticket_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/tickets/{ticket_id}/ai-response';
 };
 
@@ -2557,7 +2578,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2768,7 +2789,14 @@ export type StreamAiResponseByIdData = {
          */
         ai_response_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/ai-responses/{ai_response_id}/stream';
 };
 
@@ -3095,7 +3123,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
