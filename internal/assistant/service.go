@@ -113,7 +113,7 @@ func NewService(s *store.Store, o Options) *Service {
 		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
 	for _, run := range []func(context.Context){
-		service.committer.run, service.follow, service.watch, service.reap,
+		service.committer.run, service.follow, service.watch, service.reap, service.sweep,
 	} {
 		service.loops.Go(func() { run(loop) })
 	}
@@ -274,6 +274,13 @@ func (s *Service) running() []*owner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Collect(maps.Values(s.owners)), func(o *owner) bool { return o == nil })
+}
+
+// known returns the responses that are written here or about to begin.
+func (s *Service) known() []uuid.UUID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(make([]uuid.UUID, 0, len(s.owners)), maps.Keys(s.owners))
 }
 
 // reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.
