@@ -26,6 +26,7 @@ import (
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
+	AIFailureCodeAINoAnswer              AIFailureCode = "ai_no_answer"
 	AIFailureCodeAIOverloaded            AIFailureCode = "ai_overloaded"
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
@@ -43,6 +44,8 @@ const (
 func (e AIFailureCode) Valid() bool {
 	switch e {
 	case AIFailureCodeAIMisconfigured:
+		return true
+	case AIFailureCodeAINoAnswer:
 		return true
 	case AIFailureCodeAIOverloaded:
 		return true
@@ -220,16 +223,13 @@ func (e FieldErrorCode) Valid() bool {
 
 // Defines values for FinishReason.
 const (
-	FinishReasonContentFilter FinishReason = "content_filter"
-	FinishReasonLength        FinishReason = "length"
-	FinishReasonStop          FinishReason = "stop"
+	FinishReasonLength FinishReason = "length"
+	FinishReasonStop   FinishReason = "stop"
 )
 
 // Valid indicates whether the value is a known member of the FinishReason enum.
 func (e FinishReason) Valid() bool {
 	switch e {
-	case FinishReasonContentFilter:
-		return true
 	case FinishReasonLength:
 		return true
 	case FinishReasonStop:
@@ -273,6 +273,7 @@ func (e LogInFormGrantType) Valid() bool {
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
+	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
 	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
@@ -322,6 +323,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAIDisabled:
 		return true
 	case ProblemCodeAIMisconfigured:
+		return true
+	case ProblemCodeAINoAnswer:
 		return true
 	case ProblemCodeAIOverloaded:
 		return true
@@ -551,8 +554,7 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason,omitempty"`
 
 	// FinishedAt When it ended.
@@ -647,7 +649,7 @@ type APIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -666,7 +668,7 @@ type APIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text.
+// APIKeyName What the key is for, one line of text, as a ticket's title is.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -698,7 +700,7 @@ type Account struct {
 	Disabled bool `json:"disabled"`
 
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -721,7 +723,8 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -739,10 +742,10 @@ type CreateAIResponseRequest struct {
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -757,29 +760,34 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
 	Content string `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -807,7 +815,7 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -843,8 +851,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -862,7 +869,7 @@ type DoneEvent struct {
 type DoneEventType string
 
 // Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names.
+// comments or display names. White space around it is removed.
 //
 // Examples: ada@example.com
 type Email = string
@@ -893,7 +900,7 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words.
+// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
@@ -908,8 +915,7 @@ type FieldError struct {
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-// `content_filter`, upstream withheld the rest.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
 // Health The result of a probe.
@@ -943,7 +949,7 @@ type LogInForm struct {
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty"`
 
-	// Username The account's e-mail address; case does not matter.
+	// Username The account's e-mail address; case and white space around it do not matter.
 	Username string `json:"username"`
 }
 
@@ -952,7 +958,7 @@ type LogInFormGrantType string
 
 // LogInRequest Credentials.
 type LogInRequest struct {
-	// Email The account's e-mail address; case does not matter.
+	// Email The account's e-mail address; case and white space around it do not matter.
 	Email string `json:"email"`
 
 	// Password The account's password.
@@ -986,7 +992,7 @@ type Message struct {
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1011,7 +1017,8 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+// keyboard composes a letter. The most common passwords are refused.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1055,7 +1062,7 @@ type ProblemCode string
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// Rating Whether the answer helped.
@@ -1128,13 +1135,14 @@ type Session struct {
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -1186,7 +1194,8 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1197,7 +1206,8 @@ type Ticket struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1207,13 +1217,15 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 }
 
-// TicketDescription Text of any language, without control characters other than tab and line breaks.
+// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing.
+// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+// terminals are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
@@ -1226,7 +1238,8 @@ type TicketWithMessages struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1240,7 +1253,8 @@ type TicketWithMessages struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1292,7 +1306,7 @@ type Usage struct {
 // User An account.
 type User struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -1331,6 +1345,9 @@ type IfNoneMatch = EntityTags
 
 // LastEventID defines model for LastEventID.
 type LastEventID = string
+
+// LastEventIDInQuery defines model for LastEventIDInQuery.
+type LastEventIDInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -1487,6 +1504,10 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -1639,13 +1660,17 @@ type UpdateTicketParams struct {
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-	// ticket's (RFC 9110, section 13.1.1).
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -2317,6 +2342,12 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params StreamAIResponseByIDParams
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastEventIDInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
@@ -3010,6 +3041,12 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params StreamAIResponseParams
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastEventIDInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
@@ -11153,460 +11190,475 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5kjcM3woe7kZY8hZpkpJ8oKJjH7Xd7tG02/Za8nh2mv5UIAska1QE2IWiZY5HX8xf7wW8FzEX",
-	"NlfyBjITKNSJpCjZfRhvxE5bJAsFJIA85y8/tcZqvlBSyEy3Bp9a4iOfLxIB/z45fRZrPkpEZP7Sy/mc",
-	"p6vWoHXCtEg/iJRdxdlMLTN2ctoKWh94shTmh2MVidagxeOLyD4etCKR8TgxD58yLvWVSDXjqWD6Ks7G",
-	"MxExNZkwJVk2izUN32kFrVT8vBQ6u4ij1qDV7T15Eh2MH7aPeLfbftTtdtuPzf908/8zr9IZz5a6NTjs",
-	"PglaWZwlAl/rzSZbLcyHDxapGiVirh/4k72+Dlonpz/GeqzkJJ4u0/L63y50lgo+Z6mYLLXQLJsJmvM9",
-	"zS7FiqmUzVUkknqyzAtDe7Q5nwl2cgpDxWPhDX8bmvQOPZocdfsFmpSnUkeY4m+QOq8+iDRRPGokTawZ",
-	"z1icaZbE8zirJ4TKR2mmQmmkXSjwBJ7J0pXZ4NYgS5fCJ8lBgSSFSdXRw/sBEuN1qjI1VkkDKexx12ou",
-	"slksp0wkWtRTZGGHaqbHKFWXAq9LyrSQmTfwUoqPCzHORLQLmY7Wk6l4cuxMmUhTlTaQyi0HCfU/S5Xx",
-	"IpXOlWJzLlc5U8gYZ1k8byDQzzCET50rVWAoI2EIcZXGWSYkm6iUrdSS8SQVPFrtQpXROqoc9os8BqbH",
-	"llpEbLloIAouASnyRuiFklqUGaxhyonIBC3NpwXPMjFfZK1BL2iNU8EzEV3wrDVo9bv9h+1er93vn3ef",
-	"DA56g95Rp9ftHhwe/aUVtCaxjPXsIhVcK9katHSmFu7j5iEedg67/V7vEQ6R6uwiU5dCNr/x8KDX7fbN",
-	"z4sEPuS9bvtR1B21H4+Pjtr9yZPJw27U5YejR62gNRda86kobcrh5KDXfiQOD9tPzNPdcW/U5wdPDh8f",
-	"wTPAYQcttRCSxw+mi6yttG73+t2Rx/FalpRwnePxpShvfW/S5+1H4wPRfjJ62Gsfie7kgD8a96J+3zyy",
-	"TKX/64PRo0ftR7zbbz+edEV71Iv64wNxODnqPmwFraVZBZxYbqQaEku3Bt3AziNW0n3a7wWtRarmi8z7",
-	"qG+Om9mkWE7z56+L5+W7D1Zge1fpSrFFLMZCMzVhmfhY4Lo8vkjp4Yub7Ix/3IQEhj/hiRZBS9AcfvqE",
-	"/8SLKjP4Z+t8xuVlfgMikZhDH7S0+Lk16F0HtQ+Zu9ppeqh//T5oJVxnF/RngSJnwGxL90jS/QGCOPLk",
-	"ZMGLPWD9brc7lEMJUxownfE0G8qIZ3zAPg1hOsPWYNjCL1rBsERO+HIbgsKz7hQWH1tzDuExOO/wSM2J",
-	"x0nhXg0Ngc1y4mjAtpnVoFe3WKA+jEsbBJ/Cvg5bNxu/v/34cARuOv6B27pISVH7MvP5bTeOuNSwNfg0",
-	"bFUebmZWt9n1Cu2JQMGwFesLHg9JJA09YQA/XsPLh63rYFiUCHS81QJGXubLLPCnITKoYZWZDeFCDmWr",
-	"cClLHOqVrAq0n75KtH9XifYezsp5PBdqmTXbETpOjHSoVQczerhZXY7iiEmVWUEQS1Aud1EE+Xr1+LCg",
-	"COYTq1MB7bcgwl6f/iBWNTflUqwCM9+lbyz89GndFek/GXS7HTPZfrd8YI/ao745sNwcvqgr2ofjx5Oe",
-	"6POD0cNuiySr0VwrA/e6g15/cHjYOer2+gcHZmDJ52ZR78SI6Rlcu0UqJvFHcw0vL07+Is8/jk7/R1ye",
-	"mTOaKqDKUsO912O1MIzhJzq7emBUc3eU9cDo7mbFPG4FLSUvRmLGk0nrvVEDYE8vysvqivajcbfXfsyP",
-	"Dtr9yUNxFB2OD0Z93sIzNh4Lrc/NwSsbH+YsBmC/c/gRg+MJZkPviM1jucx8feFTC3+Gp7g1aInVH2ej",
-	"78fxq/iPp2//dtp7GZ/q03m2+MvT04enf/3XP/7Z+dc//tkKWuLjIk6Fvohla/Ck2zUHaZIKPXMD6TS7",
-	"wJ8iN6JTMxI8FSmek/FYLWVW1XCm5dux/flwPg+n083xEk1TPhb/l5xBnbGaVw7TY9E7bD8a9cZt3hsf",
-	"tg+ih6Pu+Il4NOl18y3HuXmzrxMItK4dj/gXWoI5R0+5HIskEVGj3eb0zWzGMybVSEUrdsVlJiJmjNy5",
-	"SsUd2HJocueMcGwnVuRQQJDrX49E3FK6eYv5lUm3bkW4dZuNtaczLqfiNdf6SqXRGxQ25fOisplI2YJ+",
-	"VLjFyzQVMrtw3xm5n6ZinLGZSrVgI3N40pVhxuLK/5nO+CIRxuThNP5lLNFX9VTJDyLV3KzqpcoMY1xk",
-	"W7k3x96TNaLY//pCquyC26GrkjlSQqNIht+ge9MfYBfh3Pcdv33PVeUv2XtrvXeveRlAPbih+eWv3VOz",
-	"SMsEFJBOiiuhMwYHM6ecNyAoAPUHhF2RhEWOwseZBuEUZ5qNlzpTc5EW5FNVMO8sb/MZ/oi6bMMUaX8L",
-	"hyL3AgimxVjJiI1nPJ2CO3eSqjnrHbJX40yNRNrxiHsOc2p4EXxotpGP1NJodCyWH1Q8LrDUSOhxGi/g",
-	"nA5ap+yKa3p1xLIroxEa+rlX5wflFMdih496PTPLq1TJqTe1t1qkDbe4KoPXCaEtbnRFfOIUIjwqTWcE",
-	"gw87qgI3URXNWyqK3rPL1es/xOrR/z778/RPh/M/dsd/SXujd+P//fjz5dnjP8h+9uLqaPmdehSf8CeT",
-	"7//6P9HBD78lTdLsAt04ug/Fffh2hYySfnOb+7BRGeh3kO1VRfB6cQceA6cp3Vi6Gho8+/at5B94nKCO",
-	"UWZ9Ec/4iGtYV6Su6mRFNLpYekOUBIQbIBcTwE13EQoPt477PLNvLc6sIiBKcweCoALayB6ecmlWkaip",
-	"MebqtMBchTUzNGN+Z9jHOa8YLCf28FSUZkdd4DwXGTxbJG2KsTRpH4bwLUpf0TZPMR5FqdB6l8Drk6bA",
-	"63eFoZmdWIWy/rwNCZ7zeHtNe2lVFhcc+wxadjE8VzpXvzk1ewL0/Y3r2M9VOoqjqHxNXqoMpDycbZAZ",
-	"1XsycY+WGBDdjnv4pMeGkkRdwZC7sKJiYoLHeZ5786hcinySZrV/4DJ6NZnUcpkXYpIZhXO2nHOpS4Gf",
-	"OS7ZXAsYR/Akm5UuVJKA0iOSgibnjou6hEdPIzFfqEzI8epUvk7V1FzqqhTQfC4YkShgOouThC1lJFJ2",
-	"xVc1mxHnw17E0lwzHNjPG7HjeWzLm037B7ECZ2HxXbts1XhtwNfnbd77Ie0jlsybemU3m1ZZIuyPsZ7z",
-	"bFzeIHgDcDuj0kKI2ZzxjVkF/lvndujCma+hZOEV1owkQt76+PvmWZmE3gzX0s/9DognM5FKnpQpNuHL",
-	"JIPYn0vQqSOQffrmyzoopNZ0fWMCx2zOjnBvxQV84EkcPU1FJGQW86R0p94ZW6TeTWDXAANcjL0RSnyt",
-	"KOMZsEfhxnQWzy7C/6jA3HoFm8pMixWnVUOL6uw9snhnpMb6cdci1ixTiiXGbGumkH+I0FrKWYys4yhK",
-	"CgaDmYPUMzy2f3TEPsQ6HiWCnZw9PT0FXZ6PM5GCbIA9x8A4vTxT6oLmtVCw82b9pZe1rt/vlp2Sk75b",
-	"JX1cvGDryF8mjbcFr3nK5wLmXbI94WT+vBTpii3cj5rJ7//G4+3uY0PxpbyU6kqaIzrjmnF6CQxZT1+1",
-	"zC7U5CLlciqKNMbssx0o2+1voqy/lEaa5j/yqPkGnf81EQmj4GsdQyIkz2D5mHTRTFGMIJQuO4UXKJwR",
-	"owaD0yaqwrC75kOtvex2Qo00wR949KglBE7d3mw3/5tSohDXuUtCdA8/AyFSLnWMviufGs9TNWdGoTfs",
-	"Z5wovf5E5KMULhlq+myMBulUoeOhOOwuhOBNtp8jhD+hZmrkvzIkecF1dhLNY1lVLxOuM8bNd7HOUp6p",
-	"Oo4D8Uz4UUXbidGnXR2GXc2UoQ9Z67tcD9FEjBd1k64Qw5s1EEFNT+VzlZYTm8COf3WyzGas3+kaLW3u",
-	"k2CacpnZGKKnNmzhelxqo5aAT45HvOC6dBOqd4Nq9sezVy/rvKDlgbaYiHnXjzwxCxP1wRNj5JVfSFs/",
-	"tw9e0O6VmQLE5YgZGPluxiEhH0v29vx5+/EuF6HXJDLcSlg+ocrWV2cNREBf43MhohEfXxZpcJqxmUgW",
-	"ZW4wn7scPLQW4iwwnJSSh9b7Fw+75Bgm/+IuiSwpz2I5bQ1akAS7XETbvcxbr252/ssIwh81iUS/Gz9r",
-	"UMmkhI1jJ3Y1GA1aLARPNYU1jKo6yYRknKXCGDsY8rqaxeOZeTplIzNOKhLBtdBgRseSRXylt6CE77y6",
-	"yUkgSqARfXNCvL8OWi/Fx2xNjOw000yKj1k59mFTLmhBT560u712t3feNUdugHtaCj6wfrf/6JcILLhY",
-	"bNWpfsLmIoo5M+wCpJZaiBS3lgT5IlXRclxn+ucRzDpPe2WgPEUKncQQ+fRevwtLfFxgiQ9zlvjShWKb",
-	"fO2l2ROdnquljKqSIJuJVARGpzMrMcddNxBkAgPUucalQkeK+XuXtT4qrPWwuFb72tpl4pe0QjOHc3WC",
-	"7K2w0LOMTyZsxj8YBX+RxLVaIK3iIlMXjkUW9p3i0cTXrXuElEMSin4k695OAYFxkx5EKzQqp5tfHVFK",
-	"izDEec1XieLRuVIvDBcs5RJ9ECl7eMh+iL+tocoCH70ASxweLqjGoBDM+QqJ+/Do6OAhG60yAfUoc7WT",
-	"06tbUAV7ns+X1oHuCppMhQTVGQMJhIzM+YDdanC84lYGbIG/bXAGyw1MHyRzr39wePQQ8qxuGle/SUDB",
-	"uZnzKa8Py69XKnqD7iMjufs94PJGpb3YPvULyJyC8gDWCEaiSjdRzQUld2k24bre6bHwRrlwAZfCZaRr",
-	"B34OcrN+EKneMQumeOI8N6u/HpaHfipnrmbCQI5lVtJDG0Txjuqory+a973hmXgRz+NKbpIrFyPKwP1U",
-	"slb6pTwTFwmNUiS7FlArNlepyEcyM4KPIdKzu3Nku2Ixs0SWz66yFYXZA03QpdOYdIQeDuLmaNpWasea",
-	"sk5x/KmQRiMQa3PVcNCAjVbuwFZKXRtCkBiBTN178nj3G5UIowMh4csKEMThQHnnzJjOclp728zPMGmL",
-	"hvH2/JVMMD0DxhoCSxi2gOOPBOP6kkIdu4r+h03hPbOyPHzYsNXliRuSnEG44tulXjXcgERNY7nu/GPA",
-	"42JkhvCPf/UKpYJd8dhcwV3O/OOtsyxwTYxmVKGDP2EkAbhCK6ZgwheZWoAhyFkmErGYKXmjHPmel/hE",
-	"iZZ24iWzgZ58AnLl0Dz56KDb7R5WU6ae8G6v/Sg6Omo/NmLu4cTYQYfRY/Gka367gOEOOt1Or3fQ6T7o",
-	"H67Nua95HYgxTAkbtH5Uf4uThD846nTZ3p97vWP2IpbLj+zj44cXDw/32fM4FRP18UHv8KjTRYOyjiS9",
-	"x+f97qB3NDjsdh4e9foHRZLYlOommjwadPuDnqHm4VGvV6DJuMe77e6jUb/9aNzrtp+Iw6h91Ofd8aPo",
-	"YPKw18tp0u0NotHjweFg8ODw8XqiVN9XIMozoS9PFosH/U6P7cWvzvbRgDyLp/LtoiGpsC5f65Z+KyxF",
-	"rHFqP4egWypEXWVBPZFRFzssuiLWVh/IN0fjp6cPTy8Xf/7T0z8+6YiDbmfcT+Ro/rwb/fmPhlEvU7O6",
-	"B2TNPthGSXvA47atm/tvTLZBKfLNbpPI6RTL6ZZZPkZJ+utSZ2wkpkt5Bxk+nyGtRts1/cYza+oMjC0z",
-	"cH/tNobZwdsZGOV572BgIH2fYiinzJLgUzINagQ7nSsXB6ozKGJNwxyzVECIJ84YZJ3tot6Mmoz5cwop",
-	"2alUZHpxrvnK38XZrN7Va75hvLHg4Fd6uuZuLb8nP/T7X+e1qakiK1+Wn77yoc0ENcoRqClvxLKKQULn",
-	"dlmbVYapq6nAb9fkHrhMspGYqFR02GmmXZKDi78PXH70lO8Wdx03ReNhgQxmWs+hvJXAEVPqRy5XJ6hS",
-	"1CU3xh+zGeWkrEnJypS6MHbWBbcj1Rlh9ssOe8fjjIhEZUMfITh59ymMvhuiMpF6EpWX4hEKtTjdYKWC",
-	"6NH0kzVEyn9SDNUT0hj4x3R1SAbeJMgq13dOqILt6laUz7SZTvY3hkxvJV9mMyGzeMwr/qyXymWJlEmz",
-	"LD1XpkwevpFCRDax3+W67CLmD5ruEARrSrOprL48YVy8Xi4WKs1E9KOIYn4OD/kUeJ3wWFbQahwN3OMX",
-	"EIfCnIbGQJZL1jYHAnOEbxe+mhQcqkc5RbyFea+oJ0vtGoA6wNrX1Ly9Q68MJbPXFxdVfOf5yI01Kd+K",
-	"sZoLPDPl0rVK7ZkZ5XZW8w5l11DiZd7+J57EEW/yw5+weaw1hJNgY6pH6IN7vsEDD278USr4pWacpcvE",
-	"hcSMGpfycVafc2iOUoyoeV6+IU5jl0zOblOKdE6BNZ776jIN8d4JfvnauSwqEGNzJddJsCvBLy+87wtk",
-	"8xOHlXQ0myud2aGVFA35sEUvrUc+97ZdKNhroqAhg7/QCvWKKwUDeCZ4JFLEwYQgdLW41JAhv/sanRTF",
-	"ED0IJrb35vlT9qTX6wZGqYIvekedo07v4T7QBy+LuTqLRWK4Z6zkg79qUFvdMbPCaTwTcwDRm/OPL4Sc",
-	"ZrPWoH905Fals9Ryge/O+bR+2hRjMrt2RRmWeqauZIAudkq3NSdKpXXTf9x53DkoTX7YOhi2Wg0zfHgY",
-	"tBbgIzNT+P8NWz/9n/9o///f/9ew9Z+t8tSD1sf2VLXNh219GS/aCqbOk7Y7KQhtUKybeCMWCV8hhyiu",
-	"+HUqACiRy4gZKrKrmSCoUUoFtK4tjEozwdMkzisebMkJxVfDUuJ2WKBDeZsskodSieDyRot7EcvL6mrC",
-	"4bLbPRgv0wT+IYyFn3wzbBmFcdgKcbse9x8/3g9yRXLBp6LDTkZAB0gvpiARaZjeNsLo1jn43xCC+uao",
-	"az7uPxwvU63Sby5/7i9Pun+a9ebfT/8U9VaH8+7y0dX3f+k+/t9J3aSaTkW/e/j4Nrv/QuFlqT/kC57N",
-	"3AkHGw5NwOJ6b+QGveWFdHHN6oTfQRYKiB2eJCJlOuMywjQtJvh4xhYqicerAQvTsBi7ScQkC+BwQ0DT",
-	"iHab3RVmIdlxeij3opRPsnYsskl7lmULvojbKc8EbHGbGN5+ZyhL1xqDZcfpN93j7Jtea/sl32QrHWle",
-	"wzLrCMQznxAYUdMBC3/26GHWfOXWzLZccv2Cf/6m1+0eX33T/1xLNobHyYSqKoqrPaMFZApCc75h6BfX",
-	"QQRTL8djUTrWPX/KE5XOwX0Qy+wAvFX8YzxfzluDxw8hT3UeS/y759ZjJotx1u0X9O7duxPPBKi/leOZ",
-	"Od9yKpBRPXx05MmVskz5FvCPWCp4Mv9m2CJNetgKsLDqm2Ex+R84ze4X9NrIKKrXIARsG5g4fVa/mpNT",
-	"JzvuaRaXeMuWsYVYQoZSNstTEktwnetW9Z+pmLQGrf94kCN5P8Bv9YPTZx7GWOMaXp+yS7HC+bMTY2JD",
-	"XF8vRJIY3VpNGGdv354+wxwJZFJSyXjME1D+KGsM0thqKbAJUaKOAov44lKs7mD1T0ForWO5RjqykZjG",
-	"UncY1N2jk9Z8FxopHDLkFVbNpQfMnTxGg1OxkWBzHgm2XHTsiqAuKl8SSs8mbtLrP4ab6P4uaEw/nbT/",
-	"wtt/67afXLTf/9edKU1UUFckzI+gtcYZ03wCKpEWRnOa5WwH3HSDkl4EJbAYposzzcRkIsaYndBpKJwb",
-	"yrxyLmBRPJmI1Cgoxt4VH0S6okE67EwINgSOGQs9bJWF1MGkO37Ej/rtIzhco8NJ+wk/Omh3R0+iR1Fv",
-	"8nCMEWezOtzJfFfKZXjrOEbz9vwfo83eclsmP9q63+J+IJSUn6apZLJi8QToHBo1PyzaYVoEeImvYi1Y",
-	"eNjrhx0W3g8RAWLVYSfM2DzwxF747sGw9a9//HPYCvfhKhvSm1GGEl93r96EOej0Or0afQHNgHpaT9o/",
-	"Unnvdlf4O5nF2eqcT6kidPJSSdFAJsPLiBhW61upJaR0DpBYeYU4pTgERe0/1iw86B6GrrMBR/dAdfVD",
-	"Ccvv33j5Zv63o8ELrjPAf27i53FUSAMDZFxHiYBcpmM+FwNGtkQJFBc0+AF+JZfzkUjxozDI2aIFIkGP",
-	"sDEpJgotejZaDWVIj1tIYnzenLtRqq40dEoIYRVnapmORQg8BmY2MlxEi2RiZJFZjF8DCAuLbfXHUBoT",
-	"bipVKqIBwjjafAEhGfq4YMbmngB4c8C4UbgYZ6ExCrOQXc2UBpoZvgX2EqyYdXFna/fRbEEbZt8+fda6",
-	"mQ3QoP+fW+dJnIm5ZhxFjE1JLgjVo269eLGdFvLZRAJK4PGRZi2wf4c6IAV1m84mxUnX6krrC0qqmoJX",
-	"oXRLTeGV/BYqOV5NGnRXcnvmrh4LM2uR2SAxMsNLaH9EWeVQojBASdjrP24sIQ8A/Z+nIhpK8ZGPs2TV",
-	"Yc9VavU07YndsVoIFroKlBAEA0pLuqTAqj2tPFayzLLsqtqHj5ql5J/br2QbqdN+NdlRh7kDIUlJgU3n",
-	"iyKLn1eX3ZDqVz2hNKs7OKEYLGhavRPXn23xm7wjNYvP0w5uufa3WqRNK89Rez7jvq+PXNQs3Qbkb7Xw",
-	"a/O0h6fu9VFxiSafCq5j8mv/F7iQS02dXAOShlfb3z6wr7kOipn0m57zc/fN3Ldb6WucMi63hvGSTwx0",
-	"hPVp+4Et7KcuLKgIerBnRqZyfWl1pJPTQaH5jFF65wKQtznlacKQ8HfEV8g9vfBAwalXt0b6bU6Zlu/v",
-	"aucOr60epp9b/1HbOZDWPp27mrCTCCz4pcrOjFKEu7rbYYq8FmEbzpPrJnYdNCI+bRqlHoDqOqgpe9s0",
-	"VLnU7jooZdZtGqCQw3dXR71Yiuj0jJNTPLdUfaFSKPPdKjqBkCoeIJZ/dnc/Qt/y6HueiSu+2v3wzMtN",
-	"1jacoGJTtuuggMm3+fHXfjuqO+FLJ6f3dI4+iIDJkd+wDbcKdk1EHliXb9Nw6WFc3tnmeIH/HTanCRNo",
-	"4/2shWwyF74CiLPlUDn00HVQg+ywaZQKiMSd7b29fmO1TLDHxEiwBU81ySBehkUCwYRuRA97gsSQixnf",
-	"0w3AR+vxu3fY42a0601EbZrHZ7pXmxHD2Ym+NNcK/JL572ciWQDhioCqO9DKhyfdRB3vZXcrFbbCbi3D",
-	"Yu6w2In//NqlPi8AVN7J1m/G3wwseF0euEDEBhYp89MSG3337l27HJZax0vLUSyYJ4k6r1nNbhIvywfY",
-	"IKzOvR4xn+NONfbFuRsJ1IgUuoswultl8S4IevILa18WYBJLKr/LoYp3kPQ5eOYGeewhVt4BAWvQOTsM",
-	"4L3UlIJIRDk/8hRHwOLqETNvoeiMiyNto5k8LcFV3qX6v5HRQ76HTVn7HByvFpLuFgTOCgNtQ9/zIiDc",
-	"nTBB5yHDRMGqeIEEBTlFfauAQbfD2j00t01rzl91J2t9qZiQYG2XEe5AWx1h1hAssgI+tMNCS1g9W5je",
-	"J0VknzvZ3LWIRisfSIm4ToizsNF9Sw6HMbQjJSb2+U1EeO5wf+6Ud+jlGHiGnKLnylmagItkV/mjiuJJ",
-	"XJcv+c4PnVZipiVmY5NM1zEY+M11A77RF/U7/Tu5iWCjazCTdiB4FYxo06rL772zS26xG2EaKbp/EfYJ",
-	"11uL3LPLkmuwcDYuuvryu5dcNncb9t86ECCGLVloEyzCY3c4qHpRTgWqTj768Bv0WN1WtKttzOI68OPr",
-	"oFBJuPEq5cWKd+jGaYRK3kOcFTkV6T5w0nIx42dQu6pQODtsTAVRZmPQpvjWuyOuMeF94cMyxabxB1Sv",
-	"zjB4XmootJs8UB9EahjOVhLhVf5jM+1iU59Njxc7IF0HBaCdTQ97sD5w9ksFg5svQKHm8s72yTqr40zn",
-	"HZisl6XgNyDNigrscrtMqqsOO09X5IJLeHaX/uwyXMIv70T4VWgBFbSHX0VkqKaCehcetnPQOaipvd7y",
-	"Yp34Bc6/WOQatQ3zl46nEqPYmVKI79v57UefidgUkfnyB+QX2Nvfwa5hIbtK4799WYXRaYrLaiX92uff",
-	"1hSk37WPztXblyztqgL5OZTFt3KRKjMHo4o8zffjluJx7nWg2lY2uq5V10FNzfWmgSpV3tdBqfx40wiF",
-	"Uue7NTZB6zdiUmdKReB4LdSLH7MQS5xDpvlKsytAkWSvUH2qSt265lpDabtrDeGsNwEn7LCzDQAEm29P",
-	"zQzulLD3fHSGIM+AZVpk5jbRWtlYRcaO9WLmTZXWpTuWF26vu1n0K5goNNryK+Z/wYhC8Htjl8gTK0wT",
-	"gS3AtVjfjuxuuaZbFSVTGoazTMVTQCaoekJXeXoOQhV5tSGUeN5hoV4uRKpFJKJwwDh2YTQq2yVTYFd5",
-	"pTvgjsmVdR/Wg2keR0NZbOlHqG0sdI3xwwEkEgFvyqFrzZ3osDBKeSxjOQ0HWMFDADrmrTpTi4VzXvjl",
-	"EjAnRAwUGIMDpoTlxRyrammTQ8oel8t5a/BTNYkrKBnjQalvKo8vdMapv78XEA8Kjf/X9pMfOUzbSidh",
-	"Wjxk47qufvnmtN5XKjKC1snpjw17LyCFmPyqNkc0lt5udlioJpOQJYJ/wJI514Oz41EJkBzUZNLwfh/9",
-	"sjiHV1IwC5cceX3lgQkuU4lpzTQX6J1tOGIWk1vEwmKuv75k9Ji5+CBp6x86j+dCZ3y+MI+5VrlrX+PW",
-	"ieFq1zL3AkEoNz3/HH78Bn9b7rf7qcWT5NUEQEa2nPb7oLrhAJNIHcGuq2167+wt5gTB4GwRizH6cMXH",
-	"zF7EeZxlwB8mhOAAHRtoOzuYP7tN7nixe8+2szdPvg+ai3dy8Wvja8BbUnNCtQOZWMosTkgjdrxl+1IP",
-	"h7i6fq4/wo+uc+CXbc/gGf7+ugCLeGsKWX+MDT1isA1RXW89eN6Qo7gT3tss8QnghLpi+tEDb9gb7YbD",
-	"ml039bfwI6xYsPUOP7XiYptpt1eBY1B2s+1rCowo55lq9Fcxzoo806W+7CK4KxxzTJJg/RnyVYbrAoBc",
-	"kwzhfnpiCbOhBBBTph5MyX9JhR432EWPbh9Ira0KHCwYNZJF5oIPUiZSwedmylFsnpnHEtrYQQnYYgEd",
-	"HMx4ScabaPfMfImvDlqRkqLxh0oK+ztrQzaIBfjW/haKOpt++sZ8aX8J5aBNv4SyCPzltTsjq5dU0ASW",
-	"UNBSUmxxnQtDrf+pR51NP/WWsnFUR8pNv/RJCeCgpeOia3BK1JwOjM5PjC1XqtFIirAWt+eJ3tuw1HIk",
-	"EgXdhYDzehrQdi9yulDt22y1M7bhTlVGHBgIcMy4Zb5xQuWeNkgLk8FOrmv1TIRkohJ+S9cSRtU9DT+r",
-	"Yx1BSzTsE3SAhu8C0mDjlKk0EmmHfTdfZCsUGRBQHvO58BNCoSJ5E1d8CVXT7vRAdfEpPtjrQi9EnCtP",
-	"Uw6eSMiN0uLn+rlSEXam2NRou1i1bSbjVzE/PPSrmHsOCc4rZu5WipnL/LWCtEIk9GZot269JDpzGkgd",
-	"zEgujBDYacBChxUfBqQnjQQE7FOj/sljFlq9KXK/cHpWLsWOWYgcMgyG0rMSAwvGUZR+SponPIM1aDJY",
-	"C2Ypq7NKg6FEr6fRWz07BUB8C3aij4vvVpXz9qL1t8lgAzSbKqFPpM0ID9xqzToQlwQQBaoCf0eDx2vW",
-	"cKdGgZkrhBN8FARkK4hgYRMWb2QFFFtq3PmEnUPTvCcADL0RKVpQP+mppYYz0nmxi8Ba2Q1sGbYc5C/I",
-	"YzGJP1YPwB8og/MS5MA0lhomk4qxmspYC0SX6CDTcCXqJViXo0LJur68KCDvfOr1r6sF7MBSPqjLz0lg",
-	"eoFnXyVCayImEBKhUzfoDYpyFqjF5QbdBX91XexreWuhTYMF1JyU5BvClkBrV8p9zpSR4nXWhDcdOkDu",
-	"VBAd3BI32xL52arPhHQ8hBAejIxMYums9oJY0rGcJqJtvi+dM5JLtdAIw+FZ3aE6AV+p6yRTY29C0w70",
-	"AllQdS4jNjM3QZlLaWY/t1Brh09y+J6jTm+/RkGDN+Ye5zIqHTTfNeInPKFgIPjoBoyQ2gj1xRvFQb+8",
-	"WvCflwJbjcfmoJQu4mH3ycMyhSoUsYw3ls2Yeeh5yMrN3w1bLWsQRRyUg97RwcPuBjAUOI6FNmqbNPW6",
-	"fDcbgilJsOSKrzQLR0DM0Hch4kc18rCszvgbWHhbgXjlRdReDLyGtYKWriigCRUSzDXTwjDaOxO1fqJv",
-	"veIsFbjC877t5ozFTQoyolRvQFyCH91AwG7Peuu4Gc7JMS634s2sKzdvyqQxjNWaKzzzQZNQkyQop976",
-	"G9Hb4jYgOpkNmnllxzzCTFievPYOAjUjqXNvFWNACGkKUT6JbEPN61w2+FghUryuqtCvmXEL98ChPY50",
-	"1OtvZEhSXG0MUjsbSVwVQtQFN095GaWh67b/KZyO3ALZjfYo45TDFiD50WHhp+uQcX2pHf58HoDw3NLZ",
-	"MpXVbbmZ99ZvCunBVjXMl+xlO2XGMRaC3jXr9bRF9w0utiZilhuN34CQJ4Yi1gTpsNBc5xC1G555vnyr",
-	"/9zTORsNl1qkoWeExxryZOWxua5zvoLYN5iOLFNTpIAxcoYyzJWhMGAjMeYo9nnmFCkLyQjpuDxJBY8I",
-	"x6S4aUWzZmsTBdWLg4ODJ/vWu8Amy2wJ4JgAJnhFoZVYQ90RU8ui1hTxTLSzeF7SmQ6Kunm/WwQRH0af",
-	"Dq/b5j99+59z/M+g8J+94bBj/tULnlzv//feX/7+03+13xd+sX8LUKpdLJgvp6o3at94QqbC6Ntsskzh",
-	"RIHt7PUiJoUcUMfMKjXJVbdxy2VcYpoHRSXO/OlDgHXbT3h78v7T4+u2+/fhFv+utbtuAhzmM1uyGIiy",
-	"zayVwOxuww7WhBpcZklpj6DxzwRK1hIup0s+FQG7FIsMWpIDMzb/yJ0c0KhCJR6GHKFfIdQVHwFPB5MF",
-	"E5cKW0i9V7wtfNy9sa1SCVrg4ppJW+l6cmPKNkW9C7/dpGiaIZ55D1y7rhHbPHmO3T5Ki7etSPyJNBOi",
-	"1KTlxmQgHo+NtWy9RaM4qZLrZgrxTqrOLfRjqxpvoQdFuV9wS18//v46+FQiyWWdd/EcRV/glKGiBexq",
-	"SNkPQizISDZG+TjFQ+o3w3hUuF3mz3Uup4eHdS6nEqHMnKu0eb9WR8nrA3IXqeeUgY4gaDkAiLMhtRei",
-	"qvfbQ7MJl9PgdMaAFPlkReHFPBgrAYmWLxZCRiwkzhEC8r1fh3oDDnpSzKooU//o6GCzo6HeQIdDEEvw",
-	"VME6fBMdI58bLXQyxtexyDxkV+3+Aa8dsEhJEWKuVp6FYT3rqMSHJHtAB3VNMDCCgGi5MGPNdCzHIo8/",
-	"QQw1YH9VsUT1+YvG8HgxAecWCUK0/I1GCP1sx01XUtRGKW6RMEEnpBKZsgsq08W+rO4ofWfZe8WFU8ST",
-	"GBAOLcIjv5XxWEWCSaMkJDEm4rG9l89/eLofsESNecIWPEU9JUPg4oeHBRBbqdjPS5UJHQzlWM3nGCJO",
-	"WRTrRWLsGaNOFqBoNfivSt3D3nuaihUGBZDlw6K6WbMTHn529TrdDyENU8BvWMankOEXqeUoEXYBTIsF",
-	"x9DWaAX5WVyv74pU6XHTiIm7Nxze//tPbDjMgvf399492P9v2xvp/rC1B1+8vx80/WD/vv3mdhaMH/lv",
-	"ZDkUZQSmk9dAAPM59vgLSA1K1kZm88vykJ1yemyvs9qAwAyElYhQF1gIZQ5ryXVU1aBrQkZ3mje0E/ui",
-	"+Ou2QqvCkig7ici1Nk3JHDMhohEfXz5FflCbtuU8CF66m9H8Nhkt/e4OAZbnsUiihhSyV1KwRcJRj8hr",
-	"KuF0Feo/dksjy19tz5y7lVV95o9nr14y+p6COU+6vX0WS/LFjVS0OsaCkjrYQU7aKVb4GtbrcPB1wvUM",
-	"+fBm8Hr/SNjp0iGo3e/iGhvc1NBz0bCOUWo7lzrpusSaC9HKqyFyIeN9SAfDq5nAA1vsNKiW2YWaXKRc",
-	"ToUPyowVowk2XDb/1DOVmtGW8lKqK1kr4AvqRm0CIjZEjERiU+8h6UMtMDXDrNjmMB+zMAHKh4HvaE0F",
-	"NPaHTYNKR9DrjKK3zI6H0irLF5M4yUQaBnmZtlGvZyKxXVuwrshPx1CLVtDCd+bKKA1Uu9w/CJ5kDV03",
-	"UqEJy4uzRapGNVdCN2TH2JCXuiyEu9TlZp5EQ9YdvDqY8BOE/44lkDMH/zZHp8NOI43tewi/n+omeArX",
-	"32JuPCKxf/Sw73eqAs1lK4T0978a3xm0z5ueyucqnd/Q8eCVKVlm/coYw6zf6eYlPEDXKmuE2G+tc9LC",
-	"iOIhx64enc1sKbBjoq19h+NOUy6zi2apalZ4T4Nw7bAf+crCaln3tj3MNc6L/CW/UNwKfJ/b0erYxtIL",
-	"uJxiHEdCb0XHpRaprM2vKC6xaJEcszHXHgDoHG5CZ73+39vENNxcNviU4G7s5pfzrscad9sXJ8QvdNR2",
-	"cej9mFvuVZ3M1j54pU/3SnDA27uK3jmzhcdRh+XdyI/BkIFyID3miwrH2M6LtGPOw7ZpB7G+4PHGyjVM",
-	"VG5KiMiTLS9GqzuwxFwHJl5OC41lrk+TV7HQkxY7vhVKWzBX9kaFKp+nnAfTyjXmlW+qb7GnzW7QxjwO",
-	"Ou/WPGo4pv5pzxsRxfLSpt7nKPLl0+/MrbUWSck62/383mnVmX+gYs1SbOGLbUmo5mRtWAF/ZcQQNMW/",
-	"4WJKe13sNYVDF8hUeE3tXtvEiLr+X5FI7ln7DBMPrUZf1jbVQkgeP5gusrbSut3rd0fmdet7MVX4kx+m",
-	"qUzpse1U5ccVMS5pVJ68TxWjNlXM8FEhM3RL+63gLbfHimLqk7CFeCmv4XHdGgqVB7WeThdxQPMXHqgR",
-	"zR+2uCTlCioIuNcUMeCsMLO1qT7GpmCxLlnutiedPetzwakbJkLeI94MT6hp953XQlCxw4emuIQt9K8l",
-	"sjHzyTw6PHq0v5tXhN6wyQ13bsgB4oKQGAquOPYSkk5SsRAc0hugg0IukjQ5wcr+umq2KcB6rOsca71C",
-	"FYfQVkUznvupUDHTr6mXoTc1pnXQ95Z9kF2GZuw9zRI1LWswhxuv1hoPZVNP/eb+1DkmXI0S0uAdOC/W",
-	"PRFoszlI6/MWj5488Q7+Ybdbl7joAv3N/tK609W6MZettyBDiyKiH4Qu1bGytGUat1MBfXHH4qavrnfi",
-	"2vwEV4brSkzdCVtz+es9edBvH3+A+zRKBIvBDJrEuOseZISX4boLgAQ2MPtyWBJ+84/A647R3MYqqMdT",
-	"KsBS1OHEBI2Nd+o66JQRYoI6sPXARyGv66Bj1LVspqKLoq+0BOkdeMjWdTDKQQ1GcFALolvqJxdU0Uot",
-	"QstFFKfZqlVE2CyUh5VRGItwsnVAgDWgm1WonKAJNKkO26qMVFXn5Hm9zEo6/q4pP6hz3qWOfzM1usRS",
-	"6OE6fvHGjdtsnZJuPxMJWdiWSSwXUCDe4HqnmoqdaehD/lZJeYvyjjJ1NtZYFB6vkOp7kWkS47atKSTY",
-	"YNlPQL3VsbDmmEreUM8NdZpdhJ2b+wW9wvLGQDBqqR32NBE8LWbpYPgXs0sA0YQmxaW4ytONYBGQfHIX",
-	"oDU7hD0RJmDrqCe9q3YDVdJUN1bqORmpjs3Li42maG34YxbyKaQ8QdIOMOoQ7CSd8cmkcCs0cFr4ufkv",
-	"8PS6C3JW792107L5XzgtyPid8JRRlnienk754om6gsRfFiK31YNU8Chk5n81OSV0YD032JrEM3N0MJTu",
-	"yas0zkTIjPmKP0Rocm8YHkW6OJaRFzahXwcs5HGI3bx1QKAUNBRIfc1OTocyfzkSXYcsUcqo6Bj3xI3R",
-	"bA/WSFTfDwrNlG1TZ7/Ts+d80cWYmk8bJ5howaCftNATbgSOe0nz7ultt29rawMPRcHQwPx6W6dfMjqM",
-	"FIx/Xgr62mj5eQPmhtmNxJRLvOjc2BztGAsSp0popiQbrSz3BUi/jIrz9J2Vi1EdTbPYiR0mji2YtImK",
-	"frEglk9oTJWuqSL7HPXfCD2lvcreWFtqeZjzN/EPL5qyNLMrlboWuBg/wzUnajoFX22AbUS4Zv3uQafb",
-	"6fUOOt0H/UMX6TIscVVjU1aO82eqPs8PD7sy5jjkLoqP1OrA3VuQNUoKaBsX5OB3PAtcWQqc2o4NVV0g",
-	"f20uBq6lF3pnIpdGO15CVVW/2/X8Z2uJ16/xQdS5mgvexgJxCwezsBg4C/ntqJNkZ/FUvl18TUW/VSq6",
-	"h/bTqD6B6Ao7zJ0nytkwWsFILbPjxlxpCe3PvmgyHUKS4AzJ735zDe1mxYBfAJDt5hojwkXtnCfnh4cs",
-	"1tk6tRI7PDSYBSckpAyLg9rYvKmZDRWsq+u7I/4rlSsby3tDGN6mIDnS+ts7rui9Jpy7ARKg1+1vjmov",
-	"04ZwCs7qnnYt85z9Qb1eDO8PWCoSnsUfhC1rpVaEWzrh6tJ7NxwR8tWYeRcYdt05wDqjuiPgpUcCx7bQ",
-	"D1eYnOvHTivsYr5VSuyP5ITftXD/lnVY2yo52yE/4it81MebVnmVA4h3qMaQXxuwlDQ08VIRKTR+5yaQ",
-	"53fCFl38+Gqm7H2Fq1of2q7Ws/kgjnSe8vndLCBa3fwtSyI/V/ljr7tLKnHhgDWBgFl5lN9Nl/C4AKaw",
-	"EDJCp3MqtEo+oAcbnZvvG996Xh/JeFUCqllPstT/CyFelymGdKI4pRIHNQF4MnJBbka96e9MyXdxNiOf",
-	"qb7JdQN+Wa3pm3tDVe9DwjOhM9brdp3nIWAqicyHiL+9rZHtVRMVEPDKAb36vAK9XQ2fhRK3Ee1i8hOQ",
-	"0HKdynLfnj8NmK3XxxPh4vc6/sgm5giA1s+ieBqjTPYzD/rd/sN2r9fu98+7TwYH3UG32+n1Dw6PHv6l",
-	"kN7aUNPfLxY/9h/tVtNPJf0Pr/9Sm9r6FnjO7YqMkfUWILZRZ/dQDMxNXmn0nLEY9ZdY+oP3bi1/dxFw",
-	"dQgXSJPb1Bt7FJG5tXcHNNkM8uOloJp32Qdq3DM3yBW7kS1YpWd9juK7Ejp2ptQluFjzHmpmFShx2Ssv",
-	"cyvPUBgvjbybWG+Fe1LzOAooUc7WuA4lONrhWYDuJM8m1wSccykk1WcRUtKlBIeuZn8TqarDARlD2QGG",
-	"Leo4JnpdUsEjTGGx87unGTy6GVRoc2qKw4mMldw0E0LMNLo810qCa1GOk2VUSjLaeSqLVM0X2TYEuZv3",
-	"uXVsuXJCVnSP3cUsyuU+BRLU7c772jtSW9CUc49bOoF+AYCu6jIhB2y8TONsdWbGwoUgYtvJEotm8K/n",
-	"dk/++O68FdRSJfdBw9UKX786O2cP+DKbPUjUNJah0dT8T8lDHAbUYGVivs+h3kKmERcPi8KlooZUoB0P",
-	"JQZ8wBHeYSfWkrcJaEYrdb77q4LXFXzVARstM0hKd19ar3qkoLx3KF+lfsxiL9SXF//6xz/D/eL6FnH7",
-	"Uqx0aPEHpBCRLvb4uadZ+LENhQshGwkdR4KQkVUikI3BVoIwQLg8t1WzLFv4TkO7LTVeA0i+9PZBY/aP",
-	"+LhIVCpSPWACyvBWaplWmvLjhIwhBGlYHfYUfcUxVlRgiQoIyKFEHzDkSiISDQT97IJ0OX444x9EoRTD",
-	"1mBYxAZE80FCTBJ1RZ2bcy9pjiREPekpolTE78ujSuQHx19BMNL7EmKR9B0KpFKw0/l93qZJa9DyjnBB",
-	"nJqP+6jmbOPy8s4MRdgefHLOtesHOEgbNy7MwTroXEPAw4hnVKAxk3KImTOtQQsqJy2i6IBmlGMpkgK/",
-	"iAE25Bo6NE1U3WQpeYRFQl8S/Bc6yjCIqJmYj0Q0yEOJeNNcDBSJ7bQCMcfLi+mjWFKY96MZSig0FFwa",
-	"bTsgSo1WlN9g7uB//Ad7Du1GdCYW2nzS6xSYiI6ncrkI2ZxfFk5eUMeApjE1u+FFjtUZyn6HAUho7mXb",
-	"hBXqg4SSNQKnCQk25knSGcqDTmnTXQSZaBasOxTWuAoxtozokEN52GHh9981PMPjtvXghi7InGt1QNVv",
-	"VRTTrYUC3Viyt+fP24+hcQv2JLfoCARmyC/JsY87ZlOELUBjpMbLuWEXCI5AhfZm/LNnP2Ao+ns1lGao",
-	"89VCnMGZsxwzUlS7ONci+SAI8iPG0hYoYLgiXOZUZGlsLNwFGrp+DJ0iaraG3p4er4tWrKT5sM3u3z9h",
-	"C5FqJe/fB4g5vp0ACxpF1HGtYKPzZoN5Hftuukz5y7eXMbY5jc6nwTOQrH7bGgu5XHohTB/Mbrq99+9T",
-	"D1Dw3tEkIJnjz+1Xsv0tRPrbryahG2mUqisNvtsQgkVnapmORWiX4sTwLXheKgTBb6MYPvFFGqZo4Ezx",
-	"AGMyb+NdNdQMCMwvloyzt29ekOjypwoMFdNbgJcOpctWzKEJC0u2DaUNAalIXQPmId7vIu/Ogx2ky+SA",
-	"9LDG+/cpO0F37t9nJzYBweYgFSCS8VCVjyxw2VKCGDupNom3oZelFoOhrD210JGQUc128QizBY8tUpSH",
-	"pGkGBFelwH/bt6ZLyaj+Zy4GqGpxQFwfYsMGNTdLmfJYBoXMBjiUe+Fht8e8vMhwv1O+lWqZhfhr7/Fj",
-	"Yo8oIIiwIUtinemhvHJtDXKr3AXDaTeMRk1b4TzOlHADUeF9pgWSJU4ZgE3h8e6wMxCAe6gI1eRHwZMk",
-	"Kcq+GamyocRu865mUnyMNVZSrNRy4MUDWXjYPQwD5wJL4kuBgdbcGsdjD0FrKO1l36GEcs0ngV2jGMaw",
-	"d0a7zzOWCK4zW3VuzQRGJsYcAsJIjMCt03BHXGbABDeqHRiz5qgTHK622SBIZ3uTkdSEVW6r2c0W+Rpe",
-	"h51mmNrEdSmzyWyBE/wULcthRCkhDEWZkWL2EMDKUINNINg6sDK8SCF8m/khjQtTRU2fe8r9MQu5xPbk",
-	"OA7groXmrIe4wUMJLNZocImVfzOVRHgx7VkN/LojUkqA4eVCssPeeZ0i7NzyogPIYDjsHjCX9R1amo8z",
-	"syHmfXlC2P37MJ43mJdPFtCCjX7Mx9m6zLJBRXTkHGQo7dksNOmYce0XfcRj6uTofoBQn/l9pQGwDR3k",
-	"+lBGeA68bKs4CMN2KPOgI9whc3sDRKagDDx0PV3h7trHwYPawADATGTO8Ioj6kjv+uJaoRvnqKR2qA4r",
-	"m8x0ZmPt8E6grspi3RX2OUCKVHf3xOYGqkmusHPMC0BWlavtkPNK1p+w3fTDDuXhh9bkdhXVpE6d2XYo",
-	"5u+tlVDMePyrMsJMQX1Twle6BpnZJQSQYHG0ty1j7Eu9F+gHn4pZC1axCFFjhWTPDvtWZTMU1hgnb4Pi",
-	"QBVue2EmPmYP4K82Pb1v2WUY8Yyb+4tCywamQHOmhMHQmFjhwBDl75T78ndmHmN/B/vGXLi/D+Xf2+22",
-	"+3/z0xBTatjfWZgn4Jg/z90Bd03NkKNQpgSMxu7vLaVhUNH+fTNEjnFohyihGoqPmQMsjDMaxNbu/Z2F",
-	"eQ61+fOGWdJ2OAD4g+lYMEA7GyEJvq+m/WIO+mfHIdQuM5KH8lUeq4TnBQ8PJUhUMwDmTsR+40pU2X2k",
-	"7TwehRGLY8q1zap5Tka5I5MWxl+mpDXa6Q6lV7TpqsrGKjLc4jXXGvoU2XOXWeJGCqT9pVRXVgURemku",
-	"mmHNeA5x4NEyc8eGzIc4KnvAQCOCKUgRA+uhbZFGRFvKksN+wMZKSjHOUBMbSrt6wRY5JHcINXWDECVi",
-	"kC8Qov0x7uELrrM27FP79FmIhIoz54jzyAqLCUASypUFrYGYwEywWEJ5FIYF2buZAj1mRmLfnF7CAidO",
-	"2AdNCKUpT7QC2CKzKw3mihlT+HWG5rVeZzT/hE6VBM2BcKWlsGceVDFxFThAqtCWF2DPObBOAP3YyMv+",
-	"IZuBZpcTV8joOCc2HbWrmREycLdIO8ZoCBYdkK0QJ0KOBemnWBCDbAkfQU7RO7LWKTnZfasDxNeAHXq/",
-	"cbimANYMDZQpF1TRe//A5dQMsFzcv59rqIbWHs0GzQ2/bNquc2Il7oZ02DnuGmQ2jXmS5MbJWlaPqfO4",
-	"o6lwHgG6T1NhqJqq5XQWsIWCUbeQH3g7Qyv0oNAVnE90EaFiGK49lQ7mDhBXR2y04obG6+E+SArGGPuE",
-	"/2FsCF66YWvAhq28vrJStDVsBd4TcZbQI39yP2Q1P0S2Zn552O97n2OVMo5gm9sXK4JdprWSWcrHWacw",
-	"rmFr+PT6ieYFmvjrbRCnCgNgPbN5+KdPbGgR3IhaRIagMCGLizZssev3ONC1IfozcD0b8yI0PwbdtlL1",
-	"ecxCGJQsNyQTlrbk9bTwnVGJMbjcISXAJulbzzoScCjN2wCiBn6aUyT0TAyntlZroAOLoAb8DWCc/9ym",
-	"cHj7NLIozrmiYA/0MeNDSQX4OFulbEcx0IfQOuOZHWEP4BMeHhqTCBFRMZ3CaG6z1WImpDZ2OG5JiOB+",
-	"2irlgJOiPazBoaSDlIP/ddifeLK0v4IUeHTipIIsViyAF6h1nrhLhgVirrZ7APXbIaxqZMcAwEkbwbe8",
-	"OXxjnmmfmD+cz67DzlMB6j4gxtaJ4qHEVhGkF4C6r4WLdoBUJ0sX5nZFHUkiNUDW8R/Mq3BH5+NPYaWS",
-	"NXy/52585ct9tnfY7e4P/JGMuZKAG8ksfMFTLaIBTBRuMGGYGrEBSiqiCOROXg4AYNC3EYALbT9/1GXm",
-	"VGYg8yh8x1yg+z9a/zhUC1tVA8qECse3cx/XWan79ddZ+dKt82QdDqSZIGEbBi4hn2VX0JVNpeSFvEqV",
-	"nOKyj41gHi9TrVJSeKjMQqUeNo6T70kMiIOM3X+h1CVbLkgNslNBVciefevt5pcoLM1byOv5IpaXYZ5K",
-	"UiJJqUi6jjClnxSOQXiaf9n+QZDHYb7IVoER1xAodeQoJ8d5bVkAnhxWC7EPDkCDcD7AfWf2HyKI5oCL",
-	"yUSM3d66mmp/6u5DmOwhTtYp6GCpL3g2C5wmklu9cQTztV+4ywgwDEKQxQG+YfK7jszZTCLGFzylLXs6",
-	"E+NLaskXUE6x4XXk/PQ3olo5XriElW9hRUdEfrMIdMyhee1UITCRYD04Ak7rrcZOUCAJgPdKFp6YcUOf",
-	"nHnNepmm+TcwjYc0jdxJRSSxSqsElSuKOTMSic4sAuSFDr6asfv4UVFPAf0E9qLGJCa0F7JBae6V8nl/",
-	"+pUvzQp6B7QC4FbmjOY8B6NP3qFMhKZANlgFciwQreeDSHnikh7tZOrL3/0Z1f8CpnXkTyum7oRlQhYi",
-	"+/nWZ/zSv0q5cyB8iqBa7fPVAtsFFGltZ17RoPxJV7408+33/fka3oaSAM5kQYsbwDqgMbE5m7HWsWEQ",
-	"jpEWeAasGjkoIGHi1VJpaizEsowvsUJ7JKroCYVDUf0a6G/XQ/bBzOvnY3FMMTOaWquZe3Q6af/Is/Es",
-	"HECjX0OKgC1EOuMLbThIYHkgMP2YOMUbwaOCKYIhCMxLsH9h3oNEFFsprlj43TmfwoahbH83U6CRAda1",
-	"le4lSIbi0St8BZe5V7nM5Fb24jq+ajjj1Jg7P2trIl9luQNj1kkb+KIwIXy9Sq1X3moUFgPPKqdB3qoZ",
-	"jo/X8vW4kFdDapr6AEFo2ASKTZVrWBEd4JRSHtCNkykV2C6J2KaZlubHh7yFeR+7ZZXDYa79L7dOIcxD",
-	"MAr2lYI+AbHQLocFXGbnXpTKLdxqDN7sMEbmQubkzyy8H0+Y/QjUBuWgu13YrLyFHupK3UZ6X/vb6aSw",
-	"kJB+6pzpuQguZwTJyPf+GnGhUbhi6BxctoYrjlQ2s4smMHr0fVC2qF1A7qr2pu0+hMlauVCO21C8gaJF",
-	"92zQJrC6OghpWIX7rVdlVJd96xZUDjK54AY4++lvXmw6A2+3yyqDwPirK3/nFnnCdDyV7eXCMA+q+bWs",
-	"Dl4MfA5DDXS4hDmB1JoPYnkYaXR4AIbijZEzmquHB+RP0/sYZvjEPzNe4KXprBSOv62eYyfkFksUtmax",
-	"PQ5ibVmBnxLmPMx/XQL6VuQIXACp8add+KIgEB2UM2J1WieGD+ynpNOC9GWB/oa50qtzACL/vfmnPrVs",
-	"jvkVmGYJbBelLV/NlN/klRJOChuEBhbYETSN0qmEWg4nef6grpiaZEJaqeMjExVOoPc5kOhJ8Yohy847",
-	"7Ptl4rS7yODBugY1jSSRxjMKfkI83YYxECPF9bzjMTo/C/b3Mbs0rBHzesBiDt/wTLwwkwyZ5ittc/Jz",
-	"Fl8CQyoy+tKX+TKVYnOovIJsCop5ob6BfML+wF0icEaYw0ddZuESOKYQO16ybn0d9gy5Enox0EdOgBLL",
-	"TM25Ef9JsrKrs7hg/qLsZ3VbBtsxEtMlnCSY/8mpywpAixMitVaCBGQRQE4N1OqZPyO+WreKIM8p8m5Q",
-	"upQQy7JvyyWgO5pn1qVkbHJ7PBvgxgoCrP4n7oqdOBWoGFqptYV1FicJBTWv1i+UhDBsVVwe/FK4barD",
-	"RWuav/2+wJSqE3X6R4H94yoH7gOwNlUKWr7PJ0AmlczzwF9NHsf2YE6p7b7bLqy+0XajCqhkhWvmf+Ft",
-	"Cn5g9WhMHpEqt8tI04Ms0Thje+Hrk/Onf6iNGoce8bGuNDSPhftolixAG67w6CpyXK1+674t8GyvAB0B",
-	"GtGQJlYOKTXm2g+8IJaAVFRD+CueRmwP5xiwkCogzT9tCaT5N5FyH7aQjy+N3oTPNJgiNt2S44us0QnS",
-	"ON+3/MqbT3K/pHMPg3MSjTkX8ENwALvXFSy8kt+h+GWBbqTO1sd1yFgoamEDSg0GHpyKRRJbLewlvmmA",
-	"uOUUbMirAnMuaZW3EqO0H+eH0uOGqWD6Ks6gGYmaTNCzHlvQJjhX0rdnjKU8W84BCihJ8pxZxu4TV+dG",
-	"aQQvs0Nk8c5RSEVywIVCz7zPsf/86eefelcK358pdQnGUuDTFjyYcKLgUhiT1wvqWTx4f2rkFIIHqcse",
-	"rSdVi3L3K+QehQNpF+CQKf35uw/d9M/ICGfuq2LysVW7gYLxxAULDbWvuG8vNMJfFibQ9KMC6z05dSmw",
-	"COGsCZfYezqgttDgMNFW6EMDG6j49NVwb0MyhfulvYOag4CWjmr+xT7bO3Lmjje9GCIprm1OmWA14Qzv",
-	"vQQjWnopfQpvPKy+MYoxkJA7D8HqLL7YewkBl5ZeQp82vWQikoTpOIGKEnTgzOMoSkrNNpvfanFUS6+1",
-	"H8N7a3Yb4htw8SG7TmbejVlK8XEhxlnBGiy9toDwWnp34bumCRSOG7KYPJ84b1KN7a2wPoJOXcG2OhcU",
-	"K0c3kUqPix3Wcg+0SBaecPcSHIgN5YCkBT6Uf1w4mZSXAcMbZROAtaxeSeoEyPyBY7mIu+MKG/NERvxi",
-	"PBPjS0vyN6SoNJ/qMuZpreZP39XNHHyIpCWDBuFKBvK5b5rLMXJcr5gir0glaD7HJQmX158mfVSYXcQz",
-	"PuKYpZkzBUy4tgzGKm/LxbbEKkIBl+bgfVM/FXeGbCaV6+WHMT6USOidIgOeHMib5hcYHeT1q7PzcJPu",
-	"7lZCGMaFNdBnddsMTX+XGSS2RupKHmMVjmZTxVRpfhn4FyGoWLfXqdDLuchLGdCJX0xsckLdQ/stXCfv",
-	"81pigwvL/Can+iTOvKB/AM6KZEWpOygl8QYRKsnGQ8FOQbomXGc6YFmZg+T6MwI7F7Vm/AzmjjHZCadG",
-	"aR7SUD1rwuQEL8Ghw0DHvUKYRaj0phiDOVWkqqzU0jrbcy4M2TevjR1h/v0CA26pYCPQdNOUr0DDDRP0",
-	"HQDOhWvrunfUtYiEMDhfBQBqR9/v50lgedw7KOZQA/cYSgrmUgTaZiEk3wxbUnzMhq0Qkxse9x8/3h+w",
-	"iQJvJDbSpjQENKQ5ZH9QkpbndEHcORelhjRDwJfiMhpKL0rtO8xsYCCJNRiuQNdJquY2a+kNFkthCoW9",
-	"fhB/dOszih+456opFHZ6M/7BAl6iiYmG/QAi71RKV7nGQ2mzmG0LAzXBslOjZO7ZOLPmq31XsRvFE8Cp",
-	"QhMdc1jojWb7jG5YsG59Fmm5ylBaq50o7jaXu0WjC59GtkSci7lKV/Z4Q4o+JJNBClumpsgIMUBN2fsD",
-	"FKl5om7FPWGGmRE0LUXP2StkS4h5oOaicL9LXgt2ZR0WcYYR0L65cTZhzxXoZeYYh4fdJ6zJzQLlW89T",
-	"NcffGmXXz0kMqu0Ppg7AGT+lA4NnYw+t5YBhtC18oTCgacxdCJHtY3qomW3hbLyBxG9o4p0uRdhhJ0Wn",
-	"R9X7ErjzUecOwUx4eM1hv89qXTSwdszgwwwj8MxhNNRYUVYZs6kHtkfuAMUE2KPwA4jqY5jLn6GThRBI",
-	"As5lTsYPtj4N63mgvszWJyjU/cCv5sJ+dm7ua1ownldK4fE5Q97Fxrl1hhK72Lyyo9JJ03yVB6+JjWEg",
-	"0V1quCignMF5hQQhJZNVh4Wv356bnQXHjfnHs+9efHf+HeXGff/deTiUUggoF7gUK1g9iSVbyJnnbEGa",
-	"Ls/YVBkVyh0sm1IdHvafmFccdfv4nwMsKjrqHoZQ1eC0d4VWxBVfGZN9Iq5AJdWBTaiFzGVaPjXFNq/4",
-	"wFPwjKZcRmpuCwO1UtLCbhWFKPHSP2H4GaSNS4g3hjIulhJJIZEISUL1FZIuBB4ZG8S2g2QzsUKvR3NP",
-	"bqxKBmEylOHppP1SSUEhb/O+kSilsYcHhlZUvgE6KjB5YyrAMcF9z/HZ2EnuvbATtNDWeImBF3t5OY1l",
-	"HyEsRpMxY4GwHaCJtxQvbo9VgfBGqhMbSlsajaswi7hnY/hWY7b4IUuphZADFpddUJZfjFZMqqs85wiq",
-	"lalesVQwNZThYa/P6rIXmsNZ3EnPCBEhnZzDCQ/KDhWPSXyL6ekWBHw8wzR5OtgYJ7Hz3gulaoNECveP",
-	"7U5pl5OKGZ4aYk3wXH7CyOXGXREPhFpIMfAyQ+fodcQuU+aQukhPHtihrAgjuSAYRNr0AJ3QLqhkfjRB",
-	"p61lRKRQDKXNbNizP/Irt70uW/s4ZjEY1fGCRe3XKonHK2JExRiSa8uXA6oTwCQydFg0gtmxvSjlk6wd",
-	"i2zSnmXZgi/idsozAVplm0p79wcsHAJ2xLB1/PM3vW73+OqbPihrvW43J1UsjZR2yCX5M+k3R4+Os296",
-	"1CTr6BGsFaCnIJFYpYI0AixYsTkJHfatWEFuwsxpPYUT23/CCtG/DntB8S6XPoGbhhHnQmwes+cCrEnh",
-	"SUKaPdTe9p+wauBt3x4AMwoWa3ju1gK+Fo3hwlv7nXIerlHfsfuSYpnhy+5iQGBiTtVrcYQ+bvwgFawO",
-	"Ca4WAQ5Pxl9C7JIMj749febKDfNWyom6EmkbupWC5MM1phkkAGPpHHg81IQBQqRhkntmrA+PcCbYWJmm",
-	"/pTYp02VOXl9Sk56XwQUgROoUtGqoCevTwPb0ZkckhN2Jubc8EYrjmI5pcqMd5YNwQmiohoz4/v3A1uj",
-	"JsUVm8dSuWQqSHQZIWtYkZ45gJ/l1zagv4msLhFWI5iDRYLwmAU+Yb/geXE8/sg1NzC/sondlEhtPrqM",
-	"zZW0QMaE/YOcHN1IsYSmDJXs/A47ha6/uXyu1lS9Q21A+BLw/v38xs35X3PyDMxZdpRAoQbKp5McfsX0",
-	"sUuxo0ZmAWbHgAlHJYDHubvdURQh5+yfx370C6tPVUTgOSql/H6oY/dXFIPmMVX370OFP1gjc55eCqCO",
-	"EWeQiQbR7MDPVKdCf41eHUqZVeklSCEIStoycHO95kpmMw3GqtemAk0KVHdY+IxeZ6wBV1AAF+TR4dG+",
-	"eUGQ69URh8wyDaKehWdGlmfFxx4fPTncR6CbJB4LqQEMK6/UaA1aJwsjONv9TjcHwPE+g06x8zlPV9gl",
-	"GgL9QUPzDwsX7jM1ynn1gHE6Dlt20Dqjz7/l40sBLabo+LQGrW6nhxOAnpeLuDVoHcBHgBw5A0Cj9ZVI",
-	"5hdTkTXCsjoAPhRlpFzHmcXuc+RGA9MGgAIyer2GtbH1zZjFuVN/GrUGZgJ580iYu2UCjaim+U8evJJY",
-	"C/5qAuCmG359OjH6LWiGACDqSGNI0O92Sz2Ry9m0iBluIT8/Waw30Qi2Zn/stcc0G0YdsjY9hHWp/qPX",
-	"tgXY9u04EZBpLZi92RPiomZcY1I0jU8/ewC/gZEPuodNP84P3kuV/agic6Wg18AhUnr9M9/yyOJxwiO9",
-	"zY+8hQxYlcZ/s+852PzQc9e3Dp7YbjXPoeEbPPBwqwdO8pZx5qn+k81PnSv1I5crIgKgcx9tQ7hTcq+e",
-	"gbLl2mgebUOMMwwsvfVa/vkwfnAjfQA/6r30HoCFCxhy7pv3Pof8XmSlZq+G2fGpxg6IrfdBi9AuWoNi",
-	"56Drm3KG/AoA3Pd10Nqq1hPB4W7xoqC1ULqGp34HXjVZ7ttcCmiBWyMez9BxgOEH+imWYKWk7kxF5pVa",
-	"W8cWVChKL5qeW6bKRsMXy1ES65mIckALB6QKsj6JjMCHctmKtQBpLcvU5VtDgulQUoLuK0n83mVulUBv",
-	"QSmk2bk0Ltd4iGPUDxK0jQLydIsfDmoyn4rOJyPLUMYXBQ9O48vJnnyWgJNXFT/9m4of181zkyR5an/5",
-	"+YWJ22pXih5jc5GvTP/flenj6dvM9z0He2vQkgpA8z+2MSKD7ZazdCl8EcFjmOpWBfeN2u553osczyz5",
-	"qEJO8WXwgGEnFosnLdHRz6O8YM0P+KG7XQq2EhhCyROlyP+N3g2vC9dyAbl75gdeEfH3CiBmwfUKmeFa",
-	"/GwRv9BrElq8KhiL5lz6BYarQuDIWEKeLgWVP1uAlrwLJa6+C9AythCLhqUqDwsag/6HfFMHbNyE6lLH",
-	"gY2pWWocr2/LhWu6ujmPo8MTwQXYCR5To3lJ/eOJbQL6cx3+KdCi5XPPSEAAG564dff5rYHa65dLm84K",
-	"kCM5JEp+KIggEDQm2DRE6YrBxUpEcn5Bl8kxo7DuUIJmME65nrmsTG4bMNkqOoRNgeQOKHSDzaAOkZbO",
-	"vQY6UyMon9Lr0bs9uvbukq5nFBTNVB41dRS6KsT57a0vHKR+w0kyg211kIpL7d/hAfqyFjNl+N/AXiau",
-	"sIu24h6t1VmsBxC9tXGKHrCvtvBXtegLqUWvVYLVL54AvafpXP56zGLUbrZRnmoUAmjwEcstAaWh86jX",
-	"jbZgGxPgxFBiRRA7zWx4HQAAc9O6A/VrhVAWmqIAb3MFFWCZ9hQBytlZA6tFkG2E47UNkFZF10Ey5tT/",
-	"dnX67DNbnC+4Rrg98kts4N0VQIYy80by3oB3I5zj7ry7iXXnyMe4aXAYclA6AqPzsOjAAO0jP2s4vhBV",
-	"iQC5qZiNaZ0OwiJdOmi/Y1/qo5MFkSYUnImvVu+/NXs/o0NaZPBflK8TsHsj7z5JEod2HtiqKwjwBbbS",
-	"S2nn0fsgGILCA7oR1LJaJHhgoCUIYZdyhnmOnXrr7/XpD2aGN10tpGJswwOfQtbrLxAbsoRfzypp+UUO",
-	"uVVDPXy02E+vX9NPr8JAX0my+dSkYfN31oGD1otYXm76Lfzmd6kv/5vzR+yeU8sg7VcFDvki1pk7gj5j",
-	"tHyrwB7BH3jdFF15Cp1VC+0uKLLug3778OWumTjWnOTpW4RIY71WQ2mh0EMaC2AVPUBxzACHTBYpBrbh",
-	"kJ+rRKVYgIaUI6FaIjmkdnLkIQxHB1+Mn/hvzpN3bQqzmzN3raddVT3P7DQ9UF0LApJRyubA6CyAmz0W",
-	"jAOKfICpSIL5bkrIzIIkecP3kYRJRH4e6H0NKaGQGxtjmtAc/EpUB46ZiA4lHGsPqPTAQZoH6ElStnoN",
-	"9uAMfFEIxAcIBJdCA4yOOSjHhQnBZGoLETrM5U1b04FS8NlI5I0MMFNsMJQ7R5aAcsShbyraauNEcO+/",
-	"VdHqhlLIbNxGKfRSfCRB7DFNPVOLzXElb6Hu2a21/fqnC43msnQJDSmLsrh3QyrcYC2Rlas3XEX+XK3F",
-	"AgA/XNOdijq/S0nW2+I9rxGx71ypFzyd0nNH2yzK4er9KKKYnxstB8Rnf5uHF6kaCw2V/ASY928ue/HU",
-	"euKyUf6OVSTOXJvjT62Ej0RimBw26k+4nBprZyYS86cGCHT6mg1b/3n29vXrV2/OL749Ofvu4u2bF84q",
-	"GbbYcDiUjLX/wIatepA59/T5qx++ezlssXbb3G92D4Cth+BGR0Dmd2JkJPaCcJ2H1NQPMJ2HBdMKoZzt",
-	"J1AliB/xGP/rOpMMW++H8vreUIL5YNf9vcpXDf/Ol4yXO2AiTdngG5vU1/H53N44+xhQMLFTwwA/DeUw",
-	"e8nnorKoYXYGSxrYp/FPeGCY+Z+RsH0jeBSwmi/emTUH1edOTos/t94m+Ol1MJTX+0MZT2B5/+cbJuOE",
-	"wdsTNe085xlP9kSa7g/l9VBO5lnndRrLLJF7luf9IFb77MEDwoIAP4qSY1Eib97ALSdz4bOc3ErqzHJU",
-	"9g3jEJqxRPdl8B4cFwlUvWeJeg8Oiiaa/nTPPyP3AnavcELMBzw2/+tOx733QJHjoTQTUYnoJGrqFnsp",
-	"VvvHDatdF+wuaru+Ff/gE1/EF5diZTM3I5GITDQnGvl68FSpyDYcoawiix1AqERelk/gJat6hRNQ4C5k",
-	"5CU0A+YTqNZOe8sR8TCn2SmqlG3v9YcDXJxVh70xyhugDcB81+UEVVQtVPycqlVSFBocfqQtW+/F781P",
-	"9+8r1d6gGbCFVKtYlTdztsF5yx1teQvXwacGA/XbUrO9ARMfbSEcl3XwmLmBaOPNm1vyYb9N2213yRMo",
-	"OMEM/1eGdKzf6bpxhxLKURA7/9Hhk7w88LBz0Ol7BqPXyBdgIw0vDfcZQtYBIg5CqILPkEIkVqQLNlpm",
-	"GVSlDCVtje0ajPUAmIkiLeBDDg3IHaRmoTDdAgg7+tSBdgeuOQ0VulAGjlTmE+zwDFg0LG+7DfZdr9vt",
-	"ul5ptg76uGRbu6aAKomERtQr6j2+pXm5c95ioqan8pc1Ky0H32hUvTBzvbllWHnMn9DH9tXVVduc3PYy",
-	"TQS0vohuN8PnKp3fdHr0zBbm6k1dx5nt9bzedwzMAPtC3yDCVniq1lb14U3TeDrLPquAPEUIvac5sPBX",
-	"C7ReVp9QleSvRFYXBC9It1y4+WLXyOvPY0g6qVs1DAFzGC1DHvH/S5emM1ZztPGcBISfjAl+fqZSLdiI",
-	"Z5lIV8PWjYw/OhzO+CND6qW42qN/vouz2bdci7dvXuwNofO+Hjx4YO2VwhT3tza0bCv+kskJHKpga/os",
-	"FQb7zpCogUCviTxriHMjc7BAnAJtzAM70CcoPQcMbQ+J0fF4nPnh/s4WZiKcPWlmDaYdVeTtfWIjM9c0",
-	"GbB7a+Z6jzkTMbOl6GVTFQQ62qgCN+VeaU/u5UhnA3avdkfuWWu0ccJm/O3mTL3yBzThDuqdiOJvX7Pe",
-	"jC3nbF/7arJaZs168nelbsu5PlnQfnPYIluBnGDjcppyva2bzajPk2/tYq3x9uYugEWpKeBJQOfUuy9N",
-	"SdT01TK7Gx1vG4O42nLgV24T/7smlXwnI0QAWSdod6ij8NxNXrP2Nbc0t11LXS8w6irFVdVa9W419OD9",
-	"mFU7yhduvW1aTr8iKOtHLOIrOKdUv48tPr3W7gdd/AlWc0CyH2BWUMXD2q71CG9iA4kOSUsDurLX2dMD",
-	"vk0sThbefhzWwzyj8jjLSHpd5gA8PPCcLO+KQpUKSmf+a4yFu9QiOiYoBwlM54OCttdAPblirjs0NBxZ",
-	"auEV+RHwEz2CPUK8Gg+/KQk1JCl3hC/2y4eRrSFs3qkd7gN26FPZjJpWqWJzFXaSL5UX9zyvHCy8t9hi",
-	"5kua23RaztyF+wXt7u0sQ+p8c3Ozu/Lg78+4Ba5DepiDm4Sd/awijygLU3uDAERfzdzfhLyulK/XSDE8",
-	"T7eRxbnotY7HxqTN/zXiP29h5ByVeZamERQelKCTYyMx5RLz3l2eXzUl88xO4PeXk+nTdi37cTTYITHT",
-	"CorbZWbaqX7NzPyamfmljQzIy/StjHrW1mA72GcefKJ/bRevdlqgxfJ1UeQa8x4UZ9vAPfcqhIi+laNh",
-	"ABDfPUi8rFPthIxyte53ain/G0ePb25aU9bsTc/+TSUlHbpi/FjHU7lcNJvcLsPZ5U+4dmFYv1aMIAPg",
-	"M9hDsUQAQgYAhMZmeytjaEoO0d+Xz394ikaiBwWupBhKl70MQL0neWDIHH5o497rP/YbQENm8gpA9o4r",
-	"LfHyVg0eCidFfleQNgwIgxzw3gkphvKJIZ06b+LrMpixgyH2UouhpxUZwPi162AUHnYPWKWT4toeh8Rc",
-	"zAs04esi8p05IuZ762aFPARytYZ1qcoIu40Jy4AMi68bkCIJdrqflw5Q234rxc7Opqs5Um8Xv5FQ8RlM",
-	"9uZGa/m5z5A/vPUa3hq+sv3U6ee1hqrrinkXWcNbsNc3KhFGBcLLcQutqbuF/IDY0zm/JBn1NWz7C9mz",
-	"eRYwHbcvF7hFcfdriNwaHl8JoCJXKURQC4zmDkOot0p/NZOvBBSR799ZRLE51AdafxJ/EH9rrjHNO4f6",
-	"nm66V9C4lnzc2PgCVZFILMCxrKQrrRaJBrRzKPcvjAGlR3E2lBZ7t04WTkX2Iv4gpNC6dWtHgrrcKAr+",
-	"IHiSzW4gDNwD9Uk5tFbAMIg/3KK4/OZMfQ0DOS3uJkztvz0mMsNFvYeDMhdrUSSsxNsU8K2FkP3xtwYd",
-	"+4VVCt9r+BXj5qtnaHf4VteAYp3K4PD5JJbSPZiLB/YFzSbuG6xA1QUH0D2dG54u4GjdQc77PVpmVZcP",
-	"O6FE4fEyhd5P3kC5aZgHF8d5EuIaU85GvjM/VxLzPZpNuoaX7A5eCpOwSsYva+L5G7u+xLIw6R0KRhue",
-	"38Lka3DnFVwaI2FbxXxmt947cyjd3u3GuL7aTL8Z+FPsLAQ8bZFf2K1jhVU/u20q8OAT/QuQtCZCRCM+",
-	"vlyD6k+KlevI5DyJRsW+1KV2uYZvHYbUQy7v9QOYLjyOGvQwmNBzO5fflFK23FwlXl7f9syr+mStom/I",
-	"KadfVbSvOFVfUKfL3MGzTZYQ6i3nUpbl3CVkFd0Ii5q/rNMILagL+Qhs/6LTDnslk1UDN5vz1SDv8wkh",
-	"BJHYVDjz+ZXLLqwMHAAwcxHVLVPQA4vtAUPcxzxF1PKQaKlVXF2coE5nWyzvlD3eSmfbgtW9rkz35hrb",
-	"ujE+Q3LZr4eB5zD4Fv7sK5P9mrn2GxILb2xg4GaSANASUEuFxm+bHcNhv9sNHYh2DjNOJjqiCFA7cwfb",
-	"JRBRgco7LiX0Bc1zzG3XdlBVqXP7UEbgE4AeyVexFtQAttA7hZW73Aes2IYdUEVd//gBNhV37RmNlAEg",
-	"McJEODm9pwvNVaDBs76EwHed+vxG8Cj+rfqoc7rD1n9JF/WvL7R2NlPLJCoc06lwbbx1o5OcLtL69E/X",
-	"Xs5PDjwG1UZnfDIJcs3nnu6wl3lz2vEyYzpOhMyS1cCHrofkB5diQT3vURlixQ71ks+F13FiwaeiqbkD",
-	"Ac58bpzjX33iqbepay+kpdcOaaf46C2zTmvP1dek06+hhS+UdJo5fmF5o/1kvdlZG014tYDyINsX2zYl",
-	"wQgB5sx5D1jdArO8vH7k1DJ1MnH6BcA58wiKo8ZcspEYStclnVpW+zifFjeENKdmxEi6w79AH7JdzchY",
-	"flDxWGwJrojr2xUosvz0Z0j02nY5ltluvQL3QK3iRCcUO/cKiWDZO7JcP54E8bRVc384+6z3jHvEcG+F",
-	"pNrIwe3vYHm/O468TUKbR8FT+TpV09To8F8t3t+SBDLywomLJhF017lwNPhOYJjeE6Uo8oD9595yGUdT",
-	"IferKXbQXBrz506R4bHDR72ekYAQLncYmh6nop9jOurMnNKIgA+MXH01zhS09bpZ5h0uvgEvE1lmDV5m",
-	"QQ5AHt65WdCA4f+tW9Qwe5YvabsF3UWSHvH3eohKWifsTYYLuVe7AgSsjPwF3Ns0/3IO3xp3TU1znrXp",
-	"WrQoC+qY8MxYDL1u1/U8DwgcjcwI9iqJci3IlgFwBNgYyuYWQfaJsMFp8mXUpru1CG+mabyLs9mP1u92",
-	"U62j9PAaDeRr1PFr1PFLNgJ3ii92ndRsrOQHkWrUJm9qBN7o8uPVsKFHuNXViitK9LqyZiBEEsH9FUAG",
-	"GrbUhs6hYDBCzlioM54tdcjm6gP5ySyrhATo0Kj4IfvX//P/snAhZBTLKf2VCq2SDyKiP8eJ0tDBGxov",
-	"ZGIBGdKAWRmYl6ZCgYULlU9D6QYL/JFU6gay05jzFZsqwDOBjrMwHw89hFKgbAsgZS3gbIlNHRLw7g7l",
-	"jIPP3YF0PMlBOlIudWyoGHbY00RpBPel9wuLT3xa7oWO+XXQ9W0oqe3bgMJoUmV553IkNI8v5ioSA6Ym",
-	"k5DNuEWOoveoycTMfracc6kHG9/o+szB/Jay1CZdqqH0AUBHiOeKnXVxiqGSoQU4Oa8NTCPQFJ9MsNYN",
-	"E4NGKpu5PiMsPJ20QcpQ1Rn9KNZYmgYdS1xGjl0qdg7hGTO3J1a1xa7LRfTFXAwTX07u6lswG6omk81R",
-	"DC6jV5OJJyPoJmzOrfZIcnOvRP3TnyGqve1yXuPvPo9zotLW3R7NWykNXxWArbwLyFfPHVtFD8EWRv7r",
-	"FPJU4KHn0Avxq1Pit5g8usktcTO7zm+62mjjnTlARAd2RroABYfydCs0LmwOFTGMPerg5PvYneDKe2Xv",
-	"M66xeYBI21pI6smqj6kr82XscN5m6gr7VOmlUYGM/YjNmx1sOc7ZaGIggNGXDyXl1CQ2X0yQi3PzA83+",
-	"qmIJzRBgjnHG0qWkFys5FsT9JrEEpQDzYSHva4UaGMuWKUQRXCgA4wAzdQXoZGqSCYlYk6OV+3TO5Qqs",
-	"YKNEEYPVl4h0R3B1MK7DRvvr0hjUcJULL3NpDIBBZ36wTNEXwDOWCAT9+SA86DlQagAVaEm4bMeOufNs",
-	"KLFnhdUhrMITZ1bFoRL5DedLEyiHVjY00kFlkXTmi0xd4CJCH4wOtSTINyaFE4gdi6jDTgBeMD91GKR2",
-	"x9El4+Vpg456+YJXIjvOoZEw/d987u+xzeQzuzBK1ZWGypIQWsOegYsntL3bCIEe0kHCgv8uDACLDiJR",
-	"iJCYqvlQrqEepou0EeokBKgT/ChHv9vYXvhra+GvrYW/6k74lCHfucJ8s601kaeeK8K9WWwPkXNy+j9L",
-	"lfHbKyH9rTb5e56JK766ld5iHt1i4+hV5/FcqGV2a3Un+ETMC3Eb13dTxvD7PV1NS7TdlG8ToGm/XBej",
-	"efCf56dPf/ju/OL0mS/gdgndbB0hoSR2mQdJUtAHHUxBie1juCQj59Y+ArLXYLRXUdqH2bX5H30VZ+MZ",
-	"8a3BN9Qgfy9bLQSNBihCFJB5JpKMD3BA1/JrD58h7X2//MwboUVWfiaRe8MW+9c//olgPuBsM/qGjOV0",
-	"MGxVBnmmpKgdYziUBHvE9bAV0PzJ/d05fVYZCa2iprFcgcAgH+ypioQl2PXOkSHQzCActIdBIiS5muQo",
-	"DuW9pW2N9mEnGKO9Inq7LWKMIdTTvchsz70BfsRslX5HZ5FaZh2wEehhktX7x/a3o1Twy2N/sNTsWz6Y",
-	"3/TsXtPO3Vs3oBGlDeP5u3jP0t2mz8TRulFRLDePm++oG9iwDBzS7mixhjm+lXt5CxusOdsTUex9LfYq",
-	"11SlZ26V27db+yLOLExdbft1d7i+5miSJ/sGOuhufdtzFf2WvdtPXY3514TNryG/30qGp82fpLciAnzF",
-	"uWW1uc8R7KtNFj0r+4ess8sFccANg83PzT+1dWccYxJDnKEAxDQGn7k/+MTjC/uXZ+CHQ2nsyH/9459o",
-	"Guuww96B8yl3XMS6FJwqMX1wPgCjR+8TOJAyFRRaBOCERTSUe1Bss3/MtCrW0qDHBcxcW4hTcWeRHwZj",
-	"b6mYCmnEiRiwLF2KkHF9qalRIYYRczpyz4fljUjdFHDSZucSkSHQRobt3WcCm/MPJbkWMfA2USlgbfDM",
-	"OYF0xlfaEmcWG+VhRRa7Xi5EqkUkoovRKsRyIu8EspHA/g7eD0PqCUOH1cJKuY3O+9qfMEcI18HAaCCa",
-	"JYLb8K8vvonKNpqCxJyrSCTgDXBt+wWDD7WXg4xFJGoyEak+dunFcVZAp5xgjxsSZkRhjoORk8omKwf+",
-	"sFMF8JR5KB72UA/KF9ar/nAnBxRJvaYR/pfySt1pajN4ObfotWDvgR9/TLZ59GmJODs30K8Z4TNEIdMl",
-	"6PSbcTytD97XdHZw0zV56PzD6DRiqmEiDlXUf+4sI/oaPH03zSmHyIOIfnG6eZ1kaEqfi06/x8zxX49D",
-	"E/2YL1V2Rgfr9xvQvTMf6q9A+z1zsJWfz395c+fll0o8Z8NWrjEOW6gzshukitsJNySLN3lAS6njFVEJ",
-	"Hs03JV32LlK+nYiqT/qu8eoF7BMra9WsLnebx82BfVecvy5z28+yLOdom+9VGqHpkeV/SIpzuuztKxC4",
-	"FBUBsHZOcWx2NVNsopJEXWkMzS7wCbBtUK9EnZHNY60F5gGAaQVA7/AXpLI3lRW7bOZ/d59VIV92S+ST",
-	"nbxW9OwtXVYNhQFf3VVf3VW/UncVz/0/85zpfE5QrC18VScRNMyxvo/RyqtrHtg//z/2rq03choK/xUr",
-	"L7Mrha4WwUt5oSoSVKygAvFWxLgT76y1iV3ihBAh/jvyOceXZJxpOtNOaZWX3dmZZG3ncm7+zvftgI8B",
-	"M37bI7IGCgNYpfH/Dxl8CE+k13S0N2YFmiCGgwoIoskdygsrNUoHx/AG0D3kkwh6/vac0OpQJotQNdEa",
-	"EPEzCxzOPDacI7yb8bLjvWGdVHvqEM6IvaAiBJw3x7hfxis8tJKwc/oTtFjPXxE9t971PJSoayoRds+c",
-	"zYR5UTxdHrzktHNzWjR6l2AsFoDyi3KTF0UR+RAs9o93c4Z+8gQZrhvwpG3VZASpU7px/pQ6PW38+/7Q",
-	"Rmlaz0TyS/Zub+Y7NO2Q9tLTO2u2j5ESu2cknRG7RUTpsL2sGzfJ1T1zPK7TeYi5RVLzx47aCP4L8YyN",
-	"DQ0CPiHbdcHadBN0VLRZO+y210XJid2mFjanVi1ux3wv/xJs3dblGvr8lOhYBF1+09bl2zVwmTpsHY85",
-	"SGA3TVbC8bkxwvMLVZxSfhufjl8jhOAzhG9HRTzzFK/jFT5A/GxwVrp/C6T1l1x26bam9gNtk77QzhCZ",
-	"hEQ5eqZ+dao+CdqJ0/SfZemVF8fgNbBl2gjWwZ8jZUvXiKIYZxtRN1wq1vEez3Ia2OGnWpcijX77DSZ4",
-	"pDkZruoH3SGiPzVlWJjvGz9jl0k9zkID1qACES47cTIR9soW/Nssz6Qd6c9W1H2WZ4pX9ieQ+cpis1Hx",
-	"vz8ItbUPxZdff5VnlVTu3+992c40tVRbe7/2KDKZlb+I0Vy2ArRfUpOxR2dzTdgvGp/21wAhpOt1P4bQ",
-	"HXgIgJBkd44rxaZfvaUUu1A9HuKNQAQ37Y7cT4naqnsJgtdBlzGI3/GrSZJHr4qsgmC4p8FljdZn7Kox",
-	"qAcsjVMMBpCbIngchKq481W3pTCeKXJkxAkRdqOCihTQ5VoXpT8O5MhR3PL/JgeMoTQoxL0oHBYdOKP+",
-	"add2aPFzeO4TVD7nLcSb9/nQH3/GfCHhgZlfeB4X4eLX73N2tI4R6wr99xivJrzQPZJc5Jx8tvPuH/vX",
-	"Xuq8n4PNz9ltDyWVCS2tU1jqRw6An9XELfR1S0HlZOYESiopEdS9MeyDXmX7/s9jqAsTWWGsC6WGQoL5",
-	"N/azUPhRNmcMmwqJWEw41rRYbdkMRJjBWH7iJr9R1mRC4YUiVa1QaYLaCL5hnLYdEMplA1xPTKJEh3H4",
-	"bT8IlmvxsRbm0/qMfQcTBrI4v6AbBTMciL02Wjv+EqDk23DFSr2FirWGJVqrUHLT0LoLBvdQmqbmDWYH",
-	"PczuHONre+gfcMh6mjrtaHN8VBhMN/N+HDlexGE4m2NJZh4f2mFBdOrcJ+hCeOYgesiC1vG6MEtpfXb0",
-	"/IGb5gKM6RI8v7Dg2dGQoXMhYxQcy0NdIU7PrhSt6KSYFDbN2c+0XVroTVsJDPbauszOs3dgWWnMnb5O",
-	"uVXWobR3uXURW5BBUrFWGPkU+CLyfRtdCSrUh8I2aPXa5RTS3JW8/wm/doNIldgSuPCVVsAbRW7IsFLr",
-	"z4FQsYpGamlvYjxUqBzvDPSj6ImlCKHa2IVp8NkwSIMGAL/rq3hJd/KLz6JPjnV9xeCnxKIc/o82sB3I",
-	"cGWYA3jlgRACexNjIjjaS94gN2w0naAAM56N10bKJ3WNA9QxKdpieI+7Rq57doxCpjlESM/xJAKGOp/S",
-	"syP85cVVThvrwGLBdhnu4psgU5ffQSBTo13X+jYqVd6VvIHdI0QXtMpEzZ3RQCQ1tjuYU3b7/d//AgAA",
-	"//8=",
+	"7L37chs5kjf6KljuRtjyFGmSknyhomM/tbvdo2m37bHk8ew0fVQgCySrVQTYhaJpjkcn9q/zAOch9sH2",
+	"Sb5AZgKFupEUJfdlxhux01axLkACyHv+8lNrrOYLJYXMdGvwqSU+8vkiEfDv07NvYs1HiYjMX3o5n/N0",
+	"3Rq0TpkW6QeRslWczdQyY6dnraD1gSdLYW4cq0i0Bi0eX0b28aAViYzHiXn4jHGpVyLVjKeC6VWcjWci",
+	"YmoyYUqybBZren2nFbRS8fNS6OwyjlqDVrf39Gl0OH7UPubdbvtxt9ttPzH/083/z3xKZzxb6tbgqPs0",
+	"aGVxlgj8rDeabL0wFx8uUjVKxFw/9Ad7fR20Ts9+iPVYyUk8Xabl+b9d6CwVfM5SMVlqoVk2EzTme5pd",
+	"iTVTKZurSCT1ZJkXXu3R5mIm2OkZvCoeC+/1t6FJ78ijyXG3X6BJeSh1hCneg9R5qU5hEUsbI0lYpq6E",
+	"1GwlZMZimSmWCq6VjOW0nhhSXeJ+qCHEUouI8SRhcabti0diolLB4oyNxJRLlinaT3uQpn+8gTRT/kEw",
+	"ad/eQJt89EiXVx9EmigeNW6ZWDPl7jH7ZMylVGYyhlDmJNSTKX9ow4bZ/vJ99s9TeCZL1+Z4tAZZuhQ+",
+	"1Q4LVCuMs45i3g1IstepytRYJQ0Es8xCq7nIZrGcMpFoUU+khX1VM4lGqboSyGxSps0mzV+8lOLjQoyz",
+	"/ch0vJlMxc1lR8pEmqqmzeWmg4T681JlvEilC6XYnMt1zlIzxlkWzxsI9DO8wqfOShXY8UgYQqzSOMuE",
+	"ZBOVsrVaMp6kgkfrfagy2kSVo36RQ8Pw8NQvFw1EwSkgRd4IvVBSi7J4MiItEZnIz66jBc8yMV9krUEv",
+	"aI1TwTMRXfKsNWj1u/1H7V6v3e9fdJ8ODnuD3nGn1+0eHh3/rRW0JrGM9ewSeVlr0NKZWrjLza941Dnq",
+	"9nu9x/iKVGeXwMWav3h02Ot2++b2IoGPeK/bfhx1R+0n4+Pjdn/ydPKoG3X50ehxK2jNhdZ8KkqLcjQ5",
+	"7LUfi6Oj9lPzdHfcG/X54dOjJ8fwDMinQUsthOTxw+kiayut271+d+QxxZYlJRzneHwlykvfm/R5+/H4",
+	"ULSfjh712seiOznkj8e9qN83jyxT6d99OHr8uP2Yd/vtJ5OuaI96UX98KI4mx91HraC1NLOAHQvMComl",
+	"W4NuYMcRK+mu9ntBa5Gq+SLzLvXNdiOBkz9/Xdwv336w6o53lFaKLWIxFpqpCcvEx6ywbeLLlB6+vMnK",
+	"+NtNSBALE55oEbQEjeHHT/hPPKgyg3+2LmZcXuUnIBKJ2fRBS4ufW4PedVD7kDmrnaaH+tfvg1bCdXZJ",
+	"fxYocg7MtnSOJJ0fIIgjT04WPNgD1u92u0M5lDCkAdMZT7OhjHjGB+zTEIYzbA2GLfyhFQxL5IQfdyEo",
+	"POt2YfGxDfsQHoP9Do/U7HgcFK7V0BDYTCeOBmyXUQ16dZMF6sN7aYHgKqzrsHWz9/d3fz9sgZu+/9At",
+	"XaSkqP2YuX7bhSMuNWwNPg1blYebmdVtVr1CeyJQMGzF+pLHQxJJQ08YwM0bePmwdR0MixKBtrdawJuX",
+	"+TQL/GmIDGpYZWZDOJBD2SocyhKHeiWrAu3HLxLtX1WivYe9chHPhVpmzdaGjhMjHWrVwYweblaXozhi",
+	"xoIgQRBLUC73UQT5ZvX4qKAI5gOrUwHtryDCXp99L9Y1J+VKrAMz3qVvLPz4adMR6T8ddLsdM9h+t7xh",
+	"j9ujvtmw3Gy+qCvaR+Mnk57o88PRo26LJKvRXCsv7nUHvf7g6Khz3O31Dw/NiyWfm0m9EyOmZ3DsFqmY",
+	"xB/NMby6PP2bvPg4OvuzuDo3ezRVQJWlhnOvx2phGMOPtHf1wKjmbivrgdHdzYx53ApaSl6OxIwnk9Z7",
+	"owbAml6Wp9UV7cfjbq/9hB8ftvuTR+I4Ohofjvq8hXtsPBZaX5iNVzY+zF4MwPvB4Sa00cFs6B2zeSyX",
+	"ma8vfGrhbbiLW4OWWP9pNvpuHL+K/3T29u9nvZfxmT6bZ4u/PTt7dPbT//73/3T+97//pxW0xMdFnAp9",
+	"GcvW4Gm3azbSJBV65l6k0+wSb0VuRLtmJHhqTfPxWC1lVtVwpuXTsfv+cB4jp9PN8RBNUz4W/4dcaZ2x",
+	"mlc20xPRO2o/HvXGbd4bH7UPo0ej7vipeDzpdfMlx7F5o68TCDSvPbf4LzQFs4+ecTkWSSKiRrvN6ZvZ",
+	"jGdMqpGK1mzFZSYiZozcuUrFHdhyaHLnjHBsB1bkUECQ69+ORNxRunmT+Y1Jt25FuHWbjbVnMy6n4jXX",
+	"eqXS6A0Km/J+UdlMpGxBNxVO8TJNhcwu3W9G7qepGGdsplIt2MhsnnRtmLFY+bfpjC8SYUweTu+/iiX6",
+	"qp4p+UGkmptZvVSZYYyLbCfn8Nh7skYU+z9fSpVdcvvqqmSOlNAokuEedA77L9hHOPd9t3nfc1X5U/a+",
+	"Wu/da54GUA9OaH74a9fUTNIyAQWkk2IldMZgY+aU814ICkD9BmErkrDIUfg40yCc4kyz8VJnai7Sgnyq",
+	"Cua95W0+wh9Ql20YIq1vYVPkXgDBtBgrGbHxjKdT8PBOUjVnvSP2apypkUg7HnEvYEwNH4KLZhn5SC2N",
+	"Rsdi+UHF4wJLjYQep/EC9umgdcZWXNOnI5atjEZo6Oc+nW+UM3wXO3rc65lRrlIlp97Q3mqRNpziqgze",
+	"JIR2ONEV8YlDiHCrNO0RDN3sqQrcRFU0X6koet9crV//MVaP/+ubv07/cjT/U3f8t7Q3ejf+r48/X50/",
+	"+aPsZy9Wx8tv1eP4lD+dfPfTn6PD739PmqRZBTpxdB6K6/D1Ghkl3XOb87BVGeh3kO1VRfBmcQceA6cp",
+	"3Vi6Ghp88/VbyT/wOEEdo8z6Ip7xEdcwr0it6mRFNLpceq8oCQj3glxM7Bsc6z3aOe7zjf1qcWQVAVEa",
+	"OxAEFdBG9vAMI1iJmhpjrk4LzFVYM0Lzzm8N+7jgFYPl1G6eitLsqAuc5zKDZ4ukTWFRuLQPQ/Abpa9o",
+	"m6cYj6JUaL1P2PppU9j628KrmR1YhbL+uA0JnvN4d017aVUWFxz7DFp2MTxX2le/OzV7AvT9nevYz1U6",
+	"iqOofExeqgykPOxtkBnVczJxj5YYEJ2Oe/ikx4aSRK3glfuwomJah8d5nnvjqByKfJBmtn/kMno1mdRy",
+	"mRdikhmFc7acc6lLgZ85TtkcC3iP4Ek2qyY+GKVHJAVNzm0XdQWPnkVivlCZkOP1mXydqqk51FUpoPlc",
+	"MCJRwHQWJwlbykikbMXXNYsR56+9jKU5ZvhiP+vGvs9jW95o2t+LNTgLi9/aZ6nGGwO+Pm/zvg9JM7Fk",
+	"3tArq9k0yxJhf4j1nGfj8gLBF4DbGZUWQsxmj2/NKvC/OrevLuz5GkoWPmHNSCLkrbe/b56VSeiNcCP9",
+	"3H1APJmJVPKkTLEJXyYZxP5celMdgezTN5/WYSH7pusbE/jO5uwI91WcwAeexNGzVERCZjFPSmfqnbFF",
+	"6t0Edg7wgsux94YSXyvKeAbsUbh3OotnH+F/XGBuvYJNZYbFisOqoUV19B5ZvD1SY/24YxFrlinFElWb",
+	"qGW/4W8itJZyFiPrOIqSgsHLzEbqGR7bPz5mH2IdjxLBTs+fnZ2BLs/HmUhBNsCaY2CcPp4pdUnjWihY",
+	"eTP/0sda1+/3y07JSd+tkj4uHrBN5C+TxluC1zzlc5FV0uVwzxjLPF2zhbupmfz+PR5vd5cNxZfySqqV",
+	"NFt0xjXj9BF4ZT191TK7VJPLlMupKNI4iedxtg9lu/1tlPWn0kjT/CaPmm/Q+V8TkTAKvtYxpJHyDKaP",
+	"SRfNFMUIQumwU3iBwhkxajA4bKIqvHbffKiNh90OqJEmeINHj1pC4NDtyXbjvyklCnGduyRE9+gzECLl",
+	"Usfou/Kp8TxVc2YUesN+xonSm3dE/pbCIUNN36ZUThU6Hoqv3YcQvMn2c4TwB9RMjfwuQ5IXXGen0TyW",
+	"VfUy4Tpj3PwW6yzlmarjOBDPhJsq2k6MPu3qa9hqpgx9yFrf53iIJmK8qBt0hRjeqIEIanomn6u0nNgE",
+	"dvyr02U2Y/1O12hpc58E05TLzMYQPbVhB9fjUhu1BHxyPOIF16UbUL0bVLM/nb96WecFLb9oh4GYb/3A",
+	"EzMxUR88MUZe+YO09HP74CWtXpkpQFyOmIGR7+Y9JORjyd5ePG8/2ecg9JpEhpsJywdUWfrqqIEI6Gt8",
+	"LkQ04uOrIg3OMjYTyaLMDeZzl4OH1kKcBYaTUvLQZv/iUZccw+Rf3CeRJeVZLKetQQuSYJeLaLePefPV",
+	"zc5/GUH4oyaR6J/GzxpUMilh4dipnQ1GgxYLwVNNYQ2jqk4yIRlnqTDGDoa8VrN4PDNPp2xk3pOKRHAt",
+	"NJjRsWQRX+sdKOE7r26yE4gSaETfnBDvr4PWS/Ex2xAjO8s0k+JjVo592JQLmtDTp+1ur93tXXTNlhvg",
+	"mpaCD6zf7T/+NQILLhZbdaqfsrmIYs4MuwCppRYixaUlQb5IVbQc15n+eQSzztNeeVGeIoVOYoh8ep/f",
+	"hyU+KbDERzlLfOlCsU2+9tLoiU7P1VJGVUmQzUQqAqPTmZmY7a4bCDKBF9S5xqVCR4r5e5+5Pi7M9ag4",
+	"V/vZ2mnijzRDM4aL2uqk84xPJmzGPxgFf5HEtVogzeIyaypLong08XXrHiHlkISiH8m6t1dAYNykB9EM",
+	"87KnBqKUJmGI85qvE8WjC6VeGC5YyiX6IFL26Ih9H39dQ5UFPnoJljg8XFYKQSeY8zXS99Hx8eEjNlpn",
+	"AkpS5movv1e3oA32PLcvTQU9FjSeChWqgwYqCBmZLQIL1uB7xdUM2ALvbfAHyy18H4Rzr394dPwIUq1u",
+	"Glq/SUzBeZrzIW+OzG/WK3qD7mMjvPs9YPRGq73cPfsLyJyC/gAGCQajSodRzQXld2k24bre77Hw3nLp",
+	"Yi6F80gnD1wd5Gn9IFK9ZyJMccd5nlZ/PiyP/lT2XM2AgRzLrKSKNkjjPTVSX2U033vDM/EinseV9CRX",
+	"MUaUgfOpZK0ATHkmLhN6S5HsWkC52FylIn+TGRFchmDP/v6R3erFzBRZPrrKUhRGDzRBr05j3hE6OYih",
+	"o3VbKR9rSjzF90+FNEqB2Jiuhi8N2GjtNmylVrghColByNR9Jw95v1GJMGoQEr6sA0EoDvR3zoz1LKe1",
+	"p83chnlb9BpvzV/JBDM04F1DYAnDFnD8kWBcX1G0Y1/p/6gpwmdmlkcQG5a6PHBDknOIWHy91OuGE5Co",
+	"aSw37X+MeVyOzCv87V89QqlgKx6bI7jPnn+yc6IFzonRiCp08AeMJABvaMUaTPgiUwuwBTnLRCIWMyVv",
+	"lCbf83KfKNfSDrxkOdCTT0GuHJknHx92u92jatbUU97ttR9Hx8ftJ0bMPZoYU+goeiKeds29C3jdYafb",
+	"6fUOO92H/aONafc1nwMxhllhg9YP6u9xkvCHx50uu//XXu+EvYjl8iP7+OTR5aOjA/Y8TsVEfXzYOzru",
+	"dNGmrCNJ78lFvzvoHQ+Oup1Hx73+YZEkNqu6iSaPB93+oGeoeXTc6xVoMu7xbrv7eNRvPx73uu2n4ihq",
+	"H/d5d/w4Opw86vVymnR7g2j0ZHA0GDw8erKZKNXvFYjyjdBXp4vFw36nx+7Hr84P0IY8j6fy7aIhr7Au",
+	"ZeuWriusRqzxaz+HuFsqRF1xQT2RURc7KnojNhYgyDfH42dnj86uFn/9y7M/Pe2Iw25n3E/kaP68G/31",
+	"T4ZRL1Mzu4dk0D7cRUl7yOO2LZ37T8y3QSny1X6DyOkUy+mOiT5GSfppqQE6YSnvIMnnM2TWaDun33ly",
+	"TZ2BsWMS7m/dxjAreDsDozzuPQwMpO8zjOaUWRJcJdOgRrDTvnKhoDqDItb0mhOWCojyxBmDxLN91JtR",
+	"kz1/QVElO5SKTC+ONZ/5uzib1Xt7zS+MN9Yc/EZ319zN5Z/JFf3+t3lsagrJyoflxy98aDtBjXIEasob",
+	"sazCkNC+XdYmlmH2airw1w3pBy6ZDJGPOuws0y7PwYXgBy5Fesr3C72OmwLyMEEGI63nUN5MYIsp9QOX",
+	"61NUKeryG+OP2YzSUjZkZWVKXRo765LbN9UZYfbHDnvHARQK4KGwcugjxCfvPovRd0NUBlJPovJUPEKh",
+	"FqcbrFQQPZpu2UCk/JaiY5ag2sA/pquvZOBNgsRyfeeEKtiubkb5SJvpZO8xZHor+TKbCZnFY17xZ71U",
+	"LlGkTJpl6bkyZfIIjhQisrn9Lt1lHzF/2HSGIF5TGk1l9uUB4+T1crFQaSaiH0QU8wt4yKfA64THsgJY",
+	"42jgHr+EUBSmNTTGsly+ttkQmCZ8uwjWpOBQPc4p4k3M+0Q9WWrnANQB1r6h7O0demUon72+vqjiO8/f",
+	"3FiW8rUYq7nAPVOuXquUn5m33M5q3qPyGqq8zNf/wpM44k1++FM2j7WGiBIsTHULfXDPN3jgwY0/SgW/",
+	"0oyzdJm4qJhR41I+zurTDs1WihF20Es5xGHsk8zZbcqSzimwwXNfnaYh3jvBr147l0UFZWyu5CYJthL8",
+	"6tL7vUA2P3dYSUezudKZfbWSoiEltuil9cjnvrYPBXtNFDRk8CdaoV5xpmAAzwSPRIpAohCHrtaXGjLk",
+	"Z1+jk6IYpQfBxO6/ef6MPe31uoFRquCH3nHnuNN7dAD0wcNijs5ikRjuGSv58CcNaqvbZlY4jWdiDjh6",
+	"c/7xhZDTbNYa9I+P3ax0llou8O0Fn9YPm2JMZtVWlGSpZ2olA3SxU8at2VEqrRv+k86TzmFp8MPW4bDV",
+	"ahjho6OgtQAfmRnC/zNs/fhv/97+f9//Ydj6j1Z56EHrY3uq2uZiW1/Fi7aCofOk7XYKohsUSyfeiEXC",
+	"18ghijN+nQrASuQyYoaKbDUThNVK2YDWtYWBaSZ4msR50YOtOqH4aljK3Q4LdCgvkwXzUCoRXN5oci9i",
+	"eVWdTThcdruH42WawD+EsfCTr4YtozAOWyEu15P+kycHQa5ILvhUdNjpCOgAGcYUJCIN01tGeLt1Dv4n",
+	"hKC+Ou6ay/1H42WqVfrV1c/95Wn3L7Pe/LvpX6Le+mjeXT5effe37pP/mtQNqmlX9LtHT26z+i8UHpb6",
+	"Tb7g2cztcLDh0AQszvdGbtBbHkgX16wO+B0kooDY4UkiUqYzLiPM1GKCj2dsoZJ4vB6wMA2LsZtETLIA",
+	"NjcENI1otwleYRaSHaeH8n6U8knWjkU2ac+ybMEXcTvlmYAlbhPDO+gMZelYY7DsJP2qe5J91WvtPuWb",
+	"LKUjzWuYZh2BeOYTAiNqOmDhzx49zJxXbs5sxynXT/jnr3rd7snqq/7nmrIxPE4nVFhRnO05TSBTEJrz",
+	"DUO/vg4imHo5HovStu75Q56odA7ug1hmh+Ct4h/j+XLeGjx5BKmq81ji3z03HzNYjLPuPqF3796deiZA",
+	"/akcz8z+llOBjOrR42NPrpRlytcAgcRSwZP5V8MWadLDVoC1VV8Ni/n/wGn2P6DXRkZRyQZBiNvAxNk3",
+	"9bM5PXOy455mcYm37BhbiCUkKWWzPCuxhNi5aVb/kYpJa9D694c5FPpD/FU/PPvGgxlrnMPrM3Yl1jh+",
+	"dmpMbIjr64VIEqNbqwnj7O3bs28wRwKZlFQyHvMElD9KHINMtloKbAOVqKPAIr68Eus7mP0zEFqbWK6R",
+	"jmwkprHUHQal9+ikNb+FRgqHDHmFVXPpAXMmT9DgVGwk2JxHgi0XHTsjKI3Kp4TSs4mb9PpP4CS6vwsa",
+	"04+n7b/x9t+77aeX7fd/uDOliWrqioT5AbTWOGOaT0Al0sJoTrOc7YCbblDSi6AKFsN0caaZmEzEGLMT",
+	"Og21c0OZF88FLIonE5EaBcXYu+KDSNf0kg47F4INgWPGQg9bZSF1OOmOH/PjfvsYNtfoaNJ+yo8P293R",
+	"0+hx1Js8GmPE2cwOVzJflXIl3iaO0bw8/2a02Vsuy+QHW/pbXA9Ek/IzNZVM1iyeAJ1Do+aHRTtMiwAP",
+	"8SrWgoVHvX7YYeGDEEEg1h0GoSI+ZYYG2nvzPW1tg2AotULdiQMkdSrQ0l6k6uOazWGPKDMEdj989xC0",
+	"/zBg4bB12J7+PV4MW+EBqNfcgurZjVLVMNBwqF+dSfsHqgne7dB/K7M4W1/wKZWRTl4qKRoIa6hA5LN6",
+	"4lotIQl0gOTNy8opKSIo2guxZuFh9yh0zSQ4OhSqNtNQ9g47vU7/4KbTN+O/HQ1ecJ0BaHSTBIijQuIY",
+	"wOk6SgTkZB3zuRgwsj5KSLqg8w/wJ7mcj0SKl8IgZ6QWvQR9yMYImSj0AbDReihDetziGOPzHXbKRqla",
+	"aWhOEcIsztUyHYsQuBKMbGT4jhbJxEgvMxm/cBAmFtuSkaE0Rt9UqlREA8R+tBkGQjL0isGIzckCxOeA",
+	"caOiMc5CY0ZmIVvNlAaaGU4HFhbMmHVxZWvX0SxBG0bfPvumdTOrwVu+M/lnECm1qwhMmGsWFj5mlkCl",
+	"kDPOx2Ju9omhSZGUQDCqBHDMHueAvILEH+I4mqMBOfdATWNB5hMvibzEjT26yayJbXrEKxEArONaQ+rC",
+	"eqHiTMw14yirbW53QTs57jYMGt7sDzcSACeAjzSr0/07VKYpOt50ZCngvFHp3FycU1W5vGqvW6pcr+TX",
+	"UBXzatJgBJD/OPeZWchei3IHGaYZ8iZ7E6Xnw9YboErR6z9pLMcPQGzxVERDKT7ycZasO+y5Sq3Cqz39",
+	"ZawWgoWumicECYtqB/EusE888yZWsszJ7azaR4+b1Y2/tl/JNlKn/WqypzJ4B9oGZVc27S8K0X5eo2BL",
+	"zmR1h9Ko7mCHYtSlafZOGfpsk9/mZqqZfJ6/ccu5v9UibZp5joD0Gdd9cwioZuo2s+FWE782T3vY9F5P",
+	"Gpex86ngg6cAwR/AF19qL+aauTR82t770H7mOiiWJGx7zi+CMGPfbaavccg43RrGS85FUJ021z8EFiSB",
+	"OtqQLZBDyBmZyvWVVR1PzwaFRj5DmcVzASjmnBJe4ZXwd8TXyD29OEvBO1o3R7o3p0zLdxy2c8/hTg/T",
+	"7dYR13aeuI1P5z477MoCE36psnOjK+Kq7reZIq9Z3Zb95PraXQeN6Fnb3lIP5nUd1JQQbntVuWzxOiil",
+	"KG57QSEZ8q62erGs0+kZp2e4b6mMRaVQMr1TmAfhaTxwMX/v7r+FvubRdzwTK77ef/PMy+3+tuygYnvA",
+	"66DYym778y+9tfahEbc/+drvCnYnLO307J7OQSARtzryuw7iKsN4ReRhpvlWIpce1OidrauXfLHHujZB",
+	"M2092rXIWYZXVHCJdnxVjgB1HdQAbGx7SwXL487W3p7csVom2OpjJNiCp5rEFy+jU4FMQ1vWgwAhCebi",
+	"9vd0A/7UZhj1Pda4GXR8G1GbxvGZztV24HZ2qq/MsQLfcH7/TCQLIFwR13YPWvkosduo433sbgXKThC6",
+	"ZXTSPSY78Z/fONXnBZzQO1n67TCogcUQzINHCJzBImVuLbHRd+/etcuhwU28tBxJhHGSlPR6Bu0nLLP8",
+	"BVuE1YXXqudznKnG9kR3I4EaAVv3EUZ3q2feBUFPf2XFzeJ8Ylnrtzli9B6SPscw3SKPPeDQOyBgDUgq",
+	"+nsTNaVAHlHOj/7FEbC4euDSWyg64+KbdtFMnpVQQ+/SctjK6CHnxqYNfg6OV4sMeAsCZ4UX7ULfiyIu",
+	"350wQedcw2TNqniBJBE5RX2rAAW4x9w9UL1tc84/dSdzfamYkGCol4EGQVsdYeYWTLKCAbXHREuQSTtY",
+	"7adFgKU7WdyNwFJrH8+KuE6Io7AZFpYcDuppT0pM7PPbiPDcwS/dKe/QyzHwDDlFp5ezNAGeys7yBxXF",
+	"k7guZ/WdH4yuRKFLzMYm+m5iMHDPdQPM1C/qsvpX8jDBQtdAV+1B8Cog1LZZl797Z4fcQmjCMFL0HCP6",
+	"ltnsGHDmTIqVy1dJbcAygJDd9/HXSJlanKV9iFODXLSVPNWP372Ms5n2sFOsqwHyByQLbXJLeOK2EdWa",
+	"yqlAJcuHi36Dvq3bKgFqFwO6Dq36OijUfW49dHlp6R06fBqxre8jKo6civQAeG659PQzKGhV4KI9FqaC",
+	"/7M1MlT86t0R1xj7vphimWLT+AMqYucYoS91gNpPcqgPIjWsaSfZ8Sq/2Qy72IVp2+PFllXXQQEWadvD",
+	"HggT7P1Seef2A1CokL2zdbJu7TjTecss648peBhIB6NyyNyCk2rVYRfpmpx1Cc/u0vNdBrf49d0Nvwl9",
+	"oYLN8ZsIP9XUu+/Dw/aObAc1lfI7HqxTvxz9VwuPo7Zh/tLxVGKoPFMKAZk7v/8QNxGbYje//Ab5Fdb2",
+	"n2DVEHZApfHff1mF0WmKyyruwcbn39bAB9y1N8+hI5Rs8qoC+TmUxbdykSozBqOKPMvX45bice61DNtV",
+	"Nro2Y9dBTYX8thdVavKvg1Kx+LY3FArT79YsBa3fiEmdKRWBi7ZQ3X/CQixID5nma81WgPnJXqH6VJW6",
+	"dd3QhtK2QxvCXm+CudhjZRvgIrafnpoR3Clh7/lYGkGeZss02vc0VzZWkbFjveh6U1186YzlZfabThbd",
+	"BQOFzmg+vsGvGHsI/tnYJfLECtNEGBJwQtb3j7tbrulmRRmbhuEsU/EMcCSqPtN1nsiDwFJeXQ45oDos",
+	"1MuFSLWIRBQOGMe2mUZlu2IK7Cqv0ArcMbmy7oOwMM3jaCiLPRgJY4+FYy7HIkngE9qihedAw+ZMdFgY",
+	"pTyWsZyGUIsylAR3ZL6qM7VYOOeFX6oCY0J8R4HROmBKWAzOsQaaFjmkFHW5nLcGP1YzxUqJX0HJNg9K",
+	"fW95fKkzo0bRTzaSHrTcdM2/G3NawHq3gMSVTtBEC8gAdl0Z87Vqva8pEzk9+6FhKwhIWyaHrM1LjaW3",
+	"uB0WqskkZIngH7De0fVQ7XhEAxgONZk0fN+HLi2O4ZUUzGJdR67OSCFPXKYSU6lpLND73DDILCYvicU0",
+	"3XyayQYyY/ER7jY/dBHPhc74fGEec62ON37GzRPj3K7l8SUiiG57/jnc/AbvLfdL/tTiSfJqAggxOw77",
+	"fVBdcMC4pI5u19U2y3f2FbOD4OVsEYsxunTFx8yey3mcZcAuJgS/AR03aDk7mLO7S756sfvSrqM3T74P",
+	"mguGcmlsA3PAalKzQ7VDCFnKLE5IQXasZvfyEgeXu3msP8BN1zlqz6578Bzvvy5gWt6aQtY9Y2OWGKVD",
+	"SN5bvzxvqFJcCe9rlviETkNdTf1ggvfaG62GAwreNPS3cBNWSdgaix9bcbFNuFurwDEou9j2MwVGlPNM",
+	"NfpJjLMiz3Q5M/vI8QrHHJMk2LyHfA3iuoD+1yRDuJ/XWALcKKH7lKkHQ/I/UqHHDVbRo9sH0nKrAgdr",
+	"d41kkbngg1yLVPC5GXIUm2fmsYQ2hFB2tlhA+w3zviTjTbT7xvyInw5akZKi8UYlhb3PmpQNYgF+tfdC",
+	"fW3TrW/Mj/ZOqMxtuhNKMfDOa7dH1i+piAoMo6ClpNjhOBdetflWjzrbbvWmsvWtjpTb7vRJCciupe2i",
+	"a0Bm1Jw2jM53jC2RqtFIipgkt+eJ3tewvHMkEgXdoYDzehrQbh9yulDt12zhObZRT1VGHBgIcMK4Zb5x",
+	"QiWmNmYLg8FOvBv1TMTTIvwFS9cSwNg9DbfVsY6gJRrWCTp4w28BabBxylQKxdnfzhfZGkUGxJfHfC78",
+	"TFKogt7GFV9CAbvbPVDRfIYP9rrQyxLHytOUg2MSkqq0+Ll+rFQPnyk2NdouFtCbwfiV04+O/MrpnoPx",
+	"8wqou5UC6jJ/rcDkEAm9Edql2yyJzp0GUocRkwsjROUasNAB/YcB6UkjAfH71Kh/8oSFVm+K3B1Oz8ql",
+	"2AkLkUOGwVB6RmNgkVSK0k9J84RnvwZN9mvBSmV1RmowlOgENXqrZ6cAAnPBbPSbGrhZ5by9aP1tM9gA",
+	"iqhK6FNpU8kDN1szDwSVAXCHqsDf0+DxOm3cqVFgxgrRBR+QAtkKgonYTMcbWQHFfih3PmDn3zTfCQAA",
+	"cUSKFtRsemqp4Yy0X+wksD53C1uGJQf5C/JYTOKP1Q3wR0r9vAI5MI2lhsGkYqymMtYCgT46yDRcWXwJ",
+	"k+e4UCavry4LsEmfev3ratE8sJQP6upzEpg+4NlXidCaiAmERNzbLXqDohQGalG6RXfBu66LfUlvLbTp",
+	"ZQE1lyX5hggy0JqXkqYzZaR4nTXhDYc2kNsVRAc3xe22RL636lMoHQ8hVAkjI5NYOqs9QHbsTCzAjGWx",
+	"LogrHctpItrmudL+I3lVC9MwHJ7XbbZTcKm69kA1dih0YkHvkEXK5zJiM3NClDmsZlZzi5939DTHzzvu",
+	"9A5qFDf4Yu6YLkMNQlNlQI45pZgh+O4GjOD3CJjHe4tD53m14D8vBbaQj80GKh3Qo+7TR2UKVShiGXIs",
+	"m4EQ0SORlZv6G3Zb1iyKmCyHvePDR90twCywTQu98bZp8HVpcTZSU5JsyYqvNQtHQMzQdy3ipRo5WVZz",
+	"/AUsfK1AvPIkag8MHs9aAUxHF4+En7GumRaGAd+ZCPYzh+sVaqnAY5734zd7LG5SnBF6fAsoFtx0A8G7",
+	"O0uu43I4JsfQ3Iy3s7Tc7CmTxjBca8bwzMe1Qg2T0LZ6m09Eb4fTgJBzNrbm1THzCBNmefLa2wjUYabO",
+	"7VUMFSFOLQQDJbINNa9z5eBjhYDypjJFvwjHTdxD/PY40nGvv5UhSbHaGst2tpNYFSLZBfdPeRqlV9ct",
+	"/zPYHbllsh/tUfYph3NA8qPDwk/XIeP6SjtIvjww4bmrs2Uqq8tyM6+u3+nTg9BqGC/Z0XbIRiYvU2oI",
+	"47yhtoq/wfXWRMxyA/kbEPIU0tjJNOmw0BznELUennk+fqsX3dM5Gw2XWqShZ5zHGtJp5Yk5rnO+hhA5",
+	"mJQsU1OkgDF+hjLMlaQwYCMx5ij2eeYULIuzCVm7PEkFjwhTpbhoRXNnZ9MF1YvDw8OnB9brwCbLbAnm",
+	"cGSuvL145kcn14KnDOz4EyYFhDEpJhNrqHRiapnhAN0RjXgm2lk8L6lVh0W1vt8tgscPo09H123zn779",
+	"zwX+Z1D4z/3hsGP+1QueXh/85/2//ePHP7TfF+44uAWG1j7Gzy+n5Tcq7riJpsKo6myyTGHTgdnt9aAm",
+	"XR5A0hAiFEWvW7jlMi7x1cOinmf+9BHLuu2nvD15/+nJddv9+2iHf9eabDfBOfP5MRkbRNlm7kvYe7fh",
+	"GBuiFC5HpbRG0PBpAmVyCZfTJVTLWF8INCNRiQdvR8BciMLFR3AqwbLBdKcO+4v56Jgn5lcNRTlzNhEi",
+	"0gF7+4du98lxMJRv/9Dv9p/As/DPp4bXqLmAO7qnKDiEHvOF2UA/L4UcI+xrJtJ5LHmCWQepmKsPIjpB",
+	"1F7P0xSbTbTIoJm+GcFQmn+VuAB1//E205PujQ2rSuQFydy8yJW+Ozde46bQfeHebVqxecU33gPXrm/J",
+	"Lk9eYL+Z0uRtMxx/IM2EKLUJujEZSCBhazdbQ9Io+6rkupn2vpdedgtl3urxOyhtUe7c3DFggfdfB59K",
+	"JLkSDRivwKit5lY0110FLfteiAVZ9JxpMU5xk/rtWB4XTpf5c5Pf7NFRnd+sRCgz5ipt3m9UqPKah9zP",
+	"63mWoCcNmjkAI25I7cXZ6oMP0O7EJWY4BTcgqyNZU4w0jyhLQDbmi4WQEQuJc4TQe8Gvwr0BLz8tpoaU",
+	"qX98fLjdK1LvTYBNEEtwt8E8fH8Chm+3uhPIc7CJReZxx2r/GfjsgEVKihDzz/JUEhseQMERkhQEhdm1",
+	"YcEwCKIvw4g107EcizyIBoHggP2kYom6/i8aiOTFLKJbZDnR9LdaTHTbnouupKgNtdwi64N2SCW8ZidU",
+	"pov9WN1W+tay94q/qYimMSAAX4TbfivjsYoEk0ZJSGLMJmT3Xz7//tlBwBJl9JoFT1FjyhDx+dFRAf1X",
+	"KvbzUmVCB0M5VnOCvk5ZFOtFYowvo9h22LtZnAmmF3wsGE/VEr2hsbZKTQHlV4M7rtTh7r2ny1hxUQC4",
+	"PiqqxjVr5SG2Vw/cgxCSTwXcwzI+hUTGSC1HibBTZFosOEbwRmtIQ+N6c+euSh+mRrjh+8Phg3/8yIbD",
+	"LHj/4P67hwf/aft3PRi27sMP7x8ETTccPLC/3M7a8hMcGpkSBVOBLeWVH8CeTjwOBHKFUtSRHf26XGav",
+	"1CXbj6827jEDcSYi1BYWQpnNWvKEVXXsmsjYnaZH7cXgKMy8q1irMC1KwiJybczGMttMiGjEx1fPkGPU",
+	"Zqc5h4iX1Wd0Q91hYMVZd9WCa3MgXRcMTM7mjQl9GyyifnePUNPzWCRRQ5LdKykYtATAQJMtQoWhFwpm",
+	"9ku0yz9tt6s70FVl6U/nr14y+p3CWk+7vQMWS/JKjlS0PiFYiRpER06qL5ZES+iDQE0bdML1DFn49k4L",
+	"/m6yw6X9U7tVinNscNhDS1HDdUapbczrRPcSi1REKy8fySWYd5E2hldkgnu92EhTLbNLNblMuZwKHyob",
+	"S2wT7Cdu/qlnKjVvW8orqVayVnso6DK1KZrY7zMSia1VgLQYtcDkFTNjm+V9wsIEKB8Gvss5FXw8M+cj",
+	"0wxKQ9GzqNnYOgrzDBS1aAUtfEntcP8oeJI1tHhJhSaYM84WqRrVbGndkP9jg3fqqhC4U1fb2RG9sm7j",
+	"1IGvnyKoeiyBHDmkuln6DjuLNHaXoq4IVCjCUzi+FmTkMUn840d9v5EaKC074c6//824+KC74/RMPlfp",
+	"/IZeCa8uy/LpV8ZSZv1ON69ZArpWWRtEsWt9qBZhFTcptpDpbGcrgX0nGuJ3+N5pymV22SxQzQzvaZCr",
+	"HfYDX1vEMfDDe5u5xrORf+RXisCBi3Y3Wp3YrIACZKkYx5HQO9FxqUUqazNIilMsmisnbMw1xkJWtRYE",
+	"AqGyOZyQzmaToLeNmbgxbnFEwZnZz5nnHZsNPrrfDIF+pa25j3fwh9wNUNXBbDWIVwx2r4SsvLvf6Z2z",
+	"cHgcdVjeXP8EbB4okAJnfrSXS2rPbI9dEy5ifcnjrbV8mLrdlAqSp59ejtZ3YLS59mC8nCgby1x/Jhdl",
+	"ocUyNjAsFPtg9vCNSnc+T4ETJtprzLTfVvFjd5tdoK0ZLLTfrSXVsE393Z63g4rllS1GyAH5y7vfWWYb",
+	"LZCSIbf//r3TOjx/Q8WapdiRGpvDUBXOxhgF3mXE1iK6+WRKa13s+IWvLpCp8JnatbYpIXVd2CKR3LP2",
+	"GKZiWmSqsnaqFkLy+OF0kbWV1u1evzsyn9vcEavCn/yYT2VIT2y/MD+EiuFWoyIF2NwO8/Ndu3jbQQzy",
+	"HcglCYHUl8+fBUwrV8TnQGxRnEGyJh/KK7EeKZ7ii5QWxqhOBAg85jrVmQ2tpJNTNqQKYH+lUGm92CrT",
+	"5kkdbQo1HrXuWBcWQTMaHqhRBT7scPjKtWqQn1BTLoKjwhzipkokm9TGuuQBsI0Y7RmaC05NY7ErAQL9",
+	"8IR629951QmVlXxoCp5YhIVaIqepIh/H06Pjxwf7eVfoC9s8gReGHCCGCAKj4A1kLyFLJxULwSEbBJpc",
+	"5KJOkx+u7DKs5u8CnsqmBsvWu1RxLO1UnuS5sQq1Sf2ayiT6UmMWDP1u2RLZh2hO39MsUdOyZnS09Wht",
+	"cJK+NluVeEmWLoUt7m1u456D8dUoNw1eiotihRnhapuNtDkT9PjpU2/jH3W7damgLhuh2WVbt7taN+be",
+	"9ZZsaOFb9MPQJY9WprZM43YqoH30WNz00/V+ZJtE4QqeXTGv22EbDn+9R9AQjaaD6zRKBIvB7JrEuOoe",
+	"VoeXM3wHyB3Yre6XA/Hw27UEXj+T5p5lQT2uVQEPpA6vJ2hslVTX86iM1BPUweMHPm58Xc8joxVmMxVd",
+	"Fl2wJRD2wMMirwO+DmpQnYNaMONS88CgihprkXIuozjN1q0i0mmhLq+MhlmE9a0DZKwBP61CFgVN4FV1",
+	"GGNlxLA639PrZVYyJfZNU0LV9i5NiZtp6yUOQw/XsY837r3NRjCZEDORkCFvecZyAZX5DR59KlrZm4Y+",
+	"9HKVlLeonylTZ2sRS+HxCqm+E5kmqW572EJSENZVBZhKRJVLJ1RriGpvqNPsMuzc3F3pVfQ3hqZRae2w",
+	"Z4ngaTGzCAPSmBEDUDI0KC7FKk+RgklAwsxdoAXtEYhFfIad47D0rdoFVElTwV6pwWikOjaXMDaKo3UV",
+	"nLCQTyFNCxKNgFGHYDjpjE8mhVOhUUBO0YmBPL3ugJzXO53tsGzOGg4L8qUnPGWUhp/n/1NCfqJWkDbN",
+	"QuS2epAKHoXM/K8m34cOrIMIm8l4Vo8OhtI9uUrjTITMWMl4I0LEe6/hUaSL7zLywlZM6ICFPA6xo70O",
+	"CA2EXgVSX7PTs6HMP45E1yFLlDIaO4ZTx9QA/j7Mkah+EBQ6Z9sO3n5bb8/Ho4uRPZ82TjDRhEE/aaGD",
+	"3ggc95Hm1dO7Lt/OxgduioLdgdUJFiChZIMYKRj/vBT0s1H6827bDaMbiSmXeNC5MUHaMVZ8TpXQTEk2",
+	"WlvuC9CKGVU/6jurx6NCpWaxEzswIluRapMr/WpMrE/RV7qhTO9zFN4j5pf2SqohdQuo5WH/38QNvWjK",
+	"LM1WKnX9jjGsh3NO1HQKTqIAG79wzfrdw0630+sddroP+0cuAGdY4rrGxKxs589U9p9vHrYy1jnkW4qP",
+	"1HLCnVuQNUoKjQ09XJkPzwJX1gO7tmMjaJfIX5ursGvphc6ayKX+jpdQttbvdj033Ubi9WtcEnUe7YJT",
+	"s0DcwsYsTAb2Qn466iTZeTyVbxdf0udvlT7vwSw1qk8gusIOc/uJWhwYrWCkltlJY363hIZ1v2h6H2LB",
+	"4AjJvX9zDe1m1Za/ABLezTVGxOnaO3PPj0JZkLlNaiV22mgwC05JSBkWB8XHeRs6G5HYVDh5R/xXKld0",
+	"l/foMLxNQbqmdb93HKpATdR4C+ZCr9vfHjxfpg1RGxzVPe2aHDr7g3ruGN4fsFQkPIs/CFs3TM0jd/TJ",
+	"1SUcb9ki5Ksx4y4w7Lp9gLVRdVvAS9gEjm2xNVaYLuyHaCvsYr5Tku4P5JPfFxnhlrVjuyo5u0Fu4id8",
+	"uM2bVqaV45R3qMaQmxtArDS0XVMRKTR+By2Q53fCFl2YejVT9rzCUa2PoFdr8Hz0TNpP+fhuFnetLv6/",
+	"ZkEp26metNfdJ326sPuboOGssMwZh0sSXQDHWggZoUc8FVolH9C9jp7X941fvaiPuryqwBdtWs/U/wuB",
+	"f5cphp+iOKWKEDUB0LpYTjvs2+rCDGXtypRI3oiQ1N+b7u/ibEbuX30TzgGsv1pSOfdeVT3aCc+Ezliv",
+	"23VOlICpJDIXEdJ9V3+BV8xVQFEshyrrMzH0biWUFp3exuqL6WJAQstAK9N9e/EsYBbbAfcPEx/5OEvW",
+	"TMcf2cRsGDBgWBRPY1Qv/FyNfrf/qN3rtfv9i+7TwWF30O12ev3Do+NHfyskEDeAO/SLtaf9x/uBOxC2",
+	"w6Prv9UmD78F9nm7Gm+UIgWYdjQ/PEALc+7XGp2ABBs2j6X/8t6tVYl9ZHUdGgrS5Dbl3h5FZG643gFN",
+	"tgNCeUm+5lv2gRpP0w2y625k1lbpWZ/V+a6EsJ4pdQXe4rwtH2UaxVmHvfJy3fLci/HSiO6Jdby4JzWP",
+	"o4BSC22JseHQtugI4F/JScs1gSxdCUnFb4SqdSXBN63Z30Wq6jBjxlCYgRGYOo6JDqRU8AiTc+z47mkG",
+	"j24HoNqedOOwRmMlt42EUFeNWcK1kuAlleNkGYnoboaySNV8ke1CkLv5npvHjjMndE732F2MolwQVSBB",
+	"3eq8rz0jtSVfOfe4pT/rVwBzq04TstvGyzTO1ufmXTgRRPc7XWJZEv713K7Jn95dtIJaquTudDha4etX",
+	"5xfsIV9ms4eJmsYyNHqdf5Wc3WFAPXuMVhzmsIAh04ihiLq3VNTjDBT9ocTYFfj0O+zUOiVsap3RYV0Y",
+	"YlVwIIPbPWCjZQZ5j+5HGyCIlNCdoRzKV6kffrkf6qvL//3v/wkPivNbxO0rsdahhX+QxrAoto26p1n4",
+	"sQ2lISEbCR1HgtC1VUI2ACwlCAOEVnRLNcuyhe//tMtS4wCBdFVvHdDUYeLjIlGpSPWACShUXKtlWqp5",
+	"MDwX0ly1SCHBrMOeods7xpoVLAICATmU6M6GPFCEJAIF205Il0OhM/5BFIpdbJWLBcxAWCfSzBO1orbh",
+	"ucM3h5TCIKgNjhWxHvMAGbn08S6Iq3o/QliVfkOBVIrbOhfW2zRpDVreFi6IU3O5j2rOLt47b89QsPDh",
+	"J+cnvH6IL2njwoU5Vgrta4jdGPGMCjTmiA4xCag1aEFtqUWlHdCIctxNUuAXMaC2XEPTr4mqGyzlwbBI",
+	"6CuCikOfH8ZDNRPzkYgGeVQUT5oL5yKxnVYg5nh4MTEWiy7znkZDCaWYgkujbQdEqdGaUjXMGfz3f2fP",
+	"oWWNzsRCmyu9ToGJ6Hgql4uQzflVYecFdQxoGlPDJF7kWJ2h7HcYAMrmDsNtuLI+oCxZI7CbkGBjniSd",
+	"oTzslBbdBcOJZsGmTWGNqxDD5IgkOpRHHRZ+923DMzxuW2d06OLluVYHVP1aRTGdWihhBlC85210f0DT",
+	"ZYhH4OrYRGcL3Bmp8XJuWAPhUFzMKDgNGSG2nT5mPCoNSrcUq6GkwcIvLuBPTfUxhQT4u84wlWQSm/00",
+	"UytI9sXwqK0BIpQEM/7zb77HqP13Ct58sV6Ic9jSliFHiopP51okHwQBusRYawQVJSuCDk9FlsbGgF6g",
+	"He1nG1Ds0eIf2M3p9X2LlTQX2+zBg1O2EKlW8sEDQDvku8nHoFECntTKTdrONuzZsd+ms5p/fHcRZvsn",
+	"6XwYPAPB7XdWsqjgpQ/C8MGqJ+bw4AF1rQU/Jw0C0l7+2n4l219DTkT71SR0bxqlaqXByx1CWO1cLdOx",
+	"CO1UnJS/BUtNhSCEeJTyp77ExGQWHCmeD8yCbmQFhpoBwUYCRMLbNy9IMvpDBX6NiUDAqofS5XXmKJmF",
+	"KdsW6IaAhBKgAX4T2UdRNORhIVKVcscjzPHBA8rj0J0HD9ipTdWw2VoFtG7cVOUtC0y8lErHSrl1hFUO",
+	"o1lqMRjK2l0LPTQZFc0XtzBb8Dg1djnlmru4pDEtE6WzAOnh8tBpcFMey5xXJBw8q68sNFOeRAe7aCSE",
+	"hM4BgcPzJWvVpmT46SL3w6Nuj3l5puFBh50rdiXEogA8i50muYyGEoMyGR+BK5Oa5wrN9Aw6Hdp3B458",
+	"2B6ds0SNrzAHyliouMbQesObJ4ulUSAxQ6vIQ9QyCyszOCFZgdKStkHIklhn2g7VU9hinSc50N4x5gVt",
+	"HBdJoEQqiPYfMC1wEeOUAfAZHsYOOwdt4D5qhTV5b/Akic2yo0qqbCiNqqrzGiXxMdZYMLNWy4EX52Xh",
+	"UfcoDJw/MImvBAbQc9cEHlJIRoBKcvYtimvX3BXkGeokmM6Q0V7lGUsE15kFObA2EyN7aw6BfiRG4OZp",
+	"eDlOM2CCGz0XLHtzMGnfaZvlg3S2fAdJTeD/FjzBLJGv7nbYWYYpa1yXMtbMEjgtiKKgOf4uJfqhhDZi",
+	"3m4CmBmq8wkE0QdWoSlSCL9mbqT3wlDR7OGepXPCQi6x/T++BzAAQ6kk4qpJBWVmhro8Say0nqkkQjZi",
+	"92rgF5jR4Qf2nIv0DnvntV6xY/P4Rww75JC5bP7Q0nycmQUx38sT/R48gPd5L/PyBAOasNF4+DjblDE4",
+	"qAi6nN8Npd2bha43M6792p54TJ1S3Q0IgJufV3oB9nWEHC7K9M8Ry22xDoE/D2UeTIYzZE5vgEAmlFmJ",
+	"frgVrq59HNzJDQwAbGbmrNA4sizN9p22KkKcY/XaV3VY2X9AezbWDh4Hyucs7mJhnQOkSHV1X9ldS0ob",
+	"Ve0bvgdP46upXNGQwXD6LqvUXYQHHVASkCZqkptCHJNHkO/lBhGowWRXC+rpzcIOvTi0zgxX3U+a5Llt",
+	"VmT+3lm9x7TYn5SR4wpq4hK+1jX46C5rhOSVW0jb0Ml+1PuAfvipmNpidaoQ7QPICO6wr1U2Q7mMyRRt",
+	"0JmoKvJ+aLT5h/BXm54+sLw3jHjGDTMYSr+/CdgklFUaGuM1HBii/IMSpP7BzGPsH2A5mtP7j6H8R7vd",
+	"dv9vbg0x74r9g4V5lpb588KdFtdyENkTpdPA29iD+0tpuF108MC8IgfvtK8owXWKj5lD4jSSGcdA9Z7/",
+	"YGGeaG/+vGEqvX0dIFfCcCzKpR2NkIRLWdMcNUeztO8hsDnzJg+crvyuEgwdPDyUIJ7NCzDBJvbbyqK1",
+	"4uPd55E+jAWdUEJ2Vk2GM3otOQvg/cuUFGY73KH0Cn2dBjhWkWE9r7nW0EXM7rvMEpfO/ZVUK6vPCL00",
+	"B83wedyH+OLRMnPbhiynOCr7FkG9giFIEQMfo2WRRt5bylIoZMDGSkoxzlB1G0o7e8EWOTB+CHWYgxDF",
+	"a5BPEFJCYlzDF1xnbVin9tk3IRIqzpyL0yMrTCYAsSrXFnAJoi0zYZTHjCcJBlzZu5kCpWhGOoTZvYTI",
+	"T2y1D2oVimaeaAWQWWZVGiw1T3nHL5vPen0L/R06VRLUEIJuBz0c9jzodWIVODC00NagYEdIMMwgm8II",
+	"3/4Rm4GamBNXyOgkJzZttdXMSCw4W2Nl9BiKM2FlCplJcSLkWJCyi1VTyJbwEeQUvWNrmFP4wje4QBYO",
+	"2JF3jwPsheQPtAEwYVjRd//I5dS8YLl48CBXdw2tPZoNmtvx2dxu5x5M3AnpsAtcNUh/G/Mkye2yjawe",
+	"6ytwRVPhnCF0nqbCUDVVy+ksYAsFb91BfuDpDK3Qg+JocOvRQYQqczj2VG6au5tc7blRsRcIQBcracts",
+	"//CTVjI8AEnBGGOf8D+MDcH/OWwN2LCV1+RWKvuGrcB7Is4SeuQv7kZWcyOyNXPnUb/vXcfKdnzDBQEB",
+	"FqvIXTq+klnKx1mn8F7D1vDpzQPNi3rx7l3Q0govwBp48/CPn9jQogcStYgMQWFAFpNv2GLX7/FF14bo",
+	"34BT39gqobkZFOVKpfAJC+GlZAYimbD+Ka/BRhchX1PYvkNKgK3ksDELJOBQmq8BXBLcmlMk9OwVpwNX",
+	"6+YDi94H/A3wyf/apkSD9llk4clzRcFu6BPGh5JAG3C0Stl+f6APoanHM/uG+wDl8eiIkDR0QIkqRnOb",
+	"rRczIfVBh4W4JCECS2qr4QNmj/ZwLoeSNlIOPNlhf+HJ0t4FdRLov0oFmb8ImiBQ6zx1hwyrCB0ewABq",
+	"/kOY1ci+A5wPNjfC8ubwjXmmfWr+cO7KDrtIBdgOgDtSJ4qHEhu2kF4AtoMWLo4EUp3MZhjbivoCRWqA",
+	"rOPfmYeKgH7XH8NKuXP4/r478ZUfD9j9o273YOC/ydg+CXjQzMQXPNUiGsBA4QQT9K4RG6CkIvKEdZ+b",
+	"HQ/JhbEFzQTLxelSc6pFkXl+Q8ccoAc/WKcWlJRbVQNqyQrbt/MA51k1Urx5Vn508zzdhEFqBki4moGr",
+	"2mDZCnomqpQcsKtUySlO+8QI5vEy1SolhYdqcVTq4TQ5+W4ML5ztC6Wu2HJBapAdCqpCdu/b2AK/QmFp",
+	"vkIO3xexvArzJJ0SSUqV9HWEKd1S2AbhWf5j+3tB7ov5IlsHRlxDiMKRo5yk6DVHAtx9mC1ElTiAZML+",
+	"AIefWX+IzZoNLiYTMXZr6wrv/aG7izDYIxysU9DB7F/wbBY4TSQ3oeMIxmt/cIcRoDuEIIsD3OLkch6Z",
+	"vZlEjC94Skv2bCbGV9QwM6DEc8PryO/rL0QVXqBwCCu/woyOifxmEujlQ/PaqUJgIsF88A04rLca/bcg",
+	"CYD3ShaemveGPjlzYIMyTfNfYBiPaBi5x4tIYpVWCSpXFHNmJBLtWQR3tHsWBoaXinoK6CewFjUmMSEE",
+	"kQ1KY69gLPjDr/xoZtA7pBkAtzJ7NOc5NjKn0oC+lveCMaMiVTKwMTlv+yZCUzIB2A9yLBBs6oNIeeKC",
+	"eXbY9WgK/tjr74AJHPsTiKmbaJnkheyKfJNk/Mo/dLkbIXyGUHDti/UCO2YUV8WOvKJr+YOu/GjG2+/7",
+	"4zVcEGUG7N6CvjeAeUCDcbOLY61jw0ocyy1wF5g18lrAe8VDqNLU2JJlbaDENO3mqYJxFLZP9Wegv50P",
+	"7YuZ11zLovVioj2FTsyJO5u0f+DZeBYOoGG3IUXAFiKd8YU2vCaw3BLEQ0w85Y2NcVijBaM4mBti/8Lc",
+	"E4lYy2a/ht9e8CksGGoB72YKdDcAc7d6QAnho7j1Cj/Bse9Vjj15s73gl69Ezjg12M/32obwYFlCwTvr",
+	"5BL8UBgQfl6lNhhgdQ+L3GjV2CBvuQ7bx2vdfFLIbSKFTn2ARABYBArglUuiEWzijNJO0OGTKRXYrqbY",
+	"bp2m5ofHvIl5l920yjFD18abW/cR5oIYVXyloFVGLHSeXxBn5GemGbmJW93CGx02FHKpDOT5LHw/oHAb",
+	"XgIFQzmAeQJ7nIvyEnogPnUL6f3sL6eT10JCCrDz4efCupyVJSPfT2wEi0YxjPkF4Nw1XHGkspmdNHVb",
+	"QC8JZezaCeQecm/Y7iIM1kqQcriIwhwUpLpnY0WB1epBnMMs3L1e0VpdBrSbUDm25WIqEGOgv3mx7xJ8",
+	"3U6rjCnkz678m5vkKdPxVLaXC8M8qITcsjr4MPA5jHDQ5hJmB1IrTQghYoDTwUsYijcG7GisHryUP0zv",
+	"Mozwqb9nvHhP014pbH9bjMlOyYGWKOxOZJt4xNqyAj8tz/mif1oCtlvkCFzAPPKHXfihIBAdYDkizFp3",
+	"hw8cqaTTl/RVgf6GudKnczwr/7v5VZ9aNs9/BUZcAstFqeOrmfKbMlNWTmGB0BQDi4OGUdqVUE/jJM8f",
+	"1YqpSSaklTo+0FVhB3rXgURPi0cMWTY5CcEyzFEHaHWRwYMdDgodSSKNexQ8iri7DWMgRorzecdjdJMW",
+	"LPUTzF/A5CewrcM3PBMvzCBDpvla27oIZJDzmERg+LE9VjoLIevERdhyOVAC4CpKg9KPOS2UYnOo9oO8",
+	"FAqhoVIS5PiYdptaSxAuErgF8hz7HncgwQUCJzJ/onBg6snTYd8gU0N3CSWnIbzJMlNzDuWEydrO26LU",
+	"+dO11+pWnPJQpkvYiDDk0zOXy4CmLcSXrQAKyPSAvCWoHDV/Rny9aRZBnrflHcB0KSFoZr+WC1C3s8+t",
+	"78oY/3Z3N4DfFeRf/S3uhJ46DaoYw6k1unUWJwlFT1ebJ0oyHJYqLr/8SrhlqkPpaxq//b3A06oDdepL",
+	"QXrgLAfuApi1KgUjwWczINJKfoDAn00efbeZLbg5Vlzny4UFVNouVAEjr3AA/R+8RcELVg3HlBepcrOO",
+	"FEVI9IU4+evTi2d/rA1Phx7xsco5NI+FB2jVLECZrrD4Ko5hrXrsfi2wfA8OAdFD0WInSQCJQObYD7xo",
+	"mYBsYkP4FU8jdh/HGLCQSl7NP23Nq/k3kfIAlpCPr4zahc80WDI2i5bjh6zNCsI8X7f8yJsruQPU+aHB",
+	"C4q2oIssIlSFXesKMmPJwVH8sUA30obrA0hkaxSVuAFldwN3TsUiia0S9xK/NECwfopq5IWdOZe0ul+J",
+	"UdrL+ab0uGEqmF7FGXTcUZMJuvBj7XkulPTNIWNoz5ZzAKZKkjztmbEHxNW50TnBne21AXf7KKQ6R+BC",
+	"oecdyJEo/eHnV70jhd/PlLoCWyvwaQuuUthRcCiMxexFD20TBH9o5H2CB6lPJc0nVYtyd7hC+iAl1dEE",
+	"HE6qP3530Q3/nGx45n4q5o9brR2zEScuKmmoveK+udEIxloYQNNNBdZ7eubSjDFlRxNotvd0QF3gwd+i",
+	"reEAXZqgaNfX4r0FyRSul/Y2ag5JW9qq+Q8H7P6xs5a84cWYiIA3QS27c6tS46gyDWtCKd5QCOe2NA66",
+	"CoM4qg4iijGIkTsuwY4tftj7CCHrlj5CV5s+MhFJwnScQJ0QuoTmcRQlpQ62zV+1QL+lz9rL8N2aDQCx",
+	"FeAFkCYoM+8QLaX4uBDjrEJl77Oyjlv618sfRgdFkvgoZEp6RZvgEYcUB2K61kmR2vQKm1aRpbE5T0az",
+	"2rYdMe2NDH5UtkHJZSmPtfAqVcC28OZXQFwuzbHwWxOBCycMJ5Gnqec99rFtHVT14D9dZNbYnC60g/O8",
+	"EJSUYGdyUuzAmLv6RbLwlBsvk4TYcA4PXODD+eXCyaQ1gNcbZRtg7qxeTeoU6DwDJ3IQBcvV5ubpp/jD",
+	"eCbGV3Z/vSFFrfkIlxGIa20i+q1u5LB7yEoADcqVpeRj3zaWE5Q4Xj1QXlRNQJluAxFKtj9MulQYXcQz",
+	"PuK6zO8gqd/uaKu8Lhe7EqsIzF0ag/dL/VDcHrIpa67XJwZTUSKjc4/8H+R/3za+wOhgr1+dX4TbbBc3",
+	"E0IUL8yBrtUtM7QNX2aQjhyplTzBQjLNpoqp0vgycM/CMatb61To5Vzk5TIYAylmkDmlxsPeLhwn73ot",
+	"scEDaO7JqT6JMy+7IgBfT7KmHCnUEvAEEUbQ1k3BzkC7SLjOdMCyMgfJ7QeEWS9aDXgNxo7B7wmnbooe",
+	"7lc9a0JXh5dJ0mGg468Q9BTACihEY3YVqWprtbSxilzkQJrTa2NHmX+/wMhmKtgINP005WvQ8MMEXS8A",
+	"1eIaQ98/7lp8UHg5XwcAMUm/H+TZdnmCQVDMfAfuMZQUNadQv033SL4atqT4mA1bIWaRPOk/eXIwYBMF",
+	"zlxsxU/5HuhI4JBmQ9lwns8KUSBdOgDkcwLaGxTEeOkAvr/RxlUgJzsmEIhJquY2PewNFuRhroo9fhDo",
+	"rVQG1eSq2OHN+AcLP4smNorfAaQ4UDVo5RgPpc09t/1F1AQrp42Sfd8G9DVfH7ii8yieAGocuigwWYi+",
+	"aJbP6MYF695nkZarDKX1WhDF3eJyN2lULujNlohzMVfp2m5vKKxIvfqhKTJCzASgmosBitQ8I7rinjGv",
+	"mRFQNKUpsFfIlhC2Q81F4XyXvDZsZR02cYaevL45cTYzkvYxbFnJwqPuU9bkZoISwefoxIPwVFBI/gyq",
+	"vUmmDk4dr9KGwb1xH70FAcNgZfhCYTzYmPsQYTzAPFwz2sLeeAMZ9iKiFKkOOy06farep8Dtjzp3ENYv",
+	"wGeO+n1W66KCuWOqJKZygWcSg8nGirSamc3xsD20BygmwB6HGyB9AqOE/gidLAQ1FziX2Rnf2xpIrMKC",
+	"GsZSYS/4FV3U1I7N/UwTxv1KuVI+Z8jbVDm31lBC+x5WLt/QfJ3H/omNYRzWHWo4KKCcwX6FTCwlk3WH",
+	"ha/fXpiVBceV+cc337749uJbSkL87tuLcCilEFCXcSXWMHsSS7ZYOE+Og3xonrGpMiqU21g2dz086j81",
+	"nzju9vE/h1gKdtw9Aq95bqooNJlWfD1gnE0gGWMO+OkoCyFF3FWvQNN884kPPAXPcMplpOa2+FQrJS0I",
+	"XlGIEi/9C0bvQdq4ygNjk+BkKWMXMraQJFTIIulA4JaxOQD2JdlMrNHr09yzHwvrQZgMZXg2ab9UUlDG",
+	"gPneSJTqBcJDQyuqkwEdFZi8MRVgm+C652iJ7DT33tgBWqB5PMQeGh+mTDTV14QwGU2Wja1Sd5g83lS8",
+	"tAfEEIEvUnWfrXa30CVmEvdsCoTVmC0EzlJqIeSAxWUXnOUXozWTapUnd0ERvhReXoIrcxvK8KjXZ3XJ",
+	"H83RQO6kZ4T4rE7O4YAHZYeSxyS+xjoAC8k/nmE9Am1sDDPZcd8PpWqDRAoPTuxKaZf8i6m0GkJ18Fy+",
+	"w8jlyF21FESqSDHwUnDn6HXFFnBmk7pAWR4Xo6QSI7kglkba9ACd8C4mZ26aoNPaMiJSKIbSJobctzf5",
+	"6ABeE7wDfGcxltfxYm3t1yqJx2tiRMUQnOvFmbc3ILhXZOgwaURvZPejlE+ydiyySXuWZQu+iNspzwRo",
+	"lW0qHz8YsHAI8CfD1snPX/W63ZPVV31Q1nrdbk6qWBop7cB38mfSr44fn2Rf9aiD3fFjmCugp0GQUKWC",
+	"NAKsDLIpHR32tVhDasfMaT2FHdt/ygrBUygJzOUKloLJPPiYA4XR5pVrN/wOO8ewvmvHaUOogAtKEUYs",
+	"hDQnI3A161YtdVkgFjjfrjJPkjy0WL4r8PMtMHcywIok8xiaG3oo78Nsq4HSA7stXQ605wMv4NYxfIWL",
+	"OR50ylnYxqbAfm2KZUZYuNMK0aI51S7GEQYe8EIqWB3CYi2yIm7Xv4XY3x0efXv2jatczZvAJ2ol0jb0",
+	"UwZxjFNMM0j/xsJJcMOoCQMQWai4N+/68BhHgi3haejPiKfb9KfT12cUOfHlUhGkhIperV58+vossL3o",
+	"yUs8Yedizg3DtjIyllOqy3lneSNsayqpMiN+8CCwFYpSrNg8lsolyEHyEnp7ozUpvwO4LeclAf1NZHW+",
+	"Mj2UiI+CqCseB8Mn7A88R4XAm1z/E3OXTeunNHpz6So2fMJindNpQPGCvq1YQt+WSm1Gh51Bv/JcaahW",
+	"1L1DFUX4YvnBg5wNzPlPOXkGZi87SqCkBY3YiTO/+P7EpU1S68MAM57ArqQC0JM8BuIoilCO9s8TPySJ",
+	"hcwqIlAqlVJ1B0Ai+DOKQR2aqgcPANoCTKQ5T68EUMfIWMguZIYpB36dAiFcaHQ1UcK0Sq9ANAInsYgC",
+	"5njNlcxmGixor5MN2jmog7HwG/qcMVFcOQkckMdHxwfmA0Gu7EccsgU16B8sPDcKRlZ87Mnx06MDBJBK",
+	"4rGQGkDm8jqd1qB1ujDSvN3vdHNgKe8a9Kyez3m6xv72wBWDhv5AtqOAz9Qo49kDnOo4+OlB65yuf83H",
+	"VwK60NH2aQ1a3U4PBwDddxdxa9A6hEuAyDoDoLDNdWjmjqnIGsGRHbAlylfS+OPMYmI6cqPVa6NyAVni",
+	"Xuvs2DqMzOTcrj+LWgMzgLzdLIzdMoFGtOD8loevJMIKvJoAaPCWu88mRukGdRWAeR1pDAn63W6pO3s5",
+	"QxrbClgo3U8WQ1E0ghjam72GumbBqInetoewKtl/9Np2Cdy9gS8CnW3sd2HWhLioea+xc5reT7c9hHvg",
+	"zYfdo6ab8433UmU/qMgcKWhHcoSU3vzM1zyyOLfwSG/7I28hq1ml8d/tdw63P/TctbaEJ3abzXPoCQkP",
+	"PNrpgdO8q6R5qv90+1MXSv3A5ZqIAAD+x7sQ7ox8vuegbLnGu8e7EOMcQ19vva6gPjwmnEgfGJPas70H",
+	"wO4CNqP75b3PIb8TWak9tGF2fKqxZ2rrfdAi4JTWoNhc7PqmnCE/AtAR4Dpo7VTpi6CLt/hQ0FooXcNT",
+	"vwVXnyx3kC9F2cDXEo9n6M3AmAjdigV4Kak7U5F5hfbW2wb1qdJLccjNZWVTFBbLURLrmYhybBQHUAyy",
+	"PomMwIdi6YoJA7lGy9Tl0EPS8FBS0vUrSfzepdOVwKRBKaTRudw615uMYygSku6NAvJshxsHNeloRY+Y",
+	"kWUo44uCB4fxy8mefJSAP1kVP/2bih/X8HebJHlm7/z8wsQttQMiiLH/0Bem/6/K9HH3bef7nte/NWhJ",
+	"Bc0oPrYxTIQN2rN0KXwRwWMY6k5wC43aLoSRCFID9iw5zkJOQW9wy2GzJovTLjH6wKO8XNGPQmIMQAq2",
+	"FhjXybPXyCmPQCReo77lAhIqzQ1eCfl3ilnXD9YAaPGzBY9Dp0looc/gXTTm0h0YQwuBIyOAQLoUVPxu",
+	"4XnyRrU4+y4AC9niOnotVe5YyCD0P+SLOmDjJkyfOg5sTM2cuSCqyW25cE3jR+cGdWgyOAE7wBPWhSWG",
+	"Yra8WwagqtfhCgMtWj73jARE1eEJH7f90VEdbvsW5PadGyDUT5cWnRUAZ3JAnHxTEEEgkk0IfAj4FoPf",
+	"l4jknJUuvWRGseahBM1gnHI9c6my3PZos5WRCJoDGSdQvAiLQU1kLZ17DXSmXnE+pTej4nt07d0lXc8p",
+	"UpupPJTrKLQqJB/YU1/YSP2GnWRettNGKk61f4cb6Je1mKns4gb2MnGFfbQV92itzmI9gOitjVP0gH2x",
+	"hb+oRb+QWvRaJViS5AnQe5r25W/HLEbtZhflqUYhgMY5sdwRqB2aE3sNqwu2McGNDCWWabGzzMb8Af4x",
+	"N607UJNYiK+hKQrgRiuo6su0pwhQItEGUDUC7CMUt11g1Cq6DpIxp/7X67NvPrPF+YJrBFuEHio3uf1M",
+	"/hkE1Q4cvwLiUWb5uCg34PgIAbo/x29i+DlQOC41bKEcyJAADD38QjBb+8gFGzY9xGIiQPsqJpZaV4Ww",
+	"6KgODvLE1xXQNYPoJAp20hdb+V9aKJzTJi2KhV9UGlAfhEaOf5okrjlAYAvoICwY2KI9pZ0f8INg2EMB",
+	"ioCgEtk2TgC2W8KwdtlzmLLZqbcZX599b0Z409lCVskurPAZJPD+ChElS/jNrJKmX+SQO7W3xEeL3S37",
+	"Nd0tKwz0lSRLUU0aFn9vzTlovYjl1bZ74Z5/Si37X5w/Yi+rWgZpfypwyBexztwW9Bmj5VsF9ghexOum",
+	"mMwzaNlc6A5D8Xgfdd7Hz0e3RrKm8pk8E42wiayvaygtFn9I7wIoTg/RHpPZIf9FioFt/+VnOFGJGeBi",
+	"5ei5lkiuVQC5/xCQpYMfxiv+l/M8ZJuN7cbMXU97B5DAMztMD4jZwsFklH06gCo8QShB0MYgwAQmr+MI",
+	"1Jkryvc3fB9JmETkHYKm+pDdCmm+MSYXzcEbdeH1SsqR5bGMgqooHKZ+gP4nZavyYA3OwYOF4I0AJnEl",
+	"NAAqmY1yUhgQDKa2pqLDXAq4NTiomoCNRN5JA/PLBkO5dzwKKEcc+qairTa6BOf+axWtbyiFzMJtlUIv",
+	"xUcSxB7T1DO12B6N8ibqnt1Z269/utD2MUuX0B62KIt7N6TCDeYSWbl6w1nkz9VaLAD1xDWdqajzTynJ",
+	"ejt85zWiPF4o9YKnU3rueJdJOYTFH0QU8wuj5YD47O/yMPUsMkMl6MR/cdmLu9YTl43yd6wice6ajn9q",
+	"JXwkEsPklmnSCloJl1Nj7cxEYv7UAJtPP7Nh6z/O375+/erNxeXXp+ffXr5988JZJcMWGw6HkrH2H9mw",
+	"VQ836J6+ePX9ty+HLdZum/PN7gEY+hCc7wji/U6MjMReEBb4kFpsAg74sGBaIfy3vQIFj3iJx/hf1xpn",
+	"2Ho/lNf3hhLMBzvv71Q+a/h3PmU83AETacoGX9lUwI7P5+6Ps48BhSA7NQzw01AOs5d8LiqTGmbnMKWB",
+	"fRr/hAeGmX+NhO0bwaOA1fzwzsw5qD53ela83fqo4NbrYCivD4YynsD0/u0rJuOEwdcTNe085xlP7os0",
+	"PRjK66GczLPO6zSWWSLvW573vVgfsIcPCdYD/ChKjkWJvHm/w5zMhWs5uZXUmeWo7CvGIaBjie7L4Puw",
+	"XSRQ9Z4l6j3YKJpo+uM9f4/cC9i9wg4xF3hs/tftjnvvgSInQ2kGohLRSdTUTfZKrA9OGma7KURe1HZ9",
+	"K/7hJ76IL6/E2uZ7RiIRmWhOT/L14KlSkW1SQ7lIFhOBAKa83KDAS3H1akCgVl/IyEuDBvguUK2d9pZj",
+	"I2ImtFNUKUffa6cIEEfrDntjlDcAToDxbsokqqhaqPg5VaukKDQ4/Ehbtt6LfzY/3b+uVHuDZsAOUq1i",
+	"Vd7M2Qb7LXe05Q2VB58aDNSvS70pB0x8tDV9XNYBpeYGoo1Sb+9gid1vbe/rJU+gTAXrAl4Z0rF+p+ve",
+	"O5RQxIL9Fh4fPc0rHY86h52+ZzB6bbUBQNTw0vCAIYghgBshmC74DCmwYkW6YKNllkEty1DS0tge3lhF",
+	"gPkr0mJXeBVODly1UGNvoaQdfeqA3gPX0IjKYyhvRypzBfutA4YQy5vgg33X63a7rlmfLek+KdnWriul",
+	"SiKhEcDsglqu7mZe7p3tmKjpmfx1zUrLwbcaVS/MWG9uGVYe8wf0sb1ardpm57aXaSKgXUp0uxE+V+n8",
+	"psOjZ3YwV2/qOs5s5/XNvmNgBtil/QYRtsJTtbaqD3SbxtNZ9lkF5BmiIT7LIaa/WKD1svqUSit/I7K6",
+	"IHhBuuXCzRe7Rl5/HkPSSd2qYQjo02gZ8oj/Hzo0nbGao43nJCDcMqZGBDOVasFGPMtEuh62bmT80eZw",
+	"xh8ZUi/F6j79812czb7mWrx98+L+sDXLsoUePHxo7ZXCEA92NrSwULticgKHKtiaPkuFl31rSNRAoNdE",
+	"ng3EuZE5WCBOgTbmgT3oE5SeA4Z2H4nR8XicufFgbwszEc6eNKMG047q+O5/YiMz1jQZsHsbxnqPORMx",
+	"s1X1ZVMVBDraqAIX5V5pTe7loG0Ddq92Re5Za7RxwOb9u405wJEOaMAd1Duxn4P9DJmxY1B2j2+Q9H3t",
+	"a8xqmTWrzN+We5c71bKgCOdgTLaEuQBs2GD2ZjNqE+YbvlisvLvlCxBYagooGdDF9+5rWxI1fbXM7kbd",
+	"28U2rvah+I2bx/+q+SXfyghxTTbJ3D0KMTzPkzmkZGBuOKW5GVtqhZI3ZaoYrt6phhbOH7OyJXtaPPW2",
+	"gT7dRQDlj1nE17BPCQAAO8Tic2CiHXbxFiwHgWxBQMygkonigGPtsDOWWgwQtMXGFB0+mAbMbK8xbCXO",
+	"GCBsnmMCNG/oADSUXpthGr+NxMaagTI88PGBcljUmGhRwMJDu1dIALsKoBJiCqWZDpWcuBpi/muM45ov",
+	"KWgGLNfkoqNuNUstvGpCgr2Cm22DGa+YxO9oQx3NwBNoFxY58KCud32P+U12gvKuwNWbAKhYNgNEJGzj",
+	"M8m1TFegSJmkrnN6jxV7E/m7iaod8330qIswVRY3xw0FewbZFrldW8ljIU8KAC8I6XHBR4AVS7q+xbrS",
+	"M2yRa4eAf2OzSHIQoLRFsJ9Eja8CD6HI2zxuv0LiQjwZSoq4A9S22Q4RRenNIgGOnXXmWuxt6JFGctMB",
+	"cptPokc0EVzbhK7zb76H9rhQ+PcLOjhokueOr/2Kno7dbHHqOnVzR0flwX8+dwIwd4sxPfHP+GfVLIiy",
+	"MLQ3iF71xbHwu1CLKjADNcoC7qfbqDy5hmNdvY1psv9ltKy8fZhzDed5sUYIeziUTl0YiSmXWJ/gMiur",
+	"SbDndgD/fFmwPm03sh9Hgz1SYa2guF0urB3ql1zYL7mwv7QtB5mwvjFXz9oaTDT7zMNP9K/dMgScPmqB",
+	"oF3cvsaLAuVfgFjNfOdNiChpOWoJoDjeg1TXOtVOyChX6/5JHRL/wvH6m3swKE/5pnv/ppKSNl0xYq/j",
+	"qVwumj0bLqfcZazYI0J1hsWYfezsuVgiUCQDoEhjf72V8VhFBBr58vn3z/I88NUszgTTC0i9Ts2mGMqY",
+	"8Fo9nHkf0BNBoF8q1xQ7RwUlqPKwQxYw2L4uomfufWLe1us/8bu9Q0r5eiivYhmdVNpa5v1CPChYitmv",
+	"YQyAKMmh6QAhA5FdChZ53rLb5Z5jF1LEHI2hsZx1Q8DPro1YeNQ9ZJVuqBv7lBKTMh/QBPKMSIeGguZ3",
+	"6yCHDBJykod1SeaI/Y6p5h75B6SQgruk5NV4yvx2qJ29TWCzNd8ufidB/nMY7M2N3/JznyHze+c5vDX8",
+	"afeh0+21Bq/rbHsX+d47sOk3KhFGlcLDcQvtq7uDHIKo4QW/Iln3JeD+K9nFef42bbdfLuSOYvO3EHM3",
+	"PL4S+kauUoh9FxjNHQa/b5W4bAZfCQUj37+zWPBOQVowJJL4g/h7c6Fw3snXD0vQEYM+1JRdh41YUHuJ",
+	"xAK8+Eq6+niRaEDfB6SHwjugfizOhtLCLteJxanIXsQfhBRat27tm1BXW6XCHwVPstkN5IJ7oD6ziuYK",
+	"8BXxh1sgBNycv2/gJWfF1YSh/afHT2Y4qfewUeZiI4CIFX7bQvW16ME//N5Qg39h7cJ3RH6BN/ribNof",
+	"udc1RNmkPThoRon1kA/n4qH9QLPV/AbLiHXBp3RP50aoEQ0gF6yHyTnUR8us6kVip5TtPV6m0IvMe1Fu",
+	"JeYh33GeSbrBqrM5C5mf8IqZOs3WXcNH9sethUFYfePXtfb8hd1cJ1sY9B5Vvw3P72D9NXgIC+4NyIWw",
+	"jZQ+J996ZzalW7v9GNcX8+l3g3yLna6Apy3yA1tncm1LiKx68W1riYef6F+ApzYRIhrx8dWG3g6kY7lm",
+	"Yc5PabTtK11qW21Y2FFI7Q3zNlSA0cPjqEElgwE9t2P5Xelny+1V/+X57c7Hqk/W6vyGnHL6RVv7gjv2",
+	"C6p3mdt4ttUWQvflDMuynLuEIKMTYXsnLOuUQwvSQ+4C28XqrMNeyWTdwM3mfD3IW9C6hLe8p93KpYhW",
+	"XhwAPHcRpQ9azmeC3QeGeIDpgajwIdFSq8O66EGd+rZY3il7vJX6tgOre10Z7s2Vt03v+Aypa78dBp43",
+	"Q7Bwdl+Y7Je8uN+RWHhjwwU3kwSAfoFaKrT/2+4jDvvdbuig1HOwebLWERWCOu07GDaBCBlUo3MloWVt",
+	"nhIOVwmYXs+WmTmRQxmBewDad69iLag3caGDDguj0eUyp2kYsBC/fRnFabZGlNgo5bGM5TQcYOK+6xxq",
+	"pAwAwxHGxenZPV1osQO9x/UVhMPr1Oc3gkfx79VdndMdlv6X9Fb/9gJu5zO1TKLCNp0K12FeN/rL6SBt",
+	"Ti51TQb91MMTUG10xieTINd87ukOe5n3TR4vM6bjRMgsWQ/8BgaQEuESL0IoVAhRGWLhi1heuf6Jks+F",
+	"13dkwaeiqcUHAQh9brTr33xaq7eoGw+kpdceSa346C1zWmv31ZeU1i9Rhl8opTVz/MLyRntls9lZG1h4",
+	"tYDiI9uy3bamwWABZuR5D1jdAnO/vFb51Dh3MnH6BcBz8wiQW8dcspEYStfA31WF5bitFgeGNKdmBFA6",
+	"w79CN7p9zchYflDxWOwIlonz2xf4s/z0Z0j/2nU6ltnuPAP3QK3iRDsU+zcLieDne7JcP7QEobV1c5dA",
+	"+6z3jHvEcG+FpNrKwe19ML1/Oo68S5qbR8Ez+TpV09To8F8s3t+TBDLywomLJhF01xly9PK9wE29J0oB",
+	"5QH7j/vLZRxNhTyoJt5Bi3HMqjtDhseOHvd6RgJC5Nxhonqcim7HJNWZ2aURoVcYufpqnClo7nazfDyc",
+	"fAP+KbLMGvzTghyA7LwLM6EBw//bNKlh9k0+pd0mdBepe8Tf6yFHaZ6wNhlO5F7tDBCANPIncG/b+MuZ",
+	"fRvcNTUtmjZmbtGkLEhnwjNjMfS6Xdf5PiCwOzIj2KskyrUgWxzAESVlKJsbRdknwganyS+jNt2tRXgz",
+	"TeNdnM1+sH63m2odpYc3aCBfoo5foo6/ZDt4p/hi71HNxkp+EKlGbfKmRuCNDj8eDRt6hFNdreeinK+V",
+	"NQMhkgjurwCS0bCxOvSPBYMR0sdCnfFsqUM2Vx/IT2ZZJeRCh0bFD9n//n//PwsXQkaxnNJfqdAq+SAi",
+	"+nOcKA193AGiIxMLSJYG8JHAfDQVCixcqIcaSveywH+TSt2L7DDmfM2mCkBpoO8wjMdHdsFsKNvSSVkL",
+	"OFtik44EvLtDOePgcycv/lH3aY6iknKpY0PFsMOeJUojWDN9X1i86bNyR3xMtYPef0NJzf8GFEaTKsv7",
+	"1yOheXw5V5EYMDWZhGzGLfwXfUdNJmb0s+WcSz3Y+kXXbRDGt5SlZvlSDaUP6DpCfF7sr4xDDJUMGfXD",
+	"v6gNTCO0Cp9MsAIOc4QAsMb2jWHh2aQNUoZq0eimWGPBGgC5uIwcO1XsBMMzZk5PrGpLaZeL6BdzMUx8",
+	"Obmvb8EsqJpMtkcxuIxeTSaejKCTsD3N2iPJzb0S9U9/hqj2rtN5jfd9HudEpbm/3Zq3Uhq+KAA7eReQ",
+	"r144tooegh2M/Ncp5KnAQ8+ht+UXp8TvMY90m1viZnad33q30cY7d6iWDgqddAEKDuXpVmhc2BwqYhj3",
+	"qSOX72N3givvmH7AuMZmECJtayGpM68+od7cV7ED65upFfYd00ujAgEomrTp9/B+HLPRxEAAoy8fCs2p",
+	"VXA+mSAX5+YGzX5SsYTmFjDGOGPpUtKHAdcNud8klqAUYD4s5H2tUQNj2TKFKIILBWAcYKZWgH2mJpmQ",
+	"CK03Wrurcy7XYAUbJYoYrL5CuELCHIT3Wug69tPSGNRwlAsfc2kMgCBoblim6AvgGUsEQgp9sJUK2io1",
+	"gDm0JLy4E8fceTaU2IPE6hBW4Ykzq+JQ4fyW/aUJ8kMrGxrpoLJIOvNlpi5xEqGPFIhaEuQbk8IJxI5F",
+	"1GGnAEqX7zoMUrvt6JLx8rRBR718wmuRneTAS1gJYK77a2wz+cwqjFK10lBkEkKr33Nw8YS2Fx91FIB0",
+	"kLDgvwsDQLqDSBTCXKZqPpQbqIfpIm0EUgkBSAUvWXjCHZpMf2kw/aXB9JcG03trXJQxc6EwS21n/eWZ",
+	"58BwXxa7w/acnv15qTJ+e9Wlv9Mif8czseLrW2k75tEdFo4+dRH/X/aubrdx3Qi/CmEUcALoODhFe+Og",
+	"QI2kaI2z2C42W/TGRUxHtCNEJlORrisEAfZp9sH2SQrODClKlhzZjvNX3ezasUVRlDwz/Oab+ZZCrczB",
+	"QVL0QCYPe0lu19TGpH1fb5IZnab2IWmdXz5vy+yc/e7b+OK3v3y7Hl+GbnGfhE/rvApR32WRWskgivQt",
+	"DyrOApMshiCxU2zLX9Opf7NX/8Q82n/0OjE3t2S3hn/CF4MTk98LGg06G1Ea51Kkhg9xQC/8doLHUMx/",
+	"Wj3mq9DCVI9J5cmkx35+/4GNgQCis1GKTORiOOltDHKppKgdYzKR1IqJ60kvovkTaD4YX26MhHupprF8",
+	"WcGwGOxCxcIt2OPe+SSI5yCJdIKpJVxyNS86QlTvLd3W+BTuBGN0r2i9/S1ijGH7qX5sb09/iH9irsx/",
+	"oE2sVmYAOws6mHz16bn77iwT/O48HCyz960YLJS+6zfduf62Aa0rbRgvvIt9t+6OdJPE20ZFt9w8bnFH",
+	"/cDWZOCQ7o6Wi6CTg0DpFju3Zo4oChiEse+6iG9lsEmrivi7XUliXOu8WhF+/3B1zE7Cv3eIQfdT7y8C",
+	"+wMV/Me+SL2jeXaJwvfCC3WsSzortvXfgMRcNHeMFGEtxfSqiio5iMynfgC8QQl8+9KrBpwj9SEx6ACR",
+	"/BAa97MHnly7dwEsMJ1Iu4/8+f0Hbo31dMD+CZBVAXckupLSqhh9gCzA0CNmBbCTURH6CtJ7wAmLeCJP",
+	"oETn9JxpVa7AQZwGtrmufGcDBCP0BjN2mVgIad2JGDKTrcSUcX2nSa4Sk4/FOvIA+QpGJCENnLS9c6kw",
+	"2KnDoMj/rWAAAE0kAZKYrpurDJp1cOOhI214rt3i3CY2eMhpx65X9yLTIhbx9SyfYhFS8ASymUBpj+CL",
+	"00A4YzRmri+Vv9Fc5rAdH7AR8wvhZSlsBKJZKrhLGofum1bZ5WBwMZcqFimgAdQUFftwxiLVAXMZS0/U",
+	"fC4yfe5JyYkpdbqco7wROTNaYY6DEbTlKM5ROOxCQavLIoEP95AEPMLlKmpG/JMDgaRuJkO/GJb1rIRo",
+	"wEZb6D+430GYtUzbHHpRWZx92dR1Ixwhd5mtIKZ/uieoQ+7DSGcPmK4JoQsfRh8RU+UTWahy/PNsPOpH",
+	"QPp2ZaJDvkLEr75uZIXsatGUjrVOH5Fv/nYATcQxPytzRQ/Wx00DPxuG+gai3yvf9/J4+OXu4OVL0dXZ",
+	"pFdEjJMexoxsB4K5m3ADxbwJAa0QzjdcJSCaXyux7HMQxb2LqqeK16B6EXtg1aia1TG+edJMB/Al/dv4",
+	"3iE3s8rstp+rLMathyneSMqOes73GhwuZUWg8Tun7Ddb3yo2V2mq1hoTuvd4BOxtMK7EmJEtE9BKk9Bj",
+	"XZKMG7wDAnxTMbLnQP+/Y1Yllm3Lfil7oVZ07IGQVUM5QQdXdXDVG4WreIH/LAujc8xWWi2wqlEMIj4O",
+	"+5jlQTX00L3doCwD03yWIx8HgAFEafw4ZPAhPMHXjs0Fep5M83zARgw56I4bhkiNVIVjOAFOEPkkIqyf",
+	"DonjDjBZwMUJrgF5Qq0o5cwzyjmSwhlP1zzXbJ3ILTiEM2LvCISA49oY94vwCvdFEjYOP0JhdvsroufW",
+	"u55d23s1bYTdM2d3wjyOj7cP7va0bfe0aPQuwFh0tOZ35SZHcRz4EAT7q9mcsp98gR2uO+GLFmOTEaT6",
+	"auP8KdWH2vj3133Lq+l6Gja/ZO+27nzLph22vfT0tprtc2yJ3TNSvyN2FxFsh+2y3rhJ9p+Y42H10WWm",
+	"LnZFf+6ojUjDJOTOocSNUj4+WGsunQ5Am6ljfHthlYh64mTC7qnlCtMxf03+I9h0laVTqA6UYs0CwvPJ",
+	"KktPUSDdcet42LkEsmnJUrgucIyqAISMX1ISHJ+Oq4Ah+Arh20ERTzsV7vAKdxBSKx1VX/VlP+wIw12N",
+	"titaUHbTVxRBBCahBo5uqaldh0+CDmNz09A09SqOVfIa2DKlBVvDvxW1TVe+IhlnNyIzPJFszXM8yuly",
+	"Fx9lKhX17Ld/wAQPNCflq/qbWiOjv27KcGG+2nzALmo1QmMFXIMlCHrZiZOJsCsb8z/3ol5iz/RvqL2I",
+	"epIv7UcgGdYLzcaS//eTkAv7UPz+j3+IestEuve/ethOmyyRC3u/tkg66b5fxGAuCwHiMXWTsd/utTVh",
+	"XxU+7R+BQkjr9TSH0H1xHwIh6fYcBsXW//Q6KLZrELmPNwJB3Xp35D6qwVbdj6DwOugySvE7/qmxNaRX",
+	"apaFiLlvnsuMUgM2Nhq1hRPt1IeB5CaJHgehKma+slUqtO8vWTHixAibyEKGCprsWhel5iWJdBTKfGvS",
+	"whhKg8Tcu+Jh0Rdb4J/22vYFP8vHHgH5bHch3ry3p/74I9qLEpfMfNcdshNB/vg+Z0M3GbmuULWP8WqN",
+	"F2qv6UV+ym98zh7sf1t77/29MP8Rm+WArjSIcb2E0X7mWPhVrV3X/67DVl7MsgC6UieoujWc3emnbH//",
+	"7VrcFRPpY9gLqEOcgCfQ9rWQ+DIxA4b1hdSZTLi2a6Fysy4JOoPdvOU6mkhrPQGDoaBVSZSqoIqCc8Yp",
+	"A4GsLhvr+s4mUqwxJJ/lpbg5E/NM6NvpgF3ChKHbnL+giYQZloRjjVKuAQr09LvhkqVqAeC1gku0ViHl",
+	"2tB1xwzuYaJNxg1uFHKY3RBDbfvVa/jKtLn32sHm+KCImG7m05RyXMRyZBshOtOuodp+8XTdsUcoSHjl",
+	"eLrcRm3Ns1h3KHvrQPoT12YExrSLo99ZHO36mKFzIWNUOJZdXSFOz14pWtFGNSqsn7OvKXMaq5vVUmCw",
+	"t8rS3rB3BpaVzrlR4pkspHUoq/vIuogF6CjJUGyMfAr8IfB9N2opCLMvMG7Q/bWXEyf6PuX5Z/yzO0ki",
+	"a7IDIw+6AvUocEOapUrdFR0Zl8GZVpSmqJ6qAJE3TvSbyKlhEbK2sSBT47OhsY8acP2+jMNLuk9+uRN5",
+	"7bm+jBl8VHNRjgpIuWzHN+xr5rheUdEbAssUw05ylFa+weaywXQKCZnqbLy4UtQojFywHmtVXzTPMYHk",
+	"CmmrhGSaQ0D6rE6ioFNHTYJ4RMUcjSPKsUNDC7bZIi+8CUnd8js2ZN3ZvmRqFqCW9yk3kEhCosFK6qDO",
+	"MzgRaZVtnsxJw/3r8X8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -15,7 +15,7 @@ export type Timestamp = string;
 export type EntityTags = string;
 /**
  * An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
- * comments or display names.
+ * comments or display names. White space around it is removed.
  *
  */
 export type Email = string;
@@ -32,15 +32,21 @@ export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
  */
 export type AIMode = 'on' | 'off';
 /**
- * One line of text, without control characters or characters that turn the direction of writing.
+ * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+ * terminals are removed.
+ *
  */
 export type TicketTitle = string;
 /**
- * Text of any language, without control characters other than tab and line breaks.
+ * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+ * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+ *
  */
 export type TicketDescription = string;
 /**
- * 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+ * 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+ * keyboard composes a letter. The most common passwords are refused.
+ *
  */
 export type NewPassword = string;
 /**
@@ -60,7 +66,7 @@ export type SignUpRequest = {
  */
 export type LogInRequest = {
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     email: string;
     /**
@@ -77,7 +83,7 @@ export type LogInForm = {
      */
     grant_type?: 'password';
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     username: string;
     /**
@@ -209,7 +215,7 @@ export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_beha
  */
 export type Scopes = Array<Scope>;
 /**
- * What the key is for, one line of text.
+ * What the key is for, one line of text, as a ticket's title is.
  */
 export type APIKeyName = string;
 /**
@@ -226,7 +232,8 @@ export type CreateAPIKeyRequest = {
      */
     service_id?: string;
     /**
-     * When the key ends by itself (RFC 3339), in the future; never when it is left out.
+     * When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+     *
      */
     expires_at?: string;
 };
@@ -316,7 +323,10 @@ export type TicketWithMessages = Ticket & {
  */
 export type CreateMessageRequest = {
     /**
-     * Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+     * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+     * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+     * byte.
+     *
      */
     content: string;
 };
@@ -368,7 +378,7 @@ export type MessageFeedback = {
  */
 export type Rating = 'up' | 'down';
 /**
- * Why, in the customer's words.
+ * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
  */
 export type FeedbackComment = string;
 /**
@@ -583,13 +593,12 @@ export type FailedEvent = {
  * server was stopped before the answer was complete. The others are as in `Problem`.
  *
  */
-export type AIFailureCode = 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
+export type AIFailureCode = 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
 /**
- * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
- * `content_filter`, upstream withheld the rest.
+ * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
  *
  */
-export type FinishReason = 'stop' | 'length' | 'content_filter';
+export type FinishReason = 'stop' | 'length';
 /**
  * What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
  * text that came counts as one token; what nobody knows is zero.
@@ -682,7 +691,7 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 /**
  * The problem's stable identifier.
  */
-export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
+export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 /**
  * The session's id. Any other spelling of a UUID than the canonical one is not found.
  */
@@ -728,8 +737,8 @@ export type IdempotencyKey = string;
  */
 export type OnBehalfOf = string;
 /**
- * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
- * ticket's (RFC 9110, section 13.1.1).
+ * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+ * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
  */
 export type IfMatch = EntityTags;
@@ -746,6 +755,12 @@ export type IfNoneMatch = EntityTags;
  *
  */
 export type LastEventID = string;
+/**
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+ * is one.
+ *
+ */
+export type LastEventIDInQuery = string;
 export type SignUpData = {
     body: SignUpRequest;
     headers?: {
@@ -778,7 +793,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -840,7 +855,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -902,7 +917,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1180,7 +1195,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1331,7 +1346,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1477,7 +1492,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1604,7 +1619,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1796,7 +1811,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1907,8 +1922,8 @@ export type UpdateTicketData = {
          */
         'X-On-Behalf-Of'?: string;
         /**
-         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-         * ticket's (RFC 9110, section 13.1.1).
+         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+         * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
          */
         'If-Match'?: EntityTags;
@@ -1952,7 +1967,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2113,7 +2128,7 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2170,7 +2185,14 @@ export type StreamAiResponseData = {
          */
         ticket_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/tickets/{ticket_id}/ai-response';
 };
 export type StreamAiResponseErrors = {
@@ -2364,7 +2386,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2561,7 +2583,14 @@ export type StreamAiResponseByIdData = {
          */
         ai_response_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/ai-responses/{ai_response_id}/stream';
 };
 export type StreamAiResponseByIdErrors = {
@@ -2867,7 +2896,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
