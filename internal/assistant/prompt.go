@@ -72,13 +72,17 @@ func newest(messages []groq.Message, budget int) []groq.Message {
 	return messages[from:]
 }
 
-// shorter is a conversation of half the size: the system prompt, and the newest messages.
+// shorter is a conversation of half the size: the system prompt, and the newest messages from one of the customer's on.
 func shorter(messages []groq.Message) []groq.Message {
 	total := 0
 	for _, m := range messages[1:] {
 		total += len(m.Content)
 	}
-	return slices.Insert(slices.Clone(newest(messages[1:], total/2)), 0, messages[0])
+	rest := newest(messages[1:], total/2)
+	for len(rest) > 1 && rest[0].Role == groq.RoleAssistant {
+		rest = rest[1:] // joined would leave it out, and the request would be the same again.
+	}
+	return slices.Insert(slices.Clone(rest), 0, messages[0])
 }
 
 // joined is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the

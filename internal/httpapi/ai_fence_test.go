@@ -139,9 +139,12 @@ func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL,
-		`INSERT INTO ai_responses (id, ticket_id, model, owner_id, attempt, lease_expires_at)
-		VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 3, now() - interval '1 second')`, ticket.ID)
-	user.OpenStream(t, ticket.ID, "").RequireProblem(http.StatusGatewayTimeout, client.ProblemCodeAITimeout)
+		`INSERT INTO ai_responses (id, ticket_id, model, owner_id, attempt, crashes, lease_expires_at)
+		VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 3, 3, now() - interval '1 second')`, ticket.ID)
+	failed := user.Stream(t, ticket.ID).ReadAll().Failed // The reaper comes later than the headers.
+	require.NotNil(t, failed)
+	require.Equal(t, client.AIFailureCodeAITimeout, failed.Code)
+	storetest.Exec(t, s.DatabaseURL, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute'")
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "it can be asked again")
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -140,34 +141,38 @@ func TestFailureOfAllModelsIsTheOneThatPasses(t *testing.T) {
 	}
 }
 
-func TestConversationThatIsTooLongIsShortenedOnce(t *testing.T) {
+func TestConversationThatIsTooLongIsShortenedUntilItFits(t *testing.T) {
 	t.Parallel()
-	for name, times := range map[string]int{"that is enough": 1, "that is not enough": 2} {
+	for name, times := range map[string]int{"half fits": 1, "a quarter fits": 2, "nothing fits": 100} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
-			user := s.Customer(t)
+			user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := user.NewTicket(t)
 			for i := range 8 {
 				user.Say(t, ticket.ID, strings.Repeat("a long story ", 100)+itoa(i))
+				agent.Say(t, ticket.ID, strings.Repeat("a long reply ", 100)+itoa(i))
 			}
 			newest := user.Say(t, ticket.ID, "So what is it?")
 			enqueue(t, s, groqsim.Script{Status: http.StatusRequestEntityTooLarge, Times: times})
 			stream := user.OpenStream(t, ticket.ID, "")
 			requests := s.Simulator.Requests()
-			require.Equal(t, "primary primary", askedModels(s))
-			whole, half := requests[0], requests[1]
-			require.Greater(t, len(half.Chat.Messages), 2, "as much as fits is kept")
-			require.Less(t, len(half.Chat.Messages), len(whole.Chat.Messages))
-			require.Less(t, promptBytes(half), promptBytes(whole)*2/3)
-			require.Equal(t, whole.Chat.Messages[0], half.Chat.Messages[0])
-			require.Equal(t, "system", half.Chat.Messages[0].Role)
-			require.Equal(t, groqsim.Content(newest.Content), half.Chat.Messages[len(half.Chat.Messages)-1].Content)
-			if times == 1 {
+			for i, shorter := range requests[1:] {
+				require.Less(t, promptBytes(shorter), promptBytes(requests[i]))
+				require.Less(t, len(shorter.Chat.Messages), len(requests[i].Chat.Messages))
+				require.Equal(t, requests[0].Chat.Messages[0], shorter.Chat.Messages[0], "the instructions stay")
+				require.Equal(t, "system", shorter.Chat.Messages[0].Role)
+				require.Equal(t, groqsim.Content(newest.Content), shorter.Chat.Messages[len(shorter.Chat.Messages)-1].Content)
+			}
+			require.Less(t, promptBytes(requests[1]), promptBytes(requests[0])*2/3)
+			if times < 100 {
+				require.Equal(t, strings.TrimSpace(strings.Repeat("primary ", times+1)), askedModels(s))
+				require.Greater(t, len(requests[1].Chat.Messages), 2, "as much as fits is kept")
 				stream.RequireOK()
 				require.NotNil(t, stream.ReadAll().Done)
 				return
 			}
+			require.Len(t, requests[len(requests)-1].Chat.Messages, 2, "the newest message is all that is left")
 			stream.RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
 		})
 	}

@@ -125,14 +125,14 @@ func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{RateLimit: 1, TrustedProxies: networks(t, "127.0.0.0/8")})
 	ask := func(forwarded string) apitest.Response {
-		return s.Do(t, http.MethodPost, "/auth/login", "{", jsonType, "X-Forwarded-For: "+forwarded)
+		return s.Do(t, http.MethodGet, "/me", "", "X-Forwarded-For: "+forwarded)
 	}
 	for i := range 100 {
-		require.Equal(t, http.StatusBadRequest, ask(fmt.Sprintf("198.51.100.%d", i)).Status)
+		require.Equal(t, http.StatusUnauthorized, ask(fmt.Sprintf("198.51.100.%d", i)).Status)
 	}
 	r := exhaust(t, func(i int) apitest.Response { return ask(fmt.Sprintf("6.6.6.%d, 203.0.113.9", i)) })
 	requireRateLimited(t, r, "address")
-	require.Equal(t, http.StatusBadRequest, ask("203.0.113.9, 203.0.113.10").Status, "only the proxy's own word counts")
+	require.Equal(t, http.StatusUnauthorized, ask("203.0.113.9, 203.0.113.10").Status, "only the proxy's own word counts")
 }
 
 func TestWrongPasswordsAndSignUpsAreRefusedInTheContractsWords(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/store/storetest"
 )
 
 // newStreamToken returns a token for the ticket's stream.
@@ -213,6 +214,7 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	token := newStreamToken(t, user, ticket.ID)
 	enqueue(t, s, groqsim.Script{Status: 401}, groqsim.Script{})
 	require.Equal(t, http.StatusBadGateway, s.Do(t, http.MethodGet, token.URL, "").Status)
+	storetest.Exec(t, s.DatabaseURL, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute'")
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, token.URL, "").Status)
 	require.Equal(t, http.StatusBadRequest, user.Do(t, http.MethodGet, token.URL, "").Status)
 	require.Equal(t, http.StatusBadRequest, s.Do(t, http.MethodGet, token.URL+"&x=%zz", "").Status)

@@ -130,7 +130,7 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	require.Len(t, list("email=KIM_&role=user"), 5)
 	require.Equal(t, []string{"kim_3.user@example.com"}, list("email="+url.QueryEscape("ｋｉｍ_3.User@example.com")))
 	require.Equal(t, []string{admin.Email}, list("email="+url.QueryEscape(admin.Email)))
-	for _, nobody := range []string{"im_", "%", "kim%", "kim?", "kim-", "kim_3.user@example.comm", "\u043Aim", "kim\x00", " kim", "'"} {
+	for _, nobody := range []string{"im_", "%", "kim%", "kim?", "kim-", "kim_3.user@example.comm", "\u043Aim", "kim\x00", "'"} {
 		require.Empty(t, list("email="+url.QueryEscape(nobody)), "%q", nobody)
 	}
 
