@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
 // database is a private PostgreSQL with the settings that PostgreSQL comes with: what is committed is on the disk.

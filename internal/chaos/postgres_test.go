@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
 // postgres is a PostgreSQL server that is stopped and started again at the same address.
