@@ -6,9 +6,11 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
@@ -64,7 +66,7 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	options.Download = true
 	for range 2 {
 		s := startServer(t, e, options)
-		require.Equal(t, filepath.Join(e.finder.cache, "binaries", string(downloadVersion), "bin"), s.programs.Dir)
+		require.Equal(t, filepath.Join(e.finder.cache, "binaries", downloadVersion, "bin"), s.programs.Dir)
 		require.Equal(t, "1", queryText(t, s.URL(""), "SELECT '1'"))
 		require.NoError(t, s.Stop())
 	}
@@ -76,19 +78,88 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	require.Empty(t, leftovers)
 }
 
+// TestFailedDownload serves archives that are missing or wrong: nothing of them
+// may stay, and nothing may get outside the folder.
 func TestFailedDownload(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
+	outside := tarOfOne(t, &tar.Header{Typeflag: tar.TypeReg, Name: "../../../outside", Mode: 0o600})
+	through := tarOfOne(t, &tar.Header{Typeflag: tar.TypeLink, Name: "bin/postgres", Linkname: "../../outside"})
+	for _, test := range []struct {
+		name     string
+		jar      []byte
+		checksum func(sum string) string
+		message  string
+	}{
+		{"no archive", nil, nil, "404"},
+		{"no checksum", zipOf(t, "postgres.txz", nil), nil, ".sha256: 404"},
+		{"another checksum", zipOf(t, "postgres.txz", nil), func(string) string { return strings.Repeat("0", 64) }, "checksum"},
+		{"an empty checksum", zipOf(t, "postgres.txz", nil), func(string) string { return "" }, "checksum"},
+		{"no zip", []byte("<html>"), same, "unpack"},
+		{"no txz in it", zipOf(t, "postgres.tar", nil), same, "no .txz"},
+		{"no xz", zipOf(t, "postgres.txz", []byte("plain")), same, "unpack"},
+		{"no tar", zipOf(t, "postgres.txz", xzOf(bytes.Repeat([]byte("plain"), 1000))), same, "unpack"},
+		{"a file outside", zipOf(t, "postgres.txz", xzOf(outside)), same, "escapes"},
+		{"a hard link", zipOf(t, "postgres.txz", xzOf(through)), same, "neither a file nor a link"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			sum := sha256.Sum256(test.jar)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				isChecksum := strings.HasSuffix(r.URL.Path, ".sha256")
+				switch {
+				case isChecksum && test.checksum != nil:
+					_, _ = w.Write([]byte(test.checksum(hex.EncodeToString(sum[:]))))
+				case !isChecksum && test.jar != nil:
+					_, _ = w.Write(test.jar)
+				default:
+					http.NotFound(w, r)
+				}
+			}))
+			defer server.Close()
+			e := isolated(t)
+			e.finder = fakeMachine(t, nil)
+			e.finder.cache = filepath.Join(e.temp, "cache")
+			e.repository = server.URL
+			_, err := e.start(t.Context(), Options{Download: true})
+			require.ErrorIs(t, err, ErrNoBinaries)
+			require.ErrorContains(t, err, test.message)
+			require.ErrorContains(t, err, "DATABASE_URL")
+			entries, err := os.ReadDir(filepath.Join(e.finder.cache, "binaries"))
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			require.Equal(t, "lock", entries[0].Name())
+			require.NoFileExists(t, filepath.Join(e.temp, "outside"))
+		})
+	}
+}
+
+// TestDownloadEndsWithItsContext stops one whose repository does not answer.
+func TestDownloadEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel(enough)
+		<-r.Context().Done()
+	}))
 	defer server.Close()
 	e := isolated(t)
 	e.finder = fakeMachine(t, nil)
 	e.finder.cache = filepath.Join(e.temp, "cache")
 	e.repository = server.URL
-	_, err := e.start(t.Context(), Options{Download: true})
-	require.ErrorIs(t, err, ErrNoBinaries)
-	require.ErrorContains(t, err, "no version found")
-	require.ErrorContains(t, err, "DATABASE_URL")
-	require.NoDirExists(t, filepath.Join(e.finder.cache, "binaries", string(downloadVersion)))
+	_, err := e.start(ctx, Options{Download: true})
+	require.ErrorIs(t, err, enough)
+}
+
+func same(sum string) string { return sum }
+
+func tarOfOne(t *testing.T, header *tar.Header) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	writer := tar.NewWriter(&out)
+	require.NoError(t, writer.WriteHeader(header))
+	require.NoError(t, writer.Close())
+	return out.Bytes()
 }
 
 // tarOf packs the programs that a server needs, and the libraries and data

@@ -3,6 +3,7 @@
 package pgembed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ const removeLimit = 5 * time.Second
 type environment struct {
 	finder     finder
 	temp       string // where throw-away folders are made
-	repository string // where downloads come from; empty means the usual place
+	repository string // where downloads come from
 	freePort   func(context.Context) (int, error)
 	limits     limits
 }
@@ -40,7 +41,7 @@ func newEnvironment() environment {
 	return environment{
 		finder:     newFinder(),
 		temp:       os.TempDir(),
-		repository: os.Getenv("PGEMBED_REPOSITORY_URL"),
+		repository: cmp.Or(os.Getenv("PGEMBED_REPOSITORY_URL"), mavenCentral),
 		freePort:   freePort,
 		limits: limits{
 			start:     time.Minute,
