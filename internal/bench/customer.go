@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // maxCustomers is how many accounts there are. With fewer, one customer would ask for more than a server may allow one.
@@ -17,7 +18,7 @@ const maxCustomers = 64
 
 // customer is somebody with an account and an address of their own.
 type customer struct {
-	api           *client.ClientWithResponses
+	api           *plain.ClientWithResponses
 	authorization string
 	dialer        *net.Dialer
 }
@@ -36,8 +37,8 @@ func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	c := &customer{dialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: address}}}
 	transport := &http.Client{Transport: &http.Transport{DialContext: c.dialer.DialContext}}
 	var err error
-	c.api, err = client.NewClientWithResponses(server, client.WithHTTPClient(transport),
-		client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	c.api, err = plain.NewClientWithResponses(server, plain.WithHTTPClient(transport),
+		plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.authorization != "" {
 				r.Header.Set("Authorization", c.authorization)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/groqsim"
 )
 
@@ -29,7 +30,7 @@ func (c *cluster) makeAccounts() {
 	c.customer, c.agent = c.logIn(api, customer), c.logIn(api, agent)
 }
 
-func (c *cluster) logIn(api *client.ClientWithResponses, email string) string {
+func (c *cluster) logIn(api *plain.ClientWithResponses, email string) string {
 	c.t.Helper()
 	token, err := api.LogInWithResponse(c.ctx, nil, client.LogInRequest{Email: email, Password: password})
 	require.NoError(c.t, err)
@@ -37,9 +38,9 @@ func (c *cluster) logIn(api *client.ClientWithResponses, email string) string {
 	return token.JSON200.AccessToken
 }
 
-func (c *cluster) api(r *replica, token string) *client.ClientWithResponses {
-	api, err := client.NewClientWithResponses(r.address(), client.WithHTTPClient(c.http),
-		client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+func (c *cluster) api(r *replica, token string) *plain.ClientWithResponses {
+	api, err := plain.NewClientWithResponses(r.address(), plain.WithHTTPClient(c.http),
+		plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if token != "" {
 				r.Header.Set("Authorization", "Bearer "+token)
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // connectPause is what a reader waits that was refused a connection, or told nothing about when to come back.
@@ -77,7 +78,7 @@ func (r *reader) follow() {
 func (r *reader) connect() time.Duration {
 	ctx, cancel := context.WithCancel(r.c.ctx)
 	defer cancel()
-	response, err := r.c.api(r.pick(), r.c.customer).StreamAIResponse(ctx, r.answer.ticket, &client.StreamAIResponseParams{
+	response, err := r.c.api(r.pick(), r.c.customer).StreamAIResponse(ctx, r.answer.ticket, &plain.StreamAIResponseParams{
 		LastEventID: r.lastID,
 	})
 	if err != nil {
@@ -134,7 +135,7 @@ func (r *reader) pick() *replica {
 // takeProblem takes an error instead of a stream. Some say to come back, some are the answer's end.
 func (r *reader) takeProblem(response *http.Response) time.Duration {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
-	var problem client.Problem
+	var problem plain.Problem
 	if err := json.Unmarshal(body, &problem); err != nil {
 		r.c.add("broken_off", 1)
 		return connectPause

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -72,7 +73,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 
 // cutting breaks every stream off after so many bytes more than the one before, and asks for no long pause.
 type cutting struct {
-	client   client.HttpRequestDoer
+	client   plain.HttpRequestDoer
 	limit    atomic.Int64
 	requests atomic.Int64
 }
@@ -133,7 +134,7 @@ func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
 		page, err := support.ListAIResponseEvents(t.Context(), answer.ID, &client.ListAIResponseEventsParams{After: &after, Wait: &wait})
 		require.NoError(t, err)
 		for _, numbered := range page.Events {
-			event, err := numbered.Event.Value()
+			event, err := client.EventOf(numbered.Event)
 			require.NoError(t, err)
 			switch event := event.(type) {
 			case client.Delta:
@@ -172,7 +173,7 @@ func TestSDKGoesThroughAllPages(t *testing.T) {
 
 // forgetful loses the responses to the first requests with a method.
 type forgetful struct {
-	client client.HttpRequestDoer
+	client plain.HttpRequestDoer
 	method string
 	losses atomic.Int64
 }

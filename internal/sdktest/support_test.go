@@ -253,13 +253,3 @@ func TestListStopsAskingWhenItsReaderLeaves(t *testing.T) {
 	}
 	require.Equal(t, 1, requests)
 }
-
-func TestProblemSaysWhatItIs(t *testing.T) {
-	t.Parallel()
-	problem := client.Problem{
-		Status: 422, Code: client.ProblemCodeValidationFailed, Title: "Validation failed", Detail: "The body breaks a rule.",
-		RequestID: "0199d3c6", Errors: []client.FieldError{{Pointer: "/title", Code: client.FieldErrorCodeTooLong}},
-	}
-	require.EqualError(t, &problem,
-		"support: 422 validation_failed: Validation failed: The body breaks a rule; /title too_long (request 0199d3c6)")
-}

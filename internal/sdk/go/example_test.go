@@ -27,8 +27,8 @@ func serve(name string) {
 	}
 	for _, fixture := range fixtures {
 		if fixture.Name == name {
-			os.Setenv("SUPPORT_BASE_URL", httptest.NewServer(sdktest.NewPlayer(fixture)).URL)
-			os.Setenv("SUPPORT_TOKEN", fixture.Client.Token)
+			_ = os.Setenv("SUPPORT_BASE_URL", httptest.NewServer(sdktest.NewPlayer(fixture)).URL)
+			_ = os.Setenv("SUPPORT_TOKEN", fixture.Client.Token)
 		}
 	}
 }

@@ -1,5 +1,8 @@
-// Use [New]: a [Support] has a method for each operation, which returns values and errors. [Client] is what oapi-codegen
-// generates, one request for each call.
+// Package client is the Support Backend's SDK for Go. [New] returns a [Support], which has a method for each operation of the
+// contract: it retries, resumes streams, follows pages, keeps its token fresh, and returns values and errors.
+//
+// The types of the contract, such as [Ticket], are those of package plain, which also has the client that sends one request for
+// each call.
 package client
 
 import (
@@ -13,10 +16,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 const (
@@ -38,46 +44,58 @@ var (
 // Support is the SDK: a method for each operation of the contract, which retries what may be retried, keeps its access
 // token fresh, and returns values, or problems as errors. It may be used by several goroutines.
 type Support struct {
-	client      Client
+	client      plain.Client
 	credentials *credentials
 	retries     int
 }
 
-// Option sets a Support up. WithBaseURL, WithHTTPClient and WithRequestEditorFn are options too.
-type Option interface{ apply(*Support) error }
+// Option sets a Support up.
+type Option func(*Support) error
 
-type optionFunc func(*Support) error
+// RequestEditorFn changes a request before it is sent.
+type RequestEditorFn = plain.RequestEditorFn
 
-func (o optionFunc) apply(s *Support) error { return o(s) }
+// WithBaseURL says where the server is, in place of SUPPORT_BASE_URL.
+func WithBaseURL(baseURL string) Option { return ofClient(plain.WithBaseURL(baseURL)) }
 
-func (o ClientOption) apply(s *Support) error { return o(&s.client) }
+// WithHTTPClient sends the requests, in place of an http.Client that follows no redirects.
+func WithHTTPClient(doer plain.HttpRequestDoer) Option { return ofClient(plain.WithHTTPClient(doer)) }
+
+// WithRequestEditorFn changes every request before it is sent.
+func WithRequestEditorFn(edit RequestEditorFn) Option {
+	return ofClient(plain.WithRequestEditorFn(edit))
+}
+
+func ofClient(option plain.ClientOption) Option {
+	return func(s *Support) error { return option(&s.client) }
+}
 
 // WithToken gives the access token, in place of SUPPORT_TOKEN.
 func WithToken(accessToken string) Option {
-	return optionFunc(func(s *Support) error {
+	return func(s *Support) error {
 		s.credentials.access = accessToken
 		return nil
-	})
+	}
 }
 
 // WithRefreshToken lets an access token that has ended be replaced by POST /auth/refresh. A refresh token is for one use:
 // keep, which may be nil, is called with each pair of tokens before they are used, one call at a time, and calls wait for it.
-func WithRefreshToken(refreshToken string, keep func(AccessToken)) Option {
-	return optionFunc(func(s *Support) error {
+func WithRefreshToken(refreshToken string, keep func(plain.AccessToken)) Option {
+	return func(s *Support) error {
 		s.credentials.refresh, s.credentials.keep = refreshToken, keep
 		return nil
-	})
+	}
 }
 
 // WithRetries says how often a request is sent again, in place of twice. 0 is never.
 func WithRetries(n int) Option {
-	return optionFunc(func(s *Support) error {
+	return func(s *Support) error {
 		if n < 0 {
 			return fmt.Errorf("support: %d retries", n)
 		}
 		s.retries = n
 		return nil
-	})
+	}
 }
 
 // New returns an SDK for the server at SUPPORT_BASE_URL, with the access token SUPPORT_TOKEN, unless options say otherwise.
@@ -89,7 +107,7 @@ func New(options ...Option) (*Support, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	for _, o := range options {
-		if err := o.apply(s); err != nil {
+		if err := o(s); err != nil {
 			return nil, err
 		}
 	}
@@ -146,10 +164,12 @@ func (s *Support) request(
 	}
 	request = request.WithContext(ctx)
 	request.URL.RawQuery = withoutEmpty(request.URL.Query()).Encode()
-	request.Header.Set("User-Agent", "support-go/"+version)
+	request.Header.Set("User-Agent", "support-go/"+plain.Version)
 	request.Header.Set("Accept", "application/json, application/problem+json")
-	if err := s.client.applyEditors(ctx, request, edit); err != nil {
-		return nil, err
+	for _, change := range slices.Concat(s.client.RequestEditors, edit) {
+		if err := change(ctx, request); err != nil {
+			return nil, err
+		}
 	}
 	if o.takesKey && request.Header.Get("Idempotency-Key") == "" {
 		request.Header.Set("Idempotency-Key", uuid.NewString())
@@ -216,7 +236,7 @@ func (s *Support) exchange(ctx context.Context, o operation, request *http.Reque
 	}
 	response, err := s.roundTrip(ctx, request, token)
 	var problem *Problem
-	if own || !errors.As(err, &problem) || problem.Code != ProblemCodeInvalidToken || !s.credentials.renewable() {
+	if own || !errors.As(err, &problem) || problem.Code != plain.ProblemCodeInvalidToken || !s.credentials.renewable() {
 		return response, err
 	}
 	if token, err = s.renew(ctx, token); err != nil {
