@@ -15,6 +15,11 @@ import (
 
 const typeScript = "../../gen/typescript"
 
+func TestTypeScriptUnits(t *testing.T) {
+	t.Parallel()
+	npmtest.RunUnitTests(t, typeScript, "../sdk/typescript/test")
+}
+
 // TestTypeScriptSDKKeepsToTheSuite runs every fixture with the packed SDK, in Node and in a browser.
 func TestTypeScriptSDKKeepsToTheSuite(t *testing.T) {
 	t.Parallel()

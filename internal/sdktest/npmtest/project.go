@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,15 +27,10 @@ var scripts embed.FS
 // Project is a folder in which the packed SDK is installed, beside its examples and the scripts of this package.
 type Project struct{ dir string }
 
-// Install packs the SDK at source and installs it. Without npm the test is skipped, but not in CI.
+// Install packs the SDK at source, which compiles it, and installs it.
 func Install(t testing.TB, source string) Project {
 	t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("needs Node and npm")
-	}
-	// What the test itself reads, and not npm alone, makes go test run it again after a change.
-	unpacked := filepath.Join(t.TempDir(), "source")
-	require.NoError(t, os.CopyFS(unpacked, os.DirFS(source)))
+	unpacked := copySource(t, source)
 	p := Project{dir: filepath.Join(t.TempDir(), "project")}
 	files, err := fs.Sub(scripts, "scripts")
 	require.NoError(t, err)
@@ -47,6 +44,40 @@ func Install(t testing.TB, source string) Project {
 	// It has no dependencies, so there is nothing to download.
 	command(t, p.dir, "npm", "install", "--silent", "--offline", "--no-audit", "--no-fund", archives[0])
 	return p
+}
+
+// RunUnitTests runs the TypeScript tests of a folder with the modules of the SDK at source.
+func RunUnitTests(t testing.TB, source, tests string) {
+	t.Helper()
+	dir := copySource(t, source)
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "test"), os.DirFS(tests)))
+	command(t, dir, filepath.Join(nodeTools(t), ".bin", "tsc"), "--project", "test", "--noEmit", "false", "--typeRoots", filepath.Join(nodeTools(t), "@types"))
+	compiled, err := filepath.Glob(filepath.Join(dir, "out", "test", "*.test.js"))
+	require.NoError(t, err)
+	require.NotEmpty(t, compiled)
+	command(t, dir, "node", append([]string{"--test"}, compiled...)...)
+}
+
+// copySource copies the SDK, so that packing it leaves nothing behind. Without npm and the Node tools the test is skipped, but
+// not in CI. What the test itself reads, and not npm alone, makes go test run it again after a change.
+func copySource(t testing.TB, source string) string {
+	t.Helper()
+	_, noCompiler := os.Stat(filepath.Join(nodeTools(t), ".bin", "tsc"))
+	if _, noNPM := exec.LookPath("npm"); (noNPM != nil || noCompiler != nil) && os.Getenv("CI") == "" {
+		t.Skip("needs Node and npm, and the Node tools: npm ci --prefix internal/tools")
+	}
+	dir := filepath.Join(t.TempDir(), "source")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(source)))
+	return dir
+}
+
+// nodeTools is the folder of the pinned Node tools.
+func nodeTools(t testing.TB) string {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	dir, err := filepath.Abs(filepath.Join(filepath.Dir(file), "../../tools/node_modules"))
+	require.NoError(t, err)
+	return dir
 }
 
 // Node runs a script of the project and returns what it prints. The environment has the given entries besides.
@@ -68,7 +99,8 @@ func runIn(ctx context.Context, t testing.TB, dir string, env []string, name str
 	t.Helper()
 	var output, errors strings.Builder
 	cmd := exec.CommandContext(ctx, name, arguments...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(os.Environ(), env...), &output, &errors
+	path := "PATH=" + filepath.Join(nodeTools(t), ".bin") + string(os.PathListSeparator) + os.Getenv("PATH")
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, slices.Concat(os.Environ(), []string{path}, env), &output, &errors
 	require.NoError(t, cmd.Run(), "%s %s: %s%s", name, arguments, &output, &errors)
 	return output.String()
 }

@@ -26,7 +26,7 @@ var templates embed.FS
 // copied are the files of the hand-written halves that are part of the SDKs: their tests are not, but their examples are.
 var copied = map[string][]string{
 	"go":         {"*.go"},
-	"typescript": {"package.json", "tsconfig.json", "examples.js", "src/*.ts"},
+	"typescript": {"package.json", "tsconfig.package.json", "examples.js", "src/*.ts"},
 }
 
 func main() {
@@ -78,6 +78,8 @@ func copyFiles(source fs.FS, patterns []string, version, out string) error {
 			if name == "package.json" {
 				content = bytes.Replace(content, []byte(`"version": "0.0.0"`), []byte(`"version": "`+version+`"`), 1)
 			}
+			// The source has a tsconfig.json of its own, which finds the generated files.
+			name = strings.Replace(name, ".package.", ".", 1)
 			if err := write(filepath.Join(out, name), content); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
