@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/sdktest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
 var (

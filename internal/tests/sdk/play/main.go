@@ -1,6 +1,6 @@
 // Command play serves the fixtures of sdktest to tests that are not written in Go:
 //
-//	go run ./internal/sdktest/play
+//	go run ./internal/tests/sdk/play
 //
 // It prints its URL and ends when its standard input does, so that it does not outlive the test that started it.
 package main
@@ -13,7 +13,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/supportbackend/support/internal/sdktest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
 func main() {

@@ -75,7 +75,7 @@ func copySource(t testing.TB, source string) string {
 func nodeTools(t testing.TB) string {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(0)
-	dir, err := filepath.Abs(filepath.Join(filepath.Dir(file), "../../tools/node_modules"))
+	dir, err := filepath.Abs(filepath.Join(filepath.Dir(file), "../../../tools/node_modules"))
 	require.NoError(t, err)
 	return dir
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/sdktest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/sdktest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
 // TestGoSDKKeepsToTheSuite runs every fixture.

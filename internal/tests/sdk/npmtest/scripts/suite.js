@@ -1,4 +1,4 @@
-// Plays the fixtures of the shared suite, as internal/sdktest/README.md describes them, and returns what came of each.
+// Plays the fixtures of the shared suite, as internal/tests/sdk/README.md describes them, and returns what came of each.
 import { createSupport, Failed, NetworkError, Problem, ProtocolError } from '@supportbackend/support';
 
 // The site's "*" is the name of the fixture: a browser has few connections to each host.

@@ -39,7 +39,7 @@ const pair = `{"access_token":"access-2","token_type":"bearer","expires_in":900,
 
 func TestEveryOperationOfTheContractIsAMethod(t *testing.T) {
 	t.Parallel()
-	contract, err := os.ReadFile("../../openapi.yaml")
+	contract, err := os.ReadFile("../../../openapi.yaml")
 	require.NoError(t, err)
 	operations := regexp.MustCompile(`(?m)^ {6}operationId: (\w+)$`).FindAllStringSubmatch(string(contract), -1)
 	require.NotEmpty(t, operations)

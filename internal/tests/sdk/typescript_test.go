@@ -9,15 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/sdktest"
-	"github.com/supportbackend/support/internal/sdktest/npmtest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
+	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
 )
 
-const typeScript = "../../gen/typescript"
+const typeScript = "../../../gen/typescript"
 
 func TestTypeScriptUnits(t *testing.T) {
 	t.Parallel()
-	npmtest.RunUnitTests(t, typeScript, "../sdk/typescript/test")
+	npmtest.RunUnitTests(t, typeScript, "../../sdk/typescript/test")
 }
 
 // TestTypeScriptSDKKeepsToTheSuite runs every fixture with the packed SDK, in Node and in a browser.

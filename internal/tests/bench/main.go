@@ -2,7 +2,7 @@
 // PostgreSQL that keeps what it is told, beside a plain reverse proxy that only passes streams on. Both get the same
 // answers of the same simulator in the same run, so the ratios hold on other machines too.
 //
-//	go run ./internal/bench -server bin/support
+//	go run ./internal/tests/bench -server bin/support
 //
 // The table goes to standard error and the figures as JSON to standard output. It needs Linux, whose /proc tells times
 // and memory.

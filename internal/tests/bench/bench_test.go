@@ -31,7 +31,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 		t.Skip("the benchmark needs /proc")
 	}
 	program := filepath.Join(t.TempDir(), "support")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", program, "../../cmd/support")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", program, "../../../cmd/support")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
