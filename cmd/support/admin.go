@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -59,18 +60,20 @@ func adminCreateCommand() *cobra.Command {
 	return cmd
 }
 
-func createStaff(cmd *cobra.Command, cfg config.Config, email, password string, role auth.Role) error {
+func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, role auth.Role) error {
 	s, err := store.Open(cmd.Context(), store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: 1})
 	if err != nil {
 		return settingsError{err}
 	}
 	defer s.Close()
 	// No token is signed here, so the secret that would sign it can be any.
-	accounts, err := auth.NewService(s, auth.Options{Secret: []byte(rand.Text() + rand.Text())})
+	accounts, err := auth.NewService(s, auth.Options{
+		Passwords: password.NewHasher(password.DefaultCost), Secret: []byte(rand.Text() + rand.Text()),
+	})
 	if err != nil {
 		return err
 	}
-	user, err := accounts.CreateAccount(cmd.Context(), email, password, role)
+	user, err := accounts.CreateAccount(cmd.Context(), email, plain, role)
 	if err != nil {
 		return err
 	}

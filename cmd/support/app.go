@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -46,7 +47,8 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		return nil, settingsError{err}
 	}
 	accounts, err := auth.NewService(s, auth.Options{
-		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
+		Passwords: password.NewHasher(password.DefaultCost),
+		Secret:    []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
 		Limits: limits(cfg), Logger: logger,
 	})
 	if err != nil {
@@ -83,7 +85,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 
 func limits(cfg config.Config) auth.Limits {
 	l := auth.DefaultLimits()
-	l.SignUps = cfg.SignUpLimit
+	l.SignUps, l.NetworkFailedLogIns = cfg.SignUpLimit, cfg.LogInLimit
 	return l
 }
 
@@ -93,7 +95,11 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")
 		return nil, nil
 	}
-	client, err := groq.New(groq.Options{BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal()})
+	limits := groq.DefaultLimits()
+	limits.Header, limits.Idle, limits.Total = cfg.GroqHeaderTimeout, cfg.GroqSilenceTimeout, cfg.GroqTotalTimeout
+	client, err := groq.New(groq.Options{
+		BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Dialect: groq.Dialect(cfg.GroqDialect), Limits: limits,
+	})
 	if err != nil {
 		return nil, settingsError{fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)}
 	}

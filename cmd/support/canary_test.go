@@ -304,8 +304,9 @@ func requireEvents(t *testing.T, log string) {
 		for _, name := range []string{"request_id", "method", "route", "status", "dur"} {
 			require.Contains(t, event, name, line)
 		}
+		require.IsType(t, 0.0, event["dur"], line)
 		if route := fmt.Sprint(event["route"]); strings.HasPrefix(route, "/tickets/") && event["status"] == float64(http.StatusOK) {
-			require.Contains(t, route, ":ticket_id")
+			require.Contains(t, route, "{ticket_id}")
 			require.NotEmpty(t, event["user_id"])
 		}
 	}

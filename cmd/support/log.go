@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"log/slog"
-	"time"
 	"unicode/utf8"
 
 	"github.com/supportbackend/support/internal/config"
@@ -24,14 +23,15 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// replaceAttr writes times in UTC and durations as people read them, and cuts long values.
+// replaceAttr writes times in UTC and durations as numbers of milliseconds, which can be added up and compared, and cuts
+// long values.
 func replaceAttr(_ []string, a slog.Attr) slog.Attr {
 	value := a.Value.Resolve()
 	switch value.Kind() {
 	case slog.KindTime:
 		return slog.Time(a.Key, value.Time().UTC())
 	case slog.KindDuration:
-		return slog.String(a.Key, value.Duration().Round(time.Microsecond).String())
+		return slog.Float64(a.Key, float64(value.Duration().Microseconds())/1000)
 	case slog.KindString:
 		if a.Key != stackKey {
 			return slog.String(a.Key, cut(value.String()))

@@ -208,15 +208,15 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended;
 
 -- name: CreateAIResponseEvent :exec
-INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
-VALUES (@ai_response_id, @seq, @kind, @attempt, @content);
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
+VALUES (@ai_response_id, @seq, @kind, @attempt, @content, sqlc.narg(retry_after_seconds));
 
 -- name: ListAIResponseEvents :many
 -- The events of many responses, of each those from a number on.
 WITH wanted AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@from_seqs::bigint[]) AS seq
 )
-SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
+SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content, e.retry_after_seconds
 FROM wanted
 JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq >= wanted.seq
 ORDER BY e.ai_response_id, e.seq

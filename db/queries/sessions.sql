@@ -8,16 +8,10 @@ WITH account AS (
     FOR SHARE
 ),
 session AS (
-    INSERT INTO sessions (id, user_id, user_agent, client_network, expires_at)
-    SELECT @id, account.id, @user_agent, @client_network,
+    INSERT INTO sessions (id, user_id, user_agent, client_network, token_hash, expires_at)
+    SELECT @id, account.id, @user_agent, @client_network, @token_hash,
         clock_timestamp() + make_interval(secs => @idle_seconds::integer)
     FROM account
-    RETURNING id
-),
-token AS (
-    INSERT INTO refresh_tokens (token_hash, session_id)
-    SELECT @token_hash, session.id
-    FROM session
 )
 SELECT account.token_version
 FROM account;
@@ -37,38 +31,49 @@ WHERE user_id = @user_id AND expires_at > clock_timestamp()
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
--- name: RenewSession :one
--- The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
--- come one after the other.
+-- name: RefreshSession :one
+-- Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
+-- for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
+-- session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
+-- fast.
 UPDATE sessions AS s
-SET last_used_at = clock_timestamp(),
+SET token_hash = @next_hash::bytea,
+    parent_hash = @token_hash::bytea,
+    parent_expires_at = CASE WHEN s.token_hash = @token_hash::bytea THEN s.expires_at ELSE s.parent_expires_at END,
+    last_used_at = clock_timestamp(),
     expires_at = least(
         clock_timestamp() + make_interval(secs => @idle_seconds::integer),
         s.created_at + make_interval(secs => @absolute_seconds::integer)
-    )
+    ),
+    refresh_credit_at = greatest(s.refresh_credit_at, clock_timestamp()) + make_interval(secs => @pace_seconds::integer)
 FROM users AS u
-WHERE s.id = (SELECT t.session_id FROM refresh_tokens AS t WHERE t.token_hash = @token_hash)
-    AND s.expires_at > clock_timestamp() AND u.id = s.user_id AND u.disabled_at IS NULL
-RETURNING s.id, s.user_id, u.token_version;
-
--- name: RetireRefreshToken :execrows
--- Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
--- it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
-UPDATE refresh_tokens AS own
-SET used_at = clock_timestamp()
-WHERE own.session_id = @session_id AND own.used_at IS NULL
+WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.id = s.user_id AND u.disabled_at IS NULL
     AND (
-        own.token_hash = @token_hash
-        OR own.parent_hash = @token_hash AND EXISTS (
-            SELECT FROM refresh_tokens AS parent
-            WHERE parent.token_hash = @token_hash
-                AND parent.used_at > clock_timestamp() - make_interval(secs => @grace_seconds::integer)
-        )
+        s.token_hash = @token_hash::bytea
+        OR s.parent_hash = @token_hash::bytea AND s.parent_expires_at > clock_timestamp()
+    )
+    AND s.refresh_credit_at < clock_timestamp() + make_interval(secs => @burst_seconds::integer)
+RETURNING s.user_id, u.token_version;
+
+-- name: GetRefreshWait :one
+-- How many seconds it takes until a session may be refreshed again with a token that it keeps.
+SELECT EXTRACT(
+    EPOCH FROM s.refresh_credit_at - clock_timestamp() - make_interval(secs => @burst_seconds::integer)
+)::double precision AS seconds
+FROM sessions AS s
+JOIN users AS u ON u.id = s.user_id
+WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
+    AND (
+        s.token_hash = @token_hash::bytea
+        OR s.parent_hash = @token_hash::bytea AND s.parent_expires_at > clock_timestamp()
     );
 
--- name: CreateRefreshToken :exec
-INSERT INTO refresh_tokens (token_hash, session_id, parent_hash)
-VALUES (@token_hash, @session_id, @parent_hash::bytea);
+-- name: DeleteReusedSession :one
+-- Ends a living session by a token of its own that it no longer keeps.
+DELETE FROM sessions AS s
+WHERE s.id = @id AND s.expires_at > clock_timestamp()
+    AND s.token_hash <> @token_hash::bytea AND s.parent_hash IS DISTINCT FROM @token_hash::bytea
+RETURNING s.user_id;
 
 -- name: DeleteSession :execrows
 DELETE FROM sessions

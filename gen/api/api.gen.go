@@ -26,6 +26,7 @@ import (
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
+	AIFailureCodeAINoAnswer              AIFailureCode = "ai_no_answer"
 	AIFailureCodeAIOverloaded            AIFailureCode = "ai_overloaded"
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
@@ -43,6 +44,8 @@ const (
 func (e AIFailureCode) Valid() bool {
 	switch e {
 	case AIFailureCodeAIMisconfigured:
+		return true
+	case AIFailureCodeAINoAnswer:
 		return true
 	case AIFailureCodeAIOverloaded:
 		return true
@@ -220,16 +223,13 @@ func (e FieldErrorCode) Valid() bool {
 
 // Defines values for FinishReason.
 const (
-	FinishReasonContentFilter FinishReason = "content_filter"
-	FinishReasonLength        FinishReason = "length"
-	FinishReasonStop          FinishReason = "stop"
+	FinishReasonLength FinishReason = "length"
+	FinishReasonStop   FinishReason = "stop"
 )
 
 // Valid indicates whether the value is a known member of the FinishReason enum.
 func (e FinishReason) Valid() bool {
 	switch e {
-	case FinishReasonContentFilter:
-		return true
 	case FinishReasonLength:
 		return true
 	case FinishReasonStop:
@@ -273,6 +273,7 @@ func (e LogInFormGrantType) Valid() bool {
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
+	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
 	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
@@ -322,6 +323,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAIDisabled:
 		return true
 	case ProblemCodeAIMisconfigured:
+		return true
+	case ProblemCodeAINoAnswer:
 		return true
 	case ProblemCodeAIOverloaded:
 		return true
@@ -551,8 +554,7 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason,omitempty"`
 
 	// FinishedAt When it ended.
@@ -647,7 +649,7 @@ type APIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -666,7 +668,7 @@ type APIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text.
+// APIKeyName What the key is for, one line of text, as a ticket's title is.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -698,7 +700,7 @@ type Account struct {
 	Disabled bool `json:"disabled"`
 
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -721,7 +723,8 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -739,10 +742,10 @@ type CreateAIResponseRequest struct {
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -757,29 +760,34 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
 	Content string `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -807,7 +815,7 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -843,8 +851,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -862,7 +869,7 @@ type DoneEvent struct {
 type DoneEventType string
 
 // Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names.
+// comments or display names. White space around it is removed.
 //
 // Examples: ada@example.com
 type Email = string
@@ -893,7 +900,7 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words.
+// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
@@ -908,8 +915,7 @@ type FieldError struct {
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-// `content_filter`, upstream withheld the rest.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
 // Health The result of a probe.
@@ -943,7 +949,7 @@ type LogInForm struct {
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty"`
 
-	// Username The account's e-mail address; case does not matter.
+	// Username The account's e-mail address; case and white space around it do not matter.
 	Username string `json:"username"`
 }
 
@@ -952,7 +958,7 @@ type LogInFormGrantType string
 
 // LogInRequest Credentials.
 type LogInRequest struct {
-	// Email The account's e-mail address; case does not matter.
+	// Email The account's e-mail address; case and white space around it do not matter.
 	Email string `json:"email"`
 
 	// Password The account's password.
@@ -986,7 +992,7 @@ type Message struct {
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1011,7 +1017,8 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+// keyboard composes a letter. The most common passwords are refused.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1055,7 +1062,7 @@ type ProblemCode string
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// Rating Whether the answer helped.
@@ -1128,13 +1135,14 @@ type Session struct {
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -1186,7 +1194,8 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1197,7 +1206,8 @@ type Ticket struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1207,13 +1217,15 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 }
 
-// TicketDescription Text of any language, without control characters other than tab and line breaks.
+// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing.
+// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+// terminals are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
@@ -1226,7 +1238,8 @@ type TicketWithMessages struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1240,7 +1253,8 @@ type TicketWithMessages struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1292,7 +1306,7 @@ type Usage struct {
 // User An account.
 type User struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -1331,6 +1345,9 @@ type IfNoneMatch = EntityTags
 
 // LastEventID defines model for LastEventID.
 type LastEventID = string
+
+// LastEventIDInQuery defines model for LastEventIDInQuery.
+type LastEventIDInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -1487,6 +1504,10 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -1639,13 +1660,17 @@ type UpdateTicketParams struct {
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-	// ticket's (RFC 9110, section 13.1.1).
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -2317,6 +2342,12 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params StreamAIResponseByIDParams
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastEventIDInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
@@ -3010,6 +3041,12 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params StreamAIResponseParams
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastEventIDInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
@@ -11153,458 +11190,474 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5kjcM3woe7kZY8hZpkpJ8oKJjH7Xd7tG02/Za8nh2mv5UIAska1QE2IWiZY5HX8xf7wW8FzEX",
-	"NlfyBjITKNSJpCjZfRhvxE5bJAsFJIA85y8/tcZqvlBSyEy3Bp9a4iOfLxIB/z45fRZrPkpEZP7Sy/mc",
-	"p6vWoHXCtEg/iJRdxdlMLTN2ctoKWh94shTmh2MVidagxeOLyD4etCKR8TgxD58yLvWVSDXjqWD6Ks7G",
-	"MxExNZkwJVk2izUN32kFrVT8vBQ6u4ij1qDV7T15Eh2MH7aPeLfbftTtdtuPzf908/8zr9IZz5a6NTjs",
-	"PglaWZwlAl/rzSZbLcyHDxapGiVirh/4k72+Dlonpz/GeqzkJJ4u0/L63y50lgo+Z6mYLLXQLJsJmvM9",
-	"zS7FiqmUzVUkknqyzAtDe7Q5nwl2cgpDxWPhDX8bmvQOPZocdfsFmpSnUkeY4m+QOq8+iDRRPGokTawZ",
-	"z1icaZbE8zirJ4TKR2mmQmmkXSjwBJ7J0pXZ4NYgS5fCJ8lBgSSFSdXRw/sBEuN1qjI1VkkDKexx12ou",
-	"slksp0wkWtRTZGGHaqbHKFWXAq9LyrSQmTfwUoqPCzHORLQLmY7Wk6l4cuxMmUhTlTaQyi0HCfU/S5Xx",
-	"IpXOlWJzLlc5U8gYZ1k8byDQzzCET50rVWAoI2EIcZXGWSYkm6iUrdSS8SQVPFrtQpXROqoc9os8BqbH",
-	"llpEbLloIAouASnyRuiFklqUGaxhyonIBC3NpwXPMjFfZK1BL2iNU8EzEV3wrDVo9bv9h+1er93vn3ef",
-	"DA56g95Rp9ftHhwe/aUVtCaxjPXsIhVcK9katHSmFu7j5iEedg67/V7vEQ6R6uwiU5dCNr/x8KDX7fbN",
-	"z4sEPuS9bvtR1B21H4+Pjtr9yZPJw27U5YejR62gNRda86kobcrh5KDXfiQOD9tPzNPdcW/U5wdPDh8f",
-	"wTPAYQcttRCSxw+mi6yttG73+t2Rx/FalpRwnePxpShvfW/S5+1H4wPRfjJ62Gsfie7kgD8a96J+3zyy",
-	"TKX/64PRo0ftR7zbbz+edEV71Iv64wNxODnqPmwFraVZBZxYbqQaEku3Bt3AziNW0n3a7wWtRarmi8z7",
-	"qG+Om9mkWE7z56+L5+W7D1Zge1fpSrFFLMZCMzVhmfhY4Lo8vkjp4Yub7Ix/3IQEhj/hiRZBS9AcfvqE",
-	"/8SLKjP4Z+t8xuVlfgMikZhDH7S0+Lk16F0HtQ+Zu9ppeqh//T5oJVxnF/RngSJnwGxL90jS/QGCOPLk",
-	"ZMGLPWD9brc7lEMJUxownfE0G8qIZ3zAPg1hOsPWYNjCL1rBsERO+HIbgsKz7hQWH1tzDuExOO/wSM2J",
-	"x0nhXg0Ngc1y4mjAtpnVoFe3WKA+jEsbBJ/Cvg5bNxu/v/34cARuOv6B27pISVH7MvP5bTeOuNSwNfg0",
-	"bFUebmZWt9n1Cu2JQMGwFesLHg9JJA09YQA/XsPLh63rYFiUCHS81QJGXubLLPCnITKoYZWZDeFCDmWr",
-	"cClLHOqVrAq0n75KtH9XifYezsp5PBdqmTXbETpOjHSoVQczerhZXY7iiEmVWUEQS1Aud1EE+Xr1+LCg",
-	"COYTq1MB7bcgwl6f/iBWNTflUqwCM9+lbyz89GndFek/GXS7HTPZfrd8YI/ao745sNwcvqgr2ofjx5Oe",
-	"6POD0cNuiySr0VwrA/e6g15/cHjYOer2+gcHZmDJ52ZR78SI6Rlcu0UqJvFHcw0vL07+Is8/jk7/R1ye",
-	"mTOaKqDKUsO912O1MIzhJzq7emBUc3eU9cDo7mbFPG4FLSUvRmLGk0nrvVEDYE8vysvqivajcbfXfsyP",
-	"Dtr9yUNxFB2OD0Z93sIzNh4Lrc/NwSsbH+YsBmC/c/gRg+MJZkPviM1jucx8feFTC3+Gp7g1aInVH2ej",
-	"78fxq/iPp2//dtp7GZ/q03m2+MvT04enf/3XP/7Z+dc//tkKWuLjIk6Fvohla/Ck2zUHaZIKPXMD6TS7",
-	"wJ8iN6JTMxI8FSmek/FYLWVW1XCm5dux/flwPg+n083xEk1TPhb/l5xBnbGaVw7TY9E7bD8a9cZt3hsf",
-	"tg+ih6Pu+Il4NOl18y3HuXmzrxMItK4dj/gXWoI5R0+5HIskEVGj3eb0zWzGMybVSEUrdsVlJiJmjNy5",
-	"SsUd2HJocueMcGwnVuRQQJDrX49E3FK6eYv5lUm3bkW4dZuNtaczLqfiNdf6SqXRGxQ25fOisplI2YJ+",
-	"VLjFyzQVMrtw3xm5n6ZinLGZSrVgI3N40pVhxuLK/5nO+CIRxuThNP5lLNFX9VTJDyLV3KzqpcoMY1xk",
-	"W7k3x96TNaLY//pCquyC26GrkjlSQqNIht+ge9MfYBfh3Pcdv33PVeUv2XtrvXeveRlAPbih+eWv3VOz",
-	"SMsEFJBOiiuhMwYHM6ecNyAoAPUHhF2RhEWOwseZBuEUZ5qNlzpTc5EW5FNVMO8sb/MZ/oi6bMMUaX8L",
-	"hyL3AgimxVjJiI1nPJ2CO3eSqjnrHbJX40yNRNrxiHsOc2p4EXxotpGP1NJodCyWH1Q8LrDUSOhxGi/g",
-	"nA5ap+yKa3p1xLIroxEa+rlX5wflFMdih496PTPLq1TJqTe1t1qkDbe4KoPXCaEtbnRFfOIUIjwqTWcE",
-	"gw87qgI3URXNWyqK3rPL1es/xOrR/z778/RPh/M/dsd/SXujd+P//fjz5dnjP8h+9uLqaPmdehSf8CeT",
-	"7//6P9HBD78lTdLsAt04ug/Fffh2hYySfnOb+7BRGeh3kO1VRfB6cQceA6cp3Vi6Gho8+/at5B94nKCO",
-	"UWZ9Ec/4iGtYV6Su6mRFNLpYekOUBIQbIBcTwE13EQoPt477PLNvLc6sIiBKcweCoALayB6ecmlWkaip",
-	"MebqtMBchTUzNGN+Z9jHOa8YLCf28FSUZkdd4DwXGTxbJG2KsTRpH4bwLUpf0TZPMR5FqdB6l8Drk6bA",
-	"63eFoZmdWIWy/rwNCZ7zeHtNe2lVFhcc+wxadjE8VzpXvzk1ewL0/Y3r2M9VOoqjqHxNXqoMpDycbZAZ",
-	"1XsycY+WGBDdjnv4pMeGkkRdwZC7sKJiYoLHeZ5786hcinySZrV/4DJ6NZnUcpkXYpIZhXO2nHOpS4Gf",
-	"OS7ZXAsYR/Akm5UuVJKA0iOSgibnjou6hEdPIzFfqEzI8epUvk7V1FzqqhTQfC4YkShgOouThC1lJFJ2",
-	"xVc1mxHnw17E0lwzHNjPG7HjeWzLm037B7ECZ2HxXbts1XhtwNfnbd77Ie0jlsybemU3m1ZZIuyPsZ7z",
-	"bFzeIHgDcDuj0kKI2ZzxjVkF/lvndujCma+hZOEV1owkQt76+PvmWZmE3gzX0s/9DognM5FKnpQpNuHL",
-	"JIPYn0vQqSOQffrmyzoopNZ0fWMCx2zOjnBvxQV84EkcPU1FJGQW86R0p94ZW6TeTWDXAANcjL0RSnyt",
-	"KOMZsEfhxnQWzy7C/6jA3HoFm8pMixWnVUOL6uw9snhnpMb6cdci1ixTiiXGbGumkH+I0FrKWYys4yhK",
-	"CgaDmYPUMzy2f3TEPsQ6HiWCnZw9PT0FXZ6PM5GCbIA9x8A4vTxT6oLmtVCw82b9pZe1rt/vlp2Sk75b",
-	"JX1cvGDryF8mjbcFr3nK5wLmXbI94WT+vBTpii3cj5rJ7//G4+3uY0PxpbyU6kqaIzrjmnF6CQxZT1+1",
-	"zC7U5CLlciqKNMbssx0o2+1voqy/lEaa5j/yqPkGnf81EQmj4GsdQyIkz2D5mHTRTFGMIJQuO4UXKJwR",
-	"owaD0yaqwrC75kOtvex2Qo00wR949KglBE7d3mw3/5tSohDXuUtCdA8/AyFSLnWMviufGs9TNWdGoTfs",
-	"Z5wovf5E5KMULhlq+myMBulUoeOhOOwuhOBNtp8jhD+hZmrkvzIkecF1dhLNY1lVLxOuM8bNd7HOUp6p",
-	"Oo4D8Uz4UUXbidGnXR2GXc2UoQ9Z67tcD9FEjBd1k64Qw5s1EEFNT+VzlZYTm8COf3WyzGas3+kaLW3u",
-	"k2CacpnZGKKnNmzhelxqo5aAT45HvOC6dBOqd4Nq9sezVy/rvKDlgbaYiHnXjzwxCxP1wRNj5JVfSFs/",
-	"tw9e0O6VmQLE5YgZGPluxiEhH0v29vx5+/EuF6HXJDLcSlg+ocrWV2cNREBf43MhohEfXxZpcJqxmUgW",
-	"ZW4wn7scPLQW4iwwnJSSh9b7Fw+75Bgm/+IuiSwpz2I5bQ1akAS7XETbvcxbr252/ssIwh81iUS/Gz9r",
-	"UMmkhI1jJ3Y1GA1aLARPNYU1jKo6yYRknKXCGDsY8rqaxeOZeTplIzNOKhLBtdBgRseSRXylt6CE77y6",
-	"yUkgSqARfXNCvL8OWi/Fx2xNjOw000yKj1k59mFTLmhBT560u712t3feNUdugHtaCj6wfrf/6JcILLhY",
-	"bNWpfsLmIoo5M+wCpJZaiBS3lgT5IlXRclxn+ucRzDpPe2WgPEUKncQQ+fRevwtLfFxgiQ9zlvjShWKb",
-	"fO2l2ROdnquljKqSIJuJVARGpzMrMcddNxBkAgPUucalQkeK+XuXtT4qrPWwuFb72tpl4pe0QjOHc3WC",
-	"7K2w0LOMTyZsxj8YBX+RxLVaIK3iIlMXjkUW9p3i0cTXrXuElEMSin4k695OAYFxkx5EKzQqp5tfHVFK",
-	"izDEec1XieLRuVIvDBcs5RJ9ECl7eMh+iL+tocoCH70ASxweLqjGoBDM+QqJ+/Do6OAhG60yAfUoc7WT",
-	"06tbUAV7ns+X1oHuCppMhQTVGQMJhIzM+YDdanC84lYGbIG/bXAGyw1MHyRzr39wePQQ8qxuGle/SUDB",
-	"uZnzKa8Py69XKnqD7iMjufs94PJGpb3YPvULyJyC8gDWCEaiSjdRzQUld2k24bre6bHwRrlwAZfCZaRr",
-	"B34OcrN+EKneMQumeOI8N6u/HpaHfipnrmbCQI5lVtJDG0Txjuqory+a973hmXgRz+NKbpIrFyPKwP1U",
-	"slb6pTwTFwmNUiS7FlArNlepyEcyM4KPIdKzu3Nku2Ixs0SWz66yFYXZA03QpdOYdIQeDuLmaNpWasea",
-	"sk5x/KmQRiMQa3PVcNCAjVbuwFZKXRtCkBiBTN178nj3G5UIowMh4csKEMThQHnnzJjOclp728zPMGmL",
-	"hvH2/JVMMD0DxhoCSxi2gOOPBOP6kkIdu4r+h03hPbOyPHzYsNXliRuSnEG44tulXjXcgERNY7nu/GPA",
-	"42JkhvCPf/UKpYJd8dhcwV3O/OOtsyxwTYxmVKGDP2EkAbhCK6ZgwheZWoAhyFkmErGYKXmjHPmel/hE",
-	"iZZ24iWzgZ58AnLl0Dz56KDb7R5WU6ae8G6v/Sg6Omo/NmLu4cTYQYfRY/Gka367gOEOOt1Or3fQ6T7o",
-	"H67Nua95HYgxTAkbtH5Uf4uThD846nTZ3p97vWP2IpbLj+zj44cXDw/32fM4FRP18UHv8KjTRYOyjiS9",
-	"x+f97qB3NDjsdh4e9foHRZLYlOommjwadPuDnqHm4VGvV6DJuMe77e6jUb/9aNzrtp+Iw6h91Ofd8aPo",
-	"YPKw18tp0u0NotHjweFg8ODw8XqiVN9XIMozoS9PFosH/U6P7cWvzvbRgDyLp/LtoiGpsC5f65Z+KyxF",
-	"rHFqP4egWypEXWVBPZFRFzssuiLWVh/IN0fjp6cPTy8Xf/7T0z8+6YiDbmfcT+Ro/rwb/fmPhlEvU7O6",
-	"B2TNPthGSXvA47atm/tvTLZBKfLNbpPI6RTL6ZZZPkZJ+utSZ2wkpkt5Bxk+nyGtRts1/cYza+oMjC0z",
-	"cH/tNobZwdsZGOV572BgIH2fYiinzJLgUzINagQ7nSsXB6ozKGJNwxyzVECIJ84YZJ3tot6Mmoz5cwop",
-	"2alUZHpxrvnK38XZrN7Va75hvLHg4Fd6uuZuLb8nP/T7X+e1qakiK1+Wn77yoc0ENcoRqClvxLKKQULn",
-	"dlmbVYapq6nAb9fkHrhMspGYqFR02GmmXZKDi78PXH70lO8Wdx03ReNhgQxmWs+hvJXAEVPqRy5XJ6hS",
-	"1CU3xh+zGeWkrEnJypS6MHbWBbcj1Rlh9ssOe8fjjIhEZUMfITh59ymMvhuiMpF6EpWX4hEKtTjdYKWC",
-	"6NH0kzVEyn9SDNUT0hj4x3R1SAbeJMgq13dOqILt6laUz7SZTvY3hkxvJV9mMyGzeMwr/qyXymWJlEmz",
-	"LD1XpkwevpFCRDax3+W67CLmD5ruEARrSrOprL48YVy8Xi4WKs1E9KOIYn4OD/kUeJ3wWFbQahwN3OMX",
-	"EIfCnIbGQJZL1jYHAnOEbxe+mhQcqkc5RbyFea+oJ0vtGoA6wNrX1Ly9Q68MJbPXFxdVfOf5yI01Kd+K",
-	"sZoLPDPl0rVK7ZkZ5XZW8w5l11DiZd7+J57EEW/yw5+weaw1hJNgY6pH6IN7vsEDD278USr4pWacpcvE",
-	"hcSMGpfycVafc2iOUoyoeV6+IU5jl0zOblOKdE6BNZ776jIN8d4JfvnauSwqEGNzJddJsCvBLy+87wtk",
-	"8xOHlXQ0myud2aGVFA35sEUvrUc+97ZdKNhroqAhg7/QCvWKKwUDeCZ4JFLEwYQgdLW41JAhv/sanRTF",
-	"ED0IJrb35vlT9qTX6wZGqYIvekedo07v4T7QBy+LuTqLRWK4Z6zkg79qUFvdMbPCaTwTcwDRm/OPL4Sc",
-	"ZrPWoH905Fals9Ryge/O+bR+2hRjMrt2RRmWeqauZIAudkq3NSdKpXXTf9x53DkoTX7YOhi2Wg0zfHgY",
-	"tBbgIzNT+P8NWz/9n/9o///f/9ew9Z+t8tSD1sf2VLXNh219GS/aCqbOk7Y7KQhtUKybeCMWCV8hhyiu",
-	"+HUqACiRy4gZKrKrmSCoUUoFtK4tjEozwdMkzisebMkJxVfDUuJ2WKBDeZsskodSieDyRot7EcvL6mrC",
-	"4bLbPRgv0wT+IYyFn3wzbBmFcdgKcbse9x8/3g9yRXLBp6LDTkZAB0gvpiARaZjeNsLo1jn43xCC+uao",
-	"az7uPxwvU63Sby5/7i9Pun+a9ebfT/8U9VaH8+7y0dX3f+k+/t9J3aSaTkW/e/j4Nrv/QuFlqT/kC57N",
-	"3AkHGw5NwOJ6b+QGveWFdHHN6oTfQRYKiB2eJCJlOuMywjQtJvh4xhYqicerAQvTsBi7ScQkC+BwQ0DT",
-	"iHab3RVmIdlxeij3opRPsnYsskl7lmULvojbKc8EbHGbGN5+ZyhL1xqDZcfpN93j7Jtea/sl32QrHWle",
-	"wzLrCMQznxAYUdMBC3/26GHWfOXWzLZccv2Cf/6m1+0eX33T/1xLNobHyYSqKoqrPaMFZApCc75h6BfX",
-	"QQRTL8djUTrWPX/KE5XOwX0Qy+wAvFX8YzxfzluDxw8hT3UeS/y759ZjJotx1u0X9O7duxPPBKi/leOZ",
-	"Od9yKpBRPXx05MmVskz5FvCPWCp4Mv9m2CJNetgKsLDqm2Ex+R84ze4X9NrIKKrXIARsG5g4fVa/mpNT",
-	"JzvuaRaXeMuWsYVYQoZSNstTEktwnetW9Z+pmLQGrf94kCN5P8Bv9YPTZx7GWOMaXp+yS7HC+bMTY2JD",
-	"XF8vRJIY3VpNGGdv354+wxwJZFJSyXjME1D+KGsM0thqKbAJUaKOAov44lKs7mD1T0ForWO5RjqykZjG",
-	"UncY1N2jk9Z8FxopHDLkFVbNpQfMnTxGg1OxkWBzHgm2XHTsiqAuKl8SSs8mbtLrP4ab6P4uaEw/nbT/",
-	"wtt/67afXLTf/9edKU1UUFckzI+gtcYZ03wCKpEWRnOa5WwH3HSDkl4EJbAYposzzcRkIsaYndBpKJwb",
-	"yrxyLmBRPJmI1Cgoxt4VH0S6okE67EwINgSOGQs9bJWF1MGkO37Ej/rtIzhco8NJ+wk/Omh3R0+iR1Fv",
-	"8nCMEWezOtzJfFfKZXjrOEbz9vwfo83eclsmP9q63+J+IJSUn6apZLJi8QToHBo1PyzaYVoEeImvYi1Y",
-	"eNjrhx0W3g8RAWLVYSfM2DzwxF747sGw9a9//HPYCvfhKhvSm1GGEl93r96EOej0Or0afQHNgHpaT9o/",
-	"Unnvdlf4O5nF2eqcT6kidPJSSdFAJsPLiBhW61upJaR0DpBYeYU4pTgERe0/1iw86B6GrrMBR/dAdfVD",
-	"Ccvv33j5Zv63o8ELrjPAf27i53FUSAMDZFxHiYBcpmM+FwNGtkQJFBc0+AF+JZfzkUjxozDI2aIFIkGP",
-	"sDEpJgotejZaDWVIj1tIYnzenLtRqq40dEoIYRVnapmORQg8BmY2MlxEi2RiZJFZjF8DCAuLbfXHUBoT",
-	"bipVKqIBwjjafAEhGfq4YMbmngB4c8C4UbgYZ6ExCrOQXc2UBpoZvgX2EqyYdXFna/fRbEEbZt8+fda6",
-	"mQ3QoP+fW+dJnIm5ZhxFjE1JLgjVo269eLGdFvLZRAJK4PGRZi2wf4c6IAV1m84mxUnX6krrC0qqmoJX",
-	"oXRLTeGV/BYqOV5NGnRXcnvmrh4LM2uR2SAxMsNLaH9EWeVQojBASdjrP24sIQ8A/Z+nIhpK8ZGPs2TV",
-	"Yc9VavU07YndsVoIFroKlBAEA0pLuqTAqj2tPFayzLLsqtqHj5ql5J/br2QbqdN+NdlRh7kDIUlJgU3n",
-	"iyKLn1eX3ZDqVz2hNKs7OKEYLGhavRPXn23xm7wjNYvP0w5uufa3WqRNK89Rez7jvq+PXNQs3Qbkb7Xw",
-	"a/O0h6fu9VFxiSafCq5j8mv/F7iQS02dXAOShlfb3z6wr7kOipn0m57zc/fN3Ldb6WucMi63hvGSTwx0",
-	"hPVp+4Et7KcuLKgIerBnRqZyfWl1pJPTQaH5jFF65wKQtznlacKQ8HfEV8g9vfBAwalXt0b6bU6Zlu/v",
-	"aucOr60epp9b/1HbOZDWPp27mrCTCCz4pcrOjFKEu7rbYYq8FmEbzpPrJnYdNCI+bRqlHoDqOqgpe9s0",
-	"VLnU7jooZdZtGqCQw3dXR71Yiuj0jJNTPLdUfaFSKPPdKjqBkCoeIJZ/dnc/Qt/y6HueiSu+2v3wzMtN",
-	"1jacoGJTtuuggMm3+fHXfjuqO+FLJ6f3dI4+iIDJkd+wDbcKdk1EHliXb9Nw6WFc3tnmeIH/HTanCRNo",
-	"4/2shWwyF74CiLPlUDn00HVQg+ywaZQKiMSd7b29fmO1TLDHxEiwBU81ySBehkUCwYRuRA97gsSQixnf",
-	"0w3AR+vxu3fY42a0601EbZrHZ7pXmxHD2Ym+NNcK/JL572ciWQDhioCqO9DKhyfdRB3vZXcrFbbCbi3D",
-	"Yu6w2In//NqlPi8AVN7J1m/G3wwseF0euEDEBhYp89MSG3337l27HJZax0vLUSyYJ4k6r1nNbhIvywfY",
-	"IKzOvR4xn+NONfbFuRsJ1IgUuoswultl8S4IevILa18WYBJLKr/LoYp3kPQ5eOYGeewhVt4BAWvQOTsM",
-	"4L3UlIJIRDk/8hRHwOLqETNvoeiMiyNto5k8LcFV3qX6v5HRQ76HTVn7HByvFpLuFgTOCgNtQ9/zIiDc",
-	"nTBB5yHDRMGqeIEEBTlFfauAQbfD2j00t01rzl91J2t9qZiQYG2XEe5AWx1h1hAssgI+tMNCS1g9W5je",
-	"J0VknzvZ3LWIRisfSIm4ToizsNF9Sw6HMbQjJSb2+U1EeO5wf+6Ud+jlGHiGnKLnylmagItkV/mjiuJJ",
-	"XJcv+c4PnVZipiVmY5NM1zEY+M11A77RF/U7/Tu5iWCjazCTdiB4FYxo06rL772zS26xG2EaKbp/EfYJ",
-	"11uL3LPLkmuwcDYuuvryu5dcNncb9t86ECCGLVloEyzCY3c4qHpRTgWqTj768Bv0WN1WtKttzOI68OPr",
-	"oFBJuPEq5cWKd+jGaYRK3kOcFTkV6T5w0nIx42dQu6pQODtsTAVRZmPQpvjWuyOuMeF94cMyxabxB1Sv",
-	"zjB4XmootJs8UB9EahjOVhLhVf5jM+1iU59Njxc7IF0HBaCdTQ97sD5w9ksFg5svQKHm8s72yTqr40zn",
-	"HZisl6XgNyDNigrscrtMqqsOO09X5IJLeHaX/uwyXMIv70T4VWgBFbSHX0VkqKaCehcetnPQOaipvd7y",
-	"Yp34Bc6/WOQatQ3zl46nEqPYmVKI79v57UefidgUkfnyB+QX2Nvfwa5hIbtK4799WYXRaYrLaiX92uff",
-	"1hSk37WPztXblyztqgL5OZTFt3KRKjMHo4o8zffjluJx7nWg2lY2uq5V10FNzfWmgSpV3tdBqfx40wiF",
-	"Uue7NTZB6zdiUmdKReB4LdSLH7MQS5xDpvlKsytAkWSvUH2qSt265lpDabtrDeGsNwEn7LCzDQAEm29P",
-	"zQzulLD3fHSGIM+AZVpk5jbRWtlYRcaO9WLmTZXWpTuWF26vu1n0K5goNNryK+Z/wYhC8Htjl8gTK0wT",
-	"gS3AtVjfjuxuuaZbFSVTGoazTMVTQCaoekJXeXoOQhV5tSGUeN5hoV4uRKpFJKJwwDh2YTQq2yVTYFd5",
-	"pTvgjsmVdR/Wg2keR0NZbOlHqG0sdI3xwwEkEgFvyqFrzZ3osDBKeSxjOQ0HWMFDADrmrTpTi4VzXvjl",
-	"EjAnRAwUGIMDpoTlxRyrammTQ8oel8t5a/BTNYkrKBnjQalvKo8vdMapv78XEA8Kjf/X9pMfOUzbSidh",
-	"Wjxk47qufvnmtN5XKjKC1snpjw17LyCFmPyqNkc0lt5udlioJpOQJYJ/wJI514Oz41EJkBzUZNLwfh/9",
-	"sjiHV1IwC5cceX3lgQkuU4lpzTQX6J1tOGIWk1vEwmKuv75k9Ji5+CBp6x86j+dCZ3y+MI+5VrlrX+PW",
-	"ieFq1zL3AkEoNz3/HH78Bn9b7rf7qcWT5NUEQEa2nPb7oLrhAJNIHcGuq2167+wt5gTB4GwRizH6cMXH",
-	"zF7EeZxlwB8mhOAAHRtoOzuYP7tN7nixe8+2szdPvg+ai3dy8Wvja8BbUnNCtQOZWMosTkgjdrxl+1IP",
-	"h7i6fq4/wo+uc+CXbc/gGf7+ugCLeGsKWX+MDT1isA1RXW89eN6Qo7gT3tss8QnghLpi+tEDb9gb7YbD",
-	"ml039bfwI6xYsPUOP7XiYptpt1eBY1B2s+1rCowo55lq9Fcxzoo806W+7CK4KxxzTJJg/RnyVYbrAoBc",
-	"kwzhfnpiCbOhBBBTph5MyX9JhR432EWPbh9Ira0KHCwYNZJF5oIPUiZSwedmylFsnpnHEtrYQQnYYgEd",
-	"HMx4ScabaPfMfImvDlqRkqLxh0oK+ztrQzaIBfjW/haKOpt++sZ8aX8J5aBNv4SyCPzltTsjq5dU0ASW",
-	"UNBSUmxxnQtDrf+pR51NP/WWsnFUR8pNv/RJCeCgpeOia3BK1JwOjM5PjC1XqtFIirAWt+eJ3tuw1HIk",
-	"EgXdhYDzehrQdi9yulDt22y1M7bhTlVGHBgIcMy4Zb5xQuWeNkgLk8FOrmv1TIRkohJ+S9cSRtU9DT+r",
-	"Yx1BSzTsE3SAhu8C0mDjlKk0EmmHfTdfZCsUGRBQHvO58BNCoSJ5E1d8CVXT7vRAdfEpPtjrQi9EnCtP",
-	"Uw6eSMiN0uLn+rlSEXam2NRou1i1bSbjVzE/PPSrmHsOCc4rZu5WipnL/LWCtEIk9GZot269JDpzGkgd",
-	"zEgujBDYacBChxUfBqQnjQQE7FOj/sljFlq9KXK/cHpWLsWOWYgcMgyG0rMSAwvGUZR+SponPIM1aDJY",
-	"C2Ypq7NKg6FEr6fRWz07BUB8C3aij4vvVpXz9qL1t8lgAzSbKqFPpM0ID9xqzToQlwQQBaoCf0eDx2vW",
-	"cKdGgZkrhBN8FARkK4hgYRMWb2QFFFtq3PmEnUPTvCcADL0RKVpQP+mppYYz0nmxi8Ba2Q1sGbYc5C/I",
-	"YzGJP1YPwB8og/MS5MA0lhomk4qxmspYC0SX6CDTcCXqJViXo0LJur68KCDvfOr1r6sF7MBSPqjLz0lg",
-	"eoFnXyVCayImEBKhUzfoDYpyFqjF5QbdBX91XexreWuhTYMF1JyU5BvClkBrV8p9zpSR4nXWhDcdOkDu",
-	"VBAd3BI32xL52arPhHQ8hBAejIxMYums9oJY0rGcJqJtvi+dM5JLtdAIw+FZ3aE6AV+p6yRTY29C0w70",
-	"AllQdS4jNjM3QZlLaWY/t1Brh09y+J6jTm+/RkGDN+Ye5zIqHTTfNeInPKFgIPjoBoyQ2gj1xRvFQb+8",
-	"WvCflwJbjcfmoJQu4mH3ycMyhSoUsYw3ls2Yeeh5yMrN3w1bLWsQRRyUg97RwcPuBjAUOI6FNmqbNPW6",
-	"fDcbgilJsOSKrzQLR0DM0Hch4kc18rCszvgbWHhbgXjlRdReDLyGtYKWriigCRUSzDXTwjDaOxO1fqJv",
-	"veIsFbjC877t5ozFTQoyolRvQFyCH91AwG7Peuu4Gc7JMS634s2sKzdvyqQxjNWaKzzzQZNQkyQop976",
-	"G9Hb4jYgOpkNmnllxzzCTFievPYOAjUjqXNvFWNACGkKUT6JbEPN61w2+FghUryuqtCvmXEL98ChPY50",
-	"1OtvZEhSXG0MUjsbSVwVQtQFN095GaWh67b/KZyO3ALZjfYo45TDFiD50WHhp+uQcX2pHf58HoDw3NLZ",
-	"MpXVbbmZ99ZvCunBVjXMl+xlO2XGMRaC3jXr9bRF9w0utiZilhuN34CQJ4Yi1gTpsNBc5xC1G555vnyr",
-	"/9zTORsNl1qkoWeExxryZOWxua5zvoLYN5iOLFNTpIAxcoYyzJWhMGAjMeYo9nnmFCkLyQjpuDxJBY8I",
-	"x6S4aUWzZmsTBdWLg4ODJ/vWu8Amy2wJ4JgAJnhFoZVYQ90RU8ui1hTxTLSzeF7SmQ6Kunm/WwQRH0af",
-	"Dq/b5j99+59z/M+g8J+94bBj/tULnlzv//feX/7+03+13xd+sX8LUKpdLJgvp6o3at94QqbC6Ntsskzh",
-	"RIHt7PUiJoUcUMfMKjXJVbdxy2VcYpoHRSXO/OlDgHXbT3h78v7T4+u2+/fhFv+utbtuAhzmM1uyGIiy",
-	"zayVwOxuww7WhBpcZklpj6DxzwRK1hIup0s+FQG7FIsMWpIDMzb/yJ0c0KhCJR6GHKFfIdQVHwFPB5MF",
-	"E5cKW0i9V7wtfNy9sa1SCVrg4ppJW+l6cmPKNkW9C7/dpGiaIZ55D1y7rhHbPHmO3T5Ki7etSPyJNBOi",
-	"1KTlxmQgHo+NtWy9RaM4qZLrZgrxTqrOLfRjqxpvoQdFuV9wS18//v46+FQiyWWdd/EcRV/glKGiBexq",
-	"SNkPQizISDZG+TjFQ+o3w3hUuF3mz3Uup4eHdS6nEqHMnKu0eb9WR8nrA3IXqeeUgY4gaDkAiLMhtRei",
-	"qvfbQ7MJl9PgdMaAFPlkReHFPBgrAYmWLxZCRiwkzhEC8r1fh3oDDnpSzKooU//o6GCzo6HeQIdDEEvw",
-	"VME6fBMdI58bLXQyxtexyDxkV+3+Aa8dsEhJEWKuVp6FYT3rqMSHJHtAB3VNMDCCgGi5MGPNdCzHIo8/",
-	"QQw1YH9VsUT1+YvG8HgxAecWCUK0/I1GCP1sx01XUtRGKW6RMEEnpBKZsgsq08W+rO4ofWfZe8WFU8ST",
-	"GBAOLcIjv5XxWEWCSaMkJDEm4rG9l89/eLofsESNecIWPEU9JUPg4oeHBRBbqdjPS5UJHQzlWM3nGCJO",
-	"WRTrRWLsGaNOFqBoNfivSt3D3nuaihUGBZDlw6K6WbMTHn529TrdDyENU8BvWMankOEXqeUoEXYBTIsF",
-	"x9DWaAX5WVyv74pU6XHTiIm7Nxze//tPbDjMgvf399492P9v2xvp/rC1B1+8vx80/WD/vv3mdhaMH/lv",
-	"ZDkUZQSmk9dAAPM59vgLSA1K1kZm88vykJ1yemyvs9qAwAyElYhQF1gIZQ5ryXVU1aBrQkZ3mje0E/ui",
-	"+Ou2QqvCkig7ici1Nk3JHDMhohEfXz5FflCbtuU8CF66m9H8Nhkt/e4OAZbnsUiihhSyV1KwRcJRj8hr",
-	"KuF0Feo/dksjy19tz5y7lVV95o9nr14y+p6COU+6vX0WS/LFjVS0OsaCkjrYQU7aKVb4GtbrcPB1wvUM",
-	"+fBm8Hr/SNjp0iGo3e/iGhvc1NBz0bCOUWo7lzrpusSaC9HKqyFyIeN9SAfDq5nAA1vsNKiW2YWaXKRc",
-	"ToUPyowVowk2XDb/1DOVmtGW8lKqK1kr4AvqRm0CIjZEjERiU+8h6UMtMDXDrNjmMB+zMAHKh4HvaE0F",
-	"NPaHTYNKR9DrjKK3zI6H0irLF5M4yUQaBnmZtlGvZyKxXVuwrshPx1CLVtDCd+bKKA1Uu9w/CJ5kDV03",
-	"UqEJy4uzRapGNVdCN2TH2JCXuiyEu9TlZp5EQ9YdvDqY8BOE/44lkDMH/zZHp8NOI43tewi/n+omeArX",
-	"32JuPCKxf/Sw73eqAs1lK4T0978a3xm0z5ueyucqnd/Q8eCVKVlm/coYw6zf6eYlPEDXKmuE2G+tc9LC",
-	"iOIhx64enc1sKbBjoq19h+NOUy6zi2apalZ4T4Nw7bAf+crCaln3tj3MNc6L/CW/UNwKfJ/b0erYxtIL",
-	"uJxiHEdCb0XHpRaprM2vKC6xaJEcszHXHgDoHG5CZ73+39vENNxcNviU4G7s5pfzrscad9sXJ8QvdNR2",
-	"cej9mFvuVZ3M1j54pU/3SnDA27uK3jmzhcdRh+XdyI/BkIFyID3miwrH2M6LtGPOw7ZpB7G+4PHGyjVM",
-	"VG5KiMiTLS9GqzuwxFwHJl5OC41lrk+TV7HQkxY7vhVKWzBX9kaFKp+nnAfTyjXmlW+qb7GnzW7QxjwO",
-	"Ou/WPGo4pv5pzxsRxfLSpt7nKPLl0+/MrbUWSck62/383mnVmX+gYs1SbOGLbUmo5mRtWAF/ZcQQNMW/",
-	"4WJKe13sNYVDF8hUeE3tXtvEiLr+X5FI7ln7DBMPrUZf1jbVQkgeP5gusrbSut3rd0fmdet7MVX4kx+m",
-	"qUzpse1U5ccVMS5pVJ68TxWjNlXM8FEhM3RL+63gLbfHimLqk7CFeCmv4XHdGgqVB7WeThdxQPMXHqgR",
-	"zR+2uCTlCioIuNcUMeCsMLO1qT7GpmCxLlnutiedPetzwakbJkLeI94MT6hp953XQlCxw4emuIQt9K8l",
-	"sjHzyTw6PHq0v5tXhN6wyQ13bsgB4oKQGAquOPYSkk5SsRAc0hugg0IukjQ5wcr+umq2KcB6rOsca71C",
-	"FYfQVkUznvupUDHTr6mXoTc1pnXQ95Z9kF2GZuw9zRI1LWswhxuv1hoPZVNP/eb+1DkmXI0S0uAdOC/W",
-	"PRFoszlI6/MWj5488Q7+Ybdbl7joAv3N/tK609W6MZettyBDiyKiH4Qu1bGytGUat1MBfXHH4qavrnfi",
-	"2vwEV4brSkzdCVtz+es9edBvH3+A+zRKBIvBDJrEuOseZISX4boLgAQ2MPtyWBJ+84/A647R3MYqqMdT",
-	"KsBS1OHEBI2Nd+o66JQRYoI6sPXARyGv66Bj1LVspqKLoq+0BOkdeMjWdTDKQQ1GcFALolvqJxdU0Uot",
-	"QstFFKfZqlVE2CyUh5VRGItwsnVAgDWgm1WonKAJNKkO26qMVFXn5Hm9zEo6/q4pP6hz3qWOfzM1usRS",
-	"6OE6fvHGjdtsnZJuPxMJWdiWSSwXUCDe4HqnmoqdaehD/lZJeYvyjjJ1NtZYFB6vkOp7kWkS47atKSTY",
-	"YNlPQL3VsbDmmEreUM8NdZpdhJ2b+wW9wvLGQDBqqR32NBE8LWbpYPgXs0sA0YQmxaW4ytONYBGQfHIX",
-	"oDU7hD0RJmDrqCe9q3YDVdJUN1bqORmpjs3Li42maG34YxbyKaQ8QdIOMOoQ7CSd8cmkcCs0cFr4ufkv",
-	"8PS6C3JW792107L5XzgtyPid8JRRlnienk754om6gsRfFiK31YNU8Chk5n81OSV0YD032JrEM3N0MJTu",
-	"yas0zkTIjPmKP0Rocm8YHkW6OJaRFzahXwcs5HGI3bx1QKAUNBRIfc1OTocyfzkSXYcsUcqo6Bj3xI3R",
-	"bA/WSFTfDwrNlG1TZ7/Ts+d80cWYmk8bJ5howaCftNATbgSOe0nz7ultt29rawMPRcHQwPx6W6dfMjqM",
-	"FIx/Xgr62mj5eQPmhtmNxJRLvOjc2BztGAsSp0popiQbrSz3BUi/jIrz9J2Vi1EdTbPYiR0mji2YtImK",
-	"frEglk9oTJWuqSL7HPXfCD2lvcreWFtqeZjzN/EPL5qyNLMrlboWuBg/wzUnajoFX22AbUS4Zv3uQafb",
-	"6fUOOt0H/UMX6TIscVVjU1aO82eqPs8PD7sy5jjkLoqP1OrA3VuQNUoKaBsX5OB3PAtcWQqc2o4NVV0g",
-	"f20uBq6lF3pnIpdGO15CVVW/2/X8Z2uJ16/xQdS5mgvexgJxCwezsBg4C/ntqJNkZ/FUvl18TUW/VSq6",
-	"h/bTqD6B6Ao7zJ0nytkwWsFILbPjxlxpCe3PvmgyHUKS4AzJ735zDe1mxYBfAJDt5hojwkXtnCfnh4cs",
-	"1tk6tRI7PDSYBSckpAyLg9rYvKmZDRWsq+u7I/4rlSsby3tDGN6mIDnS+ts7rui9Jpy7ARKg1+1vjmov",
-	"04ZwCs7qnnYt85z9Qb1eDO8PWCoSnsUfhC1rpVaEWzrh6tJ7NxwR8tWYeRcYdt05wDqjuiPgpUcCx7bQ",
-	"D1eYnOvHTivsYr5VSuyP5ITftXD/lnVY2yo52yE/4it81MebVnmVA4h3qMaQXxuwlDQ08VIRKTR+5yaQ",
-	"53fCFl38+Gqm7H2Fq1of2q7Ws/kgjnSe8vndLCBa3fwtSyI/V/ljr7tLKnHhgDWBgFl5lN9Nl/C4AKaw",
-	"EDJCp3MqtEo+oAcbnZvvG996Xh/JeFUCqllPstT/CyFelymGdKI4pRIHNQF4MnJBbka96e9MyXdxNiOf",
-	"qb7JdQN+Wa3pm3tDVe9DwjOhM9brdp3nIWAqicyHiL+9rZHtVRMVEPDKAb36vAK9XQ2fhRK3Ee1i8hOQ",
-	"0HKdynLfnj8NmK3XxxPh4vc6/sgm5giA1s+ieBqjTPYzD/rd/sN2r9fu98+7TwYH3UG32+n1Dw6PHv6l",
-	"kN7aUNPfLxY/9h/tVtNPJf0Pr/9Sm9r6FnjO7YqMkfUWILZRZ/dQDMxNXmn0nLEY9ZdY+oP3bi1/dxFw",
-	"dQgXSJPb1Bt7FJG5tXcHNNkM8uOloJp32Qdq3DM3yBW7kS1YpWd9juK7Ejp2ptQluFjzHmpmFShx2Ssv",
-	"cyvPUBgvjbybWG+Fe1LzOAooUc7WuA4lONrhWYDuJM8m1wSccykk1WcRUtKlBIeuZn8TqarDARlD2QGG",
-	"Leo4JnpdUsEjTGGx87unGTy6GVRoc2qKw4mMldw0E0LMNLo810qCa1GOk2VUSjLaeSqLVM0X2TYEuZv3",
-	"uXVsuXJCVnSP3cUsyuU+BRLU7c772jtSW9CUc49bOoF+AYCu6jIhB2y8TONsdWbGwoUgYtvJEotm8K/n",
-	"dk/++O68FdRSJfdBw9UKX786O2cP+DKbPUjUNJah0dT8T8lDHAbUYGVivs+h3kKmERcPi8KlooZUoB0P",
-	"JQZ8wBHeYSfWkrcJaEYrdb77q4LXFXzVARstM0hKd19ar3qkoLx3KF+lfsxiL9SXF//6xz/D/eL6FnH7",
-	"Uqx0aPEHpBCRLvb4uadZ+LENhQshGwkdR4KQkVUikI3BVoIwQLg8t1WzLFv4TkO7LTVeA0i+9PZBY/aP",
-	"+LhIVCpSPWACyvBWaplWmvLjhIwhBGlYHfYUfcUxVlRgiQoIyKFEHzDkSiISDQT97IJ0OX444x9EoRTD",
-	"1mBYxAZE80FCTBJ1RZ2bcy9pjiREPekpolTE78ujSuQHx19BMNL7EmKR9B0KpFKw0/l93qZJa9DyjnBB",
-	"nJqP+6jmbOPy8s4MRdgefHLOtesHOEgbNy7MwTroXEPAw4hnVKAxk3KImTOtQQsqJy2i6IBmlGMpkgK/",
-	"iAE25Bo6NE1U3WQpeYRFQl8S/Bc6yjCIqJmYj0Q0yEOJeNNcDBSJ7bQCMcfLi+mjWFKY96MZSig0FFwa",
-	"bTsgSo1WlN9g7uB//Ad7Du1GdCYW2nzS6xSYiI6ncrkI2ZxfFk5eUMeApjE1u+FFjtUZyn6HAUho7mXb",
-	"hBXqg4SSNQKnCQk25knSGcqDTmnTXQSZaBasOxTWuAoxtozokEN52GHh9981PMPjtvXghi7InGt1QNVv",
-	"VRTTrYUC3Viyt+fP24+hcQv2JLfoCARmyC/JsY87ZlOELUBjpMbLuWEXCI5AhfZm/LNnP2Ao+ns1lGao",
-	"89VCnMGZsxwzUlS7ONci+SAI8iPG0hYoYLgiXOZUZGlsLNwFGrp+DJ0iaraG3p4er4tWrKT5sM3u3z9h",
-	"C5FqJe/fB4g5vp0ACxpF1HGtYKPzZoN5Hftuukz5y7eXMbY5jc6nwTOQrH7bGgu5XHohTB/Mbrq99+9T",
-	"D1Dw3tEkIJnjz+1Xsv0tRPrbryahG2mUqisNvtsQgkVnapmORWiX4sTwLXheKgTBb6MYPvFFGqZo4Ezx",
-	"AGMyb+NdNdQMCMwvloyzt29ekOjypwoMFdNbgJcOpctWzKEJC0u2DaUNAalIXQPmId7vIu/Ogx2ky+SA",
-	"9LDG+/cpO0F37t9nJzYBweYgFSCS8VCVjyxw2VKCGDupNom3oZelFoOhrD210JGQUc128QizBY8tUpSH",
-	"pGkGBFelwH/bt6ZLyaj+Zy4GqGpxQFwfYsMGNTdLmfJYBoXMBjiUe+Fht8e8vMhwv1O+lWqZhfhr7/Fj",
-	"Yo8oIIiwIUtinemhvHJtDXKr3AXDaTeMRk1b4TzOlHADUeF9pgWSJU4ZgE3h8e6wMxCAe6gI1eRHwZMk",
-	"Kcq+GamyocRu865mUnyMNVZSrNRy4MUDWXjYPQwD5wJL4kuBgdbcGsdjD0FrKO1l36GEcs0ngV2jGMaw",
-	"d0a7zzOWCK4zW3VuzQRGJsYcAsJIjMCt03BHXGbABDeqHRiz5qgTHK622SBIZ3uTkdSEVW6r2c0W+Rpe",
-	"h51mmNrEdSmzyWyBE/wULcthRCkhDEWZkWL2EMDKUINNINg6sDK8SCF8m/khjQtTRU2fe8r9MQu5xPbk",
-	"OA7groXmrIe4wUMJLNZocImVfzOVRHgx7VkN/LojUkqA4eVCssPeeZ0i7NzyogPIYDjsHjCX9R1amo8z",
-	"syHmfXlC2P37MJ43mJdPFtCCjX7Mx9m6zLJBRXTkHGQo7dksNOmYce0XfcRj6uTofoBQn/l9pQGwDR3k",
-	"+lBGeA68bKs4CMN2KPOgI9whc3sDRKagDDx0PV3h7trHwYPawADATGTO8Ioj6kjv+uJaoRvnqKR2qA4r",
-	"m8x0ZmPt8E6grspi3RX2OUCKVHf3xOYGqkmusHPMC0BWlavtkPNK1p+w3fTDDuXhh9bkdhXVpE6d2XYo",
-	"5u+tlVDMePyrMsJMQX1Twle6BpnZJQSQYHG0ty1j7Eu9F+gHn4pZC1axCFFjhWTPDvtWZTMU1hgnb4Pi",
-	"QBVue2EmPmYP4K82Pb1v2WUY8Yyb+4tCywamQHOmhMHQmFjhwBDl75T78ndmHmN/B/vGXLi/D+Xf2+22",
-	"+3/z0xBTatjfWZgn4Jg/z90Bd03NkKNQpgSMxu7vLaVhUNH+fTNEjnFohyihGoqPmQMsjDMaxNbu/Z2F",
-	"eQ61+fOGWdJ2OAD4g+lYMEA7GyEJvq+m/WIO+mfHIdQuM5KH8lUeq4TnBQ8PJUhUcP9AM16/c2xd90oP",
-	"dTuPTWH04hirv0ix5vm0vNpMWzw2lGMVGa7wmmsN/Yjs+cosESMFUv1Sqiuragi9NBfKsGA8bzjyaJm5",
-	"40FmQhyVPV2g+cAcpIiBxRD5pRHFdqrkmB+wsZJSjDPUuIYSM4rN7Bc59HYItXODECVfkK8Qovox7tUL",
-	"rrM27Ef79FmIfDfOnMPNDmw7jAUg8eTKgtOA738mWCyhDArDf+zdTIG+MiPxbk4pYX4Tx+uDxoNSkyda",
-	"ATyR2ZUGs8SMKfx6QvNarwOafxKnSoKGQPjRUtizDSqXuAoc8FRoywiwtxxYIYBybORi/5DNQIPLiStk",
-	"dJwTm6TX1cwIEzh9pAVj1AOLC8gmiBMhx4L0UCx8QfaDjyBH6B1ZK5Sc6b51AWJqwA693zj8UgBlhkbJ",
-	"lPOp6L1/4HJqBlgu7t/PNVFDa49mg+bGXjY91zmrEndFOuwcdw0ymMY8SXIjZC1LxxR53NFUOMuf7tNU",
-	"GKqmajmdBWyhYNQt5ATeztAKNyhoBScTXUSoDIZrTyWCuaPD1Qsb7behwXq4DxKBMcY+4X8YG4I3btga",
-	"sGErr6OsFGcNW4H3RJwl9Mif3A9ZzQ+RZZlfHvb73udYjYwj2Cb2xcpfl1GtZJbycdYpjGvYGj69fqJ5",
-	"ISb+ehtkqcIAWLdsHv7pExtapDaiFpEhKEzI4p8NW+z6PQ50bYj+DFzMxowIzY9Bh61Udx6zEAYlCw3J",
-	"hCUsed0sfGdUXwwid0jY22R860FHAqIIACga+GlOkdAzJZx6Wq11DixSGvA3gGv+c5vC3u3TyKI15wqB",
-	"PdDHjA8lFdrjbJWyncNA70ErjGd2hD2ASXh4aEwfRD7FtAmjoc1Wi5mQ2tjbuCUhgvhpq3wDHor2MAWH",
-	"kg5SDvLXYX/iydL+ClLd0VmTCrJMsdBdoHZ54i4ZFoK5Gu4B1GmHsKqRHQOAJW2k3vLm8I15pn1i/nC+",
-	"uQ47TwWo9YAMWyeKhxJbQpDMB7VeCxfVAKlOFi3M7Yo6j0RqgKzjP5hXyY5Oxp/CSsVq+H7P3fjKl/ts",
-	"77Db3R/4IxmzJAF3kVn4gqdaRAOYKNxgwio1YgOUUUQLyJ25HIC+oD8jABTavv2oM82pnEDm0faOuUD3",
-	"f7R+cKgKtqoGlAMVjm/nPq6zUt/rr7PypVvnyTq8RzNBwjAMXOI9y66g+5pKyduIyh0s+9gI5vEy1Sol",
-	"hYfKKVTqYeA4+Z7EgCzI2P0XSl2y5YLUIDsVVIXs2bdebX6JwtK8hbybL2J5GeYpIyWSlIqh6whT+knh",
-	"GISn+ZftHwR5FuaLbBUYcQ0BUUeOchKc134FYMhhtRDj4AAoCOcD3HRm/yFSaA64mEzE2O2tq532p+4+",
-	"hMke4mSdIg4W+YJns8BpIrl1G0cwX/uFu4wAtyAEWRbgAyb/6siczSRifMFT2rKnMzG+pNZ7AeUOG15H",
-	"Tk5/I6oV4oVLWPkWVnRE5DeLQAccmtFOFQJTCNaDI+C03mrs+ASSAHivZOGJGTf0yZnXppdpmn8D03hI",
-	"08idUUQSq7RKULmimDMjkejMIhBe6GCqGbuPHxX1FNBPYC9qTF9CdSFbk+ZeKZP3p1/50qygd0ArAG5l",
-	"zmjOczDK5B3KRGgKWINVIMcCUXk+iJQnLrnRTqa+zN2fUf0vYFpH/rRi6kJYJmQhgp9vfcYv/auUOwHC",
-	"pwie1T5fLbAtQJHWduYVDcqfdOVLM99+35+v4W0oCeBMFrS4AawDGhCbsxlrHRsG4RhpgWfAqpGDAuIl",
-	"Xi2VpsZCLMv4Eiu0R6KKklA4FNWvgf52PWQfzLy+PRavFDOgqYWauUenk/aPPBvPwgE09DWkCNhCpDO+",
-	"0IaDBJYHAtOPiVO8ETwqmCIYasD8A/sX5jdIRKuV4oqF353zKWwYyvZ3MwUaGWBaW+legl4oHr3CV3CZ",
-	"e5XLTO5jL37jq4YzTg2487O2JsJVljswZp20gS8KE8LXq9R6361GYbHurHIa5C2Z4fh4rV2PC/kzpKap",
-	"DxBshk2gGFS5VhVRAE4ptcEcEPONCmw3RGzHTEvz40DewryP3bLKYS/X5peTTsgw38Ao2FcK+gHEQrtc",
-	"FXCNnXvRKLdwqzF4s8NYmAuNk9+y8H48YfYjUBuUg+h24bHyFnroKnUb6X3tb6eTwkJCmqlzmuciuJz5",
-	"IyPfy2vEhUbhiiFycM0arjhS2cwumkDn0fdBWaF2AblL2pu2+xAma+VCOT5DcQWKCt2zwZnA6uogpGEV",
-	"7rdeNVFdlq1bUDmY5IIY4NSnv3mxuQy83S6rDPbir678nVvkCdPxVLaXC8M8qLbXsjp4MfA5DCnQ4RLm",
-	"BFILPojZYUTR1f0bijdGyGiuHu6PP03vY5jhE//MeAGWprNSOP62So6dkFssUdiCxfYyiLVlBX7ql/Mk",
-	"/3UJKFuRI3ABjMafduGLgkB0kM2IyWmdGD6An5JOC9KXBfob5kqvzoGG/Pfmn/rUsrnkV2CaJbBdlJ58",
-	"NVN+M1dKLClsEBpYYEfQNEqnEmo2nOT5g7piapIJaaWOj0BUOIHe50CiJ8Urhiw776Tvl4PT7iKDB+sa",
-	"1DSSRBrPKPgJ8XQbxkCMFNfzjsfo/CzY38fs0rBGzN8Bizl8wzPxwkwyZJqvtM29z1l8CfSoyOhLX+bL",
-	"VIrNocIKsiYotoX6BvIJ+wN3icAZYQ4fdZOFS+CYQux4ybr1ddgz5EroxUAfOQFHLDM150b8J8nKrs7i",
-	"f/mLsp/VbRlsx0hMl3CSYP4npy76jxYnRGStBAnIIoDcGajJM39GfLVuFUGeO+TdoHQpIWZl35ZLQHc0",
-	"z6xLydjk9ng2wIoVBFj9T9wVO3EqUCG2Um8L6yxOEgpeXq1fKAlh2Kq4PPilcNtUh3/WNH/7fYEpVSfq",
-	"9I8C+8dVDtwHYG2qFLR8n0+ATCqZ54G/mjxe7cGZUnt9t11YZaPtRhXQxwrXzP/C2xT8wOrRmCQiVW6X",
-	"kaYH2aBxxvbC1yfnT/9QGx0OPeJj/WhoHgv30SxZgDZc4dFVhLha/dZ9W+DZXqE5AjGiIU2sHFJnzLUf",
-	"eEEsASmnhvBXPI3YHs4xYCFVOpp/2lJH828i5T5sIR9fGr0Jn2kwRWxaJccXWaMTpHG+b/mVN5/kfknn",
-	"HgbnJBpzxdhkx+51BfOu5HcoflmgG6mz9XEdMhaKWtiAUoCBB6dikcRWC3uJbxogPjkFG/Lqv5xLWuWt",
-	"xCjtx/mh9LhhKpi+ijNoOqImE/SsxxacCc6V9O0ZYynPlnOA/EmSPDeWsfvE1blRGsHL7AWP3TkKqRgO",
-	"uFDomfc5xp8//fxT70rh+zOlLsFYCnzaggcTThRcCmPyekE9i/vuT42cQvAgddOj9aRqUe5yhdyjcCDt",
-	"AhwCpT9/96Gb/hkZ4cx9VUwytmo3UDCeuGChofYV9+2FRpjLwgSaflRgvSenLtUVoZo14Q97TwfU/hkc",
-	"JtoKfWhUA5WdvhrubUimcL+0d1BzsM/SUc2/2Gd7R87c8aYXQyTFtccpE6wmnOG9l+BCSy+lT+GNh9U3",
-	"RjEGEnLnIVidxRd7LyGA0tJL6NOml0xEkjAdJ1A5gg6ceRxFSampZvNbLV5q6bX2Y3hvzW5DfAMuPmTR",
-	"ycy7MUspPi7EOCtYg6XXFpBcS+8ufNc0gcJxQxaT5w3nzaixjRXWQdCpK9hW54Ji5egmUulxsZNa7oEW",
-	"ycIT7l6CA7GhHHi0wIfyjwsnk/IyYHijbAKAltUrSZ0AmT9wLBfxdVwBY56wiF+MZ2J8aUn+hhSV5lNd",
-	"xjat1fzpu7qZgw+RtGTQIFxpQD73TXM5Ro7rFU3klacEwee4JOHv+tOkjwqzi3jGRxyzMXOmgInVlsFY",
-	"5W252JZYRcjf0hy8b+qn4s6QzZhyPfswxocSCb1TZMCTA3nT/AKjg7x+dXYebtLd3UoIq7iwBvqsbpuh",
-	"ue8ygwTWSF3JY6y20WyqmCrNLwP/IgQV6/Y6FXo5F3nJAjrxi4lNTqh7qL6F6+R9XktscGGZ3+RUn8SZ",
-	"F/QPwFmRrCh1B6Uk3iBCH9l4KNgpSNeE60wHLCtzkFx/RgDnotaMn8HcMSY74dQQzUMUqmdNmJzgJTh0",
-	"GOi4VwinCBXdFGMwp4pUlZVaWmd7zoUh++a1sSPMv19gwC0VbASabpryFWi4YYK+A8CzcO1b9466FnkQ",
-	"BuerAMDr6Pv9PAksj3sHxVxp4B5DScFcikDbLITkm2FLio/ZsBVicsPj/uPH+wM2UeCNxIbZlIaAhjSH",
-	"7A9K0vKcLogv56LUUKYKOFJcRkPpRal9h5kNDCSxBsMV6DpJ1dxmLb3BoihMobDXD+KPbn1G8QP3XDWF",
-	"wk5vxj9YYEs0MdGwH0DknUrmKtd4KG22sm1VoCZYXmqUzD0bZ9Z8te8qc6N4AnhUaKJjDgu90Wyf0Q0L",
-	"1q3PIi1XGUprtRPF3eZyt2h04dPIlohzMVfpyh5vSMWHZDJIYcvUFBkhBqgpS3+AIjVPyK24J8wwM4Kg",
-	"peg5e4VsCbEN1FwU7nfJa8GurMMizjAC2jc3zibsuUK8zBzj8LD7hDW5WaBM63mq5vhbo+z6OYlBtc3B",
-	"1AE146d0YPBs7KG1HDCMtoUvFAY0jbkLIbJ9TA81sy2cjTeQ4A3NutOlCDvspOj0qHpfAnc+6twhmPEO",
-	"rzns91mtiwbWjhl8mGEEnjmMhhoryipjNvXA9sIdoJgAexR+AFF9DHP5M3SyEAJJwLnMyfjB1qFh3Q7U",
-	"kdk6BIW6H/jVXNjPzs19TQvG80opPD5nyLvVOLfOUGK3mld2VDppmq/y4DWxMQwkuksNFwWUMzivkCCk",
-	"ZLLqsPD123Ozs+C4Mf949t2L786/o9y47787D4dSCgFlAZdiBasnsWQLNvOcLUjThRxso0K5g0XVwGYb",
-	"n5hXHHX7+J8DLB466h6GUL3gtHeFVsQVXxmTfSKuQCXVgU2ohcxlWj41vzav+MBT8IymXEZqbgsAtVLS",
-	"wmsVhSjx0j9h+BmkjUt8N4YyLpYSSSGRCElCdRSSLgQeGRvEtoNkM7FCr0dz722sPgZhMpTh6aT9UklB",
-	"IW/zvpEopaiHB4ZWVKYBOioweWMqwDHBfc9x2NhJ7r2wE7QQ1niJgRd7eTmN5R0hLEaTMWMBrx1wibcU",
-	"L26P1X/wRqoHG0pbAo2rMIu4Z2P4VmO2OCFLqYWQAxaXXVCWX4xWTKqrPOcIqpKpLrFUGDWU4WGvz+qy",
-	"F5rDWdxJzwiRH52cwwkPyg4Vj0l8i+npFux7PMM0eTrYGCex894LpWqDRAr3j+1OaZeTihmeGmJN8Fx+",
-	"wsjlxl2xDoRaSDHwMkPn6HXEblLmkLpITx7YoawII7kgGETa9ACd0C6oZH40QaetZUSkUAylzWzYsz/y",
-	"K7S9blr7OGYxGNXxgkXt1yqJxytiRMUYkmu/lwOnE5AkMnRYNILWsb0o5ZOsHYts0p5l2YIv4nbKMwFa",
-	"ZZtKePcHLBwCRsSwdfzzN71u9/jqmz4oa71uNydVLI2Udggl+TPpN0ePjrNvetQM6+gRrBUgpiCRWKWC",
-	"NILYbLjLSeiwb8UKchNmTuspnNj+E1aI/nXYC4p3ufQJ3DSMOBdi85g9F2BNCk8S0uyhxrb/hFUDb/v2",
-	"AJhRsFjDc7cWcLRoDBfe2u+U83CN+o5dlhTLDF92FwMCE3OqUosj9HHjB6lgdYhvtUhveDL+EmI3ZHj0",
-	"7ekzV1aYt0xO1JVI29CVFCQfrjHNIAEYS+TA46EmDJAgDZPcM2N9eIQzwQbKNPWnxD5tqszJ61Ny0vsi",
-	"oAiQQBWJVgU9eX0a2M7N5JCcsDMx54Y3WnEUyylVZryzbAhOEBXVmBnfvx/YWjQprtg8lsolU0GiywhZ",
-	"w4r0zAH8LL+2Af1NZHWJsBpBGyzig8cs8An7Bc+L4PFHromB+ZVN7KZEavPRZWyupAUsJowf5OToRool",
-	"NF+oZOd32Cl0983lc7Wm6h1qA8KXgPfv5zduzv+ak2dgzrKjBAo1UD6d5PAro49dih01LAswOwZMOCr1",
-	"O87d7Y6iCC1n/zz2o19YZaoiAslRKeX3Q726v6IYNI+pun8fKvnBGpnz9FIAdYw4g0w0iGYHfqY6FfRr",
-	"9OpQyqxKL0EKQVDSlnub6zVXMptpMFa9dhRoUqC6w8Jn9DpjDbiCArggjw6P9s0LglyvjjhklmkQ9Sw8",
-	"M7I8Kz72+OjJ4T4C2iTxWEgNoFd5pUZr0DpZGMHZ7ne6OdCN9xl0hJ3PebrCbtAQ6A8amnxYWHCfqVHO",
-	"qweA03EYsoPWGX3+LR9fCmglRcenNWh1Oz2cAPS2XMStQesAPgKEyBkAF62vRDK/mIqsEX7VAe2hKCPl",
-	"Os4sRp8jNxqYNgAUkNHrNaaNrW/GLM6d+tOoNTATyJtEwtwtE2hEL81/8uCVxJrvVxMAMd3w69OJ0W9B",
-	"MwSgUEcaQ4J+t1vqfVzOpkVscAvt+cliuolGUDX7Y68Nptkw6oS16SGsP/UfvbatvrZvu4nAS2tB682e",
-	"EBc14xqToml8+tkD+A2MfNA9bPpxfvBequxHFZkrBT0FDpHS65/5lkcWdxMe6W1+5C1kwKo0/pt9z8Hm",
-	"h567/nTwxHareQ6N3eCBh1s9cJK3hjNP9Z9sfupcqR+5XBERAIX7aBvCnZJ79QyULdcu82gbYpxhYOmt",
-	"19rPh+uDG+kD9VGPpfcAIFzAinPfvPc55PciKzV1NcyOTzV2Omy9D1qEatEaFDsEXd+UM+RXAGC9r4PW",
-	"VrWeCAJ3ixcFrYXSNTz1O/CqyXJ/5lJAC9wa8XiGjgMMP9BPsQQrJXVnKjKv1No6tqBCUXrR9NwyVTYa",
-	"vliOkljPRJQDVzjAVJD1SWQEPpTLVqwFSGtZpi7fGhJMh5ISdF9J4vcuc6sEbgtKIc3OpXG5BkMco36Q",
-	"oG0UkKdb/HBQk/lUdD4ZWYYyvih4cBpfTvbkswQ8vKr46d9U/LiunZskyVP7y88vTNxWu1L0GJuIfGX6",
-	"/65MH0/fZr7vOdhbg5ZUAI7/sY0RGWyrnKVL4YsIHsNUtyq4b9R2z/Oe43hmyUcVcoovgwcMO65Y3GiJ",
-	"jn4e5QVrfsAP3e1SsJXAEEqeKEX+b/RueN22lgvI3TM/8IqIv1cAJQuuV8gM1+Jni+yFXpPQ4lLBWDTn",
-	"0i8wXBUCR8YS8nQpqPzZArHk3SZx9V2AkLGFWDQsVXlYcBj0P+SbOmDjJvSWOg5sTM1Sg3h9Wy5c073N",
-	"eRwdngguwE7wmBrKS+oTT2wTUJ7rcE6BFi2fe0YCAtjwxK27zG8NyF6/XNp0VoAcySFR8kNBBIGgMcGj",
-	"IRpXDC5WIpLzC7pMjhmFdYcSNINxyvXMZWVy22jJVtEhbAokd0ChG2wGdYK0dO410JkaPvmUXo/S7dG1",
-	"d5d0PaOgaKbyqKmj0FUhzm9vfeEg9RtOkhlsq4NUXGr/Dg/Ql7WYKcP/BvYycYVdtBX3aK3OYj2A6K2N",
-	"U/SAfbWFv6pFX0gteq0SrH7xBOg9Tefy12MWo3azjfJUoxBAI49YbgkcDR1Gva6zBduYACeGEiuC2Glm",
-	"w+sA9Jeb1h2oXyuEstAUBXibK6gAy7SnCFDOzhpYrWNUDAnHaxsgrYqug2TMqf/t6vTZZ7Y4X3CNsHrk",
-	"l9jAuyuADGXmjeS9Ae9G2MbdeXcT684RjnHT4DDkoHQERudh0YEB2kd+1nB8IaoSAXJTMRvTOh2ERbR0",
-	"sH3HvtRHJwsiTSg4E1+t3n9r9n5Gh7TI4L8oXycA90befZIkDtU8sFVXEOALbKWX0s6j90EwBH8HdCOo",
-	"ZbWI78BAS1DBLuUM8xw79dbf69MfzAxvulpIxdiGBz6FrNdfIDZkCb+eVdLyixxyq8Z5+Gixb16/pm9e",
-	"hYG+kmTzqUnD5u+sAwetF7G83PRb+M3vUl/+N+eP2CWnlkHarwoc8kWsM3cEfcZo+VaBPYI/8LopuvIU",
-	"OqgW2lpQZN0H9/Zhyl3TcKw5ydO3CJHGeq2G0kKehzQWwCp6wOGYAQ6ZLFIMbGMhP1eJSrEADSlHQrVE",
-	"cojs5MhDGI4Ovhg/8d+cJ+/aFGY3Z+5aTLuqep7ZaXqguhYEJKOUzYHRWQAfeywYB7T4AFORBPPdlJCZ",
-	"BUnyhu8jCZOI/DzQ4xpSQiE3NsY0oTn4lagOHDMRHRo41h5Q6YGDLg/Qk6Rs9RrswRn4ohCIDxAILoUG",
-	"GB1zUI4LE4LJ1BYidJjLm7amA6Xgs5HIGxZgpthgKHeOLAHliEPfVLTVxong3n+rotUNpZDZuI1S6KX4",
-	"SILYY5p6phab40reQt2zW2v79U8XGspl6RIaTxZlce+GVLjBWiIrV2+4ivy5WosFAH64pjsVdX6Xkqy3",
-	"xXteI2LfuVIveDql5462WZTD1ftRRDE/N1oOiM/+Ng8vUjUWGir5CTDv31z24qn1xGWj/B2rSJy5dsaf",
-	"WgkficQwOWzIn3A5NdbOTCTmTw0Q6PQ1G7b+8+zt69ev3pxffHty9t3F2zcvnFUybLHhcCgZa/+BDVv1",
-	"IHPu6fNXP3z3cthi7ba53+weAFsPwY2OgMzvxMhI7AXhOg+peR9gOg8LphVCOdtPoEoQP+Ix/td1IBm2",
-	"3g/l9b2hBPPBrvt7la8a/p0vGS93wESassE3Nqmv4/O5vXH2MaBgYqeGAX4aymH2ks9FZVHD7AyWNLBP",
-	"45/wwDDzPyNh+0bwKGA1X7wzaw6qz52cFn9uvU3w0+tgKK/3hzKewPL+zzdMxgmDtydq2nnOM57siTTd",
-	"H8rroZzMs87rNJZZIvcsz/tBrPbZgweEBQF+FCXHokTevFFbTubCZzm5ldSZ5ajsG8YhNGOJ7svgPTgu",
-	"Eqh6zxL1HhwUTTT96Z5/Ru4F7F7hhJgPeGz+152Oe++BIsdDaSaiEtFJ1NQt9lKs9o8bVrsu2F3Udn0r",
-	"/sEnvogvLsXKZm5GIhGZaE408vXgqVKRbSxCWUUWO4BQibwsn8BLVvUKJ6DAXcjIS2gGzCdQrZ32liPi",
-	"YU6zU1Qp297rAwe4OKsOe2OUN0AbgPmuywmqqFqo+DlVq6QoNDj8SFu23ovfm5/u31eqvUEzYAupVrEq",
-	"b+Zsg/OWO9ryVq2DTw0G6relpnoDJj7aQjgu6+AxcwPRxps3t97Dvpq2q+6SJ1Bwghn+rwzpWL/TdeMO",
-	"JZSjIHb+o8MneXngYeeg0/cMRq9hL8BGGl4a7jOErANEHIRQBZ8hhUisSBdstMwyqEoZStoa2x0Y6wEw",
-	"E0VawIccGpA7SM1CYboFEHb0qQPtDlxzGip0oQwcqcwn2MkZsGhY3l4b7Ltet9t1PdFsHfRxybZ2zf9U",
-	"EgmNqFfUY3xL83LnvMVETU/lL2tWWg6+0ah6YeZ6c8uw8pg/oY/tq6urtjm57WWaCGh9Ed1uhs9VOr/p",
-	"9OiZLczVm7qOM9vTeb3vGJgB9n++QYSt8FStrerDm6bxdJZ9VgF5ihB6T3Ng4a8WaL2sPqEqyV+JrC4I",
-	"XpBuuXDzxa6R15/HkHRSt2oYAuYwWoY84v+XLk1nrOZo4zkJCD8ZE/z8TKVasBHPMpGuhq0bGX90OJzx",
-	"R4bUS3G1R/98F2ezb7kWb9+82BtCh309ePDA2iuFKe5vbWjZlvslkxM4VMHW9FkqDPadIVEDgV4TedYQ",
-	"50bmYIE4BdqYB3agT1B6DhjaHhKj4/E488P9nS3MRDh70swaTDuqyNv7xEZmrmkyYPfWzPUecyZiZkvR",
-	"y6YqCHS0UQVuyr3SntzLkc4G7F7tjtyz1mjjhM34282ZeuIPaMId1DsRxd++Zr0ZW87ZvvbVZLXMmvXk",
-	"70pdlXN9sqD95rBFtgI5wQblNOV6WzebUZ8n39rFWuPtzV0Ai1JTwJOADql3X5qSqOmrZXY3Ot42BnG1",
-	"5cCv3Cb+d00q+U5GiACyTtDuUEfhuZu8puxrbmluu5a6XmDUVYqrqrXq3Wrotfsxq3aOL9x625ycfkVQ",
-	"1o9YxFdwTql+H1t8ei3cD7r4E6zmgGQ/wKygioe13ekR3sQGEh2SlgZ0Za+zpwd8m1icLLz9OKyHeUbl",
-	"cZaR9LrMAXh44DlZ3hWFKhWUzvzXGAt3qUV0TFAOEpjOBwXtrYF6csVcF2hoOLLUwivyI+AnegR7hHg1",
-	"Hn5TEmpIUu78XuyLDyNbQ9i8UzvcB+zQp7IZNa1SxeYq7CRfKi/ueV45WHhvscXMlzS36bScuQv3C9rd",
-	"21mG1Pnm5mZ35cHfn3ELXIf0MAc3CTv7WUUeURam9gYBiL6aub8JeV0pX6+RYniebiOLc9FrHY+NSZv/",
-	"a8R/3sLIOSrzLE0jKDwoQSfHRmLKJea9uzy/akrmmZ3A7y8n06ftWvbjaLBDYqYVFLfLzLRT/ZqZ+TUz",
-	"80sbGZCX6VsZ9aytwXawzzz4RP/aLl7ttECL5euiyDXmPSjOtoF77lUIEX0rR8MAIL57kHhZp9oJGeVq",
-	"3e/UUv43jh7f3LSmrNmbnv2bSko6dMX4sY6ncrloNrldhrPLn3DtwrB+rRhBBsBnsIdiiQCEDAAIjc32",
-	"VsbQlByivy+f//AUjUQPClxJMZQuexmAek/ywJA5/NDGvdd/7DeAhszkFYDsHVda4uWtGjwUTor8riBt",
-	"GBAGOeC9E1IM5RNDOnXexNdlMGMHQ+ylFkNPKzKA8WvXwSg87B6wSifFtT0OibmYF2jC10XkO3NEzPfW",
-	"zQp5CORqDetSlRF2GxOWARkWXzcgRRLsdD8vHaC2/VaKnZ1NV3Ok3i5+I6HiM5jszY3W8nOfIX946zW8",
-	"NXxl+6nTz2sNVdcV8y6yhrdgr29UIowKhJfjFlpTdwv5AbGnc35JMupr2PYXsmfzLGA6bl8ucIvi7tcQ",
-	"uTU8vhJARa5SiKAWGM0dhlBvlf5qJl8JKCLfv7OIYnOoD7T+JP4g/tZcY5p3DvU93XSvoHEt+bix8QWq",
-	"IpFYgGNZSVdaLRINaOdQ7l8YA0qP4mwoLfZunSyciuxF/EFIoXXr1o4EdblRFPxB8CSb3UAYuAfqk3Jo",
-	"rYBhEH+4RXH5zZn6GgZyWtxNmNp/e0xkhot6DwdlLtaiSFiJtyngWwsh++NvDTr2C6sUvtfwK8bNV8/Q",
-	"7vCtrgHFOpXB4fNJLKV7MBcP7AuaTdw3WIGqCw6gezo3PF3A0bqDnPd7tMyqLh92QonC42UKvZ+8gXLT",
-	"MA8ujvMkxDWmnI18Z36uJOZ7NJt0DS/ZHbwUJmGVjF/WxPM3dn2JZWHSOxSMNjy/hcnX4M4ruDRGwraK",
-	"+cxuvXfmULq9241xfbWZfjPwp9hZCHjaIr+wW8cKq35221TgwSf6FyBpTYSIRnx8uQbVnxQr15HJeRKN",
-	"in2pS+1yDd86DKmHXN7rBzBdeBw16GEwoed2Lr8ppWy5uUq8vL7tmVf1yVpF35BTTr+qaF9xqr6gTpe5",
-	"g2ebLCHUW86lLMu5S8gquhEWNX9ZpxFaUBfyEdj+Racd9komqwZuNuerQd7nE0IIIrGpcObzK5ddWBk4",
-	"AGDmIqpbpqAHFtsDhriPeYqo5SHRUqu4ujhBnc62WN4pe7yVzrYFq3tdme7NNbZ1Y3yG5LJfDwPPYfAt",
-	"/NlXJvs1c+03JBbe2MDAzSQBoCWglgqN3zY7hsN+txs6EO0cZpxMdEQRoHbmDrZLIKIClXdcSugLmueY",
-	"267toKpS5/ahjMAnAD2Sr2ItqAFsoXcKK3e5D1ixDTugirr+8QNsKu7aMxopA0BihIlwcnpPF5qrQINn",
-	"fQmB7zr1+Y3gUfxb9VHndIet/5Iu6l9faO1sppZJVDimU+HaeOtGJzldpPXpn669nJ8ceAyqjc74ZBLk",
-	"ms893WEv8+a042XGdJwImSWrgQ9dD8kPLsWCet6jMsSKHeolnwuv48SCT0VTcwcCnPncOMe/+sRTb1PX",
-	"XkhLrx3STvHRW2ad1p6rr0mnX0MLXyjpNHP8wvJG+8l6s7M2mvBqAeVBti+2bUqCEQLMmfMesLoFZnl5",
-	"/cipZepk4vQLgHPmERRHjblkIzGUrks6taz2cT4tbghpTs2IkXSHf4E+ZLuakbH8oOKx2BJcEde3K1Bk",
-	"+enPkOi17XIss916Be6BWsWJTih27hUSwbJ3ZLl+PAniaavm/nD2We8Z94jh3gpJtZGD29/B8n53HHmb",
-	"hDaPgqfydaqmqdHhv1q8vyUJZOSFExdNIuiuc+Fo8J3AML0nSlHkAfvPveUyjqZC7ldT7KC5NObPnSLD",
-	"Y4ePej0jASFc7jA0PU5FP8d01Jk5pREBHxi5+mqcKWjrdbPMO1x8A14msswavMyCHIA8vHOzoAHD/1u3",
-	"qGH2LF/Sdgu6iyQ94u/1EJW0TtibDBdyr3YFCFgZ+Qu4t2n+5Ry+Ne6amuY8a9O1aFEW1DHhmbEYet2u",
-	"63keEDgamRHsVRLlWpAtA+AIsDGUzS2C7BNhg9Pky6hNd2sR3kzTeBdnsx+t3+2mWkfp4TUayNeo49eo",
-	"45dsBO4UX+w6qdlYyQ8i1ahN3tQIvNHlx6thQ49wq6sVV5TodWXNQIgkgvsrgAw0bKkNnUPBYIScsVBn",
-	"PFvqkM3VB/KTWVYJCdChUfFD9q//5/9l4ULIKJZT+isVWiUfRER/jhOloYM3NF7IxAIypAGzMjAvTYUC",
-	"Cxcqn4bSDRb4I6nUDWSnMecrNlWAZwIdZ2E+HnoIpUDZFkDKWsDZEps6JODdHcoZB5+7A+l4koN0pFzq",
-	"2FAx7LCnidII7kvvFxaf+LTcCx3z66Dr21BS27cBhdGkyvLO5UhoHl/MVSQGTE0mIZtxixxF71GTiZn9",
-	"bDnnUg82vtH1mYP5LWWpTbpUQ+kDgI4QzxU76+IUQyVDC3ByXhuYRqApPplgrRsmBo1UNnN9Rlh4OmmD",
-	"lKGqM/pRrLE0DTqWuIwcu1TsHMIzZm5PrGqLXZeL6Iu5GCa+nNzVt2A2VE0mm6MYXEavJhNPRtBN2Jxb",
-	"7ZHk5l6J+qc/Q1R72+W8xt99HudEpa27PZq3Uhq+KgBbeReQr547tooegi2M/Ncp5KnAQ8+hF+JXp8Rv",
-	"MXl0k1viZnad33S10cY7c4CIDuyMdAEKDuXpVmhc2BwqYhh71MHJ97E7wZX3yt5nXGPzAJG2tZDUk1Uf",
-	"U1fmy9jhvM3UFfap0kujAhn7EZs3O9hynLPRxEAAoy8fSsqpSWy+mCAX5+YHmv1VxRKaIcAc44ylS0kv",
-	"VnIsiPtNYglKAebDQt7XCjUwli1TiCK4UADGAWbqCtDJ1CQTErEmRyv36ZzLFVjBRokiBqsvEemO4Oqw",
-	"hykOT6hy+BNSNUD1Ig30IlMX+P7Qh3ZDnQOyd0l9g6nHIuqwEwDry/cQQ75uc11qW56E53DaEHN9upRs",
-	"JbLjHGgIk+nN5z7FbF6cWdMoVVca6jRCaLR6Bg6T0HZCIzx3SK4IC96wMABkN4jrIN5gquZDSeX6dWcd",
-	"ky/aCBwSAnAIfpRjyW1s1vu1Ue/XRr1fNRF8ypDvXGH21tZy/aln2Ls3i+0BZ05O/2epMn57kd7fapO/",
-	"55m44qtbaQHm0S02jl51Hs+FWma3Vh6CT8S8EAVxfW9iDGbf09UkP9ub+DbhjvbLdRGPB/95fvr0h+/O",
-	"L06f+erILoGQreMNlBIu85BDCtqVK/ovsX0MPmTkKtpHePMaxPMq5vkwuzb/o6/ibDwjvjX4htrN72Wr",
-	"haDRAJOHwhvPRJLxAQ7oGmjt4TOkC++Xn3kjtMjKzyRyb9hi//rHPxEaB1xXYhpLGcvpYNiqDPJMSVE7",
-	"xnAoCUSI62EroPmTM7lz+qwyEtoYTWO5dPtBPthTFQlLsOud4yyAOgzBlT0MuSDJ1STHRCjvLW1rtA87",
-	"wRjtFdHbbRFjDIGT7kFr/3sD/IjZmveOziK1zDqgcdPDJKv3j+1vR6ngl8f+YKnZt3wwv4XYvaadu7du",
-	"QCNKG8bzd/GepbtNRomjdaOiWG4eN99RN7BhGTik3dFiRXB8K2ftFhZNc+4kYsL7WuxVrqlKz3gpN0O3",
-	"2nqcWdC32mbm7nB9zXgkv/ANdNDduqDnKvotO6HnLfq/pj9+DaD9VvIlbTYivRXx1CuuIqvNfY7QWW3q",
-	"5VnZ22JdRy4kAt4MbCVu/qlt3uQxpgTEGQpATArwmfuDTzy+sH95Bn44lMaO/Nc//ommsQ477B24cnLH",
-	"RaxLoZ4S0wfnAzB69OWAOyZTQQFwHycsoqHcg9KV/WOmVbEyBT0uYObaspaKc4j8MBjJSsVUSCNOxIBl",
-	"6VKEjOtLTW3/MCiX05E8TTaEZUek3gQ4abNzicgQtiLDZukzga3uh5IcdRjGmqgUkCt45pxAOuMrbYkz",
-	"i43ysCKLXS8XItUiEtHFaBVicY53AtlIYLcE74chdVihw2pBmtxG513iT5gjhOsHYDQQzRLBbTDVF99E",
-	"ZRubQGLOVSQS8Aa4JviCwYfay+jFkgw1mYhUH7tk3TgrYD1OsGMMCTOiMMfByEllU38Df9ipArDHPLAN",
-	"e6gH5Qvr1VK4kwOKpF7TVv5LeaXuNFEYfJVbdC6w98CP5iXbPPq0RJyd29HXjPAZYnrpEnT6zaiY1qPt",
-	"azo7uOmaPHT+YXQaMVUEEYcq6j93ll98DZ6+G7fyN5JFRL843by+LDSlz0Wn32Me9q/HoYl+zJcqO6OD",
-	"9fsNj96ZD/VXoP2eORDIz+e/vLnz8kulcbNhK9cYhy3UGdkNEq/thBtSr5s8oKVE7IqoBI/mm5IuexcJ",
-	"1E5ENXT5r3r1AvaJlbVqVpcJzePmMLkrdV+XB+3nLJYzns33Ko3Q9MjyPyTFOV0u9BUIXIqKAPQ5p6gw",
-	"u5opNlFJoq40hmYX+ATYNqhXos7I5rHWAqPqYFoBbDr8BYnhTUW6Ljf4391nVcg+3RJHZCevFT17S5dV",
-	"Q5r9V3fVV3fVr9RdxXP/zzxnOp8TYmoLX9VJBO1nrO9jtPKqhAf2z0oqL2Rgj1aYWQOOAfTSuHGI4YN6",
-	"ErsOiWZj7kGHDc2hpwbmZtucKfTUSJULhj3I7iGZRInc+wPK/QY3mZdV460BM362SrVmLtOaY7I048kV",
-	"X2l2Fcs1fgjLxP4/9q6ux3Eaiv4VKy8DUuhqEbwsL1SDBBUrGAnxNoh6Gm/X2sQucUKJEP8d+d7r2Emd",
-	"Nm2nne0oL7udNpHt1L1fPvecGypCwH1jjPt9uMJTKwk7t1+gYXn8imjftq7nWNqroUTY7TmbCfMsu1we",
-	"POW0Y3NaNHr3YCwmuO9Nucl5lgU+BIv9/dOcrp+8QobrBrxqkzIZQeo7rpw/pb5JG/++PbXtmNYzkPyS",
-	"vdub+XZNO6S9tHtHzfY5UmK3R+IZsVtEkA7bx7pyk7w7MMfz+oa7mFukCH/uqI3gvxDP2NjQIOATsl0X",
-	"rA23FAdFmyW1d3mVkZS4YkohSPPfhkE/yr8FW9ZlvoSuOSW2LIAuf1GX+ZdLYAZ12DoeMnrAaZoshGNH",
-	"Y4SOFyq7ppg17o7fAoTgC4RvZ0U84/SjwxUeISXWuSveDQVC9VMuO/UuU/uBtkmfb2cITEKkHD1SDTpW",
-	"nwQlwmEyzTxvdQz74DWwZdoItoV/ezqR1McqFeNsJcqKS8W2vMG7nKK0/6jUuYij336HCZ5pTrqr+klv",
-	"EdEfmzIsrO3CnrH7qLplpgFrUICklZ04mQj7ZDP+fZIm0o70Vy3KJkkTxQv7EYhmJaHZKPg/74Va203x",
-	"9bffpEkhlfv7bVu2M1Up1dp+X3v0jcxd+xCDuawFKKnEJmOvTkZL+Gvc7a8BQkjP6zCG0F14CoCQRGzO",
-	"K8XGf3pTKXYiTjzFG4GkbNwduY8itVX3I/BeB11GJ37HtwYpE1uNYeXlt1tSWVZpPWOLyqC6rjROfxdA",
-	"borgcRCq4slXWefCtLyLPSNOiLBH5TWZgHzWuij9oSPujVKRn5u4LobSoLd2UzgsunBE/dOu7dTiZ/fe",
-	"C1Q+xy2kNe/joT/tHeNleTtmfmJNnGSAX7/P2VEORqwrdLNjvBrxQgcErsg5tdnOm3/tf3uJ6H71Nj9l",
-	"Tw2UVAaUqa5hqZ85AH5REzeRwU0FlauZEyipxCRF98awR/2U7e9/HN+bn8gdxrpQasgkmH9jXwuFL2U1",
-	"Y9hUSDRdwnGQhdrFpiNpDMbyIzfpo7ImEwovFKlqhboN1EbwHeN07IBQLhvgtmolSmwxDn9qOsFyKT6U",
-	"wnxcztgPMGGgXmsX9Khghh3p1EprR3EGBHcrrliu11Cx1rBEaxVybipad8bgO5SmKnmF2UEDs3uH8bW9",
-	"9E+4ZDlMRHa2OT4rDKYv8zCOHB9iN5xNsSQzjl3stCA6du8FuhBeOIjucopteZmZqbQ+Onp+z001B2M6",
-	"Bc83Fjw7Ui90LmSMvGM51hXi9OxK0YoOSjNh05x9TcelmV7VhcBgry7z5F3yBiwrjbnT1ynXyjqUepNa",
-	"F7EGUSEVKm+RT4E3At+30oWgQr0vbIPyrV1OJs0m580v+LYbRKrIkcC8rbQC3ihwQ4blWn/y9IRFMFJN",
-	"ZxP9oXzleGegn0VDLEUI1cYuTIN7wyCpGAD8Hhbhkjbyq0+iiY71sGDwUWRRDv9HB9gOZHhnmAN4pZ4Q",
-	"AnsTQ1o1OkteIdNqMB2vp9KfTas0lA6qBHuoY1QCxfAGT41c92wfhUxzCJCe/Ul4DHU6pA5H+Mv5IqWD",
-	"dWCxYLt8ceGXIGOP30EgY6M9lPopKFVucl7B6RGiC2plgubOYCAS7todzOmk/fHf/wEAAP//",
+	"7P37chs5kjcM3woe7kbY8hRpkpJ8oKJjH7Xb7tG02/ZY8nh2mv5UIAska1QE2IWiaY5HXzx/vRfwXsRz",
+	"YXslbyAzgUKdSIqS+zDjjdhpi3UCEkCe85efW2M1XygpZKZbg88t8YnPF4mAf5+efRdrPkpEZP7Sy/mc",
+	"p+vWoHXKtEg/ipSt4mymlhk7PWsFrY88WQpz41hFojVo8fgyso8HrUhkPE7Mw2eMS70SqWY8FUyv4mw8",
+	"ExFTkwlTkmWzWNPrO62glYqfl0Jnl3HUGrS6vadPo8Pxo/Yx73bbj7vdbvuJ+Z9u/n/mUzrj2VK3Bkfd",
+	"p0Eri7NE4Ge90WTrhfnx4SJVo0TM9UN/sNfXQev07MdYj5WcxNNlWp7/u4XOUsHnLBWTpRaaZTNBY76n",
+	"2ZVYM5WyuYpEUk+WeeHVHm0uZoKdnsGr4rHwXn8bmvSOPJocd/sFmpSHUkeY4j1InVfqFBaxtDGShGXq",
+	"SkjNVkJmLJaZYqngWslYTuuJIdUl7ocaQiy1iBhPEhZn2r54JCYqFSzO2EhMuWSZov20B2n6xxtIM+Uf",
+	"BZP27Q20yUePdHn9UaSJ4lHjlok1U+4es0/GXEplJmMIZU5CPZnyhzZsmO0v32f/PIVnsnRtjkdrkKVL",
+	"4VPtsEC1wjjrKObdgCR7k6pMjVXSQDDLLLSai2wWyykTiRb1RFrYVzWTaJSqK4HMJmXabNL8xUspPi3E",
+	"ONuPTMebyVTcXHakTKSpatpcbjpIqD8vVcaLVLpQis25XOcsNWOcZfG8gUA/wyt86qxUgR2PhCHEKo2z",
+	"TEg2USlbqyXjSSp4tN6HKqNNVDnqFzk0DA9P/XLRQBScAlLkrdALJbUoiycj0hKRifzsOlrwLBPzRdYa",
+	"9ILWOBU8E9Elz1qDVr/bf9Tu9dr9/kX36eCwN+gdd3rd7uHR8d9aQWsSy1jPLpGXtQYtnamF+7n5FY86",
+	"R91+r/cYX5Hq7BK4WPMXjw573W7f3F4k8BHvdduPo+6o/WR8fNzuT55OHnWjLj8aPW4FrbnQmk9FaVGO",
+	"Joe99mNxdNR+ap7ujnujPj98evTkGJ4B+TRoqYWQPH44XWRtpXW71++OPKbYsqSE4xyPr0R56XuTPm8/",
+	"Hh+K9tPRo177WHQnh/zxuBf1++aRZSr9uw9Hjx+3H/Nuv/1k0hXtUS/qjw/F0eS4+6gVtJZmFrBjgVkh",
+	"sXRr0A3sOGIl3a/9XtBapGq+yLyf+ma7kcDJn78u7pfnH6264x2llWKLWIyFZmrCMvEpK2yb+DKlhy9v",
+	"sjL+dhMSxMKEJ1oELUFj+Okz/hMPqszgn62LGZdX+QmIRGI2fdDS4ufWoHcd1D5kzmqn6aH+9YeglXCd",
+	"XdKfBYqcA7MtnSNJ5wcI4siTkwUP9oD1u93uUA4lDGnAdMbTbCgjnvEB+zyE4Qxbg2ELL7SCYYmccHEX",
+	"gsKzbhcWH9uwD+Ex2O/wSM2Ox0HhWg0Ngc104mjAdhnVoFc3WaA+vJcWCH6FdR22bvb+/u7vhy1w0/cf",
+	"uqWLlBS1HzO/33bhiEsNW4PPw1bl4WZmdZtVr9CeCBQMW7G+5PGQRNLQEwZw8wZePmxdB8OiRKDtrRbw",
+	"5mU+zQJ/GiKDGlaZ2RAO5FC2CoeyxKFey6pA++mrRPt3lWgfYK9cxHOhllmztaHjxEiHWnUwo4eb1eUo",
+	"jpixIEgQxBKUy30UQb5ZPT4qKIL5wOpUQHsVRNibsx/EuuakXIl1YMa79I2Fnz5vOiL9p4Nut2MG2++W",
+	"N+xxe9Q3G5abzRd1Rfto/GTSE31+OHrUbZFkNZpr5cW97qDXHxwddY67vf7hoXmx5HMzqfdixPQMjt0i",
+	"FZP4kzmGV5enf5MXn0ZnfxZX52aPpgqostRw7vVYLQxj+In2rh4Y1dxtZT0wuruZMY9bQUvJy5GY8WTS",
+	"+mDUAFjTy/K0uqL9eNzttZ/w48N2f/JIHEdH48NRn7dwj43HQusLs/HKxofZiwF4PzjchDY6mA29YzaP",
+	"5TLz9YXPLbwNd3Fr0BLrP81G34/j1/Gfzt7946z3Kj7TZ/Ns8bdnZ4/O/v4//+f/dv7n//zfVtASnxZx",
+	"KvRlLFuDp92u2UiTVOiZe5FOs0u8FbkR7ZqR4Kk1zcdjtZRZVcOZlk/H7vvDeYycTjfHQzRN+Vj8b3Kl",
+	"dcZqXtlMT0TvqP141Bu3eW981D6MHo2646fi8aTXzZccx+aNvk4g0Lz23OK/0BTMPnrG5VgkiYga7Tan",
+	"b2YznjGpRipasxWXmYiYMXLnKhV3YMuhyZ0zwrEdWJFDAUGufzsScUfp5k3mNybduhXh1m021p7NuJyK",
+	"N1zrlUqjtyhsyvtFZTORsgXdVDjFyzQVMrt014zcT1MxzthMpVqwkdk86dowY7Hyb9MZXyTCmDyc3n8V",
+	"S/RVPVPyo0g1N7N6pTLDGBfZTs7hsfdkjSj2L19KlV1y++qqZI6U0CiS4R50Dvsv2Ec49323ed9zVflT",
+	"9r5a791rngZQD05ofvhr19RM0jIBBaSTYiV0xmBj5pTzXggKQP0GYSuSsMhR+DjTIJziTLPxUmdqLtKC",
+	"fKoK5r3lbT7CH1GXbRgirW9hU+ReAMG0GCsZsfGMp1Pw8E5SNWe9I/Z6nKmRSDsecS9gTA0fgh/NMvKR",
+	"WhqNjsXyo4rHBZYaCT1O4wXs00HrjK24pk9HLFsZjdDQz3063yhn+C529LjXM6NcpUpOvaG90yJtOMVV",
+	"GbxJCO1woiviE4cQ4VZp2iMYutlTFbiJqmi+UlH0vrtav/ljrB7/93d/nf7laP6n7vhvaW/0fvzfn36+",
+	"On/yR9nPXq6Ol8/V4/iUP518//c/R4c//J40SbMKdOLoPBTX4ds1Mkq65zbnYasy0O8g26uK4M3iDjwG",
+	"TlO6sXQ1NPju23eSf+RxgjpGmfVFPOMjrmFekVrVyYpodLn0XlESEO4FuZjYNzjWe7Rz3Oc7+9XiyCoC",
+	"ojR2IAgqoI3s4RlGsBI1NcZcnRaYq7BmhOadzw37uOAVg+XUbp6K0uyoC5znMoNni6RNYVG4tA9D8Bul",
+	"r2ibpxiPolRovU/Y+mlT2Pp54dXMDqxCWX/chgQveLy7pr20KosLjn0BLbsYnivtq9+dmj0B+v7OdewX",
+	"Kh3FUVQ+Jq9UBlIe9jbIjOo5mbhHSwyITsc9fNJjQ0miVvDKfVhRMa3D4zwvvHFUDkU+SDPbP3IZvZ5M",
+	"arnMSzHJjMI5W8651KXAzxynbI4FvEfwJJtVEx+M0iOSgibntou6gkfPIjFfqEzI8fpMvknV1BzqqhTQ",
+	"fC4YkShgOouThC1lJFK24uuaxYjz117G0hwzfLGfdWPf57EtbzTtH8QanIXFb+2zVOONAV+ft3nfh6SZ",
+	"WDJv6JXVbJplibA/xnrOs3F5geALwO2MSgshZrPHt2YV+F+d21cX9nwNJQufsGYkEfLW2983z8ok9Ea4",
+	"kX7uPiCezEQqeVKm2IQvkwxify69qY5A9umbT+uwkH3T9Y0JfGdzdoT7Kk7gI0/i6FkqIiGzmCelM/Xe",
+	"2CL1bgI7B3jB5dh7Q4mvFWU8A/Yo3DudxbOP8D8uMLdewaYyw2LFYdXQojp6jyzeHqmxftyxiDXLlGKJ",
+	"qk3Ust/wNxFaSzmLkXUcRUnB4GVmI/UMj+0fH7OPsY5HiWCn58/OzkCX5+NMpCAbYM0xME4fz5S6pHEt",
+	"FKy8mX/pY63rD/tlp+Sk71ZJHxcP2Cbyl0njLcEbnvK5yCrpcrhnjGWertnC3dRMfv8ej7e7nw3Fl/JK",
+	"qpU0W3TGNeP0EXhlPX3VMrtUk8uUy6ko0jiJ53G2D2W7/W2U9afSSNP8Jo+ab9H5XxORMAq+1jGkkfIM",
+	"po9JF80UxQhC6bBTeIHCGTFqMDhsoiq8dt98qI2H3Q6okSZ4g0ePWkLg0O3JduO/KSUKcZ27JET36AsQ",
+	"IuVSx+i78qnxIlVzZhR6w37GidKbd0T+lsIhQ03fplROFToeiq/dhxC8yfZzhPAH1EyN/C5DkpdcZ6fR",
+	"PJZV9TLhOmPcXIt1lvJM1XEciGfCTRVtJ0afdvU1bDVThj5kre9zPEQTMV7WDbpCDG/UQAQ1PZMvVFpO",
+	"bAI7/vXpMpuxfqdrtLS5T4JpymVmY4ie2rCD63GpjVoCPjke8YLr0g2o3g2q2Z/OX7+q84KWX7TDQMy3",
+	"fuSJmZioD54YI6/8QVr6uX3wklavzBQgLkfMwMh38x4S8rFk7y5etJ/scxB6TSLDzYTlA6osfXXUQAT0",
+	"Nb4QIhrx8VWRBmcZm4lkUeYG87nLwUNrIc4Cw0kpeWizf/GoS45h8i/uk8iS8iyW09agBUmwy0W028e8",
+	"+epm57+MIPxRk0j0L+NnDSqZlLBw7NTOBqNBi4XgqaawhlFVJ5mQjLNUGGMHQ16rWTyemadTNjLvSUUi",
+	"uBYazOhYsoiv9Q6U8J1XN9kJRAk0om9OiA/XQeuV+JRtiJGdZZpJ8Skrxz5sygVN6OnTdrfX7vYuumbL",
+	"DXBNS8EH1u/2H/8agQUXi6061U/ZXEQxZ4ZdgNRSC5Hi0pIgX6QqWo7rTP88glnnaa+8KE+RQicxRD69",
+	"z+/DEp8UWOKjnCW+cqHYJl97afREpxdqKaOqJMhmIhWB0enMTMx21w0EmcAL6lzjUqEjxfy9z1wfF+Z6",
+	"VJyr/WztNPEizdCM4aK2Ouk845MJm/GPRsFfJHGtFkizuMyaypIoHk183bpHSDkkoehHsu7tFRAYN+lB",
+	"NMO87KmBKKVJGOK84etE8ehCqZeGC5ZyiT6KlD06Yj/E39ZQZYGPXoIlDg+XlULQCeZ8jfR9dHx8+IiN",
+	"1pmAkpS52svv1S1ogz3P7UtTQY8FjadCheqggQpCRmaLwII1+F5xNQO2wHsb/MFyC98H4dzrHx4dP4JU",
+	"q5uG1m8SU3Ce5nzImyPzm/WK3qD72Ajvfg8YvdFqL3fP/gIyp6A/gEGCwajSYVRzQfldmk24rvd7LLy3",
+	"XLqYS+E80skDVwd5Wj+KVO+ZCFPccZ6n1Z8Py6M/lT1XM2AgxzIrqaIN0nhPjdRXGc333vJMvIzncSU9",
+	"yVWMEWXgfCpZKwBTnonLhN5SJLsWUC42V6nI32RGBD9DsGd//8hu9WJmiiwfXWUpCqMHmqBXpzHvCJ0c",
+	"xNDRuq2UjzUlnuL7p0IapUBsTFfDlwZstHYbtlIr3BCFxCBk6r6Th7zfqkQYNQgJX9aBIBQH+jtnxnqW",
+	"09rTZm7DvC16jbfmr2WCGRrwriGwhGELOP5IMK6vKNqxr/R/1BThMzPLI4gNS10euCHJOUQsvl3qdcMJ",
+	"SNQ0lpv2P8Y8LkfmFf72rx6hVLAVj80R3GfPP9k50QLnxGhEFTr4A0YSgDe0Yg0mfJGpBdiCnGUiEYuZ",
+	"kjdKk+95uU+Ua2kHXrIc6MmnIFeOzJOPD7vd7lE1a+op7/baj6Pj4/YTI+YeTYwpdBQ9EU+75t4FvO6w",
+	"0+30eoed7sP+0ca0+5rPgRjDrLBB60f1jzhJ+MPjTpfd/2uvd8JexnL5iX168ujy0dEBexGnYqI+Pewd",
+	"HXe6aFPWkaT35KLfHfSOB0fdzqPjXv+wSBKbVd1Ek8eDbn/QM9Q8Ou71CjQZ93i33X086rcfj3vd9lNx",
+	"FLWP+7w7fhwdTh71ejlNur1BNHoyOBoMHh492UyU6vcKRPlO6KvTxeJhv9Nj9+PX5wdoQ57HU/lu0ZBX",
+	"WJeydUvXFVYj1vi1X0DcLRWirrignsioix0VvREbCxDk2+Pxs7NHZ1eLv/7l2Z+edsRhtzPuJ3I0f9GN",
+	"/vonw6iXqZndQzJoH+6ipD3kcduWzv0X5tugFPlmv0HkdIrldMdEH6Mk/X2pATphKe8gyecLZNZoO6ff",
+	"eXJNnYGxYxLub93GMCt4OwOjPO49DAyk7zOM5pRZEvxKpkGNYKd95UJBdQZFrOk1JywVEOWJMwaJZ/uo",
+	"N6Mme/6Cokp2KBWZXhxrPvP3cTar9/aaK4w31hz8RnfX3M3lX8kV/eG3eWxqCsnKh+Wnr3xoO0GNcgRq",
+	"yluxrMKQ0L5d1iaWYfZqKvDqhvQDl0yGyEcddpZpl+fgQvADlyI95fuFXsdNAXmYIIOR1nMobyawxZT6",
+	"kcv1KaoUdfmN8adsRmkpG7KyMqUujZ11ye2b6owwe7HD3nMAhQJ4KKwc+gTxybvPYvTdEJWB1JOoPBWP",
+	"UKjF6QYrFUSPpls2ECm/peiYJag28I/p6isZeJMgsVzfOaEKtqubUT7SZjrZewyZ3km+zGZCZvGYV/xZ",
+	"r5RLFCmTZll6rkyZPIIjhYhsbr9Ld9lHzB82nSGI15RGU5l9ecA4eb1cLFSaiehHEcX8Ah7yKfAm4bGs",
+	"ANY4GrjHLyEUhWkNjbEsl69tNgSmCd8ugjUpOFSPc4p4E/M+UU+W2jkAdYC1byh7e49eGcpnr68vqvjO",
+	"8zc3lqV8K8ZqLnDPlKvXKuVn5i23s5r3qLyGKi/z9b/wJI54kx/+lM1jrSGiBAtT3UIf3fMNHnhw449S",
+	"wa804yxdJi4qZtS4lI+z+rRDs5VihB30Ug5xGPskc3absqRzCmzw3FenaYj3XvCrN85lUUEZmyu5SYKt",
+	"BL+69K4XyObnDivpaDZXOrOvVlI0pMQWvbQe+dzX9qFgr4mChgz+RCvUK84UDOCZ4JFIEUgU4tDV+lJD",
+	"hvzsa3RSFKP0IJjY/bcvnrGnvV43MEoVXOgdd447vUcHQB88LOboLBaJ4Z6xkg//rkFtddvMCqfxTMwB",
+	"R2/OP70UcprNWoP+8bGblc5SywWeX/Bp/bApxmRWbUVJlnqmVjJAFztl3JodpdK64T/pPOkclgY/bB0O",
+	"W62GET46CloL8JGZIfz/hq2f/td/tP//H/4wbP1nqzz0oPWpPVVt82NbX8WLtoKh86TtdgqiGxRLJ96K",
+	"RcLXyCGKM36TCsBK5DJihopsNROE1UrZgNa1hYFpJniaxHnRg606ofhqWMrdDgt0KC+TBfNQKhFc3mhy",
+	"L2N5VZ1NOFx2u4fjZZrAP4Sx8JNvhi2jMA5bIS7Xk/6TJwdBrkgu+FR02OkI6AAZxhQkIg3TW0Z4u3UO",
+	"/heEoL457pqf+4/Gy1Sr9Jurn/vL0+5fZr3599O/RL310by7fLz6/m/dJ/89qRtU067od4+e3Gb1Xyo8",
+	"LPWbfMGzmdvhYMOhCVic743coLc8kC6uWR3we0hEAbHDk0SkTGdcRpipxQQfz9hCJfF4PWBhGhZjN4mY",
+	"ZAFsbghoGtFuE7zCLCQ7Tg/l/Sjlk6wdi2zSnmXZgi/idsozAUvcJoZ30BnK0rHGYNlJ+k33JPum19p9",
+	"yjdZSkeaNzDNOgLxzCcERtR0wMKfPXqYOa/cnNmOU66f8M/f9Lrdk9U3/S81ZWN4nE6osKI423OaQKYg",
+	"NOcbhn59HUQw9XI8FqVt3fOHPFHpHNwHscwOwVvFP8Xz5bw1ePIIUlXnscS/e24+ZrAYZ919Qu/fvz/1",
+	"TID6Uzmemf0tpwIZ1aPHx55cKcuUbwECiaWCJ/Nvhi3SpIetAGurvhkW8/+B0+x/QK+NjKKSDYIQt4GJ",
+	"s+/qZ3N65mTHPc3iEm/ZMbYQS0hSymZ5VmIJsXPTrP4zFZPWoPUfD3Mo9Id4VT88+86DGWucw5szdiXW",
+	"OH52akxsiOvrhUgSo1urCePs3buz7zBHApmUVDIe8wSUP0ocg0y2WgpsA5Woo8AivrwS6zuY/TMQWptY",
+	"rpGObCSmsdQdBqX36KQ110IjhUOGvMKqufSAOZMnaHAqNhJsziPBlouOnRGURuVTQunZxE16/SdwEt3f",
+	"BY3pp9P233j7H93208v2hz/cmdJENXVFwvwIWmucMc0noBJpYTSnWc52wE03KOlFUAWLYbo400xMJmKM",
+	"2Qmdhtq5ocyL5wIWxZOJSI2CYuxd8VGka3pJh50LwYbAMWOhh62ykDqcdMeP+XG/fQyba3Q0aT/lx4ft",
+	"7uhp9DjqTR6NMeJsZocrma9KuRJvE8doXp7/ZbTZWy7L5Edb+ltcD0ST8jM1lUzWLJ4AnUOj5odFO0yL",
+	"AA/xKtaChUe9fthh4YMQQSDWHQahIj5lhgbae/M9bW2DYCi1Qt2JAyR1KtDSXqTq05rNYY8oMwR2P3z/",
+	"ELT/MGDhsHXYnv4jXgxb4QGo19yC6tmNUtUw0HCoX51J+0eqCd7t0D+XWZytL/iUykgnr5QUDYQ1VCDy",
+	"WT1xrZaQBDpA8uZl5ZQUERTthViz8LB7FLpmEhwdClWbaSh7h51ep39w0+mb8d+OBi+5zgA0ukkCxFEh",
+	"cQzgdB0lAnKyjvlcDBhZHyUkXdD5B3hJLucjkeJPYZAzUotegj5kY4RMFPoA2Gg9lCE9bnGM8fkOO2Wj",
+	"VK00NKcIYRbnapmORQhcCUY2MnxHi2RipJeZjF84CBOLbcnIUBqjbypVKqIBYj/aDAMhGXrFYMTmZAHi",
+	"c8C4UdEYZ6ExI7OQrWZKA80MpwMLC2bMuriytetolqANo2+ffde6mdXgLd+Z/DOIlNpVBCbMNQsLHzNL",
+	"oFLIGedjMTf7xNCkSEogGFUCOGaPc0BeQeIPcRzN0YCce6CmsSDziZdEXuLGHt1k1sQ2PeKVCADWca0h",
+	"dWG9UHEm5ppxlNU2t7ugnRx3GwYNb/aHGwmAE8BHmtXp/h0q0xQdbzqyFHDeqHRuLs6pqlxetdctVa7X",
+	"8luoink9aTACyH+c+8wsZK9FuYMM0wx5k72J0vNh6w1Qpej1nzSW4wcgtngqoqEUn/g4S9Yd9kKlVuHV",
+	"nv4yVgvBQlfNE4KERbWDeBfYJ555EytZ5uR2Vu2jx83qxl/br2UbqdN+PdlTGbwDbYOyK5v2F4Vov6xR",
+	"sCVnsrpDaVR3sEMx6tI0e6cMfbHJb3Mz1Uw+z9+45dzfaZE2zTxHQPqC6745BFQzdZvZcKuJX5unPWx6",
+	"ryeNy9j5XPDBU4DgD+CLL7UXc81cGj5t731oP3MdFEsStj3nF0GYse820zc4ZJxuDeMl5yKoTpvrHwIL",
+	"kkAdbcgWyCHkjEzl+sqqjqdng0Ijn6HM4rkAFHNOCa/wSvg74mvknl6cpeAdrZsj3ZtTpuU7Dtu553Cn",
+	"h+l264hrO0/cxqdznx12ZYEJv1LZudEVcVX320yR16xuy35yfe2ug0b0rG1vqQfzug5qSgi3vapctngd",
+	"lFIUt72gkAx5V1u9WNbp9IzTM9y3VMaiUiiZ3inMg/A0HriYv3f330Lf8uh7nokVX++/eebldn9bdlCx",
+	"PeB1UGxlt/35V95a+9CI259843cFuxOWdnp2T+cgkIhbHfldB3GVYbwi8jDTfCuRSw9q9M7W1Uu+2GNd",
+	"m6CZth7tWuQswysquEQ7vipHgLoOagA2tr2lguVxZ2tvT+5YLRNs9TESbMFTTeKLl9GpQKahLetBgJAE",
+	"c3H7e7oBf2ozjPoea9wMOr6NqE3j+ELnajtwOzvVV+ZYgW84v38mkgUQrohruwetfJTYbdTxPna3AmUn",
+	"CN0yOukek534z2+c6osCTuidLP12GNTAYgjmwSMEzmCRMreW2Oj79+/b5dDgJl5ajiTCOElKej2D9hOW",
+	"Wf6CLcLqwmvV8yXOVGN7oruRQI2ArfsIo7vVM++CoKe/suJmcT6xrPV5jhi9h6TPMUy3yGMPOPQOCFgD",
+	"kor+3kRNKZBHlPOjf3EELK4euPQWis64+KZdNJNnJdTQu7QctjJ6yLmxaYNfguPVIgPegsBZ4UW70Pei",
+	"iMt3J0zQOdcwWbMqXiBJRE5R3ypAAe4xdw9Ub9uc80/dyVxfKSYkGOploEHQVkeYuQWTrGBA7THREmTS",
+	"Dlb7aRFg6U4WdyOw1NrHsyKuE+IobIaFJYeDetqTEhP7/DYivHDwS3fKO/RyDDxDTtHp5SxNgKeys/xR",
+	"RfEkrstZfe8HoytR6BKzsYm+mxgM3HPdADP1i7qs/p08TLDQNdBVexC8Cgi1bdbl797ZIbcQmjCMFD3H",
+	"iL5lNjsGnDmTYuXyVVIbsAwgZPdD/C1SphZnaR/i1CAXbSVP9eN3L+Nspj3sFOtqgPwByUKb3BKeuG1E",
+	"taZyKlDJ8uGi36Jv67ZKgNrFgK5Dq74OCnWfWw9dXlp6hw6fRmzr+4iKI6ciPQCeWy49/QIKWhW4aI+F",
+	"qeD/bI0MFb96d8Q1xr4vplim2DT+iIrYOUboSx2g9pMc6qNIDWvaSXa8zm82wy52Ydr2eLFl1XVQgEXa",
+	"9rAHwgR7v1Teuf0AFCpk72ydrFs7znTeMsv6YwoeBtLBqBwyt+CkWnXYRbomZ13Cs7v0fJfBLX59d8Nv",
+	"Ql+oYHP8JsJPNfXu+/CwvSPbQU2l/I4H69QvR//VwuOobZi/dDyVGCrPlEJA5s7vP8RNxKbYzS+/QX6F",
+	"tf0XWDWEHVBp/I9fVmF0muKyinuw8fl3NfABd+3Nc+gIJZu8qkB+CWXxnVykyozBqCLP8vW4pXicey3D",
+	"dpWNrs3YdVBTIb/tRZWa/OugVCy+7Q2FwvS7NUtB6zdiUmdKReCiLVT3n7AQC9JDpvlasxVgfrLXqD5V",
+	"pW5dN7ShtO3QhrDXm2Au9ljZBriI7aenZgR3Sth7PpZGkKfZMo32Pc2VjVVk7Fgvut5UF186Y3mZ/aaT",
+	"RXfBQKEzmo9v8CvGHoJ/NXaJPLHCNBGGBJyQ9f3j7pZrullRxqZhOMtUPAMciarPdJ0n8iCwlFeXQw6o",
+	"Dgv1ciFSLSIRhQPGsW2mUdmumAK7yiu0AndMrqz7ICxM8zgaymIPRsLYY+GYy7FIEviEtmjhOdCwORMd",
+	"FkYpj2UspyHUogwlwR2Zr+pMLRbOeeGXqsCYEN9RYLQOmBIWg3OsgaZFDilFXS7nrcFP1UyxUuJXULLN",
+	"g1LfWx5f6syoUXTJRtKDlpuu+XdjTgtY7xaQuNIJmmgBGcCuK2O+Vq0PNWUip2c/NmwFAWnL5JC1eamx",
+	"9Ba3w0I1mYQsEfwj1ju6Hqodj2gAw6Emk4bv+9ClxTG8loJZrOvI1Rkp5InLVGIqNY0Fep8bBpnF5CWx",
+	"mKabTzPZQGYsPsLd5ocu4rnQGZ8vzGOu1fHGz7h5YpzbtTy+RATRbc+/gJvf4r3lfsmfWzxJXk8AIWbH",
+	"YX8IqgsOGJfU0e262mb5zr5idhC8nC1iMUaXrviU2XM5j7MM2MWE4Deg4wYtZwdzdnfJVy92X9p19ObJ",
+	"D0FzwVAujW1gDlhNanaodgghS5nFCSnIjtXsXl7i4HI3j/VHuOk6R+3ZdQ+e4/3XBUzLW1PIumdszBKj",
+	"dAjJe+uX5w1Viivhfc0Sn9BpqKupH0zwXnuj1XBAwZuG/g5uwioJW2PxUysutgl3axU4BmUX236mwIhy",
+	"nqlGfxfjrMgzXc7MPnK8wjHHJAk27yFfg7guoP81yRDu5zWWADdK6D5l6sGQ/I9U6HGDVfTo9pG03KrA",
+	"wdpdI1lkLvgg1yIVfG6GHMXmmXksoQ0hlJ0tFtB+w7wvyXgT7b4zF/HTQStSUjTeqKSw91mTskEswFV7",
+	"L9TXNt361ly0d0JlbtOdUIqBd167PbJ+RUVUYBgFLSXFDse58KrNt3rU2XarN5Wtb3Wk3HanT0pAdi1t",
+	"F10DMqPmtGF0vmNsiVSNRlLEJLk9T/S+huWdI5Eo6A4FnNfTgHb7kNOFar9mC8+xjXqqMuLAQIATxi3z",
+	"jRMqMbUxWxgMduLdqGcinhbhL1i6lgDG7mm4rY51BC3RsE7QwRuuBaTBxilTKRRnP58vsjWKDIgvj/lc",
+	"+JmkUAW9jSu+ggJ2t3ugovkMH+x1oZcljpWnKQfHJCRVafFz/VipHj5TbGq0XSygN4PxK6cfHfmV0z0H",
+	"4+cVUHcrBdRl/lqBySESeiO0S7dZEp07DaQOIyYXRojKNWChA/oPA9KTRgLi96lR/+QJC63eFLk7nJ6V",
+	"S7ETFiKHDIOh9IzGwCKpFKWfkuYJz34NmuzXgpXK6ozUYCjRCWr0Vs9OAQTmgtnoNzVws8p5e9H622aw",
+	"ARRRldCn0qaSB262Zh4IKgPgDlWBv6fB43XauFOjwIwVogs+IAWyFQQTsZmON7ICiv1Q7nzAzr9pvhMA",
+	"AOKIFC2o2fTUUsMZab/YSWB97ha2DEsO8hfksZjEn6ob4I+U+nkFcmAaSw2DScVYTWWsBQJ9dJBpuLL4",
+	"EibPcaFMXl9dFmCTPvf619WieWApH9XVlyQwfcCzrxKhNRETCIm4t1v0BkUpDNSidIvugnddF/uS3lpo",
+	"08sCai5L8g0RZKA1LyVNZ8pI8TprwhsObSC3K4gOborbbYl8b9WnUDoeQqgSRkYmsXRWe4Ds2JlYgBnL",
+	"Yl0QVzqW00S0zXOl/UfyqhamYTg8r9tsp+BSde2BauxQ6MSC3iGLlM9lxGbmhChzWM2s5hY/7+hpjp93",
+	"3Okd1Chu8MXcMV2GGoSmyoAcc0oxQ/DdDRjB7xEwj/cWh87zesF/XgpsIR+bDVQ6oEfdp4/KFKpQxDLk",
+	"WDYDIaJHIis39TfstqxZFDFZDnvHh4+6W4BZYJsWeuNt0+Dr0uJspKYk2ZIVX2sWjoCYoe9axJ9q5GRZ",
+	"zfEXsPC1AvHKk6g9MHg8awUwHV08En7GumZaGAZ8ZyLYzxyuV6ilAo953o/f7LG4SXFG6PEtoFhw0w0E",
+	"7+4suY7L4ZgcQ3Mz3s7ScrOnTBrDcK0ZwzMf1wo1TELb6m0+Eb0dTgNCztnYmlfHzCNMmOXJG28jUIeZ",
+	"OrdXMVSEOLUQDJTINtS8zpWDjxUCypvKFP0iHDdxD/Hb40jHvf5WhiTFamss29lOYlWIZBfcP+VplF5d",
+	"t/zPYHfklsl+tEfZpxzOAcmPDgs/X4eM6yvtIPnywITnrs6Wqawuy828un6nTw9Cq2G8ZEfbIRuZvEyp",
+	"IYzzhtoq/gbXWxMxyw3kb0DIU0hjJ9Okw0JznEPUenjm+fitXnRP52w0XGqRhp5xHmtIp5Un5rjO+RpC",
+	"5GBSskxNkQLG+BnKMFeSwoCNxJij2OeZU7AsziZk7fIkFTwiTJXiohXNnZ1NF1QvDg8Pnx5YrwObLLMl",
+	"mMOR+eXdxTM/OrkWPGVgx58wKSCMSTGZWEOlE1PLDAfojmjEM9HO4nlJrTosqvX9bhE8fhh9Prpum//0",
+	"7X8u8D+Dwn/uD4cd869e8PT64L/u/+2fP/2h/aFwx8EtMLT2MX5+OS2/UXHHTTQVRlVnk2UKmw7Mbq8H",
+	"NenyAJKGEKEoet3CLZdxia8eFvU886ePWNZtP+XtyYfPT67b7t9HO/y71mS7Cc6Zz4/J2CDKNnNfwt67",
+	"DcfYEKVwOSqlNYKGTxMok0u4nC6hWsb6QqAZiUo8eDsC5kIULj6CUwmWDaY7ddhfzEfHPDFXNRTlzNlE",
+	"iEgH7N0fut0nx8FQvvtDv9t/As/CP58aXqPmAu7onqLgEHrMF2YD/bwUcoywr5lI57HkCWYdpGKuPoro",
+	"BFF7PU9TbDbRIoNm+mYEQ2n+VeIC1P3H20xPujc2rCqRFyRz8yJX+u7ceI2bQveFe7dpxeYV33kPXLu+",
+	"Jbs8eYH9ZkqTt81w/IE0E6LUJujGZCCBhK3dbA1Jo+yrkutm2vteetktlHmrx++gtEW5c3PHgAXefx18",
+	"LpHkSjRgvAKjtppb0Vx3FbTsByEWZNFzpsU4xU3qt2N5XDhd5s9NfrNHR3V+sxKhzJirtPmwUaHKax5y",
+	"P6/nWYKeNGjmAIy4IbUXZ6sPPkC7E5eY4RTcgKyOZE0x0jyiLAHZmC8WQkYsJM4RQu8Fvwr3Brz8tJga",
+	"Uqb+8fHhdq9IvTcBNkEswd0G8/D9CRi+3epOIM/BJhaZxx2r/WfgswMWKSlCzD/LU0lseAAFR0hSEBRm",
+	"14YFwyCIvgwj1kzHcizyIBoEggP2dxVL1PV/0UAkL2YR3SLLiaa/1WKi2/ZcdCVFbajlFlkftEMq4TU7",
+	"oTJd7MfqttJzy94r/qYimsaAAHwRbvudjMcqEkwaJSGJMZuQ3X/14odnBwFLlNFrFjxFjSlDxOdHRwX0",
+	"X6nYz0uVCR0M5VjNCfo6ZVGsF4kxvoxi22HvZ3EmmF7wsWA8VUv0hsbaKjUFlF8N7rhSh7sPni5jxUUB",
+	"4PqoqBrXrJWH2F49cA9CSD4VcA/L+BQSGSO1HCXCTpFpseAYwRutIQ2N682duyp9mBrhhu8Phw/++RMb",
+	"DrPgw4P77x8e/Jft3/Vg2LoPFz48CJpuOHhgr9zO2vITHBqZEgVTgS3llR/Ank48DgRyhVLUkR39ulxm",
+	"r9Ql24+vNu4xA3EmItQWFkKZzVryhFV17JrI2J2mR+3F4CjMvKtYqzAtSsIicm3MxjLbTIhoxMdXz5Bj",
+	"1GanOYeIl9VndEPdYWDFWXfVgmtzIF0XDEzO5o0JfRsson53j1DTi1gkUUOS3WspGLQEwECTLUKFoRcK",
+	"ZvZLtMs/bberO9BVZelP569fMbpOYa2n3d4BiyV5JUcqWp8QrEQNoiMn1RdLoiX0QaCmDTrheoYsfHun",
+	"BX832eHS/qndKsU5NjjsoaWo4Tqj1DbmdaJ7iUUqopWXj+QSzPuRNoZXZIJ7vdhIUy2zSzW5TLmcCh8q",
+	"G0tsE+wnbv6pZyo1b1vKK6lWslZ7KOgytSma2O8zEomtVYC0GLXA5BUzY5vlfcLCBCgfBr7LORV8PDPn",
+	"I9MMSkPRs6jZ2DoK8wwUtWgFLXxJ7XD/KHiSNbR4SYUmmDPOFqka1Wxp3ZD/Y4N36qoQuFNX29kRvbJu",
+	"49SBr58iqHosgRw5pLpZ+g47izR2l6KuCFQowlM4vhZk5DFJ/ONHfb+RGigtO+HOf/jNuPigu+P0TL5Q",
+	"6fyGXgmvLsvy6dfGUmb9TjevWQK6VlkbRLFrfagWYRU3KbaQ6WxnK4F9Jxrid/jeacpldtksUM0M72mQ",
+	"qx32I19bxDHww3ubucazkX/kV4rAgYt2N1qd2KyAAmSpGMeR0DvRcalFKmszSIpTLJorJ2zMNcZCVrUW",
+	"BAKhsjmckM5mk6C3jZm4MW5xRMGZ2c+Z5x2bDT663wyBfqWtuY938MfcDVDVwWw1iFcMdq+ErLy73+m9",
+	"s3B4HHVY3lz/BGweKJACZ360l0tqz2yPXRMuYn3J4621fJi63ZQKkqefXo7Wd2C0ufZgvJwoG8tcfyYX",
+	"ZaHFMjYwLBT7YPbwjUp3vkyBEybaa8y031bxY3ebXaCtGSy0360l1bBN/d2et4OK5ZUtRsgB+cu731lm",
+	"Gy2QkiG3//690zo8f0PFmqXYkRqbw1AVzsYYBd5lxNYiuvlkSmtd7PiFry6QqfCZ2rW2KSF1Xdgikdyz",
+	"9himYlpkqrJ2qhZC8vjhdJG1ldbtXr87Mp/b3BGrwp/8mE9lSE9svzA/hIrhVqMiBdjcDvPzXbt420EM",
+	"8h3IJQmB1FcvngVMK1fE50BsUZxBsiYfyiuxHime4ouUFsaoTgQIPOY61ZkNraSTUzakCmB/pVBpvdgq",
+	"0+ZJHW0KNR617lgXFkEzGh6oUQU+7nD4yrVqkJ9QUy6Co8Ic4qZKJJvUxrrkAbCNGO0ZmgtOTWOxKwEC",
+	"/fCEetvfedUJlZV8bAqeWISFWiKnqSIfx9Oj48cH+3lX6AvbPIEXhhwghggCo+ANZK8gSycVC8EhGwSa",
+	"XOSiTpMfruwyrObvAp7KpgbL1rtUcSztVJ7kubEKtUn9msok+lJjFgxdt2yJ7EM0p+9plqhpWTM62nq0",
+	"NjhJ35itSrwkS5fCFvc2t3HPwfhqlJsGL8VFscKMcLXNRtqcCXr89Km38Y+63bpUUJeN0OyyrdtdrRtz",
+	"73pLNrTwLfph6JJHK1NbpnE7FdA+eixu+ul6P7JNonAFz66Y1+2wDYe/3iNoiEbTwXUaJYLFYHZNYlx1",
+	"D6vDyxm+A+QO7Fb3y4F4+O1aAq+fSXPPsqAe16qAB1KH1xM0tkqq63lURuoJ6uDxAx83vq7nkdEKs5mK",
+	"Losu2BIIe+BhkdcBXwc1qM5BLZhxqXlgUEWNtUg5l1GcZutWEem0UJdXRsMswvrWATLWgJ9WIYuCJvCq",
+	"OoyxMmJYne/pzTIrmRL7pimhanuXpsTNtPUSh6GH69jHW/feZiOYTIiZSMiQtzxjuYDK/AaPPhWt7E1D",
+	"H3q5Sspb1M+UqbO1iKXweIVU34tMk1S3PWwhKQjrqgJMJaLKpROqNUS1N9Rpdhl2bu6u9Cr6G0PTqLR2",
+	"2LNE8LSYWYQBacyIASgZGhSXYpWnSMEkIGHmLtCC9gjEIj7DznFY+lbtAqqkqWCv1GA0Uh2bSxgbxdG6",
+	"Ck5YyKeQpgWJRsCoQzCcdMYnk8Kp0Cggp+jEQJ5ed0DO653Odlg2Zw2HBfnSE54ySsPP8/8pIT9RK0ib",
+	"ZiFyWz1IBY9CZv5Xk+9DB9ZBhM1kPKtHB0PpnlylcSZCZqxkvBEh4r3X8CjSxXcZeWErJnTAQh6H2NFe",
+	"B4QGQq8Cqa/Z6dlQ5h9HouuQJUoZjR3DqWNqAH8f5khUPwgKnbNtB2+/rbfn49HFyJ5PGyeYaMKgn7TQ",
+	"QW8EjvtI8+rpXZdvZ+MDN0XB7sDqBAuQULJBjBSMf14KumyU/rzbdsPoRmLKJR50bkyQdowVn1MlNFOS",
+	"jdaW+wK0YkbVj/rO6vGoUKlZ7MQOjMhWpNrkSr8aE+tT9JVuKNP7EoX3iPmlvZJqSN0CannY/zdxQy+a",
+	"MkuzlUpdv2MM6+GcEzWdgpMowMYvXLN+97DT7fR6h53uw/6RC8AZlriuMTEr2/kLlf3nm4etjHUO+Zbi",
+	"E7WccOcWZI2SQmNDD1fmw7PAlfXAru3YCNol8tfmKuxaeqGzJnKpv+MllK31u13PTbeReP0al0SdR7vg",
+	"1CwQt7AxC5OBvZCfjjpJdh5P5bvF1/T5W6XPezBLjeoTiK6ww9x+ohYHRisYqWV20pjfLaFh3S+a3odY",
+	"MDhCcu/fXEO7WbXlL4CEd3ONEXG69s7c86NQFmRuk1qJnTYazIJTElKGxUHxcd6GzkYkNhVO3hH/lcoV",
+	"3eU9OgxvU5Cuad3vHYcqUBM13oK50Ov2twfPl2lD1AZHdU+7JofO/qCeO4b3BywVCc/ij8LWDVPzyB19",
+	"cnUJx1u2CPlqzLgLDLtuH2BtVN0W8BI2gWNbbI0Vpgv7IdoKu5jvlKT7I/nk90VGuGXt2K5Kzm6Qm/gJ",
+	"H27zppVp5TjlHaox5OYGECsNbddURAqN30EL5PmdsEUXpl7NlD2vcFTrI+jVGjwfPZP2Uz6+m8Vdq4v/",
+	"71lQynaqJ+1190mfLuz+Jmg4KyxzxuGSRBfAsRZCRugRT4VWyUd0r6Pn9UPjVy/qoy6vK/BFm9Yz9f9C",
+	"4N9liuGnKE6pIkRNALQultMOe15dmKGsXZkSyRsRkvp70/19nM3I/atvwjmA9VdLKufeq6pHO+GZ0Bnr",
+	"dbvOiRIwlUTmR4R039Vf4BVzFVAUy6HK+kwMvVsJpUWnt7H6YroYkNAy0Mp03108C5jFdsD9w8QnPs6S",
+	"NdPxJzYxGwYMGBbF0xjVCz9Xo9/tP2r3eu1+/6L7dHDYHXS7nV7/8Oj40d8KCcQN4A79Yu1p//F+4A6E",
+	"7fDo+m+1ycPvgH3ersYbpUgBph3NDw/Qwpz7tUYnIMGGzWPpv7x3a1ViH1ldh4aCNLlNubdHEZkbrndA",
+	"k+2AUF6Sr/mWfaDG03SD7LobmbVVetZndb4vIaxnSl2Btzhvy0eZRnHWYa+9XLc892K8NKJ7Yh0v7knN",
+	"4yig1EJbYmw4tC06AvhXctJyTSBLV0JS8Ruhal1J8E1r9g+RqjrMmDEUZmAEpo5jogMpFTzC5Bw7vnua",
+	"waPbAai2J904rNFYyW0jIdRVY5ZwrSR4SeU4WUYiupuhLFI1X2S7EORuvufmsePMCZ3TPXYXoygXRBVI",
+	"ULc6H2rPSG3JV849bunP+hXA3KrThOy28TKNs/W5eRdOBNH9TpdYloR/vbBr8qf3F62gliq5Ox2OVvjm",
+	"9fkFe8iX2exhoqaxDI1e5/9Kzu4woJ49RisOc1jAkGnEUETdWyrqcQaK/lBi7Ap8+h12ap0SNrXO6LAu",
+	"DLEqOJDB7R6w0TKDvEd30QYIIiV0ZyiH8nXqh1/uh/rq8n/+z/8ND4rzW8TtK7HWoYV/kMawKLaNuqdZ",
+	"+KkNpSEhGwkdR4LQtVVCNgAsJQgDhFZ0SzXLsoXv/7TLUuMAgXRVbx3Q1GHi0yJRqUj1gAkoVFyrZVqq",
+	"eTA8F9JctUghwazDnqHbO8aaFSwCAgE5lOjOhjxQhCQCBdtOSJdDoTP+URSKXWyViwXMQFgn0swTtaK2",
+	"4bnDN4eUwiCoDY4VsR7zABm59PEuiKt6FyGsStdQIJXits6F9S5NWoOWt4UL4tT83Ec1ZxfvnbdnKFj4",
+	"8LPzE14/xJe0ceHCHCuF9jXEbox4RgUac0SHmATUGrSgttSi0g5oRDnuJinwixhQW66h6ddE1Q2W8mBY",
+	"JPQVQcWhzw/joZqJ+UhEgzwqiifNhXOR2E4rEHM8vJgYi0WXeU+joYRSTMGl0bYDotRoTaka5gz+x3+w",
+	"F9CyRmdioc0vvU6Bieh4KpeLkM35VWHnBXUMaBpTwyRe5Fidoex3GADK5g7DbbiyPqAsWSOwm5BgY54k",
+	"naE87JQW3QXDiWbBpk1hjasQw+SIJDqURx0Wfv+84Rket60zOnTx8lyrA6p+q6KYTi2UMAMo3os2uj+g",
+	"6TLEI3B1bKKzBe6M1Hg5N6yBcCguZhSchowQ204fMx6VBqVbitVQ0mDhigv4U1N9TCEB/q4zTCWZxGY/",
+	"zdQKkn0xPGprgAglwYz//LsfMGr/vYI3X6wX4hy2tGXIkaLi07kWyUdBgC4x1hpBRcmKoMNTkaWxMaAX",
+	"aEf72QYUe7T4B3Zzen3fYiXNj2324MEpW4hUK/ngAaAd8t3kY9AoAU9q5SZtZxv27Nhv01nNP767CLP9",
+	"k3Q+DJ6B4PY7K1lU8NIHYfhg1RNzePCAutaCn5MGAWkvf22/lu1vISei/XoSujeNUrXS4OUOIax2rpbp",
+	"WIR2Kk7K34KlpkIQQjxK+VNfYmIyC44UzwdmQTeyAkPNgGAjASLh3duXJBn9oQK/xkQgYNVD6fI6c5TM",
+	"wpRtC3RDQEIJ0AC/ieyjKBrysBCpSrnjEeb44AHlcejOgwfs1KZq2GytAlo3bqrylgUmXkqlY6XcOsIq",
+	"h9EstRgMZe2uhR6ajIrmi1uYLXicGruccs1dXNKYlonSWYD0cHnoNLgpj2XOKxIOntXXFpopT6KDXTQS",
+	"QkLngMDh+ZK1alMy/HSR++FRt8e8PNPwoMPOFbsSYlEAnsVOk1xGQ4lBmYyPwJVJzXOFZnoGnQ7tuwNH",
+	"PmyPzlmixleYA2UsVFxjaL3hzZPF0iiQmKFV5CFqmYWVGZyQrEBpSdsgZEmsM22H6ilssc6THGjvGPOC",
+	"No6LJFAiFUT7D5gWuIhxygD4DA9jh52DNnAftcKavDd4ksRm2VElVTaURlXVeY2S+BRrLJhZq+XAi/Oy",
+	"8Kh7FAbOH5jEVwID6LlrAg8pJCNAJTl7juLaNXcFeYY6CaYzZLRXecYSwXVmQQ6szcTI3ppDoB+JEbh5",
+	"Gl6O0wyY4EbPBcveHEzad9pm+SCdLd9BUhP4vwVPMEvkq7sddpZhyhrXpYw1swROC6IoaI6/S4l+KKGN",
+	"mLebAGaG6nwCQfSBVWiKFMKvmRvpvTBUNHu4Z+mcsJBLbP+P7wEMwFAqibhqUkGZmaEuTxIrrWcqiZCN",
+	"2L0a+AVmdPiBPecivcPee61X7Ng8/hHDDjlkLps/tDQfZ2ZBzPfyRL8HD+B93su8PMGAJmw0Hj7ONmUM",
+	"DiqCLud3Q2n3ZqHrzYxrv7YnHlOnVHcDAuDm55VegH0dIYeLMv1zxHJbrEPgz0OZB5PhDJnTGyCQCWVW",
+	"oh9uhatrHwd3cgMDAJuZOSs0jixLs32nrYoQ51i99lUdVvYf0J6NtYPHgfI5i7tYWOcAKVJd3dd215LS",
+	"RlX7hu/B0/hqKlc0ZDCcvssqdRfhQQeUBKSJmuSmEMfkEeR7uUEEajDZ1YJ6erOwQy8OrTPDVfeTJnlu",
+	"mxWZv3dW7zEt9u/KyHEFNXEJX+safHSXNULyyi2kbehkP+p9QD/8XExtsTpViPYBZAR32Lcqm6FcxmSK",
+	"NuhMVBV5PzTa/EP4q01PH1jeG0Y844YZDKXf3wRsEsoqDY3xGg4MUf5JCVL/ZOYx9k+wHM3p/edQ/rPd",
+	"brv/N7eGmHfF/snCPEvL/HnhTotrOYjsidJp4G3swf2lNNwuOnhgXpGDd9pXlOA6xafMIXEayYxjoHrP",
+	"f7IwT7Q3f94wld6+DpArYTgW5dKORkjCpaxpjpqjWdr3ENiceZMHTld+VwmGDh4eShDP4FiDztk+kHpd",
+	"b1kP+z6P+mFc6AQrBsmm4PmwvHpeq+gN5VhFhsW84VpDtzC7vzJLRDrfV1KtrN4i9NIcKMPPcb/hm0fL",
+	"zG0PspDiqOxDBDUKxiBFDPyKyC+NXLdDpZDHgI2VlGKcoYo2lJh2bka/yAHwQ6i3HIQoRoN8hpD6EeNa",
+	"veQ6a8N6tM++C5GJx5lzZdoX2/5/AYhPubbAShBVmQmjJGY8STCwyt7PFCg/M9IVzC4l5H1in31Qn1AE",
+	"80QrgMYyq9JgkXlKOn7ZfNbrT+jvxKmSoG4QRDvo27C3QX8Tq8CBnoW21gQ7P4IBBlkTRsj2j9gM1MGc",
+	"uEJGJzmxSRSuZkYywe4bK6OvUDwJK1DIHIoTIceClFqsjkL2g48gR+gdWwOcwhS+YQUyb8COvHscMC8k",
+	"eaCuj4nBir77Ry6n5gXLxYMHuVpraO3RbNDcds/mcDs3YOKOSIdd4KpBmtuYJ0luf21k6VhHgSuaCuf0",
+	"oPM0FYaqqVpOZwFbKHjrDnICT2dohRsUQYP7jg4iVJPDsaey0tyt5GrMjSq9QKC5WElbTvuHv2slwwOQ",
+	"CIwx9hn/w9gQ/JzD1oANW3ntbaWCb9gKvCfiLKFH/uJuZDU3Issydx71+97vWMGOb7ggwL9itbhLu1cy",
+	"S/k46xTea9gaPr15oHnxLt69Cypa4QVY624e/ukzG1qUQKIWkSEoDMhi7w1b7PoDvujaEP07cN4bmyQ0",
+	"N4NCXKkIPmEhvJTMPSQT1jnltdboCuRrCs93SNjbig0bm0ACoggAWCS4NadI6NklTtet1scHFqUP+Bvg",
+	"kP+1TQkF7bPIwpDnCoHd0CeMDyWBM+BolbJ9/UDvQZOOZ/YN9wGy49ERIWbogBJSjIY2Wy9mQuqDDgtx",
+	"SUIEkNRWkwdsHu3hWQ4lbaQcYLLD/sKTpb0L6iHQT5UKMnMRHEGgdnnqDhlWC7q6/wHU9ocwq5F9BzgZ",
+	"bA6E5c3hW/NM+9T84dySHXaRCrARAF+kThQPJTZmIZkPNoIWLl4EUp3MYxjbivr/RGqArOM/mId+gP7V",
+	"n8JKWXP44b478ZWLB+z+Ubd7MPDfZGycBDxlZuILnmoRDWCgcIIJYteIDVBGEWHCusnNjockwtiCY4KF",
+	"4nSmOdWcyDyPoWMO0IMfrfMKSsetqgE1Y4Xt23mA86waI948KxfdPE83YY2aARJ+ZuCqM1i2gt6IKiVH",
+	"Kyp3MO0TI5jHy1SrlBQeqrlRqYfH5OS7MbBwti+VumLLBalBdiioCtm9b2MI/AqFpfkKOXZfxvIqzJNx",
+	"SiQpVczXEaZ0S2EbhGf5xfYPgtwU80W2Doy4hlCEI0c5GdFrggT4+jBbiB5xAMOE/QGOPbP+EIM1G1xM",
+	"JmLs1tYV2PtDdz/CYI9wsE4RB/N+wbNZ4DSR3FSOIxivveAOI0B0CEGWBbi/ybU8MnsziRhf8JSW7NlM",
+	"jK+oMWZACeaG15F/11+IKoxA4RBWrsKMjon8ZhLozUMz2qlCYArBfPANOKx3Gv20IAmA90oWnpr3hj45",
+	"cwCDMk3zKzCMRzSM3LNFJLFKqwSVK4o5MxKJ9iyCONo9CwPDn4p6CugnsBY1pi8hAZGtSWOvYCn4w69c",
+	"NDPoHdIMgFuZPZrzHBuBU2lAX8t7vphRkSoZ2Nibt30ToSlpAOwHORYIKvVRpDxxQTs77HrUBH/s9XfA",
+	"BI79CcTUNbRM8kIWRb5JMn7lH7rcXRA+Q8i39sV6gZ0xiqtiR17RtfxBVy6a8fb7/ngNF0SZAbu3oO8N",
+	"YB7QSNzs4ljr2LASx3IL3AVmjbwWcF3xEKo0NbZkWRsoMU27eaqgG4XtU70M9LfzoX0x85poWVReTKin",
+	"EIk5cWeT9o88G8/CATTmNqQI2EKkM77QhtcElluCeIiJp7y1sQxrtGC0BnNA7F+YYyIRU9ns1/D5BZ/C",
+	"gqEW8H6mQHcD0HarB5SQPIpbr3AJjn2vcuzJa+0FuXwlcsapkX6+1zaEAcsSCt5ZJ5fgQmFA+HmVWqe/",
+	"1T0sQqNVY4O8tTpsH69F80khh4kUOvURAv6wCBSoK5c+I6jEGaWXmA1irqjAdi/Ftuo0NT8M5k3M+9lN",
+	"qxwbdO26OWmPDHM+jCq+UtASIxY6zyOIM/In04zcxK1u4Y0OGwe5lAXycBa+H1BYDX8CBUM5IHkCdZyL",
+	"8hJ6YD11C+ld9pfTyWshIdXX+epzYV3OvpKR7w82gkWjGMY8AnDiGq44UtnMTpq6KqCXhDJz7QRyT7g3",
+	"bPcjDNZKkHJYiMIZFIy6Z2NCgdXqQZzDLNy9XnFaXaazm1A5huViJxBLoL95sb8SfN1Oq4wd5M+ufM1N",
+	"8pTpeCrby4VhHlQqblkdfBj4HEYyaHMJswOpZSaECjGQ6WAkDMUbA3M0Vg9Gyh+m9zOM8Km/Z7y4TtNe",
+	"KWx/W3TJTsmBlijsQmSbdcTasgI//c75nP++BAy3yBG4gG3kD7twoSAQHTA5Islad4cPEKmk05f0VYH+",
+	"hrnSp3PcKv+7+a8+tWw+/wqMuASWi1LEVzPlN1+m7JvCAqEpBhYHDaO0K6FuxkmeP6oVU5NMSCt1fECr",
+	"wg70fgcSPS0eMWTZ5CQEyzBHF6DVRQYPdjgodCSJNO5R8Cji7jaMgRgpzuc9j9FNWrDUTzBPAZOcwLYO",
+	"3/JMvDSDDJnma23rH5BBzmMSgeGn9ljpLITsEhdJy+VACWirKA1KF3NaKMXmUNUH+ScUKkOlJMhxMO02",
+	"tZYg/EggFshz7HvcgQQXCJzI/InCgaknT4d9h0wN3SWUhIYwJstMzTmUDSZrO2+LRudP1/5Wt+KUbzJd",
+	"wkaEIZ+euZwFNG0hjmwFUECmB+QnQYWo+TPi602zCPL8LO8ApksJwTH7tVyAup19bn1Xxvi3u7sB5K4g",
+	"/+pvcSf01GlQhSBOvdGtszhJKEq62jxRkuGwVHH55VfCLVMdGl/T+O31Ak+rDtSpLwXpgbMcuB/ArFUp",
+	"GAk+mwGRVvIDBP5s8ii7zWDBzbHiOl8uLJTSdqEKWHiFA+hf8BYFf7BqOKa2SJWbdaQoQkIvxMPfnF48",
+	"+2NtGDr0iI/VzKF5LDxAq2YBynSFxVfxCmvVY3e1wPI92ANECUWLnSQBJPyYYz/womUCsoYN4Vc8jdh9",
+	"HGPAQiptNf+0ta3m30TKA1hCPr4yahc+02DJ2GxZjh+yNisI83zd8iNvfskdoM4PDV5QtAWLQdCOXesK",
+	"AmPJwVG8WKAbacP1ASSyNYpK3ICyuIE7p2KRxFaJe4VfGiAoP0U18gLOnEta3a/EKO3P+ab0uGEqmF7F",
+	"GXTWUZMJuvBj7XkulPTNIWNoz5ZzAKBKkjy9mbEHxNW50TnBne1Fqd0+CqmeEbhQ6HkHcsRJf/j5r96R",
+	"wu9nSl2BrRX4tAVXKewoOBTGYvaih7bZgT808j7Bg9SPkuaTqkW5C1whTZCS52gCDg/VH7/70Q3/nGx4",
+	"5i4V88St1o5ZhxMXlTTUXnHf3GgEXS0MoOmmAus9PXPpxJiaowkc23s6oG7v4G/R1nCAbkxQnOtr8d6C",
+	"ZArXS3sbNYeeLW3V/MIBu3/srCVveDEmIuBNULPu3KrUIKpMw5pQijcUwrMtjYN+hUEcVQcRxRjEyB2X",
+	"YMcWP+x9hBB0Sx+hX5s+MhFJwnScQD0QuoTmcRQlpU61zV+1gL6lz9qf4bs1GwBiK8ALIB1QZt4hWkrx",
+	"aSHGWYXK3mdlHbf0fy9/GB0USeKjjSnpFWeCRxxSHIjpWidFatMrbFpFlsbmPBnNatt2xPQ2MvhR2QYl",
+	"l6U81sKrSAHbwptfAVm5NMfCtSYCF04YTiJPR8976WN7OqjewX+6yKyxOV1oB+d5ISgpwc7kpNhpMXf1",
+	"i2ThKTdeJgmx4RwGuMCH858LJ5PWAF5vlG2As7N6NalToPMMnMhBtCtXg5unmeKF8UyMr+z+ekuKWvMR",
+	"LiMN19pEdK1u5LB7yEoADcqVn+Rj3zaWE5Q4Xt1PXjxNgJhuAxEatj9M+qkwuohnfMR1md9B8r7d0VZ5",
+	"XS52JVYRgLs0Bu9K/VDcHrKpaa6nJwZTUSKjc4/8H+R/3za+wOhgb16fX4TbbBc3E0IOL8yBfqtbZmgP",
+	"vswg7ThSK3mCBWOaTRVTpfFl4J6FY1a31qnQy7nIy2IwBlLMIHNKjYexXThO3u+1xAYPoLknp/okzrzs",
+	"igB8PcmacqRQS8ATRFhAWzcFOwPtIuE60wHLyhwktx8QTr1oNeBvMHYMfk84dU308L3qWRO6OrxMkg4D",
+	"HX+F4KYASkAhGrOrSFVbq6WNVeQiB9Kc3hg7yvz7JUY2U8FGoOmnKV+Dhh8m6HoBSBbXAPr+cdfigMLL",
+	"+ToAKEm6fpBn2+UJBkExwx24x1BS1JxC/TbdI/lm2JLiUzZshZhF8qT/5MnBgE0UOHOx5T7le6AjgUOa",
+	"DWXDeT4rRHt06QBQaQ2oblD44qUD+P5GG1eB3OuYwB4mqZrb9LC3WHiHuSr2+EGgt1IBVJOrYoc34x8t",
+	"zCya2Ch+B5DiQFWflWM8lDbH3PYRUROskDZK9n0b0Nd8feCKy6N4Auhw6KLAZCH6olk+oxsXrHufRVqu",
+	"MpTWa0EUd4vL3aRRuaA3WyLOxVyla7u9oYAi9eqEpsgIMROAaisGKFLzzOeKe8a8ZkaA0JSmwF4jW0J4",
+	"DjUXhfNd8tqwlXXYxBl68vrmxNnMSNrHsGUlC4+6T1mTmwlKAV+gEw/CU0Eh+TOo9iCZOth0/JU2DO6N",
+	"++gtCBgGK8OXCuPBxtyHCOMB5uGa0Rb2xlvIpId2/+lShB12WnT6VL1Pgdsfde4grFOAzxz1+6zWRQVz",
+	"x1RJTOUCzyQGk40VaTUzm+Nhe2UPUEyAPQ43QPoERgn9ETpZCGoucC6zM36wtY5YbQW1iqUCXvAruqip",
+	"HZu7TBPG/Uq5Uj5nyNtRObfWUEKbHlYu09B8ncf+iY1hHNYdajgooJzBfoVMLCWTdYeFb95dmJUFx5X5",
+	"x3fPXz6/eE5JiN8/vwiHUgoB9RdXYg2zJ7Fki4Lz5DjIh4Zkd6NCuY1FBe1mGZ+aTxx3+/ifQyz5Ou4e",
+	"gdc8N1UUmkwrvh4wziaQjDEHnHSUhZAi7qpUoDm++cRHnoJnOOUyUnNbZKqVkhbsrihEiZf+BaP3IG1c",
+	"hYGxSXCylLELGVtIEipYkXQgcMvYHAD7kmwm1uj1ae7NjwX0IEyGMjybtF8pKShjwHxvJEq1AOGhoRXV",
+	"w4COCkzemAqwTXDdc1REdpp7b+wALaA8HmIPdQ9TJprqaEKYjCbLxlajO+wdbype2gNihcAXqYrPVrVb",
+	"iBIziXs2BcJqzBbqZim1EHLA4rILzvKL0ZpJtcqTu6DYXgovL8GVsw1leNTrs7rkj+ZoIHfSM0IcVifn",
+	"cMCDskPJYxLfYh2Ahd4fz7AegTY2hpnsuO+HUrVBIoUHJ3altEv+xVRaDaE6eC7fYeRy5K4qCiJVpBh4",
+	"Kbhz9LpiqzezSV2gLI+LUVKJkVwQSyNteoBOeBeTMzdN0GltGREpFENpE0Pu25t8FACv2d0BvrMYy+t4",
+	"sbb2G5XE4zUxomIIzvXczNsYEKwrMnSYNKI0svtRyidZOxbZpD3LsgVfxO2UZwK0yjaViR8MWDgEmJNh",
+	"6+Tnb3rd7snqmz4oa71uNydVLI2UdiA7+TPpN8ePT7JvetSp7vgxzBVQ0iBIqFJBGkFsFtyldHTYt2IN",
+	"qR0zp/UUdmz/KSsET6H0L5crWPIl8+BjDghGm1eu3fA77BzD+q7tpg2hAv4nRRix4NGcjMDVplu11GWB",
+	"WIB8u8o8SfLQYvmuwM+3wNzJACuSzGNobuihvA+zrQZKD+y2dDnQng+8gE/H8BUu5njQKWdhG5sC+7Ip",
+	"lhlh4U4rRIvmVKMYRxh4wB9SweqQFGsRFHG7/i3EPu7w6Luz71yFat7sPVErkbahbzKIY5ximkH6NxZI",
+	"ghtGTRiAxUJlvXnXx8c4Emz9TkN/Rjzdpj+dvjmjyIkvl4pgJFTcavXi0zdnge05T17iCTsXc24YtpWR",
+	"sZxSXc57yxthW1NJlRnxgweBrUSUYsXmsVQuQQ6Sl9DbG61J+R3AbTkvCehvIqvzlemhRBwURFfxOBg+",
+	"YS/wHP0Bb3J9TsxdNq2f0ujNT1ex4RMW05xOA4oX9G3FEvqzVGozOuwM+pLnSkO1ou49qijCF8sPHuRs",
+	"YM7/npNnYPayowRKWtCInTjzi+xPXNoktTgMMOMJ7Eoq9DzJYyCOogjZaP888UOSWLCsIgKfUilVdwD0",
+	"gT+jGNShqXrwACAswESa8/RKAHWMjIXsQmaYcuDXKRCShUZXEyVMq/QKRCNwEoscYI7XXMlspsGC9jrW",
+	"oJ2DOhgLv6PPGRPFlZPAAXl8dHxgPhDkyn7EIVtQg/7BwnOjYGTFx54cPz06QKCoJB4LqQFMLq/TaQ1a",
+	"pwsjzdv9TjcHkPJ+g97U8zlP19jHHrhi0NAHyHYO8JkaZTx7wFIdBzM9aJ3T79/y8ZWAbnO0fVqDVrfT",
+	"wwFAl91F3Bq0DuEnQF6dASDY5jo0c8dUZI0gyA7AEuUrafxxZrEvHbnR6rVRuYAsca9FdmwdRmZybtef",
+	"Ra2BGUDeVhbGbplAIypwfsvD1xLhA15PABx4y91nE6N0g7oKALyONIYE/W631IW9nCGN7QMsZO5ni5Uo",
+	"GsEK7c1e41yzYNQsb9tDWH3sP3ptuwHu3qgXAc029rUwa0Jc1LzX2DlN76fbHsI98ObD7lHTzfnGe6Wy",
+	"H1VkjhS0HTlCSm9+5lseWTxbeKS3/ZF3kNWs0vgf9juH2x964VpYwhO7zeYF9H6EBx7t9MBp3j3SPNV/",
+	"uv2pC6V+5HJNRACg/uNdCHdGPt9zULZcg93jXYhxjqGvd173Tx8GE06kD4BJbdg+ADB3AYPRXfngc8jv",
+	"RVZqA22YHZ9q7I3a+hC0CCClNSg2Ebu+KWfIjwAg/18HrZ0qfRFc8RYfCloLpWt46nNw9clyp/hSlA18",
+	"LfF4ht4MjInQrViAl5K6MxWZV2hvvW1Qnyq9FIfcXFY2RWGxHCWxnokox0BxQMQg65PICHwolq6YMJBr",
+	"tExdDj0kDQ8lJV2/lsTvXTpdCTQalEIancutcz3IOIYiIeneKCDPdrhxUJOOVvSIGVmGMr4oeHAYv5zs",
+	"yUcJOJNV8dO/qfhxjX23SZJn9s4vL0zcUjsgghj7DH1l+v+uTB9333a+73n9W4OWVNB04lMbw0TYiD1L",
+	"l8IXETyGoe4Et9Co7UIYiSA1YM+S4yzkFPQGtxw2ZbJ47BKjDzzKyxX9KCTGAKRga4FxnTx7jZzyCETi",
+	"NeRbLiCh0tzglZB/r5h1/WANgBY/W5A4dJqEFuIM3kVjLt2BMbQQODICCKRLQcXvFoYnb0iLs+8CgJAt",
+	"rqPXUuWOhQZC/0O+qAM2bsLuqePAxtTMmQuimtyWC9c0eHRuUIcmgxOwAzxhXVhiKGbLu2IAenodfjDQ",
+	"ouVzz0hAVB2e8PHZHx3V4bNvQWjfudFB/XRp0VkBcCYHxMk3BREEItmEtIfAbjH4fYlIzlnp0ktmFGse",
+	"StAMxinXM5cqy20vNlsZiaA5kHECxYuwGNQs1tK510Bn6gnnU3oz+r1H195d0vWcIrWZykO5jkKrQvKB",
+	"PfWFjdRv2EnmZTttpOJU+3e4gX5Zi5nKLm5gLxNX2EdbcY/W6izWA4je2jhFD9hXW/irWvQLqUVvVIIl",
+	"SZ4AvadpX/52zGLUbnZRnmoUAmiQE8sdAdmhCbHXmLpgGxPcyFBimRY7y2zMH2Aec9O6AzWJhfgamqIA",
+	"brSCqr5Me4oAJRJtAFU7QcWQUNx2gVGr6DpIxpz6367PvvvCFudLrhFUEXql3OT2M/lnEFQ7cPwKiEeZ",
+	"5eOi3IDjI9Tn/hy/ieHngOC41LCFciBDAjD08AvBbO0jF2zY9BCLiQDtq5hYal0VwqKgOqjHE19XQNcM",
+	"opMo2ElfbeV/a6FwTpu0KBZ+UWlA/Q4aOf5pkrgmAIEtoIOwYGCL9pR2fsCPgmGvBCgCgkpk2yAB2G4J",
+	"q9plz2HKZqfeZnxz9oMZ4U1nC1klu7DCZ5DA+ytElCzhN7NKmn6RQ+7UxhIfLXax7Nd0saww0NeSLEU1",
+	"aVj8vTXnoPUyllfb7oV7/iW17H9z/og9q2oZpL1U4JAvY525LegzRsu3CuwRvIjXTTGZZ9CaudAFhuLx",
+	"Prq8j5OPbo1kTeUzeSYaYRNZX9dQWsz9kN4FUJwecj0ms0P+ixQD2+bLz3CiEjPAxcrRcy2RXEsAcv8h",
+	"IEsHP4y/+F/O85BtNrYbM3e96x1AAs/sMD0gZgsHk1H26QCq8AShBEG7ggATmLzOIlBnrijf3/B9JGES",
+	"kXcImudDdiuk+caYXDQHb9SF1xMpR5DHMgqqonDY+QH6n5StyoM1OAcPFoI3ApjEldAAqGQ2yklhQDCY",
+	"2pqKDnMp4NbgoGoCNhJ5xwzMLxsM5d7xKKAcceibirba6BKc+29VtL6hFDILt1UKvRKfSBB7TFPP1GJ7",
+	"NMqbqHt2Z22//ulCe8csXUIb2KIs7t2QCjeYS2Tl6g1nkT9Xa7EA1BPXdKaizr+kJOvt8J03iPJ4odRL",
+	"nk7pueNdJuUQFn8UUcwvjJYD4rO/y8PUm8gMlaAT/81lL+5aT1w2yt+xisS5ay7+uZXwkUgMk1umSSto",
+	"JVxOjbUzE4n5UwNsPl1mw9Z/nr978+b124vLb0/Pn1++e/vSWSXDFhsOh5Kx9h/ZsFUPN+ievnj9w/NX",
+	"wxZrt835ZvcADH0IzncE8X4vRkZiLwgLfEitNAEHfFgwrRD+2/4CBY/4E4/xv64FzrD1YSiv7w0lmA92",
+	"3t+rfNbw73zKeLgDJtKUDb6xqYAdn8/dH2efAgpBdmoY4OehHGav+FxUJjXMzmFKA/s0/gkPDDP/NxK2",
+	"bwWPAlZz4b2Zc1B97vSseLv1UcGt18FQXh8MZTyB6f2vb5iMEwZfT9S084JnPLkv0vRgKK+HcjLPOm/S",
+	"WGaJvG953g9ifcAePiRYD/CjKDkWJfLmfQ1zMhd+y8mtpM4sR2XfMA4BHUt0Xwbfh+0igar3LFHvwUbR",
+	"RNOf7vl75F7A7hV2iPmBx+Z/3e649wEocjKUZiAqEZ1ETd1kr8T64KRhtptC5EVt17fiH37mi/jySqxt",
+	"vmckEpGJ5vQkXw+eKhXZZjSUi2QxEQhgyssNCrwUV68GBGr1hYy8NGiA7wLV2mlvOTYiZkI7RZVy9L22",
+	"iQBxtO6wt0Z5A+AEGO+mTKKKqoWKn1O1SopCg8OPtGXrvfhX89P9+0q1t2gG7CDVKlblzZxtsN9yR1ve",
+	"OHnwucFA/bbUg3LAxCdb08dlHVBqbiDaKPX2TpXY5db2uF7yBMpUsC7gtSEd63e67r1DCUUs2G/h8dHT",
+	"vNLxqHPY6XsGo9c+GwBEDS8NDxiCGAK4EYLpgs+QAitWpAs2WmYZ1LIMJS2N7dWNVQSYvyItdoVX4eTA",
+	"VQs19hZK2tGnDug9cA2NqDyG8nakMr9gX3XAEGJ5s3uw73rdbtc15bMl3Scl29p1n1RJJDQCmFHH/x3N",
+	"y72zHRM1PZO/rllpOfhWo+qlGevNLcPKY/6APrVXq1Xb7Nz2Mk0EtEuJbjfCFyqd33R49MwO5upNXceZ",
+	"7bC+2XcMzAC7sd8gwlZ4qtZW9YFu03g6y76ogDxDNMRnOcT0Vwu0XlafUmnlb0RWFwQvSLdcuPli18jr",
+	"L2NIOqlbNQwBfRotQx7x/02HpjNWc7TxnASEW8bUiGCmUi3YiGeZSNfD1o2MP9oczvgjQ+qVWN2nf76P",
+	"s9m3XIt3b1/eH7ZmWbbQg4cPrb1SGOLBzoYWFmpXTE7gUAVb02ep8LLnhkQNBHpD5NlAnBuZgwXiFGhj",
+	"HtiDPkHpOWBo95EYHY/HmRsP9rYwE+HsSTNqMO2oju/+ZzYyY02TAbu3Yaz3mDMRM1tVXzZVQaCjjSpw",
+	"Ue6V1uReDto2YPdqV+SetUYbB2zev9uYAxzpgAbcQb0T+znYz5AZOwZl9/gGSd/Xvsasllmzyvy83KPc",
+	"qZYFRTgHY7IlzAVgwwazN5tRmzDf8MVi5d0tX4DAUlNAyYBuvXdf25Ko6etldjfq3i62cbUPxW/cPP53",
+	"zS95LiPENdkkc/coxPA8T+aQkoG54ZTmZmypFUrelKliuHqnGlo1f8rKluxp8dTbRvl0FwGUP2YRX8M+",
+	"JQAA7BCLz4GJdtjFW7AcBLIFATGDSiaKA461w85YajFA0BYbU3T4YBows73GsJU4Y4CweY4J0LyhA9BQ",
+	"EhMxV2n8NhIbawbK8MDHB8phUWOiRQELD+1eIQHsKoBKiCmUZjpUcuJqiPmvMY5rvqSgGbBck4uOutUs",
+	"tfCqCQn2Cm62DWa8YhK/ow11NANPoF1Y5MCDuh71PeY32QnKuwJXbwKgYtkMEJGwjc8k1zJdgSJlkroO",
+	"6T1W7E3k7yaqdsz30aMuwlRZ3Bw3FOwZZFvkdm0lj4U8KQC8IKTHBR8BVizp+hbrSs+wRa4dAv6NzSLJ",
+	"QYDSFsF+EjW+CjyEIm/zuP0KiQvxZCgp4g5Q22Y7RBSlN4sEOHbWmWuxt6FHGslNB8htPoke0URwbRO6",
+	"zr/7AdrjQuHfL+jgoEmeO772K3o6drPFqevUzR0dlQf/9dwJwNwtxvTEP+NfVLMgysLQ3iJ61VfHwu9C",
+	"LarADNQoC7ifbqPy5BqOdfU2psn+t9Gy8vZhzjWc58UaIezhUDp1YSSmXGJ9gsusrCbBntsB/Otlwfq0",
+	"3ch+HA32SIW1guJ2ubB2qF9zYb/mwv7SthxkwvrGXD1razDR7DMPP9O/dssQcPqoBYJ2cfsaLwqUfwFi",
+	"NfOdNyGipOWoJYDieA9SXetUOyGjXK37F3VI/BvH62/uwaA85Zvu/ZtKStp0xYi9jqdyuWj2bLiccpex",
+	"Yo8I1RkWY/axs+diiUCRDIAijf31TsZjFRFo5KsXPzzL88BXszgTTC8g9To1m2IoY8Jr9XDmfUBPBIF+",
+	"pVxT7BwVlKDKww5ZwGD7uoieufeJeVuv/8Tv9g4p5euhvIpldFJpa5n3C/GgYClmv4YxAKIkh6YDhAxE",
+	"dilY5HnLbpd7jl1IEXM0hsZy1g0Bl10bsfCoe8gq3VA39iklJmU+oAnkGZEODQXNdesghwwScpKHdUnm",
+	"iP2OqeYe+QekkIK7pOTVeMr8dqidvU1gszXfLX4nQf5zGOzNjd/yc18g83vnObwz/Gn3odPttQav62x7",
+	"F/neO7DptyoRRpXCw3EL7au7gxyCqOEFvyJZ9zXg/ivZxXn+Nm23Xy7kjmLztxBzNzy+EvpGrlKIfRcY",
+	"zR0Gv2+VuGwGXwkFI9+/s1jwTkFaMCSS+KP4R3OhcN7J1w9L0BGDPtSUXYeNWFB7icQCvPhKuvp4kWhA",
+	"3wekh8I7oH4szobSwi7XicWpyF7GH4UUWrdu7ZtQV1ulwh8FT7LZDeSCe6A+s4rmCvAV8cdbIATcnL9v",
+	"4CVnxdWEof2Xx09mOKkPsFHmYiOAiBV+20L1tejBP/7eUIN/Ye3Cd0R+hTf66mzaH7nXNUTZpD04aEaJ",
+	"9ZAP5+Kh/UCz1fwWy4h1wad0T+dGqBENIBesh8k51EfLrOpFYqeU7T1eptCLzHtRbiXmId9xnkm6waqz",
+	"OQuZn/CKmTrN1l3DR/bHrYVBWH3j17X2/IXdXCdbGPQeVb8Nz+9g/TV4CAvuDciFsI2UviTfem82pVu7",
+	"/RjXV/Ppd4N8i52ugKct8gNbZ3JtS4isevFta4mHn+lfgKc2ESIa8fHVht4OpGO5ZmHOT2m07Stdaltt",
+	"WNhRSO0N8zZUgNHD46hBJYMBvbBj+V3pZ8vtVf/l+e3Ox6pP1ur8hpxy+lVb+4o79guqd5nbeLbVFkL3",
+	"5QzLspy7hCCjE2F7JyzrlEML0kPuAtvF6qzDXstk3cDN5nw9yFvQuoS3vKfdyqWIVl4cADx3EaUPWs5n",
+	"gt0HhniA6YGo8CHRUqvDuuhBnfq2WN4pe7yV+rYDq3tTGe7NlbdN7/gCqWu/HQaeN0OwcHZfmezXvLjf",
+	"kVh4a8MFN5MEgH6BWiq0/9vuIw773W7ooNRzsHmy1hEVgjrtOxg2gQgZVKNzJaFlbZ4SDr8SML2eLTNz",
+	"IocyAvcAtO9exVpQb+JCBx0WRqPLZU7TMGAhfvsyitNsjSixUcpjGctpOMDEfdc51EgZAIYjjIvTs3u6",
+	"0GIHeo/rKwiH16nPbwWP4t+ruzqnOyz9L+mt/u0F3M5naplEhW06Fa7DvG70l9NB2pxc6poM+qmHJ6Da",
+	"6IxPJkGu+dzTHfYq75s8XmZMx4mQWbIe+A0MICXCJV6EUKgQojLEwpexvHL9EyWfC6/vyIJPRVOLDwIQ",
+	"+tJo17/5tFZvUTceSEuvPZJa8dFb5rTW7quvKa1fowy/UEpr5viF5Y32l81mZ21g4fUCio9sy3bbmgaD",
+	"BZiR5z1gdQvM/fJa5VPj3MnE6RcAz80jQG4dc8lGYihdA39XFZbjtlocGNKcmhFA6Qz/Ct3o9jUjY/lR",
+	"xWOxI1gmzm9f4M/y018g/WvX6Vhmu/MM3AO1ihPtUOzfLCSCn+/Jcv3QEoTW1s1dAu2z3jPuEcO9FZJq",
+	"Kwe398H0/uU48i5pbh4Fz+SbVE1To8N/tXh/TxLIyAsnLppE0F1nyNHL9wI39Z4oBZQH7D/vL5dxNBXy",
+	"oJp4By3GMavuDBkeO3rc6xkJCJFzh4nqcSq6HZNUZ2aXRoReYeTq63GmoLnbzfLxcPIN+KfIMmvwTwty",
+	"ALLzLsyEBgz/b9Okhtl3+ZR2m9BdpO4Rf6+HHKV5wtpkOJF7tTNAANLIn8C9beMvZ/ZtcNfUtGjamLlF",
+	"k7IgnQnPjMXQ63Zd5/uAwO7IjGCvkyjXgmxxAEeUlKFsbhRlnwgbnCa/jNp0txbhzTSN93E2+9H63W6q",
+	"dZQe3qCBfI06fo06/pLt4J3ii71HNRsr+VGkGrXJmxqBNzr8eDRs6BFOdbWei3K+VtYMhEgiuL8CSEbD",
+	"xurQPxYMRkgfC3XGs6UO2Vx9JD+ZZZWQCx0aFT9k//P//L8sXAgZxXJKf6VCq+SjiOjPcaI09HEHiI5M",
+	"LCBZGsBHAvPRVCiwcKEeaijdywL/TSp1L7LDmPM1myoApYG+wzAeH9kFs6FsSydlLeBsiU06EvDuDuWM",
+	"g8+dvPhH3ac5ikrKpY4NFcMOe5YojWDN9H1h8abPyh3xMdUOev8NJTX/G1AYTaos71+PhObx5VxFYsDU",
+	"ZBKyGbfwX/QdNZmY0c+Wcy71YOsXXbdBGN9SlprlSzWUPqDrCPF5sb8yDjFUMmTUD/+iNjCN0Cp8MsEK",
+	"OMwRAsAa2zeGhWeTNkgZqkWjm2KNBWsA5OIycuxUsRMMz5g5PbGqLaVdLqJfzMUw8eXkvr4Fs6BqMtke",
+	"xeAyej2ZeDKCTsL2NGuPJDf3StQ//QWi2rtO5w3e92WcE5Xm/nZr3kpp+KoA7ORdQL564dgqegh2MPLf",
+	"pJCnAg+9gN6WX50Sv8c80m1uiZvZdX7r3UYb79yhWjoodNIFKDiUp1uhcWFzqIhh3KeOXL6P3QmuvGP6",
+	"AeMam0GItK2FpM68+oR6c1/FDqxvplbYd0wvjQoEoGjSpt/D+3HMRhMDAYy+fCg0p1bB+WSCXJybGzT7",
+	"u4olNLeAMcYZS5eSPgy4bsj9JrEEpQDzYSHva40aGMuWKUQRXCgA4wAztQLsMzXJhERovdHa/Trncg1W",
+	"sFGiiMHqK4QrJMxB7EmLryc0OryFVA1QvUgDvczUJX4/9HH3UOeA7F1S32DosYg67BQg3vI1xJCvW1yX",
+	"2pYn4VkYPcISnC4lW4vsJIcxwrx687tPMZsXZ+Y0StVKQ8lGCI1zz8FhEtrOdoTPD8kVYcEbFgaAGwdx",
+	"HQSNTNV8KKmIv26vY/JFG2FJQoAlwZ8s2N8OLZu/tmv+2q75a7vmvfUXyj+5UJjztbM28MxzB7gvi91B",
+	"cE7P/rxUGb+9ItDfaZG/55lY8fWtdAfz6A4LR5+6iOdCLbNbqxzBZ2J5iMy4uUM1hsDv6WpqoO1QfZsg",
+	"SfvVpjjJw/+8OHv2w/OLy7PvfCVmn/DJzlEKSiSXeaAiBZ3MAQiUhAWGLDJyMB0gyH0N7n0V+X6YXZv/",
+	"0f8fe1e32zZzRF9loRvZAKvgK9obGQUq2EBrNEiDGEVvVEQrcyUvTO26XKoqEQTI0+TB8iTFzsz+kCJl",
+	"SrL8V94kkiUul0tqZvbMmTkbWdzekd0a/wlfjM6K8kHQaNAniJIiVyIr+BgH9DJqZ3gMRdDn9WO+CCOK",
+	"+jGZOpsO2K8fP7HNDgBeYimVkmo5ng62BrnSSjSOMZ0qamzEzXSQ0PwJgh5dX22NhDuTtrE8SX8cBrvU",
+	"qXAL9v3g7Aw0nIaUzBkmanDJ9SL0V6jfW7qt6TncCcboXtF6+1vEGMNmTsPU3p7hGP/EXNH8yBSpXhcj",
+	"iNPpYPLV5xfuu/Nc8PuLeLDc3rcwWCwkN2y7c8NdA1pX2jJefBeHbt0dhUWmu0ZFt9w+brijfmBrMnBI",
+	"d0erJcXyKIi3wz6onXGJcgBx7LsJ8a2Ktjx1SXwX48vCNaJrlLT3D1fPkyQ0eY8Y9DAt/BDYH6mHf+1L",
+	"vnvSZJ92eyssS8dhpLNik/wtgMlFc6dIuDUSNm/qGI0DnHwiBTAQFJS3L30P/gskEsgCHSBSCWLj/uEb",
+	"l1/duwgWmE2V3Uf++vETt8ZmNmL/BAAowB3S1BJENaMPkAUYekSAAMQpdIK+gtQTcMIinaozKHg5v2BG",
+	"V+tZEKeBba4rhtmClAi9wfxXLpZCWXcixqzI12LGuLk3JP6IqbywjoRPucSXG5FkKXDS9s5losC+FwVK",
+	"5t8JBgDQVBG8h8mvhc6h9QUvPHRkCl4atzh30gYPJe3YzfpB5EakIv06L2dY0hM9gWwuUCgj+uIskqGY",
+	"XDPX5cnfaK5K2I6P2IT5hfAiDzYCMSwT3KVgY/dNq+wyGriYK52KDNAAajGKXS1TkZmIB4yFHHqxELm5",
+	"8BRfWVT6Ri5QLIicGa0wx8EI2nKE4SQedqmhcWRIh8M9JDmMeLlCBYZ/ciCQNO3U4mfDsp6UXgwIZwc1",
+	"Bfc7iHOAWZdDL2uLcyg3uWmEE2QC8zXE9I932HQ4eBzpHADTtSF08cPoI2KqIyILVY1/noyV/B2Qvn15",
+	"3YD+i/TF142skF0tmtKp1uk9srdfD6CJOOYnXdzQg/V+k6pPhqG+guj3xneRPB1+uT94+VzkbzYdhIhx",
+	"OsCYke1B13YTbiFstyGgNfr2lqsERPNLLZZ9Ctq1d1HNxOsGVC9h31g9qmZN/Gku25PrvkB+F3s6ZjrW",
+	"edL2c52nuPUowhtF2VHPoN6Aw6WsCLRR55RLZps7zRY6y/TGYEL3AY+AvQ3GlRgzspUE5TEFHcsViaLB",
+	"O6CTt5X2ekbx/ztmVeGsduw+chBqRcceCVm1kPN7uKqHq14pXMUD/rMKRueUjak6YFWTFCRxHPYxL6Pa",
+	"4rF7u0UABt72vEQ+DgADiNL4ccjgQ3iCrx03CtQxmeHliE0YMrod0wqRGqWDYzgDThD5JKJ/n4+JMQ4w",
+	"WcTFia4BeUKdCNrM87M5UqwZzza8NGwj1Q4cwhmxNwRCwHFdjPtlfIWHIglbh5+gzLn7FdFz613Pvs2y",
+	"2jbC7pmzO2GepqfbB/d72q57WjR6l2AsepLwm3KTkzSNfAiC/fVsTtVPPsMO153wWUubyQhStXLh/ClV",
+	"W9r497dDi5Xpelo2v2Tvdu58q6Ydtr309Haa7VNsid0z0rwjdhcRbYftst66SQ4fmeNx1cZVpi72GH/q",
+	"qI1IwySLzqFgjFI+PlhrL0SOQJsZFYUFmZKEOszkwu6p1RrTMX+R/xFsts6zGdTaKbFhEeH5bJ1n5yg3",
+	"7rh1PO4DAtk0uRKupxojTr1Q6XMKbOPTcRMxBF8gfDsq4ummaR1f4R6yZJWjmmuo7Ic9YbiveHZFC9pu",
+	"+kIRRGQSGuDojgrVTfgkqBq2t+DMMq+JWCevgS3TRrAN/FvTrqTqV6kYZ7ciL7hUbMNLPMqpXIePcp2J",
+	"ZvbbP2CCR5qT6lX9VW+Q0d80ZbgwX7s9YpeNipupBq7BCuSx7MTJRNiVTfmfB8lA2jP9G2ovkoHiK/sR",
+	"CHANYrOx4v/9KNTSPhS//+MfksFKKvf+Nw/bmSKXamnv1w6BJDP0ixjNZSlAiqVpMvbbg64m7IvGp/09",
+	"UAhpvR7nELovHkIgJBWc46DY5p9eD8X27RYP8UYgT9vsjtxHDdiq+xEEr4MuoxK/459aGy163WMVJMF9",
+	"K1pWaD1i14VBpV5pnJYvkNwU0eMgVMXMV77OhPHdGmtGnBhhUxVEnaBlrXVRelERHEfZydcm1IuhNAi2",
+	"vSkeFn2xA/5pr+1Q8LN67AmQz24X4s17d+qPP6K7xG/FzPe9FntJ4ffvc7ZUiJHrCjXwGK82eKHuClnk",
+	"p/zG58M3+9/OTnZ/D+Y/YfMS0JUWaavnMNpPHAu/qLXru8n12MqzWRZAV5rkSXeGs3v9lO3vv1vDuDCR",
+	"IYa9gDqkEjyBsa+FwpeyGDGsL6Q+X8I1MYt1kE1FHhns5h03yVRZ6wkYDAWtWqHwA1UUXDBOGQhkddlY",
+	"18udKLHBkHxeVuLmXCxyYe5mI3YFE4bebf6CpgpmWJFhLbR2PdKgQ94tVyzTSwCvNVyitQoZNwVdd8rg",
+	"HkpT5LzAjUIJsxtjqG2/+hW+MmvvZHa0OT4qIqab+TilHBexGtkmiM50a092WDzddOwJChJeOJ6uNiXb",
+	"8Dw1PcreOZD+yE0xAWPax9FvLI52XcHQuZAxCo5lX1eI07NXila0VdsJ6+fsa8qcpvp2vRIY7K3zbDAe",
+	"fADLSufcKvGUS2UdyvohsS5iCapEKpbuIp8Cf4h8361eCcLsA8YNKrr2clJpHjJefsI/u5NI1ZAdmHjQ",
+	"FahHkRsyLNP6PvQ3XEVnWlOaon6qACJvnehvoqSGRcjaxoJMg8+Gwa5kwPX7fB1f0oP83b0oG8/1+ZrB",
+	"Rw0X5aiAlMt2fMOhYY7rlYTeEFimGPdlo7TyLbZqjaYTBFnqs/FSRUmrzHBgPTZqqBheYgLJFdLWCck0",
+	"h4j0WZ9EoFMnbfJyRMWcXCeUY4eGFmy74Vx8E2TT8js2ZNPZPud6HqGWDxkvIJGERIO1MlGdZ3QiUv7a",
+	"PpkTWvvX9/8FAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -456,10 +456,15 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit ...RequestEditorFn) (*AccessToken, error) {
@@ -485,8 +490,9 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, edit ...R
 //
 // Create an account.
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

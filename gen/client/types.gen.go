@@ -34,7 +34,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	APIKeyID = plain.APIKeyID
-	// APIKeyName What the key is for, one line of text.
+	// APIKeyName What the key is for, one line of text, as a ticket's title is.
 	APIKeyName = plain.APIKeyName
 	// AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
 	AccessToken = plain.AccessToken
@@ -62,20 +62,19 @@ type (
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	// Examples: ada@example.com
 	Email = plain.Email
 	// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 	EntityTags = plain.EntityTags
-	// FeedbackComment Why, in the customer's words.
+	// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	FeedbackComment = plain.FeedbackComment
 	// FieldError One place of a request that breaks a rule.
 	FieldError = plain.FieldError
 	// FieldErrorCode Which rule was broken.
 	FieldErrorCode = plain.FieldErrorCode
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
 	// Health The result of a probe.
 	Health = plain.Health
@@ -117,7 +116,8 @@ type (
 	//
 	// Examples: openai/gpt-oss-120b
 	Model = plain.Model
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword = plain.NewPassword
 	// NumberedEvent An event with its number.
 	NumberedEvent = plain.NumberedEvent
@@ -153,7 +153,8 @@ type (
 	StreamToken = plain.StreamToken
 	// Ticket A customer's question and where it stands.
 	Ticket = plain.Ticket
-	// TicketDescription Text of any language, without control characters other than tab and line breaks.
+	// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
 	// TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -161,7 +162,8 @@ type (
 	TicketID = plain.TicketID
 	// TicketStatus Where a ticket stands.
 	TicketStatus = plain.TicketStatus
-	// TicketTitle One line of text, without control characters or characters that turn the direction of writing.
+	// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	TicketTitle = plain.TicketTitle
 	// TicketWithMessages A ticket with its conversation.
 	TicketWithMessages = plain.TicketWithMessages
@@ -187,6 +189,7 @@ type (
 // The values of AIFailureCode that the contract has.
 const (
 	AIFailureCodeAIMisconfigured         = plain.AIFailureCodeAIMisconfigured
+	AIFailureCodeAINoAnswer              = plain.AIFailureCodeAINoAnswer
 	AIFailureCodeAIOverloaded            = plain.AIFailureCodeAIOverloaded
 	AIFailureCodeAIProtocol              = plain.AIFailureCodeAIProtocol
 	AIFailureCodeAIStalled               = plain.AIFailureCodeAIStalled
@@ -236,9 +239,8 @@ const (
 
 // The values of FinishReason that the contract has.
 const (
-	FinishReasonContentFilter = plain.FinishReasonContentFilter
-	FinishReasonLength        = plain.FinishReasonLength
-	FinishReasonStop          = plain.FinishReasonStop
+	FinishReasonLength = plain.FinishReasonLength
+	FinishReasonStop   = plain.FinishReasonStop
 )
 
 // The values of HealthStatus that the contract has.
@@ -250,6 +252,7 @@ const (
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
+	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
 	ProblemCodeAIProtocol              = plain.ProblemCodeAIProtocol
 	ProblemCodeAIQuota                 = plain.ProblemCodeAIQuota

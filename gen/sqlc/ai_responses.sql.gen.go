@@ -269,16 +269,17 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 }
 
 const createAIResponseEvent = `-- name: CreateAIResponseEvent :exec
-INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type CreateAIResponseEventParams struct {
-	AIResponseID uuid.UUID
-	Seq          int64
-	Kind         AIEventKind
-	Attempt      int32
-	Content      string
+	AIResponseID      uuid.UUID
+	Seq               int64
+	Kind              AIEventKind
+	Attempt           int32
+	Content           string
+	RetryAfterSeconds *int32
 }
 
 func (q *Queries) CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error {
@@ -288,6 +289,7 @@ func (q *Queries) CreateAIResponseEvent(ctx context.Context, arg CreateAIRespons
 		arg.Kind,
 		arg.Attempt,
 		arg.Content,
+		arg.RetryAfterSeconds,
 	)
 	return err
 }
@@ -583,7 +585,7 @@ const listAIResponseEvents = `-- name: ListAIResponseEvents :many
 WITH wanted AS (
     SELECT unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS seq
 )
-SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content
+SELECT e.ai_response_id, e.seq, e.kind, e.attempt, e.content, e.retry_after_seconds
 FROM wanted
 JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq >= wanted.seq
 ORDER BY e.ai_response_id, e.seq
@@ -612,6 +614,7 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 			&i.Kind,
 			&i.Attempt,
 			&i.Content,
+			&i.RetryAfterSeconds,
 		); err != nil {
 			return nil, err
 		}

@@ -9,15 +9,60 @@ import (
 	"context"
 )
 
-const deleteAttempts = `-- name: DeleteAttempts :exec
-DELETE FROM attempts
-WHERE key = $1
+const countAttempt = `-- name: CountAttempt :execrows
+INSERT INTO attempts AS a (key, counted_at, expires_at)
+VALUES ($1, ARRAY[clock_timestamp()], clock_timestamp() + make_interval(secs => $2::integer))
+ON CONFLICT (key) DO UPDATE
+SET counted_at = ARRAY(
+        SELECT counted.at
+        FROM unnest(a.counted_at) AS counted (at)
+        WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+    ) || clock_timestamp(),
+    expires_at = EXCLUDED.expires_at
+WHERE $3::integer > (
+    SELECT count(*)
+    FROM unnest(a.counted_at) AS counted (at)
+    WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+)
 `
 
-// Forgets what the key has tried.
-func (q *Queries) DeleteAttempts(ctx context.Context, key []byte) error {
-	_, err := q.db.Exec(ctx, deleteAttempts, key)
-	return err
+type CountAttemptParams struct {
+	Key           []byte
+	WindowSeconds int32
+	MaxAttempts   int32
+}
+
+// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+func (q *Queries) CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error) {
+	result, err := q.db.Exec(ctx, countAttempt, arg.Key, arg.WindowSeconds, arg.MaxAttempts)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteAttempts = `-- name: DeleteAttempts :execrows
+DELETE FROM attempts AS a
+WHERE a.key = $1 AND $2::integer > (
+    SELECT count(*)
+    FROM unnest(a.counted_at) AS counted (at)
+    WHERE counted.at > clock_timestamp() - make_interval(secs => $3::integer)
+)
+`
+
+type DeleteAttemptsParams struct {
+	Key           []byte
+	MaxAttempts   int32
+	WindowSeconds int32
+}
+
+// Forgets what the key has tried, unless that is as much as is allowed.
+func (q *Queries) DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteAttempts, arg.Key, arg.MaxAttempts, arg.WindowSeconds)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const deleteOldAttempts = `-- name: DeleteOldAttempts :execrows
@@ -42,80 +87,22 @@ func (q *Queries) DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, 
 }
 
 const getAttemptsWait = `-- name: GetAttemptsWait :one
-SELECT (
-    CASE
-        WHEN count(counted.at) >= $1::integer
-            THEN EXTRACT(EPOCH FROM min(counted.at) - clock_timestamp()) + $2::integer
-        ELSE 0
-    END
-)::double precision AS seconds
+SELECT (EXTRACT(EPOCH FROM min(counted.at) - clock_timestamp()) + $1::integer)::double precision AS seconds
 FROM attempts AS a, unnest(a.counted_at) AS counted (at)
-WHERE a.key = $3 AND counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+WHERE a.key = $2 AND counted.at > clock_timestamp() - make_interval(secs => $1::integer)
+HAVING count(*) >= $3::integer
 `
 
 type GetAttemptsWaitParams struct {
-	MaxAttempts   int32
 	WindowSeconds int32
 	Key           []byte
+	MaxAttempts   int32
 }
 
-// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
+// How many seconds it takes until the key may try again. No row: it may now.
 func (q *Queries) GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error) {
-	row := q.db.QueryRow(ctx, getAttemptsWait, arg.MaxAttempts, arg.WindowSeconds, arg.Key)
+	row := q.db.QueryRow(ctx, getAttemptsWait, arg.WindowSeconds, arg.Key, arg.MaxAttempts)
 	var seconds float64
 	err := row.Scan(&seconds)
 	return seconds, err
-}
-
-const reserveAttempt = `-- name: ReserveAttempt :execrows
-INSERT INTO attempts AS a (key, pending, counted_at, expires_at)
-VALUES ($1, 1, '{}', clock_timestamp() + make_interval(secs => $2::integer))
-ON CONFLICT (key) DO UPDATE
-SET pending = CASE WHEN a.expires_at < clock_timestamp() THEN 1 ELSE a.pending + 1 END,
-    expires_at = EXCLUDED.expires_at
-WHERE a.expires_at < clock_timestamp() OR $3::integer > a.pending + (
-    SELECT count(*)
-    FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
-)
-`
-
-type ReserveAttemptParams struct {
-	Key           []byte
-	WindowSeconds int32
-	MaxAttempts   int32
-}
-
-// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
-// made, there are never more than max_attempts within the window, on all replicas together.
-func (q *Queries) ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error) {
-	result, err := q.db.Exec(ctx, reserveAttempt, arg.Key, arg.WindowSeconds, arg.MaxAttempts)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const settleAttempt = `-- name: SettleAttempt :exec
-UPDATE attempts
-SET pending = GREATEST(pending - 1, 0),
-    counted_at = ARRAY(
-        SELECT counted.at
-        FROM unnest(counted_at) AS counted (at)
-        WHERE counted.at > clock_timestamp() - make_interval(secs => $1::integer)
-    ) || CASE WHEN $2::boolean THEN ARRAY[clock_timestamp()] ELSE '{}' END,
-    expires_at = clock_timestamp() + make_interval(secs => $1::integer)
-WHERE key = $3
-`
-
-type SettleAttemptParams struct {
-	WindowSeconds int32
-	Counts        bool
-	Key           []byte
-}
-
-// Gives a place back, or turns it into an attempt that counts.
-func (q *Queries) SettleAttempt(ctx context.Context, arg SettleAttemptParams) error {
-	_, err := q.db.Exec(ctx, settleAttempt, arg.WindowSeconds, arg.Counts, arg.Key)
-	return err
 }

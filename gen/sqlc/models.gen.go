@@ -340,11 +340,12 @@ type AIResponse struct {
 }
 
 type AIResponseEvent struct {
-	AIResponseID uuid.UUID
-	Seq          int64
-	Kind         AIEventKind
-	Attempt      int32
-	Content      string
+	AIResponseID      uuid.UUID
+	Seq               int64
+	Kind              AIEventKind
+	Attempt           int32
+	Content           string
+	RetryAfterSeconds *int32
 }
 
 type APIKey struct {
@@ -361,7 +362,6 @@ type APIKey struct {
 
 type Attempt struct {
 	Key       []byte
-	Pending   int32
 	CountedAt []time.Time
 	ExpiresAt time.Time
 }
@@ -400,14 +400,6 @@ type PgStatActivity struct {
 	ClientAddr      *netip.Addr
 }
 
-type RefreshToken struct {
-	TokenHash  []byte
-	SessionID  uuid.UUID
-	ParentHash []byte
-	CreatedAt  time.Time
-	UsedAt     *time.Time
-}
-
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
@@ -421,13 +413,17 @@ type ServiceCustomer struct {
 }
 
 type Session struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	UserAgent     string
-	ClientNetwork string
-	CreatedAt     time.Time
-	LastUsedAt    time.Time
-	ExpiresAt     time.Time
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	UserAgent       string
+	ClientNetwork   string
+	CreatedAt       time.Time
+	LastUsedAt      time.Time
+	ExpiresAt       time.Time
+	TokenHash       []byte
+	ParentHash      []byte
+	ParentExpiresAt *time.Time
+	RefreshCreditAt time.Time
 }
 
 type Ticket struct {

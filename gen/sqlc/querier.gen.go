@@ -25,6 +25,8 @@ type Querier interface {
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// No row: the response is no longer this attempt's to complete.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
+	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+	CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
@@ -34,7 +36,6 @@ type Querier interface {
 	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
 	// does the ticket's version.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
-	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -45,8 +46,8 @@ type Querier interface {
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
-	// Forgets what the key has tried.
-	DeleteAttempts(ctx context.Context, key []byte) error
+	// Forgets what the key has tried, unless that is as much as is allowed.
+	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
@@ -57,6 +58,8 @@ type Querier interface {
 	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
+	// Ends a living session by a token of its own that it no longer keeps.
+	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
@@ -71,7 +74,7 @@ type Querier interface {
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
-	// How many seconds it takes until a place is free; 0 when that depends on attempts that are still being made.
+	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
@@ -79,6 +82,8 @@ type Querier interface {
 	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
+	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
+	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
@@ -103,7 +108,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
-	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]Session, error)
+	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
@@ -122,27 +127,21 @@ type Querier interface {
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
+	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
+	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
+	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
+	// fast.
+	RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error)
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 	// still under way makes the lease longer again.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
 	// A response that is not returned is no longer its writer's.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
-	// The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
-	// come one after the other.
-	RenewSession(ctx context.Context, arg RenewSessionParams) (RenewSessionRow, error)
-	// Takes one of the places that the key has, if one is free: of the attempts that count and of those that are still being
-	// made, there are never more than max_attempts within the window, on all replicas together.
-	ReserveAttempt(ctx context.Context, arg ReserveAttemptParams) (int64, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
-	// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
-	// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
-	RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
-	// Gives a place back, or turns it into an attempt that counts.
-	SettleAttempt(ctx context.Context, arg SettleAttemptParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)

@@ -12,22 +12,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const createRefreshToken = `-- name: CreateRefreshToken :exec
-INSERT INTO refresh_tokens (token_hash, session_id, parent_hash)
-VALUES ($1, $2, $3::bytea)
-`
-
-type CreateRefreshTokenParams struct {
-	TokenHash  []byte
-	SessionID  uuid.UUID
-	ParentHash []byte
-}
-
-func (q *Queries) CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error {
-	_, err := q.db.Exec(ctx, createRefreshToken, arg.TokenHash, arg.SessionID, arg.ParentHash)
-	return err
-}
-
 const createSession = `-- name: CreateSession :one
 WITH account AS (
     SELECT u.id, u.token_version
@@ -36,16 +20,10 @@ WITH account AS (
     FOR SHARE
 ),
 session AS (
-    INSERT INTO sessions (id, user_id, user_agent, client_network, expires_at)
-    SELECT $3, account.id, $4, $5,
-        clock_timestamp() + make_interval(secs => $6::integer)
+    INSERT INTO sessions (id, user_id, user_agent, client_network, token_hash, expires_at)
+    SELECT $3, account.id, $4, $5, $6,
+        clock_timestamp() + make_interval(secs => $7::integer)
     FROM account
-    RETURNING id
-),
-token AS (
-    INSERT INTO refresh_tokens (token_hash, session_id)
-    SELECT $7, session.id
-    FROM session
 )
 SELECT account.token_version
 FROM account
@@ -57,8 +35,8 @@ type CreateSessionParams struct {
 	ID            uuid.UUID
 	UserAgent     string
 	ClientNetwork string
-	IdleSeconds   int32
 	TokenHash     []byte
+	IdleSeconds   int32
 }
 
 // A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -70,8 +48,8 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (i
 		arg.ID,
 		arg.UserAgent,
 		arg.ClientNetwork,
-		arg.IdleSeconds,
 		arg.TokenHash,
+		arg.IdleSeconds,
 	)
 	var token_version int32
 	err := row.Scan(&token_version)
@@ -124,6 +102,26 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context, maxRows int32) (int
 	return result.RowsAffected(), nil
 }
 
+const deleteReusedSession = `-- name: DeleteReusedSession :one
+DELETE FROM sessions AS s
+WHERE s.id = $1 AND s.expires_at > clock_timestamp()
+    AND s.token_hash <> $2::bytea AND s.parent_hash IS DISTINCT FROM $2::bytea
+RETURNING s.user_id
+`
+
+type DeleteReusedSessionParams struct {
+	ID        uuid.UUID
+	TokenHash []byte
+}
+
+// Ends a living session by a token of its own that it no longer keeps.
+func (q *Queries) DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, deleteReusedSession, arg.ID, arg.TokenHash)
+	var user_id uuid.UUID
+	err := row.Scan(&user_id)
+	return user_id, err
+}
+
 const deleteSession = `-- name: DeleteSession :execrows
 DELETE FROM sessions
 WHERE id = $1 AND user_id = $2
@@ -159,6 +157,33 @@ func (q *Queries) DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsBy
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const getRefreshWait = `-- name: GetRefreshWait :one
+SELECT EXTRACT(
+    EPOCH FROM s.refresh_credit_at - clock_timestamp() - make_interval(secs => $1::integer)
+)::double precision AS seconds
+FROM sessions AS s
+JOIN users AS u ON u.id = s.user_id
+WHERE s.id = $2 AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
+    AND (
+        s.token_hash = $3::bytea
+        OR s.parent_hash = $3::bytea AND s.parent_expires_at > clock_timestamp()
+    )
+`
+
+type GetRefreshWaitParams struct {
+	BurstSeconds int32
+	ID           uuid.UUID
+	TokenHash    []byte
+}
+
+// How many seconds it takes until a session may be refreshed again with a token that it keeps.
+func (q *Queries) GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error) {
+	row := q.db.QueryRow(ctx, getRefreshWait, arg.BurstSeconds, arg.ID, arg.TokenHash)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
 }
 
 const getSessionAccount = `-- name: GetSessionAccount :one
@@ -204,7 +229,17 @@ type ListSessionsByUserParams struct {
 	MaxRows         int32
 }
 
-func (q *Queries) ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]Session, error) {
+type ListSessionsByUserRow struct {
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	UserAgent     string
+	ClientNetwork string
+	CreatedAt     time.Time
+	LastUsedAt    time.Time
+	ExpiresAt     time.Time
+}
+
+func (q *Queries) ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error) {
 	rows, err := q.db.Query(ctx, listSessionsByUser,
 		arg.UserID,
 		arg.BeforeCreatedAt,
@@ -215,9 +250,9 @@ func (q *Queries) ListSessionsByUser(ctx context.Context, arg ListSessionsByUser
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Session{}
+	items := []ListSessionsByUserRow{}
 	for rows.Next() {
-		var i Session
+		var i ListSessionsByUserRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.UserID,
@@ -237,66 +272,57 @@ func (q *Queries) ListSessionsByUser(ctx context.Context, arg ListSessionsByUser
 	return items, nil
 }
 
-const renewSession = `-- name: RenewSession :one
+const refreshSession = `-- name: RefreshSession :one
 UPDATE sessions AS s
-SET last_used_at = clock_timestamp(),
+SET token_hash = $1::bytea,
+    parent_hash = $2::bytea,
+    parent_expires_at = CASE WHEN s.token_hash = $2::bytea THEN s.expires_at ELSE s.parent_expires_at END,
+    last_used_at = clock_timestamp(),
     expires_at = least(
-        clock_timestamp() + make_interval(secs => $1::integer),
-        s.created_at + make_interval(secs => $2::integer)
-    )
+        clock_timestamp() + make_interval(secs => $3::integer),
+        s.created_at + make_interval(secs => $4::integer)
+    ),
+    refresh_credit_at = greatest(s.refresh_credit_at, clock_timestamp()) + make_interval(secs => $5::integer)
 FROM users AS u
-WHERE s.id = (SELECT t.session_id FROM refresh_tokens AS t WHERE t.token_hash = $3)
-    AND s.expires_at > clock_timestamp() AND u.id = s.user_id AND u.disabled_at IS NULL
-RETURNING s.id, s.user_id, u.token_version
+WHERE s.id = $6 AND s.expires_at > clock_timestamp() AND u.id = s.user_id AND u.disabled_at IS NULL
+    AND (
+        s.token_hash = $2::bytea
+        OR s.parent_hash = $2::bytea AND s.parent_expires_at > clock_timestamp()
+    )
+    AND s.refresh_credit_at < clock_timestamp() + make_interval(secs => $7::integer)
+RETURNING s.user_id, u.token_version
 `
 
-type RenewSessionParams struct {
+type RefreshSessionParams struct {
+	NextHash        []byte
+	TokenHash       []byte
 	IdleSeconds     int32
 	AbsoluteSeconds int32
-	TokenHash       []byte
+	PaceSeconds     int32
+	ID              uuid.UUID
+	BurstSeconds    int32
 }
 
-type RenewSessionRow struct {
-	ID           uuid.UUID
+type RefreshSessionRow struct {
 	UserID       uuid.UUID
 	TokenVersion int32
 }
 
-// The living session that a refresh token is or was of, locked until the transaction ends: the uses of a session's tokens
-// come one after the other.
-func (q *Queries) RenewSession(ctx context.Context, arg RenewSessionParams) (RenewSessionRow, error) {
-	row := q.db.QueryRow(ctx, renewSession, arg.IdleSeconds, arg.AbsoluteSeconds, arg.TokenHash)
-	var i RenewSessionRow
-	err := row.Scan(&i.ID, &i.UserID, &i.TokenVersion)
+// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
+// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
+// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
+// fast.
+func (q *Queries) RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error) {
+	row := q.db.QueryRow(ctx, refreshSession,
+		arg.NextHash,
+		arg.TokenHash,
+		arg.IdleSeconds,
+		arg.AbsoluteSeconds,
+		arg.PaceSeconds,
+		arg.ID,
+		arg.BurstSeconds,
+	)
+	var i RefreshSessionRow
+	err := row.Scan(&i.UserID, &i.TokenVersion)
 	return i, err
-}
-
-const retireRefreshToken = `-- name: RetireRefreshToken :execrows
-UPDATE refresh_tokens AS own
-SET used_at = clock_timestamp()
-WHERE own.session_id = $1 AND own.used_at IS NULL
-    AND (
-        own.token_hash = $2
-        OR own.parent_hash = $2 AND EXISTS (
-            SELECT FROM refresh_tokens AS parent
-            WHERE parent.token_hash = $2
-                AND parent.used_at > clock_timestamp() - make_interval(secs => $3::integer)
-        )
-    )
-`
-
-type RetireRefreshTokenParams struct {
-	SessionID    uuid.UUID
-	TokenHash    []byte
-	GraceSeconds int32
-}
-
-// Takes the session's own token away from it, if the one that was sent may be used: it is that token, or the one before
-// it, first used just now, whose answer may have been lost. Zero rows: it was used before. The session must be locked.
-func (q *Queries) RetireRefreshToken(ctx context.Context, arg RetireRefreshTokenParams) (int64, error) {
-	result, err := q.db.Exec(ctx, retireRefreshToken, arg.SessionID, arg.TokenHash, arg.GraceSeconds)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
 }

@@ -42,6 +42,7 @@ const (
 	ConversationNotAccepted Code = "conversation_not_accepted"
 	AIDisabled              Code = "ai_disabled"
 	AIMisconfigured         Code = "ai_misconfigured"
+	AINoAnswer              Code = "ai_no_answer"
 	AIOverloaded            Code = "ai_overloaded"
 	AIProtocol              Code = "ai_protocol"
 	AIQuota                 Code = "ai_quota"

@@ -24,6 +24,9 @@ type breaker struct {
 	// openUntil is zero while the breaker is closed.
 	openUntil time.Time
 	probing   bool
+	// retryAt is when upstream asked to be tried again. Callers are told that time; the probe does not wait for it, because
+	// a limit is often gone earlier.
+	retryAt time.Time
 }
 
 // pass is a request that a breaker has let through. It ends once.
@@ -52,10 +55,23 @@ func (b *breaker) wait() time.Duration {
 }
 
 func (b *breaker) waitLocked() time.Duration {
+	wait := max(time.Until(b.openUntil), 0)
 	if b.probing {
-		return probePause
+		wait = probePause
 	}
-	return max(time.Until(b.openUntil), 0)
+	if wait == 0 {
+		return 0
+	}
+	return max(wait, time.Until(b.retryAt))
+}
+
+// heed notes that upstream asked to wait.
+func (b *breaker) heed(retryAfter time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at := time.Now().Add(retryAfter); at.After(b.retryAt) {
+		b.retryAt = at
+	}
 }
 
 // succeeded closes the breaker: the model answers.
@@ -63,7 +79,7 @@ func (p *pass) succeeded() {
 	b := p.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failures, b.openUntil, b.probing, p.probe = nil, time.Time{}, false, false
+	b.failures, b.openUntil, b.retryAt, b.probing, p.probe = nil, time.Time{}, time.Time{}, false, false
 }
 
 // failed counts a failure of the model, and opens the breaker when it was one too many, or the probe.

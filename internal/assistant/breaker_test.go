@@ -161,17 +161,37 @@ func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 	})
 }
 
+func TestBreakerTellsTheWaitThatUpstreamAskedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(&groq.Client{}, []string{"a"}, 1)
+		limited := &groq.Error{Kind: groq.Overloaded, RetryAfter: 2 * time.Hour}
+		for range breakerFailures {
+			closed(u.breakers["a"]).report(limited)
+		}
+		var refused *apperr.Error
+		require.ErrorAs(t, u.check(""), &refused)
+		require.Equal(t, 2*time.Hour, refused.RetryAfter)
+		_, wait := u.breakers["a"].admit()
+		require.Equal(t, 2*time.Hour, wait)
+		elapse(breakerPause)
+		requireAdmitted(t, u.breakers["a"]).succeeded() // The probe need not wait so long.
+		require.NoError(t, u.check(""))
+	})
+}
+
 func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []groq.Kind{
 		groq.Overloaded, groq.Misconfigured, groq.Timeout, groq.Stalled, groq.Protocol,
-		groq.Rejected, groq.TooLarge, groq.Empty, groq.Canceled,
+		groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled,
 	} {
 		u := newUpstream(nil, []string{"a"}, 1)
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(&groq.Error{Kind: kind})
 		}
-		counts := kind != groq.Rejected && kind != groq.TooLarge && kind != groq.Empty && kind != groq.Canceled
+		counts := kind != groq.Rejected && kind != groq.TooLarge && kind != groq.Empty && kind != groq.NoAnswer &&
+			kind != groq.Canceled
 		require.Equal(t, counts, u.breakers["a"].wait() > 0, kind)
 	}
 	u := newUpstream(nil, []string{"a"}, 1)

@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -22,7 +23,8 @@ func failureOf(err error) *apperr.Error {
 
 // details say of each code, for people, what has happened to an answer.
 var details = map[apperr.Code]string{
-	apperr.AIOverloaded:            "The AI service is at its limit.",
+	apperr.AINoAnswer:              "The AI used all its tokens before it began to answer.",
+	apperr.AIOverloaded:            "The AI service is overloaded or cannot be reached.",
 	apperr.AIMisconfigured:         "The AI service refuses this server.",
 	apperr.ConversationNotAccepted: "The AI does not accept this conversation.",
 	apperr.AITimeout:               "The AI service did not answer in time.",
@@ -54,6 +56,8 @@ func codeOf(kind groq.Kind) apperr.Code {
 		return apperr.AIMisconfigured
 	case groq.Rejected, groq.TooLarge:
 		return apperr.ConversationNotAccepted
+	case groq.NoAnswer:
+		return apperr.AINoAnswer
 	case groq.Timeout:
 		return apperr.AITimeout
 	case groq.Stalled:
@@ -63,6 +67,15 @@ func codeOf(kind groq.Kind) apperr.Code {
 	case groq.Canceled:
 	}
 	return apperr.Internal
+}
+
+// retryAfterSeconds is how the log keeps the wait that a failure names; nil when it names none.
+func retryAfterSeconds(failure *apperr.Error) *int32 {
+	if failure.RetryAfter <= 0 {
+		return nil
+	}
+	// Upstream's waits are bounded to a day.
+	return new(int32(min(math.Ceil(failure.RetryAfter.Seconds()), math.MaxInt32)))
 }
 
 // errStopping ends the answers that a process which is told to stop has no time for.

@@ -22,6 +22,7 @@ func TestEveryKindOfUpstreamErrorHasACode(t *testing.T) {
 		groq.Stalled:       apperr.AIStalled,
 		groq.Protocol:      apperr.AIProtocol,
 		groq.Empty:         apperr.AIProtocol,
+		groq.NoAnswer:      apperr.AINoAnswer,
 		groq.Canceled:      apperr.Internal,
 	} {
 		require.Equal(t, want, failureOf(&groq.Error{Kind: kind}).Code, kind)

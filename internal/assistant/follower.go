@@ -78,7 +78,11 @@ func (s *Service) toEvent(ctx context.Context, row sqlc.AIResponseEvent) (Event,
 	case sqlc.AIEventKindReset:
 		return Reset{ID: id, Attempt: row.Attempt}, nil
 	case sqlc.AIEventKindFailed:
-		return Failed{ID: id, Err: failureWith(apperr.Code(row.Content))}, nil
+		failure := failureWith(apperr.Code(row.Content))
+		if row.RetryAfterSeconds != nil {
+			failure.RetryAfter = time.Duration(*row.RetryAfterSeconds) * time.Second
+		}
+		return Failed{ID: id, Err: failure}, nil
 	default:
 		response, err := s.store.GetAIResponseByID(ctx, row.AIResponseID)
 		if err != nil {

@@ -27,8 +27,8 @@ type generation struct {
 	result groq.Result
 }
 
-// run hands the upstream's deltas to the committer. Only as long as there are none, another model may take the place of
-// one that cannot answer, and a conversation that is too long is made shorter, once.
+// run hands the upstream's deltas to the committer. As long as there are none, another model may take the place of one
+// that cannot answer.
 func (g *generation) run(ctx context.Context, messages []groq.Message) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -38,13 +38,7 @@ func (g *generation) run(ctx context.Context, messages []groq.Message) (err erro
 		}
 	}()
 	for _, model := range g.service.upstream.chain(g.model) {
-		failure := g.ask(ctx, model, messages)
-		if kindOf(failure) == groq.TooLarge && g.pieces == 0 {
-			if rest := shorter(messages); len(rest) < len(messages) {
-				messages = rest
-				failure = g.ask(ctx, model, messages)
-			}
-		}
+		failure := g.answer(ctx, model, messages)
 		// Of several models' failures, the one that passes by itself says most.
 		if err == nil || failure == nil || kindOf(failure) != groq.Misconfigured {
 			err = failure
@@ -56,18 +50,59 @@ func (g *generation) run(ctx context.Context, messages []groq.Message) (err erro
 	return err
 }
 
-// ask lets one model write.
-func (g *generation) ask(ctx context.Context, model string, messages []groq.Message) error {
-	p, wait := g.service.upstream.breakers[model].admit()
+// answer lets one model write. A conversation that is too long is made shorter until it fits, and a model that has spent
+// all tokens on reasoning is asked once more to reason less.
+func (g *generation) answer(ctx context.Context, model string, messages []groq.Message) error {
+	request := groq.Request{Model: model, MaxCompletionTokens: g.service.upstream.maxTokens}
+	for {
+		request.Messages = joined(messages)
+		failure := g.ask(ctx, request)
+		switch kindOf(failure) {
+		case groq.TooLarge:
+			rest := shorter(messages)
+			if g.pieces > 0 || len(rest) == len(messages) {
+				return failure
+			}
+			messages = rest
+		case groq.NoAnswer:
+			if request.LessReasoning {
+				return failure
+			}
+			request.LessReasoning = true
+		default:
+			return failure
+		}
+	}
+}
+
+// ask sends one request.
+func (g *generation) ask(ctx context.Context, request groq.Request) error {
+	p, wait := g.service.upstream.breakers[request.Model].admit()
 	if p == nil {
 		return refused(wait)
 	}
 	err := errBrokenOff // What a panic leaves.
 	defer func() { p.report(err) }()
-	err = g.stream(ctx, p, groq.Request{
-		Model: model, Messages: messages, MaxCompletionTokens: g.service.upstream.maxTokens,
-	})
+	err = g.stream(ctx, p, request)
+	g.logFailure(ctx, request.Model, err)
 	return err
+}
+
+// logFailure tells the operator what the server said, which nobody else gets to see.
+func (g *generation) logFailure(ctx context.Context, model string, err error) {
+	failure, ok := errors.AsType[*groq.Error](err)
+	if !ok || failure.Kind == groq.Canceled {
+		return
+	}
+	g.service.options.Logger.LogAttrs(ctx, slog.LevelWarn, "ai service failed",
+		slog.Any("ai_response_id", g.owner.response.ID),
+		slog.String("host", g.service.upstream.client.Host()),
+		slog.String("model", model),
+		slog.String("kind", string(failure.Kind)),
+		slog.Int("status", failure.Status),
+		slog.String("code", failure.Code),
+		slog.String("said", failure.Message),
+	)
 }
 
 func (g *generation) stream(ctx context.Context, p *pass, request groq.Request) error {

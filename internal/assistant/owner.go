@@ -244,7 +244,7 @@ func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error
 		}
 		return q.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
 			AIResponseID: o.response.ID, Seq: response.LastSeq, Kind: sqlc.AIEventKindFailed,
-			Attempt: o.response.Attempt, Content: code,
+			Attempt: o.response.Attempt, Content: code, RetryAfterSeconds: retryAfterSeconds(failure),
 		})
 	})
 	if err != nil {
@@ -290,7 +290,7 @@ func (s *Service) completion(g *generation, messageID uuid.UUID, lastSeq int64) 
 	usage := s.usage(g)
 	return sqlc.CompleteAIResponseParams{
 		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: messageID,
-		FinishReason: finishReason(g.result.FinishReason),
+		FinishReason: string(g.result.FinishReason),
 		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
 	}
@@ -302,17 +302,6 @@ func (s *Service) usage(g *generation) sqlc.RecordAIResponseUsageParams {
 		ID: g.owner.response.ID, OwnerID: s.id, Attempt: g.owner.response.Attempt,
 		PromptTokens: tokens(usage.PromptTokens), CompletionTokens: tokens(usage.CompletionTokens),
 		ReasoningTokens: tokens(usage.ReasoningTokens), CachedTokens: tokens(usage.CachedTokens),
-	}
-}
-
-// finishReason is upstream's in the contract's words. Whatever else upstream says, it was finished: it has no tools to
-// call.
-func finishReason(reason groq.FinishReason) string {
-	switch reason {
-	case groq.FinishLength, groq.FinishContentFilter:
-		return string(reason)
-	default:
-		return string(groq.FinishStop)
 	}
 }
 

@@ -80,3 +80,21 @@ func shorter(messages []groq.Message) []groq.Message {
 	}
 	return slices.Insert(slices.Clone(newest(messages[1:], total/2)), 0, messages[0])
 }
+
+// joined is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the
+// first one after the system prompt is the customer's.
+func joined(messages []groq.Message) []groq.Message {
+	turns := []groq.Message{messages[0]}
+	for i, m := range messages[1:] {
+		last := &turns[len(turns)-1]
+		switch {
+		case i > 0 && last.Role == m.Role:
+			last.Content += "\n\n" + m.Content
+		case last.Role == groq.RoleSystem && m.Role == groq.RoleAssistant && i < len(messages)-2:
+			// What it answers has been left out.
+		default:
+			turns = append(turns, m)
+		}
+	}
+	return turns
+}

@@ -112,3 +112,22 @@ func TestShorterConversationKeepsTheSystemPromptAndTheNewestMessages(t *testing.
 		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
 	}
 }
+
+func TestNeighboursOfOneRoleAreJoined(t *testing.T) {
+	t.Parallel()
+	system := groq.Message{Role: groq.RoleSystem, Content: "s"}
+	user := func(content string) groq.Message { return groq.Message{Role: groq.RoleUser, Content: content} }
+	desk := func(content string) groq.Message { return groq.Message{Role: groq.RoleAssistant, Content: content} }
+	for name, c := range map[string]struct{ said, want []groq.Message }{
+		"neighbours":       {[]groq.Message{user("a"), user("b"), desk("c"), desk("d"), user("e")}, []groq.Message{user("a\n\nb"), desk("c\n\nd"), user("e")}},
+		"turns":            {[]groq.Message{user("a"), desk("b"), user("c")}, []groq.Message{user("a"), desk("b"), user("c")}},
+		"a reply is first": {[]groq.Message{desk("a"), desk("b"), user("c"), user("d")}, []groq.Message{user("c\n\nd")}},
+		"only one":         {[]groq.Message{user("a")}, []groq.Message{user("a")}},
+		"only a reply":     {[]groq.Message{desk("a")}, []groq.Message{desk("a")}},
+	} {
+		whole := append([]groq.Message{system}, c.said...)
+		before := slices.Clone(whole)
+		require.Equal(t, append([]groq.Message{system}, c.want...), joined(whole), name)
+		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
+	}
+}

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 type bench struct {
 	service   *assistant.Service
 	client    *groq.Client
+	upstream  string
 	simulator *groqsim.Simulator
 	store     *store.Store
 	url       string
@@ -48,7 +49,7 @@ func newBench(t *testing.T) *bench {
 	})
 	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
 	require.NoError(t, err)
-	b.client = client
+	b.client, b.upstream = client, upstream.URL
 	b.service = b.another(t)
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "ada@example.com", PasswordHash: "x", Role: sqlc.UserRoleUser,
@@ -207,7 +208,7 @@ func TestHostileUsageIsBounded(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{RawChunks: [][]byte{[]byte(
 		`data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":null}]}` + "\n\n" +
-			`data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}],` +
+			`data: {"choices":[{"delta":{},"finish_reason":"stop"}],` +
 			`"usage":{"prompt_tokens":99999999999,"completion_tokens":-5}}` + "\n\ndata: [DONE]\n\n")}}))
 	events := readAll(t, b.open(t))
 	done, ok := events[len(events)-1].(assistant.Done)

@@ -51,14 +51,17 @@ func (u *upstream) check(model string) error {
 		err.Fields = []apperr.Field{{Pointer: "/model", Code: apperr.NotAllowed}}
 		return err
 	}
-	wait := breakerPause
+	var shortest time.Duration
 	for _, b := range u.breakers {
-		wait = min(wait, b.wait())
+		wait := b.wait()
+		if wait == 0 {
+			return nil
+		}
+		if shortest == 0 || wait < shortest {
+			shortest = wait
+		}
 	}
-	if wait > 0 {
-		return upstreamFailure(refused(wait))
-	}
-	return nil
+	return upstreamFailure(refused(shortest))
 }
 
 // refused is the failure of a request that was not sent, because its model has failed too often.
@@ -72,10 +75,19 @@ func (p *pass) report(err error) {
 	case "":
 		p.succeeded()
 	case groq.Overloaded, groq.Timeout, groq.Stalled, groq.Protocol, groq.Misconfigured:
+		p.breaker.heed(retryAfter(err))
 		p.failed()
-	case groq.Rejected, groq.TooLarge, groq.Empty, groq.Canceled:
+	case groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled:
 		p.ended()
 	}
+}
+
+// retryAfter is how long upstream asked to wait; 0 when it did not say.
+func retryAfter(err error) time.Duration {
+	if failure, ok := errors.AsType[*groq.Error](err); ok {
+		return failure.RetryAfter
+	}
+	return 0
 }
 
 // anotherMayAnswer reports whether the failure is that model's own, so that another model may answer.
@@ -85,10 +97,10 @@ func anotherMayAnswer(err error) bool {
 		return false
 	}
 	switch failure.Code {
-	case "model_not_found", "model_decommissioned":
+	case "model_not_found", "model_decommissioned", "tool_use_failed", "output_parse_failed":
 		return true
 	}
-	return failure.Kind == groq.Overloaded
+	return failure.Kind == groq.Overloaded || failure.Kind == groq.Empty
 }
 
 // kindOf is the kind of an upstream failure; empty for no failure, and Canceled for one that is not upstream's.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -22,9 +23,14 @@ import (
 const (
 	// apiKeyPrefix makes an API key known wherever it turns up: in a log, or in somebody's repository.
 	apiKeyPrefix = "sk_"
-	// An API key is its id and 256 random bits, in base64url.
-	apiKeyBytes  = len(uuid.UUID{}) + 32
-	apiKeyLength = len(apiKeyPrefix) + apiKeyBytes*4/3
+	// An API key is its id, 208 random bits and a checksum, in base64url. The checksum is no secret: it spares the database
+	// the question for what is only similar to a key.
+	apiKeyPayload  = len(uuid.UUID{}) + 26
+	apiKeyChecksum = 6
+	apiKeyBytes    = apiKeyPayload + apiKeyChecksum
+	apiKeyLength   = len(apiKeyPrefix) + apiKeyBytes*4/3
+	// maxYear is the last one that RFC 3339 can write.
+	maxYear = 9999
 	// shownKeyBytes of a key are shown to recognise it by. They are of the id.
 	shownKeyBytes = 9
 
@@ -47,14 +53,14 @@ type NewAPIKey struct {
 	ExpiresAt *string
 }
 
-func newAPIKey(id uuid.UUID) (key string, hash []byte, err error) {
-	raw := make([]byte, apiKeyBytes)
-	if _, err := rand.Read(raw[copy(raw, id[:]):]); err != nil {
-		return "", nil, fmt.Errorf("auth: read random bytes: %w", err)
-	}
+func newAPIKey(id uuid.UUID) (key string, hash []byte) {
+	raw := make([]byte, apiKeyPayload, apiKeyBytes)
+	_, _ = rand.Read(raw[copy(raw, id[:]):]) // It never fails.
+	checksum := sha256.Sum256(raw)
+	raw = append(raw, checksum[:apiKeyChecksum]...)
 	key = apiKeyPrefix + base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(key))
-	return key, sum[:], nil
+	return key, sum[:]
 }
 
 // parseAPIKey returns the id that a key claims to have.
@@ -66,7 +72,8 @@ func parseAPIKey(key string) (uuid.UUID, bool) {
 	if err != nil || len(raw) != apiKeyBytes {
 		return uuid.Nil, false
 	}
-	return uuid.UUID(raw[:len(uuid.UUID{})]), true
+	checksum := sha256.Sum256(raw[:apiKeyPayload])
+	return uuid.UUID(raw[:len(uuid.UUID{})]), bytes.Equal(checksum[:apiKeyChecksum], raw[apiKeyPayload:])
 }
 
 // APIKeyPrefix returns how the key with the id begins. There is nothing secret in it.
@@ -90,10 +97,7 @@ func (s *Service) CreateAPIKey(
 	if err != nil {
 		return row, "", fmt.Errorf("auth: make an id: %w", err)
 	}
-	key, hash, err := newAPIKey(id)
-	if err != nil {
-		return row, "", err
-	}
+	key, hash := newAPIKey(id)
 	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
 		service, err := serviceOf(ctx, q, n)
 		if err != nil {
@@ -151,10 +155,10 @@ func (s *Service) expiryOf(n NewAPIKey) (*time.Time, error) {
 	if err != nil {
 		return nil, invalidField("/expires_at", apperr.InvalidFormat)
 	}
-	if !expires.After(s.keys.now()) {
+	expires = expires.UTC().Truncate(time.Microsecond)
+	if !expires.After(s.keys.now()) || expires.Year() > maxYear {
 		return nil, invalidField("/expires_at", apperr.OutOfRange)
 	}
-	expires = expires.UTC().Truncate(time.Microsecond)
 	return &expires, nil
 }
 
@@ -187,6 +191,18 @@ func (s *Service) RevokeAPIKey(ctx context.Context, actor Actor, id uuid.UUID) e
 	return nil
 }
 
+// IsStranger reports whether only the database knows if the token is good: it has the form of an API key, and this server
+// has not seen it to be one lately.
+func (s *Service) IsStranger(token string) bool {
+	id, ok := parseAPIKey(token)
+	if !ok {
+		return false
+	}
+	hash := sha256.Sum256([]byte(token))
+	known, seen := s.keys.recall(id)
+	return !seen || subtle.ConstantTimeCompare(hash[:], known.keyHash[:]) != 1
+}
+
 // authenticateKey returns the service's account that an API key speaks for. It returns InvalidToken.
 func (s *Service) authenticateKey(ctx context.Context, key string) (Actor, error) {
 	id, ok := parseAPIKey(key)
@@ -213,6 +229,7 @@ func (s *Service) keyPrincipal(ctx context.Context, id uuid.UUID) (principal, er
 	asked := s.keys.now()
 	row, err := s.store.GetAPIKeyAccount(ctx, id)
 	if errors.Is(err, store.ErrNoRows) {
+		s.keys.forget(id)
 		return principal{}, invalidToken(err)
 	}
 	if err != nil {

@@ -19,6 +19,8 @@ type Limits struct {
 	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network, a /24 of IPv4 or a /64
 	// of IPv6, within 15 minutes. The owner can still log in from any other.
 	FailedLogIns int
+	// NetworkFailedLogIns is how many wrong passwords may come from one network within 15 minutes, whatever the address.
+	NetworkFailedLogIns int
 	// SignUps is how many accounts one client address, or one /64 of IPv6, may ask for within an hour.
 	SignUps int
 }
@@ -30,8 +32,8 @@ const (
 	logInWindow  = 15 * time.Minute
 	signUpWindow = time.Hour
 
-	// settleTimeout bounds how long the end of an attempt may take to be recorded.
-	settleTimeout = 2 * time.Second
+	// countTimeout bounds how long it may take to count an attempt.
+	countTimeout = 2 * time.Second
 
 	// Old counters are deleted at most this often by a replica, and this many at once: more than it can make meanwhile.
 	attemptSweepInterval = time.Second
@@ -52,76 +54,127 @@ func newAttempts(s *store.Store, secret []byte) *attempts {
 	return &attempts{store: s, key: mac.Sum(nil)}
 }
 
-// attempt is one try that has its place among those that are allowed, and that is yet to end. Nil is one that nobody
-// counts.
-type attempt struct {
+// tally counts one party's attempts of one kind. Attempts under way do not count: each is counted at its end, and only the
+// answers of those that still have a place are given. So attempts in parallel learn no more than attempts in turn do, and
+// right ones are in nobody's way. The nil tally counts nothing and refuses nothing.
+type tally struct {
 	*attempts
 	name   []byte
+	limit  int32
 	window int32
 }
 
-// outcome is how an attempt ended.
-type outcome int
-
-const (
-	// undecided is the end of an attempt that was broken off: it counts for nothing.
-	undecided outcome = iota
-	// counts is the end that is limited.
-	counts
-	// clears is the end that makes good for all before it.
-	clears
-)
-
-// begin takes a place for an attempt before anything is done for it, so that attempts in parallel get no more than their
-// number. It returns TooManyAttempts.
-func (a *attempts) begin(ctx context.Context, limit int, window time.Duration, who ...string) (*attempt, error) {
+func (a *attempts) of(limit int, window time.Duration, who ...string) *tally {
 	if limit == 0 {
-		return nil, nil
+		return nil
 	}
 	mac := hmac.New(sha256.New, a.key)
 	for _, part := range who {
 		mac.Write([]byte(part))
 		mac.Write([]byte{0})
 	}
-	try := &attempt{attempts: a, name: mac.Sum(nil), window: int32(window.Seconds())}
-	reserved, err := a.store.ReserveAttempt(ctx, sqlc.ReserveAttemptParams{
-		Key: try.name, WindowSeconds: try.window, MaxAttempts: int32(limit), //nolint:gosec // The settings bound it.
-	})
-	if err != nil {
-		return nil, err
+	return &tally{
+		attempts: a, name: mac.Sum(nil), window: seconds(window),
+		limit: int32(limit), //nolint:gosec // The settings bound it.
 	}
-	if reserved == 0 {
-		return nil, try.refusal(ctx, limit)
-	}
-	return try, nil
 }
 
-func (t *attempt) refusal(ctx context.Context, limit int) error {
-	seconds, err := t.store.GetAttemptsWait(ctx, sqlc.GetAttemptsWaitParams{
-		Key: t.name, WindowSeconds: t.window, MaxAttempts: int32(limit), //nolint:gosec // The settings bound it.
+// check returns TooManyAttempts when there is no place for another attempt.
+func (t *tally) check(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	wait, err := t.store.GetAttemptsWait(ctx, sqlc.GetAttemptsWaitParams{
+		Key: t.name, WindowSeconds: t.window, MaxAttempts: t.limit,
 	})
-	if err != nil && !errors.Is(err, store.ErrNoRows) {
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	default:
+		return tooManyAttempts(time.Duration(wait * float64(time.Second)))
+	}
+}
+
+// count counts an attempt, also when the caller has gone meanwhile. It returns TooManyAttempts when there was no place for
+// it: its result must not be told.
+func (t *tally) count(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
+	defer cancel()
+	t.sweep(ctx)
+	counted, err := t.store.CountAttempt(ctx, sqlc.CountAttemptParams{
+		Key: t.name, WindowSeconds: t.window, MaxAttempts: t.limit,
+	})
+	if err != nil || counted > 0 {
 		return err
 	}
+	if err := t.check(ctx); err != nil {
+		return err
+	}
+	return tooManyAttempts(0) // A place became free just now.
+}
+
+// clear forgets the attempts that were counted. It returns TooManyAttempts when there is no place for another one: the
+// result must not be told.
+func (t *tally) clear(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	cleared, err := t.store.DeleteAttempts(ctx, sqlc.DeleteAttemptsParams{
+		Key: t.name, WindowSeconds: t.window, MaxAttempts: t.limit,
+	})
+	if err != nil || cleared > 0 {
+		return err
+	}
+	return t.check(ctx)
+}
+
+func tooManyAttempts(wait time.Duration) error {
 	refusal := apperr.New(apperr.TooManyAttempts, "Too many attempts. Wait before the next one.")
-	refusal.RetryAfter = max(time.Second, time.Duration(seconds*float64(time.Second)))
+	refusal.RetryAfter = max(time.Second, wait)
 	return refusal
 }
 
-// end says how the attempt ended, also when the caller has gone meanwhile. An end that cannot be recorded leaves the
-// attempt's place taken until the window is over.
-func (t *attempt) end(ctx context.Context, o outcome) {
-	if t == nil {
-		return
+// guesses counts the wrong passwords that come from a network: for one account, and for all together.
+type guesses struct{ account, network *tally }
+
+func (s *Service) guesses(client Client, address string) guesses {
+	network := networkOf(client.Addr)
+	return guesses{
+		account: s.attempts.of(s.limits.FailedLogIns, logInWindow, "log-in", address, network),
+		network: s.attempts.of(s.limits.NetworkFailedLogIns, logInWindow, "log-ins", network),
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	t.sweep(ctx)
-	if o == clears {
-		_ = t.store.DeleteAttempts(ctx, t.name)
-		return
+}
+
+func (g guesses) check(ctx context.Context) error {
+	if err := g.account.check(ctx); err != nil {
+		return err
 	}
-	_ = t.store.SettleAttempt(ctx, sqlc.SettleAttemptParams{Key: t.name, WindowSeconds: t.window, Counts: o == counts})
+	return g.network.check(ctx)
+}
+
+// wrong counts a wrong password. It returns what the caller is told: InvalidCredentials or TooManyAttempts.
+func (g guesses) wrong(ctx context.Context) error {
+	if err := g.account.count(ctx); err != nil {
+		return err
+	}
+	if err := g.network.count(ctx); err != nil {
+		return err
+	}
+	return invalidCredentials()
+}
+
+// right forgets the wrong passwords for the account. Those for others still count. It returns TooManyAttempts when there
+// have been so many meanwhile that nobody is told of a right one.
+func (g guesses) right(ctx context.Context) error {
+	if err := g.network.check(ctx); err != nil {
+		return err
+	}
+	return g.account.clear(ctx)
 }
 
 // sweep deletes a batch of counters that count no more, if that was not done just now.

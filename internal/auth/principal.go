@@ -66,6 +66,8 @@ func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version in
 	asked := s.sessions.now()
 	row, err := s.store.GetSessionAccount(ctx, session)
 	if errors.Is(err, store.ErrNoRows) {
+		// It speaks for nobody, and tokens of it that come again cost no further query meanwhile.
+		s.sessions.put(session, principal{tokenVersion: version}, asked)
 		return principal{}, invalidToken(err)
 	}
 	if err != nil {

@@ -52,6 +52,14 @@ func (c *principalCache[K]) get(key K) (principal, bool) {
 	return entry.principal, true
 }
 
+// recall returns what was kept, however long ago: it was good then, and may have ended since.
+func (c *principalCache[K]) recall(key K) (principal, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry, ok := c.entries[key]
+	return entry.principal, ok
+}
+
 // put keeps what the database said when it was asked. It may have changed since.
 func (c *principalCache[K]) put(key K, p principal, asked time.Time) {
 	c.mu.Lock()

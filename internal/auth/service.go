@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	Secret []byte
 	// AcceptedSecrets are further ones whose tokens are taken: the next Secret, or the one before.
 	AcceptedSecrets [][]byte
+	// Passwords hashes and verifies the accounts' passwords.
+	Passwords *password.Hasher
 	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
 	TokenTTL time.Duration
 	// Limits are how often strangers may try something; the zero value is without limits.
@@ -37,7 +40,7 @@ type Options struct {
 // store.Store returns.
 type Service struct {
 	store     *store.Store
-	hasher    *hasher
+	passwords *password.Hasher
 	tokens    *tokens
 	sessions  *principalCache[uuid.UUID]
 	keys      *principalCache[uuid.UUID]
@@ -47,7 +50,8 @@ type Service struct {
 	limits    Limits
 	logger    *slog.Logger
 
-	streamTokens *streamTokens
+	streamTokens  *streamTokens
+	refreshTokens *refreshTokens
 }
 
 // NewService returns a Service, or an error without a code when a secret is too short.
@@ -70,17 +74,17 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHasher()
+	rt, err := newRefreshTokens(secrets)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		store: s, hasher: h, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
-		streamTokens: st,
-		sessions:     newPrincipalCache[uuid.UUID](o.Now),
-		keys:         newPrincipalCache[uuid.UUID](o.Now),
-		customers:    newPrincipalCache[customerName](o.Now),
-		used:         &usedKeys{ids: make(map[uuid.UUID]struct{})},
+		store: s, passwords: o.Passwords, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
+		streamTokens: st, refreshTokens: rt,
+		sessions:  newPrincipalCache[uuid.UUID](o.Now),
+		keys:      newPrincipalCache[uuid.UUID](o.Now),
+		customers: newPrincipalCache[customerName](o.Now),
+		used:      &usedKeys{ids: make(map[uuid.UUID]struct{})},
 	}, nil
 }
 
@@ -94,17 +98,19 @@ func (s *Service) SignUp(
 	if role != RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
-	try, err := s.attempts.begin(ctx, s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
+	network := networkOf(client.Addr)
+	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
+	if err := tally.check(ctx); err != nil {
+		return sqlc.User{}, err
+	}
+	account, err := s.newAccount(ctx, network, email, password, role)
 	if err != nil {
 		return sqlc.User{}, err
 	}
-	user, err = s.CreateAccount(ctx, email, password, role)
-	end := undecided
-	if err == nil || apperr.Is(err, apperr.EmailTaken) {
-		end = counts
+	if err := tally.count(ctx); err != nil {
+		return sqlc.User{}, err
 	}
-	try.end(ctx, end)
-	return user, err
+	return s.addAccount(ctx, account)
 }
 
 // CreateAccount creates an account with any role: the caller has decided that it may.
@@ -115,22 +121,40 @@ func (s *Service) SignUp(
 func (s *Service) CreateAccount(
 	ctx context.Context, email, password string, role Role,
 ) (sqlc.User, error) {
-	address, ok := NormalizeEmail(email)
-	if !ok {
-		return sqlc.User{}, invalidField("/email", apperr.InvalidFormat)
-	}
-	if err := checkNewPassword("/password", password); err != nil {
-		return sqlc.User{}, err
-	}
-	hash, err := s.hasher.hash(ctx, password)
+	account, err := s.newAccount(ctx, "", email, password, role)
 	if err != nil {
 		return sqlc.User{}, err
+	}
+	return s.addAccount(ctx, account)
+}
+
+// newAccount checks and hashes what an account is to be, at the request of somebody in the network.
+func (s *Service) newAccount(
+	ctx context.Context, network, email, password string, role Role,
+) (account sqlc.CreateUserParams, err error) {
+	address, ok := NormalizeEmail(email)
+	if !ok {
+		return account, invalidField("/email", apperr.InvalidFormat)
+	}
+	if isReserved(address) {
+		return account, invalidField("/email", apperr.NotAllowed)
+	}
+	if err := checkNewPassword("/password", password); err != nil {
+		return account, err
+	}
+	hash, err := s.passwords.Hash(ctx, network, password)
+	if err != nil {
+		return account, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return sqlc.User{}, fmt.Errorf("auth: make an id: %w", err)
+		return account, fmt.Errorf("auth: make an id: %w", err)
 	}
-	user, err := s.store.CreateUser(ctx, sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role})
+	return sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role}, nil
+}
+
+func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams) (sqlc.User, error) {
+	user, err := s.store.CreateUser(ctx, account)
 	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
 	}
@@ -144,39 +168,9 @@ func (s *Service) CreateAccount(
 func (s *Service) LogIn(
 	ctx context.Context, client Client, email, password string,
 ) (tokens Tokens, err error) {
-	address, ok := NormalizeEmail(email)
-	if !ok {
-		address = email
-	}
-	err = s.guess(ctx, client, address, func() (err error) {
-		tokens, err = s.logIn(ctx, client, email, password)
-		return err
-	})
-	return tokens, err
-}
-
-// guess runs a check of an account's password. Wrong ones count together, at a log-in as at a change of the password. It
-// returns TooManyAttempts when there were too many, and what check returns.
-func (s *Service) guess(ctx context.Context, client Client, address string, check func() error) error {
-	try, err := s.attempts.begin(ctx, s.limits.FailedLogIns, logInWindow, "log-in", address, networkOf(client.Addr))
-	if err != nil {
-		return err
-	}
-	err = check()
-	end := undecided
-	switch {
-	case err == nil:
-		end = clears
-	case apperr.Is(err, apperr.InvalidCredentials):
-		end = counts
-	}
-	try.end(ctx, end)
-	return err
-}
-
-func (s *Service) logIn(ctx context.Context, client Client, email, password string) (Tokens, error) {
+	c := credentials{client: client, email: email, password: password, event: "login failed"}
 	for attempt := 1; ; attempt++ {
-		user, outdated, err := s.checkCredentials(ctx, email, password, "login failed")
+		user, outdated, err := s.checkCredentials(ctx, c)
 		if err != nil {
 			return Tokens{}, err
 		}
@@ -188,34 +182,48 @@ func (s *Service) logIn(ctx context.Context, client Client, email, password stri
 			return Tokens{}, invalidCredentials()
 		case err == nil && outdated:
 			// The password is right all the same; the next log-in tries again.
-			_ = s.rehash(ctx, user, password)
+			_ = s.rehash(ctx, user, c)
 		}
 		return tokens, err
 	}
 }
 
-// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. The
-// event is what a wrong password is in the log.
-func (s *Service) checkCredentials(
-	ctx context.Context, email, password, event string,
-) (user sqlc.User, outdated bool, err error) {
-	user, known, err := s.userByEmail(ctx, email)
+// credentials are what somebody says to prove who they are.
+type credentials struct {
+	client          Client
+	email, password string
+	// event is what a wrong password is called in the log.
+	event string
+}
+
+// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. Wrong
+// passwords count together, at a log-in as at a change of the password. It returns InvalidCredentials and TooManyAttempts.
+func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sqlc.User, outdated bool, err error) {
+	address, ok := NormalizeEmail(c.email)
+	if !ok {
+		address = c.email
+	}
+	guesses := s.guesses(c.client, address)
+	if err := guesses.check(ctx); err != nil {
+		return sqlc.User{}, false, err
+	}
+	user, known, err := s.userByEmail(ctx, c.email)
 	if err != nil {
 		return sqlc.User{}, false, err
 	}
-	hash := s.hasher.dummy
+	hash := s.passwords.Dummy()
 	if known = known && user.PasswordHash != noPassword; known {
 		hash = user.PasswordHash
 	}
-	ok, outdated, err := s.hasher.verify(ctx, password, hash)
+	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client.Addr), c.password, hash)
 	if err != nil {
 		return sqlc.User{}, false, err
 	}
-	if !ok || !known || user.DisabledAt != nil {
-		s.info(ctx, event, user.ID)
-		return sqlc.User{}, false, invalidCredentials()
+	if !right || !known || user.DisabledAt != nil {
+		s.info(ctx, c.event, user.ID)
+		return sqlc.User{}, false, guesses.wrong(ctx)
 	}
-	return user, outdated, nil
+	return user, outdated, guesses.right(ctx)
 }
 
 // ChangePassword gives the actor's account another password and ends all its other sessions.
@@ -226,16 +234,13 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor Actor
 	if err := checkNewPassword("/new_password", password); err != nil {
 		return err
 	}
-	return s.guess(ctx, client, actor.Email, func() error { return s.changePassword(ctx, actor, current, password) })
-}
-
-func (s *Service) changePassword(ctx context.Context, actor Actor, current, password string) error {
+	c := credentials{client: client, email: actor.Email, password: current, event: "password change failed"}
 	for attempt := 1; ; attempt++ {
-		user, _, err := s.checkCredentials(ctx, actor.Email, current, "password change failed")
+		user, _, err := s.checkCredentials(ctx, c)
 		if err != nil {
 			return err
 		}
-		hash, err := s.hasher.hash(ctx, password)
+		hash, err := s.passwords.Hash(ctx, networkOf(client.Addr), password)
 		if err != nil {
 			return err
 		}
@@ -283,8 +288,8 @@ func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User
 	return user, err == nil, err
 }
 
-func (s *Service) rehash(ctx context.Context, user sqlc.User, password string) error {
-	hash, err := s.hasher.hash(ctx, password)
+func (s *Service) rehash(ctx context.Context, user sqlc.User, c credentials) error {
+	hash, err := s.passwords.Hash(ctx, networkOf(c.client.Addr), c.password)
 	if err != nil {
 		return err
 	}
@@ -302,14 +307,15 @@ const (
 	maxAttempts = 3
 )
 
-// checkNewPassword holds a password that is to be stored against the rules. The pointer says where it stands.
-func checkNewPassword(pointer, password string) error {
-	switch length := len([]rune(password)); {
+// checkNewPassword checks a password that is to be stored against the rules. The pointer says where it stands. Characters are
+// counted as they were sent, as the contract does.
+func checkNewPassword(pointer, plain string) error {
+	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:
 		return invalidField(pointer, apperr.TooShort)
 	case length > maxPasswordRunes:
 		return invalidField(pointer, apperr.TooLong)
-	case isCommonPassword(password):
+	case password.IsCommon(plain):
 		err := apperr.New(apperr.WeakPassword, "The password is one of the most common ones.")
 		err.Fields = []apperr.Field{{Pointer: pointer, Code: apperr.NotAllowed}}
 		return err

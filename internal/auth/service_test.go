@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	passwords "github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -24,10 +26,15 @@ const (
 	password = "correct horse battery"
 )
 
+// hasher returns a Hasher whose hashes cost next to nothing.
+func hasher() *passwords.Hasher {
+	return passwords.NewHasher(passwords.Cost{Memory: 32, Passes: 1, Lanes: 1})
+}
+
 // newDetachedService returns a Service without a database, for what is decided before one is asked.
 func newDetachedService(t *testing.T) *auth.Service {
 	t.Helper()
-	s, err := auth.NewService(nil, auth.Options{Secret: []byte(secret)})
+	s, err := auth.NewService(nil, auth.Options{Passwords: hasher(), Secret: []byte(secret)})
 	require.NoError(t, err)
 	return s
 }
@@ -65,7 +72,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{url: storetest.NewURL(t), clock: newClock()}
 	b.store = storetest.Open(t, b.url)
 	var err error
-	b.Service, err = auth.NewService(b.store, auth.Options{Secret: []byte(secret), Now: b.clock.Now})
+	b.Service, err = auth.NewService(b.store, auth.Options{Passwords: hasher(), Secret: []byte(secret), Now: b.clock.Now})
 	require.NoError(t, err)
 	return b
 }
@@ -84,8 +91,7 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
 	t.Helper()
 	session = uuid.Must(uuid.NewV7())
-	_, hash, err := auth.NewRefreshToken()
-	require.NoError(t, err)
+	_, hash := auth.NewRefreshToken(b.Service, session)
 	version, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
 		ID: session, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
 	})
@@ -102,18 +108,17 @@ func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
 
 // olderHash is the password's hash with the parameters of another time.
 func olderHash() string {
-	salt := []byte("older parameters")
-	key := argon2.IDKey([]byte(password), salt, 1, 64, 1, 32)
-	return auth.PHC{Memory: 64, Time: 1, Lanes: 1, Salt: salt, Key: key}.String()
+	return "$argon2id$v=19$m=64,t=1,p=1$b2xkZXIgcGFyYW1ldGVycw$" +
+		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(password), []byte("older parameters"), 1, 64, 1, 32))
 }
 
 func TestSecretThatIsTooShortIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 1, auth.MinSecretBytes - 1} {
-		_, err := auth.NewService(nil, auth.Options{Secret: []byte(strings.Repeat("s", length))})
+		_, err := auth.NewService(nil, auth.Options{Passwords: hasher(), Secret: []byte(strings.Repeat("s", length))})
 		require.Error(t, err, "%d bytes", length)
 	}
-	_, err := auth.NewService(nil, auth.Options{Secret: []byte(strings.Repeat("s", auth.MinSecretBytes))})
+	_, err := auth.NewService(nil, auth.Options{Passwords: hasher(), Secret: []byte(strings.Repeat("s", auth.MinSecretBytes))})
 	require.NoError(t, err)
 }
 
@@ -143,15 +148,28 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 	require.Zero(t, hashes)
 }
 
+// Made-up tokens of every kind are refused before the database is asked: this service has none.
+func TestMadeUpTokensAreRefusedWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := newDetachedService(t)
+	for _, token := range []string{
+		"", "x", "a.b.c", "sk_", "sk_" + strings.Repeat("A", 64), "sk_" + strings.Repeat("_", 64), "srt_" + strings.Repeat("A", 86),
+	} {
+		_, err := s.Authenticate(t.Context(), token)
+		require.True(t, apperr.Is(err, apperr.InvalidToken), "%s: %v", token, err)
+		require.False(t, s.IsStranger(token), token)
+	}
+}
+
 // A stopwatch on a shared machine proves nothing, so the work itself is counted.
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	current, err := auth.HashPassword(t.Context(), b.Service, password)
+	current, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	b.addUser(t, "current@example.com", current)
 	b.addUser(t, "older@example.com", olderHash())
-	_, outdated, err := auth.VerifyPassword(t.Context(), b.Service, "x", auth.DummyHash(b.Service))
+	_, outdated, err := hasher().Verify(t.Context(), "", "x", hasher().Dummy())
 	require.NoError(t, err)
 	require.False(t, outdated, "the dummy costs what a hash costs")
 
@@ -170,14 +188,14 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	} {
 		var err error
 		hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, c.email, c.password) })
-		require.Equal(t, 1, hashes, name)
+		require.EqualValues(t, 1, hashes, name)
 		if first == nil {
 			first = err
 		}
 		require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%s: %v", name, err)
 		require.Equal(t, first, err, name)
 	}
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, "current@example.com", password) }))
+	require.EqualValues(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, "current@example.com", password) }))
 	require.NoError(t, err)
 }
 
@@ -189,7 +207,7 @@ func TestTakenAddressIsHashedForLikeAFreeOne(t *testing.T) {
 		hashes := auth.CountHashes(b.Service, func() {
 			_, err = b.SignUp(t.Context(), somewhere, "ada@example.com", password, sqlc.UserRoleUser)
 		})
-		require.Equal(t, 1, hashes)
+		require.EqualValues(t, 1, hashes)
 		require.Equal(t, taken, apperr.Is(err, apperr.EmailTaken), "%v", err)
 	}
 }
@@ -202,15 +220,15 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
 	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password proves nothing")
 
-	require.Equal(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
+	require.EqualValues(t, 2, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	replaced := b.hashOf(t, user.ID)
-	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, replaced)
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, replaced)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)
 
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
+	require.EqualValues(t, 1, auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
 	require.Equal(t, replaced, b.hashOf(t, user.ID), "once is enough")
 }
@@ -240,7 +258,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	ok, outdated, err := auth.VerifyPassword(t.Context(), b.Service, password, b.hashOf(t, user.ID))
+	ok, outdated, err := hasher().Verify(t.Context(), "", password, b.hashOf(t, user.ID))
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.False(t, outdated)
@@ -304,6 +322,19 @@ func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
 	_, err = b.Authenticate(t.Context(), token)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken), "a database that is down does not log anybody out: %v", err)
+}
+
+func TestTokenOfAnEndedSessionAsksTheDatabaseOnceASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	user := b.addUser(t, "ada@example.com", "x")
+	token, _ := b.signIn(t, user)
+	storetest.Exec(t, b.url, "DELETE FROM sessions")
+	_, err := b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+	b.store.Close()
+	_, err = b.Authenticate(t.Context(), token)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
 func TestAccountsKeptAreBounded(t *testing.T) {

@@ -20,8 +20,9 @@ const (
 	// sessionLifetime is how long a session lives at most, and sessionIdle how long without being refreshed.
 	sessionLifetime = 30 * 24 * time.Hour
 	sessionIdle     = 7 * 24 * time.Hour
-	// refreshGrace is how long a client whose answer was lost may send the same refresh token again.
-	refreshGrace = 10 * time.Second
+	// A session may be refreshed refreshBurst times at once, and once more after each refreshPace.
+	refreshPace  = 10 * time.Second
+	refreshBurst = 60
 	// maxSessions is how many sessions an account has; a further one ends the oldest.
 	maxSessions = 1000
 
@@ -56,12 +57,9 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 	if err != nil {
 		return Tokens{}, fmt.Errorf("auth: make an id: %w", err)
 	}
-	refresh, hash, err := newRefreshToken()
-	if err != nil {
-		return Tokens{}, err
-	}
+	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
-		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash,
+		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,
 		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: coarseNetworkOf(client.Addr), IdleSeconds: seconds(sessionIdle),
 	})
 	if err != nil {
@@ -69,7 +67,7 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 	}
 	// The session has begun all the same; the next log-in tries again.
 	_, _ = s.store.DeleteExcessSessions(ctx, sqlc.DeleteExcessSessionsParams{UserID: user.ID, MaxSessions: maxSessions})
-	return s.issue(user.ID, id, version, refresh)
+	return s.issue(user.ID, id, version, first.text)
 }
 
 func (s *Service) issue(account, session uuid.UUID, version int32, refresh string) (Tokens, error) {
@@ -77,55 +75,57 @@ func (s *Service) issue(account, session uuid.UUID, version int32, refresh strin
 	return Tokens{Access: access, ExpiresIn: s.tokens.ttl, Refresh: refresh}, err
 }
 
-// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. Sent again within refreshGrace
-// of that, while the token which it was exchanged for has not been used, it is exchanged once more, and what the lost
-// answer held is void. Any other second use means that two parties have the token: it ends the session.
+// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. It can be sent again as long as
+// it would have lived, while the token that it was exchanged for has not been used: the response may have been lost. It is
+// then exchanged once more, and the token of the lost response is void. Any other second use, and the use of a void token,
+// means that two parties have the session's tokens: it ends the session.
 //
-// It returns InvalidToken for what is no token of a living session, and TokenReuse.
+// It returns InvalidToken for anything but a token of a living session, TokenReuse, and RateLimited.
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
-	if !isRefreshToken(token) {
+	sent, ok := s.refreshTokens.parse(token)
+	if !ok {
 		return Tokens{}, invalidRefreshToken(nil)
 	}
-	next, nextHash, err := newRefreshToken()
-	if err != nil {
-		return Tokens{}, err
-	}
-	sent := hashRefreshToken(token)
-	var session sqlc.RenewSessionRow
-	var reused bool
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		var err error
-		session, err = q.RenewSession(ctx, sqlc.RenewSessionParams{
-			TokenHash: sent, IdleSeconds: seconds(sessionIdle), AbsoluteSeconds: seconds(sessionLifetime),
-		})
-		if err != nil {
-			return err
-		}
-		retired, err := q.RetireRefreshToken(ctx, sqlc.RetireRefreshTokenParams{
-			SessionID: session.ID, TokenHash: sent, GraceSeconds: seconds(refreshGrace),
-		})
-		if err != nil {
-			return err
-		}
-		if reused = retired == 0; reused {
-			_, err := q.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: session.ID, UserID: session.UserID})
-			return err
-		}
-		return q.CreateRefreshToken(ctx, sqlc.CreateRefreshTokenParams{
-			TokenHash: nextHash, SessionID: session.ID, ParentHash: sent,
-		})
+	next := s.refreshTokens.make(sent.session)
+	session, err := s.store.RefreshSession(ctx, sqlc.RefreshSessionParams{
+		ID: sent.session, TokenHash: sent.hash, NextHash: next.hash,
+		IdleSeconds: seconds(sessionIdle), AbsoluteSeconds: seconds(sessionLifetime),
+		PaceSeconds: seconds(refreshPace), BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
 	})
 	switch {
 	case errors.Is(err, store.ErrNoRows):
-		return Tokens{}, invalidRefreshToken(err)
+		return Tokens{}, s.refuseRefresh(ctx, sent)
 	case err != nil:
 		return Tokens{}, err
-	case reused:
-		s.sessions.forget(session.ID)
-		s.warn(ctx, "refresh token reused", session.UserID, slog.Any("session_id", session.ID))
-		return Tokens{}, apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
 	}
-	return s.issue(session.UserID, session.ID, session.TokenVersion, next)
+	return s.issue(session.UserID, sent.session, session.TokenVersion, next.text)
+}
+
+// refuseRefresh says why a refresh token was not exchanged, and ends its session if the token was used before.
+func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
+	if sent.signed {
+		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
+		if err == nil {
+			s.sessions.forget(sent.session)
+			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
+			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
+		}
+		if !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
+	}
+	wait, err := s.store.GetRefreshWait(ctx, sqlc.GetRefreshWaitParams{
+		ID: sent.session, TokenHash: sent.hash, BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
+	})
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return invalidRefreshToken(err)
+	case err != nil:
+		return err
+	}
+	refusal := apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.")
+	refusal.RetryAfter = max(time.Second, time.Duration(wait*float64(time.Second)))
+	return refusal
 }
 
 // LogOut ends the actor's own session.
@@ -138,7 +138,7 @@ func (s *Service) LogOut(ctx context.Context, actor Actor) error {
 }
 
 // ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
-func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([]sqlc.Session, *page.Position, error) {
+func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
@@ -146,7 +146,7 @@ func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	sessions, next := page.Cut(rows, p.Limit, func(s sqlc.Session) page.Position {
+	sessions, next := page.Cut(rows, p.Limit, func(s sqlc.ListSessionsByUserRow) page.Position {
 		return page.Position{CreatedAt: s.CreatedAt, ID: s.ID}
 	})
 	return sessions, next, nil

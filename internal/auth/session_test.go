@@ -19,9 +19,19 @@ import (
 // addAccount makes an account that can log in with the password.
 func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	t.Helper()
-	hash, err := auth.HashPassword(t.Context(), b.Service, password)
+	hash, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	return b.addUser(t, email, hash)
+}
+
+// logIn begins a session of an account of its own.
+func (b *bench) logIn(t *testing.T) (auth.Tokens, auth.Actor) {
+	t.Helper()
+	tokens, err := b.LogIn(t.Context(), auth.Client{}, b.addAccount(t, "ada@example.com").Email, password)
+	require.NoError(t, err)
+	actor, err := b.Authenticate(t.Context(), tokens.Access)
+	require.NoError(t, err)
+	return tokens, actor
 }
 
 func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
@@ -35,7 +45,7 @@ func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
 		for _, attempt := range []string{password, password + "x"} {
 			var err error
 			hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), auth.Client{}, email, attempt) })
-			require.Equal(t, 1, hashes, "%s with %s", email, attempt)
+			require.EqualValues(t, 1, hashes, "%s with %s", email, attempt)
 			require.Equal(t, wrong, err)
 		}
 	}
@@ -55,10 +65,10 @@ func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
 			b := newBench(t)
 			user := b.addAccount(t, "ada@example.com")
 			storetest.Exec(t, b.url, change)
-			_, hash, err := auth.NewRefreshToken()
-			require.NoError(t, err)
-			_, err = b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
-				ID: uuid.Must(uuid.NewV7()), UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
+			id := uuid.Must(uuid.NewV7())
+			_, hash := auth.NewRefreshToken(b.Service, id)
+			_, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
+				ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
 			})
 			require.Error(t, err)
 			require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
@@ -70,8 +80,8 @@ func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
-	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, created_at, expires_at)
-		SELECT gen_random_uuid(), $1, n::text, '', now() - make_interval(mins => n), now() + interval '1 day'
+	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, token_hash, created_at, expires_at)
+		SELECT gen_random_uuid(), $1, n::text, '', sha256(n::text::bytea), now() - make_interval(mins => n), now() + interval '1 day'
 		FROM generate_series(1, $2::integer) AS n`, user.ID, auth.MaxSessions)
 	_, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
 	require.NoError(t, err)
@@ -79,7 +89,7 @@ func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 	require.Equal(t, auth.MaxSessions-1, storetest.QueryInt(t, b.url, "SELECT max(nullif(user_agent, '')::integer) FROM sessions"))
 }
 
-func TestExpiredSessionsAreSweptWithTheirTokens(t *testing.T) {
+func TestExpiredSessionsAreSwept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
@@ -100,19 +110,70 @@ func TestExpiredSessionsAreSweptWithTheirTokens(t *testing.T) {
 
 	require.NoError(t, auth.Sweep(t.Context(), b.Service))
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
-	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM refresh_tokens"))
 	_, err = b.Refresh(t.Context(), alive.Refresh)
 	require.NoError(t, err)
+}
+
+// A session that is refreshed for a long time is one row, so whatever ends it does so at the same cost.
+func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tokens, actor := b.logIn(t)
+	var err error
+	used := make([]string, 0, auth.RefreshBurst)
+	for range auth.RefreshBurst - 1 {
+		used = append(used, tokens.Refresh)
+		tokens, err = b.Refresh(t.Context(), tokens.Refresh)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM pg_constraint WHERE confrelid = 'sessions'::regclass"),
+		"nothing else goes with a session")
+	_, err = b.Refresh(t.Context(), used[len(used)/2])
+	require.True(t, apperr.Is(err, apperr.TokenReuse), "%v", err)
+	_, err = b.Refresh(t.Context(), tokens.Refresh)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+	require.True(t, apperr.Is(b.Recheck(t.Context(), actor), apperr.InvalidToken))
+}
+
+func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tokens, _ := b.logIn(t)
+	var err error
+	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp() + make_interval(secs => $1)",
+		(time.Hour + (auth.RefreshBurst-1)*auth.RefreshPace).Seconds())
+	_, err = b.Refresh(t.Context(), tokens.Refresh)
+	require.True(t, apperr.Is(err, apperr.RateLimited), "%v", err)
+	require.InDelta(t, time.Hour, apperr.From(err).RetryAfter, float64(time.Minute))
+
+	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp()")
+	for range auth.RefreshBurst {
+		tokens, err = b.Refresh(t.Context(), tokens.Refresh)
+		require.NoError(t, err, "the refusal ended nothing")
+	}
+}
+
+// Only we make tokens that end a session, whoever knows its id.
+func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tokens, actor := b.logIn(t)
+	forger, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of thirty-two bytes"), Passwords: hasher()})
+	require.NoError(t, err)
+	forged, _ := auth.NewRefreshToken(forger, actor.SessionID)
+	_, err = b.Refresh(t.Context(), forged)
+	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
+	_, err = forger.Refresh(t.Context(), tokens.Refresh)
+	require.NoError(t, err, "a session outlives the secret that signed its token")
 }
 
 func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addAccount(t, "ada@example.com")
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
-	require.NoError(t, err)
+	tokens, _ := b.logIn(t)
 	b.store.Close()
-	_, err = b.Refresh(t.Context(), tokens.Refresh)
+	_, err := b.Refresh(t.Context(), tokens.Refresh)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken) || apperr.Is(err, apperr.TokenReuse), "%v", err)
 }
@@ -123,7 +184,7 @@ func TestCostOfTheFiguresSheet(t *testing.T) {
 	require.Equal(t, 30*time.Second, auth.TokenLeeway)
 	require.Equal(t, 30*24*time.Hour, auth.SessionLifetime)
 	require.Equal(t, 7*24*time.Hour, auth.SessionIdle)
-	require.Equal(t, 10*time.Second, auth.RefreshGrace)
+	require.Equal(t, 10*time.Second, auth.RefreshPace)
 	require.LessOrEqual(t, auth.AccountTTL, time.Second)
 }
 
@@ -138,7 +199,7 @@ func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
 		require.Zero(t, auth.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), auth.Client{}, actor, password, wrong) }))
 		require.Equal(t, "/new_password", apperr.From(err).Fields[0].Pointer)
 	}
-	require.Equal(t, 1, auth.CountHashes(b.Service, func() {
+	require.EqualValues(t, 1, auth.CountHashes(b.Service, func() {
 		err = b.ChangePassword(t.Context(), auth.Client{}, actor, password+"x", "staple of another kind")
 	}))
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)

@@ -30,7 +30,14 @@ type Config struct {
 	GroqModel          string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
 	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
+	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
 	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
+
+	// GroqHeaderTimeout bounds the time to the response's headers, GroqSilenceTimeout the time without a byte after them,
+	// and GroqTotalTimeout the whole answer.
+	GroqHeaderTimeout  time.Duration `env:"GROQ_HEADER_TIMEOUT"  envDefault:"15s"`
+	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
+	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
 	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
 	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
@@ -43,6 +50,7 @@ type Config struct {
 	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`
+	LogInLimit     int        `env:"SUPPORT_LOGIN_LIMIT"     envDefault:"100"`
 	Docs           bool       `env:"SUPPORT_DOCS"            envDefault:"true"`
 	LogFormat      string     `env:"SUPPORT_LOG_FORMAT"      envDefault:"json"`
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`
@@ -176,6 +184,8 @@ func kindName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[slog.Level]():
 		return "one of debug, info, warn, error"
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 15s"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	default:

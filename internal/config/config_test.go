@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, int32(20), c.DBMaxConns)
 	require.Equal(t, 50, c.RateLimit)
 	require.Equal(t, 10, c.SignUpLimit)
+	require.Equal(t, 100, c.LogInLimit)
 	require.Empty(t, c.DebugAddr)
 	require.True(t, c.Docs)
 	require.Equal(t, "json", c.LogFormat)
@@ -61,8 +62,9 @@ func TestDefaults(t *testing.T) {
 func TestEverySettingIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := load(environ("EXPIRE_MINUTES=1440", "GROQ_API_KEY=key", "GROQ_API_URL=http://localhost:11434", "GROQ_MODEL=llama",
-		"GROQ_MAX_TOKENS=1", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
-		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
+		"GROQ_MAX_TOKENS=1", "GROQ_DIALECT=compatible", "GROQ_HEADER_TIMEOUT=1m", "GROQ_SILENCE_TIMEOUT=1s",
+		"GROQ_TOTAL_TIMEOUT=1h", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
+		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_LOGIN_LIMIT=7", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
 		"SUPPORT_DOCS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
 		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
 		"JWT_SECRETS_ACCEPTED="+nextSecret+", "+previousSecret, "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
@@ -71,9 +73,13 @@ func TestEverySettingIsRead(t *testing.T) {
 	require.Equal(t, "key", c.GroqAPIKey.Reveal())
 	require.Equal(t, "http://localhost:11434", c.GroqAPIURL)
 	require.Equal(t, []string{"https://a.example", "http://localhost:3000"}, c.AllowedOrigins)
+	require.Equal(t, "compatible", c.GroqDialect)
+	require.Equal(t, []time.Duration{time.Minute, time.Second, time.Hour},
+		[]time.Duration{c.GroqHeaderTimeout, c.GroqSilenceTimeout, c.GroqTotalTimeout})
 	require.Equal(t, slog.LevelDebug, c.LogLevel)
 	require.Zero(t, c.RateLimit)
 	require.Zero(t, c.SignUpLimit)
+	require.Equal(t, 7, c.LogInLimit)
 	require.Equal(t, "127.0.0.1:6060", c.DebugAddr)
 	require.False(t, c.Docs)
 	require.Len(t, c.ProxyNetworks(), 2)
@@ -133,9 +139,14 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		},
 		"EXPIRE_MINUTES":       {"0", "-1", "1441", "1.5", "15m", "0x0f", "99999999999999999999"},
 		"GROQ_MAX_TOKENS":      {"0", "-1", "65537", "1e3"},
+		"GROQ_DIALECT":         {"Groq", "ollama", "none"},
+		"GROQ_HEADER_TIMEOUT":  {"15", "0s", "999ms", "61m", "-1s", "a minute"},
+		"GROQ_SILENCE_TIMEOUT": {"20", "0s", "2h"},
+		"GROQ_TOTAL_TIMEOUT":   {"120", "0s", "2h"},
 		"SUPPORT_DB_MAX_CONNS": {"0", "-1", "501", "2147483648", "twenty"},
 		"SUPPORT_RATE_LIMIT":   {"-1", "100001", "50/s"},
 		"SUPPORT_SIGNUP_LIMIT": {"-1", "10001", "10/h"},
+		"SUPPORT_LOGIN_LIMIT":  {"-1", "10001", "100/h"},
 		"SUPPORT_DEBUG_ADDR":   {":6060", "6060", "127.0.0.1"},
 		"SUPPORT_DOCS":         {"yes", "on", "2"},
 		"SUPPORT_LOG_LEVEL":    {"verbose", "trace"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -20,6 +21,9 @@ const (
 	maxCount         = 1_000_000
 	maxRateLimit     = 100_000
 	maxSignUpLimit   = 10_000
+	maxLogInLimit    = 10_000
+	minTimeout       = time.Second
+	maxTimeout       = time.Hour
 
 	// maxAcceptedSecrets bounds what every access token is compared with.
 	maxAcceptedSecrets = 4
@@ -49,6 +53,7 @@ func (c *Config) validate(need Need, f *faults) {
 	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
 	f.checkRange("SUPPORT_RATE_LIMIT", c.RateLimit, 0, maxRateLimit, "from 0 to 100000")
 	f.checkRange("SUPPORT_SIGNUP_LIMIT", c.SignUpLimit, 0, maxSignUpLimit, "from 0 to 10000")
+	f.checkRange("SUPPORT_LOGIN_LIMIT", c.LogInLimit, 0, maxLogInLimit, "from 0 to 10000")
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
@@ -84,6 +89,12 @@ func (c *Config) validateAI(f *faults) {
 			break
 		}
 	}
+	if !slices.Contains(dialects, c.GroqDialect) {
+		f.add("GROQ_DIALECT", "is not one of "+strings.Join(dialects, ", "))
+	}
+	f.checkTimeout("GROQ_HEADER_TIMEOUT", c.GroqHeaderTimeout)
+	f.checkTimeout("GROQ_SILENCE_TIMEOUT", c.GroqSilenceTimeout)
+	f.checkTimeout("GROQ_TOTAL_TIMEOUT", c.GroqTotalTimeout)
 	const budget = "from 1 to 1000000, or 0 for no limit"
 	f.checkRange("SUPPORT_AI_RUNNING", c.AIRunning, 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_MINUTE", c.AIPerMinute, 0, maxCount, budget)
@@ -140,6 +151,13 @@ func (f *faults) checkRange(name string, value, low, high int, words string) {
 		f.add(name, "is not "+words)
 	}
 }
+
+func (f *faults) checkTimeout(name string, value time.Duration) {
+	f.checkRange(name, int(value), int(minTimeout), int(maxTimeout), "from 1s to 1h")
+}
+
+// dialects are the kinds of server that GROQ_DIALECT can name.
+var dialects = []string{"auto", "groq", "openai", "compatible"}
 
 // levels are the log levels there are.
 var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}

@@ -5,8 +5,9 @@
 // comes from upstream is bounded by [Limits], and every failure is one [Error] of a closed list of kinds whose text
 // is safe to log. The package starts no goroutine of its own.
 //
-// Reasoning is asked to be left out and is dropped when it comes in a field of its own. A model that writes
-// <think>…</think> into its content is left alone: the text cannot be told from an answer that quotes it.
+// A model's reasoning never becomes part of a delta: Groq is asked to leave it out, fields of its own are dropped, and
+// markup at the beginning of the text is stripped. Some servers write only the closing tag. A server that is neither Groq
+// nor OpenAI is suspected of that until a model has finished one answer, which therefore comes in one piece.
 package groq
 
 import (
@@ -37,9 +38,8 @@ type Options struct {
 	HTTPClient *http.Client
 	// Limits bounds every stream. The zero value means DefaultLimits; otherwise every field is used as it is given.
 	Limits Limits
-	// OmitReasoningFields leaves out include_reasoning and reasoning_format, for a server that refuses fields it
-	// does not know although its model ids look like Groq's.
-	OmitReasoningFields bool
+	// Dialect is the kind of server; empty means DialectAuto.
+	Dialect Dialect
 }
 
 // Limits bounds one [Stream]. All of them must be positive, except Retries, which may be 0.
@@ -55,7 +55,7 @@ type Limits struct {
 	RetryWait time.Duration
 	// Line is the size of one line, and of one event's data, in bytes.
 	Line int
-	// Body is the size of one response's body in bytes.
+	// Body is how many bytes of a response may come without a chunk of the answer among them.
 	Body int64
 	// Answer is the size of the content in bytes. A longer answer is cut there and finishes as FinishLength.
 	Answer int
@@ -84,11 +84,13 @@ func (l Limits) valid() bool {
 
 // Client sends chat completion requests to one server. It is safe for concurrent use.
 type Client struct {
-	endpoint            string
-	apiKey              string
-	http                *http.Client
-	limits              Limits
-	omitReasoningFields bool
+	endpoint string
+	host     string
+	apiKey   string
+	http     *http.Client
+	limits   Limits
+	speech   speech
+	habits   habits
 }
 
 // New returns a client for the server at o.BaseURL, whose path decides where requests go:
@@ -97,12 +99,20 @@ type Client struct {
 //	a path ending in /v1         → {base}/chat/completions, as on http://localhost:11434/v1
 //	…ending in /chat/completions → {base} as it is
 //
-// It returns an error for any other path, for a base URL that is not one, for a key that cannot stand in a header and
-// for limits that are not positive. The error quotes neither the URL nor the key.
+// It returns an error for any other path, for a base URL that is not one, for an unknown dialect, for a key that cannot
+// stand in a header and for limits that are not positive. The error quotes neither the URL nor the key.
 func New(o Options) (*Client, error) {
 	endpoint, err := endpointURL(o.BaseURL)
 	if err != nil {
 		return nil, err
+	}
+	dialect := o.Dialect
+	if dialect == "" || dialect == DialectAuto {
+		dialect = dialectOf(endpoint)
+	}
+	speech, ok := speeches[dialect]
+	if !ok {
+		return nil, errors.New("groq: unknown dialect")
 	}
 	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("groq: API key must be visible ASCII characters without spaces")
@@ -122,31 +132,30 @@ func New(o Options) (*Client, error) {
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		endpoint:            endpoint,
-		apiKey:              o.APIKey,
-		http:                &client,
-		limits:              limits,
-		omitReasoningFields: o.OmitReasoningFields,
+		endpoint: endpoint.String(), host: endpoint.Host, apiKey: o.APIKey, http: &client, limits: limits, speech: speech,
 	}, nil
 }
+
+// Host names the server, with the port if the URL has one.
+func (c *Client) Host() string { return c.host }
 
 // CloseIdleConnections closes connections that no stream is using.
 func (c *Client) CloseIdleConnections() {
 	c.http.CloseIdleConnections()
 }
 
-func endpointURL(base string) (string, error) {
+func endpointURL(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(base))
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		// The parser's error would quote the URL, and with it a password that does not belong there.
-		return "", errors.New("groq: base URL is not an absolute URL")
+		return nil, errors.New("groq: base URL is not an absolute URL")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("groq: base URL must use http or https")
+		return nil, errors.New("groq: base URL must use http or https")
 	case u.User != nil:
-		return "", errors.New("groq: base URL must not contain user information")
+		return nil, errors.New("groq: base URL must not contain user information")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("groq: base URL must not have a query or a fragment")
+		return nil, errors.New("groq: base URL must not have a query or a fragment")
 	}
 	path := strings.TrimRight(u.Path, "/")
 	switch {
@@ -155,10 +164,10 @@ func endpointURL(base string) (string, error) {
 	case strings.HasSuffix(path, "/v1"):
 		path += completionsPath
 	case !strings.HasSuffix(path, completionsPath):
-		return "", errors.New("groq: base URL must have no path, or one that ends in /v1 or /chat/completions")
+		return nil, errors.New("groq: base URL must have no path, or one that ends in /v1 or /chat/completions")
 	}
 	u.Path, u.RawPath = path, ""
-	return u.String(), nil
+	return u, nil
 }
 
 // newTransport returns a transport of our own, so that nobody's change to http.DefaultTransport reaches the key.
@@ -182,12 +191,9 @@ func newTransport() *http.Transport {
 // [Stream.Close]. Failures, among them a request that is not valid, are reported by [Stream.Err].
 func (c *Client) Stream(ctx context.Context, req Request) *Stream {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Total, errTotal)
-	s := &Stream{client: c, ctx: ctx, cancel: cancel, result: Result{Model: req.Model}}
-	payload, err := c.encode(req)
-	if err != nil {
+	s := &Stream{client: c, ctx: ctx, cancel: cancel, req: req, result: Result{Model: req.Model}}
+	if err := s.encode(); err != nil {
 		s.end(err)
-		return s
 	}
-	s.payload = payload
 	return s
 }

@@ -126,7 +126,7 @@ func TestReasoningIsOnlyHiddenWhereThatIsUnderstood(t *testing.T) {
 			require.Contains(t, body, want)
 		}
 	}
-	b.client.omitReasoningFields = true
+	b.client.speech.hidesReasoning = false
 	_, fault, _ := b.ask()
 	require.Nil(t, fault)
 	records := b.sim.Requests()

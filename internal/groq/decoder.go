@@ -6,19 +6,21 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 )
 
 // FinishReason says why the model stopped.
 type FinishReason string
 
-// The reasons a stream can finish with. A server's function_call is FinishToolCalls, and one that is not in OpenAI's
-// list is FinishOther.
+// A complete answer finishes with FinishStop or FinishLength. Every other reason is a failure: a server's function_call is
+// taken for tool_calls, DeepSeek's insufficient_system_resource for no_resources, and what nobody knows is other.
 const (
 	FinishStop          FinishReason = "stop"
 	FinishLength        FinishReason = "length"
-	FinishContentFilter FinishReason = "content_filter"
-	FinishToolCalls     FinishReason = "tool_calls"
-	FinishOther         FinishReason = "other"
+	finishContentFilter FinishReason = "content_filter"
+	finishToolCalls     FinishReason = "tool_calls"
+	finishNoResources   FinishReason = "no_resources"
+	finishOther         FinishReason = "other"
 )
 
 // Usage counts tokens as upstream reports them; all zero if it reported none.
@@ -32,14 +34,18 @@ type Usage struct {
 	CachedTokens int
 }
 
+// errEnd is the orderly end of a finished answer. It is a value of its own, because io.EOF may also be the cause of a lost
+// connection.
+var errEnd = errors.New("groq: the answer is complete")
+
 type chunk struct {
+	// Object is "error" where the chunk itself is an error object.
+	Object  string          `json:"object"`
 	Error   json.RawMessage `json:"error"`
 	Model   string          `json:"model"`
 	Choices []struct {
-		Index int `json:"index"`
-		Delta struct {
-			Content json.RawMessage `json:"content"`
-		} `json:"delta"`
+		Index        int    `json:"index"`
+		Delta        delta  `json:"delta"`
 		FinishReason string `json:"finish_reason"`
 	} `json:"choices"`
 	Usage json.RawMessage `json:"usage"`
@@ -50,13 +56,30 @@ type chunk struct {
 	} `json:"x_groq"`
 }
 
+// delta is the next piece of a choice. What servers call its reasoning is only looked at, never decoded.
+type delta struct {
+	Content          json.RawMessage `json:"content"`
+	Reasoning        json.RawMessage `json:"reasoning"`
+	ReasoningContent json.RawMessage `json:"reasoning_content"`
+	Thinking         json.RawMessage `json:"thinking"`
+}
+
+func (d delta) reasons() bool {
+	return present(d.Reasoning) || present(d.ReasoningContent) || present(d.Thinking)
+}
+
 // decoder reads the content out of one response's body.
 type decoder struct {
 	events    eventReader
 	text      joiner
+	strip     stripper
 	maxAnswer int
 	size      int
 	ended     bool
+	// resumed says that content came after a finish reason, so that another one is due.
+	resumed bool
+	// progress is called for every chunk of the answer.
+	progress func()
 
 	finish    FinishReason
 	usage     Usage
@@ -65,10 +88,13 @@ type decoder struct {
 }
 
 func newDecoder(r io.Reader, limits Limits) *decoder {
-	return &decoder{events: newEventReader(r, limits.Line), maxAnswer: limits.Answer}
+	return &decoder{
+		events: newEventReader(r, limits.Line), maxAnswer: limits.Answer, strip: stripper{maxKept: limits.Answer},
+		progress: func() {},
+	}
 }
 
-// next returns the next piece of content, which is never empty. It returns io.EOF at the end of a finished answer, an
+// next returns the next piece of content, which is never empty. It returns errEnd at the end of a finished answer, an
 // *Error for a faulty one, and the reader's error if that failed first.
 func (d *decoder) next() (string, error) {
 	for !d.ended {
@@ -83,38 +109,61 @@ func (d *decoder) next() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if d.strip.leaked {
+			return "", protocolError("inline_reasoning")
+		}
 		if text = d.limit(text); text != "" {
 			return text, nil
 		}
 	}
 	d.ended = true
-	if text := d.limit(d.text.flush()); text != "" {
+	if text := d.limit(d.strip.push(d.text.flush()) + d.strip.flush(d.finish)); text != "" {
 		return text, nil
 	}
-	if d.size == 0 {
-		return "", &Error{Kind: Empty, Code: "empty_completion"}
+	return "", d.outcome()
+}
+
+// outcome says what the finish reason makes of the answer.
+func (d *decoder) outcome() error {
+	switch {
+	case d.size > 0 && (d.finish == FinishStop || d.finish == FinishLength):
+		return errEnd
+	case d.finish == FinishStop:
+		return &Error{Kind: Empty, Code: "empty_completion", transient: true, costly: true}
+	case d.finish == FinishLength:
+		return &Error{Kind: NoAnswer, Code: "no_answer"}
+	case d.finish == finishContentFilter:
+		return &Error{Kind: Rejected, Code: "content_filter"}
+	case d.finish == finishNoResources:
+		return &Error{Kind: Overloaded, Code: "no_resources", transient: true}
 	}
-	return "", io.EOF
+	return &Error{Kind: Protocol, Code: "finish_" + string(d.finish), transient: true, costly: true}
 }
 
 // endOfInput decides what the end of the body means. Once the model has finished, all its content has been read, and
 // neither a missing [DONE] nor a lost connection takes anything away from it; but a caller who gives up has the last
 // word. Before that, even an orderly end is a failure, because the answer is cut.
 func (d *decoder) endOfInput(err error) error {
-	if own, ok := errors.AsType[*Error](err); d.finish != "" && (!ok || own.Kind != Canceled) {
+	own, ok := errors.AsType[*Error](err)
+	switch {
+	case d.finished() && (!ok || own.Kind != Canceled):
 		return nil
-	}
-	if errors.Is(err, io.EOF) {
+	case ok:
+		return own
+	case errors.Is(err, io.EOF):
 		return &Error{Kind: Protocol, Code: "truncated", transient: true}
 	}
 	return err
 }
 
+// finished reports whether the model has said that it is done, and nothing came after that.
+func (d *decoder) finished() bool { return d.finish != "" && !d.resumed }
+
 // limit cuts text where the answer reaches its greatest size, which ends the answer.
 func (d *decoder) limit(text string) string {
 	if room := d.maxAnswer - d.size; len(text) > room {
 		text = cutRunes(text, room)
-		d.text.held = nil
+		d.text.held, d.strip = nil, stripper{state: answering}
 		d.finish = FinishLength
 		d.ended = true
 	}
@@ -145,6 +194,9 @@ func (d *decoder) read(ev event) (string, error) {
 	if err := json.Unmarshal(ev.data, &c); err != nil {
 		return "", &Error{Kind: Protocol, Code: "malformed_chunk", cause: err}
 	}
+	if c.Object == "error" {
+		return "", streamError(ev.data)
+	}
 	if present(c.Error) {
 		return "", streamError(c.Error)
 	}
@@ -164,10 +216,14 @@ func (d *decoder) take(c chunk) (string, error) {
 	// Groq reports the same usage up to three times, the last time with the most detail, so the last one counts.
 	d.takeUsage(c.XGroq.Usage)
 	d.takeUsage(c.Usage)
-	var content string
+	var content strings.Builder
 	for _, choice := range c.Choices {
 		if choice.Index != 0 {
 			continue
+		}
+		d.progress()
+		if choice.Delta.reasons() {
+			content.WriteString(d.strip.separate())
 		}
 		if present(choice.Delta.Content) {
 			if choice.Delta.Content[0] != '"' {
@@ -177,13 +233,15 @@ func (d *decoder) take(c chunk) (string, error) {
 			if err != nil {
 				return "", &Error{Kind: Protocol, Code: "malformed_chunk", cause: err}
 			}
-			content += text
+			content.WriteString(d.strip.push(text))
+			// Some servers finish the reasoning first, and then the answer.
+			d.resumed = d.finish != ""
 		}
 		if choice.FinishReason != "" {
-			d.finish = finishReason(choice.FinishReason)
+			d.finish, d.resumed = finishReason(choice.FinishReason), false
 		}
 	}
-	return content, nil
+	return content.String(), nil
 }
 
 // takeUsage keeps usage that makes sense and ignores the rest: a strange count is no reason to lose an answer.
@@ -225,12 +283,14 @@ func errorEvent(data []byte) *Error {
 
 func finishReason(reason string) FinishReason {
 	switch r := FinishReason(reason); r {
-	case FinishStop, FinishLength, FinishContentFilter, FinishToolCalls:
+	case FinishStop, FinishLength, finishContentFilter, finishToolCalls:
 		return r
 	case "function_call":
-		return FinishToolCalls
+		return finishToolCalls
+	case "insufficient_system_resource":
+		return finishNoResources
 	default:
-		return FinishOther
+		return finishOther
 	}
 }
 

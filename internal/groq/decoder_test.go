@@ -30,8 +30,8 @@ func decode(r io.Reader, limits Limits) decoded {
 		if err != nil {
 			if own, ok := errors.AsType[*Error](err); ok {
 				out.fault = *own
-				out.fault.cause = nil
-			} else if !errors.Is(err, io.EOF) {
+				out.fault.cause, out.fault.Message = nil, ""
+			} else if !errors.Is(err, errEnd) {
 				out.fault = Error{Kind: "foreign", Code: err.Error()}
 			}
 			break
@@ -53,6 +53,9 @@ func say(content string) string {
 	return `data: {"choices":[{"index":0,"delta":{"content":"` + content + `"}}]}` + "\n\n"
 }
 
+// finish returns the last chunk of an answer.
+func finish(reason string) string { return strings.Replace(stop, `"stop"`, `"`+reason+`"`, 1) }
+
 var answers = map[string]struct {
 	body, text string
 }{
@@ -66,35 +69,39 @@ var answers = map[string]struct {
 	"several data lines": {
 		"data: {\"choices\":\ndata: [{\"delta\":{\"content\":\n: comment\ndata: \"Hello\"}}]}\n\n" + stop + done, "Hello",
 	},
-	"unknown fields":             {"id: 7\nretry: 1\nfoo\nfoo: bar\n" + say("Hello") + stop + done, "Hello"},
-	"unknown members":            {`data: {"new":{"a":[1]},"choices":[{"delta":{"content":"Hello","new":1},"new":null}]}` + "\n\n" + stop + done, "Hello"},
-	"events without data":        {"event: ping\n\nevent: x\n\n" + say("Hello") + "data\n\n" + stop + done, "Hello"},
-	"unknown named event":        {"event: ping\ndata: {\"x\":1}\n\n" + say("Hello") + stop + done, "Hello"},
-	"event named message":        {"event: message\n" + say("Hello") + stop + done, "Hello"},
-	"role only":                  {`data: {"choices":[{"delta":{"role":"assistant"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"null content":               {`data: {"choices":[{"delta":{"content":null},"finish_reason":null}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"empty choices":              {`data: {"choices":[]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"null chunk":                 {"data: null\n\n" + say("Hello") + stop + done, "Hello"},
-	"no error":                   {`data: {"error":null,"x_groq":{"error":""},"choices":[]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"reasoning is dropped":       {`data: {"choices":[{"delta":{"reasoning":"hm","channel":"analysis"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"another choice":             {`data: {"choices":[{"index":1,"delta":{"content":"no"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
-	"two ends":                   {say("Hello") + stop + done + done, "Hello"},
-	"content after the end":      {say("Hello") + stop + done + say("no"), "Hello"},
-	"finish but no end":          {say("Hello") + stop, "Hello"},
-	"finish and half a line":     {say("Hello") + stop + "data: [DO", "Hello"},
-	"surrogates in two deltas":   {say(`a\ud83d`) + say(`\ude00b`) + stop + done, "a😀b"},
-	"surrogates in one delta":    {say(`\uD83D\uDE00`) + stop + done, "😀"},
-	"surrogates around nothing":  {say(`\ud83d`) + say("") + `data: {"choices":[]}` + "\n\n" + say(`\ude00`) + stop + done, "😀"},
-	"lone surrogate at the end":  {say(`a\ud83d`) + stop + done, "a\uFFFD"},
-	"lone surrogate in between":  {say(`\ud83d`) + say("b") + say(`\ude00`) + stop + done, "\uFFFDb\uFFFD"},
-	"two high surrogates":        {say(`\ud83d`) + say(`\ud83d`) + say(`\ude00`) + stop + done, "\uFFFD😀"},
-	"escaped backslash":          {say(`\\ud83d`) + say(`\\\ud83d`) + say(`\ude00`) + stop + done, `\ud83d\😀`},
-	"bytes of a character apart": {say("\xf0\x9f") + say("\x98") + say("\x80") + stop + done, "😀"},
-	"invalid bytes":              {say("a\xff\xc3(") + say("\xc3") + stop + done, "a\uFFFD\uFFFD(\uFFFD"},
-	"NUL is dropped":             {say(`a\u0000b`) + say(`\u0000`) + stop + done, "ab"},
-	"looks like events":          {say(`\n\nevent: done\ndata: {}\r\n\u2028<script>![](http://evil/?q=1)`) + stop + done, "\n\nevent: done\ndata: {}\r\n\u2028<script>![](http://evil/?q=1)"},
-	"think tags stay":            {say(`<think>a</think>b`) + stop + done, "<think>a</think>b"},
-	"finish with content":        {`data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}` + "\n\n" + done, "Hello"},
+	"unknown fields":              {"id: 7\nretry: 1\nfoo\nfoo: bar\n" + say("Hello") + stop + done, "Hello"},
+	"unknown members":             {`data: {"new":{"a":[1]},"choices":[{"delta":{"content":"Hello","new":1},"new":null}]}` + "\n\n" + stop + done, "Hello"},
+	"events without data":         {"event: ping\n\nevent: x\n\n" + say("Hello") + "data\n\n" + stop + done, "Hello"},
+	"unknown named event":         {"event: ping\ndata: {\"x\":1}\n\n" + say("Hello") + stop + done, "Hello"},
+	"event named message":         {"event: message\n" + say("Hello") + stop + done, "Hello"},
+	"role only":                   {`data: {"choices":[{"delta":{"role":"assistant"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"null content":                {`data: {"choices":[{"delta":{"content":null},"finish_reason":null}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"empty choices":               {`data: {"choices":[]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"null chunk":                  {"data: null\n\n" + say("Hello") + stop + done, "Hello"},
+	"no error":                    {`data: {"error":null,"x_groq":{"error":""},"choices":[]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"reasoning is dropped":        {`data: {"choices":[{"delta":{"reasoning":"hm","channel":"analysis"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"another choice":              {`data: {"choices":[{"index":1,"delta":{"content":"no"}}]}` + "\n\n" + say("Hello") + stop + done, "Hello"},
+	"two ends":                    {say("Hello") + stop + done + done, "Hello"},
+	"content after the end":       {say("Hello") + stop + done + say("no"), "Hello"},
+	"finish but no end":           {say("Hello") + stop, "Hello"},
+	"finish and half a line":      {say("Hello") + stop + "data: [DO", "Hello"},
+	"surrogates in two deltas":    {say(`a\ud83d`) + say(`\ude00b`) + stop + done, "a😀b"},
+	"surrogates in one delta":     {say(`\uD83D\uDE00`) + stop + done, "😀"},
+	"surrogates around nothing":   {say(`\ud83d`) + say("") + `data: {"choices":[]}` + "\n\n" + say(`\ude00`) + stop + done, "😀"},
+	"lone surrogate at the end":   {say(`a\ud83d`) + stop + done, "a\uFFFD"},
+	"lone surrogate in between":   {say(`\ud83d`) + say("b") + say(`\ude00`) + stop + done, "\uFFFDb\uFFFD"},
+	"two high surrogates":         {say(`\ud83d`) + say(`\ud83d`) + say(`\ude00`) + stop + done, "\uFFFD😀"},
+	"escaped backslash":           {say(`\\ud83d`) + say(`\\\ud83d`) + say(`\ude00`) + stop + done, `\ud83d\😀`},
+	"bytes of a character apart":  {say("\xf0\x9f") + say("\x98") + say("\x80") + stop + done, "😀"},
+	"invalid bytes":               {say("a\xff\xc3(") + say("\xc3") + stop + done, "a\uFFFD\uFFFD(\uFFFD"},
+	"NUL is dropped":              {say(`a\u0000b`) + say(`\u0000`) + stop + done, "ab"},
+	"looks like events":           {say(`\n\nevent: done\ndata: {}\r\n\u2028<script>![](http://evil/?q=1)`) + stop + done, "\n\nevent: done\ndata: {}\r\n\u2028<script>![](http://evil/?q=1)"},
+	"think tags at the beginning": {say(`<think>a</think>b`) + stop + done, "b"},
+	"think tags further on stay":  {say(`Use <think>a</think>`) + stop + done, "Use <think>a</think>"},
+	"finish before the answer": {
+		`data: {"choices":[{"delta":{"reasoning_content":"hm"},"finish_reason":"stop"}]}` + "\n\n" + say("Hello") + stop + done, "Hello",
+	},
+	"finish with content": {`data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}` + "\n\n" + done, "Hello"},
 }
 
 func TestAnswersAreDecoded(t *testing.T) {
@@ -129,7 +136,7 @@ var faults = map[string]struct {
 	"HTML":                    {"<html>\n\n</html>\n\n", Error{Kind: Protocol, Code: "truncated", transient: true}},
 	"error event": {
 		"event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"tool_use_failed\",\"status_code\":400}}\n\n",
-		Error{Kind: Rejected, Status: 400, Code: "tool_use_failed"},
+		Error{Kind: Protocol, Status: 400, Code: "tool_use_failed", transient: true, costly: true},
 	},
 	"error event of an overloaded server": {
 		"event: error\ndata: {\"error\":{\"status_code\":503}}\n\n", Error{Kind: Overloaded, Status: 503, transient: true},
@@ -144,10 +151,22 @@ var faults = map[string]struct {
 	"error with invalid request": {`data: {"error":{"type":"invalid_request_error"}}` + "\n\n", Error{Kind: Rejected}},
 	"error after the finish":     {say("Hello") + stop + `data: {"error":{"type":"server_error"}}` + "\n\n", Error{Kind: Overloaded, transient: true}},
 	"code that quotes":           {`data: {"error":{"code":"my secret!"}}` + "\n\n", Error{Kind: Protocol, Code: "stream_error", transient: true}},
-	"stop without content":       {stop + done, Error{Kind: Empty, Code: "empty_completion"}},
-	"only NUL":                   {say(`\u0000`) + stop + done, Error{Kind: Empty, Code: "empty_completion"}},
+	"stop without content":       {stop + done, Error{Kind: Empty, Code: "empty_completion", transient: true, costly: true}},
+	"only NUL":                   {say(`\u0000`) + stop + done, Error{Kind: Empty, Code: "empty_completion", transient: true, costly: true}},
 	"reasoning used the budget": {
-		`data: {"choices":[{"delta":{"reasoning":"hm"},"finish_reason":"length"}]}` + "\n\n" + done, Error{Kind: Empty, Code: "empty_completion"},
+		`data: {"choices":[{"delta":{"reasoning":"hm"},"finish_reason":"length"}]}` + "\n\n" + done, Error{Kind: NoAnswer, Code: "no_answer"},
+	},
+	"inline reasoning used the budget": {say("<think>hm") + finish("length"), Error{Kind: NoAnswer, Code: "no_answer"}},
+	"filtered":                         {finish("content_filter") + done, Error{Kind: Rejected, Code: "content_filter"}},
+	"filtered in the middle":           {say("Hello") + finish("content_filter") + done, Error{Kind: Rejected, Code: "content_filter"}},
+	"aborted":                          {say("Hello") + finish("abort") + done, Error{Kind: Protocol, Code: "finish_other", transient: true, costly: true}},
+	"broken off":                       {say("Hello") + finish("error") + done, Error{Kind: Protocol, Code: "finish_other", transient: true, costly: true}},
+	"a tool's call":                    {finish("tool_calls") + done, Error{Kind: Protocol, Code: "finish_tool_calls", transient: true, costly: true}},
+	"no resources":                     {say("Hello") + finish("insufficient_system_resource") + done, Error{Kind: Overloaded, Code: "no_resources", transient: true}},
+	"content after the finish":         {finish("stop") + say("Hello"), Error{Kind: Protocol, Code: "truncated", transient: true}},
+	"chunk that is an error": {
+		`data: {"object":"error","message":"This model's maximum context length is 9 tokens.","type":"BadRequestError","code":400}` + "\n\n",
+		Error{Kind: TooLarge, Status: 400},
 	},
 }
 
@@ -180,10 +199,10 @@ func TestUsageIsTheLastOne(t *testing.T) {
 func TestFinishReasonsAreAClosedList(t *testing.T) {
 	t.Parallel()
 	for upstream, want := range map[string]FinishReason{
-		"stop": FinishStop, "length": FinishLength, "content_filter": FinishContentFilter,
-		"tool_calls": FinishToolCalls, "function_call": FinishToolCalls, "abort": FinishOther,
+		"stop": FinishStop, "length": FinishLength, "content_filter": finishContentFilter,
+		"tool_calls": finishToolCalls, "function_call": finishToolCalls, "abort": finishOther,
 	} {
-		out := decode(strings.NewReader(say("a")+strings.Replace(stop, "stop", upstream, 1)+done), DefaultLimits())
+		out := decode(strings.NewReader(say("a")+finish(upstream)+done), DefaultLimits())
 		require.Equal(t, want, out.finish)
 	}
 }

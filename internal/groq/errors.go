@@ -19,12 +19,13 @@ const (
 	// Overloaded means that upstream cannot answer now: 408, 429, 498, any 5xx, or no connection.
 	Overloaded Kind = "overloaded"
 	// Misconfigured means that no request can succeed until somebody changes the key, the model or the URL: 401, 402,
-	// 403, 404, 405, 410, some codes of 400, or a certificate that does not verify.
+	// 403, 404, 405, 410, a 400 that complains about the model or a parameter, or a certificate that does not verify.
 	Misconfigured Kind = "misconfigured"
-	// Rejected means that upstream does not accept this conversation: 400, 422 and other 4xx.
+	// Rejected means that upstream does not accept this conversation: 400, 422 and other 4xx, or a finish by its content
+	// filter.
 	Rejected Kind = "rejected"
-	// TooLarge means that the conversation is too long for the model or the rate limit: 413, or 400 with
-	// context_length_exceeded. A shorter one may be accepted.
+	// TooLarge means that the conversation is too long for the model or the rate limit: 413, or another error whose code
+	// or words say so. A shorter one may be accepted.
 	TooLarge Kind = "too_large"
 	// Timeout means that the headers, or the whole answer, did not come in time, or that the caller's deadline passed.
 	Timeout Kind = "timeout"
@@ -33,14 +34,17 @@ const (
 	// Protocol means that the response is not a well-formed stream, breaks a limit, ends before the answer does, or
 	// reports an error of no known kind in its midst.
 	Protocol Kind = "protocol"
-	// Empty means that the model finished without any content, for example because reasoning used up the budget.
+	// Empty means that the model finished by itself and has written nothing.
 	Empty Kind = "empty"
+	// NoAnswer means that the token limit was used up before the answer began: all of it went into reasoning. The same
+	// request ends the same way.
+	NoAnswer Kind = "no_answer"
 	// Canceled means that the caller gave up: its context was cancelled or the stream was closed.
 	Canceled Kind = "canceled"
 )
 
 // Error is the only error a [Stream] reports. Its text holds the kind, the status and the code, and nothing else that
-// upstream wrote: upstream's messages quote customers and name the account.
+// upstream wrote: upstream's messages quote customers and name the account. They are in Message, for the operator.
 type Error struct {
 	Kind Kind
 	// Status is the HTTP status, or the one an error inside a stream claims; 0 when there is none.
@@ -49,10 +53,17 @@ type Error struct {
 	Code string
 	// RetryAfter is how long upstream asked to wait; 0 when it did not say. Only Overloaded errors have it.
 	RetryAfter time.Duration
+	// Message is what upstream said in its own words, or why it cannot be reached: at most 300 bytes on one line, without
+	// the API key. It may quote the conversation, so it is for the operator's log and nobody else.
+	Message string
 
 	// transient marks the failures that the stream itself may try again.
 	transient bool
-	cause     error
+	// costly marks those whose every try takes a whole answer's time and tokens. One more is tried.
+	costly bool
+	// refused is the optional parameter of the request that upstream does not accept.
+	refused string
+	cause   error
 }
 
 // Error returns a text that is safe to log.
@@ -75,7 +86,7 @@ func (e *Error) Retryable() bool {
 	switch e.Kind {
 	case Overloaded, Timeout, Stalled, Protocol, Empty:
 		return true
-	case Misconfigured, Rejected, TooLarge, Canceled:
+	case Misconfigured, Rejected, TooLarge, NoAnswer, Canceled:
 		return false
 	}
 	return false
@@ -104,6 +115,9 @@ func protocolError(code string) *Error { return &Error{Kind: Protocol, Code: cod
 
 // codeKinds gives the kind for codes that say more than the status they come with.
 var codeKinds = map[string]Kind{
+	// The model has written a call of a tool that it was not given, or something else that Groq cannot read.
+	"tool_use_failed":         Protocol,
+	"output_parse_failed":     Protocol,
 	"invalid_api_key":         Misconfigured,
 	"model_not_found":         Misconfigured,
 	"model_decommissioned":    Misconfigured,
@@ -111,27 +125,25 @@ var codeKinds = map[string]Kind{
 	"organization_restricted": Misconfigured,
 	"context_length_exceeded": TooLarge,
 	"request_too_large":       TooLarge,
+	"unknown_parameter":       Misconfigured,
+	"unsupported_parameter":   Misconfigured,
+	"unsupported_value":       Misconfigured,
 	"rate_limit_exceeded":     Overloaded,
 	"capacity_exceeded":       Overloaded,
 }
 
 // statusError returns the error for a response that is not a 200. The body may be cut and need not be JSON.
 func statusError(status int, header http.Header, body []byte) *Error {
-	var envelope map[string]json.RawMessage
-	_ = json.Unmarshal(body, &envelope) // A proxy's error page is no JSON; the status says enough then.
-	d := parseDetail(envelope["error"])
-	e := &Error{Kind: statusKind(status, d.code), Status: status, Code: d.code}
-	if e.Kind == Overloaded {
-		e.transient = true
-		e.RetryAfter = retryAfter(header, d)
-	}
+	d := parseBody(body)
+	e := &Error{Kind: statusKind(status, d.code), Status: status, Code: d.code, Message: d.message}
+	e.classify(d, header)
 	return e
 }
 
 // streamError returns the error for an error object, or string, inside of a stream.
 func streamError(raw json.RawMessage) *Error {
 	d := parseDetail(raw)
-	e := &Error{Status: d.status, Code: d.code, transient: true}
+	e := &Error{Status: d.status, Code: d.code, Message: d.message}
 	switch {
 	case d.status >= 400:
 		e.Kind = statusKind(d.status, d.code)
@@ -147,14 +159,36 @@ func streamError(raw json.RawMessage) *Error {
 			e.Code = "stream_error"
 		}
 	}
+	e.transient = e.Kind == Protocol
+	e.classify(d, nil)
+	return e
+}
+
+// classify corrects the kind by what upstream says in words, and says whether the stream may try again.
+func (e *Error) classify(d detail, header http.Header) {
+	words := d.typ + " " + d.message
+	asks := e.Kind == Rejected || e.Kind == Protocol && e.Code == "stream_error"
+	switch {
+	case (asks || e.Status == http.StatusInternalServerError) && tooLong.MatchString(words):
+		e.Kind = TooLarge
+	case asks && noModel.MatchString(words):
+		e.Kind, e.Code = Misconfigured, "model_not_found"
+	case asks || e.Kind == Misconfigured && e.Status == http.StatusBadRequest:
+		// A complaint about how we ask is not the customer's fault, and most parameters can be left out.
+		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || notOurs.MatchString(words) {
+			e.Kind = Misconfigured
+		}
+	}
 	switch e.Kind {
 	case Overloaded:
-		e.RetryAfter = retryAfter(nil, d)
+		e.transient = true
+		e.RetryAfter = retryAfter(header, d)
 	case Protocol:
+		e.costly = codeKinds[e.Code] == Protocol
+		e.transient = e.transient || e.costly
 	default:
 		e.transient = false
 	}
-	return e
 }
 
 func statusKind(status int, code string) Kind {
@@ -181,10 +215,33 @@ func statusKind(status int, code string) Kind {
 // statusCapacityExceeded is Groq's own status for a flex request that found no capacity.
 const statusCapacityExceeded = 498
 
-// detail is what the package reads of an error object. The message never leaves it.
+// detail is what the package reads of an error object. The message only leaves it as an Error's Message.
 type detail struct {
-	message, typ, code string
-	status             int
+	message, typ, code, param string
+	status                    int
+}
+
+// parseBody reads the body of an error response: an object or a string under "error", the error object itself (vLLM
+// before 0.10), or "detail" (servers made with FastAPI). Of anything else, the text is all there is.
+func parseBody(body []byte) detail {
+	var envelope map[string]json.RawMessage
+	if json.Unmarshal(body, &envelope) != nil {
+		// A proxy's error page is no JSON; the status says enough then.
+		return detail{message: string(body)}
+	}
+	switch {
+	case present(envelope["error"]):
+		return parseDetail(envelope["error"])
+	case present(envelope["message"]):
+		return parseDetail(body)
+	case present(envelope["detail"]):
+		d := parseDetail(envelope["detail"])
+		if d.message == "" {
+			d.message = string(envelope["detail"])
+		}
+		return d
+	}
+	return detail{message: string(body)}
 }
 
 // parseDetail reads an error object, member by member, because servers disagree about the members' types.
@@ -197,9 +254,13 @@ func parseDetail(raw json.RawMessage) detail {
 	}
 	_ = json.Unmarshal(members["message"], &d.message)
 	_ = json.Unmarshal(members["type"], &d.typ)
-	_ = json.Unmarshal(members["status_code"], &d.status)
+	_ = json.Unmarshal(members["param"], &d.param)
 	var code string
-	_ = json.Unmarshal(members["code"], &code)
+	if json.Unmarshal(members["code"], &code) != nil {
+		// llama.cpp and vLLM repeat the status there.
+		_ = json.Unmarshal(members["code"], &d.status)
+	}
+	_ = json.Unmarshal(members["status_code"], &d.status)
 	if codePattern.MatchString(code) {
 		d.code = code
 	}

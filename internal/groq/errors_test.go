@@ -3,6 +3,7 @@ package groq
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,9 +41,9 @@ func TestFailedResponses(t *testing.T) {
 		"gzip":                   {groqsim.Script{Gzip: true}, Error{Kind: Protocol, Status: 200, Code: "compressed"}},
 		"10 MB line":             {groqsim.Script{LongLine: 10 << 20}, Error{Kind: Protocol, Code: "line_too_long"}},
 		"endless line":           {groqsim.Script{EndlessLine: true}, Error{Kind: Protocol, Code: "line_too_long"}},
-		"no content":             {groqsim.Script{EmptyContent: true}, Error{Kind: Empty, Code: "empty_completion"}},
-		"error event":            {groqsim.Script{ErrorAfter: new(2)}, Error{Kind: Rejected, Status: 400, Code: "tool_use_failed"}},
-		"error data":             {groqsim.Script{ErrorAfter: new(2), ErrorForm: groqsim.ErrorFormData}, Error{Kind: Rejected, Status: 400, Code: "tool_use_failed"}},
+		"no content":             {groqsim.Script{EmptyContent: true}, Error{Kind: NoAnswer, Code: "no_answer"}},
+		"error event":            {groqsim.Script{ErrorAfter: new(2)}, Error{Kind: Protocol, Status: 400, Code: "tool_use_failed"}},
+		"error data":             {groqsim.Script{ErrorAfter: new(2), ErrorForm: groqsim.ErrorFormData}, Error{Kind: Protocol, Status: 400, Code: "tool_use_failed"}},
 		"error text":             {groqsim.Script{ErrorAfter: new(2), ErrorForm: groqsim.ErrorFormXGroq}, Error{Kind: Protocol, Code: "stream_error"}},
 		"overloaded in midst":    {groqsim.Script{ErrorAfter: new(2), ErrorCode: "over_capacity"}, Error{Kind: Overloaded, Code: "over_capacity"}},
 		"reset after two tokens": {groqsim.Script{CutAfter: new(2)}, Error{Kind: Protocol, Code: "connection_lost"}},
@@ -94,6 +95,29 @@ func TestConnectionThatIsResetIsTriedAgain(t *testing.T) {
 	require.Len(t, b.sim.Requests(), 2)
 }
 
+func TestConnectionThatEndsBeforeTheResponseIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}))
+	t.Cleanup(server.Close)
+	limits := DefaultLimits()
+	limits.Retries = 1
+	client, err := New(Options{BaseURL: server.URL, Limits: limits})
+	require.NoError(t, err)
+	s := client.Stream(t.Context(), conversation)
+	_, fault := drain(t, s)
+	require.NotNil(t, fault)
+	require.ErrorIs(t, fault, io.EOF, "the transport's EOF is no orderly end")
+	require.Equal(t, Overloaded, fault.Kind)
+	require.Equal(t, "connection_closed", fault.Code)
+	require.Equal(t, 2, s.Result().Attempts)
+}
+
 func TestRateLimitIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, groqsim.Script{Status: 429, RetryAfter: "0.05"}, groqsim.Script{Text: "Hello"})
@@ -115,7 +139,10 @@ func TestNoConnectionAtAll(t *testing.T) {
 	require.NoError(t, err)
 	_, fault := drain(t, client.Stream(t.Context(), conversation))
 	require.NotNil(t, fault)
-	require.Equal(t, Error{Kind: Overloaded, Code: "connection_failed", transient: true, cause: fault.cause}, *fault)
+	require.Equal(t, Error{
+		Kind: Overloaded, Code: "connection_refused", Message: fault.Message, transient: true, cause: fault.cause,
+	}, *fault)
+	require.Regexp(t, `^dial tcp 127\.0\.0\.1:\d+: connect: connection refused$`, fault.Message)
 	requireSafe(t, fault)
 }
 
@@ -173,7 +200,7 @@ func TestKindsThatMayPass(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[Kind]bool{
 		Overloaded: true, Timeout: true, Stalled: true, Protocol: true, Empty: true,
-		Misconfigured: false, Rejected: false, TooLarge: false, Canceled: false,
+		NoAnswer: false, Misconfigured: false, Rejected: false, TooLarge: false, Canceled: false,
 	} {
 		require.Equal(t, want, (&Error{Kind: kind}).Retryable(), kind)
 	}

@@ -35,19 +35,23 @@ type Request struct {
 	Seed *int64
 	// User is an opaque id of the end user, for the server's abuse detection.
 	User string
+	// LessReasoning asks a model that reasons to do less of it.
+	LessReasoning bool
 }
 
 type wireRequest struct {
-	Model               string        `json:"model"`
-	Messages            []Message     `json:"messages"`
-	Stream              bool          `json:"stream"`
-	StreamOptions       streamOptions `json:"stream_options"`
-	MaxCompletionTokens int           `json:"max_completion_tokens,omitempty"`
-	Temperature         *float64      `json:"temperature,omitempty"`
-	Seed                *int64        `json:"seed,omitempty"`
-	User                string        `json:"user,omitempty"`
-	IncludeReasoning    *bool         `json:"include_reasoning,omitempty"`
-	ReasoningFormat     string        `json:"reasoning_format,omitempty"`
+	Model               string         `json:"model"`
+	Messages            []Message      `json:"messages"`
+	Stream              bool           `json:"stream"`
+	StreamOptions       *streamOptions `json:"stream_options,omitempty"`
+	MaxCompletionTokens int            `json:"max_completion_tokens,omitempty"`
+	MaxTokens           int            `json:"max_tokens,omitempty"`
+	Temperature         *float64       `json:"temperature,omitempty"`
+	Seed                *int64         `json:"seed,omitempty"`
+	User                string         `json:"user,omitempty"`
+	IncludeReasoning    *bool          `json:"include_reasoning,omitempty"`
+	ReasoningFormat     string         `json:"reasoning_format,omitempty"`
+	ReasoningEffort     string         `json:"reasoning_effort,omitempty"`
 }
 
 type streamOptions struct {
@@ -60,18 +64,29 @@ func (c *Client) encode(req Request) ([]byte, *Error) {
 		return nil, &Error{Kind: Rejected, Code: "invalid_request"}
 	}
 	wire := wireRequest{
-		Model:               req.Model,
-		Messages:            req.Messages,
-		Stream:              true,
-		StreamOptions:       streamOptions{IncludeUsage: true},
-		MaxCompletionTokens: req.MaxCompletionTokens,
-		Temperature:         req.Temperature,
-		Seed:                req.Seed,
-		User:                req.User,
+		Model:       req.Model,
+		Messages:    req.Messages,
+		Stream:      true,
+		Temperature: req.Temperature,
+		Seed:        req.Seed,
+		User:        req.User,
 	}
-	if !c.omitReasoningFields {
+	if c.speech.usage {
+		wire.StreamOptions = &streamOptions{IncludeUsage: true}
+	}
+	if c.speech.maxCompletionTokens {
+		wire.MaxCompletionTokens = req.MaxCompletionTokens
+	}
+	if c.speech.maxTokens {
+		wire.MaxTokens = req.MaxCompletionTokens
+	}
+	if c.speech.hidesReasoning {
 		wire.hideReasoning()
 	}
+	if req.LessReasoning {
+		wire.reasonLess()
+	}
+	c.habits.omitRefused(&wire)
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	// Customers paste markup; escaping it for HTML would only make the prompt longer.
@@ -91,6 +106,14 @@ func (w *wireRequest) hideReasoning() {
 		w.IncludeReasoning = new(false)
 	case strings.HasPrefix(w.Model, "qwen/"):
 		w.ReasoningFormat = "hidden"
+	}
+}
+
+// reasonLess asks for as little reasoning as the model's family can do with.
+func (w *wireRequest) reasonLess() {
+	w.ReasoningEffort = "low"
+	if strings.HasPrefix(w.Model, "qwen/") {
+		w.ReasoningEffort = "none"
 	}
 }
 

@@ -43,6 +43,10 @@ func retryWait(attempts int, asked time.Duration) time.Duration {
 // not always send it. The message then names the wait, also for the daily limits, which no header shows. The header
 // that says when the limit is full again is the last resort.
 func retryAfter(header http.Header, d detail) time.Duration {
+	// The SDKs' header in milliseconds is the more precise of the two.
+	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
+		return time.Duration(min(ms, float64(maxRetryAfter.Milliseconds())) * float64(time.Millisecond))
+	}
 	if wait := headerWait(header.Get("Retry-After")); wait > 0 {
 		return min(wait, maxRetryAfter)
 	}

@@ -205,8 +205,34 @@ var retryCases = map[string]struct {
 	"cut after the first delta": {[]func(*http.Request) (*http.Response, error){respond(200, say("Hello")), good}, Protocol, 0, 0, 1, nil},
 	"malformed":                 {[]func(*http.Request) (*http.Response, error){respond(200, "data: x\n\n"), good}, Protocol, 0, 0, 1, nil},
 	"not a stream":              {[]func(*http.Request) (*http.Response, error){respond(200, "", "Content-Type", "text/html"), good}, Protocol, 200, 0, 1, nil},
-	"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, Empty, 0, 0, 1, nil},
+	"empty":                     {[]func(*http.Request) (*http.Response, error){respond(200, stop+done), good}, "", 0, 0, 2, nil},
+	"empty twice": {
+		[]func(*http.Request) (*http.Response, error){respond(200, stop+done), respond(200, stop+done), good}, Empty, 0, 0, 2, nil,
+	},
+	"a tool's call, as a status": {
+		[]func(*http.Request) (*http.Response, error){respond(400, toolUseFailed), good}, "", 0, 0, 2, nil,
+	},
+	"a tool's call twice, in the stream": {
+		[]func(*http.Request) (*http.Response, error){
+			respond(200, "data: "+toolUseFailed+"\n\n"), respond(200, "data: "+toolUseFailed+"\n\n"), good,
+		}, Protocol, 0, 0, 2, nil,
+	},
+	"aborted before the first delta": {
+		[]func(*http.Request) (*http.Response, error){respond(200, finish("abort")+done), good}, "", 0, 0, 2, nil,
+	},
+	"an error with a status of 200": {
+		[]func(*http.Request) (*http.Response, error){
+			respond(200, `{"error":{"code":503,"message":"Loading model"}}`, "Content-Type", "application/json"), good,
+		}, "", 0, 0, 2, nil,
+	},
+	"milliseconds to wait": {
+		[]func(*http.Request) (*http.Response, error){respond(429, "", "Retry-After-Ms", "1500", "Retry-After", "9"), good},
+		"", 0, 0, 2,
+		[][2]time.Duration{{1500 * time.Millisecond, 1750 * time.Millisecond}},
+	},
 }
+
+const toolUseFailed = `{"error":{"message":"Tool choice is none, but model called a tool","type":"invalid_request_error","code":"tool_use_failed"}}`
 
 func TestRetries(t *testing.T) {
 	t.Parallel()
@@ -360,8 +386,8 @@ func TestCallersDeadlineIsATimeout(t *testing.T) {
 func TestBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	limits := DefaultLimits()
-	full := say("a") + stop + done
-	limits.Body = int64(len(full))
+	limits.Body = 8 << 10
+	end := say("a") + stop + done
 	read := func(body string) *Error {
 		u := &upstream{answers: []func(*http.Request) (*http.Response, error){respond(200, body)}}
 		client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}, Limits: limits})
@@ -369,8 +395,10 @@ func TestBodyIsBounded(t *testing.T) {
 		_, fault := drain(t, client.Stream(t.Context(), question))
 		return fault
 	}
-	require.Nil(t, read(full), "a body may end at the limit")
-	fault := read(say("a") + strings.Repeat(":\n", len(full)))
+	room := strings.Repeat(":\n", int(limits.Body)/2)
+	require.Nil(t, read(room[:len(room)-len(end)]+end), "a body may end at the limit")
+	require.Nil(t, read(strings.Repeat(say("a"), 1000)+end), "the answer is bounded, not what its pieces are wrapped in")
+	fault := read(say("a") + room + room)
 	require.NotNil(t, fault)
 	require.Equal(t, Error{Kind: Protocol, Code: "body_too_long"}, *fault)
 }

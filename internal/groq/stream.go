@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +47,7 @@ type Stream struct {
 	client    *Client
 	ctx       context.Context // of the whole stream; kept because a stream is the one call it was given to
 	cancel    context.CancelFunc
+	req       Request
 	payload   []byte
 	attempt   *attempt
 	delta     string
@@ -69,7 +74,7 @@ func (s *Stream) Next() bool {
 			s.deliver(text)
 			return true
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, errEnd) {
 			s.end(nil)
 			return false
 		}
@@ -101,6 +106,13 @@ func (s *Stream) Close() error {
 		s.end(&Error{Kind: Canceled, Code: "closed"})
 	}
 	return nil
+}
+
+// encode writes the request's body, as far as is known what the server accepts.
+func (s *Stream) encode() *Error {
+	payload, err := s.client.encode(s.req)
+	s.payload = payload
+	return err
 }
 
 // read returns the next delta of the current attempt, which it opens if there is none.
@@ -140,17 +152,28 @@ func (s *Stream) end(fault *Error) {
 	if fault == nil {
 		s.result.FinishReason = s.attempt.decoder.finish
 	}
-	s.closeAttempt()
+	s.closeAttempt(fault == nil)
 	s.done = true
+	if fault != nil {
+		fault = s.client.worded(fault)
+	}
 	s.err = fault
 	s.cancel()
 }
 
 // retry waits until the next attempt and returns nil, or returns the error that the stream ends with.
 func (s *Stream) retry(fault *Error) *Error {
-	s.closeAttempt()
+	s.closeAttempt(false)
+	if !s.delivered && s.client.habits.refuse(fault.refused) {
+		// The server says what it does not accept, so this is no failure to wait after.
+		return s.encode()
+	}
 	limits := s.client.limits
-	if s.delivered || !fault.transient || s.result.Attempts > limits.Retries || fault.RetryAfter > limits.RetryWait {
+	retries := limits.Retries
+	if fault.costly {
+		retries = min(retries, 1)
+	}
+	if s.delivered || !fault.transient || s.result.Attempts > retries || fault.RetryAfter > limits.RetryWait {
 		return fault
 	}
 	wait := retryWait(s.result.Attempts, fault.RetryAfter)
@@ -167,10 +190,13 @@ func (s *Stream) retry(fault *Error) *Error {
 	}
 }
 
-func (s *Stream) closeAttempt() {
+// closeAttempt closes the connection and remembers how the model has written.
+func (s *Stream) closeAttempt(complete bool) {
 	if s.attempt == nil {
 		return
 	}
+	d := s.attempt.decoder
+	s.client.habits.learn(s.req.Model, &d.strip, complete && d.finish == FinishStop)
 	s.attempt.cancel(context.Canceled)
 	_ = s.attempt.body.Close() // Nothing more is wanted of this body, so its failure tells nothing.
 	s.attempt = nil
@@ -212,8 +238,13 @@ func (s *Stream) request(ctx context.Context, cancel context.CancelCauseFunc) (*
 		return nil, err
 	}
 	d := newDecoder(b, limits)
+	d.progress = b.renew
+	if !s.client.speech.separates {
+		d.strip = s.client.habits.stripper(s.req.Model, limits.Answer)
+	}
 	b.idle = func() time.Duration {
-		if d.finish != "" {
+		// A finish reason before any content may only be the end of the reasoning.
+		if d.finished() && d.size > 0 {
 			return min(limits.Idle, tailIdle)
 		}
 		return limits.Idle
@@ -245,9 +276,24 @@ func checkResponse(resp *http.Response, b *body) error {
 		return &Error{Kind: Protocol, Status: resp.StatusCode, Code: "compressed"}
 	}
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
-		return &Error{Kind: Protocol, Status: resp.StatusCode, Code: "not_event_stream"}
+		return notStream(resp.StatusCode, b)
 	}
 	return nil
+}
+
+// notStream returns the error for a 200 that is no stream: the one that its JSON names, as some gateways answer.
+func notStream(status int, b *body) *Error {
+	text, err := io.ReadAll(io.LimitReader(b, maxErrorBody))
+	if own, ok := errors.AsType[*Error](err); ok && own.Kind == Canceled {
+		return own
+	}
+	var envelope struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(text, &envelope) == nil && present(envelope.Error) {
+		return streamError(envelope.Error)
+	}
+	return &Error{Kind: Protocol, Status: status, Code: "not_event_stream", Message: string(text)}
 }
 
 // connectError returns the error for a request that got no response.
@@ -256,9 +302,32 @@ func connectError(ctx context.Context, err error) *Error {
 		return contextError(ctx)
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
-		return &Error{Kind: Misconfigured, Code: "invalid_tls", cause: err}
+		return &Error{Kind: Misconfigured, Code: "invalid_tls", Message: err.Error(), cause: err}
 	}
-	return &Error{Kind: Overloaded, Code: "connection_failed", transient: true, cause: err}
+	e := &Error{Kind: Overloaded, Code: "connection_failed", Message: err.Error(), transient: true, cause: err}
+	if own, ok := errors.AsType[*url.Error](err); ok {
+		e.Message = own.Err.Error() // The rest is our method and URL.
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		e.Code = "unknown_host"
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Code = "connection_refused"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		e.Code = "connection_closed"
+	}
+	return e
+}
+
+// worded returns the error with upstream's words made fit for a log. The errors of the limits are shared, and have none.
+func (c *Client) worded(fault *Error) *Error {
+	if fault.Message == "" {
+		return fault
+	}
+	cleaned := *fault
+	cleaned.Message = c.clean(fault.Message)
+	return &cleaned
 }
 
 func asError(err error) *Error {

@@ -115,6 +115,20 @@ func (r ChatRequest) validate() *apiError {
 	return nil
 }
 
+// alternates reports whether the user and the assistant take turns, and the user begins and ends.
+func (r ChatRequest) alternates() bool {
+	turns := r.Messages
+	if len(turns) > 0 && turns[0].Role == "system" {
+		turns = turns[1:]
+	}
+	for i, message := range turns {
+		if want := []string{"user", "assistant"}[i%2]; message.Role != want {
+			return false
+		}
+	}
+	return len(turns)%2 == 1
+}
+
 // budget returns how many tokens the answer may have, 0 for a limit that is not one, and -1 for no limit.
 func (r ChatRequest) budget() int {
 	for _, limit := range []*int{r.MaxCompletionTokens, r.MaxTokens} {

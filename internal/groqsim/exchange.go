@@ -1,8 +1,10 @@
 package groqsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -45,6 +47,9 @@ func (ex *exchange) answer(body []byte) End {
 	}
 	if status, e := ex.check(); e != nil {
 		return ex.refuse(status, *e)
+	}
+	if e := ex.demand(body); e != nil {
+		return ex.refuse(cmp.Or(ex.script.Status, http.StatusBadRequest), *e)
 	}
 	number := ex.entry.record.ID
 	answer := complete(ex.request, ex.script, number)
@@ -107,8 +112,35 @@ func (ex *exchange) refuse(status int, e apiError) End {
 		ex.w.Header().Set("Retry-After", ex.script.RetryAfter)
 	}
 	ex.status = status
+	if ex.script.ErrorBody != "" {
+		ex.w.Header().Set("Content-Type", "application/json")
+		ex.w.WriteHeader(status)
+		_, _ = io.WriteString(ex.w, ex.script.ErrorBody) // The client has left; there is nobody to tell.
+		return EndError
+	}
 	writeError(ex.w, status, e)
 	return EndError
+}
+
+// demand returns the error of a server that wants of a request what Groq does not.
+func (ex *exchange) demand(body []byte) *apiError {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members) // It is JSON, or the request would have been refused.
+	for _, name := range ex.script.Refuses {
+		if _, found := members[name]; found {
+			e := invalidRequest("Unknown parameter: '" + name + "'.")
+			return &e
+		}
+	}
+	if ex.script.Alternates && !ex.request.alternates() {
+		e := invalidRequest("After the optional system message, conversation roles must alternate user/assistant/user/assistant/...")
+		return &e
+	}
+	if limit := ex.script.ContextTokens; limit > 0 && ex.request.promptTokens() > limit {
+		e := scriptedError(ex.script, ex.request.Model)
+		return &e
+	}
+	return nil
 }
 
 // setHeader sets the headers that Groq sends with every response.

@@ -53,6 +53,14 @@ type Script struct {
 
 	// Status answers with this HTTP error instead of a stream, in the body that Groq has for it.
 	Status int `json:"status,omitempty"`
+	// ErrorBody replaces that body, as other servers write theirs.
+	ErrorBody string `json:"error_body,omitempty"`
+	// ContextTokens answers Status, or else 400, with ErrorBody only to a prompt of more tokens than this; 0 is no limit.
+	ContextTokens int `json:"context_tokens,omitempty"`
+	// Refuses are members of the request that the server does not know: it answers 400 and names the first of them.
+	Refuses []string `json:"refuses,omitempty"`
+	// Alternates answers 400 unless the roles alternate, from the user's after the system prompt on.
+	Alternates bool `json:"alternates,omitempty"`
 	// ErrorCode replaces the code of that error, or of ErrorAfter's.
 	ErrorCode string `json:"error_code,omitempty"`
 	// RetryAfter is the value of the Retry-After header; empty leaves it out.
@@ -157,7 +165,7 @@ func (s Script) Validate() error {
 
 // failsEarly reports whether the script fails before a model would look at the request.
 func (s Script) failsEarly() bool {
-	return s.Reset || s.Status != 0 || s.Redirect != ""
+	return s.Reset || s.Status != 0 && s.ContextTokens == 0 || s.Redirect != ""
 }
 
 // statusText is http.StatusText with the status that is Groq's own.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -16,7 +17,7 @@ func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
 	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
-		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, assistant.ParseEventID(r.Params.LastEventID))
+		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
@@ -29,12 +30,17 @@ func (s *Server) StreamAIResponseByID(
 	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
 ) (api.StreamAIResponseByIDResponseObject, error) {
 	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
-		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, assistant.ParseEventID(r.Params.LastEventID))
+		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
 	return stream, err
+}
+
+// lastEventID is the last event that a reader has, as the header or the query parameter names it.
+func lastEventID(header, query string) assistant.EventID {
+	return assistant.ParseEventID(cmp.Or(header, query))
 }
 
 // DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.

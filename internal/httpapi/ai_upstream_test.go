@@ -52,8 +52,12 @@ func TestUpstreamFailsBeforeTheFirstWord(t *testing.T) {
 		"a redirect":        {groqsim.Script{Redirect: "http://127.0.0.1:1/"}, 502, client.ProblemCodeAIProtocol},
 		"a line of 10 MB":   {groqsim.Script{LongLine: 10 << 20}, 502, client.ProblemCodeAIProtocol},
 		"a line for ever":   {groqsim.Script{EndlessLine: true}, 502, client.ProblemCodeAIProtocol},
-		"only reasoning":    {groqsim.Script{EmptyContent: true}, 502, client.ProblemCodeAIProtocol},
-		"error at once":     {groqsim.Script{ErrorAfter: after(0)}, 422, client.ProblemCodeConversationNotAccepted},
+		"only reasoning":    {groqsim.Script{EmptyContent: true, Times: 2}, 502, client.ProblemCodeAINoAnswer},
+		"nothing at all":    {groqsim.Script{EmptyContent: true, FinishReason: "stop"}, 502, client.ProblemCodeAIProtocol},
+		"filtered":          {groqsim.Script{EmptyContent: true, FinishReason: "content_filter"}, 422, client.ProblemCodeConversationNotAccepted},
+		"a tool's call":     {groqsim.Script{EmptyContent: true, FinishReason: "tool_calls"}, 502, client.ProblemCodeAIProtocol},
+		"tool use failed":   {groqsim.Script{Status: 400, ErrorCode: "tool_use_failed"}, 502, client.ProblemCodeAIProtocol},
+		"error at once":     {groqsim.Script{ErrorAfter: after(0)}, 502, client.ProblemCodeAIProtocol},
 		"end without words": {groqsim.Script{EOFAfter: after(0)}, 502, client.ProblemCodeAIProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,12 +91,17 @@ func TestUpstreamFailsInTheMiddle(t *testing.T) {
 		"silence":        {groqsim.Script{Stall: &groqsim.Stall{After: 5}}, client.AIFailureCodeAIStalled},
 		"error event": {
 			groqsim.Script{ErrorAfter: after(5), ErrorForm: groqsim.ErrorFormEvent},
-			client.AIFailureCodeConversationNotAccepted,
+			client.AIFailureCodeAIProtocol,
 		},
 		"error object": {
 			groqsim.Script{ErrorAfter: after(5), ErrorForm: groqsim.ErrorFormData},
-			client.AIFailureCodeConversationNotAccepted,
+			client.AIFailureCodeAIProtocol,
 		},
+		"aborted":            {groqsim.Script{FinishReason: "abort"}, client.AIFailureCodeAIProtocol},
+		"broken off":         {groqsim.Script{FinishReason: "error"}, client.AIFailureCodeAIProtocol},
+		"a tool's call":      {groqsim.Script{FinishReason: "tool_calls"}, client.AIFailureCodeAIProtocol},
+		"an unknown end":     {groqsim.Script{FinishReason: "weather"}, client.AIFailureCodeAIProtocol},
+		"filtered by itself": {groqsim.Script{FinishReason: "content_filter"}, client.AIFailureCodeConversationNotAccepted},
 		"error text": {
 			groqsim.Script{ErrorAfter: after(5), ErrorForm: groqsim.ErrorFormXGroq}, client.AIFailureCodeAIProtocol,
 		},

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -146,6 +147,57 @@ func TestKeyEndsWhenItExpires(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, s, created.Key))
 }
 
+// The times that the API takes are those that it can show again. A new one belongs here.
+func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	bodies := map[string]string{"createAPIKey /expires_at": `{"name":"A service","scopes":["ai"],"expires_at":%q}`}
+	for _, o := range specOperations(t) {
+		if o.RequestBody == nil {
+			continue
+		}
+		for name, property := range o.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+			if property.Value.Format != "date-time" {
+				continue
+			}
+			body, known := bodies[o.OperationID+" /"+name]
+			require.True(t, known, "%s takes a time as %s", o.OperationID, name)
+			for _, at := range []string{"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59+23:59", "2100-02-28T00:00:00-23:59"} {
+				created := admin.Do(t, o.method, o.path, fmt.Sprintf(body, at), contentJSON)
+				require.Less(t, created.Status, 300, "%s", created.Body)
+			}
+		}
+	}
+	for _, key := range apiKeys(t, admin) {
+		require.LessOrEqual(t, key.ExpiresAt.Year(), 9999)
+	}
+}
+
+// A key that only looks like one costs a query, so it is counted for its address first.
+func TestInventedKeysAreCountedBeforeTheDatabaseIsAsked(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	genuine := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
+	limited := apitest.New(t, apitest.Options{NoAI: true, DatabaseURL: s.DatabaseURL, RateLimit: 1})
+	require.Equal(t, http.StatusOK, statusWith(t, limited, genuine))
+	invented := func(i int) apitest.Response {
+		raw := sha256.Sum256([]byte{byte(i)})
+		payload := append(raw[:], make([]byte, 10)...)
+		checksum := sha256.Sum256(payload)
+		key := "sk_" + base64.RawURLEncoding.EncodeToString(append(payload, checksum[:6]...))
+		return limited.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+key)
+	}
+	invented(0).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
+	requireRateLimited(t, exhaust(t, invented), "address")
+	require.Equal(t, http.StatusOK, statusWith(t, limited, genuine), "a key that is known is in its own bucket")
+	limited.Store.Close() // Whoever asks the database now is told that it is not there.
+	require.Eventually(t, func() bool {
+		exhaust(t, func(int) apitest.Response { return limited.Do(t, http.MethodGet, "/me", "") })
+		return invented(1).Status == http.StatusTooManyRequests
+	}, 20*time.Second, time.Millisecond)
+}
+
 func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{NoAI: true})
@@ -163,7 +215,10 @@ func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 		`"scopes":["ai"],"expires_at":"2020-01-01T00:00:00Z"`: "/expires_at",
 		`"scopes":["ai"],"expires_at":"2099-13-01T00:00:00Z"`: "/expires_at",
 		`"scopes":["ai"],"expires_at":"tomorrow"`:             "/expires_at",
-		`"scopes":["ai"],"key":"sk_mine"`:                     "/key",
+		// Whose year has five digits in UTC.
+		`"scopes":["ai"],"expires_at":"9999-12-31T23:59:59-23:59"`:      "/expires_at",
+		`"scopes":["ai"],"expires_at":"9999-12-31T23:59:59.9999-00:01"`: "/expires_at",
+		`"scopes":["ai"],"key":"sk_mine"`:                               "/key",
 		// A key never speaks for a person, for another service's customer, or for nobody.
 		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, admin.ID):                         "/service_id",
 		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, customer.ID):                      "/service_id",

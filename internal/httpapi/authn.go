@@ -35,6 +35,9 @@ func (s *Server) admit(c echo.Context, op *operation) error {
 	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
 		return err // It is not known whose request it is.
 	}
+	if infoFrom(c.Request().Context()).counted {
+		return err
+	}
 	if err := s.limit(c, op); err != nil {
 		return err
 	}
@@ -44,7 +47,7 @@ func (s *Server) admit(c echo.Context, op *operation) error {
 // authorize finds out who asks, for whom, and whether they may call the operation. Everybody may call a public one.
 func (s *Server) authorize(c echo.Context, op *operation) error {
 	if op.role == "" {
-		return nil
+		return op.refuseOnBehalf(c)
 	}
 	ctx := c.Request().Context()
 	actor, err := s.authenticate(c, op)
@@ -73,9 +76,12 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 // onBehalf returns the customer whom the request is for, or the actor itself when it names none.
 func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth.Actor, error) {
 	names := c.Request().Header.Values(headerOnBehalfOf)
-	parameter := op.header(headerOnBehalfOf)
-	if parameter == nil || len(names) == 0 {
+	if len(names) == 0 {
 		return actor, nil
+	}
+	parameter := op.header(headerOnBehalfOf)
+	if parameter == nil {
+		return auth.Actor{}, op.refuseOnBehalf(c)
 	}
 	if err := checkValues(parameter, names); err != nil {
 		return auth.Actor{}, err
@@ -89,14 +95,30 @@ func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
 }
 
+// refuseOnBehalf returns InvalidParameter for a request that is for a customer, of an operation that nobody acts for others
+// in: a header that changes who asks is never passed over.
+func (op *operation) refuseOnBehalf(c echo.Context) error {
+	if len(c.Request().Header.Values(headerOnBehalfOf)) == 0 {
+		return nil
+	}
+	return invalidParameter(headerOnBehalfOf, apperr.Unknown)
+}
+
 // authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.
 func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error) {
 	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
-	tokens := c.QueryParams()[op.queryToken]
-	if op.queryToken == "" || len(tokens) == 0 {
+	var tokens []string
+	if op.queryToken != "" {
+		query, _ := queryOf(c.Request().URL) // What is wrong with it is told to those who may ask.
+		tokens = query[op.queryToken]
+	}
+	if len(tokens) == 0 {
 		token, err := bearerToken(headers)
 		if err != nil {
 			return auth.Actor{}, err
+		}
+		if s.auth.IsStranger(token) {
+			return s.authenticateStranger(c, op, token)
 		}
 		return s.auth.Authenticate(ctx, token)
 	}
@@ -104,6 +126,23 @@ func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error)
 		return auth.Actor{}, apperr.New(apperr.MalformedRequest, "There is more than one token.")
 	}
 	return s.auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
+}
+
+// authenticateStranger returns whom a token speaks for that only the database knows. The request is counted for its address
+// before the database is asked, and for the account instead if there is one: invented tokens cost no queries beyond the
+// limit.
+func (s *Server) authenticateStranger(c echo.Context, op *operation, token string) (auth.Actor, error) {
+	ctx := c.Request().Context()
+	info := infoFrom(ctx)
+	info.counted = true
+	if err := s.limit(c, op); err != nil {
+		return auth.Actor{}, err
+	}
+	actor, err := s.auth.Authenticate(ctx, token)
+	if info.counted = apperr.Is(err, apperr.InvalidToken); !info.counted {
+		s.unlimit(c, op)
+	}
+	return actor, err
 }
 
 // bearerToken reads the Authorization header (RFC 6750, section 2.1). The scheme's case does not matter. Another scheme

@@ -18,118 +18,153 @@ import (
 )
 
 const (
-	// MaxBodyBytes is the most that a request's body may have.
-	MaxBodyBytes = 64 << 10
-
 	mediaTypeForm = "application/x-www-form-urlencoded"
+
+	// maxContentType is how long the name of a media type may be, with its parameters.
+	maxContentType = 255
 )
 
-// checkBody reads the whole body and holds it against the operation's schema for its media type. What was checked is
+// body is what an operation takes in one media type, in so many bytes at most.
+type body struct {
+	schema *openapi3.Schema
+	limit  int64
+}
+
+// checkBody reads the whole body and validates it against the operation's schema for its media type. What was checked is
 // what the handler gets: the generated code binds the validated value and does not parse the text again.
 func (op *operation) checkBody(c echo.Context) error {
 	r := c.Request()
-	if r.ContentLength > MaxBodyBytes {
-		c.Response().Header().Set(echo.HeaderConnection, "close")
-		return errTooLarge()
-	}
-	mediaType, schema, err := op.bodySchema(r)
+	mediaType, body, err := op.bodyOf(r)
 	if err != nil {
 		c.Response().Header().Set(echo.HeaderAccept, strings.Join(slices.Sorted(maps.Keys(op.bodies)), ", "))
 		return err
 	}
-	text, err := readBody(r)
+	text, err := body.read(r)
 	if err != nil {
 		// What is left of it will not be read.
 		c.Response().Header().Set(echo.HeaderConnection, "close")
 		return err
 	}
-	value, fields, err := decode(mediaType, text)
+	said, err := decode(mediaType, text, body.schema)
 	if err != nil {
 		return err
 	}
-	if len(fields) == 0 {
-		fields = validate(schema, value)
+	faults := said.faults
+	if said.whole {
+		faults = validate(body.schema, said.value, faults...)
 	}
-	if len(fields) > 0 {
+	if len(faults) > 0 {
 		err := apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.")
-		err.Fields = fields
+		err.Fields = faults
 		return err
 	}
 	// The generated code compares the header as it stands.
 	r.Header.Set(echo.HeaderContentType, mediaType)
-	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: value}
+	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: said.value}
 	return nil
 }
 
-// bodySchema returns the schema for the request's media type, or UnsupportedMediaType.
-func (op *operation) bodySchema(r *http.Request) (string, *openapi3.Schema, error) {
+// bodyOf returns what the operation takes in the request's media type, or UnsupportedMediaType.
+func (op *operation) bodyOf(r *http.Request) (string, body, error) {
 	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not take this media type.")
 	codings := strings.Join(r.Header.Values(echo.HeaderContentEncoding), ",")
 	if codings != "" && !strings.EqualFold(codings, "identity") {
 		unsupported.Detail = "Content codings are not taken: send the body as it is."
-		return "", nil, unsupported
+		return "", body{}, unsupported
 	}
 	contentTypes := r.Header.Values(echo.HeaderContentType)
-	if len(contentTypes) != 1 {
-		return "", nil, unsupported
+	if len(contentTypes) != 1 || len(contentTypes[0]) > maxContentType {
+		return "", body{}, unsupported
 	}
 	mediaType, params, err := mime.ParseMediaType(contentTypes[0])
 	if err != nil {
-		return "", nil, unsupported
+		return "", body{}, unsupported
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		unsupported.Detail = "The only character set is UTF-8."
-		return "", nil, unsupported
+		return "", body{}, unsupported
 	}
-	schema, ok := op.bodies[mediaType]
+	taken, ok := op.bodies[mediaType]
 	if !ok {
-		return "", nil, unsupported
+		return "", body{}, unsupported
 	}
-	return mediaType, schema, nil
+	return mediaType, taken, nil
 }
 
-func readBody(r *http.Request) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
+// read returns the request's body. It returns PayloadTooLarge before it has read more than the limit.
+func (b body) read(r *http.Request) ([]byte, error) {
+	if r.ContentLength > b.limit {
+		return nil, b.errTooLarge()
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, b.limit+1))
 	if err != nil {
 		return nil, apperr.Wrap(apperr.MalformedRequest, "The body broke off.", err)
 	}
-	if len(text) > MaxBodyBytes {
-		return nil, errTooLarge()
+	if int64(len(text)) > b.limit {
+		return nil, b.errTooLarge()
 	}
 	return text, nil
 }
 
-func errTooLarge() error {
-	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("A body may have %d bytes at most.", MaxBodyBytes))
+func (b body) errTooLarge() error {
+	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("This body may have %d bytes at most.", b.limit))
 }
 
-func decode(mediaType string, text []byte) (any, []apperr.Field, error) {
+// decode reads what the body says, as far as the schema can take it.
+func decode(mediaType string, text []byte, schema *openapi3.Schema) (decoded, error) {
 	if mediaType == mediaTypeForm {
-		return decodeForm(text)
+		return decodeForm(string(text), schema)
 	}
-	return decodeJSON(text)
+	return decodeJSON(text, schema)
 }
 
 // decodeForm reads a form whose values are all single strings.
-func decodeForm(text []byte) (any, []apperr.Field, error) {
-	form, err := url.ParseQuery(string(text))
-	if err != nil || len(text) == 0 {
-		return nil, nil, apperr.New(apperr.MalformedRequest, "The body is not a form.")
+func decodeForm(text string, schema *openapi3.Schema) (decoded, error) {
+	malformed := apperr.New(apperr.MalformedRequest, "The body is not a form.")
+	if text == "" || strings.Count(text, "&") >= maxTokens {
+		return decoded{}, malformed
 	}
-	object := make(map[string]any, len(form))
-	var fields []apperr.Field
-	for _, name := range slices.Sorted(maps.Keys(form)) {
-		values := form[name]
-		switch {
-		case len(values) > 1:
-			fields = append(fields, apperr.Field{Pointer: pointer(name), Code: apperr.Duplicate})
-		case !isText(values[0]):
-			fields = append(fields, apperr.Field{Pointer: pointer(name), Code: apperr.InvalidCharacters})
-		default:
-			object[name] = values[0]
+	object := make(map[string]any)
+	form := decoded{value: object, whole: true}
+	for pair := range strings.SplitSeq(text, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, err := unescapePair(pair)
+		if err != nil {
+			return decoded{}, malformed
+		}
+		member, fault := memberOf(schema, name)
+		if _, twice := object[name]; twice {
+			fault = apperr.Duplicate
+		}
+		if fault == "" {
+			if value = textFor(member, value); !isText(value) {
+				fault = apperr.InvalidCharacters
+			}
+			object[name] = value
+		}
+		if fault == "" {
+			continue
+		}
+		form.faults = append(form.faults, apperr.Field{Pointer: pointer(name), Code: fault})
+		if len(form.faults) >= maxFieldErrors {
+			return decoded{faults: form.faults}, nil
 		}
 	}
-	return object, fields, nil
+	return form, nil
+}
+
+func unescapePair(pair string) (name, value string, err error) {
+	name, value, _ = strings.Cut(pair, "=")
+	if strings.Contains(pair, ";") {
+		return "", "", errFormat
+	}
+	if name, err = url.QueryUnescape(name); err != nil {
+		return "", "", err
+	}
+	value, err = url.QueryUnescape(value)
+	return name, value, err
 }
 
 // validatedBody is a body that has been read and checked. The generated code takes the value it was checked as.

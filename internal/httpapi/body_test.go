@@ -67,11 +67,38 @@ func (c connection) answer(t *testing.T) (response apitest.Response, closes bool
 	return apitest.Response{Status: r.StatusCode, Header: r.Header, Body: body}, r.Close
 }
 
+// bodyLimit is how many bytes the operation takes.
+func (c call) bodyLimit() int {
+	return httpapi.BodyLimit(c.op.RequestBody.Value.Content["application/json"].Schema.Value)
+}
+
+func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	emoji := func(n int) string { return strings.Repeat(`\ud83d\ude00`, n) }
+	for id, body := range map[string]string{
+		"createTicket":       `{"title":"` + emoji(200) + `","description":"` + emoji(10000) + `"}`,
+		"createMessage":      `{"content":"` + emoji(8000) + `"}`,
+		"putMessageFeedback": `{"rating":"up","comment":"` + emoji(2000) + `"}`,
+	} {
+		c := d.call(t, id)
+		requireTaken(t, c, d.do(t, c, body, jsonType))
+		require.LessOrEqual(t, len(body), c.bodyLimit())
+	}
+	for _, c := range d.writes(t) {
+		limit := 64 << 10
+		if c.id == "createTicket" || c.id == "createMessage" {
+			limit = 128 << 10
+		}
+		require.Equal(t, limit, c.bodyLimit(), "%s: the contract names the limit", c.id)
+	}
+}
+
 func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, c := range d.writes(t) {
-		requireTaken(t, c, d.do(t, c, pad(c.body, httpapi.MaxBodyBytes), jsonType))
+		requireTaken(t, c, d.do(t, c, pad(c.body, c.bodyLimit()), jsonType))
 	}
 }
 
@@ -80,7 +107,7 @@ func TestBodyOneByteTooLargeIsRefused(t *testing.T) {
 	d := newDesk(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
-		tooLarge := pad(c.body, httpapi.MaxBodyBytes+1)
+		tooLarge := pad(c.body, c.bodyLimit()+1)
 		t.Run(c.id+" with its length", func(t *testing.T) {
 			t.Parallel()
 			r := d.do(t, c, tooLarge, jsonType)

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ const (
 
 // secure sets the headers that keep browsers from doing more with a response than showing it to who asked, and, where
 // the client came by TLS, from ever coming without.
-func secure(trusted []*net.IPNet) echo.MiddlewareFunc {
+func secure(trusted proxies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			header := c.Response().Header()
@@ -38,20 +37,18 @@ func secure(trusted []*net.IPNet) echo.MiddlewareFunc {
 }
 
 // cameByTLS reports whether the client's own connection is encrypted, as a trusted proxy says of it.
-func cameByTLS(r *http.Request, trusted []*net.IPNet) bool {
+func cameByTLS(r *http.Request, trusted proxies) bool {
 	if r.TLS != nil {
 		return true
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+	if !trusted.contain(peerOf(r)) {
 		return false
 	}
-	peer := net.ParseIP(host)
-	if !slices.ContainsFunc(trusted, func(network *net.IPNet) bool { return network.Contains(peer) }) {
-		return false
+	scheme, said := lastOf(r.Header.Values(echo.HeaderXForwardedProto))
+	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !said {
+		scheme = forwardedPair(element, "proto")
 	}
-	said := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedProto), ","), ",")
-	return strings.EqualFold(strings.TrimSpace(said[len(said)-1]), "https")
+	return strings.EqualFold(unquoted(scheme), "https")
 }
 
 // cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
@@ -71,6 +68,8 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		AllowHeaders: []string{
 			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
 			headerIfNoneMatch, "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
+			// Libraries add these to every request. The server ignores them.
+			"baggage", echo.HeaderCacheControl, "sentry-trace", "traceparent", "tracestate", echo.HeaderXRequestedWith,
 		},
 		ExposeHeaders: []string{
 			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, headerRateLimit,

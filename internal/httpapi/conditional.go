@@ -45,19 +45,31 @@ func conditional(c echo.Context, next echo.HandlerFunc) error {
 	return send(c, http.StatusNotModified, header, nil)
 }
 
-// isListed reports whether a tag is in the list of If-None-Match. The weak comparison is used (section 8.8.3.2): what is
-// on the way may have made the tag weak.
+// isListed reports whether a tag is in a list. The weak comparison is used (section 8.8.3.2): what is on the way may have
+// made the tag weak.
 func isListed(list, tag string) bool {
 	return list == anyTag || slices.ContainsFunc(entityTag.FindAllString(list, -1), func(listed string) bool {
-		return strings.TrimPrefix(listed, "W/") == tag
+		return unchanged(listed) == tag
 	})
 }
 
-// ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. The strong comparison is used,
-// so a weak tag accepts none.
+// unchanged is a tag as it was before a proxy compressed the response: nginx makes it weak, Apache adds to it.
+func unchanged(tag string) string {
+	tag = strings.TrimPrefix(tag, "W/")
+	for _, coding := range []string{"-gzip", "-br"} {
+		if bare, ok := strings.CutSuffix(tag, coding+`"`); ok {
+			return bare + `"`
+		}
+	}
+	return tag
+}
+
+// ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. RFC 9110 (section 13.1.1) asks
+// for the strong comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag is the
+// number of its version, whatever a proxy that compresses has made of it, and to refuse that would refuse every change.
 func ifMatch(list *string) func(version int64) bool {
 	return func(version int64) bool {
-		return list == nil || *list == anyTag || slices.Contains(entityTag.FindAllString(*list, -1), *ticketTag(version))
+		return list == nil || isListed(*list, *ticketTag(version))
 	}
 }
 

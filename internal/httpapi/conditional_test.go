@@ -98,7 +98,12 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 	require.Equal(t, writers*each, countChanges(t, d.Server, d.ticket))
 }
 
-func TestIfMatchDecidesByTheStrongComparison(t *testing.T) {
+// compressed is a tag as Apache makes it of a response that it compresses.
+func compressed(tag, coding string) string {
+	return strings.TrimSuffix(tag, `"`) + "-" + coding + `"`
+}
+
+func TestIfMatchComparesVersions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	stale := ticketTag(t, d.customer, d.ticket.ID)
@@ -109,7 +114,8 @@ func TestIfMatchDecidesByTheStrongComparison(t *testing.T) {
 		return d.customer.Do(t, http.MethodPatch, path, `{"status":"`+to+`"}`, append(header, jsonType)...)
 	}
 	for name, list := range map[string]string{
-		"stale": stale, "unknown": `"x"`, "empty": `""`, "weak": "W/" + tag, "weak ones": `W/"1", W/` + tag,
+		"stale": stale, "unknown": `"x"`, "empty": `""`, "stale and weak": "W/" + stale, "stale and gzipped": compressed(stale, "gzip"),
+		"another ending": compressed(tag, "x"), "an ending twice": compressed(compressed(tag, "gzip"), "br"),
 		"with a zero": `"0` + strings.Trim(tag, `"`) + `"`, "many": stale + `, "x","y"`, "with a comma": `"` + strings.Trim(tag, `"`) + `,"`,
 	} {
 		r := change("pending", "If-Match: "+list)
@@ -136,10 +142,20 @@ func TestIfMatchDecidesByTheStrongComparison(t *testing.T) {
 	}
 	to := []string{"pending", "open"}
 	for i, header := range [][]string{
-		{"If-Match: *"}, {"If-Match: %s"}, {"If-Match: \"x\",%s"}, {"If-Match: , W/\"x\" ,%s,,"}, {"If-Match: \"x\"", "If-Match: %s"}, {},
+		{"If-Match: W/%s"},
+		{"If-Match: W/\"1\", W/%s"},
+		{"If-Match: %gzip"},
+		{"If-Match: %br"},
+		{"If-Match: W/%gzip"},
+		{"If-Match: *"},
+		{"If-Match: %s"},
+		{"If-Match: \"x\",%s"},
+		{"If-Match: , W/\"x\" ,%s,,"},
+		{"If-Match: \"x\"", "If-Match: %s"},
+		{},
 	} {
 		for j, line := range header {
-			header[j] = strings.ReplaceAll(line, "%s", tag)
+			header[j] = strings.NewReplacer("%s", tag, "%gzip", compressed(tag, "gzip"), "%br", compressed(tag, "br")).Replace(line)
 		}
 		r := change(to[i%2], header...)
 		require.Equal(t, http.StatusOK, r.Status, "%v: %s", header, r.Body)
@@ -238,7 +254,7 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 			require.Regexp(t, `^"[^"]+"$`, tag)
 			requireSame(t, first, get(http.MethodGet), "the same thing has the same tag")
 			require.Equal(t, tag, get(http.MethodHead).Header.Get("ETag"))
-			for _, list := range []string{tag, "W/" + tag, "*", `"x", ` + tag, `"x","y",W/` + tag + " ,"} {
+			for _, list := range []string{tag, "W/" + tag, compressed(tag, "gzip"), "*", `"x", ` + tag, `"x","y",W/` + tag + " ,"} {
 				for _, method := range []string{http.MethodGet, http.MethodHead} {
 					r := get(method, "If-None-Match: "+list)
 					require.Equal(t, http.StatusNotModified, r.Status, list)

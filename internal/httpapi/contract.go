@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"mime"
@@ -15,12 +16,19 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-const mediaTypeEventStream = "text/event-stream"
+const (
+	mediaTypeEventStream = "text/event-stream"
 
-// contract holds every request against openapi.yaml, in this order: who asks and how often, what the answer may look
+	// maxRanges is how many media ranges of an Accept header are read.
+	maxRanges = 100
+)
+
+// contract checks every request against openapi.yaml, in this order: who asks and how often, what the answer may look
 // like, the parameters, the body. An operation that is not in the document, or says nothing of its security, does not exist.
 type contract struct {
 	operations map[route]*operation
+	// templates are the paths as the document writes them, by Echo's form of them.
+	templates map[string]string
 }
 
 // route is a method and a path in Echo's form, such as /tickets/:ticket_id.
@@ -35,11 +43,12 @@ type operation struct {
 	scope auth.Scope
 	// queryToken is the query parameter that may stand for the Authorization header; mostly there is none.
 	queryToken string
-	// limited says that the requests of one caller are counted.
+	// limited says that the requests of one caller are counted, and cost as how many each of them counts.
 	limited    bool
+	cost       int
 	parameters []*openapi3.Parameter
-	// bodies are the schemas of the media types that it takes; none when it takes no body.
-	bodies map[string]*openapi3.Schema
+	// bodies are those that it takes, by media type; none when it takes no body.
+	bodies map[string]body
 	// produces are the media types of its successful responses.
 	produces []string
 	// keyed says that a request with an Idempotency-Key has its effect once, and versioned that a response has an ETag
@@ -48,8 +57,9 @@ type operation struct {
 }
 
 func newContract(doc *openapi3.T) (*contract, error) {
-	c := &contract{operations: make(map[route]*operation)}
+	c := &contract{operations: make(map[route]*operation), templates: make(map[string]string)}
 	for path, item := range doc.Paths.Map() {
+		c.templates[echoPath(path)] = path
 		for method, op := range item.Operations() {
 			compiled, err := compile(doc, item, op)
 			if err != nil {
@@ -78,16 +88,20 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	if err != nil {
 		return nil, err
 	}
+	cost, err := costOf(op)
+	if err != nil {
+		return nil, err
+	}
 	compiled := &operation{
-		id: op.OperationID, role: role, scope: scope, queryToken: queryToken(doc, op),
-		bodies: make(map[string]*openapi3.Schema),
+		id: op.OperationID, role: role, scope: scope, cost: cost, queryToken: queryToken(doc, op),
+		bodies: make(map[string]body),
 	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 		compiled.parameters = append(compiled.parameters, p.Value)
 	}
 	if op.RequestBody != nil {
 		for mediaType, content := range op.RequestBody.Value.Content {
-			compiled.bodies[mediaType] = content.Schema.Value
+			compiled.bodies[mediaType] = body{schema: content.Schema.Value, limit: bodyLimit(content.Schema.Value)}
 		}
 	}
 	compiled.limited = op.Responses.Status(http.StatusTooManyRequests) != nil
@@ -132,6 +146,11 @@ func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
 		}
 	}
 	return ""
+}
+
+// template returns the document's form of a path of Echo's. A path that the document does not have stays as it is.
+func (c *contract) template(path string) string {
+	return cmp.Or(c.templates[path], path)
 }
 
 // allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).
@@ -209,7 +228,10 @@ func (op *operation) checkAccept(accept []string) error {
 		return nil
 	}
 	weights := make(map[string]string)
-	for mediaRange := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+	for i, mediaRange := range strings.SplitN(strings.Join(accept, ","), ",", maxRanges+1) {
+		if i == maxRanges {
+			break // No client needs that many.
+		}
 		if mediaType, params, err := mime.ParseMediaType(mediaRange); err == nil {
 			weights[mediaType] = params["q"]
 		}

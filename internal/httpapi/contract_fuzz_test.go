@@ -360,5 +360,5 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 	faults["an array"] = sending("[]", "application/json", http.StatusUnprocessableEntity)
 	faults["no JSON"] = sending(`{"a":`, "application/json", http.StatusBadRequest)
 	faults["another media type"] = sending("text", "text/plain", http.StatusUnsupportedMediaType)
-	faults["a large body"] = sending(pad("{", httpapi.MaxBodyBytes+1), "application/json", http.StatusRequestEntityTooLarge)
+	faults["a large body"] = sending(pad("{", 2*httpapi.MaxBodyBytes+1), "application/json", http.StatusRequestEntityTooLarge)
 }

@@ -45,8 +45,8 @@ func toAccessToken(t auth.Tokens) api.AccessToken {
 	}
 }
 
-func toSessions(sessions []sqlc.Session, actor auth.Actor) []api.Session {
-	return convertAll(sessions, func(s sqlc.Session) api.Session {
+func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.Session {
+	return convertAll(sessions, func(s sqlc.ListSessionsByUserRow) api.Session {
 		return api.Session{
 			ID:         s.ID,
 			CreatedAt:  toTimestamp(s.CreatedAt),

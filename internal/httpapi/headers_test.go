@@ -127,6 +127,7 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 	require.ElementsMatch(t, headers, []string{
 		"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID",
 		"X-On-Behalf-Of", "X-Request-Id",
+		"baggage", "Cache-Control", "sentry-trace", "traceparent", "tracestate", "X-Requested-With",
 	})
 	require.NotContains(t, encode(t, r.Header), "*")
 	require.NotContains(t, encode(t, r.Header), canary)

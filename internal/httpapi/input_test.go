@@ -162,7 +162,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 	case "signUp", "logIn", "createUser":
 		body = map[string]string{"email": d.customer.Email, "password": apitest.Password}
 	case "refreshSession":
-		body = map[string]string{"refresh_token": "srt_" + strings.Repeat("A", 43)}
+		body = map[string]string{"refresh_token": "srt_" + strings.Repeat("A", 86)}
 	case "changePassword":
 		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
 	case "updateUser":

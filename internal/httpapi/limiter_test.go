@@ -16,30 +16,54 @@ func TestBucketGivesItsBurstAndThenItsRate(t *testing.T) {
 	l.now = func() time.Time { return now }
 	who := caller{user: uuid.New()}
 	for i := range 100 {
-		left, next, ok := l.take(who)
+		left, next, ok := l.take(who, 1)
 		require.True(t, ok, i)
 		require.Equal(t, 99-i, left)
 		require.Equal(t, 20*time.Millisecond, next)
 	}
-	_, next, ok := l.take(who)
+	_, next, ok := l.take(who, 1)
 	require.False(t, ok)
 	require.Equal(t, 20*time.Millisecond, next)
-	_, _, ok = l.take(caller{user: uuid.New()})
+	_, _, ok = l.take(caller{user: uuid.New()}, 1)
 	require.True(t, ok, "somebody else")
 
 	now = now.Add(50 * time.Millisecond)
 	taken := 0
 	for {
-		if _, _, ok = l.take(who); !ok {
+		if _, _, ok = l.take(who, 1); !ok {
 			break
 		}
 		taken++
 	}
 	require.Equal(t, 2, taken)
 	now = now.Add(time.Hour)
-	left, _, ok := l.take(who)
+	left, _, ok := l.take(who, 1)
 	require.True(t, ok)
 	require.Equal(t, 99, left, "a bucket is never more than full")
+}
+
+func TestDearRequestTakesItsCost(t *testing.T) {
+	t.Parallel()
+	l := newRateLimiter(50)
+	now := time.Now()
+	l.now = func() time.Time { return now }
+	who := caller{user: uuid.New()}
+	for i := range 20 {
+		left, _, ok := l.take(who, 5)
+		require.True(t, ok, i)
+		require.Equal(t, 95-5*i, left)
+	}
+	_, next, ok := l.take(who, 5)
+	require.False(t, ok)
+	require.Equal(t, 100*time.Millisecond, next, "until five have come back")
+	l.giveBack(who, 5)
+	left, _, ok := l.take(who, 5)
+	require.True(t, ok)
+	require.Zero(t, left)
+
+	slow := newRateLimiter(1)
+	_, _, ok = slow.take(who, 5)
+	require.True(t, ok, "a full bucket is enough for anything")
 }
 
 func TestCallersRememberedAreBounded(t *testing.T) {
@@ -50,10 +74,10 @@ func TestCallersRememberedAreBounded(t *testing.T) {
 	greedy := caller{user: uuid.New()}
 	for i := range 3 * maxCallers {
 		address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		_, _, ok := l.take(caller{network: networkOf(address)})
+		_, _, ok := l.take(caller{network: networkOf(address)}, 1)
 		require.True(t, ok)
 		if i%(maxCallers/4) == 0 {
-			_, _, ok = l.take(greedy)
+			_, _, ok = l.take(greedy, 1)
 			require.Equal(t, i < maxCallers/2, ok, "one who keeps asking is not forgotten")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -107,7 +108,6 @@ func TestUnknownAddressAndWrongPasswordCannotBeToldApart(t *testing.T) {
 		"pattern":                   {"%", apitest.Password},
 		"SQL":                       {"' OR '1'='1", "' OR '1'='1"},
 		"homoglyph of the address":  {strings.Replace(m.Email, "e", "\u0435", 1), apitest.Password},
-		"space before the address":  {" " + m.Email, apitest.Password},
 		"password in another case":  {m.Email, strings.ToUpper(apitest.Password)},
 		"password of one character": {m.Email, "x"},
 		"password's first half":     {m.Email, apitest.Password[:len(apitest.Password)/2]},
@@ -154,7 +154,7 @@ func TestCredentialsOfAnotherTypeAreRefused(t *testing.T) {
 
 func TestHashOfAnOlderReleaseIsReplacedOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := apitest.New(t, apitest.Options{Passwords: password.NewHasher(password.DefaultCost)})
 	m := newMember(t, s)
 	right := map[string]string{"email": m.Email, "password": apitest.Password}
 	wrong := map[string]string{"email": m.Email, "password": apitest.Password + "x"}

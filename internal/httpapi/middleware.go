@@ -22,6 +22,8 @@ type requestInfo struct {
 	// client is where the request comes from.
 	client auth.Client
 	actor  auth.Actor
+	// counted says that the request has been counted for its address.
+	counted bool
 	// permit is whether the actor may go on.
 	permit permit
 	// err is the problem it was answered with.
@@ -93,13 +95,14 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if info.status != 0 {
 			status = info.status
 		}
-		counters.count(status, time.Since(begin))
+		took := time.Since(begin)
+		counters.count(status, took)
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
-			slog.String("route", c.Path()),
+			slog.String("route", s.contract.template(c.Path())),
 			slog.Int("status", status),
-			slog.Duration("dur", time.Since(begin)),
+			slog.Duration("dur", took),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("client_ip", c.RealIP()),
 		}

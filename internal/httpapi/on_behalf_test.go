@@ -3,10 +3,13 @@ package httpapi_test
 import (
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -111,11 +114,33 @@ func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
 		RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 	s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/users", "").
 		RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
-	// Where nobody acts for others, the header is one of the many that mean nothing.
-	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/livez", "", customer).Status)
-	require.Equal(t, http.StatusOK, admin.Do(t, http.MethodGet, "/auth/sessions", "", customer).Status)
 	require.Equal(t, before, countRows(t, s, "users"))
 	require.Zero(t, countRows(t, s, "service_customers"))
+}
+
+// A header that changes who asks is honoured or refused, whatever is asked for, and by whom.
+func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin}).Key
+	for _, o := range specOperations(t) {
+		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.path, uuid.NewString())
+		honours := slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.Name == "X-On-Behalf-Of" })
+		person := s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ada")
+		switch {
+		case honours: // By services only.
+			person.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
+		default:
+			problem := person.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+			require.Equal(t, []client.FieldError{{Pointer: "/X-On-Behalf-Of", Code: client.FieldErrorCodeUnknown}}, problem.Errors)
+			require.Equal(t, http.StatusBadRequest, s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ").Status)
+			service := s.Do(t, o.method, path, "", "Authorization: Bearer "+key, "X-On-Behalf-Of: ada")
+			require.Contains(t, []int{http.StatusBadRequest, http.StatusForbidden}, service.Status, o.OperationID)
+		}
+	}
+	require.Zero(t, countRows(t, s, "service_customers"))
+	require.Len(t, admin.Sessions(t), 1, "nobody was logged out")
 }
 
 func TestLongestAndStrangestIdsOfCustomersAreTaken(t *testing.T) {

@@ -13,14 +13,17 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
+// maxQueryPairs is how many parameters a query may have, the wrong ones included.
+const maxQueryPairs = 100
+
 var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 
-// checkParameters holds the path, the query and the headers against the operation's parameters. It returns NotFound for
+// checkParameters checks the path, the query and the headers against the operation's parameters. It returns NotFound for
 // the path and InvalidParameter for the rest, also for a query parameter that the operation does not have.
 func (op *operation) checkParameters(c echo.Context) error {
-	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	query, err := queryOf(c.Request().URL)
 	if err != nil {
-		return apperr.New(apperr.InvalidParameter, "The query could not be parsed.")
+		return err
 	}
 	for _, p := range op.parameters {
 		var values []string
@@ -49,7 +52,20 @@ func (op *operation) checkParameters(c echo.Context) error {
 	return nil
 }
 
-// checkValues holds what was sent as a parameter against it: one value, or none.
+// queryOf parses a query. It returns InvalidParameter for one that has more in it than any operation takes, and along with
+// the rest when a part cannot be parsed.
+func queryOf(u *url.URL) (url.Values, error) {
+	if strings.Count(u.RawQuery, "&") >= maxQueryPairs {
+		return nil, apperr.New(apperr.InvalidParameter, "The query has too many parameters.")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return query, apperr.New(apperr.InvalidParameter, "The query could not be parsed.")
+	}
+	return query, nil
+}
+
+// checkValues checks what was sent as a parameter: one value, or none.
 func checkValues(p *openapi3.Parameter, values []string) error {
 	switch {
 	case len(values) > 1:
@@ -77,6 +93,9 @@ func (op *operation) header(name string) *openapi3.Parameter {
 // checkParameter returns which rule of the parameter's schema the value breaks, or "".
 func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
 	schema := p.Schema.Value
+	if schema.MaxLength != nil {
+		value = cutAfter(value, *schema.MaxLength+1)
+	}
 	var typed any = value
 	if schema.Type.Is(openapi3.TypeInteger) {
 		if !integerPattern.MatchString(value) {

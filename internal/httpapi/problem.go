@@ -72,6 +72,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.TooManyAttempts:         {status: http.StatusTooManyRequests, title: "Too many attempts", retryable: true},
 	apperr.Internal:                {status: http.StatusInternalServerError, title: "Internal error"},
 	apperr.AIMisconfigured:         {status: http.StatusBadGateway, title: "AI misconfigured"},
+	apperr.AINoAnswer:              {status: http.StatusBadGateway, title: "AI gave no answer"},
 	apperr.AIProtocol:              {status: http.StatusBadGateway, title: "AI protocol error", retryable: true},
 	apperr.AIOverloaded:            {status: http.StatusServiceUnavailable, title: "AI overloaded", retryable: true},
 	apperr.DBBusy:                  {status: http.StatusServiceUnavailable, title: "Database busy", retryable: true},

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
@@ -18,9 +19,14 @@ const (
 	DefaultRateLimit = 50
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 2
+	// maxCost is what an operation may cost at most.
+	maxCost = 100
 	// maxCallers is how many callers are remembered. One that is forgotten begins with a full bucket, which it would
 	// have after burstSeconds anyway.
 	maxCallers = 100_000
+
+	// extensionCost is where an operation says how many requests it counts as; 1 unless it does.
+	extensionCost = "x-cost"
 
 	headerRateLimit       = "RateLimit"
 	headerRateLimitPolicy = "RateLimit-Policy"
@@ -45,6 +51,19 @@ type rateLimiter struct {
 	young, old map[caller]time.Time
 }
 
+// costOf reads how many requests an operation counts as.
+func costOf(op *openapi3.Operation) (int, error) {
+	value, set := op.Extensions[extensionCost]
+	if !set {
+		return 1, nil
+	}
+	cost, ok := value.(float64)
+	if !ok || cost < 1 || cost != math.Trunc(cost) || cost > maxCost {
+		return 0, fmt.Errorf("%s must be a whole number from 1 to %d", extensionCost, maxCost)
+	}
+	return int(cost), nil
+}
+
 // newRateLimiter returns nil, which limits nobody, for no requests per second.
 func newRateLimiter(perSecond int) *rateLimiter {
 	if perSecond == 0 {
@@ -56,9 +75,9 @@ func newRateLimiter(perSecond int) *rateLimiter {
 	}
 }
 
-// take takes a token from the caller's bucket, if there is one. It returns how many are left and how long it takes until
-// there is one more; zero when the bucket is full.
-func (l *rateLimiter) take(c caller) (left int, next time.Duration, ok bool) {
+// take takes what a request costs from the caller's bucket, if there is as much. It returns how much is left and how long it
+// takes until there is one more, or enough; zero when the bucket is full. A request never costs more than a full bucket.
+func (l *rateLimiter) take(c caller, cost int) (left int, next time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -66,14 +85,26 @@ func (l *rateLimiter) take(c caller) (left int, next time.Duration, ok bool) {
 	if full.Before(now) {
 		full = now
 	}
-	missing := full.Add(l.interval).Sub(now)
+	missing := full.Add(l.price(cost)).Sub(now)
 	capacity := time.Duration(l.burst) * l.interval
 	if missing > capacity {
-		return 0, missing - capacity, false
+		return int((capacity - full.Sub(now)) / l.interval), missing - capacity, false
 	}
 	l.young[c] = now.Add(missing)
 	left = int((capacity - missing) / l.interval)
 	return left, missing - time.Duration(l.burst-left-1)*l.interval, true
+}
+
+// giveBack returns what take has taken.
+func (l *rateLimiter) giveBack(c caller, cost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.young[c] = l.recallLocked(c).Add(-l.price(cost))
+}
+
+// price is how long it takes until what a request costs has come back.
+func (l *rateLimiter) price(cost int) time.Duration {
+	return l.interval * time.Duration(min(cost, l.burst))
 }
 
 // recallLocked returns when the caller's bucket is full, and remembers that the caller has asked.
@@ -100,7 +131,7 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 	if info.actor.ID == uuid.Nil {
 		who, policy = caller{network: networkOf(info.client.Addr)}, "address"
 	}
-	left, next, ok := s.limiter.take(who)
+	left, next, ok := s.limiter.take(who, op.cost)
 	header := c.Response().Header()
 	header.Set(headerRateLimitPolicy, fmt.Sprintf("%q;q=%d;w=%d", policy, s.limiter.burst, burstSeconds))
 	header.Set(headerRateLimit, fmt.Sprintf("%q;r=%d;t=%d", policy, left, int(math.Ceil(next.Seconds()))))
@@ -110,6 +141,13 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 		return err
 	}
 	return nil
+}
+
+// unlimit takes back that limit counted the request for its address.
+func (s *Server) unlimit(c echo.Context, op *operation) {
+	if s.limiter != nil && op.limited {
+		s.limiter.giveBack(caller{network: networkOf(infoFrom(c.Request().Context()).client.Addr)}, op.cost)
+	}
 }
 
 // networkOf is the part of a client's address that it cannot choose: in IPv6 a subscriber has a /64 at least.

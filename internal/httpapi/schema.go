@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,9 +13,9 @@ import (
 
 // formats are the contract's string formats that a pattern cannot say in a portable way.
 var formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
-	"email":       openapi3.NewCallbackValidator(checkEmail),
-	"single-line": openapi3.NewCallbackValidator(checkSingleLine),
-	"text":        openapi3.NewCallbackValidator(checkText),
+	"email":          openapi3.NewCallbackValidator(checkEmail),
+	formatSingleLine: openapi3.NewCallbackValidator(checkSingleLine),
+	formatText:       openapi3.NewCallbackValidator(checkText),
 })
 
 var (
@@ -52,16 +51,27 @@ func checkText(text string) error {
 	return nil
 }
 
-// validate returns the places where the value breaks the schema. The validator's own text is never used: it quotes
-// values.
-func validate(schema *openapi3.Schema, value any) []apperr.Field {
+// validate returns the places where the value breaks the schema, and faults, which were found while it was decoded. A place
+// where something else is wrong already is not named again. The validator's own text is never used: it quotes values.
+func validate(schema *openapi3.Schema, value any, faults ...apperr.Field) []apperr.Field {
+	named := make(map[string]bool, len(faults))
+	for _, fault := range faults {
+		named[fault.Pointer] = true
+	}
 	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), formats)
-	return slices.Compact(fieldsOf(err, make(map[string]bool)))
+	for _, found := range slices.Compact(fieldsOf(err)) {
+		if !named[found.Pointer] {
+			faults = append(faults, found)
+		}
+	}
+	if err != nil && len(faults) == 0 {
+		return []apperr.Field{{Code: apperr.InvalidFormat}} // An error that fieldsOf does not know must not be lost.
+	}
+	return faults
 }
 
-// fieldsOf takes the validator's error apart. named are the objects whose unknown members have been named: the validator
-// reports such an object once for each of them.
-func fieldsOf(err error, named map[string]bool) []apperr.Field {
+// fieldsOf takes the validator's error apart, as far as places are told.
+func fieldsOf(err error) []apperr.Field {
 	var many openapi3.MultiError
 	var one *openapi3.SchemaError
 	switch {
@@ -70,33 +80,18 @@ func fieldsOf(err error, named map[string]bool) []apperr.Field {
 	case errors.As(err, &many):
 		var fields []apperr.Field
 		for _, err := range many {
-			fields = append(fields, fieldsOf(err, named)...)
+			if fields = append(fields, fieldsOf(err)...); len(fields) >= maxFieldErrors {
+				break
+			}
 		}
 		return fields
 	case !errors.As(err, &one):
 		return []apperr.Field{{Code: apperr.InvalidFormat}}
 	case one.SchemaField == "properties":
-		object := pointer(one.JSONPointer()...)
-		if named[object] {
-			return nil
-		}
-		named[object] = true
-		return unknownFields(one)
+		return nil // The decoder has named the members that an object may not have.
 	default:
 		return []apperr.Field{{Pointer: pointer(one.JSONPointer()...), Code: fieldCode(one)}}
 	}
-}
-
-// unknownFields names the members that an object may not have.
-func unknownFields(err *openapi3.SchemaError) []apperr.Field {
-	object, _ := err.Value.(map[string]any)
-	var fields []apperr.Field
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if err.Schema.Properties[name] == nil {
-			fields = append(fields, apperr.Field{Pointer: pointer(append(err.JSONPointer(), name)...), Code: apperr.Unknown})
-		}
-	}
-	return fields
 }
 
 func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
@@ -120,12 +115,15 @@ func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
 	return apperr.InvalidFormat
 }
 
+// quoted are the characters that a JSON pointer quotes.
+var quoted = strings.NewReplacer("~", "~0", "/", "~1")
+
 // pointer is a JSON pointer (RFC 6901) of the path.
 func pointer(path ...string) string {
 	var b strings.Builder
 	for _, name := range path {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+		b.WriteString(quoted.Replace(name))
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,8 +27,10 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 16 << 10
+	// idleTimeout is longer than the minute for which balancers keep connections: only they may end one that they are about
+	// to send a request on.
+	idleTimeout    = 75 * time.Second
+	maxHeaderBytes = 16 << 10
 )
 
 // Options are what a Server is made of.
@@ -47,7 +50,7 @@ type Options struct {
 	Recheck time.Duration
 	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
 	AllowedOrigins []string
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. Without any, the peer is the client.
+	// TrustedProxies are the networks whose X-Forwarded-For, or Forwarded, is believed. Without any, the peer is the client.
 	TrustedProxies []*net.IPNet
 	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
 	MaxStreams int
@@ -80,13 +83,31 @@ type Server struct {
 
 var _ api.StrictServerInterface = (*Server)(nil)
 
-// New returns a Server, or an error when the contract leaves something open.
-func New(o Options) (*Server, error) {
+// The contract and its pages are the same for every Server of a process, and take longer to build than the rest.
+var (
+	compiledContract = sync.OnceValues(compileContract)
+	docsSite         = sync.OnceValues(newDocsSite)
+)
+
+func compileContract() (*contract, error) {
 	doc, err := api.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
-	c, err := newContract(doc)
+	return newContract(doc)
+}
+
+func newDocsSite() (*docs.Site, error) {
+	specJSON, err := api.GetSpecJSON()
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
+	}
+	return docs.New(specJSON, api.SpecYAML, docsProblems())
+}
+
+// New returns a Server, or an error when the contract leaves something open.
+func New(o Options) (*Server, error) {
+	c, err := compiledContract()
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +122,7 @@ func New(o Options) (*Server, error) {
 		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))}, logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.IPExtractor = ipExtractor(o.TrustedProxies)
+	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
 	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
 	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
 	if o.Docs {
@@ -132,11 +153,7 @@ func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 }
 
 func (s *Server) addDocs() error {
-	specJSON, err := api.GetSpecJSON()
-	if err != nil {
-		return fmt.Errorf("httpapi: read the contract: %w", err)
-	}
-	site, err := docs.New(specJSON, api.SpecYAML, docsProblems())
+	site, err := docsSite()
 	if err != nil {
 		return err
 	}
@@ -167,15 +184,4 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 		r.Echo.HEAD(path, h, m...)
 	}
 	return r.Echo.GET(path, h, m...)
-}
-
-func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range trusted {
-		options = append(options, echo.TrustIPRange(network))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -62,6 +64,55 @@ func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
 	}
 }
 
+// As another keyboard types it.
+func TestPasswordIsTakenComposedAndDecomposed(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	composed, decomposed := "caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me"
+	for _, c := range [][2]string{
+		{composed, decomposed},
+		{decomposed, composed},
+		{strings.Repeat("\u00e9", 128), strings.Repeat("e\u0301", 128)},
+	} {
+		email := freshEmail()
+		created := post(t, s, "/auth/signup", map[string]string{"email": email, "password": c[0]})
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		require.Equal(t, http.StatusOK, post(t, s, "/auth/login", map[string]string{"email": email, "password": c[1]}).Status)
+	}
+}
+
+func TestAddressesAreTrimmed(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	email := freshEmail()
+	created := post(t, s, "/auth/signup", map[string]string{"email": " " + email + "\n", "password": apitest.Password})
+	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+	for _, spelling := range []string{email, "\t" + email + "\u00a0 ", email + "\r\n"} {
+		in := post(t, s, "/auth/login", map[string]string{"email": spelling, "password": apitest.Password})
+		require.Equal(t, http.StatusOK, in.Status, "%s", in.Body)
+		form := url.Values{"username": {spelling}, "password": {apitest.Password}}.Encode()
+		in = s.Do(t, http.MethodPost, "/auth/login", form, contentForm)
+		require.Equal(t, http.StatusOK, in.Status, "%s", in.Body)
+		post(t, s, "/auth/signup", map[string]string{"email": spelling, "password": apitest.Password}).
+			RequireProblem(t, http.StatusConflict, client.ProblemCodeEmailTaken)
+	}
+}
+
+// The accounts that we make ourselves have their addresses there.
+func TestNobodySignsUpUnderInvalid(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	for _, domain := range []string{"customer.invalid", "service.invalid", "a.invalid", "CUSTOMER.INVALID", "\uff41.invalid"} {
+		body := map[string]string{"email": uuid.NewString() + "@" + domain, "password": apitest.Password}
+		requireField(t, post(t, s, "/auth/signup", body), "/email", client.FieldErrorCodeNotAllowed, domain)
+		got := admin.Do(t, http.MethodPost, "/users", jsonText(t, body), contentJSON)
+		requireField(t, got, "/email", client.FieldErrorCodeNotAllowed, domain)
+	}
+	body := map[string]string{"email": "ada@notinvalid.example", "password": apitest.Password}
+	require.Equal(t, http.StatusCreated, post(t, s, "/auth/signup", body).Status)
+}
+
 func TestPasswordsAreComparedAsTheyWereSent(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
@@ -71,7 +122,6 @@ func TestPasswordsAreComparedAsTheyWereSent(t *testing.T) {
 	for name, other := range map[string]string{
 		"trimmed":        strings.TrimSpace(password),
 		"space less":     password[:len(password)-1],
-		"composed":       " Café Müller ",
 		"lower case":     strings.ToLower(password),
 		"no-break space": strings.ReplaceAll(password, " ", "\u00A0"),
 	} {
@@ -156,12 +206,9 @@ func TestWhatIsNoAddressGetsNoAccount(t *testing.T) {
 		"two dots":           {"a@b..c", format},
 		"quoted":             {`"x y"@z`, format},
 		"header injection":   {"a@b.example\r\nBcc: x@y.example", format},
-		"line break":         {"ada@example.com\n", format},
 		"Cyrillic homoglyph": {"\u0430da@example.com", format},
 		"Turkish dotted I":   {"\u0130da@example.com", format},
 		"IDN homoglyph":      {"ada@ex\u0430mple.com", format},
-		"leading space":      {" ada@example.com", format},
-		"trailing space":     {"ada@example.com ", format},
 		"display form":       {"X <a@b.example>", format},
 		"bidi override":      {"ada\u202E@example.com", format},
 		"zero-width space":   {"ada\u200B@example.com", format},

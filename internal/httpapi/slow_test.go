@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -27,7 +28,7 @@ func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {
 	require.Equal(t, 5*time.Second, s.ReadHeaderTimeout)
 	require.Equal(t, 15*time.Second, s.ReadTimeout)
 	require.Equal(t, 30*time.Second, s.WriteTimeout)
-	require.Equal(t, 60*time.Second, s.IdleTimeout)
+	require.Equal(t, 75*time.Second, s.IdleTimeout)
 	require.Equal(t, 16<<10, s.MaxHeaderBytes)
 	require.Equal(t, 64<<10, httpapi.MaxBodyBytes)
 }
@@ -107,7 +108,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDesk(t)
+	d := newDeskOn(t, apitest.Options{Passwords: password.NewHasher(password.DefaultCost)})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})

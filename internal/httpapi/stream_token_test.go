@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,12 @@ func TestStreamTokenOpensTheStreamOfItsTicket(t *testing.T) {
 	require.Equal(t, http.StatusOK, resumed.Status)
 	require.NotContains(t, string(resumed.Body), "id: "+events[0].ID+"\n", "what the reader has is not sent again")
 	require.Contains(t, string(resumed.Body), "id: "+events[1].ID+"\n")
+	polyfill := s.Do(t, http.MethodGet, token.URL+"&lastEventId="+url.QueryEscape(events[0].ID), "")
+	require.Equal(t, string(resumed.Body), string(polyfill.Body), "an EventSource that cannot send the header uses the query")
+	later := s.Do(t, http.MethodGet, token.URL+"&lastEventId="+url.QueryEscape(events[1].ID), "", "Last-Event-ID: "+events[0].ID)
+	require.Equal(t, string(resumed.Body), string(later.Body), "the header counts: a client that sends both has put it in later")
+	byID := user.Do(t, http.MethodGet, "/ai-responses/"+strings.Split(events[0].ID, ":")[0]+"/stream?lastEventId="+events[len(events)-1].ID, "")
+	require.Equal(t, http.StatusNoContent, byID.Status, "%s", byID.Body)
 	end := s.Do(t, http.MethodGet, token.URL, "", "Last-Event-ID: "+events[len(events)-1].ID)
 	require.Equal(t, http.StatusNoContent, end.Status, "an EventSource that reconnects is told to stop")
 }
@@ -214,7 +221,7 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, s.Do(t, http.MethodPost, token.URL, "").Status)
 
 	text := log.whole()
-	require.Contains(t, text, "route=/tickets/:ticket_id/ai-response", "the requests are logged")
+	require.Contains(t, text, "route=/tickets/{ticket_id}/ai-response", "the requests are logged")
 	for part := range strings.SplitSeq(token.Token, ".") {
 		require.NotContains(t, text, part)
 	}

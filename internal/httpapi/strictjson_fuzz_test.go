@@ -10,9 +10,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
 )
 
 // requireStrict holds a text that was accepted against encoding/json, which is more lenient and has none of our code.
@@ -97,17 +99,18 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		value, fields, err := decodeJSON(text)
+		said, err := decodeJSON(text, anything)
 		switch {
 		case err != nil:
-			require.Empty(t, fields)
-		case len(fields) > 0:
-			require.True(t, json.Valid(text), "what cannot be parsed is malformed")
-			for _, field := range fields {
-				require.True(t, field.Pointer == "" || field.Pointer[0] == '/', "%q", field.Pointer)
+			require.Empty(t, said.faults)
+		case len(said.faults) > 0:
+			require.True(t, !said.whole || json.Valid(text), "what cannot be parsed is malformed")
+			require.LessOrEqual(t, len(said.faults), maxFieldErrors)
+			for _, fault := range said.faults {
+				require.True(t, fault.Pointer == "" || fault.Pointer[0] == '/', "%q", fault.Pointer)
 			}
 		default:
-			requireStrict(t, text, value)
+			requireStrict(t, text, said.value)
 		}
 	})
 }
@@ -169,15 +172,18 @@ func TestEveryProperJSONValueIsAccepted(t *testing.T) {
 	for seed := range uint64(5000) {
 		m := jsonMaker{rand.New(rand.NewPCG(seed, 0))}
 		text := m.space() + m.value(6) + m.space()
-		value, fields, err := decodeJSON([]byte(text))
+		said, err := decodeJSON([]byte(text), anything)
 		require.NoError(t, err, "seed %d: %s", seed, text)
-		require.Empty(t, fields, "seed %d: %s", seed, text)
-		requireStrict(t, []byte(text), value)
+		require.Empty(t, said.faults, "seed %d: %s", seed, text)
+		requireStrict(t, []byte(text), said.value)
 	}
 }
 
 func TestDepthIsCountedByLevel(t *testing.T) {
 	t.Parallel()
+	schemas := map[string]*openapi3.Schema{
+		"kept": anything, "read and not kept": openapi3.NewStringSchema(), "unknown": closed(openapi3.NewObjectSchema()),
+	}
 	for depth := 1; depth <= 40; depth++ {
 		for _, text := range []string{
 			strings.Repeat("[", depth) + strings.Repeat("]", depth),
@@ -185,27 +191,70 @@ func TestDepthIsCountedByLevel(t *testing.T) {
 			strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth),
 			strings.Repeat("[", depth-1) + "{}" + strings.Repeat("]", depth-1),
 		} {
-			_, fields, err := decodeJSON([]byte(text))
-			require.Empty(t, fields)
-			require.Equal(t, depth > maxDepth, err != nil, text)
+			for name, schema := range schemas {
+				said, err := decodeJSON([]byte(text), schema)
+				require.Equal(t, depth > maxDepth, err != nil, "%s: %s", name, text)
+				require.Equal(t, err == nil, said.whole)
+			}
 		}
 	}
+}
+
+// closed makes an object's schema one that takes only the members that it names.
+func closed(schema *openapi3.Schema) *openapi3.Schema {
+	no := false
+	schema.AdditionalProperties.Has = &no
+	return schema
 }
 
 func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("n", 30000)
-	text := `{"` + name + `":["` + strings.Repeat(`\u0001","`, 3000) + `"]}`
-	_, fields, err := decodeJSON([]byte(text))
+	said, err := decodeJSON([]byte(`{"`+name+`":["`+strings.Repeat(`\u0001","`, 3000)+`"]}`), anything)
 	require.NoError(t, err)
-	require.Len(t, fields, maxFieldErrors)
+	require.Len(t, said.faults, maxFieldErrors)
+	require.False(t, said.whole)
 
 	doc, err := api.GetSpec()
 	require.NoError(t, err)
-	object := map[string]any{}
-	for i := range 3000 {
-		object[fmt.Sprint(i)] = i
+	schema := doc.Components.Schemas["CreateTicketRequest"].Value
+	said, err = decodeJSON(filled(leastBodyLimit, "{", `"#":1,`, "}"), schema)
+	require.NoError(t, err)
+	require.Len(t, said.faults, maxFieldErrors)
+	require.False(t, said.whole, "members that come later are not missing")
+
+	said, err = decodeJSON(filled(leastBodyLimit, "[", `"",`, "]"), anything)
+	require.NoError(t, err)
+	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, said.faults)
+}
+
+// TestWhatTheDecoderDoesNotKnowIsStillRefused has a schema whose members the decoder does not look for.
+func TestWhatTheDecoderDoesNotKnowIsStillRefused(t *testing.T) {
+	t.Parallel()
+	part := closed(openapi3.NewObjectSchema().WithProperty("a", openapi3.NewStringSchema()))
+	schema := openapi3.NewAllOfSchema(part)
+	said, err := decodeJSON([]byte(`{"b":1}`), schema)
+	require.NoError(t, err)
+	require.Empty(t, said.faults)
+	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, validate(schema, said.value))
+}
+
+func TestOnlyWhatTheSchemaTakesIsKept(t *testing.T) {
+	t.Parallel()
+	text := openapi3.NewStringSchema().WithMaxLength(3)
+	schema := closed(openapi3.NewObjectSchema().WithProperty("text", text).
+		WithProperty("list", openapi3.NewArraySchema().WithItems(text).WithMaxItems(2)))
+	for given, want := range map[string]string{
+		`{"text":"😀😀😀😀😀","list":["a","bcdefg","c","d"]}`: `{"text":"😀😀😀😀","list":["a","bcde","c"]}`,
+		`{"text":{"a":[1,{}]},"list":{"b":"c"}}`:         `{"text":{},"list":{}}`,
+		`{"text":["a"],"list":[["b"],{"c":1}]}`:          `{"text":[],"list":[[],{}]}`,
+		`{"more":{"text":"a"},"text":"b","text":"c"}`:    `{"more":null,"text":"b"}`,
+	} {
+		said, err := decodeJSON([]byte(given), schema)
+		require.NoError(t, err)
+		require.True(t, said.whole)
+		kept, err := json.Marshal(said.value)
+		require.NoError(t, err)
+		require.JSONEq(t, want, string(kept))
 	}
-	faults := validate(doc.Components.Schemas["CreateTicketRequest"].Value, object)
-	require.Len(t, faults, len(object)+2, "each unknown member once, and the two that are missing")
 }

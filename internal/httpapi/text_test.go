@@ -90,3 +90,51 @@ func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 	require.Equal(t, http.StatusOK, listed.StatusCode(), "%s", listed.Body)
 	require.Equal(t, text, (*listed.JSON200)[0].Content)
 }
+
+func TestPastedTextIsTakenAsItLooks(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	customer := s.Customer(t)
+	for name, pasted := range map[string]struct{ given, want string }{
+		"line breaks of word processors": {"a\vb\fc\u2028d\u2029e\u0085f", "a\nb\nc\nd\ne\nf"},
+		"other line breaks":              {"a\r\nb\rc\nd\te", "a\r\nb\rc\nd\te"},
+		"colours":                        {"\x1b[1;31merror\x1b[0m: \x1b[38;2;1;2;3mno\x1b[m", "error: no"},
+		"where the cursor goes":          {"a\x1b[2K\x1b[?25l\x1b7b\x1b8", "ab"},
+		"a title and a link":             {"\x1b]0;make\a$ \x1b]8;;https://example.com\x1b\\docs\x1b]8;;\x1b\\", "$ docs"},
+		"a character set":                {"\x1b(Ba", "a"},
+		"brackets":                       {"[31m ]0;a ^[[0m", "[31m ]0;a ^[[0m"},
+	} {
+		body := encode(t, map[string]string{"title": "A title", "description": pasted.given})
+		created := customer.Do(t, http.MethodPost, "/tickets", body, jsonType, "Idempotency-Key: "+strings.ReplaceAll(name, " ", "-"))
+		require.Equal(t, http.StatusCreated, created.Status, "%s: %s", name, created.Body)
+		require.Contains(t, string(created.Body), `"description":`+encode(t, pasted.want), name)
+		again := customer.Do(t, http.MethodPost, "/tickets", body, jsonType, "Idempotency-Key: "+strings.ReplaceAll(name, " ", "-"))
+		require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"), name)
+		id := strings.TrimPrefix(created.Header.Get("Location"), "/tickets/")
+		said := customer.Do(t, http.MethodPost, "/tickets/"+id+"/messages", encode(t, map[string]string{"content": pasted.given}), jsonType)
+		require.Equal(t, http.StatusCreated, said.Status, "%s: %s", name, said.Body)
+		require.Contains(t, string(said.Body), `"content":`+encode(t, pasted.want), name)
+	}
+	for _, broken := range []string{"\x1b", "a\x1b[3", "\x1b[\n1m", "\x1b]0;title", "\x1bHello", "\x1b]0;a\nb\a", "\u009b31m", "\x1b[0m\x1b"} {
+		r := customer.Do(t, http.MethodPost, "/tickets", encode(t, map[string]string{"title": "A title", "description": broken}), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/description invalid_characters")
+	}
+	for given, want := range map[string]string{"\v": "invalid_format", "\x1b[0m\u2028": "invalid_format", "\x1b[0m": "too_short"} {
+		r := customer.Do(t, http.MethodPost, "/tickets", encode(t, map[string]string{"title": "A title", "description": given}), jsonType)
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, want, string(problem.Errors[0].Code), "%q", given)
+	}
+}
+
+func TestTitleIsTakenWithoutColours(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	customer := s.Customer(t)
+	r := customer.Do(t, http.MethodPost, "/tickets", `{"title":"\u001b[31mFAIL\u001b[0m build","description":"a"}`, jsonType)
+	require.Equal(t, http.StatusCreated, r.Status, "%s", r.Body)
+	require.Contains(t, string(r.Body), `"title":"FAIL build"`)
+	for _, character := range []string{"\v", "\f", "\u2028", "\u2029", "\u0085", "\n"} {
+		r := customer.Do(t, http.MethodPost, "/tickets", encode(t, map[string]string{"title": "a" + character + "b", "description": "a"}), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/title invalid_characters")
+	}
+}

@@ -22,6 +22,7 @@ import (
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
+	AIFailureCodeAINoAnswer              AIFailureCode = "ai_no_answer"
 	AIFailureCodeAIOverloaded            AIFailureCode = "ai_overloaded"
 	AIFailureCodeAIProtocol              AIFailureCode = "ai_protocol"
 	AIFailureCodeAIStalled               AIFailureCode = "ai_stalled"
@@ -39,6 +40,8 @@ const (
 func (e AIFailureCode) Valid() bool {
 	switch e {
 	case AIFailureCodeAIMisconfigured:
+		return true
+	case AIFailureCodeAINoAnswer:
 		return true
 	case AIFailureCodeAIOverloaded:
 		return true
@@ -216,16 +219,13 @@ func (e FieldErrorCode) Valid() bool {
 
 // Defines values for FinishReason.
 const (
-	FinishReasonContentFilter FinishReason = "content_filter"
-	FinishReasonLength        FinishReason = "length"
-	FinishReasonStop          FinishReason = "stop"
+	FinishReasonLength FinishReason = "length"
+	FinishReasonStop   FinishReason = "stop"
 )
 
 // Valid indicates whether the value is a known member of the FinishReason enum.
 func (e FinishReason) Valid() bool {
 	switch e {
-	case FinishReasonContentFilter:
-		return true
 	case FinishReasonLength:
 		return true
 	case FinishReasonStop:
@@ -269,6 +269,7 @@ func (e LogInFormGrantType) Valid() bool {
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
+	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
 	ProblemCodeAIProtocol              ProblemCode = "ai_protocol"
 	ProblemCodeAIQuota                 ProblemCode = "ai_quota"
@@ -318,6 +319,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAIDisabled:
 		return true
 	case ProblemCodeAIMisconfigured:
+		return true
+	case ProblemCodeAINoAnswer:
 		return true
 	case ProblemCodeAIOverloaded:
 		return true
@@ -547,8 +550,7 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 
 	// FinishedAt When it ended.
@@ -643,7 +645,7 @@ type APIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -662,7 +664,7 @@ type APIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text.
+// APIKeyName What the key is for, one line of text, as a ticket's title is.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -694,7 +696,7 @@ type Account struct {
 	Disabled bool `json:"disabled"`
 
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -717,7 +719,8 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -735,10 +738,10 @@ type CreateAIResponseRequest struct {
 // CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future; never when it is left out.
+	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -753,29 +756,34 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// Content Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
 	Content string `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -803,7 +811,7 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text.
+	// Name What the key is for, one line of text, as a ticket's title is.
 	Name APIKeyName `json:"name"`
 
 	// Prefix How the key begins, to recognise it by.
@@ -839,8 +847,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-	// `content_filter`, upstream withheld the rest.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -858,7 +865,7 @@ type DoneEvent struct {
 type DoneEventType string
 
 // Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names.
+// comments or display names. White space around it is removed.
 //
 // Examples: ada@example.com
 type Email = string
@@ -889,7 +896,7 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words.
+// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
@@ -904,8 +911,7 @@ type FieldError struct {
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
-// `content_filter`, upstream withheld the rest.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
 // Health The result of a probe.
@@ -939,7 +945,7 @@ type LogInForm struct {
 	// Scope Accepted and ignored; the account's role decides.
 	Scope string `json:"scope,omitempty,omitzero"`
 
-	// Username The account's e-mail address; case does not matter.
+	// Username The account's e-mail address; case and white space around it do not matter.
 	Username string `json:"username"`
 }
 
@@ -948,7 +954,7 @@ type LogInFormGrantType string
 
 // LogInRequest Credentials.
 type LogInRequest struct {
-	// Email The account's e-mail address; case does not matter.
+	// Email The account's e-mail address; case and white space around it do not matter.
 	Email string `json:"email"`
 
 	// Password The account's password.
@@ -982,7 +988,7 @@ type Message struct {
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1007,7 +1013,8 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+// keyboard composes a letter. The most common passwords are refused.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1051,7 +1058,7 @@ type ProblemCode string
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words.
+	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// Rating Whether the answer helped.
@@ -1124,13 +1131,14 @@ type Session struct {
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+	// keyboard composes a letter. The most common passwords are refused.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -1182,7 +1190,8 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1193,7 +1202,8 @@ type Ticket struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1203,13 +1213,15 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 }
 
-// TicketDescription Text of any language, without control characters other than tab and line breaks.
+// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing.
+// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+// terminals are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
@@ -1222,7 +1234,8 @@ type TicketWithMessages struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description Text of any language, without control characters other than tab and line breaks.
+	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1236,7 +1249,8 @@ type TicketWithMessages struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing.
+	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When its status or its AI mode last changed.
@@ -1288,7 +1302,7 @@ type Usage struct {
 // User An account.
 type User struct {
 	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names.
+	// comments or display names. White space around it is removed.
 	//
 	//
 	// Examples: ada@example.com
@@ -1327,6 +1341,9 @@ type IfNoneMatch = EntityTags
 
 // LastEventID defines model for LastEventID.
 type LastEventID = string
+
+// LastEventIDInQuery defines model for LastEventIDInQuery.
+type LastEventIDInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -1483,6 +1500,10 @@ type ListAIResponseEventsParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -1635,13 +1656,17 @@ type UpdateTicketParams struct {
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-	// ticket's (RFC 9110, section 13.1.1).
+	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+	// is one.
+	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
+
 	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
 	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
@@ -2242,10 +2267,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2259,10 +2289,15 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2287,8 +2322,9 @@ type ClientInterface interface {
 
 	// SignUpWithBody Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2302,8 +2338,9 @@ type ClientInterface interface {
 
 	// SignUp Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2895,10 +2932,15 @@ func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ..
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -2922,10 +2964,15 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSess
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -2980,8 +3027,9 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 
 // SignUpWithBody Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3005,8 +3053,9 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 
 // SignUp Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3873,6 +3922,29 @@ func NewStreamAIResponseByIDRequest(server string, aiResponseID AIResponseID, pa
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastEventId", params.LastEventIDInQuery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -5011,6 +5083,29 @@ func NewStreamAIResponseRequest(server string, ticketID TicketID, params *Stream
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastEventId", params.LastEventIDInQuery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -5950,10 +6045,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -5967,10 +6067,15 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-	// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-	// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-	// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+	// (`429 rate_limited`).
+	//
+	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -5999,8 +6104,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithBodyWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6014,8 +6120,9 @@ type ClientWithResponsesInterface interface {
 
 	// SignUpWithResponse Create an account
 	//
-	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-	// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+	// kind; the most common passwords are refused.
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11136,10 +11243,15 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *Lo
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11159,10 +11271,15 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the answer was lost, the same token may be sent
-// again within 10 seconds, as long as the token of the lost answer was not used; that one is void then. Any other
-// second use, and the use of a void token, means that two parties have it: it answers `401 token_reuse` and ends the
-// session, so that both have to log in again. A token of a session that has ended answers `401 invalid_token`.
+// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
+// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
+// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
+// (`429 rate_limited`).
+//
+// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
+// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11209,8 +11326,9 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 
 // SignUpWithBodyWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11230,8 +11348,9 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 
 // SignUpWithResponse Create an account
 //
-// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, and belongs to one
-// account only. A password has 8 to 128 characters of any kind; the most common passwords are refused.
+// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
+// kind; the most common passwords are refused.
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

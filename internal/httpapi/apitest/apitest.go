@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -56,6 +57,8 @@ type Options struct {
 	// unless they say so: they come from one address, and fast.
 	RateLimit int
 	Attempts  auth.Limits
+	// Passwords hashes passwords; nil means one whose hashes cost next to nothing.
+	Passwords *password.Hasher
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []*net.IPNet
 	// Now is the clock of tokens.
@@ -120,8 +123,11 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	t.Helper()
 	var err error
 	secret, accepted := secrets(o)
+	if o.Passwords == nil {
+		o.Passwords = password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
+	}
 	s.Auth, err = auth.NewService(s.Store, auth.Options{
-		Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts, Logger: logger,
+		Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts, Logger: logger,
 	})
 	require.NoError(t, err)
 	upstream := s.startUpstream(t, o)

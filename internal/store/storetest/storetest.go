@@ -2,7 +2,7 @@
 //
 // The server is the one that TEST_DATABASE_URL names, or else an embedded one that the test binary starts when its first
 // test asks and that Main stops. A template database is migrated once; each test gets a clone of it, which takes about
-// 20 ms. Set TEST_KEEP_DATABASES to keep the databases of failed tests; their names are logged.
+// 20 ms. On Linux the embedded server keeps its files in memory. Set TEST_KEEP_DATABASES to keep the databases of failed tests; their names are logged.
 package storetest
 
 import (
@@ -10,11 +10,15 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,9 +31,17 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
+// parallelPerCPU is how many tests run at a time for each processor. Most of a test is waiting: for the network, for the
+// database, for a time that the product promises.
+const parallelPerCPU = 4
+
 // Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain. The checks follow
 // tests that have passed, and may fail the run.
 func Main(m *testing.M, checks ...func() error) {
+	flag.Parse()
+	if !isSet("test.parallel") {
+		_ = flag.Set("test.parallel", strconv.Itoa(parallelPerCPU*runtime.GOMAXPROCS(0)))
+	}
 	code := m.Run()
 	for _, check := range checks {
 		if code != 0 {
@@ -45,6 +57,11 @@ func Main(m *testing.M, checks ...func() error) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+func isSet(name string) (set bool) {
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 // New returns a Store on a migrated database of the test's own.
@@ -117,7 +134,7 @@ func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 func create(t testing.TB, admin, options string) string {
 	t.Helper()
 	name := "support_test_" + randomName()
-	Exec(t, admin, "CREATE DATABASE "+name+" "+options)
+	Exec(t, admin, "CREATE DATABASE "+name+" STRATEGY file_copy "+options)
 	t.Cleanup(func() {
 		if t.Failed() && os.Getenv("TEST_KEEP_DATABASES") != "" {
 			t.Log("kept database", name)
@@ -154,6 +171,7 @@ var shared struct {
 	server   *pgembed.Server
 	admin    string
 	template string
+	dir      string
 }
 
 // prepare returns the server's address and the name of the migrated template, both made at the first call.
@@ -168,13 +186,20 @@ func prepare(t testing.TB) (admin, template string) {
 	return shared.admin, shared.template
 }
 
+// settings suit many small databases that nobody keeps: no write-ahead log worth the name, and no vacuum.
+var settings = map[string]string{
+	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
+	"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
+}
+
 func startServer(t testing.TB) string {
 	t.Helper()
 	if databaseURL := os.Getenv("TEST_DATABASE_URL"); databaseURL != "" {
 		return databaseURL
 	}
+	shared.dir = memoryDir()
 	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Unsafe: true, Download: true, Log: io.Discard, Settings: map[string]string{"max_connections": "500"},
+		Dir: shared.dir, Unsafe: true, Download: true, Log: io.Discard, Settings: settings,
 	})
 	require.NoError(t, err)
 	shared.server = server
@@ -232,5 +257,5 @@ func stop() error {
 	if shared.server == nil {
 		return nil
 	}
-	return shared.server.Stop()
+	return errors.Join(shared.server.Stop(), removeDir(shared.dir))
 }

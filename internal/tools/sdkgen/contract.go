@@ -13,6 +13,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// lastEventID is a query parameter for clients that cannot send Last-Event-ID. The SDKs send it.
+const lastEventID = "lastEventId"
+
 // The union of events that streams may have.
 const eventUnion = "AIResponseEvent"
 
@@ -137,6 +140,9 @@ func readOperation(method, path string, item *openapi3.PathItem, source *openapi
 			})
 			continue
 		case openapi3.ParameterInQuery:
+			if parameter.Name == lastEventID {
+				continue
+			}
 			o.HasQuery = true
 			paged = paged || parameter.Name == "cursor"
 		}

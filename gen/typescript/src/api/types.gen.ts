@@ -21,7 +21,7 @@ export type EntityTags = string;
 
 /**
  * An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
- * comments or display names.
+ * comments or display names. White space around it is removed.
  *
  */
 export type Email = string;
@@ -42,17 +42,23 @@ export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
 export type AIMode = 'on' | 'off';
 
 /**
- * One line of text, without control characters or characters that turn the direction of writing.
+ * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+ * terminals are removed.
+ *
  */
 export type TicketTitle = string;
 
 /**
- * Text of any language, without control characters other than tab and line breaks.
+ * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+ * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+ *
  */
 export type TicketDescription = string;
 
 /**
- * 8 to 128 characters of any kind, compared exactly as sent. The most common passwords are refused.
+ * 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
+ * keyboard composes a letter. The most common passwords are refused.
+ *
  */
 export type NewPassword = string;
 
@@ -75,7 +81,7 @@ export type SignUpRequest = {
  */
 export type LogInRequest = {
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     email: string;
     /**
@@ -93,7 +99,7 @@ export type LogInForm = {
      */
     grant_type?: 'password';
     /**
-     * The account's e-mail address; case does not matter.
+     * The account's e-mail address; case and white space around it do not matter.
      */
     username: string;
     /**
@@ -236,7 +242,7 @@ export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_beha
 export type Scopes = Array<Scope>;
 
 /**
- * What the key is for, one line of text.
+ * What the key is for, one line of text, as a ticket's title is.
  */
 export type APIKeyName = string;
 
@@ -254,7 +260,8 @@ export type CreateAPIKeyRequest = {
      */
     service_id?: string;
     /**
-     * When the key ends by itself (RFC 3339), in the future; never when it is left out.
+     * When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+     *
      */
     expires_at?: string;
 };
@@ -351,7 +358,10 @@ export type TicketWithMessages = Ticket & {
  */
 export type CreateMessageRequest = {
     /**
-     * Text of any language, kept byte for byte, without control characters other than tab and line breaks.
+     * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+     * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+     * byte.
+     *
      */
     content: string;
 };
@@ -408,7 +418,7 @@ export type MessageFeedback = {
 export type Rating = 'up' | 'down';
 
 /**
- * Why, in the customer's words.
+ * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
  */
 export type FeedbackComment = string;
 
@@ -637,14 +647,13 @@ export type FailedEvent = {
  * server was stopped before the answer was complete. The others are as in `Problem`.
  *
  */
-export type AIFailureCode = 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
+export type AIFailureCode = 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
 
 /**
- * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut;
- * `content_filter`, upstream withheld the rest.
+ * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
  *
  */
-export type FinishReason = 'stop' | 'length' | 'content_filter';
+export type FinishReason = 'stop' | 'length';
 
 /**
  * What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
@@ -745,7 +754,7 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 /**
  * The problem's stable identifier.
  */
-export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
+export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 
 /**
  * The session's id. Any other spelling of a UUID than the canonical one is not found.
@@ -802,8 +811,8 @@ export type IdempotencyKey = string;
 export type OnBehalfOf = string;
 
 /**
- * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
- * ticket's (RFC 9110, section 13.1.1).
+ * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+ * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
  */
 export type IfMatch = EntityTags;
@@ -822,6 +831,13 @@ export type IfNoneMatch = EntityTags;
  *
  */
 export type LastEventID = string;
+
+/**
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+ * is one.
+ *
+ */
+export type LastEventIDInQuery = string;
 
 export type SignUpData = {
     body: SignUpRequest;
@@ -856,7 +872,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -923,7 +939,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -990,7 +1006,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1293,7 +1309,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1454,7 +1470,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1610,7 +1626,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1747,7 +1763,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -1954,7 +1970,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2074,8 +2090,8 @@ export type UpdateTicketData = {
          */
         'X-On-Behalf-Of'?: string;
         /**
-         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. A weak one (`W/"…"`) is never the
-         * ticket's (RFC 9110, section 13.1.1).
+         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
+         * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
          */
         'If-Match'?: EntityTags;
@@ -2120,7 +2136,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2291,7 +2307,7 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2352,7 +2368,14 @@ export type StreamAiResponseData = {
          */
         ticket_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/tickets/{ticket_id}/ai-response';
 };
 
@@ -2557,7 +2580,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**
@@ -2768,7 +2791,14 @@ export type StreamAiResponseByIdData = {
          */
         ai_response_id: ID;
     };
-    query?: never;
+    query?: {
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
+         * is one.
+         *
+         */
+        lastEventId?: string;
+    };
     url: '/ai-responses/{ai_response_id}/stream';
 };
 
@@ -3095,7 +3125,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
      */
     413: Problem;
     /**

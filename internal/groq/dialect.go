@@ -1,0 +1,92 @@
+package groq
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Dialect says what kind of server a client talks to, and with that what is sent to it.
+type Dialect string
+
+// The dialects. DialectAuto finds the dialect by the endpoint: api.groq.com, and every URL with Groq's path
+// /openai/v1, is Groq; openai.com and Azure's openai.azure.com are OpenAI; everything else is compatible.
+const (
+	DialectAuto       Dialect = "auto"
+	DialectGroq       Dialect = "groq"
+	DialectOpenAI     Dialect = "openai"
+	DialectCompatible Dialect = "compatible"
+)
+
+// Dialects are the values a setting may have.
+var Dialects = []Dialect{DialectAuto, DialectGroq, DialectOpenAI, DialectCompatible}
+
+// speech is one row of the table of what is sent to which kind of server. What every server takes is in no column:
+// model, messages and stream.
+type speech struct {
+	// maxCompletionTokens and maxTokens are the two names of the same limit. OpenAI refuses a request with both.
+	maxCompletionTokens, maxTokens bool
+	// usage asks for usage at the end of the stream.
+	usage bool
+	// hidesReasoning sends Groq's fields that leave reasoning out.
+	hidesReasoning bool
+	// separates says that reasoning never comes within the text without its opening tag.
+	separates bool
+}
+
+var speeches = map[Dialect]speech{
+	DialectGroq:       {maxCompletionTokens: true, usage: true, hidesReasoning: true, separates: true},
+	DialectOpenAI:     {maxCompletionTokens: true, usage: true, separates: true},
+	DialectCompatible: {maxCompletionTokens: true, maxTokens: true, usage: true},
+}
+
+// dialectOf returns the dialect of the server with this endpoint.
+func dialectOf(endpoint *url.URL) Dialect {
+	host := strings.ToLower(endpoint.Hostname())
+	within := func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
+	switch {
+	case within("openai.com"), within("openai.azure.com"):
+		return DialectOpenAI
+	case within("groq.com"), strings.HasSuffix(endpoint.Path, groqPrefix+completionsPath):
+		return DialectGroq
+	}
+	return DialectCompatible
+}
+
+// optional matches the parameters that a request can do without. Servers disagree about them, and say so by name.
+var optional = regexp.MustCompile(`\b(stream_options|max_completion_tokens|max_tokens|include_reasoning|reasoning_format|reasoning_effort)\b`)
+
+// omit takes an optional parameter out of the request. Of the two names for the token limit, one stays.
+func (w *wireRequest) omit(name string) {
+	switch name {
+	case "stream_options":
+		w.StreamOptions = nil
+	case "max_completion_tokens":
+		w.MaxTokens, w.MaxCompletionTokens = max(w.MaxTokens, w.MaxCompletionTokens), 0
+	case "max_tokens":
+		w.MaxTokens, w.MaxCompletionTokens = 0, max(w.MaxTokens, w.MaxCompletionTokens)
+	case "include_reasoning":
+		w.IncludeReasoning = nil
+	case "reasoning_format":
+		w.ReasoningFormat = ""
+	case "reasoning_effort":
+		w.ReasoningEffort = ""
+	}
+}
+
+// Servers without a code for it say in words what is wrong.
+var (
+	// tooLong covers OpenAI, vLLM and DeepSeek ("maximum context length is"), llama.cpp ("exceeds the available context
+	// size", exceed_context_size_error), llama-cpp-python ("exceed context window"), LM Studio ("when context the
+	// overflows", "Context size has been exceeded"), SGLang ("longer than the model's context length") and others.
+	tooLong = regexp.MustCompile(`(?i)maximum context|context[ _-]?(length|size|window)|context( the)? overflow|` +
+		`exceed_context|(prompt|input|conversation)( length)?( is)? too long|too many (input )?tokens|` +
+		`reduce the length of the|input tokens exceed|must be at least 1, got -`)
+	noModel = regexp.MustCompile(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
+		`\bno models? (is |are )?loaded\b`)
+	// notOurs is about how we ask, and not about what the customer says.
+	notOurs = regexp.MustCompile(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
+		`(parameter|argument|field|input|propert|keyword)|extra_forbidden|property '[^']*' is unsupported|` +
+		// A chat template that wants other roles than we send.
+		`\broles must alternate\b|\b(system|developer) role\b`)
+)

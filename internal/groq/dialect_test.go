@@ -1,0 +1,103 @@
+package groq
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDialectIsToldByTheURL(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]Dialect{
+		"https://api.groq.com":                       DialectGroq,
+		"https://api.groq.com/openai/v1":             DialectGroq,
+		"http://127.0.0.1:8091":                      DialectGroq,
+		"https://gateway.example/groq/openai/v1":     DialectGroq,
+		"https://api.openai.com/v1":                  DialectOpenAI,
+		"https://eu.openai.azure.com/openai/v1":      DialectOpenAI,
+		"http://localhost:11434/v1":                  DialectCompatible,
+		"https://api.deepseek.com/v1":                DialectCompatible,
+		"https://notgroq.com/v1":                     DialectCompatible,
+		"https://llm.example/a/v1/chat/completions":  DialectCompatible,
+		"https://groq.com.example/v1":                DialectCompatible,
+		"https://API.OPENAI.COM/v1/chat/completions": DialectOpenAI,
+	} {
+		for _, dialect := range []Dialect{"", DialectAuto} {
+			client, err := New(Options{BaseURL: base, Dialect: dialect})
+			require.NoError(t, err)
+			require.Equal(t, speeches[want], client.speech, base)
+		}
+	}
+	client, err := New(Options{BaseURL: "http://localhost:1/v1", Dialect: DialectGroq})
+	require.NoError(t, err)
+	require.Equal(t, speeches[DialectGroq], client.speech)
+	_, err = New(Options{BaseURL: "http://localhost:1/v1", Dialect: "latin"})
+	require.Error(t, err)
+}
+
+// sent returns the names of what a client of this dialect sends, with the model's reasoning to be hidden and lessened.
+func sent(t *testing.T, client *Client) []string {
+	t.Helper()
+	body, fault := client.encode(Request{
+		Model: "openai/gpt-oss-120b", Messages: question.Messages, MaxCompletionTokens: 7, LessReasoning: true,
+	})
+	require.Nil(t, fault)
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(body, &members))
+	return slices.Sorted(maps.Keys(members))
+}
+
+func TestWhatIsSentToWhichServer(t *testing.T) {
+	t.Parallel()
+	for dialect, want := range map[Dialect][]string{
+		DialectGroq:       {"include_reasoning", "max_completion_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
+		DialectOpenAI:     {"max_completion_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
+		DialectCompatible: {"max_completion_tokens", "max_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
+	} {
+		client, err := New(Options{BaseURL: "http://groq.test", Dialect: dialect})
+		require.NoError(t, err)
+		require.Equal(t, want, sent(t, client), dialect)
+	}
+}
+
+func TestRefusedParameterIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	refused := func(body string) func(*http.Request) (*http.Response, error) { return respond(400, body) }
+	u := &upstream{answers: []func(*http.Request) (*http.Response, error){
+		refused(`{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}`),
+		refused(`{"error":{"message":"Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.","type":"invalid_request_error"}}`),
+		respond(200, say("Hello")+stop+done),
+	}}
+	client, err := New(Options{BaseURL: "http://other.test/v1", HTTPClient: &http.Client{Transport: u}})
+	require.NoError(t, err)
+	text, fault := drain(t, client.Stream(t.Context(), question))
+	require.Nil(t, fault)
+	require.Equal(t, "Hello", text)
+	require.Len(t, u.bodies, 3)
+	require.Equal(t, []string{"max_completion_tokens", "messages", "model", "reasoning_effort", "stream"}, sent(t, client))
+
+	u.answers = []func(*http.Request) (*http.Response, error){refused(`{"message":"max_completion_tokens: unknown field"}`)}
+	_, fault = drain(t, client.Stream(t.Context(), question))
+	require.Equal(t, Misconfigured, fault.Kind, "what is refused again is our fault, and not the customer's")
+	require.Equal(t, "max_completion_tokens: unknown field", fault.Message)
+}
+
+func TestWordsAreFitForALog(t *testing.T) {
+	t.Parallel()
+	client := &Client{apiKey: "top-secret"}
+	for words, want := range map[string]string{
+		"plain":                            "plain",
+		" a\n\tb\x00\x1b[1m c\u202e ":      "a b[1m c",
+		"key top-secret is wrong":          "key [key] is wrong",
+		"Incorrect API key sk-abc***xyz.":  "Incorrect API key [key]",
+		"Authorization: Bearer gsk_abcdef": "Authorization: [key]",
+	} {
+		require.Equal(t, want, client.clean(words))
+	}
+	require.Len(t, client.clean(strings.Repeat("x", 10_000)), maxMessage)
+}

@@ -1,0 +1,94 @@
+package groq
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// habits is what a client has learned about its server and the models there.
+type habits struct {
+	mu sync.Mutex
+	// refused are the optional parameters that the server does not accept.
+	refused map[string]bool
+	// tagless says of a model whether it writes reasoning without the opening tag. A model that has not finished an
+	// answer yet is not in it.
+	tagless map[string]bool
+}
+
+// refuse notes a parameter that the server does not accept, and reports whether that is new.
+func (h *habits) refuse(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if name == "" || h.refused[name] {
+		return false
+	}
+	if h.refused == nil {
+		h.refused = make(map[string]bool)
+	}
+	h.refused[name] = true
+	return true
+}
+
+// omitRefused takes the parameters out of the request that the server does not accept.
+func (h *habits) omitRefused(w *wireRequest) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name := range h.refused {
+		w.omit(name)
+	}
+	if h.refused["max_tokens"] && h.refused["max_completion_tokens"] {
+		w.MaxTokens, w.MaxCompletionTokens = 0, 0 // The size of the answer is bounded all the same.
+	}
+}
+
+// stripper returns the stripper for a model's next answer. The first answer of a model is kept back until it ends or its
+// reasoning does, because only then is it known how the model writes; the later ones only of a model that needs it.
+func (h *habits) stripper(model string, maxKept int) stripper {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	tagless, known := h.tagless[model]
+	return stripper{suspect: true, waits: tagless || !known, always: tagless, maxKept: maxKept}
+}
+
+// learn notes how a model has written an answer that came to its end, or showed its reasoning.
+func (h *habits) learn(model string, s *stripper, complete bool) {
+	if !s.suspect || !s.lone && (!complete || s.always) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tagless == nil {
+		h.tagless = make(map[string]bool)
+	}
+	h.tagless[model] = s.lone
+}
+
+// maxMessage bounds what is kept of upstream's words, in bytes.
+const maxMessage = 300
+
+var keyPattern = regexp.MustCompile(`\b(sk|gsk|Bearer)[-_ ][^\s"',]+`)
+
+// clean makes upstream's words fit for the operator's log: on one line, bounded, without this client's key or what looks
+// like one.
+func (c *Client) clean(words string) string {
+	if c.apiKey != "" {
+		words = strings.ReplaceAll(words, c.apiKey, "[key]")
+	}
+	words = keyPattern.ReplaceAllString(words, "[key]")
+	words = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, words)
+	words = strings.Join(strings.Fields(words), " ")
+	if len(words) > maxMessage {
+		words = cutRunes(words, maxMessage-len("…")) + "…"
+	}
+	return words
+}

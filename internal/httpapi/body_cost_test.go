@@ -1,0 +1,238 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// takenBody is one operation's body in one of its media types.
+type takenBody struct {
+	op        *operation
+	mediaType string
+	schema    *openapi3.Schema
+	limit     int
+}
+
+// takenBodies are the bodies of all operations of the contract.
+func takenBodies(t testing.TB) []takenBody {
+	t.Helper()
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	c, err := newContract(doc)
+	require.NoError(t, err)
+	var bodies []takenBody
+	for _, op := range c.operations {
+		for mediaType, b := range op.bodies {
+			bodies = append(bodies, takenBody{op: op, mediaType: mediaType, schema: b.schema, limit: int(b.limit)})
+		}
+	}
+	require.GreaterOrEqual(t, len(bodies), 12)
+	slices.SortFunc(bodies, func(a, b takenBody) int { return strings.Compare(a.name(), b.name()) })
+	return bodies
+}
+
+func (b takenBody) name() string { return b.op.id + " " + b.mediaType }
+
+// check reads and checks a body the way that a request does.
+func (b takenBody) check(text []byte) error {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(text))
+	r.Header.Set(echo.HeaderContentType, b.mediaType)
+	return b.op.checkBody(echo.New().NewContext(r, httptest.NewRecorder()))
+}
+
+// valid is a body that the operation takes, filled up to its limit.
+func (b takenBody) valid(t testing.TB) []byte {
+	t.Helper()
+	if b.mediaType == mediaTypeForm {
+		return []byte("username=a&password=b" + strings.Repeat("&", maxTokens-2))
+	}
+	values := map[string]string{
+		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`, "description": `"A text"`,
+		"rating": `"up"`, "content": `"A text"`, "refresh_token": `"srt_"`, "current_password": `"correct horse battery"`,
+		"new_password": `"correct horse battery"`, "name": `"A name"`, "scopes": `["ai"]`, "status": `"pending"`, "role": `"user"`,
+	}
+	names := b.schema.Required
+	if len(names) == 0 && b.schema.MinProps > 0 {
+		names = slices.Sorted(maps.Keys(b.schema.Properties))
+		names = slices.DeleteFunc(names, func(name string) bool { return values[name] == "" })[:1]
+	}
+	var members []string
+	for _, name := range names {
+		require.Contains(t, values, name)
+		members = append(members, strconv.Quote(name)+":"+values[name])
+	}
+	text := "{" + strings.Join(members, ",") + "}"
+	return []byte(text + strings.Repeat(" ", b.limit-len(text)))
+}
+
+// filled repeats a piece until the text is as large as a body may be. A # in it is a running number.
+func filled(limit int, begin, piece, end string) []byte {
+	var text strings.Builder
+	text.WriteString(begin)
+	for i := 0; text.Len() < limit-len(piece)-len(end)-8; i++ {
+		text.WriteString(strings.ReplaceAll(piece, "#", strconv.Itoa(i)))
+	}
+	return []byte(strings.TrimSuffix(text.String(), ",") + end)
+}
+
+// hostile are bodies that are refused, each as large as a body may be.
+func (b takenBody) hostile() map[string][]byte {
+	bodies := make(map[string][]byte)
+	add := func(name, begin, piece, end string) { bodies[name] = filled(b.limit, begin, piece, end) }
+	if b.mediaType == mediaTypeForm {
+		add("unknown names", "", "#=&", "")
+		add("one name again and again", "", "username=&", "")
+		add("control characters", "username=", "%01", "")
+		add("names of control characters", "", "%01#&", "")
+		add("no names", "", "=&", "")
+		add("a long value", "username=a&password=", "%f0%9f%98%80", "")
+		return bodies
+	}
+	deep, shut := strings.Repeat("[", maxDepth-3), strings.Repeat("]", maxDepth-3)
+	add("unknown members", "{", `"#":1,`, "}")
+	add("unknown members that are deep", "{", `"#":`+deep+shut+",", "}")
+	add("members of an unknown member", `{"unknown":{`, `"#":1,`, "}}")
+	add("elements of an unknown member", `{"unknown":[`, "{},", "]}")
+	add("names of control characters", "{", `"\u0001#":1,`, "}")
+	add("long unknown names", "{", `"`+strings.Repeat("n", b.limit/25)+`#":1,`, "}")
+	add("an array", "[", "{},", "]")
+	add("an array of arrays", "[", deep+shut+",", "]")
+	add("a number", "", "9", "")
+	for name := range b.schema.Properties {
+		begin := `{"` + name + `":`
+		add(name+": again and again", "{", `"`+name+`":1,`, "}")
+		add(name+": objects", begin+"[", "{},", "]}")
+		add(name+": objects with members", begin+"[", `{"a":1,"b":[]},`, "]}")
+		add(name+": texts", begin+"[", `"",`, "]}")
+		add(name+": known texts", begin+"[", `"ai",`, "]}")
+		add(name+": deep arrays", begin+"[", deep+shut+",", "]}")
+		add(name+": members", begin+"{", `"#":{},`, "}}")
+		add(name+": a number", begin, "9", "}")
+		add(name+": control characters", begin+`"`, `\u0001`, `"}`)
+		add(name+": halves of characters", begin+`"`, `\ud800`, `"}`)
+		add(name+": letters", begin+`"`, "x", `"}`)
+		add(name+": emoji", begin+`"`, `\ud83d\ude00`, `"}`)
+		add(name+": blanks", begin+`"`, " ", `"}`)
+		add(name+": an address", begin+`"`, "a.", `@a"}`)
+		add(name+": escape sequences", begin+`"`, `\u001b[31m`, `"}`)
+		add(name+": escape sequences that do not end", begin+`"`, `\u001b]`, `"}`)
+	}
+	return bodies
+}
+
+// cost is what it takes to check a body: objects and bytes that are allocated, and time.
+type cost struct {
+	objects, bytes uint64
+	took           time.Duration
+	err            error
+}
+
+func (b takenBody) cost(text []byte) cost {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := time.Now()
+	err := b.check(text)
+	took := time.Since(begin)
+	runtime.ReadMemStats(&after)
+	return cost{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc, took, err}
+}
+
+// TestRefusingABodyCostsLittleMoreThanReadingOne compares with a valid body of the same size.
+func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
+	bodies := takenBodies(t)
+	valid := make(map[string]cost)
+	for _, b := range bodies {
+		if b.mediaType != mediaTypeForm {
+			text := b.valid(t)
+			_ = b.check(text) // The first time, the validator compiles its patterns.
+			valid[b.op.id] = b.cost(text)
+			require.NoError(t, valid[b.op.id].err, b.name())
+		}
+	}
+	for _, b := range bodies {
+		want := valid[b.op.id]
+		for name, text := range b.hostile() {
+			got := b.cost(text)
+			for range 10 {
+				if got.took <= 40*want.took {
+					break
+				}
+				got = b.cost(text) // Something else may have had the processor.
+			}
+			require.Error(t, got.err, "%s: %s", b.name(), name)
+			require.LessOrEqual(t, got.objects, want.objects+600, "%s: %s", b.name(), name)
+			require.LessOrEqual(t, got.bytes, 4*want.bytes, "%s: %s", b.name(), name)
+			require.LessOrEqual(t, got.took, 40*want.took, "%s: %s", b.name(), name)
+		}
+	}
+}
+
+// TestHeadersAndQueriesFullOfFaultsCostLittle sends as much of each as net/http lets through.
+func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	c, err := newContract(doc)
+	require.NoError(t, err)
+	op := c.operations[route{http.MethodPatch, "/tickets/:ticket_id"}]
+	lines := map[string][]string{
+		"Accept":         {string(filled(maxHeaderBytes, "", "a/b#;q=0.1,", ""))},
+		"Accept in many": slices.Repeat([]string{"a/b;q=0.1"}, maxHeaderBytes/16),
+		"Content-Type":   {string(filled(maxHeaderBytes, "application/json", "; p#=1", ""))},
+		"If-Match":       {string(filled(maxHeaderBytes, "", `"#",`, ""))},
+		"If-Match wrong": {strings.Repeat("x", maxHeaderBytes)},
+		"query":          {string(filled(maxHeaderBytes, "", "#=1&", ""))},
+		"query of one":   {strings.Repeat("a=1&", maxHeaderBytes/4)},
+		"path":           {strings.Repeat("a", maxHeaderBytes)},
+	}
+	for name, values := range lines {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/", strings.NewReader("{}"))
+		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		ctx := echo.New().NewContext(r, httptest.NewRecorder())
+		ctx.SetParamNames("ticket_id")
+		ctx.SetParamValues("0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22")
+		switch header, _, _ := strings.Cut(name, " "); header {
+		case "query":
+			r.URL.RawQuery = values[0]
+		case "path":
+			ctx.SetParamValues(values[0])
+		default:
+			r.Header[header] = values
+		}
+		refused := func() error {
+			return errors.Join(op.checkAccept(r.Header.Values(echo.HeaderAccept)), op.checkParameters(ctx), op.checkBody(ctx))
+		}
+		require.Error(t, refused(), name)
+		require.Less(t, testing.AllocsPerRun(5, func() { _ = refused() }), 1000.0, name)
+	}
+}
+
+func BenchmarkRefusedBody(b *testing.B) {
+	for _, taken := range takenBodies(b) {
+		bodies := taken.hostile()
+		bodies["valid"] = taken.valid(b)
+		for _, name := range slices.Sorted(maps.Keys(bodies)) {
+			b.Run(taken.name()+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_ = taken.check(bodies[name])
+				}
+			})
+		}
+	}
+}

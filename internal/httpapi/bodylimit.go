@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const (
+	// leastBodyLimit is how many bytes of a body every operation takes.
+	leastBodyLimit = 64 << 10
+	// escapedBytes is the most that one character takes in JSON: two escaped surrogates, as Python's json module writes
+	// emoji. A form takes as many for four bytes of UTF-8.
+	escapedBytes = len(`\ud83d\ude00`)
+	// scalarBytes is more than numbers and truth values take that the contract describes.
+	scalarBytes = 32
+)
+
+// bodyLimit returns how many bytes a body of the schema may have: as many as its longest texts take, however they are
+// escaped, in steps of leastBodyLimit.
+func bodyLimit(schema *openapi3.Schema) int64 {
+	steps := (largest(schema) + leastBodyLimit - 1) / leastBodyLimit
+	return int64(max(steps, 1)) * leastBodyLimit
+}
+
+// largest returns how many bytes of JSON the largest value of the schema takes, without white space.
+func largest(schema *openapi3.Schema) int {
+	switch {
+	case schema.Type.Is(openapi3.TypeString):
+		return len(`""`) + longest(schema)*escapedBytes
+	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
+		return len("[]") + int(*schema.MaxItems)*(largest(schema.Items.Value)+len(",")) //nolint:gosec // The contract's own number.
+	case schema.Type.Is(openapi3.TypeObject):
+		size := len("{}")
+		for name, member := range schema.Properties {
+			size += len(`"":,`) + len(name)*escapedBytes + largest(member.Value)
+		}
+		return size
+	default:
+		return scalarBytes
+	}
+}
+
+// longest returns how many characters the longest text of the schema has.
+func longest(schema *openapi3.Schema) int {
+	if schema.MaxLength != nil {
+		return int(*schema.MaxLength) //nolint:gosec // The contract's own number.
+	}
+	characters := 0
+	for _, value := range schema.Enum {
+		text, _ := value.(string)
+		characters = max(characters, utf8.RuneCountInString(text))
+	}
+	return characters
+}

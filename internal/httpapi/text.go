@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const (
+	formatSingleLine = "single-line"
+	formatText       = "text"
+
+	escape = '\x1b'
+)
+
+// isText reports whether s is text: valid UTF-8 without noncharacters U+FFFE and U+FFFF, and without control characters
+// other than tab and line breaks.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7F && r <= 0x9F || r == 0xFFFE || r == 0xFFFF
+	})
+}
+
+// textFor is a text as its schema takes it. What word processors and terminals put into text that is pasted, and nobody
+// can see to remove, becomes what it looks like. A text that is too long is cut one past what it may have: enough to be
+// refused for its length, and to cost no more than a proper one.
+func textFor(schema *openapi3.Schema, s string) string {
+	switch schema.Format {
+	case formatText:
+		s = strings.Map(lineBreak, withoutSequences(s))
+	case formatSingleLine:
+		s = withoutSequences(s)
+	}
+	if schema.MaxLength != nil {
+		s = cutAfter(s, *schema.MaxLength+1)
+	}
+	return s
+}
+
+// lineBreak makes a line feed of the less common characters that break lines (UAX #14). Carriage returns stay.
+func lineBreak(r rune) rune {
+	switch r {
+	case '\v', '\f', 0x85, 0x2028, 0x2029:
+		return '\n'
+	default:
+		return r
+	}
+}
+
+// cutAfter returns the first n characters of s.
+func cutAfter(s string, n uint64) string {
+	if uint64(len(s)) <= n {
+		return s
+	}
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+// withoutSequences returns s without its escape sequences (ECMA-48), such as those that colour what a terminal shows.
+// What is not a whole sequence stays, to be refused. So does an escape before a letter, which may be the first of a word,
+// and so do the sequences that begin with one character of U+0080 to U+009F: in UTF-8 those are slips of encoding.
+func withoutSequences(s string) string {
+	begin := strings.IndexByte(s, escape)
+	if begin < 0 {
+		return s
+	}
+	var kept strings.Builder
+	for begin >= 0 {
+		length := sequence(s[begin:])
+		if length == 0 {
+			break // It is refused, whatever comes after it.
+		}
+		kept.WriteString(s[:begin])
+		s = s[begin+length:]
+		begin = strings.IndexByte(s, escape)
+	}
+	kept.WriteString(s)
+	return kept.String()
+}
+
+// sequence returns the length of the escape sequence that s begins with, or 0 when it is not a whole one.
+func sequence(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	switch kind := s[1]; {
+	case kind == '[': // a control sequence: parameters, intermediate bytes, one final byte
+		return end(s, span(s, span(s, 2, '0', '?'), ' ', '/'), '@', '~')
+	case strings.IndexByte("PX]^_", kind) >= 0: // a control string, such as a title or a link
+		return controlString(s)
+	case kind >= ' ' && kind <= '/': // intermediate bytes and one final byte, such as the choice of a character set
+		return end(s, span(s, 1, ' ', '/'), '0', '~')
+	default: // a private one, such as to save where the cursor is
+		return end(s, 1, '0', '?')
+	}
+}
+
+// span returns where the bytes from first to last end that stand in s at i.
+func span(s string, i int, first, last byte) int {
+	for i < len(s) && s[i] >= first && s[i] <= last {
+		i++
+	}
+	return i
+}
+
+// end returns the length of a sequence whose final byte stands at i, or 0.
+func end(s string, i int, first, last byte) int {
+	if i < len(s) && s[i] >= first && s[i] <= last {
+		return i + 1
+	}
+	return 0
+}
+
+// controlString returns the length of a control string, which ends with ESC \ or, as terminals have it, with BEL.
+func controlString(s string) int {
+	i := 2 + strings.IndexFunc(s[2:], func(r rune) bool { return r < ' ' })
+	switch {
+	case i < 2:
+		return 0
+	case s[i] == '\a':
+		return i + 1
+	case strings.HasPrefix(s[i:], "\x1b\\"):
+		return i + 2
+	default:
+		return 0
+	}
+}
