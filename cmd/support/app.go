@@ -34,6 +34,7 @@ type app struct {
 	store     *store.Store
 	auth      *auth.Service
 	assistant *assistant.Service
+	tickets   *ticket.Service
 	keys      *idempotency.Service
 	server    *httpapi.Server
 	http      *http.Server
@@ -63,18 +64,22 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
 		MaxRunning: cfg.AIMaxRunning, Encode: httpapi.EncodeEvent, Logger: logger,
 	})
+	tickets := ticket.NewService(s, ticket.Budget{
+		Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
+		Bytes: int64(cfg.BytesPerDay),
+	}, logger)
 	keys := idempotency.NewService(s, logger)
 	server, err := httpapi.New(httpapi.Options{
-		Auth: accounts, Tickets: ticket.NewService(s), Assistant: ai, Keys: keys, Ready: s.Ready,
+		Auth: accounts, Tickets: tickets, Assistant: ai, Keys: keys, Ready: s.Ready,
 		Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(),
 		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(),
-		RateLimit: cfg.RateLimit, MaxStreams: cfg.MaxStreams, Docs: cfg.Docs, Logger: logger,
+		RateLimit: cfg.RateLimit, MaxStreams: cfg.MaxStreams, MaxStreamsEach: cfg.StreamsPerAccount, Docs: cfg.Docs, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
 	a := &app{
-		store: s, auth: accounts, assistant: ai, keys: keys, server: server, http: httpapi.HTTPServer(server, logger),
+		store: s, auth: accounts, assistant: ai, tickets: tickets, keys: keys, server: server, http: httpapi.HTTPServer(server, logger),
 		logger: logger,
 	}
 	if cfg.DebugAddr != "" {
@@ -137,6 +142,7 @@ func (a *app) background(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { a.auth.Sweep(ctx) })
 	running.Go(func() { a.keys.Run(ctx) })
+	running.Go(func() { a.tickets.Run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()

@@ -1,23 +1,51 @@
 -- name: CreateMessage :one
--- Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
--- does the ticket's version.
-WITH raised AS (
+-- Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
+-- customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
+-- if any, has used up its budget for the day, and the transaction must be rolled back.
+WITH before AS (
+    SELECT
+        t.id, t.status,
+        GREATEST(
+            clock_timestamp(),
+            (
+                SELECT max(m.created_at) + interval '1 microsecond'
+                FROM messages AS m
+                WHERE m.ticket_id = t.id
+            )
+        ) AS written_at,
+        @author::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
+    FROM tickets AS t
+    WHERE t.id = @ticket_id
+),
+spent AS (
+    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+    SELECT sqlc.narg('counts_for')::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length(@content)
+    WHERE sqlc.narg('counts_for')::uuid IS NOT NULL AND octet_length(@content) <= @max_bytes::bigint
+    ON CONFLICT (user_id, day) DO UPDATE
+    SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+    WHERE u.messages < @max_messages AND u.bytes + excluded.bytes <= @max_bytes
+    RETURNING u.user_id
+),
+reopened AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT @change_id, before.id, @author_id, before.status, 'open'
+    FROM before
+    WHERE before.reopens
+),
+raised AS (
     UPDATE tickets
-    SET version = version + 1
-    WHERE tickets.id = @ticket_id
+    SET
+        version = version + 1,
+        status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
+        updated_at = before.written_at,
+        last_message_at = before.written_at
+    FROM before
+    WHERE tickets.id = before.id
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-VALUES (
-    @id, @ticket_id, @author, @author_id, @content,
-    GREATEST(
-        clock_timestamp(),
-        (
-            SELECT max(m.created_at) + interval '1 microsecond'
-            FROM messages AS m
-            WHERE m.ticket_id = @ticket_id
-        )
-    )
-)
+SELECT @id, before.id, @author, @author_id, @content, before.written_at
+FROM before
+WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by;
 
 -- name: GetMessageByID :one

@@ -1,29 +1,40 @@
 -- name: CreateTicket :one
+-- No row: the account that the ticket counts for, if any, has used up its budget for the day.
+WITH spent AS (
+    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+    SELECT sqlc.narg('counts_for')::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, @bytes::bigint
+    WHERE sqlc.narg('counts_for')::uuid IS NOT NULL AND @bytes <= @max_bytes::bigint
+    ON CONFLICT (user_id, day) DO UPDATE
+    SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
+    WHERE u.tickets < @max_tickets AND u.bytes + excluded.bytes <= @max_bytes
+    RETURNING u.user_id
+)
 INSERT INTO tickets (id, user_id, title, description)
-VALUES (@id, @user_id, @title, @description)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version;
+SELECT @id, @user_id, @title, @description
+WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at;
 
 -- name: GetTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: LockTicketByID :one
 -- Everything that adds to a ticket's conversation or changes its status takes this lock first.
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
 -- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE user_id = @user_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
@@ -33,8 +44,17 @@ LIMIT @max_rows;
 UPDATE tickets
 SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = version + 1
 WHERE id = @id
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version;
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at;
 
 -- name: CreateTicketStatusChange :exec
 INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
 VALUES (@id, @ticket_id, @actor_id, @from_status, @to_status);
+
+-- name: DeleteOldUsage :execrows
+DELETE FROM daily_usage
+WHERE (user_id, day) IN (
+    SELECT u.user_id, u.day
+    FROM daily_usage AS u
+    WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
+    LIMIT @max_rows
+);

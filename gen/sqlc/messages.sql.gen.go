@@ -13,43 +13,79 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
-WITH raised AS (
+WITH before AS (
+    SELECT
+        t.id, t.status,
+        GREATEST(
+            clock_timestamp(),
+            (
+                SELECT max(m.created_at) + interval '1 microsecond'
+                FROM messages AS m
+                WHERE m.ticket_id = t.id
+            )
+        ) AS written_at,
+        $2::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
+    FROM tickets AS t
+    WHERE t.id = $6
+),
+spent AS (
+    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($4)
+    WHERE $5::uuid IS NOT NULL AND octet_length($4) <= $7::bigint
+    ON CONFLICT (user_id, day) DO UPDATE
+    SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+    WHERE u.messages < $8 AND u.bytes + excluded.bytes <= $7
+    RETURNING u.user_id
+),
+reopened AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT $9, before.id, $3, before.status, 'open'
+    FROM before
+    WHERE before.reopens
+),
+raised AS (
     UPDATE tickets
-    SET version = version + 1
-    WHERE tickets.id = $2
+    SET
+        version = version + 1,
+        status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
+        updated_at = before.written_at,
+        last_message_at = before.written_at
+    FROM before
+    WHERE tickets.id = before.id
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-VALUES (
-    $1, $2, $3, $4, $5,
-    GREATEST(
-        clock_timestamp(),
-        (
-            SELECT max(m.created_at) + interval '1 microsecond'
-            FROM messages AS m
-            WHERE m.ticket_id = $2
-        )
-    )
-)
+SELECT $1, before.id, $2, $3, $4, before.written_at
+FROM before
+WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
 `
 
 type CreateMessageParams struct {
-	ID       uuid.UUID
-	TicketID uuid.UUID
-	Author   MessageAuthor
-	AuthorID *uuid.UUID
-	Content  string
+	ID          uuid.UUID
+	Author      MessageAuthor
+	AuthorID    *uuid.UUID
+	Content     string
+	CountsFor   *uuid.UUID
+	TicketID    uuid.UUID
+	MaxBytes    int64
+	MaxMessages int32
+	ChangeID    uuid.UUID
 }
 
-// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
-// does the ticket's version.
+// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
+// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
+// if any, has used up its budget for the day, and the transaction must be rolled back.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
-		arg.TicketID,
 		arg.Author,
 		arg.AuthorID,
 		arg.Content,
+		arg.CountsFor,
+		arg.TicketID,
+		arg.MaxBytes,
+		arg.MaxMessages,
+		arg.ChangeID,
 	)
 	var i Message
 	err := row.Scan(

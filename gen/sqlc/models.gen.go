@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type AIEventKind string
@@ -366,6 +367,14 @@ type Attempt struct {
 	ExpiresAt time.Time
 }
 
+type DailyUsage struct {
+	UserID   uuid.UUID
+	Day      pgtype.Date
+	Tickets  int32
+	Messages int32
+	Bytes    int64
+}
+
 type IdempotencyKey struct {
 	ID          []byte
 	Fingerprint []byte
@@ -427,15 +436,16 @@ type Session struct {
 }
 
 type Ticket struct {
-	ID          uuid.UUID
-	UserID      uuid.UUID
-	Title       string
-	Description string
-	Status      TicketStatus
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	AIMode      AIMode
-	Version     int64
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	Title         string
+	Description   string
+	Status        TicketStatus
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	AIMode        AIMode
+	Version       int64
+	LastMessageAt time.Time
 }
 
 type TicketStatusChange struct {

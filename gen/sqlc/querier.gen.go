@@ -33,14 +33,16 @@ type Querier interface {
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// Takes its place in the ticket's order, so the ticket's row must be locked. What the ticket shows changes with it, and so
-	// does the ticket's version.
+	// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
+	// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
+	// if any, has used up its budget for the day, and the transaction must be rolled back.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
+	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
@@ -58,6 +60,7 @@ type Querier interface {
 	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
+	DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error)
 	// Ends a living session by a token of its own that it no longer keeps.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)

@@ -13,9 +13,19 @@ import (
 )
 
 const createTicket = `-- name: CreateTicket :one
+WITH spent AS (
+    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $6::bigint
+    WHERE $5::uuid IS NOT NULL AND $6 <= $7::bigint
+    ON CONFLICT (user_id, day) DO UPDATE
+    SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
+    WHERE u.tickets < $8 AND u.bytes + excluded.bytes <= $7
+    RETURNING u.user_id
+)
 INSERT INTO tickets (id, user_id, title, description)
-VALUES ($1, $2, $3, $4)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT $1, $2, $3, $4
+WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 `
 
 type CreateTicketParams struct {
@@ -23,14 +33,23 @@ type CreateTicketParams struct {
 	UserID      uuid.UUID
 	Title       string
 	Description string
+	CountsFor   *uuid.UUID
+	Bytes       int64
+	MaxBytes    int64
+	MaxTickets  int32
 }
 
+// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, createTicket,
 		arg.ID,
 		arg.UserID,
 		arg.Title,
 		arg.Description,
+		arg.CountsFor,
+		arg.Bytes,
+		arg.MaxBytes,
+		arg.MaxTickets,
 	)
 	var i Ticket
 	err := row.Scan(
@@ -43,6 +62,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.UpdatedAt,
 		&i.AIMode,
 		&i.Version,
+		&i.LastMessageAt,
 	)
 	return i, err
 }
@@ -71,8 +91,26 @@ func (q *Queries) CreateTicketStatusChange(ctx context.Context, arg CreateTicket
 	return err
 }
 
+const deleteOldUsage = `-- name: DeleteOldUsage :execrows
+DELETE FROM daily_usage
+WHERE (user_id, day) IN (
+    SELECT u.user_id, u.day
+    FROM daily_usage AS u
+    WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
+    LIMIT $1
+)
+`
+
+func (q *Queries) DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldUsage, maxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const getTicketByID = `-- name: GetTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -96,12 +134,13 @@ func (q *Queries) GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (T
 		&i.UpdatedAt,
 		&i.AIMode,
 		&i.Version,
+		&i.LastMessageAt,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
 ORDER BY created_at DESC, id DESC
@@ -133,6 +172,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 			&i.UpdatedAt,
 			&i.AIMode,
 			&i.Version,
+			&i.LastMessageAt,
 		); err != nil {
 			return nil, err
 		}
@@ -145,7 +185,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Tic
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -183,6 +223,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.UpdatedAt,
 			&i.AIMode,
 			&i.Version,
+			&i.LastMessageAt,
 		); err != nil {
 			return nil, err
 		}
@@ -195,7 +236,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicketByID = `-- name: LockTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -221,6 +262,7 @@ func (q *Queries) LockTicketByID(ctx context.Context, arg LockTicketByIDParams) 
 		&i.UpdatedAt,
 		&i.AIMode,
 		&i.Version,
+		&i.LastMessageAt,
 	)
 	return i, err
 }
@@ -229,7 +271,7 @@ const updateTicket = `-- name: UpdateTicket :one
 UPDATE tickets
 SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = version + 1
 WHERE id = $3
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 `
 
 type UpdateTicketParams struct {
@@ -251,6 +293,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Tic
 		&i.UpdatedAt,
 		&i.AIMode,
 		&i.Version,
+		&i.LastMessageAt,
 	)
 	return i, err
 }

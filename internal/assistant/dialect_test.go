@@ -127,7 +127,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			tickets := ticket.NewService(b.store)
+			tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 			for name, c := range server.behaviours {
 				// Each server is new: nothing is known of its model yet.
 				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k"})

@@ -47,7 +47,7 @@ func newModelWorld(t *testing.T) *modelWorld {
 	t.Helper()
 	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
 	w.store = storetest.Open(t, w.url)
-	w.tickets = ticket.NewService(w.store)
+	w.tickets = ticket.NewService(w.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 	upstream := httptest.NewServer(w.simulator)
 	t.Cleanup(func() {
 		w.simulator.Close()

@@ -56,7 +56,7 @@ func newBench(t *testing.T) *bench {
 	})
 	require.NoError(t, err)
 	b.customer = auth.Actor{ID: user.ID, Role: user.Role}
-	b.ticket, err = ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
+	b.ticket, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
 	return b
 }
@@ -134,7 +134,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 		b.service.Drain(t.Context())
 		close(drained)
 	}()
-	other, err := ticket.NewService(b.store).Create(t.Context(), b.customer, "title", "description")
+	other, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		_, err := b.service.Open(t.Context(), b.customer, other.ID, assistant.EventID{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -81,7 +82,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	walked := make(chan error, tickets*readers)
 	var wg sync.WaitGroup
 	for range tickets {
-		about, err := ticket.NewService(b.store).Create(ctx, b.customer, "title", "description")
+		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(ctx, b.customer, "title", "description")
 		require.NoError(t, err)
 		for range readers {
 			w := &wanderer{}

@@ -18,12 +18,14 @@ const (
 	maxGroqTokens    = 65536
 	maxGroqModels    = 10
 	maxModelBytes    = 128
-	maxCount         = 1_000_000
-	maxRateLimit     = 100_000
-	maxSignUpLimit   = 10_000
-	maxLogInLimit    = 10_000
-	minTimeout       = time.Second
-	maxTimeout       = time.Hour
+	// maxBytesPerDay is 1 TiB.
+	maxBytesPerDay = 1 << 40
+	maxCount       = 1_000_000
+	maxRateLimit   = 100_000
+	maxSignUpLimit = 10_000
+	maxLogInLimit  = 10_000
+	minTimeout     = time.Second
+	maxTimeout     = time.Hour
 
 	// maxAcceptedSecrets bounds what every access token is compared with.
 	maxAcceptedSecrets = 4
@@ -101,6 +103,10 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_AI_PER_DAY", c.AIPerDay, 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_MAX_RUNNING", c.AIMaxRunning, 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_MAX_STREAMS", c.MaxStreams, 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", c.StreamsPerAccount, 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_TICKETS_PER_DAY", c.TicketsPerDay, 0, maxCount, budget)
+	f.checkRange("SUPPORT_MESSAGES_PER_DAY", c.MessagesPerDay, 0, maxCount, budget)
+	f.checkRange("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, 0, maxBytesPerDay, "from 1 to 1099511627776, or 0 for no limit")
 }
 
 // validateAcceptedSecrets wants of every further secret what is wanted of JWT_SECRET.

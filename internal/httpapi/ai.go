@@ -61,7 +61,7 @@ func (s *Server) CancelAIResponse(
 func (s *Server) ListAIResponseEvents(
 	ctx context.Context, r api.ListAIResponseEventsRequestObject,
 ) (api.ListAIResponseEventsResponseObject, error) {
-	leave, err := s.streams.enter()
+	leave, err := s.streams.enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/supportbackend/support/gen/api"
@@ -16,7 +16,7 @@ import (
 func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
-	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
+	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, assistant.ErrUpToDate) {
@@ -29,7 +29,7 @@ func (s *Server) StreamAIResponse(
 func (s *Server) StreamAIResponseByID(
 	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
 ) (api.StreamAIResponseByIDResponseObject, error) {
-	stream, err := s.streams.open(ctx, func() (*assistant.Reader, error) {
+	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, assistant.ErrUpToDate) {
@@ -43,33 +43,68 @@ func lastEventID(header, query string) assistant.EventID {
 	return assistant.ParseEventID(cmp.Or(header, query))
 }
 
-// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
-const DefaultMaxStreams = 12_000
+const (
+	// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
+	DefaultMaxStreams = 12_000
+	// DefaultMaxStreamsEach is how many of them one caller may have, unless Options says otherwise.
+	DefaultMaxStreamsEach = 100
 
-// streamsPause is when to try again while there are that many.
-const streamsPause = 5 * time.Second
+	// streamsPause is when to try again while there are that many.
+	streamsPause = 5 * time.Second
+)
 
 // streams bounds the streams that are open at a time.
 type streams struct {
-	limit int64
-	count atomic.Int64
+	limit, limitEach int
+
+	mu    sync.Mutex
+	count int
+	each  map[caller]int
 }
 
-// enter counts a stream, or a poll that waits like one, until leave is called. It returns TooManyStreams.
-func (s *streams) enter() (leave func(), err error) {
-	leave = func() { s.count.Add(-1) }
-	if s.count.Add(1) > s.limit {
-		leave()
-		err := apperr.New(apperr.TooManyStreams, "This server has as many open streams as it takes.")
-		err.RetryAfter = streamsPause
-		return nil, err
+func newStreams(limit, limitEach int) *streams {
+	return &streams{limit: limit, limitEach: limitEach, each: make(map[caller]int)}
+}
+
+// open is how many streams are open.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
+// enter counts a stream, or a poll that waits like one, until leave is called. It returns RateLimited when the caller has
+// as many as one may have, and TooManyStreams when the server has.
+func (s *streams) enter(who caller) (leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var refused *apperr.Error
+	switch {
+	case s.each[who] >= s.limitEach:
+		refused = apperr.New(apperr.RateLimited, "This account has as many open streams as it may have.")
+	case s.count >= s.limit:
+		refused = apperr.New(apperr.TooManyStreams, "This server has as many open streams as it takes.")
+	default:
+		s.count++
+		s.each[who]++
+		return func() { s.leave(who) }, nil
 	}
-	return leave, nil
+	refused.RetryAfter = streamsPause
+	return nil, refused
 }
 
-// open returns a stream of what read reads. It returns TooManyStreams, and what read returns.
-func (s *streams) open(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
-	leave, err := s.enter()
+func (s *streams) leave(who caller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count--
+	if s.each[who]--; s.each[who] == 0 {
+		delete(s.each, who)
+	}
+}
+
+// read returns a stream of what read reads. It returns what enter and read return.
+func (s *streams) read(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
+	leave, err := s.enter(callerFrom(ctx))
 	if err != nil {
 		return aiResponseStream{}, err
 	}

@@ -28,7 +28,7 @@ var entityTag = regexp.MustCompile(`(W/)?"[^"]*"`)
 
 // conditional answers a GET with 304 when the caller has the response already (RFC 9110, section 13.1.2). A response that
 // says nothing of its version is versioned by what is in it, with the link to the next page.
-func conditional(c echo.Context, next echo.HandlerFunc) error {
+func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 	r, err := record(c, next)
 	if err != nil {
 		return err
@@ -37,12 +37,12 @@ func conditional(c echo.Context, next echo.HandlerFunc) error {
 		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body.Bytes()))
 	}
 	if !isListed(c.Request().Header.Get(headerIfNoneMatch), r.header.Get(headerETag)) {
-		return send(c, r.status, r.header, r.body.Bytes())
+		return s.send(c, r.status, r.header, r.body.Bytes())
 	}
 	// What else the response would say, the caller has (section 15.4.5): the tag vouches for it.
 	header := make(http.Header)
 	header.Set(headerETag, r.header.Get(headerETag))
-	return send(c, http.StatusNotModified, header, nil)
+	return s.send(c, http.StatusNotModified, header, nil)
 }
 
 // isListed reports whether a tag is in a list. The weak comparison is used (section 8.8.3.2): what is on the way may have

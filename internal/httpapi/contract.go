@@ -197,9 +197,11 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 		case op.keyed && c.Request().Header.Get(headerIdempotencyKey) != "":
 			return s.once(c, op, next)
 		case op.versioned:
-			return conditional(c, next)
-		default:
+			return s.conditional(c, next)
+		case op.streams():
 			return next(c)
+		default:
+			return s.deliver(c, next)
 		}
 	}
 }

@@ -61,28 +61,30 @@ func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.S
 
 func toTicket(t sqlc.Ticket) api.Ticket {
 	return api.Ticket{
-		ID:          t.ID,
-		Title:       t.Title,
-		Description: t.Description,
-		Status:      api.TicketStatus(t.Status),
-		AIMode:      api.AIMode(t.AIMode),
-		UserID:      t.UserID,
-		CreatedAt:   toTimestamp(t.CreatedAt),
-		UpdatedAt:   toTimestamp(t.UpdatedAt),
+		ID:            t.ID,
+		Title:         t.Title,
+		Description:   t.Description,
+		Status:        api.TicketStatus(t.Status),
+		AIMode:        api.AIMode(t.AIMode),
+		UserID:        t.UserID,
+		CreatedAt:     toTimestamp(t.CreatedAt),
+		UpdatedAt:     toTimestamp(t.UpdatedAt),
+		LastMessageAt: toTimestamp(t.LastMessageAt),
 	}
 }
 
 func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWithMessages {
 	return api.TicketWithMessages{
-		ID:          t.ID,
-		Title:       t.Title,
-		Description: t.Description,
-		Status:      api.TicketStatus(t.Status),
-		AIMode:      api.AIMode(t.AIMode),
-		UserID:      t.UserID,
-		CreatedAt:   toTimestamp(t.CreatedAt),
-		UpdatedAt:   toTimestamp(t.UpdatedAt),
-		Messages:    toMessages(messages),
+		ID:            t.ID,
+		Title:         t.Title,
+		Description:   t.Description,
+		Status:        api.TicketStatus(t.Status),
+		AIMode:        api.AIMode(t.AIMode),
+		UserID:        t.UserID,
+		CreatedAt:     toTimestamp(t.CreatedAt),
+		UpdatedAt:     toTimestamp(t.UpdatedAt),
+		LastMessageAt: toTimestamp(t.LastMessageAt),
+		Messages:      toMessages(messages),
 	}
 }
 

@@ -58,5 +58,5 @@ func (s *Server) once(c echo.Context, op *operation, next echo.HandlerFunc) erro
 	if replayed {
 		c.Response().Header().Set(headerIdempotencyReplayed, "true")
 	}
-	return send(c, response.Status, http.Header(response.Header), response.Body)
+	return s.send(c, response.Status, http.Header(response.Header), response.Body)
 }

@@ -160,7 +160,7 @@ func TestClosedTicketTakesNoMessages(t *testing.T) {
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	for _, status := range []client.TicketStatus{"pending", "resolved", "closed"} {
-		d.customer.Say(t, d.ticket.ID, "before it is "+string(status))
+		agent.Say(t, d.ticket.ID, "before it is "+string(status)) // A customer's message would reopen it.
 		d.customer.SetStatus(t, d.ticket.ID, status)
 	}
 	for _, user := range []*apitest.User{d.customer, agent} {
@@ -198,7 +198,8 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 		var said, closed int
 		var faults [2]error
 		say := func() {
-			r, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, nil, client.CreateMessageRequest{Content: "x"})
+			// Staff, because a message by the customer reopens the ticket.
+			r, err := d.admin.CreateMessageWithResponse(t.Context(), d.ticket.ID, nil, client.CreateMessageRequest{Content: "x"})
 			if faults[0] = err; err == nil {
 				said = r.StatusCode()
 			}

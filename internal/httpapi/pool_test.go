@@ -24,10 +24,10 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	const readers = 150
 	patient := groq.DefaultLimits() // The answer waits until all readers are there.
 	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
-	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient})}
+	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
 	d.customer = d.Customer(t)
 	d.ticket = d.customer.NewTicket(t)
-	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient})
+	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 2}}}))
 	elsewhere := replica.LogIn(t, d.customer.Email, apitest.Password)
 	streams := []*apitest.Stream{d.customer.Stream(t, d.ticket.ID)}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -135,7 +134,7 @@ func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
 	if !known {
 		kind = problems[apperr.Internal]
 	}
-	body, encodeErr := json.Marshal(api.Problem{
+	body, encodeErr := encodeJSON(api.Problem{
 		Type:      "/problems/" + string(err.Code),
 		Title:     kind.title,
 		Status:    int32(kind.status), //nolint:gosec // A status of the table above.

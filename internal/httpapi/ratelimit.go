@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/netip"
@@ -126,10 +127,9 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 	if s.limiter == nil || !op.limited {
 		return nil
 	}
-	info := infoFrom(c.Request().Context())
-	who, policy := caller{user: info.actor.ID}, "user"
-	if info.actor.ID == uuid.Nil {
-		who, policy = caller{network: networkOf(info.client.Addr)}, "address"
+	who, policy := callerFrom(c.Request().Context()), "user"
+	if who.user == uuid.Nil {
+		policy = "address"
 	}
 	left, next, ok := s.limiter.take(who, op.cost)
 	header := c.Response().Header()
@@ -148,6 +148,15 @@ func (s *Server) unlimit(c echo.Context, op *operation) {
 	if s.limiter != nil && op.limited {
 		s.limiter.giveBack(caller{network: networkOf(infoFrom(c.Request().Context()).client.Addr)}, op.cost)
 	}
+}
+
+// callerFrom returns whom a request counts for.
+func callerFrom(ctx context.Context) caller {
+	info := infoFrom(ctx)
+	if info.actor.ID != uuid.Nil {
+		return caller{user: info.actor.ID}
+	}
+	return caller{network: networkOf(info.client.Addr)}
 }
 
 // networkOf is the part of a client's address that it cannot choose: in IPv6 a subscriber has a /64 at least.

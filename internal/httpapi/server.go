@@ -54,6 +54,9 @@ type Options struct {
 	TrustedProxies []*net.IPNet
 	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
 	MaxStreams int
+	// MaxStreamsEach is how many of them one account may have, and where there is none one client address; 0 means
+	// DefaultMaxStreamsEach.
+	MaxStreamsEach int
 	// RateLimit is how many requests per second one account may make, and where there is none one client address; 0 is
 	// without a limit.
 	RateLimit int
@@ -72,13 +75,15 @@ type Server struct {
 	readiness *readiness
 	cursors   cursors
 	contract  *contract
-	streams   streams
-	recheck   time.Duration
-	limiter   *rateLimiter
-	metrics   metrics
-	logger    *slog.Logger
-	echo      *echo.Echo
-	draining  atomic.Bool
+	streams   *streams
+	// deliveries are the responses that are being sent.
+	deliveries deliveries
+	recheck    time.Duration
+	limiter    *rateLimiter
+	metrics    metrics
+	logger     *slog.Logger
+	echo       *echo.Echo
+	draining   atomic.Bool
 }
 
 var _ api.StrictServerInterface = (*Server)(nil)
@@ -119,7 +124,7 @@ func New(o Options) (*Server, error) {
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, contract: c,
 		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(c),
-		streams: streams{limit: int64(cmp.Or(o.MaxStreams, DefaultMaxStreams))}, logger: o.Logger, echo: echo.New(),
+		streams: newStreams(cmp.Or(o.MaxStreams, DefaultMaxStreams), cmp.Or(o.MaxStreamsEach, DefaultMaxStreamsEach)), logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
@@ -157,8 +162,16 @@ func (s *Server) addDocs() error {
 	if err != nil {
 		return err
 	}
+	page := &operation{limited: true, cost: 1}
+	serve := echo.WrapHandler(site)
+	limited := func(c echo.Context) error {
+		if err := s.limit(c, page); err != nil {
+			return err
+		}
+		return serve(c)
+	}
 	for _, path := range site.Routes() {
-		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, echo.WrapHandler(site))
+		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, limited)
 	}
 	return nil
 }

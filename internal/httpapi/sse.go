@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -153,7 +152,7 @@ func frame(name string, id *assistant.EventID, data any) []byte {
 	if name != "" {
 		fmt.Fprintf(&b, "event: %s\n", name)
 	}
-	encoded, _ := json.Marshal(data) // The events' types have nothing that cannot be encoded.
+	encoded, _ := encodeJSON(data) // The events' types have nothing that cannot be encoded.
 	fmt.Fprintf(&b, "data: %s\n\n", encoded)
 	return b.Bytes()
 }

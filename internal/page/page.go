@@ -35,12 +35,34 @@ func (p Page) AfterOr(start Position) Position {
 	return *p.After
 }
 
+// MaxBytes bounds the text of a page. A page of long items ends before its limit, and the next one goes on from there.
+const MaxBytes = 1 << 20
+
 // Cut takes the rows of a query for one more than the page holds, and says where the next page begins, if there is one.
 func Cut[T any](rows []T, limit int32, position func(T) Position) ([]T, *Position) {
-	if len(rows) <= int(limit) {
+	return cut(rows, min(len(rows), int(limit)), position)
+}
+
+// CutText is Cut for rows of long text, whose bytes size returns: the page has at most MaxBytes, and one row at least.
+func CutText[T any](rows []T, limit int32, size func(T) int, position func(T) Position) ([]T, *Position) {
+	return cut(rows, Fit(rows[:min(len(rows), int(limit))], size), position)
+}
+
+// Fit returns how many of the first rows have at most MaxBytes together: one at least, if there are any.
+func Fit[T any](rows []T, size func(T) int) int {
+	total := 0
+	for i, row := range rows {
+		if total += size(row); total > MaxBytes && i > 0 {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+func cut[T any](rows []T, n int, position func(T) Position) ([]T, *Position) {
+	if n == len(rows) {
 		return rows, nil
 	}
-	rows = rows[:limit]
-	next := position(rows[limit-1])
-	return rows, &next
+	next := position(rows[n-1])
+	return rows[:n], &next
 }

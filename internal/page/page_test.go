@@ -25,3 +25,26 @@ func TestPageIsCutAtItsLimit(t *testing.T) {
 		require.Equal(t, test.next, next)
 	}
 }
+
+func TestPageOfLongRowsEndsBeforeItsLimit(t *testing.T) {
+	t.Parallel()
+	position := func(n int) page.Position { return page.Position{CreatedAt: page.First.CreatedAt.AddDate(n, 0, 0)} }
+	size := func(n int) int { return n }
+	const half = page.MaxBytes / 2
+	for _, test := range []struct {
+		rows []int
+		want int
+		more bool
+	}{
+		{[]int{half, half, 1}, 2, true},
+		{[]int{half, half}, 2, false},
+		{[]int{2 * page.MaxBytes, 1}, 1, true},
+		{[]int{2 * page.MaxBytes}, 1, false},
+		{[]int{1, 1, 1, 1}, 3, true},
+		{[]int{}, 0, false},
+	} {
+		rows, next := page.CutText(test.rows, 3, size, position)
+		require.Equal(t, test.rows[:test.want], rows)
+		require.Equal(t, test.more, next != nil)
+	}
+}

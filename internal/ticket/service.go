@@ -10,6 +10,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -25,23 +27,29 @@ const latestMessages = 100
 
 // Service is the tickets and their messages.
 type Service struct {
-	store *store.Store
+	store  *store.Store
+	budget Budget
+	logger *slog.Logger
 }
 
 // NewService returns a Service on the store.
-func NewService(s *store.Store) *Service {
-	return &Service{store: s}
+func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
+	return &Service{store: s, budget: b, logger: logger}
 }
 
-// Create opens a ticket for the actor.
+// Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
 	id, err := newID()
 	if err != nil {
 		return sqlc.Ticket{}, err
 	}
-	return s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
+	limits := s.budget.of(actor)
+	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
 		ID: id, UserID: actor.ID, Title: title, Description: description,
+		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
+		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
 	})
+	return ticket, spent(err)
 }
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
@@ -62,14 +70,15 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sq
 	if err != nil {
 		return nil, nil, err
 	}
-	tickets, next := page.Cut(rows, p.Limit, func(t sqlc.Ticket) page.Position {
+	size := func(t sqlc.Ticket) int { return len(t.Title) + len(t.Description) }
+	tickets, next := page.CutText(rows, p.Limit, size, func(t sqlc.Ticket) page.Position {
 		return page.Position{CreatedAt: t.CreatedAt, ID: t.ID}
 	})
 	return tickets, next, nil
 }
 
-// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version. It returns
-// NotFound.
+// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
+// at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Get(
 	ctx context.Context, actor auth.Actor, id uuid.UUID,
 ) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
@@ -82,8 +91,14 @@ func (s *Service) Get(
 		})
 		return err
 	})
+	slices.Reverse(messages)
+	messages = messages[:page.Fit(messages, sizeOf)]
+	slices.Reverse(messages)
 	return ticket, messages, err
 }
+
+// sizeOf is how many bytes of a page a message takes.
+func sizeOf(m sqlc.Message) int { return len(m.Content) }
 
 // ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
 // It returns NotFound.
@@ -100,19 +115,24 @@ func (s *Service) ListMessages(
 	if err != nil {
 		return nil, nil, err
 	}
-	messages, next := page.Cut(rows, p.Limit, func(m sqlc.Message) page.Position {
+	messages, next := page.CutText(rows, p.Limit, sizeOf, func(m sqlc.Message) page.Position {
 		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
 	})
 	return messages, next, nil
 }
 
 // AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
-// that is being written: it is not published any more. One by the customer begins the next turn, and an answer to the
-// last one that has not begun yet is dropped. It returns NotFound and TicketClosed.
+// that is being written: it is never published. One by the customer begins the next turn, drops an answer to the last one
+// that has not begun yet, and reopens a ticket that is pending or resolved. It returns NotFound, TicketClosed, and
+// RateLimited when the customer has used up its budget.
 func (s *Service) AddMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
 ) (message sqlc.Message, err error) {
 	messageID, err := newID()
+	if err != nil {
+		return sqlc.Message{}, err
+	}
+	changeID, err := newID()
 	if err != nil {
 		return sqlc.Message{}, err
 	}
@@ -134,10 +154,12 @@ func (s *Service) AddMessage(
 		}); err != nil {
 			return err
 		}
+		limits := s.budget.of(actor)
 		message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
-			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content,
+			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
+			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
-		return err
+		return spent(err)
 	})
 	return message, err
 }

@@ -1199,6 +1199,9 @@ type Ticket struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
+	LastMessageAt Timestamp `json:"last_message_at"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
 
@@ -1206,7 +1209,7 @@ type Ticket struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed.
+	// UpdatedAt When its status or its AI mode last changed, or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -1243,7 +1246,10 @@ type TicketWithMessages struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Messages The latest 100 messages, oldest first.
+	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
+	LastMessageAt Timestamp `json:"last_message_at"`
+
+	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Status Where a ticket stands.
@@ -1253,7 +1259,7 @@ type TicketWithMessages struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed.
+	// UpdatedAt When its status or its AI mode last changed, or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
@@ -1516,7 +1522,8 @@ type StreamAIResponseByIDParams struct {
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1557,7 +1564,8 @@ type RefreshSessionParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1613,7 +1621,8 @@ type PutMessageFeedbackParams struct {
 
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1679,7 +1688,8 @@ type StreamAIResponseParams struct {
 
 // ListAIResponsesParams defines parameters for ListAIResponses.
 type ListAIResponsesParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1707,7 +1717,8 @@ type CreateAIResponseParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
@@ -1752,7 +1763,8 @@ type ListUsersParams struct {
 	// Role The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
 
-	// Limit The most items a page may have.
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.

@@ -49,8 +49,10 @@ type Options struct {
 	Models []string
 	// Budget is what each user may ask of the AI; the zero value has no limits.
 	Budget assistant.Budget
-	// MaxRunning and MaxStreams bound what the server does at a time; 0 means their defaults.
-	MaxRunning, MaxStreams int
+	// Writing is what each customer may write in a day; the zero value has no limits.
+	Writing ticket.Budget
+	// MaxRunning, MaxStreams and MaxStreamsEach bound what the server does at a time; 0 means their defaults.
+	MaxRunning, MaxStreams, MaxStreamsEach int
 	// Log gets the server's log too; nil means the test's output only.
 	Log io.Writer
 	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
@@ -140,9 +142,9 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		o.Ready = s.Store.Ready
 	}
 	s.API, err = httpapi.New(httpapi.Options{
-		Auth: s.Auth, Tickets: ticket.NewService(s.Store), Assistant: s.Assistant, Keys: s.Keys, Ready: o.Ready,
+		Auth: s.Auth, Tickets: ticket.NewService(s.Store, o.Writing, logger), Assistant: s.Assistant, Keys: s.Keys, Ready: o.Ready,
 		Secret: secret, AcceptedSecrets: accepted, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins,
-		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, Docs: true, Logger: logger,
+		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, MaxStreamsEach: o.MaxStreamsEach, Docs: true, Logger: logger,
 	})
 	require.NoError(t, err)
 

@@ -2,7 +2,6 @@ package docs
 
 import (
 	"embed"
-	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"path"
@@ -40,7 +39,7 @@ func (s *Site) addAssets() (map[string]string, error) {
 			return err
 		}
 		name := strings.TrimSuffix(path.Base(file), ".gz")
-		urls[name] = s.addAsset(name, packed, unpackedSize(packed))
+		urls[name] = s.addAsset(name, packed)
 		return nil
 	})
 	if err != nil {
@@ -59,7 +58,7 @@ func (s *Site) addAssets() (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		urls[path.Base(file)] = s.addAsset(path.Base(file), packed, len(content))
+		urls[path.Base(file)] = s.addAsset(path.Base(file), packed)
 		return nil
 	})
 	if err != nil {
@@ -68,16 +67,10 @@ func (s *Site) addAssets() (map[string]string, error) {
 	return urls, nil
 }
 
-func (s *Site) addAsset(name string, packed []byte, size int) string {
+func (s *Site) addAsset(name string, packed []byte) string {
 	ext := path.Ext(name)
-	res := newResource(contentTypes[ext], immutable, sealedPolicy, packed, size)
+	res := newResource(contentTypes[ext], immutable, sealedPolicy, packed)
 	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + res.hash[:12] + ext
 	s.resources["/"+url] = res
 	return url
-}
-
-// unpackedSize reads the length of the content from the end of a gzip file, which saves decompressing megabytes at
-// every start. The format stores it modulo 2³², far above any asset.
-func unpackedSize(packed []byte) int {
-	return int(binary.LittleEndian.Uint32(packed[len(packed)-4:]))
 }

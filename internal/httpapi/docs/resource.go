@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
@@ -19,21 +20,22 @@ const (
 	immutable = "public, max-age=31536000, immutable"
 )
 
-// resource is one answer, held compressed only: nearly every client takes it that way, and the bundles are large.
+// resource is one answer, compressed: nearly every client takes it that way. What the others get is made once, when the
+// first of them asks.
 type resource struct {
 	contentType  string
 	cacheControl string
 	policy       string // Content-Security-Policy
 	packed       []byte // gzip
-	size         int    // bytes of the content before compression
+	plain        func() ([]byte, error)
 	hash         string // of packed; the base of the entity tags
 }
 
-func newResource(contentType, cacheControl, policy string, packed []byte, size int) *resource {
+func newResource(contentType, cacheControl, policy string, packed []byte) *resource {
 	sum := sha256.Sum256(packed)
 	return &resource{
 		contentType: contentType, cacheControl: cacheControl, policy: policy,
-		packed: packed, size: size, hash: hex.EncodeToString(sum[:16]),
+		packed: packed, plain: sync.OnceValues(func() ([]byte, error) { return unpack(packed) }), hash: hex.EncodeToString(sum[:16]),
 	}
 }
 
@@ -43,7 +45,7 @@ func (s *Site) addText(path, contentType, policy string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("docs: compress %s: %w", path, err)
 	}
-	s.resources[path] = newResource(contentType, revalidate, policy, packed, len(content))
+	s.resources[path] = newResource(contentType, revalidate, policy, packed)
 	return nil
 }
 
@@ -68,23 +70,22 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	h.Set("Content-Type", res.contentType)
+	body := res.packed
 	if zipped {
 		h.Set("Content-Encoding", "gzip")
-		h.Set("Content-Length", strconv.Itoa(len(res.packed)))
 	} else {
-		h.Set("Content-Length", strconv.Itoa(res.size))
+		var err error
+		if body, err = res.plain(); err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 	}
+	h.Set("Content-Type", res.contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // A write that fails means that the client has gone, and nobody is left to tell.
 	}
-	// The status is sent: a write that fails from here on means that the client has gone, and nobody is left to tell.
-	if zipped {
-		_, _ = w.Write(res.packed)
-		return
-	}
-	_ = unpack(w, res.packed)
 }
 
 // acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. What names gzip
@@ -143,11 +144,10 @@ func pack(content []byte) ([]byte, error) {
 	return packed.Bytes(), nil
 }
 
-func unpack(w io.Writer, packed []byte) error {
+func unpack(packed []byte) ([]byte, error) {
 	zip, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = io.Copy(w, zip) //nolint:gosec // G110: the archives are our own, embedded at build time.
-	return err
+	return io.ReadAll(zip) // The archives are our own, embedded at build time.
 }

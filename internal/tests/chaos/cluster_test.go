@@ -71,7 +71,8 @@ func newCluster(t *testing.T, scenario string, limit time.Duration, settings ...
 		"JWT_SECRET=0123456789abcdef0123456789abcdef", "EXPIRE_MINUTES=60", "SUPPORT_ADDR=127.0.0.1:0",
 		// All load comes from one address and a few accounts.
 		"SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_AI_RUNNING=0", "SUPPORT_AI_PER_MINUTE=0", "SUPPORT_AI_PER_DAY=0",
-		"SUPPORT_AI_MAX_RUNNING=1000",
+		"SUPPORT_AI_MAX_RUNNING=1000", "SUPPORT_STREAMS_PER_ACCOUNT=1000000",
+		"SUPPORT_TICKETS_PER_DAY=0", "SUPPORT_MESSAGES_PER_DAY=0", "SUPPORT_BYTES_PER_DAY=0",
 	}, append(c.environ, settings...)...)
 	command(c.ctx, t, c.environ, "", "migrate", "up")
 	for range replicaCount {

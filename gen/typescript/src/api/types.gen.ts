@@ -338,9 +338,13 @@ export type Ticket = {
     user_id: ID;
     created_at: Timestamp;
     /**
-     * When its status or its AI mode last changed.
+     * When its status or its AI mode last changed, or a message was added.
      */
     updated_at: Timestamp;
+    /**
+     * When its newest message was added. While it has none, when the ticket was opened.
+     */
+    last_message_at: Timestamp;
 };
 
 /**
@@ -348,7 +352,7 @@ export type Ticket = {
  */
 export type TicketWithMessages = Ticket & {
     /**
-     * The latest 100 messages, oldest first.
+     * The latest messages, oldest first; at most 100, and at most 1 MiB of text.
      */
     messages: Array<Message>;
 };
@@ -787,7 +791,9 @@ export type AIResponseID = ID;
 export type MessageID = ID;
 
 /**
- * The most items a page may have.
+ * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+ * next page means that it was the last.
+ *
  */
 export type Limit = number;
 
@@ -1110,7 +1116,9 @@ export type ListSessionsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1374,7 +1382,9 @@ export type ListUsersData = {
          */
         role?: Role;
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1677,7 +1687,9 @@ export type ListApiKeysData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -1874,7 +1886,9 @@ export type ListTicketsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2198,7 +2212,9 @@ export type ListMessagesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**
@@ -2471,7 +2487,9 @@ export type ListAiResponsesData = {
     };
     query?: {
         /**
-         * The most items a page may have.
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
          */
         limit?: number;
         /**

@@ -1,0 +1,6 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+
+DROP TABLE daily_usage;
+
+COMMIT;

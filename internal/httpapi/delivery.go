@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+const (
+	// maxHeldBytes bounds the bodies of responses that a server holds until their clients have read them, and
+	// maxHeldBytesEach those of one caller.
+	maxHeldBytes     = 64 << 20
+	maxHeldBytesEach = 8 << 20
+	heldPause        = time.Second
+
+	// A body is written in chunks of this size, and a client has this long to take each of them.
+	deliveryChunk   = 32 << 10
+	deliveryTimeout = 10 * time.Second
+)
+
+// deliveries counts the bodies that are held until their clients have read them.
+type deliveries struct {
+	mu    sync.Mutex
+	total int
+	each  map[caller]int
+}
+
+// hold counts a body until release is called. It returns RateLimited when the caller does not read what it has asked
+// for, and ServerBusy when too many callers do not.
+func (d *deliveries) hold(who caller, size int) (release func(), err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.each[who] > 0 && d.each[who]+size > maxHeldBytesEach:
+		err := apperr.New(apperr.RateLimited, "Read the responses of earlier requests first.")
+		err.RetryAfter = heldPause
+		return nil, err
+	case d.total > 0 && d.total+size > maxHeldBytes:
+		err := apperr.New(apperr.ServerBusy, "This server holds as many unread responses as it can.")
+		err.RetryAfter = heldPause
+		return nil, err
+	}
+	if d.each == nil {
+		d.each = make(map[caller]int)
+	}
+	d.total += size
+	d.each[who] += size
+	return func() { d.release(who, size) }, nil
+}
+
+func (d *deliveries) release(who caller, size int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total -= size
+	if d.each[who] -= size; d.each[who] <= 0 {
+		delete(d.each, who)
+	}
+}
+
+// deliver runs the handler and sends its response.
+func (s *Server) deliver(c echo.Context, next echo.HandlerFunc) error {
+	r, err := record(c, next)
+	if err != nil {
+		return err
+	}
+	return s.send(c, r.status, r.header, r.body.Bytes())
+}
+
+// send sends a response that was recorded, in addition to the headers that the request has been given already. It returns
+// what hold returns.
+func (s *Server) send(c echo.Context, status int, header http.Header, body []byte) error {
+	// A write has had its effect: its response is small, and is not refused.
+	if method := c.Request().Method; len(body) > 0 && (method == http.MethodGet || method == http.MethodHead) {
+		release, err := s.deliveries.hold(callerFrom(c.Request().Context()), len(body))
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	maps.Copy(c.Response().Header(), header)
+	if len(body) > 0 {
+		c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	}
+	c.Response().WriteHeader(status)
+	controller := http.NewResponseController(c.Response())
+	for len(body) > 0 {
+		chunk := body[:min(len(body), deliveryChunk)]
+		err := controller.SetWriteDeadline(time.Now().Add(deliveryTimeout))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) { // Without a network there is nobody to be slow.
+			return fmt.Errorf("httpapi: set the write deadline: %w", err)
+		}
+		if _, err := c.Response().Write(chunk); err != nil {
+			return fmt.Errorf("httpapi: send the response: %w", err)
+		}
+		body = body[len(chunk):]
+	}
+	return nil
+}

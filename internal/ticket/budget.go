@@ -1,0 +1,89 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	sweepInterval = time.Hour
+	sweepJitter   = time.Minute
+	maxSwept      = 1000
+)
+
+// Budget is how much a customer may write in a day (UTC), counted over all replicas. Zero is no limit. Staff have none.
+type Budget struct {
+	Tickets  int32
+	Messages int32
+	// Bytes bounds the text of both. A request with an Idempotency-Key stores it once more for a day, uncounted.
+	Bytes int64
+}
+
+// limits are a Budget as the queries take it.
+type limits struct {
+	// account is whose budget it is; nil when nothing is counted.
+	account           *uuid.UUID
+	tickets, messages int32
+	bytes             int64
+}
+
+func (b Budget) of(actor auth.Actor) limits {
+	if b == (Budget{}) || actor.IsStaff() {
+		return limits{}
+	}
+	l := limits{account: &actor.ID, tickets: math.MaxInt32, messages: math.MaxInt32, bytes: math.MaxInt64}
+	if b.Tickets > 0 {
+		l.tickets = b.Tickets
+	}
+	if b.Messages > 0 {
+		l.messages = b.Messages
+	}
+	if b.Bytes > 0 {
+		l.bytes = b.Bytes
+	}
+	return l
+}
+
+// spent turns the row that was not written into RateLimited.
+func spent(err error) error {
+	if !errors.Is(err, store.ErrNoRows) {
+		return err
+	}
+	const day = 24 * time.Hour
+	refused := apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.")
+	refused.RetryAfter = day - time.Duration(time.Now().UnixNano())%day
+	return refused
+}
+
+// Run deletes the counts of past days, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepInterval + rand.N(sweepJitter)): //nolint:gosec // Jitter needs no secrecy.
+		}
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "usage of past days not deleted", slog.Any("error", err))
+		}
+	}
+}
+
+// Sweep deletes the counts of past days, a batch at a time.
+func (s *Service) Sweep(ctx context.Context) error {
+	for {
+		if swept, err := s.store.DeleteOldUsage(ctx, maxSwept); err != nil || swept < maxSwept {
+			return err
+		}
+	}
+}
