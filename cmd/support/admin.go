@@ -10,11 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/password"
-	"github.com/supportbackend/support/internal/store"
 )
 
 func adminCommand() *cobra.Command {
@@ -45,7 +43,7 @@ func adminCreateCommand() *cobra.Command {
 				}
 			}
 			if err := createStaff(cmd, cfg, email, password, auth.Role(role)); err != nil {
-				return explain(err)
+				return err
 			}
 			if !passwordStdin {
 				fmt.Fprintf(cmd.OutOrStdout(), "password: %s\n", password)
@@ -61,7 +59,7 @@ func adminCreateCommand() *cobra.Command {
 }
 
 func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, role auth.Role) error {
-	s, err := store.Open(cmd.Context(), store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: 1})
+	s, err := openStore(cmd.Context(), cfg, 1)
 	if err != nil {
 		return settingsError{err}
 	}
@@ -79,18 +77,6 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "created %s %s (%s)\n", user.Role, user.Email, user.ID)
 	return nil
-}
-
-// explain puts what a person at a terminal can do something about into a sentence.
-func explain(err error) error {
-	var known *apperr.Error
-	if !errors.As(err, &known) {
-		return err
-	}
-	for _, field := range known.Fields {
-		return fmt.Errorf("%s: the %s is wrong: %s", known.Code, strings.TrimPrefix(field.Pointer, "/"), field.Code)
-	}
-	return fmt.Errorf("%s: %s", known.Code, known.Detail)
 }
 
 func readLine(r io.Reader) (string, error) {

@@ -43,7 +43,7 @@ type app struct {
 }
 
 func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, error) {
-	s, err := store.Open(ctx, store.Config{URL: cfg.DatabaseURL.Reveal(), MaxConns: cfg.DBMaxConns})
+	s, err := openStore(ctx, cfg, cfg.DBMaxConns)
 	if err != nil {
 		return nil, settingsError{err}
 	}
@@ -86,6 +86,12 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app, 
 		a.debug, err = listen(ctx, cfg.DebugAddr)
 	}
 	return a, err
+}
+
+func openStore(ctx context.Context, cfg config.Config, maxConns int32) (*store.Store, error) {
+	return store.Open(ctx, store.Config{
+		URL: cfg.DatabaseURL.Reveal(), MaxConns: maxConns, TransactionPooler: cfg.TransactionPooler(),
+	})
 }
 
 func limits(cfg config.Config) auth.Limits {
@@ -149,9 +155,13 @@ func (a *app) background(ctx context.Context) (stop func()) {
 	}
 }
 
-// checkBudget warns about a pool that the database has no room for. A database that is not there yet says nothing.
+// checkBudget warns about a pool that the database has no room for, and about a database that is not there yet.
 func (a *app) checkBudget(ctx context.Context) {
-	if warning, err := a.store.CheckBudget(ctx); err == nil && warning != "" {
+	warning, err := a.store.CheckBudget(ctx)
+	switch {
+	case err != nil:
+		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", err))
+	case warning != "":
 		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 
@@ -21,8 +22,12 @@ func configCommand() *cobra.Command {
 				return err
 			}
 			// Nothing is connected to: these say only what they think of the settings.
-			if err := (store.Config{URL: cfg.DatabaseURL.Reveal()}).Check(); err != nil {
-				return settingsError{fmt.Errorf("DATABASE_URL: %w", err)}
+			for name, url := range map[string]config.Secret{
+				"DATABASE_URL": cfg.DatabaseURL, "SUPPORT_DB_MIGRATE_URL": cmp.Or(cfg.DBMigrateURL, cfg.DatabaseURL),
+			} {
+				if err := (store.Config{URL: url.Reveal()}).Check(); err != nil {
+					return settingsError{fmt.Errorf("%s: %w", name, err)}
+				}
 			}
 			if _, err := newGroqClient(cfg, slog.New(slog.DiscardHandler)); err != nil {
 				return err

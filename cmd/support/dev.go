@@ -18,7 +18,6 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/store"
 )
 
 // devTokensPerSecond is how fast the simulator writes: as one reads.
@@ -107,7 +106,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 			return err
 		}
 	}
-	if err := migrateUp(d.cfg.DatabaseURL.Reveal()); err != nil {
+	if err := migrateUp(d.cfg); err != nil {
 		return err
 	}
 	if d.cfg.JWTSecret == "" {
@@ -193,8 +192,8 @@ func (d *dev) stop() error {
 	return err
 }
 
-func migrateUp(databaseURL string) error {
-	m, err := store.OpenMigrator(databaseURL)
+func migrateUp(cfg config.Config) error {
+	m, err := openMigrator(cfg)
 	if err != nil {
 		return err
 	}

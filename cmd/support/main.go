@@ -31,7 +31,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "support:", err)
+	fmt.Fprintln(os.Stderr, "support:", explain(err))
 	var settings settingsError
 	if errors.As(err, &settings) {
 		os.Exit(exitSettings)

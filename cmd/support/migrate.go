@@ -12,13 +12,13 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	return group("migrate", "Change the database's schema (DATABASE_URL) from one version to another",
+	return group("migrate", "Change the schema of the database (DATABASE_URL, or SUPPORT_DB_MIGRATE_URL) from one version to another",
 		migrateStep("up", "Go to the latest version", cobra.NoArgs,
 			func(m *store.Migrator, _ []string) error { return m.Up() }),
 		migrateStep("down [N]", "Take back the last N versions, one if N is left out. This deletes their data",
 			cobra.MaximumNArgs(1), down),
 		migrateStep("goto VERSION", "Go to a version, up or down", cobra.ExactArgs(1), goTo),
-		migrateStep("force VERSION", "Record a version as the current one after a migration that broke off",
+		migrateStep("force VERSION", "Record a version as the current one, after another program has broken a migration off",
 			cobra.ExactArgs(1), force),
 		migrateStep("version", "Print the current version", cobra.NoArgs,
 			func(*store.Migrator, []string) error { return nil }),
@@ -36,9 +36,9 @@ func migrateStep(
 			if err != nil {
 				return err
 			}
-			m, err := store.OpenMigrator(cfg.DatabaseURL.Reveal())
+			m, err := openMigrator(cfg)
 			if err != nil {
-				return explain(err)
+				return err
 			}
 			defer func() { _ = m.Close() }()
 			if err := run(m, args); err != nil {
@@ -47,6 +47,17 @@ func migrateStep(
 			return printVersion(cmd, m)
 		},
 	}
+}
+
+func openMigrator(cfg config.Config) (*store.Migrator, error) {
+	databaseURL, err := cfg.MigrateURL()
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	if err := (store.Config{URL: databaseURL}).Check(); err != nil {
+		return nil, settingsError{err}
+	}
+	return store.OpenMigrator(databaseURL)
 }
 
 func printVersion(cmd *cobra.Command, m *store.Migrator) error {

@@ -5,3 +5,10 @@ SELECT
     count(DISTINCT coalesce(host(client_addr), ''))::integer AS machines
 FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = current_setting('application_name');
+
+-- name: ListUnlimitedSettings :many
+-- Which of the limits that every session must have are not set.
+SELECT name::text
+FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) AS limits (name)
+WHERE current_setting(limits.name) = '0'
+ORDER BY name;

@@ -29,3 +29,31 @@ func (q *Queries) GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, er
 	err := row.Scan(&i.MaxConnections, &i.Machines)
 	return i, err
 }
+
+const listUnlimitedSettings = `-- name: ListUnlimitedSettings :many
+SELECT name::text
+FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) AS limits (name)
+WHERE current_setting(limits.name) = '0'
+ORDER BY name
+`
+
+// Which of the limits that every session must have are not set.
+func (q *Queries) ListUnlimitedSettings(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, listUnlimitedSettings)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

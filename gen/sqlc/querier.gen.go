@@ -87,7 +87,8 @@ type Querier interface {
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
-	GetSchemaMigration(ctx context.Context) (SchemaMigration, error)
+	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
+	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
 	// Whom a session speaks for, while it lives.
@@ -114,6 +115,8 @@ type Querier interface {
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
+	// Which of the limits that every session must have are not set.
+	ListUnlimitedSettings(ctx context.Context) ([]string, error)
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error)

@@ -10,14 +10,21 @@ import (
 )
 
 const getSchemaMigration = `-- name: GetSchemaMigration :one
-SELECT version, dirty
+SELECT version, dirty, current_setting('transaction_read_only')::boolean AS read_only
 FROM schema_migrations
 LIMIT 1
 `
 
-func (q *Queries) GetSchemaMigration(ctx context.Context) (SchemaMigration, error) {
+type GetSchemaMigrationRow struct {
+	Version  int64
+	Dirty    bool
+	ReadOnly bool
+}
+
+// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
+func (q *Queries) GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error) {
 	row := q.db.QueryRow(ctx, getSchemaMigration)
-	var i SchemaMigration
-	err := row.Scan(&i.Version, &i.Dirty)
+	var i GetSchemaMigrationRow
+	err := row.Scan(&i.Version, &i.Dirty, &i.ReadOnly)
 	return i, err
 }

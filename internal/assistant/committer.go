@@ -34,7 +34,8 @@ const (
 // statement, publishes it, and begins again. The first delta of a response so goes at once, and a busy replica makes at
 // most one commit in commitInterval.
 type committer struct {
-	store   *store.Store
+	// store has connections of its own: a commit must not wait behind requests.
+	store   sqlc.Querier
 	ownerID uuid.UUID
 	encode  func(Event) []byte
 	logger  *slog.Logger
@@ -44,7 +45,7 @@ type committer struct {
 	dirty map[*owner]struct{}
 }
 
-func newCommitter(s *store.Store, ownerID uuid.UUID, encode func(Event) []byte, logger *slog.Logger) *committer {
+func newCommitter(s sqlc.Querier, ownerID uuid.UUID, encode func(Event) []byte, logger *slog.Logger) *committer {
 	return &committer{
 		store: s, ownerID: ownerID, encode: encode, logger: logger,
 		wake: make(chan struct{}, 1), dirty: make(map[*owner]struct{}),

@@ -109,7 +109,7 @@ func NewService(s *store.Store, o Options) *Service {
 	id := uuid.New()
 	service := &Service{
 		store: s, options: o, id: id, upstream: newUpstream(o.Client, o.Models, o.MaxTokens), hub: newHub(),
-		committer: newCommitter(s, id, o.Encode, o.Logger),
+		committer: newCommitter(s.Reserved(), id, o.Encode, o.Logger),
 		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
 	for _, run := range []func(context.Context){

@@ -52,6 +52,8 @@ type Config struct {
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
+	DBPooler       string     `env:"SUPPORT_DB_POOLER"       envDefault:"none"`
+	DBMigrateURL   Secret     `env:"SUPPORT_DB_MIGRATE_URL"`
 	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`
@@ -79,6 +81,22 @@ func (c Config) AcceptedSecrets() [][]byte {
 	return secrets
 }
 
+// TransactionPooler reports whether the database is reached through a pooler that gives each transaction another session.
+func (c Config) TransactionPooler() bool { return c.DBPooler == poolerTransaction }
+
+// MigrateURL is the database that migrations change, reached without a pooler: they need a session of their own. It
+// returns an error when no setting names it.
+func (c Config) MigrateURL() (string, error) {
+	switch {
+	case c.DBMigrateURL != "":
+		return c.DBMigrateURL.Reveal(), nil
+	case c.TransactionPooler():
+		return "", errors.New("SUPPORT_DB_MIGRATE_URL is not set: with SUPPORT_DB_POOLER=transaction, migrations need the database's own address")
+	default:
+		return c.DatabaseURL.Reveal(), nil
+	}
+}
+
 // ProxyNetworks are the parsed TrustedProxies.
 func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
 
@@ -102,10 +120,10 @@ const (
 	NeedSecret
 )
 
-// prefix is that of the settings that are only ours: one that we do not know is a typing error.
-const prefix = "SUPPORT_"
+// prefixes are those of our settings: a variable with one of them that we do not know is a typing error.
+var prefixes = []string{"SUPPORT_", "GROQ_", "GROK_", "ALLOWED_ORIGIN", "JWT_", "EXPIRE_"}
 
-// others are variables with our prefix that are for other programs: the client SDKs.
+// others are variables with our prefixes that are for other programs: the client SDKs.
 var others = []string{"SUPPORT_BASE_URL", "SUPPORT_TOKEN"}
 
 // deprecated are the names that the seeds' deployments may still have.
@@ -121,7 +139,7 @@ func Load(environ []string, need Need) (Config, error) {
 	warnings := renameDeprecated(variables, &f)
 	known := names()
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		if strings.HasPrefix(name, prefix) && !slices.Contains(others, name) && !slices.Contains(known, name) {
+		if hasOurPrefix(name) && !slices.Contains(others, name) && !slices.Contains(known, name) {
 			f.add(name, "is not a setting")
 		}
 	}
@@ -131,7 +149,12 @@ func Load(environ []string, need Need) (Config, error) {
 	}
 	c.Warnings = warnings
 	c.validate(need, &f)
+	c.warn()
 	return c, f.err()
+}
+
+func hasOurPrefix(name string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 func renameDeprecated(variables map[string]string, f *faults) (warnings []string) {
@@ -140,6 +163,7 @@ func renameDeprecated(variables map[string]string, f *faults) (warnings []string
 		if !set {
 			continue
 		}
+		delete(variables, old)
 		name := deprecated[old]
 		if current, both := variables[name]; both && current != value {
 			f.add(old, "differs from "+name+"; remove it")
@@ -164,6 +188,12 @@ func names() []string {
 
 // faults collects what is wrong, by variable.
 type faults []string
+
+// wholeNumber and duration are what settings with a range are.
+const (
+	wholeNumber = "a whole number"
+	duration    = "a duration such as 15s"
+)
 
 func (f *faults) add(name, fault string) { *f = append(*f, name+" "+fault) }
 
@@ -190,11 +220,11 @@ func kindName(t reflect.Type) string {
 	case t == reflect.TypeFor[slog.Level]():
 		return "one of debug, info, warn, error"
 	case t == reflect.TypeFor[time.Duration]():
-		return "a duration such as 15s"
+		return duration
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	default:
-		return "a whole number in range"
+		return wholeNumber // checkRange adds the range.
 	}
 }
 

@@ -134,25 +134,28 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 			strings.Repeat("change-me", 5), strings.Repeat(goodSecret+",", 4) + goodSecret,
 		},
 		"DATABASE_URL": {
-			"host=localhost password=hunter2 dbname=x", "postgres://user:hunter2@localhost", "http://localhost/hunter2",
+			"host=localhost password=hunter2", "postgres://user:hunter2@localhost", "postgres://user:hunter2@a,b",
+			"postgres://user:hunter2@a:1,b:2?target_session_attrs=read-write", "http://localhost/hunter2",
 			"postgres://user:hunter2@local host/x", "postgres://user:hunter2%zz@localhost/x", "sqlite:///hunter2",
 		},
-		"EXPIRE_MINUTES":       {"0", "-1", "1441", "1.5", "15m", "0x0f", "99999999999999999999"},
-		"GROQ_MAX_TOKENS":      {"0", "-1", "65537", "1e3"},
-		"GROQ_DIALECT":         {"Groq", "ollama", "none"},
-		"GROQ_HEADER_TIMEOUT":  {"15", "0s", "999ms", "61m", "-1s", "a minute"},
-		"GROQ_SILENCE_TIMEOUT": {"20", "0s", "2h"},
-		"GROQ_TOTAL_TIMEOUT":   {"120", "0s", "2h"},
-		"SUPPORT_DB_MAX_CONNS": {"0", "-1", "501", "2147483648", "twenty"},
-		"SUPPORT_RATE_LIMIT":   {"-1", "100001", "50/s"},
-		"SUPPORT_SIGNUP_LIMIT": {"-1", "10001", "10/h"},
-		"SUPPORT_LOGIN_LIMIT":  {"-1", "10001", "100/h"},
-		"SUPPORT_DEBUG_ADDR":   {":6060", "6060", "127.0.0.1"},
-		"SUPPORT_DOCS":         {"yes", "on", "2"},
-		"SUPPORT_LOG_LEVEL":    {"verbose", "trace"},
-		"SUPPORT_LOG_FORMAT":   {"xml", "JSON"},
-		"SUPPORT_ADDR":         {"8000", "localhost", "::1:8000", "a:b:c"},
-		"GROQ_API_URL":         {"api.groq.com", "//api.groq.com", "file:///etc/passwd", "https://", "https://%zz"},
+		"EXPIRE_MINUTES":         {"0", "-1", "1441", "1.5", "15m", "0x0f", "99999999999999999999"},
+		"GROQ_MAX_TOKENS":        {"0", "-1", "65537", "1e3"},
+		"GROQ_DIALECT":           {"Groq", "ollama", "none"},
+		"GROQ_HEADER_TIMEOUT":    {"15", "0s", "999ms", "61m", "-1s", "a minute"},
+		"GROQ_SILENCE_TIMEOUT":   {"20", "0s", "2h"},
+		"GROQ_TOTAL_TIMEOUT":     {"120", "0s", "2h"},
+		"SUPPORT_DB_POOLER":      {"session", "yes", "Transaction"},
+		"SUPPORT_DB_MIGRATE_URL": {"http://localhost/hunter2", "postgres://user:hunter2@localhost"},
+		"SUPPORT_DB_MAX_CONNS":   {"0", "-1", "501", "2147483648", "twenty"},
+		"SUPPORT_RATE_LIMIT":     {"-1", "100001", "50/s"},
+		"SUPPORT_SIGNUP_LIMIT":   {"-1", "10001", "10/h"},
+		"SUPPORT_LOGIN_LIMIT":    {"-1", "10001", "100/h"},
+		"SUPPORT_DEBUG_ADDR":     {":6060", "6060", "127.0.0.1"},
+		"SUPPORT_DOCS":           {"yes", "on", "2"},
+		"SUPPORT_LOG_LEVEL":      {"verbose", "trace"},
+		"SUPPORT_LOG_FORMAT":     {"xml", "JSON"},
+		"SUPPORT_ADDR":           {"8000", "localhost", "::1:8000", "a:b:c"},
+		"GROQ_API_URL":           {"api.groq.com", "//api.groq.com", "file:///etc/passwd", "https://", "https://%zz"},
 		"ALLOWED_ORIGINS": {
 			"*", "https://*.example.com", "null", "https://a.example/", "https://A.example", "a.example", "https://u@a.example",
 			"https://a.example,https://b.example/x", "ftp://a.example", "https://a.example?x", "https://a.example,",
@@ -175,12 +178,15 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 
 func TestMisspeltSettingOfOursIsNamed(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"SUPPORT_ADDRESS", "SUPPORT_", "SUPPORT_addr", "SUPPORT_LOGLEVEL", "SUPPORT_JWT_SECRET"} {
+	for _, name := range []string{
+		"SUPPORT_ADDRESS", "SUPPORT_", "SUPPORT_addr", "SUPPORT_LOGLEVEL", "SUPPORT_JWT_SECRET", "GROQ_KEY", "GROK_MODEL",
+		"ALLOWED_ORIGIN", "ALLOWED_ORIGINS_", "JWT_KEY", "JWT_SECRET_ACCEPTED", "EXPIRE_MINUTE",
+	} {
 		_, err := load(environ(name + "=" + canary))
 		require.ErrorContains(t, err, name+" is not a setting")
 		require.NotContains(t, err.Error(), canary)
 	}
-	_, err := load(environ("GROQ_TYPO=x", "SUPPORTED=x", "MY_SUPPORT_X=x", "support_x=x"))
+	_, err := load(environ("XGROQ_KEY=x", "SUPPORTED=x", "ALLOWED=x", "MY_SUPPORT_X=x", "support_x=x"))
 	require.NoError(t, err, "what is not ours is nobody's typing error")
 }
 
@@ -254,4 +260,65 @@ func TestSecretIsNeverShown(t *testing.T) {
 	require.Equal(t, "[redacted]", secret.String())
 	require.NotContains(t, fmt.Errorf("open %s: %w", secret, fmt.Errorf("dial %v", secret)).Error(), canary)
 	require.Equal(t, canary, secret.Reveal())
+}
+
+func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
+	t.Parallel()
+	for name, limits := range map[string]string{
+		"EXPIRE_MINUTES": "from 1 to 1440", "GROQ_MAX_TOKENS": "from 1 to 65536", "SUPPORT_DB_MAX_CONNS": "from 1 to 500",
+		"SUPPORT_RATE_LIMIT": "from 0 to 100000", "SUPPORT_SIGNUP_LIMIT": "from 0 to 10000",
+		"SUPPORT_AI_MAX_RUNNING": "from 1 to 1000000", "SUPPORT_AI_RUNNING": "from 1 to 1000000, or 0 for no limit",
+	} {
+		for _, value := range []string{"-1", "many", "1.5", "99999999999999999999"} {
+			_, err := load(environ(name + "=" + value))
+			require.ErrorContains(t, err, "\n  "+name+" is not a whole number "+limits)
+			require.ErrorContains(t, err, "1 fault(s)")
+		}
+	}
+}
+
+func TestDebugAddressThatEverybodyReachesIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	for addr, warned := range map[string]bool{
+		"0.0.0.0:6060": true, "[::]:6060": true, "127.0.0.1:6060": false, "[::1]:6060": false, "10.0.0.7:6060": false,
+		"localhost:6060": false,
+	} {
+		c, err := load(environ("SUPPORT_DEBUG_ADDR=" + addr))
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, "%s: %v", addr, c.Warnings)
+	}
+}
+
+func TestDatabaseMayHaveSeveralHosts(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{
+		"postgres://user:pass,word@a:5432,b:5433/support?target_session_attrs=read-write", "postgres://a,b,c/support",
+		"postgresql://user@[::1]:5432,[::2]:5432/support", "host=a,b port=5432,5433 dbname=support target_session_attrs=read-write",
+	} {
+		c, err := config.Load([]string{"DATABASE_URL=" + database}, config.NeedDatabase)
+		require.NoError(t, err, database)
+		require.Equal(t, database, c.DatabaseURL.Reveal())
+	}
+}
+
+func TestMigrationsGoPastThePooler(t *testing.T) {
+	t.Parallel()
+	c, err := load(environ())
+	require.NoError(t, err)
+	require.False(t, c.TransactionPooler())
+	direct, err := c.MigrateURL()
+	require.NoError(t, err)
+	require.Equal(t, goodDatabase, direct)
+
+	c, err = load(environ("SUPPORT_DB_POOLER=transaction"))
+	require.NoError(t, err)
+	require.True(t, c.TransactionPooler())
+	_, err = c.MigrateURL()
+	require.ErrorContains(t, err, "SUPPORT_DB_MIGRATE_URL is not set")
+
+	c, err = load(environ("SUPPORT_DB_POOLER=transaction", "SUPPORT_DB_MIGRATE_URL=postgres://direct/support"))
+	require.NoError(t, err)
+	direct, err = c.MigrateURL()
+	require.NoError(t, err)
+	require.Equal(t, "postgres://direct/support", direct)
 }

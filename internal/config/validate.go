@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,14 @@ const (
 	maxAcceptedSecrets = 4
 )
 
+// The values of DBPooler.
+const (
+	poolerNone        = "none"
+	poolerTransaction = "transaction"
+)
+
+const notDatabaseURL = "is not a URL of the form postgres://user:password@host:port/database"
+
 // examples are secrets that stand in documents, and so protect nothing.
 var examples = []string{"changeme", "jwtsecret", "yourjwtkey", "example", "secret", "your", "jwt", "key"}
 
@@ -40,7 +49,13 @@ func (c *Config) validate(need Need, f *faults) {
 			f.add("DATABASE_URL", "is not set")
 		}
 	} else if !isDatabaseURL(c.DatabaseURL.Reveal()) {
-		f.add("DATABASE_URL", "is not a URL of the form postgres://user:password@host:port/database")
+		f.add("DATABASE_URL", notDatabaseURL)
+	}
+	if c.DBMigrateURL != "" && !isDatabaseURL(c.DBMigrateURL.Reveal()) {
+		f.add("SUPPORT_DB_MIGRATE_URL", notDatabaseURL)
+	}
+	if c.DBPooler != poolerNone && c.DBPooler != poolerTransaction {
+		f.add("SUPPORT_DB_POOLER", "is not one of none, transaction")
 	}
 	if c.JWTSecret == "" {
 		if need&NeedSecret != 0 {
@@ -150,16 +165,33 @@ func (c *Config) validateProxies(f *faults) {
 }
 
 func (f *faults) checkRange(name string, value, low, high int, words string) {
-	if slices.ContainsFunc(*f, func(fault string) bool { return strings.HasPrefix(fault, name+" ") }) {
-		return // It could not be read in the first place.
-	}
-	if value < low || value > high {
-		f.add(name, "is not "+words)
-	}
+	f.checkKind(name, wholeNumber, value >= low && value <= high, words)
 }
 
 func (f *faults) checkTimeout(name string, value time.Duration) {
-	f.checkRange(name, int(value), int(minTimeout), int(maxTimeout), "from 1s to 1h")
+	f.checkKind(name, duration, value >= minTimeout && value <= maxTimeout, "from 1s to 1h")
+}
+
+// checkKind also tells the range of a setting that could not be read in the first place.
+func (f *faults) checkKind(name, kind string, inRange bool, words string) {
+	fault := "is not " + kind
+	for i, found := range *f {
+		if found == name+" "+fault {
+			(*f)[i] = found + " " + words
+			return
+		}
+	}
+	if !inRange {
+		f.add(name, fault+" "+words)
+	}
+}
+
+// warn says what works and should be changed.
+func (c *Config) warn() {
+	host, _, err := net.SplitHostPort(c.DebugAddr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		c.Warnings = append(c.Warnings, "SUPPORT_DEBUG_ADDR is on all interfaces of this machine: whoever reaches it reads profiles and metrics.")
+	}
 }
 
 // dialects are the kinds of server that GROQ_DIALECT can name.
@@ -182,8 +214,19 @@ func hasDefaultPort(u *url.URL) bool {
 	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
 }
 
+// furtherHosts are those after the first one of a connection URL, which net/url does not read.
+var furtherHosts = regexp.MustCompile(`^([^:]+://(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]*`)
+
+// keywordDatabase is the database in a keyword string, such as "host=a,b dbname=support".
+var keywordDatabase = regexp.MustCompile(`(?:^|\s)dbname\s*=\s*\S`)
+
+// isDatabaseURL reports whether s looks like a connection URL or a keyword string that names a database. The driver looks
+// at it more closely.
 func isDatabaseURL(s string) bool {
-	u, err := url.Parse(s)
+	if !strings.Contains(s, "://") {
+		return keywordDatabase.MatchString(s)
+	}
+	u, err := url.Parse(furtherHosts.ReplaceAllString(s, "$1"))
 	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && strings.Trim(u.Path, "/") != ""
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -42,10 +43,10 @@ func (s *Store) Atomically(ctx context.Context, fn func(ctx context.Context) err
 	if s.unit(ctx) != nil {
 		return fn(ctx)
 	}
-	return s.retry(ctx, func() error {
+	return s.retry(ctx, func(until time.Time) error {
 		u := &unit{store: s}
 		defer u.end()
-		err := s.begin(ctx, pgx.TxOptions{}, func(db sqlc.DBTX) error {
+		err := s.begin(ctx, until, pgx.TxOptions{}, func(db sqlc.DBTX) error {
 			u.db = db
 			defer u.ended.Store(true)
 			return fn(context.WithValue(ctx, unitKey{}, u))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Besides what its pool holds, a replica may need one connection (for a migration, say), and PostgreSQL keeps some for
@@ -15,7 +16,13 @@ const (
 // CheckBudget returns a sentence when the replicas together may ask for more connections than the database takes, and
 // none when they may not. Replicas are counted by the machines that are connected at the moment, so several on one
 // machine, and those that are yet to come, are not seen.
+//
+// Behind a pooler it is the pooler who counts connections. There it says instead which limits the sessions lack, because
+// a pooler takes none from its clients.
 func (s *Store) CheckBudget(ctx context.Context) (warning string, err error) {
+	if s.pooler {
+		return s.checkLimits(ctx)
+	}
 	budget, err := s.GetSessionBudget(ctx)
 	if err != nil {
 		return "", err
@@ -27,4 +34,12 @@ func (s *Store) CheckBudget(ctx context.Context) (warning string, err error) {
 	}
 	return fmt.Sprintf("%d replica(s) may need %d database connections, and max_connections is %d: lower SUPPORT_DB_MAX_CONNS",
 		replicas, need, budget.MaxConnections), nil
+}
+
+func (s *Store) checkLimits(ctx context.Context) (warning string, err error) {
+	missing, err := s.ListUnlimitedSettings(ctx)
+	if err != nil || len(missing) == 0 {
+		return "", err
+	}
+	return "the sessions have no " + strings.Join(missing, ", ") + ": set them with ALTER ROLE … SET, see the README", nil
 }

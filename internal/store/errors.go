@@ -33,13 +33,15 @@ const (
 	idleInTransactionTimeout   = "25P03"
 	readOnlySQLTransaction     = "25006"
 	invalidCatalogName         = "3D000"
+	invalidAuthorization       = "28000"
+	invalidPassword            = "28P01"
+	tooManyConnections         = "53300"
+	protocolViolation          = "08P01"
 	connectionExceptionClass   = "08"
 	invalidAuthorizationClass  = "28"
 	insufficientResourcesClass = "53"
 	idleSessionTimeout         = "57P05"
 )
-
-var errConnect = errors.New("store: no connection to the database")
 
 // Error is a statement that PostgreSQL refused. In contrast to the driver's error it holds no values of the statement.
 type Error struct {
@@ -74,6 +76,25 @@ func isSerializationFailure(err error) bool {
 	return errors.As(err, &e) && (e.SQLState == serializationFailure || e.SQLState == deadlockDetected)
 }
 
+// sqlStateOf is PostgreSQL's code of an error, translated or not, or empty.
+func sqlStateOf(err error) string {
+	var pg *pgconn.PgError
+	var e *Error
+	var o *OutageError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &pg):
+		return pg.Code
+	case errors.As(err, &e):
+		return e.SQLState
+	case errors.As(err, &o):
+		return o.SQLState
+	default:
+		return ""
+	}
+}
+
 func isUndefinedTable(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.SQLState == undefinedTable
@@ -91,29 +112,38 @@ func busy(cause error) *apperr.Error {
 	return e
 }
 
-// translate turns the driver's errors into ones that carry no values and, where the database itself is the matter, a
-// code. Errors that have been translated already, and errors of others, are passed on.
+// translate turns the driver's errors into ones that carry no values and, when the fault is the database's, a code. Errors
+// that have been translated already, and errors of others, are passed on. That a deadline has passed means that the
+// database did not answer in time.
 func translate(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || isTranslated(err) {
+		return err
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return unavailable(outageOf(err, ""))
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return classify(&Error{SQLState: pg.Code, Constraint: pg.ConstraintName})
 	}
-	var connect *pgconn.ConnectError
 	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) && !isContext(err) || isBroken(err) {
-		return unavailable(errConnect)
+	if isTimeout(err) || errors.As(err, &network) && !errors.Is(err, context.Canceled) || isBroken(err) {
+		return unavailable(outageOf(err, ""))
 	}
 	return err
+}
+
+func isTranslated(err error) bool {
+	var known *apperr.Error
+	return errors.As(err, &known)
 }
 
 func classify(e *Error) error {
 	switch e.SQLState {
 	case adminShutdown, crashShutdown, cannotConnectNow, idleSessionTimeout, idleInTransactionTimeout,
 		readOnlySQLTransaction, invalidCatalogName:
-		return unavailable(e)
+		return unavailable(refusalOf(e.SQLState))
 	case lockNotAvailable, queryCanceled, serializationFailure, deadlockDetected:
 		return busy(e)
 	case characterNotInRepertoire, untranslatableCharacter:
@@ -123,7 +153,7 @@ func classify(e *Error) error {
 	case strings.HasPrefix(e.SQLState, connectionExceptionClass),
 		strings.HasPrefix(e.SQLState, invalidAuthorizationClass),
 		strings.HasPrefix(e.SQLState, insufficientResourcesClass):
-		return unavailable(e)
+		return unavailable(refusalOf(e.SQLState))
 	}
 	return e
 }

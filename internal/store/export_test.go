@@ -1,9 +1,21 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Translate is what the store makes of an error of the driver.
+func Translate(err error) error { return translate(err) }
+
+// QueryRow runs any query as the store runs its own.
+func QueryRow(ctx context.Context, s *Store, sql string, args ...any) pgx.Row {
+	return joining{s}.QueryRow(ctx, sql, args...)
+}
 
 // Setting returns a run-time parameter of one of the store's own sessions.
 func Setting(ctx context.Context, s *Store, name string) (value string, err error) {
-	err = s.db.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	err = QueryRow(ctx, s, "SELECT current_setting($1)", name).Scan(&value)
 	return value, err
 }

@@ -10,10 +10,9 @@ import (
 
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
-
-	// The driver registers itself for URLs of the scheme pgx5.
-	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/supportbackend/support/db"
 )
@@ -22,25 +21,43 @@ import (
 // start at once and each waits for the first.
 const migrateLockTimeout = 10 * time.Minute
 
-// Migrator changes the database's schema from one version to another. Only one runs at a time, by an advisory lock.
+// Migrator changes the database's schema from one version to another. Only one runs at a time, by an advisory lock. Each
+// version is one transaction.
 type Migrator struct {
 	m *migrate.Migrate
 }
 
-// OpenMigrator connects to the database, which must be a URL, not a keyword string. It returns DBUnavailable, and so do
-// the Migrator's methods.
-func OpenMigrator(url string) (*Migrator, error) {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok || scheme != "postgres" && scheme != "postgresql" {
-		return nil, errors.New("store: migrations need a database URL that begins with postgres://")
+// migratorSettings apply to the Migrator's session, whatever the role's own are: it waits for other migrations for as long
+// as they take. Each migration limits its own waits.
+var migratorSettings = map[string]string{
+	"application_name":                    "support migrate",
+	"statement_timeout":                   "0",
+	"lock_timeout":                        "0",
+	"idle_in_transaction_session_timeout": "0",
+}
+
+// OpenMigrator connects to the database, directly and not by way of a pooler. It returns DBUnavailable, and so do the
+// Migrator's methods.
+func OpenMigrator(databaseURL string) (*Migrator, error) {
+	pc, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	for name, value := range migratorSettings {
+		pc.ConnConfig.RuntimeParams[name] = value
 	}
 	source, err := iofs.New(db.Migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("store: read the migrations: %w", err)
 	}
-	m, err := migrate.NewWithSourceInstance("iofs", source, "pgx5://"+rest)
+	sessions := stdlib.OpenDB(*pc.ConnConfig)
+	driver, err := migratepgx.WithInstance(sessions, &migratepgx.Config{})
 	if err != nil {
-		return nil, translate(err)
+		return nil, errors.Join(translate(causeOf(err)), sessions.Close())
+	}
+	m, err := migrate.NewWithInstance("iofs", source, "postgres", &stepDriver{Driver: driver})
+	if err != nil {
+		return nil, errors.Join(err, driver.Close())
 	}
 	m.LockTimeout = migrateLockTimeout
 	return &Migrator{m: m}, nil
@@ -71,8 +88,8 @@ func (m *Migrator) Goto(version uint) error {
 	return ended(m.m.Migrate(version))
 }
 
-// Force records the version as the current one without running anything: the way out after a migration that broke off
-// and was put right by hand. 0 is no version at all.
+// Force records the version as the current one without running anything: the way out after another program has broken a
+// migration off. 0 is no version at all.
 func (m *Migrator) Force(version int) error {
 	if version == 0 {
 		version = database.NilVersion
@@ -89,7 +106,7 @@ func (m *Migrator) Version() (version int64, dirty bool, err error) {
 	return int64(current), dirty, ended(err) //nolint:gosec // Versions are small numbers.
 }
 
-// ended takes for the success it is that there was nothing (more) to do, and says of a broken migration what to do.
+// ended makes a success of it when there was nothing left to do, and says what to do about a schema that is marked as broken.
 func ended(err error) error {
 	var dirty migrate.ErrDirty
 	var short migrate.ErrShortLimit
@@ -97,10 +114,11 @@ func ended(err error) error {
 	case err == nil, errors.Is(err, migrate.ErrNoChange), errors.Is(err, fs.ErrNotExist), errors.As(err, &short):
 		return nil
 	case errors.As(err, &dirty):
-		return fmt.Errorf("migration %d broke off: each one is a single transaction, so nothing of it has stayed; "+
-			"run \"support migrate force %d\" and then \"support migrate up\"", dirty.Version, dirty.Version-1)
+		return fmt.Errorf("another program has marked version %[1]d as broken off, which this one never does: look whether the schema "+
+			"has what migration %[1]d makes; run \"support migrate force %[1]d\" if it has, \"support migrate force %[2]d\" if not, "+
+			"and then \"support migrate up\"", dirty.Version, dirty.Version-1)
 	default:
-		return translate(err)
+		return translate(causeOf(err))
 	}
 }
 

@@ -3,9 +3,11 @@ package store_test
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/db"
@@ -126,7 +128,11 @@ func TestReadinessFollowsTheSchema(t *testing.T) {
 	require.True(t, apperr.Is(s.Ready(t.Context()), apperr.SchemaDirty), "one version behind")
 	require.NoError(t, m.Up())
 
+	storetest.Exec(t, url, "UPDATE schema_migrations SET version = version + 1")
+	require.NoError(t, s.Ready(t.Context()), "a newer schema")
 	storetest.Exec(t, url, "UPDATE schema_migrations SET dirty = true")
+	require.NoError(t, s.Ready(t.Context()), "a newer release's migration broke off: this one needs nothing of it")
+	storetest.Exec(t, url, "UPDATE schema_migrations SET version = version - 1")
 	require.True(t, apperr.Is(s.Ready(t.Context()), apperr.SchemaDirty), "a migration broke off")
 	err := m.Up()
 	require.ErrorContains(t, err, "support migrate force")
@@ -154,4 +160,86 @@ func TestTakingBackMoreThanThereIsEndsAtNothing(t *testing.T) {
 	version, _, err := m.Version()
 	require.NoError(t, err)
 	require.Zero(t, version)
+}
+
+// waitingSince is when a migration began the try in which it waits for a lock, or empty.
+func waitingSince(t *testing.T, url string) string {
+	t.Helper()
+	return storetest.QueryText(t, url, `SELECT coalesce(max(query_start)::text, '') FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'support migrate' AND wait_event_type = 'Lock'`)
+}
+
+func TestMigrationThatWaitsForALockIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewEmptyURL(t)
+	m := openMigrator(t, url)
+	require.NoError(t, m.Goto(8)) // The next one changes tickets.
+	s := storetest.Open(t, url)
+	release := storetest.LockTable(t, url, "tickets")
+	require.ErrorContains(t, m.Goto(9), "has changed nothing")
+	version, dirty, err := m.Version()
+	require.NoError(t, err)
+	require.EqualValues(t, 8, version)
+	require.False(t, dirty)
+	require.NotContains(t, s.Ready(t.Context()).Error(), "broke off")
+
+	ended := make(chan error)
+	go func() { ended <- m.Goto(9) }()
+	var first string
+	require.Eventually(t, func() bool { first = waitingSince(t, url); return first != "" }, patience, patience/1000)
+	require.Eventually(t, func() bool { return waitingSince(t, url) > first }, patience, patience/1000, "another try")
+	release()
+	require.NoError(t, <-ended)
+	require.NoError(t, m.Up())
+	require.NoError(t, s.Ready(t.Context()))
+}
+
+func TestMigrationThatFailsLeavesTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewEmptyURL(t)
+	m := openMigrator(t, url)
+	require.NoError(t, m.Goto(8))
+	storetest.Exec(t, url, "ALTER TABLE tickets ADD COLUMN version bigint") // What the next one adds.
+	err := m.Up()
+	require.ErrorContains(t, err, "the migration to version 9 has changed nothing")
+	require.ErrorContains(t, err, "42701")
+	version, dirty, err := m.Version()
+	require.NoError(t, err)
+	require.EqualValues(t, 8, version)
+	require.False(t, dirty)
+	storetest.Exec(t, url, "ALTER TABLE tickets DROP COLUMN version")
+	require.NoError(t, m.Up(), "the same session goes on")
+}
+
+func TestEveryMigrationIsOneTransactionThatDoesNotWaitForLong(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(db.Migrations, "migrations/*.sql")
+	require.NoError(t, err)
+	for _, name := range names {
+		text, err := fs.ReadFile(db.Migrations, name)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(text), "BEGIN;\nSET LOCAL lock_timeout = '2s';\n"), name)
+		require.True(t, strings.HasSuffix(strings.TrimSpace(string(text)), "\nCOMMIT;"), name)
+		require.Equal(t, 1, strings.Count(string(text), "COMMIT;"), name)
+		require.NotContains(t, string(text), "CONCURRENTLY", name)
+	}
+}
+
+func TestMigrationsTakeTheParametersOfAPool(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		storetest.NewEmptyURL(t) + "&pool_max_conns=7&pool_min_conns=1&connect_timeout=5",
+		keywords(t, storetest.NewEmptyURL(t)),
+	} {
+		require.NoError(t, openMigrator(t, url).Up())
+		require.NoError(t, storetest.Open(t, url).Ready(t.Context()))
+	}
+}
+
+// keywords is the URL as a keyword string.
+func keywords(t *testing.T, databaseURL string) string {
+	t.Helper()
+	c, err := pgx.ParseConfig(databaseURL)
+	require.NoError(t, err)
+	return fmt.Sprintf("host=%s port=%d dbname=%s user=%s password='%s' sslmode=disable", c.Host, c.Port, c.Database, c.User, c.Password)
 }

@@ -4,29 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/supportbackend/support/gen/sqlc"
 )
 
 const (
 	// DefaultMaxConns is how many connections a Store holds at most, unless its Config says otherwise.
 	DefaultMaxConns = 20
 
+	// So many of them are kept for Reserved. A Store with few connections shares them all.
+	reservedForAnswers = 2
+	minSharedConns     = 5
+
 	minIdleConns    = 2
 	maxConnLifetime = 30 * time.Minute
 	lifetimeJitter  = 5 * time.Minute
-	connectTimeout  = 5 * time.Second
+	connectTimeout  = 3 * time.Second
 	acquireTimeout  = 2 * time.Second
+	maxIdleUnasked  = time.Second
+
+	// callTimeout bounds a whole call of a Store: the wait for a connection, the statement or the transaction, and what is
+	// tried again. As long as the network works, PostgreSQL's own limits below come first.
+	callTimeout = 6500 * time.Millisecond
 )
 
-// sessionSettings hold for every connection. They are sent when it is made, so that no statement can outlive them.
+// sessionSettings apply to every connection. They are sent when it is made, so that no statement can outlive them.
 var sessionSettings = map[string]string{
-	"application_name":                    "support",
+	"application_name":                    applicationName,
 	"timezone":                            "UTC",
 	"statement_timeout":                   "5s",
 	"lock_timeout":                        "2s",
@@ -34,171 +43,99 @@ var sessionSettings = map[string]string{
 	"client_connection_check_interval":    "5s",
 }
 
+const applicationName = "support"
+
+// poolerSettings are those of the sessionSettings that a connection pooler passes on.
+var poolerSettings = []string{"application_name", "timezone"}
+
 // Config says which database to use and how much of it.
 type Config struct {
-	// URL is a PostgreSQL connection URL or keyword string.
+	// URL is a PostgreSQL connection URL or keyword string. It may name several hosts.
 	URL string
 	// MaxConns is how many connections are held at most; 0 means DefaultMaxConns.
 	MaxConns int32
+	// TransactionPooler says that the URL leads to a pooler that gives each transaction another session, such as
+	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
+	TransactionPooler bool
 }
 
 // Check reports whether the driver understands the URL, without connecting. The error quotes nothing of it.
 func (cfg Config) Check() error {
-	_, err := cfg.parse()
+	_, err := parseURL(cfg.URL)
 	return err
 }
 
-func (cfg Config) parse() (*pgxpool.Config, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL)
-	if err != nil {
+// parseURL reads the settings of a URL that every connection has in common.
+func parseURL(databaseURL string) (*pgxpool.Config, error) {
+	pc, err := pgxpool.ParseConfig(databaseURL)
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return nil, errors.New("the database URL names a file that cannot be read")
+	case err != nil:
 		// The driver's error quotes parts of the URL.
 		return nil, errors.New("the database URL is not a PostgreSQL connection URL")
 	}
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	// The kernel notices within half a minute when the other side is gone without a word.
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	pc.ConnConfig.DialFunc = dialer.DialContext
 	return pc, nil
 }
 
-func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
-	pc, err := cfg.parse()
+// newPools returns the pool for everybody and the one for Reserved, which are the same when there are few connections.
+func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err error) {
+	pc, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return pooled{}, pooled{}, fmt.Errorf("store: %w", err)
 	}
 	pc.MaxConns = cfg.MaxConns
 	if pc.MaxConns == 0 {
 		pc.MaxConns = DefaultMaxConns
 	}
-	pc.MinIdleConns = min(minIdleConns, pc.MaxConns)
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
-	pc.ConnConfig.ConnectTimeout = connectTimeout
-	for name, value := range sessionSettings {
-		pc.ConnConfig.RuntimeParams[name] = value
+	applySettings(pc, cfg.TransactionPooler)
+	if pc.MaxConns < minSharedConns {
+		shared, err = newPool(ctx, pc, pc.MaxConns)
+		return shared, shared, err
 	}
+	if shared, err = newPool(ctx, pc, pc.MaxConns-reservedForAnswers); err != nil {
+		return pooled{}, pooled{}, err
+	}
+	reserved, err = newPool(ctx, pc, reservedForAnswers)
+	return shared, reserved, err
+}
+
+func applySettings(pc *pgxpool.Config, transactionPooler bool) {
+	params := pc.ConnConfig.RuntimeParams
+	if !transactionPooler {
+		for name, value := range sessionSettings {
+			params[name] = value
+		}
+		return
+	}
+	for _, name := range poolerSettings {
+		params[name] = sessionSettings[name]
+	}
+	// A prepared statement would belong to a session that the next statement does not get.
+	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+}
+
+func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, error) {
+	pc = pc.Copy()
+	pc.MaxConns = maxConns
+	pc.MinIdleConns = min(minIdleConns, maxConns)
+	pc.ShouldPing = noteIdle
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
-		return nil, fmt.Errorf("store: open the pool: %w", err)
+		return pooled{}, fmt.Errorf("store: open the pool: %w", err)
 	}
-	return pool, nil
+	return pooled{pool: pool, turnover: &turnover{}, addr: addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port)}, nil
 }
 
-// pooled runs each statement on a connection of its own. In contrast to the pool's own methods it does not wait for a
-// connection longer than acquireTimeout.
-type pooled struct{ pool *pgxpool.Pool }
-
-var _ sqlc.DBTX = pooled{}
-
-func (p pooled) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	waiting, cancel := context.WithTimeout(ctx, acquireTimeout)
-	defer cancel()
-	conn, err := p.pool.Acquire(waiting)
-	switch {
-	case err == nil:
-		return conn, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.Is(err, context.DeadlineExceeded) && p.pool.Stat().AcquiredConns() >= p.pool.Config().MaxConns:
-		return nil, busy(err)
-	default:
-		return nil, unavailable(errConnect)
-	}
-}
-
-func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	err = p.retry(ctx, onlyReads(sql), func(conn *pgxpool.Conn) error {
-		tag, err = conn.Exec(ctx, sql, args...)
-		if err == nil {
-			conn.Release()
-		}
-		return err
-	})
-	return tag, err
-}
-
-// Query waits for the first row: until then the statement can be tried again.
-func (p pooled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	var result *pooledRows
-	err := p.retry(ctx, onlyReads(sql), func(conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		result = &pooledRows{translatedRows: translatedRows{rows}, release: conn.Release, ahead: rows.Next()}
-		return rows.Err()
-	})
-	if err != nil {
-		return nil, err
-	}
-	return result, nil
-}
-
-func (p pooled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return pooledRow{ctx: ctx, db: p, sql: sql, args: args}
-}
-
-// pooledRow is a statement that runs when its row is scanned.
-type pooledRow struct {
-	ctx  context.Context
-	db   pooled
-	sql  string
-	args []any
-}
-
-func (r pooledRow) Scan(dest ...any) error {
-	return r.db.retry(r.ctx, onlyReads(r.sql), func(conn *pgxpool.Conn) error {
-		err := conn.QueryRow(r.ctx, r.sql, r.args...).Scan(dest...)
-		if err == nil {
-			conn.Release()
-		}
-		return err
-	})
-}
-
-// pooledRows are rows with the connection that they come from.
-type pooledRows struct {
-	translatedRows
-	release func()
-	// ahead says that the first row has come and was not asked for yet.
-	ahead bool
-}
-
-func (r *pooledRows) Next() bool {
-	if r.ahead {
-		r.ahead = false
-		return true
-	}
-	return r.translatedRows.Next()
-}
-
-func (r *pooledRows) Close() {
-	r.translatedRows.Close()
-	r.release()
-	r.release = func() {}
-}
-
-// translated runs statements where db does, a transaction, and translates their errors.
-type translated struct{ db sqlc.DBTX }
-
-func (t translated) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	tag, err := t.db.Exec(ctx, sql, args...)
-	return tag, translate(err)
-}
-
-func (t translated) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	rows, err := t.db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, translate(err)
-	}
-	return translatedRows{rows}, nil
-}
-
-func (t translated) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return translatedRow{t.db.QueryRow(ctx, sql, args...)}
-}
-
-type translatedRows struct{ pgx.Rows }
-
-func (r translatedRows) Scan(dest ...any) error { return translate(r.Rows.Scan(dest...)) }
-func (r translatedRows) Err() error             { return translate(r.Rows.Err()) }
-
-type translatedRow struct{ row pgx.Row }
-
-func (r translatedRow) Scan(dest ...any) error { return translate(r.row.Scan(dest...)) }
+func addrOf(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }

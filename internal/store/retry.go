@@ -17,11 +17,12 @@ import (
 //   - on a connection that is known to be alive, when the first one was lost, as all are when the database restarts, and
 //     the statement only reads or was never sent;
 //   - after a random pause, when the statement lost against another one, and so had no effect;
-//   - when the statement's plan was made for a schema that has changed.
+//   - when the statement's plan was made for a schema that has changed;
+//   - on a new connection, when the server no longer takes writes: after a switch-over another one does.
 //
 // A try that succeeds has the connection and releases it.
-func (p pooled) retry(ctx context.Context, reads bool, try func(*pgxpool.Conn) error) error {
-	conn, err := p.acquire(ctx)
+func (p pooled) retry(ctx context.Context, until time.Time, reads bool, try func(*pgxpool.Conn) error) error {
+	conn, err := p.acquire(ctx, until)
 	for attempt := 0; ; attempt++ {
 		if err != nil {
 			return err
@@ -30,42 +31,23 @@ func (p pooled) retry(ctx context.Context, reads bool, try func(*pgxpool.Conn) e
 		if failure == nil {
 			return nil
 		}
-		conn.Release()
+		p.giveBack(ctx, conn, failure)
 		if ctx.Err() != nil {
 			return translate(failure)
 		}
 		switch {
 		case attempt == 0 && isLost(failure) && (reads || pgconn.SafeToRetry(failure)):
-			conn, err = p.acquireAlive(ctx)
-		case attempt == 0 && isStalePlan(failure):
-			conn, err = p.acquire(ctx)
+			conn, err = p.acquireAlive(ctx, until)
+		case attempt == 0 && (isStalePlan(failure) || isReadOnly(failure)):
+			conn, err = p.acquire(ctx, until)
 		case attempt < txRetries && isSerializationFailure(translate(failure)):
 			if !pause(ctx) {
 				return translate(failure)
 			}
-			conn, err = p.acquire(ctx)
+			conn, err = p.acquire(ctx, until)
 		default:
 			return translate(failure)
 		}
-	}
-}
-
-// acquireAlive returns a connection that answers. Those that do not are dropped from the pool.
-func (p pooled) acquireAlive(ctx context.Context) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
-	defer cancel()
-	for {
-		conn, err := p.acquire(ctx)
-		if err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = unavailable(errConnect)
-			}
-			return nil, err
-		}
-		if conn.Ping(ctx) == nil {
-			return conn, nil
-		}
-		conn.Release()
 	}
 }
 

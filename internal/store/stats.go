@@ -6,8 +6,15 @@ type PoolStats struct {
 	Acquired, Idle, Max int32
 }
 
-// PoolStats returns how many connections there are at the moment.
+// PoolStats returns how many connections there are at the moment, reserved ones included.
 func (s *Store) PoolStats() PoolStats {
-	stat := s.pool.Stat()
-	return PoolStats{Acquired: stat.AcquiredConns(), Idle: stat.IdleConns(), Max: stat.MaxConns()}
+	stat := s.db.pool.Stat()
+	stats := PoolStats{Acquired: stat.AcquiredConns(), Idle: stat.IdleConns(), Max: stat.MaxConns()}
+	if s.reserved.pool != s.db.pool {
+		stat = s.reserved.pool.Stat()
+		stats.Acquired += stat.AcquiredConns()
+		stats.Idle += stat.IdleConns()
+		stats.Max += stat.MaxConns()
+	}
+	return stats
 }

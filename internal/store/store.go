@@ -28,8 +28,9 @@ const (
 // long. ErrNoRows is passed on as it is.
 type Store struct {
 	sqlc.Querier
-	pool *pgxpool.Pool
-	db   pooled
+	db, reserved pooled
+	// pooler says that sessions belong to a pooler.
+	pooler bool
 }
 
 // ErrNoRows is returned by a query for one row that finds none.
@@ -37,17 +38,24 @@ var ErrNoRows = pgx.ErrNoRows
 
 // Open makes a Store. It does not wait for the database: a server may start before it and be ready after it.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	pool, err := newPool(ctx, cfg)
+	shared, reserved, err := newPools(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, db: pooled{pool: pool}}
+	s := &Store{db: shared, reserved: reserved, pooler: cfg.TransactionPooler}
 	s.Querier = sqlc.New(joining{s})
 	return s, nil
 }
 
 // Close waits for connections in use and closes them all.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.db.pool.Close()
+	s.reserved.pool.Close()
+}
+
+// Reserved runs queries on connections that are kept for it, so that they do not wait for those of requests. They join no
+// transaction.
+func (s *Store) Reserved() sqlc.Querier { return sqlc.New(s.reserved) }
 
 // InTx runs fn in one transaction and commits it when fn returns nil. What fn reads and writes through its Querier is
 // all or nothing. fn may run again when the transaction lost against another one, so it must have no other effects.
@@ -66,46 +74,65 @@ func (s *Store) inTx(ctx context.Context, options pgx.TxOptions, fn func(q sqlc.
 	if u := s.unit(ctx); u != nil {
 		return fn(sqlc.New(u.db))
 	}
-	return s.retry(ctx, func() error {
-		return s.begin(ctx, options, func(db sqlc.DBTX) error { return fn(sqlc.New(db)) })
+	return s.retry(ctx, func(until time.Time) error {
+		return s.begin(ctx, until, options, func(db sqlc.DBTX) error { return fn(sqlc.New(db)) })
 	})
 }
 
-// retry runs a transaction, and again when it lost against another one.
-func (s *Store) retry(ctx context.Context, run func() error) error {
+// retry runs a transaction, and again when it lost against another one, or met a server that no longer takes writes.
+func (s *Store) retry(ctx context.Context, run func(until time.Time) error) error {
+	until := time.Now().Add(callTimeout)
 	for attempt := 0; ; attempt++ {
-		err := run()
-		if err == nil || attempt == txRetries || !isSerializationFailure(err) {
+		err := run(until)
+		switch {
+		case err == nil || attempt == txRetries:
 			return err
-		}
-		if !pause(ctx) {
+		case attempt == 0 && isReadOnly(err):
+		case !isSerializationFailure(err) || !pause(ctx):
 			return err
 		}
 	}
 }
 
-func (s *Store) begin(ctx context.Context, options pgx.TxOptions, fn func(db sqlc.DBTX) error) error {
+func (s *Store) begin(
+	ctx context.Context, until time.Time, options pgx.TxOptions, fn func(db sqlc.DBTX) error,
+) (err error) {
 	var tx pgx.Tx
 	var conn *pgxpool.Conn
 	// A transaction whose beginning is lost has done nothing.
-	err := s.db.retry(ctx, true, func(c *pgxpool.Conn) (err error) {
+	err = s.db.retry(ctx, until, true, func(c *pgxpool.Conn) (err error) {
 		conn = c
-		tx, err = c.BeginTx(ctx, options)
+		beginning, cancel := bound(ctx, until)
+		defer cancel()
+		tx, err = c.BeginTx(beginning, options)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
-	defer func() { _ = tx.Rollback(ctx) }() // Once committed, it has nothing to do.
-	if err := fn(translated{tx}); err != nil {
+	defer func() {
+		ending, cancel := bound(ctx, until)
+		defer cancel()
+		_ = tx.Rollback(ending) // Once committed, it has nothing to do.
+		if options.AccessMode == pgx.ReadOnly {
+			conn.Release() // That it may not write is its own doing.
+			return
+		}
+		s.db.giveBack(ctx, conn, err)
+	}()
+	if err := fn(translated{tx, until}); err != nil {
 		return translate(err)
 	}
-	return translate(tx.Commit(ctx))
+	if err := ctx.Err(); err != nil {
+		return translate(err)
+	}
+	committing, cancel := bound(ctx, until)
+	defer cancel()
+	return translate(tx.Commit(committing))
 }
 
-// Ready checks that the database answers and that its schema is one that this program knows.
-// It returns DBUnavailable, DBBusy or SchemaDirty.
+// Ready checks that the database answers and takes writes, and that its schema is one that this program can use: its own
+// or a newer one. It returns DBUnavailable, DBBusy or SchemaDirty.
 func (s *Store) Ready(ctx context.Context) error {
 	latest, err := LatestVersion()
 	if err != nil {
@@ -117,10 +144,13 @@ func (s *Store) Ready(ctx context.Context) error {
 		return apperr.New(apperr.SchemaDirty, "The database has no schema yet. Run: support migrate up")
 	case err != nil:
 		return err
-	case current.Dirty:
-		return apperr.New(apperr.SchemaDirty, "A migration of the database broke off. See the README's runbook.")
+	case current.ReadOnly:
+		s.db.replaceAll()
+		return unavailable(&OutageError{Cause: causeReadOnly, Addr: s.db.addr})
 	case current.Version < latest:
 		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
+	case current.Dirty && current.Version == latest:
+		return apperr.New(apperr.SchemaDirty, "A migration of the database broke off. See the README's runbook.")
 	default:
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,9 @@ import (
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
+
+// patience is how long a busy machine may take.
+const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 

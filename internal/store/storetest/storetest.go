@@ -111,6 +111,17 @@ func Lock(t testing.TB, databaseURL, table string) {
 	require.NoError(t, err)
 }
 
+// LockTable locks a whole table, until release is called or the test ends.
+func LockTable(t testing.TB, databaseURL, table string) (release func()) {
+	t.Helper()
+	conn, hangUp := connect(t, databaseURL)
+	release = sync.OnceFunc(hangUp)
+	t.Cleanup(release)
+	_, err := conn.Exec(context.Background(), "BEGIN; LOCK TABLE "+table)
+	require.NoError(t, err)
+	return release
+}
+
 // QueryInt runs a query for one number.
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()

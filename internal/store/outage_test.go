@@ -1,0 +1,178 @@
+package store_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+// changed returns the URL after a change.
+func changed(t *testing.T, databaseURL string, change func(u *url.URL)) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	change(u)
+	return u.String()
+}
+
+func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	good := storetest.NewURL(t)
+	address, err := url.Parse(good)
+	require.NoError(t, err)
+	host := address.Host
+	for cause, wrong := range map[string]struct{ url, addr string }{
+		"connection refused": {changed(t, good, func(u *url.URL) { u.Host = "127.0.0.1:1" }), "127.0.0.1:1"},
+		"wrong user or password": {
+			changed(t, good, func(u *url.URL) { u.User = url.UserPassword("canary-user", "canary-password") }), host,
+		},
+		"no such database": {changed(t, good, func(u *url.URL) { u.Path = "/canary_database" }), host},
+		"TLS failed":       {changed(t, good, func(u *url.URL) { u.RawQuery = "sslmode=require" }), host},
+	} {
+		s, err := store.Open(t.Context(), store.Config{URL: wrong.url})
+		require.NoError(t, err)
+		ready := s.Ready(t.Context())
+		s.Close()
+		_, migrate := store.OpenMigrator(wrong.url)
+		for _, err := range []error{ready, migrate} {
+			require.True(t, apperr.Is(err, apperr.DBUnavailable), "%s: %v", cause, err)
+			var outage *store.OutageError
+			require.ErrorAs(t, err, &outage)
+			require.Equal(t, cause, outage.Cause)
+			require.Equal(t, wrong.addr, outage.Addr)
+			require.NotEmpty(t, outage.Advice)
+			require.Contains(t, err.Error(), cause, "the log says it")
+			require.NotContains(t, err.Error()+outage.Advice, "canary")
+			require.NotContains(t, apperr.From(err).Detail, cause, "callers are not told")
+		}
+	}
+}
+
+func TestEveryCauseIsTold(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"unknown host":                      &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
+		"connection refused":                &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
+		"host unreachable":                  &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
+		"no answer in time":                 context.DeadlineExceeded,
+		"TLS failed":                        &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
+		"too many connections":              &pgconn.PgError{Code: "53300", Message: "canary"},
+		"access denied":                     &pgconn.PgError{Code: "28000", Message: "canary"},
+		"start-up parameters refused":       &pgconn.PgError{Code: "08P01", Message: "canary"},
+		"server is read-only":               &pgconn.PgError{Code: "25006", Message: "canary"},
+		"server starts or shuts down":       &pgconn.PgError{Code: "57P03", Message: "canary"},
+		"server refuses":                    &pgconn.PgError{Code: "53200", Message: "canary"},
+		"connection lost":                   net.ErrClosed,
+		"transaction was idle for too long": &pgconn.PgError{Code: "25P03", Message: "canary"},
+	} {
+		err = store.Translate(fmt.Errorf("canary: %w", err))
+		require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
+		require.Contains(t, err.Error(), want)
+		require.NotContains(t, err.Error(), "canary")
+	}
+}
+
+func TestURLWithAFileThatIsNotThereSaysSo(t *testing.T) {
+	t.Parallel()
+	err := (store.Config{URL: "postgres://u:canary@h/d?sslmode=verify-full&sslrootcert=/canary/ca.pem"}).Check()
+	require.ErrorContains(t, err, "names a file that cannot be read")
+	require.NotContains(t, err.Error(), "canary")
+}
+
+// All shared connections are taken by transactions that wait, as they do when many requests want one locked ticket.
+func TestReservedConnectionsAreNotTakenByOthers(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 5})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	for range 3 {
+		go func() {
+			ended <- s.InTx(t.Context(), func(sqlc.Querier) error {
+				held <- struct{}{}
+				<-release
+				return nil
+			})
+		}()
+		<-held
+	}
+	_, err = s.GetSchemaMigration(t.Context())
+	require.True(t, apperr.Is(err, apperr.DBBusy), "%v", err)
+	_, err = s.Reserved().GetSchemaMigration(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 5, s.PoolStats().Max)
+	sessions := storetest.QueryInt(t, url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'")
+	require.LessOrEqual(t, sessions, 5, "they are part of what a Store may hold")
+	close(release)
+	for range 3 {
+		require.NoError(t, <-ended)
+	}
+}
+
+func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	session := func() (pid int) {
+		require.NoError(t, store.QueryRow(t.Context(), s, "SELECT pg_backend_pid()").Scan(&pid))
+		return pid
+	}
+	before := session()
+	for _, run := range []func(ctx context.Context) error{
+		func(ctx context.Context) error {
+			return store.QueryRow(ctx, s, "SELECT pg_sleep(0.2)::text").Scan(new(string))
+		},
+		func(ctx context.Context) error {
+			return s.Atomically(ctx, func(ctx context.Context) error {
+				return store.QueryRow(ctx, s, "SELECT pg_sleep(0.2)::text").Scan(new(string))
+			})
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- run(ctx) }()
+		require.Eventually(t, func() bool {
+			return storetest.QueryInt(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") > 0
+		}, patience, patience/1000)
+		cancel()
+		if err := <-ended; err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.Equal(t, before, session())
+	}
+}
+
+func TestSilentNetworkEndsEveryCall(t *testing.T) {
+	t.Parallel()
+	relay := storetest.NewRelay(t, storetest.NewURL(t))
+	s := storetest.Open(t, relay.URL)
+	require.NoError(t, s.Ready(t.Context()))
+	relay.Silence(true)
+	for _, err := range crowd(t, 20, func() error {
+		if err := s.Ready(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "db_") {
+			return fmt.Errorf("not a failure of the database: %w", err)
+		}
+		return nil
+	}) {
+		require.NoError(t, err)
+	}
+	relay.Silence(false)
+	require.Eventually(t, func() bool { return s.Ready(t.Context()) == nil }, patience, patience/1000)
+	require.EqualValues(t, 8, s.PoolStats().Max)
+}

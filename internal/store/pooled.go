@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+// pooled runs each statement on a connection of its own. In contrast to the pool's own methods it does not wait for a
+// connection longer than acquireTimeout, and for all of a statement no longer than callTimeout.
+type pooled struct {
+	pool     *pgxpool.Pool
+	turnover *turnover
+	addr     string
+}
+
+var _ sqlc.DBTX = pooled{}
+
+// turnover says when all connections of a pool were last replaced.
+type turnover struct{ last atomic.Int64 }
+
+// turnoverPause is the least time between two replacements of all connections: while there is no other server to connect
+// to, nothing is gained by more of them.
+const turnoverPause = time.Second
+
+// closeTimeout bounds the farewell to a server that takes no writes.
+const closeTimeout = time.Second
+
+// bound returns a context for one statement. It ends at the deadline of the call, or the caller's own, but not when the
+// caller goes away: a statement that is cut off costs its connection, and PostgreSQL ends it soon anyway.
+func bound(ctx context.Context, until time.Time) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
+		until = deadline
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), until)
+}
+
+// acquire returns a connection. One that has been idle is asked first whether it is alive.
+func (p pooled) acquire(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
+	return p.acquireIf(ctx, until, hasBeenIdle)
+}
+
+// acquireAlive returns a connection that answers.
+func (p pooled) acquireAlive(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
+	return p.acquireIf(ctx, until, func(*pgxpool.Conn) bool { return true })
+}
+
+// acquireIf asks connections that doubt is cast on whether they are alive. Those that are not leave the pool.
+func (p pooled) acquireIf(ctx context.Context, until time.Time, doubt func(*pgxpool.Conn) bool) (*pgxpool.Conn, error) {
+	if limit := time.Now().Add(acquireTimeout); limit.Before(until) {
+		until = limit
+	}
+	waiting, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for {
+		conn, err := p.pool.Acquire(waiting)
+		if err != nil {
+			return nil, p.acquireError(ctx, err)
+		}
+		if !doubt(conn) {
+			return conn, nil
+		}
+		asking, cancel := bound(ctx, until)
+		err = conn.Ping(asking)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		p.giveBack(ctx, conn, err)
+	}
+}
+
+func (p pooled) acquireError(ctx context.Context, err error) error {
+	stat := p.pool.Stat()
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded) && stat.AcquiredConns() >= stat.MaxConns():
+		return busy(err)
+	default:
+		return unavailable(outageOf(err, p.addr))
+	}
+}
+
+// idleKey marks a connection that was idle before it was acquired.
+const idleKey = "idle"
+
+// noteIdle is what the pool calls before it hands a connection out. It must not ask the connection itself whether it is
+// alive: the pool would wait for 15 seconds to say goodbye to one that is not.
+func noteIdle(_ context.Context, p pgxpool.ShouldPingParams) bool {
+	if p.IdleDuration > maxIdleUnasked {
+		p.Conn.PgConn().CustomData()[idleKey] = true
+	}
+	return false
+}
+
+func hasBeenIdle(conn *pgxpool.Conn) bool {
+	data := conn.Conn().PgConn().CustomData()
+	idle := len(data) > 0 && data[idleKey] != nil
+	delete(data, idleKey)
+	return idle
+}
+
+// giveBack returns a connection to the pool after a statement or transaction with this result. One that must not be used
+// again leaves it.
+func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) {
+	switch {
+	case isReadOnly(result):
+		closing, cancel := bound(ctx, time.Now().Add(closeTimeout))
+		defer cancel()
+		_ = conn.Conn().Close(closing) // It ends in any case.
+		conn.Release()
+		p.replaceAll()
+	case isTimeout(result) && conn.Conn().IsClosed():
+		// The driver says goodbye to a server that does not listen, for up to 15 seconds. The pool must not wait for that.
+		conn.Hijack()
+	default:
+		conn.Release()
+	}
+}
+
+// replaceAll closes all connections, those in use when they are given back: what holds for one holds for the others that
+// lead to the same server.
+func (p pooled) replaceAll() {
+	last, now := p.turnover.last.Load(), time.Now().UnixNano()
+	if now-last > int64(turnoverPause) && p.turnover.last.CompareAndSwap(last, now) {
+		p.pool.Reset()
+	}
+}
+
+func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	until := time.Now().Add(callTimeout)
+	statement, cancel := bound(ctx, until)
+	defer cancel()
+	err = p.retry(ctx, until, onlyReads(sql), func(conn *pgxpool.Conn) error {
+		tag, err = conn.Exec(statement, sql, args...)
+		if err == nil {
+			conn.Release()
+		}
+		return err
+	})
+	return tag, err
+}
+
+// Query waits for the first row: until then the statement can be tried again.
+func (p pooled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	until := time.Now().Add(callTimeout)
+	statement, cancel := bound(ctx, until)
+	var result *pooledRows
+	err := p.retry(ctx, until, onlyReads(sql), func(conn *pgxpool.Conn) error {
+		rows, err := conn.Query(statement, sql, args...)
+		if err != nil {
+			return err
+		}
+		result = &pooledRows{translatedRows: translatedRows{rows, cancel}, ahead: rows.Next()}
+		result.giveBack = func() { p.giveBack(ctx, conn, rows.Err()) }
+		return rows.Err()
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return result, nil
+}
+
+func (p pooled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return pooledRow{ctx: ctx, db: p, sql: sql, args: args}
+}
+
+// pooledRow is a statement that runs when its row is scanned.
+type pooledRow struct {
+	ctx  context.Context
+	db   pooled
+	sql  string
+	args []any
+}
+
+func (r pooledRow) Scan(dest ...any) error {
+	until := time.Now().Add(callTimeout)
+	statement, cancel := bound(r.ctx, until)
+	defer cancel()
+	return r.db.retry(r.ctx, until, onlyReads(r.sql), func(conn *pgxpool.Conn) error {
+		err := conn.QueryRow(statement, r.sql, r.args...).Scan(dest...)
+		if err == nil {
+			conn.Release()
+		}
+		return err
+	})
+}
+
+// pooledRows are rows with the connection that they come from.
+type pooledRows struct {
+	translatedRows
+	giveBack func()
+	// ahead says that the first row has come and was not asked for yet.
+	ahead bool
+}
+
+func (r *pooledRows) Next() bool {
+	if r.ahead {
+		r.ahead = false
+		return true
+	}
+	return r.translatedRows.Next()
+}
+
+func (r *pooledRows) Close() {
+	r.translatedRows.Close()
+	r.giveBack()
+	r.giveBack = func() {}
+}
+
+// translated runs statements in a transaction until its call must end, and translates their errors.
+type translated struct {
+	db    sqlc.DBTX
+	until time.Time
+}
+
+func (t translated) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := ctx.Err(); err != nil {
+		return pgconn.CommandTag{}, translate(err)
+	}
+	ctx, cancel := bound(ctx, t.until)
+	defer cancel()
+	tag, err := t.db.Exec(ctx, sql, args...)
+	return tag, translate(err)
+}
+
+func (t translated) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, translate(err)
+	}
+	ctx, cancel := bound(ctx, t.until)
+	rows, err := t.db.Query(ctx, sql, args...)
+	if err != nil {
+		cancel()
+		return nil, translate(err)
+	}
+	return translatedRows{rows, cancel}, nil
+}
+
+func (t translated) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := ctx.Err(); err != nil {
+		return failedRow{err}
+	}
+	ctx, cancel := bound(ctx, t.until)
+	return translatedRow{t.db.QueryRow(ctx, sql, args...), cancel}
+}
+
+// translatedRows are rows with what ends the context that they are read under.
+type translatedRows struct {
+	pgx.Rows
+	cancel context.CancelFunc
+}
+
+func (r translatedRows) Scan(dest ...any) error { return translate(r.Rows.Scan(dest...)) }
+func (r translatedRows) Err() error             { return translate(r.Rows.Err()) }
+
+func (r translatedRows) Close() {
+	r.Rows.Close()
+	r.cancel()
+}
+
+type translatedRow struct {
+	row    pgx.Row
+	cancel context.CancelFunc
+}
+
+func (r translatedRow) Scan(dest ...any) error {
+	defer r.cancel()
+	return translate(r.row.Scan(dest...))
+}
+
+// failedRow is a statement that was never sent.
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return translate(r.err) }

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// stepTries is how often a migration is tried that has to wait too long for a lock. Each one gives up after 2 seconds,
+	// so that requests which wait behind it go on meanwhile.
+	stepTries = 5
+
+	stepBegin, stepEnd = "BEGIN;", "COMMIT;"
+)
+
+// stepDriver makes a migration and the record of its version one transaction: however it ends, the schema is that of the
+// recorded version. golang-migrate by itself records the version as dirty before, and as clean afterwards, and so cannot
+// tell a migration that had no effect from one that was half done.
+type stepDriver struct {
+	database.Driver
+	// target is the version that the next migration leads to.
+	target int
+	// recorded says that the migration to the target has recorded it.
+	recorded bool
+}
+
+// SetVersion is called before a migration, with dirty set, and after it.
+func (d *stepDriver) SetVersion(version int, dirty bool) error {
+	if dirty {
+		d.target, d.recorded = version, false
+		return nil
+	}
+	if d.recorded && version == d.target {
+		d.recorded = false
+		return nil
+	}
+	return d.Driver.SetVersion(version, false)
+}
+
+// Run runs a migration, which must be one transaction.
+func (d *stepDriver) Run(migration io.Reader) error {
+	text, err := io.ReadAll(migration)
+	if err != nil {
+		return err
+	}
+	body := strings.TrimSpace(string(text))
+	if !strings.HasPrefix(body, stepBegin) || !strings.HasSuffix(body, stepEnd) {
+		return errors.New("store: a migration does not begin with BEGIN; and end with COMMIT;")
+	}
+	step := strings.TrimSuffix(body, stepEnd) + d.record() + stepEnd
+	for try := 1; ; try++ {
+		err = d.Driver.Run(strings.NewReader(step))
+		if err == nil {
+			d.recorded = true
+			return nil
+		}
+		// The session is still in the transaction that failed. When the connection is lost, so is the transaction.
+		_ = d.Driver.Run(strings.NewReader("ROLLBACK"))
+		if sqlStateOf(causeOf(err)) != lockNotAvailable || try == stepTries {
+			return d.explain(causeOf(err))
+		}
+	}
+}
+
+// explain says what has become of a migration that failed.
+func (d *stepDriver) explain(err error) error {
+	version := max(d.target, 0)
+	var pg *pgconn.PgError
+	switch {
+	case !errors.As(err, &pg):
+		return fmt.Errorf("the connection broke during the migration to version %d, which has taken place or has not; "+
+			"run the command again: %w", version, translate(err))
+	case pg.Code == lockNotAvailable:
+		return fmt.Errorf("the migration to version %d has changed nothing: another session has held a lock on its tables "+
+			"during all of %d tries (see pg_stat_activity); run the command again", version, stepTries)
+	default:
+		return fmt.Errorf("the migration to version %d has changed nothing: %s (SQLSTATE %s)", version, pg.Message, pg.Code)
+	}
+}
+
+// causeOf is the error behind one of golang-migrate's, which does not unwrap.
+func causeOf(err error) error {
+	var byValue database.Error
+	var byPointer *database.Error
+	switch {
+	case errors.As(err, &byValue) && byValue.OrigErr != nil:
+		return byValue.OrigErr
+	case errors.As(err, &byPointer) && byPointer.OrigErr != nil:
+		return byPointer.OrigErr
+	default:
+		return err
+	}
+}
+
+// record is the statements that record the target.
+func (d *stepDriver) record() string {
+	sql := "DELETE FROM schema_migrations;\n"
+	if d.target != database.NilVersion {
+		sql += fmt.Sprintf("INSERT INTO schema_migrations (version, dirty) VALUES (%d, false);\n", d.target)
+	}
+	return sql
+}
