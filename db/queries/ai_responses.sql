@@ -6,13 +6,13 @@ VALUES (
 )
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by;
+    finished_at, owner_id, requested_by, crashes, has_events;
 
 -- name: GetAIResponseForTurn :one
 -- The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = @ticket_id
     AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
@@ -24,7 +24,7 @@ LIMIT 1;
 -- One that the actor sees.
 SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
     r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
@@ -32,7 +32,7 @@ WHERE r.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 -- name: ListAIResponsesByTicket :many
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
@@ -41,7 +41,7 @@ LIMIT @max_rows;
 -- name: GetAIResponseByID :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE id = @id;
 
@@ -122,17 +122,30 @@ JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
 WHERE r.owner_id = @owner_id AND r.status = 'streaming';
 
 -- name: TakeOverAIResponse :one
--- One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
--- however often that was: a restart of all replicas, one after the other, fails nothing.
+-- One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
+-- seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
+-- that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = @owner_id, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+        crashes = r.crashes
+            + (r.owner_id <> '00000000-0000-0000-0000-000000000000' AND r.lease_expires_at < clock_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
-            AND (a.attempt < @max_attempts OR a.owner_id = '00000000-0000-0000-0000-000000000000')
+        WHERE a.status = 'streaming'
+            AND (
+                a.lease_expires_at < clock_timestamp()
+                OR (
+                    a.owner_id = @owner_id AND NOT a.id = ANY(@known::uuid[])
+                    AND a.lease_expires_at < clock_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
+                )
+            )
+            AND (
+                a.crashes + 1 < @max_attempts::integer OR a.lease_expires_at >= clock_timestamp()
+                OR a.owner_id = '00000000-0000-0000-0000-000000000000'
+            )
         ORDER BY a.lease_expires_at
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -154,7 +167,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                (a.attempt >= @max_attempts AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
+                (a.crashes + 1 >= @max_attempts::integer AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => @abandoned_seconds::integer)
             )
         FOR UPDATE SKIP LOCKED
@@ -174,7 +187,7 @@ SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finis
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND last_seq = @last_seq AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by;
+    finished_at, owner_id, requested_by, crashes, has_events;
 
 -- name: FailAIResponse :one
 -- No row: the response has ended otherwise, or is another's.
@@ -185,7 +198,7 @@ SET status = 'failed', error_code = @error_code::text, last_seq = last_seq + 1, 
 WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by;
+    finished_at, owner_id, requested_by, crashes, has_events;
 
 -- name: RecordAIResponseUsage :exec
 -- What an answer took that somebody else has ended, told by its writer once that knows.
@@ -222,25 +235,55 @@ JOIN ai_response_events AS e ON e.ai_response_id = wanted.id AND e.seq >= wanted
 ORDER BY e.ai_response_id, e.seq
 LIMIT @max_rows;
 
--- name: DeleteOldAIResponseEvents :execrows
--- Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
--- grow with all the answers there ever were.
-DELETE FROM ai_response_events
-WHERE ai_response_id IN (
-    SELECT r.id
+-- name: ListSweepableAIResponses :many
+-- Responses that ended long ago and still have their events, oldest first, after a position.
+SELECT id, finished_at::timestamptz AS finished_at
+FROM ai_responses
+WHERE has_events AND finished_at < clock_timestamp() - make_interval(secs => @retention_seconds::integer)
+    AND (finished_at, id) > (@after_finished_at::timestamptz, @after_id::uuid)
+ORDER BY finished_at, id
+LIMIT @max_rows;
+
+-- name: SweepAIResponses :exec
+-- Deletes the events of responses that have ended; their messages stay.
+WITH swept AS (
+    UPDATE ai_responses AS r
+    SET has_events = false
+    WHERE r.id = ANY(@ids::uuid[]) AND r.finished_at IS NOT NULL
+    RETURNING r.id
+)
+DELETE FROM ai_response_events AS e
+USING swept
+WHERE e.ai_response_id = swept.id;
+
+-- name: ListExistingAIResponses :many
+SELECT id
+FROM ai_responses
+WHERE id = ANY(@ids::uuid[]);
+
+-- name: GetRecentAIFailure :one
+-- The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
+-- longer is.
+SELECT
+    latest.error_code::text AS error_code,
+    extract(epoch FROM
+        latest.finished_at + make_interval(secs => @pause_seconds::integer) - clock_timestamp()
+    )::double precision AS ends_in
+FROM (
+    SELECT r.turn_message_id, r.status, r.error_code, r.finished_at
     FROM ai_responses AS r
-    WHERE r.finished_at < clock_timestamp() - make_interval(secs => @retention_seconds::integer)
-        AND r.finished_at > clock_timestamp() - make_interval(secs => @retention_seconds::integer) - interval '7 days'
-        AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
-    ORDER BY r.finished_at
-    LIMIT @max_responses
-);
+    WHERE r.ticket_id = @ticket_id
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS latest
+WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
+    AND latest.finished_at + make_interval(secs => @pause_seconds::integer) > clock_timestamp();
 
 -- name: GetStreamingAIResponse :one
 -- The one that is being written in a ticket, to whichever turn.
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND status = 'streaming';
 

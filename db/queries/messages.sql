@@ -76,34 +76,62 @@ ORDER BY created_at, id;
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = @ticket_id AND author = 'customer'
-ORDER BY created_at DESC, id DESC
+ORDER BY created_at DESC
 LIMIT 1;
 
 -- name: ListConversation :many
--- What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
--- to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+-- A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+-- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
+-- reads an index backwards and stops, so that a long ticket costs no more than a short one.
+WITH turn AS (
+    SELECT t.created_at
+    FROM messages AS t
+    WHERE t.id = @turn_message_id AND t.ticket_id = @ticket_id
+),
+earlier AS (
+    SELECT m.id, m.created_at
     FROM messages AS m
-    JOIN messages AS turn ON turn.id = @turn_message_id AND turn.ticket_id = m.ticket_id
-    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
-        AND CASE
-            WHEN m.author = 'ai' THEN NOT EXISTS (
-                SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = turn.id
-            )
-            ELSE (m.created_at, m.id) <= (turn.created_at, turn.id)
-        END
-    ORDER BY m.id = turn.id DESC, m.created_at DESC, m.id DESC
-    LIMIT @max_rows
-) AS conversation
-ORDER BY id = @turn_message_id, created_at, id;
+    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    ORDER BY m.created_at DESC
+    LIMIT @max_earlier
+),
+late_answers AS (
+    SELECT m.id, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND m.superseded_by IS NULL
+        AND m.created_at > (SELECT turn.created_at FROM turn)
+        AND NOT EXISTS (
+            SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = @turn_message_id
+        )
+    ORDER BY m.created_at DESC
+    LIMIT @max_earlier
+),
+newest AS (
+    SELECT said.id
+    FROM (
+        SELECT earlier.id, earlier.created_at FROM earlier
+        UNION ALL
+        SELECT late_answers.id, late_answers.created_at FROM late_answers
+    ) AS said
+    ORDER BY said.created_at DESC
+    LIMIT @max_earlier
+)
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+FROM messages AS m
+WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || @turn_message_id::uuid)
+ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: GetLatestHumanMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM messages
-WHERE ticket_id = @ticket_id AND author <> 'ai'
-ORDER BY created_at DESC, id DESC
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+FROM unnest('{customer,staff}'::message_author[]) AS people (author)
+CROSS JOIN LATERAL (
+    SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+    FROM messages AS n
+    WHERE n.ticket_id = @ticket_id AND n.author = people.author
+    ORDER BY n.created_at DESC
+    LIMIT 1
+) AS m
+ORDER BY m.created_at DESC
 LIMIT 1;
 
 -- name: PutMessageFeedback :one

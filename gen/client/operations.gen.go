@@ -514,7 +514,8 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...Reques
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
-// A failed turn may be asked again. `409 nothing_to_answer` means that staff have already replied. A new message of
+// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
+// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // A browser's `EventSource`, which cannot send `Authorization`, gives a token from

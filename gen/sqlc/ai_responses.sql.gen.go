@@ -119,7 +119,7 @@ SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_
 WHERE id = $7 AND owner_id = $8 AND attempt = $9 AND last_seq = $10 AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 `
 
 type CompleteAIResponseParams struct {
@@ -171,6 +171,8 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -219,7 +221,7 @@ VALUES (
 )
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 `
 
 type CreateAIResponseParams struct {
@@ -264,6 +266,8 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -294,34 +298,6 @@ func (q *Queries) CreateAIResponseEvent(ctx context.Context, arg CreateAIRespons
 	return err
 }
 
-const deleteOldAIResponseEvents = `-- name: DeleteOldAIResponseEvents :execrows
-DELETE FROM ai_response_events
-WHERE ai_response_id IN (
-    SELECT r.id
-    FROM ai_responses AS r
-    WHERE r.finished_at < clock_timestamp() - make_interval(secs => $1::integer)
-        AND r.finished_at > clock_timestamp() - make_interval(secs => $1::integer) - interval '7 days'
-        AND EXISTS (SELECT FROM ai_response_events AS e WHERE e.ai_response_id = r.id)
-    ORDER BY r.finished_at
-    LIMIT $2
-)
-`
-
-type DeleteOldAIResponseEventsParams struct {
-	RetentionSeconds int32
-	MaxResponses     int32
-}
-
-// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
-// grow with all the answers there ever were.
-func (q *Queries) DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldAIResponseEvents, arg.RetentionSeconds, arg.MaxResponses)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const failAIResponse = `-- name: FailAIResponse :one
 UPDATE ai_responses
 SET status = 'failed', error_code = $1::text, last_seq = last_seq + 1, prompt_tokens = $2,
@@ -330,7 +306,7 @@ SET status = 'failed', error_code = $1::text, last_seq = last_seq + 1, prompt_to
 WHERE id = $6 AND owner_id = $7 AND attempt = $8 AND status = 'streaming'
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 `
 
 type FailAIResponseParams struct {
@@ -378,6 +354,8 @@ func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) 
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -391,7 +369,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                (a.attempt >= $2 AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
+                (a.crashes + 1 >= $2::integer AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => $3::integer)
             )
         FOR UPDATE SKIP LOCKED
@@ -421,7 +399,7 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 const getAIResponse = `-- name: GetAIResponse :one
 SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
     r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by
+    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = $1 AND (t.user_id = $2 OR $3::boolean)
@@ -458,6 +436,8 @@ func (q *Queries) GetAIResponse(ctx context.Context, arg GetAIResponseParams) (A
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -465,7 +445,7 @@ func (q *Queries) GetAIResponse(ctx context.Context, arg GetAIResponseParams) (A
 const getAIResponseByID = `-- name: GetAIResponseByID :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE id = $1
 `
@@ -494,6 +474,8 @@ func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIRespon
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -501,7 +483,7 @@ func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIRespon
 const getAIResponseForTurn = `-- name: GetAIResponseForTurn :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1
     AND turn_message_id IS NOT DISTINCT FROM $2::uuid
@@ -540,14 +522,53 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
+	return i, err
+}
+
+const getRecentAIFailure = `-- name: GetRecentAIFailure :one
+SELECT
+    latest.error_code::text AS error_code,
+    extract(epoch FROM
+        latest.finished_at + make_interval(secs => $1::integer) - clock_timestamp()
+    )::double precision AS ends_in
+FROM (
+    SELECT r.turn_message_id, r.status, r.error_code, r.finished_at
+    FROM ai_responses AS r
+    WHERE r.ticket_id = $2
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS latest
+WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM $3::uuid
+    AND latest.finished_at + make_interval(secs => $1::integer) > clock_timestamp()
+`
+
+type GetRecentAIFailureParams struct {
+	PauseSeconds  int32
+	TicketID      uuid.UUID
+	TurnMessageID *uuid.UUID
+}
+
+type GetRecentAIFailureRow struct {
+	ErrorCode string
+	EndsIn    float64
+}
+
+// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
+// longer is.
+func (q *Queries) GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error) {
+	row := q.db.QueryRow(ctx, getRecentAIFailure, arg.PauseSeconds, arg.TicketID, arg.TurnMessageID)
+	var i GetRecentAIFailureRow
+	err := row.Scan(&i.ErrorCode, &i.EndsIn)
 	return i, err
 }
 
 const getStreamingAIResponse = `-- name: GetStreamingAIResponse :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1 AND status = 'streaming'
 `
@@ -577,6 +598,8 @@ func (q *Queries) GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID
 		&i.FinishedAt,
 		&i.OwnerID,
 		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
 	)
 	return i, err
 }
@@ -629,7 +652,7 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
     prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by
+    finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -678,10 +701,38 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 			&i.FinishedAt,
 			&i.OwnerID,
 			&i.RequestedBy,
+			&i.Crashes,
+			&i.HasEvents,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listExistingAIResponses = `-- name: ListExistingAIResponses :many
+SELECT id
+FROM ai_responses
+WHERE id = ANY($1::uuid[])
+`
+
+func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listExistingAIResponses, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -719,6 +770,53 @@ func (q *Queries) ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIRespo
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSweepableAIResponses = `-- name: ListSweepableAIResponses :many
+SELECT id, finished_at::timestamptz AS finished_at
+FROM ai_responses
+WHERE has_events AND finished_at < clock_timestamp() - make_interval(secs => $1::integer)
+    AND (finished_at, id) > ($2::timestamptz, $3::uuid)
+ORDER BY finished_at, id
+LIMIT $4
+`
+
+type ListSweepableAIResponsesParams struct {
+	RetentionSeconds int32
+	AfterFinishedAt  time.Time
+	AfterID          uuid.UUID
+	MaxRows          int32
+}
+
+type ListSweepableAIResponsesRow struct {
+	ID         uuid.UUID
+	FinishedAt time.Time
+}
+
+// Responses that ended long ago and still have their events, oldest first, after a position.
+func (q *Queries) ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error) {
+	rows, err := q.db.Query(ctx, listSweepableAIResponses,
+		arg.RetentionSeconds,
+		arg.AfterFinishedAt,
+		arg.AfterID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListSweepableAIResponsesRow{}
+	for rows.Next() {
+		var i ListSweepableAIResponsesRow
+		if err := rows.Scan(&i.ID, &i.FinishedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -933,16 +1031,46 @@ func (q *Queries) SupersedeCompletedAIResponse(ctx context.Context, arg Supersed
 	return err
 }
 
+const sweepAIResponses = `-- name: SweepAIResponses :exec
+WITH swept AS (
+    UPDATE ai_responses AS r
+    SET has_events = false
+    WHERE r.id = ANY($1::uuid[]) AND r.finished_at IS NOT NULL
+    RETURNING r.id
+)
+DELETE FROM ai_response_events AS e
+USING swept
+WHERE e.ai_response_id = swept.id
+`
+
+// Deletes the events of responses that have ended; their messages stay.
+func (q *Queries) SweepAIResponses(ctx context.Context, ids []uuid.UUID) error {
+	_, err := q.db.Exec(ctx, sweepAIResponses, ids)
+	return err
+}
+
 const takeOverAIResponse = `-- name: TakeOverAIResponse :one
 WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = $1, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+        crashes = r.crashes
+            + (r.owner_id <> '00000000-0000-0000-0000-000000000000' AND r.lease_expires_at < clock_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => $2::integer)
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
-            AND (a.attempt < $3 OR a.owner_id = '00000000-0000-0000-0000-000000000000')
+        WHERE a.status = 'streaming'
+            AND (
+                a.lease_expires_at < clock_timestamp()
+                OR (
+                    a.owner_id = $1 AND NOT a.id = ANY($3::uuid[])
+                    AND a.lease_expires_at < clock_timestamp() + make_interval(secs => $4::integer)
+                )
+            )
+            AND (
+                a.crashes + 1 < $5::integer OR a.lease_expires_at >= clock_timestamp()
+                OR a.owner_id = '00000000-0000-0000-0000-000000000000'
+            )
         ORDER BY a.lease_expires_at
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -956,15 +1084,24 @@ RETURNING ai_response_id
 `
 
 type TakeOverAIResponseParams struct {
-	OwnerID      uuid.UUID
-	LeaseSeconds int32
-	MaxAttempts  int32
+	OwnerID             uuid.UUID
+	LeaseSeconds        int32
+	Known               []uuid.UUID
+	UnknownLeaseSeconds int32
+	MaxAttempts         int32
 }
 
-// One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
-// however often that was: a restart of all replicas, one after the other, fails nothing.
+// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
+// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
+// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, takeOverAIResponse, arg.OwnerID, arg.LeaseSeconds, arg.MaxAttempts)
+	row := q.db.QueryRow(ctx, takeOverAIResponse,
+		arg.OwnerID,
+		arg.LeaseSeconds,
+		arg.Known,
+		arg.UnknownLeaseSeconds,
+		arg.MaxAttempts,
+	)
 	var ai_response_id uuid.UUID
 	err := row.Scan(&ai_response_id)
 	return ai_response_id, err

@@ -104,7 +104,7 @@ const getLatestCustomerMessage = `-- name: GetLatestCustomerMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE ticket_id = $1 AND author = 'customer'
-ORDER BY created_at DESC, id DESC
+ORDER BY created_at DESC
 LIMIT 1
 `
 
@@ -124,10 +124,16 @@ func (q *Queries) GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UU
 }
 
 const getLatestHumanMessage = `-- name: GetLatestHumanMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM messages
-WHERE ticket_id = $1 AND author <> 'ai'
-ORDER BY created_at DESC, id DESC
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+FROM unnest('{customer,staff}'::message_author[]) AS people (author)
+CROSS JOIN LATERAL (
+    SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+    FROM messages AS n
+    WHERE n.ticket_id = $1 AND n.author = people.author
+    ORDER BY n.created_at DESC
+    LIMIT 1
+) AS m
+ORDER BY m.created_at DESC
 LIMIT 1
 `
 
@@ -196,34 +202,56 @@ func (q *Queries) GetMessageFeedback(ctx context.Context, arg GetMessageFeedback
 }
 
 const listConversation = `-- name: ListConversation :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+WITH turn AS (
+    SELECT t.created_at
+    FROM messages AS t
+    WHERE t.id = $1 AND t.ticket_id = $2
+),
+earlier AS (
+    SELECT m.id, m.created_at
     FROM messages AS m
-    JOIN messages AS turn ON turn.id = $1 AND turn.ticket_id = m.ticket_id
-    WHERE m.ticket_id = $2 AND m.superseded_by IS NULL
-        AND CASE
-            WHEN m.author = 'ai' THEN NOT EXISTS (
-                SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = turn.id
-            )
-            ELSE (m.created_at, m.id) <= (turn.created_at, turn.id)
-        END
-    ORDER BY m.id = turn.id DESC, m.created_at DESC, m.id DESC
+    WHERE m.ticket_id = $2 AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    ORDER BY m.created_at DESC
     LIMIT $3
-) AS conversation
-ORDER BY id = $1, created_at, id
+),
+late_answers AS (
+    SELECT m.id, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = $2 AND m.author = 'ai' AND m.superseded_by IS NULL
+        AND m.created_at > (SELECT turn.created_at FROM turn)
+        AND NOT EXISTS (
+            SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = $1
+        )
+    ORDER BY m.created_at DESC
+    LIMIT $3
+),
+newest AS (
+    SELECT said.id
+    FROM (
+        SELECT earlier.id, earlier.created_at FROM earlier
+        UNION ALL
+        SELECT late_answers.id, late_answers.created_at FROM late_answers
+    ) AS said
+    ORDER BY said.created_at DESC
+    LIMIT $3
+)
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+FROM messages AS m
+WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || $1::uuid)
+ORDER BY m.id = $1, m.created_at
 `
 
 type ListConversationParams struct {
 	TurnMessageID uuid.UUID
 	TicketID      uuid.UUID
-	MaxRows       int32
+	MaxEarlier    int32
 }
 
-// What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
-// to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
+// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
+// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
-	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxEarlier)
 	if err != nil {
 		return nil, err
 	}

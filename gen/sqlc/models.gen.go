@@ -338,6 +338,8 @@ type AIResponse struct {
 	FinishedAt       *time.Time
 	OwnerID          uuid.UUID
 	RequestedBy      *uuid.UUID
+	Crashes          int32
+	HasEvents        bool
 }
 
 type AIResponseEvent struct {

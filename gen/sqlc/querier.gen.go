@@ -53,9 +53,6 @@ type Querier interface {
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
-	// Of responses that ended long ago; their messages stay. Only a week before that is looked at, so that the search does not
-	// grow with all the answers there ever were.
-	DeleteOldAIResponseEvents(ctx context.Context, arg DeleteOldAIResponseEventsParams) (int64, error)
 	// One batch. Rows that are in use are passed over, so that nobody waits.
 	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
@@ -85,6 +82,9 @@ type Querier interface {
 	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
+	// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
+	// longer is.
+	GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -104,15 +104,19 @@ type Querier interface {
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// What was said before a turn, and the turn as the last: of more than max_rows, the newest. Answers to earlier turns belong
-	// to it also when they were complete only after the turn; answers that were replaced, or are to this turn, do not.
+	// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
+	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
+	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	// The newest, oldest of them first.
 	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
+	// Responses that ended long ago and still have their events, oldest first, after a position.
+	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Which of the limits that every session must have are not set.
@@ -153,8 +157,11 @@ type Querier interface {
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// An answer that stood makes room for the one which was generated in its place.
 	SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error
-	// One response whose writer is gone. It begins anew with a reset. One that was handed over, which is nobody's, is taken
-	// however often that was: a restart of all replicas, one after the other, fails nothing.
+	// Deletes the events of responses that have ended; their messages stay.
+	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
+	// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
+	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
+	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)

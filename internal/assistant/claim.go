@@ -33,6 +33,9 @@ type Request struct {
 	Regenerate bool
 	// Model is one of Options.Models; empty is the first of them.
 	Model string
+	// reading says that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
+	// failed is not begun again.
+	reading bool
 }
 
 // startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
@@ -102,8 +105,32 @@ func (s *Service) claim(ctx context.Context, q sqlc.Querier, c *claim, by claima
 		c.response, c.waiting = found, true
 		return err
 	}
+	if by.reading {
+		if err := recentFailure(ctx, q, t.ID, turn); err != nil {
+			return err
+		}
+	}
 	c.response.TurnMessageID = turn
 	return s.begin(ctx, q, t, c, by)
+}
+
+// failurePause is how long a turn that has failed is not begun again, unless somebody asks for that explicitly.
+const failurePause = 5 * time.Second
+
+// recentFailure returns the failure of a turn that is not to be begun again yet, or what went wrong.
+func recentFailure(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID, turn *uuid.UUID) error {
+	recent, err := q.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
+		TicketID: ticketID, TurnMessageID: turn, PauseSeconds: int32(failurePause.Seconds()),
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	failure := failureWith(apperr.Code(recent.ErrorCode))
+	failure.RetryAfter = time.Duration(recent.EndsIn * float64(time.Second))
+	return failure
 }
 
 // begin makes the response, unless there is a reason not to.
@@ -155,7 +182,7 @@ func conversationOf(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, turn *uu
 		return conversation(t, nil, time.Now())
 	}
 	history, err := q.ListConversation(ctx, sqlc.ListConversationParams{
-		TicketID: t.ID, TurnMessageID: *turn, MaxRows: historyMessages,
+		TicketID: t.ID, TurnMessageID: *turn, MaxEarlier: historyMessages - 1,
 	})
 	if err != nil {
 		return nil, err

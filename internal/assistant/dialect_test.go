@@ -192,7 +192,9 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 		service := assistant.NewService(b.store, assistant.Options{
 			Client: client, Models: []string{"m"}, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		})
-		_, code := ask(t, b, service, b.ticket)
+		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
+		require.NoError(t, err)
+		_, code := ask(t, b, service, about)
 		require.NotEmpty(t, code)
 		service.Drain(t.Context())
 		for _, words := range want {

@@ -146,7 +146,13 @@ func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '10 minutes'")
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()
-	_, err := off.Open(ctx, b.customer, response.TicketID, assistant.EventID{})
+	reader, err := off.Open(ctx, b.customer, response.TicketID, assistant.EventID{})
+	if err == nil { // The stream was open before.
+		events := readSoon(t, reader)
+		failed, ok := events[len(events)-1].(assistant.Failed)
+		require.True(t, ok)
+		err = failed.Err
+	}
 	require.True(t, apperr.Is(err, apperr.AITimeout), "%v", err)
 }
 

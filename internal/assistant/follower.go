@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,12 +61,38 @@ func (s *Service) load(ctx context.Context, feeds map[*feed]int64) error {
 		}
 		entries[row.AIResponseID] = append(entries[row.AIResponseID], s.entry(event))
 	}
+	var empty []*feed
 	for f, lastSeq := range feeds {
 		found := entries[f.responseID]
 		if len(found) == 0 && len(rows) == int(params.MaxRows) {
 			continue // It may have been cut off.
 		}
+		if lastSeq == 0 && len(found) == 0 {
+			empty = append(empty, f)
+		}
 		f.merge(lastSeq, found)
+	}
+	return s.endGone(ctx, empty)
+}
+
+// endGone ends the feeds whose responses are gone: erased, or lost when another database took over. Their logs are empty,
+// and so is that of a response which has not begun.
+func (s *Service) endGone(ctx context.Context, feeds []*feed) error {
+	if len(feeds) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(feeds))
+	for i, f := range feeds {
+		ids[i] = f.responseID
+	}
+	existing, err := s.store.ListExistingAIResponses(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, f := range feeds {
+		if !slices.Contains(existing, f.responseID) {
+			f.publish(s.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: failureWith(apperr.Internal)}))
+		}
 	}
 	return nil
 }

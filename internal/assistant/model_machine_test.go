@@ -131,7 +131,7 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 func (m *machine) newReplica(t *rapid.T) *modelReplica {
 	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
 	require.NoError(t, err)
-	return &modelReplica{store: s, Service: NewService(s, Options{Client: m.client, Logger: slog.New(slog.DiscardHandler)})}
+	return &modelReplica{store: s, Service: NewService(s, Options{Client: m.client, Patience: time.Minute, Logger: slog.New(slog.DiscardHandler)})}
 }
 
 // drainNow ends the service as a process does that is told to stop and has no time.

@@ -16,8 +16,13 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// endTimeout is how long the end of an answer may wait for the database.
-const endTimeout = 30 * time.Second
+const (
+	// endTimeout bounds one try to record the end of an answer. Tries go on until one is heard, or the response is known
+	// to be another's: what is complete in memory is not given up because the database is away.
+	endTimeout = 30 * time.Second
+	// leaveTimeout bounds what a writer does for a response that it leaves to others.
+	leaveTimeout = 10 * time.Second
+)
 
 // errLost says that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
 var errLost = errors.New("assistant: the response is no longer written here")
@@ -124,8 +129,6 @@ func (s *Service) write(ctx context.Context, o *owner, messages []groq.Message) 
 // The lock on the ticket lets either this or a human win.
 func (s *Service) complete(ctx context.Context, g *generation) error {
 	o := g.owner
-	ctx, cancel := context.WithTimeout(ctx, endTimeout)
-	defer cancel()
 	lastSeq, err := o.flush(ctx)
 	if err != nil {
 		return err
@@ -188,20 +191,19 @@ func (s *Service) complete(ctx context.Context, g *generation) error {
 // them; one that the process has no time for is left to another replica.
 func (s *Service) giveUp(ctx context.Context, g *generation, err error) error {
 	o := g.owner
-	cause := context.Cause(ctx)
-	// The end must be recorded also when ctx is what has ended it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
-	defer cancel()
-	if errors.Is(cause, errStopping) {
-		s.handOver(ctx, o)
-		return errStopping
-	}
-	if !errors.Is(cause, errLost) && !errors.Is(err, errLost) {
+	if ctx.Err() == nil && !errors.Is(err, errLost) {
 		failure := failureOf(err)
 		err = s.fail(ctx, g, failure)
 		if err == nil {
 			return failure
 		}
+	}
+	cause := context.Cause(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if errors.Is(cause, errStopping) {
+		s.handOver(ctx, o)
+		return errStopping
 	}
 	// Who has it now writes the rest, and the follower will read it.
 	if s.isCurrent(o) {
@@ -274,8 +276,11 @@ func (s *Service) releaseLease(ctx context.Context, response sqlc.AIResponse) {
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.
 func (s *Service) persist(ctx context.Context, fn func(q sqlc.Querier) error) error {
 	for {
-		err := s.store.InTx(ctx, fn)
-		if !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) {
+		try, cancel := context.WithTimeout(ctx, endTimeout)
+		err := s.store.InTx(try, fn)
+		late := try.Err() != nil
+		cancel()
+		if !late && !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) || err == nil {
 			return err
 		}
 		select {

@@ -59,6 +59,8 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	require.Contains(t, log.String(), "a fault of the program")
 	require.Contains(t, log.String(), "panic_test.go", "the stack is in the log")
 
+	_, _, err = b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
+	require.NoError(t, err)
 	events := readAll(t, b.open(t))
 	require.IsType(t, assistant.Done{}, events[len(events)-1], "the turn can be asked again")
 }

@@ -12,6 +12,8 @@ import (
 // Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
 type Reader struct {
 	hub *hub
+	// opening is what must happen before there is something to read, until it has happened.
+	opening *opening
 	// feed has the events, and seq is the last one that the reader was given.
 	feed *feed
 	seq  int64
@@ -26,6 +28,12 @@ type Reader struct {
 // Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
 // Done or a Failed, or else because the reader is to come back later.
 func (r *Reader) Next(ctx context.Context) (Entry, error) {
+	if err := r.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return Entry{}, ctx.Err()
+		}
+		return Entry{}, io.EOF // Whoever comes back gets the error with its status.
+	}
 	if err := r.fill(ctx); err != nil {
 		return Entry{}, err
 	}
@@ -50,7 +58,14 @@ func (r *Reader) fill(ctx context.Context) error {
 }
 
 // Close lets go of the events. It must be called.
-func (r *Reader) Close() { r.hub.release(r.feed) }
+func (r *Reader) Close() {
+	if r.feed != nil {
+		r.hub.release(r.feed)
+	}
+	if r.opening != nil {
+		r.opening.close()
+	}
+}
 
 // resume returns a reader of the response that begins after the event which it has, or ErrUpToDate.
 func (s *Service) resume(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
@@ -81,49 +96,6 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 		r.pending = append(r.pending, r.reset())
 	}
 	return r, nil
-}
-
-// readFirst is read for a reader that has nothing of the response: it waits for the first event, so that a response which
-// fails before it has anything to say can be answered with a status.
-func (s *Service) readFirst(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
-	r, err := s.read(ctx, response, last)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.await(ctx); err != nil {
-		r.Close()
-		return nil, err
-	}
-	if response.LastSeq > 0 {
-		return r, nil
-	}
-	// Which model writes was open until now.
-	if response, err = s.store.GetAIResponseByID(ctx, response.ID); err != nil {
-		r.Close()
-		return nil, err
-	}
-	r.pending[0] = s.entry(Start{Response: response})
-	return r, nil
-}
-
-// await returns when there is something to read, or the failure that it is.
-func (r *Reader) await(ctx context.Context) error {
-	first, err := r.feed.after(ctx, 0, r.rewound)
-	for errors.Is(err, errRewound) {
-		// The reader was given nothing yet.
-		r.rewound = r.feed.times()
-		first, err = r.feed.after(ctx, 0, r.rewound)
-	}
-	if errors.Is(err, io.EOF) {
-		return errComeBack()
-	}
-	if err != nil {
-		return err
-	}
-	if failed, ok := first[0].Event.(Failed); ok {
-		return failed.Err
-	}
-	return nil
 }
 
 // await returns when the response has ended.

@@ -1,11 +1,14 @@
 package assistant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -32,25 +35,25 @@ const (
 	// retention is how long a finished response keeps its events, and sweepInterval how often old ones are deleted.
 	retention     = 24 * time.Hour
 	sweepInterval = time.Minute
-	maxSwept      = 500
+	// maxSwept bounds the responses of one statement, and sweepTimeout its time.
+	maxSwept     = 50
+	sweepTimeout = 30 * time.Second
+
+	// unknownAfter is how long a response that is this replica's may stand still before the replica takes it up, if it
+	// does not know of it: the reply to its claim was lost.
+	unknownAfter = 3 * time.Second
 )
 
 // reap takes over responses whose writer is gone, until ctx ends.
 func (s *Service) reap(ctx context.Context) {
 	reaping := outage{what: "taking over answers", logger: s.options.Logger}
-	swept := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(reapInterval + rand.N(reapJitter)): //nolint:gosec // Jitter needs no secrecy.
 		}
-		err := s.takeOver(ctx)
-		if time.Since(swept) > sweepInterval {
-			swept = time.Now()
-			err = errors.Join(err, s.sweep(ctx))
-		}
-		reaping.note(ctx, err)
+		reaping.note(ctx, s.takeOver(ctx))
 	}
 }
 
@@ -80,6 +83,7 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 	}
 	id, err := s.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
 		OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()), MaxAttempts: maxAttempts,
+		Known: s.known(), UnknownLeaseSeconds: int32((leaseDuration - unknownAfter).Seconds()),
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return false, nil
@@ -107,19 +111,60 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 // watch keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
 func (s *Service) watch(ctx context.Context) {
 	watching := outage{what: "watching leases", logger: s.options.Logger}
+	var err error
 	for turn := 1; ; turn++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(watchInterval):
 		}
-		watching.note(ctx, s.committer.watch(ctx, s.running(), turn%renewEvery == 0))
+		// After an outage the leases have ended, or soon will.
+		renew := turn%renewEvery == 0 || err != nil
+		err = s.committer.watch(ctx, s.running(), renew)
+		watching.note(ctx, err)
 	}
 }
 
-func (s *Service) sweep(ctx context.Context) error {
-	_, err := s.store.DeleteOldAIResponseEvents(ctx, sqlc.DeleteOldAIResponseEventsParams{
-		RetentionSeconds: int32(retention.Seconds()), MaxResponses: maxSwept,
-	})
-	return err
+// sweep deletes the events of responses that ended long ago, once in sweepInterval, until ctx ends.
+func (s *Service) sweep(ctx context.Context) {
+	sweeping := outage{what: "deleting old events", logger: s.options.Logger}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepInterval):
+		}
+		sweeping.note(ctx, s.sweepAll(ctx))
+	}
+}
+
+// sweepAll sweeps everything that is old enough, a few responses in one statement. A batch that fails is tried one by
+// one, and what still fails is passed over until the next sweep.
+func (s *Service) sweepAll(ctx context.Context) error {
+	var failed error
+	next := sqlc.ListSweepableAIResponsesParams{RetentionSeconds: int32(retention.Seconds()), MaxRows: maxSwept}
+	for {
+		found, err := s.store.ListSweepableAIResponses(ctx, next)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		ids := make([]uuid.UUID, len(found))
+		for i, r := range found {
+			ids[i], next.AfterFinishedAt, next.AfterID = r.ID, r.FinishedAt, r.ID
+		}
+		if len(ids) > 0 && s.sweepSome(ctx, ids) != nil {
+			for _, id := range ids {
+				failed = cmp.Or(s.sweepSome(ctx, []uuid.UUID{id}), failed)
+			}
+		}
+		if len(found) < maxSwept || ctx.Err() != nil {
+			return failed
+		}
+	}
+}
+
+func (s *Service) sweepSome(ctx context.Context, ids []uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return s.store.SweepAIResponses(ctx, ids)
 }

@@ -44,6 +44,10 @@ const (
 	// DefaultMaxRunning is how many answers a replica writes at a time, unless Options says otherwise.
 	DefaultMaxRunning = 200
 
+	// DefaultPatience is how long Open waits for the first event, unless Options says otherwise: long enough for most
+	// failures to get a status, and short enough that nothing between takes the server for dead.
+	DefaultPatience = 800 * time.Millisecond
+
 	// busyPause is when to ask again while a replica writes as many answers as it may.
 	busyPause = time.Second
 )
@@ -64,6 +68,8 @@ type Options struct {
 	Budget Budget
 	// MaxRunning is how many answers are written here at a time; 0 means DefaultMaxRunning.
 	MaxRunning int
+	// Patience is how long Open waits for the first event; 0 means DefaultPatience.
+	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(Event) []byte
 	// Logger gets a line when an answer ends.
@@ -100,6 +106,7 @@ func NewService(s *store.Store, o Options) *Service {
 		o.Models = []string{DefaultModel}
 	}
 	o.MaxTokens = cmp.Or(o.MaxTokens, DefaultMaxTokens)
+	o.Patience = cmp.Or(o.Patience, DefaultPatience)
 	o.MaxRunning = cmp.Or(o.MaxRunning, DefaultMaxRunning)
 	if o.Encode == nil {
 		o.Encode = func(Event) []byte { return nil }
@@ -113,7 +120,7 @@ func NewService(s *store.Store, o Options) *Service {
 		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
 	for _, run := range []func(context.Context){
-		service.committer.run, service.follow, service.watch, service.reap,
+		service.committer.run, service.follow, service.watch, service.reap, service.sweep,
 	} {
 		service.loops.Go(func() { run(loop) })
 	}
@@ -134,7 +141,8 @@ func (s *Service) Start(
 
 // Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the zero
 // EventID. One of an answer in this ticket resumes that answer and never starts another. For a reader that has none it
-// returns once there is something to read, so that whatever fails before has an error:
+// waits for something to read, but no longer than Options.Patience, so that what fails at once has an error; what fails
+// later is an event:
 //
 // What Start returns; ErrUpToDate when last is the end; and what ends an answer before its first word: AITimeout,
 // AIStalled, AIProtocol, AIMisconfigured, ConversationNotAccepted, Cancelled.
@@ -150,23 +158,20 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 			return nil, err
 		}
 	}
-	for {
-		c, err := s.startOrJoin(ctx, actor, ticketID, Request{})
-		if err != nil {
-			return nil, err
-		}
-		if c.waiting {
-			if err := s.await(ctx, c.response); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		reader, err := s.readFirst(ctx, c.response, last)
-		if !apperr.Is(err, apperr.Superseded) {
-			return reader, err
-		}
-		// Somebody has said something before the answer began: look again what the turn is now.
+	o := &opening{service: s, actor: actor, ticketID: ticketID, last: last}
+	if err := o.ask(ctx); err != nil {
+		return nil, err
 	}
+	r := &Reader{hub: s.hub, opening: o}
+	waiting, cancel := context.WithTimeout(ctx, s.options.Patience)
+	defer cancel()
+	err := r.open(waiting)
+	if err == nil || ctx.Err() == nil && waiting.Err() != nil {
+		o.late = true
+		return r, nil
+	}
+	r.Close()
+	return nil, err
 }
 
 // OpenResponse reads one response, whether it is being written or has ended, after the last event that the reader has.
@@ -274,6 +279,13 @@ func (s *Service) running() []*owner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Collect(maps.Values(s.owners)), func(o *owner) bool { return o == nil })
+}
+
+// known returns the responses that are written here or about to begin.
+func (s *Service) known() []uuid.UUID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(make([]uuid.UUID, 0, len(s.owners)), maps.Keys(s.owners))
 }
 
 // reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.

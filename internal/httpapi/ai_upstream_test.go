@@ -74,6 +74,8 @@ func TestUpstreamFailsBeforeTheFirstWord(t *testing.T) {
 			}
 			require.Equal(t, string(c.code), storetest.QueryText(t, s.DatabaseURL,
 				"SELECT error_code FROM ai_responses WHERE status = 'failed'"))
+			_, err := user.CreateAIResponseWithResponse(t.Context(), ticket.ID, nil, client.CreateAIResponseRequest{})
+			require.NoError(t, err)
 			require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "a failed turn can be asked again")
 			require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
 		})
@@ -118,6 +120,8 @@ func TestUpstreamFailsInTheMiddle(t *testing.T) {
 			require.Zero(t, countAIMessages(t, s, ticket.ID), "half an answer is not stored")
 			require.Len(t, s.Simulator.Requests(), 1, "nothing is tried again after the first word")
 
+			_, err := user.CreateAIResponseWithResponse(t.Context(), ticket.ID, nil, client.CreateAIResponseRequest{})
+			require.NoError(t, err)
 			require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "a failed turn can be asked again")
 			require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
 		})

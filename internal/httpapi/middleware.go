@@ -54,6 +54,17 @@ func clientFrom(ctx context.Context) auth.Client {
 	return infoFrom(ctx).client
 }
 
+// writeInTime gives the response writeTimeout from when it begins. The server's own deadline counts from the request, and
+// would cut off without a word whatever has waited longer: a poll, a queue, a lock, the upstream.
+func writeInTime(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		response := c.Response()
+		controller := http.NewResponseController(response.Writer)
+		response.Before(func() { _ = controller.SetWriteDeadline(time.Now().Add(writeTimeout)) })
+		return next(c)
+	}
+}
+
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
 
 // identify gives the request an id, the caller's if it is a proper one, and a place for what becomes known of it.

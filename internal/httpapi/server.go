@@ -128,7 +128,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
-	s.echo.Use(identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
+	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
 	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {

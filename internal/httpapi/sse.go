@@ -58,7 +58,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	ended := false
 	for {
 		waiting, cancel := context.WithTimeout(ctx, heartbeatInterval)
-		entry, err := s.reader.Next(waiting)
+		entry, err := s.next(waiting)
 		cancel()
 		switch {
 		case errors.Is(err, io.EOF) && !ended:
@@ -79,6 +79,18 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 			return err
 		}
 	}
+}
+
+// next returns the next event.
+func (s aiResponseStream) next(ctx context.Context) (entry assistant.Entry, err error) {
+	if !s.reader.Opening() {
+		return s.reader.Next(ctx)
+	}
+	err = apart(func() (err error) {
+		entry, err = s.reader.Next(ctx)
+		return err
+	})
+	return entry, err
 }
 
 // apart calls fn in a goroutine of its own and waits for it. A stack that has grown does not shrink again while a handler
@@ -116,7 +128,7 @@ func (s *eventStream) open() error {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
 	s.w.WriteHeader(http.StatusOK)
-	return s.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds()))
+	return s.write(fmt.Appendf(nil, "retry: %d\n: open\n\n", sseRetry.Milliseconds()))
 }
 
 // comeBack ends a stream whose answer goes on in another process. The readers do not all return at once.

@@ -1,0 +1,100 @@
+package assistant_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestLateFailureIsAnEvent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{HeaderDelay: groqsim.Duration(1500 * time.Millisecond), Status: 400}))
+	reader := b.open(t)
+	events := readSoon(t, reader)
+	require.IsType(t, assistant.Start{}, events[0])
+	require.IsType(t, assistant.Failed{}, last(events))
+}
+
+func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
+	other := b.another(t)
+	for range 18 {
+		_, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+		require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
+		require.Positive(t, apperr.From(err).RetryAfter)
+	}
+	require.Len(t, b.simulator.Requests(), 1)
+	_, started, err := b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
+	require.NoError(t, err)
+	require.True(t, started)
+	require.IsType(t, assistant.Done{}, last(readSoon(t, b.open(t))))
+}
+
+func last(events []assistant.Event) assistant.Event { return events[len(events)-1] }
+
+func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	owner := uuid.New()
+	response := b.respond(t, owner, 600)
+	reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, assistant.EventID{})
+	require.NoError(t, err)
+	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	require.IsType(t, assistant.Failed{}, last(readSoon(t, reader)))
+}
+
+func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	reader := b.open(t)
+	readSoon(t, reader)
+	owner, err := uuid.Parse(storetest.QueryText(t, b.url, "SELECT owner_id::text FROM ai_responses"))
+	require.NoError(t, err)
+	response := b.respond(t, owner, 15)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second) // The lease is longer.
+	defer cancel()
+	lost, err := b.service.OpenResponse(ctx, b.customer, response.ID, assistant.EventID{})
+	require.NoError(t, err)
+	defer lost.Close()
+	for {
+		entry, err := lost.Next(ctx)
+		require.NoError(t, err)
+		if assistant.IsEnd(entry.Event) {
+			require.IsType(t, assistant.Done{}, entry.Event)
+			break
+		}
+	}
+	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT max(crashes) FROM ai_responses"))
+}
+
+func TestOnlyACrashCountsAsOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.service.Drain(ended)
+	response := b.respond(t, uuid.New(), 600)
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET attempt = 3, lease_expires_at = now() - interval '1 second'")
+	_, err := b.store.TakeOverAIResponse(t.Context(), sqlc.TakeOverAIResponseParams{
+		OwnerID: uuid.New(), LeaseSeconds: 15, UnknownLeaseSeconds: 12, MaxAttempts: 3,
+	})
+	require.NoError(t, err, "attempts that were handed over are not used up")
+	row, err := b.store.GetAIResponseByID(t.Context(), response.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, row.Attempt)
+	require.EqualValues(t, 1, row.Crashes)
+}
