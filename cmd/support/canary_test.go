@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/pgembed"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/pgembed"
 )
 
 // devTokensPerSecond is how fast the simulator writes: as one reads.

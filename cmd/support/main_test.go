@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -134,7 +135,7 @@ func fetch(t *testing.T, url string) (*http.Response, error) {
 // openStream signs a customer up, opens a ticket and asks for its answer, which has begun when it returns.
 func openStream(t *testing.T, address string) *http.Response {
 	t.Helper()
-	c, err := client.NewClientWithResponses(address)
+	c, err := plain.NewClientWithResponses(address)
 	require.NoError(t, err)
 	const email, password = "ada@example.com", "correct horse battery"
 	created, err := c.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{Email: email, Password: password})

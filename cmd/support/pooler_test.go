@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -99,7 +100,7 @@ func TestServerWorksBehindATransactionPooler(t *testing.T) {
 // writeMixed sends a few hundred requests at once, of which the repeated ones have their effect once.
 func writeMixed(t *testing.T, address, direct string) {
 	t.Helper()
-	c, err := client.NewClientWithResponses(address)
+	c, err := plain.NewClientWithResponses(address)
 	require.NoError(t, err)
 	token, err := c.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: "ada@example.com", Password: "correct horse battery"})
 	require.NoError(t, err)
@@ -116,7 +117,7 @@ func writeMixed(t *testing.T, address, direct string) {
 			for range rounds {
 				key := uuid.NewString()
 				for range 2 {
-					created, err := c.CreateTicketWithResponse(t.Context(), &client.CreateTicketParams{IdempotencyKey: &key},
+					created, err := c.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &key},
 						client.CreateTicketRequest{Title: "t", Description: "d"}, authorize)
 					if err != nil || created.StatusCode() != http.StatusCreated {
 						t.Errorf("create: %v %s", err, created.Body)

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // refreshTimeout bounds the exchange of a refresh token, retries included.
@@ -20,7 +23,7 @@ var errRefresh = errors.New("support: refresh the access token")
 type credentials struct {
 	mu              sync.Mutex
 	access, refresh string
-	keep            func(AccessToken)
+	keep            func(plain.AccessToken)
 	running         *renewal
 }
 
@@ -76,7 +79,11 @@ func (s *Support) refresh(ctx context.Context, running *renewal, refreshToken st
 	defer close(running.done)
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	tokens, err := s.RefreshSession(ctx, RefreshRequest{RefreshToken: refreshToken})
+	// There is nothing to refresh before this request, which is public.
+	tokens, err := call[plain.AccessToken](ctx, s, operation{public: true, repeatable: true}, nil,
+		func(server string) (*http.Request, error) {
+			return plain.NewRefreshSessionRequest(server, nil, plain.RefreshRequest{RefreshToken: refreshToken})
+		})
 	c := s.credentials
 	if err == nil && c.keep != nil {
 		c.keep(*tokens)

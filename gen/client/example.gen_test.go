@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/sdktest"
+	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
 var (
@@ -29,8 +29,8 @@ func serve(name string) {
 	}
 	for _, fixture := range fixtures {
 		if fixture.Name == name {
-			os.Setenv("SUPPORT_BASE_URL", httptest.NewServer(sdktest.NewPlayer(fixture)).URL)
-			os.Setenv("SUPPORT_TOKEN", fixture.Client.Token)
+			_ = os.Setenv("SUPPORT_BASE_URL", httptest.NewServer(sdktest.NewPlayer(fixture)).URL)
+			_ = os.Setenv("SUPPORT_TOKEN", fixture.Client.Token)
 		}
 	}
 }

@@ -6,10 +6,15 @@ import (
 	"context"
 	"iter"
 	"net/http"
+
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// version is that of the contract.
-const version = "0.1.0"
+// AskAI waits for the answer to the ticket's newest turn and returns the message it is stored as. When the answer ends without
+// one, the error is the event, a Failed.
+func (s *Support) AskAI(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*Message, error) {
+	return answerOf(s.StreamAIResponse(ctx, ticketID, edit...))
+}
 
 // CancelAIResponse calls POST /ai-responses/{ai_response_id}/cancel.
 //
@@ -22,7 +27,7 @@ const version = "0.1.0"
 // Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
 func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewCancelAIResponseRequest(server, aiResponseID, nil)
+		return plain.NewCancelAIResponseRequest(server, aiResponseID, nil)
 	})
 }
 
@@ -36,7 +41,7 @@ func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseI
 // Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest, edit ...RequestEditorFn) error {
 	_, _, err := s.send(ctx, operation{}, edit, func(server string) (*http.Request, error) {
-		return NewChangePasswordRequest(server, nil, body)
+		return plain.NewChangePasswordRequest(server, nil, body)
 	})
 	return err
 }
@@ -57,7 +62,7 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 // answer, the server goes on with its others: the AI response names the one that writes.
 func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseRequest, edit ...RequestEditorFn) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewCreateAIResponseRequest(server, ticketID, nil, body)
+		return plain.NewCreateAIResponseRequest(server, ticketID, nil, body)
 	})
 }
 
@@ -76,7 +81,7 @@ func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body 
 // `Idempotency-Key` has no effect here.
 func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, edit ...RequestEditorFn) (*CreatedAPIKey, error) {
 	return call[CreatedAPIKey](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
-		return NewCreateAPIKeyRequest(server, nil, body)
+		return plain.NewCreateAPIKeyRequest(server, nil, body)
 	})
 }
 
@@ -90,7 +95,7 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, ed
 // A message by staff ends an AI answer that is still being written: a human always wins.
 func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, edit ...RequestEditorFn) (*Message, error) {
 	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewCreateMessageRequest(server, ticketID, nil, body)
+		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
 	})
 }
 
@@ -104,7 +109,7 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*StreamToken, error) {
 	return call[StreamToken](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewCreateStreamTokenRequest(server, ticketID, nil)
+		return plain.NewCreateStreamTokenRequest(server, ticketID, nil)
 	})
 }
 
@@ -116,7 +121,7 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, edit
 // answered at once, without a further message.
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, edit ...RequestEditorFn) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewCreateTicketRequest(server, nil, body)
+		return plain.NewCreateTicketRequest(server, nil, body)
 	})
 }
 
@@ -130,7 +135,7 @@ func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, ed
 // Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, edit ...RequestEditorFn) (*Account, error) {
 	return call[Account](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
-		return NewCreateUserRequest(server, nil, body)
+		return plain.NewCreateUserRequest(server, nil, body)
 	})
 }
 
@@ -141,7 +146,7 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, edit .
 // Ends a session of your account, with all its tokens, as `POST /auth/logout` does with the caller's own.
 func (s *Support) EndSession(ctx context.Context, sessionID SessionID, edit ...RequestEditorFn) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewEndSessionRequest(server, sessionID)
+		return plain.NewEndSessionRequest(server, sessionID)
 	})
 	return err
 }
@@ -153,7 +158,7 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, edit ...R
 // Where an answer stands, what it took, and, once it is complete, the message that it became.
 func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetAIResponseRequest(server, aiResponseID, nil)
+		return plain.NewGetAIResponseRequest(server, aiResponseID, nil)
 	})
 }
 
@@ -165,7 +170,7 @@ func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, 
 // does not.
 func (s *Support) GetLiveness(ctx context.Context, edit ...RequestEditorFn) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetLivenessRequest(server)
+		return plain.NewGetLivenessRequest(server)
 	})
 }
 
@@ -176,7 +181,7 @@ func (s *Support) GetLiveness(ctx context.Context, edit ...RequestEditorFn) (*He
 // The account that the access token belongs to.
 func (s *Support) GetMe(ctx context.Context, edit ...RequestEditorFn) (*User, error) {
 	return call[User](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetMeRequest(server, nil)
+		return plain.NewGetMeRequest(server, nil)
 	})
 }
 
@@ -187,7 +192,7 @@ func (s *Support) GetMe(ctx context.Context, edit ...RequestEditorFn) (*User, er
 // What the ticket's customer thinks of the answer. `404` while they have not said.
 func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, edit ...RequestEditorFn) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetMessageFeedbackRequest(server, messageID, nil)
+		return plain.NewGetMessageFeedbackRequest(server, messageID, nil)
 	})
 }
 
@@ -200,7 +205,7 @@ func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, e
 // AI's upstream is not asked.
 func (s *Support) GetReadiness(ctx context.Context, edit ...RequestEditorFn) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetReadinessRequest(server)
+		return plain.NewGetReadinessRequest(server)
 	})
 }
 
@@ -212,7 +217,7 @@ func (s *Support) GetReadiness(ctx context.Context, edit ...RequestEditorFn) (*H
 // `GET /tickets/{ticket_id}/messages`.
 func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*TicketWithMessages, error) {
 	return call[TicketWithMessages](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetTicketRequest(server, ticketID, nil)
+		return plain.NewGetTicketRequest(server, ticketID, nil)
 	})
 }
 
@@ -223,7 +228,7 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, edit ...Requ
 // One account, by its id.
 func (s *Support) GetUser(ctx context.Context, userID UserID, edit ...RequestEditorFn) (*Account, error) {
 	return call[Account](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewGetUserRequest(server, userID, nil)
+		return plain.NewGetUserRequest(server, userID, nil)
 	})
 }
 
@@ -237,7 +242,7 @@ func (s *Support) GetUser(ctx context.Context, userID UserID, edit ...RequestEdi
 // A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
 func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, edit ...RequestEditorFn) (*AIResponseEvents, error) {
 	return call[AIResponseEvents](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListAIResponseEventsRequest(server, aiResponseID, params)
+		return plain.NewListAIResponseEventsRequest(server, aiResponseID, params)
 	})
 }
 
@@ -263,7 +268,7 @@ func (s *Support) ListAIResponses(ctx context.Context, ticketID TicketID, params
 // ListAIResponsesPage returns one page of ListAIResponses.
 func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, edit ...RequestEditorFn) (*Page[AIResponse], error) {
 	return callPage[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListAIResponsesRequest(server, ticketID, params)
+		return plain.NewListAIResponsesRequest(server, ticketID, params)
 	})
 }
 
@@ -289,7 +294,7 @@ func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, ed
 // ListAPIKeysPage returns one page of ListAPIKeys.
 func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams, edit ...RequestEditorFn) (*Page[APIKey], error) {
 	return callPage[APIKey](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListAPIKeysRequest(server, params)
+		return plain.NewListAPIKeysRequest(server, params)
 	})
 }
 
@@ -316,7 +321,7 @@ func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *L
 // ListMessagesPage returns one page of ListMessages.
 func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, params *ListMessagesParams, edit ...RequestEditorFn) (*Page[Message], error) {
 	return callPage[Message](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListMessagesRequest(server, ticketID, params)
+		return plain.NewListMessagesRequest(server, ticketID, params)
 	})
 }
 
@@ -342,7 +347,7 @@ func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, 
 // ListSessionsPage returns one page of ListSessions.
 func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsParams, edit ...RequestEditorFn) (*Page[Session], error) {
 	return callPage[Session](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListSessionsRequest(server, params)
+		return plain.NewListSessionsRequest(server, params)
 	})
 }
 
@@ -369,7 +374,7 @@ func (s *Support) ListTickets(ctx context.Context, params *ListTicketsParams, ed
 // ListTicketsPage returns one page of ListTickets.
 func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams, edit ...RequestEditorFn) (*Page[Ticket], error) {
 	return callPage[Ticket](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListTicketsRequest(server, params)
+		return plain.NewListTicketsRequest(server, params)
 	})
 }
 
@@ -395,7 +400,7 @@ func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, edit .
 // ListUsersPage returns one page of ListUsers.
 func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, edit ...RequestEditorFn) (*Page[Account], error) {
 	return callPage[Account](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewListUsersRequest(server, params)
+		return plain.NewListUsersRequest(server, params)
 	})
 }
 
@@ -413,7 +418,7 @@ func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, ed
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 func (s *Support) LogIn(ctx context.Context, body LogInRequest, edit ...RequestEditorFn) (*AccessToken, error) {
 	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewLogInRequest(server, nil, body)
+		return plain.NewLogInRequest(server, nil, body)
 	})
 }
 
@@ -427,7 +432,7 @@ func (s *Support) LogIn(ctx context.Context, body LogInRequest, edit ...RequestE
 // Logging out twice is the same as once: `Idempotency-Key` has no effect here.
 func (s *Support) LogOut(ctx context.Context, edit ...RequestEditorFn) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewLogOutRequest(server, nil)
+		return plain.NewLogOutRequest(server, nil)
 	})
 	return err
 }
@@ -440,7 +445,7 @@ func (s *Support) LogOut(ctx context.Context, edit ...RequestEditorFn) error {
 // there is nothing to rate (`404`). A second rating replaces the first.
 func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, edit ...RequestEditorFn) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewPutMessageFeedbackRequest(server, messageID, nil, body)
+		return plain.NewPutMessageFeedbackRequest(server, messageID, nil, body)
 	})
 }
 
@@ -464,7 +469,7 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit ...RequestEditorFn) (*AccessToken, error) {
 	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewRefreshSessionRequest(server, nil, body)
+		return plain.NewRefreshSessionRequest(server, nil, body)
 	})
 }
 
@@ -476,7 +481,7 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit 
 // service's account, its other keys and its customers stay. Revoking a key twice is the same as once.
 func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, edit ...RequestEditorFn) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewRevokeAPIKeyRequest(server, apiKeyID)
+		return plain.NewRevokeAPIKeyRequest(server, apiKeyID)
 	})
 	return err
 }
@@ -495,7 +500,7 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, edit ...R
 // Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...RequestEditorFn) (*User, error) {
 	return call[User](ctx, s, operation{public: true}, edit, func(server string) (*http.Request, error) {
-		return NewSignUpRequest(server, nil, body)
+		return plain.NewSignUpRequest(server, nil, body)
 	})
 }
 
@@ -517,7 +522,7 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...Reques
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) iter.Seq2[Event, error] {
 	return s.stream(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewStreamAIResponseRequest(server, ticketID, nil)
+		return plain.NewStreamAIResponseRequest(server, ticketID, nil)
 	})
 }
 
@@ -531,7 +536,7 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, edit 
 // that the whole text comes as one delta.
 func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) iter.Seq2[Event, error] {
 	return s.stream(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return NewStreamAIResponseByIDRequest(server, aiResponseID, nil)
+		return plain.NewStreamAIResponseByIDRequest(server, aiResponseID, nil)
 	})
 }
 
@@ -552,7 +557,7 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 // With `If-Match`, the change is made only while the ticket has that version.
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, edit ...RequestEditorFn) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
-		return NewUpdateTicketRequest(server, ticketID, nil, body)
+		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
 	})
 }
 
@@ -565,6 +570,6 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 // ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, edit ...RequestEditorFn) (*Account, error) {
 	return call[Account](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
-		return NewUpdateUserRequest(server, userID, nil, body)
+		return plain.NewUpdateUserRequest(server, userID, nil, body)
 	})
 }

@@ -12,10 +12,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // maxProblem bounds the body of an error, in bytes.
 const maxProblem = 1 << 20
+
+// Problem is a response that is no success.
+type Problem struct {
+	plain.Problem
+	// RetryAfter is how long the server asks to wait, by the header Retry-After. 0 if it does not.
+	RetryAfter time.Duration `json:"-"`
+}
 
 // Error says which problem it is, where, and the request's name in the server's log.
 func (p *Problem) Error() string {
@@ -39,7 +48,7 @@ func (p *Problem) Error() string {
 }
 
 // IsProblem says whether the error is a problem with that code.
-func IsProblem(err error, code ProblemCode) bool {
+func IsProblem(err error, code plain.ProblemCode) bool {
 	var problem *Problem
 	return errors.As(err, &problem) && problem.Code == code
 }
@@ -50,8 +59,8 @@ func readProblem(response *http.Response) *Problem {
 	problem := &Problem{}
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if err != nil || mediaType != "application/problem+json" || json.Unmarshal(body, problem) != nil || problem.Code == "" {
-		*problem = Problem{
+	if err != nil || mediaType != "application/problem+json" || json.Unmarshal(body, &problem.Problem) != nil || problem.Code == "" {
+		problem.Problem = plain.Problem{
 			Type: "about:blank", Title: http.StatusText(response.StatusCode),
 			RequestID: response.Header.Get("X-Request-Id"),
 		}

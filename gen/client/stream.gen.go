@@ -11,6 +11,8 @@ import (
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 const (
@@ -22,10 +24,9 @@ const (
 	maxSilence = 45 * time.Second
 )
 
-// AskAI waits for the answer to the ticket's newest turn and returns the message it is stored as. When the answer ends without
-// one, the error is the event, a Failed.
-func (s *Support) AskAI(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*Message, error) {
-	for event, err := range s.StreamAIResponse(ctx, ticketID, edit...) {
+// answerOf reads a stream up to the message that the answer is stored as.
+func answerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
+	for event, err := range events {
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +77,7 @@ type streamReader struct {
 
 	response string // the AI response that lastSeq is of
 	lastSeq  uint64
-	started  ID // the AI response of the last Start
+	started  plain.ID // the AI response of the last Start
 }
 
 // run reads until the end. It returns an error unless the stream ended as it should.

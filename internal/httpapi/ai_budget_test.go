@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -205,7 +206,7 @@ func TestServerHasSoManyStreamsOpen(t *testing.T) {
 	stream := user.Stream(t, ticket.ID) // What was refused keeps no place.
 	event, more := stream.Next()
 	require.True(t, more)
-	var start client.StartEvent
+	var start plain.StartEvent
 	require.NoError(t, json.Unmarshal([]byte(event.Data), &start))
 
 	for _, refused := range []*apitest.Stream{

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
@@ -61,7 +62,7 @@ func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
 			enqueue(t, s, script)
 			answer := user.Stream(t, ticket.ID).ReadAll()
 			require.NotNil(t, answer.Done)
-			var start client.StartEvent
+			var start plain.StartEvent
 			require.NoError(t, json.Unmarshal([]byte(answer.Events[0].Data), &start))
 			require.Equal(t, "secondary", start.Model, "the model that writes is named")
 			require.Equal(t, "secondary", user.AIResponse(t, start.AIResponseID).Model)

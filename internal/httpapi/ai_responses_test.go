@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -25,7 +26,7 @@ func twoReplicas(t *testing.T, o apitest.Options) (one, other *apitest.Server) {
 }
 
 // requireJoined wants the ask to be answered with a response that was there already.
-func requireJoined(t *testing.T, asked *client.CreateAIResponseResponse, id uuid.UUID) {
+func requireJoined(t *testing.T, asked *plain.CreateAIResponseResponse, id uuid.UUID) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, asked.StatusCode(), "%s", asked.Body)
 	require.Equal(t, id, asked.JSON200.ID)
@@ -34,8 +35,8 @@ func requireJoined(t *testing.T, asked *client.CreateAIResponseResponse, id uuid
 
 // requireNotBegun wants the ask to be refused.
 func requireNotBegun(
-	t *testing.T, asked *client.CreateAIResponseResponse, status int, code client.ProblemCode,
-) client.Problem {
+	t *testing.T, asked *plain.CreateAIResponseResponse, status int, code client.ProblemCode,
+) plain.Problem {
 	t.Helper()
 	return apitest.RequireProblem(t, asked.StatusCode(), asked.Body, status, code)
 }
@@ -185,7 +186,7 @@ func TestRegenerationsInParallelAreOne(t *testing.T) {
 	require.NotNil(t, user.ReadAIResponse(t, stands.ID).Done)
 	enqueue(t, one, groqsim.Script{Gates: []groqsim.Gate{{Name: "again", After: 2}}})
 	askers := []*apitest.User{user, other.LogIn(t, user.Email, apitest.Password)}
-	asked := make([]*client.CreateAIResponseResponse, 10)
+	asked := make([]*plain.CreateAIResponseResponse, 10)
 	var wg sync.WaitGroup
 	for i := range asked {
 		wg.Go(func() {

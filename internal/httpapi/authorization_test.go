@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -124,14 +125,14 @@ func ownedTicket(t *testing.T, c *cast) string {
 }
 
 // ownedAnswer is the AI's answer to a ticket of the owner's.
-func ownedAnswer(t *testing.T, c *cast) client.DoneEvent {
+func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	t.Helper()
 	ticketID := ownedTicket(t, c)
 	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.owner.bearer())
 	require.Equal(t, http.StatusOK, stream.Status, "%s", stream.Body)
 	_, data, found := strings.Cut(string(stream.Body), "event: done\ndata: ")
 	require.True(t, found, "%s", stream.Body)
-	var done client.DoneEvent
+	var done plain.DoneEvent
 	require.NoError(t, json.Unmarshal([]byte(data), &done))
 	return done
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
@@ -41,7 +42,7 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 				// So many at once may find the server busy, which a client answers by trying again.
 				for faults[i] == nil && (statuses[i] == 0 || statuses[i] == http.StatusServiceUnavailable) {
 					r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
-						&client.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: to})
+						&plain.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: to})
 					if faults[i] = err; err == nil {
 						statuses[i] = r.StatusCode()
 					}
@@ -77,7 +78,7 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 				}
 				tag := got.HTTPResponse.Header.Get("ETag")
 				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
-					&client.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: next[got.JSON200.Status]})
+					&plain.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: next[got.JSON200.Status]})
 				switch {
 				case err != nil:
 					faults <- err.Error()

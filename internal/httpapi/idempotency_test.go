@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -90,7 +91,7 @@ func TestRepeatedPostHasItsEffectOnce(t *testing.T) {
 	d.customer.SetStatus(t, uuid.MustParse(strings.TrimPrefix(first.Header.Get("Location"), "/tickets/")), "pending")
 	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
 
-	params := client.CreateMessageParams{IdempotencyKey: new(uuid.NewString())}
+	params := plain.CreateMessageParams{IdempotencyKey: new(uuid.NewString())}
 	message := client.CreateMessageRequest{Content: "Hello."}
 	said, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, &params, message)
 	require.NoError(t, err)

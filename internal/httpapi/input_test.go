@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -231,7 +232,7 @@ func (d *desk) keepStored(t *testing.T) {
 // requireRefused wants a problem that names exactly these fields, each as "pointer code", and repeats nothing.
 func requireRefused(
 	t *testing.T, r apitest.Response, status int, code client.ProblemCode, fields ...string,
-) client.Problem {
+) plain.Problem {
 	t.Helper()
 	problem := r.RequireProblem(t, status, code)
 	var got []string

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
@@ -50,7 +51,7 @@ func TestPagesOfProblemsGoWithTheDocumentation(t *testing.T) {
 		rec := httptest.NewRecorder()
 		s.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
 		require.Equal(t, http.StatusNotFound, rec.Code)
-		var problem client.Problem
+		var problem plain.Problem
 		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &problem))
 		require.Equal(t, client.ProblemCodeNotFound, problem.Code)
 	}

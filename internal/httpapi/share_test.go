@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -33,7 +34,7 @@ func TestOneAccountHasItsShareOfTheStreams(t *testing.T) {
 	stream := one.Stream(t, ticket.ID)
 	event, more := stream.Next()
 	require.True(t, more)
-	var start client.StartEvent
+	var start plain.StartEvent
 	require.NoError(t, json.Unmarshal([]byte(event.Data), &start))
 	for _, refused := range []*apitest.Stream{
 		one.OpenStream(t, ticket.ID, ""), one.OpenAIResponse(t, start.AIResponseID, ""),

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/sdktest/npmtest"
+	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
 )
 
 // TestTypeScriptSDKTakesACustomerThroughTheProduct runs a journey with the packed SDK, in Node and in a page of another origin.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 )

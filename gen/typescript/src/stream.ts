@@ -14,7 +14,7 @@ const maxFruitless = 10;
 const maxSilence = 45_000;
 
 /** The kinds of events that this version of the contract has. */
-const kinds: string[] = ['delta', 'done', 'failed', 'reset', 'start'] satisfies AIResponseEvent['type'][];
+const kinds: Record<AIResponseEvent['type'], true> = { start: true, delta: true, reset: true, done: true, failed: true };
 
 /** The reading of one stream, over all its connections. */
 export class StreamReader {
@@ -139,7 +139,7 @@ function split(id: string): string[] {
 
 /** The event's name is its type, but a delta has no name. */
 function decode(frame: Frame): AIResponseEvent | undefined {
-  if (frame.name !== '' && !kinds.includes(frame.name)) {
+  if (frame.name !== '' && !Object.hasOwn(kinds, frame.name)) {
     return undefined;
   }
   let event: AIResponseEvent | null;
@@ -151,5 +151,5 @@ function decode(frame: Frame): AIResponseEvent | undefined {
   if (typeof event !== 'object' || event === null) {
     throw new ProtocolError('an event that is no object');
   }
-  return kinds.includes(event.type) ? event : undefined;
+  return Object.hasOwn(kinds, event.type) ? event : undefined;
 }

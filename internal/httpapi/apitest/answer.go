@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // Ask asks for an answer to the ticket's turn and does not wait for it. The response may be a problem.
-func (u *User) Ask(t testing.TB, ticketID uuid.UUID, r client.CreateAIResponseRequest) *client.CreateAIResponseResponse {
+func (u *User) Ask(t testing.TB, ticketID uuid.UUID, r client.CreateAIResponseRequest) *plain.CreateAIResponseResponse {
 	t.Helper()
 	asked, err := u.CreateAIResponseWithResponse(t.Context(), ticketID, nil, r)
 	require.NoError(t, err)
@@ -63,7 +64,7 @@ func (u *User) OpenAIResponse(t testing.TB, id uuid.UUID, lastEventID string) *S
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	response, err := u.ClientInterface.StreamAIResponseByID(ctx, id, &client.StreamAIResponseByIDParams{
+	response, err := u.ClientInterface.StreamAIResponseByID(ctx, id, &plain.StreamAIResponseByIDParams{
 		LastEventID: lastEventID,
 	})
 	require.NoError(t, err)

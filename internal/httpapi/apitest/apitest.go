@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -89,7 +89,7 @@ type Server struct {
 	Simulator   *groqsim.Simulator
 
 	// Anonymous calls the API without a token.
-	Anonymous *client.ClientWithResponses
+	Anonymous *plain.ClientWithResponses
 	// HTTP sends requests that the generated client would not; its responses are held against the contract too.
 	HTTP *http.Client
 }
@@ -196,16 +196,16 @@ func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	return c
 }
 
-func (s *Server) client(t testing.TB, token string) *client.ClientWithResponses {
+func (s *Server) client(t testing.TB, token string) *plain.ClientWithResponses {
 	t.Helper()
-	options := []client.ClientOption{client.WithHTTPClient(s.HTTP)}
+	options := []plain.ClientOption{plain.WithHTTPClient(s.HTTP)}
 	if token != "" {
-		options = append(options, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		options = append(options, plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+token)
 			return nil
 		}))
 	}
-	c, err := client.NewClientWithResponses(s.URL, options...)
+	c, err := plain.NewClientWithResponses(s.URL, options...)
 	require.NoError(t, err)
 	return c
 }

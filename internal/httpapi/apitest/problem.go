@@ -7,13 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // RequireProblem wants the response to be a problem of the status and the code, and returns it.
-func RequireProblem(t testing.TB, status int, body []byte, wantStatus int, wantCode client.ProblemCode) client.Problem {
+func RequireProblem(t testing.TB, status int, body []byte, wantStatus int, wantCode client.ProblemCode) plain.Problem {
 	t.Helper()
 	require.Equal(t, wantStatus, status, "%s", body)
-	var problem client.Problem
+	var problem plain.Problem
 	require.NoError(t, json.Unmarshal(body, &problem), "%s", body)
 	require.Equal(t, wantCode, problem.Code, "%s", body)
 	require.Equal(t, int32(wantStatus), problem.Status)
@@ -23,7 +24,7 @@ func RequireProblem(t testing.TB, status int, body []byte, wantStatus int, wantC
 }
 
 // RequireProblem wants the response to be a problem of the status and the code, and returns it.
-func (r Response) RequireProblem(t testing.TB, wantStatus int, wantCode client.ProblemCode) client.Problem {
+func (r Response) RequireProblem(t testing.TB, wantStatus int, wantCode client.ProblemCode) plain.Problem {
 	t.Helper()
 	problem := RequireProblem(t, r.Status, r.Body, wantStatus, wantCode)
 	require.Equal(t, "application/problem+json", r.Header.Get("Content-Type"))

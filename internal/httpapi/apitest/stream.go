@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 )
 
 // Event is one server-sent event.
@@ -36,7 +37,7 @@ func (u *User) OpenStream(t testing.TB, ticketID uuid.UUID, lastEventID string) 
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	response, err := u.ClientInterface.StreamAIResponse(ctx, ticketID, &client.StreamAIResponseParams{
+	response, err := u.ClientInterface.StreamAIResponse(ctx, ticketID, &plain.StreamAIResponseParams{
 		LastEventID: lastEventID,
 	})
 	require.NoError(t, err)
@@ -63,7 +64,7 @@ func (s *Stream) RequireOK() {
 }
 
 // RequireProblem wants the response to be a problem instead of a stream.
-func (s *Stream) RequireProblem(status int, code client.ProblemCode) client.Problem {
+func (s *Stream) RequireProblem(status int, code client.ProblemCode) plain.Problem {
 	s.t.Helper()
 	body, err := io.ReadAll(s.Response.Body)
 	require.NoError(s.t, err)
@@ -109,9 +110,9 @@ type Answer struct {
 	Events []Event
 	// Text is the deltas since the last reset, joined.
 	Text string
-	Done *client.DoneEvent
+	Done *plain.DoneEvent
 	// Failed is the end of an answer that failed.
-	Failed *client.FailedEvent
+	Failed *plain.FailedEvent
 }
 
 // ReadAll reads the stream to its end, which must be exactly one done or failed event.
@@ -136,14 +137,14 @@ func (a *Answer) add(t testing.TB, event Event) {
 	require.Equal(t, event.Name == "start", event.ID == "", "every event but start has an id")
 	switch event.Name {
 	case "":
-		a.Text += decodeEvent[client.DeltaEvent](t, event).Content
+		a.Text += decodeEvent[plain.DeltaEvent](t, event).Content
 	case "reset":
 		a.Text = ""
 	case "done":
-		done := decodeEvent[client.DoneEvent](t, event)
+		done := decodeEvent[plain.DoneEvent](t, event)
 		a.Done = &done
 	case "failed":
-		failed := decodeEvent[client.FailedEvent](t, event)
+		failed := decodeEvent[plain.FailedEvent](t, event)
 		a.Failed = &failed
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
@@ -20,7 +21,7 @@ const Password = "correct horse battery"
 
 // User is an account that is logged in.
 type User struct {
-	*client.ClientWithResponses
+	*plain.ClientWithResponses
 
 	ID      uuid.UUID
 	Email   string
@@ -111,8 +112,8 @@ var AllScopes = []client.Scope{
 // Service is a service with an API key that acts for a customer, or for itself if that is empty.
 func (s *Server) Service(t testing.TB, key, onBehalfOf string) *User {
 	t.Helper()
-	c, err := client.NewClientWithResponses(s.URL, client.WithHTTPClient(s.HTTP),
-		client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	c, err := plain.NewClientWithResponses(s.URL, plain.WithHTTPClient(s.HTTP),
+		plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+key)
 			if onBehalfOf != "" {
 				r.Header.Set("X-On-Behalf-Of", onBehalfOf)

@@ -27,7 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/db"
-	"github.com/supportbackend/support/internal/pgembed"
+	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/store"
 )
 

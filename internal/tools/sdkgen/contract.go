@@ -24,6 +24,8 @@ type contract struct {
 	Version    string
 	Operations []operation
 	Events     []event
+	// GoTypes are those of Types in Go, and the types that they consist of.
+	GoTypes []goType
 }
 
 // Paged are the operations that are lists with pages.
@@ -70,9 +72,6 @@ type event struct {
 	Kind   string // the discriminator's value
 	Schema string // the generated type
 }
-
-// Name is what the SDK calls the event.
-func (e event) Name() string { return strings.TrimSuffix(e.Schema, "Event") }
 
 // operation is one operation, with the names of the generated code.
 type operation struct {

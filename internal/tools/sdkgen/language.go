@@ -3,22 +3,28 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"text/template"
 )
 
-var goFunctions = template.FuncMap{
-	"comment": func(text string) string { return comment("// ", text) },
-	"example": goExample,
-}
-
-var typeScriptFunctions = template.FuncMap{
-	"comment": func(text string) string { return comment("   * ", strings.ReplaceAll(text, "*/", "*\u200b/")) },
-	"example": typeScriptExample,
-	"camel":   camel,
-	"lower":   func(name string) string { return strings.ToLower(name[:1]) + name[1:] },
-	"hey":     heyName,
+// functions are those of the templates of a language, whose hand-written half is in the folder.
+func functions(language, folder string) template.FuncMap {
+	if language == "go" {
+		return template.FuncMap{
+			"comment": func(text string) string { return comment("// ", text) },
+			"example": func(name string) (string, error) { return goExample(folder, name) },
+		}
+	}
+	return template.FuncMap{
+		"comment": func(text string) string { return comment("   * ", strings.ReplaceAll(text, "*/", "*\u200b/")) },
+		"example": func(name string) (string, error) { return typeScriptExample(folder, name) },
+		"camel":   camel,
+		"lower":   func(name string) string { return strings.ToLower(name[:1]) + name[1:] },
+		"hey":     heyName,
+	}
 }
 
 // comment makes the lines of a text those of a comment.
@@ -31,20 +37,20 @@ func comment(prefix, text string) string {
 }
 
 // goExample returns the body of an example for the README: without its server, the set-up and the output.
-func goExample(name string) (string, error) {
-	return example("templates/go/example_test.go.tmpl", "func "+name+"() {\n", "\t", "\tserve(",
+func goExample(folder, name string) (string, error) {
+	return example(filepath.Join(folder, "example_test.go"), "func "+name+"() {\n", "\t", "\tserve(",
 		"support, err := client.New()\nif err != nil {\n\tlog.Fatal(err)\n}\n")
 }
 
-func typeScriptExample(name string) (string, error) {
-	return example("templates/typescript/examples.js", "export async function "+name+"() {\n", "  ", "",
+func typeScriptExample(folder, name string) (string, error) {
+	return example(filepath.Join(folder, "examples.js"), "export async function "+name+"() {\n", "  ", "",
 		"const support = createSupport();\n")
 }
 
 // example returns the body of a function, which is compiled and run as a test, without the first line if that begins with
 // skipped, without the set-up, which is only worth reading once, and without the output.
 func example(file, head, indent, skipped, setUp string) (string, error) {
-	source, err := templates.ReadFile(file)
+	source, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}

@@ -1,12 +1,9 @@
-// Command sdkgen writes what the contract says about an SDK and the generator of its language does not generate: a method for
-// each operation that retries, returns values and problems, follows pages and reads event streams. It runs from the root of
-// the repository, after oapi-codegen and openapi-ts:
+// Command sdkgen makes an SDK of three parts: what the generator of its language makes of the contract, which is there
+// already; its hand-written half, which is copied; and what depends on the contract and that generator does not make, such as
+// a method for each operation, from templates. It runs from the root of the repository, after oapi-codegen and openapi-ts:
 //
-//	go run -C internal/tools ./sdkgen go ../../openapi.yaml ../../gen/client
-//	go run -C internal/tools ./sdkgen typescript ../../openapi.yaml ../../gen/typescript
-//
-// Every file of templates/go or templates/typescript becomes one of the package. What ends with .tmpl is a template; what does
-// not depend on the contract is none, but may be one without actions.
+//	go run -C internal/tools ./sdkgen go ../../openapi.yaml ../sdk/go ../../gen/client
+//	go run -C internal/tools ./sdkgen typescript ../../openapi.yaml ../sdk/typescript ../../gen/typescript
 package main
 
 import (
@@ -18,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -25,26 +23,73 @@ import (
 //go:embed templates
 var templates embed.FS
 
+// copied are the files of the hand-written halves that are part of the SDKs: their tests are not, but their examples are.
+var copied = map[string][]string{
+	"go":         {"*.go"},
+	"typescript": {"package.json", "tsconfig.package.json", "examples.js", "src/*.ts"},
+}
+
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: sdkgen go|typescript OPENAPI_YAML OUTPUT_DIRECTORY")
+	if len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: sdkgen go|typescript OPENAPI_YAML SOURCE_DIRECTORY OUTPUT_DIRECTORY")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
 		fmt.Fprintln(os.Stderr, "sdkgen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(language, spec, out string) error {
-	functions, known := map[string]template.FuncMap{"go": goFunctions, "typescript": typeScriptFunctions}[language]
+func run(language, spec, source, out string) error {
+	patterns, known := copied[language]
 	if !known {
-		return fmt.Errorf("there are no templates for %s", language)
+		return fmt.Errorf("there is no SDK for %s", language)
 	}
 	contract, err := readContract(spec)
 	if err != nil {
 		return err
 	}
+	if language == "go" {
+		if err := contract.readGoTypes(filepath.Join(out, "plain", "client.gen.go")); err != nil {
+			return err
+		}
+	}
+	if err := copyFiles(os.DirFS(source), patterns, contract.Version, out); err != nil {
+		return err
+	}
+	return renderFiles(language, functions(language, source), contract, out)
+}
+
+// copyFiles copies the hand-written half of an SDK. Only its package.json knows the version, which is that of the contract.
+func copyFiles(source fs.FS, patterns []string, version, out string) error {
+	for _, pattern := range patterns {
+		names, err := fs.Glob(source, pattern)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") && name != "example_test.go" {
+				continue
+			}
+			content, err := fs.ReadFile(source, name)
+			if err != nil {
+				return err
+			}
+			if name == "package.json" {
+				content = bytes.Replace(content, []byte(`"version": "0.0.0"`), []byte(`"version": "`+version+`"`), 1)
+			}
+			// The source has a tsconfig.json of its own, which finds the generated files.
+			name = strings.Replace(name, ".package.", ".", 1)
+			if err := write(filepath.Join(out, name), content); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// renderFiles renders the templates of the language.
+func renderFiles(language string, functions template.FuncMap, contract *contract, out string) error {
 	files, err := fs.Sub(templates, path.Join("templates", language))
 	if err != nil {
 		return err
@@ -57,13 +102,12 @@ func run(language, spec, out string) error {
 		if err != nil {
 			return err
 		}
-		if base, isTemplate := strings.CutSuffix(name, ".tmpl"); isTemplate {
-			name = base
-			if source, err = render(string(source), functions, contract); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
+		name = strings.TrimSuffix(name, ".tmpl")
+		content, err := render(string(source), functions, contract)
+		if err == nil {
+			err = write(filepath.Join(out, name), content)
 		}
-		if err := write(filepath.Join(out, name), source); err != nil {
+		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
@@ -84,7 +128,7 @@ func render(source string, functions template.FuncMap, contract *contract) ([]by
 func write(name string, content []byte) error {
 	base, isGo := strings.CutSuffix(name, ".go")
 	if isGo || strings.HasSuffix(name, ".ts") || strings.HasSuffix(name, ".js") {
-		content = append([]byte("// Code generated by internal/tools/sdkgen. DO NOT EDIT.\n\n"), content...)
+		content = slices.Concat([]byte("// Code generated by internal/tools/sdkgen. DO NOT EDIT.\n\n"), content)
 	}
 	if isGo {
 		formatted, err := format.Source(content)

@@ -1,2 +1,0 @@
-/** That of the contract. */
-export declare const version = "0.1.0";

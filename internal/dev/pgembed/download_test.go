@@ -1,0 +1,248 @@
+//go:build linux || darwin
+
+package pgembed
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash/crc32"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDownload serves this machine's programs in the layout of a Maven
+// repository. It is not parallel: no other test may fork while the unpacked
+// programs are open for writing, or the system refuses to run them.
+func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the programs do not run apart from their libraries")
+	}
+	local, err := FindBinaries(t.Context())
+	require.NoError(t, err)
+	if prefix := filepath.Dir(local.Dir); prefix == "/usr" || prefix == "/usr/local" {
+		t.Skip("the programs are not in a folder of their own")
+	}
+	jar := zipOf(t, "postgres-linux.txz", xzOf(tarOf(t, local)))
+	sum := sha256.Sum256(jar)
+	var requests []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, r.URL.Path)
+		body := jar
+		if strings.HasSuffix(r.URL.Path, ".sha256") {
+			body = []byte(hex.EncodeToString(sum[:]))
+		}
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+
+	e := isolated(t)
+	e.finder = fakeMachine(t, nil)
+	e.finder.cache = filepath.Join(e.temp, "cache")
+	e.finder.version = programVersion
+	e.repository = server.URL + "/maven/"
+	var told []string
+	options := Options{
+		Dir: filepath.Join(e.temp, "data"), Unsafe: true,
+		Progress: func(sentence string) { told = append(told, sentence) },
+	}
+	_, err = e.start(t.Context(), options)
+	require.ErrorIs(t, err, ErrNoBinaries, "nothing is downloaded unasked")
+	require.Empty(t, requests)
+
+	options.Download = true
+	for range 2 {
+		s := startServer(t, e, options)
+		require.Equal(t, filepath.Join(e.finder.cache, "binaries", downloadVersion, "bin"), s.programs.Dir)
+		require.Equal(t, "1", queryText(t, s.URL(""), "SELECT '1'"))
+		require.NoError(t, s.Stop())
+	}
+	require.Len(t, requests, 2, "the archive and its checksum, once")
+	require.True(t, strings.HasPrefix(requests[0], "/maven/io/zonky/test/postgres/"))
+	require.Contains(t, told[0], "Downloading PostgreSQL")
+	leftovers, err := filepath.Glob(filepath.Join(e.finder.cache, "binaries", "unpack-*"))
+	require.NoError(t, err)
+	require.Empty(t, leftovers)
+}
+
+// TestFailedDownload serves archives that are missing or wrong: nothing of them
+// may stay, and nothing may get outside the folder.
+func TestFailedDownload(t *testing.T) {
+	t.Parallel()
+	outside := tarOfOne(t, &tar.Header{Typeflag: tar.TypeReg, Name: "../../../outside", Mode: 0o600})
+	through := tarOfOne(t, &tar.Header{Typeflag: tar.TypeLink, Name: "bin/postgres", Linkname: "../../outside"})
+	for _, test := range []struct {
+		name     string
+		jar      []byte
+		checksum func(sum string) string
+		message  string
+	}{
+		{"no archive", nil, nil, "404"},
+		{"no checksum", zipOf(t, "postgres.txz", nil), nil, ".sha256: 404"},
+		{"another checksum", zipOf(t, "postgres.txz", nil), func(string) string { return strings.Repeat("0", 64) }, "checksum"},
+		{"an empty checksum", zipOf(t, "postgres.txz", nil), func(string) string { return "" }, "checksum"},
+		{"no zip", []byte("<html>"), same, "unpack"},
+		{"no txz in it", zipOf(t, "postgres.tar", nil), same, "no .txz"},
+		{"no xz", zipOf(t, "postgres.txz", []byte("plain")), same, "unpack"},
+		{"no tar", zipOf(t, "postgres.txz", xzOf(bytes.Repeat([]byte("plain"), 1000))), same, "unpack"},
+		{"a file outside", zipOf(t, "postgres.txz", xzOf(outside)), same, "escapes"},
+		{"a hard link", zipOf(t, "postgres.txz", xzOf(through)), same, "neither a file nor a link"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			sum := sha256.Sum256(test.jar)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				isChecksum := strings.HasSuffix(r.URL.Path, ".sha256")
+				switch {
+				case isChecksum && test.checksum != nil:
+					_, _ = w.Write([]byte(test.checksum(hex.EncodeToString(sum[:]))))
+				case !isChecksum && test.jar != nil:
+					_, _ = w.Write(test.jar)
+				default:
+					http.NotFound(w, r)
+				}
+			}))
+			defer server.Close()
+			e := isolated(t)
+			e.finder = fakeMachine(t, nil)
+			e.finder.cache = filepath.Join(e.temp, "cache")
+			e.repository = server.URL
+			_, err := e.start(t.Context(), Options{Download: true})
+			require.ErrorIs(t, err, ErrNoBinaries)
+			require.ErrorContains(t, err, test.message)
+			require.ErrorContains(t, err, "DATABASE_URL")
+			entries, err := os.ReadDir(filepath.Join(e.finder.cache, "binaries"))
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			require.Equal(t, "lock", entries[0].Name())
+			require.NoFileExists(t, filepath.Join(e.temp, "outside"))
+		})
+	}
+}
+
+// TestDownloadEndsWithItsContext stops one whose repository does not answer.
+func TestDownloadEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel(enough)
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	e := isolated(t)
+	e.finder = fakeMachine(t, nil)
+	e.finder.cache = filepath.Join(e.temp, "cache")
+	e.repository = server.URL
+	_, err := e.start(ctx, Options{Download: true})
+	require.ErrorIs(t, err, enough)
+}
+
+func same(sum string) string { return sum }
+
+func tarOfOne(t *testing.T, header *tar.Header) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	writer := tar.NewWriter(&out)
+	require.NoError(t, writer.WriteHeader(header))
+	require.NoError(t, writer.Close())
+	return out.Bytes()
+}
+
+// tarOf packs the programs that a server needs, and the libraries and data
+// beside them. Every file is closed to other users, as after a strict umask.
+func tarOf(t *testing.T, programs Binaries) []byte {
+	t.Helper()
+	prefix := filepath.Dir(programs.Dir)
+	var files []string
+	for _, name := range []string{"initdb", "pg_ctl", "postgres"} {
+		files = append(files, programs.program(name))
+	}
+	for _, pattern := range []string{"lib/*.so", "share/*", "share/*/*"} {
+		found, err := filepath.Glob(filepath.Join(prefix, pattern))
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	var out bytes.Buffer
+	writer := tar.NewWriter(&out)
+	for _, path := range files {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		name, err := filepath.Rel(prefix, path)
+		require.NoError(t, err)
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(info.Mode() & 0o700), Size: int64(len(text))}
+		require.NoError(t, writer.WriteHeader(header))
+		_, err = writer.Write(text)
+		require.NoError(t, err)
+	}
+	require.NoError(t, writer.Close())
+	return out.Bytes()
+}
+
+func zipOf(t *testing.T, name string, content []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	writer := zip.NewWriter(&out)
+	file, err := writer.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	require.NoError(t, err)
+	_, err = file.Write(content)
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	return out.Bytes()
+}
+
+// xzOf wraps a text into the xz format without compressing it, as the format
+// allows in chunks of up to 64 KiB.
+func xzOf(content []byte) []byte {
+	le := binary.LittleEndian
+	sum := func(p []byte) []byte { return le.AppendUint32(nil, crc32.ChecksumIEEE(p)) }
+	varint := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
+	padded := func(p []byte) []byte { return append(p, make([]byte, (4-len(p)%4)%4)...) }
+
+	flags := []byte{0, 1} // checked with CRC-32
+	out := append([]byte("\xfd7zXZ\x00"), append(flags, sum(flags)...)...)
+
+	header := []byte{2, 0, 0x21, 1, 18, 0, 0, 0} // one LZMA2 filter, 2 MiB dictionary
+	block := slices.Concat(header, sum(header))
+	for offset := 0; offset < len(content); offset += 1 << 16 {
+		chunk := content[offset:min(offset+1<<16, len(content))]
+		control := byte(2)
+		if offset == 0 {
+			control = 1 // resets the dictionary
+		}
+		block = append(block, control)
+		block = binary.BigEndian.AppendUint16(block, uint16(len(chunk)-1))
+		block = append(block, chunk...)
+	}
+	block = append(block, 0)
+	unpadded := len(block) + 4
+	block = append(padded(block), sum(content)...)
+	out = append(out, block...)
+
+	index := padded(append(append([]byte{0, 1}, varint(unpadded)...), varint(len(content))...))
+	index = append(index, sum(index)...)
+	out = append(out, index...)
+
+	footer := append(le.AppendUint32(nil, uint32(len(index)/4-1)), flags...)
+	out = append(out, sum(footer)...)
+	out = append(out, footer...)
+	return append(out, 'Y', 'Z')
+}

@@ -1,0 +1,96 @@
+package client
+
+import (
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client/plain"
+)
+
+// TestEveryEventOfTheContractIsKnown finds the contract's events in the methods of the generated union, such as AsDeltaEvent.
+func TestEveryEventOfTheContractIsKnown(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for method := range reflect.TypeFor[plain.AIResponseEvent]().Methods() {
+		name, isEvent := strings.CutPrefix(method.Name, "As")
+		if !isEvent {
+			continue
+		}
+		found++
+		var union plain.AIResponseEvent
+		kind := strings.ToLower(strings.TrimSuffix(name, "Event"))
+		require.NoError(t, union.UnmarshalJSON([]byte(`{"type":"`+kind+`"}`)))
+		event, err := EventOf(union)
+		require.NoError(t, err)
+		require.NotNil(t, event, kind)
+		embedded := reflect.TypeOf(event).Field(0).Name
+		require.Equal(t, name, embedded)
+	}
+	require.Len(t, decoders, found)
+}
+
+func TestUnknownEventsAreNone(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []struct{ name, data string }{
+		{"ping", "not JSON"}, {"", `{"type":"later"}`}, {"later", `{"type":"delta"}`}, {"", `{}`},
+	} {
+		event, err := decodeEvent(sent.name, []byte(sent.data))
+		require.NoError(t, err)
+		require.Nil(t, event)
+	}
+	_, err := decodeEvent("delta", []byte("not JSON"))
+	require.Error(t, err)
+}
+
+func TestEventDecoder(t *testing.T) {
+	t.Parallel()
+	const name, id = "reset", "0199d3c6:4:2"
+	for _, end := range []string{"\n", "\r\n", "\r"} {
+		stream := strings.ReplaceAll("\ufeff: a comment\nretry: 250\nid: "+id+"\nevent: "+name+"\ndata: one\ndata:two\n\n"+
+			"event: without data\n\ndata\n\ndata: broken off", "\n", end)
+		decoder := newEventDecoder(strings.NewReader(stream))
+		first, err := decoder.next()
+		require.NoError(t, err)
+		require.Equal(t, frame{id: id, name: name, data: []byte("one\ntwo")}, first)
+		require.Equal(t, 250*time.Millisecond, *decoder.retry)
+		second, err := decoder.next()
+		require.NoError(t, err)
+		require.Empty(t, second.name)
+		require.Empty(t, second.data)
+		_, err = decoder.next()
+		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
+func TestEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	line := strings.Repeat("x", maxEvent/2)
+	for _, stream := range []string{
+		"data: " + line + line,
+		strings.Repeat("data: "+line+"\n", 3),
+	} {
+		_, err := newEventDecoder(strings.NewReader(stream)).next()
+		require.ErrorIs(t, err, ErrProtocol)
+	}
+}
+
+func TestSplitEventID(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		id, response string
+		seq          uint64
+		isNumbered   bool
+	}{
+		{"a:4", "a", 4, true}, {"a:4:2", "a", 4, true}, {"a", "a", 0, false}, {"", "", 0, false}, {"a:x", "a", 0, false},
+	} {
+		response, seq, isNumbered := splitEventID(test.id)
+		require.Equal(t, test.response, response, test.id)
+		require.Equal(t, test.seq, seq, test.id)
+		require.Equal(t, test.isNumbered, isNumbered, test.id)
+	}
+}

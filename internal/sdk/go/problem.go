@@ -1,0 +1,84 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/gen/client/plain"
+)
+
+// maxProblem bounds the body of an error, in bytes.
+const maxProblem = 1 << 20
+
+// Problem is a response that is no success.
+type Problem struct {
+	plain.Problem
+	// RetryAfter is how long the server asks to wait, by the header Retry-After. 0 if it does not.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// Error says which problem it is, where, and the request's name in the server's log.
+func (p *Problem) Error() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "support: %d", p.Status)
+	if p.Code != "" {
+		fmt.Fprintf(&text, " %s", p.Code)
+	}
+	for _, part := range []string{p.Title, p.Detail} {
+		if part != "" {
+			fmt.Fprintf(&text, ": %s", strings.TrimSuffix(part, "."))
+		}
+	}
+	for _, field := range p.Errors {
+		fmt.Fprintf(&text, "; %s %s", field.Pointer, field.Code)
+	}
+	if p.RequestID != "" {
+		fmt.Fprintf(&text, " (request %s)", p.RequestID)
+	}
+	return text.String()
+}
+
+// IsProblem says whether the error is a problem with that code.
+func IsProblem(err error, code plain.ProblemCode) bool {
+	var problem *Problem
+	return errors.As(err, &problem) && problem.Code == code
+}
+
+// readProblem returns the problem that a response is. One that comes from elsewhere than the server, such as a proxy, has a
+// status and no code (RFC 9457, section 4.2.1), and its status says whether it is retryable.
+func readProblem(response *http.Response) *Problem {
+	problem := &Problem{}
+	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if err != nil || mediaType != "application/problem+json" || json.Unmarshal(body, &problem.Problem) != nil || problem.Code == "" {
+		problem.Problem = plain.Problem{
+			Type: "about:blank", Title: http.StatusText(response.StatusCode),
+			RequestID: response.Header.Get("X-Request-Id"),
+		}
+		switch response.StatusCode {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			problem.Retryable = true
+		}
+	}
+	problem.Status = int32(response.StatusCode)
+	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"))
+	return problem
+}
+
+// retryAfter reads a number of seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(value string) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(time.Until(date), 0)
+	}
+	return 0
+}

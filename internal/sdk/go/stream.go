@@ -1,0 +1,190 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/supportbackend/support/gen/client/plain"
+)
+
+const (
+	// defaultComeBack is the pause before a stream is resumed, unless the server asks for another.
+	defaultComeBack = time.Second
+	// maxFruitless is how many times in a row a stream is resumed without getting an event.
+	maxFruitless = 10
+	// maxSilence is how long a stream may be silent before it counts as cut: the server sends a comment every 15 seconds.
+	maxSilence = 45 * time.Second
+)
+
+// answerOf reads a stream up to the message that the answer is stored as.
+func answerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
+	for event, err := range events {
+		if err != nil {
+			return nil, err
+		}
+		switch event := event.(type) {
+		case Done:
+			return &event.Message, nil
+		case Failed:
+			return nil, event
+		}
+	}
+	return nil, ErrNoAnswer
+}
+
+// stream iterates over the events of a stream and resumes it wherever it is cut.
+func (s *Support) stream(
+	ctx context.Context, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		request, err := s.request(ctx, o, edit, build)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		request.Header.Set("Accept", "text/event-stream")
+		r := &streamReader{support: s, operation: o, request: request, yield: yield, comeBack: defaultComeBack}
+		if err := r.run(ctx); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+var (
+	// errEnd says that there is nothing more to read, or nobody to read it.
+	errEnd    = errors.New("support: the end of the stream")
+	errSilent = errors.New("support: the stream has fallen silent")
+)
+
+// streamReader is where the reading of one stream stands, over all its connections.
+type streamReader struct {
+	support   *Support
+	operation operation
+	request   *http.Request
+	yield     func(Event, error) bool
+
+	opened    bool
+	comeBack  time.Duration
+	fruitless int // retries of the first request, later resumptions in a row without an event
+
+	response string // the AI response that lastSeq is of
+	lastSeq  uint64
+	started  plain.ID // the AI response of the last Start
+}
+
+// run reads until the end. It returns an error unless the stream ended as it should.
+func (r *streamReader) run(ctx context.Context) error {
+	for {
+		err := r.connect(ctx)
+		limit, pause := r.support.retries, firstPause
+		if r.opened {
+			limit, pause = maxFruitless, r.comeBack
+		}
+		switch {
+		case errors.Is(err, errEnd):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case r.fruitless == limit || !mayHelp(ctx, err):
+			return err
+		}
+		if err := wait(ctx, max(lengthen(pause, r.fruitless), pauseOf(err))); err != nil {
+			return err
+		}
+		r.fruitless++
+	}
+}
+
+// connect reads one connection to its end.
+func (r *streamReader) connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(maxSilence, func() { cancel(errSilent) })
+	defer silence.Stop()
+	err := r.read(ctx, silence)
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+func (r *streamReader) read(ctx context.Context, silence *time.Timer) error {
+	response, err := r.support.exchange(ctx, r.operation, r.request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if !r.opened {
+		r.opened, r.fruitless = true, 0
+	}
+	if response.StatusCode == http.StatusNoContent {
+		return errEnd
+	}
+	if mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); mediaType != "text/event-stream" {
+		return fmt.Errorf("%w: %q in place of a stream", ErrProtocol, mediaType)
+	}
+	decoder := newEventDecoder(awake{response.Body, silence})
+	for {
+		event, err := decoder.next()
+		if decoder.retry != nil {
+			r.comeBack = *decoder.retry
+		}
+		if err != nil {
+			return fmt.Errorf("support: the stream was cut: %w", err)
+		}
+		if err := r.deliver(event); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver yields an event that has not been yielded before.
+func (r *streamReader) deliver(f frame) error {
+	response, seq, isNumbered := splitEventID(f.id)
+	if isNumbered && seq > 0 && response == r.response && seq <= r.lastSeq {
+		return nil
+	}
+	event, err := decodeEvent(f.name, f.data)
+	if err != nil {
+		return fmt.Errorf("%w: an event: %w", ErrProtocol, err)
+	}
+	if f.id != "" {
+		r.response, r.lastSeq = response, seq
+		r.fruitless = 0
+		r.request.Header.Set("Last-Event-ID", f.id)
+	}
+	if start, isStart := event.(Start); isStart {
+		if start.AIResponseID == r.started {
+			return nil
+		}
+		r.started = start.AIResponseID
+	}
+	if event != nil && !r.yield(event, nil) {
+		return errEnd
+	}
+	switch event.(type) {
+	case Done, Failed:
+		return errEnd
+	}
+	return nil
+}
+
+// awake puts the timer off with everything that is read.
+type awake struct {
+	io.Reader
+	timer *time.Timer
+}
+
+func (a awake) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	if n > 0 {
+		a.timer.Reset(maxSilence)
+	}
+	return n, err
+}

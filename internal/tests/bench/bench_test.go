@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// runMain makes the test binary the program itself, because the benchmark starts itself once more as the plain proxy.
+const runMain = "BENCH_TEST_RUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The benchmark must not rot: a small run goes through all of it.
+func TestSmallRunHasEveryFigure(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the benchmark needs /proc")
+	}
+	program := filepath.Join(t.TempDir(), "support")
+	// Without the flags of a release, what the tests have built already is used again.
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../../cmd/support")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-readers", "20", "-watching", "100ms")
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run() // So short a run may be over a budget; the figures tell whether it was whole.
+	var found report
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), "%s", &stderr)
+	require.Len(t, found.Stages, 4)
+	for _, s := range found.Stages {
+		require.Contains(t, stderr.String(), s.Name)
+		require.Greater(t, len(s.Figures), 8, s.Name)
+	}
+	require.Positive(t, found.Stages[0].Figures[0].Ratio)
+}
+
+func TestStampsAreFoundInWhatComesInPieces(t *testing.T) {
+	t.Parallel()
+	_, rest, ok := nextStamp([]byte(`{"content":"~0012`))
+	require.False(t, ok)
+	stamp, rest, ok := nextStamp(append(rest, `34~000005"}`...))
+	require.True(t, ok)
+	require.Equal(t, 1234, stamp)
+	stamp, rest, ok = nextStamp(rest)
+	require.True(t, ok)
+	require.Equal(t, 5, stamp)
+	require.Equal(t, `"}`, string(rest))
+}
+
+func TestStampsGoRound(t *testing.T) {
+	t.Parallel()
+	c := clock{begin: time.Now()}
+	require.Less(t, c.since(stampSpan-1), time.Minute)
+	require.GreaterOrEqual(t, c.since(stampSpan-1), time.Duration(0))
+}
+
+func TestQuantile(t *testing.T) {
+	t.Parallel()
+	values := []time.Duration{4, 1, 3, 2}
+	require.Equal(t, time.Duration(3), quantile(values, 0.5))
+	require.Equal(t, time.Duration(4), quantile(values, 0.99))
+	require.Zero(t, quantile(nil, 0.5))
+}
+
+func TestFigureOverItsBudgetIsNamed(t *testing.T) {
+	t.Parallel()
+	r := report{Stages: []stage{{Name: "s", Figures: []figure{
+		{Name: "a", Server: 2, Budget: 1}, {Name: "b", Server: 1, Budget: 1}, {Name: "c", Server: 9},
+	}}}}
+	r.judge()
+	require.Equal(t, []string{"s: a"}, r.Missed)
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+)
+
+// maxCustomers is how many accounts there are. With fewer, one customer would ask for more than a server may allow one.
+const maxCustomers = 64
+
+// customer is somebody with an account and an address of their own.
+type customer struct {
+	api           *plain.ClientWithResponses
+	authorization string
+	dialer        *net.Dialer
+}
+
+// question is a ticket of a customer's that has no answer yet.
+type question struct {
+	*customer
+	ticketID uuid.UUID
+}
+
+func (q question) path() string { return "/tickets/" + q.ticketID.String() + "/ai-response" }
+
+// signUp makes the n-th customer of a server.
+func signUp(ctx context.Context, server string, n int) (*customer, error) {
+	address := net.IPv4(127, 0, 1, byte(n+1)) //nolint:gosec // There are no more than maxCustomers.
+	c := &customer{dialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: address}}}
+	transport := &http.Client{Transport: &http.Transport{DialContext: c.dialer.DialContext}}
+	var err error
+	c.api, err = plain.NewClientWithResponses(server, plain.WithHTTPClient(transport),
+		plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			if c.authorization != "" {
+				r.Header.Set("Authorization", c.authorization)
+			}
+			return nil
+		}))
+	if err != nil {
+		return nil, err
+	}
+	email, password := rand.Text()+"@example.com", rand.Text()
+	created, err := c.api.SignUpWithResponse(ctx, nil, client.SignUpRequest{Email: email, Password: password})
+	if err != nil {
+		return nil, err
+	}
+	if created.JSON201 == nil {
+		return nil, fmt.Errorf("sign up: %s", created.Body)
+	}
+	token, err := c.api.LogInWithResponse(ctx, nil, client.LogInRequest{Email: email, Password: password})
+	if err != nil {
+		return nil, err
+	}
+	if token.JSON200 == nil {
+		return nil, fmt.Errorf("log in: %s", token.Body)
+	}
+	c.authorization = "Bearer " + token.JSON200.AccessToken
+	return c, nil
+}
+
+// ask opens n tickets, of as many customers as there may be.
+func ask(ctx context.Context, server string, n int) ([]question, error) {
+	var customers []*customer
+	for i := range min(n, maxCustomers) {
+		c, err := signUp(ctx, server, i)
+		if err != nil {
+			return nil, err
+		}
+		customers = append(customers, c)
+	}
+	questions := make([]question, 0, n)
+	for i := range n {
+		c := customers[i%len(customers)]
+		created, err := c.api.CreateTicketWithResponse(ctx, nil, client.CreateTicketRequest{
+			Title:       fmt.Sprintf("Invoice %d is wrong", i),
+			Description: "I was charged twice for October. The second charge is from the 14th. Can I have it back?",
+		})
+		if err != nil {
+			return nil, err
+		}
+		if created.JSON201 == nil {
+			return nil, fmt.Errorf("create a ticket: %s", created.Body)
+		}
+		questions = append(questions, question{customer: c, ticketID: created.JSON201.ID})
+	}
+	return questions, nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/supportbackend/support/internal/dev/pgembed"
+)
+
+// database is a private PostgreSQL with the settings that PostgreSQL comes with: what is committed is on the disk.
+type database struct {
+	server *pgembed.Server
+	pid    int
+	conn   *pgx.Conn
+	// statements says whether PostgreSQL can count them.
+	statements bool
+}
+
+func startDatabase(ctx context.Context) (*database, error) {
+	d := &database{statements: true}
+	options := pgembed.Options{
+		Download: true, Settings: map[string]string{"shared_preload_libraries": "pg_stat_statements"},
+	}
+	var err error
+	if d.server, err = pgembed.Start(ctx, options); err != nil {
+		// Not every installation has the extension.
+		d.statements, options.Settings = false, nil
+		if d.server, err = pgembed.Start(ctx, options); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.open(ctx); err != nil {
+		d.stop()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *database) open(ctx context.Context) error {
+	text, err := os.ReadFile(filepath.Join(d.server.Dir(), "data", "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	if d.pid, err = strconv.Atoi(first); err != nil {
+		return err
+	}
+	if d.conn, err = pgx.Connect(ctx, d.url()); err != nil {
+		return err
+	}
+	if d.statements {
+		_, err = d.conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+	}
+	return err
+}
+
+func (d *database) url() string { return d.server.URL("postgres") }
+
+func (d *database) stop() { _ = d.server.Stop() }
+
+// counters are what the database has done since it was started.
+type counters struct {
+	statements, walBytes, size int64
+	cpu                        time.Duration
+}
+
+func (d *database) counters(ctx context.Context) (counters, error) {
+	var c counters
+	row := d.conn.QueryRow(ctx,
+		"SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint, pg_database_size(current_database())")
+	if err := row.Scan(&c.walBytes, &c.size); err != nil {
+		return c, fmt.Errorf("read the size of the log: %w", err)
+	}
+	if d.statements {
+		// The benchmark's own questions are not counted.
+		row := d.conn.QueryRow(ctx, "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE query !~ 'pg_'")
+		if err := row.Scan(&c.statements); err != nil {
+			return c, fmt.Errorf("count the statements: %w", err)
+		}
+	}
+	var err error
+	c.cpu, err = familyCPU(d.pid)
+	return c, err
+}
+
+func (c counters) plus(more counters) counters {
+	return counters{
+		statements: c.statements + more.statements, walBytes: c.walBytes + more.walBytes,
+		size: c.size + more.size, cpu: c.cpu + more.cpu,
+	}
+}
+
+func (c counters) minus(before counters) counters {
+	return counters{
+		statements: c.statements - before.statements, walBytes: c.walBytes - before.walBytes,
+		size: c.size - before.size, cpu: c.cpu - before.cpu,
+	}
+}
+
+// connections is how many the server has open.
+func (d *database) connections(ctx context.Context) (n int, err error) {
+	row := d.conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'support'")
+	err = row.Scan(&n)
+	return n, err
+}

@@ -1,0 +1,110 @@
+// Command bench measures what stands between a model and its readers: the server, as the process that people run, with a
+// PostgreSQL that keeps what it is told, beside a plain reverse proxy that only passes streams on. Both get the same
+// answers of the same simulator in the same run, so the ratios hold on other machines too.
+//
+//	go run ./internal/tests/bench -server bin/support
+//
+// The table goes to standard error and the figures as JSON to standard output. It needs Linux, whose /proc tells times
+// and memory.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// errMissed says that a figure is over its budget.
+var errMissed = errors.New("not all figures are within their budgets")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are what the flags say.
+type settings struct {
+	server          string
+	proxy, upstream string
+	rounds          int
+	readers         int
+	watching        time.Duration
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s settings
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&s.server, "server", "bin/support", "the `program` to measure")
+	flags.IntVar(&s.rounds, "rounds", 10, "how often the ways to an answer take turns; 0 leaves answers out")
+	flags.IntVar(&s.readers, "readers", 10_000, "how many readers to keep open; 0 leaves them out")
+	flags.DurationVar(&s.watching, "watching", 30*time.Second, "how long to watch idle readers, one minute at most")
+	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
+	flags.StringVar(&s.upstream, "upstream", "", "the `URL` that the plain proxy asks")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if s.proxy != "" {
+		return runProxy(ctx, s.proxy, s.upstream)
+	}
+	r, err := measure(ctx, s, stderr)
+	if err != nil {
+		return err
+	}
+	if err := r.writeTable(stderr); err != nil {
+		return err
+	}
+	if err := r.writeJSON(stdout); err != nil {
+		return err
+	}
+	if len(r.Missed) > 0 {
+		return errMissed
+	}
+	return nil
+}
+
+// measure runs all stages.
+func measure(ctx context.Context, s settings, progress io.Writer) (*report, error) {
+	r, err := newRig(ctx, s.server)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	out := newReport(r.database.server.Version())
+	for _, l := range []load{
+		{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
+		{name: "500 tokens/s", speed: 500, streams: 1, perRound: 10, tokens: 128, light: true},
+		{name: "500 tokens/s", speed: 500, streams: 8, perRound: 16, tokens: 256},
+	} {
+		if l.rounds = s.rounds; l.rounds == 0 {
+			break
+		}
+		fmt.Fprintf(progress, "measuring: %s\n", l)
+		found, err := measureAnswers(ctx, r, l)
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found)
+	}
+	if s.readers > 0 {
+		fmt.Fprintf(progress, "measuring: %d idle readers\n", s.readers)
+		found, err := measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found)
+	}
+	out.judge()
+	return &out, nil
+}

@@ -1,0 +1,66 @@
+// Plays the fixtures of the shared suite, as internal/tests/sdk/README.md describes them, and returns what came of each.
+import { createSupport, Failed, NetworkError, Problem, ProtocolError } from '@supportbackend/support';
+
+// The site's "*" is the name of the fixture: a browser has few connections to each host.
+export default async function run(server, site = server) {
+  const fixtures = await (await fetch(`${server}/fixtures`)).json();
+  return Promise.all(fixtures.map((fixture) => play(fixture, site.replace('*', fixture.name))));
+}
+
+async function play(fixture, server) {
+  const begun = await fetch(`${server}/fixtures/${fixture.name}/runs`, { method: 'POST' });
+  const { base_url, report_url } = await begun.json();
+  const tokens = [];
+  const support = createSupport({
+    baseUrl: base_url,
+    token: fixture.client.token ?? '',
+    refreshToken: fixture.client.refresh_token,
+    keepTokens: (next) => tokens.push(next),
+    retries: fixture.client.retries,
+  });
+  const calls = Array.from({ length: fixture.call.parallel ?? 1 }, () => call(support, fixture.call));
+  const transcripts = await Promise.all(calls);
+  const { faults } = await (await fetch(report_url)).json();
+  return { name: fixture.name, faults, transcripts, tokens };
+}
+
+async function call(support, { method, id, params, body, headers }) {
+  const args = [id, params, body].filter((argument) => argument !== undefined);
+  const transcript = [];
+  try {
+    const result = support[method](...args, ...(headers ? [{ headers }] : []));
+    if (Symbol.asyncIterator in result) {
+      const entry = method.startsWith('stream') ? 'event' : 'item';
+      for await (const value of result) {
+        transcript.push({ [entry]: value });
+      }
+    } else {
+      transcript.push({ value: (await result) ?? null });
+    }
+  } catch (error) {
+    transcript.push({ error: describe(error) });
+  }
+  return transcript;
+}
+
+// What an error is in a transcript.
+function describe(error) {
+  if (error instanceof Problem) {
+    const { status, code, requestId, retryAfter, errors } = error;
+    return {
+      type: 'problem',
+      status,
+      code,
+      request_id: requestId,
+      ...(retryAfter > 0 && { retry_after: retryAfter }),
+      ...(errors.length > 0 && { errors }),
+    };
+  }
+  if (error instanceof Failed) {
+    return { type: 'failed', ai_response_id: error.aiResponseId, code: error.code, retryable: error.retryable };
+  }
+  if (error instanceof ProtocolError) {
+    return { type: 'protocol' };
+  }
+  return { type: error instanceof NetworkError ? 'network' : String(error.stack) };
+}
