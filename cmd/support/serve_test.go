@@ -40,7 +40,7 @@ func TestServerIsReadyOnceTheSchemaIs(t *testing.T) {
 
 	code, out = run(t, program(t, []string{database}, "migrate", "up"))
 	require.Zero(t, code, out)
-	require.Contains(t, out, "version 11 (latest 11)")
+	require.Contains(t, out, "version 4 (latest 4)")
 	require.Eventually(t, func() bool {
 		return get(t, address+"/readyz").StatusCode == http.StatusOK
 	}, readyWithin, readyPoll)
@@ -103,15 +103,15 @@ func TestDatabaseIsMigratedUpAndDown(t *testing.T) {
 	t.Parallel()
 	database := []string{"DATABASE_URL=" + storetest.NewEmptyURL(t)}
 	for _, step := range []struct{ args, want string }{
-		{"migrate version", "version 0 (latest 11)"},
-		{"migrate up", "version 11 (latest 11)"},
-		{"migrate down", "version 10 (latest 11)"},
-		{"migrate goto 3", "version 3 (latest 11)"},
-		{"migrate down 3", "version 0 (latest 11)"},
-		{"migrate goto 2", "version 2 (latest 11)"},
-		{"migrate up", "version 11 (latest 11)"},
-		{"migrate goto 1", "version 1 (latest 11)"},
-		{"migrate force 11", "version 11 (latest 11)"},
+		{"migrate version", "version 0 (latest 4)"},
+		{"migrate up", "version 4 (latest 4)"},
+		{"migrate down", "version 3 (latest 4)"},
+		{"migrate goto 2", "version 2 (latest 4)"},
+		{"migrate down 2", "version 0 (latest 4)"},
+		{"migrate goto 2", "version 2 (latest 4)"},
+		{"migrate up", "version 4 (latest 4)"},
+		{"migrate goto 1", "version 1 (latest 4)"},
+		{"migrate force 4", "version 4 (latest 4)"},
 	} {
 		code, out := run(t, program(t, database, strings.Fields(step.args)...))
 		require.Zero(t, code, out)

@@ -1,10 +1,14 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+DROP TABLE daily_usage;
+DROP TABLE message_feedback;
+DROP TYPE feedback_rating;
 DROP TABLE messages;
 DROP TYPE message_author;
 DROP TABLE ticket_status_changes;
 DROP TABLE tickets;
+DROP TYPE ai_mode;
 DROP TYPE ticket_status;
 
 COMMIT;

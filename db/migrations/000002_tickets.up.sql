@@ -3,18 +3,27 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 
+-- Whether the AI answers in a ticket. A hand-off to humans switches it off.
+CREATE TYPE ai_mode AS ENUM ('on', 'off');
+
+-- version is raised by every change of what a ticket shows, its messages included. last_message_at is when the conversation
+-- last grew: by its newest message, or by the ticket itself.
 CREATE TABLE tickets (
-    id          uuid          NOT NULL,
-    user_id     uuid          NOT NULL,
-    title       text          NOT NULL,
-    description text          NOT NULL,
-    status      ticket_status NOT NULL DEFAULT 'open',
-    created_at  timestamptz   NOT NULL DEFAULT now(),
-    updated_at  timestamptz   NOT NULL DEFAULT now(),
+    id              uuid          NOT NULL,
+    user_id         uuid          NOT NULL,
+    title           text          NOT NULL,
+    description     text          NOT NULL,
+    status          ticket_status NOT NULL DEFAULT 'open',
+    created_at      timestamptz   NOT NULL DEFAULT now(),
+    updated_at      timestamptz   NOT NULL DEFAULT now(),
+    ai_mode         ai_mode       NOT NULL DEFAULT 'on',
+    version         bigint        NOT NULL DEFAULT 1,
+    last_message_at timestamptz   NOT NULL DEFAULT now(),
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
     CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
-    CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000)
+    CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
+    CONSTRAINT tickets_version_check CHECK (version >= 1)
 );
 
 -- The customer's list and the staff's list, each in its own order.
@@ -40,19 +49,23 @@ CREATE INDEX ticket_status_changes_actor_id_idx ON ticket_status_changes (actor_
 
 CREATE TYPE message_author AS ENUM ('customer', 'staff', 'ai');
 
--- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row,
--- each later than the one before, so that a reader of pages never finds one in front of where it already is.
+-- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
+-- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
+-- generated again stays in the history and names the message which took its place.
 CREATE TABLE messages (
-    id         uuid           NOT NULL,
-    ticket_id  uuid           NOT NULL,
-    author     message_author NOT NULL,
-    author_id  uuid,
-    content    text           NOT NULL,
-    created_at timestamptz    NOT NULL,
+    id            uuid           NOT NULL,
+    ticket_id     uuid           NOT NULL,
+    author        message_author NOT NULL,
+    author_id     uuid,
+    content       text           NOT NULL,
+    created_at    timestamptz    NOT NULL,
+    superseded_by uuid,
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
+    CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
     CONSTRAINT messages_author_check CHECK ((author = 'ai') = (author_id IS NULL)),
+    CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
     CONSTRAINT messages_content_check CHECK (
         char_length(content) >= 1
         AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 8000 END
@@ -61,5 +74,41 @@ CREATE TABLE messages (
 
 CREATE UNIQUE INDEX messages_ticket_id_created_at_key ON messages (ticket_id, created_at);
 CREATE INDEX messages_author_id_idx ON messages (author_id);
+CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE superseded_by IS NOT NULL;
+
+-- The newest message of an author in a ticket.
+CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC);
+
+CREATE TYPE feedback_rating AS ENUM ('up', 'down');
+
+-- What a ticket's customer thinks of an answer.
+CREATE TABLE message_feedback (
+    message_id uuid            NOT NULL,
+    user_id    uuid            NOT NULL,
+    rating     feedback_rating NOT NULL,
+    comment    text,
+    created_at timestamptz     NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz     NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT message_feedback_pkey PRIMARY KEY (message_id),
+    CONSTRAINT message_feedback_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages (id) ON DELETE CASCADE,
+    CONSTRAINT message_feedback_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT message_feedback_comment_check CHECK (char_length(comment) BETWEEN 1 AND 2000)
+);
+
+CREATE INDEX message_feedback_user_id_idx ON message_feedback (user_id);
+
+-- What an account has written in a day (UTC), for its budget.
+CREATE TABLE daily_usage (
+    user_id  uuid    NOT NULL,
+    day      date    NOT NULL,
+    tickets  integer NOT NULL,
+    messages integer NOT NULL,
+    bytes    bigint  NOT NULL,
+    CONSTRAINT daily_usage_pkey PRIMARY KEY (user_id, day),
+    CONSTRAINT daily_usage_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+-- Old days are deleted.
+CREATE INDEX daily_usage_day_idx ON daily_usage (day);
 
 COMMIT;

@@ -1,6 +1,8 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+DROP TABLE ai_response_events;
+DROP TYPE ai_event_kind;
 DROP TABLE ai_responses;
 DROP TYPE ai_response_status;
 

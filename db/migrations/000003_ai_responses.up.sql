@@ -3,8 +3,11 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE ai_response_status AS ENUM ('streaming', 'completed', 'failed', 'cancelled', 'superseded');
 
--- One generated answer for one turn of a ticket. The turn is a customer's message, or, where turn_message_id is null,
--- the ticket's description.
+-- One generated answer for one turn of a ticket. The turn is a customer's message, or, where turn_message_id is null, the
+-- ticket's description. The replica that holds the lease writes it. Every change of owner raises the attempt, and what an
+-- earlier owner still writes changes nothing. crashes counts the owners that were lost without a hand-over. An answer that
+-- was generated again is superseded and keeps its message. requested_by is whose budget the response counts against.
+-- has_events says that the sweep has not deleted its events yet.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -24,26 +27,59 @@ CREATE TABLE ai_responses (
     created_at        timestamptz        NOT NULL DEFAULT now(),
     first_token_at    timestamptz,
     finished_at       timestamptz,
+    owner_id          uuid               NOT NULL,
+    requested_by      uuid,
+    crashes           integer            NOT NULL DEFAULT 0,
+    has_events        boolean            NOT NULL DEFAULT true,
     CONSTRAINT ai_responses_pkey PRIMARY KEY (id),
     CONSTRAINT ai_responses_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT ai_responses_turn_message_id_fkey FOREIGN KEY (turn_message_id) REFERENCES messages (id) ON DELETE CASCADE,
     CONSTRAINT ai_responses_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages (id) ON DELETE CASCADE,
+    CONSTRAINT ai_responses_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ai_responses_attempt_check CHECK (attempt BETWEEN 1 AND 1000),
+    CONSTRAINT ai_responses_crashes_check CHECK (crashes BETWEEN 0 AND 1000),
     CONSTRAINT ai_responses_model_check CHECK (char_length(model) BETWEEN 1 AND 128),
     CONSTRAINT ai_responses_error_code_check CHECK (char_length(error_code) BETWEEN 1 AND 64),
-    CONSTRAINT ai_responses_finish_reason_check CHECK (finish_reason IN ('stop', 'length', 'content_filter')),
+    CONSTRAINT ai_responses_finish_reason_check CHECK (finish_reason IN ('stop', 'length')),
     CONSTRAINT ai_responses_completed_check CHECK (
-        (status = 'completed') = (message_id IS NOT NULL) AND (status = 'completed') = (finish_reason IS NOT NULL)
+        (message_id IS NOT NULL) = (finish_reason IS NOT NULL)
+        AND (status <> 'completed' OR message_id IS NOT NULL)
+        AND (message_id IS NULL OR status IN ('completed', 'superseded'))
     ),
     CONSTRAINT ai_responses_finished_check CHECK ((status = 'streaming') = (finished_at IS NULL))
 );
 
--- At most one answer being written in a ticket, and one answer to a turn.
+-- At most one answer is written in a ticket at a time, and one answer to a turn stands, also while another one is written.
 CREATE UNIQUE INDEX ai_responses_streaming_key ON ai_responses (ticket_id) WHERE status = 'streaming';
 CREATE UNIQUE INDEX ai_responses_turn_key ON ai_responses (ticket_id, turn_message_id) NULLS NOT DISTINCT
-    WHERE status IN ('streaming', 'completed');
+    WHERE status = 'completed';
 CREATE UNIQUE INDEX ai_responses_message_id_key ON ai_responses (message_id);
 CREATE INDEX ai_responses_turn_message_id_idx ON ai_responses (turn_message_id);
 CREATE INDEX ai_responses_ticket_id_created_at_id_idx ON ai_responses (ticket_id, created_at DESC, id DESC);
+CREATE INDEX ai_responses_requested_by_created_at_idx ON ai_responses (requested_by, created_at DESC);
+
+-- What is old enough to lose its events. The sweep looks only at responses that still have them.
+CREATE INDEX ai_responses_finished_at_id_idx ON ai_responses (finished_at, id) WHERE has_events;
+
+CREATE TYPE ai_event_kind AS ENUM ('delta', 'reset', 'done', 'failed');
+
+-- The events of a response, numbered without holes. Readers are only ever sent what stands here. retry_after_seconds is the
+-- wait that upstream asked for, on the event that ends a failed response.
+CREATE TABLE ai_response_events (
+    ai_response_id      uuid          NOT NULL,
+    seq                 bigint        NOT NULL,
+    kind                ai_event_kind NOT NULL,
+    attempt             integer       NOT NULL,
+    content             text          NOT NULL,
+    retry_after_seconds integer,
+    CONSTRAINT ai_response_events_pkey PRIMARY KEY (ai_response_id, seq),
+    CONSTRAINT ai_response_events_ai_response_id_fkey FOREIGN KEY (ai_response_id)
+        REFERENCES ai_responses (id) ON DELETE CASCADE,
+    CONSTRAINT ai_response_events_seq_check CHECK (seq >= 1),
+    CONSTRAINT ai_response_events_content_check CHECK (
+        octet_length(content) <= 65536 AND (kind IN ('delta', 'failed')) = (content <> '')
+    ),
+    CONSTRAINT ai_response_events_retry_after_check CHECK (retry_after_seconds > 0)
+);
 
 COMMIT;

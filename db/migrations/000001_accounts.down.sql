@@ -1,8 +1,11 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
--- The accounts stay, with what is theirs.
 DROP TABLE service_customers;
 DROP TABLE api_keys;
+DROP TABLE attempts;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TYPE user_role;
 
 COMMIT;

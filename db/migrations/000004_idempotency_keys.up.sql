@@ -1,9 +1,9 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
--- The requests that were sent with an Idempotency-Key and had an effect, each written in the transaction of its effect.
--- The key itself is not kept: id is a digest of it and of whose and which operation's it is, and fingerprint is a MAC of
--- the request under it. The response is null only within the transaction that is still making it.
+-- The requests that were sent with an Idempotency-Key and had an effect, each written in the transaction of its effect. The
+-- key itself is not kept: id is a digest of it and of whose and which operation's it is, and fingerprint is a MAC of the
+-- request under it. The response is null only within the transaction that is still making it.
 CREATE TABLE idempotency_keys (
     id          bytea       NOT NULL,
     fingerprint bytea       NOT NULL,

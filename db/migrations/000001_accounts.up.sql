@@ -1,0 +1,111 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+
+CREATE TYPE user_role AS ENUM ('user', 'agent', 'admin');
+
+-- token_version is raised by what ends the access tokens that there are: another role, or disabling the account.
+CREATE TABLE users (
+    id            uuid        NOT NULL,
+    email         text        NOT NULL,
+    password_hash text        NOT NULL,
+    role          user_role   NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    token_version integer     NOT NULL DEFAULT 1,
+    disabled_at   timestamptz,
+    CONSTRAINT users_pkey PRIMARY KEY (id),
+    CONSTRAINT users_email_check CHECK (char_length(email) BETWEEN 3 AND 254),
+    CONSTRAINT users_password_hash_check CHECK (char_length(password_hash) BETWEEN 1 AND 255),
+    CONSTRAINT users_token_version_check CHECK (token_version >= 1)
+);
+
+-- Addresses are stored in lower case; the index enforces it against any other way in.
+CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+
+-- The administrators' list, in its order and by the beginning of an address. Addresses are ASCII in lower case, so bytes
+-- are a good order for them.
+CREATE INDEX users_created_at_id_idx ON users (created_at DESC, id DESC);
+CREATE INDEX users_email_prefix_idx ON users (email COLLATE "C");
+
+-- A session that is there and has not expired lives: ending one deletes its row. It keeps two refresh tokens, as SHA-256,
+-- whatever its history. The tokens say which session they are of, so one that the row does not name is known as used.
+-- token_hash is the session's own token. parent_hash is the one that was exchanged for it, which stays usable until
+-- parent_expires_at or until the session's own is used. refresh_credit_at paces refreshes: each one moves it ahead, and it
+-- falls behind the clock again while there are none. All times are the database's, the one clock that replicas share.
+CREATE TABLE sessions (
+    id                uuid        NOT NULL,
+    user_id           uuid        NOT NULL,
+    user_agent        text        NOT NULL,
+    client_network    text        NOT NULL,
+    created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at        timestamptz NOT NULL,
+    token_hash        bytea       NOT NULL,
+    parent_hash       bytea,
+    parent_expires_at timestamptz,
+    refresh_credit_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT sessions_pkey PRIMARY KEY (id),
+    CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT sessions_user_agent_check CHECK (char_length(user_agent) <= 200),
+    CONSTRAINT sessions_client_network_check CHECK (char_length(client_network) <= 64),
+    CONSTRAINT sessions_token_hash_check CHECK (octet_length(token_hash) = 32),
+    CONSTRAINT sessions_parent_hash_check CHECK (octet_length(parent_hash) = 32)
+);
+
+CREATE INDEX sessions_user_id_created_at_id_idx ON sessions (user_id, created_at DESC, id DESC);
+CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
+
+-- What may be tried only so often: log-ins that fail, sign-ups. A row is one who tries, named by an HMAC, with the times of
+-- the attempts that count.
+CREATE TABLE attempts (
+    key        bytea         NOT NULL,
+    counted_at timestamptz[] NOT NULL,
+    expires_at timestamptz   NOT NULL,
+    CONSTRAINT attempts_pkey PRIMARY KEY (key),
+    CONSTRAINT attempts_key_check CHECK (octet_length(key) = 32),
+    CONSTRAINT attempts_counted_at_check CHECK (cardinality(counted_at) <= 10000)
+);
+
+-- What can be deleted, oldest first.
+CREATE INDEX attempts_expires_at_idx ON attempts (expires_at);
+
+-- The keys with which services call the API, as SHA-256. A key acts as its service's account, a row of users whose
+-- password_hash is '!': no hash is that, so nobody can log in to it. A service may have several keys. A time that the API
+-- can show has a year of four digits.
+CREATE TABLE api_keys (
+    id           uuid        NOT NULL,
+    service_id   uuid        NOT NULL,
+    name         text        NOT NULL,
+    key_hash     bytea       NOT NULL,
+    scopes       text[]      NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at timestamptz,
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    CONSTRAINT api_keys_key_hash_check CHECK (octet_length(key_hash) = 32),
+    CONSTRAINT api_keys_scopes_check CHECK (
+        cardinality(scopes) BETWEEN 1 AND 5
+        AND scopes <@ ARRAY['tickets:read', 'tickets:write', 'ai', 'users', 'on_behalf']
+    ),
+    CONSTRAINT api_keys_expires_at_check CHECK (expires_at < '10000-01-01T00:00:00Z')
+);
+
+CREATE INDEX api_keys_created_at_id_idx ON api_keys (created_at DESC, id DESC);
+CREATE INDEX api_keys_service_id_idx ON api_keys (service_id);
+
+-- The customers that services act for, by the ids that they have there. Each has an account without a password.
+CREATE TABLE service_customers (
+    service_id  uuid        NOT NULL,
+    external_id text        NOT NULL,
+    user_id     uuid        NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT service_customers_pkey PRIMARY KEY (service_id, external_id),
+    CONSTRAINT service_customers_user_id_key UNIQUE (user_id),
+    CONSTRAINT service_customers_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT service_customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT service_customers_external_id_check CHECK (external_id COLLATE "C" ~ '^[!-~]{1,128}$')
+);
+
+COMMIT;

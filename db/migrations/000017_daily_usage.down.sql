@@ -1,6 +1,0 @@
-BEGIN;
-SET LOCAL lock_timeout = '2s';
-
-DROP TABLE daily_usage;
-
-COMMIT;
