@@ -41,5 +41,5 @@ func (s *Store) checkLimits(ctx context.Context) (warning string, err error) {
 	if err != nil || len(missing) == 0 {
 		return "", err
 	}
-	return "the sessions have no " + strings.Join(missing, ", ") + ": set them with ALTER ROLE … SET, see the README", nil
+	return "the sessions have no " + strings.Join(missing, ", ") + ": set them with ALTER ROLE … SET (OPERATIONS.md, Poolers)", nil
 }
