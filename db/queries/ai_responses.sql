@@ -246,10 +246,19 @@ LIMIT @max_rows;
 
 -- name: SweepAIResponses :exec
 -- Deletes the events of responses that have ended; their messages stay.
-WITH swept AS (
+-- Another replica may be sweeping the same ones.
+WITH due AS (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.id = ANY(@ids::uuid[]) AND r.finished_at IS NOT NULL
+    ORDER BY r.id
+    FOR UPDATE SKIP LOCKED
+),
+swept AS (
     UPDATE ai_responses AS r
     SET has_events = false
-    WHERE r.id = ANY(@ids::uuid[]) AND r.finished_at IS NOT NULL
+    FROM due
+    WHERE r.id = due.id
     RETURNING r.id
 )
 DELETE FROM ai_response_events AS e
@@ -263,21 +272,24 @@ WHERE id = ANY(@ids::uuid[]);
 
 -- name: GetRecentAIFailure :one
 -- The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
--- longer is.
+-- longer is: after the pause, or after the wait that upstream asked for if that is longer.
 SELECT
     latest.error_code::text AS error_code,
-    extract(epoch FROM
-        latest.finished_at + make_interval(secs => @pause_seconds::integer) - clock_timestamp()
-    )::double precision AS ends_in
+    extract(epoch FROM latest.finished_at + pause.length - clock_timestamp())::double precision AS ends_in
 FROM (
-    SELECT r.turn_message_id, r.status, r.error_code, r.finished_at
+    SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
     FROM ai_responses AS r
     WHERE r.ticket_id = @ticket_id
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT 1
 ) AS latest
+CROSS JOIN LATERAL (
+    SELECT make_interval(secs => greatest(@pause_seconds::integer, max(e.retry_after_seconds))) AS length
+    FROM ai_response_events AS e
+    WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+) AS pause
 WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
-    AND latest.finished_at + make_interval(secs => @pause_seconds::integer) > clock_timestamp();
+    AND latest.finished_at + pause.length > clock_timestamp();
 
 -- name: GetStreamingAIResponse :one
 -- The one that is being written in a ticket, to whichever turn.

@@ -531,23 +531,26 @@ func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseFor
 const getRecentAIFailure = `-- name: GetRecentAIFailure :one
 SELECT
     latest.error_code::text AS error_code,
-    extract(epoch FROM
-        latest.finished_at + make_interval(secs => $1::integer) - clock_timestamp()
-    )::double precision AS ends_in
+    extract(epoch FROM latest.finished_at + pause.length - clock_timestamp())::double precision AS ends_in
 FROM (
-    SELECT r.turn_message_id, r.status, r.error_code, r.finished_at
+    SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
     FROM ai_responses AS r
-    WHERE r.ticket_id = $2
+    WHERE r.ticket_id = $1
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT 1
 ) AS latest
+CROSS JOIN LATERAL (
+    SELECT make_interval(secs => greatest($2::integer, max(e.retry_after_seconds))) AS length
+    FROM ai_response_events AS e
+    WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+) AS pause
 WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM $3::uuid
-    AND latest.finished_at + make_interval(secs => $1::integer) > clock_timestamp()
+    AND latest.finished_at + pause.length > clock_timestamp()
 `
 
 type GetRecentAIFailureParams struct {
-	PauseSeconds  int32
 	TicketID      uuid.UUID
+	PauseSeconds  int32
 	TurnMessageID *uuid.UUID
 }
 
@@ -557,9 +560,9 @@ type GetRecentAIFailureRow struct {
 }
 
 // The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
-// longer is.
+// longer is: after the pause, or after the wait that upstream asked for if that is longer.
 func (q *Queries) GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error) {
-	row := q.db.QueryRow(ctx, getRecentAIFailure, arg.PauseSeconds, arg.TicketID, arg.TurnMessageID)
+	row := q.db.QueryRow(ctx, getRecentAIFailure, arg.TicketID, arg.PauseSeconds, arg.TurnMessageID)
 	var i GetRecentAIFailureRow
 	err := row.Scan(&i.ErrorCode, &i.EndsIn)
 	return i, err
@@ -1032,10 +1035,18 @@ func (q *Queries) SupersedeCompletedAIResponse(ctx context.Context, arg Supersed
 }
 
 const sweepAIResponses = `-- name: SweepAIResponses :exec
-WITH swept AS (
+WITH due AS (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.id = ANY($1::uuid[]) AND r.finished_at IS NOT NULL
+    ORDER BY r.id
+    FOR UPDATE SKIP LOCKED
+),
+swept AS (
     UPDATE ai_responses AS r
     SET has_events = false
-    WHERE r.id = ANY($1::uuid[]) AND r.finished_at IS NOT NULL
+    FROM due
+    WHERE r.id = due.id
     RETURNING r.id
 )
 DELETE FROM ai_response_events AS e
@@ -1044,6 +1055,7 @@ WHERE e.ai_response_id = swept.id
 `
 
 // Deletes the events of responses that have ended; their messages stay.
+// Another replica may be sweeping the same ones.
 func (q *Queries) SweepAIResponses(ctx context.Context, ids []uuid.UUID) error {
 	_, err := q.db.Exec(ctx, sweepAIResponses, ids)
 	return err

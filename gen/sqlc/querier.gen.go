@@ -83,7 +83,7 @@ type Querier interface {
 	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
 	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
 	// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
-	// longer is.
+	// longer is: after the pause, or after the wait that upstream asked for if that is longer.
 	GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
@@ -158,6 +158,7 @@ type Querier interface {
 	// An answer that stood makes room for the one which was generated in its place.
 	SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error
 	// Deletes the events of responses that have ended; their messages stay.
+	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
 	// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer

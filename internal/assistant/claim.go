@@ -114,7 +114,7 @@ func (s *Service) claim(ctx context.Context, q sqlc.Querier, c *claim, by claima
 	return s.begin(ctx, q, t, c, by)
 }
 
-// failurePause is how long a turn that has failed is not begun again, unless somebody asks for that explicitly.
+// failurePause is how long at least a turn that has failed is not begun again, unless somebody asks for that explicitly.
 const failurePause = 5 * time.Second
 
 // recentFailure returns the failure of a turn that is not to be begun again yet, or what went wrong.

@@ -2,6 +2,7 @@ package assistant_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,45 @@ func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, started)
 	require.IsType(t, assistant.Done{}, last(readSoon(t, b.open(t))))
+}
+
+func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 429, RetryAfter: "64"}))
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
+	asked := len(b.simulator.Requests())
+	other := b.another(t)
+	age := func(seconds int) {
+		storetest.Exec(t, b.url, "UPDATE ai_responses SET finished_at = finished_at - make_interval(secs => $1)", seconds)
+	}
+	age(10)
+	_, err = other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
+	require.InDelta(t, 54*time.Second, apperr.From(err).RetryAfter, float64(10*time.Second), "what is left of the wait")
+	require.Len(t, b.simulator.Requests(), asked)
+	age(64)
+	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	require.IsType(t, assistant.Done{}, last(readSoon(t, reader)))
+}
+
+func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
+	services := []*assistant.Service{b.service, b.another(t)}
+	errs := make([]error, 20)
+	var opening sync.WaitGroup
+	for i := range errs {
+		opening.Go(func() { _, errs[i] = services[i%2].Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{}) })
+	}
+	opening.Wait()
+	for _, err := range errs {
+		require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
+	}
+	require.Len(t, b.simulator.Requests(), 1)
 }
 
 func last(events []assistant.Event) assistant.Event { return events[len(events)-1] }

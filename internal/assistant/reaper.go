@@ -35,6 +35,7 @@ const (
 	// retention is how long a finished response keeps its events, and sweepInterval how often old ones are deleted.
 	retention     = 24 * time.Hour
 	sweepInterval = time.Minute
+	sweepJitter   = 10 * time.Second
 	// maxSwept bounds the responses of one statement, and sweepTimeout its time.
 	maxSwept     = 50
 	sweepTimeout = 30 * time.Second
@@ -132,7 +133,7 @@ func (s *Service) sweep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(sweepInterval):
+		case <-time.After(sweepInterval + rand.N(sweepJitter)): //nolint:gosec // Jitter needs no secrecy.
 		}
 		sweeping.note(ctx, s.sweepAll(ctx))
 	}

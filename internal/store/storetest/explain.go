@@ -1,0 +1,58 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var parameter = regexp.MustCompile(`@(\w+)|sqlc\.narg\('?(\w+)'?\)`)
+
+// Explain returns the plan of one of the project's queries, which it runs with the parameters in place of their names.
+func Explain(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	text, err := readQuery(filepath.Join(filepath.Dir(here), "../../../db/queries", file), query)
+	require.NoError(t, err)
+	text = parameter.ReplaceAllStringFunc(text, func(name string) string {
+		match := parameter.FindStringSubmatch(name)
+		value, known := parameters[match[1]+match[2]]
+		require.True(t, known, "%s has the parameter %s", query, name)
+		return value
+	})
+	conn, hangUp := connect(t, databaseURL)
+	defer hangUp()
+	rows, err := conn.Query(context.Background(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) "+text)
+	require.NoError(t, err)
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		require.NoError(t, rows.Scan(&line))
+		plan.WriteString(line + "\n")
+	}
+	require.NoError(t, rows.Err())
+	return plan.String()
+}
+
+// readQuery returns the text of a query in a file of sqlc's.
+func readQuery(path, name string) (string, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // One of the project's own files.
+	if err != nil {
+		return "", err
+	}
+	_, rest, found := strings.Cut(string(text), "-- name: "+name+" :")
+	if !found {
+		return "", fmt.Errorf("%s has no query %s", path, name)
+	}
+	_, rest, _ = strings.Cut(rest, "\n")
+	query, _, _ := strings.Cut(rest, "\n-- name: ")
+	return query, nil
+}
