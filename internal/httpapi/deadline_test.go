@@ -45,6 +45,10 @@ func TestLateResponseIsSentWhole(t *testing.T) {
 	s.Simulator.Release("late")
 	require.NotNil(t, user.ReadAIResponse(t, begun.ID).Done)
 
+	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{HeaderDelay: groqsim.Duration(300 * time.Millisecond), Status: 400}))
+	user.OpenStream(t, user.NewTicket(t).ID, "").
+		RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
+
 	// A failure that is later than both the timeout and the patience for a status.
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{HeaderDelay: groqsim.Duration(1200 * time.Millisecond), Status: 400}))
 	failed := user.Stream(t, user.NewTicket(t).ID).ReadAll().Failed
