@@ -20,11 +20,11 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 	t.Parallel()
 	const (
 		// hangs is how long a request takes at most, whatever happens to the database.
-		hangs = 5 * time.Second
+		hangs = 7 * time.Second
 		// recovers is how long the servers may need once the database accepts connections.
 		recovers = 5 * time.Second
 	)
-	c := newCluster(t, "PostgreSQL restarted fast, restarted immediately, stopped for 20 s, and crashed along with an owner, "+
+	c := newCluster(t, "PostgreSQL restarted fast, restarted immediately, stopped for 45 s, and crashed along with an owner, "+
 		"under 50 streams each", 5*time.Minute)
 	restart := func(takeAway func()) {
 		takeAway()
@@ -36,7 +36,7 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 		c.outage("stopped", comingBack, func() {
 			restart(func() {
 				c.postgres.stop(t)
-				c.sleep(20 * time.Second)
+				c.sleep(45 * time.Second)
 			})
 		}),
 		// Whoever comes has the database write down what was before, which it is to lose here.
