@@ -38,6 +38,20 @@ func Wrap(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Detail: detail, cause: cause}
 }
 
+// After returns a copy that says how long to wait before the same request may succeed.
+func (e *Error) After(wait time.Duration) *Error {
+	later := *e
+	later.RetryAfter = wait
+	return &later
+}
+
+// At returns a copy that names the places of the request that break a rule.
+func (e *Error) At(fields ...Field) *Error {
+	placed := *e
+	placed.Fields = fields
+	return &placed
+}
+
 // Error is the text for the log: the code, and the causes behind it.
 func (e *Error) Error() string {
 	if e.cause == nil {

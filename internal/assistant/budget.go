@@ -51,9 +51,7 @@ func (b Budget) check(spent sqlc.CountRecentAIResponsesRow) error {
 }
 
 func quota(detail string, wait time.Duration) error {
-	err := apperr.New(apperr.AIQuota, detail)
-	err.RetryAfter = wait
-	return err
+	return apperr.New(apperr.AIQuota, detail).After(wait)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

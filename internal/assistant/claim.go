@@ -128,9 +128,7 @@ func recentFailure(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID, turn
 	if err != nil {
 		return err
 	}
-	failure := failureWith(apperr.Code(recent.ErrorCode))
-	failure.RetryAfter = time.Duration(recent.EndsIn * float64(time.Second))
-	return failure
+	return failureWith(apperr.Code(recent.ErrorCode)).After(time.Duration(recent.EndsIn * float64(time.Second)))
 }
 
 // begin makes the response, unless there is a reason not to.

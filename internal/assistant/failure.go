@@ -87,7 +87,5 @@ func errDraining() *apperr.Error { return draining("The server is shutting down.
 func errComeBack() *apperr.Error { return draining("The answer goes on in another process.") }
 
 func draining(detail string) *apperr.Error {
-	e := apperr.New(apperr.Draining, detail)
-	e.RetryAfter = time.Second
-	return e
+	return apperr.New(apperr.Draining, detail).After(time.Second)
 }

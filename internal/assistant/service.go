@@ -293,9 +293,7 @@ func (s *Service) reserve(id uuid.UUID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, reserved := s.owners[id]; !reserved && len(s.owners) >= s.options.MaxRunning {
-		err := apperr.New(apperr.ServerBusy, "This server writes as many answers as it can.")
-		err.RetryAfter = busyPause
-		return err
+		return apperr.New(apperr.ServerBusy, "This server writes as many answers as it can.").After(busyPause)
 	}
 	s.owners[id] = nil
 	return nil

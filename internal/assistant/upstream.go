@@ -47,9 +47,8 @@ func (u *upstream) check(model string) error {
 	case u.client == nil:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off on this server.")
 	case model != "" && !slices.Contains(u.models, model):
-		err := apperr.New(apperr.ValidationFailed, "The server does not offer this model.")
-		err.Fields = []apperr.Field{{Pointer: "/model", Code: apperr.NotAllowed}}
-		return err
+		return apperr.New(apperr.ValidationFailed, "The server does not offer this model.").
+			At(apperr.Field{Pointer: "/model", Code: apperr.NotAllowed})
 	}
 	var shortest time.Duration
 	for _, b := range u.breakers {

@@ -134,9 +134,8 @@ func (t *tally) clear(ctx context.Context) error {
 }
 
 func tooManyAttempts(wait time.Duration) error {
-	refusal := apperr.New(apperr.TooManyAttempts, "Too many attempts. Wait before the next one.")
-	refusal.RetryAfter = max(time.Second, wait)
-	return refusal
+	return apperr.New(apperr.TooManyAttempts, "Too many attempts. Wait before the next one.").
+		After(max(time.Second, wait))
 }
 
 // guesses counts the wrong passwords that come from a network: for one account, and for all together.

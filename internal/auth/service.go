@@ -316,17 +316,15 @@ func checkNewPassword(pointer, plain string) error {
 	case length > maxPasswordRunes:
 		return invalidField(pointer, apperr.TooLong)
 	case password.IsCommon(plain):
-		err := apperr.New(apperr.WeakPassword, "The password is one of the most common ones.")
-		err.Fields = []apperr.Field{{Pointer: pointer, Code: apperr.NotAllowed}}
-		return err
+		return apperr.New(apperr.WeakPassword, "The password is one of the most common ones.").
+			At(apperr.Field{Pointer: pointer, Code: apperr.NotAllowed})
 	}
 	return nil
 }
 
 func invalidField(pointer string, code apperr.FieldCode) error {
-	err := apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.")
-	err.Fields = []apperr.Field{{Pointer: pointer, Code: code}}
-	return err
+	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
+		At(apperr.Field{Pointer: pointer, Code: code})
 }
 
 func invalidCredentials() error {

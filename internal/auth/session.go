@@ -123,9 +123,8 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 	case err != nil:
 		return err
 	}
-	refusal := apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.")
-	refusal.RetryAfter = max(time.Second, time.Duration(wait*float64(time.Second)))
-	return refusal
+	return apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.").
+		After(max(time.Second, time.Duration(wait*float64(time.Second))))
 }
 
 // LogOut ends the actor's own session.

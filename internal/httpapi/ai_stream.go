@@ -89,8 +89,7 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 		s.each[who]++
 		return func() { s.leave(who) }, nil
 	}
-	refused.RetryAfter = streamsPause
-	return nil, refused
+	return nil, refused.After(streamsPause)
 }
 
 func (s *streams) leave(who caller) {

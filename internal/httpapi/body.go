@@ -54,9 +54,7 @@ func (op *operation) checkBody(c echo.Context) error {
 		faults = validate(body.schema, said.value, faults...)
 	}
 	if len(faults) > 0 {
-		err := apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.")
-		err.Fields = faults
-		return err
+		return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
 	}
 	// The generated code compares the header as it stands.
 	r.Header.Set(echo.HeaderContentType, mediaType)

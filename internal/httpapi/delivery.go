@@ -40,13 +40,10 @@ func (d *deliveries) hold(who caller, size int) (release func(), err error) {
 	defer d.mu.Unlock()
 	switch {
 	case d.each[who] > 0 && d.each[who]+size > maxHeldBytesEach:
-		err := apperr.New(apperr.RateLimited, "Read the responses of earlier requests first.")
-		err.RetryAfter = heldPause
-		return nil, err
+		return nil, apperr.New(apperr.RateLimited, "Read the responses of earlier requests first.").After(heldPause)
 	case d.total > 0 && d.total+size > maxHeldBytes:
-		err := apperr.New(apperr.ServerBusy, "This server holds as many unread responses as it can.")
-		err.RetryAfter = heldPause
-		return nil, err
+		return nil, apperr.New(apperr.ServerBusy, "This server holds as many unread responses as it can.").
+			After(heldPause)
 	}
 	if d.each == nil {
 		d.each = make(map[caller]int)

@@ -125,6 +125,5 @@ func invalidParameter(name string, code apperr.FieldCode) error {
 		err = apperr.New(apperr.InvalidIdempotencyKey,
 			"An Idempotency-Key is one value of 1 to 255 visible ASCII characters.")
 	}
-	err.Fields = []apperr.Field{{Pointer: pointer(name), Code: code}}
-	return err
+	return err.At(apperr.Field{Pointer: pointer(name), Code: code})
 }

@@ -136,9 +136,7 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 	header.Set(headerRateLimitPolicy, fmt.Sprintf("%q;q=%d;w=%d", policy, s.limiter.burst, burstSeconds))
 	header.Set(headerRateLimit, fmt.Sprintf("%q;r=%d;t=%d", policy, left, int(math.Ceil(next.Seconds()))))
 	if !ok {
-		err := apperr.New(apperr.RateLimited, "These are more requests than are allowed.")
-		err.RetryAfter = next
-		return err
+		return apperr.New(apperr.RateLimited, "These are more requests than are allowed.").After(next)
 	}
 	return nil
 }

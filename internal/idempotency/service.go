@@ -164,9 +164,8 @@ func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
 }
 
 func errInProgress(cause error) error {
-	err := apperr.Wrap(apperr.IdempotencyInProgress, "A request with this Idempotency-Key is still under way.", cause)
-	err.RetryAfter = retryAfter
-	return err
+	return apperr.Wrap(apperr.IdempotencyInProgress, "A request with this Idempotency-Key is still under way.", cause).
+		After(retryAfter)
 }
 
 // Run deletes keys that are no longer remembered, until ctx ends.

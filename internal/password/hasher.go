@@ -158,7 +158,5 @@ func (h *Hasher) leave(network string) {
 }
 
 func errBusy() error {
-	err := apperr.New(apperr.ServerBusy, "Too many passwords are being checked.")
-	err.RetryAfter = time.Second
-	return err
+	return apperr.New(apperr.ServerBusy, "Too many passwords are being checked.").After(time.Second)
 }

@@ -101,15 +101,11 @@ func isUndefinedTable(err error) bool {
 }
 
 func unavailable(cause error) *apperr.Error {
-	e := apperr.Wrap(apperr.DBUnavailable, "The database does not answer.", cause)
-	e.RetryAfter = retryDatabaseAfter
-	return e
+	return apperr.Wrap(apperr.DBUnavailable, "The database does not answer.", cause).After(retryDatabaseAfter)
 }
 
 func busy(cause error) *apperr.Error {
-	e := apperr.Wrap(apperr.DBBusy, "The database is busy.", cause)
-	e.RetryAfter = retryDatabaseAfter
-	return e
+	return apperr.Wrap(apperr.DBBusy, "The database is busy.", cause).After(retryDatabaseAfter)
 }
 
 // translate turns the driver's errors into ones that carry no values and, when the fault is the database's, a code. Errors

@@ -60,9 +60,8 @@ func spent(err error) error {
 		return err
 	}
 	const day = 24 * time.Hour
-	refused := apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.")
-	refused.RetryAfter = day - time.Duration(time.Now().UnixNano())%day
-	return refused
+	return apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.").
+		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
 // Run deletes the counts of past days, until ctx ends.
