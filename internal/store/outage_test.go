@@ -136,11 +136,11 @@ func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
 	before := session()
 	for _, run := range []func(ctx context.Context) error{
 		func(ctx context.Context) error {
-			return store.QueryRow(ctx, s, "SELECT pg_sleep(0.2)::text").Scan(new(string))
+			return store.QueryRow(ctx, s, "SELECT pg_sleep(1.5)::text").Scan(new(string))
 		},
 		func(ctx context.Context) error {
 			return s.Atomically(ctx, func(ctx context.Context) error {
-				return store.QueryRow(ctx, s, "SELECT pg_sleep(0.2)::text").Scan(new(string))
+				return store.QueryRow(ctx, s, "SELECT pg_sleep(1.5)::text").Scan(new(string))
 			})
 		},
 	} {
