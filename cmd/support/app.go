@@ -117,7 +117,7 @@ func newGroqClient(cfg config.Config, logger *slog.Logger) (*groq.Client, error)
 	return client, nil
 }
 
-// serve answers requests on the listener until ctx ends. Then it is not ready any more, takes requests for delay longer,
+// serve answers requests on the listener until ctx ends. Then it is no longer ready, accepts requests for delay longer,
 // and lets what is running finish.
 func (a *app) serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.store.Close()

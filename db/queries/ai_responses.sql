@@ -346,7 +346,7 @@ WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'str
 SELECT pg_advisory_xact_lock(1634300519, hashtext(@user_id::text));
 
 -- name: CountRecentAIResponses :one
--- What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+-- What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 SELECT
     count(*) FILTER (WHERE status = 'streaming')::integer AS running,
     count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')::integer AS last_minute,

@@ -135,7 +135,7 @@ ORDER BY m.created_at DESC
 LIMIT 1;
 
 -- name: PutMessageFeedback :one
--- The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+-- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
 SELECT m.id, t.user_id, @rating, sqlc.narg(comment)
 FROM messages AS m

@@ -199,7 +199,7 @@ type CountRecentAIResponsesRow struct {
 	DayEndsIn    float64
 }
 
-// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error) {
 	row := q.db.QueryRow(ctx, countRecentAIResponses, userID)
 	var i CountRecentAIResponsesRow

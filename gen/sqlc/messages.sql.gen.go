@@ -390,7 +390,7 @@ type PutMessageFeedbackParams struct {
 	ActorID   uuid.UUID
 }
 
-// The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 func (q *Queries) PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error) {
 	row := q.db.QueryRow(ctx, putMessageFeedback,
 		arg.Rating,

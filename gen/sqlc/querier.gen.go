@@ -27,7 +27,7 @@ type Querier interface {
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error)
-	// What counts against a user's budget, and in how many seconds the oldest of it does not any more.
+	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
@@ -133,7 +133,7 @@ type Querier interface {
 	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
 	LockUserByID(ctx context.Context, id uuid.UUID) (User, error)
-	// The ticket's customer rates an answer, or rates it anew. No row: it is no answer in a ticket of theirs.
+	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error

@@ -103,7 +103,7 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 			requireAdmitted(t, b)
 			requireAdmitted(t, b)
 			for range breakerFailures - 1 {
-				closed(b).failed() // What was before does not count any more.
+				closed(b).failed() // What was before no longer counts.
 			}
 			requireAdmitted(t, b)
 		}},

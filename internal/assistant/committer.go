@@ -168,7 +168,7 @@ func (c *committer) publish(p piece) {
 }
 
 // settle finds out why a delta was not taken. Either an earlier try of the same commit went through unheard; or the
-// database has crashed and lost deltas that were published, which are put back; or the response is not ours any more.
+// database has crashed and lost deltas that were published, which are put back; or the response is no longer ours.
 func (c *committer) settle(ctx context.Context, p piece) error {
 	o := p.owner
 	row, err := c.store.GetAIResponseByID(ctx, o.response.ID)
@@ -194,7 +194,7 @@ func (c *committer) settle(ctx context.Context, p piece) error {
 }
 
 // restore puts the deltas back that were published after lastSeq, where the log ends since the database has crashed.
-// What is not this owner's any more stays as it is.
+// What is no longer this owner's stays as it is.
 func (c *committer) restore(ctx context.Context, q sqlc.Querier, o *owner, lastSeq int64) error {
 	params := sqlc.RestoreAIResponseEventsParams{
 		ID: o.response.ID, OwnerID: c.ownerID, Attempt: o.response.Attempt, LogSeq: lastSeq,

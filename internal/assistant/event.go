@@ -13,7 +13,7 @@ import (
 // Event is one step of an AI response, as its readers get it: a Start, then Deltas and Resets, then a Done or a Failed.
 type Event interface {
 	// id names the event. The Start of a stream has the number 0, and so has a Reset that only tells one reader to begin
-	// anew.
+	// over.
 	id() EventID
 }
 
@@ -28,7 +28,7 @@ type Delta struct {
 	Content string
 }
 
-// Reset says that the text begins anew: what a reader has shown is not part of it.
+// Reset says that the text starts over: what a reader has shown is not part of it.
 type Reset struct {
 	ID      EventID
 	Attempt int32

@@ -42,7 +42,7 @@ func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIRespo
 	return response
 }
 
-func TestWhatWasHandedOverIsNotWrittenAnyMore(t *testing.T) {
+func TestWhatWasHandedOverIsNoLongerWritten(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	owner := uuid.New()

@@ -24,7 +24,7 @@ type feed struct {
 	ended   bool
 	local   bool // this replica writes it, so the follower need not ask for more
 	changed chan struct{}
-	// rewound counts how often the feed began anew, because the database has lost what it held.
+	// rewound counts how often the feed started over, because the database has lost what it held.
 	rewound int
 
 	users int // readers, and the writer; guarded by the hub
@@ -39,8 +39,8 @@ type Entry struct {
 // is reports whether both are the same event, and not only two with the same number.
 func (e Entry) is(other Entry) bool { return e.Event == other.Event }
 
-// errRewound tells a reader that the feed has begun anew, so that what the reader was given may not be in the log.
-var errRewound = errors.New("assistant: the feed has begun anew")
+// errRewound tells a reader that the feed has started over, so that what the reader was given may not be in the log.
+var errRewound = errors.New("assistant: the feed has started over")
 
 // publish adds committed events that the feed does not have yet, and wakes the readers.
 func (f *feed) publish(entries ...Entry) {
@@ -50,7 +50,7 @@ func (f *feed) publish(entries ...Entry) {
 }
 
 // merge adds what the log holds from the feed's event after on. That event must be there, and no other with its number:
-// if it is not, the database has crashed and lost what it had not yet flushed, and the feed begins anew. A feed that is
+// if it is not, the database has crashed and lost what it had not yet flushed, and the feed starts over. A feed that is
 // written here is left to its writer, who has the lost events and puts them back.
 func (f *feed) merge(after int64, entries []Entry) {
 	f.mu.Lock()
@@ -107,7 +107,7 @@ func (f *feed) setLocal(local bool) {
 }
 
 // after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come,
-// and errRewound when the feed has begun anew since it was rewound that often.
+// and errRewound when the feed has started over since it was rewound that often.
 func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, error) {
 	for {
 		f.mu.Lock()
@@ -116,7 +116,7 @@ func (f *feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			return nil, errRewound
 		}
 		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.id().Seq > seq })
-		// What is published does not change any more: readers share it, and a longer answer takes no more of each.
+		// What is published no longer changes: readers share it, and a longer answer takes no more of each.
 		entries, ended, changed := slices.Clip(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
 		switch {
@@ -146,7 +146,7 @@ func (f *feed) findLocked(seq int64) (i int, found bool) {
 	return slices.BinarySearchFunc(f.entries, seq, func(e Entry, seq int64) int { return cmp.Compare(e.Event.id().Seq, seq) })
 }
 
-// times says how often the feed began anew.
+// times says how often the feed started over.
 func (f *feed) times() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -179,7 +179,7 @@ type hub struct {
 	feeds map[uuid.UUID]*feed
 	// wanted gets a token when a feed may have to be followed.
 	wanted chan struct{}
-	// closed says that nobody follows any more.
+	// closed says that nobody follows.
 	closed bool
 }
 
@@ -224,7 +224,7 @@ func (h *hub) abandon(f *feed) {
 	f.abandon()
 }
 
-// follow asks the follower to look at the feed. Once the hub is closed, nothing comes to it any more.
+// follow asks the follower to look at the feed. Once the hub is closed, nothing comes to it.
 func (h *hub) follow(f *feed) {
 	h.mu.Lock()
 	closed := h.closed
@@ -239,7 +239,7 @@ func (h *hub) follow(f *feed) {
 	}
 }
 
-// close ends the feeds that nobody follows any more: their readers are to come back to another replica.
+// close ends the feeds that nobody follows: their readers are to come back to another replica.
 func (h *hub) close() {
 	h.mu.Lock()
 	h.closed = true

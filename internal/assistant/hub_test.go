@@ -27,7 +27,7 @@ func TestAbandonedFeedIsNotGivenToWhoeverComesNext(t *testing.T) {
 	require.Same(t, fresh, h.acquire(id))
 }
 
-func TestFeedThatIsAheadOfTheLogBeginsAnew(t *testing.T) {
+func TestFeedThatIsAheadOfTheLogStartsOver(t *testing.T) {
 	t.Parallel()
 	f := newHub().acquire(uuid.New())
 	f.publish(delta(f, 1, 1), delta(f, 2, 1), delta(f, 3, 1))

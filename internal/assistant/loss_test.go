@@ -68,7 +68,7 @@ func TestAnswerWhoseLastDeltasTheDatabaseLostIsStored(t *testing.T) {
 	events := slices.Concat(before, readSoon(t, reader))
 	done, ok := events[len(events)-1].(assistant.Done)
 	require.True(t, ok)
-	require.EqualValues(t, 1, done.Response.Attempt, "it was complete, and need not begin anew")
+	require.EqualValues(t, 1, done.Response.Attempt, "it was complete, and need not start over")
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
@@ -89,7 +89,7 @@ func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
 		WHERE r.last_seq = (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id)`))
 }
 
-func TestReadersOfLostDeltasBeginAnewAfterATakeover(t *testing.T) {
+func TestReadersOfLostDeltasStartOverAfterATakeover(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.client = nil
@@ -121,7 +121,7 @@ func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
 	require.IsType(t, assistant.Failed{}, events[len(events)-1])
 }
 
-func TestReaderThatWasAwayDuringALossAndATakeoverBeginsAnew(t *testing.T) {
+func TestReaderThatWasAwayDuringALossAndATakeoverStartsOver(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{

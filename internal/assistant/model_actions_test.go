@@ -64,7 +64,7 @@ func (m *machine) sent(t *rapid.T, r *modelResponse) {
 	m.untilHeld(t, r.request, r.sent)
 }
 
-// abandon notes that the answer of upstream to the response's attempt is not wanted any more, if the step has ended it.
+// abandon notes that the answer of upstream to the response's attempt is no longer wanted, if the step has ended it.
 func (m *machine) abandon(r *modelResponse) {
 	if r != nil && !r.streaming() {
 		m.ghosts = append(m.ghosts, r.request)
@@ -203,7 +203,7 @@ func (m *machine) replace(t *rapid.T) {
 	m.settle(t)
 }
 
-// thaw lets upstream go on with an answer that is not wanted any more: nothing of it may get anywhere.
+// thaw lets upstream go on with an answer that is no longer wanted: nothing of it may get anywhere.
 func (m *machine) thaw(t *rapid.T) {
 	if len(m.ghosts) == 0 {
 		t.Skip("there is no ghost")
@@ -349,7 +349,7 @@ func (m *machine) loseEvents(t *rapid.T) {
 		case reader.reader != nil:
 			m.readAnew(t, reader)
 		case !slices.Equal(reader.seen, r.log[:min(len(reader.seen), len(r.log))]):
-			// The id of a lost event says nothing any more once another one has its number.
+			// The id of a lost event says nothing once another one has its number.
 			reader.seen = nil
 		}
 	}

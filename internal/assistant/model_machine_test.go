@@ -93,7 +93,7 @@ type machine struct {
 	readers  []*modelReader
 	// opening is a reader who waits for the first word of an answer, or nil.
 	opening *modelOpening
-	// ghosts are upstream requests whose answer is not wanted any more, and were not let go on yet.
+	// ghosts are upstream requests whose answer is no longer wanted, and which still wait.
 	ghosts []int
 }
 

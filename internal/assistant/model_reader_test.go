@@ -122,7 +122,7 @@ func (m *machine) skipStart(t *rapid.T, r *modelReader) {
 }
 
 // readAnew reads until the reader has the log, after the database has lost a part of it: what the reader was given may be
-// among that, and then it is told to begin anew.
+// among that, and then it is told to start over.
 func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), modelPatience)
 	defer cancel()
@@ -133,7 +133,7 @@ func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 		case entry.Event.id().Seq > 0:
 			r.seen = append(r.seen, m.modelled(t, r.of, entry, len(r.seen)+1))
 		default:
-			if _, anew := entry.Event.(Reset); anew {
+			if _, over := entry.Event.(Reset); over {
 				r.seen = nil
 			}
 		}
@@ -303,7 +303,7 @@ func (m *machine) poll(t *rapid.T) {
 	}
 	of := m.model.responses[rapid.IntRange(0, len(m.model.responses)-1).Draw(t, "response")]
 	if of.damaged {
-		t.Skip("the client may be told to begin anew")
+		t.Skip("the client may be told to start over")
 	}
 	after := rapid.IntRange(0, len(of.log)).Draw(t, "after")
 	wait := modelPatience

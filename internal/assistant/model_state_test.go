@@ -154,7 +154,7 @@ func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
 	return r
 }
 
-// takeOver begins the response anew, or gives it up when that was tried often enough. It returns whether it goes on.
+// takeOver starts the response over, or gives it up when that was tried often enough. It returns whether it goes on.
 func (m *modelTicket) takeOver(r *modelResponse) bool {
 	if r.attempt == maxAttempts {
 		r.end(sqlc.AIResponseStatusFailed, apperr.AITimeout)

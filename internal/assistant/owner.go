@@ -101,7 +101,7 @@ func (o *owner) flush(ctx context.Context) (int64, error) {
 	}
 }
 
-// lose stops the writing: the response is not this owner's any more.
+// lose stops the writing: the response is no longer this owner's.
 func (o *owner) lose() {
 	o.mu.Lock()
 	o.lost = true

@@ -17,7 +17,7 @@ type Reader struct {
 	// feed has the events, and seq is the last one that the reader was given.
 	feed *feed
 	seq  int64
-	// rewound is how often the feed had begun anew when the reader last looked.
+	// rewound is how often the feed had started over when the reader last looked.
 	rewound  int
 	response sqlc.AIResponse
 	encode   func(Event) []byte
@@ -57,7 +57,7 @@ func (r *Reader) fill(ctx context.Context) error {
 	return err
 }
 
-// Close lets go of the events. It must be called.
+// Close releases the events. It must be called.
 func (r *Reader) Close() {
 	if r.feed != nil {
 		r.hub.release(r.feed)
@@ -76,7 +76,7 @@ func (s *Service) resume(ctx context.Context, response sqlc.AIResponse, last Eve
 }
 
 // read returns a reader of the response. One that has events of it goes on after them. One that has events of another
-// response, or of a log that is gone, is told to begin anew.
+// response, or of a log that is gone, is told to start over.
 func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
 	var seen int64
 	if last.ResponseID == response.ID {
@@ -172,7 +172,7 @@ func endOf(response sqlc.AIResponse) EventID {
 	return EventID{ResponseID: response.ID, Seq: response.LastSeq, Attempt: response.Attempt}
 }
 
-// reset tells this reader alone to begin anew.
+// reset tells this reader alone to start over.
 func (r *Reader) reset() Entry {
 	reset := Reset{ID: EventID{ResponseID: r.response.ID, Attempt: r.response.Attempt}, Attempt: r.response.Attempt}
 	return Entry{Event: reset, Frame: r.encode(reset)}

@@ -58,7 +58,7 @@ func (s *Service) reap(ctx context.Context) {
 	}
 }
 
-// takeOver begins anew what others have left, one after the other, and fails what nobody could finish.
+// takeOver starts over what others have left, one after the other, and fails what nobody could finish.
 func (s *Service) takeOver(ctx context.Context) error {
 	for more := true; more; {
 		if !s.admit() {

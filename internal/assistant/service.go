@@ -11,7 +11,7 @@
 //   - the hub (hub.go) holds the feeds, from which the readers of a replica (reader.go) get their events;
 //   - the follower (follower.go) reads the logs that other replicas write, for all readers of a replica at once;
 //   - the reaper (reaper.go) takes over what a replica has left that is gone: it raises the attempt, so that nothing the
-//     old owner still writes has any effect, and begins anew with a reset.
+//     old owner still writes has any effect, and starts over with a reset.
 //
 // The message, the last event and the status of a response commit together, under the ticket's lock, which a human who
 // steps in takes as well: one of them wins.
@@ -238,7 +238,7 @@ func (s *Service) start(ctx context.Context, c claim) error {
 var errHole = errors.New("assistant: the log has a hole")
 
 // catchUp loads what earlier owners of a response have committed up to lastSeq, which belongs to the feed. A feed that
-// was ahead of a log which has lost events begins anew.
+// was ahead of a log which has lost events starts over.
 func (s *Service) catchUp(ctx context.Context, f *feed, lastSeq int64) error {
 	for lastSeq > 0 { // One that has just been made has no events.
 		before, _ := f.state()

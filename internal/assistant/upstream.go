@@ -26,7 +26,7 @@ func newUpstream(client *groq.Client, models []string, maxTokens int) *upstream 
 }
 
 // chain returns the models to try for an answer by the given one: that one first, and then the others. A response that
-// another release began may name a model that is not offered any more.
+// another release began may name a model that is no longer offered.
 func (u *upstream) chain(model string) []string {
 	if !slices.Contains(u.models, model) {
 		return u.models

@@ -19,7 +19,7 @@ type customerName struct {
 }
 
 // ActFor returns the customer whom the actor's service knows by the id, to go on as; it makes the customer's account when
-// there is none. The caller has held the id against the contract.
+// there is none. The caller has validated the id against the contract.
 //
 // It returns Forbidden for an actor that may not act for others, and for a customer whose account is disabled.
 func (s *Service) ActFor(ctx context.Context, actor Actor, externalID string) (Actor, error) {

@@ -303,7 +303,7 @@ const (
 	minPasswordRunes = 8
 	maxPasswordRunes = 128
 
-	// maxAttempts is how often a password is checked anew because its hash was replaced meanwhile.
+	// maxAttempts is how often a password is checked again because its hash was replaced meanwhile.
 	maxAttempts = 3
 )
 

@@ -264,7 +264,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	require.False(t, outdated)
 }
 
-func TestHashThatIsNoneIsAFaultOfTheServerNotOfTheCaller(t *testing.T) {
+func TestInvalidStoredHashIsTheServersFault(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", "plain text canary")

@@ -23,7 +23,7 @@ func (j *joiner) add(raw []byte) (string, error) {
 	return text, err
 }
 
-// flush returns U+FFFD for a half that nothing completes any more.
+// flush returns U+FFFD for a half that nothing completes.
 func (j *joiner) flush() string {
 	if len(j.held) == 0 {
 		return ""

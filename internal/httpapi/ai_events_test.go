@@ -120,7 +120,7 @@ func TestEndedResponseIsReadByItsID(t *testing.T) {
 			require.Equal(t, whole.Text, text)
 			require.Equal(t, whole.Done != nil, last["type"] == "done")
 
-			// A replica that has never heard of it finds no events any more.
+			// A replica that has never heard of it finds no events.
 			storetest.Exec(t, one.DatabaseURL, "DELETE FROM ai_response_events")
 			late := apitest.New(t, apitest.Options{DatabaseURL: one.DatabaseURL, Simulator: one.Simulator}).
 				LogIn(t, user.Email, apitest.Password)
@@ -214,10 +214,10 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 		require.Equal(t, http.StatusNoContent,
 			reader.OpenStream(t, ticket.ID, events[len(events)-1].ID).Response.StatusCode)
 	}
-	// What a reader has that was told to begin anew, before it got anything.
-	anew := user.OpenStream(t, ticket.ID, whole.Failed.AIResponseID.String()+":0")
-	anew.RequireOK()
-	require.Equal(t, events, anew.ReadAll().Events[1:])
+	// What a reader has that was told to start over, before it got anything.
+	again := user.OpenStream(t, ticket.ID, whole.Failed.AIResponseID.String()+":0")
+	again.RequireOK()
+	require.Equal(t, events, again.ReadAll().Events[1:])
 	storetest.Exec(t, one.DatabaseURL, "DELETE FROM ai_response_events")
 	resumed := there.OpenStream(t, ticket.ID, events[0].ID)
 	resumed.RequireOK()
@@ -322,7 +322,7 @@ func TestPolledTextIsTheStoredMessage(t *testing.T) {
 const groqsimText = `We have looked into the charge for October that you mention, and found that it was made twice by mistake.
 One of the two has been taken back today; it takes three to five working days until you see it.`
 
-func TestPollAfterAnUnknownEventBeginsAnew(t *testing.T) {
+func TestPollAfterAnUnknownEventStartsOver(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	user := s.Customer(t)

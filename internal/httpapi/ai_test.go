@@ -167,7 +167,7 @@ func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 	replayed.RequireOK()
 	require.Equal(t, "one two three four five six", text+replayed.ReadAll().Text)
 
-	// When it is deleted at last, a reader that has a part is told to begin anew.
+	// When it is deleted at last, a reader that has a part is told to start over.
 	storetest.Exec(t, s.DatabaseURL, "DELETE FROM ai_response_events")
 	late := user.OpenStream(t, ticket.ID, last)
 	late.RequireOK()
@@ -192,7 +192,7 @@ func TestReaderThatHasTheEndGetsNoContent(t *testing.T) {
 	require.NotNil(t, stream.ReadAll().Done)
 }
 
-func TestEventIDThatIsNoneGivesTheWholeAnswer(t *testing.T) {
+func TestInvalidEventIDGivesTheWholeAnswer(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	user := s.Customer(t)

@@ -22,7 +22,7 @@ import (
 )
 
 // operationBodies are what each operation is sent so that it succeeds for whoever may call it. A new operation needs its entry
-// here, and is then held against its security requirement like the others.
+// here, and is then checked against its security requirement like the others.
 var operationBodies = map[string]func(*cast) string{
 	"signUp": func(*cast) string {
 		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `"}`

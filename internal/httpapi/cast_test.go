@@ -175,7 +175,7 @@ func (c *cast) again(t *testing.T, m member) member {
 // bearer is the member's Authorization header.
 func (m member) bearer() string { return "Authorization: Bearer " + m.token }
 
-// snapshot sums up every row of every table, once no answer is being written any more.
+// snapshot sums up every row of every table, once no answer is being written.
 func (c *cast) snapshot(t *testing.T) string {
 	t.Helper()
 	require.Eventually(t, func() bool { return countRows(t, c.Server, "ai_responses WHERE status = 'streaming'") == 0 },

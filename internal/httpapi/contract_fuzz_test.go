@@ -65,7 +65,7 @@ type fuzzRequest struct {
 
 // TestOperationsTakeWhatTheContractAllowsAndNothingElse generates requests from the contract's schemas, for every operation.
 // What it allows, and what it shows as an example, is not refused for its form; what it does not allow is refused with the status for that fault, and changes
-// nothing. The client holds every response against the contract.
+// nothing. The client validates every response against the contract.
 func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
@@ -208,7 +208,7 @@ func (f *fuzzed) send(t *testing.T, r fuzzRequest) apitest.Response {
 	return f.Do(t, r.method, path, text, header...)
 }
 
-// renew makes good what the call before has ended.
+// renew replaces what the call before has ended.
 func (f *fuzzed) renew(t *testing.T) {
 	t.Helper()
 	switch {

@@ -31,7 +31,7 @@ func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
 	}
 }
 
-// forget waits until the server does not know any more, without the database, who the callers are.
+// forget waits until the server no longer knows, without the database, who the callers are.
 func (d *desk) forget(t *testing.T, status int) {
 	t.Helper()
 	for _, user := range []*apitest.User{d.customer, d.leaving, d.admin} {

@@ -219,7 +219,7 @@ func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
 	}
 }
 
-// Whatever is refused has had no effect, so the key stays unused and the request may be mended.
+// Whatever is refused has had no effect, so the key stays unused and the request may be fixed.
 func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -81,7 +81,7 @@ func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 	}
 }
 
-func TestPathThatIsNoneIsNotFound(t *testing.T) {
+func TestInvalidPathIsNotFound(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	id := d.ticket.ID.String()

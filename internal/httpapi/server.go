@@ -1,4 +1,4 @@
-// Package httpapi is the HTTP side of the product: it holds requests against the contract, hands them to the services,
+// Package httpapi is the HTTP side of the product: it checks requests against the contract, hands them to the services,
 // and puts what they return into the contract's words.
 package httpapi
 

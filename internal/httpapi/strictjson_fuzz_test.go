@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// requireStrict holds a text that was accepted against encoding/json, which is more lenient and has none of our code.
+// requireStrict compares a text that was accepted with encoding/json, which is more lenient and has none of our code.
 func requireStrict(t *testing.T, text []byte, value any) {
 	t.Helper()
 	require.True(t, utf8.Valid(text))

@@ -149,7 +149,7 @@ func write(t *testing.T, s *store.Store, way string) error {
 	})
 }
 
-func TestPlanOfAnOlderSchemaIsMadeAnew(t *testing.T) {
+func TestPlanOfAnOlderSchemaIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})

@@ -94,7 +94,7 @@ func TestDatabaseThatIsNotThereIsUnavailable(t *testing.T) {
 	require.NotContains(t, err.Error(), "canary")
 }
 
-func TestURLThatIsNoneIsNotQuoted(t *testing.T) {
+func TestInvalidURLIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	_, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@[::1/none"})
 	require.Error(t, err)

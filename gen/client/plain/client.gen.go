@@ -1077,7 +1077,7 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ResetEvent `event: reset`. Clear what you have shown: the text begins anew with the next delta.
+// ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
@@ -2180,7 +2180,7 @@ type ClientInterface interface {
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 	// service, not to its key.
 	//
 	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -2197,7 +2197,7 @@ type ClientInterface interface {
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 	// service, not to its key.
 	//
 	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -2545,7 +2545,7 @@ type ClientInterface interface {
 	//
 	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
@@ -2563,7 +2563,7 @@ type ClientInterface interface {
 	//
 	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
@@ -2776,7 +2776,7 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 // With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 // service, not to its key.
 //
 // Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -2803,7 +2803,7 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 // With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 // service, not to its key.
 //
 // Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -3431,7 +3431,7 @@ func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params 
 //
 // `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
@@ -3459,7 +3459,7 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 //
 // `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
@@ -5956,7 +5956,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 	// service, not to its key.
 	//
 	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -5973,7 +5973,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 	// service, not to its key.
 	//
 	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -6345,7 +6345,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
@@ -6363,7 +6363,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
@@ -11113,7 +11113,7 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 // With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 // service, not to its key.
 //
 // Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -11136,7 +11136,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
 // With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
 // service, not to its key.
 //
 // Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
@@ -11676,7 +11676,7 @@ func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, t
 //
 // `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
@@ -11700,7 +11700,7 @@ func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.C
 //
 // `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.

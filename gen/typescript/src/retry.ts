@@ -102,7 +102,7 @@ export class Deadline {
     }, this.milliseconds);
   }
 
-  /** Lets go of the timer and the other signal. */
+  /** Releases the timer and the other signal. */
   end(): void {
     clearTimeout(this.#timer);
     this.outer?.removeEventListener('abort', this.#follow);

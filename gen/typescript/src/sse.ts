@@ -79,7 +79,7 @@ export class EventDecoder {
     return undefined;
   }
 
-  /** An event ends with a blank line, and is none without data. */
+  /** A blank line ends an event; one without data is not an event. */
   #end(): Frame | undefined {
     const frame = { id: this.#id, name: this.#name, data: this.#data.join('\n') };
     this.#name = '';

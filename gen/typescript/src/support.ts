@@ -120,7 +120,7 @@ export class Support {
    *
    * `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
    * of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-   * and the AI does not read it any more. A regeneration that fails leaves the answer that stands as it is.
+   * and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
    *
    * `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
    * answer, the server goes on with its others: the AI response names the one that writes.
@@ -140,7 +140,7 @@ export class Support {
    *
    * Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
    * With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-   * key, create the next one so and revoke the old one when nobody uses it any more. Tickets and customers belong to the
+   * key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
    * service, not to its key.
    *
    * Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:

@@ -1,5 +1,5 @@
 // Package apitest runs the whole product for a test: the real HTTP server on a database of the test's own, with a Groq
-// simulator behind it, driven through the generated client. Every response that a test gets is held against the
+// simulator behind it, driven through the generated client. Every response that a test gets is validated against the
 // contract; one that openapi.yaml does not describe fails the test.
 package apitest
 
@@ -90,7 +90,7 @@ type Server struct {
 
 	// Anonymous calls the API without a token.
 	Anonymous *plain.ClientWithResponses
-	// HTTP sends requests that the generated client would not; its responses are held against the contract too.
+	// HTTP sends requests that the generated client would not; its responses are validated against the contract too.
 	HTTP *http.Client
 }
 

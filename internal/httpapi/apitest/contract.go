@@ -36,7 +36,7 @@ func Spec(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// transport holds every response against the contract. It reports a fault as a failure of the test, not as an error of
+// transport validates every response against the contract. It reports a fault as a failure of the test, not as an error of
 // the request, so that no test can take it for what it expects.
 type transport struct {
 	t    testing.TB
@@ -198,7 +198,7 @@ func readBody(response *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// checkedStream holds every event of a stream against its schema.
+// checkedStream validates every event of a stream against its schema.
 type checkedStream struct {
 	body      io.ReadCloser
 	transport *transport

@@ -109,7 +109,7 @@ func (p *process) lastWords() string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// stop ends the process at once: nothing that it has is needed any more.
+// stop ends the process at once: nothing that it has is needed.
 func (p *process) stop() {
 	_ = p.cmd.Process.Kill() // It may have ended already.
 	<-p.ended

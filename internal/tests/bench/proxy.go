@@ -12,7 +12,7 @@ import (
 // proxyReadyPath answers as soon as the proxy does.
 const proxyReadyPath = "/ready"
 
-// runProxy is the measure that the server is held against: the least that can stand between a reader and the model. It
+// runProxy is what the server is compared with: the least that can stand between a reader and the model. It
 // passes a stream on and flushes whatever it reads. It knows nobody, keeps nothing, and when it ends so does the answer.
 func runProxy(ctx context.Context, addr, upstream string) error {
 	target, err := url.Parse(upstream)

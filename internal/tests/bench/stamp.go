@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// stampUnit is the resolution of a stamp, and stampSpan when stamps begin anew: no token is under way that long.
+	// stampUnit is the resolution of a stamp, and stampSpan when stamps start over: no token is under way that long.
 	stampUnit = 10 * time.Microsecond
 	stampSpan = 1_000_000
 

@@ -56,7 +56,7 @@ SELECT json_build_object(
     )
 )::text`
 
-// audit holds the database against the rules, once every answer has ended.
+// audit checks the database against the rules, once every answer has ended.
 func (c *cluster) audit() {
 	c.t.Helper()
 	var found map[string]int

@@ -1,6 +1,6 @@
 //go:build chaos && linux
 
-// Package chaos breaks a whole installation on purpose and holds the promises about AI answers against what its readers
+// Package chaos breaks a whole installation on purpose and checks the promises about AI answers against what its readers
 // then see: three server processes, a PostgreSQL and a Groq simulator for each scenario, and readers that resume by
 // Last-Event-ID.
 //

@@ -46,7 +46,7 @@ type reader struct {
 	// message is the stored message at the end, and failed the code when there is none.
 	message *client.Message
 	failed  string
-	// resetAt is when the text began anew at another attempt.
+	// resetAt is when the text started over at another attempt.
 	resetAt time.Time
 	retry   time.Duration
 }
@@ -222,7 +222,7 @@ func (r *reader) take(e event) {
 	}
 }
 
-// number checks the number of an event: neither a gap nor a repetition. A reset with the number 0 begins a log anew.
+// number checks the number of an event: neither a gap nor a repetition. A reset with the number 0 starts a log over.
 func (r *reader) number(e event) error {
 	responseID, number, _ := strings.Cut(e.id, ":")
 	number, _, _ = strings.Cut(number, ":") // From the second attempt on, it follows.
@@ -231,11 +231,11 @@ func (r *reader) number(e event) error {
 		return fmt.Errorf("%q is no id: %w", e.id, err)
 	}
 	before := r.seq
-	anew := e.name == "reset" && seq == 0
+	over := e.name == "reset" && seq == 0
 	other := r.responseID != "" && responseID != r.responseID
 	r.responseID, r.seq = responseID, seq
 	switch {
-	case anew:
+	case over:
 		r.c.add("rewound", 1)
 		return nil
 	case other:

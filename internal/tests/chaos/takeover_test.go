@@ -160,7 +160,7 @@ func TestFrozenOwnerWritesNothingWhenItWakesUp(t *testing.T) {
 	wg.Wait()
 	for _, r := range readers {
 		if r.resetAt.IsZero() {
-			c.violate("ticket %s: a reader was not told to begin anew", r.answer.ticket)
+			c.violate("ticket %s: a reader was not told to start over", r.answer.ticket)
 		}
 	}
 	c.add("readers", len(readers))

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// connect returns the SDK of a user at the real server, whose responses are held against the contract.
+// connect returns the SDK of a user at the real server, whose responses are validated against the contract.
 func connect(t *testing.T, server *apitest.Server, options ...client.Option) *client.Support {
 	t.Helper()
 	support, err := client.New(append([]client.Option{

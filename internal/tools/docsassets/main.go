@@ -5,7 +5,7 @@
 //
 // Its output depends on the packages alone: gzip headers carry neither a time nor a name. A file whose content is
 // already right is left alone, so a newer Go release with another compressor does not rewrite it, and a file that
-// nothing produces any more is removed.
+// nothing produces is removed.
 package main
 
 import (

@@ -3,7 +3,7 @@
 //
 //	go run ./mutate [-limit 10m] [NAME...]
 //
-// It ends with 1 when a mutant survives, does not apply any more, or was not reached in the time that there is.
+// It ends with 1 when a mutant survives, no longer applies, or was not reached in the time that there is.
 package main
 
 import (
@@ -133,7 +133,7 @@ const (
 	survived = "SURVIVED"
 )
 
-// try breaks the copy in one way, runs the tests, and mends it. A mutant that does not compile is caught too: that is what
+// try breaks the copy in one way, runs the tests, and repairs it. A mutant that does not compile is caught too: that is what
 // the generated code is for.
 func try(ctx context.Context, dir string, m mutant) (verdict string, err error) {
 	path := filepath.Join(dir, m.file)

@@ -595,7 +595,7 @@ export type DeltaEvent = {
 };
 
 /**
- * `event: reset`. Clear what you have shown: the text begins anew with the next delta.
+ * `event: reset`. Clear what you have shown: the text starts over with the next delta.
  */
 export type ResetEvent = {
     /**
