@@ -32,7 +32,7 @@ func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
 			agent.SetStatus(t, ticket.ID, step)
 		}
 		agent.Say(t, ticket.ID, "Is it solved?")
-		require.EqualValues(t, status, getTicket(t, customer, ticket).Status, "a reply by staff reopens nothing")
+		require.Equal(t, status, getTicket(t, customer, ticket).Status, "a reply by staff reopens nothing")
 		message := customer.Say(t, ticket.ID, "No.")
 		after := getTicket(t, customer, ticket)
 		require.EqualValues(t, "open", after.Status, status)

@@ -66,13 +66,6 @@ func newStreams(limit, limitEach int) *streams {
 	return &streams{limit: limit, limitEach: limitEach, each: make(map[caller]int)}
 }
 
-// open is how many streams are open.
-func (s *streams) open() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.count
-}
-
 // enter counts a stream, or a poll that waits like one, until leave is called. It returns RateLimited when the caller has
 // as many as one may have, and TooManyStreams when the server has.
 func (s *streams) enter(who caller) (leave func(), err error) {
@@ -96,7 +89,8 @@ func (s *streams) leave(who caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count--
-	if s.each[who]--; s.each[who] == 0 {
+	s.each[who]--
+	if s.each[who] == 0 {
 		delete(s.each, who)
 	}
 }

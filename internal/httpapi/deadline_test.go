@@ -26,7 +26,7 @@ func serveWithDeadline(t *testing.T, s *apitest.Server) (requests *atomic.Int32)
 		s.API.ServeHTTP(w, r)
 	}), slog.New(slog.DiscardHandler))
 	server.WriteTimeout = 50 * time.Millisecond
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })

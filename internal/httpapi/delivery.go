@@ -57,7 +57,8 @@ func (d *deliveries) release(who caller, size int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.total -= size
-	if d.each[who] -= size; d.each[who] <= 0 {
+	d.each[who] -= size
+	if d.each[who] == 0 {
 		delete(d.each, who)
 	}
 }
