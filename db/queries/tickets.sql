@@ -57,4 +57,5 @@ WHERE (user_id, day) IN (
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
     LIMIT @max_rows
+    FOR UPDATE SKIP LOCKED
 );

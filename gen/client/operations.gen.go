@@ -464,7 +464,7 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+// nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit ...RequestEditorFn) (*AccessToken, error) {

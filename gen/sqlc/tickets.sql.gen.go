@@ -98,6 +98,7 @@ WHERE (user_id, day) IN (
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
     LIMIT $1
+    FOR UPDATE SKIP LOCKED
 )
 `
 

@@ -2,35 +2,20 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
-const (
-	headerOnBehalfOf = "X-On-Behalf-Of"
-
-	// extensionScope is where an operation names the scope that it asks of API keys.
-	extensionScope = "x-scope"
-)
-
-// requiredScope reads the scope that an operation which is not public asks of API keys.
-func requiredScope(op *openapi3.Operation, role auth.Role) (auth.Scope, error) {
-	name, _ := op.Extensions[extensionScope].(string)
-	if scope := auth.Scope(name); role == "" || scope.IsAsked() {
-		return scope, nil
-	}
-	return "", fmt.Errorf("%s is %q and must be a scope, %s or %s", extensionScope, name, auth.AnyScope, auth.NoScope)
-}
+const headerOnBehalfOf = "X-On-Behalf-Of"
 
 // admit finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
 // refused count for the address that they come from: nobody may try them out without end.
-func (s *Server) admit(c echo.Context, op *operation) error {
+func (s *Server) admit(c echo.Context, op *contract.Operation) error {
 	err := s.authorize(c, op)
 	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
 		return err // It is not known whose request it is.
@@ -45,9 +30,9 @@ func (s *Server) admit(c echo.Context, op *operation) error {
 }
 
 // authorize finds out who asks, for whom, and whether they may call the operation. Everybody may call a public one.
-func (s *Server) authorize(c echo.Context, op *operation) error {
-	if op.role == "" {
-		return op.refuseOnBehalf(c)
+func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
+	if op.Role == "" {
+		return refuseOnBehalf(c)
 	}
 	ctx := c.Request().Context()
 	actor, err := s.authenticate(c, op)
@@ -56,7 +41,7 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 	}
 	info := infoFrom(ctx)
 	info.actor = actor
-	if !actor.InScope(op.scope) {
+	if !actor.InScope(auth.Scope(op.Scope)) {
 		return apperr.New(apperr.Forbidden, "The API key's scopes do not allow this.")
 	}
 	if actor, err = s.onBehalf(c, op, actor); err != nil {
@@ -67,29 +52,29 @@ func (s *Server) authorize(c echo.Context, op *operation) error {
 		every:        s.recheck,
 		stillAllowed: func(ctx context.Context) error { return s.auth.Recheck(ctx, actor) },
 	}
-	if !actor.Has(op.role) {
+	if !actor.Has(auth.Role(op.Role)) {
 		return apperr.New(apperr.Forbidden, "The account's role does not allow this.")
 	}
 	return nil
 }
 
 // onBehalf returns the customer whom the request is for, or the actor itself when it names none.
-func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth.Actor, error) {
+func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Actor) (auth.Actor, error) {
 	names := c.Request().Header.Values(headerOnBehalfOf)
 	if len(names) == 0 {
 		return actor, nil
 	}
-	parameter := op.header(headerOnBehalfOf)
-	if parameter == nil {
-		return auth.Actor{}, op.refuseOnBehalf(c)
-	}
-	if err := checkValues(parameter, names); err != nil {
+	known, err := op.CheckHeader(headerOnBehalfOf, names)
+	if err != nil {
 		return auth.Actor{}, err
 	}
-	if op.role != auth.RoleUser {
+	if !known {
+		return auth.Actor{}, refuseOnBehalf(c)
+	}
+	if auth.Role(op.Role) != auth.RoleUser {
 		return auth.Actor{}, apperr.New(apperr.Forbidden, "A customer may not do this.")
 	}
-	if op.queryToken != "" && c.QueryParams().Has(op.queryToken) {
+	if op.QueryToken != "" && c.QueryParams().Has(op.QueryToken) {
 		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts for nobody but whom it was made for.")
 	}
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
@@ -97,20 +82,20 @@ func (s *Server) onBehalf(c echo.Context, op *operation, actor auth.Actor) (auth
 
 // refuseOnBehalf returns InvalidParameter for a request that is for a customer, of an operation that nobody acts for others
 // in: a header that changes who asks is never passed over.
-func (op *operation) refuseOnBehalf(c echo.Context) error {
+func refuseOnBehalf(c echo.Context) error {
 	if len(c.Request().Header.Values(headerOnBehalfOf)) == 0 {
 		return nil
 	}
-	return invalidParameter(headerOnBehalfOf, apperr.Unknown)
+	return contract.InvalidParameter(headerOnBehalfOf, apperr.Unknown)
 }
 
 // authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.
-func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error) {
+func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Actor, error) {
 	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
 	var tokens []string
-	if op.queryToken != "" {
-		query, _ := queryOf(c.Request().URL) // What is wrong with it is told to those who may ask.
-		tokens = query[op.queryToken]
+	if op.QueryToken != "" {
+		query, _ := contract.Query(c.Request().URL) // What is wrong with it is told to those who may ask.
+		tokens = query[op.QueryToken]
 	}
 	if len(tokens) == 0 {
 		token, err := bearerToken(headers)
@@ -131,7 +116,7 @@ func (s *Server) authenticate(c echo.Context, op *operation) (auth.Actor, error)
 // authenticateStranger returns whom a token speaks for that only the database knows. The request is counted for its address
 // before the database is asked, and for the account instead if there is one: invented tokens cost no queries beyond the
 // limit.
-func (s *Server) authenticateStranger(c echo.Context, op *operation, token string) (auth.Actor, error) {
+func (s *Server) authenticateStranger(c echo.Context, op *contract.Operation, token string) (auth.Actor, error) {
 	ctx := c.Request().Context()
 	info := infoFrom(ctx)
 	info.counted = true

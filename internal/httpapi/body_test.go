@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 // patience bounds what a test waits for an answer that should come at once.
@@ -69,7 +69,7 @@ func (c connection) answer(t *testing.T) (response apitest.Response, closes bool
 
 // bodyLimit is how many bytes the operation takes.
 func (c call) bodyLimit() int {
-	return httpapi.BodyLimit(c.op.RequestBody.Value.Content["application/json"].Schema.Value)
+	return int(contract.BodyLimit(c.op.RequestBody.Value.Content["application/json"].Schema.Value))
 }
 
 func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {

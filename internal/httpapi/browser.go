@@ -7,6 +7,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 const (
@@ -66,8 +68,8 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
 		AllowMethods:    methods,
 		AllowHeaders: []string{
-			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, headerIdempotencyKey, headerIfMatch,
-			headerIfNoneMatch, "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
+			echo.HeaderAccept, echo.HeaderAuthorization, echo.HeaderContentType, contract.HeaderIdempotencyKey, contract.HeaderIfMatch,
+			contract.HeaderIfNoneMatch, "Last-Event-ID", headerOnBehalfOf, echo.HeaderXRequestID,
 			// Libraries add these to every request. The server ignores them.
 			"baggage", echo.HeaderCacheControl, "sentry-trace", "traceparent", "tracestate", echo.HeaderXRequestedWith,
 		},

@@ -11,12 +11,12 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 const (
-	headerETag        = "ETag"
-	headerIfMatch     = "If-Match"
-	headerIfNoneMatch = "If-None-Match"
+	headerETag = "ETag"
 
 	anyTag = "*"
 	// tagBytes are how much of a digest makes a tag.
@@ -36,7 +36,7 @@ func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 	if r.header.Get(headerETag) == "" {
 		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body.Bytes()))
 	}
-	if !isListed(c.Request().Header.Get(headerIfNoneMatch), r.header.Get(headerETag)) {
+	if !isListed(c.Request().Header.Get(contract.HeaderIfNoneMatch), r.header.Get(headerETag)) {
 		return s.send(c, r.status, r.header, r.body.Bytes())
 	}
 	// What else the response would say, the caller has (section 15.4.5): the tag vouches for it.

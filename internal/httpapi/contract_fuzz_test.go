@@ -18,8 +18,8 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
-	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 // fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
@@ -360,5 +360,5 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 	faults["an array"] = sending("[]", "application/json", http.StatusUnprocessableEntity)
 	faults["no JSON"] = sending(`{"a":`, "application/json", http.StatusBadRequest)
 	faults["another media type"] = sending("text", "text/plain", http.StatusUnsupportedMediaType)
-	faults["a large body"] = sending(pad("{", 2*httpapi.MaxBodyBytes+1), "application/json", http.StatusRequestEntityTooLarge)
+	faults["a large body"] = sending(pad("{", 2*contract.LeastBodyLimit+1), "application/json", http.StatusRequestEntityTooLarge)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -124,7 +125,7 @@ func toFieldErrors(fields []apperr.Field) []api.FieldError {
 	if len(fields) == 0 {
 		return nil
 	}
-	return convertAll(fields[:min(len(fields), maxFieldErrors)], func(f apperr.Field) api.FieldError {
+	return convertAll(fields[:min(len(fields), contract.MaxFaults)], func(f apperr.Field) api.FieldError {
 		return api.FieldError{Pointer: truncate(f.Pointer, maxPointerRunes), Code: api.FieldErrorCode(f.Code)}
 	})
 }

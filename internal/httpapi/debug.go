@@ -35,18 +35,18 @@ const elsewhere = "none"
 // metrics counts requests by operation. The operations are those of the contract, so a stranger cannot add to them.
 type metrics map[string]*operationMetrics
 
-func newMetrics(c *contract) metrics {
+func newMetrics(g *gate) metrics {
 	m := metrics{elsewhere: {}}
-	for _, op := range c.operations {
-		m[op.id] = &operationMetrics{}
+	for _, op := range g.operations {
+		m[op.ID] = &operationMetrics{}
 	}
 	return m
 }
 
 // metricsOf returns the counters of the operation that a route is of.
 func (s *Server) metricsOf(method, path string) *operationMetrics {
-	if op, known := s.contract.operations[route{method, path}]; known {
-		return s.metrics[op.id]
+	if op, known := s.gate.operations[route{method, path}]; known {
+		return s.metrics[op.ID]
 	}
 	return s.metrics[elsewhere]
 }

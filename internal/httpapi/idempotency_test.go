@@ -17,8 +17,8 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -245,7 +245,7 @@ func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 		{d.customer, `{"content":""}`, jsonType, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed},
 		{d.customer, `{"content"`, jsonType, http.StatusBadRequest, client.ProblemCodeMalformedRequest},
 		{
-			d.customer, `{"content":"` + strings.Repeat("x", 2*httpapi.MaxBodyBytes) + `"}`, jsonType,
+			d.customer, `{"content":"` + strings.Repeat("x", 2*contract.LeastBodyLimit) + `"}`, jsonType,
 			http.StatusRequestEntityTooLarge, client.ProblemCodePayloadTooLarge,
 		},
 	} {

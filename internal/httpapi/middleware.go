@@ -111,7 +111,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
-			slog.String("route", s.contract.template(c.Path())),
+			slog.String("route", s.gate.template(c.Path())),
 			slog.Int("status", status),
 			slog.Duration("dur", took),
 			slog.Int64("bytes", c.Response().Size),

@@ -24,7 +24,6 @@ const (
 	// statusClientClosed is logged when nobody was left to be answered. It is never sent.
 	statusClientClosed = 499
 
-	maxFieldErrors  = 20
 	maxPointerRunes = 255
 	defaultRetry    = time.Second
 )
@@ -118,7 +117,7 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 		return apperr.New(apperr.NotFound, "There is nothing here.")
 	case http.StatusMethodNotAllowed:
 		// For a page of the documentation Echo has set the header already.
-		if allow := s.contract.allow(c.Path()); allow != "" {
+		if allow := s.gate.allow(c.Path()); allow != "" {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 		}
 		return apperr.New(apperr.MethodNotAllowed, "The resource does not have this method.")

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 const (
@@ -20,14 +20,9 @@ const (
 	DefaultRateLimit = 50
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 2
-	// maxCost is what an operation may cost at most.
-	maxCost = 100
 	// maxCallers is how many callers are remembered. One that is forgotten begins with a full bucket, which it would
 	// have after burstSeconds anyway.
 	maxCallers = 100_000
-
-	// extensionCost is where an operation says how many requests it counts as; 1 unless it does.
-	extensionCost = "x-cost"
 
 	headerRateLimit       = "RateLimit"
 	headerRateLimitPolicy = "RateLimit-Policy"
@@ -50,19 +45,6 @@ type rateLimiter struct {
 	// full is when the buckets are full again. Once there are enough of the young ones, they take the place of the old
 	// ones, which are forgotten.
 	young, old map[caller]time.Time
-}
-
-// costOf reads how many requests an operation counts as.
-func costOf(op *openapi3.Operation) (int, error) {
-	value, set := op.Extensions[extensionCost]
-	if !set {
-		return 1, nil
-	}
-	cost, ok := value.(float64)
-	if !ok || cost < 1 || cost != math.Trunc(cost) || cost > maxCost {
-		return 0, fmt.Errorf("%s must be a whole number from 1 to %d", extensionCost, maxCost)
-	}
-	return int(cost), nil
 }
 
 // newRateLimiter returns nil, which limits nobody, for no requests per second.
@@ -123,15 +105,15 @@ func (l *rateLimiter) recallLocked(c caller) time.Time {
 }
 
 // limit counts the request for its caller and says in the response where that stands. It returns RateLimited.
-func (s *Server) limit(c echo.Context, op *operation) error {
-	if s.limiter == nil || !op.limited {
+func (s *Server) limit(c echo.Context, op *contract.Operation) error {
+	if s.limiter == nil || !op.Limited {
 		return nil
 	}
 	who, policy := callerFrom(c.Request().Context()), "user"
 	if who.user == uuid.Nil {
 		policy = "address"
 	}
-	left, next, ok := s.limiter.take(who, op.cost)
+	left, next, ok := s.limiter.take(who, op.Cost)
 	header := c.Response().Header()
 	header.Set(headerRateLimitPolicy, fmt.Sprintf("%q;q=%d;w=%d", policy, s.limiter.burst, burstSeconds))
 	header.Set(headerRateLimit, fmt.Sprintf("%q;r=%d;t=%d", policy, left, int(math.Ceil(next.Seconds()))))
@@ -142,9 +124,9 @@ func (s *Server) limit(c echo.Context, op *operation) error {
 }
 
 // unlimit takes back that limit counted the request for its address.
-func (s *Server) unlimit(c echo.Context, op *operation) {
-	if s.limiter != nil && op.limited {
-		s.limiter.giveBack(caller{network: networkOf(infoFrom(c.Request().Context()).client.Addr)}, op.cost)
+func (s *Server) unlimit(c echo.Context, op *contract.Operation) {
+	if s.limiter != nil && op.Limited {
+		s.limiter.giveBack(caller{network: networkOf(infoFrom(c.Request().Context()).client.Addr)}, op.Cost)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 func TestEveryOperationButProbesDeclaresItsLimit(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
 	requireRateLimited(t, r, "user")
 	// Before the body is looked at.
 	r = exhaust(t, func(int) apitest.Response {
-		return send(greedy, http.MethodPost, "/tickets", pad("{", httpapi.MaxBodyBytes+1), "Content-Type: text/plain")
+		return send(greedy, http.MethodPost, "/tickets", pad("{", contract.LeastBodyLimit+1), "Content-Type: text/plain")
 	})
 	requireRateLimited(t, r, "user")
 

@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/httpapi/docs"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/ticket"
@@ -74,7 +75,7 @@ type Server struct {
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
-	contract  *contract
+	gate      *gate
 	streams   *streams
 	// deliveries are the responses that are being sent.
 	deliveries deliveries
@@ -94,12 +95,19 @@ var (
 	docsSite         = sync.OnceValues(newDocsSite)
 )
 
-func compileContract() (*contract, error) {
+func compileContract() (*gate, error) {
 	doc, err := api.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
-	return newContract(doc)
+	operations, err := contract.Compile(doc, contract.Formats{"email": func(address string) bool {
+		_, ok := auth.NormalizeEmail(address)
+		return ok
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return newGate(operations)
 }
 
 func newDocsSite() (*docs.Site, error) {
@@ -112,7 +120,7 @@ func newDocsSite() (*docs.Site, error) {
 
 // New returns a Server, or an error when the contract leaves something open.
 func New(o Options) (*Server, error) {
-	c, err := compiledContract()
+	g, err := compiledContract()
 	if err != nil {
 		return nil, err
 	}
@@ -122,14 +130,14 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
-		readiness: &readiness{ask: o.Ready}, cursors: cs, contract: c,
-		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(c),
+		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
+		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(g),
 		streams: newStreams(cmp.Or(o.MaxStreams, DefaultMaxStreams), cmp.Or(o.MaxStreamsEach, DefaultMaxStreamsEach)), logger: o.Logger, echo: echo.New(),
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
-	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, c.methods()), s.check)
-	api.RegisterHandlers(router{Echo: s.echo, contract: c}, api.NewStrictHandler(s, nil))
+	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.check)
+	api.RegisterHandlers(router{Echo: s.echo, gate: g}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {
 			return nil, err
@@ -162,7 +170,7 @@ func (s *Server) addDocs() error {
 	if err != nil {
 		return err
 	}
-	page := &operation{limited: true, cost: 1}
+	page := &contract.Operation{Limited: true, Cost: 1}
 	serve := echo.WrapHandler(site)
 	limited := func(c echo.Context) error {
 		if err := s.limit(c, page); err != nil {
@@ -189,11 +197,11 @@ func docsProblems() []docs.Problem {
 // answer's headers must not begin the answer.
 type router struct {
 	*echo.Echo
-	contract *contract
+	gate *gate
 }
 
 func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	if _, known := r.contract.operations[route{http.MethodHead, path}]; known {
+	if _, known := r.gate.operations[route{http.MethodHead, path}]; known {
 		r.Echo.HEAD(path, h, m...)
 	}
 	return r.Echo.GET(path, h, m...)

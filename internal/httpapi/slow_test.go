@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -30,7 +31,7 @@ func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {
 	require.Equal(t, 30*time.Second, s.WriteTimeout)
 	require.Equal(t, 75*time.Second, s.IdleTimeout)
 	require.Equal(t, 16<<10, s.MaxHeaderBytes)
-	require.Equal(t, 64<<10, httpapi.MaxBodyBytes)
+	require.Equal(t, 64<<10, contract.LeastBodyLimit)
 }
 
 func TestHeaderThatIsTooLargeIsRefused(t *testing.T) {

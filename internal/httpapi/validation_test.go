@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
 // bodyWith is a good body of the operation with one member replaced or added by raw JSON.
@@ -182,7 +182,7 @@ func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
 func full(begin, piece, end string) string {
 	var b strings.Builder
 	b.WriteString(begin)
-	for i := 0; b.Len() < httpapi.MaxBodyBytes-len(piece)-len(end)-8; i++ {
+	for i := 0; b.Len() < contract.LeastBodyLimit-len(piece)-len(end)-8; i++ {
 		b.WriteString(strings.ReplaceAll(piece, "%d", strconv.Itoa(i)))
 	}
 	return strings.TrimSuffix(b.String(), ",") + end
@@ -192,7 +192,7 @@ func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.keepStored(t)
-	name := `{"` + strings.Repeat("n", httpapi.MaxBodyBytes/2)
+	name := `{"` + strings.Repeat("n", contract.LeastBodyLimit/2)
 	for what, body := range map[string]string{
 		"unknown members":                full("{", `"%d":1,`, "}"),
 		"control characters far down":    full(name+`":[`, `"\u0001",`, "]}"),

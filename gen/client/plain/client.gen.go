@@ -2287,7 +2287,7 @@ type ClientInterface interface {
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+	// nobody else has done so meanwhile, and store the new token before the lock is released.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2309,7 +2309,7 @@ type ClientInterface interface {
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+	// nobody else has done so meanwhile, and store the new token before the lock is released.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -2953,7 +2953,7 @@ func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ..
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+// nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -2985,7 +2985,7 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSess
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+// nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -6067,7 +6067,7 @@ type ClientWithResponsesInterface interface {
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+	// nobody else has done so meanwhile, and store the new token before the lock is released.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -6089,7 +6089,7 @@ type ClientWithResponsesInterface interface {
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+	// nobody else has done so meanwhile, and store the new token before the lock is released.
 	//
 	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 	//
@@ -11266,7 +11266,7 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *Lo
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+// nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //
@@ -11294,7 +11294,7 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+// nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
 //

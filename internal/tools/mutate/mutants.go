@@ -14,7 +14,7 @@ var mutants = []mutant{
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/getLiveness",
 	},
 	{
-		name: "200-for-201", file: "internal/httpapi/recorder.go",
+		name: "200-for-201", file: "internal/httpapi/delivery.go",
 		from: "c.Response().WriteHeader(status)", to: "c.Response().WriteHeader(max(http.StatusOK, status-1))",
 		tests: "TestRepeatedPostHasItsEffectOnce",
 	},
@@ -31,12 +31,12 @@ var mutants = []mutant{
 	},
 	{
 		name: "authentication-skipped", file: "internal/httpapi/authn.go",
-		from: `if op.role == "" {`, to: `if op.role != "admin" {`,
+		from: `if op.Role == "" {`, to: `if op.Role != "admin" {`,
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listTickets",
 	},
 	{
 		name: "role-not-asked-for", file: "internal/httpapi/authn.go",
-		from: "if !actor.Has(op.role) {", to: "if !actor.Has(auth.RoleUser) {",
+		from: "if !actor.Has(auth.Role(op.Role)) {", to: "if !actor.Has(auth.RoleUser) {",
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listUsers",
 	},
 	{

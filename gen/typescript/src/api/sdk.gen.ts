@@ -76,7 +76,7 @@ export const logIn = <ThrowOnError extends boolean = false>(options: Options<Log
  * (`429 rate_limited`).
  *
  * Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
- * nobody else has done so meanwhile, and store the new token before the lock is released. The SDKs do this.
+ * nobody else has done so meanwhile, and store the new token before the lock is released.
  *
  * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
  *

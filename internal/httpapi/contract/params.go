@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"encoding/json"
@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
 )
@@ -18,10 +17,18 @@ const maxQueryPairs = 100
 
 var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 
-// checkParameters checks the path, the query and the headers against the operation's parameters. It returns NotFound for
-// the path and InvalidParameter for the rest, also for a query parameter that the operation does not have.
-func (op *operation) checkParameters(c echo.Context) error {
-	query, err := queryOf(c.Request().URL)
+// The headers that this package looks at.
+const (
+	HeaderIdempotencyKey = "Idempotency-Key"
+	HeaderIfMatch        = "If-Match"
+	HeaderIfNoneMatch    = "If-None-Match"
+)
+
+// CheckParameters checks the path, the query and the headers against the operation's parameters. inPath returns the value
+// of a parameter in the path. It returns NotFound for the path, InvalidIdempotencyKey for that header, and InvalidParameter
+// for the rest, also for a query parameter that the operation does not have.
+func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) string) error {
+	query, err := Query(r.URL)
 	if err != nil {
 		return err
 	}
@@ -29,7 +36,7 @@ func (op *operation) checkParameters(c echo.Context) error {
 		var values []string
 		switch p.In {
 		case openapi3.ParameterInPath:
-			if checkParameter(p, c.Param(p.Name)) != "" {
+			if op.checkParameter(p, inPath(p.Name)) != "" {
 				return apperr.New(apperr.NotFound, "There is nothing here.")
 			}
 			continue
@@ -37,24 +44,24 @@ func (op *operation) checkParameters(c echo.Context) error {
 			values = query[p.Name]
 			delete(query, p.Name)
 		case openapi3.ParameterInHeader:
-			values = headerValues(c.Request().Header, p.Name)
+			values = headerValues(r.Header, p.Name)
 		}
-		if err := checkValues(p, values); err != nil {
+		if err := op.checkValues(p, values); err != nil {
 			return err
 		}
 	}
-	if op.queryToken != "" {
-		delete(query, op.queryToken)
+	if op.QueryToken != "" {
+		delete(query, op.QueryToken)
 	}
 	for name := range query {
-		return invalidParameter(name, apperr.Unknown)
+		return InvalidParameter(name, apperr.Unknown)
 	}
 	return nil
 }
 
-// queryOf parses a query. It returns InvalidParameter for one that has more in it than any operation takes, and along with
+// Query parses a query. It returns InvalidParameter for one that has more in it than any operation takes, and along with
 // the rest when a part cannot be parsed.
-func queryOf(u *url.URL) (url.Values, error) {
+func Query(u *url.URL) (url.Values, error) {
 	if strings.Count(u.RawQuery, "&") >= maxQueryPairs {
 		return nil, apperr.New(apperr.InvalidParameter, "The query has too many parameters.")
 	}
@@ -66,22 +73,31 @@ func queryOf(u *url.URL) (url.Values, error) {
 }
 
 // checkValues checks what was sent as a parameter: one value, or none.
-func checkValues(p *openapi3.Parameter, values []string) error {
+func (op *Operation) checkValues(p *openapi3.Parameter, values []string) error {
 	switch {
 	case len(values) > 1:
-		return invalidParameter(p.Name, apperr.Duplicate)
+		return InvalidParameter(p.Name, apperr.Duplicate)
 	case len(values) == 1:
-		if code := checkParameter(p, values[0]); code != "" {
-			return invalidParameter(p.Name, code)
+		if code := op.checkParameter(p, values[0]); code != "" {
+			return InvalidParameter(p.Name, code)
 		}
 	case p.Required:
-		return invalidParameter(p.Name, apperr.Required)
+		return InvalidParameter(p.Name, apperr.Required)
 	}
 	return nil
 }
 
+// CheckHeader checks the values of one header. known is false when the operation does not have it.
+func (op *Operation) CheckHeader(name string, values []string) (known bool, err error) {
+	p := op.header(name)
+	if p == nil {
+		return false, nil
+	}
+	return true, op.checkValues(p, values)
+}
+
 // header returns the operation's header parameter of that name, or nil.
-func (op *operation) header(name string) *openapi3.Parameter {
+func (op *Operation) header(name string) *openapi3.Parameter {
 	for _, p := range op.parameters {
 		if p.In == openapi3.ParameterInHeader && p.Name == name {
 			return p
@@ -91,7 +107,7 @@ func (op *operation) header(name string) *openapi3.Parameter {
 }
 
 // checkParameter returns which rule of the parameter's schema the value breaks, or "".
-func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
+func (op *Operation) checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
 	schema := p.Schema.Value
 	if schema.MaxLength != nil {
 		value = cutAfter(value, *schema.MaxLength+1)
@@ -103,7 +119,7 @@ func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
 		}
 		typed = json.Number(value)
 	}
-	if fields := validate(schema, typed); len(fields) > 0 {
+	if fields := op.validator.validate(schema, typed); len(fields) > 0 {
 		return fields[0].Code
 	}
 	return ""
@@ -113,15 +129,16 @@ func checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
 // code, which reads the header after this.
 func headerValues(header http.Header, name string) []string {
 	values := header.Values(name)
-	if len(values) > 1 && (name == headerIfMatch || name == headerIfNoneMatch) {
+	if len(values) > 1 && (name == HeaderIfMatch || name == HeaderIfNoneMatch) {
 		header.Set(name, strings.Join(values, ", "))
 	}
 	return header.Values(name)
 }
 
-func invalidParameter(name string, code apperr.FieldCode) error {
+// InvalidParameter is what a parameter that breaks a rule returns.
+func InvalidParameter(name string, code apperr.FieldCode) error {
 	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
-	if name == headerIdempotencyKey {
+	if name == HeaderIdempotencyKey {
 		err = apperr.New(apperr.InvalidIdempotencyKey,
 			"An Idempotency-Key is one value of 1 to 255 visible ASCII characters.")
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"errors"
@@ -8,27 +8,40 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/auth"
 )
 
-// formats are the contract's string formats that a pattern cannot say in a portable way.
-var formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
-	"email":          openapi3.NewCallbackValidator(checkEmail),
-	formatSingleLine: openapi3.NewCallbackValidator(checkSingleLine),
-	formatText:       openapi3.NewCallbackValidator(checkText),
-})
+// MaxFaults is how many places of a request are named that break a rule.
+const MaxFaults = 20
+
+// Formats are string formats that the schemas name and somebody else knows: each reports whether a value has it.
+type Formats map[string]func(value string) bool
+
+// validator validates values against schemas.
+type validator struct {
+	formats openapi3.SchemaValidationOption
+}
+
+// newValidator returns a validator of the given formats and of those of text, which a pattern cannot say in a portable way.
+func newValidator(formats Formats) *validator {
+	all := map[string]openapi3.StringFormatValidator{
+		formatSingleLine: openapi3.NewCallbackValidator(checkSingleLine),
+		formatText:       openapi3.NewCallbackValidator(checkText),
+	}
+	for name, has := range formats {
+		all[name] = openapi3.NewCallbackValidator(func(value string) error {
+			if !has(value) {
+				return errFormat
+			}
+			return nil
+		})
+	}
+	return &validator{formats: openapi3.WithStringFormatValidators(all)}
+}
 
 var (
-	errFormat     = errors.New("httpapi: wrong format")
-	errCharacters = errors.New("httpapi: wrong characters")
+	errFormat     = errors.New("contract: wrong format")
+	errCharacters = errors.New("contract: wrong characters")
 )
-
-func checkEmail(address string) error {
-	if _, ok := auth.NormalizeEmail(address); !ok {
-		return errFormat
-	}
-	return nil
-}
 
 // checkSingleLine refuses line breaks of any script, and the embeddings, overrides and isolates that turn the direction of
 // writing (UAX #9) and so make a title read otherwise than it is. The marks that right-to-left text needs may stand.
@@ -53,12 +66,12 @@ func checkText(text string) error {
 
 // validate returns the places where the value breaks the schema, and faults, which were found while it was decoded. A place
 // where something else is wrong already is not named again. The validator's own text is never used: it quotes values.
-func validate(schema *openapi3.Schema, value any, faults ...apperr.Field) []apperr.Field {
+func (v *validator) validate(schema *openapi3.Schema, value any, faults ...apperr.Field) []apperr.Field {
 	named := make(map[string]bool, len(faults))
 	for _, fault := range faults {
 		named[fault.Pointer] = true
 	}
-	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), formats)
+	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), v.formats)
 	for _, found := range slices.Compact(fieldsOf(err)) {
 		if !named[found.Pointer] {
 			faults = append(faults, found)
@@ -80,7 +93,7 @@ func fieldsOf(err error) []apperr.Field {
 	case errors.As(err, &many):
 		var fields []apperr.Field
 		for _, err := range many {
-			if fields = append(fields, fieldsOf(err)...); len(fields) >= maxFieldErrors {
+			if fields = append(fields, fieldsOf(err)...); len(fields) >= MaxFaults {
 				break
 			}
 		}

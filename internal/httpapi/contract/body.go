@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/apperr"
 )
@@ -30,47 +29,50 @@ type body struct {
 	limit  int64
 }
 
-// checkBody reads the whole body and validates it against the operation's schema for its media type. What was checked is
-// what the handler gets: the generated code binds the validated value and does not parse the text again.
-func (op *operation) checkBody(c echo.Context) error {
-	r := c.Request()
+// MediaTypes are those of the bodies that the operation takes, in their order; none when it takes no body.
+func (op *Operation) MediaTypes() []string { return slices.Sorted(maps.Keys(op.bodies)) }
+
+// CheckBody reads the whole body and validates it against the operation's schema for its media type. What was checked is
+// what the handler gets: the generated code binds the validated value and does not parse the text again. unread says that
+// a part of the body was left.
+//
+// It returns UnsupportedMediaType, PayloadTooLarge, MalformedRequest for what cannot be parsed, and ValidationFailed with
+// the places that break the contract, at most MaxFaults.
+func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	mediaType, body, err := op.bodyOf(r)
 	if err != nil {
-		c.Response().Header().Set(echo.HeaderAccept, strings.Join(slices.Sorted(maps.Keys(op.bodies)), ", "))
-		return err
+		return false, err
 	}
 	text, err := body.read(r)
 	if err != nil {
-		// What is left of it will not be read.
-		c.Response().Header().Set(echo.HeaderConnection, "close")
-		return err
+		return true, err
 	}
 	said, err := decode(mediaType, text, body.schema)
 	if err != nil {
-		return err
+		return false, err
 	}
 	faults := said.faults
 	if said.whole {
-		faults = validate(body.schema, said.value, faults...)
+		faults = op.validator.validate(body.schema, said.value, faults...)
 	}
 	if len(faults) > 0 {
-		return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
+		return false, apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
 	}
 	// The generated code compares the header as it stands.
-	r.Header.Set(echo.HeaderContentType, mediaType)
+	r.Header.Set("Content-Type", mediaType)
 	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: said.value}
-	return nil
+	return false, nil
 }
 
 // bodyOf returns what the operation takes in the request's media type, or UnsupportedMediaType.
-func (op *operation) bodyOf(r *http.Request) (string, body, error) {
+func (op *Operation) bodyOf(r *http.Request) (string, body, error) {
 	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not take this media type.")
-	codings := strings.Join(r.Header.Values(echo.HeaderContentEncoding), ",")
+	codings := strings.Join(r.Header.Values("Content-Encoding"), ",")
 	if codings != "" && !strings.EqualFold(codings, "identity") {
 		unsupported.Detail = "Content codings are not taken: send the body as it is."
 		return "", body{}, unsupported
 	}
-	contentTypes := r.Header.Values(echo.HeaderContentType)
+	contentTypes := r.Header.Values("Content-Type")
 	if len(contentTypes) != 1 || len(contentTypes[0]) > maxContentType {
 		return "", body{}, unsupported
 	}
@@ -146,7 +148,7 @@ func decodeForm(text string, schema *openapi3.Schema) (decoded, error) {
 			continue
 		}
 		form.faults = append(form.faults, apperr.Field{Pointer: pointer(name), Code: fault})
-		if len(form.faults) >= maxFieldErrors {
+		if len(form.faults) >= MaxFaults {
 			return decoded{faults: form.faults}, nil
 		}
 	}
@@ -178,8 +180,8 @@ func (*validatedBody) Close() error { return nil }
 // ValidatedValue is what the generated code binds.
 func (b *validatedBody) ValidatedValue() any { return b.value }
 
-// textOf is the text of a body that was checked; nil when the operation takes none.
-func textOf(body io.Reader) []byte {
+// Text is the text of a body that was checked; nil when the operation takes none.
+func Text(body io.Reader) []byte {
 	if b, ok := body.(*validatedBody); ok {
 		return b.text
 	}

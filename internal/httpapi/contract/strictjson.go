@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ type decoded struct {
 //
 // The value is only as large as the schema lets it be, whatever was sent, so that validating it costs no more than
 // validating a proper one: what is refused anyway is read but not kept, and texts and arrays are cut one past what they
-// may have. After maxFieldErrors faults, or maxTokens, the rest is not read at all.
+// may have. After MaxFaults faults, or maxTokens, the rest is not read at all.
 func decodeJSON(text []byte, schema *openapi3.Schema) (decoded, error) {
 	malformed := apperr.New(apperr.MalformedRequest, "The body is not one JSON value in UTF-8.")
 	if !utf8.Valid(text) {
@@ -84,8 +84,8 @@ type strictDecoder struct {
 }
 
 var (
-	errTooDeep = errors.New("httpapi: the JSON value is nested too deeply")
-	errEnough  = errors.New("httpapi: the JSON value is known to be refused")
+	errTooDeep = errors.New("contract: the JSON value is nested too deeply")
+	errEnough  = errors.New("contract: the JSON value is known to be refused")
 )
 
 // token reads the next token.
@@ -107,7 +107,7 @@ func (d *strictDecoder) token() (jsontext.Token, error) {
 // refuse notes a fault of what was read last. It returns errEnough when there are as many faults as are told.
 func (d *strictDecoder) refuse(code apperr.FieldCode) error {
 	d.faults = append(d.faults, apperr.Field{Pointer: string(d.tokens.StackPointer()), Code: code})
-	if len(d.faults) >= maxFieldErrors {
+	if len(d.faults) >= MaxFaults {
 		return errEnough
 	}
 	return nil

@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"bytes"
@@ -105,7 +105,7 @@ func FuzzDecodeJSON(f *testing.F) {
 			require.Empty(t, said.faults)
 		case len(said.faults) > 0:
 			require.True(t, !said.whole || json.Valid(text), "what cannot be parsed is malformed")
-			require.LessOrEqual(t, len(said.faults), maxFieldErrors)
+			require.LessOrEqual(t, len(said.faults), MaxFaults)
 			for _, fault := range said.faults {
 				require.True(t, fault.Pointer == "" || fault.Pointer[0] == '/', "%q", fault.Pointer)
 			}
@@ -212,18 +212,18 @@ func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
 	name := strings.Repeat("n", 30000)
 	said, err := decodeJSON([]byte(`{"`+name+`":["`+strings.Repeat(`\u0001","`, 3000)+`"]}`), anything)
 	require.NoError(t, err)
-	require.Len(t, said.faults, maxFieldErrors)
+	require.Len(t, said.faults, MaxFaults)
 	require.False(t, said.whole)
 
 	doc, err := api.GetSpec()
 	require.NoError(t, err)
 	schema := doc.Components.Schemas["CreateTicketRequest"].Value
-	said, err = decodeJSON(filled(leastBodyLimit, "{", `"#":1,`, "}"), schema)
+	said, err = decodeJSON(filled(LeastBodyLimit, "{", `"#":1,`, "}"), schema)
 	require.NoError(t, err)
-	require.Len(t, said.faults, maxFieldErrors)
+	require.Len(t, said.faults, MaxFaults)
 	require.False(t, said.whole, "members that come later are not missing")
 
-	said, err = decodeJSON(filled(leastBodyLimit, "[", `"",`, "]"), anything)
+	said, err = decodeJSON(filled(LeastBodyLimit, "[", `"",`, "]"), anything)
 	require.NoError(t, err)
 	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, said.faults)
 }
@@ -236,7 +236,7 @@ func TestWhatTheDecoderDoesNotKnowIsStillRefused(t *testing.T) {
 	said, err := decodeJSON([]byte(`{"b":1}`), schema)
 	require.NoError(t, err)
 	require.Empty(t, said.faults)
-	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, validate(schema, said.value))
+	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, newValidator(nil).validate(schema, said.value))
 }
 
 func TestOnlyWhatTheSchemaTakesIsKept(t *testing.T) {

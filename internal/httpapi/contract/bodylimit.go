@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"unicode/utf8"
@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// leastBodyLimit is how many bytes of a body every operation takes.
-	leastBodyLimit = 64 << 10
+	// LeastBodyLimit is how many bytes of a body every operation takes.
+	LeastBodyLimit = 64 << 10
 	// escapedBytes is the most that one character takes in JSON: two escaped surrogates, as Python's json module writes
 	// emoji. A form takes as many for four bytes of UTF-8.
 	escapedBytes = len(`\ud83d\ude00`)
@@ -16,11 +16,11 @@ const (
 	scalarBytes = 32
 )
 
-// bodyLimit returns how many bytes a body of the schema may have: as many as its longest texts take, however they are
-// escaped, in steps of leastBodyLimit.
-func bodyLimit(schema *openapi3.Schema) int64 {
-	steps := (largest(schema) + leastBodyLimit - 1) / leastBodyLimit
-	return int64(max(steps, 1)) * leastBodyLimit
+// BodyLimit returns how many bytes a body of the schema may have: as many as its longest texts take, however they are
+// escaped, in steps of LeastBodyLimit.
+func BodyLimit(schema *openapi3.Schema) int64 {
+	steps := (largest(schema) + LeastBodyLimit - 1) / LeastBodyLimit
+	return int64(max(steps, 1)) * LeastBodyLimit
 }
 
 // largest returns how many bytes of JSON the largest value of the schema takes, without white space.

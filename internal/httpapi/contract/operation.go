@@ -1,0 +1,172 @@
+// Package contract compiles an OpenAPI document and checks requests against it: what a response may look like, the
+// parameters, the body. It knows what the document says, and neither who asks nor who answers.
+//
+//   - operation.go reads the operations; accept.go checks the Accept header;
+//   - params.go checks the path, the query and the headers;
+//   - body.go reads bodies, which strictjson.go decodes along their schema (text.go, bodylimit.go) and schema.go validates.
+package contract
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const (
+	mediaTypeEventStream = "text/event-stream"
+
+	// extensionScope is where an operation names the scope that it asks of API keys, and extensionCost as how many requests
+	// it counts.
+	extensionScope = "x-scope"
+	extensionCost  = "x-cost"
+	maxCost        = 100
+
+	// extensionIdempotency is where an operation says that keys have no effect on it, by the value none. Repeating it is
+	// harmless, or its response must not be stored, or it takes too long for a transaction.
+	extensionIdempotency = "x-idempotency"
+	noIdempotency        = "none"
+)
+
+// Operation is what the document says of one operation, in the form in which requests are checked against it.
+type Operation struct {
+	// Method and Path are where it is, in the document's form, such as /tickets/{ticket_id}.
+	Method, Path string
+	ID           string
+	// Role is the least role that may call it; empty for everybody, without a token.
+	Role string
+	// Scope is what it asks of API keys; empty when it does not say.
+	Scope string
+	// QueryToken is the query parameter that may stand for the Authorization header; mostly empty.
+	QueryToken string
+	// Limited says that the requests of one caller are counted, and Cost as how many each of them counts.
+	Limited bool
+	Cost    int
+	// Keyed says that a request with an Idempotency-Key has its effect once, and Versioned that a response has an ETag and
+	// need not be sent to those who have it.
+	Keyed, Versioned bool
+
+	validator  *validator
+	parameters []*openapi3.Parameter
+	// bodies are those that it takes, by media type; none when it takes no body.
+	bodies map[string]body
+	// produces are the media types of its successful responses.
+	produces []string
+}
+
+// Compile returns the document's operations, or an error when one leaves something open: its security above all.
+func Compile(doc *openapi3.T, formats Formats) ([]*Operation, error) {
+	v := newValidator(formats)
+	var operations []*Operation
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			compiled, err := compile(doc, item, op)
+			if err != nil {
+				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
+			}
+			compiled.Method, compiled.Path, compiled.validator = method, path, v
+			operations = append(operations, compiled)
+		}
+	}
+	return operations, nil
+}
+
+func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
+	role, err := requiredRole(op)
+	if err != nil {
+		return nil, err
+	}
+	cost, err := costOf(op)
+	if err != nil {
+		return nil, err
+	}
+	scope, _ := op.Extensions[extensionScope].(string)
+	compiled := &Operation{
+		ID: op.OperationID, Role: role, Scope: scope, Cost: cost, QueryToken: queryToken(doc, op),
+		bodies: make(map[string]body),
+	}
+	for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+		compiled.parameters = append(compiled.parameters, p.Value)
+	}
+	if op.RequestBody != nil {
+		for mediaType, content := range op.RequestBody.Value.Content {
+			compiled.bodies[mediaType] = body{schema: content.Schema.Value, limit: BodyLimit(content.Schema.Value)}
+		}
+	}
+	compiled.Limited = op.Responses.Status(http.StatusTooManyRequests) != nil
+	for status, response := range op.Responses.Map() {
+		if strings.HasPrefix(status, "2") {
+			compiled.produces = slices.AppendSeq(compiled.produces, maps.Keys(response.Value.Content))
+		}
+	}
+	compiled.Versioned = op.Responses.Status(http.StatusNotModified) != nil
+	compiled.Keyed, err = compiled.keepsKeys(op)
+	return compiled, err
+}
+
+// requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
+func requiredRole(op *openapi3.Operation) (role string, err error) {
+	if op.Security == nil {
+		return "", fmt.Errorf("the operation has no security decision")
+	}
+	for i, alternative := range *op.Security {
+		for scheme, roles := range alternative {
+			if len(roles) != 1 || roles[0] == "" || i > 0 && roles[0] != role {
+				return "", fmt.Errorf("security scheme %s must name the one role that is needed", scheme)
+			}
+			role = roles[0]
+		}
+		if role == "" {
+			return "", fmt.Errorf("a security alternative must name a scheme")
+		}
+	}
+	return role, nil
+}
+
+// costOf reads how many requests an operation counts as.
+func costOf(op *openapi3.Operation) (int, error) {
+	value, set := op.Extensions[extensionCost]
+	if !set {
+		return 1, nil
+	}
+	cost, ok := value.(float64)
+	if !ok || cost < 1 || cost != math.Trunc(cost) || cost > maxCost {
+		return 0, fmt.Errorf("%s must be a whole number from 1 to %d", extensionCost, maxCost)
+	}
+	return int(cost), nil
+}
+
+// keepsKeys reports whether a request with a key has its effect once.
+func (op *Operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
+	takesKeys := op.header(HeaderIdempotencyKey) != nil
+	switch setting := doc.Extensions[extensionIdempotency]; {
+	case setting != nil && setting != noIdempotency:
+		return false, fmt.Errorf("%s is %v and may only be %s", extensionIdempotency, setting, noIdempotency)
+	case !takesKeys || setting == noIdempotency:
+		return false, nil
+	case op.Role == "" || op.Streams():
+		return false, fmt.Errorf("%s: %s is needed where nobody is known or a stream is sent", extensionIdempotency, noIdempotency)
+	}
+	return true, nil
+}
+
+// queryToken returns the query parameter of an API key that the operation takes.
+func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
+	for _, alternative := range *op.Security {
+		for name := range alternative {
+			if scheme := doc.Components.SecuritySchemes[name].Value; scheme.In == openapi3.ParameterInQuery {
+				return scheme.Name
+			}
+		}
+	}
+	return ""
+}
+
+// Streams reports whether the operation answers with a stream of events.
+func (op *Operation) Streams() bool {
+	return slices.Contains(op.produces, mediaTypeEventStream)
+}

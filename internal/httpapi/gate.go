@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/contract"
+)
+
+// gate lets requests through, in this order: who asks and how often, what the response may look like, the parameters, the
+// body. An operation that is not in the contract, or says nothing of its security, does not exist.
+type gate struct {
+	operations map[route]*contract.Operation
+	// templates are the paths as the contract writes them, by Echo's form of them.
+	templates map[string]string
+}
+
+// route is a method and a path in Echo's form, such as /tickets/:ticket_id.
+type route struct{ method, path string }
+
+// newGate returns an error for an operation whose role or scope nobody knows.
+func newGate(operations []*contract.Operation) (*gate, error) {
+	g := &gate{operations: make(map[route]*contract.Operation), templates: make(map[string]string)}
+	for _, op := range operations {
+		if err := checkDecision(op); err != nil {
+			return nil, fmt.Errorf("httpapi: %s %s: %w", op.Method, op.Path, err)
+		}
+		path := echoPath(op.Path)
+		g.templates[path] = op.Path
+		g.operations[route{op.Method, path}] = op
+		if op.Method == http.MethodGet && !op.Streams() {
+			g.operations[route{http.MethodHead, path}] = op
+		}
+	}
+	return g, nil
+}
+
+// checkDecision returns what is wrong with an operation's role, or with its scope when it is not public.
+func checkDecision(op *contract.Operation) error {
+	role, scope := auth.Role(op.Role), auth.Scope(op.Scope)
+	if role == "" {
+		return nil
+	}
+	if !(auth.Actor{Role: role}).Has(role) {
+		return fmt.Errorf("%q is not a role", role)
+	}
+	if !scope.IsAsked() {
+		return fmt.Errorf("x-scope is %q and must be a scope, %s or %s", op.Scope, auth.AnyScope, auth.NoScope)
+	}
+	return nil
+}
+
+// echoPath turns /tickets/{ticket_id} into /tickets/:ticket_id.
+func echoPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+// template returns the document's form of a path of Echo's. A path that the document does not have stays as it is.
+func (g *gate) template(path string) string {
+	return cmp.Or(g.templates[path], path)
+}
+
+// allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).
+func (g *gate) allow(path string) string {
+	var methods []string
+	for r := range g.operations {
+		if r.path == path && r.method != http.MethodHead {
+			methods = append(methods, r.method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+// methods lists the methods that the document has at all, and HEAD.
+func (g *gate) methods() []string {
+	var methods []string
+	for r := range g.operations {
+		methods = append(methods, r.method)
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
+
+// check is the middleware that lets only requests through that the contract allows.
+func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		op, known := s.gate.operations[route{c.Request().Method, c.Path()}]
+		if !known {
+			if c.Request().Method == http.MethodOptions && s.gate.allow(c.Path()) != "" {
+				return echo.ErrMethodNotAllowed // Echo would answer it by itself.
+			}
+			// Not one of ours: the documentation's pages, or nothing at all.
+			return next(c)
+		}
+		checked := func() error { return s.checkRequest(c, op) }
+		if op.Streams() {
+			checked = func() error { return apart(func() error { return s.checkRequest(c, op) }) }
+		}
+		if err := checked(); err != nil {
+			return err
+		}
+		switch {
+		case op.Keyed && c.Request().Header.Get(contract.HeaderIdempotencyKey) != "":
+			return s.once(c, op, next)
+		case op.Versioned:
+			return s.conditional(c, next)
+		case op.Streams():
+			return next(c)
+		default:
+			return s.deliver(c, next)
+		}
+	}
+}
+
+// checkRequest returns why the request may not go on, if it may not.
+func (s *Server) checkRequest(c echo.Context, op *contract.Operation) error {
+	if err := s.admit(c, op); err != nil {
+		return err
+	}
+	if err := op.CheckAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
+		return err
+	}
+	if err := op.CheckParameters(c.Request(), c.Param); err != nil {
+		return err
+	}
+	mediaTypes := op.MediaTypes()
+	if len(mediaTypes) == 0 {
+		return nil
+	}
+	unread, err := op.CheckBody(c.Request())
+	if unread {
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+	}
+	if apperr.Is(err, apperr.UnsupportedMediaType) {
+		c.Response().Header().Set(echo.HeaderAccept, strings.Join(mediaTypes, ", "))
+	}
+	return err
+}
