@@ -84,8 +84,8 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// Serve answers requests on the listener until ctx ends. Then it is no longer ready, accepts requests for delay longer,
-// and lets what is running finish.
+// Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
+// delay longer, and lets what is running finish.
 func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.Store.Close()
 	stopDebug, err := a.serveDebug(ctx)
