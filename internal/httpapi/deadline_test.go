@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -62,6 +63,10 @@ func TestStreamOpensBeforeTheModelSaysAnything(t *testing.T) {
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "thinking"}}}))
 	stream := user.OpenStream(t, user.NewTicket(t).ID, "")
 	stream.RequireOK() // The headers are here, and the model has said nothing.
+	begin := make([]byte, len("retry: 2000\n: open\n\n"))
+	_, err := io.ReadFull(stream.Response.Body, begin)
+	require.NoError(t, err)
+	require.Equal(t, "retry: 2000\n: open\n\n", string(begin))
 	s.Simulator.Release("thinking")
 	require.NotNil(t, stream.ReadAll().Done)
 }
