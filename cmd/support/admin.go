@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/password"
@@ -59,7 +60,7 @@ func adminCreateCommand() *cobra.Command {
 }
 
 func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, role auth.Role) error {
-	s, err := openStore(cmd.Context(), cfg, 1)
+	s, err := app.OpenStore(cmd.Context(), cfg, 1)
 	if err != nil {
 		return settingsError{err}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/store"
 )
@@ -29,8 +30,8 @@ func configCommand() *cobra.Command {
 					return settingsError{fmt.Errorf("%s: %w", name, err)}
 				}
 			}
-			if _, err := newGroqClient(cfg, slog.New(slog.DiscardHandler)); err != nil {
-				return err
+			if _, err := app.NewUpstream(cfg, slog.New(slog.DiscardHandler)); err != nil {
+				return settingsError{err}
 			}
 			for _, warning := range cfg.Warnings {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning)

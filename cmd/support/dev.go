@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/groqsim"
@@ -67,7 +68,7 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 		logger.WarnContext(ctx, "setting", slog.String("warning", warning))
 	}
 	// The port first: when it is taken, nothing else needs to be started.
-	listener, err := listen(ctx, cfg.Addr)
+	listener, err := app.Listen(ctx, cfg.Addr)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 		return err
 	}
 	d.printWelcome(listener.Addr())
-	return a.serve(ctx, listener, 0)
+	return a.Serve(ctx, listener, 0)
 }
 
 // dev is what "support dev" starts besides the server.

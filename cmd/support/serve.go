@@ -1,13 +1,19 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 )
+
+// drainDelay is how long a server that is no longer ready still takes requests, until everybody knows.
+const drainDelay = 5 * time.Second
 
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
@@ -25,7 +31,7 @@ func serveCommand() *cobra.Command {
 			for _, warning := range cfg.Warnings {
 				logger.Warn("setting", slog.String("warning", warning))
 			}
-			listener, err := listen(cmd.Context(), cfg.Addr)
+			listener, err := app.Listen(cmd.Context(), cfg.Addr)
 			if err != nil {
 				return err
 			}
@@ -33,9 +39,17 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), listener, drainDelay)
+			return a.Serve(cmd.Context(), listener, drainDelay)
 		},
 	}
+}
+
+func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app.App, error) {
+	options, err := app.FromConfig(ctx, cfg, logger)
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	return app.New(options)
 }
 
 func loadConfig(need config.Need) (config.Config, error) {

@@ -18,7 +18,9 @@ type opening struct {
 	actor    auth.Actor
 	ticketID uuid.UUID
 	last     EventID
-	claim    claim
+	// claim is what was found last, and asked is false once that no longer holds.
+	claim claim
+	asked bool
 	// reader waits for the first event.
 	reader *Reader
 	// late says that the reader has been promised a stream: a failure is an event of it.
@@ -29,6 +31,7 @@ type opening struct {
 func (o *opening) ask(ctx context.Context) (err error) {
 	o.close()
 	o.claim, err = o.service.startOrJoin(ctx, o.actor, o.ticketID, Request{reading: true})
+	o.asked = err == nil
 	return err
 }
 
@@ -43,15 +46,21 @@ func (o *opening) close() {
 func (r *Reader) open(ctx context.Context) error {
 	for o := r.opening; o != nil; {
 		var err error
-		if o.claim.waiting {
-			err = o.service.await(ctx, o.claim.response)
-		} else if err = o.first(ctx); err == nil {
-			*r = *o.reader
-			return nil
-		}
-		// An earlier turn's answer has ended, or somebody has said something before this one's began.
-		if err == nil || apperr.Is(err, apperr.Superseded) {
+		switch {
+		case !o.asked:
 			err = o.ask(ctx)
+		case o.claim.waiting:
+			if err = o.service.await(ctx, o.claim.response); err == nil {
+				o.asked = false // An earlier turn's answer has ended.
+			}
+		default:
+			if err = o.first(ctx); err == nil {
+				*r = *o.reader
+				return nil
+			}
+			if apperr.Is(err, apperr.Superseded) {
+				o.asked, err = false, nil // Somebody has said something before the answer began.
+			}
 		}
 		if err != nil {
 			return err

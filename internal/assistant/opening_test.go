@@ -2,6 +2,7 @@ package assistant_test
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 func TestLateFailureIsAnEvent(t *testing.T) {
@@ -82,6 +84,30 @@ func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
 	}
 	require.Len(t, b.simulator.Requests(), 1)
+}
+
+// A reader that was promised a stream before anything was known goes on to the turn that is the newest then.
+func TestLateReaderFollowsTheNextTurn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
+		Client: b.client, Patience: time.Nanosecond, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	t.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		service.Drain(ended)
+	})
+	b.hold(t, "thinking", 0)
+	reader, err := service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	require.NoError(t, err)
+	require.True(t, reader.Opening())
+	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
+	question, err := tickets.AddMessage(t.Context(), b.customer, b.ticket.ID, "Forget it.")
+	require.NoError(t, err)
+	require.IsType(t, assistant.Done{}, last(readSoon(t, reader)))
+	require.Equal(t, question.ID.String(), storetest.QueryText(t, b.url,
+		"SELECT turn_message_id::text FROM ai_responses WHERE status = 'completed'"))
 }
 
 func last(events []assistant.Event) assistant.Event { return events[len(events)-1] }

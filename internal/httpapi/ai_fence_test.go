@@ -73,7 +73,10 @@ func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "before", After: 0}}})
 	waiting := make(chan apitest.Answer, 1)
-	go func() { waiting <- user.Stream(t, ticket.ID).ReadAll() }()
+	go func() {
+		defer close(waiting)
+		waiting <- user.Stream(t, ticket.ID).ReadAll()
+	}()
 	requireHeld(t, s, "before")
 	question := user.Say(t, ticket.ID, "Forget it: what about November?")
 
@@ -98,7 +101,10 @@ func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
 	requireHeld(t, s, "middle")
 	user.Say(t, ticket.ID, "And what about November?")
 	waiting := make(chan apitest.Answer, 1)
-	go func() { waiting <- user.Stream(t, ticket.ID).ReadAll() }()
+	go func() {
+		defer close(waiting)
+		waiting <- user.Stream(t, ticket.ID).ReadAll()
+	}()
 
 	s.Simulator.Release("middle")
 	old, answer := first.ReadAll(), <-waiting

@@ -17,6 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/groq"
@@ -123,33 +124,30 @@ func New(t testing.TB, o Options) *Server {
 
 func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	t.Helper()
-	var err error
-	secret, accepted := secrets(o)
 	if o.Passwords == nil {
 		o.Passwords = password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
 	}
-	s.Auth, err = auth.NewService(s.Store, auth.Options{
-		Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts, Logger: logger,
+	secret, accepted := secrets(o)
+	a, err := app.New(app.Options{
+		Store: s.Store,
+		Auth: auth.Options{
+			Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts,
+		},
+		Assistant: assistant.Options{
+			Client: s.startUpstream(t, o), Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
+		},
+		Writing: o.Writing,
+		HTTP: httpapi.Options{
+			Ready: o.Ready, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins, TrustedProxies: o.TrustedProxies,
+			RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, MaxStreamsEach: o.MaxStreamsEach, Docs: true,
+		},
+		Logger: logger,
 	})
 	require.NoError(t, err)
-	upstream := s.startUpstream(t, o)
-	s.Assistant = assistant.NewService(s.Store, assistant.Options{
-		Client: upstream, Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
-		Encode: httpapi.EncodeEvent, Logger: logger,
-	})
-	s.Keys = idempotency.NewService(s.Store, logger)
-	if o.Ready == nil {
-		o.Ready = s.Store.Ready
-	}
-	s.API, err = httpapi.New(httpapi.Options{
-		Auth: s.Auth, Tickets: ticket.NewService(s.Store, o.Writing, logger), Assistant: s.Assistant, Keys: s.Keys, Ready: o.Ready,
-		Secret: secret, AcceptedSecrets: accepted, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins,
-		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, MaxStreamsEach: o.MaxStreamsEach, Docs: true, Logger: logger,
-	})
-	require.NoError(t, err)
+	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
 
 	server := httptest.NewUnstartedServer(s.API)
-	server.Config = httpapi.HTTPServer(s.API, logger)
+	server.Config = a.HTTP
 	server.Start()
 	s.URL = server.URL
 	t.Cleanup(func() {

@@ -1,0 +1,170 @@
+// Package app assembles the product: it makes the services, gives them to each other, and runs them with the server. The
+// commands and the tests of the whole product use the same assembly, so a new service is added here and nowhere else.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+const (
+	// answersTimeout is how long running answers have to finish after the drain delay, and shutdownTimeout all requests.
+	answersTimeout  = 18 * time.Second
+	shutdownTimeout = 20 * time.Second
+)
+
+// Options are what an App is made of: the options of its parts, without what the parts take of each other. FromConfig
+// makes them from the settings.
+type Options struct {
+	// Store is closed when Serve returns.
+	Store *store.Store
+	// Auth needs no Logger.
+	Auth auth.Options
+	// Assistant needs no Encode and no Logger.
+	Assistant assistant.Options
+	// Writing is what each customer may write in a day.
+	Writing ticket.Budget
+	// HTTP needs no services, secrets or Logger. A nil Ready means that of the store.
+	HTTP httpapi.Options
+	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
+	DebugAddr string
+	Logger    *slog.Logger
+}
+
+// App is the parts of the product, put together.
+type App struct {
+	Store     *store.Store
+	Auth      *auth.Service
+	Tickets   *ticket.Service
+	Assistant *assistant.Service
+	Keys      *idempotency.Service
+	API       *httpapi.Server
+	// HTTP serves the API, with limits on its connections.
+	HTTP *http.Server
+
+	debugAddr string
+	logger    *slog.Logger
+}
+
+// New returns an App. Serve runs it.
+func New(o Options) (*App, error) {
+	o.Auth.Logger = o.Logger
+	accounts, err := auth.NewService(o.Store, o.Auth)
+	if err != nil {
+		return nil, err
+	}
+	o.Assistant.Encode, o.Assistant.Logger = httpapi.EncodeEvent, o.Logger
+	a := &App{
+		Store: o.Store, Auth: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
+		debugAddr: o.DebugAddr, logger: o.Logger,
+	}
+	o.HTTP.Auth, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	if o.HTTP.Ready == nil {
+		o.HTTP.Ready = a.Store.Ready
+	}
+	if a.API, err = httpapi.New(o.HTTP); err != nil {
+		return nil, err
+	}
+	a.HTTP = httpapi.HTTPServer(a.API, o.Logger)
+	return a, nil
+}
+
+// Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
+// delay longer, and lets what is running finish.
+func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
+	defer a.Store.Close()
+	stopDebug, err := a.serveDebug(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.background(ctx)()
+	defer stopDebug()
+	failed := make(chan error, 1)
+	go func() { failed <- a.HTTP.Serve(listener) }()
+	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
+	a.checkBudget(ctx)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.API.Drain()
+	a.logger.InfoContext(ctx, "shutting down")
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(delay):
+	}
+	return a.shutdown(context.WithoutCancel(ctx))
+}
+
+// background begins what runs beside the requests until ctx ends. stop ends it, and waits for its end.
+func (a *App) background(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.Auth.Sweep(ctx) })
+	running.Go(func() { a.Keys.Run(ctx) })
+	running.Go(func() { a.Tickets.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// checkBudget warns about a pool that the database has no room for, and about a database that is not there yet.
+func (a *App) checkBudget(ctx context.Context) {
+	warning, err := a.Store.CheckBudget(ctx)
+	switch {
+	case err != nil:
+		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", err))
+	case warning != "":
+		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
+	}
+}
+
+func (a *App) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		answers, cancel := context.WithTimeout(ctx, answersTimeout)
+		defer cancel()
+		a.Assistant.Drain(answers)
+	}()
+	err := a.HTTP.Shutdown(ctx)
+	<-drained
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("requests were still running after %s", shutdownTimeout)
+	}
+	a.logger.InfoContext(ctx, "stopped")
+	return err
+}
+
+// Listen returns a listener for Serve.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	// The kernel notices peers that are gone without a word within half a minute.
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return listener, nil
+}
