@@ -16,8 +16,11 @@ func (s *Server) CreateAIResponse(
 	ctx context.Context, r api.CreateAIResponseRequestObject,
 ) (api.CreateAIResponseResponseObject, error) {
 	response, started, err := s.assistant.Start(ctx, actorFrom(ctx), r.TicketID, fromCreateAIResponseRequest(*r.Body))
-	if err != nil || !started {
-		return api.CreateAIResponse200JSONResponse{Body: toAIResponse(response)}, err
+	if err != nil {
+		return nil, err
+	}
+	if !started {
+		return api.CreateAIResponse200JSONResponse{Body: toAIResponse(response)}, nil
 	}
 	return api.CreateAIResponse201JSONResponse{
 		Body:    toAIResponse(response),
@@ -35,10 +38,13 @@ func (s *Server) ListAIResponses(
 		return nil, err
 	}
 	responses, next, err := s.assistant.List(ctx, actor, r.TicketID, page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListAIResponses200JSONResponse{
 		Body:    toAIResponses(responses),
 		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
-	}, err
+	}, nil
 }
 
 // GetAIResponse returns an AI response.
@@ -46,7 +52,10 @@ func (s *Server) GetAIResponse(
 	ctx context.Context, r api.GetAIResponseRequestObject,
 ) (api.GetAIResponseResponseObject, error) {
 	response, err := s.assistant.Get(ctx, actorFrom(ctx), r.AIResponseID)
-	return api.GetAIResponse200JSONResponse{Body: toAIResponse(response)}, err
+	if err != nil {
+		return nil, err
+	}
+	return api.GetAIResponse200JSONResponse{Body: toAIResponse(response)}, nil
 }
 
 // CancelAIResponse ends an AI response that is being written.
@@ -54,7 +63,10 @@ func (s *Server) CancelAIResponse(
 	ctx context.Context, r api.CancelAIResponseRequestObject,
 ) (api.CancelAIResponseResponseObject, error) {
 	response, err := s.assistant.Cancel(ctx, actorFrom(ctx), r.AIResponseID)
-	return api.CancelAIResponse202JSONResponse(toAIResponse(response)), err
+	if err != nil {
+		return nil, err
+	}
+	return api.CancelAIResponse202JSONResponse(toAIResponse(response)), nil
 }
 
 // ListAIResponseEvents returns the events of an AI response after one of them, and waits for the next ones.
@@ -68,7 +80,10 @@ func (s *Server) ListAIResponseEvents(
 	defer leave()
 	after, wait := fromListAIResponseEventsParams(r.AIResponseID, r.Params)
 	page, err := s.assistant.Events(ctx, actorFrom(ctx), after, wait)
-	return api.ListAIResponseEvents200JSONResponse{Body: toAIResponseEvents(page)}, err
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAIResponseEvents200JSONResponse{Body: toAIResponseEvents(page)}, nil
 }
 
 // CreateStreamToken returns a token for a browser's EventSource.
@@ -81,8 +96,11 @@ func (s *Server) CreateStreamToken(
 	}
 	path := streamPath(r.TicketID)
 	token, err := s.auth.SignStreamToken(actor, path)
+	if err != nil {
+		return nil, err
+	}
 	query := url.Values{"stream_token": {token.Token}}
-	return api.CreateStreamToken201JSONResponse(toStreamToken(token, path+"?"+query.Encode())), err
+	return api.CreateStreamToken201JSONResponse(toStreamToken(token, path+"?"+query.Encode())), nil
 }
 
 func streamPath(ticketID uuid.UUID) string {

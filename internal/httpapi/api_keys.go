@@ -25,13 +25,19 @@ func (s *Server) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject
 		return nil, err
 	}
 	keys, next, err := s.auth.ListAPIKeys(ctx, page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListAPIKeys200JSONResponse{
 		Body:    convertAll(keys, toAPIKey),
 		Headers: api.ListAPIKeys200ResponseHeaders{Link: s.cursors.link(actor, apiKeysPath, page, next)},
-	}, err
+	}, nil
 }
 
 // RevokeAPIKey ends an API key.
 func (s *Server) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
-	return api.RevokeAPIKey204Response{}, s.auth.RevokeAPIKey(ctx, actorFrom(ctx), r.APIKeyID)
+	if err := s.auth.RevokeAPIKey(ctx, actorFrom(ctx), r.APIKeyID); err != nil {
+		return nil, err
+	}
+	return api.RevokeAPIKey204Response{}, nil
 }

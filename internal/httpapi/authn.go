@@ -13,9 +13,9 @@ import (
 
 const headerOnBehalfOf = "X-On-Behalf-Of"
 
-// admit finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
+// meter finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
 // refused count for the address that they come from: nobody may try them out without end.
-func (s *Server) admit(c echo.Context, op *contract.Operation) error {
+func (s *Server) meter(c echo.Context, op *contract.Operation) error {
 	err := s.authorize(c, op)
 	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
 		return err // It is not known whose request it is.

@@ -89,8 +89,8 @@ func (g *gate) methods() []string {
 	return slices.Compact(methods)
 }
 
-// check is the middleware that lets only requests through that the contract allows.
-func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
+// guard is the middleware that lets only requests through that the contract allows.
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		op, known := s.gate.operations[route{c.Request().Method, c.Path()}]
 		if !known {
@@ -100,11 +100,11 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 			// Not one of ours: the documentation's pages, or nothing at all.
 			return next(c)
 		}
-		checked := func() error { return s.checkRequest(c, op) }
+		admit := func() error { return s.admit(c, op) }
 		if op.Streams() {
-			checked = func() error { return apart(func() error { return s.checkRequest(c, op) }) }
+			admit = func() error { return apart(func() error { return s.admit(c, op) }) }
 		}
-		if err := checked(); err != nil {
+		if err := admit(); err != nil {
 			return err
 		}
 		switch {
@@ -120,9 +120,9 @@ func (s *Server) check(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkRequest returns why the request may not go on, if it may not.
-func (s *Server) checkRequest(c echo.Context, op *contract.Operation) error {
-	if err := s.admit(c, op); err != nil {
+// admit returns why the request may not go on, if it may not.
+func (s *Server) admit(c echo.Context, op *contract.Operation) error {
+	if err := s.meter(c, op); err != nil {
 		return err
 	}
 	if err := op.CheckAccept(c.Request().Header.Values(echo.HeaderAccept)); err != nil {
@@ -131,16 +131,12 @@ func (s *Server) checkRequest(c echo.Context, op *contract.Operation) error {
 	if err := op.CheckParameters(c.Request(), c.Param); err != nil {
 		return err
 	}
-	mediaTypes := op.MediaTypes()
-	if len(mediaTypes) == 0 {
-		return nil
-	}
 	unread, err := op.CheckBody(c.Request())
 	if unread {
 		c.Response().Header().Set(echo.HeaderConnection, "close")
 	}
 	if apperr.Is(err, apperr.UnsupportedMediaType) {
-		c.Response().Header().Set(echo.HeaderAccept, strings.Join(mediaTypes, ", "))
+		c.Response().Header().Set(echo.HeaderAccept, strings.Join(op.MediaTypes(), ", "))
 	}
 	return err
 }

@@ -33,10 +33,13 @@ func (s *Server) ListMessages(
 		return nil, err
 	}
 	messages, next, err := s.tickets.ListMessages(ctx, actor, r.TicketID, page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListMessages200JSONResponse{
 		Body:    toMessages(messages),
 		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
-	}, err
+	}, nil
 }
 
 // PutMessageFeedback rates an answer.
@@ -45,7 +48,10 @@ func (s *Server) PutMessageFeedback(
 ) (api.PutMessageFeedbackResponseObject, error) {
 	rating, comment := fromPutMessageFeedbackRequest(*r.Body)
 	feedback, err := s.tickets.Rate(ctx, actorFrom(ctx), r.MessageID, rating, comment)
-	return api.PutMessageFeedback200JSONResponse(toMessageFeedback(feedback)), err
+	if err != nil {
+		return nil, err
+	}
+	return api.PutMessageFeedback200JSONResponse(toMessageFeedback(feedback)), nil
 }
 
 // GetMessageFeedback returns the rating of an answer.
@@ -53,5 +59,8 @@ func (s *Server) GetMessageFeedback(
 	ctx context.Context, r api.GetMessageFeedbackRequestObject,
 ) (api.GetMessageFeedbackResponseObject, error) {
 	feedback, err := s.tickets.Feedback(ctx, actorFrom(ctx), r.MessageID)
-	return api.GetMessageFeedback200JSONResponse{Body: toMessageFeedback(feedback)}, err
+	if err != nil {
+		return nil, err
+	}
+	return api.GetMessageFeedback200JSONResponse{Body: toMessageFeedback(feedback)}, nil
 }

@@ -136,7 +136,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
-	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.check)
+	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)
 	api.RegisterHandlers(router{Echo: s.echo, gate: g}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {

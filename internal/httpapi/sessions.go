@@ -21,7 +21,10 @@ func (s *Server) RefreshSession(
 
 // LogOut ends the caller's session.
 func (s *Server) LogOut(ctx context.Context, _ api.LogOutRequestObject) (api.LogOutResponseObject, error) {
-	return api.LogOut204Response{}, s.auth.LogOut(ctx, actorFrom(ctx))
+	if err := s.auth.LogOut(ctx, actorFrom(ctx)); err != nil {
+		return nil, err
+	}
+	return api.LogOut204Response{}, nil
 }
 
 // ListSessions returns a page of the caller's sessions.
@@ -34,15 +37,21 @@ func (s *Server) ListSessions(
 		return nil, err
 	}
 	sessions, next, err := s.auth.ListSessions(ctx, actor, page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListSessions200JSONResponse{
 		Body:    toSessions(sessions, actor),
 		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.link(actor, sessionsPath, page, next)},
-	}, err
+	}, nil
 }
 
 // EndSession ends one of the caller's sessions.
 func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
-	return api.EndSession204Response{}, s.auth.EndSession(ctx, actorFrom(ctx), r.SessionID)
+	if err := s.auth.EndSession(ctx, actorFrom(ctx), r.SessionID); err != nil {
+		return nil, err
+	}
+	return api.EndSession204Response{}, nil
 }
 
 // ChangePassword gives the caller another password.
@@ -50,5 +59,8 @@ func (s *Server) ChangePassword(
 	ctx context.Context, r api.ChangePasswordRequestObject,
 ) (api.ChangePasswordResponseObject, error) {
 	err := s.auth.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
-	return api.ChangePassword204Response{}, err
+	if err != nil {
+		return nil, err
+	}
+	return api.ChangePassword204Response{}, nil
 }

@@ -32,10 +32,13 @@ func (s *Server) ListTickets(
 		return nil, err
 	}
 	tickets, next, err := s.tickets.List(ctx, actor, page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListTickets200JSONResponse{
 		Body:    toTickets(tickets),
 		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
-	}, err
+	}, nil
 }
 
 // GetTicket returns a ticket with its latest messages.

@@ -29,10 +29,13 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 		return nil, err
 	}
 	users, next, err := s.auth.ListAccounts(ctx, fromListUsersParams(r.Params), page)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListUsers200JSONResponse{
 		Body:    convertAll(users, toAccount),
 		Headers: api.ListUsers200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
-	}, err
+	}, nil
 }
 
 // GetUser returns an account.

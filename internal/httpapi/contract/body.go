@@ -34,11 +34,14 @@ func (op *Operation) MediaTypes() []string { return slices.Sorted(maps.Keys(op.b
 
 // CheckBody reads the whole body and validates it against the operation's schema for its media type. What was checked is
 // what the handler gets: the generated code binds the validated value and does not parse the text again. unread says that
-// a part of the body was left.
+// a part of the body was left. The body of an operation that takes none is not looked at.
 //
 // It returns UnsupportedMediaType, PayloadTooLarge, MalformedRequest for what cannot be parsed, and ValidationFailed with
 // the places that break the contract, at most MaxFaults.
 func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
+	if len(op.bodies) == 0 {
+		return false, nil
+	}
 	mediaType, body, err := op.bodyOf(r)
 	if err != nil {
 		return false, err
