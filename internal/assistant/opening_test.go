@@ -30,7 +30,7 @@ func TestLateFailureIsAnEvent(t *testing.T) {
 
 func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
 	require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
@@ -49,7 +49,7 @@ func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 
 func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 429, RetryAfter: "64"}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
@@ -71,7 +71,7 @@ func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 
 func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	services := []*assistant.Service{b.service, b.another(t)}
 	errs := make([]error, 20)
@@ -89,18 +89,9 @@ func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
 // A reader that was promised a stream before anything was known goes on to the turn that is the newest then.
 func TestLateReaderFollowsTheNextTurn(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: b.client, Patience: time.Nanosecond, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		service.Drain(ended)
-	})
+	b := newBenchWith(t, time.Nanosecond)
 	b.hold(t, "thinking", 0)
-	reader, err := service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
-	require.NoError(t, err)
+	reader := b.open(t)
 	require.True(t, reader.Opening())
 	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 	question, err := tickets.AddMessage(t.Context(), b.customer, b.ticket.ID, "Forget it.")

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // bench is a service with what it needs, and one customer with a ticket.
 type bench struct {
 	service   *assistant.Service
+	patience  time.Duration
 	client    *groq.Client
 	upstream  string
 	simulator *groqsim.Simulator
@@ -39,7 +40,13 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
+	return newBenchWith(t, assistant.DefaultPatience)
+}
+
+// newBenchWith is newBench with services that wait so long for the first event before they promise a stream.
+func newBenchWith(t *testing.T, patience time.Duration) *bench {
+	t.Helper()
+	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
 	b.store = storetest.Open(t, b.url)
 	upstream := httptest.NewServer(b.simulator)
 	t.Cleanup(func() {
@@ -65,7 +72,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) another(t *testing.T) *assistant.Service {
 	t.Helper()
 	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: b.client, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Client: b.client, Patience: b.patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
