@@ -30,7 +30,8 @@ type opening struct {
 // ask starts or joins the answer to the turn as it is now.
 func (o *opening) ask(ctx context.Context) (err error) {
 	o.close()
-	o.claim, err = o.service.startOrJoin(ctx, o.actor, o.ticketID, Request{reading: true})
+	// Only waits for events are interrupted: a statement that is cut off says that the database is gone.
+	o.claim, err = o.service.startOrJoin(context.WithoutCancel(ctx), o.actor, o.ticketID, Request{reading: true})
 	o.asked = err == nil
 	return err
 }
@@ -73,7 +74,7 @@ func (r *Reader) open(ctx context.Context) error {
 func (o *opening) first(ctx context.Context) (err error) {
 	s := o.service
 	if o.reader == nil {
-		if o.reader, err = s.read(ctx, o.claim.response, o.last); err != nil {
+		if o.reader, err = s.read(context.WithoutCancel(ctx), o.claim.response, o.last); err != nil {
 			return err
 		}
 	}
@@ -88,7 +89,7 @@ func (o *opening) first(ctx context.Context) (err error) {
 		return nil
 	}
 	// Which model writes was open until now.
-	response, err := s.store.GetAIResponseByID(ctx, o.claim.response.ID)
+	response, err := s.store.GetAIResponseByID(context.WithoutCancel(ctx), o.claim.response.ID)
 	if err != nil {
 		return err
 	}

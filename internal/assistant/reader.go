@@ -100,7 +100,7 @@ func (s *Service) read(ctx context.Context, response sqlc.AIResponse, last Event
 
 // await returns when the response has ended.
 func (s *Service) await(ctx context.Context, response sqlc.AIResponse) error {
-	f, err := s.attach(ctx, response, 0)
+	f, err := s.attach(context.WithoutCancel(ctx), response, 0)
 	if err != nil {
 		return err
 	}
