@@ -16,12 +16,13 @@ const modelChecks = "10"
 // the log and the status of every response and the ticket's messages in the database, and what every reader was given.
 //
 // Upstream is held at a gate before every token, so that an answer only moves when a step of the schedule lets it. What
-// takes its time is waited for, so that the outcome depends on the schedule alone.
+// takes its time is waited for, so that the outcome depends on the schedule alone. The schedules are the same in every run;
+// task fuzz:engine draws others.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	given := make(map[string]bool)
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": modelChecks, "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": modelChecks, "rapid.nofailfile": "true", "rapid.seed": "2"} {
 		if !given[name] {
 			if err := flag.Set(name, value); err != nil {
 				t.Fatal(err)
