@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -151,24 +152,26 @@ func (m *machine) interfered(reply bool) {
 
 // freeze is an owner that sleeps past its lease, and wakes up when another replica, or it, has taken over.
 func (m *machine) freeze(t *rapid.T) {
-	m.takeOver(t, m.running(t), m.replica(t))
+	m.takeOver(t, m.running(t), m.replica(t), true)
 	m.settle(t)
 }
 
-// takeOver ends the lease and lets a replica's reaper look.
-func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica) {
+// takeOver ends the lease, unless it was given up, and lets a replica's reaper look. Another one may be quicker.
+func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crashed bool) {
 	before := m.row(t, r)
 	m.until(t, "somebody takes over", func() bool {
-		_, err := m.store.RenewAIResponseLeases(m.t.Context(), sqlc.RenewAIResponseLeasesParams{
-			Ids: []uuid.UUID{r.id}, Attempts: []int32{before.Attempt}, OwnerID: before.OwnerID, LeaseSeconds: -1,
-		})
-		require.NoError(t, err)
+		if crashed {
+			_, err := m.store.RenewAIResponseLeases(m.t.Context(), sqlc.RenewAIResponseLeasesParams{
+				Ids: []uuid.UUID{r.id}, Attempts: []int32{r.attempt}, OwnerID: before.OwnerID, LeaseSeconds: -1,
+			})
+			require.NoError(t, err)
+		}
 		require.NoError(t, by.takeOver(m.t.Context()))
 		row := m.row(t, r)
-		return row.Attempt > before.Attempt || row.Status != sqlc.AIResponseStatusStreaming
+		return row.Attempt > r.attempt || row.Status != sqlc.AIResponseStatusStreaming
 	})
 	m.ghosts = append(m.ghosts, r.request)
-	if m.model.takeOver(r) {
+	if m.model.takeOver(r, crashed) {
 		m.untilHeld(t, r.request, 0)
 	}
 	m.untilLogged(t, r)
@@ -198,7 +201,7 @@ func (m *machine) replace(t *rapid.T) {
 	gone.store.Close()
 	m.replicas[i] = m.newReplica(t)
 	if owned {
-		m.takeOver(t, r, m.replica(t))
+		m.takeOver(t, r, m.replica(t), killed)
 	}
 	m.settle(t)
 }
@@ -281,10 +284,14 @@ func (m *machine) raceEnd(t *rapid.T) {
 	humanFirst := rapid.Bool().Draw(t, "human first")
 	if !humanFirst {
 		first, second = second, first
+		// A reader who waits for this end asks for the next answer at once, and may come before the human or after.
+		m.giveUpOpening()
 	}
+	var held time.Time
 	err := m.store.InTx(m.t.Context(), func(q sqlc.Querier) error {
 		_, err := q.LockTicketByID(m.t.Context(), sqlc.LockTicketByIDParams{ID: m.ticketID, Staff: true})
 		require.NoError(t, err)
+		held = time.Now()
 		first()
 		m.untilWaiting(t, "LockTicketByID", 1)
 		second()
@@ -293,16 +300,21 @@ func (m *machine) raceEnd(t *rapid.T) {
 	})
 	require.NoError(t, err)
 	err = <-human
-	if !humanFirst {
+	switch {
+	case apperr.Is(err, apperr.DBBusy):
+		// On a machine this slow the human has waited for too long, and has done nothing.
 		m.model.complete(r)
-	}
-	if apperr.Is(err, apperr.DBBusy) {
-		// The machine is too slow for them to wait for each other.
-		if humanFirst {
+	case time.Since(held) > modelLockWait:
+		require.NoError(t, err)
+		// The end may have waited for too long as well, and then it waits behind the human.
+		m.until(t, "the answer ends", func() bool { return m.row(t, r).Status != sqlc.AIResponseStatusStreaming })
+		humanFirst = m.row(t, r).Status == sqlc.AIResponseStatusSuperseded
+		fallthrough
+	default:
+		require.NoError(t, err)
+		if !humanFirst {
 			m.model.complete(r)
 		}
-	} else {
-		require.NoError(t, err)
 		m.interfered(reply)
 	}
 	m.untilLogged(t, r)
@@ -331,7 +343,7 @@ func (m *machine) loseEvents(t *rapid.T) {
 		r.log = r.log[:kept]
 		switch next {
 		case "freeze":
-			m.takeOver(t, r, m.replica(t))
+			m.takeOver(t, r, m.replica(t), true)
 		case "cancel":
 			_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
 			require.NoError(t, err)

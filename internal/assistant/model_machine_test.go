@@ -30,6 +30,8 @@ const (
 	modelRequests = 400
 	// modelPatience bounds every wait for what must come.
 	modelPatience = 10 * time.Second
+	// modelLockWait is how long a lock is waited for with certainty: half of the sessions' lock_timeout.
+	modelLockWait = time.Second
 )
 
 // modelWorld is what all schedules share.

@@ -166,10 +166,6 @@ func (m *machine) open(t *rapid.T) {
 	storetest.Exec(m.t, m.url, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute' WHERE status = 'failed'")
 	at := m.replica(t)
 	of, _ := m.model.ask(false)
-	users := 0
-	if of != nil {
-		users = at.users(of)
-	}
 	ctx, cancel := context.WithTimeout(m.t.Context(), 2*modelPatience)
 	o := &modelOpening{at: at, cancel: cancel, result: make(chan modelOpened, 1)}
 	go func() {
@@ -179,8 +175,22 @@ func (m *machine) open(t *rapid.T) {
 	m.opening = o
 	m.askAgain(t)
 	if m.opening != nil && o.of == of {
-		m.until(t, "the reader waits", func() bool { return at.users(of) > users })
+		m.until(t, "the reader waits", func() bool { return at.users(of) == m.users(t, of, at)+1 })
 	}
+}
+
+// users counts who must use the response's feed at a replica, once an owner who has lost it has found out: those who read
+// there, and the owner.
+func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int) {
+	for _, r := range m.readers {
+		if r.of == of && r.at == at {
+			n++
+		}
+	}
+	if row := m.row(t, of); row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID == at.id {
+		n++
+	}
+	return n
 }
 
 // users counts who uses the response's feed at a replica.

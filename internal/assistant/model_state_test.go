@@ -36,6 +36,7 @@ type modelResponse struct {
 	turn    int
 	status  sqlc.AIResponseStatus
 	attempt int32
+	crashes int
 	log     []modelEvent
 	// message is its place among the ticket's messages, if it has one.
 	message int
@@ -154,9 +155,13 @@ func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
 	return r
 }
 
-// takeOver starts the response over, or gives it up when that was tried often enough. It returns whether it goes on.
-func (m *modelTicket) takeOver(r *modelResponse) bool {
-	if r.attempt == maxAttempts {
+// takeOver starts the response over, or gives it up when its owners have crashed often enough: one that hands over has
+// not. It returns whether it goes on.
+func (m *modelTicket) takeOver(r *modelResponse, crashed bool) bool {
+	if crashed {
+		r.crashes++
+	}
+	if r.crashes == maxAttempts {
 		r.end(sqlc.AIResponseStatusFailed, apperr.AITimeout)
 		return false
 	}
