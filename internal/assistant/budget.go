@@ -8,6 +8,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
 )
 
 // runningPause is when to ask again while as many answers are being written as a user may have.
@@ -23,14 +24,14 @@ type Budget struct {
 
 // spend returns AIQuota when the user has used the budget up. Until the transaction ends, no other response of theirs
 // begins, so that what is counted here stays true.
-func (b Budget) spend(ctx context.Context, q sqlc.Querier, userID uuid.UUID) error {
+func (b Budget) spend(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	if b == (Budget{}) {
 		return nil
 	}
-	if err := q.LockAIBudget(ctx, userID.String()); err != nil {
+	if err := s.LockAIBudget(ctx, userID.String()); err != nil {
 		return err
 	}
-	spent, err := q.CountRecentAIResponses(ctx, userID)
+	spent, err := s.CountRecentAIResponses(ctx, userID)
 	if err != nil {
 		return err
 	}

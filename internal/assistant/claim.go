@@ -50,9 +50,9 @@ func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uu
 	}
 	defer store.AfterEnd(ctx, func() { s.unreserve(id) })
 	var c claim
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		c = claim{response: sqlc.AIResponse{ID: id}}
-		return s.claim(ctx, q, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
+		return s.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})
 	if err == nil && c.started {
 		store.AfterCommit(ctx, func() { s.startClaimed(context.WithoutCancel(ctx), c) })
@@ -83,16 +83,16 @@ type claimant struct {
 
 // claim finds the turn's response that is being written or stands, or makes one. The lock on the ticket lets one caller
 // decide at a time, in all processes.
-func (s *Service) claim(ctx context.Context, q sqlc.Querier, c *claim, by claimant) error {
-	t, err := ticket.Lock(ctx, q, by.actor, by.ticketID)
+func (s *Service) claim(ctx context.Context, c *claim, by claimant) error {
+	t, err := ticket.Lock(ctx, s.store, by.actor, by.ticketID)
 	if err != nil {
 		return err
 	}
-	turn, err := turnOf(ctx, q, t.ID)
+	turn, err := s.turnOf(ctx, t.ID)
 	if err != nil {
 		return err
 	}
-	found, err := q.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
+	found, err := s.store.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNoRows):
 		return err
@@ -100,26 +100,26 @@ func (s *Service) claim(ctx context.Context, q sqlc.Querier, c *claim, by claima
 		c.response = found
 		return nil
 	}
-	found, err = q.GetStreamingAIResponse(ctx, t.ID)
+	found, err = s.store.GetStreamingAIResponse(ctx, t.ID)
 	if !errors.Is(err, store.ErrNoRows) {
 		c.response, c.waiting = found, true
 		return err
 	}
 	if by.reading {
-		if err := recentFailure(ctx, q, t.ID, turn); err != nil {
+		if err := s.recentFailure(ctx, t.ID, turn); err != nil {
 			return err
 		}
 	}
 	c.response.TurnMessageID = turn
-	return s.begin(ctx, q, t, c, by)
+	return s.begin(ctx, t, c, by)
 }
 
 // failurePause is how long at least a turn that has failed is not begun again, unless somebody asks for that explicitly.
 const failurePause = 5 * time.Second
 
 // recentFailure returns the failure of a turn that is not to be begun again yet, or what went wrong.
-func recentFailure(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID, turn *uuid.UUID) error {
-	recent, err := q.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
+func (s *Service) recentFailure(ctx context.Context, ticketID uuid.UUID, turn *uuid.UUID) error {
+	recent, err := s.store.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
 		TicketID: ticketID, TurnMessageID: turn, PauseSeconds: int32(failurePause.Seconds()),
 	})
 	if errors.Is(err, store.ErrNoRows) {
@@ -132,19 +132,19 @@ func recentFailure(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID, turn
 }
 
 // begin makes the response, unless there is a reason not to.
-func (s *Service) begin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, c *claim, by claimant) error {
-	if err := s.mayBegin(ctx, q, t, by); err != nil {
+func (s *Service) begin(ctx context.Context, t sqlc.Ticket, c *claim, by claimant) error {
+	if err := s.mayBegin(ctx, t, by); err != nil {
 		return err
 	}
 	var err error
-	if c.conversation, err = conversationOf(ctx, q, t, c.response.TurnMessageID); err != nil {
+	if c.conversation, err = s.conversationOf(ctx, t, c.response.TurnMessageID); err != nil {
 		return err
 	}
 	if err := s.reserve(c.response.ID); err != nil {
 		return err
 	}
 	c.started = true
-	c.response, err = q.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
+	c.response, err = s.store.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
 		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, RequestedBy: &by.actor.ID,
 		Model: cmp.Or(by.Model, s.options.Models[0]), OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()),
 	})
@@ -152,8 +152,8 @@ func (s *Service) begin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, c *c
 }
 
 // mayBegin returns why no answer may begin in the ticket.
-func (s *Service) mayBegin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, by claimant) error {
-	newest, err := q.GetLatestHumanMessage(ctx, t.ID)
+func (s *Service) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) error {
+	newest, err := s.store.GetLatestHumanMessage(ctx, t.ID)
 	if err != nil && !errors.Is(err, store.ErrNoRows) {
 		return err
 	}
@@ -171,15 +171,15 @@ func (s *Service) mayBegin(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, b
 	if !by.admitted {
 		return errDraining()
 	}
-	return s.options.Budget.spend(ctx, q, by.actor.ID)
+	return s.options.Budget.spend(ctx, s.store, by.actor.ID)
 }
 
 // conversationOf returns what is sent upstream to answer a turn: the conversation up to there.
-func conversationOf(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, turn *uuid.UUID) ([]groq.Message, error) {
+func (s *Service) conversationOf(ctx context.Context, t sqlc.Ticket, turn *uuid.UUID) ([]groq.Message, error) {
 	if turn == nil {
 		return conversation(t, nil, time.Now())
 	}
-	history, err := q.ListConversation(ctx, sqlc.ListConversationParams{
+	history, err := s.store.ListConversation(ctx, sqlc.ListConversationParams{
 		TicketID: t.ID, TurnMessageID: *turn, MaxEarlier: historyMessages - 1,
 	})
 	if err != nil {
@@ -189,8 +189,8 @@ func conversationOf(ctx context.Context, q sqlc.Querier, t sqlc.Ticket, turn *uu
 }
 
 // turnOf returns the customer's newest message, or nil while there is none and the description is the turn.
-func turnOf(ctx context.Context, q sqlc.Querier, ticketID uuid.UUID) (*uuid.UUID, error) {
-	message, err := q.GetLatestCustomerMessage(ctx, ticketID)
+func (s *Service) turnOf(ctx context.Context, ticketID uuid.UUID) (*uuid.UUID, error) {
+	message, err := s.store.GetLatestCustomerMessage(ctx, ticketID)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -239,8 +240,8 @@ func (m *machine) holdCommit(t *rapid.T) {
 	}
 	cancel := rapid.Bool().Draw(t, "cancel")
 	row := m.row(t, r)
-	err := m.store.InTx(m.t.Context(), func(q sqlc.Querier) error {
-		_, err := q.UpdateAIResponseModel(m.t.Context(), sqlc.UpdateAIResponseModelParams{
+	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
+		_, err := m.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{
 			ID: r.id, OwnerID: row.OwnerID, Attempt: row.Attempt, Model: row.Model,
 		})
 		require.NoError(t, err)
@@ -252,7 +253,7 @@ func (m *machine) holdCommit(t *rapid.T) {
 			}
 		}
 		if cancel {
-			_, err = q.CancelAIResponse(m.t.Context(), sqlc.CancelAIResponseParams{ID: r.id, ActorID: m.customer.ID})
+			_, err = m.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{ID: r.id, ActorID: m.customer.ID})
 		}
 		return err
 	})
@@ -288,8 +289,8 @@ func (m *machine) raceEnd(t *rapid.T) {
 		m.giveUpOpening()
 	}
 	var held time.Time
-	err := m.store.InTx(m.t.Context(), func(q sqlc.Querier) error {
-		_, err := q.LockTicketByID(m.t.Context(), sqlc.LockTicketByIDParams{ID: m.ticketID, Staff: true})
+	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
+		_, err := m.store.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: m.ticketID, Staff: true})
 		require.NoError(t, err)
 		held = time.Now()
 		first()

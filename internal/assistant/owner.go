@@ -138,43 +138,43 @@ func (s *Service) complete(ctx context.Context, g *generation) error {
 		return fmt.Errorf("assistant: make an id: %w", err)
 	}
 	var done Done
-	err = s.persist(ctx, func(q sqlc.Querier) error {
+	err = s.persist(ctx, func(ctx context.Context) error {
 		// The writer acts for the desk: it sees every ticket.
-		if _, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: o.response.TicketID, Staff: true}); err != nil {
+		if _, err := s.store.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: o.response.TicketID, Staff: true}); err != nil {
 			return err
 		}
-		current, err := q.GetAIResponseByID(ctx, o.response.ID)
+		current, err := s.store.GetAIResponseByID(ctx, o.response.ID)
 		if err != nil {
 			return err
 		}
 		if current.MessageID != nil && *current.MessageID == id {
 			// This very commit went through before, and only the database's word of it was lost.
 			done.Response = current
-			done.Message, err = q.GetMessageByID(ctx, id)
+			done.Message, err = s.store.GetMessageByID(ctx, id)
 			return err
 		}
-		if err := s.committer.restore(ctx, q, o, current.LastSeq); err != nil {
+		if err := s.committer.restore(ctx, s.store, o, current.LastSeq); err != nil {
 			return err
 		}
-		done.Message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
+		done.Message, err = s.store.CreateMessage(ctx, sqlc.CreateMessageParams{
 			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: g.text.String(),
 		})
 		if err != nil {
 			return err
 		}
-		if err := q.SupersedeCompletedAIResponse(ctx, sqlc.SupersedeCompletedAIResponseParams{
+		if err := s.store.SupersedeCompletedAIResponse(ctx, sqlc.SupersedeCompletedAIResponseParams{
 			TicketID: o.response.TicketID, TurnMessageID: o.response.TurnMessageID, MessageID: &id,
 		}); err != nil {
 			return err
 		}
-		done.Response, err = q.CompleteAIResponse(ctx, s.completion(g, id, lastSeq))
+		done.Response, err = s.store.CompleteAIResponse(ctx, s.completion(g, id, lastSeq))
 		if errors.Is(err, store.ErrNoRows) {
 			return errLost
 		}
 		if err != nil {
 			return err
 		}
-		return q.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
+		return s.store.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
 			AIResponseID: o.response.ID, Seq: done.Response.LastSeq, Kind: sqlc.AIEventKindDone,
 			Attempt: o.response.Attempt,
 		})
@@ -225,15 +225,15 @@ func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error
 	usage := s.usage(g)
 	code := string(failure.Code)
 	var response sqlc.AIResponse
-	err := s.persist(ctx, func(q sqlc.Querier) error {
-		current, err := q.GetAIResponseByID(ctx, o.response.ID)
+	err := s.persist(ctx, func(ctx context.Context) error {
+		current, err := s.store.GetAIResponseByID(ctx, o.response.ID)
 		if err != nil {
 			return err
 		}
-		if err := s.committer.restore(ctx, q, o, current.LastSeq); err != nil {
+		if err := s.committer.restore(ctx, s.store, o, current.LastSeq); err != nil {
 			return err
 		}
-		response, err = q.FailAIResponse(ctx, sqlc.FailAIResponseParams{
+		response, err = s.store.FailAIResponse(ctx, sqlc.FailAIResponseParams{
 			ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, ErrorCode: code,
 			PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
 			ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
@@ -244,7 +244,7 @@ func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error
 		if err != nil {
 			return err
 		}
-		return q.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
+		return s.store.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
 			AIResponseID: o.response.ID, Seq: response.LastSeq, Kind: sqlc.AIEventKindFailed,
 			Attempt: o.response.Attempt, Content: code, RetryAfterSeconds: retryAfterSeconds(failure),
 		})
@@ -274,7 +274,7 @@ func (s *Service) releaseLease(ctx context.Context, response sqlc.AIResponse) {
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.
-func (s *Service) persist(ctx context.Context, fn func(q sqlc.Querier) error) error {
+func (s *Service) persist(ctx context.Context, fn func(ctx context.Context) error) error {
 	for {
 		try, cancel := context.WithTimeout(ctx, endTimeout)
 		err := s.store.InTx(try, fn)

@@ -100,7 +100,7 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	messages, err := conversationOf(ctx, s.store, t, response.TurnMessageID)
+	messages, err := s.conversationOf(ctx, t, response.TurnMessageID)
 	if err != nil {
 		return false, err
 	}

@@ -69,13 +69,13 @@ func (s *Service) UpdateAccount(
 	ctx context.Context, actor Actor, id uuid.UUID, change AccountChange,
 ) (after sqlc.User, err error) {
 	var before sqlc.User
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		// Whatever the change is: it is one lock for each administrator, and there are few of them.
-		admins, err := q.LockEnabledAdmins(ctx)
+		admins, err := s.store.LockEnabledAdmins(ctx)
 		if err != nil {
 			return err
 		}
-		if before, err = q.LockUserByID(ctx, id); err != nil {
+		if before, err = s.store.LockUserByID(ctx, id); err != nil {
 			return store.NotFound(err)
 		}
 		role, disabled := before.Role, before.DisabledAt != nil
@@ -92,11 +92,11 @@ func (s *Service) UpdateAccount(
 		if (role != RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
 			return apperr.New(apperr.LastAdmin, "This is the last administrator who can log in.")
 		}
-		after, err = q.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{ID: id, Role: role, Disabled: disabled})
+		after, err = s.store.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{ID: id, Role: role, Disabled: disabled})
 		if err != nil || !disabled {
 			return err
 		}
-		_, err = q.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: id})
+		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: id})
 		return err
 	})
 	if err != nil {

@@ -98,8 +98,8 @@ func (s *Service) CreateAPIKey(
 		return row, "", fmt.Errorf("auth: make an id: %w", err)
 	}
 	key, hash := newAPIKey(id)
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		service, err := serviceOf(ctx, q, n)
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		service, err := s.serviceOf(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (s *Service) CreateAPIKey(
 		for i, scope := range n.Scopes {
 			names[i] = string(scope)
 		}
-		created, err := q.CreateAPIKey(ctx, sqlc.CreateAPIKeyParams{
+		created, err := s.store.CreateAPIKey(ctx, sqlc.CreateAPIKeyParams{
 			ID: id, ServiceID: service.ID, Name: n.Name, KeyHash: hash, Scopes: names, ExpiresAt: expires,
 		})
 		row = sqlc.ListAPIKeysRow{
@@ -126,12 +126,12 @@ func (s *Service) CreateAPIKey(
 }
 
 // serviceOf returns the account that a key is for. It returns store.ErrNoRows when there is none.
-func serviceOf(ctx context.Context, q sqlc.Querier, n NewAPIKey) (sqlc.User, error) {
+func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error) {
 	switch {
 	case n.ServiceID != nil && n.Role != "":
 		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
 	case n.ServiceID != nil:
-		return q.GetUserByID(ctx, *n.ServiceID)
+		return s.store.GetUserByID(ctx, *n.ServiceID)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -141,7 +141,7 @@ func serviceOf(ctx context.Context, q sqlc.Querier, n NewAPIKey) (sqlc.User, err
 	if role == "" {
 		role = RoleUser
 	}
-	return q.CreateUser(ctx, sqlc.CreateUserParams{
+	return s.store.CreateUser(ctx, sqlc.CreateUserParams{
 		ID: id, Email: id.String() + serviceDomain, PasswordHash: noPassword, Role: role,
 	})
 }

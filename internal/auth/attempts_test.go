@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -169,11 +170,11 @@ func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) 
 		require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
 	}
 	db, right := storetest.Open(t, url), make(chan error, 1)
-	require.NoError(t, db.InTx(t.Context(), func(q sqlc.Querier) error {
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
 		for text := range strings.FieldsSeq(storetest.QueryText(t, url, "SELECT string_agg(encode(key, 'hex'), ' ') FROM attempts")) {
 			key, err := hex.DecodeString(text)
 			require.NoError(t, err)
-			_, err = q.CountAttempt(t.Context(), sqlc.CountAttemptParams{Key: key, WindowSeconds: 900, MaxAttempts: 100})
+			_, err = db.CountAttempt(ctx, sqlc.CountAttemptParams{Key: key, WindowSeconds: 900, MaxAttempts: 100})
 			require.NoError(t, err)
 		}
 		go func() {

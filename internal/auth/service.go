@@ -260,8 +260,8 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor Actor
 }
 
 func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, newHash string) error {
-	return s.store.InTx(ctx, func(q sqlc.Querier) error {
-		changed, err := q.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		changed, err := s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
 			ID: actor.ID, OldHash: oldHash, NewHash: newHash,
 		})
 		if err != nil {
@@ -270,7 +270,7 @@ func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, new
 		if changed == 0 {
 			return store.ErrNoRows
 		}
-		_, err = q.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
+		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
 		return err
 	})
 }

@@ -178,7 +178,7 @@ func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}})
 	undone := errors.New("undone on purpose")
 	for _, end := range []error{undone, nil} {
-		err := s.Store.Atomically(t.Context(), func(ctx context.Context) error {
+		err := s.Store.InTx(t.Context(), func(ctx context.Context) error {
 			_, started, err := s.Assistant.Start(ctx, actor, first.ID, assistant.Request{})
 			require.NoError(t, err)
 			require.True(t, started)

@@ -93,7 +93,7 @@ func (s *Service) Do(
 	ctx context.Context, r Request, fn func(ctx context.Context) (Response, error),
 ) (response Response, replayed bool, err error) {
 	id, fingerprint := r.id(), r.fingerprint()
-	err = s.store.Atomically(ctx, func(ctx context.Context) error {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		used, err := s.claim(ctx, id, fingerprint)
 		switch {
 		case store.IsLockTimeout(err):

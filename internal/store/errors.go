@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -15,33 +16,6 @@ import (
 
 // retryDatabaseAfter is when a request that failed because of the database is worth another try.
 const retryDatabaseAfter = time.Second
-
-// SQLSTATE codes (PostgreSQL manual, appendix A).
-const (
-	uniqueViolation            = "23505"
-	characterNotInRepertoire   = "22021"
-	untranslatableCharacter    = "22P05"
-	serializationFailure       = "40001"
-	deadlockDetected           = "40P01"
-	undefinedTable             = "42P01"
-	featureNotSupported        = "0A000"
-	lockNotAvailable           = "55P03"
-	queryCanceled              = "57014"
-	adminShutdown              = "57P01"
-	crashShutdown              = "57P02"
-	cannotConnectNow           = "57P03"
-	idleInTransactionTimeout   = "25P03"
-	readOnlySQLTransaction     = "25006"
-	invalidCatalogName         = "3D000"
-	invalidAuthorization       = "28000"
-	invalidPassword            = "28P01"
-	tooManyConnections         = "53300"
-	protocolViolation          = "08P01"
-	connectionExceptionClass   = "08"
-	invalidAuthorizationClass  = "28"
-	insufficientResourcesClass = "53"
-	idleSessionTimeout         = "57P05"
-)
 
 // Error is a statement that PostgreSQL refused. In contrast to the driver's error it holds no values of the statement.
 type Error struct {
@@ -62,18 +36,18 @@ func (e *Error) Error() string {
 // IsUniqueViolation reports whether err is the violation of the unique constraint or index of that name.
 func IsUniqueViolation(err error, constraint string) bool {
 	var e *Error
-	return errors.As(err, &e) && e.SQLState == uniqueViolation && e.Constraint == constraint
+	return errors.As(err, &e) && e.SQLState == pgerrcode.UniqueViolation && e.Constraint == constraint
 }
 
 // IsLockTimeout reports whether err is that the wait for a lock was too long.
 func IsLockTimeout(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.SQLState == lockNotAvailable
+	return errors.As(err, &e) && e.SQLState == pgerrcode.LockNotAvailable
 }
 
 func isSerializationFailure(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.SQLState == serializationFailure || e.SQLState == deadlockDetected)
+	return errors.As(err, &e) && (e.SQLState == pgerrcode.SerializationFailure || e.SQLState == pgerrcode.DeadlockDetected)
 }
 
 // sqlStateOf is PostgreSQL's code of an error, translated or not, or empty.
@@ -97,7 +71,7 @@ func sqlStateOf(err error) string {
 
 func isUndefinedTable(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.SQLState == undefinedTable
+	return errors.As(err, &e) && e.SQLState == pgerrcode.UndefinedTable
 }
 
 func unavailable(cause error) *apperr.Error {
@@ -137,18 +111,18 @@ func isTranslated(err error) bool {
 
 func classify(e *Error) error {
 	switch e.SQLState {
-	case adminShutdown, crashShutdown, cannotConnectNow, idleSessionTimeout, idleInTransactionTimeout,
-		readOnlySQLTransaction, invalidCatalogName:
+	case pgerrcode.AdminShutdown, pgerrcode.CrashShutdown, pgerrcode.CannotConnectNow, pgerrcode.IdleSessionTimeout, pgerrcode.IdleInTransactionSessionTimeout,
+		pgerrcode.ReadOnlySQLTransaction, pgerrcode.InvalidCatalogName:
 		return unavailable(refusalOf(e.SQLState))
-	case lockNotAvailable, queryCanceled, serializationFailure, deadlockDetected:
+	case pgerrcode.LockNotAvailable, pgerrcode.QueryCanceled, pgerrcode.SerializationFailure, pgerrcode.DeadlockDetected:
 		return busy(e)
-	case characterNotInRepertoire, untranslatableCharacter:
+	case pgerrcode.CharacterNotInRepertoire, pgerrcode.UntranslatableCharacter:
 		return apperr.Wrap(apperr.ValidationFailed, "The text has a character that cannot be stored.", e)
 	}
 	switch {
-	case strings.HasPrefix(e.SQLState, connectionExceptionClass),
-		strings.HasPrefix(e.SQLState, invalidAuthorizationClass),
-		strings.HasPrefix(e.SQLState, insufficientResourcesClass):
+	case pgerrcode.IsConnectionException(e.SQLState),
+		pgerrcode.IsInvalidAuthorizationSpecification(e.SQLState),
+		pgerrcode.IsInsufficientResources(e.SQLState):
 		return unavailable(refusalOf(e.SQLState))
 	}
 	return e

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -45,30 +46,30 @@ const (
 
 // refusals are the answers with which a server refuses to work at all.
 var refusals = map[string]OutageError{
-	invalidPassword: {
+	pgerrcode.InvalidPassword: {
 		Cause: "wrong user or password", Advice: "Check the user and the password in the database URL.",
 	},
-	invalidAuthorization: {
+	pgerrcode.InvalidAuthorizationSpecification: {
 		Cause: "access denied", Advice: "Check the user in the database URL, its sslmode, and the server's pg_hba.conf.",
 	},
-	invalidCatalogName: {
+	pgerrcode.InvalidCatalogName: {
 		Cause: "no such database", Advice: "Create the database that the URL names, or correct the name.",
 	},
-	tooManyConnections: {
+	pgerrcode.TooManyConnections: {
 		Cause: "too many connections", Advice: "Lower SUPPORT_DB_MAX_CONNS, or raise max_connections of the server.",
 	},
-	protocolViolation: {
+	pgerrcode.ProtocolViolation: {
 		Cause:  "start-up parameters refused",
 		Advice: "If the URL leads to PgBouncer, set SUPPORT_DB_POOLER=transaction and SUPPORT_DB_MIGRATE_URL.",
 	},
-	readOnlySQLTransaction: {
+	pgerrcode.ReadOnlySQLTransaction: {
 		Cause: causeReadOnly, Advice: "Use the address of the primary, or name all hosts and target_session_attrs=read-write.",
 	},
-	adminShutdown:            {Cause: "server shuts down"},
-	crashShutdown:            {Cause: "server has crashed"},
-	cannotConnectNow:         {Cause: "server starts or shuts down"},
-	idleSessionTimeout:       {Cause: "session was idle for too long"},
-	idleInTransactionTimeout: {Cause: "transaction was idle for too long"},
+	pgerrcode.AdminShutdown:                   {Cause: "server shuts down"},
+	pgerrcode.CrashShutdown:                   {Cause: "server has crashed"},
+	pgerrcode.CannotConnectNow:                {Cause: "server starts or shuts down"},
+	pgerrcode.IdleSessionTimeout:              {Cause: "session was idle for too long"},
+	pgerrcode.IdleInTransactionSessionTimeout: {Cause: "transaction was idle for too long"},
 }
 
 // outageOf is the outage behind an error of the driver. addr is where the connection leads, or empty.
@@ -140,4 +141,4 @@ func isTimeout(err error) bool {
 }
 
 // isReadOnly reports whether a statement was to write, and the server takes no writes.
-func isReadOnly(err error) bool { return sqlStateOf(err) == readOnlySQLTransaction }
+func isReadOnly(err error) bool { return sqlStateOf(err) == pgerrcode.ReadOnlySQLTransaction }

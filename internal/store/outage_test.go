@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -102,7 +101,7 @@ func TestReservedConnectionsAreNotTakenByOthers(t *testing.T) {
 	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	for range 3 {
 		go func() {
-			ended <- s.InTx(t.Context(), func(sqlc.Querier) error {
+			ended <- s.InTx(t.Context(), func(context.Context) error {
 				held <- struct{}{}
 				<-release
 				return nil
@@ -139,7 +138,7 @@ func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
 			return store.QueryRow(ctx, s, "SELECT pg_sleep(1.5)::text").Scan(new(string))
 		},
 		func(ctx context.Context) error {
-			return s.Atomically(ctx, func(ctx context.Context) error {
+			return s.InTx(ctx, func(ctx context.Context) error {
 				return store.QueryRow(ctx, s, "SELECT pg_sleep(1.5)::text").Scan(new(string))
 			})
 		},

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -69,10 +71,10 @@ func isLost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {
-		case adminShutdown, crashShutdown, cannotConnectNow, idleSessionTimeout:
+		case pgerrcode.AdminShutdown, pgerrcode.CrashShutdown, pgerrcode.CannotConnectNow, pgerrcode.IdleSessionTimeout:
 			return true
 		}
-		return strings.HasPrefix(pg.Code, connectionExceptionClass)
+		return pgerrcode.IsConnectionException(pg.Code)
 	}
 	var network net.Error
 	return isBroken(err) || errors.As(err, &network) && !isContext(err)
@@ -80,16 +82,15 @@ func isLost(err error) bool {
 
 func isStalePlan(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == featureNotSupported
+	return errors.As(err, &pg) && pg.Code == pgerrcode.FeatureNotSupported
 }
 
-// onlyReads reports whether a statement changes nothing, so that it may run twice. Those that change something within a
-// WITH do not begin with SELECT.
+// onlyReads reports whether a statement changes nothing, so that it may run twice. Its name says so: sqlc puts it in the
+// first line, and a test over the queries holds the words to what they promise.
 func onlyReads(sql string) bool {
-	for line := range strings.Lines(sql) {
-		if !strings.HasPrefix(line, "--") {
-			return strings.HasPrefix(line, "SELECT")
-		}
-	}
-	return false
+	name, named := strings.CutPrefix(sql, "-- name: ")
+	return named && slices.ContainsFunc(reading, func(word string) bool { return strings.HasPrefix(name, word) })
 }
+
+// reading are the words that the names of queries begin with which only read.
+var reading = []string{"Count", "Find", "Get", "List"}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -56,8 +57,8 @@ func TestReadsAndTransactionsSurviveTheLossOfEveryConnection(t *testing.T) {
 			return err
 		},
 		"transaction": func() error {
-			return s.InTx(t.Context(), func(q sqlc.Querier) error {
-				_, err := q.CreateUser(t.Context(), newUser(uuid.NewString()+"@example.com"))
+			return s.InTx(t.Context(), func(ctx context.Context) error {
+				_, err := s.CreateUser(ctx, newUser(uuid.NewString()+"@example.com"))
 				return err
 			})
 		},
@@ -143,8 +144,8 @@ func write(t *testing.T, s *store.Store, way string) error {
 		_, err := s.CreateUser(t.Context(), newUser("ada@example.com"))
 		return err
 	}
-	return s.InTx(t.Context(), func(q sqlc.Querier) error {
-		_, err := q.CreateUser(t.Context(), newUser("ada@example.com"))
+	return s.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, newUser("ada@example.com"))
 		return err
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -61,7 +62,7 @@ func (d *stepDriver) Run(migration io.Reader) error {
 		}
 		// The session is still in the transaction that failed. When the connection is lost, so is the transaction.
 		_ = d.Driver.Run(strings.NewReader("ROLLBACK"))
-		if sqlStateOf(causeOf(err)) != lockNotAvailable || try == stepTries {
+		if sqlStateOf(causeOf(err)) != pgerrcode.LockNotAvailable || try == stepTries {
 			return d.explain(causeOf(err))
 		}
 	}
@@ -75,7 +76,7 @@ func (d *stepDriver) explain(err error) error {
 	case !errors.As(err, &pg):
 		return fmt.Errorf("the connection broke during the migration to version %d, which has taken place or has not; "+
 			"run the command again: %w", version, translate(err))
-	case pg.Code == lockNotAvailable:
+	case pg.Code == pgerrcode.LockNotAvailable:
 		return fmt.Errorf("the migration to version %d has changed nothing: another session has held a lock on its tables "+
 			"during all of %d tries (see pg_stat_activity); run the command again", version, stepTries)
 	default:

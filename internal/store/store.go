@@ -57,28 +57,6 @@ func (s *Store) Close() {
 // transaction.
 func (s *Store) Reserved() sqlc.Querier { return sqlc.New(s.reserved) }
 
-// InTx runs fn in one transaction and commits it when fn returns nil. What fn reads and writes through its Querier is
-// all or nothing. fn may run again when the transaction lost against another one, so it must have no other effects.
-//
-// Within Atomically it joins that transaction, whose beginner commits it, or runs it again.
-func (s *Store) InTx(ctx context.Context, fn func(q sqlc.Querier) error) error {
-	return s.inTx(ctx, pgx.TxOptions{}, fn)
-}
-
-// InSnapshot runs fn, which may only read. All that it reads is of one moment.
-func (s *Store) InSnapshot(ctx context.Context, fn func(q sqlc.Querier) error) error {
-	return s.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
-}
-
-func (s *Store) inTx(ctx context.Context, options pgx.TxOptions, fn func(q sqlc.Querier) error) error {
-	if u := s.unit(ctx); u != nil {
-		return fn(sqlc.New(u.db))
-	}
-	return s.retry(ctx, func(until time.Time) error {
-		return s.begin(ctx, until, options, func(db sqlc.DBTX) error { return fn(sqlc.New(db)) })
-	})
-}
-
 // retry runs a transaction, and again when it lost against another one, or met a server that no longer takes writes.
 func (s *Store) retry(ctx context.Context, run func(until time.Time) error) error {
 	until := time.Now().Add(callTimeout)

@@ -53,11 +53,11 @@ func TestTransactionIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	user := newUser("ada@example.com")
-	err := s.InTx(t.Context(), func(q sqlc.Querier) error {
-		if _, err := q.CreateUser(t.Context(), user); err != nil {
+	err := s.InTx(t.Context(), func(ctx context.Context) error {
+		if _, err := s.CreateUser(ctx, user); err != nil {
 			return err
 		}
-		_, err := q.CreateUser(t.Context(), newUser("ADA@example.com"))
+		_, err := s.CreateUser(ctx, newUser("ADA@example.com"))
 		return err
 	})
 	require.ErrorIs(t, err, store.ErrNoRows, "the address is taken")
@@ -77,7 +77,7 @@ func TestWaitForAConnectionIsBounded(t *testing.T) {
 	s, err := store.Open(t.Context(), store.Config{URL: storetest.NewURL(t), MaxConns: 1})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	err = s.InTx(t.Context(), func(sqlc.Querier) error {
+	err = s.InTx(t.Context(), func(context.Context) error {
 		_, err := s.GetSchemaMigration(t.Context())
 		return err
 	})

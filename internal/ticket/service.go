@@ -82,11 +82,11 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sq
 func (s *Service) Get(
 	ctx context.Context, actor auth.Actor, id uuid.UUID,
 ) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
-	err = s.store.InSnapshot(ctx, func(q sqlc.Querier) error {
-		if ticket, err = Find(ctx, q, actor, id); err != nil {
+	err = s.store.InSnapshot(ctx, func(ctx context.Context) error {
+		if ticket, err = s.Find(ctx, actor, id); err != nil {
 			return err
 		}
-		messages, err = q.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
+		messages, err = s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
 			TicketID: id, MaxRows: latestMessages,
 		})
 		return err
@@ -136,8 +136,8 @@ func (s *Service) AddMessage(
 	if err != nil {
 		return sqlc.Message{}, err
 	}
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		ticket, err := Lock(ctx, q, actor, id)
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		ticket, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
 			return err
 		}
@@ -149,13 +149,13 @@ func (s *Service) AddMessage(
 			author = sqlc.MessageAuthorStaff
 		}
 		// A human always wins; the customer's own next message only over an answer that nobody has seen anything of.
-		if _, err := q.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
 			TicketID: id, OnlyUnwritten: author == sqlc.MessageAuthorCustomer,
 		}); err != nil {
 			return err
 		}
 		limits := s.budget.of(actor)
-		message, err = q.CreateMessage(ctx, sqlc.CreateMessageParams{
+		message, err = s.store.CreateMessage(ctx, sqlc.CreateMessageParams{
 			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
 			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
@@ -180,8 +180,8 @@ func (s *Service) Update(
 	if err != nil {
 		return sqlc.Ticket{}, err
 	}
-	err = s.store.InTx(ctx, func(q sqlc.Querier) error {
-		before, err := Lock(ctx, q, actor, id)
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
 			return err
 		}
@@ -196,18 +196,18 @@ func (s *Service) Update(
 				return apperr.New(apperr.InvalidTransition,
 					fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, change.Status))
 			}
-			if err := q.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
+			if err := s.store.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
 				ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: change.Status,
 			}); err != nil {
 				return err
 			}
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := q.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
 				return err
 			}
 		}
-		ticket, err = q.UpdateTicket(ctx, after)
+		ticket, err = s.store.UpdateTicket(ctx, after)
 		return err
 	})
 	return ticket, err
@@ -219,15 +219,15 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 }
 
 // Find returns a ticket that the actor sees. It returns NotFound.
-func Find(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := q.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := s.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
 // or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
-func Lock(ctx context.Context, q sqlc.Querier, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := q.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
+	ticket, err := s.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 

@@ -16,39 +16,33 @@ import (
 
 var errBroken = errors.New("broken on purpose")
 
-// createThree makes an account in each of the ways in which a service may write.
-func createThree(ctx context.Context, s *store.Store, users []sqlc.CreateUserParams) error {
+// createTwo makes an account in each of the ways in which a service may write.
+func createTwo(ctx context.Context, s *store.Store, users []sqlc.CreateUserParams) error {
 	if _, err := s.CreateUser(ctx, users[0]); err != nil {
 		return err
 	}
-	if err := s.InTx(ctx, func(q sqlc.Querier) error {
-		_, err := q.CreateUser(ctx, users[1])
-		return err
-	}); err != nil {
-		return err
-	}
-	return s.Atomically(ctx, func(ctx context.Context) error {
-		_, err := s.CreateUser(ctx, users[2])
+	return s.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, users[1])
 		return err
 	})
 }
 
-func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
+func TestTransactionIsOneOnOneConnection(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	users := []sqlc.CreateUserParams{newUser("a@example.com"), newUser("b@example.com"), newUser("c@example.com")}
+	users := []sqlc.CreateUserParams{newUser("a@example.com"), newUser("b@example.com")}
 	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM users") }
 	for _, result := range []error{errBroken, nil} {
 		after, ended := 0, false
-		err := s.Atomically(t.Context(), func(ctx context.Context) error {
+		err := s.InTx(t.Context(), func(ctx context.Context) error {
 			store.AfterEnd(ctx, func() {
 				ended = true
-				require.Equal(t, stored(), 3*after, "what follows the commit has run before")
+				require.Equal(t, stored(), 2*after, "what follows the commit has run before")
 			})
-			require.NoError(t, createThree(ctx, s, users))
+			require.NoError(t, createTwo(ctx, s, users))
 			for _, user := range users {
 				_, err := s.GetUserByID(ctx, user.ID)
 				require.NoError(t, err, "it sees what it has written")
@@ -56,7 +50,7 @@ func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
 			require.Zero(t, stored(), "nobody else does")
 			store.AfterCommit(ctx, func() {
 				after++
-				require.Equal(t, 3, stored())
+				require.Equal(t, 2, stored())
 			})
 			require.Zero(t, after)
 			require.False(t, ended)
@@ -65,7 +59,7 @@ func TestEverythingDoneAtomicallyIsOneTransactionOnOneConnection(t *testing.T) {
 		require.ErrorIs(t, err, result)
 		require.True(t, ended)
 		if result == nil {
-			require.Equal(t, 3, stored())
+			require.Equal(t, 2, stored())
 			require.Equal(t, 1, after)
 		} else {
 			require.Zero(t, stored())
@@ -79,7 +73,7 @@ func TestStatementThatFailedFailsTheWholeAlsoWhenItIsIgnored(t *testing.T) {
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
 	user := newUser("ada@example.com")
-	err := s.Atomically(t.Context(), func(ctx context.Context) error {
+	err := s.InTx(t.Context(), func(ctx context.Context) error {
 		store.AfterCommit(ctx, func() { require.Fail(t, "nothing was committed") })
 		_, err := s.CreateUser(ctx, user)
 		require.NoError(t, err)
@@ -92,12 +86,12 @@ func TestStatementThatFailedFailsTheWholeAlsoWhenItIsIgnored(t *testing.T) {
 	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
 }
 
-func TestPanicUndoesWhatWasDoneAtomically(t *testing.T) {
+func TestPanicRollsTheTransactionBack(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
 	require.Panics(t, func() {
-		_ = s.Atomically(t.Context(), func(ctx context.Context) error {
+		_ = s.InTx(t.Context(), func(ctx context.Context) error {
 			_, err := s.CreateUser(ctx, newUser("ada@example.com"))
 			require.NoError(t, err)
 			panic("a fault")
@@ -111,7 +105,7 @@ func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	var outlived context.Context
-	require.NoError(t, s.Atomically(t.Context(), func(ctx context.Context) error {
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
 		outlived = context.WithoutCancel(ctx) //nolint:fatcontext // What this is about.
 		return nil
 	}))
@@ -130,7 +124,7 @@ func TestTransactionOfOneStoreIsNotAnothers(t *testing.T) {
 	url := storetest.NewURL(t)
 	one, other := storetest.Open(t, url), storetest.Open(t, url)
 	user := newUser("ada@example.com")
-	err := one.Atomically(t.Context(), func(ctx context.Context) error {
+	err := one.InTx(t.Context(), func(ctx context.Context) error {
 		_, err := other.CreateUser(ctx, user)
 		require.NoError(t, err)
 		return errBroken
@@ -160,7 +154,7 @@ func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
 	errs := make(chan error, 2)
 	for i := range 2 {
 		go func() {
-			errs <- s.Atomically(t.Context(), func(ctx context.Context) error {
+			errs <- s.InTx(t.Context(), func(ctx context.Context) error {
 				runs[i]++
 				store.AfterCommit(ctx, func() { after[i]++ })
 				store.AfterEnd(ctx, func() { ends[i]++ })
@@ -186,14 +180,14 @@ func TestSnapshotIsOfOneMomentAndReadsOnly(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	user := newUser("ada@example.com")
-	err := s.InSnapshot(t.Context(), func(q sqlc.Querier) error {
-		_, err := q.GetUserByID(t.Context(), user.ID)
+	err := s.InSnapshot(t.Context(), func(ctx context.Context) error {
+		_, err := s.GetUserByID(ctx, user.ID)
 		require.ErrorIs(t, err, store.ErrNoRows)
 		_, err = s.CreateUser(t.Context(), user)
 		require.NoError(t, err)
-		_, err = q.GetUserByID(t.Context(), user.ID)
+		_, err = s.GetUserByID(ctx, user.ID)
 		require.ErrorIs(t, err, store.ErrNoRows, "written after the first read")
-		_, err = q.CreateUser(t.Context(), newUser("bob@example.com"))
+		_, err = s.CreateUser(ctx, newUser("bob@example.com"))
 		require.Error(t, err)
 		return errBroken
 	})

@@ -33,20 +33,30 @@ func unitFrom(ctx context.Context) *unit {
 	return nil
 }
 
-// Atomically runs fn in one transaction and commits it when fn returns nil. Everything that is done through the Store
-// with fn's context joins the transaction: single queries, InTx, Atomically. It is one connection, so fn must not use it
-// from several goroutines, and what it does should be short: PostgreSQL ends a transaction that idles for 10 seconds.
+// InTx runs fn in one transaction and commits it when fn returns nil. Everything that is done through the Store with fn's
+// context joins the transaction: queries, and InTx itself, whose outermost call commits. It is one connection, so fn must
+// not use it from several goroutines, and what it does should be short: PostgreSQL ends a transaction that idles for 10
+// seconds.
 //
-// fn may run again when the transaction lost against another one. Effects outside of the database belong into
-// AfterCommit. A statement that failed fails the whole, even if fn goes on.
-func (s *Store) Atomically(ctx context.Context, fn func(ctx context.Context) error) error {
+// fn may run again when the transaction lost against another one. Effects outside the database belong in AfterCommit. A
+// statement that failed fails the whole, even if fn goes on.
+func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, pgx.TxOptions{}, fn)
+}
+
+// InSnapshot runs fn, which may only read. All that it reads is of one moment, except within InTx, which it joins.
+func (s *Store) InSnapshot(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
+func (s *Store) inTx(ctx context.Context, options pgx.TxOptions, fn func(ctx context.Context) error) error {
 	if s.unit(ctx) != nil {
 		return fn(ctx)
 	}
 	return s.retry(ctx, func(until time.Time) error {
 		u := &unit{store: s}
 		defer u.end()
-		err := s.begin(ctx, until, pgx.TxOptions{}, func(db sqlc.DBTX) error {
+		err := s.begin(ctx, until, options, func(db sqlc.DBTX) error {
 			u.db = db
 			defer u.ended.Store(true)
 			return fn(context.WithValue(ctx, unitKey{}, u))
@@ -69,7 +79,7 @@ func (u *unit) end() {
 }
 
 // AfterCommit runs f when the transaction that the context carries is committed, and never if it is not. Without such a
-// transaction it runs f at once. f runs in the goroutine of Atomically, before that returns.
+// transaction it runs f at once. f runs in the goroutine of InTx, before that returns.
 //
 // When the connection breaks during the commit, nobody knows whether it took place, and f does not run: what f starts
 // must be found by somebody else as well.
