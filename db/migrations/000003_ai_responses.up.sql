@@ -4,10 +4,11 @@ SET LOCAL lock_timeout = '2s';
 CREATE TYPE ai_response_status AS ENUM ('streaming', 'completed', 'failed', 'cancelled', 'superseded');
 
 -- One generated answer for one turn of a ticket. The turn is a customer's message, or, where turn_message_id is null, the
--- ticket's description. The replica that holds the lease writes it. Every change of owner raises the attempt, and what an
--- earlier owner still writes changes nothing. crashes counts the owners that were lost without a hand-over. An answer that
--- was generated again is superseded and keeps its message. requested_by is whose budget the response counts against.
--- has_events says that the sweep has not deleted its events yet.
+-- ticket's description. The replica that holds the lease writes it; one that was handed over is nobody's until another
+-- replica takes it. Every change of owner raises the attempt, and what an earlier owner still writes changes nothing.
+-- crashes counts the owners that were lost without a hand-over. An answer that was generated again is superseded and keeps
+-- its message. requested_by is whose budget the response counts against. has_events says that the sweep has not deleted its
+-- events yet.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -27,7 +28,7 @@ CREATE TABLE ai_responses (
     created_at        timestamptz        NOT NULL DEFAULT now(),
     first_token_at    timestamptz,
     finished_at       timestamptz,
-    owner_id          uuid               NOT NULL,
+    owner_id          uuid,
     requested_by      uuid,
     crashes           integer            NOT NULL DEFAULT 0,
     has_events        boolean            NOT NULL DEFAULT true,

@@ -1,18 +1,14 @@
 -- name: CreateAIResponse :one
 INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
 VALUES (
-    @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id,
+    @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer)
 )
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events;
+RETURNING *;
 
 -- name: GetAIResponseForTurn :one
 -- The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT *
 FROM ai_responses
 WHERE ticket_id = @ticket_id
     AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
@@ -20,28 +16,22 @@ WHERE ticket_id = @ticket_id
 ORDER BY status = 'streaming' DESC
 LIMIT 1;
 
--- name: GetAIResponse :one
+-- name: FindAIResponse :one
 -- One that the actor sees.
-SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
-    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
+SELECT r.*
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: ListAIResponsesByTicket :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT *
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
--- name: GetAIResponseByID :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+-- name: GetAIResponse :one
+SELECT *
 FROM ai_responses
 WHERE id = @id;
 
@@ -70,7 +60,7 @@ fenced AS (
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
     FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = @owner_id AND r.attempt = batch.attempt
+    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = @owner_id::uuid AND r.attempt = batch.attempt
         AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
     RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
 )
@@ -85,7 +75,7 @@ RETURNING ai_response_id;
 WITH fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = @last_seq::bigint
-    WHERE r.id = @id AND r.owner_id = @owner_id AND r.attempt = @attempt AND r.status = 'streaming'
+    WHERE r.id = @id AND r.owner_id = @owner_id::uuid AND r.attempt = @attempt AND r.status = 'streaming'
         AND r.last_seq = @log_seq::bigint
     RETURNING r.id AS id, r.attempt AS attempt
 )
@@ -108,7 +98,7 @@ locked AS (
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
 FROM mine, locked
-WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id AND r.status = 'streaming'
+WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id::uuid AND r.status = 'streaming'
 RETURNING r.id;
 
 -- name: ListOwnedAIResponses :many
@@ -119,7 +109,7 @@ WITH mine AS (
 SELECT r.id
 FROM ai_responses AS r
 JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
-WHERE r.owner_id = @owner_id AND r.status = 'streaming';
+WHERE r.owner_id = @owner_id::uuid AND r.status = 'streaming';
 
 -- name: TakeOverAIResponse :one
 -- One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
@@ -127,9 +117,9 @@ WHERE r.owner_id = @owner_id AND r.status = 'streaming';
 -- that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 WITH taken AS (
     UPDATE ai_responses AS r
-    SET owner_id = @owner_id, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+    SET owner_id = @owner_id::uuid, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
         crashes = r.crashes
-            + (r.owner_id <> '00000000-0000-0000-0000-000000000000' AND r.lease_expires_at < clock_timestamp())::integer,
+            + (r.owner_id IS NOT NULL AND r.lease_expires_at < clock_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
     WHERE r.id = (
         SELECT a.id
@@ -138,13 +128,13 @@ WITH taken AS (
             AND (
                 a.lease_expires_at < clock_timestamp()
                 OR (
-                    a.owner_id = @owner_id AND NOT a.id = ANY(@known::uuid[])
+                    a.owner_id = @owner_id::uuid AND NOT a.id = ANY(@known::uuid[])
                     AND a.lease_expires_at < clock_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
                 )
             )
             AND (
                 a.crashes + 1 < @max_attempts::integer OR a.lease_expires_at >= clock_timestamp()
-                OR a.owner_id = '00000000-0000-0000-0000-000000000000'
+                OR a.owner_id IS NULL
             )
         ORDER BY a.lease_expires_at
         LIMIT 1
@@ -167,7 +157,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                (a.crashes + 1 >= @max_attempts::integer AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
+                (a.crashes + 1 >= @max_attempts::integer AND a.owner_id IS NOT NULL)
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => @abandoned_seconds::integer)
             )
         FOR UPDATE SKIP LOCKED
@@ -179,33 +169,83 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text
 FROM ended;
 
 -- name: CompleteAIResponse :one
--- No row: the response is no longer this attempt's to complete.
-UPDATE ai_responses
-SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = last_seq + 1,
+-- Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
+-- be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
+-- the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
+-- last_seq.
+WITH mine AS (
+    SELECT
+        r.id, r.ticket_id, r.turn_message_id, r.attempt, r.last_seq + 1 AS seq,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
+        ) AS written_at
+    FROM ai_responses AS r
+    WHERE r.id = @id AND r.owner_id = @owner_id::uuid AND r.attempt = @attempt AND r.last_seq = @last_seq
+        AND r.status = 'streaming'
+    FOR NO KEY UPDATE OF r
+),
+written AS (
+    INSERT INTO messages (id, ticket_id, author, content, created_at)
+    SELECT @message_id::uuid, mine.ticket_id, 'ai', @content, mine.written_at
+    FROM mine
+),
+raised AS (
+    UPDATE tickets
+    SET version = version + 1, updated_at = mine.written_at, last_message_at = mine.written_at
+    FROM mine
+    WHERE tickets.id = mine.ticket_id
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM mine
+    WHERE before.ticket_id = mine.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM mine.turn_message_id
+        AND before.status = 'completed'
+    RETURNING before.message_id AS message_id
+),
+marked AS (
+    UPDATE messages AS m
+    SET superseded_by = @message_id::uuid
+    FROM replaced
+    WHERE m.id = replaced.message_id
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
+    FROM mine
+)
+UPDATE ai_responses AS r
+SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = mine.seq,
     prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
-    cached_tokens = @cached_tokens, finished_at = clock_timestamp()
-WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND last_seq = @last_seq AND status = 'streaming'
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events;
+    cached_tokens = @cached_tokens, finished_at = mine.written_at
+FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
+WHERE r.id = mine.id AND gone.responses >= 0
+RETURNING r.*;
 
 -- name: FailAIResponse :one
--- No row: the response has ended otherwise, or is another's.
-UPDATE ai_responses
-SET status = 'failed', error_code = @error_code::text, last_seq = last_seq + 1, prompt_tokens = @prompt_tokens,
-    completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens,
-    finished_at = clock_timestamp()
-WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming'
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events;
+-- Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
+-- not end at last_seq.
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'failed', error_code = @error_code::text, last_seq = r.last_seq + 1, prompt_tokens = @prompt_tokens,
+        completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens, cached_tokens = @cached_tokens,
+        finished_at = clock_timestamp()
+    WHERE r.id = @id AND r.owner_id = @owner_id::uuid AND r.attempt = @attempt AND r.last_seq = @last_seq
+        AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text, sqlc.narg(retry_after_seconds)
+FROM ended
+RETURNING *;
 
 -- name: RecordAIResponseUsage :exec
 -- What an answer took that somebody else has ended, told by its writer once that knows.
 UPDATE ai_responses
 SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
     cached_tokens = @cached_tokens
-WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status <> 'streaming';
+WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
 -- Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
@@ -219,10 +259,6 @@ WITH ended AS (
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended;
-
--- name: CreateAIResponseEvent :exec
-INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
-VALUES (@ai_response_id, @seq, @kind, @attempt, @content, sqlc.narg(retry_after_seconds));
 
 -- name: ListAIResponseEvents :many
 -- The events of many responses, of each those from a number on.
@@ -293,9 +329,7 @@ WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM s
 
 -- name: GetStreamingAIResponse :one
 -- The one that is being written in a ticket, to whichever turn.
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT *
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND status = 'streaming';
 
@@ -303,23 +337,8 @@ WHERE ticket_id = @ticket_id AND status = 'streaming';
 -- Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 -- still under way makes the lease longer again.
 UPDATE ai_responses
-SET lease_expires_at = clock_timestamp(), owner_id = '00000000-0000-0000-0000-000000000000'
-WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';
-
--- name: SupersedeCompletedAIResponse :exec
--- An answer that stood makes room for the one which was generated in its place.
-WITH replaced AS (
-    UPDATE ai_responses AS r
-    SET status = 'superseded'
-    WHERE r.ticket_id = @ticket_id
-        AND r.turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
-        AND r.status = 'completed'
-    RETURNING r.message_id AS message_id
-)
-UPDATE messages AS m
-SET superseded_by = @message_id
-FROM replaced
-WHERE m.id = replaced.message_id;
+SET lease_expires_at = clock_timestamp(), owner_id = NULL
+WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status = 'streaming';
 
 -- name: CancelAIResponse :execrows
 -- Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
@@ -338,7 +357,7 @@ FROM ended;
 -- Another model writes it. Zero rows: the response is no longer this attempt's.
 UPDATE ai_responses
 SET model = @model
-WHERE id = @id AND owner_id = @owner_id AND attempt = @attempt AND status = 'streaming';
+WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status = 'streaming';
 
 -- name: LockAIBudget :exec
 -- Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks

@@ -1,4 +1,4 @@
--- name: CountAttempt :execrows
+-- name: RecordAttempt :execrows
 -- Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 INSERT INTO attempts AS a (key, counted_at, expires_at)
 VALUES (@key, ARRAY[clock_timestamp()], clock_timestamp() + make_interval(secs => @window_seconds::integer))

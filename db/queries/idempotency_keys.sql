@@ -7,7 +7,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: GetIdempotencyKey :one
 -- Unless it was used too long ago. Those who read do not wait for each other.
-SELECT id, fingerprint, status, headers, body, created_at
+SELECT *
 FROM idempotency_keys
 WHERE id = @id AND created_at >= now() - make_interval(secs => @kept_seconds::integer);
 

@@ -46,15 +46,15 @@ INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 SELECT @id, before.id, @author, @author_id, @content, before.written_at
 FROM before
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by;
+RETURNING *;
 
--- name: GetMessageByID :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+-- name: GetMessage :one
+SELECT *
 FROM messages
 WHERE id = @id;
 
 -- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+SELECT *
 FROM messages
 WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
@@ -62,9 +62,9 @@ LIMIT @max_rows;
 
 -- name: ListLatestMessagesByTicket :many
 -- The newest, oldest of them first.
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+SELECT *
 FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+    SELECT m.*
     FROM messages AS m
     WHERE m.ticket_id = @ticket_id
     ORDER BY m.created_at DESC, m.id DESC
@@ -73,7 +73,7 @@ FROM (
 ORDER BY created_at, id;
 
 -- name: GetLatestCustomerMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+SELECT *
 FROM messages
 WHERE ticket_id = @ticket_id AND author = 'customer'
 ORDER BY created_at DESC
@@ -116,16 +116,16 @@ newest AS (
     ORDER BY said.created_at DESC
     LIMIT @max_earlier
 )
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+SELECT m.*
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || @turn_message_id::uuid)
 ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: GetLatestHumanMessage :one
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+SELECT m.*
 FROM unnest('{customer,staff}'::message_author[]) AS people (author)
 CROSS JOIN LATERAL (
-    SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+    SELECT n.*
     FROM messages AS n
     WHERE n.ticket_id = @ticket_id AND n.author = people.author
     ORDER BY n.created_at DESC
@@ -143,10 +143,10 @@ JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
 ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
     SET rating = excluded.rating, comment = excluded.comment, updated_at = clock_timestamp()
-RETURNING message_id, user_id, rating, comment, created_at, updated_at;
+RETURNING *;
 
--- name: GetMessageFeedback :one
-SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
+-- name: FindMessageFeedback :one
+SELECT f.*
 FROM message_feedback AS f
 JOIN messages AS m ON m.id = f.message_id
 JOIN tickets AS t ON t.id = m.ticket_id

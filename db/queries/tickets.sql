@@ -12,29 +12,35 @@ WITH spent AS (
 INSERT INTO tickets (id, user_id, title, description)
 SELECT @id, @user_id, @title, @description
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at;
+RETURNING *;
 
--- name: GetTicketByID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+-- name: GetTicket :one
+SELECT *
+FROM tickets
+WHERE id = @id;
+
+-- name: FindTicket :one
+-- One that the actor sees.
+SELECT *
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
--- name: LockTicketByID :one
--- Everything that adds to a ticket's conversation or changes its status takes this lock first.
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+-- name: LockTicket :one
+-- One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+SELECT *
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
 -- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT *
 FROM tickets
 WHERE user_id = @user_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT *
 FROM tickets
 WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
@@ -44,7 +50,7 @@ LIMIT @max_rows;
 UPDATE tickets
 SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = version + 1
 WHERE id = @id
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at;
+RETURNING *;
 
 -- name: CreateTicketStatusChange :exec
 INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)

@@ -4,15 +4,15 @@
 INSERT INTO users (id, email, password_hash, role)
 VALUES (@id, @email, @password_hash, @role)
 ON CONFLICT (lower(email)) DO NOTHING
-RETURNING id, email, password_hash, role, created_at, token_version, disabled_at;
+RETURNING *;
 
 -- name: GetUserByEmail :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+SELECT *
 FROM users
 WHERE lower(email) = lower(@email);
 
--- name: GetUserByID :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+-- name: GetUser :one
+SELECT *
 FROM users
 WHERE id = @id;
 
@@ -23,7 +23,7 @@ SET password_hash = @new_hash
 WHERE id = @id AND password_hash = @old_hash;
 
 -- name: ListUsers :many
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+SELECT *
 FROM users
 WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
     AND (sqlc.narg(role)::user_role IS NULL OR role = sqlc.narg(role)::user_role)
@@ -32,7 +32,7 @@ LIMIT @max_rows;
 
 -- name: ListUsersByEmailPrefix :many
 -- The prefix is normalised as addresses are. DEL comes after every character that an address may have.
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+SELECT *
 FROM users
 WHERE email COLLATE "C" >= @prefix::text AND email COLLATE "C" < @prefix::text || chr(127)
     AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
@@ -49,8 +49,8 @@ WHERE role = 'admin' AND disabled_at IS NULL AND password_hash <> '!'
 ORDER BY id
 FOR NO KEY UPDATE;
 
--- name: LockUserByID :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+-- name: LockUser :one
+SELECT *
 FROM users
 WHERE id = @id
 FOR NO KEY UPDATE;
@@ -62,4 +62,4 @@ SET role = @role,
     disabled_at = CASE WHEN @disabled::boolean THEN coalesce(disabled_at, clock_timestamp()) END,
     token_version = token_version + 1
 WHERE id = @id
-RETURNING id, email, password_hash, role, created_at, token_version, disabled_at;
+RETURNING *;

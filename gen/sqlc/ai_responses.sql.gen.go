@@ -61,7 +61,7 @@ fenced AS (
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => $5::integer)
     FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = $6 AND r.attempt = batch.attempt
+    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = $6::uuid AND r.attempt = batch.attempt
         AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
     RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
 )
@@ -112,14 +112,55 @@ func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]u
 }
 
 const completeAIResponse = `-- name: CompleteAIResponse :one
-UPDATE ai_responses
-SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = last_seq + 1,
+WITH mine AS (
+    SELECT
+        r.id, r.ticket_id, r.turn_message_id, r.attempt, r.last_seq + 1 AS seq,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
+        ) AS written_at
+    FROM ai_responses AS r
+    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
+        AND r.status = 'streaming'
+    FOR NO KEY UPDATE OF r
+),
+written AS (
+    INSERT INTO messages (id, ticket_id, author, content, created_at)
+    SELECT $1::uuid, mine.ticket_id, 'ai', $11, mine.written_at
+    FROM mine
+),
+raised AS (
+    UPDATE tickets
+    SET version = version + 1, updated_at = mine.written_at, last_message_at = mine.written_at
+    FROM mine
+    WHERE tickets.id = mine.ticket_id
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM mine
+    WHERE before.ticket_id = mine.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM mine.turn_message_id
+        AND before.status = 'completed'
+    RETURNING before.message_id AS message_id
+),
+marked AS (
+    UPDATE messages AS m
+    SET superseded_by = $1::uuid
+    FROM replaced
+    WHERE m.id = replaced.message_id
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
+    FROM mine
+)
+UPDATE ai_responses AS r
+SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = mine.seq,
     prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
-    cached_tokens = $6, finished_at = clock_timestamp()
-WHERE id = $7 AND owner_id = $8 AND attempt = $9 AND last_seq = $10 AND status = 'streaming'
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+    cached_tokens = $6, finished_at = mine.written_at
+FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
+WHERE r.id = mine.id AND gone.responses >= 0
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
 `
 
 type CompleteAIResponseParams struct {
@@ -133,9 +174,13 @@ type CompleteAIResponseParams struct {
 	OwnerID          uuid.UUID
 	Attempt          int32
 	LastSeq          int64
+	Content          string
 }
 
-// No row: the response is no longer this attempt's to complete.
+// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
+// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
+// the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
+// last_seq.
 func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, completeAIResponse,
 		arg.MessageID,
@@ -148,6 +193,7 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		arg.OwnerID,
 		arg.Attempt,
 		arg.LastSeq,
+		arg.Content,
 	)
 	var i AIResponse
 	err := row.Scan(
@@ -216,12 +262,10 @@ func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) 
 const createAIResponse = `-- name: CreateAIResponse :one
 INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
 VALUES (
-    $1, $2, $3, $4, $5, $6,
+    $1, $2, $3, $4, $5, $6::uuid,
     clock_timestamp() + make_interval(secs => $7::integer)
 )
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 `
 
 type CreateAIResponseParams struct {
@@ -272,58 +316,41 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 	return i, err
 }
 
-const createAIResponseEvent = `-- name: CreateAIResponseEvent :exec
-INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
-VALUES ($1, $2, $3, $4, $5, $6)
-`
-
-type CreateAIResponseEventParams struct {
-	AIResponseID      uuid.UUID
-	Seq               int64
-	Kind              AIEventKind
-	Attempt           int32
-	Content           string
-	RetryAfterSeconds *int32
-}
-
-func (q *Queries) CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error {
-	_, err := q.db.Exec(ctx, createAIResponseEvent,
-		arg.AIResponseID,
-		arg.Seq,
-		arg.Kind,
-		arg.Attempt,
-		arg.Content,
-		arg.RetryAfterSeconds,
-	)
-	return err
-}
-
 const failAIResponse = `-- name: FailAIResponse :one
-UPDATE ai_responses
-SET status = 'failed', error_code = $1::text, last_seq = last_seq + 1, prompt_tokens = $2,
-    completion_tokens = $3, reasoning_tokens = $4, cached_tokens = $5,
-    finished_at = clock_timestamp()
-WHERE id = $6 AND owner_id = $7 AND attempt = $8 AND status = 'streaming'
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+WITH ended AS (
+    UPDATE ai_responses AS r
+    SET status = 'failed', error_code = $1::text, last_seq = r.last_seq + 1, prompt_tokens = $3,
+        completion_tokens = $4, reasoning_tokens = $5, cached_tokens = $6,
+        finished_at = clock_timestamp()
+    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
+        AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+)
+INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
+SELECT ended.id, ended.last_seq, 'failed', ended.attempt, $1::text, $2
+FROM ended
+RETURNING ai_response_id, seq, kind, attempt, content, retry_after_seconds
 `
 
 type FailAIResponseParams struct {
-	ErrorCode        string
-	PromptTokens     int32
-	CompletionTokens int32
-	ReasoningTokens  int32
-	CachedTokens     int32
-	ID               uuid.UUID
-	OwnerID          uuid.UUID
-	Attempt          int32
+	ErrorCode         string
+	RetryAfterSeconds *int32
+	PromptTokens      int32
+	CompletionTokens  int32
+	ReasoningTokens   int32
+	CachedTokens      int32
+	ID                uuid.UUID
+	OwnerID           uuid.UUID
+	Attempt           int32
+	LastSeq           int64
 }
 
-// No row: the response has ended otherwise, or is another's.
-func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error) {
+// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
+// not end at last_seq.
+func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error) {
 	row := q.db.QueryRow(ctx, failAIResponse,
 		arg.ErrorCode,
+		arg.RetryAfterSeconds,
 		arg.PromptTokens,
 		arg.CompletionTokens,
 		arg.ReasoningTokens,
@@ -331,31 +358,16 @@ func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) 
 		arg.ID,
 		arg.OwnerID,
 		arg.Attempt,
+		arg.LastSeq,
 	)
-	var i AIResponse
+	var i AIResponseEvent
 	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.TurnMessageID,
-		&i.Status,
+		&i.AIResponseID,
+		&i.Seq,
+		&i.Kind,
 		&i.Attempt,
-		&i.Model,
-		&i.LastSeq,
-		&i.MessageID,
-		&i.FinishReason,
-		&i.ErrorCode,
-		&i.PromptTokens,
-		&i.CompletionTokens,
-		&i.ReasoningTokens,
-		&i.CachedTokens,
-		&i.LeaseExpiresAt,
-		&i.CreatedAt,
-		&i.FirstTokenAt,
-		&i.FinishedAt,
-		&i.OwnerID,
-		&i.RequestedBy,
-		&i.Crashes,
-		&i.HasEvents,
+		&i.Content,
+		&i.RetryAfterSeconds,
 	)
 	return i, err
 }
@@ -369,7 +381,7 @@ WITH ended AS (
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
             AND (
-                (a.crashes + 1 >= $2::integer AND a.owner_id <> '00000000-0000-0000-0000-000000000000')
+                (a.crashes + 1 >= $2::integer AND a.owner_id IS NOT NULL)
                 OR a.lease_expires_at < clock_timestamp() - make_interval(secs => $3::integer)
             )
         FOR UPDATE SKIP LOCKED
@@ -396,24 +408,22 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 	return result.RowsAffected(), nil
 }
 
-const getAIResponse = `-- name: GetAIResponse :one
-SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason,
-    r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at,
-    r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
+const findAIResponse = `-- name: FindAIResponse :one
+SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
 FROM ai_responses AS r
 JOIN tickets AS t ON t.id = r.ticket_id
 WHERE r.id = $1 AND (t.user_id = $2 OR $3::boolean)
 `
 
-type GetAIResponseParams struct {
+type FindAIResponseParams struct {
 	ID      uuid.UUID
 	ActorID uuid.UUID
 	Staff   bool
 }
 
 // One that the actor sees.
-func (q *Queries) GetAIResponse(ctx context.Context, arg GetAIResponseParams) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getAIResponse, arg.ID, arg.ActorID, arg.Staff)
+func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, findAIResponse, arg.ID, arg.ActorID, arg.Staff)
 	var i AIResponse
 	err := row.Scan(
 		&i.ID,
@@ -442,16 +452,14 @@ func (q *Queries) GetAIResponse(ctx context.Context, arg GetAIResponseParams) (A
 	return i, err
 }
 
-const getAIResponseByID = `-- name: GetAIResponseByID :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+const getAIResponse = `-- name: GetAIResponse :one
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE id = $1
 `
 
-func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getAIResponseByID, id)
+func (q *Queries) GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, getAIResponse, id)
 	var i AIResponse
 	err := row.Scan(
 		&i.ID,
@@ -481,9 +489,7 @@ func (q *Queries) GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIRespon
 }
 
 const getAIResponseForTurn = `-- name: GetAIResponseForTurn :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1
     AND turn_message_id IS NOT DISTINCT FROM $2::uuid
@@ -569,9 +575,7 @@ func (q *Queries) GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailure
 }
 
 const getStreamingAIResponse = `-- name: GetStreamingAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1 AND status = 'streaming'
 `
@@ -653,9 +657,7 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 }
 
 const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code,
-    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at,
-    finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE ticket_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -750,7 +752,7 @@ WITH mine AS (
 SELECT r.id
 FROM ai_responses AS r
 JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
-WHERE r.owner_id = $1 AND r.status = 'streaming'
+WHERE r.owner_id = $1::uuid AND r.status = 'streaming'
 `
 
 type ListOwnedAIResponsesParams struct {
@@ -842,7 +844,7 @@ const recordAIResponseUsage = `-- name: RecordAIResponseUsage :exec
 UPDATE ai_responses
 SET prompt_tokens = $1, completion_tokens = $2, reasoning_tokens = $3,
     cached_tokens = $4
-WHERE id = $5 AND owner_id = $6 AND attempt = $7 AND status <> 'streaming'
+WHERE id = $5 AND owner_id = $6::uuid AND attempt = $7 AND status <> 'streaming'
 `
 
 type RecordAIResponseUsageParams struct {
@@ -871,8 +873,8 @@ func (q *Queries) RecordAIResponseUsage(ctx context.Context, arg RecordAIRespons
 
 const releaseAIResponseLease = `-- name: ReleaseAIResponseLease :exec
 UPDATE ai_responses
-SET lease_expires_at = clock_timestamp(), owner_id = '00000000-0000-0000-0000-000000000000'
-WHERE id = $1 AND owner_id = $2 AND attempt = $3 AND status = 'streaming'
+SET lease_expires_at = clock_timestamp(), owner_id = NULL
+WHERE id = $1 AND owner_id = $2::uuid AND attempt = $3 AND status = 'streaming'
 `
 
 type ReleaseAIResponseLeaseParams struct {
@@ -902,7 +904,7 @@ locked AS (
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => $1::integer)
 FROM mine, locked
-WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = $2 AND r.status = 'streaming'
+WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = $2::uuid AND r.status = 'streaming'
 RETURNING r.id
 `
 
@@ -943,7 +945,7 @@ const restoreAIResponseEvents = `-- name: RestoreAIResponseEvents :execrows
 WITH fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = $3::bigint
-    WHERE r.id = $4 AND r.owner_id = $5 AND r.attempt = $6 AND r.status = 'streaming'
+    WHERE r.id = $4 AND r.owner_id = $5::uuid AND r.attempt = $6 AND r.status = 'streaming'
         AND r.last_seq = $7::bigint
     RETURNING r.id AS id, r.attempt AS attempt
 )
@@ -1007,33 +1009,6 @@ func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIRespo
 	return result.RowsAffected(), nil
 }
 
-const supersedeCompletedAIResponse = `-- name: SupersedeCompletedAIResponse :exec
-WITH replaced AS (
-    UPDATE ai_responses AS r
-    SET status = 'superseded'
-    WHERE r.ticket_id = $2
-        AND r.turn_message_id IS NOT DISTINCT FROM $3::uuid
-        AND r.status = 'completed'
-    RETURNING r.message_id AS message_id
-)
-UPDATE messages AS m
-SET superseded_by = $1
-FROM replaced
-WHERE m.id = replaced.message_id
-`
-
-type SupersedeCompletedAIResponseParams struct {
-	MessageID     *uuid.UUID
-	TicketID      uuid.UUID
-	TurnMessageID *uuid.UUID
-}
-
-// An answer that stood makes room for the one which was generated in its place.
-func (q *Queries) SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error {
-	_, err := q.db.Exec(ctx, supersedeCompletedAIResponse, arg.MessageID, arg.TicketID, arg.TurnMessageID)
-	return err
-}
-
 const sweepAIResponses = `-- name: SweepAIResponses :exec
 WITH due AS (
     SELECT r.id
@@ -1064,9 +1039,9 @@ func (q *Queries) SweepAIResponses(ctx context.Context, ids []uuid.UUID) error {
 const takeOverAIResponse = `-- name: TakeOverAIResponse :one
 WITH taken AS (
     UPDATE ai_responses AS r
-    SET owner_id = $1, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
+    SET owner_id = $1::uuid, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
         crashes = r.crashes
-            + (r.owner_id <> '00000000-0000-0000-0000-000000000000' AND r.lease_expires_at < clock_timestamp())::integer,
+            + (r.owner_id IS NOT NULL AND r.lease_expires_at < clock_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => $2::integer)
     WHERE r.id = (
         SELECT a.id
@@ -1075,13 +1050,13 @@ WITH taken AS (
             AND (
                 a.lease_expires_at < clock_timestamp()
                 OR (
-                    a.owner_id = $1 AND NOT a.id = ANY($3::uuid[])
+                    a.owner_id = $1::uuid AND NOT a.id = ANY($3::uuid[])
                     AND a.lease_expires_at < clock_timestamp() + make_interval(secs => $4::integer)
                 )
             )
             AND (
                 a.crashes + 1 < $5::integer OR a.lease_expires_at >= clock_timestamp()
-                OR a.owner_id = '00000000-0000-0000-0000-000000000000'
+                OR a.owner_id IS NULL
             )
         ORDER BY a.lease_expires_at
         LIMIT 1
@@ -1122,7 +1097,7 @@ func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponse
 const updateAIResponseModel = `-- name: UpdateAIResponseModel :execrows
 UPDATE ai_responses
 SET model = $1
-WHERE id = $2 AND owner_id = $3 AND attempt = $4 AND status = 'streaming'
+WHERE id = $2 AND owner_id = $3::uuid AND attempt = $4 AND status = 'streaming'
 `
 
 type UpdateAIResponseModelParams struct {

@@ -9,38 +9,6 @@ import (
 	"context"
 )
 
-const countAttempt = `-- name: CountAttempt :execrows
-INSERT INTO attempts AS a (key, counted_at, expires_at)
-VALUES ($1, ARRAY[clock_timestamp()], clock_timestamp() + make_interval(secs => $2::integer))
-ON CONFLICT (key) DO UPDATE
-SET counted_at = ARRAY(
-        SELECT counted.at
-        FROM unnest(a.counted_at) AS counted (at)
-        WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
-    ) || clock_timestamp(),
-    expires_at = EXCLUDED.expires_at
-WHERE $3::integer > (
-    SELECT count(*)
-    FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
-)
-`
-
-type CountAttemptParams struct {
-	Key           []byte
-	WindowSeconds int32
-	MaxAttempts   int32
-}
-
-// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
-func (q *Queries) CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error) {
-	result, err := q.db.Exec(ctx, countAttempt, arg.Key, arg.WindowSeconds, arg.MaxAttempts)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const deleteAttempts = `-- name: DeleteAttempts :execrows
 DELETE FROM attempts AS a
 WHERE a.key = $1 AND $2::integer > (
@@ -105,4 +73,36 @@ func (q *Queries) GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams
 	var seconds float64
 	err := row.Scan(&seconds)
 	return seconds, err
+}
+
+const recordAttempt = `-- name: RecordAttempt :execrows
+INSERT INTO attempts AS a (key, counted_at, expires_at)
+VALUES ($1, ARRAY[clock_timestamp()], clock_timestamp() + make_interval(secs => $2::integer))
+ON CONFLICT (key) DO UPDATE
+SET counted_at = ARRAY(
+        SELECT counted.at
+        FROM unnest(a.counted_at) AS counted (at)
+        WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+    ) || clock_timestamp(),
+    expires_at = EXCLUDED.expires_at
+WHERE $3::integer > (
+    SELECT count(*)
+    FROM unnest(a.counted_at) AS counted (at)
+    WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+)
+`
+
+type RecordAttemptParams struct {
+	Key           []byte
+	WindowSeconds int32
+	MaxAttempts   int32
+}
+
+// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error) {
+	result, err := q.db.Exec(ctx, recordAttempt, arg.Key, arg.WindowSeconds, arg.MaxAttempts)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -100,6 +100,34 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 	return i, err
 }
 
+const findMessageFeedback = `-- name: FindMessageFeedback :one
+SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
+FROM message_feedback AS f
+JOIN messages AS m ON m.id = f.message_id
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE f.message_id = $1 AND (t.user_id = $2 OR $3::boolean)
+`
+
+type FindMessageFeedbackParams struct {
+	MessageID uuid.UUID
+	ActorID   uuid.UUID
+	Staff     bool
+}
+
+func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error) {
+	row := q.db.QueryRow(ctx, findMessageFeedback, arg.MessageID, arg.ActorID, arg.Staff)
+	var i MessageFeedback
+	err := row.Scan(
+		&i.MessageID,
+		&i.UserID,
+		&i.Rating,
+		&i.Comment,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const getLatestCustomerMessage = `-- name: GetLatestCustomerMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
@@ -152,14 +180,14 @@ func (q *Queries) GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID)
 	return i, err
 }
 
-const getMessageByID = `-- name: GetMessageByID :one
+const getMessage = `-- name: GetMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages
 WHERE id = $1
 `
 
-func (q *Queries) GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error) {
-	row := q.db.QueryRow(ctx, getMessageByID, id)
+func (q *Queries) GetMessage(ctx context.Context, id uuid.UUID) (Message, error) {
+	row := q.db.QueryRow(ctx, getMessage, id)
 	var i Message
 	err := row.Scan(
 		&i.ID,
@@ -169,34 +197,6 @@ func (q *Queries) GetMessageByID(ctx context.Context, id uuid.UUID) (Message, er
 		&i.Content,
 		&i.CreatedAt,
 		&i.SupersededBy,
-	)
-	return i, err
-}
-
-const getMessageFeedback = `-- name: GetMessageFeedback :one
-SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
-FROM message_feedback AS f
-JOIN messages AS m ON m.id = f.message_id
-JOIN tickets AS t ON t.id = m.ticket_id
-WHERE f.message_id = $1 AND (t.user_id = $2 OR $3::boolean)
-`
-
-type GetMessageFeedbackParams struct {
-	MessageID uuid.UUID
-	ActorID   uuid.UUID
-	Staff     bool
-}
-
-func (q *Queries) GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error) {
-	row := q.db.QueryRow(ctx, getMessageFeedback, arg.MessageID, arg.ActorID, arg.Staff)
-	var i MessageFeedback
-	err := row.Scan(
-		&i.MessageID,
-		&i.UserID,
-		&i.Rating,
-		&i.Comment,
-		&i.CreatedAt,
-		&i.UpdatedAt,
 	)
 	return i, err
 }

@@ -336,7 +336,7 @@ type AIResponse struct {
 	CreatedAt        time.Time
 	FirstTokenAt     *time.Time
 	FinishedAt       *time.Time
-	OwnerID          uuid.UUID
+	OwnerID          *uuid.UUID
 	RequestedBy      *uuid.UUID
 	Crashes          int32
 	HasEvents        bool

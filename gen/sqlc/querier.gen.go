@@ -23,14 +23,14 @@ type Querier interface {
 	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
 	// a crash of the database is allowed here, so the commit does not wait for the disk.
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
-	// No row: the response is no longer this attempt's to complete.
+	// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
+	// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
+	// the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
+	// last_seq.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
-	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
-	CountAttempt(ctx context.Context, arg CountAttemptParams) (int64, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
-	CreateAIResponseEvent(ctx context.Context, arg CreateAIResponseEventParams) error
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
 	// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
@@ -63,13 +63,17 @@ type Querier interface {
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
-	// No row: the response has ended otherwise, or is another's.
-	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponse, error)
+	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
+	// not end at last_seq.
+	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
 	// What nobody could finish.
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
-	GetAIResponse(ctx context.Context, arg GetAIResponseParams) (AIResponse, error)
-	GetAIResponseByID(ctx context.Context, id uuid.UUID) (AIResponse, error)
+	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
+	// One that the actor sees.
+	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
@@ -80,8 +84,7 @@ type Querier interface {
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
-	GetMessageByID(ctx context.Context, id uuid.UUID) (Message, error)
-	GetMessageFeedback(ctx context.Context, arg GetMessageFeedbackParams) (MessageFeedback, error)
+	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
 	// longer is: after the pause, or after the wait that upstream asked for if that is longer.
 	GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error)
@@ -97,9 +100,9 @@ type Querier interface {
 	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
 	// The one that is being written in a ticket, to whichever turn.
 	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
-	GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error)
+	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
+	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
-	GetUserByID(ctx context.Context, id uuid.UUID) (User, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
@@ -130,13 +133,15 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
-	// Everything that adds to a ticket's conversation or changes its status takes this lock first.
-	LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error)
-	LockUserByID(ctx context.Context, id uuid.UUID) (User, error)
+	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
+	LockUser(ctx context.Context, id uuid.UUID) (User, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
+	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
 	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
@@ -155,8 +160,6 @@ type Querier interface {
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
 	// what readers have seen something of.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
-	// An answer that stood makes room for the one which was generated in its place.
-	SupersedeCompletedAIResponse(ctx context.Context, arg SupersedeCompletedAIResponseParams) error
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error

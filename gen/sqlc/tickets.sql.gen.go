@@ -110,20 +110,45 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, maxRows int32) (int64, err
 	return result.RowsAffected(), nil
 }
 
-const getTicketByID = `-- name: GetTicketByID :one
+const findTicket = `-- name: FindTicket :one
 SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
 
-type GetTicketByIDParams struct {
+type FindTicketParams struct {
 	ID      uuid.UUID
 	ActorID uuid.UUID
 	Staff   bool
 }
 
-func (q *Queries) GetTicketByID(ctx context.Context, arg GetTicketByIDParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, getTicketByID, arg.ID, arg.ActorID, arg.Staff)
+// One that the actor sees.
+func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, findTicket, arg.ID, arg.ActorID, arg.Staff)
+	var i Ticket
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Title,
+		&i.Description,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AIMode,
+		&i.Version,
+		&i.LastMessageAt,
+	)
+	return i, err
+}
+
+const getTicket = `-- name: GetTicket :one
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+FROM tickets
+WHERE id = $1
+`
+
+func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
+	row := q.db.QueryRow(ctx, getTicket, id)
 	var i Ticket
 	err := row.Scan(
 		&i.ID,
@@ -236,22 +261,22 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 	return items, nil
 }
 
-const lockTicketByID = `-- name: LockTicketByID :one
+const lockTicket = `-- name: LockTicket :one
 SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
 `
 
-type LockTicketByIDParams struct {
+type LockTicketParams struct {
 	ID      uuid.UUID
 	ActorID uuid.UUID
 	Staff   bool
 }
 
-// Everything that adds to a ticket's conversation or changes its status takes this lock first.
-func (q *Queries) LockTicketByID(ctx context.Context, arg LockTicketByIDParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, lockTicketByID, arg.ID, arg.ActorID, arg.Staff)
+// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, lockTicket, arg.ID, arg.ActorID, arg.Staff)
 	var i Ticket
 	err := row.Scan(
 		&i.ID,

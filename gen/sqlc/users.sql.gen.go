@@ -48,14 +48,14 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, e
 	return i, err
 }
 
-const getUserByEmail = `-- name: GetUserByEmail :one
+const getUser = `-- name: GetUser :one
 SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
-WHERE lower(email) = lower($1)
+WHERE id = $1
 `
 
-func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error) {
-	row := q.db.QueryRow(ctx, getUserByEmail, email)
+func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
+	row := q.db.QueryRow(ctx, getUser, id)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -69,14 +69,14 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 	return i, err
 }
 
-const getUserByID = `-- name: GetUserByID :one
+const getUserByEmail = `-- name: GetUserByEmail :one
 SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
-WHERE id = $1
+WHERE lower(email) = lower($1)
 `
 
-func (q *Queries) GetUserByID(ctx context.Context, id uuid.UUID) (User, error) {
-	row := q.db.QueryRow(ctx, getUserByID, id)
+func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error) {
+	row := q.db.QueryRow(ctx, getUserByEmail, email)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -222,15 +222,15 @@ func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 	return items, nil
 }
 
-const lockUserByID = `-- name: LockUserByID :one
+const lockUser = `-- name: LockUser :one
 SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
 WHERE id = $1
 FOR NO KEY UPDATE
 `
 
-func (q *Queries) LockUserByID(ctx context.Context, id uuid.UUID) (User, error) {
-	row := q.db.QueryRow(ctx, lockUserByID, id)
+func (q *Queries) LockUser(ctx context.Context, id uuid.UUID) (User, error) {
+	row := q.db.QueryRow(ctx, lockUser, id)
 	var i User
 	err := row.Scan(
 		&i.ID,

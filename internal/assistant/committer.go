@@ -171,7 +171,7 @@ func (c *committer) publish(p piece) {
 // database has crashed and lost deltas that were published, which are put back; or the response is no longer ours.
 func (c *committer) settle(ctx context.Context, p piece) error {
 	o := p.owner
-	row, err := c.store.GetAIResponseByID(ctx, o.response.ID)
+	row, err := c.store.GetAIResponse(ctx, o.response.ID)
 	if errors.Is(err, store.ErrNoRows) {
 		o.lose()
 		return nil
@@ -180,22 +180,23 @@ func (c *committer) settle(ctx context.Context, p piece) error {
 		c.markDirty(o)
 		return err
 	}
-	mine := row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID == c.ownerID && row.Attempt == o.response.Attempt
+	mine := row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == c.ownerID && row.Attempt == o.response.Attempt
 	switch {
 	case mine && row.LastSeq == p.delta.ID.Seq:
 		c.publish(p)
 	case mine && row.LastSeq < p.delta.ID.Seq-1:
 		c.markDirty(o)
-		return c.restore(ctx, c.store, o, row.LastSeq)
+		_, err := c.restore(ctx, c.store, o, row.LastSeq)
+		return err
 	default:
 		o.lose()
 	}
 	return nil
 }
 
-// restore puts the deltas back that were published after lastSeq, where the log ends since the database has crashed.
-// What is no longer this owner's stays as it is.
-func (c *committer) restore(ctx context.Context, q sqlc.Querier, o *owner, lastSeq int64) error {
+// restore puts the deltas back that were published after lastSeq, where the log ends since the database has crashed. It
+// reports whether it did: what is no longer this owner's stays as it is.
+func (c *committer) restore(ctx context.Context, q sqlc.Querier, o *owner, lastSeq int64) (restored bool, err error) {
 	params := sqlc.RestoreAIResponseEventsParams{
 		ID: o.response.ID, OwnerID: c.ownerID, Attempt: o.response.Attempt, LogSeq: lastSeq,
 	}
@@ -205,10 +206,10 @@ func (c *committer) restore(ctx context.Context, q sqlc.Querier, o *owner, lastS
 		params.LastSeq = delta.ID.Seq
 	}
 	if len(params.Seqs) == 0 {
-		return nil
+		return false, nil
 	}
-	_, err := q.RestoreAIResponseEvents(ctx, params)
-	return err
+	n, err := q.RestoreAIResponseEvents(ctx, params)
+	return n > 0, err
 }
 
 // watch keeps the leases of the owners, and tells those that have lost theirs. The whole replica asks once.

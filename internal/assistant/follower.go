@@ -111,11 +111,11 @@ func (s *Service) toEvent(ctx context.Context, row sqlc.AIResponseEvent) (Event,
 		}
 		return Failed{ID: id, Err: failure}, nil
 	default:
-		response, err := s.store.GetAIResponseByID(ctx, row.AIResponseID)
+		response, err := s.store.GetAIResponse(ctx, row.AIResponseID)
 		if err != nil {
 			return nil, err
 		}
-		message, err := s.store.GetMessageByID(ctx, *response.MessageID)
+		message, err := s.store.GetMessage(ctx, *response.MessageID)
 		return Done{ID: id, Response: response, Message: message}, err
 	}
 }

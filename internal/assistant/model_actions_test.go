@@ -163,7 +163,7 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crash
 	m.until(t, "somebody takes over", func() bool {
 		if crashed {
 			_, err := m.store.RenewAIResponseLeases(m.t.Context(), sqlc.RenewAIResponseLeasesParams{
-				Ids: []uuid.UUID{r.id}, Attempts: []int32{r.attempt}, OwnerID: before.OwnerID, LeaseSeconds: -1,
+				Ids: []uuid.UUID{r.id}, Attempts: []int32{r.attempt}, OwnerID: *before.OwnerID, LeaseSeconds: -1,
 			})
 			require.NoError(t, err)
 		}
@@ -194,7 +194,7 @@ func (m *machine) replace(t *rapid.T) {
 		}
 	}
 	r := m.model.running()
-	owned := r != nil && m.row(t, r).OwnerID == gone.id
+	owned := r != nil && m.isOwner(t, r, gone)
 	if killed {
 		gone.store.Close()
 	}
@@ -242,7 +242,7 @@ func (m *machine) holdCommit(t *rapid.T) {
 	row := m.row(t, r)
 	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
 		_, err := m.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{
-			ID: r.id, OwnerID: row.OwnerID, Attempt: row.Attempt, Model: row.Model,
+			ID: r.id, OwnerID: *row.OwnerID, Attempt: row.Attempt, Model: row.Model,
 		})
 		require.NoError(t, err)
 		m.simulator.Release(gateOf(r.request, r.sent))
@@ -290,13 +290,13 @@ func (m *machine) raceEnd(t *rapid.T) {
 	}
 	var held time.Time
 	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
-		_, err := m.store.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: m.ticketID, Staff: true})
+		_, err := m.store.LockTicket(ctx, sqlc.LockTicketParams{ID: m.ticketID, Staff: true})
 		require.NoError(t, err)
 		held = time.Now()
 		first()
-		m.untilWaiting(t, "LockTicketByID", 1)
+		m.untilWaiting(t, "LockTicket", 1)
 		second()
-		m.untilWaiting(t, "LockTicketByID", 2)
+		m.untilWaiting(t, "LockTicket", 2)
 		return nil
 	})
 	require.NoError(t, err)

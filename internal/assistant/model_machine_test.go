@@ -184,9 +184,15 @@ func (m *machine) untilHeld(t *rapid.T, request, token int) {
 }
 
 func (m *machine) row(t *rapid.T, r *modelResponse) sqlc.AIResponse {
-	row, err := m.store.GetAIResponseByID(m.t.Context(), r.id)
+	row, err := m.store.GetAIResponse(m.t.Context(), r.id)
 	require.NoError(t, err)
 	return row
+}
+
+// isOwner reports whether the replica writes the response.
+func (m *machine) isOwner(t *rapid.T, r *modelResponse, at *modelReplica) bool {
+	row := m.row(t, r)
+	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.id
 }
 
 // untilLogged waits until the database has the response's log as far as the model.

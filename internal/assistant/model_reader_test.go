@@ -187,7 +187,7 @@ func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int)
 			n++
 		}
 	}
-	if row := m.row(t, of); row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID == at.id {
+	if m.isOwner(t, of, at) {
 		n++
 	}
 	return n

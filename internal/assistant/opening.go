@@ -89,7 +89,7 @@ func (o *opening) first(ctx context.Context) (err error) {
 		return nil
 	}
 	// Which model writes was open until now.
-	response, err := s.store.GetAIResponseByID(context.WithoutCancel(ctx), o.claim.response.ID)
+	response, err := s.store.GetAIResponse(context.WithoutCancel(ctx), o.claim.response.ID)
 	if err != nil {
 		return err
 	}

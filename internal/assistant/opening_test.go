@@ -150,7 +150,7 @@ func TestOnlyACrashCountsAsOne(t *testing.T) {
 		OwnerID: uuid.New(), LeaseSeconds: 15, UnknownLeaseSeconds: 12, MaxAttempts: 3,
 	})
 	require.NoError(t, err, "attempts that were handed over are not used up")
-	row, err := b.store.GetAIResponseByID(t.Context(), response.ID)
+	row, err := b.store.GetAIResponse(t.Context(), response.ID)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, row.Attempt)
 	require.EqualValues(t, 1, row.Crashes)

@@ -137,54 +137,46 @@ func (s *Service) complete(ctx context.Context, g *generation) error {
 	if err != nil {
 		return fmt.Errorf("assistant: make an id: %w", err)
 	}
-	var done Done
+	end := s.completion(g, id, lastSeq)
+	var response sqlc.AIResponse
 	err = s.persist(ctx, func(ctx context.Context) error {
 		// The writer acts for the desk: it sees every ticket.
-		if _, err := s.store.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: o.response.TicketID, Staff: true}); err != nil {
+		if _, err := s.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
 			return err
 		}
-		current, err := s.store.GetAIResponseByID(ctx, o.response.ID)
-		if err != nil {
-			return err
+		for {
+			response, err = s.store.CompleteAIResponse(ctx, end)
+			if !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			if response, err = s.store.GetAIResponse(ctx, o.response.ID); err != nil {
+				return err
+			}
+			if response.MessageID != nil && *response.MessageID == id {
+				return nil // This very commit went through before, and only the database's word of it was lost.
+			}
+			if err := s.repair(ctx, o, response); err != nil {
+				return err
+			}
 		}
-		if current.MessageID != nil && *current.MessageID == id {
-			// This very commit went through before, and only the database's word of it was lost.
-			done.Response = current
-			done.Message, err = s.store.GetMessageByID(ctx, id)
-			return err
-		}
-		if err := s.committer.restore(ctx, s.store, o, current.LastSeq); err != nil {
-			return err
-		}
-		done.Message, err = s.store.CreateMessage(ctx, sqlc.CreateMessageParams{
-			ID: id, TicketID: o.response.TicketID, Author: sqlc.MessageAuthorAI, Content: g.text.String(),
-		})
-		if err != nil {
-			return err
-		}
-		if err := s.store.SupersedeCompletedAIResponse(ctx, sqlc.SupersedeCompletedAIResponseParams{
-			TicketID: o.response.TicketID, TurnMessageID: o.response.TurnMessageID, MessageID: &id,
-		}); err != nil {
-			return err
-		}
-		done.Response, err = s.store.CompleteAIResponse(ctx, s.completion(g, id, lastSeq))
-		if errors.Is(err, store.ErrNoRows) {
-			return errLost
-		}
-		if err != nil {
-			return err
-		}
-		return s.store.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
-			AIResponseID: o.response.ID, Seq: done.Response.LastSeq, Kind: sqlc.AIEventKindDone,
-			Attempt: o.response.Attempt,
-		})
 	})
 	if err != nil {
 		return err
 	}
-	done.ID = endOf(done.Response)
-	o.feed.publish(s.entry(done))
+	o.feed.publish(s.entry(Done{ID: endOf(response), Response: response, Message: sqlc.Message{
+		ID: id, TicketID: response.TicketID, Author: sqlc.MessageAuthorAI, Content: end.Content, CreatedAt: *response.FinishedAt,
+	}}))
 	return nil
+}
+
+// repair puts back what a crash of the database has lost of the log, so that it can be ended. It returns errLost when
+// nothing is missing: then the response is no longer this owner's.
+func (s *Service) repair(ctx context.Context, o *owner, current sqlc.AIResponse) error {
+	restored, err := s.committer.restore(ctx, s.store, o, current.LastSeq)
+	if err == nil && !restored {
+		return errLost
+	}
+	return err
 }
 
 // giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
@@ -219,41 +211,37 @@ func (s *Service) giveUp(ctx context.Context, g *generation, err error) error {
 // fail ends the response with a failed event. It returns errLost when the response has ended otherwise.
 func (s *Service) fail(ctx context.Context, g *generation, failure *apperr.Error) error {
 	o := g.owner
-	if _, err := o.flush(ctx); err != nil {
+	lastSeq, err := o.flush(ctx)
+	if err != nil {
 		return err
 	}
 	usage := s.usage(g)
-	code := string(failure.Code)
-	var response sqlc.AIResponse
-	err := s.persist(ctx, func(ctx context.Context) error {
-		current, err := s.store.GetAIResponseByID(ctx, o.response.ID)
-		if err != nil {
-			return err
+	end := sqlc.FailAIResponseParams{
+		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, ErrorCode: string(failure.Code),
+		RetryAfterSeconds: retryAfterSeconds(failure),
+		PromptTokens:      usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
+		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
+	}
+	var event sqlc.AIResponseEvent
+	err = s.persist(ctx, func(ctx context.Context) error {
+		for {
+			event, err = s.store.FailAIResponse(ctx, end)
+			if !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			current, err := s.store.GetAIResponse(ctx, o.response.ID)
+			if err != nil {
+				return err
+			}
+			if err := s.repair(ctx, o, current); err != nil {
+				return err
+			}
 		}
-		if err := s.committer.restore(ctx, s.store, o, current.LastSeq); err != nil {
-			return err
-		}
-		response, err = s.store.FailAIResponse(ctx, sqlc.FailAIResponseParams{
-			ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, ErrorCode: code,
-			PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
-			ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
-		})
-		if errors.Is(err, store.ErrNoRows) {
-			return errLost
-		}
-		if err != nil {
-			return err
-		}
-		return s.store.CreateAIResponseEvent(ctx, sqlc.CreateAIResponseEventParams{
-			AIResponseID: o.response.ID, Seq: response.LastSeq, Kind: sqlc.AIEventKindFailed,
-			Attempt: o.response.Attempt, Content: code, RetryAfterSeconds: retryAfterSeconds(failure),
-		})
 	})
 	if err != nil {
 		return err
 	}
-	failed := Failed{ID: endOf(response), Err: failure}
-	o.feed.publish(s.entry(failed))
+	o.feed.publish(s.entry(Failed{ID: EventID{ResponseID: usage.ID, Seq: event.Seq, Attempt: event.Attempt}, Err: failure}))
 	return nil
 }
 
@@ -295,7 +283,7 @@ func (s *Service) completion(g *generation, messageID uuid.UUID, lastSeq int64) 
 	usage := s.usage(g)
 	return sqlc.CompleteAIResponseParams{
 		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: messageID,
-		FinishReason: string(g.result.FinishReason),
+		Content: g.text.String(), FinishReason: string(g.result.FinishReason),
 		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
 	}

@@ -155,7 +155,7 @@ func (s *Service) restore(ctx context.Context, f *feed, response sqlc.AIResponse
 		f.publish(s.entry(Failed{ID: end, Err: failureWith(code)}))
 		return nil
 	}
-	message, err := s.store.GetMessageByID(ctx, *response.MessageID)
+	message, err := s.store.GetMessage(ctx, *response.MessageID)
 	if err != nil {
 		return err
 	}

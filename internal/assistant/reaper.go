@@ -92,11 +92,11 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	response, err := s.store.GetAIResponseByID(ctx, id)
+	response, err := s.store.GetAIResponse(ctx, id)
 	if err != nil {
 		return false, err
 	}
-	t, err := s.store.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: response.TicketID, Staff: true})
+	t, err := s.store.GetTicket(ctx, response.TicketID)
 	if err != nil {
 		return false, err
 	}

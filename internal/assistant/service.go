@@ -186,7 +186,7 @@ func (s *Service) OpenResponse(ctx context.Context, actor auth.Actor, id uuid.UU
 
 // Get returns a response. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
-	response, err := s.store.GetAIResponse(ctx, sqlc.GetAIResponseParams{
+	response, err := s.store.FindAIResponse(ctx, sqlc.FindAIResponseParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
 	return response, store.NotFound(err)

@@ -57,7 +57,7 @@ func (s *Service) ListAccounts(ctx context.Context, f AccountFilter, p page.Page
 
 // GetAccount returns an account. It returns NotFound.
 func (s *Service) GetAccount(ctx context.Context, id uuid.UUID) (sqlc.User, error) {
-	user, err := s.store.GetUserByID(ctx, id)
+	user, err := s.store.GetUser(ctx, id)
 	return user, store.NotFound(err)
 }
 
@@ -75,7 +75,7 @@ func (s *Service) UpdateAccount(
 		if err != nil {
 			return err
 		}
-		if before, err = s.store.LockUserByID(ctx, id); err != nil {
+		if before, err = s.store.LockUser(ctx, id); err != nil {
 			return store.NotFound(err)
 		}
 		role, disabled := before.Role, before.DisabledAt != nil

@@ -131,7 +131,7 @@ func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error)
 	case n.ServiceID != nil && n.Role != "":
 		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
 	case n.ServiceID != nil:
-		return s.store.GetUserByID(ctx, *n.ServiceID)
+		return s.store.GetUser(ctx, *n.ServiceID)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {

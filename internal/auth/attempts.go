@@ -106,7 +106,7 @@ func (t *tally) count(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
 	t.sweep(ctx)
-	counted, err := t.store.CountAttempt(ctx, sqlc.CountAttemptParams{
+	counted, err := t.store.RecordAttempt(ctx, sqlc.RecordAttemptParams{
 		Key: t.name, WindowSeconds: t.window, MaxAttempts: t.limit,
 	})
 	if err != nil || counted > 0 {

@@ -174,7 +174,7 @@ func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) 
 		for text := range strings.FieldsSeq(storetest.QueryText(t, url, "SELECT string_agg(encode(key, 'hex'), ' ') FROM attempts")) {
 			key, err := hex.DecodeString(text)
 			require.NoError(t, err)
-			_, err = db.CountAttempt(ctx, sqlc.CountAttemptParams{Key: key, WindowSeconds: 900, MaxAttempts: 100})
+			_, err = db.RecordAttempt(ctx, sqlc.RecordAttemptParams{Key: key, WindowSeconds: 900, MaxAttempts: 100})
 			require.NoError(t, err)
 		}
 		go func() {

@@ -49,7 +49,7 @@ func TestReadsAndTransactionsSurviveTheLossOfEveryConnection(t *testing.T) {
 	require.NoError(t, err)
 	for name, f := range map[string]func() error{
 		"one row": func() error {
-			_, err := s.GetUserByID(t.Context(), user.ID)
+			_, err := s.GetUser(t.Context(), user.ID)
 			return err
 		},
 		"many rows": func() error {
@@ -159,10 +159,10 @@ func TestPlanOfAnOlderSchemaIsMadeAgain(t *testing.T) {
 	user, err := s.CreateUser(t.Context(), newUser("ada@example.com"))
 	require.NoError(t, err)
 	for range 2 {
-		_, err = s.GetUserByID(t.Context(), user.ID)
+		_, err = s.GetUser(t.Context(), user.ID)
 		require.NoError(t, err)
 	}
 	storetest.Exec(t, url, "ALTER TABLE users ALTER COLUMN password_hash TYPE varchar(255)")
-	_, err = s.GetUserByID(t.Context(), user.ID)
+	_, err = s.GetUser(t.Context(), user.ID)
 	require.NoError(t, err)
 }

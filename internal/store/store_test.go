@@ -61,7 +61,7 @@ func TestTransactionIsAllOrNothing(t *testing.T) {
 		return err
 	})
 	require.ErrorIs(t, err, store.ErrNoRows, "the address is taken")
-	_, err = s.GetUserByID(t.Context(), user.ID)
+	_, err = s.GetUser(t.Context(), user.ID)
 	require.ErrorIs(t, err, store.ErrNoRows)
 }
 

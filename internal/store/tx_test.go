@@ -44,7 +44,7 @@ func TestTransactionIsOneOnOneConnection(t *testing.T) {
 			})
 			require.NoError(t, createTwo(ctx, s, users))
 			for _, user := range users {
-				_, err := s.GetUserByID(ctx, user.ID)
+				_, err := s.GetUser(ctx, user.ID)
 				require.NoError(t, err, "it sees what it has written")
 			}
 			require.Zero(t, stored(), "nobody else does")
@@ -115,7 +115,7 @@ func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
 	ran := false
 	store.AfterCommit(outlived, func() { ran = true })
 	require.True(t, ran, "there is nothing to wait for")
-	_, err = s.GetUserByID(t.Context(), user.ID)
+	_, err = s.GetUser(t.Context(), user.ID)
 	require.NoError(t, err)
 }
 
@@ -130,7 +130,7 @@ func TestTransactionOfOneStoreIsNotAnothers(t *testing.T) {
 		return errBroken
 	})
 	require.ErrorIs(t, err, errBroken)
-	_, err = one.GetUserByID(t.Context(), user.ID)
+	_, err = one.GetUser(t.Context(), user.ID)
 	require.NoError(t, err)
 }
 
@@ -181,11 +181,11 @@ func TestSnapshotIsOfOneMomentAndReadsOnly(t *testing.T) {
 	s := storetest.New(t)
 	user := newUser("ada@example.com")
 	err := s.InSnapshot(t.Context(), func(ctx context.Context) error {
-		_, err := s.GetUserByID(ctx, user.ID)
+		_, err := s.GetUser(ctx, user.ID)
 		require.ErrorIs(t, err, store.ErrNoRows)
 		_, err = s.CreateUser(t.Context(), user)
 		require.NoError(t, err)
-		_, err = s.GetUserByID(ctx, user.ID)
+		_, err = s.GetUser(ctx, user.ID)
 		require.ErrorIs(t, err, store.ErrNoRows, "written after the first read")
 		_, err = s.CreateUser(ctx, newUser("bob@example.com"))
 		require.Error(t, err)

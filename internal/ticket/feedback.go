@@ -23,7 +23,7 @@ func (s *Service) Rate(
 
 // Feedback returns what the customer thinks of an answer. It returns NotFound while they have not said.
 func (s *Service) Feedback(ctx context.Context, actor auth.Actor, messageID uuid.UUID) (sqlc.MessageFeedback, error) {
-	feedback, err := s.store.GetMessageFeedback(ctx, sqlc.GetMessageFeedbackParams{
+	feedback, err := s.store.FindMessageFeedback(ctx, sqlc.FindMessageFeedbackParams{
 		MessageID: messageID, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
 	return feedback, store.NotFound(err)

@@ -220,14 +220,14 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 
 // Find returns a ticket that the actor sees. It returns NotFound.
 func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.GetTicketByID(ctx, sqlc.GetTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	ticket, err := s.FindTicket(ctx, sqlc.FindTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
 // or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.LockTicketByID(ctx, sqlc.LockTicketByIDParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 

@@ -1,0 +1,58 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	queryName  = regexp.MustCompile(`(?m)^-- name: (([A-Z][a-z]+)[A-Za-z]*) :(?:one|many|exec|execrows)$`)
+	sqlComment = regexp.MustCompile(`(?m)--.*$`)
+	changes    = regexp.MustCompile(`(?i)\b(insert|update|delete|for share|set_config|nextval|pg_advisory\w*)\b`)
+	locks      = regexp.MustCompile(`(?i)\b(for (no key )?update|pg_advisory_xact_lock)\b`)
+	selects    = regexp.MustCompile(`(?is)^\s*(select|with)\b`)
+)
+
+// The first word of a query's name is a promise: what begins with Count, Find, Get or List only reads, and so may run twice
+// on a connection that breaks; what only reads has such a name; Lock locks; and what checks whether the actor may see a row
+// is called Find, unless it locks or changes that row.
+func TestNamesOfQueriesSayWhatTheyDo(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../db/queries/*.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		names := queryName.FindAllStringSubmatchIndex(string(text), -1)
+		require.Len(t, names, strings.Count(string(text), "-- name:"), file)
+		for i, at := range names {
+			end := len(text)
+			if i+1 < len(names) {
+				end = names[i+1][0]
+			}
+			name, verb := string(text[at[2]:at[3]]), string(text[at[4]:at[5]])
+			body := sqlComment.ReplaceAllString(string(text[at[1]:end]), "")
+			requireKept(t, name, verb, body)
+		}
+	}
+}
+
+func requireKept(t *testing.T, name, verb, body string) {
+	t.Helper()
+	checksActor := strings.Contains(body, "@actor_id")
+	switch verb {
+	case "Count", "Find", "Get", "List":
+		require.False(t, changes.MatchString(body), "%s only reads", name)
+		require.Equal(t, verb == "Find", checksActor, "%s: Find checks what the actor may see, and nothing else does", name)
+	case "Lock":
+		require.Regexp(t, locks, body, name)
+	default:
+		require.True(t, changes.MatchString(body) || !selects.MatchString(body), "%s only reads: call it Get, List or Count", name)
+	}
+}
