@@ -1,8 +1,9 @@
-import { createSupport, isProblem, Problem } from '@supportbackend/support';
+import { answerOf, browserSession, createSupport, isProblem, Problem, relay } from '@supportbackend/support';
 import { listTickets } from '@supportbackend/support/api';
 import { createClient } from '@supportbackend/support/client';
 
 const ticketId = '0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22';
+const support = createSupport({ baseUrl: process.env.SUPPORT_BASE_URL, token: process.env.SUPPORT_TOKEN });
 
 export async function exampleCreateSupport() {
   let support = createSupport(); // SUPPORT_BASE_URL says where, SUPPORT_TOKEN as whom
@@ -26,6 +27,12 @@ export async function exampleCreateTicket() {
   console.log(ticket.id, ticket.status);
 }
 
+export async function exampleAskAI() {
+  const support = createSupport();
+  const answer = await support.askAI(ticketId, 'When do I get my money back?');
+  console.log(answer.content);
+}
+
 export async function exampleStreamAIResponse() {
   const support = createSupport();
   for await (const event of support.streamAIResponse(ticketId)) {
@@ -45,10 +52,56 @@ export async function exampleStreamAIResponse() {
   }
 }
 
-export async function exampleAskAI() {
+export async function exampleAnswerOf() {
   const support = createSupport();
-  const answer = await support.askAI(ticketId);
+  const answer = await answerOf(support.streamAIResponse(ticketId));
   console.log(answer.content);
+}
+
+export async function exampleLastEventId() {
+  const support = createSupport();
+  let last = '0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:1'; // the id of the last event that you have
+  for await (const event of support.streamAIResponse(ticketId, { lastEventId: last })) {
+    last = event.id;
+  }
+  console.log(last);
+}
+
+export async function exampleRelay(request = new Request(`https://shop.example.com/answer?ticket=${ticketId}`)) {
+  const { searchParams } = new URL(request.url);
+  const customer = support.forCustomer(customerOf(request));
+  const lastEventId = request.headers.get('Last-Event-ID');
+  return relay(customer.streamAIResponse(searchParams.get('ticket') ?? '', { lastEventId }));
+}
+
+/** @param {Request} _ */
+function customerOf(_) {
+  return 'customer-4711';
+}
+
+export async function exampleForCustomer() {
+  const support = createSupport(); // SUPPORT_TOKEN is an API key with the scope on_behalf
+  const customer = support.forCustomer('customer-4711');
+  await customer.createTicket({
+    title: 'Invoice 4711 is wrong',
+    description: 'I was charged twice for October.',
+  });
+  for await (const ticket of customer.listTickets()) {
+    console.log(ticket.title);
+  }
+}
+
+export async function exampleStaff() {
+  const support = createSupport(); // SUPPORT_TOKEN is an agent's
+  for await (const ticket of support.listTickets()) {
+    if (ticket.status !== 'open') {
+      continue;
+    }
+    // From here on, people answer. A message by staff alone also ends an answer that is being written.
+    await support.updateTicket(ticket.id, { ai_mode: 'off' });
+    await support.createMessage(ticket.id, { content: 'You get it back this week.' });
+    await support.updateTicket(ticket.id, { status: 'resolved' });
+  }
 }
 
 export async function exampleListTickets() {
@@ -56,6 +109,19 @@ export async function exampleListTickets() {
   // limit is that of a page; the iterator goes over all pages
   for await (const ticket of support.listTickets({ limit: 2 })) {
     console.log(ticket.id, ticket.title);
+  }
+}
+
+export async function exampleIfMatch() {
+  const support = createSupport();
+  try {
+    // An ETag that responseHeaders got.
+    await support.updateTicket(ticketId, { status: 'pending' }, { ifMatch: '"3"' });
+  } catch (error) {
+    if (!isProblem(error, 'precondition_failed')) {
+      throw error;
+    }
+    console.log('somebody was faster');
   }
 }
 
@@ -77,17 +143,14 @@ export async function exampleProblem() {
   }
 }
 
-export async function exampleIfMatch() {
-  const support = createSupport();
-  try {
-    // An ETag that responseHeaders got.
-    await support.updateTicket(ticketId, { status: 'pending' }, { ifMatch: '"3"' });
-  } catch (error) {
-    if (!isProblem(error, 'precondition_failed')) {
-      throw error;
-    }
-    console.log('somebody was faster');
-  }
+export async function exampleBrowserSession() {
+  const session = browserSession();
+  const support = createSupport({ baseUrl: process.env.SUPPORT_BASE_URL, sessionStore: session });
+  const tokens = await support.logIn({ email: 'ada@example.com', password: 'correct horse battery' });
+  await session.update(() => tokens);
+
+  await support.logOut();
+  await session.update(() => undefined);
 }
 
 export async function examplePlainClient() {

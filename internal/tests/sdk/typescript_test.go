@@ -2,9 +2,11 @@ package sdktest_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,10 +22,23 @@ func TestTypeScriptUnits(t *testing.T) {
 	npmtest.RunUnitTests(t, typeScript, "../../sdk/typescript/test")
 }
 
-// TestTypeScriptSDKKeepsToTheSuite runs every fixture with the packed SDK, in Node and in a browser.
-func TestTypeScriptSDKKeepsToTheSuite(t *testing.T) {
+// TestTypeScriptSDK tests the packed SDK, which is compiled and installed once.
+func TestTypeScriptSDK(t *testing.T) {
 	t.Parallel()
 	project := npmtest.Install(t, typeScript)
+	for name, test := range map[string]func(*testing.T, npmtest.Project){
+		"suite": keepsToTheSuite, "examples": doesWhatExamplesSay, "requests of examples": sendsWhatExamplesSay,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, project)
+		})
+	}
+}
+
+// keepsToTheSuite runs every fixture, in Node and in a browser.
+func keepsToTheSuite(t *testing.T, project npmtest.Project) {
+	t.Helper()
 	fixtures := loadUnhurried(t)
 
 	t.Run("Node", func(t *testing.T) {
@@ -99,10 +114,9 @@ func allowCrossOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// TestTypeScriptExamplesDoWhatTheySay runs the examples of the README.
-func TestTypeScriptExamplesDoWhatTheySay(t *testing.T) {
-	t.Parallel()
-	project := npmtest.Install(t, typeScript)
+// doesWhatExamplesSay runs examples of the README with fixtures.
+func doesWhatExamplesSay(t *testing.T, project npmtest.Project) {
+	t.Helper()
 	fixtures, err := sdktest.Load()
 	require.NoError(t, err)
 	byName := map[string]sdktest.Fixture{}
@@ -117,7 +131,7 @@ func TestTypeScriptExamplesDoWhatTheySay(t *testing.T) {
 			"exampleStreamAIResponse", "stream-reset",
 			"Thank me … from the beginning:\nThank you.\nstored as 0199d3c6-4f31-7e44-9a10-0c1b2a394857\n",
 		},
-		{"exampleAskAI", "ask", "Thank you.\n"},
+		{"exampleAnswerOf", "ask", "Thank you.\n"},
 		{
 			"exampleListTickets", "pages",
 			ticket + "01 Invoice 4711 is wrong\n" + ticket + "02 Invoice 4711 is wrong\n" + ticket + "03 Invoice 4711 is wrong\n" +
@@ -132,12 +146,90 @@ func TestTypeScriptExamplesDoWhatTheySay(t *testing.T) {
 	} {
 		t.Run(example.name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(sdktest.NewPlayer(byName[example.fixture]))
-			defer server.Close()
-			env := []string{"SUPPORT_BASE_URL=" + server.URL, "SUPPORT_TOKEN=" + byName[example.fixture].Client.Token}
-			output := project.Node(t, env, "--input-type=module", "--eval",
-				"import * as examples from './examples.js'; await examples."+example.name+"()")
+			fixture := byName[example.fixture]
+			output := runExample(t, project, sdktest.NewPlayer(fixture), fixture.Client.Token, "await examples."+example.name+"()")
 			require.Equal(t, example.output, output)
 		})
 	}
+}
+
+// sendsWhatExamplesSay runs those examples of the README that show what is sent.
+func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
+	t.Helper()
+	const path = "/tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"
+	const done = "id: 0199d3c6:2\nevent: done\ndata: {\"type\":\"done\",\"message\":{\"content\":\"Thank you.\"}}\n\n"
+	ticket := `{"id":"0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22","title":"Invoice 4711 is wrong","status":"open"}`
+	tokens := `{"access_token":"access-2","refresh_token":"srt_2"}`
+	for _, example := range []struct {
+		name, output   string
+		bodies, wanted []string
+	}{
+		{
+			"await examples.exampleAskAI()", "Thank you.\n", []string{"{}", done},
+			[]string{"POST " + path + "/messages key", "GET " + path + "/ai-response key"},
+		},
+		{"await examples.exampleLastEventId()", "0199d3c6:2\n", []string{done}, []string{
+			"GET " + path + "/ai-response key after 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:1",
+		}},
+		{"console.log(await (await examples.exampleRelay()).text())", done + "\n", []string{done}, []string{
+			"GET " + path + "/ai-response key for customer-4711",
+		}},
+		{
+			"await examples.exampleForCustomer()", "Invoice 4711 is wrong\n", []string{ticket, "[" + ticket + "]"},
+			[]string{"POST /tickets key for customer-4711", "GET /tickets key for customer-4711"},
+		},
+		{
+			"await examples.exampleStaff()", "", []string{"[" + ticket + "]", ticket, "{}", ticket},
+			[]string{"GET /tickets key", "PATCH " + path + " key", "POST " + path + "/messages key", "PATCH " + path + " key"},
+		},
+		{
+			"globalThis.localStorage = { getItem(n) { return this[n] ?? null }, setItem(n, v) { this[n] = v }, removeItem(n) { delete this[n] } };" +
+				"await examples.exampleBrowserSession()",
+			"",
+			[]string{tokens, ""},
+			[]string{"POST /auth/login", "POST /auth/logout access-2"},
+		},
+	} {
+		t.Run(example.name, func(t *testing.T) {
+			t.Parallel()
+			server := &inTurn{bodies: example.bodies}
+			require.Equal(t, example.output, runExample(t, project, server, "key", example.name))
+			require.Equal(t, example.wanted, server.requests)
+		})
+	}
+}
+
+func runExample(t *testing.T, project npmtest.Project, handler http.Handler, token, script string) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	env := []string{"SUPPORT_BASE_URL=" + server.URL, "SUPPORT_TOKEN=" + token}
+	return project.Node(t, env, "--input-type=module", "--eval", "import * as examples from './examples.js'; "+script)
+}
+
+// inTurn answers one request after the other with its bodies, and remembers what was asked.
+type inTurn struct {
+	mu               sync.Mutex
+	bodies, requests []string
+}
+
+func (i *inTurn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	request := r.Method + " " + r.URL.Path
+	for _, header := range [][2]string{{"Authorization", ""}, {"X-On-Behalf-Of", "for "}, {"Last-Event-ID", "after "}} {
+		if value := r.Header.Get(header[0]); value != "" {
+			request += " " + header[1] + strings.TrimPrefix(value, "Bearer ")
+		}
+	}
+	i.requests = append(i.requests, request)
+	if len(i.bodies) == 0 {
+		http.Error(w, "nothing is left", http.StatusInternalServerError)
+		return
+	}
+	if strings.HasPrefix(i.bodies[0], "id:") {
+		w.Header().Set("Content-Type", "text/event-stream")
+	}
+	_, _ = io.WriteString(w, i.bodies[0])
+	i.bodies = i.bodies[1:]
 }

@@ -42,8 +42,12 @@ func goExample(folder, name string) (string, error) {
 		"support, err := client.New()\nif err != nil {\n\tlog.Fatal(err)\n}\n")
 }
 
+// typeScriptExample returns the body of an example for the README. The name may be a whole signature.
 func typeScriptExample(folder, name string) (string, error) {
-	return example(filepath.Join(folder, "examples.js"), "export async function "+name+"() {\n", "  ", "",
+	if !strings.Contains(name, "(") {
+		name += "()"
+	}
+	return example(filepath.Join(folder, "examples.js"), "export async function "+name+" {\n", "  ", "",
 		"const support = createSupport();\n")
 }
 

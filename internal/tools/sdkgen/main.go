@@ -26,7 +26,7 @@ var templates embed.FS
 // copied are the files of the hand-written halves that are part of the SDKs: their tests are not, but their examples are.
 var copied = map[string][]string{
 	"go":         {"*.go"},
-	"typescript": {"package.json", "tsconfig.package.json", "examples.js", "src/*.ts"},
+	"typescript": {"package.json", "cjs/package.json", "tsconfig.package.json", "tsconfig.cjs.json", "examples.js", "src/*.ts"},
 }
 
 func main() {

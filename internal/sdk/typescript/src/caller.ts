@@ -1,224 +1,178 @@
-import { type Client, createClient, createConfig } from './api/client/index.js';
-import { refreshSession } from './api/sdk.gen.js';
-import type { AccessToken, AIResponseEvent } from './api/types.gen.js';
+import type { AccessToken } from './api/types.gen.js';
+import { readText } from './body.js';
 import { Credentials } from './credentials.js';
+import { Deadline } from './deadline.js';
 import { isProblem, NetworkError, NotModified, Problem, ProtocolError, readProblem } from './errors.js';
+import { type CallOptions, readOptions, setHeaders, type Setup, type SupportOptions } from './options.js';
 import { type Page, readPage } from './pages.js';
-import { Deadline, defaultRetries, Final, retry } from './retry.js';
-import { StreamReader } from './stream.js';
-import { version } from './version.js';
+import { type Arguments, type Operation, readTarget, type Target } from './request.js';
+import { Final, retry } from './retry.js';
+import { type StreamEvent, StreamReader } from './stream.js';
 
 /** Bounds one attempt of a request that is no stream, in milliseconds. */
 const attemptTimeout = 60_000;
+/** Bounds one attempt to refresh the access token, for which other calls wait, in milliseconds. */
+const refreshTimeout = 10_000;
+/** How often a request is sent when its token has ended: with that, with the one that was stored, and with a fresh one. */
+const maxTokens = 3;
 
-/** How to set an SDK up. */
-export interface SupportOptions {
-  /** Where the server is, such as `https://support.example.com`; may have a path. In Node, the default is SUPPORT_BASE_URL. */
-  baseUrl?: string;
-  /** The access token. In Node, the default is SUPPORT_TOKEN. */
-  token?: string;
-  /** Lets an access token that has ended be replaced. A refresh token is for one use: keepTokens gets the next one. */
-  refreshToken?: string;
-  /** Is called with each pair of tokens before they are used. */
-  keepTokens?: (next: AccessToken) => void | Promise<void>;
-  /** How often a request is sent again; 2 by default, 0 is never. */
-  retries?: number;
-  /** Headers of every request. */
-  headers?: Record<string, string>;
-  /** What to send requests with, in place of the global fetch. */
-  fetch?: typeof fetch;
-}
+/** Names the customer whom a request acts for. */
+const onBehalfOf = 'X-On-Behalf-Of';
 
-/** What one call has beyond the operation's own arguments. */
-export interface CallOptions {
-  /** Bounds the call with all its retries. */
-  signal?: AbortSignal;
-  /** Headers of the request. */
-  headers?: Record<string, string>;
-  /**
-   * The key, in place of a made-up one. With a key that is stored before the request is sent, the request may also be repeated
-   * by another process.
-   */
-  idempotencyKey?: string;
-  /** Makes the request depend on the version of what it changes: it is a Problem with the status 412 if that is another. */
-  ifMatch?: string;
-  /** Makes the call throw NotModified if what is asked for still has that version. */
-  ifNoneMatch?: string;
-  /** Is called with the headers of the response, which has the ETag. */
-  responseHeaders?: (headers: Headers) => void;
-}
-
-/** What the contract says about sending an operation. */
-export interface Operation {
-  /** It takes no token. */
-  public?: boolean;
-  /** An Idempotency-Key has an effect. */
-  takesKey?: boolean;
-  /** Repeating it does no harm and gives the same answer. */
-  repeatable?: boolean;
-}
-
-/** What one request is sent with. */
-export interface Attempt {
-  client: Client;
-  headers: Record<string, string>;
-  signal: AbortSignal;
-  throwOnError: true;
-  fetch: typeof fetch;
-}
-
-/** The result of the generated client. Its data is parsed here. */
-export interface Sent<T> {
-  data?: T;
-  response: Response;
-}
-
-/** What of Node is used where there is one. */
-const { process } = globalThis as {
-  process?: { env?: Record<string, string | undefined>; versions?: { node?: string } };
-};
+const refreshSession: Operation = { method: 'POST', path: '/auth/refresh', public: true, repeatable: true };
 
 /** Sends requests: again where that may help, and with a token that is fresh. */
 export class Caller {
-  readonly #client: Client;
-  readonly #credentials: Credentials;
-  readonly #retries: number;
-  readonly #headers: Record<string, string>;
-  readonly #fetch: typeof fetch | undefined;
+  private constructor(
+    private readonly setup: Setup,
+    private readonly credentials: Credentials | undefined,
+    private readonly customer: string | undefined,
+  ) {}
 
-  constructor(options: SupportOptions) {
-    const baseUrl = readBaseURL(options.baseUrl ?? process?.env?.['SUPPORT_BASE_URL'] ?? '');
-    this.#retries = options.retries ?? defaultRetries;
-    if (!Number.isInteger(this.#retries) || this.#retries < 0) {
-      throw new RangeError(`${this.#retries} retries`);
+  static with(options: SupportOptions): Caller {
+    const setup = readOptions(options);
+    const anonymous = new Caller(setup, undefined, undefined);
+    const credentials = new Credentials(setup.sessionStore, async (refreshToken) => {
+      const args = { body: { refresh_token: refreshToken } };
+      const { body } = await anonymous.#send(refreshSession, args, {}, refreshTimeout);
+      return parse<AccessToken>(body);
+    });
+    return new Caller(setup, credentials, undefined);
+  }
+
+  /** Returns a caller that acts for the customer, with the same tokens. */
+  forCustomer(id: string): Caller {
+    // A proxy might drop an empty header, and white space around a value is not sent: that would be another customer.
+    if (!/^[!-~]+$/.test(id)) {
+      throw new TypeError(`${JSON.stringify(id)} is not the id of a customer`);
     }
-    // Browsers name themselves.
-    this.#headers = { ...(process?.versions?.node && { 'User-Agent': `support-typescript/${version}` }), ...options.headers };
-    this.#fetch = options.fetch;
-    // A browser's cache keeps nothing of this anyway, and lets requests for the same URL wait for each other.
-    this.#client = createClient(createConfig({ baseUrl, redirect: 'manual', cache: 'no-store' }));
-    this.#credentials = new Credentials(
-      options.token ?? process?.env?.['SUPPORT_TOKEN'] ?? '',
-      options.refreshToken ?? '',
-      options.keepTokens,
-      (refreshToken) =>
-        this.call<AccessToken>({ public: true, repeatable: true }, {}, (attempt) =>
-          refreshSession({ ...attempt, parseAs: 'text', body: { refresh_token: refreshToken } }),
-        ),
-    );
+    return new Caller(this.setup, this.credentials, id);
   }
 
   /** Calls an operation whose response is JSON. */
-  async call<T>(operation: Operation, options: CallOptions, send: (attempt: Attempt) => Promise<Sent<T>>): Promise<T> {
-    const { body } = await this.#send(operation, options, send);
+  async call<T>(operation: Operation, args: Arguments, options: CallOptions): Promise<T> {
+    const { body } = await this.#send(operation, args, options);
     return parse<T>(body);
   }
 
   /** Calls an operation whose response is one page of a list. */
-  async callPage<T>(
-    operation: Operation,
-    options: CallOptions,
-    send: (attempt: Attempt) => Promise<Sent<T[]>>,
-  ): Promise<Page<T>> {
-    const { body, headers } = await this.#send(operation, options, send);
+  async callPage<T>(operation: Operation, args: Arguments, options: CallOptions): Promise<Page<T>> {
+    const { body, headers } = await this.#send(operation, args, options);
     return readPage(parse<T[]>(body), headers);
   }
 
   /** Calls an operation whose response has no body. */
-  async run(operation: Operation, options: CallOptions, send: (attempt: Attempt) => Promise<Sent<unknown>>): Promise<void> {
-    await this.#send(operation, options, send);
+  async run(operation: Operation, args: Arguments, options: CallOptions): Promise<void> {
+    await this.#send(operation, args, options);
   }
 
   /** Reads the events of a stream. */
-  stream(
-    operation: Operation,
-    options: CallOptions,
-    send: (attempt: Attempt) => Promise<Sent<unknown>>,
-  ): AsyncGenerator<AIResponseEvent, void, undefined> {
-    const open = (headers: Headers, signal: AbortSignal) => this.#attempt(operation, headers, signal, send);
-    return new StreamReader(this.#retries, options.signal, this.#requestHeaders(operation, options), open).events();
+  stream(operation: Operation, args: Arguments, options: CallOptions): AsyncGenerator<StreamEvent, void, undefined> {
+    const target = readTarget(this.setup.baseUrl, operation, args);
+    const headers = this.#headers(operation, target, options);
+    headers.set('Accept', 'text/event-stream');
+    return new StreamReader({
+      retries: this.setup.retries,
+      signal: options.signal,
+      lastEventId: headers.get('Last-Event-ID') ?? '',
+      usesGlobalFetch: this.setup.fetch === undefined,
+      open: (lastEventId, deadline) => {
+        if (lastEventId !== '') {
+          headers.set('Last-Event-ID', lastEventId);
+        }
+        return attempt(() => this.#exchange(operation, target, headers, deadline));
+      },
+    }).events();
   }
 
   async #send(
     operation: Operation,
+    args: Arguments,
     options: CallOptions,
-    send: (attempt: Attempt) => Promise<Sent<unknown>>,
+    timeout = attemptTimeout,
   ): Promise<{ body: string; headers: Headers }> {
-    const headers = this.#requestHeaders(operation, options);
-    const sent = await retry(operation.repeatable ? this.#retries : 0, options.signal, async () => {
-      const deadline = new Deadline(attemptTimeout, options.signal);
+    const target = readTarget(this.setup.baseUrl, operation, args);
+    const headers = this.#headers(operation, target, options);
+    const sent = await retry(operation.repeatable ? this.setup.retries : 0, options.signal, async () => {
+      const deadline = new Deadline(timeout, options.signal);
       try {
-        return await this.#attempt(operation, headers, deadline.signal, send);
+        return await attempt(async () => {
+          const response = await this.#exchange(operation, target, headers, deadline);
+          return { body: await readText(response, deadline), headers: response.headers };
+        });
       } finally {
         deadline.end();
       }
     });
-    options.responseHeaders?.(sent.response.headers);
-    // The generated client takes an empty body for an object, so it is asked for text.
-    return { body: String(sent.data), headers: sent.response.headers };
+    options.responseHeaders?.(sent.headers);
+    return sent;
   }
 
-  /** All the headers but the token. */
-  #requestHeaders(operation: Operation, options: CallOptions): Headers {
-    const headers = new Headers({ Accept: 'application/json, application/problem+json', ...this.#headers });
-    const own = {
+  /** All the headers but the token. Those of the call come last, so that they beat the others. */
+  #headers(operation: Operation, target: Target, options: CallOptions): Headers {
+    const headers = new Headers(this.setup.headers);
+    setHeaders(headers, {
+      'Content-Type': target.body === undefined ? undefined : 'application/json',
+      [onBehalfOf]: this.customer,
       'Idempotency-Key': options.idempotencyKey,
       'If-Match': options.ifMatch,
       'If-None-Match': options.ifNoneMatch,
+      'Last-Event-ID': options.lastEventId || undefined,
       ...options.headers,
-    };
-    for (const [name, value] of Object.entries(own)) {
-      if (value !== undefined) {
-        headers.set(name, value);
-      }
-    }
+    });
     if (operation.takesKey && !headers.has('Idempotency-Key')) {
       headers.set('Idempotency-Key', randomUUID());
     }
     return headers;
   }
 
-  /** Sends a request and reads the response; the error is one of this SDK's. */
-  async #attempt<T>(
-    operation: Operation,
-    headers: Headers,
-    signal: AbortSignal,
-    send: (attempt: Attempt) => Promise<Sent<T>>,
-  ): Promise<Sent<T>> {
-    try {
-      return await send({
-        client: this.#client,
-        headers: Object.fromEntries(headers),
-        signal,
-        throwOnError: true,
-        fetch: (request) => this.#exchange(operation, request as Request),
-      });
-    } catch (error) {
-      const known = [Problem, ProtocolError, NotModified, Final].some((type) => error instanceof type);
-      throw known ? error : new NetworkError(error instanceof Error ? error.message : String(error), { cause: error });
+  /** Sends the request, again when the token had to be replaced in between. The response is a success, with its body unread. */
+  async #exchange(operation: Operation, target: Target, headers: Headers, deadline: Deadline): Promise<Response> {
+    const { credentials } = this;
+    if (operation.public || headers.has('Authorization') || !credentials) {
+      return this.#roundTrip(target, headers, deadline);
     }
-  }
-
-  /** Sends the request once, or twice when the token had to be refreshed in between. The response is a success. */
-  async #exchange(operation: Operation, request: Request): Promise<Response> {
-    const own = operation.public || request.headers.has('Authorization');
-    const token = own ? '' : await this.#credentials.token(request.signal);
-    try {
-      return await this.#roundTrip(request, token);
-    } catch (error) {
-      if (own || !isProblem(error, 'invalid_token') || !this.#credentials.renewable) {
-        throw error;
+    let { token, fresh } = await deadline.race(credentials.token());
+    for (let sent = 1; ; sent++) {
+      const own = new Headers(headers);
+      if (token !== '') {
+        own.set('Authorization', `Bearer ${token}`);
+      }
+      try {
+        return await this.#roundTrip(target, own, deadline);
+      } catch (error) {
+        if (fresh || sent === maxTokens || !isProblem(error, 'invalid_token')) {
+          throw error;
+        }
+        ({ token, fresh } = await deadline.race(credentials.renew(token)));
+        if (token === '') {
+          throw error;
+        }
       }
     }
-    return this.#roundTrip(request, await this.#credentials.renew(token, request.signal));
   }
 
-  async #roundTrip(request: Request, token: string): Promise<Response> {
-    const sent = request.clone();
-    if (token !== '') {
-      sent.headers.set('Authorization', `Bearer ${token}`);
+  async #roundTrip({ url, method, body }: Target, headers: Headers, deadline: Deadline): Promise<Response> {
+    const { signal } = deadline;
+    signal.throwIfAborted();
+    const { fetch = globalThis.fetch } = this.setup;
+    const init: RequestInit = {
+      method,
+      headers,
+      signal,
+      redirect: 'manual',
+      // A browser's cache keeps nothing of this anyway, and lets requests for the same URL wait for each other.
+      cache: 'no-store',
+      ...(body !== undefined && { body }),
+    };
+    const pending = fetch(url, init);
+    let response: Response;
+    try {
+      response = await deadline.race(pending);
+    } catch (error) {
+      pending.then((late) => late.body?.cancel()).catch(() => undefined);
+      throw error;
     }
-    const response = await (this.#fetch ?? globalThis.fetch)(sent);
     if (response.ok) {
       return response;
     }
@@ -228,21 +182,18 @@ export class Caller {
     if (response.status === 304) {
       throw new NotModified();
     }
-    throw await readProblem(response);
+    throw readProblem(response, await readText(response, deadline).catch(() => ''));
   }
 }
 
-function readBaseURL(text: string): string {
-  if (text === '') {
-    throw new TypeError('no base URL: set baseUrl or, in Node, SUPPORT_BASE_URL');
+/** Does one attempt of a request; the error is one of this SDK's. */
+async function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = [Problem, ProtocolError, NotModified, Final].some((type) => error instanceof type);
+    throw known ? error : new NetworkError(error instanceof Error ? error.message : String(error), { cause: error });
   }
-  // In a browser, it may be relative to the page.
-  const page = (globalThis as { location?: { href: string } }).location?.href;
-  const url = URL.canParse(text, page) ? new URL(text, page) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search) {
-    throw new TypeError('the base URL is not of the form https://host/path');
-  }
-  return url.origin + url.pathname.replace(/\/$/, '');
 }
 
 function parse<T>(body: string): T {

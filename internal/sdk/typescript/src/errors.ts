@@ -92,9 +92,8 @@ export class Failed extends Error {
   }
 }
 
-/** Reads the problem that a response is. */
-export async function readProblem(response: Response): Promise<Problem> {
-  const text = await response.text().catch(() => '');
+/** Reads the problem that a response with this body is. */
+export function readProblem(response: Pick<Response, 'status' | 'headers'>, text: string): Problem {
   if (mediaType(response) === 'application/problem+json') {
     try {
       const document: Document | null = JSON.parse(text);
@@ -109,7 +108,7 @@ export async function readProblem(response: Response): Promise<Problem> {
 }
 
 /** The media type of a response, without parameters. */
-export function mediaType(response: Response): string {
+export function mediaType(response: Pick<Response, 'headers'>): string {
   const [type = ''] = (response.headers.get('Content-Type') ?? '').split(';');
   return type.trim().toLowerCase();
 }

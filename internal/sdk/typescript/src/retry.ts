@@ -1,6 +1,5 @@
+import { wait } from './deadline.js';
 import { NotModified, Problem, ProtocolError } from './errors.js';
-
-export const defaultRetries = 2;
 
 /** The pause before the first retry, in milliseconds; it doubles up to maxPause. */
 export const firstPause = 500;
@@ -52,57 +51,4 @@ export function pauseAfter(error: unknown, pause: number, n: number): number {
   const doubled = Math.min(pause * 2 ** n, maxPause);
   const asked = error instanceof Problem ? error.retryAfter * 1000 : 0;
   return Math.max(doubled * (1 + Math.random() / 4), asked);
-}
-
-export function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    // A timer that fires a moment early would come back before it is asked to.
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, Math.ceil(milliseconds) + 1);
-    signal?.addEventListener('abort', abort, { once: true });
-    if (signal?.aborted) {
-      abort();
-    }
-  });
-}
-
-/** A signal that aborts with another one, or when it is not put off in time. */
-export class Deadline {
-  readonly #controller = new AbortController();
-  readonly #follow = () => this.#controller.abort(this.outer?.reason);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(
-    private readonly milliseconds: number,
-    private readonly outer: AbortSignal | undefined,
-  ) {
-    outer?.addEventListener('abort', this.#follow, { once: true });
-    if (outer?.aborted) {
-      this.#follow();
-    }
-    this.putOff();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  putOff(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(new DOMException(`nothing for ${this.milliseconds} ms`, 'TimeoutError'));
-    }, this.milliseconds);
-  }
-
-  /** Releases the timer and the other signal. */
-  end(): void {
-    clearTimeout(this.#timer);
-    this.outer?.removeEventListener('abort', this.#follow);
-  }
 }

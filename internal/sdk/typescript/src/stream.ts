@@ -1,7 +1,8 @@
 import type { AIResponseEvent } from './api/types.gen.js';
-import type { Sent } from './caller.js';
+import { BodyReader, canStream } from './body.js';
+import { Deadline, onAbort, wait } from './deadline.js';
 import { mediaType, NetworkError, ProtocolError } from './errors.js';
-import { Deadline, firstPause, mayHelp, pauseAfter, reveal, wait } from './retry.js';
+import { Final, firstPause, mayHelp, pauseAfter, reveal } from './retry.js';
 import { EventDecoder, type Frame } from './sse.js';
 
 /** The pause before a stream is resumed, in milliseconds, unless the server asks for another. */
@@ -11,56 +12,91 @@ const maxFruitless = 10;
 /** How many milliseconds a stream may be silent before it counts as cut: the server sends a comment every 15 seconds. */
 const maxSilence = 45_000;
 
+/** An event of a stream. Its id, with which the stream goes on after it, is empty for a start. */
+export type StreamEvent = AIResponseEvent & { id: string };
+
 /** The kinds of events that this version of the contract has. */
 const kinds: Record<AIResponseEvent['type'], true> = { start: true, delta: true, reset: true, done: true, failed: true };
 
+/** How to read a stream. */
+export interface StreamSource {
+  retries: number;
+  signal: AbortSignal | undefined;
+  /** That of the event after which the stream begins. */
+  lastEventId: string;
+  usesGlobalFetch: boolean;
+  /** Sends the request. */
+  open: (lastEventId: string, deadline: Deadline) => Promise<Response>;
+}
+
 /** The reading of one stream, over all its connections. */
 export class StreamReader {
-  readonly #headers: Headers;
+  // Aborts when the caller's signal does, and when the caller leaves.
+  readonly #ending = new AbortController();
+  #left = false;
   #opened = false;
   #comeBack = defaultComeBack;
   // Retries of the first request, later resumptions in a row without an event.
   #fruitless = 0;
+  #lastEventId: string;
   // The AI response that #lastSeq is of, and that of the last start.
-  #response = '';
-  #lastSeq = 0;
+  #response: string;
+  #lastSeq: number;
   #started = '';
 
-  constructor(
-    private readonly retries: number,
-    private readonly signal: AbortSignal | undefined,
-    headers: Headers,
-    private readonly open: (headers: Headers, signal: AbortSignal) => Promise<Sent<unknown>>,
-  ) {
-    this.#headers = headers;
-    this.#headers.set('Accept', 'text/event-stream');
+  constructor(private readonly source: StreamSource) {
+    this.#lastEventId = source.lastEventId;
+    [this.#response, this.#lastSeq] = split(source.lastEventId);
   }
 
   /** Yields the events and resumes the stream wherever it is cut. It throws unless the stream ended as it should. */
-  async *events(): AsyncGenerator<AIResponseEvent, void, undefined> {
-    for (;;) {
-      try {
-        yield* this.#connection();
-        return;
-      } catch (error) {
-        const [limit, pause] = this.#opened ? [maxFruitless, this.#comeBack] : [this.retries, firstPause];
-        this.signal?.throwIfAborted();
-        if (this.#fruitless >= limit || !mayHelp(error, this.signal)) {
-          throw reveal(error);
+  events(): AsyncGenerator<StreamEvent, void, undefined> {
+    const events = this.#events();
+    const leave = events.return.bind(events);
+    // Without this, leaving would wait for the event that is being read.
+    events.return = (value) => {
+      this.#left = true;
+      this.#ending.abort();
+      return leave(value);
+    };
+    return events;
+  }
+
+  async *#events(): AsyncGenerator<StreamEvent, void, undefined> {
+    const { signal } = this.#ending;
+    const unfollow = onAbort(this.source.signal, () => this.#ending.abort(this.source.signal?.reason));
+    try {
+      requireStreams(this.source.usesGlobalFetch);
+      for (;;) {
+        try {
+          yield* this.#connection();
+          return;
+        } catch (error) {
+          const [limit, pause] = this.#opened ? [maxFruitless, this.#comeBack] : [this.source.retries, firstPause];
+          signal.throwIfAborted();
+          if (this.#fruitless >= limit || !mayHelp(error, signal)) {
+            throw reveal(error);
+          }
+          await wait(pauseAfter(error, pause, this.#fruitless), signal);
+          this.#fruitless++;
         }
-        await wait(pauseAfter(error, pause, this.#fruitless), this.signal);
-        this.#fruitless++;
       }
+    } catch (error) {
+      if (!this.#left) {
+        throw error;
+      }
+    } finally {
+      unfollow();
     }
   }
 
   /** Reads one connection, up to the end of the stream. It throws when the connection is cut. */
-  async *#connection(): AsyncGenerator<AIResponseEvent, void, undefined> {
-    const silence = new Deadline(maxSilence, this.signal);
-    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  async *#connection(): AsyncGenerator<StreamEvent, void, undefined> {
+    const silence = new Deadline(maxSilence, this.#ending.signal);
+    let reader: BodyReader | undefined;
     try {
-      const { response } = await this.open(this.#headers, silence.signal);
-      reader = response.body?.getReader();
+      const response = await this.source.open(this.#lastEventId, silence);
+      silence.pause();
       if (!this.#opened) {
         this.#opened = true;
         this.#fruitless = 0;
@@ -68,13 +104,19 @@ export class StreamReader {
       if (response.status === 204) {
         return;
       }
+      if (!canStream(response.body)) {
+        throw noStreams();
+      }
+      reader = new BodyReader(response.body, silence);
       if (mediaType(response) !== 'text/event-stream') {
         throw new ProtocolError(`${mediaType(response)} in place of a stream`);
       }
       const decoder = new EventDecoder();
       for (;;) {
-        silence.putOff();
+        // The time that the caller takes for an event is not silence.
+        silence.start();
         const bytes = await read(reader);
+        silence.pause();
         for (const frame of decoder.push(bytes)) {
           this.#comeBack = decoder.retry ?? this.#comeBack;
           const event = this.#accept(frame);
@@ -84,19 +126,19 @@ export class StreamReader {
           if (event?.type === 'done' || event?.type === 'failed') {
             return;
           }
+          silence.signal.throwIfAborted();
         }
         this.#comeBack = decoder.retry ?? this.#comeBack;
       }
     } finally {
       silence.end();
-      reader?.cancel().catch(() => undefined);
+      reader?.hangUp();
     }
   }
 
   /** Returns the event unless it was accepted before or is not known. */
-  #accept(frame: Frame): AIResponseEvent | undefined {
-    const [response = '', number = ''] = split(frame.id);
-    const seq = /^\d+$/.test(number) ? Number(number) : 0;
+  #accept(frame: Frame): StreamEvent | undefined {
+    const [response, seq] = split(frame.id);
     if (seq > 0 && response === this.#response && seq <= this.#lastSeq) {
       return undefined;
     }
@@ -105,7 +147,7 @@ export class StreamReader {
       this.#response = response;
       this.#lastSeq = seq;
       this.#fruitless = 0;
-      this.#headers.set('Last-Event-ID', frame.id);
+      this.#lastEventId = frame.id;
     }
     if (event?.type === 'start') {
       if (event.ai_response_id === this.#started) {
@@ -117,12 +159,28 @@ export class StreamReader {
   }
 }
 
-async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<Uint8Array> {
+/**
+ * Throws when the responses of the global fetch have no streaming bodies. In React Native, such a fetch would wait for the end
+ * of the stream.
+ */
+function requireStreams(usesGlobalFetch: boolean): void {
+  if (usesGlobalFetch && !('body' in globalThis.Response.prototype)) {
+    throw noStreams().cause;
+  }
+}
+
+function noStreams(): Final {
+  return new Final(
+    new TypeError('fetch does not stream bodies here: give createSupport a fetch that does, or poll listAIResponseEvents'),
+  );
+}
+
+async function read(reader: BodyReader): Promise<Uint8Array> {
   let cause: unknown;
   try {
-    const { value } = (await reader?.read()) ?? {};
-    if (value) {
-      return value;
+    const bytes = await reader.next();
+    if (bytes) {
+      return bytes;
     }
   } catch (error) {
     cause = error;
@@ -131,12 +189,13 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined)
 }
 
 /** The AI response and the number that an event's id names. The attempt may follow. */
-function split(id: string): string[] {
-  return id.split(':').slice(0, 2);
+function split(id: string): [response: string, seq: number] {
+  const [response = '', number = ''] = id.split(':');
+  return [response, /^\d+$/.test(number) ? Number(number) : 0];
 }
 
 /** The event's name is its type, but a delta has no name. */
-function decode(frame: Frame): AIResponseEvent | undefined {
+function decode(frame: Frame): StreamEvent | undefined {
   if (frame.name !== '' && !Object.hasOwn(kinds, frame.name)) {
     return undefined;
   }
@@ -149,5 +208,5 @@ function decode(frame: Frame): AIResponseEvent | undefined {
   if (typeof event !== 'object' || event === null) {
     throw new ProtocolError('an event that is no object');
   }
-  return Object.hasOwn(kinds, event.type) ? event : undefined;
+  return Object.hasOwn(kinds, event.type) ? { ...event, id: frame.id } : undefined;
 }

@@ -3,14 +3,13 @@ import { test } from 'node:test';
 import { isProblem, readProblem } from '../src/errors.js';
 import { mayHelp, pauseAfter } from '../src/retry.js';
 
-test('a problem says what it is', async () => {
+test('a problem says what it is', () => {
   const document = {
     type: '/problems/validation_failed', code: 'validation_failed', status: 422, title: 'Validation failed',
     detail: 'The body breaks a rule.', request_id: '0199d3c6', errors: [{ pointer: '/title', code: 'too_long' }],
   };
-  const problem = await readProblem(new Response(JSON.stringify(document), {
-    status: 422, headers: { 'Content-Type': 'application/problem+json; charset=utf-8' },
-  }));
+  const headers = new Headers({ 'Content-Type': 'application/problem+json; charset=utf-8' });
+  const problem = readProblem({ status: 422, headers }, JSON.stringify(document));
   assert.ok(isProblem(problem, 'validation_failed'));
   assert.equal(
     problem.message,
@@ -19,8 +18,8 @@ test('a problem says what it is', async () => {
   assert.equal(mayHelp(problem, undefined), false);
 });
 
-test('what a proxy answers has a status and no code', async () => {
-  const problem = await readProblem(new Response('<html>', { status: 502, headers: { 'Retry-After': '7' } }));
+test('what a proxy answers has a status and no code', () => {
+  const problem = readProblem({ status: 502, headers: new Headers({ 'Retry-After': '7' }) }, '<html>');
   assert.equal(problem.code, '');
   assert.equal(mayHelp(problem, undefined), true);
   assert.equal(pauseAfter(problem, 500, 0), 7000);

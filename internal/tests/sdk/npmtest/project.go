@@ -19,7 +19,7 @@ import (
 )
 
 // timeout is how long one program may take.
-const timeout = 2 * time.Minute
+const timeout = 5 * time.Minute
 
 //go:embed scripts
 var scripts embed.FS

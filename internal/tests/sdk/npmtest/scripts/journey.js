@@ -1,5 +1,5 @@
 // A customer's way through a real server, from signing up to logging out. It throws where something is not as it should be.
-import { createSupport, isProblem, NotModified } from '@supportbackend/support';
+import { answerOf, createSupport, isProblem, NotModified } from '@supportbackend/support';
 
 export default async function run(baseUrl, email) {
   const password = 'a long and rare password';
@@ -34,10 +34,12 @@ export default async function run(baseUrl, email) {
 
 async function answers(support, ticket) {
   const kinds = [];
+  const ids = [];
   let text = '';
   let message;
   for await (const event of support.streamAIResponse(ticket.id)) {
     kinds.push(event.type);
+    ids.push(event.id);
     switch (event.type) {
       case 'delta':
         text += event.content;
@@ -52,7 +54,16 @@ async function answers(support, ticket) {
   same(kinds.at(0), 'start');
   same(kinds.at(-1), 'done');
   same(message.content, text);
-  same((await support.askAI(ticket.id)).id, message.id);
+  same(ids.shift(), '');
+  same(ids.every((id, i) => id.split(':')[1] === `${i + 1}`), true);
+  same((await answerOf(support.streamAIResponse(ticket.id))).id, message.id);
+
+  // Another process goes on after an event.
+  const rest = [];
+  for await (const { id } of support.streamAIResponse(ticket.id, { lastEventId: ids[0] })) {
+    rest.push(id);
+  }
+  same(rest.filter((id) => id !== '').join(), ids.slice(1).join());
 
   // Leaving the loop hangs up, and aborting ends the call.
   for await (const event of support.streamAIResponse(ticket.id)) {
@@ -60,12 +71,13 @@ async function answers(support, ticket) {
     break;
   }
   const reason = new Error('enough');
-  same(await fails(support.askAI(ticket.id, { signal: AbortSignal.abort(reason) })), reason);
+  same(await fails(support.askAI(ticket.id, 'Hello?', { signal: AbortSignal.abort(reason) })), reason);
   same(await fails(support.getTicket(ticket.id, { signal: AbortSignal.abort(reason) })), reason);
 }
 
 async function repeats(support, ticket) {
   const options = { idempotencyKey: `journey-${ticket.id}` };
+  same((await support.askAI(ticket.id, 'When do I get my money back?')).is_ai, true);
   const first = await support.createMessage(ticket.id, { content: 'Is there any news?' }, options);
   const again = await support.createMessage(ticket.id, { content: 'Is there any news?' }, options);
   same(again.id, first.id);

@@ -1,5 +1,5 @@
 // Plays the fixtures of the shared suite, as internal/tests/sdk/README.md describes them, and returns what came of each.
-import { createSupport, Failed, NetworkError, Problem, ProtocolError } from '@supportbackend/support';
+import { answerOf, createSupport, Failed, NetworkError, Problem, ProtocolError } from '@supportbackend/support';
 
 // The site's "*" is the name of the fixture: a browser has few connections to each host.
 export default async function run(server, site = server) {
@@ -28,11 +28,14 @@ async function call(support, { method, id, params, body, headers }) {
   const args = [id, params, body].filter((argument) => argument !== undefined);
   const transcript = [];
   try {
-    const result = support[method](...args, ...(headers ? [{ headers }] : []));
-    if (Symbol.asyncIterator in result) {
-      const entry = method.startsWith('stream') ? 'event' : 'item';
-      for await (const value of result) {
-        transcript.push({ [entry]: value });
+    const result = method === 'askAI' ? answerOf(support.streamAIResponse(id)) : support[method](...args, ...(headers ? [{ headers }] : []));
+    if (method.startsWith('stream')) {
+      for await (const { id: _, ...event } of result) {
+        transcript.push({ event });
+      }
+    } else if (Symbol.asyncIterator in result) {
+      for await (const item of result) {
+        transcript.push({ item });
       }
     } else {
       transcript.push({ value: (await result) ?? null });

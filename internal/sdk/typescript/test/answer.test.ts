@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { answerOf, Failed, isProblem, NoAnswer, relay, type StreamEvent } from '../src/index.js';
+import { body, connect, delta, failed, json, openStream, problem, responseId, ticketId } from './server.js';
+
+async function* events(...all: object[]): AsyncGenerator<StreamEvent, void, undefined> {
+  yield* all as StreamEvent[];
+}
+
+test('a relayed stream is what the server sent', async (t) => {
+  // A member that this version of the contract does not have.
+  const done = `id: ${responseId}:3\nevent: done\ndata: {"type":"done","later":[1],"message":{}}\n\n`;
+  const sent = delta(1, 'Grüß\n') + delta(2, '👋') + done;
+  const support = await connect(t, (_, response) => {
+    openStream(response);
+    response.end(sent);
+  });
+  const response = await relay(support.streamAIResponse(ticketId));
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('Content-Type'), 'text/event-stream');
+  assert.equal(response.headers.get('Cache-Control'), 'no-cache');
+  assert.equal(await response.text(), sent);
+});
+
+test('a relayed stream goes on after the last event of the browser', async (t) => {
+  let last: unknown;
+  const support = await connect(t, (request, response) => {
+    last = request.headers['last-event-id'];
+    openStream(response);
+    response.end(delta(1) + delta(2) + failed(3));
+  });
+  const ids: string[] = [];
+  for await (const { id } of support.streamAIResponse(ticketId, { lastEventId: `${responseId}:1` })) {
+    ids.push(id);
+  }
+  assert.equal(last, `${responseId}:1`);
+  assert.deepEqual(ids, [`${responseId}:2`, `${responseId}:3`]);
+});
+
+test('the first error is the one who relays', async (t) => {
+  const support = await connect(t, (_, response) => problem(response, 404, 'not_found'));
+  await assert.rejects(relay(support.streamAIResponse(ticketId)), (error) => isProblem(error, 'not_found'));
+});
+
+test('a relayed stream without events stops an EventSource', async () => {
+  assert.equal((await relay(events())).status, 204);
+});
+
+test('a relayed stream ends with an error', async () => {
+  const response = await relay((async function* () {
+    yield { type: 'delta', content: 'Hello', id: 'a:1' } as const;
+    throw new Error('the stream was cut');
+  })());
+  assert.equal(await response.text(), 'id: a:1\ndata: {"type":"delta","content":"Hello"}\n\n');
+});
+
+test('a relayed stream is not silent', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let end: () => void = () => undefined;
+  const waiting = new Promise<void>((resolve) => (end = resolve));
+  const response = await relay((async function* () {
+    yield { type: 'delta', content: 'Hello', id: 'a:1' } as const;
+    await waiting;
+  })());
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  assert.match((await reader.read()).value ?? '', /Hello/);
+  for (let i = 0; i < 3; i++) {
+    const next = reader.read();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(15_000);
+    assert.equal((await next).value, ':\n\n');
+  }
+  end();
+  assert.equal((await reader.read()).done, true);
+});
+
+test('a browser that hangs up leaves the stream', async (t) => {
+  let closed: Promise<unknown> | undefined;
+  const support = await connect(t, (_, response) => {
+    closed = once(response, 'close');
+    openStream(response);
+    response.write(delta(1));
+  });
+  const response = await relay(support.streamAIResponse(ticketId));
+  const reader = response.body!.getReader();
+  await reader.read();
+  const next = reader.read();
+  await reader.cancel();
+  assert.equal((await next).done, true);
+  await closed;
+});
+
+test('askAI asks and waits for the answer', async (t) => {
+  const requests: string[] = [];
+  const support = await connect(t, async (request, response) => {
+    requests.push(`${request.method} ${request.url} ${request.headers['idempotency-key']} ${request.headers['x-on-behalf-of']} ${await body(request)}`);
+    if (request.method === 'POST') {
+      json(response, 201, { id: 'q' });
+      return;
+    }
+    openStream(response);
+    response.end(`id: a:1\nevent: done\ndata: {"type":"done","message":{"id":"m"}}\n\n`);
+  });
+  const customer = support.forCustomer('ada');
+  assert.equal((await customer.askAI(ticketId, 'When?', { idempotencyKey: 'key-1' })).id, 'm');
+  assert.deepEqual(requests, [
+    `POST /tickets/${ticketId}/messages key-1 ada {"content":"When?"}`,
+    `GET /tickets/${ticketId}/ai-response undefined ada `,
+  ]);
+});
+
+test('an answer that failed is an error', async () => {
+  const event = { type: 'failed', ai_response_id: 'a', code: 'cancelled', detail: '', retryable: true, id: 'a:1' };
+  await assert.rejects(answerOf(events(event)), Failed);
+  await assert.rejects(answerOf(events()), NoAnswer);
+});

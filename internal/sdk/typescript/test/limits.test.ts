@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { test } from 'node:test';
+import { NetworkError } from '../src/errors.js';
+import type { Support } from '../src/index.js';
+import { collections, connect, delta, failed, json, openStream, problem, ticketId } from './server.js';
+
+/** Holds each request back: nothing, only the headers, or only half of the body is sent. */
+const stalled: Record<string, (response: ServerResponse, events: boolean) => void> = {
+  nothing: () => undefined,
+  headers: (response, events) => {
+    response.writeHead(200, { 'Content-Type': events ? 'text/event-stream' : 'application/json' });
+    response.flushHeaders();
+  },
+  half: (response, events) => {
+    response.writeHead(200, { 'Content-Type': events ? 'text/event-stream' : 'application/json' });
+    response.write(events ? 'id: a:1\ndata: {"type":' : '{"id":');
+  },
+};
+
+const calls: Record<string, (support: Support, signal: AbortSignal) => Promise<unknown>> = {
+  call: (support, signal) => support.getMe({ signal }),
+  stream: (support, signal) => support.streamAIResponse(ticketId, { signal }).next(),
+};
+
+/** How a caller's signal comes about, and what aborts it. */
+const signals: Record<string, () => [AbortSignal, () => void]> = {
+  controller: () => {
+    const controller = new AbortController();
+    return [controller.signal, () => controller.abort(new Error('enough'))];
+  },
+  any: () => {
+    const controller = new AbortController();
+    return [AbortSignal.any([controller.signal, AbortSignal.timeout(60_000)]), () => controller.abort(new Error('enough'))];
+  },
+  timeout: () => [AbortSignal.timeout(500), () => undefined],
+};
+
+for (const [collection, collect] of Object.entries(collections)) {
+  for (const [kind, make] of Object.entries(signals)) {
+    if (collection === 'natural' && kind !== 'controller') {
+      continue; // It takes its time.
+    }
+    for (const [how, hold] of Object.entries(stalled)) {
+      for (const [name, call] of Object.entries(calls)) {
+        test(`${kind} aborts a ${name} with ${how} sent, after a ${collection} collection`, async (t) => {
+          let closed: Promise<unknown> | undefined;
+          let came: () => void = () => undefined;
+          const arrived = new Promise<void>((resolve) => (came = resolve));
+          const support = await connect(t, (_, response) => {
+            closed = once(response, 'close');
+            hold(response, name === 'stream');
+            came();
+          });
+          const [signal, abort] = make();
+          const result = assert.rejects(call(support, signal), (error) => error === signal.reason);
+          await arrived;
+          await collect();
+          abort();
+          await result;
+          await closed; // The server notices, too.
+        });
+      }
+    }
+  }
+
+  test(`an abort ends a stream at once, after a ${collection} collection`, async (t) => {
+    const support = await connect(t, (_, response) => {
+      openStream(response);
+      for (let seq = 1; seq <= 500; seq++) {
+        response.write(delta(seq));
+      }
+    });
+    const controller = new AbortController();
+    const { signal } = controller;
+    let events = 0;
+    await assert.rejects(async () => {
+      for await (const _ of support.streamAIResponse(ticketId, { signal })) {
+        if (++events === 3) {
+          await collect();
+          controller.abort(new Error('enough'));
+        }
+      }
+    }, /enough/);
+    assert.equal(events, 3);
+  });
+
+  test(`a silent stream is resumed, after a ${collection} collection`, async (t) => {
+    let requests = 0;
+    let resumed: string | string[] | undefined;
+    const support = await connect(t, (request, response) => {
+      openStream(response);
+      if (++requests === 1) {
+        response.write(delta(1));
+      } else {
+        resumed = request.headers['last-event-id'];
+        response.end(failed(2));
+      }
+    });
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const events = support.streamAIResponse(ticketId);
+    assert.equal((await events.next()).value?.type, 'delta');
+    const next = events.next();
+    await collect();
+    await tickUntil(t.mock.timers, 45_000, () => requests === 2);
+    assert.equal((await next).value?.type, 'failed');
+    assert.match(String(resumed), /:1$/);
+  });
+
+  test(`a call has a limit, after a ${collection} collection`, async (t) => {
+    let came: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => (came = resolve));
+    const support = await connect(t, () => came());
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const result = assert.rejects(support.getMe(), NetworkError);
+    await arrived;
+    await collect();
+    t.mock.timers.tick(60_000);
+    await result;
+  });
+
+  test(`a lost refresh does not block, after a ${collection} collection`, async (t) => {
+    let refreshes = 0;
+    const support = await connect(
+      t,
+      (request, response) => {
+        if (request.url === '/auth/refresh') {
+          refreshes++; // It is never answered.
+        } else {
+          problem(response, 401, 'invalid_token');
+        }
+      },
+      { refreshToken: 'srt_1' },
+    );
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const result = assert.rejects(support.getMe(), NetworkError);
+    const controller = new AbortController();
+    const aborted = assert.rejects(support.getMe({ signal: controller.signal }), /enough/);
+    await turnUntil(() => refreshes === 1);
+    await collect();
+    controller.abort(new Error('enough'));
+    await aborted;
+    t.mock.timers.tick(10_000);
+    await result;
+    assert.equal(refreshes, 1);
+  });
+}
+
+test('the time that a caller takes for an event is not silence', async (t) => {
+  let requests = 0;
+  const support = await connect(t, (_, response) => {
+    requests++;
+    openStream(response);
+    response.write(delta(1));
+    response.end(failed(2));
+  });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for await (const _ of support.streamAIResponse(ticketId)) {
+    t.mock.timers.tick(600_000);
+  }
+  assert.equal(requests, 1);
+});
+
+test('a stream that is left hangs up while it waits', async (t) => {
+  let response: ServerResponse | undefined;
+  const support = await connect(t, (_, opened) => {
+    response = opened;
+    openStream(response);
+    response.write(delta(1));
+  });
+  const events = support.streamAIResponse(ticketId);
+  await events.next();
+  const waiting = events.next();
+  const closed = once(response!, 'close');
+  await events.return();
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+  await closed;
+});
+
+test('one signal is enough for many calls', async (t) => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
+  t.after(() => process.off('warning', warn));
+  const answer: RequestListener = (_, response) => json(response, 200, { id: '1' });
+  const support = await connect(t, answer);
+  const signal = AbortSignal.any([new AbortController().signal, AbortSignal.timeout(60_000)]);
+  await Promise.all(Array.from({ length: 40 }, () => support.getMe({ signal })));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(warnings, []);
+});
+
+/** Lets time pass, by mocked and by real means, until something has happened. */
+async function tickUntil(timers: { tick(ms: number): void }, ms: number, happened: () => boolean): Promise<void> {
+  timers.tick(ms);
+  await turnUntil(() => {
+    timers.tick(10); // The pause before the stream is resumed.
+    return happened();
+  });
+}
+
+async function turnUntil(happened: () => boolean): Promise<void> {
+  while (!happened()) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

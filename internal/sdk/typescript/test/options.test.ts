@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSupport, NetworkError, type StreamEvent, type Support, type SupportOptions } from '../src/index.js';
+import { ticketId } from './server.js';
+
+const baseUrl = 'https://support.example.com';
+
+/** Returns an SDK whose server is away, and the headers of what it sends. */
+function offline(options: SupportOptions = {}): [Support, Headers[]] {
+  const sent: Headers[] = [];
+  const support = createSupport({
+    baseUrl,
+    token: 'access-1',
+    retries: 0,
+    fetch: async (_, init) => {
+      sent.push(new Headers(init?.headers));
+      throw new TypeError('the server is away');
+    },
+    ...options,
+  });
+  return [support, sent];
+}
+
+const notOperations = ['constructor', 'forCustomer', 'askAI'];
+
+/** Calls each operation. */
+async function callEverything(support: Support, options: object): Promise<number> {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(support)).filter((name) => !notOperations.includes(name));
+  for (const name of names) {
+    const method = (support as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!;
+    // How many arguments it takes before the first that has a default.
+    const result = method.call(support, ...Array(method.length).fill('x'), ...(/params = {}/.test(String(method)) ? [{}] : []), options);
+    await assert.rejects(Promise.resolve(isIterator(result) ? result.next() : result), NetworkError, name);
+  }
+  assert.ok(names.length > 30);
+  return names.length;
+}
+
+function isIterator(value: unknown): value is AsyncGenerator<StreamEvent> {
+  return Symbol.asyncIterator in (value as object);
+}
+
+const onBehalfOf = 'X-On-Behalf-Of';
+
+test('every operation acts for the customer', async () => {
+  const [service, sent] = offline({ headers: { [onBehalfOf.toLowerCase()]: 'eve' } });
+  for (const [support, options, want] of [
+    [service.forCustomer('ada'), {}, 'ada'],
+    [service.forCustomer('bob').forCustomer('ada'), {}, 'ada'],
+    [service.forCustomer('bob'), { headers: { [onBehalfOf]: 'ada' } }, 'ada'],
+    [service, {}, 'eve'],
+  ] as const) {
+    sent.length = 0;
+    const calls = await callEverything(support, options);
+    assert.deepEqual(sent.map((headers) => headers.get(onBehalfOf)), Array(calls).fill(want));
+  }
+});
+
+test('nothing is sent for a customer without an id', () => {
+  const [service] = offline();
+  for (const id of ['', ' ', ' ada', 'ada\n', 'a da', 'adä']) {
+    assert.throws(() => service.forCustomer(id), /is not the id of a customer/);
+  }
+});
+
+for (const [name, options] of Object.entries({
+  accept: { headers: { Accept: 'mine' } },
+  authorization: { headers: { Authorization: 'mine' } },
+  'idempotency-key': { idempotencyKey: 'mine' },
+  'if-match': { ifMatch: 'mine' },
+  'if-none-match': { ifNoneMatch: 'mine' },
+  'last-event-id': { lastEventId: 'mine' },
+  'user-agent': { headers: { 'User-Agent': 'mine' } },
+  [onBehalfOf]: { headers: { [onBehalfOf]: 'mine' } },
+})) {
+  test(`the ${name} of a call beats that of the SDK`, async () => {
+    const [support, sent] = offline({ headers: { [name]: "the SDK's" } });
+    await assert.rejects(support.forCustomer('ada').createTicket({ title: 'x', description: 'x' }, options), NetworkError);
+    await assert.rejects(support.streamAIResponse(ticketId, options).next(), NetworkError);
+    assert.equal(sent[0]!.get(name), 'mine');
+    if (name !== 'accept') {
+      assert.equal(sent[1]!.get(name), 'mine');
+    }
+  });
+}
+
+test("the SDK's headers take the place of its defaults", async () => {
+  const [support, sent] = offline({ headers: { 'user-agent': 'mine', accept: 'mine' } });
+  await assert.rejects(support.getMe(), NetworkError);
+  assert.equal(sent[0]!.get('User-Agent'), 'mine');
+  assert.equal(sent[0]!.get('Accept'), 'mine');
+});
+
+test('the environment is read only without a base URL', (t) => {
+  const { env } = process;
+  t.after(() => (process.env = env));
+  process.env = new Proxy({}, {
+    get: () => {
+      throw new Error('no permission');
+    },
+  });
+  createSupport({ baseUrl });
+  assert.throws(() => createSupport(), /no permission/);
+});
+
+test('what fetch is given is what the standard has', async () => {
+  let members: string[] = [];
+  const support = createSupport({
+    baseUrl,
+    fetch: async (_, init) => {
+      members = Object.keys(init ?? {});
+      return Response.json({});
+    },
+  });
+  await support.createTicket({ title: 'x', description: 'x' });
+  assert.deepEqual(members.sort(), ['body', 'cache', 'headers', 'method', 'redirect', 'signal']);
+});
+
+for (const [name, options, requests] of [
+  ['the global fetch', {}, 0],
+  ['a fetch of the caller', { fetch: async () => ({ ok: true, status: 200, headers: new Headers(), body: undefined }) }, 1],
+] as const) {
+  test(`a stream is an error at once when ${name} does not stream`, async (t) => {
+    const { fetch } = globalThis;
+    const body = Object.getOwnPropertyDescriptor(Response.prototype, 'body')!;
+    t.after(() => {
+      globalThis.fetch = fetch;
+      Object.defineProperty(Response.prototype, 'body', body);
+    });
+    let sent = 0;
+    // React Native's is of this kind.
+    Reflect.deleteProperty(Response.prototype, 'body');
+    globalThis.fetch = () => assert.fail('a request was sent');
+    const given = 'fetch' in options ? ((async () => (sent++, options.fetch())) as unknown as typeof fetch) : undefined;
+    const support = createSupport({ baseUrl, fetch: given });
+    await assert.rejects(support.streamAIResponse(ticketId).next(), /^TypeError: fetch does not stream bodies here/);
+    assert.equal(sent, requests);
+  });
+}
+
+test('calls need no streaming bodies', async () => {
+  const response = { ok: true, status: 200, headers: new Headers(), text: async () => '{"id":"1"}' };
+  const support = createSupport({ baseUrl, fetch: (async () => response) as unknown as typeof fetch });
+  assert.equal((await support.getMe()).id, '1');
+});
