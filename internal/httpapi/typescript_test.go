@@ -31,4 +31,10 @@ func TestTypeScriptSDKTakesACustomerThroughTheProduct(t *testing.T) {
 		s := apitest.New(t, apitest.Options{AllowedOrigins: []string{browser.Origin}})
 		require.JSONEq(t, `"logged out"`, browser.Run(t, "journey.js", arguments(s, "browser@example.com")))
 	})
+	t.Run("tabs", func(t *testing.T) {
+		t.Parallel()
+		browser := project.NewBrowser(t)
+		s := apitest.New(t, apitest.Options{AllowedOrigins: []string{browser.Origin}})
+		require.JSONEq(t, `"logged out"`, browser.Run(t, "tabs.js", arguments(s, "tabs@example.com")))
+	})
 }

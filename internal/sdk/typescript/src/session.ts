@@ -24,6 +24,13 @@ export interface SessionStore {
   update(change: TokensChange): Promise<void>;
 }
 
+/** What of a browser's Storage is used. */
+export interface Items {
+  getItem(name: string): string | null;
+  setItem(name: string, value: string): void;
+  removeItem(name: string): void;
+}
+
 /** Keeps a session for one SDK, and tells its caller. */
 export class MemorySession implements SessionStore {
   #tokens: Tokens;
@@ -53,12 +60,12 @@ export class MemorySession implements SessionStore {
 }
 
 /**
- * Keeps a session in the browser, for all its tabs: in localStorage, or in another Storage. Its name is that of the stored item
+ * Keeps a session in the browser, for all its tabs: in localStorage, or in another storage. Its name is that of the stored item
  * and of the lock that is held while the session is refreshed. Pages that came by plain HTTP have no locks; there, tabs that
  * refresh at the same time take what another one has stored.
  */
-export function browserSession(name = 'support-session', storage?: Storage): SessionStore {
-  const items = () => storage ?? globalThis.localStorage;
+export function browserSession(name = 'support-session', storage?: Items): SessionStore {
+  const items = (): Items => storage ?? globalThis.localStorage;
   const load = (): Tokens | undefined => {
     try {
       const stored = JSON.parse(items()?.getItem(name) ?? 'null');

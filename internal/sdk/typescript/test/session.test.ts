@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { browserSession, createSupport, isProblem, type SessionStore, type Support, type Tokens } from '../src/index.js';
+import { browserSession, createSupport, isProblem, type Items, type SessionStore, type Support, type Tokens } from '../src/index.js';
 
 /** A server whose access token is the last one that it issued. */
 class Issuer {
@@ -28,26 +28,20 @@ function refusal(code: string): Response {
   return new Response(body, { status: 401, headers: { 'Content-Type': 'application/problem+json' } });
 }
 
-/** A Storage, as browsers have it. */
-class Items implements Storage {
-  [name: string]: unknown;
+/** A storage, as browsers have it. */
+class Storage implements Items {
   #items = new Map<string, string>();
 
-  get length() {
-    return this.#items.size;
-  }
-  key = (index: number) => [...this.#items.keys()][index] ?? null;
   getItem = (name: string) => this.#items.get(name) ?? null;
   setItem = (name: string, value: string) => void this.#items.set(name, value);
   removeItem = (name: string) => void this.#items.delete(name);
-  clear = () => this.#items.clear();
 }
 
 const signedIn = (n: number): Tokens => ({ access_token: `access-${n}`, refresh_token: `srt_${n}` });
 
 /** Two tabs with one session. */
 async function tabs(issuer: Issuer): Promise<[SessionStore, Support, Support]> {
-  const storage = new Items();
+  const storage = new Storage();
   const session = browserSession('session', storage);
   await session.update(() => signedIn(1));
   return [session, issuer.connect(session), issuer.connect(browserSession('session', storage))];
@@ -180,7 +174,7 @@ test('what a store throws is thrown, and nothing is sent', async () => {
 });
 
 test("another program's item is no session", async () => {
-  const storage = new Items();
+  const storage = new Storage();
   for (const item of ['{', '1', 'null', '"x"']) {
     storage.setItem('session', item);
     assert.equal(await browserSession('session', storage).load(), undefined);
