@@ -55,6 +55,8 @@ export async function body(request: IncomingMessage): Promise<string> {
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
+const registry = new FinalizationRegistry<() => void>((collected) => collected());
+
 /** Ways to have garbage collected; each lets the event loop turn, so that finalizers run. */
 export const collections: Record<string, () => Promise<void>> = {
   async forced() {
@@ -65,10 +67,11 @@ export const collections: Record<string, () => Promise<void>> = {
   },
   async natural() {
     let collected = false;
-    const registry = new FinalizationRegistry(() => (collected = true));
-    registry.register({}, undefined);
+    registry.register({}, () => (collected = true));
+    // What lives for a while and then dies fills the old generation, whose collection is the one that counts.
+    const held: object[] = [];
     for (let i = 0; !collected; i++) {
-      Array.from({ length: 200_000 }, () => ({ i }));
+      held[i % 20] = Array.from({ length: 50_000 }, () => ({ i }));
       await new Promise((resolve) => setImmediate(resolve));
     }
   },
