@@ -124,7 +124,7 @@ func ExampleSupport_AskAI() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	answer, err := support.AskAI(ctx, ticketID)
+	answer, err := client.AnswerOf(support.StreamAIResponse(ctx, ticketID))
 	if err != nil {
 		log.Fatal(err)
 	}

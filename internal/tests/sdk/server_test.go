@@ -51,9 +51,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 
 	support := connect(t, server, client.WithToken(tokens.AccessToken))
 	ticket := openTicket(t, support)
-	_, err = support.CreateMessage(t.Context(), ticket.ID, client.CreateMessageRequest{Content: "It was on 14 October."})
-	require.NoError(t, err)
-	answer, err := support.AskAI(t.Context(), ticket.ID)
+	answer, err := support.AskAI(t.Context(), ticket.ID, "It was on 14 October.")
 	require.NoError(t, err)
 	require.True(t, answer.IsAI)
 
@@ -64,7 +62,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	feedback, err := support.PutMessageFeedback(t.Context(), answer.ID, client.PutMessageFeedbackRequest{Rating: client.RatingUp})
 	require.NoError(t, err)
 	require.Equal(t, answer.ID, feedback.MessageID)
-	_, err = support.AskAI(t.Context(), uuid.New())
+	_, err = support.AskAI(t.Context(), uuid.New(), "Where is it?")
 	require.True(t, client.IsProblem(err, client.ProblemCodeNotFound), "%v", err)
 	require.NoError(t, support.LogOut(t.Context()))
 	_, err = support.GetMe(t.Context())
@@ -100,7 +98,7 @@ func TestSDKResumesTheRealServersStreams(t *testing.T) {
 	server := apitest.New(t, apitest.Options{})
 	user := server.Customer(t)
 	ticket := user.NewTicket(t)
-	answer, err := connect(t, server, client.WithToken(user.Token)).AskAI(t.Context(), ticket.ID)
+	answer, err := client.AnswerOf(connect(t, server, client.WithToken(user.Token)).StreamAIResponse(t.Context(), ticket.ID))
 	require.NoError(t, err)
 
 	fragile := &cutting{client: server.HTTP}

@@ -24,8 +24,9 @@ type contract struct {
 	Version    string
 	Operations []operation
 	Events     []event
-	// GoTypes are those of Types in Go, and the types that they consist of.
-	GoTypes []goType
+	// GoTypes are those of Types in Go, and the types that they consist of. GoParams are the parameters of queries.
+	GoTypes  []goType
+	GoParams []goParams
 }
 
 // Paged are the operations that are lists with pages.
