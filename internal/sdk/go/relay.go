@@ -16,8 +16,9 @@ const keepAlive = 15 * time.Second
 // stream the context of the browser's request and, by WithLastEventID, its Last-Event-ID, so that a browser that comes back
 // goes on where it was.
 //
-// When the first that comes is an error, Relay returns it and writes nothing: the caller answers. A stream without events is
-// answered with 204, which stops an EventSource. An error that comes later ends the response, and the browser comes back.
+// When the first that comes is an error, Relay returns it and has written nothing: the caller answers. A stream without
+// events is answered with 204, which stops an EventSource. An error that comes later ends the response; the browser comes
+// back, and what does not pass by itself is the first error then.
 func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	type item struct {
 		event Event
@@ -50,27 +51,17 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	out := http.NewResponseController(w)
 	silence := time.NewTicker(keepAlive)
 	defer silence.Stop()
-	text, err := encodeEvent(next.event)
-	for {
-		if err != nil {
-			return err
-		}
-		if _, err = w.Write(text); err == nil {
-			err = out.Flush()
-		}
-		if err != nil {
-			return fmt.Errorf("support: relay the stream: %w", err)
+	for text := encodeEvent(next.event); ; {
+		if _, err := w.Write(text); err != nil || out.Flush() != nil {
+			return nil // There is no browser any longer.
 		}
 		select {
 		case next, more = <-items:
-			switch {
-			case !more:
+			if !more || next.err != nil {
 				return nil
-			case next.err != nil:
-				return next.err
 			}
 			silence.Reset(keepAlive)
-			text, err = encodeEvent(next.event)
+			text = encodeEvent(next.event)
 		case <-silence.C:
 			text = []byte(":\n\n")
 		}
@@ -78,13 +69,10 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 }
 
 // encodeEvent makes an event what the server sent, with members that this version of the contract does not have.
-func encodeEvent(event Event) ([]byte, error) {
+func encodeEvent(event Event) []byte {
 	f := event.frame()
 	if len(f.data) == 0 {
-		var err error
-		if f.data, err = json.Marshal(event); err != nil {
-			return nil, err
-		}
+		f.data, _ = json.Marshal(event) // Every event can be encoded.
 	}
 	var text bytes.Buffer
 	if f.id != "" {
@@ -97,5 +85,5 @@ func encodeEvent(event Event) ([]byte, error) {
 		fmt.Fprintf(&text, "data: %s\n", line)
 	}
 	text.WriteByte('\n')
-	return text.Bytes(), nil
+	return text.Bytes()
 }

@@ -82,7 +82,7 @@ func TestRelayIsNotSilent(t *testing.T) {
 			<-time.After(50 * time.Second)
 			yield(nil, errors.New("the stream was cut"))
 		})
-		require.EqualError(t, err, "the stream was cut")
+		require.NoError(t, err)
 		require.Equal(t, "data: {\"type\":\"delta\",\"content\":\"Hello\"}\n\n:\n\n:\n\n:\n\n", w.Body.String())
 	})
 }
@@ -143,7 +143,7 @@ func upToOneDelta(stream iter.Seq2[client.Event, error]) iter.Seq2[client.Event,
 // connectTo reads one connection of a browser, or returns nil when the response is 204.
 func connectTo(t *testing.T, url, lastEventID string) iter.Seq2[client.Event, error] {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
 	if lastEventID != "" {
 		request.Header.Set("Last-Event-ID", lastEventID)

@@ -398,8 +398,8 @@ func TestStreamBeginsAfterTheEventThatIsNamed(t *testing.T) {
 	require.Equal(t, []string{id}, sent)
 	require.Equal(t, []string{"", ":3", ":4", ":5"}, ids)
 
-	for range support.StreamAIResponse(t.Context(), ticketID, client.WithLastEventID("")) {
-		break
+	for _, err := range support.StreamAIResponse(t.Context(), ticketID, client.WithLastEventID("")) {
+		require.NoError(t, err)
 	}
 	require.Empty(t, sent)
 }

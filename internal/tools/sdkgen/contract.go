@@ -125,7 +125,7 @@ func readContract(file string) (*contract, error) {
 func readOperation(method, path string, item *openapi3.PathItem, source *openapi3.Operation) (operation, error) {
 	o := operation{
 		ID: strings.ToUpper(source.OperationID[:1]) + source.OperationID[1:], Method: method, Path: path,
-		Summary: source.Summary, Description: source.Description,
+		Summary: sentence(source.Summary), Description: source.Description,
 		Public: source.Security != nil && len(*source.Security) == 0,
 	}
 	paged := false
@@ -201,6 +201,14 @@ func (o *operation) readResult(responses *openapi3.Responses, paged bool) error 
 		}
 	}
 	return nil
+}
+
+// sentence ends a title as a sentence.
+func sentence(title string) string {
+	if strings.HasSuffix(title, "?") {
+		return title
+	}
+	return title + "."
 }
 
 // base is the name of a component that is referred to.

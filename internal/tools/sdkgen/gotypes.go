@@ -77,7 +77,7 @@ func (c *contract) readGoTypes(file string) error {
 		if slices.Contains(handWritten, name) {
 			continue
 		}
-		found := goType{Name: name, Doc: docs[name], Constants: constants[name]}
+		found := goType{Name: name, Doc: goDoc(name, docs[name]), Constants: constants[name]}
 		if structure, isStruct := declared[name].(*ast.StructType); isStruct {
 			for _, field := range structure.Fields.List {
 				if ast.IsExported(field.Names[0].Name) {
@@ -105,6 +105,16 @@ func reach(expression ast.Expr, declared map[string]ast.Expr, reached map[string
 
 func readGoField(field *ast.Field) goField {
 	return goField{
-		Name: field.Names[0].Name, Type: types.ExprString(field.Type), Tag: field.Tag.Value, Doc: field.Doc.Text(),
+		Name: field.Names[0].Name, Type: types.ExprString(field.Type), Tag: field.Tag.Value,
+		Doc: goDoc(field.Names[0].Name, field.Doc.Text()),
 	}
+}
+
+// goDoc sets the contract's description apart from the name that oapi-codegen puts before it.
+func goDoc(name, doc string) string {
+	description, isNamed := strings.CutPrefix(doc, name+" ")
+	if !isNamed || strings.HasPrefix(description, "defines ") {
+		return doc
+	}
+	return name + ": " + description
 }
