@@ -69,6 +69,23 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	require.True(t, client.IsProblem(err, client.ProblemCodeInvalidToken), "%v", err)
 }
 
+func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
+	t.Parallel()
+	server := apitest.New(t, apitest.Options{})
+	support := connect(t, server, client.WithToken(server.Customer(t).Token))
+	ticket := openTicket(t, support)
+	var answers []client.ID
+	for range 2 {
+		answer, err := support.AskAI(t.Context(), ticket.ID, "Are you there?", client.WithIdempotencyKey("question-1"))
+		require.NoError(t, err)
+		answers = append(answers, answer.ID)
+	}
+	require.Equal(t, answers[0], answers[1])
+	shown, err := support.GetTicket(t.Context(), ticket.ID)
+	require.NoError(t, err)
+	require.Len(t, shown.Messages, 2)
+}
+
 // cutting breaks every stream off after so many bytes more than the one before, and asks for no long pause.
 type cutting struct {
 	client   plain.HttpRequestDoer
