@@ -195,7 +195,11 @@ func (s *Support) roundTrip(ctx context.Context, request *http.Request, token st
 	if response.StatusCode == http.StatusNotModified {
 		return nil, ErrNotModified
 	}
-	return nil, readProblem(response)
+	problem := readProblem(response)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("support: read the problem: %w", ctx.Err()) // It may not be whole.
+	}
+	return nil, problem
 }
 
 // call sends a request whose response is JSON.

@@ -129,6 +129,21 @@ func TestEmptyStoreIsNobody(t *testing.T) {
 	require.True(t, client.IsProblem(err, client.ProblemCodeUnauthenticated), "%v", err)
 }
 
+func TestTokensThatCouldNotBeStoredLogNobodyOut(t *testing.T) {
+	t.Parallel()
+	server := apitest.New(t, apitest.Options{})
+	full := errors.New("the disk is full")
+	store := &row{tokens: client.AccessToken{AccessToken: "ended", RefreshToken: server.Customer(t).Refresh}, write: full}
+	support := connect(t, server, client.WithSessionStore(store))
+	for range 3 {
+		_, err := support.GetMe(t.Context())
+		require.ErrorIs(t, err, full)
+	}
+	store.write = nil
+	_, err := support.GetMe(t.Context())
+	require.NoError(t, err)
+}
+
 func TestSDKsShareASessionAtTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := apitest.New(t, apitest.Options{})
