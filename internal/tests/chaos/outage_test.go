@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 )
 
 func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
