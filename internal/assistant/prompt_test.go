@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/groq"
 )
 
@@ -40,7 +41,7 @@ func TestConversationInItsOrder(t *testing.T) {
 	require.Equal(t, groq.RoleSystem, got[0].Role)
 	require.Contains(t, got[0].Content, "Today is 2026-11-22.")
 	require.Contains(t, got[0].Content, `its status is "open"`)
-	require.Equal(t, []groq.Message{
+	require.Equal(t, upstream.Conversation{
 		{Role: groq.RoleUser, Content: "Title\n\nfirst"},
 		{Role: groq.RoleUser, Content: "second"},
 		{Role: groq.RoleAssistant, Content: "third"},
