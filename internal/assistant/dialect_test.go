@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -133,7 +134,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k"})
 				require.NoError(t, err)
 				service := assistant.NewService(b.store, assistant.Options{
-					Client: client, Models: []string{server.model}, Logger: slog.New(slog.DiscardHandler),
+					Client: client, Models: []string{server.model}, Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler),
 				})
 				b.simulator.Reset()
 				require.NoError(t, b.simulator.Enqueue(c.script, groqsim.Script{Text: "Hello", Times: -1}))
@@ -190,7 +191,7 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 		require.NoError(t, err)
 		log := &syncBuffer{}
 		service := assistant.NewService(b.store, assistant.Options{
-			Client: client, Models: []string{"m"}, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Client: client, Models: []string{"m"}, Metrics: metrics.NewSet(), Logger: slog.New(slog.NewTextHandler(log, nil)),
 		})
 		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -48,7 +49,7 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	log := &syncBuffer{}
 	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: client, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Client: client, Metrics: metrics.NewSet(), Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
 	require.True(t, apperr.Is(err, apperr.Internal), "%v", err)

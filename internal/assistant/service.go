@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -72,6 +73,8 @@ type Options struct {
 	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(Event) []byte
+	// Metrics gets what the service counts.
+	Metrics *metrics.Set
 	// Logger gets a line when an answer ends.
 	Logger *slog.Logger
 }
@@ -85,6 +88,7 @@ type Service struct {
 	upstream  *upstream
 	hub       *hub
 	committer *committer
+	metrics   *engineMetrics
 
 	// ctx is what answers run under: they belong to the process, not to a request.
 	ctx    context.Context
@@ -114,11 +118,13 @@ func NewService(s *store.Store, o Options) *Service {
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
 	loop, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
 	id := uuid.New()
+	counters := newEngineMetrics(o.Metrics, o.Models)
 	service := &Service{
 		store: s, options: o, id: id, upstream: newUpstream(o.Client, o.Models, o.MaxTokens), hub: newHub(),
-		committer: newCommitter(s.Reserved(), id, o.Encode, o.Logger),
-		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
+		committer: newCommitter(s.Reserved(), id, o.Encode, counters, o.Logger), metrics: counters,
+		ctx: ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
+	o.Metrics.NewGauge("support_ai_responses_running", func() float64 { return float64(service.Running()) })
 	for _, run := range []func(context.Context){
 		service.committer.run, service.follow, service.watch, service.reap, service.sweep,
 	} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -72,7 +73,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 func (b *bench) another(t *testing.T) *assistant.Service {
 	t.Helper()
 	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: b.client, Patience: b.patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Client: b.client, Patience: b.patience, Metrics: metrics.NewSet(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())

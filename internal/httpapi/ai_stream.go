@@ -85,6 +85,13 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 	return nil, refused.After(streamsPause)
 }
 
+// open is how many streams there are.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
 func (s *streams) leave(who caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

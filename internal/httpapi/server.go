@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/gen/api"
@@ -63,6 +64,8 @@ type Options struct {
 	RateLimit int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
+	// Metrics gets what the server counts.
+	Metrics *metrics.Set
 	// Logger gets a line for every request.
 	Logger *slog.Logger
 }
@@ -81,7 +84,7 @@ type Server struct {
 	deliveries deliveries
 	recheck    time.Duration
 	limiter    *rateLimiter
-	metrics    metrics
+	metrics    requestMetrics
 	logger     *slog.Logger
 	echo       *echo.Echo
 	draining   atomic.Bool
@@ -131,9 +134,10 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(g),
+		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(cmp.Or(o.MaxStreams, DefaultMaxStreams), cmp.Or(o.MaxStreamsEach, DefaultMaxStreamsEach)), logger: o.Logger, echo: echo.New(),
 	}
+	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.open()) })
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
 	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)

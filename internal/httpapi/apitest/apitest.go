@@ -87,7 +87,9 @@ type Server struct {
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	API         *httpapi.Server
-	Simulator   *groqsim.Simulator
+	// Debug serves metrics and profiles.
+	Debug     http.Handler
+	Simulator *groqsim.Simulator
 
 	// Anonymous calls the API without a token.
 	Anonymous *plain.ClientWithResponses
@@ -145,6 +147,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	})
 	require.NoError(t, err)
 	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
+	s.Debug = a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
