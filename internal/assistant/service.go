@@ -18,7 +18,6 @@
 package assistant
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -38,17 +37,6 @@ import (
 )
 
 const (
-	// DefaultModel is the model that answers, unless Options says otherwise.
-	DefaultModel = "openai/gpt-oss-120b"
-	// DefaultMaxTokens is how many tokens an answer takes at most, reasoning included, unless Options says otherwise.
-	DefaultMaxTokens = 1024
-	// DefaultMaxRunning is how many answers a replica writes at a time, unless Options says otherwise.
-	DefaultMaxRunning = 200
-
-	// DefaultPatience is how long Open waits for the first event, unless Options says otherwise: long enough for most
-	// failures to get a status, and short enough that nothing between takes the server for dead.
-	DefaultPatience = 800 * time.Millisecond
-
 	// busyPause is when to ask again while a replica writes as many answers as it may.
 	busyPause = time.Second
 )
@@ -61,15 +49,15 @@ type Options struct {
 	// Client is the upstream; nil switches answers off.
 	Client *groq.Client
 	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
-	// cannot. None means DefaultModel.
+	// cannot. There is at least one.
 	Models []string
-	// MaxTokens is how many tokens an answer takes at most; 0 means DefaultMaxTokens.
+	// MaxTokens is how many tokens an answer takes at most, reasoning included.
 	MaxTokens int
 	// Budget is what each user may ask for.
 	Budget Budget
-	// MaxRunning is how many answers are written here at a time; 0 means DefaultMaxRunning.
+	// MaxRunning is how many answers are written here at a time.
 	MaxRunning int
-	// Patience is how long Open waits for the first event; 0 means DefaultPatience.
+	// Patience is how long Open waits for the first event.
 	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(Event) []byte
@@ -106,12 +94,6 @@ type Service struct {
 
 // NewService returns a Service that runs.
 func NewService(s *store.Store, o Options) *Service {
-	if len(o.Models) == 0 {
-		o.Models = []string{DefaultModel}
-	}
-	o.MaxTokens = cmp.Or(o.MaxTokens, DefaultMaxTokens)
-	o.Patience = cmp.Or(o.Patience, DefaultPatience)
-	o.MaxRunning = cmp.Or(o.MaxRunning, DefaultMaxRunning)
 	if o.Encode == nil {
 		o.Encode = func(Event) []byte { return nil }
 	}

@@ -43,15 +43,8 @@ func lastEventID(header, query string) assistant.EventID {
 	return assistant.ParseEventID(cmp.Or(header, query))
 }
 
-const (
-	// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
-	DefaultMaxStreams = 12_000
-	// DefaultMaxStreamsEach is how many of them one caller may have, unless Options says otherwise.
-	DefaultMaxStreamsEach = 100
-
-	// streamsPause is when to try again while there are that many.
-	streamsPause = 5 * time.Second
-)
+// streamsPause is when to try again while there are as many streams as may be open.
+const streamsPause = 5 * time.Second
 
 // streams bounds the streams that are open at a time.
 type streams struct {
