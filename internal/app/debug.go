@@ -56,14 +56,14 @@ func (a *App) Debug() http.Handler {
 
 // newMetrics returns a set with the numbers of the connection pool. Each service adds its own.
 func (o Options) newMetrics() *metrics.Set {
-	metrics.ExposeMetadata(true) // The only switch that the library has is for the whole process.
+	metrics.ExposeMetadata(true) // Write TYPE lines. The library has one switch for the whole process.
 	set := metrics.NewSet()
 	set.RegisterMetricsWriter(func(w io.Writer) {
 		pool := o.Store.PoolStats()
-		metrics.WriteGaugeUint64(w, "support_db_connections_acquired", uint64(pool.Acquired))
-		metrics.WriteGaugeUint64(w, "support_db_connections_idle", uint64(pool.Idle))
-		metrics.WriteGaugeUint64(w, "support_db_connections_max", uint64(pool.Max))
-		metrics.WriteCounterUint64(w, "support_db_connection_waits_total", uint64(pool.Waits))
+		metrics.WriteGaugeFloat64(w, "support_db_connections_acquired", float64(pool.Acquired))
+		metrics.WriteGaugeFloat64(w, "support_db_connections_idle", float64(pool.Idle))
+		metrics.WriteGaugeFloat64(w, "support_db_connections_max", float64(pool.Max))
+		metrics.WriteCounterFloat64(w, "support_db_connection_waits_total", float64(pool.Waits))
 		metrics.WriteCounterFloat64(w, "support_db_connection_wait_seconds_total", pool.Waited.Seconds())
 	})
 	return set

@@ -36,10 +36,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-const (
-	// busyPause is when to ask again while a replica writes as many answers as it may.
-	busyPause = time.Second
-)
+// busyPause is when to ask again while a replica writes as many answers as it may.
+const busyPause = time.Second
 
 // ErrUpToDate is returned to a reader that already has the last event.
 var ErrUpToDate = errors.New("assistant: the reader has the last event")
