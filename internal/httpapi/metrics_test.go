@@ -118,8 +118,14 @@ func TestMetricsOfAnswers(t *testing.T) {
 		`support_ai_first_token_seconds_count`: 1,
 		`support_ai_takeovers_total`:           0,
 	})
-	// As if the owner had been frozen: the server takes the answer over from itself.
-	storetest.Exec(t, d.DatabaseURL, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute' WHERE status = 'streaming'")
+	// As if the owner had been frozen: the server takes the answer over from itself, unless it renews the lease just now.
+	for range time.Tick(100 * time.Millisecond) {
+		const expire = "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute' WHERE status = 'streaming' AND attempt = 1"
+		storetest.Exec(t, d.DatabaseURL, expire)
+		if storetest.QueryInt(t, d.DatabaseURL, "SELECT max(attempt) FROM ai_responses") == 2 {
+			break
+		}
+	}
 	stream.ReadAll()
 	d.Simulator.Release("held")
 	requireSamples(t, d.Server, samples{
