@@ -22,7 +22,10 @@ func (s *Server) StreamAIResponse(
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // StreamAIResponseByID streams one AI response.
@@ -35,7 +38,10 @@ func (s *Server) StreamAIResponseByID(
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // lastEventID is the last event that a reader has, as the header or the query parameter names it.
