@@ -13,7 +13,6 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/password"
 )
 
 func adminCommand() *cobra.Command {
@@ -66,9 +65,9 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	}
 	defer s.Close()
 	// No token is signed here, so the secret that would sign it can be any.
-	accounts, err := auth.NewService(s, auth.Options{
-		Passwords: password.NewHasher(password.DefaultCost), Secret: []byte(rand.Text() + rand.Text()),
-	})
+	options := app.OptionsOf(cfg).Auth
+	options.Secret = []byte(rand.Text() + rand.Text())
+	accounts, err := auth.NewService(s, options)
 	if err != nil {
 		return err
 	}

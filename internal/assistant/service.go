@@ -9,12 +9,12 @@
 package assistant
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -27,36 +27,25 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-const (
-	// DefaultModel is the model that answers, unless Options says otherwise.
-	DefaultModel = "openai/gpt-oss-120b"
-	// DefaultMaxTokens is how many tokens an answer takes at most, reasoning included, unless Options says otherwise.
-	DefaultMaxTokens = 1024
-	// DefaultMaxRunning is how many answers a replica writes at a time, unless Options says otherwise.
-	DefaultMaxRunning = 200
-
-	// DefaultPatience is how long Open waits for the first event, unless Options says otherwise: long enough for most
-	// failures to get a status, and short enough that nothing between takes the server for dead.
-	DefaultPatience = 800 * time.Millisecond
-)
-
 // Options are what a Service can be told.
 type Options struct {
 	// Client is the upstream; nil switches answers off.
 	Client *groq.Client
 	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
-	// cannot. None means DefaultModel.
+	// cannot. There is at least one.
 	Models []string
-	// MaxTokens is how many tokens an answer takes at most; 0 means DefaultMaxTokens.
+	// MaxTokens is how many tokens an answer takes at most, reasoning included.
 	MaxTokens int
 	// Budget is what each user may ask for.
 	Budget Budget
-	// MaxRunning is how many answers are written here at a time; 0 means DefaultMaxRunning.
+	// MaxRunning is how many answers are written here at a time.
 	MaxRunning int
-	// Patience is how long Open waits for the first event; 0 means DefaultPatience.
+	// Patience is how long Open waits for the first event.
 	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(eventlog.Event) []byte
+	// Metrics gets what the service counts.
+	Metrics *metrics.Set
 	// Logger gets a line when an answer ends.
 	Logger *slog.Logger
 }
@@ -72,22 +61,19 @@ type Service struct {
 
 // NewService returns a Service. Run runs it.
 func NewService(s *store.Store, o Options) *Service {
-	if len(o.Models) == 0 {
-		o.Models = []string{DefaultModel}
-	}
 	if o.Encode == nil {
 		o.Encode = func(eventlog.Event) []byte { return nil }
 	}
-	models := upstream.NewModels(o.Client, o.Models, cmp.Or(o.MaxTokens, DefaultMaxTokens))
+	models := upstream.NewModels(o.Client, o.Models, o.MaxTokens, o.Metrics)
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
-		Hub: hub, Models: models, MaxRunning: cmp.Or(o.MaxRunning, DefaultMaxRunning), Logger: o.Logger,
+		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
 		Conversation: func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
 			return conversationFor(ctx, s, response)
 		},
 	})
 	return &Service{
-		store: s, patience: cmp.Or(o.Patience, DefaultPatience), hub: hub, writer: w,
+		store: s, patience: o.Patience, hub: hub, writer: w,
 		claims: &claimer{store: s, writer: w, models: models, budget: o.Budget},
 	}
 }

@@ -23,7 +23,10 @@ func (s *Server) StreamAIResponse(
 	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // StreamAIResponseByID streams one AI response.
@@ -36,7 +39,10 @@ func (s *Server) StreamAIResponseByID(
 	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // lastEventID is the last event that a reader has, as the header or the query parameter names it.
@@ -44,15 +50,8 @@ func lastEventID(header, query string) eventlog.EventID {
 	return eventlog.ParseEventID(cmp.Or(header, query))
 }
 
-const (
-	// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
-	DefaultMaxStreams = 12_000
-	// DefaultMaxStreamsEach is how many of them one caller may have, unless Options says otherwise.
-	DefaultMaxStreamsEach = 100
-
-	// streamsPause is when to try again while there are that many.
-	streamsPause = 5 * time.Second
-)
+// streamsPause is when to try again while there are as many streams as may be open.
+const streamsPause = 5 * time.Second
 
 // streams bounds the streams that are open at a time.
 type streams struct {
@@ -84,6 +83,13 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 		return func() { s.leave(who) }, nil
 	}
 	return nil, refused.After(streamsPause)
+}
+
+// open is how many streams there are.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
 }
 
 func (s *streams) leave(who caller) {

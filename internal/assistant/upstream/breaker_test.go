@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -141,9 +142,7 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, err := groq.New(groq.Options{BaseURL: "http://127.0.0.1:1"})
-		require.NoError(t, err)
-		u := NewModels(client, []string{"a", "b"}, 1)
+		u := NewModels(&groq.Client{}, []string{"a", "b"}, 1, metrics.NewSet())
 		overloaded := &groq.Error{Kind: groq.Overloaded}
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(overloaded)
@@ -153,7 +152,7 @@ func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 		for range breakerFailures {
 			closed(u.breakers["b"]).report(overloaded)
 		}
-		err = u.Check("")
+		err := u.Check("")
 		code, _ := Code(err)
 		require.Equal(t, apperr.AIOverloaded, code)
 		require.Equal(t, 10*time.Second, RetryAfter(err), "then a is tried")
@@ -165,7 +164,7 @@ func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 func TestBreakerTellsTheWaitThatUpstreamAskedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := NewModels(&groq.Client{}, []string{"a"}, 1)
+		u := NewModels(&groq.Client{}, []string{"a"}, 1, metrics.NewSet())
 		limited := &groq.Error{Kind: groq.Overloaded, RetryAfter: 2 * time.Hour}
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(limited)
@@ -185,7 +184,7 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 		groq.Overloaded, groq.Misconfigured, groq.Timeout, groq.Stalled, groq.Protocol,
 		groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled,
 	} {
-		u := NewModels(nil, []string{"a"}, 1)
+		u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(&groq.Error{Kind: kind})
 		}
@@ -193,7 +192,7 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 			kind != groq.Canceled
 		require.Equal(t, counts, u.breakers["a"].wait() > 0, kind)
 	}
-	u := NewModels(nil, []string{"a"}, 1)
+	u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())
 	for range breakerFailures {
 		closed(u.breakers["a"]).report(errors.New("the response is lost"))
 		closed(u.breakers["a"]).report(context.Canceled)
@@ -203,7 +202,7 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 
 func TestModelsAreTriedFromTheOneAskedFor(t *testing.T) {
 	t.Parallel()
-	u := NewModels(nil, []string{"a", "b", "c"}, 1)
+	u := NewModels(nil, []string{"a", "b", "c"}, 1, metrics.NewSet())
 	require.Equal(t, []string{"a", "b", "c"}, u.chain("a"))
 	require.Equal(t, []string{"c", "a", "b"}, u.chain("c"))
 	require.Equal(t, []string{"a", "b", "c"}, u.chain("of another release"))

@@ -86,10 +86,14 @@ func (x *Exchange) answer(ctx context.Context, model string, c Conversation) err
 func (x *Exchange) ask(ctx context.Context, request groq.Request) error {
 	p, wait := x.Models.breakers[request.Model].admit()
 	if p == nil {
+		x.Models.metrics.notSent(request.Model)
 		return refused(wait)
 	}
 	err := errBrokenOff // What a panic leaves.
-	defer func() { p.report(err) }()
+	defer func() {
+		p.report(err)
+		x.Models.metrics.asked(request.Model, err)
+	}()
 	err = x.stream(ctx, p, request)
 	x.logFailure(ctx, request.Model, err)
 	return err

@@ -2,12 +2,14 @@
 // [Models] say which model is tried after which, and whether one takes requests at all (models.go): each has a breaker,
 // which keeps requests from it while it fails (breaker.go). An [Exchange] asks the models for one answer, one after the
 // other, until one writes it (exchange.go), and fits the [Conversation] to what each of them takes (conversation.go). What
-// an upstream failure means for the next try and for the caller is in kinds.go.
+// an upstream failure means for the next try and for the caller is in kinds.go; metrics.go counts requests.
 package upstream
 
 import (
 	"slices"
 	"time"
+
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/groq"
@@ -19,12 +21,16 @@ type Models struct {
 	names     []string
 	maxTokens int
 	breakers  map[string]*breaker
+	metrics   requestMetrics
 }
 
 // NewModels returns the models of the names, of which there must be one; an answer takes at most maxTokens tokens. Without
-// a client there are no answers.
-func NewModels(client *groq.Client, names []string, maxTokens int) *Models {
-	m := &Models{client: client, names: names, maxTokens: maxTokens, breakers: make(map[string]*breaker)}
+// a client there are no answers. The set gets what is counted.
+func NewModels(client *groq.Client, names []string, maxTokens int, set *metrics.Set) *Models {
+	m := &Models{
+		client: client, names: names, maxTokens: maxTokens, breakers: make(map[string]*breaker),
+		metrics: newRequestMetrics(set, names),
+	}
 	for _, name := range names {
 		m.breakers[name] = &breaker{}
 	}

@@ -54,9 +54,9 @@ type piece struct {
 type fate int
 
 const (
-	pending   fate = iota // It is to be tried again.
-	committed             // It is in the log.
-	foreign               // The response is no longer this owner's.
+	stillPending fate = iota // It is to be tried again.
+	inLog                    // It is committed.
+	foreign                  // The response is no longer this owner's.
 )
 
 func newCommitter(
@@ -124,14 +124,14 @@ func (c *committer) commit(ctx context.Context) error {
 	fates, err := c.write(ctx, batch)
 	for id, p := range batch {
 		switch fates[id] {
-		case committed:
+		case inLog:
 			c.publish(p.owner, p.delta)
 			if p.owner.committed() {
 				c.markDirty(p.owner)
 			}
 		case foreign:
 			c.lost(p.owner)
-		case pending:
+		case stillPending:
 			c.markDirty(p.owner)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -16,6 +17,7 @@ type deltas struct {
 	// store has connections of its own: a commit must not wait behind requests.
 	store   sqlc.Querier
 	ownerID uuid.UUID
+	metrics *writerMetrics
 }
 
 // write commits the batch in one statement, and says what has become of each piece. It is what the committer calls.
@@ -27,14 +29,16 @@ func (d deltas) write(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.
 		params.Seqs = append(params.Seqs, p.delta.ID.Seq)
 		params.Contents = append(params.Contents, p.delta.Content)
 	}
+	begin := time.Now()
 	written, err := d.store.CommitDeltas(ctx, params)
+	d.metrics.committed(len(batch), begin)
 	if err != nil {
 		return nil, err
 	}
 	fates := make(map[uuid.UUID]fate, len(batch))
 	for id, p := range batch {
 		if slices.Contains(written, id) {
-			fates[id] = committed
+			fates[id] = inLog
 			continue
 		}
 		var failure error
@@ -52,16 +56,16 @@ func (d deltas) settle(ctx context.Context, p piece) (fate, error) {
 		return foreign, nil
 	}
 	if err != nil {
-		return pending, err
+		return stillPending, err
 	}
 	mine := row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == d.ownerID &&
 		row.Attempt == p.owner.response.Attempt
 	switch {
 	case mine && row.LastSeq == p.delta.ID.Seq:
-		return committed, nil
+		return inLog, nil
 	case mine && row.LastSeq < p.delta.ID.Seq-1:
 		_, err := putBack(ctx, d.store, p.owner, row.LastSeq)
-		return pending, err
+		return stillPending, err
 	default:
 		return foreign, nil
 	}

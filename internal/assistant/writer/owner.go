@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
+
+// LeaseDuration is how long a response is its owner's after a claim or a commit.
+const LeaseDuration = 15 * time.Second
 
 // errLost says that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
 var errLost = errors.New("writer: the response is no longer written here")
@@ -21,6 +25,8 @@ type owner struct {
 	response sqlc.AIResponse
 	feed     *eventlog.Feed
 	cancel   context.CancelCauseFunc
+	// began is when this replica began to write it.
+	began time.Time
 
 	mu sync.Mutex
 	// pending is text that upstream has sent and that is in no delta yet.
@@ -37,7 +43,8 @@ type owner struct {
 
 func newOwner(id uuid.UUID, response sqlc.AIResponse, f *eventlog.Feed, cancel context.CancelCauseFunc) *owner {
 	return &owner{
-		id: id, response: response, feed: f, cancel: cancel, lastSeq: response.LastSeq, changed: make(chan struct{}),
+		id: id, response: response, feed: f, cancel: cancel, began: time.Now(),
+		lastSeq: response.LastSeq, changed: make(chan struct{}),
 	}
 }
 

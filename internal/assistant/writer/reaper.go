@@ -43,6 +43,7 @@ type reaper struct {
 	// conversation is what an answer is generated from, and begin begins to write it.
 	conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
 	begin        func(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) error
+	metrics      *writerMetrics
 	logger       *slog.Logger
 }
 
@@ -101,6 +102,7 @@ func (r *reaper) takeOverOne(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	r.metrics.takeovers.Inc()
 	r.logger.InfoContext(ctx, "ai response taken over", slog.Any("ai_response_id", id),
 		slog.Int("attempt", int(response.Attempt)))
 	return true, r.begin(ctx, response, c)

@@ -4,7 +4,7 @@
 // the text of all owners into group commits (committer.go, whose SQL is in deltas.go), and an ending stores the message
 // with the end of the log (ending.go, failure.go). Leases are renewed and checked (leases.go); the reaper takes over what
 // a replica that is gone has left, with a higher attempt, which fences off whatever the old owner still writes (reaper.go);
-// the sweeper deletes the events of responses that ended long ago (sweeper.go).
+// the sweeper deletes the events of responses that ended long ago (sweeper.go). What is counted is in metrics.go.
 //
 // The message, the last event and the status of a response commit together, under the ticket's lock, which a human who
 // steps in takes as well: one of them wins.
@@ -14,8 +14,8 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -23,9 +23,6 @@ import (
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/store"
 )
-
-// LeaseDuration is how long a response is its owner's after a claim or a commit.
-const LeaseDuration = 15 * time.Second
 
 // Options are what a Writer is made of.
 type Options struct {
@@ -35,7 +32,9 @@ type Options struct {
 	Conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
 	// MaxRunning is how many answers are written at a time.
 	MaxRunning int
-	Logger     *slog.Logger
+	// Metrics gets what is counted.
+	Metrics *metrics.Set
+	Logger  *slog.Logger
 }
 
 // Writer writes the responses that this replica owns, while Run runs, and until Drain.
@@ -59,9 +58,15 @@ type Writer struct {
 func New(s *store.Store, o Options) *Writer {
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
 	w := &Writer{id: uuid.New(), hub: o.Hub, roster: newRoster(o.MaxRunning), ctx: ctx, cancel: cancel}
+	counters := newWriterMetrics(o.Metrics, w.roster.count)
 	w.committer = newCommitter(
-		deltas{store: s.Reserved(), ownerID: w.id}.write,
-		func(o *owner, delta eventlog.Delta) { w.hub.Publish(o.feed, delta) },
+		deltas{store: s.Reserved(), ownerID: w.id, metrics: counters}.write,
+		func(o *owner, delta eventlog.Delta) {
+			w.hub.Publish(o.feed, delta)
+			if delta.ID.Seq == o.response.LastSeq+1 {
+				counters.firstToken.UpdateDuration(o.began)
+			}
+		},
 		(*owner).lose,
 		o.Logger,
 	)
@@ -72,7 +77,7 @@ func New(s *store.Store, o Options) *Writer {
 	}
 	w.reaper = &reaper{
 		store: s, ownerID: w.id, roster: w.roster, enabled: o.Models.Enabled(),
-		conversation: o.Conversation, begin: w.begin, logger: o.Logger,
+		conversation: o.Conversation, begin: w.begin, metrics: counters, logger: o.Logger,
 	}
 	w.sweeper = &sweeper{store: s, logger: o.Logger}
 	return w
