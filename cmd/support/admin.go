@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
@@ -66,8 +67,13 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	}
 	defer s.Close()
 	// No token is signed here, so the secret that would sign it can be any.
-	accounts, err := auth.NewService(s, auth.Options{
-		Passwords: password.NewHasher(password.DefaultCost), Secret: []byte(rand.Text() + rand.Text()),
+	secret := []byte(rand.Text() + rand.Text())
+	authn, err := auth.NewService(s, auth.Options{Secret: secret})
+	if err != nil {
+		return err
+	}
+	accounts, err := account.NewService(s, authn, account.Options{
+		Passwords: password.NewHasher(password.DefaultCost), Secret: secret,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -33,6 +34,8 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
+	// Account needs no secrets and no Logger.
+	Account account.Options
 	// Assistant needs no Encode and no Logger.
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
@@ -48,6 +51,7 @@ type Options struct {
 type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
+	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
@@ -62,17 +66,22 @@ type App struct {
 // New returns an App. Serve runs it.
 func New(o Options) (*App, error) {
 	o.Auth.Logger = o.Logger
-	accounts, err := auth.NewService(o.Store, o.Auth)
+	authn, err := auth.NewService(o.Store, o.Auth)
+	if err != nil {
+		return nil, err
+	}
+	o.Account.Secret, o.Account.AcceptedSecrets, o.Account.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	accounts, err := account.NewService(o.Store, authn, o.Account)
 	if err != nil {
 		return nil, err
 	}
 	o.Assistant.Encode, o.Assistant.Logger = httpapi.EncodeEvent, o.Logger
 	a := &App{
-		Store: o.Store, Auth: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
 		debugAddr: o.DebugAddr, logger: o.Logger,
 	}
-	o.HTTP.Auth, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
@@ -117,7 +126,8 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { a.Auth.Sweep(ctx) })
+	running.Go(func() { a.Auth.Run(ctx) })
+	running.Go(func() { a.Accounts.Run(ctx) })
 	running.Go(func() { a.Keys.Run(ctx) })
 	running.Go(func() { a.Tickets.Run(ctx) })
 	return func() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
@@ -28,10 +29,9 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 	return Options{
 		Store: s,
 		Auth: auth.Options{
-			Passwords: password.NewHasher(password.DefaultCost),
-			Secret:    []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
-			Limits: limits(cfg),
+			Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
 		},
+		Account: account.Options{Passwords: password.NewHasher(password.DefaultCost), Limits: limits(cfg)},
 		Assistant: assistant.Options{
 			Client: client, Models: cfg.GroqModels(), MaxTokens: cfg.GroqMaxTokens,
 			Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
@@ -56,8 +56,8 @@ func OpenStore(ctx context.Context, cfg config.Config, maxConns int32) (*store.S
 	})
 }
 
-func limits(cfg config.Config) auth.Limits {
-	l := auth.DefaultLimits()
+func limits(cfg config.Config) account.Limits {
+	l := account.DefaultLimits()
 	l.SignUps, l.NetworkFailedLogIns = cfg.SignUpLimit, cfg.LogInLimit
 	return l
 }

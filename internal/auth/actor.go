@@ -1,4 +1,4 @@
-// Package auth knows who is asking: accounts, passwords, sessions and their tokens, and the API keys of services.
+// Package auth knows who is asking, by an access token, a stream token or an API key, and for which customer.
 package auth
 
 import (

@@ -12,6 +12,10 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
+// customerDomain makes the addresses of services' customers, to whose accounts nobody can log in. Nobody has such an address
+// (RFC 2606, section 2).
+const customerDomain = "@customer.invalid"
+
 // customerName is how a service calls one of its customers.
 type customerName struct {
 	service    uuid.UUID

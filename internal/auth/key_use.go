@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -39,6 +40,22 @@ func (u *usedKeys) take() []uuid.UUID {
 	return ids
 }
 
+// Run writes down every 10 seconds which API keys are in use, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	ticker := time.NewTicker(flushInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.FlushKeyUse(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "use of API keys not written down", slog.Any("error", err))
+		}
+	}
+}
+
 // FlushKeyUse writes down that the API keys which this server has seen were used.
 func (s *Service) FlushKeyUse(ctx context.Context) error {
 	ids := s.used.take()
@@ -46,6 +63,6 @@ func (s *Service) FlushKeyUse(ctx context.Context) error {
 		return nil
 	}
 	return s.store.UpdateAPIKeysLastUsed(ctx, sqlc.UpdateAPIKeysLastUsedParams{
-		Ids: ids, IntervalSeconds: seconds(keyUseInterval),
+		Ids: ids, IntervalSeconds: int32(keyUseInterval.Seconds()),
 	})
 }

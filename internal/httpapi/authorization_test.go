@@ -17,6 +17,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 )
@@ -31,7 +32,7 @@ var operationBodies = map[string]func(*cast) string{
 		return `{"email":"` + c.owner.Email + `","password":"` + apitest.Password + `"}`
 	},
 	"refreshSession": func(c *cast) string {
-		tokens, err := c.Auth.LogIn(context.Background(), auth.Client{}, c.owner.Email, apitest.Password)
+		tokens, err := c.Accounts.LogIn(context.Background(), account.Client{}, c.owner.Email, apitest.Password)
 		if err != nil {
 			panic(err)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -37,7 +38,7 @@ func toAccount(u sqlc.User) api.Account {
 	}
 }
 
-func toAccessToken(t auth.Tokens) api.AccessToken {
+func toAccessToken(t account.Tokens) api.AccessToken {
 	return api.AccessToken{
 		AccessToken:  t.Access,
 		TokenType:    api.AccessTokenTokenTypeBearer,
@@ -165,8 +166,8 @@ func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.Feedba
 	return sqlc.FeedbackRating(r.Rating), &r.Comment
 }
 
-func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
-	filter := auth.AccountFilter{Email: p.Email}
+func fromListUsersParams(p api.ListUsersParams) account.Filter {
+	filter := account.Filter{Email: p.Email}
 	if p.Role != "" {
 		role := auth.Role(p.Role)
 		filter.Role = &role
@@ -174,8 +175,8 @@ func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
 	return filter
 }
 
-func fromUpdateUserRequest(r api.UpdateUserRequest) auth.AccountChange {
-	change := auth.AccountChange{Disabled: r.Disabled}
+func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {
+	change := account.Change{Disabled: r.Disabled}
 	if r.Role != "" {
 		role := auth.Role(r.Role)
 		change.Role = &role

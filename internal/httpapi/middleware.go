@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 )
@@ -20,7 +21,7 @@ import (
 type requestInfo struct {
 	requestID string
 	// client is where the request comes from.
-	client auth.Client
+	client account.Client
 	actor  auth.Actor
 	// counted says that the request has been counted for its address.
 	counted bool
@@ -50,7 +51,7 @@ func actorFrom(ctx context.Context) auth.Actor {
 }
 
 // clientFrom returns where the request comes from.
-func clientFrom(ctx context.Context) auth.Client {
+func clientFrom(ctx context.Context) account.Client {
 	return infoFrom(ctx).client
 }
 
@@ -80,7 +81,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{
-			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
+			requestID: id, client: account.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
 		}
 		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))

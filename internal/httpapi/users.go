@@ -11,7 +11,7 @@ const usersPath = "/users"
 
 // CreateUser creates an account with any role.
 func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	user, err := s.auth.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	user, err := s.accounts.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	users, next, err := s.auth.ListAccounts(ctx, fromListUsersParams(r.Params), page)
+	users, next, err := s.accounts.ListAccounts(ctx, fromListUsersParams(r.Params), page)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 
 // GetUser returns an account.
 func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
-	user, err := s.auth.GetAccount(ctx, r.UserID)
+	user, err := s.accounts.GetAccount(ctx, r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.G
 
 // UpdateUser changes an account's role, or disables or enables it.
 func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
-	user, err := s.auth.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
+	user, err := s.accounts.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}

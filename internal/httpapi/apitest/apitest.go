@@ -17,6 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -59,7 +60,7 @@ type Options struct {
 	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
 	// unless they say so: they come from one address, and fast.
 	RateLimit int
-	Attempts  auth.Limits
+	Attempts  account.Limits
 	// Passwords hashes passwords; nil means one whose hashes cost next to nothing.
 	Passwords *password.Hasher
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -84,6 +85,7 @@ type Server struct {
 	DatabaseURL string
 	Store       *store.Store
 	Auth        *auth.Service
+	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	API         *httpapi.Server
@@ -129,10 +131,9 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	secret, accepted := secrets(o)
 	a, err := app.New(app.Options{
-		Store: s.Store,
-		Auth: auth.Options{
-			Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts,
-		},
+		Store:   s.Store,
+		Auth:    auth.Options{Secret: secret, AcceptedSecrets: accepted, Now: o.Now},
+		Account: account.Options{Passwords: o.Passwords, Limits: o.Attempts},
 		Assistant: assistant.Options{
 			Client: s.startUpstream(t, o), Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
 		},
@@ -144,7 +145,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		Logger: logger,
 	})
 	require.NoError(t, err)
-	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
+	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP

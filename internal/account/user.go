@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"context"
@@ -9,27 +9,28 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 )
 
-// AccountFilter says which accounts are wanted.
-type AccountFilter struct {
+// Filter says which accounts are wanted.
+type Filter struct {
 	// Email is how their addresses begin; empty for all. It is normalised as addresses are.
 	Email string
 	// Role is theirs; nil for all.
-	Role *Role
+	Role *auth.Role
 }
 
-// AccountChange is what is to be changed of an account; nil leaves it as it is.
-type AccountChange struct {
-	Role     *Role
+// Change is what is to be changed of an account; nil leaves it as it is.
+type Change struct {
+	Role     *auth.Role
 	Disabled *bool
 }
 
 // ListAccounts returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
 // decided that the actor may see them, here as in all that follows.
-func (s *Service) ListAccounts(ctx context.Context, f AccountFilter, p page.Page) ([]sqlc.User, *page.Position, error) {
+func (s *Service) ListAccounts(ctx context.Context, f Filter, p page.Page) ([]sqlc.User, *page.Position, error) {
 	prefix, possible := foldEmail(f.Email)
 	if !possible {
 		return []sqlc.User{}, nil, nil
@@ -66,7 +67,7 @@ func (s *Service) GetAccount(ctx context.Context, id uuid.UUID) (sqlc.User, erro
 //
 // It returns NotFound, and LastAdmin when no enabled administrator would be left.
 func (s *Service) UpdateAccount(
-	ctx context.Context, actor Actor, id uuid.UUID, change AccountChange,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
 ) (after sqlc.User, err error) {
 	var before sqlc.User
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
@@ -89,7 +90,7 @@ func (s *Service) UpdateAccount(
 			after = before
 			return nil
 		}
-		if (role != RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
+		if (role != auth.RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
 			return apperr.New(apperr.LastAdmin, "This is the last administrator who can log in.")
 		}
 		after, err = s.store.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{ID: id, Role: role, Disabled: disabled})
@@ -102,12 +103,12 @@ func (s *Service) UpdateAccount(
 	if err != nil {
 		return sqlc.User{}, err
 	}
-	s.forgetAccount(id)
+	s.auth.ForgetAccount(id)
 	s.reportChange(ctx, actor, before, after)
 	return after, nil
 }
 
-func (s *Service) reportChange(ctx context.Context, actor Actor, before, after sqlc.User) {
+func (s *Service) reportChange(ctx context.Context, actor auth.Actor, before, after sqlc.User) {
 	by := slog.Any("by_user_id", actor.ID)
 	if before.Role != after.Role {
 		s.warn(ctx, "role changed", after.ID, by, slog.String("from", string(before.Role)), slog.String("to", string(after.Role)))

@@ -1,17 +1,17 @@
-package auth
+package account
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 )
@@ -29,17 +29,7 @@ const (
 	// sweepInterval is how often expired sessions are deleted, and maxSwept how many at once.
 	sweepInterval = time.Minute
 	maxSwept      = 100
-
-	maxUserAgentRunes = 200
 )
-
-// Client is the program that a session is begun by, as far as it says so.
-type Client struct {
-	// UserAgent is the header of that name. Only its first 200 characters are kept.
-	UserAgent string
-	// Addr is the client's address. Only its network is kept.
-	Addr netip.Addr
-}
 
 // Tokens are what a client holds of its session.
 type Tokens struct {
@@ -55,7 +45,7 @@ type Tokens struct {
 func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Tokens{}, fmt.Errorf("auth: make an id: %w", err)
+		return Tokens{}, fmt.Errorf("account: make an id: %w", err)
 	}
 	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
@@ -71,8 +61,8 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 }
 
 func (s *Service) issue(account, session uuid.UUID, version int32, refresh string) (Tokens, error) {
-	access, err := s.tokens.sign(account, session, version)
-	return Tokens{Access: access, ExpiresIn: s.tokens.ttl, Refresh: refresh}, err
+	access, ttl, err := s.auth.SignAccessToken(account, session, version)
+	return Tokens{Access: access, ExpiresIn: ttl, Refresh: refresh}, err
 }
 
 // Refresh exchanges a refresh token for the session's next tokens. A token is for one use. It can be sent again as long as
@@ -106,7 +96,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 	if sent.signed {
 		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
 		if err == nil {
-			s.sessions.forget(sent.session)
+			s.auth.ForgetSession(sent.session)
 			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
 			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
 		}
@@ -128,7 +118,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 }
 
 // LogOut ends the actor's own session.
-func (s *Service) LogOut(ctx context.Context, actor Actor) error {
+func (s *Service) LogOut(ctx context.Context, actor auth.Actor) error {
 	err := s.EndSession(ctx, actor, actor.SessionID)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil // It has ended already.
@@ -137,7 +127,7 @@ func (s *Service) LogOut(ctx context.Context, actor Actor) error {
 }
 
 // ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
-func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
+func (s *Service) ListSessions(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
@@ -152,7 +142,7 @@ func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([
 }
 
 // EndSession ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
-func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) error {
+func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	ended, err := s.store.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: id, UserID: actor.ID})
 	if err != nil {
 		return err
@@ -160,28 +150,23 @@ func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) err
 	if ended == 0 {
 		return store.NotFound(store.ErrNoRows)
 	}
-	s.sessions.forget(id)
+	s.auth.ForgetSession(id)
 	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
 	return nil
 }
 
-// Sweep deletes expired sessions every minute, and writes down which API keys are in use, until ctx ends.
-func (s *Service) Sweep(ctx context.Context) {
-	sweep, flush := time.NewTicker(sweepInterval), time.NewTicker(flushInterval)
-	defer sweep.Stop()
-	defer flush.Stop()
+// Run deletes expired sessions every minute, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-sweep.C:
-			err = s.sweep(ctx)
-		case <-flush.C:
-			err = s.FlushKeyUse(ctx)
+		case <-ticker.C:
 		}
-		if err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "sessions and API keys not kept up", slog.Any("error", err))
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "expired sessions not deleted", slog.Any("error", err))
 		}
 	}
 }
