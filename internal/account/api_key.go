@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -49,10 +49,7 @@ func (s *Service) CreateAPIKey(
 	if err != nil {
 		return row, "", err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return row, "", fmt.Errorf("account: make an id: %w", err)
-	}
+	id := uuid7.New()
 	key, hash := auth.GenerateAPIKey(id)
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		service, err := s.serviceOf(ctx, n)
@@ -89,10 +86,7 @@ func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error)
 	case n.ServiceID != nil:
 		return s.store.GetUser(ctx, *n.ServiceID)
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return sqlc.User{}, fmt.Errorf("account: make an id: %w", err)
-	}
+	id := uuid7.New()
 	role := n.Role
 	if role == "" {
 		role = auth.RoleUser

@@ -4,16 +4,14 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-
-	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // Options are what a Service can be told.
@@ -116,10 +114,7 @@ func (s *Service) newAccount(
 	if err != nil {
 		return account, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return account, fmt.Errorf("account: make an id: %w", err)
-	}
+	id := uuid7.New()
 	return sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role}, nil
 }
 

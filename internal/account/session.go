@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -43,10 +43,7 @@ type Tokens struct {
 // openSession begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
 // changed since.
 func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Tokens{}, fmt.Errorf("account: make an id: %w", err)
-	}
+	id := uuid7.New()
 	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
 		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // claim is what the database says about a ticket's turn.
@@ -44,13 +44,10 @@ func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uu
 	if admitted {
 		defer s.wg.Done()
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
-	}
+	id := uuid7.New()
 	defer store.AfterEnd(ctx, func() { s.unreserve(id) })
 	var c claim
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
+	err := s.store.InTx(ctx, func(ctx context.Context) error {
 		c = claim{response: sqlc.AIResponse{ID: id}}
 		return s.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})

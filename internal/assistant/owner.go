@@ -3,7 +3,6 @@ package assistant
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -133,10 +133,7 @@ func (s *Service) complete(ctx context.Context, g *generation) error {
 	if err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("assistant: make an id: %w", err)
-	}
+	id := uuid7.New()
 	end := s.completion(g, id, lastSeq)
 	var response sqlc.AIResponse
 	err = s.persist(ctx, func(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
@@ -73,11 +74,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
 		if !requestIDPattern.MatchString(id) {
-			made, err := uuid.NewV7()
-			if err != nil {
-				return fmt.Errorf("httpapi: make a request id: %w", err)
-			}
-			id = made.String()
+			id = uuid7.New().String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{

@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // latestMessages is how many messages come with a ticket.
@@ -39,10 +40,7 @@ func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
 
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
-	id, err := newID()
-	if err != nil {
-		return sqlc.Ticket{}, err
-	}
+	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
 		ID: id, UserID: actor.ID, Title: title, Description: description,
@@ -128,14 +126,7 @@ func (s *Service) ListMessages(
 func (s *Service) AddMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
 ) (message sqlc.Message, err error) {
-	messageID, err := newID()
-	if err != nil {
-		return sqlc.Message{}, err
-	}
-	changeID, err := newID()
-	if err != nil {
-		return sqlc.Message{}, err
-	}
+	messageID, changeID := uuid7.New(), uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		ticket, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
@@ -176,10 +167,7 @@ type Change struct {
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket sqlc.Ticket, err error) {
-	changeID, err := newID()
-	if err != nil {
-		return sqlc.Ticket{}, err
-	}
+	changeID := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
@@ -234,12 +222,4 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 // ErrClosed is what adding to a closed ticket returns.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
-}
-
-func newID() (uuid.UUID, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("ticket: make an id: %w", err)
-	}
-	return id, nil
 }
