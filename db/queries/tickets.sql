@@ -62,6 +62,7 @@ WHERE (user_id, day) IN (
     SELECT u.user_id, u.day
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
-    LIMIT @max_rows
+    ORDER BY u.day
+    LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
 );

@@ -52,12 +52,12 @@ type Querier interface {
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
-	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
+	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	// One batch. Rows that are in use are passed over, so that nobody waits.
-	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
+	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
-	DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error)
+	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
 	// Ends a living session by a token of its own that it no longer keeps.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)

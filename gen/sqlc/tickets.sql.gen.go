@@ -97,13 +97,19 @@ WHERE (user_id, day) IN (
     SELECT u.user_id, u.day
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
-    LIMIT $1
+    ORDER BY u.day
+    LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
 )
 `
 
-func (q *Queries) DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldUsage, maxRows)
+type DeleteOldUsageParams struct {
+	SkipRows int32
+	MaxRows  int32
+}
+
+func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldUsage, arg.SkipRows, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

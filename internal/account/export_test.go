@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"net/netip"
 
 	"github.com/google/uuid"
@@ -28,9 +27,6 @@ func NetworkOf(ip string) string {
 }
 
 func ShortUserAgent(header string) string { return shortUserAgent(header) }
-
-// Sweep deletes expired sessions once.
-func Sweep(ctx context.Context, s *Service) error { return s.sweep(ctx) }
 
 // CountHashes returns how many hashes are computed while f runs.
 func CountHashes(s *Service, f func()) int64 {

@@ -25,10 +25,6 @@ const (
 	refreshBurst = 60
 	// maxSessions is how many sessions an account has; a further one ends the oldest.
 	maxSessions = 1000
-
-	// sweepInterval is how often expired sessions are deleted, and maxSwept how many at once.
-	sweepInterval = time.Minute
-	maxSwept      = 100
 )
 
 // Tokens are what a client holds of its session.
@@ -150,30 +146,6 @@ func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID
 	s.auth.ForgetSession(id)
 	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
 	return nil
-}
-
-// Run deletes expired sessions every minute, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "expired sessions not deleted", slog.Any("error", err))
-		}
-	}
-}
-
-func (s *Service) sweep(ctx context.Context) error {
-	for {
-		if swept, err := s.store.DeleteExpiredSessions(ctx, maxSwept); err != nil || swept < maxSwept {
-			return err
-		}
-	}
 }
 
 func invalidRefreshToken(cause error) error {

@@ -109,7 +109,7 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 	require.Nil(t, next)
 	require.Len(t, sessions, 1, "what has expired is not listed, swept or not")
 
-	require.NoError(t, account.Sweep(t.Context(), b.Service))
+	require.NoError(t, b.Sweep(t.Context()))
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
 	_, err = b.Refresh(t.Context(), alive.Refresh)
 	require.NoError(t, err)

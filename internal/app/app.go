@@ -126,10 +126,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { a.Auth.Run(ctx) })
-	running.Go(func() { a.Accounts.Run(ctx) })
-	running.Go(func() { a.Keys.Run(ctx) })
-	running.Go(func() { a.Tickets.Run(ctx) })
+	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+		running.Go(func() { run(ctx) })
+	}
 	return func() {
 		cancel()
 		running.Wait()
