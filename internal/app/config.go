@@ -39,7 +39,7 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 		},
 		Writing: ticket.Budget{
 			Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
-			Bytes: int64(cfg.BytesPerDay),
+			Bytes: cfg.BytesPerDay,
 		},
 		HTTP: httpapi.Options{
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,

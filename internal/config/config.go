@@ -45,10 +45,10 @@ type Config struct {
 	AIMaxRunning int `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
 	MaxStreams   int `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
-	StreamsPerAccount int `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
-	TicketsPerDay     int `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
-	MessagesPerDay    int `env:"SUPPORT_MESSAGES_PER_DAY"    envDefault:"5000"`
-	BytesPerDay       int `env:"SUPPORT_BYTES_PER_DAY"       envDefault:"67108864"`
+	StreamsPerAccount int   `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
+	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
+	MessagesPerDay    int   `env:"SUPPORT_MESSAGES_PER_DAY"    envDefault:"5000"`
+	BytesPerDay       int64 `env:"SUPPORT_BYTES_PER_DAY"       envDefault:"67108864"`
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`

@@ -267,8 +267,14 @@ func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
 	for name, limits := range map[string]string{
 		"EXPIRE_MINUTES": "from 1 to 1440", "GROQ_MAX_TOKENS": "from 1 to 65536", "SUPPORT_DB_MAX_CONNS": "from 1 to 500",
 		"SUPPORT_RATE_LIMIT": "from 0 to 100000", "SUPPORT_SIGNUP_LIMIT": "from 0 to 10000",
+		"SUPPORT_LOGIN_LIMIT": "from 0 to 10000",
 		"SUPPORT_AI_MAX_RUNNING": "from 1 to 1000000", "SUPPORT_AI_RUNNING": "from 1 to 1000000, or 0 for no limit",
+		"SUPPORT_MAX_STREAMS": "from 1 to 1000000", "SUPPORT_STREAMS_PER_ACCOUNT": "from 1 to 1000000",
+		"SUPPORT_BYTES_PER_DAY": "from 1 to 1099511627776, or 0 for no limit",
 	} {
+		_, largest, _ := strings.Cut(strings.TrimSuffix(limits, ", or 0 for no limit"), " to ")
+		_, err := load(environ(name + "=" + largest))
+		require.NoError(t, err)
 		for _, value := range []string{"-1", "many", "1.5", "99999999999999999999"} {
 			_, err := load(environ(name + "=" + value))
 			require.ErrorContains(t, err, "\n  "+name+" is not a whole number "+limits)

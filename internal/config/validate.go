@@ -65,12 +65,12 @@ func (c *Config) validate(need Need, f *faults) {
 		f.add("JWT_SECRET", fault)
 	}
 	c.validateAcceptedSecrets(f)
-	f.checkRange("EXPIRE_MINUTES", c.ExpireMinutes, 1, maxExpireMinutes, "from 1 to 1440")
-	f.checkRange("GROQ_MAX_TOKENS", c.GroqMaxTokens, 1, maxGroqTokens, "from 1 to 65536")
-	f.checkRange("SUPPORT_DB_MAX_CONNS", int(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
-	f.checkRange("SUPPORT_RATE_LIMIT", c.RateLimit, 0, maxRateLimit, "from 0 to 100000")
-	f.checkRange("SUPPORT_SIGNUP_LIMIT", c.SignUpLimit, 0, maxSignUpLimit, "from 0 to 10000")
-	f.checkRange("SUPPORT_LOGIN_LIMIT", c.LogInLimit, 0, maxLogInLimit, "from 0 to 10000")
+	f.checkRange("EXPIRE_MINUTES", int64(c.ExpireMinutes), 1, maxExpireMinutes, "from 1 to 1440")
+	f.checkRange("GROQ_MAX_TOKENS", int64(c.GroqMaxTokens), 1, maxGroqTokens, "from 1 to 65536")
+	f.checkRange("SUPPORT_DB_MAX_CONNS", int64(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
+	f.checkRange("SUPPORT_RATE_LIMIT", int64(c.RateLimit), 0, maxRateLimit, "from 0 to 100000")
+	f.checkRange("SUPPORT_SIGNUP_LIMIT", int64(c.SignUpLimit), 0, maxSignUpLimit, "from 0 to 10000")
+	f.checkRange("SUPPORT_LOGIN_LIMIT", int64(c.LogInLimit), 0, maxLogInLimit, "from 0 to 10000")
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
@@ -113,14 +113,14 @@ func (c *Config) validateAI(f *faults) {
 	f.checkTimeout("GROQ_SILENCE_TIMEOUT", c.GroqSilenceTimeout)
 	f.checkTimeout("GROQ_TOTAL_TIMEOUT", c.GroqTotalTimeout)
 	const budget = "from 1 to 1000000, or 0 for no limit"
-	f.checkRange("SUPPORT_AI_RUNNING", c.AIRunning, 0, maxCount, budget)
-	f.checkRange("SUPPORT_AI_PER_MINUTE", c.AIPerMinute, 0, maxCount, budget)
-	f.checkRange("SUPPORT_AI_PER_DAY", c.AIPerDay, 0, maxCount, budget)
-	f.checkRange("SUPPORT_AI_MAX_RUNNING", c.AIMaxRunning, 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_MAX_STREAMS", c.MaxStreams, 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", c.StreamsPerAccount, 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_TICKETS_PER_DAY", c.TicketsPerDay, 0, maxCount, budget)
-	f.checkRange("SUPPORT_MESSAGES_PER_DAY", c.MessagesPerDay, 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_RUNNING", int64(c.AIRunning), 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_PER_MINUTE", int64(c.AIPerMinute), 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_PER_DAY", int64(c.AIPerDay), 0, maxCount, budget)
+	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")
+	f.checkRange("SUPPORT_TICKETS_PER_DAY", int64(c.TicketsPerDay), 0, maxCount, budget)
+	f.checkRange("SUPPORT_MESSAGES_PER_DAY", int64(c.MessagesPerDay), 0, maxCount, budget)
 	f.checkRange("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, 0, maxBytesPerDay, "from 1 to 1099511627776, or 0 for no limit")
 }
 
@@ -164,7 +164,7 @@ func (c *Config) validateProxies(f *faults) {
 	}
 }
 
-func (f *faults) checkRange(name string, value, low, high int, words string) {
+func (f *faults) checkRange(name string, value, low, high int64, words string) {
 	f.checkKind(name, wholeNumber, value >= low && value <= high, words)
 }
 

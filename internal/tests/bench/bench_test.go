@@ -38,17 +38,17 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-readers", "20", "-watching", "100ms")
+	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-requests", "1", "-readers", "20", "-watching", "100ms")
 	cmd.Env = append(os.Environ(), runMain+"=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // So short a run may be over a budget; the figures tell whether it was whole.
 	var found report
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), "%s", &stderr)
-	require.Len(t, found.Stages, 4)
+	require.Len(t, found.Stages, 10)
 	for _, s := range found.Stages {
 		require.Contains(t, stderr.String(), s.Name)
-		require.Greater(t, len(s.Figures), 8, s.Name)
+		require.Greater(t, len(s.Figures), 6, s.Name)
 	}
 	require.Positive(t, found.Stages[0].Figures[0].Ratio)
 }
@@ -85,7 +85,9 @@ func TestFigureOverItsBudgetIsNamed(t *testing.T) {
 	t.Parallel()
 	r := report{Stages: []stage{{Name: "s", Figures: []figure{
 		{Name: "a", Server: 2, Budget: 1}, {Name: "b", Server: 1, Budget: 1}, {Name: "c", Server: 9},
+		figure{Name: "d", Server: 2}.against("it", 1).atMost(1.9), figure{Name: "e", Server: 2}.against("it", 1).atMost(2),
+		figure{Name: "f", Server: 2}.against("it", 1).atLeast(2.1), figure{Name: "g", Server: 2}.against("it", 1).atLeast(2),
 	}}}}
 	r.judge()
-	require.Equal(t, []string{"s: a"}, r.Missed)
+	require.Equal(t, []string{"s: a", "s: d", "s: f"}, r.Missed)
 }

@@ -1,6 +1,7 @@
-// Command bench measures what stands between a model and its readers: the server, as the process that people run, with a
-// PostgreSQL that keeps what it is told, beside a plain reverse proxy that only passes streams on. Both get the same
-// answers of the same simulator in the same run, so the ratios hold on other machines too.
+// Command bench measures the server, as the process that people run, with a PostgreSQL that keeps what it is told, beside the
+// least that could stand in its place: for requests a bare Echo server on the same tables, and for answers, which come from
+// the same simulator, a plain reverse proxy that only passes streams on. Both do the same work in the same run, so the
+// ratios hold on other machines too.
 //
 //	go run ./internal/tests/bench -server bin/support
 //
@@ -37,7 +38,9 @@ func main() {
 type settings struct {
 	server          string
 	proxy, upstream string
+	bare, user      string
 	rounds          int
+	requests        int
 	readers         int
 	watching        time.Duration
 }
@@ -51,12 +54,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&s.readers, "readers", 10_000, "how many readers to keep open; 0 leaves them out")
 	flags.DurationVar(&s.watching, "watching", 30*time.Second, "how long to watch idle readers, one minute at most")
 	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
+	flags.IntVar(&s.requests, "requests", 5, "how many rounds of requests to send; 0 leaves them out")
+	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
+	flags.StringVar(&s.user, "user", "", "the `id` of the user that the bare server takes everybody for")
 	flags.StringVar(&s.upstream, "upstream", "", "the `URL` that the plain proxy asks")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if s.proxy != "" {
 		return runProxy(ctx, s.proxy, s.upstream)
+	}
+	if s.bare != "" {
+		return runBare(ctx, s.bare, os.Getenv("DATABASE_URL"), s.user)
 	}
 	r, err := measure(ctx, s, stderr)
 	if err != nil {
@@ -82,6 +91,11 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	}
 	defer r.close()
 	out := newReport(r.database.server.Version())
+	if s.requests > 0 {
+		if out.Stages, err = measureRequests(ctx, r, s.requests, progress); err != nil {
+			return nil, err
+		}
+	}
 	for _, l := range []load{
 		{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
 		{name: "500 tokens/s", speed: 500, streams: 1, perRound: 10, tokens: 128, light: true},

@@ -37,8 +37,10 @@ type figure struct {
 	Against string  `json:"against,omitempty"`
 	Other   float64 `json:"other,omitempty"`
 	Ratio   float64 `json:"ratio,omitempty"`
-	// Budget is what the server may take at most; 0 is no promise.
-	Budget float64 `json:"budget,omitempty"`
+	// Budget is what the server may take at most; 0 is no promise. MaxRatio and MinRatio are the same for the ratio.
+	Budget   float64 `json:"budget,omitempty"`
+	MaxRatio float64 `json:"max_ratio,omitempty"`
+	MinRatio float64 `json:"min_ratio,omitempty"`
 }
 
 func (f figure) against(name string, other float64) figure {
@@ -49,7 +51,19 @@ func (f figure) against(name string, other float64) figure {
 	return f
 }
 
-func (f figure) missed() bool { return f.Budget > 0 && f.Server > f.Budget }
+func (f figure) atMost(ratio float64) figure {
+	f.MaxRatio = ratio
+	return f
+}
+
+func (f figure) atLeast(ratio float64) figure {
+	f.MinRatio = ratio
+	return f
+}
+
+func (f figure) missed() bool {
+	return f.Budget > 0 && f.Server > f.Budget || f.MaxRatio > 0 && f.Ratio > f.MaxRatio || f.Ratio < f.MinRatio
+}
 
 const (
 	unitMillis = "ms"
@@ -224,12 +238,19 @@ func optional(is bool, text string) string {
 }
 
 func verdict(f figure) string {
-	if f.Budget == 0 {
+	var promise string
+	switch {
+	case f.Budget > 0:
+		promise = amount(f.Budget, f.Unit)
+	case f.MaxRatio > 0:
+		promise = fmt.Sprintf("≤ %.1f", f.MaxRatio)
+	case f.MinRatio > 0:
+		promise = fmt.Sprintf("≥ %.1f", f.MinRatio)
+	default:
 		return ""
 	}
-	word := "met"
 	if f.missed() {
-		word = "MISSED"
+		return promise + " MISSED"
 	}
-	return amount(f.Budget, f.Unit) + " " + word
+	return promise + " met"
 }

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/supportbackend/support/gen/client"
+)
+
+const (
+	// requestWorkers is how many requests are under way at a time.
+	requestWorkers = 8
+	// spreadTickets is over how many tickets messages are spread, and messagesOfATicket how many the one has that is read.
+	spreadTickets     = 1000
+	messagesOfATicket = 10
+)
+
+// work is one kind of request, and what it may cost.
+type work struct {
+	name   string
+	count  int
+	status int
+	make   func(base string, i int) (*http.Request, error)
+	// budgets are against the bare server. Zero is no promise.
+	cpu, databaseCPU, p99 float64
+	// throughput is how many requests a second, at least, as a share of the bare server's.
+	throughput float64
+}
+
+// spent is what the rounds of one work on one server have taken.
+type spent struct {
+	cpu, wall time.Duration
+	work      counters
+	latencies []time.Duration
+}
+
+func (s *spent) perSecond() float64 { return float64(len(s.latencies)) / s.wall.Seconds() }
+
+// requester is the one customer who sends all requests, to the server and to the bare one alike.
+type requester struct {
+	*customer
+	user    uuid.UUID
+	tickets []uuid.UUID
+}
+
+// measureRequests measures kinds of requests, each on the server and on the bare server in turn.
+func measureRequests(ctx context.Context, r *rig, rounds int, progress io.Writer) ([]stage, error) {
+	server, err := r.startServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	who, err := newRequester(ctx, r.database, server.url)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := r.startBare(ctx, who.user)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	var stages []stage
+	for _, w := range who.works(rounds) {
+		fmt.Fprintf(progress, "measuring: %s\n", w.name)
+		var ours, theirs spent
+		for round := range rounds + 1 {
+			if round == 1 {
+				ours, theirs = spent{}, spent{} // The first round only warms up.
+			}
+			if err := ours.add(ctx, r.database, server, w, round*w.count); err != nil {
+				return nil, err
+			}
+			if err := theirs.add(ctx, r.database, bare, w, round*w.count); err != nil {
+				return nil, err
+			}
+		}
+		stages = append(stages, requestsStage(w, &ours, &theirs))
+	}
+	return stages, nil
+}
+
+// startBare starts the bare server, which takes everybody for the user.
+func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It is this program.
+		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
+		return cmd
+	})
+}
+
+func newRequester(ctx context.Context, d *database, server string) (*requester, error) {
+	c, err := signUp(ctx, server, 0)
+	if err != nil {
+		return nil, err
+	}
+	who := &requester{customer: c}
+	me, err := c.api.GetMeWithResponse(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if me.JSON200 == nil {
+		return nil, fmt.Errorf("ask who I am: %s", me.Body)
+	}
+	who.user = me.JSON200.ID
+	rows, err := d.conn.Query(ctx, `
+		INSERT INTO tickets (id, user_id, title, description)
+		SELECT gen_random_uuid(), $1, 'Invoice ' || n || ' is wrong', 'I was charged twice for October. Can I have it back?'
+		FROM generate_series(1, $2) AS n
+		RETURNING id`, who.user, spreadTickets)
+	if err != nil {
+		return nil, err
+	}
+	if who.tickets, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
+		return nil, err
+	}
+	for i := range messagesOfATicket {
+		added, err := c.api.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
+			Content: fmt.Sprintf("And another thing, the %dth: the second charge is from the 14th.", i),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if added.JSON201 == nil {
+			return nil, fmt.Errorf("add a message: %s", added.Body)
+		}
+	}
+	return who, nil
+}
+
+// works are the kinds of requests. Those that read come first, so that what is written does not change what they read.
+func (who *requester) works(rounds int) []work {
+	const (
+		ticket  = `{"title":"Invoice 4711 is wrong","description":"I was charged twice for October. Can I have it back?"}`
+		message = `{"content":"And another thing: the second charge is from the 14th."}`
+	)
+	count := 2000
+	if rounds == 1 {
+		count = 40 // A trial.
+	}
+	run := rand.Text()
+	return []work{
+		{
+			name: "GET /tickets/{id}, 10 messages", count: count, status: http.StatusOK, cpu: 1.5, databaseCPU: 1.2, p99: 1.5,
+			make: who.requests(http.MethodGet, func(int) string { return "/tickets/" + who.tickets[0].String() }, "", nil),
+		},
+		{
+			name: "GET /tickets, 20 of 1,000", count: count, status: http.StatusOK, cpu: 1.3, databaseCPU: 1.2, p99: 1.5,
+			make: who.requests(http.MethodGet, func(int) string { return "/tickets" }, "", nil),
+		},
+		{
+			name: "POST a message, 1,000 tickets", count: count, status: http.StatusCreated, throughput: 0.7,
+			make: who.requests(http.MethodPost, func(i int) string {
+				return "/tickets/" + who.tickets[1+i%(spreadTickets-1)].String() + "/messages"
+			}, message, nil),
+		},
+		{
+			name: "POST a message, one busy ticket", count: count, status: http.StatusCreated, throughput: 0.5,
+			make: who.requests(http.MethodPost, func(int) string { return "/tickets/" + who.tickets[1].String() + "/messages" }, message, nil),
+		},
+		{
+			name: "POST /tickets", count: count, status: http.StatusCreated, cpu: 1.5, databaseCPU: 1.2, p99: 1.5,
+			make: who.requests(http.MethodPost, func(int) string { return "/tickets" }, ticket, nil),
+		},
+		{
+			name: "POST /tickets, Idempotency-Key", count: count, status: http.StatusCreated, cpu: 2,
+			make: who.requests(http.MethodPost, func(int) string { return "/tickets" }, ticket, func(i int) string {
+				return fmt.Sprintf("%s-%d", run, i)
+			}),
+		},
+	}
+}
+
+func (who *requester) requests(method string, path func(i int) string, body string, key func(i int) string) func(string, int) (*http.Request, error) {
+	return func(base string, i int) (*http.Request, error) {
+		request, err := http.NewRequest(method, base+path(i), strings.NewReader(body)) //nolint:noctx // The sender adds one.
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set("Authorization", who.authorization)
+		if body != "" {
+			request.Header.Set("Content-Type", "application/json")
+		}
+		if key != nil {
+			request.Header.Set("Idempotency-Key", key(i))
+		}
+		return request, nil
+	}
+}
+
+// add sends one round of requests, those from number first on.
+func (s *spent) add(ctx context.Context, d *database, p *process, w work, first int) error {
+	before, err := d.counters(ctx)
+	if err != nil {
+		return err
+	}
+	cpu, err := p.cpu()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	latencies, err := send(ctx, p.url, w, first)
+	if err != nil {
+		return err
+	}
+	s.wall += time.Since(begin)
+	s.latencies = append(s.latencies, latencies...)
+	after, err := p.cpu()
+	if err != nil {
+		return err
+	}
+	s.cpu += after - cpu
+	done, err := d.counters(ctx)
+	s.work = s.work.plus(done.minus(before))
+	return err
+}
+
+// send sends a round of requests, as many at a time as there are workers, and returns how long each took.
+func send(ctx context.Context, base string, w work, first int) ([]time.Duration, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: requestWorkers}
+	defer transport.CloseIdleConnections()
+	sender := &http.Client{Transport: transport}
+	latencies, failures := make([]time.Duration, w.count), make([]error, requestWorkers)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for worker := range requestWorkers {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= w.count {
+					return
+				}
+				begin := time.Now()
+				if failures[worker] = sendOne(ctx, sender, base, w, first+i); failures[worker] != nil {
+					return
+				}
+				latencies[i] = time.Since(begin)
+			}
+		})
+	}
+	workers.Wait()
+	if i := slices.IndexFunc(failures, func(err error) bool { return err != nil }); i >= 0 {
+		return nil, fmt.Errorf("%s: %w", w.name, failures[i])
+	}
+	return latencies, nil
+}
+
+func sendOne(ctx context.Context, sender *http.Client, base string, w work, i int) error {
+	request, err := w.make(base, i)
+	if err != nil {
+		return err
+	}
+	response, err := sender.Do(request.WithContext(ctx))
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close() // All of it was read.
+	if err == nil && response.StatusCode != w.status {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return err
+}
+
+const againstBare = "bare"
+
+func requestsStage(w work, ours, theirs *spent) stage {
+	n := float64(len(ours.latencies))
+	per := func(d time.Duration) float64 { return micros(d) / n }
+	out := stage{Name: w.name, Figures: []figure{
+		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cpu)}.against(againstBare, per(theirs.cpu)).atMost(w.cpu),
+		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.work.cpu)}.
+			against(againstBare, per(theirs.work.cpu)).atMost(w.databaseCPU),
+		figure{Name: "database statements per request", Server: float64(ours.work.statements) / n}.
+			against(againstBare, float64(theirs.work.statements)/n),
+		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.work.walBytes) / n}.
+			against(againstBare, float64(theirs.work.walBytes)/n),
+		figure{Name: "requests per second", Server: ours.perSecond()}.against(againstBare, theirs.perSecond()).atLeast(w.throughput),
+	}}
+	for _, q := range quantiles {
+		f := figure{Name: "time " + q.name, Unit: unitMillis, Server: millis(quantile(ours.latencies, q.share))}.
+			against(againstBare, millis(quantile(theirs.latencies, q.share)))
+		if q.share > 0.5 {
+			f = f.atMost(w.p99)
+		}
+		out.Figures = append(out.Figures, f)
+	}
+	return out
+}
