@@ -20,17 +20,20 @@ FROM tickets
 WHERE id = @id;
 
 -- name: FindTicket :one
--- One that the actor sees.
-SELECT *
-FROM tickets
-WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
+-- One that the actor sees, with whose customer it is as far as the actor sees that: a service, only of its own customers.
+SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @actor_id)
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: LockTicket :one
--- One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
-SELECT *
-FROM tickets
-WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
-FOR NO KEY UPDATE;
+-- One that the actor sees, as FindTicket returns it. Everything that adds to a ticket's conversation or changes its status
+-- takes this lock first.
+SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @actor_id)
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean)
+FOR NO KEY UPDATE OF t;
 
 -- name: ListTicketsByUser :many
 SELECT *
@@ -40,10 +43,12 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
-SELECT *
-FROM tickets
-WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
-ORDER BY created_at DESC, id DESC
+-- Everybody's, with whose customers they are: all, or only those of the service.
+SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE (t.created_at, t.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: UpdateTicket :one

@@ -71,8 +71,10 @@ type Querier interface {
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
-	// One that the actor sees.
-	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	// One that the actor sees, with whose customer it is as far as the actor sees that: a service, only of its own customers.
+	FindTicket(ctx context.Context, arg FindTicketParams) (FindTicketRow, error)
+	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
@@ -120,22 +122,26 @@ type Querier interface {
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
-	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
+	// Everybody's, with whose customers they are: all, or only those of the service.
+	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Which of the limits that every session must have are not set.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
-	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
+	// With whose customers they are: all, or only those of the service.
+	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
-	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error)
+	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
-	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
-	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
-	LockUser(ctx context.Context, id uuid.UUID) (User, error)
+	// One that the actor sees, as FindTicket returns it. Everything that adds to a ticket's conversation or changes its status
+	// takes this lock first.
+	LockTicket(ctx context.Context, arg LockTicketParams) (LockTicketRow, error)
+	// With whose customer it is: any service's, or only the one's.
+	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -171,6 +177,8 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// No row: the account is no customer of the service.
+	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)

@@ -117,32 +117,49 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
-FROM tickets
-WHERE id = $1 AND (user_id = $2 OR $3::boolean)
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
+WHERE t.id = $3 AND (t.user_id = $2 OR $4::boolean)
 `
 
 type FindTicketParams struct {
-	ID      uuid.UUID
-	ActorID uuid.UUID
-	Staff   bool
+	AllCustomers bool
+	ActorID      uuid.UUID
+	ID           uuid.UUID
+	Staff        bool
 }
 
-// One that the actor sees.
-func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, findTicket, arg.ID, arg.ActorID, arg.Staff)
-	var i Ticket
+type FindTicketRow struct {
+	Ticket      Ticket
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// One that the actor sees, with whose customer it is as far as the actor sees that: a service, only of its own customers.
+func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (FindTicketRow, error) {
+	row := q.db.QueryRow(ctx, findTicket,
+		arg.AllCustomers,
+		arg.ActorID,
+		arg.ID,
+		arg.Staff,
+	)
+	var i FindTicketRow
 	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Title,
-		&i.Description,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AIMode,
-		&i.Version,
-		&i.LastMessageAt,
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
 	)
 	return i, err
 }
@@ -172,39 +189,59 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
-FROM tickets
-WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
-ORDER BY created_at DESC, id DESC
-LIMIT $3
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
+WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT $5
 `
 
 type ListTicketsParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	MaxRows         int32
 }
 
-func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error) {
-	rows, err := q.db.Query(ctx, listTickets, arg.BeforeCreatedAt, arg.BeforeID, arg.MaxRows)
+type ListTicketsRow struct {
+	Ticket      Ticket
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// Everybody's, with whose customers they are: all, or only those of the service.
+func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error) {
+	rows, err := q.db.Query(ctx, listTickets,
+		arg.AllCustomers,
+		arg.ServiceID,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Ticket{}
+	items := []ListTicketsRow{}
 	for rows.Next() {
-		var i Ticket
+		var i ListTicketsRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.UserID,
-			&i.Title,
-			&i.Description,
-			&i.Status,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AIMode,
-			&i.Version,
-			&i.LastMessageAt,
+			&i.Ticket.ID,
+			&i.Ticket.UserID,
+			&i.Ticket.Title,
+			&i.Ticket.Description,
+			&i.Ticket.Status,
+			&i.Ticket.CreatedAt,
+			&i.Ticket.UpdatedAt,
+			&i.Ticket.AIMode,
+			&i.Ticket.Version,
+			&i.Ticket.LastMessageAt,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
 		); err != nil {
 			return nil, err
 		}
@@ -268,33 +305,51 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
-FROM tickets
-WHERE id = $1 AND (user_id = $2 OR $3::boolean)
-FOR NO KEY UPDATE
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
+WHERE t.id = $3 AND (t.user_id = $2 OR $4::boolean)
+FOR NO KEY UPDATE OF t
 `
 
 type LockTicketParams struct {
-	ID      uuid.UUID
-	ActorID uuid.UUID
-	Staff   bool
+	AllCustomers bool
+	ActorID      uuid.UUID
+	ID           uuid.UUID
+	Staff        bool
 }
 
-// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
-func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, lockTicket, arg.ID, arg.ActorID, arg.Staff)
-	var i Ticket
+type LockTicketRow struct {
+	Ticket      Ticket
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// One that the actor sees, as FindTicket returns it. Everything that adds to a ticket's conversation or changes its status
+// takes this lock first.
+func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (LockTicketRow, error) {
+	row := q.db.QueryRow(ctx, lockTicket,
+		arg.AllCustomers,
+		arg.ActorID,
+		arg.ID,
+		arg.Staff,
+	)
+	var i LockTicketRow
 	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Title,
-		&i.Description,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AIMode,
-		&i.Version,
-		&i.LastMessageAt,
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
 	)
 	return i, err
 }

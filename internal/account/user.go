@@ -14,6 +14,9 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
+// View is an account with whose customer it is, as far as the actor sees that.
+type View = sqlc.FindUserRow
+
 // Filter says which accounts are wanted.
 type Filter struct {
 	// Email is how their addresses begin; empty for all. It is normalised as addresses are.
@@ -29,37 +32,66 @@ type Change struct {
 }
 
 // ListAccounts returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
-// decided that the actor may see them, here as in all that follows.
-func (s *Service) ListAccounts(ctx context.Context, f Filter, p page.Page) ([]sqlc.User, *page.Position, error) {
+// decided that the actor may see them.
+func (s *Service) ListAccounts(
+	ctx context.Context, actor auth.Actor, f Filter, p page.Page,
+) ([]View, *page.Position, error) {
 	prefix, possible := foldEmail(f.Email)
 	if !possible {
-		return []sqlc.User{}, nil, nil
+		return []View{}, nil, nil
 	}
-	after := p.AfterOr(page.Last)
-	var rows []sqlc.User
-	var err error
-	if prefix == "" {
-		rows, err = s.store.ListUsers(ctx, sqlc.ListUsersParams{
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: f.Role, MaxRows: p.Limit + 1,
-		})
-	} else {
-		rows, err = s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-			Prefix: prefix, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: f.Role, MaxRows: p.Limit + 1,
-		})
-	}
+	rows, err := s.list(ctx, actor, prefix, f.Role, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	users, next := page.Cut(rows, p.Limit, func(u sqlc.User) page.Position {
-		return page.Position{CreatedAt: u.CreatedAt, ID: u.ID}
+	users, next := page.Cut(rows, p.Limit, func(u View) page.Position {
+		return page.Position{CreatedAt: u.User.CreatedAt, ID: u.User.ID}
 	})
 	return users, next, nil
 }
 
-// GetAccount returns an account. It returns NotFound.
-func (s *Service) GetAccount(ctx context.Context, id uuid.UUID) (sqlc.User, error) {
-	user, err := s.store.GetUser(ctx, id)
+func (s *Service) list(
+	ctx context.Context, actor auth.Actor, prefix string, role *auth.Role, p page.Page,
+) (users []View, err error) {
+	after := p.AfterOr(page.Last)
+	if prefix == "" {
+		rows, err := s.store.ListUsers(ctx, sqlc.ListUsersParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+		})
+		for _, row := range rows {
+			users = append(users, View(row))
+		}
+		return users, err
+	}
+	rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix,
+		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+	})
+	for _, row := range rows {
+		users = append(users, View(row))
+	}
+	return users, err
+}
+
+// FindAccount returns an account that the actor sees: staff see all, services those of their customers, everybody their own.
+// It returns NotFound.
+func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, error) {
+	user, err := s.store.FindUser(ctx, sqlc.FindUserParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+	})
 	return user, store.NotFound(err)
+}
+
+// NameCustomer sets or clears the name that a service gives to one of its customers. It returns NotFound for what is no
+// customer of the actor's.
+func (s *Service) NameCustomer(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, name *string,
+) (sqlc.ServiceCustomer, error) {
+	customer, err := s.store.UpdateServiceCustomer(ctx, sqlc.UpdateServiceCustomerParams{
+		ServiceID: actor.ID, UserID: id, DisplayName: name,
+	})
+	return customer, store.NotFound(err)
 }
 
 // UpdateAccount changes an account's role, or disables or enables it. The access tokens that it has end with any change, and
@@ -68,17 +100,21 @@ func (s *Service) GetAccount(ctx context.Context, id uuid.UUID) (sqlc.User, erro
 // It returns NotFound, and LastAdmin when no enabled administrator would be left.
 func (s *Service) UpdateAccount(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
-) (after sqlc.User, err error) {
-	var before sqlc.User
+) (account View, err error) {
+	var before, after sqlc.User
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		// Whatever the change is: it is one lock for each administrator, and there are few of them.
 		admins, err := s.store.LockEnabledAdmins(ctx)
 		if err != nil {
 			return err
 		}
-		if before, err = s.store.LockUser(ctx, id); err != nil {
+		locked, err := s.store.LockUser(ctx, sqlc.LockUserParams{
+			ID: id, ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		})
+		if err != nil {
 			return store.NotFound(err)
 		}
+		account, before = View(locked), locked.User
 		role, disabled := before.Role, before.DisabledAt != nil
 		if change.Role != nil {
 			role = *change.Role
@@ -101,11 +137,12 @@ func (s *Service) UpdateAccount(
 		return err
 	})
 	if err != nil {
-		return sqlc.User{}, err
+		return View{}, err
 	}
 	s.auth.ForgetAccount(id)
 	s.reportChange(ctx, actor, before, after)
-	return after, nil
+	account.User = after
+	return account, nil
 }
 
 func (s *Service) reportChange(ctx context.Context, actor auth.Actor, before, after sqlc.User) {

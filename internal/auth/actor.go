@@ -35,6 +35,12 @@ func (a Actor) IsStaff() bool {
 	return a.Has(RoleAgent)
 }
 
+// SeesCustomers reports whether the actor sees which customer of which service every account is. Services see it only of
+// their own customers, whatever their role.
+func (a Actor) SeesCustomers() bool {
+	return a.IsStaff() && a.KeyID == uuid.Nil
+}
+
 // ranks orders the roles.
 var ranks = map[Role]int{RoleUser: 1, RoleAgent: 2, RoleAdmin: 3}
 

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
@@ -28,14 +30,28 @@ func toMe(a auth.Actor) api.User {
 	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
 }
 
-func toAccount(u sqlc.User) api.Account {
+func toAccount(row account.View) api.Account {
+	u := row.User
 	return api.Account{
 		ID:        u.ID,
 		Email:     u.Email,
 		Role:      api.Role(u.Role),
 		Disabled:  u.DisabledAt != nil,
 		CreatedAt: toTimestamp(u.CreatedAt),
+		Customer:  toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 	}
+}
+
+// toCustomer returns nil for what is no service's customer, or none that the actor sees.
+func toCustomer(serviceID *uuid.UUID, externalID, displayName *string) *api.Customer {
+	if serviceID == nil || externalID == nil {
+		return nil
+	}
+	customer := &api.Customer{ServiceID: *serviceID, ExternalID: *externalID}
+	if displayName != nil {
+		customer.DisplayName = *displayName
+	}
+	return customer
 }
 
 func toAccessToken(t account.Tokens) api.AccessToken {
@@ -61,7 +77,8 @@ func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.S
 	})
 }
 
-func toTicket(t sqlc.Ticket) api.Ticket {
+func toTicket(row ticket.View) api.Ticket {
+	t := row.Ticket
 	return api.Ticket{
 		ID:            t.ID,
 		Title:         t.Title,
@@ -69,13 +86,15 @@ func toTicket(t sqlc.Ticket) api.Ticket {
 		Status:        api.TicketStatus(t.Status),
 		AIMode:        api.AIMode(t.AIMode),
 		UserID:        t.UserID,
+		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
 	}
 }
 
-func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWithMessages {
+func toTicketWithMessages(row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
+	t := row.Ticket
 	return api.TicketWithMessages{
 		ID:            t.ID,
 		Title:         t.Title,
@@ -83,6 +102,7 @@ func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWith
 		Status:        api.TicketStatus(t.Status),
 		AIMode:        api.AIMode(t.AIMode),
 		UserID:        t.UserID,
+		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
@@ -90,7 +110,7 @@ func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWith
 	}
 }
 
-func toTickets(tickets []sqlc.Ticket) []api.Ticket {
+func toTickets(tickets []ticket.View) []api.Ticket {
 	return convertAll(tickets, toTicket)
 }
 
@@ -173,6 +193,13 @@ func fromListUsersParams(p api.ListUsersParams) account.Filter {
 		filter.Role = &role
 	}
 	return filter
+}
+
+func fromPutCustomerRequest(r api.PutCustomerRequest) (displayName *string) {
+	if r.DisplayName == "" {
+		return nil
+	}
+	return &r.DisplayName
 }
 
 func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {

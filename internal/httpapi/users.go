@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/account"
 )
 
 const usersPath = "/users"
@@ -16,7 +17,7 @@ func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) 
 		return nil, err
 	}
 	return api.CreateUser201JSONResponse{
-		Body:    toAccount(user),
+		Body:    toAccount(account.View{User: user}),
 		Headers: api.CreateUser201ResponseHeaders{Location: usersPath + "/" + user.ID.String()},
 	}, nil
 }
@@ -28,7 +29,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	users, next, err := s.accounts.ListAccounts(ctx, fromListUsersParams(r.Params), page)
+	users, next, err := s.accounts.ListAccounts(ctx, actor, fromListUsersParams(r.Params), page)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 
 // GetUser returns an account.
 func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
-	user, err := s.accounts.GetAccount(ctx, r.UserID)
+	user, err := s.accounts.FindAccount(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +55,15 @@ func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) 
 		return nil, err
 	}
 	return api.UpdateUser200JSONResponse(toAccount(user)), nil
+}
+
+// PutCustomer sets the name under which staff see a customer of the service.
+func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
+	customer, err := s.accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, fromPutCustomerRequest(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return api.PutCustomer200JSONResponse(*toCustomer(&customer.ServiceID, &customer.ExternalID, customer.DisplayName)), nil
 }
 
 // usersList is the list's path with its filter, so that a cursor is good for that filter only.

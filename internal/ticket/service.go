@@ -38,6 +38,9 @@ func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
 	return &Service{store: s, budget: b, logger: logger}
 }
 
+// View is a ticket with whose customer it is, as far as the actor sees that.
+type View = sqlc.FindTicketRow
+
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
 	id := uuid7.New()
@@ -52,36 +55,49 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
-func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.Ticket, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	var rows []sqlc.Ticket
-	var err error
-	if actor.IsStaff() {
-		rows, err = s.store.ListTickets(ctx, sqlc.ListTicketsParams{
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-		})
-	} else {
-		rows, err = s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
-			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-		})
-	}
+func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]View, *page.Position, error) {
+	rows, err := s.list(ctx, actor, p.AfterOr(page.Last), p.Limit+1)
 	if err != nil {
 		return nil, nil, err
 	}
-	size := func(t sqlc.Ticket) int { return len(t.Title) + len(t.Description) }
-	tickets, next := page.CutText(rows, p.Limit, size, func(t sqlc.Ticket) page.Position {
-		return page.Position{CreatedAt: t.CreatedAt, ID: t.ID}
+	size := func(t View) int { return len(t.Ticket.Title) + len(t.Ticket.Description) }
+	tickets, next := page.CutText(rows, p.Limit, size, func(t View) page.Position {
+		return page.Position{CreatedAt: t.Ticket.CreatedAt, ID: t.Ticket.ID}
 	})
 	return tickets, next, nil
+}
+
+// list reads tickets from the list of staff or from the customer's own, which have an index each. A customer's tickets do not
+// say whose customer it is.
+func (s *Service) list(
+	ctx context.Context, actor auth.Actor, before page.Position, most int32,
+) (tickets []View, err error) {
+	if !actor.IsStaff() {
+		rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
+			UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+		})
+		for _, row := range rows {
+			tickets = append(tickets, View{Ticket: row})
+		}
+		return tickets, err
+	}
+	rows, err := s.store.ListTickets(ctx, sqlc.ListTicketsParams{
+		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+	})
+	for _, row := range rows {
+		tickets = append(tickets, View(row))
+	}
+	return tickets, err
 }
 
 // Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Get(
 	ctx context.Context, actor auth.Actor, id uuid.UUID,
-) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
+) (ticket View, messages []sqlc.Message, err error) {
 	err = s.store.InSnapshot(ctx, func(ctx context.Context) error {
-		if ticket, err = s.Find(ctx, actor, id); err != nil {
+		if ticket, err = find(ctx, s.store, actor, id); err != nil {
 			return err
 		}
 		messages, err = s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
@@ -162,18 +178,19 @@ type Change struct {
 }
 
 // Update changes a ticket, all of the change or nothing, and records who moved it to another status, provided that the
-// ticket's version is one that the caller accepts. Closing it, or handing it off to humans, fences an AI answer that is
-// being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
+// caller accepts it as it is. Closing it, or handing it off to humans, fences an AI answer that is
+// being written. It returns NotFound, PreconditionFailed for a ticket that is not accepted, and InvalidTransition.
 func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
-) (ticket sqlc.Ticket, err error) {
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(View) bool,
+) (ticket View, err error) {
 	changeID := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		before, err := Lock(ctx, s.store, actor, id)
+		locked, err := lock(ctx, s.store, actor, id)
 		if err != nil {
 			return err
 		}
-		if !accept(before.Version) {
+		before := locked.Ticket
+		if !accept(View(locked)) {
 			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
 		}
 		after := sqlc.UpdateTicketParams{
@@ -195,7 +212,8 @@ func (s *Service) Update(
 				return err
 			}
 		}
-		ticket, err = s.store.UpdateTicket(ctx, after)
+		ticket = View(locked)
+		ticket.Ticket, err = s.store.UpdateTicket(ctx, after)
 		return err
 	})
 	return ticket, err
@@ -208,15 +226,31 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 
 // Find returns a ticket that the actor sees. It returns NotFound.
 func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.FindTicket(ctx, sqlc.FindTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
-	return ticket, store.NotFound(err)
+	row, err := find(ctx, s, actor, id)
+	return row.Ticket, err
+}
+
+// find returns a ticket with whose customer it is, as far as the actor sees both. It returns NotFound.
+func find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (View, error) {
+	row, err := s.FindTicket(ctx, sqlc.FindTicketParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+	})
+	return row, store.NotFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
 // or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
-	return ticket, store.NotFound(err)
+	row, err := lock(ctx, s, actor, id)
+	return row.Ticket, err
+}
+
+// lock is Lock, with whose customer it is as far as the actor sees that.
+func lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.LockTicketRow, error) {
+	row, err := s.LockTicket(ctx, sqlc.LockTicketParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+	})
+	return row, store.NotFound(err)
 }
 
 // ErrClosed is what adding to a closed ticket returns.
