@@ -117,35 +117,95 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
-FROM tickets AS t
-LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
-WHERE t.id = $3 AND (t.user_id = $2 OR $4::boolean)
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+FROM tickets
+WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
 
 type FindTicketParams struct {
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+// One that the actor sees.
+func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, findTicket, arg.ID, arg.ActorID, arg.Staff)
+	var i Ticket
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Title,
+		&i.Description,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AIMode,
+		&i.Version,
+		&i.LastMessageAt,
+	)
+	return i, err
+}
+
+const findTicketWithMessages = `-- name: FindTicketWithMessages :one
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name,
+    latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
+    latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
+    latest.superseded_bys::uuid[] AS superseded_bys
+FROM tickets AS t
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(array_agg(m.id), '{}') AS ids,
+        coalesce(array_agg(m.author::text), '{}') AS authors,
+        coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
+        coalesce(array_agg(m.content), '{}') AS contents,
+        coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+    FROM (
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+        FROM messages AS n
+        WHERE n.ticket_id = t.id
+        ORDER BY n.created_at DESC, n.id DESC
+        LIMIT $1
+    ) AS m
+) AS latest
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($2::boolean OR c.service_id = $3)
+WHERE t.id = $4 AND (t.user_id = $3 OR $5::boolean)
+`
+
+type FindTicketWithMessagesParams struct {
+	MaxRows      int32
 	AllCustomers bool
 	ActorID      uuid.UUID
 	ID           uuid.UUID
 	Staff        bool
 }
 
-type FindTicketRow struct {
-	Ticket      Ticket
-	ServiceID   *uuid.UUID
-	ExternalID  *string
-	DisplayName *string
+type FindTicketWithMessagesRow struct {
+	Ticket        Ticket
+	ServiceID     *uuid.UUID
+	ExternalID    *string
+	DisplayName   *string
+	Ids           []uuid.UUID
+	Authors       []string
+	AuthorIds     []uuid.UUID
+	Contents      []string
+	CreatedAts    []time.Time
+	SupersededBys []uuid.UUID
 }
 
-// One that the actor sees, with whose customer it is as far as the actor sees that: a service, only of its own customers.
-func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (FindTicketRow, error) {
-	row := q.db.QueryRow(ctx, findTicket,
+// One that the actor sees, with whose customer it is as far as the actor sees that (a service, only of its own customers), and
+// the newest of its messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
+	row := q.db.QueryRow(ctx, findTicketWithMessages,
+		arg.MaxRows,
 		arg.AllCustomers,
 		arg.ActorID,
 		arg.ID,
 		arg.Staff,
 	)
-	var i FindTicketRow
+	var i FindTicketWithMessagesRow
 	err := row.Scan(
 		&i.Ticket.ID,
 		&i.Ticket.UserID,
@@ -160,6 +220,12 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (FindTic
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
+		&i.Ids,
+		&i.Authors,
+		&i.AuthorIds,
+		&i.Contents,
+		&i.CreatedAts,
+		&i.SupersededBys,
 	)
 	return i, err
 }
@@ -305,37 +371,75 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
-FROM tickets AS t
-LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
-WHERE t.id = $3 AND (t.user_id = $2 OR $4::boolean)
-FOR NO KEY UPDATE OF t
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+FROM tickets
+WHERE id = $1 AND (user_id = $2 OR $3::boolean)
+FOR NO KEY UPDATE
 `
 
 type LockTicketParams struct {
-	AllCustomers bool
-	ActorID      uuid.UUID
-	ID           uuid.UUID
-	Staff        bool
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
 }
 
-type LockTicketRow struct {
+// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, lockTicket, arg.ID, arg.ActorID, arg.Staff)
+	var i Ticket
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Title,
+		&i.Description,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AIMode,
+		&i.Version,
+		&i.LastMessageAt,
+	)
+	return i, err
+}
+
+const updateTicket = `-- name: UpdateTicket :one
+UPDATE tickets AS t
+SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = t.version + 1
+FROM (
+    SELECT b.id, c.service_id, c.external_id, c.display_name
+    FROM tickets AS b
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($3::boolean OR c.service_id = $4)
+    WHERE b.id = $5
+) AS before
+WHERE t.id = before.id
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, before.service_id, before.external_id, before.display_name
+`
+
+type UpdateTicketParams struct {
+	Status       TicketStatus
+	AIMode       AIMode
+	AllCustomers bool
+	ServiceID    uuid.UUID
+	ID           uuid.UUID
+}
+
+type UpdateTicketRow struct {
 	Ticket      Ticket
 	ServiceID   *uuid.UUID
 	ExternalID  *string
 	DisplayName *string
 }
 
-// One that the actor sees, as FindTicket returns it. Everything that adds to a ticket's conversation or changes its status
-// takes this lock first.
-func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (LockTicketRow, error) {
-	row := q.db.QueryRow(ctx, lockTicket,
+// With whose customer it is, as far as the actor sees that.
+func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
+	row := q.db.QueryRow(ctx, updateTicket,
+		arg.Status,
+		arg.AIMode,
 		arg.AllCustomers,
-		arg.ActorID,
+		arg.ServiceID,
 		arg.ID,
-		arg.Staff,
 	)
-	var i LockTicketRow
+	var i UpdateTicketRow
 	err := row.Scan(
 		&i.Ticket.ID,
 		&i.Ticket.UserID,
@@ -350,37 +454,6 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (LockTic
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
-	)
-	return i, err
-}
-
-const updateTicket = `-- name: UpdateTicket :one
-UPDATE tickets
-SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = version + 1
-WHERE id = $3
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
-`
-
-type UpdateTicketParams struct {
-	Status TicketStatus
-	AIMode AIMode
-	ID     uuid.UUID
-}
-
-func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, updateTicket, arg.Status, arg.AIMode, arg.ID)
-	var i Ticket
-	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Title,
-		&i.Description,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AIMode,
-		&i.Version,
-		&i.LastMessageAt,
 	)
 	return i, err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // View is an account with whose customer it is, as far as the actor sees that.
-type View = sqlc.FindUserRow
+type View = sqlc.ListUsersRow
 
 // Filter says which accounts are wanted.
 type Filter struct {
@@ -55,14 +55,10 @@ func (s *Service) list(
 ) (users []View, err error) {
 	after := p.AfterOr(page.Last)
 	if prefix == "" {
-		rows, err := s.store.ListUsers(ctx, sqlc.ListUsersParams{
+		return s.store.ListUsers(ctx, sqlc.ListUsersParams{
 			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
 			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
 		})
-		for _, row := range rows {
-			users = append(users, View(row))
-		}
-		return users, err
 	}
 	rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
 		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix,
@@ -80,7 +76,7 @@ func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUI
 	user, err := s.store.FindUser(ctx, sqlc.FindUserParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
 	})
-	return user, store.NotFound(err)
+	return View(user), store.NotFound(err)
 }
 
 // NameCustomer sets or clears the name that a service gives to one of its customers. It returns NotFound for what is no

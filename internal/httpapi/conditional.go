@@ -65,17 +65,20 @@ func unchanged(tag string) string {
 	return tag
 }
 
-// ifMatch returns which tickets an If-Match header accepts: without one, all. RFC 9110 (section 13.1.1) asks for the strong
-// comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag names its version, whatever
-// a proxy that compresses has made of it, and to refuse that would refuse every change.
-func ifMatch(list *string) func(ticket.View) bool {
-	return func(t ticket.View) bool {
-		return list == nil || isListed(*list, *ticketTag(t))
+// ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. RFC 9110 (section 13.1.1) asks
+// for the strong comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag begins with
+// the number of its version, whatever a proxy that compresses has made of it, and to refuse that would refuse every change.
+func ifMatch(list *string) func(version int64) bool {
+	return func(version int64) bool {
+		return list == nil || *list == anyTag || slices.ContainsFunc(entityTag.FindAllString(*list, -1), func(listed string) bool {
+			number, _, _ := strings.Cut(strings.Trim(unchanged(listed), `"`), ".")
+			return number == strconv.FormatInt(version, 10)
+		})
 	}
 }
 
-// ticketTag is the tag of a ticket's version. The customer's name, which changes without the ticket, is part of it for those
-// who see the name.
+// ticketTag is the tag of a ticket's version. For those who see the customer's name, which changes without the ticket, that is
+// part of the tag.
 func ticketTag(t ticket.View) *string {
 	version := strconv.FormatInt(t.Ticket.Version, 10)
 	if t.DisplayName != nil {

@@ -200,7 +200,7 @@ func TestTagOfATicketIsThatOfTheNameToo(t *testing.T) {
 	require.Equal(t, http.StatusNotModified, s.agent.Do(t, http.MethodGet, path, "", "If-None-Match: "+after).Status)
 	require.Equal(t, http.StatusNotModified, s.ada.Do(t, http.MethodGet, path, "", "If-None-Match: "+adas).Status)
 	change := `{"status":"pending"}`
-	s.agent.Do(t, http.MethodPatch, path, change, contentJSON, "If-Match: "+before).
+	s.agent.Do(t, http.MethodPatch, path, change, contentJSON, `If-Match: "0.`+strings.Trim(after, `"`)+`"`).
 		RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
 	r := s.agent.Do(t, http.MethodPatch, path, change, contentJSON, "If-Match: "+after)
 	require.Equal(t, http.StatusOK, r.Status, "%s", r.Body)

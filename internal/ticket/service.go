@@ -39,7 +39,7 @@ func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
 }
 
 // View is a ticket with whose customer it is, as far as the actor sees that.
-type View = sqlc.FindTicketRow
+type View = sqlc.ListTicketsRow
 
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
@@ -72,43 +72,56 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]Vi
 func (s *Service) list(
 	ctx context.Context, actor auth.Actor, before page.Position, most int32,
 ) (tickets []View, err error) {
-	if !actor.IsStaff() {
-		rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
-			UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+	if actor.IsStaff() {
+		return s.store.ListTickets(ctx, sqlc.ListTicketsParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
 		})
-		for _, row := range rows {
-			tickets = append(tickets, View{Ticket: row})
-		}
-		return tickets, err
 	}
-	rows, err := s.store.ListTickets(ctx, sqlc.ListTicketsParams{
-		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
-		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+	rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
+		UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
 	})
 	for _, row := range rows {
-		tickets = append(tickets, View(row))
+		tickets = append(tickets, View{Ticket: row})
 	}
 	return tickets, err
 }
 
 // Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
-func (s *Service) Get(
-	ctx context.Context, actor auth.Actor, id uuid.UUID,
-) (ticket View, messages []sqlc.Message, err error) {
-	err = s.store.InSnapshot(ctx, func(ctx context.Context) error {
-		if ticket, err = find(ctx, s.store, actor, id); err != nil {
-			return err
-		}
-		messages, err = s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-			TicketID: id, MaxRows: latestMessages,
-		})
-		return err
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
+	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), MaxRows: latestMessages,
 	})
-	slices.Reverse(messages)
+	if err != nil {
+		return View{}, nil, store.NotFound(err)
+	}
+	messages := messagesOf(found)
 	messages = messages[:page.Fit(messages, sizeOf)]
 	slices.Reverse(messages)
-	return ticket, messages, err
+	view := View{
+		Ticket: found.Ticket, ServiceID: found.ServiceID, ExternalID: found.ExternalID, DisplayName: found.DisplayName,
+	}
+	return view, messages, nil
+}
+
+// messagesOf puts the columns of a ticket's messages together.
+func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
+	unlessNil := func(id *uuid.UUID) *uuid.UUID {
+		if *id == uuid.Nil {
+			return nil
+		}
+		return id
+	}
+	messages := make([]sqlc.Message, len(found.Ids))
+	for i := range messages {
+		messages[i] = sqlc.Message{
+			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
+			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
+			SupersededBy: unlessNil(&found.SupersededBys[i]),
+		}
+	}
+	return messages
 }
 
 // sizeOf is how many bytes of a page a message takes.
@@ -155,14 +168,8 @@ func (s *Service) AddMessage(
 		if actor.ID != ticket.UserID {
 			author = sqlc.MessageAuthorStaff
 		}
-		// A human always wins; the customer's own next message only over an answer that nobody has seen anything of.
-		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-			TicketID: id, OnlyUnwritten: author == sqlc.MessageAuthorCustomer,
-		}); err != nil {
-			return err
-		}
 		limits := s.budget.of(actor)
-		message, err = s.store.CreateMessage(ctx, sqlc.CreateMessageParams{
+		message, err = s.store.CreateMessage(store.Last(ctx), sqlc.CreateMessageParams{
 			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
 			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
@@ -178,23 +185,23 @@ type Change struct {
 }
 
 // Update changes a ticket, all of the change or nothing, and records who moved it to another status, provided that the
-// caller accepts it as it is. Closing it, or handing it off to humans, fences an AI answer that is
-// being written. It returns NotFound, PreconditionFailed for a ticket that is not accepted, and InvalidTransition.
+// ticket's version is one that the caller accepts. Closing it, or handing it off to humans, fences an AI answer that is
+// being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
 func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(View) bool,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket View, err error) {
 	changeID := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		locked, err := lock(ctx, s.store, actor, id)
+		before, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
 			return err
 		}
-		before := locked.Ticket
-		if !accept(View(locked)) {
+		if !accept(before.Version) {
 			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
 		}
 		after := sqlc.UpdateTicketParams{
 			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
 		}
 		if change.Status != "" {
 			if !isAllowed(before.Status, change.Status) {
@@ -208,12 +215,12 @@ func (s *Service) Update(
 			}
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
 				return err
 			}
 		}
-		ticket = View(locked)
-		ticket.Ticket, err = s.store.UpdateTicket(ctx, after)
+		updated, err := s.store.UpdateTicket(store.Last(ctx), after)
+		ticket = View(updated)
 		return err
 	})
 	return ticket, err
@@ -226,31 +233,15 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 
 // Find returns a ticket that the actor sees. It returns NotFound.
 func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	row, err := find(ctx, s, actor, id)
-	return row.Ticket, err
-}
-
-// find returns a ticket with whose customer it is, as far as the actor sees both. It returns NotFound.
-func find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (View, error) {
-	row, err := s.FindTicket(ctx, sqlc.FindTicketParams{
-		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
-	})
-	return row, store.NotFound(err)
+	ticket, err := s.FindTicket(ctx, sqlc.FindTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	return ticket, store.NotFound(err)
 }
 
 // Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
 // or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
-	row, err := lock(ctx, s, actor, id)
-	return row.Ticket, err
-}
-
-// lock is Lock, with whose customer it is as far as the actor sees that.
-func lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.LockTicketRow, error) {
-	row, err := s.LockTicket(ctx, sqlc.LockTicketParams{
-		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
-	})
-	return row, store.NotFound(err)
+	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
+	return ticket, store.NotFound(err)
 }
 
 // ErrClosed is what adding to a closed ticket returns.
