@@ -36,7 +36,8 @@ func Batches(ctx context.Context, most int32, f func(ctx context.Context, limit,
 			if failed == nil {
 				failed = err
 			}
-			if skip++; skip == maxSkipped {
+			skip++
+			if skip == maxSkipped {
 				return failed
 			}
 			limit = most
