@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -24,9 +25,8 @@ var somewhere = account.Client{Addr: netip.MustParseAddr("192.0.2.1")}
 
 // limitsOfAServer are the limits that a server has by default.
 func limitsOfAServer() account.Limits {
-	limits := account.DefaultLimits()
-	limits.NetworkFailedLogIns = 100
-	return limits
+	d := config.Defaults()
+	return account.Limits{FailedLogIns: d.FailedLogIns, NetworkFailedLogIns: d.LogInLimit, SignUps: d.SignUpLimit}
 }
 
 // limited returns services on one database, as replicas are, with the limits that a server has.

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	passwords "github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -56,7 +57,7 @@ func newBench(t *testing.T) *bench {
 // newService returns a Service with the auth.Service that knows its tokens. Its hashes cost next to nothing.
 func newService(t *testing.T, s *store.Store, o account.Options) (*account.Service, *auth.Service) {
 	t.Helper()
-	a, err := auth.NewService(s, auth.Options{Secret: o.Secret})
+	a, err := auth.NewService(s, auth.Options{Secret: o.Secret, TokenTTL: config.Defaults().AccessTokenTTL()})
 	require.NoError(t, err)
 	o.Passwords = hasher()
 	accounts, err := account.NewService(s, a, o)

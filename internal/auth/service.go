@@ -10,16 +10,13 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// DefaultTokenTTL is how long an access token is valid, unless Options says otherwise.
-const DefaultTokenTTL = 15 * time.Minute
-
 // Options are what a Service can be told.
 type Options struct {
 	// Secret signs access tokens and stream tokens. It has at least MinSecretBytes.
 	Secret []byte
 	// AcceptedSecrets are further secrets whose tokens are accepted: the next Secret, or the previous one.
 	AcceptedSecrets [][]byte
-	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
+	// TokenTTL is how long an access token is valid.
 	TokenTTL time.Duration
 	// Now is the clock of tokens; nil means time.Now. Sessions live by the database's.
 	Now func() time.Time
@@ -43,9 +40,6 @@ type Service struct {
 func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.TokenTTL == 0 {
-		o.TokenTTL = DefaultTokenTTL
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

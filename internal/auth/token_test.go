@@ -279,7 +279,7 @@ func TestTokenEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	token, _ := b.signIn(t, b.addUser(t, "ada@example.com"))
-	b.clock.Advance(auth.DefaultTokenTTL + auth.TokenLeeway - time.Second)
+	b.clock.Advance(tokenTTL + auth.TokenLeeway - time.Second)
 	_, err := b.Authenticate(t.Context(), token)
 	require.NoError(t, err)
 	b.clock.Advance(time.Second)
@@ -291,9 +291,9 @@ func TestTokenIsOneServicesSecretOnly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com")
-	other, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of at least 32 bytes"), Now: b.clock.Now})
+	other, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of at least 32 bytes"), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)
-	same, err := auth.NewService(b.store, auth.Options{Secret: []byte(secret), Now: b.clock.Now})
+	same, err := auth.NewService(b.store, auth.Options{Secret: []byte(secret), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)
 	token, session := b.signIn(t, user)
 	_, err = other.Authenticate(t.Context(), token)
@@ -307,7 +307,7 @@ func TestTokenIsOneServicesSecretOnly(t *testing.T) {
 
 func TestLifetimesOfTokens(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 15*time.Minute, auth.DefaultTokenTTL)
+	require.Equal(t, 15*time.Minute, tokenTTL)
 	require.Equal(t, 30*time.Second, auth.TokenLeeway)
 	require.LessOrEqual(t, auth.AccountTTL, time.Second)
 }
