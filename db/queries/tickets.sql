@@ -26,8 +26,8 @@ FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
--- One that the actor sees, with whose customer it is as far as the actor sees that (a service, only of its own customers), and
--- the newest of its messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+-- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+-- messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
@@ -75,7 +75,7 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
--- Everybody's, with whose customers they are: all, or only those of the service.
+-- Everybody's, with the customers of all services or only those of one.
 SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -84,7 +84,7 @@ ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: UpdateTicket :one
--- With whose customer it is, as far as the actor sees that.
+-- With the customer, of any service or only of one.
 UPDATE tickets AS t
 SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = t.version + 1
 FROM (

@@ -30,7 +30,7 @@ SET password_hash = @new_hash
 WHERE id = @id AND password_hash = @old_hash;
 
 -- name: ListUsers :many
--- With whose customers they are: all, or only those of the service.
+-- With the customers of all services or only those of one.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -60,7 +60,7 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: LockUser :one
--- With whose customer it is: any service's, or only the one's.
+-- With the customer, of any service or only of one.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)

@@ -75,8 +75,8 @@ type Querier interface {
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
-	// One that the actor sees, with whose customer it is as far as the actor sees that (a service, only of its own customers), and
-	// the newest of its messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
@@ -125,12 +125,12 @@ type Querier interface {
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
-	// Everybody's, with whose customers they are: all, or only those of the service.
+	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Which of the limits that every session must have are not set.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
-	// With whose customers they are: all, or only those of the service.
+	// With the customers of all services or only those of one.
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
@@ -144,7 +144,7 @@ type Querier interface {
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
-	// With whose customer it is: any service's, or only the one's.
+	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
@@ -182,7 +182,7 @@ type Querier interface {
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
-	// With whose customer it is, as far as the actor sees that.
+	// With the customer, of any service or only of one.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)

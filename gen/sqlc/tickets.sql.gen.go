@@ -195,8 +195,8 @@ type FindTicketWithMessagesRow struct {
 	SupersededBys []uuid.UUID
 }
 
-// One that the actor sees, with whose customer it is as far as the actor sees that (a service, only of its own customers), and
-// the newest of its messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.MaxRows,
@@ -278,7 +278,7 @@ type ListTicketsRow struct {
 	DisplayName *string
 }
 
-// Everybody's, with whose customers they are: all, or only those of the service.
+// Everybody's, with the customers of all services or only those of one.
 func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error) {
 	rows, err := q.db.Query(ctx, listTickets,
 		arg.AllCustomers,
@@ -449,7 +449,7 @@ type UpdateTicketRow struct {
 	DisplayName *string
 }
 
-// With whose customer it is, as far as the actor sees that.
+// With the customer, of any service or only of one.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,

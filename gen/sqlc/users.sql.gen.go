@@ -161,7 +161,7 @@ type ListUsersRow struct {
 	DisplayName *string
 }
 
-// With whose customers they are: all, or only those of the service.
+// With the customers of all services or only those of one.
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error) {
 	rows, err := q.db.Query(ctx, listUsers,
 		arg.AllCustomers,
@@ -319,7 +319,7 @@ type LockUserRow struct {
 	DisplayName *string
 }
 
-// With whose customer it is: any service's, or only the one's.
+// With the customer, of any service or only of one.
 func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error) {
 	row := q.db.QueryRow(ctx, lockUser, arg.AllCustomers, arg.ServiceID, arg.ID)
 	var i LockUserRow

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// View is an account with whose customer it is, as far as the actor sees that.
+// View is an account with the service's customer that it belongs to, if there is one and the actor may see them.
 type View = sqlc.ListUsersRow
 
 // Filter says which accounts are wanted.

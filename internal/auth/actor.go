@@ -35,8 +35,7 @@ func (a Actor) IsStaff() bool {
 	return a.Has(RoleAgent)
 }
 
-// SeesCustomers reports whether the actor sees which customer of which service every account is. Services see it only of
-// their own customers, whatever their role.
+// SeesCustomers reports whether the actor sees the customers of every service. A service, whatever its role, sees only its own.
 func (a Actor) SeesCustomers() bool {
 	return a.IsStaff() && a.KeyID == uuid.Nil
 }

@@ -1,5 +1,5 @@
-// Package background holds what services share that have work of their own to do, beside requests: to do it again and again
-// (Every), to log its failures (Outage), and to do much of it in small pieces (Batches).
+// Package background runs the work that services do beside requests: Every repeats it, Outage logs its failures, and Batches
+// does it in small pieces.
 package background
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Every calls f again and again until ctx ends. Before each call it waits for the interval, less a random part of up to a
-// quarter, so that replicas which were started together do not all ask the database at once. The outage logs what f returns.
+// Every calls f repeatedly until ctx ends. Before each call it waits for the interval, less up to a quarter at random, so that
+// replicas which started together do not all ask the database at once. The outage logs what f returns.
 func Every(ctx context.Context, interval time.Duration, o *Outage, f func(context.Context) error) {
 	for {
 		select {
@@ -22,7 +22,7 @@ func Every(ctx context.Context, interval time.Duration, o *Outage, f func(contex
 	}
 }
 
-// Outage logs the first failure of something that is tried again and again, and when it works again: not each try between.
+// Outage logs the first failure of something that is tried repeatedly, and its recovery, but no failure in between.
 type Outage struct {
 	// While says what is tried: "deleting expired sessions".
 	While  string

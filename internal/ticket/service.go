@@ -39,7 +39,7 @@ func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
 	return &Service{store: s, budget: b, logger: logger}
 }
 
-// View is a ticket with whose customer it is, as far as the actor sees that.
+// View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
 type View = sqlc.ListTicketsRow
 
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
