@@ -233,7 +233,8 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...C
 //
 // Get an account.
 //
-// One account, by its id.
+// One account, by its id. Staff see every account, services see their own customers, and everybody sees their own
+// account. `customer` names the service and the customer's id there.
 func (s *Support) GetUser(ctx context.Context, userID UserID, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetUserRequest(server, userID, nil)
@@ -443,6 +444,19 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 		return plain.NewLogOutRequest(server, nil)
 	})
 	return err
+}
+
+// PutCustomer calls PUT /users/{user_id}/customer.
+//
+// Name a customer.
+//
+// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
+// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
+func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
+	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPutCustomerRequest(server, userID, nil, body)
+	})
 }
 
 // PutMessageFeedback calls PUT /messages/{message_id}/feedback.

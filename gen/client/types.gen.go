@@ -89,11 +89,12 @@ type (
 	AccessToken = plain.AccessToken
 	// AccessTokenTokenType: Always `bearer`.
 	AccessTokenTokenType = plain.AccessTokenTokenType
-	// Account: An account, as administrators see it.
+	// Account: An account, as staff see it.
 	//
 	// Its fields:
 	//
 	//	CreatedAt Timestamp
+	//	Customer *Customer
 	//	Disabled bool
 	//	Email Email
 	//	ID ID
@@ -165,6 +166,17 @@ type (
 	CreatedAPIKey = plain.CreatedAPIKey
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
+	// Customer: A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
+	// service in requests on behalf of the customer.
+	//
+	// Its fields:
+	//
+	//	DisplayName DisplayName
+	//	ExternalID string
+	//	ServiceID ID
+	Customer = plain.Customer
+	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName = plain.DisplayName
 	// Email: An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
 	// comments or display names. White space around it is removed.
 	//
@@ -245,6 +257,12 @@ type (
 	NumberedEvent = plain.NumberedEvent
 	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
+	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
+	//
+	// Its fields:
+	//
+	//	DisplayName DisplayName
+	PutCustomerRequest = plain.PutCustomerRequest
 	// PutMessageFeedbackRequest: A rating.
 	//
 	// Its fields:
@@ -266,7 +284,7 @@ type (
 	Role = plain.Role
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-	// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
 	Scope = plain.Scope
 	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
@@ -308,6 +326,7 @@ type (
 	//
 	//	AIMode AIMode
 	//	CreatedAt Timestamp
+	//	Customer *Customer
 	//	Description TicketDescription
 	//	ID ID
 	//	LastMessageAt Timestamp
@@ -334,6 +353,7 @@ type (
 	//
 	//	AIMode AIMode
 	//	CreatedAt Timestamp
+	//	Customer *Customer
 	//	Description TicketDescription
 	//	ID ID
 	//	LastMessageAt Timestamp

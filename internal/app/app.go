@@ -14,6 +14,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -35,6 +36,8 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
+	// Account needs no secrets and no Logger.
+	Account account.Options
 	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
@@ -50,6 +53,7 @@ type Options struct {
 type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
+	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
@@ -65,18 +69,23 @@ type App struct {
 // New returns an App. Serve runs it.
 func New(o Options) (*App, error) {
 	o.Auth.Logger = o.Logger
-	accounts, err := auth.NewService(o.Store, o.Auth)
+	authn, err := auth.NewService(o.Store, o.Auth)
+	if err != nil {
+		return nil, err
+	}
+	o.Account.Secret, o.Account.AcceptedSecrets, o.Account.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	accounts, err := account.NewService(o.Store, authn, o.Account)
 	if err != nil {
 		return nil, err
 	}
 	set := o.newMetrics()
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
 		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
-	o.HTTP.Auth, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {
@@ -125,9 +134,9 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	running.Go(func() { a.Auth.Sweep(ctx) })
-	running.Go(func() { a.Keys.Run(ctx) })
-	running.Go(func() { a.Tickets.Run(ctx) })
+	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+		running.Go(func() { run(ctx) })
+	}
 	return func() {
 		cancel()
 		stopAnswering()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
@@ -34,11 +35,13 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 func OptionsOf(cfg config.Config) Options {
 	return Options{
 		Auth: auth.Options{
+			Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
+		},
+		Account: account.Options{
 			Passwords: password.NewHasher(password.Cost{
 				Memory: cfg.PasswordMemory, Passes: cfg.PasswordPasses, Lanes: cfg.PasswordLanes,
 			}),
-			Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
-			Limits: auth.Limits{
+			Limits: account.Limits{
 				FailedLogIns: cfg.FailedLogIns, NetworkFailedLogIns: cfg.LogInLimit, SignUps: cfg.SignUpLimit,
 			},
 		},

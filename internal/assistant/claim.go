@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // claimer finds the response of a ticket's turn, or makes one, which this replica then writes.
@@ -54,13 +54,10 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 	if admitted {
 		defer cl.writer.Done()
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
-	}
+	id := uuid7.New()
 	defer store.AfterEnd(ctx, func() { cl.writer.Unreserve(id) })
 	var c claim
-	err = cl.store.InTx(ctx, func(ctx context.Context) error {
+	err := cl.store.InTx(ctx, func(ctx context.Context) error {
 		c = claim{response: sqlc.AIResponse{ID: id}}
 		return cl.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})

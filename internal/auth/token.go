@@ -147,6 +147,13 @@ func (t *tokens) sign(subject, session uuid.UUID, version int32) (string, error)
 	return signed, nil
 }
 
+// SignAccessToken returns an access token of an account's session, and how long it is valid. The version is that of the
+// account's tokens.
+func (s *Service) SignAccessToken(account, session uuid.UUID, version int32) (token string, ttl time.Duration, err error) {
+	token, err = s.tokens.sign(account, session, version)
+	return token, s.tokens.ttl, err
+}
+
 // verify returns what a token says. What the library does not check, or checks too late, is checked before it sees the
 // token: its size and spelling, and a header that is exactly that of one of our keys, so that nothing in it can name
 // another key, an algorithm or an extension.

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -125,6 +126,11 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
+	if slices.Contains(servicesOnly, o.OperationID) {
+		service := f.apiKey(t, auth.RoleUser, o.scope, auth.ScopeOnBehalf)
+		f.caller = member{token: service.key}
+		f.ids = []string{f.customerOf(t, service).String()}
+	}
 	return f
 }
 

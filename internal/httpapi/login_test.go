@@ -155,7 +155,7 @@ func TestCredentialsOfAnotherTypeAreRefused(t *testing.T) {
 
 func TestHashOfAnOlderReleaseIsReplacedOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Auth.Passwords})
+	s := apitest.New(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	m := newMember(t, s)
 	right := map[string]string{"email": m.Email, "password": apitest.Password}
 	wrong := map[string]string{"email": m.Email, "password": apitest.Password + "x"}

@@ -12,15 +12,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
 type requestInfo struct {
 	requestID string
 	// client is where the request comes from.
-	client auth.Client
+	client account.Client
 	actor  auth.Actor
 	// counted says that the request has been counted for its address.
 	counted bool
@@ -50,7 +52,7 @@ func actorFrom(ctx context.Context) auth.Actor {
 }
 
 // clientFrom returns where the request comes from.
-func clientFrom(ctx context.Context) auth.Client {
+func clientFrom(ctx context.Context) account.Client {
 	return infoFrom(ctx).client
 }
 
@@ -72,15 +74,11 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
 		if !requestIDPattern.MatchString(id) {
-			made, err := uuid.NewV7()
-			if err != nil {
-				return fmt.Errorf("httpapi: make a request id: %w", err)
-			}
-			id = made.String()
+			id = uuid7.New().String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{
-			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
+			requestID: id, client: account.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
 		}
 		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))

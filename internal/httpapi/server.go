@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -37,6 +38,7 @@ const (
 // Options are what a Server is made of.
 type Options struct {
 	Auth      *auth.Service
+	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
@@ -71,6 +73,7 @@ type Options struct {
 // Server answers the API's requests. It implements the generated interface, one method for each operation.
 type Server struct {
 	auth      *auth.Service
+	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
 	keys      *idempotency.Service
@@ -102,7 +105,7 @@ func compileContract() (*gate, error) {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
 	operations, err := contract.Compile(doc, contract.Formats{"email": func(address string) bool {
-		_, ok := auth.NormalizeEmail(address)
+		_, ok := account.NormalizeEmail(address)
 		return ok
 	}})
 	if err != nil {
@@ -130,7 +133,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),

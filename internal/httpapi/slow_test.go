@@ -110,7 +110,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDeskOn(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Auth.Passwords})
+	d := newDeskOn(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})

@@ -18,11 +18,13 @@ import type {
   CreateTicketRequest,
   CreateUserRequest,
   CreatedAPIKey,
+  Customer,
   Health,
   LogInRequest,
   Message,
   MessageFeedback,
   MessageID,
+  PutCustomerRequest,
   PutMessageFeedbackRequest,
   RefreshRequest,
   Session,
@@ -314,7 +316,8 @@ export class Support {
    *
    * Get an account.
    *
-   * One account, by its id.
+   * One account, by its id. Staff see every account, services see their own customers, and everybody sees their own
+   * account. `customer` names the service and the customer's id there.
    */
   getUser(userId: UserID, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ repeatable: true }, options, (attempt) =>
@@ -487,6 +490,21 @@ export class Support {
   logOut(options: CallOptions = {}): Promise<void> {
     return this.#caller.run({ repeatable: true }, options, (attempt) =>
       api.logOut({ ...attempt, parseAs: 'text' }),
+    );
+  }
+
+  /**
+   * Calls PUT /users/{user_id}/customer.
+   *
+   * Name a customer.
+   *
+   * Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
+   * not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+   * account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
+   */
+  putCustomer(userId: UserID, body: PutCustomerRequest, options: CallOptions = {}): Promise<Customer> {
+    return this.#caller.call<Customer>({ repeatable: true }, options, (attempt) =>
+      api.putCustomer({ ...attempt, parseAs: 'text', path: { user_id: userId }, body }),
     );
   }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/background"
 )
 
 // followInterval is how often a replica asks for the events that others commit, for all its readers at once. It asks
@@ -13,7 +13,7 @@ const followInterval = 100 * time.Millisecond
 
 // Run brings the events of responses that are written elsewhere to the readers here, until ctx ends.
 func (h *Hub) Run(ctx context.Context) {
-	following := store.OutageLog{While: "following events", Logger: h.logger}
+	following := background.Outage{While: "following events", Logger: h.logger}
 	for {
 		select {
 		case <-ctx.Done():

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/assistant/eventlog"
-	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/background"
 )
 
 const (
@@ -91,7 +91,7 @@ func (c *committer) wakeUp() {
 
 // run commits until ctx ends.
 func (c *committer) run(ctx context.Context) {
-	committing := store.OutageLog{While: "committing deltas", Logger: c.logger}
+	committing := background.Outage{While: "committing deltas", Logger: c.logger}
 	for {
 		select {
 		case <-ctx.Done():

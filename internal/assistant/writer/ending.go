@@ -3,16 +3,14 @@ package writer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -45,10 +43,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	if err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("writer: make an id: %w", err)
-	}
+	id := uuid7.New()
 	usage := usageOf(o, a)
 	end := sqlc.CompleteAIResponseParams{
 		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: id,

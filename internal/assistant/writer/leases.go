@@ -10,11 +10,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
 const (
-	// watchInterval is how often a replica makes sure that its responses are still its own, and renewEvery how many
+	// watchInterval is how often at least a replica makes sure that its responses are still its own, and renewEvery how many
 	// times that is until it makes the leases longer.
 	watchInterval = 500 * time.Millisecond
 	renewEvery    = 10
@@ -32,19 +33,15 @@ type leases struct {
 
 // run keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
 func (l *leases) run(ctx context.Context) {
-	watching := store.OutageLog{While: "watching leases", Logger: l.logger}
 	var err error
-	for turn := 1; ; turn++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(watchInterval):
-		}
+	turn := 0
+	background.Every(ctx, watchInterval, &background.Outage{While: "watching leases", Logger: l.logger}, func(ctx context.Context) error {
+		turn++
 		// After an outage the leases have ended, or soon will.
 		renew := turn%renewEvery == 0 || err != nil
 		err = l.check(ctx, l.roster.running(), renew)
-		watching.Note(ctx, err)
-	}
+		return err
+	})
 }
 
 // check tells the owners that have lost their leases. The whole replica asks once.

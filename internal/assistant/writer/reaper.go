@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -19,10 +19,9 @@ const (
 	// MaxAttempts is how often owners may crash over a response before it fails.
 	MaxAttempts = 3
 
-	// A reaper looks for responses without a writer this often, give or take a random part, so that replicas which were
-	// started together do not all ask at once. With LeaseDuration, an answer stands still for at most 17 seconds.
-	reapInterval = 1500 * time.Millisecond
-	reapJitter   = 500 * time.Millisecond
+	// reapInterval is how often at least a reaper looks for responses without a writer. With LeaseDuration, an answer stands
+	// still for at most 17 seconds.
+	reapInterval = 2 * time.Second
 
 	// abandonedAfter is how long a response waits for a replica that takes it over: it may be that answers were switched
 	// off on all of them.
@@ -49,15 +48,7 @@ type reaper struct {
 
 // run takes over until ctx ends.
 func (r *reaper) run(ctx context.Context) {
-	reaping := store.OutageLog{While: "taking over answers", Logger: r.logger}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(reapInterval + rand.N(reapJitter)): //nolint:gosec // Jitter needs no secrecy.
-		}
-		reaping.Note(ctx, r.takeOver(ctx))
-	}
+	background.Every(ctx, reapInterval, &background.Outage{While: "taking over answers", Logger: r.logger}, r.takeOver)
 }
 
 // takeOver starts over what others have left, one after the other, and fails what nobody could finish.

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -18,7 +18,6 @@ const (
 	// retention is how long a finished response keeps its events, and sweepInterval how often old ones are deleted.
 	retention     = 24 * time.Hour
 	sweepInterval = time.Minute
-	sweepJitter   = 10 * time.Second
 	// maxSwept bounds the responses of one statement, and sweepTimeout its time.
 	maxSwept     = 50
 	sweepTimeout = 30 * time.Second
@@ -32,15 +31,7 @@ type sweeper struct {
 
 // run sweeps once in sweepInterval, until ctx ends.
 func (s *sweeper) run(ctx context.Context) {
-	sweeping := store.OutageLog{While: "deleting old events", Logger: s.logger}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(sweepInterval + rand.N(sweepJitter)): //nolint:gosec // Jitter needs no secrecy.
-		}
-		sweeping.Note(ctx, s.sweep(ctx))
-	}
+	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting old events", Logger: s.logger}, s.sweep)
 }
 
 // sweep sweeps everything that is old enough, a few responses in one statement. A batch that fails is tried one by one,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -62,7 +63,7 @@ type Options struct {
 	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
 	// unless they say so: they come from one address, and fast.
 	RateLimit int
-	Attempts  auth.Limits
+	Attempts  account.Limits
 	// Passwords hashes passwords; nil means one whose hashes cost next to nothing.
 	Passwords *password.Hasher
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -87,6 +88,7 @@ type Server struct {
 	DatabaseURL string
 	Store       *store.Store
 	Auth        *auth.Service
+	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	API         *httpapi.Server
@@ -136,8 +138,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	defaults := config.Defaults()
 	options := app.OptionsOf(defaults)
 	options.Store, options.Logger, options.Writing = s.Store, logger, o.Writing
-	authn := &options.Auth
-	authn.Passwords, authn.Secret, authn.AcceptedSecrets, authn.Now, authn.Limits = o.Passwords, secret, accepted, o.Now, o.Attempts
+	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
+	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant
 	ai.Client, ai.Budget, ai.MaxRunning = s.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
 	ai.Models = o.Models
@@ -151,7 +153,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	a, err := app.New(options)
 	require.NoError(t, err)
-	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
+	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
 	s.Debug = a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)

@@ -1,4 +1,4 @@
-package auth_test
+package account_test
 
 import (
 	"strings"
@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/auth"
 )
 
 func TestCommonPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
 	t.Parallel()
 	s := newDetachedService(t)
-	hashes := auth.CountHashes(s, func() {
+	hashes := account.CountHashes(s, func() {
 		for _, weak := range []string{"password", "PASSWORD", "iLoveYou", "12345678"} {
 			_, err := s.CreateAccount(t.Context(), "ada@example.com", weak, sqlc.UserRoleUser)
 			require.True(t, apperr.Is(err, apperr.WeakPassword), "%s: %v", weak, err)
@@ -36,7 +36,7 @@ func TestPasswordsAreMeasuredInCharacters(t *testing.T) {
 		strings.Repeat("x", 1e6):  apperr.TooLong,
 		strings.Repeat("\xff", 7): apperr.TooShort,
 	} {
-		hashes := auth.CountHashes(s, func() {
+		hashes := account.CountHashes(s, func() {
 			_, err := s.CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
 			require.True(t, apperr.Is(err, apperr.ValidationFailed), "%v", err)
 			require.Equal(t, []apperr.Field{{Pointer: "/password", Code: want}}, apperr.From(err).Fields)

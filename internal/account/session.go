@@ -1,19 +1,19 @@
-package auth
+package account
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -25,21 +25,7 @@ const (
 	refreshBurst = 60
 	// maxSessions is how many sessions an account has; a further one ends the oldest.
 	maxSessions = 1000
-
-	// sweepInterval is how often expired sessions are deleted, and maxSwept how many at once.
-	sweepInterval = time.Minute
-	maxSwept      = 100
-
-	maxUserAgentRunes = 200
 )
-
-// Client is the program that a session is begun by, as far as it says so.
-type Client struct {
-	// UserAgent is the header of that name. Only its first 200 characters are kept.
-	UserAgent string
-	// Addr is the client's address. Only its network is kept.
-	Addr netip.Addr
-}
 
 // Tokens are what a client holds of its session.
 type Tokens struct {
@@ -53,10 +39,7 @@ type Tokens struct {
 // openSession begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
 // changed since.
 func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Tokens{}, fmt.Errorf("auth: make an id: %w", err)
-	}
+	id := uuid7.New()
 	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
 		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,
@@ -71,8 +54,8 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 }
 
 func (s *Service) issue(account, session uuid.UUID, version int32, refresh string) (Tokens, error) {
-	access, err := s.tokens.sign(account, session, version)
-	return Tokens{Access: access, ExpiresIn: s.tokens.ttl, Refresh: refresh}, err
+	access, ttl, err := s.auth.SignAccessToken(account, session, version)
+	return Tokens{Access: access, ExpiresIn: ttl, Refresh: refresh}, err
 }
 
 // Refresh exchanges a refresh token for the session's next tokens. A token is for one use. It can be sent again as long as
@@ -106,7 +89,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 	if sent.signed {
 		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
 		if err == nil {
-			s.sessions.forget(sent.session)
+			s.auth.ForgetSession(sent.session)
 			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
 			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
 		}
@@ -128,7 +111,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 }
 
 // LogOut ends the actor's own session.
-func (s *Service) LogOut(ctx context.Context, actor Actor) error {
+func (s *Service) LogOut(ctx context.Context, actor auth.Actor) error {
 	err := s.EndSession(ctx, actor, actor.SessionID)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil // It has ended already.
@@ -137,7 +120,7 @@ func (s *Service) LogOut(ctx context.Context, actor Actor) error {
 }
 
 // ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
-func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
+func (s *Service) ListSessions(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
@@ -152,7 +135,7 @@ func (s *Service) ListSessions(ctx context.Context, actor Actor, p page.Page) ([
 }
 
 // EndSession ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
-func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) error {
+func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	ended, err := s.store.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: id, UserID: actor.ID})
 	if err != nil {
 		return err
@@ -160,38 +143,9 @@ func (s *Service) EndSession(ctx context.Context, actor Actor, id uuid.UUID) err
 	if ended == 0 {
 		return store.NotFound(store.ErrNoRows)
 	}
-	s.sessions.forget(id)
+	s.auth.ForgetSession(id)
 	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
 	return nil
-}
-
-// Sweep deletes expired sessions every minute, and writes down which API keys are in use, until ctx ends.
-func (s *Service) Sweep(ctx context.Context) {
-	sweep, flush := time.NewTicker(sweepInterval), time.NewTicker(flushInterval)
-	defer sweep.Stop()
-	defer flush.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return
-		case <-sweep.C:
-			err = s.sweep(ctx)
-		case <-flush.C:
-			err = s.FlushKeyUse(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "sessions and API keys not kept up", slog.Any("error", err))
-		}
-	}
-}
-
-func (s *Service) sweep(ctx context.Context) error {
-	for {
-		if swept, err := s.store.DeleteExpiredSessions(ctx, maxSwept); err != nil || swept < maxSwept {
-			return err
-		}
-	}
 }
 
 func invalidRefreshToken(cause error) error {

@@ -1,4 +1,4 @@
-package auth_test
+package account_test
 
 import (
 	"regexp"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/account"
 )
 
 func TestAddressesHaveOneForm(t *testing.T) {
@@ -33,7 +33,7 @@ func TestAddressesHaveOneForm(t *testing.T) {
 		"longest label":               {"a@" + strings.Repeat("b", 63) + ".cd", "a@" + strings.Repeat("b", 63) + ".cd"},
 		"three full-width bytes each": {strings.Repeat("ａ", 64) + "@example.com", strings.Repeat("a", 64) + "@example.com"},
 	} {
-		got, ok := auth.NormalizeEmail(c.address)
+		got, ok := account.NormalizeEmail(c.address)
 		require.True(t, ok, name)
 		require.Equal(t, c.want, got, name)
 	}
@@ -89,7 +89,7 @@ func invalidAddresses() map[string]string {
 func TestWhatIsNoAddressIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, address := range invalidAddresses() {
-		got, ok := auth.NormalizeEmail(address)
+		got, ok := account.NormalizeEmail(address)
 		require.False(t, ok, name)
 		require.Empty(t, got, name)
 	}
@@ -107,17 +107,17 @@ func FuzzNormalizeEmail(f *testing.F) {
 	f.Add("Ａｄａ@ＥＸＡＭＰＬＥ.com")
 	f.Add("\u212A\u017F@ﬁ.example")
 	f.Fuzz(func(t *testing.T, address string) {
-		once, ok := auth.NormalizeEmail(address)
+		once, ok := account.NormalizeEmail(address)
 		if !ok {
 			require.Empty(t, once)
 			return
 		}
 		require.Regexp(t, storedAddress, once)
 		require.LessOrEqual(t, len(once), 254)
-		twice, ok := auth.NormalizeEmail(once)
+		twice, ok := account.NormalizeEmail(once)
 		require.True(t, ok, "what it returns is an address")
 		require.Equal(t, once, twice)
-		upper, ok := auth.NormalizeEmail(strings.ToUpper(once))
+		upper, ok := account.NormalizeEmail(strings.ToUpper(once))
 		require.True(t, ok)
 		require.Equal(t, once, upper, "case does not matter")
 	})

@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -31,18 +30,13 @@ const (
 
 	// countTimeout bounds how long it may take to count an attempt.
 	countTimeout = 2 * time.Second
-
-	// Old counters are deleted at most this often by a replica, and this many at once: more than it can make meanwhile.
-	attemptSweepInterval = time.Second
-	maxAttemptsSwept     = 500
 )
 
 // attempts counts what strangers try, in the database, so that all replicas count together.
 type attempts struct {
 	store *store.Store
 	// key makes a row's name of who tries: an e-mail address does not stand in the table.
-	key   []byte
-	swept atomic.Int64 // Unix nanoseconds
+	key []byte
 }
 
 func newAttempts(s *store.Store, secret []byte) *attempts {
@@ -102,7 +96,6 @@ func (t *tally) count(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
 	defer cancel()
-	t.sweep(ctx)
 	counted, err := t.store.RecordAttempt(ctx, sqlc.RecordAttemptParams{
 		Key: t.name, WindowSeconds: t.window, MaxAttempts: t.limit,
 	})
@@ -171,16 +164,6 @@ func (g guesses) right(ctx context.Context) error {
 		return err
 	}
 	return g.account.clear(ctx)
-}
-
-// sweep deletes a batch of counters that count no more, if that was not done just now.
-func (a *attempts) sweep(ctx context.Context) {
-	last, now := a.swept.Load(), time.Now().UnixNano()
-	if now-last < int64(attemptSweepInterval) || !a.swept.CompareAndSwap(last, now) {
-		return
-	}
-	// What is left over is deleted the next time.
-	_, _ = a.store.DeleteOldAttempts(ctx, maxAttemptsSwept)
 }
 
 // networkOf is the network that log-ins are counted for, and addressOf the client that sign-ups are: in IPv6 a subscriber

@@ -1,4 +1,4 @@
-package auth_test
+package account_test
 
 import (
 	"strings"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
@@ -25,11 +26,11 @@ func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 }
 
 // logIn begins a session of an account of its own.
-func (b *bench) logIn(t *testing.T) (auth.Tokens, auth.Actor) {
+func (b *bench) logIn(t *testing.T) (account.Tokens, auth.Actor) {
 	t.Helper()
-	tokens, err := b.LogIn(t.Context(), auth.Client{}, b.addAccount(t, "ada@example.com").Email, password)
+	tokens, err := b.LogIn(t.Context(), account.Client{}, b.addAccount(t, "ada@example.com").Email, password)
 	require.NoError(t, err)
-	actor, err := b.Authenticate(t.Context(), tokens.Access)
+	actor, err := b.auth.Authenticate(t.Context(), tokens.Access)
 	require.NoError(t, err)
 	return tokens, actor
 }
@@ -40,11 +41,11 @@ func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
 	user := b.addAccount(t, "ada@example.com")
 	older := b.addUser(t, "older@example.com", olderHash())
 	storetest.Exec(t, b.url, "UPDATE users SET disabled_at = now()")
-	_, wrong := b.LogIn(t.Context(), auth.Client{}, "unknown@example.com", password)
+	_, wrong := b.LogIn(t.Context(), account.Client{}, "unknown@example.com", password)
 	for _, email := range []string{user.Email, older.Email} {
 		for _, attempt := range []string{password, password + "x"} {
 			var err error
-			hashes := auth.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), auth.Client{}, email, attempt) })
+			hashes := account.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), account.Client{}, email, attempt) })
 			require.EqualValues(t, 1, hashes, "%s with %s", email, attempt)
 			require.Equal(t, wrong, err)
 		}
@@ -66,7 +67,7 @@ func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
 			user := b.addAccount(t, "ada@example.com")
 			storetest.Exec(t, b.url, change)
 			id := uuid.Must(uuid.NewV7())
-			_, hash := auth.NewRefreshToken(b.Service, id)
+			_, hash := account.NewRefreshToken(b.Service, id)
 			_, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
 				ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
 			})
@@ -82,33 +83,33 @@ func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 	user := b.addAccount(t, "ada@example.com")
 	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, token_hash, created_at, expires_at)
 		SELECT gen_random_uuid(), $1, n::text, '', sha256(n::text::bytea), now() - make_interval(mins => n), now() + interval '1 day'
-		FROM generate_series(1, $2::integer) AS n`, user.ID, auth.MaxSessions)
-	_, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
+		FROM generate_series(1, $2::integer) AS n`, user.ID, account.MaxSessions)
+	_, err := b.LogIn(t.Context(), account.Client{}, user.Email, password)
 	require.NoError(t, err)
-	require.Equal(t, auth.MaxSessions, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
-	require.Equal(t, auth.MaxSessions-1, storetest.QueryInt(t, b.url, "SELECT max(nullif(user_agent, '')::integer) FROM sessions"))
+	require.Equal(t, account.MaxSessions, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
+	require.Equal(t, account.MaxSessions-1, storetest.QueryInt(t, b.url, "SELECT max(nullif(user_agent, '')::integer) FROM sessions"))
 }
 
 func TestExpiredSessionsAreSwept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
-	dead, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
+	dead, err := b.LogIn(t.Context(), account.Client{}, user.Email, password)
 	require.NoError(t, err)
 	_, err = b.Refresh(t.Context(), dead.Refresh)
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "UPDATE sessions SET expires_at = clock_timestamp()")
-	alive, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
+	alive, err := b.LogIn(t.Context(), account.Client{}, user.Email, password)
 	require.NoError(t, err)
 
-	actor, err := b.Authenticate(t.Context(), alive.Access)
+	actor, err := b.auth.Authenticate(t.Context(), alive.Access)
 	require.NoError(t, err)
 	sessions, next, err := b.ListSessions(t.Context(), actor, page.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Nil(t, next)
 	require.Len(t, sessions, 1, "what has expired is not listed, swept or not")
 
-	require.NoError(t, auth.Sweep(t.Context(), b.Service))
+	require.NoError(t, b.Sweep(t.Context()))
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
 	_, err = b.Refresh(t.Context(), alive.Refresh)
 	require.NoError(t, err)
@@ -120,8 +121,8 @@ func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	b := newBench(t)
 	tokens, actor := b.logIn(t)
 	var err error
-	used := make([]string, 0, auth.RefreshBurst)
-	for range auth.RefreshBurst - 1 {
+	used := make([]string, 0, account.RefreshBurst)
+	for range account.RefreshBurst - 1 {
 		used = append(used, tokens.Refresh)
 		tokens, err = b.Refresh(t.Context(), tokens.Refresh)
 		require.NoError(t, err)
@@ -133,7 +134,7 @@ func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.TokenReuse), "%v", err)
 	_, err = b.Refresh(t.Context(), tokens.Refresh)
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
-	require.True(t, apperr.Is(b.Recheck(t.Context(), actor), apperr.InvalidToken))
+	require.True(t, apperr.Is(b.auth.Recheck(t.Context(), actor), apperr.InvalidToken))
 }
 
 func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
@@ -142,13 +143,13 @@ func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
 	tokens, _ := b.logIn(t)
 	var err error
 	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp() + make_interval(secs => $1)",
-		(time.Hour + (auth.RefreshBurst-1)*auth.RefreshPace).Seconds())
+		(time.Hour + (account.RefreshBurst-1)*account.RefreshPace).Seconds())
 	_, err = b.Refresh(t.Context(), tokens.Refresh)
 	require.True(t, apperr.Is(err, apperr.RateLimited), "%v", err)
 	require.InDelta(t, time.Hour, apperr.From(err).RetryAfter, float64(time.Minute))
 
 	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp()")
-	for range auth.RefreshBurst {
+	for range account.RefreshBurst {
 		tokens, err = b.Refresh(t.Context(), tokens.Refresh)
 		require.NoError(t, err, "the refusal ended nothing")
 	}
@@ -159,10 +160,9 @@ func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tokens, actor := b.logIn(t)
-	forger, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of thirty-two bytes"), TokenTTL: tokenTTL, Passwords: hasher()})
-	require.NoError(t, err)
-	forged, _ := auth.NewRefreshToken(forger, actor.SessionID)
-	_, err = b.Refresh(t.Context(), forged)
+	forger, _ := newService(t, b.store, account.Options{Secret: []byte("another secret of thirty-two bytes")})
+	forged, _ := account.NewRefreshToken(forger, actor.SessionID)
+	_, err := b.Refresh(t.Context(), forged)
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 	_, err = forger.Refresh(t.Context(), tokens.Refresh)
 	require.NoError(t, err, "a session outlives the secret that signed its token")
@@ -178,33 +178,30 @@ func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
 	require.False(t, apperr.Is(err, apperr.InvalidToken) || apperr.Is(err, apperr.TokenReuse), "%v", err)
 }
 
-func TestCostOfTheFiguresSheet(t *testing.T) {
+func TestLifetimesOfSessions(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 15*time.Minute, tokenTTL)
-	require.Equal(t, 30*time.Second, auth.TokenLeeway)
-	require.Equal(t, 30*24*time.Hour, auth.SessionLifetime)
-	require.Equal(t, 7*24*time.Hour, auth.SessionIdle)
-	require.Equal(t, 10*time.Second, auth.RefreshPace)
-	require.LessOrEqual(t, auth.AccountTTL, time.Second)
+	require.Equal(t, 30*24*time.Hour, account.SessionLifetime)
+	require.Equal(t, 7*24*time.Hour, account.SessionIdle)
+	require.Equal(t, 10*time.Second, account.RefreshPace)
 }
 
 func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
-	_, session := b.signIn(t, user)
+	session := b.signIn(t, user)
 	actor := auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role, SessionID: session}
 	var err error
 	for _, wrong := range []string{"", "short", strings.Repeat("x", 129), "password"} {
-		require.Zero(t, auth.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), auth.Client{}, actor, password, wrong) }))
+		require.Zero(t, account.CountHashes(b.Service, func() { err = b.ChangePassword(t.Context(), account.Client{}, actor, password, wrong) }))
 		require.Equal(t, "/new_password", apperr.From(err).Fields[0].Pointer)
 	}
-	require.EqualValues(t, 1, auth.CountHashes(b.Service, func() {
-		err = b.ChangePassword(t.Context(), auth.Client{}, actor, password+"x", "staple of another kind")
+	require.EqualValues(t, 1, account.CountHashes(b.Service, func() {
+		err = b.ChangePassword(t.Context(), account.Client{}, actor, password+"x", "staple of another kind")
 	}))
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials), "%v", err)
 	require.Equal(t, user.PasswordHash, b.hashOf(t, user.ID))
-	require.NoError(t, b.ChangePassword(t.Context(), auth.Client{}, actor, password, "staple of another kind"))
+	require.NoError(t, b.ChangePassword(t.Context(), account.Client{}, actor, password, "staple of another kind"))
 	require.NotEqual(t, user.PasswordHash, b.hashOf(t, user.ID))
 }
 
@@ -220,7 +217,7 @@ func TestOnlyTheNetworkOfAClientIsKept(t *testing.T) {
 		"203.0.113.7:1234":      "",
 		strings.Repeat("1", 99): "",
 	} {
-		require.Equal(t, want, auth.NetworkOf(ip), ip)
+		require.Equal(t, want, account.NetworkOf(ip), ip)
 	}
 }
 
@@ -233,7 +230,7 @@ func TestUserAgentIsCutToWhatCanBeShown(t *testing.T) {
 		"caf\u00e9 \xff\u202e x": "caf  x",
 		strings.Repeat("x", 900): strings.Repeat("x", 200),
 	} {
-		require.Equal(t, want, auth.ShortUserAgent(header))
+		require.Equal(t, want, account.ShortUserAgent(header))
 	}
 }
 
@@ -243,18 +240,18 @@ func TestLogInRacingAChangeOfPasswordLeavesNoSession(t *testing.T) {
 	b := newBench(t)
 	for range rounds {
 		user := b.addUser(t, uuid.NewString()+"@example.com", olderHash())
-		_, session := b.signIn(t, user)
+		session := b.signIn(t, user)
 		actor := auth.Actor{ID: user.ID, Email: user.Email, Role: user.Role, SessionID: session}
 		var running sync.WaitGroup
 		for range logIns {
 			running.Go(func() {
-				_, err := b.LogIn(t.Context(), auth.Client{}, user.Email, password)
+				_, err := b.LogIn(t.Context(), account.Client{}, user.Email, password)
 				if err != nil && !apperr.Is(err, apperr.InvalidCredentials) && !apperr.Is(err, apperr.ServerBusy) {
 					t.Errorf("a log-in failed: %v", err)
 				}
 			})
 		}
-		require.NoError(t, b.ChangePassword(t.Context(), auth.Client{}, actor, password, "staple of another kind"))
+		require.NoError(t, b.ChangePassword(t.Context(), account.Client{}, actor, password, "staple of another kind"))
 		running.Wait()
 		require.Equal(t, session.String(), storetest.QueryText(t, b.url,
 			"SELECT string_agg(id::text, ' ') FROM sessions WHERE user_id = $1", user.ID), "the caller's own, and no other")
