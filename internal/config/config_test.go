@@ -267,7 +267,7 @@ func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
 	for name, limits := range map[string]string{
 		"EXPIRE_MINUTES": "from 1 to 1440", "GROQ_MAX_TOKENS": "from 1 to 65536", "SUPPORT_DB_MAX_CONNS": "from 1 to 500",
 		"SUPPORT_RATE_LIMIT": "from 0 to 100000", "SUPPORT_SIGNUP_LIMIT": "from 0 to 10000",
-		"SUPPORT_LOGIN_LIMIT": "from 0 to 10000",
+		"SUPPORT_LOGIN_LIMIT":    "from 0 to 10000",
 		"SUPPORT_AI_MAX_RUNNING": "from 1 to 1000000", "SUPPORT_AI_RUNNING": "from 1 to 1000000, or 0 for no limit",
 		"SUPPORT_MAX_STREAMS": "from 1 to 1000000", "SUPPORT_STREAMS_PER_ACCOUNT": "from 1 to 1000000",
 		"SUPPORT_BYTES_PER_DAY": "from 1 to 1099511627776, or 0 for no limit",
