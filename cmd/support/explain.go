@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,6 +15,9 @@ func explain(err error) error {
 	var outage *store.OutageError
 	if errors.As(err, &outage) {
 		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
 	}
 	var known *apperr.Error
 	if !errors.As(err, &known) {
