@@ -248,12 +248,11 @@ SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reas
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
--- what readers have seen something of.
+-- Whatever is being written in this ticket is not published. The ticket's row must be locked.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND (r.last_seq = 0 OR NOT @only_unwritten::boolean)
+    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming'
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)

@@ -25,6 +25,32 @@ SELECT *
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
+-- name: FindTicketWithMessages :one
+-- One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
+-- and nobody is the nil UUID.
+SELECT
+    sqlc.embed(t), latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
+    latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
+    latest.superseded_bys::uuid[] AS superseded_bys
+FROM tickets AS t
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(array_agg(m.id), '{}') AS ids,
+        coalesce(array_agg(m.author::text), '{}') AS authors,
+        coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
+        coalesce(array_agg(m.content), '{}') AS contents,
+        coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+    FROM (
+        SELECT n.*
+        FROM messages AS n
+        WHERE n.ticket_id = t.id
+        ORDER BY n.created_at DESC, n.id DESC
+        LIMIT @max_rows
+    ) AS m
+) AS latest
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
 -- name: LockTicket :one
 -- One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 SELECT *

@@ -986,7 +986,7 @@ const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND (r.last_seq = 0 OR NOT $2::boolean)
+    WHERE r.ticket_id = $1 AND r.status = 'streaming'
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -994,15 +994,9 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended
 `
 
-type SupersedeAIResponsesParams struct {
-	TicketID      uuid.UUID
-	OnlyUnwritten bool
-}
-
-// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
-// what readers have seen something of.
-func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.OnlyUnwritten)
+// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+func (q *Queries) SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeAIResponses, ticketID)
 	if err != nil {
 		return 0, err
 	}

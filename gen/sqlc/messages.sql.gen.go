@@ -13,7 +13,16 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
-WITH before AS (
+WITH spent AS (
+    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($4)
+    WHERE $5::uuid IS NOT NULL AND octet_length($4) <= $6::bigint
+    ON CONFLICT (user_id, day) DO UPDATE
+    SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+    WHERE u.messages < $7 AND u.bytes + excluded.bytes <= $6
+    RETURNING u.user_id
+),
+before AS (
     SELECT
         t.id, t.status,
         GREATEST(
@@ -26,16 +35,19 @@ WITH before AS (
         ) AS written_at,
         $2::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
     FROM tickets AS t
-    WHERE t.id = $6
+    WHERE t.id = $8 AND ($5::uuid IS NULL OR EXISTS (SELECT FROM spent))
 ),
-spent AS (
-    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($4)
-    WHERE $5::uuid IS NOT NULL AND octet_length($4) <= $7::bigint
-    ON CONFLICT (user_id, day) DO UPDATE
-    SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.messages < $8 AND u.bytes + excluded.bytes <= $7
-    RETURNING u.user_id
+superseded AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM before
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR $2 <> 'customer')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
+    FROM superseded
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
@@ -56,7 +68,6 @@ raised AS (
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 SELECT $1, before.id, $2, $3, $4, before.written_at
 FROM before
-WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
 `
 
@@ -66,15 +77,17 @@ type CreateMessageParams struct {
 	AuthorID    *uuid.UUID
 	Content     string
 	CountsFor   *uuid.UUID
-	TicketID    uuid.UUID
 	MaxBytes    int64
 	MaxMessages int32
+	TicketID    uuid.UUID
 	ChangeID    uuid.UUID
 }
 
-// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
-// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
-// if any, has used up its budget for the day, and the transaction must be rolled back.
+// A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
+// times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
+// that is being written is not published, except that a customer's own message leaves alone what readers have seen
+// something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
+// changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
@@ -82,9 +95,9 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		arg.AuthorID,
 		arg.Content,
 		arg.CountsFor,
-		arg.TicketID,
 		arg.MaxBytes,
 		arg.MaxMessages,
+		arg.TicketID,
 		arg.ChangeID,
 	)
 	var i Message
@@ -252,52 +265,6 @@ type ListConversationParams struct {
 // reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxEarlier)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Message{}
-	for rows.Next() {
-		var i Message
-		if err := rows.Scan(
-			&i.ID,
-			&i.TicketID,
-			&i.Author,
-			&i.AuthorID,
-			&i.Content,
-			&i.CreatedAt,
-			&i.SupersededBy,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listLatestMessagesByTicket = `-- name: ListLatestMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
-    FROM messages AS m
-    WHERE m.ticket_id = $1
-    ORDER BY m.created_at DESC, m.id DESC
-    LIMIT $2
-) AS latest
-ORDER BY created_at, id
-`
-
-type ListLatestMessagesByTicketParams struct {
-	TicketID uuid.UUID
-	MaxRows  int32
-}
-
-// The newest, oldest of them first.
-func (q *Queries) ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error) {
-	rows, err := q.db.Query(ctx, listLatestMessagesByTicket, arg.TicketID, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}

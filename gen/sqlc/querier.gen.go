@@ -33,9 +33,11 @@ type Querier interface {
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
-	// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
-	// if any, has used up its budget for the day, and the transaction must be rolled back.
+	// A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
+	// times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
+	// that is being written is not published, except that a customer's own message leaves alone what readers have seen
+	// something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
+	// changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
@@ -73,6 +75,9 @@ type Querier interface {
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	// One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
+	// and nobody is the nil UUID.
+	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
@@ -114,8 +119,6 @@ type Querier interface {
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
-	// The newest, oldest of them first.
-	ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
@@ -159,9 +162,8 @@ type Querier interface {
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
-	// Whatever is being written in this ticket is not published. The ticket's row must be locked. only_unwritten leaves alone
-	// what readers have seen something of.
-	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
+	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error

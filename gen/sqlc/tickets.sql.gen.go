@@ -141,6 +141,79 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 	return i, err
 }
 
+const findTicketWithMessages = `-- name: FindTicketWithMessages :one
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
+    latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
+    latest.superseded_bys::uuid[] AS superseded_bys
+FROM tickets AS t
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(array_agg(m.id), '{}') AS ids,
+        coalesce(array_agg(m.author::text), '{}') AS authors,
+        coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
+        coalesce(array_agg(m.content), '{}') AS contents,
+        coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+    FROM (
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+        FROM messages AS n
+        WHERE n.ticket_id = t.id
+        ORDER BY n.created_at DESC, n.id DESC
+        LIMIT $1
+    ) AS m
+) AS latest
+WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+`
+
+type FindTicketWithMessagesParams struct {
+	MaxRows int32
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+type FindTicketWithMessagesRow struct {
+	Ticket        Ticket
+	Ids           []uuid.UUID
+	Authors       []string
+	AuthorIds     []uuid.UUID
+	Contents      []string
+	CreatedAts    []time.Time
+	SupersededBys []uuid.UUID
+}
+
+// One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
+// and nobody is the nil UUID.
+func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
+	row := q.db.QueryRow(ctx, findTicketWithMessages,
+		arg.MaxRows,
+		arg.ID,
+		arg.ActorID,
+		arg.Staff,
+	)
+	var i FindTicketWithMessagesRow
+	err := row.Scan(
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.Ids,
+		&i.Authors,
+		&i.AuthorIds,
+		&i.Contents,
+		&i.CreatedAts,
+		&i.SupersededBys,
+	)
+	return i, err
+}
+
 const getTicket = `-- name: GetTicket :one
 SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 FROM tickets

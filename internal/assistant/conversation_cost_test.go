@@ -43,7 +43,7 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "ListConversation", map[string]string{
 		"ticket_id": quote(b.ticket.ID), "turn_message_id": quote(uuid.MustParse(turn)), "max_earlier": "99",
 	}))
-	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "ListLatestMessagesByTicket", map[string]string{
-		"ticket_id": quote(b.ticket.ID), "max_rows": "100",
+	requireSmall(t, storetest.Explain(t, b.url, "tickets.sql", "FindTicketWithMessages", map[string]string{
+		"id": quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "max_rows": "100",
 	}))
 }

@@ -156,7 +156,7 @@ func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
 	if err != nil {
 		return fmt.Errorf("idempotency: store the headers: %w", err)
 	}
-	return s.store.AnswerIdempotencyKey(ctx, sqlc.AnswerIdempotencyKeyParams{
+	return s.store.AnswerIdempotencyKey(store.Last(ctx), sqlc.AnswerIdempotencyKeyParams{
 		ID: id, Headers: headers,
 		Status: int16(r.Status),             //nolint:gosec // A status has three digits.
 		Body:   append([]byte{}, r.Body...), // No body is an empty one; null is no response.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 const (
@@ -99,6 +100,11 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 	}
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
+	// Without it the driver writes ids as text and reads them as text.
+	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
+	}
 	applySettings(pc, cfg.TransactionPooler)
 	if pc.MaxConns < minSharedConns {
 		shared, err = newPool(ctx, pc, pc.MaxConns)

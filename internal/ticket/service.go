@@ -79,22 +79,36 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sq
 
 // Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
-func (s *Service) Get(
-	ctx context.Context, actor auth.Actor, id uuid.UUID,
-) (ticket sqlc.Ticket, messages []sqlc.Message, err error) {
-	err = s.store.InSnapshot(ctx, func(ctx context.Context) error {
-		if ticket, err = s.Find(ctx, actor, id); err != nil {
-			return err
-		}
-		messages, err = s.store.ListLatestMessagesByTicket(ctx, sqlc.ListLatestMessagesByTicketParams{
-			TicketID: id, MaxRows: latestMessages,
-		})
-		return err
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
+	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), MaxRows: latestMessages,
 	})
-	slices.Reverse(messages)
+	if err != nil {
+		return sqlc.Ticket{}, nil, store.NotFound(err)
+	}
+	messages := messagesOf(found)
 	messages = messages[:page.Fit(messages, sizeOf)]
 	slices.Reverse(messages)
-	return ticket, messages, err
+	return found.Ticket, messages, nil
+}
+
+// messagesOf puts the columns of a ticket's messages together.
+func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
+	unlessNil := func(id *uuid.UUID) *uuid.UUID {
+		if *id == uuid.Nil {
+			return nil
+		}
+		return id
+	}
+	messages := make([]sqlc.Message, len(found.Ids))
+	for i := range messages {
+		messages[i] = sqlc.Message{
+			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
+			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
+			SupersededBy: unlessNil(&found.SupersededBys[i]),
+		}
+	}
+	return messages
 }
 
 // sizeOf is how many bytes of a page a message takes.
@@ -148,14 +162,8 @@ func (s *Service) AddMessage(
 		if actor.ID != ticket.UserID {
 			author = sqlc.MessageAuthorStaff
 		}
-		// A human always wins; the customer's own next message only over an answer that nobody has seen anything of.
-		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-			TicketID: id, OnlyUnwritten: author == sqlc.MessageAuthorCustomer,
-		}); err != nil {
-			return err
-		}
 		limits := s.budget.of(actor)
-		message, err = s.store.CreateMessage(ctx, sqlc.CreateMessageParams{
+		message, err = s.store.CreateMessage(store.Last(ctx), sqlc.CreateMessageParams{
 			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
 			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
@@ -203,11 +211,11 @@ func (s *Service) Update(
 			}
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{TicketID: id}); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
 				return err
 			}
 		}
-		ticket, err = s.store.UpdateTicket(ctx, after)
+		ticket, err = s.store.UpdateTicket(store.Last(ctx), after)
 		return err
 	})
 	return ticket, err
