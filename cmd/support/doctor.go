@@ -82,7 +82,7 @@ func (d *doctor) examine(ctx context.Context, fromFile []string) error {
 	d.origins()
 	d.proxies()
 	if d.failed > 0 {
-		return fmt.Errorf("%d of these have failed", d.failed)
+		return fmt.Errorf("%d check(s) failed", d.failed)
 	}
 	return nil
 }
