@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -70,6 +71,33 @@ type tokens struct {
 	ttl    time.Duration
 	now    func() time.Time
 	parser *jwt.Parser
+	// verified are tokens that were good when they were seen before, by their SHA-256: a client sends one with every request
+	// until it expires.
+	verified verifiedTokens
+}
+
+// maxVerified bounds the tokens that are remembered; one takes about 500 bytes.
+const maxVerified = 10_000
+
+type verifiedTokens struct {
+	mu      sync.Mutex
+	entries map[[sha256.Size]byte]claims
+}
+
+func (v *verifiedTokens) get(token [sha256.Size]byte) (claims, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c, ok := v.entries[token]
+	return c, ok
+}
+
+func (v *verifiedTokens) put(token [sha256.Size]byte, c claims) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.entries == nil || len(v.entries) >= maxVerified {
+		v.entries = make(map[[sha256.Size]byte]claims)
+	}
+	v.entries[token] = c
 }
 
 func newTokens(secrets [][]byte, ttl time.Duration, now func() time.Time) (*tokens, error) {
@@ -127,6 +155,13 @@ func (t *tokens) verify(raw string) (claims, error) {
 	if len(raw) > maxTokenBytes || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
 		return claims{}, errToken
 	}
+	sum := sha256.Sum256([]byte(raw))
+	if c, ok := t.verified.get(sum); ok {
+		if !t.now().Before(c.ExpiresAt.Add(tokenLeeway)) {
+			return claims{}, errToken
+		}
+		return c, nil
+	}
 	header, _, _ := strings.Cut(raw, ".")
 	i := slices.IndexFunc(t.keys, func(k tokenKey) bool { return k.header == header })
 	if i < 0 {
@@ -143,6 +178,7 @@ func (t *tokens) verify(raw string) (claims, error) {
 	if c.session, err = parseCanonical(c.Session); err != nil {
 		return claims{}, errToken
 	}
+	t.verified.put(sum, c)
 	return c, nil
 }
 
