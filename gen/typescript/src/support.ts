@@ -243,7 +243,7 @@ export class Support {
   /**
    * Calls GET /livez.
    *
-   * Is the process alive?.
+   * Is the process alive?
    *
    * Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
    * does not.
@@ -283,7 +283,7 @@ export class Support {
   /**
    * Calls GET /readyz.
    *
-   * Should this server get requests?.
+   * Should this server get requests?
    *
    * Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
    * down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
