@@ -3,6 +3,8 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,4 +66,28 @@ func TestOnlyGroqHasAFallbackByItself(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, c.GroqModels(), environment)
 	}
+}
+
+// commentedDefault is a line of .env.example that shows a default.
+var commentedDefault = regexp.MustCompile(`(?m)^#([A-Z_]+=)`)
+
+func TestExampleFileShowsEverySettingWithItsDefault(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("../../.env.example")
+	require.NoError(t, err)
+	for field := range reflect.TypeFor[config.Config]().Fields() {
+		if name := field.Tag.Get("env"); name != "" && name != "-" {
+			require.Regexp(t, "(?m)^#?"+name+"=", string(example))
+		}
+	}
+	path := filepath.Join(t.TempDir(), ".env")
+	require.NoError(t, os.WriteFile(path, commentedDefault.ReplaceAll(example, []byte("$1")), 0o600))
+	filled, names, err := config.WithFile(environ(), path)
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	want, err := load(environ())
+	require.NoError(t, err)
+	c, err := load(filled)
+	require.NoError(t, err)
+	require.Equal(t, want, c)
 }
