@@ -165,7 +165,8 @@ func (o devOptions) dir() (string, error) {
 
 // dataDirError says what to do about a folder that cannot be used.
 func dataDirError(err error) error {
-	return fmt.Errorf("%w\nChoose another folder with --data-dir, or keep nothing with --ephemeral", err)
+	return fmt.Errorf("the data folder cannot be used: %s\nChoose another one with --data-dir, or keep nothing with --ephemeral",
+		strings.TrimPrefix(err.Error(), "pgembed: "))
 }
 
 func (d *dev) startPostgres(ctx context.Context, dir string) error {
@@ -175,7 +176,7 @@ func (d *dev) startPostgres(ctx context.Context, dir string) error {
 	})
 	switch {
 	case errors.Is(err, pgembed.ErrInUse):
-		return dataDirError(fmt.Errorf("%w, probably another \"support dev\"", err))
+		return dataDirError(fmt.Errorf("%w, probably another \"support dev\": stop it", err))
 	case errors.Is(err, pgembed.ErrNoBinaries), errors.Is(err, pgembed.ErrUnsupported), ctx.Err() != nil:
 		return err
 	case err != nil && dir != "":

@@ -38,8 +38,8 @@ A walk to paste into another terminal:
     -d '{"content":"The second charge is from 14 October."}'
 
   curl -sN {{.URL}}/tickets/$TICKET/ai-response -H "Authorization: Bearer $TOKEN"
-
 {{- if .Key}}
+
 With the API key, a service acts for its customers:
 
   curl -s {{.URL}}/tickets -H 'Authorization: Bearer {{.Key}}' -H 'X-On-Behalf-Of: customer-4711' \
