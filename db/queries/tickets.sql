@@ -58,6 +58,13 @@ FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
+-- name: LockTicketAhead :exec
+-- Takes the lock of LockTicket for a statement that reads the ticket itself.
+SELECT
+FROM tickets
+WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
+FOR NO KEY UPDATE;
+
 -- name: ListTicketsByUser :many
 SELECT *
 FROM tickets

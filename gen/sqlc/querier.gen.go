@@ -33,11 +33,11 @@ type Querier interface {
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
-	// times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
-	// that is being written is not published, except that a customer's own message leaves alone what readers have seen
-	// something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
-	// changed.
+	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
+	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
+	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
+	// own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
+	// message counts for, if any, has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
@@ -140,6 +140,8 @@ type Querier interface {
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
+	// Takes the lock of LockTicket for a statement that reads the ticket itself.
+	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	LockUser(ctx context.Context, id uuid.UUID) (User, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)

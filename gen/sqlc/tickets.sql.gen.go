@@ -366,6 +366,25 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 	return i, err
 }
 
+const lockTicketAhead = `-- name: LockTicketAhead :exec
+SELECT
+FROM tickets
+WHERE id = $1 AND (user_id = $2 OR $3::boolean)
+FOR NO KEY UPDATE
+`
+
+type LockTicketAheadParams struct {
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+// Takes the lock of LockTicket for a statement that reads the ticket itself.
+func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error {
+	_, err := q.db.Exec(ctx, lockTicketAhead, arg.ID, arg.ActorID, arg.Staff)
+	return err
+}
+
 const updateTicket = `-- name: UpdateTicket :one
 UPDATE tickets
 SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = version + 1

@@ -223,11 +223,11 @@ func (m *machine) releaseAll(request int) {
 	}
 }
 
-// untilWaiting waits until so many sessions wait for a lock in the query.
+// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
 func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 	m.until(t, query+" waits for its lock", func() bool {
 		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || ' %'`,
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
 			query) >= sessions
 	})
 }

@@ -59,6 +59,10 @@ func spent(err error) error {
 	if !errors.Is(err, store.ErrNoRows) {
 		return err
 	}
+	return errSpent()
+}
+
+func errSpent() error {
 	const day = 24 * time.Hour
 	return apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.").
 		After(day - time.Duration(time.Now().UnixNano())%day)

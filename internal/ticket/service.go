@@ -9,6 +9,7 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -150,26 +151,36 @@ func (s *Service) AddMessage(
 	if err != nil {
 		return sqlc.Message{}, err
 	}
+	limits := s.budget.of(actor)
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		ticket, err := Lock(ctx, s.store, actor, id)
-		if err != nil {
+		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+		}); err != nil {
 			return err
 		}
-		if ticket.Status == sqlc.TicketStatusClosed {
-			return ErrClosed()
-		}
-		author := sqlc.MessageAuthorCustomer
-		if actor.ID != ticket.UserID {
-			author = sqlc.MessageAuthorStaff
-		}
-		limits := s.budget.of(actor)
 		message, err = s.store.CreateMessage(store.Last(ctx), sqlc.CreateMessageParams{
-			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
+			ID: messageID, TicketID: id, ActorID: actor.ID, Staff: actor.IsStaff(), Content: content, ChangeID: changeID,
 			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
-		return spent(err)
+		return err
 	})
+	if errors.Is(err, store.ErrNoRows) {
+		return sqlc.Message{}, s.whyNot(ctx, actor, id)
+	}
 	return message, err
+}
+
+// whyNot returns why the actor cannot add a message to a ticket.
+func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	ticket, err := s.Find(ctx, actor, id)
+	switch {
+	case err != nil:
+		return err
+	case ticket.Status == sqlc.TicketStatusClosed:
+		return ErrClosed()
+	default:
+		return errSpent()
+	}
 }
 
 // Change is what Update changes of a ticket. What is empty stays as it is.
