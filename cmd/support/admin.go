@@ -13,7 +13,6 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -71,7 +70,7 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	if err := s.Ready(cmd.Context()); err != nil {
 		return err
 	}
-	accounts, err := newAccounts(s)
+	accounts, err := newAccounts(s, cfg)
 	if err != nil {
 		return err
 	}
@@ -84,10 +83,10 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 }
 
 // newAccounts returns a service that logs nothing. It signs no token, so the secret that would sign it can be any.
-func newAccounts(s *store.Store) (*auth.Service, error) {
-	return auth.NewService(s, auth.Options{
-		Passwords: password.NewHasher(password.DefaultCost), Secret: []byte(rand.Text() + rand.Text()),
-	})
+func newAccounts(s *store.Store, cfg config.Config) (*auth.Service, error) {
+	options := app.OptionsOf(cfg).Auth
+	options.Secret = []byte(rand.Text() + rand.Text())
+	return auth.NewService(s, options)
 }
 
 func readLine(r io.Reader) (string, error) {

@@ -11,7 +11,6 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/page"
 )
 
 // The demo accounts, which documents name. Everybody knows their password: they are made in a private database only.
@@ -25,23 +24,16 @@ const (
 	demoKeyFile = "demo_api_key"
 )
 
-// makeDemo makes the demo accounts and the API key that are missing, and returns the key.
+// makeDemo makes the demo accounts and the API key, unless the key is still there, and returns the key.
 func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, err error) {
 	s, err := app.OpenStore(ctx, cfg, 1)
 	if err != nil {
 		return "", err
 	}
 	defer s.Close()
-	accounts, err := newAccounts(s)
+	accounts, err := newAccounts(s, cfg)
 	if err != nil {
 		return "", err
-	}
-	for email, role := range map[string]auth.Role{
-		demoAdmin: auth.RoleAdmin, demoStaff: auth.RoleAgent, demoCustomer: auth.RoleUser,
-	} {
-		if err := makeDemoAccount(ctx, accounts, email, role); err != nil {
-			return "", err
-		}
 	}
 	path := filepath.Join(dir, demoKeyFile)
 	kept, err := os.ReadFile(path)
@@ -51,6 +43,14 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	if _, err := accounts.Authenticate(ctx, string(kept)); err == nil {
 		return string(kept), nil
 	}
+	for email, role := range map[string]auth.Role{
+		demoAdmin: auth.RoleAdmin, demoStaff: auth.RoleAgent, demoCustomer: auth.RoleUser,
+	} {
+		_, err := accounts.CreateAccount(ctx, email, demoPassword, role)
+		if known := new(apperr.Error); err != nil && (!errors.As(err, &known) || known.Code != apperr.EmailTaken) {
+			return "", err
+		}
+	}
 	_, key, err = accounts.CreateAPIKey(ctx, auth.Actor{}, auth.NewAPIKey{
 		Name:   "Demo shop",
 		Scopes: []auth.Scope{auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeOnBehalf},
@@ -58,18 +58,5 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	if err != nil {
 		return "", err
 	}
-	return key, os.WriteFile(path, []byte(key), 0o600)
-}
-
-// makeDemoAccount looks for the account first, because making one computes a hash.
-func makeDemoAccount(ctx context.Context, accounts *auth.Service, email string, role auth.Role) error {
-	found, _, err := accounts.ListAccounts(ctx, auth.AccountFilter{Email: email}, page.Page{Limit: 1})
-	if err != nil || len(found) > 0 {
-		return err
-	}
-	_, err = accounts.CreateAccount(ctx, email, demoPassword, role)
-	if taken := new(apperr.Error); errors.As(err, &taken) && taken.Code == apperr.EmailTaken {
-		return nil
-	}
-	return err
+	return key, os.WriteFile(path, []byte(key), 0o600) //nolint:gosec // The database's folder, and a name of ours.
 }

@@ -72,7 +72,7 @@ func TestDoctorReadsTheFile(t *testing.T) {
 	cmd := program(t, nil, "doctor")
 	cmd.Dir = folder
 	_, out := run(t, cmd)
-	require.Contains(t, out, "from .env: ALLOWED_ORIGINS")
+	require.Contains(t, out, "From .env: ALLOWED_ORIGINS.")
 	require.Regexp(t, `origins +ok +https://a\.example`, out)
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/supportbackend/support/internal/app"
 )
 
 // Exit codes. A wrong setting is told apart from everything else, so that a platform does not restart what cannot work.
@@ -31,7 +33,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "support:", explain(err))
+	fmt.Fprintln(os.Stderr, "support:", app.Explain(err))
 	var settings settingsError
 	if errors.As(err, &settings) {
 		os.Exit(exitSettings)

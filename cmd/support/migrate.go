@@ -104,7 +104,7 @@ func goTo(m *store.Migrator, args []string) error {
 	if err != nil {
 		return err
 	}
-	return m.Goto(uint(version))
+	return m.Goto(uint(version)) //nolint:gosec // It is not negative.
 }
 
 func force(m *store.Migrator, args []string) error {
@@ -112,20 +112,20 @@ func force(m *store.Migrator, args []string) error {
 	if err != nil {
 		return err
 	}
-	return m.Force(int(version))
+	return m.Force(version)
 }
 
 // parseVersion returns a version that this program knows; 0 is that of an empty database.
-func parseVersion(text string) (uint64, error) {
-	version, err := strconv.ParseUint(text, 10, 31)
-	if err != nil {
+func parseVersion(text string) (int, error) {
+	version, err := strconv.Atoi(text)
+	if err != nil || version < 0 {
 		return 0, settingsError{errors.New("a version is a number")}
 	}
 	latest, err := store.LatestVersion()
 	if err != nil {
 		return 0, err
 	}
-	if int64(version) > latest { //nolint:gosec // It has 31 bits.
+	if int64(version) > latest {
 		return 0, settingsError{fmt.Errorf("there is no version %d: the latest is %d", version, latest)}
 	}
 	return version, nil

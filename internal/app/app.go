@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -33,11 +35,11 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
-	// Assistant needs no Encode and no Logger.
+	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
-	// HTTP needs no services, secrets or Logger. A nil Ready means that of the store.
+	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
 	DebugAddr string
@@ -56,6 +58,7 @@ type App struct {
 	HTTP *http.Server
 
 	debugAddr string
+	metrics   *metrics.Set
 	logger    *slog.Logger
 }
 
@@ -66,14 +69,16 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Assistant.Encode, o.Assistant.Logger = httpapi.EncodeEvent, o.Logger
+	set := o.newMetrics()
+	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
-		debugAddr: o.DebugAddr, logger: o.Logger,
+		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	o.HTTP.Auth, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
 	}

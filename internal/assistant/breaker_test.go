@@ -140,7 +140,7 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, err := groq.New(groq.Options{BaseURL: "http://127.0.0.1:1"})
+		client, err := groq.New(groq.Options{BaseURL: "http://127.0.0.1:1", Limits: DefaultLimits()})
 		require.NoError(t, err)
 		u := newUpstream(client, []string{"a", "b"}, 1)
 		overloaded := &groq.Error{Kind: groq.Overloaded}

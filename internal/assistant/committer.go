@@ -38,6 +38,7 @@ type committer struct {
 	store   sqlc.Querier
 	ownerID uuid.UUID
 	encode  func(Event) []byte
+	metrics *engineMetrics
 	logger  *slog.Logger
 	wake    chan struct{}
 
@@ -45,9 +46,11 @@ type committer struct {
 	dirty map[*owner]struct{}
 }
 
-func newCommitter(s sqlc.Querier, ownerID uuid.UUID, encode func(Event) []byte, logger *slog.Logger) *committer {
+func newCommitter(
+	s sqlc.Querier, ownerID uuid.UUID, encode func(Event) []byte, counters *engineMetrics, logger *slog.Logger,
+) *committer {
 	return &committer{
-		store: s, ownerID: ownerID, encode: encode, logger: logger,
+		store: s, ownerID: ownerID, encode: encode, metrics: counters, logger: logger,
 		wake: make(chan struct{}, 1), dirty: make(map[*owner]struct{}),
 	}
 }
@@ -117,7 +120,9 @@ func (c *committer) commit(ctx context.Context) error {
 		params.Seqs = append(params.Seqs, p.delta.ID.Seq)
 		params.Contents = append(params.Contents, p.delta.Content)
 	}
+	begin := time.Now()
 	committed, err := c.store.CommitDeltas(ctx, params)
+	c.metrics.committed(len(batch), begin)
 	var again []*owner
 	var settled error
 	for id, p := range batch {
@@ -162,6 +167,9 @@ func (c *committer) take() map[uuid.UUID]piece {
 // publish hands a committed delta to the readers.
 func (c *committer) publish(p piece) {
 	p.owner.feed.publish(Entry{Event: p.delta, Frame: c.encode(p.delta)})
+	if p.delta.ID.Seq == p.owner.response.LastSeq+1 {
+		c.metrics.firstToken.UpdateDuration(p.owner.began)
+	}
 	if p.owner.committed() {
 		c.markDirty(p.owner)
 	}

@@ -2,6 +2,7 @@ package assistant_test
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -130,11 +131,11 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 			tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 			for name, c := range server.behaviours {
 				// Each server is new: nothing is known of its model yet.
-				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k"})
+				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k", Limits: assistant.DefaultLimits()})
 				require.NoError(t, err)
-				service := assistant.NewService(b.store, assistant.Options{
-					Client: client, Models: []string{server.model}, Logger: slog.New(slog.DiscardHandler),
-				})
+				o := assistant.DefaultOptions(client, io.Discard)
+				o.Models = []string{server.model}
+				service := assistant.NewService(b.store, o)
 				b.simulator.Reset()
 				require.NoError(t, b.simulator.Enqueue(c.script, groqsim.Script{Text: "Hello", Times: -1}))
 				asked, err := tickets.Create(t.Context(), b.customer, "title", strings.Repeat("description ", 50))
@@ -184,14 +185,14 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 		server.URL + "/v1":      {"host=" + strings.TrimPrefix(server.URL, "http://"), "model=m", "status=404", "kind=misconfigured", `said="no key [31m[key] here"`},
 		"http://127.0.0.1:1/v1": {"host=127.0.0.1:1", "code=connection_refused", "connect: connection refused"},
 	} {
-		limits := groq.DefaultLimits()
+		limits := assistant.DefaultLimits()
 		limits.Retries = 0
 		client, err := groq.New(groq.Options{BaseURL: url, APIKey: "top-secret-key", Limits: limits})
 		require.NoError(t, err)
 		log := &syncBuffer{}
-		service := assistant.NewService(b.store, assistant.Options{
-			Client: client, Models: []string{"m"}, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		})
+		o := assistant.DefaultOptions(client, log)
+		o.Models = []string{"m"}
+		service := assistant.NewService(b.store, o)
 		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
 		require.NoError(t, err)
 		_, code := ask(t, b, service, about)

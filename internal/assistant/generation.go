@@ -79,10 +79,14 @@ func (g *generation) answer(ctx context.Context, model string, messages []groq.M
 func (g *generation) ask(ctx context.Context, request groq.Request) error {
 	p, wait := g.service.upstream.breakers[request.Model].admit()
 	if p == nil {
+		g.service.metrics.notSent(request.Model)
 		return refused(wait)
 	}
 	err := errBrokenOff // What a panic leaves.
-	defer func() { p.report(err) }()
+	defer func() {
+		p.report(err)
+		g.service.metrics.asked(request.Model, err)
+	}()
 	err = g.stream(ctx, p, request)
 	g.logFailure(ctx, request.Model, err)
 	return err

@@ -3,6 +3,7 @@ package assistant
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -57,7 +58,7 @@ func newModelWorld(t *testing.T) *modelWorld {
 		upstream.Close()
 	})
 	var err error
-	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: DefaultLimits()})
 	require.NoError(t, err)
 	w.customer = w.user("ada@example.com", sqlc.UserRoleUser)
 	w.staff = w.user("staff@example.com", sqlc.UserRoleAgent)
@@ -133,7 +134,9 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 func (m *machine) newReplica(t *rapid.T) *modelReplica {
 	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
 	require.NoError(t, err)
-	return &modelReplica{store: s, Service: NewService(s, Options{Client: m.client, Patience: time.Minute, Logger: slog.New(slog.DiscardHandler)})}
+	o := DefaultOptions(m.client, io.Discard)
+	o.Patience = time.Minute
+	return &modelReplica{store: s, Service: NewService(s, o)}
 }
 
 // drainNow ends the service as a process does that is told to stop and has no time.

@@ -32,6 +32,8 @@ type owner struct {
 	response sqlc.AIResponse
 	feed     *feed
 	cancel   context.CancelCauseFunc
+	// began is when this replica began to write it.
+	began time.Time
 
 	mu sync.Mutex
 	// pending is text that upstream has sent and that is in no delta yet.
@@ -47,7 +49,7 @@ type owner struct {
 }
 
 func newOwner(response sqlc.AIResponse, f *feed, cancel context.CancelCauseFunc) *owner {
-	return &owner{response: response, feed: f, cancel: cancel, lastSeq: response.LastSeq, changed: make(chan struct{})}
+	return &owner{response: response, feed: f, cancel: cancel, began: time.Now(), lastSeq: response.LastSeq, changed: make(chan struct{})}
 }
 
 // take returns the delta to commit next, if there is one.

@@ -2,7 +2,6 @@ package assistant_test
 
 import (
 	"bytes"
-	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
@@ -40,16 +39,14 @@ func (b *syncBuffer) String() string {
 func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", HTTPClient: &http.Client{
+	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", Limits: assistant.DefaultLimits(), HTTPClient: &http.Client{
 		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			panic("a fault of the program")
 		}),
 	}})
 	require.NoError(t, err)
 	log := &syncBuffer{}
-	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: client, Logger: slog.New(slog.NewTextHandler(log, nil)),
-	})
+	service := assistant.NewService(storetest.Open(t, b.url), assistant.DefaultOptions(client, log))
 	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
 	require.True(t, apperr.Is(err, apperr.Internal), "%v", err)
 	require.NotContains(t, err.Error(), "a fault of the program")

@@ -104,6 +104,7 @@ func (s *Service) takeOverOne(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	s.metrics.takeovers.Inc()
 	s.options.Logger.InfoContext(ctx, "ai response taken over", slog.Any("ai_response_id", id),
 		slog.Int("attempt", int(response.Attempt)))
 	return true, s.start(ctx, claim{response: response, conversation: messages})

@@ -18,7 +18,6 @@
 package assistant
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -27,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -36,21 +36,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-const (
-	// DefaultModel is the model that answers, unless Options says otherwise.
-	DefaultModel = "openai/gpt-oss-120b"
-	// DefaultMaxTokens is how many tokens an answer takes at most, reasoning included, unless Options says otherwise.
-	DefaultMaxTokens = 1024
-	// DefaultMaxRunning is how many answers a replica writes at a time, unless Options says otherwise.
-	DefaultMaxRunning = 200
-
-	// DefaultPatience is how long Open waits for the first event, unless Options says otherwise: long enough for most
-	// failures to get a status, and short enough that nothing between takes the server for dead.
-	DefaultPatience = 800 * time.Millisecond
-
-	// busyPause is when to ask again while a replica writes as many answers as it may.
-	busyPause = time.Second
-)
+// busyPause is when to ask again while a replica writes as many answers as it may.
+const busyPause = time.Second
 
 // ErrUpToDate is returned to a reader that already has the last event.
 var ErrUpToDate = errors.New("assistant: the reader has the last event")
@@ -60,18 +47,20 @@ type Options struct {
 	// Client is the upstream; nil switches answers off.
 	Client *groq.Client
 	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
-	// cannot. None means DefaultModel.
+	// cannot. There is at least one.
 	Models []string
-	// MaxTokens is how many tokens an answer takes at most; 0 means DefaultMaxTokens.
+	// MaxTokens is how many tokens an answer takes at most, reasoning included.
 	MaxTokens int
 	// Budget is what each user may ask for.
 	Budget Budget
-	// MaxRunning is how many answers are written here at a time; 0 means DefaultMaxRunning.
+	// MaxRunning is how many answers are written here at a time.
 	MaxRunning int
-	// Patience is how long Open waits for the first event; 0 means DefaultPatience.
+	// Patience is how long Open waits for the first event.
 	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(Event) []byte
+	// Metrics gets what the service counts.
+	Metrics *metrics.Set
 	// Logger gets a line when an answer ends.
 	Logger *slog.Logger
 }
@@ -85,6 +74,7 @@ type Service struct {
 	upstream  *upstream
 	hub       *hub
 	committer *committer
+	metrics   *engineMetrics
 
 	// ctx is what answers run under: they belong to the process, not to a request.
 	ctx    context.Context
@@ -102,23 +92,19 @@ type Service struct {
 
 // NewService returns a Service that runs.
 func NewService(s *store.Store, o Options) *Service {
-	if len(o.Models) == 0 {
-		o.Models = []string{DefaultModel}
-	}
-	o.MaxTokens = cmp.Or(o.MaxTokens, DefaultMaxTokens)
-	o.Patience = cmp.Or(o.Patience, DefaultPatience)
-	o.MaxRunning = cmp.Or(o.MaxRunning, DefaultMaxRunning)
 	if o.Encode == nil {
 		o.Encode = func(Event) []byte { return nil }
 	}
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
 	loop, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
 	id := uuid.New()
+	counters := newEngineMetrics(o.Metrics, o.Models)
 	service := &Service{
 		store: s, options: o, id: id, upstream: newUpstream(o.Client, o.Models, o.MaxTokens), hub: newHub(),
-		committer: newCommitter(s.Reserved(), id, o.Encode, o.Logger),
-		ctx:       ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
+		committer: newCommitter(s.Reserved(), id, o.Encode, counters, o.Logger), metrics: counters,
+		ctx: ctx, cancel: cancel, stopLoop: stopLoop, owners: make(map[uuid.UUID]*owner),
 	}
+	o.Metrics.NewGauge("support_ai_responses_running", func() float64 { return float64(service.Running()) })
 	for _, run := range []func(context.Context){
 		service.committer.run, service.follow, service.watch, service.reap, service.sweep,
 	} {

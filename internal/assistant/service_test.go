@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store"
@@ -40,7 +41,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	return newBenchWith(t, assistant.DefaultPatience)
+	return newBenchWith(t, config.Defaults().FirstEventPatience)
 }
 
 // newBenchWith is newBench with services that wait so long for the first event before they promise a stream.
@@ -54,7 +55,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 		upstream.CloseClientConnections()
 		upstream.Close()
 	})
-	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: assistant.DefaultLimits()})
 	require.NoError(t, err)
 	b.client, b.upstream = client, upstream.URL
 	b.service = b.another(t)
@@ -71,9 +72,9 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 // another starts one more service on the same database: what another process would have.
 func (b *bench) another(t *testing.T) *assistant.Service {
 	t.Helper()
-	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: b.client, Patience: b.patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	o := assistant.DefaultOptions(b.client, t.Output())
+	o.Patience = b.patience
+	service := assistant.NewService(storetest.Open(t, b.url), o)
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -3,7 +3,7 @@ package assistant
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,7 +33,7 @@ func addEnded(t *testing.T, url string, count, days int) {
 func newSweeper(t *testing.T) (s *Service, url string) {
 	t.Helper()
 	url = storetest.NewURL(t)
-	s = NewService(storetest.Open(t, url), Options{Logger: slog.New(slog.DiscardHandler)})
+	s = NewService(storetest.Open(t, url), DefaultOptions(nil, io.Discard))
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -25,9 +25,6 @@ type Limits struct {
 	SignUps int
 }
 
-// DefaultLimits are the limits that a server has unless it is told otherwise.
-func DefaultLimits() Limits { return Limits{FailedLogIns: 5, SignUps: 10} }
-
 const (
 	logInWindow  = 15 * time.Minute
 	signUpWindow = time.Hour

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -24,9 +25,8 @@ var somewhere = auth.Client{Addr: netip.MustParseAddr("192.0.2.1")}
 
 // limitsOfAServer are the limits that a server has by default.
 func limitsOfAServer() auth.Limits {
-	limits := auth.DefaultLimits()
-	limits.NetworkFailedLogIns = 100
-	return limits
+	d := config.Defaults()
+	return auth.Limits{FailedLogIns: d.FailedLogIns, NetworkFailedLogIns: d.LogInLimit, SignUps: d.SignUpLimit}
 }
 
 // limited returns services on one database, as replicas are, with the limits that a server has.
@@ -34,7 +34,7 @@ func limited(t *testing.T, replicas int) (services []*auth.Service, url string) 
 	t.Helper()
 	url = storetest.NewURL(t)
 	for range replicas {
-		s, err := auth.NewService(storetest.Open(t, url), auth.Options{Passwords: hasher(), Secret: []byte(secret), Limits: limitsOfAServer()})
+		s, err := auth.NewService(storetest.Open(t, url), auth.Options{Passwords: hasher(), Secret: []byte(secret), TokenTTL: tokenTTL, Limits: limitsOfAServer()})
 		require.NoError(t, err)
 		services = append(services, s)
 	}

@@ -15,9 +15,6 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// DefaultTokenTTL is how long an access token is valid, unless Options says otherwise.
-const DefaultTokenTTL = 15 * time.Minute
-
 // Options are what a Service can be told.
 type Options struct {
 	// Secret signs the access tokens. It has MinSecretBytes at least.
@@ -26,7 +23,7 @@ type Options struct {
 	AcceptedSecrets [][]byte
 	// Passwords hashes and verifies the accounts' passwords.
 	Passwords *password.Hasher
-	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
+	// TokenTTL is how long an access token is valid.
 	TokenTTL time.Duration
 	// Limits are how often strangers may try something; the zero value is without limits.
 	Limits Limits
@@ -58,9 +55,6 @@ type Service struct {
 func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.TokenTTL == 0 {
-		o.TokenTTL = DefaultTokenTTL
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	passwords "github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -59,6 +60,9 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// tokenTTL is that of a server.
+var tokenTTL = config.Defaults().AccessTokenTTL()
+
 // bench is a Service on a database of the test's own, with a clock that stands still.
 type bench struct {
 	*auth.Service
@@ -72,7 +76,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{url: storetest.NewURL(t), clock: newClock()}
 	b.store = storetest.Open(t, b.url)
 	var err error
-	b.Service, err = auth.NewService(b.store, auth.Options{Passwords: hasher(), Secret: []byte(secret), Now: b.clock.Now})
+	b.Service, err = auth.NewService(b.store, auth.Options{Passwords: hasher(), Secret: []byte(secret), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)
 	return b
 }

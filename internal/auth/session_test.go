@@ -159,7 +159,7 @@ func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tokens, actor := b.logIn(t)
-	forger, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of thirty-two bytes"), Passwords: hasher()})
+	forger, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of thirty-two bytes"), TokenTTL: tokenTTL, Passwords: hasher()})
 	require.NoError(t, err)
 	forged, _ := auth.NewRefreshToken(forger, actor.SessionID)
 	_, err = b.Refresh(t.Context(), forged)
@@ -180,7 +180,7 @@ func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
 
 func TestCostOfTheFiguresSheet(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 15*time.Minute, auth.DefaultTokenTTL)
+	require.Equal(t, 15*time.Minute, tokenTTL)
 	require.Equal(t, 30*time.Second, auth.TokenLeeway)
 	require.Equal(t, 30*24*time.Hour, auth.SessionLifetime)
 	require.Equal(t, 7*24*time.Hour, auth.SessionIdle)

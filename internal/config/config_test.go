@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -327,4 +328,18 @@ func TestMigrationsGoPastThePooler(t *testing.T) {
 	direct, err = c.MigrateURL()
 	require.NoError(t, err)
 	require.Equal(t, "postgres://direct/support", direct)
+}
+
+func TestDefaultsNeedNoEnvironment(t *testing.T) {
+	t.Parallel()
+	d := config.Defaults()
+	loaded, err := load(environ())
+	require.NoError(t, err)
+	d.DatabaseURL, d.JWTSecret = loaded.DatabaseURL, loaded.JWTSecret
+	require.Equal(t, loaded, d)
+	for field, value := range reflect.ValueOf(d).Fields() {
+		if field.Tag.Get("env") == "-" && field.Name != "Warnings" {
+			require.NotZero(t, value.Interface(), field.Name)
+		}
+	}
 }

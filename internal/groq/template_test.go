@@ -41,7 +41,7 @@ func TestChunksOfOneFormMeanWhatTheyWouldDecoded(t *testing.T) {
 			distinct.WriteString(chunkOf(i+1, delta, nil))
 		}
 		end := chunkOf(1, map[string]any{}, "stop") + "data: [DONE]\n\n"
-		limits := DefaultLimits()
+		limits := testLimits()
 		require.Equal(t, decode(strings.NewReader(distinct.String()+end), limits), decode(strings.NewReader(alike.String()+end), limits))
 	})
 }
@@ -59,7 +59,7 @@ func (r *tokens) Read(p []byte) (int, error) {
 }
 
 func endless() *decoder {
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Answer = 1 << 40
 	return newDecoder(&tokens{chunk: chunkOf(1, map[string]any{"content": " token"}, nil)}, limits)
 }
@@ -88,7 +88,7 @@ func BenchmarkDelta(b *testing.B) {
 			for i := range 1000 {
 				chunks.WriteString(chunkOf(i, map[string]any{"content": " token"}, nil))
 			}
-			limits := DefaultLimits()
+			limits := testLimits()
 			limits.Answer = 1 << 40
 			return newDecoder(io.MultiReader(&tokens{chunk: chunks.String()}), limits)
 		}},

@@ -22,7 +22,10 @@ func (s *Server) StreamAIResponse(
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // StreamAIResponseByID streams one AI response.
@@ -35,7 +38,10 @@ func (s *Server) StreamAIResponseByID(
 	if errors.Is(err, assistant.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // lastEventID is the last event that a reader has, as the header or the query parameter names it.
@@ -43,15 +49,8 @@ func lastEventID(header, query string) assistant.EventID {
 	return assistant.ParseEventID(cmp.Or(header, query))
 }
 
-const (
-	// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
-	DefaultMaxStreams = 12_000
-	// DefaultMaxStreamsEach is how many of them one caller may have, unless Options says otherwise.
-	DefaultMaxStreamsEach = 100
-
-	// streamsPause is when to try again while there are that many.
-	streamsPause = 5 * time.Second
-)
+// streamsPause is when to try again while there are as many streams as may be open.
+const streamsPause = 5 * time.Second
 
 // streams bounds the streams that are open at a time.
 type streams struct {
@@ -83,6 +82,13 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 		return func() { s.leave(who) }, nil
 	}
 	return nil, refused.After(streamsPause)
+}
+
+// open is how many streams there are.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
 }
 
 func (s *streams) leave(who caller) {

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
@@ -118,7 +118,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 
 func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	t.Helper()
-	models := []string{assistant.DefaultModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
+	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
 	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
 	if o.role == sqlc.UserRoleAdmin {

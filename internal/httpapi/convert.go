@@ -60,8 +60,9 @@ func toAccessToken(t auth.Tokens) api.AccessToken {
 	}
 }
 
-func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.Session {
-	return convertAll(sessions, func(s sqlc.ListSessionsByUserRow) api.Session {
+// toSession converts the sessions that the actor asks for.
+func toSession(actor auth.Actor) func(sqlc.ListSessionsByUserRow) api.Session {
+	return func(s sqlc.ListSessionsByUserRow) api.Session {
 		return api.Session{
 			ID:         s.ID,
 			CreatedAt:  toTimestamp(s.CreatedAt),
@@ -71,7 +72,7 @@ func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.S
 			IP:         s.ClientNetwork,
 			Current:    s.ID == actor.SessionID,
 		}
-	})
+	}
 }
 
 func toTicket(t sqlc.Ticket) api.Ticket {
@@ -99,12 +100,8 @@ func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWith
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
-		Messages:      toMessages(messages),
+		Messages:      convertAll(messages, toMessage),
 	}
-}
-
-func toTickets(tickets []sqlc.Ticket) []api.Ticket {
-	return convertAll(tickets, toTicket)
 }
 
 func toMessage(m sqlc.Message) api.Message {
@@ -116,10 +113,6 @@ func toMessage(m sqlc.Message) api.Message {
 		CreatedAt:    toTimestamp(m.CreatedAt),
 		SupersededBy: m.SupersededBy,
 	}
-}
-
-func toMessages(messages []sqlc.Message) []api.Message {
-	return convertAll(messages, toMessage)
 }
 
 func toMessageFeedback(f sqlc.MessageFeedback) api.MessageFeedback {

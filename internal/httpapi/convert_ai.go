@@ -40,10 +40,6 @@ func toAIResponse(r sqlc.AIResponse) api.AIResponse {
 	return response
 }
 
-func toAIResponses(responses []sqlc.AIResponse) []api.AIResponse {
-	return convertAll(responses, toAIResponse)
-}
-
 func toOptionalTimestamp(t *time.Time) api.Timestamp {
 	if t == nil {
 		return ""

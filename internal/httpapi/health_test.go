@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
@@ -53,7 +54,7 @@ func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *lo
 	accounts, err := auth.NewService(nil, auth.Options{Secret: []byte(apitest.Secret)})
 	require.NoError(t, err)
 	api, err := httpapi.New(httpapi.Options{
-		Auth: accounts, Ready: ready, Secret: []byte(apitest.Secret), Logger: slog.New(slog.NewJSONHandler(log, nil)),
+		Auth: accounts, Ready: ready, Secret: []byte(apitest.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	return api, log

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -176,7 +176,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 	case "createMessage":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
-		body = map[string]string{"model": assistant.DefaultModel}
+		body = map[string]string{"model": config.Defaults().GroqModel}
 	case "putMessageFeedback":
 		body = map[string]string{"rating": "up", "comment": "A comment"}
 	default:

@@ -93,9 +93,9 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
-		counters := s.metricsOf(c.Request().Method, c.Path())
-		counters.running.Add(1)
-		defer counters.running.Add(-1)
+		counters := s.metrics.of(c.Request().Method, c.Path())
+		counters.running.Inc()
+		defer counters.running.Dec()
 		if err := next(c); err != nil {
 			// Render it now, so that the status is known.
 			c.Error(err)
@@ -107,7 +107,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			status = info.status
 		}
 		took := time.Since(begin)
-		counters.count(status, took)
+		counters.answered(status, took)
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
@@ -124,6 +124,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			attrs = append(attrs, slog.Any("api_key_id", info.actor.KeyID))
 		}
 		if info.err != nil {
+			s.metrics.refused(info.err.Code)
 			attrs = append(attrs, slog.String("code", string(info.err.Code)))
 		}
 		if status >= http.StatusInternalServerError {

@@ -41,7 +41,7 @@ func (s *Server) ListSessions(
 		return nil, err
 	}
 	return api.ListSessions200JSONResponse{
-		Body:    toSessions(sessions, actor),
+		Body:    convertAll(sessions, toSession(actor)),
 		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.link(actor, sessionsPath, page, next)},
 	}, nil
 }

@@ -36,7 +36,7 @@ func (s *Server) ListTickets(
 		return nil, err
 	}
 	return api.ListTickets200JSONResponse{
-		Body:    toTickets(tickets),
+		Body:    convertAll(tickets, toTicket),
 		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
 	}, nil
 }

@@ -4,6 +4,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -44,9 +46,9 @@ type Options struct {
 	Simulator *groqsim.Simulator
 	// NoAI switches answers off.
 	NoAI bool
-	// Limits bound the upstream; nil means short ones that no healthy answer comes near.
+	// Limits bound the upstream; nil means the default ones.
 	Limits *groq.Limits
-	// Models are the models that may answer; none means the default one.
+	// Models are the models that may answer; none means the default one, without a fallback.
 	Models []string
 	// Budget is what each user may ask of the AI; the zero value has no limits.
 	Budget assistant.Budget
@@ -68,7 +70,7 @@ type Options struct {
 	Now func() time.Time
 	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
 	Secrets []string
-	// Recheck is how often streams are rechecked; 0 means httpapi.DefaultRecheck.
+	// Recheck is how often streams are rechecked; 0 means the default.
 	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
@@ -87,7 +89,9 @@ type Server struct {
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	API         *httpapi.Server
-	Simulator   *groqsim.Simulator
+	// Debug serves metrics and profiles.
+	Debug     http.Handler
+	Simulator *groqsim.Simulator
 
 	// Anonymous calls the API without a token.
 	Anonymous *plain.ClientWithResponses
@@ -128,23 +132,26 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		o.Passwords = password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
 	}
 	secret, accepted := secrets(o)
-	a, err := app.New(app.Options{
-		Store: s.Store,
-		Auth: auth.Options{
-			Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts,
-		},
-		Assistant: assistant.Options{
-			Client: s.startUpstream(t, o), Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
-		},
-		Writing: o.Writing,
-		HTTP: httpapi.Options{
-			Ready: o.Ready, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins, TrustedProxies: o.TrustedProxies,
-			RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, MaxStreamsEach: o.MaxStreamsEach, Docs: true,
-		},
-		Logger: logger,
-	})
+	defaults := config.Defaults()
+	options := app.OptionsOf(defaults)
+	options.Store, options.Logger, options.Writing = s.Store, logger, o.Writing
+	authn := &options.Auth
+	authn.Passwords, authn.Secret, authn.AcceptedSecrets, authn.Now, authn.Limits = o.Passwords, secret, accepted, o.Now, o.Attempts
+	ai := &options.Assistant
+	ai.Client, ai.Budget, ai.MaxRunning = s.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
+	ai.Models = o.Models
+	if len(o.Models) == 0 {
+		ai.Models = []string{defaults.GroqModel}
+	}
+	options.HTTP = httpapi.Options{
+		Ready: o.Ready, Recheck: cmp.Or(o.Recheck, defaults.StreamRecheck), AllowedOrigins: o.AllowedOrigins,
+		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: cmp.Or(o.MaxStreams, defaults.MaxStreams),
+		MaxStreamsEach: cmp.Or(o.MaxStreamsEach, defaults.StreamsPerAccount), Docs: true,
+	}
+	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
+	s.Debug = a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
@@ -171,7 +178,7 @@ func secrets(o Options) (secret []byte, accepted [][]byte) {
 
 func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	t.Helper()
-	limits := groq.DefaultLimits()
+	limits := app.UpstreamLimits(config.Defaults())
 	if o.Limits != nil {
 		limits = *o.Limits
 	}

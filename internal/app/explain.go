@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// explain puts what a person at a terminal can do something about into a sentence.
-func explain(err error) error {
+// Explain puts what a person at a terminal can do something about into a sentence.
+func Explain(err error) error {
 	var outage *store.OutageError
 	if errors.As(err, &outage) {
 		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
