@@ -104,7 +104,7 @@ func goTo(m *store.Migrator, args []string) error {
 	if err != nil {
 		return err
 	}
-	return m.Goto(uint(version)) //nolint:gosec // It is not negative.
+	return m.Goto(uint(version))
 }
 
 func force(m *store.Migrator, args []string) error {

@@ -54,7 +54,7 @@ func (d *doctor) model(ctx context.Context, client *groq.Client, model string) {
 	case errors.As(err, &fault) && fault.Kind == groq.NoAnswer:
 		d.report("ai", levelOK, "%s at %s: it reasons, and has used %d tokens for that in %s", model, client.Host(), probeTokens, rounded(took))
 	case errors.As(err, &fault):
-		d.report("ai", levelFailed, "%s at %s: %s. %s", model, client.Host(), inWords(fault), d.remedy(fault, model))
+		d.report("ai", levelFailed, "%s at %s: %s. %s", model, client.Host(), inWords(fault), remedy(fault, model))
 	default:
 		d.report("ai", levelFailed, "%s at %s: %s", model, client.Host(), err)
 	}
@@ -70,7 +70,7 @@ func inWords(fault *groq.Error) string {
 }
 
 // remedy is what to do about a fault of the server.
-func (d *doctor) remedy(fault *groq.Error, model string) string {
+func remedy(fault *groq.Error, model string) string {
 	missing := fault.Code == "model_not_found" || strings.Contains(strings.ToLower(fault.Message), "model")
 	switch {
 	case fault.Status == http.StatusUnauthorized || fault.Status == http.StatusForbidden:
