@@ -142,10 +142,15 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 		b.service.Drain(t.Context())
 		close(drained)
 	}()
-	other, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
-	require.NoError(t, err)
+	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 	require.Eventually(t, func() bool {
-		_, err := b.service.Open(t.Context(), b.customer, other.ID, assistant.EventID{})
+		// Another ticket each time: what is asked for before the drain begins is still started.
+		other, err := tickets.Create(t.Context(), b.customer, "title", "description")
+		require.NoError(t, err)
+		reader, err := b.service.Open(t.Context(), b.customer, other.ID, assistant.EventID{})
+		if err == nil {
+			reader.Close()
+		}
 		return apperr.Is(err, apperr.Draining)
 	}, waitAtMost, poll)
 	joined := b.open(t)
