@@ -92,14 +92,22 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 	return a.Serve(ctx, listener, 0)
 }
 
-// devConfig reads the settings from the environment and the file, and says which ones the file has set.
-func devConfig(out io.Writer, o devOptions) (config.Config, error) {
+// environment returns that of the process with what the file sets besides, and says what that is.
+func environment(out io.Writer) ([]string, error) {
 	environ, names, err := config.WithFile(os.Environ(), envFile)
 	if err != nil {
-		return config.Config{}, settingsError{err}
+		return nil, settingsError{err}
 	}
 	if len(names) > 0 {
 		fmt.Fprintf(out, "From %s: %s.\n", envFile, strings.Join(names, ", "))
+	}
+	return environ, nil
+}
+
+func devConfig(out io.Writer, o devOptions) (config.Config, error) {
+	environ, err := environment(out)
+	if err != nil {
+		return config.Config{}, err
 	}
 	if o.addr != "" {
 		if !config.IsAddr(o.addr) {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/doctor"
 )
 
@@ -19,12 +16,9 @@ func doctorCommand() *cobra.Command {
 			"clock, and each AI model with one tiny completion. It changes nothing. The exit code is 1 when something has failed.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			environ, names, err := config.WithFile(os.Environ(), envFile)
+			environ, err := environment(cmd.OutOrStdout())
 			if err != nil {
-				return settingsError{err}
-			}
-			if len(names) > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "From %s: %s.\n", envFile, strings.Join(names, ", "))
+				return err
 			}
 			cfg, err := loadConfigFrom(environ, 0)
 			if err != nil {

@@ -65,7 +65,7 @@ func (d *dev) printWelcome(addr net.Addr) {
 	var text strings.Builder
 	_ = welcome.Execute(&text, data) // The template and its data are above.
 	if ip := net.ParseIP(host); d.demoKey != "" && !ip.IsLoopback() {
-		fmt.Fprintf(&text, "\nWARNING: %s can be reached from other machines, and the passwords above are known to everybody: use --no-demo.\n", addr)
+		fmt.Fprintf(&text, "\nWARNING: %s can be reached from other machines, and the passwords above are known to everybody: use --no-demo, and another --data-dir.\n", addr)
 	}
 	fmt.Fprint(d.out, text.String())
 }
