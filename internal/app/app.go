@@ -118,15 +118,19 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	return a.shutdown(context.WithoutCancel(ctx))
 }
 
-// background begins what runs beside the requests until ctx ends. stop ends it, and waits for its end.
+// background begins what runs beside the requests until ctx ends. Answers go on until stop, because they have time to finish.
+// stop ends everything, and waits for its end.
 func (a *App) background(ctx context.Context) (stop func()) {
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
+	running.Go(func() { a.Assistant.Run(answering) })
 	running.Go(func() { a.Auth.Sweep(ctx) })
 	running.Go(func() { a.Keys.Run(ctx) })
 	running.Go(func() { a.Tickets.Run(ctx) })
 	return func() {
 		cancel()
+		stopAnswering()
 		running.Wait()
 	}
 }

@@ -167,7 +167,7 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crash
 			})
 			require.NoError(t, err)
 		}
-		require.NoError(t, by.takeOver(m.t.Context()))
+		require.NoError(t, by.writer.TakeOver(m.t.Context()))
 		row := m.row(t, r)
 		return row.Attempt > r.attempt || row.Status != sqlc.AIResponseStatusStreaming
 	})

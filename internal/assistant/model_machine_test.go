@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,6 +85,8 @@ type modelPlan struct {
 type modelReplica struct {
 	*Service
 	store *store.Store
+	// stop ends the service's loops.
+	stop func()
 }
 
 // machine drives the engine along one schedule, in a ticket of its own.
@@ -136,7 +139,15 @@ func (m *machine) newReplica(t *rapid.T) *modelReplica {
 	require.NoError(t, err)
 	o := DefaultOptions(m.client, io.Discard)
 	o.Patience = time.Minute
-	return &modelReplica{store: s, Service: NewService(s, o)}
+	r := &modelReplica{store: s, Service: NewService(s, o)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	r.stop = func() {
+		cancel()
+		running.Wait()
+	}
+	return r
 }
 
 // drainNow ends the service as a process does that is told to stop and has no time.
@@ -144,6 +155,7 @@ func (r *modelReplica) drainNow() {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	r.Drain(ended)
+	r.stop()
 }
 
 func (m *machine) plan(request int) modelPlan { return m.plans[request%len(m.plans)] }
@@ -195,7 +207,7 @@ func (m *machine) row(t *rapid.T, r *modelResponse) sqlc.AIResponse {
 // isOwner reports whether the replica writes the response.
 func (m *machine) isOwner(t *rapid.T, r *modelResponse, at *modelReplica) bool {
 	row := m.row(t, r)
-	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.id
+	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.writer.ID()
 }
 
 // untilLogged waits until the database has the response's log as far as the model.

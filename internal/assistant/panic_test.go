@@ -10,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -47,7 +48,8 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	log := &syncBuffer{}
 	service := assistant.NewService(storetest.Open(t, b.url), assistant.DefaultOptions(client, log))
-	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	run(t, service)
+	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.Internal), "%v", err)
 	require.NotContains(t, err.Error(), "a fault of the program")
 	service.Drain(t.Context())
@@ -59,5 +61,5 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	_, _, err = b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
 	require.NoError(t, err)
 	events := readAll(t, b.open(t))
-	require.IsType(t, assistant.Done{}, events[len(events)-1], "the turn can be asked again")
+	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the turn can be asked again")
 }

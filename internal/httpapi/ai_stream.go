@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
 // StreamAIResponse streams the answer to the ticket's turn.
@@ -19,7 +20,7 @@ func (s *Server) StreamAIResponse(
 	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
-	if errors.Is(err, assistant.ErrUpToDate) {
+	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}
 	if err != nil {
@@ -35,7 +36,7 @@ func (s *Server) StreamAIResponseByID(
 	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
-	if errors.Is(err, assistant.ErrUpToDate) {
+	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
 	if err != nil {
@@ -45,8 +46,8 @@ func (s *Server) StreamAIResponseByID(
 }
 
 // lastEventID is the last event that a reader has, as the header or the query parameter names it.
-func lastEventID(header, query string) assistant.EventID {
-	return assistant.ParseEventID(cmp.Or(header, query))
+func lastEventID(header, query string) eventlog.EventID {
+	return eventlog.ParseEventID(cmp.Or(header, query))
 }
 
 // streamsPause is when to try again while there are as many streams as may be open.

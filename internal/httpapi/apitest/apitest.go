@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,12 +158,17 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	server.Config = a.HTTP
 	server.Start()
 	s.URL = server.URL
+	answering, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.Assistant.Run(answering) })
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		server.CloseClientConnections()
 		s.Assistant.Drain(ctx)
 		server.Close()
+		stop()
+		running.Wait()
 	})
 }
 

@@ -1,4 +1,4 @@
-package assistant
+package eventlog
 
 import (
 	"context"
@@ -10,26 +10,26 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-func delta(f *feed, seq int64, attempt int32) Entry {
+func delta(f *Feed, seq int64, attempt int32) Entry {
 	return Entry{Event: Delta{ID: EventID{f.responseID, seq, attempt}, Content: "x"}}
 }
 
 func TestAbandonedFeedIsNotGivenToWhoeverComesNext(t *testing.T) {
 	t.Parallel()
-	h := newHub()
+	h := NewHub(nil, nil, nil)
 	id := uuid.New()
-	old := h.acquire(id)
-	h.abandon(old)
+	old := h.Acquire(id)
+	h.Abandon(old)
 	// A reader still holds the old one, which takes no more events: a writer that got it would wait for ever to catch up.
-	fresh := h.acquire(id)
+	fresh := h.Acquire(id)
 	require.NotSame(t, old, fresh)
-	h.release(old)
-	require.Same(t, fresh, h.acquire(id))
+	h.Release(old)
+	require.Same(t, fresh, h.Acquire(id))
 }
 
 func TestFeedThatIsAheadOfTheLogStartsOver(t *testing.T) {
 	t.Parallel()
-	f := newHub().acquire(uuid.New())
+	f := NewHub(nil, nil, nil).Acquire(uuid.New())
 	f.publish(delta(f, 1, 1), delta(f, 2, 1), delta(f, 3, 1))
 	_, err := f.after(t.Context(), 2, 0)
 	require.NoError(t, err)
@@ -51,10 +51,10 @@ func TestFeedThatIsAheadOfTheLogStartsOver(t *testing.T) {
 
 func TestFeedWhoseLastEventIsLostEndsWithWhatTookItsNumber(t *testing.T) {
 	t.Parallel()
-	f := newHub().acquire(uuid.New())
+	f := NewHub(nil, nil, nil).Acquire(uuid.New())
 	f.publish(delta(f, 1, 1), delta(f, 2, 1))
 	// The log has lost the second event, and somebody has ended the response before its owner put that back.
-	failed := Entry{Event: Failed{ID: EventID{f.responseID, 2, 1}, Err: failureWith(apperr.Superseded)}}
+	failed := Entry{Event: Failed{ID: EventID{f.responseID, 2, 1}, Err: Failure(apperr.Superseded)}}
 	f.merge(2, []Entry{failed})
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -68,8 +68,8 @@ func TestFeedWhoseLastEventIsLostEndsWithWhatTookItsNumber(t *testing.T) {
 
 func TestFeedThatIsWrittenHereKeepsWhatTheLogHasLost(t *testing.T) {
 	t.Parallel()
-	f := newHub().acquire(uuid.New())
-	f.setLocal(true)
+	f := NewHub(nil, nil, nil).Acquire(uuid.New())
+	f.WriteHere()
 	f.publish(delta(f, 1, 1), delta(f, 2, 1))
 	f.merge(2, nil)
 	require.True(t, f.has(EventID{f.responseID, 2, 1}), "its writer puts it back")

@@ -1,4 +1,4 @@
-package assistant
+package writer
 
 import (
 	"errors"
@@ -25,15 +25,15 @@ func TestEveryKindOfUpstreamErrorHasACode(t *testing.T) {
 		groq.NoAnswer:      apperr.AINoAnswer,
 		groq.Canceled:      apperr.Internal,
 	} {
-		require.Equal(t, want, failureOf(&groq.Error{Kind: kind}).Code, kind)
+		require.Equal(t, want, Failure(&groq.Error{Kind: kind}).Code, kind)
 	}
-	overloaded := failureOf(&groq.Error{Kind: groq.Overloaded, RetryAfter: time.Minute})
+	overloaded := Failure(&groq.Error{Kind: groq.Overloaded, RetryAfter: time.Minute})
 	require.Equal(t, time.Minute, overloaded.RetryAfter)
 }
 
 func TestUnknownErrorIsInternal(t *testing.T) {
 	t.Parallel()
-	failure := failureOf(errors.New("something"))
+	failure := Failure(errors.New("something"))
 	require.Equal(t, apperr.Internal, failure.Code)
 	require.Empty(t, failure.Detail)
 }

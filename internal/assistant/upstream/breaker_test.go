@@ -1,11 +1,13 @@
-package assistant
+package upstream
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -140,43 +142,39 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, err := groq.New(groq.Options{BaseURL: "http://127.0.0.1:1", Limits: DefaultLimits()})
-		require.NoError(t, err)
-		u := newUpstream(client, []string{"a", "b"}, 1)
+		u := NewModels(&groq.Client{}, []string{"a", "b"}, 1, metrics.NewSet())
 		overloaded := &groq.Error{Kind: groq.Overloaded}
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(overloaded)
 		}
-		require.NoError(t, u.check("a"), "b may answer for it")
+		require.NoError(t, u.Check("a"), "b may answer for it")
 		elapse(breakerPause - 10*time.Second)
 		for range breakerFailures {
 			closed(u.breakers["b"]).report(overloaded)
 		}
-		var refused *apperr.Error
-		require.ErrorAs(t, u.check(""), &refused)
-		require.Equal(t, apperr.AIOverloaded, refused.Code)
-		require.Equal(t, 10*time.Second, refused.RetryAfter, "then a is tried")
+		err := u.Check("")
+		code, _ := Code(err)
+		require.Equal(t, apperr.AIOverloaded, code)
+		require.Equal(t, 10*time.Second, RetryAfter(err), "then a is tried")
 		elapse(10 * time.Second)
-		require.NoError(t, u.check("b"))
+		require.NoError(t, u.Check("b"))
 	})
 }
 
 func TestBreakerTellsTheWaitThatUpstreamAskedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u := newUpstream(&groq.Client{}, []string{"a"}, 1)
+		u := NewModels(&groq.Client{}, []string{"a"}, 1, metrics.NewSet())
 		limited := &groq.Error{Kind: groq.Overloaded, RetryAfter: 2 * time.Hour}
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(limited)
 		}
-		var refused *apperr.Error
-		require.ErrorAs(t, u.check(""), &refused)
-		require.Equal(t, 2*time.Hour, refused.RetryAfter)
+		require.Equal(t, 2*time.Hour, RetryAfter(u.Check("")))
 		_, wait := u.breakers["a"].admit()
 		require.Equal(t, 2*time.Hour, wait)
 		elapse(breakerPause)
 		requireAdmitted(t, u.breakers["a"]).succeeded() // The probe need not wait so long.
-		require.NoError(t, u.check(""))
+		require.NoError(t, u.Check(""))
 	})
 }
 
@@ -186,7 +184,7 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 		groq.Overloaded, groq.Misconfigured, groq.Timeout, groq.Stalled, groq.Protocol,
 		groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled,
 	} {
-		u := newUpstream(nil, []string{"a"}, 1)
+		u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(&groq.Error{Kind: kind})
 		}
@@ -194,9 +192,9 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 			kind != groq.Canceled
 		require.Equal(t, counts, u.breakers["a"].wait() > 0, kind)
 	}
-	u := newUpstream(nil, []string{"a"}, 1)
+	u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())
 	for range breakerFailures {
-		closed(u.breakers["a"]).report(errLost)
+		closed(u.breakers["a"]).report(errors.New("the response is lost"))
 		closed(u.breakers["a"]).report(context.Canceled)
 	}
 	require.Zero(t, u.breakers["a"].wait(), "what is not upstream's is not the model's")
@@ -204,7 +202,7 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 
 func TestModelsAreTriedFromTheOneAskedFor(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(nil, []string{"a", "b", "c"}, 1)
+	u := NewModels(nil, []string{"a", "b", "c"}, 1, metrics.NewSet())
 	require.Equal(t, []string{"a", "b", "c"}, u.chain("a"))
 	require.Equal(t, []string{"c", "a", "b"}, u.chain("c"))
 	require.Equal(t, []string{"a", "b", "c"}, u.chain("of another release"))

@@ -1,9 +1,8 @@
-package assistant
+package writer
 
 import (
-	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,15 +29,10 @@ func addEnded(t *testing.T, url string, count, days int) {
 		SELECT id, 1, 'failed', 1, 'ai_timeout' FROM ended`, count, days)
 }
 
-func newSweeper(t *testing.T) (s *Service, url string) {
+func newSweeper(t *testing.T) (s *sweeper, url string) {
 	t.Helper()
 	url = storetest.NewURL(t)
-	s = NewService(storetest.Open(t, url), DefaultOptions(nil, io.Discard))
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		s.Drain(ended)
-	})
+	s = &sweeper{store: storetest.Open(t, url), logger: slog.New(slog.DiscardHandler)}
 	return s, url
 }
 
@@ -54,10 +48,10 @@ func TestSweepPassesOverWhatFailsAndReachesAnyAge(t *testing.T) {
 	storetest.Exec(t, url, fmt.Sprintf(`CREATE TRIGGER refuse BEFORE DELETE ON ai_response_events FOR EACH ROW
 		WHEN (OLD.ai_response_id = '%s') EXECUTE FUNCTION refuse()`, bad))
 
-	require.Error(t, s.sweepAll(t.Context()))
+	require.Error(t, s.sweep(t.Context()))
 	require.Equal(t, 2, events(), "the one that fails and the one that is new are left")
 	storetest.Exec(t, url, "DROP TRIGGER refuse ON ai_response_events")
-	require.NoError(t, s.sweepAll(t.Context()))
+	require.NoError(t, s.sweep(t.Context()))
 	require.Equal(t, 1, events(), "the next sweep looks at it again")
 }
 
@@ -66,7 +60,7 @@ func TestTwoSweepsDoNotWaitForEachOther(t *testing.T) {
 	s, url := newSweeper(t)
 	addEnded(t, url, 2, 2)
 	storetest.Lock(t, url, "ai_responses") // As another replica's sweep does.
-	require.NoError(t, s.sweepAll(t.Context()))
+	require.NoError(t, s.sweep(t.Context()))
 	require.Equal(t, 2, storetest.QueryInt(t, url, "SELECT count(*) FROM ai_response_events"))
 }
 
@@ -75,7 +69,7 @@ func TestSweepReadsOnlyWhatHasEvents(t *testing.T) {
 	t.Parallel()
 	s, url := newSweeper(t)
 	addEnded(t, url, 5000, 2)
-	require.NoError(t, s.sweepAll(t.Context()))
+	require.NoError(t, s.sweep(t.Context()))
 	storetest.Exec(t, url, "ANALYZE ai_responses")
 	plan := storetest.Explain(t, url, "ai_responses.sql", "ListSweepableAIResponses", map[string]string{
 		"retention_seconds": "86400", "after_finished_at": "'-infinity'", "after_id": "'00000000-0000-0000-0000-000000000000'", "max_rows": "50",

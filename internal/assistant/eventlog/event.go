@@ -1,4 +1,4 @@
-package assistant
+package eventlog
 
 import (
 	"strconv"
@@ -70,6 +70,11 @@ type EventID struct {
 // matches reports whether the event's name is one that a reader has given.
 func (id EventID) matches(given EventID) bool {
 	return id.ResponseID == given.ResponseID && id.Seq == given.Seq && (given.Attempt == 0 || given.Attempt == id.Attempt)
+}
+
+// EndOf names the last event of a response that has ended.
+func EndOf(response sqlc.AIResponse) EventID {
+	return EventID{ResponseID: response.ID, Seq: response.LastSeq, Attempt: response.Attempt}
 }
 
 // String is the form that goes over the wire.
