@@ -87,6 +87,8 @@ type Querier interface {
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
 	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
+	// The release of PostgreSQL, for people and as a number, and what time it is there.
+	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
