@@ -689,12 +689,15 @@ type AccessToken struct {
 // AccessTokenTokenType Always `bearer`.
 type AccessTokenTokenType string
 
-// Account An account, as administrators see it.
+// Account An account, as staff see it.
 type Account struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
@@ -834,6 +837,19 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
+// service in requests on behalf of the customer.
+type Customer struct {
+	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
+	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	ExternalID string `json:"external_id"`
+
+	// ServiceID The service's account.
+	ServiceID ID `json:"service_id"`
+}
+
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
 type DeltaEvent struct {
 	// Content A piece of text.
@@ -845,6 +861,9 @@ type DeltaEvent struct {
 
 // DeltaEventType The kind of event.
 type DeltaEventType string
+
+// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
 type DoneEvent struct {
@@ -1060,6 +1079,12 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// PutCustomerRequest How staff should see the customer. What is left out is cleared.
+type PutCustomerRequest struct {
+	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+}
+
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
@@ -1098,7 +1123,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -1194,6 +1219,10 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
+	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
+	// themselves.
+	Customer *Customer `json:"customer,omitempty"`
+
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
@@ -1240,6 +1269,10 @@ type TicketWithMessages struct {
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
+	// themselves.
+	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
@@ -1812,6 +1845,13 @@ type UpdateUserParams struct {
 	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
+// PutCustomerParams defines parameters for PutCustomer.
+type PutCustomerParams struct {
+	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
+	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
+	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
+}
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -1850,6 +1890,9 @@ type CreateUserJSONRequestBody = CreateUserRequest
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UpdateUserRequest
+
+// PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
+type PutCustomerJSONRequestBody = PutCustomerRequest
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -2161,6 +2204,9 @@ type ServerInterface interface {
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
+	// PutCustomer Name a customer
+	// (PUT /users/{user_id}/customer)
+	PutCustomer(ctx echo.Context, userID UserID, params PutCustomerParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -3580,6 +3626,42 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 	return err
 }
 
+// PutCustomer converts echo context to params.
+func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutCustomerParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
+		var XOnBehalfOf OnBehalfOf
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
+		}
+
+		params.XOnBehalfOf = &XOnBehalfOf
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutCustomer(ctx, userID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3639,6 +3721,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
@@ -9956,6 +10039,221 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 	return err
 }
 
+type PutCustomerRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Params PutCustomerParams
+	Body   *PutCustomerJSONRequestBody
+}
+
+type PutCustomerResponseObject interface {
+	VisitPutCustomerResponse(w http.ResponseWriter) error
+}
+
+type PutCustomer200JSONResponse Customer
+
+func (response PutCustomer200JSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer400ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer401ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer403ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer404ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer406ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer413ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer415ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer422ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer500ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
@@ -10057,6 +10355,9 @@ type StrictServerInterface interface {
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// PutCustomer Name a customer
+	// (PUT /users/{user_id}/customer)
+	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -11197,482 +11498,543 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 	return nil
 }
 
+// PutCustomer operation middleware
+func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID, params PutCustomerParams) error {
+	var request PutCustomerRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	var body PutCustomerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutCustomer(ctx.Request().Context(), request.(PutCustomerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutCustomer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutCustomerResponseObject); ok {
+		return validResponse.VisitPutCustomerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5kjcM3woe7kbY8hRpkpJsi4qOfWR3u0fTPq0lj2en6U8FskCyWkWAXSha5nj0xf71XsB7EXth",
-	"eyVvIDOBQp1IipL7NN6InbZYJyAB5Dl/+bk1VvOFkkJmujX43BKf+HyRCPj3yem3seajRETmL72cz3m6",
-	"ag1aJ0yL9KNI2VWczdQyYyenraD1kSdLYW4cq0i0Bi0eX0T28aAViYzHiXn4lHGpr0SqGU8F01dxNp6J",
-	"iKnJhCnJslms6fWdVtBKxc9LobOLOGoNWt3e0VG0P37UPuTdbvtxt9ttPzH/083/z3xKZzxb6tbgoHsU",
-	"tLI4SwR+1htNtlqYHx8uUjVKxFw/9Ad7fR20Tk5fxnqs5CSeLtPy/N8tdJYKPmepmCy10CybCRrzPc0u",
-	"xYqplM1VJJJ6sswLr/Zocz4T7OQUXhWPhff629Ckd+DR5LDbL9CkPJQ6whTvQeq8UiewiKWNkSQsU5dC",
-	"anYlZMZimSmWCq6VjOW0nhhSXeB+qCHEUouI8SRhcabti0diolLB4oyNxJRLlinaTzuQpn+4hjRT/lEw",
-	"ad/eQJt89EiX1x9FmigeNW6ZWDPl7jH7ZMylVGYyhlDmJNSTKX9ozYbZ/PJd9s8RPJOlK3M8WoMsXQqf",
-	"avsFqhXGWUcx7wYk2ZtUZWqskgaCWWah1Vxks1hOmUi0qCfSwr6qmUSjVF0KZDYp02aT5i9eSvFpIcbZ",
-	"bmQ6XE+m4uayI2UiTVXT5nLTQUL951JlvEilc6XYnMtVzlIzxlkWzxsI9DO8wqfOlSqw45EwhLhK4ywT",
-	"kk1UylZqyXiSCh6tdqHKaB1VDvpFDg3Dw1O/XDQQBaeAFHkr9EJJLcriyYi0RGQiP7uOFjzLxHyRtQa9",
-	"oDVOBc9EdMGz1qDV7/YftXu9dr9/3j0a7PcGvcNOr9vdPzj8eytoTWIZ69kF8rLWoKUztXA/N7/iUeeg",
-	"2+/1HuMrUp1dABdr/uLBfq/b7ZvbiwQ+4L1u+3HUHbWfjA8P2/3J0eRRN+ryg9HjVtCaC635VJQW5WCy",
-	"32s/FgcH7SPzdHfcG/X5/tHBk0N4BuTToKUWQvL44XSRtZXW7V6/O/KYYsuSEo5zPL4U5aXvTfq8/Xi8",
-	"L9pHo0e99qHoTvb543Ev6vfNI8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJYfdRK2gtzSxgxwKzQmLp",
-	"1qAb2HHESrpf+72gtUjVfJF5P/XNdiOBkz9/Xdwv33206o53lK4UW8RiLDRTE5aJT1lh28QXKT18cZOV",
-	"8bebkCAWJjzRImgJGsOPn/GfeFBlBv9snc+4vMxPQCQSs+mDlhY/twa966D2IXNWO00P9a8/BK2E6+yC",
-	"/ixQ5AyYbekcSTo/QBBHnpwseLAHrN/tdodyKGFIA6YznmZDGfGMD9jnIQxn2BoMW3ihFQxL5ISL2xAU",
-	"nnW7sPjYmn0Ij8F+h0dqdjwOCtdqaAhsphNHA7bNqAa9uskC9eG9tEDwK6zrsHWz9/e3fz9sgZu+f98t",
-	"XaSkqP2Y+f22C0dcatgafB62Kg83M6vbrHqF9kSgYNiK9QWPhySShp4wgJvX8PJh6zoYFiUCbW+1gDcv",
-	"82kW+NMQGdSwysyGcCCHslU4lCUO9VpWBdqPXyXav6pE+wB75TyeC7XMmq0NHSdGOtSqgxk93KwuR3HE",
-	"jAVBgiCWoFzuogjy9erxQUERzAdWpwLaqyDC3pz+IFY1J+VSrAIz3qVvLPz4ed0R6R8Nut2OGWy/W96w",
-	"h+1R32xYbjZf1BXtg/GTSU/0+f7oUbdFktVorpUX97qDXn9wcNA57Pb6+/vmxZLPzaTeixHTMzh2i1RM",
-	"4k/mGF5enPxdnn8anf6nuDwzezRVQJWlhnOvx2phGMOPtHf1wKjmbivrgdHdzYx53ApaSl6MxIwnk9YH",
-	"owbAml6Up9UV7cfjbq/9hB/ut/uTR+IwOhjvj/q8hXtsPBZan5uNVzY+zF4MwPvB4Sa00cFs6B2yeSyX",
-	"ma8vfG7hbbiLW4OWWP1lNvp+HL+O/3L67h+nvVfxqT6dZ4u/Pzt9dPrT//73/3T+97//pxW0xKdFnAp9",
-	"EcvW4KjbNRtpkgo9cy/SaXaBtyI3ol0zEjy1pvl4rJYyq2o40/Lp2H5/OI+R0+nmeIimKR+L/0uutM5Y",
-	"zSub6YnoHbQfj3rjNu+ND9r70aNRd3wkHk963XzJcWze6OsEAs1rxy3+C03B7KNnXI5Fkoio0W5z+mY2",
-	"4xmTaqSiFZNCREWnyI4CDy3tnP+N7XiKjAnocP3bEYRbCjVvMr8xodatyLRus432bMblVLzhWl+pNHqL",
-	"Mqa8TVQ2Eylb0E2Fw7tMUyGzC3fNiPs0FeOMzVSqBRuZzZOuDA8WV/5tOuOLRBhLh9P7L2OJLqpnSn4U",
-	"qeZmVq9UZvjhItvKJzz2nqyRwP7lC6myC25fXRXIkRIaJTHcgz5h/wW7yOS+7y3vex4qf8reV+udes3T",
-	"AOrBCc3PfO2amknas6+AdFJcCZ0x2Jg55bwXgtyv3yDsigQrMhI+zjTIpDjTbLzUmZqLtCCWqvJ4ZzGb",
-	"j/AlqrANQ6T1LWyK3PgXTIuxkhEbz3g6BcfuJFVz1jtgr8eZGom04xH3HMbU8CH40SwjH6mlUeRYLD+q",
-	"eFzwEEZCj9N4Aft00DplV1zTpyOWXRlF0NDPfTrfKKf4LnbwuNczo7xKlZx6Q3unRdpwiquid53s2eJE",
-	"V6QmDiHCrdK0RzBis6MGcBMN0Xylot99e7l68+dYPf6vb/82/evB/C/d8d/T3uj9+L8+/Xx59uTPsp+9",
-	"uDpcfqcexyf8aPL9T/8Z7f/we1IgzSrQiaPzUFyHpytklHTPbc7DRmWg30G2VxXB68UdOAqcgnRj6Wpo",
-	"8O3Td5J/5HGCOkaZ9UU84yOuYV6RuqqTFdHoYum9oiQg3AtyMbFrTKz3aOtwz7f2q8WRVQREaexAENQ7",
-	"G9nDM27kDkuUnIqUJWrK4gJVcr3VjM+88TvDPM55xUo5sVunoik72gLfucjg2SJhU1gSLu3DEPFG2Sva",
-	"5inGoygVWu8Sqz5qilV/V3g1swOr0NUftyHBcx5vr14vrcLiImJfQMcuxuRKu+p3p2RPgL6/cw37uUpH",
-	"cRSVj8krlYGMh70NEqN6Tibu0RL7odNxD5/0mFCSqCt45S6MqJjL4fGd5944KociH6SZ7Z+5jF5PJrU8",
-	"5oWYZEbdnC3nXOpStGeOUzbHAt4jeJLNqtkORuURSUGPc9tFXcKjp5GYL1Qm5Hh1Kt+kamoOdVUGaD4X",
-	"jEgUMJ3FScKWMhIpu+KrmsWI89dexNIcM3yxn2pj3+exLW807R/ECjyExW/tslTjtVFen7d534dMmVgy",
-	"b+iV1WyaZYmwL2M959m4vEDwBeB2RqGFuLLZ4xtTCfyvzu2rC3u+hpKFT1gjkgh56+3vG2dlEnojXEs/",
-	"dx8QT2YilTwpU2zCl0kGAT+X01RHIPv0zae1X0i56fqmBL6zOSXCfRUn8JEncfQsFZGQWcyT0pl6byyR",
-	"eieBnQO84GLsvaHE14oyngF7FO6dzt7ZRfgfFphbr2BRmWGx4rBqaFEdvUcWb4/U2D7uWMSaZQrVrDUU",
-	"8jcR2ko5i5F1HEVJweBlZiP1DI/tHx6yj7GOR4lgJ2fPTk9Bk+fjTKQgG2DNMRpOH8+UuqBxLRSsvJl/",
-	"6WOt6w+7paTkpO9WSR8XD9g68pdJ4y3BG57yucgqOXK4Z4xdnq7Ywt3UTH7/Ho+3u58NxZfyUqorabbo",
-	"jGvG6SPwynr6qmV2oSYXKZdTUaRxEs/jbBfKdvubKOtPpZGm+U0eNd+ix78mDGEUfK1jyB3lGUwfMy2a",
-	"KYphg9Jhp5gCxTBi1GBw2ERVeO2uSVBrD7sdUCNN8AaPHrWEwKHbk+3Gf1NKFII5d0mI7sEXIETKpY7R",
-	"c+VT43mq5swo9Ib9jBOl1++I/C2FQ4aavs2jnCp0OxRfuwsheJPt5wjhD6iZGvldhiQvuM5Oonksq+pl",
-	"wnXGuLkW6yzlmarjOBDEhJsq2k6MHu3qa9jVTBn6kJG+y/EQTcR4UTfoCjG8UQMR1PRUPldpOZsJ7PjX",
-	"J8tsxvqdrtHS5j4JpimXmQ0cemrDFo7HpTZqCXjkeMQLjks3oHonqGZ/OXv9qs4HWn7RFgMx33rJEzMx",
-	"UR86MUZe+YO09HP74AWtXpkpQDCOmIGR7+Y9JORjyd6dP28/2eUg9JpEhpsJywdUWfrqqIEI6Gl8LkQ0",
-	"4uPLIg1OMzYTyaLMDeZzl3iH1kKcBYaTUsbQeu/iQZfcwuRd3CV7JeVZLKetQQsyX5eLaLuPefPVza5/",
-	"GUHwoyZ76A/jZQ0q6ZOwcOzEzgZjQYuF4KmmoIZRVSeZkIyzVBhjBwNeV7N4PDNPp2xk3pOKRHAtNJjR",
-	"sWQRX+ktKOE7r26yE4gSaETfnBAfroPWK/EpWxMhO800k+JTVo582DwLmtDRUbvba3d7512z5Qa4pqXQ",
-	"A+t3+49/jbCCi8RWXeonbC6imDPDLkBqqYVIcWlJkC9SFS3HdaZ/Hr+s87NXXpTnRaGTGOKe3ud3YYlP",
-	"CizxUc4SX7lAbJOnvTR6otNztZRRVRJkM5GKwOh0ZiZmu+sGgkzgBXWucanQkWL+3mWujwtzPSjO1X62",
-	"dpp4kWZoxnBeW5J0lvHJhM34R6PgL5K4VgukWVxkTbVIFI0mvm7dI6QcklD041j3dgoIjJv0IJphXuvU",
-	"QJTSJAxx3vBVonh0rtQLwwVLCUQfRcoeHbAf4qc1VFngoxdgicPDZaUQdII5XyF9Hx0e7j9io1UmoA5l",
-	"rnbye3UL2mDPc/vSVNBjQeOpUKE6aKCCkJHZIrBgDb5XXM2ALfDeBn+w3MD3QTj3+vsHh48gv+qmgfWb",
-	"xBRA8bW6xhaDcZ7pfIrr4/jr9ZDeoPvYCPt+DwSD0YIvtk8Rg2VJQd8AAwaDV6XDq+YC9pgh24Trej/J",
-	"wnvLhYvRFM4vnVRwjZBn9qNI9Y5pM8Ud6nlm/fmwPFpU2aM1AwZyLLOS6togvXfUYH0V03zvLc/Ei3ge",
-	"V5KZXFkZUQbOs5K1AjPlmbhI6C1FsmsBNWVzlYr8TWZE8DMEh3b3p2xXVGamyPLRVZaiMHqgCXqBGrOU",
-	"0ClCAgCt4UqNWVN2Kr5/KqRRIsTa5DZ8acBGK7dhKwXFDVFLDFqm7jt5iPytSoRRm5DwZZ0JQneg73Nm",
-	"rG05rT1t5jbM8qLXeGv+WiaYzwHvGgJLGLZAQowE4/qSoiO7aguPmiKCZmZ5xLFhqcsDNyQ5gwjH06Ve",
-	"NZyARE1juW7/Y4zkYmRe4W//6hFKBbvisTmCu+z5J1unZeCcGI2oQgd/wEgC8J5WrMeELzK1ANuRs0wk",
-	"YjFT8ka59D0vU4oyM+3AS5YGPXkEcuXAPPl4v9vtHlRzrI54t9d+HB0etp8YsfhoYkyng+iJOOqaexfw",
-	"uv1Ot9Pr7Xe6D/sHa3Pzaz4HYgxzyAatl+ofcZLwh4edLrv/t17vmL2I5fIT+/Tk0cWjgz32PE7FRH16",
-	"2Ds47HTRBq0jSe/Jeb876B0ODrqdR4e9/n6RJDb1uokmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rt",
-	"I3EQtQ/7vDt+HO1PHvV6OU26vUE0ejI4GAweHjxZT5Tq9wpE+Vboy5PF4mG/02P349dne2hznsVT+W7R",
-	"kIVYl+B1S1cXlizW+MGfQ5wuFaKuAqGeyKguHRS9F2urFOTbw/Gz00enl4u//fXZX446Yr/bGfcTOZo/",
-	"70Z/+4th1MvUzO4hGcAPt1HqHvK4bevr/gPzc1CKfLPbIHI6xXK6ZWKQUZJ+WmrAV1jKO0gK+gKZONrO",
-	"6XeejFNnkGyZsvtHs0nMit/OICm/egeDBNfjGUaLyiwMfiVTokYRoH3oQk11Bkis6TXHLBUQRYozBolt",
-	"u6hDoyZ/wTlFrexQKjpAcaz5zN/H2azem2yuMN5Y0fAH2Y1zN/c/kmv8w2/zmNVUs5UP149f+dzdL4BR",
-	"1kBteiuWVewU2ufL2sQ4zL5NBV5dkz7hkuEQrqnDTjPt8jRcCsGAgsaMT/luoeNxU0IBTJDBSOs5oDcT",
-	"2JJKveRydYIqTl1+Zvwpm1FazZqsskypC2P3XXD7pjqj0F7ssPcckKwA0wrrnj5BfPXuszB9t0hlIPUk",
-	"Kk/FIxRqlbrBagbRpumWNUTKbyk6lglfDvx1uvpKBt4tSIzXd06ogi3tZpSPtJlO9h5DpneSL7OZkFk8",
-	"5hX/2ivlEl3KpFmWnitTJo9ASSEiW5vg0nV2USP2m84QxJtKo6nMvjxgnLxeLhYqzUT0UkQxP4eHfAq8",
-	"SXgsKyg7jgbu8QsIpWFaRmMszuWbmw2Bac63i8BNCg7ew5wi3sS8T9STpXYOQB1g7WuK9t6jl4jy8eur",
-	"oyq+/PzNjUU1T8VYzQXumXLtXaV4zrzldlb8DuXiUKNmvv5XnsQRb4oLnLB5rDVExGBhqlvoo3u+ISIA",
-	"YYVRKvilZpyly8RF9Yzal/JxVp82abZSjFiJXsokDmOXZNRuU5Z3ToE1kYTqNA3x3gt++ca5UCrQaHMl",
-	"10mwK8EvL7zrBbL5uc9KOprNlc7sq5UUDSm9Ra+xRz73tV0o2GuioCGDP9EK9YozBYN8JngkUkQ/hTh6",
-	"tTrWkCE/+xqdJsUsAxBM7P7b58/YUa/XDYxSBRd6h53DTu/RHtAHD4s5OotFYrhnrOTDnzSouW6bWeE0",
-	"nok5gP/N+acXQk6zWWvQPzx0s9JZarnAd+d8Wj9sinmZVbuiJFE9U1cyQJc/ZQybHaXSuuE/6Tzp7JcG",
-	"P2ztD1uthhE+OghaC/DZmSH8/4atH//Pv7X//x/+NGz9e6s89KD1qT1VbfNjW1/Gi7aCofOk7XYKYjMU",
-	"Sz/eikXCV8ghijN+kwoAeOQyYoaK7GomCGCWshmtqw0D60zwNInzog1bNUPx4bCUex4W6FBeJotAolQi",
-	"uLzR5F7E8rI6m3C47Hb3x8s0gX+IY5aK5JthyyiMw1aIy/Wk/+TJXpArkgs+FR12MgI6QIY0Ba1Iw/SW",
-	"Ed5unZX/ASGxbw675uf+o/Ey1Sr95vLn/vKk+9dZb/799K9Rb3Uw7y4fX33/9+6T/5rUDappV/S7B09u",
-	"s/ovFB6W+k2+4NnM7XCw+dBkLM73Rm7ZWx5IF2etDvg9JNKA2OFJIlKmMy4jzDRjgo9nbKGSeLwasDAN",
-	"i7GkREyyADY3BFiNaLcJamEWkh2nh/J+lPJJ1o5FNmnPsmzBF3E75ZmAJW4Tw9vrDGXpWGPw7jj9pnuc",
-	"fdNrbT/lmyylI80bmGYdgXjmEwIjfDpg4c8ePcycr9yc2ZZTrp/wz9/0ut3jq2/6X2rKxvA4mVBhSHG2",
-	"ZzSBTEGo0DcM/fpAiKjq5XgsStu65w95otI5uA9ime2b2cz5p3i+nLcGTx5Bqu08lvh3z83HDBbjvttP",
-	"6P379yeeCVB/Ksczs7/lVCCjevT40JMrZZnyFHCbWCp4Mv9m2CJNetgKsDbsm2GxfgE4ze4H9NrIKCo5",
-	"IdxzGyg5/bZ+NienTnbc0ywu8ZYtYx2xhCSrbJZnVZZgRtfN6t9TMWkNWv/2MMdvf4hX9cPTbz1stMY5",
-	"vDlll2KF42cnxsSGPAO9EElidGs1YZy9e3f6LeZsIJOSSsZjnoDyR4lvkIlXS4FNkBh1FFjEF5didQez",
-	"fwZCax3LNdKRjcQ0lrrDADoAnbrmWmikcMiQV1g1lx4wZ/IYDU7FRoLNeSTYctGxM4LSrnxKKD2buEmv",
-	"/wROovu7oDH9eNL+O2//o9s+umh/+NOdKU1UE1gkzEvQWuOMaT4BlUgLoznNcrYDbrpBSS+CKl4MG8aZ",
-	"ZmIyEWPMlug01P4NZV78F7AonkxEahQUY++KjyJd0Us67EwINgSOGQs9bJWF1P6kO37MD/vtQ9hco4NJ",
-	"+4gf7re7o6PocdSbPBpjBNzMDlcyX5VyJeE6jtG8PP/HaLO3XJbJS1u6XFwPxMLyM02VTFYsngCdQ6Pm",
-	"h0U7TIsAD/FVrAULD3r9sMPCByGCWKw6DEJRfMoMDbT35nva2gbBUGqFuhMHHO1UoKW9SNWnFZvDHlFm",
-	"COx++P4haP9hwMJha789/Ue8GLbCPVCvuUUCtBulqmGg4VC/OpP2S6pp3u7QfyezOFud8ymVwU5eKSka",
-	"CGuoQOSzeuJKLSGJdYDkzcviKUkjKNoLsWbhfvcgdB0wODoUqjbTUPb2O71Of++m0zfjvx0NXnCdAdJ1",
-	"kwSIo0IiG2AAO0oE5GQd87kYMLI+SvC/oPMP8JJczkcixZ/CIGekFn0FfcjGCJko9AGw0WooQ3rcgi/j",
-	"8x12wkaputLQUSOEWZypZToWIXAlGNnI8B0tkomRXmYyfuEjTCy2JS9DaYy+qVSpiAYIWGkzHoRk6BWD",
-	"EZuTBTDVAeNGRWOchcaMzEJ2NVMaaGY4HVhYMGPWxZWtXUezBG0Yffv029bNrAZv+U7lf4JIqV1FYMJc",
-	"s7DwMbMEKoWcdz4Wc7NPDE2KpASCUSWDY/Y4B+QVJP4QfNIcDagZAGoaCzKfeEnkJW7s0U1mTWzTI16J",
-	"AGAd1xpS59YLFWdirhlHWW1z081+WlDmfqLklO6CnURWv13wHnsZP7UQ8ANkudz5G0ktQJC6oXRGNpsL",
-	"LskXFKPZac9V6eAfdhtIBvPyiRUJAGPAR5qV+f4dqvIU+29iGBTvXKvyri9tqip8Xq3cLRW+1/Ip1BS9",
-	"njSYIOS9zj12FuXYIgRCvm2GnNHeRMUNsPEHqND0+k8awQwCEJo8FdFQik98nCWrDnuuUqtua097GquF",
-	"YKGrhQphs6HSQ5wTrCPPuIqVLMsRO6v2weNmZedv7deyjdRpv57sqIrega5DuaZN+4sCxF/WJNmQQVrd",
-	"oTSqO9ihGPNpmr1Txb7Y5Dc5uWomn2eb3HLu77RIm2ae40d9wXVfH4CqmbrNq7jVxK/N0x6cv9fGx+UX",
-	"fS5EACg88SeIBJQ6srn+Nw2ftvc+tJ+5DooFGpue80tCzNi3m+kbHDJOt4bxkmsTxO36apDAQkxQEyCy",
-	"RHIAPiPRub60iuvJ6aDQ+2gos3guAPidU/ovvBL+jvgKuacX5Sn4ZuvmSPfmlGn5bst27rfc6mG63boB",
-	"284PuPbp3GOIjWxgwq9UdmY0VVzV3TZT5PX327CfXCvA66ARe2zTW+qh0K6DmgLMTa8qF31eB6UEzE0v",
-	"KKR63tVWLxbFOj3j5BT3LRX1qBQKzrcKMiG4jwfN5u/d3bfQUx59zzNxxVe7b555uUPihh1U7Kh4HRS7",
-	"/21+/pW31j6w5OYn3/iN1O6EpZ2c3tM5hCZifkd+o0ZcZRiviDzEOd9G5dKDab2zdfVSP3ZY1yZgq41H",
-	"uxZ3zPCKCqrTlq/K8bOugxp4kk1vqSCh3Nna25M7VssEu6OMBFvwVJP44mVsL5BpaEl7ACokwVzWwD3d",
-	"gN61HoJ+hzVuBmzfRNSmcXyhc7UZ9J6d6EtzrMAznd8/E8kCCFdEBd6BVj7G7ibqeB+7W4GyFQBxGdt1",
-	"h8lO/OfXTvV5AWX1TpZ+M4hsYBEY89AVwo6wSJlbS2z0/fv37XJgch0vLccxYZwkJb02S7sJyyx/wQZh",
-	"de51N/oSZ6qxo9PdSKBGuNtdhNHd6pl3QdCTX1lxsyipWOT7XY63vYOkzxFgN8hjD3b1DghYAzGL3uZE",
-	"TSmMSJTzY49xBCyuHvb1ForOuPimbTSTZyXM1bu0HDYyesj4sUmLX4Lj1eIq3oLAWeFF29D3vIhqeCdM",
-	"0DnXMFW0Kl4gRUVOUd8qACnuMHcPknDTnPNP3clcXykmJBjqZZhG0FZHmDcGk6wgaO0w0RLg1BZW+0kR",
-	"nupOFnctLNfKRwMjrhPiKGx+hyWHA8rakRIT+/wmIjx34FV3yjv0cgw8Q07R6eUsTQD3srN8qaJ4Etdl",
-	"zL73Q+GVGHiJ2dg043UMBu65bgDp+kVdVv9KHiZY6Brgrx0IXoXT2jTr8nfv7JBbAFIYRoqeY8QuM5sd",
-	"w92cSXHlsmVSG7AMIGT3Q/wUKVOLOrULcWpwnDaSp/rxu5dxNs8fdop1NUD2gmShTa0Jj902ospYORWo",
-	"ZPlg22/Rt3VbJUBtY0DXYX1fB4Wq042HLi9svUOHTyMy+H3ECJJTke4Bzy0Xvn4BBa0K47TDwlTQkDZG",
-	"hopfvTviGmPfF1MsU2waf0RF7Awj9KXuWbtJDvVRpIY1bSU7Xuc3m2EXO1hterzY7us6KIBEbXrYg6SC",
-	"vV8qLt18AAr1uXe2TtatHWc6bzdm/TEFDwPpYFSMmVtwUl112Hm6ImddwrO79HyXoTt+fXfDb0JfqCCP",
-	"/CbCTzXV9rvwsJ0j20FNnf6WB+vEL4b/1cLjqG2Yv3Q8lRgqz5RCOOvO7z/ETcSm2M0vv0F+hbX9A6wa",
-	"gh6oNP7HL6swOk1xWUVdWPv8uxrwgrv25jlshpJNXlUgv4Sy+E4uUmXGYFSRZ/l63FI8zr2Ga9vKRtek",
-	"7Tqoqc/f9KIKIsB1UCpV3/SGQln83ZqloPUbMakzpSJw0RawBY5ZiOXwIdN8pdkVIKCy16g+VaVuXS+5",
-	"obTN5Iaw15tANnZY2Qawis2np2YEd0rYez6SR5Cn2TKN9j3NlY1VZOxYL7reVJVfOmN5kf+6k0V3wUCh",
-	"r5yPrvArxh6CPxq7RJ5YYZoIggJOyPrue3fLNd2sKGPTMJxlKp4BikXVZ7rKE3kQ1sqrCiIHVIeFerkQ",
-	"qRaRiMIB49h01Khsl0yBXeWVeYE7JlfWfQgYpnkcDWWxgyUhCLJwzOVYJAl8Qlvs9Bx22ZyJDgujlMcy",
-	"ltNwgEUMBLZkvqoztVg454VfKANjQrRLgdE6YEpYis6xApsWOaQUdbmctwY/VjPFSolfQck2D0pdg3l8",
-	"oTOjRtElG0kPWm665t+NOS1gvVt45koXbaIFZAC7npb5WrU+1BSpnJy+bNgKAtKWySFr81Jj6S1uh4Vq",
-	"MglZIvhHrLZ0HWg7HtEABERNJg3f94Fci2N4LQWzyN+Rq3JSyBOXqcRUahoL9I03DDKLyUtiEV7Xn2ay",
-	"gcxYfDy+9Q+dx3OhMz5fmMdco+i1n3HzxDi3axh9gXiqm55/Dje/xXvL3aY/t3iSvJ4APs2Ww/4QVBcc",
-	"EDypH951tUn1nX3F7CB4OVvEYixsgZI9l/M4y4BdTAj8A/qV0HJ2MGd3m3z1Yu+qbUdvnvwQNBcM5dLY",
-	"BuaA1aRmh2qHT7KUWZyQguxYzfblJQ48eP1YX8JN1zlm0LZ78Azvvy4gcN6aQtY9Y2OWGKVDgOJbvzxv",
-	"R1NcCe9rlviEjUM9Yf1ggvfaG62Gg01eN/R3cBNWSdgaix9bcbHJulurwDEou9j2MwVGlPNMNfpJjLMi",
-	"z3Q5M7vI8QrHHJMkWL+HfA3iuoA92CRDuJ/XWIL7KGELlakHQ/I/UqHHDVbRo9tH0nKrAgcrh41kkbng",
-	"g1yLVPC5GXIUm2fmsYQmjlB2tlhAMxLzviTjTbT71lzETwetSEnReKOSwt5nTcoGsQBX7b1Q3dt061tz",
-	"0d4JdcFNd0IpBt557fbI6hUVUYFhFLSUFFsc58Kr1t/qUWfTrd5UNr7VkXLTnT4pAVe2tF10DcSNmtOG",
-	"0fmOsSVSNRpJERHl9jzR+xqWd44EVARnCjivpwFt9yGnC9V+zZa9YxP6VGXEgYEAx4xb5hsnVGJqY7Yw",
-	"GOxjvFbPRDQvQn+wdC3Bm93TWIhcwzqClmhYJ+h/DtcC0mDjlKkUSsO/my+yFYoMiC+P+Vz4maRQXb2J",
-	"K76C8nm3e6Ci+RQf7HWhEyiOlacpB8ckJFVp8XP9WKkaP1NsarRdrOY2g/Erpx8d+JXTPQci6BVQdysF",
-	"1GX+WgHpIRJ6I7RLt14SnTkNpA6hJhdGiAk2YKFrexAGpCeNBMTvU6P+yWMWWr0pcnc4PSuXYscsRA4Z",
-	"BkPpGY2BxXEpSj8lzROe/Ro02a8FK5XVGanBUKIT1Oitnp0C+M8Fs9Fv8eBmlfP2ovW3yWADIKQqoU+k",
-	"TSUP3GzNPBDSBqAlqgJ/R4PH6ztyp0aBGStEF3w4DGQrCGViMx1vZAUUu8Pc+YCdf9N8JwD4xREpWlCz",
-	"6amlhjPSfrGTwPrcDWwZlhzkL8hjMYk/VTfAnyn18xLkwDSWGgaTirGaylgLhBnpINNwZfElRKDDQpm8",
-	"vrwogDZ97vWvq0XzwFI+qssvSWD6gGdfJUJrIiYQElF3N+gNilIYqMHrBt0F77oudnW9tdCmlwXUmpfk",
-	"G+LXQGNjSprOlJHiddaENxzaQG5XEB3cFDfbEvneqk+hdDyEUCWMjExi6az2ANmxM7EAsZbFuiCudCyn",
-	"iWib50r7j+RVLUzDcHhWt9lOwKXqmiXV2KHQlwa9Qxann8uIzcwJUeawmlnNLXrfwVGO3nfY6e3VKG7w",
-	"xdwxXQY6hJbUgFtzQjFD8N0NGIH/ESyQ9xaHDfR6wX9eCmzAH5sNVDqgB92jR2UKVShiGXIsm2EY0SOR",
-	"YXGSc0kDuy1rFkVMlv3e4f6j7gZgFtimhU6BmzT4urQ4G6kpSbbkiq80C0dAzNB3LeJPNXKyrOb4C1j4",
-	"WoF45UnUHhg8nrUCmI4uHgk/Y10zLQwDvjMR7GcO1yvUUoHHfMylbUyRKRpBjeKMwOcbILngphsI3u1Z",
-	"ch2XwzE5huZmvJml5WZPmTSG4Vozhmc+qhZqmIT11Vt/InpbnAYEvLOxNa+OmUeYMMuTN95GoH44dW6v",
-	"YqgIUXIhGCiRbah5nSsHHysElNeVKfpFOG7iHt64x5EOe/2NDEmKq42xbGc7iatCJLvg/ilPo/TquuV/",
-	"Brsjt0x2oz3KPuVwDkh+dFj4+TpkXF9qBwiYByY8d3W2TGV1WW7m1fX7nnoQWg3jJTvaDtnI5GVK7Wic",
-	"N9RW8Te43pqIWW6/fwNCnkAaO5kmHRaa4xyi1sMzz8dv9aJ7Omej4VKLNPSM81hDOq08Nsd1zlcQIgeT",
-	"kmVqihQwxs9QhrmSFAZsJMYcxT7PnIJlUT4ha5cnqeARYaoUF61o7mxtuqB6sb+/f7RnvQ5sssyWYA5H",
-	"5pd358/86ORK8JSBHX/MpIAwJsVkYg2VTkwtCYHNHdGIZ6KdxfOSWrVfVOv73SJ0/TD6fHDdNv/p2/+c",
-	"438Ghf/cHw475l+94Oh67z/u//2fP/6p/aFwx94tMLR2MX5+OS2/UXHHTTQVRlVnk2UKmw7Mbq8jN+ny",
-	"AJKGAKUoet3CLZdxia/uF/U886ePWNZtH/H25MPnJ9dt9++DLf5da7LdBOfM58dkbBBlm7kvYe/dhmOs",
-	"iVK4HJXSGkG7qQmUySVcTpdQLWN9IdAKRSUevB0BcyEKFx/BqQTLBtOdOuyv5qNjnpirGopy5mwiRKQD",
-	"9u5P3e6Tw2Ao3/2p3+0/gWfhn0eG16i5gDu6Jyg4hB7zhdlAPy+FHCPobCbSeSx5glkHqZirjyI6Rsxg",
-	"z9MUm020MJZ7Bj3ehtL8q8QFqPeQt5medG9sWFUiL0jm5kWudP258Ro3he4L927Sis0rvvUeuHZdU7Z5",
-	"8hy73ZQmb1vx+ANpJkSpSdGNyUACCRvL2RqSRtlXJdfNtPed9LJbKPNWj99CaYty5+aWAQu8/zr4XCLJ",
-	"pWhAmAVGbTW3ornuKmjZD0IsyKLnTItxipvUbwbzuHC6zJ/r/GaPDur8ZiVCmTFXafNhrUKV1zzkfl7P",
-	"swQdcdDMARBzQ2ovzlYffAAcWJeY4RTcgKyOZEUx0jyiLAFXmS8WQkYsJM4ByLIFQOob8PKTYmpImfqH",
-	"h/ubvSL13gTYBLEEdxvMw/cnYPh2ozuBPAfrWGQed6x2v4HPDlikpAgx/yxPJbHhARQcIUlBUJhdExgM",
-	"gyD2M4xYMx3LsciDaBAIDthPKpao6/+igUhezCK6RZYTTX+jxUS37bjoSoraUMstsj5oh1TCa3ZCZbrY",
-	"j9Vtpe8se6/4m4poGgMC8EXs53cyHqtIMGmUhCTGbEJ2/9XzH57tBSxRRq9Z8BQ1pgzxph8dFNB/pWI/",
-	"L1UmdDCUYzUn4O2URbFeJMb4Mopth72fxZlgesHHgvFULdEbGmur1BRQfjW440r99T54uowVFwV47YOi",
-	"alyzVh5efPXAPQgh+VTAPSzjU0hkjNRylAg7RabFgmMEb7SCNDSu1/cNq3SBaoQbvj8cPvjnj2w4zIIP",
-	"D+6/f7j3H7Z72INh6z5c+PAgaLph74G9cjtry09waGRKFEwFtpRXfgB7OvY4EMgVSlFHdvTrcpmdUpds",
-	"N8DauMcMxJmIUFtYCGU2a8kTVtWxayJjd5oetRODozDztmKtwrQoCYvItTYby2wzIaIRH18+Q45Rm53m",
-	"HCJeVp/RDXWHgRVn3VULrs2BdD04MDmbNyb0rbGI+t0dQk3PY5FEDUl2r6Vg0JAAA022CBWGXiiY2S3R",
-	"Lv+03a7uQFeVpb+cvX7F6DqFtY66vT0WS/JKjlS0OiZYiRpER06qL5ZES+jCQC0jdML1DFn45j4P/m6y",
-	"w6X9U7tVinNscNhDQ1PDdUapbQvsRPcSi1REKy8fySWY9yNtDK/IBPd6sY2nWmYXanKRcjkVPlQ2ltgm",
-	"2M3c/FPPVGretpSXUl3JWu2hoMvUpmhit9FIJLZWAdJi1AKTV8yMbZb3MQsToHwY+C7nVPDxzJyPTDMo",
-	"DUXPomZj6yjMM1DUohW08CW1w/2z4EnW0GAmFZpgzjhbpGpUs6V1Q/6PDd6py0LgTl1uZkf0yrqNUwe+",
-	"foKg6rEEcuSQ6mbpO+w00tjbiroiUKEIT+H4WpCRxyTxDx/1/TZuoLRshTv/4Tfj4oPektNT+Vyl8xt6",
-	"Jby6LMunXxtLmfU73bxmCehaZW0Qxa71oVqEVdyk2MCms5mtBPadaIjf4XunKZfZRbNANTO8p0GudthL",
-	"vrKIY+CH9zZzjWcj/8ivFIEDF+12tDq2WQEFyFIxjiOht6LjUotU1maQFKdYNFeO2ZhrjIVc1VoQCITK",
-	"5nBCOutNgt4mZuLGuMERBWdmN2eed2zW+Oh+MwT6lbbmLt7Bl7kboKqD2WoQrxjsXglZeXu/03tn4fA4",
-	"6rC8tf8x2DxQIAXO/Ggnl9SO2R7bJlzE+oLHG2v5MHW7KRUkTz+9GK3uwGhzzcl4OVE2lrn+TC7KQoNn",
-	"bJ9YKPbB7OEble58mQInTLTXmGm/qeLH7ja7QBszWGi/W0uqYZv6uz1vBxXLS1uMkAPyl3e/s8zWWiAl",
-	"Q273/XundXj+hoo1S7EfNjaHoSqctTEKvMuIrUV088mU1rrY8QtfXSBT4TO1a21TQup6wEUiuWftMUzF",
-	"tMhUZe1ULYTk8cPpImsrrdu9fndkPre+I1aFP/kxn8qQnth+YX4IFcOtRkUKsLUe5ue7ZvW2gxjkO5BL",
-	"EgKpr54/C5hWrojPgdiiOINkTT6Ul2I1UjzFFyktjFGdCBB4zPXJMxtaSSenbEgVwP5KodJ6sVWmzZM6",
-	"2hRqPGrdsS4sgmY0PFCjCnzc4vCVa9UgP6GmXARHhTnETZVINqmNdckDYNtA2jM0F5xa1mJXAgT64Ql1",
-	"1r/zqhMqK/nYFDyxCAu1RE5TRT6Oo4PDx3u7eVfoC5s8geeGHCCGCAKj4A1kryBLJxULwSEbBJpc5KJO",
-	"kx+u7DKs5u8Cnsq69s7Wu1RxLG1VnuS5sQq1Sf2ayiT6UmMWDF23bInsQzSn72mWqGlZMzrYeLTWOEnf",
-	"mK1KvCRLl8IW9zY3kc/B+GqUmwYvxXmxwoxwtc1GWp8Jenh05G38g263LhXUZSM0u2zrdlfrxty73pIN",
-	"LXyLfhi65NHK1JZp3E4FNK8ei5t+ut6PbJMoXMGzK+Z1O2zN4a/3CBqi0XRwnUaJYDGYXZMYV93D6vBy",
-	"hu8AuQO71f1yIB5+u5bA62fS3LMsqMe1KuCB1OH1BI2tkup6HpWReoI6ePzAx42v63lktMJspqKLogu2",
-	"BMIeeFjkdcDXQQ2qc1ALZlxqHhhUUWMtUs5FFKfZqlVEOi3U5ZXRMIuwvnWAjDXgp1XIoqAJvKoOY6yM",
-	"GFbne3qzzEqmxK5pSqja3qUpcTNtvcRh6OE69vHWvbfZCCYTYiYSMuQtz1guoDK/waNPRSs709CHXq6S",
-	"8hb1M2XqbCxiKTxeIdX3ItMk1W0PW0gKwrqqAFOJqHLpmGoNUe0NdZpdhJ2buyu9iv7G0DQqrR32LBE8",
-	"LWYWYUAaM2IASgbwDTSU8+YpUjAJSJi5C7SgHQKxiM+wdRyWvlW7gCppKtgrNRiNVMfmEsZGcbSugmMW",
-	"8imkaUGiETDqEAwnnfHJpHAqNArIKToxkKfXHZCzeqezHZbNWcNhQb70hKeM0vDz/H9KyE/UFaRNsxC5",
-	"rR6kgkchM/+ryfehA+sgwmYyntWjg6F0T16lcSZCZqxkvBEh4r3X8CjSxXcZeWErJnTAQh6HtK8CQgOh",
-	"V4HU1+zkdCjzjyPRdcgSpYzGjuHUMbWfvw9zJKrvBYXO2baDt9/W2/Px6GJkz6eNE0w0YdBPWuigNwLH",
-	"faR59fS2y7e18YGbomB3YHWCBUgo2SBGCsY/LwVdNkp/3m27YXQjMeUSDzo3Jkg7xorPqRKaKclGK8t9",
-	"AVoxo+pHfWf1eFSo1Cx2YgdGZCtSbXKlX42J9Sn6UjeU6X2JwnvE/NJeSTWkbgG1POz/m7ihF02ZpdmV",
-	"Sl2/Ywzr4ZwTNZ2CkyjAxi9cs353v9Pt9Hr7ne7D/oELwBmWuKoxMSvb+QuV/eebh10Z6xzyLcUnajnh",
-	"zi3IGiWFxoYersyHZ4Er64Fd27ERtAvkr81V2LX0QmdN5FJ/x0soW+t3u56bbi3x+jUuiTqPdsGpWSBu",
-	"YWMWJgN7IT8ddZLsLJ7Kd4uv6fO3Sp/3YJYa1ScQXWGHuf1ELQ6MVjBSy+y4Mb9bQsO6XzS9D7FgcITk",
-	"3r+5hnazastfAAnv5hoj4nTtnLnnR6EsyNw6tRI7bTSYBSckpAyLg+LjvA2djUisK5y8I/4rlSu6y3t0",
-	"GN6mIF3Tut87DlWgJmq8AXOh1+1vDp4v04aoDY7qnnZNDp39QT13DO8PWCoSnsUfha0bpuaRW/rk6hKO",
-	"N2wR8tWYcRcYdt0+wNqoui3gJWwCx7bYGleYLuyHaCvsYr5Vku5L8snvioxwy9qxG6EK2fDfnWsYVEVu",
-	"g99XACgRiQiy7RFFaMYRXS3IXeIe5jKehs724KBIDB8Y9KY1dOWI6h2SgxzyALeloUGcikj1IsWLWsFU",
-	"CebUqzth7C7QfjVTluMAs6nPAahWEfr4n3Qi8vE1R46r+6352H5bPAH/gkWybKsa2V53l5Twwjlpgruz",
-	"JzFnhi7xdQFceCFkhF7+VGiVfMSQAXqTPzR+9bw+kvS6Asm0bj1T/y8EM16myD+iOKUqFzUBIL5YTjvs",
-	"u+rCDGXtypRI3oj61N+Z7u/jbEYubX0THgPirFomOvdeVT3sCc88JmwsuSQyPwD637Grmup1u7iD3Q/s",
-	"ZfzUL13cyk/iFbEV0CPLIdr6DBS9XemolRA2R6GYJgdktuy4QpJ3588CZjEtcI8x8YmPs2TFdPyJTcym",
-	"AsONRfE0RrXKz1Hpd/uP2r1eu98/7x4N9ruDbrfT6+8fHD76eyFxugHUol+sue0/3g3UgjAtHl3/vTZp",
-	"+h0w3dvVtqNMKsDTo9nlAXkY3rDS6PwkuLR5LP2X926tQu0i+etQYJAmtylz9ygic4P9DmiyGQjLS242",
-	"37IP1HjYbpBVeCNzvkrP+mzW9yVk+UypS/CS5+0IKcMqzjrstZfjl+ecjJdGvE+sw8k9qXkcBZRSaUur",
-	"DRe3xVYAe0vOaa4JXOpSSCr6IzSxSwk+ec3+IVJVh5UzhoIUjDzVcVV0nKWCR5iUZMd3TzN4dDPw1uZk",
-	"I4exGiu5aSSENmvMMa6VBO+wHCfLSER3M5RFquaLbBuC3M333Dy2nDmhkrrH7mIU5UKwAgnqVudD7Rmp",
-	"LXXLucct/Xi/AohddZqQ1TdepnG2OjPvwokgquHJEsux8K/ndk3+8v68FdRSJQ8jwNEK37w+O2cP+TKb",
-	"PUzUNJah0f38X8nJHwbUq8hozmEOhxgyjdiRqN1IRb3dwBgYSozZQSyjw06sM8amFBo914VfrgqOcwg3",
-	"BGy0zCDf0120gZFICd0ZyqF8nfphp/uhvrz43//+n3CvOL9F3L4UKx1a2AtpjI9iu6x7moWf2lASE7KR",
-	"0HEkCFVcJWQnwFKCMEBISbdUsyxb+H5fuyw1jh9I0/XWAc0hJj4tEpWKVA+YgALNlVqmpVoPw3MhvVeL",
-	"FBLrOuwZuvtjrNXB4icQkEOJbnzIf0UoJlDC7YR0OQQ84x9FocjHVvdYoBCEsyLtPVFX1C49d3TnUFoY",
-	"/LVBwSLGZR4YpFAG3gXxZO8ihJPpGgqkUrzaue7epUlr0PK2cEGcmp/7qOZs47X09gwFSR9+dv7R64f4",
-	"kjYuXJhjxNC+hpiVEc+oQGNu7BCTn1qDFtTUWjTeAY0oxxslBX4RA1rNNTQ7m6i6wVL+D4uEviSIPPR1",
-	"YhxYMzEfiWiQR4PxpLkwNhLbaQViTqaJtF6TxOvlNJRQgiq4NNp2QJQarShFxZzBf/s39hxa9ehMLLT5",
-	"pdcpMBEdT+VyEbI5vyzsvKCOAU1jahTFixyrM5T9DgMg3dxRuglP1wfSJWsEdhMSbMyTpDOU+53Sorsk",
-	"AKJZsG5TWOMqxPQARFAdyoMOC7//ruEZHretEz50eQK5VgdUfaqimE4tlG4DGODzNrpIoNk0xGFwdWyC",
-	"twUsjdR4OTesgfA3zmcUlIdMmEcH7If4qYUJVRqUbimuhpIGC1dcokOv/8Tcj6kzwN91hik0k9jsp5m6",
-	"giRnDAvb2idChzDjP/v2B8xW+F7Bm89XC3EGW9oy5EhR0e1ci+SjICCbGGusoJLmiiDTU5GlsTG0F2hv",
-	"+1kWFHO1uA92c3r97mIlzY9t9uDBCVuIVCv54AG4Sfl28jFolIDHtXKTtrMN93bst+ms5h/fXoTZvlE6",
-	"HwbPQHD7HaUsGnrpgzB8sOqJOTx4QN16wWtKg4B0n7+1X8v2U8gFab+ehO5No1RdafDuhxBOPFPLdCxC",
-	"OxUn5W/BUlMhCBkfpfyJLzExiQdHiucDs78bWYGhZkBwmQAN8e7tC5KM/lCBX2MCFLDqoXT5rDk6aGHK",
-	"tvW7ISChI2iAHUX2URQNeTiMVKXcOQlzfPCA8ld058EDdmJTVCh1rohSjpuqvGWBiZdSCFkpp5Aw2mE0",
-	"Sy0GQ1m7a6F3KCOwgOIWZgsep8Yup4CCi8ca0zJROguQHi7/ngY35bHMeUXCwfv62kJS5cmDsItGQkjo",
-	"mBA4HGOyVm0qip8mcz886PaYl18b7nXYmWKXQiwKgLvYYZPLaCgxGJXxEbg7qWmw0EzPoMOjfXfgyIdt",
-	"4TlL1PgSc7+MhYprDC1HvHmyWBoFEjPTijxELbOwMoNjkhUoLWkbhCyJdabtUD2FLdZ5cgftHWNe0MZx",
-	"8QdKIIMshz2mBS5inDIAfMPD2GFnoA3cR62wJt8PniSxWXZUSZUNpVFVdV6bJT7FGguFVmo58OLbLDzo",
-	"HoSB8wcm8aXAxIHcNYGHFJIwoIKefYfi2jW1BXmGOgmmcWS0V3nGEsF1ZsEdrM3EyN6aQ4IDEiNw8zS8",
-	"HKcZMMGNnguWvTmYtO+0zW5COlu+g6SmpgcWNMIska/udthphql6XJcy9cwSOC2Ior857jAlOKKENmLe",
-	"bgKYGarzCSQPDKxCU6QQfs3cSO+FoaLZwz1L55iFXK4g7RPfA9iHoVQS8eSkgvI6Q12eJFZaz1QSIRux",
-	"ezXwC+vo8AN7zkV6h733Ws7YsXn8I4Ydss9cFUNoaT7OzIKY7+UJjg8ewPu8l3n5kQFN2Gg8fJyty5Qc",
-	"VARdzu+G0u7NQrefGdd+TVM8pg6x7gYE/s3PK70A+1lC7hpVOORI7bZIiUCvhzIPosMZMqc3QAAXyihF",
-	"P9wVrq59HNzJDQwAbGbmrNA4sizN9tu2KkKcYxTbV3VY2X9AezbWDhYIgqsWb7KwzgFSpLq6r+2uJaWN",
-	"0AoM34On8dVUpmnIYDh9l1XqTcK9DigJSBM1yU0hjkkzyPdygwjUYLKrBfUyZ2GHXhxaZ4ZDNSBN8sw2",
-	"aTJ/b63eYzrwT8rIcQW1gAlf6RpceJctQ/LKLaRtZGU/6n1AP/xcTOmxOlWI9gFkQnfYU5XNUC5jEkkb",
-	"dCaqBr0fGm3+IfzVpqf3LO8NI55xwwyG0u/rAjYJZdOGxngNB4Yo/6TEsH8y8xj7J1iO5vT+cyj/2W63",
-	"3f+bW0PMN2P/ZGGenWb+PHenxbVaRPZEaUTwNvbg/lIabhftPTCvyEFL7StKMKXiU+YQSI1kxjFQnes/",
-	"WZgXGJg/b1hCYF8HiJ0wHIvuaUcjJOFx1jSFzVE87XsIZM+8yQPlK7+rBL8HDw8liGfzAkwsiv12umit",
-	"+Dj/eaQPY0HHlIieVZMAjV5LzgJ4/zIlhdkOdyi9AmenAY5VZFjPG66p3IL2XWaJS+f+Uqorq88IvTQH",
-	"zfB53If44tEyc9uGLKc4KvsWQb2CIUgRAx+jZZFG3lvKUihkwMZKSjHOUHUbSjt7wRZ5Q4AQ6k8HIYrX",
-	"IJ8gJJjEuIYvuM7asE7t029DJFScORenR1aYTABiVa4s0BREW2bCKI8ZTxIMuLL3MwVK0Yx0CLN7qRMB",
-	"sdU+qFUomnmiFUCFmVVpsNQ85R2/bD7r9Wv0d+gUsoccZL0Uds8bKwca4VkQuNDW3mAnTDDMIOPCCN/+",
-	"AZuBmpgTV8joOCc2bbWrmZFYcLbGyugxFGfCihwyk+JEyLEgZRerxZAt4SPIKXqH1jCn8IVvcIEsHLAD",
-	"7x4HVAwJImgDYKK0ou/+mcupecFy8eBBru4aWns0GzS3IbQ57c49mLgT0mHnuGqQ9jfmSZLbZWtZPdaV",
-	"4IqmwjlD6DxNhaFqqpbTWcAWCt66hfzA0xlaoQdF4eDWo4MI1fVw7KnMNnc3uZp7o2IvEHgvVtKWF//p",
-	"J61kuAeSgjHGPuN/GBuC/3PYGrBhK69FrlQ0DluB90ScJfTIX92NrOZGZGvmzoN+3/sdK/rxDecEgFis",
-	"nndlCEpmKR9nncJ7DVvDp9cPNC9mxru3QYkrvABr/83DP35mQ4uaSNQiMgSFAVkswmGLXX/AF10bon8L",
-	"Tn1jq4TmZlCUKxXSxyyEl5IZiGTCuq+89hxdhHxFYfsOKQG2gsXGLJCAQ2m+BjBRcGtOkdCzV5wOXMUL",
-	"CCxqIfA3wGX/W5sSDdqnkYVlzxUFu6GPGR9KAqvA0Spl+xyCPoSmHs/sG+4DhMmjA0IQ0QElqhjNbbZa",
-	"zITUex0W4pKECKiprYYPWEXaw/ccStpIOeBmh/2VJ0t7F9SHoP8qFWT+IliEQK3zxB0yrJ50OAgDwDoI",
-	"YVYj+w5wPtjcCMubw7fmmfaJ+cO5KzvsPBVgOwDeSp0oHkpsVEN6AdgOWrg4Ekh1MpthbFfUDylSA2Qd",
-	"/8Y8NAj0u/4YVsq8ww/33YmvXNxj9w+63b2B/yZj+yTgQTMTX/BUi2gAA4UTTJDDRmyAkoqIG9Z9bnY8",
-	"JCDGFiwULBenS82pBkfm+Q0dc4AePI8/+bu08wCnU7VFvOlULrrpnKyDWDXjINjQwBWlsOwKWkKqlPys",
-	"V6mSU5zdsZG/42WqVUp6DZUaqdSDoXJi3NhXOKkXSl2y5YK0HTsU1HjsFrchBH6JMtF8hfy6L2J5Gea5",
-	"OCWSlIAC6ghTuqWw2uFpfrH9gyAvxXyRrQIjlSES4chRzlf0ej9BWwGYLQSPOGCAwjYAv55ZZgjBmn0s",
-	"JhMxdmvrcAX8obsfYbAHOFinh4N1v+DZLHAKR24px5iCbC+4MwfIJEKQYQHeb/Isj8wWTCLGFzylJXs2",
-	"E+NL6gcaUF69YWnk3vUXooqeUDhrlaswo0Miv5kEOvPQinYaD1hCMB98Aw7rnUY3LTB8YLGShSfmvaFP",
-	"zhy3oUzT/AoM4xENI3dsEUmsbipBs4pizozgoT2L2JV2z8LA8KeiOgJqCKxFjeVLAEhkatLYKxAS/vAr",
-	"F80Mevs0A2BKZo/mrMUG4FQa0NfyVjdmVKQxBjb05m3fRGjKGQAzQY4FYml9FClPXMzODrseLMIfe/0d",
-	"MIFDfwIxNUstk7yQRJFvkoxf+ocu9xaEzxDprn2+WmBDkOKq2JFXVCp/0JWLZrz9vj9ewwVRNMDuLah1",
-	"A5gH9E83uzjWOjasxLHcAneBWSOvBThbPIQqTY3JWBb6JaZpN08Va6SwfaqXgf52PrQvZl7vMAtGjDn3",
-	"FCExJ+500n7Js/EsHEA/ckOKgC1EOuMLbXhNYLkliIeYeMpbG8qwtgkGazAFxP6FKSYyssUnLPzunE9h",
-	"wVDYv58pUNEAq96K+xKASXHrFS7Bse9Vjj05rb0Yl68r2goXb6+tiQKWJRS8s04uwYXCgPDzKrU+f6ti",
-	"WGBKq60GeUd52D5eZ+rjQgoT6W3gO6JFoDhdueIbsTROKbsE/TqZUoFt2ord5GlqfhTMm5j3s5tWOTTo",
-	"upRz6yXClA+jcV8p6AQSC52nEcQZuZNpRm7iVrfwRof9klzGAjk4C98PKKqGP4GCoRx+PmFZzkV5CT2M",
-	"orqF9C77y+nktZCQ6etc9bmwLidfych3BxvBolEMYxoB+HANVxypbGYnTc0k0BlCibl2Arkj3Bu2+xEG",
-	"ayVIOSpE0QyKRd2zIaHAKu8gzmEW7l6vJq8u0dlNqBzCcqETCCXQ37zYVgq+bqdVhkzyZ1e+5iZ5wnQ8",
-	"le3lwjAPqpC3rA4+DHwOAxm0uYTZgdQpFCKFGMd06BmG4o1xORqrh57lD9P7GUZ45O8ZL6zTtFcK29/W",
-	"mrIT8pMlCpsv2R4lsbaswM++cy7nn5YAXRc5AhcgnfxhFy4UBKLDY0cAXevV8HExlXT6kr4s0N8wV/p0",
-	"Dtflfzf/1aeWTee/AlstgeWiDPGrmfJ7TlPyTWGBYCQvweKgYZR2ZZyiCYaS58/qiqlJJqSVOj6OV2EH",
-	"er8DiY6KRwxZNvkCwQDMQRVodZHBg7kNCh1JIo17FByHuLsNYyBGivN5z2P0hhYM8mNMU8AcJzChw7c8",
-	"Ey/MIEOm+Urb8gdkkPOYRGD4qT1WOgshucQF0nI5UMIXK0qD0sWcFkqxORT+QfoJRcpQKQly+E+7Ta0l",
-	"CD8SdgfyHPsedyDB0wEnMn+icGDqydNh3yJTQ68I5aAhessyU3MOlYXJys7bgvD507W/1a04pZtMl7AR",
-	"Ycgnpy5lAU1bCCNbARSQ6QHpSVBuav6M+GrdLII8Pcs7gOlSQmzMfi0XoG5nn1kXlTH+7e5uwPYryL/6",
-	"W9wJPXEaVDFUU2t06yxOEgqSXq2fKMlwWKq4/PJL4ZapDoSwafz2eoGnVQfq1JeC9MBZDtwPYNaqFIwE",
-	"n82ASCv5AQJ/NnmQ3Saw4Oa44jpfLqyT0nahChCAhQPoX/AWBX+wajhmtkiVm3WkKEI+L4TD35ycP/tz",
-	"bRQ69IiPpdGheSzcQ6tmAcp0hcVXYRpr1WN3tcDyPbQHBEdFi50kAeT7mGM/8IJiApKGDeGveBqx+zjG",
-	"gIVU/Wr+actfzb+JlHuwhHx8adQufKbBkrHJshw/ZG1WEOb5uuVH3vyS+zmduxmcnWgLugAiInHYta4A",
-	"T5YcHMWLBbqVKvmLcSKyNYpK3ICSuIE7p2KRxFaJe4VfGmAvAgpe5PWbOZe0ul+JUdqf803pccNUMH0V",
-	"Z9BQSE0m6KmPtee5UNI3h4yhPVvOAXcrSfLsZsYeEFfnRucEr7XX5dzto5DKGYELhZ53IAfa9Ief/+od",
-	"Kfx+ptQlBSxLKAi4o+BQGIvZCxLaHg/+0Mj7BA9SG06aT6oW5eZ3hSxByp2jCTgYWH/87kc3/DOy4Zm7",
-	"VEwTt1o7Jh1OXPDRUPuK++ZGI9ZsYQBNNxVY78mpyybGzBxNmODe0wE1uQd/i7aGAzShgtpcX4v3FiRT",
-	"uF7a26g54m5pq+YX9tj9Q2ctecOLMd8Ab4KydudWpb5YZRrWREy8oRCMb2kc9CsM4qA6iCjGWEXuuAQ7",
-	"tvhh7yMEHFz6CP3a9JGJSBKm4wTKgdAlNI+jKCk16G3+qsUxLn3W/gzfrdkAEEIBXgDZgDLzDtFSik8L",
-	"Mc4qVPY+K+u4pf97+cPooEgSH2RNSa82EzzikMlATNc6KVKbRWGzJ7I0NufJaFabtiNmt5HBj8o2KLks",
-	"5bEWXkEK2Bbe/AqA0qU5Fq41EbhwwnASeTa6mgAZIGnT/AOKd/CfLgBrbE4X2sF5ngvKPbAzOS42mMxd",
-	"/SJZeMqNlzBCbDhHPy7w4fznwsmkNYDXG2UbUPysXk3qFOg8AydyEOTLleDmWaZ4YTwT40u7v96SotZ8",
-	"hMsAy7U2EV2rGznsHrISQINy1Sf52DeN5Rgljlf2k9dOEw6o20AEAu4Pk34qjC7iGR9xXeZ3kLtvd7RV",
-	"XpeLbYlVxB0vjcG7Uj8Ut4dsZpprZQqrKVAio3OP/B/kf980vsDoYG9en52Hm2wXNxMCTC/MgX6rW2bo",
-	"ir7MIOs4UlfyGOvFNJsqpkrjy8A9C8esbq1ToZdzkVfFYAykmCjmlBoPWrxwnLzfa4kNHkBzT071SZx5",
-	"SRQB+HqSFaVCoZaAJ4gAhDZuCnYK2kXCdaYDlpU5SG4/IIp80WrA32DsGPyecGoW6cGa1bMmdHV4CSMd",
-	"Bjr+FWK6AiYBhWjMriJVbaWWNlaRixzIZnpj7Cjz7xcY2UwFG4Gmn6Z8BRp+mKDrBRBZHGDL/cOuhT+F",
-	"l/NVAAiadH0vT6rL8wiCYoI7cI+hpKg5hfptVkfyzbAlxads2AoxWeRJ/8mTvQGbKHDmxpmX1oGOBA7Z",
-	"NJT05vmsEOTSpQNA2iaA2UHdi5cO4PsbbVwFUq9jwnqYpGpus8DeYt0dpqTY4weB3koBUE1Kih3ejH+0",
-	"6LpoYqP4HUCKAxV9Vo7xUNoUc9s+RU2wQNoo2fdtQF/z1Z6rLY/iCYDioYsCc4Loi2b5jG5csO59Fmm5",
-	"ylBarwVR3C0ud5NG5YLebIk4F3OVruz2hvqJ1CsTmiIjxEwAKq0YoEjNE58r7hnzmhnhYFOaAnuNbAnR",
-	"OdRcFM53yWvDrqzDJs7Qk9c3J84mQNI+hi0rWXjQPWJNbiaoBHyOTjwITwWFHM+g2npl6tDi8VfaMLg3",
-	"7qO3IGAYrAxfKIwHG3MfIox7mG5rRlvYG28hkV5ElAnVYSdFp0/V+xS4/VHnDsIyBfjMQb/Pal1UMHfM",
-	"iMSMLfBMYjDZWJFWM7M5HrZF+ADFBNjjcEOs2ST+ZAvc3EazohC0XGBcZmP8YCsdsdYKKhVL5bvgVnRB",
-	"Uzs0d5nmi9uVMqJ8xpA34XJeraGE5kSsXKSh+SoP/RMXwzCsO9NwTkA3g+0K+VZKJqsOC9+8OzcLC34r",
-	"849vv3vx3fl3lGr4/Xfn4VBKIaD64lKsYPYklWxJcJ4CB1nPPGNTZTQot69shnp40D8ynzjs9vE/+1jw",
-	"ddg9AKd5bqkotJiu+GrAOJtALsYc0OFRFEIiuKtRWY4o/fEjT8ExnHIZqbktMdVKSQuHV5ShxEr/isF7",
-	"EDauvsCYJDhZysuFhC0kCZWrSDoPuGVsCoB9STYTK3T6YBJur9cNzOmG/fCk86Szv0fl8yBLhjI8nbRf",
-	"KSkoYcB8byRKVQHhvqEVVcOAigo83lgKOgeYdAiLHXaSO2/sAC2MPp5hD5cPMyaaqmhCmIwmw8bWojvk",
-	"HW8qXtYDIoXAF6mGz9a0W4ASM4l7NgPCKswW6GYptRBywOKyB86yi9GKSXWV53ZBqb0UXlqCK2YbyvCg",
-	"12d1uR/NwUDuhGeE6LNOzOGAB2V/kscknmK2v204MJ5h1QFtbIwy2XHfD6Vqg0AK947tSmmX4osJsxoi",
-	"dfBcvsPI48hdTRQEqkgv8BJt5+h0xQZ3ZpO6OFkeFqOcEiO4IJRGyvQAffAuJGdumqDP2jIi0ieG0uaF",
-	"3Lc3+RgAXou/PXxnMZTX8UJt7TcqiccrYkTFCJzrNJo3byAwW+TnMGnEcWT3o5RPsnYsskl7lmULvojb",
-	"Kc8EKJVtKhLfG7BwCCAnw9bxz9/0ut3jq2/6oKv1ut2cVLE0QtpB7OTPpN8cPj7OvulRf77DxzBXwEiD",
-	"GKFKBSkEWP9jMzo67KlYQWbHzCk9hR3bP2KF2CkU/uVyBQu+ZB57zOHAaPPKlRt+h51hVN81G7URVEAI",
-	"pQAjljuakxG4ynSrlbokENsWwK4yT5I8sli+K/DTLTB1MsC6I/MYWht6KO/DbKtx0j27LV2ms+cCL6DT",
-	"MXyFCznudcq51sakQOhdxTIjLNxphWDRnCoU4wjjDvhDKlgdjmItfiJu17+H2L0eHn13+q2rT81b3Cfq",
-	"SqRt6BYN4hinmGaQ5I3lkeCFURMGALNQV2/e9fExjgQb3tPQnxFPt9lPJ29OKXDiy6UiFAmVtlq1+OTN",
-	"aWA77ZOTeMLOxJwbhm1lZCynVH3z3vJG2NZUOGVG/OBBYOsQpbhi81gqlx8HuUvo7I1WpPsO4LaclwT0",
-	"N5HVucr0UCIKCmKreBwMn7AXeI79gDe57i7mLpu8T8ny5qfL2PAJi+ROpwHFC7q2YgldaSoVGB12Ct3Y",
-	"c6WhWjf3HlUU4YvlBw9yNjDnP+XkGZi97CiBkhYUYifO/BL7Y5c1SY0dA0x4ArOSyjyP8xCIoygCNto/",
-	"j/2IJJYrq4igp1RKNRwAfODPCMJHIwci++AB6s8pGJvppQAiGVELOYbM8ObAL0ogOAuNDidKm1bpJUhI",
-	"YCgWPsCcsrmS2UyDHe2160FrB1UxFn5LnzOGiqsdgXPy+OBwz3wgyFX+iEPOoAY1hIVnRs/Iio89OTw6",
-	"2EO0qCQeC6kBUS4vymkNWicLI9Tb/U43R5HyfoPG3PM5T1fYxB+YY9DQBMm2TfB5G+U9e+hSHYdQPWid",
-	"0e9P+fhSQKs92kWtQavb6eEAoMXwIm4NWvvwE8CvzgAVbH3RmbljKrJGtGSHYolilhT/OLMAmI7caPva",
-	"2FxA9rjXHzy2biMzObf5T6PWwAwg76kLY7e8oBE+OL/l4WuJGAKvJ4AivOHu04nRvUFrBRReRxpDgn63",
-	"W2pBX86Txt4JFjf3swVMFI2IhfZmr2uwWTDqFLjpISxB9h+9tq0Qt+9SjKhma5t6mDUhZmrea8ydpvfT",
-	"bQ/hHnjzfveg6eZ8471S2UsVmSMFPVcOkNLrn3nKIwtqC4/0Nj/yDnKbVRr/w35nf/NDz13/Tnhiu9k8",
-	"h8aX8MCjrR44yVtnmqf6R5ufOlfqJZcrIgJg/x9uQ7hT8vyegc7lugsfbkOMMwyAvfNan/pYmHAifRRM",
-	"6kH3ARC8C0CM7soHn0N+L7JSD2zD7PhUY2PY1oegRSgprUGxg9r1TTlDfgSgacB10NqqrBcRFm/xoaC1",
-	"ULqGp34HDj9ZbpNfirWByyUez9CpgZERuhWr7VLSeqYi86rqrc8NilGll+iQW83KJioslqMk1jMR5UAo",
-	"Do3YqIsqiYzmDJXRFUsGMo6Wqcukh9ThoaTU69eS+L1LqishR4NuSKNzGXauARvHgCSk3hs95NkWNw5q",
-	"ktKKjjEjy1DGFwUPDuOXkz35KAFssip++jcVP66r8SZJ8sze+eWFiVtqhzoQY5Olr0z/X5Xp4+7bzPc9",
-	"339r0JIKulN8amOwCLvQZ+lS+CKCxzDUrbAVGrVdCCYRfgbsWfKfhZxC3+Cdw45UFpRdYgyCR3nRoh+L",
-	"xFCAFGwlMLqT57CRbx5RR7xuhMsFpFWaG7x68e8Vsx4grATQ4meLFIe+k9DinMG7aMylOzCSFgJHRrSA",
-	"dCmo0t1i8eTdeHH2XUARsiV29Fqq37H4QOiGyBd1wMZNAD51HNhYnDlzQQiT23Lhmu6WzhvqoGNwAnaA",
-	"x6wLSwwlbXlrDIBQrwMRBlq0fO4ZCYitwxM+SPujgzqQ9g0w7Vt3O6ifLi06K6DL5Og3+aYggkA8m+D2",
-	"EN0tBvcvEcn5LF2SyYwizkMJmsE45XrmEma5bURn6yMRIQfyTqCEERaDOuVaOvca6EwN8XxKr4fA9+ja",
-	"u0u6nlG8NlN5QNdR6KqQgmBPfWEj9Rt2knnZVhupONX+HW6gX9ZipuKLG9jLxBV20Vbco7U6i3UEotM2",
-	"TtER9tUW/qoW/UJq0RuVYGGSJ0DvadqXvx2zGLWbbZSnGoUAuuTEcktUduiY6HXlLtjGBDoylFisxU4z",
-	"G/pHbDRnWnegMrEQZkNTFJCMrqC2L9OeIkDpRGsQ1AidjyDbtsFMq+g6SMac+k9Xp99+YYvzBdeIrAgN",
-	"U25y+6n8TxBUW3D8CpRHmeXjotyA4yPe5+4cv4nh56jguNSwhXLUQkIr9MAKwWztIxds2PQQkokA2quY",
-	"XmpdFcJCoTrsx2NfV0DXDGKUKNhJX23lf2mhcEabtCgWflFpQE0PGjn+SZK4TgCBLaODsGBgS/eUdn7A",
-	"j4JhwwQoBYJ6ZNslAdhuCbDaJdFh4man3mZ8c/qDGeFNZwvJJduwwmeQxvsrRJQs4dezSpp+kUNu1csS",
-	"Hy22suzXtLKsMNDXkixFNWlY/J0156D1IpaXm+6Fe/6QWva/OH/ExlW1DNJeKnDIF7HO3Bb0GaPlWwX2",
-	"CF7E66aYzDPo6lxoBUPxeB9i3gfLR7dGsqIimjwhjRCKrK9rKC3wfkjvAtxND74eU9ohDUaKge315Sc6",
-	"UaEZoGPlULmWSK4vALn/EJalgx/GX/wv5+nINifbjZm7xv0OJoFndpge6rIFhckoCXUAtXiCsIKgZ0GA",
-	"eUxeexGoNleU9W/4PpIwicg7JKStw4JsX4A38voh5ejxWENBJRQONz9At5OyJXlA+jNwXCFyIyBJXAoN",
-	"aEpmfxwXxgFjqC2o6DCXAG7tDColYCORd8vA7LLBUO4chgKCEWO+qUSrDSrBcX+qotUNhY9Zr43C55X4",
-	"RPLX45V6phabg1DeRN2zWyv59U8XWjtm6RJawBZFcO+GVLjBXCIrTm84i/y5WkMFcJ64pqMUdf6QAqy3",
-	"xXfeIMTjuVIveDql5w63mZSDV3wpopifG+UGpGZ/m4epL5EZKuEm/ouLXNy1npRsFLtjFYkz11j8cyvh",
-	"I5EYJrdMk1bQSricGiNnJhLzpwZofLrMhq1/P3v35s3rt+cXT0/Ovrt49/aFM0aGLTYcDiVj7T+zYase",
-	"a9A9ff76h+9eDVus3Tbnm90DwPMh+NwRqPu9GBlBvSC87yG10QSs72HBokKIb/sLVDviTzzG/7r2N8PW",
-	"h6G8vjeUYDXYeX+v8lnDv/Mp4+EOmEhTNvjGZgB2fD53f5x9Cijy2KlhgJ+Hcpi94nNRmdQwO4MpDezT",
-	"+Cc8MMz830jYvhU8CljNhfdmzkH1uZPT4u3WNQW3XgdDeb03lPEEpvd/vmEyThh8PVHTznOe8eS+SNO9",
-	"obweysk867xJY5kl8r7leT+I1R57+JAwPcB9ouRYlMib9zTMyVz4LSe3kjqzHJV9wzjEcSzRfRl8H7aL",
-	"BKres0S9BxtFE01/vOfvkXsBu1fYIeYHHpv/dbvj3gegyPFQmoGoRHQSNXWTvRSrveOG2a6LjBeVXN94",
-	"f/iZL+KLS7GyaZ6RSEQmmrOSfPV3qlRkG9FQCpIFRCB0KS8lKPAyW70KECjUFzLykqABuws0aqe95cCI",
-	"mAft9FPK0PdaJgK+0arD3hrlDVATYLzrEogqqhYqfk7VKikKDX4+UpKt0+KP5p7715Vqb9EM2EKqVYzJ",
-	"m/nYYL/l/rW8afLgc4Nd+rTUf3LAxCdb0cdlHUpqbhfa4PTmLpXY4db2t17yBIpUsCrgtSEd63e67r1D",
-	"CSUs2FPh8cFRXud40Nnv9D070WudDeihhpeGewwRDAHZCJF0wVVI8RQr0gUbLbMMKlmGkpbG9unG4gFM",
-	"W5EWuMKrb3LIqoUCe4sj7ehTh/IeuKZFVBxD6TpSmV+wpzoACLG80T3Yd71ut+sa8tl67uOSSe06T6ok",
-	"EhrRy6jb/5bm5c5Jjomanspf16y0HHyjUfXCjPXmlmHlMX9An9pXV1dts3PbyzQR0BIlut0In6t0ftPh",
-	"0TNbmKs39Rhntrv6epcxMAPsxH6DwFrhqVpb1Ue5TePpLPuiAvIUoRCf5fjSXy3Qell9QoWVvxFZXRC8",
-	"IN1y4eaLXSOvv4wh6aRu1TAE6Gm0DHnE/y8dms5YzdHGcxIQbhlTF4KZSrVgI55lIl0NWzcy/mhzOOOP",
-	"DKlX4uo+/fN9nM2eci3evX1xf9iaZdlCDx4+tPZKYYh7WxtaWKZdMTmBQxVsTZ+lwsu+MyRqINAbIs8a",
-	"4tzIHCwQp0Ab88AO9AlKzwFDu4/E6Hg8zty4t7OFmQhnT5pRg2lH5Xv3P7ORGWuaDNi9NWO9x5yJmNma",
-	"+rKpCgIdbVSBi3KvtCb3csS2AbtXuyL3rDXaOGDz/u3GHOBIBzTgDuqd2MzBfobM2DEou4c3yPW+9jVm",
-	"tcyaVebvyv3JnWpZUIRzJCZbwFxANWwwe7MZtQLzDV8sVd7e8gX8KzUFjAzo1Hv3JS2Jmr5eZnej7m1j",
-	"G1ebUPzGzeN/1bSS72SEqCbrZO4O9Ree58kcUjIw15zS3Iwt9UHJOzJVDFfvVEOb5k9Z2ZI9KZ562ySf",
-	"7iJ08scs4ivYp1T+j11g8Tkw0fa7eAtWgUCSIOBlUKVEccCxdsgZSy0GCNliY4oOHEwDYLbX/LUSZwwQ",
-	"M88xAZo3tP8ZSq+VMI3fBmBjzUAZHvjoQDkmaky0KADhod0rJEBdBVAAMYWKTAdJTlwNAf81hm/NlxQ0",
-	"/JUrctFRq5qlFl4RIYFewc22u4xXQ+K3s6F2ZuAJtAuLHHhQ15++x/wOO0F5V+DqTQBRLJsBHhL28Jnk",
-	"WqarS6QEUtcdvceKjYn83URFjvk+etRFkCqLmuOGgg2DbBvcri3gsYAnBXgXBPQ45yMAiiVd3yJd6Rm2",
-	"wbVDwL+xISQ5CFDaItRPosaXgYdP5G0et18hXyGeDCUF2gFn22yHiILzZpEAxM46cy3wNjRII7np0LjN",
-	"J9EjmgiuqWPmL+TOoCmdOS72K/o1trO8qcHUzd0alQf/eM4DYOUWTnrin+gvqkcQZWFobxGp6qsb4Xeh",
-	"BFWwBGpUA9xPt1Fwcn3GOnYbc2H/y+hUeacw5wjOk1+NyKXGdAXlYCSmXGIRgkufrGa6ntkB/PFSXX3a",
-	"rmU/jgY75LtaQXG7hFc71K8Jr18TXn9pyw3SXX3TrZ61NRhk9pmHn+lf2+UDOO3TYj67KH2NzwRqvACc",
-	"mvmumhAR0XJoEkBsvAf5rHWqnZBRrtb9Qd0P/8LR+Zv7KygZ+aZ7/6aSkjZdMT6v46lcLpr9GC5x3OWn",
-	"2CNCxYTFCH3srLdYIigkA1BIY229k/FYRQQQ+er5D8/yZO+rWZwJpheQX52aTTGUMWGzepDyPngnAj6/",
-	"Uq7/dY4ASqjkYYfsXbB0XfzO3PvEvK3Xf+I3doe88dVQXsYyOq50sMxbg3iwrxShX8EYAD2SQ38Bgv8h",
-	"KxTs77w7t0swx4ajiC8aQw8563SAy65jWHjQ3WeVxqdrW5ISkzIf0ATojHCGhoLmunWHQ74IucTDupRy",
-	"hHnHxHKP/ANSSME5UvJhHDG/82lnZxPYbM13i99JSP8MBntz47f83BfI8956Du8Mf9p+6HR7rcHrmtje",
-	"RXb3Fmz6rUqEUaXwcNxC++puIYcgRnjOL0nWfQ2v/0p2cZ6tTdvtlwuwo9j8LUTYDY+vBLqRqxQi3QVG",
-	"c4eh7lulKZvBVwK/yPfvLPK7VUgWDIkk/ij+0VwNnDft9YMQdMSg5TTl0mHPFdReIrEAn72SrgheJBqQ",
-	"9gHOofAOKBKLs6G0EMt1YnEqshfxRyGF1q1b+ybU5Uap8GfBk2x2A7ngHqjPo6K5AkZF/PEWMAA35+9r",
-	"eMlpcTVhaP/h8ZMZTuoDbJS5WIsSYoXfpsB8LUTwy98bNPAvrF34jsivGEZfnU27w/O65ifrtAeHvyix",
-	"+vHhXDy0H2i2mt9irbAu+JTu6dwINaIB5IL1MDmH+miZVb1I7IRyu8fLFNqOeS/KrcQ8wDvO80bXWHU2",
-	"QyHz01sxL6fZumv4yO7gtDAIq2/8utaev7Drq2ILg96hxrfh+S2svwYPYcG9AZkPtmnSl+Rb782mdGu3",
-	"G+P6aj79buBtsasV8LRFfmDrTK5N6Y9VL77tH/HwM/0LQNMmQkQjPr5c08CBdCzXGMz5KY22falLHaoN",
-	"CzsIqZNh3nIKgHh4HDWoZDCg53Ysvyv9bLm5xr88v+35WPXJWp3fkFNOv2prX8HFfkH1LnMbz7bVQny+",
-	"nGFZlnOXOGN0ImyDhGWdcmiReMhdYDtWnXbYa5msGrjZnK8GebdZl96W96+7cgmhlRcHgMFdhOKD7vKZ",
-	"YPeBIe5hMiAqfEi01OqwLnpQp74tlnfKHm+lvm3B6t5Uhntz5W3dO75A6tpvh4HnHQ8sZt1XJvs1L+53",
-	"JBbe2nDBzSQBYF2glgqt/jb7iMN+txs6vPQcUZ6sdcSAoKb6DmtNIB4GVeRcSmhPmyeAw6+EPq9ny8yc",
-	"yKGMwD0AnbqvYi2oD3GhTQ4Lo9HFMqdpGLDQb/qPULBRymMZy2k4wDR91yXUSBlAfyNEi5PTe7rQRwfa",
-	"jOtLCIfXqc9vBY/i36u7Oqc7LP0v6a3+7QXczmZqmUSFbToVrpm8bvSX00Fan1zqOgn6qYfHoNrojE8m",
-	"Qa753NMd9irvkTxeZkzHiZBZshr4XQogJcIlXoRQlhCiMsTCF7G8dE0SJZ8Lr7nIgk9FUx8Pggv60pDW",
-	"v/m0Vm9R1x5IS68dklrx0VvmtNbuq68prV+jDL9QSmvm+IXljfaX9WZnbWDh9QKKj2x7dtt/BoMFmJHn",
-	"PWB1C8z98triU5PcycTpF4DBzSOAZx1zyUZiKF2zflcDloOzWtQX0pya8T7pDP8KLed2NSNj+VHFY7El",
-	"NCbOb1eYz/LTXyD9a9vpWGa79QzcA7WKE+1Q7NUsJCKc78hy/dAShNZWza0A7bPeM+4Rw70VkmojB7f3",
-	"wfT+cBx5mzQ3j4Kn8k2qpqnR4b9avL8nCWTkhRMXTSLorjPk6OU7QZl6T5QCygP27/eXyziaCrlXTbyD",
-	"PuKYVXeKDI8dPO71jASEyLlDQPU4Fd2OSaozs0sjwqowcvX1OFPQwe1m+Xg4+Qa0U2SZNWinBTkA2Xnn",
-	"ZkIDhv+3blLD7Nt8SttN6C5S94i/1wOM0jxhbTKcyL3aGSDcaORP4N6m8Zcz+9a4a2r6MK3N3KJJWUjO",
-	"hGfGYuh1u669fUDQdmRGsNdJlGtBtjiAIybKUDZ3g7JPhA1Ok19Gbbpbi/Bmmsb7OJu9tH63m2odpYfX",
-	"aCBfo45fo46/ZM93p/hig1HNxkp+FKlGbfKmRuCNDj8eDRt6hFNdreeinK8rawZCJBHcXwEko2H3dGgS",
-	"CwYjpI+FOuPZUodsrj6Sn8yySsiFDo2KH7L//X/+XxYuhIxiOaW/UqFV8lFE9Oc4URqatQMgRyYWkCwN",
-	"UCOB+WgqFFi4UA81lO5lgf8mlboX2WHM+YpNFUDQQHNhGI+P44LZULZvk7IWcLaEkBZPwLs7lDMOPnfy",
-	"4h90j3LMlJRLHRsqhh32LFEaoZnp+8KiS5+W295jqh00+BtK6vA3oDCaVFnepB4JzeOLuYrEgKnJJGQz",
-	"bsG+6DtqMjGjny3nXOrBxi+6loIwvqUsdcSXaih9+NYRovFiE2UcYqhkyKjp/XltYBqBVPhkghVwmCME",
-	"8DS2OQwLTydtkDJUi0Y3xRoL1gC2xWXk2KliuxeeMXN6YlVbSrtcRL+Yi2Hiy8ldfQtmQdVksjmKwWX0",
-	"ejLxZASdhM1p1h5Jbu6VqH/6C0S1t53OG7zvyzgnKh387da8ldLwVQHYyruAfPXcsVX0EGxh5L9JIU8F",
-	"HnoODSy/OiV+j3mkm9wSN7Pr/P66jTbemcOwdMDnpAtQcChPt0LjwuZQEcO4T/23fB+7E1x5W/Q9xjW2",
-	"fhBpWwtJ7Xf1MTXgvowdNN9MXWFzMb00KhBAoEmbfg/vxzEbTQwEMPryodCc+gHnkwlycW5u0OwnFUto",
-	"ZQFjjDOWLiV9GFDckPtNYglKAebDQt7XCjUwli1TiCK4UADGAWbqCrDP1CQTEoH0Riv365zLFVjBRoki",
-	"BqsvEZyQEAbhvRaojv20NAY1HOXCx1waA+AFmhuWKfoCeMYSgZBCH22lgrZKDWAOLQkd7tgxd54NJXYc",
-	"sTqEVXjizKo4VDi/YX9pgvzQyoZGOqgsks58kakLnETo4wKilgT5xqRwArFjEXXYCUDQ5bsOg9RuO7pk",
-	"vDxt0FEvn/BKZMc58BJWAvx/7F3vbuO4EX8VwijgBNB6cYf2i4MCNZLiatxhu92k6BcXMR3RjhCZTEW6",
-	"rhAEuKe5B9snKTgzpChZcmQ7zr/Tl13HtiSKlGeGv/nN/Oz74Ro7Jp9dhVmm1hqKTKag53sJEM/UCe6R",
-	"fgDQQaYl/G4aQac7yERhU8tMLSdyy+whXeQTNlKZQiMVfMs1I2yhJN2pSHcq0p2K9N4RFzFmrhSy1FrH",
-	"L+cBgOGvLNq37RmN/7FShh8euvzYapF/4kaseX5QtGMPbbFwdKmrZCnUyhwcJEUPZPKwl+R24WxM2vf1",
-	"JpnRCWcfktb59GVbZufzH67G5z//9ep6fBG6xX0SPq3zKkR9l0VqJYMo0rc8qDgLTLIYgsROsQl/TV/+",
-	"zc78E/No/9HrxNzckt0a/hlfDE5Mfi/obNDZiNI4FyI1fIgn9DJvJ3gMxfyn1WO+CS1M9ZhUnkx67Puv",
-	"v2FjIIDobJQiE7kYTnobJ7lQUtSeYzKR1IqJ60kvovETaD4YX2ycCfdSTefyZQXD4mTnKhZuwh73zidB",
-	"PAdJpBNMLeGUq3nREaK6trSs8SmsBGO0VjTffokYY9h+qh/b5ekP8S3myvwH2sRqZQaws6CDyVefnrnv",
-	"zjLB787Ck2V23YqThUJ3/aaV6287oXWlDecLV7Hv5t2RbpJ421nRLTeft1hRf2JrMvCUbkXLRdDJQaB0",
-	"i51bM0cU5QrC2HddxLcy2KRVlfrdriQxrnVerdK+f7g6Zifh3zvEoPtJ9BeB/YEy/WNfpN7RPLtE4Xvh",
-	"hTrWJV0Vm/hvQGIumjtGirCWYnpZRZUcROZTPwDeoM69fek1As6Q+pAYdIBIfgiN++cHnly7vwJYYDqR",
-	"dh/5/dffcGuspwP2L4CsCrgj0ZWUVsXoA2QBhh4xK4CdjIrQV5C6Aw5YxBN5AiU6p2dMq3IFDuI0sM11",
-	"5TsbIBihN5ixy8RCSOtOxJCZbCWmjOs7TeKUmHws5pEHyFdwRpLNwEHblUuFwU4dBiX9bwUDAGgiCZDE",
-	"dN1cZdCsgxsPHWnDc+0m5zaxwUNOO3a9uheZFrGIr2f5FIuQgieQzQQKeQRfnAYyGaMxkwp6XwEgxWPN",
-	"EjNgI+ZnwKtP2NBDs1Rwly0O/TZNr0u+4CwuVSxSgAGoGyo24IxFqgPKMtacqPlcZPrMs5ETU2pxOUcV",
-	"I/JiNLUcT0aYluM2R+FpFwp6XBaZe1g80ukI56koFvGPDESQupkF/WIg1rMyoQEUbSH84H4AYboybXPo",
-	"eWVy9qVR153hCEnLbAXB/NPNQB1kH4Y4e+BzTdBc+DD6UJhKnsg0lQOfZyNQPwLEtysFHRIVIn71eSMr",
-	"ZGeLhnSsefqIRPO3g2QigPlFmUt6sD5u/vfZwNM3EPZe+oaXxwMud0ctX4qnzia9IlSc9DBYZDswy92A",
-	"G7jlTdBnhWm+4SoByvxWCWKfgyHuXVQ9R7wGzovYA6uG06yO6s2TZh6Ar+XfRvQOSZlVSrf9XGUx7jlM",
-	"8YektKgne6/B4VI6BDq+c0p7s/WtYnOVpmqtMZN7j0fApgbjSowZ2TIBSTQJzdUlqbXBX8B8b6pC9uTn",
-	"3ztYVaLXtmyUshdcRcceiFU11BF0OFWHU71RnIoXwM+yMDrH7KHVAqQaxaDe40CPWR6UQQ/dnxtcZaCY",
-	"z3Ik4gAwgPCMPw8ZfAhP8LWjcYFsJ9M8H7ARQ/K5I4UhRCNV4RhOgAxEPomY6qdDIrcDPhaQcIJ7QIJQ",
-	"Ky4581RyjmxwxtM1zzVbJ3ILDuGM2DsCIeC4Nsb9PLzDfZGEjcOPUJHd/o7oufWuZ9e+Xk0bYffM2Z0w",
-	"j+Pj7YO7PW3bPS0avXMwFh2f+V25yVEcBz4EUf5qGqfsJ19gh+su+KJV2GQEqbDaOH9KhaE2/v1h37pq",
-	"up+GzS/Zu60737Jph20vPb2tRvscW2L3jNTviN1NBNthO603bpD9J8Z4WGF0maKL7dCfO2ojtjDptXOo",
-	"baOUjw/WmmumA9Bm6qjeXlElomY4mbB7arnCdMxPyX8Fm66ydAplgVKsWcB0Plll6SnqoDtSHQ9blkAa",
-	"LVkK1/6NEf1fyBfVAsen4zKgBr5C+HZQxNNOfju8wx0U1EpH1Zd72Q87pnBXnO2qFZTd9BXVD4FJqIGj",
-	"W4pp1+GTIMDY3C00Tb18Y5W1BrZMacHW8G9FZtPVrUjG2Y3IDE8kW/Mcj3KC3MVHmUpFPe3tnzDAA81J",
-	"+a7+ptZI5a8bMtyYLzMfsPNacdBYQVHLEpS87MDJRNiZjflfelEvsVf6DxRdRD3Jl/Yj0ArrhWZjyf/3",
-	"i5AL+1D8+Kc/Rr1lIt3fP3jYTpsskQu7Xlu0nHTfT2IwloUA1Zi6wdhv99qasG8Kn/aPwB2k+XqaPOi+",
-	"uA9zkAR7DoNi6396HRTbdYbcxxuBkm69O3If1WCr7kdQeB10GaX4Hd9q7AnpJZploV7uu+Yyo9SAjY1G",
-	"UeFEO9lhYLdJ4sVBqIqZr2yVCu0bS1aMOFHBJrLQn4LuutZFqXlJGx0VMt+apjCG0qAt9654WPTFFvin",
-	"vbd9wc/ysUdAPtvdiDfv7ak//oj2asQlM9+1hezUjz++z9kQTEauK5TrY7xa44Xai3mRn/Ibn88P9r+t",
-	"Tff+Xpj/iM1yQFcaVLhewmg/cyz8qtaua3zXYSsvZlkAXalTUt0azu70U7a//3a97YqB9DHsBdQhTsAT",
-	"aPtaSHyZmAHDwkJqSSZcv7VQslmXlJzBbt5yHU2ktZ6AwVDQqiRqVFBFwRnjlIFAVpeNdX1LEynWGJLP",
-	"8lLcnIl5JvTtdMAuYMDQZs7f0ETCCEuKsUYp1/kEmvndcMlStQDwWsEtWquQcm3ovmMGa5hok3GDG4Uc",
-	"RjfEUNt+9Rq+Mm1uunawOT4oIqbFfJpSjpNYjmwjRGfadVLbL56uO/YIBQmvHE+X+6eteRbrDmVvHUj/",
-	"wrUZgTHt4uh3Fke7BmboXMgYFY5lV1eIw7N3ila0UYYK6+fsa8qcxupmtRQY7K2ytDfsfQbLStfcqO1M",
-	"FtI6lNV9ZF3EAgSUZKgyRj4F3gh8341aCsLsC4wbBH/t7cSJvk95/gXfdhdJZE12YORBV6AeBW5Is1Sp",
-	"u6IV4zK40orSFNVLFSDyxoV+Fjl1KkLWNlZianw2NDZQA67f13F4S/fJpzuR117r65jBRzU35aiAlMt2",
-	"fMO+Zo7rFRVNIbBMMWwhR2nlG+wqGwyn0I6pjsarKkWNisgF67FW7kXzHBNIroK2SkimMQSkz+ogCjp1",
-	"1KSER1TM0TiiHDt0smCbvfHCRUjqpt+xIeuu9jVTswC1vE+5gUQSEg1WUgd1nsGFSKRs82JOE+7fj/8P",
-	"AAD//w==",
+	"7P37chs5kjcM3woe7kbY8hRpkjrYoqJjH7W73aNpn9aSx7vT9KcCWSBZoyLALhQtczz64vnrvYD3Ip4L",
+	"2yt5A5kJFOpEUpTcp/FG7LRVrAOQAPKcv/zcGqv5QkkhM90afG6JT3y+SAT8+/Tsu1jzUSIi85dezuc8",
+	"XbUGrVOmRfpRpOw6zmZqmbHTs1bQ+siTpTA3jlUkWoMWjy8j+3jQikTG48Q8fMa41Nci1YyngunrOBvP",
+	"RMTUZMKUZNks1vT6TitopeLnpdDZZRy1Bq1u7/g42h8ftQ95t9t+0u1220/N/3Tz/zOf0hnPlro1OOge",
+	"B60szhKBn/VGk60W5uLjRapGiZjrx/5gb26C1unZy1iPlZzE02Vanv+7hc5SwecsFZOlFpplM0FjfqDZ",
+	"lVgxlbK5ikRST5Z54dUebS5mgp2ewavisfBefxea9A48mhx2+wWalIdSR5jiPUidV+oUFrG0MZKEZepK",
+	"SM2uhcxYLDPFUsG1krGc1hNDqkvcDzWEWGoRMZ4kLM60ffFITFQqWJyxkZhyyTJF+2kH0vQP15Bmyj8K",
+	"Ju3bG2iTjx7p8vqjSBPFo8YtE2um3D1mn4y5lMpMxhDKnIR6MuUPrdkwm1++y/45hmeydGWOR2uQpUvh",
+	"U22/QLXCOOso5t2AJHuTqkyNVdJAMMsstJqLbBbLKROJFvVEWthXNZNolKorgcwmZdps0vzFSyk+LcQ4",
+	"241Mh+vJVNxcdqRMpKlq2lxuOkio/1yqjBepdKEUm3O5yllqxjjL4nkDgX6GV/jUuVYFdjwShhDXaZxl",
+	"QrKJStlKLRlPUsGj1S5UGa2jykG/yKFheHjql4sGouAUkCJvhV4oqUVZPBmRlohM5GfX0YJnmZgvstag",
+	"F7TGqeCZiC551hq0+t3+UbvXa/f7F93jwX5v0Dvs9Lrd/YPDv7WC1iSWsZ5dIi9rDVo6Uwt3ufkVR52D",
+	"br/Xe4KvSHV2CVys+YsH+71ut29uLxL4gPe67SdRd9R+Oj48bPcnx5OjbtTlB6MnraA1F1rzqSgtysFk",
+	"v9d+Ig4O2sfm6e64N+rz/eODp4fwDMinQUsthOTx4+kiayut271+d+QxxZYlJRzneHwlykvfm/R5+8l4",
+	"X7SPR0e99qHoTvb5k3Ev6vfNI8tU+nfvj548aT/h3X776aQr2qNe1B/vi4PJYfeoFbSWZhawY4FZIbF0",
+	"a9AN7DhiJd3Vfi9oLVI1X2Tepb7ZbiRw8udvivvl+49W3fGO0rVii1iMhWZqwjLxKStsm/gypYcvb7My",
+	"/nYTEsTChCdaBC1BY/jpM/4TD6rM4J+tixmXV/kJiERiNn3Q0uLn1qB3E9Q+ZM5qp+mh/s2HoJVwnV3S",
+	"nwWKnAOzLZ0jSecHCOLIk5MFD/aA9bvd7lAOJQxpwHTG02woI57xAfs8hOEMW4NhC39oBcMSOeHHbQgK",
+	"z7pdWHxszT6Ex2C/wyM1Ox4HhWs1NAQ204mjAdtmVINe3WSB+vBeWiC4Cus6bN3u/f3t3w9b4Lbv33dL",
+	"Fykpaj9mrt914YhLDVuDz8NW5eFmZnWXVa/QnggUDFuxvuTxkETS0BMGcPMaXj5s3QTDokSg7a0W8OZl",
+	"Ps0CfxoigxpWmdkQDuRQtgqHssShXsuqQPvpq0T7V5VoH2CvXMRzoZZZs7Wh48RIh1p1MKOHm9XlKI6Y",
+	"sSBIEMQSlMtdFEG+Xj0+KCiC+cDqVED7K4iwN2c/ilXNSbkSq8CMd+kbCz99XndE+seDbrdjBtvvljfs",
+	"YXvUNxuWm80XdUX7YPx00hN9vj866rZIshrNtfLiXnfQ6w8ODjqH3V5/f9+8WPK5mdR7MWJ6BsdukYpJ",
+	"/Mkcw6vL07/Ji0+js/8UV+dmj6YKqLLUcO71WC0MY/iJ9q4eGNXcbWU9MLq7mTGPW0FLycuRmPFk0vpg",
+	"1ABY08vytLqi/WTc7bWf8sP9dn9yJA6jg/H+qM9buMfGY6H1hdl4ZePD7MUAvB8cbkIbHcyG3iGbx3KZ",
+	"+frC5xbehru4NWiJ1V9mox/G8ev4L2fv/nHWexWf6bN5tvjbs7Ojs7//z//5v53/+T//txW0xKdFnAp9",
+	"GcvW4LjbNRtpkgo9cy/SaXaJtyI3ol0zEjy1pvl4rJYyq2o40/Lp2H5/OI+R0+nmeIimKR+L/02utM5Y",
+	"zSub6anoHbSfjHrjNu+ND9r70dGoOz4WTya9br7kODZv9HUCgea14xb/haZg9tEzLsciSUTUaLc5fTOb",
+	"8YxJNVLRikkhoqJTZEeBh5Z2zv/GdjxFxgR0uPntCMIthZo3md+YUOtWZFq32UZ7NuNyKt5wra9VGr1F",
+	"GVPeJiqbiZQt6KbC4V2mqZDZpfvNiPs0FeOMzVSqBRuZzZOuDA8W1/5tOuOLRBhLh9P7r2KJLqpnSn4U",
+	"qeZmVq9UZvjhItvKJzz2nqyRwP7Pl1Jll9y+uiqQIyU0SmK4B33C/gt2kcl931ve9zxU/pS9r9Y79Zqn",
+	"AdSDE5qf+do1NZO0Z18B6aS4FjpjsDFzynkvBLlfv0HYNQlWZCR8nGmQSXGm2XipMzUXaUEsVeXxzmI2",
+	"H+FLVGEbhkjrW9gUufEvmBZjJSM2nvF0Co7dSarmrHfAXo8zNRJpxyPuBYyp4UNw0SwjH6mlUeRYLD+q",
+	"eFzwEEZCj9N4Aft00Dpj11zTpyOWXRtF0NDPfTrfKGf4LnbwpNczo7xOlZx6Q3unRdpwiquid53s2eJE",
+	"V6QmDiHCrdK0RzBis6MGcBsN0Xylot99d7V68+dYPfnv7/5r+teD+V+647+lvdH78X9/+vnq/OmfZT97",
+	"cX24/F49iU/58eSHv/9ntP/j70mBNKtAJ27NAthDWdiSsV4kfHVJUz2NOHuhPoqEw84VnzKRSp7gWOzz",
+	"bbMNW3cdaL2quGm863fNvr9rxh5FfuFprtH43AvG3W6v/STq99vH4mDSPuRHoyfjp9Gx6E7+tx1CJ5Yf",
+	"eRJHlTOw5uHSVvRJTryySPJvVyhE64h9S165UVHsd1AkVtWz9aoQOJEcKW+teRkafPftO8k/8jhB/bMs",
+	"FiOe8RHXMK9IXdfpEdHocum9oqQ8uBfkKsSu8dLe0dahwO/sV4sjqygPpbEDQXCHNoqOZ9zoJCxRcipS",
+	"lqgpi2WJc9AON+Mzb/zebPELXrFgT+3WqVhRjrZwOi4zeLZI2BSWhEv7MGRDoF4m2uYpxqMoFVrvksdw",
+	"3JTH8H3h1cwOrEJXf9yGBM95vL3ptbTKrIuWfgH7qxivLe2q350BNgH6/s6tr+cqHcVRVD4mr1QG+h/s",
+	"bWDh1XMycY+W2A+djgf4pMeEkkRdwyt3YUTFPB+P7zz3xlE5FPkgzWz/zGX0ejKp5TEvxCQzpshsOedS",
+	"lyKBc5yyORbwHsGTbFbNhDHqsEgKOr7bLuoKHj2LxHyhMiHHqzP5JlVTc6irMkDzuWBEooDpLE4StpSR",
+	"SNk1X9UsRpy/9jKW5pjhi/00LPs+j215o2n/KFbgPS5+a5elGq/NAPB5m/d9yKKKJfOGXlnNplmWCPsy",
+	"1nOejcsLBF8AbmeMHcg5MHt8Y5qJ/9W5fXVhz9dQsvAJ62AgQt55+/uGe5mE3gjX0s/dB8STqHWWKTbh",
+	"yySDYLDLd6sjkH369tPaL6RjdX0zE9/ZnC7jvooTAOX0WSoiIbOYJ6Uz9d5YqfUOJDsHeMHl2HtDia8V",
+	"ZTwD9ijcO50tvIvwPywwt17B2jbDYsVh1dCiOnqPLN4eqbGL3bGINcsUqllrKORvIrSjcxYj6ziKkoLB",
+	"y8xG6hke2z88ZB9jHY8SwU7Pn52dgSbPx5lIQTbAmmOmBH08U+qSxrVQsPJm/qWPtW4+7JaulJO+WyV9",
+	"XDxg68hfJo23BG94yuciqzGKYWf+vBTpii3cTc3k9+/xeLu7bCi+lFdSXUuzRWdcM04fgVfW01cts0s1",
+	"uUy5nIoijZN4Hme7ULbb30RZfyqNNM1v8qj5FqNBNSEqo+BrHUNeMc9g+piF00xRDCmVDjvFmyi+FaMG",
+	"g8MmqsJrd02QW3vY7YAaaYI3ePSoJQQO3Z5sN/7bUqIQ6LtPQnQPvgAhUi51jF5NnxrPUzVnRqE37Gec",
+	"KL1+R+RvKRwy1PRtju1Uoduh+NpdCMGbbD9HCH9AzdTI7zIkecF1dhrNY1lVLxOuM8bNb7HOUp6pOo4D",
+	"AW64qaLtxBjtqL6GXc+UoQ8Z6bscD9FEjBd1g64Qwxs1EEFNz+RzlZYz3cCOf326zGas3+kaLW3uk2Ca",
+	"cpnZoLKnNmzhlF5qo5aAb49HvODUdgOqd5Br9pfz16/q/OPlF20xEPOtlzwxExP1YTVj5JU/SEs/tw9e",
+	"0uqVmQIEaokZGPlu3kNCPpbs3cXz9tNdDkKvSWS4mbB8QJWlr44aiICexudCRCM+virS4CxjM5Esytxg",
+	"PndJmWgtxFlgOCllk633Lh50KWRA3sVdMptSnsVy2hq0ICt6uYi2+5g3X90cFpIRBMZqMsv+MF7WoJJa",
+	"CwvHTu1sME64WAieagp4GVV1kgnJOEuFMXYwGHo9i8cz83TKRuY9qUgE10KDGR1LFvGV3oISvvPqNjuB",
+	"KIFG9O0J8eEmaL0Sn7I10dOzTDMpPmXlqJjNwaEJHR+3u712t3fRNVtugGtaCkuxfrf/5NcIObkofdWl",
+	"fsrmIoo5M+wCpJZaiBSXlgT5IlXRclxn+uex7To/e+VFec4cOokhJu59fheW+LTAEo9ylvjKBembPO2l",
+	"0ROdnquljKqSIJuJVARGpzMzMdtdNxBkAi+oc41LhY4U8/cuc31SmOtBca72s7XTxB9phmYMF7XlaucZ",
+	"n0zYjH80Cv4iiWu1QJrFZdZUp0aZCsTXrXuElEMSin4c68FOAYFxkx5EM8zr4BqIUpqEIc4bvkoUjy6U",
+	"emG4YCm57KNI2dEB+zH+toYqC3z0EixxeLisFIJOMOcrpO/R4eH+ERutMgE1SnO1k9+rW9AGe57bl6aC",
+	"HgsaT4UK1UEDFYSMzBaBBWvwveJqBmyB9zb4g+UGvg/CudffPzg8gty72yZd3CamAIqv1TW2GIzzTOdT",
+	"XJ/jsV4P6Q26T4yw7/dAMBgt+HL79EFYlhT0DTBgMHhVOrxqLmCPGbJNuK73kyy8t1y6GE3h/NJJBdcI",
+	"eWY/ilTvmFJV3KGeZ9afD8ujRZU9WjNgIMcys8HyxgyqnMMwkMRbZlPQ60uacYNysKOC7Guw5ntveSZe",
+	"xPO4kkfnKhqJ8MAulKyVxynPxGVCbymuqhZQzjhXqcjfZEYElyH2tLu7Zrt6RjNFlo+ustKF0QNN0MnU",
+	"uLzocyH5gsZ2pbyxKTEa3z8V0ugoYm1eJb40YKOVOw+VWvaGoCjGRFP3nTwC/1YlwmhlSPiySgaRQTAn",
+	"ODPGvJzWHmZzGyYY0mu8NX8tE0wXgXcNgeMMWyCARoJxfUXBl12VkaOmgKOZWR7QbFjq8sANSc4hgPLt",
+	"Uq8aTkCiprFct/8xBHM5Mq/wt3/1CKWCXfPYHMFd9vzTrbM+cE6MRlShgz9gJAE4ZyvGacIXmVqAacpZ",
+	"JhKxmCl5qzKOXiHdCpKC7cBLhgw9eQxi68A8+WS/2+0eVNP7jjmkNh0etp8aqXs0MZbZQfRUHHfNvQt4",
+	"3X6n2+n19jvdx/2DtWUhNZ8DKYnpi4PWS/WPOEn448NOlz38r17vhL2I5fIT+/T06PLoYI89j1MxUZ8e",
+	"9w4OO100cetI0nt60e8OeoeDg27n6LDX3y+SxOaANdHkyaDbH/QMNQ8Oe70CTcY93m13n4z67SfjXrd9",
+	"LA6i9mGfd8dPov3JESSoEU26vUE0ejo4GAweHzxdT5Tq9wpE+U7oq9PF4nG/02MP49fne2jSnsdT+W7R",
+	"kABblz92R08aVsvWuNmfQxgwFaKu+KWeyKiNHRSdI2sLZOTbw/Gzs6Ozq8V//fXZX447Yr/bGfcTOZo/",
+	"70b/9RfDqJepmd1jsq8fb6MzPuZx25Z2/gem/6AU+Wa3QeR0iuV0y7wjo4P9fakB2mMp7yHn6Ask+mg7",
+	"p995rk+dvbNltvgfzeQxK343e6f86h3sHVyPZxiMKrMwuEqWSo0iQPvQRbLq7JtY02tOWCogSBVnDPLm",
+	"dlGHRk3uiAsKitmhVHSA4ljzmb+Ps1m9s9r8wnhjMc0fZDfO3dz/SJ73D7/NY1ZTSFk+XD995XP3vwBG",
+	"WQO16a1YVmF7aJ8va/PuMLk3FfjrmuwMl2uHSGEddpZplwbiMhQGFJNmfMp3i0yPm/IVYIIMRlrPAb2Z",
+	"wJZU6iWXq1NUcerSP+NP2YyydtYkrWVKXRq775LbN9UZhfbHDnvPAUQN4NSw5O4ThG/vP8nTd4tUBlJP",
+	"ovJUPEKhVqkbrGYQbZpuWUOk/Jai35qgDcEdqKuvZODdgrx7fe+EKtjSbkb5SJvpZO8xZHon+TKbCZnF",
+	"Y17xr71SLo+mTJpl6bkyZfIAlxQisqUPLhtoFzViv+kMQTirNJrK7MsDxsnr5WKh0kxEL0UU8wt4yKfA",
+	"m4THsgLw5GjgHr+ESB1mfTSG+lw6u9kQmEV9twDfpOA/Pswp4k3M+0Q9WWrnANQB1r6mXvQ9eoko3b++",
+	"+KoSKsjf3Fiz860Yq7nAPVMu+6zUbZq33M2K3wGpwNWk/ZUnccSbwg6nbB5rDQE3WJjqFvronm8IOEDU",
+	"YpQKfqUZZ+kycUFDo/alfJzVZ2WarRQjTKeXkYnD2CXXtduURJ5TYE2gojpNQ7z3gl+9cS6UCirfXMl1",
+	"Euxa8KtL7/cC2fzUaiUdzeZKZ/bVSoqGjOGi19gjn/vaLhTsNVHQkMGfaIV6xZmCQT4TPBIpAu9CmL5a",
+	"mG3IkJ99jU6TYhIDCCb28O3zZ+y41+sGRqmCH3qHncNO72gP6IOHxRydxSIx3DNW8vHfNai5bptZ4TSe",
+	"iTngTs75pxdCTrNZa9A/PHSz0llqucD3F3xaP2wKqZlVu6YcVD1T1zJAlz8lJJsdpdK64T/tPO3slwY/",
+	"bO0PW62GER4dBK0F+OzMEP5/w9ZP/+vf2v//D38atv69VR560PrUnqq2udjWV/GirWDoPGm7nYKwIMXK",
+	"krdikfAVcojijN+kArBFuYyYoSK7ngnCNqZkSetqw7g9EzxN4rwmxBblUPg5LKW2hwU6lJfJgt8olQgu",
+	"bzW5F7G8qs4mHC673f3xMk3gH+KEpSL5ZtgyCuOwFeJyPe0/fboX5Irkgk9Fh52OgA6QgE1BK9IwvWWE",
+	"t1tn5X9ASOybw6653D8aL1Ot0m+ufu4vT7t/nfXmP0z/GvVWB/Pu8sn1D3/rPv3vSd2gmnZFv3vw9C6r",
+	"/0LhYanf5AuezdwOB5sPTcbifG/llr3jgXRx1uqA30OeDogdniQiZTrjMsJENib4eMYWKonHqwEL07AY",
+	"S0rEJAtgc0OA1Yh2m/8WZiHZcXooH0Ypn2TtWGST9izLFnwRt1OeCVjiNjG8vc5Qlo41Bu9O0m+6J9k3",
+	"vdb2U77NUjrSvIFp1hGIZz4hMMKnAxb+7NHDzPnazZltOeX6Cf/8Ta/bPbn+pv+lpmwMj9MJ1Z0UZ3tO",
+	"E8gUhAp9w9AvP4SIql6Ox6K0rXv+kCcqnYP7IJbZvpnNnH+K58t5a/D0CDJ557HEv3tuPmawGPfdfkLv",
+	"378/9UyA+lM5npn9LacCGdXRk0NPrpRlyrcAGcZSwZP5N8MWadLDVoClZ98Mi+URwGl2P6A3RkZRRQtB",
+	"7ttAydl39bM5PXOy44FmcYm3bBnriCXkcGWzPGmzhHC7blb/nopJa9D6t8d564DH+Kt+fPadB8vXOIc3",
+	"Z+xKrHD87NSY2JBnoBciSYxurSaMs3fvzr7DnA1kUlLJeMwTUP4orw4S/WopsAmNpY4Ci/jySqzuYfbP",
+	"QGitY7lGOrKRmMZSdxggE6BT1/wWGikcMuQVVs2lB8yZPEGDU7GRYHMeCbZcdOyMoHIsnxJKzyZu0us/",
+	"hZPo/i5oTD+dtv/G2//oto8v2x/+dG9KE5UcFgnzErTWOGOaT0Al0sJoTrOc7YCbblDSi6BIGMOGcaaZ",
+	"mEzEGLMlOg2lhUOZ1xYGLIonE5EaBcXYu+KjSFf0kg47F4INgWPGQg9bZSG1P+mOn/DDfvsQNtfoYNI+",
+	"5of77e7oOHoS9SZHY4yAm9nhSuarUi5UXMcxmpfnfxlt9o7LMnlpK6OL64EwbH4iq5LJisUToHNo1Pyw",
+	"aIdpEeAhvo61YOFBrx92WPgoRIyMVYdBKIpPITNNe29+oK1tEAylVqg7cYBwTwVa2otUfVqxOewRZYbA",
+	"HobvH4P2HwYsHLb229N/xIthK9wD9ZpbEEq7UaoaBhoO9aszab+kkuntDv33Mouz1QWfUpXt5JWSooGw",
+	"hgpEPqsnrtQScmQHSN686p6SNIKivRBrFu53D0LXfIWjQ6FqMw1lb7/T6/T3bjt9M/670eAF1xmArDdJ",
+	"gDgqJLIB/LSjREBO1jGfiwEj66OEPA06/wB/ksv5SKR4KQxyRmrBXdCHbIyQiUIfAButhjKkxy3uNz7f",
+	"YadslKprDXmUIcziXC3TsQiBK8HIRobvaJFMjPQyk/HrKmFisa2oGUpj9E2lSkU0QKxUm/EgJEOvGIzY",
+	"nCxASA8YNyoa4yw0ZmQWsuuZ0kAzw+nAwoIZsy6ubO06miVow+jbZ9+1bmc1eMt3Jv8TRErtKgIT5pqF",
+	"hY+ZJVAppNTzsZibfWJoUiQlEIwKJRyzxzkgryDxh7in5mhASQJQ01iQ+cRLIi9xY49uM2timx7xSgQA",
+	"67jWkLqwXqg4E3PNOMpqm/pu9tOCCgMSJad0F+wksvrtgvfYy/hb231ggCyXO38jqQWIjziUzshmc8El",
+	"+YJiNDvtuSod/MNuA8lgXj6xIgFYD/hIszLfv0dVnmL/TQyD4p1rVd71lVNVhc8rxbujwvdafgslS68n",
+	"DSYIea9zj50F2LbglJBvmyFntDdR7QRs/AEqNL3+00ashACEJk9FNJTiEx9nyarDnqvUqtva057GaiFY",
+	"6EqtQthsqPQQ5wTryDOuYiXLcqSMR1fLh/6r/Vq2kTrt15MdVdF70HUo17Rpf1GA+MuaJBsySKs7lEZ1",
+	"DzsUYz5Ns3eq2Beb/CYnV83k82yTO879nRZp08xzeKovuO7rA1A1U7d5FXea+I152usk4XWQcvlFnwsR",
+	"AApP/AkiAaVmgK71UsOn7b2P7WdugmKBxqbn/JIQM/btZvoGh4zTrWG85NoEcbu+GiSwCBbUf4oskRzf",
+	"z0h0rq+s4np6Nii03RrKLJ4L6DnAKf0XXgl/R3yF3NOL8hR8s3VzpHtzyrR8t2U791tu9TDdbt2AbecH",
+	"XPt07jHEHkow4VcqOzeaKq7qbpsp8lpLbthPrgvlTdAIbbbpLfVIazdBTX3npleVa0pvglIC5qYXFFI9",
+	"72urF2tunZ5xeob7lop6VAr17FsFmRA7yEN+8/fu7lvoWx79wDNxzVe7b555uTnnhh1UbOZ5ExQbT25+",
+	"/pW31j5u5eYn3/g9/O6FpZ2ePdA5QifCzUd+j1BcZRiviDxAO99G5dJDgb23dfVSP3ZY1ybcrI1HuxbW",
+	"zPCKCmjUlq/K4blughr0k01vqQCt3Nva25M7VssEG/OMBFvwVJP44mXoMJBpaEl7+CwkwVzWwAPdAA62",
+	"vvvBDmvc3CtgE1GbxvGFztXmfgvsVF+ZYwWe6fz+mUgWQLgi6PAOtPIhfDdRx/vY/QqUrfCNy9CxO0x2",
+	"4j+/dqrPCyCu97L0mzFqAwvwmIeuENWERcrcWmKj79+/b5cDk+t4aTmOCeMkKel1+NpNWGb5CzYIqwuv",
+	"sdaXOFONzcTuRwI1ounuIozuV8+8D4Ke/sqKmwVhxSLf73M47x0kfQ4wu0Eee6iu90DAGgRb9DYnakph",
+	"RKKcH3uMI2Bx9aiyd1B0xsU3baOZPCtBut6n5bCR0UPGj01a/BIcrxa28Q4Ezgov2oa+F0XQxHthgs65",
+	"hqmiVfECKSpyivpWAadxh7l7iIeb5px/6l7m+koxIcFQL6NAgrY6wrwxmGQFoGuHiZbwrLaw2k+L6Ff3",
+	"srhrUb9WPtgYcZ0QR2HzOyw5HA7XjpSY2Oc3EeG5w8a6V96hl2PgGXKKTi9naQJ2mJ3lSxXFk7guY/a9",
+	"HwqvxMBLzMamGa9jMHDPTQMG2C/qsvpX8jDBQtfgiu1A8Cpa16ZZl797b4fc4pvCMFL0HCM0mtnsGO7m",
+	"TIprly2T2oBlACG7H+NvkTK1oFa7EKcGJmojeaofv38ZZ/P8YadYVwNkL0gW2tSa8MRtI6qMlVOBSpaP",
+	"5f0WfVt3VQLUNgZ0HZT4TVCoOt146PLC1nt0+DQCjz9EjCA5Feke8Nxy4esXUNCqME47LEwFDWljZKj4",
+	"1fsjrjH2fTHFMsWm8UdUxM4xQl9qzrWb5FAfRWpY01ay43V+sxl2sUHWpseL3cRuggJI1KaHPUgq2Pul",
+	"4tLNB6BQn3tv62Td2nGm825m1h9T8DCQDkbFmLkFJ9V1h12kK3LWJTy7T893Gbrj13c3/Cb0hQryyG8i",
+	"/FRTbb8LD9s5sh3U1OlvebBO/WL4Xy08jtqG+UvHU4mh8kwpRMvu/P5D3ERsit388hvkV1jbP8CqIeiB",
+	"SuN//LIKo9MUl1XUhbXPv6sBL7hvb57DZijZ5FUF8ksoi+/kIlVmDEYVeZavxx3F49zr57atbHQ94G6C",
+	"mvr8TS+qIALcBKVS9U1vKJTF369ZClq/EZM6UyoCF20BW+CEhVgOHzLNV5pdAwIqe43qU1Xq1rWqG0rb",
+	"q24Ie70JZGOHlW0Aq9h8empGcK+EfeAjeQR5mi3TaN/TXNlYRcaO9aLrTVX5pTOWF/mvO1l0FwwU2tb5",
+	"6Aq/Yuwh+KOxS+SJFaaJICjghKxv7ne/XNPNijI2DcNZpuIZoFhUfaarPJEHYa28qiByQHVYqJcLkWoR",
+	"iSgcMI49TY3KdsUU2FVemRe4Y3Jl3YeAYZrH0VAWG2QSgiALx1yORZLAJ7SFZs9hl82Z6LAwSnksYzkN",
+	"B1jEQGBL5qs6U4uFc174hTIwJkS7FBitA6aEpegcK7BpkUNKUZfLeWvwUzVTrJT4FZRs86DUlJjHlzoz",
+	"ahT9ZCPpQctN1/y7MacFrHcLz1xp0k20gAxg1zIzX6vWh5oildOzlw1bQUDaMjlkbV5qLL3F7bBQTSYh",
+	"SwT/iNWWrsFtxyMagICoyaTh+z6Qa3EMr6VgFvk7clVOCnniMpWYSk1jaQFW6UKkWUxeEovwuv40kw1k",
+	"xuLj8a1/6CKeC53x+cI85vpQr/2MmyfGuV0/6kvEU930/HO4+S3eW25m/bnFk+T1BPBpthz2h6C64IDg",
+	"Se32bqo9sO/tK2YHwcvZIhZjYQuU7Lmcx1kG7GJC4B/QDoWWs4M5u9vkqxdbY207evPkh6C5YCiXxjYw",
+	"B6wmNTtUO3ySpczihBRkx2q2Ly9x4MHrx/oSbrrJMYO23YPneP9NAYHzzhSy7hkbs8QoHQIU3/nlXi+K",
+	"wkp4X7PEJ2wcajnrBxO8195qNRxs8rqhv4ObsErC1lj81IqLPdzdWgWOQdnFtp8pMKKcZ6rR38U4K/JM",
+	"lzOzixyvcMwxSYL1e8jXIG4K2INNMoT7eY0luI8StlCZejAk/yMVetxiFT26fSQttypwsHLYSBaZCz7I",
+	"tUgFn5shR7F5Zh5L6BEJZWeLBTQjMe9LMt5Eu+/Mj/jpoBUpKRpvVFLY+6xJ2SAW4Fd7L1T3Nt361vxo",
+	"74S64KY7oRQD77xxe2T1ioqowDAKWkqKLY5z4VXrb/Wos+lWbyob3+pIuelOn5SAK1vaLroG4kbNacPo",
+	"fMfYEqkajaSIiHJ3nuh9Dcs7RwIqgjMFnNfTgLb7kNOFar9my96xx32qMuLAQIATxi3zjRMqMbUxWxgM",
+	"tkleq2cimhehP1i6luDNHmgsRK5hHUFLNKwTtFeH3wLSYOOUqRRKw7+fL7IVigyIL4/5XPiZpFBdvYkr",
+	"voLyebd7oKL5DB/sdaHRKI6VpykHxyQkVWnxc/1YqRo/U2xqtF2s5jaD8Sunjw78yumeAxH0Cqi7lQLq",
+	"Mn+tgPQQCb0R2qVbL4nOnQZSh1CTCyPEBBuw0LU9CAPSk0YC4vepUf/kCQut3hS5O5yelUuxExYihwyD",
+	"ofSMxsDiuBSln5LmCc9+DZrs14KVyuqM1GAo0Qlq9FbPTgH854LZ6Ld4cLPKeXvR+ttksAEQUpXQp9Km",
+	"kgdutmYeCGkD0BJVgb+jweP1HblXo8CMFaILPhwGshWEMrGZjreyAordYe59wM6/ab4TAPziiBQtqNn0",
+	"1FLDGWm/2Elgfe4GtgxLDvIX5LGYxJ+qG+DPlPp5BXJgGksNg0nFWE1lrAXCjHSQabiy+BIi0GGhTF5f",
+	"XRZAmz73+jfVonlgKR/V1ZckMH3As68SoTUREwiJqLsb9AZFKQzUP3aD7oJ33RSbxt5ZaNPLAur8S/IN",
+	"8WugbzIlTWfKSPE6a8IbDm0gtyuIDm6Km22JfG/Vp1A6HkKoEkZGJrF0VnuA7NiZWIBYy2JdEFc6ltNE",
+	"tM1zpf1H8qoWpmE4PK/bbKfgUnXNkmrsUOhLg94hi9PPZcRm5oQoc1jNrOYWve/gOEfvO+z09moUN/hi",
+	"7pguAx1Cx2vArTmlmCH47gaMwP8IFsh7i8MGer3gPy8F9vePzQYqHdCD7vFRmUIViliGHMtmGEb0SGRY",
+	"nORc0sBuy5pFEZNlv3e4f9TdAMwC27TQKXCTBl+XFmcjNSXJllzzlWbhCIgZ+q5FvFQjJ8tqjr+Aha8V",
+	"iFeeRO2BweNZK4Dp6MKR0NALWAvDd+9N8jrQ8q3ZkO3xWctkDf9xeg7Ah5krFkkGdC7HcScqJSQLmqVG",
+	"wNb8Oj2nb+VZ8VOg6y0DqcD1P+bSdtjIFNG0xgJABPcN2GJw0y00iO1lSx27xjE5zuxmvJk35/Zb3cpZ",
+	"e4xnPjwYLhuBlvXWH+3eFscakftskNAryOYRZv7y5I23tamxT53/rhjzwt0DUU2J/E/N63xS+FghMr6u",
+	"3tKvJnIT94DTPdZ62Otv5KxSXG8MyjsjUFwXQvIFP1Z5GqVX1y3/M9gduYm1G+1RiCsH2ECCsMPCzzch",
+	"4/pKO2TDPMLi+d2zZSqry3I797TfwNXDAmsYLzkE7JCNcrFMqa+Oc+taOIIGH2ITMUHb2Y2Qp5CPTzZW",
+	"h4XmOIeovvHMC1ZYPvhA5/IgXGqRhp6XIdaQFyxPzHGd8xXE+sE2ZpmaIgWMFTeUYa7thQEbiTFH/YVn",
+	"TlO0cKWQfsyTVPCIwGGKi1a027a2wVBP2t/fP96z7hM2WWZLsOsjc+XdxTM/zLoSPGXgkDhhUkA8loJL",
+	"sYaSLaaWBCXnjmjEM9HO4nlJP9wv2if9bhGDfxh9Prhpm//07X8u8D+Dwn8eDocd869ecHyz9x8P//bP",
+	"n/7U/lC4Y+8OYGC7WHG/nLnSaIHgJpoKY3OwyTKFTQf+A69zORklgPaGSKsoet3CLZdxia/uFxVW86cP",
+	"vdZtH/P25MPnpzdt9++DLf5da3veBrDN58dkNRFlm7kvgQjehWOsCbe4ZJvSGkHfrAnU+yVcTpdQ9mOd",
+	"OtDTRSUeTh/pXwgnxkdwKsFEw7ytDvur+eiYJ+ZXDdVFczYRItIBe/enbvfpYTCU7/7U7/afwrPwz2PD",
+	"a9RcwB3dUxQcQo/5wmygn5dCjhE9NxPpPJY8wfSJVMzVRxGdIPix5zKLzSZaZGy0yqBZ3VCaf5W4ADVR",
+	"8jbT0+6tLcRKCAnJ3LzIlfZFt17jphyEwr2b9Hzziu+8B25c+5dtnrzAtj2lydueQv5AmglR6rZ0azKQ",
+	"QMIOebYYplH2Vcl1O+19J73sDsq81eO3UNqi3Eu7ZeQF778JPpdIciUaoHKBUVvNreh3cKXA7EchFuSa",
+	"4EyLcYqb1O9q86Rwusyf6xyARwd1DsASocyYq7T5sFahyos3coe15yKD1j5o5gAaO5DaM4bLb/atWm4F",
+	"XodBU3+0zNH64JmThlpgvzXMCHMvMPcV7VtCaAmYVCl6pF3qGZjNMs+LV5IhHqpryEWvrVPPolgvEr66",
+	"3EaZ+A7vtdqE+IT5Xo0i38ueiCOrxDlPJNcsLMKqhnBErbC/M67qF/Kh5ip21VNacJL69Kk7tV7suT4g",
+	"B9jILlnJ2UoBGbDJivIG8iwLCVjjfLEQMmIhCSFAWy6AtN9CLTgtpkuVD/Lh4f5mT2G9hw34SSzBBQ3z",
+	"8H1smNKw0cVG3rR10tbftJt2qSGf70ebAeSDMW3MnmSvf3UvdJ5YUG1vBTQcsEhJESI7yXPFbPwPFaqQ",
+	"tEMwJF2XJ4xzIrg7kF8zHcuxyKPkkOkRsL+rWKIN/ItmGvBimuAd0hhp+hs9CXTbjjtYSVEbS71DWhdt",
+	"90r83E6oTBf7sbpz8b1VeyoO5SJczoAQuhHc/Z2MxyoSRgrNeRJjujB7+Or5j8/2ApYoo+8veIqWRIaA",
+	"8kcHBXhvqdjPS5UJHQzlWM0JWT9lJInQ4Ouw97M4E0wv+FgwnqolhjtibZX9Aoy3Bn97qYHmB+8UWjWq",
+	"gJ9/UDQZa9bKawhRPXCPQsguF3APy/gUMpUjtRwlwk6RabHgGKIfrSDPlOv1jQErbd4a5d7D4fDRP39i",
+	"w2EWfHj08P3jvf+w7QEfDVsP4YcPj4KmG/Ye2V/u5oXwM5gamRJlSwBbyku7gD2deBwI9C2qQUF29Oty",
+	"mZ1yE227z9rA5gxks4hQi14IZTZryUNclQs1oe97zX/cicFRHsm2MrrCtCjLksi1Nt3SbDMhohEfXz1D",
+	"jlGbfuochZ5INzaT0a6NLmXduAuuzYF0TXaw+oI3Zuyu8RT0uztI8eexSKKGLFqjY0DHETQibJU5DL1Q",
+	"EbdbJm3+abtd3YGuan5/OX/9itHvFLc+7vb2WCzJWz9S0eqEcGNqIFs5mYSIeSChzQr1hNEJ1zNk4Zsb",
+	"ufi7yQ6X9k/tVinOsSGQBR2LDdcZpbbvtxPdS6xCE628PiyXYN5F2hheFRnu9WKfXrXMLtXkMuVyKnws",
+	"fKyhTxTwW/NPPVOpedtSXkl1LWu1h4IuU5uDje2EI5HYYiTIe1MLzE4zM7ZlHCcsTIDyYeCHYlLBxzNz",
+	"PjLNoPYbPe6aja0DPU8xU4tW0MKX1A73z4InWUMHqVRowjHkbJGqUc2W1g0JfjY6r64KkXl1tZkd0Svr",
+	"Nk5dd4VT7JoQSyBH3jPBLH2HnUUam9dR2xOqBOMpHF+LIvSEJP7hUd/v0whKy1aNJT78Zlzf0Dx2eiaf",
+	"q3R+S2+dV3hp+fTr02U2Y/1ONy9KBLpWWRukqdQ6GiyEMm5S7FDV2cxWAvtOdFDd43unKZfZZbNANTN8",
+	"oEGudthLvrKQghCf8jZzjccv/8ivFJmG0MV2tDqxaT8FTGIxjiOht6LjUotUNlrt+YuL5soJG3ONMcLr",
+	"WgsC/WhsDieks94k6G1iJm6MGxy0cGZ2c3J7x2aN7/o3Q6BfaWvu4jV/mbsBqjqYLffyqj0flKDTt3ei",
+	"vXcWDo+jDnuTQFKB+JSdgM0DFZAQ5Ip28q/tmNe1bSJSrC95vLFYF2szmlKk8vzyy9HqHow2132QlzPh",
+	"Y5nrz+S6L3Rwx/6ohWo+LA+4VQbZl6lgxEoajaU0m0r67G6zC7Qxs4v2u7WkGrapv9vzfm+xvLLVRnnH",
+	"jfLud5bZWgukZMjtvn/vtdDW31CxZik2vMfuT1RmtzZ2h3cZsbWIbj+Z0loXW/rhqwtkKnymdq1tqlRd",
+	"k8dIJA+sPYa51hZ6rqydqoWQPH48XWRtpXW71++OzOfWh2Yq/MmPhVaG9NQ2BPRTCzANwahIAfbOxAIc",
+	"OMNGctkWgZAHRC5JSDB49fxZwLRyVboOpRrFGWRj86G8EquR4im+SGlhjOpEgMBjrhGm2dBKOjllUw0A",
+	"zbOUQlAvtsq0eVpHm0IRV6071sV40IyGB2pUgY9bHL5yMSqEyGrqwXBUWCTQVGpokz1ZlzwAts+rPUNz",
+	"wSmFF9uOIJIXT6A47wuUlVHd2MemSJCFUKklcpoq8nEcHxw+2dvNu0Jf2OQJvDDkADFEGDcFbyB7Bdlr",
+	"qVgIDllS0MUmF3Wa/HBll2E1QR8Ak9b1b7fepYpjaav6Q8+NVSg+7NeUHtKXGkPF9LtlS16sGLx4iZqW",
+	"NaODjUdrjZP0jdmqxEuydCls9T6hOFq6eG7THG2zRrlp8FJcFEtICTjfbKT1GdKHx8fexj/odutSpF2W",
+	"TrPLtm53tW7Nvest2dDiM+nHoUuqrkxtmcbtVEB3+rG47afr/cg2ucghGrhqfbfD1hz+eo+gIRpNB9dp",
+	"lAgWg9k1iXHVPTAeL5f+HqB5sB3lL4fS4/djCryGRc1NCYN64LoC4E8dIFfQ2AutrqlZGYorqOt/EfiN",
+	"IeqamhmtMJup6LLogi11WQi8ZgN1yPZBDWx7UItWXuoOGlRhoS0U1mUUp9mqVYQyLhTeluFui7jddYir",
+	"NejGVUyyoAmdrg5EsAwJWOd7erPMbBbUbi6NP6vrYoaFpobNLlGJvScdwjrGEH5X8NqQ4M45THU5+2+W",
+	"WclQ2jU5ERX3+zSUbmeLlPgnPVzHHN+69zab+GQgzURCbgrLEZcLABZpiFdQzd3ONPSR46ukvEP5X5k6",
+	"G2vwCo9XSPWDyDTpLLYFN+RvYVlogAmEVHh5QqXSqNSHOs0uw87tnbEeIElj4B1V8g57Zs5OMQkMw+2Y",
+	"7wNIWADPogGNIE+MhElAOtB9gJ3tEGZGeJmto8z0rdoFVElTvXGpP3KkOjaDODZqseVLJyzkU8iogzQq",
+	"EEMhmIXAzgqnQqP4n6KLBiVW3QE5r3ep22HZTFUcFmScTXjKqPgmT0mkMpxEXUP+JAtRluhBKngUQg6b",
+	"Js+ODqz7C3theTadDobSPXmdxpkImVoIiTdihwvvNTyKdPFdRhraOikdsJDHIe2rgMCM6FWg02h2ejaU",
+	"+ceR6NoO19yI5R9ZIf3SLgfcEeR7FWhAqxKwRClj02DA2VWPhkpeYnZsyPg4y+vQal5fDHb6BHWymqgE",
+	"KlsLYxZGBruPNC+53nbNt7bHcCcVTDEsZLKgMCWzzCgG8c9LQT8bOwgaRgD/ahjdSEy5RIpzY5W1Y6xy",
+	"nyqBiccry7IBTjajim99j8XIUNPYLKtiB8Bmq/Bt8qxfgY6lbPpKN1T0fgmwEcQ51B6MBGSzAbW8fie3",
+	"8cwvmjKHs2uVuh7vGOnEOSdqOgW/WYDNrrhm/e5+p9vp9fY73cf9AxeTNHx0VWN1V7bzF4I6yTcPuxYp",
+	"paCKT9Rmx51bEFBKCo1NjFxFIM8CVwEIu7Zjg4qXyJSbkSdq6YX+q8hVCYyXUOHa73Y9z+Va4vVrvDR1",
+	"Tv6Cn7dA3MLGLEwG9kJ+OurE33k8le8WXytt7lRp40HLNepcIO9CsmGAEWFbF6NKjNQyO2nM35fQpPMX",
+	"zXhE/CscIUU8bq/W3a4w+xdA/7y9monYhDsnM/qBOQusuU4Xxe5CDbbEKQkpQLmQhdabNkizrsb6nviv",
+	"VK4+N+9LZHibggxWG5HoOCSVmkD6BpyZXre/OZ9gmTYEsnBUD7Rr7OoUQeozZnh/wFKR8Cz+KCzEADXM",
+	"3dJNWZeDvWGLkPvKjLvAsOv2AZZRrisme6AZcGyLJ3SNGdR+1LrCLuZb5S2/pDDF7wEWhvYcVuGsL6eL",
+	"c1hIc4ByY+F6pgjMZSizmZhrkXwUpORvDx1zx+LaW+HH2TjwvetVBLNhsyCuORwiEUHZBeLFzTjiaAZ5",
+	"bMRD18f16GwPA43E8CGgb1tkXA6t3yM5KDIDwIoaWoGqiBROUjep6VeVYE6pvBdx5g6A2av5nm9KBqmW",
+	"WftIz8QH8vE1pxBU91szs/queAL+BVEE2FYgAr3uLrUBhXPSBGxqT2IuAlwG9AJkz0LICMM9qdAq+Yix",
+	"IwwrfGj86kV9SLFa9rhuPVP/L4StX6bIP6I4pXInw9/TGNzj7Pvqwgxl7cqUSN5YWdnfme7v42xG3n99",
+	"Gx4DQrxaRz/3XlU97AnPPCZs7NckMhcA5/XElc/1ul3cwe4Cexl/6xfkbuUd8qoZCzjB5Vh9fSqS3q62",
+	"3koIm6xSzJcEMlt2XCHJu4tnAbOgP+TVE5/4ODPiPv7EJmZTgVRmUTyNUZn0k5X63f5Ru9dr9/sX3ePB",
+	"fnfQ7XZ6/f2Dw6O/FTLoG1B/+kVQgv6T3VB/CPTn6OZvtdnz74Dp3g38A2VSoRFJNWCmM77S6CemkuR5",
+	"LP2X9+6sOO4i+etCbkiTu+CAeBSRuZviHmiyGSnQy3I337IP1PgVb6Fl3sqJUaVnfVrz+1IPkUypKwgo",
+	"5I1nKdUO1Gwv2TNPPhovjXifWDebe1LzOAoot9YCBhgubqvuAOAcffDmi4i+dyUkVX8S3OKVhPCFZv8Q",
+	"qapDqxhDZRIG6eq4KroLoWAfstPs+B5oBo9uRibcnHXm0LRjJTeNhHDFjRHKtZLgE5fjZBmJ6H6GskjV",
+	"fJFtQ5D7+Z6bx5YzJ/xp99h9jKJcEVggQd3qfKg9I7U1jzn3uKP38ldA+axOE9I7x8s0zlbn5l04EcSv",
+	"PV1iXR7+9dyuyV/eX7SCWqrkwRM4WuGb1+cX7DFfZrPHiZrGMjS6n3+VQhthQF3pjOYc5sC3IdOIEoza",
+	"jVTUxROMgaHE8CZEcDrs1LqgbG6p0XNd0Om6EC6AIEvARssMEn/djzYcFCkw+ofydeoH2x6G+uryf/7P",
+	"/w33ivNbxO0rsdKhxQWSxvgoNkZ8oFn4qQ21USEbCR1HFLI0y4JsDJYShAGCB7ulmmXZwvd222WpcXdB",
+	"vra3DmgOMfFpkahUpHrABFTqrtQyLRX9GJ4Led5apBBS7bBnGOSIsWgLq+BAQA4lBi8gERqx6kAJtxPS",
+	"5Wj5jH8UhWovW+ZlkZQQ74+090Rdwy703fs51iDGyW0o1PwR6yzlmUq1Fw6lAA7eha6g/EeIvNNvKJBK",
+	"oX3nsHyXJq1By9vCBXFqLvdRzdnGV+vtGQoNP/7svMI3j/ElbVy4MAfRon0NkTojnlGBxiTpIWbBtQYt",
+	"KK62uOsDGlGOLE0K/CIGOK8baGs5UXWDpUQwFgl9RRiiRZgpMR+JaOB5zeCkuYi/9buRViDmZJpI6zVJ",
+	"vK594GbDNPB4LgKi1GhF2TzmDP7bv7Hn0JRNZ2KhzZVep8BEdDyVy0XI5vyqsPOCOgZk4aPoPndSOkPZ",
+	"7zCATM/dw5uQ033IdLJGYDchwcY8STpDud8pLbrLlyCaBes2hTWuQsykQIjpoTzosPCH7xue4XHbhh5C",
+	"l1KRa3VA1W9VFNOphRp+QEt93kYXScavKPqEq2Mz/S2ic6TGy7lhDQTEcjGjVARIGjo6YD/G31ocZaVB",
+	"6ZbieihpsPCLywnp9Z+a+zHLCPi7zjDbaBKb/TRT15DtjsFwWwRHMCFm/Off/Yg5Gj8oePPFaiHOYUtb",
+	"hhwpqr4mhy5qlDEW20FJ1TU1x0hFlsbG0F6gve0npFCk2QKA2M3pdTaNlTQX2+zRo1O2EKlW8tEjcJPy",
+	"7eRj0CgBT2rlJm1nG+Tu2G/TWc0/vr0Isx0CdT4MnoHg9nsH2r4XpQ/C8MGqJ+bw6BH1ZQevKQ0CMqNK",
+	"uG7uTaNUXWuIaYQQRD1Xy3QsQjsVJ+XvwFJTIagHCkr5U19iYr4TjhTPB5YBNLICQ82A8IQBI+Td2xck",
+	"Gf2hAr/GXDFg1UPpEptz+OTClNmYS4C5MUyJWukCLjOyj6JoyIOApCrlzkmY46NHlLWjO48esVObmENZ",
+	"hsV+FLipylsWmHgp25KV0i+pGweMZqnFYChrdy10iWaEGlHcwmzBY0jupYCCi0Ib0zJROguQHq4QgwY3",
+	"5bHMeUXCwfv62mKT5XmWsItGQkjojRM4oHeyVm0Cjp8c9DA86PaYl2gd7nXYuWJXQiwKiOTYS5nLaCgx",
+	"BJfxEbg7qT280EzPoJevfXfgyAedzSFhanyFaXLGQsU1huZS3jxZLI0CiUl8RR6illlYmcEJyQqUlrQN",
+	"QpbEOtN2qJ7CFus8pYX2jjEvaOO4+MNDzKWD3I49pgUuYpwyQMTEw9hh56ANPEStsCY1Ep4ksVl2VEmV",
+	"DaVRVXVepCc+xRqjdiu1HHhRfRYedA/CwPkDk/hKYLpE7prAQwqpJwClwL5Hce3al4M8Q50Ek1cy2qs8",
+	"Y4ngOrMoH9ZmYmRvzSGtA4kRuHkaXm5zDQU3ei5Y9uZg0r7TNqcL6Wz5DpKa2ttY9BCzRL6622FnGSYo",
+	"8nL6o1kCpwVRzDsHZqdcUJTQRszbTQAzQ3U+gZSJgVVoihTCr5kb6b0wVDR7uGfpnLCQyxVkyOJ7ABw2",
+	"lEoisKBUUGdpqMuTxErrmUoiZCN2rwZ+hSUdfmDPXoyWvfeai9mxefwjhh2yz1w5S2hpPs7MghQCwYb+",
+	"722qAL7MywoNaMJG4+HjbF1+6KAJwBSgWe3eLPR1m3FdAkItIb8iMnp+XukF2LkYMvao1CVvZWGr1agr",
+	"wFDmqQNwhszpDRDJh5Jv0Q93jatrHwd3cgMDAJuZOSs0jixLQ8B2D4c2B3HPiznK/gPas7F2+FAQXLWA",
+	"vIV1DpAi1dV9bXctKW0EW2H4HjyNr6Z6XUMGw+m7rFJ4FO51hvLc9c3JKri1lsxQmOhW1E54BhWZ5u1v",
+	"3l2wx5AA/PgzRVxvHttXhXu+CYG88KQI4WuZ7BzvvKYKZkqF1q433SagYOSDkeqA7oNLrSb57xwzoJCd",
+	"53YeaPfkLhCa1jfsEL1C66NxqB2kIJ/bLoPm762tFkwI/7sy6omCWteEr3RNPxCX+kRi2E3cdmK0H/U+",
+	"oB9/LuZnWVUxRLMHKNph36pshuoGZgS1QRWkaueHoTFSHsNfbXp6z4qUMOIZNzxuKP3GZGBqUWp0aGzy",
+	"cGCI8k/K8vsnM4+xf4JBbJjSP4fyn+122/2/uTXE5EH2TxbmqYbmzwvHBFyvYNxLlBMGb2OPHi6l2afR",
+	"3iPzihxh2L6ihCksPmUOLtgoHDgGquP+JwvzEhPz5y2LSOzrAJEWhmPRa+1ohCS82Zqu5jlKrX0PgUia",
+	"N3mgk+V3leAl4eGhBK3DvACzxGK/HzwaYX5/lzyAiSGuEyojyKoZnUZdJx8IvH+Zkh1ghzuUXgG/U2zH",
+	"KjIc9Q3XVHBD+y6zxCV2diXVtVXThF6ag2bEF+5DfPFombltQwZhHJVdpqA1whCkiIFf0LJIo8ZYylKE",
+	"Z8DGSkoxzlAjHUo7e8EWeSOYEOqrByFqDV4ZBuTNxLiGL7jO2rBO7bPvQiRUnDnPrUdWmEwA2oJcWSA1",
+	"CCLNhNGJM54kGEdm72cKeNyMVCOze6kDDUmLPmiLqHHwRCuAwjOr0mCAejYJftl81ms47O/QKSRFuVYl",
+	"Utg9b4w36ORqQQ5DW32FrZzB3oREEqNT9A/YDLTfnLhCRic5sWmrXc+MIIazNVZGPaPwGdZkkfUXJ0KO",
+	"BenwWC+IbAkfQU7RO7T+BorK+HYkiPgBO/DucajikPeCpg1mvSv67p+5nJoXLBePHuVavKG1R7NBcx9d",
+	"W6DgvJ6JOyEddoGrBjmcY54kubm5ltVjZRGuaCqcj4fO01QYqqZqOZ0FbKHgrVvIDzydoRV6AHoA3ko6",
+	"iIAeAceeyshzL5rDlDCWwwKBJWMlbfn8n/6ulQz3QFIwxthn/A9jQ3DrDlsDNmzltfaVit1hK/CeiLOE",
+	"Hvmru5HV3Ihszdx50O971xGxAt9wQQCfRXQIV1OiZJbycdYpvNewNXx6/UDzYn28exsUxMILENvCPPzT",
+	"Zza0qKBELSJDUBiQxdocttjNB3zRjSH6dxCrMCZYaG4G/b+CAHDCQngpWbdIJqz8y7EV0PPJV5SN0CEl",
+	"wJYj2VAMEnAozdcABg1uzSkSemaYU+2reBiBReUE/gb9OP6rTfkT7bPItuPIFQW7oU8YH0oCY8HRKmUb",
+	"9YI+hBYsz+wbHgJEz9EBIeTogPJvjOY2Wy1mQuq9DgtxSUIEjNXWcAEsLu3h1w4lbaQcULbD/sqTpb0L",
+	"in3QLZcK0mYRDEWg1nnqDhnWzzqcjwFgeYQwq5F9B/hUbMqH5c3hW/NM+9T84bywHXaRCjCJAE+oThQP",
+	"JTYoI70AlHEtXHgMpDp5A3IlPlMsUgNkHf/GPLQTdCf/FFZgDMIPD92Jr/y4xx4edLt7A/9NxqRLwDFo",
+	"Jr7gqRbRAAYKJ5ggtY3YACUVEWVsVMDseMirjC0YLhhkTpeaU0GVzNM2OuYAPXoef/J3aecRTqdqYnnT",
+	"qfzopnO6DkLYjINgcQNXYcSya+gkolJyH1+nSk5xdidG/o6XqVYp6TVUN6ZSD2bNiXFjNuKkXih1xZYL",
+	"0nbsUFDjsVvcRkb4FcpE8xVyV7+I5VWYpxiVSFICwqgjTOmWwmqHZ/mP7R8FOV/mi2wVGKkMARZHjnIa",
+	"ptfzD3qAwGwhJsYB4xa2AbgrzTJDZNnsYzGZiLFbW4eb4Q/dXYTBHuBgnR4OTosFz2aBUzhyB0CMmdX2",
+	"B3fmAHlHCDIswKlPDvOR2YJJxPiCp7Rkz2ZifEUNrQMqkjAsjbzW/kJU0UEKZ63yK8zokMhvJoE+SrSi",
+	"ncYDlhDMB9+Aw3qn0fsMDB9YrGThqXlv6JMzxyUp0zT/BYZxRMPI/XVEEqubStCsopgzI3hozyI2q92z",
+	"MDC8VFRHQA2BtaixfAngi0xNGnsFIsUffuVHM4PePs0AmJLZozlrsXFFlQb0tbzFmRkVaYyBjSh62zcR",
+	"mlIhwEyQY4FYcR9FyhMXirTDrgdD8cdefwdM4NCfQEzdvsskL+SG5Jsk41f+ocu9BeEzRHJsX6wW2L2n",
+	"uCp25BWVyh905Ucz3n7fH6/hgigaYPcW1LoBzGM+Qk47j7WODStxLLfAXWDWyGsBrhkPoUpTYzKWhX6J",
+	"adrNU8XSKWyf6s9Afzsf2hczr2ekBdvGUgIK/JgTdzZpv+TZeBYOmFZzYUgRsIVIZ3yhDa8JLLcE8RAT",
+	"T3lrIzTWNsEYFGa22L8wc0ZGtqaGhd9f8CksGAr79zMFKhr0YrDivgTQU9x6hZ/g2Pcqx5588V7oztcV",
+	"beGOt9fWBDfLEgreWSeX4IfCgPDzKrWhDKtiWOBVq60igaGrBmwfsw8pxHxSyMwivQ18R7QIFH4sl+8j",
+	"msoZJc2gXydTKrDNumF97NT84J43Me+ym1Y54mmGuoQDY71EmMliNO5rBZ1uYqHz7Ig4Iy85zchN3OoW",
+	"3uiwT55LxCAHZ+H7AQUL8RIoGMr1hyCs1rkoL6GHwVW3kN7P/nI6eS0kJDC7CEQurMs5ZTLy3cFGsGgU",
+	"w5gdAT5cwxVHKpvZSVOzFHSGUL6xnUDu3/eG7S7CYK0EKQe7KEhDIbYHNtIVWOUdxDnMwt3refnr8rfd",
+	"hMqRORcRgggJ/c2L7QTh63ZaZUgwf3bl39wkT5mOp7K9XBjmQXAHltXBh4HPYXyGNpcwO5A6REMAFKMa",
+	"FvsEKN4YbqSxeuhw/jC9yzDCY3/PeNGqpr1S2P62cJidkp8sUdhczPbgibVlBX5SoXM5/30J0IyRI3AB",
+	"sswfduGHgkB0/QYQINp6NXzcVyWdvqSvCvQ3zJU+ncPR+d/Nr/rUslUK12CrJbBclPh+PVNQXW3Zl64u",
+	"EIzkJVgcNIzSroxTNMFQ8vxZXTM1yYS0UsfHqSvsQO86kOi4eMSQZZMvEAzAHCGDVjegKJjMUKFznShh",
+	"j4LjEHe3YQzESHE+73mM3tCCQX6C2ReYugUmdPiWZ+KFGWTINF9pW9WBDHIekwgMP7XHSmch5My4+GAu",
+	"B0r4eUVpUPoxp4VSbA71jJBVQ5EyVEqCHN7WblNrCcJFAmJBnmPf4w4keDrgROZPFA5MPXk67DtkaugV",
+	"odQ6hOJZZmrOoWAyWdl5W5BJf7r2Wt2KUxbNdAkbEYZ8euYyMdC0hei4FUABmR6QdQVVtObPiK/WzSLI",
+	"s868A5guJcTG7NdyAep29rl1URnj3+7uBuzKgvyrv8Wd0FOnQRVDNbVGt87iJKEg6fX6iZIMh6WKyy+/",
+	"Em6Z6kA2m8Zvfy/wtOpAnfpSkB44y4G7AGatSsFI8NkMiLSSHyDwZ5PnDti8HNwc11zny4XlX9ouVAHi",
+	"snAA/R+8RcELVg3HhB2pcrOOFEVIU4Yo/5vTi2d/ro1Chx7xseI7NI+Fe2jVLECZrrD4KgxprXrsfi2w",
+	"fA+6A8F/0WInSQBpTObYD7ygmIBcaEP4a55G7CGOMWAhFfWaf9qqXvNvIuUeLCEfXxm1C59psGRsDjDH",
+	"D1mbFYR5vm75kTdXcj+nczeDsxNtQRdARFgVu9YVYNWSg6P4Y4FuJYCCYpyIbI2iEjeg3HTgzqlYJLFV",
+	"4l7hlwbYa4OCF3lZas4lre5XYpT2cr4pPW6YCqav4wwaZqnJBD31sfY8F0r65pAxtGfLOYCoJUmetM3Y",
+	"I+Lq3Oic4LV2WFbePgqpShO4UOh5B3IgWX/4+VXvSOH3M6WuKGBZAnfAHQWHwljMXpDQ9jDxh0beJ3iQ",
+	"2szSfFK1KDd3LCQ/UkogTcDBHPvjdxfd8M/Jhmfup2L2u9XaMZdy4oKPhtrX3Dc3GrGUCwNouqnAek/P",
+	"XEIQJhxpwrz3ng4YxQ7SZSK0NRygyRqUHPtavLcgmcL10t5GzRGlS1s1/2GPPTx01pI3vBjzDfAmqNZ3",
+	"blXq+1amYU3ExBsKwVSXxkFXYRAH1UFEMcYqcscl2LHFD3sfIWDs0kfoatNHJiJJmI4TqHJCl9A8jqKk",
+	"1E27+asWp7v0WXsZvluzASCEArwAkhxl5h2ipRSfFmKcVajsfVbWcUv/evnD6KBIEh8xT0mv5BQ84pDJ",
+	"QEzXOilSm0VhsyeyNDbnyWhWm7YjJu2RwY/KNii5LOWxFl6dDdgW3vwKgOmlORZ+ayJw4YThJPIkezUB",
+	"MkAuqvkH1CThP10A1ticLrSD87wQlHtgZ3JSbKCau/pFsvCUGy9hhNhwju5d4MP55cLJpDWA1xtlGyAZ",
+	"rV5N6hToPAMnchCxzVUW58mz+MN4JsZXdn+9JUWt+QiXAcRrbSL6rW7ksHvISgANyhXV5GPfNJYTlDhe",
+	"NVNeEk4orm4DEci9P0y6VBhdxDM+4rrM76Akwe5oq7wuF9sSq4irXxqD90v9UNwesplprlUvrKZAiYzO",
+	"PfJ/kP990/gCo4O9eX1+EW6yXdxMqCFAYQ50rW6ZzUmbLTNIpo7UtTzBrFPNpoqp0vgycM/CMatb61To",
+	"5VzkxT4YAykmijmlxoPOLxwn73otscEDaO7JqT6JMy+JIgBfT7KiVCjUEvAEES7Sxk3BzkC7SLjOdMCy",
+	"MgfJ7QfsklC0GvAajB2D3xNOzVA9jLp61oSuDi9hpMNAx79GgF6AWqAQjdlVpKqt1NLGKnKRA9lMb4wd",
+	"Zf79AiObqWAj0PTTlK9Aww8TdL0A0IzDoXl42LVYtvByvgoADpV+38uT6vI8gqCYtw/cYygpak6hfpvV",
+	"kXwzbEnxKRu2QkwWedp/+nRvwCYKnLlx5qV1oCOBQzYNJb15PitELHXpAJC2CciEUM7jpQP4/kYbV4GM",
+	"8pggLCapmtsssLdYTogpKfb4QaC3UtdUk5JihzfjHy1UMprYKH4HkOJAtayVYzyUNnPetgdSE6z7Nkr2",
+	"QxvQ13y150rmo3gCCIfoosCcIPqiWT6jGxese59FWq4ylNZrQRR3i8vdpFG5oDdbIs7FXKUru72hLCT1",
+	"qp+myAgxE4AqRgYoUvPE54p7xrxmRkjolKbAXiNbQtARNReF813y2rBr67CJM/Tk9c2JswmQtI9hy0oW",
+	"HnSPWZObCQocn6MTD8JTQSHHM6i2Fpq6fgF4lTYM7o2H6C0IGAYrwxcK48HG3IcI4x6m25rRFvbGW0ik",
+	"FxFlQnXYadHpU/U+BW5/1LmDsPoCPnPQ77NaFxXMHTMiMWMLPJMYTDZWpNXMbI6HbYE/QDEB9jjcEGs2",
+	"iT/Zuj230awoBC0XGJfZGD/aAk4sIYMCzFJVMrgVXdDUDs39TPPF7UoZUT5jyJvMOa/WUELzLVauPdF8",
+	"lYf+iYthGNadaTgnoJvBdoV8KyWTVYeFb95dmIUFv5X5x3ffv/j+4ntKNfzh+4twKKUQUH1xJVYwe5JK",
+	"ttI5T4GDrGeesakyGpTbVzZDPTzoH5tPHHb7+J99rGM77B6A0zy3VBRaTNd8NWCcTSAXYw79AVAUQiK4",
+	"K71Zjij98SNPwTGcchmpua2c1UpJi/JXlKHESv+KwXuNwJ+UA2RMEpws5eVCwhaShMpVJJ0H3DI2BcC+",
+	"JJuJFTp9MAm31+sG5nTDfnjaedrZ3yNUAJAlQxmeTdqvlBSUMGC+NxKlqoBw39CKqmFARQUebywFneNm",
+	"OuDIDjvNnTd2gLaRAp5hD24QMyaaqmhCmIwmw8aW2DtAIW8qXtYDAqDAF6k00ZbqW9wVM4kHNgPCKswW",
+	"v2cptRBywOKyB86yi9GKSXWd53YBgoAUXlqCq9EbyvCg12d1uR/NwUDuhGeEUMJOzOGAB2V/ksckvsVs",
+	"f9tyYjzDqgPa2BhlsuN+GErVBoEU7p3YldIuxRcTZhFEFp7Ldxh5HLmriYJAFekFXqLtHJ2u2MDRbFIX",
+	"J8vDYpRTYgQXhNJImR6gD96F5MxNE/RZW0ZE+sRQ2ryQh/YmH9rAa2G5h+8shvI6Xqit/UYl8XhFjKgY",
+	"gXOddPP2HYRMjPwcJo3wlOxhlPJJ1o5FNmnPsmzBF3E75ZkApbJNte97AxYOAbtl2Dr5+Ztet3ty/U0f",
+	"dLVet5uTKpZGSDvkoPyZ9JvDJyfZNz3qP3n4BOYK0G8QI1SpIIUA639sRkeHfStWSnrFmqUd2z9mhdgp",
+	"1DPmcgULvmQee8xRzmjzypUbfoedY1TfNdO1EVQAPqUAI1ZxmpMRuIJ7q5W6JBDb48GuMk+SPLJYvivw",
+	"0y0wdTLAuiPzGFobeigfwmyrcdI9uy1dprPnAi+A7jF8hQs57nXKudbGpEBEYcUyIyzcaYVg0ZwqFOMI",
+	"4w54IRWsDh6yFhYSt+vfjH1GPVuNMuzKbsdcKgmIsom6FmkbuqGDOMYpphkkeWN5JHhh1IQBbi7ABZh3",
+	"fXyCIzk+POrv2aE/I55us59O35xR4MSXS0WEFarYtWrx6ZuzgLBMrJN4ws7FnBuGbWVkLKdUffPe8kbY",
+	"1lQ4ZUb86FFg6xCluGbzWCqXHwe5S+jsjVak+w7gtpyXBPQ3kdW5yvRQIrgLQsZ4HAyfsD/wHNICb3L9",
+	"fcxdNnmfkuXNpavY8AkLy0+nAcULurZiCX2JKhUYHXY2leZkXzfXzb1HFUX4YvnRo5wNzPnfc/IMzF52",
+	"lEBJCwqxE2c+csCJy5qkxqUBJjyBWUllnid5CMRRFHEo7Z8nfkQSq7BVRIhaKqUaDsBz8GcE4aORw8Z9",
+	"9Aj15xSMzfRKAJGMqIUcQ2Z4c+AXJRBKh0aHE6VNq/QKJCQwFIuKYE7ZXMlspsGO9ho2obWDqhgLv6PP",
+	"GUPF1Y7AOXlycLiHvZqcyh9xyBnUoIaw8NzoGVnxsaeHxwd7CIKVxGMhNQDl5UU5rUHrdGGEervf6ebg",
+	"WN41aDw/n/N0Za67HlD1bbBsDwyft1Heswea1XHA24PWOV3/lo+vBLSSpF3UGrS6nR4OAFpoL+LWoLUP",
+	"lwBVdgZgZ+uLzswdU5E1gkA7cE4Us4GrGCdcT0dutH1tbC4ge9zrfx9bt5GZnNv8Z1FrYAaQ94yGsVte",
+	"0IiKnN/y+LVEaITXEwBH3nD32cTo3qC1AriwI40hQb/bxd6J2PR+8LlVzpPGRhgWDvizxYEUjUCM9mav",
+	"K7ZZMOqEuekhLEH2H72xrT6378KNYG1rO7SYNSFmat5rzJ2m99Ntj+EeePN+96Dp5nzjvVLZSxWZIwUN",
+	"dA6Q0uuf+ZZHFqsXHultfuQd5DarNP6H/c7+5oeeu/608MR2s3kOjV3hgaOtHjjNW8Oap/rHm5+6UOol",
+	"lysiArQ0ONyGcGfk+T0Hnct1zz7chhjnGAB757X29SE+4UT64J7UhfADAJMX8CXdLx98DvmDyEo93g2z",
+	"41ONjY9bH4IWgb+0BsV2eDe35Qz5EYBeCDdBa6uyXgSOvMOHgtZC6Rqe+j04/Ip4x3El1gYul3g8Q6cG",
+	"RkboVqy2S0nrmYrMq6q3PjcoRpVeokNuNSubqLBYjpJYz0SU47s4kGWjLqokMpozVEZXLBnIOFqmLpMe",
+	"UoeHklKvX0vi9y6prgSIDbohjc5l2LluehwDkpB6b/SQZ1vcOKhJSis6xowsQxlfFDw4jF9O9uSjBAzN",
+	"qvjp31b8uK7dmyTJM3vnlxcmbqkd6kCMHbO+Mv1/VaaPu28z3/d8/61BSypouvGpjcEiGBZ0EPVFBI9h",
+	"qFthKzRquxBMIvwM2LPkPws5hb7BO4ftxSzWvMQYBI/yokU/FomhACnYSmB0J89hI988oo54rSWXC0ir",
+	"NDd49eI/KGY9QFgJoMXPFgAPfSehhW+Dd9GYS3dgJC0EjoxoAelSUKW7xeLJ+zHj7LuAImRL7Oi1VL9j",
+	"8YHQDZEv6gA7qNcB+NRxYGNx5swFIUzuyoVrWpU6b6iDjsEJ2AGesC4sMZS05R0/ABm+DhsZaNHyuWck",
+	"ILYOT/jY80cHddjzG9Dnt27iUD9dWnRWQJfJ0W/yTUEEgXg2oQgiaF0M7l8ikvNZuiSTGUWchxI0g3HK",
+	"9cwlzHLbVdDWRyJCDuSdQAkjLAa1PbZ07jXQmbob+pRej+zv0bV3n3Q9p3htpvKArqPQdSEFwZ76wkbq",
+	"N+wk87KtNlJxqv173EC/rMVMxRe3sJeJK+yirbhHa3UW6whEp22coiPsqy38VS36hdSiNyrBwiRPgD7Q",
+	"tC9/O2YxajfbKE81CgE0/4nllmDz0AjSa7FesI0JdGQosViLnWU29I/YaM607kBlYiHMhqYoIBldQ21f",
+	"pj1FgNKJ1iCoETofQbZtg5lW0XWQjDn1v12dffeFLc4XXCOyIvSBuc3tZ/I/QVBtwfErUB5llo+LcguO",
+	"j3ifu3P8Joafg53jUsMWylELCa3QAysEs7WPXLBh00NIJgJor2J6qXVVCAuF6rAfT3xdAV0ziFGiYCd9",
+	"tZX/pYXCOW3Solj4RaUB9XJo5PinSeIaHAS2jA7CgoEt3VPa+QE/CoZ9IKAUCOqRbfMHYLslHG6XRIeJ",
+	"m516m/HN2Y9mhLedLSSXbMMKn0Ea768QUbKEX88qafpFDrlVi058tNihs1/TobPCQF9LshTVpGHxd9ac",
+	"g9aLWF5tuhfu+UNq2f/i/BH7cdUySPtTgUO+iHXmtqDPGC3fKrBH8CLeNMVknkGz6kKHG4rH+8j5fg8A",
+	"dGskKyqiyRPSCKHI+rqG0vYTCOldgLvp47pDSjukwUgxsC3M/EQnKjQDdKwcKtcSybU7IPcfwrJ08MN4",
+	"xf9yno5sc7LdmDmbLFMHNWz7hNHDHuqyBYXJKAl1ALV4grCCoBVDgHlMXtcUqDZXlPVv+D6SMInIOySk",
+	"rcOCbF+AN/LaPOXo8VhDQSUUDtM+QLeTsiV5QPpzcFwhciMgSVwJDWhKZn+cFMYBY6gtqOgwlwBu7Qwq",
+	"JWAjkTcBweyywVDuHIYCghFjvq1Eqw0qwXH/VkWrWwofs14bhc8r8Ynkr8cr9UwtNgehvIm6Z7dW8uuf",
+	"LnSszNIldLYtiuDeLalwi7lEVpzechb5c7WGCuA8cU1HKer8IQVYb4vvvEGIxwulXvB0Ss8dbjMpB6/4",
+	"UkQxvzDKDUjN/jYPU7slM1TCTfwXF7m4az0p2Sh2xyoS565f+udWwkciMUxumSatoJVwOTVGzkwk5k8N",
+	"0Pj0Mxu2/v383Zs3r99eXH57ev795bu3L5wxMmyx4XAoGWv/mQ1b9ViD7umL1z9+/2rYYu22Od/sAQCe",
+	"D8HnjkDd78XICOoF4X0PqTsoYH0PCxYVQnzbK1DtiJd4jP91XX2GrQ9DefNgKMFqsPP+QeWzhn/nU8bD",
+	"HTCRpmzwjc0A7Ph87uE4+xRQ5LFTwwA/D+Uwe8XnojKpYXYOUxrYp/FPeGCY+ddI2L4VPApYzQ/vzZyD",
+	"6nOnZ8XbrWsKbr0JhvJmbyjjCUzvf33DZJww+Hqipp3nPOPJQ5Gme0N5M5STedZ5k8YyS+RDy/N+FKs9",
+	"9vgxYXqA+0TJsSiRN2/VmJO5cC0nt5I6sxyVfcM4xHEs0X0Z/BC2iwSqPrBEfQAbRRNNf3rg75EHAXtQ",
+	"2CHmAo/N/7rd8eADUORkKM1AVCI6iZq6yV6J1d5Jw2zXRcaLSq5vvD/+zBfx5ZVY2TTPSCQiE81ZSb76",
+	"O1Uqso1oKAXJAiIQupSXEhR4ma1eBQgU6gsZeUnQgN0FGrXT3nJgRMyDdvopZeh7nSAB32jVYW+N8gao",
+	"CTDedQlEFVULFT+napUUhQY/HynJ1mnxR3PP/etKtbdoBmwh1SrG5O18bLDfcv9a3gt68LnBLv221FZz",
+	"wMQnW9HHZR1Kam4X2uD05uab2LjXtu1e8gSKVLAq4LUhHet3uu69QwklLNhT4cnBcV7neNDZ7/Q9O9Hr",
+	"CA7ooYaXhnsMEQwB2QiRdMFVSPEUK9IFGy2zDCpZhpKWxrYfx+IBTFuRFrjCq29yyKqFAnuLI+3oU4fy",
+	"HrimRVQcQ+k6Upkr2CoeAIRY3r8f7Ltet9t1fQZtPfdJyaR2DTVVEgmN6GUX1C12O/Ny5yTHRE3P5K9r",
+	"VloOvtGoemHGenvLsPKYP6BP7evr67bZue1lmghoiRLdbYTPVTq/7fDomS3M1dt6jDPbNH69yxiYATaY",
+	"v0VgrfBUra3qo9ym8XSWfVEBeYZQiM9yfOmvFmi9rD6lwsrfiKwuCF6Qbrlw88WukddfxpB0UrdqGAL0",
+	"NFqGPOL/mw5NZ6zmaOM5CQi3jKkLwUylWrARzzKRroatWxl/tDmc8UeG1Ctx/ZD++T7OZt9yLd69ffFw",
+	"2Jpl2UIPHj+29kphiHtbG1pYpl0xOYFDFWxNn6XCy743JGog0Bsizxri3MocLBCnQBvzwA70CUrPAUN7",
+	"iMToeDzO3Li3s4WZCGdPmlGDaUflew8/s5EZa5oM2IM1Y33AnImY2Zr6sqkKAh1tVIGL8qC0Jg9yxLYB",
+	"e1C7Ig+sNdo4YPP+7cYc4EgHNOAO6p3YzMF+hszYMSi7h7fI9b7xNWa1zJpV5u/LbdedallQhHMkJlvA",
+	"XEA1bDB7Xc9c3/DFUuXtLV/Av1JTwMiABsT3X9KSqOnrZXY/6t42tnG1CcVv3Dz+V00r+V5GiGqyTubu",
+	"UH/heZ7MISUDc80pzc3YUh+UvCNTxXD1TjW0af6UlS3Z0+Kpt73/6S5CJ3/CIr6CfUrl/9gFFp8DE22/",
+	"i7dgFQgkCQJeBlVKFAcca4ecsdRigJAtNqbowME0AGZ7zV8rccYAMfMcE6B5Q/ufofRaCdP4bQA21gyU",
+	"4YGPDpRjosZEiwIQHtq9QgLUVQAFEFOoyHSQ5MTVEPBfY/jWfElBw1+5cq3AoVXNUguviJBAr+Bm213G",
+	"qyHx29lQOzPwBNqFRQ48qGu732N+h52gvCtw9SaAKJbNAA8Je/hMci3T1SVSAqlr+t5jxcZE/m6iIsd8",
+	"Hx11EaTKoua4oWDDINsGt2sLeCzgSQHeBQE9LvgIgGJJ17dIV3qGbXDtEPBvbAhJDgKUtgj1k6jxVeDh",
+	"E3mbx+1XyFeIJ0NJgXbA2TbbIaLgvFkkALGzzlwLvA0N0khuOjRu80n0iCaCa+qY+Qu5M2hK546L/Yp+",
+	"je0sb2owdXu3RuXBP57zAFi5hZOe+Cf6i+oRRFkY2ltEqvrqRvhdKEEVLIEa1QD3010UnFyfsY7dxlzY",
+	"/zY6Vd4pzDmC8+RXI3KpMV1BORiJKZdYhODSJ6uZrud2AH+8VFeftmvZj6PBDvmuVlDcLeHVDvVrwuvX",
+	"hNdf2nKDdFffdKtnbQ0GmX3m8Wf613b5AE77tJjPLkpf4zOBGi8Ap2a+qyZERLQcmgQQGx9APmudaidk",
+	"lKt1f1D3w79wdP72/gpKRr7t3r+tpKRNV4zP63gql4tmP4ZLHHf5KfaIUDFhMUIfO+stlggKyQAU0lhb",
+	"72Q8VhEBRL56/uOzPNn7ehZngukF5FenZlMMZUzYrB6kvA/eiYDPr5Trf50jgBIqedghexcsXRe/M/c+",
+	"NW/r9Z/6jd0hb3w1lFexjE4qHSzz1iAe7CtF6FcwBkCP5NBfgOB/yAoF+zvvzu0SzLHhKOKLxtBDzjod",
+	"4GfXMSw86O6zSuPTtS1JiUmZD2gCdEY4Q0NB87t1h0O+CLnEw7qUcoR5x8Ryj/wDUkjBOVLyYRwzv/Np",
+	"Z2cT2GzNd4vfSUj/HAZ7e+O3/NwXyPPeeg7vDH/afuh0e63B65rY3kd29xZs+q1KhFGl8HDcQfvqbiGH",
+	"IEZ4wa9I1n0Nr/9KdnGerU3b7ZcLsKPY/C1E2A2PrwS6kasUIt0FRnOPoe47pSmbwVcCv8j37y3yu1VI",
+	"FgyJJP4o/tFcDZw37fWDEHTEoOU05dJhzxXUXiKxAJ+9kq4IXiQakPYBzqHwDigSi7OhtBDLdWJxKrIX",
+	"8UchhdatO/sm1NVGqfBnwZNsdgu54B6oz6OiuQJGRfzxDjAAt+fva3jJWXE1YWj/4fGTGU7qA2yUuViL",
+	"EmKF36bAfC1E8MvfGzTwL6xd+I7IrxhGX51Nu8PzuuYn67QHh78osfrx8Vw8th9otprfYq2wLviUHujc",
+	"CDWiAeSC9TA5h/pomVW9SOyUcrvHyxTajnkvyq3EPMA7zvNG11h1NkMh89NbMS+n2bpr+Mju4LQwCKtv",
+	"/LrWnr+w66tiC4Peoca34fktrL8GD2HBvQGZD7Zp0pfkW+/NpnRrtxvj+mo+/W7gbbGrFfC0RX5g60yu",
+	"TemPVS++7R/x+DP9C0DTJkJEIz6+WtPAgXQs1xjM+SmNtn2lSx2qDQs7CKmTYd5yCoB4eBw1qGQwoOd2",
+	"LL8r/Wy5uca/PL/t+Vj1yVqd35BTTr9qa1/BxX5B9S5zG8+21UJ8vpxhWZZznzhjdCJsg4RlnXJokXjI",
+	"XWA7Vp112GuZrBq42ZyvBnm3WZfelvevu3YJoZUXB4DBXYTig+7ymWAPgSHuYTIgKnxItNTqsC56UKe+",
+	"LZb3yh7vpL5twereVIZ7e+Vt3Tu+QOrab4eB5x0PLGbdVyb7NS/udyQW3tpwwe0kAWBdoJYKrf42+4jD",
+	"frcbOrz0HFGerHXEgKCm+g5rTSAeBlXkXEloT5sngMNVQp/Xs2VmTuRQRuAegE7d17EW1Ie40CaHhdHo",
+	"cpnTNAxY6Df9RyjYKOWxjOU0HGCavusSaqQMoL8RosXp2QNd6KMDbcb1FYTD69Tnt4JH8e/VXZ3THZb+",
+	"l/RW//YCbucztUyiwjadCtdMXjf6y+kgrU8udZ0E/dTDE1BtdMYnkyDXfB7oDnuV90geLzOm40TILFkN",
+	"/C4FkBLhEi9CKEsIURli4YtYXrkmiZLPhddcZMGnoqmPB8EFfWlI6998Wqu3qGsPpKXXDkmt+Ogdc1pr",
+	"99XXlNavUYZfKKU1c/zC8kZ7Zb3ZWRtYeL2A4iPbnt32n8FgAWbkeQ9Y3QJzv7y2+NQkdzJx+gVgcPMI",
+	"4FnHXLKRGErXrN/VgOXgrBb1hTSnZrxPOsO/Qsu5Xc3IWH5U8VhsCY2J89sV5rP89BdI/9p2OpbZbj0D",
+	"90Ct4kQ7FHs1C4kI5zuyXD+0BKG1VXMrQPus94x7xHBvhaTayMHtfTC9PxxH3ibNzaPgmXyTqmlqdPiv",
+	"Fu/vSQIZeeHERZMIuu8MOXr5TlCm3hOlgPKA/fvD5TKOpkLuVRPvoI84ZtWdIcNjB096PSMBIXLuEFA9",
+	"TkW3Y5LqzOzSiLAqjFx9Pc4UdHC7XT4eTr4B7RRZZg3aaUEOQHbehZnQgOH/rZvUMPsun9J2E7qP1D3i",
+	"7/UAozRPWJsMJ/KgdgYINxr5E3iwafzlzL417pqaPkxrM7doUhaSM+GZsRh63a5rbx8QtB2ZEex1EuVa",
+	"kC0O4IiJMpTN3aDsE2GD0+SXUZvu1yK8nabxPs5mL63f7bZaR+nhNRrI16jj16jjL9nz3Sm+2GBUs7GS",
+	"H0WqUZu8rRF4q8OPR8OGHuFUV+u5KOfr2pqBEEkE91cAyWjYPR2axILBCOljoc54ttQhm6uP5CezrBJy",
+	"oUOj4ofsf/6f/5eFCyGjWE7pr1RolXwUEf05TpSGZu0AyJGJBSRLA9RIYD6aCgUWLtRDDaV7WeC/SaXu",
+	"RXYYc75iUwUQNNBcGMbj47hgNpTt26SsBZwtIaTFE/DuDuWMg8+dvPgH3eMcMyXlUseGimGHPUuURmhm",
+	"+r6w6NJn5bb3mGoHDf6Gkjr8DSiMJlWWN6lHQvP4cq4iMWBqMgnZjFuwL/qOmkzM6GfLOZd6sPGLrqUg",
+	"jG8pSx3xpRpKH751hGi82EQZhxgqGTJqen9RG5hGIBU+mWAFHOYIATyNbQ7DwrNJG6TM/8fe1e22jVzh",
+	"VxkIBWwDioJdtDc2CtRw2q2xi2wap9gbFeZIHFlcUzMuZ7gqEQTYp9kH2ycp5pwzP6RImZIsJ87yJrEt",
+	"cjgcUnP+vvN91ItGB2UaG9aAtsUjctytotwLN8x+ezLV2kpbPqTPlmJYxHZy39yCfaBqsXi8isFl+uNi",
+	"EdkI+iY8DrOOlmT3rET72Ueoave9nXd43HGSExsK/u7VPMhpGByAXtkF3Fc/+G0VMwQ9gvx3BeBU4KR/",
+	"gIDlkJR4iTjSx9ISu8V1sb5uZ4x34zksPfE5+QJUHApwKwwuHIaKNoxT0t+Kc+zecAVZ9DPGNUo/iOKV",
+	"FpLkd/UFCXDfZ56ab6nWKC6mS+sCAQWadPB7GB/nbD0xMMCYy4dGc9IDDjczDubcHqDZzyqTIGUBc8wM",
+	"K0pJFwYWN9z9FpkEpwDxsID7qtADY6YsoIrgSwFYB1iqNXCfqYUREon0ZpX/64rLCqJg60TRBqvvkZyQ",
+	"GAZhXEdUx34ubUANX+XaxTyMAfgC7QFlgbkAblgukFLoF9epoJ1TA5xDJbHDXfjNnZupRMUR50M4hycz",
+	"zsWhxvlH3i9NlB9audLIBJ1F8plvjbrFm0hiXkD0kgBvTA4nLHYm0gm7BAq68NZhkdq/jh6MF2CDfvXC",
+	"DVfCXATiJewEsH+Pn7FD8tmnMCvUWkOTSQJ6vjeQ4kmc4B7pBwAcJKnl75IxMN1BJQpJLQu1msotq4dw",
+	"kVdIpJIAkQr+yZER9lCSHlSkBxXpQUV6b4+LEDMfFKLUevsvV1ECw19Z9Kftubz+V6kMP9x1+bbXQ/6O",
+	"G7Hm1UHejj21x4OjS33IVkKV5mAnafyRtjzkktwunI1F+xO9CWZ0wtmHlHVevd1W2Xn9pw/XV9///cPt",
+	"9ZvYLO5T8OldVyHouwyllQK8SE950DAWWGQxlBI7QxL+Fl7+TWb+qflk/9HrzMyXtG+d/xV/mJya6kHQ",
+	"aMBsRGWcNyI3/BwH9DJvp3gO+fxnzXPeCy1M85xcnk5H7Pdff0NiIEjRWS9FZvLufDraGOSNkqJ1jOlU",
+	"EhUT19PRmOZPSfPJ9ZuNkTCW6hrLtxWch8GuVCrcgn3au54E/hwUkU6xtIRLrhaBEaL5bOmxpmfwJBij",
+	"Z0Xr7R8RYwzpp05S+3hOzvFPzLX5T7RJVWkmEFnQyWSrzy7csbNC8PuLeLDCPrcwWCx0d9L15E62DWhN",
+	"acd48VM8cevuQDdZum1UNMvd44Yn6ge2WwYO6Z5ovQk6Oygp3SNy68aIolxB7Puug38royCtqdTvopLM",
+	"OOq8VqV9/3INyE7Kf+/gg+4n0R8c+wNl+q99k/oA8xwKhS8FF+pQl3RVJPHfSIk5b+4YJcJWiOlNM6vk",
+	"UmS+9APJG9S5tz96jYALhD5kBg0ggh/izf31R57dut+itEAylTaO/P3X3zA01smE/QQpq5DuyHSjpNXY",
+	"9CFlARs95qwg7WTUGG0FqTvghEU6lafQonN2wbSqd+BgngbCXNe+s5EEo+wNVuwKcSekNSfinJmiFAnj",
+	"+l6TOCUWH8M68ijzFY1Ishk4afvkcmGQqcOgpP9SMEgATSUlJLFct1AFkHVw41NH2vBKu8VZZtZ5qChi",
+	"1+WDKLRIRXo7qxJsQoreQDYTKOQRHZhEMhmX10wq4L6ChBRPNcvMhF0yvwJefcK6HprlgrtqcWy3aXld",
+	"8QVXcaVSkUMagNhQkYAzFbmOIMvYc6IWC1HoC49GzkyN4nKBKkZkxWhpOQ5GOS2HbR7Hw94p4LgMlXt4",
+	"eKTTEa9TaBbxrwx4kLobBf1sSawnRUJDUrSH8IP7AsTlyrzPqVeNxdkXRt02whGKlkUJzvzjZKAuZR+7",
+	"OHvk57pSc/HL6F1hanmiranu+DwZgPoTpPh2haBDoUKkn33daBeyq0VTOtY6fY1A8y8nk4kJzLfK3NCL",
+	"9fXWf58sefoFuL03nvDyeInL3bOWz4VTZ9NRcBWnI3QW2Q7IcjfhDmx5V+qzgTTfMJWQynzfcGKfAiHu",
+	"TVQ7RrwlnTdmH1nTnWZtUG+edeMAfC//NqB3DMpsQrrt56pIMeYw4RdJZVEP9l6DwaVyCDC+cyp7s/VS",
+	"sYXKc7XWWMl9wDMgqEG/En1GtspAEk0CuboktTb4DZDvXV3IHvz8R09W1eC1PYlS9kpX0bkH5qo6+giG",
+	"PNWQp/pC81Q8JH5WYdM5JodWjyTVZQrqPS7pMauiNuhz9+sGVhkg5rMKgTiQGMD0jB+HNnxwT/BnB+MC",
+	"2U6meTVhlwzB5w4UhikaqYJhOAUwENkkQqqfnRO4HfJjEQgnugcECPXCkjMPJeeIBmc8X/NKs3Umt+Qh",
+	"3Cb2gpIQcF6fzf0qvsN9Mwkbpx+hI7v/HdF7603PrrxeXYGwe+dsJMzT9Hhx8BDT9o1pcdO7gs1iwDO/",
+	"KDN5maaRDcEsf7OMU7eTzxDhugs+axc2bYLUWG2cPaXGUOv/frNvXzXdT0fwS/vd1si3vrVD2Etvb6/Z",
+	"PkVI7N6R9ojY3UQUDttlnbtJnjwyx8Mao+sQXaRDf2qvjdDCpNfOobeNSj7eWevumY6SNomDentFlTGR",
+	"4RTCxtSyxHLMd9kvgiVlkSfQFijFmkVI59OyyM9QB92B6nhMWQJltGwlHP0bI/i/kM+qBY5vx00EDfwM",
+	"7ttBHk8/+e34DndQUKud1d7uZT8ckMJDc7brVlA26AvdD9GW0JKO7imm3ZafBAHGbrbQPPfyjU3UGuxl",
+	"Sgu2hn8bMpuub0UyzuaiMDyTbM0rPMsJcoePCpWLdtjbv2GCB24n9bv6p1ojlL9tynBjvs18wq5axUFT",
+	"BU0tK1DyshOnLcKubMr/NhqPMnul/0LTxXgk+cp+BFpho3jbWPH//SDknX0pvv3Ln8ejVSbd79/4tJ02",
+	"RSbv7PPaouWkT/wiRnO5E6Aa0zYZe/So7xb2XuHb/jVgB2m9HgcPugP3QQ6SYM9hqdj2r96Qih2YIfex",
+	"RqCk226O3EctuVX3JQhWB01GzX/HP3VyQnqJZhnUyz1rLjNKTdi10SgqnGknOwzoNkm4OHBVsfJVlLnQ",
+	"nliysYkTFGwqg/4UsOtaE6UWNW10VMj80jSF0ZUGbbkXhcOiA3vkP+297Zv8rJ97hMxnvxvx23t/6I8/",
+	"o78acW2bH2ghB/Xjr9/mbAgmI9YV2vXRX22xQv3FvMhO+cDn9Uf731bSvR/D9j9mswqyK1nqtO21EEj6",
+	"Ho7RuEgaPkM2BbWWvsJHHABBI0cLhOricVPplENZ4k5JIjwvje5Zkd0xJ3ZWiLDs4Ot7DpPyxJ76bnvx",
+	"uL/SqytbHWsfHyj9hqzRc2aN2hRit7rpO20Cdufox9kXJnKC7jxkU9IMLJy2PwuJP2ZmwrBhkqjWhOOR",
+	"i6WodU2hGuzBkuvxVFqrALklcsaVpG0YsRAXjFNlBdFq1of3VC1SrDHUmFW1eKAQi0LoZTJhb2DCQJ/n",
+	"b2gqYYY1JVyjlGN0ga18ziXL1R0k5RXcot0Tcq4N3XfKwOpl2hTcYABUwezOMYSwh97CIUk3mdzBG/lB",
+	"nj49zMeh8riIdY99jFmnfgxx+8UJbeceodHiM8cJdV64NS9SPVQPegcIP3BtLsH9HOKDFxYfOGI2NC60",
+	"GQXDsqspbIkEXsde5P6Gsk1X80ZQ26r151kpEYedzZeUCbMRQ9RcSL5+BA/UFyz5+Clh81zwQnsLU2M6",
+	"xYZOH4WkakocWQKO9wKeUeRg4xMXWKy4NaIG2NU2xTxjqiOmy/kyXNvLdIIGW3ADstRBAhJa4sTdYDQF",
+	"r4HkApvEHgfWH8vtK5H4bl7gRbPWrDlQh/6nc/c/n9XEmsvj0p9upntpfm6efAzDl/Le4dUu6b1wSqvh",
+	"C6+4pi+LVGsXYq8G2zdYshcVtb21BoD7t7qfrYIJ2HvBvatTChJ72O3PhF5K1bxcCUxLlEU+Oh+9hv2M",
+	"rrlhprI7aYOf8mFsw5k7EDGUsdInxT/whyhOm6uVoLp5qDOD6L69nTTTDzmv3uKf3UUy2VKhv/SFT4D/",
+	"RiGTZrlS94EOeYXTQgyC3yQEny+JUSGaSUlQguZUQqF3YyLfi4rYBNFON4wrkJwCHv/ddXzLD9mre1G1",
+	"XuvdNYOPWm7awfUJbxZZR4fHHgfiJqQSiGleCfo1R+b3aDpB3605G698uDGZn1zcHToTWiXZNK8Q5OFY",
+	"LppNQzSHqDGjOYnQ8jTuUquldonL6zHh4IBtim3y18YPIWtbftex0Ha1d4WaRZXFh5wbAHsgGLCUOuJi",
+	"iC5EQqKbF3O6rf/59P8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -13,33 +13,53 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
-WITH before AS (
+WITH target AS (
     SELECT
         t.id, t.status,
-        GREATEST(
-            clock_timestamp(),
-            (
-                SELECT max(m.created_at) + interval '1 microsecond'
-                FROM messages AS m
-                WHERE m.ticket_id = t.id
-            )
-        ) AS written_at,
-        $2::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
+        CASE WHEN t.user_id = $2::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
     FROM tickets AS t
-    WHERE t.id = $6
+    WHERE t.id = $4 AND (t.user_id = $2::uuid OR $5::boolean) AND t.status <> 'closed'
 ),
 spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($4)
-    WHERE $5::uuid IS NOT NULL AND octet_length($4) <= $7::bigint
+    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($3)
+    FROM target
+    WHERE $6::uuid IS NOT NULL AND octet_length($3) <= $7::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
     WHERE u.messages < $8 AND u.bytes + excluded.bytes <= $7
     RETURNING u.user_id
 ),
+before AS (
+    SELECT
+        target.id, target.status, target.author,
+        GREATEST(
+            clock_timestamp(),
+            (
+                SELECT max(m.created_at) + interval '1 microsecond'
+                FROM messages AS m
+                WHERE m.ticket_id = target.id
+            )
+        ) AS written_at,
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+    FROM target
+    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
+),
+superseded AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM before
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
+    FROM superseded
+),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $9, before.id, $3, before.status, 'open'
+    SELECT $9, before.id, $2::uuid, before.status, 'open'
     FROM before
     WHERE before.reopens
 ),
@@ -54,35 +74,36 @@ raised AS (
     WHERE tickets.id = before.id
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-SELECT $1, before.id, $2, $3, $4, before.written_at
+SELECT $1, before.id, before.author, $2::uuid, $3, before.written_at
 FROM before
-WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
 `
 
 type CreateMessageParams struct {
 	ID          uuid.UUID
-	Author      MessageAuthor
-	AuthorID    *uuid.UUID
+	ActorID     uuid.UUID
 	Content     string
-	CountsFor   *uuid.UUID
 	TicketID    uuid.UUID
+	Staff       bool
+	CountsFor   *uuid.UUID
 	MaxBytes    int64
 	MaxMessages int32
 	ChangeID    uuid.UUID
 }
 
-// Takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and times follow. A
-// customer who writes in a ticket that is pending or resolved reopens it. No row: the account that the message counts for,
-// if any, has used up its budget for the day, and the transaction must be rolled back.
+// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
+// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
+// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
+// own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
+// message counts for, if any, has used up its budget for the day. Then nothing has changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
-		arg.Author,
-		arg.AuthorID,
+		arg.ActorID,
 		arg.Content,
-		arg.CountsFor,
 		arg.TicketID,
+		arg.Staff,
+		arg.CountsFor,
 		arg.MaxBytes,
 		arg.MaxMessages,
 		arg.ChangeID,
@@ -124,58 +145,6 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 		&i.Comment,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-	)
-	return i, err
-}
-
-const getLatestCustomerMessage = `-- name: GetLatestCustomerMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM messages
-WHERE ticket_id = $1 AND author = 'customer'
-ORDER BY created_at DESC
-LIMIT 1
-`
-
-func (q *Queries) GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error) {
-	row := q.db.QueryRow(ctx, getLatestCustomerMessage, ticketID)
-	var i Message
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.Author,
-		&i.AuthorID,
-		&i.Content,
-		&i.CreatedAt,
-		&i.SupersededBy,
-	)
-	return i, err
-}
-
-const getLatestHumanMessage = `-- name: GetLatestHumanMessage :one
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
-FROM unnest('{customer,staff}'::message_author[]) AS people (author)
-CROSS JOIN LATERAL (
-    SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
-    FROM messages AS n
-    WHERE n.ticket_id = $1 AND n.author = people.author
-    ORDER BY n.created_at DESC
-    LIMIT 1
-) AS m
-ORDER BY m.created_at DESC
-LIMIT 1
-`
-
-func (q *Queries) GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error) {
-	row := q.db.QueryRow(ctx, getLatestHumanMessage, ticketID)
-	var i Message
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.Author,
-		&i.AuthorID,
-		&i.Content,
-		&i.CreatedAt,
-		&i.SupersededBy,
 	)
 	return i, err
 }
@@ -252,52 +221,6 @@ type ListConversationParams struct {
 // reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxEarlier)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Message{}
-	for rows.Next() {
-		var i Message
-		if err := rows.Scan(
-			&i.ID,
-			&i.TicketID,
-			&i.Author,
-			&i.AuthorID,
-			&i.Content,
-			&i.CreatedAt,
-			&i.SupersededBy,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listLatestMessagesByTicket = `-- name: ListLatestMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM (
-    SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
-    FROM messages AS m
-    WHERE m.ticket_id = $1
-    ORDER BY m.created_at DESC, m.id DESC
-    LIMIT $2
-) AS latest
-ORDER BY created_at, id
-`
-
-type ListLatestMessagesByTicketParams struct {
-	TicketID uuid.UUID
-	MaxRows  int32
-}
-
-// The newest, oldest of them first.
-func (q *Queries) ListLatestMessagesByTicket(ctx context.Context, arg ListLatestMessagesByTicketParams) ([]Message, error) {
-	rows, err := q.db.Query(ctx, listLatestMessagesByTicket, arg.TicketID, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}

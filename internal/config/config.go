@@ -18,7 +18,13 @@ import (
 // DefaultGroqAPIURL is Groq itself. It takes no requests without a key; other servers may.
 const DefaultGroqAPIURL = "https://api.groq.com"
 
-// Config is the settings. Zero means the default of the part that a setting is for.
+// defaultGroqFallback takes over at Groq. Another server need not have it.
+const defaultGroqFallback = "openai/gpt-oss-20b"
+
+// groqDialect is the value of GroqDialect for Groq behind a URL of one's own.
+const groqDialect = "groq"
+
+// Config is the settings. Their defaults stand here and nowhere else.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	JWTSecret   Secret `env:"JWT_SECRET"`
@@ -28,7 +34,7 @@ type Config struct {
 	GroqAPIKey         Secret   `env:"GROQ_API_KEY"`
 	GroqAPIURL         string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
 	GroqModel          string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
-	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
+	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
 	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
@@ -39,11 +45,11 @@ type Config struct {
 	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
 	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
-	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
-	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
-	AIPerDay     int `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
-	AIMaxRunning int `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
-	MaxStreams   int `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
+	AIRunning    int32 `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
+	AIPerMinute  int32 `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
+	AIPerDay     int32 `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
+	AIMaxRunning int   `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
+	MaxStreams   int   `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
 	StreamsPerAccount int   `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
@@ -63,10 +69,54 @@ type Config struct {
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`
 	TrustedProxies []string   `env:"SUPPORT_TRUSTED_PROXIES"`
 
+	// No variable sets the following; tests change them.
+
+	// FirstEventPatience is how long a stream's response waits for the first event: long enough for most failures to get a
+	// status, and short enough that no proxy gives the server up.
+	FirstEventPatience time.Duration `env:"-"`
+	// StreamRecheck is how often an open stream makes sure that its reader may still have it.
+	StreamRecheck time.Duration `env:"-"`
+	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network in 15 minutes.
+	FailedLogIns int `env:"-"`
+	// PasswordMemory, in KiB, PasswordPasses and PasswordLanes are what one argon2id hash takes.
+	PasswordMemory uint32 `env:"-"`
+	PasswordPasses uint32 `env:"-"`
+	PasswordLanes  uint8  `env:"-"`
+	// GroqRetries is how often a request is sent again that failed before its answer began, and GroqRetryWait the longest
+	// wait for it. GroqLineBytes, GroqBodyBytes and GroqAnswerBytes bound a response: one line, what comes without text,
+	// and the text.
+	GroqRetries     int           `env:"-"`
+	GroqRetryWait   time.Duration `env:"-"`
+	GroqLineBytes   int           `env:"-"`
+	GroqBodyBytes   int64         `env:"-"`
+	GroqAnswerBytes int           `env:"-"`
+
 	// Warnings are sentences about settings that work but should be changed.
 	Warnings []string `env:"-"`
 
 	proxies []*net.IPNet
+}
+
+// fixed returns what no variable sets.
+func fixed() Config {
+	return Config{
+		FirstEventPatience: 800 * time.Millisecond,
+		StreamRecheck:      30 * time.Second,
+		FailedLogIns:       5,
+		// OWASP's recommendation: 19 MiB and about 30 ms.
+		PasswordMemory: 19456, PasswordPasses: 2, PasswordLanes: 1,
+		GroqRetries: 2, GroqRetryWait: 10 * time.Second,
+		GroqLineBytes: 1 << 20, GroqBodyBytes: 4 << 20, GroqAnswerBytes: 64 << 10,
+	}
+}
+
+// Defaults returns the settings of a server whose environment is empty.
+func Defaults() Config {
+	c, err := Load(nil, 0)
+	if err != nil {
+		panic(err) // A default is wrong.
+	}
+	return c
 }
 
 // AccessTokenTTL is how long an access token is valid.
@@ -132,9 +182,7 @@ var deprecated = map[string]string{"GROK_API_KEY": "GROQ_API_KEY", "GROK_API_URL
 // Load reads the settings from variables of the form name=value. Its error names every setting that is wrong, one a
 // line, and never quotes a value.
 func Load(environ []string, need Need) (Config, error) {
-	variables := env.ToMap(environ)
-	// An empty variable is one that is not set: that is how compose files pass on what they do not have.
-	maps.DeleteFunc(variables, func(_, value string) bool { return strings.TrimSpace(value) == "" })
+	variables := nonEmpty(environ)
 	var f faults
 	warnings := renameDeprecated(variables, &f)
 	known := names()
@@ -143,9 +191,12 @@ func Load(environ []string, need Need) (Config, error) {
 			f.add(name, "is not a setting")
 		}
 	}
-	var c Config
+	c := fixed()
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		f.addParseErrors(err)
+	}
+	if len(c.GroqFallbacks) == 0 && (c.GroqAPIURL == DefaultGroqAPIURL || c.GroqDialect == groqDialect) {
+		c.GroqFallbacks = []string{defaultGroqFallback}
 	}
 	c.Warnings = warnings
 	c.validate(need, &f)

@@ -11,12 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 const (
-	// DefaultMaxConns is how many connections a Store holds at most, unless its Config says otherwise.
-	DefaultMaxConns = 20
-
 	// So many of them are kept for Reserved. A Store with few connections shares them all.
 	reservedForAnswers = 2
 	minSharedConns     = 5
@@ -52,7 +50,7 @@ var poolerSettings = []string{"application_name", "timezone"}
 type Config struct {
 	// URL is a PostgreSQL connection URL or keyword string. It may name several hosts.
 	URL string
-	// MaxConns is how many connections are held at most; 0 means DefaultMaxConns.
+	// MaxConns is how many connections are held at most: at least one.
 	MaxConns int32
 	// TransactionPooler says that the URL leads to a pooler that gives each transaction another session, such as
 	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
@@ -94,11 +92,13 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 		return pooled{}, pooled{}, fmt.Errorf("store: %w", err)
 	}
 	pc.MaxConns = cfg.MaxConns
-	if pc.MaxConns == 0 {
-		pc.MaxConns = DefaultMaxConns
-	}
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
+	// Without it the driver writes ids as text and reads them as text.
+	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
+	}
 	applySettings(pc, cfg.TransactionPooler)
 	if pc.MaxConns < minSharedConns {
 		shared, err = newPool(ctx, pc, pc.MaxConns)

@@ -217,43 +217,6 @@ func (r *pooledRows) Close() {
 	r.giveBack = func() {}
 }
 
-// translated runs statements in a transaction until its call must end, and translates their errors.
-type translated struct {
-	db    sqlc.DBTX
-	until time.Time
-}
-
-func (t translated) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := ctx.Err(); err != nil {
-		return pgconn.CommandTag{}, translate(err)
-	}
-	ctx, cancel := bound(ctx, t.until)
-	defer cancel()
-	tag, err := t.db.Exec(ctx, sql, args...)
-	return tag, translate(err)
-}
-
-func (t translated) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, translate(err)
-	}
-	ctx, cancel := bound(ctx, t.until)
-	rows, err := t.db.Query(ctx, sql, args...)
-	if err != nil {
-		cancel()
-		return nil, translate(err)
-	}
-	return translatedRows{rows, cancel}, nil
-}
-
-func (t translated) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := ctx.Err(); err != nil {
-		return failedRow{err}
-	}
-	ctx, cancel := bound(ctx, t.until)
-	return translatedRow{t.db.QueryRow(ctx, sql, args...), cancel}
-}
-
 // translatedRows are rows with what ends the context that they are read under.
 type translatedRows struct {
 	pgx.Rows
@@ -267,18 +230,3 @@ func (r translatedRows) Close() {
 	r.Rows.Close()
 	r.cancel()
 }
-
-type translatedRow struct {
-	row    pgx.Row
-	cancel context.CancelFunc
-}
-
-func (r translatedRow) Scan(dest ...any) error {
-	defer r.cancel()
-	return translate(r.row.Scan(dest...))
-}
-
-// failedRow is a statement that was never sent.
-type failedRow struct{ err error }
-
-func (r failedRow) Scan(...any) error { return translate(r.err) }

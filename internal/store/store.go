@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -56,58 +55,6 @@ func (s *Store) Close() {
 // Reserved runs queries on connections that are kept for it, so that they do not wait for those of requests. They join no
 // transaction.
 func (s *Store) Reserved() sqlc.Querier { return sqlc.New(s.reserved) }
-
-// retry runs a transaction, and again when it lost against another one, or met a server that no longer takes writes.
-func (s *Store) retry(ctx context.Context, run func(until time.Time) error) error {
-	until := time.Now().Add(callTimeout)
-	for attempt := 0; ; attempt++ {
-		err := run(until)
-		switch {
-		case err == nil || attempt == txRetries:
-			return err
-		case attempt == 0 && isReadOnly(err):
-		case !isSerializationFailure(err) || !pause(ctx):
-			return err
-		}
-	}
-}
-
-func (s *Store) begin(
-	ctx context.Context, until time.Time, options pgx.TxOptions, fn func(db sqlc.DBTX) error,
-) (err error) {
-	var tx pgx.Tx
-	var conn *pgxpool.Conn
-	// A transaction whose beginning is lost has done nothing.
-	err = s.db.retry(ctx, until, true, func(c *pgxpool.Conn) (err error) {
-		conn = c
-		beginning, cancel := bound(ctx, until)
-		defer cancel()
-		tx, err = c.BeginTx(beginning, options)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ending, cancel := bound(ctx, until)
-		defer cancel()
-		_ = tx.Rollback(ending) // Once committed, it has nothing to do.
-		if options.AccessMode == pgx.ReadOnly {
-			conn.Release() // That it may not write is its own doing.
-			return
-		}
-		s.db.giveBack(ctx, conn, err)
-	}()
-	if err := fn(translated{tx, until}); err != nil {
-		return translate(err)
-	}
-	if err := ctx.Err(); err != nil {
-		return translate(err)
-	}
-	committing, cancel := bound(ctx, until)
-	defer cancel()
-	return translate(tx.Commit(committing))
-}
 
 // Ready checks that the database answers and takes writes, and that its schema is one that this program can use: its own
 // or a newer one. It returns DBUnavailable, DBBusy or SchemaDirty.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/supportbackend/support/gen/sqlc"
 )
@@ -41,34 +42,56 @@ func unitFrom(ctx context.Context) *unit {
 // fn may run again when the transaction lost against another one. Effects outside the database belong in AfterCommit. A
 // statement that failed fails the whole, even if fn goes on.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	return s.inTx(ctx, pgx.TxOptions{}, fn)
-}
-
-// InSnapshot runs fn, which may only read. All that it reads is of one moment, except within InTx, which it joins.
-func (s *Store) InSnapshot(ctx context.Context, fn func(ctx context.Context) error) error {
-	return s.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
-}
-
-func (s *Store) inTx(ctx context.Context, options pgx.TxOptions, fn func(ctx context.Context) error) error {
-	if s.unit(ctx) != nil {
-		return fn(ctx)
+	if u := s.unit(ctx); u != nil {
+		return fn(context.WithValue(ctx, joinedKey{}, u))
 	}
-	return s.retry(ctx, func(until time.Time) error {
-		u := &unit{store: s}
-		defer u.end()
-		err := s.begin(ctx, until, options, func(db sqlc.DBTX) error {
-			u.db = db
-			defer u.ended.Store(true)
-			return fn(context.WithValue(ctx, unitKey{}, u))
-		})
-		if err != nil {
+	until := time.Now().Add(callTimeout)
+	acquire := s.db.acquire
+	for attempt := 0; ; attempt++ {
+		undone, err := s.try(ctx, until, acquire, fn)
+		switch {
+		case err == nil || attempt == txRetries || ctx.Err() != nil:
+			return err
+		case attempt == 0 && undone:
+			acquire = s.db.acquireAlive
+		case attempt == 0 && isReadOnly(err):
+		case !isSerializationFailure(err) || !pause(ctx):
 			return err
 		}
-		for _, f := range u.after {
-			f()
-		}
-		return nil
-	})
+	}
+}
+
+// try runs a transaction once. undone says that it has failed by no fault of its own, before it could be committed.
+func (s *Store) try(
+	ctx context.Context, until time.Time, acquire func(context.Context, time.Time) (*pgxpool.Conn, error),
+	fn func(ctx context.Context) error,
+) (undone bool, err error) {
+	u := &unit{store: s}
+	defer u.end()
+	conn, err := acquire(ctx, until)
+	if err != nil {
+		return false, err
+	}
+	t := &transaction{conn: conn, until: until}
+	u.db = t
+	err = u.run(ctx, t, fn)
+	if err != nil {
+		return t.lost, err
+	}
+	for _, f := range u.after {
+		f()
+	}
+	return false, nil
+}
+
+// run runs fn and commits what it has done, or undoes it, also when fn panics.
+func (u *unit) run(ctx context.Context, t *transaction, fn func(ctx context.Context) error) (err error) {
+	defer func() { t.rollback(ctx, u.store.db, err) }()
+	defer u.ended.Store(true)
+	if err := fn(context.WithValue(ctx, unitKey{}, u)); err != nil {
+		return translate(err)
+	}
+	return t.commit(ctx)
 }
 
 // end does what is to be done however the transaction ended.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -176,20 +177,102 @@ func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
 	require.Equal(t, runs, ends, "what follows an end follows each")
 }
 
-func TestSnapshotIsOfOneMomentAndReadsOnly(t *testing.T) {
+// A statement that is said to be the last one commits the transaction, unless it was begun further out.
+func TestLastStatementCommits(t *testing.T) {
 	t.Parallel()
-	s := storetest.New(t)
-	user := newUser("ada@example.com")
-	err := s.InSnapshot(t.Context(), func(ctx context.Context) error {
-		_, err := s.GetUser(ctx, user.ID)
-		require.ErrorIs(t, err, store.ErrNoRows)
-		_, err = s.CreateUser(t.Context(), user)
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM users") }
+	err := s.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, newUser("a@example.com"))
 		require.NoError(t, err)
-		_, err = s.GetUser(ctx, user.ID)
-		require.ErrorIs(t, err, store.ErrNoRows, "written after the first read")
-		_, err = s.CreateUser(ctx, newUser("bob@example.com"))
-		require.Error(t, err)
-		return errBroken
+		require.NoError(t, s.InTx(ctx, func(ctx context.Context) error {
+			_, err := s.CreateUser(store.Last(ctx), newUser("b@example.com"))
+			return err
+		}))
+		require.Zero(t, stored(), "it was begun further out")
+		_, err = s.ListUsers(store.Last(ctx), sqlc.ListUsersParams{BeforeCreatedAt: page.Last.CreatedAt, BeforeID: page.Last.ID, MaxRows: 9})
+		require.NoError(t, err)
+		require.Equal(t, 2, stored())
+		_, err = s.CreateUser(ctx, newUser("c@example.com"))
+		require.Error(t, err, "that was the last one")
+		return nil
 	})
-	require.ErrorIs(t, err, errBroken)
+	require.NoError(t, err)
+	require.Equal(t, 2, stored())
+
+	// One that finds no row is committed as well.
+	err = s.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, newUser("c@example.com"))
+		require.NoError(t, err)
+		_, err = s.CreateUser(store.Last(ctx), newUser("a@example.com"))
+		return err
+	})
+	require.ErrorIs(t, err, store.ErrNoRows)
+	require.Equal(t, 3, stored())
+
+	// One that fails is not.
+	user := newUser("d@example.com")
+	err = s.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := s.CreateUser(ctx, user)
+		require.NoError(t, err)
+		user.Email = "e@example.com" // With the same id.
+		_, err = s.CreateUser(store.Last(ctx), user)
+		return err
+	})
+	require.Error(t, err)
+	require.Equal(t, 3, stored())
+	require.NoError(t, s.Ready(t.Context()))
+}
+
+// A statement that nobody waits for is sent along with the next one, or with the commit.
+func TestStatementAheadGoesWithTheNextOne(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	service := newUser("shop@example.com")
+	_, err := s.CreateUser(t.Context(), service)
+	require.NoError(t, err)
+	customerOf := func(service uuid.UUID, name string) sqlc.CreateServiceCustomerParams {
+		return sqlc.CreateServiceCustomerParams{ServiceID: service, ExternalID: name, UserID: uuid.New(), Email: name + "@example.com"}
+	}
+	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM service_customers") }
+
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "one")))
+		_, err := s.GetServiceCustomer(ctx, sqlc.GetServiceCustomerParams{ServiceID: service.ID, ExternalID: "one"})
+		require.NoError(t, err)
+		return s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "two"))
+	}))
+	require.Equal(t, 2, stored())
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "three")))
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "four")))
+		_, err := s.GetUser(store.Last(ctx), service.ID)
+		return err
+	}))
+	require.Equal(t, 4, stored())
+
+	// Its error is that of the next one, or of the commit.
+	for _, next := range []func(context.Context) error{
+		func(context.Context) error { return nil },
+		func(ctx context.Context) error {
+			_, err := s.GetUser(ctx, service.ID)
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := s.GetUser(store.Last(ctx), service.ID)
+			return err
+		},
+	} {
+		require.Error(t, s.InTx(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "five")))
+			require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(uuid.New(), "nobody's")))
+			return next(ctx)
+		}))
+		require.Equal(t, 4, stored())
+	}
+	require.NoError(t, s.CreateServiceCustomer(store.Ahead(t.Context()), customerOf(service.ID, "five")), "without a transaction it runs at once")
+	require.Equal(t, 5, stored())
+	require.NoError(t, s.Ready(t.Context()))
 }

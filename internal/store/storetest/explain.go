@@ -15,6 +15,9 @@ import (
 
 var parameter = regexp.MustCompile(`@(\w+)|sqlc\.narg\('?(\w+)'?\)`)
 
+// embedded is a whole row among what a query selects.
+var embedded = regexp.MustCompile(`sqlc\.embed\((\w+)\)`)
+
 // Explain returns the plan of one of the project's queries, which it runs with the parameters in place of their names.
 func Explain(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
 	t.Helper()
@@ -27,6 +30,7 @@ func Explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 		require.True(t, known, "%s has the parameter %s", query, name)
 		return value
 	})
+	text = embedded.ReplaceAllString(text, "$1.*")
 	conn, hangUp := connect(t, databaseURL)
 	defer hangUp()
 	rows, err := conn.Query(context.Background(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) "+text)

@@ -41,6 +41,7 @@ type settings struct {
 	bare, user      string
 	rounds          int
 	requests        int
+	match           string
 	readers         int
 	watching        time.Duration
 }
@@ -55,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&s.watching, "watching", 30*time.Second, "how long to watch idle readers, one minute at most")
 	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
 	flags.IntVar(&s.requests, "requests", 5, "how many rounds of requests to send; 0 leaves them out")
+	flags.StringVar(&s.match, "match", "", "send only requests whose name contains this `text`, for a profile of the server")
 	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
 	flags.StringVar(&s.user, "user", "", "the `id` of the user that the bare server takes everybody for")
 	flags.StringVar(&s.upstream, "upstream", "", "the `URL` that the plain proxy asks")
@@ -92,7 +94,7 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	defer r.close()
 	out := newReport(r.database.server.Version())
 	if s.requests > 0 {
-		if out.Stages, err = measureRequests(ctx, r, s.requests, progress); err != nil {
+		if out.Stages, err = measureRequests(ctx, r, s.requests, s.match, progress); err != nil {
 			return nil, err
 		}
 	}

@@ -23,8 +23,11 @@ import (
 const (
 	// requestWorkers is how many requests are under way at a time.
 	requestWorkers = 8
-	// spreadTickets is over how many tickets messages are spread, and messagesOfATicket how many the one has that is read.
-	spreadTickets     = 1000
+	// requesters is how many customers write, and ticketsOfEach how many tickets each of them has. One customer's writes
+	// count for one budget, and so wait for each other.
+	requesters    = 16
+	ticketsOfEach = 64
+	// messagesOfATicket is how many the one has that is read.
 	messagesOfATicket = 10
 )
 
@@ -49,7 +52,10 @@ type spent struct {
 
 func (s *spent) perSecond() float64 { return float64(len(s.latencies)) / s.wall.Seconds() }
 
-// requester is the one customer who sends all requests, to the server and to the bare one alike.
+// crew is everybody who sends requests, to the server and to the bare one alike. The first one reads.
+type crew []*requester
+
+// requester is one customer, with tickets.
 type requester struct {
 	*customer
 	user    uuid.UUID
@@ -57,23 +63,31 @@ type requester struct {
 }
 
 // measureRequests measures kinds of requests, each on the server and on the bare server in turn.
-func measureRequests(ctx context.Context, r *rig, rounds int, progress io.Writer) ([]stage, error) {
+func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer server.stop()
-	who, err := newRequester(ctx, r.database, server.url)
-	if err != nil {
+	people := make(crew, requesters)
+	for i := range people {
+		if people[i], err = newRequester(ctx, r.database, server.url, i); err != nil {
+			return nil, err
+		}
+	}
+	if err := people[0].converse(ctx); err != nil {
 		return nil, err
 	}
-	bare, err := r.startBare(ctx, who.user)
+	bare, err := r.startBare(ctx, people[0].user)
 	if err != nil {
 		return nil, err
 	}
 	defer bare.stop()
 	var stages []stage
-	for _, w := range who.works(rounds) {
+	for _, w := range people.works(rounds) {
+		if !strings.Contains(w.name, match) {
+			continue
+		}
 		fmt.Fprintf(progress, "measuring: %s\n", w.name)
 		var ours, theirs spent
 		for round := range rounds + 1 {
@@ -105,8 +119,8 @@ func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
 	})
 }
 
-func newRequester(ctx context.Context, d *database, server string) (*requester, error) {
-	c, err := signUp(ctx, server, 0)
+func newRequester(ctx context.Context, d *database, server string, n int) (*requester, error) {
+	c, err := signUp(ctx, server, n)
 	if err != nil {
 		return nil, err
 	}
@@ -123,29 +137,32 @@ func newRequester(ctx context.Context, d *database, server string) (*requester, 
 		INSERT INTO tickets (id, user_id, title, description)
 		SELECT gen_random_uuid(), $1, 'Invoice ' || n || ' is wrong', 'I was charged twice for October. Can I have it back?'
 		FROM generate_series(1, $2) AS n
-		RETURNING id`, who.user, spreadTickets)
+		RETURNING id`, who.user, ticketsOfEach)
 	if err != nil {
 		return nil, err
 	}
-	if who.tickets, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
-		return nil, err
-	}
+	who.tickets, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return who, err
+}
+
+// converse adds messages to the requester's first ticket.
+func (who *requester) converse(ctx context.Context) error {
 	for i := range messagesOfATicket {
-		added, err := c.api.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
+		added, err := who.api.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
 			Content: fmt.Sprintf("And another thing, the %dth: the second charge is from the 14th.", i),
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if added.JSON201 == nil {
-			return nil, fmt.Errorf("add a message: %s", added.Body)
+			return fmt.Errorf("add a message: %s", added.Body)
 		}
 	}
-	return who, nil
+	return nil
 }
 
 // works are the kinds of requests. Those that read come first, so that what is written does not change what they read.
-func (who *requester) works(rounds int) []work {
+func (people crew) works(rounds int) []work {
 	const (
 		ticket  = `{"title":"Invoice 4711 is wrong","description":"I was charged twice for October. Can I have it back?"}`
 		message = `{"content":"And another thing: the second charge is from the 14th."}`
@@ -158,38 +175,42 @@ func (who *requester) works(rounds int) []work {
 	return []work{
 		{
 			name: "GET /tickets/{id}, 10 messages", count: count, status: http.StatusOK, cpu: 1.5, databaseCPU: 1.2, p99: 1.5,
-			make: who.requests(http.MethodGet, func(int) string { return "/tickets/" + who.tickets[0].String() }, "", nil),
+			make: people[:1].requests(http.MethodGet, func(who *requester, _ int) string { return "/tickets/" + who.tickets[0].String() }, "", nil),
 		},
 		{
-			name: "GET /tickets, 20 of 1,000", count: count, status: http.StatusOK, cpu: 1.3, databaseCPU: 1.2, p99: 1.5,
-			make: who.requests(http.MethodGet, func(int) string { return "/tickets" }, "", nil),
+			name: "GET /tickets, 20 of 64", count: count, status: http.StatusOK, cpu: 1.3, databaseCPU: 1.2, p99: 1.5,
+			make: people[:1].requests(http.MethodGet, func(*requester, int) string { return "/tickets?limit=20" }, "", nil),
 		},
 		{
 			name: "POST a message, 1,000 tickets", count: count, status: http.StatusCreated, throughput: 0.7,
-			make: who.requests(http.MethodPost, func(i int) string {
-				return "/tickets/" + who.tickets[1+i%(spreadTickets-1)].String() + "/messages"
+			make: people.requests(http.MethodPost, func(who *requester, i int) string {
+				return "/tickets/" + who.tickets[1+i/requesters%(ticketsOfEach-1)].String() + "/messages"
 			}, message, nil),
 		},
 		{
 			name: "POST a message, one busy ticket", count: count, status: http.StatusCreated, throughput: 0.5,
-			make: who.requests(http.MethodPost, func(int) string { return "/tickets/" + who.tickets[1].String() + "/messages" }, message, nil),
+			make: people[:1].requests(http.MethodPost, func(who *requester, _ int) string { return "/tickets/" + who.tickets[1].String() + "/messages" }, message, nil),
 		},
 		{
 			name: "POST /tickets", count: count, status: http.StatusCreated, cpu: 1.5, databaseCPU: 1.2, p99: 1.5,
-			make: who.requests(http.MethodPost, func(int) string { return "/tickets" }, ticket, nil),
+			make: people.requests(http.MethodPost, func(*requester, int) string { return "/tickets" }, ticket, nil),
 		},
 		{
 			name: "POST /tickets, Idempotency-Key", count: count, status: http.StatusCreated, cpu: 2,
-			make: who.requests(http.MethodPost, func(int) string { return "/tickets" }, ticket, func(i int) string {
+			make: people.requests(http.MethodPost, func(*requester, int) string { return "/tickets" }, ticket, func(i int) string {
 				return fmt.Sprintf("%s-%d", run, i)
 			}),
 		},
 	}
 }
 
-func (who *requester) requests(method string, path func(i int) string, body string, key func(i int) string) func(string, int) (*http.Request, error) {
+// requests are sent by one after the other of the crew.
+func (people crew) requests(
+	method string, path func(who *requester, i int) string, body string, key func(i int) string,
+) func(string, int) (*http.Request, error) {
 	return func(base string, i int) (*http.Request, error) {
-		request, err := http.NewRequest(method, base+path(i), strings.NewReader(body)) //nolint:noctx // The sender adds one.
+		who := people[i%len(people)]
+		request, err := http.NewRequest(method, base+path(who, i), strings.NewReader(body)) //nolint:noctx // The sender adds one.
 		if err != nil {
 			return nil, err
 		}

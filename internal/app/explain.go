@@ -1,0 +1,30 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// Explain puts what a person at a terminal can do something about into a sentence.
+func Explain(err error) error {
+	var outage *store.OutageError
+	if errors.As(err, &outage) {
+		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	var known *apperr.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	for _, field := range known.Fields {
+		return fmt.Errorf("%s: the %s is wrong: %s", known.Code, strings.TrimPrefix(field.Pointer, "/"), field.Code)
+	}
+	return fmt.Errorf("%s: %s", known.Code, known.Detail)
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+const (
+	beginStatement  = "BEGIN"
+	commitStatement = "COMMIT"
+	// idle is the status of a session that is in no transaction.
+	idle = 'I'
+)
+
+// errCommitted is a statement after the one that was said to be the last.
+var errCommitted = errors.New("store: the transaction was committed with its last statement")
+
+// transaction is a transaction on a connection of its own. Round trips are what it mostly costs, so BEGIN goes along with
+// the first statement, COMMIT with the one that is said to be the last, and what nobody waits for with the next one.
+type transaction struct {
+	conn  *pgxpool.Conn
+	until time.Time
+	// begun says that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
+	// whether it went through.
+	begun, committing, committed bool
+	// ahead is what goes along with the next statement.
+	ahead []queued
+	// lost says that the transaction has failed by no fault of its own before that, so that nothing has happened.
+	lost bool
+}
+
+var _ sqlc.DBTX = (*transaction)(nil)
+
+type queued struct {
+	sql  string
+	args []any
+}
+
+type (
+	lastKey  struct{}
+	aheadKey struct{}
+)
+
+// Ahead returns a context whose statement, one without a result, is sent along with the transaction's next one: taking a
+// lock so costs no round trip. Its error is that of the next statement.
+func Ahead(ctx context.Context) context.Context {
+	if unitFrom(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, aheadKey{}, true)
+}
+
+// Last returns a context whose statement is the last one of the transaction: it is committed along with it, which saves a
+// round trip, and locks are held for so much less. A statement that finds no row is committed as well, and must have
+// changed nothing. In a transaction that was begun further out, Last changes nothing.
+func Last(ctx context.Context) context.Context {
+	if u := unitFrom(ctx); u == nil || ctx.Value(joinedKey{}) == u {
+		return ctx
+	}
+	return context.WithValue(ctx, lastKey{}, true)
+}
+
+// joinedKey marks what runs in a transaction that was begun further out.
+type joinedKey struct{}
+
+// start sends a statement, and before it BEGIN if need be. results has the statement's result next.
+func (t *transaction) start(ctx context.Context, sql string, args []any) (results pgx.BatchResults, last bool, err error) {
+	commits := sql == commitStatement
+	if t.committing && !commits {
+		return nil, false, errCommitted
+	}
+	last, _ = ctx.Value(lastKey{}).(bool)
+	t.committing = commits || last
+	var batch pgx.Batch
+	if !t.begun {
+		batch.Queue(beginStatement)
+	}
+	for _, q := range t.ahead {
+		batch.Queue(q.sql, q.args...)
+	}
+	t.ahead = nil
+	before := batch.Len()
+	batch.Queue(sql, args...)
+	if last {
+		batch.Queue(commitStatement)
+	}
+	results = t.conn.SendBatch(ctx, &batch)
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // It fails for the same reason.
+			return nil, false, err
+		}
+		t.begun = true
+	}
+	return results, last, nil
+}
+
+// finish reads what comes after a statement's result.
+func (t *transaction) finish(results pgx.BatchResults, last bool) error {
+	if last {
+		tag, err := results.Exec()
+		t.committed = err == nil && tag.String() == commitStatement
+		if err == nil && !t.committed {
+			err = pgx.ErrTxCommitRollback
+		}
+		return errors.Join(err, results.Close())
+	}
+	return results.Close()
+}
+
+// noted translates a statement's error, and remembers one that a second try may not meet.
+func (t *transaction) noted(err error) error {
+	t.lost = t.lost || err != nil && !t.committing && (isLost(err) || isStalePlan(err))
+	return translate(err)
+}
+
+// Exec runs a statement.
+func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if ctx.Value(aheadKey{}) != nil {
+		t.ahead = append(t.ahead, queued{sql, args})
+		return tag, nil
+	}
+	err = t.call(ctx, sql, args, func(results pgx.BatchResults) error {
+		tag, err = results.Exec()
+		return err
+	})
+	return tag, err
+}
+
+// call runs a statement whose result is read at once.
+func (t *transaction) call(ctx context.Context, sql string, args []any, read func(pgx.BatchResults) error) error {
+	if err := ctx.Err(); err != nil {
+		return translate(err)
+	}
+	ctx, cancel := bound(ctx, t.until)
+	defer cancel()
+	results, last, err := t.start(ctx, sql, args)
+	if err != nil {
+		return t.noted(err)
+	}
+	err = read(results)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		last = false // COMMIT was not run.
+	}
+	if ended := t.finish(results, last); err == nil {
+		err = ended
+	}
+	return t.noted(err)
+}
+
+// Query runs a statement and returns its rows.
+func (t *transaction) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, translate(err)
+	}
+	ctx, cancel := bound(ctx, t.until)
+	results, last, err := t.start(ctx, sql, args)
+	if err != nil {
+		cancel()
+		return nil, t.noted(err)
+	}
+	rows, err := results.Query()
+	if err != nil {
+		_ = t.finish(results, false) // The statement's own error says more.
+		cancel()
+		return nil, t.noted(err)
+	}
+	return &transactionRows{Rows: rows, end: func(err error) error {
+		defer cancel()
+		if err != nil {
+			last = false
+		}
+		if ended := t.finish(results, last); err == nil {
+			err = ended
+		}
+		return t.noted(err)
+	}}, nil
+}
+
+// QueryRow returns a statement that runs when its row is scanned.
+func (t *transaction) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return transactionRow{transaction: t, ctx: ctx, sql: sql, args: args}
+}
+
+type transactionRow struct {
+	transaction *transaction
+	ctx         context.Context
+	sql         string
+	args        []any
+}
+
+func (r transactionRow) Scan(dest ...any) error {
+	return r.transaction.call(r.ctx, r.sql, r.args, func(results pgx.BatchResults) error { return results.QueryRow().Scan(dest...) })
+}
+
+// transactionRows are the rows of a statement. When the last one was read, the statement is finished.
+type transactionRows struct {
+	pgx.Rows
+	end func(error) error
+	err error
+}
+
+func (r *transactionRows) Next() bool {
+	next := r.Rows.Next()
+	if !next {
+		r.Close()
+	}
+	return next
+}
+
+func (r *transactionRows) Scan(dest ...any) error { return translate(r.Rows.Scan(dest...)) }
+func (r *transactionRows) Err() error             { return r.err }
+
+func (r *transactionRows) Close() {
+	r.Rows.Close()
+	if r.end != nil {
+		r.err = r.end(r.Rows.Err())
+		r.end = nil
+	}
+}
+
+// commit commits what has not been committed with the last statement.
+func (t *transaction) commit(ctx context.Context) error {
+	if t.committed || !t.begun && len(t.ahead) == 0 {
+		return nil
+	}
+	tag, err := t.Exec(ctx, commitStatement)
+	if err == nil && tag.String() != commitStatement {
+		err = translate(pgx.ErrTxCommitRollback)
+	}
+	return err
+}
+
+// rollback undoes what was not committed, and gives the connection back.
+func (t *transaction) rollback(ctx context.Context, p pooled, result error) {
+	if session := t.conn.Conn(); !session.IsClosed() && session.PgConn().TxStatus() != idle {
+		ending, cancel := bound(ctx, t.until)
+		defer cancel()
+		_, _ = t.conn.Exec(ending, "ROLLBACK") // If it fails, so does the connection.
+	}
+	p.giveBack(ctx, t.conn, result)
+}
