@@ -460,9 +460,7 @@ export class Support {
    * account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
    */
   putCustomer(userId: UserID, body: PutCustomerRequest, options: CallOptions = {}): Promise<Customer> {
-    return this.#caller.call<Customer>({ repeatable: true }, options, (attempt) =>
-      api.putCustomer({ ...attempt, parseAs: 'text', path: { user_id: userId }, body }),
-    );
+    return this.#caller.call<Customer>({ method: 'PUT', path: '/users/{user_id}/customer', repeatable: true }, { path: { user_id: userId }, body }, options);
   }
 
   /**

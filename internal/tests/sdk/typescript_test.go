@@ -27,13 +27,22 @@ func TestTypeScriptSDK(t *testing.T) {
 	t.Parallel()
 	project := npmtest.Install(t, typeScript)
 	for name, test := range map[string]func(*testing.T, npmtest.Project){
-		"suite": keepsToTheSuite, "examples": doesWhatExamplesSay, "requests of examples": sendsWhatExamplesSay,
+		"types": compilesStrictly, "suite": keepsToTheSuite, "examples": doesWhatExamplesSay, "requests of examples": sendsWhatExamplesSay,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, project)
 		})
 	}
+}
+
+// compilesStrictly compiles and runs a program as an ES module and as CommonJS.
+func compilesStrictly(t *testing.T, project npmtest.Project) {
+	t.Helper()
+	project.Copy(t, "types.mts", "types.cts")
+	project.Compile(t, "types.mts", "types.cts")
+	require.Equal(t, "function\n", project.Node(t, nil, "types.mjs"))
+	require.Equal(t, "function\n", project.Node(t, nil, "types.cjs"))
 }
 
 // keepsToTheSuite runs every fixture, in Node and in a browser.
@@ -217,7 +226,7 @@ func (i *inTurn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	request := r.Method + " " + r.URL.Path
-	for _, header := range [][2]string{{"Authorization", ""}, {"X-On-Behalf-Of", "for "}, {"Last-Event-ID", "after "}} {
+	for _, header := range [][2]string{{"Authorization", ""}, {onBehalfOf, "for "}, {"Last-Event-ID", "after "}} {
 		if value := r.Header.Get(header[0]); value != "" {
 			request += " " + header[1] + strings.TrimPrefix(value, "Bearer ")
 		}

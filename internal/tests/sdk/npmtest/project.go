@@ -80,6 +80,23 @@ func nodeTools(t testing.TB) string {
 	return dir
 }
 
+// Compile compiles TypeScript modules of the project by the strictest rules, and checks the declarations of the SDK.
+func (p Project) Compile(t testing.TB, files ...string) {
+	t.Helper()
+	command(t, p.dir, filepath.Join(nodeTools(t), ".bin", "tsc"), append([]string{
+		"--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--module", "nodenext", "--target", "es2022",
+		"--typeRoots", filepath.Join(nodeTools(t), "@types"), "--types", "node",
+	}, files...)...)
+}
+
+// Copy copies a file of the project.
+func (p Project) Copy(t testing.TB, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(p.dir, from))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, to), content, 0o600))
+}
+
 // Node runs a script of the project and returns what it prints. The environment has the given entries besides.
 func (p Project) Node(t testing.TB, env []string, arguments ...string) string {
 	t.Helper()
