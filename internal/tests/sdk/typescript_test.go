@@ -174,7 +174,8 @@ func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 		bodies, wanted []string
 	}{
 		{
-			"await examples.exampleAskAI()", "Thank you.\n", []string{"{}", done},
+			"await examples.exampleAskAI()", "Thank you.\n",
+			[]string{"{}", done},
 			[]string{"POST " + path + "/messages key", "GET " + path + "/ai-response key"},
 		},
 		{"await examples.exampleLastEventId()", "0199d3c6:2\n", []string{done}, []string{
@@ -184,11 +185,13 @@ func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 			"GET " + path + "/ai-response key for customer-4711",
 		}},
 		{
-			"await examples.exampleForCustomer()", "Invoice 4711 is wrong\n", []string{ticket, "[" + ticket + "]"},
+			"await examples.exampleForCustomer()", "Invoice 4711 is wrong\n",
+			[]string{ticket, "[" + ticket + "]"},
 			[]string{"POST /tickets key for customer-4711", "GET /tickets key for customer-4711"},
 		},
 		{
-			"await examples.exampleStaff()", "", []string{"[" + ticket + "]", ticket, "{}", ticket},
+			"await examples.exampleStaff()", "",
+			[]string{"[" + ticket + "]", ticket, "{}", ticket},
 			[]string{"GET /tickets key", "PATCH " + path + " key", "POST " + path + "/messages key", "PATCH " + path + " key"},
 		},
 		{
