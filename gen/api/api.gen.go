@@ -1363,9 +1363,6 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
-// OnBehalfOf defines model for OnBehalfOf.
-type OnBehalfOf = string
-
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1467,10 +1464,6 @@ type WrongPassword = Problem
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1478,10 +1471,6 @@ type GetAIResponseParams struct {
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1499,10 +1488,6 @@ type ListAIResponseEventsParams struct {
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1513,10 +1498,6 @@ type StreamAIResponseByIDParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1589,10 +1570,6 @@ type SignUpParams struct {
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1607,20 +1584,9 @@ type ChangePasswordParams struct {
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PutMessageFeedbackParams defines parameters for PutMessageFeedback.
-type PutMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1632,10 +1598,6 @@ type ListTicketsParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1643,10 +1605,6 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1654,10 +1612,6 @@ type CreateTicketParams struct {
 
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1665,10 +1619,6 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
 	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1679,10 +1629,6 @@ type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1699,10 +1645,6 @@ type ListAIResponsesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1710,10 +1652,6 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1728,10 +1666,6 @@ type ListMessagesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1739,10 +1673,6 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1750,10 +1680,6 @@ type CreateMessageParams struct {
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1774,10 +1700,6 @@ type ListUsersParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1785,10 +1707,6 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See "Retries".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1796,20 +1714,9 @@ type CreateUserParams struct {
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateUserParams defines parameters for UpdateUser.
-type UpdateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
@@ -2115,7 +2022,7 @@ type ServerInterface interface {
 	GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
-	PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error
+	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -2160,7 +2067,7 @@ type ServerInterface interface {
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
-	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
+	UpdateUser(ctx echo.Context, userID UserID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -2183,21 +2090,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	var params GetAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2234,21 +2126,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var params CancelAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2305,21 +2182,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2362,21 +2224,6 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2676,21 +2523,6 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var params GetMeParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2756,21 +2588,6 @@ func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
 	var params GetMessageFeedbackParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2803,28 +2620,8 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PutMessageFeedbackParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutMessageFeedback(ctx, messageID, params)
+	err = w.Handler.PutMessageFeedback(ctx, messageID)
 	return err
 }
 
@@ -2858,21 +2655,6 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2902,21 +2684,6 @@ func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var params CreateTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2953,21 +2720,6 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 	var params GetTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3004,21 +2756,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	var params UpdateTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -3061,21 +2798,6 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -3125,21 +2847,6 @@ func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3176,21 +2883,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	var params CreateAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3240,21 +2932,6 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3291,21 +2968,6 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	var params CreateMessageParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3342,21 +3004,6 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var params CreateStreamTokenParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3413,21 +3060,6 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3457,21 +3089,6 @@ func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var params CreateUserParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3508,21 +3125,6 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 	var params GetUserParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3555,28 +3157,8 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateUserParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateUser(ctx, userID, params)
+	err = w.Handler.UpdateUser(ctx, userID)
 	return err
 }
 
@@ -6669,7 +6251,6 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 
 type PutMessageFeedbackRequestObject struct {
 	MessageID MessageID `json:"message_id"`
-	Params    PutMessageFeedbackParams
 	Body      *PutMessageFeedbackJSONRequestBody
 }
 
@@ -9727,7 +9308,6 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 
 type UpdateUserRequestObject struct {
 	UserID UserID `json:"user_id"`
-	Params UpdateUserParams
 	Body   *UpdateUserJSONRequestBody
 }
 
@@ -10628,11 +10208,10 @@ func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageI
 }
 
 // PutMessageFeedback operation middleware
-func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error {
+func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID) error {
 	var request PutMessageFeedbackRequestObject
 
 	request.MessageID = messageID
-	request.Params = params
 
 	var body PutMessageFeedbackJSONRequestBody
 	var err error
@@ -11149,11 +10728,10 @@ func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID, params GetUser
 }
 
 // UpdateUser operation middleware
-func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error {
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 	var request UpdateUserRequestObject
 
 	request.UserID = userID
-	request.Params = params
 
 	var body UpdateUserJSONRequestBody
 	var err error
@@ -11202,477 +10780,475 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5kjcM3woe7kbY8hRpkpJsi4qOfWR3u0fTPq0lj2en6U8FskCyWkWAXSha5nj0xf71XsB7EXth",
-	"eyVvIDOBQp1IipL7NN6InbZYJyAB5Dl/+bk1VvOFkkJmujX43BKf+HyRCPj3yem3seajRETmL72cz3m6",
-	"ag1aJ0yL9KNI2VWczdQyYyenraD1kSdLYW4cq0i0Bi0eX0T28aAViYzHiXn4lHGpr0SqGU8F01dxNp6J",
-	"iKnJhCnJslms6fWdVtBKxc9LobOLOGoNWt3e0VG0P37UPuTdbvtxt9ttPzH/083/z3xKZzxb6tbgoHsU",
-	"tLI4SwR+1htNtlqYHx8uUjVKxFw/9Ad7fR20Tk5fxnqs5CSeLtPy/N8tdJYKPmepmCy10CybCRrzPc0u",
-	"xYqplM1VJJJ6sswLr/Zocz4T7OQUXhWPhff629Ckd+DR5LDbL9CkPJQ6whTvQeq8UiewiKWNkSQsU5dC",
-	"anYlZMZimSmWCq6VjOW0nhhSXeB+qCHEUouI8SRhcabti0diolLB4oyNxJRLlinaTzuQpn+4hjRT/lEw",
-	"ad/eQJt89EiX1x9FmigeNW6ZWDPl7jH7ZMylVGYyhlDmJNSTKX9ozYbZ/PJd9s8RPJOlK3M8WoMsXQqf",
-	"avsFqhXGWUcx7wYk2ZtUZWqskgaCWWah1Vxks1hOmUi0qCfSwr6qmUSjVF0KZDYp02aT5i9eSvFpIcbZ",
-	"bmQ6XE+m4uayI2UiTVXT5nLTQUL951JlvEilc6XYnMtVzlIzxlkWzxsI9DO8wqfOlSqw45EwhLhK4ywT",
-	"kk1UylZqyXiSCh6tdqHKaB1VDvpFDg3Dw1O/XDQQBaeAFHkr9EJJLcriyYi0RGQiP7uOFjzLxHyRtQa9",
-	"oDVOBc9EdMGz1qDV7/YftXu9dr9/3j0a7PcGvcNOr9vdPzj8eytoTWIZ69kF8rLWoKUztXA/N7/iUeeg",
-	"2+/1HuMrUp1dABdr/uLBfq/b7ZvbiwQ+4L1u+3HUHbWfjA8P2/3J0eRRN+ryg9HjVtCaC635VJQW5WCy",
-	"32s/FgcH7SPzdHfcG/X5/tHBk0N4BuTToKUWQvL44XSRtZXW7V6/O/KYYsuSEo5zPL4U5aXvTfq8/Xi8",
-	"L9pHo0e99qHoTvb543Ev6vfNI8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJYfdRK2gtzSxgxwKzQmLp",
-	"1qAb2HHESrpf+72gtUjVfJF5P/XNdiOBkz9/Xdwv33206o53lK4UW8RiLDRTE5aJT1lh28QXKT18cZOV",
-	"8bebkCAWJjzRImgJGsOPn/GfeFBlBv9snc+4vMxPQCQSs+mDlhY/twa966D2IXNWO00P9a8/BK2E6+yC",
-	"/ixQ5AyYbekcSTo/QBBHnpwseLAHrN/tdodyKGFIA6YznmZDGfGMD9jnIQxn2BoMW3ihFQxL5ISL2xAU",
-	"nnW7sPjYmn0Ij8F+h0dqdjwOCtdqaAhsphNHA7bNqAa9uskC9eG9tEDwK6zrsHWz9/e3fz9sgZu+f98t",
-	"XaSkqP2Y+f22C0dcatgafB62Kg83M6vbrHqF9kSgYNiK9QWPhySShp4wgJvX8PJh6zoYFiUCbW+1gDcv",
-	"82kW+NMQGdSwysyGcCCHslU4lCUO9VpWBdqPXyXav6pE+wB75TyeC7XMmq0NHSdGOtSqgxk93KwuR3HE",
-	"jAVBgiCWoFzuogjy9erxQUERzAdWpwLaqyDC3pz+IFY1J+VSrAIz3qVvLPz4ed0R6R8Nut2OGWy/W96w",
-	"h+1R32xYbjZf1BXtg/GTSU/0+f7oUbdFktVorpUX97qDXn9wcNA57Pb6+/vmxZLPzaTeixHTMzh2i1RM",
-	"4k/mGF5enPxdnn8anf6nuDwzezRVQJWlhnOvx2phGMOPtHf1wKjmbivrgdHdzYx53ApaSl6MxIwnk9YH",
-	"owbAml6Up9UV7cfjbq/9hB/ut/uTR+IwOhjvj/q8hXtsPBZan5uNVzY+zF4MwPvB4Sa00cFs6B2yeSyX",
-	"ma8vfG7hbbiLW4OWWP1lNvp+HL+O/3L67h+nvVfxqT6dZ4u/Pzt9dPrT//73/3T+97//pxW0xKdFnAp9",
-	"EcvW4KjbNRtpkgo9cy/SaXaBtyI3ol0zEjy1pvl4rJYyq2o40/Lp2H5/OI+R0+nmeIimKR+L/0uutM5Y",
-	"zSub6YnoHbQfj3rjNu+ND9r70aNRd3wkHk963XzJcWze6OsEAs1rxy3+C03B7KNnXI5Fkoio0W5z+mY2",
-	"4xmTaqSiFZNCREWnyI4CDy3tnP+N7XiKjAnocP3bEYRbCjVvMr8xodatyLRus432bMblVLzhWl+pNHqL",
-	"Mqa8TVQ2Eylb0E2Fw7tMUyGzC3fNiPs0FeOMzVSqBRuZzZOuDA8WV/5tOuOLRBhLh9P7L2OJLqpnSn4U",
-	"qeZmVq9UZvjhItvKJzz2nqyRwP7lC6myC25fXRXIkRIaJTHcgz5h/wW7yOS+7y3vex4qf8reV+udes3T",
-	"AOrBCc3PfO2amknas6+AdFJcCZ0x2Jg55bwXgtyv3yDsigQrMhI+zjTIpDjTbLzUmZqLtCCWqvJ4ZzGb",
-	"j/AlqrANQ6T1LWyK3PgXTIuxkhEbz3g6BcfuJFVz1jtgr8eZGom04xH3HMbU8CH40SwjH6mlUeRYLD+q",
-	"eFzwEEZCj9N4Aft00DplV1zTpyOWXRlF0NDPfTrfKKf4LnbwuNczo7xKlZx6Q3unRdpwiquid53s2eJE",
-	"V6QmDiHCrdK0RzBis6MGcBMN0Xylot99e7l68+dYPf6vb/82/evB/C/d8d/T3uj9+L8+/Xx59uTPsp+9",
-	"uDpcfqcexyf8aPL9T/8Z7f/we1IgzSrQiaPzUFyHpytklHTPbc7DRmWg30G2VxXB68UdOAqcgnRj6Wpo",
-	"8O3Td5J/5HGCOkaZ9UU84yOuYV6RuqqTFdHoYum9oiQg3AtyMbFrTKz3aOtwz7f2q8WRVQREaexAENQ7",
-	"G9nDM27kDkuUnIqUJWrK4gJVcr3VjM+88TvDPM55xUo5sVunoik72gLfucjg2SJhU1gSLu3DEPFG2Sva",
-	"5inGoygVWu8Sqz5qilV/V3g1swOr0NUftyHBcx5vr14vrcLiImJfQMcuxuRKu+p3p2RPgL6/cw37uUpH",
-	"cRSVj8krlYGMh70NEqN6Tibu0RL7odNxD5/0mFCSqCt45S6MqJjL4fGd5944KociH6SZ7Z+5jF5PJrU8",
-	"5oWYZEbdnC3nXOpStGeOUzbHAt4jeJLNqtkORuURSUGPc9tFXcKjp5GYL1Qm5Hh1Kt+kamoOdVUGaD4X",
-	"jEgUMJ3FScKWMhIpu+KrmsWI89dexNIcM3yxn2pj3+exLW807R/ECjyExW/tslTjtVFen7d534dMmVgy",
-	"b+iV1WyaZYmwL2M959m4vEDwBeB2RqGFuLLZ4xtTCfyvzu2rC3u+hpKFT1gjkgh56+3vG2dlEnojXEs/",
-	"dx8QT2YilTwpU2zCl0kGAT+X01RHIPv0zae1X0i56fqmBL6zOSXCfRUn8JEncfQsFZGQWcyT0pl6byyR",
-	"eieBnQO84GLsvaHE14oyngF7FO6dzt7ZRfgfFphbr2BRmWGx4rBqaFEdvUcWb4/U2D7uWMSaZQrVrDUU",
-	"8jcR2ko5i5F1HEVJweBlZiP1DI/tHx6yj7GOR4lgJ2fPTk9Bk+fjTKQgG2DNMRpOH8+UuqBxLRSsvJl/",
-	"6WOt6w+7paTkpO9WSR8XD9g68pdJ4y3BG57yucgqOXK4Z4xdnq7Ywt3UTH7/Ho+3u58NxZfyUqorabbo",
-	"jGvG6SPwynr6qmV2oSYXKZdTUaRxEs/jbBfKdvubKOtPpZGm+U0eNd+ix78mDGEUfK1jyB3lGUwfMy2a",
-	"KYphg9Jhp5gCxTBi1GBw2ERVeO2uSVBrD7sdUCNN8AaPHrWEwKHbk+3Gf1NKFII5d0mI7sEXIETKpY7R",
-	"c+VT43mq5swo9Ib9jBOl1++I/C2FQ4aavs2jnCp0OxRfuwsheJPt5wjhD6iZGvldhiQvuM5Oonksq+pl",
-	"wnXGuLkW6yzlmarjOBDEhJsq2k6MHu3qa9jVTBn6kJG+y/EQTcR4UTfoCjG8UQMR1PRUPldpOZsJ7PjX",
-	"J8tsxvqdrtHS5j4JpimXmQ0cemrDFo7HpTZqCXjkeMQLjks3oHonqGZ/OXv9qs4HWn7RFgMx33rJEzMx",
-	"UR86MUZe+YO09HP74AWtXpkpQDCOmIGR7+Y9JORjyd6dP28/2eUg9JpEhpsJywdUWfrqqIEI6Gl8LkQ0",
-	"4uPLIg1OMzYTyaLMDeZzl3iH1kKcBYaTUsbQeu/iQZfcwuRd3CV7JeVZLKetQQsyX5eLaLuPefPVza5/",
-	"GUHwoyZ76A/jZQ0q6ZOwcOzEzgZjQYuF4KmmoIZRVSeZkIyzVBhjBwNeV7N4PDNPp2xk3pOKRHAtNJjR",
-	"sWQRX+ktKOE7r26yE4gSaETfnBAfroPWK/EpWxMhO800k+JTVo582DwLmtDRUbvba3d7512z5Qa4pqXQ",
-	"A+t3+49/jbCCi8RWXeonbC6imDPDLkBqqYVIcWlJkC9SFS3HdaZ/Hr+s87NXXpTnRaGTGOKe3ud3YYlP",
-	"CizxUc4SX7lAbJOnvTR6otNztZRRVRJkM5GKwOh0ZiZmu+sGgkzgBXWucanQkWL+3mWujwtzPSjO1X62",
-	"dpp4kWZoxnBeW5J0lvHJhM34R6PgL5K4VgukWVxkTbVIFI0mvm7dI6QcklD041j3dgoIjJv0IJphXuvU",
-	"QJTSJAxx3vBVonh0rtQLwwVLCUQfRcoeHbAf4qc1VFngoxdgicPDZaUQdII5XyF9Hx0e7j9io1UmoA5l",
-	"rnbye3UL2mDPc/vSVNBjQeOpUKE6aKCCkJHZIrBgDb5XXM2ALfDeBn+w3MD3QTj3+vsHh48gv+qmgfWb",
-	"xBRA8bW6xhaDcZ7pfIrr4/jr9ZDeoPvYCPt+DwSD0YIvtk8Rg2VJQd8AAwaDV6XDq+YC9pgh24Trej/J",
-	"wnvLhYvRFM4vnVRwjZBn9qNI9Y5pM8Ud6nlm/fmwPFpU2aM1AwZyLLOS6togvXfUYH0V03zvLc/Ei3ge",
-	"V5KZXFkZUQbOs5K1AjPlmbhI6C1FsmsBNWVzlYr8TWZE8DMEh3b3p2xXVGamyPLRVZaiMHqgCXqBGrOU",
-	"0ClCAgCt4UqNWVN2Kr5/KqRRIsTa5DZ8acBGK7dhKwXFDVFLDFqm7jt5iPytSoRRm5DwZZ0JQneg73Nm",
-	"rG05rT1t5jbM8qLXeGv+WiaYzwHvGgJLGLZAQowE4/qSoiO7aguPmiKCZmZ5xLFhqcsDNyQ5gwjH06Ve",
-	"NZyARE1juW7/Y4zkYmRe4W//6hFKBbvisTmCu+z5J1unZeCcGI2oQgd/wEgC8J5WrMeELzK1ANuRs0wk",
-	"YjFT8ka59D0vU4oyM+3AS5YGPXkEcuXAPPl4v9vtHlRzrI54t9d+HB0etp8YsfhoYkyng+iJOOqaexfw",
-	"uv1Ot9Pr7Xe6D/sHa3Pzaz4HYgxzyAatl+ofcZLwh4edLrv/t17vmL2I5fIT+/Tk0cWjgz32PE7FRH16",
-	"2Ds47HTRBq0jSe/Jeb876B0ODrqdR4e9/n6RJDb1uokmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rt",
-	"I3EQtQ/7vDt+HO1PHvV6OU26vUE0ejI4GAweHjxZT5Tq9wpE+Vboy5PF4mG/02P349dne2hznsVT+W7R",
-	"kIVYl+B1S1cXlizW+MGfQ5wuFaKuAqGeyKguHRS9F2urFOTbw/Gz00enl4u//fXZX446Yr/bGfcTOZo/",
-	"70Z/+4th1MvUzO4hGcAPt1HqHvK4bevr/gPzc1CKfLPbIHI6xXK6ZWKQUZJ+WmrAV1jKO0gK+gKZONrO",
-	"6XeejFNnkGyZsvtHs0nMit/OICm/egeDBNfjGUaLyiwMfiVTokYRoH3oQk11Bkis6TXHLBUQRYozBolt",
-	"u6hDoyZ/wTlFrexQKjpAcaz5zN/H2azem2yuMN5Y0fAH2Y1zN/c/kmv8w2/zmNVUs5UP149f+dzdL4BR",
-	"1kBteiuWVewU2ufL2sQ4zL5NBV5dkz7hkuEQrqnDTjPt8jRcCsGAgsaMT/luoeNxU0IBTJDBSOs5oDcT",
-	"2JJKveRydYIqTl1+Zvwpm1FazZqsskypC2P3XXD7pjqj0F7ssPcckKwA0wrrnj5BfPXuszB9t0hlIPUk",
-	"Kk/FIxRqlbrBagbRpumWNUTKbyk6lglfDvx1uvpKBt4tSIzXd06ogi3tZpSPtJlO9h5DpneSL7OZkFk8",
-	"5hX/2ivlEl3KpFmWnitTJo9ASSEiW5vg0nV2USP2m84QxJtKo6nMvjxgnLxeLhYqzUT0UkQxP4eHfAq8",
-	"SXgsKyg7jgbu8QsIpWFaRmMszuWbmw2Bac63i8BNCg7ew5wi3sS8T9STpXYOQB1g7WuK9t6jl4jy8eur",
-	"oyq+/PzNjUU1T8VYzQXumXLtXaV4zrzldlb8DuXiUKNmvv5XnsQRb4oLnLB5rDVExGBhqlvoo3u+ISIA",
-	"YYVRKvilZpyly8RF9Yzal/JxVp82abZSjFiJXsokDmOXZNRuU5Z3ToE1kYTqNA3x3gt++ca5UCrQaHMl",
-	"10mwK8EvL7zrBbL5uc9KOprNlc7sq5UUDSm9Ra+xRz73tV0o2GuioCGDP9EK9YozBYN8JngkUkQ/hTh6",
-	"tTrWkCE/+xqdJsUsAxBM7P7b58/YUa/XDYxSBRd6h53DTu/RHtAHD4s5OotFYrhnrOTDnzSouW6bWeE0",
-	"nok5gP/N+acXQk6zWWvQPzx0s9JZarnAd+d8Wj9sinmZVbuiJFE9U1cyQJc/ZQybHaXSuuE/6Tzp7JcG",
-	"P2ztD1uthhE+OghaC/DZmSH8/4atH//Pv7X//x/+NGz9e6s89KD1qT1VbfNjW1/Gi7aCofOk7XYKYjMU",
-	"Sz/eikXCV8ghijN+kwoAeOQyYoaK7GomCGCWshmtqw0D60zwNInzog1bNUPx4bCUex4W6FBeJotAolQi",
-	"uLzR5F7E8rI6m3C47Hb3x8s0gX+IY5aK5JthyyiMw1aIy/Wk/+TJXpArkgs+FR12MgI6QIY0Ba1Iw/SW",
-	"Ed5unZX/ASGxbw675uf+o/Ey1Sr95vLn/vKk+9dZb/799K9Rb3Uw7y4fX33/9+6T/5rUDappV/S7B09u",
-	"s/ovFB6W+k2+4NnM7XCw+dBkLM73Rm7ZWx5IF2etDvg9JNKA2OFJIlKmMy4jzDRjgo9nbKGSeLwasDAN",
-	"i7GkREyyADY3BFiNaLcJamEWkh2nh/J+lPJJ1o5FNmnPsmzBF3E75ZmAJW4Tw9vrDGXpWGPw7jj9pnuc",
-	"fdNrbT/lmyylI80bmGYdgXjmEwIjfDpg4c8ePcycr9yc2ZZTrp/wz9/0ut3jq2/6X2rKxvA4mVBhSHG2",
-	"ZzSBTEGo0DcM/fpAiKjq5XgsStu65w95otI5uA9ime2b2cz5p3i+nLcGTx5Bqu08lvh3z83HDBbjvttP",
-	"6P379yeeCVB/Ksczs7/lVCCjevT40JMrZZnyFHCbWCp4Mv9m2CJNetgKsDbsm2GxfgE4ze4H9NrIKCo5",
-	"IdxzGyg5/bZ+NienTnbc0ywu8ZYtYx2xhCSrbJZnVZZgRtfN6t9TMWkNWv/2MMdvf4hX9cPTbz1stMY5",
-	"vDlll2KF42cnxsSGPAO9EElidGs1YZy9e3f6LeZsIJOSSsZjnoDyR4lvkIlXS4FNkBh1FFjEF5didQez",
-	"fwZCax3LNdKRjcQ0lrrDADoAnbrmWmikcMiQV1g1lx4wZ/IYDU7FRoLNeSTYctGxM4LSrnxKKD2buEmv",
-	"/wROovu7oDH9eNL+O2//o9s+umh/+NOdKU1UE1gkzEvQWuOMaT4BlUgLoznNcrYDbrpBSS+CKl4MG8aZ",
-	"ZmIyEWPMlug01P4NZV78F7AonkxEahQUY++KjyJd0Us67EwINgSOGQs9bJWF1P6kO37MD/vtQ9hco4NJ",
-	"+4gf7re7o6PocdSbPBpjBNzMDlcyX5VyJeE6jtG8PP/HaLO3XJbJS1u6XFwPxMLyM02VTFYsngCdQ6Pm",
-	"h0U7TIsAD/FVrAULD3r9sMPCByGCWKw6DEJRfMoMDbT35nva2gbBUGqFuhMHHO1UoKW9SNWnFZvDHlFm",
-	"COx++P4haP9hwMJha789/Ue8GLbCPVCvuUUCtBulqmGg4VC/OpP2S6pp3u7QfyezOFud8ymVwU5eKSka",
-	"CGuoQOSzeuJKLSGJdYDkzcviKUkjKNoLsWbhfvcgdB0wODoUqjbTUPb2O71Of++m0zfjvx0NXnCdAdJ1",
-	"kwSIo0IiG2AAO0oE5GQd87kYMLI+SvC/oPMP8JJczkcixZ/CIGekFn0FfcjGCJko9AGw0WooQ3rcgi/j",
-	"8x12wkaputLQUSOEWZypZToWIXAlGNnI8B0tkomRXmYyfuEjTCy2JS9DaYy+qVSpiAYIWGkzHoRk6BWD",
-	"EZuTBTDVAeNGRWOchcaMzEJ2NVMaaGY4HVhYMGPWxZWtXUezBG0Yffv029bNrAZv+U7lf4JIqV1FYMJc",
-	"s7DwMbMEKoWcdz4Wc7NPDE2KpASCUSWDY/Y4B+QVJP4QfNIcDagZAGoaCzKfeEnkJW7s0U1mTWzTI16J",
-	"AGAd1xpS59YLFWdirhlHWW1z081+WlDmfqLklO6CnURWv13wHnsZP7UQ8ANkudz5G0ktQJC6oXRGNpsL",
-	"LskXFKPZac9V6eAfdhtIBvPyiRUJAGPAR5qV+f4dqvIU+29iGBTvXKvyri9tqip8Xq3cLRW+1/Ip1BS9",
-	"njSYIOS9zj12FuXYIgRCvm2GnNHeRMUNsPEHqND0+k8awQwCEJo8FdFQik98nCWrDnuuUqtua097GquF",
-	"YKGrhQphs6HSQ5wTrCPPuIqVLMsRO6v2weNmZedv7deyjdRpv57sqIrega5DuaZN+4sCxF/WJNmQQVrd",
-	"oTSqO9ihGPNpmr1Txb7Y5Dc5uWomn2eb3HLu77RIm2ae40d9wXVfH4CqmbrNq7jVxK/N0x6cv9fGx+UX",
-	"fS5EACg88SeIBJQ6srn+Nw2ftvc+tJ+5DooFGpue80tCzNi3m+kbHDJOt4bxkmsTxO36apDAQkxQEyCy",
-	"RHIAPiPRub60iuvJ6aDQ+2gos3guAPidU/ovvBL+jvgKuacX5Sn4ZuvmSPfmlGn5bst27rfc6mG63boB",
-	"284PuPbp3GOIjWxgwq9UdmY0VVzV3TZT5PX327CfXCvA66ARe2zTW+qh0K6DmgLMTa8qF31eB6UEzE0v",
-	"KKR63tVWLxbFOj3j5BT3LRX1qBQKzrcKMiG4jwfN5u/d3bfQUx59zzNxxVe7b555uUPihh1U7Kh4HRS7",
-	"/21+/pW31j6w5OYn3/iN1O6EpZ2c3tM5hCZifkd+o0ZcZRiviDzEOd9G5dKDab2zdfVSP3ZY1yZgq41H",
-	"uxZ3zPCKCqrTlq/K8bOugxp4kk1vqSCh3Nna25M7VssEu6OMBFvwVJP44mVsL5BpaEl7ACokwVzWwD3d",
-	"gN61HoJ+hzVuBmzfRNSmcXyhc7UZ9J6d6EtzrMAznd8/E8kCCFdEBd6BVj7G7ibqeB+7W4GyFQBxGdt1",
-	"h8lO/OfXTvV5AWX1TpZ+M4hsYBEY89AVwo6wSJlbS2z0/fv37XJgch0vLccxYZwkJb02S7sJyyx/wQZh",
-	"de51N/oSZ6qxo9PdSKBGuNtdhNHd6pl3QdCTX1lxsyipWOT7XY63vYOkzxFgN8hjD3b1DghYAzGL3uZE",
-	"TSmMSJTzY49xBCyuHvb1ForOuPimbTSTZyXM1bu0HDYyesj4sUmLX4Lj1eIq3oLAWeFF29D3vIhqeCdM",
-	"0DnXMFW0Kl4gRUVOUd8qACnuMHcPknDTnPNP3clcXykmJBjqZZhG0FZHmDcGk6wgaO0w0RLg1BZW+0kR",
-	"nupOFnctLNfKRwMjrhPiKGx+hyWHA8rakRIT+/wmIjx34FV3yjv0cgw8Q07R6eUsTQD3srN8qaJ4Etdl",
-	"zL73Q+GVGHiJ2dg043UMBu65bgDp+kVdVv9KHiZY6Brgrx0IXoXT2jTr8nfv7JBbAFIYRoqeY8QuM5sd",
-	"w92cSXHlsmVSG7AMIGT3Q/wUKVOLOrULcWpwnDaSp/rxu5dxNs8fdop1NUD2gmShTa0Jj902ospYORWo",
-	"ZPlg22/Rt3VbJUBtY0DXYX1fB4Wq042HLi9svUOHTyMy+H3ECJJTke4Bzy0Xvn4BBa0K47TDwlTQkDZG",
-	"hopfvTviGmPfF1MsU2waf0RF7Awj9KXuWbtJDvVRpIY1bSU7Xuc3m2EXO1hterzY7us6KIBEbXrYg6SC",
-	"vV8qLt18AAr1uXe2TtatHWc6bzdm/TEFDwPpYFSMmVtwUl112Hm6ImddwrO79HyXoTt+fXfDb0JfqCCP",
-	"/CbCTzXV9rvwsJ0j20FNnf6WB+vEL4b/1cLjqG2Yv3Q8lRgqz5RCOOvO7z/ETcSm2M0vv0F+hbX9A6wa",
-	"gh6oNP7HL6swOk1xWUVdWPv8uxrwgrv25jlshpJNXlUgv4Sy+E4uUmXGYFSRZ/l63FI8zr2Ga9vKRtek",
-	"7Tqoqc/f9KIKIsB1UCpV3/SGQln83ZqloPUbMakzpSJw0RawBY5ZiOXwIdN8pdkVIKCy16g+VaVuXS+5",
-	"obTN5Iaw15tANnZY2Qawis2np2YEd0rYez6SR5Cn2TKN9j3NlY1VZOxYL7reVJVfOmN5kf+6k0V3wUCh",
-	"r5yPrvArxh6CPxq7RJ5YYZoIggJOyPrue3fLNd2sKGPTMJxlKp4BikXVZ7rKE3kQ1sqrCiIHVIeFerkQ",
-	"qRaRiMIB49h01Khsl0yBXeWVeYE7JlfWfQgYpnkcDWWxgyUhCLJwzOVYJAl8Qlvs9Bx22ZyJDgujlMcy",
-	"ltNwgEUMBLZkvqoztVg454VfKANjQrRLgdE6YEpYis6xApsWOaQUdbmctwY/VjPFSolfQck2D0pdg3l8",
-	"oTOjRtElG0kPWm665t+NOS1gvVt45koXbaIFZAC7npb5WrU+1BSpnJy+bNgKAtKWySFr81Jj6S1uh4Vq",
-	"MglZIvhHrLZ0HWg7HtEABERNJg3f94Fci2N4LQWzyN+Rq3JSyBOXqcRUahoL9I03DDKLyUtiEV7Xn2ay",
-	"gcxYfDy+9Q+dx3OhMz5fmMdco+i1n3HzxDi3axh9gXiqm55/Dje/xXvL3aY/t3iSvJ4APs2Ww/4QVBcc",
-	"EDypH951tUn1nX3F7CB4OVvEYixsgZI9l/M4y4BdTAj8A/qV0HJ2MGd3m3z1Yu+qbUdvnvwQNBcM5dLY",
-	"BuaA1aRmh2qHT7KUWZyQguxYzfblJQ48eP1YX8JN1zlm0LZ78Azvvy4gcN6aQtY9Y2OWGKVDgOJbvzxv",
-	"R1NcCe9rlviEjUM9Yf1ggvfaG62Gg01eN/R3cBNWSdgaix9bcbHJulurwDEou9j2MwVGlPNMNfpJjLMi",
-	"z3Q5M7vI8QrHHJMkWL+HfA3iuoA92CRDuJ/XWIL7KGELlakHQ/I/UqHHDVbRo9tH0nKrAgcrh41kkbng",
-	"g1yLVPC5GXIUm2fmsYQmjlB2tlhAMxLzviTjTbT71lzETwetSEnReKOSwt5nTcoGsQBX7b1Q3dt061tz",
-	"0d4JdcFNd0IpBt557fbI6hUVUYFhFLSUFFsc58Kr1t/qUWfTrd5UNr7VkXLTnT4pAVe2tF10DcSNmtOG",
-	"0fmOsSVSNRpJERHl9jzR+xqWd44EVARnCjivpwFt9yGnC9V+zZa9YxP6VGXEgYEAx4xb5hsnVGJqY7Yw",
-	"GOxjvFbPRDQvQn+wdC3Bm93TWIhcwzqClmhYJ+h/DtcC0mDjlKkUSsO/my+yFYoMiC+P+Vz4maRQXb2J",
-	"K76C8nm3e6Ci+RQf7HWhEyiOlacpB8ckJFVp8XP9WKkaP1NsarRdrOY2g/Erpx8d+JXTPQci6BVQdysF",
-	"1GX+WgHpIRJ6I7RLt14SnTkNpA6hJhdGiAk2YKFrexAGpCeNBMTvU6P+yWMWWr0pcnc4PSuXYscsRA4Z",
-	"BkPpGY2BxXEpSj8lzROe/Ro02a8FK5XVGanBUKIT1Oitnp0C+M8Fs9Fv8eBmlfP2ovW3yWADIKQqoU+k",
-	"TSUP3GzNPBDSBqAlqgJ/R4PH6ztyp0aBGStEF3w4DGQrCGViMx1vZAUUu8Pc+YCdf9N8JwD4xREpWlCz",
-	"6amlhjPSfrGTwPrcDWwZlhzkL8hjMYk/VTfAnyn18xLkwDSWGgaTirGaylgLhBnpINNwZfElRKDDQpm8",
-	"vrwogDZ97vWvq0XzwFI+qssvSWD6gGdfJUJrIiYQElF3N+gNilIYqMHrBt0F77oudnW9tdCmlwXUmpfk",
-	"G+LXQGNjSprOlJHiddaENxzaQG5XEB3cFDfbEvneqk+hdDyEUCWMjExi6az2ANmxM7EAsZbFuiCudCyn",
-	"iWib50r7j+RVLUzDcHhWt9lOwKXqmiXV2KHQlwa9Qxann8uIzcwJUeawmlnNLXrfwVGO3nfY6e3VKG7w",
-	"xdwxXQY6hJbUgFtzQjFD8N0NGIH/ESyQ9xaHDfR6wX9eCmzAH5sNVDqgB92jR2UKVShiGXIsm2EY0SOR",
-	"YXGSc0kDuy1rFkVMlv3e4f6j7gZgFtimhU6BmzT4urQ4G6kpSbbkiq80C0dAzNB3LeJPNXKyrOb4C1j4",
-	"WoF45UnUHhg8nrUCmI4uHgk/Y10zLQwDvjMR7GcO1yvUUoHHfMylbUyRKRpBjeKMwOcbILngphsI3u1Z",
-	"ch2XwzE5huZmvJml5WZPmTSG4Vozhmc+qhZqmIT11Vt/InpbnAYEvLOxNa+OmUeYMMuTN95GoH44dW6v",
-	"YqgIUXIhGCiRbah5nSsHHysElNeVKfpFOG7iHt64x5EOe/2NDEmKq42xbGc7iatCJLvg/ilPo/TquuV/",
-	"Brsjt0x2oz3KPuVwDkh+dFj4+TpkXF9qBwiYByY8d3W2TGV1WW7m1fX7nnoQWg3jJTvaDtnI5GVK7Wic",
-	"N9RW8Te43pqIWW6/fwNCnkAaO5kmHRaa4xyi1sMzz8dv9aJ7Omej4VKLNPSM81hDOq08Nsd1zlcQIgeT",
-	"kmVqihQwxs9QhrmSFAZsJMYcxT7PnIJlUT4ha5cnqeARYaoUF61o7mxtuqB6sb+/f7RnvQ5sssyWYA5H",
-	"5pd358/86ORK8JSBHX/MpIAwJsVkYg2VTkwtCYHNHdGIZ6KdxfOSWrVfVOv73SJ0/TD6fHDdNv/p2/+c",
-	"438Ghf/cHw475l+94Oh67z/u//2fP/6p/aFwx94tMLR2MX5+OS2/UXHHTTQVRlVnk2UKmw7Mbq8jN+ny",
-	"AJKGAKUoet3CLZdxia/uF/U886ePWNZtH/H25MPnJ9dt9++DLf5da7LdBOfM58dkbBBlm7kvYe/dhmOs",
-	"iVK4HJXSGkG7qQmUySVcTpdQLWN9IdAKRSUevB0BcyEKFx/BqQTLBtOdOuyv5qNjnpirGopy5mwiRKQD",
-	"9u5P3e6Tw2Ao3/2p3+0/gWfhn0eG16i5gDu6Jyg4hB7zhdlAPy+FHCPobCbSeSx5glkHqZirjyI6Rsxg",
-	"z9MUm020MJZ7Bj3ehtL8q8QFqPeQt5medG9sWFUiL0jm5kWudP258Ro3he4L927Sis0rvvUeuHZdU7Z5",
-	"8hy73ZQmb1vx+ANpJkSpSdGNyUACCRvL2RqSRtlXJdfNtPed9LJbKPNWj99CaYty5+aWAQu8/zr4XCLJ",
-	"pWhAmAVGbTW3ornuKmjZD0IsyKLnTItxipvUbwbzuHC6zJ/r/GaPDur8ZiVCmTFXafNhrUKV1zzkfl7P",
-	"swQdcdDMARBzQ2ovzlYffAAcWJeY4RTcgKyOZEUx0jyiLAFXmS8WQkYsJM4ByLIFQOob8PKTYmpImfqH",
-	"h/ubvSL13gTYBLEEdxvMw/cnYPh2ozuBPAfrWGQed6x2v4HPDlikpAgx/yxPJbHhARQcIUlBUJhdExgM",
-	"gyD2M4xYMx3LsciDaBAIDthPKpao6/+igUhezCK6RZYTTX+jxUS37bjoSoraUMstsj5oh1TCa3ZCZbrY",
-	"j9Vtpe8se6/4m4poGgMC8EXs53cyHqtIMGmUhCTGbEJ2/9XzH57tBSxRRq9Z8BQ1pgzxph8dFNB/pWI/",
-	"L1UmdDCUYzUn4O2URbFeJMb4Mopth72fxZlgesHHgvFULdEbGmur1BRQfjW440r99T54uowVFwV47YOi",
-	"alyzVh5efPXAPQgh+VTAPSzjU0hkjNRylAg7RabFgmMEb7SCNDSu1/cNq3SBaoQbvj8cPvjnj2w4zIIP",
-	"D+6/f7j3H7Z72INh6z5c+PAgaLph74G9cjtry09waGRKFEwFtpRXfgB7OvY4EMgVSlFHdvTrcpmdUpds",
-	"N8DauMcMxJmIUFtYCGU2a8kTVtWxayJjd5oetRODozDztmKtwrQoCYvItTYby2wzIaIRH18+Q45Rm53m",
-	"HCJeVp/RDXWHgRVn3VULrs2BdD04MDmbNyb0rbGI+t0dQk3PY5FEDUl2r6Vg0JAAA022CBWGXiiY2S3R",
-	"Lv+03a7uQFeVpb+cvX7F6DqFtY66vT0WS/JKjlS0OiZYiRpER06qL5ZES+jCQC0jdML1DFn45j4P/m6y",
-	"w6X9U7tVinNscNhDQ1PDdUapbQvsRPcSi1REKy8fySWY9yNtDK/IBPd6sY2nWmYXanKRcjkVPlQ2ltgm",
-	"2M3c/FPPVGretpSXUl3JWu2hoMvUpmhit9FIJLZWAdJi1AKTV8yMbZb3MQsToHwY+C7nVPDxzJyPTDMo",
-	"DUXPomZj6yjMM1DUohW08CW1w/2z4EnW0GAmFZpgzjhbpGpUs6V1Q/6PDd6py0LgTl1uZkf0yrqNUwe+",
-	"foKg6rEEcuSQ6mbpO+w00tjbiroiUKEIT+H4WpCRxyTxDx/1/TZuoLRshTv/4Tfj4oPektNT+Vyl8xt6",
-	"Jby6LMunXxtLmfU73bxmCehaZW0Qxa71oVqEVdyk2MCms5mtBPadaIjf4XunKZfZRbNANTO8p0GudthL",
-	"vrKIY+CH9zZzjWcj/8ivFIEDF+12tDq2WQEFyFIxjiOht6LjUotU1maQFKdYNFeO2ZhrjIVc1VoQCITK",
-	"5nBCOutNgt4mZuLGuMERBWdmN2eed2zW+Oh+MwT6lbbmLt7Bl7kboKqD2WoQrxjsXglZeXu/03tn4fA4",
-	"6rC8tf8x2DxQIAXO/Ggnl9SO2R7bJlzE+oLHG2v5MHW7KRUkTz+9GK3uwGhzzcl4OVE2lrn+TC7KQoNn",
-	"bJ9YKPbB7OEble58mQInTLTXmGm/qeLH7ja7QBszWGi/W0uqYZv6uz1vBxXLS1uMkAPyl3e/s8zWWiAl",
-	"Q273/XundXj+hoo1S7EfNjaHoSqctTEKvMuIrUV088mU1rrY8QtfXSBT4TO1a21TQup6wEUiuWftMUzF",
-	"tMhUZe1ULYTk8cPpImsrrdu9fndkPre+I1aFP/kxn8qQnth+YX4IFcOtRkUKsLUe5ue7ZvW2gxjkO5BL",
-	"EgKpr54/C5hWrojPgdiiOINkTT6Ul2I1UjzFFyktjFGdCBB4zPXJMxtaSSenbEgVwP5KodJ6sVWmzZM6",
-	"2hRqPGrdsS4sgmY0PFCjCnzc4vCVa9UgP6GmXARHhTnETZVINqmNdckDYNtA2jM0F5xa1mJXAgT64Ql1",
-	"1r/zqhMqK/nYFDyxCAu1RE5TRT6Oo4PDx3u7eVfoC5s8geeGHCCGCAKj4A1kryBLJxULwSEbBJpc5KJO",
-	"kx+u7DKs5u8Cnsq69s7Wu1RxLG1VnuS5sQq1Sf2ayiT6UmMWDF23bInsQzSn72mWqGlZMzrYeLTWOEnf",
-	"mK1KvCRLl8IW9zY3kc/B+GqUmwYvxXmxwoxwtc1GWp8Jenh05G38g263LhXUZSM0u2zrdlfrxty73pIN",
-	"LXyLfhi65NHK1JZp3E4FNK8ei5t+ut6PbJMoXMGzK+Z1O2zN4a/3CBqi0XRwnUaJYDGYXZMYV93D6vBy",
-	"hu8AuQO71f1yIB5+u5bA62fS3LMsqMe1KuCB1OH1BI2tkup6HpWReoI6ePzAx42v63lktMJspqKLogu2",
-	"BMIeeFjkdcDXQQ2qc1ALZlxqHhhUUWMtUs5FFKfZqlVEOi3U5ZXRMIuwvnWAjDXgp1XIoqAJvKoOY6yM",
-	"GFbne3qzzEqmxK5pSqja3qUpcTNtvcRh6OE69vHWvbfZCCYTYiYSMuQtz1guoDK/waNPRSs709CHXq6S",
-	"8hb1M2XqbCxiKTxeIdX3ItMk1W0PW0gKwrqqAFOJqHLpmGoNUe0NdZpdhJ2buyu9iv7G0DQqrR32LBE8",
-	"LWYWYUAaM2IASgbwDTSU8+YpUjAJSJi5C7SgHQKxiM+wdRyWvlW7gCppKtgrNRiNVMfmEsZGcbSugmMW",
-	"8imkaUGiETDqEAwnnfHJpHAqNArIKToxkKfXHZCzeqezHZbNWcNhQb70hKeM0vDz/H9KyE/UFaRNsxC5",
-	"rR6kgkchM/+ryfehA+sgwmYyntWjg6F0T16lcSZCZqxkvBEh4r3X8CjSxXcZeWErJnTAQh6HtK8CQgOh",
-	"V4HU1+zkdCjzjyPRdcgSpYzGjuHUMbWfvw9zJKrvBYXO2baDt9/W2/Px6GJkz6eNE0w0YdBPWuigNwLH",
-	"faR59fS2y7e18YGbomB3YHWCBUgo2SBGCsY/LwVdNkp/3m27YXQjMeUSDzo3Jkg7xorPqRKaKclGK8t9",
-	"AVoxo+pHfWf1eFSo1Cx2YgdGZCtSbXKlX42J9Sn6UjeU6X2JwnvE/NJeSTWkbgG1POz/m7ihF02ZpdmV",
-	"Sl2/Ywzr4ZwTNZ2CkyjAxi9cs353v9Pt9Hr7ne7D/oELwBmWuKoxMSvb+QuV/eebh10Z6xzyLcUnajnh",
-	"zi3IGiWFxoYersyHZ4Er64Fd27ERtAvkr81V2LX0QmdN5FJ/x0soW+t3u56bbi3x+jUuiTqPdsGpWSBu",
-	"YWMWJgN7IT8ddZLsLJ7Kd4uv6fO3Sp/3YJYa1ScQXWGHuf1ELQ6MVjBSy+y4Mb9bQsO6XzS9D7FgcITk",
-	"3r+5hnazastfAAnv5hoj4nTtnLnnR6EsyNw6tRI7bTSYBSckpAyLg+LjvA2djUisK5y8I/4rlSu6y3t0",
-	"GN6mIF3Tut87DlWgJmq8AXOh1+1vDp4v04aoDY7qnnZNDp39QT13DO8PWCoSnsUfha0bpuaRW/rk6hKO",
-	"N2wR8tWYcRcYdt0+wNqoui3gJWwCx7bYGleYLuyHaCvsYr5Vku5L8snvioxwy9qxG6EK2fDfnWsYVEVu",
-	"g99XACgRiQiy7RFFaMYRXS3IXeIe5jKehs724KBIDB8Y9KY1dOWI6h2SgxzyALeloUGcikj1IsWLWsFU",
-	"CebUqzth7C7QfjVTluMAs6nPAahWEfr4n3Qi8vE1R46r+6352H5bPAH/gkWybKsa2V53l5Twwjlpgruz",
-	"JzFnhi7xdQFceCFkhF7+VGiVfMSQAXqTPzR+9bw+kvS6Asm0bj1T/y8EM16myD+iOKUqFzUBIL5YTjvs",
-	"u+rCDGXtypRI3oj61N+Z7u/jbEYubX0THgPirFomOvdeVT3sCc88JmwsuSQyPwD637Grmup1u7iD3Q/s",
-	"ZfzUL13cyk/iFbEV0CPLIdr6DBS9XemolRA2R6GYJgdktuy4QpJ3588CZjEtcI8x8YmPs2TFdPyJTcym",
-	"AsONRfE0RrXKz1Hpd/uP2r1eu98/7x4N9ruDbrfT6+8fHD76eyFxugHUol+sue0/3g3UgjAtHl3/vTZp",
-	"+h0w3dvVtqNMKsDTo9nlAXkY3rDS6PwkuLR5LP2X926tQu0i+etQYJAmtylz9ygic4P9DmiyGQjLS242",
-	"37IP1HjYbpBVeCNzvkrP+mzW9yVk+UypS/CS5+0IKcMqzjrstZfjl+ecjJdGvE+sw8k9qXkcBZRSaUur",
-	"DRe3xVYAe0vOaa4JXOpSSCr6IzSxSwk+ec3+IVJVh5UzhoIUjDzVcVV0nKWCR5iUZMd3TzN4dDPw1uZk",
-	"I4exGiu5aSSENmvMMa6VBO+wHCfLSER3M5RFquaLbBuC3M333Dy2nDmhkrrH7mIU5UKwAgnqVudD7Rmp",
-	"LXXLucct/Xi/AohddZqQ1TdepnG2OjPvwokgquHJEsux8K/ndk3+8v68FdRSJQ8jwNEK37w+O2cP+TKb",
-	"PUzUNJah0f38X8nJHwbUq8hozmEOhxgyjdiRqN1IRb3dwBgYSozZQSyjw06sM8amFBo914VfrgqOcwg3",
-	"BGy0zCDf0120gZFICd0ZyqF8nfphp/uhvrz43//+n3CvOL9F3L4UKx1a2AtpjI9iu6x7moWf2lASE7KR",
-	"0HEkCFVcJWQnwFKCMEBISbdUsyxb+H5fuyw1jh9I0/XWAc0hJj4tEpWKVA+YgALNlVqmpVoPw3MhvVeL",
-	"FBLrOuwZuvtjrNXB4icQkEOJbnzIf0UoJlDC7YR0OQQ84x9FocjHVvdYoBCEsyLtPVFX1C49d3TnUFoY",
-	"/LVBwSLGZR4YpFAG3gXxZO8ihJPpGgqkUrzaue7epUlr0PK2cEGcmp/7qOZs47X09gwFSR9+dv7R64f4",
-	"kjYuXJhjxNC+hpiVEc+oQGNu7BCTn1qDFtTUWjTeAY0oxxslBX4RA1rNNTQ7m6i6wVL+D4uEviSIPPR1",
-	"YhxYMzEfiWiQR4PxpLkwNhLbaQViTqaJtF6TxOvlNJRQgiq4NNp2QJQarShFxZzBf/s39hxa9ehMLLT5",
-	"pdcpMBEdT+VyEbI5vyzsvKCOAU1jahTFixyrM5T9DgMg3dxRuglP1wfSJWsEdhMSbMyTpDOU+53Sorsk",
-	"AKJZsG5TWOMqxPQARFAdyoMOC7//ruEZHretEz50eQK5VgdUfaqimE4tlG4DGODzNrpIoNk0xGFwdWyC",
-	"twUsjdR4OTesgfA3zmcUlIdMmEcH7If4qYUJVRqUbimuhpIGC1dcokOv/8Tcj6kzwN91hik0k9jsp5m6",
-	"giRnDAvb2idChzDjP/v2B8xW+F7Bm89XC3EGW9oy5EhR0e1ci+SjICCbGGusoJLmiiDTU5GlsTG0F2hv",
-	"+1kWFHO1uA92c3r97mIlzY9t9uDBCVuIVCv54AG4Sfl28jFolIDHtXKTtrMN93bst+ms5h/fXoTZvlE6",
-	"HwbPQHD7HaUsGnrpgzB8sOqJOTx4QN16wWtKg4B0n7+1X8v2U8gFab+ehO5No1RdafDuhxBOPFPLdCxC",
-	"OxUn5W/BUlMhCBkfpfyJLzExiQdHiucDs78bWYGhZkBwmQAN8e7tC5KM/lCBX2MCFLDqoXT5rDk6aGHK",
-	"tvW7ISChI2iAHUX2URQNeTiMVKXcOQlzfPCA8ld058EDdmJTVCh1rohSjpuqvGWBiZdSCFkpp5Aw2mE0",
-	"Sy0GQ1m7a6F3KCOwgOIWZgsep8Yup4CCi8ca0zJROguQHi7/ngY35bHMeUXCwfv62kJS5cmDsItGQkjo",
-	"mBA4HGOyVm0qip8mcz886PaYl18b7nXYmWKXQiwKgLvYYZPLaCgxGJXxEbg7qWmw0EzPoMOjfXfgyIdt",
-	"4TlL1PgSc7+MhYprDC1HvHmyWBoFEjPTijxELbOwMoNjkhUoLWkbhCyJdabtUD2FLdZ5cgftHWNe0MZx",
-	"8QdKIIMshz2mBS5inDIAfMPD2GFnoA3cR62wJt8PniSxWXZUSZUNpVFVdV6bJT7FGguFVmo58OLbLDzo",
-	"HoSB8wcm8aXAxIHcNYGHFJIwoIKefYfi2jW1BXmGOgmmcWS0V3nGEsF1ZsEdrM3EyN6aQ4IDEiNw8zS8",
-	"HKcZMMGNnguWvTmYtO+0zW5COlu+g6SmpgcWNMIska/udthphql6XJcy9cwSOC2Ior857jAlOKKENmLe",
-	"bgKYGarzCSQPDKxCU6QQfs3cSO+FoaLZwz1L55iFXK4g7RPfA9iHoVQS8eSkgvI6Q12eJFZaz1QSIRux",
-	"ezXwC+vo8AN7zkV6h733Ws7YsXn8I4Ydss9cFUNoaT7OzIKY7+UJjg8ewPu8l3n5kQFN2Gg8fJyty5Qc",
-	"VARdzu+G0u7NQrefGdd+TVM8pg6x7gYE/s3PK70A+1lC7hpVOORI7bZIiUCvhzIPosMZMqc3QAAXyihF",
-	"P9wVrq59HNzJDQwAbGbmrNA4sizN9tu2KkKcYxTbV3VY2X9AezbWDhYIgqsWb7KwzgFSpLq6r+2uJaWN",
-	"0AoM34On8dVUpmnIYDh9l1XqTcK9DigJSBM1yU0hjkkzyPdygwjUYLKrBfUyZ2GHXhxaZ4ZDNSBN8sw2",
-	"aTJ/b63eYzrwT8rIcQW1gAlf6RpceJctQ/LKLaRtZGU/6n1AP/xcTOmxOlWI9gFkQnfYU5XNUC5jEkkb",
-	"dCaqBr0fGm3+IfzVpqf3LO8NI55xwwyG0u/rAjYJZdOGxngNB4Yo/6TEsH8y8xj7J1iO5vT+cyj/2W63",
-	"3f+bW0PMN2P/ZGGenWb+PHenxbVaRPZEaUTwNvbg/lIabhftPTCvyEFL7StKMKXiU+YQSI1kxjFQnes/",
-	"WZgXGJg/b1hCYF8HiJ0wHIvuaUcjJOFx1jSFzVE87XsIZM+8yQPlK7+rBL8HDw8liGfzAkwsiv12umit",
-	"+Dj/eaQPY0HHlIieVZMAjV5LzgJ4/zIlhdkOdyi9AmenAY5VZFjPG66p3IL2XWaJS+f+Uqorq88IvTQH",
-	"zfB53If44tEyc9uGLKc4KvsWQb2CIUgRAx+jZZFG3lvKUihkwMZKSjHOUHUbSjt7wRZ5Q4AQ6k8HIYrX",
-	"IJ8gJJjEuIYvuM7asE7t029DJFScORenR1aYTABiVa4s0BREW2bCKI8ZTxIMuLL3MwVK0Yx0CLN7qRMB",
-	"sdU+qFUomnmiFUCFmVVpsNQ85R2/bD7r9Wv0d+gUsoccZL0Uds8bKwca4VkQuNDW3mAnTDDMIOPCCN/+",
-	"AZuBmpgTV8joOCc2bbWrmZFYcLbGyugxFGfCihwyk+JEyLEgZRerxZAt4SPIKXqH1jCn8IVvcIEsHLAD",
-	"7x4HVAwJImgDYKK0ou/+mcupecFy8eBBru4aWns0GzS3IbQ57c49mLgT0mHnuGqQ9jfmSZLbZWtZPdaV",
-	"4IqmwjlD6DxNhaFqqpbTWcAWCt66hfzA0xlaoQdF4eDWo4MI1fVw7KnMNnc3uZp7o2IvEHgvVtKWF//p",
-	"J61kuAeSgjHGPuN/GBuC/3PYGrBhK69FrlQ0DluB90ScJfTIX92NrOZGZGvmzoN+3/sdK/rxDecEgFis",
-	"nndlCEpmKR9nncJ7DVvDp9cPNC9mxru3QYkrvABr/83DP35mQ4uaSNQiMgSFAVkswmGLXX/AF10bon8L",
-	"Tn1jq4TmZlCUKxXSxyyEl5IZiGTCuq+89hxdhHxFYfsOKQG2gsXGLJCAQ2m+BjBRcGtOkdCzV5wOXMUL",
-	"CCxqIfA3wGX/W5sSDdqnkYVlzxUFu6GPGR9KAqvA0Spl+xyCPoSmHs/sG+4DhMmjA0IQ0QElqhjNbbZa",
-	"zITUex0W4pKECKiprYYPWEXaw/ccStpIOeBmh/2VJ0t7F9SHoP8qFWT+IliEQK3zxB0yrJ50OAgDwDoI",
-	"YVYj+w5wPtjcCMubw7fmmfaJ+cO5KzvsPBVgOwDeSp0oHkpsVEN6AdgOWrg4Ekh1MpthbFfUDylSA2Qd",
-	"/8Y8NAj0u/4YVsq8ww/33YmvXNxj9w+63b2B/yZj+yTgQTMTX/BUi2gAA4UTTJDDRmyAkoqIG9Z9bnY8",
-	"JCDGFiwULBenS82pBkfm+Q0dc4AePI8/+bu08wCnU7VFvOlULrrpnKyDWDXjINjQwBWlsOwKWkKqlPys",
-	"V6mSU5zdsZG/42WqVUp6DZUaqdSDoXJi3NhXOKkXSl2y5YK0HTsU1HjsFrchBH6JMtF8hfy6L2J5Gea5",
-	"OCWSlIAC6ghTuqWw2uFpfrH9gyAvxXyRrQIjlSES4chRzlf0ej9BWwGYLQSPOGCAwjYAv55ZZgjBmn0s",
-	"JhMxdmvrcAX8obsfYbAHOFinh4N1v+DZLHAKR24px5iCbC+4MwfIJEKQYQHeb/Isj8wWTCLGFzylJXs2",
-	"E+NL6gcaUF69YWnk3vUXooqeUDhrlaswo0Miv5kEOvPQinYaD1hCMB98Aw7rnUY3LTB8YLGShSfmvaFP",
-	"zhy3oUzT/AoM4xENI3dsEUmsbipBs4pizozgoT2L2JV2z8LA8KeiOgJqCKxFjeVLAEhkatLYKxAS/vAr",
-	"F80Mevs0A2BKZo/mrMUG4FQa0NfyVjdmVKQxBjb05m3fRGjKGQAzQY4FYml9FClPXMzODrseLMIfe/0d",
-	"MIFDfwIxNUstk7yQRJFvkoxf+ocu9xaEzxDprn2+WmBDkOKq2JFXVCp/0JWLZrz9vj9ewwVRNMDuLah1",
-	"A5gH9E83uzjWOjasxLHcAneBWSOvBThbPIQqTY3JWBb6JaZpN08Va6SwfaqXgf52PrQvZl7vMAtGjDn3",
-	"FCExJ+500n7Js/EsHEA/ckOKgC1EOuMLbXhNYLkliIeYeMpbG8qwtgkGazAFxP6FKSYyssUnLPzunE9h",
-	"wVDYv58pUNEAq96K+xKASXHrFS7Bse9Vjj05rb0Yl68r2goXb6+tiQKWJRS8s04uwYXCgPDzKrU+f6ti",
-	"WGBKq60GeUd52D5eZ+rjQgoT6W3gO6JFoDhdueIbsTROKbsE/TqZUoFt2ord5GlqfhTMm5j3s5tWOTTo",
-	"upRz6yXClA+jcV8p6AQSC52nEcQZuZNpRm7iVrfwRof9klzGAjk4C98PKKqGP4GCoRx+PmFZzkV5CT2M",
-	"orqF9C77y+nktZCQ6etc9bmwLidfych3BxvBolEMYxoB+HANVxypbGYnTc0k0BlCibl2Arkj3Bu2+xEG",
-	"ayVIOSpE0QyKRd2zIaHAKu8gzmEW7l6vJq8u0dlNqBzCcqETCCXQ37zYVgq+bqdVhkzyZ1e+5iZ5wnQ8",
-	"le3lwjAPqpC3rA4+DHwOAxm0uYTZgdQpFCKFGMd06BmG4o1xORqrh57lD9P7GUZ45O8ZL6zTtFcK29/W",
-	"mrIT8pMlCpsv2R4lsbaswM++cy7nn5YAXRc5AhcgnfxhFy4UBKLDY0cAXevV8HExlXT6kr4s0N8wV/p0",
-	"Dtflfzf/1aeWTee/AlstgeWiDPGrmfJ7TlPyTWGBYCQvweKgYZR2ZZyiCYaS58/qiqlJJqSVOj6OV2EH",
-	"er8DiY6KRwxZNvkCwQDMQRVodZHBg7kNCh1JIo17FByHuLsNYyBGivN5z2P0hhYM8mNMU8AcJzChw7c8",
-	"Ey/MIEOm+Urb8gdkkPOYRGD4qT1WOgshucQF0nI5UMIXK0qD0sWcFkqxORT+QfoJRcpQKQly+E+7Ta0l",
-	"CD8SdgfyHPsedyDB0wEnMn+icGDqydNh3yJTQ68I5aAhessyU3MOlYXJys7bgvD507W/1a04pZtMl7AR",
-	"Ycgnpy5lAU1bCCNbARSQ6QHpSVBuav6M+GrdLII8Pcs7gOlSQmzMfi0XoG5nn1kXlTH+7e5uwPYryL/6",
-	"W9wJPXEaVDFUU2t06yxOEgqSXq2fKMlwWKq4/PJL4ZapDoSwafz2eoGnVQfq1JeC9MBZDtwPYNaqFIwE",
-	"n82ASCv5AQJ/NnmQ3Saw4Oa44jpfLqyT0nahChCAhQPoX/AWBX+wajhmtkiVm3WkKEI+L4TD35ycP/tz",
-	"bRQ69IiPpdGheSzcQ6tmAcp0hcVXYRpr1WN3tcDyPbQHBEdFi50kAeT7mGM/8IJiApKGDeGveBqx+zjG",
-	"gIVU/Wr+actfzb+JlHuwhHx8adQufKbBkrHJshw/ZG1WEOb5uuVH3vyS+zmduxmcnWgLugAiInHYta4A",
-	"T5YcHMWLBbqVKvmLcSKyNYpK3ICSuIE7p2KRxFaJe4VfGmAvAgpe5PWbOZe0ul+JUdqf803pccNUMH0V",
-	"Z9BQSE0m6KmPtee5UNI3h4yhPVvOAXcrSfLsZsYeEFfnRucEr7XX5dzto5DKGYELhZ53IAfa9Ief/+od",
-	"Kfx+ptQlBSxLKAi4o+BQGIvZCxLaHg/+0Mj7BA9SG06aT6oW5eZ3hSxByp2jCTgYWH/87kc3/DOy4Zm7",
-	"VEwTt1o7Jh1OXPDRUPuK++ZGI9ZsYQBNNxVY78mpyybGzBxNmODe0wE1uQd/i7aGAzShgtpcX4v3FiRT",
-	"uF7a26g54m5pq+YX9tj9Q2ctecOLMd8Ab4KydudWpb5YZRrWREy8oRCMb2kc9CsM4qA6iCjGWEXuuAQ7",
-	"tvhh7yMEHFz6CP3a9JGJSBKm4wTKgdAlNI+jKCk16G3+qsUxLn3W/gzfrdkAEEIBXgDZgDLzDtFSik8L",
-	"Mc4qVPY+K+u4pf97+cPooEgSH2RNSa82EzzikMlATNc6KVKbRWGzJ7I0NufJaFabtiNmt5HBj8o2KLks",
-	"5bEWXkEK2Bbe/AqA0qU5Fq41EbhwwnASeTa6mgAZIGnT/AOKd/CfLgBrbE4X2sF5ngvKPbAzOS42mMxd",
-	"/SJZeMqNlzBCbDhHPy7w4fznwsmkNYDXG2UbUPysXk3qFOg8AydyEOTLleDmWaZ4YTwT40u7v96SotZ8",
-	"hMsAy7U2EV2rGznsHrISQINy1Sf52DeN5Rgljlf2k9dOEw6o20AEAu4Pk34qjC7iGR9xXeZ3kLtvd7RV",
-	"XpeLbYlVxB0vjcG7Uj8Ut4dsZpprZQqrKVAio3OP/B/kf980vsDoYG9en52Hm2wXNxMCTC/MgX6rW2bo",
-	"ir7MIOs4UlfyGOvFNJsqpkrjy8A9C8esbq1ToZdzkVfFYAykmCjmlBoPWrxwnLzfa4kNHkBzT071SZx5",
-	"SRQB+HqSFaVCoZaAJ4gAhDZuCnYK2kXCdaYDlpU5SG4/IIp80WrA32DsGPyecGoW6cGa1bMmdHV4CSMd",
-	"Bjr+FWK6AiYBhWjMriJVbaWWNlaRixzIZnpj7Cjz7xcY2UwFG4Gmn6Z8BRp+mKDrBRBZHGDL/cOuhT+F",
-	"l/NVAAiadH0vT6rL8wiCYoI7cI+hpKg5hfptVkfyzbAlxads2AoxWeRJ/8mTvQGbKHDmxpmX1oGOBA7Z",
-	"NJT05vmsEOTSpQNA2iaA2UHdi5cO4PsbbVwFUq9jwnqYpGpus8DeYt0dpqTY4weB3koBUE1Kih3ejH+0",
-	"6LpoYqP4HUCKAxV9Vo7xUNoUc9s+RU2wQNoo2fdtQF/z1Z6rLY/iCYDioYsCc4Loi2b5jG5csO59Fmm5",
-	"ylBarwVR3C0ud5NG5YLebIk4F3OVruz2hvqJ1CsTmiIjxEwAKq0YoEjNE58r7hnzmhnhYFOaAnuNbAnR",
-	"OdRcFM53yWvDrqzDJs7Qk9c3J84mQNI+hi0rWXjQPWJNbiaoBHyOTjwITwWFHM+g2npl6tDi8VfaMLg3",
-	"7qO3IGAYrAxfKIwHG3MfIox7mG5rRlvYG28hkV5ElAnVYSdFp0/V+xS4/VHnDsIyBfjMQb/Pal1UMHfM",
-	"iMSMLfBMYjDZWJFWM7M5HrZF+ADFBNjjcEOs2ST+ZAvc3EazohC0XGBcZmP8YCsdsdYKKhVL5bvgVnRB",
-	"Uzs0d5nmi9uVMqJ8xpA34XJeraGE5kSsXKSh+SoP/RMXwzCsO9NwTkA3g+0K+VZKJqsOC9+8OzcLC34r",
-	"849vv3vx3fl3lGr4/Xfn4VBKIaD64lKsYPYklWxJcJ4CB1nPPGNTZTQot69shnp40D8ynzjs9vE/+1jw",
-	"ddg9AKd5bqkotJiu+GrAOJtALsYc0OFRFEIiuKtRWY4o/fEjT8ExnHIZqbktMdVKSQuHV5ShxEr/isF7",
-	"EDauvsCYJDhZysuFhC0kCZWrSDoPuGVsCoB9STYTK3T6YBJur9cNzOmG/fCk86Szv0fl8yBLhjI8nbRf",
-	"KSkoYcB8byRKVQHhvqEVVcOAigo83lgKOgeYdAiLHXaSO2/sAC2MPp5hD5cPMyaaqmhCmIwmw8bWojvk",
-	"HW8qXtYDIoXAF6mGz9a0W4ASM4l7NgPCKswW6GYptRBywOKyB86yi9GKSXWV53ZBqb0UXlqCK2YbyvCg",
-	"12d1uR/NwUDuhGeE6LNOzOGAB2V/kscknmK2v204MJ5h1QFtbIwy2XHfD6Vqg0AK947tSmmX4osJsxoi",
-	"dfBcvsPI48hdTRQEqkgv8BJt5+h0xQZ3ZpO6OFkeFqOcEiO4IJRGyvQAffAuJGdumqDP2jIi0ieG0uaF",
-	"3Lc3+RgAXou/PXxnMZTX8UJt7TcqiccrYkTFCJzrNJo3byAwW+TnMGnEcWT3o5RPsnYsskl7lmULvojb",
-	"Kc8EKJVtKhLfG7BwCCAnw9bxz9/0ut3jq2/6oKv1ut2cVLE0QtpB7OTPpN8cPj7OvulRf77DxzBXwEiD",
-	"GKFKBSkEWP9jMzo67KlYQWbHzCk9hR3bP2KF2CkU/uVyBQu+ZB57zOHAaPPKlRt+h51hVN81G7URVEAI",
-	"pQAjljuakxG4ynSrlbokENsWwK4yT5I8sli+K/DTLTB1MsC6I/MYWht6KO/DbKtx0j27LV2ms+cCL6DT",
-	"MXyFCznudcq51sakQOhdxTIjLNxphWDRnCoU4wjjDvhDKlgdjmItfiJu17+H2L0eHn13+q2rT81b3Cfq",
-	"SqRt6BYN4hinmGaQ5I3lkeCFURMGALNQV2/e9fExjgQb3tPQnxFPt9lPJ29OKXDiy6UiFAmVtlq1+OTN",
-	"aWA77ZOTeMLOxJwbhm1lZCynVH3z3vJG2NZUOGVG/OBBYOsQpbhi81gqlx8HuUvo7I1WpPsO4LaclwT0",
-	"N5HVucr0UCIKCmKreBwMn7AXeI79gDe57i7mLpu8T8ny5qfL2PAJi+ROpwHFC7q2YgldaSoVGB12Ct3Y",
-	"c6WhWjf3HlUU4YvlBw9yNjDnP+XkGZi97CiBkhYUYifO/BL7Y5c1SY0dA0x4ArOSyjyP8xCIoygCNto/",
-	"j/2IJJYrq4igp1RKNRwAfODPCMJHIwci++AB6s8pGJvppQAiGVELOYbM8ObAL0ogOAuNDidKm1bpJUhI",
-	"YCgWPsCcsrmS2UyDHe2160FrB1UxFn5LnzOGiqsdgXPy+OBwz3wgyFX+iEPOoAY1hIVnRs/Iio89OTw6",
-	"2EO0qCQeC6kBUS4vymkNWicLI9Tb/U43R5HyfoPG3PM5T1fYxB+YY9DQBMm2TfB5G+U9e+hSHYdQPWid",
-	"0e9P+fhSQKs92kWtQavb6eEAoMXwIm4NWvvwE8CvzgAVbH3RmbljKrJGtGSHYolilhT/OLMAmI7caPva",
-	"2FxA9rjXHzy2biMzObf5T6PWwAwg76kLY7e8oBE+OL/l4WuJGAKvJ4AivOHu04nRvUFrBRReRxpDgn63",
-	"W2pBX86Txt4JFjf3swVMFI2IhfZmr2uwWTDqFLjpISxB9h+9tq0Qt+9SjKhma5t6mDUhZmrea8ydpvfT",
-	"bQ/hHnjzfveg6eZ8471S2UsVmSMFPVcOkNLrn3nKIwtqC4/0Nj/yDnKbVRr/w35nf/NDz13/Tnhiu9k8",
-	"h8aX8MCjrR44yVtnmqf6R5ufOlfqJZcrIgJg/x9uQ7hT8vyegc7lugsfbkOMMwyAvfNan/pYmHAifRRM",
-	"6kH3ARC8C0CM7soHn0N+L7JSD2zD7PhUY2PY1oegRSgprUGxg9r1TTlDfgSgacB10NqqrBcRFm/xoaC1",
-	"ULqGp34HDj9ZbpNfirWByyUez9CpgZERuhWr7VLSeqYi86rqrc8NilGll+iQW83KJioslqMk1jMR5UAo",
-	"Do3YqIsqiYzmDJXRFUsGMo6Wqcukh9ThoaTU69eS+L1LqishR4NuSKNzGXauARvHgCSk3hs95NkWNw5q",
-	"ktKKjjEjy1DGFwUPDuOXkz35KAFssip++jcVP66r8SZJ8sze+eWFiVtqhzoQY5Olr0z/X5Xp4+7bzPc9",
-	"339r0JIKulN8amOwCLvQZ+lS+CKCxzDUrbAVGrVdCCYRfgbsWfKfhZxC3+Cdw45UFpRdYgyCR3nRoh+L",
-	"xFCAFGwlMLqT57CRbx5RR7xuhMsFpFWaG7x68e8Vsx4grATQ4meLFIe+k9DinMG7aMylOzCSFgJHRrSA",
-	"dCmo0t1i8eTdeHH2XUARsiV29Fqq37H4QOiGyBd1wMZNAD51HNhYnDlzQQiT23Lhmu6WzhvqoGNwAnaA",
-	"x6wLSwwlbXlrDIBQrwMRBlq0fO4ZCYitwxM+SPujgzqQ9g0w7Vt3O6ifLi06K6DL5Og3+aYggkA8m+D2",
-	"EN0tBvcvEcn5LF2SyYwizkMJmsE45XrmEma5bURn6yMRIQfyTqCEERaDOuVaOvca6EwN8XxKr4fA9+ja",
-	"u0u6nlG8NlN5QNdR6KqQgmBPfWEj9Rt2knnZVhupONX+HW6gX9ZipuKLG9jLxBV20Vbco7U6i3UEotM2",
-	"TtER9tUW/qoW/UJq0RuVYGGSJ0DvadqXvx2zGLWbbZSnGoUAuuTEcktUduiY6HXlLtjGBDoylFisxU4z",
-	"G/pHbDRnWnegMrEQZkNTFJCMrqC2L9OeIkDpRGsQ1AidjyDbtsFMq+g6SMac+k9Xp99+YYvzBdeIrAgN",
-	"U25y+6n8TxBUW3D8CpRHmeXjotyA4yPe5+4cv4nh56jguNSwhXLUQkIr9MAKwWztIxds2PQQkokA2quY",
-	"XmpdFcJCoTrsx2NfV0DXDGKUKNhJX23lf2mhcEabtCgWflFpQE0PGjn+SZK4TgCBLaODsGBgS/eUdn7A",
-	"j4JhwwQoBYJ6ZNslAdhuCbDaJdFh4man3mZ8c/qDGeFNZwvJJduwwmeQxvsrRJQs4dezSpp+kUNu1csS",
-	"Hy22suzXtLKsMNDXkixFNWlY/J0156D1IpaXm+6Fe/6QWva/OH/ExlW1DNJeKnDIF7HO3Bb0GaPlWwX2",
-	"CF7E66aYzDPo6lxoBUPxeB9i3gfLR7dGsqIimjwhjRCKrK9rKC3wfkjvAtxND74eU9ohDUaKge315Sc6",
-	"UaEZoGPlULmWSK4vALn/EJalgx/GX/wv5+nINifbjZm7xv0OJoFndpge6rIFhckoCXUAtXiCsIKgZ0GA",
-	"eUxeexGoNleU9W/4PpIwicg7JKStw4JsX4A38voh5ejxWENBJRQONz9At5OyJXlA+jNwXCFyIyBJXAoN",
-	"aEpmfxwXxgFjqC2o6DCXAG7tDColYCORd8vA7LLBUO4chgKCEWO+qUSrDSrBcX+qotUNhY9Zr43C55X4",
-	"RPLX45V6phabg1DeRN2zWyv59U8XWjtm6RJawBZFcO+GVLjBXCIrTm84i/y5WkMFcJ64pqMUdf6QAqy3",
-	"xXfeIMTjuVIveDql5w63mZSDV3wpopifG+UGpGZ/m4epL5EZKuEm/ouLXNy1npRsFLtjFYkz11j8cyvh",
-	"I5EYJrdMk1bQSricGiNnJhLzpwZofLrMhq1/P3v35s3rt+cXT0/Ovrt49/aFM0aGLTYcDiVj7T+zYase",
-	"a9A9ff76h+9eDVus3Tbnm90DwPMh+NwRqPu9GBlBvSC87yG10QSs72HBokKIb/sLVDviTzzG/7r2N8PW",
-	"h6G8vjeUYDXYeX+v8lnDv/Mp4+EOmEhTNvjGZgB2fD53f5x9Cijy2KlhgJ+Hcpi94nNRmdQwO4MpDezT",
-	"+Cc8MMz830jYvhU8CljNhfdmzkH1uZPT4u3WNQW3XgdDeb03lPEEpvd/vmEyThh8PVHTznOe8eS+SNO9",
-	"obweysk867xJY5kl8r7leT+I1R57+JAwPcB9ouRYlMib9zTMyVz4LSe3kjqzHJV9wzjEcSzRfRl8H7aL",
-	"BKres0S9BxtFE01/vOfvkXsBu1fYIeYHHpv/dbvj3gegyPFQmoGoRHQSNXWTvRSrveOG2a6LjBeVXN94",
-	"f/iZL+KLS7GyaZ6RSEQmmrOSfPV3qlRkG9FQCpIFRCB0KS8lKPAyW70KECjUFzLykqABuws0aqe95cCI",
-	"mAft9FPK0PdaJgK+0arD3hrlDVATYLzrEogqqhYqfk7VKikKDX4+UpKt0+KP5p7715Vqb9EM2EKqVYzJ",
-	"m/nYYL/l/rW8afLgc4Nd+rTUf3LAxCdb0cdlHUpqbhfa4PTmLpXY4db2t17yBIpUsCrgtSEd63e67r1D",
-	"CSUs2FPh8cFRXud40Nnv9D070WudDeihhpeGewwRDAHZCJF0wVVI8RQr0gUbLbMMKlmGkpbG9unG4gFM",
-	"W5EWuMKrb3LIqoUCe4sj7ehTh/IeuKZFVBxD6TpSmV+wpzoACLG80T3Yd71ut+sa8tl67uOSSe06T6ok",
-	"EhrRy6jb/5bm5c5Jjomanspf16y0HHyjUfXCjPXmlmHlMX9An9pXV1dts3PbyzQR0BIlut0In6t0ftPh",
-	"0TNbmKs39Rhntrv6epcxMAPsxH6DwFrhqVpb1Ue5TePpLPuiAvIUoRCf5fjSXy3Qell9QoWVvxFZXRC8",
-	"IN1y4eaLXSOvv4wh6aRu1TAE6Gm0DHnE/y8dms5YzdHGcxIQbhlTF4KZSrVgI55lIl0NWzcy/mhzOOOP",
-	"DKlX4uo+/fN9nM2eci3evX1xf9iaZdlCDx4+tPZKYYh7WxtaWKZdMTmBQxVsTZ+lwsu+MyRqINAbIs8a",
-	"4tzIHCwQp0Ab88AO9AlKzwFDu4/E6Hg8zty4t7OFmQhnT5pRg2lH5Xv3P7ORGWuaDNi9NWO9x5yJmNma",
-	"+rKpCgIdbVSBi3KvtCb3csS2AbtXuyL3rDXaOGDz/u3GHOBIBzTgDuqd2MzBfobM2DEou4c3yPW+9jVm",
-	"tcyaVebvyv3JnWpZUIRzJCZbwFxANWwwe7MZtQLzDV8sVd7e8gX8KzUFjAzo1Hv3JS2Jmr5eZnej7m1j",
-	"G1ebUPzGzeN/1bSS72SEqCbrZO4O9Ree58kcUjIw15zS3Iwt9UHJOzJVDFfvVEOb5k9Z2ZI9KZ562ySf",
-	"7iJ08scs4ivYp1T+j11g8Tkw0fa7eAtWgUCSIOBlUKVEccCxdsgZSy0GCNliY4oOHEwDYLbX/LUSZwwQ",
-	"M88xAZo3tP8ZSq+VMI3fBmBjzUAZHvjoQDkmaky0KADhod0rJEBdBVAAMYWKTAdJTlwNAf81hm/NlxQ0",
-	"/JUrctFRq5qlFl4RIYFewc22u4xXQ+K3s6F2ZuAJtAuLHHhQ15++x/wOO0F5V+DqTQBRLJsBHhL28Jnk",
-	"WqarS6QEUtcdvceKjYn83URFjvk+etRFkCqLmuOGgg2DbBvcri3gsYAnBXgXBPQ45yMAiiVd3yJd6Rm2",
-	"wbVDwL+xISQ5CFDaItRPosaXgYdP5G0et18hXyGeDCUF2gFn22yHiILzZpEAxM46cy3wNjRII7np0LjN",
-	"J9EjmgiuqWPmL+TOoCmdOS72K/o1trO8qcHUzd0alQf/eM4DYOUWTnrin+gvqkcQZWFobxGp6qsb4Xeh",
-	"BFWwBGpUA9xPt1Fwcn3GOnYbc2H/y+hUeacw5wjOk1+NyKXGdAXlYCSmXGIRgkufrGa6ntkB/PFSXX3a",
-	"rmU/jgY75LtaQXG7hFc71K8Jr18TXn9pyw3SXX3TrZ61NRhk9pmHn+lf2+UDOO3TYj67KH2NzwRqvACc",
-	"mvmumhAR0XJoEkBsvAf5rHWqnZBRrtb9Qd0P/8LR+Zv7KygZ+aZ7/6aSkjZdMT6v46lcLpr9GC5x3OWn",
-	"2CNCxYTFCH3srLdYIigkA1BIY229k/FYRQQQ+er5D8/yZO+rWZwJpheQX52aTTGUMWGzepDyPngnAj6/",
-	"Uq7/dY4ASqjkYYfsXbB0XfzO3PvEvK3Xf+I3doe88dVQXsYyOq50sMxbg3iwrxShX8EYAD2SQ38Bgv8h",
-	"KxTs77w7t0swx4ajiC8aQw8563SAy65jWHjQ3WeVxqdrW5ISkzIf0ATojHCGhoLmunWHQ74IucTDupRy",
-	"hHnHxHKP/ANSSME5UvJhHDG/82lnZxPYbM13i99JSP8MBntz47f83BfI8956Du8Mf9p+6HR7rcHrmtje",
-	"RXb3Fmz6rUqEUaXwcNxC++puIYcgRnjOL0nWfQ2v/0p2cZ6tTdvtlwuwo9j8LUTYDY+vBLqRqxQi3QVG",
-	"c4eh7lulKZvBVwK/yPfvLPK7VUgWDIkk/ij+0VwNnDft9YMQdMSg5TTl0mHPFdReIrEAn72SrgheJBqQ",
-	"9gHOofAOKBKLs6G0EMt1YnEqshfxRyGF1q1b+ybU5Uap8GfBk2x2A7ngHqjPo6K5AkZF/PEWMAA35+9r",
-	"eMlpcTVhaP/h8ZMZTuoDbJS5WIsSYoXfpsB8LUTwy98bNPAvrF34jsivGEZfnU27w/O65ifrtAeHvyix",
-	"+vHhXDy0H2i2mt9irbAu+JTu6dwINaIB5IL1MDmH+miZVb1I7IRyu8fLFNqOeS/KrcQ8wDvO80bXWHU2",
-	"QyHz01sxL6fZumv4yO7gtDAIq2/8utaev7Drq2ILg96hxrfh+S2svwYPYcG9AZkPtmnSl+Rb782mdGu3",
-	"G+P6aj79buBtsasV8LRFfmDrTK5N6Y9VL77tH/HwM/0LQNMmQkQjPr5c08CBdCzXGMz5KY22falLHaoN",
-	"CzsIqZNh3nIKgHh4HDWoZDCg53Ysvyv9bLm5xr88v+35WPXJWp3fkFNOv2prX8HFfkH1LnMbz7bVQny+",
-	"nGFZlnOXOGN0ImyDhGWdcmiReMhdYDtWnXbYa5msGrjZnK8GebdZl96W96+7cgmhlRcHgMFdhOKD7vKZ",
-	"YPeBIe5hMiAqfEi01OqwLnpQp74tlnfKHm+lvm3B6t5Uhntz5W3dO75A6tpvh4HnHQ8sZt1XJvs1L+53",
-	"JBbe2nDBzSQBYF2glgqt/jb7iMN+txs6vPQcUZ6sdcSAoKb6DmtNIB4GVeRcSmhPmyeAw6+EPq9ny8yc",
-	"yKGMwD0AnbqvYi2oD3GhTQ4Lo9HFMqdpGLDQb/qPULBRymMZy2k4wDR91yXUSBlAfyNEi5PTe7rQRwfa",
-	"jOtLCIfXqc9vBY/i36u7Oqc7LP0v6a3+7QXczmZqmUSFbToVrpm8bvSX00Fan1zqOgn6qYfHoNrojE8m",
-	"Qa753NMd9irvkTxeZkzHiZBZshr4XQogJcIlXoRQlhCiMsTCF7G8dE0SJZ8Lr7nIgk9FUx8Pggv60pDW",
-	"v/m0Vm9R1x5IS68dklrx0VvmtNbuq68prV+jDL9QSmvm+IXljfaX9WZnbWDh9QKKj2x7dtt/BoMFmJHn",
-	"PWB1C8z98triU5PcycTpF4DBzSOAZx1zyUZiKF2zflcDloOzWtQX0pya8T7pDP8KLed2NSNj+VHFY7El",
-	"NCbOb1eYz/LTXyD9a9vpWGa79QzcA7WKE+1Q7NUsJCKc78hy/dAShNZWza0A7bPeM+4Rw70VkmojB7f3",
-	"wfT+cBx5mzQ3j4Kn8k2qpqnR4b9avL8nCWTkhRMXTSLorjPk6OU7QZl6T5QCygP27/eXyziaCrlXTbyD",
-	"PuKYVXeKDI8dPO71jASEyLlDQPU4Fd2OSaozs0sjwqowcvX1OFPQwe1m+Xg4+Qa0U2SZNWinBTkA2Xnn",
-	"ZkIDhv+3blLD7Nt8SttN6C5S94i/1wOM0jxhbTKcyL3aGSDcaORP4N6m8Zcz+9a4a2r6MK3N3KJJWUjO",
-	"hGfGYuh1u669fUDQdmRGsNdJlGtBtjiAIybKUDZ3g7JPhA1Ok19Gbbpbi/Bmmsb7OJu9tH63m2odpYfX",
-	"aCBfo45fo46/ZM93p/hig1HNxkp+FKlGbfKmRuCNDj8eDRt6hFNdreeinK8rawZCJBHcXwEko2H3dGgS",
-	"CwYjpI+FOuPZUodsrj6Sn8yySsiFDo2KH7L//X/+XxYuhIxiOaW/UqFV8lFE9Oc4URqatQMgRyYWkCwN",
-	"UCOB+WgqFFi4UA81lO5lgf8mlboX2WHM+YpNFUDQQHNhGI+P44LZULZvk7IWcLaEkBZPwLs7lDMOPnfy",
-	"4h90j3LMlJRLHRsqhh32LFEaoZnp+8KiS5+W295jqh00+BtK6vA3oDCaVFnepB4JzeOLuYrEgKnJJGQz",
-	"bsG+6DtqMjGjny3nXOrBxi+6loIwvqUsdcSXaih9+NYRovFiE2UcYqhkyKjp/XltYBqBVPhkghVwmCME",
-	"8DS2OQwLTydtkDJUi0Y3xRoL1gC2xWXk2KliuxeeMXN6YlVbSrtcRL+Yi2Hiy8ldfQtmQdVksjmKwWX0",
-	"ejLxZASdhM1p1h5Jbu6VqH/6C0S1t53OG7zvyzgnKh387da8ldLwVQHYyruAfPXcsVX0EGxh5L9JIU8F",
-	"HnoODSy/OiV+j3mkm9wSN7Pr/P66jTbemcOwdMDnpAtQcChPt0LjwuZQEcO4T/23fB+7E1x5W/Q9xjW2",
-	"fhBpWwtJ7Xf1MTXgvowdNN9MXWFzMb00KhBAoEmbfg/vxzEbTQwEMPryodCc+gHnkwlycW5u0OwnFUto",
-	"ZQFjjDOWLiV9GFDckPtNYglKAebDQt7XCjUwli1TiCK4UADGAWbqCrDP1CQTEoH0Riv365zLFVjBRoki",
-	"BqsvEZyQEAbhvRaojv20NAY1HOXCx1waA+AFmhuWKfoCeMYSgZBCH22lgrZKDWAOLQkd7tgxd54NJXYc",
-	"sTqEVXjizKo4VDi/YX9pgvzQyoZGOqgsks58kakLnETo4wKilgT5xqRwArFjEXXYCUDQ5bsOg9RuO7pk",
-	"vDxt0FEvn/BKZMc58BJWAvx/7F3vbuO4EX8VwijgBNB6cYf2i4MCNZLiatxhu92k6BcXMR3RjhCZTEW6",
-	"rhAEuKe5B9snKTgzpChZcmQ7zr/Tl13HtiSKlGeGv/nN/Oz74Ro7Jp9dhVmm1hqKTKag53sJEM/UCe6R",
-	"fgDQQaYl/G4aQac7yERhU8tMLSdyy+whXeQTNlKZQiMVfMs1I2yhJN2pSHcq0p2K9N4RFzFmrhSy1FrH",
-	"L+cBgOGvLNq37RmN/7FShh8euvzYapF/4kaseX5QtGMPbbFwdKmrZCnUyhwcJEUPZPKwl+R24WxM2vf1",
-	"JpnRCWcfktb59GVbZufzH67G5z//9ep6fBG6xX0SPq3zKkR9l0VqJYMo0rc8qDgLTLIYgsROsQl/TV/+",
-	"zc78E/No/9HrxNzckt0a/hlfDE5Mfi/obNDZiNI4FyI1fIgn9DJvJ3gMxfyn1WO+CS1M9ZhUnkx67Puv",
-	"v2FjIIDobJQiE7kYTnobJ7lQUtSeYzKR1IqJ60kvovETaD4YX2ycCfdSTefyZQXD4mTnKhZuwh73zidB",
-	"PAdJpBNMLeGUq3nREaK6trSs8SmsBGO0VjTffokYY9h+qh/b5ekP8S3myvwH2sRqZQaws6CDyVefnrnv",
-	"zjLB787Ck2V23YqThUJ3/aaV6287oXWlDecLV7Hv5t2RbpJ421nRLTeft1hRf2JrMvCUbkXLRdDJQaB0",
-	"i51bM0cU5QrC2HddxLcy2KRVlfrdriQxrnVerdK+f7g6Zifh3zvEoPtJ9BeB/YEy/WNfpN7RPLtE4Xvh",
-	"hTrWJV0Vm/hvQGIumjtGirCWYnpZRZUcROZTPwDeoM69fek1As6Q+pAYdIBIfgiN++cHnly7vwJYYDqR",
-	"dh/5/dffcGuspwP2L4CsCrgj0ZWUVsXoA2QBhh4xK4CdjIrQV5C6Aw5YxBN5AiU6p2dMq3IFDuI0sM11",
-	"5TsbIBihN5ixy8RCSOtOxJCZbCWmjOs7TeKUmHws5pEHyFdwRpLNwEHblUuFwU4dBiX9bwUDAGgiCZDE",
-	"dN1cZdCsgxsPHWnDc+0m5zaxwUNOO3a9uheZFrGIr2f5FIuQgieQzQQKeQRfnAYyGaMxkwp6XwEgxWPN",
-	"EjNgI+ZnwKtP2NBDs1Rwly0O/TZNr0u+4CwuVSxSgAGoGyo24IxFqgPKMtacqPlcZPrMs5ETU2pxOUcV",
-	"I/JiNLUcT0aYluM2R+FpFwp6XBaZe1g80ukI56koFvGPDESQupkF/WIg1rMyoQEUbSH84H4AYboybXPo",
-	"eWVy9qVR153hCEnLbAXB/NPNQB1kH4Y4e+BzTdBc+DD6UJhKnsg0lQOfZyNQPwLEtysFHRIVIn71eSMr",
-	"ZGeLhnSsefqIRPO3g2QigPlFmUt6sD5u/vfZwNM3EPZe+oaXxwMud0ctX4qnzia9IlSc9DBYZDswy92A",
-	"G7jlTdBnhWm+4SoByvxWCWKfgyHuXVQ9R7wGzovYA6uG06yO6s2TZh6Ar+XfRvQOSZlVSrf9XGUx7jlM",
-	"8YektKgne6/B4VI6BDq+c0p7s/WtYnOVpmqtMZN7j0fApgbjSowZ2TIBSTQJzdUlqbXBX8B8b6pC9uTn",
-	"3ztYVaLXtmyUshdcRcceiFU11BF0OFWHU71RnIoXwM+yMDrH7KHVAqQaxaDe40CPWR6UQQ/dnxtcZaCY",
-	"z3Ik4gAwgPCMPw8ZfAhP8LWjcYFsJ9M8H7ARQ/K5I4UhRCNV4RhOgAxEPomY6qdDIrcDPhaQcIJ7QIJQ",
-	"Ky4581RyjmxwxtM1zzVbJ3ILDuGM2DsCIeC4Nsb9PLzDfZGEjcOPUJHd/o7oufWuZ9e+Xk0bYffM2Z0w",
-	"j+Pj7YO7PW3bPS0avXMwFh2f+V25yVEcBz4EUf5qGqfsJ19gh+su+KJV2GQEqbDaOH9KhaE2/v1h37pq",
-	"up+GzS/Zu60737Jph20vPb2tRvscW2L3jNTviN1NBNthO603bpD9J8Z4WGF0maKL7dCfO2ojtjDptXOo",
-	"baOUjw/WmmumA9Bm6qjeXlElomY4mbB7arnCdMxPyX8Fm66ydAplgVKsWcB0Plll6SnqoDtSHQ9blkAa",
-	"LVkK1/6NEf1fyBfVAsen4zKgBr5C+HZQxNNOfju8wx0U1EpH1Zd72Q87pnBXnO2qFZTd9BXVD4FJqIGj",
-	"W4pp1+GTIMDY3C00Tb18Y5W1BrZMacHW8G9FZtPVrUjG2Y3IDE8kW/Mcj3KC3MVHmUpFPe3tnzDAA81J",
-	"+a7+ptZI5a8bMtyYLzMfsPNacdBYQVHLEpS87MDJRNiZjflfelEvsVf6DxRdRD3Jl/Yj0ArrhWZjyf/3",
-	"i5AL+1D8+Kc/Rr1lIt3fP3jYTpsskQu7Xlu0nHTfT2IwloUA1Zi6wdhv99qasG8Kn/aPwB2k+XqaPOi+",
-	"uA9zkAR7DoNi6396HRTbdYbcxxuBkm69O3If1WCr7kdQeB10GaX4Hd9q7AnpJZploV7uu+Yyo9SAjY1G",
-	"UeFEO9lhYLdJ4sVBqIqZr2yVCu0bS1aMOFHBJrLQn4LuutZFqXlJGx0VMt+apjCG0qAt9654WPTFFvin",
-	"vbd9wc/ysUdAPtvdiDfv7ak//oj2asQlM9+1hezUjz++z9kQTEauK5TrY7xa44Xai3mRn/Ibn88P9r+t",
-	"Tff+Xpj/iM1yQFcaVLhewmg/cyz8qtaua3zXYSsvZlkAXalTUt0azu70U7a//3a97YqB9DHsBdQhTsAT",
-	"aPtaSHyZmAHDwkJqSSZcv7VQslmXlJzBbt5yHU2ktZ6AwVDQqiRqVFBFwRnjlIFAVpeNdX1LEynWGJLP",
-	"8lLcnIl5JvTtdMAuYMDQZs7f0ETCCEuKsUYp1/kEmvndcMlStQDwWsEtWquQcm3ovmMGa5hok3GDG4Uc",
-	"RjfEUNt+9Rq+Mm1uunawOT4oIqbFfJpSjpNYjmwjRGfadVLbL56uO/YIBQmvHE+X+6eteRbrDmVvHUj/",
-	"wrUZgTHt4uh3Fke7BmboXMgYFY5lV1eIw7N3ila0UYYK6+fsa8qcxupmtRQY7K2ytDfsfQbLStfcqO1M",
-	"FtI6lNV9ZF3EAgSUZKgyRj4F3gh8341aCsLsC4wbBH/t7cSJvk95/gXfdhdJZE12YORBV6AeBW5Is1Sp",
-	"u6IV4zK40orSFNVLFSDyxoV+Fjl1KkLWNlZianw2NDZQA67f13F4S/fJpzuR117r65jBRzU35aiAlMt2",
-	"fMO+Zo7rFRVNIbBMMWwhR2nlG+wqGwyn0I6pjsarKkWNisgF67FW7kXzHBNIroK2SkimMQSkz+ogCjp1",
-	"1KSER1TM0TiiHDt0smCbvfHCRUjqpt+xIeuu9jVTswC1vE+5gUQSEg1WUgd1nsGFSKRs82JOE+7fj/8P",
-	"AAD//w==",
+	"7L37chs5kjf6KljuRtjyFGmSknyhomM/tbs9o2nf1pLHs9P0UYEskKxWEWAXiqY5Hn3x/XUe4DzE92D7",
+	"JCeQmUChbiRFyd09Pd6InbaKdQESQN7zl59bYzVfKClkpluDzy3xic8XiYB/n559F2s+SkRk/tLL+Zyn",
+	"69agdcq0SD+KlK3ibKaWGTs9awWtjzxZCnPjWEWiNWjx+DKyjwetSGQ8TszDZ4xLvRKpZjwVTK/ibDwT",
+	"EVOTCVOSZbNY0+s7raCVip+XQmeXcdQatLq9p0+jw/Gj9jHvdtuPu91u+4n5n27+f+ZTOuPZUrcGR92n",
+	"QSuLs0TgZ73RZOuFufhwkapRIub6oT/Y6+ugdXr2MtZjJSfxdJmW5/9uobNU8DlLxWSphWbZTNCY72l2",
+	"JdZMpWyuIpHUk2VeeLVHm4uZYKdn8Kp4LLzX34YmvSOPJsfdfoEm5aHUEaZ4D1LnlTqFRSxtjCRhmboS",
+	"UrOVkBmLZaZYKrhWMpbTemJIdYn7oYYQSy0ixpOExZm2Lx6JiUoFizM2ElMuWaZoP+1Bmv7xBtJM+UfB",
+	"pH17A23y0SNdXn8UaaJ41LhlYs2Uu8fskzGXUpnJGEKZk1BPpvyhDRtm+8v32T9P4ZksXZvj0Rpk6VL4",
+	"VDssUK0wzjqKeTcgyd6kKlNjlTQQzDILreYim8VyykSiRT2RFvZVzSQapepKILNJmTabNH/xUopPCzHO",
+	"9iPT8WYyFTeXHSkTaaqaNpebDhLqv5Yq40UqXSjF5lyuc5aaMc6yeN5AoJ/hFT51VqrAjkfCEGKVxlkm",
+	"JJuolK3VkvEkFTxa70OV0SaqHPWLHBqGh6d+uWggCk4BKfJW6IWSWpTFkxFpichEfnYdLXiWifkiaw16",
+	"QWucCp6J6JJnrUGr3+0/avd67X7/ovt0cNgb9I47vW738Oj4b62gNYllrGeXyMtag5bO1MJdbn7Fo85R",
+	"t9/rPcZXpDq7BC7W/MWjw1632ze3Fwl8xHvd9uOoO2o/GR8ft/uTp5NH3ajLj0aPW0FrLrTmU1FalKPJ",
+	"Ya/9WBwdtZ+ap7vj3qjPD58ePTmGZ0A+DVpqISSPH04XWVtp3e71uyOPKbYsKeE4x+MrUV763qTP24/H",
+	"h6L9dPSo1z4W3ckhfzzuRf2+eWSZSv/uw9Hjx+3HvNtvP5l0RXvUi/rjQ3E0Oe4+agWtpZkF7FhgVkgs",
+	"3Rp0AzuOWEl3td8LWotUzReZd6lvthsJnPz56+J++f6jVXe8o7RSbBGLsdBMTVgmPmWFbRNfpvTw5U1W",
+	"xt9uQoJYmPBEi6AlaAw/fsZ/4kGVGfyzdTHj8io/AZFIzKYPWlr83Br0roPah8xZ7TQ91L/+ELQSrrNL",
+	"+rNAkXNgtqVzJOn8AEEceXKy4MEesH632x3KoYQhDZjOeJoNZcQzPmCfhzCcYWswbOEPrWBYIif8uAtB",
+	"4Vm3C4uPbdiH8Bjsd3ikZsfjoHCthobAZjpxNGC7jGrQq5ssUB/eSwsEV2Fdh62bvb+/+/thC9z0/Ydu",
+	"6SIlRe3HzPXbLhxxqWFr8HnYqjzczKxus+oV2hOBgmEr1pc8HpJIGnrCAG7ewMuHretgWJQItL3VAt68",
+	"zKdZ4E9DZFDDKjMbwoEcylbhUJY41GtZFWg/fpVo/6oS7QPslYt4LtQya7Y2dJwY6VCrDmb0cLO6HMUR",
+	"MxYECYJYgnK5jyLIN6vHRwVFMB9YnQpofwUR9ubsB7GuOSlXYh2Y8S59Y+HHz5uOSP/poNvtmMH2u+UN",
+	"e9we9c2G5WbzRV3RPho/mfREnx+OHnVbJFmN5lp5ca876PUHR0ed426vf3hoXiz53EzqvRgxPYNjt0jF",
+	"JP5kjuHV5enf5MWn0dl/iatzs0dTBVRZajj3eqwWhjH8SHtXD4xq7rayHhjd3cyYx62gpeTlSMx4Mml9",
+	"MGoArOlleVpd0X487vbaT/jxYbs/eSSOo6Px4ajPW7jHxmOh9YXZeGXjw+zFALwfHG5CGx3Mht4xm8dy",
+	"mfn6wucW3oa7uDVoifWfZ6M/juPX8Z/P3v39rPcqPtNn82zxt2dnj85++p//8387//N//m8raIlPizgV",
+	"+jKWrcHTbtdspEkq9My9SKfZJd6K3Ih2zUjw1Jrm47Fayqyq4UzLp2P3/eE8Rk6nm+MhmqZ8LP4XudI6",
+	"YzWvbKYnonfUfjzqjdu8Nz5qH0aPRt3xU/F40uvmS45j80ZfJxBoXntu8V9oCmYfPeNyLJJERI12m9M3",
+	"sxnPmFQjFa2ZFCIqOkX2FHhoaef8b2zHU2RMQIfr344g3FGoeZP5jQm1bkWmdZtttGczLqfiDdd6pdLo",
+	"LcqY8jZR2UykbEE3FQ7vMk2FzC7db0bcp6kYZ2ymUi3YyGyedG14sFj5t+mMLxJhLB1O77+KJbqonin5",
+	"UaSam1m9Upnhh4tsJ5/w2HuyRgL7P19KlV1y++qqQI6U0CiJ4R70Cfsv2Ecm931ved/zUPlT9r5a79Rr",
+	"ngZQD05ofuZr19RM0p59BaSTYiV0xmBj5pTzXghyv36DsBUJVmQkfJxpkElxptl4qTM1F2lBLFXl8d5i",
+	"Nh/hS1RhG4ZI61vYFLnxL5gWYyUjNp7xdAqO3Umq5qx3xF6PMzUSaccj7gWMqeFDcNEsIx+ppVHkWCw/",
+	"qnhc8BBGQo/TeAH7dNA6Yyuu6dMRy1ZGETT0c5/ON8oZvosdPe71zChXqZJTb2jvtEgbTnFV9G6SPTuc",
+	"6IrUxCFEuFWa9ghGbPbUAG6iIZqvVPS7767Wb/4Uq8f//d1fp385mv+5O/5b2hu9H//3p5+vzp/8Sfaz",
+	"F6vj5ffqcXzKn07++NN/RYc//DMpkGYV6MTReSiuw7drZJR0z23Ow1ZloN9BtlcVwZvFHTgKnIJ0Y+lq",
+	"aPDdt+8k/8jjBHWMMuuLeMZHXMO8IrWqkxXR6HLpvaIkINwLcjGxb0ys92jncM939qvFkVUERGnsQBDU",
+	"OxvZwzNu5A5LlJyKlCVqyuICVXK91YzPvPF7wzwueMVKObVbp6IpO9oC37nM4NkiYVNYEi7twxDxRtkr",
+	"2uYpxqMoFVrvE6t+2hSr/r7wamYHVqGrP25Dguc83l29XlqFxUXEvoCOXYzJlXbVP52SPQH6/pNr2M9V",
+	"OoqjqHxMXqkMZDzsbZAY1XMycY+W2A+djnv4pMeEkkSt4JX7MKJiLofHd55746gcinyQZrZ/4jJ6PZnU",
+	"8pgXYpIZdXO2nHOpS9GeOU7ZHAt4j+BJNqtmOxiVRyQFPc5tF3UFj55FYr5QmZDj9Zl8k6qpOdRVGaD5",
+	"XDAiUcB0FicJW8pIpGzF1zWLEeevvYylOWb4Yj/Vxr7PY1veaNo/iDV4CIvf2mepxhujvD5v874PmTKx",
+	"ZN7QK6vZNMsSYV/Ges6zcXmB4AvA7YxCC3Fls8e3phL4X53bVxf2fA0lC5+wRiQR8tbb3zfOyiT0RriR",
+	"fu4+IJ7MRCp5UqbYhC+TDAJ+LqepjkD26ZtP67CQctP1TQl8Z3NKhPsqTuAjT+LoWSoiIbOYJ6Uz9d5Y",
+	"IvVOAjsHeMHl2HtDia8VZTwD9ijcO529s4/wPy4wt17BojLDYsVh1dCiOnqPLN4eqbF93LGINcsUqlkb",
+	"KORvIrSVchYj6ziKkoLBy8xG6hke2z8+Zh9jHY8SwU7Pn52dgSbPx5lIQTbAmmM0nD6eKXVJ41ooWHkz",
+	"/9LHWtcf9ktJyUnfrZI+Lh6wTeQvk8Zbgjc85XORVXLkcM8Yuzxds4W7qZn8/j0eb3eXDcWX8kqqlTRb",
+	"dMY14/QReGU9fdUyu1STy5TLqSjSOInncbYPZbv9bZT1p9JI0/wmj5pv0eNfE4YwCr7WMeSO8gymj5kW",
+	"zRTFsEHpsFNMgWIYMWowOGyiKrx23ySojYfdDqiRJniDR49aQuDQ7cl2478pJQrBnLskRPfoCxAi5VLH",
+	"6LnyqfE8VXNmFHrDfsaJ0pt3RP6WwiFDTd/mUU4Vuh2Kr92HELzJ9nOE8AfUTI38LkOSF1xnp9E8llX1",
+	"MuE6Y9z8Fuss5Zmq4zgQxISbKtpOjB7t6mvYaqYMfchI3+d4iCZivKgbdIUY3qiBCGp6Jp+rtJzNBHb8",
+	"69NlNmP9TtdoaXOfBNOUy8wGDj21YQfH41IbtQQ8cjziBcelG1C9E1SzP5+/flXnAy2/aIeBmG+95ImZ",
+	"mKgPnRgjr/xBWvq5ffCSVq/MFCAYR8zAyHfzHhLysWTvLp63n+xzEHpNIsPNhOUDqix9ddRABPQ0Phci",
+	"GvHxVZEGZxmbiWRR5gbzuUu8Q2shzgLDSSljaLN38ahLbmHyLu6TvZLyLJbT1qAFma/LRbTbx7z56mbX",
+	"v4wg+FGTPfS78bIGlfRJWDh2ameDsaDFQvBUU1DDqKqTTEjGWSqMsYMBr9UsHs/M0ykbmfekIhFcCw1m",
+	"dCxZxNd6B0r4zqub7ASiBBrRNyfEh+ug9Uqs3umq5inFqtbVbplOEss9Q/69UpzhGgbxKdsQpjvLNJPi",
+	"U1YOv9hkD6Lq06ftbq/d7V10zb4f4MYqxT9Yv9t//GvENlw4uOrXP2VzEcWcGZ4FolMtRIr7i7SJRaqi",
+	"5bjO/5AHUeuc/ZUX5clZ6KmG4Kv3+X348pMCX36U8+VXLhrc5O4vjZ7o9FwtZVQVR9lMpCIwiqWZiTlz",
+	"uoEgE3hBnX9eKvTmmL/3mevjwlyPinO1n62dJv5IMzRjuKitizrP+GTCZvyjsTIWSVyritIsLrOmgigK",
+	"iZNwsT4a0lBJMvvBtHt7RSXGTcoYzTAvuGogSmkShjhv+DpRPLpQ6oVhxaUspo8iZY+O2A/xtzVUWeCj",
+	"l+AOgIfLmikoJnO+Rvo+Oj4+fMRG60xAMcxc7eV86xZU0p7ne6apoNuExlOhQnXQQAUhI7NFYMEaHMC4",
+	"mgFb4L0NTmm5RfiAhtDrHx4dP4Ikr5tG928S2ADt2yo8OwzGucfzKW5OJtisDPUG3cdG4+j3QDAY4XO5",
+	"e54aLEsKSg9YURhBKx1eNRewxwzZJlzXO2sW3lsuXaCocH7ppIJ/htzDH0Wq98zdKe5Qzz3sz4flIavK",
+	"Hq0ZMJBjmZX05wbpvaca7eu55ntveSZexPO4klHlatuIMnCelawVmCnPxGVCbymSXQsobJurVORvMiOC",
+	"yxCh2t+ps1tlm5kiy0dXWYrC6IEm6IpqTJVCzwwJADTJK4VuTSmy+P6pkEaJEBsz7Opeah/MA+9vVSKM",
+	"HoSULCtBEBAEK4IzY8PLae3xMbdh7hi9xlvE1zLBLBF41xDO+LAFLH8kGNdXFHPZV/w/aoozmpnlccyG",
+	"tSsP3JDkHOIm3y71umFLJ2oay00bGiMvlyPzCn8/V89EKtiKx+ZM7bOJn+yc7IFzYjSiCh38ASMJwCdb",
+	"sUkTvsjUAixSzjKRiMVMyRtl6Pe8/CvK97QDL5kO9ORTEBRH5snHh91u96iaufWUd3vtx9HxcfuJkXOP",
+	"JsYgO4qeiKddc+8CXnfY6XZ6vcNO92H/aGPGf83nQC5hZtqg9VL9PU4S/vC402X3/9rrnbAXsVx+Yp+e",
+	"PLp8dHTAnsepmKhPD3tHx50uWrZ1JOk9ueh3B73jwVG38+i41z8sksQmdDfR5PGg2x/0DDWPjnu9Ak3G",
+	"Pd5tdx+P+u3H4163/VQcRe3jPu+OH0eHk0dg7BFNur1BNHoyOBoMHh492UyU6vcKRPlO6KvTxeJhv9Nj",
+	"9+PX5wdoyZ7HU/lu0ZDbeHN7dicnGhZD1njYn0MEMBWirrahntCoAx0V/SIb6x/k2+Pxs7NHZ1eLv/7l",
+	"2Z+fdsRhtzPuJ3I0f96N/vrnxBAuNbN7SFbtw100tYc8btvKvf/EzB8UDd/sN4icTrGc7phyZDSfn5Ya",
+	"kBuW8g7Sjb5Ajo+2c/onT/OpszJ2TAb+vRkaZsVvZ2WUX72HlYHr8QzjUGW4ArhK9kGNMkD70AWx6qyK",
+	"WNNrTlgqID4VZwxS5vZRiUZNToALiofZoVT0gOJY85m/j7NZvZ/a/MJ4Y63E72Q3zt3cf09O9w+/zWNW",
+	"UydXPlw/fuVzd78ARmEDtemtWFZRWWifL2tT7jCvNxX464bEDJdmh0BQHXaWaZcB4pITBhSOZnzK9wtK",
+	"j5tSFWCCDEZazwG9mcCWVOoll+tTVHHqMj/jT9mMEnY25KtlSl0a2++S2zfVGYb2xw57zwEjC9CysKLq",
+	"E0Ru7z6/0/d1VAZST6LyVDxCoVapGyxnEG2abtlApPyWoreYkOvACaerr2TgsoKUe33nhCrY025G+Uib",
+	"6WTvMWR6J/kymwmZxWNecZq9Ui6FpkyaZem5MmXysJIUIrJVDy4RaB814rDpDEEQqTSayuzLA8bJ6+Vi",
+	"odJMRC9FFPMLeMinwJuEx7KC3+No4B6/hPgYJnw0BthcJrvZEJhAfbuw2qTgtT3OKeJNzPtEPVlq5wDU",
+	"Ada+oRzwPXqKKNO/vu6q4qDP39xYrvOtGKu5wD1TruqrlOXVRaY3WfHVVJg9CtFdVPovPIkj3uTsP2Xz",
+	"WGsIc8HCVLfQR/d8g5sfYgWjVPArzThLl4kL1Rm1L+XjrD4h02ylGFEYvWRMHMY+aa7dpvzxnAIbwgPV",
+	"aRrivRf86o1zoVRA1+ZKbpJgK8GvLr3fC2Tzs6qVdDSbK53ZVyspGpKFi55jj3zua/tQsNdEQUMGf6IV",
+	"6hVnCgb5TPBIpIirCsHxat2tIUN+9jU6TYqpAyCY2P23z5+xp71eNzBKFfzQO+4cd3qPDoA+eFjM0Vks",
+	"EsM9YyUf/qRBzXXbzAqn8UzMAVZwzj+9EHKazVqD/vGxm5XOUssFvr/g0/phUyDLrNqK0k/1TK1kgG5/",
+	"ykU2O0qldcN/0nnSOSwNftg6HLZaDSN8dBS0FuCzM0P4f4atH//t39v/+8Mfhq3/aJWHHrQ+taeqbS62",
+	"9VW8aCsYOk/abqcg6kOxqOStWCR8jRyiOOM3qQDoSC4jZqjIVjNB0LWUJ2ldbRgtZ4KnSZyXg9h6HAr6",
+	"hqWs9rBAh/IyWWwTpRLB5Y0m9yKWV9XZhMNlt3s4XqYJ/EOcsFQk3wxbRmEctkJcrif9J08OglyRXPCp",
+	"6LDTEdABcq8pEkUapreM8HbrrPxPiHN9c9w1l/uPxstUq/Sbq5/7y9PuX2a9+R+nf4l666N5d/l49ce/",
+	"dZ/896RuUE27ot89enKb1X+h8LDUb/IFz2Zuh4PNhyZjcb43csve8kC64Gl1wO8hOwbEDk8SkTKdcRlh",
+	"DhsTfDxjC5XE4/WAhWlYjCclYpIFsLkhampEu019C7OQ7Dg9lPejlE+ydiyySXuWZQu+iNspzwQscZsY",
+	"3kFnKEvHGgN4J+k33ZPsm15r9ynfZCkdad7ANOsIxDOfEBjl0wELf/boYea8cnNmO065fsI/f9Prdk9W",
+	"3/S/1JSN4XE6oZKT4mzPaQKZgnChbxj6lYcQVdXL8ViUtnXPH/JEpXNwH8QyOzSzmfNP8Xw5bw2ePIIk",
+	"3nks8e+em48ZLMZ+d5/Q+/fvTz0ToP5Ujmdmf8upQEb16PGxJ1fKMuVbQIRiqeDJ/JthizTpYSvAqrNv",
+	"hsXKCOA0+x/QayOjqJiFENVtoOTsu/rZnJ452XFPsxgWIZaQCJXN8szHEh7ppkH+RyomrUHr3x/mQO8P",
+	"8Vf98Ow7D0StcUhvztiVWONw2KmxmCE9QC9EkhhVWU0YZ+/enX2HeRXIc6SS8ZgnoMtRchpkyzVNaBFf",
+	"Xon1HUzmGYiUTQzRyC42EtNY6g4DyAB0uZrfQiMjQ4Yn2Sqh9IA5MSdoDio2EmzOI8GWCzcjKOnKp4Sy",
+	"rems9/pP4Jy4vwv6zI+n7b/x9t+77aeX7Q9/uDOVhmoBi4R5CTplnDHNJ6CwaGH0mlnOFMCJNihpLVC9",
+	"i0G9ONNMTCZijPkMnYaav6HMi/4CFsWTiUiN+mCsUfFRpGt6SYedC8GGwM9ioYctFCFAY1yYnMjlgsBN",
+	"x7OZ2v9mVMdbUnny0lYgF8mLkFZ+rqaSyZrFEyBbaHTqsGj0aBHgEVvFWrDwqNcPOyx8ECIWxbrDIO7D",
+	"p8zQQHtvvqetIh4MpVaoqHCAw04FmrWLVH1aszksuTJDYPfD9w9B1Q4DFg5bh+3p3+PFsBUegC7LLaCf",
+	"XfdNazFpv6RC5N1O7Pcyi7P1BZ9S7erklZKigYxmzkQsq4Kt1RKSPgdIzLyWnXIggqIqHmsWHnaPQte2",
+	"gqOtXjVHhrJ32Ol1+gebJ2tGe7sZv+A6AzDqJt4bR4U0L4DpdfMOyFs55nMxYKTGlxB6QXke4E9yOR+J",
+	"FC+FQc7zLEAKOmONNj9RaEyz0XooQ3rc4iPj8x12ykapWmloehHCLM7VMh2LEBgIjGxkWIQWycTIDTMZ",
+	"vzYRJhbbqpShNNbTVKpURAPElLSpA0IydC/BiM2pASTpgHGj6zDOQmOPZSFbzZQGmhmmBKYKzJh1N6yj",
+	"WYI2jL599l3rZuq3t3xn8r+A+9euIvBLrllY+JhZApVCRjgfi7nZJ4YmRVICwSjP3/FlnAPyAZJUiA9p",
+	"DgJk1AM1jSmWT7wknRI39ugmsyaW6BGvRAAwM2stkgvrzokzMdeMo1i1mdtmPy0orz1Rckp3wU4i89ku",
+	"eI+9jL+1KO0DZKfcOe5IgiOO3FA6a5XNBZfkVInRfrPnqmSiHHcbSAbz8okVCcBLwEeateL+HerEFERv",
+	"YhgUONykO3rVabdUtSjJr2ksFJX7soojfeQOZoN+86bJOAn7BeeSB+BvOZV3WqRNE8nBer7gTGzk+Fbz",
+	"uDZPe1DoXgsUl0HxueDjJAfsH8DXWepm5XqHNHza3vvQfuY6KOaVb3vOz2Q3Y99tpm9wyDjdGuuWnDfA",
+	"BzcnsQe2PJ8aqJD6l4OXGVbL9ZXVKE7PBoW+MUOZxXMBoNmcEhzhlfB3xNfIJT0/dsH7VDdHujenTMt3",
+	"zLRzz8xOD9Pt1tHRdp6OjU/nPhFsAgITfqWyc6NC4Krut5kirzfalv3k2qhdB424TdveUg8jdR3U1I1t",
+	"e1W5Vu06KKWYbXtBIZntrrZ6sZbPxT5Oz3DfwlBhP/Jd3egIjOLBWvl7d/8t9C2P/sgzseLr/TfPvNxd",
+	"bssOKnajuw6KndO2P//KW2sflG/7k2/8JlR3wtJOz+7pHH4Q8ZIjv8kdrjKMV0QeWpdvPHDpQVze2bp6",
+	"we091rUJFGjr0a7FbDK8ooKIs+Orcuyh66AG2mHbWyooEne29vbkjtUywc4SI8EWPNUkvngZFwlkGpo4",
+	"HvgESTAXF72nG5CPNsN377HGzWDX24jaNI4vdK62A4azU31ljhV49/L7ZyJZAOGKiKp70MrHJ91GHe9j",
+	"dytQdgJvLeNi7jHZif/8xqk+LyBU3snSbwfgDCx6Xe7NR7QEFilza4mNvn//vl0OvWzipeVIDYyTpKTX",
+	"omY/YZnlL9girC68zjBf4kw1dsO5GwnUCBW6jzC6Wz3zLgh6+isrbhZhEksZv8+xiveQ9Dl65hZ57EFW",
+	"3gEBa+A50Q2YqCmFYohyfvwmjoDF1UNm3kLRGRfftItm8qyEV3mXlsNWRg85DTYt60twvFpMulsQOCu8",
+	"aBf6XhQR4e6ECTrXFybDVcULBOHlFPWtAgjdHnP34Ny2zTn/1J3M9ZViQoKhXoa4A211hJkxMMkK8M8e",
+	"Ey3h5OxgtZ8WUXXuZHE3ogmtfRAj4johjsLGyC05HL7PnpSY2Oe3EeG5w9y5U96hl2PgGXKKTi9naQIm",
+	"kZ3lSxXFk7guJ/C9H5GshCJLzMYmUm5iMHDPdQO20C/qsvpX8jDBQtfgFe1B8CoK0LZZl797Z4fcgjfC",
+	"MFL0HCPkktnsGIfkUE5vUxRSG0kKWK//xNyJlKkFy9mHODXwM1vJU/343cs4m8kMO8W6GiCsLFloMxzC",
+	"E7eNqPZPTgUqWT5Q8Vv0bd1WCVC7GNB1OMnXQaGubuuhy0v37tDh04iqfB+RUORUpAfAc8ulfV9AQauC",
+	"1eyxMBXMl62RoeJX7464xtj3xRTLFJvGH1ERO0dIw1Lnof0kh/ooUsOadpIdr/ObzbCL3X+2PV5slXQd",
+	"FKBwtj3sAe/A3i+Vz20/AIUKxDtbJ+vWjjOdt2qy/piCh4F0MCo3yy04qVYddpGuyVmX8OwuPd9lcIJf",
+	"393wm9AXKtgKv4nwU0098T48bO/IdlBTibzjwTr1y31/tfA4ahvmLx1PJYbKM6UQCrjzzx/iJmJT7OaX",
+	"3yC/wtr+DlYNy7pVGv/9l1UYnaa4rNaVb3z+XU159l1781z1eckmryqQX0JZfCcXqTJjMKrIs3w9bike",
+	"516zql1lo2twdR3UVCBve1Gl5vk6KBXjbntDofD3bs1S0PqNmNSZUhG4aAvV0ycsxILfkGm+1mwFOI/s",
+	"NapPValb14drKG0jriHs9SYYgT1WtqEcf/vpqRnBnRL2no9VEOT9lphG+57mysYqMnasF11vqjsunbG8",
+	"jHnTyaK7YKDQk8uvH/8VYw/B741dIk+sME2EeQAnZH3nsrvlmm5WlLFpGM4yFc+gTr/qM13niTwI3OMV",
+	"Z5ADqsNCvVyIVItIROGAcWzYaFS2K6bArvJqa8AdkyvrPsgF0zyOhrLY/Y8w0ljoOuiHA0g5At6Ug8ua",
+	"M9FhYZTyWMZyGg4wu5zgZMxXdaYWC+e88CsYYEyI5ycwWgdMCYttOdaY0iKHlIoul/PW4Mdqplgp8Sso",
+	"2eZBqeMqjy91ZtQo+slG0oOWm67596Y+9CMHQlvpQEy0gAxg1w8wX6vWh5rqgdOzlw1bQUAWMjlkbV5q",
+	"LL3F7bBQTSYhSwT/iBVrrntnxyMawByoyaTh+z5UZXEMr6VgFt848vrRA09cphIzo2ks0HPbMMgsJi+J",
+	"xbDcfJrJBjJj8RHHNj90Ec+Fzvh8YR5zTXY3fsbNE+PcrtnuJSJGbnv+Odz8Fu8td+r93OJJ8noCCBw7",
+	"DvtDUF1wwCikXmLX1Qa/d/YVs4Pg5WwRi7GwlSP2XM7jLAN2MSF4A2izQMvZwZzdXfLVi31/dh29efJD",
+	"0FzJkUtjG5gDVpOaHaodAsNSZnFCCrJjNbvXlTh41M1jfQk3XeeoKLvuwXO8/7qAMXhrCln3jI1ZYpQO",
+	"IVhv/fK8i0ZxJbyvWeIT+gf10/SDCd5rb7QaDhh209DfwU1YJWFrLH5sxcUG1W6tAseg7GLbzxQYUc4z",
+	"1egnMc6KPNPlzOwjxyscc0ySYPMe8jWI6wK6WpMM4X5eYwnQoISeUqYeDMn/SIUeN1hFj24fScutChws",
+	"6TSSReaCD3ItUsHnZshRbJ6ZxxIa4EGJ3mIBPRTM+5KMN9HuO/MjfjpoRUqKxhuVFPY+a1I2iAX41d4L",
+	"ZZdNt741P9o7oWCz6U4oxcA7r90eWb+imigwjIKWkmKH41x41eZbPepsu9Wbyta3OlJuu9MnJSBnlraL",
+	"rgHxUHPaMDrfMbZEqkYjKYJE3J4nel8zfG7NRgJKNTMFnNfTgHb7kNOFar9m65GxgXeqMuLAQIATxi3z",
+	"jROBRa82ZguDwR6wG/VMxCuikntL1xKA0z2NFaI1rCNoiYZ1gt7R8FtAGmycMpVCze7380W2RpEB8eUx",
+	"nws/kxTKXrdxxVdQ1+x2D5SanuGDvS50UcSx8jTl4JiEpCotfq4fK5VJZ4pNjbaLZbZmMH5J66Mjv6S1",
+	"52DSvMrWbqWytcxfK7glREJvhHbpNkuic6eB1KF85MIIUY8GLHTA7mFAetJIQPw+NeqfPGGh1Zsid4fT",
+	"s3IpdsJC5JBhMJSe0RhYLIyi9FPSPOHZr0GT/VqwUlmdkRoMJTpBjd7q2SmAcFswG30QezernLcXrb9t",
+	"Bhtgw1QJfSptKnngZmvmgbAgUPNfFfh7GjxeZ4U7NQrMWCG64OMUIFtBRAmb6XgjK6DYA+POB+z8m+Y7",
+	"AQDMjUjRgppNTy01nJH2i50E1uduYcuw5CB/QR6LSfypugH+RKmfVyAHprHUMJhUjNVUxlog/kMHmYbD",
+	"XSnBsBwXcFj01WUB+OZzr39dRWUBlvJRXX1JAtMHPPsqEVoTMYGQiCu6RW9QlMJAfSm36C5413WxGeWt",
+	"hTa9LKC2piTfEFgEmsJS0nSmjBSvsya84dAGcruC6OCmuN2WyPdWfQql4yGaTVQagPMliaWz2gNkx87E",
+	"AkxOFuuCuNKxnCaibZ4r7T+SV7U4QMPhed1mOwWXqmsHU2OHQucN9A5ZJHIuIzYzJ0SZw2pmNbf4ZEdP",
+	"c3yy407voEZxgy/mjukylBu08wVAkVOKGYLvbsAI3ozwWry3ONCW1wv+81Jg8/LYbKDSAT3qPn1UplCF",
+	"IpYhx7IZaA49Elm5nbxht2XNogiWcdg7PnzU3YKYAdu00OBsmwZflxZnIzUlyZas+FqzcATEDH3XIl6q",
+	"kZNlNcdfwMLXCsQrT6L2wODxrBXAdHTxSPgZ65ppYRjwnYlgP3O4XqGWCjzmeSd4s8fiJsUZoZ23YCXB",
+	"TTcQvLuz5Douh2NyDM3NeDtLy82eMmkMw7VmDM98uCPUMAmEqbf5RPR2OA2IMmZja14dM48wYZYnb7yN",
+	"QB0/6txexVAR4oBCMFAi21DzOlcOPlYIKG8qU/SLcNzEPURljyMd9/pbGZIUq62xbGc7iVUhkl1w/5Sn",
+	"UXp13fI/g92RWyb70R5ln3I4ByQ/Oiz8fB0yrq+0Q2HLAxOeuzpbprK6LDfz6vrdHT1so4bxkh1th2xk",
+	"8jKlhhvOG2qr+Btcb03ELHcNvwEhsSscmSYdFprjHKLWwzPPx2/1ons6Z6PhUos09IzzWEM6rTwxx3XO",
+	"1xAiB5OSZWqKFDDGz1CGuZIUBmwkxhzFPs+cgmWREiFrlyep4BFhqhQXrWju7Gy6oHpxeHj49MB6Hdhk",
+	"mS3BHI7MlXcXz/zo5FrwlIEdf8KkgDAmxWRiDZVOTC0JGssd0Yhnop3F85JadVhU6/vdIjj3MPp8dN02",
+	"/+nb/1zgfwaF/9wfDjvmX73g6fXBf97/2z9+/EP7Q+GOg1uANO5j/PxyWn6j4o6baCqMqs4myxQ2HZjd",
+	"XiNh0uWvxFoTKiSKXrdwy2Vc4quHRT3P/OlDYnbbT3l78uHzk+u2+/fRDv+uNdluAnDm82MyNoiyzdyX",
+	"QNFuwzE2RClcjkppjaChzgTK5BIup0uolrG+EGj2oJI870YTzhaCavERnEqwbDDdqcP+Yj465on5VUNR",
+	"zpxNhIh0wN79odt9chwM5bs/9Lv9J/As/POp4TVqLuCO7ikKDqHHfGE20M9LIceI9JmJdB5LnmDWQSrm",
+	"6qOIThB31fM0xWYTLTLooG5GMJTmXyUuQN1VvM30pHtjw6oSeUEyNy9ypa/Jjde4KXRfuHebVmxe8Z33",
+	"wLXrC7HLkxfYz6M0edtsxB9IMyFKbVhuTAYSSNg6y9aQNMq+Krlupr3vpZfdQpm3evwOSluUOzd3DFjg",
+	"/dfB5xJJrkQD9Ccwaqu5Fc11V0HLfhBiQRY9Z1qMU9ykfruLx4XTZf7c5Dd7dFTnNysRyoy5SpsPGxWq",
+	"vOYh9/N6niXo+YFmDgBBG1J7cbb64AMAdLrEDKfgBmR1JGuKkeYRZQmAt3yxEDJiIXEOgPws4ALfgJef",
+	"FlNDytQ/Pj7c7hWp9ybAJogluNtgHr4/AcO3W90J5DnYxCLzuGO1vwd8dsAiJUWI+Wd5KokND6DgCEkK",
+	"gsLs2lxgGARBeWHEmulYjkUeRINAcMB+UrFEXf8XDUTyYhbRLbKcaPpbLSa6bc9FV1LUhlpukfVBO6QS",
+	"XrMTKtPFfqxuK31v2XvF31RE0xggqjuB8r6T8VhFgkmjJCQxZhOy+6+e//DsIGCJMnrNgqeoMWUIBPzo",
+	"iPmI8FKxn5cqEzoYyrGaEyJyyqJYLxJjfBnFtsPez+JMML3gY8F4qpboDY21VWoKaL4a3HGlDmIfPF3G",
+	"iosC7vFRUTWuWSsPyLt64B6EkHwq4B6W8SkkMkZqOUqEnSLTYsExgjdaQxoa15s7I1X63DTi2d8fDh/8",
+	"40c2HGbBhwf33z88+E/bH+nBsHUffvjwIGi64eCB/eV21paf4NDIlCiYCmwpr/wA9nTicSCQK5Sijuzo",
+	"1+Uye6Uu2X5ntXGPGYgzEaG2sBDKbNaSJ6yqY9dExu40PWovBkdh5l3FWoVpURIWkWtjNpbZZkJEIz6+",
+	"eoYcozY7zTlEvKw+oxvqDgMrzrqrFlybA+kaH2ByNm9M6NtgEfW7e4SansciiRqS7F5LwQApHgNNtggV",
+	"hl4omNkv0S7/tN2u7kBXlaU/n79+xeh3Cms97fYOWCzJKzlS0fqEYCVqEB05qb5YEi0BHp+w/HXC9QxZ",
+	"+HYAfn832eHS/qndKsU5NjjsoWWj4Tqj1DY+daJ7iUUqopWXj+QSzLtIG8MrMsG9XmxUqJbZpZpcplxO",
+	"hQ+VjSW2CfZrNv/UM5Waty3llVQrWas9FHSZ2hRN7KcYicTWKkBajFpg8oqZsc3yPmFhApQPA9/lnAo+",
+	"npnzkWkGpaHoWdRsbB2FeQaKWrSCFr6kdrh/EjzJGvp8pEITzBlni1SNara0bsj/scE7dVUI3Kmr7eyI",
+	"Xlm3ceqw1E8RIz2WQI4cId0sfYedRRr7A43WHlYb+F7UxIGMPCaJf/yo7zeqAqVlp/ZxH34zLj7onjc9",
+	"k89VOr+hV8Kry7J8+rWxlFm/081rloCuVdYGUexaH6pFWMVNip1FOtvZSmDfiYb4Hb53mnKZXTYLVDPD",
+	"exrkaoe95GuLOAZ+eG8z13g28o/8ShE4cNHuRqsTmxVQgCwV4zgSeic6LrVIZW0GSXGKRXPlhI25xljI",
+	"qtaCQCBUNocT0tlsEvS2MRM3xi2OKDgz+znzvGOzwUf3myHQr7Q19/EOvszdAFUdzFaDeMVg90rIyrv7",
+	"nd47C4fHUYflzctPwOaBAilw5kd7uaT2zPbYNeEi1pc83lrLh6nbTakgefrp5Wh9B0ab6xrFy4myscz1",
+	"Z3JRFlrYYgu6QrEPZg/fqHTnyxQ4YaK9xkz7bRU/drfZBdqawUL73VpSDdvU3+02WTmbxfLKFiPkgPzl",
+	"3e8ss40WSMmQ23//3mkdnr+hYs1S7PiLzWGoCmdjjALvMmILeujfcDKltS72bsJXF8hU+EztWtuUkLrm",
+	"XJFI7ll7DFMxLTJVWTtVCyF5/HC6yNpK63av3x2Zz21ucFnhT37MpzKkJyxTAD7oh1Ax3GpUpAB7nmF+",
+	"vmvHbajJUzzt1iUJgdRXz58FTCtXxOdAbFGcQbImH8orsR4pnuKLlBbGqE4ECDx2UepHb2WIDakC2F8p",
+	"VFovtsq0eVJHm0KNR6071oVF0IyGB2pUgY87HL5yrRrkJ9SUi+CoMIe4qRLJJrWxLnkAbH8+e4bmglPb",
+	"T+xKgEA/PKHe4XdedUJlJR+bgicWYaGWyGnqWtYfHT8+2M+7Ql/Y5gm8MOQAMUQQGAVvIHsFWTqpWAgO",
+	"2SDQ5CIXdZr8cGWXYTV/F/BUNrXItd6limNpp/Ikz41VqE3q11Qm0Zcas2Dod8uWyD5Ec/qeZomaljWj",
+	"o61Ha4OTtKm1f3Ob7ByMr0a5afBSXBQrzAhX22ykzZmgx0+fehv/qNutSwV12QjNLtu63dW6Mfeut2RD",
+	"C9+iH4YuebQytWUat1MBDYDH4qafrvcj2yQKV/DsinndDttw+Os9gtD2H2/AdRolgsVgdk1iXHUPq8PL",
+	"Gb4D5A7sVvfLgXj47VoCr59Jc8+yoB7XqoAHUofXEzS2SqrreVRG6gnq4PEDHze+rueR0QqzmYouiy7Y",
+	"Egh74GGR1wFfBzWozkEtmHGpeWBQRY21SDmXUZxm61YR6bRQl1dGwyzC+tYBMtaAn1Yhi4Im8Ko6jLEy",
+	"Ylid7+nNMiuZEvumKaFqe5emxM209RKHoYfr2Mdb995mI5hMiJlIyJC3PGO5gMr8Bo8+Fa3sTUMferlK",
+	"ylvUz5Sps7WIpfB4hVR/FJkmqW4bxkJSENZVBdRTHiuXTqjWENXeUKfZZdi5ubvSq+hvDE2j0tphzxLB",
+	"02JmEQakMSMGoGQA30BDOW+eIgWTgISZu0AL2iMQi/gMO8dh6Vu1C6iSpoK9UoPRSHVsLmFsFEfrKjhh",
+	"IZ9CmhYkGgGjDsFw0hmfTAqnQqOAnKITA3l63QE5r3c622HZnDUcFuRLT3jKKA0/z/+nhPxErSBtmoXI",
+	"bfUgFTwKmflfTb4PHVgHETaT8aweHQyle3KVxpkImbGS8UaEiPdew6NIF99l5IWtmNABC3kc0r4KCA2E",
+	"XgVSX7PTs6HMP45E1yFLlDIaO4ZTx9QX/D7Mkah+ELBQycuRmPFkEjI+zvLikpwqduF0MbLn08YJJpow",
+	"6CctdNAbgeM+0rx6etfl29n4wE1RsDuwOsECJJRsECMF45+Xgn42Sn/e2rphdCMx5RIPOjcmSDvGis+p",
+	"EpopyUZry30BWjGj6kd9Z/V4VKjULHZiB0ZkK1JtcqVfjYn1KfpKN5TpfYnCe8T80l5JNaRuAbU87P+b",
+	"uKEXTZml2Uqlrt8xhvVwzomaTsFJFGDjF65Zv3vY6XZ6vcNO92H/yAXgDEtc15iYle38hcr+883DVsY6",
+	"h3xL8YlaTrhzC7JGSaGxoYcr8+FZ4Mp6YNd2bATtEvlrcxV2Lb3QWRO51N/xEsrW+t2u56bbSLx+jUui",
+	"zqNdcGoWiFvYmIXJwF7IT0edJDuPp/Ld4mv6/K3S5z2YpUb1CURX2GFuP1GLA6MVjNQyO2nM75bQsO4X",
+	"Te9DLBgcIbn3b66h3aza8hdAwru5xog4XXtn7vlRKAsyt0mtxE4bDWbBKQkpw+Kg+DhvQ2cjEpsKJ++I",
+	"/0rliu7yHh2GtylI17Tu945DFaiJGm/BXOh1+9uD58u0IWqDo7qnXZNDZ39Qzx3D+wOWioRn8Udh64ap",
+	"eeSOPrm6hOMtW4R8NWbcBYZdtw+wNqpuC3gJm8CxLbbGCtOF/RBthV3Md0rSfUk++X2REW5ZO3YjVCEb",
+	"/rtzDYOqyG3wewWAEpGIINseUYRmHNHVgtwl7mEu42no7A4OisTwgUFvWkNXjqjeITnIIQ9wWxoaxKmI",
+	"VC9SvKgVTJVgTr26E8buAu2rmbIcB5hNfQ5AtYrQx/+kE5GPrzlyXN1vzcf2u+IJ+BcskmU71cj2uvuk",
+	"hBfOSRPcnT2JOTN0ia8L4MILISP08qdCq+QjhgzQm/yh8asX9ZGk1xVIpk3rmfp/IZjxMkX+EcUpVbmo",
+	"CQDxxXLaYd9XF2Yoa1emRPJG1Kf+3nR/H2czcmnrm/AYEGfVMtG596rqYU945jFhY8klkbkA6H8nrmqq",
+	"1+3iDnYX2Mv4W790cSc/iVfEVkCPLIdo6zNQ9G6lo1ZC2ByFYpockNmy4wpJ3l08C5jFtMA9xsQnPs6S",
+	"NdPxJzYxmwoMNxbF0xjVKj9Hpd/tP2r3eu1+/6L7dHDYHXS7nV7/8Oj40d8KidMNoBb9Ys1t//F+oBaE",
+	"afHo+m+1SdPvgOnerrYdZVIBnh7NLg/Iw/CGtUbnJ8GlzWPpv7x3axVqH8lfhwKDNLlNmbtHEZkb7HdA",
+	"k+1AWF5ys/mWfaDGw3aDrMIbmfNVetZns74vIctnSl2BlzxvR0gZVnHWYa+9HL8852S8NOJ9Yh1O7knN",
+	"4yiglEpbWm24uC22Athbck5zTeBSV0JS0R+hiV1J8Mlr9neRqjqsnDEUpGDkqY6rouMsFTzCpCQ7vnua",
+	"waPbgbe2Jxs5jNVYyW0jIbRZY45xrSR4h+U4WUYiupuhLFI1X2S7EORuvufmsePMCZXUPXYXoygXghVI",
+	"ULc6H2rPSG2pW849bunH+xVA7KrThKy+8TKNs/W5eRdOBFENT5dYjoV/Pbdr8uf3F62glip5GAGOVvjm",
+	"9fkFe8iX2exhoqaxDI3u518lJ38YUK8iozmHORxiyDRiR6J2IxX1dgNjYCgxZgexjA47tc4Ym1Jo9FwX",
+	"flkVHOcQbgjYaJlBvqf70QZGIiV0ZyiH8nXqh53uh/rq8n/+z/8ND4rzW8TtK7HWoYW9kMb4KLbLuqdZ",
+	"+KkNJTEhGwkdR4JQxVVCdgIsJQgDhJR0SzXLsgXi3X8LoTOjbn7eZBliDMehRdloXmArz+IobyHiHjLG",
+	"PGCmBzS+UvDP4acRhslQ5tOEefkRxA47F/YFqM57XaHMcg0xacfMDso+LYzsoPXX9mvZxom2X09yKvBF",
+	"/AOkAxky2iZZm3PE/Mq2f2v/7w9/qEdAsX5tu91rHGqQ/uztbzQzmfi0SFQqUj1gAgpf12qZlmpoGNKV",
+	"GQsbEhY77BmGUWKsgcKiMlA8hhLDI0BjhLgC48ZuFF0Orc/4R1EonrJVUxaABWHCyCpK1Ira0OcBhByi",
+	"DIPqNthaxA7NA64UIsK7IE7v/QhhevoNBX0pD8C5RN+lSWvQ8lhDQU0xl/uoPu7iDfbOIgWfH352fufr",
+	"h/iSNi5cmGPvEL+AWKA5DWiYYM5xvj+hVjnfnvhQjuNa2JzQ7CyWE1U3WMqrYpHQVwQ9iD5kPGKaiflI",
+	"RIM8yo4czKUHILGdtiXmZPJJ641KvB5ZQwmlvYJLY8UERClz/iH1x/C2f/939hxaIOlMLLS50usUmLOO",
+	"p3K5CNmcXxV2XlDH2KcxNeDiRUnQGcq+4QaU9Ynj2IZT7AMUk5UHuwkJNuZJ0hnKw05p0V1yBdEs2LQp",
+	"rNEaYtoFItMO5VGHhX/8vuEZHrdtcCN0+Re5tgxU/VZFMZ1aKIkHkMXnbXQ9QRNviG/h6tjEeQsEG6nx",
+	"cm5YA+GaXMwo2QEyjB4dsR/iby38qtJgzEixGkoaLPziEkh6/SfmfkxJArmpM0xNmsRmP83UCpLHMdxu",
+	"a8oIdcOM//y7HzAL5I8K3nyxXohz2NJW0EWKRMpci+SjIICgGGvXoEJpRVD0qcjSWOiALdCP4WevUCzb",
+	"4mnYzVmUGOZimz14cMoWItVKPngAEovvpncEjZrFSa0+QtvZhtE79tt0VvOP764a2H5cOh8Gz0Ah8jt1",
+	"WZT50gdh+OAtIebw4AF1QQZvNA0C0qiK8jN0bxqlaqUhahJCmPZcLdOxCO1UnPZ0C5aaCkEdB1B7OvUl",
+	"JiZH4UjxfGBWfSMrMNQMCIYUIDfevX1BktEfKvBrTCwDVj2ULk84R10tTNm21DcEJNQJDXCuyD6KoiEP",
+	"M5IKmjt9YY4PHlBekO48eMBObeoPpSQW0d9xU5W3LDDxUmomK+VqEvY9jGapxWAoa3ct9GRlBMJQ3MJs",
+	"weO0wxxarItzG5M9UToLkB6uroEGN+WxzHlFwsGr/dpCfeVJmbCLRkJI6EQROHxo8gLYFB8//eh+eNTt",
+	"MS9vOTzosHPFroRYFICMsXMpl9FQYpAv4yNwI1MzZqGZnkHnTPvuwJEP2+1zlqjxFebUGcsf1xhauXjz",
+	"ZLEExRcy/oo8RC2zsDKDE5IVKC1pG4QsiXWm7VA9hS3WedIM7R1jttHGcYo4JeZB9sgB0wIXMU4ZAOnh",
+	"Yeywc9AG7qNWWJNHCU+S2Cw7AKXKhtKoqjqveROfYo0FWGu1HHh5Ayw86h6FgfOzJvGVwISM3OWDhxSS",
+	"WwCZgH2P4to1CwZ5hjoJpsdktFd5xhLBdWZBM6wtysiOnUPiCBIjcPM0vBynGTDBjZ4LHhNzMGnfaZs1",
+	"hnS2fAdJTc0kLBiHWSJf3e2wswyNJq5LRpBZAqcFUVQ9x3OmxFGU0EbM200AM0N1PoGkjIFVaIoU8owp",
+	"suHMUNHO4p4FecJCLteQTovvAUzJUCqJOH1SQdmioS5PEiutZyqJkI3YvRr4BYt0+IE95yK9w957rXzs",
+	"2Dz+EcMOOWSuOiS0NB9nZkHM9/LE0QcP4H31VmNAEzYaDx9nmzJQBxVBl/O7oWw0cL1asXhMnXfdDQio",
+	"nJ9XegH2CYWcQKocyRHwbfEXgYkPZZ6cAGfInN4AgXEoUxf9mytcXfs4uOkbGAD4IpizQuPIsjTbx9yq",
+	"CHGO/Wxf1WFlvwzt2Vg7uCUIWlscz8I6B0iR6uq+trtWu4fC3DkRMj5XeBLjND/Q6N7QVBQLX8EhgBzo",
+	"skqVT3jQARUCKaYmuaHEMVUJP5CbS6Akk9UtqIM8Czv04tC6kByWBOmZ57Y1lvl7Z+Ufk7B/UkbKK6jA",
+	"TPha16DxuxwlkmZumW37MPtR7wP64ediIpXVuEK0HiD/vMO+VdkMpTam7rRBo6Ia3Puh0fUfwl9tevrA",
+	"cuYw4hk3rGIo/W46YLFQDnNoTNtwYIjyD0rH+wczj7F/gF1pzvY/hvIf7Xbb/b+5NcQsP/YPFuY5gebP",
+	"C3eWXINLZF6UvAVvYw/uL6XhhdHBA/OKHCrWvqIEDis+ZQ731chtHANVF/+DhXlZh/nzhoUb9nWAkwrD",
+	"sZiqdjRCEgpqTSveHDvVvoegDc2bPCjE8rtKoIfw8FCC8DYvwEMX+02M0Zbxuyvk8VWMwJ1Q+n9WTb00",
+	"Wi+5EuD9y5TUaTvcofTKyp1+OFaRYUxvuKYiF9p3mSUuYcNcSbWy2o7QS3PQjBTAfYgvHhkGQtuG7Ko4",
+	"Knt0QfmCIUgRA5ejZZFGG7CUpQDUgI2VlGKcoWI3lHb2gi3yNgwhVP0OQhS+QT5BSOuJcQ1fcJ21YZ3a",
+	"Z9+FSKg4c45lj6wwmQCErlxbeC+Icc2EUS0zniTo/WTvZwpUJnK6msnZ/g/EdPugdKHg5olWANBmVqXB",
+	"jvNUe/yy+azXJdPfoVPI2XKNAqSwe97YQNB+0ELvhbbiCfuPgtkGeS5GNPeP2AyUyJy4QkYnObFpq61m",
+	"Rp7B2RorIwIouod1UGRExYmQY0GqMNboIVvCR5BT9I6t2U5BI98cA0k5YEfePQ4eGtJy0ELA9HRF3/0T",
+	"l1PzguXiwYNcGTa09mg2aG7+aCsJnPMwcSekwy5w1SDZcsyTJLfaNrJ6rObBFU2Fc5XQeZoKQ9VULaez",
+	"gC0UvHUH+YGnM7RCD0rxwelHBxEwDeDYU3Fz7oxySAdGAV8g3GGspC3q/sNPWsnwACQFY4x9xv8wNgTv",
+	"6LA1YMNWXgFeqSMdtgLviThL6JG/uBtZzY3I1sydR/2+dx1xFPANFwQ7WcQscMUfSmYpH2edwnsNW8On",
+	"Nw80LyHHu3fB5iu8ABEXzMM/fmZDi1VJ1CIyBIUBWQTIYYtdf8AXXRuifwcuf2PJhOZmUKMrdeknLISX",
+	"kpGIZMJqu7ziHx2IfE3JEh1SAmzdkI1oIAGH0nwNwLng1pwioWfNOA25itIQWKxI4G+Ahv/XNqV3tM8i",
+	"C4afKwp2Q58wPpQEEYKjVcp2lwR9CA1BnjkNE4BjHh0RbosOKD3IaG6z9WImpD7osBCXJEQYU231f0CI",
+	"0h6q6lDSRsphTjvsLzxZ2rugKge9W6kg4xghOgRqnafukGHNqkOfGADCRAizGtl3gGvCZqRY3hy+Nc+0",
+	"T80fzpnZYRepAMsCUG7qRPFQYnsg0gvAstDCRZlAqpNRDWNbUReqSA2Qdfw78zA40Cv7Y1gprg8/3Hcn",
+	"vvLjAbt/1O0eDPw3GcsoAf+amfiCp1pEAxgonGACejZiA5RUxDmxznWz4yHtM7YQrWDXOF1qTpVPMs8q",
+	"6ZgD9OB5/MnfpZ0HOJ2qLeJNp/Kjm87pJmBbMw4Caw1cKRDLVtCIU6XkhV2lxnSC2Z0Y+TteplqlpNdQ",
+	"gZdKPfAvJ8aTWGc4qRdKXbHlgrQdOxTUeOwWtwEGfoUy0XyFvL4vYnkV5hlQJZKU4BnqCFO6pbDa4Vn+",
+	"Y/sHQT6M+SJbB0YqQ5zCkaOcJep13IJmDjBbCC1xQF6FbQBeP7PMEKA1+1hMJmLs1tahOfhDdxdhsEc4",
+	"WKeHg+2/4NkscApHbkfHmPhtf3BnDvBghCDDAnzj5HcemS2YRIwveEpL9mwmxlcUmw+omsGwNHL++gtR",
+	"xawonLXKrzCjYyK/mQS6+tCKdhoPWEIwH3wDDuudRicuMHxgsZKFp+a9oU/OHC2jTNP8FxjGIxpG7vYi",
+	"kljdVIJmFcWcGcFDexYRQ+2ehYHhpaI6AmoIrEWN5UuwU2Rq0tgrwB3+8Cs/mhn0DmkGwJTMHs1Ziw3P",
+	"qTSgr+UNhsyoSGMMbGDO276J0JRRAGaCHAtEMPsoUp64iJ4ddj1Ehz/2+jtgAsf+BGJqUVsmeSF1Jd8k",
+	"Gb/yD13uLQifIb5g+2K9wDYsxVWxI6+oVP6gKz+a8fb7/ngNF0TRALu3oNYNYB7Qtd7s4ljr2LASx3IL",
+	"3AVmjbwWQITxEKo0NSZjWeiXmKbdPFWEl8L2qf4M9LfzoX0x8zq2WQhorHSg+Ik5cWeT9kuejWfhALrA",
+	"G1IEbCHSGV9ow2sCyy1BPMTEU97aQIe1TTCUgwki9i9MQJGRLflh4fcXfAoLhsL+/UyBigYdAqy4L8HG",
+	"FLde4Sc49r3KsSeXthcB83VFW1fk7bUNMcKyhIJ31skl+KEwIPy8Sm1EwKoYFg7UaqtB3scfto/XD/yk",
+	"kDhGehv4jmgRKIpXrrNHBJMzyj1Bv06mVGBb5WIPf5qaHyPzJuZddtMqBw5db3huvUSYEGI07pWC/iux",
+	"0HmSQZyRs5lm5CZudQtvdNilyuUzkIOz8P2AYm54CRQM5boWEILoXJSX0EOGqltI72d/OZ28FhLyq50j",
+	"PxfW5dQsGfnuYCNYNIphTDIAH67hiiOVzeykqYUHOkMoHdpOIHeTe8N2F2GwVoKUY0YU66BI1T0bMAqs",
+	"8g7iHGbh7vUqIevSy92EygEuF1iBQAP9zYvNvODrdlploCp/duXf3CRPmY6nsr1cGOZBuASW1cGHgc9h",
+	"mIM2lzA7kPqzQhwRo5wOs8RQvDFqR2P1MMv8YXqXYYRP/T3jBX2a9kph+9sKX3ZKfrJEYcsr2xkm1pYV",
+	"+Ll5zuX80xIAAyNH4AKQlj/swg8FgehQ8BG22Ho1fDRSJZ2+pK8K9DfMlT6dg6T5382v+tSyRRQrsNUS",
+	"WC7Ky1/NlN/pm1JzCgsEI3kJFgcNo7Qr4xRNMJQ8f1IrpiaZkFbq+OhphR3oXQcSPS0eMWTZ5AsEAzCH",
+	"sqDVRQYP5jYodCSJNO5RcBzi7jaMgRgpzuc9j9EbWjDITzCJATOgwIQO3/JMvDCDDJnma22LTpBBzmMS",
+	"geGn9ljpLITUExdmy+VACdWtKA1KP+a0UIrNodwSklMoUoZKSZCDrtptai1BuEiIKchz7HvcgQRPB5zI",
+	"/InCgaknT4d9h0wNvSKUoYaYOctMzTnUcyZrO28LfehP116rW3FKRpkuYSPCkE/PXEIDmrYQZLYCKCDT",
+	"A5KXoMjX/Bnx9aZZBHnylncA06WE2Jj9Wi5A3c4+ty4qY/zb3d2AqFiQf/W3uBN66jSoYqim1ujWWZwk",
+	"FCRdbZ4oyXBYqrj88ivhlqkO+rFp/Pb3Ak+rDtSpLwXpgbMcuAtg1qoUjASfzYBIK/kBAn82eQjeprfg",
+	"5lhxnS8XVqdpu1AF4MXCAfR/8BYFL1g1HPNepMrNOlIUIds3ztj98M3pxbM/1UahQ4/4WJAemsfCA7Rq",
+	"FqBMV1h8FRyzVj12vxZYvoexgZC0aLGTJIBsIHPsB15QTEBKsSH8iqcRu49jDFhINcfmn7bo2PybSHkA",
+	"S8jHV0btwmcaLBmbSsvxQ9ZmBWGer1t+5M2V3M/p3M3g7ERb0AUQEf/ErnUF7rPk4Cj+WKBbCT+hGCci",
+	"W6OoxA0oxRu4cyoWSWyVuFf4pQF2gKDgRV41m3NJq/uVGKW9nG9KjxumgulVnEEbJzWZoKc+1p7nQknf",
+	"HDKG9mw5B7SzJMlznxl7QFydG50TvNZeb3m3j0IqIgUuFHregRze1B9+ftU7Uvj9TKkrCliWsCdwR8Gh",
+	"MBazFyS0nTX8oZH3CR6k5qc0n1Qtyi0HCzmElFlHE3Dgu/743UU3/HOy4Zn7qZhEbrV2TEmcuOCjofaK",
+	"++ZGI8JvYQBNNxVY7+mZyzXGDB1NSOze01BAZMzddJkIbQ0HaP0FRTe+Fu8tSKZwvbS3UXOc49JWzX84",
+	"YPePnbXkDS/GfAO8CcAEnFuVupGVaVgTMfGGQuDJpXHQVRjEUXUQUYyxitxxCXZs8cPeRwiuufQRutr0",
+	"kYlIEqbjBIqF0CU0j6MoKbVFbv6qRY8ufdZehu/WbAAIoQAvgFxBmXmHaCnFp4UYZxUqe5+VddzSv17+",
+	"MDooksSHtlPSq4gFjzhkMhDTtU6K1GZR2OyJLI3NeTKa1bbtiLlvZPCjsg1KLkt5TBlq6EMB28KbXwHG",
+	"uzTHwm9NBC6cMJxEnquuJkAGSOk0/4DSHvynC8Aam9OFdnCeF4JyD+xMToptPXNXv0gWnnLjJYwQG84x",
+	"pwt8OL9cOJm0BvB6o2wDdqLVq0mdAp1n4EQOQqu5wuc8BxV/GM/E+Mrur7ekqDUf4TKsda1NRL/VjRx2",
+	"D1kJoEG52pR87NvGcoISxysKyivWCX3VbSCCXveHSZcKo4t4xkdcl/kdZPbbHW2V1+ViV2IV0d5LY/B+",
+	"qR+K20M2M801kIXVFCiR0blH/g/yv28bX2B0sDevzy/CbbaLmwnB1BfmQNfqlhl60S8zyEmO1EqeYDWZ",
+	"ZlPFVGl8Gbhn4ZjVrXUq9HIu8poZjIEUE8WcUuMBuheOk3e9ltjgATT35FSfxJmXRBGArydZUyoUagl4",
+	"ggi2aeumYGegXSRcZzpgWZmD5PYDYvcXrQa8BmPH4PeEU4tOD0yunjWhq8NLGOkw0PFXiKQLSBAUojG7",
+	"ilS1tVraWEUuciCb6Y2xo8y/X2BkMxVsBJp+mvI1aPhhgq4XwMFxMDn3j7sWdBZeztcB4JbS7wd5Ul2e",
+	"RxAU09+BewwlRc0p1G+zOpJvhi0pPmXDVojJIk/6T54cDNhEgTM3zry0DnQkcMimoaQ3z2eF0KIuHQDS",
+	"NgFCEKpivHQA399o4ypJrMFwB7pOUjW3WWBvsSoPU1Ls8YNAb6U8qCYlxQ5vxj9aTGM0sVH8DiDFgUpC",
+	"K8d4KG0Cum1aoyZYPm2U7Ps2oK/5+sBV9EfxBKAI0UWBOUH0RbN8RjcuWPc+i7RcZSit14Io7haXu0mj",
+	"ckFvtkSci7lK13Z7Q3VF6hURTZERYiYAFV4MUKTmic8V94x5zYzQxylNgb1GtoSYKGouCue75LVhK+uw",
+	"iTP05PXNibMJkLSPYctKFh51n7ImNxPUCT5HJx6Ep4JCjmdQbXgzdRj9eJU2DO6N++gtCBgGK8MXCuPB",
+	"xtyHCOMBptua0Rb2xltIpBcRZUJ12GnR6VP1PgVuf9S5g7CIAT5z1O+zWhcVzB0zIjFjCzyTGEw2VqTV",
+	"zGyOh23MPkAxAfY43BBrNok/2fI3t9GsKAQtFxiX2Rg/2DpIrMSCOsZScS+4FV3Q1A7N/Uzzxe1KGVE+",
+	"Y8hbnzmv1lBCSyjmlXBgW0O+zkP/xMUwDOvONJwT0M1gu0K+lZLJusPCN+8uzMKC38r847vvX3x/8T2l",
+	"Gv7x+4sQwSLM267EGmZPUskWDOcpcJD1zDM2VUaDcvvKZqiHR/2n5hPH3T7+5xDLwY67R+A0zy0VhRbT",
+	"iq8HjLMJ5GLMAZMfRSEkgtP0I7UcUfrjR56CYzjlMlJzW4CqlZIWhLAoQ4mV/gWD9yBsXH2BMUlwspSX",
+	"CwlbSBIqV5F0HnDL2BQA+5JsJtbo9MEk3F6vGzhIjSedJ53DAyquB1kylOHZpP1KSUEJA+Z7I1GqCggP",
+	"Da2oGgZUVODxxlLQOaynw7XssNPceWMHaJsX4Bn20BAxY6KpiiaEyWgybGylusM78qbiZT0gPgt8kSr8",
+	"bMW7hYUxk7hnMyCswmzhhZZSCyEHLC574Cy7GK2ZVKs8twsK8aXw0hJcqdtQhke9PqvL/WgOBnInPCPE",
+	"/HViDgc8KPuTPCbxLWb72zYP4xlWHdDGxiiTHff9UKo2CKTw4MSulHYpvpgwqyFSB8/lO4w8jtzVREGg",
+	"ivQCL9F2jk5XbCtoNqmLk+VhMcopMYILQmmkTA/QB+9CcuamCfqsS7VkQ2nzQu7bm3yEAK+x4gG+sxjK",
+	"63ihtvYblcTjNTGiYgTO9XfNW2YQhDDyc5g0omey+1HKJ1k7FtmkPcuyBV/E7ZRnApTKNpWQHwxYOAQI",
+	"lGHr5Odvet3uyeqbPuhqvW43J1UsjZB2wEb5M+k3x49Psm961BXx+DHMFZDpIEaoUkEKAdb/2IyODvtW",
+	"rCGzY+aUnsKO7T9lhdgplAXmcgULvmQee8xB2GjzyrUbfoedY1TftXi1EVTAZaUAIxZDmpMRuLp1q5W6",
+	"JBDbjMGuMk+SPLJYvivw0y0wdTLAuiPzGFobeijvw2yrcdIDuy1dprPnAi9gAjJ8hQs5HnTKudbGpEDA",
+	"Y8UyIyzcaYVg0ZwqFOMI4w54IRWsDr2yFrUSt+vfjH1GnUSNMuyqV8dcKgmAt4laibQNPbpBHOMU0wyS",
+	"vLE8ErwwasIA1heq7s27Pj7GkTw9ftQ/sEN/RjzdZj+dvjmjwIkvl4pAJVT4atXi0zdnDmWKnMQTdi7m",
+	"3DBsKyNjOaXqm/eWN8K2psIpM+IHDwJbhyjFis1jqVx+HOQuobM3WpPuO4Dbcl4S0N9EVucq00OJGCmI",
+	"vOJxMHzC/sBzZAi8yfXUMXfZ5H1KljeXrmLDJyx+Pp0GFC/o2ool9AKqVGB02Bn0wM+Vhmrd3HtUUYQv",
+	"lh88yNnAnP+Uk2dg9rKjBEpaUIidOPML8E9c1iS10www4QnMSirzPMlDII6iCJNp/zzxI5JYzKwiAqZS",
+	"KdVwACyCPyMIH40cdO+DB6g/p2BsplcCiGRELeQYMsQm84oSCOxCo8OJ0qZVegUSEhiKBRcwp2yuZDbT",
+	"YEd7TZLQ2kFVjIXf0eeMoeJqR+CcPD46PjAfCHKVP+KQM6hBDWHhudEzsuJjT46fHh0gllQSj4XUgOOX",
+	"F+W0Bq3ThRHq7X6nm2NMedegHfp8ztO1uU7MMWhoPWWbVfi8jfKePeypjsMFH7TO6fq3fHwloMEh7aLW",
+	"oNXt9HAA0Nh5EbcGrUO4BMBqM8AM21x0Zu6YiqwRo9phh6KYJcU/zizsqCM32r42NheQPe51ZY+t28hM",
+	"zm3+s6g1MAPIOxnD2C0vaARtzm95eDYx2jTooYBm7CZrJtXvdkut/MuZz9iDwuIPf7bAk6IR+dHe7HVf",
+	"NktAHRe3PYRFxf6j17al5O7dnhHFbGNzFENlYo/mvcaAaXo/3fYQ7oE3H3aPmm7Ot9Irlb1UkTkk0Lvm",
+	"CCm9+ZlveWTBgeGR3vZH3kG2skrjv9vvHG5/6LnrgwpP7Dab59BAFB54tNMDp3kLUvNU/+n2py6Uesnl",
+	"mogAPRSOdyHcGflyz0GLcl2aj3chxjmGtN55LWR9TFE4Yz6aKPXy+wBI6AXgRf+XuieKAJju7g8+h/yj",
+	"yEqdxw2z41ON7XjNSwhDpTUo9q27vilnyA8MtGq4Dlo7lfUi/uItPhS0FkrX8NTvweFXhGOOK7E2cLnE",
+	"4xk6NTAyQrditV1KWs9UZF5VvfW5QTGq9BIdcqtZ2USFxXKUxHomohwmxWFAG3VRJZHRnKEyumLJQMbR",
+	"MnWZ9JA6PJSUev1aEr93SXUlvG7QDWl0LsPOtb3jGJCE1Hujhzzb4cZBTVJa0TFmZBnK+KLgwWHcRvbk",
+	"3wVwyar46d9U/Lju0NskyTN755cXJm7xHI5AjM2qvjL9r0x/F6aPe3U73/d8/61BSyroCfKpjcEi7P2f",
+	"pUvhiwgew8R2wlZo1HYhmET4GbDDyX8Wcgp9g3cO+4BZKHyJMQge5UWLfiwSQwFSsLXA6E6ew0a+eUQd",
+	"8XpALheQVmlu8OrF/6iY9QBhJYAWP1scOfSdhBYFDd5FYy7dgZG0EDgyogWkS0GV7haLJ++BjLPvAoqQ",
+	"LbGj11L9jsUHQjdEvqgDNm4C8KnjwMbizFkRQphUuXBNl1Dn33RgMDgk+8kT1oVFgyK1vMUIQNHXgQbD",
+	"7Fo+94wERMvhCR/s/tFRHdj9Frj7nbtGmFNWnS4tIyvgxeR4NvkyE0EgQk3weojmFoNDl4jkvJAubWRG",
+	"MeShBFk/TrmeuRRYbhv62YpHxLyBTBIoSoTFaAZkts0Efepubh/g0bJ3l7Q8p6hrpvKwrKPKqpBIYM9u",
+	"p2FS5vmd9ktxdv073Ce/rGFMVRM3MIvpOO+jlLhHa1UT68FDb2ucogfrq8n7Vfv5TWo/b1SC9UeenLyn",
+	"aRf/dqxfVGJ20ZFq5D60IIrljtDs0I7Sa3leMIEJW2QosSaLnWU2wo8QaM6C7kABYiGahhYnABatoIQv",
+	"0552QFlDG4DSCISPkNl2gUarqDRIxpz6367PvruxYfmCa4REhP4yN7n9TP4XCKodOH4Fg6PM8pHMN+D4",
+	"CNS5P8dvYvg52DcuHmyKHG6QYAY9lEGwTvvIBRu2McRSIsDkKuaFWh+DsBimDrTxxFcP0KeC4CIK9sZX",
+	"k/irUNhZKJzTli6KhV9UGlDng0aOf5okrh1AYKvlIPoX2Ao9pZ2776Ng2DUBKn6g7Ni2SrANiXzUapcr",
+	"h/mZnXrT8M3ZD2aEN2af8TzOdmGczyBbt/XLa9OW8JsZK02/yE93ahSKjxb7hPZr+oRW2O1rSeajmjQs",
+	"/t56dtB6EcurbffCPb9LnfxfnJti96padmp/KnDIF7HO3Bb0GaPlWwX2CM7C66bQyzNomV3oB0Nhdx9n",
+	"3kfMR19HsqZamTzvjICIrEtrKC36fkjvAnhND8MeM9ch20WKgW345eczUT0ZgGDliLiWSK45AHn5EH2l",
+	"gx/GK/6X86xjm3rtxszZZJk6RGHbVYse9sCVLfZLRrmmAyi5EwQJBI0LAkxX8nqMQFG5ouR+w/eRhElE",
+	"LiMhbbkVJPUCipHXFCkHicdSCaqUcOD5AfqilK28A9KfgzcLARoBMOJKaABNMvvjpDAOGENt3USHuTxv",
+	"a2dQxQAbibxlBiaRDYZy72gTEIwY851EmuC4f6ui9Q2Fj1mvrcLnlfhE8tfjlXqmFtsjU95E3bM7mwT1",
+	"Txf6ZmbpEvrrFkVw74ZUuMFcIitObziL/LlaswbgnLimoxR1fpcCrLfDd94gkuOFUi94OqXnjneZlENR",
+	"fCmimF8Y5QakZn+Xh6k5kRkqwSP+i4tc3LWelGwUu2MViXPXtf1zK+EjkRgmt0yTVtBKuJwaI2cmEvOn",
+	"BgR8+pkNW/9x/u7Nm9dvLy6/PT3//vLd2xfOGBm22HA4lIy1/8SGrXpIQff0xesfvn81bLF225xvdg9w",
+	"zYfgoUc87vdiZAT1gmC9h9RLEyC9hwWLCpG87RUoasRLPMb/uh44w9aHoby+N5RgNdh5/1Hls4Z/51PG",
+	"wx0wkaZs8I1N9Ov4fO7+OPsUUICxU8MAPw/lMHvF56IyqWF2DlMa2KfxT3hgmPnXSNi+FTwKWM0P782c",
+	"g+pzp2fF21+TaQu3XgdDeX0wlPEEpvdv3zAZJwy+nqhp5znPeHJfpOnBUF4P5WSedd6kscwSed/yvB/E",
+	"+oA9fEjQHeBsUXIsSuTNGxvmZC5cy8mtpM4sR2XfMA6BHkt0Xwbfh+0igar3LFHvwUbRRNMf7/l75F7A",
+	"7hV2iLnAY/O/bnfc+wAUORlKMxCViE6ipm6yV2J9cNIw200B8KKS6xvvDz/zRXx5JdY2mzMSichEc/KR",
+	"r/5OlYpsvxnKNLK4BwQi5WX+BF4Cq1foAfX4QkZerjNAdIFG7bS3HP8Q052dfkqJ+F7fRIAxWnfYW6O8",
+	"ATgCjHdTnlBF1ULFz6laJUWhwStISrJ1WvzenHn/ulLtLZoBO0i1ijF5Mx8b7Lfcv5Z3Th58brBLvy01",
+	"oRww8ckW7nFZB4aa24U2er29VSW2ubVNrpc8gVoUTP5/bUjH+p2ue+9QQqUKtk54fPQ0L2c86hx2+p6d",
+	"6PXPBpBQw0vDA4ZAhQBghIC54CqkeIoV6YKNllkGBStDSUtjm3VjjQBmp0iLT+GVMTkA1UIdvYWLdvSp",
+	"A3MPXG8iqoGhrBypzBVsWA84QdSXzWEV9rrdruvKZ8u2T0omtWs/qZJIaAQpu6DeqruZl3vnMiZqeiZ/",
+	"XbPScvCtRtULM9abW4aVx/wBfWqvVqu22bntZZoI6HwS3W6Ez1U6v+nw6JkdzNWbeowz22J9s8sYmAG2",
+	"Y79BGK7wVK2t6oPZpvF0ln1RAXmGiIfPchjprxZovaw+pfrJ34isLghekG65cPPFrpHXX8aQdFK3ahgC",
+	"wjRahjzi/4sOTWes5mjjOQkIt4yp2cBMpVqwEc8yka6HrRsZf7Q5nPFHhtQrsbpP/3wfZ7NvuRbv3r64",
+	"P2zNsmyhBw8fWnulMMSDnQ0trMaumJzAoQq2ps9S4WXfGxI1EOgNkWcDcW5kDhaIU6CNeWAP+gSl54Ch",
+	"3UdidDweZ2482NvCTISzJ82owbSjKr37n9nIjDVNBuzehrHeY85EzGzpfNlUBYGONqrARblXWpN7OTDb",
+	"gN2rXZF71hptHLB5/25jDnCkAxpwB/VO7NlgP0Nm7BiU3eMbpHRf+xqzWmbNKvP35SblTrUsKMI54JKt",
+	"Uy6AFzaYvdmMOn75hi9WJO9u+QLMlZoCFAa06737ypVETV8vsy9Qr9JgG1d7TfzGzeN/oSSUgsj9XkYI",
+	"XrJJ5u5RZuF5nswhJQNzwynNzdhSu5O88VLFcPVONXRj/pSVLdnT4qm3nfLpLgIhf8wivoZ9SlX+2OwV",
+	"nwMT7bCLt2CxByQJAiwGFUQUBxxrB5Cx1GKAyCw2pugwwDTgYns9XitxxgCh8RwToHlDl5+h9DoG0/ht",
+	"ADbWDJThgQ8ClEOfxkSLAt4d2r1CAqJVAFURUyi8dMjjxNUQ119j+NZ8SUFfX7kmFx11pFlq4dUKErYV",
+	"3GybyHilIn7XGupaBp5Au7DIgQd1Tep7zG+kE5R3Ba7eBIDDshnAHmGrnkmuZbryQ0ogdS3Se6zYf8jf",
+	"TVTLmO+jR13EorLgOG4o2BfIdrvt2jodi2tSQHFB3I4LPgI8WNL1LaCVnmG3WzsE/Bv7PpKDAKUtIvok",
+	"anwVeDBE3uZx+xXyFeLJUFKgHeC0zXaIKDhvFgmw6qwz1+JrQx80kpsOdNt8Ej2iieCaGmP+Qu4MmtK5",
+	"42K/ol9jN8ub+kjd3K1RefD35zwAVm5Royf+if6iegRRFob2FgGpvroR/imUoApkQI1qgPvpNgpOrs9Y",
+	"x25jLux/G50qbwjmHMF58qsRudR/rqAcjMSUSyxCcOmT1UzXczuA31+qq0/bjezH0WCPfFcrKG6X8GqH",
+	"+jXh9WvC6y9tuUG6q2+61bO2BoPMPvPwM/1rt3wAp31aaGcXpa/xmUCNF2BQM99VEyLwWY5AAsCM9yCf",
+	"tU61EzLK1brfqfvhXzg6f3N/BSUj33Tv31RS0qYrxud1PJXLRbMfwyWOu/wUe0SomLAYoY+d9RZLxH5k",
+	"gP1orK13Moae/xBdf/X8h2d5svdqFmeC6QXkV6dmUwxlTBCsHnK8j9GJuM6vlGtznQN9Evh42CF7Fyxd",
+	"F78z9z4xb+v1n/j92yFvfD2UV7GMTiqNKvMOIB66K0Xo1zAGAInk0EaAUH7ICgX7O2/C7RLMsa8owojG",
+	"0CrOOh3gZ9cYLDzqHrJKf9ONnUeJSZkPaMJtRtRCQ0Hzu3WHQ74IucTDupRyRHPHxHKP/ANSSME5UvJh",
+	"PGV+g9PO3iaw2ZrvFv8kIf1zGOzNjd/yc18gz3vnObwSq3eGRe0+erq91uZ17WrvIsF7B079ViXCaFN4",
+	"Pm6hgHV3EEUQJrzgVyTuvkbYfyXTOE/Ypu32y8XYUXL+FoLshs1XYt3IWArB7gKvucNo960ylc3gK7Ff",
+	"ZP13FvzdKSoLtkQSfxR/by4Iztvz+nEIOmLQXJrS6bC7CiowkViA215JVzUvEg2Y+oDoUHgH1InF2VBa",
+	"MOU6yTgV2Yv4o5BC69at3RPqaqtg+JPgSTa7gVxwD9SnUtFcAaYi/ngL3ICb8/cNvOSsuJowtP/0+MkM",
+	"J/UBNspcbAQKscJvW2y+Fgz45a8PAryrynBH+oLvXfwKY/TVg/RLAfG6NiebtAeHtCixAPLhXDy0w2k2",
+	"nN9iubAuuJXu6dwONaIB5IJ1Mjmf+miZVR1J7JTSu8fLFBqMeS/KDcU8xjvOU0c3GHY2SSHzM1wxNafZ",
+	"wGv4yP4wtDAIq2/8ugafv7CbC2MLg96jzLfh+R0MwAYnYcHDAckPtj3Sl+Ry782mdGu3H5v7aj79s7gr",
+	"cdciT1vkB7bO5NqWAVl15NtOEQ8/078AN20iRDTi46sNrRpIx3ItwJyr0mjbV7rUi9qwsKOQehbmzaUA",
+	"i4fHUYNKBgN6bsfyK+tny+2F++UR786Zqk/WavGGQHL6VVv7ii/2m1XvMrdNbQMtBPTLGZZlOXcJNUbn",
+	"x7ZCWNYphxaMh9wFtjfVWYe9lsm6gZvN+XqQ95V1GW55p7qVywmtvDgAtO0idh/0kc8Euw8M8QDzAVHh",
+	"Q6KlVod1AYQ69W2xrGGP+2tgO/C2N5Uv3lz/2vSOL5CA9tvh2HkzA4s895Wrfs1u+93Kgbc2PnAz1g/4",
+	"FqiWQhe/7U7hsN/thg5EPYeWJ/MccR+oX77DVxOIgUFVOFcSOs/mSd9wlWDo9WyZmfM7lBH4A6AJ9yrW",
+	"gloMFzrgsDAaXS7zFQgDVuzzD2CxUcpjGctpOMDUfNcA1IgVQHwjFIvTs3u60CIHOojrKwiB1+nLbwWP",
+	"4n9W/3ROd1j6X9I9/duLsJ3P1DKJCtt0KlyfeN3oIKeDtDmh1DUJ9NMNT0CX0RmfTIJc1bmnO+xV3v54",
+	"vMyYjhMhs2Q98FsXQBqES7YIoRQhRO2HhS9ieeX6H0o+F17fkAWfiqYWHQQR9DtMTvWWaeMRsxTYIzUV",
+	"H71lZmrtTvmamPo1rPBb0zcgjTVz/MLyRntls51ZG0l4vYCCI9t53TaiwegAZuF5D1jdAvO9vI731P92",
+	"MnH6BeBu8wggWcdcspEYSteH39V95YCsFumFNKdmjE868b+qIz+WH1U8FjsCXOKI9wXrLD/9BZK4dp2O",
+	"ZbY7z8A9UKsK0Z7DxspCIk75nizXjw5BdGzd3OXPPus94x4x3FshqbZycHsfTO93x5F3yVTzKHgm36Rq",
+	"mhqt/KvF+/uVQEZeOHHRJILuOiWOXr4XfKn3RCmCPGD/cX+5jKOpkAfVTDtoEY5pdGfIHtnR417PSEAI",
+	"lTvUU4+v0e2YlTozezoifAojV1+PMwWt3G6WgIeTb0A4RQZbg3BakBqQjndhJjRg+H+bJjXMvsuntNuE",
+	"7iJXj6RBPagozRPWJsOJ3KudAUKMRv4E7m0bfzmVb4O7pqb30sZULZqUheFMeGbsi1636zrXBwRnR0YH",
+	"e51EuRZkCwI44qAMZXMHKPtE2OA02VdtuluL8Gaaxvs4m720nrSbah2lhzdoIF/DjF/DjL/ddu5OTcZO",
+	"o5qNlfwoUo26502NwBsdfjxINtYIPKBaw0VJXitrBkLoENxfAWSfYWN06BYLBiPki4U649lSh2yuPpKf",
+	"zLJKSH4OjUEQsv/5f/8/Fi6EjGI5pb9SoVXyUUT05zhRGvqwAwhHJhaQHQ3wIoH5aCoUWLhQAzWU7mWB",
+	"/yaVuhfZYcz5mk0VwM5A32AYj4/dgulPtleTshZwtoQAGE/AuzuUMw4+d/LiH3Wf5jgpKZc6NlQMO+xZ",
+	"ojTCMdP3hUWUPit3tMfcOmjqN5TU1W9AQTepsrz/PBKax5dzFYkBU5NJyGbcAnzRd9RkYkY/W8651IOt",
+	"X3RtBGF8S1lqdi/VUPqQrSNE4MX+yDjEUMmQUT/7i9pINIKn8MkEq94wKQggaWxDGBaeTdogk6j+jG6K",
+	"NRapAVSLS8GxU8UWLzxj5vTEqrZ8drmIbuFimPhycl/fglkiNZlsj0twGb2eTDwZQXt7e161N8mbeyXq",
+	"n/4CUe1dp/MG7/syzolKc3672W6lNHxVAHbyLiCnvHCMEj0EOxj5b1JINYGHnkPTyq9Oid+xnkSJo9vc",
+	"Ejez6/yeuo023rnDrXRg56QLUCgpz69CU8QmTRF7uU89t3wfuxNcea/0A8Y1tnsQaVsLSS139Qm16L6K",
+	"HRzfTK2woZheGhUIYM+kzbeH9+OYjSYGAhh9+VBcTj2A88kEuTg3N2j2k4oltK+AMcYZS5eSPgzIbcgr",
+	"J7EEpQATYCHRa40aGMuWKUQRXCgA4wAztQK8MzXJhETwvNHaXZ1zuQYr2ChRxI71FQISEqogvNeC07Gf",
+	"lsaghoNf+JhLYwCMQHPDMkVfAM9YIhBG6KMtTdBWqQGcoSUhwp04UcCzocQuI1aHsApPnFkVh4rlt+wv",
+	"TTAfWtnQSAeVRdKZLzN1iZMIfSxA1JIgwZgUTiB2LKIOOwXYuXzXYZDabUeXfZfnCTrq5RNei+wkB1vC",
+	"1H9z3V9jm7pnVmGUqpWGqpIQOv6eg4sntE32qGcApIOEBf9dGAC6HUSiEMgyVfOh3EA9TBdpI3hKCOAp",
+	"eMkCEO7QPfpr5+ivnaO/alzFpwz5LhTmne2svzz7/9m73t3GcSP+KoRRwAmgc3CH9ouDAjWS4mrcYbvd",
+	"bNEvLmI6oh0hMpmKdF0hCHBPcw92T1JwZkhRsuTI/5JbQ1927diSKFKeGf7mN/MLIAl/ZdG++c5o/I+V",
+	"Mvzw0OWHVov8IzdizfODoh17aIuFo0t9TZZCrcw7B0nRC5k87B+5XSwbk/Z9vUlmdGLZh6R1vvu0LbNz",
+	"9Yev45uf/vr1fnwbusV9Ej6t8yrEdZdFaiWDKNL3OKg4C0yyGILELrHxfk0v/s1u/BPzav/R68Q8PJKV",
+	"G/4ZXwwuTP4s6GzQzYjSOLciNXyIJ/TSbhd4DO0QLqvHfBFamOoxqbyY9Nhvv/yKzYAAorNRikzkYjjp",
+	"bZzkVklRe47JRFL7Ja4nvYjGTxD7YHy7cSbceTWdy9cRDIuT3ahYuAl73TufBPEcJJEuMLWEU67mRQuI",
+	"6trSssaXsBKM0VrRfPslYoxhy6l+bJenP8Q/MVfXP9AmViszgJ0FHUye/fLafXeWCf50HZ4ss+tWnCwU",
+	"t+s3rVx/2wmt4204X7iKfTfvjnSTxNvOik68+bzFivoTW5OBp3QrWq56Tg4CpVvs3Jo5oihREMa+6yK+",
+	"lcEmrarO73YliXHt8mrV9f3DdY7MTkK0d4hB9xPaL0L1A8X2x77OvKN5donC8+SFOtYljREb929AYi6a",
+	"O0WKsJZieldFlRxE5lM/AN6gtr196XUBrpH6kBh0gEh+CI371QtP7t27ABaYTqTddf72y6+4kdbTAfsX",
+	"QFYF3JHoSkqrYvQBsgBDj5gVwE5GRegrSNEBByziibyAEp3La6ZVuQIHcRrYFLvynQ0QjNAbzNhlYiGk",
+	"dSdiyEy2ElPG9ZMmQUpMPhbzyAPkKzgjSWXgoO3KpcJgaw6DMv6PggEANJEESGK6bq4y6M7BjYeOtOG5",
+	"dpPzmNjgIaf9vV49i0yLWMT3s3yKRUjBE8hmAsU7gi9OA2mM0ZhJBc2uAJDisWaJGbAR8zPgFSds6KFZ",
+	"KrjLFod+m6bXpWpwFpcqFimABtQBFZtuxiLVAWUZa07UfC4yfe3ZyIkptbWco3IR+TyaWo4nI0zLcZuj",
+	"8LQLBX0ti8w9LB5pc4TzVBSL+EcGIkjdzII+AMQ6KhMaYM4W8g3ukQ7TlWmbQ28qt7svjbruDCdIWmYr",
+	"CM/fbunpQPgwxNkDn2uC5sLHywe3VMRExqYc+ByNQP0KEN+uFHRIPYj4w+eN7IqdLRrSqebpHInmvx8k",
+	"EwHMT8rc0YN1vvnfo4Gn31zYe+c7XJ4OuNwdtXwvnjqb9IpQcdLDYJHtwCx3A27gljdBnxWm+YZjBSjz",
+	"SyWIPQZD3Du0eo54DZwXsRdWDadZHdWbJ808AF/Lv43oHZIyq5Ru+7nKYtxzmOKNpLSoJ3uvwT1T8gS6",
+	"vHNKe7P1o2JzlaZqrTGT+4xHwKYG40qMGdkyARk0CQ3VJSm0wTtgvjdVIXuq9PmBVSXCbMtGKXvBVXTs",
+	"gVhVQ2VAh1N1ONVZ4FS8AH6WhdE5ZdOsFiDVKAbFHgd6zPKgDHro3m5wlYFiPsuRiAPAAMIz/jxk8CE8",
+	"wdeOxgVSnUzzfMBGDMnnjhSGEI1UhWO4ADIQ+SRiql8OidwO+FhAwgnuAQlCrbjkzFPJObLBGU/XPNds",
+	"ncgtOIQzeR8KQsBxbYz7TTjmfZGEjcNPUJHd/o7oSfSuZ9e+Xk0bYfcU2Z0wj+PT7YO7PW3bPS2asRv4",
+	"+Xd85jN2k6M4DnwIovzVNE7ZT77DDtdd8F2rsMlkUmG1cf6UykhttPz9vnXVdD8Nm1+yjlt3vmVHANte",
+	"etZbjfYYW2L3jNTviN1NBNthO60PbpD9N8Z4WGF0maKL/c+PHbURW5g02jnUtlHKxwdrzTXTAWgzdVRv",
+	"L6ESUTOcTNg9tVxhOubH5L+CTVdZOoWyQCnWLGA6X6yy9BK1zx2pjocNTiCNliyFa//GiP4v5Lvqf+PT",
+	"cRdQA48Svh0U8bQT0Q7HvIMOWumo+nIv+2HHFO6c9K7F2VitoOymr6h+CExCDRzdUkC7Dp8E0cXmbqFp",
+	"6iUbq6w1sGVKC7aGfyvSmq5uRTLOHkRmeCLZmud4lBPhLj7KVCrqaW//hAFumJPyOP+m1kjlrxsEDNUX",
+	"jg/YTa3EZ6ygTGUJYlx2KGQi7FzF/C+9qJfYK/0Hii6inuRL+xHIffVCs7Hk//tZyIVd/B/+9Meot0yk",
+	"e/+9h+20yRK5sCuwRY5J9/20BGNZCBB+qRuM/XavrQn7ovBpPwfuIM3X2+RB98V9mIOkuXMYFFv/Y+qg",
+	"2K4z5D7eCPRw692R+6gGLXU/gsKPoBMoReT4p8Yuj15oWRYa5L4PLjNKDdjYaJQGTrQTDwa+miSmGwSf",
+	"mMvKVqnQvlVkxYgTuWsiCwkp6JdrnY6alxTOUeTy96YMjMExiMl9MLOKvtgC0bSj3RfOLB97Aiyz3Y14",
+	"g92ezOOPaC8RXDLcXaPHTpL4/L3Ihoox8lGhpB4j0Bq/0l5hizyP35xcvdj/tjbG+3th0CM2ywEBaZDG",
+	"2s8MHzle/VD71TWn6/CPd7MVgGnUCZZuDTl3+nHaX3S7jnLFQPoYmgIyECdg27V9LSS+TMyAYTkfNQIT",
+	"rstZqIysS4LJYAkfuY4m0tpDQD4osFQSlSGIx3/NOOH+yKWy8ahvJCLFGsPmWV6KbTMxz4R+nA7YLQwY",
+	"mrv5G5pIGGFJmNUo5fqNQAu9By5ZqhYAGSu4RWsVUq4N3XfMYA0TbTJuMJjPYXRDDIftV+/hK9PmVmdk",
+	"YPcPU2k93mZu4zyUw80IQZB2Dcv2C3Lrjj0B7/+Dg9xym7I1z2Ldgdmto9ufuTYjsIddcPuNBbeu8xf6",
+	"BzJGhW/Y1Zvh8Oyd1uHWgX4TFp7Z15RyjNXDaikwXltlaW/YuwInR9fcKIpMFtL6hNVzZK38ApSHZCjP",
+	"RW4B/hC4rwe1FASNF1AySOPa24kT/Zzy/BP+2V0kwSRzJVngsU1g+ASeRLNUqaei4+EyuNKK8P3qpQqs",
+	"duNCP4mcGgIh3RlLGDU+Gxo7jwFJ7vM4vKXn5Lsnkdde6/OYwUc1N+U4dJQEdkS9vmaOUhUV3RSwvi/s",
+	"vUb52AdsxxoMpxBdqY7GixdFjdrBBV2wVidF8xwzL670tMr7pTEEbMnqIArWctQkIUccxtE4ouQ0tIBg",
+	"m03lwkVI6qbf0QjrrvY5U7MAHHxOuYF8DWboV1IHBZLBhUjda/NiTkzt36//DwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -445,7 +445,7 @@ func (s *Support) LogOut(ctx context.Context, edit ...RequestEditorFn) error {
 // there is nothing to rate (`404`). A second rating replaces the first.
 func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, edit ...RequestEditorFn) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewPutMessageFeedbackRequest(server, messageID, nil, body)
+		return plain.NewPutMessageFeedbackRequest(server, messageID, body)
 	})
 }
 
@@ -570,6 +570,6 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 // ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, edit ...RequestEditorFn) (*Account, error) {
 	return call[Account](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
-		return plain.NewUpdateUserRequest(server, userID, nil, body)
+		return plain.NewUpdateUserRequest(server, userID, body)
 	})
 }

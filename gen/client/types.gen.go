@@ -121,8 +121,6 @@ type (
 	NewPassword = plain.NewPassword
 	// NumberedEvent An event with its number.
 	NumberedEvent = plain.NumberedEvent
-	// OnBehalfOf defines model for OnBehalfOf.
-	OnBehalfOf = plain.OnBehalfOf
 	// ProblemCode The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
 	// PutMessageFeedbackRequest A rating.

@@ -87,13 +87,17 @@ func (op *Operation) checkValues(p *openapi3.Parameter, values []string) error {
 	return nil
 }
 
-// CheckHeader checks the values of one header. known is false when the operation does not have it.
-func (op *Operation) CheckHeader(name string, values []string) (known bool, err error) {
-	p := op.header(name)
-	if p == nil {
-		return false, nil
+// CheckOnBehalfOf checks the values of the header that names whom the caller acts for. It returns InvalidParameter for a
+// wrong value, and for any value where nobody acts for others.
+func (op *Operation) CheckOnBehalfOf(name string, values []string) error {
+	switch {
+	case len(values) == 0:
+		return nil
+	case op.onBehalfOf == nil:
+		return InvalidParameter(name, apperr.Unknown)
+	default:
+		return op.checkValues(op.onBehalfOf, values)
 	}
-	return true, op.checkValues(p, values)
 }
 
 // header returns the operation's header parameter of that name, or nil.

@@ -134,7 +134,11 @@ export const endSession = <ThrowOnError extends boolean = false>(options: Option
  * The account that the access token belongs to.
  */
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/me',
     ...options
 });
@@ -273,7 +277,11 @@ export const revokeAPIKey = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const listTickets = <ThrowOnError extends boolean = false>(options?: Options<ListTicketsData, ThrowOnError>) => (options?.client ?? client).get<ListTicketsResponses, ListTicketsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets',
     ...options
 });
@@ -286,7 +294,11 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets',
     ...options,
     headers: {
@@ -303,7 +315,11 @@ export const createTicket = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const getTicket = <ThrowOnError extends boolean = false>(options: Options<GetTicketData, ThrowOnError>) => (options.client ?? client).get<GetTicketResponses, GetTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}',
     ...options
 });
@@ -325,7 +341,11 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
  *
  */
 export const updateTicket = <ThrowOnError extends boolean = false>(options: Options<UpdateTicketData, ThrowOnError>) => (options.client ?? client).patch<UpdateTicketResponses, UpdateTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}',
     ...options,
     headers: {
@@ -342,7 +362,11 @@ export const updateTicket = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/messages',
     ...options
 });
@@ -357,7 +381,11 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const createMessage = <ThrowOnError extends boolean = false>(options: Options<CreateMessageData, ThrowOnError>) => (options.client ?? client).post<CreateMessageResponses, CreateMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/messages',
     ...options,
     headers: {
@@ -386,6 +414,7 @@ export const streamAIResponse = <ThrowOnError extends boolean = false>(options: 
     security: [
         { scheme: 'bearer', type: 'http' },
         { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' },
         {
             in: 'query',
             name: 'stream_token',
@@ -402,7 +431,11 @@ export const streamAIResponse = <ThrowOnError extends boolean = false>(options: 
  * Every answer that was begun in the ticket, newest first, however it ended.
  */
 export const listAIResponses = <ThrowOnError extends boolean = false>(options: Options<ListAiResponsesData, ThrowOnError>) => (options.client ?? client).get<ListAiResponsesResponses, ListAiResponsesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/ai-responses',
     ...options
 });
@@ -423,7 +456,11 @@ export const listAIResponses = <ThrowOnError extends boolean = false>(options: O
  *
  */
 export const createAIResponse = <ThrowOnError extends boolean = false>(options: Options<CreateAiResponseData, ThrowOnError>) => (options.client ?? client).post<CreateAiResponseResponses, CreateAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/ai-responses',
     ...options,
     headers: {
@@ -442,7 +479,11 @@ export const createAIResponse = <ThrowOnError extends boolean = false>(options: 
  *
  */
 export const createStreamToken = <ThrowOnError extends boolean = false>(options: Options<CreateStreamTokenData, ThrowOnError>) => (options.client ?? client).post<CreateStreamTokenResponses, CreateStreamTokenErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/stream-tokens',
     ...options
 });
@@ -453,7 +494,11 @@ export const createStreamToken = <ThrowOnError extends boolean = false>(options:
  * Where an answer stands, what it took, and, once it is complete, the message that it became.
  */
 export const getAIResponse = <ThrowOnError extends boolean = false>(options: Options<GetAiResponseData, ThrowOnError>) => (options.client ?? client).get<GetAiResponseResponses, GetAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}',
     ...options
 });
@@ -467,7 +512,11 @@ export const getAIResponse = <ThrowOnError extends boolean = false>(options: Opt
  *
  */
 export const streamAIResponseByID = <ThrowOnError extends boolean = false>(options: Options<StreamAiResponseByIdData, ThrowOnError, StreamAiResponseByIdResponse>) => (options.client ?? client).sse.get<StreamAiResponseByIdResponses, StreamAiResponseByIdErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/stream',
     ...options
 });
@@ -482,7 +531,11 @@ export const streamAIResponseByID = <ThrowOnError extends boolean = false>(optio
  *
  */
 export const listAIResponseEvents = <ThrowOnError extends boolean = false>(options: Options<ListAiResponseEventsData, ThrowOnError>) => (options.client ?? client).get<ListAiResponseEventsResponses, ListAiResponseEventsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/events',
     ...options
 });
@@ -498,7 +551,11 @@ export const listAIResponseEvents = <ThrowOnError extends boolean = false>(optio
  *
  */
 export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: Options<CancelAiResponseData, ThrowOnError>) => (options.client ?? client).post<CancelAiResponseResponses, CancelAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/cancel',
     ...options
 });
@@ -509,7 +566,11 @@ export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: 
  * What the ticket's customer thinks of the answer. `404` while they have not said.
  */
 export const getMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<GetMessageFeedbackData, ThrowOnError>) => (options.client ?? client).get<GetMessageFeedbackResponses, GetMessageFeedbackErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/messages/{message_id}/feedback',
     ...options
 });
@@ -522,7 +583,11 @@ export const getMessageFeedback = <ThrowOnError extends boolean = false>(options
  *
  */
 export const putMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<PutMessageFeedbackData, ThrowOnError>) => (options.client ?? client).put<PutMessageFeedbackResponses, PutMessageFeedbackErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/messages/{message_id}/feedback',
     ...options,
     headers: {

@@ -810,13 +810,6 @@ export type Cursor = string;
 export type IdempotencyKey = string;
 
 /**
- * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
- * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
- *
- */
-export type OnBehalfOf = string;
-
-/**
  * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
  * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
@@ -1229,12 +1222,6 @@ export type GetMeData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1359,12 +1346,6 @@ export type ListUsersData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1441,12 +1422,6 @@ export type CreateUserData = {
     body: CreateUserRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
          *
@@ -1522,12 +1497,6 @@ export type GetUserData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1592,14 +1561,6 @@ export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
 
 export type UpdateUserData = {
     body: UpdateUserRequest;
-    headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-    };
     path: {
         /**
          * The account's id. Any other spelling of a UUID than the canonical one is not found.
@@ -1871,12 +1832,6 @@ export type ListTicketsData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1944,12 +1899,6 @@ export type ListTicketsResponse = ListTicketsResponses[keyof ListTicketsResponse
 export type CreateTicketData = {
     body: CreateTicketRequest;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
@@ -2026,12 +1975,6 @@ export type GetTicketData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2097,12 +2040,6 @@ export type GetTicketResponse = GetTicketResponses[keyof GetTicketResponses];
 export type UpdateTicketData = {
     body: UpdateTicketRequest;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
          * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
@@ -2192,12 +2129,6 @@ export type ListMessagesData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2274,12 +2205,6 @@ export type ListMessagesResponse = ListMessagesResponses[keyof ListMessagesRespo
 export type CreateMessageData = {
     body: CreateMessageRequest;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
@@ -2364,12 +2289,6 @@ export type CreateMessageResponse = CreateMessageResponses[keyof CreateMessageRe
 export type StreamAiResponseData = {
     body?: never;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
          * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -2467,12 +2386,6 @@ export type ListAiResponsesData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2549,12 +2462,6 @@ export type ListAiResponsesResponse = ListAiResponsesResponses[keyof ListAiRespo
 export type CreateAiResponseData = {
     body: CreateAIResponseRequest;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
@@ -2646,12 +2553,6 @@ export type CreateStreamTokenData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
          *
@@ -2718,12 +2619,6 @@ export type GetAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2789,12 +2684,6 @@ export type GetAiResponseResponse = GetAiResponseResponses[keyof GetAiResponseRe
 export type StreamAiResponseByIdData = {
     body?: never;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
          * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -2873,12 +2762,6 @@ export type StreamAiResponseByIdResponse = StreamAiResponseByIdResponses[keyof S
 export type ListAiResponseEventsData = {
     body?: never;
     headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
         /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
@@ -2961,12 +2844,6 @@ export type CancelAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See "Retries".
          *
@@ -3033,12 +2910,6 @@ export type GetMessageFeedbackData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -3103,14 +2974,6 @@ export type GetMessageFeedbackResponse = GetMessageFeedbackResponses[keyof GetMe
 
 export type PutMessageFeedbackData = {
     body: PutMessageFeedbackRequest;
-    headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-    };
     path: {
         /**
          * The message's id.
