@@ -61,8 +61,7 @@ type (
 	CreatedAPIKey = plain.CreatedAPIKey
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email = plain.Email
@@ -116,8 +115,15 @@ type (
 	//
 	// Examples: openai/gpt-oss-120b
 	Model = plain.Model
-	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
+	//
+	// Examples: ada@example.com
+	NewEmail = plain.NewEmail
+	// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword = plain.NewPassword
 	// NumberedEvent An event with its number.
 	NumberedEvent = plain.NumberedEvent
@@ -147,6 +153,8 @@ type (
 	SessionID = plain.SessionID
 	// SignUpRequest A new account. Its role is `user` when none is given.
 	SignUpRequest = plain.SignUpRequest
+	// SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	SignUpRequestRole = plain.SignUpRequestRole
 	// StreamToken A token for one ticket's stream.
 	StreamToken = plain.StreamToken
 	// Ticket A customer's question and where it stands.
@@ -314,6 +322,11 @@ const (
 	ScopeTicketsRead  = plain.ScopeTicketsRead
 	ScopeTicketsWrite = plain.ScopeTicketsWrite
 	ScopeUsers        = plain.ScopeUsers
+)
+
+// The values of SignUpRequestRole that the contract has.
+const (
+	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
 )
 
 // The values of TicketStatus that the contract has.

@@ -38,7 +38,6 @@ func (w schemaWalk) walk(where string, ref *openapi3.SchemaRef) {
 		}
 	}
 	w.walk(where+"/items", s.Items)
-	w.walk(where+"/not", s.Not)
 	w.walk(where+"/additionalProperties", s.AdditionalProperties.Schema)
 }
 
@@ -206,6 +205,32 @@ func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
 			require.NotNil(t, o.Responses.Value(status), "%s: %s is not declared", o.OperationID, status)
 			problem := o.Responses.Value(status).Value.Content["application/problem+json"]
 			require.Contains(t, problem.Examples, code, o.OperationID)
+		}
+	}
+}
+
+// A tool that makes requests from the contract alone must not make one that is refused for its characters.
+func TestEveryTextThatIsTakenSaysWhichCharactersItMayHave(t *testing.T) {
+	t.Parallel()
+	var check func(where string, s *openapi3.Schema)
+	check = func(where string, s *openapi3.Schema) {
+		for name, property := range s.Properties {
+			check(where+" /"+name, property.Value)
+		}
+		if s.Items != nil {
+			check(where, s.Items.Value)
+		}
+		if s.Type.Is("string") && len(s.Enum) == 0 {
+			require.Regexp(t, `^\^.*\$$`, s.Pattern, where)
+			require.Error(t, s.VisitJSON(strings.Repeat("x\u0001", 20)), where)
+			require.NotNil(t, s.MaxLength, where)
+		}
+	}
+	for _, o := range specOperations(t) {
+		if o.RequestBody != nil {
+			for mediaType, media := range o.RequestBody.Value.Content {
+				check(o.OperationID+" "+mediaType, media.Schema.Value)
+			}
 		}
 	}
 }

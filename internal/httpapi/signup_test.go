@@ -42,10 +42,9 @@ func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
 		"8":                    "xK9#qLm2",
 		"64":                   strings.Repeat("lorem ip", 8),
 		"128":                  strings.Repeat("dolor si", 16),
-		"8 emoji":              strings.Repeat("🔑", 8),
-		"128 emoji, 512 bytes": strings.Repeat("🦄", 128),
+		"8 emoji":              "🔑🦄🐟🌵🍋🚲🎺🏡",
+		"128 emoji, 512 bytes": strings.Repeat("🔑🦄🐟🌵🍋🚲🎺🏡", 16),
 		"spaces at both ends":  "  a spaced one  ",
-		"only spaces":          strings.Repeat(" ", 9),
 		"decomposed":           "cafe\u0301 cafe\u0301",
 		"line breaks and tabs": "one\ntwo\tthree\r\n",
 		"quotes and SQL":       `'"; DROP TABLE users; --`,
@@ -72,7 +71,7 @@ func TestPasswordIsTakenComposedAndDecomposed(t *testing.T) {
 	for _, c := range [][2]string{
 		{composed, decomposed},
 		{decomposed, composed},
-		{strings.Repeat("\u00e9", 128), strings.Repeat("e\u0301", 128)},
+		{strings.Repeat("\u00e9clair\u00e9 ", 16), strings.Repeat("e\u0301claire\u0301 ", 16)},
 	} {
 		email := freshEmail()
 		created := post(t, s, "/auth/signup", map[string]string{"email": email, "password": c[0]})
@@ -152,7 +151,7 @@ func TestCommonPasswordsAreRefusedInAnyCase(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	for _, password := range []string{
-		"password", "PASSWORD", "PassWord", "password1", "Password123", "12345678", "QWERTYUIOP", "iLoveYou", "TrustNo1",
+		"password", "PASSWORD", "PassWord", "aaaaaaaa", "ABCDEFGHI", "        ", "password1", "Password123", "12345678", "QWERTYUIOP", "iLoveYou", "TrustNo1",
 	} {
 		got := post(t, s, "/auth/signup", map[string]string{"email": freshEmail(), "password": password})
 		problem := got.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeWeakPassword)

@@ -490,6 +490,21 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SignUpRequestRole.
+const (
+	SignUpRequestRoleUser SignUpRequestRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the SignUpRequestRole enum.
+func (e SignUpRequestRole) Valid() bool {
+	switch e {
+	case SignUpRequestRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartEventType.
 const (
 	StartEventTypeStart StartEventType = "start"
@@ -695,9 +710,7 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -719,8 +732,9 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -775,15 +789,17 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -864,8 +880,7 @@ type DoneEvent struct {
 // DoneEventType The kind of event.
 type DoneEventType string
 
-// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names. White space around it is removed.
+// Email The account's e-mail address, in lower case.
 //
 // Examples: ada@example.com
 type Email = string
@@ -1013,8 +1028,16 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-// keyboard composes a letter. The most common passwords are refused.
+// NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+// the rules are checked.
+//
+// Examples: ada@example.com
+type NewEmail = string
+
+// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1130,20 +1153,25 @@ type Session struct {
 
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty,omitzero"`
+	// Role Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	Role SignUpRequestRole `json:"role,omitempty,omitzero"`
 }
+
+// SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+type SignUpRequestRole string
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
@@ -1307,9 +1335,7 @@ type Usage struct {
 
 // User An account.
 type User struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -2242,8 +2268,8 @@ type ClientInterface interface {
 	// SignUpWithBody Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2258,8 +2284,8 @@ type ClientInterface interface {
 	// SignUp Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2948,8 +2974,8 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // SignUpWithBody Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2974,8 +3000,8 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // SignUp Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -5787,8 +5813,8 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithBodyWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -5803,8 +5829,8 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11010,8 +11036,8 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // SignUpWithBodyWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11032,8 +11058,8 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // SignUpWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

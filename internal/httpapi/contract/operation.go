@@ -34,6 +34,9 @@ const (
 
 	// extensionSchema is where a security scheme has the schema of its value, which OpenAPI has no place for.
 	extensionSchema = "x-schema"
+
+	// extensionForbidden is where a member lists values beside its enum that only the service may refuse, with 403.
+	extensionForbidden = "x-forbidden"
 )
 
 // Operation is what the document says of one operation, in the form in which requests are checked against it.
@@ -100,6 +103,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	if op.RequestBody != nil {
 		for mediaType, content := range op.RequestBody.Value.Content {
+			allowForbidden(content.Schema.Value)
 			compiled.bodies[mediaType] = body{schema: content.Schema.Value, limit: BodyLimit(content.Schema.Value)}
 		}
 	}
@@ -115,6 +119,14 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	compiled.Keyed, err = compiled.keepsKeys(op)
 	return compiled, err
+}
+
+// allowForbidden leaves the values that members list as forbidden to the service.
+func allowForbidden(body *openapi3.Schema) {
+	for _, member := range body.Properties {
+		forbidden, _ := member.Value.Extensions[extensionForbidden].([]any)
+		member.Value.Enum = append(member.Value.Enum, forbidden...)
+	}
 }
 
 // requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/supportbackend/support/internal/apperr"
 )
+
+const formatDateTime = "date-time"
 
 // MaxFaults is how many places of a request are named that break a rule.
 const MaxFaults = 20
@@ -102,9 +105,23 @@ func fieldsOf(err error) []apperr.Field {
 		return []apperr.Field{{Code: apperr.InvalidFormat}}
 	case one.SchemaField == "properties":
 		return nil // The decoder has named the members that an object may not have.
+	case one.SchemaField == "not":
+		return []apperr.Field{excluded(one)}
 	default:
 		return []apperr.Field{{Pointer: pointer(one.JSONPointer()...), Code: fieldCode(one)}}
 	}
+}
+
+// excluded is the place that a schema's not refuses: the first of the members that may not stand together, or the value.
+func excluded(err *openapi3.SchemaError) apperr.Field {
+	path, together := err.JSONPointer(), err.Schema.Not.Value.Required
+	if len(together) == 0 {
+		return apperr.Field{Pointer: pointer(path...), Code: apperr.NotAllowed}
+	}
+	if _, isObject := err.Value.(map[string]any); !isObject {
+		return apperr.Field{Pointer: pointer(path...), Code: apperr.InvalidType}
+	}
+	return apperr.Field{Pointer: pointer(slices.Concat(path, together[:1])...), Code: apperr.NotAllowed}
 }
 
 func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
@@ -122,10 +139,19 @@ func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
 		return apperr.OutOfRange
 	}
-	if errors.Is(err.Origin, errCharacters) {
+	text, _ := err.Value.(string)
+	switch format := err.Schema.Format; {
+	case format == formatSingleLine && errors.Is(checkSingleLine(text), errCharacters):
 		return apperr.InvalidCharacters
+	case format == formatDateTime && isTime(text): // It is well formed, but not in the pattern's years.
+		return apperr.OutOfRange
 	}
 	return apperr.InvalidFormat
+}
+
+func isTime(text string) bool {
+	_, err := time.Parse(time.RFC3339, text)
+	return err == nil
 }
 
 // quoted are the characters that a JSON pointer quotes.
