@@ -550,8 +550,8 @@ export class Support {
    * Create an account.
    *
    * Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-   * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-   * kind; the most common passwords are refused.
+   * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+   * that is easy to guess is refused (`422 weak_password`).
    *
    * Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
    * `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.

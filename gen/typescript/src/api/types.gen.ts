@@ -20,11 +20,17 @@ export type Timestamp = string;
 export type EntityTags = string;
 
 /**
- * An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
- * comments or display names. White space around it is removed.
- *
+ * The account's e-mail address, in lower case.
  */
 export type Email = string;
+
+/**
+ * An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+ * of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+ * the rules are checked.
+ *
+ */
+export type NewEmail = string;
 
 /**
  * What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -56,8 +62,9 @@ export type TicketTitle = string;
 export type TicketDescription = string;
 
 /**
- * 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
- * keyboard composes a letter. The most common passwords are refused.
+ * 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+ * form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+ * character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
  *
  */
 export type NewPassword = string;
@@ -71,9 +78,12 @@ export type RefreshToken = string;
  * A new account. Its role is `user` when none is given.
  */
 export type SignUpRequest = {
-    email: Email;
+    email: NewEmail;
     password: NewPassword;
-    role?: Role;
+    /**
+     * Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+     */
+    role?: 'user';
 };
 
 /**
@@ -198,7 +208,7 @@ export type User = {
  * A new account. Its role is `user` when none is given.
  */
 export type CreateUserRequest = {
-    email: Email;
+    email: NewEmail;
     password: NewPassword;
     role?: Role;
 };
@@ -855,7 +865,7 @@ export type SignUpData = {
 
 export type SignUpErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -926,7 +936,7 @@ export type LogInData = {
 
 export type LogInErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -993,7 +1003,7 @@ export type RefreshSessionData = {
 
 export type RefreshSessionErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1060,7 +1070,7 @@ export type LogOutData = {
 
 export type LogOutErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1124,7 +1134,7 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1178,7 +1188,7 @@ export type EndSessionData = {
 
 export type EndSessionErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1235,7 +1245,7 @@ export type GetMeData = {
 
 export type GetMeErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1292,7 +1302,7 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1378,7 +1388,7 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1435,7 +1445,7 @@ export type CreateUserData = {
 
 export type CreateUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1515,7 +1525,7 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1573,7 +1583,7 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1663,7 +1673,7 @@ export type ListApiKeysData = {
 
 export type ListApiKeysErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1720,7 +1730,7 @@ export type CreateApiKeyData = {
 
 export type CreateApiKeyErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1788,7 +1798,7 @@ export type RevokeApiKeyData = {
 
 export type RevokeApiKeyErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1856,7 +1866,7 @@ export type ListTicketsData = {
 
 export type ListTicketsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1913,7 +1923,7 @@ export type CreateTicketData = {
 
 export type CreateTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1993,7 +2003,7 @@ export type GetTicketData = {
 
 export type GetTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2059,7 +2069,7 @@ export type UpdateTicketData = {
 
 export type UpdateTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2158,7 +2168,7 @@ export type ListMessagesData = {
 
 export type ListMessagesErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2224,7 +2234,7 @@ export type CreateMessageData = {
 
 export type CreateMessageErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2316,7 +2326,7 @@ export type StreamAiResponseData = {
 
 export type StreamAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2415,7 +2425,7 @@ export type ListAiResponsesData = {
 
 export type ListAiResponsesErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2481,7 +2491,7 @@ export type CreateAiResponseData = {
 
 export type CreateAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2571,7 +2581,7 @@ export type CreateStreamTokenData = {
 
 export type CreateStreamTokenErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2637,7 +2647,7 @@ export type GetAiResponseData = {
 
 export type GetAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2711,7 +2721,7 @@ export type StreamAiResponseByIdData = {
 
 export type StreamAiResponseByIdErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2796,7 +2806,7 @@ export type ListAiResponseEventsData = {
 
 export type ListAiResponseEventsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2862,7 +2872,7 @@ export type CancelAiResponseData = {
 
 export type CancelAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2928,7 +2938,7 @@ export type GetMessageFeedbackData = {
 
 export type GetMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2986,7 +2996,7 @@ export type PutMessageFeedbackData = {
 
 export type PutMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3053,7 +3063,7 @@ export type GetLivenessData = {
 
 export type GetLivenessErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3082,7 +3092,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
