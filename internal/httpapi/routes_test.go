@@ -21,7 +21,7 @@ var publicOperations = []string{"getLiveness", "getReadiness", "logIn", "refresh
 
 // docsRoutes are the only routes that are not in the contract: its pages and their files.
 var docsRoutes = regexp.MustCompile(
-	`^/(docs|redoc|problems(/[a-z]+(_[a-z]+)*)?|openapi\.json|openapi\.yaml|docs/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|txt))$`)
+	`^/(|docs|redoc|(guides|rules)(/[a-z]+(-[a-z]+)*)?|problems(/[a-z]+(_[a-z]+)*)?|openapi\.json|openapi\.yaml|docs/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|txt))$`)
 
 func TestPublicOperationsAreTheKnownOnes(t *testing.T) {
 	t.Parallel()
