@@ -510,7 +510,7 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...Reques
 // Stream the AI's answer.
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //

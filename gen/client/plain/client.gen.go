@@ -1494,7 +1494,7 @@ type GetAIResponseParams struct {
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1544,28 +1544,28 @@ type ListAPIKeysParams struct {
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1586,7 +1586,7 @@ type ListSessionsParams struct {
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1600,7 +1600,7 @@ type GetMeParams struct {
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1628,7 +1628,7 @@ type ListTicketsParams struct {
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1675,7 +1675,7 @@ type ListAIResponsesParams struct {
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1696,14 +1696,14 @@ type ListMessagesParams struct {
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1730,7 +1730,7 @@ type ListUsersParams struct {
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2449,7 +2449,7 @@ type ClientInterface interface {
 	// StreamAIResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
@@ -3315,7 +3315,7 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // StreamAIResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
@@ -6006,7 +6006,7 @@ type ClientWithResponsesInterface interface {
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
@@ -11325,7 +11325,7 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // StreamAIResponseWithResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //

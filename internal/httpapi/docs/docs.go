@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,7 +43,7 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 		return nil, err
 	}
 	for _, p := range allPages(groups, guides) {
-		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls}
+		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
 		html, err := p.render()
 		if err != nil {
 			return nil, err
@@ -62,6 +63,18 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// pathLine is where a path of the contract begins.
+var pathLine = regexp.MustCompile(`(?m)^  (/[^ :]*):$`)
+
+// pathsOf are the paths in the order of the contract, which JSON has lost.
+func pathsOf(specYAML []byte) string {
+	var paths []string
+	for _, line := range pathLine.FindAllSubmatch(specYAML, -1) {
+		paths = append(paths, string(line[1]))
+	}
+	return strings.Join(paths, " ")
 }
 
 // addIndex makes what the first page says to programs: where everything is, relative to it.

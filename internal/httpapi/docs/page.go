@@ -43,6 +43,7 @@ type site struct {
 	Title   string            // of the API
 	Version string            // of the API
 	Assets  map[string]string // URL by file name
+	Paths   string            // of the API, in the contract's order, separated by spaces
 }
 
 // page is one way to look at the contract, or a part of it.

@@ -2,6 +2,14 @@
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
+const content = document.getElementById("content");
+
+// JSON has lost the order in which the contract lists its paths, which is that of their use.
+function inOrder(paths) {
+  const order = content.dataset.paths.split(" ");
+  return Object.fromEntries(Object.entries(paths).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
+}
+
 // The reference begins with the operations. What the introduction says has pages of its own.
 function shorten(spec) {
   const [introduction] = spec.info.description.split("\n## ");
@@ -9,7 +17,7 @@ function shorten(spec) {
     introduction +
     "\nBegin with the [quickstart](guides/quickstart). The [guides](guides) explain how to embed the API, to stream answers and to " +
     "act for customers; the [errors](problems) have a page each.\n";
-  return { ...spec, info: { ...spec.info, description } };
+  return { ...spec, info: { ...spec.info, description }, paths: inOrder(spec.paths) };
 }
 
 const options = {
@@ -17,6 +25,7 @@ const options = {
   scrollYOffset: ".site-header",
   // The file is one click away in the header, under its real name.
   hideDownloadButton: true,
+  hideSchemaPattern: true,
   // Samples of code come before the payload, the operation's own before those of its errors.
   payloadSampleIdx: 3,
   theme: {
@@ -31,4 +40,4 @@ const options = {
 
 fetch("openapi.json")
   .then((response) => response.json())
-  .then((spec) => Redoc.init(shorten(spec), options, document.getElementById("content")));
+  .then((spec) => Redoc.init(shorten(spec), options, content));

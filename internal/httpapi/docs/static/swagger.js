@@ -71,7 +71,10 @@ function nameSchemes(spec) {
   const rename = (alternative) =>
     Object.fromEntries(Object.entries(alternative).map(([name, roles]) => [SCHEMES[name] ?? name, roles]));
   const paths = {};
-  for (const [path, item] of Object.entries(spec.paths)) {
+  // JSON has lost the order in which the contract lists its paths, which is that of their use.
+  const order = document.getElementById("content").dataset.paths.split(" ");
+  const byUse = Object.entries(spec.paths).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  for (const [path, item] of byUse) {
     paths[path] = { ...item };
     for (const [method, operation] of Object.entries(item)) {
       if (operation?.security) {
