@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/password"
 )
 
 func adminCommand() *cobra.Command {
@@ -66,9 +66,14 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	}
 	defer s.Close()
 	// No token is signed here, so the secret that would sign it can be any.
-	accounts, err := auth.NewService(s, auth.Options{
-		Passwords: password.NewHasher(password.DefaultCost), Secret: []byte(rand.Text() + rand.Text()),
-	})
+	options := app.OptionsOf(cfg)
+	options.Auth.Secret = []byte(rand.Text() + rand.Text())
+	options.Account.Secret = options.Auth.Secret
+	authn, err := auth.NewService(s, options.Auth)
+	if err != nil {
+		return err
+	}
+	accounts, err := account.NewService(s, authn, options.Account)
 	if err != nil {
 		return err
 	}

@@ -95,17 +95,20 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_created_at_id_idx ON api_keys (created_at DESC, id DESC);
 CREATE INDEX api_keys_service_id_idx ON api_keys (service_id);
 
--- The customers that services act for, by the ids that they have there. Each has an account without a password.
+-- The customers that services act for, by the ids that they have there. Each has an account without a password. Only staff
+-- and the service see the id and the name that the service gives.
 CREATE TABLE service_customers (
-    service_id  uuid        NOT NULL,
-    external_id text        NOT NULL,
-    user_id     uuid        NOT NULL,
-    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    service_id   uuid        NOT NULL,
+    external_id  text        NOT NULL,
+    user_id      uuid        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    display_name text,
     CONSTRAINT service_customers_pkey PRIMARY KEY (service_id, external_id),
     CONSTRAINT service_customers_user_id_key UNIQUE (user_id),
     CONSTRAINT service_customers_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT service_customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
-    CONSTRAINT service_customers_external_id_check CHECK (external_id COLLATE "C" ~ '^[!-~]{1,128}$')
+    CONSTRAINT service_customers_external_id_check CHECK (external_id COLLATE "C" ~ '^[!-~]{1,128}$'),
+    CONSTRAINT service_customers_display_name_check CHECK (char_length(display_name) BETWEEN 1 AND 100)
 );
 
 COMMIT;

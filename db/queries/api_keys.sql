@@ -66,3 +66,10 @@ WITH customer AS (
 INSERT INTO users (id, email, password_hash, role)
 SELECT customer.user_id, @email, '!', 'user'
 FROM customer;
+
+-- name: UpdateServiceCustomer :one
+-- No row: the account is no customer of the service.
+UPDATE service_customers
+SET display_name = sqlc.narg(display_name)
+WHERE service_id = @service_id AND user_id = @user_id
+RETURNING *;

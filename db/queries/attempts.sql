@@ -39,6 +39,6 @@ WHERE key IN (
     FROM attempts AS a
     WHERE a.expires_at < clock_timestamp()
     ORDER BY a.expires_at
-    LIMIT @max_rows
+    LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
 );

@@ -27,6 +27,6 @@ WHERE id IN (
     FROM idempotency_keys AS k
     WHERE k.created_at < now() - make_interval(secs => @kept_seconds::integer)
     ORDER BY k.created_at
-    LIMIT @max_keys
+    LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
 );

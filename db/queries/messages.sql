@@ -1,12 +1,20 @@
 -- name: CreateMessage :one
--- A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
--- times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
--- that is being written is not published, except that a customer's own message leaves alone what readers have seen
--- something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
--- changed.
-WITH spent AS (
+-- A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
+-- ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
+-- resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
+-- own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
+-- message counts for, if any, has used up its budget for the day. Then nothing has changed.
+WITH target AS (
+    SELECT
+        t.id, t.status,
+        CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
+    FROM tickets AS t
+    WHERE t.id = @ticket_id AND (t.user_id = @actor_id::uuid OR @staff::boolean) AND t.status <> 'closed'
+),
+spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
     SELECT sqlc.narg('counts_for')::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length(@content)
+    FROM target
     WHERE sqlc.narg('counts_for')::uuid IS NOT NULL AND octet_length(@content) <= @max_bytes::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
@@ -15,24 +23,24 @@ WITH spent AS (
 ),
 before AS (
     SELECT
-        t.id, t.status,
+        target.id, target.status, target.author,
         GREATEST(
             clock_timestamp(),
             (
                 SELECT max(m.created_at) + interval '1 microsecond'
                 FROM messages AS m
-                WHERE m.ticket_id = t.id
+                WHERE m.ticket_id = target.id
             )
         ) AS written_at,
-        @author::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
-    FROM tickets AS t
-    WHERE t.id = @ticket_id AND (sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent))
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+    FROM target
+    WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
 superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR @author <> 'customer')
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 ),
 logged AS (
@@ -42,7 +50,7 @@ logged AS (
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT @change_id, before.id, @author_id, before.status, 'open'
+    SELECT @change_id, before.id, @actor_id::uuid, before.status, 'open'
     FROM before
     WHERE before.reopens
 ),
@@ -57,7 +65,7 @@ raised AS (
     WHERE tickets.id = before.id
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-SELECT @id, before.id, @author, @author_id, @content, before.written_at
+SELECT @id, before.id, before.author, @actor_id::uuid, @content, before.written_at
 FROM before
 RETURNING *;
 

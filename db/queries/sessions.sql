@@ -103,6 +103,6 @@ WHERE id IN (
     FROM sessions AS s
     WHERE s.expires_at <= clock_timestamp()
     ORDER BY s.expires_at
-    LIMIT @max_rows
+    LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
 );

@@ -26,10 +26,11 @@ FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
--- One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
--- and nobody is the nil UUID.
+-- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+-- messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 SELECT
-    sqlc.embed(t), latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
+    sqlc.embed(t), c.service_id, c.external_id, c.display_name,
+    latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
     latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
@@ -49,11 +50,19 @@ CROSS JOIN LATERAL (
         LIMIT @max_rows
     ) AS m
 ) AS latest
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @actor_id)
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: LockTicket :one
 -- One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 SELECT *
+FROM tickets
+WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
+FOR NO KEY UPDATE;
+
+-- name: LockTicketAhead :exec
+-- Takes the lock of LockTicket for a statement that reads the ticket itself.
+SELECT
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
@@ -66,17 +75,26 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
-SELECT *
-FROM tickets
-WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
-ORDER BY created_at DESC, id DESC
+-- Everybody's, with the customers of all services or only those of one.
+SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE (t.created_at, t.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: UpdateTicket :one
-UPDATE tickets
-SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = version + 1
-WHERE id = @id
-RETURNING *;
+-- With the customer, of any service or only of one.
+UPDATE tickets AS t
+SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = t.version + 1
+FROM (
+    SELECT b.id, c.service_id, c.external_id, c.display_name
+    FROM tickets AS b
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
+    WHERE b.id = @id
+) AS before
+WHERE t.id = before.id
+RETURNING sqlc.embed(t), before.service_id, before.external_id, before.display_name;
 
 -- name: CreateTicketStatusChange :exec
 INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
@@ -88,6 +106,7 @@ WHERE (user_id, day) IN (
     SELECT u.user_id, u.day
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
-    LIMIT @max_rows
+    ORDER BY u.day
+    LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
 );

@@ -16,6 +16,13 @@ SELECT *
 FROM users
 WHERE id = @id;
 
+-- name: FindUser :one
+-- One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @actor_id)
+WHERE u.id = @id AND (@staff::boolean OR u.id = @actor_id OR c.service_id = @actor_id);
+
 -- name: UpdateUserPasswordHash :execrows
 -- Only while the hash is still the one that was checked: a changed password is never put back.
 UPDATE users
@@ -23,21 +30,24 @@ SET password_hash = @new_hash
 WHERE id = @id AND password_hash = @old_hash;
 
 -- name: ListUsers :many
-SELECT *
-FROM users
-WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
-    AND (sqlc.narg(role)::user_role IS NULL OR role = sqlc.narg(role)::user_role)
-ORDER BY created_at DESC, id DESC
+-- With the customers of all services or only those of one.
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
+    AND (sqlc.narg(role)::user_role IS NULL OR u.role = sqlc.narg(role)::user_role)
+ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
 -- name: ListUsersByEmailPrefix :many
 -- The prefix is normalised as addresses are. DEL comes after every character that an address may have.
-SELECT *
-FROM users
-WHERE email COLLATE "C" >= @prefix::text AND email COLLATE "C" < @prefix::text || chr(127)
-    AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
-    AND (sqlc.narg(role)::user_role IS NULL OR role = sqlc.narg(role)::user_role)
-ORDER BY created_at DESC, id DESC
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE u.email COLLATE "C" >= @prefix::text AND u.email COLLATE "C" < @prefix::text || chr(127)
+    AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
+    AND (sqlc.narg(role)::user_role IS NULL OR u.role = sqlc.narg(role)::user_role)
+ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
 -- name: LockEnabledAdmins :many
@@ -50,10 +60,12 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: LockUser :one
-SELECT *
-FROM users
-WHERE id = @id
-FOR NO KEY UPDATE;
+-- With the customer, of any service or only of one.
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE u.id = @id
+FOR NO KEY UPDATE OF u;
 
 -- name: UpdateUserAccess :one
 -- Ends the access tokens that there are.

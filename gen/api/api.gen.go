@@ -704,12 +704,15 @@ type AccessToken struct {
 // AccessTokenTokenType Always `bearer`.
 type AccessTokenTokenType string
 
-// Account An account, as administrators see it.
+// Account An account, as staff see it.
 type Account struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
@@ -850,6 +853,19 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
+// service in requests on behalf of the customer.
+type Customer struct {
+	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
+	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	ExternalID string `json:"external_id"`
+
+	// ServiceID The service's account.
+	ServiceID ID `json:"service_id"`
+}
+
 // DeltaEvent The next piece of the answer, the only event without a name: append `content` to what you have.
 type DeltaEvent struct {
 	// Content A piece of text.
@@ -861,6 +877,9 @@ type DeltaEvent struct {
 
 // DeltaEventType The kind of event.
 type DeltaEventType string
+
+// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
 type DoneEvent struct {
@@ -1083,6 +1102,12 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// PutCustomerRequest How staff should see the customer. What is left out is cleared.
+type PutCustomerRequest struct {
+	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+}
+
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
@@ -1121,7 +1146,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -1222,6 +1247,10 @@ type Ticket struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
+	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
+	// themselves.
+	Customer *Customer `json:"customer,omitempty"`
+
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
@@ -1268,6 +1297,10 @@ type TicketWithMessages struct {
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
+	// themselves.
+	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
@@ -1784,6 +1817,9 @@ type CreateUserJSONRequestBody = CreateUserRequest
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UpdateUserRequest
 
+// PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
+type PutCustomerJSONRequestBody = PutCustomerRequest
+
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
 	var body StartEvent
@@ -2094,6 +2130,9 @@ type ServerInterface interface {
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
+	// PutCustomer Name a customer
+	// (PUT /users/{user_id}/customer)
+	PutCustomer(ctx echo.Context, userID UserID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -3188,6 +3227,22 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 	return err
 }
 
+// PutCustomer converts echo context to params.
+func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutCustomer(ctx, userID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3247,6 +3302,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
@@ -9562,6 +9618,220 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 	return err
 }
 
+type PutCustomerRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Body   *PutCustomerJSONRequestBody
+}
+
+type PutCustomerResponseObject interface {
+	VisitPutCustomerResponse(w http.ResponseWriter) error
+}
+
+type PutCustomer200JSONResponse Customer
+
+func (response PutCustomer200JSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer400ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer401ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer403ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer404ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer406ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer413ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer415ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer422ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer500ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCustomer503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
@@ -9663,6 +9933,9 @@ type StrictServerInterface interface {
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// PutCustomer Name a customer
+	// (PUT /users/{user_id}/customer)
+	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -10801,503 +11074,565 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// PutCustomer operation middleware
+func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
+	var request PutCustomerRequestObject
+
+	request.UserID = userID
+
+	var body PutCustomerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutCustomer(ctx.Request().Context(), request.(PutCustomerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutCustomer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutCustomerResponseObject); ok {
+		return validResponse.VisitPutCustomerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Lchs5ki78KljO/GHLU6RJSvKFio45stvu0bTb9tryeHdMHxXIAskaFQF2oWia49bGeZrzYOdJ/kBm",
-	"AoW6kRQld/f09EZsj8W6AQkg7/nll9ZYzRdKCpnp1uBLS3zm80Ui4N+nZ9/Gmo8SEZm/9HI+5+m6NWid",
-	"Mi3STyJlqzibqWXGTs9aQesTT5bC3DhWkWgNWjy+iOzjQSsSGY8T8/AZ41KvRKoZTwXTqzgbz0TE1GTC",
-	"lGTZLNb0+k4raKXix6XQ2UUctQatbu/x4+hw/KB9zLvd9sNut9t+ZP7Tzf/PfEpnPFvq1uCo+zhoZXGW",
-	"CPysN5psvTA/3l+kapSIub7vD/bqKmidnv0Q67GSk3i6TMvzf7fQWSr4nKVistRCs2wmaMx3NLsUa6ZS",
-	"NleRSOrJMi+82qPN+Uyw0zN4VTwW3utvQpPekUeT426/QJPyUOoIU7wHqfNSncIiljZGkrBMXQqp2UrI",
-	"jMUyUywVXCsZy2k9MaS6wP1QQ4ilFhHjScLiTNsXj8REpYLFGRuJKZcsU7Sf9iBN/3gDaab8k2DSvr2B",
-	"NvnokS6vPok0UTxq3DKxZsrdY/bJmEupzGQMocxJqCdT/tCGDbP95fvsn8fwTJauzfFoDbJ0KXyqHRao",
-	"VhhnHcW8G5Bkr1OVqbFKGghmmYVWc5HNYjllItGinkgL+6pmEo1SdSmQ2aRMm02av3gpxeeFGGf7kel4",
-	"M5mKm8uOlIk0VU2by00HCfWfS5XxIpXOlWJzLtc5S80YZ1k8byDQj/AKnzorVWDHI2EIsUrjLBOSTVTK",
-	"1mrJeJIKHq33ocpoE1WO+kUODcPDU79cNBAFp4AUeSP0QkktyuLJiLREZCI/u44WPMvEfJG1Br2gNU4F",
-	"z0R0wbPWoNXv9h+0e712v3/efTw47A16x51et3t4dPz3VtCaxDLWswvkZa1BS2dq4X5ufsWDzlG33+s9",
-	"xFekOrsALtb8xaPDXrfbN7cXCXzEe932w6g7aj8aHx+3+5PHkwfdqMuPRg9bQWsutOZTUVqUo8lhr/1Q",
-	"HB21H5unu+PeqM8PHx89OoZnQD4NWmohJI/vTxdZW2nd7vW7I48ptiwp4TjH40tRXvrepM/bD8eHov14",
-	"9KDXPhbdySF/OO5F/b55ZJlK/+7D0cOH7Ye8228/mnRFe9SL+uNDcTQ57j5oBa2lmQXsWGBWSCzdGnQD",
-	"O45YSfdrvxe0FqmaLzLvp77ZbiRw8uevivvl2Ser7nhHaaXYIhZjoZmasEx8zgrbJr5I6eGL66yMv92E",
-	"BLEw4YkWQUvQGD58wX/iQZUZ/LN1PuPyMj8BkUjMpg9aWvzYGvSugtqHzFntND3Uv/oYtBKuswv6s0CR",
-	"t8BsS+dI0vkBgjjy5GTBgz1g/W63O5RDCUMaMJ3xNBvKiGd8wL4MYTjD1mDYwgutYFgiJ1zchaDwrNuF",
-	"xcc27EN4DPY7PFKz43FQuFZDQ2AznTgasF1GNejVTRaoD++lBYJfYV2Hreu9v7/7+2ELXPf9h27pIiVF",
-	"7cfM7zddOOJSw9bgy7BVebiZWd1k1Su0JwIFw1asL3g8JJE09IQB3LyBlw9bV8GwKBFoe6sFvHmZT7PA",
-	"n4bIoIZVZjaEAzmUrcKhLHGoV7Iq0D78LtH+XSXaR9gr5/FcqGXWbG3oODHSoVYdzOjhZnU5iiNmLAgS",
-	"BLEE5XIfRZBvVo+PCopgPrA6FdBeBRH2+ux7sa45KZdiHZjxLn1j4cOXTUek/3jQ7XbMYPvd8oY9bo/6",
-	"ZsNys/mirmgfjR9NeqLPD0cPui2SrEZzrby41x30+oOjo85xt9c/PDQvlnxuJvVejJiewbFbpGISfzbH",
-	"8PLi9O/y/PPo7D/F5VuzR1MFVFlqOPd6rBaGMXygvasHRjV3W1kPjO5uZszjVtBS8mIkZjyZtD4aNQDW",
-	"9KI8ra5oPxx3e+1H/Piw3Z88EMfR0fhw1Oct3GPjsdD63Gy8svFh9mIA3g8ON6GNDmZD75jNY7nMfH3h",
-	"Swtvw13cGrTE+q+z0Xfj+FX817N3/zzrvYzP9Nk8W/z96dmDs3/8v//zfzv/7//831bQEp8XcSr0RSxb",
-	"g8fdrtlIk1TomXuRTrMLvBW5Ee2akeCpNc3HY7WUWVXDmZZPx+77w3mMnE43x0M0TflY/C9ypXXGal7Z",
-	"TI9E76j9cNQbt3lvfNQ+jB6MuuPH4uGk182XHMfmjb5OINC89tziP9MUzD56yuVYJImIGu02p29mM54x",
-	"qUYqWjMpRFR0iuwp8NDSzvnf2I6nyJiADle/HkG4o1DzJvMrE2rdikzrNttoT2dcTsVrrvVKpdEblDHl",
-	"baKymUjZgm4qHN5lmgqZXbhrRtynqRhnbKZSLdjIbJ50bXiwWPm36YwvEmEsHU7vv4wluqieKvlJpJqb",
-	"Wb1UmeGHi2wnn/DYe7JGAvuXL6TKLrh9dVUgR0polMRwD/qE/RfsI5P7vre873mo/Cl7X6136jVPA6gH",
-	"JzQ/87VraiZpz74C0kmxEjpjsDFzynkvBLlfv0HYigQrMhI+zjTIpDjTbLzUmZqLtCCWqvJ4bzGbj/AH",
-	"VGEbhkjrW9gUufEvmBZjJSM2nvF0Co7dSarmrHfEXo0zNRJpxyPuOYyp4UPwo1lGPlJLo8ixWH5S8bjg",
-	"IYyEHqfxAvbpoHXGVlzTpyOWrYwiaOjnPp1vlDN8Fzt62OuZUa5SJafe0N5pkTac4qro3SR7djjRFamJ",
-	"Q4hwqzTtEYzY7KkBXEdDNF+p6HffXq5f/yVWD//72/+a/u1o/tfu+O9pb/R+/N+ff7x8++gvsp+9WB0v",
-	"n6mH8Sl/PPnuH/8ZHX7/r6RAmlWgE0fnobgOT9bIKOmem5yHrcpAv4NsryqCN4s7cBQ4Bena0tXQ4Nsn",
-	"7yT/xOMEdYwy64t4xkdcw7witaqTFdHoYum9oiQg3AtyMbFvTKz3YOdwz7f2q8WRVQREaexAENQ7G9nD",
-	"U27kDkuUnIqUJWrK4gJVcr3VjM+88ZlhHue8YqWc2q1T0ZQdbYHvXGTwbJGwKSwJl/ZhiHij7BVt8xTj",
-	"UZQKrfeJVT9uilU/K7ya2YFV6OqP25DgOY93V6+XVmFxEbGvoGMXY3KlXfUvp2RPgL7/4hr2c5WO4igq",
-	"H5OXKgMZD3sbJEb1nEzcoyX2Q6fjDj7pMaEkUSt45T6MqJjL4fGd5944KociH6SZ7V+4jF5NJrU85oWY",
-	"ZEbdnC3nXOpStGeOUzbHAt4jeJLNqtkORuURSUGPc9tFXcKjZ5GYL1Qm5Hh9Jl+namoOdVUGaD4XjEgU",
-	"MJ3FScKWMhIpW/F1zWLE+WsvYmmOGb7YT7Wx7/PYljea9vdiDR7C4rf2Warxxiivz9u870OmTCyZN/TK",
-	"ajbNskTYH2I959m4vEDwBeB2RqGFuLLZ41tTCfyvzu2rC3u+hpKFT1gjkgh54+3vG2dlEnoj3Eg/dx8Q",
-	"T2YilTwpU2zCl0kGAT+X01RHIPv09ad1WEi56fqmBL6zOSXCfRUn8IkncfQ0FZGQWcyT0pl6byyReieB",
-	"nQO84GLsvaHE14oyngF7FO6dzt7ZR/gfF5hbr2BRmWGx4rBqaFEdvUcWb4/U2D7uWMSaZQrVrA0U8jcR",
-	"2ko5i5F1HEVJweBlZiP1DI/tHx+zT7GOR4lgp2+fnp2BJs/HmUhBNsCaYzScPp4pdUHjWihYeTP/0sda",
-	"Vx/3S0nJSd+tkj4uHrBN5C+TxluC1zzlc5FVcuRwzxi7PF2zhbupmfz+PR5vdz8bii/lpVQrabbojGvG",
-	"6SPwynr6qmV2oSYXKZdTUaRxEs/jbB/KdvvbKOtPpZGm+U0eNd+gx78mDGEUfK1jyB3lGUwfMy2aKYph",
-	"g9Jhp5gCxTBi1GBw2ERVeO2+SVAbD7sdUCNN8AaPHrWEwKHbk+3Gf11KFII5t0mI7tFXIETKpY7Rc+VT",
-	"43mq5swo9Ib9jBOlN++I/C2FQ4aavs2jnCp0OxRfuw8heJPt5wjhD6iZGvldhiQvuM5Oo3ksq+plwnXG",
-	"uLkW6yzlmarjOBDEhJsq2k6MHu3qa9hqpgx9yEjf53iIJmK8qBt0hRjeqIEIanomn6u0nM0Edvyr02U2",
-	"Y/1O12hpc58E05TLzAYOPbVhB8fjUhu1BDxyPOIFx6UbUL0TVLO/vn31ss4HWn7RDgMx3/qBJ2Zioj50",
-	"Yoy88gdp6ef2wQtavTJTgGAcMQMj3817SMjHkr07f95+tM9B6DWJDDcTlg+osvTVUQMR0NP4XIhoxMeX",
-	"RRqcZWwmkkWZG8znLvEOrYU4CwwnpYyhzd7Foy65hcm7uE/2SsqzWE5bgxZkvi4X0W4f8+arm13/MoLg",
-	"R0320G/GyxpU0idh4dipnQ3GghYLwVNNQQ2jqk4yIRlnqTDGDga8VrN4PDNPp2xk3pOKRHAtNJjRsWQR",
-	"X+sdKOE7r66zE4gSaERfnxAfr4LWS7F6p6uapxSrWle7ZTpJLPcM+fdKcYYrGMTnbEOY7izTTIrPWTn8",
-	"YpM9iKqPH7e7vXa3d941+36AG6sU/2D9bv/hLxHbcOHgql//lM1FFHNmeBaITrUQKe4v0iYWqYqW4zr/",
-	"Qx5ErXP2V16UJ2ehpxqCr97n9+HLjwp8+UHOl1+6aHCTu780eqLTc7WUUVUcZTORisAolmYm5szpBoJM",
-	"4AV1/nmp0Jtj/t5nrg8Lcz0qztV+tnaaeJFmaMZwXlsX9Tbjkwmb8U/Gylgkca0qSrO4yJoKoigkTsLF",
-	"+mhIQyXJ7AfT7uwVlRg3KWM0w7zgqoEopUkY4rzm60Tx6FypF4YVl7KYPomUPThi38dPaqiywEcvwB0A",
-	"D5c1U1BM5nyN9H1wfHz4gI3WmYBimLnay/nWLaikPc/3TFNBtwmNp0KF6qCBCkJGZovAgjU4gHE1A7bA",
-	"exuc0nKL8AENodc/PDp+AEle143uXyewAdq3VXh2GIxzj+dT3JxMsFkZ6g26D43G0e+BYDDC52L3PDVY",
-	"lhSUHrCiMIJWOrxqLmCPGbJNuK531iy8t1y4QFHh/NJJBf8MuYc/iVTvmbtT3KGee9ifD8tDVpU9WjNg",
-	"IMcyK+nPDdJ7TzXa13PN997wTLyI53Elo8rVthFl4DwrWSswU56Ji4TeUiS7FlDYNlepyN9kRgQ/Q4Rq",
-	"f6fObpVtZoosH11lKQqjB5qgK6oxVQo9MyQA0CSvFLo1pcji+6dCGiVCbMywq3upfTAPvL9RiTB6EFKy",
-	"rARBQBCsCM6MDS+ntcfH3Ia5Y/QabxFfyQSzROBdQzjjwxaw/JFgXF9SzGVf8f+gKc5oZpbHMRvWrjxw",
-	"Q5K3EDd5stTrhi2dqGksN21ojLxcjMwr/P1cPROpYCsemzO1zyZ+tHOyB86J0YgqdPAHjCQAn2zFJk34",
-	"IlMLsEg5y0QiFjMlr5Wh3/Pyryjf0w68ZDrQk49BUByZJx8edrvdo2rm1mPe7bUfRsfH7UdGzj2YGIPs",
-	"KHokHnfNvQt43WGn2+n1Djvd+/2jjRn/NZ8DuYSZaYPWD+qfcZLw+8edLrv7X73eCXsRy+Vn9vnRg4sH",
-	"RwfseZyKifp8v3d03OmiZVtHkt6j83530DseHHU7D457/cMiSWxCdxNNHg66/UHPUPPouNcr0GTc4912",
-	"9+Go33447nXbj8VR1D7u8+74YXQ4eQDGHtGk2xtEo0eDo8Hg/tGjzUSpfq9AlG+FvjxdLO73Oz12N371",
-	"9gAt2bfxVL5bNOQ2Xt+e3cmJhsWQNR725xABTIWoq22oJzTqQEdFv8jG+gf55nj89OzB2eXiv/729K+P",
-	"O+Kw2xn3EzmaP+9G//XXxBAuNbO7T1bt/V00tfs8btvKvT9j5g+Khm/2G0ROp1hOd0w5MprPP5YakBuW",
-	"8hbSjb5Cjo+2c/oXT/OpszJ2TAb+rRkaZsVvZmWUX72HlYHr8RTjUGW4AviV7IMaZYD2oQti1VkVsabX",
-	"nLBUQHwqzhikzO2jEo2anADnFA+zQ6noAcWx5jN/H2ezej+1ucJ4Y63Eb2Q3zt3cf0tO94+/zmNWUydX",
-	"Plwffudzt78ARmEDtemNWFZRWWifL2tT7jCvNxV4dUNihkuzQyCoDjvLtMsAcckJAwpHMz7l+wWlx02p",
-	"CjBBBiOt54DeTGBLKvUDl+tTVHHqMj/jz9mMEnY25KtlSl0Y2++C2zfVGYb2Yoe954CRBWhZWFH1GSK3",
-	"t5/f6fs6KgOpJ1F5Kh6hUKvUDZYziDZNt2wgUn5L0VtMyHXghNPVVzJwWUHKvb51QhXsaTejfKTNdLL3",
-	"GDK9k3yZzYTM4jGvOM1eKpdCUybNsvRcmTJ5WEkKEdmqB5cItI8acdh0hiCIVBpNZfblAePk9XKxUGkm",
-	"oh9EFPNzeMinwOuEx7KC3+No4B6/gPgYJnw0BthcJrvZEJhAfbOw2qTgtT3OKeJNzPtEPVlq5wDUAda+",
-	"oRzwPXqKKNO/vu6q4qDP39xYrvNEjNVc4J4pV/VVyvLqItObrPhqKsweheguKv03nsQRb3L2n7J5rDWE",
-	"uWBhqlvok3u+wc0PsYJRKvilZpyly8SF6ozal/JxVp+QabZSjCiMXjImDmOfNNduU/54ToEN4YHqNA3x",
-	"3gt++dq5UCqga3MlN0mwleCXF971Atn8rGrB9Zplik2XVFpVpVbRV+wRzL1/H5r1mmhmJu5PrUKv4tzA",
-	"BJ8JHokUkVQhHF6ttDUTz0+7RjdJMVkARBG7++b5U/a41+sGRo2CC73jznGn9+AA6IPHwxyWxSIx/DJW",
-	"8v4/NCi2bmNZcTSeiTkACc755xdCTrNZa9A/Pnaz0llqz/2zcz6tHzaFrszeXlHCqZ6plQzQ0U/Zx2YP",
-	"qbRu+I86jzqHpcEPW4fDVqthhA+OgtYCvHRmCP972PrwH39o/8/HPw1bf2yVhx60Prenqm1+bOvLeNFW",
-	"MHSetN1OQZyHYhnJG7FI+Bp5QnHGr1MBYJFcRsxQka1mgsBqKTPSOtcwPs4ET5M4LwCxFTgU5g1Leexh",
-	"gQ7lZbJoJkolgstrTe5FLC+rswmHy273cLxME/iHOGGpSL4ZtoyKOGyFuFyP+o8eHQS56rjgU9FhpyOg",
-	"A2RbU+yJdEpvGeHt1j35Z4hsfXPcNT/3H4yXqVbpN5c/9pen3b/NevPvpn+LeuujeXf5cPXd37uP/ntS",
-	"N6imXdHvHj26yeq/UHhY6jf5gmczt8PBykMjsTjfazlib3ggXbi0OuD3kA8DgoYniUiZzriMMGuNCT6e",
-	"sYVK4vF6wMI0LEaQEjHJAtjcECc1wtwmu4VZSJabHsq7UconWTsW2aQ9y7IFX8TtlGcClrhNDO+gM5Sl",
-	"Y40hu5P0m+5J9k2vtfuUr7OUjjSvYZp1BOKZTwiM6+mAhT969DBzXrk5sx2nXD/hH7/pdbsnq2/6X2vK",
-	"xtQ4nVCRSXG2b2kCmYIAoW8K+rWGEEfVy/FYlLZ1zx/yRKVzcBjEMjs0s5nzz/F8OW8NHj2AtN15LPHv",
-	"npuPGSxGe3ef0Pv37089pb/+VI5nZn/LqUBG9eDhsSdXyjLlCWBAsVTwZP7NsEW687AVYJ3ZN8NiLQRw",
-	"mv0P6FXQSmJ5iULfZYIVp/BG8AiW4fTMSQ0zZifzz4y2MhWZF1Yxoo+qYnQtHukf3ZuM/vmH+zHBK8MY",
-	"cnTP0hbBCnAcyx3tgQYUx4Lm54bh+J7DjSPR1UG8iHUG2ckeOXR1DEmsMx8acY8h5AhUDSuDN7A4q34e",
-	"AZZuYUWeyUhEFB2vjuCZjHz4G/JrVYcjpHtHeSD0TP0gum4YAD/7atJEiteKYNcRp3bbehCi7r5EgRKJ",
-	"mq2BPrwcEshWmtcMB97gNP4nKlr7NuQfbSEufhZ/LoSDS3d4qnwxwb5h81r/fj2h3Av22LUvxappkd5m",
-	"PM22H99xCYJpz1F4AC7FYZxGEeOWAk2ft0/v9+1SSL74/e8EoJ477EEQccjayPLegTz+F/Ybo9DZVpZP",
-	"5/prcv5uPqTPWY50XXO8nWp/szOO6kdlHA5rOqgdMx42o2B3SpdJl4MswUZCYhphLfHK5T/lAReqc8qj",
-	"9i7m42hmk5Dalzn0sgDyuViM8VgCmq0OcrG83UFigKT+YLhFpv4ZrrS/QbJQtCWXLiWOWs4rLI+teB2H",
-	"90ld+jBc5SU1l2FQl2JdNyBznZ6ubL5FfHEp1huPJp7s5jUkLWiTsCsrQE/WZ9/uLezy1IyGvY3spnZv",
-	"n9sw5rUZFHpwo6aPI/Dixs8vPe/yDUZg3b+N32+U8UvnhK58Po9UNn1cb+TLjd+cimyfD16V78/3ztm3",
-	"9VaNJxPuaBaDMRZLKIHIZnnNU2mXbTJW/piKSWvQ+sP9vMXTfbyq759968EnNw7p9Zk5kzgcdirXDBOD",
-	"9UIkSSynAJfJ3r07+xYzqtH3IJWMxzyBKlEqS4E6maYJ5Uf4hpN5Cq6lTY6RBZ8KNhLTWOoOA7AwTLYw",
-	"18IXsbwMGVr0lk3SA8ZyPsFAkGIjweY8Emy5cDMCMId8SujjarL5e/1HYC+7vwt+zQ+n7b/z9j+77ccX",
-	"7Y9/ujXXZi3r/QF8y3HGNJ+A41ILsj+scwDC54OS9xJwezCdD5jmZCLGmMncaUD7GMoc7iNgUTyZiFRI",
-	"RJwSn0S6ppd02Fsh2Ic3IktjoT/eTZeJ0PdT/JP8SkBwXKWc4mVckE02ezPp/6P9Pzcm+eQHC0S0hcEy",
-	"JZM1iydAw/DZOZ+GFjsFN58WAZ63VawFC496/bDDwnshQtKtOwzSv/iUGRpo7813tPXOB0OpFXovOegj",
-	"qcDo1iJVn9dsDuuvzBDY3fD9ffC/hwELh63D9vSf8WLYCg/Awc0LujWfi01rMWn/QHhEux3fZzKLs/U5",
-	"nxKEzeSlkqKBjGbORCzrl12rJdR+DZCYOaQVpUIHRf98rFl42D0KXfc6jiG7aoxiKHuHnV6nf7B5sma0",
-	"N5vxC65RU29ixHFUqPYANcXNO6CkhTGfiwEj336pUQd41Ad4SS7nI5HiT2GQM0CLk4g5GUyZBccIGxut",
-	"hzKkx22bFHy+w07ZKFUrDb3vQpjFW7VMxyIEbgIjGxl+oUUyMULETMaHKIGJxdY8G8pYs3gqVSqigadZ",
-	"m39KhlFmGLE5NdBQJmBggTDOwlRokYVsNVMaaGY4FOi/MGPW3bCOZgnaMPo2qHbX8cl7y3cm/xNEQe0q",
-	"AvPkmoWFj5klUCkUhvKxmJt9YmhSJCUQjMp9HZPGOSAfILGFMPHmIEBhLVBTSf+0lkRV4sYeXWfWxBI9",
-	"4pUIALGn2jAFxDwVuE3EXDOOMtYWcJr9tKDy1kTJKd0FO4lianbBe+yH+Ilt1jRAdspd/J7EOfqOhtKF",
-	"sNhccEmR1hiDOvZcleIWx90GksG8fGJFAmDT8JFmV3n/Fh3lZD82MQyyEDcpkp4ReUO9i2zFprGQqfl1",
-	"tUjP63nD2aCB0zQZJ2G/4lxyW+qGUzGWS9NEcszOrzgTayXdaB5X5mmvI5LXCdElUn8pJD5QVsafIAGi",
-	"1NTWtRBs+LS99779zFVQLC/d9pxf0GrGvttMX+OQcbo1IS+K6AIf3FzLGliULuqjSOpfjmFsWC3Xl7lv",
-	"dFBoHzmUWTwX0DuHU50TvBL+jvgauaSX3FIISdfNke7NKdPyo7XtPFy708N0u41+tl34c+PTeaD0Ko9G",
-	"vVQZuNBxVffbTJHXInnLfnLdlK+CRvjWbW+pR5O9CmrgI7a9qgxZcRWUKk22vaBQ03JbW70I6eESok7P",
-	"cN9aN2sKmD075dYgPqKHbuvv3f230BMefcczseLr/TfPvNxkessOKjalvgqKDZS3P//SW2sfm3v7k6/9",
-	"XrS3wtIgJrMstk2J/F7XuMowXhF5oL2+8cClF9a5tXX1clz3WNcmbNCtR7sWutXwigow5o6vyiFIr4Ia",
-	"hLdtb6mAyd3a2tuTO1bLBBvMjQRb8FQb8cXL2KgewCmd/PwS1P2D6VODe7q5ec8eS9vc6mYbLZvG8ZWO",
-	"0/Z2QexUX5rTBB6+/P6ZSBZAuGI/hT1o5Xcn2EYd72O3K0d2at1QRsXfY7IT//mNU31ewKe/laXfDr8f",
-	"WOzq3KOPWGksUubWEvd8//59u5yGtYmFlrO2YJwkHL0GlfvJyCx/wRYZde71hfwaZ6qxF+btCJ7GRgH7",
-	"yKDbVS9vg6Cnv7C+ZvHlEcjkWd6pZA8Bn2PnbxHDHmD9LRCwBpwfvX+JmlI4hijnx3DiCFhcPWD+DfSb",
-	"cfFNuygkT0to9bdpMGxl9JDfbPO6vgbHq0WkvgGBs8KLdqHveREP+laYoPN4YWFMVbxAQq6cor5VgKDe",
-	"Y+4emPO2OeefupW5vlRMSLDPywDXoKSOMEseJlmB/dxjoiWUzB2M9dMipuatLO5GLNG1D2FKXCfEUdg4",
-	"uSWHQ/fckxIT+/w2Ijx3iJu3yjv0cgw8Q07R1+UMTEAktbP8QUXxJK6rD3rvByIrEcgSs7FFVZsYDNxz",
-	"1YAs+rN6qv6dHEuw0DVopXsQvIoBum3W5e/e2iG30O0wjBQdxgi4ajY7hh85pFfbzITUBpAC1us/Mnci",
-	"ZWqhMvchTg345FbyVD9++zLOVjXCTrGZGBBNliy0iQ3hidtGhPwhpwKVLL9NyRt0ad1UCVC7GNB1XVKu",
-	"ggKqxtZDlwN33KKfp7Gnyl3EQZRTkR4Azy0De3wFBa0KVbnHwlQQH7cGhIpfvT3iGmPfF1NQMh1/QkXs",
-	"LQKal/qO7ic51CeRGta0k+x4ld9shl3s/bnt8WKj1KugAIS57WEPdhP2fgk8Y/sBKOCP3No6WW92nOm8",
-	"Uav1xxQ8DKSDEdhEbsFJteqw83RNzrqEZ7fp8C5Dk/3y7oZfhb5QQVb7VUSdatCE9uFhewe0gxocoh0P",
-	"1qkP9vOLRcVR2zB/6XgqMUKeKYWNQDr/+pFtIjaFbH7+DfILrO1vYNUQ1Eml8T9/XoXRaYrLKqrUxuff",
-	"1YAz3bY3z2FPlWzyqgL5NZTFd3KRKjMGo4o8zdfjhuJx7rWq3VU2uva2V0EN/tC2F1UQj66CEhTPtjcU",
-	"YH9u1ywFrd+ISZ0pFYGLtoCddMJCBP8JmeZrzVaA8s5eofpUlbp1XXiH0pYbDmGvN4GI7bGyDWBc209P",
-	"zQhulbB3fKSyIO+2yjTa9zRXNlaRsWO9xm5NGESlM5ZDGm06WXQXDBQ68vroUb9g7CH4rbFL5IkVpokg",
-	"b+CErO9bfLtc082KEjUNw1mm4ilgdlV9pus8fwdhO72aDFtOzkK9XIhUi0hE4YBxbNduVLZLpsCu8kpq",
-	"wB2TK+s+xB3TPI6Gstj7mxCSWTi20BDhADKNgDflrSXMmeiwMEp5LGM5DQeYVE5gkuarOlOLhXNe+IUL",
-	"MCZbCgzROmBKCLzDEW+GFjmkDHS5nLcGH6oJYqV8r6BkmxdzuuAvnRk1ii7ZSHrQctM1/27MaQHr3bag",
-	"KNrxQcvSAhJ/XTfwfK1aH2uKBk7PfmjYCgKSj8kha9NRY+kXpLJQTSYhSwT/hFVrrnd/xyMa1CyryaTh",
-	"+z5QfXEMr6RgtrtJ5KpOFPLEZSoxITovjl2khkFmMXlJLIL95tNMNpAZi483vPmh83gudMbnC/OYsIHr",
-	"jZ/Ji/bh9qugNYllrGcXiBe/7fnncPMbvNc97AbLk+TVBND4dhz2x6C64IBQTp2E4ROpJmT72/2K2UHw",
-	"craIxVjYghF7LudxlgG7mPgADbScHUzV3SVNvdj1c9fRmyc/Bs0FHLk0toE5YDWp2aHaobEtZRYnNagD",
-	"O5aTuOYIm8f6A9x0lSMk7roH3+L9VwWE8RtTyLpnbMwSo3TYgOHGL8976BVXwvuaJT4hAVI3fT+Y4L32",
-	"Wqvh2kJsGvo7uAmLI2xpxYdWHBX6Vri1ChyDsottP1NgRDnPVKN/iHFW5JkuZ2YfOV7hmGOSBJv3kK9B",
-	"XBWwlZtkCPfzGkvgZiUkxTL1YEj+Ryr0uMYqloBT6gUOVnIaySJzwQe5FqngczPkKDbPzGMJ7a+hMm+x",
-	"cNgoScabaPetuYifDlqRkqLxRiWFvc+alA1iAa7ae6HasunWN+aivRPqNJvuhAoMvPPK7ZH1SyqFAsMo",
-	"aCkpdjjOhVdtvtWjzrZbvalsfasj5bY7fVICbn4FZ6eKU6LmtGF0vmN8GKGSRlKCI7kxT/S+Zvjcmo0E",
-	"VGhmCjivpwHt9iGnC9V+zZYhA2ddpSojDgwEOGHcMt84EVjramO2MBjgQpv1TMQupUp7S9cSmOsdjYWh",
-	"NawjaImGdTKjx2sBabBxylQKpbrP5otsjSID4stjPhd+JilUu27jii+hnNntHqgwPcMHe13ooY5j5WnK",
-	"wTHpoJhqx0rV0ZliU6PtYnWtGYxfyfrgyK9k7TnIZK+gtVspaC3z1wp2ibCQUh5YFC7dZkn01mkgdUgf",
-	"uTBCBNQBC11bpzAgPWkkIH6fGvVPnrDQ6k2Ru8PpWbkUO2EhcsgwGErPaAwsHkZR+ilpnvDs16DJfi1Y",
-	"qazOSA2GEp2gRm/17BTob1EwG/0WVm5WOW8vWn/bDLYG0KZTaVPJAzdbQnCypf5Vgb+nweP1VbtVo8CM",
-	"FaILPjwBshUEkrCZjteyAood8G59wM6/ab4TANj0iBQtKNX01FLDGWm/2ElgWe4WtgxLDvIX5LGYxJ+r",
-	"G+AvlPp5CXJgGksNg0nFWE1lrAXCPnSQaTi4lRL6ynEBfkVfXhTAb770+ldVMBZgKQAo9vUITB/w7KtE",
-	"aE3EBEJiV4EteoOiFAbqSr9Fd8G7roqt6G8stOllgdkP45mVb4gnEmfaJU1nykjxOmvCGw5tILcriA5u",
-	"itttiXxv1adQOh6i2UQBnJ5gSSyd1R4gO3YmFuDzs1gXxJWO5TQRbfNcaf+RvGqA//nfw+Hnbrc9HH7u",
-	"PR8OPz98bv75+PnHe+aKbrjY/FTt3j0FD20DkKXr7YsKnmtrxGXEZubAKXP2DZHmFvr46HEOfXzc6R3U",
-	"6IHwxdzPXUaJlhFYtZqFpxSCBFfggBFyMqG+eG9x0C+vFvzHJQBHjZPYIud59D7qPn5QJniFIpa/x7IZ",
-	"wxodHATU5jzcwL3LikoRcuOwd3z4oLsFdwN2fQHVcJtBUJdlZwM/JUGZrPhas3AExAx9TyX+VCN2y1qT",
-	"v4CFrxWIV55E7fnD014rz4kT4AnzE+A100IQKPKtSHQ/EbleP5cKHPBjLm0fr0zRCGr0cMT43YK4BDdd",
-	"Q47vzuHrmKYFGCb+6Ga8nUPmVlSZNIZ/W6uIZz5oEiqsBOXU23wiejucBsQqs6E6rxqaR5h/y5PX3kag",
-	"9oF1XrRi5AlbDEBsUSLbUPM6zxA+VohPb6p69Gt63MS9Zi0eRzru9XeTAN1H5j9PzH+emv8825XBS7Ha",
-	"Glh3hpxYFcLqBV9UmQilV9dtnqcloOf9Vg4FsXJYCyR9Oiz8chUyri+1Q4LLoySe7zxbprK6qNdzMfuN",
-	"5j18pYbxklFvh2wUhGVKvf+ca9YiCTT4AZuICRrLfoTEBtVkJ3VYaJhBiCoYz7yAg1XS7uicCYdLLdLQ",
-	"8xTEGnJ75Yk57HO+hng92LcsU1OkgLHEhjLMNbYwYCMx5qg08Mxpexa6EVKIeZIKHhGui1QZJuj7a0e8",
-	"sKyblresVQbzez5elbdB0Zrb2TJDdefw8PDxgXWqsMkyW4K1H5lf3p0/9YOva8FTBm6KEyYFRGkp5BRr",
-	"KORiakmAX45lRDwT7Syel7TGw6LV0u8WeMbdfrf/4UH78cef+t0Ph+3HH4fD6Kf+hx7+60v/6if765fD",
-	"q4P23S5c+qn3odvuf8z//tDrw5OHH7q9jwfnd83/4Ju67cOPB4MP3fax+cH94+5w2DEv7QWPrw7+fPfv",
-	"P334U/tj42MHN0C13Mds/Pnso0aTB3f8VBgjh02WKZwQcFgYBQczg6wVdCnWmmA0Uctwe2K5jEsi5LCo",
-	"0po/fRHSbT/m7cnHL4+u2u7fRzv8u9bYvQ4inH8SyUwjyjaLCkKRuwl72xDfcdk9pTWCRqQTKDBMuJwu",
-	"oc7IepGgSZ5K8owlTcBkiELGR3DgwSbERLEO+5v56Jgn5qqGcqY5mwgR6YC9+1O3++g4GMp3f+p3+4/g",
-	"WfjnY8MY1VzAHd1TlHJCj/nCbKAfl0KOERo1E+k8ljzBfI1UzNUnEZ0gaq3no4vNJlpkbLTOoPvvUJp/",
-	"lRgMdaX0NtOj7q4mKSokZTXk0ZH5z4N6Q3WXR677hRqdpxJEw3Vv3nWVBpXX3nRNWRiFe7dZJOYV33oP",
-	"XLl2f7s8eY6NGUuTt10j/YE0E6LUT/PaZLCo5dAD2ZYDNWoOVXLtZDm9FCtnPO2l2N7Alqr0aWmmpddf",
-	"YMfwE95/FZS1nUvRgN8KwsOqvkVviauHZt8LsSCHCmdajFPcp34jw4eFE2/+3OQFfXB0tf3QmTFXafNx",
-	"o0aaV7DkXnvPTwjdHNHKBGhvQ2ovalofSgKUVZdm4/XFQKMvWVPEO88PkIBazBcLISMWEvMA3NYCuPM1",
-	"5MtpMdGnTP3j48PtTql6Zw5sgliC8xTm4btzMBi/1ZtDjptNXDKPIlc7N8JnByxSUoSYTZgnBtlgDwqz",
-	"kCQzWByugSEGtRBZGUasmY7lWOQhUQjrB+wfKpZoLP2sYWVezAm7Qc7aPG9XtNHkpNv2XHQlRW3g7AY5",
-	"PLRDKsHSueugVKSL/VjdVnpmOfwm/0kRJgXsq0SZPTXm2m/tqcEbWerG/NHTbyy7LoBHHxXV5YZmB//x",
-	"hz/+f9gg9M69P93/5s//++LLT1f/0/5ozJw/b7/t4Es3eHB49b/u5rd+9P7d/miu9668qwd/Hg47B3/a",
-	"/f5ab48H5F49q/dCyEIWcA/L+BQyWiO1HCWC/bhUmdAB02LBMZQ7WkM+Iteb2+VWmp82ao93h8N7P31g",
-	"w2EWfLx39/39gz/bprn3hq27cOHjvaDphoN79srNjEc/06WRn1FUHThaXgIEnO3EY14gkqhWATnZL8ug",
-	"9sphs22vawNgM5CEIkJFYyGUOWclH2bVZKgJkd5qntxevJHyDXaViBV+R9l4RK6NaXlmm1EnradqPq/d",
-	"au9na+c68tI7jVqpOwyMUusqXHBtDqRrfIFZ+rwxs3ODgdf/DRh4Qet5LJKoIf3zlRQMWhdgzNKWRwMt",
-	"C6Vc+6WA5p+258dxmKri99e3r14yuk4R0sfd3gGLJbmoRypanxDgSRllFH5ENR6L9SX0a6DmEjrheob2",
-	"/PaOEP72tsOlDV27d4tzbIj9GBoCGxyl6hLNOaeGLLF8SrTywqbcgeL9SDvVK3/Cw1dsp6+W2YWaXKRc",
-	"ToWP3Y7F34kCAWD+qWcqNW8jdNZaTaigl9UmD2fQESISia2igYQttcC0KjNjW39wwsIEKB8GfvwhFXw8",
-	"Mwc20wyKltEprNnY+njz3Ci1aAUtfEntcP8ieJI1NJ5JhSYAPs4WqRrVbGndkJlm48DqshADVpfb+SO9",
-	"sm7j1IH7nyJofyyBHDlkv1n6DjuLNHavGq09FEHwbamJg795SCrI8YP+QVkB3KnJ+cdfjQvVdpd9rtL5",
-	"NZ0sXsWgFRyvjNXP+p1uXk0HdK2yNkiIqPVRW+xf3KTY6qZTw1ZuOTBJI0KXxK9mVNOUy+yiWbsw1L2j",
-	"QcnosB/42uLwQfjGO0g1HqL8I/+SgWRw3u+2Tid+D0MHAyzGcST0z7CGSy1SWZvTtcnOPAHzEqaxmsWZ",
-	"YHphlAieqiWmJCE0MZvDYDubzcrbJn+JBbsZbnFFAqfZz6PrMZsNjtrfCHn/JY/kPr7pxp7ZRmu2lWVe",
-	"YemdEkr77l7P985I5nHUYa8TyH0Qn7MTMJuh2BLCW9FeDtE9U712zbaK9QWPt9YFYxlIUx5Ynsp+MVrf",
-	"gt3vGs/xctJ9LHOLhxzkeeK1ktTSslA4iJUI1yoD/DrFkli0o7FqZ1v1oN1tdoG2pq+V21rXb1N/t9vC",
-	"h2wWy0tb2JT39Cjvfmfcb7QZS76A/ffvrdb0+hsq1gz2Uof6S1FF38YIGd5lBC52Ur7eZEprXWz/hq8u",
-	"kKnwmdq1thlddf39IpHcsRY0pnVblLuyPaEWQvL4/nSRtZXW7V6/OzKf271h7i1IIxfjrEuMLaGIxxJ7",
-	"2g4YZ4kyltWCp2gUZtjY8MER89vd2liX9fjSJtZMpSyK9SLha8w9wbgNZ5Ga81gOJb4yEVxnLFsplvCR",
-	"SHQAYhuh5cIO2fFhh72vlfJmn2HOAuY+yHisIlSr2cvn3z/NnVyYPDWUUP+2TAQmPIxnYnwpokJrxFuK",
-	"A9hUM7eUw2Hnw1n88cNL+fHD3z59/HDKP354kXyE376NPv4R9YbfTvDAj5JXNt4jlikA3y1vJSbV9ZNk",
-	"AuwMiuVsIKbMDYZh8BQFGu2MoaSt8TRgWrmidwf6juoiVCNwdinWI8VTfJHSZsuwRIA+yezMKNvR7CXB",
-	"9RrKDJeAxg/pNACROyAXEHQEms+VNAJVQ/WH1zkaHXTgcmK0DVgqFsCw8OjkiTuA5801C/loHInJdBaa",
-	"p8MfVyLN1ss4LCXm1CuUZb7z6Pb5TqGSs5b5uHA5uiThgRoD4dMOYrFckQ65dDVFoTgqrBRqqje2ueas",
-	"S95U23zXSre54NTgG3sPIZwfT6BC9yvUllLx6KemoLrFUaolcpoq8hc/Pjp+eLCfp5q+sC3Mc27IAQoi",
-	"AV0VQj3sJSSr4r425wlaWeVKqKYgSzkeVC2rAdS0Tc3wrae+4qTfqQjZCwkUKpD7NfXH9KXGjE26bhUG",
-	"8rWha/KOZomalm2Wo/LBvE4E7LXZqsQCs3QpLIQHQblaungxsRxyt8bsaPD4nhfryKl7htlImws0jh8/",
-	"9jb+UbdbV6HhEtWa43F1u6u1Ta/aMREmtCBt+n7oajoqU1umcTsV0Op/LK776fogoc2vc7AmDrLD7bAN",
-	"h78+umKIRtPBdRolgsXgjJnEuOoeIpdXynML+FzYivbng+rym7IFXtey5oakQT16ZQH1qw6VL2jsg1jX",
-	"0LCMxxfUNcEJ/O4wdQ0Njb2WzVR0UQxnlVqtBF7Hkbr2FkFN74agtmVBqTNwUMWGt3h4F1GcZutWEc+8",
-	"UH1fxrwugvfXwS7XQJxXgQmDJojKOiTRMi5onS/99TIrGfn7ZrCi0XmbRv717Ohy9Qr+XMc+3rj3Nrun",
-	"yLifiYRcbJZnLBeAv9MQHaVa0r1p6DdYqJLyBmWtZepsrS0tPF4h1Xci0yTVbTd4SBbFcucAU0ypoPiE",
-	"EAVQ7Q11ml2EnZ87/OKh/jRmLaHK22FPE8HTYr4q5iqhYQNwc4CBpAHyI0+8BRJAGuZtIArukaODGE47",
-	"p+jQt2qXXyVNRf2l3uOR6tgk9diondYFeMJCPoXkX0hfBTYfgpmoMz6ZFM6URvE6ReckSoS64/W2Pohm",
-	"h2UzoXFYUBk04Smj6ri8LI/q5BK1ggIhFiKv1oNU8Chk5r+afJo6sI5fbDjn2Uw6GEr35CqNMxEytRAS",
-	"b8Q2Mt5reBTp4ruMtLGFjDpgIY9D2lcBIYbRq0Bn0Oz0bCjzjyPRdcgSpYy+j4ktuDCa3YU5EtUPAhYq",
-	"eTESM55MQsbHWV7zmVPFLpwu5lj4tHFijSYM2k0LQ4ZGXLmPNK+e3nX5djZdcFMUrBYs8bMgSiULxsjQ",
-	"+MeloMvGZIAGK8DIGkY3ElMu8aBzY8C0Y4RxmCqhmZJstLa8G+CXM4I00LdWZE/1w81CK3aAhRZmwqbs",
-	"+xAL6LzRl7qh9v5rgPMgLqj2YFfAiwnU8voDXSe8tGiqV8hWKr20M8cUCZxzoqZT8IwFzpnU7x52up1e",
-	"77DTvd8/cukIhiWuawzUynb+StBA+eZhK2PbQxa/+Extqdy5BVlDfrU0yGtleRa42ljYtR0b079A/tqM",
-	"1FJLL3T1RK6gZLyEavJ+t+u5KzcSr1/j0KiLVBWCFQXiFjZmYTKwF/LTUSfJ3sZT+W7x71SXVQ5NJ2sa",
-	"bYedspVIkjYaWuRkNo8FTlir1EqNgM4p4FOh7nbUPWRloyisSPKPdenlXkvtD2VJv1cs3kOHbNToQJpC",
-	"MIW2OHVmMorKSC2zk8ZCJgl9dn/WZHSEsMMRUiTx+krj9XAZfgYA3+srsQgvuneeuR/wtti4mzRdbBDW",
-	"YOecktw0XBdATvLuuTb4uQkQ4ZZEglSu4j1vLWbYrYLiAhtP6Dj0ohousAXbqdftH231Hi7ThgAxjuqO",
-	"dlFVZxJRq0AjjgKWioRn8SdhEUao5/WOTsa68pgtW4ScT2bcBRlStw+wDrhuC3jlBSBELIbXCotb/GyQ",
-	"CruY71RS8gMFGfZFYLphnfS1wBBtpsGtKz2EN2PzbFYAXBWJCGLhCH444wgKG+Q+fq9VBJ6Gzu6Y5kgM",
-	"H8/8uvXi5eSNWyQHRRgAJVRDX1sVkTZIuiB1sKsSzGl8t8LYXU7PaqYsxwFmU59uVK2Y92HL6UTk42tO",
-	"Uqnut+Zj+23xBPwbIlSwnQAqet3fRAFT4eA2wQZb1pBzZ1emsQCxsBAyQvU0FVolnzAog/76j41fPa+P",
-	"1b2qQFtu2mCp/xc2hVimyNCiOKUiUTUBQONYTjvsWXWnDGXtVintgUb0zP4vj56JBH0fZzOKQejr8FAQ",
-	"11W8h7n3qiozS3jmCRljPCeR+QFAmU9czlev26X0LfsD+yF+4mMQ7OSa8qrRC6De5Zh6fTKf3g0DwkpA",
-	"m1RSzDgGMltxUyHJu/OnAbNYXJSQJD7zcZasmY4/s4nZo2Arsyiexqg2+nlj/W7/QbvXa/f7593Hg8Pu",
-	"oNvt9PqHR8cP/l7IIWsA4+oXwTP6RfCM4TD6cnR1eyBbhLH14OrvtdvxHciem8HZoGguNBdC69PDKTMc",
-	"aa3RLU1gt/NY+i/v3ViT3EcBqoPNQ5rcBNnGo4jMXSm3QJPtuKNeGY35ln2gxvd5jTzua6HfVOlZXz/w",
-	"vtQXKFPqEuIXeTNpSviLsw575WVV57lE46XRcibWFeie1DyOAkpit1AqRnbYCmloWkBhA64Jy/NSSKrU",
-	"J/DWSwnREs3+KVKFMqbk2IaiTYwo1jFfdGmmgkeYbGbHd0czeHQ7zun2JDKHkB8ruW0k1CvAWKVcKwl+",
-	"ezlOlpGIbmcoi1TNF9kuBLmd77l57DhzwpR3j93GKMrF0gUS1K3Ox9ozUlsOnnOP/TysvyRmcHWakK05",
-	"XqZxtn5r3oUTQRDp0yWWLONfz+2a/PX9eSuopUoe4IGjFb5+9fac3efLbHY/UdNYolvX+5XCL2FAnSaN",
-	"ARHm6NMh0wjVjUqQVNSZF2yiocRoKkSZOuzU+qRsqqjRrl1gbFUIaUAgKGCjZQbZx+6iDVlFSujOUA7l",
-	"q9QPCN4N9eXF//s//zc8KM5vEbcvxVqHFuZKGhus2Oz0jmbh5zYUX4ZsJHQcCeoJoxIyl2ApQRgggrdb",
-	"qlmWLbBb0RMIahqt9MsmAxmjaw6x0sZZA1udHUd5Azj30Ixr7HgT0PhKYVkHOEuYZUOZTxPm5cd2O+yt",
-	"EOyD18gzVvLjXSgAuM8Lvx7g7GMzC4RJsA0BBq3/ar+SbZx0+9UkpwhfxN9DypchqW13untpx3+0/+fj",
-	"n+pL8ayr3279Gh8jFJ94ex0tbyY+LxKVilQPmACgiLVapuUqD6QxW2qRQlJqhz3FYFccUar5OEVTcT2U",
-	"GMQCeiPkJphXdtPocgLEjH8ShZJdW6trwdcQtpTsskStNNZJ5DGeHDIVAyI2JF6Ebc/D4hTIw7sgm8K7",
-	"CCEYuoZCv5St4bzE79KkNWh5bKKgspif+6hK7uIg984lpQjc/+Jc8Vf38SVtXLgwx90j3gERW3My0JbB",
-	"vPJ8fwK2R7498aEcQr+wOaFtbSwnqm6wlDvHIqEvCbcZ3ep43DQT85GIBnkuBHIzl8SBxHaal5iTlSit",
-	"gy7xup1i8Q1kzsdzERClDC+A9C7D5/7wB/YcmlnqTCy0+aXXKTBqHU/lchGyOb8s7LygjslPY2qlyotS",
-	"oTOUfcMZKLMXx7GtRYTfG4IMQ9hNSLAxT5LOUB52SovuUmCIZsGmTWHt3BCTY7ApwFAedVj43bOGZ3jc",
-	"tvGe0GXJ5JozUPWJimI6tQAhA3jSz9vojcv4JYX8cHVscYTF4I/UeDk3rAGKuIANrN05Zw+O2PfxE4t8",
-	"rzQYNlKshpIGC1dcmk+v/8jcj4ljIEN1hglkk9jsp5laQYEAJkXYil6CzTLjf/vt95ir852CN5+vF+It",
-	"bGkr9CJF4mWuRfJJEDhgjJXDUB+6oqZCqcjSWOiALdD14ecYUcaBBcSym7MoSMyPbXbv3ilbiFQree8e",
-	"SC++mw4SNGoZJ7W6CW1nm+zQsd+ms5p/fHc1wXZW1fkwOMa8/Z6rtl9Q6YMwfHCwEHO4d49pyGwBBz0N",
-	"ApLdivIzdG8apWqlIZAUQuT6rVqmYxHaqThN6gYsNRWCekehJnXqS0xMYcOR4vnAyolGVmCoGRDiOmBm",
-	"vXvzgiSjP1Tg15j+B6x6KF0ueA5ZX5gyG3MJsG+GKVELcsDCR/ZRFA155JXU0dwPDnO8d4+yt3Tn3j12",
-	"ahO0KO202HgHN1V5y2KlZjH9lpXycamLEYxmqcVgKGt3LXTXZwRaVNzCbMHjtMMcML4L/RvzPVE6C5Ae",
-	"rnaFBjflscx5RcLB0f/Kwnzmibewi0ZCSOgpFrjWHOQRsIlYfpLY3fCo22Nebnp40GFvFbsUYlHoAoE9",
-	"6LmMhhLjnhkfgSN7kSpDSKGZnkEPdPvuwJEPq1uhvvYSMx8Fp1liUz5vniyWoARDXmaRh6hlFlZmcEKy",
-	"AqUlbYOQJbHOtB2qp7DFOk9tor1jTDjaOE4pp/RJyJo5YFrgIsYpAxBdPIwd9ha0gbuoFdZku8KTJDbL",
-	"zkCpsqE0qqrOqzHF51hjkd1aLQdeKgULj7pHYeBcs0l8KTBHJXf/4CGFFCRA02HPUFxbSwjlGRUEK4yn",
-	"4l51VcmxtcbQLmVk084hlwaJUZ8oJLjRc8F7Yg4m7Tttc/uQzpbvIKmpLZgFrzJL5Ku7HXaWoQHFdckg",
-	"MkvgtCBKNMibYVB6L0poI+btJoCZoTqfQJ7KwCo0RQp5hhXZc2aoaHNxz5o8YSGXa0h6xvcAnnQolUSM",
-	"XqmGEgSCUWcTK61nKomQjdi9GjhQFO1qr4A95yK9w957TRnt2Dz+EWvMzXJJVqGl+TgzC2K+l6f33rsH",
-	"76u3IAOasNF4+DjblCc8qAi6nN8NZaOx69UDxmOB0sTdgA0e8vNKL8CO75C5SdVBefMhW+BHnViGMs/X",
-	"gDNkTm+AQHKUT42+zhWurn0cXPYNDAD8EsxZoXFkWRr2nRhKqyLEeS8K+6oOK/toaM/G2sETQhzfYngX",
-	"1jlAilRX95Xdtdo9FOaOipDxucKTGKf5gUZXh83qg6/gEEAOdFmlkis86IAKgRRTk9xQ4pi9hR/IzSVQ",
-	"ksnqFrqCa2DdSQ4HiPTMt7bJqfl7Z+UfU+X/oYyUV1Blm/C1rmll5NK2SJq5ZbaNYO1HvQ/o+1+KuWVW",
-	"4wrReoAqgQ57orIZSm3MZmqDRkV11ndDo+vfh7/a9PSB5cxhxDNuWMVQ+n0RwWKhTPPQmLbhwBDlJ8pQ",
-	"/ImZx9hPYFeas/3TUP7Ubrfd/5tbQ0x8ZD+xME+TNH+eu7PkWpUj86J8Nngbu3d3KQ0vjA7umVfkMPH2",
-	"FSVgePE5c5jvRm7jGKiC/CcW5sU35s9rltfY1wFGOgzH4qnb0QhJkAM5dnre7Nfhptv3EDaxeZOHZVx+",
-	"Vwm1GB4eShDe5gV46GznImROYMv4ranykCxG406oSCOrZqMardfihUwQXxjVaTvcofSgA5x+OFaRYUyv",
-	"uaZSJNp3mSUuoYJdSrWy2o7QS3PQjBTAfYgvHhkGQtuG7Ko4Knt3QflC1AoRA5ejZZFGG7CUpWDUgI2V",
-	"lGKcoWI3lHb2gi3yHlYhVHYPQouZ4iYImU4xruELrrM2rFP77NsQCRVnzsnskRUmE4DQlWsLhwnxrpkw",
-	"qmXGkwQj4+z9TIHKRA5YMznbPIuYbh+ULhTcPNEKAE3NqjTYcZ5qj182n/X6nfs7dAppbK5xkRR2zxsb",
-	"CBpJW6ja0NalYSd5MNsg9ceI5v4Rm4ESmRNXyOgkJzZttdXMyDM4W2NlRABF+rBajYyoOBFyLEgVxjpM",
-	"ZEv4CHKK3rE12ymA5JtjICkH7Mi7x7WGgEwltBCwiEDRd//C5dS8YLm4dy9Xhg2tPZoNmtt423oP5zxM",
-	"3AnpsHNcNcg/HfMkya22jawea65wRVPhXCV0nqbCUDVVy+ksYAsFb91BfuDpDK3QA7gFcPrRQQTcCjj2",
-	"VMCeO6McmoVRwBcIDxwraQv3//QPrWR4AJKCMca+4P8wNgTv6LA1YMNWXuVfqRUetgLviThL6JG/uRtZ",
-	"zY3I1sydR/2+9ztiZeAbzgmmuYhL4Up0lMxSPs46hfcCcg08vXmgOUwA3r0Llm3hBYiqYR7+8IUNLbYz",
-	"UYvIEBQGZBGThy129RFfdGWI/i24/I0lE5qbQY2uYA+csBBeSkYikglrInNUB3Qg8jUlTnRICbDVXTai",
-	"gQQcSvM1AFaEW3OKhJ414zTkKhJHYLGVgb9BJ5z/alOqR/ssso1wckXBbugTxoeSYGBwtErZPuGgD6Eh",
-	"yDOnYQIE0oMjghTSAWUUGc1ttl7MhNQHHRbikoQI+62t/g/4fNpDIR9K2kg5LHiH/Y0nS3sX1E6hdysV",
-	"ZBxbeCF0jLlDhrUtDmFkACgiIcxqZN8BrgmbnWJ5c/jGPNM+NX84Z2aHnacCLAuA5qoTxUOJnRBJLwDL",
-	"QgsXZQKpTkY1jG1FLTwjNUDW8Qfm4aygV/ZDWAFQCD/edSe+cvGA3T3qdg8G/puMZZSAf81MfMFTAHMy",
-	"A4UTTJ0ajNgAJRWxbKxz3ex4yISNLaQ52DVOl5pTfZrMM0w65gDdex5/9ndp5x5Op2qLeNOpXHTTOa0A",
-	"wcfGDAFAczK0ChjxtDtt9RbLVsaOUyl5ZFepMaNgpidGFo+XqVYp6ThUkqdSD4bRifQk1hlO8IVSl2y5",
-	"IM3Hfhu1H7vdbbCBX6J8NF8hD/CLWF6GeWZUiTwlOI46IpVuKax8eJZfbH8vyJ8xX2TrwEhoiFkElhzl",
-	"nFWvdSk0dYLZQpiJA2o5bAnwAJolh2Ct2dNiMhFjt84OvcMfuvsRBnuEg3U6OfgBFjybBU75yG3qGPPi",
-	"7QV3/gD/RwgyMsBPTj7okdmOScT4gqe0ZE9nYnxJMfuAij0MeyNHsL8QVYySwrmrXIUZHRP5zSTQ7YcW",
-	"tdN+wCqC+eAbcFjvNDp0gfkDu5UsPDXvDX1y5ugoZZrmV2AYD2gYuQuMSGL1VAlaVhRzZoQQ7VnErLZ7",
-	"FgaGPxVVE1BJYC1qrGCCGSOzk8ZeAWrxh1+5aGbQO6QZAIMyezRnMzZUp9KAvpb3GjSjIu0xsEE6b/sm",
-	"0DgJ4j3GZJBjgUB7n0TKExfds8Ouh2Txx15/B0zg2J9AjNBsFZIXUlryTZLxS//Q5Z6D8CkivbbP1wts",
-	"x1ZcFTvyinrlD7py0Yy33/fHa7ggignYvQUVbwDzmI+Quc5jrWPDShwrLnAXmDXyWgDgx0Oo0tSYj2UF",
-	"oMQ07eapIvoUtk/1MtDfzof2xczrJmvbJ2AhCMVSzIk7m7R/4Nl4Fg6YVnNhSBGwhUhnfKENrwkstwTx",
-	"EBNPeWODHtZOwbAOJovYvzAZRUa2IoqFz875FBYMBf/7mQJ1Ddr9WNFfggkqbr3CJTj2vcqxJ/e2Fw3z",
-	"9UZbduXttQ3xwrKEgnfWySW4UBgQfl6lNjpg1Q0LzGw1VyQwNG6C7WP2IUVtTwoJZaTDgR+JFoEiemVk",
-	"BESsOaM8FPTxZEoFRkkGPmjWx07Nj5d5E/N+dtMqBxHNUKGimluPESaHGO17pQB8NhY6TziIM3I804zc",
-	"xK1u4Y0Ou1W63AZydha+H1D8DX8CBUO5jj+E5TwX5SX0kMDqFtK77C+nk9dCQt61c+rnwrqcpiUj3zVs",
-	"BItGMYwJB+DPNVxxpLKZnTT14yKAW0yTthPIXebesN2PMFgrQcrxI4p7UNTqjg0eBVaRB3EOs3D3eoWi",
-	"dWnnbkLlYJcLskDQgf7mxaae8HU7rUoNvje78jU3yVOm46lsLxeGeRCShGV18GHgc4QUgJtLmB1Ije4h",
-	"pogRT4cyYyjeGMGjsXoYdf4wvZ9hhI/9PeMFgJr2SmH72wJodko+s0Rh60vb5i3WlhX4eXrO/fyPJQBE",
-	"Ro7ABeA0f9iFCwWB6DrImKH60LiDnIXVoeJyZ5ZaGFwyU2ytV75v/BUz7JgGm8Po+SPNf/Xpa8sxVmDp",
-	"JbDAlOG/mimoK7cMT1eXFEbyA9goNIzSPo5TNOBQVv1FrZiaZEJaOeXj6xX2rPc7EPVx8VAikydPIpiP",
-	"OVyJ63M5s1jIoAKS7NK4q8HtiOfBsBJivTif9zxGX2rBnD/BFAjMnwIDPHzDM/HCDDJkmq+1LV9BljqP",
-	"SWiGn9tjpbMQEldckC6XHCXcv6L8KF3MaaEUm0P9KqS2UJwN1Zggh+W1G9vajvAjoeIgl7LvcUcY/CRw",
-	"hvMnCkesnjwd9i2yQdy8lN+GuEjLTM05FMgmaztvC47pT9f+VrfilMoyXcJGhCGfnrl0CDSGIURtRVZA",
-	"xgqkPkHVtPkz4utNswjy1C/vjKZLCZE1+7Vc5Lqd/dY6uFbxWNjd3YC5WZCY9be4E3rqdK5ioKfWTNdZ",
-	"nCQUYl1tnihJfViquPzyS+GWqQ4ctGn89nqBC1YH6hSegrzBWQ7cD2AIqxTMCp/NgBAseQ4CfzZ5AN8m",
-	"x+DmWHGdLxfWuWm7UAVozsIB9C94i4I/WMUds2akyg1BUi0hVzjO2N3w9en507/UxrBDj/hY4R+ax8ID",
-	"tIMWoH5XWHwVPrVWoXZXCyzfAy1B0GK08UkSQC6ROfYDL6QmICHZEH7F04jdxTEGLKSaafNPWzRt/k2k",
-	"PIAl5ONLI/zwmQbbxybicvyQtXJB/Ofrlh9580vuJXXOanCVovXowo8IKGPXugIIW3KJFC8W6FYCpChG",
-	"mcg6Kap9A0oQB+6cikUSW7XvJX5pgN17KPSRl+nmXNJqiyVGaX/ON6XHDVPB9CrOoGmimkzQzx9rz9eh",
-	"pG9AGdN8tpwDol2S5JnTjN0jrs6Nlgo+bwcs5u2jkMpRgQuFnj8hB8D1h5//6h0p/H6m1CWFO0tgHrij",
-	"4FAYG9sLMdquSP7QyF8FD1LbdJpPqhbljsOFDETKy6MJOHhmf/zuRzf8t2T1M3epmIJu9XxMaJy40KWh",
-	"9or7BkojBnRhAE03FVjv6ZnLVMb8Hk1Y/d7TUIpkDGRsCUKmBjTahJIdX+/3FiRTuF7a26g5EnZpq+YX",
-	"DtjdY2dfecOLMVsBbwIwBOeIpd6fZRrWxFu8oRC8dmkc9CsM4qg6iCjGSEfu6gTLt/hh7yME6F36CP3a",
-	"9JGJSBKm4wRKjdCJNI+jKA+A1m4Z76sWX7z0WfszfLdmA0AABngBZBrKzDtESyk+L8Q4q1DZ+6ys45b+",
-	"7+UPo0sjSXz4QiW92lrwoUMeBDFd69ZIbQ6Gzb3I0ticJ6NZbduOaCmRiwCVbVByWcpjym9DrwvYFt78",
-	"CkDvpTkWrjURuHDCcBJ5pruaABkgIdT8AwqD8J8ufFsIROE8zwVlLtiZnBS7eufBAZEsPOXGSzchNpyj",
-	"khf4cP5z4WTSGsDrjbIN+JhWryZ1CnSegRM5iFXnSqjzDFa8kLcZAtmPilrzES4Dn9faRHStbuSwe8hK",
-	"AA3KVbbkY982lhOUOF5JUV77Tgi7bgMROL8/TPqpMLqIZ3zEdZnfQV2A3dFWeV0udiVWsR9AaQzelfqh",
-	"uD1k89pc/3hYTYESGd2B5DEhj/228QVGB3v96u15uM12cTOhRgaFOdBvdctsTtpsmUFGc6RW8gRr0TSb",
-	"KqZK48vAoQvHrG6tU6GXc5FX3GDUpJhm5pQaD/K/cJy832uJDT5Dc09O9UmceSkYAbiDkjUlUqGWgCeI",
-	"cLC2bgp2BtpFwnWmA5aVOUhuP2B3h6LVgL/B2DF0PuHUENtD56tnTejq8NJNOgx0/BWiJQOmBAV1zK4i",
-	"VW2tlja6kYscyIV6bewo8+8XGAtNBRuBpp+mfA0afpig6wWAdxwuz93jrgUWhpfzdQDYtHT9IE/Jy7MQ",
-	"gmLyPHCPoaQ4O+UD2JyQ5JthS4rP2bAVYqrJo/6jRwcDNlHg/o0zLykEHQkccnEoZc7zWSF8rEsggKRP",
-	"wGSEmhovgcD3UNpITBJrMNyBrpNUzW0O2Rus6cOEFnv8IDRcKS6qSWixw5vxTxa3Gk1sFL8DyImggtLK",
-	"MR5Km75u2xqpCRZfGyX7rk0B0Hx94LABongC2I7oosCMIvqiWT6jGxese59FWq4ylNZrQRR3i8vdpFG5",
-	"oDdbIs7FXKVru72hNiP1SpCmyAgxd4DKNgYoUvO06Yp7xrxmRgjzlNjAXiFbQnQVNReF813y2rCVddjE",
-	"GXry+ubE2fRJ2sewZSULj7qPWZObCaoMn6MTDwJaQSFDNKi2RJq6Lg74K20Y3Bt30VsQMAxvhi8URpCN",
-	"uQ8xyQNM1jWjLeyNN5CGD23g0qUIO+y06PSpep8Ctz/q3EFYAgGfOer3Wa2LCuaO+ZSY7wWeSQw/GyvS",
-	"amY2K2QG2epmjMqW0eENsWaT+LMtnnMbzYpC0HKBcZmN8b2tosQ6LqiCLJUGg1vRhVnt0Nxlmi9uV8qn",
-	"8hlD3tPPebWGEpqGMa8ABFvS8nWeLEBcDAO37kzDOQHdDLYrZGspmaw7LHz97twsLPitzD++ffbi2fkz",
-	"SlT87tl5iLAT5m2XYg2zJ6lky43zBDrImeYZmyqjQbl9ZfPbw6P+Y/OJ424f/+cQi8mOu0fgNM8tFYUW",
-	"04qvB4yzCWRvzKHvAopCSCOn6UdqOaLkyU88BcdwymWk5rZ8VSslLapjUYYSK/0bhvtB2LjqBGOS4GQp",
-	"qxdSvJAkVOwi6TzglrFJA/Yl2Uys0emDKby9Xjcwpxv2w6POo87hAZXmgywZyvBs0n6ppKAUA/O9kSjV",
-	"FISHhlZUSwMqKvB4YynoHCfVAYV22GnuvLEDtA0q8Ax78JKYY9FUgxPCZDQZNrbO3SEneVPx8iQQ6QW+",
-	"SPWBtl7eAsyYSdyxORNWYbZARUuphZADFpc9cJZdjNZMqlWeDQZl/FJ4iQyuUG4ow6Nen9VlizSHD7kT",
-	"nhGCKDsxhwMelP1JHpN4grUCtpXHeIY1C7SxMcpkx303lKoNAik8OLErpV2CMKbbaojUwXP5DiOPI3cV",
-	"VRCoIr3AS9Odo9MVG0+aTeriZHlYjLJQjOCCUBop0wP0wbuQnLlpgj7rUiXaUNpMkrv2Jh9fwGsVeoDv",
-	"LIbyOl6orf1aJfF4TYyoGIFzvbnztiiEyYz8HCaN6J/sbpTySdaORTZpz7JswRdxO+WZAKWyTQXoBwMW",
-	"DgFAZdg6+fGbXrd7svqmD7par9vNSRVLI6QdRFL+TPrN8cOT7Jse9c08fghzBYw7iBGqVJBCgNVDNgek",
-	"w56INeSCzJzSU9ix/cesEDuFosJcrmC5mMxjjzmcG21euXbD77C3mAfg2nPbCCoA3VKAEUspzckIXNW7",
-	"1Upd2ohtuGFXmSdJHlks3xX4CRqYbBlg1ZJ5DK0NPZR3YbbVOOmB3ZYuT9pzgRfQBRm+woUcDzrlTG1j",
-	"UiCCtGKZERbutEKwaE71jXGEcQf8IRWsDi6zFiYTt+vfjX0W0aPvzr51ta9jLpUEBOFErUTaHhvTHMQx",
-	"TjHNIEUciyvBC6MmDHCSoWbfvOvTQxzJ4+MH/QM79KfE022+1OnrMwqc+HKpCHNCZbNWLT59febwqshJ",
-	"PGFvxZwbhm1lZCynVLvz3vJG2NZUdmVGfO9eYKsYpVixeSyVy6iDbCd09kZr0n0HcFvOSwL6m8jqXGV6",
-	"KBFhBXFbPA6GT9gLPMeVwJtc3yRzl039p1R789NlbPiEbUhApwHFC7q2Ygn9nir1Gx12NpXmZK+aq+7e",
-	"o4oifLF8717OBub8Hzl5BmYvO0qgpAWF2Ikzv3z/xOVZUsPVAFOkwKykItGTPATiKIqAm/bPEz8iiaXQ",
-	"KiJYK5VSBQiAKvgzgvDRyEEP37uH+nMKxmZ6KYBIRtRCViJDlDOvpIGgMjQ6nCjRWqWXICGBoVhoAnPK",
-	"5kpmMw12tNcIC60dVMVY+C19zhgqrvIEzsnDo+MD84EgV/kjDlmGGtQQFr41ekZWfOzR8eMjQkpL4rGQ",
-	"GhAB85Ke1qB1ujBCvd3vdHOEKu+3q6Cll/M5T9fmd2KOQUN7Mdv9w+dtlCntIVd1HND6oPWWfn/Cx5cC",
-	"WmDSLmoNWt1ODwcATfkXcWvQOoSfAJZtBohjm0vWzB1TkTVibDsUUhSzpPjHmQUwdeRG29fG5gKyxzGw",
-	"amsJ0G1kJuc2/1nUGpgB5L2uYeyWFzSiROe33D+bGG0a9FCAT3aTNZPqd7vYoxLSpQGBrZQrjU09LODx",
-	"FwthKRoxJO3NXn9uswTUk3PbQ1iS7D96ZZuO7t4PHDHQNnabMVQm9mjeawyYpvfTbffhHvPiJJaXiGFX",
-	"aR7a9A54hFp1vpqcYmdWGOVh96jpoXxbvlTZDyoyBw4aHR3hqm1+5gmPLGQxPNLb/sg7yJVWafxP+53D",
-	"7Q89d42N4IndZvMc2tXCAw92euA0b3hrnuo/3v7UuVI/cLkmIkCDi+NdCHdGfuG3oJG5nuDHuxDjLYbH",
-	"3nkNi32kUzivPsap7RgFMO4FCEj/St0TRVhOd/dHn9t+J7JSn3vDOPlUY/Nn8xJCc2kNin0Or67LZfLD",
-	"B300roLWTgXGiAR5gw8FrYXSNfz5GTgPiyDRcSVuB+6beDxDBwlGWehWrPtLSYOaisyr77f+OyiLlV7S",
-	"RG6BK5v0sFiOkljPRJQDtjhkaqN6qiQyWjjUaFesIsheWqYujx8Sl4eSEr9fSZIdLkGvhCIOeiaNzmXr",
-	"uTaJHIObClNsh/LpDjcOahLcik42IxdRXygKMRzGTeRY/l2AuayKsv51RZnrRb5NKj21d359weQWzyEa",
-	"xNhJ7Hem/zvT34Xp417dzve9OEJr0JIK+qN8bmPgCSYBrWF9EcFjmNhOKA+NmjMEpgjJA3Y4+eJCTmF0",
-	"8PRhkzYL0C8xnsGjvGTSj2tiWEEKthYYKcrz4cjPj/gnXs/Q5QJSNM0NXuX6d4pZbxJWFWjxo0W0Qz9M",
-	"aPHY4F005tIdGJULgSMjbkG6FFRzb1GB8p7ZOPsu4BnZAj96LVUPWaQidGnkizpg4yYooToObKzXnBUh",
-	"mEqVC9d0lXW+UgdLg0OynzxhXVg0KJHL+6MAQH4dfDHMruVzz0hA5B2e8CH4HxzVQfBvAeHfuZeFOWXV",
-	"6dIysgJyTY6sky8zEQSi3QT0h7hyMTiHiUjOo+lSUGYUjx5KkPXjlOuZS6flttuirbdE9B3ISoGSSFiM",
-	"Zmho2+nRp+7mpgYeLXu3Scu3FMHNVB7idVRZFZIS7NntNEzKPL/TfinOrn+L++TnNbKpAuMaJjYd532U",
-	"EvdorWpivYHouY1T9Ibdivlcy5A2GtAvxefMH+7vxvPvetTX0qNeqwSrojyJe0fTefj12NGoDu2ibdVo",
-	"ENBiKZY7ws1D11Gv2X7BmCaMlKHESjF2ltm8A4R1c7Z4B8oiCzE+tF0BhGkFhYWZ9vQMymXaAP5GwIKE",
-	"NrcL3FtFOUIy5tR/sj779tom6guukT1B/5zr3H4m/xNE3g6yo4IlUhYeSOZryA4EH91fdjSJjhzAHBcP",
-	"NkUOoUjQiR5yIti5feSCDdsYIjwR4IwVs1Wtt0JYXFYHRHniKxronUGQFAV743fj+nehsLNQeEtbuigW",
-	"flZpQN0cGjn+aZK4FgeBreGDmGRg6waVdo7DT4JhJwioQ4JiaNv+wTZc8pG4XQYfZo126o3M12ffmxFe",
-	"m33G8zjbhXE+hRzi1s+vl1vCb2asNP0iP92pXyo+WmyX2q9pl1pht68kGaJq0rD4e2vsQetFLC+33Qv3",
-	"/CZ18n9zbooduWrZqb1U4JAvYp25LegzRsu3CuwR3I5XTUGcp9AZvdDjhpIBfOx8vwsAek2SNVXw5Nlw",
-	"BKhknWNDaTsKhPQugAz1cPkxnx5ycKQY2CZmfpYVVbkBmFeO8muJ5BoekL8QUWQ6+GH8xf9yngttE8Ld",
-	"mDmbLFOHkmw7hdHDHmC0xbDJKAN2AIWAgqCNoBlDgElUXt8UKHVXVHJg+D6SMInI+SSkLQKDVGNAY/Ia",
-	"PeXA91jAQfUbriFAgF4tZesBgfRvwS+2gssAY3EpNIA/mf1xUhgHjKG2mqPDXPa5tTOojoGNRN4GBFPb",
-	"BkO5d9wKCEaM+VZiVnDcn6hofU3hY9Zrq/B5KT6T/PV4pZ6pxfYYlzdR9+zOJkH904W+oFm6hP7BRRHc",
-	"uyYVrjGXyIrTa84if67WrAFYKq7pKIEO5FxauHfp+c25IKhl+Z/6zUnB3g7feY2wludKveDplJ473mVS",
-	"DlLyBxHF/NxoSCB6+7s8TF2bzFAJK/LfXG7j1vdEbaPsHqtIvHUd8L+0Ej4SieGUyzQxZ4HLqbGUZiIx",
-	"f2poDUCX2bD1x7fvXr9+9eb84snp22cX7968cBbNsMWGw6FkrP0XNmzV4yu6p89fff/s5bDF2m3DJNgd",
-	"AHwfQsAAgcrfi5GR9gvCOx9Sk1HAOh8WzDKEOLe/QL0m/sRj/F/XHGjY+jiUV3eGEkwPO+/vVD5r+Hc+",
-	"ZeQQARNpygbf2BzGjs8s746zzwHFOzs1XPTLUA6zl3wuKpMaZm9hSgP7NP4JDwwz/zeS2G8EjwJWc+G9",
-	"mXNQfe70rHj7K7KP4darYCivDoYynsD0/uMbJuOEwdcTNe085xlP7oo0PRjKq6GczLPO6zSWWSLvWsb5",
-	"vVgfsPv3CZUEPDZKjkWJvHnHx5zMhd9yciupM8uW2TeMQ9zJEt0X5Hdhu0ig6h1L1DuwUTTR9MMdf4/c",
-	"Cdidwg4xP/DY/NftjjsfgSInQ2kGohLRSdTUTfZSrA9OGma7KR5f1JR9D8D9L3wRX1yKtU1UjUQiMtGc",
-	"C+Xr0FOlItuIhxKfLKQD4WN5iUiBl5vr1bAA1ICQkZfGDehjoJY7FTAHg8RMbqfkUo2B11ASEJrWHQay",
-	"EXAfYLyb0pYq+lpBAle0jQbXImna1vPxW/MI/vtKNdSydpFqFYv0eo462G+5ky5vKT340mDcPil15xww",
-	"8dnWJHJZhwybG5c2mL69hyf2/7Xdv5c8gTIbrGt4ZUjH+p2ue+9QQhEO9pR4ePQ4r9Q86hx2+p6x6TUW",
-	"B8RUw0vDA4YYjIDNhOjB4G+koIwV6YKNllkGtThDSUtju5hj+QMmy0gLveFVaDk02QJEgMXOdvSpQ7YP",
-	"XNMmKu+hJCGpzC/Y1R8gkKhhnYNh7HW7Xdeu0Fakn5TscteXUyWR0Ii/dk5NZ3ezUfdOrUzU9Ez+srap",
-	"5eBbLbMXZqzXNy8rj/kD+txerVZts3PbyzQR0BImutkIn6t0ft3h0TM72LzXdTtntvf8Zr8zMAPsU3+N",
-	"WF7hqVqD10f2TePpLCuZvMBwqAPxNqMX7v265u4ZokE+zUG5fzdh64X9KdWW/kqEfUFyg3jMpaMvt43A",
-	"/zqWqBPbVcsS8LrRtOQR/1906jpjNUcj0YlQuGVMrRtmKtWCjQDXej1sXct6pM3hrEeyxF6K1V365/s4",
-	"mz3hWrx78+LusDXLsoUe3L9vDZ7CEA92ttSwUr1iswKLKxirPk+Glz0zJGog0GsizwbiXMueLBCnQBvz",
-	"wB70CUrPAUe8i8ToeEzS3Hiwt4maCGeQmlGDbUgVjHe/sJEZa5oM2J0NY73DnI2ZWViBsq0LGgEauQIX",
-	"5U5pTe7koHUDdqd2Re5Yc7ZxwOb9u405wJEOaMAdVFyxA4b9DNnBY9CWj6+Ron7lq9xqmTXr3M/K7d+d",
-	"blrQpHMwKlvDXQB2bLCbsxn1UvMtZ6zW3t10BggwNQWYEGiEfPuVOImavlpmX6H+psG4rnbu+JXb1/9G",
-	"qTAFkftMRgjssknm7lE24rmuzCElhXHDKc3t4FLzmLyNVcXy9U419Ln+nJVN4dPiqcd0sKGkuwig/SGL",
-	"+Br2KSEgYBtdfA5svMMu3oLFK5CqCJAhVOBRHHCsHXjIUosBotbYyKbDR9OAGe51z61EOwOEDXRMgOYN",
-	"PZOG0uvFTOO3YeBYM1CGBz5AUg4LGxMtCliAaDgLCWhfAVR5TKGQ1KGyE1fDngcag8jmSwo6Jss1+fio",
-	"v89SC6/2kXC/4GbbkscrffF7AFEPOHAl2oVFDjyoa//fY35boqC8K3D1JgCqls0AEgobH01yLdOVU1Ia",
-	"q2s+32PFbk7+bqLazHwfPegiTpcFDnJDwS5Lto9w19YdWcyXAsINYpqc8xFg5ZKub8G+9Az7CNsh4N/Y",
-	"UZM8DChtEe0oUePLwINo8jaP26+QNRFPhpLC/QA1brZDRCkCZpEAx896gy32OHSVI7npAMnNJ9Glmgiu",
-	"qeXoz+QPKVmkv6hjZDfTnezi6/tFKg/+9rwPwMotovbEP9G/bjcEfQTm9gbRvn73Q/xLaFEVDIUa3QI3",
-	"5E00pFwhsq7lxpTe/zZKWd6fzbmi8xxeI7OpHWBBuxiJKZdYS+GyQKsJu2/tAH57Gbs+bTfyL0eDPdJ2",
-	"LdO5Wd6uHeovkbfrMVIho52Y6DOz3dzMf8/8/fero6jm/frWYz1zbLAJ7TP3v9C/dstpcAqwRd52mQY1",
-	"bhsodgOIcOZ7i0LEpctBXQA38w4k9tZpl975+M16QP6NMwyu7zKhrOzr7v3rylradMUcAx1P5XLR7Epx",
-	"GfQux8YeEaqqLGYZxM6AjCVCczKA5jQG3zsZj1VEMJ0vn3//NM96X83iTDC9gETz1GyKoYwJIdcD9vch",
-	"VBF2+6VyfctzHFbChg87ZHKDse1ikObeR+Ztvf4jryH/iXk7FYCWG5CiHQoaOECj9lmxvekBpRusYTAA",
-	"5smh3QMhKJFFDL6AvL26S7nHjrEI9xpDSz/rAIHLroFbeNQ9ZJXOtRt7yhK3Mh/QhK+N6JKGlOa6dc1D",
-	"8gu558O6JHtE3cdUe28dBqTbgqOm5E95zPzWtZ29zXGzR98t/kXyE97CYK9viJef+wqZ7zvP4aVYvdOA",
-	"L7jr6On2WvvbNSJuSHnH7JONqiJECm9gbe/A6N+oRBhlDE/VDfS37g6SDAKd5/ySpOXvOQK/kG2e56zT",
-	"Jv35sgRQ8P4a0gSMcKhE65EdFcL1BQ51i/H6GyVrm8FXotcoMG4tfL1TXBlMkST+JP7ZXFidN1/2Iyl0",
-	"xKB1OGUUYu8c1H8isYDAg5IOfUAkGjomADJG4R1QbxdnQ2mhsuvk6VRkL+JPQgqtWzf2j6jLreLkL4In",
-	"2ewa0sQ9UJ9NRnMFuI/40w3wF67P3zfwkrPiasLQ/uzxkxlO6iNslLnYCLhiRea27IJaqOcffnmI510V",
-	"jVvSMnz35v7AUr87oH4H8rgeNLJrYrNJe3DYlxILSe/PxX07nGa7+w2WXeuCV+qOzs1YIxpALlgflXPq",
-	"j5ZZ1Q/FTinDfbxMoX2c96LcvMyj1OM8+XWDOWjTLDI/yReTi5rNwoaP7A8MDIOw+sYvayb6C7u5wLgw",
-	"6D3KpRue38FsbPAxFhwkkL5hm199TS733mxKt3b7sbnfzad/FW8n7lrkaYv8wNaZXNtyOKtxANsH5P4X",
-	"+hfgz028xgoNjThIx3IN3pyn02jbl7rUadywsKOQOlLmrcMA04jHUYNKVmzy8AvrZ8vtAAjlEe/OmapP",
-	"1mrxKbSy+F1b+x2n7Ver3mVum9r2aAiMmDMsy3JuE7KNzo9tTrGsUw4tqBG5C2znsbMOeyWTdQM3m/P1",
-	"IO8a7HL08j6EK5fVWnlxAPjnRQzETEHCIbsLDPEAMxpR4UOipVaHdWGHOvWtpgfOTTSwHXjb68oXr69/",
-	"bXrHV0ih+/Vw7Ly9RI7g51z5NaJuh35Gv37wmp+HM/+eovfblCVvbIzheuIDYEJQtYU+j9sdy2G/2w0d",
-	"NH7eMIBMfITPwFOfY90JhBKhWqRLCb2J89R3+JWaC+jZMjMHdigj8ClAm/ZVrAU1oS70NWJhNLpY5isQ",
-	"BizEb19EcZqtEbg3SnksYzkNB1ig4FrEGtEE6HsEBnJ6dkcXGh9Bj3l9CZnhdTr3G8Gj+F/Vx53THZb+",
-	"53Rx//qidG9naplEhW06FZnbKo1OdjpIm7NiXRtJP2fyBPQhnfHJJMjVpTu6w17mDbLHy4zpOBEyS9YD",
-	"vyEFJGC4NI8QCjJC1KBY+CKWl65DpuRz4XWDWfCpaGq8QkhLv8EMW2+ZNh4xS4E98mvx0Rum19bulN9R",
-	"cX8PTfza9A3IpM0cv7C80f6y2VatjUa8WkDZle3Nb9sLYYQBEwG9B6xugZlmZCxaL5vGZDXSLwADnUcA",
-	"jzvmko3EUKK2IqK8+u3/Z+/6dhu3sferEEaBJIDG0yn6ww/rYIHNJrtdo93ObCdFL9ZFRFu0rY5MZkUq",
-	"XmMwQK/2AfYh+mB9kgXPOaQoWbJlO560GfdimjgiRYoyef585/tKclxHmEOWUzvfKn3jnzQZkMoHlU5E",
-	"R7JRHPG+xKn11keAj3WdjttsO8/AN2g0heidQ+ltIdHj3HPLDTNMkGFbtWs3urZBG9/E7t4KH9XWHdxd",
-	"V6mRIC7BUtdxi2rR0in+RtSU3Oyt7dx1viEKENxuKsnzjcNrP0TWiKKl2tiwPGyr+kxbpJnIiXHt/u58",
-	"o42N/FX2ZaspsHS5nVMuiXrFfVJuGxtbfg9XJuFb++wO2i4gxuCLMZRvcjXLrbN1CmQ8X8PCmgHeCmiz",
-	"LB4bLUmd70XuG7SogQsG7LPzokiTmZAX6yBMk5qMaICHeOqxL///1Str2ACKwnMCB8cVXY4w57l9pxMi",
-	"X7Hm0uuJUaC7uBs2Eyffwv+LO1AD/2/FGACk5q2d0IDhf5smNTI35ZS6TegxYJx0yDdT7tI8YW0MTuSs",
-	"cQZIwJuEEzjbNv46ynNDFK5B3mwjio8m5UhqM26s2/jq88+d+aojInskX5K9zpLSuMVKDiBdsAbwSLaL",
-	"rLkWcUssbF9r+HEd/d0MyB9SMy+P9x2NyVrjDYblKQN9ykD/ZjPQ3uNeoiywZhMlH0Su0aXY1bff6cuP",
-	"XySXhoY9YL06kPB/S+fdQ1YZopoRABNB4oaBtDPEAQBKGGvDTaFjtlAPFP50WyXg4mPr58Xs1//8l8X3",
-	"QiapnNFvudAqexAJ/TrJlBZJHKEIjRH3AJwH7pzI3jQXCgIXUFQ3kr6zKOxJ5b4jN4wFX7GZAk4lEPmG",
-	"8YTERIiMc3JoygU2TAG5UZ5B0H4k5xxSKZSc+fLzP5QkQDmXOrVPMe6z60xpJCun+wvHtz50iXhXloiw",
-	"S9DNHEkSzhxQPlYqw+6LcZbqOdHlxDy9W6hEDJiaTmM25469ju6jplM7+nmx4FIPtt7RK3XC+Arpb4b5",
-	"IqlGMiQ0HiM/NYqZ4xBjJWMk58Gg0TpIAZmB+HSKZZSIFwO+Jae5xOLh9AWcSVTQSBelGqsegYfIo7Pc",
-	"VFFFiRtmvz2paizMrriAu5+V4Tm5b8jILpGaTrenm7hMXk+nwRlB7/Z2yH0wyd2DTc2tjwB46DqdN3jd",
-	"cWJOHuqAVG3ly3aQ0XAyADpFF3CnvPUbJUYIOjj5b3JAIUGjv4Iu7Cko8YztJMIUbwtL7ObXhbLVrT7e",
-	"W0/K6qUAyBagDGEJvUNXxOHpaHs5J1m7MHXiDy6HtZPignGNYigif6GFJFVrfUl6+u9SzzU5V0vU7NOF",
-	"NYGA00+yf+JAUzn78Twv7K6p3QcXeA5jpgZIC0htu5xTVJ7q9gLNflKpBI0XGGpqWF5Iuj+wE+KWOU0l",
-	"2AYIkQYo4AoNMWaKHHJEPtGDWZ65WgKnn5oaIZEgcrzyny64XIEzbG0p2pX1OyTdJOZM6NcRMLKfCutX",
-	"w/e/cjMPUgEeTHtBkWNIgBuWCWS6enDFK9rZNkCFVRDr4aU/EbgZSZTicaaEs3tS4ywdImHY8ppp4pHR",
-	"yiW++mgzkul8Z9QdTiIO+S7RWAIIOtmd8LBTkfTZFVArli8fQhD8W+nxmSWS1D+9csIrYS5LPjAsDrGf",
-	"h2vswJ12Fca5WmqoO4pBW/stRHpiJ2dJwhoA9okrYbw4AgZHyDMiWWuuFiO54enha/wC2XliYOfBjxzJ",
-	"Zged9pNG+0mj/WR4VVvZx3erypRjJzPmOohM+DuL7uxOV8N/FMrwwy2YLzot8lfciCVfHWT02KYdFo5u",
-	"dZsuhCrMR7aVove05VHKd6MsPUIyzvQ6VNXJ0h+S3Xnx7aYEz8vPbofXX//l9m54Ex6L++R9OqdXqBpC",
-	"lhmWHIxJz4JROyww12IoMnaB4hINehPrihMj88H+o5epmcxplxv8EX/on5vVvaDegC6Lsjk3IjN8gB16",
-	"/cNzbEOOwkW9zXdCC1Nvk8nzUY/9+vMvSDIFkTprpchUzgaj3lonN0qKxj5GI0n8XlyPehGNnyLt/eHN",
-	"Wk/ogLX15StNBmVn1yoR7oF92DutBPYc5JLOMcOEj1xNS5KQ+trSsiYXsBKM0VrR8/ZLxBhDTrOzxC7P",
-	"2QA/Yo75oa9NogrTBweDGtPJfnHprh3ngr+7DDvL7bqVnYUKkGdtK3e2qUN78Lb0F67imXvuDlKVJpt6",
-	"xUO8vd9yRX3HdsvALt2KVuvi04Ni0x0cuHYEMMpwhLbvsrRvZeCrVUGfpa+SGsfH2ITZDbEvzw+3S4Ht",
-	"HWzQvbC7gal+GH4XsIY0kCemyJ0JswP2S2jjbLFT0vGUdDw+dNgBc2mMqHCxFl5zJuEx0o2NKOS39dCU",
-	"C7f5NBJEgDiUEdkfvYDGJcIoUoOnKAIpwhPi5Xue3rnfgthCPJLWdf3151/QG9dxn/0Aca8yZpLqWnqs",
-	"dnJA3ANOCwx8QezKqAgPHJI+wQGLZCTPoYrr4pJpVS3SwmAPeNauwmstkkYhIMz+5WImpD2TxICZvBAx",
-	"4/qdJulXTGSWz5EH4bOgR9KUwUHblcuEQQYYA1SgwPyS8YkYSQpuYupvqnIggeHGx5+04SvtHs48tRbI",
-	"ioIEurgXuRaJSO7Gqxjr1II3kI0FqtwEF8aBhszVkEkFnGoQ1eKJZqnpsyvmn4CXZrH2i2aZ4C7zHB7+",
-	"9Hhd2gef4kIlIoPIA/H02lbwoQ5Q7ViWpKZToJJ1gPXUVDhXpyjxRQcnPVqOnVFgzMHfo7DbmQLS1RIF",
-	"AItHIjbhcyrrifwrA2aobgfKHxAJe1SwPMRKO+icuFc6TH1mXZpe16a7L9K+qYcjJEDzAmz87XyzLpQf",
-	"2kl7BPna4nvh6+UtZKpzo82maj09Gsa+gpfnciKyrjbTNVydiaQMYe1gcZWNqjY8RCG34NHxmtfTso+6",
-	"m/nn1fBmcx+4omUfHyBeumu1BuRxRPLk7w/tr/atoSEd6305uCbjE3/HTj5Cl/A4PrFvlXlLX7Dniy14",
-	"tIj8784NeuuJdY8XDd89FP6xaiDYqFe6DqMeOg9sh6oFN+CWuoW2eHqtimHN0IL4+Hc1p+Yxqg+8gdNc",
-	"f9AQI47Ye1Z3r1hTGQFP2zEmi6DErbWIIAT81ssF7N9VnqAPaspfJOXafSHBEsw1ysiBJAUnLAVbzhWb",
-	"qixTS43wgHtsAU4u+hnoQ7BFCvqREtQfJElbwm9QVdFGXOBh+M8vAloBY3fkZ9orBhpUcR4QAG2pOjkx",
-	"GJzils8ibsnLQOCi3HSOydXXIWh5lYDOmAuCjVcBc8LA/bqGg4fyhfEK0V0QKMJwne+HNnwwT/BnBxEE",
-	"jWOm+arPrhgWNjjAIYbspCoPhnNAmNGZRFUQFwMqnIB4aYDsCuaAqLNOdQrMlylwrDRgPFvylWbLVG6I",
-	"S7kt70mDUtCuy+Z+HY5538jSWvMjkDh0nxG9if7o2ZVOsC0g4N6iJdeMJ8nx4gEnn7arT4vb2DV8/U9Y",
-	"+Wd8TF4lSXCGYNanntarnpMfwcN1N/yoFf60ZVLRvnHnKZUoW2v51b41+zSfFueXdseNnm/1IAC3l971",
-	"TqN9DJfYvSPNHrGbROAO28c6cYM82zLGw4ruq7hvlF14bKuNIOhgz2BGEVH+MjDW2uvxg6BN7OoHvHJT",
-	"RPxZubA+tSwwPfdV+iBYXORZDCWnUixZAJ8/L/LsAnQstUNq8pATCdKq6UI4xkhGpSVCYiXoLcrf81ww",
-	"Calown8ZxcYCYPeSAcPWjKdysL8UxxrF0KOYbwdZPGYT1VEtDUJUR91FGyutmksJ7R9P8PPTIb1r4T+W",
-	"wCjr9JUlNcGW0BCObpHKyMW94LgK4EU0xSdBIbadYDjLvL5sHQoJe5nSgi3h35ogsCuGkoyzicgNTyVb",
-	"8hW2gnqiBxH8KVeZaMZSfg8DXNtOquP8m1pifUjTIGConpSgz64bhYkTBbVPC9AAtEOhLcI+q4T/qRf1",
-	"Ununf0ElT9STfGH/BCqDvXDbWPB/fyPkzC7+F//3ZdRbpNL9/sqH7bTJkf882qACp8/8YwnGMhOgN9U0",
-	"GHt1r+sW9p3Ct/05AFLpeW1HpLoL94GjktTXYaHY5i/TKRR7IpPd5zQC8e7m48j9qSFa6r4E5TmCh0DF",
-	"IsePWolhvTy818CLSupsZpTqs6HRqGOeaqd0DvhFSchHMD4xlwXFyZ5dtraJE9hvJEvlOqDYtoeOmroi",
-	"20Bb97cmY47GMWhYPjHSji7sENG0o903nFlte4RYZreJ+A27O6jJt9hFzzzYuA/DIc0EGDtbSEg1Qn+Q",
-	"s6bD9UhaWiqofpKUpZ+S7vozO7PWpNoRDQ2sEGjvNpxi3WUE6ZzzrtDL9/Z/GykeX5fHR8TGK4i3tOj/",
-	"7bfpP7J1/KS75Ylm8RRt+Wh7BURQmlSZNxq4O3057Te6GzdiOZAzNIQhDpGksLdr+7OQ+GNq+gwrUonS",
-	"Tji+vlD+XVdU4WEnnHMdjaTdDyHOQmaskihdQ1Ukl4xTlgGRW9b69Vw4UizRSB+vKpZ0Lqa50PO4z25g",
-	"wEBT6Cc0kjDCivq0UcpR5gAZ5IRLlqkZBKgVTNHuChnXhuadMFjDVJucG3QdVjC6ARrf9tI7uCRuJ+2j",
-	"DXZ/o5jWYzteHp9D1biNMOTSjXpvP5O6qe0Rqk6e2KSuEu4teZ7oU+i8s3X7DdfmCvbDk3H7OzNuHYcd",
-	"ng+0GZVnw66nGQ7PzrQpSh4IzGHZo/2ZEpyJmhQLgfZakWe9Qe8lHHJ0z7WS3HQm7ZlQ3Ed2l5+BNJoM",
-	"9QPpWIAPguNrohaCAvFl4Br0v+10klTfZ3z1LX7sbpJiSnstU4vgNsrOOgTdmWYO6xSV3BlYiBkS7lGi",
-	"dIIcvMFgSgGl+ni8EFnUqiVe4vgaNY80X2FKxNUI1wG5NIYAxlgfRKB80iYHSeDCq2FEWWMg/GDrTILh",
-	"EqQN9/L4vsa7+VA2ALqCo1yzTKl3JXnqIrhPQemctVv50Pzajb4WKyIVQ3Q7VjBr/HJqZC+E+b4ZhhO6",
-	"T1+8E6vGe70ZMvjT+r3e5GochCLvM24gO4R4gELqoDw3uBnJD67fyqk9/vjhfwEAAP//",
+	"7L2Ldhu5kTf+Klgm/2PLadIkdbFFnTlZ+TZRxre15Dgb058IskGyoybAaTRNMx5953uafbB9kv9BVQGN",
+	"vpEUJc8kk9lzdmKxb0ChUKjrr742Rmo2V1LIVDd6XxviC5/NYwH/Pj17Fmk+jEVo/tKL2Ywnq0avccq0",
+	"SD6LhC2jdKoWKTs9awSNzzxeCHPjSIWi0Wvw6DK0jweNUKQ8is3DZ4xLvRSJZjwRTC+jdDQVIVPjMVOS",
+	"pdNI0+tbjaCRiB8XQqeXUdjoNdqd4+Nwf3TUPOTtdvNRu91uPjb/aWf/Zz6lU54udKN30D4OGmmUxgI/",
+	"640mXc3Njw/niRrGYqYf+oO9vg4ap2evIj1SchxNFklx/u/nOk0En7FEjBdaaJZOBY35nmZXYsVUwmYq",
+	"FHE1WWa5V3u0uZgKdnoGr4pGwnv9bWjSOfBoctju5mhSHEoVYfL3IHVeq1NYxAJjxDFL1ZWQmi2FTFkk",
+	"U8USwbWSkZxUE0OqS+SHCkIstAgZj2MWpdq+eCjGKhEsStlQTLhkqSJ+2oE03cM1pJnwz4JJ+/Ya2mSj",
+	"R7q8+SySWPGwlmUizZS7x/DJiEupzGQMocxOqCZT9tAahtn88l345xieSZOV2R6NXposhE+1/RzVcuOs",
+	"oph3A5LsbaJSNVJxDcGssNBqJtJpJCdMxFpUE2luX1VPomGirgQKm4Rpw6TZixdSfJmLUbobmQ7XkynP",
+	"XHakTCSJqmMuNx0k1H8tVMrzVLpQis24XGUiNWWcpdGshkA/wit86ixVThwPhSHEMonSVEg2VglbqQXj",
+	"cSJ4uNqFKsN1VDno5iU0DA93/WJeQxScAlLkndBzJbUoHk/mSItFKrK962jB01TM5mmj1wkao0TwVISX",
+	"PG30Gt1296jZ6TS73Yv2cW+/0+sctjrt9v7B4d8aQWMcyUhPL1GWNXoNnaq5+7n+FUetg3a303mEr0h0",
+	"eglSrP6LB/uddrtrbs8T+IB32s1HYXvYfDw6PGx2x8fjo3bY5gfDR42gMRNa84koLMrBeL/TfCQODprH",
+	"5un2qDPs8v3jg8eH8AycT72GmgvJo4eTedpUWjc73fbQE4oNS0rYztHoShSXvjPu8uaj0b5oHg+POs1D",
+	"0R7v80ejTtjtmkcWifTv3h8+etR8xNvd5uNxWzSHnbA72hcH48P2USNoLMwsgGNBWCGxdKPXDuw4IiXd",
+	"r91O0JgnajZPvZ+6ht3owMmev87zy/PPVt3xttJSsXkkRkIzNWap+JLm2Ca6TOjhy5usjM9uQsKxMOax",
+	"FkFD0Bg+fsV/4kaVKfyzcTHl8irbAaGIDdMHDS1+bPQ610HlQ2avtuoe6l5/Chox1+kl/ZmjyDkI28I+",
+	"krR/gCCOPBlZcGP3WLfdbvdlX8KQekynPEn7MuQp77GvfRhOv9HrN/BCI+gXyAkXtyEoPOu4MP/YGj6E",
+	"x4Df4ZEKjsdB4Vr1DYHNdKKwx7YZVa9TNVmgPryXFgh+hXXtN272/u727wcWuOn7993ShUqKyo+Z32+7",
+	"cCSl+o3e136j9HC9sLrNqpdoTwQK+o1IX/KoT0dS3zsM4OY1srzfuA76+ROB2FvN4c2LbJo5+dRHAdUv",
+	"C7M+bMi+bOQ2ZUFCvZHlA+3jbyfav+uJ9gl45SKaCbVI660NHcXmdKhUB1N6uF5dDqOQGQuCDoJIgnK5",
+	"iyLI16vHBzlFMBtYlQpor8IR9vbsB7Gq2ClXYhWY8S58Y+Hj13VbpHvca7dbZrDddpFhD5vDrmFYbpgv",
+	"bIvmwejxuCO6fH941G7QyWo019KLO+1ep9s7OGgdtjvd/X3zYslnZlIfxJDpKWy7eSLG0RezDa8uT/8m",
+	"L74Mz/5LXJ0bHk0UUGWhYd/rkZobwfCReFf3jGruWFn3jO5uZsyjRtBQ8nIopjweNz4ZNQDW9LI4rbZo",
+	"Phq1O83H/HC/2R0ficPwYLQ/7PIG8thoJLS+MIxXND4MLwbg/eBwE9roYDZ0DtkskovU1xe+NvA25OJG",
+	"ryFWf54Ovx9Fb6I/n73/x1nndXSmz2bp/G9Pz47O/v6//+9/Wv/7//6nETTEl3mUCH0ZyUbvuN02jDRO",
+	"hJ66F+kkvcRbURoR1wwFT6xpPhqphUzLGs6kuDu25w/nMXI63Qw30SThI/Gf5EprjdSsxEyPReeg+WjY",
+	"GTV5Z3TQ3A+Phu3RsXg07rSzJcexeaOvOhBoXjuy+M80BcNHT7kciTgWYa3d5vTNdMpTJtVQhSsmhQjz",
+	"TpEdDzy0tDP5N7LjyQsmoMP1P89BuOWh5k3mn+xQa5fOtHa9jfZ0yuVEvOVaL1USvsMzpsgmKp2KhM3p",
+	"ptzmXSSJkOmlu2aO+yQRo5RNVaIFGxrmSVZGBoulf5tO+TwWxtLh9P6rSKKL6qmSn0WiuZnVa5UaeThP",
+	"t/IJj7wnK05g//KlVOklt68uH8ihEhpPYrgHfcL+C3Y5k7u+t7zreaj8KXtfrXbq1U8DqAc7NNvzlWtq",
+	"Jmn3vgLSSbEUOmXAmBnlvBfCuV/NIGxJBysKEj5KNZxJUarZaKFTNRNJ7lgqn8c7H7PZCF+hClszRFrf",
+	"HFNkxr9gWoyUDNloypMJOHbHiZqxzgF7M0rVUCQtj7gXMKaaD8GPZhn5UC2MIsci+VlFo5yHMBR6lERz",
+	"4NNe44wtuaZPhyxdGkXQ0M99OmOUM3wXO3jU6ZhRLhMlJ97Q3muR1Ozi8tG77uzZYkeXTk0cQoisUscj",
+	"GLHZUQO4iYZovlLS755drd7+KVKP/vvZXyd/OZj9uT36W9IZfhj995cfr84f/0l205fLw8Vz9Sg65cfj",
+	"7//+X+H+D/9KCqRZBdpxaxbAbsocS0Z6HvPVJU31NOTspfosYg6cK76kIpE8xrHY55uGDRu3HWi1qrhp",
+	"vOu5Zt/nmpFHkZ95mms0PveCUbvdaT4Ku93msTgYNw/50fDR6HF4LNrj/7RDaEXyM4+jsLQH1jxcYEWf",
+	"5CQr8yR/ssJDtIrYN5SVGxXFbguPxLJ6tl4VAieSI+WNNS9Dg2dP3kv+mUcx6p/FYzHkKR9yDfMK1bJK",
+	"jwiHlwvvFQXlwb0gUyF2jZd2jrYOBT6zX82PrKQ8FMYOBEEOrT06nnKjk7BYyYlIWKwmLJIFyUEcbsZn",
+	"3vjcsPgFL1mwp5Z1SlaUoy3sjssUns0TNoEl4dI+DNkQqJeJpnmK8TBMhNa75DEc1+UxPM+9mtmBlejq",
+	"j9uQ4AWPtje9FlaZddHSb2B/5eO1Ba76lzPAxkDff3Hr64VKhlEYFrfJa5WC/ge8DSK8vE/G7tGC+KHd",
+	"cQ+f9IRQHKslvHIXQZTP8/HkzgtvHKVNkQ3SzPZPXIZvxuNKGfNSjFNjikwXMy51IRI4wymbbQHvETxO",
+	"p+VMGKMOizin4zt2UVfw6FkoZnOVCjlancm3iZqYTV0+AzSfCUYkCphOozhmCxmKhC35qmIxouy1l5E0",
+	"2wxf7Kdh2fd5YssbTfMHsQLvcf5buyzVaG0GgC/bvO9DFlUkmTf00mrWzbJA2FeRnvF0VFwg+AJIO2Ps",
+	"QM6B4fGNaSb+V2f21Tmer6Bk7hPWwUCEvDX7+4Z7kYTeCNfSz90HxJOodRYpNuaLOIVgsMt3qyKQffrm",
+	"09rPpWO1fTMT31mfLuO+ihMA5fRpIkIh04jHhT31wVip1Q4kOwd4weXIe0NBruXPeAbiUbh3Olt4l8P/",
+	"MCfcOjlr2wyL5YdVQYvy6D2yeDxSYRe7bRFplipUs9ZQyGcitKMzESOrJIqSgsHLDCN1jIztHh6yz5GO",
+	"hrFgp+dPz85Ak+ejVCRwNsCaY6YEfTxV6pLGNVew8mb+hY81rj/tlq6Ukb5dJn2U32DryF8kjbcEb3nC",
+	"ZyKtMIqBM39ciGTF5u6mevL793iy3f1sKL6QV1ItpWHRKdeM00fgldX0VYv0Uo0vEy4nIk/jOJpF6S6U",
+	"bXc3UdafSi1Ns5s8ar7DaFBFiMoo+FpHkFfMU5g+ZuHUUxRDSoXNTvEmim9FqMHgsImq8NpdE+TWbnY7",
+	"oFqa4A0ePSoJgUO3O9uN/6aUyAX67pIQ7YNvQIiESx2hV9OnxotEzZhR6I34GcVKr+eI7C25TYaavs2x",
+	"nSh0O+RfuwsheJ3t5wjhD6ieGtldhiQvuU5Pw1kky+plzHXKuLkW6TThqaqSOBDghptK2k6E0Y7ya9hy",
+	"qgx9yEjfZXuIOmK8rBp0iRjeqIEIanImX6ikmOkGdvyb00U6Zd1W22hpM58Ek4TL1AaVPbVhC6f0Qhu1",
+	"BHx7POQ5p7YbULWDXLM/n795XeUfL75oi4GYb73isZmYqA6rGSOv+EFa+pl98JJWrygUIFBLwsCc7+Y9",
+	"dMhHkr2/eNF8vMtG6NQdGW4mLBtQaenLowYioKfxhRDhkI+u8jQ4S9lUxPOiNJjNXFImWgtRGhhJStlk",
+	"672LB20KGZB3cZfMpoSnkZw0eg3Iil7Mw+0+5s1X14eFZAiBsYrMsl+NlzUopdbCwrFTOxuME87ngiea",
+	"Al5GVR2nQjLOEmGMHQyGLqfRaGqeTtjQvCcRseBaaDCjI8lCvtJbUMJ3Xt2EE4gSaETfnBCfroPGa7F8",
+	"r8uapxTLSle7FTpxJHdMB+lUOP5fiy/pmhDuWaqZFF/SYmjOJgIRVY+Pm+1Os925aBu+7yFjFWJjrNvu",
+	"Pvol4l4uVaDs1z9lMxFGnBmZBUenmosE+Yu0iXmiwsWoyv+QBdirnP2lF2WJe+iphsC89/ld5PLjnFw+",
+	"yuTya5cpUOfuL4ye6PRCLWRYPo7SqUhEYBRLMxOz53QNQcbwgir/vFTozTF/7zLXR7m5HuTnaj9bOU28",
+	"SDM0Y7iorJk7T/l4zKb8s7Ey5nFUqYrSLC7TumI5Spegw8X6aEhDpZPZD6bd2ykqMapTxmiGWTFeDVEK",
+	"kzDEectXseLhhVIvjSguZLh9Fgk7OmA/RE8qqDLHRy/BHQAPFzVTUExmfIX0PTo83D9iw1UqoFBqpnZy",
+	"vrVzKmnH8z3TVNBtQuMpUaE8aKCCkKFhEViwGgcwrmbA5nhvjVNabjh8QEPodPcPDo8gAfCmmR83CWyA",
+	"9m0Vni0G49zj2RTXJ5qsV4Y6vfYjo3F0O3AwmMPncvscRliWBJQesKIwglbYvGomgMcM2cZcVztr5t5b",
+	"Ll2gKLd/aaeCf4bcw59FonfM68pzqOce9ufDspBViUcrBgzkWKQ2Yl+bxpVJGAYn8ZYpHfT6gnpeoxzs",
+	"qKX7arT53jueipfRLCol87mySiI8iAslK8/jhKfiMqa35FdVC6ipnKlEZG8yI4KfIQC2u89ou6JKM0WW",
+	"ja600rnRA03Q01W7vOj4ofMFLf5SjWVddja+fyKk0VHE2uTOqpfaB7O4/jsVC6NmISWLOhbEG8FI4Uyn",
+	"4Mys2p3mNkxbpNd4i/hGxpiEAu/qgwjpN+BEGQrG9RWFdHbVLo7qwphmZlmYtGbtigM3JDmHsMyThV7V",
+	"sHSsJpFcx9AY2Lkcmlf4/FzeE4lgSx6ZPbULEz/eOpcE58RoRCU6+ANGEoDLt2TyxnyeqjkYvJylIhbz",
+	"qZI3Kg7p5JK4INXYDrxgmdCTx3AOHZgnH+232+2DctLgMYeEqcPD5mNzjB6Njb13ED4Wx21z7xxet99q",
+	"tzqd/Vb7YfdgbbFJxefg2MOkyF7jlfpHFMf84WGrze7/tdM5YS8jufjCvjw+ujw62GMvokSM1ZeHnYPD",
+	"VhsN5yqSdB5fdNu9zmHvoN06Oux09/MksZlldTR51Gt3ex1DzYPDTidHk1GHt5vtR8Nu89Go024ei4Ow",
+	"edjl7dGjcH98BLYk0aTd6YXDx72DXu/hweP1RCl/L0eUZ0Jfnc7nD7utDrsfvTnfQ0P5PJrI9/OatNqb",
+	"m8tb+eiwDrfCgf8CAoyJEFVlNdWERhXrIO92WVt6I98djp6eHZ1dzf/6l6d/Pm6J/XZr1I3lcPaiHf71",
+	"z7EhXGJm95CM5ofbKIIPedS0RaN/xMQiPBq+220QGZ0iOdkyo8koVn9faAANWcg7yGb6BilE2s7pXzyL",
+	"qMqI2TIP/ddmx5gVv50RU3z1DkYMrsdTDHMVkTLgVzI/KpQB4kMXI6syWiJNrzlhiYDwV5QyyMjbRSUa",
+	"1vkYLijcZodS0gPyY81m/iFKp9VucHOF8doynV8JN87c3H9NPv1P/5zbrKJEs7i5Pv4m5+5+AYzCBmrT",
+	"O7EoAwIRny8qM/owbTgReHVN3ofL4kMMshY7S7VLMHG5Dz2KdjM+4bvFvEd1mRAwQQYjrZaA3kyAJZV6",
+	"xeXqFFWcqsTS6Es6pXygNelwqVKXxva75PZNVYahvdhiHzjAswFQGxbzfYHA8N2nj/q+jtJAqklUnIpH",
+	"KNQqdY3lDEebplvWECm7Je+MJtBE8PHp8isZuKwgo1/fOaFy9rSbUTbSejrZewyZ3ku+SKdCptGIl5xm",
+	"r5XL0CmSZlF4rkiZLGolhQhtUYXLM9pFjdiv20MQoyqMpjT74oBx8noxn6skFeErEUb8Ah7yKfA25pEs",
+	"QUc5GrjHLyH8hvkktfE7lyhvGALzs28XtRvnnMKHGUW8iXmfqCZL5RyAOiDa11SifkBPERUSVJd1lfz/",
+	"2Ztrq4GeiJGaCeSZYkFpqSK0KvC9zoovZ9rsgIHggt5/4XEU8rpYwimbRVpDFA0WpsxCn93zNVEECEUM",
+	"E8GvNOMsWcQuEmjUvoSP0up8T8NKEQKAermeOIxdsmjbdenpGQXWRB/K0zTE+yD41VvnQinh/c2UXHeC",
+	"LQW/uvSu58jmJ20LrlcsVWyyoMqtMrXyvmKPYO79u9CsU0czM3F/aiV65ecGJvhU8FAkCOIL0fZykbeZ",
+	"eLbbNbpJ8rkIcBSx++9ePGXHnU47MGoUXOgctg5bnaM9oA9uD7NZ5vPYyMtIyYd/16DYOsayx9FoKmaA",
+	"YTnjX14KOUmnjV738NDNSqeJ3ffPL/iketgUGTO8vaR8Vj1VSxmgo5+Smw0PqaRq+I9bj1v7hcH3G/v9",
+	"RqNmhEcHQWMOXjozhP/Tb3z8j981/++nP/Qbv28Uhx40vjQnqml+bOqraN5UMHQeNx2nIMRIvkrlnZjH",
+	"fIUyIT/jt4kAnFIuQ2aoyJZTQTjJlHhpnWsYfmeCJ3GU1ZfYAh+KIg8KafKDHB2Ky2SBdJSKBZc3mtzL",
+	"SF6VZzPoL9rt/dEiieEf4oQlIv6u3zAqYr8xwOV63H38eC/IVMc5n4gWOx0CHSCZm2JPpFN6ywhvt+7J",
+	"P0Jk67vDtvm5ezRaJFol31392F2ctv8y7cy+n/wl7KwOZu3Fo+X3f2s//u9x1aDquKLbPnh8m9V/qXCz",
+	"VDP5nKdTx+Fg5aGRmJ/vjRyxt9yQLlxaHvAHSLeBg4bHsUiYTrkMMSmOCT6asrmKo9GqxwbJIB9BisU4",
+	"DYC5IU5qDnObSzdIB2S56b68HyZ8nDYjkY6b0zSd83nUTHgqYImbJPD2Wn1Z2NYYsjtJvmufpN91GttP",
+	"+SZL6UjzFqZZRSCe+oTAuJ4O2OBHjx5mzks3Z7bllKsn/ON3nXb7ZPld91tN2Zgap2OqYcnP9pwmkCoI",
+	"EPqmoF/KCHFUvRiNRIGtO/6QxyqZgcMgkum+mc2Mf4lmi1mj9/gIsoJnkcS/O24+ZrAY7d1+Qh8+fDj1",
+	"lP7qXTmaGv6WE4GC6ujRoXeuFM+UJwA/xhLB49l3/Qbpzv1GgGVs3/XzpRYgaXbfoNdBI47kFR76LtEs",
+	"P4V3goewDKdn7tQwY3Zn/pnRViYi9cIq5uijohtdCYX7e/cmo3/+7mFEyN4whgxYtsAiWGCOY7mnPUyC",
+	"/FjQ/FwzHN9zuHYkujyIl5FOIfnZI4cujyGOdOqjcu4whAz8rGZl8AYWpeXPI7bXHazIcxmKkKLj5RE8",
+	"l6GPvER+rfJwhHTvKA6EnqkeRNsNA5CP34zrSPFWEeI/QiRvWg8Cc96VKFCBUcEa6MPL0KhsIXvFcOAN",
+	"TuN/osKVb0P+3tb54mfx51w4uHCHp8rn8/drmNf696sJ5V6wA9e+5jMR+vg9+RG8hqxEz5YPGM+aYUSj",
+	"CtEyzzLISgPKXL51wxHLOp45T3mSbpYmowIY2U5EEUsPriY/jNMwZNwuSN3n7dO7fbuQIZD//vcC8P8d",
+	"CiesBUpacgRsQR7/C7uNUeh04wlEYuZbHkTtbEhf0gzzvULaOEvjdiIHtaHSOBzqelA5Ztz7Rt9vFS6T",
+	"aglJi7WExKzGSuIVi52KA87VIhVH7V3MxlEvtSHTMHU4fgGkl7EIw8MEuVwpD+50kBivqd4YbpGpk4wD",
+	"Mqg56Cj4kx12BQFfTHMsji1/HYf3WV35gHTFJTWXYVBXYlU1IHOdni4x3zy6vBKrtVsTd3b9GpJStu7s",
+	"LepjT1Znz3Y+e7NMkRreRnFTydsXNqp6YwGFDuWw7uMIQbr28wvP2X2LEVhvdO33a1WOhfOJ3/wUrf6q",
+	"I3ntNyci3eWD18X7M945e1ZtZHlnwj3NIrANIwkFH+k0q/AqcNk62+n3iRg3eo3fPcyanT3Eq/rh2TMP",
+	"SLx2SG/PzJ7E4bBTuWKYp6znIo4jOQHgWPb+/dkzTPBGV4hUMhrxGGpiqQgHqoLqJpRt4VtO5il4utb5",
+	"aeZ8IthQTCKpWwyg0TD3w1wbvIzk1YChg8GKSXrAGPInGJdSbCjYjIeCLeZuRgBdkU0JXW51LohO9zGY",
+	"7+7vnJv142nzb7z5j3bz+LL56Q935mmtFL2vwNUdpUzzMfhRtSBzyPoqIJrfKzhTAaUIswtBaI7HYoSJ",
+	"1a0abJO+zMBNAhZG47FIhER8LfFZJCt6SYudC8E+vhNpEgn96X6yiIV+mOCf5OYCguMqZRQvoqCscyHU",
+	"k/4/mv/31iQfv7KwSxsELFMyXrFoDDQcPL/gk4FFikHm0yLA/baMtGCDg0530GKDBwME4Fu1GGSj8QlU",
+	"nGjvzfe0DRYEfakVOlM56COJwGDbPFFfVmwG66/MENj9wYeHEA4YBGzQb+w3J/+I5v3GYA/87TynW/OZ",
+	"WLcW4+YrQl/abvs+l2mUri74hAB7xq+VFDVkNHMmYlk38UotoNKth8TMALwoMzvIhwsizQb77YOB6+PI",
+	"MYJYDpn0ZWe/1Wl199ZP1oz2djN+yTVq6nWCOApzxSegprh5B5RDMeIz0WMUaii0rAEHfw8vycVsKBL8",
+	"aRBkAtCiQmKKCFNmwTHgx4arvhzQ47ZhED7fYqdsmKilhtqnAcziXC2SkRiANIGRDY280CIem0PETMYH",
+	"ZIGJRdY868tIs2giVSLCnqdZm39KhkFvGLHZNdBaKWBggTDOBonQIh2w5VRpoNmUDHOcMWuvWUezBE0Y",
+	"fRNUu5uECLzlO5P/BUdB5SqC8OSaDXIfM0ugEiiD5SMxM3xiaJInJRCMipudkMY5oBygYwsbJpiNAGXE",
+	"QE0l/d1aOKpiN/bwJrMmkegRr0AACIVVRk0gBKvAiyNmmnE8Y225quGnORXzxkpO6C7gJArx2QXvsFfR",
+	"E9u2rIfilLt0AjrO0ZXVly6ixmaCSwr8RhhjsvuqEEY5bNeQDOblEysUABKHj9R77rt36Lcn+7FOYJCF",
+	"uE6R9IzIW+pdZCvWjYVMzW+rRXpO2FvOBg2cusm4E/YbziWzpW45FWO51E0kQyj9hjOxVtKt5nFtnvZ6",
+	"g3k9QV1e99dcHgYlifwB8jEK7Z1dM82aT9t7H9rPXAf5atdNz/n1tWbs2830LQ4Zp1sRgaMAM8jB9aW1",
+	"gcUko46ipP5liM1G1HJ9lflGe7lGqn2ZRjMBXaQ4lV3BK+HvkK9QSnq5NrkIedUc6d6MMg0/eNzMosdb",
+	"PUy322Bs00Vj1z6dxW2vs+DYa5WCCx1XdTdmCr1m4Rv4yfUVvw5qwWo3vaUaO/c6qADL2PSqIkDHdVAo",
+	"fNn0glyJzV2xeh7AxOVnnZ4h31o3awIIRVul+iAapIfl6/Pu7iz0hIff81Qs+Wp35pkV261v4KB8e/br",
+	"IN9KfPPzr7219pHINz/51u/KfCciDWIyi3wDodDv+o6rDOMVoQdR7BsPXHphnTtbVy/ldod1rUNC3bi1",
+	"K4FqjawowYBu+aoMcPU6qMCz2/SWEnTena293bkjtYix1eJQsDlPtDm+eBEJ1oNzpZ2fXQIYAjB9KlBe",
+	"17ex2mFp65s+baJl3Ti+0Xba3DiLneors5vAw5fdPxXxHAiX7x6xA638XgybqON97G7Pka0aVRR7AOww",
+	"2bH//Nqpvsih8d/J0m9uNhBYpO7Mo4/IcCxU5taC9Pzw4UOzmBW2ToQWk8hgnHQ4eq1adzsj0+wFG86o",
+	"C69D6rfYU7VdYe/m4Klti7DLGXS36uVdEPT0F9bXLJo+4qo8z/qy7HDAZ50CNhzDHjz/HRCwohUBev9i",
+	"NaFwDFHOj+FEIYi46vYAt9BvRvk3baOQPC1g89+lwbBR0EO6tU0z+xYSrxJ/+xYETnMv2oa+F3n06zsR",
+	"gs7jhXU65eMF8oPlBPWtHOD2DnP3oKs3zTn71J3M9bViQoJ9XoTzBiV1iEn7MMkSyOkOEy1ggm5hrJ/m",
+	"EUTvZHHXIqeufMBWkjoDHIWNk1tyOCzTHSkxts9vIsILhy96p7JDL0YgM+QEfV3OwAT8VTvLVyqMxlFV",
+	"udIHPxBZikAWhI2t8VonYOCe6xoc1Z/VU/Xv5FiCha7AZt2B4GXE002zLn73zja5BaqHYSToMEZ4WcPs",
+	"GH7kkO1tMxMSG0AKWKf72NyJlKkEBt2FOBVQmxvJU/743Z9xtsgSOMVmYkA0WbKBTWwYnDg2IiASORGo",
+	"ZPlNWd6hS+u2SoDaxoCu6glzHeRAPjZuugxH5A79PLUdZO4jLKOciGQPZG4RZ+QbKGhl5MwdFqYEQLkx",
+	"IJT/6t0R1xj7/jEFFdzRZ1TEzrEYodBldbeTQ30WiRFNW50db7KbzbDznU43PZ5vC3sd5HA5Nz3soYAC",
+	"7xewPDZvgBwcyp2tk/VmR6nO2tJaf0zOw0A6GGFfZBacVMsWu0hW5KyLeXqXDu8iUtov7274p9AXSkBv",
+	"/xRRpwpwo11k2M4B7aACFmnLjXXqYw/9YlFx1DbMXzqaSIyQp0ph25PWv35km4hNIZufn0F+gbX9Fawa",
+	"YkypJPrHz6swOk1xUQa5Wvv8+wqsqLv25jkorIJNXlYgv4Wy+F7OE2XGYFSRp9l63PJ4nHmNebc9G10z",
+	"3+ugAg5p04tKAEzXQQEZaNMbcihEd2uWgtZvjkmdKhWCizYH5XTCBohFNGCarzRbAug8e4PqU/nUreo5",
+	"3Je23LAPvF6HabbDytZgg23ePRUjuFPC3vOB04KstyzTaN/TXNlIhcaO9drY1UEiFfZYhrC0bmfRXTBQ",
+	"6D/sg1n9grGH4NcmLlEmloQm1qmDE7K6S/PdSk03K0rUNAJnkYinACFW9pmusvwdRBH1ajJsOTkb6MVc",
+	"JFqEIhz0GMfm9EZlu2IK7CqvpAbcMZmy7lfpM82jsC/znc4JsJkNRhapYtCDTCOQTVmnC7MnWmwQJjyS",
+	"kZwMephUTtiW5qs6VfO5c174hQswJlsKDNE6EEqIA8QR/oYWeUAZ6HIxa/Q+lhPECvleQcE2z+d0wV86",
+	"NWoUXbKR9KDhpmv+XZvTAta77YiRt+ODhqUFJP663ufZWjU+VRQNnJ69qmEFAcnH5JC16aiR9AtS2UCN",
+	"xwMWC/4Zq9ZShcyAiHVENKhZVuNxzfd93Pz8GN5IwWyzldBVnSiUiYtEYkJ0Vhw7T4yATCPyklhA/fW7",
+	"mWwgMxYf/nj9QxfRTOiUz+bmMWED12s/kxXtw+3XQWMcyUhPLxG+ftPzL+Dmd3ive9gNlsfxmzGAA245",
+	"7E9BecEBMJ36JsMnEk1A+3f7FcNB8HI2j8RI2IIRuy9nUZqCuBj7AA20nC1M1d0mTT3f43Tb0ZsnPwX1",
+	"BRzZaWwDcyBqEsOh2oHDLWQaxRWoA1uWk7heDevH+gpuus4AG7flwXO8/zoHeH5rCln3jI1ZYpQO+0Hc",
+	"+uVeP6/cSnhfs8QnYELMSc0VYXqvvdFquC4V64b+Hm7C4ghbWvGxEYW5NhpurQInoOxi28/kBFEmM9Xw",
+	"72KU5mWmy5nZ5RwvScwRnQTrecjXIK5zUM91Zwj38xoLWGsFYMci9WBI/kdK9LjBKhaAU6oPHKzkNCeL",
+	"zA4+yLVIBJ+ZIYeReWYWSWj2DZV587nDRolTXke7Z+YifjpohEqK2huVFPY+a1LWHAtw1d4L1ZZ1t74z",
+	"F+2dUKdZdydUYOCd145HVq+pFAoMo6ChpNhiO+detf5WjzqbbvWmsvGtjpSb7vRJCTD+JZydMk6JmhHD",
+	"6IxjfBihgkZSgCO5tUz0vmbk3IoNBVRopgokr6cBbfchpwtVfs2WIYNkXSYqJQkMBDhh3ArfKBZY62pj",
+	"tjAYkELr9UyEUqVKe0vXArbsPY2FoRWiI2iImnUyo8drAWmwUcJUAqW6z2fzdIVHBsSXR3wm/ExSqHbd",
+	"JBVfQzmz4x6oMD3DBztt6BiPY+VJwsEx6aCYKsdK1dGpYhOj7WJ1rRmMX8l6dOBXsnYcgrNX0NouFbQW",
+	"5WsJu0RYSCkPLAqXbv1JdO40kCqkj+wwQkDWHhu4LlODgPSkoYD4fWLUP3nCBlZvCt0dTs/KTrETNkAJ",
+	"OQj60jMaA4uHkT/9lDRPePZrUGe/5qxUVmWkBn2JTlCjt3p2CrTbyJmNfkctN6tMtuetv00GWw1o06m0",
+	"qeSBmy0hONlS//KBv6PB47V5u1OjwIwVogs+PAGKFQSSsJmON7IC8g357nzAzr9pvhMA9vWQFC0o1fTU",
+	"UiMZiV/sJLAsd4NYhiWH8xfOYzGOvpQZ4E+U+nkF58AkkhoGk4iRmshIC4R9aKHQcHArBfSVwxz8ir66",
+	"zIHffO10r8tgLCBSAFDs2xGYPuDZV7HQmogJhMQmBxv0BkUpDNSDf4Pugndd5xvv3/rQppcFhh9GU3u+",
+	"IZ5IlGqXNJ0qc4pXWRPecIiBHFcQHdwUN9sSGW9Vp1A6GaLZWAGcnmBxJJ3VHqA4diYWtAtgkc4dVzqS",
+	"k1g0zXMF/qPzqgb+5//0+1/a7Wa//6Xzot//8uiF+efxi08PzBVdc7H+qUrePQUPbQ2QpWs1jAqe67LE",
+	"ZcimZsMps/cNkWYWifngOENiPmx19ir0QPhi5ucuglbLEKxazQanFIIEV2CPEZAzob54b3HQL2/m/McF",
+	"AEeN4sgi53n0PmgfHxUJXqKIle+RrIfURgcHAbU5DzdI76Kikofc2O8c7h+1N+BuANfnUA03GQRVWXY2",
+	"8FM4KOMlX2k2GAIxB76nEn+qOHaLWpO/gLmv5YhXnETl/sPdXnmekySAHaZTPh4zLQRBM9/JQT7yIHW3",
+	"k2oONLdKZhtx5tQmwIIyv5C0QhXOCfCxSgjegmapEXw/+52e0zdy1PgZ1dWGhlQQSRhxafujpYpoWmFQ",
+	"IHbyBugouOkGCsn2R1WV9LfAzSTo3Yw3i/rMHKxaOWve8dRHf8JlI0yqzvqt3dliWyPomo05emXdPMRE",
+	"Yh6/9Vib2jJWuQPzITTkHgiSSpR/albl4sLHcoH2deWbfnGSm7jXBMcTrYed7nZHWfux+c8T85+n5j/P",
+	"tz2ppFhuzBBwFqlY5vIDck61IhEKr65inqcFxOrdVg41CuVAI+gYbbHB1+sB4/pKO0i7LNzjBQHSRSLL",
+	"i3ozX7nfwN8DiqoZL3kn7JCNprNIqKei8zFbSIQah2YdMUH12o2Q2PibDL4WGxhhMEBdkqde5MRK0Xs6",
+	"O00GCy2SgefyiDQkKcsTs9lnfAWJB2Cos1RNkALGpOzLQaZ6DgI2FCOO2g9PndpqMSghF5rHieAhAdRI",
+	"lWKlgb92JAuLSnaRZa1Wm93z6brIBnmzdGsTE/W2/f394z3rHWLjRboAt0Vofnl/8dSPIq8ETxj4W06Y",
+	"FBBupthZpKEijakFIZc5kRHyVDTTaFZQf/fz5le3nZMZ97vt7sej5vGnn7rtj/vN40/9fvhT92MH//W1",
+	"e/2T/fXr/vVe834bLv3U+dhudj9lf3/sdOHJ/Y/tzqe9i/vmf/BN7eb+p73ex3bz0Pzg/nG/32+Zl3aC",
+	"4+u9P97/208f/9D8VPvY3i3gOXexf38+Q6/WdkOOnwhjrbHxIoEdAp4XYwthipM1567EShMeKGoZjicW",
+	"i6hwhOzndXPzp3+EtJvHvDn+9PXxddP9+2CLf1da7TeBtvN3ItmbRNn6o4Lg8G4j3tYEqlyaUmGNoMHr",
+	"GColYy4nCyiYsu4waD6o4iz1SpOqiXBqfAgbHoxbzHhrsb+Yj454bK5qqMuasbEQoQ7Y+z+0248Pg758",
+	"/4duu/sYnoV/HhvBqGYC7mif4ikn9IjPDQP9uBByhBivqUhmkeQxJp4kYqY+i/AE4Xc9Z2NkmGiesuEq",
+	"ha7KfWn+VRAw1O3TY6bH7W1ta1RIimrI4wPzn6Nqi3ubR276hQqdpxQNxHWv57pS488bM11dOknu3k02",
+	"lnnFM++Ba9dGcZsnL7DhZWHythunP5B6QhT6lN6YDBZ+HXpL27qmWs2hTK6tLKfXYumMp50U21vYUqX+",
+	"N/W09BolbBlHw/uvg6K2cyVqgGjh8LCqb97t4wq72Q9CzMkzxJkWowT51G8Q+Si3482f69y5RwfXmzed",
+	"GXOZNp/WaqRZKU4WfvAcntAlE61MwCgHUte29znNORW4a+rD3sh4RY4RNP546k5oLbBZMeb3uReY+/Lu",
+	"BcLbCZhUCcYXXCIheC1kVuWgJBuKKY/HrpstvRZlcUFeRHoe89XlNgrOM7zXajjiC2bv1aohXi5MFFqd",
+	"1fmVuWaDvzbfyOYTGGzzzXgAu9QqINsD39egr38jj3hmo5T93jmXt0+fql3rZRJUh1cBedilnnm9YtB/",
+	"EK8oCyTLmZGA5M3ncyFDNqBzCLCMc4DnN1BVTvPJb8WNfHi4v9lRW+3gBHkSSQgowDx8FycmqGz0cJIz",
+	"c92B6zPtJi415PPdmFMA8DC2oeFJ9ubXFlPIsk7KjWdhSXosVFIMUDpliYQ2OIw644AUYDDsXf9VDIIj",
+	"EjuspmY6kiORpVBAGlDA/q4iiT6JnzUNhedzSG+R4zrL2put9ezQbTtuCCVFZaD9Fjl/tHtKyRUz13Et",
+	"Txf7sapt9twqUuvclHlYJXBjxMrw1IhrvzOxhuhFoZn8J29TWa0oBzZ/kLdKa5qj/Mfvfv//YX/jew/+",
+	"8PC7P/6fy68/Xf/f5qf7/X7rj5tv2/vaDo72r//zfnbrJ+/fzU/meufau7r3x36/tfeH7e+v3Kpe44fy",
+	"Xn0wgKoFAfewlE8gAz5Ui2Es2I8LlQodMC3mHFM/hivIX+Z6fbfvUu/mWmF1v99/8NNH1u+nwacH9z88",
+	"3Puj7fn9oN+4Dxc+PQjqbth7YK/czkfjZ8bVyjPKwgGJlpUMgmQ78YQXaH5U24SS7JcVUDvlvNqu/ZUB",
+	"8yloCSJEfX4ulNlnhVBB+YSqSKm407zanWQj5Sdtqy2U5B1l7xK51qbxGjajzntP1WxWyWofpivnofWU",
+	"C2O9GT0fWuqRR37OtdmQrlEOVvXw2kzwNX6U7q/AjxI0XkQiDmvSxY36Ba1O0L6ycApAy1zp524p49mn",
+	"7f5xEqasFP/5/M1rRtcpo+K43dljkaRI0FCFqxMCSCqiEsOPaC0juIeE/i7UjEbHXE/RVNvcQcZnbztc",
+	"YuhK3s3PsSbEamgIYnCYqCv0mjg1ZIHllqKRFUJmfkrvR+JUr1wSN5+PfxM01CK9VOPLhMuJ8Hs9IFhE",
+	"rOAAMP/UU5WYtxGac6UmlNPLKosNUuggE4rYVt1BgqeaYxqmmbGtVzphgxgoPwj8MF8i+GhqNmyqGYAc",
+	"YOxFs5ENpWS5lGreCBr4ksrh/knwOK1pVJUITYCdnM0TNaxgaV2TyWrzRtRVLmdEXW2Wj/TKKsapagZy",
+	"ik0+IgnkyFp8mKVvsbNQY7e74cpDHQUXsho7uKxHpIIcHnX3igpgu3N8HO6PjpqdcZc3H432RfN4eNRp",
+	"Hor2eJ8/GnXCbjenFf6ykQrbHPuFSmY39GV6Fcb24HhzukinrNtqZ9W3QNeyaIMEqkofjMUKRybF1lit",
+	"CrFyx/F/GhF6/v5pRjVJuEwv67ULQ917GpSMFnvFVxa3E6Kk3kaqcMRmH/mXzNeAGNl263Ti9zx1sOFi",
+	"FIVC/wxruNAikbWOnDo78wTMS5jGchqlgum5USJ4ohaYwoiuVTaDwbbWm5V3Tf6CCHYz3ODxB0mzW+DE",
+	"EzZr4iG/EvL+S27JXUJAtT32jdZsK1G9QvR7ha4O23uEPzgjmUdhi72NIcVIfElPwGyG4myIIoc7OYt3",
+	"zBHdNqkx0pc82ogjgGVjdemWWenL5XB1B3a/a1TJi0U6kcwsHopDZYUaSlIL3FyhMVYu3Sgb9dsUV2OR",
+	"n8Yqv03Vxpbb7AJtzBIttsGvZlOf221sLZ1G8soWQmY9gIrc74z7tTZjwRewO//eKQaAz1CRZsBLLepH",
+	"RxXAawPReJc5cLHz+s0mU1jrfLtIfHWOTLnPVK61TZys6gcaivietaCxDMSiYhbtCTUXkkcPJ/O0qbRu",
+	"drrtofnc9nHGOziNXCpBVSJ9oetAJLEHdo9xFitjWc15gkZhio1Qjw6Y3x7bxgGtx5eYWDOVMIrzYooX",
+	"xm04C9WMR7Iv8ZWx4Dpl6VKxmA9FrAM4thGKctAiO37QYh8qT3nDZ5gahClGMhqpENVq9vrFD08zJxfm",
+	"KPYl1MsuYoF5RaOpGF2JMNdK9Y7iADaj0y1lv9/6eBZ9+vhafvr4l8+fPp7yTx9fxp/gt2fhp9+j3vDr",
+	"CR74ySglxnvMUgVg3UVWYlLdPBctwE7CWP4Kx5S5wQgMnuCBRpzRl8QaTwOmlQPJcE0iUF2E6iXOrsRq",
+	"qHiCL1LasAyLBeiTzM6MkooNLwmuV1CWvIDuHZC1BpDaPXIBQQex2UxJc6BqqBbzOs2jgw5cTozYgCVi",
+	"DgILt06WHwf4/1yzAR+OQjGeTAfm6cGPS5Gkq0U0KOS/VSuURbnz+O7lTq7yu1L4uFQCdEnCAxUGwuct",
+	"jsUiggVkYlQUkeOosLKwDp/AlnSwNnlTbbNue7rNBKdCHexVhvCfPIaK/m9Qi07F5p/rEg4s7lolkZNE",
+	"kb/4+ODw0d5unmr6wqYwz4UhByiIBIyXC/Ww15ATjnxt9hO0vsuUUE1BlmI8qFyGByiLdSX1Php1yUm/",
+	"FWiBFxLIIRZ0K/AK6Eu1GUl03SoMXkoShGhiNSnaLAfFjXmTCNhbw6okAtNkISzkD0E/W7p4MbEMorvC",
+	"7Kjx+F7kcSeo245hpPV1UIfHxx7jH7TbVYVQLh+0Ph5XxV0b87e2TBIaWFBH/XDgSqdKU1skUTMRY5EY",
+	"mXzTT1cHCW0aq4NBchA/jsPWbP7q6IohGk0H12kYCxaBM2Yc4ap7CH5exdwd4Plh6+qfD9rPb+IYeF0O",
+	"6xsYB9VotzmUwCoUz6C2b2pVA9QifmdQ1TQr8LtJVTVANfZaOlXhZT6cVWjNFHgdiqra4QQVvV6CyhYn",
+	"hU7iQbmXhMXPvAyjJF018v0PcmgdRYz8fLOPKpj2ipYIZSDToA7Stgp5uIgjXOVLf7tIbbLtbo7OP6ll",
+	"PpEPk229fFj2gXQI6+hHzH7BK/M9dk6Vraqte7tICy6MXdPg0aS+SxfGzbwExRI4/LlKOL5z7613vpHr",
+	"YipiciBaibiYAxpZTeyXKut3pqHfbqZMylsU+Reps7HSPvd4iVTfi1STzgIID0aTgYQSAH8IME+d4BVO",
+	"CF8FlfqBTtLLQevnDi55GGi1OVmo0LfYU7Pz8pnKmImFZhuAbwIinAYApCx7H0gASaZ3ga+6QwYSItpt",
+	"nYBE36pcfhXXQZx4LYmNxhiqlq10iYxSbaXaCRvwCaR9Q3IuHGIDMIJBGOb2lEblYYKuVzzvqrbXeXWI",
+	"0A7LllPgsCAteswTRiW2Wd48FdvGaglJ/myAJ5HuJYKHA0i01uSx1YF1a2P7Tc8i1EFfuieXSZSKAVNz",
+	"IfFGbKrlvYaHoc6/y5ylthpaB2zAowHxVUD4ifQq0Ig0Oz3ry+zjSHRth2tuxLrJNFcjYJcD7ggyXgUa",
+	"0KoELFbKWESY+uMQJgZKXmIJx4DxUZpVm1e8Pp924hPUnfREJVD4GhhFNSe4+0j9kutt13xraw45KWfI",
+	"YXGxxaErGHVGrYh+XAi6bKwo6FEF0q9mdEMx4RIpzo1N14wQCWeiBFbHrKzABwT7lFBh9B0ClgByQf1J",
+	"FznMV4vUYys8fJQa9GfpK12D+vEt8M0QWll7yFXg2AVqeS3WbhJxm9eVt6RLlVy5IiXIGsE5x2oyAWdh",
+	"4Pxr3fZ+q93qdPZb7YfdA5ehYeToqsJmL7HzN0JXy5iHLUVChQ3iC3X2c/sWDihyNSZBVqXP08BV5QPX",
+	"tmyawyUK5Xqwq0p6ofcrdKVsowXgWHTbbc+Du5Z43QofT1XwLhe/yRE3x5i5yQAvZLuj6vg7jyby/fzf",
+	"qSK0GK2PVzTaFjtlSxHHTbQ9ye9uHgvcCa+S7CjBfQoQf6jwHbT3WdFOHJSO/09VGfeZvd77WFQPdkpP",
+	"8AB2a9VAOIIHZJSBbMTmdka7GapFelJb9yahVfnPmp+PKKA4Qgqu3lzTvBkizM+AgX5zzRcRmndOvfdz",
+	"ACy8+Dr1GHss1hhHp3RuAjiXzDUgt/HgdVAsd3QkSOWwNrLujEbcKqi3sCGWlgOAq5ACG+DxOu3uwUaH",
+	"6iKpiZnjqO5pF2h2uil1WzXHUcASEfM0+iwsthE6lLb1u1ZVDG1gEfLHmXHnzpAqPkAEgnVF2Pc0g0PE",
+	"wiAusd7HT5ApiYvZVlU2ryju8q+AZkc8h9Wr68vQowwc22ygzH5ZThVh0EHMfqZF/FmQ3bE94t0tcSlu",
+	"hKJrU07uXNUjfC+bcLXksIlECEkRiJo75YgmHmTBHq/HEK5Ha/tmGEgMvxHGTfE5ilk8d0gOCjUBvLSG",
+	"hugqJB2YNGBqfVommNNz7+Q4cxvA8GrG83V5Z2WEEr/fBcmBbHz12UplfqsXVs/yO+DfEBGIbQUI1Gn/",
+	"KirZchu3Dm/eiobsTHL1OnM4DOdChqiUJ0Kr+DNG5zBw86n2qxfVQdsyfsE6Bkv8v7Cb0CJBgRZGCVUL",
+	"mwMniSAAwZ6XOaUvK1mlwAO1EAndXx4iAQn6IUqnFK7RN5GhoKSU8XVm3qvKwizmqXfI6ICpODQ/AJr/",
+	"iUv+67TblMdnf2Cvoic+UMdWDjkPliDXDaKYXFGd1am3w9yxJ6DNLsqnngOZ7XFTIsn7i6cBs9iH5EgV",
+	"X/goNepM9IWNDY+C1sHCaBKhsuwnEHbb3aNmp9Psdi/ax739dq/dbnW6+weHR3/LJRPWgB9282BF3TxY",
+	"Ub8ffj24vjtQQ8I0PLr+WyU7voez53bwYXg057rSlQOhOuUrjR58QjSZRdJ/eefW+vMuClBVKBVpchsk",
+	"MY8iMnMg3QFNNuM8e/VU5lv2gQqP7w2U7RuhjZXpWV1I8qHQUC5V6gpCPTbf2mV+grXhpddnSWWjhdFy",
+	"xtYB6p7UPAoDqmaweEPm7LCl8tDtBqMj5ouInXwlJEE2EFj2lYTAkmb/EImqArsaQfUuBl+rhC86cgHv",
+	"B7IO7fjuaQaPbsaV3pxN6FqrREpuGgk1mTG2ONdKQrRCjuJFKMK7Gco8UbN5ug1B7uZ7bh5bzpyakbjH",
+	"7mIUxar5HAmqVudT5R6pxAXIpMdufuVfEqO9PE1I2x0tkihdnZt34USw+8DpAmvX8a8Xdk3+/OGiEVRS",
+	"JQtrwdYavH1zfsEe8kU6fRirSSTRme39SkGnQUAtio0BMcjaFgyYxh4PqARJRS3dwSbqSww8Q2ytxU6t",
+	"J87mDBvt2oUDl7lADoS/AjZcpJCG7i7aQF2owPfRl28SPwx6f6CvLv/3//3PYC8/v3nUvBIrPbCwgtLY",
+	"YPku2fc0G3xpQhXugA2FjkIKJptlQTEGSwmHAbZ+cEs1TdM5trlDFD2jla4DOaOYonP82OhyYMv0ozDr",
+	"HOoemnKNrdICGl8hGO0Avgkjsi+zacK8/Ih2i50LwT56HaAjJT/dh0qQhzz36x7OPjKzQLwM20mm18hD",
+	"B2YU4fPoB8j9MyS1fbJvjyXoBXos61d4VqEKyeN1tLyZ+DKPVSIS3WMCEENWapEUy32QxmyhRQIJBS32",
+	"FEN8UUg1B6METcVVX2LoDuiNEMdgXlmm0cVckSn/LHK127Zo24JdIkw02WWxWmosmMkiWxlENYaBbCKA",
+	"+SPSacJTlWgvGYDCl3gXeh2zixB4omt46BcSW5xv/H0SN3oNT0zkVBbzcxdVyW3CAt6+pMSIh19dAOL6",
+	"Ib6kiQs3yHBOSXZAnNrsDLRlsMAg408AecnYEx/Keq/kmBP6nUdyrKoGS0mULBT6inDy80igYjYUYc9z",
+	"0II0c/ku1sVLmpeYkZUorYMu9tpkYxUWlFBEMxEQpYwsgEw4I+d+9zv2Arog61TMtfml08oJah1N5GI+",
+	"YDN+leO8oErIW4RPus/tlFZfdo1koBRvHMem3kJ+UyEyDIGbkGAjHsetvtxvFRbdZQsRzYJ1TGHt3AHm",
+	"EWETlr48aLHB989rnuFR00a5Bi6hKNOcgapPVBjRrgUsIcDvf9FEb1zKryjQiatjq2Rsz5NQjRYzIxog",
+	"8QjEwMrtc3Z0wH6InthOI0qDYSPFsi9psHDFZUR1uo/N/ZhjB2eoTjHXbhwZfpqqJVSKYCqILe0m/DQz",
+	"/vNnP2CG0vcK3nyxmotzYGl76IWKjheKHaDWHmEJORQKL6kbXSLSJBI6YHN0ffjpWJRnYZHRLHPmDxLz",
+	"Y5M9eHDK5iLRSj54AKcX304HCWq1jJNK3YTY2aZ4tOy3aa9mH99eTbAtuXU2DI6Rfr9Zt200V/ggDB8c",
+	"LCQcHjxgGvJ5wEFPg4C8wAL0rnvTMFFLDeGzAcTrz9UiGYmBnYrTpG4hUhMhqOkgalKn/omJ2X44Utwf",
+	"WEJTKwoMNQPqcAHgae/fvaST0R8qyGvMlARR3ZeuKCBrEZKbMhtxCfh/Riih+qGh9wiKj/zRkMWbSR3N",
+	"/OAwxwcPKGdNtx48YKc2LY0ydPMd25CpiiyLJbv5TGVWSF2m9ncwmoUWvb6s5NoUJDWhV+VZmM15BInx",
+	"FLtyCQ/GfI+VTgOkhytiosFNeCQzWRFzcPS/sXivWY4ycNFQCAnNKAPXCok8Ajb9zE+Nuz84aHeYV6Qw",
+	"2Guxc8WuhJjnuu6YO0Ds9SVGe1M+BEf2PFGGkEIzPeXgd6d3B458WOYMhdZXmCQqOM0Su7l682SRBCUY",
+	"UljzMkQt0kFpBid0VuBpSWwwYHGkU22H6ilskc4Suoh3jAlHjOOU8vuYSQq5QntMC1zEKGEAWo6bscXO",
+	"QRu4j1phRWIwPEnHZtEZKFXal0ZV1VlZrvgSaQwQr9Si5yWQsMFB+2AQONdsHF0JzMzJ3D+4SSHxCmCV",
+	"2HM8rq0lhOcZVYYrjKcir7ry9MhaY2iXMrJpZ5BBhMSoTo8S3Oi54D0xG5P4TtuMRqSzlTtIauonaVHM",
+	"zBL56m6LnaVoQPFi8q9ZAqcFUXpF1nyIMqHxhDbHvGUCmBmq8zFk5/SsQpOnkGdYkT1nhoo2F/esyRM2",
+	"4HIF+eH4HsDvH0glEaxZqr6EA8Gos7E9racqDlGMWF4NHDqOdkV4IJ69dAD2wevma8fmyY9IY0aaSy0b",
+	"WJqPUrMguZwDQ/8PNiulZEEGNGGj8fBRui47uleHMQ/o+bXGbh6rvgDOjw11sv1KLxijkrwYTW1hZ9bs",
+	"zVZ6UuervsyyVGAPmd0bIKIgpZ6jr3OJq2sfB5d9jQAAvwRzVmgUWpGGfX68VgFZ75+sEKrooyGejbTD",
+	"qYQ4vu2ZkFvnAClSXt03lmu1e2iQOSoGjM8U7sQoyTY0ujpsLiN8BYcA50CblUr6Bnutvjx3fSfTUuMB",
+	"uwhQ8uvW25JjCrXOKbs/ePv+gj2E5PiHXyn0f/3Qvmqw5xsYKClP8j0YrAie4Z1LQjSgMgHtWkVv6vSA",
+	"UjJULdCMkBHUOLvOMRUP6ZZZgaD7kzNB6BJuh/WSOZwrUp/PbdNv8/fWNg0WS/xdGeVFQRV5zFe6oiOe",
+	"y8GjQ9pN3DZGtx/1PqAffs0nClpFcoBGEVC0xZ6odIrKCKamNUFRJByB+wNjwjyEv5r09J49cAYhT7mR",
+	"gH3p9wkGQ4zKBgbGYh/0DFF+onTTn5h5jP0E5rIRWT/15U/NZtP9v7l1gFms7Cc2yHJezZ8XTkTg2zCZ",
+	"MlnZ5ER4G3twfyENn4Z7D8wrshYR9hWFphDiS+r6PRh1BMdACAk/sUFWfmX+vGGBlX0d9ACA4dh+AXY0",
+	"QhKkRtYbIGt+7/oC2PcQ9rZ5k4fVXXxXAZUbHu5L0EnMC1CW2AZ4KHPBRPM7HGaRZgwynlCJTVpOLTbK",
+	"vMXDGSN+NloJdrh96UFjOLV3pEIjb99yTcVoxHepJS6h3l1JtbRKnNALs9HM4YZ8iC8eGrlIbEPmYhQW",
+	"ndagUyIqi4hAXtCySKPkWMpSjK3HRkpKMUpRX+1LO3vB5lkrxAEgF/QGFhPITRASuCJcw5dcp01Yp+bZ",
+	"swESKkqd79wjK0wmAF1CrizcK4TxpsJozCmPYwz4sw9TBTKO/MpmcrYHI50lXdAlUR/hsVYA2GtWpcY8",
+	"9SwW/LL5rNE6Acgtz6ETyM5z/e+ksDxvTLvP0O+ToJgHtjLxOS6usR0go8loHN0DNgXdOCOukOFJRmxi",
+	"teXUHNOwt0bKnGwUwMR6RbINo1jIkSANHytxUSzhIygpOofWG0FxMd/KBAWgxw68e1xbGEjAQsMHK0IU",
+	"ffdPXE7MCxbzBw8yHd/Q2qNZj3wO2c7mPqKgl+HI49jtkBa7wFWDZOIRj+PMGF0r6rHqDlc0Ec4DRPtp",
+	"IgxVE7WYTAM2V/DWLc4P3J0De+gBnAj4MmkjAi4LbHsCaMh8bA6txdgVc4S/jpS0wBR/+LtWcrAHJwVj",
+	"jH3F/2GsD07ffqPH+o0MxaJUC99vBN4TURrTI39xN7KKG1GsmTsPul3vd8SCwTdcEAx5HnfF1VspmSZ8",
+	"lLZy7wVkJnh6/UAzGAy8exus5twLEDXGPPzxK+tb7HKiFpEhyA3IIoL3G+z6E77o2hD9GUQyjIE2MDeD",
+	"dVDC1jhhA3gp2b5IJqyKzVBL0C/KV5QP0iIlwJbq2UANErAvzdcAOBRuzSgy8Iw0p/iXkWYCix0O8g0a",
+	"qv21SRkszbPQ9lPLFAXL0CeM9yXBHOFoldJgKw9XoA+hfctTpzgDxNfRAUFm6YASpYzmNl3Np0LqvRYb",
+	"4JIMENZeW7MG8Ce1h7Lfl8RIGex9i/2Fxwt7FxTCodMuEaTNWvgs9Pe5TYaFSg5BpwcoOQOY1dC+Azwu",
+	"NunGyubBO/NM89T84Xy0LXaRCDCYAHqu6ijuS2yoS3oBKONauOAZnOrkK8iU+FSxUPVQdPyOeThC6Gz+",
+	"OCgBhAw+3Xc7vnRxj90/aLf3ev6bjMEXg9vQTHzOEwArMwOFHUydSMyxAUoqYjXZmIHheEjwjSxkP5hr",
+	"TpeaUbGhzBJnWmYDPXgRffG5tPUAp1M2sbzplC666ZyWGh1ExgwBwH6yH3M9EIg7bSkeS5dQsZCQo3mZ",
+	"GOsQZnpizuLRItEqIR2H6itV4sGMuiM9jnSKE3yp1BVbzEnzsd9G7ceyu42h8Cs8H81XyLH9MpJXgyzh",
+	"q0CeAtxMFZEKt+RWfnCWXWz+IMhNM5unq8Cc0BCKCSw5iqm4XgdsaOgGs4XoGQdUfmAJcGyaJYcYtOFp",
+	"MR6LkVtnh07jD939CIM9wME6nRzcG3OeTgOnfGSuggjT/e0Ft/8A30oIMjLA/U+u9aFhxzhkfM4TWrKn",
+	"UzG6olSEgCp3jHgj/7a/EGUMnty+K12FGR0S+c0k0JuJFrXTfsAqgvngG3BY7zX6qUH4g7iVbHBq3jvw",
+	"yZmh/xRpml2BYRzRMDLPHpHE6qkStKww4swcQsSziMlueRYGhj/lVRNQSWAtKqxggtEjs5PGXgIi8odf",
+	"umhm0NmnGYCAMjyaiRkbgVRJQF/LWtaaUZH2GNjYo8e+MTQGgzCWMRnkSCCQ5GeR8NgFLe2wqyGH/LFX",
+	"3wETOPQnECH0YInkuUydjElSfuVvusxzMHiKSMbNi9UcWzHmV8WOvKRe+YMuXTTj7Xb98RopiMcEcG9O",
+	"xevBPGZDFK6zSOvIiBIninPSBWaNshYaTOAmVElizMeiAlAQmpZ5yohVOfYpXwb62/kQX0y9puS2PQjW",
+	"t1CIyOy4s3HzFU9H00GPaTUThhQBm4tkyufayJrASks4HiKSKe9sLMfaKRitwhwY+xfm2MjQFnqxwfML",
+	"PoEFw4P/w1SBugbtrOzRX4DByrNe7hJs+05p25PX3gvy+XqjrSbzeG1NGLR4QsE7q84luJAbEH5eJTbo",
+	"YdUNCzxuNVckMDQmA/YxfEjB6JNcnhzpcOBHokWgQGUR5gIxi84ovQZ9PKlSARUd4vrYqflhQG9i3s9u",
+	"WsXYqBkqlMdz6zHCnBejfS8VgCtHQmd5FFFK/nSakZu41S280WHTY5eyQc7O3PcDCiviT6BgKNfRirDK",
+	"Z6K4hB7SXdVCepf95XTntZCQTu5iFdlhXcw+k6HvGjYHi8ZjGPMowJ9rpOJQpVM7aeo3RwDOmP1tJ5BF",
+	"Arxhux9hsPYEKYbFKJxDwbh7NiYWWEUejnOYhbvX8/hXZdO7CRVjeC52BLEU+pvne0PD1+20SoAK3uyK",
+	"19wkT5mOJrK5mBvhQbAgVtTBh0HOEewDMpcwHAhfG2CoFCMcFiMIKF4bmKSxehiM/jC9n2GExz7PeHGt",
+	"Ol7Jsb+tZmen5DOLFbZ2tW0MI21FgZ9+6NzPf18AAGroCJwDBvSHnbuQOxBdhyQzVB/6uZeJsCrUZ+7M",
+	"UgvzTGaKLWHL+MZfMSOOabAZTKQ/0uxXn762ymQJll4MC0yFC8upApAAK/B0eUlhJK/ARqFhFPg4StCA",
+	"w7PqT2rJ1DgV0p5TPn5kjme934Gox/lNiUKePIlgPmbYM66P69RifYMK6BqRA1eD2xH3gxElJHpxPh94",
+	"hL7UnDl/gpkdmBYGBvjgHU/FSzPIAdN8pW1VDorUWUSH5uBLc6R0OoB8HBd7zE6OAq5l/vwoXMxooRSb",
+	"QVkuZOxQnA3VmCCDnbaMbW1H+JEgjlBK2fe4LQx+EtjD2RO5LVZNnhZ7hmIQmZfS9hDkapGqGYe633hl",
+	"523BX/3p2t+qVpwydCYLYEQY8umZy/JAYxgi7/bICshYgYwuKAY3f4Z8tW4WQZbR5u3RZCEhsma/lh25",
+	"jrPPrYNrGY2E5e4aTNnciVl9i9uhp07nygd6Ks10nUZxTCHW5fqJ0qkPSxUVX34l3DJVgd/Wjd9ez0nB",
+	"8kCdwpM7b3CWPfcDGMIqAbPCFzNwCBY8B4E/mywvweb8IHMsuc6WC8v3tF2oHPRsbgP6F7xFwR+s4o7J",
+	"QFJlhiCplpACHUEU//Ti6Z8qY9gDj/gIXDAwjw320A6ag/pdEvFleOBKhdpdzYl8D4EGQbnRxqeTAFKk",
+	"zLbveSE1AXnWhvBLnoTsPo4xYAMqBTf/tLXg5t9Eyj1YQj66MocfPlNj+9j8Yo4fslYuHP/ZumVb3vyS",
+	"eUmdsxpcpWg9uvAjogPZtS4BHhdcIvmLOboVcDbyUSayTvJqX4/y3kE6J2IeR1bte41f6mF3Kgp9ZNXH",
+	"mZS02mJBUNqfM6b0pGEimF5GKTQFVeMx+vkj7fk6lPQNKGOaTxczgCeM4ywhnLEHJNW50VLB5+1Q4jw+",
+	"GlCVLUihgedPyACe/eFnv3pbCr+fKnVF4c4CRglyFGwKY2N7IUbb9csfGvmr4EEsnSO16Vmi5sWO2rnE",
+	"Sko3pAk4+HF//O5HN/xzsvqZu5TPrLd6PuZpjl3o0lB7yX0DpRbjPDeAuptyovf0zKUTYdqSpl4U3tNQ",
+	"YWUMZGx5Q6YGNJKFSiRf7/cWJFW4Xtpj1AzpvcCq2YU9dv/Q2Vfe8CLMVsCbAOPBOWKpt22RhhXxFm8o",
+	"BB9fGAf9CoM4KA8ijDDSkbk6wfLNf9j7CAHWFz5Cv9Z9ZCzimOkohgoqdCLNojDMAqCVLON91eLnFz5r",
+	"f4bvVjAABGBAFkACpUy9TbSQ4stcjNISlb3Pyipp6f9e/DC6NOLYx6JU0isZBh865EGQ0LVujcTmYNjc",
+	"izSJzH4ymtUmdkRLiVwEqGyDkssSHlHaHnpdwLbw5pdrZFCYY+5aHYFzOwwnkSXwqzGQAfJczT+g3gn/",
+	"6cK3uUAUzvNCUOaCnclJvmt9FhwQ8dxTbrx0ExLDGep+Tg5nP+d2Jq0BvN4o2wB2avVqUqdA5+m5IweB",
+	"B11leJaYixeyNlpw9qOiVr+Fi8D+lTYRXasaOXAPWQmgQbmCnWzsm8ZygieOVymVlfQTPrJjIGo+4Q+T",
+	"fsqNLuQpH3JdlHdQ7mA52iqvi/m2xMr3uyiMwbtSPRTHQzavzUJAcFhNgScyugPJY0Ie+03jC4wO9vbN",
+	"+cVgk+3iZkKNOnJzoN+qltnstOkihUTtUC3lCeasajZRTBXGl4JDF7ZZ1VonQi9mIiskwqhJPs3MKTVe",
+	"S4vcdvJ+ryQ2+AzNPRnVx1HqpWAE4A6KV5RIhVoC7iCC99rIFOwMtIuY61QHLC1KkMx+wO4leasBf4Ox",
+	"Y+h8zKnhuwe1WC2a0NXhpZu0GOj4S4S+BqgMCuoYriJVbaUWNrqRHTmQC/XW2FHm3y8xFpoINgRNP0n4",
+	"CjT8QYyuF8ATcnBD9w/bFiUaXs5XAQAN0/W9LCUvy0II8jUBID36kuLslA9gc0Li7/oNKb6k/cYAU00e",
+	"dx8/3uuxsQL3b5R6SSHoSOCQi0Mpc57PCrGAXQIBJH0CwCaUCnkJBL6H0kZi4kiD4Q50HSdqZnPI3mGp",
+	"Iia02O0HoeFSzVRFQosd3pR/tiDkaGLj8duDnAiqky1t4760Wfm2bZcaY025UbLv2xQAzVd7DvIgjMYA",
+	"1IkuCswooi+a5TO6cc6690WklSp9ab0WRHG3uNxNGpULerMl4kzMVLKy7A0lJ4lXWTVBQYi5A1SN0sMj",
+	"NUubLrlnzGum1GOAEhvYGxRLCBqjZiK3vwteG7a0DpsoRU9e1+w4mz5JfAwsK9ngoH3M6txMUDz5Ap14",
+	"ENAKchmiQbnl18T18cBfiWGQN+6jtyBgGN4cvFQYQTbmPsQk9zBZ14w2xxvvIA0f2hwmCzFosdO806fs",
+	"fQocf1S5g7CyAz5z0O2yShcVzB3zKTHfCzyTGH42VqTVzGxWyBSy1c0Yla0OxBsizcbRF1sT6BjNHoWg",
+	"5YLgMozxgy0OxfI0KO4sVDyDW9GFWe3Q3GWaL7Ir5VP5giHrWem8Wn0JTfGYV9eCKKp8lSULkBTDwK3b",
+	"07BPQDcDdoVsLSXjVYsN3r6/MAsLfivzj2fPXz6/eE6Jit8/vxggmoZ525VYwezpVLJV1FkCHeRM85RN",
+	"lNGgHF/Z/PbBQffYfOKw3cX/2ccaucP2ATjNM0tFocW05Kse42wM2Rsz6LyBRyGkkdP0Q7UYUvLkZ56A",
+	"YzjhMlQzW5WrlZIWrDJ/hpIo/QuG+zXi11LWkDFJcLKU1QspXkgSKnaRtB+QZWzSgH1JOhUrdPpgCm+n",
+	"0w7M7gZ+eNx63NrfI8QBOEv6cnA2br5WUlCKgfneUBRqCgb7hlZUSwMqKsh4YynoDP7V4Z+22GnmvLED",
+	"tC1KcA97qJmYY1FXgzOAyWgybGz5vgOE8qbi5UkggA18kcoeLQyAxc0xk7hncyaswmzxlxZSCyF7LCp6",
+	"4Ky4GK6YVMssGwzQCaTwEhlc/V9fDg46XVaVLVIfPuTu8AwREdsdczjgXtGf5AmJJ1grYJu5jKZYs0CM",
+	"jVEmO+77A6macCAN9k7sSmmXIIzptoiFDM9lHEYeR+4qqiBQRXqBl6Y7Q6crNlY1TOriZFlYjLJQzMEF",
+	"oTRSpnvog3chOXPTGH3WhQK7vrSZJPftTT5sgtcKdw/fmQ/ltbxQW/OtiqPRigRRPgLnes9njXEIYBvl",
+	"OUwaQU3Z/TDh47QZiXTcnKbpnM+jZsJTAUplk+rq93ps0AdcmH7j5MfvOu32yfK7LuhqnXY7I1UkzSHt",
+	"kJ+yZ5LvDh+dpN91qC/s4SOYK0D3QYxQJYIUAqwesjkgLfZErJT0CkELHNs9ZrnYKdRKZucKlovJLPaY",
+	"odQR88qVG36LnWMegGs/byOogN9LAUasEDU7I3DF/FYrdWkjtnuKXWUex1lksXhX4CdoYLJlgFVL5jG0",
+	"NnRf3ofZluOke5YtXZ605wLPgSYyfIULOe61ipnaxqRAYGzFUnNYuN0KwaIZ1TdGIcYd8IdEsCoU0Er0",
+	"T2TXvxn7LKRH3589cyW9Iy6VBGDkWC1F0hwZ0xyOY5xikkKKOBZXghdGjRnAPwMUgXnX50c4kuPDo+6e",
+	"HfpTkuk2X+r07RkFTvxzKY/eQtXAVi0+fXvmYLjISTxm52LGjcC2Z2QkJ1S788HKRmBrKrsyI37wILBV",
+	"jFIs2SySymXUQbYTOnvDFem+PbgtkyUB/U1kda4y3ZcIHINwNJ4EwyfsBZ7BZeBNrnOWucum/lOqvfnp",
+	"KjJywnaXoN2Axwu6tiIJHb9K9RstdjaRZmcv66vuPqCKIvxj+cGDTAzM+N8z8vQMLztK4EkLCrE7znxU",
+	"ghOXZ0kNhQNMkQKzkopET7IQiKMo4ojaP0/8iCRWeKuQ0LpUQhUggBXhzwjCR0OHqPzgAerPCRibyZUA",
+	"IpmjFrISGYK3eSUNhACi0eFEidYquYITEgSKRVwwu2ymZDrVYEd7rdDQ2kFVjA2e0eeMoeIqT2CfPDo4",
+	"3MMuaE7lDzlkGWpQQ9jg3OgZaf6xx4fHBwQAF0cjITUAHWYlPY1e43RuDvVmt9XOgLe8366Dhl7MZjxZ",
+	"md9dd7XqBnO2lYsv2yhT2gPkajn8+F7jnH5/wkdXAlq8Ehc1eo12q4MDUHMh+Txq9Br78BOgzU0BSG19",
+	"yZq5YyLSWuhwB66Kx2zg6s0Jl9WRG21fG5sLyB7HwKqtJUC3kZmcY/6zsNEzA8h6ucPYrSyoBb/Obnl4",
+	"NjbaNOihgArtJmsm1W23sUsppEsDsFwhVxo7tFgc568WmVPUQmPam73+82YJqOfspoewJNl/9No21d2+",
+	"3z1Cu61tHWSoTOLRvNcYMHXvp9sewj3mxXEkrxCar9Q+tu4d8Ag1a30zPsXOwzDK/fZB3UMZW75W6SsV",
+	"mg0HXasOcNXWP/OEhxaJGR7pbH7kPeRKqyT6h/3O/uaHXrguVfDEdrN5Ae2Y4YGjrR44zRo6m6e6x5uf",
+	"ulDqFZcrIgL07TjchnBn5Bc+B43M9bw/3IYY5xgee+815PYBXGG/+tCttv0XoNPnkC39K1VP5NFG3d2f",
+	"fGn7vUgJcTDJpEfKJxqbm5uXEEhNo5dvWnl9UymTbT5oD3IdNLYqMEaAy1t8KGjMla6Qz8/BeZjHvo5K",
+	"cTtw30SjKTpIMMpCt2LdX0Ia1ESkXn2/9d9BWaz0kiYyC1zZpIf5YhhHeirCDIfGAW4b1VPFodHCoUa7",
+	"ZBVB9tIicXn8kLjcl5T4/UbS2eES9Arg6KBn0uhctp7reckxuKkwxbYvn25xY68iwS3vZDPnIuoL+UMM",
+	"h3Gbcyz7LqB3lo+y7k2PMtdrf9Op9NTe+e0PJrd4DtEgwrZwvwn934T+NkIfeXWz3PfiCI1eQypo+/Kl",
+	"iYEnmAT0+fWPCB7BxLZCeajVnCEwRUgewOHkixtwCqODpw877tm+AxLjGTzMSib9uCaGFaRgK4GRoiwf",
+	"jvz8iH/iNYBdzCFF09zgVa5/r5j1JmFVgRY/WqA+9MMMLMwcvIvGXLgDo3IDkMiIW5AsBNXcW1SgrGs6",
+	"zr4NeEa2wI9eS9VDFqkIXRrZovbYqA5KqEoCG+s1E0UIplKWwhUtgp2v1MHS4JDsJ09YGxYNSuSyti+A",
+	"+1+Fygyza/jSMxQQeYcn/M4CRwdVnQU29BbYukWH2WXl6dIyshxyTYasky0zEQSi3YRfiHB5ETiHiUjO",
+	"o+lSUKYUj+5LOOtHCddTl07LbetMW2+J6DuQlQIlkbAY9YjXtm2nT931vRo8WnbukpbnFMFNVRbidVRZ",
+	"5pIS7N5t1UzKPL8Vv+Rn171DPvl5jWyqwLiBiU3beRelxD1aqZpYbyB6bqMEvWF3Yj5XCqS1BvRr8SX1",
+	"h/ub8fybHvWt9Ki3KsaqKO/EvadpP/zz2NGoDm2jbVVoENA5KpJbouhDM1UICERlY5owUvoSK8XYWWrz",
+	"DhDWzdniLSiLzMX40HYFEKYlFBam2tMzKJdpDfgbAQsS2tw2cG8l5QjJmFH/yers2Y1N1Jdco3iCtkA3",
+	"uf1M/hcceVucHSUskeLhgWS+wdmB4KO7nx11R0eGy46LB0yRQSgSdKKHnAh2bhelYA0bQ4QnBJyxfLaq",
+	"9VYIi8vqgChPfEUDvTMIkqKAN34zrn87FLY+FM6JpfPHws96GlCTilqJfxrHrnNDYGv4ICYZ2LpBpZ3j",
+	"8LNg2OAC6pCgGNp2tbB9pHyAcZfBh1mjrWoj8+3ZD2aENxaf0SxKtxGcTyGHuPHz6+WW8OsFK00/L0+3",
+	"agOLj+a7wHYrusCWxO0bSYaoGtcs/s4ae9B4GcmrTffCPb9KnfzfXJpio7FKcWov5STky0injgV9wWjl",
+	"Vk48gtvxui6I8xQavuda91AygN8SwG9ugF6TeEUVPFk2HAEqWedYX9pGCQN6F0CG+pD0kE8POThS9Gxv",
+	"Nj/LiqrcAMwrQ/m1RHJ9HMhfiCgyLfww/uJ/OcuFtgnhbsycjReJQ0m2DdDoYQ8w2mLYpJQB24NCQEHQ",
+	"RtBjIsAkKq8dDJS6Kyo5MHIfSRiH5HwS0haBQaoxoDF5/asy4Hss4KD6DQfHH6BXS9l6QCD9OfjFlnAZ",
+	"YCyuhAbwJ8MfJ7lxwBgqqzlazGWfWzuD6hjYUGTdTTC1rdeXO8etgGAkmO8kZgXb/YkKVzc8fMx6bTx8",
+	"XosvdP56slJP1XxzjMubqHt2a5Og+ulcu9M0WUBb5PwR3LkhFW4wl9AepzecRfZcpVkDsFRc01YCHci5",
+	"tJB36fn1uSCoZfmf+tWdgp0tvvMWYS0vlHrJkwk9d7jNpByk5CsRRvzCaEhw9Ha3eZiaUZmhElbkv/m5",
+	"jazvHbW1Z/dIheLcNfb/2oj5UMRGUi6S2OwFLifGUpqK2PypoTUAXWb9xu/P3799++bdxeWT0/Pnl+/f",
+	"vXQWTb/B+v2+ZKz5J9ZvVOMruqcv3vzw/HW/wZpNIyTYPQB870PAAIHKP4ihOe3nhHfep96pgHXez5ll",
+	"CHFuf4F6TfyJR/i/rudRv/GpL6/v9SWYHnbe36ts1vDvbMooIQImkoT1vrM5jC1fWN4fpV8Cine2KqTo",
+	"177sp6/5TJQm1U/PYUo9+zT+CQ/0U/83OrHfCR4GrOLCBzPnoPzc6Vn+9jdkH8Ot10FfXu/1ZTSG6f3H",
+	"d0xGMYOvx2rSesFTHt8XSbLXl9d9OZ6lrbdJJNNY3reC8wex2mMPHxIqCXhslByJAnmzRpYZmXO/ZeRW",
+	"UqdWLLPvGIe4kyW6f5DfB3aRQNV7lqj3gFE00fTjPZ9H7gXsXo5DzA88Mv913HHvE1DkpC/NQFQsWrGa",
+	"uMleidXeSc1s18Xj85qy7wF4+JXPo8srsbKJqqGIRSrqc6F8HXqiVGgb8VDik4V0IHwsLxEp8HJzvRoW",
+	"gBoQMvTSuAF9DNRypwJmYJCYye2UXKox8PpkAkLTqsXgbATcBxjvurSlkr6WO4FL2kaNa5E0bev5+LV5",
+	"BP99TzXUsrY51UoW6c0cdcBvmZMu65Td+1pj3D4pNB3tMfHF1iRyWYUMmxmXNpi+uTUptjW2Tc0XPIYy",
+	"G6xreGNIx7qttntvX0IRDvaUeHRwnFVqHrT2W13P2PT6pQNiqpGlgz2GGIyAzYToweBvpKCMPdIFGy7S",
+	"FGpx+pKWxjZnx/IHTJaRFnrDq9ByaLI5iACLne3oU4VsH7imTVTeQ0lCUplf+hKQe6KZsH34HAxjp91u",
+	"uy6MtiL9pGCXu3ajKg6FRvy1C+qlu52NunNqZawmZ/KXtU2tBN9omb00Y725eVl6zB/Ql+ZyuWwazm0u",
+	"klhAS5jwdiN8oZLZTYdHz2xh897U7Zzalvrr/c4gDLD9/g1iebmnKg1eH9k3iSbTtGDygsChxsqbjF64",
+	"99uau2eIBvk0A+X+zYStPuxPqbb0n+Swz53ccDxmp6N/bpsD/9tYou7YLluWgNeNpiUP+X/SrmuN1AyN",
+	"RHeEwi0jat0wVYkWbAi41qt+40bWIzGHsx7JEnstlvfpnx+idPqEa/H+3cv7/cY0Tee69/ChNXhyQ9zb",
+	"2lLDSvWSzQoiLmes+jIZXvbckKiGQG+JPGuIcyN7MkecHG3MAzvQJyg8BxLxPhKj5QlJc+PeziZqLJxB",
+	"akYNtiFVMN7/yoZmrEncY/fWjPUeczZmamEFirYuaARo5ApclHuFNbmXgdb12L3KFblnzdnaAZv3bzfm",
+	"AEfaowG3UHHFDhj2M2QHj0BbPrxBivq1r3KrRVqvcz8vdrV3umlOk87AqGwNdw7YscZudk2HfcsZq7W3",
+	"N50BAkxNACYE+jvffSVOrCZvFuk3qL+pMa7LnTv+ye3rf6NUmNyR+1yGCOyy7szdoWzEc12ZTUoK45pd",
+	"mtnBheYxWRurkuXr7Wroc/0lLZrCp/ldj+lgfUl3EUD7IxbyFfApISBgG118Dmy8/TbegsUrkKoIkCFU",
+	"4JEfcKQdeMhCix6i1tjIpsNH04AZ7nXPLUU7A4QNdEKA5g09k/rS68VM47dh4EgzUIZ7PkBSBgsbES1y",
+	"WIBoOAsJaF8BVHlMoJDUobKTVMOeBxqDyOZLCjomy5XrpQ79fRZaeLWPhPsFN9uWPF7pi98DiHrAgSvR",
+	"LixK4F4RI4YNDtod5rclCopcgas3BlC1dAqQUNj4aJxpma6cktJYXU/9Dst3c/K5iWozMz46aiNOlwUO",
+	"ckPBLku2j3Db1h1ZzJccwg1imlzwIWDlkq5vwb70FPsI2yHg39hRkzwMeNoi2lGsRleBB9HkMY/jV8ia",
+	"iMZ9SeF+gBo37BBSioBZJMDxs95giz0OXeXo3HSA5OaT6FKNBdfUcvRn8ocULNJf1DGynelOdvHN/SKl",
+	"B3993gcQ5RZRe+zv6H9uNwR9BOb2DtG+fvND/EtoUSUMhQrdAhnyNhpSphBZ13JtSu9/G6Us68/mXNFZ",
+	"Dq85s6kdYE67GIoJl1hL4bJAywm753YAv76MXZ+2a+WXo8EOabtW6Nwub9cO9ZfI2/UEqZDhVkL0uWE3",
+	"N/PfMn///eooynm/vvVYLRxrbEL7zMOv9K/tchqcAmyRt12mQYXbBordACKc+d6iAeLSZaAugJt5DxJ7",
+	"q7RLb3/8aj0g/8YZBjd3mVBW9k15/6ZnLTFdPsdARxO5mNe7UlwGvcuxsVuEqirzWQaRMyAjidCcDKA5",
+	"jcH3XkYjFRJM5+sXPzzNst6X0ygVTM8h0TwxTNGXESHkesD+PoQqwm6/Vq5veYbDStjwgxaZ3GBsuxik",
+	"ufexeVun+9hryH9i3k4FoMUGpGiHggYO0Khdlm9vukfpBisYDIB5cmj3QAhKZBGDLyBrr+5S7rFjLMK9",
+	"RtDSzzpA4LJr4DY4aO+zUufatT1lSVqZD2jC10Z0SUNKc9265iH5hdzzg6oke0Tdx1R7bx16pNuCo6bg",
+	"Tzlmfuva1s7muOHR9/N/kfyEcxjszQ3x4nPfIPN96zm8Fsv3GvAFtx093V5pf7tGxDUp75h9slZVhEjh",
+	"LaztLQT9OxULo4zhrrqF/tbe4iSDQOcFv6LT8rccgV/INs9y1olJf74sATx4/xnSBMzhUIrWozjKhetz",
+	"EuoO4/W3StY2gy9Fr/HAuLPw9VZxZTBF4uiz+Ed9YXXWfNmPpNAWg9bhlFGIvXNQ/wnFHAIPSjr0ARFr",
+	"6JgAyBi5d0C9XZT2pYXKrjpPJyJ9GX0WUmjduLV/RF1tPE7+JHicTm9wmrgHqrPJaK4A9xF9vgX+ws3l",
+	"+xpZcpZfTRjaHz15MsVJfQJGmYm1gCv2yNyUXVAJ9fzql4d43lbRuCMtw3dv3gmw1ESk8K21SgmOJmjM",
+	"F+nTDRMm8Ck+E6G79TeP12/IITfFYnZdc9apKw5sU2Ll6sOZeGiHU2/ov8M6b51zg93Tmd1sziI4iKxT",
+	"zEURhou07Phip5RSP1ok0K/Oe1Fmz2Zh8VGWbbvG/rR5HamfVYzZTPV2aM1HdkcihkFYBeeXtUv9hV1f",
+	"0Zwb9A712TXPb2Gn1jg1cx4ZyBex3ba+pZT7YJjSrd1uYu43e+1fxb2KXIsy7f9n7+p22ziy9KsUhACS",
+	"gDZtB14slsICq5V3M0QytsfSIBfDQF1iF8mOmlWarmpzCMNAruYB5iHyYHmSQZ1z6qfJbrJJirajMBeO",
+	"RHVVV/+wzt93vu8hfGGbYrxNoNHVwoMTHnn+kX4CwrtxpOTQovxBTp1XlPOpVeve3+slaXO7hb1KSQIz",
+	"aJUBiRLPsxYfsK4q8YUdwmoz48LyirvvTKsjG8OGErQzdncPj2yhR/fuwO6d8a+p02NDJsawYbkt5zE5",
+	"4uj749Qwqibn0LEoUX7CSZ0NeuytLBYtu9mML/pBptiDAoPw4dzDaFcmToBwvU66aBQgHNkZbIjnCKFE",
+	"hw9vWul8WF/naHLfGkR39vHAOuxt71bOuL3/tW6OA2D2vp4dO+hZBMrAOFDfQUDp62fL+Tw78xET+DRt",
+	"yXtX1NjOfAAvCbq2ICy5OZOdfvviReq5+INCAYX4yNeB3/pArieQu4San+4liCEHrD18SmoGeloZ+4Ud",
+	"ygxyCqALP8+1INXrmpASS7O72yo8gTRhKZ77NstLs0Cm4KzkuczlJO1jR4TXpLWmCej+iH3kcnCqa0pL",
+	"IGqv7wGK3uRzvxc8y3+vSfVw3+HRf86c+tdXFryeqqrIaq/pRBj/qrRm9emLtB6G63UrY5DmBfhD2vDx",
+	"OAnu0qnusTdBkXtUGabzQkhTLPqxAgYgPjyuJIUOkBQ9KJb+kMt7L8kp+UxE8jMPfCLalF6I2ukJQnqj",
+	"x7T2K+buwA6AXhy6J5638U050vAeSxNfm78B0F3j9wu3N7pP1seqjdWItw/Q50WTej0jrDAg8jAa4HwL",
+	"hLZRsOiybBrRceRfAOk6z4CPd8QluxNDid6KyEK7XWDjdQw95Dm1E7zSN/6LFgNy+UHlI9GR3RRXvCtT",
+	"6/LoA+DVul6O22w7X4Ef0OgK0TuHWt9CYsS545YbV5igwrZoF4t0Y6MxfojdvRXeqo07uDuuVtEm8sIg",
+	"JLlBJmnuJIYTGkph9sZx7jg/EBUPbtb1APrB8bGfEutE0aNaOzAY27og1AYtKApi3Lg/u9ho7SB/lH3Z",
+	"liRfupzOSaUkJ9VDFraN9UADODKL39onZ2i7oCajL8ZAvivVpLTB1jGR8XQdC+sGeC+gzbN4bHgmTb4T",
+	"m3A0Yglc0GffnFVVnk2EPF9FfZrcFMQ7PECrx17958uX1rEBFIUnIY7MFR2OuOqpfaczYnux7tLbkVEg",
+	"9LgdGBQvvoVwGHegBsLhmjMA0NAbe0F9hv+tu6iheR0uqdsFPQZulIx8M8cvXSc8G4MXctp4Bcj4m8UX",
+	"cLpp/cuw0jVZuAY9tbWwQboox4pbcGPDxpcvXjj3VSfELkmxJHtbZMG5xdYRYHmwDvBQtqu6uRFpSy5s",
+	"V2/4cQP97RzIH3MzDeZ9S2dyafAax/JYgT5WoL/aCrSPuOeoQ6zZSMkPotQYUmwb22/15ccvkitDwx6w",
+	"2o5I+L+5i+6hqgxZzQSAiaCpw0BLGvIAACVMteGm0imbqQ+U/nRbJQDxUxvnpey3f/6LpQ9CZrmc0G+l",
+	"0Kr4IDL6dVQoLbI0QdUbIx4AqQ9kPYk9aSkUJC6gi28o/WRJPJMq/URuGTO+YBMFJE6gKg7riZmQEBnn",
+	"9NeUS2yYCmqjvICk/VBOOZRSqDjz6sV/Bdahkkud27uY9thVoTSyo9P5hSN4H7hCvOuDRNglCHUOJSl1",
+	"9qkeK5VhD9Vdkesp8fOkPL+dqUz0mRqPUzblji6PzqPGY7v6aTXjUvc3ntFLg8L6KulPhvUiqYYyZlC+",
+	"Q0JsVE/HJaZKpsgGhEmjVZACUhHx8Rj7NhEvBgRPTuSJpYPxM7BJ1EFJB+Ua2yyB+Mijs9ylomwTN8x+",
+	"e3LV2AleCwG3t5Wxndw1ZWQfkRqPN5ebuMzejseRjaB3ezPGP7rI7ZNNzaMPAHjoejnv8LjD5Jw81AG5",
+	"4cLLtpfTcHQAOmUXcKe88RslZgg6BPnvSkAhwaD/ByHaY1LiCftJhCnelJbYLq6LdbJbY7xrzwLrtQfI",
+	"F6AKYYDeYSji8HS0vZyRjl5cOvGGy2HtpDhnXKP6iiifaSFJRltfkID/fe7JLadqjiKBurIuEJAISvY3",
+	"XGguJz+dlZXdNbX74BztMFZqgCWB5L3DNSXBqtsDNPtZ5RJEZWCpuWFlJen8QIeIW+Y4l+AbIEQaoIAL",
+	"dMSYqUqoEflCD1Z5pmoOJIJqbIRERsq7hf90xuUCgmHrS9GurO+R5ZOoOmFex/jIfq5sXA3f/9rJPEgF",
+	"iDftAVWJKQFuWCGQWuuDa17RzrcB7q2KaBYvvEXgZihR+8e5Es7vyY3zdIj1YcNrpom4RitX+Oqhz0iu",
+	"861Rt3gRaUywic4SQNDJ74SbnYusxy6ByzG8fAhB8G+lx2cGJKm/e+GCF8JcBAIybA6xn8fP2IE77VO4",
+	"K9VcQ99RCmLe15DpSZ1+Jil5ANgnraXx0gQoI6HOiOywpZoN5Zq7h6/xM6QDSoEOCD9yrJ4dhOGPovBH",
+	"Ufij41UfZW/fjQolx05uzFWUmfBnFt3ppC4Hf6mU4ft7MN92esjfcSPmfLGX02OHdnhwdKqbfCZUZT6z",
+	"r5R8pC2PSr5rdfARknGqV6GqTgd/n+rOszfrCjzPv7kZXH3/fze3g9exWdyl7tO5vELdEDJUWEpwJj3t",
+	"xpKxwFqLoczYOapZNAhcrEpcDM0n+4+e52Y0pV2u/9/4Q+/MLB4EzQb8XFTNeS0Kw/s4oRdcPMMxFCic",
+	"L495L7Qwy2MKeTY8Yb/98iuyWkGmznopMpeT/vBkZZLXSorGOYZDSYRiXA9PElo/Zdp7g9crM2EA1jaX",
+	"7zTph8muVCbcDfu0c1kJ/DmoJZ1hhQlvuRoHVpLlZ0uPNTuHJ8EYPSu63/4RMcaQRO00s4/ntI8fMUc1",
+	"0dMmU5XpQYBBg8myn1+4Y+9Kwe8v4slK+9zCZLHk5GnbkztdN6E1vC3zxU/x1N13B6nKs3WzohFvnzc8",
+	"UT+x3TJwSvdE633x+V656Q4BXDsCGHU/Yt93HvxbGcVqddBniFVy4wggmzC7Mfbl6eF2KbG9hQ+6E3Y3",
+	"ctX3w+8C1pAW8oU5eSfCbIH9Eto4X+xYdDwWHQ8PHXbAXFojSmqspNecS3iIcmMjCvl6OTXl0m2+jAQZ",
+	"IA5tRPZHr9hxgTCK3KAVRSBFbCGef+T5rfstyi2kQ2lD199++RWjcZ322I+Q9wo5k1wvlceWLAfkPcBa",
+	"YOILcldGJWhwSGsFFyyyoTyDLq7zC6ZVvUkLkz0QWbsOr5VMGqWAsPpXiomQ1iaJPjNlJVLG9b0mrVks",
+	"ZIb7yKP0WTQjidjgou2TK4RBBhgD3KPA/FLwkRhKSm5i6W+sSiCB4cbnn7ThC+1uzjS3HsiCkgS6ehCl",
+	"FpnIbu8WKfapRW8guxMoqxMdmEaiNZcDJhWQuEFWi2ea5abHLpm/A14LxvovmhWCu8pzbPzp9rqyD97F",
+	"mcpEAZkHIga2o+BDHaHasS1JjcfAXesA67mpkbyOUVOMDCfdWo6TUWLMwd+TeNqJApbXgAKAh0eqOfF9",
+	"Cv1E/pUBN1S3A+X3yIQ9KlgecqUdhFXcKx2XPosuQ6+WLndXpH3TDAcogJYV+PibCW5dKj/2k3ZI8rXl",
+	"9+LXy3vI1OdGm03de3o0jH0NL8/lSBRdfaYrOLoQWUhhbeFxhUF1Hx6ykBvw6HjM23GYYznM/N/F4PX6",
+	"OfCJhjk+Qb50224NqOOI7Iu/P7S/2reGlnSo92Xvnow/+Dt2jBG6pMfxjr1R5pq+YE8XW/BoGfnfXRh0",
+	"7Zl8D5cN3z4V/rl6INjwJIQOwxMMHtgWXQtuwS19C2359KUuhhVHC/Lj75eCmsfoPvAOTnP/QUOOOGEf",
+	"2XJ4xZraCHjejjGZRS1urU0EMeB3uV3A/l2VGcagJvwiqdbuGwnm4K5RRQ40MDhhKdh8qthYFYWaa4QH",
+	"POAICHIxzsAYgs1yEKyUIDchSUsTfoOuijbiAg/Df3oZ0BoYuyM/00450KiLc48EaEvXyZHB4Ji3fBJ5",
+	"Sx4SgbOw6RySq69D0vIyA2EzlwS7W0TMCX336woOHtoX7haI7oJEEabr/Dy04YN7gj87iCCIKjPNFz12",
+	"ybCxwQEOMWUnVTAMZ4AwI5tEXRDnfWqcgHxphOyKrgFRZ536FJhvU+DYacB4MecLzea5XJOXclveF01K",
+	"wbgum/tVvOZdM0srww9A4tD9iuhN9KZnWzrBtoSAe4vmXDOeZYfLBxxj2q4xLW5jV/D1P2Lln7CZvMyy",
+	"yIZg1We5rFe3k58hwnUn/Kwd/rRlUtO+cfaUWpStt/xy1559up6W4Jd2x7WRb90QQNhL73qn1T5GSOze",
+	"keaI2F1EFA7b2zpyizzdsMb9mu7ruG+UXXhsr40g6ODPYEURUf4yctba+/GjpE3q+ge8VFRC/FmlsDG1",
+	"rLA8913+QbC0KosUWk6lmLMIPn9WlcU5CGdqh9TkMScSlFXzmXCMkYxaS4TETtAb1NvnpWASStGE/zKK",
+	"3QmA3UsGDFsTnsv+7lIcKxRDj+K+7eXxmHVUR0tlEKI66q4SWRvV3Epo/3iEnx+N9LaN/9gCo2zQF1pq",
+	"oi2hIR3dIpVRigfB8SlAFNGUnwRJ2naC4aLwgrbLUEjYy5QWbA7/LikQu2YoyTgbidLwXLI5X+Ao6Cf6",
+	"IKI/laoQzVjKv8ICV7aT+jr/pObYH9K0CFiqJyXosatGJeRMQe/TDEQH7VJoi7D3KuP/c5Kc5PZMf4dO",
+	"nuRE8pn9E8gansTbxoz/4wchJ/bhf/sfr5KTWS7d7y992k6bEvnPkzWyc/rU35ZoLRMBelNNi7FHn3Td",
+	"wt4rfNufAiCV7tdmRKo7cBc4Kkl97ZeKbf4yHVOxRzLZXawRqIU3myP3p4ZsqfsSBDuCRqDmkeNHrcSw",
+	"Xo/ea+AlgTqbGaV6bGA0Cqfn2kmrA35REvIRnE+sZUFzsmeXXdrECew3lEG5Dii2rdFRY9dkG4n5fm26",
+	"6egcg0zlF0ba0YEdMpp2tbumM+tjD5DL7HYhfsPuDmryI7YRUI827v1wSFupnSJnTYfjkbQ0SLb+ISlL",
+	"/0hC70/MZq1owyMaGlgh0N9tsGLdZQTJzvlQ6PlH+7+1FI9vg/lI2N0C8i151mPXYPu0EKgcEY7ReJM0",
+	"/A25O9Rc+pofUU0EdS4tEMyNxw2lk1RmqRuSRohvmt1Tq7tjTu2qELHbwg65m0l6ZN99u7086S5q7QpZ",
+	"h7IDRwLJYx7p680jNWlTr3Xzt9oE7M7RjSEyLOQUwwHIxmQ5WDhtfxYSf8xNj2FfLhH7CcdaGKvu65oY",
+	"P9iDKdfJUFqrANkmcuaVpG0Y0REXjFOtBfFrNgbwjEBSzDFUuVvU4olSjEuhp2mPvYYFA1mjv6ChhBXW",
+	"NLiNUo44CLbyEZesUBNI0yu4RLuDFFwbuu6MgdXLtSm5wQBqAavrYwhiD72FQ9J26kLayHcPDeh5bO4a",
+	"wPtQd/ETTDx1IyDcLbBoGnuA3psvHFjUaQfnvMz0sYDQ2cf/gWtzCR7k0cX/nbn4jskP7QNtRsE2bGvN",
+	"Gpz557HbuLutaxLlvRbUm2xdclZJBFfnoyklw6zTH3WQkrseYf70BUs/fkrZqBC81N5I1KhxsWvXBxKZ",
+	"GhKbmoDjvfpv5PzbEMPFBjNu7aABHr5VJeCYQovpajQN5/Yav6DFGCx5nrk6f0q3OHUXGC3BK6e52CS1",
+	"x4EBxxr6TKS+ZRsY9KxnszxRi3iw8+/3MnxYOdmsG+xOtpNg8OrgQ9iujHcOibZJ6YUhjbYrvKWa3nep",
+	"5i7QnR3N19EYPeFI643d8bn/DnQzTrBce+VNhexIAxaZCezPhEHK1KiaCUw8VGVx0j95DlaJzrlil/KJ",
+	"tAFL9ZDYEGQC6qUylvilmAU+iGKrkZoJqpWH2rL9qkHiLMv1Q8EXb/Bjd5IcUWcrYCrEnxOAKrIMDo6c",
+	"BHor5EqIOXEJyzRCmvxoMUHjcHk9Xit0ZTE/urAxQO0bZQk1XyBqwdF4LPfM0BqiToPlRUTiZG2KzYT/",
+	"vxwkBOwCTi62SvYbP4K84Vwegt94Nl9tBsx1FGdqVih1H/jNZ/heIJTD7+mCj6ZEVBKtoyJExspSfHV9",
+	"ZSHfiwXxgqJntOTOAAEx3I93g/iCH/Jn92LReK53AwZ/Wj3Xu1LdRdXEh4IbAHggpK+SOmLYiE5GCsKr",
+	"p3KCzT99+ncAAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -34,6 +36,27 @@ func serve(name string) {
 		}
 	}
 }
+
+// serveBodies lets SUPPORT_BASE_URL be a server that answers one request after the other with these bodies, and prints what
+// was asked for.
+func serveBodies(bodies ...string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(strings.TrimSpace(r.Method + " " + r.URL.Path + " " + r.Header.Get("X-On-Behalf-Of")))
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasPrefix(bodies[0], "id:") {
+			w.Header().Set("Content-Type", "text/event-stream")
+		}
+		_, _ = w.Write([]byte(bodies[0]))
+		bodies = bodies[1:]
+	}))
+	_ = os.Setenv("SUPPORT_BASE_URL", server.URL)
+}
+
+const (
+	ticketBody = `{"id":"0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22","title":"Invoice 4711 is wrong","status":"open"}`
+	streamBody = "id: 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:2\n" +
+		"event: done\n" + `data: {"type":"done","message":{"content":"Thank you."}}` + "\n\n"
+)
 
 func ExampleNew() {
 	serve("log-in")
@@ -121,17 +144,148 @@ func ExampleSupport_StreamAIResponse() {
 }
 
 func ExampleSupport_AskAI() {
+	serveBodies(`{}`, streamBody)
+	support, err := client.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := support.AskAI(ctx, ticketID, "When do I get my money back?")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.Content)
+	// Output:
+	// POST /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/messages
+	// GET /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/ai-response
+	// Thank you.
+}
+
+func ExampleAnswerOf() {
 	serve("ask")
 	support, err := client.New()
 	if err != nil {
 		log.Fatal(err)
 	}
-	answer, err := support.AskAI(ctx, ticketID)
+	answer, err := client.AnswerOf(support.StreamAIResponse(ctx, ticketID))
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(answer.Content)
 	// Output: Thank you.
+}
+
+func ExampleWithLastEventID() {
+	serveBodies(streamBody)
+	support, err := client.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := "0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:1" // the ID of the last event that you have
+	for event, err := range support.StreamAIResponse(ctx, ticketID, client.WithLastEventID(last)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = event.ID()
+	}
+	fmt.Println(last)
+	// Output:
+	// GET /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/ai-response
+	// 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:2
+}
+
+// relayAnswer is a handler of a back end, whose customers have the id that customerOf finds in their cookies.
+func relayAnswer(w http.ResponseWriter, r *http.Request) {
+	ticketID, err := uuid.Parse(r.PathValue("ticket"))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	customer := support.ForCustomer(customerOf(r))
+	last := client.WithLastEventID(r.Header.Get("Last-Event-ID"))
+	if err := client.Relay(w, customer.StreamAIResponse(r.Context(), ticketID, last)); err != nil {
+		log.Print(err)
+		http.Error(w, "There is no answer.", http.StatusBadGateway)
+	}
+}
+
+// support is the back end's SDK, with its API key.
+var support *client.Support
+
+func customerOf(*http.Request) string { return "customer-4711" }
+
+func ExampleRelay() {
+	serveBodies(streamBody)
+	support, _ = client.New() // The back end has one for all its requests.
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /questions/{ticket}/answer", relayAnswer)
+
+	answer := httptest.NewRecorder()
+	path := "/questions/" + ticketID.String() + "/answer"
+	routes.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody))
+	fmt.Print(answer.Body.String())
+	// Output:
+	// GET /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/ai-response customer-4711
+	// id: 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:2
+	// event: done
+	// data: {"type":"done","message":{"content":"Thank you."}}
+}
+
+func ExampleSupport_ForCustomer() {
+	serveBodies(ticketBody, `[`+ticketBody+`]`)
+	support, err := client.New() // SUPPORT_TOKEN is an API key with the scope on_behalf
+	if err != nil {
+		log.Fatal(err)
+	}
+	customer := support.ForCustomer("customer-4711")
+	_, err = customer.CreateTicket(ctx, client.CreateTicketRequest{
+		Title:       "Invoice 4711 is wrong",
+		Description: "I was charged twice for October.",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for ticket, err := range customer.ListTickets(ctx, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(ticket.Title)
+	}
+	// Output:
+	// POST /tickets customer-4711
+	// GET /tickets customer-4711
+	// Invoice 4711 is wrong
+}
+
+func Example_staff() {
+	serveBodies(`[`+ticketBody+`]`, ticketBody, `{}`, ticketBody)
+	support, err := client.New() // SUPPORT_TOKEN is an agent's
+	if err != nil {
+		log.Fatal(err)
+	}
+	for ticket, err := range support.ListTickets(ctx, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if ticket.Status != client.TicketStatusOpen {
+			continue
+		}
+		// From here on, people answer. A message by staff alone also ends an answer that is being written.
+		if _, err := support.UpdateTicket(ctx, ticket.ID, client.UpdateTicketRequest{AIMode: client.AIModeOff}); err != nil {
+			log.Fatal(err)
+		}
+		reply := client.CreateMessageRequest{Content: "You get it back this week."}
+		if _, err := support.CreateMessage(ctx, ticket.ID, reply); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := support.UpdateTicket(ctx, ticket.ID, client.UpdateTicketRequest{Status: client.TicketStatusResolved}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// GET /tickets
+	// PATCH /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	// POST /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/messages
+	// PATCH /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 }
 
 func ExampleSupport_ListTickets() {

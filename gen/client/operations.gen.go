@@ -6,14 +6,22 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"slices"
 
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// AskAI waits for the answer to the ticket's newest turn and returns the message it is stored as. When the answer ends without
-// one, the error is the event, a Failed.
-func (s *Support) AskAI(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*Message, error) {
-	return answerOf(s.StreamAIResponse(ctx, ticketID, edit...))
+// AskAI adds the question to the ticket, waits for the answer and returns the message that the answer is stored as. When the
+// answer ends without one, the error is the event, a [Failed].
+//
+// It is CreateMessage and StreamAIResponse. For the answer to what the ticket says already, such as the description of a new
+// one, give StreamAIResponse to [AnswerOf].
+func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string, options ...CallOption) (*Message, error) {
+	if _, err := s.CreateMessage(ctx, ticketID, CreateMessageRequest{Content: question}, options...); err != nil {
+		return nil, err
+	}
+	options = append(slices.Clip(options), func(c *callOptions) { c.header.Del("Idempotency-Key") })
+	return AnswerOf(s.StreamAIResponse(ctx, ticketID, options...))
 }
 
 // CancelAIResponse calls POST /ai-responses/{ai_response_id}/cancel.
@@ -25,8 +33,8 @@ func (s *Support) AskAI(ctx context.Context, ticketID TicketID, edit ...RequestE
 // again. One that has ended stays as it is, so cancelling twice is the same as once.
 //
 // Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
-func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) (*AIResponse, error) {
-	return call[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCancelAIResponseRequest(server, aiResponseID, nil)
 	})
 }
@@ -39,8 +47,8 @@ func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseI
 // `401 invalid_credentials`.
 //
 // Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
-func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest, edit ...RequestEditorFn) error {
-	_, _, err := s.send(ctx, operation{}, edit, func(server string) (*http.Request, error) {
+func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewChangePasswordRequest(server, nil, body)
 	})
 	return err
@@ -60,8 +68,8 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
-func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseRequest, edit ...RequestEditorFn) (*AIResponse, error) {
-	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseRequest, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateAIResponseRequest(server, ticketID, nil, body)
 	})
 }
@@ -79,8 +87,8 @@ func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body 
 //
 // Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
 // `Idempotency-Key` has no effect here.
-func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, edit ...RequestEditorFn) (*CreatedAPIKey, error) {
-	return call[CreatedAPIKey](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, options ...CallOption) (*CreatedAPIKey, error) {
+	return call[CreatedAPIKey](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateAPIKeyRequest(server, nil, body)
 	})
 }
@@ -93,8 +101,8 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, ed
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
-func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, edit ...RequestEditorFn) (*Message, error) {
-	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
 	})
 }
@@ -107,8 +115,8 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 // Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
-func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*StreamToken, error) {
-	return call[StreamToken](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, options ...CallOption) (*StreamToken, error) {
+	return call[StreamToken](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateStreamTokenRequest(server, ticketID, nil)
 	})
 }
@@ -119,8 +127,8 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, edit
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
-func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, edit ...RequestEditorFn) (*Ticket, error) {
-	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
 	})
 }
@@ -133,8 +141,8 @@ func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, ed
 // password are those of `POST /auth/signup`.
 //
 // Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
-func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, edit ...RequestEditorFn) (*Account, error) {
-	return call[Account](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
+func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, options ...CallOption) (*Account, error) {
+	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateUserRequest(server, nil, body)
 	})
 }
@@ -144,8 +152,8 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, edit .
 // End one of your sessions.
 //
 // Ends a session of your account, with all its tokens, as `POST /auth/logout` does with the caller's own.
-func (s *Support) EndSession(ctx context.Context, sessionID SessionID, edit ...RequestEditorFn) error {
-	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) EndSession(ctx context.Context, sessionID SessionID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewEndSessionRequest(server, sessionID)
 	})
 	return err
@@ -156,20 +164,20 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, edit ...R
 // Get an AI response.
 //
 // Where an answer stands, what it took, and, once it is complete, the message that it became.
-func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) (*AIResponse, error) {
-	return call[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetAIResponseRequest(server, aiResponseID, nil)
 	})
 }
 
 // GetLiveness calls GET /livez.
 //
-// Is the process alive?.
+// Is the process alive?
 //
 // Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
 // does not.
-func (s *Support) GetLiveness(ctx context.Context, edit ...RequestEditorFn) (*Health, error) {
-	return call[Health](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetLiveness(ctx context.Context, options ...CallOption) (*Health, error) {
+	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetLivenessRequest(server)
 	})
 }
@@ -179,8 +187,8 @@ func (s *Support) GetLiveness(ctx context.Context, edit ...RequestEditorFn) (*He
 // Get your own account.
 //
 // The account that the access token belongs to.
-func (s *Support) GetMe(ctx context.Context, edit ...RequestEditorFn) (*User, error) {
-	return call[User](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetMe(ctx context.Context, options ...CallOption) (*User, error) {
+	return call[User](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetMeRequest(server, nil)
 	})
 }
@@ -190,21 +198,21 @@ func (s *Support) GetMe(ctx context.Context, edit ...RequestEditorFn) (*User, er
 // Get the rating of an answer.
 //
 // What the ticket's customer thinks of the answer. `404` while they have not said.
-func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, edit ...RequestEditorFn) (*MessageFeedback, error) {
-	return call[MessageFeedback](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, options ...CallOption) (*MessageFeedback, error) {
+	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetMessageFeedbackRequest(server, messageID, nil)
 	})
 }
 
 // GetReadiness calls GET /readyz.
 //
-// Should this server get requests?.
+// Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
 // down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
 // AI's upstream is not asked.
-func (s *Support) GetReadiness(ctx context.Context, edit ...RequestEditorFn) (*Health, error) {
-	return call[Health](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Health, error) {
+	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetReadinessRequest(server)
 	})
 }
@@ -215,8 +223,8 @@ func (s *Support) GetReadiness(ctx context.Context, edit ...RequestEditorFn) (*H
 //
 // The ticket and its latest 100 messages, oldest first. Older messages are read with
 // `GET /tickets/{ticket_id}/messages`.
-func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) (*TicketWithMessages, error) {
-	return call[TicketWithMessages](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*TicketWithMessages, error) {
+	return call[TicketWithMessages](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetTicketRequest(server, ticketID, nil)
 	})
 }
@@ -225,9 +233,10 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, edit ...Requ
 //
 // Get an account.
 //
-// One account, by its id.
-func (s *Support) GetUser(ctx context.Context, userID UserID, edit ...RequestEditorFn) (*Account, error) {
-	return call[Account](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+// One account, by its id. Staff see every account, services see their own customers, and everybody sees their own
+// account. `customer` names the service and the customer's id there.
+func (s *Support) GetUser(ctx context.Context, userID UserID, options ...CallOption) (*Account, error) {
+	return call[Account](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetUserRequest(server, userID, nil)
 	})
 }
@@ -240,9 +249,9 @@ func (s *Support) GetUser(ctx context.Context, userID UserID, edit ...RequestEdi
 // the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
 //
 // A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
-func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, edit ...RequestEditorFn) (*AIResponseEvents, error) {
-	return call[AIResponseEvents](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListAIResponseEventsRequest(server, aiResponseID, params)
+func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, options ...CallOption) (*AIResponseEvents, error) {
+	return call[AIResponseEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListAIResponseEventsRequest(server, aiResponseID, params.plain())
 	})
 }
 
@@ -252,7 +261,7 @@ func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIRespo
 // List the AI responses of a ticket.
 //
 // Every answer that was begun in the ticket, newest first, however it ended.
-func (s *Support) ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, edit ...RequestEditorFn) iter.Seq2[AIResponse, error] {
+func (s *Support) ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, options ...CallOption) iter.Seq2[AIResponse, error] {
 	return items(func(cursor string) (*Page[AIResponse], error) {
 		var page ListAIResponsesParams
 		if params != nil {
@@ -261,14 +270,14 @@ func (s *Support) ListAIResponses(ctx context.Context, ticketID TicketID, params
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListAIResponsesPage(ctx, ticketID, &page, edit...)
+		return s.ListAIResponsesPage(ctx, ticketID, &page, options...)
 	})
 }
 
 // ListAIResponsesPage returns one page of ListAIResponses.
-func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, edit ...RequestEditorFn) (*Page[AIResponse], error) {
-	return callPage[AIResponse](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListAIResponsesRequest(server, ticketID, params)
+func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, options ...CallOption) (*Page[AIResponse], error) {
+	return callPage[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListAIResponsesRequest(server, ticketID, params.plain())
 	})
 }
 
@@ -278,7 +287,7 @@ func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, pa
 // List API keys.
 //
 // All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
-func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, edit ...RequestEditorFn) iter.Seq2[APIKey, error] {
+func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, options ...CallOption) iter.Seq2[APIKey, error] {
 	return items(func(cursor string) (*Page[APIKey], error) {
 		var page ListAPIKeysParams
 		if params != nil {
@@ -287,14 +296,14 @@ func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, ed
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListAPIKeysPage(ctx, &page, edit...)
+		return s.ListAPIKeysPage(ctx, &page, options...)
 	})
 }
 
 // ListAPIKeysPage returns one page of ListAPIKeys.
-func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams, edit ...RequestEditorFn) (*Page[APIKey], error) {
-	return callPage[APIKey](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListAPIKeysRequest(server, params)
+func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams, options ...CallOption) (*Page[APIKey], error) {
+	return callPage[APIKey](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListAPIKeysRequest(server, params.plain())
 	})
 }
 
@@ -305,7 +314,7 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 //
 // The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
 // the pages while others write misses none and gets none twice.
-func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, edit ...RequestEditorFn) iter.Seq2[Message, error] {
+func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
 		if params != nil {
@@ -314,14 +323,14 @@ func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *L
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListMessagesPage(ctx, ticketID, &page, edit...)
+		return s.ListMessagesPage(ctx, ticketID, &page, options...)
 	})
 }
 
 // ListMessagesPage returns one page of ListMessages.
-func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, params *ListMessagesParams, edit ...RequestEditorFn) (*Page[Message], error) {
-	return callPage[Message](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListMessagesRequest(server, ticketID, params)
+func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) (*Page[Message], error) {
+	return callPage[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListMessagesRequest(server, ticketID, params.plain())
 	})
 }
 
@@ -331,7 +340,7 @@ func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, param
 // List your sessions.
 //
 // Your account's sessions that have not ended, the one that began last first.
-func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, edit ...RequestEditorFn) iter.Seq2[Session, error] {
+func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, options ...CallOption) iter.Seq2[Session, error] {
 	return items(func(cursor string) (*Page[Session], error) {
 		var page ListSessionsParams
 		if params != nil {
@@ -340,14 +349,14 @@ func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, 
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListSessionsPage(ctx, &page, edit...)
+		return s.ListSessionsPage(ctx, &page, options...)
 	})
 }
 
 // ListSessionsPage returns one page of ListSessions.
-func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsParams, edit ...RequestEditorFn) (*Page[Session], error) {
-	return callPage[Session](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListSessionsRequest(server, params)
+func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsParams, options ...CallOption) (*Page[Session], error) {
+	return callPage[Session](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListSessionsRequest(server, params.plain())
 	})
 }
 
@@ -358,7 +367,7 @@ func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsPara
 //
 // Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
 // the `Link` header names the next page.
-func (s *Support) ListTickets(ctx context.Context, params *ListTicketsParams, edit ...RequestEditorFn) iter.Seq2[Ticket, error] {
+func (s *Support) ListTickets(ctx context.Context, params *ListTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
 	return items(func(cursor string) (*Page[Ticket], error) {
 		var page ListTicketsParams
 		if params != nil {
@@ -367,14 +376,14 @@ func (s *Support) ListTickets(ctx context.Context, params *ListTicketsParams, ed
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListTicketsPage(ctx, &page, edit...)
+		return s.ListTicketsPage(ctx, &page, options...)
 	})
 }
 
 // ListTicketsPage returns one page of ListTickets.
-func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams, edit ...RequestEditorFn) (*Page[Ticket], error) {
-	return callPage[Ticket](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListTicketsRequest(server, params)
+func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams, options ...CallOption) (*Page[Ticket], error) {
+	return callPage[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListTicketsRequest(server, params.plain())
 	})
 }
 
@@ -384,7 +393,7 @@ func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams
 // List accounts.
 //
 // All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
-func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, edit ...RequestEditorFn) iter.Seq2[Account, error] {
+func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) iter.Seq2[Account, error] {
 	return items(func(cursor string) (*Page[Account], error) {
 		var page ListUsersParams
 		if params != nil {
@@ -393,14 +402,14 @@ func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, edit .
 		if cursor != "" {
 			page.Cursor = &cursor
 		}
-		return s.ListUsersPage(ctx, &page, edit...)
+		return s.ListUsersPage(ctx, &page, options...)
 	})
 }
 
 // ListUsersPage returns one page of ListUsers.
-func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, edit ...RequestEditorFn) (*Page[Account], error) {
-	return callPage[Account](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
-		return plain.NewListUsersRequest(server, params)
+func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, options ...CallOption) (*Page[Account], error) {
+	return callPage[Account](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListUsersRequest(server, params.plain())
 	})
 }
 
@@ -416,8 +425,8 @@ func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, ed
 // its time. An account has 1000 sessions at most; a further one ends the oldest.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
-func (s *Support) LogIn(ctx context.Context, body LogInRequest, edit ...RequestEditorFn) (*AccessToken, error) {
-	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) LogIn(ctx context.Context, body LogInRequest, options ...CallOption) (*AccessToken, error) {
+	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewLogInRequest(server, nil, body)
 	})
 }
@@ -430,11 +439,24 @@ func (s *Support) LogIn(ctx context.Context, body LogInRequest, edit ...RequestE
 // and streams that are open end within a minute.
 //
 // Logging out twice is the same as once: `Idempotency-Key` has no effect here.
-func (s *Support) LogOut(ctx context.Context, edit ...RequestEditorFn) error {
-	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewLogOutRequest(server, nil)
 	})
 	return err
+}
+
+// PutCustomer calls PUT /users/{user_id}/customer.
+//
+// Name a customer.
+//
+// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
+// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
+func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
+	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPutCustomerRequest(server, userID, body)
+	})
 }
 
 // PutMessageFeedback calls PUT /messages/{message_id}/feedback.
@@ -443,8 +465,8 @@ func (s *Support) LogOut(ctx context.Context, edit ...RequestEditorFn) error {
 //
 // Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
 // there is nothing to rate (`404`). A second rating replaces the first.
-func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, edit ...RequestEditorFn) (*MessageFeedback, error) {
-	return call[MessageFeedback](ctx, s, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, options ...CallOption) (*MessageFeedback, error) {
+	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPutMessageFeedbackRequest(server, messageID, body)
 	})
 }
@@ -467,8 +489,8 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 // nobody else has done so meanwhile, and store the new token before the lock is released.
 //
 // Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
-func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit ...RequestEditorFn) (*AccessToken, error) {
-	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, options ...CallOption) (*AccessToken, error) {
+	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRefreshSessionRequest(server, nil, body)
 	})
 }
@@ -479,8 +501,8 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, edit 
 //
 // Ends an API key for good. Every server refuses it within a second, and streams that are open end within a minute. The
 // service's account, its other keys and its customers stay. Revoking a key twice is the same as once.
-func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, edit ...RequestEditorFn) error {
-	_, _, err := s.send(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRevokeAPIKeyRequest(server, apiKeyID)
 	})
 	return err
@@ -498,8 +520,8 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, edit ...R
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
 //
 // Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
-func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...RequestEditorFn) (*User, error) {
-	return call[User](ctx, s, operation{public: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...CallOption) (*User, error) {
+	return call[User](ctx, s, operation{public: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewSignUpRequest(server, nil, body)
 	})
 }
@@ -520,8 +542,8 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, edit ...Reques
 //
 // A browser's `EventSource`, which cannot send `Authorization`, gives a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
-func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, edit ...RequestEditorFn) iter.Seq2[Event, error] {
-	return s.stream(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, options ...CallOption) iter.Seq2[Event, error] {
+	return s.stream(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewStreamAIResponseRequest(server, ticketID, nil)
 	})
 }
@@ -534,8 +556,8 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, edit 
 // The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
 // ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
 // that the whole text comes as one delta.
-func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, edit ...RequestEditorFn) iter.Seq2[Event, error] {
-	return s.stream(ctx, operation{repeatable: true}, edit, func(server string) (*http.Request, error) {
+func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) iter.Seq2[Event, error] {
+	return s.stream(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewStreamAIResponseByIDRequest(server, aiResponseID, nil)
 	})
 }
@@ -555,8 +577,8 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
-func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, edit ...RequestEditorFn) (*Ticket, error) {
-	return call[Ticket](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
+func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
 	})
 }
@@ -568,8 +590,8 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 // Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
 // within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
 // ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
-func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, edit ...RequestEditorFn) (*Account, error) {
-	return call[Account](ctx, s, operation{}, edit, func(server string) (*http.Request, error) {
+func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
+	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateUserRequest(server, userID, body)
 	})
 }

@@ -6,187 +6,408 @@ import "github.com/supportbackend/support/gen/client/plain"
 
 // The types that methods take and return.
 type (
-	// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
+	// AIFailureCode: Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
 	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode: Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode = plain.AIMode
-	// AIResponse One generated answer to one turn of a ticket.
+	// AIResponse: One generated answer to one turn of a ticket.
+	//
+	// Its fields:
+	//
+	//	Attempt Attempt
+	//	CreatedAt Timestamp
+	//	Error *AIResponseError
+	//	FinishReason FinishReason
+	//	FinishedAt Timestamp
+	//	FirstTokenAt Timestamp
+	//	ID ID
+	//	MessageID *ID
+	//	Model Model
+	//	Status AIResponseStatus
+	//	TicketID ID
+	//	Turn *ID
+	//	Usage Usage
 	AIResponse = plain.AIResponse
-	// AIResponseError Why an answer ended without a message.
+	// AIResponseError: Why an answer ended without a message.
+	//
+	// Its fields:
+	//
+	//	Code AIFailureCode
+	//	Retryable bool
 	AIResponseError = plain.AIResponseError
-	// AIResponseEvent One event of an AI answer's stream.
+	// AIResponseEvent: One event of an AI answer's stream.
 	AIResponseEvent = plain.AIResponseEvent
-	// AIResponseEvents Some events of an AI response.
+	// AIResponseEvents: Some events of an AI response.
+	//
+	// Its fields:
+	//
+	//	AIResponseID ID
+	//	Attempt Attempt
+	//	Ended bool
+	//	Events []NumberedEvent
+	//	LastSeq int64
 	AIResponseEvents = plain.AIResponseEvents
-	// AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// AIResponseID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
-	// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
-	// APIKey An API key, without the key itself.
+	// APIKey: An API key, without the key itself.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	ExpiresAt Timestamp
+	//	ID ID
+	//	LastUsedAt Timestamp
+	//	Name APIKeyName
+	//	Prefix string
+	//	RevokedAt Timestamp
+	//	Role Role
+	//	Scopes Scopes
+	//	ServiceID ID
 	APIKey = plain.APIKey
-	// APIKeyID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// APIKeyID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	APIKeyID = plain.APIKeyID
-	// APIKeyName What the key is for, one line of text, as a ticket's title is.
+	// APIKeyName: What the key is for, one line of text, as a ticket's title is.
 	APIKeyName = plain.APIKeyName
-	// AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
+	// AccessToken: The tokens of a session and how to use them (RFC 6749, section 5.1).
+	//
+	// Its fields:
+	//
+	//	AccessToken string
+	//	ExpiresIn int32
+	//	RefreshToken RefreshToken
+	//	TokenType AccessTokenTokenType
 	AccessToken = plain.AccessToken
-	// AccessTokenTokenType Always `bearer`.
+	// AccessTokenTokenType: Always `bearer`.
 	AccessTokenTokenType = plain.AccessTokenTokenType
-	// Account An account, as administrators see it.
+	// Account: An account, as staff see it.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Customer *Customer
+	//	Disabled bool
+	//	Email Email
+	//	ID ID
+	//	Role Role
 	Account = plain.Account
-	// Attempt Which attempt at this answer it is, from 1.
+	// Attempt: Which attempt at this answer it is, from 1.
 	Attempt = plain.Attempt
-	// ChangePasswordRequest The current password, and the one to come.
+	// ChangePasswordRequest: The current password, and the one to come.
+	//
+	// Its fields:
+	//
+	//	CurrentPassword string
+	//	NewPassword NewPassword
 	ChangePasswordRequest = plain.ChangePasswordRequest
-	// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
+	//
+	// Its fields:
+	//
+	//	Model Model
+	//	Regenerate bool
 	CreateAIResponseRequest = plain.CreateAIResponseRequest
-	// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+	// CreateAPIKeyRequest: A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
 	// `service_id`, because that account has its role already.
+	//
+	// Its fields:
+	//
+	//	ExpiresAt *time.Time
+	//	Name APIKeyName
+	//	Role Role
+	//	Scopes Scopes
+	//	ServiceID *openapi_types.UUID
 	CreateAPIKeyRequest = plain.CreateAPIKeyRequest
-	// CreateMessageRequest A new message.
+	// CreateMessageRequest: A new message.
+	//
+	// Its fields:
+	//
+	//	Content string
 	CreateMessageRequest = plain.CreateMessageRequest
-	// CreateTicketRequest A new ticket.
+	// CreateTicketRequest: A new ticket.
+	//
+	// Its fields:
+	//
+	//	Description TicketDescription
+	//	Title TicketTitle
 	CreateTicketRequest = plain.CreateTicketRequest
-	// CreateUserRequest A new account. Its role is `user` when none is given.
+	// CreateUserRequest: A new account. Its role is `user` when none is given.
+	//
+	// Its fields:
+	//
+	//	Email NewEmail
+	//	Password NewPassword
+	//	Role Role
 	CreateUserRequest = plain.CreateUserRequest
-	// CreatedAPIKey A new API key with the key itself, which is shown this once.
+	// CreatedAPIKey: A new API key with the key itself, which is shown this once.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	ExpiresAt Timestamp
+	//	ID ID
+	//	Key string
+	//	LastUsedAt Timestamp
+	//	Name APIKeyName
+	//	Prefix string
+	//	RevokedAt Timestamp
+	//	Role Role
+	//	Scopes Scopes
+	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
-	// Email The account's e-mail address, in lower case.
+	// Customer: A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
+	// service in requests on behalf of the customer.
+	//
+	// Its fields:
+	//
+	//	DisplayName DisplayName
+	//	ExternalID string
+	//	ServiceID ID
+	Customer = plain.Customer
+	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	DisplayName = plain.DisplayName
+	// Email: The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email = plain.Email
-	// EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
-	EntityTags = plain.EntityTags
-	// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	FeedbackComment = plain.FeedbackComment
-	// FieldError One place of a request that breaks a rule.
+	// FieldError: One place of a request that breaks a rule.
+	//
+	// Its fields:
+	//
+	//	Code FieldErrorCode
+	//	Pointer string
 	FieldError = plain.FieldError
-	// FieldErrorCode Which rule was broken.
+	// FieldErrorCode: Which rule was broken.
 	FieldErrorCode = plain.FieldErrorCode
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
-	// Health The result of a probe.
+	// Health: The result of a probe.
+	//
+	// Its fields:
+	//
+	//	Status HealthStatus
 	Health = plain.Health
-	// HealthStatus Always `ok`.
+	// HealthStatus: Always `ok`.
 	HealthStatus = plain.HealthStatus
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// ID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID = plain.ID
-	// IfNoneMatch `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
-	IfNoneMatch = plain.IfNoneMatch
 	// Limit defines model for Limit.
 	Limit = plain.Limit
-	// ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
-	ListAIResponseEventsParams = plain.ListAIResponseEventsParams
-	// ListAIResponsesParams defines parameters for ListAIResponses.
-	ListAIResponsesParams = plain.ListAIResponsesParams
-	// ListAPIKeysParams defines parameters for ListAPIKeys.
-	ListAPIKeysParams = plain.ListAPIKeysParams
-	// ListMessagesParams defines parameters for ListMessages.
-	ListMessagesParams = plain.ListMessagesParams
-	// ListSessionsParams defines parameters for ListSessions.
-	ListSessionsParams = plain.ListSessionsParams
-	// ListTicketsParams defines parameters for ListTickets.
-	ListTicketsParams = plain.ListTicketsParams
-	// ListUsersParams defines parameters for ListUsers.
-	ListUsersParams = plain.ListUsersParams
-	// LogInRequest Credentials.
+	// LogInRequest: Credentials.
+	//
+	// Its fields:
+	//
+	//	Email string
+	//	Password string
 	LogInRequest = plain.LogInRequest
-	// Message One message of a ticket's conversation.
+	// Message: One message of a ticket's conversation.
+	//
+	// Its fields:
+	//
+	//	Content string
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	IsAI bool
+	//	SupersededBy *ID
+	//	TicketID ID
 	Message = plain.Message
-	// MessageFeedback What a ticket's customer thinks of an answer.
+	// MessageFeedback: What a ticket's customer thinks of an answer.
+	//
+	// Its fields:
+	//
+	//	Comment FeedbackComment
+	//	CreatedAt Timestamp
+	//	MessageID ID
+	//	Rating Rating
+	//	UpdatedAt Timestamp
 	MessageFeedback = plain.MessageFeedback
-	// MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// MessageID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
-	// Model The model's name at the upstream.
+	// Model: The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model = plain.Model
-	// NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// NewEmail: An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
 	//
 	// Examples: ada@example.com
 	NewEmail = plain.NewEmail
-	// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// NewPassword: 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
 	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword = plain.NewPassword
-	// NumberedEvent An event with its number.
+	// NumberedEvent: An event with its number.
+	//
+	// Its fields:
+	//
+	//	Event AIResponseEvent
+	//	Seq int64
 	NumberedEvent = plain.NumberedEvent
-	// ProblemCode The problem's stable identifier.
+	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
-	// PutMessageFeedbackRequest A rating.
+	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
+	//
+	// Its fields:
+	//
+	//	DisplayName DisplayName
+	PutCustomerRequest = plain.PutCustomerRequest
+	// PutMessageFeedbackRequest: A rating.
+	//
+	// Its fields:
+	//
+	//	Comment FeedbackComment
+	//	Rating Rating
 	PutMessageFeedbackRequest = plain.PutMessageFeedbackRequest
-	// Rating Whether the answer helped.
+	// Rating: Whether the answer helped.
 	Rating = plain.Rating
-	// RefreshRequest A refresh token.
+	// RefreshRequest: A refresh token.
+	//
+	// Its fields:
+	//
+	//	RefreshToken RefreshToken
 	RefreshRequest = plain.RefreshRequest
-	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
+	// RefreshToken: Gets the session's next tokens, once. Opaque; begins with `srt_`.
 	RefreshToken = plain.RefreshToken
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role: What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
-	// Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
+	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-	// responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
 	Scope = plain.Scope
-	// Scopes What an API key may do.
+	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
-	// Session What began with a log-in and goes on by refreshing its tokens.
+	// Session: What began with a log-in and goes on by refreshing its tokens.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Current bool
+	//	ExpiresAt Timestamp
+	//	ID ID
+	//	IP string
+	//	LastUsedAt Timestamp
+	//	UserAgent string
 	Session = plain.Session
-	// SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// SessionID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	SessionID = plain.SessionID
-	// SignUpRequest A new account. Its role is `user` when none is given.
+	// SignUpRequest: A new account. Its role is `user` when none is given.
+	//
+	// Its fields:
+	//
+	//	Email NewEmail
+	//	Password NewPassword
+	//	Role SignUpRequestRole
 	SignUpRequest = plain.SignUpRequest
-	// SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	// SignUpRequestRole: Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 	SignUpRequestRole = plain.SignUpRequestRole
-	// StreamToken A token for one ticket's stream.
+	// StreamToken: A token for one ticket's stream.
+	//
+	// Its fields:
+	//
+	//	ExpiresAt Timestamp
+	//	Token string
+	//	URL string
 	StreamToken = plain.StreamToken
-	// Ticket A customer's question and where it stands.
+	// Ticket: A customer's question and where it stands.
+	//
+	// Its fields:
+	//
+	//	AIMode AIMode
+	//	CreatedAt Timestamp
+	//	Customer *Customer
+	//	Description TicketDescription
+	//	ID ID
+	//	LastMessageAt Timestamp
+	//	Status TicketStatus
+	//	Title TicketTitle
+	//	UpdatedAt Timestamp
+	//	UserID ID
 	Ticket = plain.Ticket
-	// TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// TicketDescription: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
-	// TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// TicketID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	TicketID = plain.TicketID
-	// TicketStatus Where a ticket stands.
+	// TicketStatus: Where a ticket stands.
 	TicketStatus = plain.TicketStatus
-	// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
+	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	TicketTitle = plain.TicketTitle
-	// TicketWithMessages A ticket with its conversation.
+	// TicketWithMessages: A ticket with its conversation.
+	//
+	// Its fields:
+	//
+	//	AIMode AIMode
+	//	CreatedAt Timestamp
+	//	Customer *Customer
+	//	Description TicketDescription
+	//	ID ID
+	//	LastMessageAt Timestamp
+	//	Messages []Message
+	//	Status TicketStatus
+	//	Title TicketTitle
+	//	UpdatedAt Timestamp
+	//	UserID ID
 	TicketWithMessages = plain.TicketWithMessages
-	// Timestamp UTC, RFC 3339, with exactly six fractional digits.
+	// Timestamp: UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
-	// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
+	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	AIMode AIMode
+	//	Status TicketStatus
 	UpdateTicketRequest = plain.UpdateTicketRequest
-	// UpdateUserRequest A change of an account. What is left out stays as it is.
+	// UpdateUserRequest: A change of an account. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	Disabled *bool
+	//	Role Role
 	UpdateUserRequest = plain.UpdateUserRequest
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// Usage: What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 	// text that came counts as one token; what nobody knows is zero.
+	//
+	// Its fields:
+	//
+	//	CachedTokens int32
+	//	CompletionTokens int32
+	//	PromptTokens int32
+	//	ReasoningTokens int32
 	Usage = plain.Usage
-	// User An account.
+	// User: An account.
+	//
+	// Its fields:
+	//
+	//	Email Email
+	//	ID ID
+	//	Role Role
 	User = plain.User
-	// UserID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	// UserID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	UserID = plain.UserID
@@ -336,3 +557,121 @@ const (
 	TicketStatusPending  = plain.TicketStatusPending
 	TicketStatusResolved = plain.TicketStatusResolved
 )
+
+// ListAIResponseEventsParams are the parameters of ListAIResponseEvents. Those that are not set are not sent.
+type ListAIResponseEventsParams struct {
+	// After: The number of the last event you have; 0 for none.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+	// Attempt: The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
+	// in a crash is not taken for the one which took its number.
+	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
+	// Wait: Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+func (p *ListAIResponseEventsParams) plain() *plain.ListAIResponseEventsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListAIResponseEventsParams{After: p.After, Attempt: p.Attempt, Wait: p.Wait}
+}
+
+// ListAIResponsesParams are the parameters of ListAIResponses. Those that are not set are not sent.
+type ListAIResponsesParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListAIResponsesParams) plain() *plain.ListAIResponsesParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListAIResponsesParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListAPIKeysParams are the parameters of ListAPIKeys. Those that are not set are not sent.
+type ListAPIKeysParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListAPIKeysParams) plain() *plain.ListAPIKeysParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListAPIKeysParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListMessagesParams are the parameters of ListMessages. Those that are not set are not sent.
+type ListMessagesParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListMessagesParams) plain() *plain.ListMessagesParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListMessagesParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListSessionsParams are the parameters of ListSessions. Those that are not set are not sent.
+type ListSessionsParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListSessionsParams) plain() *plain.ListSessionsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListSessionsParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListTicketsParams are the parameters of ListTickets. Those that are not set are not sent.
+type ListTicketsParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListTicketsParams) plain() *plain.ListTicketsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListTicketsParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListUsersParams are the parameters of ListUsers. Those that are not set are not sent.
+type ListUsersParams struct {
+	// Email: How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
+	// Role: The accounts' role.
+	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListUsersParams) plain() *plain.ListUsersParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListUsersParams{Email: p.Email, Role: p.Role, Limit: p.Limit, Cursor: p.Cursor}
+}

@@ -255,3 +255,30 @@ func (q *Queries) UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLa
 	_, err := q.db.Exec(ctx, updateAPIKeysLastUsed, arg.Ids, arg.IntervalSeconds)
 	return err
 }
+
+const updateServiceCustomer = `-- name: UpdateServiceCustomer :one
+UPDATE service_customers
+SET display_name = $1
+WHERE service_id = $2 AND user_id = $3
+RETURNING service_id, external_id, user_id, created_at, display_name
+`
+
+type UpdateServiceCustomerParams struct {
+	DisplayName *string
+	ServiceID   uuid.UUID
+	UserID      uuid.UUID
+}
+
+// No row: the account is no customer of the service.
+func (q *Queries) UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error) {
+	row := q.db.QueryRow(ctx, updateServiceCustomer, arg.DisplayName, arg.ServiceID, arg.UserID)
+	var i ServiceCustomer
+	err := row.Scan(
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.UserID,
+		&i.CreatedAt,
+		&i.DisplayName,
+	)
+	return i, err
+}

@@ -40,14 +40,19 @@ WHERE key IN (
     FROM attempts AS a
     WHERE a.expires_at < clock_timestamp()
     ORDER BY a.expires_at
-    LIMIT $1
+    LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
 )
 `
 
+type DeleteOldAttemptsParams struct {
+	SkipRows int32
+	MaxRows  int32
+}
+
 // One batch. Rows that are in use are passed over, so that nobody waits.
-func (q *Queries) DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldAttempts, maxRows)
+func (q *Queries) DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldAttempts, arg.SkipRows, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

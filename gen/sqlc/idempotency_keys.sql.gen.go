@@ -75,18 +75,19 @@ WHERE id IN (
     FROM idempotency_keys AS k
     WHERE k.created_at < now() - make_interval(secs => $1::integer)
     ORDER BY k.created_at
-    LIMIT $2
+    LIMIT $3 OFFSET $2
     FOR UPDATE SKIP LOCKED
 )
 `
 
 type DeleteOldIdempotencyKeysParams struct {
 	KeptSeconds int32
-	MaxKeys     int32
+	SkipRows    int32
+	MaxRows     int32
 }
 
 func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldIdempotencyKeys, arg.KeptSeconds, arg.MaxKeys)
+	result, err := q.db.Exec(ctx, deleteOldIdempotencyKeys, arg.KeptSeconds, arg.SkipRows, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

@@ -13,35 +13,43 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
-WITH spent AS (
+WITH target AS (
+    SELECT
+        t.id, t.status,
+        CASE WHEN t.user_id = $2::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
+    FROM tickets AS t
+    WHERE t.id = $4 AND (t.user_id = $2::uuid OR $5::boolean) AND t.status <> 'closed'
+),
+spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($4)
-    WHERE $5::uuid IS NOT NULL AND octet_length($4) <= $6::bigint
+    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($3)
+    FROM target
+    WHERE $6::uuid IS NOT NULL AND octet_length($3) <= $7::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.messages < $7 AND u.bytes + excluded.bytes <= $6
+    WHERE u.messages < $8 AND u.bytes + excluded.bytes <= $7
     RETURNING u.user_id
 ),
 before AS (
     SELECT
-        t.id, t.status,
+        target.id, target.status, target.author,
         GREATEST(
             clock_timestamp(),
             (
                 SELECT max(m.created_at) + interval '1 microsecond'
                 FROM messages AS m
-                WHERE m.ticket_id = t.id
+                WHERE m.ticket_id = target.id
             )
         ) AS written_at,
-        $2::message_author = 'customer' AND t.status IN ('pending', 'resolved') AS reopens
-    FROM tickets AS t
-    WHERE t.id = $8 AND ($5::uuid IS NULL OR EXISTS (SELECT FROM spent))
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+    FROM target
+    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
 superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR $2 <> 'customer')
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 ),
 logged AS (
@@ -51,7 +59,7 @@ logged AS (
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $9, before.id, $3, before.status, 'open'
+    SELECT $9, before.id, $2::uuid, before.status, 'open'
     FROM before
     WHERE before.reopens
 ),
@@ -66,38 +74,38 @@ raised AS (
     WHERE tickets.id = before.id
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-SELECT $1, before.id, $2, $3, $4, before.written_at
+SELECT $1, before.id, before.author, $2::uuid, $3, before.written_at
 FROM before
 RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
 `
 
 type CreateMessageParams struct {
 	ID          uuid.UUID
-	Author      MessageAuthor
-	AuthorID    *uuid.UUID
+	ActorID     uuid.UUID
 	Content     string
+	TicketID    uuid.UUID
+	Staff       bool
 	CountsFor   *uuid.UUID
 	MaxBytes    int64
 	MaxMessages int32
-	TicketID    uuid.UUID
 	ChangeID    uuid.UUID
 }
 
-// A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
-// times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
-// that is being written is not published, except that a customer's own message leaves alone what readers have seen
-// something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
-// changed.
+// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
+// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
+// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
+// own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
+// message counts for, if any, has used up its budget for the day. Then nothing has changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
-		arg.Author,
-		arg.AuthorID,
+		arg.ActorID,
 		arg.Content,
+		arg.TicketID,
+		arg.Staff,
 		arg.CountsFor,
 		arg.MaxBytes,
 		arg.MaxMessages,
-		arg.TicketID,
 		arg.ChangeID,
 	)
 	var i Message

@@ -417,10 +417,11 @@ type SchemaMigration struct {
 }
 
 type ServiceCustomer struct {
-	ServiceID  uuid.UUID
-	ExternalID string
-	UserID     uuid.UUID
-	CreatedAt  time.Time
+	ServiceID   uuid.UUID
+	ExternalID  string
+	UserID      uuid.UUID
+	CreatedAt   time.Time
+	DisplayName *string
 }
 
 type Session struct {

@@ -33,11 +33,11 @@ type Querier interface {
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// A human's message. It takes its place in the ticket's order, so the ticket's row must be locked. The ticket's version and
-	// times follow. A customer who writes in a ticket that is pending or resolved reopens it. A human always wins: an AI response
-	// that is being written is not published, except that a customer's own message leaves alone what readers have seen
-	// something of. No row: the account that the message counts for, if any, has used up its budget for the day, and nothing has
-	// changed.
+	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
+	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
+	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
+	// own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
+	// message counts for, if any, has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
@@ -54,12 +54,12 @@ type Querier interface {
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
-	DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error)
+	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	// One batch. Rows that are in use are passed over, so that nobody waits.
-	DeleteOldAttempts(ctx context.Context, maxRows int32) (int64, error)
+	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
-	DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error)
+	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
 	// Ends a living session by a token of its own that it no longer keeps.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
@@ -75,9 +75,11 @@ type Querier interface {
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
-	// One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
-	// and nobody is the nil UUID.
+	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
+	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
 	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
@@ -123,13 +125,15 @@ type Querier interface {
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
-	ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error)
+	// Everybody's, with the customers of all services or only those of one.
+	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// Which of the limits that every session must have are not set.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
-	ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error)
+	// With the customers of all services or only those of one.
+	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
-	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error)
+	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
@@ -138,7 +142,10 @@ type Querier interface {
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
-	LockUser(ctx context.Context, id uuid.UUID) (User, error)
+	// Takes the lock of LockTicket for a statement that reads the ticket itself.
+	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
+	// With the customer, of any service or only of one.
+	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -173,7 +180,10 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
-	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error)
+	// No row: the account is no customer of the service.
+	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
+	// With the customer, of any service or only of one.
+	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.

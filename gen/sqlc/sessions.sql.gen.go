@@ -89,13 +89,18 @@ WHERE id IN (
     FROM sessions AS s
     WHERE s.expires_at <= clock_timestamp()
     ORDER BY s.expires_at
-    LIMIT $1
+    LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
 )
 `
 
-func (q *Queries) DeleteExpiredSessions(ctx context.Context, maxRows int32) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredSessions, maxRows)
+type DeleteExpiredSessionsParams struct {
+	SkipRows int32
+	MaxRows  int32
+}
+
+func (q *Queries) DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredSessions, arg.SkipRows, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

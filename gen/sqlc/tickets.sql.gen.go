@@ -97,13 +97,19 @@ WHERE (user_id, day) IN (
     SELECT u.user_id, u.day
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
-    LIMIT $1
+    ORDER BY u.day
+    LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
 )
 `
 
-func (q *Queries) DeleteOldUsage(ctx context.Context, maxRows int32) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldUsage, maxRows)
+type DeleteOldUsageParams struct {
+	SkipRows int32
+	MaxRows  int32
+}
+
+func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldUsage, arg.SkipRows, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +149,8 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name,
+    latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
     latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
@@ -163,18 +170,23 @@ CROSS JOIN LATERAL (
         LIMIT $1
     ) AS m
 ) AS latest
-WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($2::boolean OR c.service_id = $3)
+WHERE t.id = $4 AND (t.user_id = $3 OR $5::boolean)
 `
 
 type FindTicketWithMessagesParams struct {
-	MaxRows int32
-	ID      uuid.UUID
-	ActorID uuid.UUID
-	Staff   bool
+	MaxRows      int32
+	AllCustomers bool
+	ActorID      uuid.UUID
+	ID           uuid.UUID
+	Staff        bool
 }
 
 type FindTicketWithMessagesRow struct {
 	Ticket        Ticket
+	ServiceID     *uuid.UUID
+	ExternalID    *string
+	DisplayName   *string
 	Ids           []uuid.UUID
 	Authors       []string
 	AuthorIds     []uuid.UUID
@@ -183,13 +195,14 @@ type FindTicketWithMessagesRow struct {
 	SupersededBys []uuid.UUID
 }
 
-// One that the actor sees, and the newest of its messages, newest first, both of one moment: a column of theirs is an array,
-// and nobody is the nil UUID.
+// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
+// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.MaxRows,
-		arg.ID,
+		arg.AllCustomers,
 		arg.ActorID,
+		arg.ID,
 		arg.Staff,
 	)
 	var i FindTicketWithMessagesRow
@@ -204,6 +217,9 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
 		&i.Ids,
 		&i.Authors,
 		&i.AuthorIds,
@@ -239,39 +255,59 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
-FROM tickets
-WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
-ORDER BY created_at DESC, id DESC
-LIMIT $3
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+FROM tickets AS t
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
+WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT $5
 `
 
 type ListTicketsParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	MaxRows         int32
 }
 
-func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Ticket, error) {
-	rows, err := q.db.Query(ctx, listTickets, arg.BeforeCreatedAt, arg.BeforeID, arg.MaxRows)
+type ListTicketsRow struct {
+	Ticket      Ticket
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// Everybody's, with the customers of all services or only those of one.
+func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error) {
+	rows, err := q.db.Query(ctx, listTickets,
+		arg.AllCustomers,
+		arg.ServiceID,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Ticket{}
+	items := []ListTicketsRow{}
 	for rows.Next() {
-		var i Ticket
+		var i ListTicketsRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.UserID,
-			&i.Title,
-			&i.Description,
-			&i.Status,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AIMode,
-			&i.Version,
-			&i.LastMessageAt,
+			&i.Ticket.ID,
+			&i.Ticket.UserID,
+			&i.Ticket.Title,
+			&i.Ticket.Description,
+			&i.Ticket.Status,
+			&i.Ticket.CreatedAt,
+			&i.Ticket.UpdatedAt,
+			&i.Ticket.AIMode,
+			&i.Ticket.Version,
+			&i.Ticket.LastMessageAt,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
 		); err != nil {
 			return nil, err
 		}
@@ -366,33 +402,77 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 	return i, err
 }
 
+const lockTicketAhead = `-- name: LockTicketAhead :exec
+SELECT
+FROM tickets
+WHERE id = $1 AND (user_id = $2 OR $3::boolean)
+FOR NO KEY UPDATE
+`
+
+type LockTicketAheadParams struct {
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+// Takes the lock of LockTicket for a statement that reads the ticket itself.
+func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error {
+	_, err := q.db.Exec(ctx, lockTicketAhead, arg.ID, arg.ActorID, arg.Staff)
+	return err
+}
+
 const updateTicket = `-- name: UpdateTicket :one
-UPDATE tickets
-SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = version + 1
-WHERE id = $3
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+UPDATE tickets AS t
+SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = t.version + 1
+FROM (
+    SELECT b.id, c.service_id, c.external_id, c.display_name
+    FROM tickets AS b
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($3::boolean OR c.service_id = $4)
+    WHERE b.id = $5
+) AS before
+WHERE t.id = before.id
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
-	Status TicketStatus
-	AIMode AIMode
-	ID     uuid.UUID
+	Status       TicketStatus
+	AIMode       AIMode
+	AllCustomers bool
+	ServiceID    uuid.UUID
+	ID           uuid.UUID
 }
 
-func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Ticket, error) {
-	row := q.db.QueryRow(ctx, updateTicket, arg.Status, arg.AIMode, arg.ID)
-	var i Ticket
+type UpdateTicketRow struct {
+	Ticket      Ticket
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// With the customer, of any service or only of one.
+func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
+	row := q.db.QueryRow(ctx, updateTicket,
+		arg.Status,
+		arg.AIMode,
+		arg.AllCustomers,
+		arg.ServiceID,
+		arg.ID,
+	)
+	var i UpdateTicketRow
 	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Title,
-		&i.Description,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AIMode,
-		&i.Version,
-		&i.LastMessageAt,
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
 	)
 	return i, err
 }

@@ -48,6 +48,51 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, e
 	return i, err
 }
 
+const findUser = `-- name: FindUser :one
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE u.id = $3 AND ($4::boolean OR u.id = $2 OR c.service_id = $2)
+`
+
+type FindUserParams struct {
+	AllCustomers bool
+	ActorID      uuid.UUID
+	ID           uuid.UUID
+	Staff        bool
+}
+
+type FindUserRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error) {
+	row := q.db.QueryRow(ctx, findUser,
+		arg.AllCustomers,
+		arg.ActorID,
+		arg.ID,
+		arg.Staff,
+	)
+	var i FindUserRow
+	err := row.Scan(
+		&i.User.ID,
+		&i.User.Email,
+		&i.User.PasswordHash,
+		&i.User.Role,
+		&i.User.CreatedAt,
+		&i.User.TokenVersion,
+		&i.User.DisabledAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
+	)
+	return i, err
+}
+
 const getUser = `-- name: GetUser :one
 SELECT id, email, password_hash, role, created_at, token_version, disabled_at
 FROM users
@@ -91,23 +136,36 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 }
 
 const listUsers = `-- name: ListUsers :many
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
-FROM users
-WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
-    AND ($3::user_role IS NULL OR role = $3::user_role)
-ORDER BY created_at DESC, id DESC
-LIMIT $4
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE (u.created_at, u.id) < ($3::timestamptz, $4::uuid)
+    AND ($5::user_role IS NULL OR u.role = $5::user_role)
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT $6
 `
 
 type ListUsersParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	Role            *UserRole
 	MaxRows         int32
 }
 
-func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
+type ListUsersRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// With the customers of all services or only those of one.
+func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error) {
 	rows, err := q.db.Query(ctx, listUsers,
+		arg.AllCustomers,
+		arg.ServiceID,
 		arg.BeforeCreatedAt,
 		arg.BeforeID,
 		arg.Role,
@@ -117,17 +175,20 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 		return nil, err
 	}
 	defer rows.Close()
-	items := []User{}
+	items := []ListUsersRow{}
 	for rows.Next() {
-		var i User
+		var i ListUsersRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.Email,
-			&i.PasswordHash,
-			&i.Role,
-			&i.CreatedAt,
-			&i.TokenVersion,
-			&i.DisabledAt,
+			&i.User.ID,
+			&i.User.Email,
+			&i.User.PasswordHash,
+			&i.User.Role,
+			&i.User.CreatedAt,
+			&i.User.TokenVersion,
+			&i.User.DisabledAt,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
 		); err != nil {
 			return nil, err
 		}
@@ -140,16 +201,19 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 }
 
 const listUsersByEmailPrefix = `-- name: ListUsersByEmailPrefix :many
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
-FROM users
-WHERE email COLLATE "C" >= $1::text AND email COLLATE "C" < $1::text || chr(127)
-    AND (created_at, id) < ($2::timestamptz, $3::uuid)
-    AND ($4::user_role IS NULL OR role = $4::user_role)
-ORDER BY created_at DESC, id DESC
-LIMIT $5
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE u.email COLLATE "C" >= $3::text AND u.email COLLATE "C" < $3::text || chr(127)
+    AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
+    AND ($6::user_role IS NULL OR u.role = $6::user_role)
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT $7
 `
 
 type ListUsersByEmailPrefixParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
 	Prefix          string
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
@@ -157,9 +221,18 @@ type ListUsersByEmailPrefixParams struct {
 	MaxRows         int32
 }
 
+type ListUsersByEmailPrefixRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
 // The prefix is normalised as addresses are. DEL comes after every character that an address may have.
-func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]User, error) {
+func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error) {
 	rows, err := q.db.Query(ctx, listUsersByEmailPrefix,
+		arg.AllCustomers,
+		arg.ServiceID,
 		arg.Prefix,
 		arg.BeforeCreatedAt,
 		arg.BeforeID,
@@ -170,17 +243,20 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 		return nil, err
 	}
 	defer rows.Close()
-	items := []User{}
+	items := []ListUsersByEmailPrefixRow{}
 	for rows.Next() {
-		var i User
+		var i ListUsersByEmailPrefixRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.Email,
-			&i.PasswordHash,
-			&i.Role,
-			&i.CreatedAt,
-			&i.TokenVersion,
-			&i.DisabledAt,
+			&i.User.ID,
+			&i.User.Email,
+			&i.User.PasswordHash,
+			&i.User.Role,
+			&i.User.CreatedAt,
+			&i.User.TokenVersion,
+			&i.User.DisabledAt,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
 		); err != nil {
 			return nil, err
 		}
@@ -223,23 +299,41 @@ func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
-FROM users
-WHERE id = $1
-FOR NO KEY UPDATE
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE u.id = $3
+FOR NO KEY UPDATE OF u
 `
 
-func (q *Queries) LockUser(ctx context.Context, id uuid.UUID) (User, error) {
-	row := q.db.QueryRow(ctx, lockUser, id)
-	var i User
+type LockUserParams struct {
+	AllCustomers bool
+	ServiceID    uuid.UUID
+	ID           uuid.UUID
+}
+
+type LockUserRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// With the customer, of any service or only of one.
+func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error) {
+	row := q.db.QueryRow(ctx, lockUser, arg.AllCustomers, arg.ServiceID, arg.ID)
+	var i LockUserRow
 	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.PasswordHash,
-		&i.Role,
-		&i.CreatedAt,
-		&i.TokenVersion,
-		&i.DisabledAt,
+		&i.User.ID,
+		&i.User.Email,
+		&i.User.PasswordHash,
+		&i.User.Role,
+		&i.User.CreatedAt,
+		&i.User.TokenVersion,
+		&i.User.DisabledAt,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.DisplayName,
 	)
 	return i, err
 }

@@ -12,6 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -33,11 +36,13 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
-	// Assistant needs no Encode and no Logger.
+	// Account needs no secrets and no Logger.
+	Account account.Options
+	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
-	// HTTP needs no services, secrets or Logger. A nil Ready means that of the store.
+	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
 	DebugAddr string
@@ -48,6 +53,7 @@ type Options struct {
 type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
+	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
@@ -56,24 +62,32 @@ type App struct {
 	HTTP *http.Server
 
 	debugAddr string
+	metrics   *metrics.Set
 	logger    *slog.Logger
 }
 
 // New returns an App. Serve runs it.
 func New(o Options) (*App, error) {
 	o.Auth.Logger = o.Logger
-	accounts, err := auth.NewService(o.Store, o.Auth)
+	authn, err := auth.NewService(o.Store, o.Auth)
 	if err != nil {
 		return nil, err
 	}
-	o.Assistant.Encode, o.Assistant.Logger = httpapi.EncodeEvent, o.Logger
-	a := &App{
-		Store: o.Store, Auth: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
-		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
-		debugAddr: o.DebugAddr, logger: o.Logger,
+	o.Account.Secret, o.Account.AcceptedSecrets, o.Account.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	accounts, err := account.NewService(o.Store, authn, o.Account)
+	if err != nil {
+		return nil, err
 	}
-	o.HTTP.Auth, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Tickets, a.Assistant, a.Keys
+	set := o.newMetrics()
+	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
+	a := &App{
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
+		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+	}
+	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
 	}
@@ -113,15 +127,19 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	return a.shutdown(context.WithoutCancel(ctx))
 }
 
-// background begins what runs beside the requests until ctx ends. stop ends it, and waits for its end.
+// background begins what runs beside the requests until ctx ends. Answers go on until stop, because they have time to finish.
+// stop ends everything, and waits for its end.
 func (a *App) background(ctx context.Context) (stop func()) {
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { a.Auth.Sweep(ctx) })
-	running.Go(func() { a.Keys.Run(ctx) })
-	running.Go(func() { a.Tickets.Run(ctx) })
+	running.Go(func() { a.Assistant.Run(answering) })
+	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+		running.Go(func() { run(ctx) })
+	}
 	return func() {
 		cancel()
+		stopAnswering()
 		running.Wait()
 	}
 }

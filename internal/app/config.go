@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
@@ -25,15 +26,27 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 	if err != nil {
 		return Options{}, err
 	}
+	o := OptionsOf(cfg)
+	o.Store, o.Assistant.Client, o.Logger = s, client, logger
+	return o, nil
+}
+
+// OptionsOf returns the options that the settings ask for, without a database, a model server and a logger.
+func OptionsOf(cfg config.Config) Options {
 	return Options{
-		Store: s,
 		Auth: auth.Options{
-			Passwords: password.NewHasher(password.DefaultCost),
-			Secret:    []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
-			Limits: limits(cfg),
+			Secret: []byte(cfg.JWTSecret.Reveal()), AcceptedSecrets: cfg.AcceptedSecrets(), TokenTTL: cfg.AccessTokenTTL(),
+		},
+		Account: account.Options{
+			Passwords: password.NewHasher(password.Cost{
+				Memory: cfg.PasswordMemory, Passes: cfg.PasswordPasses, Lanes: cfg.PasswordLanes,
+			}),
+			Limits: account.Limits{
+				FailedLogIns: cfg.FailedLogIns, NetworkFailedLogIns: cfg.LogInLimit, SignUps: cfg.SignUpLimit,
+			},
 		},
 		Assistant: assistant.Options{
-			Client: client, Models: cfg.GroqModels(), MaxTokens: cfg.GroqMaxTokens,
+			Models: cfg.GroqModels(), MaxTokens: cfg.GroqMaxTokens, Patience: cfg.FirstEventPatience,
 			Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
 			MaxRunning: cfg.AIMaxRunning,
 		},
@@ -42,11 +55,12 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 			Bytes: cfg.BytesPerDay,
 		},
 		HTTP: httpapi.Options{
+			Recheck:        cfg.StreamRecheck,
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,
 			MaxStreams: cfg.MaxStreams, MaxStreamsEach: cfg.StreamsPerAccount, Docs: cfg.Docs,
 		},
-		DebugAddr: cfg.DebugAddr, Logger: logger,
-	}, nil
+		DebugAddr: cfg.DebugAddr,
+	}
 }
 
 // OpenStore opens the database of the settings. Its errors are those of a setting.
@@ -56,12 +70,6 @@ func OpenStore(ctx context.Context, cfg config.Config, maxConns int32) (*store.S
 	})
 }
 
-func limits(cfg config.Config) auth.Limits {
-	l := auth.DefaultLimits()
-	l.SignUps, l.NetworkFailedLogIns = cfg.SignUpLimit, cfg.LogInLimit
-	return l
-}
-
 // NewUpstream returns the client of the model server. It is nil without an API key for Groq itself: then answers are
 // switched off. Its errors are those of a setting.
 func NewUpstream(cfg config.Config, logger *slog.Logger) (*groq.Client, error) {
@@ -69,13 +77,21 @@ func NewUpstream(cfg config.Config, logger *slog.Logger) (*groq.Client, error) {
 		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")
 		return nil, nil
 	}
-	limits := groq.DefaultLimits()
-	limits.Header, limits.Idle, limits.Total = cfg.GroqHeaderTimeout, cfg.GroqSilenceTimeout, cfg.GroqTotalTimeout
 	client, err := groq.New(groq.Options{
-		BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Dialect: groq.Dialect(cfg.GroqDialect), Limits: limits,
+		BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Dialect: groq.Dialect(cfg.GroqDialect),
+		Limits: UpstreamLimits(cfg),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)
 	}
 	return client, nil
+}
+
+// UpstreamLimits returns the limits of one request to the model server.
+func UpstreamLimits(cfg config.Config) groq.Limits {
+	return groq.Limits{
+		Header: cfg.GroqHeaderTimeout, Idle: cfg.GroqSilenceTimeout, Total: cfg.GroqTotalTimeout,
+		Retries: cfg.GroqRetries, RetryWait: cfg.GroqRetryWait,
+		Line: cfg.GroqLineBytes, Body: cfg.GroqBodyBytes, Answer: cfg.GroqAnswerBytes,
+	}
 }

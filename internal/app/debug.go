@@ -3,10 +3,19 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/pprof"
+	"time"
 
-	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// Limits on connections to the debug address. Profiles take as long as the request says.
+const (
+	debugHeaderTimeout = 5 * time.Second
+	debugIdleTimeout   = time.Minute
 )
 
 // serveDebug serves metrics and profiles, if there is an address for them, until stop is called.
@@ -18,7 +27,7 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := a.API.DebugServer(a.gauges()...)
+	server := &http.Server{Handler: a.Debug(), ReadHeaderTimeout: debugHeaderTimeout, IdleTimeout: debugIdleTimeout}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.logger.ErrorContext(ctx, "debug server", slog.Any("error", err))
@@ -28,19 +37,34 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-func (a *App) gauges() []httpapi.Gauge {
-	return []httpapi.Gauge{
-		{Name: "support_db_connections_acquired", Help: "Database connections in use.", Read: func() float64 {
-			return float64(a.Store.PoolStats().Acquired)
-		}},
-		{Name: "support_db_connections_idle", Help: "Database connections not in use.", Read: func() float64 {
-			return float64(a.Store.PoolStats().Idle)
-		}},
-		{Name: "support_db_connections_max", Help: "Database connections there may be.", Read: func() float64 {
-			return float64(a.Store.PoolStats().Max)
-		}},
-		{Name: "support_ai_responses_running", Help: "AI answers that this server is writing.", Read: func() float64 {
-			return float64(a.Assistant.Running())
-		}},
-	}
+// Debug returns the handler of what only operators may see: /metrics in the text format of Prometheus, and /debug/pprof.
+// It does not authenticate, so it belongs on an address that only operators reach.
+func (a *App) Debug() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		a.metrics.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// newMetrics returns a set with the numbers of the connection pool. Each service adds its own.
+func (o Options) newMetrics() *metrics.Set {
+	metrics.ExposeMetadata(true) // Write TYPE lines. The library has one switch for the whole process.
+	set := metrics.NewSet()
+	set.RegisterMetricsWriter(func(w io.Writer) {
+		pool := o.Store.PoolStats()
+		metrics.WriteGaugeFloat64(w, "support_db_connections_acquired", float64(pool.Acquired))
+		metrics.WriteGaugeFloat64(w, "support_db_connections_idle", float64(pool.Idle))
+		metrics.WriteGaugeFloat64(w, "support_db_connections_max", float64(pool.Max))
+		metrics.WriteCounterFloat64(w, "support_db_connection_waits_total", float64(pool.Waits))
+		metrics.WriteCounterFloat64(w, "support_db_connection_wait_seconds_total", pool.Waited.Seconds())
+	})
+	return set
 }

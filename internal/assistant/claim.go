@@ -4,25 +4,35 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/uuid7"
 )
+
+// claimer finds the response of a ticket's turn, or makes one, which this replica then writes.
+type claimer struct {
+	store  *store.Store
+	writer *writer.Writer
+	models *upstream.Models
+	budget Budget
+}
 
 // claim is what the database says about a ticket's turn.
 type claim struct {
 	response sqlc.AIResponse
 	// started says that this call has made the response, and must write it from the conversation.
 	started      bool
-	conversation []groq.Message
+	conversation upstream.Conversation
 	// waiting says that the response is to an earlier turn, and must end before this turn's can begin.
 	waiting bool
 }
@@ -39,37 +49,22 @@ type Request struct {
 }
 
 // startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
-func (s *Service) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request) (claim, error) {
-	admitted := s.admit()
+func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request) (claim, error) {
+	admitted := cl.writer.Admit()
 	if admitted {
-		defer s.wg.Done()
+		defer cl.writer.Done()
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return claim{}, fmt.Errorf("assistant: make an id: %w", err)
-	}
-	defer store.AfterEnd(ctx, func() { s.unreserve(id) })
+	id := uuid7.New()
+	defer store.AfterEnd(ctx, func() { cl.writer.Unreserve(id) })
 	var c claim
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
+	err := cl.store.InTx(ctx, func(ctx context.Context) error {
 		c = claim{response: sqlc.AIResponse{ID: id}}
-		return s.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
+		return cl.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})
 	if err == nil && c.started {
-		store.AfterCommit(ctx, func() { s.startClaimed(context.WithoutCancel(ctx), c) })
+		store.AfterCommit(ctx, func() { cl.writer.Start(context.WithoutCancel(ctx), c.response, c.conversation) })
 	}
 	return c, err
-}
-
-// startClaimed starts to write what was claimed, once the claim is committed. That may be later than the claim, when it was
-// part of a larger transaction: a process that has begun to stop meanwhile leaves the response to others.
-func (s *Service) startClaimed(ctx context.Context, c claim) {
-	if s.admit() {
-		defer s.wg.Done()
-		if s.start(ctx, c) == nil {
-			return
-		}
-	}
-	s.releaseLease(ctx, c.response)
 }
 
 // claimant is who asks for an answer, and for which.
@@ -83,16 +78,16 @@ type claimant struct {
 
 // claim finds the turn's response that is being written or stands, or makes one. The lock on the ticket lets one caller
 // decide at a time, in all processes.
-func (s *Service) claim(ctx context.Context, c *claim, by claimant) error {
-	t, err := ticket.Lock(ctx, s.store, by.actor, by.ticketID)
+func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
+	t, err := ticket.Lock(ctx, cl.store, by.actor, by.ticketID)
 	if err != nil {
 		return err
 	}
-	turn, err := s.turnOf(ctx, t.ID)
+	turn, err := cl.turnOf(ctx, t.ID)
 	if err != nil {
 		return err
 	}
-	found, err := s.store.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
+	found, err := cl.store.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNoRows):
 		return err
@@ -100,26 +95,30 @@ func (s *Service) claim(ctx context.Context, c *claim, by claimant) error {
 		c.response = found
 		return nil
 	}
-	found, err = s.store.GetStreamingAIResponse(ctx, t.ID)
+	found, err = cl.store.GetStreamingAIResponse(ctx, t.ID)
 	if !errors.Is(err, store.ErrNoRows) {
 		c.response, c.waiting = found, true
 		return err
 	}
 	if by.reading {
-		if err := s.recentFailure(ctx, t.ID, turn); err != nil {
+		if err := cl.recentFailure(ctx, t.ID, turn); err != nil {
 			return err
 		}
 	}
 	c.response.TurnMessageID = turn
-	return s.begin(ctx, t, c, by)
+	return cl.begin(ctx, t, c, by)
 }
 
-// failurePause is how long at least a turn that has failed is not begun again, unless somebody asks for that explicitly.
-const failurePause = 5 * time.Second
+const (
+	// failurePause is how long at least a turn that has failed is not begun again, unless somebody asks for that explicitly.
+	failurePause = 5 * time.Second
+	// drainingPause is when to ask again, at another replica.
+	drainingPause = time.Second
+)
 
 // recentFailure returns the failure of a turn that is not to be begun again yet, or what went wrong.
-func (s *Service) recentFailure(ctx context.Context, ticketID uuid.UUID, turn *uuid.UUID) error {
-	recent, err := s.store.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
+func (cl *claimer) recentFailure(ctx context.Context, ticketID uuid.UUID, turn *uuid.UUID) error {
+	recent, err := cl.store.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
 		TicketID: ticketID, TurnMessageID: turn, PauseSeconds: int32(failurePause.Seconds()),
 	})
 	if errors.Is(err, store.ErrNoRows) {
@@ -128,32 +127,32 @@ func (s *Service) recentFailure(ctx context.Context, ticketID uuid.UUID, turn *u
 	if err != nil {
 		return err
 	}
-	return failureWith(apperr.Code(recent.ErrorCode)).After(time.Duration(recent.EndsIn * float64(time.Second)))
+	return eventlog.Failure(apperr.Code(recent.ErrorCode)).After(time.Duration(recent.EndsIn * float64(time.Second)))
 }
 
 // begin makes the response, unless there is a reason not to.
-func (s *Service) begin(ctx context.Context, t sqlc.Ticket, c *claim, by claimant) error {
-	if err := s.mayBegin(ctx, t, by); err != nil {
+func (cl *claimer) begin(ctx context.Context, t sqlc.Ticket, c *claim, by claimant) error {
+	if err := cl.mayBegin(ctx, t, by); err != nil {
 		return err
 	}
 	var err error
-	if c.conversation, err = s.conversationOf(ctx, t, c.response.TurnMessageID); err != nil {
+	if c.conversation, err = conversationOf(ctx, cl.store, t, c.response.TurnMessageID); err != nil {
 		return err
 	}
-	if err := s.reserve(c.response.ID); err != nil {
+	if err := cl.writer.Reserve(c.response.ID); err != nil {
 		return err
 	}
 	c.started = true
-	c.response, err = s.store.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
+	c.response, err = cl.store.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
 		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, RequestedBy: &by.actor.ID,
-		Model: cmp.Or(by.Model, s.options.Models[0]), OwnerID: s.id, LeaseSeconds: int32(leaseDuration.Seconds()),
+		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 	})
 	return err
 }
 
 // mayBegin returns why no answer may begin in the ticket.
-func (s *Service) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) error {
-	newest, err := s.store.GetLatestHumanMessage(ctx, t.ID)
+func (cl *claimer) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) error {
+	newest, err := cl.store.GetLatestHumanMessage(ctx, t.ID)
 	if err != nil && !errors.Is(err, store.ErrNoRows) {
 		return err
 	}
@@ -165,32 +164,18 @@ func (s *Service) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) erro
 	case t.AIMode == sqlc.AIModeOff:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
-	if err := s.upstream.check(by.Model); err != nil {
-		return err
+	if err := cl.models.Check(by.Model); err != nil {
+		return writer.Failure(err)
 	}
 	if !by.admitted {
-		return errDraining()
+		return apperr.New(apperr.Draining, "The server is shutting down.").After(drainingPause)
 	}
-	return s.options.Budget.spend(ctx, s.store, by.actor.ID)
-}
-
-// conversationOf returns what is sent upstream to answer a turn: the conversation up to there.
-func (s *Service) conversationOf(ctx context.Context, t sqlc.Ticket, turn *uuid.UUID) ([]groq.Message, error) {
-	if turn == nil {
-		return conversation(t, nil, time.Now())
-	}
-	history, err := s.store.ListConversation(ctx, sqlc.ListConversationParams{
-		TicketID: t.ID, TurnMessageID: *turn, MaxEarlier: historyMessages - 1,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return conversation(t, history, time.Now())
+	return cl.budget.spend(ctx, cl.store, by.actor.ID)
 }
 
 // turnOf returns the customer's newest message, or nil while there is none and the description is the turn.
-func (s *Service) turnOf(ctx context.Context, ticketID uuid.UUID) (*uuid.UUID, error) {
-	message, err := s.store.GetLatestCustomerMessage(ctx, ticketID)
+func (cl *claimer) turnOf(ctx context.Context, ticketID uuid.UUID) (*uuid.UUID, error) {
+	message, err := cl.store.GetLatestCustomerMessage(ctx, ticketID)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, nil
 	}

@@ -2,6 +2,7 @@ package assistant_test
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -130,11 +132,12 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 			tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 			for name, c := range server.behaviours {
 				// Each server is new: nothing is known of its model yet.
-				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k"})
+				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k", Limits: assistant.DefaultLimits()})
 				require.NoError(t, err)
-				service := assistant.NewService(b.store, assistant.Options{
-					Client: client, Models: []string{server.model}, Logger: slog.New(slog.DiscardHandler),
-				})
+				o := assistant.DefaultOptions(client, io.Discard)
+				o.Models = []string{server.model}
+				service := assistant.NewService(b.store, o)
+				stop := run(t, service)
 				b.simulator.Reset()
 				require.NoError(t, b.simulator.Enqueue(c.script, groqsim.Script{Text: "Hello", Times: -1}))
 				asked, err := tickets.Create(t.Context(), b.customer, "title", strings.Repeat("description ", 50))
@@ -148,6 +151,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 					require.Equal(t, c.want, text, name)
 				}
 				service.Drain(t.Context())
+				stop()
 			}
 			require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM ai_response_events WHERE content LIKE '%secret%'"))
 			require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM messages WHERE content LIKE '%secret%'"))
@@ -158,15 +162,15 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 // ask returns the answer to a ticket, or why there is none.
 func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) (text string, code apperr.Code) {
 	t.Helper()
-	reader, err := service.Open(t.Context(), b.customer, asked.ID, assistant.EventID{})
+	reader, err := service.Open(t.Context(), b.customer, asked.ID, eventlog.EventID{})
 	if err != nil {
 		return "", apperr.From(err).Code
 	}
 	for _, event := range readAll(t, reader) {
 		switch e := event.(type) {
-		case assistant.Delta:
+		case eventlog.Delta:
 			text += e.Content
-		case assistant.Failed:
+		case eventlog.Failed:
 			code = e.Err.Code
 		}
 	}
@@ -184,14 +188,15 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 		server.URL + "/v1":      {"host=" + strings.TrimPrefix(server.URL, "http://"), "model=m", "status=404", "kind=misconfigured", `said="no key [31m[key] here"`},
 		"http://127.0.0.1:1/v1": {"host=127.0.0.1:1", "code=connection_refused", "connect: connection refused"},
 	} {
-		limits := groq.DefaultLimits()
+		limits := assistant.DefaultLimits()
 		limits.Retries = 0
 		client, err := groq.New(groq.Options{BaseURL: url, APIKey: "top-secret-key", Limits: limits})
 		require.NoError(t, err)
 		log := &syncBuffer{}
-		service := assistant.NewService(b.store, assistant.Options{
-			Client: client, Models: []string{"m"}, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		})
+		o := assistant.DefaultOptions(client, log)
+		o.Models = []string{"m"}
+		service := assistant.NewService(b.store, o)
+		run(t, service)
 		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
 		require.NoError(t, err)
 		_, code := ask(t, b, service, about)
@@ -213,11 +218,11 @@ func TestEveryReplicaSaysTheSameRetryAfter(t *testing.T) {
 	other := b.another(t)
 	response, _, err := b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
 	require.NoError(t, err)
-	reader, err := other.OpenResponse(t.Context(), b.customer, response.ID, assistant.EventID{})
+	reader, err := other.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	b.simulator.Release("start")
 	events := readAll(t, reader)
-	failed, ok := events[len(events)-1].(assistant.Failed)
+	failed, ok := events[len(events)-1].(eventlog.Failed)
 	require.True(t, ok)
 	require.Equal(t, apperr.AIOverloaded, failed.Err.Code)
 	require.Equal(t, 2*time.Hour, failed.Err.RetryAfter)

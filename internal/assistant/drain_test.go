@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -19,7 +19,7 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	b.hold(t, "for ever", 3)
 	b.open(t).Close()
 	other := b.another(t)
-	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	// The customer goes on, and asks for the answer to that: it has to wait for the one that is being written.
 	_, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
@@ -28,15 +28,15 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	defer cancel()
 	waiting := make(chan error, 1)
 	go func() {
-		_, err := other.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+		_, err := other.Open(ctx, b.customer, b.ticket.ID, eventlog.EventID{})
 		waiting <- err
 	}()
 	other.Drain(t.Context())
 	events := readSoon(t, reader)
-	require.IsType(t, assistant.Delta{}, events[len(events)-1], "the answer goes on elsewhere")
+	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the answer goes on elsewhere")
 	err = <-waiting
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
-	_, err = other.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+	_, err = other.Open(ctx, b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
 }
 
@@ -60,8 +60,8 @@ func TestAnswerThatIsHandedOverByEveryReplicaInTurnIsFinished(t *testing.T) {
 		replica = next
 		require.NoError(t, b.simulator.Wait(ctx, func(records []groqsim.RequestRecord) bool { return len(records) == attempt }))
 	}
-	last, err := replica.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	last, err := replica.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	events := readSoon(t, last)
-	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.IsType(t, eventlog.Done{}, events[len(events)-1])
 }

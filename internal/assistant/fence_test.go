@@ -11,7 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -125,10 +125,10 @@ func TestOnlyDeltasDoNotWaitForTheDisk(t *testing.T) {
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'support';
 	END $$`)
 	service := b.another(t)
-	reader, err := service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	reader, err := service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	events := readSoon(t, reader)
-	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.IsType(t, eventlog.Done{}, events[len(events)-1])
 	require.Equal(t, "delta off, done on, message on", storetest.QueryText(t, b.url, `
 		SELECT string_agg(DISTINCT kind || ' ' || setting, ', ' ORDER BY kind || ' ' || setting) FROM commits`))
 }
@@ -146,10 +146,10 @@ func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '10 minutes'")
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()
-	reader, err := off.Open(ctx, b.customer, response.TicketID, assistant.EventID{})
+	reader, err := off.Open(ctx, b.customer, response.TicketID, eventlog.EventID{})
 	if err == nil { // The stream was open before.
 		events := readSoon(t, reader)
-		failed, ok := events[len(events)-1].(assistant.Failed)
+		failed, ok := events[len(events)-1].(eventlog.Failed)
 		require.True(t, ok)
 		err = failed.Err
 	}
@@ -167,13 +167,13 @@ func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
 	cancel()
 	fast := b.open(t)
 	// This reader makes the other replica have a feed, which follows with a delay.
-	slow, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	slow, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	for ended := false; !ended; {
 		entry, err := fast.Next(t.Context())
 		require.NoError(t, err)
-		ended = assistant.IsEnd(entry.Event)
-		delta, ok := entry.Event.(assistant.Delta)
+		ended = eventlog.IsEnd(entry.Event)
+		delta, ok := entry.Event.(eventlog.Delta)
 		if !ok {
 			continue
 		}
@@ -183,7 +183,7 @@ func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
 		require.NoError(t, err)
 		// To wait for what comes next would give the replica the time to catch up.
 		next, _ := hopped.Next(now)
-		_, again := next.Event.(assistant.Reset)
+		_, again := next.Event.(eventlog.Reset)
 		require.False(t, again, "what the reader has is in the log")
 		hopped.Close()
 	}

@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
 // readSoon is readAll for a reader that might otherwise wait for ever.
-func readSoon(t *testing.T, r *assistant.Reader) (events []assistant.Event) {
+func readSoon(t *testing.T, r *assistant.Reader) (events []eventlog.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()
@@ -32,7 +33,7 @@ func readSoon(t *testing.T, r *assistant.Reader) (events []assistant.Event) {
 }
 
 // readText reads until the text is there.
-func readText(t *testing.T, r *assistant.Reader, text string) (events []assistant.Event) {
+func readText(t *testing.T, r *assistant.Reader, text string) (events []eventlog.Event) {
 	t.Helper()
 	for textOf(events) != text {
 		entry, err := r.Next(t.Context())
@@ -66,7 +67,7 @@ func TestAnswerWhoseLastDeltasTheDatabaseLostIsStored(t *testing.T) {
 	b.crash(t)
 	b.simulator.Release("crash")
 	events := slices.Concat(before, readSoon(t, reader))
-	done, ok := events[len(events)-1].(assistant.Done)
+	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
 	require.EqualValues(t, 1, done.Response.Attempt, "it was complete, and need not start over")
 	require.Equal(t, b.requireLog(t), textOf(events))
@@ -83,7 +84,7 @@ func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
 	b.crash(t)
 	b.simulator.Release("crash")
 	events := readSoon(t, reader)
-	require.IsType(t, assistant.Failed{}, events[len(events)-1])
+	require.IsType(t, eventlog.Failed{}, events[len(events)-1])
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, `
 		SELECT count(*) FROM ai_responses AS r
 		WHERE r.last_seq = (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id)`))
@@ -96,7 +97,7 @@ func TestReadersOfLostDeltasStartOverAfterATakeover(t *testing.T) {
 	follower := b.another(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
 	local := b.open(t)
-	remote, err := follower.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	remote, err := follower.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	atOwner := readText(t, local, strings.Repeat("word ", 20))
 	elsewhere := readText(t, remote, strings.Repeat("word ", 20))
@@ -118,7 +119,7 @@ func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
 	b.crash(t)
 	b.reply(t)
 	events := readSoon(t, reader)
-	require.IsType(t, assistant.Failed{}, events[len(events)-1])
+	require.IsType(t, eventlog.Failed{}, events[len(events)-1])
 }
 
 func TestReaderThatWasAwayDuringALossAndATakeoverStartsOver(t *testing.T) {
@@ -129,12 +130,12 @@ func TestReaderThatWasAwayDuringALossAndATakeoverStartsOver(t *testing.T) {
 	}))
 	reader := b.open(t)
 	shown := readText(t, reader, strings.Repeat("word ", 20))
-	last := assistant.IDOf(shown[len(shown)-1])
+	last := eventlog.IDOf(shown[len(shown)-1])
 	reader.Close()
 	b.crash(t)
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 second'")
 	everything := readSoon(t, b.open(t))
-	require.IsType(t, assistant.Done{}, everything[len(everything)-1])
+	require.IsType(t, eventlog.Done{}, everything[len(everything)-1])
 	back, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, last)
 	require.NoError(t, err)
 	shown = slices.Concat(shown, readSoon(t, back))

@@ -167,7 +167,7 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crash
 			})
 			require.NoError(t, err)
 		}
-		require.NoError(t, by.takeOver(m.t.Context()))
+		require.NoError(t, by.writer.TakeOver(m.t.Context()))
 		row := m.row(t, r)
 		return row.Attempt > r.attempt || row.Status != sqlc.AIResponseStatusStreaming
 	})
@@ -223,11 +223,11 @@ func (m *machine) releaseAll(request int) {
 	}
 }
 
-// untilWaiting waits until so many sessions wait for a lock in the query.
+// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
 func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 	m.until(t, query+" waits for its lock", func() bool {
 		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || ' %'`,
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
 			query) >= sessions
 	})
 }

@@ -3,9 +3,11 @@ package assistant
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,7 +59,7 @@ func newModelWorld(t *testing.T) *modelWorld {
 		upstream.Close()
 	})
 	var err error
-	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: DefaultLimits()})
 	require.NoError(t, err)
 	w.customer = w.user("ada@example.com", sqlc.UserRoleUser)
 	w.staff = w.user("staff@example.com", sqlc.UserRoleAgent)
@@ -83,6 +85,8 @@ type modelPlan struct {
 type modelReplica struct {
 	*Service
 	store *store.Store
+	// stop ends the service's loops.
+	stop func()
 }
 
 // machine drives the engine along one schedule, in a ticket of its own.
@@ -133,7 +137,17 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 func (m *machine) newReplica(t *rapid.T) *modelReplica {
 	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
 	require.NoError(t, err)
-	return &modelReplica{store: s, Service: NewService(s, Options{Client: m.client, Patience: time.Minute, Logger: slog.New(slog.DiscardHandler)})}
+	o := DefaultOptions(m.client, io.Discard)
+	o.Patience = time.Minute
+	r := &modelReplica{store: s, Service: NewService(s, o)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	r.stop = func() {
+		cancel()
+		running.Wait()
+	}
+	return r
 }
 
 // drainNow ends the service as a process does that is told to stop and has no time.
@@ -141,6 +155,7 @@ func (r *modelReplica) drainNow() {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	r.Drain(ended)
+	r.stop()
 }
 
 func (m *machine) plan(request int) modelPlan { return m.plans[request%len(m.plans)] }
@@ -192,7 +207,7 @@ func (m *machine) row(t *rapid.T, r *modelResponse) sqlc.AIResponse {
 // isOwner reports whether the replica writes the response.
 func (m *machine) isOwner(t *rapid.T, r *modelResponse, at *modelReplica) bool {
 	row := m.row(t, r)
-	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.id
+	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.writer.ID()
 }
 
 // untilLogged waits until the database has the response's log as far as the model.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -20,10 +21,12 @@ type modelReader struct {
 	// reader is nil while the reader is cut, and at is where it reads.
 	reader *Reader
 	at     *modelReplica
+	// started says that the reader was given the start of its stream.
+	started bool
 }
 
-func (r *modelReader) last() EventID {
-	last := EventID{ResponseID: r.of.id, Seq: int64(len(r.seen))}
+func (r *modelReader) last() eventlog.EventID {
+	last := eventlog.EventID{ResponseID: r.of.id, Seq: int64(len(r.seen))}
 	if len(r.seen) > 0 {
 		last.Attempt = r.seen[len(r.seen)-1].attempt
 	}
@@ -38,26 +41,26 @@ func (r *modelReader) cut() {
 	if r.reader != nil {
 		r.reader.Close()
 	}
-	r.reader, r.at = nil, nil
+	r.reader, r.at, r.started = nil, nil, false
 }
 
 // modelled is an event as the log has it. That it is the one with the next number is what the reader depends on.
-func (m *machine) modelled(t *rapid.T, of *modelResponse, e Entry, seq int) modelEvent {
-	require.EqualValues(t, seq, e.Event.id().Seq, "events come in their order, each once")
-	seen := modelEvent{attempt: e.Event.id().Attempt}
-	id := EventID{ResponseID: of.id, Seq: int64(seq), Attempt: seen.attempt}
+func (m *machine) modelled(t *rapid.T, of *modelResponse, e eventlog.Entry, seq int) modelEvent {
+	require.EqualValues(t, seq, eventlog.IDOf(e.Event).Seq, "events come in their order, each once")
+	seen := modelEvent{attempt: eventlog.IDOf(e.Event).Attempt}
+	id := eventlog.EventID{ResponseID: of.id, Seq: int64(seq), Attempt: seen.attempt}
 	switch e := e.Event.(type) {
-	case Delta:
+	case eventlog.Delta:
 		seen.kind, seen.content = sqlc.AIEventKindDelta, e.Content
 		require.Equal(t, id, e.ID)
-	case Reset:
+	case eventlog.Reset:
 		seen.kind = sqlc.AIEventKindReset
 		require.Equal(t, id, e.ID)
 		require.Equal(t, seen.attempt, e.Attempt)
-	case Failed:
+	case eventlog.Failed:
 		seen.kind, seen.content = sqlc.AIEventKindFailed, string(e.Err.Code)
 		require.Equal(t, id, e.ID)
-	case Done:
+	case eventlog.Done:
 		seen.kind = sqlc.AIEventKindDone
 		require.Equal(t, id, e.ID)
 		require.Equal(t, textSince(of.log), e.Message.Content, "the message is what was streamed")
@@ -74,8 +77,9 @@ func (m *machine) next(t *rapid.T, r *modelReader) bool {
 	defer cancel()
 	entry, err := r.reader.Next(ctx)
 	require.NoError(t, err, "event %d of %d", len(r.seen)+1, len(r.of.log))
-	if start, ok := entry.Event.(Start); ok {
+	if start, ok := entry.Event.(eventlog.Start); ok {
 		require.Equal(t, r.of.id, start.Response.ID)
+		r.started = true
 		return false
 	}
 	require.Less(t, len(r.seen), len(r.of.log), "what is not committed is given to nobody: %#v", entry.Event)
@@ -116,7 +120,7 @@ func (m *machine) readOn(t *rapid.T, r *modelReader, n int) {
 
 // skipStart reads the start of a stream that has nothing else.
 func (m *machine) skipStart(t *rapid.T, r *modelReader) {
-	if len(r.reader.pending) > 0 {
+	if !r.started {
 		require.False(t, m.next(t, r))
 	}
 }
@@ -130,10 +134,11 @@ func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 		entry, err := r.reader.Next(ctx)
 		require.NoError(t, err, "has %v of %v", r.seen, r.of.log)
 		switch {
-		case entry.Event.id().Seq > 0:
+		case eventlog.IDOf(entry.Event).Seq > 0:
 			r.seen = append(r.seen, m.modelled(t, r.of, entry, len(r.seen)+1))
 		default:
-			if _, over := entry.Event.(Reset); over {
+			r.started = true
+			if _, over := entry.Event.(eventlog.Reset); over {
 				r.seen = nil
 			}
 		}
@@ -169,13 +174,13 @@ func (m *machine) open(t *rapid.T) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), 2*modelPatience)
 	o := &modelOpening{at: at, cancel: cancel, result: make(chan modelOpened, 1)}
 	go func() {
-		reader, err := at.Open(ctx, m.customer, m.ticketID, EventID{})
+		reader, err := at.Open(ctx, m.customer, m.ticketID, eventlog.EventID{})
 		o.result <- modelOpened{reader, err}
 	}()
 	m.opening = o
 	m.askAgain(t)
 	if m.opening != nil && o.of == of {
-		m.until(t, "the reader waits", func() bool { return at.users(of) == m.users(t, of, at)+1 })
+		m.until(t, "the reader waits", func() bool { return at.hub.Users(of.id) == m.users(t, of, at)+1 })
 	}
 }
 
@@ -191,16 +196,6 @@ func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int)
 		n++
 	}
 	return n
-}
-
-// users counts who uses the response's feed at a replica.
-func (r *modelReplica) users(of *modelResponse) int {
-	r.hub.mu.Lock()
-	defer r.hub.mu.Unlock()
-	if f := r.hub.feeds[of.id]; f != nil {
-		return f.users
-	}
-	return 0
 }
 
 // askAgain is what Open does when it looks what the turn is.
@@ -299,7 +294,7 @@ func (m *machine) resumeAt(t *rapid.T, r *modelReader, at *modelReplica, byTicke
 		reader, err = at.OpenResponse(ctx, m.customer, r.of.id, r.last())
 	}
 	if r.hasEnd() {
-		require.ErrorIs(t, err, ErrUpToDate)
+		require.ErrorIs(t, err, eventlog.ErrUpToDate)
 		return
 	}
 	require.NoError(t, err)
@@ -320,12 +315,12 @@ func (m *machine) poll(t *rapid.T) {
 	if after == len(of.log) {
 		wait = 0
 	}
-	page, err := m.replica(t).Events(m.t.Context(), m.customer, EventID{ResponseID: of.id, Seq: int64(after)}, wait)
+	page, err := m.replica(t).Events(m.t.Context(), m.customer, eventlog.EventID{ResponseID: of.id, Seq: int64(after)}, wait)
 	require.NoError(t, err)
 	require.True(t, len(page.Events) > 0 || after == len(of.log), "there is more")
 	for _, e := range page.Events {
 		require.Less(t, after, len(of.log), "what is not committed is given to nobody: %#v", e)
-		require.Equal(t, of.log[after], m.modelled(t, of, Entry{Event: e}, after+1))
+		require.Equal(t, of.log[after], m.modelled(t, of, eventlog.Entry{Event: e}, after+1))
 		after++
 	}
 	require.EqualValues(t, after, page.Last.Seq)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/writer"
 )
 
 // modelTicket is what must be true of a ticket, its messages and its responses.
@@ -161,7 +162,7 @@ func (m *modelTicket) takeOver(r *modelResponse, crashed bool) bool {
 	if crashed {
 		r.crashes++
 	}
-	if r.crashes == maxAttempts {
+	if r.crashes == writer.MaxAttempts {
 		r.end(sqlc.AIResponseStatusFailed, apperr.AITimeout)
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -24,19 +25,19 @@ func TestLateFailureIsAnEvent(t *testing.T) {
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{HeaderDelay: groqsim.Duration(1500 * time.Millisecond), Status: 400}))
 	reader := b.open(t)
 	events := readSoon(t, reader)
-	require.IsType(t, assistant.Start{}, events[0])
-	require.IsType(t, assistant.Failed{}, last(events))
+	require.IsType(t, eventlog.Start{}, events[0])
+	require.IsType(t, eventlog.Failed{}, last(events))
 }
 
 func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
-	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
 	other := b.another(t)
 	for range 18 {
-		_, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+		_, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 		require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
 		require.Positive(t, apperr.From(err).RetryAfter)
 	}
@@ -44,14 +45,14 @@ func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 	_, started, err := b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
 	require.NoError(t, err)
 	require.True(t, started)
-	require.IsType(t, assistant.Done{}, last(readSoon(t, b.open(t))))
+	require.IsType(t, eventlog.Done{}, last(readSoon(t, b.open(t))))
 }
 
 func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 	t.Parallel()
 	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 429, RetryAfter: "64"}))
-	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
 	asked := len(b.simulator.Requests())
 	other := b.another(t)
@@ -59,14 +60,14 @@ func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 		storetest.Exec(t, b.url, "UPDATE ai_responses SET finished_at = finished_at - make_interval(secs => $1)", seconds)
 	}
 	age(10)
-	_, err = other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	_, err = other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
 	require.InDelta(t, 54*time.Second, apperr.From(err).RetryAfter, float64(10*time.Second), "what is left of the wait")
 	require.Len(t, b.simulator.Requests(), asked)
 	age(64)
-	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
-	require.IsType(t, assistant.Done{}, last(readSoon(t, reader)))
+	require.IsType(t, eventlog.Done{}, last(readSoon(t, reader)))
 }
 
 func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
@@ -77,7 +78,7 @@ func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
 	errs := make([]error, 20)
 	var opening sync.WaitGroup
 	for i := range errs {
-		opening.Go(func() { _, errs[i] = services[i%2].Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{}) })
+		opening.Go(func() { _, errs[i] = services[i%2].Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{}) })
 	}
 	opening.Wait()
 	for _, err := range errs {
@@ -96,22 +97,22 @@ func TestLateReaderFollowsTheNextTurn(t *testing.T) {
 	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 	question, err := tickets.AddMessage(t.Context(), b.customer, b.ticket.ID, "Forget it.")
 	require.NoError(t, err)
-	require.IsType(t, assistant.Done{}, last(readSoon(t, reader)))
+	require.IsType(t, eventlog.Done{}, last(readSoon(t, reader)))
 	require.Equal(t, question.ID.String(), storetest.QueryText(t, b.url,
 		"SELECT turn_message_id::text FROM ai_responses WHERE status = 'completed'"))
 }
 
-func last(events []assistant.Event) assistant.Event { return events[len(events)-1] }
+func last(events []eventlog.Event) eventlog.Event { return events[len(events)-1] }
 
 func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	owner := uuid.New()
 	response := b.respond(t, owner, 600)
-	reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, assistant.EventID{})
+	reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
-	require.IsType(t, assistant.Failed{}, last(readSoon(t, reader)))
+	require.IsType(t, eventlog.Failed{}, last(readSoon(t, reader)))
 }
 
 func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
@@ -124,14 +125,14 @@ func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
 	response := b.respond(t, owner, 15)
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second) // The lease is longer.
 	defer cancel()
-	lost, err := b.service.OpenResponse(ctx, b.customer, response.ID, assistant.EventID{})
+	lost, err := b.service.OpenResponse(ctx, b.customer, response.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	defer lost.Close()
 	for {
 		entry, err := lost.Next(ctx)
 		require.NoError(t, err)
-		if assistant.IsEnd(entry.Event) {
-			require.IsType(t, assistant.Done{}, entry.Event)
+		if eventlog.IsEnd(entry.Event) {
+			require.IsType(t, eventlog.Done{}, entry.Event)
 			break
 		}
 	}

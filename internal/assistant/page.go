@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/ticket"
@@ -41,9 +42,9 @@ func (s *Service) List(
 // EventPage is some events of a response, for readers that ask again and again.
 type EventPage struct {
 	// Events are in their order. There is no Start among them.
-	Events []Event
+	Events []eventlog.Event
 	// Last is the event to go on after.
-	Last EventID
+	Last eventlog.EventID
 	// Ended says that no event comes after Last.
 	Ended bool
 }
@@ -51,11 +52,11 @@ type EventPage struct {
 // Events returns the events of a response after one of its events, or from the first one on after number 0. When there
 // are none yet, it waits for the next ones. It returns NotFound.
 func (s *Service) Events(
-	ctx context.Context, actor auth.Actor, after EventID, wait time.Duration,
+	ctx context.Context, actor auth.Actor, after eventlog.EventID, wait time.Duration,
 ) (EventPage, error) {
 	events := EventPage{Last: after}
 	reader, err := s.OpenResponse(ctx, actor, after.ResponseID, after)
-	if errors.Is(err, ErrUpToDate) {
+	if errors.Is(err, eventlog.ErrUpToDate) {
 		events.Ended = true
 		return events, nil
 	}
@@ -73,11 +74,11 @@ func (s *Service) Events(
 		case err != nil:
 			return EventPage{}, err
 		}
-		if _, isStart := entry.Event.(Start); isStart {
+		if _, isStart := entry.Event.(eventlog.Start); isStart {
 			continue
 		}
 		events.Events = append(events.Events, entry.Event)
-		events.Last, events.Ended = entry.Event.id(), IsEnd(entry.Event)
+		events.Last, events.Ended = eventlog.IDOf(entry.Event), eventlog.IsEnd(entry.Event)
 		cancel() // What is there already is returned with it; nothing more is waited for.
 	}
 	return events, nil

@@ -2,7 +2,6 @@ package assistant_test
 
 import (
 	"bytes"
-	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -40,17 +40,16 @@ func (b *syncBuffer) String() string {
 func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", HTTPClient: &http.Client{
+	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", Limits: assistant.DefaultLimits(), HTTPClient: &http.Client{
 		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			panic("a fault of the program")
 		}),
 	}})
 	require.NoError(t, err)
 	log := &syncBuffer{}
-	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: client, Logger: slog.New(slog.NewTextHandler(log, nil)),
-	})
-	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	service := assistant.NewService(storetest.Open(t, b.url), assistant.DefaultOptions(client, log))
+	run(t, service)
+	_, err = service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.Internal), "%v", err)
 	require.NotContains(t, err.Error(), "a fault of the program")
 	service.Drain(t.Context())
@@ -62,5 +61,5 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	_, _, err = b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
 	require.NoError(t, err)
 	events := readAll(t, b.open(t))
-	require.IsType(t, assistant.Done{}, events[len(events)-1], "the turn can be asked again")
+	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the turn can be asked again")
 }

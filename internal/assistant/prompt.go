@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -8,8 +9,12 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/store"
 )
 
 const (
@@ -31,9 +36,32 @@ type promptData struct {
 	Status   sqlc.TicketStatus
 }
 
+// conversationFor returns what is sent upstream for a response.
+func conversationFor(ctx context.Context, s *store.Store, response sqlc.AIResponse) (upstream.Conversation, error) {
+	t, err := s.GetTicket(ctx, response.TicketID)
+	if err != nil {
+		return nil, err
+	}
+	return conversationOf(ctx, s, t, response.TurnMessageID)
+}
+
+// conversationOf returns what is sent upstream to answer a turn: the conversation up to there.
+func conversationOf(ctx context.Context, s *store.Store, t sqlc.Ticket, turn *uuid.UUID) (upstream.Conversation, error) {
+	if turn == nil {
+		return conversation(t, nil, time.Now())
+	}
+	history, err := s.ListConversation(ctx, sqlc.ListConversationParams{
+		TicketID: t.ID, TurnMessageID: *turn, MaxEarlier: historyMessages - 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return conversation(t, history, time.Now())
+}
+
 // conversation returns what is sent upstream for a ticket: the system prompt, the ticket's description and the messages
 // in their order. When all of it is more than promptBytes, the oldest messages are left out, never the newest one.
-func conversation(t sqlc.Ticket, history []sqlc.Message, now time.Time) ([]groq.Message, error) {
+func conversation(t sqlc.Ticket, history []sqlc.Message, now time.Time) (upstream.Conversation, error) {
 	var system strings.Builder
 	err := promptTemplate.Execute(&system, promptData{
 		Today:    now.UTC().Format(time.DateOnly),
@@ -47,7 +75,7 @@ func conversation(t sqlc.Ticket, history []sqlc.Message, now time.Time) ([]groq.
 	for _, m := range history {
 		messages = append(messages, groq.Message{Role: role(m.Author), Content: m.Content})
 	}
-	kept := newest(messages, promptBytes-system.Len())
+	kept := upstream.Newest(messages, promptBytes-system.Len())
 	return slices.Insert(kept, 0, groq.Message{Role: groq.RoleSystem, Content: system.String()}), nil
 }
 
@@ -57,48 +85,4 @@ func role(author sqlc.MessageAuthor) groq.Role {
 		return groq.RoleUser
 	}
 	return groq.RoleAssistant
-}
-
-// newest returns the last messages that fit into the budget, and the very last one in any case.
-func newest(messages []groq.Message, budget int) []groq.Message {
-	from := len(messages)
-	for from > 0 {
-		budget -= len(messages[from-1].Content)
-		if budget < 0 && from < len(messages) {
-			break
-		}
-		from--
-	}
-	return messages[from:]
-}
-
-// shorter is a conversation of half the size: the system prompt, and the newest messages from one of the customer's on.
-func shorter(messages []groq.Message) []groq.Message {
-	total := 0
-	for _, m := range messages[1:] {
-		total += len(m.Content)
-	}
-	rest := newest(messages[1:], total/2)
-	for len(rest) > 1 && rest[0].Role == groq.RoleAssistant {
-		rest = rest[1:] // joined would leave it out, and the request would be the same again.
-	}
-	return slices.Insert(slices.Clone(rest), 0, messages[0])
-}
-
-// joined is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the
-// first one after the system prompt is the customer's.
-func joined(messages []groq.Message) []groq.Message {
-	turns := []groq.Message{messages[0]}
-	for i, m := range messages[1:] {
-		last := &turns[len(turns)-1]
-		switch {
-		case i > 0 && last.Role == m.Role:
-			last.Content += "\n\n" + m.Content
-		case last.Role == groq.RoleSystem && m.Role == groq.RoleAssistant && i < len(messages)-2:
-			// What it answers has been left out.
-		default:
-			turns = append(turns, m)
-		}
-	}
-	return turns
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -40,8 +41,8 @@ func TestReaderHopsBetweenReplicas(t *testing.T) {
 	replicas := []*assistant.Service{b.service, b.another(t), b.another(t)}
 	want := strings.Repeat("a word and 👋 another one, ", 40)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Text: want, TokensPerSecond: 400}))
-	var last assistant.EventID
-	var events []assistant.Event
+	var last eventlog.EventID
+	var events []eventlog.Event
 	for ended := false; !ended; {
 		reader, err := replicas[rand.IntN(len(replicas))].Open(t.Context(), b.customer, b.ticket.ID, last)
 		require.NoError(t, err)
@@ -49,10 +50,10 @@ func TestReaderHopsBetweenReplicas(t *testing.T) {
 			entry, err := reader.Next(t.Context())
 			require.NoError(t, err)
 			switch e := entry.Event.(type) {
-			case assistant.Delta:
+			case eventlog.Delta:
 				require.Equal(t, last.Seq+1, e.ID.Seq, "neither a gap nor a repetition")
 				last = e.ID
-			case assistant.Done:
+			case eventlog.Done:
 				ended = true
 			}
 			events = append(events, entry.Event)
@@ -83,7 +84,7 @@ func TestOwnerThatWasThoughtDeadWritesNothing(t *testing.T) {
 	}))
 	b.simulator.Release("frozen")
 	events := readAll(t, reader)
-	done, ok := events[len(events)-1].(assistant.Done)
+	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
 	require.EqualValues(t, 2, done.Response.Attempt)
 	require.Equal(t, b.requireLog(t), textOf(events))
@@ -97,7 +98,7 @@ func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
 		Gates: []groqsim.Gate{{Name: "first", After: 1}, {Name: "crash", After: 20}},
 	}))
 	reader := b.open(t)
-	var before []assistant.Event
+	var before []eventlog.Event
 	for textOf(before) != strings.Repeat("word ", 20) {
 		entry, err := reader.Next(t.Context())
 		require.NoError(t, err)
@@ -113,7 +114,7 @@ func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
 		UPDATE ai_responses SET last_seq = 1 WHERE EXISTS (SELECT FROM lost)`)
 	b.simulator.Release("crash")
 	events := slices.Concat(before, readAll(t, reader))
-	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.IsType(t, eventlog.Done{}, events[len(events)-1])
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
@@ -129,6 +130,6 @@ func TestDatabaseThatComesBackHasTheWholeAnswer(t *testing.T) {
 			PERFORM pg_sleep(3);
 		END $$`)
 	events := readAll(t, reader)
-	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.IsType(t, eventlog.Done{}, events[len(events)-1])
 	require.Equal(t, b.requireLog(t), textOf(events))
 }

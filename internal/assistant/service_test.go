@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store"
@@ -40,7 +43,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	return newBenchWith(t, assistant.DefaultPatience)
+	return newBenchWith(t, config.Defaults().FirstEventPatience)
 }
 
 // newBenchWith is newBench with services that wait so long for the first event before they promise a stream.
@@ -54,7 +57,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 		upstream.CloseClientConnections()
 		upstream.Close()
 	})
-	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k"})
+	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: assistant.DefaultLimits()})
 	require.NoError(t, err)
 	b.client, b.upstream = client, upstream.URL
 	b.service = b.another(t)
@@ -71,15 +74,28 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 // another starts one more service on the same database: what another process would have.
 func (b *bench) another(t *testing.T) *assistant.Service {
 	t.Helper()
-	service := assistant.NewService(storetest.Open(t, b.url), assistant.Options{
-		Client: b.client, Patience: b.patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		service.Drain(ended)
-	})
+	o := assistant.DefaultOptions(b.client, t.Output())
+	o.Patience = b.patience
+	service := assistant.NewService(storetest.Open(t, b.url), o)
+	run(t, service)
 	return service
+}
+
+// run runs a service until stop is called, or the test is over: as a process does that is told to stop and has no time.
+func run(t *testing.T, service *assistant.Service) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { service.Run(ctx) })
+	stop = sync.OnceFunc(func() {
+		over, end := context.WithCancel(context.Background())
+		end()
+		service.Drain(over)
+		cancel()
+		running.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // hold makes upstream wait at the gate in the next answer.
@@ -90,14 +106,14 @@ func (b *bench) hold(t *testing.T, gate string, after int) {
 
 func (b *bench) open(t *testing.T) *assistant.Reader {
 	t.Helper()
-	reader, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, assistant.EventID{})
+	reader, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	return reader
 }
 
-func readAll(t *testing.T, r *assistant.Reader) []assistant.Event {
+func readAll(t *testing.T, r *assistant.Reader) []eventlog.Event {
 	t.Helper()
-	var events []assistant.Event
+	var events []eventlog.Event
 	for {
 		entry, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {
@@ -111,12 +127,12 @@ func readAll(t *testing.T, r *assistant.Reader) []assistant.Event {
 
 func TestReaderMayGiveUpWaiting(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBenchWith(t, time.Minute) // Open waits, however busy the machine is.
 	b.hold(t, "start", 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := make(chan error, 1)
 	go func() {
-		_, err := b.service.Open(ctx, b.customer, b.ticket.ID, assistant.EventID{})
+		_, err := b.service.Open(ctx, b.customer, b.ticket.ID, eventlog.EventID{})
 		opened <- err
 	}()
 	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
@@ -127,7 +143,7 @@ func TestReaderMayGiveUpWaiting(t *testing.T) {
 
 	b.simulator.Release("start")
 	events := readAll(t, b.open(t))
-	require.IsType(t, assistant.Done{}, events[len(events)-1], "the answer went on")
+	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the answer went on")
 	require.Len(t, b.simulator.Requests(), 1)
 }
 
@@ -141,10 +157,15 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 		b.service.Drain(t.Context())
 		close(drained)
 	}()
-	other, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
-	require.NoError(t, err)
+	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
 	require.Eventually(t, func() bool {
-		_, err := b.service.Open(t.Context(), b.customer, other.ID, assistant.EventID{})
+		// Another ticket each time: what is asked for before the drain begins is still started.
+		other, err := tickets.Create(t.Context(), b.customer, "title", "description")
+		require.NoError(t, err)
+		reader, err := b.service.Open(t.Context(), b.customer, other.ID, eventlog.EventID{})
+		if err == nil {
+			reader.Close()
+		}
 		return apperr.Is(err, apperr.Draining)
 	}, waitAtMost, poll)
 	joined := b.open(t)
@@ -153,7 +174,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 	<-drained
 	for _, r := range []*assistant.Reader{reader, joined} {
 		events := readAll(t, r)
-		require.IsType(t, assistant.Done{}, events[len(events)-1])
+		require.IsType(t, eventlog.Done{}, events[len(events)-1])
 	}
 }
 
@@ -166,30 +187,30 @@ func TestDrainingHasAnEnd(t *testing.T) {
 	cancel()
 	b.service.Drain(over)
 	events := readAll(t, reader)
-	require.IsType(t, assistant.Delta{}, events[len(events)-1], "the reader is to come back")
+	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the reader is to come back")
 
 	// Another process takes it over, and whoever comes back gets the whole answer.
 	b.simulator.Release("for ever")
 	other := b.another(t)
-	last, ok := events[len(events)-1].(assistant.Delta)
+	last, ok := events[len(events)-1].(eventlog.Delta)
 	require.True(t, ok)
 	resumed, err := other.Open(t.Context(), b.customer, b.ticket.ID, last.ID)
 	require.NoError(t, err)
 	events = readAll(t, resumed)
-	require.IsType(t, assistant.Reset{}, events[1])
-	done, ok := events[len(events)-1].(assistant.Done)
+	require.IsType(t, eventlog.Reset{}, events[1])
+	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
 	require.EqualValues(t, 2, done.Response.Attempt)
 	require.Equal(t, done.Message.Content, textOf(events))
 }
 
 // textOf joins the deltas since the last reset.
-func textOf(events []assistant.Event) (text string) {
+func textOf(events []eventlog.Event) (text string) {
 	for _, event := range events {
 		switch e := event.(type) {
-		case assistant.Delta:
+		case eventlog.Delta:
 			text += e.Content
-		case assistant.Reset:
+		case eventlog.Reset:
 			text = ""
 		}
 	}
@@ -198,7 +219,7 @@ func textOf(events []assistant.Event) (text string) {
 
 func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBenchWith(t, time.Minute) // The reader is there before the database is gone, however busy the machine is.
 	b.hold(t, "middle", 3)
 	reader := b.open(t)
 	// Every connection that the service has is cut while it writes.
@@ -206,7 +227,7 @@ func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'support'`)
 	b.simulator.Release("middle")
 	events := readAll(t, reader)
-	require.IsType(t, assistant.Done{}, events[len(events)-1])
+	require.IsType(t, eventlog.Done{}, events[len(events)-1])
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM messages"))
 }
 
@@ -218,7 +239,7 @@ func TestHostileUsageIsBounded(t *testing.T) {
 			`data: {"choices":[{"delta":{},"finish_reason":"stop"}],` +
 			`"usage":{"prompt_tokens":99999999999,"completion_tokens":-5}}` + "\n\ndata: [DONE]\n\n")}}))
 	events := readAll(t, b.open(t))
-	done, ok := events[len(events)-1].(assistant.Done)
+	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
 	require.LessOrEqual(t, done.Response.PromptTokens, int32(10_000_000))
 	require.EqualValues(t, 1, done.Response.CompletionTokens, "what upstream says makes no sense: the pieces are counted")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/store/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -21,18 +22,18 @@ import (
 
 // wanderer is a reader that is cut anywhere, and goes on at any replica.
 type wanderer struct {
-	last assistant.EventID
+	last eventlog.EventID
 	text string
-	end  assistant.Event
+	end  eventlog.Event
 }
 
-func (w *wanderer) take(event assistant.Event) {
+func (w *wanderer) take(event eventlog.Event) {
 	switch e := event.(type) {
-	case assistant.Delta:
+	case eventlog.Delta:
 		w.last, w.text = e.ID, w.text+e.Content
-	case assistant.Reset:
+	case eventlog.Reset:
 		w.last, w.text = e.ID, ""
-	case assistant.Done, assistant.Failed:
+	case eventlog.Done, eventlog.Failed:
 		w.end = e
 	}
 }
@@ -102,7 +103,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	}
 	for id, all := range wanderers {
 		for _, w := range all {
-			done, ok := w.end.(assistant.Done)
+			done, ok := w.end.(eventlog.Done)
 			require.True(t, ok, "%#v", w.end)
 			require.Equal(t, done.Message.Content, w.text, "ticket %s", id)
 		}

@@ -1,4 +1,4 @@
-// Package auth knows who is asking: accounts, passwords, sessions and their tokens, and the API keys of services.
+// Package auth knows who is asking, by an access token, a stream token or an API key, and for which customer.
 package auth
 
 import (
@@ -33,6 +33,11 @@ type Actor struct {
 // IsStaff reports whether the actor sees every customer's tickets.
 func (a Actor) IsStaff() bool {
 	return a.Has(RoleAgent)
+}
+
+// SeesCustomers reports whether the actor sees the customers of every service. A service, whatever its role, sees only its own.
+func (a Actor) SeesCustomers() bool {
+	return a.IsStaff() && a.KeyID == uuid.Nil
 }
 
 // ranks orders the roles.

@@ -3,14 +3,18 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
+
+// customerDomain makes the addresses of services' customers, to whose accounts nobody can log in. Nobody has such an address
+// (RFC 2606, section 2).
+const customerDomain = "@customer.invalid"
 
 // customerName is how a service calls one of its customers.
 type customerName struct {
@@ -50,10 +54,7 @@ func (s *Service) findCustomer(ctx context.Context, name customerName) (sqlc.Get
 	if !errors.Is(err, store.ErrNoRows) {
 		return row, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return row, fmt.Errorf("auth: make an id: %w", err)
-	}
+	id := uuid7.New()
 	err = s.store.CreateServiceCustomer(ctx, sqlc.CreateServiceCustomerParams{
 		ServiceID: name.service, ExternalID: name.externalID, UserID: id, Email: id.String() + customerDomain,
 	})

@@ -1,52 +1,13 @@
 package auth
 
-import (
-	"context"
-	"net/netip"
-
-	"github.com/google/uuid"
-)
+import "github.com/google/uuid"
 
 const (
-	AccountTTL      = accountTTL
-	MaxAccounts     = maxAccounts
-	TokenLeeway     = tokenLeeway
-	MaxTokenBytes   = maxTokenBytes
-	MaxSessions     = maxSessions
-	SessionLifetime = sessionLifetime
-	SessionIdle     = sessionIdle
-	RefreshBurst    = refreshBurst
-	RefreshPace     = refreshPace
+	AccountTTL    = accountTTL
+	MaxAccounts   = maxAccounts
+	TokenLeeway   = tokenLeeway
+	MaxTokenBytes = maxTokenBytes
 )
-
-// SignToken returns a token as LogIn does.
-func SignToken(s *Service, subject, session uuid.UUID, version int32) (string, error) {
-	return s.tokens.sign(subject, session, version)
-}
-
-// NewRefreshToken returns a refresh token of the session as Refresh does, and what of it is stored.
-func NewRefreshToken(s *Service, session uuid.UUID) (token string, hash []byte) {
-	made := s.refreshTokens.make(session)
-	return made.text, made.hash
-}
-
-// NetworkOf and ShortUserAgent are what is kept of a client.
-func NetworkOf(ip string) string {
-	addr, _ := netip.ParseAddr(ip) // What is no address is the zero one.
-	return coarseNetworkOf(addr)
-}
-
-func ShortUserAgent(header string) string { return shortUserAgent(header) }
-
-// Sweep deletes expired sessions once.
-func Sweep(ctx context.Context, s *Service) error { return s.sweep(ctx) }
-
-// CountHashes returns how many hashes are computed while f runs.
-func CountHashes(s *Service, f func()) int64 {
-	before := s.passwords.Computed()
-	f()
-	return s.passwords.Computed() - before
-}
 
 // FillAccountCache has the cache see more accounts than it holds, and returns how many it kept.
 func FillAccountCache(s *Service) int {

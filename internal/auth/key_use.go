@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -10,12 +11,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
 )
 
 const (
-	// flushInterval is how often a server writes down which API keys were used, and keyUseInterval how often at most that is
-	// written of one key.
+	// flushInterval is how often a server writes down which API keys were used, maxFlushed how many in one statement, and
+	// keyUseInterval how often at most that is written of one key.
 	flushInterval  = 10 * time.Second
+	maxFlushed     = 1000
 	keyUseInterval = time.Minute
 )
 
@@ -25,10 +28,12 @@ type usedKeys struct {
 	ids map[uuid.UUID]struct{}
 }
 
-func (u *usedKeys) add(id uuid.UUID) {
+func (u *usedKeys) add(ids ...uuid.UUID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.ids[id] = struct{}{}
+	for _, id := range ids {
+		u.ids[id] = struct{}{}
+	}
 }
 
 func (u *usedKeys) take() []uuid.UUID {
@@ -39,13 +44,23 @@ func (u *usedKeys) take() []uuid.UUID {
 	return ids
 }
 
-// FlushKeyUse writes down that the API keys which this server has seen were used.
+// Run writes down which API keys are in use, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	background.Every(ctx, flushInterval, &background.Outage{While: "writing down the use of API keys", Logger: s.logger}, s.FlushKeyUse)
+}
+
+// FlushKeyUse writes down that the API keys which this server has seen were used, a batch at a time. What cannot be written
+// is kept for the next time.
 func (s *Service) FlushKeyUse(ctx context.Context) error {
-	ids := s.used.take()
-	if len(ids) == 0 {
-		return nil
+	var failed error
+	for ids := range slices.Chunk(s.used.take(), maxFlushed) {
+		err := s.store.UpdateAPIKeysLastUsed(ctx, sqlc.UpdateAPIKeysLastUsedParams{
+			Ids: ids, IntervalSeconds: int32(keyUseInterval.Seconds()),
+		})
+		if err != nil {
+			s.used.add(ids...)
+			failed = cmp.Or(failed, err)
+		}
 	}
-	return s.store.UpdateAPIKeysLastUsed(ctx, sqlc.UpdateAPIKeysLastUsedParams{
-		Ids: ids, IntervalSeconds: seconds(keyUseInterval),
-	})
+	return failed
 }

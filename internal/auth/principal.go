@@ -80,10 +80,3 @@ func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version in
 	s.sessions.put(session, p, asked)
 	return p, nil
 }
-
-// forgetAccount makes this server ask again for everything that speaks for an account.
-func (s *Service) forgetAccount(id uuid.UUID) {
-	s.sessions.forgetAccount(id)
-	s.keys.forgetAccount(id)
-	s.customers.forgetAccount(id)
-}

@@ -1,66 +1,45 @@
 package auth
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 )
 
-// DefaultTokenTTL is how long an access token is valid, unless Options says otherwise.
-const DefaultTokenTTL = 15 * time.Minute
-
 // Options are what a Service can be told.
 type Options struct {
-	// Secret signs the access tokens. It has MinSecretBytes at least.
+	// Secret signs access tokens and stream tokens. It has at least MinSecretBytes.
 	Secret []byte
-	// AcceptedSecrets are further ones whose tokens are taken: the next Secret, or the one before.
+	// AcceptedSecrets are further secrets whose tokens are accepted: the next Secret, or the previous one.
 	AcceptedSecrets [][]byte
-	// Passwords hashes and verifies the accounts' passwords.
-	Passwords *password.Hasher
-	// TokenTTL is how long an access token is valid; 0 means DefaultTokenTTL.
+	// TokenTTL is how long an access token is valid.
 	TokenTTL time.Duration
-	// Limits are how often strangers may try something; the zero value is without limits.
-	Limits Limits
-	// Now is the clock of access tokens; nil means time.Now. Sessions live by the database's.
+	// Now is the clock of tokens; nil means time.Now. Sessions live by the database's.
 	Now func() time.Time
-	// Logger gets a line for what matters to security; nil means none.
+	// Logger gets the failures of the background work; nil means none.
 	Logger *slog.Logger
 }
 
-// Service makes accounts and checks who is asking. Besides the errors that its methods name, each returns what
-// store.Store returns.
+// Service finds out who is asking. Besides the errors that its methods name, each returns what store.Store returns.
 type Service struct {
-	store     *store.Store
-	passwords *password.Hasher
-	tokens    *tokens
-	sessions  *principalCache[uuid.UUID]
-	keys      *principalCache[uuid.UUID]
-	customers *principalCache[customerName]
-	used      *usedKeys
-	attempts  *attempts
-	limits    Limits
-	logger    *slog.Logger
-
-	streamTokens  *streamTokens
-	refreshTokens *refreshTokens
+	store        *store.Store
+	tokens       *tokens
+	streamTokens *streamTokens
+	sessions     *principalCache[uuid.UUID]
+	keys         *principalCache[uuid.UUID]
+	customers    *principalCache[customerName]
+	used         *usedKeys
+	logger       *slog.Logger
 }
 
 // NewService returns a Service, or an error without a code when a secret is too short.
 func NewService(s *store.Store, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.TokenTTL == 0 {
-		o.TokenTTL = DefaultTokenTTL
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -74,13 +53,8 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt, err := newRefreshTokens(secrets)
-	if err != nil {
-		return nil, err
-	}
 	return &Service{
-		store: s, passwords: o.Passwords, tokens: t, attempts: newAttempts(s, o.Secret), limits: o.Limits, logger: o.Logger,
-		streamTokens: st, refreshTokens: rt,
+		store: s, tokens: t, streamTokens: st, logger: o.Logger,
 		sessions:  newPrincipalCache[uuid.UUID](o.Now),
 		keys:      newPrincipalCache[uuid.UUID](o.Now),
 		customers: newPrincipalCache[customerName](o.Now),
@@ -88,248 +62,19 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	}, nil
 }
 
-// SignUp creates a customer account for somebody unknown.
-//
-// It returns RoleNotAllowed for any role but user, TooManyAttempts when the client has asked for too many, taken
-// addresses included, and otherwise what CreateAccount returns.
-func (s *Service) SignUp(
-	ctx context.Context, client Client, email, password string, role Role,
-) (user sqlc.User, err error) {
-	if role != RoleUser {
-		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
-	}
-	network := networkOf(client.Addr)
-	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
-	if err := tally.check(ctx); err != nil {
-		return sqlc.User{}, err
-	}
-	account, err := s.newAccount(ctx, network, email, password, role)
-	if err != nil {
-		return sqlc.User{}, err
-	}
-	if err := tally.count(ctx); err != nil {
-		return sqlc.User{}, err
-	}
-	return s.addAccount(ctx, account)
+// ForgetAccount makes this server ask the database again about everything that speaks for an account. Call it after the
+// account has changed.
+func (s *Service) ForgetAccount(id uuid.UUID) {
+	s.sessions.forgetAccount(id)
+	s.keys.forgetAccount(id)
+	s.customers.forgetAccount(id)
 }
 
-// CreateAccount creates an account with any role: the caller has decided that it may.
-//
-// It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a weak
-// one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
-// long.
-func (s *Service) CreateAccount(
-	ctx context.Context, email, password string, role Role,
-) (sqlc.User, error) {
-	account, err := s.newAccount(ctx, "", email, password, role)
-	if err != nil {
-		return sqlc.User{}, err
-	}
-	return s.addAccount(ctx, account)
-}
+// ForgetSession makes this server ask the database again about a session. Call it after the session has ended.
+func (s *Service) ForgetSession(id uuid.UUID) { s.sessions.forget(id) }
 
-// newAccount checks and hashes what an account is to be, at the request of somebody in the network.
-func (s *Service) newAccount(
-	ctx context.Context, network, email, password string, role Role,
-) (account sqlc.CreateUserParams, err error) {
-	address, ok := NormalizeEmail(email)
-	if !ok {
-		return account, invalidField("/email", apperr.InvalidFormat)
-	}
-	if isReserved(address) {
-		return account, invalidField("/email", apperr.NotAllowed)
-	}
-	if err := checkNewPassword("/password", password); err != nil {
-		return account, err
-	}
-	hash, err := s.passwords.Hash(ctx, network, password)
-	if err != nil {
-		return account, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return account, fmt.Errorf("auth: make an id: %w", err)
-	}
-	return sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role}, nil
-}
-
-func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams) (sqlc.User, error) {
-	user, err := s.store.CreateUser(ctx, account)
-	if errors.Is(err, store.ErrNoRows) {
-		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
-	}
-	return user, err
-}
-
-// LogIn begins a session for an e-mail address and a password.
-//
-// It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
-// work, TooManyAttempts when the client's network has done so too often, and ServerBusy.
-func (s *Service) LogIn(
-	ctx context.Context, client Client, email, password string,
-) (tokens Tokens, err error) {
-	c := credentials{client: client, email: email, password: password, event: "login failed"}
-	for attempt := 1; ; attempt++ {
-		user, outdated, err := s.checkCredentials(ctx, c)
-		if err != nil {
-			return Tokens{}, err
-		}
-		tokens, err := s.openSession(ctx, user, client)
-		switch {
-		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
-			continue // Another log-in has replaced the hash meanwhile, or the password is no longer this one.
-		case errors.Is(err, store.ErrNoRows):
-			return Tokens{}, invalidCredentials()
-		case err == nil && outdated:
-			// The password is right all the same; the next log-in tries again.
-			_ = s.rehash(ctx, user, c)
-		}
-		return tokens, err
-	}
-}
-
-// credentials are what somebody says to prove who they are.
-type credentials struct {
-	client          Client
-	email, password string
-	// event is what a wrong password is called in the log.
-	event string
-}
-
-// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. Wrong
-// passwords count together, at a log-in as at a change of the password. It returns InvalidCredentials and TooManyAttempts.
-func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sqlc.User, outdated bool, err error) {
-	address, ok := NormalizeEmail(c.email)
-	if !ok {
-		address = c.email
-	}
-	guesses := s.guesses(c.client, address)
-	if err := guesses.check(ctx); err != nil {
-		return sqlc.User{}, false, err
-	}
-	user, known, err := s.userByEmail(ctx, c.email)
-	if err != nil {
-		return sqlc.User{}, false, err
-	}
-	hash := s.passwords.Dummy()
-	if known = known && user.PasswordHash != noPassword; known {
-		hash = user.PasswordHash
-	}
-	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client.Addr), c.password, hash)
-	if err != nil {
-		return sqlc.User{}, false, err
-	}
-	if !right || !known || user.DisabledAt != nil {
-		s.info(ctx, c.event, user.ID)
-		return sqlc.User{}, false, guesses.wrong(ctx)
-	}
-	return user, outdated, guesses.right(ctx)
-}
-
-// ChangePassword gives the actor's account another password and ends all its other sessions.
-//
-// It returns InvalidCredentials when the current one is wrong, TooManyAttempts when that was so too often, ValidationFailed
-// and WeakPassword for the new one, and ServerBusy.
-func (s *Service) ChangePassword(ctx context.Context, client Client, actor Actor, current, password string) error {
-	if err := checkNewPassword("/new_password", password); err != nil {
-		return err
-	}
-	c := credentials{client: client, email: actor.Email, password: current, event: "password change failed"}
-	for attempt := 1; ; attempt++ {
-		user, _, err := s.checkCredentials(ctx, c)
-		if err != nil {
-			return err
-		}
-		hash, err := s.passwords.Hash(ctx, networkOf(client.Addr), password)
-		if err != nil {
-			return err
-		}
-		err = s.replacePassword(ctx, actor, user.PasswordHash, hash)
-		switch {
-		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
-			continue // A log-in has replaced the hash meanwhile, or the password is no longer this one.
-		case errors.Is(err, store.ErrNoRows):
-			return invalidCredentials()
-		case err != nil:
-			return err
-		}
-		s.forgetAccount(actor.ID)
-		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
-		return nil
-	}
-}
-
-func (s *Service) replacePassword(ctx context.Context, actor Actor, oldHash, newHash string) error {
-	return s.store.InTx(ctx, func(ctx context.Context) error {
-		changed, err := s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
-			ID: actor.ID, OldHash: oldHash, NewHash: newHash,
-		})
-		if err != nil {
-			return err
-		}
-		if changed == 0 {
-			return store.ErrNoRows
-		}
-		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
-		return err
-	})
-}
-
-func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {
-	address, ok := NormalizeEmail(email)
-	if !ok {
-		// No account has it, but the question takes the same round trip.
-		address = ""
-	}
-	user, err = s.store.GetUserByEmail(ctx, address)
-	if errors.Is(err, store.ErrNoRows) {
-		return sqlc.User{}, false, nil
-	}
-	return user, err == nil, err
-}
-
-func (s *Service) rehash(ctx context.Context, user sqlc.User, c credentials) error {
-	hash, err := s.passwords.Hash(ctx, networkOf(c.client.Addr), c.password)
-	if err != nil {
-		return err
-	}
-	_, err = s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
-		ID: user.ID, OldHash: user.PasswordHash, NewHash: hash,
-	})
-	return err
-}
-
-const (
-	minPasswordRunes = 8
-	maxPasswordRunes = 128
-
-	// maxAttempts is how often a password is checked again because its hash was replaced meanwhile.
-	maxAttempts = 3
-)
-
-// checkNewPassword checks a password that is to be stored against the rules. The pointer says where it stands. Characters are
-// counted as they were sent, as the contract does.
-func checkNewPassword(pointer, plain string) error {
-	switch length := len([]rune(plain)); {
-	case length < minPasswordRunes:
-		return invalidField(pointer, apperr.TooShort)
-	case length > maxPasswordRunes:
-		return invalidField(pointer, apperr.TooLong)
-	case password.IsWeak(plain):
-		return apperr.New(apperr.WeakPassword, "The password is easy to guess.").
-			At(apperr.Field{Pointer: pointer, Code: apperr.NotAllowed})
-	}
-	return nil
-}
-
-func invalidField(pointer string, code apperr.FieldCode) error {
-	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
-		At(apperr.Field{Pointer: pointer, Code: code})
-}
-
-func invalidCredentials() error {
-	return apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
-}
+// ForgetAPIKey makes this server ask the database again about an API key. Call it after the key was revoked.
+func (s *Service) ForgetAPIKey(id uuid.UUID) { s.keys.forget(id) }
 
 func invalidToken(cause error) error {
 	return apperr.Wrap(apperr.InvalidToken, "The access token is not valid or has ended.", cause)

@@ -228,7 +228,7 @@ func brokenTokens(good string) map[string]string {
 func TestForgedTokensAreRefusedAllTheSame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addUser(t, "ada@example.com", "x")
+	user := b.addUser(t, "ada@example.com")
 	f := newForge(t, b, user)
 	good := f.sign(t)
 	_, err := b.Authenticate(t.Context(), good)
@@ -257,7 +257,7 @@ func TestForgedTokensAreRefusedAllTheSame(t *testing.T) {
 func TestClocksMayDifferByTheLeeway(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addUser(t, "ada@example.com", "x")
+	user := b.addUser(t, "ada@example.com")
 	f := newForge(t, b, user)
 	past, future := b.clock.Now().Add(-auth.TokenLeeway+time.Second), b.clock.Now().Add(auth.TokenLeeway)
 	for name, token := range map[string]forge{
@@ -278,8 +278,8 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 func TestTokenEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	token, _ := b.signIn(t, b.addUser(t, "ada@example.com", "x"))
-	b.clock.Advance(auth.DefaultTokenTTL + auth.TokenLeeway - time.Second)
+	token, _ := b.signIn(t, b.addUser(t, "ada@example.com"))
+	b.clock.Advance(tokenTTL + auth.TokenLeeway - time.Second)
 	_, err := b.Authenticate(t.Context(), token)
 	require.NoError(t, err)
 	b.clock.Advance(time.Second)
@@ -290,17 +290,24 @@ func TestTokenEndsWithItsTime(t *testing.T) {
 func TestTokenIsOneServicesSecretOnly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user := b.addUser(t, "ada@example.com", "x")
-	other, err := auth.NewService(b.store, auth.Options{Passwords: hasher(), Secret: []byte("another secret of at least 32 bytes"), Now: b.clock.Now})
+	user := b.addUser(t, "ada@example.com")
+	other, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of at least 32 bytes"), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)
-	same, err := auth.NewService(b.store, auth.Options{Passwords: hasher(), Secret: []byte(secret), Now: b.clock.Now})
+	same, err := auth.NewService(b.store, auth.Options{Secret: []byte(secret), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)
 	token, session := b.signIn(t, user)
 	_, err = other.Authenticate(t.Context(), token)
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 	_, err = same.Authenticate(t.Context(), token)
 	require.NoError(t, err, "replicas take each other's tokens")
-	again, err := auth.SignToken(b.Service, user.ID, session, user.TokenVersion)
+	again, _, err := b.SignAccessToken(user.ID, session, user.TokenVersion)
 	require.NoError(t, err)
 	require.NotEqual(t, token, again, "each has an id")
+}
+
+func TestLifetimesOfTokens(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 15*time.Minute, tokenTTL)
+	require.Equal(t, 30*time.Second, auth.TokenLeeway)
+	require.LessOrEqual(t, auth.AccountTTL, time.Second)
 }

@@ -18,7 +18,7 @@ import (
 // DefaultGroqAPIURL is Groq itself. It takes no requests without a key; other servers may.
 const DefaultGroqAPIURL = "https://api.groq.com"
 
-// Config is the settings. Zero means the default of the part that a setting is for.
+// Config is the settings. Their defaults stand here and nowhere else.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	JWTSecret   Secret `env:"JWT_SECRET"`
@@ -63,10 +63,54 @@ type Config struct {
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`
 	TrustedProxies []string   `env:"SUPPORT_TRUSTED_PROXIES"`
 
+	// No variable sets the following; tests change them.
+
+	// FirstEventPatience is how long a stream's response waits for the first event: long enough for most failures to get a
+	// status, and short enough that no proxy gives the server up.
+	FirstEventPatience time.Duration `env:"-"`
+	// StreamRecheck is how often an open stream makes sure that its reader may still have it.
+	StreamRecheck time.Duration `env:"-"`
+	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network in 15 minutes.
+	FailedLogIns int `env:"-"`
+	// PasswordMemory, in KiB, PasswordPasses and PasswordLanes are what one argon2id hash takes.
+	PasswordMemory uint32 `env:"-"`
+	PasswordPasses uint32 `env:"-"`
+	PasswordLanes  uint8  `env:"-"`
+	// GroqRetries is how often a request is sent again that failed before its answer began, and GroqRetryWait the longest
+	// wait for it. GroqLineBytes, GroqBodyBytes and GroqAnswerBytes bound a response: one line, what comes without text,
+	// and the text.
+	GroqRetries     int           `env:"-"`
+	GroqRetryWait   time.Duration `env:"-"`
+	GroqLineBytes   int           `env:"-"`
+	GroqBodyBytes   int64         `env:"-"`
+	GroqAnswerBytes int           `env:"-"`
+
 	// Warnings are sentences about settings that work but should be changed.
 	Warnings []string `env:"-"`
 
 	proxies []*net.IPNet
+}
+
+// fixed returns what no variable sets.
+func fixed() Config {
+	return Config{
+		FirstEventPatience: 800 * time.Millisecond,
+		StreamRecheck:      30 * time.Second,
+		FailedLogIns:       5,
+		// OWASP's recommendation: 19 MiB and about 30 ms.
+		PasswordMemory: 19456, PasswordPasses: 2, PasswordLanes: 1,
+		GroqRetries: 2, GroqRetryWait: 10 * time.Second,
+		GroqLineBytes: 1 << 20, GroqBodyBytes: 4 << 20, GroqAnswerBytes: 64 << 10,
+	}
+}
+
+// Defaults returns the settings of a server whose environment is empty.
+func Defaults() Config {
+	c, err := Load(nil, 0)
+	if err != nil {
+		panic(err) // A default is wrong.
+	}
+	return c
 }
 
 // AccessTokenTTL is how long an access token is valid.
@@ -143,7 +187,7 @@ func Load(environ []string, need Need) (Config, error) {
 			f.add(name, "is not a setting")
 		}
 	}
-	var c Config
+	c := fixed()
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		f.addParseErrors(err)
 	}

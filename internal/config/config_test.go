@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -267,7 +268,7 @@ func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
 	for name, limits := range map[string]string{
 		"EXPIRE_MINUTES": "from 1 to 1440", "GROQ_MAX_TOKENS": "from 1 to 65536", "SUPPORT_DB_MAX_CONNS": "from 1 to 500",
 		"SUPPORT_RATE_LIMIT": "from 0 to 100000", "SUPPORT_SIGNUP_LIMIT": "from 0 to 10000",
-		"SUPPORT_LOGIN_LIMIT": "from 0 to 10000",
+		"SUPPORT_LOGIN_LIMIT":    "from 0 to 10000",
 		"SUPPORT_AI_MAX_RUNNING": "from 1 to 1000000", "SUPPORT_AI_RUNNING": "from 1 to 1000000, or 0 for no limit",
 		"SUPPORT_MAX_STREAMS": "from 1 to 1000000", "SUPPORT_STREAMS_PER_ACCOUNT": "from 1 to 1000000",
 		"SUPPORT_BYTES_PER_DAY": "from 1 to 1099511627776, or 0 for no limit",
@@ -327,4 +328,18 @@ func TestMigrationsGoPastThePooler(t *testing.T) {
 	direct, err = c.MigrateURL()
 	require.NoError(t, err)
 	require.Equal(t, "postgres://direct/support", direct)
+}
+
+func TestDefaultsNeedNoEnvironment(t *testing.T) {
+	t.Parallel()
+	d := config.Defaults()
+	loaded, err := load(environ())
+	require.NoError(t, err)
+	d.DatabaseURL, d.JWTSecret = loaded.DatabaseURL, loaded.JWTSecret
+	require.Equal(t, loaded, d)
+	for field, value := range reflect.ValueOf(d).Fields() {
+		if field.Tag.Get("env") == "-" && field.Name != "Warnings" {
+			require.NotZero(t, value.Interface(), field.Name)
+		}
+	}
 }

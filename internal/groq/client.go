@@ -36,7 +36,7 @@ type Options struct {
 	// HTTPClient replaces the client's own transport. It is copied; redirects, cookies and Timeout are turned off
 	// in the copy, because a redirect would carry the key away and a timeout would cut healthy streams.
 	HTTPClient *http.Client
-	// Limits bounds every stream. The zero value means DefaultLimits; otherwise every field is used as it is given.
+	// Limits bounds every stream.
 	Limits Limits
 	// Dialect is the kind of server; empty means DialectAuto.
 	Dialect Dialect
@@ -61,20 +61,6 @@ type Limits struct {
 	Answer int
 	// Retries is the number of attempts after the first.
 	Retries int
-}
-
-// DefaultLimits returns the limits used when [Options] has none.
-func DefaultLimits() Limits {
-	return Limits{
-		Header:    15 * time.Second,
-		Idle:      20 * time.Second,
-		Total:     120 * time.Second,
-		RetryWait: 10 * time.Second,
-		Line:      1 << 20,
-		Body:      4 << 20,
-		Answer:    64 << 10,
-		Retries:   2,
-	}
 }
 
 func (l Limits) valid() bool {
@@ -117,11 +103,7 @@ func New(o Options) (*Client, error) {
 	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("groq: API key must be visible ASCII characters without spaces")
 	}
-	limits := o.Limits
-	if limits == (Limits{}) {
-		limits = DefaultLimits()
-	}
-	if !limits.valid() {
+	if !o.Limits.valid() {
 		return nil, errors.New("groq: limits must be positive")
 	}
 	client := http.Client{Transport: newTransport()}
@@ -132,7 +114,7 @@ func New(o Options) (*Client, error) {
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		endpoint: endpoint.String(), host: endpoint.Host, apiKey: o.APIKey, http: &client, limits: limits, speech: speech,
+		endpoint: endpoint.String(), host: endpoint.Host, apiKey: o.APIKey, http: &client, limits: o.Limits, speech: speech,
 	}, nil
 }
 

@@ -26,7 +26,7 @@ type bench struct {
 
 func newBench(t *testing.T, scripts ...groqsim.Script) *bench {
 	t.Helper()
-	return newBenchWith(t, DefaultLimits(), scripts...)
+	return newBenchWith(t, testLimits(), scripts...)
 }
 
 func newBenchWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *bench {
@@ -206,7 +206,7 @@ func TestCloseWithoutNext(t *testing.T) {
 
 func TestLongAnswerIsCutAndTheConnectionClosed(t *testing.T) {
 	t.Parallel()
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Answer = 9
 	b := newBenchWith(t, limits, groqsim.Script{Deltas: []string{"žžž", "žžž", "no"}, Stall: &groqsim.Stall{After: 2}})
 	text, fault, result := b.ask()
@@ -255,7 +255,7 @@ func TestBaseURLs(t *testing.T) {
 		"http://[::1]:8000/gateway/v1":                    "http://[::1]:8000/gateway/v1/chat/completions",
 		"https://api.groq.com/openai/v1/chat/completions": "https://api.groq.com/openai/v1/chat/completions",
 	} {
-		client, err := New(Options{BaseURL: base})
+		client, err := New(Options{BaseURL: base, Limits: testLimits()})
 		require.NoError(t, err)
 		require.Equal(t, want, client.endpoint)
 	}
@@ -263,7 +263,7 @@ func TestBaseURLs(t *testing.T) {
 		"", "api.groq.com", "ftp://api.groq.com", "file:///etc/passwd", "https://", "https://:443", "https://user:hunter2@api.groq.com",
 		"https://api.groq.com?key=hunter2", "https://api.groq.com/#hunter2", "https://api.groq.com/openai", "https://hunter2 .com", "https://a.b/v2",
 	} {
-		_, err := New(Options{BaseURL: base})
+		_, err := New(Options{BaseURL: base, Limits: testLimits()})
 		require.Error(t, err, base)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
@@ -272,7 +272,7 @@ func TestBaseURLs(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"gsk hunter2", "hunter2\r\nX-Evil: 1", "hunter2\x00", "hunter2é"} {
-		_, err := New(Options{BaseURL: "https://api.groq.com", APIKey: key})
+		_, err := New(Options{BaseURL: "https://api.groq.com", APIKey: key, Limits: testLimits()})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
@@ -283,7 +283,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestGivenHTTPClientIsNotChanged(t *testing.T) {
 	t.Parallel()
 	given := &http.Client{Timeout: time.Second}
-	client, err := New(Options{BaseURL: "https://api.groq.com", HTTPClient: given})
+	client, err := New(Options{BaseURL: "https://api.groq.com", HTTPClient: given, Limits: testLimits()})
 	require.NoError(t, err)
 	require.Nil(t, given.CheckRedirect)
 	require.Equal(t, time.Second, given.Timeout)
@@ -305,10 +305,18 @@ func TestServerWithoutAuthentication(t *testing.T) {
 		_, _ = w.Write([]byte(say("Hello") + stop + done))
 	}))
 	t.Cleanup(server.Close)
-	client, err := New(Options{BaseURL: server.URL + "/v1"})
+	client, err := New(Options{BaseURL: server.URL + "/v1", Limits: testLimits()})
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	text, fault := drain(t, client.Stream(t.Context(), question))
 	require.Nil(t, fault)
 	require.Equal(t, "Hello", text)
+}
+
+// testLimits are those of a server.
+func testLimits() Limits {
+	return Limits{
+		Header: 15 * time.Second, Idle: 20 * time.Second, Total: 120 * time.Second, RetryWait: 10 * time.Second, Retries: 2,
+		Line: 1 << 20, Body: 4 << 20, Answer: 64 << 10,
+	}
 }

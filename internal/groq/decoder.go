@@ -71,6 +71,7 @@ func (d delta) reasons() bool {
 // decoder reads the content out of one response's body.
 type decoder struct {
 	events    eventReader
+	template  template
 	text      joiner
 	strip     stripper
 	maxAnswer int
@@ -190,6 +191,10 @@ func (d *decoder) read(ev event) (string, error) {
 		// An extension of the server's; EventSource would not give it to a listener for messages either.
 		return "", nil
 	}
+	if literal, ok := d.template.content(ev.data); ok {
+		d.progress()
+		return d.takeContent(literal)
+	}
 	var c chunk
 	if err := json.Unmarshal(ev.data, &c); err != nil {
 		return "", &Error{Kind: Protocol, Code: "malformed_chunk", cause: err}
@@ -202,6 +207,9 @@ func (d *decoder) read(ev event) (string, error) {
 	}
 	if present(c.XGroq.Error) {
 		return "", streamError(c.XGroq.Error)
+	}
+	if literal, ok := c.plain(); ok {
+		d.template.learn(ev.data, literal)
 	}
 	return d.take(c)
 }
@@ -229,19 +237,28 @@ func (d *decoder) take(c chunk) (string, error) {
 			if choice.Delta.Content[0] != '"' {
 				return "", protocolError("malformed_chunk")
 			}
-			text, err := d.text.add(choice.Delta.Content)
+			text, err := d.takeContent(choice.Delta.Content)
 			if err != nil {
-				return "", &Error{Kind: Protocol, Code: "malformed_chunk", cause: err}
+				return "", err
 			}
-			content.WriteString(d.strip.push(text))
-			// Some servers finish the reasoning first, and then the answer.
-			d.resumed = d.finish != ""
+			content.WriteString(text)
 		}
 		if choice.FinishReason != "" {
 			d.finish, d.resumed = finishReason(choice.FinishReason), false
 		}
 	}
 	return content.String(), nil
+}
+
+// takeContent returns the text that a content's literal completes, without what is no part of the answer.
+func (d *decoder) takeContent(literal []byte) (string, error) {
+	text, err := d.text.add(literal)
+	if err != nil {
+		return "", &Error{Kind: Protocol, Code: "malformed_chunk", cause: err}
+	}
+	// Some servers finish the reasoning first, and then the answer.
+	d.resumed = d.finish != ""
+	return d.strip.push(text), nil
 }
 
 // takeUsage keeps usage that makes sense and ignores the rest: a strange count is no reason to lose an answer.

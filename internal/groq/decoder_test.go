@@ -109,12 +109,12 @@ func TestAnswersAreDecoded(t *testing.T) {
 	for name, c := range answers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := decode(strings.NewReader(c.body), DefaultLimits())
+			whole := decode(strings.NewReader(c.body), testLimits())
 			require.Equal(t, Error{}, whole.fault)
 			require.Equal(t, c.text, whole.text)
 			require.Equal(t, FinishStop, whole.finish)
-			require.Equal(t, whole, decode(iotest.OneByteReader(strings.NewReader(c.body)), DefaultLimits()))
-			require.Equal(t, whole, decode(iotest.DataErrReader(strings.NewReader(c.body)), DefaultLimits()))
+			require.Equal(t, whole, decode(iotest.OneByteReader(strings.NewReader(c.body)), testLimits()))
+			require.Equal(t, whole, decode(iotest.DataErrReader(strings.NewReader(c.body)), testLimits()))
 		})
 	}
 }
@@ -175,9 +175,9 @@ func TestFaultsAreReported(t *testing.T) {
 	for name, c := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := decode(strings.NewReader(c.body), DefaultLimits())
+			whole := decode(strings.NewReader(c.body), testLimits())
 			require.Equal(t, c.fault, whole.fault)
-			require.Equal(t, whole, decode(iotest.OneByteReader(strings.NewReader(c.body)), DefaultLimits()))
+			require.Equal(t, whole, decode(iotest.OneByteReader(strings.NewReader(c.body)), testLimits()))
 		})
 	}
 }
@@ -189,7 +189,7 @@ func TestUsageIsTheLastOne(t *testing.T) {
 		`data: {"model":"other","created":4,"choices":[],"usage":{"prompt_tokens":45,"completion_tokens":6,"total_tokens":51,"queue_time":0.1,` +
 		`"prompt_tokens_details":{"cached_tokens":40},"completion_tokens_details":{"reasoning_tokens":5}}}` + "\n\n" +
 		`data: {"choices":[],"usage":{"total_tokens":-1}}` + "\n\n" + `data: {"choices":[],"usage":"many"}` + "\n\n" + done
-	out := decode(strings.NewReader(body), DefaultLimits())
+	out := decode(strings.NewReader(body), testLimits())
 	require.Equal(t, Error{}, out.fault)
 	require.Equal(t, Usage{PromptTokens: 45, CompletionTokens: 6, TotalTokens: 51, ReasoningTokens: 5, CachedTokens: 40}, out.usage)
 	require.Equal(t, "openai/gpt-oss-120b", out.model)
@@ -202,14 +202,14 @@ func TestFinishReasonsAreAClosedList(t *testing.T) {
 		"stop": FinishStop, "length": FinishLength, "content_filter": finishContentFilter,
 		"tool_calls": finishToolCalls, "function_call": finishToolCalls, "abort": finishOther,
 	} {
-		out := decode(strings.NewReader(say("a")+finish(upstream)+done), DefaultLimits())
+		out := decode(strings.NewReader(say("a")+finish(upstream)+done), testLimits())
 		require.Equal(t, want, out.finish)
 	}
 }
 
 func TestAnswerIsCutAtACharacter(t *testing.T) {
 	t.Parallel()
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Answer = 6
 	for content, want := range map[string]string{
 		"abcdef": "abcdef", "abcdefg": "abcdef", "ab😀😀": "ab😀", "abcd😀": "abcd", "žžžž": "žžž",
@@ -227,7 +227,7 @@ func TestAnswerIsCutAtACharacter(t *testing.T) {
 
 func TestLinesAndEventsAreBounded(t *testing.T) {
 	t.Parallel()
-	limits := DefaultLimits()
+	limits := testLimits()
 	tooLong := Error{Kind: Protocol, Code: "line_too_long"}
 
 	fits := say(strings.Repeat("x", limits.Answer))

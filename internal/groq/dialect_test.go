@@ -28,15 +28,15 @@ func TestDialectIsToldByTheURL(t *testing.T) {
 		"https://API.OPENAI.COM/v1/chat/completions": DialectOpenAI,
 	} {
 		for _, dialect := range []Dialect{"", DialectAuto} {
-			client, err := New(Options{BaseURL: base, Dialect: dialect})
+			client, err := New(Options{BaseURL: base, Dialect: dialect, Limits: testLimits()})
 			require.NoError(t, err)
 			require.Equal(t, speeches[want], client.speech, base)
 		}
 	}
-	client, err := New(Options{BaseURL: "http://localhost:1/v1", Dialect: DialectGroq})
+	client, err := New(Options{BaseURL: "http://localhost:1/v1", Dialect: DialectGroq, Limits: testLimits()})
 	require.NoError(t, err)
 	require.Equal(t, speeches[DialectGroq], client.speech)
-	_, err = New(Options{BaseURL: "http://localhost:1/v1", Dialect: "latin"})
+	_, err = New(Options{BaseURL: "http://localhost:1/v1", Dialect: "latin", Limits: testLimits()})
 	require.Error(t, err)
 }
 
@@ -59,7 +59,7 @@ func TestWhatIsSentToWhichServer(t *testing.T) {
 		DialectOpenAI:     {"max_completion_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
 		DialectCompatible: {"max_completion_tokens", "max_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
 	} {
-		client, err := New(Options{BaseURL: "http://groq.test", Dialect: dialect})
+		client, err := New(Options{BaseURL: "http://groq.test", Dialect: dialect, Limits: testLimits()})
 		require.NoError(t, err)
 		require.Equal(t, want, sent(t, client), dialect)
 	}
@@ -73,7 +73,7 @@ func TestRefusedParameterIsNotSentAgain(t *testing.T) {
 		refused(`{"error":{"message":"Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.","type":"invalid_request_error"}}`),
 		respond(200, say("Hello")+stop+done),
 	}}
-	client, err := New(Options{BaseURL: "http://other.test/v1", HTTPClient: &http.Client{Transport: u}})
+	client, err := New(Options{BaseURL: "http://other.test/v1", HTTPClient: &http.Client{Transport: u}, Limits: testLimits()})
 	require.NoError(t, err)
 	text, fault := drain(t, client.Stream(t.Context(), question))
 	require.Nil(t, fault)

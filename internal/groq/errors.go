@@ -43,6 +43,11 @@ const (
 	Canceled Kind = "canceled"
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{Overloaded, Misconfigured, Rejected, TooLarge, Timeout, Stalled, Protocol, Empty, NoAnswer, Canceled}
+}
+
 // Error is the only error a [Stream] reports. Its text holds the kind, the status and the code, and nothing else that
 // upstream wrote: upstream's messages quote customers and name the account. They are in Message, for the operator.
 type Error struct {

@@ -54,7 +54,7 @@ func TestFailedResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			limits := DefaultLimits()
+			limits := testLimits()
 			if c.want.Kind == Stalled {
 				limits.Idle = 100 * time.Millisecond
 			}
@@ -105,7 +105,7 @@ func TestConnectionThatEndsBeforeTheResponseIsTriedAgain(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Retries = 1
 	client, err := New(Options{BaseURL: server.URL, Limits: limits})
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestNoConnectionAtAll(t *testing.T) {
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Retries = 0
 	client, err := New(Options{BaseURL: "http://" + listener.Addr().String(), APIKey: secretKey, Limits: limits})
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestUnknownCertificateIsAMisconfiguration(t *testing.T) {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	client, err := New(Options{BaseURL: server.URL})
+	client, err := New(Options{BaseURL: server.URL, Limits: testLimits()})
 	require.NoError(t, err)
 	_, fault := drain(t, client.Stream(t.Context(), conversation))
 	require.NotNil(t, fault)

@@ -38,7 +38,7 @@ func FuzzDecoder(f *testing.F) {
 	}
 	f.Add([]byte(say(strings.Repeat("x", 300))+stop), uint64(3))
 	f.Add([]byte("data: "+strings.Repeat("x", 3000)), uint64(4))
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Line, limits.Answer = 2048, 256
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
 		d := newDecoder(bytes.NewReader(body), limits)

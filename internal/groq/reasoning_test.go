@@ -166,7 +166,7 @@ func TestAModelIsKnownAfterItsFirstAnswer(t *testing.T) {
 		for _, body := range answers {
 			u.answers = append(u.answers, respond(200, body))
 		}
-		client, err := New(Options{BaseURL: "http://other.test/v1", HTTPClient: &http.Client{Transport: u}})
+		client, err := New(Options{BaseURL: "http://other.test/v1", HTTPClient: &http.Client{Transport: u}, Limits: testLimits()})
 		require.NoError(t, err)
 		return client
 	}
@@ -199,7 +199,7 @@ func TestReasoningFieldsAreDropped(t *testing.T) {
 	t.Parallel()
 	for _, field := range []string{"reasoning", "reasoning_content", "thinking"} {
 		body := `data: {"choices":[{"delta":{"` + field + `":"secret"}}]}` + "\n\n" + say("Hello") + stop + done
-		out := decode(iotest.OneByteReader(strings.NewReader(body)), DefaultLimits())
+		out := decode(iotest.OneByteReader(strings.NewReader(body)), testLimits())
 		require.Equal(t, "Hello", out.text)
 	}
 }

@@ -94,7 +94,7 @@ func (h *hangingBody) Close() error {
 func newFake(t *testing.T, answers ...func(*http.Request) (*http.Response, error)) (*Client, *upstream) {
 	t.Helper()
 	u := &upstream{answers: answers}
-	client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}})
+	client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}, Limits: testLimits()})
 	require.NoError(t, err)
 	return client, u
 }
@@ -385,7 +385,7 @@ func TestCallersDeadlineIsATimeout(t *testing.T) {
 
 func TestBodyIsBounded(t *testing.T) {
 	t.Parallel()
-	limits := DefaultLimits()
+	limits := testLimits()
 	limits.Body = 8 << 10
 	end := say("a") + stop + done
 	read := func(body string) *Error {

@@ -42,7 +42,7 @@ func (s *Server) ListAIResponses(
 		return nil, err
 	}
 	return api.ListAIResponses200JSONResponse{
-		Body:    toAIResponses(responses),
+		Body:    convertAll(responses, toAIResponse),
 		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
 	}, nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -22,7 +24,7 @@ var twoModels = []string{"primary", "secondary"}
 
 // noRetries leaves a model alone that has failed once.
 func noRetries() *groq.Limits {
-	limits := groq.DefaultLimits()
+	limits := app.UpstreamLimits(config.Defaults())
 	limits.Retries = 0
 	return &limits
 }

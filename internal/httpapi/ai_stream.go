@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
 // StreamAIResponse streams the answer to the ticket's turn.
@@ -19,10 +20,13 @@ func (s *Server) StreamAIResponse(
 	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
-	if errors.Is(err, assistant.ErrUpToDate) {
+	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // StreamAIResponseByID streams one AI response.
@@ -32,26 +36,22 @@ func (s *Server) StreamAIResponseByID(
 	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
 		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
-	if errors.Is(err, assistant.ErrUpToDate) {
+	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
 
 // lastEventID is the last event that a reader has, as the header or the query parameter names it.
-func lastEventID(header, query string) assistant.EventID {
-	return assistant.ParseEventID(cmp.Or(header, query))
+func lastEventID(header, query string) eventlog.EventID {
+	return eventlog.ParseEventID(cmp.Or(header, query))
 }
 
-const (
-	// DefaultMaxStreams is how many streams a server has open at a time, unless Options says otherwise.
-	DefaultMaxStreams = 12_000
-	// DefaultMaxStreamsEach is how many of them one caller may have, unless Options says otherwise.
-	DefaultMaxStreamsEach = 100
-
-	// streamsPause is when to try again while there are that many.
-	streamsPause = 5 * time.Second
-)
+// streamsPause is when to try again while there are as many streams as may be open.
+const streamsPause = 5 * time.Second
 
 // streams bounds the streams that are open at a time.
 type streams struct {
@@ -83,6 +83,13 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 		return func() { s.leave(who) }, nil
 	}
 	return nil, refused.After(streamsPause)
+}
+
+// open is how many streams there are.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
 }
 
 func (s *streams) leave(who caller) {

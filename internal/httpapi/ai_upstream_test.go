@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
@@ -19,7 +21,7 @@ import (
 
 // shortLimits let what takes long in production fail fast.
 func shortLimits() *groq.Limits {
-	limits := groq.DefaultLimits()
+	limits := app.UpstreamLimits(config.Defaults())
 	limits.Header = 300 * time.Millisecond
 	limits.Idle = 300 * time.Millisecond
 	limits.Retries = 0

@@ -22,7 +22,7 @@ import (
 
 func apiKeys(t *testing.T, admin *apitest.User) []client.APIKey {
 	t.Helper()
-	got, err := admin.ListAPIKeysWithResponse(t.Context(), &client.ListAPIKeysParams{})
+	got, err := admin.ListAPIKeysWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	return *got.JSON200

@@ -8,7 +8,7 @@ import (
 
 // SignUp creates a customer account.
 func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.SignUpResponseObject, error) {
-	user, err := s.auth.SignUp(ctx, clientFrom(ctx), r.Body.Email, r.Body.Password, fromRole(api.Role(r.Body.Role)))
+	user, err := s.accounts.SignUp(ctx, clientFrom(ctx), r.Body.Email, r.Body.Password, fromRole(api.Role(r.Body.Role)))
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.Sig
 // LogIn exchanges credentials, as JSON or in the OAuth 2.0 form, for the tokens of a new session.
 func (s *Server) LogIn(ctx context.Context, r api.LogInRequestObject) (api.LogInResponseObject, error) {
 	email, password := credentials(r)
-	tokens, err := s.auth.LogIn(ctx, clientFrom(ctx), email, password)
+	tokens, err := s.accounts.LogIn(ctx, clientFrom(ctx), email, password)
 	if err != nil {
 		return nil, err
 	}

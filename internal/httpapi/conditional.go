@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 const (
@@ -65,17 +66,26 @@ func unchanged(tag string) string {
 }
 
 // ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. RFC 9110 (section 13.1.1) asks
-// for the strong comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag is the
-// number of its version, whatever a proxy that compresses has made of it, and to refuse that would refuse every change.
+// for the strong comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag begins with
+// the number of its version, whatever a proxy that compresses has made of it, and to refuse that would refuse every change.
 func ifMatch(list *string) func(version int64) bool {
 	return func(version int64) bool {
-		return list == nil || isListed(*list, *ticketTag(version))
+		return list == nil || *list == anyTag || slices.ContainsFunc(entityTag.FindAllString(*list, -1), func(listed string) bool {
+			number, _, _ := strings.Cut(strings.Trim(unchanged(listed), `"`), ".")
+			return number == strconv.FormatInt(version, 10)
+		})
 	}
 }
 
-// ticketTag is the tag of a ticket's version.
-func ticketTag(version int64) *string {
-	tag := strconv.Quote(strconv.FormatInt(version, 10))
+// ticketTag is the tag of a ticket's version. For those who see the customer's name, which changes without the ticket, that is
+// part of the tag.
+func ticketTag(t ticket.View) *string {
+	version := strconv.FormatInt(t.Ticket.Version, 10)
+	if t.DisplayName != nil {
+		sum := sha256.Sum256([]byte(*t.DisplayName))
+		version += "." + base64.RawURLEncoding.EncodeToString(sum[:tagBytes])
+	}
+	tag := strconv.Quote(version)
 	return &tag
 }
 

@@ -17,7 +17,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
@@ -118,13 +119,18 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 
 func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	t.Helper()
-	models := []string{assistant.DefaultModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
+	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
 	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
 	if o.role == sqlc.UserRoleAdmin {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
+	if slices.Contains(servicesOnly, o.OperationID) {
+		service := f.apiKey(t, auth.RoleUser, o.scope, auth.ScopeOnBehalf)
+		f.caller = member{token: service.key}
+		f.ids = []string{f.customerOf(t, service).String()}
+	}
 	return f
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"pgregory.net/rapid"
 
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/password"
 )
 
@@ -24,7 +24,7 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 	case len(s.Enum) > 0:
 		return rapid.SampledFrom(s.Enum)
 	case strings.HasSuffix(ref.Ref, "/Model"):
-		return rapid.Just[any](assistant.DefaultModel) // The contract leaves it to the server which there are.
+		return rapid.Just[any](config.Defaults().GroqModel) // The contract leaves it to the server which there are.
 	case s.Type.Is("boolean"):
 		return rapid.Bool().AsAny()
 	case s.Type.Is("integer"):

@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -29,9 +30,12 @@ type walk struct {
 	t          *testing.T
 	s          *apitest.Server
 	operations map[string]specOperation
-	// tokens are those of the demo accounts, by role.
+	// tokens are those of the demo accounts, by role, and key is a service's.
 	tokens  map[sqlc.UserRole]string
+	key     string
 	reached map[string]bool
+	// seen are the steps that were queued.
+	seen map[string]walkStep
 	queue   []walkStep
 	// ends are steps that end something, such as a session: they come last.
 	ends []walkStep
@@ -53,7 +57,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	t.Parallel()
 	w := &walk{
 		t: t, s: apitest.New(t, apitest.Options{}), operations: make(map[string]specOperation),
-		tokens: make(map[sqlc.UserRole]string), reached: make(map[string]bool),
+		tokens: make(map[sqlc.UserRole]string), reached: make(map[string]bool), seen: make(map[string]walkStep),
 	}
 	for role, email := range demoAccounts {
 		body := map[string]string{"email": email, "password": "correct horse battery"}
@@ -61,12 +65,22 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		storetest.Exec(t, w.s.DatabaseURL, "UPDATE users SET role = $1 WHERE email = $2", role, email)
 		w.tokens[role] = w.logIn(email)
 	}
+	w.key = w.s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: client.Scopes{
+		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeOnBehalf,
+	}}).Key
 	for _, o := range specOperations(t) {
 		w.operations[o.OperationID] = o
 	}
 	for id, o := range w.operations {
 		if !strings.Contains(o.path, "{") { // Only a link knows an id.
 			w.add(walkStep{id: id})
+		}
+	}
+	w.run()
+	// What was being written then is complete now, and may lead on.
+	for _, step := range w.seen {
+		if w.operations[step.id].method == http.MethodGet {
+			w.queue = append(w.queue, step)
 		}
 	}
 	w.run()
@@ -92,8 +106,13 @@ func (w *walk) logIn(email string) string {
 	return fmt.Sprint(tokens["access_token"])
 }
 
-// add queues a step.
+// add queues a step that is new.
 func (w *walk) add(step walkStep) {
+	key := fmt.Sprint(step)
+	if _, seen := w.seen[key]; seen {
+		return
+	}
+	w.seen[key] = step
 	if slices.Equal(w.operations[step.id].successes(w.t), []int{http.StatusNoContent}) {
 		w.ends = append(w.ends, step)
 		return
@@ -106,23 +125,44 @@ func (w *walk) run() {
 	for sent := 0; len(w.queue) > 0 && sent < maxWalk; sent++ {
 		step := w.queue[0]
 		w.queue = w.queue[1:]
-		if linked := len(step.parameters) > 0 || step.body != nil; linked && w.reached[step.id] {
-			continue
-		}
 		o := w.operations[step.id]
-		path, header := w.request(o, step)
-		for _, body := range w.bodies(step) {
-			got := w.s.Do(w.t, o.method, path, body, header...)
-			if got.Status >= 300 {
-				continue
+		for _, caller := range w.callers(o) {
+			for _, body := range w.bodies(step) {
+				w.send(o, step, body, caller)
 			}
-			w.reached[step.id] = true
-			links := o.Responses.Status(got.Status).Value.Links
-			for _, name := range slices.Sorted(maps.Keys(links)) {
-				w.follow(links[name].Value, step, body, got)
-			}
-			break
 		}
+	}
+}
+
+// callers are the credentials of those who may call the operation: a person, a service, and a service for its customer.
+func (w *walk) callers(o specOperation) [][]string {
+	if o.role == "" {
+		return [][]string{nil}
+	}
+	callers := [][]string{{"Authorization: Bearer " + w.tokens[o.role]}}
+	if o.actsForCustomers() {
+		key := "Authorization: Bearer " + w.key
+		callers = append(callers, []string{key}, []string{key, "X-On-Behalf-Of: customer-4711"})
+	}
+	return callers
+}
+
+// send sends a request, and follows the links of its response. Only a read is sent again by others once it has succeeded.
+func (w *walk) send(o specOperation, step walkStep, body string, caller []string) {
+	if w.reached[step.id] && o.method != http.MethodGet {
+		return
+	}
+	if o.RequestBody != nil {
+		caller = append(slices.Clone(caller), "Content-Type: application/json")
+	}
+	got := w.s.Do(w.t, o.method, pathOf(o, step), body, caller...)
+	if got.Status >= 300 {
+		return
+	}
+	w.reached[step.id] = true
+	links := o.Responses.Status(got.Status).Value.Links
+	for _, name := range slices.Sorted(maps.Keys(links)) {
+		w.follow(links[name].Value, step, body, got)
 	}
 }
 
@@ -148,9 +188,9 @@ func (w *walk) bodies(step walkStep) (bodies []string) {
 	return bodies
 }
 
-// request is where the step sends its body, and its headers.
-func (w *walk) request(o specOperation, step walkStep) (path string, header []string) {
-	path = o.path
+// pathOf is where the step sends its request.
+func pathOf(o specOperation, step walkStep) string {
+	path := o.path
 	query := url.Values{}
 	for name, value := range step.parameters {
 		if strings.Contains(path, "{"+name+"}") {
@@ -162,13 +202,7 @@ func (w *walk) request(o specOperation, step walkStep) (path string, header []st
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	if o.role != "" {
-		header = append(header, "Authorization: Bearer "+w.tokens[o.role])
-	}
-	if o.RequestBody != nil {
-		header = append(header, "Content-Type: application/json")
-	}
-	return path, header
+	return path
 }
 
 // follow queues the operation that a link leads to.

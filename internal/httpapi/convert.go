@@ -3,8 +3,11 @@ package httpapi
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -41,17 +44,31 @@ func toMe(a auth.Actor) api.User {
 	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
 }
 
-func toAccount(u sqlc.User) api.Account {
+func toAccount(row account.View) api.Account {
+	u := row.User
 	return api.Account{
 		ID:        u.ID,
 		Email:     u.Email,
 		Role:      api.Role(u.Role),
 		Disabled:  u.DisabledAt != nil,
 		CreatedAt: toTimestamp(u.CreatedAt),
+		Customer:  toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 	}
 }
 
-func toAccessToken(t auth.Tokens) api.AccessToken {
+// toCustomer returns nil for what is no service's customer, or none that the actor sees.
+func toCustomer(serviceID *uuid.UUID, externalID, displayName *string) *api.Customer {
+	if serviceID == nil || externalID == nil {
+		return nil
+	}
+	customer := &api.Customer{ServiceID: *serviceID, ExternalID: *externalID}
+	if displayName != nil {
+		customer.DisplayName = *displayName
+	}
+	return customer
+}
+
+func toAccessToken(t account.Tokens) api.AccessToken {
 	return api.AccessToken{
 		AccessToken:  t.Access,
 		TokenType:    api.AccessTokenTokenTypeBearer,
@@ -60,8 +77,9 @@ func toAccessToken(t auth.Tokens) api.AccessToken {
 	}
 }
 
-func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.Session {
-	return convertAll(sessions, func(s sqlc.ListSessionsByUserRow) api.Session {
+// toSession converts the sessions that the actor asks for.
+func toSession(actor auth.Actor) func(sqlc.ListSessionsByUserRow) api.Session {
+	return func(s sqlc.ListSessionsByUserRow) api.Session {
 		return api.Session{
 			ID:         s.ID,
 			CreatedAt:  toTimestamp(s.CreatedAt),
@@ -71,10 +89,11 @@ func toSessions(sessions []sqlc.ListSessionsByUserRow, actor auth.Actor) []api.S
 			IP:         s.ClientNetwork,
 			Current:    s.ID == actor.SessionID,
 		}
-	})
+	}
 }
 
-func toTicket(t sqlc.Ticket) api.Ticket {
+func toTicket(row ticket.View) api.Ticket {
+	t := row.Ticket
 	return api.Ticket{
 		ID:            t.ID,
 		Title:         t.Title,
@@ -82,13 +101,15 @@ func toTicket(t sqlc.Ticket) api.Ticket {
 		Status:        api.TicketStatus(t.Status),
 		AIMode:        api.AIMode(t.AIMode),
 		UserID:        t.UserID,
+		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
 	}
 }
 
-func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWithMessages {
+func toTicketWithMessages(row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
+	t := row.Ticket
 	return api.TicketWithMessages{
 		ID:            t.ID,
 		Title:         t.Title,
@@ -96,15 +117,12 @@ func toTicketWithMessages(t sqlc.Ticket, messages []sqlc.Message) api.TicketWith
 		Status:        api.TicketStatus(t.Status),
 		AIMode:        api.AIMode(t.AIMode),
 		UserID:        t.UserID,
+		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
-		Messages:      toMessages(messages),
+		Messages:      convertAll(messages, toMessage),
 	}
-}
-
-func toTickets(tickets []sqlc.Ticket) []api.Ticket {
-	return convertAll(tickets, toTicket)
 }
 
 func toMessage(m sqlc.Message) api.Message {
@@ -116,10 +134,6 @@ func toMessage(m sqlc.Message) api.Message {
 		CreatedAt:    toTimestamp(m.CreatedAt),
 		SupersededBy: m.SupersededBy,
 	}
-}
-
-func toMessages(messages []sqlc.Message) []api.Message {
-	return convertAll(messages, toMessage)
 }
 
 func toMessageFeedback(f sqlc.MessageFeedback) api.MessageFeedback {
@@ -179,8 +193,8 @@ func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.Feedba
 	return sqlc.FeedbackRating(r.Rating), &r.Comment
 }
 
-func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
-	filter := auth.AccountFilter{Email: p.Email}
+func fromListUsersParams(p api.ListUsersParams) account.Filter {
+	filter := account.Filter{Email: p.Email}
 	if p.Role != "" {
 		role := auth.Role(p.Role)
 		filter.Role = &role
@@ -188,8 +202,15 @@ func fromListUsersParams(p api.ListUsersParams) auth.AccountFilter {
 	return filter
 }
 
-func fromUpdateUserRequest(r api.UpdateUserRequest) auth.AccountChange {
-	change := auth.AccountChange{Disabled: r.Disabled}
+func fromPutCustomerRequest(r api.PutCustomerRequest) (displayName *string) {
+	if r.DisplayName == "" {
+		return nil
+	}
+	return &r.DisplayName
+}
+
+func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {
+	change := account.Change{Disabled: r.Disabled}
 	if r.Role != "" {
 		role := auth.Role(r.Role)
 		change.Role = &role

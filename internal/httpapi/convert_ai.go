@@ -9,6 +9,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/auth"
 )
 
@@ -38,10 +39,6 @@ func toAIResponse(r sqlc.AIResponse) api.AIResponse {
 		}
 	}
 	return response
-}
-
-func toAIResponses(responses []sqlc.AIResponse) []api.AIResponse {
-	return convertAll(responses, toAIResponse)
 }
 
 func toOptionalTimestamp(t *time.Time) api.Timestamp {
@@ -76,7 +73,7 @@ func toAIResponseEvents(page assistant.EventPage) api.AIResponseEvents {
 
 func fromListAIResponseEventsParams(
 	id uuid.UUID, p api.ListAIResponseEventsParams,
-) (after assistant.EventID, wait time.Duration) {
+) (after eventlog.EventID, wait time.Duration) {
 	after.ResponseID = id
 	if p.After != nil {
 		after.Seq = *p.After
@@ -90,17 +87,17 @@ func fromListAIResponseEventsParams(
 	return after, wait
 }
 
-func toNumberedEvent(e assistant.Event) api.NumberedEvent {
-	numbered := api.NumberedEvent{Seq: assistant.IDOf(e).Seq}
+func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
+	numbered := api.NumberedEvent{Seq: eventlog.IDOf(e).Seq}
 	// Encoding the events cannot fail: their types have nothing that JSON does not know.
 	switch e := e.(type) {
-	case assistant.Delta:
+	case eventlog.Delta:
 		_ = numbered.Event.FromDeltaEvent(toDeltaEvent(e))
-	case assistant.Reset:
+	case eventlog.Reset:
 		_ = numbered.Event.FromResetEvent(toResetEvent(e))
-	case assistant.Done:
+	case eventlog.Done:
 		_ = numbered.Event.FromDoneEvent(toDoneEvent(e))
-	case assistant.Failed:
+	case eventlog.Failed:
 		_ = numbered.Event.FromFailedEvent(toFailedEvent(e))
 	}
 	return numbered
@@ -110,7 +107,7 @@ func fromCreateAIResponseRequest(r api.CreateAIResponseRequest) assistant.Reques
 	return assistant.Request{Regenerate: r.Regenerate, Model: r.Model}
 }
 
-func toStartEvent(e assistant.Start) api.StartEvent {
+func toStartEvent(e eventlog.Start) api.StartEvent {
 	return api.StartEvent{
 		Type:         api.StartEventTypeStart,
 		AIResponseID: e.Response.ID,
@@ -120,15 +117,15 @@ func toStartEvent(e assistant.Start) api.StartEvent {
 	}
 }
 
-func toDeltaEvent(e assistant.Delta) api.DeltaEvent {
+func toDeltaEvent(e eventlog.Delta) api.DeltaEvent {
 	return api.DeltaEvent{Type: api.DeltaEventTypeDelta, Content: e.Content}
 }
 
-func toResetEvent(e assistant.Reset) api.ResetEvent {
+func toResetEvent(e eventlog.Reset) api.ResetEvent {
 	return api.ResetEvent{Type: api.ResetEventTypeReset, Attempt: e.Attempt}
 }
 
-func toDoneEvent(e assistant.Done) api.DoneEvent {
+func toDoneEvent(e eventlog.Done) api.DoneEvent {
 	event := api.DoneEvent{
 		Type:         api.DoneEventTypeDone,
 		AIResponseID: e.Response.ID,
@@ -141,7 +138,7 @@ func toDoneEvent(e assistant.Done) api.DoneEvent {
 	return event
 }
 
-func toFailedEvent(e assistant.Failed) api.FailedEvent {
+func toFailedEvent(e eventlog.Failed) api.FailedEvent {
 	kind := problems[e.Err.Code]
 	event := api.FailedEvent{
 		Type:         api.FailedEventTypeFailed,

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
 )
 
@@ -38,8 +39,8 @@ func toCreatedAPIKey(k sqlc.ListAPIKeysRow, key string) api.CreatedAPIKey {
 	}
 }
 
-func fromCreateAPIKeyRequest(r api.CreateAPIKeyRequest) auth.NewAPIKey {
-	return auth.NewAPIKey{
+func fromCreateAPIKeyRequest(r api.CreateAPIKeyRequest) account.NewAPIKey {
+	return account.NewAPIKey{
 		Name:      r.Name,
 		Scopes:    convertAll(r.Scopes, func(name api.Scope) auth.Scope { return auth.Scope(name) }),
 		Role:      auth.Role(r.Role),

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
@@ -50,10 +51,10 @@ func (b *logBuffer) lines(t *testing.T) (lines []map[string]any) {
 func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *logBuffer) {
 	t.Helper()
 	log := &logBuffer{}
-	accounts, err := auth.NewService(nil, auth.Options{Secret: []byte(apitest.Secret)})
+	authn, err := auth.NewService(nil, auth.Options{Secret: []byte(apitest.Secret)})
 	require.NoError(t, err)
 	api, err := httpapi.New(httpapi.Options{
-		Auth: accounts, Ready: ready, Secret: []byte(apitest.Secret), Logger: slog.New(slog.NewJSONHandler(log, nil)),
+		Auth: authn, Ready: ready, Secret: []byte(apitest.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	return api, log

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
@@ -39,8 +39,10 @@ type desk struct {
 	leaving *apitest.User
 	spare   uuid.UUID
 	admin   *apitest.User
-	// key is a service's.
-	key client.CreatedAPIKey
+	// key is a service's, and service another one with a customer.
+	key     client.CreatedAPIKey
+	service *apitest.User
+	served  uuid.UUID
 }
 
 func newDesk(t *testing.T) *desk {
@@ -52,10 +54,12 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 	t.Helper()
 	s := apitest.New(t, o)
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
+	service := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	return &desk{
 		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
 		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
+		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
 	}
 }
 
@@ -129,6 +133,9 @@ func (c call) isStream() bool {
 // fill puts the id of the desk's own thing into a path.
 func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	t.Helper()
+	if strings.HasSuffix(path, "{user_id}/customer") {
+		return strings.ReplaceAll(path, "{user_id}", d.served.String()), d.served.String()
+	}
 	for name, id := range map[string]uuid.UUID{
 		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
 		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
@@ -167,6 +174,8 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
 	case "updateUser":
 		body = map[string]string{"role": "user"} // What the customer is already.
+	case "putCustomer":
+		body = map[string]string{"display_name": "A name"}
 	case "createAPIKey":
 		body = map[string]any{"name": "A name", "scopes": []string{"ai"}}
 	case "createTicket":
@@ -176,7 +185,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 	case "createMessage":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
-		body = map[string]string{"model": assistant.DefaultModel}
+		body = map[string]string{"model": config.Defaults().GroqModel}
 	case "putMessageFeedback":
 		body = map[string]string{"rating": "up", "comment": "A comment"}
 	default:
@@ -197,6 +206,8 @@ func (d *desk) caller(c call) *apitest.User {
 	switch {
 	case c.id == "logOut":
 		return d.leaving
+	case slices.Contains(servicesOnly, c.id):
+		return d.service
 	case c.admin:
 		return d.admin
 	default:

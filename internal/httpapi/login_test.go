@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -154,7 +155,7 @@ func TestCredentialsOfAnotherTypeAreRefused(t *testing.T) {
 
 func TestHashOfAnOlderReleaseIsReplacedOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Passwords: password.NewHasher(password.DefaultCost)})
+	s := apitest.New(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	m := newMember(t, s)
 	right := map[string]string{"email": m.Email, "password": apitest.Password}
 	wrong := map[string]string{"email": m.Email, "password": apitest.Password + "x"}

@@ -37,7 +37,7 @@ func (s *Server) ListMessages(
 		return nil, err
 	}
 	return api.ListMessages200JSONResponse{
-		Body:    toMessages(messages),
+		Body:    convertAll(messages, toMessage),
 		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
 	}, nil
 }

@@ -12,15 +12,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // requestInfo is what is known of a request while it runs. It travels in the request's context.
 type requestInfo struct {
 	requestID string
 	// client is where the request comes from.
-	client auth.Client
+	client account.Client
 	actor  auth.Actor
 	// counted says that the request has been counted for its address.
 	counted bool
@@ -50,7 +52,7 @@ func actorFrom(ctx context.Context) auth.Actor {
 }
 
 // clientFrom returns where the request comes from.
-func clientFrom(ctx context.Context) auth.Client {
+func clientFrom(ctx context.Context) account.Client {
 	return infoFrom(ctx).client
 }
 
@@ -72,15 +74,11 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
 		if !requestIDPattern.MatchString(id) {
-			made, err := uuid.NewV7()
-			if err != nil {
-				return fmt.Errorf("httpapi: make a request id: %w", err)
-			}
-			id = made.String()
+			id = uuid7.New().String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{
-			requestID: id, client: auth.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
+			requestID: id, client: account.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
 		}
 		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))
@@ -93,9 +91,9 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
-		counters := s.metricsOf(c.Request().Method, c.Path())
-		counters.running.Add(1)
-		defer counters.running.Add(-1)
+		counters := s.metrics.of(c.Request().Method, c.Path())
+		counters.running.Inc()
+		defer counters.running.Dec()
 		if err := next(c); err != nil {
 			// Render it now, so that the status is known.
 			c.Error(err)
@@ -107,7 +105,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			status = info.status
 		}
 		took := time.Since(begin)
-		counters.count(status, took)
+		counters.answered(status, took)
 		attrs := []slog.Attr{
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
@@ -124,6 +122,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			attrs = append(attrs, slog.Any("api_key_id", info.actor.KeyID))
 		}
 		if info.err != nil {
+			s.metrics.refused(info.err.Code)
 			attrs = append(attrs, slog.String("code", string(info.err.Code)))
 		}
 		if status >= http.StatusInternalServerError {

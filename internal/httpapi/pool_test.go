@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store/storetest"
@@ -22,7 +23,7 @@ import (
 func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	t.Parallel()
 	const readers = 150
-	patient := groq.DefaultLimits() // The answer waits until all readers are there.
+	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers are there.
 	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
 	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
 	d.customer = d.Customer(t)

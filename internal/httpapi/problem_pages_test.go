@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
@@ -45,7 +46,7 @@ func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 
 func TestPagesOfProblemsGoWithTheDocumentation(t *testing.T) {
 	t.Parallel()
-	s, err := httpapi.New(httpapi.Options{Secret: []byte(apitest.Secret), Logger: slog.New(slog.DiscardHandler)})
+	s, err := httpapi.New(httpapi.Options{Secret: []byte(apitest.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	for _, path := range []string{"/problems", "/problems/not_found"} {
 		rec := httptest.NewRecorder()

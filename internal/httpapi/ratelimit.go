@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// DefaultRateLimit is how many requests per second an account may make.
-	DefaultRateLimit = 50
 	// burstSeconds is how many seconds' worth of requests may come at once.
 	burstSeconds = 2
 	// maxCallers is how many callers are remembered. One that is forgotten begins with a full bucket, which it would

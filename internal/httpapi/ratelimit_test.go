@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
@@ -139,7 +139,7 @@ func TestWrongPasswordsAndSignUpsAreRefusedInTheContractsWords(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	email := s.Customer(t).Email
-	limited := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL, Attempts: auth.Limits{FailedLogIns: 1, SignUps: 1}})
+	limited := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL, Attempts: account.Limits{FailedLogIns: 1, SignUps: 1}})
 	for _, c := range []struct {
 		path   string
 		before int

@@ -8,9 +8,6 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// DefaultRecheck is how often an open stream makes sure that its reader may still have it, unless Options says otherwise.
-const DefaultRecheck = 30 * time.Second
-
 var errWithdrawn = errors.New("httpapi: the caller's session has ended or its account has changed")
 
 // permit says, as long as a request runs, whether its caller may still make it.

@@ -11,12 +11,14 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
+const recheck = 30 * time.Second
+
 // asking returns a request's context whose permit gives these answers, one after the other, and when it was asked.
 func asking(ctx context.Context, answers ...error) (_ context.Context, asked *[]time.Duration) {
 	begin := time.Now()
 	asked = &[]time.Duration{}
 	info := &requestInfo{permit: permit{
-		every: DefaultRecheck,
+		every: recheck,
 		stillAllowed: func(context.Context) error {
 			*asked = append(*asked, time.Since(begin))
 			if len(*asked) > len(answers) {
@@ -37,7 +39,7 @@ func TestStreamEndsWithinAMinuteOfItsPermit(t *testing.T) {
 		defer stop()
 		<-ctx.Done()
 		require.Equal(t, errWithdrawn, context.Cause(ctx))
-		const step = DefaultRecheck
+		const step = recheck
 		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "neither a fault of the database ends it")
 		require.Less(t, step+5*time.Second, time.Minute)
 	})
@@ -48,12 +50,12 @@ func TestStreamThatHasEndedAsksNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, asked := asking(t.Context())
 		ctx, stop := whileAllowed(ctx)
-		time.Sleep(DefaultRecheck + time.Second) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(recheck + time.Second) //nolint:forbidigo // The clock is the test's own.
 		synctest.Wait()
 		stop()
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
 		require.NotEqual(t, errWithdrawn, context.Cause(ctx))
-		time.Sleep(10 * DefaultRecheck) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(10 * recheck) //nolint:forbidigo // The clock is the test's own.
 		synctest.Wait()
 		require.Len(t, *asked, 1)
 	})

@@ -3,7 +3,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,9 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -36,6 +37,7 @@ const (
 // Options are what a Server is made of.
 type Options struct {
 	Auth      *auth.Service
+	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
@@ -46,22 +48,23 @@ type Options struct {
 	Secret []byte
 	// AcceptedSecrets are further ones whose cursors are taken: the next Secret, or the one before.
 	AcceptedSecrets [][]byte
-	// Recheck is how often an open stream makes sure that its reader may still have it; 0 means DefaultRecheck.
+	// Recheck is how often an open stream makes sure that its reader may still have it.
 	Recheck time.Duration
 	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
 	AllowedOrigins []string
 	// TrustedProxies are the networks whose X-Forwarded-For, or Forwarded, is believed. Without any, the peer is the client.
 	TrustedProxies []*net.IPNet
-	// MaxStreams is how many streams are open at a time; 0 means DefaultMaxStreams.
+	// MaxStreams is how many streams are open at a time.
 	MaxStreams int
-	// MaxStreamsEach is how many of them one account may have, and where there is none one client address; 0 means
-	// DefaultMaxStreamsEach.
+	// MaxStreamsEach is how many of them one account may have, and where there is none one client address.
 	MaxStreamsEach int
 	// RateLimit is how many requests per second one account may make, and where there is none one client address; 0 is
 	// without a limit.
 	RateLimit int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
+	// Metrics gets what the server counts.
+	Metrics *metrics.Set
 	// Logger gets a line for every request.
 	Logger *slog.Logger
 }
@@ -69,6 +72,7 @@ type Options struct {
 // Server answers the API's requests. It implements the generated interface, one method for each operation.
 type Server struct {
 	auth      *auth.Service
+	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
 	keys      *idempotency.Service
@@ -80,7 +84,7 @@ type Server struct {
 	deliveries deliveries
 	recheck    time.Duration
 	limiter    *rateLimiter
-	metrics    metrics
+	metrics    requestMetrics
 	logger     *slog.Logger
 	echo       *echo.Echo
 	draining   atomic.Bool
@@ -100,7 +104,7 @@ func compileContract() (*gate, error) {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
 	operations, err := contract.Compile(doc, contract.Formats{"email": func(address string) bool {
-		_, ok := auth.NormalizeEmail(address)
+		_, ok := account.NormalizeEmail(address)
 		return ok
 	}})
 	if err != nil {
@@ -120,11 +124,12 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		recheck: cmp.Or(o.Recheck, DefaultRecheck), limiter: newRateLimiter(o.RateLimit), metrics: newMetrics(g),
-		streams: newStreams(cmp.Or(o.MaxStreams, DefaultMaxStreams), cmp.Or(o.MaxStreamsEach, DefaultMaxStreamsEach)), logger: o.Logger, echo: echo.New(),
+		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
+		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}
+	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.open()) })
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
 	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)

@@ -12,7 +12,7 @@ const sessionsPath = "/auth/sessions"
 func (s *Server) RefreshSession(
 	ctx context.Context, r api.RefreshSessionRequestObject,
 ) (api.RefreshSessionResponseObject, error) {
-	tokens, err := s.auth.Refresh(ctx, r.Body.RefreshToken)
+	tokens, err := s.accounts.Refresh(ctx, r.Body.RefreshToken)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (s *Server) RefreshSession(
 
 // LogOut ends the caller's session.
 func (s *Server) LogOut(ctx context.Context, _ api.LogOutRequestObject) (api.LogOutResponseObject, error) {
-	if err := s.auth.LogOut(ctx, actorFrom(ctx)); err != nil {
+	if err := s.accounts.LogOut(ctx, actorFrom(ctx)); err != nil {
 		return nil, err
 	}
 	return api.LogOut204Response{}, nil
@@ -36,19 +36,19 @@ func (s *Server) ListSessions(
 	if err != nil {
 		return nil, err
 	}
-	sessions, next, err := s.auth.ListSessions(ctx, actor, page)
+	sessions, next, err := s.accounts.ListSessions(ctx, actor, page)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListSessions200JSONResponse{
-		Body:    toSessions(sessions, actor),
+		Body:    convertAll(sessions, toSession(actor)),
 		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.link(actor, sessionsPath, page, next)},
 	}, nil
 }
 
 // EndSession ends one of the caller's sessions.
 func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
-	if err := s.auth.EndSession(ctx, actorFrom(ctx), r.SessionID); err != nil {
+	if err := s.accounts.EndSession(ctx, actorFrom(ctx), r.SessionID); err != nil {
 		return nil, err
 	}
 	return api.EndSession204Response{}, nil
@@ -58,7 +58,7 @@ func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) 
 func (s *Server) ChangePassword(
 	ctx context.Context, r api.ChangePasswordRequestObject,
 ) (api.ChangePasswordResponseObject, error) {
-	err := s.auth.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
+	err := s.accounts.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
 	if err != nil {
 		return nil, err
 	}

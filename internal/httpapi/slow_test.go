@@ -16,10 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
-	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store/storetest"
 )
 
@@ -109,7 +110,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDeskOn(t, apitest.Options{Passwords: password.NewHasher(password.DefaultCost)})
+	d := newDeskOn(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
 const (
@@ -72,7 +73,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
-			ended = assistant.IsEnd(entry.Event)
+			ended = eventlog.IsEnd(entry.Event)
 			err = stream.write(entry.Frame)
 		}
 		if err != nil {
@@ -82,7 +83,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 }
 
 // next returns the next event.
-func (s aiResponseStream) next(ctx context.Context) (entry assistant.Entry, err error) {
+func (s aiResponseStream) next(ctx context.Context) (entry eventlog.Entry, err error) {
 	if !s.reader.Opening() {
 		return s.reader.Next(ctx)
 	}
@@ -139,24 +140,24 @@ func (s *eventStream) comeBack() error {
 
 // EncodeEvent returns the frame that an event is on the wire, which all its readers share. Its data is one line, because
 // JSON strings have no raw line breaks.
-func EncodeEvent(e assistant.Event) []byte {
+func EncodeEvent(e eventlog.Event) []byte {
 	switch e := e.(type) {
-	case assistant.Start:
+	case eventlog.Start:
 		return frame("start", nil, toStartEvent(e))
-	case assistant.Delta:
+	case eventlog.Delta:
 		return frame("", &e.ID, toDeltaEvent(e))
-	case assistant.Reset:
+	case eventlog.Reset:
 		return frame("reset", &e.ID, toResetEvent(e))
-	case assistant.Done:
+	case eventlog.Done:
 		return frame("done", &e.ID, toDoneEvent(e))
-	case assistant.Failed:
+	case eventlog.Failed:
 		return frame("failed", &e.ID, toFailedEvent(e))
 	default:
 		return nil
 	}
 }
 
-func frame(name string, id *assistant.EventID, data any) []byte {
+func frame(name string, id *eventlog.EventID, data any) []byte {
 	var b bytes.Buffer
 	if id != nil {
 		fmt.Fprintf(&b, "id: %s\n", id)

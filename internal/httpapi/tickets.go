@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 const ticketsPath = "/tickets"
@@ -12,13 +13,14 @@ const ticketsPath = "/tickets"
 func (s *Server) CreateTicket(
 	ctx context.Context, r api.CreateTicketRequestObject,
 ) (api.CreateTicketResponseObject, error) {
-	t, err := s.tickets.Create(ctx, actorFrom(ctx), r.Body.Title, r.Body.Description)
+	created, err := s.tickets.Create(ctx, actorFrom(ctx), r.Body.Title, r.Body.Description)
 	if err != nil {
 		return nil, err
 	}
+	t := ticket.View{Ticket: created}
 	return api.CreateTicket201JSONResponse{
 		Body:    toTicket(t),
-		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + t.ID.String(), ETag: ticketTag(t.Version)},
+		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(t)},
 	}, nil
 }
 
@@ -36,7 +38,7 @@ func (s *Server) ListTickets(
 		return nil, err
 	}
 	return api.ListTickets200JSONResponse{
-		Body:    toTickets(tickets),
+		Body:    convertAll(tickets, toTicket),
 		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
 	}, nil
 }
@@ -49,7 +51,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}
 	return api.GetTicket200JSONResponse{
 		Body:    toTicketWithMessages(t, messages),
-		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t.Version)},
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t)},
 	}, nil
 }
 
@@ -64,6 +66,6 @@ func (s *Server) UpdateTicket(
 	}
 	return api.UpdateTicket200JSONResponse{
 		Body:    toTicket(t),
-		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(t.Version)},
+		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(t)},
 	}, nil
 }

@@ -5,18 +5,19 @@ import (
 	"net/url"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/account"
 )
 
 const usersPath = "/users"
 
 // CreateUser creates an account with any role.
 func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	user, err := s.auth.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	user, err := s.accounts.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
 	if err != nil {
 		return nil, err
 	}
 	return api.CreateUser201JSONResponse{
-		Body:    toAccount(user),
+		Body:    toAccount(account.View{User: user}),
 		Headers: api.CreateUser201ResponseHeaders{Location: usersPath + "/" + user.ID.String()},
 	}, nil
 }
@@ -28,7 +29,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	users, next, err := s.auth.ListAccounts(ctx, fromListUsersParams(r.Params), page)
+	users, next, err := s.accounts.ListAccounts(ctx, actor, fromListUsersParams(r.Params), page)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 
 // GetUser returns an account.
 func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
-	user, err := s.auth.GetAccount(ctx, r.UserID)
+	user, err := s.accounts.FindAccount(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +50,20 @@ func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.G
 
 // UpdateUser changes an account's role, or disables or enables it.
 func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
-	user, err := s.auth.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
+	user, err := s.accounts.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return api.UpdateUser200JSONResponse(toAccount(user)), nil
+}
+
+// PutCustomer sets the name under which staff see a customer of the service.
+func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
+	customer, err := s.accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, fromPutCustomerRequest(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return api.PutCustomer200JSONResponse(*toCustomer(&customer.ServiceID, &customer.ExternalID, customer.DisplayName)), nil
 }
 
 // usersList is the list's path with its filter, so that a cursor is good for that filter only.

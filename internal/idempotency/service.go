@@ -13,13 +13,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -27,9 +27,8 @@ const (
 	// kept is how long a key is remembered.
 	kept = 24 * time.Hour
 
-	// Old keys are deleted this often, give or take a random part, and so many in one statement.
+	// Old keys are deleted this often, and so many in one statement.
 	sweepInterval = time.Minute
-	sweepJitter   = 10 * time.Second
 	maxSwept      = 1000
 
 	// retryAfter is when a request whose like is under way is worth another try.
@@ -170,26 +169,14 @@ func errInProgress(cause error) error {
 
 // Run deletes keys that are no longer remembered, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(sweepInterval + rand.N(sweepJitter)): //nolint:gosec // Jitter needs no secrecy.
-		}
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "old idempotency keys not deleted", slog.Any("error", err))
-		}
-	}
+	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting old idempotency keys", Logger: s.logger}, s.Sweep)
 }
 
 // Sweep deletes the keys that are no longer remembered, a batch at a time.
 func (s *Service) Sweep(ctx context.Context) error {
-	for {
-		swept, err := s.store.DeleteOldIdempotencyKeys(ctx, sqlc.DeleteOldIdempotencyKeysParams{
-			KeptSeconds: int32(kept.Seconds()), MaxKeys: maxSwept,
+	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.DeleteOldIdempotencyKeys(ctx, sqlc.DeleteOldIdempotencyKeysParams{
+			KeptSeconds: int32(kept.Seconds()), MaxRows: limit, SkipRows: skip,
 		})
-		if err != nil || swept < maxSwept {
-			return err
-		}
-	}
+	})
 }

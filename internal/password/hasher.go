@@ -28,9 +28,6 @@ type Cost struct {
 	Lanes  uint8
 }
 
-// DefaultCost is OWASP's recommendation for argon2id: 19 MiB and about 30 ms.
-var DefaultCost = Cost{Memory: 19456, Passes: 2, Lanes: 1}
-
 const (
 	saltBytes = 16
 	keyBytes  = 32

@@ -21,7 +21,10 @@ const (
 	somewhere = "192.0.2.0/24"
 )
 
-func newHasher() *password.Hasher { return password.NewHasher(password.DefaultCost) }
+// cost is that of a server.
+var cost = password.Cost{Memory: 19456, Passes: 2, Lanes: 1}
+
+func newHasher() *password.Hasher { return password.NewHasher(cost) }
 
 func TestHashesAreSaltedAndOfTheCurrentCost(t *testing.T) {
 	t.Parallel()

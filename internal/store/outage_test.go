@@ -41,7 +41,7 @@ func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
 		"no such database": {changed(t, good, func(u *url.URL) { u.Path = "/canary_database" }), host},
 		"TLS failed":       {changed(t, good, func(u *url.URL) { u.RawQuery = "sslmode=require" }), host},
 	} {
-		s, err := store.Open(t.Context(), store.Config{URL: wrong.url})
+		s, err := store.Open(t.Context(), store.Config{URL: wrong.url, MaxConns: 1})
 		require.NoError(t, err)
 		ready := s.Ready(t.Context())
 		s.Close()

@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// DefaultMaxConns is how many connections a Store holds at most, unless its Config says otherwise.
-	DefaultMaxConns = 20
-
 	// So many of them are kept for Reserved. A Store with few connections shares them all.
 	reservedForAnswers = 2
 	minSharedConns     = 5
@@ -53,7 +50,7 @@ var poolerSettings = []string{"application_name", "timezone"}
 type Config struct {
 	// URL is a PostgreSQL connection URL or keyword string. It may name several hosts.
 	URL string
-	// MaxConns is how many connections are held at most; 0 means DefaultMaxConns.
+	// MaxConns is how many connections are held at most: at least one.
 	MaxConns int32
 	// TransactionPooler says that the URL leads to a pooler that gives each transaction another session, such as
 	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
@@ -95,9 +92,6 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 		return pooled{}, pooled{}, fmt.Errorf("store: %w", err)
 	}
 	pc.MaxConns = cfg.MaxConns
-	if pc.MaxConns == 0 {
-		pc.MaxConns = DefaultMaxConns
-	}
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
 	// Without it the driver writes ids as text and reads them as text.

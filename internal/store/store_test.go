@@ -86,7 +86,7 @@ func TestWaitForAConnectionIsBounded(t *testing.T) {
 
 func TestDatabaseThatIsNotThereIsUnavailable(t *testing.T) {
 	t.Parallel()
-	s, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@127.0.0.1:1/none"})
+	s, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@127.0.0.1:1/none", MaxConns: 1})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	err = s.Ready(t.Context())
@@ -96,7 +96,7 @@ func TestDatabaseThatIsNotThereIsUnavailable(t *testing.T) {
 
 func TestInvalidURLIsNotQuoted(t *testing.T) {
 	t.Parallel()
-	_, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@[::1/none"})
+	_, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@[::1/none", MaxConns: 1})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "canary")
 }

@@ -23,20 +23,39 @@ const (
 var errCommitted = errors.New("store: the transaction was committed with its last statement")
 
 // transaction is a transaction on a connection of its own. Round trips are what it mostly costs, so BEGIN goes along with
-// the first statement, and COMMIT with the one that is said to be the last.
+// the first statement, COMMIT with the one that is said to be the last, and what nobody waits for with the next one.
 type transaction struct {
 	conn  *pgxpool.Conn
 	until time.Time
 	// begun says that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
 	// whether it went through.
 	begun, committing, committed bool
+	// ahead is what goes along with the next statement.
+	ahead []queued
 	// lost says that the transaction has failed by no fault of its own before that, so that nothing has happened.
 	lost bool
 }
 
 var _ sqlc.DBTX = (*transaction)(nil)
 
-type lastKey struct{}
+type queued struct {
+	sql  string
+	args []any
+}
+
+type (
+	lastKey  struct{}
+	aheadKey struct{}
+)
+
+// Ahead returns a context whose statement, one without a result, is sent along with the transaction's next one: taking a
+// lock so costs no round trip. Its error is that of the next statement.
+func Ahead(ctx context.Context) context.Context {
+	if unitFrom(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, aheadKey{}, true)
+}
 
 // Last returns a context whose statement is the last one of the transaction: it is committed along with it, which saves a
 // round trip, and locks are held for so much less. A statement that finds no row is committed as well, and must have
@@ -53,23 +72,30 @@ type joinedKey struct{}
 
 // start sends a statement, and before it BEGIN if need be. results has the statement's result next.
 func (t *transaction) start(ctx context.Context, sql string, args []any) (results pgx.BatchResults, last bool, err error) {
-	if t.committing {
+	commits := sql == commitStatement
+	if t.committing && !commits {
 		return nil, false, errCommitted
 	}
 	last, _ = ctx.Value(lastKey{}).(bool)
+	t.committing = commits || last
 	var batch pgx.Batch
 	if !t.begun {
 		batch.Queue(beginStatement)
 	}
+	for _, q := range t.ahead {
+		batch.Queue(q.sql, q.args...)
+	}
+	t.ahead = nil
+	before := batch.Len()
 	batch.Queue(sql, args...)
 	if last {
 		batch.Queue(commitStatement)
-		t.committing = true
 	}
 	results = t.conn.SendBatch(ctx, &batch)
-	if !t.begun {
+	for range before {
 		if _, err := results.Exec(); err != nil {
-			return nil, false, errors.Join(err, t.finish(results, false))
+			_ = results.Close() // It fails for the same reason.
+			return nil, false, err
 		}
 		t.begun = true
 	}
@@ -97,6 +123,10 @@ func (t *transaction) noted(err error) error {
 
 // Exec runs a statement.
 func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if ctx.Value(aheadKey{}) != nil {
+		t.ahead = append(t.ahead, queued{sql, args})
+		return tag, nil
+	}
 	err = t.call(ctx, sql, args, func(results pgx.BatchResults) error {
 		tag, err = results.Exec()
 		return err
@@ -198,20 +228,14 @@ func (r *transactionRows) Close() {
 
 // commit commits what has not been committed with the last statement.
 func (t *transaction) commit(ctx context.Context) error {
-	if !t.begun || t.committed {
+	if t.committed || !t.begun && len(t.ahead) == 0 {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
-		return translate(err)
-	}
-	ctx, cancel := bound(ctx, t.until)
-	defer cancel()
-	t.committing = true
-	tag, err := t.conn.Exec(ctx, commitStatement)
+	tag, err := t.Exec(ctx, commitStatement)
 	if err == nil && tag.String() != commitStatement {
-		err = pgx.ErrTxCommitRollback
+		err = translate(pgx.ErrTxCommitRollback)
 	}
-	return translate(err)
+	return err
 }
 
 // rollback undoes what was not committed, and gives the connection back.

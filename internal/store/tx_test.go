@@ -224,3 +224,55 @@ func TestLastStatementCommits(t *testing.T) {
 	require.Equal(t, 3, stored())
 	require.NoError(t, s.Ready(t.Context()))
 }
+
+// A statement that nobody waits for is sent along with the next one, or with the commit.
+func TestStatementAheadGoesWithTheNextOne(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	service := newUser("shop@example.com")
+	_, err := s.CreateUser(t.Context(), service)
+	require.NoError(t, err)
+	customerOf := func(service uuid.UUID, name string) sqlc.CreateServiceCustomerParams {
+		return sqlc.CreateServiceCustomerParams{ServiceID: service, ExternalID: name, UserID: uuid.New(), Email: name + "@example.com"}
+	}
+	stored := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM service_customers") }
+
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "one")))
+		_, err := s.GetServiceCustomer(ctx, sqlc.GetServiceCustomerParams{ServiceID: service.ID, ExternalID: "one"})
+		require.NoError(t, err)
+		return s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "two"))
+	}))
+	require.Equal(t, 2, stored())
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "three")))
+		require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "four")))
+		_, err := s.GetUser(store.Last(ctx), service.ID)
+		return err
+	}))
+	require.Equal(t, 4, stored())
+
+	// Its error is that of the next one, or of the commit.
+	for _, next := range []func(context.Context) error{
+		func(context.Context) error { return nil },
+		func(ctx context.Context) error {
+			_, err := s.GetUser(ctx, service.ID)
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := s.GetUser(store.Last(ctx), service.ID)
+			return err
+		},
+	} {
+		require.Error(t, s.InTx(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(service.ID, "five")))
+			require.NoError(t, s.CreateServiceCustomer(store.Ahead(ctx), customerOf(uuid.New(), "nobody's")))
+			return next(ctx)
+		}))
+		require.Equal(t, 4, stored())
+	}
+	require.NoError(t, s.CreateServiceCustomer(store.Ahead(t.Context()), customerOf(service.ID, "five")), "without a transaction it runs at once")
+	require.Equal(t, 5, stored())
+	require.NoError(t, s.Ready(t.Context()))
+}

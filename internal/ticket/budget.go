@@ -3,21 +3,20 @@ package ticket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
 const (
 	sweepInterval = time.Hour
-	sweepJitter   = time.Minute
 	maxSwept      = 1000
 )
 
@@ -59,6 +58,10 @@ func spent(err error) error {
 	if !errors.Is(err, store.ErrNoRows) {
 		return err
 	}
+	return errSpent()
+}
+
+func errSpent() error {
 	const day = 24 * time.Hour
 	return apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.").
 		After(day - time.Duration(time.Now().UnixNano())%day)
@@ -66,23 +69,12 @@ func spent(err error) error {
 
 // Run deletes the counts of past days, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(sweepInterval + rand.N(sweepJitter)): //nolint:gosec // Jitter needs no secrecy.
-		}
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "usage of past days not deleted", slog.Any("error", err))
-		}
-	}
+	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting usage of past days", Logger: s.logger}, s.Sweep)
 }
 
 // Sweep deletes the counts of past days, a batch at a time.
 func (s *Service) Sweep(ctx context.Context) error {
-	for {
-		if swept, err := s.store.DeleteOldUsage(ctx, maxSwept); err != nil || swept < maxSwept {
-			return err
-		}
-	}
+	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.DeleteOldUsage(ctx, sqlc.DeleteOldUsageParams{MaxRows: limit, SkipRows: skip})
+	})
 }

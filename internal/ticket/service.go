@@ -9,6 +9,7 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // latestMessages is how many messages come with a ticket.
@@ -37,12 +39,12 @@ func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
 	return &Service{store: s, budget: b, logger: logger}
 }
 
+// View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
+type View = sqlc.ListTicketsRow
+
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
-	id, err := newID()
-	if err != nil {
-		return sqlc.Ticket{}, err
-	}
+	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
 		ID: id, UserID: actor.ID, Title: title, Description: description,
@@ -54,42 +56,54 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
-func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.Ticket, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	var rows []sqlc.Ticket
-	var err error
-	if actor.IsStaff() {
-		rows, err = s.store.ListTickets(ctx, sqlc.ListTicketsParams{
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-		})
-	} else {
-		rows, err = s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
-			UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-		})
-	}
+func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]View, *page.Position, error) {
+	rows, err := s.list(ctx, actor, p.AfterOr(page.Last), p.Limit+1)
 	if err != nil {
 		return nil, nil, err
 	}
-	size := func(t sqlc.Ticket) int { return len(t.Title) + len(t.Description) }
-	tickets, next := page.CutText(rows, p.Limit, size, func(t sqlc.Ticket) page.Position {
-		return page.Position{CreatedAt: t.CreatedAt, ID: t.ID}
+	size := func(t View) int { return len(t.Ticket.Title) + len(t.Ticket.Description) }
+	tickets, next := page.CutText(rows, p.Limit, size, func(t View) page.Position {
+		return page.Position{CreatedAt: t.Ticket.CreatedAt, ID: t.Ticket.ID}
 	})
 	return tickets, next, nil
 }
 
+// list reads tickets from the list of staff or from the customer's own, which have an index each. A customer's tickets do not
+// say whose customer it is.
+func (s *Service) list(
+	ctx context.Context, actor auth.Actor, before page.Position, most int32,
+) (tickets []View, err error) {
+	if actor.IsStaff() {
+		return s.store.ListTickets(ctx, sqlc.ListTicketsParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+		})
+	}
+	rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
+		UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
+	})
+	for _, row := range rows {
+		tickets = append(tickets, View{Ticket: row})
+	}
+	return tickets, err
+}
+
 // Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
-func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, []sqlc.Message, error) {
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
-		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), MaxRows: latestMessages,
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), MaxRows: latestMessages,
 	})
 	if err != nil {
-		return sqlc.Ticket{}, nil, store.NotFound(err)
+		return View{}, nil, store.NotFound(err)
 	}
 	messages := messagesOf(found)
 	messages = messages[:page.Fit(messages, sizeOf)]
 	slices.Reverse(messages)
-	return found.Ticket, messages, nil
+	view := View{
+		Ticket: found.Ticket, ServiceID: found.ServiceID, ExternalID: found.ExternalID, DisplayName: found.DisplayName,
+	}
+	return view, messages, nil
 }
 
 // messagesOf puts the columns of a ticket's messages together.
@@ -142,34 +156,37 @@ func (s *Service) ListMessages(
 func (s *Service) AddMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
 ) (message sqlc.Message, err error) {
-	messageID, err := newID()
-	if err != nil {
-		return sqlc.Message{}, err
-	}
-	changeID, err := newID()
-	if err != nil {
-		return sqlc.Message{}, err
-	}
+	messageID, changeID := uuid7.New(), uuid7.New()
+	limits := s.budget.of(actor)
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		ticket, err := Lock(ctx, s.store, actor, id)
-		if err != nil {
+		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+		}); err != nil {
 			return err
 		}
-		if ticket.Status == sqlc.TicketStatusClosed {
-			return ErrClosed()
-		}
-		author := sqlc.MessageAuthorCustomer
-		if actor.ID != ticket.UserID {
-			author = sqlc.MessageAuthorStaff
-		}
-		limits := s.budget.of(actor)
 		message, err = s.store.CreateMessage(store.Last(ctx), sqlc.CreateMessageParams{
-			ID: messageID, TicketID: id, Author: author, AuthorID: &actor.ID, Content: content, ChangeID: changeID,
+			ID: messageID, TicketID: id, ActorID: actor.ID, Staff: actor.IsStaff(), Content: content, ChangeID: changeID,
 			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
 		})
-		return spent(err)
+		return err
 	})
+	if errors.Is(err, store.ErrNoRows) {
+		return sqlc.Message{}, s.whyNot(ctx, actor, id)
+	}
 	return message, err
+}
+
+// whyNot returns why the actor cannot add a message to a ticket.
+func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	ticket, err := s.Find(ctx, actor, id)
+	switch {
+	case err != nil:
+		return err
+	case ticket.Status == sqlc.TicketStatusClosed:
+		return ErrClosed()
+	default:
+		return errSpent()
+	}
 }
 
 // Change is what Update changes of a ticket. What is empty stays as it is.
@@ -183,11 +200,8 @@ type Change struct {
 // being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
-) (ticket sqlc.Ticket, err error) {
-	changeID, err := newID()
-	if err != nil {
-		return sqlc.Ticket{}, err
-	}
+) (ticket View, err error) {
+	changeID := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := Lock(ctx, s.store, actor, id)
 		if err != nil {
@@ -198,6 +212,7 @@ func (s *Service) Update(
 		}
 		after := sqlc.UpdateTicketParams{
 			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
 		}
 		if change.Status != "" {
 			if !isAllowed(before.Status, change.Status) {
@@ -215,7 +230,8 @@ func (s *Service) Update(
 				return err
 			}
 		}
-		ticket, err = s.store.UpdateTicket(store.Last(ctx), after)
+		updated, err := s.store.UpdateTicket(store.Last(ctx), after)
+		ticket = View(updated)
 		return err
 	})
 	return ticket, err
@@ -242,12 +258,4 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 // ErrClosed is what adding to a closed ticket returns.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
-}
-
-func newID() (uuid.UUID, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("ticket: make an id: %w", err)
-	}
-	return id, nil
 }

@@ -18,11 +18,13 @@ import type {
   CreateTicketRequest,
   CreateUserRequest,
   CreatedAPIKey,
+  Customer,
   Health,
   LogInRequest,
   Message,
   MessageFeedback,
   MessageID,
+  PutCustomerRequest,
   PutMessageFeedbackRequest,
   RefreshRequest,
   Session,
@@ -243,7 +245,7 @@ export class Support {
   /**
    * Calls GET /livez.
    *
-   * Is the process alive?.
+   * Is the process alive?
    *
    * Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
    * does not.
@@ -283,7 +285,7 @@ export class Support {
   /**
    * Calls GET /readyz.
    *
-   * Should this server get requests?.
+   * Should this server get requests?
    *
    * Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
    * down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
@@ -314,7 +316,8 @@ export class Support {
    *
    * Get an account.
    *
-   * One account, by its id.
+   * One account, by its id. Staff see every account, services see their own customers, and everybody sees their own
+   * account. `customer` names the service and the customer's id there.
    */
   getUser(userId: UserID, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ repeatable: true }, options, (attempt) =>
@@ -491,6 +494,21 @@ export class Support {
   }
 
   /**
+   * Calls PUT /users/{user_id}/customer.
+   *
+   * Name a customer.
+   *
+   * Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
+   * not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+   * account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
+   */
+  putCustomer(userId: UserID, body: PutCustomerRequest, options: CallOptions = {}): Promise<Customer> {
+    return this.#caller.call<Customer>({ repeatable: true }, options, (attempt) =>
+      api.putCustomer({ ...attempt, parseAs: 'text', path: { user_id: userId }, body }),
+    );
+  }
+
+  /**
    * Calls PUT /messages/{message_id}/feedback.
    *
    * Rate an answer.
@@ -570,7 +588,7 @@ export class Support {
    * Stream the AI's answer.
    *
    * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-   * server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+   * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
    * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
    * and by however many readers it is asked for.
    *

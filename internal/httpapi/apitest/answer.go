@@ -83,7 +83,7 @@ func (u *User) ReadAIResponse(t testing.TB, id uuid.UUID) Answer {
 // Poll returns the events of an AI response after one of them. It waits for them for so many seconds.
 func (u *User) Poll(t testing.TB, id uuid.UUID, after int64, wait int32) client.AIResponseEvents {
 	t.Helper()
-	polled, err := u.ListAIResponseEventsWithResponse(t.Context(), id, &client.ListAIResponseEventsParams{
+	polled, err := u.ListAIResponseEventsWithResponse(t.Context(), id, &plain.ListAIResponseEventsParams{
 		After: &after, Wait: &wait,
 	})
 	require.NoError(t, err)

@@ -4,12 +4,14 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,9 +19,11 @@ import (
 
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
@@ -44,9 +48,9 @@ type Options struct {
 	Simulator *groqsim.Simulator
 	// NoAI switches answers off.
 	NoAI bool
-	// Limits bound the upstream; nil means short ones that no healthy answer comes near.
+	// Limits bound the upstream; nil means the default ones.
 	Limits *groq.Limits
-	// Models are the models that may answer; none means the default one.
+	// Models are the models that may answer; none means the default one, without a fallback.
 	Models []string
 	// Budget is what each user may ask of the AI; the zero value has no limits.
 	Budget assistant.Budget
@@ -59,7 +63,7 @@ type Options struct {
 	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
 	// unless they say so: they come from one address, and fast.
 	RateLimit int
-	Attempts  auth.Limits
+	Attempts  account.Limits
 	// Passwords hashes passwords; nil means one whose hashes cost next to nothing.
 	Passwords *password.Hasher
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -68,7 +72,7 @@ type Options struct {
 	Now func() time.Time
 	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
 	Secrets []string
-	// Recheck is how often streams are rechecked; 0 means httpapi.DefaultRecheck.
+	// Recheck is how often streams are rechecked; 0 means the default.
 	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
@@ -84,10 +88,13 @@ type Server struct {
 	DatabaseURL string
 	Store       *store.Store
 	Auth        *auth.Service
+	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	API         *httpapi.Server
-	Simulator   *groqsim.Simulator
+	// Debug serves metrics and profiles.
+	Debug     http.Handler
+	Simulator *groqsim.Simulator
 
 	// Anonymous calls the API without a token.
 	Anonymous *plain.ClientWithResponses
@@ -128,34 +135,42 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 		o.Passwords = password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
 	}
 	secret, accepted := secrets(o)
-	a, err := app.New(app.Options{
-		Store: s.Store,
-		Auth: auth.Options{
-			Passwords: o.Passwords, Secret: secret, AcceptedSecrets: accepted, Now: o.Now, Limits: o.Attempts,
-		},
-		Assistant: assistant.Options{
-			Client: s.startUpstream(t, o), Models: o.Models, Budget: o.Budget, MaxRunning: o.MaxRunning,
-		},
-		Writing: o.Writing,
-		HTTP: httpapi.Options{
-			Ready: o.Ready, Recheck: o.Recheck, AllowedOrigins: o.AllowedOrigins, TrustedProxies: o.TrustedProxies,
-			RateLimit: o.RateLimit, MaxStreams: o.MaxStreams, MaxStreamsEach: o.MaxStreamsEach, Docs: true,
-		},
-		Logger: logger,
-	})
+	defaults := config.Defaults()
+	options := app.OptionsOf(defaults)
+	options.Store, options.Logger, options.Writing = s.Store, logger, o.Writing
+	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
+	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
+	ai := &options.Assistant
+	ai.Client, ai.Budget, ai.MaxRunning = s.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
+	ai.Models = o.Models
+	if len(o.Models) == 0 {
+		ai.Models = []string{defaults.GroqModel}
+	}
+	options.HTTP = httpapi.Options{
+		Ready: o.Ready, Recheck: cmp.Or(o.Recheck, defaults.StreamRecheck), AllowedOrigins: o.AllowedOrigins,
+		TrustedProxies: o.TrustedProxies, RateLimit: o.RateLimit, MaxStreams: cmp.Or(o.MaxStreams, defaults.MaxStreams),
+		MaxStreamsEach: cmp.Or(o.MaxStreamsEach, defaults.StreamsPerAccount), Docs: true,
+	}
+	a, err := app.New(options)
 	require.NoError(t, err)
-	s.Auth, s.Assistant, s.Keys, s.API = a.Auth, a.Assistant, a.Keys, a.API
+	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
+	s.Debug = a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
 	server.Start()
 	s.URL = server.URL
+	answering, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.Assistant.Run(answering) })
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		server.CloseClientConnections()
 		s.Assistant.Drain(ctx)
 		server.Close()
+		stop()
+		running.Wait()
 	})
 }
 
@@ -171,7 +186,7 @@ func secrets(o Options) (secret []byte, accepted [][]byte) {
 
 func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	t.Helper()
-	limits := groq.DefaultLimits()
+	limits := app.UpstreamLimits(config.Defaults())
 	if o.Limits != nil {
 		limits = *o.Limits
 	}

@@ -56,7 +56,7 @@ func (s *Server) addAccount(t testing.TB, role sqlc.UserRole) string {
 	hashed.Lock()
 	defer hashed.Unlock()
 	if hashed.password == "" {
-		user, err := s.Auth.CreateAccount(t.Context(), email, Password, role)
+		user, err := s.Accounts.CreateAccount(t.Context(), email, Password, role)
 		require.NoError(t, err)
 		hashed.password = user.PasswordHash
 		return email
@@ -136,7 +136,7 @@ func (u *User) Me(t testing.TB) client.User {
 // Sessions are the account's sessions, newest first.
 func (u *User) Sessions(t testing.TB) []client.Session {
 	t.Helper()
-	got, err := u.ListSessionsWithResponse(t.Context(), &client.ListSessionsParams{})
+	got, err := u.ListSessionsWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	return *got.JSON200

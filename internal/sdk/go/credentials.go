@@ -14,85 +14,102 @@ import (
 // refreshTimeout bounds the exchange of a refresh token, retries included.
 const refreshTimeout = 2 * time.Minute
 
-// errRefresh marks the errors of a refresh, which was retried by itself.
-var errRefresh = errors.New("support: refresh the access token")
+// errRefresh marks the errors of a renewal, whose request was retried by itself.
+var errRefresh = errors.New("support: get an access token")
 
-// credentials are the tokens of a session.
+// credentials are the tokens of a session, which are kept in a store, and the access token that is in use.
 type credentials struct {
-	mu              sync.Mutex
-	access, refresh string
-	keep            func(plain.AccessToken)
-	running         *renewal
+	store SessionStore
+
+	mu      sync.Mutex
+	access  string
+	running *renewal
 }
 
-// renewal is a refresh that is under way. Its result is set when done is closed.
+// renewal is a look into the store, or a refresh, that is under way. Its result is set when done is closed.
 type renewal struct {
 	done   chan struct{}
 	access string
+	fresh  bool // the token was issued just now, for this renewal
 	err    error
-}
-
-func (c *credentials) renewable() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.refresh != ""
 }
 
 // token returns the access token. It is empty when there is none and no way to get one.
 func (s *Support) token(ctx context.Context) (string, error) {
 	s.credentials.mu.Lock()
-	access, renewable := s.credentials.access, s.credentials.refresh != ""
+	access := s.credentials.access
 	s.credentials.mu.Unlock()
-	if access == "" && renewable {
-		return s.renew(ctx, "")
+	if access != "" {
+		return access, nil
 	}
-	return access, nil
+	access, _, err := s.renew(ctx, "")
+	return access, err
 }
 
-// renew returns an access token that is newer than the refused one. Callers at the same time share one refresh, which goes on
-// when they leave: its refresh token cannot be used again.
-func (s *Support) renew(ctx context.Context, refused string) (string, error) {
+// renew returns an access token that is newer than the refused one, or an empty one when there is no way to get it. Callers at
+// the same time share one renewal, which goes on when they leave: its refresh token cannot be used again. A token that is not
+// fresh is one that somebody else got, and may have ended too.
+func (s *Support) renew(ctx context.Context, refused string) (access string, fresh bool, err error) {
 	c := s.credentials
 	c.mu.Lock()
 	if c.access != refused {
 		defer c.mu.Unlock()
-		return c.access, nil
+		return c.access, false, nil
 	}
 	running := c.running
 	if running == nil {
 		running = &renewal{done: make(chan struct{})}
 		c.running = running
-		go s.refresh(context.WithoutCancel(ctx), running, c.refresh)
+		go s.runRenewal(context.WithoutCancel(ctx), running, refused)
 	}
 	c.mu.Unlock()
 	select {
 	case <-running.done:
-		return running.access, running.err
+		return running.access, running.fresh, running.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", false, ctx.Err()
 	}
 }
 
-func (s *Support) refresh(ctx context.Context, running *renewal, refreshToken string) {
+func (s *Support) runRenewal(ctx context.Context, running *renewal, refused string) {
 	defer close(running.done)
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	// There is nothing to refresh before this request, which is public.
-	tokens, err := call[plain.AccessToken](ctx, s, operation{public: true, repeatable: true}, nil,
-		func(server string) (*http.Request, error) {
-			return plain.NewRefreshSessionRequest(server, nil, plain.RefreshRequest{RefreshToken: refreshToken})
-		})
 	c := s.credentials
-	if err == nil && c.keep != nil {
-		c.keep(*tokens)
-	}
+	var newer string
+	var fresh bool
+	err := c.store.Update(ctx, func(stored plain.AccessToken) (plain.AccessToken, error) {
+		if stored.AccessToken != "" && stored.AccessToken != refused {
+			newer = stored.AccessToken
+			return stored, nil
+		}
+		if stored.RefreshToken == "" {
+			return stored, nil
+		}
+		next, err := s.refresh(ctx, stored.RefreshToken)
+		if err != nil {
+			return stored, err
+		}
+		newer, fresh = next.AccessToken, true
+		return *next, nil
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running = nil
-	if err != nil {
+	switch {
+	case err != nil:
 		running.err = fmt.Errorf("%w: %w", errRefresh, err)
-		return
+	case newer != "":
+		running.access, running.fresh, c.access = newer, fresh, newer
 	}
-	c.access, c.refresh = tokens.AccessToken, tokens.RefreshToken
-	running.access = c.access
+}
+
+// refresh exchanges a refresh token. The request is public and acts for nobody.
+func (s *Support) refresh(ctx context.Context, refreshToken string) (*plain.AccessToken, error) {
+	anonymous := *s
+	anonymous.customer = nil
+	return call[plain.AccessToken](ctx, &anonymous, operation{public: true, repeatable: true}, nil,
+		func(server string) (*http.Request, error) {
+			return plain.NewRefreshSessionRequest(server, nil, plain.RefreshRequest{RefreshToken: refreshToken})
+		})
 }

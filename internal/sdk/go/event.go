@@ -8,41 +8,134 @@ import (
 )
 
 // Event is one event of an answer's stream: a [Start], [Delta], [Reset], [Done] or [Failed].
-type Event interface{ isEvent() }
+type Event interface {
+	// ID is the event's id in the stream: a stream that begins with WithLastEventID goes on after it. It is empty for a Start.
+	ID() string
+	// frame is the event as it was sent; without data when the caller made the event.
+	frame() frame
+	withFrame(f frame) Event
+}
 
-type (
-	// Start says which AI response the following events are of.
-	Start struct{ plain.StartEvent }
-	// Delta is the next part of the answer.
-	Delta struct{ plain.DeltaEvent }
-	// Reset says that the answer begins again: clear what you have shown.
-	Reset struct{ plain.ResetEvent }
-	// Done has the message that the answer is stored as.
-	Done struct{ plain.DoneEvent }
-	// Failed says why there is no answer. It is the error of AskAI.
-	Failed struct{ plain.FailedEvent }
-)
+// Start says which AI response the following events are of. It is the first event of a stream, and comes again when another
+// AI response takes over.
+type Start struct {
+	// Type is "start".
+	Type plain.StartEventType `json:"type"`
+	// AIResponseID is the AI response being streamed.
+	AIResponseID plain.ID `json:"ai_response_id"`
+	// TicketID is the ticket it answers.
+	TicketID plain.ID `json:"ticket_id"`
+	// Model is the model's name at the upstream.
+	Model plain.Model `json:"model"`
+	// Attempt is which attempt at this answer it is, from 1.
+	Attempt plain.Attempt `json:"attempt"`
 
-func (Start) isEvent()  {}
-func (Delta) isEvent()  {}
-func (Reset) isEvent()  {}
-func (Done) isEvent()   {}
-func (Failed) isEvent() {}
+	sent string // the data
+}
+
+// Delta is the next piece of the answer: append Content to what you have shown.
+type Delta struct {
+	// EventID is the event's id in the stream.
+	EventID string `json:"-"`
+	// Type is "delta".
+	Type plain.DeltaEventType `json:"type"`
+	// Content is a piece of text, never empty. It is plain text: show it escaped.
+	Content string `json:"content"`
+
+	sent string // the data
+}
+
+// Reset says that the answer begins again, with the next Delta: clear what you have shown.
+type Reset struct {
+	// EventID is the event's id in the stream.
+	EventID string `json:"-"`
+	// Type is "reset".
+	Type plain.ResetEventType `json:"type"`
+	// Attempt is which attempt at this answer begins.
+	Attempt plain.Attempt `json:"attempt"`
+
+	sent string // the data
+}
+
+// Done says that the answer is complete and stored as a message. It ends the stream.
+type Done struct {
+	// EventID is the event's id in the stream.
+	EventID string `json:"-"`
+	// Type is "done".
+	Type plain.DoneEventType `json:"type"`
+	// AIResponseID is the AI response that ended.
+	AIResponseID plain.ID `json:"ai_response_id"`
+	// Message is the message that was stored. Its content is that of the deltas since the last Reset, joined.
+	Message plain.Message `json:"message"`
+	// FinishReason is why the model stopped: it was finished, or the answer reached its limit and is cut.
+	FinishReason plain.FinishReason `json:"finish_reason"`
+	// Usage counts the tokens that the answer took.
+	Usage plain.Usage `json:"usage"`
+
+	sent string // the data
+}
+
+// Failed says that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
+// is not stored.
+type Failed struct {
+	// EventID is the event's id in the stream.
+	EventID string `json:"-"`
+	// Type is "failed".
+	Type plain.FailedEventType `json:"type"`
+	// AIResponseID is the AI response that ended.
+	AIResponseID plain.ID `json:"ai_response_id"`
+	// Code is why: for example "superseded", a human took over, or "ai_overloaded".
+	Code plain.AIFailureCode `json:"code"`
+	// Detail is what happened, for people.
+	Detail string `json:"detail"`
+	// Retryable says whether asking again may succeed.
+	Retryable bool `json:"retryable"`
+
+	sent string // the data
+}
 
 // Error says why there is no answer.
 func (e Failed) Error() string { return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail) }
 
+// ID is empty: a stream cannot begin after a Start.
+func (Start) ID() string { return "" }
+
+// ID is the event's id in the stream.
+func (e Delta) ID() string { return e.EventID }
+
+// ID is the event's id in the stream.
+func (e Reset) ID() string { return e.EventID }
+
+// ID is the event's id in the stream.
+func (e Done) ID() string { return e.EventID }
+
+// ID is the event's id in the stream.
+func (e Failed) ID() string { return e.EventID }
+
+func (e Start) frame() frame  { return frame{"", "start", []byte(e.sent)} }
+func (e Delta) frame() frame  { return frame{e.EventID, "", []byte(e.sent)} }
+func (e Reset) frame() frame  { return frame{e.EventID, "reset", []byte(e.sent)} }
+func (e Done) frame() frame   { return frame{e.EventID, "done", []byte(e.sent)} }
+func (e Failed) frame() frame { return frame{e.EventID, "failed", []byte(e.sent)} }
+
+func (e Start) withFrame(f frame) Event  { e.sent = string(f.data); return e }
+func (e Delta) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
+func (e Reset) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
+func (e Done) withFrame(f frame) Event   { e.EventID, e.sent = f.id, string(f.data); return e }
+func (e Failed) withFrame(f frame) Event { e.EventID, e.sent = f.id, string(f.data); return e }
+
 // EventOf returns the event that was polled with ListAIResponseEvents, or nil if this version of the contract does not have it.
+// It has no ID: what was polled has a number, Seq.
 func EventOf(polled plain.AIResponseEvent) (Event, error) {
 	data, err := polled.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	return decodeEvent("", data)
+	return decodeEvent(frame{data: data})
 }
 
 // decoders has the kinds of events that this version of the contract has.
-var decoders = map[string]func([]byte) (Event, error){
+var decoders = map[string]func(frame) (Event, error){
 	"start":  decodeAs[Start],
 	"delta":  decodeAs[Delta],
 	"reset":  decodeAs[Reset],
@@ -52,24 +145,26 @@ var decoders = map[string]func([]byte) (Event, error){
 
 // decodeEvent returns nil for an event that this version of the contract does not have. The event's name is its type, but
 // Delta has no name.
-func decodeEvent(name string, data []byte) (Event, error) {
-	if _, known := decoders[name]; name != "" && !known {
+func decodeEvent(f frame) (Event, error) {
+	if _, known := decoders[f.name]; f.name != "" && !known {
 		return nil, nil
 	}
 	var kind struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(data, &kind); err != nil {
+	if err := json.Unmarshal(f.data, &kind); err != nil {
 		return nil, err
 	}
 	if decode, known := decoders[kind.Type]; known {
-		return decode(data)
+		return decode(f)
 	}
 	return nil, nil
 }
 
-func decodeAs[E Event](data []byte) (Event, error) {
+func decodeAs[E Event](f frame) (Event, error) {
 	var event E
-	err := json.Unmarshal(data, &event)
-	return event, err
+	if err := json.Unmarshal(f.data, &event); err != nil {
+		return nil, err
+	}
+	return event.withFrame(f), nil
 }

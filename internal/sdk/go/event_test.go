@@ -28,10 +28,22 @@ func TestEveryEventOfTheContractIsKnown(t *testing.T) {
 		event, err := EventOf(union)
 		require.NoError(t, err)
 		require.NotNil(t, event, kind)
-		embedded := reflect.TypeOf(event).Field(0).Name
-		require.Equal(t, name, embedded)
+		decoded, isValue := reflect.TypeOf(&union).MethodByName(method.Name)
+		require.True(t, isValue)
+		require.Equal(t, fieldsOf(decoded.Type.Out(0)), fieldsOf(reflect.TypeOf(event)), kind)
 	}
 	require.Len(t, decoders, found)
+}
+
+// fieldsOf are the types and tags of the fields that have JSON, by name.
+func fieldsOf(structure reflect.Type) map[string][2]string {
+	fields := map[string][2]string{}
+	for field := range structure.Fields() {
+		if tag := field.Tag.Get("json"); tag != "" && tag != "-" {
+			fields[field.Name] = [2]string{field.Type.String(), tag}
+		}
+	}
+	return fields
 }
 
 func TestUnknownEventsAreNone(t *testing.T) {
@@ -39,11 +51,11 @@ func TestUnknownEventsAreNone(t *testing.T) {
 	for _, sent := range []struct{ name, data string }{
 		{"ping", "not JSON"}, {"", `{"type":"later"}`}, {"later", `{"type":"delta"}`}, {"", `{}`},
 	} {
-		event, err := decodeEvent(sent.name, []byte(sent.data))
+		event, err := decodeEvent(frame{name: sent.name, data: []byte(sent.data)})
 		require.NoError(t, err)
 		require.Nil(t, event)
 	}
-	_, err := decodeEvent("delta", []byte("not JSON"))
+	_, err := decodeEvent(frame{name: "delta", data: []byte("not JSON")})
 	require.Error(t, err)
 }
 

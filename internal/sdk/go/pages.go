@@ -44,9 +44,9 @@ func items[T any](page func(cursor string) (*Page[T], error)) iter.Seq2[T, error
 
 // callPage sends a request whose response is a page.
 func callPage[T any](
-	ctx context.Context, s *Support, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+	ctx context.Context, s *Support, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) (*Page[T], error) {
-	header, body, err := s.send(ctx, o, edit, build)
+	header, body, err := s.send(ctx, o, options, build)
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,13 @@ const (
 	maxFruitless = 10
 	// maxSilence is how long a stream may be silent before it counts as cut: the server sends a comment every 15 seconds.
 	maxSilence = 45 * time.Second
+
+	lastEventID = "Last-Event-ID"
 )
 
-// answerOf reads a stream up to the message that the answer is stored as.
-func answerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
+// AnswerOf reads the events of a stream, such as those of StreamAIResponse, up to the message that the answer is stored as.
+// When the answer ends without one, the error is the event, a [Failed].
+func AnswerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 	for event, err := range events {
 		if err != nil {
 			return nil, err
@@ -40,16 +43,17 @@ func answerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 
 // stream iterates over the events of a stream and resumes it wherever it is cut.
 func (s *Support) stream(
-	ctx context.Context, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+	ctx context.Context, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		request, err := s.request(ctx, o, edit, build)
+		request, err := s.request(ctx, o, choose(options), build)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		request.Header.Set("Accept", "text/event-stream")
 		r := &streamReader{support: s, operation: o, request: request, yield: yield, comeBack: defaultComeBack}
+		r.response, r.lastSeq, _ = splitEventID(request.Header.Get(lastEventID))
 		if err := r.run(ctx); err != nil {
 			yield(nil, err)
 		}
@@ -129,7 +133,7 @@ func (r *streamReader) read(ctx context.Context, silence *time.Timer) error {
 	if mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); mediaType != "text/event-stream" {
 		return fmt.Errorf("%w: %q in place of a stream", ErrProtocol, mediaType)
 	}
-	decoder := newEventDecoder(awake{response.Body, silence})
+	decoder := newEventDecoder(watched{response.Body, silence})
 	for {
 		event, err := decoder.next()
 		if decoder.retry != nil {
@@ -150,14 +154,14 @@ func (r *streamReader) deliver(f frame) error {
 	if isNumbered && seq > 0 && response == r.response && seq <= r.lastSeq {
 		return nil
 	}
-	event, err := decodeEvent(f.name, f.data)
+	event, err := decodeEvent(f)
 	if err != nil {
 		return fmt.Errorf("%w: an event: %w", ErrProtocol, err)
 	}
 	if f.id != "" {
 		r.response, r.lastSeq = response, seq
 		r.fruitless = 0
-		r.request.Header.Set("Last-Event-ID", f.id)
+		r.request.Header.Set(lastEventID, f.id)
 	}
 	if start, isStart := event.(Start); isStart {
 		if start.AIResponseID == r.started {
@@ -175,16 +179,14 @@ func (r *streamReader) deliver(f frame) error {
 	return nil
 }
 
-// awake puts the timer off with everything that is read.
-type awake struct {
+// watched lets the timer run only while something is read, so that a caller may take its time over an event.
+type watched struct {
 	io.Reader
 	timer *time.Timer
 }
 
-func (a awake) Read(p []byte) (int, error) {
-	n, err := a.Reader.Read(p)
-	if n > 0 {
-		a.timer.Reset(maxSilence)
-	}
-	return n, err
+func (w watched) Read(p []byte) (int, error) {
+	w.timer.Reset(maxSilence)
+	defer w.timer.Stop()
+	return w.Reader.Read(p)
 }

@@ -1,8 +1,3 @@
-// Package client is the Support Backend's SDK for Go. [New] returns a [Support], which has a method for each operation of the
-// contract: it retries, resumes streams, follows pages, keeps its token fresh, and returns values and errors.
-//
-// The types of the contract, such as [Ticket], are those of package plain, which also has the client that sends one request for
-// each call.
 package client
 
 import (
@@ -15,8 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,124 +34,51 @@ var (
 	ErrNoAnswer = errors.New("support: the stream ended without an answer")
 )
 
-// Support is the SDK: a method for each operation of the contract, which retries what may be retried, keeps its access
-// token fresh, and returns values, or problems as errors. It may be used by several goroutines.
+// Support is the SDK: a method for each operation of the contract. It may be used by several goroutines.
 type Support struct {
-	client      plain.Client
+	server      string
+	http        plain.HttpRequestDoer
+	headers     http.Header
+	customer    *string // whom the requests act for; nil is nobody
 	credentials *credentials
 	retries     int
 }
 
-// Option sets a Support up.
-type Option func(*Support) error
-
-// RequestEditorFn changes a request before it is sent.
-type RequestEditorFn = plain.RequestEditorFn
-
-// WithBaseURL says where the server is, in place of SUPPORT_BASE_URL.
-func WithBaseURL(baseURL string) Option { return ofClient(plain.WithBaseURL(baseURL)) }
-
-// WithHTTPClient sends the requests, in place of an http.Client that follows no redirects.
-func WithHTTPClient(doer plain.HttpRequestDoer) Option { return ofClient(plain.WithHTTPClient(doer)) }
-
-// WithRequestEditorFn changes every request before it is sent.
-func WithRequestEditorFn(edit RequestEditorFn) Option {
-	return ofClient(plain.WithRequestEditorFn(edit))
-}
-
-func ofClient(option plain.ClientOption) Option {
-	return func(s *Support) error { return option(&s.client) }
-}
-
-// WithToken gives the access token, in place of SUPPORT_TOKEN.
-func WithToken(accessToken string) Option {
-	return func(s *Support) error {
-		s.credentials.access = accessToken
-		return nil
-	}
-}
-
-// WithRefreshToken lets an access token that has ended be replaced by POST /auth/refresh. A refresh token is for one use:
-// keep, which may be nil, is called with each pair of tokens before they are used, one call at a time, and calls wait for it.
-func WithRefreshToken(refreshToken string, keep func(plain.AccessToken)) Option {
-	return func(s *Support) error {
-		s.credentials.refresh, s.credentials.keep = refreshToken, keep
-		return nil
-	}
-}
-
-// WithRetries says how often a request is sent again, in place of twice. 0 is never.
-func WithRetries(n int) Option {
-	return func(s *Support) error {
-		if n < 0 {
-			return fmt.Errorf("support: %d retries", n)
-		}
-		s.retries = n
-		return nil
-	}
-}
-
-// New returns an SDK for the server at SUPPORT_BASE_URL, with the access token SUPPORT_TOKEN, unless options say otherwise.
-// It sends nothing yet. Redirects are not followed, unless an http.Client that does is given.
+// New returns an SDK for the server at SUPPORT_BASE_URL, with the access token or API key SUPPORT_TOKEN, unless options say
+// otherwise. It sends nothing yet. Redirects are not followed, unless an http.Client that does is given.
 func New(options ...Option) (*Support, error) {
-	s := &Support{retries: defaultRetries, credentials: &credentials{access: os.Getenv("SUPPORT_TOKEN")}}
-	s.client.Server = os.Getenv("SUPPORT_BASE_URL")
-	s.client.Client = &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	for _, o := range options {
-		if err := o(s); err != nil {
+	c := newConfig()
+	for _, set := range options {
+		if err := set(c); err != nil {
 			return nil, err
 		}
 	}
-	base, err := url.Parse(s.client.Server)
-	switch {
-	case s.client.Server == "":
-		return nil, errors.New("support: no base URL: set SUPPORT_BASE_URL, or use WithBaseURL")
-	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "":
-		return nil, errors.New("support: the base URL is not of the form https://host/path")
-	}
-	s.client.Server = strings.TrimSuffix(s.client.Server, "/") + "/"
-	return s, nil
+	return c.support()
 }
 
-// WithHeader sets a header of one request.
-func WithHeader(name, value string) RequestEditorFn {
-	return func(_ context.Context, request *http.Request) error {
-		request.Header.Set(name, value)
-		return nil
-	}
+// ForCustomer returns an SDK whose requests all act for that customer of the service, by the id that the customer has in
+// the service. It needs an API key with the scope on_behalf. The new SDK shares its connections and tokens with s, which
+// goes on acting for the service itself; making one for each request is cheap.
+//
+// Operations that are not for customers return an error, and so does every method when the id is empty or has characters
+// other than visible ASCII: nothing is ever done for somebody else instead.
+func (s *Support) ForCustomer(id string) *Support {
+	acting := *s
+	acting.customer = &id
+	return &acting
 }
 
-// WithIdempotencyKey gives the key of one request, in place of a made-up one. With a key that is stored before the request is
-// sent, the request may also be repeated by another process.
-func WithIdempotencyKey(key string) RequestEditorFn { return WithHeader("Idempotency-Key", key) }
-
-// WithIfMatch makes the request depend on the version of what it changes: it is a *Problem with the status 412 if that is another.
-func WithIfMatch(etag string) RequestEditorFn { return WithHeader("If-Match", etag) }
-
-// WithIfNoneMatch makes the error ErrNotModified if what is asked for still has that version.
-func WithIfNoneMatch(etag string) RequestEditorFn { return WithHeader("If-None-Match", etag) }
-
-// WithResponseHeader stores the header of the response, which has the ETag.
-func WithResponseHeader(header *http.Header) RequestEditorFn {
-	return func(ctx context.Context, request *http.Request) error {
-		*request = *request.WithContext(context.WithValue(ctx, responseHeader{}, header))
-		return nil
-	}
-}
-
-// responseHeader is the context's key of where to store the header.
-type responseHeader struct{}
+// onBehalfOf is the header that names the customer whom a request acts for.
+const onBehalfOf = "X-On-Behalf-Of"
 
 // operation is what the contract says about sending an operation.
 type operation struct{ public, takesKey, repeatable bool }
 
-// request makes the request, with all its headers but the token.
+// request makes the request, with all its headers but the token. Those of the call come last, so that they beat the others.
 func (s *Support) request(
-	ctx context.Context, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+	ctx context.Context, o operation, options callOptions, build func(server string) (*http.Request, error),
 ) (*http.Request, error) {
-	request, err := build(s.client.Server)
+	request, err := build(s.server)
 	if err != nil {
 		return nil, fmt.Errorf("support: %w", err)
 	}
@@ -166,11 +86,15 @@ func (s *Support) request(
 	request.URL.RawQuery = withoutEmpty(request.URL.Query()).Encode()
 	request.Header.Set("User-Agent", "support-go/"+plain.Version)
 	request.Header.Set("Accept", "application/json, application/problem+json")
-	for _, change := range slices.Concat(s.client.RequestEditors, edit) {
-		if err := change(ctx, request); err != nil {
-			return nil, err
+	maps.Copy(request.Header, s.headers)
+	if s.customer != nil {
+		// A proxy might drop an empty header, and white space around a value is not sent: that would be another customer.
+		if *s.customer == "" || strings.ContainsFunc(*s.customer, func(r rune) bool { return r < '!' || r > '~' }) {
+			return nil, fmt.Errorf("support: %q is not the id of a customer", *s.customer)
 		}
+		request.Header.Set(onBehalfOf, *s.customer)
 	}
+	maps.Copy(request.Header, options.header)
 	if o.takesKey && request.Header.Get("Idempotency-Key") == "" {
 		request.Header.Set("Idempotency-Key", uuid.NewString())
 	}
@@ -185,9 +109,10 @@ func withoutEmpty(query url.Values) url.Values {
 
 // send sends a request, again where that may help, and returns the response's header and body.
 func (s *Support) send(
-	ctx context.Context, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+	ctx context.Context, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) (http.Header, []byte, error) {
-	request, err := s.request(ctx, o, edit, build)
+	chosen := choose(options)
+	request, err := s.request(ctx, o, chosen, build)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,8 +125,8 @@ func (s *Support) send(
 	if err != nil {
 		return nil, nil, err
 	}
-	if into, wanted := request.Context().Value(responseHeader{}).(*http.Header); wanted {
-		*into = header
+	if chosen.responseHeader != nil {
+		*chosen.responseHeader = header
 	}
 	return header, body, nil
 }
@@ -224,25 +149,27 @@ func (s *Support) attempt(ctx context.Context, o operation, request *http.Reques
 	return response.Header, body, nil
 }
 
-// exchange sends the request once, or twice when the token had to be refreshed in between. The response is a success.
+// exchange sends the request once, and again when the token had to be replaced in between. The response is a success.
 func (s *Support) exchange(ctx context.Context, o operation, request *http.Request) (*http.Response, error) {
-	own := o.public || request.Header.Get("Authorization") != ""
-	token := ""
-	if !own {
-		var err error
-		if token, err = s.token(ctx); err != nil {
-			return nil, err
-		}
+	if o.public || request.Header.Get("Authorization") != "" {
+		return s.roundTrip(ctx, request, "")
 	}
-	response, err := s.roundTrip(ctx, request, token)
-	var problem *Problem
-	if own || !errors.As(err, &problem) || problem.Code != plain.ProblemCodeInvalidToken || !s.credentials.renewable() {
-		return response, err
-	}
-	if token, err = s.renew(ctx, token); err != nil {
+	token, err := s.token(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return s.roundTrip(ctx, request, token)
+	response, err := s.roundTrip(ctx, request, token)
+	for fresh := false; !fresh && IsProblem(err, plain.ProblemCodeInvalidToken); {
+		refusal := err
+		if token, fresh, err = s.renew(ctx, token); err != nil {
+			return nil, err
+		}
+		if token == "" {
+			return nil, refusal
+		}
+		response, err = s.roundTrip(ctx, request, token)
+	}
+	return response, err
 }
 
 func (s *Support) roundTrip(ctx context.Context, request *http.Request, token string) (*http.Response, error) {
@@ -257,7 +184,7 @@ func (s *Support) roundTrip(ctx context.Context, request *http.Request, token st
 	if token != "" {
 		sent.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := s.client.Client.Do(sent)
+	response, err := s.http.Do(sent)
 	if err != nil {
 		return nil, fmt.Errorf("support: %w", err)
 	}
@@ -268,14 +195,18 @@ func (s *Support) roundTrip(ctx context.Context, request *http.Request, token st
 	if response.StatusCode == http.StatusNotModified {
 		return nil, ErrNotModified
 	}
-	return nil, readProblem(response)
+	problem := readProblem(response)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("support: read the problem: %w", ctx.Err()) // It may not be whole.
+	}
+	return nil, problem
 }
 
 // call sends a request whose response is JSON.
 func call[T any](
-	ctx context.Context, s *Support, o operation, edit []RequestEditorFn, build func(server string) (*http.Request, error),
+	ctx context.Context, s *Support, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) (*T, error) {
-	_, body, err := s.send(ctx, o, edit, build)
+	_, body, err := s.send(ctx, o, options, build)
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func TestAnswerIsTheMessageOfItsStream(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSupport(t, answers(response(http.StatusOK, "text/event-stream", test.stream, nil)))
-			message, err := answerOf(s.stream(t.Context(), operation{repeatable: true}, nil, get("stream")))
+			message, err := AnswerOf(s.stream(t.Context(), operation{repeatable: true}, nil, get("stream")))
 			test.want(t, message, err)
 		})
 	}

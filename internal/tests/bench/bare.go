@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/labstack/echo/v4"
+
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -104,7 +106,7 @@ func (b bare) create(c echo.Context) error {
 	}
 	rows, err := b.pool.Query(c.Request().Context(),
 		"INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, $3, $4) RETURNING "+bareColumns,
-		uuid.Must(uuid.NewV7()), b.user, body.Title, body.Description)
+		uuid7.New(), b.user, body.Title, body.Description)
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (b bare) addMessage(c echo.Context) error {
 			VALUES ($1, $2, 'customer', $3, $4, clock_timestamp())
 			ON CONFLICT DO NOTHING
 			RETURNING id, ticket_id, author, content, author = 'ai', created_at`,
-			uuid.Must(uuid.NewV7()), c.Param("id"), b.user, body.Content)
+			uuid7.New(), c.Param("id"), b.user, body.Content)
 		if err != nil {
 			return err
 		}

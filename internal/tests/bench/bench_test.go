@@ -84,7 +84,9 @@ func TestQuantile(t *testing.T) {
 func TestFigureOverItsBudgetIsNamed(t *testing.T) {
 	t.Parallel()
 	r := report{Stages: []stage{{Name: "s", Figures: []figure{
-		{Name: "a", Server: 2, Budget: 1}, {Name: "b", Server: 1, Budget: 1}, {Name: "c", Server: 9},
+		{Name: "a", Server: 2, Budget: 1},
+		{Name: "b", Server: 1, Budget: 1},
+		{Name: "c", Server: 9},
 		figure{Name: "d", Server: 2}.against("it", 1).atMost(1.9), figure{Name: "e", Server: 2}.against("it", 1).atMost(2),
 		figure{Name: "f", Server: 2}.against("it", 1).atLeast(2.1), figure{Name: "g", Server: 2}.against("it", 1).atLeast(2),
 	}}}}

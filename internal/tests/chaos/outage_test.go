@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/supportbackend/support/gen/client"
 )
 
 func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
@@ -130,7 +128,7 @@ func (c *cluster) probe(ctx context.Context, at *replica, failed func()) {
 // nothing else happens to it.
 func (c *cluster) probeOnce(ctx context.Context, at *replica) bool {
 	begin := time.Now()
-	list, err := c.api(at, c.customer).ListTicketsWithResponse(ctx, &client.ListTicketsParams{})
+	list, err := c.api(at, c.customer).ListTicketsWithResponse(ctx, nil)
 	if ctx.Err() != nil {
 		return true
 	}

@@ -51,9 +51,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 
 	support := connect(t, server, client.WithToken(tokens.AccessToken))
 	ticket := openTicket(t, support)
-	_, err = support.CreateMessage(t.Context(), ticket.ID, client.CreateMessageRequest{Content: "It was on 14 October."})
-	require.NoError(t, err)
-	answer, err := support.AskAI(t.Context(), ticket.ID)
+	answer, err := support.AskAI(t.Context(), ticket.ID, "It was on 14 October.")
 	require.NoError(t, err)
 	require.True(t, answer.IsAI)
 
@@ -64,11 +62,28 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	feedback, err := support.PutMessageFeedback(t.Context(), answer.ID, client.PutMessageFeedbackRequest{Rating: client.RatingUp})
 	require.NoError(t, err)
 	require.Equal(t, answer.ID, feedback.MessageID)
-	_, err = support.AskAI(t.Context(), uuid.New())
+	_, err = support.AskAI(t.Context(), uuid.New(), "Where is it?")
 	require.True(t, client.IsProblem(err, client.ProblemCodeNotFound), "%v", err)
 	require.NoError(t, support.LogOut(t.Context()))
 	_, err = support.GetMe(t.Context())
 	require.True(t, client.IsProblem(err, client.ProblemCodeInvalidToken), "%v", err)
+}
+
+func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
+	t.Parallel()
+	server := apitest.New(t, apitest.Options{})
+	support := connect(t, server, client.WithToken(server.Customer(t).Token))
+	ticket := openTicket(t, support)
+	var answers []client.ID
+	for range 2 {
+		answer, err := support.AskAI(t.Context(), ticket.ID, "Are you there?", client.WithIdempotencyKey("question-1"))
+		require.NoError(t, err)
+		answers = append(answers, answer.ID)
+	}
+	require.Equal(t, answers[0], answers[1])
+	shown, err := support.GetTicket(t.Context(), ticket.ID)
+	require.NoError(t, err)
+	require.Len(t, shown.Messages, 2)
 }
 
 // cutting breaks every stream off after so many bytes more than the one before, and asks for no long pause.
@@ -100,7 +115,7 @@ func TestSDKResumesTheRealServersStreams(t *testing.T) {
 	server := apitest.New(t, apitest.Options{})
 	user := server.Customer(t)
 	ticket := user.NewTicket(t)
-	answer, err := connect(t, server, client.WithToken(user.Token)).AskAI(t.Context(), ticket.ID)
+	answer, err := client.AnswerOf(connect(t, server, client.WithToken(user.Token)).StreamAIResponse(t.Context(), ticket.ID))
 	require.NoError(t, err)
 
 	fragile := &cutting{client: server.HTTP}

@@ -328,10 +328,78 @@ func TestOtherMediaTypesAreNoStream(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrProtocol)
 }
 
-func TestAskAIWithoutAnAnswerSaysSo(t *testing.T) {
+func TestStreamWithoutAnAnswerSaysSo(t *testing.T) {
 	t.Parallel()
-	_, err := newSupport(t, func(*http.Request) (*http.Response, error) {
+	_, err := client.AnswerOf(newSupport(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
-	}).AskAI(t.Context(), ticketID)
+	}).StreamAIResponse(t.Context(), ticketID))
 	require.ErrorIs(t, err, client.ErrNoAnswer)
+}
+
+func TestStreamMayWaitForItsReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		support := newSupport(t, func(r *http.Request) (*http.Response, error) {
+			requests++
+			body := iotest.OneByteReader(strings.NewReader(answerFrom(0)))
+			return streamOf(alive{r.Context(), body}), nil
+		})
+		events := 0
+		for _, err := range support.StreamAIResponse(t.Context(), ticketID) {
+			require.NoError(t, err)
+			events++
+			<-time.After(10 * time.Minute)
+		}
+		require.Equal(t, 6, events)
+		require.Equal(t, 1, requests)
+	})
+}
+
+// alive is a body that can be read until its request is given up.
+type alive struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (a alive) Read(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return a.Reader.Read(p)
+}
+
+func TestEventsHaveTheirIDs(t *testing.T) {
+	t.Parallel()
+	support := newSupport(t, func(*http.Request) (*http.Response, error) {
+		return streamOf(strings.NewReader(answerFrom(0))), nil
+	})
+	var ids []string
+	for event, err := range support.StreamAIResponse(t.Context(), ticketID) {
+		require.NoError(t, err)
+		ids = append(ids, strings.TrimPrefix(event.ID(), responseID.String()))
+	}
+	require.Equal(t, []string{"", ":1", ":2", ":3", ":4", ":5"}, ids)
+}
+
+func TestStreamBeginsAfterTheEventThatIsNamed(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	support := newSupport(t, func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Values("Last-Event-ID")
+		return streamOf(strings.NewReader(answerFrom(1))), nil // One event more than was asked for.
+	})
+	id := responseID.String() + ":2"
+	var ids []string
+	for event, err := range support.StreamAIResponse(t.Context(), ticketID, client.WithLastEventID(id)) {
+		require.NoError(t, err)
+		ids = append(ids, strings.TrimPrefix(event.ID(), responseID.String()))
+	}
+	require.Equal(t, []string{id}, sent)
+	require.Equal(t, []string{"", ":3", ":4", ":5"}, ids)
+
+	for _, err := range support.StreamAIResponse(t.Context(), ticketID, client.WithLastEventID("")) {
+		require.NoError(t, err)
+	}
+	require.Empty(t, sent)
 }

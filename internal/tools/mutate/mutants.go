@@ -35,6 +35,11 @@ var mutants = []mutant{
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listTickets",
 	},
 	{
+		name: "customers-shown-to-other-services", file: "internal/auth/actor.go",
+		from: "return a.IsStaff() && a.KeyID == uuid.Nil", to: "return a.IsStaff()",
+		tests: "TestNobodyElseSeesHowAServiceCallsItsCustomer",
+	},
+	{
 		name: "role-not-asked-for", file: "internal/httpapi/authn.go",
 		from: "if !actor.Has(auth.Role(op.Role)) {", to: "if !actor.Has(auth.RoleUser) {",
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/listUsers",

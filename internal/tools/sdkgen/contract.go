@@ -24,8 +24,9 @@ type contract struct {
 	Version    string
 	Operations []operation
 	Events     []event
-	// GoTypes are those of Types in Go, and the types that they consist of.
-	GoTypes []goType
+	// GoTypes are those of Types in Go, and the types that they consist of. GoParams are the parameters of queries.
+	GoTypes  []goType
+	GoParams []goParams
 }
 
 // Paged are the operations that are lists with pages.
@@ -124,7 +125,7 @@ func readContract(file string) (*contract, error) {
 func readOperation(method, path string, item *openapi3.PathItem, source *openapi3.Operation) (operation, error) {
 	o := operation{
 		ID: strings.ToUpper(source.OperationID[:1]) + source.OperationID[1:], Method: method, Path: path,
-		Summary: source.Summary, Description: source.Description,
+		Summary: sentence(source.Summary), Description: source.Description,
 		Public: source.Security != nil && len(*source.Security) == 0,
 	}
 	paged := false
@@ -200,6 +201,14 @@ func (o *operation) readResult(responses *openapi3.Responses, paged bool) error 
 		}
 	}
 	return nil
+}
+
+// sentence ends a title as a sentence.
+func sentence(title string) string {
+	if strings.HasSuffix(title, "?") {
+		return title
+	}
+	return title + "."
 }
 
 // base is the name of a component that is referred to.

@@ -2,17 +2,32 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"slices"
+	"strings"
 )
 
 // goType is a type of the plain client that the SDK names too.
 type goType struct {
 	Name, Doc string
 	Constants []string
+	// Fields are those of a struct, for the documentation: go doc does not show what an alias stands for.
+	Fields []goField
 }
+
+// goParams are the parameters of an operation's query. The plain client's type has those of the header too, for which the
+// SDK has options.
+type goParams struct {
+	ID     string
+	Fields []goField
+}
+
+// goField is a field of a struct. Tag has its backquotes.
+type goField struct{ Name, Type, Tag, Doc string }
 
 // handWritten has the types of the plain client for which the SDK has its own.
 var handWritten = []string{"Problem"}
@@ -23,7 +38,7 @@ func (c *contract) readGoTypes(file string) error {
 	if err != nil {
 		return err
 	}
-	types, docs, constants := map[string]ast.Expr{}, map[string]string{}, map[string][]string{}
+	declared, docs, constants := map[string]ast.Expr{}, map[string]string{}, map[string][]string{}
 	for _, declaration := range source.Decls {
 		group, isGroup := declaration.(*ast.GenDecl)
 		if !isGroup {
@@ -32,7 +47,7 @@ func (c *contract) readGoTypes(file string) error {
 		for _, spec := range group.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
-				types[spec.Name.Name], docs[spec.Name.Name] = spec.Type, group.Doc.Text()
+				declared[spec.Name.Name], docs[spec.Name.Name] = spec.Type, group.Doc.Text()
 			case *ast.ValueSpec:
 				if of, isNamed := spec.Type.(*ast.Ident); isNamed && group.Tok == token.CONST {
 					constants[of.Name] = append(constants[of.Name], spec.Names[0].Name)
@@ -41,36 +56,65 @@ func (c *contract) readGoTypes(file string) error {
 		}
 	}
 	reached := map[string]bool{}
-	var reach func(name string)
-	reach = func(name string) {
-		if types[name] == nil || reached[name] {
-			return
-		}
-		reached[name] = true
-		ast.Inspect(types[name], func(node ast.Node) bool {
-			if used, isName := node.(*ast.Ident); isName {
-				reach(used.Name)
-			}
-			return true
-		})
+	for _, name := range append(c.Types(), "Problem") {
+		reach(&ast.Ident{Name: name}, declared, reached)
 	}
-	for _, name := range c.goRoots() {
-		reach(name)
+	for _, o := range c.Queried() {
+		params := goParams{ID: o.ID}
+		all, isStruct := declared[o.ID+"Params"].(*ast.StructType)
+		if !isStruct {
+			return fmt.Errorf("%s has no type for its parameters", o.ID)
+		}
+		for _, field := range all.Fields.List {
+			if strings.Contains(field.Tag.Value, `form:"`) && !strings.Contains(field.Tag.Value, lastEventID) {
+				params.Fields = append(params.Fields, readGoField(field))
+				reach(field.Type, declared, reached)
+			}
+		}
+		c.GoParams = append(c.GoParams, params)
 	}
 	for name := range reached {
-		if !slices.Contains(handWritten, name) {
-			c.GoTypes = append(c.GoTypes, goType{Name: name, Doc: docs[name], Constants: constants[name]})
+		if slices.Contains(handWritten, name) {
+			continue
 		}
+		found := goType{Name: name, Doc: goDoc(name, docs[name]), Constants: constants[name]}
+		if structure, isStruct := declared[name].(*ast.StructType); isStruct {
+			for _, field := range structure.Fields.List {
+				if ast.IsExported(field.Names[0].Name) {
+					found.Fields = append(found.Fields, readGoField(field))
+				}
+			}
+		}
+		c.GoTypes = append(c.GoTypes, found)
 	}
 	slices.SortFunc(c.GoTypes, func(a, b goType) int { return cmp.Compare(a.Name, b.Name) })
 	return nil
 }
 
-// goRoots are the types that the methods' signatures name, and that of errors. Events are hand-written.
-func (c *contract) goRoots() []string {
-	roots := append(c.Types(), "Problem")
-	for _, o := range c.Queried() {
-		roots = append(roots, o.ID+"Params")
+// reach marks the declared types that an expression names, and those that these consist of.
+func reach(expression ast.Expr, declared map[string]ast.Expr, reached map[string]bool) {
+	ast.Inspect(expression, func(node ast.Node) bool {
+		used, isName := node.(*ast.Ident)
+		if isName && declared[used.Name] != nil && !reached[used.Name] {
+			reached[used.Name] = true
+			reach(declared[used.Name], declared, reached)
+		}
+		return true
+	})
+}
+
+func readGoField(field *ast.Field) goField {
+	return goField{
+		Name: field.Names[0].Name, Type: types.ExprString(field.Type), Tag: field.Tag.Value,
+		Doc: goDoc(field.Names[0].Name, field.Doc.Text()),
 	}
-	return roots
+}
+
+// goDoc sets the contract's description apart from the name that oapi-codegen puts before it.
+func goDoc(name, doc string) string {
+	description, isNamed := strings.CutPrefix(doc, name+" ")
+	if !isNamed || strings.HasPrefix(description, "defines ") {
+		return doc
+	}
+	return name + ": " + description
 }

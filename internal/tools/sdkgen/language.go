@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +16,7 @@ func functions(language, folder string) template.FuncMap {
 		return template.FuncMap{
 			"comment": func(text string) string { return comment("// ", text) },
 			"example": func(name string) (string, error) { return goExample(folder, name) },
+			"indent":  func(text string) string { return "\t" + strings.ReplaceAll(text, "\n", "\n\t") },
 		}
 	}
 	return template.FuncMap{
@@ -36,16 +37,32 @@ func comment(prefix, text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// goExample returns the body of an example for the README: without its server, the set-up and the output.
+// goExample returns the body of an example for the README: without its server, the set-up and the output. The name may be
+// a whole signature.
 func goExample(folder, name string) (string, error) {
-	return example(filepath.Join(folder, "example_test.go"), "func "+name+"() {\n", "\t", "\tserve(",
-		"support, err := client.New()\nif err != nil {\n\tlog.Fatal(err)\n}\n")
+	if !strings.Contains(name, "(") {
+		name += "()"
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "example_*.go"))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range files {
+		text, err := example(file, "func "+name+" {\n", "\t", "\tserve",
+			"support, err := client.New()\nif err != nil {\n\tlog.Fatal(err)\n}\n")
+		if !errors.Is(err, errNoExample) {
+			return text, err
+		}
+	}
+	return "", fmt.Errorf("%w: %s", errNoExample, name)
 }
 
 func typeScriptExample(folder, name string) (string, error) {
 	return example(filepath.Join(folder, "examples.js"), "export async function "+name+"() {\n", "  ", "",
 		"const support = createSupport();\n")
 }
+
+var errNoExample = errors.New("there is no such example")
 
 // example returns the body of a function, which is compiled and run as a test, without the first line if that begins with
 // skipped, without the set-up, which is only worth reading once, and without the output.
@@ -56,10 +73,10 @@ func example(file, head, indent, skipped, setUp string) (string, error) {
 	}
 	_, rest, isThere := strings.Cut(string(source), head)
 	body, _, isWhole := strings.Cut(rest, "\n}\n")
-	if !isThere || !isWhole || !strings.HasPrefix(body, cmp.Or(skipped, indent)) {
-		return "", fmt.Errorf("there is no such example in %s: %s", file, head)
+	if !isThere || !isWhole {
+		return "", fmt.Errorf("%w in %s: %s", errNoExample, file, head)
 	}
-	if skipped != "" {
+	if skipped != "" && strings.HasPrefix(body, skipped) {
 		_, body, _ = strings.Cut(body, "\n")
 	}
 	body, _, _ = strings.Cut(body, "\n"+indent+"// Output:")

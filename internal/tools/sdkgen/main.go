@@ -68,7 +68,7 @@ func copyFiles(source fs.FS, patterns []string, version, out string) error {
 			return err
 		}
 		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") && name != "example_test.go" {
+			if strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "example_") {
 				continue
 			}
 			content, err := fs.ReadFile(source, name)

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetUserData, GetUserErrors, GetUserResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, SignUpData, SignUpErrors, SignUpResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.js';
+import type { CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetUserData, GetUserErrors, GetUserResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, SignUpData, SignUpErrors, SignUpResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -195,10 +195,16 @@ export const createUser = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Get an account
  *
- * One account, by its id.
+ * One account, by its id. Staff see every account, services see their own customers, and everybody sees their own
+ * account. `customer` names the service and the customer's id there.
+ *
  */
 export const getUser = <ThrowOnError extends boolean = false>(options: Options<GetUserData, ThrowOnError>) => (options.client ?? client).get<GetUserResponses, GetUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/users/{user_id}',
     ...options
 });
@@ -214,6 +220,28 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>) => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
     url: '/users/{user_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Name a customer
+ *
+ * Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
+ * not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+ * account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
+ *
+ */
+export const putCustomer = <ThrowOnError extends boolean = false>(options: Options<PutCustomerData, ThrowOnError>) => (options.client ?? client).put<PutCustomerResponses, PutCustomerErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/users/{user_id}/customer',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -398,7 +426,7 @@ export const createMessage = <ThrowOnError extends boolean = false>(options: Opt
  * Stream the AI's answer
  *
  * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
- * server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+ * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
  * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
  * and by however many readers it is asked for.
  *

@@ -225,7 +225,7 @@ export type UpdateUserRequest = {
 };
 
 /**
- * An account, as administrators see it.
+ * An account, as staff see it.
  */
 export type Account = {
     id: ID;
@@ -236,12 +236,45 @@ export type Account = {
      */
     disabled: boolean;
     created_at: Timestamp;
+    /**
+     * Which customer of which service it is. Absent for other accounts, and for other services.
+     */
+    customer?: Customer;
 };
+
+/**
+ * A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
+ * service in requests on behalf of the customer.
+ *
+ */
+export type Customer = {
+    /**
+     * The service's account.
+     */
+    service_id: ID;
+    /**
+     * The customer's id in the service, as `X-On-Behalf-Of` gives it.
+     */
+    external_id: string;
+    display_name?: DisplayName;
+};
+
+/**
+ * How staff should see the customer. What is left out is cleared.
+ */
+export type PutCustomerRequest = {
+    display_name?: DisplayName;
+};
+
+/**
+ * The customer's name, as staff should read it. One line of text, as a ticket's title is.
+ */
+export type DisplayName = string;
 
 /**
  * What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
  * `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
- * responses, `users` looks after accounts (role `admin`), `on_behalf` acts for the service's customers.
+ * responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
  *
  */
 export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_behalf';
@@ -346,6 +379,12 @@ export type Ticket = {
      * The customer who opened it.
      */
     user_id: ID;
+    /**
+     * Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
+     * themselves.
+     *
+     */
+    customer?: Customer;
     created_at: Timestamp;
     /**
      * When its status or its AI mode last changed, or a message was added.
@@ -814,7 +853,7 @@ export type Cursor = string;
 
 /**
  * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
- * characters, different for every effect. See "Retries".
+ * characters, different for every effect. See [Retries](rules/retries).
  *
  */
 export type IdempotencyKey = string;
@@ -853,7 +892,7 @@ export type SignUpData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -924,7 +963,7 @@ export type LogInData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -991,7 +1030,7 @@ export type RefreshSessionData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1058,7 +1097,7 @@ export type LogOutData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1290,7 +1329,7 @@ export type ChangePasswordData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1433,7 +1472,7 @@ export type CreateUserData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1645,6 +1684,78 @@ export type UpdateUserResponses = {
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
 
+export type PutCustomerData = {
+    body: PutCustomerRequest;
+    path: {
+        /**
+         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        user_id: ID;
+    };
+    query?: never;
+    url: '/users/{user_id}/customer';
+};
+
+export type PutCustomerErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PutCustomerError = PutCustomerErrors[keyof PutCustomerErrors];
+
+export type PutCustomerResponses = {
+    /**
+     * The customer as staff now see them.
+     */
+    200: Customer;
+};
+
+export type PutCustomerResponse = PutCustomerResponses[keyof PutCustomerResponses];
+
 export type ListApiKeysData = {
     body?: never;
     headers?: {
@@ -1718,7 +1829,7 @@ export type CreateApiKeyData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1911,7 +2022,7 @@ export type CreateTicketData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2217,7 +2328,7 @@ export type CreateMessageData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2474,7 +2585,7 @@ export type CreateAiResponseData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2564,7 +2675,7 @@ export type CreateStreamTokenData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2855,7 +2966,7 @@ export type CancelAiResponseData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;

@@ -1,0 +1,142 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+const (
+	// noPassword stands in place of a hash for accounts that nobody can log in to.
+	noPassword = "!"
+	// serviceDomain makes the addresses of services' accounts. Nobody has them (RFC 2606, section 2).
+	serviceDomain = "@service.invalid"
+	// maxYear is the last one that RFC 3339 can write.
+	maxYear = 9999
+)
+
+// NewAPIKey is what an API key is to be.
+type NewAPIKey struct {
+	Name   string
+	Scopes []auth.Scope
+	// Role is that of the new service's account; empty for auth.RoleUser. It goes with no ServiceID.
+	Role auth.Role
+	// ServiceID is the service that gets a further key; nil for a new one.
+	ServiceID *uuid.UUID
+	// ExpiresAt is when it ends (RFC 3339); nil for never.
+	ExpiresAt *string
+}
+
+// CreateAPIKey makes an API key, and an account for its service unless it is a further key of one. The caller has decided
+// that the actor may. The key itself is returned here and nowhere else.
+//
+// It returns ValidationFailed for an account that is no service's, for a role that does not go with one, and for a time that
+// is none or has passed.
+func (s *Service) CreateAPIKey(
+	ctx context.Context, actor auth.Actor, n NewAPIKey,
+) (row sqlc.ListAPIKeysRow, key string, err error) {
+	expires, err := s.expiryOf(n)
+	if err != nil {
+		return row, "", err
+	}
+	id := uuid7.New()
+	key, hash := auth.GenerateAPIKey(id)
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		service, err := s.serviceOf(ctx, n)
+		if err != nil {
+			return err
+		}
+		names := make([]string, len(n.Scopes))
+		for i, scope := range n.Scopes {
+			names[i] = string(scope)
+		}
+		created, err := s.store.CreateAPIKey(ctx, sqlc.CreateAPIKeyParams{
+			ID: id, ServiceID: service.ID, Name: n.Name, KeyHash: hash, Scopes: names, ExpiresAt: expires,
+		})
+		row = sqlc.ListAPIKeysRow{
+			ID: id, ServiceID: service.ID, Name: n.Name, Scopes: names, CreatedAt: created, ExpiresAt: expires, Role: service.Role,
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return row, "", invalidField("/service_id", apperr.NotAllowed)
+	case err != nil:
+		return row, "", err
+	}
+	s.warn(ctx, "api key created", row.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+	return row, key, nil
+}
+
+// serviceOf returns the account that a key is for. It returns store.ErrNoRows when there is none.
+func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error) {
+	switch {
+	case n.ServiceID != nil && n.Role != "":
+		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
+	case n.ServiceID != nil:
+		return s.store.GetUser(ctx, *n.ServiceID)
+	}
+	id := uuid7.New()
+	role := n.Role
+	if role == "" {
+		role = auth.RoleUser
+	}
+	return s.store.CreateUser(ctx, sqlc.CreateUserParams{
+		ID: id, Email: id.String() + serviceDomain, PasswordHash: noPassword, Role: role,
+	})
+}
+
+// expiryOf returns when a key ends, nil for never, in the precision of the database.
+func (s *Service) expiryOf(n NewAPIKey) (*time.Time, error) {
+	if n.ExpiresAt == nil {
+		return nil, nil //nolint:nilnil // Never is no error.
+	}
+	expires, err := time.Parse(time.RFC3339, *n.ExpiresAt)
+	if err != nil {
+		return nil, invalidField("/expires_at", apperr.InvalidFormat)
+	}
+	expires = expires.UTC().Truncate(time.Microsecond)
+	if !expires.After(time.Now()) || expires.Year() > maxYear {
+		return nil, invalidField("/expires_at", apperr.OutOfRange)
+	}
+	return &expires, nil
+}
+
+// ListAPIKeys returns a page of the API keys, newest first, and where the next page begins, if there is one. The caller has
+// decided that the actor may see them.
+func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIKeysRow, *page.Position, error) {
+	after := p.AfterOr(page.Last)
+	rows, err := s.store.ListAPIKeys(ctx, sqlc.ListAPIKeysParams{
+		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, next := page.Cut(rows, p.Limit, func(k sqlc.ListAPIKeysRow) page.Position {
+		return page.Position{CreatedAt: k.CreatedAt, ID: k.ID}
+	})
+	return keys, next, nil
+}
+
+// RevokeAPIKey ends an API key, if it has not ended yet. The caller has decided that the actor may. It returns NotFound.
+func (s *Service) RevokeAPIKey(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	key, err := s.store.RevokeAPIKey(ctx, id)
+	if err != nil {
+		return store.NotFound(err)
+	}
+	s.auth.ForgetAPIKey(id)
+	if key.Revoked {
+		s.warn(ctx, "api key revoked", key.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+	}
+	return nil
+}

@@ -1,0 +1,9 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }

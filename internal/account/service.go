@@ -1,0 +1,297 @@
+// Package account knows who exists: people and services with their accounts, sessions and API keys.
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// Options are what a Service can be told.
+type Options struct {
+	// Secret signs the refresh tokens. It has at least auth.MinSecretBytes.
+	Secret []byte
+	// AcceptedSecrets are further secrets whose tokens are accepted: the next Secret, or the previous one.
+	AcceptedSecrets [][]byte
+	// Passwords hashes and verifies the accounts' passwords.
+	Passwords *password.Hasher
+	// Limits are how often strangers may try something; the zero value is without limits.
+	Limits Limits
+	// Logger gets a line for what matters to security; nil means none.
+	Logger *slog.Logger
+}
+
+// Service makes and changes accounts, and what they log in with. Besides the errors that its methods name, each returns
+// what store.Store returns.
+type Service struct {
+	store         *store.Store
+	auth          *auth.Service
+	passwords     *password.Hasher
+	refreshTokens *refreshTokens
+	attempts      *attempts
+	limits        Limits
+	logger        *slog.Logger
+}
+
+// NewService returns a Service, or an error without a code when it cannot derive its keys. Its changes take effect at once
+// for what a asks on this server.
+func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	rt, err := newRefreshTokens(append([][]byte{o.Secret}, o.AcceptedSecrets...))
+	if err != nil {
+		return nil, err
+	}
+	return &Service{
+		store: s, auth: a, passwords: o.Passwords, refreshTokens: rt, attempts: newAttempts(s, o.Secret), limits: o.Limits,
+		logger: o.Logger,
+	}, nil
+}
+
+// SignUp creates a customer account for somebody unknown.
+//
+// It returns RoleNotAllowed for any role but user, TooManyAttempts when the client has asked for too many, taken
+// addresses included, and otherwise what CreateAccount returns.
+func (s *Service) SignUp(
+	ctx context.Context, client Client, email, password string, role auth.Role,
+) (user sqlc.User, err error) {
+	if role != auth.RoleUser {
+		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
+	}
+	network := networkOf(client.Addr)
+	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
+	if err := tally.check(ctx); err != nil {
+		return sqlc.User{}, err
+	}
+	account, err := s.newAccount(ctx, network, email, password, role)
+	if err != nil {
+		return sqlc.User{}, err
+	}
+	if err := tally.count(ctx); err != nil {
+		return sqlc.User{}, err
+	}
+	return s.addAccount(ctx, account)
+}
+
+// CreateAccount creates an account with any role: the caller has decided that it may.
+//
+// It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a weak
+// one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
+// long.
+func (s *Service) CreateAccount(
+	ctx context.Context, email, password string, role auth.Role,
+) (sqlc.User, error) {
+	account, err := s.newAccount(ctx, "", email, password, role)
+	if err != nil {
+		return sqlc.User{}, err
+	}
+	return s.addAccount(ctx, account)
+}
+
+// newAccount checks and hashes what an account is to be, at the request of somebody in the network.
+func (s *Service) newAccount(
+	ctx context.Context, network, email, password string, role auth.Role,
+) (account sqlc.CreateUserParams, err error) {
+	address, ok := NormalizeEmail(email)
+	if !ok {
+		return account, invalidField("/email", apperr.InvalidFormat)
+	}
+	if isReserved(address) {
+		return account, invalidField("/email", apperr.NotAllowed)
+	}
+	if err := checkNewPassword("/password", password); err != nil {
+		return account, err
+	}
+	hash, err := s.passwords.Hash(ctx, network, password)
+	if err != nil {
+		return account, err
+	}
+	id := uuid7.New()
+	return sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role}, nil
+}
+
+func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams) (sqlc.User, error) {
+	user, err := s.store.CreateUser(ctx, account)
+	if errors.Is(err, store.ErrNoRows) {
+		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
+	}
+	return user, err
+}
+
+// LogIn begins a session for an e-mail address and a password.
+//
+// It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
+// work, TooManyAttempts when the client's network has done so too often, and ServerBusy.
+func (s *Service) LogIn(
+	ctx context.Context, client Client, email, password string,
+) (tokens Tokens, err error) {
+	c := credentials{client: client, email: email, password: password, event: "login failed"}
+	for attempt := 1; ; attempt++ {
+		user, outdated, err := s.checkCredentials(ctx, c)
+		if err != nil {
+			return Tokens{}, err
+		}
+		tokens, err := s.openSession(ctx, user, client)
+		switch {
+		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
+			continue // Another log-in has replaced the hash meanwhile, or the password is no longer this one.
+		case errors.Is(err, store.ErrNoRows):
+			return Tokens{}, invalidCredentials()
+		case err == nil && outdated:
+			// The password is right all the same; the next log-in tries again.
+			_ = s.rehash(ctx, user, c)
+		}
+		return tokens, err
+	}
+}
+
+// credentials are what somebody says to prove who they are.
+type credentials struct {
+	client          Client
+	email, password string
+	// event is what a wrong password is called in the log.
+	event string
+}
+
+// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. Wrong
+// passwords count together, at a log-in as at a change of the password. It returns InvalidCredentials and TooManyAttempts.
+func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sqlc.User, outdated bool, err error) {
+	address, ok := NormalizeEmail(c.email)
+	if !ok {
+		address = c.email
+	}
+	guesses := s.guesses(c.client, address)
+	if err := guesses.check(ctx); err != nil {
+		return sqlc.User{}, false, err
+	}
+	user, known, err := s.userByEmail(ctx, c.email)
+	if err != nil {
+		return sqlc.User{}, false, err
+	}
+	hash := s.passwords.Dummy()
+	if known = known && user.PasswordHash != noPassword; known {
+		hash = user.PasswordHash
+	}
+	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client.Addr), c.password, hash)
+	if err != nil {
+		return sqlc.User{}, false, err
+	}
+	if !right || !known || user.DisabledAt != nil {
+		s.info(ctx, c.event, user.ID)
+		return sqlc.User{}, false, guesses.wrong(ctx)
+	}
+	return user, outdated, guesses.right(ctx)
+}
+
+// ChangePassword gives the actor's account another password and ends all its other sessions.
+//
+// It returns InvalidCredentials when the current one is wrong, TooManyAttempts when that was so too often, ValidationFailed
+// and WeakPassword for the new one, and ServerBusy.
+func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.Actor, current, password string) error {
+	if err := checkNewPassword("/new_password", password); err != nil {
+		return err
+	}
+	c := credentials{client: client, email: actor.Email, password: current, event: "password change failed"}
+	for attempt := 1; ; attempt++ {
+		user, _, err := s.checkCredentials(ctx, c)
+		if err != nil {
+			return err
+		}
+		hash, err := s.passwords.Hash(ctx, networkOf(client.Addr), password)
+		if err != nil {
+			return err
+		}
+		err = s.replacePassword(ctx, actor, user.PasswordHash, hash)
+		switch {
+		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
+			continue // A log-in has replaced the hash meanwhile, or the password is no longer this one.
+		case errors.Is(err, store.ErrNoRows):
+			return invalidCredentials()
+		case err != nil:
+			return err
+		}
+		s.auth.ForgetAccount(actor.ID)
+		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
+		return nil
+	}
+}
+
+func (s *Service) replacePassword(ctx context.Context, actor auth.Actor, oldHash, newHash string) error {
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		changed, err := s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
+			ID: actor.ID, OldHash: oldHash, NewHash: newHash,
+		})
+		if err != nil {
+			return err
+		}
+		if changed == 0 {
+			return store.ErrNoRows
+		}
+		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
+		return err
+	})
+}
+
+func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {
+	address, ok := NormalizeEmail(email)
+	if !ok {
+		// No account has it, but the question takes the same round trip.
+		address = ""
+	}
+	user, err = s.store.GetUserByEmail(ctx, address)
+	if errors.Is(err, store.ErrNoRows) {
+		return sqlc.User{}, false, nil
+	}
+	return user, err == nil, err
+}
+
+func (s *Service) rehash(ctx context.Context, user sqlc.User, c credentials) error {
+	hash, err := s.passwords.Hash(ctx, networkOf(c.client.Addr), c.password)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.UpdateUserPasswordHash(ctx, sqlc.UpdateUserPasswordHashParams{
+		ID: user.ID, OldHash: user.PasswordHash, NewHash: hash,
+	})
+	return err
+}
+
+const (
+	minPasswordRunes = 8
+	maxPasswordRunes = 128
+
+	// maxAttempts is how often a password is checked again because its hash was replaced meanwhile.
+	maxAttempts = 3
+)
+
+// checkNewPassword checks a password that is to be stored against the rules. The pointer says where it stands. Characters are
+// counted as they were sent, as the contract does.
+func checkNewPassword(pointer, plain string) error {
+	switch length := len([]rune(plain)); {
+	case length < minPasswordRunes:
+		return invalidField(pointer, apperr.TooShort)
+	case length > maxPasswordRunes:
+		return invalidField(pointer, apperr.TooLong)
+	case password.IsWeak(plain):
+		return apperr.New(apperr.WeakPassword, "The password is easy to guess.").
+			At(apperr.Field{Pointer: pointer, Code: apperr.NotAllowed})
+	}
+	return nil
+}
+
+func invalidField(pointer string, code apperr.FieldCode) error {
+	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
+		At(apperr.Field{Pointer: pointer, Code: code})
+}
+
+func invalidCredentials() error {
+	return apperr.New(apperr.InvalidCredentials, "The e-mail address or the password is wrong.")
+}

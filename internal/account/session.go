@@ -1,0 +1,155 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+const (
+	// sessionLifetime is how long a session lives at most, and sessionIdle how long without being refreshed.
+	sessionLifetime = 30 * 24 * time.Hour
+	sessionIdle     = 7 * 24 * time.Hour
+	// A session may be refreshed refreshBurst times at once, and once more after each refreshPace.
+	refreshPace  = 10 * time.Second
+	refreshBurst = 60
+	// maxSessions is how many sessions an account has; a further one ends the oldest.
+	maxSessions = 1000
+)
+
+// Tokens are what a client holds of its session.
+type Tokens struct {
+	Access string
+	// ExpiresIn is how long the access token is valid.
+	ExpiresIn time.Duration
+	// Refresh gets the next tokens, once.
+	Refresh string
+}
+
+// openSession begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
+// changed since.
+func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
+	id := uuid7.New()
+	first := s.refreshTokens.make(id)
+	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
+		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,
+		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: coarseNetworkOf(client.Addr), IdleSeconds: seconds(sessionIdle),
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	// The session has begun all the same; the next log-in tries again.
+	_, _ = s.store.DeleteExcessSessions(ctx, sqlc.DeleteExcessSessionsParams{UserID: user.ID, MaxSessions: maxSessions})
+	return s.issue(user.ID, id, version, first.text)
+}
+
+func (s *Service) issue(account, session uuid.UUID, version int32, refresh string) (Tokens, error) {
+	access, ttl, err := s.auth.SignAccessToken(account, session, version)
+	return Tokens{Access: access, ExpiresIn: ttl, Refresh: refresh}, err
+}
+
+// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. It can be sent again as long as
+// it would have lived, while the token that it was exchanged for has not been used: the response may have been lost. It is
+// then exchanged once more, and the token of the lost response is void. Any other second use, and the use of a void token,
+// means that two parties have the session's tokens: it ends the session.
+//
+// It returns InvalidToken for anything but a token of a living session, TokenReuse, and RateLimited.
+func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
+	sent, ok := s.refreshTokens.parse(token)
+	if !ok {
+		return Tokens{}, invalidRefreshToken(nil)
+	}
+	next := s.refreshTokens.make(sent.session)
+	session, err := s.store.RefreshSession(ctx, sqlc.RefreshSessionParams{
+		ID: sent.session, TokenHash: sent.hash, NextHash: next.hash,
+		IdleSeconds: seconds(sessionIdle), AbsoluteSeconds: seconds(sessionLifetime),
+		PaceSeconds: seconds(refreshPace), BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
+	})
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return Tokens{}, s.refuseRefresh(ctx, sent)
+	case err != nil:
+		return Tokens{}, err
+	}
+	return s.issue(session.UserID, sent.session, session.TokenVersion, next.text)
+}
+
+// refuseRefresh says why a refresh token was not exchanged, and ends its session if the token was used before.
+func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
+	if sent.signed {
+		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
+		if err == nil {
+			s.auth.ForgetSession(sent.session)
+			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
+			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
+		}
+		if !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
+	}
+	wait, err := s.store.GetRefreshWait(ctx, sqlc.GetRefreshWaitParams{
+		ID: sent.session, TokenHash: sent.hash, BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
+	})
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return invalidRefreshToken(err)
+	case err != nil:
+		return err
+	}
+	return apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.").
+		After(max(time.Second, time.Duration(wait*float64(time.Second))))
+}
+
+// LogOut ends the actor's own session.
+func (s *Service) LogOut(ctx context.Context, actor auth.Actor) error {
+	err := s.EndSession(ctx, actor, actor.SessionID)
+	if apperr.Is(err, apperr.NotFound) {
+		return nil // It has ended already.
+	}
+	return err
+}
+
+// ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
+func (s *Service) ListSessions(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
+	after := p.AfterOr(page.Last)
+	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
+		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sessions, next := page.Cut(rows, p.Limit, func(s sqlc.ListSessionsByUserRow) page.Position {
+		return page.Position{CreatedAt: s.CreatedAt, ID: s.ID}
+	})
+	return sessions, next, nil
+}
+
+// EndSession ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
+func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	ended, err := s.store.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: id, UserID: actor.ID})
+	if err != nil {
+		return err
+	}
+	if ended == 0 {
+		return store.NotFound(store.ErrNoRows)
+	}
+	s.auth.ForgetSession(id)
+	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
+	return nil
+}
+
+func invalidRefreshToken(cause error) error {
+	return apperr.Wrap(apperr.InvalidToken, "The refresh token is not valid or has ended.", cause)
+}
+
+func seconds(d time.Duration) int32 { return int32(d.Seconds()) }

@@ -1,0 +1,155 @@
+package account
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// View is an account with the service's customer that it belongs to, if there is one and the actor may see them.
+type View = sqlc.ListUsersRow
+
+// Filter says which accounts are wanted.
+type Filter struct {
+	// Email is how their addresses begin; empty for all. It is normalised as addresses are.
+	Email string
+	// Role is theirs; nil for all.
+	Role *auth.Role
+}
+
+// Change is what is to be changed of an account; nil leaves it as it is.
+type Change struct {
+	Role     *auth.Role
+	Disabled *bool
+}
+
+// ListAccounts returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
+// decided that the actor may see them.
+func (s *Service) ListAccounts(
+	ctx context.Context, actor auth.Actor, f Filter, p page.Page,
+) ([]View, *page.Position, error) {
+	prefix, possible := foldEmail(f.Email)
+	if !possible {
+		return []View{}, nil, nil
+	}
+	rows, err := s.list(ctx, actor, prefix, f.Role, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	users, next := page.Cut(rows, p.Limit, func(u View) page.Position {
+		return page.Position{CreatedAt: u.User.CreatedAt, ID: u.User.ID}
+	})
+	return users, next, nil
+}
+
+func (s *Service) list(
+	ctx context.Context, actor auth.Actor, prefix string, role *auth.Role, p page.Page,
+) (users []View, err error) {
+	after := p.AfterOr(page.Last)
+	if prefix == "" {
+		return s.store.ListUsers(ctx, sqlc.ListUsersParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+		})
+	}
+	rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix,
+		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+	})
+	for _, row := range rows {
+		users = append(users, View(row))
+	}
+	return users, err
+}
+
+// FindAccount returns an account that the actor sees: staff see all, services those of their customers, everybody their own.
+// It returns NotFound.
+func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, error) {
+	user, err := s.store.FindUser(ctx, sqlc.FindUserParams{
+		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+	})
+	return View(user), store.NotFound(err)
+}
+
+// NameCustomer sets or clears the name that a service gives to one of its customers. It returns NotFound for what is no
+// customer of the actor's.
+func (s *Service) NameCustomer(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, name *string,
+) (sqlc.ServiceCustomer, error) {
+	customer, err := s.store.UpdateServiceCustomer(ctx, sqlc.UpdateServiceCustomerParams{
+		ServiceID: actor.ID, UserID: id, DisplayName: name,
+	})
+	return customer, store.NotFound(err)
+}
+
+// UpdateAccount changes an account's role, or disables or enables it. The access tokens that it has end with any change, and
+// when it is disabled its sessions do too. Nothing changes for an account that already is what it should be.
+//
+// It returns NotFound, and LastAdmin when no enabled administrator would be left.
+func (s *Service) UpdateAccount(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
+) (account View, err error) {
+	var before, after sqlc.User
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		// Whatever the change is: it is one lock for each administrator, and there are few of them.
+		admins, err := s.store.LockEnabledAdmins(ctx)
+		if err != nil {
+			return err
+		}
+		locked, err := s.store.LockUser(ctx, sqlc.LockUserParams{
+			ID: id, ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		})
+		if err != nil {
+			return store.NotFound(err)
+		}
+		account, before = View(locked), locked.User
+		role, disabled := before.Role, before.DisabledAt != nil
+		if change.Role != nil {
+			role = *change.Role
+		}
+		if change.Disabled != nil {
+			disabled = *change.Disabled
+		}
+		if role == before.Role && disabled == (before.DisabledAt != nil) {
+			after = before
+			return nil
+		}
+		if (role != auth.RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
+			return apperr.New(apperr.LastAdmin, "This is the last administrator who can log in.")
+		}
+		after, err = s.store.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{ID: id, Role: role, Disabled: disabled})
+		if err != nil || !disabled {
+			return err
+		}
+		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: id})
+		return err
+	})
+	if err != nil {
+		return View{}, err
+	}
+	s.auth.ForgetAccount(id)
+	s.reportChange(ctx, actor, before, after)
+	account.User = after
+	return account, nil
+}
+
+func (s *Service) reportChange(ctx context.Context, actor auth.Actor, before, after sqlc.User) {
+	by := slog.Any("by_user_id", actor.ID)
+	if before.Role != after.Role {
+		s.warn(ctx, "role changed", after.ID, by, slog.String("from", string(before.Role)), slog.String("to", string(after.Role)))
+	}
+	switch wasDisabled, isDisabled := before.DisabledAt != nil, after.DisabledAt != nil; {
+	case isDisabled && !wasDisabled:
+		s.warn(ctx, "user disabled", after.ID, by)
+	case wasDisabled && !isDisabled:
+		s.warn(ctx, "user enabled", after.ID, by)
+	}
+}

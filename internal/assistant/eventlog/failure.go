@@ -1,0 +1,19 @@
+package eventlog
+
+import "github.com/supportbackend/support/internal/apperr"
+
+// details say of each code, for people, what has happened to an answer.
+var details = map[apperr.Code]string{
+	apperr.AINoAnswer:              "The AI used all its tokens before it began to answer.",
+	apperr.AIOverloaded:            "The AI service is overloaded or cannot be reached.",
+	apperr.AIMisconfigured:         "The AI service refuses this server.",
+	apperr.ConversationNotAccepted: "The AI does not accept this conversation.",
+	apperr.AITimeout:               "The AI service did not answer in time.",
+	apperr.AIStalled:               "The AI service fell silent.",
+	apperr.AIProtocol:              "The AI service broke off or sent something unexpected.",
+	apperr.Superseded:              "A human took the ticket over, or something else was said, before the answer was complete.",
+	apperr.Cancelled:               "The answer was cancelled.",
+}
+
+// Failure is what a code in a log stands for.
+func Failure(code apperr.Code) *apperr.Error { return apperr.New(code, details[code]) }

@@ -1,0 +1,32 @@
+package eventlog
+
+import (
+	"context"
+	"time"
+
+	"github.com/supportbackend/support/internal/background"
+)
+
+// followInterval is how often a replica asks for the events that others commit, for all its readers at once. It asks
+// only while it has such readers.
+const followInterval = 100 * time.Millisecond
+
+// Run brings the events of responses that are written elsewhere to the readers here, until ctx ends.
+func (h *Hub) Run(ctx context.Context) {
+	following := background.Outage{While: "following events", Logger: h.logger}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wanted:
+		}
+		for feeds := h.followed(); len(feeds) > 0; feeds = h.followed() {
+			following.Note(ctx, h.logs.load(ctx, feeds))
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(followInterval):
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package eventlog
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// maxLoaded bounds the events of one question; what is left comes with the next.
+	maxLoaded = 5000
+	// loadTimeout bounds one question.
+	loadTimeout = 5 * time.Second
+)
+
+// logs is the events of all responses, as the database has them.
+type logs struct {
+	store  *store.Store
+	encode func(Event) []byte
+}
+
+// load reads the events that the feeds do not have yet and publishes them, those of a response together. The last event
+// that a feed has is read as well, to see that it is still there.
+func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
+	params := sqlc.ListAIResponseEventsParams{MaxRows: int32(maxLoaded + len(feeds))} //nolint:gosec // Few feeds.
+	for f, lastSeq := range feeds {
+		params.Ids = append(params.Ids, f.responseID)
+		params.FromSeqs = append(params.FromSeqs, lastSeq)
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	rows, err := l.store.ListAIResponseEvents(ctx, params)
+	if err != nil {
+		return err
+	}
+	entries := make(map[uuid.UUID][]Entry)
+	for _, row := range rows {
+		event, err := l.event(ctx, row)
+		if err != nil {
+			return err
+		}
+		entries[row.AIResponseID] = append(entries[row.AIResponseID], l.entry(event))
+	}
+	var empty []*Feed
+	for f, lastSeq := range feeds {
+		found := entries[f.responseID]
+		if len(found) == 0 && len(rows) == int(params.MaxRows) {
+			continue // It may have been cut off.
+		}
+		if lastSeq == 0 && len(found) == 0 {
+			empty = append(empty, f)
+		}
+		f.merge(lastSeq, found)
+	}
+	return l.endGone(ctx, empty)
+}
+
+// endGone ends the feeds whose responses are gone: erased, or lost when another database took over. Their logs are empty,
+// and so is that of a response which has not begun.
+func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
+	if len(feeds) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(feeds))
+	for i, f := range feeds {
+		ids[i] = f.responseID
+	}
+	existing, err := l.store.ListExistingAIResponses(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, f := range feeds {
+		if !slices.Contains(existing, f.responseID) {
+			f.publish(l.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: Failure(apperr.Internal)}))
+		}
+	}
+	return nil
+}
+
+// rebuild fills the feed of a response that has ended and whose events were deleted: the whole text is one delta.
+func (l logs) rebuild(ctx context.Context, f *Feed, response sqlc.AIResponse) error {
+	end := EndOf(response)
+	if response.MessageID == nil {
+		code := apperr.Internal
+		if response.ErrorCode != nil {
+			code = apperr.Code(*response.ErrorCode)
+		}
+		f.publish(l.entry(Failed{ID: end, Err: Failure(code)}))
+		return nil
+	}
+	message, err := l.store.GetMessage(ctx, *response.MessageID)
+	if err != nil {
+		return err
+	}
+	text := EventID{ResponseID: response.ID, Seq: response.LastSeq - 1, Attempt: response.Attempt}
+	f.publish(l.entries([]Event{
+		Delta{ID: text, Content: message.Content},
+		Done{ID: end, Response: response, Message: message},
+	})...)
+	return nil
+}
+
+// event is the event that a row of a log stands for.
+func (l logs) event(ctx context.Context, row sqlc.AIResponseEvent) (Event, error) {
+	id := EventID{ResponseID: row.AIResponseID, Seq: row.Seq, Attempt: row.Attempt}
+	switch row.Kind {
+	case sqlc.AIEventKindDelta:
+		return Delta{ID: id, Content: row.Content}, nil
+	case sqlc.AIEventKindReset:
+		return Reset{ID: id, Attempt: row.Attempt}, nil
+	case sqlc.AIEventKindFailed:
+		failure := Failure(apperr.Code(row.Content))
+		if row.RetryAfterSeconds != nil {
+			failure.RetryAfter = time.Duration(*row.RetryAfterSeconds) * time.Second
+		}
+		return Failed{ID: id, Err: failure}, nil
+	default:
+		response, err := l.store.GetAIResponse(ctx, row.AIResponseID)
+		if err != nil {
+			return nil, err
+		}
+		message, err := l.store.GetMessage(ctx, *response.MessageID)
+		return Done{ID: id, Response: response, Message: message}, err
+	}
+}
+
+func (l logs) entry(e Event) Entry { return Entry{Event: e, Frame: l.encode(e)} }
+
+func (l logs) entries(events []Event) []Entry {
+	entries := make([]Entry, len(events))
+	for i, e := range events {
+		entries[i] = l.entry(e)
+	}
+	return entries
+}

@@ -1,0 +1,150 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+)
+
+// ErrUpToDate is returned to a reader that already has the last event.
+var ErrUpToDate = errors.New("eventlog: the reader has the last event")
+
+// Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
+type Reader struct {
+	hub *Hub
+	// feed has the events, and seq is the last one that the reader was given.
+	feed *Feed
+	seq  int64
+	// rewound is how often the feed had started over when the reader last looked.
+	rewound  int
+	response sqlc.AIResponse
+	// pending are entries that come next.
+	pending []Entry
+}
+
+// Resume returns a reader of the response that begins after the last event which it has, or from the beginning for the
+// zero EventID. It returns ErrUpToDate when last is the end. The caller closes the Reader.
+func (h *Hub) Resume(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
+	if response.Status != sqlc.AIResponseStatusStreaming && EndOf(response).matches(last) {
+		return nil, ErrUpToDate
+	}
+	return h.Read(ctx, response, last)
+}
+
+// Read is Resume for a reader that may have the end: it gets no error, and nothing but a Start. One that has events of
+// another response, or of a log that is gone, is told to start over.
+func (h *Hub) Read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
+	var seen int64
+	if last.ResponseID == response.ID {
+		seen = last.Seq
+	}
+	f, err := h.attach(ctx, response, seen)
+	if err != nil {
+		return nil, err
+	}
+	r := h.newReader(f, response)
+	r.Introduce(response)
+	switch {
+	case last.Seq == 0:
+	case seen > 0 && f.has(last):
+		r.seq = seen
+	default:
+		r.pending = append(r.pending, r.reset())
+	}
+	return r, nil
+}
+
+// AwaitEnd returns when the response has ended. It returns Draining when the response goes on in another process.
+func (h *Hub) AwaitEnd(ctx context.Context, response sqlc.AIResponse) error {
+	f, err := h.attach(context.WithoutCancel(ctx), response, 0)
+	if err != nil {
+		return err
+	}
+	r := h.newReader(f, response)
+	defer r.Close()
+	for {
+		entry, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return errComeBack()
+		}
+		if err != nil || IsEnd(entry.Event) {
+			return err
+		}
+	}
+}
+
+// newReader returns a reader of a feed that was acquired, which it releases when it is closed.
+func (h *Hub) newReader(f *Feed, response sqlc.AIResponse) *Reader {
+	return &Reader{hub: h, feed: f, rewound: f.times(), response: response}
+}
+
+// Introduce makes the Start that Next returns first name the response as it is given here. It must be called before Next.
+func (r *Reader) Introduce(response sqlc.AIResponse) {
+	start := r.hub.logs.entry(Start{Response: response})
+	if len(r.pending) == 0 {
+		r.pending = []Entry{start}
+		return
+	}
+	r.pending[0] = start
+}
+
+// AwaitFirst returns the first event of the response when there is one, and gives the reader nothing. It returns Draining
+// when the response goes on in another process.
+func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
+	first, err := r.feed.after(ctx, 0, r.rewound)
+	for errors.Is(err, errRewound) {
+		// The reader was given nothing yet.
+		r.rewound = r.feed.times()
+		first, err = r.feed.after(ctx, 0, r.rewound)
+	}
+	if errors.Is(err, io.EOF) {
+		return nil, errComeBack()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return first[0].Event, nil
+}
+
+// Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
+// Done or a Failed, or else because the reader is to come back later.
+func (r *Reader) Next(ctx context.Context) (Entry, error) {
+	if err := r.fill(ctx); err != nil {
+		return Entry{}, err
+	}
+	entry := r.pending[0]
+	r.pending = r.pending[1:]
+	r.seq = max(r.seq, entry.Event.id().Seq)
+	return entry, nil
+}
+
+// fill makes sure that something comes next.
+func (r *Reader) fill(ctx context.Context) error {
+	if len(r.pending) > 0 {
+		return nil
+	}
+	entries, err := r.feed.after(ctx, r.seq, r.rewound)
+	if errors.Is(err, errRewound) {
+		r.rewound, r.seq = r.feed.times(), 0
+		entries, err = []Entry{r.reset()}, nil
+	}
+	r.pending = entries
+	return err
+}
+
+// reset tells this reader alone to start over.
+func (r *Reader) reset() Entry {
+	return r.hub.logs.entry(Reset{ID: EventID{ResponseID: r.response.ID, Attempt: r.response.Attempt}, Attempt: r.response.Attempt})
+}
+
+// Close releases the events. It must be called.
+func (r *Reader) Close() { r.hub.Release(r.feed) }
+
+// errComeBack is told a reader whose answer goes on in another process.
+func errComeBack() *apperr.Error {
+	return apperr.New(apperr.Draining, "The answer goes on in another process.").After(time.Second)
+}

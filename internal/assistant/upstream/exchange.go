@@ -1,0 +1,138 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/supportbackend/support/internal/groq"
+)
+
+// errBrokenOff is the end of a request that has none.
+var errBrokenOff = errors.New("upstream: the request broke off")
+
+// Usage is how many tokens an answer has used.
+type Usage = groq.Usage
+
+// Exchange is what is asked of the models for one answer, until one of them writes it. Its world is two functions.
+type Exchange struct {
+	Models *Models
+	// Model is the one that was asked last, and before Run the one to ask first.
+	Model string
+	// Switch is called before another model than Model is asked.
+	Switch func(ctx context.Context, model string) error
+	// Take gets each piece of the answer. It must not wait.
+	Take   func(piece string)
+	Logger *slog.Logger
+
+	pieces int
+	result groq.Result
+}
+
+// Run hands the answer to Take, piece by piece. As long as there are none, another model may take the place of one that
+// cannot answer. The error is upstream's, or what Switch returned.
+func (x *Exchange) Run(ctx context.Context, c Conversation) (err error) {
+	for _, model := range x.Models.chain(x.Model) {
+		failure := x.answer(ctx, model, c)
+		// Of several models' failures, the one that passes by itself says most.
+		if err == nil || failure == nil || kindOf(failure) != groq.Misconfigured {
+			err = failure
+		}
+		if failure == nil || x.pieces > 0 || !anotherMayAnswer(failure) {
+			return err
+		}
+	}
+	return err
+}
+
+// Usage is what upstream reported. Of an answer that was cut off before it did, every piece counts as a token.
+func (x *Exchange) Usage() Usage {
+	usage := x.result.Usage
+	if usage == (Usage{}) {
+		usage.CompletionTokens = x.pieces
+	}
+	return usage
+}
+
+// FinishReason is why the answer is complete.
+func (x *Exchange) FinishReason() string { return string(x.result.FinishReason) }
+
+// answer lets one model write. A conversation that is too long is made shorter until it fits, and a model that has spent
+// all tokens on reasoning is asked once more to reason less.
+func (x *Exchange) answer(ctx context.Context, model string, c Conversation) error {
+	request := groq.Request{Model: model, MaxCompletionTokens: x.Models.maxTokens}
+	for {
+		request.Messages = c.joined()
+		failure := x.ask(ctx, request)
+		switch kindOf(failure) {
+		case groq.TooLarge:
+			rest := c.shorter()
+			if x.pieces > 0 || len(rest) == len(c) {
+				return failure
+			}
+			c = rest
+		case groq.NoAnswer:
+			if request.LessReasoning {
+				return failure
+			}
+			request.LessReasoning = true
+		default:
+			return failure
+		}
+	}
+}
+
+// ask sends one request.
+func (x *Exchange) ask(ctx context.Context, request groq.Request) error {
+	p, wait := x.Models.breakers[request.Model].admit()
+	if p == nil {
+		x.Models.metrics.notSent(request.Model)
+		return refused(wait)
+	}
+	err := errBrokenOff // What a panic leaves.
+	defer func() {
+		p.report(err)
+		x.Models.metrics.asked(request.Model, err)
+	}()
+	err = x.stream(ctx, p, request)
+	x.logFailure(ctx, request.Model, err)
+	return err
+}
+
+func (x *Exchange) stream(ctx context.Context, p *pass, request groq.Request) error {
+	if request.Model != x.Model {
+		if err := x.Switch(ctx, request.Model); err != nil {
+			return err
+		}
+		x.Model = request.Model
+	}
+	stream := x.Models.client.Stream(ctx, request)
+	defer func() {
+		x.result = stream.Result()
+		_ = stream.Close()
+	}()
+	for stream.Next() {
+		if x.pieces == 0 {
+			p.succeeded()
+		}
+		x.pieces++
+		x.Take(stream.Delta())
+	}
+	return stream.Err()
+}
+
+// logFailure tells the operator what the server said, which nobody else gets to see.
+func (x *Exchange) logFailure(ctx context.Context, model string, err error) {
+	failure, ok := errors.AsType[*groq.Error](err)
+	if !ok || failure.Kind == groq.Canceled {
+		return
+	}
+	x.Logger.LogAttrs(ctx, slog.LevelWarn, "ai service failed",
+		slog.String("host", x.Models.client.Host()),
+		slog.String("model", model),
+		slog.String("kind", string(failure.Kind)),
+		slog.Int("status", failure.Status),
+		slog.String("code", failure.Code),
+		slog.String("said", failure.Message),
+	)
+}

@@ -1,0 +1,159 @@
+package writer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/background"
+)
+
+const (
+	// commitInterval is the least time between two group commits: so many deltas, of all responses of a replica, share
+	// one statement.
+	commitInterval = 10 * time.Millisecond
+	// commitPause is the wait after a commit that failed because of the database.
+	commitPause = 250 * time.Millisecond
+	// commitTimeout bounds one commit.
+	commitTimeout = 5 * time.Second
+	// maxBatch bounds the responses of one commit.
+	maxBatch = 500
+)
+
+// committer writes the deltas of all responses that this replica owns, and publishes each once it is committed. It is
+// one goroutine: it takes everything that is pending, merges it to one delta for a response, writes that in one
+// statement, publishes it, and begins again. The first delta of a response so goes at once, and a busy replica makes at
+// most one commit in commitInterval. Its world is three functions.
+type committer struct {
+	// write commits a delta for each of many responses, and says what has become of each. What it does not name is still
+	// pending, and so is everything when it fails altogether.
+	write func(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error)
+	// publish hands a committed delta to the readers.
+	publish func(o *owner, delta eventlog.Delta)
+	// lost says that the response is no longer this owner's.
+	lost func(o *owner)
+
+	logger *slog.Logger
+	wake   chan struct{}
+
+	mu    sync.Mutex
+	dirty map[*owner]struct{}
+}
+
+// piece is one response's share of a group commit.
+type piece struct {
+	owner *owner
+	delta eventlog.Delta
+}
+
+// fate is what has become of a piece.
+type fate int
+
+const (
+	stillPending fate = iota // It is to be tried again.
+	inLog                    // It is committed.
+	foreign                  // The response is no longer this owner's.
+)
+
+func newCommitter(
+	write func(context.Context, map[uuid.UUID]piece) (map[uuid.UUID]fate, error),
+	publish func(*owner, eventlog.Delta), lost func(*owner), logger *slog.Logger,
+) *committer {
+	return &committer{
+		write: write, publish: publish, lost: lost, logger: logger,
+		wake: make(chan struct{}, 1), dirty: make(map[*owner]struct{}),
+	}
+}
+
+// add hands a piece of text over. It does not wait.
+func (c *committer) add(o *owner, text string) {
+	o.add(text)
+	c.markDirty(o)
+}
+
+func (c *committer) markDirty(o *owner) {
+	c.mu.Lock()
+	c.dirty[o] = struct{}{}
+	c.mu.Unlock()
+	c.wakeUp()
+}
+
+func (c *committer) wakeUp() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run commits until ctx ends.
+func (c *committer) run(ctx context.Context) {
+	committing := background.Outage{While: "committing deltas", Logger: c.logger}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		begin := time.Now()
+		pause := commitInterval
+		err := c.commit(ctx)
+		committing.Note(ctx, err)
+		if err != nil {
+			pause = commitPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause - time.Since(begin)):
+		}
+	}
+}
+
+// commit writes everything that is pending. What could not be written stays pending.
+func (c *committer) commit(ctx context.Context) error {
+	batch := c.take()
+	if len(batch) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	fates, err := c.write(ctx, batch)
+	for id, p := range batch {
+		switch fates[id] {
+		case inLog:
+			c.publish(p.owner, p.delta)
+			if p.owner.committed() {
+				c.markDirty(p.owner)
+			}
+		case foreign:
+			c.lost(p.owner)
+		case stillPending:
+			c.markDirty(p.owner)
+		}
+	}
+	return err
+}
+
+// take returns what is pending, merged to one delta for a response.
+func (c *committer) take() map[uuid.UUID]piece {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := make(map[uuid.UUID]piece)
+	for o := range c.dirty {
+		if len(batch) == maxBatch {
+			break
+		}
+		delete(c.dirty, o)
+		if delta, ok := o.take(); ok {
+			batch[delta.ID.ResponseID] = piece{owner: o, delta: delta}
+		}
+	}
+	if len(c.dirty) > 0 {
+		c.wakeUp()
+	}
+	return batch
+}

@@ -1,0 +1,198 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+const (
+	// endTimeout bounds one try to record the end of an answer. Tries go on until one is heard, or the response is known
+	// to be another's: what is complete in memory is not given up because the database is away.
+	endTimeout = 30 * time.Second
+	// leaveTimeout bounds what a writer does for a response that it leaves to others.
+	leaveTimeout = 10 * time.Second
+)
+
+// ending ends responses: with a message, with a failure, or by leaving them to others.
+type ending struct {
+	store  *store.Store
+	hub    *eventlog.Hub
+	roster *roster
+	leases *leases
+}
+
+// answer is what was generated.
+type answer struct {
+	text         string
+	finishReason string
+	usage        upstream.Usage
+}
+
+// complete stores the answer as a message, ends the response and its log, all of it or nothing, and publishes the end.
+// The lock on the ticket lets either this or a human win.
+func (e ending) complete(ctx context.Context, o *owner, a answer) error {
+	lastSeq, err := o.flush(ctx)
+	if err != nil {
+		return err
+	}
+	id := uuid7.New()
+	usage := usageOf(o, a)
+	end := sqlc.CompleteAIResponseParams{
+		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: id,
+		Content: a.text, FinishReason: a.finishReason,
+		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
+		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
+	}
+	var response sqlc.AIResponse
+	err = e.persist(ctx, func(ctx context.Context) error {
+		// The writer acts for the desk: it sees every ticket.
+		if _, err := e.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
+			return err
+		}
+		for {
+			response, err = e.store.CompleteAIResponse(ctx, end)
+			if !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			if response, err = e.store.GetAIResponse(ctx, o.response.ID); err != nil {
+				return err
+			}
+			if response.MessageID != nil && *response.MessageID == id {
+				return nil // This very commit went through before, and only the database's word of it was lost.
+			}
+			if err := e.repair(ctx, o, response); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	e.hub.Publish(o.feed, eventlog.Done{ID: eventlog.EndOf(response), Response: response, Message: sqlc.Message{
+		ID: id, TicketID: response.TicketID, Author: sqlc.MessageAuthorAI, Content: end.Content, CreatedAt: *response.FinishedAt,
+	}})
+	return nil
+}
+
+// giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
+// them; one that the process has no time for is left to another replica.
+func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error {
+	if ctx.Err() == nil && !errors.Is(err, errLost) {
+		failure := Failure(err)
+		err = e.fail(ctx, o, a, failure)
+		if err == nil {
+			return failure
+		}
+	}
+	cause := context.Cause(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if errors.Is(cause, errStopping) {
+		e.handOver(ctx, o)
+		return errStopping
+	}
+	// Who has it now writes the rest, and the follower will read it.
+	if e.roster.isCurrent(o) {
+		e.hub.Resign(o.feed)
+	}
+	if recordErr := e.store.RecordAIResponseUsage(ctx, usageOf(o, a)); recordErr != nil {
+		err = errors.Join(err, recordErr)
+	}
+	return err
+}
+
+// fail ends the response with a failed event. It returns errLost when the response has ended otherwise.
+func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Error) error {
+	lastSeq, err := o.flush(ctx)
+	if err != nil {
+		return err
+	}
+	usage := usageOf(o, a)
+	end := sqlc.FailAIResponseParams{
+		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, ErrorCode: string(failure.Code),
+		RetryAfterSeconds: retryAfterSeconds(failure),
+		PromptTokens:      usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
+		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
+	}
+	var event sqlc.AIResponseEvent
+	err = e.persist(ctx, func(ctx context.Context) error {
+		for {
+			event, err = e.store.FailAIResponse(ctx, end)
+			if !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			current, err := e.store.GetAIResponse(ctx, o.response.ID)
+			if err != nil {
+				return err
+			}
+			if err := e.repair(ctx, o, current); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	id := eventlog.EventID{ResponseID: usage.ID, Seq: event.Seq, Attempt: event.Attempt}
+	e.hub.Publish(o.feed, eventlog.Failed{ID: id, Err: failure})
+	return nil
+}
+
+// handOver leaves the response to another replica, and tells the readers to come back.
+func (e ending) handOver(ctx context.Context, o *owner) {
+	e.leases.release(ctx, o.response)
+	e.hub.Abandon(o.feed)
+}
+
+// repair puts back what a crash of the database has lost of the log, so that it can be ended. It returns errLost when
+// nothing is missing: then the response is no longer this owner's.
+func (e ending) repair(ctx context.Context, o *owner, current sqlc.AIResponse) error {
+	done, err := putBack(ctx, e.store, o, current.LastSeq)
+	if err == nil && !done {
+		return errLost
+	}
+	return err
+}
+
+// persist runs fn in a transaction, again and again while the database is away and ctx allows.
+func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, endTimeout)
+		err := e.store.InTx(try, fn)
+		late := try.Err() != nil
+		cancel()
+		if !late && !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) || err == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(commitPause):
+		}
+	}
+}
+
+// usageOf is what the answer has used up, in the response's row.
+func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
+	return sqlc.RecordAIResponseUsageParams{
+		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt,
+		PromptTokens: tokens(a.usage.PromptTokens), CompletionTokens: tokens(a.usage.CompletionTokens),
+		ReasoningTokens: tokens(a.usage.ReasoningTokens), CachedTokens: tokens(a.usage.CachedTokens),
+	}
+}
+
+// maxTokens is the most that the contract can say of an answer.
+const maxTokens = 10_000_000
+
+// tokens is a count as upstream gives it, within the contract's bounds.
+func tokens(n int) int32 {
+	return int32(min(max(n, 0), maxTokens))
+}

@@ -1,0 +1,99 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+)
+
+// generator generates the answers of owners.
+type generator struct {
+	models    *upstream.Models
+	committer *committer
+	ending    ending
+	logger    *slog.Logger
+}
+
+// generation is one attempt of an owner at an answer.
+type generation struct {
+	*generator
+	owner    *owner
+	text     strings.Builder
+	exchange upstream.Exchange
+}
+
+// write generates the answer, commits it piece by piece, and ends the response. ctx ends when the answer is lost, or when
+// the process must stop.
+func (g *generator) write(ctx context.Context, o *owner, c upstream.Conversation) {
+	x := &generation{generator: g, owner: o}
+	x.exchange = upstream.Exchange{
+		Models: g.models, Model: o.response.Model, Switch: x.switchTo, Take: x.take,
+		Logger: g.logger.With(slog.Any("ai_response_id", o.response.ID)),
+	}
+	err := x.run(ctx, c)
+	answer := answer{text: x.text.String(), finishReason: x.exchange.FinishReason(), usage: x.exchange.Usage()}
+	if err == nil {
+		err = g.ending.complete(ctx, o, answer)
+	}
+	if err != nil {
+		err = g.ending.giveUp(ctx, o, answer, err)
+	}
+	x.logEnd(ctx, err)
+}
+
+// run asks upstream. A panic fails the answer and nothing else.
+func (g *generation) run(ctx context.Context, c upstream.Conversation) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			g.logger.ErrorContext(ctx, "panic", slog.Any("ai_response_id", g.owner.response.ID),
+				slog.String("fault", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
+			err = errors.New("writer: panic while generating")
+		}
+	}()
+	return g.exchange.Run(ctx, c)
+}
+
+// take hands a piece of the answer to the committer.
+func (g *generation) take(piece string) {
+	g.text.WriteString(piece)
+	g.committer.add(g.owner, piece)
+}
+
+// switchTo names the model in the response before it writes.
+func (g *generation) switchTo(ctx context.Context, model string) error {
+	o := g.owner
+	n, err := g.ending.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{
+		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt, Model: model,
+	})
+	if err == nil && n == 0 {
+		err = errLost
+	}
+	return err
+}
+
+func (g *generation) logEnd(ctx context.Context, err error) {
+	response := g.owner.response
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.Any("ai_response_id", response.ID),
+		slog.Any("ticket_id", response.TicketID),
+		slog.Int("attempt", int(response.Attempt)),
+		slog.String("model", g.exchange.Model),
+		slog.Duration("dur", time.Since(response.CreatedAt)),
+		slog.Int("completion_tokens", g.exchange.Usage().CompletionTokens),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+		if !errors.Is(err, errLost) && !errors.Is(err, errStopping) {
+			level = slog.LevelError
+		}
+	}
+	g.logger.LogAttrs(ctx, level, "ai response ended", attrs...)
+}

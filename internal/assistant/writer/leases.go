@@ -1,0 +1,96 @@
+package writer
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// watchInterval is how often at least a replica makes sure that its responses are still its own, and renewEvery how many
+	// times that is until it makes the leases longer.
+	watchInterval = 500 * time.Millisecond
+	renewEvery    = 10
+)
+
+// leases keeps the leases of what is written here.
+type leases struct {
+	store *store.Store
+	// reserved has connections of its own: a lease must not wait behind requests.
+	reserved sqlc.Querier
+	ownerID  uuid.UUID
+	roster   *roster
+	logger   *slog.Logger
+}
+
+// run keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
+func (l *leases) run(ctx context.Context) {
+	var err error
+	turn := 0
+	background.Every(ctx, watchInterval, &background.Outage{While: "watching leases", Logger: l.logger}, func(ctx context.Context) error {
+		turn++
+		// After an outage the leases have ended, or soon will.
+		renew := turn%renewEvery == 0 || err != nil
+		err = l.check(ctx, l.roster.running(), renew)
+		return err
+	})
+}
+
+// check tells the owners that have lost their leases. The whole replica asks once.
+func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
+	if len(owners) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	byID := make(map[uuid.UUID]*owner, len(owners))
+	attempts := make([]int32, 0, len(owners))
+	for _, o := range owners {
+		byID[o.response.ID] = o
+	}
+	ids := slices.Collect(maps.Keys(byID))
+	for _, id := range ids {
+		attempts = append(attempts, byID[id].response.Attempt)
+	}
+	kept, err := l.kept(ctx, ids, attempts, renew)
+	if err != nil {
+		return err
+	}
+	for _, id := range kept {
+		delete(byID, id)
+	}
+	for _, o := range byID {
+		o.lose()
+	}
+	return nil
+}
+
+// kept returns which of the responses are still this replica's, and makes their leases longer if it is to.
+func (l *leases) kept(ctx context.Context, ids []uuid.UUID, attempts []int32, renew bool) ([]uuid.UUID, error) {
+	if !renew {
+		return l.reserved.ListOwnedAIResponses(ctx, sqlc.ListOwnedAIResponsesParams{
+			Ids: ids, Attempts: attempts, OwnerID: l.ownerID,
+		})
+	}
+	return l.reserved.RenewAIResponseLeases(ctx, sqlc.RenewAIResponseLeasesParams{
+		Ids: ids, Attempts: attempts, OwnerID: l.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()),
+	})
+}
+
+// release gives a lease up, so that another replica takes the response over at once.
+func (l *leases) release(ctx context.Context, response sqlc.AIResponse) {
+	err := l.store.ReleaseAIResponseLease(ctx, sqlc.ReleaseAIResponseLeaseParams{
+		ID: response.ID, OwnerID: l.ownerID, Attempt: response.Attempt,
+	})
+	if err != nil {
+		l.logger.WarnContext(ctx, "lease not released", slog.Any("error", err))
+	}
+}

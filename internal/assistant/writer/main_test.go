@@ -1,0 +1,9 @@
+package writer
+
+import (
+	"testing"
+
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }

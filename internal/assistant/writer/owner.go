@@ -1,0 +1,117 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+)
+
+// LeaseDuration is how long a response is its owner's after a claim or a commit.
+const LeaseDuration = 15 * time.Second
+
+// errLost says that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
+var errLost = errors.New("writer: the response is no longer written here")
+
+// owner is this replica's writing of one response, for as long as it holds the response's lease.
+type owner struct {
+	// id names this replica in the lease.
+	id       uuid.UUID
+	response sqlc.AIResponse
+	feed     *eventlog.Feed
+	cancel   context.CancelCauseFunc
+	// began is when this replica began to write it.
+	began time.Time
+
+	mu sync.Mutex
+	// pending is text that upstream has sent and that is in no delta yet.
+	pending []byte
+	// inflight is the delta that is being committed. It stays as it is until it is known to be committed, because a
+	// commit whose answer was lost may have gone through.
+	inflight *eventlog.Delta
+	lastSeq  int64
+	// lost says that nothing more is to be committed.
+	lost bool
+	// changed is closed when inflight was committed, or the response was lost.
+	changed chan struct{}
+}
+
+func newOwner(id uuid.UUID, response sqlc.AIResponse, f *eventlog.Feed, cancel context.CancelCauseFunc) *owner {
+	return &owner{
+		id: id, response: response, feed: f, cancel: cancel, began: time.Now(),
+		lastSeq: response.LastSeq, changed: make(chan struct{}),
+	}
+}
+
+// add takes a piece of text that upstream has sent.
+func (o *owner) add(text string) {
+	o.mu.Lock()
+	o.pending = append(o.pending, text...)
+	o.mu.Unlock()
+}
+
+// take returns the delta to commit next, if there is one.
+func (o *owner) take() (eventlog.Delta, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lost {
+		return eventlog.Delta{}, false
+	}
+	if o.inflight == nil {
+		if len(o.pending) == 0 {
+			return eventlog.Delta{}, false
+		}
+		o.inflight = &eventlog.Delta{
+			ID:      eventlog.EventID{ResponseID: o.response.ID, Seq: o.lastSeq + 1, Attempt: o.response.Attempt},
+			Content: string(o.pending),
+		}
+		o.pending = o.pending[:0]
+	}
+	return *o.inflight, true
+}
+
+// committed says that the delta which was taken is in the log, and returns whether more has come meanwhile.
+func (o *owner) committed() (more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lastSeq = o.inflight.ID.Seq
+	o.inflight = nil
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return len(o.pending) > 0
+}
+
+// flush waits until everything that was added is committed, and returns the number of the last delta.
+func (o *owner) flush(ctx context.Context) (int64, error) {
+	for {
+		o.mu.Lock()
+		clean, lost, lastSeq, changed := o.inflight == nil && len(o.pending) == 0, o.lost, o.lastSeq, o.changed
+		o.mu.Unlock()
+		switch {
+		case lost:
+			return 0, errLost
+		case clean:
+			return lastSeq, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-changed:
+		}
+	}
+}
+
+// lose stops the writing: the response is no longer this owner's.
+func (o *owner) lose() {
+	o.mu.Lock()
+	o.lost = true
+	close(o.changed)
+	o.changed = make(chan struct{})
+	o.mu.Unlock()
+	o.cancel(errLost)
+}

@@ -1,0 +1,100 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// MaxAttempts is how often owners may crash over a response before it fails.
+	MaxAttempts = 3
+
+	// reapInterval is how often at least a reaper looks for responses without a writer. With LeaseDuration, an answer stands
+	// still for at most 17 seconds.
+	reapInterval = 2 * time.Second
+
+	// abandonedAfter is how long a response waits for a replica that takes it over: it may be that answers were switched
+	// off on all of them.
+	abandonedAfter = 5 * time.Minute
+
+	// unknownAfter is how long a response that is this replica's may stand still before the replica takes it up, if it
+	// does not know of it: the reply to its claim was lost.
+	unknownAfter = 3 * time.Second
+)
+
+// reaper takes over responses whose owner is gone.
+type reaper struct {
+	store   *store.Store
+	ownerID uuid.UUID
+	roster  *roster
+	// enabled says that there are answers on this replica.
+	enabled bool
+	// conversation is what an answer is generated from, and begin begins to write it.
+	conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
+	begin        func(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) error
+	metrics      *writerMetrics
+	logger       *slog.Logger
+}
+
+// run takes over until ctx ends.
+func (r *reaper) run(ctx context.Context) {
+	background.Every(ctx, reapInterval, &background.Outage{While: "taking over answers", Logger: r.logger}, r.takeOver)
+}
+
+// takeOver starts over what others have left, one after the other, and fails what nobody could finish.
+func (r *reaper) takeOver(ctx context.Context) error {
+	for more := true; more; {
+		if !r.roster.admit() {
+			return nil // It is for others now to take over, or to fail.
+		}
+		var err error
+		more, err = r.takeOverOne(ctx)
+		r.roster.done()
+		if err != nil {
+			return err
+		}
+	}
+	_, err := r.store.FailAbandonedAIResponses(ctx, sqlc.FailAbandonedAIResponsesParams{
+		ErrorCode: string(apperr.AITimeout), MaxAttempts: MaxAttempts,
+		AbandonedSeconds: int32(abandonedAfter.Seconds()),
+	})
+	return err
+}
+
+func (r *reaper) takeOverOne(ctx context.Context) (more bool, err error) {
+	if !r.enabled || r.roster.isFull() {
+		return false, nil // It is for others to take over.
+	}
+	id, err := r.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
+		OwnerID: r.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()), MaxAttempts: MaxAttempts,
+		Known: r.roster.known(), UnknownLeaseSeconds: int32((LeaseDuration - unknownAfter).Seconds()),
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	response, err := r.store.GetAIResponse(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	c, err := r.conversation(ctx, response)
+	if err != nil {
+		return false, err
+	}
+	r.metrics.takeovers.Inc()
+	r.logger.InfoContext(ctx, "ai response taken over", slog.Any("ai_response_id", id),
+		slog.Int("attempt", int(response.Attempt)))
+	return true, r.begin(ctx, response, c)
+}

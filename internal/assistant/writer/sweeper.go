@@ -1,0 +1,66 @@
+package writer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// retention is how long a finished response keeps its events, and sweepInterval how often old ones are deleted.
+	retention     = 24 * time.Hour
+	sweepInterval = time.Minute
+	// maxSwept bounds the responses of one statement, and sweepTimeout its time.
+	maxSwept     = 50
+	sweepTimeout = 30 * time.Second
+)
+
+// sweeper deletes the events of responses that ended long ago.
+type sweeper struct {
+	store  *store.Store
+	logger *slog.Logger
+}
+
+// run sweeps once in sweepInterval, until ctx ends.
+func (s *sweeper) run(ctx context.Context) {
+	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting old events", Logger: s.logger}, s.sweep)
+}
+
+// sweep sweeps everything that is old enough, a few responses in one statement. A batch that fails is tried one by one,
+// and what still fails is passed over until the next sweep.
+func (s *sweeper) sweep(ctx context.Context) error {
+	var failed error
+	next := sqlc.ListSweepableAIResponsesParams{RetentionSeconds: int32(retention.Seconds()), MaxRows: maxSwept}
+	for {
+		found, err := s.store.ListSweepableAIResponses(ctx, next)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		ids := make([]uuid.UUID, len(found))
+		for i, r := range found {
+			ids[i], next.AfterFinishedAt, next.AfterID = r.ID, r.FinishedAt, r.ID
+		}
+		if len(ids) > 0 && s.sweepSome(ctx, ids) != nil {
+			for _, id := range ids {
+				failed = cmp.Or(s.sweepSome(ctx, []uuid.UUID{id}), failed)
+			}
+		}
+		if len(found) < maxSwept || ctx.Err() != nil {
+			return failed
+		}
+	}
+}
+
+func (s *sweeper) sweepSome(ctx context.Context, ids []uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return s.store.SweepAIResponses(ctx, ids)
+}

@@ -1,0 +1,168 @@
+// Package writer writes AI responses. A [Writer] owns the responses whose leases its replica holds: it starts what was
+// claimed, and drains (writer.go). The roster says which those are, and how many more may begin (roster.go). An owner is
+// the writing of one response (owner.go): a generation asks the models for the text (generation.go), the committer gathers
+// the text of all owners into group commits (committer.go, whose SQL is in deltas.go), and an ending stores the message
+// with the end of the log (ending.go, failure.go). Leases are renewed and checked (leases.go); the reaper takes over what
+// a replica that is gone has left, with a higher attempt, which fences off whatever the old owner still writes (reaper.go);
+// the sweeper deletes the events of responses that ended long ago (sweeper.go). What is counted is in metrics.go.
+//
+// The message, the last event and the status of a response commit together, under the ticket's lock, which a human who
+// steps in takes as well: one of them wins.
+package writer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// Options are what a Writer is made of.
+type Options struct {
+	Hub    *eventlog.Hub
+	Models *upstream.Models
+	// Conversation is what an answer is generated from. The reaper asks for it.
+	Conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
+	// MaxRunning is how many answers are written at a time.
+	MaxRunning int
+	// Metrics gets what is counted.
+	Metrics *metrics.Set
+	Logger  *slog.Logger
+}
+
+// Writer writes the responses that this replica owns, while Run runs, and until Drain.
+type Writer struct {
+	// id is this process's name as an owner. A process that is started again is another one.
+	id        uuid.UUID
+	hub       *eventlog.Hub
+	roster    *roster
+	committer *committer
+	generator *generator
+	leases    *leases
+	reaper    *reaper
+	sweeper   *sweeper
+
+	// ctx is what answers run under: they belong to the process, not to a request.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// New returns a Writer. Run runs it.
+func New(s *store.Store, o Options) *Writer {
+	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
+	w := &Writer{id: uuid.New(), hub: o.Hub, roster: newRoster(o.MaxRunning), ctx: ctx, cancel: cancel}
+	counters := newWriterMetrics(o.Metrics, w.roster.count)
+	w.committer = newCommitter(
+		deltas{store: s.Reserved(), ownerID: w.id, metrics: counters}.write,
+		func(o *owner, delta eventlog.Delta) {
+			w.hub.Publish(o.feed, delta)
+			if delta.ID.Seq == o.response.LastSeq+1 {
+				counters.firstToken.UpdateDuration(o.began)
+			}
+		},
+		(*owner).lose,
+		o.Logger,
+	)
+	w.leases = &leases{store: s, reserved: s.Reserved(), ownerID: w.id, roster: w.roster, logger: o.Logger}
+	w.generator = &generator{
+		models: o.Models, committer: w.committer, logger: o.Logger,
+		ending: ending{store: s, hub: o.Hub, roster: w.roster, leases: w.leases},
+	}
+	w.reaper = &reaper{
+		store: s, ownerID: w.id, roster: w.roster, enabled: o.Models.Enabled(),
+		conversation: o.Conversation, begin: w.begin, metrics: counters, logger: o.Logger,
+	}
+	w.sweeper = &sweeper{store: s, logger: o.Logger}
+	return w
+}
+
+// ID is this replica's name as an owner.
+func (w *Writer) ID() uuid.UUID { return w.id }
+
+// Run commits what is written, keeps the leases, takes over what others have left, and deletes old events, until ctx ends.
+// That must not be before Drain has returned.
+func (w *Writer) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	for _, run := range []func(context.Context){w.committer.run, w.leases.run, w.reaper.run, w.sweeper.run} {
+		loops.Go(func() { run(ctx) })
+	}
+	loops.Wait()
+}
+
+// Admit counts a caller in that may start a response, until it calls Done. It returns false once the Writer drains.
+func (w *Writer) Admit() bool { return w.roster.admit() }
+
+// Done ends what Admit began.
+func (w *Writer) Done() { w.roster.done() }
+
+// Reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.
+func (w *Writer) Reserve(id uuid.UUID) error { return w.roster.reserve(id) }
+
+// Unreserve gives a place back that no answer has taken.
+func (w *Writer) Unreserve(id uuid.UUID) { w.roster.unreserve(id) }
+
+// Start starts to write a response that this replica has claimed, once the claim is committed. That may be later than the
+// claim, when it was part of a larger transaction: a process that has begun to stop meanwhile leaves it to others.
+func (w *Writer) Start(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) {
+	if w.roster.admit() {
+		defer w.roster.done()
+		if w.begin(ctx, response, c) == nil {
+			return
+		}
+	}
+	w.leases.release(ctx, response)
+}
+
+// begin writes a response that this replica owns.
+func (w *Writer) begin(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) error {
+	f := w.hub.Acquire(response.ID)
+	if before := w.roster.displace(response.ID); before != nil {
+		// This process was thought dead, and has taken over from itself.
+		before.lose()
+		w.hub.Resign(f)
+	}
+	if err := w.hub.CatchUp(ctx, f, response.LastSeq); err != nil {
+		w.hub.Release(f)
+		return err
+	}
+	running, cancel := context.WithCancelCause(w.ctx)
+	o := newOwner(w.id, response, f, cancel)
+	w.roster.run(o, func() {
+		w.generator.write(running, o, c)
+		cancel(nil)
+		w.forget(o)
+	})
+	return nil
+}
+
+func (w *Writer) forget(o *owner) {
+	// What could not be committed stays so: the committer need not try any longer.
+	o.lose()
+	w.roster.remove(o)
+	w.hub.Release(o.feed)
+}
+
+// TakeOver starts over what others have left, and fails what nobody could finish. Run does it every other second.
+func (w *Writer) TakeOver(ctx context.Context) error { return w.reaper.takeOver(ctx) }
+
+// Running is how many answers are being written or about to begin.
+func (w *Writer) Running() int { return w.roster.count() }
+
+// Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
+// handed over: another replica takes them at once.
+func (w *Writer) Drain(ctx context.Context) {
+	finished := w.roster.drain()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+		w.cancel(errStopping)
+		<-finished
+	}
+}

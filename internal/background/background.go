@@ -1,0 +1,46 @@
+// Package background runs the work that services do beside requests: Every repeats it, Outage logs its failures, and Batches
+// does it in small pieces.
+package background
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Every calls f repeatedly until ctx ends. Before each call it waits for the interval, less up to a quarter at random, so that
+// replicas which started together do not all ask the database at once. The outage logs what f returns.
+func Every(ctx context.Context, interval time.Duration, o *Outage, f func(context.Context) error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(interval - rand.N(interval/4)): //nolint:gosec // Jitter needs no secrecy.
+		}
+		o.Note(ctx, f(ctx))
+	}
+}
+
+// Outage logs the first failure of something that is tried repeatedly, and its recovery, but no failure in between.
+type Outage struct {
+	// While says what is tried: "deleting expired sessions".
+	While  string
+	Logger *slog.Logger
+
+	since time.Time
+}
+
+// Note takes the result of a try. It ignores all results once ctx has ended.
+func (o *Outage) Note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && o.since.IsZero():
+		o.since = time.Now()
+		o.Logger.WarnContext(ctx, "background work fails", slog.String("while", o.While), slog.Any("error", err))
+	case err == nil && !o.since.IsZero():
+		o.Logger.InfoContext(ctx, "background work succeeds again", slog.String("while", o.While),
+			slog.Duration("after", time.Since(o.since)))
+		o.since = time.Time{}
+	}
+}
