@@ -187,11 +187,16 @@ type (
 	//
 	// Its fields:
 	//
+	//	Allowed []string
 	//	Code FieldErrorCode
+	//	In FieldErrorIn
+	//	Limit *int64
 	//	Pointer string
 	FieldError = plain.FieldError
 	// FieldErrorCode: Which rule was broken.
 	FieldErrorCode = plain.FieldErrorCode
+	// FieldErrorIn: Where the parameter stands that `pointer` names. Absent for a place in the body.
+	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
 	// Health: The result of a probe.
@@ -462,6 +467,12 @@ const (
 	FieldErrorCodeTooLong           = plain.FieldErrorCodeTooLong
 	FieldErrorCodeTooShort          = plain.FieldErrorCodeTooShort
 	FieldErrorCodeUnknown           = plain.FieldErrorCodeUnknown
+)
+
+// The values of FieldErrorIn that the contract has.
+const (
+	FieldErrorInHeader = plain.FieldErrorInHeader
+	FieldErrorInQuery  = plain.FieldErrorInQuery
 )
 
 // The values of FinishReason that the contract has.

@@ -130,7 +130,7 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 			person.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 		default:
 			problem := person.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
-			require.Equal(t, []client.FieldError{{Pointer: "/X-On-Behalf-Of", Code: client.FieldErrorCodeUnknown}}, problem.Errors)
+			require.Equal(t, []client.FieldError{{Pointer: "/X-On-Behalf-Of", Code: client.FieldErrorCodeUnknown, In: client.FieldErrorInHeader}}, problem.Errors)
 			require.Equal(t, http.StatusBadRequest, s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ").Status)
 			service := s.Do(t, o.method, path, "", "Authorization: Bearer "+key, "X-On-Behalf-Of: ada")
 			require.Contains(t, []int{http.StatusBadRequest, http.StatusForbidden}, service.Status, o.OperationID)

@@ -175,6 +175,24 @@ func (e FailedEventType) Valid() bool {
 	}
 }
 
+// Defines values for FieldErrorIn.
+const (
+	FieldErrorInHeader FieldErrorIn = "header"
+	FieldErrorInQuery  FieldErrorIn = "query"
+)
+
+// Valid indicates whether the value is a known member of the FieldErrorIn enum.
+func (e FieldErrorIn) Valid() bool {
+	switch e {
+	case FieldErrorInHeader:
+		return true
+	case FieldErrorInQuery:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorCode.
 const (
 	FieldErrorCodeDuplicate         FieldErrorCode = "duplicate"
@@ -935,12 +953,24 @@ type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
+	// Allowed The values that may stand there, where they are few. Only with `not_allowed`.
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+
 	// Code Which rule was broken.
 	Code FieldErrorCode `json:"code"`
+
+	// In Where the parameter stands that `pointer` names. Absent for a place in the body.
+	In FieldErrorIn `json:"in,omitempty,omitzero"`
+
+	// Limit The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+	Limit *int64 `json:"limit,omitempty"`
 
 	// Pointer A JSON pointer (RFC 6901) into the body; for a query parameter or a header, its name after a slash.
 	Pointer string `json:"pointer"`
 }
+
+// FieldErrorIn Where the parameter stands that `pointer` names. Absent for a place in the body.
+type FieldErrorIn string
 
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func (v *validator) validate(schema *openapi3.Schema, value any, faults ...apper
 		named[fault.Pointer] = true
 	}
 	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), v.formats)
-	for _, found := range slices.Compact(fieldsOf(err)) {
+	for _, found := range slices.CompactFunc(fieldsOf(err), samePlace) {
 		if !named[found.Pointer] {
 			faults = append(faults, found)
 		}
@@ -108,8 +109,47 @@ func fieldsOf(err error) []apperr.Field {
 	case one.SchemaField == "not":
 		return []apperr.Field{excluded(one)}
 	default:
-		return []apperr.Field{{Pointer: pointer(one.JSONPointer()...), Code: fieldCode(one)}}
+		return []apperr.Field{fieldOf(one)}
 	}
+}
+
+// samePlace reports whether two faults say the same.
+func samePlace(a, b apperr.Field) bool { return a.Pointer == b.Pointer && a.Code == b.Code }
+
+// fieldOf is the place where a value breaks one rule, and what the rule is.
+func fieldOf(err *openapi3.SchemaError) apperr.Field {
+	field := apperr.Field{Pointer: pointer(err.JSONPointer()...), Code: fieldCode(err)}
+	s := err.Schema
+	switch err.SchemaField {
+	case "enum":
+		forbidden, _ := s.Extensions[extensionForbidden].([]any)
+		for _, value := range s.Enum {
+			if !slices.Contains(forbidden, value) {
+				field.Allowed = append(field.Allowed, fmt.Sprint(value))
+			}
+		}
+	case "minLength":
+		field.Limit = limit(s.MinLength)
+	case "maxLength":
+		field.Limit = limit(*s.MaxLength)
+	case "minItems":
+		field.Limit = limit(s.MinItems)
+	case "maxItems":
+		field.Limit = limit(*s.MaxItems)
+	case "minProperties":
+		field.Limit = limit(s.MinProps)
+	case "minimum":
+		field.Limit = limit(*s.Min)
+	case "maximum":
+		field.Limit = limit(*s.Max)
+	}
+	return field
+}
+
+// limit is a bound of the contract, which are all whole numbers.
+func limit[N uint64 | float64](bound N) *int64 {
+	whole := int64(bound)
+	return &whole
 }
 
 // excluded is the place that a schema's not refuses: the first of the members that may not stand together, or the value.

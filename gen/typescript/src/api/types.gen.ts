@@ -797,6 +797,19 @@ export type FieldError = {
      */
     pointer: string;
     code: FieldErrorCode;
+    /**
+     * Where the parameter stands that `pointer` names. Absent for a place in the body.
+     */
+    in?: 'query' | 'header';
+    /**
+     * The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+     *
+     */
+    limit?: number;
+    /**
+     * The values that may stand there, where they are few. Only with `not_allowed`.
+     */
+    allowed?: Array<string>;
 };
 
 /**
