@@ -1,19 +1,23 @@
-# syntax=docker/dockerfile:1
+# Needs BuildKit, which Docker has been using since release 23 (before that: DOCKER_BUILDKIT=1).
 
 # The builder is pinned to an exact release. To pin its content too, append the digest that
 # `docker buildx imagetools inspect golang:1.26.8` prints: golang:1.26.8@sha256:…
+# Any image will do that has Go, a shell and /etc/ssl/certs/ca-certificates.crt: --build-arg GO_IMAGE=registry.example/golang
 ARG GO_IMAGE=golang:1.26.8
 
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+# Where modules come from; empty is Go's default.
+ARG GOPROXY
 RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod verify
 COPY . .
-# Static, without paths, build ids or version control stamps: the same sources give the same bytes.
-ARG TARGETOS TARGETARCH
+# Static, without paths, build ids or version control stamps: the same sources give the same bytes. VERSION is what
+# `support version` prints.
+ARG TARGETOS TARGETARCH VERSION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags="-s -w -buildid=" -o /out/ ./cmd/...
+    go build -trimpath -buildvcs=false -ldflags="-s -w -buildid= -X main.release=${VERSION:-unreleased}" -o /out/ ./cmd/...
 
 # Nothing but the binary and the certificates to trust: no shell, no package manager, no files to write.
 FROM scratch AS base
@@ -28,7 +32,9 @@ ENTRYPOINT ["/groqsim"]
 CMD ["-addr", ":8091"]
 
 FROM base AS support
+ARG VERSION
 LABEL org.opencontainers.image.title="support" \
+      org.opencontainers.image.version="${VERSION:-unreleased}" \
       org.opencontainers.image.description="A support desk to embed: tickets, messages and streamed AI answers" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/support /support

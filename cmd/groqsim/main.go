@@ -124,7 +124,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", s.address)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; choose another address with -addr", err)
 	}
 	simulator := groqsim.New(s.options)
 	server := &http.Server{Handler: simulator, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}

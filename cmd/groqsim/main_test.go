@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -63,6 +64,16 @@ func TestFlags(t *testing.T) {
 	require.ErrorContains(t, err, "txet")
 	_, err = parse([]string{"surplus"}, io.Discard, io.Discard)
 	require.ErrorContains(t, err, "surplus")
+}
+
+func TestTakenAddressSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	var lc net.ListenConfig
+	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	err = run(t.Context(), []string{"-addr", listener.Addr().String()}, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "choose another address with -addr")
 }
 
 func TestHelpGoesToStandardOutput(t *testing.T) {

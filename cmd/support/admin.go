@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/store"
 )
 
 func adminCommand() *cobra.Command {
@@ -28,10 +29,13 @@ func adminCreateCommand() *cobra.Command {
 		Short: "Create an account for staff: the first administrator, for example",
 		Long: "Create an account for staff in the database of DATABASE_URL. Without --password-stdin a password is made up\n" +
 			"and printed, once.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if email == "" {
+				return usageError(cmd, errors.New("--email is missing"))
+			}
 			if role != string(auth.RoleAdmin) && role != string(auth.RoleAgent) {
-				return settingsError{errors.New("--role is admin or agent")}
+				return usageError(cmd, errors.New("--role is admin or agent"))
 			}
 			cfg, err := loadConfig(config.NeedDatabase)
 			if err != nil {
@@ -55,7 +59,6 @@ func adminCreateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&email, "email", "", "the account's e-mail address")
 	cmd.Flags().StringVar(&role, "role", string(auth.RoleAdmin), "admin or agent")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
-	_ = cmd.MarkFlagRequired("email") // It fails only for a flag that there is not.
 	return cmd
 }
 
@@ -65,15 +68,10 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 		return settingsError{err}
 	}
 	defer s.Close()
-	// No token is signed here, so the secret that would sign it can be any.
-	options := app.OptionsOf(cfg)
-	options.Auth.Secret = []byte(rand.Text() + rand.Text())
-	options.Account.Secret = options.Auth.Secret
-	authn, err := auth.NewService(s, options.Auth)
-	if err != nil {
+	if err := s.Ready(cmd.Context()); err != nil {
 		return err
 	}
-	accounts, err := account.NewService(s, authn, options.Account)
+	_, accounts, err := newAccounts(s, cfg)
 	if err != nil {
 		return err
 	}
@@ -83,6 +81,19 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "created %s %s (%s)\n", user.Role, user.Email, user.ID)
 	return nil
+}
+
+// newAccounts returns services that log nothing. They sign no token, so the secret that would sign it can be any.
+func newAccounts(s *store.Store, cfg config.Config) (*auth.Service, *account.Service, error) {
+	options := app.OptionsOf(cfg)
+	options.Auth.Secret = []byte(rand.Text() + rand.Text())
+	options.Account.Secret = options.Auth.Secret
+	authn, err := auth.NewService(s, options.Auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := account.NewService(s, authn, options.Account)
+	return authn, accounts, err
 }
 
 func readLine(r io.Reader) (string, error) {

@@ -16,7 +16,7 @@ func configCommand() *cobra.Command {
 	return group("config", "Look at the settings", &cobra.Command{
 		Use:   "check",
 		Short: "Say everything that is wrong with the settings of \"support serve\"",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)
 			if err != nil {

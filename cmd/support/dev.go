@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +25,15 @@ import (
 // devTokensPerSecond is how fast the simulator writes: as one reads.
 const devTokensPerSecond = 40
 
+// envFile is the file in the current folder that "support dev" and "support doctor" read.
+const envFile = ".env"
+
 // devOptions are the flags of "support dev".
 type devOptions struct {
 	addr      string
 	dataDir   string
 	ephemeral bool
+	noDemo    bool
 }
 
 func devCommand() *cobra.Command {
@@ -37,38 +42,38 @@ func devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Serve the API with all it needs: a database and, without a key, simulated answers",
 		Long: "Serve the API on this machine with an embedded PostgreSQL (or that of DATABASE_URL), migrated, and with a Groq\n" +
-			"simulator unless GROQ_API_KEY or GROQ_API_URL is set. The data is kept between runs. Ctrl-C stops everything.",
-		Args: cobra.NoArgs,
+			"simulator unless GROQ_API_KEY or GROQ_API_URL is set. Settings come from the environment and from .env in the\n" +
+			"current folder. The embedded database has accounts and an API key to try things out with, and keeps its data\n" +
+			"between runs. Ctrl-C stops everything.",
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.ephemeral && o.dataDir != "" {
+				return usageError(cmd, errors.New("--ephemeral and --data-dir exclude each other"))
+			}
 			return runDev(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
-	cmd.Flags().StringVar(&o.addr, "addr", "", "the address to serve on (default SUPPORT_ADDR, :8000)")
+	cmd.Flags().StringVar(&o.addr, "addr", "", "the address to serve on (default SUPPORT_ADDR, or else 127.0.0.1:8000)")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "the folder to keep the data in (default: in the user's cache folder)")
 	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a new database that is gone afterwards")
+	cmd.Flags().BoolVar(&o.noDemo, "no-demo", false, "make no demo accounts and no API key")
 	return cmd
 }
 
 func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
-	cfg, err := loadConfig(0)
+	cfg, err := devConfig(out, o)
 	if err != nil {
 		return err
-	}
-	if os.Getenv("SUPPORT_LOG_FORMAT") == "" {
-		cfg.LogFormat = "text"
-	}
-	if os.Getenv("SUPPORT_SIGNUP_LIMIT") == "" {
-		cfg.SignUpLimit = 0 // Whoever tries it out signs many people up.
-	}
-	if o.addr != "" {
-		cfg.Addr = o.addr
 	}
 	logger := newLogger(os.Stderr, cfg)
 	for _, warning := range cfg.Warnings {
 		logger.WarnContext(ctx, "setting", slog.String("warning", warning))
 	}
 	// The port first: when it is taken, nothing else needs to be started.
-	listener, err := app.Listen(ctx, cfg.Addr)
+	listener, err := app.Listen(ctx, "--addr", cfg.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w\nA second \"support dev\" also needs another database: --ephemeral or --data-dir", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -87,6 +92,32 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 	return a.Serve(ctx, listener, 0)
 }
 
+// environment returns that of the process with what the file sets besides, and says what that is.
+func environment(out io.Writer) ([]string, error) {
+	environ, names, err := config.WithFile(os.Environ(), envFile)
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(out, "From %s: %s.\n", envFile, strings.Join(names, ", "))
+	}
+	return environ, nil
+}
+
+func devConfig(out io.Writer, o devOptions) (config.Config, error) {
+	environ, err := environment(out)
+	if err != nil {
+		return config.Config{}, err
+	}
+	if o.addr != "" {
+		if !config.IsAddr(o.addr) {
+			return config.Config{}, settingsError{errors.New("--addr is not of the form host:port or :port")}
+		}
+		environ = append(environ, "SUPPORT_ADDR="+o.addr)
+	}
+	return loadConfigFrom(config.Development(environ), 0)
+}
+
 // dev is what "support dev" starts besides the server.
 type dev struct {
 	out    io.Writer
@@ -95,12 +126,13 @@ type dev struct {
 
 	postgres  *pgembed.Server
 	simulator *http.Server
+	demoKey   string
 }
 
 func (d *dev) start(ctx context.Context, o devOptions) error {
 	dir, err := o.dir()
 	if err != nil {
-		return err
+		return dataDirError(err)
 	}
 	if d.cfg.DatabaseURL == "" {
 		if err := d.startPostgres(ctx, dir); err != nil {
@@ -110,9 +142,15 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 	if err := migrateUp(d.cfg); err != nil {
 		return err
 	}
+	// A database that is somebody else's gets no accounts with a password that everybody knows.
+	if d.postgres != nil && !o.noDemo {
+		if d.demoKey, err = makeDemo(ctx, d.cfg, d.postgres.Dir()); err != nil {
+			return err
+		}
+	}
 	if d.cfg.JWTSecret == "" {
 		if d.cfg.JWTSecret, err = devSecret(dir); err != nil {
-			return err
+			return dataDirError(err)
 		}
 	}
 	if d.cfg.GroqAPIKey == "" && d.cfg.GroqAPIURL == config.DefaultGroqAPIURL {
@@ -124,8 +162,6 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 // dir is where the data is kept; empty for nowhere.
 func (o devOptions) dir() (string, error) {
 	switch {
-	case o.ephemeral && o.dataDir != "":
-		return "", settingsError{errors.New("--ephemeral and --data-dir exclude each other")}
 	case o.ephemeral:
 		return "", nil
 	case o.dataDir != "":
@@ -135,12 +171,25 @@ func (o devOptions) dir() (string, error) {
 	}
 }
 
+// dataDirError says what to do about a folder that cannot be used.
+func dataDirError(err error) error {
+	return fmt.Errorf("the data folder cannot be used: %s\nChoose another one with --data-dir, or keep nothing with --ephemeral",
+		strings.TrimPrefix(err.Error(), "pgembed: "))
+}
+
 func (d *dev) startPostgres(ctx context.Context, dir string) error {
 	server, err := pgembed.Start(ctx, pgembed.Options{
 		Dir: dir, Unsafe: dir == "", Download: true,
 		Progress: func(sentence string) { fmt.Fprintln(d.out, sentence) },
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, pgembed.ErrInUse):
+		return dataDirError(fmt.Errorf("%w, probably another \"support dev\": stop it", err))
+	case errors.Is(err, pgembed.ErrNoBinaries), errors.Is(err, pgembed.ErrUnsupported), ctx.Err() != nil:
+		return err
+	case err != nil && dir != "":
+		return dataDirError(err)
+	case err != nil:
 		return err
 	}
 	d.postgres = server

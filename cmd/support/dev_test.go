@@ -7,22 +7,31 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/internal/store/storetest"
 )
 
 var addressPattern = regexp.MustCompile(`http://localhost:\d+`)
 
-// walk pastes what the welcome says into a shell, as a newcomer does, and returns what the shell prints.
+// walk pastes the commands of the welcome, which are indented, into a shell, as a newcomer does. It returns what the shell
+// prints.
 func (p *process) walk(t *testing.T) string {
 	t.Helper()
 	_, script, found := strings.Cut(p.output.String(), "into another terminal:\n")
 	require.True(t, found)
 	script, _, found = strings.Cut(script, "Ctrl-C stops everything.")
 	require.True(t, found)
+	commands := strings.Split(script, "\n")
+	commands = slices.DeleteFunc(commands, func(line string) bool { return !strings.HasPrefix(line, "  ") })
+	script = strings.Join(commands, "\n")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "sh", "-e", "-c", script).CombinedOutput()
@@ -40,19 +49,22 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-func TestDevIsWalkedFromSignUpToTheAnswer(t *testing.T) {
+func TestDevIsWalkedFromLogInToTheAnswer(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(openDir(t), "data")
 	first := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
 	first.waitFor(t, "Ctrl-C stops everything.")
 	require.Contains(t, first.output.String(), "SIMULATED")
 	out := first.walk(t)
-	require.Contains(t, out, `"email":"ada@example.com"`)
 	require.Contains(t, out, "event: start\n")
 	require.Contains(t, out, `"type":"delta"`)
 	require.Contains(t, out, "event: done\n")
+	require.Contains(t, out, `"title":"Where is my parcel?"`, "the API key acts for a customer")
 
 	address := addressPattern.FindString(first.output.String())
+	for email, role := range map[string]string{"admin@example.com": "admin", "staff@example.com": "agent", "ada@example.com": "user"} {
+		require.Equal(t, role, roleOf(t, address, email))
+	}
 	for path, want := range map[string]string{
 		"/docs": "text/html; charset=utf-8", "/redoc": "text/html; charset=utf-8",
 		"/openapi.yaml": "application/yaml", "/openapi.json": "application/json",
@@ -65,13 +77,78 @@ func TestDevIsWalkedFromSignUpToTheAnswer(t *testing.T) {
 	_, err := fetch(t, address)
 	require.Error(t, err, "the server has ended")
 
-	// The data is kept: the account is there, and the walk's sign-up says so.
+	// The data is kept, and is found where it was.
 	second := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
 	second.waitFor(t, "Ctrl-C stops everything.")
-	out = second.walk(t)
-	require.Contains(t, out, `"code":"email_taken"`)
-	require.Contains(t, out, "event: done\n")
+	for _, pattern := range []string{`postgres://\S+`, `API key +sk_\S+`} {
+		kept := regexp.MustCompile(pattern).FindString(first.output.String())
+		require.NotEmpty(t, kept)
+		require.Contains(t, second.output.String(), kept)
+	}
+	require.Contains(t, second.walk(t), "event: done\n")
 	second.interrupt(t)
+}
+
+// roleOf logs somebody in with the documented password and returns the role.
+func roleOf(t *testing.T, address, email string) string {
+	t.Helper()
+	c, err := plain.NewClientWithResponses(address)
+	require.NoError(t, err)
+	token, err := c.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: email, Password: "correct horse battery"})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, token.StatusCode(), "%s", token.Body)
+	me, err := c.GetMeWithResponse(t.Context(), nil, func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token.JSON200.AccessToken)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, me.StatusCode(), "%s", me.Body)
+	return string(me.JSON200.Role)
+}
+
+func TestDevWithoutDemoStartsEmpty(t *testing.T) {
+	t.Parallel()
+	p := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--ephemeral", "--no-demo"))
+	p.waitFor(t, "Ctrl-C stops everything.")
+	require.NotContains(t, p.output.String(), "API key")
+	database := regexp.MustCompile(`postgres://\S+`).FindString(p.output.String())
+	require.Equal(t, "0", storetest.QueryText(t, database, "SELECT count(*)::text FROM users"))
+	out := p.walk(t)
+	require.Contains(t, out, `"email":"ada@example.com"`, "the walk signs up first")
+	require.Contains(t, out, "event: done\n")
+	p.interrupt(t)
+}
+
+func TestDevLeavesAnotherDatabaseWithoutDemoAccounts(t *testing.T) {
+	t.Parallel()
+	database := storetest.NewURL(t)
+	p := start(t, program(t, []string{"DATABASE_URL=" + database, "HOME=" + openDir(t)}, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
+	p.waitFor(t, "Ctrl-C stops everything.")
+	require.NotContains(t, p.output.String(), "API key")
+	require.Equal(t, "0", storetest.QueryText(t, database, "SELECT count(*)::text FROM users"))
+	p.interrupt(t)
+}
+
+func TestDevReadsSettingsFromAFile(t *testing.T) {
+	t.Parallel()
+	folder := openDir(t)
+	file := "# a comment\nexport GROQ_MODEL=\"from the file\"\nGROQ_API_URL=http://127.0.0.1:1/v1\nSUPPORT_LOG_LEVEL=\nPOSTGRES_PASSWORD=canary\n"
+	require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte(file), 0o600))
+	cmd := program(t, []string{"GROQ_API_URL=http://127.0.0.1:2/v1"}, "dev", "--addr", "127.0.0.1:0", "--ephemeral", "--no-demo")
+	cmd.Dir = folder
+	p := start(t, cmd)
+	p.waitFor(t, "Ctrl-C stops everything.")
+	require.Contains(t, p.output.String(), "From .env: GROQ_MODEL")
+	require.Contains(t, p.output.String(), "from http://127.0.0.1:2/v1, model from the file", "the environment wins")
+	require.NotContains(t, p.output.String(), "canary")
+	p.interrupt(t)
+}
+
+func TestDevWarnsThatOthersCanLogIn(t *testing.T) {
+	t.Parallel()
+	p := start(t, program(t, nil, "dev", "--addr", ":0", "--ephemeral"))
+	p.waitFor(t, "WARNING")
+	p.interrupt(t)
 }
 
 func TestEphemeralDevLeavesNothing(t *testing.T) {
@@ -83,16 +160,4 @@ func TestEphemeralDevLeavesNothing(t *testing.T) {
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
 	require.Empty(t, left)
-}
-
-func TestDevOnATakenPortSaysSo(t *testing.T) {
-	t.Parallel()
-	p := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
-	p.waitFor(t, "Ctrl-C stops everything.")
-	address := addressPattern.FindString(p.output.String())
-	port := address[strings.LastIndex(address, ":"):]
-	out, err := program(t, nil, "dev", "--addr", "127.0.0.1"+port, "--ephemeral").CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(out), "address already in use")
-	p.interrupt(t)
 }

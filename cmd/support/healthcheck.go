@@ -2,21 +2,28 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-const healthcheckTimeout = 3 * time.Second
+const (
+	healthcheckTimeout = 3 * time.Second
+	maxProblem         = 64 << 10
+)
 
 func healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the server on this machine (SUPPORT_ADDR) whether it is ready",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(0)
 			if err != nil {
@@ -37,18 +44,26 @@ func checkHealth(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, port) + "/readyz"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	address := "http://" + net.JoinHostPort(host, port) + "/readyz"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return err
 	}
 	response, err := http.DefaultClient.Do(request)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("no server answers at %s, the address of SUPPORT_ADDR; \"support serve\" starts one: %w", addr, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server is not ready: status %d", response.StatusCode)
+	if response.StatusCode == http.StatusOK {
+		return nil
 	}
-	return nil
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	_ = json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(&problem) // Another server may say anything.
+	return fmt.Errorf("the server at %s is not ready: status %d. %s", addr, response.StatusCode, problem.Detail)
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/supportbackend/support/internal/app"
 )
 
 // Exit codes. A wrong setting is told apart from everything else, so that a platform does not restart what cannot work.
@@ -31,7 +33,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "support:", explain(err))
+	fmt.Fprintln(os.Stderr, "support:", app.Explain(err))
 	var settings settingsError
 	if errors.As(err, &settings) {
 		os.Exit(exitSettings)
@@ -40,36 +42,58 @@ func main() {
 }
 
 func rootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "support",
-		Version:       version(),
-		Short:         "A support desk to embed: accounts, tickets, messages and streamed AI answers",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return settingsError{err} })
-	root.AddCommand(
-		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), healthcheckCommand(),
+	root := group("support", "A support desk to embed: accounts, tickets, messages and streamed AI answers",
+		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), doctorCommand(), healthcheckCommand(),
+		versionCommand(),
 	)
+	root.Version = version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(usageError)
 	return root
 }
 
-// version is that of the module, as the go command has stamped it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
+// usageError says where the command that was used the wrong way is explained.
+func usageError(cmd *cobra.Command, err error) error {
+	return settingsError{fmt.Errorf("%w. See %q", err, cmd.CommandPath()+" --help")}
 }
 
 // group is a command that only holds others. It prints what they are, and takes nothing else.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: onlySubcommands, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(similar, " or "))
+	}
+	return usageError(cmd, err)
+}
+
+// noArgs is for commands that take flags only.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError(cmd, fmt.Errorf("unexpected argument %q", args[0]))
+}
+
+// oneArg is for commands that take one argument, which the help calls by the name.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageError(cmd, errors.New(name+" is missing"))
+		}
+		return noArgs(cmd, args[1:])
+	}
 }
 
 // signalContext ends with the first SIGINT or SIGTERM. The second one ends the process at once.

@@ -13,14 +13,14 @@ import (
 
 func migrateCommand() *cobra.Command {
 	return group("migrate", "Change the schema of the database (DATABASE_URL, or SUPPORT_DB_MIGRATE_URL) from one version to another",
-		migrateStep("up", "Go to the latest version", cobra.NoArgs,
+		migrateStep("up", "Go to the latest version", noArgs,
 			func(m *store.Migrator, _ []string) error { return m.Up() }),
 		migrateStep("down [N]", "Take back the last N versions, one if N is left out. This deletes their data",
-			cobra.MaximumNArgs(1), down),
-		migrateStep("goto VERSION", "Go to a version, up or down", cobra.ExactArgs(1), goTo),
+			optionalArg, down),
+		migrateStep("goto VERSION", "Go to a version, up or down", oneArg("VERSION"), goTo),
 		migrateStep("force VERSION", "Record a version as the current one, after another program has broken a migration off",
-			cobra.ExactArgs(1), force),
-		migrateStep("version", "Print the current version", cobra.NoArgs,
+			oneArg("VERSION"), force),
+		migrateStep("version", "Print the current version", noArgs,
 			func(*store.Migrator, []string) error { return nil }),
 	)
 }
@@ -77,29 +77,56 @@ func printVersion(cmd *cobra.Command, m *store.Migrator) error {
 	return nil
 }
 
+func optionalArg(cmd *cobra.Command, args []string) error {
+	return noArgs(cmd, args[min(1, len(args)):])
+}
+
 func down(m *store.Migrator, args []string) error {
-	n := 1
+	n := int64(1)
 	if len(args) == 1 {
 		var err error
-		if n, err = strconv.Atoi(args[0]); err != nil || n < 1 {
+		if n, err = strconv.ParseInt(args[0], 10, 32); err != nil || n < 1 {
 			return settingsError{errors.New("the number of versions is 1 or more")}
 		}
 	}
-	return m.Down(n)
+	current, _, err := m.Version()
+	if err != nil {
+		return err
+	}
+	if n > current {
+		return settingsError{fmt.Errorf("there are only %d version(s) to take back; \"support migrate goto 0\" takes back all", current)}
+	}
+	return m.Down(int(n))
 }
 
 func goTo(m *store.Migrator, args []string) error {
-	version, err := strconv.ParseUint(args[0], 10, 32)
+	version, err := parseVersion(args[0])
 	if err != nil {
-		return settingsError{errors.New("a version is a number")}
+		return err
 	}
 	return m.Goto(uint(version))
 }
 
 func force(m *store.Migrator, args []string) error {
-	version, err := strconv.ParseUint(args[0], 10, 31)
+	version, err := parseVersion(args[0])
 	if err != nil {
-		return settingsError{errors.New("a version is a number")}
+		return err
 	}
-	return m.Force(int(version))
+	return m.Force(version)
+}
+
+// parseVersion returns a version that this program knows; 0 is that of an empty database.
+func parseVersion(text string) (int, error) {
+	version, err := strconv.Atoi(text)
+	if err != nil || version < 0 {
+		return 0, settingsError{errors.New("a version is a number")}
+	}
+	latest, err := store.LatestVersion()
+	if err != nil {
+		return 0, err
+	}
+	if int64(version) > latest {
+		return 0, settingsError{fmt.Errorf("there is no version %d: the latest is %d", version, latest)}
+	}
+	return version, nil
 }

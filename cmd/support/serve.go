@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -21,7 +22,7 @@ func serveCommand() *cobra.Command {
 		Short: "Serve the API, with the settings of the environment",
 		Long: "Serve the API on SUPPORT_ADDR. The database must have been migrated before (support migrate up); until it\n" +
 			"is, the server runs and is not ready.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)
 			if err != nil {
@@ -31,7 +32,7 @@ func serveCommand() *cobra.Command {
 			for _, warning := range cfg.Warnings {
 				logger.Warn("setting", slog.String("warning", warning))
 			}
-			listener, err := app.Listen(cmd.Context(), cfg.Addr)
+			listener, err := app.Listen(cmd.Context(), "SUPPORT_ADDR", cfg.Addr)
 			if err != nil {
 				return err
 			}
@@ -52,10 +53,12 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app.A
 	return app.New(options)
 }
 
-func loadConfig(need config.Need) (config.Config, error) {
-	cfg, err := config.Load(os.Environ(), need)
+func loadConfig(need config.Need) (config.Config, error) { return loadConfigFrom(os.Environ(), need) }
+
+func loadConfigFrom(environ []string, need config.Need) (config.Config, error) {
+	cfg, err := config.Load(environ, need)
 	if err != nil {
-		return cfg, settingsError{err}
+		return cfg, settingsError{fmt.Errorf("%w\n.env.example explains every setting; \"support dev\" needs none", err)}
 	}
 	return cfg, nil
 }

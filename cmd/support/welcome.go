@@ -15,14 +15,20 @@ Support Backend is ready at {{.URL}}
   read the API  {{.URL}}/redoc
   database      {{.Database}}
   answers       {{.Answers}}
+{{- if .Key}}
+
+  log in as     {{.Admin}} (administrator), {{.Staff}} (staff) or {{.Customer}} (customer)
+  password      {{.Password}}
+  API key       {{.Key}}
+{{- end}}
 
 A walk to paste into another terminal:
-
+{{if not .Key}}
   curl -s {{.URL}}/auth/signup -H 'Content-Type: application/json' \
-    -d '{"email":"ada@example.com","password":"correct horse battery"}'
-
+    -d '{"email":"{{.Customer}}","password":"{{.Password}}"}'
+{{end}}
   TOKEN=$(curl -s {{.URL}}/auth/login -H 'Content-Type: application/json' \
-    -d '{"email":"ada@example.com","password":"correct horse battery"}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+    -d '{"email":"{{.Customer}}","password":"{{.Password}}"}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 
   TICKET=$(curl -s {{.URL}}/tickets -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d '{"title":"Invoice 4711 is wrong","description":"I was charged twice for October."}' \
@@ -32,16 +38,23 @@ A walk to paste into another terminal:
     -d '{"content":"The second charge is from 14 October."}'
 
   curl -sN {{.URL}}/tickets/$TICKET/ai-response -H "Authorization: Bearer $TOKEN"
+{{- if .Key}}
 
+With the API key, a service acts for its customers:
+
+  curl -s {{.URL}}/tickets -H 'Authorization: Bearer {{.Key}}' -H 'X-On-Behalf-Of: customer-4711' \
+    -H 'Content-Type: application/json' -d '{"title":"Where is my parcel?","description":"It was due on Monday."}'
+{{end}}
 Ctrl-C stops everything.
 `))
 
 func (d *dev) printWelcome(addr net.Addr) {
-	_, port, _ := net.SplitHostPort(addr.String())
-	data := struct{ URL, Database, Answers string }{
+	host, port, _ := net.SplitHostPort(addr.String())
+	data := struct{ URL, Database, Answers, Key, Password, Admin, Staff, Customer string }{
 		URL:      "http://localhost:" + port,
 		Database: "the one of DATABASE_URL",
 		Answers:  fmt.Sprintf("from %s, model %s", d.cfg.GroqAPIURL, d.cfg.GroqModel),
+		Key:      d.demoKey, Password: demoPassword, Admin: demoAdmin, Staff: demoStaff, Customer: demoCustomer,
 	}
 	if d.postgres != nil {
 		data.Database = d.cfg.DatabaseURL.Reveal()
@@ -51,5 +64,8 @@ func (d *dev) printWelcome(addr net.Addr) {
 	}
 	var text strings.Builder
 	_ = welcome.Execute(&text, data) // The template and its data are above.
+	if ip := net.ParseIP(host); d.demoKey != "" && !ip.IsLoopback() {
+		fmt.Fprintf(&text, "\nWARNING: %s can be reached from other machines, and the passwords above are known to everybody: use --no-demo, and another --data-dir.\n", addr)
+	}
 	fmt.Fprint(d.out, text.String())
 }

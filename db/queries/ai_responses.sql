@@ -1,20 +1,83 @@
+-- name: FindTurn :one
+-- A ticket that the actor sees, and what has become of its turn: the customer's newest message, or the description while
+-- there is none. running is the response that is being written in the ticket, to whichever turn, and standing the one that
+-- answers this one. staff_spoke_last says that there is nothing to answer. failure is that of the turn's newest response
+-- while it is too recent to ask upstream again, for so many seconds more: it ends with the pause, or with the wait that
+-- upstream asked for if that is longer. Nothing is the nil UUID, or no text.
+SELECT
+    sqlc.embed(t),
+    coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(running.turn_message_id IS NOT DISTINCT FROM turn.id, false)::boolean AS running_answers_turn,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
+    coalesce(failure.error_code, '')::text AS failure,
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+FROM tickets AS t
+LEFT JOIN LATERAL (
+    SELECT m.id, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    ORDER BY m.created_at DESC
+    LIMIT 1
+) AS turn ON true
+LEFT JOIN LATERAL (
+    SELECT m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = t.id AND m.author = 'staff'
+    ORDER BY m.created_at DESC
+    LIMIT 1
+) AS staff ON true
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming'
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.turn_message_id = turn.id AND r.status = 'completed'
+    UNION ALL
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+) AS standing ON true
+LEFT JOIN LATERAL (
+    SELECT
+        latest.error_code,
+        extract(epoch FROM latest.finished_at + pause.length - clock_timestamp()) AS seconds
+    FROM (
+        SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
+        FROM ai_responses AS r
+        WHERE r.ticket_id = t.id
+        ORDER BY r.created_at DESC, r.id DESC
+        LIMIT 1
+    ) AS latest
+    CROSS JOIN LATERAL (
+        SELECT make_interval(secs => greatest(@pause_seconds::integer, max(e.retry_after_seconds))) AS length
+        FROM ai_response_events AS e
+        WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+    ) AS pause
+    WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
+        AND latest.finished_at + pause.length > clock_timestamp()
+) AS failure ON true
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
 -- name: CreateAIResponse :one
+-- No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
-VALUES (
+SELECT
     @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-)
+FROM (
+    SELECT
+        count(*) FILTER (WHERE r.status = 'streaming') AS running,
+        count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+        count(*) AS last_day
+    FROM ai_responses AS r
+    WHERE r.requested_by = @requested_by AND r.created_at > clock_timestamp() - interval '1 day'
+        AND greatest(@max_running::integer, @max_per_minute::integer, @max_per_day::integer) > 0
+) AS recent
+WHERE (@max_running = 0 OR recent.running < @max_running)
+    AND (@max_per_minute = 0 OR recent.last_minute < @max_per_minute)
+    AND (@max_per_day = 0 OR recent.last_day < @max_per_day)
 RETURNING *;
-
--- name: GetAIResponseForTurn :one
--- The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
-SELECT *
-FROM ai_responses
-WHERE ticket_id = @ticket_id
-    AND turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
-    AND status IN ('streaming', 'completed')
-ORDER BY status = 'streaming' DESC
-LIMIT 1;
 
 -- name: FindAIResponse :one
 -- One that the actor sees.
@@ -200,8 +263,16 @@ replaced AS (
     UPDATE ai_responses AS before
     SET status = 'superseded'
     FROM mine
-    WHERE before.ticket_id = mine.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM mine.turn_message_id
-        AND before.status = 'completed'
+    WHERE before.id = (
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed'
+        UNION ALL
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE mine.turn_message_id IS NULL AND r.ticket_id = mine.ticket_id AND r.turn_message_id IS NULL
+            AND r.status = 'completed'
+    )
     RETURNING before.message_id AS message_id
 ),
 marked AS (
@@ -304,33 +375,6 @@ WHERE e.ai_response_id = swept.id;
 SELECT id
 FROM ai_responses
 WHERE id = ANY(@ids::uuid[]);
-
--- name: GetRecentAIFailure :one
--- The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
--- longer is: after the pause, or after the wait that upstream asked for if that is longer.
-SELECT
-    latest.error_code::text AS error_code,
-    extract(epoch FROM latest.finished_at + pause.length - clock_timestamp())::double precision AS ends_in
-FROM (
-    SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
-    FROM ai_responses AS r
-    WHERE r.ticket_id = @ticket_id
-    ORDER BY r.created_at DESC, r.id DESC
-    LIMIT 1
-) AS latest
-CROSS JOIN LATERAL (
-    SELECT make_interval(secs => greatest(@pause_seconds::integer, max(e.retry_after_seconds))) AS length
-    FROM ai_response_events AS e
-    WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
-) AS pause
-WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM sqlc.narg(turn_message_id)::uuid
-    AND latest.finished_at + pause.length > clock_timestamp();
-
--- name: GetStreamingAIResponse :one
--- The one that is being written in a ticket, to whichever turn.
-SELECT *
-FROM ai_responses
-WHERE ticket_id = @ticket_id AND status = 'streaming';
 
 -- name: ReleaseAIResponseLease :exec
 -- Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has

@@ -12,3 +12,10 @@ SELECT name::text
 FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) AS limits (name)
 WHERE current_setting(limits.name) = '0'
 ORDER BY name;
+
+-- name: GetDatabaseServer :one
+-- The release of PostgreSQL, for people and as a number, and what time it is there.
+SELECT
+    current_setting('server_version')::text AS release,
+    current_setting('server_version_num')::integer AS release_number,
+    clock_timestamp()::timestamptz AS now;

@@ -81,13 +81,6 @@ WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestam
 ORDER BY created_at, id
 LIMIT @max_rows;
 
--- name: GetLatestCustomerMessage :one
-SELECT *
-FROM messages
-WHERE ticket_id = @ticket_id AND author = 'customer'
-ORDER BY created_at DESC
-LIMIT 1;
-
 -- name: ListConversation :many
 -- A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
 -- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
@@ -129,19 +122,6 @@ SELECT m.*
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || @turn_message_id::uuid)
 ORDER BY m.id = @turn_message_id, m.created_at;
-
--- name: GetLatestHumanMessage :one
-SELECT m.*
-FROM unnest('{customer,staff}'::message_author[]) AS people (author)
-CROSS JOIN LATERAL (
-    SELECT n.*
-    FROM messages AS n
-    WHERE n.ticket_id = @ticket_id AND n.author = people.author
-    ORDER BY n.created_at DESC
-    LIMIT 1
-) AS m
-ORDER BY m.created_at DESC
-LIMIT 1;
 
 -- name: PutMessageFeedback :one
 -- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.

@@ -139,8 +139,16 @@ replaced AS (
     UPDATE ai_responses AS before
     SET status = 'superseded'
     FROM mine
-    WHERE before.ticket_id = mine.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM mine.turn_message_id
-        AND before.status = 'completed'
+    WHERE before.id = (
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed'
+        UNION ALL
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE mine.turn_message_id IS NULL AND r.ticket_id = mine.ticket_id AND r.turn_message_id IS NULL
+            AND r.status = 'completed'
+    )
     RETURNING before.message_id AS message_id
 ),
 marked AS (
@@ -261,10 +269,21 @@ func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) 
 
 const createAIResponse = `-- name: CreateAIResponse :one
 INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
-VALUES (
+SELECT
     $1, $2, $3, $4, $5, $6::uuid,
     clock_timestamp() + make_interval(secs => $7::integer)
-)
+FROM (
+    SELECT
+        count(*) FILTER (WHERE r.status = 'streaming') AS running,
+        count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+        count(*) AS last_day
+    FROM ai_responses AS r
+    WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
+        AND greatest($8::integer, $9::integer, $10::integer) > 0
+) AS recent
+WHERE ($8 = 0 OR recent.running < $8)
+    AND ($9 = 0 OR recent.last_minute < $9)
+    AND ($10 = 0 OR recent.last_day < $10)
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 `
 
@@ -276,8 +295,12 @@ type CreateAIResponseParams struct {
 	RequestedBy   *uuid.UUID
 	OwnerID       uuid.UUID
 	LeaseSeconds  int32
+	MaxRunning    int32
+	MaxPerMinute  int32
+	MaxPerDay     int32
 }
 
+// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, createAIResponse,
 		arg.ID,
@@ -287,6 +310,9 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.RequestedBy,
 		arg.OwnerID,
 		arg.LeaseSeconds,
+		arg.MaxRunning,
+		arg.MaxPerMinute,
+		arg.MaxPerDay,
 	)
 	var i AIResponse
 	err := row.Scan(
@@ -452,6 +478,116 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 	return i, err
 }
 
+const findTurn = `-- name: FindTurn :one
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at,
+    coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(running.turn_message_id IS NOT DISTINCT FROM turn.id, false)::boolean AS running_answers_turn,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
+    coalesce(failure.error_code, '')::text AS failure,
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+FROM tickets AS t
+LEFT JOIN LATERAL (
+    SELECT m.id, m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    ORDER BY m.created_at DESC
+    LIMIT 1
+) AS turn ON true
+LEFT JOIN LATERAL (
+    SELECT m.created_at
+    FROM messages AS m
+    WHERE m.ticket_id = t.id AND m.author = 'staff'
+    ORDER BY m.created_at DESC
+    LIMIT 1
+) AS staff ON true
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming'
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.turn_message_id = turn.id AND r.status = 'completed'
+    UNION ALL
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+) AS standing ON true
+LEFT JOIN LATERAL (
+    SELECT
+        latest.error_code,
+        extract(epoch FROM latest.finished_at + pause.length - clock_timestamp()) AS seconds
+    FROM (
+        SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
+        FROM ai_responses AS r
+        WHERE r.ticket_id = t.id
+        ORDER BY r.created_at DESC, r.id DESC
+        LIMIT 1
+    ) AS latest
+    CROSS JOIN LATERAL (
+        SELECT make_interval(secs => greatest($1::integer, max(e.retry_after_seconds))) AS length
+        FROM ai_response_events AS e
+        WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+    ) AS pause
+    WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
+        AND latest.finished_at + pause.length > clock_timestamp()
+) AS failure ON true
+WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+`
+
+type FindTurnParams struct {
+	PauseSeconds int32
+	ID           uuid.UUID
+	ActorID      uuid.UUID
+	Staff        bool
+}
+
+type FindTurnRow struct {
+	Ticket             Ticket
+	TurnMessageID      uuid.UUID
+	RunningID          uuid.UUID
+	RunningAnswersTurn bool
+	StandingID         uuid.UUID
+	StaffSpokeLast     bool
+	Failure            string
+	FailureSeconds     float64
+}
+
+// A ticket that the actor sees, and what has become of its turn: the customer's newest message, or the description while
+// there is none. running is the response that is being written in the ticket, to whichever turn, and standing the one that
+// answers this one. staff_spoke_last says that there is nothing to answer. failure is that of the turn's newest response
+// while it is too recent to ask upstream again, for so many seconds more: it ends with the pause, or with the wait that
+// upstream asked for if that is longer. Nothing is the nil UUID, or no text.
+func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error) {
+	row := q.db.QueryRow(ctx, findTurn,
+		arg.PauseSeconds,
+		arg.ID,
+		arg.ActorID,
+		arg.Staff,
+	)
+	var i FindTurnRow
+	err := row.Scan(
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.TurnMessageID,
+		&i.RunningID,
+		&i.RunningAnswersTurn,
+		&i.StandingID,
+		&i.StaffSpokeLast,
+		&i.Failure,
+		&i.FailureSeconds,
+	)
+	return i, err
+}
+
 const getAIResponse = `-- name: GetAIResponse :one
 SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
@@ -460,129 +596,6 @@ WHERE id = $1
 
 func (q *Queries) GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, getAIResponse, id)
-	var i AIResponse
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.TurnMessageID,
-		&i.Status,
-		&i.Attempt,
-		&i.Model,
-		&i.LastSeq,
-		&i.MessageID,
-		&i.FinishReason,
-		&i.ErrorCode,
-		&i.PromptTokens,
-		&i.CompletionTokens,
-		&i.ReasoningTokens,
-		&i.CachedTokens,
-		&i.LeaseExpiresAt,
-		&i.CreatedAt,
-		&i.FirstTokenAt,
-		&i.FinishedAt,
-		&i.OwnerID,
-		&i.RequestedBy,
-		&i.Crashes,
-		&i.HasEvents,
-	)
-	return i, err
-}
-
-const getAIResponseForTurn = `-- name: GetAIResponseForTurn :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
-FROM ai_responses
-WHERE ticket_id = $1
-    AND turn_message_id IS NOT DISTINCT FROM $2::uuid
-    AND status IN ('streaming', 'completed')
-ORDER BY status = 'streaming' DESC
-LIMIT 1
-`
-
-type GetAIResponseForTurnParams struct {
-	TicketID      uuid.UUID
-	TurnMessageID *uuid.UUID
-}
-
-// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
-func (q *Queries) GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getAIResponseForTurn, arg.TicketID, arg.TurnMessageID)
-	var i AIResponse
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.TurnMessageID,
-		&i.Status,
-		&i.Attempt,
-		&i.Model,
-		&i.LastSeq,
-		&i.MessageID,
-		&i.FinishReason,
-		&i.ErrorCode,
-		&i.PromptTokens,
-		&i.CompletionTokens,
-		&i.ReasoningTokens,
-		&i.CachedTokens,
-		&i.LeaseExpiresAt,
-		&i.CreatedAt,
-		&i.FirstTokenAt,
-		&i.FinishedAt,
-		&i.OwnerID,
-		&i.RequestedBy,
-		&i.Crashes,
-		&i.HasEvents,
-	)
-	return i, err
-}
-
-const getRecentAIFailure = `-- name: GetRecentAIFailure :one
-SELECT
-    latest.error_code::text AS error_code,
-    extract(epoch FROM latest.finished_at + pause.length - clock_timestamp())::double precision AS ends_in
-FROM (
-    SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
-    FROM ai_responses AS r
-    WHERE r.ticket_id = $1
-    ORDER BY r.created_at DESC, r.id DESC
-    LIMIT 1
-) AS latest
-CROSS JOIN LATERAL (
-    SELECT make_interval(secs => greatest($2::integer, max(e.retry_after_seconds))) AS length
-    FROM ai_response_events AS e
-    WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
-) AS pause
-WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM $3::uuid
-    AND latest.finished_at + pause.length > clock_timestamp()
-`
-
-type GetRecentAIFailureParams struct {
-	TicketID      uuid.UUID
-	PauseSeconds  int32
-	TurnMessageID *uuid.UUID
-}
-
-type GetRecentAIFailureRow struct {
-	ErrorCode string
-	EndsIn    float64
-}
-
-// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
-// longer is: after the pause, or after the wait that upstream asked for if that is longer.
-func (q *Queries) GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error) {
-	row := q.db.QueryRow(ctx, getRecentAIFailure, arg.TicketID, arg.PauseSeconds, arg.TurnMessageID)
-	var i GetRecentAIFailureRow
-	err := row.Scan(&i.ErrorCode, &i.EndsIn)
-	return i, err
-}
-
-const getStreamingAIResponse = `-- name: GetStreamingAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
-FROM ai_responses
-WHERE ticket_id = $1 AND status = 'streaming'
-`
-
-// The one that is being written in a ticket, to whichever turn.
-func (q *Queries) GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, getStreamingAIResponse, ticketID)
 	var i AIResponse
 	err := row.Scan(
 		&i.ID,

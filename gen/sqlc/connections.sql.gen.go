@@ -7,7 +7,29 @@ package sqlc
 
 import (
 	"context"
+	"time"
 )
+
+const getDatabaseServer = `-- name: GetDatabaseServer :one
+SELECT
+    current_setting('server_version')::text AS release,
+    current_setting('server_version_num')::integer AS release_number,
+    clock_timestamp()::timestamptz AS now
+`
+
+type GetDatabaseServerRow struct {
+	Release       string
+	ReleaseNumber int32
+	Now           time.Time
+}
+
+// The release of PostgreSQL, for people and as a number, and what time it is there.
+func (q *Queries) GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error) {
+	row := q.db.QueryRow(ctx, getDatabaseServer)
+	var i GetDatabaseServerRow
+	err := row.Scan(&i.Release, &i.ReleaseNumber, &i.Now)
+	return i, err
+}
 
 const getSessionBudget = `-- name: GetSessionBudget :one
 SELECT

@@ -149,58 +149,6 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 	return i, err
 }
 
-const getLatestCustomerMessage = `-- name: GetLatestCustomerMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
-FROM messages
-WHERE ticket_id = $1 AND author = 'customer'
-ORDER BY created_at DESC
-LIMIT 1
-`
-
-func (q *Queries) GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error) {
-	row := q.db.QueryRow(ctx, getLatestCustomerMessage, ticketID)
-	var i Message
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.Author,
-		&i.AuthorID,
-		&i.Content,
-		&i.CreatedAt,
-		&i.SupersededBy,
-	)
-	return i, err
-}
-
-const getLatestHumanMessage = `-- name: GetLatestHumanMessage :one
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
-FROM unnest('{customer,staff}'::message_author[]) AS people (author)
-CROSS JOIN LATERAL (
-    SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
-    FROM messages AS n
-    WHERE n.ticket_id = $1 AND n.author = people.author
-    ORDER BY n.created_at DESC
-    LIMIT 1
-) AS m
-ORDER BY m.created_at DESC
-LIMIT 1
-`
-
-func (q *Queries) GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error) {
-	row := q.db.QueryRow(ctx, getLatestHumanMessage, ticketID)
-	var i Message
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.Author,
-		&i.AuthorID,
-		&i.Content,
-		&i.CreatedAt,
-		&i.SupersededBy,
-	)
-	return i, err
-}
-
 const getMessage = `-- name: GetMessage :one
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
 FROM messages

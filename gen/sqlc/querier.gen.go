@@ -30,6 +30,7 @@ type Querier interface {
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
+	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
@@ -78,23 +79,24 @@ type Querier interface {
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
+	// A ticket that the actor sees, and what has become of its turn: the customer's newest message, or the description while
+	// there is none. running is the response that is being written in the ticket, to whichever turn, and standing the one that
+	// answers this one. staff_spoke_last says that there is nothing to answer. failure is that of the turn's newest response
+	// while it is too recent to ask upstream again, for so many seconds more: it ends with the pause, or with the wait that
+	// upstream asked for if that is longer. Nothing is the nil UUID, or no text.
+	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
-	// The one that is being written, or else the one that stands. Failed and superseded ones leave the turn open.
-	GetAIResponseForTurn(ctx context.Context, arg GetAIResponseForTurnParams) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
 	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
+	// The release of PostgreSQL, for people and as a number, and what time it is there.
+	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
-	GetLatestCustomerMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
-	GetLatestHumanMessage(ctx context.Context, ticketID uuid.UUID) (Message, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
-	// The failure of a turn's newest response while it is too recent to ask upstream again, and in how many seconds it no
-	// longer is: after the pause, or after the wait that upstream asked for if that is longer.
-	GetRecentAIFailure(ctx context.Context, arg GetRecentAIFailureParams) (GetRecentAIFailureRow, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -105,8 +107,6 @@ type Querier interface {
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
 	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
 	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
-	// The one that is being written in a ticket, to whichever turn.
-	GetStreamingAIResponse(ctx context.Context, ticketID uuid.UUID) (AIResponse, error)
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)

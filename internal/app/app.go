@@ -173,16 +173,3 @@ func (a *App) shutdown(ctx context.Context) error {
 	a.logger.InfoContext(ctx, "stopped")
 	return err
 }
-
-// Listen returns a listener for Serve.
-func Listen(ctx context.Context, addr string) (net.Listener, error) {
-	// The kernel notices peers that are gone without a word within half a minute.
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}
-	listener, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return listener, nil
-}

@@ -23,7 +23,7 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	if a.debugAddr == "" {
 		return func() {}, nil
 	}
-	listener, err := Listen(ctx, a.debugAddr)
+	listener, err := Listen(ctx, "SUPPORT_DEBUG_ADDR", a.debugAddr)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,32 +15,40 @@ import (
 // runningPause is when to ask again while as many answers are being written as a user may have.
 const runningPause = 5 * time.Second
 
+// errSpent is a response that the budget does not allow.
+var errSpent = errors.New("assistant: the budget is spent")
+
 // Budget is how many answers a user may have begun, counted over all replicas. Zero is no limit.
 type Budget struct {
 	// Running is how many may be written at a time.
-	Running   int
-	PerMinute int
-	PerDay    int
+	Running   int32
+	PerMinute int32
+	PerDay    int32
 }
 
-// spend returns AIQuota when the user has used the budget up. Until the transaction ends, no other response of theirs
-// begins, so that what is counted here stays true.
-func (b Budget) spend(ctx context.Context, s *store.Store, userID uuid.UUID) error {
+// lock lets no other response of the user's begin until the transaction ends, so that what is counted stays true.
+func (b Budget) lock(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	if b == (Budget{}) {
 		return nil
 	}
-	if err := s.LockAIBudget(ctx, userID.String()); err != nil {
-		return err
-	}
+	return s.LockAIBudget(store.Ahead(ctx), userID.String())
+}
+
+// spent returns AIQuota, with the time after which the user may ask again.
+func (b Budget) spent(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	spent, err := s.CountRecentAIResponses(ctx, userID)
 	if err != nil {
 		return err
 	}
-	return b.check(spent)
+	if err := b.check(spent); err != nil {
+		return err
+	}
+	return quota("As many answers as an account may have were begun until now.", time.Second)
 }
 
+// check returns AIQuota when as much has been spent as may be.
 func (b Budget) check(spent sqlc.CountRecentAIResponsesRow) error {
-	used := func(limit int, count int32) bool { return limit > 0 && int(count) >= limit }
+	used := func(limit, count int32) bool { return limit > 0 && count >= limit }
 	switch {
 	case used(b.PerDay, spent.LastDay):
 		return quota("As many answers as an account may have in a day were begun.", seconds(spent.DayEndsIn))

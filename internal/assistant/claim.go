@@ -61,6 +61,9 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 		c = claim{response: sqlc.AIResponse{ID: id}}
 		return cl.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})
+	if errors.Is(err, errSpent) {
+		return claim{}, cl.budget.spent(ctx, cl.store, actor.ID)
+	}
 	if err == nil && c.started {
 		store.AfterCommit(ctx, func() { cl.writer.Start(context.WithoutCancel(ctx), c.response, c.conversation) })
 	}
@@ -79,34 +82,30 @@ type claimant struct {
 // claim finds the turn's response that is being written or stands, or makes one. The lock on the ticket lets one caller
 // decide at a time, in all processes.
 func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
-	t, err := ticket.Lock(ctx, cl.store, by.actor, by.ticketID)
-	if err != nil {
+	if err := cl.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
+	}); err != nil {
 		return err
 	}
-	turn, err := cl.turnOf(ctx, t.ID)
+	turn, err := cl.store.FindTurn(ctx, sqlc.FindTurnParams{
+		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(), PauseSeconds: int32(failurePause.Seconds()),
+	})
 	if err != nil {
-		return err
+		return store.NotFound(err)
 	}
-	found, err := cl.store.GetAIResponseForTurn(ctx, sqlc.GetAIResponseForTurnParams{TicketID: t.ID, TurnMessageID: turn})
+	running := turn.RunningID != uuid.Nil
 	switch {
-	case err != nil && !errors.Is(err, store.ErrNoRows):
-		return err
-	case err == nil && (found.Status == sqlc.AIResponseStatusStreaming || !by.Regenerate):
-		c.response = found
-		return nil
+	case running && turn.RunningAnswersTurn:
+		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.RunningID)
+	case turn.StandingID != uuid.Nil && !by.Regenerate:
+		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.StandingID)
+	case running:
+		c.waiting = true
+		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.RunningID)
+	default:
+		err = cl.begin(ctx, turn, c, by)
 	}
-	found, err = cl.store.GetStreamingAIResponse(ctx, t.ID)
-	if !errors.Is(err, store.ErrNoRows) {
-		c.response, c.waiting = found, true
-		return err
-	}
-	if by.reading {
-		if err := cl.recentFailure(ctx, t.ID, turn); err != nil {
-			return err
-		}
-	}
-	c.response.TurnMessageID = turn
-	return cl.begin(ctx, t, c, by)
+	return err
 }
 
 const (
@@ -116,52 +115,47 @@ const (
 	drainingPause = time.Second
 )
 
-// recentFailure returns the failure of a turn that is not to be begun again yet, or what went wrong.
-func (cl *claimer) recentFailure(ctx context.Context, ticketID uuid.UUID, turn *uuid.UUID) error {
-	recent, err := cl.store.GetRecentAIFailure(ctx, sqlc.GetRecentAIFailureParams{
-		TicketID: ticketID, TurnMessageID: turn, PauseSeconds: int32(failurePause.Seconds()),
-	})
-	if errors.Is(err, store.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return eventlog.Failure(apperr.Code(recent.ErrorCode)).After(time.Duration(recent.EndsIn * float64(time.Second)))
-}
-
 // begin makes the response, unless there is a reason not to.
-func (cl *claimer) begin(ctx context.Context, t sqlc.Ticket, c *claim, by claimant) error {
-	if err := cl.mayBegin(ctx, t, by); err != nil {
+func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, by claimant) error {
+	if err := cl.mayBegin(turn, by); err != nil {
 		return err
+	}
+	var message *uuid.UUID
+	if turn.TurnMessageID != uuid.Nil {
+		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = conversationOf(ctx, cl.store, t, c.response.TurnMessageID); err != nil {
+	if c.conversation, err = conversationOf(ctx, cl.store, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
 		return err
 	}
+	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
+		return err
+	}
 	c.started = true
-	c.response, err = cl.store.CreateAIResponse(ctx, sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: t.ID, TurnMessageID: c.response.TurnMessageID, RequestedBy: &by.actor.ID,
+	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
+		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
+		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
+	if errors.Is(err, store.ErrNoRows) {
+		return errSpent
+	}
 	return err
 }
 
-// mayBegin returns why no answer may begin in the ticket.
-func (cl *claimer) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) error {
-	newest, err := cl.store.GetLatestHumanMessage(ctx, t.ID)
-	if err != nil && !errors.Is(err, store.ErrNoRows) {
-		return err
-	}
+// mayBegin returns why no answer to the turn may begin, as far as that is no matter of the budget.
+func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 	switch {
-	case t.Status == sqlc.TicketStatusClosed:
+	case by.reading && turn.Failure != "":
+		return eventlog.Failure(apperr.Code(turn.Failure)).After(seconds(turn.FailureSeconds))
+	case turn.Ticket.Status == sqlc.TicketStatusClosed:
 		return ticket.ErrClosed()
-	case newest.Author == sqlc.MessageAuthorStaff:
+	case turn.StaffSpokeLast:
 		return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
-	case t.AIMode == sqlc.AIModeOff:
+	case turn.Ticket.AIMode == sqlc.AIModeOff:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
 	if err := cl.models.Check(by.Model); err != nil {
@@ -170,17 +164,5 @@ func (cl *claimer) mayBegin(ctx context.Context, t sqlc.Ticket, by claimant) err
 	if !by.admitted {
 		return apperr.New(apperr.Draining, "The server is shutting down.").After(drainingPause)
 	}
-	return cl.budget.spend(ctx, cl.store, by.actor.ID)
-}
-
-// turnOf returns the customer's newest message, or nil while there is none and the description is the turn.
-func (cl *claimer) turnOf(ctx context.Context, ticketID uuid.UUID) (*uuid.UUID, error) {
-	message, err := cl.store.GetLatestCustomerMessage(ctx, ticketID)
-	if errors.Is(err, store.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &message.ID, nil
+	return nil
 }

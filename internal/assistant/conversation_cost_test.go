@@ -39,7 +39,9 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	storetest.Exec(t, b.url, "ANALYZE messages")
 	turn := storetest.QueryText(t, b.url, "SELECT id::text FROM messages ORDER BY created_at DESC LIMIT 1")
 	quote := func(id uuid.UUID) string { return "'" + id.String() + "'::uuid" }
-	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "GetLatestHumanMessage", map[string]string{"ticket_id": quote(b.ticket.ID)}))
+	requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", "FindTurn", map[string]string{
+		"id": quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "pause_seconds": "5",
+	}))
 	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "ListConversation", map[string]string{
 		"ticket_id": quote(b.ticket.ID), "turn_message_id": quote(uuid.MustParse(turn)), "max_earlier": "99",
 	}))

@@ -221,9 +221,8 @@ func (m *machine) untilLogged(t *rapid.T, r *modelResponse) {
 // began tells the model of a response that must have begun.
 func (m *machine) began(t *rapid.T) *modelResponse {
 	m.untilHeld(t, m.model.requests, 0)
-	row, err := m.store.GetStreamingAIResponse(m.t.Context(), m.ticketID)
-	require.NoError(t, err)
-	return m.model.begin(row.ID)
+	id := storetest.QueryText(m.t, m.url, "SELECT id::text FROM ai_responses WHERE ticket_id = $1 AND status = 'streaming'", m.ticketID)
+	return m.model.begin(uuid.MustParse(id))
 }
 
 // replica draws one of the replicas.

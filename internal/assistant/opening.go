@@ -79,6 +79,12 @@ func (o *opening) first(ctx context.Context) (err error) {
 		return nil
 	}
 	// Which model writes was open until now.
+	if w, here := o.events.Writing(); here {
+		response := o.claim.response
+		response.Attempt, response.Model = w.Attempt, w.Model
+		o.events.Introduce(response)
+		return nil
+	}
 	response, err := o.claims.store.GetAIResponse(context.WithoutCancel(ctx), o.claim.response.ID)
 	if err != nil {
 		return err

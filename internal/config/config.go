@@ -18,6 +18,12 @@ import (
 // DefaultGroqAPIURL is Groq itself. It takes no requests without a key; other servers may.
 const DefaultGroqAPIURL = "https://api.groq.com"
 
+// defaultGroqFallback takes over at Groq. Another server need not have it.
+const defaultGroqFallback = "openai/gpt-oss-20b"
+
+// groqDialect is the value of GroqDialect for Groq behind a URL of one's own.
+const groqDialect = "groq"
+
 // Config is the settings. Their defaults stand here and nowhere else.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
@@ -28,7 +34,7 @@ type Config struct {
 	GroqAPIKey         Secret   `env:"GROQ_API_KEY"`
 	GroqAPIURL         string   `env:"GROQ_API_URL"             envDefault:"https://api.groq.com"`
 	GroqModel          string   `env:"GROQ_MODEL"               envDefault:"openai/gpt-oss-120b"`
-	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"     envDefault:"openai/gpt-oss-20b"`
+	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
 	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
@@ -39,11 +45,11 @@ type Config struct {
 	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
 	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
-	AIRunning    int `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
-	AIPerMinute  int `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
-	AIPerDay     int `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
-	AIMaxRunning int `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
-	MaxStreams   int `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
+	AIRunning    int32 `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
+	AIPerMinute  int32 `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
+	AIPerDay     int32 `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
+	AIMaxRunning int   `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
+	MaxStreams   int   `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
 	StreamsPerAccount int   `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
@@ -176,9 +182,7 @@ var deprecated = map[string]string{"GROK_API_KEY": "GROQ_API_KEY", "GROK_API_URL
 // Load reads the settings from variables of the form name=value. Its error names every setting that is wrong, one a
 // line, and never quotes a value.
 func Load(environ []string, need Need) (Config, error) {
-	variables := env.ToMap(environ)
-	// An empty variable is one that is not set: that is how compose files pass on what they do not have.
-	maps.DeleteFunc(variables, func(_, value string) bool { return strings.TrimSpace(value) == "" })
+	variables := nonEmpty(environ)
 	var f faults
 	warnings := renameDeprecated(variables, &f)
 	known := names()
@@ -190,6 +194,9 @@ func Load(environ []string, need Need) (Config, error) {
 	c := fixed()
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		f.addParseErrors(err)
+	}
+	if len(c.GroqFallbacks) == 0 && (c.GroqAPIURL == DefaultGroqAPIURL || c.GroqDialect == groqDialect) {
+		c.GroqFallbacks = []string{defaultGroqFallback}
 	}
 	c.Warnings = warnings
 	c.validate(need, &f)

@@ -81,10 +81,10 @@ func (c *Config) validate(need Need, f *faults) {
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		f.add("SUPPORT_LOG_FORMAT", "is not one of json, text")
 	}
-	if !isAddr(c.Addr) {
+	if !IsAddr(c.Addr) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
 	}
-	if c.DebugAddr != "" && (!isAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
+	if c.DebugAddr != "" && (!IsAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
 		// All addresses of the machine are nobody's intention by accident.
 		f.add("SUPPORT_DEBUG_ADDR", "is not of the form host:port")
 	}
@@ -195,12 +195,13 @@ func (c *Config) warn() {
 }
 
 // dialects are the kinds of server that GROQ_DIALECT can name.
-var dialects = []string{"auto", "groq", "openai", "compatible"}
+var dialects = []string{"auto", groqDialect, "openai", "compatible"}
 
 // levels are the log levels there are.
 var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-func isAddr(addr string) bool {
+// IsAddr reports whether the text is an address to listen on, of the form host:port or :port.
+func IsAddr(addr string) bool {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

@@ -40,6 +40,8 @@ var ErrQueueFull = errors.New("groqsim: more than 10000 scripts are queued")
 type Options struct {
 	// APIKey is the only bearer token accepted; empty accepts every token that is not empty.
 	APIKey string
+	// KeyOptional takes requests without a key too, as servers on one's own machine do.
+	KeyOptional bool
 	// Models are the ids that exist; empty means that every model does, and lists the ones Groq offers.
 	Models []string
 	// TokensPerSecond is the speed of scripts that name none; 0 is unthrottled.
@@ -236,6 +238,9 @@ func (s *Simulator) models(w http.ResponseWriter, r *http.Request) {
 
 func (s *Simulator) authorized(r *http.Request) bool {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if s.options.KeyOptional && token == "" {
+		return true
+	}
 	return ok && token != "" && (s.options.APIKey == "" || token == s.options.APIKey)
 }
 

@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net"
 	"net/http"
@@ -28,6 +30,13 @@ const (
 	// afterCommit passes it on, and breaks off instead of passing on that it took place.
 	afterCommit
 )
+
+// boundCommit is how the driver names COMMIT, which it has prepared, when it runs it: after an empty portal's name, in a Bind
+// message (PostgreSQL manual, section 55.7).
+var boundCommit = func() []byte {
+	digest := sha256.Sum256([]byte("COMMIT"))
+	return []byte("\x00stmtcache_" + hex.EncodeToString(digest[:24]) + "\x00")
+}()
 
 // commitCutter stands between the server and its database, and breaks a connection off around a commit.
 type commitCutter struct {
@@ -72,7 +81,7 @@ func (p *commitCutter) serve(client net.Conn) {
 		copyUntil(client, database, func([]byte) bool { return !muted.Load() })
 	}()
 	copyUntil(database, client, func(sent []byte) bool {
-		if !bytes.Contains(bytes.ToLower(sent), []byte("commit\x00")) {
+		if !bytes.Contains(sent, boundCommit) {
 			return true
 		}
 		switch cut(p.next.Swap(int32(noCut))) {

@@ -74,6 +74,9 @@ func (m *Migrator) Up() error { return ended(m.m.Up()) }
 
 // Down takes back the last n versions, or all of them when n is 0.
 func (m *Migrator) Down(n int) error {
+	if err := m.checkKnown(); err != nil {
+		return err
+	}
 	if n == 0 {
 		return ended(m.m.Down())
 	}
@@ -85,7 +88,27 @@ func (m *Migrator) Goto(version uint) error {
 	if version == 0 {
 		return m.Down(0)
 	}
+	if err := m.checkKnown(); err != nil {
+		return err
+	}
 	return ended(m.m.Migrate(version))
+}
+
+// checkKnown returns an error when the schema is that of a newer release, whose migrations only that release can take back.
+func (m *Migrator) checkKnown() error {
+	current, _, err := m.Version()
+	if err != nil {
+		return err
+	}
+	latest, err := LatestVersion()
+	if err != nil {
+		return err
+	}
+	if current > latest {
+		return fmt.Errorf("a newer release has made version %d of the schema, and only that release can take it back; "+
+			"this one knows versions up to %d", current, latest)
+	}
+	return nil
 }
 
 // Force records the version as the current one without running anything: the way out after another program has broken a

@@ -243,3 +243,15 @@ func keywords(t *testing.T, databaseURL string) string {
 	require.NoError(t, err)
 	return fmt.Sprintf("host=%s port=%d dbname=%s user=%s password='%s' sslmode=disable", c.Host, c.Port, c.Database, c.User, c.Password)
 }
+
+func TestSchemaOfANewerReleaseIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	m := openMigrator(t, url)
+	storetest.Exec(t, url, "UPDATE schema_migrations SET version = 99")
+	require.NoError(t, m.Up(), "it has nothing to add")
+	require.ErrorContains(t, m.Down(1), "a newer release")
+	require.ErrorContains(t, m.Down(0), "a newer release")
+	require.ErrorContains(t, m.Goto(2), "a newer release")
+	require.Equal(t, "99", storetest.QueryText(t, url, "SELECT version::text FROM schema_migrations"))
+}

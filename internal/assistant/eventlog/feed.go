@@ -22,12 +22,20 @@ type Feed struct {
 	mu      sync.Mutex
 	entries []Entry // in the order of their seq
 	ended   bool
-	local   bool // this replica writes it, so the follower need not ask for more
+	// local is the writing of the response on this replica, of which all that is committed comes here. It is nil when another
+	// one writes it, which the follower asks for more.
+	local   *Writing
 	changed chan struct{}
 	// rewound counts how often the feed started over, because the database has lost what it held.
 	rewound int
 
 	users int // readers, and the writer; guarded by the hub
+}
+
+// Writing is an attempt at a response, and the model that writes it.
+type Writing struct {
+	Attempt int32
+	Model   string
 }
 
 // Entry is an event and its frame on the wire, which all readers share.
@@ -58,7 +66,7 @@ func (f *Feed) merge(after int64, entries []Entry) {
 	if f.ended || after > f.lastSeqLocked() {
 		return // Somebody else has found out already.
 	}
-	if after > 0 && !f.local {
+	if after > 0 && f.local == nil {
 		i, _ := f.findLocked(after)
 		if len(entries) == 0 || !entries[0].is(f.entries[i]) {
 			f.entries = nil
@@ -97,16 +105,35 @@ func (f *Feed) lastSeqLocked() int64 {
 func (f *Feed) state() (lastSeq int64, follow bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lastSeqLocked(), !f.ended && !f.local
+	return f.lastSeqLocked(), !f.ended && f.local == nil
 }
 
 // WriteHere says that this replica writes the response: its events no longer come from the follower, until Hub.Resign.
-func (f *Feed) WriteHere() { f.setLocal(true) }
+func (f *Feed) WriteHere(w Writing) { f.setLocal(&w) }
 
-func (f *Feed) setLocal(local bool) {
+// SwitchModel says that another model writes the attempt, unless that is no longer what is written here.
+func (f *Feed) SwitchModel(attempt int32, model string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.local = local
+	if f.local != nil && f.local.Attempt == attempt {
+		f.local = &Writing{Attempt: attempt, Model: model}
+	}
+}
+
+// writing is how the response is written on this replica, if it is.
+func (f *Feed) writing() (w Writing, here bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.local == nil {
+		return Writing{}, false
+	}
+	return *f.local, true
+}
+
+func (f *Feed) setLocal(w *Writing) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.local = w
 }
 
 // after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come,

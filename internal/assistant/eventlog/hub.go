@@ -108,7 +108,7 @@ func (h *Hub) Publish(f *Feed, events ...Event) {
 
 // Resign leaves the feed to the follower: somebody else writes the response.
 func (h *Hub) Resign(f *Feed) {
-	f.setLocal(false)
+	f.setLocal(nil)
 	h.want(f)
 }
 
@@ -134,7 +134,8 @@ func (h *Hub) Close() {
 // that the reader has seen, on a replica that is ahead of this one.
 func (h *Hub) attach(ctx context.Context, response sqlc.AIResponse, seen int64) (*Feed, error) {
 	f := h.Acquire(response.ID)
-	if lastSeq, _ := f.state(); lastSeq == 0 || lastSeq < seen {
+	_, here := f.writing()
+	if lastSeq, _ := f.state(); !here && lastSeq == 0 || lastSeq < seen {
 		if err := h.logs.load(ctx, map[*Feed]int64{f: lastSeq}); err != nil {
 			h.Release(f)
 			return nil, err

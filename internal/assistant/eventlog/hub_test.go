@@ -69,7 +69,7 @@ func TestFeedWhoseLastEventIsLostEndsWithWhatTookItsNumber(t *testing.T) {
 func TestFeedThatIsWrittenHereKeepsWhatTheLogHasLost(t *testing.T) {
 	t.Parallel()
 	f := NewHub(nil, nil, nil).Acquire(uuid.New())
-	f.WriteHere()
+	f.WriteHere(Writing{})
 	f.publish(delta(f, 1, 1), delta(f, 2, 1))
 	f.merge(2, nil)
 	require.True(t, f.has(EventID{f.responseID, 2, 1}), "its writer puts it back")

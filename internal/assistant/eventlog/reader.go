@@ -92,6 +92,9 @@ func (r *Reader) Introduce(response sqlc.AIResponse) {
 	r.pending[0] = start
 }
 
+// Writing is how the response is written on this replica, if it is.
+func (r *Reader) Writing() (w Writing, here bool) { return r.feed.writing() }
+
 // AwaitFirst returns the first event of the response when there is one, and gives the reader nothing. It returns Draining
 // when the response goes on in another process.
 func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {

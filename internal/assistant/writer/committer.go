@@ -13,9 +13,12 @@ import (
 )
 
 const (
-	// commitInterval is the least time between two group commits: so many deltas, of all responses of a replica, share
-	// one statement.
-	commitInterval = 10 * time.Millisecond
+	// minInterval and maxInterval bound the time from the beginning of one group commit to that of the next: the more time
+	// commits take, the more deltas, of all responses of a replica, share one. commitShare is how many times as long as a
+	// commit that is.
+	minInterval = 2 * time.Millisecond
+	maxInterval = 10 * time.Millisecond
+	commitShare = 8
 	// commitPause is the wait after a commit that failed because of the database.
 	commitPause = 250 * time.Millisecond
 	// commitTimeout bounds one commit.
@@ -26,8 +29,8 @@ const (
 
 // committer writes the deltas of all responses that this replica owns, and publishes each once it is committed. It is
 // one goroutine: it takes everything that is pending, merges it to one delta for a response, writes that in one
-// statement, publishes it, and begins again. The first delta of a response so goes at once, and a busy replica makes at
-// most one commit in commitInterval. Its world is three functions.
+// statement, publishes it, and begins again. A delta on an idle replica so goes at once, and a busy replica makes one commit in
+// maxInterval. Its world is three functions.
 type committer struct {
 	// write commits a delta for each of many responses, and says what has become of each. What it does not name is still
 	// pending, and so is everything when it fails altogether.
@@ -99,16 +102,17 @@ func (c *committer) run(ctx context.Context) {
 		case <-c.wake:
 		}
 		begin := time.Now()
-		pause := commitInterval
 		err := c.commit(ctx)
 		committing.Note(ctx, err)
+		took := time.Since(begin)
+		pause := min(max(commitShare*took, minInterval), maxInterval)
 		if err != nil {
 			pause = commitPause
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause - time.Since(begin)):
+		case <-time.After(pause - took):
 		}
 	}
 }

@@ -75,6 +75,9 @@ func (g *generation) switchTo(ctx context.Context, model string) error {
 	if err == nil && n == 0 {
 		err = errLost
 	}
+	if err == nil {
+		o.feed.SwitchModel(o.response.Attempt, model)
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
 // busyPause is when to ask again while a replica writes as many answers as it may.
@@ -90,7 +91,7 @@ func (r *roster) run(o *owner, write func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.owners[o.response.ID] = o
-	o.feed.WriteHere()
+	o.feed.WriteHere(eventlog.Writing{Attempt: o.response.Attempt, Model: o.response.Model})
 	r.wg.Go(write)
 }
 

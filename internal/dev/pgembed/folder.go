@@ -30,6 +30,7 @@ func (f folder) lock() string     { return f.path() + ".lock" }
 func (f folder) data() string     { return filepath.Join(f.path(), "data") }
 func (f folder) password() string { return filepath.Join(f.path(), "password") }
 func (f folder) log() string      { return filepath.Join(f.path(), "server.log") }
+func (f folder) port() string     { return filepath.Join(f.path(), "port") }
 
 // prepare makes sure that the folder holds a cluster of its major version.
 // The lock must be held.
@@ -85,6 +86,23 @@ func (f folder) readPassword() (string, error) {
 		return "", fmt.Errorf("%s is empty", f.password())
 	}
 	return string(text), nil
+}
+
+// lastPort is where the server listened the last time, so that what people have noted stays true; 0 when nobody knows.
+func (f folder) lastPort() int {
+	text, err := os.ReadFile(f.port())
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(port)
+}
+
+func (f folder) keepPort(port int) error {
+	return os.WriteFile(f.port(), []byte(strconv.Itoa(port)), 0o600)
 }
 
 // otherMajors are the versions whose data is in the same base folder.

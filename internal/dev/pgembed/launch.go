@@ -19,15 +19,23 @@ const portAttempts = 10
 
 // launch runs the server until it is ready for connections.
 func (s *Server) launch(ctx context.Context, o Options) error {
+	port := o.Port
+	if port == 0 {
+		port = s.folder.lastPort()
+	}
 	for attempt := 1; ; {
-		err := s.launchOnce(ctx, o)
-		if err == nil || ctx.Err() != nil || s.process == nil || !s.process.ended() {
+		err := s.launchOnce(ctx, o, port)
+		if err == nil {
+			return s.folder.keepPort(s.port)
+		}
+		if ctx.Err() != nil || s.process == nil || !s.process.ended() {
 			return err
 		}
 		output := s.log.text()
 		switch {
 		case strings.Contains(output, "could not bind") && attempt < portAttempts:
 			attempt++
+			port = o.Port // Somebody else has the last one now.
 		case strings.Contains(output, "shared memory block"):
 			// The children of a killed server see its death a moment later.
 			if pauseErr := pause(ctx); pauseErr != nil {
@@ -39,9 +47,8 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 	}
 }
 
-// launchOnce starts the server on the chosen port, or on a free one.
-func (s *Server) launchOnce(ctx context.Context, o Options) error {
-	port := o.Port
+// launchOnce starts the server on the port, or on a free one when it is 0.
+func (s *Server) launchOnce(ctx context.Context, o Options, port int) error {
 	if port == 0 {
 		var err error
 		if port, err = s.env.freePort(ctx); err != nil {

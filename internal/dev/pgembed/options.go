@@ -1,10 +1,11 @@
 // Package pgembed runs a private PostgreSQL server as a child process, for
 // `support dev` and for tests, without Docker and without a running service.
 //
-// The server listens on 127.0.0.1 only, on a port that is free at the moment
-// unless one is chosen, has no Unix socket, and asks for a random password. On Linux it shuts down
-// when its parent ends, however that ends; on macOS a parent that is killed
-// leaves it running, and the next Start on the same folder says so.
+// The server listens on 127.0.0.1 only, on the port of the last run or a free
+// one unless one is chosen, has no Unix socket, and asks for a random password.
+// On Linux it shuts down when its parent ends, however that ends; on macOS a
+// parent that is killed leaves it running, and the next Start on the same folder
+// says so.
 //
 // PostgreSQL refuses to run as root. Started by root, the server runs as the
 // user postgres, or nobody when there is none, and its folders have to be on a
@@ -45,8 +46,8 @@ type Options struct {
 	// unprivileged user that runs the server; t.TempDir() is not.
 	Dir string
 
-	// Port is where the server listens; 0 takes a port that is free. A server
-	// that is started again with the same Dir and Port is found where it was.
+	// Port is where the server listens; 0 takes the port of the last run on the
+	// same Dir while it is free, and otherwise another one.
 	Port int
 
 	// Unsafe turns off fsync, synchronous_commit and full_page_writes. A power

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -222,10 +223,18 @@ func TestServerComesBackAtItsPort(t *testing.T) {
 	first := startServer(t, isolated(t), options)
 	address := first.URL("")
 	require.NoError(t, first.Stop())
-	options.Port = first.port
 	second := startServer(t, isolated(t), options)
 	require.Equal(t, address, second.URL(""))
 	require.Equal(t, "1", queryText(t, address, "SELECT 1::text"))
+	require.NoError(t, second.Stop())
+
+	var lc net.ListenConfig
+	stranger, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:"+strconv.Itoa(second.port))
+	require.NoError(t, err)
+	defer func() { _ = stranger.Close() }()
+	third := startServer(t, isolated(t), options)
+	require.NotEqual(t, second.port, third.port, "somebody else listens there now")
+	require.Equal(t, "1", queryText(t, third.URL(""), "SELECT 1::text"))
 }
 
 func TestStopEscalates(t *testing.T) {

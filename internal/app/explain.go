@@ -1,6 +1,7 @@
-package main
+package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,11 +10,14 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// explain puts what a person at a terminal can do something about into a sentence.
-func explain(err error) error {
+// Explain puts what a person at a terminal can do something about into a sentence.
+func Explain(err error) error {
 	var outage *store.OutageError
 	if errors.As(err, &outage) {
 		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
 	}
 	var known *apperr.Error
 	if !errors.As(err, &known) {

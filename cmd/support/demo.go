@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
+)
+
+// The demo accounts, which documents name. Everybody knows their password: they are made in a private database only.
+const (
+	demoPassword = "correct horse battery"
+	demoAdmin    = "admin@example.com"
+	demoStaff    = "staff@example.com"
+	demoCustomer = "ada@example.com"
+
+	// demoKeyFile keeps the API key beside the database that knows it: nothing else shows it again.
+	demoKeyFile = "demo_api_key"
+)
+
+// makeDemo makes the demo accounts and the API key, unless the key is still there, and returns the key.
+func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, err error) {
+	s, err := app.OpenStore(ctx, cfg, 1)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	authn, accounts, err := newAccounts(s, cfg)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, demoKeyFile)
+	kept, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the demo API key: %w", err)
+	}
+	if _, err := authn.Authenticate(ctx, string(kept)); err == nil {
+		return string(kept), nil
+	}
+	for email, role := range map[string]auth.Role{
+		demoAdmin: auth.RoleAdmin, demoStaff: auth.RoleAgent, demoCustomer: auth.RoleUser,
+	} {
+		_, err := accounts.CreateAccount(ctx, email, demoPassword, role)
+		if known := new(apperr.Error); err != nil && (!errors.As(err, &known) || known.Code != apperr.EmailTaken) {
+			return "", err
+		}
+	}
+	_, key, err = accounts.CreateAPIKey(ctx, auth.Actor{}, account.NewAPIKey{
+		Name:   "Demo shop",
+		Scopes: []auth.Scope{auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeOnBehalf},
+	})
+	if err != nil {
+		return "", err
+	}
+	return key, os.WriteFile(path, []byte(key), 0o600) //nolint:gosec // The database's folder, and a name of ours.
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/store/storetest"
+)
+
+func TestDoctorSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	migrated, empty := "DATABASE_URL="+storetest.NewURL(t), "DATABASE_URL="+storetest.NewEmptyURL(t)
+	server := func(script groqsim.Script) string {
+		upstream := httptest.NewServer(groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
+		t.Cleanup(upstream.Close)
+		return "GROQ_API_URL=" + upstream.URL
+	}
+	const model, key = "GROQ_MODEL=known", "GROQ_API_KEY=canary-key"
+	for name, c := range map[string]struct {
+		environ []string
+		code    int
+		want    []string // regular expressions
+	}{
+		"nothing is set": {want: []string{
+			`database +warning .*DATABASE_URL is not set`, `settings +warning .*JWT_SECRET is not set`, `ai +warning .*GROQ_API_KEY is not set`,
+			`origins +warning .*ALLOWED_ORIGINS`, `proxies +warning .*SUPPORT_TRUSTED_PROXIES`,
+		}},
+		"all is well": {
+			environ: []string{
+				migrated, testSecret, server(groqsim.Script{}), model, key, "ALLOWED_ORIGINS=https://a.example,http://localhost:3000",
+				"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8",
+			},
+			want: []string{
+				`settings +ok `, `database +ok +PostgreSQL \d+`, `schema +ok `, `clock +ok `, `ai +ok +known at 127\.0\.0\.1:\d+: first text after \d`,
+				`origins +ok +https://a\.example`, `origins +ok +http://localhost:3000`, `proxies +ok +10\.0\.0\.0/8`,
+			},
+		},
+		"no schema":          {environ: []string{empty}, code: exitFailure, want: []string{`schema +FAILED .*support migrate up`}},
+		"no such database":   {environ: []string{strings.Replace(migrated, "?", "x?", 1)}, code: exitFailure, want: []string{`database +FAILED +no such database`}},
+		"nobody listens":     {environ: []string{"DATABASE_URL=postgres://u:canary@" + vacant(t) + "/d"}, code: exitFailure, want: []string{`database +FAILED +connection refused`}},
+		"wrong key":          {environ: []string{server(groqsim.Script{Status: 401}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_KEY`}},
+		"unknown model":      {environ: []string{server(groqsim.Script{}), "GROQ_MODEL=unknown", key}, code: exitFailure, want: []string{`ai +FAILED +unknown at .*GROQ_MODEL.*ollama pull unknown`}},
+		"unknown fallback":   {environ: []string{server(groqsim.Script{}), model, "GROQ_FALLBACK_MODELS=other", key}, code: exitFailure, want: []string{`ai +ok +known`, `ai +FAILED +other`}},
+		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant(t), model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server runs`}},
+		"no such path":       {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
+		"only reasoning":     {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
+		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 is everybody`}},
+		"origin without TLS": {environ: []string{"ALLOWED_ORIGINS=http://a.example"}, want: []string{`origins +warning +http://a\.example is not encrypted`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out := run(t, program(t, c.environ, "doctor"))
+			require.Equal(t, c.code, code, out)
+			for _, want := range c.want {
+				require.Regexp(t, "(?m)^"+want, out)
+			}
+			require.NotContains(t, out, "canary")
+		})
+	}
+}
+
+func TestDoctorReadsTheFile(t *testing.T) {
+	t.Parallel()
+	folder := openDir(t)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte("ALLOWED_ORIGINS=https://a.example\n"), 0o600))
+	cmd := program(t, nil, "doctor")
+	cmd.Dir = folder
+	_, out := run(t, cmd)
+	require.Contains(t, out, "From .env: ALLOWED_ORIGINS.")
+	require.Regexp(t, `origins +ok +https://a\.example`, out)
+}
+
+func TestVersionIsPrinted(t *testing.T) {
+	t.Parallel()
+	code, out := run(t, program(t, nil, "version"))
+	require.Zero(t, code, out)
+	require.Regexp(t, `^support \S+\nschema 4\ngo1\.\S+ \w+/\w+\n$`, out)
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+)
+
+// development is what "support dev" takes for settings that nothing sets.
+var development = map[string]string{
+	// Only this machine: the demo accounts have passwords that everybody knows.
+	"SUPPORT_ADDR":       "127.0.0.1:8000",
+	"SUPPORT_LOG_FORMAT": "text",
+	// Whoever tries it out signs many people up.
+	"SUPPORT_SIGNUP_LIMIT": "0",
+	"ALLOWED_ORIGINS":      strings.Join(localOrigins(), ","),
+}
+
+// localOrigins are those of the development servers in common use: Next.js and Create React App, Angular, Vite, its preview,
+// Parcel, webpack and others.
+func localOrigins() []string {
+	var origins []string
+	for _, port := range []string{"3000", "3001", "4200", "4173", "5173", "5174", "1234", "8080"} {
+		origins = append(origins, "http://localhost:"+port, "http://127.0.0.1:"+port)
+	}
+	return origins
+}
+
+// Development returns the environment of "support dev": its own defaults, under what environ sets.
+func Development(environ []string) []string { return under(environ, development) }
+
+// WithFile returns the environment with what the file of NAME=value lines sets besides: environ wins. names are the
+// variables that the file has added, in order. A file that does not exist sets nothing. The error quotes nothing from the file.
+func WithFile(environ []string, path string) (all, names []string, err error) {
+	file, err := godotenv.Read(path)
+	var unreadable *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return environ, nil, nil
+	case errors.As(err, &unreadable):
+		return nil, nil, fmt.Errorf("%s: %w", path, unreadable.Err)
+	case err != nil:
+		return nil, nil, fmt.Errorf("%s has a line that is not of the form NAME=value", path)
+	}
+	set := nonEmpty(environ)
+	maps.DeleteFunc(file, func(name, value string) bool { return set[name] != "" || strings.TrimSpace(value) == "" })
+	return under(environ, file), slices.Sorted(maps.Keys(file)), nil
+}
+
+// under adds the defaults to the environment for what it does not set.
+func under(environ []string, defaults map[string]string) []string {
+	all := maps.Clone(defaults)
+	maps.Copy(all, nonEmpty(environ))
+	list := make([]string, 0, len(all))
+	for name, value := range all {
+		list = append(list, name+"="+value)
+	}
+	return list
+}
+
+// nonEmpty are the variables of an environment that have a value: an empty variable is one that is not set. That is how compose
+// files pass on what they do not have.
+func nonEmpty(environ []string) map[string]string {
+	set := env.ToMap(environ)
+	maps.DeleteFunc(set, func(_, value string) bool { return strings.TrimSpace(value) == "" })
+	return set
+}

@@ -1,0 +1,150 @@
+// Package doctor tries out what the settings name, and says what to do about what does not work.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// minRelease is the oldest PostgreSQL that the product is tested with.
+	minRelease = 150000
+
+	// Tokens are good for 30 seconds more or less, so clocks that are further apart refuse each other's.
+	clockWarning, clockLimit = 5 * time.Second, 30 * time.Second
+)
+
+// The words that a finding begins with.
+const (
+	levelOK      = "ok"
+	levelWarning = "warning"
+	levelFailed  = "FAILED"
+)
+
+// doctor prints what it finds, a line each.
+type doctor struct {
+	out    io.Writer
+	cfg    config.Config
+	failed int
+}
+
+// Examine prints a line for everything that it tries out: what it is, "ok", "warning" or "FAILED", and what it found. It
+// changes nothing, and returns how many have failed.
+func Examine(ctx context.Context, out io.Writer, cfg config.Config) (failed int) {
+	d := &doctor{out: out, cfg: cfg}
+	d.settings()
+	d.database(ctx)
+	d.models(ctx)
+	d.origins()
+	d.proxies()
+	return d.failed
+}
+
+func (d *doctor) report(subject, level, format string, args ...any) {
+	if level == levelFailed {
+		d.failed++
+	}
+	fmt.Fprintf(d.out, "%-9s %-8s %s\n", subject, level, fmt.Sprintf(format, args...))
+}
+
+func (d *doctor) settings() {
+	for _, warning := range d.cfg.Warnings {
+		d.report("settings", levelWarning, "%s", warning)
+	}
+	if d.cfg.JWTSecret == "" {
+		d.report("settings", levelWarning, `JWT_SECRET is not set: "support serve" needs it, "support dev" makes one up`)
+	}
+	if d.cfg.JWTSecret != "" && len(d.cfg.Warnings) == 0 {
+		d.report("settings", levelOK, "complete and well-formed")
+	}
+}
+
+func (d *doctor) database(ctx context.Context) {
+	if d.cfg.DatabaseURL == "" {
+		d.report("database", levelWarning, `DATABASE_URL is not set: "support serve" needs it, "support dev" starts a database of its own`)
+		return
+	}
+	s, err := app.OpenStore(ctx, d.cfg, 1)
+	if err != nil {
+		d.report("database", levelFailed, "%s", err)
+		return
+	}
+	defer s.Close()
+	begun := time.Now()
+	server, err := s.GetDatabaseServer(ctx)
+	took := time.Since(begun)
+	switch {
+	case err != nil:
+		d.report("database", levelFailed, "%s", strings.TrimPrefix(app.Explain(err).Error(), "database: "))
+		return
+	case server.ReleaseNumber < minRelease:
+		d.report("database", levelFailed, "PostgreSQL %s is too old: use 15 or newer", server.Release)
+		return
+	}
+	d.report("database", levelOK, "PostgreSQL %s, connected and answered in %s", server.Release, rounded(took))
+	if warning, err := s.CheckBudget(ctx); err == nil && warning != "" {
+		d.report("database", levelWarning, "%s", warning)
+	}
+	d.schema(ctx, s)
+	d.clock(server.Now.Sub(begun), took)
+}
+
+func (d *doctor) schema(ctx context.Context, s *store.Store) {
+	if err := s.Ready(ctx); err != nil {
+		d.report("schema", levelFailed, "%s", app.Explain(err))
+		return
+	}
+	d.report("schema", levelOK, "it is the one that this program needs, or a newer one, and can be written to")
+}
+
+// clock judges by how much the database's clock is ahead. It was read at some moment of the time that the question took.
+func (d *doctor) clock(ahead, took time.Duration) {
+	apart := max(-ahead, ahead-took, 0)
+	level, advice := levelOK, ""
+	if apart > clockWarning {
+		level, advice = levelWarning, ": synchronise both with NTP"
+	}
+	if apart > clockLimit {
+		level = levelFailed
+	}
+	d.report("clock", level, "this machine's and the database's are at most %s apart%s", rounded(apart+took), advice)
+}
+
+func (d *doctor) origins() {
+	if len(d.cfg.AllowedOrigins) == 0 {
+		d.report("origins", levelWarning, "none: pages of other origins cannot call the API from a browser. List yours in ALLOWED_ORIGINS")
+		return
+	}
+	for _, origin := range d.cfg.AllowedOrigins {
+		level, note := levelOK, ""
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+			level, note = levelWarning, " is not encrypted: whoever is between can change the page. Use https"
+		}
+		d.report("origins", level, "%s%s", origin, note)
+	}
+}
+
+func (d *doctor) proxies() {
+	if len(d.cfg.ProxyNetworks()) == 0 {
+		d.report("proxies", levelWarning, "none: behind a proxy, all clients share the limits of one address. List its networks in SUPPORT_TRUSTED_PROXIES")
+		return
+	}
+	for _, network := range d.cfg.ProxyNetworks() {
+		level, note := levelOK, ""
+		if ones, _ := network.Mask.Size(); ones == 0 {
+			level, note = levelWarning, " is everybody: any client can claim any address. List only your proxies"
+		}
+		d.report("proxies", level, "%s%s", network, note)
+	}
+}
+
+func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -1,0 +1,97 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/groq"
+)
+
+// probeTokens is enough for a word, and for a little reasoning before it.
+const probeTokens = 64
+
+// models asks every model for one word.
+func (d *doctor) models(ctx context.Context) {
+	client, err := app.NewUpstream(d.cfg, slog.New(slog.DiscardHandler))
+	switch {
+	case err != nil:
+		d.report("ai", levelFailed, "%s", err)
+		return
+	case client == nil:
+		d.report("ai", levelWarning, `GROQ_API_KEY is not set: "support serve" gives no AI answers, "support dev" simulates them`)
+		return
+	}
+	defer client.CloseIdleConnections()
+	for _, model := range d.cfg.GroqModels() {
+		d.model(ctx, client, model)
+	}
+}
+
+func (d *doctor) model(ctx context.Context, client *groq.Client, model string) {
+	begun := time.Now()
+	stream := client.Stream(ctx, groq.Request{
+		Model: model, Messages: []groq.Message{{Role: groq.RoleUser, Content: "Answer with the one word: ready"}},
+		MaxCompletionTokens: probeTokens,
+	})
+	defer func() { _ = stream.Close() }()
+	var first time.Duration
+	for stream.Next() {
+		if first == 0 {
+			first = time.Since(begun)
+		}
+	}
+	took := time.Since(begun)
+	var fault *groq.Error
+	switch err := stream.Err(); {
+	case err == nil:
+		d.report("ai", levelOK, "%s at %s: first text after %s, end after %s", model, client.Host(), rounded(first), rounded(took))
+	case errors.As(err, &fault) && fault.Kind == groq.NoAnswer:
+		d.report("ai", levelOK, "%s at %s: it reasons, and has used %d tokens for that in %s", model, client.Host(), probeTokens, rounded(took))
+	case errors.As(err, &fault):
+		d.report("ai", levelFailed, "%s at %s: %s. %s", model, client.Host(), inWords(fault), remedy(fault, model))
+	default:
+		d.report("ai", levelFailed, "%s at %s: %s", model, client.Host(), err)
+	}
+}
+
+// inWords tells the fault, and what the server itself says about it.
+func inWords(fault *groq.Error) string {
+	text := strings.TrimPrefix(fault.Error(), "groq: ")
+	if fault.Message != "" {
+		text += " (" + strings.TrimRight(fault.Message, ".") + ")"
+	}
+	return text
+}
+
+// remedy is what to do about a fault of the server.
+func remedy(fault *groq.Error, model string) string {
+	missing := fault.Code == "model_not_found" || strings.Contains(strings.ToLower(fault.Message), "model")
+	switch {
+	case fault.Status == http.StatusUnauthorized || fault.Status == http.StatusForbidden:
+		return "Check GROQ_API_KEY: it must be one of this server's, and may use the model."
+	case fault.Status == http.StatusPaymentRequired:
+		return "Check the account's credit at the server."
+	case fault.Status == http.StatusTooManyRequests:
+		return "The key's limits are used up: wait, or raise them at the server."
+	case fault.Kind == groq.Misconfigured && missing:
+		return fmt.Sprintf("Check GROQ_MODEL and GROQ_FALLBACK_MODELS, or make the server have it (Ollama: ollama pull %s).", model)
+	case fault.Kind == groq.Misconfigured:
+		return "Check GROQ_API_URL and GROQ_DIALECT."
+	case fault.Kind == groq.Overloaded && fault.Status == 0:
+		return "Check GROQ_API_URL, and that the server runs. From a container, the host's own servers are not on localhost."
+	case fault.Kind == groq.Timeout:
+		return "If the model must be loaded first, raise GROQ_HEADER_TIMEOUT."
+	case fault.Kind == groq.Stalled:
+		return "If the model is slow, raise GROQ_SILENCE_TIMEOUT."
+	case fault.Kind == groq.Protocol:
+		return "Check that GROQ_API_URL leads to a server that streams chat completions, mostly a URL that ends in /v1."
+	default:
+		return "Try again later; if it stays, look into the server's own log."
+	}
+}
