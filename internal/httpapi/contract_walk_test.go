@@ -35,8 +35,8 @@ type walk struct {
 	key     string
 	reached map[string]bool
 	// seen are the steps that were queued.
-	seen map[string]walkStep
-	queue   []walkStep
+	seen  map[string]walkStep
+	queue []walkStep
 	// ends are steps that end something, such as a session: they come last.
 	ends []walkStep
 }
@@ -219,7 +219,9 @@ func (w *walk) follow(link *openapi3.Link, from walkStep, sent string, got apite
 	}
 	if link.RequestBody != nil {
 		body := make(map[string]any)
-		for name, expression := range link.RequestBody.(map[string]any) {
+		given, ok := link.RequestBody.(map[string]any)
+		require.True(w.t, ok, link.OperationID)
+		for name, expression := range given {
 			v, known := value(expression)
 			if !known {
 				return

@@ -66,7 +66,7 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 }
 
 // pathLine is where a path of the contract begins.
-var pathLine = regexp.MustCompile(`(?m)^  (/[^ :]*):$`)
+var pathLine = regexp.MustCompile(`(?m)^ {2}(/[^ :]*):$`)
 
 // pathsOf are the paths in the order of the contract, which JSON has lost.
 func pathsOf(specYAML []byte) string {
