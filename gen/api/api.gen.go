@@ -179,6 +179,24 @@ func (e FailedEventType) Valid() bool {
 	}
 }
 
+// Defines values for FieldErrorIn.
+const (
+	FieldErrorInHeader FieldErrorIn = "header"
+	FieldErrorInQuery  FieldErrorIn = "query"
+)
+
+// Valid indicates whether the value is a known member of the FieldErrorIn enum.
+func (e FieldErrorIn) Valid() bool {
+	switch e {
+	case FieldErrorInHeader:
+		return true
+	case FieldErrorInQuery:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorCode.
 const (
 	FieldErrorCodeDuplicate         FieldErrorCode = "duplicate"
@@ -494,6 +512,21 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SignUpRequestRole.
+const (
+	SignUpRequestRoleUser SignUpRequestRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the SignUpRequestRole enum.
+func (e SignUpRequestRole) Valid() bool {
+	switch e {
+	case SignUpRequestRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartEventType.
 const (
 	StartEventTypeStart StartEventType = "start"
@@ -702,9 +735,7 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -726,8 +757,9 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -782,15 +814,17 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -887,8 +921,7 @@ type DoneEvent struct {
 // DoneEventType The kind of event.
 type DoneEventType string
 
-// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names. White space around it is removed.
+// Email The account's e-mail address, in lower case.
 //
 // Examples: ada@example.com
 type Email = string
@@ -924,12 +957,24 @@ type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
+	// Allowed The values that may stand there, where they are few. Only with `not_allowed`.
+	Allowed []string `json:"allowed,omitempty"`
+
 	// Code Which rule was broken.
 	Code FieldErrorCode `json:"code"`
+
+	// In Where the parameter stands that `pointer` names. Absent for a place in the body.
+	In FieldErrorIn `json:"in,omitempty"`
+
+	// Limit The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+	Limit *int64 `json:"limit,omitempty"`
 
 	// Pointer A JSON pointer (RFC 6901) into the body; for a query parameter or a header, its name after a slash.
 	Pointer string `json:"pointer"`
 }
+
+// FieldErrorIn Where the parameter stands that `pointer` names. Absent for a place in the body.
+type FieldErrorIn string
 
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
@@ -1036,8 +1081,16 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-// keyboard composes a letter. The most common passwords are refused.
+// NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+// the rules are checked.
+//
+// Examples: ada@example.com
+type NewEmail = string
+
+// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1159,20 +1212,25 @@ type Session struct {
 
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty"`
+	// Role Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	Role SignUpRequestRole `json:"role,omitempty"`
 }
+
+// SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+type SignUpRequestRole string
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
@@ -1344,9 +1402,7 @@ type Usage struct {
 
 // User An account.
 type User struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -1395,9 +1451,6 @@ type Limit = int32
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
-
-// OnBehalfOf defines model for OnBehalfOf.
-type OnBehalfOf = string
 
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -1500,10 +1553,6 @@ type WrongPassword = Problem
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1511,12 +1560,8 @@ type GetAIResponseParams struct {
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1532,10 +1577,6 @@ type ListAIResponseEventsParams struct {
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1546,10 +1587,6 @@ type StreamAIResponseByIDParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1574,28 +1611,28 @@ type ListAPIKeysParams struct {
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1616,16 +1653,12 @@ type ListSessionsParams struct {
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1634,26 +1667,15 @@ type GetMeParams struct {
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PutMessageFeedbackParams defines parameters for PutMessageFeedback.
-type PutMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1665,10 +1687,6 @@ type ListTicketsParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1676,21 +1694,13 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1698,10 +1708,6 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
 	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1712,10 +1718,6 @@ type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1732,10 +1734,6 @@ type ListAIResponsesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1743,12 +1741,8 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1761,10 +1755,6 @@ type ListMessagesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1772,23 +1762,15 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1807,10 +1789,6 @@ type ListUsersParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1818,38 +1796,16 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateUserParams defines parameters for UpdateUser.
-type UpdateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-}
-
-// PutCustomerParams defines parameters for PutCustomer.
-type PutCustomerParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
@@ -2158,7 +2114,7 @@ type ServerInterface interface {
 	GetMessageFeedback(ctx echo.Context, messageID MessageID, params GetMessageFeedbackParams) error
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
-	PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error
+	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -2203,10 +2159,10 @@ type ServerInterface interface {
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
 	// UpdateUser Change a role, disable or enable an account
 	// (PATCH /users/{user_id})
-	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
+	UpdateUser(ctx echo.Context, userID UserID) error
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
-	PutCustomer(ctx echo.Context, userID UserID, params PutCustomerParams) error
+	PutCustomer(ctx echo.Context, userID UserID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -2229,21 +2185,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	var params GetAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2280,21 +2221,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var params CancelAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2351,21 +2277,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2408,21 +2319,6 @@ func (w *ServerInterfaceWrapper) StreamAIResponseByID(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -2722,21 +2618,6 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var params GetMeParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2802,21 +2683,6 @@ func (w *ServerInterfaceWrapper) GetMessageFeedback(ctx echo.Context) error {
 	var params GetMessageFeedbackParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2849,28 +2715,8 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PutMessageFeedbackParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutMessageFeedback(ctx, messageID, params)
+	err = w.Handler.PutMessageFeedback(ctx, messageID)
 	return err
 }
 
@@ -2904,21 +2750,6 @@ func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -2948,21 +2779,6 @@ func (w *ServerInterfaceWrapper) CreateTicket(ctx echo.Context) error {
 	var params CreateTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -2999,21 +2815,6 @@ func (w *ServerInterfaceWrapper) GetTicket(ctx echo.Context) error {
 	var params GetTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3050,21 +2851,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	var params UpdateTicketParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -3107,21 +2893,6 @@ func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
 		var LastEventID LastEventID
@@ -3171,21 +2942,6 @@ func (w *ServerInterfaceWrapper) ListAIResponses(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3222,21 +2978,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	var params CreateAIResponseParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3286,21 +3027,6 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3337,21 +3063,6 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	var params CreateMessageParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3388,21 +3099,6 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var params CreateStreamTokenParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3459,21 +3155,6 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3503,21 +3184,6 @@ func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var params CreateUserParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3554,21 +3220,6 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 	var params GetUserParams
 
 	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
 		var IfNoneMatch IfNoneMatch
@@ -3601,28 +3252,8 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateUserParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateUser(ctx, userID, params)
+	err = w.Handler.UpdateUser(ctx, userID)
 	return err
 }
 
@@ -3637,28 +3268,8 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PutCustomerParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "X-On-Behalf-Of" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("X-On-Behalf-Of")]; found {
-		var XOnBehalfOf OnBehalfOf
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-On-Behalf-Of, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "X-On-Behalf-Of", valueList[0], &XOnBehalfOf, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-On-Behalf-Of: %s", err))
-		}
-
-		params.XOnBehalfOf = &XOnBehalfOf
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutCustomer(ctx, userID, params)
+	err = w.Handler.PutCustomer(ctx, userID)
 	return err
 }
 
@@ -6752,7 +6363,6 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 
 type PutMessageFeedbackRequestObject struct {
 	MessageID MessageID `json:"message_id"`
-	Params    PutMessageFeedbackParams
 	Body      *PutMessageFeedbackJSONRequestBody
 }
 
@@ -9810,7 +9420,6 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 
 type UpdateUserRequestObject struct {
 	UserID UserID `json:"user_id"`
-	Params UpdateUserParams
 	Body   *UpdateUserJSONRequestBody
 }
 
@@ -10041,7 +9650,6 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 
 type PutCustomerRequestObject struct {
 	UserID UserID `json:"user_id"`
-	Params PutCustomerParams
 	Body   *PutCustomerJSONRequestBody
 }
 
@@ -10929,11 +10537,10 @@ func (sh *strictHandler) GetMessageFeedback(ctx echo.Context, messageID MessageI
 }
 
 // PutMessageFeedback operation middleware
-func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID, params PutMessageFeedbackParams) error {
+func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageID) error {
 	var request PutMessageFeedbackRequestObject
 
 	request.MessageID = messageID
-	request.Params = params
 
 	var body PutMessageFeedbackJSONRequestBody
 	var err error
@@ -11450,11 +11057,10 @@ func (sh *strictHandler) GetUser(ctx echo.Context, userID UserID, params GetUser
 }
 
 // UpdateUser operation middleware
-func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error {
+func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID) error {
 	var request UpdateUserRequestObject
 
 	request.UserID = userID
-	request.Params = params
 
 	var body UpdateUserJSONRequestBody
 	var err error
@@ -11499,11 +11105,10 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 }
 
 // PutCustomer operation middleware
-func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID, params PutCustomerParams) error {
+func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	var request PutCustomerRequestObject
 
 	request.UserID = userID
-	request.Params = params
 
 	var body PutCustomerJSONRequestBody
 	var err error
@@ -11552,489 +11157,515 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID, params Put
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs5kjcM3woe7kbY8hRpkjrYoqJjH7W73aNpn9aSx7vT9KcCWSBZoyLALhQtczz64vnrvYD3Ip4L",
-	"2yt5A5kJFOpEUpTcp/FG7LRVrAOQAPKcv/zcGqv5QkkhM90afG6JT3y+SAT8+/Tsu1jzUSIi85dezuc8",
-	"XbUGrVOmRfpRpOw6zmZqmbHTs1bQ+siTpTA3jlUkWoMWjy8j+3jQikTG48Q8fMa41Nci1YyngunrOBvP",
-	"RMTUZMKUZNks1vT6TitopeLnpdDZZRy1Bq1u7/g42h8ftQ95t9t+0u1220/N/3Tz/zOf0hnPlro1OOge",
-	"B60szhKBn/VGk60W5uLjRapGiZjrx/5gb26C1unZy1iPlZzE02Vanv+7hc5SwecsFZOlFpplM0FjfqDZ",
-	"lVgxlbK5ikRST5Z54dUebS5mgp2ewavisfBefxea9A48mhx2+wWalIdSR5jiPUidV+oUFrG0MZKEZepK",
-	"SM2uhcxYLDPFUsG1krGc1hNDqkvcDzWEWGoRMZ4kLM60ffFITFQqWJyxkZhyyTJF+2kH0vQP15Bmyj8K",
-	"Ju3bG2iTjx7p8vqjSBPFo8YtE2um3D1mn4y5lMpMxhDKnIR6MuUPrdkwm1++y/45hmeydGWOR2uQpUvh",
-	"U22/QLXCOOso5t2AJHuTqkyNVdJAMMsstJqLbBbLKROJFvVEWthXNZNolKorgcwmZdps0vzFSyk+LcQ4",
-	"241Mh+vJVNxcdqRMpKlq2lxuOkio/1yqjBepdKEUm3O5yllqxjjL4nkDgX6GV/jUuVYFdjwShhDXaZxl",
-	"QrKJStlKLRlPUsGj1S5UGa2jykG/yKFheHjql4sGouAUkCJvhV4oqUVZPBmRlohM5GfX0YJnmZgvstag",
-	"F7TGqeCZiC551hq0+t3+UbvXa/f7F93jwX5v0Dvs9Lrd/YPDv7WC1iSWsZ5dIi9rDVo6Uwt3ufkVR52D",
-	"br/Xe4KvSHV2CVys+YsH+71ut29uLxL4gPe67SdRd9R+Oj48bPcnx5OjbtTlB6MnraA1F1rzqSgtysFk",
-	"v9d+Ig4O2sfm6e64N+rz/eODp4fwDMinQUsthOTx4+kiayut271+d+QxxZYlJRzneHwlykvfm/R5+8l4",
-	"X7SPR0e99qHoTvb5k3Ev6vfNI8tU+nfvj548aT/h3X776aQr2qNe1B/vi4PJYfeoFbSWZhawY4FZIbF0",
-	"a9AN7DhiJd3Vfi9oLVI1X2Tepb7ZbiRw8udvivvl+49W3fGO0rVii1iMhWZqwjLxKStsm/gypYcvb7My",
-	"/nYTEsTChCdaBC1BY/jpM/4TD6rM4J+tixmXV/kJiERiNn3Q0uLn1qB3E9Q+ZM5qp+mh/s2HoJVwnV3S",
-	"nwWKnAOzLZ0jSecHCOLIk5MFD/aA9bvd7lAOJQxpwHTG02woI57xAfs8hOEMW4NhC39oBcMSOeHHbQgK",
-	"z7pdWHxszT6Ex2C/wyM1Ox4HhWs1NAQ204mjAdtmVINe3WSB+vBeWiC4Cus6bN3u/f3t3w9b4Lbv33dL",
-	"Fykpaj9mrt914YhLDVuDz8NW5eFmZnWXVa/QnggUDFuxvuTxkETS0BMGcPMaXj5s3QTDokSg7a0W8OZl",
-	"Ps0CfxoigxpWmdkQDuRQtgqHssShXsuqQPvpq0T7V5VoH2CvXMRzoZZZs7Wh48RIh1p1MKOHm9XlKI6Y",
-	"sSBIEMQSlMtdFEG+Xj0+KCiC+cDqVED7K4iwN2c/ilXNSbkSq8CMd+kbCz99XndE+seDbrdjBtvvljfs",
-	"YXvUNxuWm80XdUX7YPx00hN9vj866rZIshrNtfLiXnfQ6w8ODjqH3V5/f9+8WPK5mdR7MWJ6BsdukYpJ",
-	"/Mkcw6vL07/Ji0+js/8UV+dmj6YKqLLUcO71WC0MY/iJ9q4eGNXcbWU9MLq7mTGPW0FLycuRmPFk0vpg",
-	"1ABY08vytLqi/WTc7bWf8sP9dn9yJA6jg/H+qM9buMfGY6H1hdl4ZePD7MUAvB8cbkIbHcyG3iGbx3KZ",
-	"+frC5xbehru4NWiJ1V9mox/G8ev4L2fv/nHWexWf6bN5tvjbs7Ojs7//z//5v53/+T//txW0xKdFnAp9",
-	"GcvW4LjbNRtpkgo9cy/SaXaJtyI3ol0zEjy1pvl4rJYyq2o40/Lp2H5/OI+R0+nmeIimKR+L/02utM5Y",
-	"zSub6anoHbSfjHrjNu+ND9r70dGoOz4WTya9br7kODZv9HUCgea14xb/haZg9tEzLsciSUTUaLc5fTOb",
-	"8YxJNVLRikkhoqJTZEeBh5Z2zv/GdjxFxgR0uPntCMIthZo3md+YUOtWZFq32UZ7NuNyKt5wra9VGr1F",
-	"GVPeJiqbiZQt6KbC4V2mqZDZpfvNiPs0FeOMzVSqBRuZzZOuDA8W1/5tOuOLRBhLh9P7r2KJLqpnSn4U",
-	"qeZmVq9UZvjhItvKJzz2nqyRwP7Pl1Jll9y+uiqQIyU0SmK4B33C/gt2kcl931ve9zxU/pS9r9Y79Zqn",
-	"AdSDE5qf+do1NZO0Z18B6aS4FjpjsDFzynkvBLlfv0HYNQlWZCR8nGmQSXGm2XipMzUXaUEsVeXxzmI2",
-	"H+FLVGEbhkjrW9gUufEvmBZjJSM2nvF0Co7dSarmrHfAXo8zNRJpxyPuBYyp4UNw0SwjH6mlUeRYLD+q",
-	"eFzwEEZCj9N4Aft00Dpj11zTpyOWXRtF0NDPfTrfKGf4LnbwpNczo7xOlZx6Q3unRdpwiquid53s2eJE",
-	"V6QmDiHCrdK0RzBis6MGcBsN0Xylot99d7V68+dYPfnv7/5r+teD+V+647+lvdH78X9/+vnq/OmfZT97",
-	"cX24/F49iU/58eSHv/9ntP/j70mBNKtAJ27NAthDWdiSsV4kfHVJUz2NOHuhPoqEw84VnzKRSp7gWOzz",
-	"bbMNW3cdaL2quGm863fNvr9rxh5FfuFprtH43AvG3W6v/STq99vH4mDSPuRHoyfjp9Gx6E7+tx1CJ5Yf",
-	"eRJHlTOw5uHSVvRJTryySPJvVyhE64h9S165UVHsd1AkVtWz9aoQOJEcKW+teRkafPftO8k/8jhB/bMs",
-	"FiOe8RHXMK9IXdfpEdHocum9oqQ8uBfkKsSu8dLe0dahwO/sV4sjqygPpbEDQXCHNoqOZ9zoJCxRcipS",
-	"lqgpi2WJc9AON+Mzb/zebPELXrFgT+3WqVhRjrZwOi4zeLZI2BSWhEv7MGRDoF4m2uYpxqMoFVrvksdw",
-	"3JTH8H3h1cwOrEJXf9yGBM95vL3ptbTKrIuWfgH7qxivLe2q350BNgH6/s6tr+cqHcVRVD4mr1QG+h/s",
-	"bWDh1XMycY+W2A+djgf4pMeEkkRdwyt3YUTFPB+P7zz3xlE5FPkgzWz/zGX0ejKp5TEvxCQzpshsOedS",
-	"lyKBc5yyORbwHsGTbFbNhDHqsEgKOr7bLuoKHj2LxHyhMiHHqzP5JlVTc6irMkDzuWBEooDpLE4StpSR",
-	"SNk1X9UsRpy/9jKW5pjhi/00LPs+j215o2n/KFbgPS5+a5elGq/NAPB5m/d9yKKKJfOGXlnNplmWCPsy",
-	"1nOejcsLBF8AbmeMHcg5MHt8Y5qJ/9W5fXVhz9dQsvAJ62AgQt55+/uGe5mE3gjX0s/dB8STqHWWKTbh",
-	"yySDYLDLd6sjkH369tPaL6RjdX0zE9/ZnC7jvooTAOX0WSoiIbOYJ6Uz9d5YqfUOJDsHeMHl2HtDia8V",
-	"ZTwD9ijcO50tvIvwPywwt17B2jbDYsVh1dCiOnqPLN4eqbGL3bGINcsUqllrKORvIrSjcxYj6ziKkoLB",
-	"y8xG6hke2z88ZB9jHY8SwU7Pn52dgSbPx5lIQTbAmmOmBH08U+qSxrVQsPJm/qWPtW4+7JaulJO+WyV9",
-	"XDxg68hfJo23BG94yuciqzGKYWf+vBTpii3cTc3k9+/xeLu7bCi+lFdSXUuzRWdcM04fgVfW01cts0s1",
-	"uUy5nIoijZN4Hme7ULbb30RZfyqNNM1v8qj5FqNBNSEqo+BrHUNeMc9g+piF00xRDCmVDjvFmyi+FaMG",
-	"g8MmqsJrd02QW3vY7YAaaYI3ePSoJQQO3Z5sN/7bUqIQ6LtPQnQPvgAhUi51jF5NnxrPUzVnRqE37Gec",
-	"KL1+R+RvKRwy1PRtju1Uoduh+NpdCMGbbD9HCH9AzdTI7zIkecF1dhrNY1lVLxOuM8bNb7HOUp6pOo4D",
-	"AW64qaLtxBjtqL6GXc+UoQ8Z6bscD9FEjBd1g64Qwxs1EEFNz+RzlZYz3cCOf326zGas3+kaLW3uk2Ca",
-	"cpnZoLKnNmzhlF5qo5aAb49HvODUdgOqd5Br9pfz16/q/OPlF20xEPOtlzwxExP1YTVj5JU/SEs/tw9e",
-	"0uqVmQIEaokZGPlu3kNCPpbs3cXz9tNdDkKvSWS4mbB8QJWlr44aiICexudCRCM+virS4CxjM5Esytxg",
-	"PndJmWgtxFlgOCllk633Lh50KWRA3sVdMptSnsVy2hq0ICt6uYi2+5g3X90cFpIRBMZqMsv+MF7WoJJa",
-	"CwvHTu1sME64WAieagp4GVV1kgnJOEuFMXYwGHo9i8cz83TKRuY9qUgE10KDGR1LFvGV3oISvvPqNjuB",
-	"KIFG9O0J8eEmaL0Sn7I10dOzTDMpPmXlqJjNwaEJHR+3u712t3fRNVtugGtaCkuxfrf/5NcIObkofdWl",
-	"fsrmIoo5M+wCpJZaiBSXlgT5IlXRclxn+uex7To/e+VFec4cOokhJu59fheW+LTAEo9ylvjKBembPO2l",
-	"0ROdnquljKqSIJuJVARGpzMzMdtdNxBkAi+oc41LhY4U8/cuc31SmOtBca72s7XTxB9phmYMF7XlaucZ",
-	"n0zYjH80Cv4iiWu1QJrFZdZUp0aZCsTXrXuElEMSin4c68FOAYFxkx5EM8zr4BqIUpqEIc4bvkoUjy6U",
-	"emG4YCm57KNI2dEB+zH+toYqC3z0EixxeLisFIJOMOcrpO/R4eH+ERutMgE1SnO1k9+rW9AGe57bl6aC",
-	"HgsaT4UK1UEDFYSMzBaBBWvwveJqBmyB9zb4g+UGvg/CudffPzg8gty72yZd3CamAIqv1TW2GIzzTOdT",
-	"XJ/jsV4P6Q26T4yw7/dAMBgt+HL79EFYlhT0DTBgMHhVOrxqLmCPGbJNuK73kyy8t1y6GE3h/NJJBdcI",
-	"eWY/ilTvmFJV3KGeZ9afD8ujRZU9WjNgIMcys8HyxgyqnMMwkMRbZlPQ60uacYNysKOC7Guw5ntveSZe",
-	"xPO4kkfnKhqJ8MAulKyVxynPxGVCbymuqhZQzjhXqcjfZEYElyH2tLu7Zrt6RjNFlo+ustKF0QNN0MnU",
-	"uLzocyH5gsZ2pbyxKTEa3z8V0ugoYm1eJb40YKOVOw+VWvaGoCjGRFP3nTwC/1YlwmhlSPiySgaRQTAn",
-	"ODPGvJzWHmZzGyYY0mu8NX8tE0wXgXcNgeMMWyCARoJxfUXBl12VkaOmgKOZWR7QbFjq8sANSc4hgPLt",
-	"Uq8aTkCiprFct/8xBHM5Mq/wt3/1CKWCXfPYHMFd9vzTrbM+cE6MRlShgz9gJAE4ZyvGacIXmVqAacpZ",
-	"JhKxmCl5qzKOXiHdCpKC7cBLhgw9eQxi68A8+WS/2+0eVNP7jjmkNh0etp8aqXs0MZbZQfRUHHfNvQt4",
-	"3X6n2+n19jvdx/2DtWUhNZ8DKYnpi4PWS/WPOEn448NOlz38r17vhL2I5fIT+/T06PLoYI89j1MxUZ8e",
-	"9w4OO100cetI0nt60e8OeoeDg27n6LDX3y+SxOaANdHkyaDbH/QMNQ8Oe70CTcY93m13n4z67SfjXrd9",
-	"LA6i9mGfd8dPov3JESSoEU26vUE0ejo4GAweHzxdT5Tq9wpE+U7oq9PF4nG/02MP49fne2jSnsdT+W7R",
-	"kABblz92R08aVsvWuNmfQxgwFaKu+KWeyKiNHRSdI2sLZOTbw/Gzs6Ozq8V//fXZX447Yr/bGfcTOZo/",
-	"70b/9RfDqJepmd1jsq8fb6MzPuZx25Z2/gem/6AU+Wa3QeR0iuV0y7wjo4P9fakB2mMp7yHn6Ask+mg7",
-	"p995rk+dvbNltvgfzeQxK343e6f86h3sHVyPZxiMKrMwuEqWSo0iQPvQRbLq7JtY02tOWCogSBVnDPLm",
-	"dlGHRk3uiAsKitmhVHSA4ljzmb+Ps1m9s9r8wnhjMc0fZDfO3dz/SJ73D7/NY1ZTSFk+XD995XP3vwBG",
-	"WQO16a1YVmF7aJ8va/PuMLk3FfjrmuwMl2uHSGEddpZplwbiMhQGFJNmfMp3i0yPm/IVYIIMRlrPAb2Z",
-	"wJZU6iWXq1NUcerSP+NP2YyydtYkrWVKXRq775LbN9UZhfbHDnvPAUQN4NSw5O4ThG/vP8nTd4tUBlJP",
-	"ovJUPEKhVqkbrGYQbZpuWUOk/Jai35qgDcEdqKuvZODdgrx7fe+EKtjSbkb5SJvpZO8xZHon+TKbCZnF",
-	"Y17xr71SLo+mTJpl6bkyZfIAlxQisqUPLhtoFzViv+kMQTirNJrK7MsDxsnr5WKh0kxEL0UU8wt4yKfA",
-	"m4THsgLw5GjgHr+ESB1mfTSG+lw6u9kQmEV9twDfpOA/Pswp4k3M+0Q9WWrnANQB1r6mXvQ9eoko3b++",
-	"+KoSKsjf3Fiz860Yq7nAPVMu+6zUbZq33M2K3wGpwNWk/ZUnccSbwg6nbB5rDQE3WJjqFvronm8IOEDU",
-	"YpQKfqUZZ+kycUFDo/alfJzVZ2WarRQjTKeXkYnD2CXXtduURJ5TYE2gojpNQ7z3gl+9cS6UCirfXMl1",
-	"Euxa8KtL7/cC2fzUaiUdzeZKZ/bVSoqGjOGi19gjn/vaLhTsNVHQkMGfaIV6xZmCQT4TPBIpAu9CmL5a",
-	"mG3IkJ99jU6TYhIDCCb28O3zZ+y41+sGRqmCH3qHncNO72gP6IOHxRydxSIx3DNW8vHfNai5bptZ4TSe",
-	"iTngTs75pxdCTrNZa9A/PHSz0llqucD3F3xaP2wKqZlVu6YcVD1T1zJAlz8lJJsdpdK64T/tPO3slwY/",
-	"bO0PW62GER4dBK0F+OzMEP5/w9ZP/+vf2v//D38atv69VR560PrUnqq2udjWV/GirWDoPGm7nYKwIMXK",
-	"krdikfAVcojijN+kArBFuYyYoSK7ngnCNqZkSetqw7g9EzxN4rwmxBblUPg5LKW2hwU6lJfJgt8olQgu",
-	"bzW5F7G8qs4mHC673f3xMk3gH+KEpSL5ZtgyCuOwFeJyPe0/fboX5Irkgk9Fh52OgA6QgE1BK9IwvWWE",
-	"t1tn5X9ASOybw6653D8aL1Ot0m+ufu4vT7t/nfXmP0z/GvVWB/Pu8sn1D3/rPv3vSd2gmnZFv3vw9C6r",
-	"/0LhYanf5AuezdwOB5sPTcbifG/llr3jgXRx1uqA30OeDogdniQiZTrjMsJENib4eMYWKonHqwEL07AY",
-	"S0rEJAtgc0OA1Yh2m/8WZiHZcXooH0Ypn2TtWGST9izLFnwRt1OeCVjiNjG8vc5Qlo41Bu9O0m+6J9k3",
-	"vdb2U77NUjrSvIFp1hGIZz4hMMKnAxb+7NHDzPnazZltOeX6Cf/8Ta/bPbn+pv+lpmwMj9MJ1Z0UZ3tO",
-	"E8gUhAp9w9AvP4SIql6Ox6K0rXv+kCcqnYP7IJbZvpnNnH+K58t5a/D0CDJ557HEv3tuPmawGPfdfkLv",
-	"378/9UyA+lM5npn9LacCGdXRk0NPrpRlyrcAGcZSwZP5N8MWadLDVoClZ98Mi+URwGl2P6A3RkZRRQtB",
-	"7ttAydl39bM5PXOy44FmcYm3bBnriCXkcGWzPGmzhHC7blb/nopJa9D6t8d564DH+Kt+fPadB8vXOIc3",
-	"Z+xKrHD87NSY2JBnoBciSYxurSaMs3fvzr7DnA1kUlLJeMwTUP4orw4S/WopsAmNpY4Ci/jySqzuYfbP",
-	"QGitY7lGOrKRmMZSdxggE6BT1/wWGikcMuQVVs2lB8yZPEGDU7GRYHMeCbZcdOyMoHIsnxJKzyZu0us/",
-	"hZPo/i5oTD+dtv/G2//oto8v2x/+dG9KE5UcFgnzErTWOGOaT0Al0sJoTrOc7YCbblDSi6BIGMOGcaaZ",
-	"mEzEGLMlOg2lhUOZ1xYGLIonE5EaBcXYu+KjSFf0kg47F4INgWPGQg9bZSG1P+mOn/DDfvsQNtfoYNI+",
-	"5of77e7oOHoS9SZHY4yAm9nhSuarUi5UXMcxmpfnfxlt9o7LMnlpK6OL64EwbH4iq5LJisUToHNo1Pyw",
-	"aIdpEeAhvo61YOFBrx92WPgoRIyMVYdBKIpPITNNe29+oK1tEAylVqg7cYBwTwVa2otUfVqxOewRZYbA",
-	"HobvH4P2HwYsHLb229N/xIthK9wD9ZpbEEq7UaoaBhoO9aszab+kkuntDv33Mouz1QWfUpXt5JWSooGw",
-	"hgpEPqsnrtQScmQHSN686p6SNIKivRBrFu53D0LXfIWjQ6FqMw1lb7/T6/T3bjt9M/670eAF1xmArDdJ",
-	"gDgqJLIB/LSjREBO1jGfiwEj66OEPA06/wB/ksv5SKR4KQxyRmrBXdCHbIyQiUIfAButhjKkxy3uNz7f",
-	"YadslKprDXmUIcziXC3TsQiBK8HIRobvaJFMjPQyk/HrKmFisa2oGUpj9E2lSkU0QKxUm/EgJEOvGIzY",
-	"nCxASA8YNyoa4yw0ZmQWsuuZ0kAzw+nAwoIZsy6ubO06miVow+jbZ9+1bmc1eMt3Jv8TRErtKgIT5pqF",
-	"hY+ZJVAppNTzsZibfWJoUiQlEIwKJRyzxzkgryDxh7in5mhASQJQ01iQ+cRLIi9xY49uM2timx7xSgQA",
-	"67jWkLqwXqg4E3PNOMpqm/pu9tOCCgMSJad0F+wksvrtgvfYy/hb231ggCyXO38jqQWIjziUzshmc8El",
-	"+YJiNDvtuSod/MNuA8lgXj6xIgFYD/hIszLfv0dVnmL/TQyD4p1rVd71lVNVhc8rxbujwvdafgslS68n",
-	"DSYIea9zj50F2LbglJBvmyFntDdR7QRs/AEqNL3+00ashACEJk9FNJTiEx9nyarDnqvUqtva057GaiFY",
-	"6EqtQthsqPQQ5wTryDOuYiXLcqSMR1fLh/6r/Vq2kTrt15MdVdF70HUo17Rpf1GA+MuaJBsySKs7lEZ1",
-	"DzsUYz5Ns3eq2Beb/CYnV83k82yTO879nRZp08xzeKovuO7rA1A1U7d5FXea+I152usk4XWQcvlFnwsR",
-	"AApP/AkiAaVmgK71UsOn7b2P7WdugmKBxqbn/JIQM/btZvoGh4zTrWG85NoEcbu+GiSwCBbUf4oskRzf",
-	"z0h0rq+s4np6Nii03RrKLJ4L6DnAKf0XXgl/R3yF3NOL8hR8s3VzpHtzyrR8t2U791tu9TDdbt2AbecH",
-	"XPt07jHEHkow4VcqOzeaKq7qbpsp8lpLbthPrgvlTdAIbbbpLfVIazdBTX3npleVa0pvglIC5qYXFFI9",
-	"72urF2tunZ5xeob7lop6VAr17FsFmRA7yEN+8/fu7lvoWx79wDNxzVe7b555uTnnhh1UbOZ5ExQbT25+",
-	"/pW31j5u5eYn3/g9/O6FpZ2ePdA5QifCzUd+j1BcZRiviDxAO99G5dJDgb23dfVSP3ZY1ybcrI1HuxbW",
-	"zPCKCmjUlq/K4blughr0k01vqQCt3Nva25M7VssEG/OMBFvwVJP44mXoMJBpaEl7+CwkwVzWwAPdAA62",
-	"vvvBDmvc3CtgE1GbxvGFztXmfgvsVF+ZYwWe6fz+mUgWQLgi6PAOtPIhfDdRx/vY/QqUrfCNy9CxO0x2",
-	"4j+/dqrPCyCu97L0mzFqAwvwmIeuENWERcrcWmKj79+/b5cDk+t4aTmOCeMkKel1+NpNWGb5CzYIqwuv",
-	"sdaXOFONzcTuRwI1ounuIozuV8+8D4Ke/sqKmwVhxSLf73M47x0kfQ4wu0Eee6iu90DAGgRb9DYnakph",
-	"RKKcH3uMI2Bx9aiyd1B0xsU3baOZPCtBut6n5bCR0UPGj01a/BIcrxa28Q4Ezgov2oa+F0XQxHthgs65",
-	"hqmiVfECKSpyivpWAadxh7l7iIeb5px/6l7m+koxIcFQL6NAgrY6wrwxmGQFoGuHiZbwrLaw2k+L6Ff3",
-	"srhrUb9WPtgYcZ0QR2HzOyw5HA7XjpSY2Oc3EeG5w8a6V96hl2PgGXKKTi9naQJ2mJ3lSxXFk7guY/a9",
-	"HwqvxMBLzMamGa9jMHDPTQMG2C/qsvpX8jDBQtfgiu1A8Cpa16ZZl797b4fc4pvCMFL0HCM0mtnsGO7m",
-	"TIprly2T2oBlACG7H+NvkTK1oFa7EKcGJmojeaofv38ZZ/P8YadYVwNkL0gW2tSa8MRtI6qMlVOBSpaP",
-	"5f0WfVt3VQLUNgZ0HZT4TVCoOt146PLC1nt0+DQCjz9EjCA5Feke8Nxy4esXUNCqME47LEwFDWljZKj4",
-	"1fsjrjH2fTHFMsWm8UdUxM4xQl9qzrWb5FAfRWpY01ay43V+sxl2sUHWpseL3cRuggJI1KaHPUgq2Pul",
-	"4tLNB6BQn3tv62Td2nGm825m1h9T8DCQDkbFmLkFJ9V1h12kK3LWJTy7T893Gbrj13c3/Cb0hQryyG8i",
-	"/FRTbb8LD9s5sh3U1OlvebBO/WL4Xy08jtqG+UvHU4mh8kwpRMvu/P5D3ERsit388hvkV1jbP8CqIeiB",
-	"SuN//LIKo9MUl1XUhbXPv6sBL7hvb57DZijZ5FUF8ksoi+/kIlVmDEYVeZavxx3F49zr57atbHQ94G6C",
-	"mvr8TS+qIALcBKVS9U1vKJTF369ZClq/EZM6UyoCF20BW+CEhVgOHzLNV5pdAwIqe43qU1Xq1rWqG0rb",
-	"q24Ie70JZGOHlW0Aq9h8empGcK+EfeAjeQR5mi3TaN/TXNlYRcaO9aLrTVX5pTOWF/mvO1l0FwwU2tb5",
-	"6Aq/Yuwh+KOxS+SJFaaJICjghKxv7ne/XNPNijI2DcNZpuIZoFhUfaarPJEHYa28qiByQHVYqJcLkWoR",
-	"iSgcMI49TY3KdsUU2FVemRe4Y3Jl3YeAYZrH0VAWG2QSgiALx1yORZLAJ7SFZs9hl82Z6LAwSnksYzkN",
-	"B1jEQGBL5qs6U4uFc174hTIwJkS7FBitA6aEpegcK7BpkUNKUZfLeWvwUzVTrJT4FZRs86DUlJjHlzoz",
-	"ahT9ZCPpQctN1/y7MacFrHcLz1xp0k20gAxg1zIzX6vWh5oildOzlw1bQUDaMjlkbV5qLL3F7bBQTSYh",
-	"SwT/iNWWrsFtxyMagICoyaTh+z6Qa3EMr6VgFvk7clVOCnniMpWYSk1jaQFW6UKkWUxeEovwuv40kw1k",
-	"xuLj8a1/6CKeC53x+cI85vpQr/2MmyfGuV0/6kvEU930/HO4+S3eW25m/bnFk+T1BPBpthz2h6C64IDg",
-	"Se32bqo9sO/tK2YHwcvZIhZjYQuU7Lmcx1kG7GJC4B/QDoWWs4M5u9vkqxdbY207evPkh6C5YCiXxjYw",
-	"B6wmNTtUO3ySpczihBRkx2q2Ly9x4MHrx/oSbrrJMYO23YPneP9NAYHzzhSy7hkbs8QoHQIU3/nlXi+K",
-	"wkp4X7PEJ2wcajnrBxO8195qNRxs8rqhv4ObsErC1lj81IqLPdzdWgWOQdnFtp8pMKKcZ6rR38U4K/JM",
-	"lzOzixyvcMwxSYL1e8jXIG4K2INNMoT7eY0luI8StlCZejAk/yMVetxiFT26fSQttypwsHLYSBaZCz7I",
-	"tUgFn5shR7F5Zh5L6BEJZWeLBTQjMe9LMt5Eu+/Mj/jpoBUpKRpvVFLY+6xJ2SAW4Fd7L1T3Nt361vxo",
-	"74S64KY7oRQD77xxe2T1ioqowDAKWkqKLY5z4VXrb/Wos+lWbyob3+pIuelOn5SAK1vaLroG4kbNacPo",
-	"fMfYEqkajaSIiHJ3nuh9Dcs7RwIqgjMFnNfTgLb7kNOFar9my96xx32qMuLAQIATxi3zjRMqMbUxWxgM",
-	"tkleq2cimhehP1i6luDNHmgsRK5hHUFLNKwTtFeH3wLSYOOUqRRKw7+fL7IVigyIL4/5XPiZpFBdvYkr",
-	"voLyebd7oKL5DB/sdaHRKI6VpykHxyQkVWnxc/1YqRo/U2xqtF2s5jaD8Sunjw78yumeAxH0Cqi7lQLq",
-	"Mn+tgPQQCb0R2qVbL4nOnQZSh1CTCyPEBBuw0LU9CAPSk0YC4vepUf/kCQut3hS5O5yelUuxExYihwyD",
-	"ofSMxsDiuBSln5LmCc9+DZrs14KVyuqM1GAo0Qlq9FbPTgH854LZ6Ld4cLPKeXvR+ttksAEQUpXQp9Km",
-	"kgdutmYeCGkD0BJVgb+jweP1HblXo8CMFaILPhwGshWEMrGZjreyAordYe59wM6/ab4TAPziiBQtqNn0",
-	"1FLDGWm/2Elgfe4GtgxLDvIX5LGYxJ+qG+DPlPp5BXJgGksNg0nFWE1lrAXCjHSQabiy+BIi0GGhTF5f",
-	"XRZAmz73+jfVonlgKR/V1ZckMH3As68SoTUREwiJqLsb9AZFKQzUP3aD7oJ33RSbxt5ZaNPLAur8S/IN",
-	"8WugbzIlTWfKSPE6a8IbDm0gtyuIDm6Km22JfG/Vp1A6HkKoEkZGJrF0VnuA7NiZWIBYy2JdEFc6ltNE",
-	"tM1zpf1H8qoWpmE4PK/bbKfgUnXNkmrsUOhLg94hi9PPZcRm5oQoc1jNrOYWve/gOEfvO+z09moUN/hi",
-	"7pguAx1Cx2vArTmlmCH47gaMwP8IFsh7i8MGer3gPy8F9vePzQYqHdCD7vFRmUIViliGHMtmGEb0SGRY",
-	"nORc0sBuy5pFEZNlv3e4f9TdAMwC27TQKXCTBl+XFmcjNSXJllzzlWbhCIgZ+q5FvFQjJ8tqjr+Aha8V",
-	"iFeeRO2BweNZK4Dp6MKR0NALWAvDd+9N8jrQ8q3ZkO3xWctkDf9xeg7Ah5krFkkGdC7HcScqJSQLmqVG",
-	"wNb8Oj2nb+VZ8VOg6y0DqcD1P+bSdtjIFNG0xgJABPcN2GJw0y00iO1lSx27xjE5zuxmvJk35/Zb3cpZ",
-	"e4xnPjwYLhuBlvXWH+3eFscakftskNAryOYRZv7y5I23tamxT53/rhjzwt0DUU2J/E/N63xS+FghMr6u",
-	"3tKvJnIT94DTPdZ62Otv5KxSXG8MyjsjUFwXQvIFP1Z5GqVX1y3/M9gduYm1G+1RiCsH2ECCsMPCzzch",
-	"4/pKO2TDPMLi+d2zZSqry3I797TfwNXDAmsYLzkE7JCNcrFMqa+Oc+taOIIGH2ITMUHb2Y2Qp5CPTzZW",
-	"h4XmOIeovvHMC1ZYPvhA5/IgXGqRhp6XIdaQFyxPzHGd8xXE+sE2ZpmaIgWMFTeUYa7thQEbiTFH/YVn",
-	"TlO0cKWQfsyTVPCIwGGKi1a027a2wVBP2t/fP96z7hM2WWZLsOsjc+XdxTM/zLoSPGXgkDhhUkA8loJL",
-	"sYaSLaaWBCXnjmjEM9HO4nlJP9wv2if9bhGDfxh9Prhpm//07X8u8D+Dwn8eDocd869ecHyz9x8P//bP",
-	"n/7U/lC4Y+8OYGC7WHG/nLnSaIHgJpoKY3OwyTKFTQf+A69zORklgPaGSKsoet3CLZdxia/uFxVW86cP",
-	"vdZtH/P25MPnpzdt9++DLf5da3veBrDN58dkNRFlm7kvgQjehWOsCbe4ZJvSGkHfrAnU+yVcTpdQ9mOd",
-	"OtDTRSUeTh/pXwgnxkdwKsFEw7ytDvur+eiYJ+ZXDdVFczYRItIBe/enbvfpYTCU7/7U7/afwrPwz2PD",
-	"a9RcwB3dUxQcQo/5wmygn5dCjhE9NxPpPJY8wfSJVMzVRxGdIPix5zKLzSZaZGy0yqBZ3VCaf5W4ADVR",
-	"8jbT0+6tLcRKCAnJ3LzIlfZFt17jphyEwr2b9Hzziu+8B25c+5dtnrzAtj2lydueQv5AmglR6rZ0azKQ",
-	"QMIOebYYplH2Vcl1O+19J73sDsq81eO3UNqi3Eu7ZeQF778JPpdIciUaoHKBUVvNreh3cKXA7EchFuSa",
-	"4EyLcYqb1O9q86Rwusyf6xyARwd1DsASocyYq7T5sFahyos3coe15yKD1j5o5gAaO5DaM4bLb/atWm4F",
-	"XodBU3+0zNH64JmThlpgvzXMCHMvMPcV7VtCaAmYVCl6pF3qGZjNMs+LV5IhHqpryEWvrVPPolgvEr66",
-	"3EaZ+A7vtdqE+IT5Xo0i38ueiCOrxDlPJNcsLMKqhnBErbC/M67qF/Kh5ip21VNacJL69Kk7tV7suT4g",
-	"B9jILlnJ2UoBGbDJivIG8iwLCVjjfLEQMmIhCSFAWy6AtN9CLTgtpkuVD/Lh4f5mT2G9hw34SSzBBQ3z",
-	"8H1smNKw0cVG3rR10tbftJt2qSGf70ebAeSDMW3MnmSvf3UvdJ5YUG1vBTQcsEhJESI7yXPFbPwPFaqQ",
-	"tEMwJF2XJ4xzIrg7kF8zHcuxyKPkkOkRsL+rWKIN/ItmGvBimuAd0hhp+hs9CXTbjjtYSVEbS71DWhdt",
-	"90r83E6oTBf7sbpz8b1VeyoO5SJczoAQuhHc/Z2MxyoSRgrNeRJjujB7+Or5j8/2ApYoo+8veIqWRIaA",
-	"8kcHBXhvqdjPS5UJHQzlWM0JWT9lJInQ4Ouw97M4E0wv+FgwnqolhjtibZX9Aoy3Bn97qYHmB+8UWjWq",
-	"gJ9/UDQZa9bKawhRPXCPQsguF3APy/gUMpUjtRwlwk6RabHgGKIfrSDPlOv1jQErbd4a5d7D4fDRP39i",
-	"w2EWfHj08P3jvf+w7QEfDVsP4YcPj4KmG/Ye2V/u5oXwM5gamRJlSwBbyku7gD2deBwI9C2qQUF29Oty",
-	"mZ1yE227z9rA5gxks4hQi14IZTZryUNclQs1oe97zX/cicFRHsm2MrrCtCjLksi1Nt3SbDMhohEfXz1D",
-	"jlGbfuochZ5INzaT0a6NLmXduAuuzYF0TXaw+oI3Zuyu8RT0uztI8eexSKKGLFqjY0DHETQibJU5DL1Q",
-	"EbdbJm3+abtd3YGuan5/OX/9itHvFLc+7vb2WCzJWz9S0eqEcGNqIFs5mYSIeSChzQr1hNEJ1zNk4Zsb",
-	"ufi7yQ6X9k/tVinOsSGQBR2LDdcZpbbvtxPdS6xCE628PiyXYN5F2hheFRnu9WKfXrXMLtXkMuVyKnws",
-	"fKyhTxTwW/NPPVOpedtSXkl1LWu1h4IuU5uDje2EI5HYYiTIe1MLzE4zM7ZlHCcsTIDyYeCHYlLBxzNz",
-	"PjLNoPYbPe6aja0DPU8xU4tW0MKX1A73z4InWUMHqVRowjHkbJGqUc2W1g0JfjY6r64KkXl1tZkd0Svr",
-	"Nk5dd4VT7JoQSyBH3jPBLH2HnUUam9dR2xOqBOMpHF+LIvSEJP7hUd/v0whKy1aNJT78Zlzf0Dx2eiaf",
-	"q3R+S2+dV3hp+fTr02U2Y/1ONy9KBLpWWRukqdQ6GiyEMm5S7FDV2cxWAvtOdFDd43unKZfZZbNANTN8",
-	"oEGudthLvrKQghCf8jZzjccv/8ivFJmG0MV2tDqxaT8FTGIxjiOht6LjUotUNlrt+YuL5soJG3ONMcLr",
-	"WgsC/WhsDieks94k6G1iJm6MGxy0cGZ2c3J7x2aN7/o3Q6BfaWvu4jV/mbsBqjqYLffyqj0flKDTt3ei",
-	"vXcWDo+jDnuTQFKB+JSdgM0DFZAQ5Ip28q/tmNe1bSJSrC95vLFYF2szmlKk8vzyy9HqHow2132QlzPh",
-	"Y5nrz+S6L3Rwx/6ohWo+LA+4VQbZl6lgxEoajaU0m0r67G6zC7Qxs4v2u7WkGrapv9vzfm+xvLLVRnnH",
-	"jfLud5bZWgukZMjtvn/vtdDW31CxZik2vMfuT1RmtzZ2h3cZsbWIbj+Z0loXW/rhqwtkKnymdq1tqlRd",
-	"k8dIJA+sPYa51hZ6rqydqoWQPH48XWRtpXW71++OzOfWh2Yq/MmPhVaG9NQ2BPRTCzANwahIAfbOxAIc",
-	"OMNGctkWgZAHRC5JSDB49fxZwLRyVboOpRrFGWRj86G8EquR4im+SGlhjOpEgMBjrhGm2dBKOjllUw0A",
-	"zbOUQlAvtsq0eVpHm0IRV6071sV40IyGB2pUgY9bHL5yMSqEyGrqwXBUWCTQVGpokz1ZlzwAts+rPUNz",
-	"wSmFF9uOIJIXT6A47wuUlVHd2MemSJCFUKklcpoq8nEcHxw+2dvNu0Jf2OQJvDDkADFEGDcFbyB7Bdlr",
-	"qVgIDllS0MUmF3Wa/HBll2E1QR8Ak9b1b7fepYpjaav6Q8+NVSg+7NeUHtKXGkPF9LtlS16sGLx4iZqW",
-	"NaODjUdrjZP0jdmqxEuydCls9T6hOFq6eG7THG2zRrlp8FJcFEtICTjfbKT1GdKHx8fexj/odutSpF2W",
-	"TrPLtm53tW7Nvest2dDiM+nHoUuqrkxtmcbtVEB3+rG47afr/cg2ucghGrhqfbfD1hz+eo+gIRpNB9dp",
-	"lAgWg9k1iXHVPTAeL5f+HqB5sB3lL4fS4/djCryGRc1NCYN64LoC4E8dIFfQ2AutrqlZGYorqOt/EfiN",
-	"IeqamhmtMJup6LLogi11WQi8ZgN1yPZBDWx7UItWXuoOGlRhoS0U1mUUp9mqVYQyLhTeluFui7jddYir",
-	"NejGVUyyoAmdrg5EsAwJWOd7erPMbBbUbi6NP6vrYoaFpobNLlGJvScdwjrGEH5X8NqQ4M45THU5+2+W",
-	"WclQ2jU5ERX3+zSUbmeLlPgnPVzHHN+69zab+GQgzURCbgrLEZcLABZpiFdQzd3ONPSR46ukvEP5X5k6",
-	"G2vwCo9XSPWDyDTpLLYFN+RvYVlogAmEVHh5QqXSqNSHOs0uw87tnbEeIElj4B1V8g57Zs5OMQkMw+2Y",
-	"7wNIWADPogGNIE+MhElAOtB9gJ3tEGZGeJmto8z0rdoFVElTvXGpP3KkOjaDODZqseVLJyzkU8iogzQq",
-	"EEMhmIXAzgqnQqP4n6KLBiVW3QE5r3ep22HZTFUcFmScTXjKqPgmT0mkMpxEXUP+JAtRluhBKngUQg6b",
-	"Js+ODqz7C3theTadDobSPXmdxpkImVoIiTdihwvvNTyKdPFdRhraOikdsJDHIe2rgMCM6FWg02h2ejaU",
-	"+ceR6NoO19yI5R9ZIf3SLgfcEeR7FWhAqxKwRClj02DA2VWPhkpeYnZsyPg4y+vQal5fDHb6BHWymqgE",
-	"KlsLYxZGBruPNC+53nbNt7bHcCcVTDEsZLKgMCWzzCgG8c9LQT8bOwgaRgD/ahjdSEy5RIpzY5W1Y6xy",
-	"nyqBiccry7IBTjajim99j8XIUNPYLKtiB8Bmq/Bt8qxfgY6lbPpKN1T0fgmwEcQ51B6MBGSzAbW8fie3",
-	"8cwvmjKHs2uVuh7vGOnEOSdqOgW/WYDNrrhm/e5+p9vp9fY73cf9AxeTNHx0VWN1V7bzF4I6yTcPuxYp",
-	"paCKT9Rmx51bEFBKCo1NjFxFIM8CVwEIu7Zjg4qXyJSbkSdq6YX+q8hVCYyXUOHa73Y9z+Va4vVrvDR1",
-	"Tv6Cn7dA3MLGLEwG9kJ+OurE33k8le8WXytt7lRp40HLNepcIO9CsmGAEWFbF6NKjNQyO2nM35fQpPMX",
-	"zXhE/CscIUU8bq/W3a4w+xdA/7y9monYhDsnM/qBOQusuU4Xxe5CDbbEKQkpQLmQhdabNkizrsb6nviv",
-	"VK4+N+9LZHibggxWG5HoOCSVmkD6BpyZXre/OZ9gmTYEsnBUD7Rr7OoUQeozZnh/wFKR8Cz+KCzEADXM",
-	"3dJNWZeDvWGLkPvKjLvAsOv2AZZRrisme6AZcGyLJ3SNGdR+1LrCLuZb5S2/pDDF7wEWhvYcVuGsL6eL",
-	"c1hIc4ByY+F6pgjMZSizmZhrkXwUpORvDx1zx+LaW+HH2TjwvetVBLNhsyCuORwiEUHZBeLFzTjiaAZ5",
-	"bMRD18f16GwPA43E8CGgb1tkXA6t3yM5KDIDwIoaWoGqiBROUjep6VeVYE6pvBdx5g6A2av5nm9KBqmW",
-	"WftIz8QH8vE1pxBU91szs/queAL+BVEE2FYgAr3uLrUBhXPSBGxqT2IuAlwG9AJkz0LICMM9qdAq+Yix",
-	"IwwrfGj86kV9SLFa9rhuPVP/L4StX6bIP6I4pXInw9/TGNzj7Pvqwgxl7cqUSN5YWdnfme7v42xG3n99",
-	"Gx4DQrxaRz/3XlU97AnPPCZs7NckMhcA5/XElc/1ul3cwe4Cexl/6xfkbuUd8qoZCzjB5Vh9fSqS3q62",
-	"3koIm6xSzJcEMlt2XCHJu4tnAbOgP+TVE5/4ODPiPv7EJmZTgVRmUTyNUZn0k5X63f5Ru9dr9/sX3ePB",
-	"fnfQ7XZ6/f2Dw6O/FTLoG1B/+kVQgv6T3VB/CPTn6OZvtdnz74Dp3g38A2VSoRFJNWCmM77S6CemkuR5",
-	"LP2X9+6sOO4i+etCbkiTu+CAeBSRuZviHmiyGSnQy3I337IP1PgVb6Fl3sqJUaVnfVrz+1IPkUypKwgo",
-	"5I1nKdUO1Gwv2TNPPhovjXifWDebe1LzOAoot9YCBhgubqvuAOAcffDmi4i+dyUkVX8S3OKVhPCFZv8Q",
-	"qapDqxhDZRIG6eq4KroLoWAfstPs+B5oBo9uRibcnHXm0LRjJTeNhHDFjRHKtZLgE5fjZBmJ6H6GskjV",
-	"fJFtQ5D7+Z6bx5YzJ/xp99h9jKJcEVggQd3qfKg9I7U1jzn3uKP38ldA+axOE9I7x8s0zlbn5l04EcSv",
-	"PV1iXR7+9dyuyV/eX7SCWqrkwRM4WuGb1+cX7DFfZrPHiZrGMjS6n3+VQhthQF3pjOYc5sC3IdOIEoza",
-	"jVTUxROMgaHE8CZEcDrs1LqgbG6p0XNd0Om6EC6AIEvARssMEn/djzYcFCkw+ofydeoH2x6G+uryf/7P",
-	"/w33ivNbxO0rsdKhxQWSxvgoNkZ8oFn4qQ21USEbCR1HFLI0y4JsDJYShAGCB7ulmmXZwvd222WpcXdB",
-	"vra3DmgOMfFpkahUpHrABFTqrtQyLRX9GJ4Led5apBBS7bBnGOSIsWgLq+BAQA4lBi8gERqx6kAJtxPS",
-	"5Wj5jH8UhWovW+ZlkZQQ74+090Rdwy703fs51iDGyW0o1PwR6yzlmUq1Fw6lAA7eha6g/EeIvNNvKJBK",
-	"oX3nsHyXJq1By9vCBXFqLvdRzdnGV+vtGQoNP/7svMI3j/ElbVy4MAfRon0NkTojnlGBxiTpIWbBtQYt",
-	"KK62uOsDGlGOLE0K/CIGOK8baGs5UXWDpUQwFgl9RRiiRZgpMR+JaOB5zeCkuYi/9buRViDmZJpI6zVJ",
-	"vK594GbDNPB4LgKi1GhF2TzmDP7bv7Hn0JRNZ2KhzZVep8BEdDyVy0XI5vyqsPOCOgZk4aPoPndSOkPZ",
-	"7zCATM/dw5uQ033IdLJGYDchwcY8STpDud8pLbrLlyCaBes2hTWuQsykQIjpoTzosPCH7xue4XHbhh5C",
-	"l1KRa3VA1W9VFNOphRp+QEt93kYXScavKPqEq2Mz/S2ic6TGy7lhDQTEcjGjVARIGjo6YD/G31ocZaVB",
-	"6ZbieihpsPCLywnp9Z+a+zHLCPi7zjDbaBKb/TRT15DtjsFwWwRHMCFm/Off/Yg5Gj8oePPFaiHOYUtb",
-	"hhwpqr4mhy5qlDEW20FJ1TU1x0hFlsbG0F6gve0npFCk2QKA2M3pdTaNlTQX2+zRo1O2EKlW8tEjcJPy",
-	"7eRj0CgBT2rlJm1nG+Tu2G/TWc0/vr0Isx0CdT4MnoHg9nsH2r4XpQ/C8MGqJ+bw6BH1ZQevKQ0CMqNK",
-	"uG7uTaNUXWuIaYQQRD1Xy3QsQjsVJ+XvwFJTIagHCkr5U19iYr4TjhTPB5YBNLICQ82A8IQBI+Td2xck",
-	"Gf2hAr/GXDFg1UPpEptz+OTClNmYS4C5MUyJWukCLjOyj6JoyIOApCrlzkmY46NHlLWjO48esVObmENZ",
-	"hsV+FLipylsWmHgp25KV0i+pGweMZqnFYChrdy10iWaEGlHcwmzBY0jupYCCi0Ib0zJROguQHq4QgwY3",
-	"5bHMeUXCwfv62mKT5XmWsItGQkjojRM4oHeyVm0Cjp8c9DA86PaYl2gd7nXYuWJXQiwKiOTYS5nLaCgx",
-	"BJfxEbg7qT280EzPoJevfXfgyAedzSFhanyFaXLGQsU1huZS3jxZLI0CiUl8RR6illlYmcEJyQqUlrQN",
-	"QpbEOtN2qJ7CFus8pYX2jjEvaOO4+MNDzKWD3I49pgUuYpwyQMTEw9hh56ANPEStsCY1Ep4ksVl2VEmV",
-	"DaVRVXVepCc+xRqjdiu1HHhRfRYedA/CwPkDk/hKYLpE7prAQwqpJwClwL5Hce3al4M8Q50Ek1cy2qs8",
-	"Y4ngOrMoH9ZmYmRvzSGtA4kRuHkaXm5zDQU3ei5Y9uZg0r7TNqcL6Wz5DpKa2ttY9BCzRL6622FnGSYo",
-	"8nL6o1kCpwVRzDsHZqdcUJTQRszbTQAzQ3U+gZSJgVVoihTCr5kb6b0wVDR7uGfpnLCQyxVkyOJ7ABw2",
-	"lEoisKBUUGdpqMuTxErrmUoiZCN2rwZ+hSUdfmDPXoyWvfeai9mxefwjhh2yz1w5S2hpPs7MghQCwYb+",
-	"722qAL7MywoNaMJG4+HjbF1+6KAJwBSgWe3eLPR1m3FdAkItIb8iMnp+XukF2LkYMvao1CVvZWGr1agr",
-	"wFDmqQNwhszpDRDJh5Jv0Q93jatrHwd3cgMDAJuZOSs0jixLQ8B2D4c2B3HPiznK/gPas7F2+FAQXLWA",
-	"vIV1DpAi1dV9bXctKW0EW2H4HjyNr6Z6XUMGw+m7rFJ4FO51hvLc9c3JKri1lsxQmOhW1E54BhWZ5u1v",
-	"3l2wx5AA/PgzRVxvHttXhXu+CYG88KQI4WuZ7BzvvKYKZkqF1q433SagYOSDkeqA7oNLrSb57xwzoJCd",
-	"53YeaPfkLhCa1jfsEL1C66NxqB2kIJ/bLoPm762tFkwI/7sy6omCWteEr3RNPxCX+kRi2E3cdmK0H/U+",
-	"oB9/LuZnWVUxRLMHKNph36pshuoGZgS1QRWkaueHoTFSHsNfbXp6z4qUMOIZNzxuKP3GZGBqUWp0aGzy",
-	"cGCI8k/K8vsnM4+xf4JBbJjSP4fyn+122/2/uTXE5EH2TxbmqYbmzwvHBFyvYNxLlBMGb2OPHi6l2afR",
-	"3iPzihxh2L6ihCksPmUOLtgoHDgGquP+JwvzEhPz5y2LSOzrAJEWhmPRa+1ohCS82Zqu5jlKrX0PgUia",
-	"N3mgk+V3leAl4eGhBK3DvACzxGK/HzwaYX5/lzyAiSGuEyojyKoZnUZdJx8IvH+Zkh1ghzuUXgG/U2zH",
-	"KjIc9Q3XVHBD+y6zxCV2diXVtVXThF6ag2bEF+5DfPFombltQwZhHJVdpqA1whCkiIFf0LJIo8ZYylKE",
-	"Z8DGSkoxzlAjHUo7e8EWeSOYEOqrByFqDV4ZBuTNxLiGL7jO2rBO7bPvQiRUnDnPrUdWmEwA2oJcWSA1",
-	"CCLNhNGJM54kGEdm72cKeNyMVCOze6kDDUmLPmiLqHHwRCuAwjOr0mCAejYJftl81ms47O/QKSRFuVYl",
-	"Utg9b4w36ORqQQ5DW32FrZzB3oREEqNT9A/YDLTfnLhCRic5sWmrXc+MIIazNVZGPaPwGdZkkfUXJ0KO",
-	"BenwWC+IbAkfQU7RO7T+BorK+HYkiPgBO/DucajikPeCpg1mvSv67p+5nJoXLBePHuVavKG1R7NBcx9d",
-	"W6DgvJ6JOyEddoGrBjmcY54kubm5ltVjZRGuaCqcj4fO01QYqqZqOZ0FbKHgrVvIDzydoRV6AHoA3ko6",
-	"iIAeAceeyshzL5rDlDCWwwKBJWMlbfn8n/6ulQz3QFIwxthn/A9jQ3DrDlsDNmzltfaVit1hK/CeiLOE",
-	"Hvmru5HV3Ihszdx50O971xGxAt9wQQCfRXQIV1OiZJbycdYpvNewNXx6/UDzYn28exsUxMILENvCPPzT",
-	"Zza0qKBELSJDUBiQxdocttjNB3zRjSH6dxCrMCZYaG4G/b+CAHDCQngpWbdIJqz8y7EV0PPJV5SN0CEl",
-	"wJYj2VAMEnAozdcABg1uzSkSemaYU+2reBiBReUE/gb9OP6rTfkT7bPItuPIFQW7oU8YH0oCY8HRKmUb",
-	"9YI+hBYsz+wbHgJEz9EBIeTogPJvjOY2Wy1mQuq9DgtxSUIEjNXWcAEsLu3h1w4lbaQcULbD/sqTpb0L",
-	"in3QLZcK0mYRDEWg1nnqDhnWzzqcjwFgeYQwq5F9B/hUbMqH5c3hW/NM+9T84bywHXaRCjCJAE+oThQP",
-	"JTYoI70AlHEtXHgMpDp5A3IlPlMsUgNkHf/GPLQTdCf/FFZgDMIPD92Jr/y4xx4edLt7A/9NxqRLwDFo",
-	"Jr7gqRbRAAYKJ5ggtY3YACUVEWVsVMDseMirjC0YLhhkTpeaU0GVzNM2OuYAPXoef/J3aecRTqdqYnnT",
-	"qfzopnO6DkLYjINgcQNXYcSya+gkolJyH1+nSk5xdidG/o6XqVYp6TVUN6ZSD2bNiXFjNuKkXih1xZYL",
-	"0nbsUFDjsVvcRkb4FcpE8xVyV7+I5VWYpxiVSFICwqgjTOmWwmqHZ/mP7R8FOV/mi2wVGKkMARZHjnIa",
-	"ptfzD3qAwGwhJsYB4xa2AbgrzTJDZNnsYzGZiLFbW4eb4Q/dXYTBHuBgnR4OTosFz2aBUzhyB0CMmdX2",
-	"B3fmAHlHCDIswKlPDvOR2YJJxPiCp7Rkz2ZifEUNrQMqkjAsjbzW/kJU0UEKZ63yK8zokMhvJoE+SrSi",
-	"ncYDlhDMB9+Aw3qn0fsMDB9YrGThqXlv6JMzxyUp0zT/BYZxRMPI/XVEEqubStCsopgzI3hozyI2q92z",
-	"MDC8VFRHQA2BtaixfAngi0xNGnsFIsUffuVHM4PePs0AmJLZozlrsXFFlQb0tbzFmRkVaYyBjSh62zcR",
-	"mlIhwEyQY4FYcR9FyhMXirTDrgdD8cdefwdM4NCfQEzdvsskL+SG5Jsk41f+ocu9BeEzRHJsX6wW2L2n",
-	"uCp25BWVyh905Ucz3n7fH6/hgigaYPcW1LoBzGM+Qk47j7WODStxLLfAXWDWyGsBrhkPoUpTYzKWhX6J",
-	"adrNU8XSKWyf6s9Afzsf2hczr2ekBdvGUgIK/JgTdzZpv+TZeBYOmFZzYUgRsIVIZ3yhDa8JLLcE8RAT",
-	"T3lrIzTWNsEYFGa22L8wc0ZGtqaGhd9f8CksGAr79zMFKhr0YrDivgTQU9x6hZ/g2Pcqx5588V7oztcV",
-	"beGOt9fWBDfLEgreWSeX4IfCgPDzKrWhDKtiWOBVq60igaGrBmwfsw8pxHxSyMwivQ18R7QIFH4sl+8j",
-	"msoZJc2gXydTKrDNumF97NT84J43Me+ym1Y54mmGuoQDY71EmMliNO5rBZ1uYqHz7Ig4Iy85zchN3OoW",
-	"3uiwT55LxCAHZ+H7AQUL8RIoGMr1hyCs1rkoL6GHwVW3kN7P/nI6eS0kJDC7CEQurMs5ZTLy3cFGsGgU",
-	"w5gdAT5cwxVHKpvZSVOzFHSGUL6xnUDu3/eG7S7CYK0EKQe7KEhDIbYHNtIVWOUdxDnMwt3refnr8rfd",
-	"hMqRORcRgggJ/c2L7QTh63ZaZUgwf3bl39wkT5mOp7K9XBjmQXAHltXBh4HPYXyGNpcwO5A6REMAFKMa",
-	"FvsEKN4YbqSxeuhw/jC9yzDCY3/PeNGqpr1S2P62cJidkp8sUdhczPbgibVlBX5SoXM5/30J0IyRI3AB",
-	"sswfduGHgkB0/QYQINp6NXzcVyWdvqSvCvQ3zJU+ncPR+d/Nr/rUslUK12CrJbBclPh+PVNQXW3Zl64u",
-	"EIzkJVgcNIzSroxTNMFQ8vxZXTM1yYS0UsfHqSvsQO86kOi4eMSQZZMvEAzAHCGDVjegKJjMUKFznShh",
-	"j4LjEHe3YQzESHE+73mM3tCCQX6C2ReYugUmdPiWZ+KFGWTINF9pW9WBDHIekwgMP7XHSmch5My4+GAu",
-	"B0r4eUVpUPoxp4VSbA71jJBVQ5EyVEqCHN7WblNrCcJFAmJBnmPf4w4keDrgROZPFA5MPXk67DtkaugV",
-	"odQ6hOJZZmrOoWAyWdl5W5BJf7r2Wt2KUxbNdAkbEYZ8euYyMdC0hei4FUABmR6QdQVVtObPiK/WzSLI",
-	"s868A5guJcTG7NdyAep29rl1URnj3+7uBuzKgvyrv8Wd0FOnQRVDNbVGt87iJKEg6fX6iZIMh6WKyy+/",
-	"Em6Z6kA2m8Zvfy/wtOpAnfpSkB44y4G7AGatSsFI8NkMiLSSHyDwZ5PnDti8HNwc11zny4XlX9ouVAHi",
-	"snAA/R+8RcELVg3HhB2pcrOOFEVIU4Yo/5vTi2d/ro1Chx7xseI7NI+Fe2jVLECZrrD4KgxprXrsfi2w",
-	"fA+6A8F/0WInSQBpTObYD7ygmIBcaEP4a55G7CGOMWAhFfWaf9qqXvNvIuUeLCEfXxm1C59psGRsDjDH",
-	"D1mbFYR5vm75kTdXcj+nczeDsxNtQRdARFgVu9YVYNWSg6P4Y4FuJYCCYpyIbI2iEjeg3HTgzqlYJLFV",
-	"4l7hlwbYa4OCF3lZas4lre5XYpT2cr4pPW6YCqav4wwaZqnJBD31sfY8F0r65pAxtGfLOYCoJUmetM3Y",
-	"I+Lq3Oic4LV2WFbePgqpShO4UOh5B3IgWX/4+VXvSOH3M6WuKGBZAnfAHQWHwljMXpDQ9jDxh0beJ3iQ",
-	"2szSfFK1KDd3LCQ/UkogTcDBHPvjdxfd8M/Jhmfup2L2u9XaMZdy4oKPhtrX3Dc3GrGUCwNouqnAek/P",
-	"XEIQJhxpwrz3ng4YxQ7SZSK0NRygyRqUHPtavLcgmcL10t5GzRGlS1s1/2GPPTx01pI3vBjzDfAmqNZ3",
-	"blXq+1amYU3ExBsKwVSXxkFXYRAH1UFEMcYqcscl2LHFD3sfIWDs0kfoatNHJiJJmI4TqHJCl9A8jqKk",
-	"1E27+asWp7v0WXsZvluzASCEArwAkhxl5h2ipRSfFmKcVajsfVbWcUv/evnD6KBIEh8xT0mv5BQ84pDJ",
-	"QEzXOilSm0VhsyeyNDbnyWhWm7YjJu2RwY/KNii5LOWxFl6dDdgW3vwKgOmlORZ+ayJw4YThJPIkezUB",
-	"MkAuqvkH1CThP10A1ticLrSD87wQlHtgZ3JSbKCau/pFsvCUGy9hhNhwju5d4MP55cLJpDWA1xtlGyAZ",
-	"rV5N6hToPAMnchCxzVUW58mz+MN4JsZXdn+9JUWt+QiXAcRrbSL6rW7ksHvISgANyhXV5GPfNJYTlDhe",
-	"NVNeEk4orm4DEci9P0y6VBhdxDM+4rrM76Akwe5oq7wuF9sSq4irXxqD90v9UNwesplprlUvrKZAiYzO",
-	"PfJ/kP990/gCo4O9eX1+EW6yXdxMqCFAYQ50rW6ZzUmbLTNIpo7UtTzBrFPNpoqp0vgycM/CMatb61To",
-	"5VzkxT4YAykmijmlxoPOLxwn73otscEDaO7JqT6JMy+JIgBfT7KiVCjUEvAEES7Sxk3BzkC7SLjOdMCy",
-	"MgfJ7QfsklC0GvAajB2D3xNOzVA9jLp61oSuDi9hpMNAx79GgF6AWqAQjdlVpKqt1NLGKnKRA9lMb4wd",
-	"Zf79AiObqWAj0PTTlK9Aww8TdL0A0IzDoXl42LVYtvByvgoADpV+38uT6vI8gqCYtw/cYygpak6hfpvV",
-	"kXwzbEnxKRu2QkwWedp/+nRvwCYKnLlx5qV1oCOBQzYNJb15PitELHXpAJC2CciEUM7jpQP4/kYbV4GM",
-	"8pggLCapmtsssLdYTogpKfb4QaC3UtdUk5JihzfjHy1UMprYKH4HkOJAtayVYzyUNnPetgdSE6z7Nkr2",
-	"QxvQ13y150rmo3gCCIfoosCcIPqiWT6jGxese59FWq4ylNZrQRR3i8vdpFG5oDdbIs7FXKUru72hLCT1",
-	"qp+myAgxE4AqRgYoUvPE54p7xrxmRkjolKbAXiNbQtARNReF813y2rBr67CJM/Tk9c2JswmQtI9hy0oW",
-	"HnSPWZObCQocn6MTD8JTQSHHM6i2Fpq6fgF4lTYM7o2H6C0IGAYrwxcK48HG3IcI4x6m25rRFvbGW0ik",
-	"FxFlQnXYadHpU/U+BW5/1LmDsPoCPnPQ77NaFxXMHTMiMWMLPJMYTDZWpNXMbI6HbYE/QDEB9jjcEGs2",
-	"iT/Zuj230awoBC0XGJfZGD/aAk4sIYMCzFJVMrgVXdDUDs39TPPF7UoZUT5jyJvMOa/WUELzLVauPdF8",
-	"lYf+iYthGNadaTgnoJvBdoV8KyWTVYeFb95dmIUFv5X5x3ffv/j+4ntKNfzh+4twKKUQUH1xJVYwe5JK",
-	"ttI5T4GDrGeesakyGpTbVzZDPTzoH5tPHHb7+J99rGM77B6A0zy3VBRaTNd8NWCcTSAXYw79AVAUQiK4",
-	"K71Zjij98SNPwTGcchmpua2c1UpJi/JXlKHESv+KwXuNwJ+UA2RMEpws5eVCwhaShMpVJJ0H3DI2BcC+",
-	"JJuJFTp9MAm31+sG5nTDfnjaedrZ3yNUAJAlQxmeTdqvlBSUMGC+NxKlqoBw39CKqmFARQUebywFneNm",
-	"OuDIDjvNnTd2gLaRAp5hD24QMyaaqmhCmIwmw8aW2DtAIW8qXtYDAqDAF6k00ZbqW9wVM4kHNgPCKswW",
-	"v2cptRBywOKyB86yi9GKSXWd53YBgoAUXlqCq9EbyvCg12d1uR/NwUDuhGeEUMJOzOGAB2V/ksckvsVs",
-	"f9tyYjzDqgPa2BhlsuN+GErVBoEU7p3YldIuxRcTZhFEFp7Ldxh5HLmriYJAFekFXqLtHJ2u2MDRbFIX",
-	"J8vDYpRTYgQXhNJImR6gD96F5MxNE/RZW0ZE+sRQ2ryQh/YmH9rAa2G5h+8shvI6Xqit/UYl8XhFjKgY",
-	"gXOddPP2HYRMjPwcJo3wlOxhlPJJ1o5FNmnPsmzBF3E75ZkApbJNte97AxYOAbtl2Dr5+Ztet3ty/U0f",
-	"dLVet5uTKpZGSDvkoPyZ9JvDJyfZNz3qP3n4BOYK0G8QI1SpIIUA639sRkeHfStWSnrFmqUd2z9mhdgp",
-	"1DPmcgULvmQee8xRzmjzypUbfoedY1TfNdO1EVQAPqUAI1ZxmpMRuIJ7q5W6JBDb48GuMk+SPLJYvivw",
-	"0y0wdTLAuiPzGFobeigfwmyrcdI9uy1dprPnAi+A7jF8hQs57nXKudbGpEBEYcUyIyzcaYVg0ZwqFOMI",
-	"4w54IRWsDh6yFhYSt+vfjH1GPVuNMuzKbsdcKgmIsom6FmkbuqGDOMYpphkkeWN5JHhh1IQBbi7ABZh3",
-	"fXyCIzk+POrv2aE/I55us59O35xR4MSXS0WEFarYtWrx6ZuzgLBMrJN4ws7FnBuGbWVkLKdUffPe8kbY",
-	"1lQ4ZUb86FFg6xCluGbzWCqXHwe5S+jsjVak+w7gtpyXBPQ3kdW5yvRQIrgLQsZ4HAyfsD/wHNICb3L9",
-	"fcxdNnmfkuXNpavY8AkLy0+nAcULurZiCX2JKhUYHXY2leZkXzfXzb1HFUX4YvnRo5wNzPnfc/IMzF52",
-	"lEBJCwqxE2c+csCJy5qkxqUBJjyBWUllnid5CMRRFHEo7Z8nfkQSq7BVRIhaKqUaDsBz8GcE4aORw8Z9",
-	"9Aj15xSMzfRKAJGMqIUcQ2Z4c+AXJRBKh0aHE6VNq/QKJCQwFIuKYE7ZXMlspsGO9ho2obWDqhgLv6PP",
-	"GUPF1Y7AOXlycLiHvZqcyh9xyBnUoIaw8NzoGVnxsaeHxwd7CIKVxGMhNQDl5UU5rUHrdGGEervf6ebg",
-	"WN41aDw/n/N0Za67HlD1bbBsDwyft1Heswea1XHA24PWOV3/lo+vBLSSpF3UGrS6nR4OAFpoL+LWoLUP",
-	"lwBVdgZgZ+uLzswdU5E1gkA7cE4Us4GrGCdcT0dutH1tbC4ge9zrfx9bt5GZnNv8Z1FrYAaQ94yGsVte",
-	"0IiKnN/y+LVEaITXEwBH3nD32cTo3qC1AriwI40hQb/bxd6J2PR+8LlVzpPGRhgWDvizxYEUjUCM9mav",
-	"K7ZZMOqEuekhLEH2H72xrT6378KNYG1rO7SYNSFmat5rzJ2m99Ntj+EeePN+96Dp5nzjvVLZSxWZIwUN",
-	"dA6Q0uuf+ZZHFqsXHultfuQd5DarNP6H/c7+5oeeu/608MR2s3kOjV3hgaOtHjjNW8Oap/rHm5+6UOol",
-	"lysiArQ0ONyGcGfk+T0Hnct1zz7chhjnGAB757X29SE+4UT64J7UhfADAJMX8CXdLx98DvmDyEo93g2z",
-	"41ONjY9bH4IWgb+0BsV2eDe35Qz5EYBeCDdBa6uyXgSOvMOHgtZC6Rqe+j04/Ip4x3El1gYul3g8Q6cG",
-	"RkboVqy2S0nrmYrMq6q3PjcoRpVeokNuNSubqLBYjpJYz0SU47s4kGWjLqokMpozVEZXLBnIOFqmLpMe",
-	"UoeHklKvX0vi9y6prgSIDbohjc5l2LluehwDkpB6b/SQZ1vcOKhJSis6xowsQxlfFDw4jF9O9uSjBAzN",
-	"qvjp31b8uK7dmyTJM3vnlxcmbqkd6kCMHbO+Mv1/VaaPu28z3/d8/61BSypouvGpjcEiGBZ0EPVFBI9h",
-	"qFthKzRquxBMIvwM2LPkPws5hb7BO4ftxSzWvMQYBI/yokU/FomhACnYSmB0J89hI988oo54rSWXC0ir",
-	"NDd49eI/KGY9QFgJoMXPFgAPfSehhW+Dd9GYS3dgJC0EjoxoAelSUKW7xeLJ+zHj7LuAImRL7Oi1VL9j",
-	"8YHQDZEv6gA7qNcB+NRxYGNx5swFIUzuyoVrWpU6b6iDjsEJ2AGesC4sMZS05R0/ABm+DhsZaNHyuWck",
-	"ILYOT/jY80cHddjzG9Dnt27iUD9dWnRWQJfJ0W/yTUEEgXg2oQgiaF0M7l8ikvNZuiSTGUWchxI0g3HK",
-	"9cwlzHLbVdDWRyJCDuSdQAkjLAa1PbZ07jXQmbob+pRej+zv0bV3n3Q9p3htpvKArqPQdSEFwZ76wkbq",
-	"N+wk87KtNlJxqv173EC/rMVMxRe3sJeJK+yirbhHa3UW6whEp22coiPsqy38VS36hdSiNyrBwiRPgD7Q",
-	"tC9/O2YxajfbKE81CgE0/4nllmDz0AjSa7FesI0JdGQosViLnWU29I/YaM607kBlYiHMhqYoIBldQ21f",
-	"pj1FgNKJ1iCoETofQbZtg5lW0XWQjDn1v12dffeFLc4XXCOyIvSBuc3tZ/I/QVBtwfErUB5llo+LcguO",
-	"j3ifu3P8Joafg53jUsMWylELCa3QAysEs7WPXLBh00NIJgJor2J6qXVVCAuF6rAfT3xdAV0ziFGiYCd9",
-	"tZX/pYXCOW3Solj4RaUB9XJo5PinSeIaHAS2jA7CgoEt3VPa+QE/CoZ9IKAUCOqRbfMHYLslHG6XRIeJ",
-	"m516m/HN2Y9mhLedLSSXbMMKn0Ea768QUbKEX88qafpFDrlVi058tNihs1/TobPCQF9LshTVpGHxd9ac",
-	"g9aLWF5tuhfu+UNq2f/i/BH7cdUySPtTgUO+iHXmtqDPGC3fKrBH8CLeNMVknkGz6kKHG4rH+8j5fg8A",
-	"dGskKyqiyRPSCKHI+rqG0vYTCOldgLvp47pDSjukwUgxsC3M/EQnKjQDdKwcKtcSybU7IPcfwrJ08MN4",
-	"xf9yno5sc7LdmDmbLFMHNWz7hNHDHuqyBYXJKAl1ALV4grCCoBVDgHlMXtcUqDZXlPVv+D6SMInIOySk",
-	"rcOCbF+AN/LaPOXo8VhDQSUUDtM+QLeTsiV5QPpzcFwhciMgSVwJDWhKZn+cFMYBY6gtqOgwlwBu7Qwq",
-	"JWAjkTcBweyywVDuHIYCghFjvq1Eqw0qwXH/VkWrWwofs14bhc8r8Ynkr8cr9UwtNgehvIm6Z7dW8uuf",
-	"LnSszNIldLYtiuDeLalwi7lEVpzechb5c7WGCuA8cU1HKer8IQVYb4vvvEGIxwulXvB0Ss8dbjMpB6/4",
-	"UkQxvzDKDUjN/jYPU7slM1TCTfwXF7m4az0p2Sh2xyoS565f+udWwkciMUxumSatoJVwOTVGzkwk5k8N",
-	"0Pj0Mxu2/v383Zs3r99eXH57ev795bu3L5wxMmyx4XAoGWv/mQ1b9ViD7umL1z9+/2rYYu22Od/sAQCe",
-	"D8HnjkDd78XICOoF4X0PqTsoYH0PCxYVQnzbK1DtiJd4jP91XX2GrQ9DefNgKMFqsPP+QeWzhn/nU8bD",
-	"HTCRpmzwjc0A7Ph87uE4+xRQ5LFTwwA/D+Uwe8XnojKpYXYOUxrYp/FPeGCY+ddI2L4VPApYzQ/vzZyD",
-	"6nOnZ8XbrWsKbr0JhvJmbyjjCUzvf33DZJww+Hqipp3nPOPJQ5Gme0N5M5STedZ5k8YyS+RDy/N+FKs9",
-	"9vgxYXqA+0TJsSiRN2/VmJO5cC0nt5I6sxyVfcM4xHEs0X0Z/BC2iwSqPrBEfQAbRRNNf3rg75EHAXtQ",
-	"2CHmAo/N/7rd8eADUORkKM1AVCI6iZq6yV6J1d5Jw2zXRcaLSq5vvD/+zBfx5ZVY2TTPSCQiE81ZSb76",
-	"O1Uqso1oKAXJAiIQupSXEhR4ma1eBQgU6gsZeUnQgN0FGrXT3nJgRMyDdvopZeh7nSAB32jVYW+N8gao",
-	"CTDedQlEFVULFT+napUUhQY/HynJ1mnxR3PP/etKtbdoBmwh1SrG5O18bLDfcv9a3gt68LnBLv221FZz",
-	"wMQnW9HHZR1Kam4X2uD05uab2LjXtu1e8gSKVLAq4LUhHet3uu69QwklLNhT4cnBcV7neNDZ7/Q9O9Hr",
-	"CA7ooYaXhnsMEQwB2QiRdMFVSPEUK9IFGy2zDCpZhpKWxrYfx+IBTFuRFrjCq29yyKqFAnuLI+3oU4fy",
-	"HrimRVQcQ+k6Upkr2CoeAIRY3r8f7Ltet9t1fQZtPfdJyaR2DTVVEgmN6GUX1C12O/Ny5yTHRE3P5K9r",
-	"VloOvtGoemHGenvLsPKYP6BP7evr67bZue1lmghoiRLdbYTPVTq/7fDomS3M1dt6jDPbNH69yxiYATaY",
-	"v0VgrfBUra3qo9ym8XSWfVEBeYZQiM9yfOmvFmi9rD6lwsrfiKwuCF6Qbrlw88WukddfxpB0UrdqGAL0",
-	"NFqGPOL/mw5NZ6zmaOM5CQi3jKkLwUylWrARzzKRroatWxl/tDmc8UeG1Ctx/ZD++T7OZt9yLd69ffFw",
-	"2Jpl2UIPHj+29kphiHtbG1pYpl0xOYFDFWxNn6XCy743JGog0Bsizxri3MocLBCnQBvzwA70CUrPAUN7",
-	"iMToeDzO3Li3s4WZCGdPmlGDaUflew8/s5EZa5oM2IM1Y33AnImY2Zr6sqkKAh1tVIGL8qC0Jg9yxLYB",
-	"e1C7Ig+sNdo4YPP+7cYc4EgHNOAO6p3YzMF+hszYMSi7h7fI9b7xNWa1zJpV5u/LbdedallQhHMkJlvA",
-	"XEA1bDB7Xc9c3/DFUuXtLV/Av1JTwMiABsT3X9KSqOnrZXY/6t42tnG1CcVv3Dz+V00r+V5GiGqyTubu",
-	"UH/heZ7MISUDc80pzc3YUh+UvCNTxXD1TjW0af6UlS3Z0+Kpt73/6S5CJ3/CIr6CfUrl/9gFFp8DE22/",
-	"i7dgFQgkCQJeBlVKFAcca4ecsdRigJAtNqbowME0AGZ7zV8rccYAMfMcE6B5Q/ufofRaCdP4bQA21gyU",
-	"4YGPDpRjosZEiwIQHtq9QgLUVQAFEFOoyHSQ5MTVEPBfY/jWfElBw1+5cq3AoVXNUguviJBAr+Bm213G",
-	"qyHx29lQOzPwBNqFRQ48qGu732N+h52gvCtw9SaAKJbNAA8Je/hMci3T1SVSAqlr+t5jxcZE/m6iIsd8",
-	"Hx11EaTKoua4oWDDINsGt2sLeCzgSQHeBQE9LvgIgGJJ17dIV3qGbXDtEPBvbAhJDgKUtgj1k6jxVeDh",
-	"E3mbx+1XyFeIJ0NJgXbA2TbbIaLgvFkkALGzzlwLvA0N0khuOjRu80n0iCaCa+qY+Qu5M2hK546L/Yp+",
-	"je0sb2owdXu3RuXBP57zAFi5hZOe+Cf6i+oRRFkY2ltEqvrqRvhdKEEVLIEa1QD3010UnFyfsY7dxlzY",
-	"/zY6Vd4pzDmC8+RXI3KpMV1BORiJKZdYhODSJ6uZrud2AH+8VFeftmvZj6PBDvmuVlDcLeHVDvVrwuvX",
-	"hNdf2nKDdFffdKtnbQ0GmX3m8Wf613b5AE77tJjPLkpf4zOBGi8Ap2a+qyZERLQcmgQQGx9APmudaidk",
-	"lKt1f1D3w79wdP72/gpKRr7t3r+tpKRNV4zP63gql4tmP4ZLHHf5KfaIUDFhMUIfO+stlggKyQAU0lhb",
-	"72Q8VhEBRL56/uOzPNn7ehZngukF5FenZlMMZUzYrB6kvA/eiYDPr5Trf50jgBIqedghexcsXRe/M/c+",
-	"NW/r9Z/6jd0hb3w1lFexjE4qHSzz1iAe7CtF6FcwBkCP5NBfgOB/yAoF+zvvzu0SzLHhKOKLxtBDzjod",
-	"4GfXMSw86O6zSuPTtS1JiUmZD2gCdEY4Q0NB87t1h0O+CLnEw7qUcoR5x8Ryj/wDUkjBOVLyYRwzv/Np",
-	"Z2cT2GzNd4vfSUj/HAZ7e+O3/NwXyPPeeg7vDH/afuh0e63B65rY3kd29xZs+q1KhFGl8HDcQfvqbiGH",
-	"IEZ4wa9I1n0Nr/9KdnGerU3b7ZcLsKPY/C1E2A2PrwS6kasUIt0FRnOPoe47pSmbwVcCv8j37y3yu1VI",
-	"FgyJJP4o/tFcDZw37fWDEHTEoOU05dJhzxXUXiKxAJ+9kq4IXiQakPYBzqHwDigSi7OhtBDLdWJxKrIX",
-	"8UchhdatO/sm1NVGqfBnwZNsdgu54B6oz6OiuQJGRfzxDjAAt+fva3jJWXE1YWj/4fGTGU7qA2yUuViL",
-	"EmKF36bAfC1E8MvfGzTwL6xd+I7IrxhGX51Nu8PzuuYn67QHh78osfrx8Vw8th9otprfYq2wLviUHujc",
-	"CDWiAeSC9TA5h/pomVW9SOyUcrvHyxTajnkvyq3EPMA7zvNG11h1NkMh89NbMS+n2bpr+Mju4LQwCKtv",
-	"/LrWnr+w66tiC4Peoca34fktrL8GD2HBvQGZD7Zp0pfkW+/NpnRrtxvj+mo+/W7gbbGrFfC0RX5g60yu",
-	"TemPVS++7R/x+DP9C0DTJkJEIz6+WtPAgXQs1xjM+SmNtn2lSx2qDQs7CKmTYd5yCoB4eBw1qGQwoOd2",
-	"LL8r/Wy5uca/PL/t+Vj1yVqd35BTTr9qa1/BxX5B9S5zG8+21UJ8vpxhWZZznzhjdCJsg4RlnXJokXjI",
-	"XWA7Vp112GuZrBq42ZyvBnm3WZfelvevu3YJoZUXB4DBXYTig+7ymWAPgSHuYTIgKnxItNTqsC56UKe+",
-	"LZb3yh7vpL5twereVIZ7e+Vt3Tu+QOrab4eB5x0PLGbdVyb7NS/udyQW3tpwwe0kAWBdoJYKrf42+4jD",
-	"frcbOrz0HFGerHXEgKCm+g5rTSAeBlXkXEloT5sngMNVQp/Xs2VmTuRQRuAegE7d17EW1Ie40CaHhdHo",
-	"cpnTNAxY6Df9RyjYKOWxjOU0HGCavusSaqQMoL8RosXp2QNd6KMDbcb1FYTD69Tnt4JH8e/VXZ3THZb+",
-	"l/RW//YCbucztUyiwjadCtdMXjf6y+kgrU8udZ0E/dTDE1BtdMYnkyDXfB7oDnuV90geLzOm40TILFkN",
-	"/C4FkBLhEi9CKEsIURli4YtYXrkmiZLPhddcZMGnoqmPB8EFfWlI6998Wqu3qGsPpKXXDkmt+Ogdc1pr",
-	"99XXlNavUYZfKKU1c/zC8kZ7Zb3ZWRtYeL2A4iPbnt32n8FgAWbkeQ9Y3QJzv7y2+NQkdzJx+gVgcPMI",
-	"4FnHXLKRGErXrN/VgOXgrBb1hTSnZrxPOsO/Qsu5Xc3IWH5U8VhsCY2J89sV5rP89BdI/9p2OpbZbj0D",
-	"90Ct4kQ7FHs1C4kI5zuyXD+0BKG1VXMrQPus94x7xHBvhaTayMHtfTC9PxxH3ibNzaPgmXyTqmlqdPiv",
-	"Fu/vSQIZeeHERZMIuu8MOXr5TlCm3hOlgPKA/fvD5TKOpkLuVRPvoI84ZtWdIcNjB096PSMBIXLuEFA9",
-	"TkW3Y5LqzOzSiLAqjFx9Pc4UdHC7XT4eTr4B7RRZZg3aaUEOQHbehZnQgOH/rZvUMPsun9J2E7qP1D3i",
-	"7/UAozRPWJsMJ/KgdgYINxr5E3iwafzlzL417pqaPkxrM7doUhaSM+GZsRh63a5rbx8QtB2ZEex1EuVa",
-	"kC0O4IiJMpTN3aDsE2GD0+SXUZvu1yK8nabxPs5mL63f7bZaR+nhNRrI16jj16jjL9nz3Sm+2GBUs7GS",
-	"H0WqUZu8rRF4q8OPR8OGHuFUV+u5KOfr2pqBEEkE91cAyWjYPR2axILBCOljoc54ttQhm6uP5CezrBJy",
-	"oUOj4ofsf/6f/5eFCyGjWE7pr1RolXwUEf05TpSGZu0AyJGJBSRLA9RIYD6aCgUWLtRDDaV7WeC/SaXu",
-	"RXYYc75iUwUQNNBcGMbj47hgNpTt26SsBZwtIaTFE/DuDuWMg8+dvPgH3eMcMyXlUseGimGHPUuURmhm",
-	"+r6w6NJn5bb3mGoHDf6Gkjr8DSiMJlWWN6lHQvP4cq4iMWBqMgnZjFuwL/qOmkzM6GfLOZd6sPGLrqUg",
-	"jG8pSx3xpRpKH751hGi82EQZhxgqGTJqen9RG5hGIBU+mWAFHOYIATyNbQ7DwrNJG6TM/8fe1e22jVzh",
-	"VxkIBWwDioJdtDc2CtRw2q2xi2wap9gbFeZIHFlcUzMuZ7gqEQTYp9kH2ycp5pwzP6RImZIsJ87yJrEt",
-	"cjgcUnP+vvN91ItGB2UaG9aAtsUjctytotwLN8x+ezLV2kpbPqTPlmJYxHZy39yCfaBqsXi8isFl+uNi",
-	"EdkI+iY8DrOOlmT3rET72Ueoave9nXd43HGSExsK/u7VPMhpGByAXtkF3Fc/+G0VMwQ9gvx3BeBU4KR/",
-	"gIDlkJR4iTjSx9ISu8V1sb5uZ4x34zksPfE5+QJUHApwKwwuHIaKNoxT0t+Kc+zecAVZ9DPGNUo/iOKV",
-	"FpLkd/UFCXDfZ56ab6nWKC6mS+sCAQWadPB7GB/nbD0xMMCYy4dGc9IDDjczDubcHqDZzyqTIGUBc8wM",
-	"K0pJFwYWN9z9FpkEpwDxsID7qtADY6YsoIrgSwFYB1iqNXCfqYUREon0ZpX/64rLCqJg60TRBqvvkZyQ",
-	"GAZhXEdUx34ubUANX+XaxTyMAfgC7QFlgbkAblgukFLoF9epoJ1TA5xDJbHDXfjNnZupRMUR50M4hycz",
-	"zsWhxvlH3i9NlB9audLIBJ1F8plvjbrFm0hiXkD0kgBvTA4nLHYm0gm7BAq68NZhkdq/jh6MF2CDfvXC",
-	"DVfCXATiJewEsH+Pn7FD8tmnMCvUWkOTSQJ6vjeQ4kmc4B7pBwAcJKnl75IxMN1BJQpJLQu1msotq4dw",
-	"kVdIpJIAkQr+yZER9lCSHlSkBxXpQUV6b4+LEDMfFKLUevsvV1ECw19Z9Kftubz+V6kMP9x1+bbXQ/6O",
-	"G7Hm1UHejj21x4OjS33IVkKV5mAnafyRtjzkktwunI1F+xO9CWZ0wtmHlHVevd1W2Xn9pw/XV9///cPt",
-	"9ZvYLO5T8OldVyHouwyllQK8SE950DAWWGQxlBI7QxL+Fl7+TWb+qflk/9HrzMyXtG+d/xV/mJya6kHQ",
-	"aMBsRGWcNyI3/BwH9DJvp3gO+fxnzXPeCy1M85xcnk5H7Pdff0NiIEjRWS9FZvLufDraGOSNkqJ1jOlU",
-	"EhUT19PRmOZPSfPJ9ZuNkTCW6hrLtxWch8GuVCrcgn3au54E/hwUkU6xtIRLrhaBEaL5bOmxpmfwJBij",
-	"Z0Xr7R8RYwzpp05S+3hOzvFPzLX5T7RJVWkmEFnQyWSrzy7csbNC8PuLeLDCPrcwWCx0d9L15E62DWhN",
-	"acd48VM8cevuQDdZum1UNMvd44Yn6ge2WwYO6Z5ovQk6Oygp3SNy68aIolxB7Puug38royCtqdTvopLM",
-	"OOq8VqV9/3INyE7Kf+/gg+4n0R8c+wNl+q99k/oA8xwKhS8FF+pQl3RVJPHfSIk5b+4YJcJWiOlNM6vk",
-	"UmS+9APJG9S5tz96jYALhD5kBg0ggh/izf31R57dut+itEAylTaO/P3X3zA01smE/QQpq5DuyHSjpNXY",
-	"9CFlARs95qwg7WTUGG0FqTvghEU6lafQonN2wbSqd+BgngbCXNe+s5EEo+wNVuwKcSekNSfinJmiFAnj",
-	"+l6TOCUWH8M68ijzFY1Ishk4afvkcmGQqcOgpP9SMEgATSUlJLFct1AFkHVw41NH2vBKu8VZZtZ5qChi",
-	"1+WDKLRIRXo7qxJsQoreQDYTKOQRHZhEMhmX10wq4L6ChBRPNcvMhF0yvwJefcK6HprlgrtqcWy3aXld",
-	"8QVXcaVSkUMagNhQkYAzFbmOIMvYc6IWC1HoC49GzkyN4nKBKkZkxWhpOQ5GOS2HbR7Hw94p4LgMlXt4",
-	"eKTTEa9TaBbxrwx4kLobBf1sSawnRUJDUrSH8IP7AsTlyrzPqVeNxdkXRt02whGKlkUJzvzjZKAuZR+7",
-	"OHvk57pSc/HL6F1hanmiranu+DwZgPoTpPh2haBDoUKkn33daBeyq0VTOtY6fY1A8y8nk4kJzLfK3NCL",
-	"9fXWf58sefoFuL03nvDyeInL3bOWz4VTZ9NRcBWnI3QW2Q7IcjfhDmx5V+qzgTTfMJWQynzfcGKfAiHu",
-	"TVQ7RrwlnTdmH1nTnWZtUG+edeMAfC//NqB3DMpsQrrt56pIMeYw4RdJZVEP9l6DwaVyCDC+cyp7s/VS",
-	"sYXKc7XWWMl9wDMgqEG/En1GtspAEk0CuboktTb4DZDvXV3IHvz8R09W1eC1PYlS9kpX0bkH5qo6+giG",
-	"PNWQp/pC81Q8JH5WYdM5JodWjyTVZQrqPS7pMauiNuhz9+sGVhkg5rMKgTiQGMD0jB+HNnxwT/BnB+MC",
-	"2U6meTVhlwzB5w4UhikaqYJhOAUwENkkQqqfnRO4HfJjEQgnugcECPXCkjMPJeeIBmc8X/NKs3Umt+Qh",
-	"3Cb2gpIQcF6fzf0qvsN9Mwkbpx+hI7v/HdF7603PrrxeXYGwe+dsJMzT9Hhx8BDT9o1pcdO7gs1iwDO/",
-	"KDN5maaRDcEsf7OMU7eTzxDhugs+axc2bYLUWG2cPaXGUOv/frNvXzXdT0fwS/vd1si3vrVD2Etvb6/Z",
-	"PkVI7N6R9ojY3UQUDttlnbtJnjwyx8Mao+sQXaRDf2qvjdDCpNfOobeNSj7eWevumY6SNomDentFlTGR",
-	"4RTCxtSyxHLMd9kvgiVlkSfQFijFmkVI59OyyM9QB92B6nhMWQJltGwlHP0bI/i/kM+qBY5vx00EDfwM",
-	"7ttBHk8/+e34DndQUKud1d7uZT8ckMJDc7brVlA26AvdD9GW0JKO7imm3ZafBAHGbrbQPPfyjU3UGuxl",
-	"Sgu2hn8bMpuub0UyzuaiMDyTbM0rPMsJcoePCpWLdtjbv2GCB24n9bv6p1ojlL9tynBjvs18wq5axUFT",
-	"BU0tK1DyshOnLcKubMr/NhqPMnul/0LTxXgk+cp+BFpho3jbWPH//SDknX0pvv3Ln8ejVSbd79/4tJ02",
-	"RSbv7PPaouWkT/wiRnO5E6Aa0zYZe/So7xb2XuHb/jVgB2m9HgcPugP3QQ6SYM9hqdj2r96Qih2YIfex",
-	"RqCk226O3EctuVX3JQhWB01GzX/HP3VyQnqJZhnUyz1rLjNKTdi10SgqnGknOwzoNkm4OHBVsfJVlLnQ",
-	"nliysYkTFGwqg/4UsOtaE6UWNW10VMj80jSF0ZUGbbkXhcOiA3vkP+297Zv8rJ97hMxnvxvx23t/6I8/",
-	"o78acW2bH2ghB/Xjr9/mbAgmI9YV2vXRX22xQv3FvMhO+cDn9Uf731bSvR/D9j9mswqyK1nqtO21EEj6",
-	"Ho7RuEgaPkM2BbWWvsJHHABBI0cLhOricVPplENZ4k5JIjwvje5Zkd0xJ3ZWiLDs4Ot7DpPyxJ76bnvx",
-	"uL/SqytbHWsfHyj9hqzRc2aN2hRit7rpO20Cdufox9kXJnKC7jxkU9IMLJy2PwuJP2ZmwrBhkqjWhOOR",
-	"i6WodU2hGuzBkuvxVFqrALklcsaVpG0YsRAXjFNlBdFq1of3VC1SrDHUmFW1eKAQi0LoZTJhb2DCQJ/n",
-	"b2gqYYY1JVyjlGN0ga18ziXL1R0k5RXcot0Tcq4N3XfKwOpl2hTcYABUwezOMYSwh97CIUk3mdzBG/lB",
-	"nj49zMeh8riIdY99jFmnfgxx+8UJbeceodHiM8cJdV64NS9SPVQPegcIP3BtLsH9HOKDFxYfOGI2NC60",
-	"GQXDsqspbIkEXsde5P6Gsk1X80ZQ26r151kpEYedzZeUCbMRQ9RcSL5+BA/UFyz5+Clh81zwQnsLU2M6",
-	"xYZOH4WkakocWQKO9wKeUeRg4xMXWKy4NaIG2NU2xTxjqiOmy/kyXNvLdIIGW3ADstRBAhJa4sTdYDQF",
-	"r4HkApvEHgfWH8vtK5H4bl7gRbPWrDlQh/6nc/c/n9XEmsvj0p9upntpfm6efAzDl/Le4dUu6b1wSqvh",
-	"C6+4pi+LVGsXYq8G2zdYshcVtb21BoD7t7qfrYIJ2HvBvatTChJ72O3PhF5K1bxcCUxLlEU+Oh+9hv2M",
-	"rrlhprI7aYOf8mFsw5k7EDGUsdInxT/whyhOm6uVoLp5qDOD6L69nTTTDzmv3uKf3UUy2VKhv/SFT4D/",
-	"RiGTZrlS94EOeYXTQgyC3yQEny+JUSGaSUlQguZUQqF3YyLfi4rYBNFON4wrkJwCHv/ddXzLD9mre1G1",
-	"XuvdNYOPWm7awfUJbxZZR4fHHgfiJqQSiGleCfo1R+b3aDpB3605G698uDGZn1zcHToTWiXZNK8Q5OFY",
-	"LppNQzSHqDGjOYnQ8jTuUquldonL6zHh4IBtim3y18YPIWtbftex0Ha1d4WaRZXFh5wbAHsgGLCUOuJi",
-	"iC5EQqKbF3O6rf/59P8AAAD//w==",
+	"7L0Ldxu5kS/+VbBM/seW06RJ6mGLOnOy8muijMf22nK8G9NXDbJBsqMmwGk0LTMe3XM/zf1g95P8D6oK",
+	"aPSLpCh5Jplkz9mJxX4BhUKhnr/62hqr+UJJITPdGnxtiS98vkgE/Pv07Fms+SgRkflLL+dznq5ag9Yp",
+	"0yL9LFJ2FWcztczY6VkraH3myVKYG8cqEq1Bi8cXkX08aEUi43FiHj5jXOorkWrGU8H0VZyNZyJiajJh",
+	"SrJsFmt6facVtFLx01Lo7CKOWoNWt3d8HO2Pj9qHvNttP+p2u+3H5j/d/P/Mp3TGs6VuDQ66x0Eri7NE",
+	"4Ge90WSrhfnx4SJVo0TM9UN/sNfXQev07MdYj5WcxNNlWp7/+4XOUsHnLBWTpRaaZTNBY76n2aVYMZWy",
+	"uYpEUk+WeeHVHm3OZ4KdnsGr4rHwXn8bmvQOPJocdvsFmpSHUkeY4j1InVfqFBaxxBhJwjJ1KaRmV0Jm",
+	"LJaZYqngWslYTuuJIdUF8kMNIZZaRIwnCYszbV88EhOVChZnbCSmXLJMET/tQJr+4RrSTPlnwaR9ewNt",
+	"8tEjXV5/FmmieNTIMrFmyt1j+GTMpVRmMoZQZifUkyl/aA3DbH75LvxzDM9k6cpsj9YgS5fCp9p+gWqF",
+	"cdZRzLsBSfYmVZkaq6SBYFZYaDUX2SyWUyYSLeqJtLCvaibRKFWXAoVNyrRh0vzFSym+LMQ4241Mh+vJ",
+	"VGQuO1Im0lQ1MZebDhLqv5Yq40UqnSvF5lyucpGaMc6yeN5AoJ/gFT51rlRBHI+EIcRVGmeZkGyiUrZS",
+	"S8aTVPBotQtVRuuoctAvSmgYHu765aKBKDgFpMhboRdKalE+nsyRlohM5HvX0YJnmZgvstagF7TGqeCZ",
+	"iC541hq0+t3+UbvXa/f7593jwX5v0Dvs9Lrd/YPDv7aC1iSWsZ5doCxrDVo6Uwv3c/MrjjoH3X6v9whf",
+	"kersAqRY8xcP9nvdbt/cXiTwAe9124+i7qj9eHx42O5PjidH3ajLD0aPWkFrLrTmU1FalIPJfq/9SBwc",
+	"tI/N091xb9Tn+8cHjw/hGTifBi21EJLHD6eLrK20bvf63ZEnFFuWlLCd4/GlKC99b9Ln7UfjfdE+Hh31",
+	"2oeiO9nnj8a9qN83jyxT6d+9P3r0qP2Id/vtx5OuaI96UX+8Lw4mh92jVtBamlkAx4KwQmLp1qAb2HHE",
+	"Srpf+72gtUjVfJF5P/UNu9GBkz9/XeSX55+tuuNtpSvFFrEYC83UhGXiS1Zgm/gipYcvbrIyPrsJCcfC",
+	"hCdaBC1BY/j4Ff+JG1Vm8M/W+YzLy3wHRCIxTB+0tPipNehdB7UPmb3aaXqof/0paCVcZxf0Z4Ei70DY",
+	"lvaRpP0DBHHkycmCG3vA+t1udyiHEoY0YDrjaTaUEc/4gH0dwnCGrcGwhRdawbBETri4DUHhWceFxcfW",
+	"8CE8BvwOj9RwPA4K12poCGymE0cDts2oBr26yQL14b20QPArrOuwdbP397d/P7DATd+/75YuUlLUfsz8",
+	"ftuFIyk1bA2+DluVh5uF1W1WvUJ7IlAwbMX6gsdDOpKG3mEAN6+R5cPWdTAsngjE3moBb17m0yzIpyEK",
+	"qGFVmA1hQw5lq7ApSxLqtaweaB//faL9q55on4BXzuO5UMus2drQcWJOh1p1MKOHm9XlKI6YsSDoIIgl",
+	"KJe7KIJ8vXp8UFAE84HVqYD2Khxhb85+EKuanXIpVoEZ79I3Fj5+XbdF+seDbrdjBtvvlhn2sD3qG4bl",
+	"hvmirmgfjB9PeqLP90dH3RadrEZzrby41x30+oODg85ht9ff3zcvlnxuJvVBjJiewbZbpGISfzHb8PLi",
+	"9K/y/Mvo7L/E5TvDo6kCqiw17Hs9VgsjGD4S7+qBUc0dK+uB0d3NjHncClpKXozEjCeT1iejBsCaXpSn",
+	"1RXtR+Nur/2YH+63+5MjcRgdjPdHfd5CHhuPhdbnhvHKxofhxQC8HxxuQhsdzIbeIZvHcpn5+sLXFt6G",
+	"XNwatMTqz7PR9+P4dfzns/d/P+u9is/02Txb/PXp2dHZ3/7f//m/nf/3f/5vK2iJL4s4Ffoilq3Bcbdr",
+	"GGmSCj1zL9JpdoG3ojQirhkJnlrTfDxWS5lVNZxpeXdszx/OY+R0ujluomnKx+I/yZXWGat5hZkei95B",
+	"+9GoN27z3vigvR8djbrjY/Fo0uvmS45j80ZfdyDQvHZk8V9oCoaPnnI5Fkkioka7zemb2YxnTKqRilZM",
+	"ChEVnSI7Hnhoaefyb2zHUxRMQIfrf5yDcMtDzZvMP9ih1q2cad1mG+3pjMupeMO1vlJp9BbPmDKbqGwm",
+	"Uragmwqbd5mmQmYX7po57tNUjDM2U6kWbGSYJ10ZGSyu/Nt0xheJMJYOp/dfxhJdVE+V/CxSzc2sXqnM",
+	"yMNFtpVPeOw9WXMC+5cvpMouuH119UCOlNB4EsM96BP2X7DLmdz3veV9z0PlT9n7ar1Tr3kaQD3Yofme",
+	"r11TM0m79xWQTooroTMGjJlTznshnPv1DMKu6GBFQcLHmYYzKc40Gy91puYiLRxL1fN452M2H+GPqMI2",
+	"DJHWt8AUufEvmBZjJSM2nvF0Co7dSarmrHfAXo8zNRJpxyPuOYyp4UPwo1lGPlJLo8ixWH5W8bjgIYyE",
+	"HqfxAvh00DpjV1zTpyOWXRlF0NDPfTpnlDN8Fzt41OuZUV6lSk69ob3XIm3YxdWjd93Zs8WOrpyaOIQI",
+	"WaWJRzBis6MGcBMN0Xylot89u1y9+VOsHv3Ps/+e/uVg/ufu+K9pb/Rh/D9ffrp89/hPsp+9vDpcPleP",
+	"4lN+PPn+b/8V7f/wz6RAmlWgHbdmAeymLLBkrBcJX13QVE8jzl6qzyLhwLniSyZSyRMci32+bdiwdduB",
+	"1quKm8a7nmv2fa4ZexT5hae5RuNzLxh3u732o6jfbx+Lg0n7kB+NHo0fR8eiO/lPO4ROLD/zJI4qe2DN",
+	"wyVW9ElOsrJI8icrPETriH1DWblRUex38EisqmfrVSFwIjlS3ljzMjR49uS95J95nKD+WT4WI57xEdcw",
+	"r0hd1ekR0ehi6b2ipDy4F+QqxK7x0t7R1qHAZ/arxZFVlIfS2IEgyKGNR8dTbnQSlig5FSlL1JTFsiQ5",
+	"iMPN+MwbnxsWP+cVC/bUsk7FinK0hd1xkcGzRcKmsCRc2ochGwL1MtE2TzEeRanQepc8huOmPIbnhVcz",
+	"O7AKXf1xGxK84PH2ptfSKrMuWvoN7K9ivLbEVf90BtgE6PtPbn29UOkojqLyNnmlMtD/gLdBhFf3ycQ9",
+	"WhI/tDvu4ZOeEEoSdQWv3EUQFfN8PLnzwhtHZVPkgzSz/ROX0evJpFbGvBSTzJgis+WcS12KBM5xymZb",
+	"wHsET7JZNRPGqMMiKej4jl3UJTx6Fon5QmVCjldn8k2qpmZTV88AzeeCEYkCprM4SdhSRiJlV3xVsxhx",
+	"/tqLWJpthi/207Ds+zyx5Y2m/YNYgfe4+K1dlmq8NgPAl23e9yGLKpbMG3plNZtmWSLsj7Ge82xcXiD4",
+	"Akg7Y+xAzoHh8Y1pJv5X5/bVBZ6voWThE9bBQIS8Nfv7hnuZhN4I19LP3QfEk6h1lik24cskg2Cwy3er",
+	"I5B9+ubT2i+kY3V9MxPf2Zwu476KEwDl9GkqIiGzmCelPfXBWKn1DiQ7B3jBxdh7Q0muFc94BuJRuHc6",
+	"W3iXw/+wINx6BWvbDIsVh1VDi+roPbJ4PFJjF7ttEWuWKVSz1lDIZyK0o3MRI+skipKCwcsMI/WMjO0f",
+	"HrLPsY5HiWCn756enYEmz8eZSOFsgDXHTAn6eKbUBY0rNifnTPAIeDGJ53HWGvQPD4PWQgFPGMqUhtG6",
+	"/rRbIlO+KN3qosTFrbduYcpE8xbnDU/5XGQ15jLw7E9Lka7Ywt3UvDD+PZ7Udz+btVjKS6mupGHeGdeM",
+	"00fglfWUV8vsQk0uUi6nwlIfxuQR3xDHIz7+vAPJu/1NJPfn2Ejs/CaPzG8xgFQT1TI2gdYxpCLzDOiC",
+	"iTvNpMYoVEk+UIiKQmIxKj04bCI3vHbXnLq18sEOqJEmeINHj1pC4NCtMHDjvyklCrHBuyRE9+AbECLl",
+	"UsfoCPWp8SJVc2ZsACOxxonS6zkif0th96FxYNNypwo9FcXX7kII3mQuOkL4A2qmRn6XIclLrrPTaB7L",
+	"qkaacJ0xbq7FOkt5pupEEcTE4aaKghRjgKT6GnY1U4Y+ZNfvsj1EEzFe1g26Qgxv1EAENT2TL1RaTo4D",
+	"0//16TKbsX6naxS7uU+CacplZuPQnqaxhR97qY0mA+5AHvGCH9wNqN6nrtmf371+VedSL79oi4GYb/3I",
+	"EzMxUR+JM3Zh+YO09HP74AWtXlkoQGyXhIFRCcx7SC+IJXt//qL9eJeN0Gs6MtxMWD6gytJXRw1EQOfk",
+	"CyGiER9fFmlwlrGZSBZlaTCfuzxONDDiLDCSlBLQ1jskD7oUZSCH5C7JUCnPYjltDVqQSL1cRNt9zJuv",
+	"bo4kyQhiaTXJaL8Zx2xQycaFhWOndjYYWlwsBE81xciMdjvJhGScpcLYRxg/vZrF45l5OmUj855UJIJr",
+	"ocHyjiWL+EpvQQnf33UTTiBKoN19c0J8ug5ar8TVe11VSaW4qvXOW6GTxHLHDJJeTazglfiSrYn6nmWa",
+	"SfElK0fzbO4QUfX4uN3ttbu9867h+wEyVimcxvrd/qNfI1TmsguqoYBTNhdRzJmRWXB0qoVIkb9Im1ik",
+	"KlqO61wWeUy+Lj5QeVGe64fObYjle5/fRS4/Lsjlo1wuv3LJBU0RgtLoiU4v1FJG1eMom4lUBEaxNDMx",
+	"e043EGQCL6hz6UuFDiDz9y5zfVSY60FxrvaztdPEizRDM4bz2jK7dxmfTNiMfzZWxiKJa1VRmsVF1lRf",
+	"RxkWdLhYtw5pqHQy+/G3ezsFMsZNyhjNMK/fayBKaRKGOG/4KlE8OlfqpRHFpaS4zyJlRwfsh/hJDVUW",
+	"+OgFeBDg4bJmCorJnK+QvkeHh/tHbLTKBNRWzdVO/rpuQSXtee5qmgp6Wmg8FSpUBw1UEDIyLAIL1uAz",
+	"xtUM2ALvbfBjyw2HD2gIvf7+weER5AzeNFnkJrEQ0L6twrPFYJxHPZ/i+tyU9cpQb9B9ZDSOfg8OBnP4",
+	"XGyf9gjLkoLSA1YUBt1Km1fNBfCYIduE63ovzsJ7y4WLLRX2L+1UcNyQR/mzSPWOqWBFDvU8yv58WB7l",
+	"qvBozYCBHMvMBvkbM79yCcPgJN4yC4ReX1LPG5SDHbV0X40233vLM/EynseV/D9XiUmEB3GhZO15nPJM",
+	"XCT0luKqagFlmHOVivxNZkTwM8TMdvcZbVeHaabI8tFVVroweqAJeroalxcdP3S+oMVfKctsSujG90+F",
+	"NDqKWJsPWvdS+2CeCvBWJcKoWUjJso4FIUowUjjTGXg563anuQ0zHek13iK+lgnmrcC7hiBChi04UUaC",
+	"cX1JUaBdtYujpsinmVkeWW1Yu/LADUneQSTnyVKvGlg6UdNYrmNojAVdjMwrfH6u7olUsCsemz21CxM/",
+	"3jr9BOfEaEQVOvgDRhKAy7di8iZ8kakFGLycZSIRi5mSN6on6RXyviA72Q68ZJnQk8dwDh2YJx/td7vd",
+	"g2qe4TGHHKvDw/Zjc4weTYy9dxA9Fsddc+8CXrff6XZ6vf1O92H/YG19Ss3n4NjDPMpB60f19zhJ+MPD",
+	"Tpfd/+9e74S9jOXyC/vy+Oji6GCPvYhTMVFfHvYODjtdNJzrSNJ7fN7vDnqHg4Nu5+iw198vksQmozXR",
+	"5NGg2x/0DDUPDnu9Ak3GPd5tdx+N+u1H4163fSwOovZhn3fHj6L9yRHYkkSTbm8QjR4PDgaDhweP1xOl",
+	"+r0CUZ4JfXm6WDzsd3rsfvz63R4ayu/iqXy/aMjEvbm5vJWPDkt3axz4LyAmmQpRV4lTT2hUsQ6Kbpe1",
+	"1Try7eH46dnR2eXiv//y9M/HHbHf7Yz7iRzNX3Sj//5zYgiXmtk9JKP54TaK4EMet22d6R8xFwmPhu92",
+	"G0ROp1hOt0yCMorV35YacEaW8g4SoL5B1pG2c/onTzyqM2K2TF3/rdkxZsVvZ8SUX72DEYPr8RTDXGVw",
+	"DfiVzI8aZYD40MXI6oyWWNNrTlgqIPwVZwyS+HZRiUZNPoZzCrfZoVT0gOJY85l/iLNZvRvcXGG8sbLn",
+	"N8KNczf335JP/9M/5jarqeosb66P/5Zzd78ARmEDtemtWFYxhIjPl7VJgJhpnAq8uibvwyX+IWxZh51l",
+	"2iWYuNyHAUW7GZ/y3WLe46ZMCJggg5HWS0BvJsCSSv3I5eoUVZy6XNT4SzajRKE1GXSZUhfG9rvg9k11",
+	"hqG92GEfOCC6AbYb1v99gcDw3Wec+r6OykDqSVSeikco1Cp1g+UMR5umW9YQKb+l6IwmnEXw8enqKxm4",
+	"rKAIQN85oQr2tJtRPtJmOtl7DJneS77MZkJm8ZhXnGavlMvQKZNmWXquTJk8aiWFiGwdhssz2kWN2G/a",
+	"QxCjKo2mMvvygHHyerlYqDQT0Y8iivk5PORT4E3CY1lBm3I0cI9fQPgN80ka43cut94wBKZ03y5qNyk4",
+	"hQ9zingT8z5RT5baOQB1QLSvKV79gJ4iqj2orwSr+P/zNzcWED0RYzUXyDPlGtRKEWld4HudFV/NtNkB",
+	"NsEFvf/CkzjiTbGEUzaPtYYoGixMlYU+u+cboggQihilgl9qxlm6TFwk0Kh9KR9n9YmghpVixAz1cj1x",
+	"GLuk13abMtpzCqyJPlSnaYj3QfDLN86FUoEInCu57gS7EvzywrteIJuf5y24XrFMsemSir2q1Cr6ij2C",
+	"uffvQrNeE83MxP2pVehVnBuY4JhDjbi/EG2v1oWbiee7XaObpJiLAEcRu//2xVN23Ot1A6NGwYXeYeew",
+	"0zvaA/rg9jCbZbFIjLyMlXz4Nw2KrWMsexyNZ2IOsJdz/uWlkNNsRgneNCudpXbfPz/n0/phU2TM8PYV",
+	"5bPqmbqSATr6KevZ8JBK64b/uPO4s18a/LC1P2y1GkZ4dBC0FuClM0P4X8PWx//4Xft/f/rDsPX7Vnno",
+	"QetLe6ra5se2vowXbQVD50nbcQqikhQLW96KRcJXKBOKM36TCoA25TJihorsaiYIWpkSL61zDcPvTPA0",
+	"ifOSFFsTRFHksJQ/HxboUF4mi72jVCK4vNHkXsbysjqbcLjsdvfHyzSBf4gTlorku2HLqIjDVojL9bj/",
+	"+PFekKuOCz4VHXY6AjpAMjfFnkin9JYR3m7dk3+EyNZ3h13zc/9ovEy1Sr+7/Km/PO3+Zdabfz/9S9Rb",
+	"Hcy7y0dX3/+1+/h/JnWDauKKfvfg8W1W/6XCzVLP5AuezRyHg5WHRmJxvjdyxN5yQ7pwaXXAHyDdBg4a",
+	"niQiZTrjMsKkOCb4eMYWKonHqwEL07AYQUrEJAuAuSFOag5zm0sXZiFZbnoo70cpn2TtWGST9izLFnwR",
+	"t1OeCVjiNgm8vc5QlrY1huxO0u+6J9l3vdb2U77JUjrSvIFp1hGIZz4hMK6nAxb+5NHDzPnKzZltOeX6",
+	"Cf/0Xa/bPbn6rv+tpmxMjdMJFbcUZ/uOJpApCBD6pqBf/QhxVL0cj0WJrXv+kCcqnYPDIJbZvpnNnH+J",
+	"58t5a/D4CLKC57HEv3tuPmawGO3dfkIfPnw49ZT++l05nhn+llOBguro0aF3rpTPlCeAWMZSwZP5d8MW",
+	"6c7DVoCVb98Ni6UWIGl236DXQSuJ5SUe+i7RrDiFt4JHsAynZ+7UMGN2Z/6Z0VamIvPCKuboo6IbXYue",
+	"+3v3JqN//u5hTGDgMIYci7bEIliTjmO5pz0Yg+JY0PxcMxzfc7h2JLo6iJexziD52SOHro4hiXXmA3nu",
+	"MIQcL61hZfAGFmfVzyMc2B2syHMZiYii49URPJeRD9ZEfq3qcIR07ygPhJ6pH0TXDQPAkl9PmkjxRlGT",
+	"AERV3rQehP+8K1GgAqOGNdCHlwNY2dr3muHAG5zG/0RFK9+G/L0tDcbP4s+FcHDpDk+VL+bvNzCv9e/X",
+	"E8q9YAeufcXnIvIhf4ojeAVZiZ4tHzCe98+IxzWiZZFnkFUGlLt8m4Yjrpp45l3G02yzNBmX8Mt2Ioq4",
+	"8hBuisM4jSLG7YI0fd4+vdu3SxkCxe9/L6BlgAPuhLVASUuOgC3I439htzEKnW08gUjMfMuDqJsP6UuW",
+	"w8TXSBtnadxO5KA2VBmHA2oPaseMe9/o+53SZVItIWmxkZCY1VhLvHKxU3nAhVqk8qi9i/k4mqU2ZBpm",
+	"DvovgPQyFmN4mFCaa+XBnQ4S4zX1G8MtMjWfcdgHDQcdBX/yw64k4MtpjuWxFa/j8D6rSx/Drryk5jIM",
+	"6lKs6gZkrtPTFeZbxBeXYrV2a+LObl5DUsrWnb1lfezJ6uzZzmdvninSwNsobmp5+9xGVW8soNChHDV9",
+	"HFFL135+6Tm7bzEC641u/H6jyrF0PvGbn6L1X3Ukb/zmVGS7fPC6fH/OO2fP6o0s70y4p1kMtiGAExgZ",
+	"mVd4lbhsne30+1RMWoPW7x7m/dEe4lX98OyZhz3eOKQ3Z2ZP4nDYqVwxzFPWC5EksZwC1ix7//7sGSZ4",
+	"oytEKhmPeQI1sVSEA1VBTRPKt/AtJ/MUPF3r/DQLPhVsJKax1B0GaGqY+2GuhS9jeRkydDBYMUkPGEP+",
+	"BONSio0Em/NIsOWiU8aPoCmhy63JBdHrPwbz3f1dcLN+PG3/lbf/3m0fX7Q//eHOPK21ovdHcHXHGdN8",
+	"An5ULcgcsr4KiOYPSs5UADbC7EIQmpOJGGNidacBDmUoczyUgEXxZCJSIRGSS3wW6Ype0mHvhGAf34os",
+	"jYX+dD9dJkI/TPFPcnMV4VKI4mV4lHUuhGbS/0f7f9+a5JMfLVLTBgHLlExWLJ4ADcPn53waWnAZZD4t",
+	"AtxvV7EWLDzo9cMOCx+EiNm36jDIRuNTqDjR3pvvaRssCIZSK3SmctBHUoHBtkWqvqzYHNZfmSGw++GH",
+	"hxAOCAMWDlv77enf48WwFe6Bv50XdGs+F+vWYtL+kQCbttu+z2UWZ6tzPiWMn8krJUUDGc2ciVjWTbxS",
+	"S6h0GyAxc8wvyswOiuGCWLNwv3sQutaPHCOI1ZDJUPb2O71Of2/9ZM1obzfjl1yjpt4kiOOoUHwCaoqb",
+	"d0A5FGM+FwNGoYZSlxtw8A/wklzORyLFn8IgF4AWSBJTRJgyC44BPzZaDWVIj9seQ/h8h52yUaquNNQ+",
+	"hTCLd2qZjkUI0gRGNjLyQotkYg4RMxkfkAUmFlvzbChjzeKpVKmIBp5mbf4pGQa9YcRm10A3poCBBcI4",
+	"C1OhRRayq5nSQLMZGeY4Y9Zds45mCdow+jaodjcJEXjLdyb/C46C2lUE4ck1CwsfM0ugUiiD5WMxN3xi",
+	"aFIkJRCMipudkMY5oBygYwt7LJiNAGXEQE0l/d1aOqoSN/boJrMmkegRr0QACIXVRk0gBKvAiyPmmnE8",
+	"Y225quGnBRXzJkpO6S7gJArx2QXvsR/jJ7bT2QDFKXfpBHScoytrKF1Ejc0FlxT4jTHGZPdVKYxy2G0g",
+	"GczLJ1YkAFcOH2n23Pfv0G9P9mOTwCALcZ0i6RmRt9S7yFZsGguZmt9Wi/ScsLecDRo4TZNxJ+w3nEtu",
+	"S91yKsZyaZpIDmr6DWdiraRbzePaPO21E/PaiLq87q+FPAxKEvkD5GOUOkK7/psNn7b3PrSfuQ6K1a6b",
+	"nvPra83Yt5vpGxwyTrcmAkcBZpCD60trA4tJRk1ISf3LQZ6NqOX6MveNDgq9V4cyi+cCGk9xKruCV8Lf",
+	"EV+hlPRybQoR8ro50r05ZVp+8LidR4+3ephut8HYtovGrn06j9te58GxVyoDFzqu6m7MFHn9xTfwk2tF",
+	"fh004ttueks93O51UAOWselVZYCO66BU+LLpBYUSm7ti9SKAicvPOj1DvrVu1hQQirZK9UGYSA/+1+fd",
+	"3VnoCY++55m44qvdmWde7tC+gYOKHd2vg2L38c3Pv/LW2gcv3/zkG7+R852INIjJLIs9hyK/UTyuMoxX",
+	"RB6qsW88cOmFde5sXb2U2x3WtQkidePWrsW2NbKiAgO65atyJNbroAbPbtNbKtB5d7b2dueO1TLB7owj",
+	"wRY81eb44mWIWA/nlXZ+fglgCMD0qYF/Xd/5aoelbe4TtYmWTeP4Rttpc68tdqovzW4CD19+/0wkCyBc",
+	"seHEDrTy2zdsoo73sbs9R7bqbVFuG7DDZCf+82un+qIA4H8nS7+5P0Fgwb1zjz4iw7FImVtL0vPDhw/t",
+	"clbYOhFaTiKDcdLh6HV33e2MzPIXbDijzr2mqt9iTzU2kr2bg6exk8IuZ9Ddqpd3QdDTX1lfswD8iKvy",
+	"PG/lssMBnzcX2HAMe4j+d0DAmu4F6P1L1JTCMUQ5P4YTRyDi6jsK3EK/GRfftI1C8rQE53+XBsNGQQ/p",
+	"1jbN7FtIvFr87VsQOCu8aBv6nhfRr+9ECDqPF9bpVI8XyA+WU9S3CoDbO8zdg67eNOf8U3cy11eKCQn2",
+	"eRnOG5TUESbtwyQrIKc7TLSECbqFsX5aRBC9k8Vdi5y68gFbSeqEOAobJ7fkcFimO1JiYp/fRIQXDl/0",
+	"TmWHXo5BZsgp+rqcgQn4q3aWP6oonsR15Uof/EBkJQJZEja2xmudgIF7rhtwVH9RT9W/kmMJFroGm3UH",
+	"glcRTzfNuvzdO9vkFqgehpGiwxjhZQ2zY/iRQ7a3zUxIbQApYL3+Y3MnUqYWGHQX4tRAbW4kT/Xjd3/G",
+	"2SJL4BSbiQHRZMlCm9gQnjg2IiASORWoZPlNWd6iS+u2SoDaxoCu6wlzHRRAPjZuuhxH5A79PI0dZO4j",
+	"LKOcinQPZG4ZZ+QbKGhV5MwdFqYCQLkxIFT86t0R1xj7/jEFFdzxZ1TE3mExQqkx624nh/osUiOatjo7",
+	"Xuc3m2EXm6NuerzYSfY6KOBybnrYQwEF3i9heWzeAAU4lDtbJ+vNjjOdd7K1/piCh4F0MMK+yC04qa46",
+	"7DxdkbMu4dldOrzLSGm/vrvhH0JfqAC9/UNEnWrAjXaRYTsHtIMaWKQtN9apjz30q0XFUdswf+l4KjFC",
+	"nimFbU86//yRbSI2hWx+eQb5Fdb2N7BqiDGl0vjvv6zC6DTFZRXkau3z72uwou7am+egsEo2eVWB/BbK",
+	"4nu5SJUZg1FFnubrccvjce718t32bHT9f6+DGjikTS+qADBdByVkoE1vKKAQ3a1ZClq/OSZ1plQELtoC",
+	"lNMJCxGLKGSarzS7AtB59hrVp+qpW9emeChtueEQeL0J02yHlW3ABtu8e2pGcKeEvecDpwV5O1qm0b6n",
+	"ubKxiowd67Wxa4JEKu2xHGFp3c6iu2Cg0LLYB7P6FWMPwW9NXKJMrAhNrFMHJ2R9Y+e7lZpuVpSoaQTO",
+	"MhVPAUKs6jNd5fk7iCLq1WTYcnIW6uVCpFpEIgoHjGM/e6OyXTIFdpVXUgPumFxZ96v0meZxNJTF5ugE",
+	"2MzCsUWqCAeQaQSyKe90YfZEh4VRymMZy2k4wKRywrY0X9WZWiyc88IvXIAx2VJgiNaBUEIcII7wN7TI",
+	"IWWgy+W8NfhYTRAr5XsFJdu8mNMFf+nMqFF0yUbSg5abrvl3Y04LWO+2I0bRjg9alhaQ+Ovapedr1fpU",
+	"UzRwevZjAysISD4mh6xNR42lX5DKQjWZhCwR/DNWrWUKmQER64hoULOsJpOG7/u4+cUxvJaC2WYrkas6",
+	"USgTl6nEhOi8OHaRGgGZxeQlsYD663cz2UBmLD788fqHzuO50BmfL8xjwgau134mL9qH26+D1iSWsZ5d",
+	"IHz9pudfwM1v8V73sBssT5LXEwAH3HLYn4LqggNgOvVNhk+kmoD27/YrhoPg5WwRi7GwBSN2X87jLANx",
+	"MfEBGmg5O5iqu02aerHH6bajN09+CpoLOPLT2AbmQNSkhkO1A4dbyixOalAHtiwncb0a1o/1R7jpOgds",
+	"3JYH3+H91wXA81tTyLpnbMwSo3TYD+LWL/f6eRVWwvuaJT4BE2JOaqEI03vtjVbDdalYN/T3cBMWR9jS",
+	"io+tOCq00XBrFTgBZRfbfqYgiHKZqUZ/E+OsKDNdzswu53hFYo7pJFjPQ74GcV2Aem46Q7if11jCWisB",
+	"O5apB0PyP1Khxw1WsQScUn/gYCWnOVlkfvBBrkUq+NwMOYrNM/NYQrNvqMxbLBw2SpLxJto9Mxfx00Er",
+	"UlI03qiksPdZk7LhWICr9l6otmy69a25aO+EOs2mO6ECA++8djyyekWlUGAYBS0lxRbbufCq9bd61Nl0",
+	"qzeVjW91pNx0p09KgPGv4OxUcUrUnBhG5xzjwwiVNJISHMmtZaL3NSPnVmwkoEIzUyB5PQ1ouw85Xaj2",
+	"a7YMGSTrVaoyksBAgBPGrfCNE4G1rjZmC4MBKbRez0QoVaq0t3QtYcve01gYWiM6gpZoWCczerwWkAYb",
+	"p0ylUKr7fL7IVnhkQHx5zOfCzySFatdNUvEVlDM77oEK0zN8sNeFjvE4Vp6mHByTDoqpdqxUHZ0pNjXa",
+	"LlbXmsH4laxHB34la88hOHsFrd1KQWtZvlawS4SFlPLAonDp1p9E75wGUof0kR9GCMg6YKHrMhUGpCeN",
+	"BMTvU6P+yRMWWr0pcnc4PSs/xU5YiBIyDIbSMxoDi4dRPP2UNE949mvQZL8WrFRWZ6QGQ4lOUKO3enYK",
+	"tNsomI1+Ry03q1y2F62/TQZbA2jTqbSp5IGbLSE42VL/6oG/o8HjtXm7U6PAjBWiCz48AYoVBJKwmY43",
+	"sgKKDfnufMDOv2m+EwD29YgULSjV9NRSIxmJX+wksCx3g1iGJYfzF85jMYm/VBngT5T6eQnnwDSWGgaT",
+	"irGaylgLhH3ooNBwcCsl9JXDAvyKvrwogN987fWvq2AsIFIAUOzbEZg+4NlXidCaiAmExCYHG/QGRSkM",
+	"1IN/g+6Cd10XG+/f+tCmlwWGH8Yze74hnkicaZc0nSlzitdZE95wiIEcVxAd3BQ32xI5b9WnUDoZotlE",
+	"AZyeYEksndUeoDh2Jha0C2CxLhxXOpbTRLTNcyX+o/OqAf7nfw2HX7rd9nD4pfdiOPzy6IX55/GLTw/M",
+	"Fd1wsfmpWt49BQ9tA5ClazWMCp7rssRlxGZmwymz9w2R5haJ+eA4R2I+7PT2avRA+GLu5y6DVssIrFrN",
+	"wlMKQYIrcMAIyJlQX7y3OOiX1wv+0xKAo8ZJbJHzPHofdI+PygSvUMTK91g2Q2qjg4OA2pyHG6R3WVEp",
+	"Qm7s9w73j7obcDeA6wuohpsMgrosOxv4KR2UyRVfaRaOgJih76nEn2qO3bLW5C9g4WsF4pUnUbv/cLfX",
+	"nuckCWCH6YxPJkwLQdDMd3KQjz1I3e2kmgPNrZPZRpw5tQmwoMwvJK1QhXMCfKJSgregWWoE389/p+f0",
+	"jRw1fkZ1vaEhFUQSxlza/miZIprWGBSInbwBOgpuuoFCsv1RVSf9LXAzCXo3482iPjcH61bOmnc889Gf",
+	"cNkIk6q3fmv3ttjWCLpmY45eWTePMJGYJ2881qa2jHXuwGIIDbkHgqQS5Z+a17m48LFCoH1d+aZfnOQm",
+	"7jXB8UTrYa+/3VHWfWz+88T856n5z/NtTyoprjZmCDiLVFwV8gMKTrUyEUqvrmOepyXE6t1WDjUK5UAj",
+	"6BjtsPDrdci4vtQO0i4P93hBgGyZyuqi3sxX7jfw94CiGsZL3gk7ZKPpLFPqqeh8zBYSocGh2URMUL12",
+	"IyQ2/iaDr8NCIwxC1CV55kVOrBS9p/PTJFxqkYaeyyPWkKQsT8xmn/MVJB6Aoc4yNUUKGJNyKMNc9QwD",
+	"NhJjjtoPz5zaajEoIReaJ6ngEQHUSJVhpYG/diQLy0p2mWWtVpvf8+m6zAZFs3RrExP1tv39/eM96x1i",
+	"k2W2BLdFZH55f/7UjyKvBE8Z+FtOmBQQbqbYWayhIo2pJSGXOZER8Uy0s3heUn/3i+ZXv1uQGff73f7H",
+	"o/bxp5/73Y/77eNPw2H0c/9jD//1tX/9s/316/71Xvt+Fy793PvYbfc/5X9/7PXhyf2P3d6nvfP75n/w",
+	"Td32/qe9wcdu+9D84P5xfzjsmJf2guPrvT/e/+vPH//Q/tT42N4t4Dl3sX9/OUOv0XZDjp8KY62xyTKF",
+	"HQKeF2MLYYqTNecuxUoTHihqGY4nlsu4dITsF3Vz86d/hHTbx7w9+fT18XXb/ftgi3/XWu03gbbzdyLZ",
+	"m0TZ5qOC4PBuI97WBKpcmlJpjaDB6wQqJRMup0somLLuMGg+qJI89UqTqolwanwEGx6MW8x467C/mI+O",
+	"eWKuaqjLmrOJEJEO2Ps/dLuPD4OhfP+Hfrf/GJ6Ffx4bwajmAu7onuIpJ/SYLwwD/bQUcowYr5lI57Hk",
+	"CSaepGKuPovoBOF3PWdjbJhokbHRKoOuykNp/lUSMNTt02Omx91tbWtUSMpqyOMD85+jeot7m0du+oUa",
+	"nacSDcR1b+a6SuPPGzNdUzpJ4d5NNpZ5xTPvgWvXRnGbJ8+x4WVp8rYbpz+QZkKU+pTemAwWfh16S9u6",
+	"pkbNoUqurSynV+LKGU87Kba3sKUq/W+aaek1Stgyjob3XwdlbedSNADRwuFhVd+i28cVdrMfhFiQZ4gz",
+	"LcYp8qnfIPJRYcebP9e5c48OrjdvOjPmKm0+rdVI81KcPPzgOTyhSyZamYBRDqRubO9zWnAqcNfUh72W",
+	"yYocI2j88cyd0Fpgs2LM73MvMPcV3QuEtxMwqVKML7hEQvBayLzKQUk2EjOeTFw3W3otyuKSvIj1IuGr",
+	"i20UnGd4r9VwxBfM3mtUQ7xcmDiyOqvzK3PNwv9uv5btJzDY9utJCLvUKiDbA983oK9/I494bqNU/d4F",
+	"l7dPn7pd62US1IdXAXnYpZ55vWLQf5CsKAskz5mRgOTNFwshIxbSOQRYxgXA8xuoKqfF5LfyRj483N/s",
+	"qK13cII8iSUEFGAevosTE1Q2ejjJmbnuwPWZdhOXGvL5bswZAHgY29DwJHv9W4sp5Fkn1cazsCQDFikp",
+	"QpROeSKhDQ6jzhiSAgyGveu/ikFwRGKH1dRMx3Is8hQKSAMK2N9ULNEn8YumofBiDuktclzneXuztZ4d",
+	"um3HDaGkqA203yLnj3ZPJbli7jquFeliP1a3zZ5bRWqdm7IIqwRujEQZnhpz7Xcm1hC9KDWT/+RtKqsV",
+	"FcDmD4pWaUNzlP/43e//P+xvfO/BHx5+98f/dfH15+v/3f50fzjs/HHzbXtfu8HR/vV/3s9v/eT9u/3J",
+	"XO9de1f3/jgcdvb+sP39tVvVa/xQ3asPQqhaEHAPy/gUMuAjtRwlgv20VJnQAdNiwTH1Y7SC/GWu13f7",
+	"rvRubhRW94fDBz9/ZMNhFnx6cP/Dw70/2p7fD4at+3Dh04Og6Ya9B/bK7Xw0fmZcozyjLByQaHnJIEi2",
+	"E094geZHtU0oyX5dAbVTzqvt2l8bMJ+BliAi1OcXQpl9VgoVVE+ompSKO82r3Uk2Un7SttpCRd5R9i6R",
+	"a20ar2Ez6rz3VM3ntaz2YbZyHlpPuTDWm9HzoaUeeeQXXJsN6RrlYFUPb8wEX+NH6f8G/ChB60Uskqgh",
+	"XdyoX9DqBO0rC6cAtCyUftZs1RxxpcpXgPlLIQlgz4xidClkv1ALsBV4vybiigw6MB1DD84lLKRhlrVo",
+	"AhaumjUVEuQ5mYc1GZnbCIKciFYS1KVI+M3NLCgy9aEHUoQkYEN0CxdC4pwWgrh8pKKVvyFt3xPqlVOn",
+	"tiTNPV4SIE/AdPx3gDuxaaY2zQdIiZmYKyWjwnpkSl3omUqzMMA/EiWnIaqpapldqMlFyuVUhCW/5K6J",
+	"qjc4ntwPVeb487vXrxhdp/yc425vj8WS4oqGwCdE+TLGNfyIlEaoGAndgqi1kU64nuFkN/cj8oWlHS6x",
+	"XK0kLPJZQ8De7Eg4VEepukQfnFNql1i8K1p5WW3u9fZ+pHXyim9RlPtoSkHLX2C/cwhCjxhOoH8Chxh1",
+	"FrHBaxm0oOXXlq5k0I8oEomt4YR0YbXApF4zY1v9dsJCZOow8IPGqeDjmRH/mWawHzCSp9nYBubyzFy1",
+	"aAUtfEntcP8keJI1tD1LhSb4V84WqRrVCEjdkBdts5DUZSEDSV1uPm3plXWMU9da5hRbxsQSyJE3jDFL",
+	"32FnkcbeiaOVh2ELIllNHPjaI1JoD4/6e2Vzots7Po72x0ft3qTP24/G+6J9PDrqtQ9Fd7LPH417Ub9f",
+	"sDF+3biXbbX+QqXzG3rGvXp1K6Bfny6zGet3unktN9C16geCdLxaj55FnkcmxUZrnRqxcsfZJDQi9CP/",
+	"w4xqmnKZXTTrqoa69zSorB32I19ZFFiIuXsbqcatn3/knzL7ByKu263Tid9B14HQi3EcCf0LrOFSi1Q2",
+	"ugWbvBYn4KyAaVzN4kwwvTCaEE/VEhNi0VHP5jDYznonxV2TvySC3Qw3xI9A0uwWhvOEzZro2m+EvP+U",
+	"W3KXgOKPuUuzaoPZumYP1uBeqUfI9vGFD87lwuOow94kkLAmvmQn4ISBUn/ISYh2Cj3smHG8bYpsrC94",
+	"vBGVAosQm5J380Kqi9HqDrxIru0pL5d8xTK3nymqmZf9KEkNlQtl62gQ3ii3+duU6mPJqMaa0U2165bb",
+	"7AJtzDkmfreunQY29bndRmqzWSwvbVlt3lGqzP3OVbTWbi95lnbn3ztFlPAZKtYMeKlD3Q2pnnxtWgPe",
+	"ZQ5c7ON/s8mU1rrYfBRfXSBT4TO1a23TcOu6y0YiuWctaPQ2WIzVsj2hFkLy+OF0kbWV1u1evzsyn9s+",
+	"an0Hp5FLTKkryyj1sIgldlQfMM4SZSyrBU/RKMywre7RAfObrduoso0fEBNrplJGWQPoGcIoIGeRmvNY",
+	"DiW+MhFcZyy7UizhI5HoAI5tBDYNO2THhx32ofaUN3yGiWaYsCbjsYpQrWavXvzwNHeZYsbrUEL19TIR",
+	"mKU2nonxpYgKjXnvKKpk84PdUg6HnY9n8aePr+Snj3/5/OnjKf/08WXyCX57Fn36PeoNv51QlJ/aVGG8",
+	"xyxTAP1eZiUm1c0zGwPsS43F1HBMmRuMwOApHmjEGUNJrPE0YFo5yBXXcgTVRaiF4+xSrEaKp/gipQ3L",
+	"sESAPsnszMgJanhJcL2CIvcl9IKBHEgAaB+QCwj60c3nSpoDVUPt4VDmwHngoAOXEyM2YKlYgMDCrZNn",
+	"W0I3Ca5ZyEfjSEyms9A8Hf50JdJstYzLXst6hbIsdx7fvdwp4AjUCh+XmIIuSXigxkD4vMWxWMZDgbye",
+	"GkgCHBXWqTahXdgCIdYlb6pt/W5Pt7ng5OPGzncIJssTwIf4BsgGBF3wuSl9xaL41RI5TRX5i48PDh/t",
+	"7QaVQ1/YFDQ8N+QABZFgFguBQ/YKKgyQr81+Qie9U0I1hezK0cVqUSdgdq6LVti4TyXksxUEhhdgKsRa",
+	"+jWxFvpSY34bXbcKg5fgBgG/RE3LNstBeWPeJJ76xrAqicAsXQoLIEVA4pYuXoQ1B3yvMTsaPL7nRRQT",
+	"6t1kGGl9Vd3h8bHH+Afdbl1Zncsubo7u1nHXxmzALVPOQgsRqh+GrhCvMrVlGrdTMRGpkck3/XR9yNkm",
+	"RTtQLQcY5Thszeavj64YotF0cJ1GiWAxOGMmMa66hwfp1V/eATokNkL/5YAi/Zaggdczs7kddlCPnVzA",
+	"nKzDhA0au/DWtdMto8EGdS3YAr83WV07XWOvZTMVXRTDWaVGX4HX76quuVJQ0zkoqG2YU+pLH1Q7k1g0",
+	"1osoTrNVq9hNo4D9Uu64UGwdUwf6X9NgowqLGzQBJNfhWJdRqet86W+WmU3d3s3R+Sd1VUwLxdRtL7ua",
+	"fSAdwjr6sQOE4LXZQzsnXtdVar5ZZiUXxq5FFWhS36UL42ZegnJBJf5cJxzfuvc2O9/IdTETCTkQrURc",
+	"LgDbriH2SzgNO9PQb15UJeUtICPK1NmI21B4vEKq70WmSWcBvBCjyUB6EkCJBFj1QGAdJ4TWQ4kWOs0u",
+	"ws4vHVzyEPUaM/xQoe+wp2bnFfPeMa8PzTaAcgV8QQ1wWnktCJAAUpbvAq13h3w2xEfcOp2NvlW7/Cpp",
+	"AszxGlwbjTFSHVs3FRul2kq1ExbyKRQRQA4NHGIhGMEgDAt7SqPyMEXXK553ddvrXX2I0A7LFufgsCDJ",
+	"fsJTRgXbeRUGlW4n6gpKRliIJ5EepIJHIaTta/LY6sC6tbGZq2cR6mAo3ZNXaZyJkKmFkHgjtmjzXsOj",
+	"SBffZc5SW1uvAxbyOCS+CgiNk14FGpFmp2dDmX8cia7tcM2NWIWbFSpO7HLAHUHOq0ADWpWAJUoZiwhT",
+	"fxxeSajkBRYEhYyPsxy7oOb1xbQTn6DupCcqgcLXwiiqOcHdR5qXXG+75ltbc8hJxaQ5EEEW1bBk1Bm1",
+	"Iv5pKeiysaKg4xlIv4bRjcSUS6Q4NzZdO0ZcpakSWGu1sgIf+iFkhDGk7xD+BnAwmk+62CEIW9wnWy/k",
+	"Yx6hP0tf6gYMmW+BlodA3drDQQPHLlDLa9h3k4jboqlYKrtS6aUreYOsEZxzoqZTcBYGzr/W7+53up1e",
+	"b7/Tfdg/cBkaRo6uamz2avbit8Hqy5mHXYmUymTEF+oT6fYtHFDkakyDHPOBZ4HDeACu7dg0hwsUys3Q",
+	"abX0Qu9X5Aojx0tARel3u54Hdy3x+jU+nrrgXSF+UyBugTELkwFeyHdH3fH3Lp7K94t/pfricrQ+WdFo",
+	"O+yUXYkkaaPtSX5381jgTniV5kcJ7lMAjESF76C7z8p2Ylg5/j/V1W/k9vrgY1k92Ck9wYNrblQD4QgO",
+	"ySgD2YitEo12M1LL7KSxilJC4/tftNoDMWVxhBRcvbmmeTN8oV8AUf/mmi/ife9cyOHnAFiw+nXqMXbs",
+	"bDCOTuncBKg3WWhnb+PB64B97uhIkMoht+S9Po24VVC9Y0MsHQcnWCMFNoAt9rr9g40O1WXaEDPHUd3T",
+	"LtDsdFPq3WuOo4ClIuFZ/FlYpCx0KG3rd62rP9vAIuSPM+MunCF1fIB4FutK+u9pBoeIBdXEspDYT5Cp",
+	"iIv5VjVbP1Lc5Z8BG5F4Dmuh14MaxDnUutlAuf1yNVOEaAgx+7kWyWdBdsf2+Im3RDm5ESazTTm5c1WP",
+	"0OJswtUVh00kIkiKQAzmGUds+iAP9ngdq3A9Otu3VkFi+G1Vbor2Us7iuUNyUKgJwMo1tNdXEenApAFT",
+	"I90qwZyeeyfHmdsAhldznm/KO6vi3fjdU0gO5ONrzlaq8luzsHpW3AH/gvhSbCt4qV73N1EXWdi4Td0L",
+	"rGjIzyRXr7OAw3AhZIRKeSq0Sj5jdA4DN58av3peH7StomGsY7DU/wtL+ZYpCrQoTqn23Bw4aQwBCPa8",
+	"yilDWcsqJR5oBNzo//qAG0jQD3E2o3CNvokMBSWlitY0915VU03JM++Q0QFTSWR+gN4QJy75r9ftUh6f",
+	"/YH9GD/xYV+2csh5IBeF3iLl5Ir6rE69HYKTPQFtdlEx9RzIbI+bCknenz8NmEXSJEeq+MLHmVFn4i9s",
+	"YngUtA4WxdMYlWU/gbDf7R+1e712v3/ePR7sdwfdbqfX3z84PPprIZmwAUqzX4S+6hehr4bD6OvB9d1B",
+	"ZBJC5tH1X2vZ8T2cPbcDo8OjudDjsBoI1RlfafTgEz7OPJb+y3u31p93UYDqQqlIk9vg0nkUkbkD6Q5o",
+	"shk13KunMt+yD9R4fG+gbN8Iu65Kz/pCkg+l9oSZUpcQ6rH51i7zE6wNL70+TyobL42WM7EOUPek5nEU",
+	"UDWDRa8yZ4cFXoDeSRgdMV9EJO5LIQkAhKDXLyUEljT7u0hVHXTaGKp3MfhaJ3zRkQvoUZB1aMd3TzN4",
+	"dDNK+eZsQteoJ1Zy00ioZZGxxblWEqIVcpwsIxHdzVAWqZovsm0Icjffc/PYcubU2sY9dhejKFfNF0hQ",
+	"tzqfavdILS5ALj128yv/moj/1WlC2u54mcbZ6p15F04Ee1mcLrF2Hf96Ydfkzx/OW0EtVfKwFmyt8M3r",
+	"d+fsIV9ms4eJmsYSndnerxR0CgNqeG0MiDBvghEyjR1DUAmSiiVKTskmGkoMPENsrcNOrSfO5gwb7dqF",
+	"A68KgRwIfwVstMwgDd1dtIG6SIHvYyhfp34Y9H6oLy/+3//5v+FecX6LuH0pVjq0IJXS2GDFnuv3NAu/",
+	"tKEKN2QjoeOIgslmWVCMwVLCYYCNRNxSzbJsgU0TEZPRaKXrIPMopugcPza6HNgy/TjKYTvcQzOuLboK",
+	"jq8UjHZw8YQ4OpT5NGFefkS7w94JwT56/cRjJT/dh0qQh7zw6x7OPjazIGQSC+zdKgJR5hThi/gHyP0z",
+	"JLVd12+PTOkFeizr13hWoQrJ43W0vJn4skhUKlI9YAIQQ1ZqmZbLfZDGbKlFCgkFHfYUQ3xxRDUH4xRN",
+	"xdVQYugO6I2A2WBeWabR5VyRGf8sCrXbtmjbQqci6DjZZYm60lgwk0e2csBzDAPZRADzR6yzlGcq1V4y",
+	"AIUv8S70OuYXIfBE1/DQLyW2ON/4+zRpDVqemCioLObnPqqS24QFvH1JiREPv7oAxPVDfEkbFy7MUXNJ",
+	"dkCc2uwMtGWwwCDnT4ugQ+yJD+WdfArMCd3zYzlRdYOlJEoWCX1JXReKuLJiPhLRwHPQgjRz+S7WxUua",
+	"l5iTlSitgy7xmq5jFRaUUMRzERCljCyATDgj5373O/YCemrrTCy0+aXXKQhqHU/lchGyOb8scF5QJ+Qt",
+	"Xizd53ZKZyj7RjJQijeOY1OnKr9FFRmGwE1IsDFPks5Q7ndKi+6yhYhmwTqmsHZuiHlE2NJnKA86LPz+",
+	"ecMzPG7bKFfoEopyzRmo+kRFMe1awBKCbhAv2uiNy/glBTpxdWyVjO2gE6nxcm5EA+E8nc8oEQdS5o4O",
+	"2A/xE9u3RmkwbKS4GkoaLFxxGVG9/mNzP+bYwRmqM8y1m8SGn2bqCipFMBXElnYTGp8Z/7tnP2CG0vcK",
+	"3ny+Woh3wNL20IsUHS8UO0CtPcYScigUvqLehqnI0ljogC3Q9eGnY1GehcXZs8xZPEjMj2324MEpW4hU",
+	"K/ngAZxefDsdJGjUMk5qdRNiZ5vi0bHfpr2af3x7NcE2eNf5MDhG+v3W77ZtYemDMHxwsJBwePCAacjn",
+	"AQc9DQLyAktAzu5No1RdaQifhRCvf6eW6ViEdipOk7qFSE2FoBaWqEmd+icmZvvhSHF/YAlNoygw1Ayo",
+	"XwpA8b1/+5JORn+oIK8xUxJE9VC6ooC84UxhymzMJaBJGqGE6oeGTjYoPopHQx5vJnU094PDHB88oJw1",
+	"3XnwgJ3atDTK0C32/0OmKrMsluwWM5VZKXWZminCaJZaDIaylmszkNSEXlVkYbbgMSTGU+zKJTwY8z1R",
+	"OguQHq6IiQY35bHMZUXCwdH/2qIH5znKwEUjISS0Ng1cYy3yCNj0Mz817n540O0xr0gh3Ouwd4pdCrEo",
+	"9HAyd4DYG0oCAeQjcGQvUmUIKTTTMw5+d3p34MiHZc5QaH2JSaKC0yyxN7A3TxZLUIIhhbUoQ9QyCysz",
+	"OKGzAk9LYoOQJbHOtB2qp7DFOk/oIt4xJhwxjlPK72MmKeQK7TEtcBHjlAEEPm7GDnsH2sB91AprEoPh",
+	"STo2y85AqbKhNKqqzstyxZdYY4B4pZYDL4GEhQfdgzBwrtkkvhSYmZO7f3CTQuIVwCqx53hcW0sIzzOq",
+	"DFcYT0VedeXpsbXG0C5lZNPOIYMIiVGfHiW40XPBe2I2JvGdthmNSGcrd5DU1J3UopiZJfLV3Q47y9CA",
+	"4uXkX7METgui9Iq8lRVlQuMJbY55ywQwM1TnE8jOGViFpkghz7Aie84MFW0u7lmTJyzkcgX54fge6AYR",
+	"SiUR+luqoYQDwaiziT2tZyqJUIxYXg0cOo52RXggnr10APbB6w1tx+bJj1hjRppLLQstzceZWZBCzoGh",
+	"/weblVKxIAOasNF4+Dhblx09aOpYAL0YGo3dYueDUqsHbM+U71d6wQSV5OV4Zgs789aBttKT+qgNZZ6l",
+	"AnvI7N4AEQUp9Rx9nVe4uvZxcNk3CADwSzBnhcaRFWnYNcprPJF3ksoLoco+GuLZWDucSojj2w4chXUO",
+	"kCLV1X1tuVa7h8LcUREyPle4E+M039Do6rC5jPAVHAKcA11WKekL9zpD+c51Mc0qbSzsIkDJr1tvS44Z",
+	"1Dpn7H745v05ewjJ8Q+/Uuj/+qF9VbjnGxgoKU+KHT2sCJ7jnVeEaEBlAto1Ht/UNwSlZKQ6oBkhI6hJ",
+	"fp1jKh7SLbcCQfcnZ4LQFdwO6yVzOFekPr+zLeTN31vbNFgs8TdllBcFVeQJX+ma/oouB48OaTdx22bf",
+	"ftT7gH74tZgoaBXJEI0ioGiHPVHZDJURTE1rg6JIOAL3Q2PCPIS/2vT0nj1wwohn3EjAofS7ToMhRmUD",
+	"obHYw4Ehys+UbvozM4+xn8FcNiLr56H8ud1uu/83t4aYxcp+ZmGe82r+PHciAt+GyZTpyiYnwtvYg/tL",
+	"afg02ntgXpE3HLGvKLUYEV8y1z3EqCM4BkJI+JmFefmV+fOGBVb2ddBRAoZju0/Y0QhJkBp5pwlSl8wx",
+	"ZLtM2PcQkrt5k4f8Xn5XCeMdHh5K0EnMC1CW2HaKKHPBRPP7ZeaRZgwynlCJTVZNLTbKvMXDmSAaO1oJ",
+	"drhD6UFjOLV3rCIjb99wTcVoxHeZJS6h3l1KdWWVOKGXZqOZww35EF88MnKR2IbMxTgqO61Bp0RUFhGD",
+	"vKBlkUbJsZSlGNuAjZWUYpyhvjqUdvaCLfLGmiEgFwxCiwnkJggJXDGu4UuuszasU/vsWYiEijPnO/fI",
+	"CpMJQJeQKwv3CmG8mTAac8aTBAP+7MNMgYwjv7KZnO3oSWdJH3RJ1Ed4ohUA9ppVaTBPPYsFv2w+a7RO",
+	"AHIrcugUsvNcN0UpLM8b0+4zdI8lKObQViY+x8U1tgNkNBmNo3/AZqAb58QVMjrJiU2sdjUzxzTsrbEy",
+	"JxsFMLFekWzDOBFyLEjDx0pcFEv4CEqK3qH1RlBczLcyQQEYsAPvHtdkCBKw0PDBihBF3/0Tl1PzguXi",
+	"wYNcxze09mg2IJ9DvrO5jyjoZTjyJHE7pMPOcdUgmXjMkyQ3RteKeqy6wxVNhfMA0X6aCkPVVC2ns4At",
+	"FLx1i/MDd2doDz2AEwFfJm1EwGWBbU8ADbmPzaG1GLtigfDXsZIWmOIPf9NKhntwUjDG2Ff8H8aG4PQd",
+	"tgZs2MpRLCq18MNW4D0RZwk98hd3I6u5EcWaufOg3/d+RywYfMM5wZAXcVdcvZWSWcrHWafwXkBmgqfX",
+	"DzSHwcC7t8FqLrwAUWPMwx+/sqHFLidqERmCwoAsIjj+DrqyudDvdtn1J3zxtVmEZxDZMAZbaB4Ga6GC",
+	"tXHCQvgI2cJINqySzVFM0E/KV5Qf0iGlwJbu2cANEnQozdcASBRuzSkUekabMwSqyDOBxRIHeQft+v67",
+	"TRkt7bPIduvLFQfL4CeMDyXBHuFoldJgO49WoB+hvcszp0gD5NfRAUFo6YASp4wmN1stZkLqvQ4LcYlC",
+	"hLnX1swBPErt9XAYSmKsHAafQLL4yjl6qfwIz/cO+4vXwAHq5tDHlwpSfi3aFroH3Z7EuiYHuDMAUJ0Q",
+	"Jj2y7wAHjc3RsaI8fGueaZ9OoDsCCcgOO08F2FeAVFd3cg8ldnMmNQJ0dy1crA2UAHIt5Dp/plikBihp",
+	"fsc82CH0TX8MK3gi4af7TkBULu6x+wfd7t7Af5OxDxPwMpqJL3gK2GZmoLDhqQ2OOWVAp6X+CxRiMBsC",
+	"8oFji/AP1p1TveZUmyjzPJuO2V8PXsRffCbuPMDpVC0ybzqVi246p5W+CLGxWgDfn8zNQssEYl5bucey",
+	"KyhwSMkvfZUaYxJmemKO7vEy1SollYjKMVXqoZI6DSCJdYYTfKnUJVsuSi02UFmyu8GGXPglHqfmK+QH",
+	"fxnLyzDPDyuRp4ROU0ek0i2FlQ/P8ovtHwR5deaLbBWYAx0iN4ElRzlz12u/Dt0EYbYQbOMA4g8sAX5Q",
+	"s+QQsjY8LSYTMXbr7MBs/KG7H2GwBzhYp8KDN2TBs1ngdJXcsxBjdYC94PYfwGEJQTYJRAvIEz8y7JhE",
+	"jC94Skv2dCbGl5S5EFChj5F+5A73F6IK2VPYd5WrMKNDIr+ZBDo/0QB3yhIYUTAffAMO671GtzacDSCN",
+	"JQtPzXtDn5w5WFCZpvkVGMYRDSN3BBJJrForQSmLYs7MGUU8ixDulmdhYPhTUZMBDQbWosZoJtQ9slJp",
+	"7BXcIn/4lYtmBr19mgEIKMOjuZixAUuVBvS1vF+yGRUpm4ENVXrsm0BXOoh6GQtDjgXiTn4WKU9cjNMO",
+	"ux6hyB97/R0wgUN/AjEiFVZIXkjsyZkk45f+pssdDeFTBD5un68W2Ae0uCp25BVtzB905aIZb7/vj9dI",
+	"QTwmgHsLGuEA5gEdewwXx1rHRpQ4UVyQLjBrlLXQjwI3oUpTY22W9YOS0LTMUwW4KrBP9TLQ386H+GLm",
+	"dcS33USwHIYiSmbHnU3aP/JsPAsHTKu5MKQI2EKkM77QRtYEVlrC8RCTTHlrQz/WrMHgFqbM2L8wJUdG",
+	"ti6Mhc/P+RQWDA/+DzMFmg/0UrNHfwk1q8h6hUuw7XuVbU9Ofi8m6KuVtvjM47U1UdPyCQXvrDuX4EJh",
+	"QPh5ldoYiVU3LE65VWyRwNAVD9jH8CHFrk8KaXWkw4HbiRaB4pplVAyEODqjbBx0CWVKBVSjiOtjp+ZH",
+	"Db2JeT+7aZVDqWaoUE3PrYMJU2SMcn6lAIs5FjpPu4gzcr/TjNzErW7hjQ47brsMD/KNFr4fUBQSfwIF",
+	"Q7l2agRtPhflJfSA8eoW0rvsL6c7r4WE7HMX2sgP63Kymox8T7I5WDQew5h2Ae5fIxVHKpvZSVOzQ8J7",
+	"xmRxO4E8cOAN2/0Ig7UnSDmKRtEfit3dsyG0wCrycJzDLNy9XoCgLvneTagc8nOhJgi90N+82Jgcvm6n",
+	"VcFf8GZXvuYmecp0PJXt5cIID0IRsaIOPgxyjlAikLmE4UD4WoiRVQyIWEghoHhjHJPG6kE2+sP0foYR",
+	"Hvs844XBmnilwP62+J2dkostUdhX2PbQjLUVBX62ovNW/20JeKmRI3ABR9AfduFC4UB0DZXMUH2k6EEu",
+	"wupAorkzSy0qNJkptuIt5xt/xYw4psHmqJL+SPNfffraopQrsPQSWGCqc7iaKcAUsAJPV5cURvIj2Cg0",
+	"jBIfxykacHhW/UldMTXJhLTnlA83WeBZ73cg6nFxU6KQJ8cjmI85VI1rIjyz0OCgArou+MDV4KUkZ8EC",
+	"omJG9OJ8PvAYXa8Fc/4EE0EwiwwM8PAtz8RLM8iQab7StogHReo8pkMz/NIeK52FkL7jQpX5yVGCwSye",
+	"H6WLOS2UYnOo4oUEHwrLoRoT5CjVlrGt7Qg/EiISSin7HreFwU8Cezh/orDF6snTYc9QDCLzUpYfYmIt",
+	"MzXnUCacrOy8LVasP137W92KU0LPdAmMCEM+PXNJIWgMQ6DeHlkBGSuQAAa14+bPiK/WzSLIE+C8PZou",
+	"JQTi7NfyI9dx9jvr/7qKx8JydwMEbeHErL/F7dBTp3MV40K1ZrrO4iShiOzV+onSqQ9LFZdffincMtVh",
+	"5TaN314vSMHqQJ3CUzhvcJYD9wMYwirFDqKemIFDsOQ5CPzZ5GkMNkUImeOK63y5sNpP24UqINUWNqB/",
+	"wVsU/MEq7pg7JFVuCJJqCRnTMQT9T8+f/qk25B16xEecg9A8Fu6hHbQA9bsi4qtowrUKtbtaEPkeYA1i",
+	"eKONTycBZFSZbT/wInAC0rIN4a94GrH7OMaAhVQ5bv5pS8fNv4mUe7CEfHxpDj98psH2senIHD9krVw4",
+	"/vN1y7e8+SX3kjpfNrhK0Xp00UoEE7JrXcFHLrlEihcLdCvBchSDUmSdFNW+AaXJg3ROxSKJrdr3Cr80",
+	"wGZWFCnJi5VzKWm1xZKgtD/nTOlJw1QwfRVn0ENUTSYYBoi15+tQ0jegjGk+W84BzTBJ8vxxxh6QVOdG",
+	"SwWftwOV8/gopKJckEKh50/I8aD94ee/elsKv58pdUnR0RKkCXIUbApjY3sRSdskzB8a+avgQay0I7Xp",
+	"WaoW5XbuhTxMyk6kCTi0cn/87kc3/Hdk9TN3qZiIb/V8TOucuEinofYV9w2URkj0wgCabiqI3tMzl32E",
+	"WU6aWld4T0NBljGQsUMOmRrQdxYKl3y931uQTOF6aY9Rc2D4EqvmF/bY/UNnX3nDizG5AW8CSAjniKVW",
+	"uGUa1sRbvKEQ2nxpHPQrDOKgOogoxkhH7uoEy7f4Ye8jhG9f+gj92vSRiUgSpuMECq7QiTSPoyiPl9ay",
+	"jPdVC7df+qz9Gb5bwwAQgAFZAPmWMvM20VKKLwsxzipU9j4r66Sl/3v5w+jSSBIfulJJr8IYfOiQNkFC",
+	"17o1UpuyYVM1sjQ2+8loVpvYES0lchGgsg1KLkt5TFl+6HUB28KbX6HvQWmOhWtNBC7sMJxEnu+vJkAG",
+	"SIs1/4DyKPyni+4WAlE4z3NBiQ52Jifk5qNNkAcHRLLwlBsvO4XEcA7SX5DD+c+FnUlrAK83yjZgo1q9",
+	"mtQp0HkG7shBnEJXSJ7n8eKFvOsWnP2oqDVv4XIfgFqbiK7VjRy4h6wE0KBcfU8+9k1jOcETxyusyhEA",
+	"CE7ZMRD1qvCHST8VRhfxjI+4Lss7qI6wHG2V1+ViW2IV22OUxuBdqR+K4yGbBmcRIzispsATGd2B5DEh",
+	"j/2m8QVGB3vz+t15uMl2cTOhvh6FOdBvdctsdtpsmUFed6Su5AmmuGo2VUyVxpeBQxe2Wd1ap0Iv5yKv",
+	"O8KoSTErzSk1XgeMwnbyfq8lNvgMzT051Sdx5mVoBOAOSlaUd4VaAu4gQgPbyBTsDLSLhOtMBywrS5Dc",
+	"fsBmJ0WrAX+DsWPofMKpP7yHzFgvmtDV4WWjdBjo+FeIlA3IGhTUMVxFqtpKLW10Iz9yIHXqjbGjzL9f",
+	"Yiw0FWwEmn6a8hVo+GGCrheAH3LoRPcPuxZUGl7OVwHk7tD1vTyDL89CCIolBCA9hpLi7JQPYHNCku+G",
+	"LSm+ZMNWiJkoj/uPH+8N2ESB+zfOvKQQdCRwSNWhDDvPZ4XQwS6BAHJEAY8TKou8BALfQ2kjMUmswXAH",
+	"uk5SNbcpZ2+xshETWuz2g9BwpcSqJqHFDm/GP1vMcjSx8fgdQE4EldVWtvFQ2iR+2+VLTbAE3SjZ920K",
+	"gOarPYeQEMUTwPVEFwUmHNEXzfIZ3bhg3fsi0kqVobReC6K4W1zuJo3KBb3ZEnEu5ipdWfaGCpXUK8Sa",
+	"oiDE3AEqXhngkZpnWVfcM+Y1M2pJQIkN7DWKJcSYUXNR2N8lrw27sg6bOENPXt/sOJttSXwMLCtZeNA9",
+	"Zk1uJqi1fIFOPAhoBYWE0qDaIWzq2n7gr8QwyBv30VsQMAxvhi8VRpCNuQ8xyT3M7TWjLfDGW8jah66I",
+	"6VKEHXZadPpUvU+B4486dxAWgsBnDvp9Vuuigrlj+iXme4FnEsPPxoq0mpnNCplBcrsZo7LFhHhDrNkk",
+	"/mJLCB2j2aMQtFwQXIYxfrC1pFjNBrWgpQJpcCu6MKsdmrtM80V2pXwqXzDkLS6dV2sooYce88pgEHSV",
+	"r/JkAZJiGLh1exr2CehmwK6QraVksuqw8M37c7Ow4Lcy/3j2/OXz8+eUx/j98/MQwTfM2y7FCmZPp5LN",
+	"xcsT6CDFmmdsqowG5fjKpsOHB/1j84nDbh//Zx9L6g67B+A0zy0VhRbTFV8NGGcTyN6YQ6MOPAoh65ym",
+	"H6nliHIrP/MUHMMpl5Ga2yJerZS02JbFM5RE6V8w3K8R7payhoxJgpOlJGBI8UKSUG2MpP2ALGOTBuxL",
+	"splYodMHM357vW5gdjfww+PO487+HgEUwFkylOHZpP1KSUEpBuZ7I1EqQQj3Da2o9AZUVJDxxlLQOVqs",
+	"g0vtsNPceWMHaDua4B72QDYxx6KpZCeEyWgybGy1v8OP8qbi5Ukg3g18kaokLWqAhdkxk7hncyaswmzh",
+	"mpZSCyEHLC574Ky4GK2YVFd5NhiAGUjhJTK4csGhDA96fVaXLdIcPuTu8IwQQNsdczjgQdmf5AmJJ1ha",
+	"YHu/jGdY4kCMjVEmO+77oVRtOJDCvRO7UtrlD2M2LkInw3M5h5HHkbsCLAhUkV7gZfHO0emKfVgNk7o4",
+	"WR4WoywUc3BBKI2U6QH64F1Iztw0QZ91qR5vKG0myX17k4+y4HXO3cN3FkN5HS/U1n6jkni8IkFUjMC5",
+	"VvV5Hx3C40Z5DpNGDFR2P0r5JGvHIpu0Z1m24Iu4nfJMgFLZpjL8vQELhwAjM2yd/PRdr9s9ufquD7pa",
+	"r9vNSRVLc0g7oKj8mfS7w0cn2Xc9aiN7+AjmCkh/ECNUqSCFAIuNbA5Ihz0RKyW9utESx/aPWSF2CqWV",
+	"+bmC1WUyjz3moHbEvHLlht9h7zAPwHWrtxFUgPulACMWlJqdEbjaf6uVurQR22zFrjJPkjyyWL4r8BM0",
+	"MNkywCIn8xhaG3oo78Nsq3FSm/6tXJ605wIvYCwyfIULOe51ypnaxqRAHG3FMnNYuN0KwaI5lUPGEcYd",
+	"8IdUsDrQ0FqwUGTXvxr7LKJH3589cxXAYy6VBBzlRF2JtD02pjkcxzjFNIMUcazFBC+MmjBAiwbkAvOu",
+	"z49wJMeHR/09O/SnJNNtvtTpmzMKnPjnUhHshYqHrVp8+ubMoXaRk3jC3ok5NwLbnpGxnFKpzwcrG4Gt",
+	"qUrLjPjBg8AWPUpxxeaxVC6jDrKd0NkbrUj3HcBtuSwJ6G8iq3OV6aFEnBlEr/EkGD5hL/AcXQNvco22",
+	"zF029Z9S7c1Pl7GRE7YZBe0GPF7QtRVLaBBWKe/osLOpNDv7qrlI7wOqKMI/lh88yMXAnP8tJ8/A8LKj",
+	"BJ60oBC748wHMThxeZbUfzjAFCkwK6mm9CQPgTiKIuyo/fPEj0hiQbiKCNxLpVQgAtAS/owgfDRyAMwP",
+	"HqD+nIKxmV4KIJI5aiErkSHWm1fSQIAhGh1OlGit0ks4IUGgWIAGs8vmSmYzDXa01zkNrR1UxVj4jD5n",
+	"DBVXmAL75NHB4R42TXMqf8Qhy1CDGsLCd0bPyIqPPT48PiC8uCQeC6kBFzGv+GkNWqcLc6i3+51ujtPl",
+	"/XYdtPRyPufpyvzumrHV96OznV982UaZ0h5+V8fBzQ9a7+j3J3x8KaAjLHFRa9Dqdno4ALUQki/i1qC1",
+	"Dz8BON0McNfWV7iZO6Yia0Qad1iseMwGrjydYFwdudH2tbG5gOxxDKzaWgJ0G5nJOeY/i1oDM4C89TuM",
+	"3cqCRqzs/JaHZxOjTYMeCiDSbrJmUv1uF5uaQro04NCVcqWxoYuFff5qgTxFI5KmvdlrV2+WgFrUbnoI",
+	"K5j9R69tD97t2+MjEtzaTkOGyiQezXuNAdP0frrtIdxjXpzE8hKR/CrdZpveAY9Qb9fXk1NsVAyj3O8e",
+	"ND2Us+Urlf2oIrPhoMnVAa7a+mee8MgCN8Mjvc2PvIdcaZXGf7ff2d/80AvX1Aqe2G42L6B7MzxwtNUD",
+	"p3n/Z/NU/3jzU+dK/cjliogAbT4OtyHcGfmF34FG5lrkH25DjHcYHnvv9e/28V5hv/pIr7ZbGIDZF4Aw",
+	"/St1TxTBSd3dn3xp+73ICKAwzaVHxqcae6GblxCmTWtQ7HF5fVMpk28+6CZyHbS2qkdGPMxbfChoLZSu",
+	"kc/PwXlYhMqOK3E7cN/E4xk6SDDKQrdi3V9KGtRUZB4cgPXfQRWt9JImcgtc2aSHxXKUxHomohy2xuFz",
+	"G9VTJZHRwqGku2IVQfbSMnV5/JC4PJSU+P1a0tnhEvRKWOqgZ9LoXLaea5HJMbipMMV2KJ9uceOgJsGt",
+	"6GSDSlTQF4qHGA7jNudY/l0A+6weZf2bHmWuNf+mU+mpvfPbH0xu8RwAQoxd5P4t9P8t9LcR+sirm+W+",
+	"F0doDVpSQZeYL20MPMEkoC2wf0TwGCa2FShEo+YMgSkC/gAOJ19cyCmMDp4+bNBn2xRIjGfwKC+Z9OOa",
+	"GFaQgq0ERoryfDjy8yNcitcvdrmAFE1zg1e5/r1i1puEVQVa/GRx/dAPE1pUOngXjbl0B0blQpDICGuQ",
+	"LgXV3FsQobzJOs6+C/BHtsCPXkvVQxbYCF0a+aIO2LgJeahOAhvrNRdFiL1SlcI1HYWdr9Sh2OCQ7CdP",
+	"WBcWDUrk8i4x0CagDsQZZtfypWckIPIOT/iNCI4O6hoRbGhFsHVHD7PLqtOlZWQFoJsciCdfZiIIRLsJ",
+	"7hDR9WJwDhORnEfTpaDMKB49lHDWj1OuZy6dlttOm7beEsF6ICsFSiJhMZoBsm2XT5+661s7eLTs3SUt",
+	"31EEN1N5iNdR5aqQlGD3bqdhUub5rfilOLv+HfLJL2tkUwXGDUxs2s67KCXu0VrVxHoD0XMbp+gNuxPz",
+	"uVYgrTWgX4kvmT/cfxvP/9ajvpUe9UYlWBXlnbj3NO2Hfxw7GtWhbbStGg0CGk3FckvQfei9CgGBuGpM",
+	"E0bKUGKlGDvLbN4BosA5W7wDZZGFGB/aroBndAWFhZn29AzKZVqDFUc4hAROtw06XEU5QjLm1H+yOnt2",
+	"YxP1JdconqCL0E1uP5P/BUfeFmdHBUukfHggmW9wdiBW6e5nR9PRkcO44+IBU+SIi4S06AEtgp3bRynY",
+	"wMYQ4YkAhqyYrWq9FcLCuDrcyhNf0UDvDIKkKOCNfxvX/z4Utj4U3hFLF4+FX/Q0oJ4WjRL/NElco4fA",
+	"1vBBTDKwdYNKO8fhZ8GwHwbUIUExtG2CYdtO+XjkLoMPs0Y79Ubmm7MfzAhvLD7jeZxtIzifQg5x65fX",
+	"yy3h1wtWmn5Rnm7VNRYfLTaN7dc0ja2I29eSDFE1aVj8nTX2oPUylpeb7oV7fpM6+b+4NMW+ZLXi1F4q",
+	"SMiXsc4cC/qC0cqtgngEt+N1UxDnKfSHL3T6oWQAv4OA3wsBvSbJiip48mw4AlSyzrGhtH0VQnoXIIr6",
+	"CPaQTw85OFIMbCs3P8uKqtwAzCsHBbZEcm0fyF+IKDId/DD+4n85z4W2CeFuzJxNlqkDVbb90uhhD1/a",
+	"YthklAE7gEJAQdBG0JIiwCQqr3sMlLorKjkwch9JmETkfBLSFoFBqjGgMXntrnKcfCzgoPoNh94foFdL",
+	"2XpAIP078ItdwWWAsbgUGsCfDH+cFMYBY6it5ugwl31u7QyqY2AjkTdDwdS2wVDuHLcCgpFgvpOYFWz3",
+	"Jypa3fDwMeu18fB5Jb7Q+evJSj1Ti80xLm+i7tmtTYL6pwvdUbN0CV2Ui0dw74ZUuMFcInuc3nAW+XO1",
+	"Zg3AUnFNWwl0IOfSQt6l59fngqCW5X/qN3cK9rb4zhuEtTxX6iVPp/Tc4TaTcpCSP4oo5udGQ4Kjt7/N",
+	"w9S7ygyVsCL/xc9tZH3vqG08u8cqEu/shvz4tZXwkUiMpFymidkLXE6NpTQTiflTQycBusyGrd+/e//m",
+	"zeu35xdPTt89v3j/9qWzaIYtNhwOJWPtP7Fhqx5f0T19/vqH56+GLdZuGyHB7gE+/BACBohr/kGMzGm/",
+	"IHj0IbVaBWj0YcEsQ+Rz+wvUa+JPPMb/dS2Shq1PQ3l9byjB9LDz/l7ls4Z/51NGCREwkaZs8J3NYez4",
+	"wvL+OPsSULyzUyNFvw7lMHvF56IyqWH2DqY0sE/jn/DAMPN/oxP7reBRwGoufDBzDqrPnZ4Vb39N9jHc",
+	"eh0M5fXeUMYTmN5/fMdknDD4eqKmnRc848l9kaZ7Q3k9lJN51nmTxjJL5H0rOH8Qqz328CGhkoDHRsmx",
+	"KJE373uZk7nwW05uJXVmxTL7jnGIO1mi+wf5fWAXCVS9Z4l6DxhFE00/3vN55F7A7hU4xPzAY/Nfxx33",
+	"PgFFTobSDEQlopOoqZvspVjtnTTMdl08vqgp+x6Ah1/5Ir64FCubqBqJRGSiORfK16GnSkW2bw8lPllI",
+	"B8LH8hKRAi8316thAagBISMvjRvQx0AtdypgDgaJmdxOyaUaA6+tJiA0rToMzkbAfYDxrktbquhrhRO4",
+	"om00uBZJ07aej9+aR/Bf91RDLWubU61ikd7MUQf8ljvp8sbag68Nxu2TUo/SARNfbE0il3XIsLlxaYPp",
+	"mzuZYhdk2wN9yRMos8G6hteGdKzf6br3DiUU4WDLiUcHx3ml5kFnv9P3jE2vvTogphpZGu4xxGAEbCZE",
+	"DwZ/IwVl7JEu2GiZZVCLM5S0NLaXO5Y/YLKMtNAbXoWWQ5MtQARY7GxHnzpk+8D1eKLyHkoSksr8MpSA",
+	"3BPPhW3b52AYe91u1zVttBXpJyW73HUnVUkkNOKvnVPr3e1s1J1TKxM1PZO/rm1qJfhGy+ylGevNzcvK",
+	"Y/6AvrSvrq7ahnPbyzQR0DEmut0IX6h0ftPh0TNb2Lw3dTtntgP/er8zCAPs1n+DWF7hqVqD10f2TePp",
+	"LCuZvCBwqA/zJqMX7v225u4ZokE+zUG5/23C1h/2p1Rb+g9y2BdObjge89PRP7fNgf9tLFF3bFctS8Dr",
+	"RtOSR/w/add1xmqORqI7QuGWMbVumKlUCzYCXOvVsHUj65GYw1mPZIm9Elf36Z8f4mz2hGvx/u3L+8PW",
+	"LMsWevDwoTV4CkPc29pSw0r1is0KIq5grPoyGV723JCogUBviDxriHMje7JAnAJtzAM70CcoPQcS8T4S",
+	"o+MJSXPj3s4maiKcQWpGDbYhVTDe/8pGZqxpMmD31oz1HnM2ZmZhBcq2LmgEaOQKXJR7pTW5l4PWDdi9",
+	"2hW5Z83ZxgGb92835gBHOqABd1BxxQ4Y9jNkB49BWz68QYr6ta9yq2XWrHM/LzfBd7ppQZPOwahsDXcB",
+	"2LHBbnY9in3LGau1tzedAQJMTQEmBNpB330lTqKmr5fZN6i/aTCuq507/sHt63+hVJjCkftcRgjssu7M",
+	"3aFsxHNdmU1KCuOaXZrbwaXmMXkbq4rl6+1qaIv9JSubwqfFXY/pYENJdxFA+yMW8RXwKSEgYNddfA5s",
+	"vP0u3oLFK5CqCJAhVOBRHHCsHXjIUosBotbYyKbDR9OAGe41261EOwOEDXRCgOYNPZOG0mvdTOO3YeBY",
+	"M1CGBz5AUg4LGxMtCliAaDgLCWhfAVR5TKGQ1KGyk1TDngcag8jmSwoaLMuVa70O/X2WWni1j4T7BTfb",
+	"ljxe6YvfA4h6wIEr0S4sSuBBGSOGhQfdHvPbEgVlrsDVmwCoWjYDSChsfDTJtUxXTklprK4Ff48Vuzn5",
+	"3ES1mTkfHXURp8sCB7mhYJcl23a4a+uOLOZLAeEGMU3O+QiwcknXt2BfeoZth+0Q8G/sqEkeBjxtEe0o",
+	"UePLwINo8pjH8StkTcSToaRwP0CNG3aIKEXALBLg+FlvsMUeh65ydG46QHLzSXSpJoJrajn6C/lDShbp",
+	"r+oY2c50J7v45n6RyoO/Pe8DiHKLqD3xd/Q/thuCPgJze4toX//2Q/xTaFEVDIUa3QIZ8jYaUq4QWddy",
+	"Y0rv/xilLO/P5lzReQ6vObOpHWBBuxiJKZdYS+GyQKsJu+/sAH57Gbs+bdfKL0eDHdJ2rdC5Xd6uHeqv",
+	"kbfrCVIho62E6HPDbm7m/878/dero6jm/frWY71wbLAJ7TMPv9K/tstpcAqwRd52mQY1bhsodgOIcOZ7",
+	"i0LEpctBXQA38x4k9tZpl97++M16QP6FMwxu7jKhrOyb8v5Nz1piumKOgY6ncrlodqW4DHqXY2O3CFVV",
+	"FrMMYmdAxhKhORlAcxqD772MxyoimM5XL354mme9X83iTDC9gETz1DDFUMaEkOsB+/sQqgi7/Uq5vuU5",
+	"Dithw4cdMrnB2HYxSHPvY/O2Xv+x15D/xLydCkDLDUjRDgUNHKBR+6zY3nSP0g1WMBgA8+TQ7oEQlMgi",
+	"Bl9A3l7dpdxjx1iEe42hpZ91gMBl18AtPOjus0rn2rU9ZUlamQ9owtdGdElDSnPduuYh+YXc82Fdkj2i",
+	"7mOqvbcOA9JtwVFT8qccM791bWdnc9zw6PvFP0l+wjsY7M0N8fJz3yDzfes5vBJX7zXgC247erq91v52",
+	"jYgbUt4x+2StqgiRwltY21sI+rcqEUYZw111C/2tu8VJBoHOc35Jp+W/cwR+Jds8z1knJv3lsgTw4P1H",
+	"SBMwh0MlWo/iqBCuL0ioO4zX3ypZ2wy+Er3GA+POwtdbxZXBFEniz+LvzYXVefNlP5JCWwxah1NGIfbO",
+	"Qf0nEgsIPCjp0AdEoqFjAiBjFN4B9XZxNpQWKrvuPJ2K7GX8WUihdevW/hF1ufE4+ZPgSTa7wWniHqjP",
+	"JqO5AtxH/PkW+As3l+9rZMlZcTVhaH/05MkMJ/UJGGUu/n/2rm63jSQ7v0pBWEAS0KbtwQRBKASIIicb",
+	"YWdtx3YwF+FCXWIXyV41q5iuajOEYWCv8gB5iHmweZJFnXPqp8luskmKlkfTc+GRqK7q6h/W+fvO920l",
+	"XHEmcxe6oJHq+c9PT/Hc1dF4JC8jTm8+CrHUVBg411anBFeTnC0qc7Pjgol8is9F5g/tM149c8i+XMxe",
+	"NWebu+LJNiV2rr6ci5duOe2B/gfs89a1NNi5DnGztUVgiFxSzFcR7iuzmfhi1wSpH1cl6NVFE4V4NpTF",
+	"xwFtuyX+dLgOE6OKEc3UHoe2nORwJmJYhHNwnjYujR/s9o7m2qIP6M9uGd8hTm1JatYyMoAXcWpbp9zl",
+	"frYvpX92h21zfbz2W0mv4luLe9oifGGbYrxdoNHNwoMTHnn5hX4CwrtJpOTQovxBTp1XlPOpVeveP+g1",
+	"aXO7hf2YkgRm0CoDEiWeZy0+YF1V4okdwmo348L6irvvTJsjG8OGErQzDncPe7bQ3r07sXtn/Gvq9NiQ",
+	"iTFsWG7LeUyOOPr+ODWMqsk5dCxKlJ9wUme3A/ZOFquW3WzOV8MgU+xBgUH4cOlhtBsTJ0C4XiddNAoQ",
+	"juwCNsRLhFCiw4c3rXQ+rK9zNLlvDaI7x3hgHfa29xtn3N//2jbHCTB738+OHfQsAmVgHKgfIKD0/bPl",
+	"fJuduccEPk9b8sEVNfYzH8BLgq4tCEvuzmSnP7x6lXou/qBQQCE+8nXgtz6Q6wnkLqHmpwcJYsgBaw+f",
+	"kpqBnlXGfmFHMoOcAujCL3MtSPW6JqTE0uz+rgpPIE1Yiue+y/LSrJApOCt5LnM5TYfYEeE1aa1pAro/",
+	"Yh+5vj3XNaUlELXXDwBFb/K5Pwie5b/VpHq47/Dov2VO/fsrC36cqarIaq/pVBj/qrRm9emLtB2G63Ur",
+	"Y5DmFfhD2vDJJAnu0rkesLdBkXtcGabzQkhTrIaxAgYgPjyuJIUOkBQ9KJb+lMsHL8kp+VxE8jMLPhVt",
+	"Si9E7fQMIb3RY9r6FXN34ABALw49Es/b+Kb0NLx9aeJ78zcAumv8fuH2RvfJ9li1sRrxbgF9XjSp1zPC",
+	"CgMiD6MBzrdAaBsFiy7LphEdR/4FkK7zDPh4x1yyezGS6K2ILLTbBTZex9BDnlM7wSt945+0GJDLzyof",
+	"i47sprjiQ5la10efAK/W9XLcZtv5CvyARleI3jnU+hYSI84Dt9y4wgQVtlW7WKQbG43xQ+zurfBW7dzB",
+	"3XG1ijaRFwYhyR0ySUsnMZzQUAqzd45zx/mBqHjwaVsPoB8cH/s1sU4UPaqtA4OxrQtC7dCCoiDGjfuz",
+	"i422DvJH2ZdtTfKly+mcVEpyVi2ysG1sBxrAkVn81j47Q9sFNRl9MW7l+1JNSxts9YmM5+tYWDfAewFt",
+	"nsVjwzNp8oPYhKMRa+CCIfvDRVXl2VTIy03Up8lNQbzDt2j12I//+Pq1dWwAReFJiCNzRYcjrnpm3+mM",
+	"2F6su/RubBQIPe4HBsWLbyEcxh2ogXC45gwANPSTvaAhw/+2XdTIvAmX1O2CHgM3Ska+meOXrhOejcEL",
+	"OW+8AmT8zeILON+1/nVY6ZYsXIOe2lbYIF2UY8UtuLFh4+tXr5z7qhNil6RYkr0rsuDcYusIsDxYB3gk",
+	"21Xd3Ii0JRd2qDf8uIH+fg7kz7mZBfO+pzO5NniLY9lXoPsK9HdbgfYR9xJ1iDUbK/lZlBpDin1j+72+",
+	"/PhFcmVo2AM22xEJ/7d00T1UlSGrmQAwETR1GGhJQx4AoISpNtxUOmVz9ZnSn26rBCB+auO8lP36f//P",
+	"0oWQWS6n9FsptCo+i4x+HRdKiyxNUPXGiAUg9YGsJ7EnLYWCxAV08Y2knyyJZ1Kln8gtY85XbKqAxAlU",
+	"xWE9MRMSIuOc/ppyiQ1TQW2UF5C0H8kZh1IKFWd+fPVPgXWo5FLn9i6mA3ZTKI3s6HR+4Qjeb10h3vVB",
+	"IuwShDpHkpQ6h1SPlcqwRXVf5HpG/Dwpz+/mKhNDpiaTlM24o8uj86jJxK5+Vs251MOdZ/TSoLC+SvqT",
+	"Yb1IqpGMGZTvkRAb1dNxiamSKbIBYdJoE6SAVER8MsG+TcSLAcGTE3li6e3kBdgk6qCkg3KNbZZAfOTR",
+	"We5SUbaJG2a/Pblq7ASvhYD728rYTh6aMrKPSE0mu8tNXGbvJpPIRtC7vRvjH13k/smm5tEnADx0vZz3",
+	"eNxpck4e6oDccOFlO8pp6B2ATtkF3Ck/+Y0SMwQdgvz3JaCQYNC/gxBtn5R4xn4SYYp3pSX2i+tinezW",
+	"GO+jZ4H12gPkC1CFMEDvMBRxeDraXi5IRy8unXjD5bB2UlwyrlF9RZQvtJAko62vSMD/IffkljO1RJFA",
+	"XVkXCEgEJftvXGgup3+5KCu7a2r3wSXaYazUAEsCyXuHa0qCVbcHaPZXlUsQlYGl5oaVlaTzAx0ibpmT",
+	"XIJvgBBpgAKu0BFjpiqhRuQLPVjlmaklkAiqiRESGSnvV/7TOZcrCIatL0W7sn5Alk+i6oR5HeMj+2tl",
+	"42r4/tdO5kEqQLxpD6hKTAlwwwqB1FqfXfOKdr4NcG9VRLN45S0CNyOJ2j/OlXB+T26cp0OsDzteM03E",
+	"NVq5wtcAfUZyne+MusOLSGOCTXSWAIJOfifc7FxkA3YNXI7h5UMIgn8rPT4zIEn93QsXvBLmKhCQYXOI",
+	"/Tx+xg7caZ/CfamWGvqOUhDz/giZntTpZ5KSB4B90loaL02AMhLqjMgOW6r5SG65e/gav0A6oBTogPAj",
+	"x+rZQRi+F4XvReF7x6s+yt6+TyqUHDu5MTdRZsKfWXSnk7q+/c9KGX68B/NDp4f8R27Ekq+Ocnrs0A4P",
+	"jk71KZ8LVZlv7CslX2jLo5LvVh18hGSc602oqtPBP6a68+LttgLPyz98ur350799urt9E5vFQ+o+ncsr",
+	"1A0hQ4WlBGfS026sGQustRjKjF2imkWDwMWmxMXIfLX/6GVuxjPa5Yb/jD8MLsxqIWg24Oeias4bURg+",
+	"xAm94OIFjqFA4XJ9zAehhVkfU8iL0Rn79W+/IKsVZOqslyJzOR2OzjYmeaOkaJxjNJJEKMb16Cyh9VOm",
+	"fXD7ZmMmDMDa5vKdJsMw2Y3KhLthXw8uK4E/B7WkC6ww4S1Xk8BKsv5s6bFml/AkGKNnRffbPyLGGJKo",
+	"nWf28ZwP8SPmqCYG2mSqMgMIMGgwWfbLK3fsfSn4w1U8WWmfW5gslpw8b3ty59smtIa3Zb74KZ67++4g",
+	"VXm2bVY04u3zhifqJ7ZbBk7pnmi9Lz4/KjfdIYBrRwCj7kfs+y6DfyujWK0O+gyxSm4cAWQTZjfGvjw/",
+	"3C4ltvfwQQ/C7kau+nH4XcAa0kKemJN3Kswe2C+hjfPF+qJjX3Q8PXTYAXNpjSipsZFecy7hKcqNjSjk",
+	"j+upKZdu82UkyABxaCOyP3rFjiuEUeQGrSgCKWIL8fILz+/cb1FuIR1JG7r++rdfMBrX6YD9DHmvkDPJ",
+	"9Vp5bM1yQN4DrAUmviB3ZVSCBoe0VnDBIhvJC+jiurxiWtWbtDDZA5G16/DayKRRCgirf6WYCmltkhgy",
+	"U1YiZVw/aNKaxUJmuI88Sp9FM5KIDS7aPrlCGGSAMcA9CswvBR+LkaTkJpb+JqoEEhhufP5JG77S7ubM",
+	"cuuBrChJoKuFKLXIRHZ3v0qxTy16A9m9QFmd6MA0Eq25vmVSAYkbZLV4plluBuya+TvgtWCs/6JZIbir",
+	"PMfGn26vK/vgXZyrTBSQeSBiYDsKPtQRqh3bktRkAty1DrCemxrJ6wQ1xchw0q3lOBklxhz8PYmnnSpg",
+	"eQ0oAHh4pJoT36fQT+RfGXBDdTtQ/ohM2KOC5SFX2kFYxb3Scemz6DL0Zu1yD0XaN81wggJoWYGPv5vg",
+	"1qXyYz/pgCRfW34vfr28h0x9brTZ1L2nR8PY1/DyXI5F0dVnuoGjC5GFFNYeHlcYVPfhIQu5A4+Ox7yb",
+	"hDnWw8x/Xd2+2T4HPtEwx1fIl+7brQF1HJE9+ftD+6t9a2hJp3pfju7J+J2/Y32M0CU9jnfsrTIf6Qv2",
+	"fLEFj5aR/82FQR89k+/psuH7p8K/VQ8EG52F0GF0hsED26NrwS24pW+hLZ++1sWw4WhBfvzDWlDzGN0H",
+	"3sFp7j9oyBEn7AtbD69YUxsBz9sxJvOoxa21iSAG/K63C9i/qzLDGNSEXyTV2n0jwRLcNarIgQYGJywF",
+	"W84Um6iiUEuN8IAFjoAgF+MMjCHYPAfBSglyE5K0NOE36KpoIy7wMPznlwGtgbE78jMdlAONujiPSIC2",
+	"dJ30DAZ93vJZ5C15SATOw6ZzSq6+DknL6wyEzVwS7H4VMScM3a8bOHhoX7hfIboLEkWYrvPz0IYP7gn+",
+	"7CCCIKrMNF8N2DXDxgYHOMSUnVTBMFwAwoxsEnVBXA6pcQLypRGyK7oGRJ116lNgvk2BY6cB48WSrzRb",
+	"5nJLXspteU+alIJxXTb3m3jNh2aWNoafgMSh+xXRm+hNz750gm0JAfcWLblmPMtOlw/oY9quMS1uYzfw",
+	"9e+x8s/YTF5nWWRDsOqzXtar28lvEOG6E37TDn/aMqlp3zh7Si3K1lt+fWjPPl1PS/BLu+PWyLduCCDs",
+	"pXe902ofIyR270hzROwuIgqH7W0du0We71jjcU33ddw3yi48ttdGEHTwZ7CiiCh/GTlr7f34UdImdf0D",
+	"XioqIf6sUtiYWlZYnvtj/lmwtCqLFFpOpViyCD5/UZXFJQhnaofU5DEnEpRV87lwjJGMWkuExE7QT6i3",
+	"z0vBJJSiCf9lFLsXALuXDBi2pjyXw8OlODYohh7FfTvK4zHbqI7WyiBEddRdJbI2qrmV0P6xh5/3Rnrf",
+	"xn9sgVE26AstNdGW0JCObpHKKMVCcHwKEEU05SdBkradYLgovKDtOhQS9jKlBVvCv2sKxK4ZSjLOxqI0",
+	"PJdsyVc4CvqJPovoT6UqRDOW8r9ggRvbSX2d/6GW2B/StAhYqiclGLCbRiXkTEHv0xxEB+1SaIuw9yrj",
+	"/3KWnOX2TP8DnTzJmeRz+yeQNTyLt405/9+fhJzah//DP/yYnM1z6X5/7dN22pTIf55skZ3T5/62RGuZ",
+	"CtCbalqMPfqs6xb2QeHb/hwAqXS/diNS3YGHwFFJ6uu4VGzzl6lPxfZksodYI1ALbzZH7k8N2VL3JQh2",
+	"BI1AzSPHj1qJYb0evdfASwJ1NjNKDdit0SicnmsnrQ74RUnIR3A+sZYFzcmeXXZtEyew30gG5Tqg2LZG",
+	"R01ck20k5vu96aajcwwylU+MtKMDO2Q07WoPTWfWx54gl9ntQvyG3R3U5EfsI6AebdzH4ZD2UjtFzpoO",
+	"xyNpaZBs/V1Slv6ehN6fmc3a0IZHNDSwQqC/22DFussIkp3zodDLL/Z/Wyke3wXzkbD7FeRb8mzAPoLt",
+	"00KgckQ4RuNN0vA35O5QS+lrfkQ1EdS5tEAwNx43kk5SmaVuSBohvml2T63ujjm3q0LEbgs75GEm6ZF9",
+	"9/328qS7qLUrZJ3KDvQEkn0e6fvNIzVpU2918/faBOzO0Y0hMizkHMMByMZkOVg4bX8WEn/MzYBhXy4R",
+	"+wnHWhir7uuaGD/YgxnXyUhaqwDZJnLmlaRtGNERV4xTrQXxazYG8IxAUiwxVLlf1eKJUkxKoWfpgL2B",
+	"BQNZo7+gkYQV1jS4jVKOOAi28jGXrFBTSNMruES7gxRcG7rujIHVy7UpucEAagWrG2IIYg+9g0PSdupC",
+	"2sgPDw3oeezuGsD7UHfxE0w8dSMgPCywaBp7gt6bJw4s6rSDS15mui8gdPbxf+LaXIMH2bv4vzEX3zH5",
+	"oX2gzSjYhn2tWYMz/zJ2Gw+3dU2ivB8F9SZbl5xVEsHV+XhGyTDr9EcdpOSuR5g/fcXSL19TNi4EL7U3",
+	"EjVqXOza9YFEpkbEpibgeK/+Gzn/NsRwscGcWztogIdvUwk4ptBiuhrPwrm9xi9oMQZLnmeuzp/SLU7d",
+	"BUZL8MppLjZJ7XFgwLGGPhepb9kGBj3r2axP1CIe7Pz7owwfVk526wa7kx0kGLw5+BS2K+OdQ6J9Unph",
+	"SKPtCm+ppvddqqULdOe9+eqN0TOOtN7aHZ/770A34wTLtVfeVMiONGCRmcD+TBikTI2rucDEQ1UWZ8Oz",
+	"l2CV6JwbdimfShuwVIvEhiBTUC+VscQvxSzwQRRbjdVcUK081JbtVw0SZ1muFwVfvcWP3UlyRJ1tgKkQ",
+	"f04AqsgyODhyEuitkCsh5sQlLNMYafKjxQSNw/X1eK3QjcX87MLGALVvlCXUfIWoBUfjsd4zQ2uIOg3W",
+	"FxGJk7UpNhP+//o2IWAXcHKxTbLf+BHkDefyEPzGs/lqM2CuozhTs0Kph8BvPsf3AqEcfk8XfDwjopJo",
+	"HRUhMjaW4qvrGwv5k1gRLyh6RmvuDBAQw/14fxtf8CJ/8SBWjed6f8vgT5vnel+q+6iauCi4AYAHQvoq",
+	"qSOGjehkpCC8eSon2PyXr38PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

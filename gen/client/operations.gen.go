@@ -455,7 +455,7 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
 	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
-		return plain.NewPutCustomerRequest(server, userID, nil, body)
+		return plain.NewPutCustomerRequest(server, userID, body)
 	})
 }
 
@@ -467,7 +467,7 @@ func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustom
 // there is nothing to rate (`404`). A second rating replaces the first.
 func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, options ...CallOption) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
-		return plain.NewPutMessageFeedbackRequest(server, messageID, nil, body)
+		return plain.NewPutMessageFeedbackRequest(server, messageID, body)
 	})
 }
 
@@ -513,8 +513,8 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 // Create an account.
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -532,7 +532,7 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 // Stream the AI's answer.
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
@@ -592,6 +592,6 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 // ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
-		return plain.NewUpdateUserRequest(server, userID, nil, body)
+		return plain.NewUpdateUserRequest(server, userID, body)
 	})
 }

@@ -144,7 +144,7 @@ type (
 	//
 	// Its fields:
 	//
-	//	Email Email
+	//	Email NewEmail
 	//	Password NewPassword
 	//	Role Role
 	CreateUserRequest = plain.CreateUserRequest
@@ -177,8 +177,7 @@ type (
 	Customer = plain.Customer
 	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
 	DisplayName = plain.DisplayName
-	// Email: An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email: The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email = plain.Email
@@ -188,11 +187,16 @@ type (
 	//
 	// Its fields:
 	//
+	//	Allowed []string
 	//	Code FieldErrorCode
+	//	In FieldErrorIn
+	//	Limit *int64
 	//	Pointer string
 	FieldError = plain.FieldError
 	// FieldErrorCode: Which rule was broken.
 	FieldErrorCode = plain.FieldErrorCode
+	// FieldErrorIn: Where the parameter stands that `pointer` names. Absent for a place in the body.
+	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
 	// Health: The result of a probe.
@@ -245,8 +249,15 @@ type (
 	//
 	// Examples: openai/gpt-oss-120b
 	Model = plain.Model
-	// NewPassword: 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// NewEmail: An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
+	//
+	// Examples: ada@example.com
+	NewEmail = plain.NewEmail
+	// NewPassword: 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword = plain.NewPassword
 	// NumberedEvent: An event with its number.
 	//
@@ -308,10 +319,12 @@ type (
 	//
 	// Its fields:
 	//
-	//	Email Email
+	//	Email NewEmail
 	//	Password NewPassword
-	//	Role Role
+	//	Role SignUpRequestRole
 	SignUpRequest = plain.SignUpRequest
+	// SignUpRequestRole: Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	SignUpRequestRole = plain.SignUpRequestRole
 	// StreamToken: A token for one ticket's stream.
 	//
 	// Its fields:
@@ -456,6 +469,12 @@ const (
 	FieldErrorCodeUnknown           = plain.FieldErrorCodeUnknown
 )
 
+// The values of FieldErrorIn that the contract has.
+const (
+	FieldErrorInHeader = plain.FieldErrorInHeader
+	FieldErrorInQuery  = plain.FieldErrorInQuery
+)
+
 // The values of FinishReason that the contract has.
 const (
 	FinishReasonLength = plain.FinishReasonLength
@@ -535,6 +554,11 @@ const (
 	ScopeTicketsRead  = plain.ScopeTicketsRead
 	ScopeTicketsWrite = plain.ScopeTicketsWrite
 	ScopeUsers        = plain.ScopeUsers
+)
+
+// The values of SignUpRequestRole that the contract has.
+const (
+	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
 )
 
 // The values of TicketStatus that the contract has.

@@ -83,7 +83,7 @@ func (s *Service) SignUp(
 
 // CreateAccount creates an account with any role: the caller has decided that it may.
 //
-// It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a common
+// It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a weak
 // one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
 // long.
 func (s *Service) CreateAccount(
@@ -280,8 +280,8 @@ func checkNewPassword(pointer, plain string) error {
 		return invalidField(pointer, apperr.TooShort)
 	case length > maxPasswordRunes:
 		return invalidField(pointer, apperr.TooLong)
-	case password.IsCommon(plain):
-		return apperr.New(apperr.WeakPassword, "The password is one of the most common ones.").
+	case password.IsWeak(plain):
+		return apperr.New(apperr.WeakPassword, "The password is easy to guess.").
 			At(apperr.Field{Pointer: pointer, Code: apperr.NotAllowed})
 	}
 	return nil

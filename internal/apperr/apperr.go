@@ -26,6 +26,12 @@ type Field struct {
 	// Pointer is a JSON pointer (RFC 6901) into the body, or a parameter's name after a slash.
 	Pointer string
 	Code    FieldCode
+	// In is where a parameter stands: in the query or in a header. Empty for a place in the body.
+	In string
+	// Limit is the length, number or size that the value is beyond; nil where that is not the reason.
+	Limit *int64
+	// Allowed are the values that may stand there, where they are few.
+	Allowed []string
 }
 
 // New returns an error without a cause.

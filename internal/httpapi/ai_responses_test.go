@@ -252,7 +252,8 @@ func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
 	ticket := user.NewTicket(t)
 	refused := requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{Model: "tertiary"}),
 		http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
-	require.Equal(t, []client.FieldError{{Pointer: "/model", Code: client.FieldErrorCodeNotAllowed}}, refused.Errors)
+	offered := []string{"primary", "secondary"}
+	require.Equal(t, []client.FieldError{{Pointer: "/model", Code: client.FieldErrorCodeNotAllowed, Allowed: offered}}, refused.Errors)
 	require.Empty(t, s.Simulator.Requests())
 
 	asked := user.Ask(t, ticket.ID, client.CreateAIResponseRequest{Model: "secondary"})

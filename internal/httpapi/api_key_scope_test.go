@@ -115,17 +115,19 @@ func requireKeyHasNoMoreThanItsRole(t *testing.T, c *cast, o specOperation) {
 	}
 }
 
-// requireActingNeedsAKeyThatMay wants nobody else to act for a customer, and nobody to do as one what takes another role.
+// requireActingNeedsAKeyThatMay wants nobody else to act for a customer, and nobody at all to do so where customers may not.
 func requireActingNeedsAKeyThatMay(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
 	may := c.apiKey(t, auth.RoleAdmin, allScopes...)
+	if !o.actsForCustomers() {
+		got := o.call(t, c, ids, may.bearer(), "X-On-Behalf-Of: somebody")
+		got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+		return
+	}
 	mayNot := c.apiKey(t, auth.RoleAdmin, allScopes[:4]...)
 	for _, bearer := range []string{c.owner.bearer(), c.agent.bearer(), c.admin.bearer(), mayNot.bearer()} {
 		requireOutOfScope(t, c, o, ids, bearer, "X-On-Behalf-Of: somebody")
-	}
-	if o.role != sqlc.UserRoleUser {
-		requireOutOfScope(t, c, o, ids, may.bearer(), "X-On-Behalf-Of: somebody")
 	}
 	before := c.snapshot(t)
 	for name, values := range malformedCustomers {

@@ -32,7 +32,7 @@ func (s *Server) meter(c echo.Context, op *contract.Operation) error {
 // authorize finds out who asks, for whom, and whether they may call the operation. Everybody may call a public one.
 func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 	if op.Role == "" {
-		return refuseOnBehalf(c)
+		return op.CheckOnBehalfOf(headerOnBehalfOf, c.Request().Header.Values(headerOnBehalfOf))
 	}
 	ctx := c.Request().Context()
 	actor, err := s.authenticate(c, op)
@@ -58,35 +58,20 @@ func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 	return nil
 }
 
-// onBehalf returns the customer whom the request is for, or the actor itself when it names none.
+// onBehalf returns the customer whom the request is for, or the actor itself when it names none. Where nobody acts for
+// others, the header is refused: one that changes who asks is never ignored.
 func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Actor) (auth.Actor, error) {
 	names := c.Request().Header.Values(headerOnBehalfOf)
 	if len(names) == 0 {
 		return actor, nil
 	}
-	known, err := op.CheckHeader(headerOnBehalfOf, names)
-	if err != nil {
+	if err := op.CheckOnBehalfOf(headerOnBehalfOf, names); err != nil {
 		return auth.Actor{}, err
-	}
-	if !known {
-		return auth.Actor{}, refuseOnBehalf(c)
-	}
-	if auth.Role(op.Role) != auth.RoleUser {
-		return auth.Actor{}, apperr.New(apperr.Forbidden, "A customer may not do this.")
 	}
 	if op.QueryToken != "" && c.QueryParams().Has(op.QueryToken) {
 		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts for nobody but whom it was made for.")
 	}
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
-}
-
-// refuseOnBehalf returns InvalidParameter for a request that is for a customer, of an operation that nobody acts for others
-// in: a header that changes who asks is never passed over.
-func refuseOnBehalf(c echo.Context) error {
-	if len(c.Request().Header.Values(headerOnBehalfOf)) == 0 {
-		return nil
-	}
-	return contract.InvalidParameter(headerOnBehalfOf, apperr.Unknown)
 }
 
 // authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.

@@ -153,6 +153,14 @@ type specOperation struct {
 	scope auth.Scope
 }
 
+// actsForCustomers reports whether a service may call it for its customers.
+func (o specOperation) actsForCustomers() bool {
+	return slices.ContainsFunc(*o.Security, func(alternative openapi3.SecurityRequirement) bool {
+		_, acts := alternative["onBehalfOf"]
+		return acts
+	})
+}
+
 func specOperations(t *testing.T) []specOperation {
 	t.Helper()
 	var all []specOperation

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/password"
 )
 
 // alphabet is what generated text is of: letters of several scripts and widths, marks, and what other languages quote.
@@ -46,7 +47,7 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 	case s.Format == "email":
 		return rapid.StringMatching(`[a-z][a-z0-9.+_-]{0,40}[a-z0-9]@[a-z]([a-z0-9-]{0,20}[a-z0-9])?\.(example|test)`).
 			Filter(func(v string) bool { return !strings.Contains(v, "..") })
-	case strings.HasPrefix(s.Pattern, "^"):
+	case strings.HasPrefix(s.Pattern, "^") && !isText(s):
 		return rapid.StringMatching(s.Pattern).Filter(func(v string) bool {
 			return utf8.RuneCountInString(v) >= int(s.MinLength) && utf8.RuneCountInString(v) <= int(*s.MaxLength)
 		})
@@ -56,7 +57,7 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 		runes = append(slices.Clone(alphabet), '\n', '\t')
 	}
 	shortest, longest := max(int(s.MinLength), 1), int(*s.MaxLength)
-	return rapid.Custom(func(t *rapid.T) string {
+	text := rapid.Custom(func(t *rapid.T) string {
 		length := rapid.OneOf(
 			rapid.SampledFrom([]int{shortest, longest}), rapid.IntRange(shortest, min(longest, shortest+40)),
 		).Draw(t, "length")
@@ -64,7 +65,14 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 		all := []rune("x" + strings.Repeat(some, length))
 		return string(all[:length])
 	})
+	if s.Format == "password" {
+		return text.Filter(func(v string) bool { return !password.IsWeak(v) })
+	}
+	return text
 }
+
+// isText reports whether the schema's pattern only says which characters a text may have.
+func isText(s *openapi3.Schema) bool { return strings.Contains(s.Pattern, `\x1F\x7F-`) }
 
 func validObject(s *openapi3.Schema) *rapid.Generator[map[string]any] {
 	names := slices.Sorted(maps.Keys(s.Properties))
@@ -98,7 +106,9 @@ func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 		if s.Format == "email" {
 			values["no address"] = "nobody"
 		}
-		if strings.HasPrefix(s.Pattern, "^") {
+		if isText(s) {
+			values["a control character"] = strings.Repeat("\u0001", max(int(s.MinLength), 1))
+		} else if strings.HasPrefix(s.Pattern, "^") {
 			values["against the pattern"] = strings.Repeat("ä ", max(int(s.MinLength), 1))
 		}
 	}

@@ -154,7 +154,10 @@ func toFieldErrors(fields []apperr.Field) []api.FieldError {
 		return nil
 	}
 	return convertAll(fields[:min(len(fields), contract.MaxFaults)], func(f apperr.Field) api.FieldError {
-		return api.FieldError{Pointer: truncate(f.Pointer, maxPointerRunes), Code: api.FieldErrorCode(f.Code)}
+		return api.FieldError{
+			Pointer: truncate(f.Pointer, maxPointerRunes), Code: api.FieldErrorCode(f.Code), In: api.FieldErrorIn(f.In),
+			Limit: f.Limit, Allowed: f.Allowed,
+		}
 	})
 }
 

@@ -58,7 +58,7 @@ func (cs cursors) encode(actor auth.Actor, list string, p page.Position) string 
 func (cs cursors) decode(actor auth.Actor, list, cursor string) (*page.Position, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) != cursorBytes || !cs.made(actor, list, raw) {
-		return nil, contract.InvalidParameter("cursor", apperr.InvalidFormat)
+		return nil, contract.InvalidParameter("query", "cursor", apperr.Field{Code: apperr.InvalidFormat})
 	}
 	micros := binary.BigEndian.Uint64(raw[cursorMACBytes:])
 	return &page.Position{

@@ -96,5 +96,5 @@ func requireNoCursor(t *testing.T, cs cursors, actor auth.Actor, list, cursor st
 	t.Helper()
 	_, err := cs.decode(actor, list, cursor)
 	require.True(t, apperr.Is(err, apperr.InvalidParameter), "%q was taken", cursor)
-	require.Equal(t, []apperr.Field{{Pointer: "/cursor", Code: apperr.InvalidFormat}}, apperr.From(err).Fields)
+	require.Equal(t, []apperr.Field{{Pointer: "/cursor", Code: apperr.InvalidFormat, In: "query"}}, apperr.From(err).Fields)
 }

@@ -64,7 +64,7 @@ func (s *shop) mustName(t *testing.T, name string) {
 func TestStaffAndTheServiceSeeWhoseTicketItIs(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	named, err := s.self.PutCustomerWithResponse(t.Context(), s.adaID, nil, client.PutCustomerRequest{DisplayName: displayName})
+	named, err := s.self.PutCustomerWithResponse(t.Context(), s.adaID, client.PutCustomerRequest{DisplayName: displayName})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, named.StatusCode(), "%s", named.Body)
 	require.Equal(t, s.want, *named.JSON200)

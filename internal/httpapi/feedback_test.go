@@ -15,7 +15,7 @@ import (
 
 func rate(t *testing.T, u *apitest.User, messageID uuid.UUID, r client.PutMessageFeedbackRequest) client.MessageFeedback {
 	t.Helper()
-	rated, err := u.PutMessageFeedbackWithResponse(t.Context(), messageID, nil, r)
+	rated, err := u.PutMessageFeedbackWithResponse(t.Context(), messageID, r)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, rated.StatusCode(), "%s", rated.Body)
 	return *rated.JSON200

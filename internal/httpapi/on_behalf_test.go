@@ -4,12 +4,10 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -113,7 +111,7 @@ func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
 	s.Do(t, http.MethodGet, "/tickets", "", customer).
 		RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 	s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/users", "").
-		RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
+		RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	require.Equal(t, before, countRows(t, s, "users"))
 	require.Zero(t, countRows(t, s, "service_customers"))
 }
@@ -126,14 +124,13 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin}).Key
 	for _, o := range specOperations(t) {
 		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.path, uuid.NewString())
-		honours := slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.Name == "X-On-Behalf-Of" })
 		person := s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ada")
 		switch {
-		case honours: // By services only.
+		case o.actsForCustomers(): // By services only.
 			person.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 		default:
 			problem := person.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
-			require.Equal(t, []client.FieldError{{Pointer: "/X-On-Behalf-Of", Code: client.FieldErrorCodeUnknown}}, problem.Errors)
+			require.Equal(t, []client.FieldError{{Pointer: "/X-On-Behalf-Of", Code: client.FieldErrorCodeUnknown, In: client.FieldErrorInHeader}}, problem.Errors)
 			require.Equal(t, http.StatusBadRequest, s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ").Status)
 			service := s.Do(t, o.method, path, "", "Authorization: Bearer "+key, "X-On-Behalf-Of: ada")
 			require.Contains(t, []int{http.StatusBadRequest, http.StatusForbidden}, service.Status, o.OperationID)

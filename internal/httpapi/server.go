@@ -20,7 +20,6 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
-	"github.com/supportbackend/support/internal/httpapi/docs"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -114,14 +113,6 @@ func compileContract() (*gate, error) {
 	return newGate(operations)
 }
 
-func newDocsSite() (*docs.Site, error) {
-	specJSON, err := api.GetSpecJSON()
-	if err != nil {
-		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
-	}
-	return docs.New(specJSON, api.SpecYAML, docsProblems())
-}
-
 // New returns a Server, or an error when the contract leaves something open.
 func New(o Options) (*Server, error) {
 	g, err := compiledContract()
@@ -168,46 +159,4 @@ func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-}
-
-func (s *Server) addDocs() error {
-	site, err := docsSite()
-	if err != nil {
-		return err
-	}
-	page := &contract.Operation{Limited: true, Cost: 1}
-	serve := echo.WrapHandler(site)
-	limited := func(c echo.Context) error {
-		if err := s.limit(c, page); err != nil {
-			return err
-		}
-		return serve(c)
-	}
-	for _, path := range site.Routes() {
-		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, limited)
-	}
-	return nil
-}
-
-// docsProblems are the problems that have a page.
-func docsProblems() []docs.Problem {
-	list := make([]docs.Problem, 0, len(problems))
-	for code, kind := range problems {
-		list = append(list, docs.Problem{Code: string(code), Title: kind.title, Status: kind.status, Retryable: kind.retryable})
-	}
-	return list
-}
-
-// router registers HEAD along with GET. net/http leaves the body out by itself. Streams have no HEAD: to ask for an
-// answer's headers must not begin the answer.
-type router struct {
-	*echo.Echo
-	gate *gate
-}
-
-func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	if _, known := r.gate.operations[route{http.MethodHead, path}]; known {
-		r.Echo.HEAD(path, h, m...)
-	}
-	return r.Echo.GET(path, h, m...)
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
@@ -401,5 +403,63 @@ func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
 			"Content-Type: application/json")
 		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 		require.Equal(t, "/title", problem.Errors[0].Pointer)
+	}
+}
+
+func TestRefusalsSayWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	u := s.Customer(t)
+	ticket := u.NewTicket(t).ID.String()
+	limit := func(n int64) *int64 { return &n }
+	for _, c := range []struct {
+		method, path, body, header string
+		want                       client.FieldError
+	}{
+		{
+			http.MethodPost, "/tickets", `{"title":"` + strings.Repeat("a", 201) + `","description":"x"}`, "",
+			client.FieldError{Pointer: "/title", Code: client.FieldErrorCodeTooLong, Limit: limit(200)},
+		},
+		{
+			http.MethodPost, "/auth/signup", `{"email":"lin@example.com","password":"short"}`, "",
+			client.FieldError{Pointer: "/password", Code: client.FieldErrorCodeTooShort, Limit: limit(8)},
+		},
+		{
+			http.MethodPost, "/auth/signup", `{"email":"lin@example.com","password":"correct horse","role":"root"}`, "",
+			client.FieldError{Pointer: "/role", Code: client.FieldErrorCodeNotAllowed, Allowed: []string{"user"}},
+		},
+		{
+			http.MethodPatch, "/tickets/" + ticket, `{"status":"done"}`, "",
+			client.FieldError{
+				Pointer: "/status", Code: client.FieldErrorCodeNotAllowed, Allowed: []string{"open", "pending", "resolved", "closed"},
+			},
+		},
+		{
+			http.MethodGet, "/tickets?limit=201", "", "",
+			client.FieldError{Pointer: "/limit", Code: client.FieldErrorCodeOutOfRange, In: client.FieldErrorInQuery, Limit: limit(200)},
+		},
+		{
+			http.MethodGet, "/tickets?limit=0", "", "",
+			client.FieldError{Pointer: "/limit", Code: client.FieldErrorCodeOutOfRange, In: client.FieldErrorInQuery, Limit: limit(1)},
+		},
+		{
+			http.MethodGet, "/tickets?colour=red", "", "",
+			client.FieldError{Pointer: "/colour", Code: client.FieldErrorCodeUnknown, In: client.FieldErrorInQuery},
+		},
+		{
+			http.MethodPost, "/tickets", `{"title":"x","description":"x"}`, "Idempotency-Key: " + strings.Repeat("k", 256),
+			client.FieldError{
+				Pointer: "/Idempotency-Key", Code: client.FieldErrorCodeTooLong, In: client.FieldErrorInHeader, Limit: limit(255),
+			},
+		},
+	} {
+		header := []string{contentJSON}
+		if c.header != "" {
+			header = append(header, c.header)
+		}
+		got := u.Do(t, c.method, c.path, c.body, header...)
+		var problem plain.Problem
+		require.NoError(t, json.Unmarshal(got.Body, &problem))
+		require.Equal(t, []client.FieldError{c.want}, problem.Errors, "%s %s", c.method, c.path)
 	}
 }

@@ -13,8 +13,46 @@ var commonPasswordFile []byte
 // commonPasswords is sorted, so that it can be searched.
 var commonPasswords = bytes.Split(bytes.TrimSpace(commonPasswordFile), []byte("\n"))
 
-// IsCommon reports whether the password, in any case, is one of the most common ones of at least 8 characters.
-func IsCommon(password string) bool {
-	_, found := slices.BinarySearchFunc(commonPasswords, []byte(strings.ToLower(normalize(password))), bytes.Compare)
-	return found
+// sequences are rows of characters that people type one after the other: the alphabet, the digits, and the rows and columns
+// of the usual keyboards.
+var sequences = []string{
+	"abcdefghijklmnopqrstuvwxyz", "1234567890",
+	"qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "azertyuiopqsdfghjklmwxcvbn",
+	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+}
+
+// maxRepeated is up to how many characters are a pattern when they are repeated, as in abcabcabc.
+const maxRepeated = 4
+
+// IsWeak reports whether the password, in any case, is easy to guess: one of the most common ones of at least 8 characters,
+// the same few characters again and again, or a part of a sequence, in either direction.
+func IsWeak(password string) bool {
+	password = strings.ToLower(normalize(password))
+	_, common := slices.BinarySearchFunc(commonPasswords, []byte(password), bytes.Compare)
+	return common || isRepeated([]rune(password)) || slices.ContainsFunc(sequences, func(sequence string) bool {
+		return isPartOf(sequence, password)
+	})
+}
+
+// isRepeated reports whether the text is one short pattern from beginning to end.
+func isRepeated(text []rune) bool {
+	for n := 1; n <= maxRepeated; n++ {
+		if len(text) > n && slices.Equal(text[n:], text[:len(text)-n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPartOf reports whether each character of the text follows the one before it in the sequence, or each precedes it. The
+// sequence goes on from its end to its beginning.
+func isPartOf(sequence, text string) bool {
+	up, down := true, true
+	for i := 1; i < len(text) && (up || down); i++ {
+		before, at := strings.IndexByte(sequence, text[i-1]), strings.IndexByte(sequence, text[i])
+		known := before >= 0 && at >= 0
+		up = up && known && at == (before+1)%len(sequence)
+		down = down && known && before == (at+1)%len(sequence)
+	}
+	return up || down
 }

@@ -1,8 +1,8 @@
-// Package password hashes passwords with argon2id, and knows the most common ones.
+// Package password hashes passwords with argon2id, and knows which are easy to guess.
 //
 //   - hasher.go computes a bounded number of hashes at a time;
 //   - phc.go reads and writes them in the PHC string format;
-//   - common.go has the list of passwords that nobody may choose.
+//   - common.go knows the passwords that nobody may choose.
 package password
 
 import (

@@ -175,6 +175,24 @@ func (e FailedEventType) Valid() bool {
 	}
 }
 
+// Defines values for FieldErrorIn.
+const (
+	FieldErrorInHeader FieldErrorIn = "header"
+	FieldErrorInQuery  FieldErrorIn = "query"
+)
+
+// Valid indicates whether the value is a known member of the FieldErrorIn enum.
+func (e FieldErrorIn) Valid() bool {
+	switch e {
+	case FieldErrorInHeader:
+		return true
+	case FieldErrorInQuery:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorCode.
 const (
 	FieldErrorCodeDuplicate         FieldErrorCode = "duplicate"
@@ -490,6 +508,21 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SignUpRequestRole.
+const (
+	SignUpRequestRoleUser SignUpRequestRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the SignUpRequestRole enum.
+func (e SignUpRequestRole) Valid() bool {
+	switch e {
+	case SignUpRequestRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StartEventType.
 const (
 	StartEventTypeStart StartEventType = "start"
@@ -698,9 +731,7 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -722,8 +753,9 @@ type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
 }
 
@@ -778,15 +810,17 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -883,8 +917,7 @@ type DoneEvent struct {
 // DoneEventType The kind of event.
 type DoneEventType string
 
-// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-// comments or display names. White space around it is removed.
+// Email The account's e-mail address, in lower case.
 //
 // Examples: ada@example.com
 type Email = string
@@ -920,12 +953,24 @@ type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
+	// Allowed The values that may stand there, where they are few. Only with `not_allowed`.
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+
 	// Code Which rule was broken.
 	Code FieldErrorCode `json:"code"`
+
+	// In Where the parameter stands that `pointer` names. Absent for a place in the body.
+	In FieldErrorIn `json:"in,omitempty,omitzero"`
+
+	// Limit The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+	Limit *int64 `json:"limit,omitempty"`
 
 	// Pointer A JSON pointer (RFC 6901) into the body; for a query parameter or a header, its name after a slash.
 	Pointer string `json:"pointer"`
 }
+
+// FieldErrorIn Where the parameter stands that `pointer` names. Absent for a place in the body.
+type FieldErrorIn string
 
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
@@ -1032,8 +1077,16 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewPassword 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-// keyboard composes a letter. The most common passwords are refused.
+// NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+// the rules are checked.
+//
+// Examples: ada@example.com
+type NewEmail = string
+
+// NewPassword 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 type NewPassword = string
 
 // NumberedEvent An event with its number.
@@ -1155,20 +1208,25 @@ type Session struct {
 
 // SignUpRequest A new account. Its role is `user` when none is given.
 type SignUpRequest struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
+	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+	// the rules are checked.
 	//
 	//
 	// Examples: ada@example.com
-	Email Email `json:"email"`
+	Email NewEmail `json:"email"`
 
-	// Password 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
-	// keyboard composes a letter. The most common passwords are refused.
+	// Password 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
-	Role Role `json:"role,omitempty,omitzero"`
+	// Role Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+	Role SignUpRequestRole `json:"role,omitempty,omitzero"`
 }
+
+// SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+type SignUpRequestRole string
 
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
@@ -1340,9 +1398,7 @@ type Usage struct {
 
 // User An account.
 type User struct {
-	// Email An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
-	// comments or display names. White space around it is removed.
-	//
+	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -1391,9 +1447,6 @@ type Limit = int32
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
-
-// OnBehalfOf defines model for OnBehalfOf.
-type OnBehalfOf = string
 
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -1496,10 +1549,6 @@ type WrongPassword = Problem
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1507,12 +1556,8 @@ type GetAIResponseParams struct {
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1528,10 +1573,6 @@ type ListAIResponseEventsParams struct {
 	// Wait Seconds to wait for an event when there is none yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1542,10 +1583,6 @@ type StreamAIResponseByIDParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1570,28 +1607,28 @@ type ListAPIKeysParams struct {
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1612,16 +1649,12 @@ type ListSessionsParams struct {
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1630,26 +1663,15 @@ type GetMeParams struct {
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PutMessageFeedbackParams defines parameters for PutMessageFeedback.
-type PutMessageFeedbackParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -1661,10 +1683,6 @@ type ListTicketsParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1672,21 +1690,13 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTicketParams defines parameters for GetTicket.
 type GetTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1694,10 +1704,6 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
 	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1708,10 +1714,6 @@ type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
 	// is one.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
-
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
 	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
@@ -1728,10 +1730,6 @@ type ListAIResponsesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1739,12 +1737,8 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1757,10 +1751,6 @@ type ListMessagesParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1768,23 +1758,15 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1803,10 +1785,6 @@ type ListUsersParams struct {
 	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1814,38 +1792,16 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See "Retries".
+	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateUserParams defines parameters for UpdateUser.
-type UpdateUserParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
-}
-
-// PutCustomerParams defines parameters for PutCustomer.
-type PutCustomerParams struct {
-	// XOnBehalfOf The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-	// exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-	XOnBehalfOf *OnBehalfOf `json:"X-On-Behalf-Of,omitempty"`
 }
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
@@ -2378,8 +2334,8 @@ type ClientInterface interface {
 	// SignUpWithBody Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2394,8 +2350,8 @@ type ClientInterface interface {
 	// SignUp Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -2461,7 +2417,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-	PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutMessageFeedback Rate an answer
 	//
@@ -2471,7 +2427,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-	PutMessageFeedback(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Should this server get requests?
 	//
@@ -2559,7 +2515,7 @@ type ClientInterface interface {
 	// StreamAIResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
@@ -2706,7 +2662,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-	UpdateUserWithBody(ctx context.Context, userID UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateUserWithBody(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateUser Change a role, disable or enable an account
 	//
@@ -2717,7 +2673,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-	UpdateUser(ctx context.Context, userID UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateUser(ctx context.Context, userID UserID, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutCustomerWithBody Name a customer
 	//
@@ -2728,7 +2684,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-	PutCustomerWithBody(ctx context.Context, userID UserID, params *PutCustomerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PutCustomerWithBody(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutCustomer Name a customer
 	//
@@ -2739,7 +2695,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-	PutCustomer(ctx context.Context, userID UserID, params *PutCustomerParams, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetAIResponse Get an AI response
@@ -3107,8 +3063,8 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // SignUpWithBody Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3133,8 +3089,8 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // SignUp Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -3260,8 +3216,8 @@ func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, pa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-func (c *Client) PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutMessageFeedbackRequestWithBody(c.Server, messageID, params, contentType, body)
+func (c *Client) PutMessageFeedbackWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutMessageFeedbackRequestWithBody(c.Server, messageID, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3280,8 +3236,8 @@ func (c *Client) PutMessageFeedbackWithBody(ctx context.Context, messageID Messa
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutMessageFeedbackRequest(c.Server, messageID, params, body)
+func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutMessageFeedbackRequest(c.Server, messageID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3448,7 +3404,7 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // StreamAIResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
@@ -3715,8 +3671,8 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, params *GetUserPara
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateUserRequestWithBody(c.Server, userID, params, contentType, body)
+func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequestWithBody(c.Server, userID, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3736,8 +3692,8 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, params *
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-func (c *Client) UpdateUser(ctx context.Context, userID UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateUserRequest(c.Server, userID, params, body)
+func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequest(c.Server, userID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3757,8 +3713,8 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, params *UpdateUs
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, params *PutCustomerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutCustomerRequestWithBody(c.Server, userID, params, contentType, body)
+func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutCustomerRequestWithBody(c.Server, userID, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3778,8 +3734,8 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, params 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-func (c *Client) PutCustomer(ctx context.Context, userID UserID, params *PutCustomerParams, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutCustomerRequest(c.Server, userID, params, body)
+func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutCustomerRequest(c.Server, userID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3823,26 +3779,15 @@ func NewGetAIResponseRequest(server string, aiResponseID AIResponseID, params *G
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -3883,26 +3828,15 @@ func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID, params
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -3994,26 +3928,15 @@ func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, pa
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -4077,25 +4000,14 @@ func NewStreamAIResponseByIDRequest(server string, aiResponseID AIResponseID, pa
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
-			var headerParam0 string
+		var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		var headerParam1 string
-
-		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 		if err != nil {
 			return nil, err
 		}
 
-		req.Header.Set("Last-Event-ID", headerParam1)
+		req.Header.Set("Last-Event-ID", headerParam0)
 
 	}
 
@@ -4658,26 +4570,15 @@ func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) 
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -4773,26 +4674,15 @@ func NewGetMessageFeedbackRequest(server string, messageID MessageID, params *Ge
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -4801,18 +4691,18 @@ func NewGetMessageFeedbackRequest(server string, messageID MessageID, params *Ge
 }
 
 // NewPutMessageFeedbackRequest calls the generic PutMessageFeedback builder with application/json body
-func NewPutMessageFeedbackRequest(server string, messageID MessageID, params *PutMessageFeedbackParams, body PutMessageFeedbackJSONRequestBody) (*http.Request, error) {
+func NewPutMessageFeedbackRequest(server string, messageID MessageID, body PutMessageFeedbackJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewPutMessageFeedbackRequestWithBody(server, messageID, params, "application/json", bodyReader)
+	return NewPutMessageFeedbackRequestWithBody(server, messageID, "application/json", bodyReader)
 }
 
 // NewPutMessageFeedbackRequestWithBody constructs an http.Request for the PutMessageFeedback method, with any body, and a specified content type
-func NewPutMessageFeedbackRequestWithBody(server string, messageID MessageID, params *PutMessageFeedbackParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewPutMessageFeedbackRequestWithBody(server string, messageID MessageID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4843,21 +4733,6 @@ func NewPutMessageFeedbackRequestWithBody(server string, messageID MessageID, pa
 	}
 
 	req.Header.Add("Content-Type", contentType)
-
-	if params != nil {
-
-		if params.XOnBehalfOf != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-	}
 
 	return req, nil
 }
@@ -4954,26 +4829,15 @@ func NewListTicketsRequest(server string, params *ListTicketsParams) (*http.Requ
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5020,26 +4884,15 @@ func NewCreateTicketRequestWithBody(server string, params *CreateTicketParams, c
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5080,26 +4933,15 @@ func NewGetTicketRequest(server string, ticketID TicketID, params *GetTicketPara
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5153,26 +4995,15 @@ func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, params *Up
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-Match", headerParam1)
+			req.Header.Set("If-Match", headerParam0)
 		}
 
 	}
@@ -5236,25 +5067,14 @@ func NewStreamAIResponseRequest(server string, ticketID TicketID, params *Stream
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
-			var headerParam0 string
+		var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		var headerParam1 string
-
-		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 		if err != nil {
 			return nil, err
 		}
 
-		req.Header.Set("Last-Event-ID", headerParam1)
+		req.Header.Set("Last-Event-ID", headerParam0)
 
 	}
 
@@ -5333,26 +5153,15 @@ func NewListAIResponsesRequest(server string, ticketID TicketID, params *ListAIR
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5406,26 +5215,15 @@ func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, params
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5505,26 +5303,15 @@ func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessag
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5578,26 +5365,15 @@ func NewCreateMessageRequestWithBody(server string, ticketID TicketID, params *C
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5638,26 +5414,15 @@ func NewCreateStreamTokenRequest(server string, ticketID TicketID, params *Creat
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5746,26 +5511,15 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5812,26 +5566,15 @@ func NewCreateUserRequestWithBody(server string, params *CreateUserParams, conte
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5872,26 +5615,15 @@ func NewGetUserRequest(server string, userID UserID, params *GetUserParams) (*ht
 
 	if params != nil {
 
-		if params.XOnBehalfOf != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-		if params.IfNoneMatch != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -5900,18 +5632,18 @@ func NewGetUserRequest(server string, userID UserID, params *GetUserParams) (*ht
 }
 
 // NewUpdateUserRequest calls the generic UpdateUser builder with application/json body
-func NewUpdateUserRequest(server string, userID UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
+func NewUpdateUserRequest(server string, userID UserID, body UpdateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateUserRequestWithBody(server, userID, params, "application/json", bodyReader)
+	return NewUpdateUserRequestWithBody(server, userID, "application/json", bodyReader)
 }
 
 // NewUpdateUserRequestWithBody constructs an http.Request for the UpdateUser method, with any body, and a specified content type
-func NewUpdateUserRequestWithBody(server string, userID UserID, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateUserRequestWithBody(server string, userID UserID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5943,37 +5675,22 @@ func NewUpdateUserRequestWithBody(server string, userID UserID, params *UpdateUs
 
 	req.Header.Add("Content-Type", contentType)
 
-	if params != nil {
-
-		if params.XOnBehalfOf != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-	}
-
 	return req, nil
 }
 
 // NewPutCustomerRequest calls the generic PutCustomer builder with application/json body
-func NewPutCustomerRequest(server string, userID UserID, params *PutCustomerParams, body PutCustomerJSONRequestBody) (*http.Request, error) {
+func NewPutCustomerRequest(server string, userID UserID, body PutCustomerJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewPutCustomerRequestWithBody(server, userID, params, "application/json", bodyReader)
+	return NewPutCustomerRequestWithBody(server, userID, "application/json", bodyReader)
 }
 
 // NewPutCustomerRequestWithBody constructs an http.Request for the PutCustomer method, with any body, and a specified content type
-func NewPutCustomerRequestWithBody(server string, userID UserID, params *PutCustomerParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewPutCustomerRequestWithBody(server string, userID UserID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6004,21 +5721,6 @@ func NewPutCustomerRequestWithBody(server string, userID UserID, params *PutCust
 	}
 
 	req.Header.Add("Content-Type", contentType)
-
-	if params != nil {
-
-		if params.XOnBehalfOf != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-On-Behalf-Of", *params.XOnBehalfOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("X-On-Behalf-Of", headerParam0)
-		}
-
-	}
 
 	return req, nil
 }
@@ -6290,8 +5992,8 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithBodyWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6306,8 +6008,8 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-	// kind; the most common passwords are refused.
+	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -6379,7 +6081,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-	PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
+	PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
 
 	// PutMessageFeedbackWithResponse Rate an answer
 	//
@@ -6389,7 +6091,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-	PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
+	PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
 
 	// GetReadinessWithResponse Should this server get requests?
 	//
@@ -6483,7 +6185,7 @@ type ClientWithResponsesInterface interface {
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-	// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
@@ -6642,7 +6344,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-	UpdateUserWithBodyWithResponse(ctx context.Context, userID UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+	UpdateUserWithBodyWithResponse(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// UpdateUserWithResponse Change a role, disable or enable an account
 	//
@@ -6653,7 +6355,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-	UpdateUserWithResponse(ctx context.Context, userID UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+	UpdateUserWithResponse(ctx context.Context, userID UserID, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// PutCustomerWithBodyWithResponse Name a customer
 	//
@@ -6664,7 +6366,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-	PutCustomerWithBodyWithResponse(ctx context.Context, userID UserID, params *PutCustomerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
+	PutCustomerWithBodyWithResponse(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
 
 	// PutCustomerWithResponse Name a customer
 	//
@@ -6675,7 +6377,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-	PutCustomerWithResponse(ctx context.Context, userID UserID, params *PutCustomerParams, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
+	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
 }
 
 // GetAIResponseResponse200Headers the declared response headers of an HTTP 200 response for GetAIResponse
@@ -11691,8 +11393,8 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // SignUpWithBodyWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11713,8 +11415,8 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // SignUpWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-// kind; the most common passwords are refused.
+// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
 // `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -11822,8 +11524,8 @@ func (c *ClientWithResponses) GetMessageFeedbackWithResponse(ctx context.Context
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-func (c *ClientWithResponses) PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
-	rsp, err := c.PutMessageFeedbackWithBody(ctx, messageID, params, contentType, body, reqEditors...)
+func (c *ClientWithResponses) PutMessageFeedbackWithBodyWithResponse(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
+	rsp, err := c.PutMessageFeedbackWithBody(ctx, messageID, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -11838,8 +11540,8 @@ func (c *ClientWithResponses) PutMessageFeedbackWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
-func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, params *PutMessageFeedbackParams, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
-	rsp, err := c.PutMessageFeedback(ctx, messageID, params, body, reqEditors...)
+func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error) {
+	rsp, err := c.PutMessageFeedback(ctx, messageID, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -11980,7 +11682,7 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // StreamAIResponseWithResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-// server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
@@ -12211,8 +11913,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, userID UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
-	rsp, err := c.UpdateUserWithBody(ctx, userID, params, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUserWithBody(ctx, userID, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12228,8 +11930,8 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
-func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
-	rsp, err := c.UpdateUser(ctx, userID, params, body, reqEditors...)
+func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID UserID, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUser(ctx, userID, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12245,8 +11947,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Context, userID UserID, params *PutCustomerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error) {
-	rsp, err := c.PutCustomerWithBody(ctx, userID, params, contentType, body, reqEditors...)
+func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error) {
+	rsp, err := c.PutCustomerWithBody(ctx, userID, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12262,8 +11964,8 @@ func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
-func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userID UserID, params *PutCustomerParams, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error) {
-	rsp, err := c.PutCustomer(ctx, userID, params, body, reqEditors...)
+func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error) {
+	rsp, err := c.PutCustomer(ctx, userID, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

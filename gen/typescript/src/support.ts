@@ -517,8 +517,8 @@ export class Support {
    * Create an account.
    *
    * Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-   * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
-   * kind; the most common passwords are refused.
+   * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+   * that is easy to guess is refused (`422 weak_password`).
    *
    * Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
    * `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -535,7 +535,7 @@ export class Support {
    * Stream the AI's answer.
    *
    * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
-   * server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+   * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
    * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
    * and by however many readers it is asked for.
    *

@@ -51,7 +51,7 @@ func (m *Models) Check(model string) error {
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off on this server.")
 	case model != "" && !slices.Contains(m.names, model):
 		return apperr.New(apperr.ValidationFailed, "The server does not offer this model.").
-			At(apperr.Field{Pointer: "/model", Code: apperr.NotAllowed})
+			At(apperr.Field{Pointer: "/model", Code: apperr.NotAllowed, Allowed: m.names})
 	}
 	var shortest time.Duration
 	for _, b := range m.breakers {

@@ -7,6 +7,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -30,6 +31,12 @@ const (
 	// harmless, or its response must not be stored, or it takes too long for a transaction.
 	extensionIdempotency = "x-idempotency"
 	noIdempotency        = "none"
+
+	// extensionSchema is where a security scheme has the schema of its value, which OpenAPI has no place for.
+	extensionSchema = "x-schema"
+
+	// extensionForbidden is where a member lists values beside its enum that only the service may refuse, with 403.
+	extensionForbidden = "x-forbidden"
 )
 
 // Operation is what the document says of one operation, in the form in which requests are checked against it.
@@ -52,6 +59,8 @@ type Operation struct {
 
 	validator  *validator
 	parameters []*openapi3.Parameter
+	// onBehalfOf is the header that names whom the caller acts for; nil where nobody acts for others.
+	onBehalfOf *openapi3.Parameter
 	// bodies are those that it takes, by media type; none when it takes no body.
 	bodies map[string]body
 	// produces are the media types of its successful responses.
@@ -94,6 +103,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	if op.RequestBody != nil {
 		for mediaType, content := range op.RequestBody.Value.Content {
+			allowForbidden(content.Schema.Value)
 			compiled.bodies[mediaType] = body{schema: content.Schema.Value, limit: BodyLimit(content.Schema.Value)}
 		}
 	}
@@ -104,8 +114,19 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 		}
 	}
 	compiled.Versioned = op.Responses.Status(http.StatusNotModified) != nil
+	if compiled.onBehalfOf, err = onBehalfOf(doc, op); err != nil {
+		return nil, err
+	}
 	compiled.Keyed, err = compiled.keepsKeys(op)
 	return compiled, err
+}
+
+// allowForbidden leaves the values that members list as forbidden to the service.
+func allowForbidden(body *openapi3.Schema) {
+	for _, member := range body.Properties {
+		forbidden, _ := member.Value.Extensions[extensionForbidden].([]any)
+		member.Value.Enum = append(member.Value.Enum, forbidden...)
+	}
 }
 
 // requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
@@ -164,6 +185,28 @@ func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
 		}
 	}
 	return ""
+}
+
+// onBehalfOf returns the header of an API key that the operation takes beside another scheme, or nil.
+func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, error) {
+	for _, alternative := range *op.Security {
+		for name := range alternative {
+			scheme := doc.Components.SecuritySchemes[name].Value
+			if scheme.In != openapi3.ParameterInHeader {
+				continue
+			}
+			source, err := json.Marshal(scheme.Extensions[extensionSchema])
+			if err != nil {
+				return nil, err
+			}
+			header := openapi3.NewHeaderParameter(scheme.Name).WithSchema(openapi3.NewSchema())
+			if err := json.Unmarshal(source, header.Schema.Value); err != nil || header.Schema.Value.Type == nil {
+				return nil, fmt.Errorf("security scheme %s needs the schema of its value as %s", name, extensionSchema)
+			}
+			return header, nil
+		}
+	}
+	return nil, nil
 }
 
 // Streams reports whether the operation answers with a stream of events.

@@ -36,7 +36,7 @@ func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) s
 		var values []string
 		switch p.In {
 		case openapi3.ParameterInPath:
-			if op.checkParameter(p, inPath(p.Name)) != "" {
+			if len(op.checkParameter(p, inPath(p.Name))) > 0 {
 				return apperr.New(apperr.NotFound, "There is nothing here.")
 			}
 			continue
@@ -54,7 +54,7 @@ func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) s
 		delete(query, op.QueryToken)
 	}
 	for name := range query {
-		return InvalidParameter(name, apperr.Unknown)
+		return InvalidParameter(openapi3.ParameterInQuery, name, apperr.Field{Code: apperr.Unknown})
 	}
 	return nil
 }
@@ -76,24 +76,28 @@ func Query(u *url.URL) (url.Values, error) {
 func (op *Operation) checkValues(p *openapi3.Parameter, values []string) error {
 	switch {
 	case len(values) > 1:
-		return InvalidParameter(p.Name, apperr.Duplicate)
+		return InvalidParameter(p.In, p.Name, apperr.Field{Code: apperr.Duplicate})
 	case len(values) == 1:
-		if code := op.checkParameter(p, values[0]); code != "" {
-			return InvalidParameter(p.Name, code)
+		if faults := op.checkParameter(p, values[0]); len(faults) > 0 {
+			return InvalidParameter(p.In, p.Name, faults[0])
 		}
 	case p.Required:
-		return InvalidParameter(p.Name, apperr.Required)
+		return InvalidParameter(p.In, p.Name, apperr.Field{Code: apperr.Required})
 	}
 	return nil
 }
 
-// CheckHeader checks the values of one header. known is false when the operation does not have it.
-func (op *Operation) CheckHeader(name string, values []string) (known bool, err error) {
-	p := op.header(name)
-	if p == nil {
-		return false, nil
+// CheckOnBehalfOf checks the values of the header that names whom the caller acts for. It returns InvalidParameter for a
+// wrong value, and for any value where nobody acts for others.
+func (op *Operation) CheckOnBehalfOf(name string, values []string) error {
+	switch {
+	case len(values) == 0:
+		return nil
+	case op.onBehalfOf == nil:
+		return InvalidParameter(openapi3.ParameterInHeader, name, apperr.Field{Code: apperr.Unknown})
+	default:
+		return op.checkValues(op.onBehalfOf, values)
 	}
-	return true, op.checkValues(p, values)
 }
 
 // header returns the operation's header parameter of that name, or nil.
@@ -106,8 +110,8 @@ func (op *Operation) header(name string) *openapi3.Parameter {
 	return nil
 }
 
-// checkParameter returns which rule of the parameter's schema the value breaks, or "".
-func (op *Operation) checkParameter(p *openapi3.Parameter, value string) apperr.FieldCode {
+// checkParameter returns which rules of the parameter's schema the value breaks.
+func (op *Operation) checkParameter(p *openapi3.Parameter, value string) []apperr.Field {
 	schema := p.Schema.Value
 	if schema.MaxLength != nil {
 		value = cutAfter(value, *schema.MaxLength+1)
@@ -115,14 +119,11 @@ func (op *Operation) checkParameter(p *openapi3.Parameter, value string) apperr.
 	var typed any = value
 	if schema.Type.Is(openapi3.TypeInteger) {
 		if !integerPattern.MatchString(value) {
-			return apperr.InvalidType
+			return []apperr.Field{{Code: apperr.InvalidType}}
 		}
 		typed = json.Number(value)
 	}
-	if fields := op.validator.validate(schema, typed); len(fields) > 0 {
-		return fields[0].Code
-	}
-	return ""
+	return op.validator.validate(schema, typed)
 }
 
 // headerValues returns the lines of a header. Those of a list are one (RFC 9110, section 5.3), also for the generated
@@ -135,12 +136,13 @@ func headerValues(header http.Header, name string) []string {
 	return header.Values(name)
 }
 
-// InvalidParameter is what a parameter that breaks a rule returns.
-func InvalidParameter(name string, code apperr.FieldCode) error {
+// InvalidParameter is what a parameter of the query or a header returns that breaks a rule.
+func InvalidParameter(in, name string, field apperr.Field) error {
 	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
 	if name == HeaderIdempotencyKey {
 		err = apperr.New(apperr.InvalidIdempotencyKey,
 			"An Idempotency-Key is one value of 1 to 255 visible ASCII characters.")
 	}
-	return err.At(apperr.Field{Pointer: pointer(name), Code: code})
+	field.Pointer, field.In = pointer(name), in
+	return err.At(field)
 }

@@ -2,13 +2,17 @@ package contract
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/supportbackend/support/internal/apperr"
 )
+
+const formatDateTime = "date-time"
 
 // MaxFaults is how many places of a request are named that break a rule.
 const MaxFaults = 20
@@ -72,7 +76,7 @@ func (v *validator) validate(schema *openapi3.Schema, value any, faults ...apper
 		named[fault.Pointer] = true
 	}
 	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), v.formats)
-	for _, found := range slices.Compact(fieldsOf(err)) {
+	for _, found := range slices.CompactFunc(fieldsOf(err), samePlace) {
 		if !named[found.Pointer] {
 			faults = append(faults, found)
 		}
@@ -102,9 +106,62 @@ func fieldsOf(err error) []apperr.Field {
 		return []apperr.Field{{Code: apperr.InvalidFormat}}
 	case one.SchemaField == "properties":
 		return nil // The decoder has named the members that an object may not have.
+	case one.SchemaField == "not":
+		return []apperr.Field{excluded(one)}
 	default:
-		return []apperr.Field{{Pointer: pointer(one.JSONPointer()...), Code: fieldCode(one)}}
+		return []apperr.Field{fieldOf(one)}
 	}
+}
+
+// samePlace reports whether two faults say the same.
+func samePlace(a, b apperr.Field) bool { return a.Pointer == b.Pointer && a.Code == b.Code }
+
+// fieldOf is the place where a value breaks one rule, and what the rule is.
+func fieldOf(err *openapi3.SchemaError) apperr.Field {
+	field := apperr.Field{Pointer: pointer(err.JSONPointer()...), Code: fieldCode(err)}
+	s := err.Schema
+	switch err.SchemaField {
+	case "enum":
+		forbidden, _ := s.Extensions[extensionForbidden].([]any)
+		for _, value := range s.Enum {
+			if !slices.Contains(forbidden, value) {
+				field.Allowed = append(field.Allowed, fmt.Sprint(value))
+			}
+		}
+	case "minLength":
+		field.Limit = limit(s.MinLength)
+	case "maxLength":
+		field.Limit = limit(*s.MaxLength)
+	case "minItems":
+		field.Limit = limit(s.MinItems)
+	case "maxItems":
+		field.Limit = limit(*s.MaxItems)
+	case "minProperties":
+		field.Limit = limit(s.MinProps)
+	case "minimum":
+		field.Limit = limit(*s.Min)
+	case "maximum":
+		field.Limit = limit(*s.Max)
+	}
+	return field
+}
+
+// limit is a bound of the contract, which are all whole numbers.
+func limit[N uint64 | float64](bound N) *int64 {
+	whole := int64(bound)
+	return &whole
+}
+
+// excluded is the place that a schema's not refuses: the first of the members that may not stand together, or the value.
+func excluded(err *openapi3.SchemaError) apperr.Field {
+	path, together := err.JSONPointer(), err.Schema.Not.Value.Required
+	if len(together) == 0 {
+		return apperr.Field{Pointer: pointer(path...), Code: apperr.NotAllowed}
+	}
+	if _, isObject := err.Value.(map[string]any); !isObject {
+		return apperr.Field{Pointer: pointer(path...), Code: apperr.InvalidType}
+	}
+	return apperr.Field{Pointer: pointer(slices.Concat(path, together[:1])...), Code: apperr.NotAllowed}
 }
 
 func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
@@ -122,10 +179,19 @@ func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
 		return apperr.OutOfRange
 	}
-	if errors.Is(err.Origin, errCharacters) {
+	text, _ := err.Value.(string)
+	switch format := err.Schema.Format; {
+	case format == formatSingleLine && errors.Is(checkSingleLine(text), errCharacters):
 		return apperr.InvalidCharacters
+	case format == formatDateTime && isTime(text): // It is well formed, but not in the pattern's years.
+		return apperr.OutOfRange
 	}
 	return apperr.InvalidFormat
+}
+
+func isTime(text string) bool {
+	_, err := time.Parse(time.RFC3339, text)
+	return err == nil
 }
 
 // quoted are the characters that a JSON pointer quotes.

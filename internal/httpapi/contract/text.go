@@ -5,13 +5,18 @@ import (
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
 	formatSingleLine = "single-line"
 	formatText       = "text"
+	formatEmail      = "email"
 
 	escape = '\x1b'
+
+	// maxEmailBytes is how long an address may be before it is normalised: four bytes for each character, and some space.
+	maxEmailBytes = 4 * 256
 )
 
 // isText reports whether s is text: valid UTF-8 without noncharacters U+FFFE and U+FFFF, and without control characters
@@ -31,6 +36,10 @@ func textFor(schema *openapi3.Schema, s string) string {
 		s = strings.Map(lineBreak, withoutSequences(s))
 	case formatSingleLine:
 		s = withoutSequences(s)
+	case formatEmail:
+		if len(s) <= maxEmailBytes && isText(s) {
+			s = norm.NFKC.String(strings.TrimSpace(s))
+		}
 	}
 	if schema.MaxLength != nil {
 		s = cutAfter(s, *schema.MaxLength+1)

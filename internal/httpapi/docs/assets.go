@@ -15,7 +15,7 @@ var packedFiles embed.FS
 
 // ownFiles are written by hand. They are small, so they stay readable here and are compressed at start-up.
 //
-//go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js
+//go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js static/home.js
 var ownFiles embed.FS
 
 // contentTypes are spelled out because the mime package asks the operating system, whose answers vary.

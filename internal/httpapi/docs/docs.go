@@ -1,5 +1,5 @@
-// Package docs serves the API's documentation: Swagger UI to try the API, Redoc to read it, a page for each problem that
-// it reports, and the contract itself as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
+// Package docs serves the API's documentation: a first page, Swagger UI to try the API, Redoc to read it, guides, a page for each
+// problem that it reports, and the contract itself as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
 // own origin, and hold under a Content-Security-Policy without inline scripts.
 package docs
 
@@ -7,30 +7,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // Site is the documentation of one contract. It is an [http.Handler] that is immutable and safe for concurrent use.
 type Site struct {
 	resources map[string]*resource
+	// index is the first page for programs.
+	index *resource
 }
 
 // New prepares the documentation of a contract that is given in both of its representations. It reads the title, the
 // version and the description of the API from specJSON, and fails when that is not JSON, or when the description does
 // not explain each of the problems and no other.
 func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
-	var spec struct {
-		Info struct {
-			Title       string `json:"title"`
-			Version     string `json:"version"`
-			Description string `json:"description"`
-		} `json:"info"`
-	}
+	var spec document
 	if err := json.Unmarshal(specJSON, &spec); err != nil {
 		return nil, fmt.Errorf("docs: read the contract: %w", err)
 	}
 
-	groups, err := explain(spec.Info.Description, problems)
+	groups, err := explain(&spec, problems)
+	if err != nil {
+		return nil, err
+	}
+	guides, err := readGuides(spec.Info.Description)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +42,8 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range allPages(groups) {
-		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls}
+	for _, p := range allPages(groups, guides) {
+		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
 		html, err := p.render()
 		if err != nil {
 			return nil, err
@@ -53,11 +55,43 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	if err := s.addText("/openapi.json", "application/json", sealedPolicy, specJSON); err != nil {
 		return nil, err
 	}
+	if err := s.addIndex(spec.Info.Title, spec.Info.Version); err != nil {
+		return nil, err
+	}
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
 	if err := s.addText("/openapi.yaml", "application/yaml", sealedPolicy, specYAML); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// pathLine is where a path of the contract begins.
+var pathLine = regexp.MustCompile(`(?m)^ {2}(/[^ :]*):$`)
+
+// pathsOf are the paths in the order of the contract, which JSON has lost.
+func pathsOf(specYAML []byte) string {
+	var paths []string
+	for _, line := range pathLine.FindAllSubmatch(specYAML, -1) {
+		paths = append(paths, string(line[1]))
+	}
+	return strings.Join(paths, " ")
+}
+
+// addIndex makes what the first page says to programs: where everything is, relative to it.
+func (s *Site) addIndex(title, version string) error {
+	index, err := json.MarshalIndent(map[string]any{
+		"name": title, "version": version, "contract": "openapi.json", "documentation": "docs", "reference": "redoc",
+		"guides": guidesName, "problems": problemsName, "liveness": "livez", "readiness": "readyz",
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("docs: the index: %w", err)
+	}
+	packed, err := pack(append(index, '\n'))
+	if err != nil {
+		return fmt.Errorf("docs: compress the index: %w", err)
+	}
+	s.index = newResource("application/json", revalidate, sealedPolicy, packed)
+	return nil
 }
 
 // Routes lists every path that the site answers, sorted and without patterns, so that a router can register each of
@@ -83,6 +117,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		return
+	}
+	if r.URL.Path == "/" {
+		w.Header().Add("Vary", "Accept")
+		if !strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html") {
+			res = s.index
+		}
 	}
 	res.serve(w, r)
 }

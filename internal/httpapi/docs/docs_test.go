@@ -26,13 +26,14 @@ const (
 	lateItem = "- [`too_late`](problems/too_late) (503): It came late.\n  *Be early.*\n"
 	errors   = "### Beside it\n\n## Errors\n\n### Things\n\n" + lostItem
 	times    = "\n### Times\n\n" + lateItem
+	rules    = "\n## Other rules\n\nBe *kind*.\n\n## Streaming\n\nIt streams.\n"
 )
 
 var (
 	lost = docs.Problem{Code: "lost", Title: "Lost <i>", Status: http.StatusNotFound}
 	late = docs.Problem{Code: "too_late", Title: "Too late", Status: http.StatusServiceUnavailable, Retryable: true}
 
-	specJSON = contractWith(errors + times)
+	specJSON = contractWith(errors + times + rules)
 )
 
 func contractWith(description string) string {
@@ -81,7 +82,10 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
-	pages := []string{"/docs", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc"}
+	pages := []string{
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/shop", "/guides/streaming",
+		"/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/other-rules", "/rules/streaming",
+	}
 	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
 	for _, route := range routes {
@@ -104,7 +108,7 @@ func TestEveryRoute(t *testing.T) {
 			require.Equal(t, http.StatusOK, plain.StatusCode)
 			require.Empty(t, plain.Header.Get("Content-Encoding"))
 			require.Equal(t, strconv.Itoa(len(content)), plain.Header.Get("Content-Length"))
-			require.Equal(t, "Accept-Encoding", plain.Header.Get("Vary"))
+			require.Contains(t, plain.Header.Values("Vary"), "Accept-Encoding")
 			require.NotEmpty(t, plain.Header.Get("Content-Type"))
 			requireSafe(t, plain.Header)
 
@@ -177,8 +181,11 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	site := newSite(t)
 	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
-	for _, page := range []string{"/docs", "/redoc", "/problems", "/problems/lost", "/problems/too_late"} {
-		res := get(t, site, http.MethodGet, page)
+	for _, page := range []string{
+		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
+		"/guides/errors", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
+	} {
+		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")
 		html := string(read(t, res.Body))
 		require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
 		require.NotRegexp(t, script, html)
@@ -186,9 +193,40 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 		references := reference.FindAllStringSubmatch(html, -1)
 		require.NotEmpty(t, references)
 		for _, ref := range references {
-			require.Contains(t, site.Routes(), path.Join(path.Dir(page), ref[1]))
+			where, _, _ := strings.Cut(ref[1], "#")
+			require.Contains(t, append(site.Routes(), "/livez", "/readyz"), path.Join(path.Dir(page), where), page)
 		}
 	}
+}
+
+func TestFirstPageIsForBrowsersAndForPrograms(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	for accept, want := range map[string]string{
+		"": "application/json", "*/*": "application/json", "application/json": "application/json",
+		"text/html,application/xhtml+xml,*/*;q=0.8": "text/html; charset=utf-8",
+	} {
+		res := get(t, site, http.MethodGet, "/", "Accept", accept)
+		require.Equal(t, want, res.Header.Get("Content-Type"), accept)
+		require.Equal(t, []string{"Accept", "Accept-Encoding"}, res.Header.Values("Vary"), accept)
+	}
+	var index map[string]string
+	require.NoError(t, json.Unmarshal(read(t, get(t, site, http.MethodGet, "/").Body), &index))
+	require.Equal(t, "1.2.3", index["version"])
+	for _, name := range []string{"contract", "documentation", "reference", "guides", "problems"} {
+		require.Contains(t, site.Routes(), "/"+index[name], name)
+	}
+}
+
+func TestGuidesAndRulesArePages(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	list := string(read(t, get(t, site, http.MethodGet, "/guides").Body))
+	require.Contains(t, list, `<a href="guides/quickstart">Quickstart</a>`)
+	require.Contains(t, list, `<a href="rules/other-rules">Other rules</a>`)
+	rules := string(read(t, get(t, site, http.MethodGet, "/rules/other-rules").Body))
+	require.Contains(t, rules, "<p>Be <em>kind</em>.</p>")
+	require.Contains(t, rules, `<a href="../guides" aria-current="page">Guides</a>`)
 }
 
 func TestNothingAsksAnotherOriginForAnImage(t *testing.T) {
@@ -207,7 +245,7 @@ func TestNothingAsksAnotherOriginForAnImage(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
-	for _, unknown := range []string{"/", "/problems/", "/problems/unknown", "/problems/lost/", "/problems/LOST", "/docs/", "/docs/assets/", "/docs/assets/redoc.js", "/docs/../docs"} {
+	for _, unknown := range []string{"/guides/", "/guides/unknown", "/rules", "/problems/", "/problems/unknown", "/problems/lost/", "/problems/LOST", "/docs/", "/docs/assets/", "/docs/assets/redoc.js", "/docs/../docs"} {
 		require.Equal(t, http.StatusNotFound, get(t, site, http.MethodGet, unknown).StatusCode, unknown)
 	}
 	res := get(t, site, http.MethodPost, "/docs")

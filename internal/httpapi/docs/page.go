@@ -5,7 +5,6 @@ import (
 	_ "embed" // for the templates
 	"fmt"
 	"html/template"
-	"slices"
 	"strings"
 )
 
@@ -16,6 +15,9 @@ const (
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// homePolicy is for the first page, which asks whether the server is ready.
+	homePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
+		"form-action 'none'; frame-ancestors 'none'"
 	// plainPolicy is for pages without scripts.
 	plainPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; " +
 		"frame-ancestors 'none'"
@@ -29,31 +31,38 @@ var pageSource string
 //go:embed static/problem.html.tmpl
 var problemSource string
 
-var pageTemplate = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
+//go:embed static/guide.html.tmpl
+var guideSource string
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"odd": func(i int) bool { return i%2 == 1 },
-}).Parse(pageSource)).Parse(problemSource))
+}).Parse(pageSource + problemSource + guideSource))
 
 // site is what all pages have in common.
 type site struct {
 	Title   string            // of the API
 	Version string            // of the API
 	Assets  map[string]string // URL by file name
+	Paths   string            // of the API, in the contract's order, separated by spaces
 }
 
 // page is one way to look at the contract, or a part of it.
 type page struct {
 	site
-	Name    string         // path without the slash
-	Heading string         // what the page is for, in a word or two
-	Styles  []string       // file names; the order is the cascade's
-	Scripts []string       // file names; the last one starts the page
-	Groups  []problemGroup // of the list of problems
-	Problem *explained     // of the page of a problem
-	policy  string
+	Name     string         // path without the slash
+	Heading  string         // what the page is for, in a word or two
+	Styles   []string       // file names; the order is the cascade's
+	Scripts  []string       // file names; the last one starts the page
+	Groups   []problemGroup // of the list of problems
+	Problem  *explained     // of the page of a problem
+	Contents []guideGroup   // of the first page and of the list of guides
+	Guide    *guide         // of the page of a guide
+	policy   string
 }
 
 // pages are those that the header leads to.
 var pages = []page{
+	{Name: guidesName, Heading: "Guides", policy: plainPolicy, Styles: []string{"site.css"}},
 	{
 		Name: "docs", Heading: "Try it", policy: swaggerPolicy,
 		Styles:  []string{"swagger-ui.css", "site.css"},
@@ -70,12 +79,24 @@ var pages = []page{
 // problemsName is the path of the list of problems; those of the problems are below it.
 const problemsName = "problems"
 
-// allPages are the pages with the list of problems filled in, and a page for each problem.
-func allPages(groups []problemGroup) []page {
-	all := slices.Clone(pages)
+// allPages are the first page, those of the header with their lists filled in, and a page for each problem and each guide.
+func allPages(groups []problemGroup, guides []guideGroup) []page {
+	all := append([]page{{
+		Heading: "Home", policy: homePolicy, Styles: []string{"site.css"}, Scripts: []string{"home.js"}, Contents: guides,
+	}}, pages...)
 	for i := range all {
-		if all[i].Name == problemsName {
+		switch all[i].Name {
+		case problemsName:
 			all[i].Groups = groups
+		case guidesName:
+			all[i].Contents = guides
+		}
+	}
+	for _, group := range guides {
+		for _, g := range group.Guides {
+			all = append(all, page{
+				Name: group.Path + "/" + g.Slug, Heading: g.Title, policy: plainPolicy, Styles: []string{"site.css"}, Guide: &g,
+			})
 		}
 	}
 	for _, group := range groups {
@@ -99,7 +120,14 @@ func (p page) Root() string { return strings.Repeat("../", strings.Count(p.Name,
 // Section is the page of the header that this one belongs to.
 func (p page) Section() string {
 	section, _, _ := strings.Cut(p.Name, "/")
-	return section
+	switch section {
+	case "":
+		return "home"
+	case rulesName:
+		return guidesName
+	default:
+		return section
+	}
 }
 
 func (p page) render() ([]byte, error) {

@@ -15,14 +15,24 @@ type Problem struct {
 	Title     string
 	Status    int
 	Retryable bool
+	// Settings are the server's settings that decide when it happens.
+	Settings []string
 }
 
 // explained is a problem with what the contract says of it.
 type explained struct {
 	Problem
-	Meaning text
-	Action  text
+	Meaning    text
+	Action     text
+	Example    string
+	Operations []operation
 }
+
+// manyOperations is from how many on they are not listed.
+const manyOperations = 16
+
+// Many reports whether nearly every operation returns the problem.
+func (e explained) Many() bool { return len(e.Operations) >= manyOperations }
 
 // StatusText is the name of the problem's status (RFC 9110).
 func (e explained) StatusText() string { return http.StatusText(e.Status) }
@@ -45,13 +55,13 @@ var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
 
 // explain reads what the contract's description says of each of the problems, in its order. It fails when a problem
 // has no item, an item has no problem or another status, or a code has two items: people are sent to each of the pages.
-func explain(description string, problems []Problem) ([]problemGroup, error) {
+func explain(spec *document, problems []Problem) ([]problemGroup, error) {
 	left := make(map[string]Problem, len(problems))
 	for _, p := range problems {
 		left[p.Code] = p
 	}
 	var groups []problemGroup
-	for _, item := range problemItem.FindAllStringSubmatch(description, -1) {
+	for _, item := range problemItem.FindAllStringSubmatch(spec.Info.Description, -1) {
 		heading, code, page, status := item[1], item[2], item[3], item[4]
 		if heading != "" {
 			groups = append(groups, problemGroup{Heading: heading})
@@ -62,8 +72,15 @@ func explain(description string, problems []Problem) ([]problemGroup, error) {
 			return nil, fmt.Errorf("docs: the contract's text of the problem %q is not of one of the server's", code)
 		}
 		delete(left, code)
+		example, err := spec.exampleOf(p)
+		if err != nil {
+			return nil, err
+		}
 		group := &groups[len(groups)-1]
-		group.Problems = append(group.Problems, explained{Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6])})
+		group.Problems = append(group.Problems, explained{
+			Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6]),
+			Example: example, Operations: spec.operationsOf(code),
+		})
 	}
 	for code := range left {
 		return nil, fmt.Errorf("docs: the contract does not explain the problem %q", code)

@@ -15,7 +15,7 @@ func TestEachProblemHasAPage(t *testing.T) {
 	site := newSite(t)
 	page := string(read(t, get(t, site, http.MethodGet, "/problems/lost").Body))
 	for _, want := range []string{
-		"<title>Lost &lt;i&gt; – Desk &lt;b&gt;</title>", "<h1>Lost &lt;i&gt;</h1>", "<code>lost</code>", "404 Not Found",
+		"<title>Lost &lt;i&gt; – Desk &lt;b&gt;</title>", "<h1>Lost &lt;i&gt;</h1>", "<code>lost</code>", "404 Not Found", "<h2>Example</h2>", "&#34;type&#34;: &#34;/problems/lost&#34;,",
 		"<p>It is *lost* &amp; &lt;b&gt;gone&lt;/b&gt;.</p>", "<p>Look for <code>&lt;it&gt;</code> again.</p>", "Not as it is",
 		`<a href="../problems" aria-current="page">Errors</a>`,
 	} {

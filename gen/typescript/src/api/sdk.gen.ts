@@ -22,8 +22,8 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * Create an account
  *
  * Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
- * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters of any
- * kind; the most common passwords are refused.
+ * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+ * that is easy to guess is refused (`422 weak_password`).
  *
  * Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
  * `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
@@ -134,7 +134,11 @@ export const endSession = <ThrowOnError extends boolean = false>(options: Option
  * The account that the access token belongs to.
  */
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/me',
     ...options
 });
@@ -196,7 +200,11 @@ export const createUser = <ThrowOnError extends boolean = false>(options: Option
  *
  */
 export const getUser = <ThrowOnError extends boolean = false>(options: Options<GetUserData, ThrowOnError>) => (options.client ?? client).get<GetUserResponses, GetUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/users/{user_id}',
     ...options
 });
@@ -228,7 +236,11 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
  *
  */
 export const putCustomer = <ThrowOnError extends boolean = false>(options: Options<PutCustomerData, ThrowOnError>) => (options.client ?? client).put<PutCustomerResponses, PutCustomerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/users/{user_id}/customer',
     ...options,
     headers: {
@@ -293,7 +305,11 @@ export const revokeAPIKey = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const listTickets = <ThrowOnError extends boolean = false>(options?: Options<ListTicketsData, ThrowOnError>) => (options?.client ?? client).get<ListTicketsResponses, ListTicketsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets',
     ...options
 });
@@ -306,7 +322,11 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets',
     ...options,
     headers: {
@@ -323,7 +343,11 @@ export const createTicket = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const getTicket = <ThrowOnError extends boolean = false>(options: Options<GetTicketData, ThrowOnError>) => (options.client ?? client).get<GetTicketResponses, GetTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}',
     ...options
 });
@@ -345,7 +369,11 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
  *
  */
 export const updateTicket = <ThrowOnError extends boolean = false>(options: Options<UpdateTicketData, ThrowOnError>) => (options.client ?? client).patch<UpdateTicketResponses, UpdateTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}',
     ...options,
     headers: {
@@ -362,7 +390,11 @@ export const updateTicket = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/messages',
     ...options
 });
@@ -377,7 +409,11 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
  *
  */
 export const createMessage = <ThrowOnError extends boolean = false>(options: Options<CreateMessageData, ThrowOnError>) => (options.client ?? client).post<CreateMessageResponses, CreateMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/messages',
     ...options,
     headers: {
@@ -390,7 +426,7 @@ export const createMessage = <ThrowOnError extends boolean = false>(options: Opt
  * Stream the AI's answer
  *
  * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
- * server-sent events; their kinds, and how to resume, are in the section Streaming. The first call starts the answer,
+ * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
  * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
  * and by however many readers it is asked for.
  *
@@ -406,6 +442,7 @@ export const streamAIResponse = <ThrowOnError extends boolean = false>(options: 
     security: [
         { scheme: 'bearer', type: 'http' },
         { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' },
         {
             in: 'query',
             name: 'stream_token',
@@ -422,7 +459,11 @@ export const streamAIResponse = <ThrowOnError extends boolean = false>(options: 
  * Every answer that was begun in the ticket, newest first, however it ended.
  */
 export const listAIResponses = <ThrowOnError extends boolean = false>(options: Options<ListAiResponsesData, ThrowOnError>) => (options.client ?? client).get<ListAiResponsesResponses, ListAiResponsesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/ai-responses',
     ...options
 });
@@ -443,7 +484,11 @@ export const listAIResponses = <ThrowOnError extends boolean = false>(options: O
  *
  */
 export const createAIResponse = <ThrowOnError extends boolean = false>(options: Options<CreateAiResponseData, ThrowOnError>) => (options.client ?? client).post<CreateAiResponseResponses, CreateAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/ai-responses',
     ...options,
     headers: {
@@ -462,7 +507,11 @@ export const createAIResponse = <ThrowOnError extends boolean = false>(options: 
  *
  */
 export const createStreamToken = <ThrowOnError extends boolean = false>(options: Options<CreateStreamTokenData, ThrowOnError>) => (options.client ?? client).post<CreateStreamTokenResponses, CreateStreamTokenErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/tickets/{ticket_id}/stream-tokens',
     ...options
 });
@@ -473,7 +522,11 @@ export const createStreamToken = <ThrowOnError extends boolean = false>(options:
  * Where an answer stands, what it took, and, once it is complete, the message that it became.
  */
 export const getAIResponse = <ThrowOnError extends boolean = false>(options: Options<GetAiResponseData, ThrowOnError>) => (options.client ?? client).get<GetAiResponseResponses, GetAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}',
     ...options
 });
@@ -487,7 +540,11 @@ export const getAIResponse = <ThrowOnError extends boolean = false>(options: Opt
  *
  */
 export const streamAIResponseByID = <ThrowOnError extends boolean = false>(options: Options<StreamAiResponseByIdData, ThrowOnError, StreamAiResponseByIdResponse>) => (options.client ?? client).sse.get<StreamAiResponseByIdResponses, StreamAiResponseByIdErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/stream',
     ...options
 });
@@ -502,7 +559,11 @@ export const streamAIResponseByID = <ThrowOnError extends boolean = false>(optio
  *
  */
 export const listAIResponseEvents = <ThrowOnError extends boolean = false>(options: Options<ListAiResponseEventsData, ThrowOnError>) => (options.client ?? client).get<ListAiResponseEventsResponses, ListAiResponseEventsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/events',
     ...options
 });
@@ -518,7 +579,11 @@ export const listAIResponseEvents = <ThrowOnError extends boolean = false>(optio
  *
  */
 export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: Options<CancelAiResponseData, ThrowOnError>) => (options.client ?? client).post<CancelAiResponseResponses, CancelAiResponseErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/ai-responses/{ai_response_id}/cancel',
     ...options
 });
@@ -529,7 +594,11 @@ export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: 
  * What the ticket's customer thinks of the answer. `404` while they have not said.
  */
 export const getMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<GetMessageFeedbackData, ThrowOnError>) => (options.client ?? client).get<GetMessageFeedbackResponses, GetMessageFeedbackErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/messages/{message_id}/feedback',
     ...options
 });
@@ -542,7 +611,11 @@ export const getMessageFeedback = <ThrowOnError extends boolean = false>(options
  *
  */
 export const putMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<PutMessageFeedbackData, ThrowOnError>) => (options.client ?? client).put<PutMessageFeedbackResponses, PutMessageFeedbackErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
     url: '/messages/{message_id}/feedback',
     ...options,
     headers: {

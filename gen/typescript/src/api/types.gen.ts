@@ -20,11 +20,17 @@ export type Timestamp = string;
 export type EntityTags = string;
 
 /**
- * An e-mail address: ASCII after Unicode normalisation (NFKC), local part of at most 64 characters, no quotes,
- * comments or display names. White space around it is removed.
- *
+ * The account's e-mail address, in lower case.
  */
 export type Email = string;
+
+/**
+ * An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
+ * of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
+ * the rules are checked.
+ *
+ */
+export type NewEmail = string;
 
 /**
  * What an account may do. `user` is a customer; `agent` and `admin` are staff.
@@ -56,8 +62,9 @@ export type TicketTitle = string;
 export type TicketDescription = string;
 
 /**
- * 8 to 128 characters of any kind, counted as sent and compared in Unicode form NFC, so that it does not matter how a
- * keyboard composes a letter. The most common passwords are refused.
+ * 8 to 128 characters, with no control characters other than tab and line breaks, counted as sent and compared in Unicode
+ * form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
+ * character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
  *
  */
 export type NewPassword = string;
@@ -71,9 +78,12 @@ export type RefreshToken = string;
  * A new account. Its role is `user` when none is given.
  */
 export type SignUpRequest = {
-    email: Email;
+    email: NewEmail;
     password: NewPassword;
-    role?: Role;
+    /**
+     * Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
+     */
+    role?: 'user';
 };
 
 /**
@@ -198,7 +208,7 @@ export type User = {
  * A new account. Its role is `user` when none is given.
  */
 export type CreateUserRequest = {
-    email: Email;
+    email: NewEmail;
     password: NewPassword;
     role?: Role;
 };
@@ -787,6 +797,19 @@ export type FieldError = {
      */
     pointer: string;
     code: FieldErrorCode;
+    /**
+     * Where the parameter stands that `pointer` names. Absent for a place in the body.
+     */
+    in?: 'query' | 'header';
+    /**
+     * The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+     *
+     */
+    limit?: number;
+    /**
+     * The values that may stand there, where they are few. Only with `not_allowed`.
+     */
+    allowed?: Array<string>;
 };
 
 /**
@@ -843,17 +866,10 @@ export type Cursor = string;
 
 /**
  * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
- * characters, different for every effect. See "Retries".
+ * characters, different for every effect. See [Retries](rules/retries).
  *
  */
 export type IdempotencyKey = string;
-
-/**
- * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
- * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
- *
- */
-export type OnBehalfOf = string;
 
 /**
  * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
@@ -889,7 +905,7 @@ export type SignUpData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -901,7 +917,7 @@ export type SignUpData = {
 
 export type SignUpErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -960,7 +976,7 @@ export type LogInData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -972,7 +988,7 @@ export type LogInData = {
 
 export type LogInErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1027,7 +1043,7 @@ export type RefreshSessionData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1039,7 +1055,7 @@ export type RefreshSessionData = {
 
 export type RefreshSessionErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1094,7 +1110,7 @@ export type LogOutData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1106,7 +1122,7 @@ export type LogOutData = {
 
 export type LogOutErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1170,7 +1186,7 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1224,7 +1240,7 @@ export type EndSessionData = {
 
 export type EndSessionErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1268,12 +1284,6 @@ export type GetMeData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1287,7 +1297,7 @@ export type GetMeData = {
 
 export type GetMeErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1332,7 +1342,7 @@ export type ChangePasswordData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1344,7 +1354,7 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1398,12 +1408,6 @@ export type ListUsersData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1436,7 +1440,7 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1480,14 +1484,8 @@ export type CreateUserData = {
     body: CreateUserRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1499,7 +1497,7 @@ export type CreateUserData = {
 
 export type CreateUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1561,12 +1559,6 @@ export type GetUserData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -1585,7 +1577,7 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1631,14 +1623,6 @@ export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
 
 export type UpdateUserData = {
     body: UpdateUserRequest;
-    headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-    };
     path: {
         /**
          * The account's id. Any other spelling of a UUID than the canonical one is not found.
@@ -1651,7 +1635,7 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1715,14 +1699,6 @@ export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
 
 export type PutCustomerData = {
     body: PutCustomerRequest;
-    headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-    };
     path: {
         /**
          * The account's id. Any other spelling of a UUID than the canonical one is not found.
@@ -1735,7 +1711,7 @@ export type PutCustomerData = {
 
 export type PutCustomerErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1821,7 +1797,7 @@ export type ListApiKeysData = {
 
 export type ListApiKeysErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1866,7 +1842,7 @@ export type CreateApiKeyData = {
     headers?: {
         /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -1878,7 +1854,7 @@ export type CreateApiKeyData = {
 
 export type CreateApiKeyErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1946,7 +1922,7 @@ export type RevokeApiKeyData = {
 
 export type RevokeApiKeyErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -1990,12 +1966,6 @@ export type ListTicketsData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2020,7 +1990,7 @@ export type ListTicketsData = {
 
 export type ListTicketsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2064,14 +2034,8 @@ export type CreateTicketData = {
     body: CreateTicketRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2083,7 +2047,7 @@ export type CreateTicketData = {
 
 export type CreateTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2145,12 +2109,6 @@ export type GetTicketData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2169,7 +2127,7 @@ export type GetTicketData = {
 
 export type GetTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2217,12 +2175,6 @@ export type UpdateTicketData = {
     body: UpdateTicketRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
          * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
@@ -2241,7 +2193,7 @@ export type UpdateTicketData = {
 
 export type UpdateTicketErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2311,12 +2263,6 @@ export type ListMessagesData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2346,7 +2292,7 @@ export type ListMessagesData = {
 
 export type ListMessagesErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2394,14 +2340,8 @@ export type CreateMessageData = {
     body: CreateMessageRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2418,7 +2358,7 @@ export type CreateMessageData = {
 
 export type CreateMessageErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2484,12 +2424,6 @@ export type StreamAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
          * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
          * is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
@@ -2516,7 +2450,7 @@ export type StreamAiResponseData = {
 
 export type StreamAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2586,12 +2520,6 @@ export type ListAiResponsesData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2621,7 +2549,7 @@ export type ListAiResponsesData = {
 
 export type ListAiResponsesErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2669,14 +2597,8 @@ export type CreateAiResponseData = {
     body: CreateAIResponseRequest;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2693,7 +2615,7 @@ export type CreateAiResponseData = {
 
 export type CreateAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2765,14 +2687,8 @@ export type CreateStreamTokenData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -2789,7 +2705,7 @@ export type CreateStreamTokenData = {
 
 export type CreateStreamTokenErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2837,12 +2753,6 @@ export type GetAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -2861,7 +2771,7 @@ export type GetAiResponseData = {
 
 export type GetAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2909,12 +2819,6 @@ export type StreamAiResponseByIdData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
          * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
          * is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
@@ -2941,7 +2845,7 @@ export type StreamAiResponseByIdData = {
 
 export type StreamAiResponseByIdErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -2993,12 +2897,6 @@ export type ListAiResponseEventsData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -3032,7 +2930,7 @@ export type ListAiResponseEventsData = {
 
 export type ListAiResponseEventsErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3080,14 +2978,8 @@ export type CancelAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-         * characters, different for every effect. See "Retries".
+         * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
@@ -3104,7 +2996,7 @@ export type CancelAiResponseData = {
 
 export type CancelAiResponseErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3152,12 +3044,6 @@ export type GetMessageFeedbackData = {
     body?: never;
     headers?: {
         /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-        /**
          * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
          * 13.1.2).
          *
@@ -3176,7 +3062,7 @@ export type GetMessageFeedbackData = {
 
 export type GetMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3222,14 +3108,6 @@ export type GetMessageFeedbackResponse = GetMessageFeedbackResponses[keyof GetMe
 
 export type PutMessageFeedbackData = {
     body: PutMessageFeedbackRequest;
-    headers?: {
-        /**
-         * The customer that the service acts for, by the id that they have there: 1 to 128 visible ASCII characters, compared
-         * exactly. For API keys with the scope `on_behalf` only. See the section Authentication.
-         *
-         */
-        'X-On-Behalf-Of'?: string;
-    };
     path: {
         /**
          * The message's id.
@@ -3242,7 +3120,7 @@ export type PutMessageFeedbackData = {
 
 export type PutMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3309,7 +3187,7 @@ export type GetLivenessData = {
 
 export type GetLivenessErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**
@@ -3338,7 +3216,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request could not be parsed, or a query parameter or header is not one of the operation's or has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
      */
     400: Problem;
     /**

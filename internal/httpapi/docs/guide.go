@@ -1,0 +1,92 @@
+package docs
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+)
+
+// guideFiles are written by hand, in the order of their numbers. A title is a file's first line.
+//
+//go:embed guides/*.md
+var guideFiles embed.FS
+
+// guidesName is the path of the list of guides; the guides are below it.
+const (
+	guidesName = "guides"
+	// rulesName is the path of the sections of the contract's description.
+	rulesName = "rules"
+
+	// The first steps are a guide of their own, and the errors have pages of their own.
+	sectionFirstSteps = "First steps"
+	sectionErrors     = "Errors"
+)
+
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+// guide is a page of prose: written for a task, or a section of the contract's description.
+type guide struct {
+	Slug, Title, Summary string
+	Body                 template.HTML
+}
+
+// guideGroup is a part of the list of guides.
+type guideGroup struct {
+	// Path is where its guides are.
+	Heading, Path string
+	Guides        []guide
+}
+
+// readGuides renders the guides and the sections of the contract's description.
+func readGuides(description string) ([]guideGroup, error) {
+	tasks := guideGroup{Heading: "Step by step", Path: guidesName}
+	err := fs.WalkDir(guideFiles, "guides", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		source, err := guideFiles.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		_, slug, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".md"), "-")
+		title, text, _ := strings.Cut(strings.TrimPrefix(string(source), "# "), "\n")
+		g, err := newGuide(slug, title, text)
+		tasks.Guides = append(tasks.Guides, g)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docs: embedded guides: %w", err)
+	}
+	rules := guideGroup{Heading: "The rules of the API", Path: rulesName}
+	for i, section := range strings.Split("\n"+description, "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		if i == 0 || title == sectionFirstSteps || title == sectionErrors {
+			continue
+		}
+		g, err := newGuide(strings.ReplaceAll(strings.ToLower(title), " ", "-"), title, text)
+		if err != nil {
+			return nil, err
+		}
+		rules.Guides = append(rules.Guides, g)
+	}
+	return []guideGroup{tasks, rules}, nil
+}
+
+// newGuide renders a guide. What its first paragraph says is its summary.
+func newGuide(slug, title, text string) (guide, error) {
+	var html bytes.Buffer
+	if err := markdown.Convert([]byte(text), &html); err != nil {
+		return guide{}, fmt.Errorf("docs: render the guide %q: %w", title, err)
+	}
+	summary, _, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
+	summary, _, _ = strings.Cut(strings.Join(strings.Fields(summary), " "), ". ")
+	//nolint:gosec // It is made from files of ours, and the renderer leaves HTML out.
+	return guide{Slug: slug, Title: title, Summary: strings.Trim(summary, ".:") + ".", Body: template.HTML(html.String())}, nil
+}
