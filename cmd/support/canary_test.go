@@ -246,7 +246,7 @@ func (a *aviary) sendGarbage(t *testing.T) {
 	for _, request := range []string{
 		"GET /" + canaryText + "%0d%0a%1b[31m HTTP/1.1\r\nHost: x\r\nUser-Agent: " + canaryHeader + "\x1b[31m\r\n\r\n",
 		"GET /tickets?x=" + canaryText + "\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: " + canaryHeader + "\r\nX: " + canaryHeader + "\nforged: line\r\n\r\n",
+		"GET /nothing HTTP/1.1\r\nHost: " + canaryHeader + "\r\nX: " + canaryHeader + "\nforged: line\r\n\r\n",
 		canaryText + " / HTTP/1.1\r\nHost: x\r\n\r\n",
 		canaryText + "\r\n\r\n",
 		"GET /" + huge + " HTTP/1.1\r\nHost: x\r\n\r\n",
