@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 const usage = `groqsim simulates Groq's chat completions API, with its streaming format and its failures.

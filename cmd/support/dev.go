@@ -18,8 +18,8 @@ import (
 
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/dev/pgembed"
-	"github.com/supportbackend/support/internal/groqsim"
 )
 
 // devTokensPerSecond is how fast the simulator writes: as one reads.

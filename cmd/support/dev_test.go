@@ -16,7 +16,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 var addressPattern = regexp.MustCompile(`http://localhost:\d+`)

@@ -22,8 +22,8 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // poolerOf starts PgBouncer in transaction mode before the database, with five sessions for everybody, and returns its URL.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 // recipeServers behave like the servers that the README has recipes for.

@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	passwords "github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const (

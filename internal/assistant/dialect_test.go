@@ -16,9 +16,9 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // readSoon is readAll for a reader that might otherwise wait for ever.

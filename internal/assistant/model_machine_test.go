@@ -17,11 +17,11 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
-	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // requireLog checks a response's log against the rules and returns its text: numbers without holes, one end, and the deltas

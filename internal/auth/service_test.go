@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const secret = "a secret that only tests know, 32 bytes and more"

@@ -18,9 +18,9 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // requireQuota wants the ask to be refused for the budget, for no longer than most.

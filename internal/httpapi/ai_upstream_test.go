@@ -13,10 +13,10 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // shortLimits let what takes long in production fail fast.

@@ -19,7 +19,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // operationBodies are what each operation is sent so that it succeeds for whoever may call it. A new operation needs its entry

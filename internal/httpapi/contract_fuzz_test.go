@@ -19,8 +19,8 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag

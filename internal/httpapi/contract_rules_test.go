@@ -13,7 +13,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // schemaWalk visits schemas, each once, and every schema within.

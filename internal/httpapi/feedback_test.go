@@ -10,7 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 func rate(t *testing.T, u *apitest.User, messageID uuid.UUID, r client.PutMessageFeedbackRequest) client.MessageFeedback {

@@ -12,8 +12,8 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const contentForm = "Content-Type: application/x-www-form-urlencoded"

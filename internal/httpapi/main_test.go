@@ -3,8 +3,8 @@ package httpapi_test
 import (
 	"testing"
 
-	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m, apitest.CheckCoverage) }

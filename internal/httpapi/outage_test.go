@@ -21,8 +21,8 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/pgembed"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // movingDatabase is a PostgreSQL of the test's own that can be restarted. It is reached through a relay, because it has

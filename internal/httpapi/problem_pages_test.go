@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // TestTypeOfEveryProblemLeadsToItsPage also proves that the contract has a text for every code.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/account"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 func TestEveryOperationButProbesDeclaresItsLimit(t *testing.T) {

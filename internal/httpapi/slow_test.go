@@ -19,9 +19,9 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/httpapi"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
 	"github.com/supportbackend/support/internal/httpapi/contract"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/groqsim"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // newStreamToken returns a token for the ticket's stream.

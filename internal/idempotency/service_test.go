@@ -14,7 +14,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/idempotency"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

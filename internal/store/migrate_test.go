@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/db"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // schema describes everything that migrations make, one line each, in a stable order.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // changed returns the URL after a change.

@@ -19,7 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // pair is a primary and its streaming standby.

@@ -3,7 +3,7 @@ package writer
 import (
 	"testing"
 
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 // load is how answers come from the simulator, and how many are read.

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 const (

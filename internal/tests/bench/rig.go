@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 // rig is everything that a measurement needs: the database and the plain proxy as processes of their own, and in this

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // auditQuery counts what must not be in a database in which every answer has ended.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/groqsim"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
 // takenOverWithin is how long an answer stands still at most whose process is gone.

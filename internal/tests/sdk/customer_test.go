@@ -11,7 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/httpapi/apitest"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 const onBehalfOf = "X-On-Behalf-Of"

@@ -24,13 +24,13 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
-	"github.com/supportbackend/support/internal/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/store/storetest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
