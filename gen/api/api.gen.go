@@ -23,6 +23,90 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AGUIEventName.
+const (
+	AGUIEventNameUnanswered AGUIEventName = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventName enum.
+func (e AGUIEventName) Valid() bool {
+	switch e {
+	case AGUIEventNameUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventRole.
+const (
+	AGUIEventRoleAssistant AGUIEventRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventRole enum.
+func (e AGUIEventRole) Valid() bool {
+	switch e {
+	case AGUIEventRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventType.
+const (
+	AGUIEventTypeCUSTOM             AGUIEventType = "CUSTOM"
+	AGUIEventTypeMESSAGESSNAPSHOT   AGUIEventType = "MESSAGES_SNAPSHOT"
+	AGUIEventTypeRUNERROR           AGUIEventType = "RUN_ERROR"
+	AGUIEventTypeRUNFINISHED        AGUIEventType = "RUN_FINISHED"
+	AGUIEventTypeRUNSTARTED         AGUIEventType = "RUN_STARTED"
+	AGUIEventTypeTEXTMESSAGECONTENT AGUIEventType = "TEXT_MESSAGE_CONTENT"
+	AGUIEventTypeTEXTMESSAGEEND     AGUIEventType = "TEXT_MESSAGE_END"
+	AGUIEventTypeTEXTMESSAGESTART   AGUIEventType = "TEXT_MESSAGE_START"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventType enum.
+func (e AGUIEventType) Valid() bool {
+	switch e {
+	case AGUIEventTypeCUSTOM:
+		return true
+	case AGUIEventTypeMESSAGESSNAPSHOT:
+		return true
+	case AGUIEventTypeRUNERROR:
+		return true
+	case AGUIEventTypeRUNFINISHED:
+		return true
+	case AGUIEventTypeRUNSTARTED:
+		return true
+	case AGUIEventTypeTEXTMESSAGECONTENT:
+		return true
+	case AGUIEventTypeTEXTMESSAGEEND:
+		return true
+	case AGUIEventTypeTEXTMESSAGESTART:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIMessageRole.
+const (
+	AGUIMessageRoleAssistant AGUIMessageRole = "assistant"
+	AGUIMessageRoleUser      AGUIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the AGUIMessageRole enum.
+func (e AGUIMessageRole) Valid() bool {
+	switch e {
+	case AGUIMessageRoleAssistant:
+		return true
+	case AGUIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
@@ -566,6 +650,198 @@ func (e TicketStatus) Valid() bool {
 	}
 }
 
+// Defines values for UIChatRequestTrigger.
+const (
+	UIChatRequestTriggerRegenerateMessage UIChatRequestTrigger = "regenerate-message"
+	UIChatRequestTriggerSubmitMessage     UIChatRequestTrigger = "submit-message"
+)
+
+// Valid indicates whether the value is a known member of the UIChatRequestTrigger enum.
+func (e UIChatRequestTrigger) Valid() bool {
+	switch e {
+	case UIChatRequestTriggerRegenerateMessage:
+		return true
+	case UIChatRequestTriggerSubmitMessage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageRole.
+const (
+	UIMessageRoleAssistant UIMessageRole = "assistant"
+	UIMessageRoleUser      UIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageRole enum.
+func (e UIMessageRole) Valid() bool {
+	switch e {
+	case UIMessageRoleAssistant:
+		return true
+	case UIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageChunkType.
+const (
+	UIMessageChunkTypeAbort          UIMessageChunkType = "abort"
+	UIMessageChunkTypeDataAttempt    UIMessageChunkType = "data-attempt"
+	UIMessageChunkTypeDataFailed     UIMessageChunkType = "data-failed"
+	UIMessageChunkTypeDataUnanswered UIMessageChunkType = "data-unanswered"
+	UIMessageChunkTypeError          UIMessageChunkType = "error"
+	UIMessageChunkTypeFinish         UIMessageChunkType = "finish"
+	UIMessageChunkTypeFinishStep     UIMessageChunkType = "finish-step"
+	UIMessageChunkTypeResetStep      UIMessageChunkType = "reset-step"
+	UIMessageChunkTypeStart          UIMessageChunkType = "start"
+	UIMessageChunkTypeStartStep      UIMessageChunkType = "start-step"
+	UIMessageChunkTypeTextDelta      UIMessageChunkType = "text-delta"
+	UIMessageChunkTypeTextEnd        UIMessageChunkType = "text-end"
+	UIMessageChunkTypeTextStart      UIMessageChunkType = "text-start"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageChunkType enum.
+func (e UIMessageChunkType) Valid() bool {
+	switch e {
+	case UIMessageChunkTypeAbort:
+		return true
+	case UIMessageChunkTypeDataAttempt:
+		return true
+	case UIMessageChunkTypeDataFailed:
+		return true
+	case UIMessageChunkTypeDataUnanswered:
+		return true
+	case UIMessageChunkTypeError:
+		return true
+	case UIMessageChunkTypeFinish:
+		return true
+	case UIMessageChunkTypeFinishStep:
+		return true
+	case UIMessageChunkTypeResetStep:
+		return true
+	case UIMessageChunkTypeStart:
+		return true
+	case UIMessageChunkTypeStartStep:
+		return true
+	case UIMessageChunkTypeTextDelta:
+		return true
+	case UIMessageChunkTypeTextEnd:
+		return true
+	case UIMessageChunkTypeTextStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageMetadataAuthor.
+const (
+	UIMessageMetadataAuthorAI       UIMessageMetadataAuthor = "ai"
+	UIMessageMetadataAuthorCustomer UIMessageMetadataAuthor = "customer"
+	UIMessageMetadataAuthorStaff    UIMessageMetadataAuthor = "staff"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageMetadataAuthor enum.
+func (e UIMessageMetadataAuthor) Valid() bool {
+	switch e {
+	case UIMessageMetadataAuthorAI:
+		return true
+	case UIMessageMetadataAuthorCustomer:
+		return true
+	case UIMessageMetadataAuthorStaff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UITextPartType.
+const (
+	UITextPartTypeText UITextPartType = "text"
+)
+
+// Valid indicates whether the value is a known member of the UITextPartType enum.
+func (e UITextPartType) Valid() bool {
+	switch e {
+	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
+type AGUIEvent struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty"`
+
+	// Message Why there is no answer, for people.
+	Message   string `json:"message,omitempty"`
+	MessageID *ID    `json:"messageId,omitempty"`
+
+	// Messages The whole conversation.
+	Messages []AGUIMessage `json:"messages,omitempty"`
+
+	// Name The kind of custom event.
+	Name AGUIEventName `json:"name,omitempty"`
+
+	// Role Who says it.
+	Role AGUIEventRole `json:"role,omitempty"`
+
+	// RunID The run's id.
+	RunID    string `json:"runId,omitempty"`
+	ThreadID *ID    `json:"threadId,omitempty"`
+
+	// Type The kind of event.
+	Type  AGUIEventType `json:"type"`
+	Value *UIData       `json:"value,omitempty"`
+}
+
+// AGUIEventName The kind of custom event.
+type AGUIEventName string
+
+// AGUIEventRole Who says it.
+type AGUIEventRole string
+
+// AGUIEventType The kind of event.
+type AGUIEventType string
+
+// AGUIMessage A message of AG-UI.
+type AGUIMessage struct {
+	// Content Plain text.
+	Content string `json:"content"`
+
+	// ID As in `UIMessage`.
+	ID string `json:"id"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role AGUIMessageRole `json:"role"`
+}
+
+// AGUIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type AGUIMessageRole string
+
+// AGUIRunRequest `RunAgentInput` of AG-UI. `threadId` is the ticket's id. Members that are not named here are ignored.
+type AGUIRunRequest struct {
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// RunID The client's id of the run, which its events repeat.
+	RunID string `json:"runId"`
+
+	// ThreadID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ThreadID             ID                     `json:"threadId"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
 // something else first. `cancelled`: somebody asked for that. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
@@ -601,7 +877,7 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// MessageID The message that the answer is stored as. Absent until it is complete.
+	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
 	// Model The model's name at the upstream.
@@ -761,6 +1037,23 @@ type ChangePasswordRequest struct {
 	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
+}
+
+// ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
+// visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+type ClientMessage struct {
+	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+	Content interface{} `json:"content,omitempty"`
+
+	// ID The client's own id of the message.
+	ID interface{} `json:"id,omitempty"`
+
+	// Parts What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+	Parts interface{} `json:"parts,omitempty"`
+
+	// Role Who said it.
+	Role                 interface{}            `json:"role,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
@@ -1366,6 +1659,118 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
+// UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
+type UIChatRequest struct {
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// Trigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+	Trigger              UIChatRequestTrigger   `json:"trigger,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// UIChatRequestTrigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+type UIChatRequestTrigger string
+
+// UIData Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
+// rest of what a problem would say.
+type UIData struct {
+	// Attempt Which attempt at this answer it is, from 1.
+	Attempt Attempt `json:"attempt,omitempty"`
+
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail,omitempty"`
+
+	// Retryable Present and true when asking again may succeed.
+	Retryable bool `json:"retryable,omitempty"`
+}
+
+// UIMessage `UIMessage` of the AI SDK.
+type UIMessage struct {
+	// ID The client's id of a message that a chat client sent, otherwise the server's.
+	ID string `json:"id"`
+
+	// Metadata What is known of a message.
+	Metadata UIMessageMetadata `json:"metadata"`
+
+	// Parts What was said.
+	Parts []UITextPart `json:"parts"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role UIMessageRole `json:"role"`
+}
+
+// UIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type UIMessageRole string
+
+// UIMessageChunk One frame of the AI SDK's UI message stream. Each type has the members that the AI SDK gives it.
+type UIMessageChunk struct {
+	Data *UIData `json:"data,omitempty"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty"`
+
+	// ErrorText Why there is no answer, for people.
+	ErrorText string `json:"errorText,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finishReason,omitempty"`
+
+	// ID Which text of the message it belongs to.
+	ID              string             `json:"id,omitempty"`
+	MessageID       *ID                `json:"messageId,omitempty"`
+	MessageMetadata *UIMessageMetadata `json:"messageMetadata,omitempty"`
+
+	// Reason Why the answer was stopped.
+	Reason string `json:"reason,omitempty"`
+
+	// Transient Whether it is told once and belongs to no message.
+	Transient bool `json:"transient,omitempty"`
+
+	// Type The kind of frame.
+	Type UIMessageChunkType `json:"type"`
+}
+
+// UIMessageChunkType The kind of frame.
+type UIMessageChunkType string
+
+// UIMessageMetadata What is known of a message.
+type UIMessageMetadata struct {
+	// Author Who wrote it.
+	Author UIMessageMetadataAuthor `json:"author"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason,omitempty"`
+}
+
+// UIMessageMetadataAuthor Who wrote it.
+type UIMessageMetadataAuthor string
+
+// UITextPart A text.
+type UITextPart struct {
+	// Text Plain text; show it escaped.
+	Text string `json:"text"`
+
+	// Type The kind of part.
+	Type UITextPartType `json:"type"`
+}
+
+// UITextPartType The kind of part.
+type UITextPartType string
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
@@ -1479,6 +1884,12 @@ type BadGateway = Problem
 // BadRequest An error (RFC 9457).
 type BadRequest = Problem
 
+// ChatNotAccepted An error (RFC 9457).
+type ChatNotAccepted = Problem
+
+// ChatTooLarge An error (RFC 9457).
+type ChatTooLarge = Problem
+
 // ConversationNotAccepted An error (RFC 9457).
 type ConversationNotAccepted = Problem
 
@@ -1550,6 +1961,13 @@ type UnsupportedMediaType = Problem
 
 // WrongPassword An error (RFC 9457).
 type WrongPassword = Problem
+
+// RunAGUIParams defines parameters for RunAGUI.
+type RunAGUIParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
@@ -1774,6 +2192,34 @@ type CreateStreamTokenParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendUIMessageParams defines parameters for SendUIMessage.
+type SendUIMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUIMessagesParams defines parameters for ListUIMessages.
+type ListUIMessagesParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StopUIStreamParams defines parameters for StopUIStream.
+type StopUIStreamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendUIMessageV7Params defines parameters for SendUIMessageV7.
+type SendUIMessageV7Params struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
@@ -1808,6 +2254,9 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
+type RunAGUIJSONRequestBody = AGUIRunRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -1841,6 +2290,12 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
 
+// SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
+type SendUIMessageJSONRequestBody = UIChatRequest
+
+// SendUIMessageV7JSONRequestBody defines body for SendUIMessageV7 for application/json ContentType.
+type SendUIMessageV7JSONRequestBody = UIChatRequest
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUserRequest
 
@@ -1849,6 +2304,299 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// Getter for additional properties for AGUIRunRequest. Returns the specified
+// element and whether it was found
+func (a AGUIRunRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AGUIRunRequest
+func (a *AGUIRunRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a *AGUIRunRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["runId"]; found {
+		err = json.Unmarshal(raw, &a.RunID)
+		if err != nil {
+			return fmt.Errorf("error reading 'runId': %w", err)
+		}
+		delete(object, "runId")
+	}
+
+	if raw, found := object["threadId"]; found {
+		err = json.Unmarshal(raw, &a.ThreadID)
+		if err != nil {
+			return fmt.Errorf("error reading 'threadId': %w", err)
+		}
+		delete(object, "threadId")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a AGUIRunRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["runId"], err = json.Marshal(a.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'runId': %w", err)
+	}
+
+	object["threadId"], err = json.Marshal(a.ThreadID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'threadId': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ClientMessage. Returns the specified
+// element and whether it was found
+func (a ClientMessage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ClientMessage
+func (a *ClientMessage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a *ClientMessage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["content"]; found {
+		err = json.Unmarshal(raw, &a.Content)
+		if err != nil {
+			return fmt.Errorf("error reading 'content': %w", err)
+		}
+		delete(object, "content")
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["parts"]; found {
+		err = json.Unmarshal(raw, &a.Parts)
+		if err != nil {
+			return fmt.Errorf("error reading 'parts': %w", err)
+		}
+		delete(object, "parts")
+	}
+
+	if raw, found := object["role"]; found {
+		err = json.Unmarshal(raw, &a.Role)
+		if err != nil {
+			return fmt.Errorf("error reading 'role': %w", err)
+		}
+		delete(object, "role")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a ClientMessage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["content"], err = json.Marshal(a.Content)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'content': %w", err)
+	}
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	object["parts"], err = json.Marshal(a.Parts)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'parts': %w", err)
+	}
+
+	object["role"], err = json.Marshal(a.Role)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'role': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for UIChatRequest. Returns the specified
+// element and whether it was found
+func (a UIChatRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for UIChatRequest
+func (a *UIChatRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a *UIChatRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["trigger"]; found {
+		err = json.Unmarshal(raw, &a.Trigger)
+		if err != nil {
+			return fmt.Errorf("error reading 'trigger': %w", err)
+		}
+		delete(object, "trigger")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a UIChatRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["trigger"], err = json.Marshal(a.Trigger)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'trigger': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -2061,6 +2809,9 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// RunAGUI Run the AI as an AG-UI agent
+	// (POST /ag-ui)
+	RunAGUI(ctx echo.Context, params RunAGUIParams) error
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
@@ -2148,6 +2899,24 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// SendUIMessage Send a message and stream the answer to a chat client
+	// (POST /ui/chat)
+	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
+	// ListUIMessages List a ticket's conversation for a chat client
+	// (GET /ui/chat/{ticket_id}/messages)
+	ListUIMessages(ctx echo.Context, ticketID TicketID, params ListUIMessagesParams) error
+	// StopUIStream Stop the answer that is being written
+	// (POST /ui/chat/{ticket_id}/stop)
+	StopUIStream(ctx echo.Context, ticketID TicketID, params StopUIStreamParams) error
+	// ResumeUIStream Resume the answer that is being written
+	// (GET /ui/chat/{ticket_id}/stream)
+	ResumeUIStream(ctx echo.Context, ticketID TicketID) error
+	// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+	// (POST /ui/v7/chat)
+	SendUIMessageV7(ctx echo.Context, params SendUIMessageV7Params) error
+	// ResumeUIStreamV7 Resume the answer that is being written
+	// (GET /ui/v7/chat/{ticket_id}/stream)
+	ResumeUIStreamV7(ctx echo.Context, ticketID TicketID) error
 	// ListUsers List accounts
 	// (GET /users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
@@ -2168,6 +2937,35 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// RunAGUI converts echo context to params.
+func (w *ServerInterfaceWrapper) RunAGUI(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunAGUIParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RunAGUI(ctx, params)
+	return err
 }
 
 // GetAIResponse converts echo context to params.
@@ -3120,6 +3918,168 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// SendUIMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendUIMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendUIMessage(ctx, params)
+	return err
+}
+
+// ListUIMessages converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUIMessages(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUIMessagesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUIMessages(ctx, ticketID, params)
+	return err
+}
+
+// StopUIStream converts echo context to params.
+func (w *ServerInterfaceWrapper) StopUIStream(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StopUIStreamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StopUIStream(ctx, ticketID, params)
+	return err
+}
+
+// ResumeUIStream converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeUIStream(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeUIStream(ctx, ticketID)
+	return err
+}
+
+// SendUIMessageV7 converts echo context to params.
+func (w *ServerInterfaceWrapper) SendUIMessageV7(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendUIMessageV7Params
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendUIMessageV7(ctx, params)
+	return err
+}
+
+// ResumeUIStreamV7 converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeUIStreamV7(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeUIStreamV7(ctx, ticketID)
+	return err
+}
+
 // ListUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	var err error
@@ -3352,6 +4312,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
+	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
+	router.GET(options.BaseURL+"/ui/chat/:ticket_id/stream", wrapper.ResumeUIStream, options.OperationMiddlewares["resumeUIStream"]...)
+	router.GET(options.BaseURL+"/ui/chat/:ticket_id/messages", wrapper.ListUIMessages, options.OperationMiddlewares["listUIMessages"]...)
+	router.POST(options.BaseURL+"/ui/chat/:ticket_id/stop", wrapper.StopUIStream, options.OperationMiddlewares["stopUIStream"]...)
+	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
+	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
+	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -3387,6 +4354,10 @@ type BadGatewayApplicationProblemPlusJSONResponse struct {
 }
 
 type BadRequestApplicationProblemPlusJSONResponse Problem
+
+type ChatNotAcceptedApplicationProblemPlusJSONResponse Problem
+
+type ChatTooLargeApplicationProblemPlusJSONResponse Problem
 
 type ConversationNotAcceptedApplicationProblemPlusJSONResponse Problem
 
@@ -3529,6 +4500,303 @@ type WrongPasswordApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers WrongPasswordResponseHeaders
+}
+
+type RunAGUIRequestObject struct {
+	Params RunAGUIParams
+	Body   *RunAGUIJSONRequestBody
+}
+
+type RunAGUIResponseObject interface {
+	VisitRunAGUIResponse(w http.ResponseWriter) error
+}
+
+type RunAGUI200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response RunAGUI200TextEventStreamResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type RunAGUI400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI400ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI401ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI403ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI404ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI406ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI409ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI413ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI415ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI422ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI500ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetAIResponseRequestObject struct {
@@ -8839,6 +10107,1354 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type SendUIMessageRequestObject struct {
+	Params SendUIMessageParams
+	Body   *SendUIMessageJSONRequestBody
+}
+
+type SendUIMessageResponseObject interface {
+	VisitSendUIMessageResponse(w http.ResponseWriter) error
+}
+
+type SendUIMessage200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type SendUIMessage200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       SendUIMessage200ResponseHeaders
+	ContentLength int64
+}
+
+func (response SendUIMessage200TextEventStreamResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type SendUIMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage400ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage401ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage403ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage404ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage406ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage409ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage413ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage415ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage422ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage500ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessagesRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   ListUIMessagesParams
+}
+
+type ListUIMessagesResponseObject interface {
+	VisitListUIMessagesResponse(w http.ResponseWriter) error
+}
+
+type ListUIMessages200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListUIMessages200JSONResponse struct {
+	Body    []UIMessage
+	Headers ListUIMessages200ResponseHeaders
+}
+
+func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages304Response = NotModifiedResponse
+
+func (response ListUIMessages304Response) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListUIMessages400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages400ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages401ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages403ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages404ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages406ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages500ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStreamRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   StopUIStreamParams
+}
+
+type StopUIStreamResponseObject interface {
+	VisitStopUIStreamResponse(w http.ResponseWriter) error
+}
+
+type StopUIStream204Response struct {
+}
+
+func (response StopUIStream204Response) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type StopUIStream400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream400ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream401ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream403ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream404ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream500ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+}
+
+type ResumeUIStreamResponseObject interface {
+	VisitResumeUIStreamResponse(w http.ResponseWriter) error
+}
+
+type ResumeUIStream200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type ResumeUIStream200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       ResumeUIStream200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ResumeUIStream200TextEventStreamResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ResumeUIStream204Response struct {
+}
+
+func (response ResumeUIStream204Response) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeUIStream400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7RequestObject struct {
+	Params SendUIMessageV7Params
+	Body   *SendUIMessageV7JSONRequestBody
+}
+
+type SendUIMessageV7ResponseObject interface {
+	VisitSendUIMessageV7Response(w http.ResponseWriter) error
+}
+
+type SendUIMessageV7200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type SendUIMessageV7200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       SendUIMessageV7200ResponseHeaders
+	ContentLength int64
+}
+
+func (response SendUIMessageV7200TextEventStreamResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type SendUIMessageV7400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7400ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7401ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7403ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7404ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7406ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7409ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7413ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7415ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7422ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7500ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7RequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+}
+
+type ResumeUIStreamV7ResponseObject interface {
+	VisitResumeUIStreamV7Response(w http.ResponseWriter) error
+}
+
+type ResumeUIStreamV7200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type ResumeUIStreamV7200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       ResumeUIStreamV7200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ResumeUIStreamV7200TextEventStreamResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ResumeUIStreamV7204Response struct {
+}
+
+func (response ResumeUIStreamV7204Response) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeUIStreamV7400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUsersRequestObject struct {
 	Params ListUsersParams
 }
@@ -9864,6 +12480,9 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// RunAGUI Run the AI as an AG-UI agent
+	// (POST /ag-ui)
+	RunAGUI(ctx context.Context, request RunAGUIRequestObject) (RunAGUIResponseObject, error)
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
@@ -9951,6 +12570,24 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// SendUIMessage Send a message and stream the answer to a chat client
+	// (POST /ui/chat)
+	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
+	// ListUIMessages List a ticket's conversation for a chat client
+	// (GET /ui/chat/{ticket_id}/messages)
+	ListUIMessages(ctx context.Context, request ListUIMessagesRequestObject) (ListUIMessagesResponseObject, error)
+	// StopUIStream Stop the answer that is being written
+	// (POST /ui/chat/{ticket_id}/stop)
+	StopUIStream(ctx context.Context, request StopUIStreamRequestObject) (StopUIStreamResponseObject, error)
+	// ResumeUIStream Resume the answer that is being written
+	// (GET /ui/chat/{ticket_id}/stream)
+	ResumeUIStream(ctx context.Context, request ResumeUIStreamRequestObject) (ResumeUIStreamResponseObject, error)
+	// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+	// (POST /ui/v7/chat)
+	SendUIMessageV7(ctx context.Context, request SendUIMessageV7RequestObject) (SendUIMessageV7ResponseObject, error)
+	// ResumeUIStreamV7 Resume the answer that is being written
+	// (GET /ui/v7/chat/{ticket_id}/stream)
+	ResumeUIStreamV7(ctx context.Context, request ResumeUIStreamV7RequestObject) (ResumeUIStreamV7ResponseObject, error)
 	// ListUsers List accounts
 	// (GET /users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -9978,6 +12615,54 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// RunAGUI operation middleware
+func (sh *strictHandler) RunAGUI(ctx echo.Context, params RunAGUIParams) error {
+	var request RunAGUIRequestObject
+
+	request.Params = params
+
+	var body RunAGUIJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RunAGUI(ctx.Request().Context(), request.(RunAGUIRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunAGUI")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RunAGUIResponseObject); ok {
+		return validResponse.VisitRunAGUIResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // GetAIResponse operation middleware
@@ -10957,6 +13642,204 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// SendUIMessage operation middleware
+func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
+	var request SendUIMessageRequestObject
+
+	request.Params = params
+
+	var body SendUIMessageJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendUIMessage(ctx.Request().Context(), request.(SendUIMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendUIMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendUIMessageResponseObject); ok {
+		return validResponse.VisitSendUIMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUIMessages operation middleware
+func (sh *strictHandler) ListUIMessages(ctx echo.Context, ticketID TicketID, params ListUIMessagesParams) error {
+	var request ListUIMessagesRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUIMessages(ctx.Request().Context(), request.(ListUIMessagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUIMessages")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUIMessagesResponseObject); ok {
+		return validResponse.VisitListUIMessagesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StopUIStream operation middleware
+func (sh *strictHandler) StopUIStream(ctx echo.Context, ticketID TicketID, params StopUIStreamParams) error {
+	var request StopUIStreamRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StopUIStream(ctx.Request().Context(), request.(StopUIStreamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StopUIStream")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StopUIStreamResponseObject); ok {
+		return validResponse.VisitStopUIStreamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeUIStream operation middleware
+func (sh *strictHandler) ResumeUIStream(ctx echo.Context, ticketID TicketID) error {
+	var request ResumeUIStreamRequestObject
+
+	request.TicketID = ticketID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeUIStream(ctx.Request().Context(), request.(ResumeUIStreamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeUIStream")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeUIStreamResponseObject); ok {
+		return validResponse.VisitResumeUIStreamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SendUIMessageV7 operation middleware
+func (sh *strictHandler) SendUIMessageV7(ctx echo.Context, params SendUIMessageV7Params) error {
+	var request SendUIMessageV7RequestObject
+
+	request.Params = params
+
+	var body SendUIMessageV7JSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendUIMessageV7(ctx.Request().Context(), request.(SendUIMessageV7RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendUIMessageV7")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendUIMessageV7ResponseObject); ok {
+		return validResponse.VisitSendUIMessageV7Response(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeUIStreamV7 operation middleware
+func (sh *strictHandler) ResumeUIStreamV7(ctx echo.Context, ticketID TicketID) error {
+	var request ResumeUIStreamV7RequestObject
+
+	request.TicketID = ticketID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeUIStreamV7(ctx.Request().Context(), request.(ResumeUIStreamV7RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeUIStreamV7")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeUIStreamV7ResponseObject); ok {
+		return validResponse.VisitResumeUIStreamV7Response(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListUsers operation middleware
 func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
 	var request ListUsersRequestObject
@@ -11157,515 +14040,599 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Ldxu5kS/+VbBM/seW06RJ6mGLOnOy8muijMf22nK8G9NXDbJBsqMmwGk0LTMe3XM/zf1g95P8D6oK",
-	"aPSLpCh5Jplkz9mJxX4BhUKhnr/62hqr+UJJITPdGnxtiS98vkgE/Pv07Fms+SgRkflLL+dznq5ag9Yp",
-	"0yL9LFJ2FWcztczY6VkraH3myVKYG8cqEq1Bi8cXkX08aEUi43FiHj5jXOorkWrGU8H0VZyNZyJiajJh",
-	"SrJsFmt6facVtFLx01Lo7CKOWoNWt3d8HO2Pj9qHvNttP+p2u+3H5j/d/P/Mp3TGs6VuDQ66x0Eri7NE",
-	"4Ge90WSrhfnx4SJVo0TM9UN/sNfXQev07MdYj5WcxNNlWp7/+4XOUsHnLBWTpRaaZTNBY76n2aVYMZWy",
-	"uYpEUk+WeeHVHm3OZ4KdnsGr4rHwXn8bmvQOPJocdvsFmpSHUkeY4j1InVfqFBaxxBhJwjJ1KaRmV0Jm",
-	"LJaZYqngWslYTuuJIdUF8kMNIZZaRIwnCYszbV88EhOVChZnbCSmXLJMET/tQJr+4RrSTPlnwaR9ewNt",
-	"8tEjXV5/FmmieNTIMrFmyt1j+GTMpVRmMoZQZifUkyl/aA3DbH75LvxzDM9k6cpsj9YgS5fCp9p+gWqF",
-	"cdZRzLsBSfYmVZkaq6SBYFZYaDUX2SyWUyYSLeqJtLCvaibRKFWXAoVNyrRh0vzFSym+LMQ4241Mh+vJ",
-	"VGQuO1Im0lQ1MZebDhLqv5Yq40UqnSvF5lyucpGaMc6yeN5AoJ/gFT51rlRBHI+EIcRVGmeZkGyiUrZS",
-	"S8aTVPBotQtVRuuoctAvSmgYHu765aKBKDgFpMhboRdKalE+nsyRlohM5HvX0YJnmZgvstagF7TGqeCZ",
-	"iC541hq0+t3+UbvXa/f7593jwX5v0Dvs9Lrd/YPDv7aC1iSWsZ5doCxrDVo6Uwv3c/MrjjoH3X6v9whf",
-	"kersAqRY8xcP9nvdbt/cXiTwAe9124+i7qj9eHx42O5PjidH3ajLD0aPWkFrLrTmU1FalIPJfq/9SBwc",
-	"tI/N091xb9Tn+8cHjw/hGTifBi21EJLHD6eLrK20bvf63ZEnFFuWlLCd4/GlKC99b9Ln7UfjfdE+Hh31",
-	"2oeiO9nnj8a9qN83jyxT6d+9P3r0qP2Id/vtx5OuaI96UX+8Lw4mh92jVtBamlkAx4KwQmLp1qAb2HHE",
-	"Srpf+72gtUjVfJF5P/UNu9GBkz9/XeSX55+tuuNtpSvFFrEYC83UhGXiS1Zgm/gipYcvbrIyPrsJCcfC",
-	"hCdaBC1BY/j4Ff+JG1Vm8M/W+YzLy3wHRCIxTB+0tPipNehdB7UPmb3aaXqof/0paCVcZxf0Z4Ei70DY",
-	"lvaRpP0DBHHkycmCG3vA+t1udyiHEoY0YDrjaTaUEc/4gH0dwnCGrcGwhRdawbBETri4DUHhWceFxcfW",
-	"8CE8BvwOj9RwPA4K12poCGymE0cDts2oBr26yQL14b20QPArrOuwdbP397d/P7DATd+/75YuUlLUfsz8",
-	"ftuFIyk1bA2+DluVh5uF1W1WvUJ7IlAwbMX6gsdDOpKG3mEAN6+R5cPWdTAsngjE3moBb17m0yzIpyEK",
-	"qGFVmA1hQw5lq7ApSxLqtaweaB//faL9q55on4BXzuO5UMus2drQcWJOh1p1MKOHm9XlKI6YsSDoIIgl",
-	"KJe7KIJ8vXp8UFAE84HVqYD2Khxhb85+EKuanXIpVoEZ79I3Fj5+XbdF+seDbrdjBtvvlhn2sD3qG4bl",
-	"hvmirmgfjB9PeqLP90dH3RadrEZzrby41x30+oODg85ht9ff3zcvlnxuJvVBjJiewbZbpGISfzHb8PLi",
-	"9K/y/Mvo7L/E5TvDo6kCqiw17Hs9VgsjGD4S7+qBUc0dK+uB0d3NjHncClpKXozEjCeT1iejBsCaXpSn",
-	"1RXtR+Nur/2YH+63+5MjcRgdjPdHfd5CHhuPhdbnhvHKxofhxQC8HxxuQhsdzIbeIZvHcpn5+sLXFt6G",
-	"XNwatMTqz7PR9+P4dfzns/d/P+u9is/02Txb/PXp2dHZ3/7f//m/nf/3f/5vK2iJL4s4Ffoilq3Bcbdr",
-	"GGmSCj1zL9JpdoG3ojQirhkJnlrTfDxWS5lVNZxpeXdszx/OY+R0ujluomnKx+I/yZXWGat5hZkei95B",
-	"+9GoN27z3vigvR8djbrjY/Fo0uvmS45j80ZfdyDQvHZk8V9oCoaPnnI5Fkkioka7zemb2YxnTKqRilZM",
-	"ChEVnSI7Hnhoaefyb2zHUxRMQIfrf5yDcMtDzZvMP9ih1q2cad1mG+3pjMupeMO1vlJp9BbPmDKbqGwm",
-	"Uragmwqbd5mmQmYX7po57tNUjDM2U6kWbGSYJ10ZGSyu/Nt0xheJMJYOp/dfxhJdVE+V/CxSzc2sXqnM",
-	"yMNFtpVPeOw9WXMC+5cvpMouuH119UCOlNB4EsM96BP2X7DLmdz3veV9z0PlT9n7ar1Tr3kaQD3Yofme",
-	"r11TM0m79xWQTooroTMGjJlTznshnPv1DMKu6GBFQcLHmYYzKc40Gy91puYiLRxL1fN452M2H+GPqMI2",
-	"DJHWt8AUufEvmBZjJSM2nvF0Co7dSarmrHfAXo8zNRJpxyPuOYyp4UPwo1lGPlJLo8ixWH5W8bjgIYyE",
-	"HqfxAvh00DpjV1zTpyOWXRlF0NDPfTpnlDN8Fzt41OuZUV6lSk69ob3XIm3YxdWjd93Zs8WOrpyaOIQI",
-	"WaWJRzBis6MGcBMN0Xylot89u1y9+VOsHv3Ps/+e/uVg/ufu+K9pb/Rh/D9ffrp89/hPsp+9vDpcPleP",
-	"4lN+PPn+b/8V7f/wz6RAmlWgHbdmAeymLLBkrBcJX13QVE8jzl6qzyLhwLniSyZSyRMci32+bdiwdduB",
-	"1quKm8a7nmv2fa4ZexT5hae5RuNzLxh3u732o6jfbx+Lg0n7kB+NHo0fR8eiO/lPO4ROLD/zJI4qe2DN",
-	"wyVW9ElOsrJI8icrPETriH1DWblRUex38EisqmfrVSFwIjlS3ljzMjR49uS95J95nKD+WT4WI57xEdcw",
-	"r0hd1ekR0ehi6b2ipDy4F+QqxK7x0t7R1qHAZ/arxZFVlIfS2IEgyKGNR8dTbnQSlig5FSlL1JTFsiQ5",
-	"iMPN+MwbnxsWP+cVC/bUsk7FinK0hd1xkcGzRcKmsCRc2ochGwL1MtE2TzEeRanQepc8huOmPIbnhVcz",
-	"O7AKXf1xGxK84PH2ptfSKrMuWvoN7K9ivLbEVf90BtgE6PtPbn29UOkojqLyNnmlMtD/gLdBhFf3ycQ9",
-	"WhI/tDvu4ZOeEEoSdQWv3EUQFfN8PLnzwhtHZVPkgzSz/ROX0evJpFbGvBSTzJgis+WcS12KBM5xymZb",
-	"wHsET7JZNRPGqMMiKej4jl3UJTx6Fon5QmVCjldn8k2qpmZTV88AzeeCEYkCprM4SdhSRiJlV3xVsxhx",
-	"/tqLWJpthi/207Ds+zyx5Y2m/YNYgfe4+K1dlmq8NgPAl23e9yGLKpbMG3plNZtmWSLsj7Ge82xcXiD4",
-	"Akg7Y+xAzoHh8Y1pJv5X5/bVBZ6voWThE9bBQIS8Nfv7hnuZhN4I19LP3QfEk6h1lik24cskg2Cwy3er",
-	"I5B9+ubT2i+kY3V9MxPf2Zwu476KEwDl9GkqIiGzmCelPfXBWKn1DiQ7B3jBxdh7Q0muFc94BuJRuHc6",
-	"W3iXw/+wINx6BWvbDIsVh1VDi+roPbJ4PFJjF7ttEWuWKVSz1lDIZyK0o3MRI+skipKCwcsMI/WMjO0f",
-	"HrLPsY5HiWCn756enYEmz8eZSOFsgDXHTAn6eKbUBY0rNifnTPAIeDGJ53HWGvQPD4PWQgFPGMqUhtG6",
-	"/rRbIlO+KN3qosTFrbduYcpE8xbnDU/5XGQ15jLw7E9Lka7Ywt3UvDD+PZ7Udz+btVjKS6mupGHeGdeM",
-	"00fglfWUV8vsQk0uUi6nwlIfxuQR3xDHIz7+vAPJu/1NJPfn2Ejs/CaPzG8xgFQT1TI2gdYxpCLzDOiC",
-	"iTvNpMYoVEk+UIiKQmIxKj04bCI3vHbXnLq18sEOqJEmeINHj1pC4NCtMHDjvyklCrHBuyRE9+AbECLl",
-	"UsfoCPWp8SJVc2ZsACOxxonS6zkif0th96FxYNNypwo9FcXX7kII3mQuOkL4A2qmRn6XIclLrrPTaB7L",
-	"qkaacJ0xbq7FOkt5pupEEcTE4aaKghRjgKT6GnY1U4Y+ZNfvsj1EEzFe1g26Qgxv1EAENT2TL1RaTo4D",
-	"0//16TKbsX6naxS7uU+CacplZuPQnqaxhR97qY0mA+5AHvGCH9wNqN6nrtmf371+VedSL79oi4GYb/3I",
-	"EzMxUR+JM3Zh+YO09HP74AWtXlkoQGyXhIFRCcx7SC+IJXt//qL9eJeN0Gs6MtxMWD6gytJXRw1EQOfk",
-	"CyGiER9fFmlwlrGZSBZlaTCfuzxONDDiLDCSlBLQ1jskD7oUZSCH5C7JUCnPYjltDVqQSL1cRNt9zJuv",
-	"bo4kyQhiaTXJaL8Zx2xQycaFhWOndjYYWlwsBE81xciMdjvJhGScpcLYRxg/vZrF45l5OmUj855UJIJr",
-	"ocHyjiWL+EpvQQnf33UTTiBKoN19c0J8ug5ar8TVe11VSaW4qvXOW6GTxHLHDJJeTazglfiSrYn6nmWa",
-	"SfElK0fzbO4QUfX4uN3ttbu9867h+wEyVimcxvrd/qNfI1TmsguqoYBTNhdRzJmRWXB0qoVIkb9Im1ik",
-	"KlqO61wWeUy+Lj5QeVGe64fObYjle5/fRS4/Lsjlo1wuv3LJBU0RgtLoiU4v1FJG1eMom4lUBEaxNDMx",
-	"e043EGQCL6hz6UuFDiDz9y5zfVSY60FxrvaztdPEizRDM4bz2jK7dxmfTNiMfzZWxiKJa1VRmsVF1lRf",
-	"RxkWdLhYtw5pqHQy+/G3ezsFMsZNyhjNMK/fayBKaRKGOG/4KlE8OlfqpRHFpaS4zyJlRwfsh/hJDVUW",
-	"+OgFeBDg4bJmCorJnK+QvkeHh/tHbLTKBNRWzdVO/rpuQSXtee5qmgp6Wmg8FSpUBw1UEDIyLAIL1uAz",
-	"xtUM2ALvbfBjyw2HD2gIvf7+weER5AzeNFnkJrEQ0L6twrPFYJxHPZ/i+tyU9cpQb9B9ZDSOfg8OBnP4",
-	"XGyf9gjLkoLSA1YUBt1Km1fNBfCYIduE63ovzsJ7y4WLLRX2L+1UcNyQR/mzSPWOqWBFDvU8yv58WB7l",
-	"qvBozYCBHMvMBvkbM79yCcPgJN4yC4ReX1LPG5SDHbV0X40233vLM/EynseV/D9XiUmEB3GhZO15nPJM",
-	"XCT0luKqagFlmHOVivxNZkTwM8TMdvcZbVeHaabI8tFVVroweqAJeroalxcdP3S+oMVfKctsSujG90+F",
-	"NDqKWJsPWvdS+2CeCvBWJcKoWUjJso4FIUowUjjTGXg563anuQ0zHek13iK+lgnmrcC7hiBChi04UUaC",
-	"cX1JUaBdtYujpsinmVkeWW1Yu/LADUneQSTnyVKvGlg6UdNYrmNojAVdjMwrfH6u7olUsCsemz21CxM/",
-	"3jr9BOfEaEQVOvgDRhKAy7di8iZ8kakFGLycZSIRi5mSN6on6RXyviA72Q68ZJnQk8dwDh2YJx/td7vd",
-	"g2qe4TGHHKvDw/Zjc4weTYy9dxA9Fsddc+8CXrff6XZ6vf1O92H/YG19Ss3n4NjDPMpB60f19zhJ+MPD",
-	"Tpfd/+9e74S9jOXyC/vy+Oji6GCPvYhTMVFfHvYODjtdNJzrSNJ7fN7vDnqHg4Nu5+iw198vksQmozXR",
-	"5NGg2x/0DDUPDnu9Ak3GPd5tdx+N+u1H4163fSwOovZhn3fHj6L9yRHYkkSTbm8QjR4PDgaDhweP1xOl",
-	"+r0CUZ4JfXm6WDzsd3rsfvz63R4ayu/iqXy/aMjEvbm5vJWPDkt3axz4LyAmmQpRV4lTT2hUsQ6Kbpe1",
-	"1Try7eH46dnR2eXiv//y9M/HHbHf7Yz7iRzNX3Sj//5zYgiXmtk9JKP54TaK4EMet22d6R8xFwmPhu92",
-	"G0ROp1hOt0yCMorV35YacEaW8g4SoL5B1pG2c/onTzyqM2K2TF3/rdkxZsVvZ8SUX72DEYPr8RTDXGVw",
-	"DfiVzI8aZYD40MXI6oyWWNNrTlgqIPwVZwyS+HZRiUZNPoZzCrfZoVT0gOJY85l/iLNZvRvcXGG8sbLn",
-	"N8KNczf335JP/9M/5jarqeosb66P/5Zzd78ARmEDtemtWFYxhIjPl7VJgJhpnAq8uibvwyX+IWxZh51l",
-	"2iWYuNyHAUW7GZ/y3WLe46ZMCJggg5HWS0BvJsCSSv3I5eoUVZy6XNT4SzajRKE1GXSZUhfG9rvg9k11",
-	"hqG92GEfOCC6AbYb1v99gcDw3Wec+r6OykDqSVSeikco1Cp1g+UMR5umW9YQKb+l6IwmnEXw8enqKxm4",
-	"rKAIQN85oQr2tJtRPtJmOtl7DJneS77MZkJm8ZhXnGavlMvQKZNmWXquTJk8aiWFiGwdhssz2kWN2G/a",
-	"QxCjKo2mMvvygHHyerlYqDQT0Y8iivk5PORT4E3CY1lBm3I0cI9fQPgN80ka43cut94wBKZ03y5qNyk4",
-	"hQ9zingT8z5RT5baOQB1QLSvKV79gJ4iqj2orwSr+P/zNzcWED0RYzUXyDPlGtRKEWld4HudFV/NtNkB",
-	"NsEFvf/CkzjiTbGEUzaPtYYoGixMlYU+u+cboggQihilgl9qxlm6TFwk0Kh9KR9n9YmghpVixAz1cj1x",
-	"GLuk13abMtpzCqyJPlSnaYj3QfDLN86FUoEInCu57gS7EvzywrteIJuf5y24XrFMsemSir2q1Cr6ij2C",
-	"uffvQrNeE83MxP2pVehVnBuY4JhDjbi/EG2v1oWbiee7XaObpJiLAEcRu//2xVN23Ot1A6NGwYXeYeew",
-	"0zvaA/rg9jCbZbFIjLyMlXz4Nw2KrWMsexyNZ2IOsJdz/uWlkNNsRgneNCudpXbfPz/n0/phU2TM8PYV",
-	"5bPqmbqSATr6KevZ8JBK64b/uPO4s18a/LC1P2y1GkZ4dBC0FuClM0P4X8PWx//4Xft/f/rDsPX7Vnno",
-	"QetLe6ra5se2vowXbQVD50nbcQqikhQLW96KRcJXKBOKM36TCoA25TJihorsaiYIWpkSL61zDcPvTPA0",
-	"ifOSFFsTRFHksJQ/HxboUF4mi72jVCK4vNHkXsbysjqbcLjsdvfHyzSBf4gTlorku2HLqIjDVojL9bj/",
-	"+PFekKuOCz4VHXY6AjpAMjfFnkin9JYR3m7dk3+EyNZ3h13zc/9ovEy1Sr+7/Km/PO3+Zdabfz/9S9Rb",
-	"Hcy7y0dX3/+1+/h/JnWDauKKfvfg8W1W/6XCzVLP5AuezRyHg5WHRmJxvjdyxN5yQ7pwaXXAHyDdBg4a",
-	"niQiZTrjMsKkOCb4eMYWKonHqwEL07AYQUrEJAuAuSFOag5zm0sXZiFZbnoo70cpn2TtWGST9izLFnwR",
-	"t1OeCVjiNgm8vc5QlrY1huxO0u+6J9l3vdb2U77JUjrSvIFp1hGIZz4hMK6nAxb+5NHDzPnKzZltOeX6",
-	"Cf/0Xa/bPbn6rv+tpmxMjdMJFbcUZ/uOJpApCBD6pqBf/QhxVL0cj0WJrXv+kCcqnYPDIJbZvpnNnH+J",
-	"58t5a/D4CLKC57HEv3tuPmawGO3dfkIfPnw49ZT++l05nhn+llOBguro0aF3rpTPlCeAWMZSwZP5d8MW",
-	"6c7DVoCVb98Ni6UWIGl236DXQSuJ5SUe+i7RrDiFt4JHsAynZ+7UMGN2Z/6Z0VamIvPCKuboo6IbXYue",
-	"+3v3JqN//u5hTGDgMIYci7bEIliTjmO5pz0Yg+JY0PxcMxzfc7h2JLo6iJexziD52SOHro4hiXXmA3nu",
-	"MIQcL61hZfAGFmfVzyMc2B2syHMZiYii49URPJeRD9ZEfq3qcIR07ygPhJ6pH0TXDQPAkl9PmkjxRlGT",
-	"AERV3rQehP+8K1GgAqOGNdCHlwNY2dr3muHAG5zG/0RFK9+G/L0tDcbP4s+FcHDpDk+VL+bvNzCv9e/X",
-	"E8q9YAeufcXnIvIhf4ojeAVZiZ4tHzCe98+IxzWiZZFnkFUGlLt8m4Yjrpp45l3G02yzNBmX8Mt2Ioq4",
-	"8hBuisM4jSLG7YI0fd4+vdu3SxkCxe9/L6BlgAPuhLVASUuOgC3I439htzEKnW08gUjMfMuDqJsP6UuW",
-	"w8TXSBtnadxO5KA2VBmHA2oPaseMe9/o+53SZVItIWmxkZCY1VhLvHKxU3nAhVqk8qi9i/k4mqU2ZBpm",
-	"DvovgPQyFmN4mFCaa+XBnQ4S4zX1G8MtMjWfcdgHDQcdBX/yw64k4MtpjuWxFa/j8D6rSx/Drryk5jIM",
-	"6lKs6gZkrtPTFeZbxBeXYrV2a+LObl5DUsrWnb1lfezJ6uzZzmdvninSwNsobmp5+9xGVW8soNChHDV9",
-	"HFFL135+6Tm7bzEC641u/H6jyrF0PvGbn6L1X3Ukb/zmVGS7fPC6fH/OO2fP6o0s70y4p1kMtiGAExgZ",
-	"mVd4lbhsne30+1RMWoPW7x7m/dEe4lX98OyZhz3eOKQ3Z2ZP4nDYqVwxzFPWC5EksZwC1ix7//7sGSZ4",
-	"oytEKhmPeQI1sVSEA1VBTRPKt/AtJ/MUPF3r/DQLPhVsJKax1B0GaGqY+2GuhS9jeRkydDBYMUkPGEP+",
-	"BONSio0Em/NIsOWiU8aPoCmhy63JBdHrPwbz3f1dcLN+PG3/lbf/3m0fX7Q//eHOPK21ovdHcHXHGdN8",
-	"An5ULcgcsr4KiOYPSs5UADbC7EIQmpOJGGNidacBDmUoczyUgEXxZCJSIRGSS3wW6Ype0mHvhGAf34os",
-	"jYX+dD9dJkI/TPFPcnMV4VKI4mV4lHUuhGbS/0f7f9+a5JMfLVLTBgHLlExWLJ4ADcPn53waWnAZZD4t",
-	"AtxvV7EWLDzo9cMOCx+EiNm36jDIRuNTqDjR3pvvaRssCIZSK3SmctBHUoHBtkWqvqzYHNZfmSGw++GH",
-	"hxAOCAMWDlv77enf48WwFe6Bv50XdGs+F+vWYtL+kQCbttu+z2UWZ6tzPiWMn8krJUUDGc2ciVjWTbxS",
-	"S6h0GyAxc8wvyswOiuGCWLNwv3sQutaPHCOI1ZDJUPb2O71Of2/9ZM1obzfjl1yjpt4kiOOoUHwCaoqb",
-	"d0A5FGM+FwNGoYZSlxtw8A/wklzORyLFn8IgF4AWSBJTRJgyC44BPzZaDWVIj9seQ/h8h52yUaquNNQ+",
-	"hTCLd2qZjkUI0gRGNjLyQotkYg4RMxkfkAUmFlvzbChjzeKpVKmIBp5mbf4pGQa9YcRm10A3poCBBcI4",
-	"C1OhRRayq5nSQLMZGeY4Y9Zds45mCdow+jaodjcJEXjLdyb/C46C2lUE4ck1CwsfM0ugUiiD5WMxN3xi",
-	"aFIkJRCMipudkMY5oBygYwt7LJiNAGXEQE0l/d1aOqoSN/boJrMmkegRr0QACIXVRk0gBKvAiyPmmnE8",
-	"Y225quGnBRXzJkpO6S7gJArx2QXvsR/jJ7bT2QDFKXfpBHScoytrKF1Ejc0FlxT4jTHGZPdVKYxy2G0g",
-	"GczLJ1YkAFcOH2n23Pfv0G9P9mOTwCALcZ0i6RmRt9S7yFZsGguZmt9Wi/ScsLecDRo4TZNxJ+w3nEtu",
-	"S91yKsZyaZpIDmr6DWdiraRbzePaPO21E/PaiLq87q+FPAxKEvkD5GOUOkK7/psNn7b3PrSfuQ6K1a6b",
-	"nvPra83Yt5vpGxwyTrcmAkcBZpCD60trA4tJRk1ISf3LQZ6NqOX6MveNDgq9V4cyi+cCGk9xKruCV8Lf",
-	"EV+hlPRybQoR8ro50r05ZVp+8LidR4+3ephut8HYtovGrn06j9te58GxVyoDFzqu6m7MFHn9xTfwk2tF",
-	"fh004ttueks93O51UAOWselVZYCO66BU+LLpBYUSm7ti9SKAicvPOj1DvrVu1hQQirZK9UGYSA/+1+fd",
-	"3VnoCY++55m44qvdmWde7tC+gYOKHd2vg2L38c3Pv/LW2gcv3/zkG7+R852INIjJLIs9hyK/UTyuMoxX",
-	"RB6qsW88cOmFde5sXb2U2x3WtQkidePWrsW2NbKiAgO65atyJNbroAbPbtNbKtB5d7b2dueO1TLB7owj",
-	"wRY81eb44mWIWA/nlXZ+fglgCMD0qYF/Xd/5aoelbe4TtYmWTeP4Rttpc68tdqovzW4CD19+/0wkCyBc",
-	"seHEDrTy2zdsoo73sbs9R7bqbVFuG7DDZCf+82un+qIA4H8nS7+5P0Fgwb1zjz4iw7FImVtL0vPDhw/t",
-	"clbYOhFaTiKDcdLh6HV33e2MzPIXbDijzr2mqt9iTzU2kr2bg6exk8IuZ9Ddqpd3QdDTX1lfswD8iKvy",
-	"PG/lssMBnzcX2HAMe4j+d0DAmu4F6P1L1JTCMUQ5P4YTRyDi6jsK3EK/GRfftI1C8rQE53+XBsNGQQ/p",
-	"1jbN7FtIvFr87VsQOCu8aBv6nhfRr+9ECDqPF9bpVI8XyA+WU9S3CoDbO8zdg67eNOf8U3cy11eKCQn2",
-	"eRnOG5TUESbtwyQrIKc7TLSECbqFsX5aRBC9k8Vdi5y68gFbSeqEOAobJ7fkcFimO1JiYp/fRIQXDl/0",
-	"TmWHXo5BZsgp+rqcgQn4q3aWP6oonsR15Uof/EBkJQJZEja2xmudgIF7rhtwVH9RT9W/kmMJFroGm3UH",
-	"glcRTzfNuvzdO9vkFqgehpGiwxjhZQ2zY/iRQ7a3zUxIbQApYL3+Y3MnUqYWGHQX4tRAbW4kT/Xjd3/G",
-	"2SJL4BSbiQHRZMlCm9gQnjg2IiASORWoZPlNWd6iS+u2SoDaxoCu6wlzHRRAPjZuuhxH5A79PI0dZO4j",
-	"LKOcinQPZG4ZZ+QbKGhV5MwdFqYCQLkxIFT86t0R1xj7/jEFFdzxZ1TE3mExQqkx624nh/osUiOatjo7",
-	"Xuc3m2EXm6NuerzYSfY6KOBybnrYQwEF3i9heWzeAAU4lDtbJ+vNjjOdd7K1/piCh4F0MMK+yC04qa46",
-	"7DxdkbMu4dldOrzLSGm/vrvhH0JfqAC9/UNEnWrAjXaRYTsHtIMaWKQtN9apjz30q0XFUdswf+l4KjFC",
-	"nimFbU86//yRbSI2hWx+eQb5Fdb2N7BqiDGl0vjvv6zC6DTFZRXkau3z72uwou7am+egsEo2eVWB/BbK",
-	"4nu5SJUZg1FFnubrccvjce718t32bHT9f6+DGjikTS+qADBdByVkoE1vKKAQ3a1ZClq/OSZ1plQELtoC",
-	"lNMJCxGLKGSarzS7AtB59hrVp+qpW9emeChtueEQeL0J02yHlW3ABtu8e2pGcKeEvecDpwV5O1qm0b6n",
-	"ubKxiowd67Wxa4JEKu2xHGFp3c6iu2Cg0LLYB7P6FWMPwW9NXKJMrAhNrFMHJ2R9Y+e7lZpuVpSoaQTO",
-	"MhVPAUKs6jNd5fk7iCLq1WTYcnIW6uVCpFpEIgoHjGM/e6OyXTIFdpVXUgPumFxZ96v0meZxNJTF5ugE",
-	"2MzCsUWqCAeQaQSyKe90YfZEh4VRymMZy2k4wKRywrY0X9WZWiyc88IvXIAx2VJgiNaBUEIcII7wN7TI",
-	"IWWgy+W8NfhYTRAr5XsFJdu8mNMFf+nMqFF0yUbSg5abrvl3Y04LWO+2I0bRjg9alhaQ+Ovapedr1fpU",
-	"UzRwevZjAysISD4mh6xNR42lX5DKQjWZhCwR/DNWrWUKmQER64hoULOsJpOG7/u4+cUxvJaC2WYrkas6",
-	"USgTl6nEhOi8OHaRGgGZxeQlsYD663cz2UBmLD788fqHzuO50BmfL8xjwgau134mL9qH26+D1iSWsZ5d",
-	"IHz9pudfwM1v8V73sBssT5LXEwAH3HLYn4LqggNgOvVNhk+kmoD27/YrhoPg5WwRi7GwBSN2X87jLANx",
-	"MfEBGmg5O5iqu02aerHH6bajN09+CpoLOPLT2AbmQNSkhkO1A4dbyixOalAHtiwncb0a1o/1R7jpOgds",
-	"3JYH3+H91wXA81tTyLpnbMwSo3TYD+LWL/f6eRVWwvuaJT4BE2JOaqEI03vtjVbDdalYN/T3cBMWR9jS",
-	"io+tOCq00XBrFTgBZRfbfqYgiHKZqUZ/E+OsKDNdzswu53hFYo7pJFjPQ74GcV2Aem46Q7if11jCWisB",
-	"O5apB0PyP1Khxw1WsQScUn/gYCWnOVlkfvBBrkUq+NwMOYrNM/NYQrNvqMxbLBw2SpLxJto9Mxfx00Er",
-	"UlI03qiksPdZk7LhWICr9l6otmy69a25aO+EOs2mO6ECA++8djyyekWlUGAYBS0lxRbbufCq9bd61Nl0",
-	"qzeVjW91pNx0p09KgPGv4OxUcUrUnBhG5xzjwwiVNJISHMmtZaL3NSPnVmwkoEIzUyB5PQ1ouw85Xaj2",
-	"a7YMGSTrVaoyksBAgBPGrfCNE4G1rjZmC4MBKbRez0QoVaq0t3QtYcve01gYWiM6gpZoWCczerwWkAYb",
-	"p0ylUKr7fL7IVnhkQHx5zOfCzySFatdNUvEVlDM77oEK0zN8sNeFjvE4Vp6mHByTDoqpdqxUHZ0pNjXa",
-	"LlbXmsH4laxHB34la88hOHsFrd1KQWtZvlawS4SFlPLAonDp1p9E75wGUof0kR9GCMg6YKHrMhUGpCeN",
-	"BMTvU6P+yRMWWr0pcnc4PSs/xU5YiBIyDIbSMxoDi4dRPP2UNE949mvQZL8WrFRWZ6QGQ4lOUKO3enYK",
-	"tNsomI1+Ry03q1y2F62/TQZbA2jTqbSp5IGbLSE42VL/6oG/o8HjtXm7U6PAjBWiCz48AYoVBJKwmY43",
-	"sgKKDfnufMDOv2m+EwD29YgULSjV9NRSIxmJX+wksCx3g1iGJYfzF85jMYm/VBngT5T6eQnnwDSWGgaT",
-	"irGaylgLhH3ooNBwcCsl9JXDAvyKvrwogN987fWvq2AsIFIAUOzbEZg+4NlXidCaiAmExCYHG/QGRSkM",
-	"1IN/g+6Cd10XG+/f+tCmlwWGH8Yze74hnkicaZc0nSlzitdZE95wiIEcVxAd3BQ32xI5b9WnUDoZotlE",
-	"AZyeYEksndUeoDh2Jha0C2CxLhxXOpbTRLTNcyX+o/OqAf7nfw2HX7rd9nD4pfdiOPzy6IX55/GLTw/M",
-	"Fd1wsfmpWt49BQ9tA5ClazWMCp7rssRlxGZmwymz9w2R5haJ+eA4R2I+7PT2avRA+GLu5y6DVssIrFrN",
-	"wlMKQYIrcMAIyJlQX7y3OOiX1wv+0xKAo8ZJbJHzPHofdI+PygSvUMTK91g2Q2qjg4OA2pyHG6R3WVEp",
-	"Qm7s9w73j7obcDeA6wuohpsMgrosOxv4KR2UyRVfaRaOgJih76nEn2qO3bLW5C9g4WsF4pUnUbv/cLfX",
-	"nuckCWCH6YxPJkwLQdDMd3KQjz1I3e2kmgPNrZPZRpw5tQmwoMwvJK1QhXMCfKJSgregWWoE389/p+f0",
-	"jRw1fkZ1vaEhFUQSxlza/miZIprWGBSInbwBOgpuuoFCsv1RVSf9LXAzCXo3482iPjcH61bOmnc889Gf",
-	"cNkIk6q3fmv3ttjWCLpmY45eWTePMJGYJ2881qa2jHXuwGIIDbkHgqQS5Z+a17m48LFCoH1d+aZfnOQm",
-	"7jXB8UTrYa+/3VHWfWz+88T856n5z/NtTyoprjZmCDiLVFwV8gMKTrUyEUqvrmOepyXE6t1WDjUK5UAj",
-	"6BjtsPDrdci4vtQO0i4P93hBgGyZyuqi3sxX7jfw94CiGsZL3gk7ZKPpLFPqqeh8zBYSocGh2URMUL12",
-	"IyQ2/iaDr8NCIwxC1CV55kVOrBS9p/PTJFxqkYaeyyPWkKQsT8xmn/MVJB6Aoc4yNUUKGJNyKMNc9QwD",
-	"NhJjjtoPz5zaajEoIReaJ6ngEQHUSJVhpYG/diQLy0p2mWWtVpvf8+m6zAZFs3RrExP1tv39/eM96x1i",
-	"k2W2BLdFZH55f/7UjyKvBE8Z+FtOmBQQbqbYWayhIo2pJSGXOZER8Uy0s3heUn/3i+ZXv1uQGff73f7H",
-	"o/bxp5/73Y/77eNPw2H0c/9jD//1tX/9s/316/71Xvt+Fy793PvYbfc/5X9/7PXhyf2P3d6nvfP75n/w",
-	"Td32/qe9wcdu+9D84P5xfzjsmJf2guPrvT/e/+vPH//Q/tT42N4t4Dl3sX9/OUOv0XZDjp8KY62xyTKF",
-	"HQKeF2MLYYqTNecuxUoTHihqGY4nlsu4dITsF3Vz86d/hHTbx7w9+fT18XXb/ftgi3/XWu03gbbzdyLZ",
-	"m0TZ5qOC4PBuI97WBKpcmlJpjaDB6wQqJRMup0somLLuMGg+qJI89UqTqolwanwEGx6MW8x467C/mI+O",
-	"eWKuaqjLmrOJEJEO2Ps/dLuPD4OhfP+Hfrf/GJ6Ffx4bwajmAu7onuIpJ/SYLwwD/bQUcowYr5lI57Hk",
-	"CSaepGKuPovoBOF3PWdjbJhokbHRKoOuykNp/lUSMNTt02Omx91tbWtUSMpqyOMD85+jeot7m0du+oUa",
-	"nacSDcR1b+a6SuPPGzNdUzpJ4d5NNpZ5xTPvgWvXRnGbJ8+x4WVp8rYbpz+QZkKU+pTemAwWfh16S9u6",
-	"pkbNoUqurSynV+LKGU87Kba3sKUq/W+aaek1Stgyjob3XwdlbedSNADRwuFhVd+i28cVdrMfhFiQZ4gz",
-	"LcYp8qnfIPJRYcebP9e5c48OrjdvOjPmKm0+rdVI81KcPPzgOTyhSyZamYBRDqRubO9zWnAqcNfUh72W",
-	"yYocI2j88cyd0Fpgs2LM73MvMPcV3QuEtxMwqVKML7hEQvBayLzKQUk2EjOeTFw3W3otyuKSvIj1IuGr",
-	"i20UnGd4r9VwxBfM3mtUQ7xcmDiyOqvzK3PNwv9uv5btJzDY9utJCLvUKiDbA983oK9/I494bqNU/d4F",
-	"l7dPn7pd62US1IdXAXnYpZ55vWLQf5CsKAskz5mRgOTNFwshIxbSOQRYxgXA8xuoKqfF5LfyRj483N/s",
-	"qK13cII8iSUEFGAevosTE1Q2ejjJmbnuwPWZdhOXGvL5bswZAHgY29DwJHv9W4sp5Fkn1cazsCQDFikp",
-	"QpROeSKhDQ6jzhiSAgyGveu/ikFwRGKH1dRMx3Is8hQKSAMK2N9ULNEn8YumofBiDuktclzneXuztZ4d",
-	"um3HDaGkqA203yLnj3ZPJbli7jquFeliP1a3zZ5bRWqdm7IIqwRujEQZnhpz7Xcm1hC9KDWT/+RtKqsV",
-	"FcDmD4pWaUNzlP/43e//P+xvfO/BHx5+98f/dfH15+v/3f50fzjs/HHzbXtfu8HR/vV/3s9v/eT9u/3J",
-	"XO9de1f3/jgcdvb+sP39tVvVa/xQ3asPQqhaEHAPy/gUMuAjtRwlgv20VJnQAdNiwTH1Y7SC/GWu13f7",
-	"rvRubhRW94fDBz9/ZMNhFnx6cP/Dw70/2p7fD4at+3Dh04Og6Ya9B/bK7Xw0fmZcozyjLByQaHnJIEi2",
-	"E094geZHtU0oyX5dAbVTzqvt2l8bMJ+BliAi1OcXQpl9VgoVVE+ompSKO82r3Uk2Un7SttpCRd5R9i6R",
-	"a20ar2Ez6rz3VM3ntaz2YbZyHlpPuTDWm9HzoaUeeeQXXJsN6RrlYFUPb8wEX+NH6f8G/ChB60Uskqgh",
-	"XdyoX9DqBO0rC6cAtCyUftZs1RxxpcpXgPlLIQlgz4xidClkv1ALsBV4vybiigw6MB1DD84lLKRhlrVo",
-	"AhaumjUVEuQ5mYc1GZnbCIKciFYS1KVI+M3NLCgy9aEHUoQkYEN0CxdC4pwWgrh8pKKVvyFt3xPqlVOn",
-	"tiTNPV4SIE/AdPx3gDuxaaY2zQdIiZmYKyWjwnpkSl3omUqzMMA/EiWnIaqpapldqMlFyuVUhCW/5K6J",
-	"qjc4ntwPVeb487vXrxhdp/yc425vj8WS4oqGwCdE+TLGNfyIlEaoGAndgqi1kU64nuFkN/cj8oWlHS6x",
-	"XK0kLPJZQ8De7Eg4VEepukQfnFNql1i8K1p5WW3u9fZ+pHXyim9RlPtoSkHLX2C/cwhCjxhOoH8Chxh1",
-	"FrHBaxm0oOXXlq5k0I8oEomt4YR0YbXApF4zY1v9dsJCZOow8IPGqeDjmRH/mWawHzCSp9nYBubyzFy1",
-	"aAUtfEntcP8keJI1tD1LhSb4V84WqRrVCEjdkBdts5DUZSEDSV1uPm3plXWMU9da5hRbxsQSyJE3jDFL",
-	"32FnkcbeiaOVh2ELIllNHPjaI1JoD4/6e2Vzots7Po72x0ft3qTP24/G+6J9PDrqtQ9Fd7LPH417Ub9f",
-	"sDF+3biXbbX+QqXzG3rGvXp1K6Bfny6zGet3unktN9C16geCdLxaj55FnkcmxUZrnRqxcsfZJDQi9CP/",
-	"w4xqmnKZXTTrqoa69zSorB32I19ZFFiIuXsbqcatn3/knzL7ByKu263Tid9B14HQi3EcCf0LrOFSi1Q2",
-	"ugWbvBYn4KyAaVzN4kwwvTCaEE/VEhNi0VHP5jDYznonxV2TvySC3Qw3xI9A0uwWhvOEzZro2m+EvP+U",
-	"W3KXgOKPuUuzaoPZumYP1uBeqUfI9vGFD87lwuOow94kkLAmvmQn4ISBUn/ISYh2Cj3smHG8bYpsrC94",
-	"vBGVAosQm5J380Kqi9HqDrxIru0pL5d8xTK3nymqmZf9KEkNlQtl62gQ3ii3+duU6mPJqMaa0U2165bb",
-	"7AJtzDkmfreunQY29bndRmqzWSwvbVlt3lGqzP3OVbTWbi95lnbn3ztFlPAZKtYMeKlD3Q2pnnxtWgPe",
-	"ZQ5c7ON/s8mU1rrYfBRfXSBT4TO1a23TcOu6y0YiuWctaPQ2WIzVsj2hFkLy+OF0kbWV1u1evzsyn9s+",
-	"an0Hp5FLTKkryyj1sIgldlQfMM4SZSyrBU/RKMywre7RAfObrduoso0fEBNrplJGWQPoGcIoIGeRmvNY",
-	"DiW+MhFcZyy7UizhI5HoAI5tBDYNO2THhx32ofaUN3yGiWaYsCbjsYpQrWavXvzwNHeZYsbrUEL19TIR",
-	"mKU2nonxpYgKjXnvKKpk84PdUg6HnY9n8aePr+Snj3/5/OnjKf/08WXyCX57Fn36PeoNv51QlJ/aVGG8",
-	"xyxTAP1eZiUm1c0zGwPsS43F1HBMmRuMwOApHmjEGUNJrPE0YFo5yBXXcgTVRaiF4+xSrEaKp/gipQ3L",
-	"sESAPsnszMgJanhJcL2CIvcl9IKBHEgAaB+QCwj60c3nSpoDVUPt4VDmwHngoAOXEyM2YKlYgMDCrZNn",
-	"W0I3Ca5ZyEfjSEyms9A8Hf50JdJstYzLXst6hbIsdx7fvdwp4AjUCh+XmIIuSXigxkD4vMWxWMZDgbye",
-	"GkgCHBXWqTahXdgCIdYlb6pt/W5Pt7ng5OPGzncIJssTwIf4BsgGBF3wuSl9xaL41RI5TRX5i48PDh/t",
-	"7QaVQ1/YFDQ8N+QABZFgFguBQ/YKKgyQr81+Qie9U0I1hezK0cVqUSdgdq6LVti4TyXksxUEhhdgKsRa",
-	"+jWxFvpSY34bXbcKg5fgBgG/RE3LNstBeWPeJJ76xrAqicAsXQoLIEVA4pYuXoQ1B3yvMTsaPL7nRRQT",
-	"6t1kGGl9Vd3h8bHH+Afdbl1Zncsubo7u1nHXxmzALVPOQgsRqh+GrhCvMrVlGrdTMRGpkck3/XR9yNkm",
-	"RTtQLQcY5Thszeavj64YotF0cJ1GiWAxOGMmMa66hwfp1V/eATokNkL/5YAi/Zaggdczs7kddlCPnVzA",
-	"nKzDhA0au/DWtdMto8EGdS3YAr83WV07XWOvZTMVXRTDWaVGX4HX76quuVJQ0zkoqG2YU+pLH1Q7k1g0",
-	"1osoTrNVq9hNo4D9Uu64UGwdUwf6X9NgowqLGzQBJNfhWJdRqet86W+WmU3d3s3R+Sd1VUwLxdRtL7ua",
-	"fSAdwjr6sQOE4LXZQzsnXtdVar5ZZiUXxq5FFWhS36UL42ZegnJBJf5cJxzfuvc2O9/IdTETCTkQrURc",
-	"LgDbriH2SzgNO9PQb15UJeUtICPK1NmI21B4vEKq70WmSWcBvBCjyUB6EkCJBFj1QGAdJ4TWQ4kWOs0u",
-	"ws4vHVzyEPUaM/xQoe+wp2bnFfPeMa8PzTaAcgV8QQ1wWnktCJAAUpbvAq13h3w2xEfcOp2NvlW7/Cpp",
-	"AszxGlwbjTFSHVs3FRul2kq1ExbyKRQRQA4NHGIhGMEgDAt7SqPyMEXXK553ddvrXX2I0A7LFufgsCDJ",
-	"fsJTRgXbeRUGlW4n6gpKRliIJ5EepIJHIaTta/LY6sC6tbGZq2cR6mAo3ZNXaZyJkKmFkHgjtmjzXsOj",
-	"SBffZc5SW1uvAxbyOCS+CgiNk14FGpFmp2dDmX8cia7tcM2NWIWbFSpO7HLAHUHOq0ADWpWAJUoZiwhT",
-	"fxxeSajkBRYEhYyPsxy7oOb1xbQTn6DupCcqgcLXwiiqOcHdR5qXXG+75ltbc8hJxaQ5EEEW1bBk1Bm1",
-	"Iv5pKeiysaKg4xlIv4bRjcSUS6Q4NzZdO0ZcpakSWGu1sgIf+iFkhDGk7xD+BnAwmk+62CEIW9wnWy/k",
-	"Yx6hP0tf6gYMmW+BlodA3drDQQPHLlDLa9h3k4jboqlYKrtS6aUreYOsEZxzoqZTcBYGzr/W7+53up1e",
-	"b7/Tfdg/cBkaRo6uamz2avbit8Hqy5mHXYmUymTEF+oT6fYtHFDkakyDHPOBZ4HDeACu7dg0hwsUys3Q",
-	"abX0Qu9X5Aojx0tARel3u54Hdy3x+jU+nrrgXSF+UyBugTELkwFeyHdH3fH3Lp7K94t/pfricrQ+WdFo",
-	"O+yUXYkkaaPtSX5381jgTniV5kcJ7lMAjESF76C7z8p2Ylg5/j/V1W/k9vrgY1k92Ck9wYNrblQD4QgO",
-	"ySgD2YitEo12M1LL7KSxilJC4/tftNoDMWVxhBRcvbmmeTN8oV8AUf/mmi/ife9cyOHnAFiw+nXqMXbs",
-	"bDCOTuncBKg3WWhnb+PB64B97uhIkMoht+S9Po24VVC9Y0MsHQcnWCMFNoAt9rr9g40O1WXaEDPHUd3T",
-	"LtDsdFPq3WuOo4ClIuFZ/FlYpCx0KG3rd62rP9vAIuSPM+MunCF1fIB4FutK+u9pBoeIBdXEspDYT5Cp",
-	"iIv5VjVbP1Lc5Z8BG5F4Dmuh14MaxDnUutlAuf1yNVOEaAgx+7kWyWdBdsf2+Im3RDm5ESazTTm5c1WP",
-	"0OJswtUVh00kIkiKQAzmGUds+iAP9ngdq3A9Otu3VkFi+G1Vbor2Us7iuUNyUKgJwMo1tNdXEenApAFT",
-	"I90qwZyeeyfHmdsAhldznm/KO6vi3fjdU0gO5ONrzlaq8luzsHpW3AH/gvhSbCt4qV73N1EXWdi4Td0L",
-	"rGjIzyRXr7OAw3AhZIRKeSq0Sj5jdA4DN58av3peH7StomGsY7DU/wtL+ZYpCrQoTqn23Bw4aQwBCPa8",
-	"yilDWcsqJR5oBNzo//qAG0jQD3E2o3CNvokMBSWlitY0915VU03JM++Q0QFTSWR+gN4QJy75r9ftUh6f",
-	"/YH9GD/xYV+2csh5IBeF3iLl5Ir6rE69HYKTPQFtdlEx9RzIbI+bCknenz8NmEXSJEeq+MLHmVFn4i9s",
-	"YngUtA4WxdMYlWU/gbDf7R+1e712v3/ePR7sdwfdbqfX3z84PPprIZmwAUqzX4S+6hehr4bD6OvB9d1B",
-	"ZBJC5tH1X2vZ8T2cPbcDo8OjudDjsBoI1RlfafTgEz7OPJb+y3u31p93UYDqQqlIk9vg0nkUkbkD6Q5o",
-	"shk13KunMt+yD9R4fG+gbN8Iu65Kz/pCkg+l9oSZUpcQ6rH51i7zE6wNL70+TyobL42WM7EOUPek5nEU",
-	"UDWDRa8yZ4cFXoDeSRgdMV9EJO5LIQkAhKDXLyUEljT7u0hVHXTaGKp3MfhaJ3zRkQvoUZB1aMd3TzN4",
-	"dDNK+eZsQteoJ1Zy00ioZZGxxblWEqIVcpwsIxHdzVAWqZovsm0Icjffc/PYcubU2sY9dhejKFfNF0hQ",
-	"tzqfavdILS5ALj128yv/moj/1WlC2u54mcbZ6p15F04Ee1mcLrF2Hf96Ydfkzx/OW0EtVfKwFmyt8M3r",
-	"d+fsIV9ms4eJmsYSndnerxR0CgNqeG0MiDBvghEyjR1DUAmSiiVKTskmGkoMPENsrcNOrSfO5gwb7dqF",
-	"A68KgRwIfwVstMwgDd1dtIG6SIHvYyhfp34Y9H6oLy/+3//5v+FecX6LuH0pVjq0IJXS2GDFnuv3NAu/",
-	"tKEKN2QjoeOIgslmWVCMwVLCYYCNRNxSzbJsgU0TEZPRaKXrIPMopugcPza6HNgy/TjKYTvcQzOuLboK",
-	"jq8UjHZw8YQ4OpT5NGFefkS7w94JwT56/cRjJT/dh0qQh7zw6x7OPjazIGQSC+zdKgJR5hThi/gHyP0z",
-	"JLVd12+PTOkFeizr13hWoQrJ43W0vJn4skhUKlI9YAIQQ1ZqmZbLfZDGbKlFCgkFHfYUQ3xxRDUH4xRN",
-	"xdVQYugO6I2A2WBeWabR5VyRGf8sCrXbtmjbQqci6DjZZYm60lgwk0e2csBzDAPZRADzR6yzlGcq1V4y",
-	"AIUv8S70OuYXIfBE1/DQLyW2ON/4+zRpDVqemCioLObnPqqS24QFvH1JiREPv7oAxPVDfEkbFy7MUXNJ",
-	"dkCc2uwMtGWwwCDnT4ugQ+yJD+WdfArMCd3zYzlRdYOlJEoWCX1JXReKuLJiPhLRwHPQgjRz+S7WxUua",
-	"l5iTlSitgy7xmq5jFRaUUMRzERCljCyATDgj5373O/YCemrrTCy0+aXXKQhqHU/lchGyOb8scF5QJ+Qt",
-	"Xizd53ZKZyj7RjJQijeOY1OnKr9FFRmGwE1IsDFPks5Q7ndKi+6yhYhmwTqmsHZuiHlE2NJnKA86LPz+",
-	"ecMzPG7bKFfoEopyzRmo+kRFMe1awBKCbhAv2uiNy/glBTpxdWyVjO2gE6nxcm5EA+E8nc8oEQdS5o4O",
-	"2A/xE9u3RmkwbKS4GkoaLFxxGVG9/mNzP+bYwRmqM8y1m8SGn2bqCipFMBXElnYTGp8Z/7tnP2CG0vcK",
-	"3ny+Woh3wNL20IsUHS8UO0CtPcYScigUvqLehqnI0ljogC3Q9eGnY1GehcXZs8xZPEjMj2324MEpW4hU",
-	"K/ngAZxefDsdJGjUMk5qdRNiZ5vi0bHfpr2af3x7NcE2eNf5MDhG+v3W77ZtYemDMHxwsJBwePCAacjn",
-	"AQc9DQLyAktAzu5No1RdaQifhRCvf6eW6ViEdipOk7qFSE2FoBaWqEmd+icmZvvhSHF/YAlNoygw1Ayo",
-	"XwpA8b1/+5JORn+oIK8xUxJE9VC6ooC84UxhymzMJaBJGqGE6oeGTjYoPopHQx5vJnU094PDHB88oJw1",
-	"3XnwgJ3atDTK0C32/0OmKrMsluwWM5VZKXWZminCaJZaDIaylmszkNSEXlVkYbbgMSTGU+zKJTwY8z1R",
-	"OguQHq6IiQY35bHMZUXCwdH/2qIH5znKwEUjISS0Ng1cYy3yCNj0Mz817n540O0xr0gh3Ouwd4pdCrEo",
-	"9HAyd4DYG0oCAeQjcGQvUmUIKTTTMw5+d3p34MiHZc5QaH2JSaKC0yyxN7A3TxZLUIIhhbUoQ9QyCysz",
-	"OKGzAk9LYoOQJbHOtB2qp7DFOk/oIt4xJhwxjlPK72MmKeQK7TEtcBHjlAEEPm7GDnsH2sB91AprEoPh",
-	"STo2y85AqbKhNKqqzstyxZdYY4B4pZYDL4GEhQfdgzBwrtkkvhSYmZO7f3CTQuIVwCqx53hcW0sIzzOq",
-	"DFcYT0VedeXpsbXG0C5lZNPOIYMIiVGfHiW40XPBe2I2JvGdthmNSGcrd5DU1J3UopiZJfLV3Q47y9CA",
-	"4uXkX7METgui9Iq8lRVlQuMJbY55ywQwM1TnE8jOGViFpkghz7Aie84MFW0u7lmTJyzkcgX54fge6AYR",
-	"SiUR+luqoYQDwaiziT2tZyqJUIxYXg0cOo52RXggnr10APbB6w1tx+bJj1hjRppLLQstzceZWZBCzoGh",
-	"/weblVKxIAOasNF4+Dhblx09aOpYAL0YGo3dYueDUqsHbM+U71d6wQSV5OV4Zgs789aBttKT+qgNZZ6l",
-	"AnvI7N4AEQUp9Rx9nVe4uvZxcNk3CADwSzBnhcaRFWnYNcprPJF3ksoLoco+GuLZWDucSojj2w4chXUO",
-	"kCLV1X1tuVa7h8LcUREyPle4E+M039Do6rC5jPAVHAKcA11WKekL9zpD+c51Mc0qbSzsIkDJr1tvS44Z",
-	"1Dpn7H745v05ewjJ8Q+/Uuj/+qF9VbjnGxgoKU+KHT2sCJ7jnVeEaEBlAto1Ht/UNwSlZKQ6oBkhI6hJ",
-	"fp1jKh7SLbcCQfcnZ4LQFdwO6yVzOFekPr+zLeTN31vbNFgs8TdllBcFVeQJX+ma/oouB48OaTdx22bf",
-	"ftT7gH74tZgoaBXJEI0ioGiHPVHZDJURTE1rg6JIOAL3Q2PCPIS/2vT0nj1wwohn3EjAofS7ToMhRmUD",
-	"obHYw4Ehys+UbvozM4+xn8FcNiLr56H8ud1uu/83t4aYxcp+ZmGe82r+PHciAt+GyZTpyiYnwtvYg/tL",
-	"afg02ntgXpE3HLGvKLUYEV8y1z3EqCM4BkJI+JmFefmV+fOGBVb2ddBRAoZju0/Y0QhJkBp5pwlSl8wx",
-	"ZLtM2PcQkrt5k4f8Xn5XCeMdHh5K0EnMC1CW2HaKKHPBRPP7ZeaRZgwynlCJTVZNLTbKvMXDmSAaO1oJ",
-	"drhD6UFjOLV3rCIjb99wTcVoxHeZJS6h3l1KdWWVOKGXZqOZww35EF88MnKR2IbMxTgqO61Bp0RUFhGD",
-	"vKBlkUbJsZSlGNuAjZWUYpyhvjqUdvaCLfLGmiEgFwxCiwnkJggJXDGu4UuuszasU/vsWYiEijPnO/fI",
-	"CpMJQJeQKwv3CmG8mTAac8aTBAP+7MNMgYwjv7KZnO3oSWdJH3RJ1Ed4ohUA9ppVaTBPPYsFv2w+a7RO",
-	"AHIrcugUsvNcN0UpLM8b0+4zdI8lKObQViY+x8U1tgNkNBmNo3/AZqAb58QVMjrJiU2sdjUzxzTsrbEy",
-	"JxsFMLFekWzDOBFyLEjDx0pcFEv4CEqK3qH1RlBczLcyQQEYsAPvHtdkCBKw0PDBihBF3/0Tl1PzguXi",
-	"wYNcxze09mg2IJ9DvrO5jyjoZTjyJHE7pMPOcdUgmXjMkyQ3RteKeqy6wxVNhfMA0X6aCkPVVC2ns4At",
-	"FLx1i/MDd2doDz2AEwFfJm1EwGWBbU8ADbmPzaG1GLtigfDXsZIWmOIPf9NKhntwUjDG2Ff8H8aG4PQd",
-	"tgZs2MpRLCq18MNW4D0RZwk98hd3I6u5EcWaufOg3/d+RywYfMM5wZAXcVdcvZWSWcrHWafwXkBmgqfX",
-	"DzSHwcC7t8FqLrwAUWPMwx+/sqHFLidqERmCwoAsIjj+DrqyudDvdtn1J3zxtVmEZxDZMAZbaB4Ga6GC",
-	"tXHCQvgI2cJINqySzVFM0E/KV5Qf0iGlwJbu2cANEnQozdcASBRuzSkUekabMwSqyDOBxRIHeQft+v67",
-	"TRkt7bPIduvLFQfL4CeMDyXBHuFoldJgO49WoB+hvcszp0gD5NfRAUFo6YASp4wmN1stZkLqvQ4LcYlC",
-	"hLnX1swBPErt9XAYSmKsHAafQLL4yjl6qfwIz/cO+4vXwAHq5tDHlwpSfi3aFroH3Z7EuiYHuDMAUJ0Q",
-	"Jj2y7wAHjc3RsaI8fGueaZ9OoDsCCcgOO08F2FeAVFd3cg8ldnMmNQJ0dy1crA2UAHIt5Dp/plikBihp",
-	"fsc82CH0TX8MK3gi4af7TkBULu6x+wfd7t7Af5OxDxPwMpqJL3gK2GZmoLDhqQ2OOWVAp6X+CxRiMBsC",
-	"8oFji/AP1p1TveZUmyjzPJuO2V8PXsRffCbuPMDpVC0ybzqVi246p5W+CLGxWgDfn8zNQssEYl5bucey",
-	"KyhwSMkvfZUaYxJmemKO7vEy1SollYjKMVXqoZI6DSCJdYYTfKnUJVsuSi02UFmyu8GGXPglHqfmK+QH",
-	"fxnLyzDPDyuRp4ROU0ek0i2FlQ/P8ovtHwR5deaLbBWYAx0iN4ElRzlz12u/Dt0EYbYQbOMA4g8sAX5Q",
-	"s+QQsjY8LSYTMXbr7MBs/KG7H2GwBzhYp8KDN2TBs1ngdJXcsxBjdYC94PYfwGEJQTYJRAvIEz8y7JhE",
-	"jC94Skv2dCbGl5S5EFChj5F+5A73F6IK2VPYd5WrMKNDIr+ZBDo/0QB3yhIYUTAffAMO671GtzacDSCN",
-	"JQtPzXtDn5w5WFCZpvkVGMYRDSN3BBJJrForQSmLYs7MGUU8ixDulmdhYPhTUZMBDQbWosZoJtQ9slJp",
-	"7BXcIn/4lYtmBr19mgEIKMOjuZixAUuVBvS1vF+yGRUpm4ENVXrsm0BXOoh6GQtDjgXiTn4WKU9cjNMO",
-	"ux6hyB97/R0wgUN/AjEiFVZIXkjsyZkk45f+pssdDeFTBD5un68W2Ae0uCp25BVtzB905aIZb7/vj9dI",
-	"QTwmgHsLGuEA5gEdewwXx1rHRpQ4UVyQLjBrlLXQjwI3oUpTY22W9YOS0LTMUwW4KrBP9TLQ386H+GLm",
-	"dcS33USwHIYiSmbHnU3aP/JsPAsHTKu5MKQI2EKkM77QRtYEVlrC8RCTTHlrQz/WrMHgFqbM2L8wJUdG",
-	"ti6Mhc/P+RQWDA/+DzMFmg/0UrNHfwk1q8h6hUuw7XuVbU9Ofi8m6KuVtvjM47U1UdPyCQXvrDuX4EJh",
-	"QPh5ldoYiVU3LE65VWyRwNAVD9jH8CHFrk8KaXWkw4HbiRaB4pplVAyEODqjbBx0CWVKBVSjiOtjp+ZH",
-	"Db2JeT+7aZVDqWaoUE3PrYMJU2SMcn6lAIs5FjpPu4gzcr/TjNzErW7hjQ47brsMD/KNFr4fUBQSfwIF",
-	"Q7l2agRtPhflJfSA8eoW0rvsL6c7r4WE7HMX2sgP63Kymox8T7I5WDQew5h2Ae5fIxVHKpvZSVOzQ8J7",
-	"xmRxO4E8cOAN2/0Ig7UnSDmKRtEfit3dsyG0wCrycJzDLNy9XoCgLvneTagc8nOhJgi90N+82Jgcvm6n",
-	"VcFf8GZXvuYmecp0PJXt5cIID0IRsaIOPgxyjlAikLmE4UD4WoiRVQyIWEghoHhjHJPG6kE2+sP0foYR",
-	"Hvs844XBmnilwP62+J2dkostUdhX2PbQjLUVBX62ovNW/20JeKmRI3ABR9AfduFC4UB0DZXMUH2k6EEu",
-	"wupAorkzSy0qNJkptuIt5xt/xYw4psHmqJL+SPNfffraopQrsPQSWGCqc7iaKcAUsAJPV5cURvIj2Cg0",
-	"jBIfxykacHhW/UldMTXJhLTnlA83WeBZ73cg6nFxU6KQJ8cjmI85VI1rIjyz0OCgArou+MDV4KUkZ8EC",
-	"omJG9OJ8PvAYXa8Fc/4EE0EwiwwM8PAtz8RLM8iQab7StogHReo8pkMz/NIeK52FkL7jQpX5yVGCwSye",
-	"H6WLOS2UYnOo4oUEHwrLoRoT5CjVlrGt7Qg/EiISSin7HreFwU8Cezh/orDF6snTYc9QDCLzUpYfYmIt",
-	"MzXnUCacrOy8LVasP137W92KU0LPdAmMCEM+PXNJIWgMQ6DeHlkBGSuQAAa14+bPiK/WzSLIE+C8PZou",
-	"JQTi7NfyI9dx9jvr/7qKx8JydwMEbeHErL/F7dBTp3MV40K1ZrrO4iShiOzV+onSqQ9LFZdffincMtVh",
-	"5TaN314vSMHqQJ3CUzhvcJYD9wMYwirFDqKemIFDsOQ5CPzZ5GkMNkUImeOK63y5sNpP24UqINUWNqB/",
-	"wVsU/MEq7pg7JFVuCJJqCRnTMQT9T8+f/qk25B16xEecg9A8Fu6hHbQA9bsi4qtowrUKtbtaEPkeYA1i",
-	"eKONTycBZFSZbT/wInAC0rIN4a94GrH7OMaAhVQ5bv5pS8fNv4mUe7CEfHxpDj98psH2senIHD9krVw4",
-	"/vN1y7e8+SX3kjpfNrhK0Xp00UoEE7JrXcFHLrlEihcLdCvBchSDUmSdFNW+AaXJg3ROxSKJrdr3Cr80",
-	"wGZWFCnJi5VzKWm1xZKgtD/nTOlJw1QwfRVn0ENUTSYYBoi15+tQ0jegjGk+W84BzTBJ8vxxxh6QVOdG",
-	"SwWftwOV8/gopKJckEKh50/I8aD94ee/elsKv58pdUnR0RKkCXIUbApjY3sRSdskzB8a+avgQay0I7Xp",
-	"WaoW5XbuhTxMyk6kCTi0cn/87kc3/Hdk9TN3qZiIb/V8TOucuEinofYV9w2URkj0wgCabiqI3tMzl32E",
-	"WU6aWld4T0NBljGQsUMOmRrQdxYKl3y931uQTOF6aY9Rc2D4EqvmF/bY/UNnX3nDizG5AW8CSAjniKVW",
-	"uGUa1sRbvKEQ2nxpHPQrDOKgOogoxkhH7uoEy7f4Ye8jhG9f+gj92vSRiUgSpuMECq7QiTSPoyiPl9ay",
-	"jPdVC7df+qz9Gb5bwwAQgAFZAPmWMvM20VKKLwsxzipU9j4r66Sl/3v5w+jSSBIfulJJr8IYfOiQNkFC",
-	"17o1UpuyYVM1sjQ2+8loVpvYES0lchGgsg1KLkt5TFl+6HUB28KbX6HvQWmOhWtNBC7sMJxEnu+vJkAG",
-	"SIs1/4DyKPyni+4WAlE4z3NBiQ52Jifk5qNNkAcHRLLwlBsvO4XEcA7SX5DD+c+FnUlrAK83yjZgo1q9",
-	"mtQp0HkG7shBnEJXSJ7n8eKFvOsWnP2oqDVv4XIfgFqbiK7VjRy4h6wE0KBcfU8+9k1jOcETxyusyhEA",
-	"CE7ZMRD1qvCHST8VRhfxjI+4Lss7qI6wHG2V1+ViW2IV22OUxuBdqR+K4yGbBmcRIzispsATGd2B5DEh",
-	"j/2m8QVGB3vz+t15uMl2cTOhvh6FOdBvdctsdtpsmUFed6Su5AmmuGo2VUyVxpeBQxe2Wd1ap0Iv5yKv",
-	"O8KoSTErzSk1XgeMwnbyfq8lNvgMzT051Sdx5mVoBOAOSlaUd4VaAu4gQgPbyBTsDLSLhOtMBywrS5Dc",
-	"fsBmJ0WrAX+DsWPofMKpP7yHzFgvmtDV4WWjdBjo+FeIlA3IGhTUMVxFqtpKLW10Iz9yIHXqjbGjzL9f",
-	"Yiw0FWwEmn6a8hVo+GGCrheAH3LoRPcPuxZUGl7OVwHk7tD1vTyDL89CCIolBCA9hpLi7JQPYHNCku+G",
-	"LSm+ZMNWiJkoj/uPH+8N2ESB+zfOvKQQdCRwSNWhDDvPZ4XQwS6BAHJEAY8TKou8BALfQ2kjMUmswXAH",
-	"uk5SNbcpZ2+xshETWuz2g9BwpcSqJqHFDm/GP1vMcjSx8fgdQE4EldVWtvFQ2iR+2+VLTbAE3SjZ920K",
-	"gOarPYeQEMUTwPVEFwUmHNEXzfIZ3bhg3fsi0kqVobReC6K4W1zuJo3KBb3ZEnEu5ipdWfaGCpXUK8Sa",
-	"oiDE3AEqXhngkZpnWVfcM+Y1M2pJQIkN7DWKJcSYUXNR2N8lrw27sg6bOENPXt/sOJttSXwMLCtZeNA9",
-	"Zk1uJqi1fIFOPAhoBYWE0qDaIWzq2n7gr8QwyBv30VsQMAxvhi8VRpCNuQ8xyT3M7TWjLfDGW8jah66I",
-	"6VKEHXZadPpUvU+B4486dxAWgsBnDvp9Vuuigrlj+iXme4FnEsPPxoq0mpnNCplBcrsZo7LFhHhDrNkk",
-	"/mJLCB2j2aMQtFwQXIYxfrC1pFjNBrWgpQJpcCu6MKsdmrtM80V2pXwqXzDkLS6dV2sooYce88pgEHSV",
-	"r/JkAZJiGLh1exr2CehmwK6QraVksuqw8M37c7Ow4Lcy/3j2/OXz8+eUx/j98/MQwTfM2y7FCmZPp5LN",
-	"xcsT6CDFmmdsqowG5fjKpsOHB/1j84nDbh//Zx9L6g67B+A0zy0VhRbTFV8NGGcTyN6YQ6MOPAoh65ym",
-	"H6nliHIrP/MUHMMpl5Ga2yJerZS02JbFM5RE6V8w3K8R7payhoxJgpOlJGBI8UKSUG2MpP2ALGOTBuxL",
-	"splYodMHM357vW5gdjfww+PO487+HgEUwFkylOHZpP1KSUEpBuZ7I1EqQQj3Da2o9AZUVJDxxlLQOVqs",
-	"g0vtsNPceWMHaDua4B72QDYxx6KpZCeEyWgybGy1v8OP8qbi5Ukg3g18kaokLWqAhdkxk7hncyaswmzh",
-	"mpZSCyEHLC574Ky4GK2YVFd5NhiAGUjhJTK4csGhDA96fVaXLdIcPuTu8IwQQNsdczjgQdmf5AmJJ1ha",
-	"YHu/jGdY4kCMjVEmO+77oVRtOJDCvRO7UtrlD2M2LkInw3M5h5HHkbsCLAhUkV7gZfHO0emKfVgNk7o4",
-	"WR4WoywUc3BBKI2U6QH64F1Iztw0QZ91qR5vKG0myX17k4+y4HXO3cN3FkN5HS/U1n6jkni8IkFUjMC5",
-	"VvV5Hx3C40Z5DpNGDFR2P0r5JGvHIpu0Z1m24Iu4nfJMgFLZpjL8vQELhwAjM2yd/PRdr9s9ufquD7pa",
-	"r9vNSRVLc0g7oKj8mfS7w0cn2Xc9aiN7+AjmCkh/ECNUqSCFAIuNbA5Ihz0RKyW9utESx/aPWSF2CqWV",
-	"+bmC1WUyjz3moHbEvHLlht9h7zAPwHWrtxFUgPulACMWlJqdEbjaf6uVurQR22zFrjJPkjyyWL4r8BM0",
-	"MNkywCIn8xhaG3oo78Nsq3FSm/6tXJ605wIvYCwyfIULOe51ypnaxqRAHG3FMnNYuN0KwaI5lUPGEcYd",
-	"8IdUsDrQ0FqwUGTXvxr7LKJH3589cxXAYy6VBBzlRF2JtD02pjkcxzjFNIMUcazFBC+MmjBAiwbkAvOu",
-	"z49wJMeHR/09O/SnJNNtvtTpmzMKnPjnUhHshYqHrVp8+ubMoXaRk3jC3ok5NwLbnpGxnFKpzwcrG4Gt",
-	"qUrLjPjBg8AWPUpxxeaxVC6jDrKd0NkbrUj3HcBtuSwJ6G8iq3OV6aFEnBlEr/EkGD5hL/AcXQNvco22",
-	"zF029Z9S7c1Pl7GRE7YZBe0GPF7QtRVLaBBWKe/osLOpNDv7qrlI7wOqKMI/lh88yMXAnP8tJ8/A8LKj",
-	"BJ60oBC748wHMThxeZbUfzjAFCkwK6mm9CQPgTiKIuyo/fPEj0hiQbiKCNxLpVQgAtAS/owgfDRyAMwP",
-	"HqD+nIKxmV4KIJI5aiErkSHWm1fSQIAhGh1OlGit0ks4IUGgWIAGs8vmSmYzDXa01zkNrR1UxVj4jD5n",
-	"DBVXmAL75NHB4R42TXMqf8Qhy1CDGsLCd0bPyIqPPT48PiC8uCQeC6kBFzGv+GkNWqcLc6i3+51ujtPl",
-	"/XYdtPRyPufpyvzumrHV96OznV982UaZ0h5+V8fBzQ9a7+j3J3x8KaAjLHFRa9Dqdno4ALUQki/i1qC1",
-	"Dz8BON0McNfWV7iZO6Yia0Qad1iseMwGrjydYFwdudH2tbG5gOxxDKzaWgJ0G5nJOeY/i1oDM4C89TuM",
-	"3cqCRqzs/JaHZxOjTYMeCiDSbrJmUv1uF5uaQro04NCVcqWxoYuFff5qgTxFI5KmvdlrV2+WgFrUbnoI",
-	"K5j9R69tD97t2+MjEtzaTkOGyiQezXuNAdP0frrtIdxjXpzE8hKR/CrdZpveAY9Qb9fXk1NsVAyj3O8e",
-	"ND2Us+Urlf2oIrPhoMnVAa7a+mee8MgCN8Mjvc2PvIdcaZXGf7ff2d/80AvX1Aqe2G42L6B7MzxwtNUD",
-	"p3n/Z/NU/3jzU+dK/cjliogAbT4OtyHcGfmF34FG5lrkH25DjHcYHnvv9e/28V5hv/pIr7ZbGIDZF4Aw",
-	"/St1TxTBSd3dn3xp+73ICKAwzaVHxqcae6GblxCmTWtQ7HF5fVMpk28+6CZyHbS2qkdGPMxbfChoLZSu",
-	"kc/PwXlYhMqOK3E7cN/E4xk6SDDKQrdi3V9KGtRUZB4cgPXfQRWt9JImcgtc2aSHxXKUxHomohy2xuFz",
-	"G9VTJZHRwqGku2IVQfbSMnV5/JC4PJSU+P1a0tnhEvRKWOqgZ9LoXLaea5HJMbipMMV2KJ9uceOgJsGt",
-	"6GSDSlTQF4qHGA7jNudY/l0A+6weZf2bHmWuNf+mU+mpvfPbH0xu8RwAQoxd5P4t9P8t9LcR+sirm+W+",
-	"F0doDVpSQZeYL20MPMEkoC2wf0TwGCa2FShEo+YMgSkC/gAOJ19cyCmMDp4+bNBn2xRIjGfwKC+Z9OOa",
-	"GFaQgq0ERoryfDjy8yNcitcvdrmAFE1zg1e5/r1i1puEVQVa/GRx/dAPE1pUOngXjbl0B0blQpDICGuQ",
-	"LgXV3FsQobzJOs6+C/BHtsCPXkvVQxbYCF0a+aIO2LgJeahOAhvrNRdFiL1SlcI1HYWdr9Sh2OCQ7CdP",
-	"WBcWDUrk8i4x0CagDsQZZtfypWckIPIOT/iNCI4O6hoRbGhFsHVHD7PLqtOlZWQFoJsciCdfZiIIRLsJ",
-	"7hDR9WJwDhORnEfTpaDMKB49lHDWj1OuZy6dlttOm7beEsF6ICsFSiJhMZoBsm2XT5+661s7eLTs3SUt",
-	"31EEN1N5iNdR5aqQlGD3bqdhUub5rfilOLv+HfLJL2tkUwXGDUxs2s67KCXu0VrVxHoD0XMbp+gNuxPz",
-	"uVYgrTWgX4kvmT/cfxvP/9ajvpUe9UYlWBXlnbj3NO2Hfxw7GtWhbbStGg0CGk3FckvQfei9CgGBuGpM",
-	"E0bKUGKlGDvLbN4BosA5W7wDZZGFGB/aroBndAWFhZn29AzKZVqDFUc4hAROtw06XEU5QjLm1H+yOnt2",
-	"YxP1JdconqCL0E1uP5P/BUfeFmdHBUukfHggmW9wdiBW6e5nR9PRkcO44+IBU+SIi4S06AEtgp3bRynY",
-	"wMYQ4YkAhqyYrWq9FcLCuDrcyhNf0UDvDIKkKOCNfxvX/z4Utj4U3hFLF4+FX/Q0oJ4WjRL/NElco4fA",
-	"1vBBTDKwdYNKO8fhZ8GwHwbUIUExtG2CYdtO+XjkLoMPs0Y79Ubmm7MfzAhvLD7jeZxtIzifQg5x65fX",
-	"yy3h1wtWmn5Rnm7VNRYfLTaN7dc0ja2I29eSDFE1aVj8nTX2oPUylpeb7oV7fpM6+b+4NMW+ZLXi1F4q",
-	"SMiXsc4cC/qC0cqtgngEt+N1UxDnKfSHL3T6oWQAv4OA3wsBvSbJiip48mw4AlSyzrGhtH0VQnoXIIr6",
-	"CPaQTw85OFIMbCs3P8uKqtwAzCsHBbZEcm0fyF+IKDId/DD+4n85z4W2CeFuzJxNlqkDVbb90uhhD1/a",
-	"YthklAE7gEJAQdBG0JIiwCQqr3sMlLorKjkwch9JmETkfBLSFoFBqjGgMXntrnKcfCzgoPoNh94foFdL",
-	"2XpAIP078ItdwWWAsbgUGsCfDH+cFMYBY6it5ugwl31u7QyqY2AjkTdDwdS2wVDuHLcCgpFgvpOYFWz3",
-	"Jypa3fDwMeu18fB5Jb7Q+evJSj1Ti80xLm+i7tmtTYL6pwvdUbN0CV2Ui0dw74ZUuMFcInuc3nAW+XO1",
-	"Zg3AUnFNWwl0IOfSQt6l59fngqCW5X/qN3cK9rb4zhuEtTxX6iVPp/Tc4TaTcpCSP4oo5udGQ4Kjt7/N",
-	"w9S7ygyVsCL/xc9tZH3vqG08u8cqEu/shvz4tZXwkUiMpFymidkLXE6NpTQTiflTQycBusyGrd+/e//m",
-	"zeu35xdPTt89v3j/9qWzaIYtNhwOJWPtP7Fhqx5f0T19/vqH56+GLdZuGyHB7gE+/BACBohr/kGMzGm/",
-	"IHj0IbVaBWj0YcEsQ+Rz+wvUa+JPPMb/dS2Shq1PQ3l9byjB9LDz/l7ls4Z/51NGCREwkaZs8J3NYez4",
-	"wvL+OPsSULyzUyNFvw7lMHvF56IyqWH2DqY0sE/jn/DAMPN/oxP7reBRwGoufDBzDqrPnZ4Vb39N9jHc",
-	"eh0M5fXeUMYTmN5/fMdknDD4eqKmnRc848l9kaZ7Q3k9lJN51nmTxjJL5H0rOH8Qqz328CGhkoDHRsmx",
-	"KJE373uZk7nwW05uJXVmxTL7jnGIO1mi+wf5fWAXCVS9Z4l6DxhFE00/3vN55F7A7hU4xPzAY/Nfxx33",
-	"PgFFTobSDEQlopOoqZvspVjtnTTMdl08vqgp+x6Ah1/5Ir64FCubqBqJRGSiORfK16GnSkW2bw8lPllI",
-	"B8LH8hKRAi8316thAagBISMvjRvQx0AtdypgDgaJmdxOyaUaA6+tJiA0rToMzkbAfYDxrktbquhrhRO4",
-	"om00uBZJ07aej9+aR/Bf91RDLWubU61ikd7MUQf8ljvp8sbag68Nxu2TUo/SARNfbE0il3XIsLlxaYPp",
-	"mzuZYhdk2wN9yRMos8G6hteGdKzf6br3DiUU4WDLiUcHx3ml5kFnv9P3jE2vvTogphpZGu4xxGAEbCZE",
-	"DwZ/IwVl7JEu2GiZZVCLM5S0NLaXO5Y/YLKMtNAbXoWWQ5MtQARY7GxHnzpk+8D1eKLyHkoSksr8MpSA",
-	"3BPPhW3b52AYe91u1zVttBXpJyW73HUnVUkkNOKvnVPr3e1s1J1TKxM1PZO/rm1qJfhGy+ylGevNzcvK",
-	"Y/6AvrSvrq7ahnPbyzQR0DEmut0IX6h0ftPh0TNb2Lw3dTtntgP/er8zCAPs1n+DWF7hqVqD10f2TePp",
-	"LCuZvCBwqA/zJqMX7v225u4ZokE+zUG5/23C1h/2p1Rb+g9y2BdObjge89PRP7fNgf9tLFF3bFctS8Dr",
-	"RtOSR/w/add1xmqORqI7QuGWMbVumKlUCzYCXOvVsHUj65GYw1mPZIm9Elf36Z8f4mz2hGvx/u3L+8PW",
-	"LMsWevDwoTV4CkPc29pSw0r1is0KIq5grPoyGV723JCogUBviDxriHMje7JAnAJtzAM70CcoPQcS8T4S",
-	"o+MJSXPj3s4maiKcQWpGDbYhVTDe/8pGZqxpMmD31oz1HnM2ZmZhBcq2LmgEaOQKXJR7pTW5l4PWDdi9",
-	"2hW5Z83ZxgGb92835gBHOqABd1BxxQ4Y9jNkB49BWz68QYr6ta9yq2XWrHM/LzfBd7ppQZPOwahsDXcB",
-	"2LHBbnY9in3LGau1tzedAQJMTQEmBNpB330lTqKmr5fZN6i/aTCuq507/sHt63+hVJjCkftcRgjssu7M",
-	"3aFsxHNdmU1KCuOaXZrbwaXmMXkbq4rl6+1qaIv9JSubwqfFXY/pYENJdxFA+yMW8RXwKSEgYNddfA5s",
-	"vP0u3oLFK5CqCJAhVOBRHHCsHXjIUosBotbYyKbDR9OAGe41261EOwOEDXRCgOYNPZOG0mvdTOO3YeBY",
-	"M1CGBz5AUg4LGxMtCliAaDgLCWhfAVR5TKGQ1KGyk1TDngcag8jmSwoaLMuVa70O/X2WWni1j4T7BTfb",
-	"ljxe6YvfA4h6wIEr0S4sSuBBGSOGhQfdHvPbEgVlrsDVmwCoWjYDSChsfDTJtUxXTklprK4Ff48Vuzn5",
-	"3ES1mTkfHXURp8sCB7mhYJcl23a4a+uOLOZLAeEGMU3O+QiwcknXt2BfeoZth+0Q8G/sqEkeBjxtEe0o",
-	"UePLwINo8pjH8StkTcSToaRwP0CNG3aIKEXALBLg+FlvsMUeh65ydG46QHLzSXSpJoJrajn6C/lDShbp",
-	"r+oY2c50J7v45n6RyoO/Pe8DiHKLqD3xd/Q/thuCPgJze4toX//2Q/xTaFEVDIUa3QIZ8jYaUq4QWddy",
-	"Y0rv/xilLO/P5lzReQ6vObOpHWBBuxiJKZdYS+GyQKsJu+/sAH57Gbs+bdfKL0eDHdJ2rdC5Xd6uHeqv",
-	"kbfrCVIho62E6HPDbm7m/878/dero6jm/frWY71wbLAJ7TMPv9K/tstpcAqwRd52mQY1bhsodgOIcOZ7",
-	"i0LEpctBXQA38x4k9tZpl97++M16QP6FMwxu7jKhrOyb8v5Nz1piumKOgY6ncrlodqW4DHqXY2O3CFVV",
-	"FrMMYmdAxhKhORlAcxqD772MxyoimM5XL354mme9X83iTDC9gETz1DDFUMaEkOsB+/sQqgi7/Uq5vuU5",
-	"Dithw4cdMrnB2HYxSHPvY/O2Xv+x15D/xLydCkDLDUjRDgUNHKBR+6zY3nSP0g1WMBgA8+TQ7oEQlMgi",
-	"Bl9A3l7dpdxjx1iEe42hpZ91gMBl18AtPOjus0rn2rU9ZUlamQ9owtdGdElDSnPduuYh+YXc82Fdkj2i",
-	"7mOqvbcOA9JtwVFT8qccM791bWdnc9zw6PvFP0l+wjsY7M0N8fJz3yDzfes5vBJX7zXgC247erq91v52",
-	"jYgbUt4x+2StqgiRwltY21sI+rcqEUYZw111C/2tu8VJBoHOc35Jp+W/cwR+Jds8z1knJv3lsgTw4P1H",
-	"SBMwh0MlWo/iqBCuL0ioO4zX3ypZ2wy+Er3GA+POwtdbxZXBFEniz+LvzYXVefNlP5JCWwxah1NGIfbO",
-	"Qf0nEgsIPCjp0AdEoqFjAiBjFN4B9XZxNpQWKrvuPJ2K7GX8WUihdevW/hF1ufE4+ZPgSTa7wWniHqjP",
-	"JqO5AtxH/PkW+As3l+9rZMlZcTVhaH/05MkMJ/UJGGUu/n/2rm63jSQ7v0pBWEAS0KbtwQRBKASIIicb",
-	"YWdtx3YwF+FCXWIXyV41q5iuajOEYWCv8gB5iHmweZJFnXPqp8luskmKlkfTc+GRqK7q6h/W+fvO920l",
-	"XHEmcxe6oJHq+c9PT/Hc1dF4JC8jTm8+CrHUVBg411anBFeTnC0qc7Pjgol8is9F5g/tM149c8i+XMxe",
-	"NWebu+LJNiV2rr6ci5duOe2B/gfs89a1NNi5DnGztUVgiFxSzFcR7iuzmfhi1wSpH1cl6NVFE4V4NpTF",
-	"xwFtuyX+dLgOE6OKEc3UHoe2nORwJmJYhHNwnjYujR/s9o7m2qIP6M9uGd8hTm1JatYyMoAXcWpbp9zl",
-	"frYvpX92h21zfbz2W0mv4luLe9oifGGbYrxdoNHNwoMTHnn5hX4CwrtJpOTQovxBTp1XlPOpVeveP+g1",
-	"aXO7hf2YkgRm0CoDEiWeZy0+YF1V4okdwmo348L6irvvTJsjG8OGErQzDncPe7bQ3r07sXtn/Gvq9NiQ",
-	"iTFsWG7LeUyOOPr+ODWMqsk5dCxKlJ9wUme3A/ZOFquW3WzOV8MgU+xBgUH4cOlhtBsTJ0C4XiddNAoQ",
-	"juwCNsRLhFCiw4c3rXQ+rK9zNLlvDaI7x3hgHfa29xtn3N//2jbHCTB738+OHfQsAmVgHKgfIKD0/bPl",
-	"fJuduccEPk9b8sEVNfYzH8BLgq4tCEvuzmSnP7x6lXou/qBQQCE+8nXgtz6Q6wnkLqHmpwcJYsgBaw+f",
-	"kpqBnlXGfmFHMoOcAujCL3MtSPW6JqTE0uz+rgpPIE1Yiue+y/LSrJApOCt5LnM5TYfYEeE1aa1pAro/",
-	"Yh+5vj3XNaUlELXXDwBFb/K5Pwie5b/VpHq47/Dov2VO/fsrC36cqarIaq/pVBj/qrRm9emLtB2G63Ur",
-	"Y5DmFfhD2vDJJAnu0rkesLdBkXtcGabzQkhTrIaxAgYgPjyuJIUOkBQ9KJb+lMsHL8kp+VxE8jMLPhVt",
-	"Si9E7fQMIb3RY9r6FXN34ABALw49Es/b+Kb0NLx9aeJ78zcAumv8fuH2RvfJ9li1sRrxbgF9XjSp1zPC",
-	"CgMiD6MBzrdAaBsFiy7LphEdR/4FkK7zDPh4x1yyezGS6K2ILLTbBTZex9BDnlM7wSt945+0GJDLzyof",
-	"i47sprjiQ5la10efAK/W9XLcZtv5CvyARleI3jnU+hYSI84Dt9y4wgQVtlW7WKQbG43xQ+zurfBW7dzB",
-	"3XG1ijaRFwYhyR0ySUsnMZzQUAqzd45zx/mBqHjwaVsPoB8cH/s1sU4UPaqtA4OxrQtC7dCCoiDGjfuz",
-	"i422DvJH2ZdtTfKly+mcVEpyVi2ysG1sBxrAkVn81j47Q9sFNRl9MW7l+1JNSxts9YmM5+tYWDfAewFt",
-	"nsVjwzNp8oPYhKMRa+CCIfvDRVXl2VTIy03Up8lNQbzDt2j12I//+Pq1dWwAReFJiCNzRYcjrnpm3+mM",
-	"2F6su/RubBQIPe4HBsWLbyEcxh2ogXC45gwANPSTvaAhw/+2XdTIvAmX1O2CHgM3Ska+meOXrhOejcEL",
-	"OW+8AmT8zeILON+1/nVY6ZYsXIOe2lbYIF2UY8UtuLFh4+tXr5z7qhNil6RYkr0rsuDcYusIsDxYB3gk",
-	"21Xd3Ii0JRd2qDf8uIH+fg7kz7mZBfO+pzO5NniLY9lXoPsK9HdbgfYR9xJ1iDUbK/lZlBpDin1j+72+",
-	"/PhFcmVo2AM22xEJ/7d00T1UlSGrmQAwETR1GGhJQx4AoISpNtxUOmVz9ZnSn26rBCB+auO8lP36f//P",
-	"0oWQWS6n9FsptCo+i4x+HRdKiyxNUPXGiAUg9YGsJ7EnLYWCxAV08Y2knyyJZ1Kln8gtY85XbKqAxAlU",
-	"xWE9MRMSIuOc/ppyiQ1TQW2UF5C0H8kZh1IKFWd+fPVPgXWo5FLn9i6mA3ZTKI3s6HR+4Qjeb10h3vVB",
-	"IuwShDpHkpQ6h1SPlcqwRXVf5HpG/Dwpz+/mKhNDpiaTlM24o8uj86jJxK5+Vs251MOdZ/TSoLC+SvqT",
-	"Yb1IqpGMGZTvkRAb1dNxiamSKbIBYdJoE6SAVER8MsG+TcSLAcGTE3li6e3kBdgk6qCkg3KNbZZAfOTR",
-	"We5SUbaJG2a/Pblq7ASvhYD728rYTh6aMrKPSE0mu8tNXGbvJpPIRtC7vRvjH13k/smm5tEnADx0vZz3",
-	"eNxpck4e6oDccOFlO8pp6B2ATtkF3Ck/+Y0SMwQdgvz3JaCQYNC/gxBtn5R4xn4SYYp3pSX2i+tinezW",
-	"GO+jZ4H12gPkC1CFMEDvMBRxeDraXi5IRy8unXjD5bB2UlwyrlF9RZQvtJAko62vSMD/IffkljO1RJFA",
-	"XVkXCEgEJftvXGgup3+5KCu7a2r3wSXaYazUAEsCyXuHa0qCVbcHaPZXlUsQlYGl5oaVlaTzAx0ibpmT",
-	"XIJvgBBpgAKu0BFjpiqhRuQLPVjlmaklkAiqiRESGSnvV/7TOZcrCIatL0W7sn5Alk+i6oR5HeMj+2tl",
-	"42r4/tdO5kEqQLxpD6hKTAlwwwqB1FqfXfOKdr4NcG9VRLN45S0CNyOJ2j/OlXB+T26cp0OsDzteM03E",
-	"NVq5wtcAfUZyne+MusOLSGOCTXSWAIJOfifc7FxkA3YNXI7h5UMIgn8rPT4zIEn93QsXvBLmKhCQYXOI",
-	"/Tx+xg7caZ/CfamWGvqOUhDz/giZntTpZ5KSB4B90loaL02AMhLqjMgOW6r5SG65e/gav0A6oBTogPAj",
-	"x+rZQRi+F4XvReF7x6s+yt6+TyqUHDu5MTdRZsKfWXSnk7q+/c9KGX68B/NDp4f8R27Ekq+Ocnrs0A4P",
-	"jk71KZ8LVZlv7CslX2jLo5LvVh18hGSc602oqtPBP6a68+LttgLPyz98ur350799urt9E5vFQ+o+ncsr",
-	"1A0hQ4WlBGfS026sGQustRjKjF2imkWDwMWmxMXIfLX/6GVuxjPa5Yb/jD8MLsxqIWg24Oeias4bURg+",
-	"xAm94OIFjqFA4XJ9zAehhVkfU8iL0Rn79W+/IKsVZOqslyJzOR2OzjYmeaOkaJxjNJJEKMb16Cyh9VOm",
-	"fXD7ZmMmDMDa5vKdJsMw2Y3KhLthXw8uK4E/B7WkC6ww4S1Xk8BKsv5s6bFml/AkGKNnRffbPyLGGJKo",
-	"nWf28ZwP8SPmqCYG2mSqMgMIMGgwWfbLK3fsfSn4w1U8WWmfW5gslpw8b3ty59smtIa3Zb74KZ67++4g",
-	"VXm2bVY04u3zhifqJ7ZbBk7pnmi9Lz4/KjfdIYBrRwCj7kfs+y6DfyujWK0O+gyxSm4cAWQTZjfGvjw/",
-	"3C4ltvfwQQ/C7kau+nH4XcAa0kKemJN3Kswe2C+hjfPF+qJjX3Q8PXTYAXNpjSipsZFecy7hKcqNjSjk",
-	"j+upKZdu82UkyABxaCOyP3rFjiuEUeQGrSgCKWIL8fILz+/cb1FuIR1JG7r++rdfMBrX6YD9DHmvkDPJ",
-	"9Vp5bM1yQN4DrAUmviB3ZVSCBoe0VnDBIhvJC+jiurxiWtWbtDDZA5G16/DayKRRCgirf6WYCmltkhgy",
-	"U1YiZVw/aNKaxUJmuI88Sp9FM5KIDS7aPrlCGGSAMcA9CswvBR+LkaTkJpb+JqoEEhhufP5JG77S7ubM",
-	"cuuBrChJoKuFKLXIRHZ3v0qxTy16A9m9QFmd6MA0Eq25vmVSAYkbZLV4plluBuya+TvgtWCs/6JZIbir",
-	"PMfGn26vK/vgXZyrTBSQeSBiYDsKPtQRqh3bktRkAty1DrCemxrJ6wQ1xchw0q3lOBklxhz8PYmnnSpg",
-	"eQ0oAHh4pJoT36fQT+RfGXBDdTtQ/ohM2KOC5SFX2kFYxb3Scemz6DL0Zu1yD0XaN81wggJoWYGPv5vg",
-	"1qXyYz/pgCRfW34vfr28h0x9brTZ1L2nR8PY1/DyXI5F0dVnuoGjC5GFFNYeHlcYVPfhIQu5A4+Ox7yb",
-	"hDnWw8x/Xd2+2T4HPtEwx1fIl+7brQF1HJE9+ftD+6t9a2hJp3pfju7J+J2/Y32M0CU9jnfsrTIf6Qv2",
-	"fLEFj5aR/82FQR89k+/psuH7p8K/VQ8EG52F0GF0hsED26NrwS24pW+hLZ++1sWw4WhBfvzDWlDzGN0H",
-	"3sFp7j9oyBEn7AtbD69YUxsBz9sxJvOoxa21iSAG/K63C9i/qzLDGNSEXyTV2n0jwRLcNarIgQYGJywF",
-	"W84Um6iiUEuN8IAFjoAgF+MMjCHYPAfBSglyE5K0NOE36KpoIy7wMPznlwGtgbE78jMdlAONujiPSIC2",
-	"dJ30DAZ93vJZ5C15SATOw6ZzSq6+DknL6wyEzVwS7H4VMScM3a8bOHhoX7hfIboLEkWYrvPz0IYP7gn+",
-	"7CCCIKrMNF8N2DXDxgYHOMSUnVTBMFwAwoxsEnVBXA6pcQLypRGyK7oGRJ116lNgvk2BY6cB48WSrzRb",
-	"5nJLXspteU+alIJxXTb3m3jNh2aWNoafgMSh+xXRm+hNz750gm0JAfcWLblmPMtOlw/oY9quMS1uYzfw",
-	"9e+x8s/YTF5nWWRDsOqzXtar28lvEOG6E37TDn/aMqlp3zh7Si3K1lt+fWjPPl1PS/BLu+PWyLduCCDs",
-	"pXe902ofIyR270hzROwuIgqH7W0du0We71jjcU33ddw3yi48ttdGEHTwZ7CiiCh/GTlr7f34UdImdf0D",
-	"XioqIf6sUtiYWlZYnvtj/lmwtCqLFFpOpViyCD5/UZXFJQhnaofU5DEnEpRV87lwjJGMWkuExE7QT6i3",
-	"z0vBJJSiCf9lFLsXALuXDBi2pjyXw8OlODYohh7FfTvK4zHbqI7WyiBEddRdJbI2qrmV0P6xh5/3Rnrf",
-	"xn9sgVE26AstNdGW0JCObpHKKMVCcHwKEEU05SdBkradYLgovKDtOhQS9jKlBVvCv2sKxK4ZSjLOxqI0",
-	"PJdsyVc4CvqJPovoT6UqRDOW8r9ggRvbSX2d/6GW2B/StAhYqiclGLCbRiXkTEHv0xxEB+1SaIuw9yrj",
-	"/3KWnOX2TP8DnTzJmeRz+yeQNTyLt405/9+fhJzah//DP/yYnM1z6X5/7dN22pTIf55skZ3T5/62RGuZ",
-	"CtCbalqMPfqs6xb2QeHb/hwAqXS/diNS3YGHwFFJ6uu4VGzzl6lPxfZksodYI1ALbzZH7k8N2VL3JQh2",
-	"BI1AzSPHj1qJYb0evdfASwJ1NjNKDdit0SicnmsnrQ74RUnIR3A+sZYFzcmeXXZtEyew30gG5Tqg2LZG",
-	"R01ck20k5vu96aajcwwylU+MtKMDO2Q07WoPTWfWx54gl9ntQvyG3R3U5EfsI6AebdzH4ZD2UjtFzpoO",
-	"xyNpaZBs/V1Slv6ehN6fmc3a0IZHNDSwQqC/22DFussIkp3zodDLL/Z/Wyke3wXzkbD7FeRb8mzAPoLt",
-	"00KgckQ4RuNN0vA35O5QS+lrfkQ1EdS5tEAwNx43kk5SmaVuSBohvml2T63ujjm3q0LEbgs75GEm6ZF9",
-	"9/328qS7qLUrZJ3KDvQEkn0e6fvNIzVpU2918/faBOzO0Y0hMizkHMMByMZkOVg4bX8WEn/MzYBhXy4R",
-	"+wnHWhir7uuaGD/YgxnXyUhaqwDZJnLmlaRtGNERV4xTrQXxazYG8IxAUiwxVLlf1eKJUkxKoWfpgL2B",
-	"BQNZo7+gkYQV1jS4jVKOOAi28jGXrFBTSNMruES7gxRcG7rujIHVy7UpucEAagWrG2IIYg+9g0PSdupC",
-	"2sgPDw3oeezuGsD7UHfxE0w8dSMgPCywaBp7gt6bJw4s6rSDS15mui8gdPbxf+LaXIMH2bv4vzEX3zH5",
-	"oX2gzSjYhn2tWYMz/zJ2Gw+3dU2ivB8F9SZbl5xVEsHV+XhGyTDr9EcdpOSuR5g/fcXSL19TNi4EL7U3",
-	"EjVqXOza9YFEpkbEpibgeK/+Gzn/NsRwscGcWztogIdvUwk4ptBiuhrPwrm9xi9oMQZLnmeuzp/SLU7d",
-	"BUZL8MppLjZJ7XFgwLGGPhepb9kGBj3r2axP1CIe7Pz7owwfVk526wa7kx0kGLw5+BS2K+OdQ6J9Unph",
-	"SKPtCm+ppvddqqULdOe9+eqN0TOOtN7aHZ/770A34wTLtVfeVMiONGCRmcD+TBikTI2rucDEQ1UWZ8Oz",
-	"l2CV6JwbdimfShuwVIvEhiBTUC+VscQvxSzwQRRbjdVcUK081JbtVw0SZ1muFwVfvcWP3UlyRJ1tgKkQ",
-	"f04AqsgyODhyEuitkCsh5sQlLNMYafKjxQSNw/X1eK3QjcX87MLGALVvlCXUfIWoBUfjsd4zQ2uIOg3W",
-	"FxGJk7UpNhP+//o2IWAXcHKxTbLf+BHkDefyEPzGs/lqM2CuozhTs0Kph8BvPsf3AqEcfk8XfDwjopJo",
-	"HRUhMjaW4qvrGwv5k1gRLyh6RmvuDBAQw/14fxtf8CJ/8SBWjed6f8vgT5vnel+q+6iauCi4AYAHQvoq",
-	"qSOGjehkpCC8eSon2PyXr38PAAD//w==",
+	"7L2Ldhu5kTf+Klgm/zOW06RJ6mKLOnOyGl9mlPFtLTnOF9OfGmSDZEdNgNNommY82vM9zT7YPsn/oKqA",
+	"Rt8oitJMJtndc3ZisW9AoVCo66++tsZqvlBSyEy3Bl9b4gufLxIB/z79/v3Zu6V8J35aCp2ZX/RyPufp",
+	"ujVonbK50JpPRStofebJUpjLYyUz8SVrDT5+CloTla54GonobaoW5n3XQYue0a3BR7pbZq1B62ImmBZj",
+	"JSM2nvF0Klis2SRVc9Y7YG/GmRqJtNMKWnHUGrTmetrutYJWqhLRGrSWWqSt609BK13KM3M9XUq4rjOe",
+	"CfxsNksFj+Bqt3d8HO2Pj9q9SZ+3H4/3Rft4dNRrH4ruZJ8/Hveifr8VtDKlEjPKT9fXAdDhPEsFn5do",
+	"IBmXeiVSpiZMScEWsRh7BGlFPOMD9nXYytYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
+	"O2xdD+VQVr928fwvF5evnp+fn37/HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
+	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecXWatnZ7uPPXz/b+cMN7zdr+OLs9dn5D/e+iC3DbWfPYs1H",
+	"iYjKO06L9LNI2SrOZmqZsdOz4t6LDMvx+DKyjwetSGQ8TszDZ8SqmvFUML2Ks/FMRExNDOeybBZrer3Z",
+	"Zynu+Mu4sGMOebfbftztdttPzH+6+f9FtN2WujU46B4HrSzOYHOenjFvNIaCrUHr0SJVo0TM9SN/sLDR",
+	"zl7FeqzkJJ4u0/L83y807EGWislSC80ykBpmzN9odiXWTKVsriKR1JNlXni1RxsjfU7P4FXxWHivvwtN",
+	"egceTQ67/QJNykOpI0zxHqTOa3UKi1hijCRhmboSUrOVkBmLZaZYKrhWMpbTemJIdYn8UEOIpRYR40nC",
+	"4kzbF4/ERKWCxRkbiSmXLFPETzuQpn+4gTRT/lkwad/eQJt89EiXN59FmigeNbJMrJly9xg+GXMplZmM",
+	"IZTZCfVkyh/awDA3v3wX/jmGZ7J0bbZHa5ClS+FTbb9AtcI46yjm3YAke5uqTI1V0kAwKyy0motsFssp",
+	"E4kW9URa2Fc1k2iUqiuBwiZl2jBp/uKlFF8WYpztRqbDzWQqMpcdKRNpqpqYy00HCfUfS5XxIpUulGJz",
+	"Lte5SM0YZ1k8byDQT/AKnzorVRDHI2EIsUrjLBOSTVRqDjjGE3OsrHehymgTVQ76RQkNw8Ndv1w0EAWn",
+	"gBR5J/RCSS3Kx5NRJBORiXzvOlrwLBPzRdYa9ILWOBU8E9ElN5pfv9s/avd67X7/ons82O8NeoedXre7",
+	"f3D411bQmsQy1rNLlGWtQUtnauF+bn7FUeeg2+/1HuMrUp1dghRr/uLBfq/b7f/VapjbaActp8xe3uoZ",
+	"OJ8GLbUQksePpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0N2usylf7d+6PHj9uPebfffjLpivaoF/XH++Jg",
+	"ctg9agWtJajxhmNBWCGxdGvQDew4YiXdr/1e0Fqkar7IvJ/6ht3owMmfvy7yy/PP1sjwttJKodasjQ4N",
+	"xoPPNvFlSg/fiso+uwkJx8KEJ1oELUFj+PgV/+msFrJDuLzKdwBonUYl0+Kn1qB3HdQ+BMpo00N9Y5kk",
+	"XGeX9GeBIjcaFZkjj2dVwMYesH632zUKKgxpwHTG06xOXcULRuMskvN2GrjjwtspucDv8EgNx+OgcK2G",
+	"hsBmOnE0YNuMatCrmywZCsHQLlBuNJA+v/X7+9u/37dHtn7/vlu6SElR+zHz+10XjqTUsDX4Omz9Sqte",
+	"oT0RKBi2Yn3J4yEdSUPvMICbN8jyYes6GBZPBGJvtYA3L/NpFuTTEAXUsCrMhrAhrdVlN2VJQr2R1QPt",
+	"4/+eaP9TT7RPwCsX8VyoZdZsbeg4MadDrTqY0cPN6nIUR8xYEHQQxBKUy10UQb5ZPT4oKIL5wOpUQHsV",
+	"jrC3Zz+Kdc1OuRLrwIx36RsLH79u2iL940G32zGD7XfLDHvYHvUN8/GDg/Zx1BXtg/GTSU/0+f7oqNui",
+	"k9VorpUX97qDXn9wcNA57Pb6+/vmxZLPzaQ+iBHTM9h2i1RM4i9mG15dnv5VXnwZnf2HuDqPSt7FoKXH",
+	"agFeS+JdPTCquWNlPTC6u5kxj1tBS8nLkZjxZNL6ZNQAWNPL8rS6ov143O21n/DD/XZ/ciQOo4Px/qjP",
+	"W8hj47HQ+sIwXtn4MLwYgPeDw01oo4PZ0Dtk81guM19f+NrC25CLW4OWWP9pNvp+HL+J/3T2/u9nvdfx",
+	"mT6bZ4u/Pj07Ovvbf/+//+r89//7r1bQEl8WcSr0ZSxbg+Nu1zDSJBV65l6k0+wSb0VpRFwzEjy1pvl4",
+	"rJYyq2o40/Lu2J4/nMfI6XRz3ETTlI/Fv5MDuzNW8wozPRG9g/bjUW/c5r3xQXs/Ohp1x8fi8aTXzZcc",
+	"x+aNvu5AoHntyOK/0hQMHz3lciySRESNdpvTN7MZz5hUIxWtmRQiKjpFdjzw0NLO5d/YjqcomIAO17+d",
+	"g3DLQ82bzG/sUOtWzrRus432dMblVLzlWq9UGtXHe6TKZiJlC7qpsHmXaSpkdumumeM+TcU4YzOVasFG",
+	"hnnStZHBYuXfpjO+SISxdDi9/yqW6KJ6quRnkWpuZvVaZUYeLrKtfMJj78maE9i/fClVdsntq6sHcqSE",
+	"xpMY7kGfsP+CXc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmppJ2r2vgHRSrITOGDBmTjnvhXDuNwQE",
+	"V3SwoiDh40zDmRRnmo2XOlNzkRaOpep5vPMxm4/wFaqwDUOk9S2HLG8RhMy/dAFjavgQ/GiWkY/U0ihy",
+	"LJafVTwueAgjocdpvAA+HbTO2Ipr+nTEspVRBA39vPinZZQzfBc7eNzrmVGuUiWn3tDea5E27OLq0bvp",
+	"7NliR1dOTRxChKzSxCMYsdlRA7iNhmi+UtHvnl2t3/4Qq8f/59lfpn8+mP+pO/5r2ht9GP+fLz9dnT/5",
+	"Qfazl6vD5XP1OD7lx5Pv//Yf0f6P/0wKpFkF2nEbFsBuygJLxnqR8PUlTfU04uyl+iwSDpwrvmQilTzB",
+	"sdjn24YNW3cdaL2qeNN4N3PNvs81Y48iv/I0N2h87gXjbrfXfhz1++1jcTBpH/Kj0ePxk+hYdCf/bofQ",
+	"ieVnnsRRZQ9seLicKeGRnGRlkeTfrfEQrSP2rRM2blAU+x08Eqvq2WZVCJxIjpS31rwMDZ59917yzzxO",
+	"UP8sH4sRz/iIa5hXpFZ1ekQ0ulx6rygpD+4FuQqxa7y0d7R1KPCZ/WpxZBXloTR2IAhyaOPR8ZQbnYQl",
+	"Sk5FyhI1ZbEsSQ7icDM+88bnhsUveMWCPbWsU7GiHG1hd1xm8GyRsCksCZf2YciGQL1MtM1TjEdRKrTe",
+	"JY/huCmP4Xnh1cwOrEJXf9yGBC94vL3ptbTKrIuW/gL2VzFeW+KqfzoDbAL0/Se3vl6odBRHUXmbvFYZ",
+	"6H/A2yDCq/tk4h4tiR/aHd/gk54QShK1glfuIoiKeT6e3HnhjaOyKfJBmtn+wGX0ZjKplTEvxSQzpshs",
+	"OedSlyKBc5yy2RbwHsGTbFbNhDHqsEgKOr5jF3UFj55FYr5QmZDj9Zl8m6qp2dTVM0DzuWBEooDpLE4S",
+	"tpSRSNmKr2sWI85fexlLs83wxX4aln2fJ7a80bR/FGvwHhe/tctSjTdmAPiyzfs+ZFHFknlDr6xm0yxL",
+	"hH0V6znPxuUFgi+AtDPGDuQcGB6/Mc3E/+rcvrrA8zWULHzCOhiIkHdmf99wL5PQG+FG+rn7gHgStc4y",
+	"xSZ8mWQQDHb5bnUEsk/fflr7hXSsrm9m4jub02XcV3ECoJw+TUUkZBbzpLSnPhgrtd6BZOcAL7gce28o",
+	"ybXiGc9APAr3TmcL73L4HxaEW69gbZthseKwamhRHb1HFo9Hauxity1izTKFatYGCvlMhHZ0LmJknURR",
+	"UjB4mWGknpGx/cND9jnW8SgR7PT86dkZaPJ8nIkUzgZYc5uoDR/PlLqkccXm5JwJHgEvJvE8zlqD/uFh",
+	"0Foo4AlDmdIwMEl7h0SmfFG61UWJi1tv08KUieYtzlue8rnIasxl4NmfliJds4W7qXlh/Hs8qe9+Nmux",
+	"lFdSraRh3hnXjNNH4JX1lFfL7FJNLlMuId8eqA9j8ohviOMRH3/egeTd/k0k9+fYSOz8Jo/M7zCAVBPV",
+	"MjaB1jGkIvMM6IKJO82kxihUST5QiIpCYjEqPThsIje8dtecuo3ywQ6okSZ4g0ePWkLg0K0wcOO/LSUK",
+	"scH7JET34BcgRMqljtER6lPjRarmzNgARmKNE6U3c0T+lsLuQ+PApuVOFXoqiq/dhRC8yVx0hPAH1EyN",
+	"/C5DkpdcZ6fRPJZVjTThOmPcXIt1lvJM1YkiiInDTRUFKcYASfU1bDVThj5k1++yPUQTMV7WDbpCDG/U",
+	"QAQ1PZMvVFpOjgPT/83pMpuxfqdrFLu5T4JpymVm49CeprGFH3upjSYD7kAe8YIf3A2o3qeu2Z/O37yu",
+	"c6mXX7TFQMy3XvHETEzUR+KMXVj+IC393D54SatXFgoQ2yVhYFQC8x7SC2LJ3l+8aD/ZZSP0mo4MNxOW",
+	"D6iy9NVRAxHQOflCiGjEx1dFGpxlbCaSRVkazOcujxMNjDgLjCSlBLTNDsmDLkUZyCG5SzJUyrNYTluD",
+	"FiRSLxfRdh/z5qubI0kyglhaTTLav4xjNqhk48LCsVM7GwwtLhaCp5piZEa7nWRCMs5SYewjjJ+uZvF4",
+	"Zp5O2ci8JxWJ4FposLxjySK+1ltQwvd33YYTiBJod9+eEJ+ug9ZrsXqvqyqpFKta77wVOkksd8wg6dXE",
+	"Cl6LL9mGqO9ZppkUX7JyNM/mDhFVj4/b3V6727voGr4fIGOVwmms3+0//keEylx2QTUUcMrmIoo5MzIL",
+	"jk61ECnyF2kTi1RFy3GdyyKPydfFByovynP90LkNsXzv87vI5ScFuXyUy+XXLrmgKUJQGj3R6YVayqh6",
+	"HGUzkYrAKJZmJmbP6QaCTOAFdS59qdABZP7eZa6PC3M9KM7VfrZ2mniRZmjGcFFbZnee8cmEzfhnY2Us",
+	"krhWFaVZXGZN9XWUYUGHi3XrkIZKJ7Mff/tmp0DGuEkZoxnm9XsNRClNwhDnLV8nikcXSr00oriUFPdZ",
+	"pOzogP0Yf1dDlQU+egkeBHi4rJmCYjLna6Tv0eHh/hEbrTMBtVVztZO/rltQSXueu5qmgp4WGk+FCtVB",
+	"AxWEjAyLwII1+IxxNQO2wHsb/NjyhsMHNIRef//g8AhyBm+bLHKbWAho31bh2WIwzqOeT3FzbspmZag3",
+	"6D42Gke/BweDOXwut097hGVJQekBKwqDbqXNq+YCeMyQbcJ1vRdn4b3l0sWWCvuXdio4bsij/FmkesdU",
+	"sCKHeh5lfz4sj3JVeLRmwECOZWaD/I2ZX7mEYXASb5kFQq8vqecNysGOWrqvRpvvveOZeBnP40r+n6vE",
+	"JMKDuFCy9jxOeSYuE3pLcVW1gDLMuUpF/iYzIvgZYma7+4y2q8M0U2T56CorXRg90AQ9XY3Li44fOl/Q",
+	"4q+UZTYldOP7p0IaHUVszAete6l9ME8FeKcSYdQspGRZx4IQJRgpnOkMvJx1u9PchpmO9BpvEd/IBPNW",
+	"4F1DECHDFpwoI8G4vqIo0K7axVFT5NPMLI+sNqxdeeCGJOcQyfluqdcNLJ2oaSw3MTTGgi5H5hU+P1f3",
+	"RCrYisdmT+3CxE+2Tj/BOTEaUYUO/oCRBODyrZi8CV9kagEGL2eZSMRipuSt6kl6hbwvyE62Ay9ZJvTk",
+	"MZxDB+bJx/vdbvegmmd4zCHH6vCw/cQco0eT3qjPD6In4rhr7l3A6/Y73U6vt9/pPuofbKxPqfkcHHuY",
+	"RzlovVJ/j5OEPzrsdNmDv/R6J+xlLJdf2JcnR5dHB3vsRZyKifryqHdw2Omi4VxHkt6Ti3530DscHHQ7",
+	"R4e9/n6RJDYZrYkmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rtY3EQtQ/7vDt+HO1PjsCWJJp0e4No",
+	"9GRwMBg8OniymSjV7xWI8kzoq9PF4lG/02MP4jfne2gon8dT+X7RkIl7e3N5Kx8dlu7WOPBfQEwyFaKu",
+	"Eqee0KhiHRTdLhurdeS7w/HTs6Ozq8Vf/vz0T8cdsd/tjPuJHM1fdKO//CkxhEvN7B6R0fxoG0XwEY/b",
+	"ts70j5iLhEfDt7sNIqdTLKdbJkEZxepvSw04I0t5DwlQv0DWkbZz+idPPKozYrZMXf9Xs2PMit/NiCm/",
+	"egcjBtfjKYa5yuAa8CuZHzXKAPGhi5HVGS2xptecsFRA+CvOGCTx7aISjZp8DBcUbrNDqegBxbHmM/8Q",
+	"Z7N6N7i5wnhjZc+/CDfeER3vN+rT//Tb3GY1VZ3lzfXxf+Xc/S+AUdhAbXonllUMIeLzZW0SIGYapwKv",
+	"bsj7cIl/CFvWYWeZdgkmLvdhQNFuxqd8t5j3uCkTAibIYKT1EtCbCbCkUq+4XJ+iilOXixp/yWaUKLQh",
+	"gy5T6tLYfpfcvqnOMLQXO+wDB0Q3wHbD+r8vEBi+/4xT39dRGUg9icpT8QiFWqVusJzhaNN0ywYi5bcU",
+	"ndGEswg+Pl19JQOXFRQB6HsnVMGedjPKR9pMJ3uPIdP7s6cznt3KhbO5BPRW0sk7xz4FrSyNp1NISss9",
+	"Q20LHusPdluU2R2H8rUIH7vgKQFBIWTt1scsrQA8Bfl1JRzafL56OZrHWWmupODsBv20Cd1pR2hVeuyV",
+	"yLh5OwLo8GU2UymCvcbD1nUDEip8vK0zsWgESzVkaueDJCSh3ub7c5Sl/P4qCuwd37EZRBbeIWS03aix",
+	"amYzJfCerWl+S3CkDdhI/up9fPbm9fNPCHlU4sU/P/5fbvwfyY34z3c1kFq/MT7dKTfqdqcFThRsSpim",
+	"V/97G/X/uuZ82aa+f9PREny9JZZXzVwgZWbrjKfr2lPSi9M1jNfhg6O2/16a7wuZxWNeieC9Vi5duKyn",
+	"LUvPldW0PIVGChHZolCX9LyLT2O/SaGHhJnSaCqqWHnAcOBLvVwsVJqJ6JWIYn4BD/kUeJvwWFagLx0N",
+	"3OOXkAuEya2NyUSu0M9op1hfdrcUokkhQn2YU8SbmPeJerLUzgGoA3bmBiSNDxi2okLI+rL0SjJC/ubG",
+	"aubvxFjNBfJMGRCjgmhRl4W3KaRQTfvdAcPJZeD9mSdxxJsSG07ZPNYaUnpgYaos9Nk935DSAHkRo1Tw",
+	"K804S5eJS0saK5mlfJzVV6UYVooRwNwrPMFh7FLr020qr8spsCEVojpNQ7wPgl+9dfGcCl7xXMlN5vRK",
+	"8KtL73qBbH7RmeB6bQyo6ZIqz6vUKgauPYK59+9Cs14TzczE/alV6FWcG8QDsKALW39A6l8VpMZMPN/t",
+	"GmM2xcRIsIvZg3cvnrLjXq8bGKMKLvQOO4ed3tEe0Ae3h9ksi0Vi5GWs5KO/afCyOcaytvF4JuZwkM35",
+	"l5dCTrMZVZvRrHSW2n3//IJP64dNaTqGt1dUXKNnaiUDzDqgEizDQyqtG/6TzpPOfmnww9b+sNVqGOHR",
+	"gTk/s0xAuOf/Dlsf/+137f/89Idh6/et8tCD1pf2VLXNj219FS/aCobOk7bjFIRIK1bZvhOLhK9RJhRn",
+	"/DYVgLNuNCNDRbaaCerzQFUgNtKHuYBM8DSJ8/pYW6BMKW1hqZgvLNChvEwWCFCpRHB5q8m9jOVVdTbh",
+	"cNnt7o+XaQL/ECcsFcm3w5YUX7JhK8TletJ/8mQvyP1YCz4VHXY6AjpAZRklwpCDy1tGeLuNlf4R0my+",
+	"Peyan/tH42WqVfrt1U/95Wn3z7Pe/Pvpn6Pe+mDeXT5eff/X7pP/M6kbVBNX9LsHT+6y+i8VbpZ6Jl/w",
+	"bOY4HPRNVPaK871VVPiOG9LlblUH/AFyf+Gg4UkiUmaUxggz9Jng4xlbqCQerwcsTMNiOksiJlkAzA1J",
+	"W+Ywt4n9YRaSH0cP5YMo5ZOsHYts0p5l2YIv4nbKMwFL3CaBt9cZytK2xvyhk/Tb7kn2ba+1/ZRvs5SO",
+	"NG9hmnUE4plPCEwy0gELf/LoYea8cnNmW065fsI/fdvrdk9W3/Z/qSmLLF2fTqjStjjbc5pApiBbyfdL",
+	"+1AMkNSll+OxKLF1zx/yRKVzMHBime2Dbce/xPPlvDV4cgQlSvNY4t89Nx8zWEw9235CNQ69jUdPhsCC",
+	"589+/EaTW9e1pSiuyeci2wlpBvvR/Pypbp99+PDh1LM+6gcynpmNJqcCJebR40PvgCsfbt8BjitLBU/m",
+	"3w5bpMQPWwHiAXw7LBaggsjbXVJcB60klld+47HqHE6pSAJQQk6/b78/M0N2uoft/2Wez22d71QEeyv3",
+	"Bbd+bw+/jlF+f/fIXcrbiJVvgQpcr5FYzXXAjHWVA8WRvxM8sovvnqyMfSoyL08GzG+sota17RA2jqGJ",
+	"IfF3Gss32sOlKo4FmXPDcPxQ8MaR6OogXsY6A4+NRw5dHUMS68xHZt9hCDkAbsPK4A0szqqfR3zXe1iR",
+	"pzOeeWhrG5iamz2asXESC1kzIi1k5EROlcXjRs7dhvlLI0WH8Iax5rKMPb5hqH9+/AsPtonHyoCwiAWz",
+	"mciG6zyn4w5M91xGIqL01urAnsvID7VRYLo6DiHdO8pjoGfqB9F1w4BuJ28mTaz/VlGXL2yLctP+owYu",
+	"u24CKKGuWSYMwufhRwteVTMceEOFkazf5fcW2wc/iz8X8jlLd3jmb7EAt0FYWearJ9RdGOY1n4vIx+ws",
+	"juA1lBV5/q+A8bwBXjyuOUoWeQlIZUB5zkbTcMSqiWfOM55mN58e4xIA8U5EEatmoRlFjNsFafp8Lid3",
+	"+XYpxbf4/e8F9PxyyPuwFniyOi3vRvL4X9htjEJnN2ocJGZ+ScWjmw/pS5b3eaqRNs46v5vIQQuiMg7X",
+	"aSmoHTPufWMjd0qXyRyDqqNGQmJZUi3xymgF5QEXwAQazrTiOJqlNpQKZQ67O4D6EHMkAzY5tlmplQf3",
+	"OkhMuKrfGG6RqXukAy9rOOgoeys/7EoCvlynVB5b8ToOTy+NRJ3xrG5BzUWPhNsoBSk85BoB77BdvTHV",
+	"qVb1o9qsYxUHBUrWDsP6rK58vO7ysMxlGMeVWNcNwVynpyv7dBFfXon1xu+fZ2qxaFoqc9EjSZ2VohZ3",
+	"WRR8snmzkbW0SUkqG0rfrc+e7awk5Tn5DUII51QrhC5s/uqtqYDRsqjp49gfYuPnl14k7w4jsKG2xu83",
+	"6oZLF/C7vbpT/1VH8sZvTkW2ywevy/fnvHP2rN5x4x3e32gWg+MLYODMYZZjaZS4bJM/5vepmLQGrd89",
+	"yvu/P8Kr+tHZM6/LU+OQ3p4ZiYDDYadyzTCdUC9EksRyCl092Pv3Z8+wlBb9vFLJeMwTQB8iuAPAX2ia",
+	"UC5A7jiZp+DG3+SEXvCpYCMxjaXuMMCtxvQ/cy18GcurkKH31J5n9MBEpeIEg+6KjQSb80iw5aJTRuqj",
+	"KWE8ocm/2us/Ad+k+7sQQ/p42v4rb/+92z6+bH/6w72FkWoF/yuI48UZ03wCQSJj0FPkCB2xkDc9KEWK",
+	"AEIW67hAaE4mYowlrJ0G4MmhzJEnAxbFk4lIhUTwY/FZpGt6SYedC8E+vhNZGgv96UG6TIR+lOKf5MMv",
+	"AlMSxctAlJvcks2k/7f2f96Z5JNXFhP3BgHLlEzWLJ4ADcPnF3waWhhPZD4tAtxvq1gLFh70+mGHhQ9D",
+	"REdfdxjU/fAp1PZr783faOuODoZSK4wUcVAcU4GZBItUfVmzOay/MkNgD8IPjyDWGQYsHLb229O/x4th",
+	"K9yDYCIvGEF8LjatxaT9iqBxt9u+z2UWZ+sLPiU01clrJUUDGc2ciVg2BrZWS8AUGSAxc3RlqoENirHQ",
+	"WLNwv3sQuib7HNMjqvHgoeztd3qd/t7myZrR3m3GL7lGk6pJEMdRocwf1BQ374Cy1cd8LgaM4qilfqIQ",
+	"vRzgJbmcj0SKP4VBLgAtZD8m4zNwpGE2AxuthzKkx203V3y+w07ZKFUrDSgTIcziXC3TsQhBmsDIRkZe",
+	"aJFMzCFiJuNDX8LEYmtHD2WsWTyVKhXRwNeUs5mQDDN6YMRm10CaZ8DAVGSchanQIgvZaqY00GxGHhSc",
+	"MetuWEezBG0YfRtUu9vEP73lO5P/AUdB7SqC8OSahYWPmSVQKQAO8bGYGz4xNCmSEghGMFJOSOMcUA7Q",
+	"sYXd7MxGAMAmoKaS/m4tHVWJG3t0m1mTSPSIVyIAxPlrQ8KQX6LA3SbmmnE8Yy0wkOGnBcEmJUpO6S7g",
+	"JMpfsAveY6/i72xP6QGKU+5ypeg4R5/jULp0ATYXXFJWS4wBdLuvSjHiw24DyWBePrEiAQje+EhzWLJ/",
+	"j0FJMvSbBAaZ8psUSc/av6PeRUZ901jIJ/DLapGet/yOs0EDp2ky7oT9BeeS21J3nIqxXJomkreP+AVn",
+	"Yq2kO83j2jztNW4+PfuPpcKsZ1dB+7WQZEYZcH+AZDPAZIAtba30n+zjdZ+29z6yn7kOirhCNz3nIxmZ",
+	"sW8307c4ZJxuTVSfsmdADm4GMQos+jOURy4XpP7l7XSMqOX6KndiD+iMBSQaPpRZPBfQ4pcTwAW8Ev6O",
+	"+BqlpJdIWEj/qZsj3ZtTpuVnxrTz1JitHqbbbaZJ26WabHw6T0q5zqPWr1UGsQ5c1d2YKW+KdCM/PbO3",
+	"XgeNnURuekt9Y5ProAaW8KZXlaEQr4MSxMBNLyiAGdwXqxehIl3y6ekZ8q31h6eABbtVHiMC8nuNVnze",
+	"3Z2FvuPR9zwTK77enXnmsR4rOYmny3QrDnpVuP8aQiBy6wU/PXvtrbXfJurmJ9/aW+9NpEHwbFns7hqh",
+	"KYDVubjKMF4Ref1jfOOBS89tfG/r6tUT7LCuTc0obtzatV1EjKyoNFzY8lV5z4vroAY5/Ka3VEDK723t",
+	"7c4dq2WCffBHgi14qs3xxcvNOLyOGrTz80sA+AamT02jDcofKfUW3mFJmzvx3kTDph7HpSNg7vVS2lb+",
+	"u/5L10FNBchNL6rUnNzb4joQThC6OlMqgjTeQv3JCQuxgCJkmq81WwFsH3uDHibffGEjYQxBjUnsqKQa",
+	"i8/dXBAkQ3lzQ2esOTSc4SPd7sAWVfzYm6heRti9X6LHGrFuU1QKwUDGXdDcafu3sRt+mUPlZlZgp/rK",
+	"nCng587vn4lkAYQrNrjcgVZ+u8ibqON97H61qa16aZbbFO4w2Yn//Mapvig0DLyXpb+5H2Jgm4nlcS1E",
+	"omeRMreWdIgPHz60y/nWmxSJcno2jJNUxIt4LtQy211TzPIX3KCp2U/9UnsqjlgRzN4M7f7Ur8bOjbto",
+	"YvdrZN0HQU//wVaLbfiHOK7P89axO6i5eTPDG5RRr4PgPRCwplsi+sATNaWgJFHOj2TGEYi4+g6Gd9Dy",
+	"x8U3baOWPy21D7xPs/lGQQ+qmM2K/SUkXm2/rzsQOCu8aBv6XhS7bd2LEHR+XyzFrR4vUHkjp2h1FBp8",
+	"7TB3r1XWTXPOP3Uvc32tmJDgpSq3DwNTbYR1eTDJSlOVHSZa6kGyhcvqtNix5F4Wd2OnlrXfIIakToij",
+	"sNkilhyud8qOlJjY528iwgvXz+ReZYdejkFmyCl6fJ2bBfq92Fm+UlE8iesqkj/44fhKHL4kbGwZ9yYB",
+	"A/dcN/Rt+VX9tf+T3Kuw0DW9YP71LGRsZ2OYPaAEYSlWLj8ntX6IgPX6T8ydSJnaRiS7EKemtceN5Kl+",
+	"/P7POFvMCpxi85Egp0Ky0Kb3hCeOjQj1SE4FKll+E9h36Ni9qxKgtjGg63rQXgcFUNEbN12OW3qP3s7G",
+	"jrUPsA2EnIp0D2RuGdf0F1DQqp06dliYSsOLG8Oixa/eH3GNse8fUwDSEn9GRewca6feS/6Zx8kdFBUe",
+	"X6rPIjWiaauz401+sxn26HJZHMLGx5995w/4Oij0AbnpYa/rCPB+CTv05g1QgF+9t3WyMZ040yziGR9x",
+	"LZw/puBhIB2M4K1yC06qVYddpGty1iU8u8+wTxmZ/R/vbvhN6AsVYPnfROy1Bkx5Fxm2c1pHUAPDvOXG",
+	"OvWxjv9huSGobZi/dDyVmCeSKYVtVjv//PkdRGwKXP76DPIPWNt/gVVDGEmVxn//dRVGpykuqziWG59/",
+	"XwMHed/ePId2WbLJqwrkL6EsvpeLVJkxGFXkab4edzwefwvx7qAE/nfTGwpAg7+laHn11HVWBBi1GDQf",
+	"SlsdTZi7DbClO6xsA/znzbunZgT3SthvfGzUgLkiJKbRvqe5srGKjB3rtc1vQj0s7bEcRHHTzqK7YKAf",
+	"UiWnPl7lPzD2EPyriUuUiRWhibAa4IQsYHpCstD9S003K4d0BcURVX/pGymolkdNCOuKPefjGfqabfXK",
+	"XMxHIqWSBbgL7FtNeEaL1LBoFtvcjEhsScyn5lYgZ5Lx+iRxrJqIxVjYOosOFjQ4AMzDw/2jckldpVZk",
+	"3gTx8WG2xkIVe9xReqcRWwuhFokofe+QSii2+NoZ8CNPkjcTAGm9Kc/809blFz56UR3VVjOVFCGJID0+",
+	"E83mtx2IYRYLaQI5e1/O8LFeN58qT1MOqhZm2dcN4SqWUDKGYDLIZAD9RhBzS2kTK2ug5ixAcXW1FB4/",
+	"ceFdORZ47asQbK1ukOlSugKVzUWalbfmKG2/1BLbE6yZthWivnv/+vL84vTdxfNnraB18fwvF5evnp+f",
+	"n37/HH8u//j0zeuL568rPz9/bR6nv84vz1+fvj3/4Y257en784s3r1oBfOnF2euz8x/gU+bP5+/evXlX",
+	"uwJ5D7WtCPX+7BnP+G2Ide2Xd3zEAeQDUaO/iTEYFz5zV9F+/Ib5DvevLNzcUVnCnXEA6zvJp7iGQU8R",
+	"ddONONyBS+u3kd+ZG6pRl1qkYcB0xicTRPPFiIwx7kK3u8LC/kVMgk1br7QqWIWjAD/c0rFpkd4tpZcC",
+	"zSMMN/DkrbcaWMZTwvB9t5SnUyGzM7lYZqF3qoV2w4YWm7hQSPXKP+LMtI0aZqRbBO2c4ScqCsXykyJf",
+	"bBbHBWw4OlMRAoayRTrM9ZaG8lrLiLFmZtBbC++n8NJa8d3vmoOrLL83yEYcICbAUtA5XcqArWbxeOZh",
+	"lbBULATP7ihCt6glK+xw+6idgnciVnjKiJE5/9IerTMBB9nBk8PHR4bTzowltkzFU9JZqrqBS+/Hdm5e",
+	"ybaFBWOhXi5EqkUkonDAOJst51yyTKkrpsDh7FXcQ5wq92L6aGtM8zgayrzKQCRaUOdMFo4twmQ4gEIE",
+	"MNryluOGbTssjFIey1hOwwHWnFKTMfNVjQg4PuAtTQzGZCGdII0JrDXEQOYohEhhC6lA1Z675fqRUjlI",
+	"UApaFEs+4C+d8SSxl2yKYdBy00VZ0ZDsC2EN25q8GOAIWpYWUBdI+V9BK1+r2pPq9OxVAysITPsmuUjV",
+	"arH08WpYqCaTkCWCo27MMoXMoH3BCdhTajJp+L7fwLiqq9veZpHXUA2MxWUqsV4yx84pSijX2fgG9Y9u",
+	"uy62cNn80EU8Fzrj84V5TNiMvo2fycHX4PbroNix56bnX3jthPKH3WC30zO8YX8KqgsOnWth13fwE6mm",
+	"jsf3+xXDQfDyop1j9+U8zjIQFxMfaI+Ws5MrDzdJ0KAAvXZLpbWxvjt3U9iMJRA1qeFQbQ8La0fmJ4mP",
+	"E2jR85cyi5MaiLntbSLsrL15Qq/gpuu8o8W2jHqO918X2tPemYw2uGUzvjDHCbt33/nl9mj5RheXy/ua",
+	"JT51bsC6toJ25L32VqvheopvVPVd08KKpujXoNNaBU6K2cW2nylIq1qlsiRwdjzsd/J2FNWM60JjzqaD",
+	"hvtVISUw+lLnizL1YEj+R2oVoi1XsYSSeYMHicv8dHTQ82bIUWyemceSZ0j8OV8sHBAmeH/qaffMXMRP",
+	"B61ISdF4o5LC3mcd8g1nB1y19wJiS9Ot78xFeydgvTTdCVXceOe145H1a4JTALdy0FJSbLGdC6/afKtH",
+	"nZtu9aZy41sdKW+60ycltGGrgKpWsQ7VXFjLwXGMjxlbUltKkIZ3lone14ycW1NxH8sUSF5PTdruQ05h",
+	"qv2ahTICybpKVUYSGAhwwrgVvnEifDekxNwhkEKblVHsNUNoXZaupeY732gEl6kRHUFLNKyTGT1eC0jN",
+	"jVOmUoD7eT5fZGs8MiA7b8znwq/D2cpWfQ2QSI57iq7GOlvV4e7WO4oRYSlTbGpUYkToMYPx0XCODnw0",
+	"nJ5rceWB4nQroDhl+VrBPxQWP9hDBsal23wSnTsNpA4tMD+MsGPNgIUoT419F5CeNBKQ/ZgaHVGesNDq",
+	"TZG7wylj+Sl2wkKUkGEwlJ5lGVhMveLpp6R5wjNygyYjt2DKsjpLNhhKDCEb5dYzZqA5esG2dHMFC5Bm",
+	"lcv2ool4k1XXADt7Km0hXuBmSxi0Fi6seuDvaBV9WcSp0PdvOZixQm6GD3GGYgXB6GydyK1MBeDkpb5v",
+	"g8oO2EWHzXcCqKsekaIFcC+eWmokI/GLnYQNOmwUy7DkcP7CeSwm8ZcqA/xAhTNXcA5MY6lhMKkYq6mM",
+	"tUDouJJrq1fybB0WIBz11WUBQPNrr39dBXQEkQKQyL8cgekDnn2VCK2JmB3fO7xRb1CUAAp1qjfdfY53",
+	"UcJoPL6nQ5te5pyPvjkJLXmp5CxT5hSvsya84RADOa5wTmma4s22RM5b9QUoToZoNlGAnS5YEktn2gco",
+	"jp2JBf0UWawLx5WO5TQRbfNcif+qEUgfQvT/Dodfut32cPil92I4/PL4hfnn8YtPD80V3XCx+ala3j2F",
+	"+HZD1wIwax0mO7foaxBXmJkNp8zeN0Sa2w5RB8d5h6jDTm+vRg+EL+ZZAuWuXtCbGaANTymBC/yFA0YN",
+	"pgg50nuLg498s+A/LQF8Fl3eurTfD7rHNwdwrHyPZXPPMXRwENizyw8A6V1WVIqwffu9w/2j7g3YfcD1",
+	"BQj7mwyCuhqF+qDjabLia83CERCzEAfCn26O/hQWsPC1AvHKk6jdf7jba89zkgSwwzCcpYWoz1PY7SAf",
+	"e/1TtpNqrkNKncw24sypTYAna34haYUqnBPgE5USRB7NUmN3wvx3ek7fylHj16PVGxpSQbhhzCVUOGMj",
+	"nbjJoMBGOTfAz8JNt1BItj+q6qS/7dJDgt7N+GZRn5uDdStnzTue+QiyuGyEa9vbvLV7W2xrBG62GVs3",
+	"xkVhXevdgcUEpMCFeiGEoADctmaj4GOFNMVN4Bd+abebuNcl2E+m6fW3O8q6T8x/vjP/eWr+83zbk0qK",
+	"1Y35lc4iFatCdmXBqVYmQunVdcxTjMbeKo6d5yKApuA1DXER47PMhoc9HG+rGtkWtLDCRkOyRUoY6h8g",
+	"mDGZe1yyMI4gWG7B04eygJ7OfPB0+0oIUlwJsdC2rxaApQN08FO/NRJxbFgXOG9MqPhgm8saWzJwgfyB",
+	"0ZtAhYK8UgbeAXN1wdNMsySGkh2lQdcK4cew05RhUQhzq5X0AhTO4Yt9FDK9zQjzPioIHB2akYY5kn9K",
+	"wMqGU0J71cX4b8h6iiMQudfXdZxWaoS1m4xA3TXPgSOFrcPCr9ch4/pKOwD2PProxaSyZSqr4uN2UZlU",
+	"WK9AAda4YbzkB7NDNryxTCV5zW00w+aZNbjOm4gJSv5uhDyFIl5yLXRYaJaV0k545gXy7Hn9jc71Ftyg",
+	"nnMt1pBsKU/Mdp3zNWSmgEuIZWqKFFjF2Wwow9zICQM2EmOOejbPnIFkOyaAOOCJYTyCU5Uqw4pgf+2I",
+	"H8vmXFk4Wvspv+fTdZkNig6QrZ0ZaCHs7+8f71k/JJsss2VKok2y9xdP/aSGteApA8/eCZMCsh9I1MUa",
+	"kCOYWhLOtjucIp6JdhbPS4bWftHQ73cLp9ODfrf/8ah9/Onnfvfjfvv403AY/dz/2MN/fe1f/2x//bp/",
+	"vdd+0IVLP/c+dtv9T/nfH3t9eHL/Y7f3ae/igfkffFO3vf9pb/Cx2z40P7h/PBgOO+alveD4eu+PD/76",
+	"88c/tD81PrZ3h2YSu3hafj2XQqOXADl+KjJzck6WKewQ8PHBWYeaMjkOrsRaU/cK1GcdTyyXcUlZKaXx",
+	"mT99ZaXbPubtyaevT67b7t8HW/y71j+0a+YjeTaIsp8apVvxZN5JvG0IiTYc6RdGYYCYz5olXE6XAGxg",
+	"Ha/msVQlnqpBRg2Cf/MRbHhwo2BlSof92Xx0zBNzVUPO9pxNhIh0wN7/odt9chgM5fs/9Lv9J/As/PPY",
+	"CEY1F3BH9xRPOaHHfGEY6KelkGPUYTKRzmPJE8yDSsVcfRbRCTaL8dzasWGiRcZG60yYEQyl+VdJwJiT",
+	"vshMT7rbenFQ9S0rvE8OzH+O6n072zxy2y/UaNeVuHNzTidyHdYH34XpmrKbCvfeZM2bVzzzHoCUjuxm",
+	"uYVPXsCtlYRE+LU46GZCvNcivQsZbLMwdlZR7Ws0hyq5trLRX4uVM9N3MqHuYLVX2uo209JrKrhlxBbv",
+	"vw7K2s6VaGibAoeHVX2LDkYHwMR+FGJBPkjOtBinopIK/riw482fmwIHRwfXN286M+YqbT5t1Ejzkvk8",
+	"0OW51vXMmELgz4COWkDqxq7BpwX3FXe9gjGj2c8o55k7obUQ8AFMN3UvMPcVHVmEixkwqVKMZLm8VvCP",
+	"ybwaWUk2EjOeTKyCbV9bZ3ZGsV4kfH25jYLzDO+1Go74gsmkjWqIl3UVR1ZndREMrln4l/Yb2f4OBtt+",
+	"MwkLxVTbt2lr6BX2C8VechulGmEpBFd8+tTtWi9nZZuKL68FLXqqkjXlG+XZWRL6TvHFQsiIhXQOQeed",
+	"QnuuW6gqp/dQc7ZD/Q6mQt3oSye3+aYD12fam7jUkM93mM8AaA88S1ia8C8WvcrzmyqUCWFJBixSUoQo",
+	"nfK8VpuGgDpjSAowGPYr5wvK8r5hsJqa6ViORe6Vg4SzgP1NxRJ9Er9qwhMvpjTfIeXaK6nc6NnJi1F2",
+	"2RBKitqUjjtkl9LuqaTxzF0j9yJd7Mfqttlzq0htcogX4U/BjZEow1NjjilveWX1xxaP+L/T352xmpuv",
+	"uk1ltaJCnc1B0SptaOX5b7/7/f83XHa7/aNvHv7h0bd//L+XX3++/s/2pwfDYeePN9+297UbHO1f//uD",
+	"/NZP3r/bn8z13rV3de+Pw2Fn7w/b31+7Vb02hdW9+jAEL7CAe1jGp1CQEanlKBHsp6XKhA6YFguOSUaj",
+	"NaTTc13TaJE96Tzp7O+Vi5i6B5tO4AfD4cOfP7LhMAs+PXzw4dHeH4etj//2u/Z/fno4bD2AC58eBk03",
+	"7D20V+7mo/FzMBvlGeV7gUQr1TqfeMILND/CIEBJ9o8VUDtlV0ciq92U4N6egZYgojtWeN9zBvdOspEy",
+	"4bbVFiryjvLEiVwbE8YNm1FD/6dqPm8I2Kydh9ZTLoz1ZvR86NRPHvkF12ZDurauWGTGG2sONvhR+v8C",
+	"fpSg9SIWSdRQmGDUL2jMifaVhT0DWhYgWmq2ao6MWOUrKMqmkASwZ0bR4BTyrKhh9Rq8XxOxIoMOTMfQ",
+	"g10MCwm/ZS2a2uBUzZoqZoLL/j2syf3dRhDkRLSSoC4Zx2/FbVv4YIItkiIkARuiW7iQfMFpIYjLRypa",
+	"+xvSdumkzq51akvS3JE0AfIETMd/B1hCm9BsE8qAlJjzu1YyKqxHptSlnqk0CwP8I1FyGqKaqpbZpZpc",
+	"plxORVjyS+6aEn2L48n9UGWOP52/ec3oOmWCHXd7eyyWFFc0BD4hypc7MsGPSGmEdJTQ25Ya8eqE6xlO",
+	"9ubuub6wtMMllquVhEU+a0gNMTsSDtVRqq7QB+eU2iWC7IhWDn+Te729H2mdPJAcFOU+6mnQ8hfY73OJ",
+	"EIGGE+ifwCFGncVOVrUMWtDym9BSGMR0bUkxJKarBaaPmxnbYswTFiJTh4EfNE4FH88E5hDAfsBInmZj",
+	"G5jLc8DVohW08CW1w/1B8CRraNKdCk1tGjhbpGpUIyB1Qwa+zXdTV4VcN3V182lLr6xjnLpGqKfY4DSW",
+	"QI68valZ+g47izSb80gY3TXvNQEiWU0cSPJjUmgPj/p7ZXOi2zs+jvbHR+3epM/bj8f7on08Ouq1D0V3",
+	"ss8fj3tRv1+wMf6xca/roPVSTc/kC5XOb+kZ93ClrIB+c7rMZqzf6eaYS0DXqh8IkkBqPXq2QxQyKSFA",
+	"1IiVe85bohGhH/k3M6ppymV22ayrGup+o0Fl7bBXfG27NUDM3dtINW79/CP/lHlmEHHdbp1ObApwoVmU",
+	"GMeR0L/CGi61SJthm5q8FifgrIBprGZxJpheGE2Ip2qJqdfoqGdzGGxns5PivslfEsFuhjfEj0DS7BaG",
+	"84TNhujavwh5/ym35C4BxUZoKGODeeBQnqVaxljbJbuxw3L0qBNwwgDyBOQkRDuFHnbMbd82GTvWlzy+",
+	"ESQFy12b0sTzkr3L0foevEg2I9ESNi8ujGVuP1NUMy8wUxIzOooACWgQ3iqL/pcBhcg7j3ZuRkmw3GYX",
+	"6MbsduJ369ppYFOf222kNpvF8soWcOf9j8vc71xFG+32kmdpd/69V4ATn6FizYCXOtSLn5ALNqY14F3m",
+	"wF1Et59Maa29mbkBFMhU+EztWts03BooF3PpG2tBo7fB9kIo2xNqISSPH00XWVtp3e71uyPzue2j1vdw",
+	"GrnElLoCoFKvuVhiBvuAcZYoY1kteIpGYcbmSmfs6KCQ3W6jyjZ+QEysmUoZZQ2gZwijgJxFas5jOZT4",
+	"ykRwnbFspVjCRyLRARzb2IAg7JAdH3bYh9pTHnLBIdEME9ZkPFYRqtXs9Ysfn+YuU8x4Hco87d4YheOZ",
+	"GF9ZhLr7jSrZ/GC3lMNh5+NZ/Onja/np458/f/p4yj99fJl8gt+eRZ9+j3rDv04oyk9tqjDeE5YpaNFU",
+	"ZiUm1e0zGw3XLWWGZftwTJkbjMDgKR5oxBlDSazxNGBaOXAf1xoQ1UWouuTsSqxHiqf4IqUNy7BEgD7J",
+	"7Mw8AETB9RrgFJbQsxFyIKGR0oBcQNA9fT5X0hyoGqpchzIHuAYHHbicGLEBIQUKKjzKsy2h6xvXLOSj",
+	"cSQm01long5/Wok0Wy/jsteyXqEsy50n9y93CogVtcLHJaagSxIeqDEQPm9xLJaRdyCvpwb8AkeFZT9N",
+	"uCq2FI11yZsaQhZC6E63ueDk48YO1dj0gSeARPILYGgQSMbnpvQVi7ZdS+Q0VeQvPj44fLx3TxDUWYPR",
+	"FkM3sjUjOPRC4JC9hgoD5Guzn9BJ75RQTSG7cnSxWj4M2PqbohU27lMJ+WwFtuIFmEqooDWYoPilxvw2",
+	"um4VBi/BDQJ+iZqWbZaD8sa8TTz1rWFVEoFZuhQWqowa/li6eBHWvDFTjdnR4PG9KOLlUI9Vw0ib6zcP",
+	"j489xj/odusKOF12cXN0t467bswG3DLlLLRQ/vpR6Eo+K1NbpnE7FRORGpl820/Xh5xtUrSDb3PQZI7D",
+	"Nmz++uiKIRpNB9dplAgWgzNmEuOqe/CkXqXvPYCVGp2Q/4q4pX7r/sDrbR80NvoK6nucFCBQ63o35L/6",
+	"z1+JtXfFxd5a5a4NQV2r5MDvIWzYKTGsJqJLWn3IuMpmKroshrNKDXkDry9tXRPUoKbDZ1Db2DIodlMK",
+	"qh0EbdeEyyhOs3Wr2PWugDJU7oxWbPFY15yrphFetX1F0NTIpK7fTLl7TJ0v/e0ys6nbuzk6f1CrYloo",
+	"pm572dXsA+kQ1tGPndoEr80e2jnxuq5S8+0yK7kwdi2qQJP6Pl0Yt/MSlAsq8ec64fjOvbfZ+Uaui5lI",
+	"yIHoQNsXgKLYEPslRJCdaeg3Ga2S8g7gJGXq3IgQUni8QqrvRaZJZwFkGqPJQHoSgNYEWPVAsDAnhAtF",
+	"iRY6zS7LOPy/fHDJw25szPBDhb7DnpqdV8x7x7w+NNugaB+QLDUAt+W1IEACSFm+D/DoHfLZEIlz63Q2",
+	"+lbt8jeU0RvL1kHEgMYYqY6tm4oBaIGk2gkL+RSKCCCHBg6xEIxgEIZ1jRCm6HrF865ue53XhwjtsGxx",
+	"Dg4LkuwnPGVUsJ1XYVDpdqJWiAMR4kmkB6ngUQhp+5o8tjqwbm0N8/AsQh0MpXtylcaZCJlaCIk3Yitl",
+	"7zU8inTxXeYstbX1OmAhj0Piq4BwX+lVoBFpdno2lPnHkejaDtfciFW4WaHixC4H3BHkvAo0oFUJWKKU",
+	"sYgw9cch44RKXmJBUMj4OMuxC2peX0w78QnqTnqiEih8LYyimhPcfaR5yfW2a761NYecVEyaAxFk8TNL",
+	"Rp1RK+KfloIuGysKOhOD9GsY3UhMuUSKc2PTtWNE8JoqgbVWayvwoW9ZRmhW+h6BlgBxpfmky9FOLMKY",
+	"rRfy0bXQn6WvdANa0S+By4i48dpD3APHLlDLa6x9m4jboqlYKlup9MqVvCFEDMw5UdMpOAsD51/rd/c7",
+	"3U6vt9/pPuofuAwNI0fXNTZ7NXvxl0GFzJmHrURKZTLiC/Vzd/sWDihyNaZBjvnAs8BhPADXdmyawyUK",
+	"5WaQvlp6ofcrcoWR4yWgovS7Xc+Du5F4/RofT13wrhC/KRC3wJiFyQAv5Luj7vg7j6fy/eJ/Un1xOVqf",
+	"rGm0HXbKViJJ2mh7kt/dPBa4E16l+VGC+xSgSVHhO+jus7KdWO2D9KmufiO31wcfy+rBTukJHjB4oxoI",
+	"R3BIRhnIRmxpbrSbkVpmJ41VlJL6oP2K1R6IXowjpODq7TXN2+EL/Qq9G26v+SKy/M6FHH4OgG2LsEk9",
+	"xs76DcbRKZ2bACoovT4QeTx4E7DPPR0JUjnklrwnvxG3Cqp3bIil44Ara6TADbCevW7/4EaH6jJtiJnj",
+	"qL7RLtDsdFMkHyT0BiwVCc/iz8IiZaFDaVu/a1392Q0sQv44M+7CGVLHB4hnsamk/xvN4BCx8K1YFhL7",
+	"CTIVcTHfqmbrFcVd/hlQOInnXJu2DaAGcQ7qbzZQbr+sZoqwMyFmP9ci+SzI7tgeqfOOKCe3Qv+2KSf3",
+	"ruoRWpxNuFpx2EQigqQIRPueceyCEOTBHq+BGq5HZ/smPkgMv4HPbdFeylk890gOCjUBLL4xkyEdB3Vg",
+	"0oAR67CGYE7PvZfjzG0Aw6s5zzflnVXxbvw+PSQH8vE1ZytV+a1ZWD0r7oD/gfhSbCt4qV73X6IusrBx",
+	"m/pkWNGQn0muXmcBh+FCyAiV8lRolXzG6BwGbj41fvWiPmhbRcPYxGCp/xeW8i1TFGhRnFLtuTlw0hgC",
+	"EOx5lVOGspZVSjzQCLjR/8cDbiBBP8TZ7JXXJ3VbGQpKShWtaXPL1YRn3iGjA6aSyPwAXUhOXPJfr9ul",
+	"PD77A3sVf+fDvmzlkGtomF1JrqjP6tTbITjZE9BmFxVTz4HM9ripkOT9xdOAWSRNcqSKL3ycGXUm/sIm",
+	"hkdB62BRPI1RWfYTCPvd/lG712v3+xfd48F+d9Dtdnr9/YPDo78WkgkboDT7ReirfhH6ajiMvh5c3x9E",
+	"JiFkHl3/tZYd3589nfFsp/7CYFaHSy3MG0KmAbsf0JOpA86MZ9/ooNxE7879hW/Z4vGfrg9xlsbTqa0S",
+	"Jszfll6O5nHWznFZSi6P4vUQESt0ZfQnLMxRhfO7HZ6xhQTdiGnsTPXymKqv3rIT9g79iqkxevVMmrAw",
+	"4hlvk9Vv62395mMYxuwwd69tAUXGjtFZtHWqhpCPFqJoVPaJvGW/5XajqVJCEUR3MjSeoGiAknTYCtMG",
+	"+LqOr3foSnt/uX2/EiBIfQLbLRs8VvThDY3svZbxRVTyToNcubH5Ny+WxxQB6c3kAtSlVzE2dnHZgDt0",
+	"BZ+LjEfE5hvBnewkX9kHtoRq31qKvT8zFsVbnpbb022Ktf2Gm+47ylo6fdrEV09nS3lVr/9OUj4XRdb6",
+	"RrP3Z45LyFfInvPxjJlPuBbAc/8czB/PIRDrwBqJG7ZTGElIGg3qFo6VpE6u1sAR7goGCALVsFMjqEIJ",
+	"lumO8mhSwnG4DbJbHDWBWmRkYXsdEspVajdHEenBs9v7LLbvBF2SDLdgnopQuc130xtwM7yO+wSescPS",
+	"Yo7lNqFxlUSQzATSJV8kw2QeevcuYFQgAaohDGqS29aZWJg3iy/m33gF/sCNRn8ISOmEtB/7BLJt8a+W",
+	"7SkftPgIEUx8Zcf+6bIiS7rKlnGVjbLQZ6SakyXWDBBVCkdljXMcgIPr+3v4xbKWps7JDWSdTDD35NP9",
+	"1fveAf+x3N0Lp1ZPRHeK1gWbSKAWKZXVCsr7rpK+mc3NMemvCIxr2zhd6WaPIuD7vBsYOrqG/WL0mkRc",
+	"nfG1xgwywmedx9J/ee/O8ZtdHPDXjTS5Cy66RxGZJzDcA01u7o/m4XmYb9kHaoTrbc6S22CnV+lZbxq4",
+	"tABn7KorSDW09b6u8hCcAV55d17UNF4aHWBibUX3JLZBwmp6qzANZeaA/6BLNGbnmS9iz7ErIQmAkprM",
+	"GUEKHaz/LlJV2zEK0KMw+bfOz4GJRIBeDFVvdnzfaAaP3tyP7eZqNteSOFbyppFQc+aAoZiFbDk5TpaR",
+	"iO5nKItUzRfZNgS5n++5eWw5c2ri6x67j1GUUdsKJKhbnVo5rGtx6XLpsVte0z+yt2F1mlA2Ol6mcbY+",
+	"N+/CiWDXztMlYqfhXy/smvzpw0XF2YZUydMqYWuFb9+cX7BH5vB/lKhpLDGZyvuVkh7DgEH9Ctg0Yd7u",
+	"M2Qae6Oip0kqZnRUiskNJSY+Q25nh53aTBBbs6oWQrp01FUhkRDSLwM2WmbgZ3UXbaJopCD2PpRvUj8N",
+	"90Gory7/+//9V7hXnN8ibl+JtXa+MilEhOasYQ5wp36jWfilDShQIRsJHUfkiTTLgmIMlhIOA2yZ6pZq",
+	"lmWgjimJPQGMnbLRe0BOGJt4YLObAwsTF0e5fe0eIgs8FQGNr5QM7dqVUceLocynCfPyM6o77FwI9vE0",
+	"r16Klfz0AJAIHvHCr3s4+9jMgpAxbWOpVrERQk4Rvoh/hNozQ1KzASDgc+fOCF6ioWX9msweQMHweB0j",
+	"v0x8WSQqFakeMAGIlWu1TMtwE+TlWGqRgne/w9AVbpYEa97HKYYq10OJqaNAb2zYBK4fyzS6XKsw459F",
+	"ATvMgobZ1h3Y9IrigolaaQRsyDMr84ZbmIZoE9HNH7HOUp6pVHvJ6JQ+i3ehnyq/CL4ouoaHfqmwwuVm",
+	"vU+T1qDliYmCymJ+7qMquU1amrcvKTH/0VeXAHf9CF/SxoUL864tJDvAd2F2BsbSsMA950+L4ErsiQ/l",
+	"PYsLzHl9DQizE1U3WCriY5HQV9T1r9jXRMxHIhp4CUIgzVy9hXUKkuYl5hSllDZBJLE5hzajCEv447kI",
+	"iFJGFkAllpFzv/sdexGn2qyiWGjzS69TENQ6nsrlImRzflXgvKBOyFtnHd3ndkpnKPtGMpAvE8dxU09u",
+	"vxk3BSaBm5BgY54knaHc75QW3VWrEM2CTUxhQy0h1rFg8+KhPOiw8PvnDc/wuG2zLENX0JJrzkDV71QU",
+	"064FLFvoRviijdkgGb+iRNsav6exEtR4OTeigXCGL2ZUCAIlW0cH7Mf4O9uhl/qZSrEaShosXHEVOb3+",
+	"E3M/1njBGaoz9NZNYsNPM7UCpAJ0DFmjmV3YN3v+fB1AApA2qzinDHtpI4BBPkKMlCNXru38LMC8Icn5",
+	"sx8xwPa9gtsu1gtxDrvEnqORohOL0uHQEIjRTQ8OqxVmLbNUZGksdMAWGM33K4yodMBCx1t+L55N5sc2",
+	"e/jwlC1EqpV8+NC2vt1GrQkaFZeTWnWHdoitWujYb9P2zz++veaBzeONEhPmaZ2gb9kruEafFQIAFT4I",
+	"w4ecAZI3Dx9i7BpzzmgQUOpW6k3k3jRK1UpDRmgIKejnapmORWin4pSzO0jpVAg2j+UyI+Xs1D+EsYAN",
+	"R4pbDoNqjdLFUDOgFqCALv/+3Us6bP2hwhGAxX8g/YfS1bnnPVQLU2ZjLqFBgtkhqNFoaM6KEql42uQp",
+	"1KTh5qldMMeHD6kMS3cePmSnttKKik6501ih9AqYqsyyiEJVLL5lpWpcMz+b0L3UYjCUtVybgfAnQOYi",
+	"C7MFj6HWm9IxXQ7/imuWKJ0FSA+Hy0GDm/JY5uIn4ZC79sY2xMnLboGLRkJIM74ocF3JyclgK6r8aq8H",
+	"4UG3x7y6+3Cvw84VtKQuhPDNHSBJh5Jw7fkIcrMWqTKEFJrpGYdUMnp34MiHyF2AHXaFdY+C0yyhP4Y/",
+	"TxZL0KuhKrMoQ9QyCyszOKHjBw9gYoOQJbHOtB2qpwPGOq9RIt4xViExjtPzH2BxJEQX95gWuIhxCg2u",
+	"aTN22DkoGA9Q0aypdYUn6SQu+xelyobSaL86R5oSX2KNOc9rtRx4NREsPOgehIHLNoIO3VBsknuUcJNC",
+	"LREgBbPnqAFY4wqPSAI7U5gijLzqENdia+ChqcvITJ5DUYwNtdZV/AhuVGdwyJiNSXxnMyGIzlbuIKmh",
+	"a14OzG2WyNegoTU72GS8XM9qlsApVlQxkHdnpuJeyrqQydoyAcwMLYQECk4GVkcqUsiz1chENENFM457",
+	"BmqQJ/LTxSTxMpP4HLDbuVxDVTR+CnoghlJJbHgl1VDCmWGU6MQe6DOVRChpLDsHDhNWuxg3SHAvCZ59",
+	"oAxKf/ieiIk11mG5gqrQLss4M2tWyLQ3S/TB1mJU7NaAaGK0GD7ONtUED5r69EGyS6OJXez3V2pwiE2J",
+	"8y1NL5igar4czyycUeCIZfGNqHv4UOa1GbDNzAYPEEefCq7Rw0pZOPZxCBQ0yAjwhjBn+8aRlXqYGOW1",
+	"W8z7J+fwH2XPELF1rF13Bshet30nC+scIEWqq/vGMrZ2D4W5eyRkfK5ws8ZpvufRwWIr+OArOAQ4Krqs",
+	"AmQT7nWGEiVhGdYEU1/sIgDQlVtvS44ZIHxl7EH49v0FewQl4Y++UsL79SP7qnDPN2tQmJ4U+1haKT3H",
+	"O1eE40fF8ZpKUW/ulomCNFIdUJ6QEdQkv07pXEi33PYEfZ5cGEJX0Cqtb86hO5OGjXVksZyav7e2pBAi",
+	"4G/K6DcKsNMSvtbFoEQhedKe427iNq/PftT7gH70tVgeZ3XNEE0xoGiHfaeyGeormKjUBl2S0PMehMZw",
+	"egR/tenpPXsmQSackYBDKIG1meBg/lGxfJitFyIcGKL8TEWWPzPzGPsZjHQjsn4eyp/b7bb7f3NriLWb",
+	"7GcW5pWe5s8LJyLwbVhCmK5dmg08/vDBUoLo3ntoXpG32bSvqGayuJ6ZRmPBMRAu4M8szEFHzJ+3hBWx",
+	"r4M+ijAc23PRjkZIApLM+yuSRmVOKpulad9DyYrmTV6/s/K7Sik08PBQgtpiXoCyhAQ0yVyw4lCwYbpA",
+	"nl+Noc0TApbIqgW1Rt+3KLAT7EGGhoQd7lB6gJBOMx6ryMjbt1wTBAvxXWaJS1jvV1KtrJ4n9NJsNHO4",
+	"IR/ii0dGLhLbkEUZR2VXOaidiEUqYpAXtCzS6EGWshTZG7CxklKMM1Rph9LOXrAFX9oObSGkOw5Ci4Tr",
+	"Jgh5tzGu4UuuszasU/vsGeWSxpnz2HtkhckEoEvItW1yAsHDmTBKdcaTBNPc2YeZAhln88kM9/LEbOs1",
+	"nSV9UDdRH+GJVpBpY1alwYL1jBr8svmsUUwhI6PIoVOoSbNnoBEAxPPG+vtszjrbgCi0eDzPcXGNYgV1",
+	"PEbj6B+wGajPOXGFjE5yYhOrrWbmmIa9hem5FDZFlB4yH+NEyLEgIwDxp1As4SMoKXqH1mFB0TjfEAUF",
+	"YMAOvHtca10oO0LbCHEQFH33By6n5gXLxcOHuRlgaO3RbEBuiXxncx9H36vrQw0Ud0iHXeCqQQntmCdJ",
+	"bq9uFPWINYMrmgrnJKL9NBWGqqlaTmcBWyh46xbnB+7O0B56Tz1PGZx7rhigkA8ZMJek2V7G6Lz4vv3+",
+	"zLMfIc5g8XNSs8P5KPEK1mgfQJK1mmC4Qa0kaQFQaAB6aOx34z0hR3JOWRB0HTyNKGP3Zxev8M8hcwNl",
+	"Yz42gvbRMn70+fGjMUzOv3oI0zkqTZGe8G+HCZvf+bS9jEMUx4wxI2N0Zn0n7Fv2lZV8OCE5cX7/FZTK",
+	"65BdnxQejQ1Lrdm3jOu1HLMHe+xb9CGzB3zF44xNRDaePQh//xXJeG3H9uj3pJuc+Y7hgH11w7ne2+v8",
+	"TSv5YK/wSUi7A6f+t4CR8QzrFMzaX9hLD74yvogHrPhZS8TA+0Th1bQ9vmU4dJpc6fvgov2WEbs9+Mpi",
+	"c+jRVHKgpwG9LcgHTNwlBph+Dh8fSsNFKo2nscPNWZhtOV/qDArtpduiDtqV8C/oMd1hZzKXq9B57krI",
+	"0Ba/eKq0byCcgINmKJ0vT0nkbfyMtvIFiWDk2oU/BltZky6zGWSokKGTJ6NHAOG2qYwF/GxyWqyHMZYw",
+	"yIkRKOZonfEkGVimXaRiwVNxLmRky9goV2nAYDkMyaGMxYPduvYY8ys0tBuwhnsH7l8dncRj8aDd22PX",
+	"7HrPDOCdFRuW89HjhKUEyBtYd6rN0cOjNXg5QOvBk9ec3XFmIYm0mgs8ACxMMaimcDYMvFCf0fOG0qWw",
+	"UAyKDkQXCoCGrWwkspVw7kE0O6197UZNBhUm/xBf2iCpk9RG1wSuhIEMpbERYqGLwQLnPoXiTqQHnoLe",
+	"ctPOUnIsIDpu9DrQkOiYThR25EZHgzlqWKjzBX6wF3pnIb0XDNp0KYcSBRx8eeDrhmjceKqDZ+fE1pFm",
+	"yxGsO3kkmIjiTER2YplaLEjngwZ7ZjDA1zMup5otFx32FAaMR6OVb0U/u1qEdAIwhDhGAVTorA8nYwi5",
+	"tSG0cIV5DWX47v3ry+fv3r15F+YaHhxHocO5DYOCX1tNCic+TQWAp8l5Vuhf6sHtVFTwvILIRsqsVlcp",
+	"GyBd0GanY/VSx9kQQ3lazGJDYwBQoj3tmIqeSKHH4JlLwT/xPNGkizGXiI09JQplVfRKQ60wGMoQa5DI",
+	"xeqKhZyiGir5DAxLiOCzMIeaDWFj2sJBNlvOuYS0PVA4B7k+QVusw0KLIOw/irq0XW9SwY3yB57AAbE+",
+	"7ke06x/shaCIZVbYBO4mW/FmbiFpbYaFvjcqysaBruIkcQUNhaqBXCm0UQPcO6Kgf0r3sFWsi0Q3lK2U",
+	"plkONmr40/fnF29ehaxkiIFDJ/SeonkU2hRTpw0+vqKJ+VYC84yEXCRuYSPgRnSKVq4ZRqlaDOWKlP+1",
+	"Z2MXHiHti8TGADOh3XkHhT2eXQHnX7k40FhnUC0fy+lb84BVXocyD9LCx9A1WNDzSFyhKUmdHGZqpdlI",
+	"ZVghoikk6XQKwqQsn17WuAVEW21Peqo4y0nqDjhygZYLUHKnlg8uNbAnnllzYz+8v2BO33v0NW+oc/1o",
+	"Qui9yAQv4sSYtJlSSe6yzuvhpM7S5Rhdk+SoonyMQgUv2Aoo98wfZLRD5wLQ18uyLe9nELCQL7BBbKyk",
+	"hW7/g9FIwz2njHzF/2FsCGkpw9aADVs5znsFLXrYCrwn4iyhR/7sbmQ1N6ILxNx50O97v6M0wzdcUKPe",
+	"YmcCh0ioZJbycdYpvBd6l8DTmweaA8Xj3dt0My28APsqmIc/fmVD292XqEVkCAoDsj1z8Xfwq5sL/W6X",
+	"XX/CF1+bRXgGuVdGpyAhDzHwEhr9CQvhIyT33SGQCu9owUwOvqYM9g45EK2ma001u0PN16DVHtyaUyj0",
+	"YkAuaFDtzRDYbrvgGzFXw7+0SY9tn0WhdZk7J6PdUCeMDyU1BsHRKoU7bLQGtRvDZzxzTndoinN0QE1m",
+	"dEDQAkYbmq0XMyH1XodOXR1iI2htQyLQsU17Xc6HkhgrbxRNwoevXd6INVDAF9hhf/ZanAOyJKr1qSBH",
+	"ue1Hg9kGecUyHN3ukEazKYRJj+w7QPu2VQT2dArfmWfaoFy6DJEOu0gFmigqErVevqEk1RT3G4h7LVw2",
+	"IDgMKVKZxwcyxSI1QEnzO+Y15sBUl49hBXE//PTACYjKxT324KDb3Rv4b2JjqN0m7XTBU+j+YwYKGx5D",
+	"wXDEgf+bOpRTEpTZEICYE9se2KA4OzdtnlvkKgE6Zn89fBF/8Zm48xCnU43eeNOpXHTTOa10Do/N+QT1",
+	"WhSaKjQVJ+a12JYsWwEEWEppLqvUGI4w0xOjX4yXqTZKI7hPCbBUpX6xndUEkhjcMIw9fGm0t+Wi1IQe",
+	"Hat2N9ikMH6FrjfzFUqreRnLqzCvYCmRp9S/oY5IpVsKKx+e5RfbPwqKAM8X2RqORLCbA0uOMrZNjLmf",
+	"himM8oKzhXRADm2ugSUgrcIsOSTVGp4Wk4kYu3V27R78obsfYbAHOFjn7ofI6YJns8AZInkUMkb8LHvB",
+	"7T+ouReC4heQfJRbYlA6yaH8CybxdCbGV5RbHRAUnpF+lF3jL0S1qUVh31WuwowOifxmEphLgbqHc6yC",
+	"MgjzwTfgsN5rz1ED0liy8NS8N/TJmbfTKNM0vwLDOKJh5HkFRBJfF4O2FFjVjTyLTY4tz8LA8KeiJgMa",
+	"DKxFTYCN+lJRRIvGXuns4Q+/ctHMoLdPMwABZXg0FzM2pVJRbTUHNx55SVWam/eUTEl3mj1XADwIMPXR",
+	"4+5EaEoSh2AFVNxqps0Zw5Pcq0Ozqm/x4U+t/g6Y36E/v1jbitPiihQqE3IeMvaMN+o8Zhk+xc6hbaP9",
+	"Q1CwuGh25BVlzR905aIZb7/vj9cISTxFsCLZVxgHMI/5CGXvPNY6NpLGSeqC8IFZoyiGhu64R1WainFV",
+	"fSjJVMtb1Q4xBe6qXgb62/kQ22DQDQW8bcePeHLk5DIb8mzSfsWz8SwcgN/NkCJgC5HO+EIbURRYYQqn",
+	"R0wix3n8bIQEbXDM+bd/YU0BBNYgTs7C5xd8CguGesGHmQLFCNBGrGZQajtTZL3CJZAKvYpUoKwhLwPR",
+	"1zoteqPHaxtyNMsHGDqRa44tuFAYEH5epTYjy2ojttGv1XuRwOClBPYxfEiZsieFuiBS8cBMp0WgLMoy",
+	"rDz2CDmb+A6lTKmAQD6tOxKn5ucoehPzfnbTKidumqGCf4zbWDXm+BvdfaXA3I+Fzl2xMTn67IzcxK3q",
+	"4Y2O/SjEIncdUJpF4fsB5TziTyALDYGxnzL1Bp6L8hJ6naXqFtK77C+nO86FhPJZlyWVn+XlahsZ+Ukp",
+	"5tzReEpjkjcY6EYqgmuCJv0CI/XUMBWrXe0E8hwkb9juRxisPWDKOXvk6Kaoxjc2YS+wej6c9jALd28x",
+	"QFKpHnYTKicYOq86ZHHR33mGVZ5eZadVATD3Zle+5iZ5ynQ8le3lwggPguG3og4+DHKOYNaRuYThQPha",
+	"iHmcmFtle3IAxRuzJmmsXs8zf5jezzDCY59nvIy6Jl4psL9Fj24IA6CahaLAL7dyiS9/W0LDwcgRuNCI",
+	"yx924ULhQLQ/gn7tt1od+KG3apdV7qxW21aVrBgLGZnzjb9iRhzTYPO2bP5I8199+tqqegTxSmCBqVB7",
+	"NVMAym0Fnq4uKYzkFZgwFmOtyMcQmHBn1Q9qxdQkE9KeU36/tgLPer8DUY+LmxKFPPmQwbrMge6IHwLK",
+	"3pMZaoh0dmnkakh4IF/CAhLsjOjF+XyA6LIqWfsY1aSaFbDPw3c8Ey/NIEOmIfKDKAQoUucxHZrhl/ZY",
+	"aUwfcAeszk+OUh+54vlRupjTQik2BxhcKCegDD9UY4K8zatlbGtawo/UUgSllH2P28LgRoE9nD9R2GL1",
+	"5OmwZygGkXmpTAmbyiwzNeeAs5us7bxts0V/uva3uhWn8oHpEhgRhnx65lLQ0VaGnF97ZAVky0C5CYAv",
+	"mz8jQKlrnEWQl9t4ezRdSsjps1/Lj1zH2TZICc4Ey90NPRwLJ2b9LW6H5uG0YopZrRWvszhJKLlztXmi",
+	"dOrDUsXll18Jt0x1zSabxm+vF6RgdaBO4SmcNzbObn8AO1mlYFb4YgYOwZJjIfBnk2dE24IEZI4V1/ly",
+	"IVyJtgtVaPVY2ID+BW9R8AeruGOlQo65pK1qCZk6MeQPn148/aE2e9aLvBJQeGgeC/fQDlqA+l0R8dV2",
+	"nLUKtbtaEPlexwdsgosuADoJoH7DbPuBl8wnoK7UEH7F04g9wDEGLCToZfNPi71s/k2k3IMl5OMrc/jh",
+	"Mw22j62n5Pgha+XC8Z+vW77lKcGFnKjO1Q2eVLQeXeIjduOwa11pMFrymBQvFuhWwrUv5reRdVJU+2ym",
+	"BUhnTHKgQ+Y1fomie1kJu9WTklZbLAlK+3POlJ40TAXTqzgbz0QEQC4QJYi15wpR0jegBnXhXBwnSXVu",
+	"tFRwibuuTB4fhYQqBFIo9PwJXpTbG37+q7elSnHvoNwTADkKNkWe2wLJjS7Pwhuah8NGUCGkNj1L1QKP",
+	"b3hsBgU7ftUX1ULRBPI0CG/87kc3/HOy+pm7VKwktno+FpHlKRSG2ivuGyiNPYULA2i6qSB6T89cIQPm",
+	"YGjq/e497XJmANjBmhrmhwSQF3y931uQTOF6aY9R887KJVbNL+yxB4fOvvKGF2OeNN4EmOrOT5sKQAMq",
+	"07AmHOMNhdo1l8ZBv8IgDqqDiGIMhOSeULB8ix/2PkINoksfoV+bPjIRScJ0nABiBDqR5nEU5eHUWpbx",
+	"vmr7VZc+a3+G79YwAMRnQBZA6ZbMvE20lOLLQoyzCpW9z8o6aen/Xv4wujSSxO/9pqQHkQQudkiuIKHb",
+	"8dIA0e1GWd9ZGpv9ZDSrm9gRLSVyEaCyDUouS7kFrkWvC9gW3vwKjcNLcyxcayJwYYfhJPLqYkia0lhh",
+	"Z/4B+QT4Txf8LcSpcJ4XgnKm7UxOiqDCeexAJAtPufES3UkM512uC3I4/7mwM2kN4PVG2YbmglavJnUK",
+	"dJ6BO3Kw0ZdLI8xLAvHCeCbGV5a/3pGi1ryFy420a20iulY3cuAeshJAg3JoAvnYbxrLCZ44HjJEDmFG",
+	"/UgdA1Gzd3+Y9FNhdBHP+IjrsryDWmzL0VZ5XS62JVaxv3xpDN6V+qE4HrIVNRbyjsNqCjyR0R1IHhPy",
+	"2N80vsDoYG/fnF+EN9kubiY2rc2fA/1Wt8xmp82WGZSIRmolT7BaTrOpYqo0vgxxUs02q1trzIvLUQ4w",
+	"alIscHFKjddCvrCdvN9riQ0+Q3NPTvVJnHkJHAG4g5I1lXCgloA7iNrp3MgU7Ay0i4TrTAcsK0uQ3H7I",
+	"RCp5UrQa8DcYO0bWIQG+mCXeIJrQ1eElq3QY6PgrSlwmPGnLVaSqrdXSRjfyIwcyq94aO8r8+yWGSlPB",
+	"RqDppylfg4YfJuh6AaRv197jwWHXpkDDy/k6gNQeur6XFwPlSQpBsRoZpMdQUhie0gVsykjy7bAlxZds",
+	"2AoxUeVJ/8mTvQGbKHD/xpmXM4KOBI4pcphT6vmssPemyy+AcjNoaAc4Bl5+ge+htJGYJNZguANdJ6ma",
+	"24y0d4ijgvkudvtB5LgC6FCT72KHN+OfbdNfNLHx+B1AygThAlW28VDaemBOmSJeUQt7YDMENF/vuQzM",
+	"KJ5AYzx0UWA+En3RLJ/RjQvWvS8irVQZSuu1yNMSbaGenTQqF/RmS8S5mKt0bdkbit1TD/ZhioIQUwv8",
+	"WoG2V7BZcc9ciTX12rC067A3KJYQJFPNRWF/l7w2bGUdNnGGnry+2XG2cIv4GFhWsvCge8ya3EyA7PIC",
+	"nXgQ0AoKtWlBLpHtJKaubz7+SgyDvPEAvQUBw/Bm+FJhBNmY+xCT3AsoFZMVeeMdJMaLiNKsOuy06PSp",
+	"ep8Cxx917iCsKYfPHPT7rNZFBXPH7EzXjCUVGH42VqTVzGzSiG0SMcBjAuxxuCHWbBJ/sYAljtHsUQha",
+	"rkt1/dEi1yB2BiDPlBCewK3owqx2aO4yzRfZldKtfMEA1iynUjv0amEtS4d5FfXYtZCv82QBkmIYuHV7",
+	"GvYJ6GbArpDMpWSy7rDw7fsLs7DgtzL/ePb85fOL55Tm+P3zixDRA83brsS6gxUssEVtql4pCZ5nbKqM",
+	"BuX4ylbWhgf9Y/OJw24f/2cfATwOuwfgNM8tFYUW04qvB4yzCSR3zKHTPR6FUMBK04/UckSpl595Co7h",
+	"lMtIzS1kkFZK2uZwxTOUROmfMdyvXcsTI5GMSYKTpXpCyABDklCZvaT9gCxjkwbsSyDzG5w+mBDc63UD",
+	"s7uBH550nnT29whhDc6SoQzPJu3XSgpKMTDfG4lSKUW4b2hFVfygooKMN5aCztstun6DHXaaO2/sAPGa",
+	"pj3sdanDHIum6v8Qk8PJsLFVUQ4A15uKlyeBZU3wRcJksbBnttrETOIbmzNhFWaLN7uUWgg5YHHZA2fF",
+	"xWjNpFrlyWKAxiaFl8jgkEeGMjzo9Vldtkhz+JC7wzPCDrTumMMBD8r+JE9IfIfVdITlwcczLNUgxsYo",
+	"kx33g1CqNhxI4d6JXSnt0osxWRd7j8JzpdoCqIUjboZAFekFXpLvHJ2ucgmJOWqSx8nysBhloZiDC0Jp",
+	"pEwP0AfvQnLmpgn6rEvQHkNpM0ke2Jt8TDfseQdVQnv4zmIor+OF2tpvVRKP1ySIihE4qHj5DBBfubKD",
+	"eFAzYSeNTQTZgyjlk6wdi2zSnmXZgi/idsozAUplm8o49wYsHAIO5rB18tO3vW73ZPVtH3S1XrebkyqW",
+	"5pB2SLf5M+m3h49Psm97IU708DHMFaDKuUXfQ4UAcQtsDkiHfSfWSnoQNCWO7R+zQuwUUFrycwXrq2Qe",
+	"e8xRuYl55doNv8POMQ9A27oMG0GFfpkUYMQaI7MzAoc0ZrVSlzZCoUXHCjxJ8shi+a7AT9DAXMwA8RLM",
+	"Y1QsOpQPYLbVOKnNDlcujdpzgRdA4hm+woUc9zrlRG5jUmAjWq8cyu4c6KiASfURxh3wh1Swuq57td32",
+	"kF3/auyziB59f/bMgQmNuVQSGpEmaiXS9tiY5nAc4xTTDDLIEdYFvDBqwqAnBOCkmXd9fowjOT486u95",
+	"tewg022+1OnbM1sZ7J1LRbTKUhHO6dszBztMTuIJOxdzbgS2PSNjOaVanw9WNgJbE+CDGfHDh4Et+5Ni",
+	"xeaxVC6jDrKd0NkbrUn3HcBtuSwJ6G8iq3OV6aFEoEyE3/QkGD5hL/Acyw9vovMb77KVAZSJb366io2c",
+	"sN3caTfg8YKurVgOZV31R4edQZVQrjRU8T4+oIoi/GP54cNcDMz533LyDAwvO0rgSQsKsTvOfMi0E5dn",
+	"+Y2GjMgAU6TArCR4mpM8BOIoin0T7J8nfkQSsaVUROjEKqX6EQCy82cE4aOR62D68CHqzykYm+mVACKZ",
+	"oxayEhmCVXsVDwRPqNHhRHnYKr2CExIEioWDM7tsrmQ202BH5xJfo7WDqhgLn9HnjKHi6lZgnzw+ONwz",
+	"HwhylT/ikGWoQQ1h4bnRM7LiY08Ojw8I8DqJx0JqgV3WbEFQa9A6XZhDvd3vdHOgYe+366Cll/M5T9fm",
+	"dxKOQY4M7HQo2PrgjhKRL9sokdoDIO64fs2D1jn9/h0fX2H/HeKi1qDV7fRwAGohJF/ErUFrH34CdO0Z",
+	"AEcjlAMASytd19FFl+qRCd2TEDMMW0C144CF2cxs6LMoLHfLhArti3Lxvpo4WCAdFkFFSsl04ICRrtIU",
+	"veu4CfK2a4WScGzgafdLDkNlTXCkcoe9W0rPFZLbfG5RMgXF30boeLXfUOlurFyq/rYAHSXQpICFr56f",
+	"n59+//z88vz16dvzH95ckP5cCQE7XwyksZXa8w1lJVybg0+mS5mj1GxdHssulEp0APV8ZtjIfTwrdC4d",
+	"0Dk7lGg68iTRLn5jTxYaKgKsIdw0em+MRqv5RAxqskKKlilUd8Emc2LvLGoNWulSnn7//gz725H8b2z5",
+	"ld/yyPscIHt/Cmzl4XcqWkPTEUyQB+j0UnY89IVwnXK/tuC5DR367b2PzFDfLaXtdwOdGhzY/cbuO+UH",
+	"C20hsnSJrchI4Jm39bvd0iwqFRjlaeDSbzUJrBe/5QTAb45jr2Lwp0sJKJpecf67968vX5y9Pjv/4fkz",
+	"dADk6AQANX+Ac6z7bo7u8x2PHNnMI72bH3kvOeWuiwgf2r/5oRc2ZxifOLj5idcqe6GWkj5xtNUDp656",
+	"B5863uopsxsv1On/z97X77aNZHu+Sq0wgG1Alp10+uaOjMFet5NOC52OM7HTvYtWEJbFksQxVaVlkVG0",
+	"QYD5ax9gH2IebJ7kos459UGJlCj5I4mj+aMntllkVbF4vs/vh+/XjHvUYEEAc6PUS54hoe+TRz822TrX",
+	"x/KbiBN+OZ/i4MePmz3RrZG2/nGDFZ72/m7MeHP9j02ORI/yGhfgUUBQEMc+bnScXvBczJD388cmJ+MC",
+	"M8JvfeYNhzY4IvSoSyxUKFG7gJQLSV2IK/Qd8KaXOC/Cv1SNKPOQuKvfhXaJ0YPWpUIcc0JCMd90u5Xz",
+	"EZCGG/3fAv7EARgLP5p/BgHZVrclFfDVEzJtq9siQ6eLiSCe4B/ja3utWfVqxC6zkSNRzY6YhWAN6Ou3",
+	"HdwmkWE5mw+1vy0QKuNX2H5HzF11llTRSOSnPRsF3FwhDV8pKSAYRtpopTBfp5LsEuL14tzP+XO7RZSK",
+	"6wYhImM4tLkmCAdVqoIA0sHsMvlo5r7PL/mo7v502RFcY26cJvIa+VAKy0v+M8E+1N0DhhwhOsX50MpL",
+	"c7MfGgr031RsrP54p56aCu9LpX7jck6boG8uxLeUyF9OtL6Actfw2AcCFek/l4WlcaSI/noDKeM/PuDX",
+	"XStYqbIRWYVu8KB2je/4HDKYZaimZKl4CHJIyWCMWZoAiwdLkrXDuAJUqxIcky0B7ssSgNUSeNW0uEoT",
+	"PRax9wkdy6Hl1c0JonIpNAsl1EXmmgmhe6ovqfvsXJLucF0CC4yUEOyi2bmWAeshI2akxu5D41CdNbhw",
+	"e38Kp3ETPVblWJVU2eNNVZl9b2u10pm98u4Vk3t5Dngp0TufZCf0Gwt9PKvr5X6N7YzxE1gEuP+hiuBJ",
+	"A5OZQG5rLWeojiEgYzjhlBCMONXyhSE+InuVWFTBYw/rEBZXYW2DFGwusFzFF+VTsQFC1gFqObY+FlPo",
+	"EzEXBOg6LxSzKS1sbdTi/1gqE0I8szFCuBfNeeEKLA2KQCJjQDIrBOECWVB0Hx7D1R+H0Hz2ttTCbIHa",
+	"Ma8SwpIN6pDUqyRwmujAj0As6WUpvPyyfMLWgcDhlOwjT9gxvDTo02+1rYwFstUqKjxYXSuUnjHi38KI",
+	"kM71P55U0bmuIXRtzItsvrLl5dJrZCXgbg8s7l9ziHRLDC/IFpJAhpo2yaVVXR3smIri+hLh6DKux66n",
+	"B2ACbU+2OdIEU6kUFs7gy6inGfRE9n53VxPkBnv56Db38oLKyHLl68zcrsxKlZH22+3ULMqMb3Reyqt7",
+	"fIvn5H6dbGoD3cDFps95G6PEDa00TWxKEtPHSYYpuVtxnysF0koH+pX4mIfT3TnPOzvqruyo1yrF1uxA",
+	"4+5p+h6+Hj/aZ1zWWVsVFgTAtyayIXUpUH1BVUKy7EwTjltfYrs66+W2+BGTks4X7wA2Q6nQCH1XwFyc",
+	"Ia61DuwMKqhewX1BvCpEttGE7WLJOMJt9Lv/07z3bGMX9SXXKJ6Ai32Ty3vy76DyGuiOW8u2ubVunnMr",
+	"C+061eGZK/HlLabhkDkmII4BP/cxSsGaY4yMcgCVWm6ZsdEKYRF8HQj4SWhoYHQGgdwUnI2dc71TCo2V",
+	"wgUd6bJauFdtQDS+tRL/NE0dt23bAglAYVTbghco7QKHHwRDCmBohgZEFsv7a8n7Q35F10ZAmPzVTubr",
+	"3q9mhhuLz2SS5E0E5xk0MrXu3y63G79asNLyy/IUesfWClYYas7JhH/s4YjHx951gZa0KnF7LskRVcOa",
+	"l7+1xd5uvUzk9bpr4ZoHaZN/59IUULaqxan9U0lCvkx07o5gKBit3CqJR0zD1yVxzjLBc1EiN6eKxJAR",
+	"NeR2xahJOqc2Yl+ST6iONjjWl5YnNqJ7Aep5yMgJTX1QCCwF4tMsEK5Sqz0ginpiF7tJjsaW4oUIZdfB",
+	"B+Nvwif7hizblebmzNmwyBwBhCKYSBoc8OVZIL2c2nC6rlZwIBgHit02VnIHhNmAt6Oo79HIfdzCNKbg",
+	"k5C2Ex36nQASElUaNpU43k/sIqUmUsdG2saolrKgBLD1FxAXm8GfAUvrWmhAoDTn46Q0D5hDZUtph7kW",
+	"OOtnUDMluxKe/5kYdfpy67wVbBgJ5i9aDGje11rl80p8JP0byEo9VtP1Oa5goZvXEVaPblBM+GjDXdhg",
+	"LbFVpxuuwo+rdGsAG5Nr+pTABnIhLTy7NH51LQhaWeGjHpwWbFIM+Bqht++3HvCtJLp+M1UCrP7O9TYe",
+	"/UDV1urugYrFhf0g//zUSvmVSI2kLLLUfAtcjoynNBap+VEDMyr9mfVbf7l4+/r1+ZvL9z+dXjx///bN",
+	"S+fR9Fus3+9Lxg5/Yf1WNcizG315/uvzV/0WOzw0QoLtAYdNHxIGyL3yh7gy2n5KFC79FmLoAn1Lv+SW",
+	"ITtLqVYQf8UT/H9H+d5vvevLz3t9Ca6HXfcL5VcN//ZLRgnRZiLLWPdvtpGiEwrL/UH+sU35zk6FFP3U",
+	"l/38FZ+IpUX18wtYUteOxh9hQD8Pf0ca+43gcZtV/OEPs+b28rjTXvnyc/KP4dLP7b78fNCXyRCW9z/+",
+	"xmSSMnh6qkadn3nO032RZQd9+bkvh5O88zpLZJ7KfSs4fxXzA3Z0RNBoELFRciAWttezSPltLv3Obzdy",
+	"W+LdHQOm3fRQke/DcZGwq3t2U/fgoGja0z/3wjOy12Z7pRNifsET8193OvbewY6c9KWZiEpFJ1Ujt9hr",
+	"MT84qVntuwa1rEHBKn0vR5/4NHl/Lea2UDUWqchFfS1UaEOPlIotDzkVPllcKQLpDAqR2kGDUNBIC3hH",
+	"QsZBLxlAoIJZ7kxAj0iN7WTOyKVGx1wHVqTO+bzDQDcC+BTMd1XZ0nLfRqiBl6yNmtAiWdo28vHQIoLf",
+	"r1ZDK6uJVlvySDcL1MF580G6Ih8fpWqUyPrutp/EKJEavjGNrZfiowVG4LIKnt47lzaZXqIRwEtKkPsd",
+	"JOagT6fQBU+h1xebK8/N1rHHnWN3376ETmCkxXr65K8eLuJJ54fO48DZdPOiLjgjS6MDhkDQ0GSBFAYQ",
+	"b6SkjFXpgl0VeQ4NwdDcZl6N+DhNVYYNr9fY6HkqLf5X0CbuIO1LOEWWwMPtTxX7Tttx1lOPMRUJSWV+",
+	"05cAH5hMBDS4h1jQj46Pj+1bcrA4Jwt+ueuJU2ksiCT7EpEHGvqoW5dWpmrUk1/WN7USfK1n9tLMdXP3",
+	"cmlYOKGPh7PZ7NCc3MMiSwWw2sU3m+HPKptsOj0as0UD3brdhW95fdwZhAGcuU1yeaVRlQ5vSC+QJaNx",
+	"vuDygsC5wO9jndML196tu9tDSOozzwyyc2Grlf0pAVx8Jcq+pLlBPXrtGOpto/DvxhN1anvZswTSEHQt",
+	"ecz/i766zkBN0El0KhQuGRB/1FhlWrArINeY91sbeY90OJz3SJ7YKzHbp3/+keTjn7gWb9+83O+3xnk+",
+	"1d2jI+vwlKZ40NhTQ7icJZ8VRFzJWQ1lMtzsudmimg16TduzYnM28idLm1PaGzNgi/1pL4wDibiPm9EJ",
+	"hKS58GBrFzUVziE1swbfkGAU9j+xKzPXLO2yvRVz3WPOx8wtttGirwsWATq5Al/K3sI72fPIuV22V/lG",
+	"9qw7Wzthc/9mc27jTLs04Q4arkjDZR9DfvD69s7FEvXPocmtirze5n5ujTRLaeVs05Il7RExLZBMCV26",
+	"xm/Ox8T3GnrOCBnT3HUGHFI1AqwyYxreQSdOqkbnRX4H/Tc1zvUyfdhX7l9/R6UwJZX7XMaILrdK527R",
+	"NhKErsxHSgbjiq/U+8ELDHaeanPJ8w2+aoJtWXSFT8tfPZaD9SVdRSwxT1nM53BOCYaJy7kbBz7eD8d4",
+	"CTavQKki4JZRg0d5wol2CGaFFl2EzrOZTQfSqoG4JEBzWcp2thG72AkBWjcQN/YlCRHzV5q/TQMnmoEx",
+	"3A1RGj02fUJ7UQIkRsdZSIAcbUOXxwgaSR01DEk1JF7SmEQ2T1JJbJznOcX4iGSw0CLofSTwUbjY8gIG",
+	"rS8hESHx1EIo0b5YlMDdRaA6Fj05fsRCbsT24qnAtzcEZNd8DLiUyL449Fama6ekMlbM+cO9y5SS4Wmi",
+	"3kx/jv7jGMFCLXqhmwpSPRL28KNj23dkgedKMHsIrHbJrwCwn2x9iziqxwBQ7aaAPyPrN0UYUNsi5GKq",
+	"BtftACcyODzuvELVRDLsS0r3A9+JOQ4xlQiYlwRgwjYabAlQgPmW9KZjRTGPxJBqKrgmWvR7iocseKRf",
+	"NDDSzHUnv3jzuMjSwIcXfQBRbmk9huEX/XWHIeghsLY3CDm6i0N8E1bUEoZChW2BB/ImFpI3iGxoubak",
+	"938bo8yTxLpQtK/hNTqbOIlL1sWVGHGJvRSuCnS5YPfCTuDhVeyGe7tSfrk92KJs1wqdm9Xt2ql+ibrd",
+	"QJAKGTcSos/NcXMr31X+fn99FMt1v6H3WC0ca3xCO+boE/2rWU2DM4At/YerNKgI20CzGwGKBtGiCMFx",
+	"PagLgHfvQWFvlXUZfB8PNgLyHVcYbB4yoarsTc/+prqWDl25xkAnI1lM60MproLe1djYT4S6KstVBh4J",
+	"N5GID84AH9w4fG9lMlAxYYW/+vnXM1/1PhsnuWB6CoXmmTkUfZkQTH/ALhTiuCP3xyv0NceW8BtngQQ1",
+	"UYdcbnC2XQ7SXPuf5m6PHv8nG4x5xgdme07M3akBdJEFHf1QsMABn/0xK3OsH1C5wRwmA4jiHDinCEGJ",
+	"PGKIBWDn4JhLX3KPKMCIOZ8Ar7ANgMCfHYts9OT4B7ZEn7+S2N7CH2uRaSL5QIhrs5Xm7zY0D8UvFJ6P",
+	"qorskfoHS+2D99Al2xYCNQvxlL+ykD+/s7U7bs7o2+k3Up9wAZPd3BFfHHcHle+N1/BKzN5qwBdsOnu6",
+	"vNL/tl9sXck7Vp+sNBUhU3gDb7uBoH+jUmGMMfyq7hj4FhKdl/yatOWuRuAL+ea+Zp0O6f1VCaDi/RrK",
+	"BIxyWMrWozgqpetLEuoW8/U3KtY2k1/KXqPCuLX0daO8MrgiafJB/N/6xmrLeV7OpNAnxgYebRIJ/ND+",
+	"icUUEg9KOvQBkWqgbQJkjNI9oN8uyfvS8nVU6dORyF8mH4QUWrduHB9R12vVyS+Cp/l4A23iBlRXk9Fa",
+	"Ae4j+XAD/IXN5fsKWdIrv02Y2v8M5MkYF/UODspErARcsSpzXXVBJdTzb18e4rmpoXFLVkYY3rwVYKmR",
+	"yOFZK40SnE27NS3yszULJvApPhGxu3QX8dohh2yKxeyo+1aZKw5sU2Ln6tFEHNnp1Dv6b7DPW5fCYHva",
+	"+81GF4EiskExl0W4KvLlwBc7pZL6QZEBaW5wI+/P+rT4wFfbrvA/bV1HHlYVYzVTvR9a85DtkYhhEtbA",
+	"+bJ+afhiV3c0lya9RX92zfgGfmpNULMUkYF6EUv5eZdS7g9zKN27207M7fy1byW8iqcWZdrUf7BVPl5T",
+	"ThBv7VuiraNP9C8AvBsGTA41zB9k1DmKMRdaNeb9tatSsHB30ZPjJxHxcHvCVABR4klcYwOWWSW+sEFY",
+	"rEdcWJxxc8m0PLKaxgm4M7Y3D3dooTvz7o7Nu9wdU0sKi0iMXmBZkXObGHH0/Vg2jKLKOLQoSpZGkPhW",
+	"ex12LtN5jTSb8HkX6iWhXtEVBXr25Zkro126cRsA18ugi7mCCke2DwLxAEso0eDDTcusDevyHFXmWwXp",
+	"zk0ssAay7fXSEze3v1bd4w5q9r4eie35LDxkYOiob0Gg9PWj5dyPZN7VBD5MXfLGJjU2Ux+AS4KmLbBb",
+	"r49kR4+PjyOHxe8ZCsjFR7wO/Oo9uJ5A7BJqfrqWaqbDWnv4LbEZ6HGRmw+2L2OIKZwbnTBLtGDRj8c/",
+	"LBApsSi+el/4NxC1WYTPfh8nWT5HpOA444lM5CjqYkeEI8Y3qgng/gh95LS3p0tMS2ZCwJ9UE1N/I3ic",
+	"fKtBdb/v8OrvM6b+9aUFL8aqSOPSMR2J3B2V2qg+fUiry3AdeXZYpHkC9pDO+XDY9ubSnu4w4kgF8sci",
+	"ZzpJhczTeTdkwICKD1dXEkEHSIQWFIteJvLa8YJLPhEB/cyUj0Qd0wtBOz3Akt7gNa38xOwObFHQi0Nv",
+	"WM9beVJ2MLy71MTXZm9A6W7u5IWVjfY3q33VymzE+RT6vOimjs8IMwxYeRgMsLYFlraRs2ijbBqr48i+",
+	"ANB1HgMe74BLdiX6jljet9t5NF6L0EOWUz3AK33xXzQZkMgPKhmIhuimOONtkVoXR99BvVrT5Vhh23gF",
+	"bkClKURnbsY1dNmjx7mlyA0zTJBhm9eTRdqxwRg3xEhvhVu1VoLb60oZbQIv9ESSa2iSZp6SHYeSm712",
+	"nL3ODUTGg8tVPYBucHjt57YxouhVrRzolW2ZEGoNFxQ5MXbcb9Y3WjnIXWUO2wLlS5PHWaqUdquYxl5s",
+	"rC40gCvj8NQ+OEXbpGoy+DB68nWmRplxtnaBjIdrWBgzwFkBdZbFbZdn0s23QhMORiwUF3TZX/aLIolH",
+	"Qh4sV33mSZ4S7nAPtR578vTRI2PYQBWFAyEO1BVdjnXVY3OmY0J7MebS+SBXQPS4WTEoLr4GcBglUAXg",
+	"cMkYgNLQS7OgLsP/rVpUP3/ml9RsQbdRN0pKvhrjl9YJ7ybHhexVrgARf+NwAXvr5r9YVroiClfBp7ay",
+	"bJAWZVFxU54bt/HR8bE1X3Wb0CXJl2TnaeyNW2wdAZQHYwD3ZT2rmx0R1cTCtrWGb9fR38yA/CPJx169",
+	"b2hMLgxeYVjeGvPl214zk+VszPPQbMmELibibe/Ckb+tAjow18bmFstDf3/aePDvT2F4IU9fvO2tsZNe",
+	"vO29KcCW0ELGbpWNF7k0ct08g7E4T52rabP9ucjVdGr3Z1cisAuz3HWJgAuJzJAoWrOBkh9EptHn2zT4",
+	"spF0Rkln6wRASC/3i1KB5syGXyDtD2HnNlSOAukRA7JvCNRArWekc54XOmIT9YHi01aXQadEZBzxiP37",
+	"//1/Fk2FjBM5op8yoVX6QcT04yBVWsRRG2mJcjGFVgpAU2qbh2ZCQWQJ2iz70t2sHd5JZe5GdhoTPmcj",
+	"BShbQPsO8wmhqrB00RLkKRt5ygtIXvMUsip9OeaQ66Ls2ZPjv3pYqIxLnZhdjDrsLFUa4evp+cIi8Pds",
+	"pYRtVMW6WGBS7UuiUu1SwlyqnE2LqzTRYwJQinjyfqJi0WVqOIzYmFs8Q3qOGg7N7MfFhEvdXftEx90K",
+	"8yukexgm9KTqyxDi+goRy5HeHqcYKRkhXBNG9ZarSBArig+H2FiLBX2AwGVZuFjUGx6C0UAtrnRRorEP",
+	"FpCpXPmcXSryavGcma8nUZWt+iUffXNjJjRkto3pmVekhsP1+UAu4/PhMNARdLbXN2EEi9w8Glg9+g4q",
+	"Upou5zVedzdBQVeLguB9/rDdqK5wZwA0Cv+gpLx0ghJDOA2iMK8zKBODQT8DU/AuavSA7SQq+l4XN9rM",
+	"8Q6JzGud8AsH0+vIIcgWoBSur41Ef8MWPJJ42SeiwzC35RSXLYaU4oBxjfQ4IjvUQhLPuQZWjiRj14lD",
+	"Hx2rGbI4GlesDQ5+ItmfONFEjt7tZ4WRmtr+4gD1MKbSAMaC+Nf9mtpeq5sLNPuHSiSw/sBUk5xlhaTn",
+	"A14lisxhIsE2wBp2qNWcoyHG8iKDJJ7LxGEabqxmgPKohrmQCBl6NXe/nXA5h2iFsaVIKutrhGElLFW4",
+	"r4XkZP8odM6QKbz0MFdFBMio5oIiw5gNz1kqEPvsg+0u0ta2AXC0gnAwT5xG4HlfIjmTNSWs3ZPk1tIh",
+	"WI41x0wTspBWNjPZQZuRTOf3uXqPi4hCBFQ0lqBHgOxO2OxExB12CmCb/vBhjYg7la6A1pf6ut3zC56L",
+	"/MQjxGH3jvl9+I5t9a15C1eZmmloDIuAbf0CQnGRJTglqhWoxopKcdaoDZiekAhG+N5MTfpyxe7hMT5E",
+	"vKYI8JrwVxZ2tQFz/461f8favzO8yqPM9l0qnxNuZMacBZEJ92TRHO/rtPf3QuX85hbM40Yv+QXPxYzP",
+	"b2T0mKENXhw96jKZCFXk92wrtT+RyKOcfLURhdKBamb29HItMU9unn47fLUqA3f0l8ve2a/PL9/3noVq",
+	"cZvEXOP8F7WrSJ8Cy8CYdLgoC8oCk2E5RcYOkG6kgoFkmYOkn382/9GzJB+MScp1/4b/6Ozn86mguwGA",
+	"GqXbnok05128oWPE3Mcx5CgcLI55I7TIF8ekcr/fYv/+578QdgwidcZKkYkcdfutpZs8U1JU3qPfl4T4",
+	"xnW/1ab5Uzi903u2dCd0wOru5VqBuv5mZyoWdsM+b533A3sOkn37mALELVdDDxuz+G7ptcYH8CYYo3dF",
+	"++1eEWMMUe72YvN69rr4K2axQDo6j1WRd8DBoMGk2Q9O7LVXmeDXJ+HNMvPe/M1CTtC9uje3t+qGRvHW",
+	"3C98i3t2323NWxKvuisq8fr7+jfqbmxEBt7SvtEycEFyo9h0AweuvkQbiVlC23fm7VsZ+GrlqlzvqyS5",
+	"ReisKqoOi5MeXmE1BbY3sEG3Kq4OTPWbFVhDMShN5AuDJo9EvkFxntC5tcV2Scdd0vHua7tt5TTNETlP",
+	"lsJr1iS8i3RjZZn4xWJoyobbXBoJIkAc+rzMPx2lygnWuSQ5alGsdAk1xNEnnry3PwWxhagvjev673/+",
+	"C71xHXXYHxD38jGTRC+kxxY0B8Q9QFtg4AtiV7lqo8IhMhycsIj7ch/a7A5OmFblLjoM9oBnbVvwliJp",
+	"FALC7F8mRkIanSS6LM8KETGurzWRAWMi0+8jD8JnwR2JZQgnbd5cKnKE6MkBHBageVI+EH1JwU1M/Q1V",
+	"Big9PHfxJ53zubabM06MBTKnIIEupiLTIhbx+6t5hI2EwQlkVwJ5j4ILo4BV6LTHpAKUPYhq8VizJO+w",
+	"U+Z2wJH1GPtFs1Rwm3kOlT9tr0374C5OVCxSiDwQcrMZBb/UQdsB9o2p4RDAhW1HQZKXUHiHSPpGipO2",
+	"luPNKDBm+xPa4W1HCmB4fRUAvDyiNQr3yTd8uSMDZqiu72S4QSTsVrsZIFbagPnGHukw9Zk2GXq2sNxt",
+	"WyGq7nAHCdCsABt/PQKxDeWHdtIWQb66+F54vJyFTI2IJGzK1tOtNUGUGhq4HIi0qc10BlenIvYhrA0s",
+	"Lj+obMNDFHJN9R1ecz7091h0M3+a956tqzIzI/w9PkO8dNN2GsjjiPiLnx+Sr+bU0JTu6rzcuGnmOz9j",
+	"Ox+hSXgcd+yVyi/oA3u4tQW3FpH/5tygCwe1fHfR8M1D4ffVpML6Le869FvoPLAN2krshGsaS+ri6Qtt",
+	"JkuGFsTH3yw4NbfRHuIMnOoGkYoYcZt9YovuFavq8+BJfY3JJCjor+3yCAt+F/s5zN9VFqMPmvsfJOXa",
+	"XafHDMw1ysgBSQmnWgo2Gys2VGmqZhrLA6Y4Apxc9DPQh2CTBBhFJfCBSCI7hZ+g7aUOWcI1Izy8CGip",
+	"GLshgNZWMdCg1+EGAdCatqAdxMQubvkg4pbcBwInXujcJZhig6DlaQzMczYIdjUPoC269selOnhoX7ia",
+	"Y3UXBIowXOfuQwIfzBP8ty0RBNZrpvm8w04ZNjbYgkMM2UnlFcM+VJiRTqIuiIMuNU5AvDSo7ArWgFVn",
+	"jfoUmGtT4NhpwHg643PNZolcEZeyIu+LBqVgXBPhfhbOedvI0tLwO0DZaL4iOolO9WyK91gXELCnaMY1",
+	"43F8d/GAnU/b1KdFMXYGn/+uVv4Bq8nTOA50CGZ9FtN6ZT15Dx6ufeC9QjCQyCRUhdzqU+ohN9byo21B",
+	"FWg9Nc4vSceVnm9ZEYDbS2e90WxvwyW2Z6TaI7aLCNxhs60DO8m9NXO8GSpCue4beTFu22qjEnSwZzCj",
+	"iFX+MjDW6gETgqBNZPsHHJdXmwDOMmF8allgeu5F8kGwqMjSCFpOpZixoHx+v8jSA2A21bZSk4egVZBW",
+	"TSbCQnoyai0REjtBofgTER8kpKKp/itX7EpA2b1kAIE24onsbs+VsoQBdSvm240snnwVFtVCGoSwqJrT",
+	"eJZGVbcSmj/uys93SnrTxn9sgVHG6fMtNYFIqAhH13CZZGIqOL4F8CKq4pNFcjQY87yeMerCCAwU6SkP",
+	"FIQassjhw1iSQ+vG7mlEnnUqMRmCWAKm40QTF3Kbur6ruukS43xGSexaP6z0NbIwcIZJnmEn2dUcnmKG",
+	"LbSVWWx50FLQg2TbtKiji7NU6bwvfQjbYVWj4P2HSmRpkooaqeZYdAKE0cGLeD9J9AS61cOuLdCMJbZr",
+	"Z5b1JZLRU4VOLj7mXQRYgBwqT2LbQ3UlmIiTHDu9nFE3BgwE9LRnxgu3BSVXYsALLby3jvoAy5zN3g2H",
+	"UO1kr0MfHxoOk7wdbHKu1NK2uI4f0CKe2pI2FfEOzK2imOf8sHAwnEj/5UGp97SrDbJvPCvycYedlw6a",
+	"skQUcBhdERWP21hmw5EznM5AZA5c5OY8hToyc918KvoyMnsc+SVlwhXrIKBFolkykkBHwC6EYP3WmXkA",
+	"2my631ostzqkeUa4Y74lyTxhRQ1W0DqaF5mE2/7C5cgMLabMsnyau06DI3jiiL/xI16wldQUOws7iLyR",
+	"uVLvnv+qktiTcbDy2bcVT+H5Co4/lWZRMRO8L/PFUxup+gANpPjSOXJNRQyLuWi7AfLNDFEoG9RMdlmc",
+	"0QrxVWE9mX/f5fu5E0Rz3NNmPUhejrLPbKDmQ7G9ZVMGJ/oGKqXe9swZrayXahwDsvfYGCViYdwW5VG3",
+	"1QDp3tnG/Y9u5Nm4kNery1swFQdHc2heOug2c0a77M9n56+ev4sWglz/6/B3kQ1EenjaO3zbO6QnHa4G",
+	"obLRruU17azLGzQ3Ngl2mfN8v5Eu88RdG+VX00ZZLg8xhqOPo3nrdcF45Wzg7YTAXgdLe0MiwlJohPEE",
+	"/xhflzgKqwyAjasMoI/eyZg/30WBaXDx7Ndy9rhbzl+FUBaFjAk0x/05iduo8r2l05chYuWSJQs2r7Eb",
+	"r+bl7SREJzBdnE1CfxrxDwJs1hDYwF1ZZQYZg7qQA2PgXZb9l7KrcrIMMG9s6IhrneicS2NG5iqNGTeG",
+	"C7ua92U0ETk3uqCDghSAxJZ6zgiLIYbEn82iYf7M/gkRLaSatR0/zUQB9r2Y1BVfBKiRX5olfJNaiWDa",
+	"W1RLeDutVC/x6PjR+nqJ2pIbeypvVjOxq4PYxY7usw6iJNcxmLROJVVWRiwqmxs27NY5qncSy8dK7eVu",
+	"n3V9W0YNol+9ulMM68bRx8bYvg0MSHhOrEBYX0s1Awc3idlc5OQwSwpdlGbSdgGDMZ9OhcROJECfBbIT",
+	"QJkmzx1QjLgmWvSt3dsQA/f2Y/YVYC+vVF3/3IMLlu9EV7Oa61JQq/obrZRY24W9m9rPPvxQaT3/rDJA",
+	"ky0mrsuyZC53N5Y70KKaQNSLgB7a9hIILmhA8iqH/CKAXbKpPYiZOdu36ntfQAXfhWNuOxzzvcu8nZF3",
+	"h4Sv8PFuJyvvybr78HRNOvFULyQtIifkCKHZitGw4MGLVfYUyzK6QTP8Yt4B5LIwEktMIyp+veKD6770",
+	"6bSxmskTFiGSIVpL3P74RnANsITG24/4lcryyPw1w9/fe9rh96e7xMO3mnj4/eku9bBLPexSD7vUw/2k",
+	"HkJNeU+ZB9L5mzhPp7aIst7xipadn8ByoGdG630cUJ472b/zc3Z+zs7PuSU/R9NnVS3b0pTxwUAVcpHU",
+	"nXJ8Sgs2g/+KwwlPUsbjOBNaOwB5yTgbiCzniWQzPneZQQR7d3/KVCqq8SffwgSXVlme5y9qhpjaVZOA",
+	"qToipw474xqVzluZDFQMuPkTG+Ge8DwXmZkKScJWt8Vj/l+tdsv4Dcb8z+atdkvyifmTMM9rhXJxwj++",
+	"FHJkzsnjH5+0W5NE2p996k7nWSKBIK8qkW13fM9tSzCXEeY8qiZjrm41ldFvFH4YDwHEk/ZrPYqnvXAb",
+	"CE8ce8P29eqPade+fp/EzQ9HcfF4kshqzWX/VJFZtR+BVzmoBEo6B3/1uTYfCU0yGKDH+2HWECtLcqU6",
+	"rLdUI49hLpsthIYdtP6A0IU6ipaEOJWp9KVdIlSroOrxdrQ5S0c6GcliikGtCyFzzDIC0iM2c2NgC8A/",
+	"cNZdgigcKADcJAiVhJjuQLq/zznwcNywocjosS8d+qILG3SBm9lu2wJeHnsH/d/NFuIEdnMgODei2l/B",
+	"PyNZMqx0se37ZthtIwHGzhpmfY1hF+T5a3A9MvHjsO+Wh/+5+ZAv+TU9aNca/u3oLJQpgaJh1Fo0Z2Tv",
+	"Vmix5oEh0nPOFTr6ZP5vJW/5uVcfrk0riTvsgnqNgAAom/trNG6Shr8h35maSVegSfRcMAhadbTAJjW8",
+	"ri/pRh0W2SFRgJJLd3flnEHdJxSL1mglK22+cEnlhrK83bLLawz+cVd6YFc/uQs5fb29t05cNjXzNxIC",
+	"RnI0Y9X2E6E6dIjGxAloOG3+LST+M8k7DLlMiAxZWKZnPjAqEbuJg95Tqw/GXLex4RSiTWTMK0liGFsy",
+	"Txh3lfUiRx/AsShKMUNX5Wpe8icyMcyEHkcd9gwmjO2P9sF9CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/",
+	"aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+h4uierpnkmQb+8a0PtYj7SM+1A28dsYeGpG2rydY1E19g7w",
+	"yr+wY1Gmap7xLNa7XENjG/8l1/kpWJA7E/8bM/Et+zHqBxJGXjdsqs0qjPmj0GzcXtcVVaASgvhcjElO",
+	"DWMIXaudQxCwbpC5HuAk6hMWffocsUEqeKadknAUt9DADl32zpGIVZ8YaAVcf26RBALj37gY1jeYcKMH",
+	"c+AuJr5A8jVEqktUzUwXg7F/9n705PhJhAzLzhFBz4Jq9yPaYlcyHEyBElcelQBAMECBY8p8IiJHcwOs",
+	"w8ayWbxRld6bFrm172+k+DBzso6f3z9sc9VVOfgudFfMG7tEm4T0/JDqPjN3SjWdd6lm1tGd7NTXThk9",
+	"YE/rFfQtuW+gmXKC6ZqVVyWyPYYMsTmZfxNuW6wGxURg4KHI0la3dQRaiZ65pJeSkUTQlbZxQQCAJZEB",
+	"6I31WeAXgW81UBNBuXKfWzafGgTO4kRPUz5/hb+2D0kQqW8JgA4xewl0LtAMtoq27SlBkV8qbL4m/LdB",
+	"qnQiR8FkSK9UzOeS/rI8mT9cf7WDJ8bK7IVWaM3nWLVgW1kWccZpDgE68+IkfN/v8pYQaBFhJp/22lT6",
+	"Bjym9OoPoVmcqMiDV5BUPMsDIbWqiwmwt44ea1NsVFW3b5T32Zjn0UGbufbvwyKBDTl9cfi2FzwfClOW",
+	"ZxDCCFWt2GW8ASs38HU1S5W6Jngloy3wbGI5idMrgg/GhI0UzKWgqpCl7XAZ/qWJ/CrmxOeO1tmCSTXg",
+	"aYp78zpcNJ8mh9diXvms1z0Gf1p+1utMXQUZzWnKcygyQSjGQuqAGS142FjwtPIz+wX/8Pnd5/8OAAD/",
+	"/w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
