@@ -33,8 +33,8 @@ var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
 
 // guide is a page of prose: written for a task, or a section of the contract's description.
 type guide struct {
-	Slug, Title, Summary string
-	Body                 template.HTML
+	Slug, Title string
+	Body        template.HTML
 }
 
 // guideGroup is a part of the list of guides.
@@ -79,14 +79,12 @@ func readGuides(description string) ([]guideGroup, error) {
 	return []guideGroup{tasks, rules}, nil
 }
 
-// newGuide renders a guide. What its first paragraph says is its summary.
+// newGuide renders a guide.
 func newGuide(slug, title, text string) (guide, error) {
 	var html bytes.Buffer
 	if err := markdown.Convert([]byte(text), &html); err != nil {
 		return guide{}, fmt.Errorf("docs: render the guide %q: %w", title, err)
 	}
-	summary, _, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
-	summary, _, _ = strings.Cut(strings.Join(strings.Fields(summary), " "), ". ")
 	//nolint:gosec // It is made from files of ours, and the renderer leaves HTML out.
-	return guide{Slug: slug, Title: title, Summary: strings.Trim(summary, ".:") + ".", Body: template.HTML(html.String())}, nil
+	return guide{Slug: slug, Title: title, Body: template.HTML(html.String())}, nil
 }
