@@ -51,7 +51,8 @@ CREATE TYPE message_author AS ENUM ('customer', 'staff', 'ai');
 
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
--- generated again stays in the history and names the message which took its place.
+-- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
+-- the message that it sent: sent again, it is the same message.
 CREATE TABLE messages (
     id            uuid           NOT NULL,
     ticket_id     uuid           NOT NULL,
@@ -60,12 +61,14 @@ CREATE TABLE messages (
     content       text           NOT NULL,
     created_at    timestamptz    NOT NULL,
     superseded_by uuid,
+    client_id     text,
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
     CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
     CONSTRAINT messages_author_check CHECK ((author = 'ai') = (author_id IS NULL)),
     CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
+    CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (
         char_length(content) >= 1
         AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 8000 END
@@ -73,6 +76,7 @@ CREATE TABLE messages (
 );
 
 CREATE UNIQUE INDEX messages_ticket_id_created_at_key ON messages (ticket_id, created_at);
+CREATE UNIQUE INDEX messages_ticket_id_client_id_key ON messages (ticket_id, client_id) WHERE client_id IS NOT NULL;
 CREATE INDEX messages_author_id_idx ON messages (author_id);
 CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE superseded_by IS NOT NULL;
 

@@ -93,6 +93,13 @@ WHERE ticket_id = @ticket_id AND (created_at, id) < (@before_created_at::timesta
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
+-- name: FindStreamingAIResponse :one
+-- The response that is being written in a ticket that the actor sees. None is the nil UUID.
+SELECT coalesce(r.id, '00000000-0000-0000-0000-000000000000')::uuid AS id
+FROM tickets AS t
+LEFT JOIN ai_responses AS r ON r.ticket_id = t.id AND r.status = 'streaming'
+WHERE t.id = @ticket_id AND (t.user_id = @actor_id OR @staff::boolean);
+
 -- name: GetAIResponse :one
 SELECT *
 FROM ai_responses
@@ -234,8 +241,8 @@ FROM ended;
 -- name: CompleteAIResponse :one
 -- Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
 -- be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
--- the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
--- last_seq.
+-- the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
+-- response is no longer this attempt's to complete, or its log does not end at last_seq.
 WITH mine AS (
     SELECT
         r.id, r.ticket_id, r.turn_message_id, r.attempt, r.last_seq + 1 AS seq,
@@ -250,7 +257,7 @@ WITH mine AS (
 ),
 written AS (
     INSERT INTO messages (id, ticket_id, author, content, created_at)
-    SELECT @message_id::uuid, mine.ticket_id, 'ai', @content, mine.written_at
+    SELECT mine.id, mine.ticket_id, 'ai', @content, mine.written_at
     FROM mine
 ),
 raised AS (
@@ -277,7 +284,7 @@ replaced AS (
 ),
 marked AS (
     UPDATE messages AS m
-    SET superseded_by = @message_id::uuid
+    SET superseded_by = @id
     FROM replaced
     WHERE m.id = replaced.message_id
 ),
@@ -287,7 +294,7 @@ logged AS (
     FROM mine
 )
 UPDATE ai_responses AS r
-SET status = 'completed', message_id = @message_id::uuid, finish_reason = @finish_reason::text, last_seq = mine.seq,
+SET status = 'completed', message_id = r.id, finish_reason = @finish_reason::text, last_seq = mine.seq,
     prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
     cached_tokens = @cached_tokens, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone

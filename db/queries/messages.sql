@@ -64,8 +64,9 @@ raised AS (
     FROM before
     WHERE tickets.id = before.id
 )
-INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-SELECT @id, before.id, before.author, @actor_id::uuid, @content, before.written_at
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
+SELECT
+    @id, before.id, before.author, @actor_id::uuid, @content, before.written_at, sqlc.narg(client_id)::text
 FROM before
 RETURNING *;
 
@@ -74,11 +75,34 @@ SELECT *
 FROM messages
 WHERE id = @id;
 
+-- name: GetMessageByClientID :one
+-- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+SELECT *
+FROM messages
+WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid)
+LIMIT 1;
+
 -- name: ListMessagesByTicket :many
 SELECT *
 FROM messages
 WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
+LIMIT @max_rows;
+
+-- name: ListStandingMessages :many
+-- The newest, newest first, without answers that were replaced or that are being replaced just now.
+SELECT m.*
+FROM messages AS m
+WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM ai_responses AS standing
+        JOIN ai_responses AS next
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
+        WHERE standing.message_id = m.id
+    )
+ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many

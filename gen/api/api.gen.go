@@ -23,6 +23,90 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AGUIEventName.
+const (
+	AGUIEventNameUnanswered AGUIEventName = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventName enum.
+func (e AGUIEventName) Valid() bool {
+	switch e {
+	case AGUIEventNameUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventRole.
+const (
+	AGUIEventRoleAssistant AGUIEventRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventRole enum.
+func (e AGUIEventRole) Valid() bool {
+	switch e {
+	case AGUIEventRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventType.
+const (
+	AGUIEventTypeCUSTOM             AGUIEventType = "CUSTOM"
+	AGUIEventTypeMESSAGESSNAPSHOT   AGUIEventType = "MESSAGES_SNAPSHOT"
+	AGUIEventTypeRUNERROR           AGUIEventType = "RUN_ERROR"
+	AGUIEventTypeRUNFINISHED        AGUIEventType = "RUN_FINISHED"
+	AGUIEventTypeRUNSTARTED         AGUIEventType = "RUN_STARTED"
+	AGUIEventTypeTEXTMESSAGECONTENT AGUIEventType = "TEXT_MESSAGE_CONTENT"
+	AGUIEventTypeTEXTMESSAGEEND     AGUIEventType = "TEXT_MESSAGE_END"
+	AGUIEventTypeTEXTMESSAGESTART   AGUIEventType = "TEXT_MESSAGE_START"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventType enum.
+func (e AGUIEventType) Valid() bool {
+	switch e {
+	case AGUIEventTypeCUSTOM:
+		return true
+	case AGUIEventTypeMESSAGESSNAPSHOT:
+		return true
+	case AGUIEventTypeRUNERROR:
+		return true
+	case AGUIEventTypeRUNFINISHED:
+		return true
+	case AGUIEventTypeRUNSTARTED:
+		return true
+	case AGUIEventTypeTEXTMESSAGECONTENT:
+		return true
+	case AGUIEventTypeTEXTMESSAGEEND:
+		return true
+	case AGUIEventTypeTEXTMESSAGESTART:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIMessageRole.
+const (
+	AGUIMessageRoleAssistant AGUIMessageRole = "assistant"
+	AGUIMessageRoleUser      AGUIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the AGUIMessageRole enum.
+func (e AGUIMessageRole) Valid() bool {
+	switch e {
+	case AGUIMessageRoleAssistant:
+		return true
+	case AGUIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
@@ -566,6 +650,198 @@ func (e TicketStatus) Valid() bool {
 	}
 }
 
+// Defines values for UIChatRequestTrigger.
+const (
+	UIChatRequestTriggerRegenerateMessage UIChatRequestTrigger = "regenerate-message"
+	UIChatRequestTriggerSubmitMessage     UIChatRequestTrigger = "submit-message"
+)
+
+// Valid indicates whether the value is a known member of the UIChatRequestTrigger enum.
+func (e UIChatRequestTrigger) Valid() bool {
+	switch e {
+	case UIChatRequestTriggerRegenerateMessage:
+		return true
+	case UIChatRequestTriggerSubmitMessage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageRole.
+const (
+	UIMessageRoleAssistant UIMessageRole = "assistant"
+	UIMessageRoleUser      UIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageRole enum.
+func (e UIMessageRole) Valid() bool {
+	switch e {
+	case UIMessageRoleAssistant:
+		return true
+	case UIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageChunkType.
+const (
+	UIMessageChunkTypeAbort          UIMessageChunkType = "abort"
+	UIMessageChunkTypeDataAttempt    UIMessageChunkType = "data-attempt"
+	UIMessageChunkTypeDataFailed     UIMessageChunkType = "data-failed"
+	UIMessageChunkTypeDataUnanswered UIMessageChunkType = "data-unanswered"
+	UIMessageChunkTypeError          UIMessageChunkType = "error"
+	UIMessageChunkTypeFinish         UIMessageChunkType = "finish"
+	UIMessageChunkTypeFinishStep     UIMessageChunkType = "finish-step"
+	UIMessageChunkTypeResetStep      UIMessageChunkType = "reset-step"
+	UIMessageChunkTypeStart          UIMessageChunkType = "start"
+	UIMessageChunkTypeStartStep      UIMessageChunkType = "start-step"
+	UIMessageChunkTypeTextDelta      UIMessageChunkType = "text-delta"
+	UIMessageChunkTypeTextEnd        UIMessageChunkType = "text-end"
+	UIMessageChunkTypeTextStart      UIMessageChunkType = "text-start"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageChunkType enum.
+func (e UIMessageChunkType) Valid() bool {
+	switch e {
+	case UIMessageChunkTypeAbort:
+		return true
+	case UIMessageChunkTypeDataAttempt:
+		return true
+	case UIMessageChunkTypeDataFailed:
+		return true
+	case UIMessageChunkTypeDataUnanswered:
+		return true
+	case UIMessageChunkTypeError:
+		return true
+	case UIMessageChunkTypeFinish:
+		return true
+	case UIMessageChunkTypeFinishStep:
+		return true
+	case UIMessageChunkTypeResetStep:
+		return true
+	case UIMessageChunkTypeStart:
+		return true
+	case UIMessageChunkTypeStartStep:
+		return true
+	case UIMessageChunkTypeTextDelta:
+		return true
+	case UIMessageChunkTypeTextEnd:
+		return true
+	case UIMessageChunkTypeTextStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageMetadataAuthor.
+const (
+	UIMessageMetadataAuthorAI       UIMessageMetadataAuthor = "ai"
+	UIMessageMetadataAuthorCustomer UIMessageMetadataAuthor = "customer"
+	UIMessageMetadataAuthorStaff    UIMessageMetadataAuthor = "staff"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageMetadataAuthor enum.
+func (e UIMessageMetadataAuthor) Valid() bool {
+	switch e {
+	case UIMessageMetadataAuthorAI:
+		return true
+	case UIMessageMetadataAuthorCustomer:
+		return true
+	case UIMessageMetadataAuthorStaff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UITextPartType.
+const (
+	UITextPartTypeText UITextPartType = "text"
+)
+
+// Valid indicates whether the value is a known member of the UITextPartType enum.
+func (e UITextPartType) Valid() bool {
+	switch e {
+	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
+type AGUIEvent struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty"`
+
+	// Message Why there is no answer, for people.
+	Message   string `json:"message,omitempty"`
+	MessageID *ID    `json:"messageId,omitempty"`
+
+	// Messages The whole conversation.
+	Messages []AGUIMessage `json:"messages,omitempty"`
+
+	// Name The kind of custom event.
+	Name AGUIEventName `json:"name,omitempty"`
+
+	// Role Who says it.
+	Role AGUIEventRole `json:"role,omitempty"`
+
+	// RunID The run's id.
+	RunID    string `json:"runId,omitempty"`
+	ThreadID *ID    `json:"threadId,omitempty"`
+
+	// Type The kind of event.
+	Type  AGUIEventType `json:"type"`
+	Value *UIData       `json:"value,omitempty"`
+}
+
+// AGUIEventName The kind of custom event.
+type AGUIEventName string
+
+// AGUIEventRole Who says it.
+type AGUIEventRole string
+
+// AGUIEventType The kind of event.
+type AGUIEventType string
+
+// AGUIMessage A message of AG-UI.
+type AGUIMessage struct {
+	// Content Plain text.
+	Content string `json:"content"`
+
+	// ID As in `UIMessage`.
+	ID string `json:"id"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role AGUIMessageRole `json:"role"`
+}
+
+// AGUIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type AGUIMessageRole string
+
+// AGUIRunRequest `RunAgentInput` of AG-UI. `threadId` is the ticket's id. Members that are not named here are ignored.
+type AGUIRunRequest struct {
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// RunID The client's id of the run, which its events repeat.
+	RunID string `json:"runId"`
+
+	// ThreadID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ThreadID             ID                     `json:"threadId"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
 // something else first. `cancelled`: somebody asked for that. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
@@ -601,7 +877,7 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// MessageID The message that the answer is stored as. Absent until it is complete.
+	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
 	// Model The model's name at the upstream.
@@ -761,6 +1037,23 @@ type ChangePasswordRequest struct {
 	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
+}
+
+// ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
+// visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+type ClientMessage struct {
+	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+	Content interface{} `json:"content,omitempty"`
+
+	// ID The client's own id of the message.
+	ID interface{} `json:"id,omitempty"`
+
+	// Parts What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+	Parts interface{} `json:"parts,omitempty"`
+
+	// Role Who said it.
+	Role                 interface{}            `json:"role,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
@@ -1366,6 +1659,118 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
+// UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
+type UIChatRequest struct {
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// Trigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+	Trigger              UIChatRequestTrigger   `json:"trigger,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// UIChatRequestTrigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+type UIChatRequestTrigger string
+
+// UIData Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
+// rest of what a problem would say.
+type UIData struct {
+	// Attempt Which attempt at this answer it is, from 1.
+	Attempt Attempt `json:"attempt,omitempty"`
+
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail,omitempty"`
+
+	// Retryable Present and true when asking again may succeed.
+	Retryable bool `json:"retryable,omitempty"`
+}
+
+// UIMessage `UIMessage` of the AI SDK.
+type UIMessage struct {
+	// ID The client's id of a message that a chat client sent, otherwise the server's.
+	ID string `json:"id"`
+
+	// Metadata What is known of a message.
+	Metadata UIMessageMetadata `json:"metadata"`
+
+	// Parts What was said.
+	Parts []UITextPart `json:"parts"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role UIMessageRole `json:"role"`
+}
+
+// UIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type UIMessageRole string
+
+// UIMessageChunk One frame of the AI SDK's UI message stream. Each type has the members that the AI SDK gives it.
+type UIMessageChunk struct {
+	Data *UIData `json:"data,omitempty"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty"`
+
+	// ErrorText Why there is no answer, for people.
+	ErrorText string `json:"errorText,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finishReason,omitempty"`
+
+	// ID Which text of the message it belongs to.
+	ID              string             `json:"id,omitempty"`
+	MessageID       *ID                `json:"messageId,omitempty"`
+	MessageMetadata *UIMessageMetadata `json:"messageMetadata,omitempty"`
+
+	// Reason Why the answer was stopped.
+	Reason string `json:"reason,omitempty"`
+
+	// Transient Whether it is told once and belongs to no message.
+	Transient bool `json:"transient,omitempty"`
+
+	// Type The kind of frame.
+	Type UIMessageChunkType `json:"type"`
+}
+
+// UIMessageChunkType The kind of frame.
+type UIMessageChunkType string
+
+// UIMessageMetadata What is known of a message.
+type UIMessageMetadata struct {
+	// Author Who wrote it.
+	Author UIMessageMetadataAuthor `json:"author"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at,omitempty"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason,omitempty"`
+}
+
+// UIMessageMetadataAuthor Who wrote it.
+type UIMessageMetadataAuthor string
+
+// UITextPart A text.
+type UITextPart struct {
+	// Text Plain text; show it escaped.
+	Text string `json:"text"`
+
+	// Type The kind of part.
+	Type UITextPartType `json:"type"`
+}
+
+// UITextPartType The kind of part.
+type UITextPartType string
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
@@ -1479,6 +1884,12 @@ type BadGateway = Problem
 // BadRequest An error (RFC 9457).
 type BadRequest = Problem
 
+// ChatNotAccepted An error (RFC 9457).
+type ChatNotAccepted = Problem
+
+// ChatTooLarge An error (RFC 9457).
+type ChatTooLarge = Problem
+
 // ConversationNotAccepted An error (RFC 9457).
 type ConversationNotAccepted = Problem
 
@@ -1550,6 +1961,13 @@ type UnsupportedMediaType = Problem
 
 // WrongPassword An error (RFC 9457).
 type WrongPassword = Problem
+
+// RunAGUIParams defines parameters for RunAGUI.
+type RunAGUIParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
@@ -1774,6 +2192,34 @@ type CreateStreamTokenParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendUIMessageParams defines parameters for SendUIMessage.
+type SendUIMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUIMessagesParams defines parameters for ListUIMessages.
+type ListUIMessagesParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StopUIStreamParams defines parameters for StopUIStream.
+type StopUIStreamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendUIMessageV7Params defines parameters for SendUIMessageV7.
+type SendUIMessageV7Params struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
@@ -1808,6 +2254,9 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
+type RunAGUIJSONRequestBody = AGUIRunRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -1841,6 +2290,12 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
 
+// SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
+type SendUIMessageJSONRequestBody = UIChatRequest
+
+// SendUIMessageV7JSONRequestBody defines body for SendUIMessageV7 for application/json ContentType.
+type SendUIMessageV7JSONRequestBody = UIChatRequest
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUserRequest
 
@@ -1849,6 +2304,299 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// Getter for additional properties for AGUIRunRequest. Returns the specified
+// element and whether it was found
+func (a AGUIRunRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AGUIRunRequest
+func (a *AGUIRunRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a *AGUIRunRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["runId"]; found {
+		err = json.Unmarshal(raw, &a.RunID)
+		if err != nil {
+			return fmt.Errorf("error reading 'runId': %w", err)
+		}
+		delete(object, "runId")
+	}
+
+	if raw, found := object["threadId"]; found {
+		err = json.Unmarshal(raw, &a.ThreadID)
+		if err != nil {
+			return fmt.Errorf("error reading 'threadId': %w", err)
+		}
+		delete(object, "threadId")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a AGUIRunRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["runId"], err = json.Marshal(a.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'runId': %w", err)
+	}
+
+	object["threadId"], err = json.Marshal(a.ThreadID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'threadId': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ClientMessage. Returns the specified
+// element and whether it was found
+func (a ClientMessage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ClientMessage
+func (a *ClientMessage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a *ClientMessage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["content"]; found {
+		err = json.Unmarshal(raw, &a.Content)
+		if err != nil {
+			return fmt.Errorf("error reading 'content': %w", err)
+		}
+		delete(object, "content")
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["parts"]; found {
+		err = json.Unmarshal(raw, &a.Parts)
+		if err != nil {
+			return fmt.Errorf("error reading 'parts': %w", err)
+		}
+		delete(object, "parts")
+	}
+
+	if raw, found := object["role"]; found {
+		err = json.Unmarshal(raw, &a.Role)
+		if err != nil {
+			return fmt.Errorf("error reading 'role': %w", err)
+		}
+		delete(object, "role")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a ClientMessage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["content"], err = json.Marshal(a.Content)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'content': %w", err)
+	}
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	object["parts"], err = json.Marshal(a.Parts)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'parts': %w", err)
+	}
+
+	object["role"], err = json.Marshal(a.Role)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'role': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for UIChatRequest. Returns the specified
+// element and whether it was found
+func (a UIChatRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for UIChatRequest
+func (a *UIChatRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a *UIChatRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["trigger"]; found {
+		err = json.Unmarshal(raw, &a.Trigger)
+		if err != nil {
+			return fmt.Errorf("error reading 'trigger': %w", err)
+		}
+		delete(object, "trigger")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a UIChatRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["trigger"], err = json.Marshal(a.Trigger)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'trigger': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -2061,6 +2809,9 @@ func (t *AIResponseEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// RunAGUI Run the AI as an AG-UI agent
+	// (POST /ag-ui)
+	RunAGUI(ctx echo.Context, params RunAGUIParams) error
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
@@ -2148,6 +2899,24 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// SendUIMessage Send a message and stream the answer to a chat client
+	// (POST /ui/chat)
+	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
+	// ListUIMessages List a ticket's conversation for a chat client
+	// (GET /ui/chat/{ticket_id}/messages)
+	ListUIMessages(ctx echo.Context, ticketID TicketID, params ListUIMessagesParams) error
+	// StopUIStream Stop the answer that is being written
+	// (POST /ui/chat/{ticket_id}/stop)
+	StopUIStream(ctx echo.Context, ticketID TicketID, params StopUIStreamParams) error
+	// ResumeUIStream Resume the answer that is being written
+	// (GET /ui/chat/{ticket_id}/stream)
+	ResumeUIStream(ctx echo.Context, ticketID TicketID) error
+	// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+	// (POST /ui/v7/chat)
+	SendUIMessageV7(ctx echo.Context, params SendUIMessageV7Params) error
+	// ResumeUIStreamV7 Resume the answer that is being written
+	// (GET /ui/v7/chat/{ticket_id}/stream)
+	ResumeUIStreamV7(ctx echo.Context, ticketID TicketID) error
 	// ListUsers List accounts
 	// (GET /users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
@@ -2168,6 +2937,35 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// RunAGUI converts echo context to params.
+func (w *ServerInterfaceWrapper) RunAGUI(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunAGUIParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RunAGUI(ctx, params)
+	return err
 }
 
 // GetAIResponse converts echo context to params.
@@ -3120,6 +3918,168 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// SendUIMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendUIMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendUIMessage(ctx, params)
+	return err
+}
+
+// ListUIMessages converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUIMessages(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUIMessagesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUIMessages(ctx, ticketID, params)
+	return err
+}
+
+// StopUIStream converts echo context to params.
+func (w *ServerInterfaceWrapper) StopUIStream(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StopUIStreamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StopUIStream(ctx, ticketID, params)
+	return err
+}
+
+// ResumeUIStream converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeUIStream(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeUIStream(ctx, ticketID)
+	return err
+}
+
+// SendUIMessageV7 converts echo context to params.
+func (w *ServerInterfaceWrapper) SendUIMessageV7(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendUIMessageV7Params
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendUIMessageV7(ctx, params)
+	return err
+}
+
+// ResumeUIStreamV7 converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeUIStreamV7(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeUIStreamV7(ctx, ticketID)
+	return err
+}
+
 // ListUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	var err error
@@ -3352,6 +4312,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
+	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
+	router.GET(options.BaseURL+"/ui/chat/:ticket_id/stream", wrapper.ResumeUIStream, options.OperationMiddlewares["resumeUIStream"]...)
+	router.GET(options.BaseURL+"/ui/chat/:ticket_id/messages", wrapper.ListUIMessages, options.OperationMiddlewares["listUIMessages"]...)
+	router.POST(options.BaseURL+"/ui/chat/:ticket_id/stop", wrapper.StopUIStream, options.OperationMiddlewares["stopUIStream"]...)
+	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
+	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
+	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -3387,6 +4354,10 @@ type BadGatewayApplicationProblemPlusJSONResponse struct {
 }
 
 type BadRequestApplicationProblemPlusJSONResponse Problem
+
+type ChatNotAcceptedApplicationProblemPlusJSONResponse Problem
+
+type ChatTooLargeApplicationProblemPlusJSONResponse Problem
 
 type ConversationNotAcceptedApplicationProblemPlusJSONResponse Problem
 
@@ -3529,6 +4500,303 @@ type WrongPasswordApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers WrongPasswordResponseHeaders
+}
+
+type RunAGUIRequestObject struct {
+	Params RunAGUIParams
+	Body   *RunAGUIJSONRequestBody
+}
+
+type RunAGUIResponseObject interface {
+	VisitRunAGUIResponse(w http.ResponseWriter) error
+}
+
+type RunAGUI200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response RunAGUI200TextEventStreamResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type RunAGUI400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI400ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI401ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI403ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI404ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI406ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI409ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI413ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI415ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI422ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI500ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunAGUI504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetAIResponseRequestObject struct {
@@ -8839,6 +10107,1354 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type SendUIMessageRequestObject struct {
+	Params SendUIMessageParams
+	Body   *SendUIMessageJSONRequestBody
+}
+
+type SendUIMessageResponseObject interface {
+	VisitSendUIMessageResponse(w http.ResponseWriter) error
+}
+
+type SendUIMessage200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type SendUIMessage200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       SendUIMessage200ResponseHeaders
+	ContentLength int64
+}
+
+func (response SendUIMessage200TextEventStreamResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type SendUIMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage400ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage401ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage403ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage404ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage406ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage409ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage413ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage415ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage422ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage500ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessage504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessagesRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   ListUIMessagesParams
+}
+
+type ListUIMessagesResponseObject interface {
+	VisitListUIMessagesResponse(w http.ResponseWriter) error
+}
+
+type ListUIMessages200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListUIMessages200JSONResponse struct {
+	Body    []UIMessage
+	Headers ListUIMessages200ResponseHeaders
+}
+
+func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages304Response = NotModifiedResponse
+
+func (response ListUIMessages304Response) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListUIMessages400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages400ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages401ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages403ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages404ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages406ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages500ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUIMessages503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStreamRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   StopUIStreamParams
+}
+
+type StopUIStreamResponseObject interface {
+	VisitStopUIStreamResponse(w http.ResponseWriter) error
+}
+
+type StopUIStream204Response struct {
+}
+
+func (response StopUIStream204Response) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type StopUIStream400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream400ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream401ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream403ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream404ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream500ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopUIStream503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+}
+
+type ResumeUIStreamResponseObject interface {
+	VisitResumeUIStreamResponse(w http.ResponseWriter) error
+}
+
+type ResumeUIStream200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type ResumeUIStream200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       ResumeUIStream200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ResumeUIStream200TextEventStreamResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ResumeUIStream204Response struct {
+}
+
+func (response ResumeUIStream204Response) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeUIStream400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStream503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7RequestObject struct {
+	Params SendUIMessageV7Params
+	Body   *SendUIMessageV7JSONRequestBody
+}
+
+type SendUIMessageV7ResponseObject interface {
+	VisitSendUIMessageV7Response(w http.ResponseWriter) error
+}
+
+type SendUIMessageV7200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type SendUIMessageV7200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       SendUIMessageV7200ResponseHeaders
+	ContentLength int64
+}
+
+func (response SendUIMessageV7200TextEventStreamResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type SendUIMessageV7400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7400ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7401ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7403ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7404ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7406ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7409ApplicationProblemPlusJSONResponse struct {
+	NothingToAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7409ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7413ApplicationProblemPlusJSONResponse struct {
+	ChatTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7413ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7415ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7422ApplicationProblemPlusJSONResponse struct {
+	ChatNotAcceptedApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7422ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7500ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7502ApplicationProblemPlusJSONResponse struct {
+	BadGatewayApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(502)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendUIMessageV7504ApplicationProblemPlusJSONResponse struct {
+	GatewayTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7RequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+}
+
+type ResumeUIStreamV7ResponseObject interface {
+	VisitResumeUIStreamV7Response(w http.ResponseWriter) error
+}
+
+type ResumeUIStreamV7200ResponseHeaders struct {
+	XVercelAIUIMessageStream string
+}
+
+type ResumeUIStreamV7200TextEventStreamResponse struct {
+	Body          io.Reader
+	Headers       ResumeUIStreamV7200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ResumeUIStreamV7200TextEventStreamResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("X-Vercel-AI-UI-Message-Stream", fmt.Sprint(response.Headers.XVercelAIUIMessageStream))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ResumeUIStreamV7204Response struct {
+}
+
+func (response ResumeUIStreamV7204Response) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeUIStreamV7400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeUIStreamV7503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUsersRequestObject struct {
 	Params ListUsersParams
 }
@@ -9864,6 +12480,9 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// RunAGUI Run the AI as an AG-UI agent
+	// (POST /ag-ui)
+	RunAGUI(ctx context.Context, request RunAGUIRequestObject) (RunAGUIResponseObject, error)
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
@@ -9951,6 +12570,24 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// SendUIMessage Send a message and stream the answer to a chat client
+	// (POST /ui/chat)
+	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
+	// ListUIMessages List a ticket's conversation for a chat client
+	// (GET /ui/chat/{ticket_id}/messages)
+	ListUIMessages(ctx context.Context, request ListUIMessagesRequestObject) (ListUIMessagesResponseObject, error)
+	// StopUIStream Stop the answer that is being written
+	// (POST /ui/chat/{ticket_id}/stop)
+	StopUIStream(ctx context.Context, request StopUIStreamRequestObject) (StopUIStreamResponseObject, error)
+	// ResumeUIStream Resume the answer that is being written
+	// (GET /ui/chat/{ticket_id}/stream)
+	ResumeUIStream(ctx context.Context, request ResumeUIStreamRequestObject) (ResumeUIStreamResponseObject, error)
+	// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+	// (POST /ui/v7/chat)
+	SendUIMessageV7(ctx context.Context, request SendUIMessageV7RequestObject) (SendUIMessageV7ResponseObject, error)
+	// ResumeUIStreamV7 Resume the answer that is being written
+	// (GET /ui/v7/chat/{ticket_id}/stream)
+	ResumeUIStreamV7(ctx context.Context, request ResumeUIStreamV7RequestObject) (ResumeUIStreamV7ResponseObject, error)
 	// ListUsers List accounts
 	// (GET /users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -9978,6 +12615,54 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// RunAGUI operation middleware
+func (sh *strictHandler) RunAGUI(ctx echo.Context, params RunAGUIParams) error {
+	var request RunAGUIRequestObject
+
+	request.Params = params
+
+	var body RunAGUIJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RunAGUI(ctx.Request().Context(), request.(RunAGUIRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunAGUI")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RunAGUIResponseObject); ok {
+		return validResponse.VisitRunAGUIResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // GetAIResponse operation middleware
@@ -10957,6 +13642,204 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// SendUIMessage operation middleware
+func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
+	var request SendUIMessageRequestObject
+
+	request.Params = params
+
+	var body SendUIMessageJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendUIMessage(ctx.Request().Context(), request.(SendUIMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendUIMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendUIMessageResponseObject); ok {
+		return validResponse.VisitSendUIMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUIMessages operation middleware
+func (sh *strictHandler) ListUIMessages(ctx echo.Context, ticketID TicketID, params ListUIMessagesParams) error {
+	var request ListUIMessagesRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUIMessages(ctx.Request().Context(), request.(ListUIMessagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUIMessages")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUIMessagesResponseObject); ok {
+		return validResponse.VisitListUIMessagesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StopUIStream operation middleware
+func (sh *strictHandler) StopUIStream(ctx echo.Context, ticketID TicketID, params StopUIStreamParams) error {
+	var request StopUIStreamRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StopUIStream(ctx.Request().Context(), request.(StopUIStreamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StopUIStream")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StopUIStreamResponseObject); ok {
+		return validResponse.VisitStopUIStreamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeUIStream operation middleware
+func (sh *strictHandler) ResumeUIStream(ctx echo.Context, ticketID TicketID) error {
+	var request ResumeUIStreamRequestObject
+
+	request.TicketID = ticketID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeUIStream(ctx.Request().Context(), request.(ResumeUIStreamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeUIStream")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeUIStreamResponseObject); ok {
+		return validResponse.VisitResumeUIStreamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SendUIMessageV7 operation middleware
+func (sh *strictHandler) SendUIMessageV7(ctx echo.Context, params SendUIMessageV7Params) error {
+	var request SendUIMessageV7RequestObject
+
+	request.Params = params
+
+	var body SendUIMessageV7JSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendUIMessageV7(ctx.Request().Context(), request.(SendUIMessageV7RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendUIMessageV7")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendUIMessageV7ResponseObject); ok {
+		return validResponse.VisitSendUIMessageV7Response(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeUIStreamV7 operation middleware
+func (sh *strictHandler) ResumeUIStreamV7(ctx echo.Context, ticketID TicketID) error {
+	var request ResumeUIStreamV7RequestObject
+
+	request.TicketID = ticketID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeUIStreamV7(ctx.Request().Context(), request.(ResumeUIStreamV7RequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeUIStreamV7")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeUIStreamV7ResponseObject); ok {
+		return validResponse.VisitResumeUIStreamV7Response(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListUsers operation middleware
 func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
 	var request ListUsersRequestObject
@@ -11157,515 +14040,599 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Ldxu5kS/+VbDM/o8tp0mT1MMWdeZk5ddEGY/tteU4G9NXDbJBsqMmwGk0LTMe3XM/zf1g95P8D6oK",
-	"aPSLpCh5Jplkz9mJxX4BhUKhnr/62hqr+UJJITPdGnxtiS98vkgE/Pv07Fms+SgRkflLL+dznq5ag9Yp",
-	"0yL9LFJ2FWcztczY6VkraH3myVKYG8cqEq1Bi8cXkX08aEUi43FiHj5jXOorkWrGU8H0VZyNZyJiajJh",
-	"SrJsFmt6facVtFLx01Lo7CKOWoNWt3d8HO2Pj9qHvNttP+p2u+3H5j/d/P/Mp3TGs6VuDQ66x0Eri7NE",
-	"4Ge90WSrhfnx4SJVo0TM9UN/sNfXQev07MdYj5WcxNNlWp7/+4XOUsHnLBWTpRaaZTNBY76n2aVYMZWy",
-	"uYpEUk+WeeHVHm3OZ4KdnsGr4rHwXn8bmvQOPJocdvsFmpSHUkeY4j1InVfqFBaxxBhJwjJ1KaRmV0Jm",
-	"LJaZYqngWslYTuuJIdUF8kMNIZZaRIwnCYszbV88EhOVChZnbCSmXLJMET/tQJr+4RrSTPlnwaR9ewNt",
-	"8tEjXV5/FmmieNTIMrFmyt1j+GTMpVRmMoZQZifUkyl/aA3DbH75LvxzDM9k6cpsj9YgS5fCp9p+gWqF",
-	"cdZRzLsBSfYmVZkaq6SBYFZYaDUX2SyWUyYSLeqJtLCvaibRKFWXAoVNyrRh0vzFSym+LMQ4241Mh+vJ",
-	"VGQuO1Im0lQ1MZebDhLqv5cq40UqnSvF5lyucpGaMc6yeN5AoJ/gFT51rlRBHI+EIcRVGmeZkGyiUrZS",
-	"S8aTVPBotQtVRuuoctAvSmgYHu765aKBKDgFpMhboRdKalE+nsyRlohM5HvX0YJnmZgvstagF7TGqeCZ",
-	"iC541hq0+t3+UbvXa/f7593jwX5v0Dvs9Lrd/YPDv7aC1iSWsZ5doCxrDVo6Uwv3c/MrjjoH3X6v9whf",
-	"kersAqRY8xcP9nvdbt/cXiTwAe9124+i7qj9eHx42O5PjidH3ajLD0aPWkFrLrTmU1FalIPJfq/9SBwc",
-	"tI/N091xb9Tn+8cHjw/hGTifBi21EJLHD6eLrK20bvf63ZEnFFuWlLCd4/GlKC99b9Ln7UfjfdE+Hh31",
-	"2oeiO9nnj8a9qN83jyxT6d+9P3r0qP2Id/vtx5OuaI96UX+8Lw4mh92jVtBamlkAx4KwQmLp1qAb2HHE",
-	"Srpf+72gtUjVfJF5P/UNu9GBkz9/XeSX55+tuuNtpSvFFrEYC83UhGXiS1Zgm/gipYcvbrIyPrsJCcfC",
-	"hCdaBC1BY/j4Ff+JG1Vm8M/W+YzLy3wHRCIxTB+0tPipNehdB7UPmb3aaXqof/0paCVcZxf0Z4Ei70DY",
-	"lvaRpP0DBHHkycmCG3vA+t1udyiHEoY0YDrjaTaUEc/4gH0dwnCGrcGwhRdawbBETri4DUHhWceFxcfW",
-	"8CE8BvwOj9RwPA4K12poCGymE0cDts2oBr26yQL14b20QPArrOuwdbP397d/P7DATd+/75YuUlLUfsz8",
-	"ftuFIyk1bA2+DluVh5uF1W1WvUJ7IlAwbMX6gsdDOpKG3mEAN6+R5cPWdTAsngjE3moBb17m0yzIpyEK",
-	"qGFVmA1hQw5lq7ApSxLqtaweaB//faL9q55on4BXzuO5UMus2drQcWJOh1p1MKOHm9XlKI6YsSDoIIgl",
-	"KJe7KIJ8vXp8UFAE84HVqYD2Khxhb85+EKuanXIpVoEZ79I3Fj5+XbdF+seDbrdjBtvvlhn2sD3qG4bl",
-	"hvmirmgfjB9PeqLP90dH3RadrEZzrby41x30+oODg85ht9ff3zcvlnxuJvVBjJiewbZbpGISfzHb8PLi",
-	"9K/y/Mvo7L/F5TvDo6kCqiw17Hs9VgsjGD4S7+qBUc0dK+uB0d3NjHncClpKXozEjCeT1iejBsCaXpSn",
-	"1RXtR+Nur/2YH+63+5MjcRgdjPdHfd5CHhuPhdbnhvHKxofhxQC8HxxuQhsdzIbeIZvHcpn5+sLXFt6G",
-	"XNwatMTqT7PR9+P4dfyns/d/P+u9is/02Txb/PXp2dHZ3/7f//m/nf/3f/5vK2iJL4s4Ffoilq3Bcbdr",
-	"GGmSCj1zL9JpdoG3ojQirhkJnlrTfDxWS5lVNZxpeXdszx/OY+R0ujluomnKx+K/yJXWGat5hZkei95B",
-	"+9GoN27z3vigvR8djbrjY/Fo0uvmS45j80ZfdyDQvHZk8V9oCoaPnnI5Fkkioka7zemb2YxnTKqRilZM",
-	"ChEVnSI7Hnhoaefyb2zHUxRMQIfrf5yDcMtDzZvMP9ih1q2cad1mG+3pjMupeMO1vlJp9BbPmDKbqGwm",
-	"Uragmwqbd5mmQmYX7po57tNUjDM2U6kWbGSYJ10ZGSyu/Nt0xheJMJYOp/dfxhJdVE+V/CxSzc2sXqnM",
-	"yMNFtpVPeOw9WXMC+5cvpMouuH119UCOlNB4EsM96BP2X7DLmdz3veV9z0PlT9n7ar1Tr3kaQD3Yofme",
-	"r11TM0m79xWQTooroTMGjJlTznshnPv1DMKu6GBFQcLHmYYzKc40Gy91puYiLRxL1fN452M2H+GPqMI2",
-	"DJHWt8AUufEvmBZjJSM2nvF0Co7dSarmrHfAXo8zNRJpxyPuOYyp4UPwo1lGPlJLo8ixWH5W8bjgIYyE",
-	"HqfxAvh00DpjV1zTpyOWXRlF0NDPfTpnlDN8Fzt41OuZUV6lSk69ob3XIm3YxdWjd93Zs8WOrpyaOIQI",
-	"WaWJRzBis6MGcBMN0Xylot89u1y9+WOsHv3Ps79M/3ww/1N3/Ne0N/ow/p8vP12+e/xH2c9eXh0un6tH",
-	"8Sk/nnz/t/+O9n/4Z1IgzSrQjluzAHZTFlgy1ouEry5oqqcRZy/VZ5Fw4FzxJROp5AmOxT7fNmzYuu1A",
-	"61XFTeNdzzX7PteMPYr8wtNco/G5F4y73V77UdTvt4/FwaR9yI9Gj8aPo2PRnfyXHUInlp95EkeVPbDm",
-	"4RIr+iQnWVkk+ZMVHqJ1xL6hrNyoKPY7eCRW1bP1qhA4kRwpb6x5GRo8e/Je8s88TlD/LB+LEc/4iGuY",
-	"V6Su6vSIaHSx9F5RUh7cC3IVYtd4ae9o61DgM/vV4sgqykNp7EAQ5NDGo+MpNzoJS5ScipQlaspiWZIc",
-	"xOFmfOaNzw2Ln/OKBXtqWadiRTnawu64yODZImFTWBIu7cOQDYF6mWibpxiPolRovUsew3FTHsPzwquZ",
-	"HViFrv64DQle8Hh702tplVkXLf0G9lcxXlviqn86A2wC9P0nt75eqHQUR1F5m7xSGeh/wNsgwqv7ZOIe",
-	"LYkf2h338ElPCCWJuoJX7iKIink+ntx54Y2jsinyQZrZ/pHL6PVkUitjXopJZkyR2XLOpS5FAuc4ZbMt",
-	"4D2CJ9msmglj1GGRFHR8xy7qEh49i8R8oTIhx6sz+SZVU7Opq2eA5nPBiEQB01mcJGwpI5GyK76qWYw4",
-	"f+1FLM02wxf7aVj2fZ7Y8kbT/kGswHtc/NYuSzVemwHgyzbv+5BFFUvmDb2ymk2zLBH2x1jPeTYuLxB8",
-	"AaSdMXYg58Dw+MY0E/+rc/vqAs/XULLwCetgIELemv19w71MQm+Ea+nn7gPiSdQ6yxSb8GWSQTDY5bvV",
-	"Ecg+ffNp7RfSsbq+mYnvbE6XcV/FCYBy+jQVkZBZzJPSnvpgrNR6B5KdA7zgYuy9oSTXimc8A/Eo3Dud",
-	"LbzL4X9YEG69grVthsWKw6qhRXX0Hlk8Hqmxi922iDXLFKpZayjkMxHa0bmIkXUSRUnB4GWGkXpGxvYP",
-	"D9nnWMejRLDTd0/PzkCT5+NMpHA2wJpjpgR9PFPqgsYVm5NzJngEvJjE8zhrDfqHh0FroYAnDGVKw2hd",
-	"f9otkSlflG51UeLi1lu3MGWieYvzhqd8LrIacxl49qelSFds4W5qXhj/Hk/qu5/NWizlpVRX0jDvjGvG",
-	"6SPwynrKq2V2oSYXKZdTYakPY/KIb4jjER9/3oHk3f4mkvtzbCR2fpNH5rcYQKqJahmbQOsYUpF5BnTB",
-	"xJ1mUmMUqiQfKERFIbEYlR4cNpEbXrtrTt1a+WAH1EgTvMGjRy0hcOhWGLjx35QShdjgXRKie/ANCJFy",
-	"qWN0hPrUeJGqOTM2gJFY40Tp9RyRv6Ww+9A4sGm5U4WeiuJrdyEEbzIXHSH8ATVTI7/LkOQl19lpNI9l",
-	"VSNNuM4YN9dinaU8U3WiCGLicFNFQYoxQFJ9DbuaKUMfsut32R6iiRgv6wZdIYY3aiCCmp7JFyotJ8eB",
-	"6f/6dJnNWL/TNYrd3CfBNOUys3FoT9PYwo+91EaTAXcgj3jBD+4GVO9T1+xP716/qnOpl1+0xUDMt37k",
-	"iZmYqI/EGbuw/EFa+rl98IJWrywUILZLwsCoBOY9pBfEkr0/f9F+vMtG6DUdGW4mLB9QZemrowYioHPy",
-	"hRDRiI8vizQ4y9hMJIuyNJjPXR4nGhhxFhhJSglo6x2SB12KMpBDcpdkqJRnsZy2Bi1IpF4uou0+5s1X",
-	"N0eSZASxtJpktN+MYzaoZOPCwrFTOxsMLS4WgqeaYmRGu51kQjLOUmHsI4yfXs3i8cw8nbKReU8qEsG1",
-	"0GB5x5JFfKW3oITv77oJJxAl0O6+OSE+XQetV+Lqva6qpFJc1XrnrdBJYrljBkmvJlbwSnzJ1kR9zzLN",
-	"pPiSlaN5NneIqHp83O722t3eedfw/QAZqxROY/1u/9GvESpz2QXVUMApm4so5szILDg61UKkyF+kTSxS",
-	"FS3HdS6LPCZfFx+ovCjP9UPnNsTyvc/vIpcfF+TyUS6XX7nkgqYIQWn0RKcXaimj6nGUzUQqAqNYmpmY",
-	"PacbCDKBF9S59KVCB5D5e5e5PirM9aA4V/vZ2mniRZqhGcN5bZndu4xPJmzGPxsrY5HEtaoozeIia6qv",
-	"owwLOlysW4c0VDqZ/fjbvZ0CGeMmZYxmmNfvNRClNAlDnDd8lSgenSv10ojiUlLcZ5GyowP2Q/ykhioL",
-	"fPQCPAjwcFkzBcVkzldI36PDw/0jNlplAmqr5monf123oJL2PHc1TQU9LTSeChWqgwYqCBkZFoEFa/AZ",
-	"42oGbIH3Nvix5YbDBzSEXn//4PAIcgZvmixyk1gIaN9W4dliMM6jnk9xfW7KemWoN+g+MhpHvwcHgzl8",
-	"LrZPe4RlSUHpASsKg26lzavmAnjMkG3Cdb0XZ+G95cLFlgr7l3YqOG7Io/xZpHrHVLAih3oeZX8+LI9y",
-	"VXi0ZsBAjmVmg/yNmV+5hGFwEm+ZBUKvL6nnDcrBjlq6r0ab773lmXgZz+NK/p+rxCTCg7hQsvY8Tnkm",
-	"LhJ6S3FVtYAyzLlKRf4mMyL4GWJmu/uMtqvDNFNk+egqK10YPdAEPV2Ny4uOHzpf0OKvlGU2JXTj+6dC",
-	"Gh1FrM0HrXupfTBPBXirEmHULKRkWceCECUYKZzpDLycdbvT3IaZjvQabxFfywTzVuBdQxAhwxacKCPB",
-	"uL6kKNCu2sVRU+TTzCyPrDasXXnghiTvIJLzZKlXDSydqGks1zE0xoIuRuYVPj9X90Qq2BWPzZ7ahYkf",
-	"b51+gnNiNKIKHfwBIwnA5VsxeRO+yNQCDF7OMpGIxUzJG9WT9Ap5X5CdbAdeskzoyWM4hw7Mk4/2u93u",
-	"QTXP8JhDjtXhYfuxOUaPJsbeO4gei+OuuXcBr9vvdDu93n6n+7B/sLY+peZzcOxhHuWg9aP6e5wk/OFh",
-	"p8vu/6XXO2EvY7n8wr48Pro4OthjL+JUTNSXh72Dw04XDec6kvQen/e7g97h4KDbOTrs9feLJLHJaE00",
-	"eTTo9gc9Q82Dw16vQJNxj3fb3UejfvvRuNdtH4uDqH3Y593xo2h/cgS2JNGk2xtEo8eDg8Hg4cHj9USp",
-	"fq9AlGdCX54uFg/7nR67H79+t4eG8rt4Kt8vGjJxb24ub+Wjw9LdGgf+C4hJpkLUVeLUExpVrIOi22Vt",
-	"tY58ezh+enZ0drn4y5+f/um4I/a7nXE/kaP5i270lz8lhnCpmd1DMpofbqMIPuRx29aZ/gFzkfBo+G63",
-	"QeR0iuV0yyQoo1j9bakBZ2Qp7yAB6htkHWk7p3/yxKM6I2bL1PXfmh1jVvx2Rkz51TsYMbgeTzHMVQbX",
-	"gF/J/KhRBogPXYyszmiJNb3mhKUCwl9xxiCJbxeVaNTkYzincJsdSkUPKI41n/mHOJvVu8HNFcYbK3t+",
-	"I9w4d3P/Lfn0P/1jbrOaqs7y5vr4bzl39wtgFDZQm96KZRVDiPh8WZsEiJnGqcCra/I+XOIfwpZ12Fmm",
-	"XYKJy30YULSb8SnfLeY9bsqEgAkyGGm9BPRmAiyp1I9crk5RxanLRY2/ZDNKFFqTQZcpdWFsvwtu31Rn",
-	"GNqLHfaBA6IbYLth/d8XCAzffcap7+uoDKSeROWpeIRCrVI3WM5wtGm6ZQ2R8luKzmjCWQQfn66+koHL",
-	"CooA9J0TqmBPuxnlI22mk73HkOm95MtsJmQWj3nFafZKuQydMmmWpefKlMmjVlKIyNZhuDyjXdSI/aY9",
-	"BDGq0mgqsy8PGCevl4uFSjMR/SiimJ/DQz4F3iQ8lhW0KUcD9/gFhN8wn6Qxfudy6w1DYEr37aJ2k4JT",
-	"+DCniDcx7xP1ZKmdA1AHRPua4tUP6Cmi2oP6SrCK/z9/c2MB0RMxVnOBPFOuQa0UkdYFvtdZ8dVMmx1g",
-	"E1zQ+888iSPeFEs4ZfNYa4iiwcJUWeize74higChiFEq+KVmnKXLxEUCjdqX8nFWnwhqWClGzFAv1xOH",
-	"sUt6bbcpoz2nwJroQ3WahngfBL9841woFYjAuZLrTrArwS8vvOsFsvl53oLrFcsUmy6p2KtKraKv2COY",
-	"e/8uNOs10cxM3J9ahV7FuYEJjjnUiPsL0fZqXbiZeL7bNbpJirkIcBSx+29fPGXHvV43MGoUXOgddg47",
-	"vaM9oA9uD7NZFovEyMtYyYd/06DYOsayx9F4JuYAeznnX14KOc1mlOBNs9JZavf983M+rR82RcYMb19R",
-	"PqueqSsZoKOfsp4ND6m0bviPO487+6XBD1v7w1arYYRHB0FrAV46M4T/NWx9/I/ftf/3p98PW//ZKg89",
-	"aH1pT1Xb/NjWl/GirWDoPGk7TkFUkmJhy1uxSPgKZUJxxm9SAdCmXEbMUJFdzQRBK1PipXWuYfidCZ4m",
-	"cV6SYmuCKIoclvLnwwIdystksXeUSgSXN5rcy1heVmcTDpfd7v54mSbwD3HCUpF8N2wZFXHYCnG5Hvcf",
-	"P94LctVxwaeiw05HQAdI5qbYE+mU3jLC26178g8Q2frusGt+7h+Nl6lW6XeXP/WXp90/z3rz76d/jnqr",
-	"g3l3+ejq+792H//PpG5QTVzR7x48vs3qv1S4WeqZfMGzmeNwsPLQSCzO90aO2FtuSBcurQ74A6TbwEHD",
-	"k0SkTGdcRpgUxwQfz9hCJfF4NWBhGhYjSImYZAEwN8RJzWFuc+nCLCTLTQ/l/Sjlk6wdi2zSnmXZgi/i",
-	"dsozAUvcJoG31xnK0rbGkN1J+l33JPuu19p+yjdZSkeaNzDNOgLxzCcExvV0wMKfPHqYOV+5ObMtp1w/",
-	"4Z++63W7J1ff9b/VlI2pcTqh4pbibN/RBDIFAULfFPSrHyGOqpfjsSixdc8f8kSlc3AYxDLbN7OZ8y/x",
-	"fDlvDR4fQVbwPJb4d8/NxwwWo73bT+jDhw+nntJfvyvHM8PfcipQUB09OvTOlfKZ8gQQy1gqeDL/btgi",
-	"3XnYCrDy7bthsdQCJM3uG/Q6aCWxvMRD3yWaFafwVvAIluH0zJ0aZszuzD8z2spUZF5YxRx9VHSja9Fz",
-	"/9O9yeifv3sYExg4jCHHoi2xCNak41juaQ/GoDgWND/XDMf3HK4dia4O4mWsM0h+9sihq2NIYp35QJ47",
-	"DCHHS2tYGbyBxVn18wgHdgcr8lxGIqLoeHUEz2XkgzWRX6s6HCHdO8oDoWfqB9F1wwCw5NeTJlK8UdQk",
-	"AFGVN60H4T/vShSowKhhDfTh5QBWtva9ZjjwBqfxP1HRyrch/9OWBuNn8edCOLh0h6fKF/P3G5jX+vfr",
-	"CeVesAPXvuJzEfmQP8URvIKsRM+WDxjP+2fE4xrRssgzyCoDyl2+TcMRV0088y7jabZZmoxL+GU7EUVc",
-	"eQg3xWGcRhHjdkGaPm+f3u3bpQyB4ve/F9AywAF3wlqgpCVHwBbk8b+w2xiFzjaeQCRmvuVB1M2H9CXL",
-	"YeJrpI2zNG4nclAbqozDAbUHtWPGvW/0/U7pMqmWkLTYSEjMaqwlXrnYqTzgQi1SedTexXwczVIbMg0z",
-	"B/0XQHoZizE8TCjNtfLgTgeJ8Zr6jeEWmZrPOOyDhoOOgj/5YVcS8OU0x/LYitdxeJ/VpY9hV15ScxkG",
-	"dSlWdQMy1+npCvMt4otLsVq7NXFnN68hKWXrzt6yPvZkdfZs57M3zxRp4G0UN7W8fW6jqjcWUOhQjpo+",
-	"jqilaz+/9JzdtxiB9UY3fr9R5Vg6n/jNT9H6rzqSN35zKrJdPnhdvj/nnbNn9UaWdybc0ywG2xDACYyM",
-	"zCu8Sly2znb6z1RMWoPW7x7m/dEe4lX98OyZhz3eOKQ3Z2ZP4nDYqVwxzFPWC5EksZwC1ix7//7sGSZ4",
-	"oytEKhmPeQI1sVSEA1VBTRPKt/AtJ/MUPF3r/DQLPhVsJKax1B0GaGqY+2GuhS9jeRkydDBYMUkPGEP+",
-	"BONSio0Em/NIsOWiU8aPoCmhy63JBdHrPwbz3f1dcLN+PG3/lbf/3m0fX7Q//f7OPK21ovdHcHXHGdN8",
-	"An5ULcgcsr4KiOYPSs5UADbC7EIQmpOJGGNidacBDmUoczyUgEXxZCJSIRGSS3wW6Ype0mHvhGAf34os",
-	"jYX+dD9dJkI/TPFPcnMV4VKI4mV4lHUuhGbS/0f7f9+a5JMfLVLTBgHLlExWLJ4ADcPn53waWnAZZD4t",
-	"AtxvV7EWLDzo9cMOCx+EiNm36jDIRuNTqDjR3pvvaRssCIZSK3SmctBHUoHBtkWqvqzYHNZfmSGw++GH",
-	"hxAOCAMWDlv77enf48WwFe6Bv50XdGs+F+vWYtL+kQCbttu+z2UWZ6tzPiWMn8krJUUDGc2ciVjWTbxS",
-	"S6h0GyAxc8wvyswOiuGCWLNwv3sQutaPHCOI1ZDJUPb2O71Of2/9ZM1obzfjl1yjpt4kiOOoUHwCaoqb",
-	"d0A5FGM+FwNGoYZSlxtw8A/wklzORyLFn8IgF4AWSBJTRJgyC44BPzZaDWVIj9seQ/h8h52yUaquNNQ+",
-	"hTCLd2qZjkUI0gRGNjLyQotkYg4RMxkfkAUmFlvzbChjzeKpVKmIBp5mbf4pGQa9YcRm10A3poCBBcI4",
-	"C1OhRRayq5nSQLMZGeY4Y9Zds45mCdow+jaodjcJEXjLdyb/G46C2lUE4ck1CwsfM0ugUiiD5WMxN3xi",
-	"aFIkJRCMipudkMY5oBygYwt7LJiNAGXEQE0l/d1aOqoSN/boJrMmkegRr0QACIXVRk0gBKvAiyPmmnE8",
-	"Y225quGnBRXzJkpO6S7gJArx2QXvsR/jJ7bT2QDFKXfpBHScoytrKF1Ejc0FlxT4jTHGZPdVKYxy2G0g",
-	"GczLJ1YkAFcOH2n23Pfv0G9P9mOTwCALcZ0i6RmRt9S7yFZsGguZmt9Wi/ScsLecDRo4TZNxJ+w3nEtu",
-	"S91yKsZyaZpIDmr6DWdiraRbzePaPO21E/PaiLq87q+FPAxKEvk95GOUOkK7/psNn7b3PrSfuQ6K1a6b",
-	"nvPra83Yt5vpGxwyTrcmAkcBZpCD60trA4tJRk1ISf3LQZ6NqOX6MveNDgq9V4cyi+cCGk9xKruCV8Lf",
-	"EV+hlPRybQoR8ro50r05ZVp+8LidR4+3ephut8HYtovGrn06j9te58GxVyoDFzqu6m7MFHn9xTfwk2tF",
-	"fh004ttueks93O51UAOWselVZYCO66BU+LLpBYUSm7ti9SKAicvPOj1DvrVu1hQQirZK9UGYSA/+1+fd",
-	"3VnoCY++55m44qvdmWde7tC+gYOKHd2vg2L38c3Pv/LW2gcv3/zkG7+R852INIjJLIs9hyK/UTyuMoxX",
-	"RB6qsW88cOmFde5sXb2U2x3WtQkidePWrsW2NbKiAgO65atyJNbroAbPbtNbKtB5d7b2dueO1TLB7owj",
-	"wRY81eb44mWIWA/nlXZ+fglgCMD0qYF/Xd/5aoelbe4TtYmWTeP4Rttpc68tdqovzW4CD19+/0wkCyBc",
-	"seHEDrTy2zdsoo73sbs9R7bqbVFuG7DDZCf+82un+qIA4H8nS7+5P0Fgwb1zjz4iw7FImVtL0vPDhw/t",
-	"clbYOhFaTiKDcdLh6HV33e2MzPIXbDijzr2mqt9iTzU2kr2bg6exk8IuZ9Ddqpd3QdDTX1lfswD8iKvy",
-	"PG/lssMBnzcX2HAMe4j+d0DAmu4F6P1L1JTCMUQ5P4YTRyDi6jsK3EK/GRfftI1C8rQE53+XBsNGQQ/p",
-	"1jbN7FtIvFr87VsQOCu8aBv6nhfRr+9ECDqPF9bpVI8XyA+WU9S3CoDbO8zdg67eNOf8U3cy11eKCQn2",
-	"eRnOG5TUESbtwyQrIKc7TLSECbqFsX5aRBC9k8Vdi5y68gFbSeqEOAobJ7fkcFimO1JiYp/fRIQXDl/0",
-	"TmWHXo5BZsgp+rqcgQn4q3aWP6oonsR15Uof/EBkJQJZEja2xmudgIF7rhtwVH9RT9W/kmMJFroGm3UH",
-	"glcRTzfNuvzdO9vkFqgehpGiwxjhZQ2zY/iRQ7a3zUxIbQApYL3+Y3MnUqYWGHQX4tRAbW4kT/Xjd3/G",
-	"2SJL4BSbiQHRZMlCm9gQnjg2IiASORWoZPlNWd6iS+u2SoDaxoCu6wlzHRRAPjZuuhxH5A79PI0dZO4j",
-	"LKOcinQPZG4ZZ+QbKGhV5MwdFqYCQLkxIFT86t0R1xj7/jEFFdzxZ1TE3mExQqkx624nh/osUiOatjo7",
-	"Xuc3m2EXm6NuerzYSfY6KOBybnrYQwEF3i9heWzeAAU4lDtbJ+vNjjOdd7K1/piCh4F0MMK+yC04qa46",
-	"7DxdkbMu4dldOrzLSGm/vrvhH0JfqAC9/UNEnWrAjXaRYTsHtIMaWKQtN9apjz30q0XFUdswf+l4KjFC",
-	"nimFbU86//yRbSI2hWx+eQb5Fdb2N7BqiDGl0vjvv6zC6DTFZRXkau3z72uwou7am+egsEo2eVWB/BbK",
-	"4nu5SJUZg1FFnubrccvjce718t32bHT9f6+DGjikTS+qADBdByVkoE1vKKAQ3a1ZClq/OSZ1plQELtoC",
-	"lNMJCxGLKGSarzS7AtB59hrVp+qpW9emeChtueEQeL0J02yHlW3ABtu8e2pGcKeEvecDpwV5O1qm0b6n",
-	"ubKxiowd67Wxa4JEKu2xHGFp3c6iu2Cg0LLYB7P6FWMPwW9NXKJMrAhNrFMHJ2R9Y+e7lZpuVpSoaQTO",
-	"MhVPAUKs6jNd5fk7iCLq1WTYcnIW6uVCpFpEIgoHjGM/e6OyXTIFdpVXUgPumFxZ96v0meZxNJTF5ugE",
-	"2MzCsUWqCAeQaQSyKe90YfZEh4VRymMZy2k4wKRywrY0X9WZWiyc88IvXIAx2VJgiNaBUEIcII7wN7TI",
-	"IWWgy+W8NfhYTRAr5XsFJdu8mNMFf+nMqFF0yUbSg5abrvl3Y04LWO+2I0bRjg9alhaQ+Ovapedr1fpU",
-	"UzRwevZjAysISD4mh6xNR42lX5DKQjWZhCwR/DNWrWUKmQER64hoULOsJpOG7/u4+cUxvJaC2WYrkas6",
-	"USgTl6nEhOi8OHaRGgGZxeQlsYD663cz2UBmLD788fqHzuO50BmfL8xjwgau134mL9qH26+D1iSWsZ5d",
-	"IHz9pudfwM1v8V73sBssT5LXEwAH3HLYn4LqggNgOvVNhk+kmoD27/YrhoPg5WwRi7GwBSN2X87jLANx",
-	"MfEBGmg5O5iqu02aerHH6bajN09+CpoLOPLT2AbmQNSkhkO1A4dbyixOalAHtiwncb0a1o/1R7jpOgds",
-	"3JYH3+H91wXA81tTyLpnbMwSo3TYD+LWL/f6eRVWwvuaJT4BE2JOaqEI03vtjVbDdalYN/T3cBMWR9jS",
-	"io+tOCq00XBrFTgBZRfbfqYgiHKZqUZ/E+OsKDNdzswu53hFYo7pJFjPQ74GcV2Aem46Q7if11jCWisB",
-	"O5apB0PyP1Khxw1WsQScUn/gYCWnOVlkfvBBrkUq+NwMOYrNM/NYQrNvqMxbLBw2SpLxJto9Mxfx00Er",
-	"UlI03qiksPdZk7LhWICr9l6otmy69a25aO+EOs2mO6ECA++8djyyekWlUGAYBS0lxRbbufCq9bd61Nl0",
-	"qzeVjW91pNx0p09KgPGv4OxUcUrUnBhG5xzjwwiVNJISHMmtZaL3NSPnVmwkoEIzUyB5PQ1ouw85Xaj2",
-	"a7YMGSTrVaoyksBAgBPGrfCNE4G1rjZmC4MBKbRez0QoVaq0t3QtYcve01gYWiM6gpZoWCczerwWkAYb",
-	"p0ylUKr7fL7IVnhkQHx5zOfCzySFatdNUvEVlDM77oEK0zN8sNeFjvE4Vp6mHByTDoqpdqxUHZ0pNjXa",
-	"LlbXmsH4laxHB34la88hOHsFrd1KQWtZvlawS4SFlPLAonDp1p9E75wGUof0kR9GCMg6YKHrMhUGpCeN",
-	"BMTvU6P+yRMWWr0pcnc4PSs/xU5YiBIyDIbSMxoDi4dRPP2UNE949mvQZL8WrFRWZ6QGQ4lOUKO3enYK",
-	"tNsomI1+Ry03q1y2F62/TQZbA2jTqbSp5IGbLSE42VL/6oG/o8HjtXm7U6PAjBWiCz48AYoVBJKwmY43",
-	"sgKKDfnufMDOv2m+EwD29YgULSjV9NRSIxmJX+wksCx3g1iGJYfzF85jMYm/VBngj5T6eQnnwDSWGgaT",
-	"irGaylgLhH3ooNBwcCsl9JXDAvyKvrwogN987fWvq2AsIFIAUOzbEZg+4NlXidCaiAmExCYHG/QGRSkM",
-	"1IN/g+6Cd10XG+/f+tCmlwWGH8Yze74hnkicaZc0nSlzitdZE95wiIEcVxAd3BQ32xI5b9WnUDoZotlE",
-	"AZyeYEksndUeoDh2Jha0C2CxLhxXOpbTRLTNcyX+o/OqAf7nfw2HX7rd9nD4pfdiOPzy6IX55/GLTw/M",
-	"Fd1wsfmpWt49BQ9tA5ClazWMCp7rssRlxGZmwymz9w2R5haJ+eA4R2I+7PT2avRA+GLu5y6DVssIrFrN",
-	"wlMKQYIrcMAIyJlQX7y3OOiX1wv+0xKAo8ZJbJHzPHofdI+PygSvUMTK91g2Q2qjg4OA2pyHG6R3WVEp",
-	"Qm7s9w73j7obcDeA6wuohpsMgrosOxv4KR2UyRVfaRaOgJih76nEn2qO3bLW5C9g4WsF4pUnUbv/cLfX",
-	"nuckCWCH6YxPJkwLQdDMd3KQjz1I3e2kmgPNrZPZRpw5tQmwoMwvJK1QhXMCfKJSgregWWoE389/p+f0",
-	"jRw1fkZ1vaEhFUQSxlza/miZIprWGBSInbwBOgpuuoFCsv1RVSf9LXAzCXo3482iPjcH61bOmnc889Gf",
-	"cNkIk6q3fmv3ttjWCLpmY45eWTePMJGYJ2881qa2jHXuwGIIDbkHgqQS5Z+a17m48LFCoH1d+aZfnOQm",
-	"7jXB8UTrYa+/3VHWfWz+88T856n5z/NtTyoprjZmCDiLVFwV8gMKTrUyEUqvrmOepyXE6t1WDjUK5UAj",
-	"6BjtsPDrdci4vtQO0i4P93hBgGyZyuqi3sxX7jfw94CiGsZL3gk7ZKPpLFPqqeh8zBYSocGh2URMUL12",
-	"IyQ2/iaDr8NCIwxC1CV55kVOrBS9p/PTJFxqkYaeyyPWkKQsT8xmn/MVJB6Aoc4yNUUKGJNyKMNc9QwD",
-	"NhJjjtoPz5zaajEoIReaJ6ngEQHUSJVhpYG/diQLy0p2mWWtVpvfU8ekxVcXzdStTU7U4/b394/3rLeI",
-	"TZbZEtwYkfnl/flTP6q8Ejxl4H85YVJA+JliabGGCjWmloRk5kRIxDPRzuJ5SR3eL5pj/W5Bhtzvd/sf",
-	"j9rHn37udz/ut48/DYfRz/2PPfzX1/71z/bXr/vXe+37Xbj0c+9jt93/lP/9sdeHJ/c/dnuf9s7vm//B",
-	"N3Xb+5/2Bh+77UPzg/vH/eGwY17aC46v9/5w/68/f/x9+1PjY3u3gOvcxR7+5Qy/RlsOd8BUGOuNTZYp",
-	"7BjwxBjbCFOerHl3KVaa8EFR63A8sVzGpSNlv6irmz/9I6XbPubtyaevj6/b7t8HW/y71oq/CdSdvzPJ",
-	"/iTKNh8dBI93G3G3JnDl0pZKawQNXydQOZlwOV1CAZV1j0EzQpXkqViaVE+EV+Mj2PBg7GIGXIf92Xx0",
-	"zBNzVUOd1pxNhIh0wN7/vtt9fBgM5fvf97v9x/As/PPYCEo1F3BH9xRPPaHHfGEY6KelkGPEfM1EOo8l",
-	"TzARJRVz9VlEJwjH6zkfY8NEi4yNVhl0WR5K86+SgKHunx4zPe5ua2ujglJWSx4fmP8c1Vvg2zxy0y/U",
-	"6ECV6CCuezPXVRqB3pjpmtJLCvdusrnMK555D1y7torbPHmODTBLk7fdOf2BNBOi1Lf0xmSwcOzQa9rW",
-	"OTVqElVybWVJvRJXzpjaSdG9hW1V6YfTTEuvccKWcTW8/zooaz+XogGYFg4PqwoX3UCu0Jv9IMSCPEWc",
-	"aTFOkU/9hpGPCjve/LnOvXt0cL1505kxV2nzaa2Gmpfm5OEIzwEKXTPR6gTMciB1Y7uf04KTgbsmP+y1",
-	"TFbkKEFjkGfuhNYCmxdjvp97gbmv6G4g/J2ASZVivMElFoIXQ+ZVD0qykZjxZOK629JrURaX5EWsFwlf",
-	"XWyj4DzDe62GI75gNl+jGuLlxsSR1Vmdn5lrFv6l/Vq2n8Bg268nIexSq4BsD4TfgMb+jTzkuc1S9YMX",
-	"XOA+fep2rZdZUB9uBSRil4rm9Y5Bf0KyoqyQPIdGArI3XyyEjFhI5xBgGxcA0G+gqpwWk+HKG/nwcH+z",
-	"47be4QnyJJYQYIB5+C5PTFjZ6PEk5+a6A9dn2k1casjnuzVnAOhhbEXDk+z1by3GkGehVBvRwpIMWKSk",
-	"CFE65YmFNliMOmNICjAY+q4fKwbFEZkdVlMzHcuxyFMqIC0oYH9TsUQfxS+alsKLOaW3yHmd5+3O1np6",
-	"6LYdN4SSojbwfoscQNo9lWSLuevAVqSL/VjdNntuFal1bssizBK4MRJleGrMtd+pWEM0o9Rc/pO3qaxW",
-	"VACfPyhapQ3NUv7jd//5/2G/43sPfv/wuz/8r4uvP1//7/an+8Nh5w+bb9v72g2O9q//635+6yfv3+1P",
-	"5nrv2ru694fhsLP3++3vr92qXiOI6l59EEIVg4B7WMankBEfqeUoEeynpcqEDpgWC46pIKMV5DNzvb77",
-	"d6WXc6Owuj8cPvj5IxsOs+DTg/sfHu79wfYAfzBs3YcLnx4ETTfsPbBXbuej8TPlGuUZZeWARMtLCEGy",
-	"nXjCCzQ/qnVCSfbrCqidcmBtF//aAPoMtAQRoT6/EMrss1LooHpC1aRY3Gme7U6ykfKVttUWKvKOsnmJ",
-	"XGvTeg2bUSe+p2o+r2W1D7OV89B6yoWx3oyeDy32yEO/4NpsSNc4B6t8eGNm+Bo/Sv834EcJWi9ikUQN",
-	"6eNG/YLWJ2hfWXgFoGWhFLRmq+YILFW+AgxgClEAe2YUs0shG4Zagq3A+zURV2TQgekYevAuYSEts6xF",
-	"E9Bw1aypkCDP0TysydDcRhDkRLSSoC5lwm92ZkGSqS89kCIkARuiW7gQIue0EMTlIxWt/A1p+6BQ75w6",
-	"tSVp7vmSAHkCpuO/A/yJTTu1aT9ASszMXCkZFdYjU+pCz1SahQH+kSg5DVFNVcvsQk0uUi6nIiz5JXdN",
-	"XL3B8eR+qDLHn969fsXoOuXrHHd7eyyWFGc0BD4hypcxr+FHpDRCx0joHkStjnTC9Qwnu7k/kS8s7XCJ",
-	"5WolYZHPGgL4ZkfCoTpK1SX64JxSu8RiXtHKy2xzr7f3I62TV4yLotxHVwpa/gL7nUQQisRwAv0TOMSo",
-	"s4gVXsugBS2/tpQlg/5EkUhsTSekD6sFJvmaGdtquBMWIlOHgR9ETgUfz4z4zzSD/YCRPM3GNjCXZ+qq",
-	"RSto4Utqh/tHwZOsoQ1aKjTBwXK2SNWoRkDqhjxpm5WkLgsZSepy82lLr6xjnLpWM6fYQiaWQI68gYxZ",
-	"+g47izT2UhytPExbEMlq4sDYHpFCe3jU3yubE93e8XG0Pz5q9yZ93n403hft49FRr30oupN9/mjci/r9",
-	"go3x68a9bOv1Fyqd39Az7tWvWwH9+nSZzVi/081ru4GuVT8QpOfVevQsEj0yKTZe69SIlTvOLqERoR/5",
-	"H2ZU05TL7KJZVzXUvadBZe2wH/nKosJCzN3bSDVu/fwj/5TZQBBx3W6dTvyOug6UXozjSOhfYA2XWqSy",
-	"0S3Y5LU4AWcFTONqFmeC6YXRhHiqlpggi456NofBdtY7Ke6a/CUR7Ga4IX4Ekma3MJwnbNZE134j5P2n",
-	"3JK7BBR/zF2aVRvM1jl7MAf3Sj1Dto8vfHAuFx5HHfYmgQQ28SU7AScMlP5DTkK0U+hhxwzkbVNmY33B",
-	"440oFViU2JTMmxdWXYxWd+BFcm1QebkELJa5/UxRzbwMSElqsFwoY0eD8Ea5zt+mdB9LSDXWkG6qZbfc",
-	"ZhdoYw4y8bt17TSwqc/tNlKbzWJ5acts8w5TZe53rqK1dnvJs7Q7/94pwoTPULFmwEsd6nZI9eVr0xrw",
-	"LnPgYl//m02mtNbFZqT46gKZCp+pXWubllvXbTYSyT1rQaO3wWKulu0JtRCSxw+ni6yttG73+t2R+dz2",
-	"Ues7OI1cYkpdmUapp0UsscP6gHGWKGNZLXiKRmGGbXaPDpjffN1GlW38gJhYM5UyyhpAzxBGATmL1JzH",
-	"cijxlYngOmPZlWIJH4lEB3BsI9Bp2CE7PuywD7WnvOEzTDTDhDUZj1WEajV79eKHp7nLFDNehxKqsZeJ",
-	"wCy18UyML0VUaNR7R1Elmy/slnI47Hw8iz99fCU/ffzz508fT/mnjy+TT/Dbs+hTgx7x2wlN+alOFUZ8",
-	"zDIF0PBl1mJS3TzTMcC+1VhsDceWucEIEJ7iAUecMpTEKk8DppWDZHEtSVB9hFo5zi7FaqR4ii9S2rAQ",
-	"SwTol8zOjJyihrcE1ysogl9CrxjIiQQA9wG5hKBf3XyupDlgNdQmDmUOrAcOO3BBMWIDlooFCDDcSnn2",
-	"JXSb4JqFfDSOxGQ6C83T4U9XIs1Wy7jsxaxXMMty6PHdy6ECzkCtMHKJKuiihAdqDIbPWxyTZbwUyPOp",
-	"gSzAUWEdaxMahi0gYl3yrtrW8Pa0mwtOPm/sjIdgszwB/IhvgHxA0Aafm9JZLMpfLZHTVJH/+Pjg8NHe",
-	"blA69IVNQcRzQw5QGAmGsRBIZK+g4gD52uwndNo7pVRTCK8cbawWfQKm57rohY0DVUJAW0FkeAGnQuyl",
-	"XxN7oS815rvRdatAeAlvEABM1LRswxyUN+ZN4qtvDKuSCMzSpbAAUwQ0buniRVxzQPgaM6TBA3xeRDmh",
-	"3k6GkdZX3R0eH3uMf9Dt1pXduWzj5mhvHXdtzA7cMgUttBCi+mHoCvUqU1umcTsVE5EamXzTT9eHoG2S",
-	"tAPdcoBSjsPWbP76aIshGk0H12mUCBaDc2YS46p7eJFefeYdoEdio/RfDkjSbxkaeD01m9tlB/XYygVM",
-	"yjrM2KCxS29du90yWmxQ16It8HuX1bXbNfZbNlPRRTG8VWoEFnj9sOqaLwU1nYWC2oY6pb71QbVziUVr",
-	"vYjiNFu1it02Ctgw5Y4MxdYydU0BahpwVGFzgyYA5Tqc6zJqdZ1v/c0ys6ncuzk+/6iuimmimMrtZVuz",
-	"D6RDWMc/dogQvDabaOdE7LpKzjfLrOTS2LXIAk3su3Rp3MxrUC64xJ/rhONb995mZxy5MmYiIYeilYjL",
-	"BWDfNcSCCcdhZxr6zY2qpLwFpESZOhtxHQqPV0j1vcg06SyAJ2I0GUhXAqiRAKsgCMzjhNB8KPFCp9lF",
-	"2Pmlg00e4l5jxh8q9B321Oy8Yh485vmh2QZQr4A/qAFuK68NARJACvNdoPnukN+G+Ilbp7fRt2qXXyVN",
-	"gDpeA2yjMUaqY+uoYqNUW6l2wkI+haICyKmBQywEIxiEYWFPaVQepuiKxfOubnu9qw8Z2mHZYh0cFiTd",
-	"T3jKqKA7r8qg0u5EXUEJCQvxJNKDVPAohDR+TR5cHVg3NzZ79SxCHQyle/IqjTMRMrUQEm/EFm7ea3gU",
-	"6eK7zFlqa+91wEIeh8RXAaF10qtAI9Ls9Gwo848j0bUdrrkRq3KzQgWKXQ64I8h5FWhAqxKwRCljEWEq",
-	"kMMzCZW8wAKhkPFxlmMb1Ly+mIbiE9Sd9EQlUPhaGFU1J7j7SPOS623XfGtrDjmpmEQHIsiiHpaMOqNW",
-	"xD8tBV02VhR0RAPp1zC6kZhyiRTnxqZrx4i7NFUCa69WVuBDv4SMMIj0HcLjAE5G80kXO4Rhiwtl64d8",
-	"TCT0Z+lL3YAx8y3Q9BDIW3s4aeDoBWp5Df1uEoFbNBVPZVcqvXQlcJBFgnNO1HQKzsLA+df63f1Ot9Pr",
-	"7Xe6D/sHLmPDyNFVjc1ezWb8Nlh+OfOwK5FS2Yz4Qn0k3b6FA4pcjWmQY0DwLHCYD8C1HZv2cIFCuRla",
-	"rZZe6P2KXKHkeAmoKf1u1/PgriVev8bHUxfMK8RzCsQtMGZhMsAL+e6oO/7exVP5fvGvVG9cjt4nKxpt",
-	"h52yK5EkbbQ9ye9uHgvcCa/S/CjBfQqAkqjwHXT3WdlODCvH/6e6eo7cXh98LKsHO6UreHDOjWogHMEh",
-	"GWUgG7GVotFuRmqZnTRWVUpojP+LVn8g5iyOkIKtN9c0b4Y/9Asg7t9c80U88J0LO/ycAAtmv049xo6e",
-	"DcbRKZ2bAAUnC+3ubXx4HdDPHR0JUjkkl7wXqBG3Cqp5bIil4+AGa6TABjDGXrd/sNGhukwbYug4qnva",
-	"BZ6dbkq9fc1xFLBUJDyLPwuLpIUOpW39rnX1aBtYhPxxZtyFM6SODxDfYl2J/z3N4BCxoJtYJhL7CTMV",
-	"cTHfqobrR4q7/DNgJxLPYW30epCDOIdiNxsot1+uZooQDyGGP9ci+SzI7tgeX/GWqCc3wmy2KSh3ruoR",
-	"mpxNwLrisIlEBEkSiNE844hdH+TBHq+jFa5HZ/vWK0gMv+3KTdFfylk9d0gOCjUBmLmG9vsqIh2YNGBq",
-	"tFslmNNz7+Q4cxvA8GrO8015aFX8G7+7CsmBfHzN2UtVfmsWVs+KO+BfEG+KbQU31ev+JuokCxu3qbuB",
-	"FQ35meTqdxZwGC6EjFApT4VWyWeMzmHg5lPjV8/rg7ZVdIx1DJb6f2Fp3zJFgRbFKdWimwMnjSEAwZ5X",
-	"OWUoa1mlxAONABz9Xx+AAwn6Ic5mFK7RN5GhoKRU0Zvm3qtqqit55h0yOmAqicwP0DvixCUD9rpdyuuz",
-	"P7Af4yc+DMxWDjkP9KLQe6ScXFGf5am3Q3SyJ6DNLiqmogOZ7XFTIcn786cBs8ia5EgVX/g4M+pM/IVN",
-	"DI+C1sGieBqjsuwnFPa7/aN2r9fu98+7x4P97qDb7fT6+weHR38tJBc2QGv2i1BY/SIU1nAYfT24vjvI",
-	"TELMPLr+ay07voez53bgdHg0F3ogVgOhOuMrjR58wsuZx9J/ee/W+vMuClBdKBVpchucOo8iMncg3QFN",
-	"NqOKe/VV5lv2gRqP7w2U7Rth2VXpWV9Y8qHUvjBT6hJCPTb/2mV+grXhpdvnSWXjpdFyJtYB6p7UPI4C",
-	"qm6waFbm7LBADNBbCaMj5ouI1H0pJAGCEDT7pYTAkmZ/F6mqg1IbQzUvBl/rhC86cgFNCrIO7fjuaQaP",
-	"bkYx35xN6Br5xEpuGgm1NDK2ONdKQrRCjpNlJKK7GcoiVfNFtg1B7uZ7bh5bzpxa37jH7mIU5Sr6Agnq",
-	"VudT7R6pxQnIpcdufuVfsyNAdZqQtjtepnG2emfehRPBXhenS6xlx79e2DX504fzVlBLlTysBVsrfPP6",
-	"3Tl7yJfZ7GGiprFEZ7b3KwWdwoAaYhsDIsybZIRMY0cRVIKkYomSU7KJhhIDzxBb67BT64mzOcNGu3bh",
-	"wKtCIAfCXwEbLTNIQ3cXbaAuUuD7GMrXqR8GvR/qy4v/93/+b7hXnN8ibl+KlQ4taKU0NlixJ/s9zcIv",
-	"bajKDdlI6DiiYLJZFhRjsJRwGGCjEbdUsyxbYFNFxGg0Wuk6CD2KKTrHj40uB7ZsP45yGA/30Ixri7aC",
-	"4ysFox2cPCGQDmU+TZiXH9HusHdCsI9ev/FYyU/3oTLkIS/8uoezj80sCKnEAn23isCUOUX4Iv4Bcv8M",
-	"SW1X9tsjVXqBHsv6NZ5VqEryeB0tbya+LBKVilQPmAAEkZVapuXyH6QxW2qRQkJBhz3FEF8cUc3BOEVT",
-	"cTWUGLoDeiOANphXlml0OVdkxj+LQi23LeK2UKoIQk52WaKuNBbQ5JGtHAAdw0A2EcD8Eess5ZlKtZcM",
-	"QOFLvAu9jvlFCDzRNTz0S4ktzjf+Pk1ag5YnJgoqi/m5j6rkNmEBb19SYsTDry4Acf0QX9LGhQtzFF2S",
-	"HRCnNjsDbRksMMj50yLqEHviQ3mnnwJzQnf9WE5U3WApiZJFQl9SV4YizqyYj0Q08By0IM1cvot18ZLm",
-	"JeZkJUrroEu8puxYlQUlFPFcBEQpIwsgE87Iud/9jr2Ants6Ewttful1CoJax1O5XIRszi8LnBfUCXmL",
-	"H0v3uZ3SGcq+kQyU4o3j2NTJym9hRYYhcBMSbMyTpDOU+53SortsIaJZsI4prJ0bYh4RtvwZyoMOC79/",
-	"3vAMj9s2yhW6hKJccwaqPlFRTLsWsIWgO8SLNnrjMn5JgU5cHVslYzvsRGq8nBvRQLhP5zNKxIGUuaMD",
-	"9kP8xPa1URoMGymuhpIGC1dcRlSv/9jcjzl2cIbqDHPtJrHhp5m6gkoRTAWxpd6EzmfG/+7ZD5ih9L2C",
-	"N5+vFuIdsLQ99CJFxwvFDlBrj7GkHAqHr6j3YSqyNBY6YAt0ffjpWJRnYXH3LHMWDxLzY5s9eHDKFiLV",
-	"Sj54AKcX304HCRq1jJNa3YTY2aZ4dOy3aa/mH99eTbAN4HU+DI6Rfr81vG1rWPogDB8cLCQcHjxgGvJ5",
-	"wEFPg4C8wBKws3vTKFVXGsJnIcTr36llOhahnYrTpG4hUlMhqMUlalKn/omJ2X44UtwfWELTKAoMNQPq",
-	"nwLQfO/fvqST0R8qyGvMlARRPZSuKCBvSFOYMhtzCeiSRiih+qGh0w2Kj+LRkMebSR3N/eAwxwcPKGdN",
-	"dx48YKc2LY0ydIv9AZGpyiyLJbzFTGVWSl2mZoswmqUWg6Gs5doMJDWhWRVZmC14DInxFLtyCQ/GfE+U",
-	"zgKkhytiosFNeSxzWZFwcPS/tmjCeY4ycNFICAmtTwPXeIs8Ajb9zE+Nux8edHvMK1II9zrsnWKXQiwK",
-	"PZ7MHSD2hpJAAfkIHNmLVBlCCs30jIPfnd4dOPJh2TMUXl9ikqjgNEvsHezNk8USlGBIYS3KELXMwsoM",
-	"TuiswNOS2CBkSawzbYfqKWyxzhO6iHeMCUeM45Ty+5hJCrlCe0wLXMQ4ZQCJj5uxw96BNnAftcKaxGB4",
-	"ko7NsjNQqmwojaqq87Jc8SXWGCBeqeXASyBh4UH3IAycazaJLwVm5uTuH9ykkHgFMEvsOR7X1hLC84wq",
-	"xRXGU5FXXbl6bK0xtEsZ2bRzyCBCYtSnRwlu9FzwnpiNSXynbUYj0tnKHSQ1dS+1qGZmiXx1t8POMjSg",
-	"eDn51yyB04IovSJvdUWZ0HhCm2PeMgHMDNX5BLJzBlahKVLIM6zInjNDRZuLe9bkCQu5XEF+OL4HukOE",
-	"UkmEApdqKOFAMOpsYk/rmUoiFCOWVwOHlqNdER6IZy8dgH3wekfbsXnyI9aYkeZSy0JL83FmFqSQc2Do",
-	"/8FmpVQsyIAmbDQePs7WZUcPmjoYQG+GRmO32Amh1PoB2zXl+5VeMEEleTme2cLOvLWgrfSkPmtDmWep",
-	"wB4yuzdAhEFKPUdf5xWurn0cXPYNAgD8EsxZoXFkRRp2kfIaUeSdpfJCqLKPhng21g63EuL4tiNHYZ0D",
-	"pEh1dV9brtXuoTB3VISMzxXuxDjNNzS6OmwuI3wFhwDnQJdVSvrCvc5QvnNdTrNKWwu7CFDy69bbkmMG",
-	"tc4Zux++eX/OHkJy/MOvFPq/fmhfFe75BgZKypNihw8rgud45xUhGlCZgHaNyTf1EUEpGakOaEbICGqS",
-	"X+eYiod0y61A0P3JmSB0BcfDeskc7hWpz+9si3nz99Y2DRZL/E0Z5UVBFXnCV7qm/6LLwaND2k3ctuG3",
-	"H/U+oB9+LSYKWkUyRKMIKNphT1Q2Q2UEU9PaoCgSjsD90JgwD+GvNj29Zw+cMOIZNxJwKP2u1GCIUdlA",
-	"aCz2cGCI8jOlm/7MzGPsZzCXjcj6eSh/brfb7v/NrSFmsbKfWZjnvJo/z52IwLdhMmW6ssmJ8Db24P5S",
-	"Gj6N9h6YV+QNSOwrSi1HxJfMdRMx6giOgRASfmZhXn5l/rxhgZV9HXSYgOHYbhR2NEISpEbeeYLUJXMM",
-	"2a4T9j2E7G7e5CHBl99VwnyHh4cSdBLzApQltr0iylww0fx+mnmkGYOMJ1Rik1VTi40yb/FxJojOjlaC",
-	"He5QetAYTu0dq8jI2zdcUzEa8V1miUsoeJdSXVklTuil2WjmcEM+xBePjFwktiFzMY7KTmvQKRGVRcQg",
-	"L2hZpFFyLGUpxjZgYyWlGGeorw6lnb1gi7zxZgjIBYPQYgS5CUICV4xr+JLrrA3r1D57FiKh4sz5zj2y",
-	"wmQC0CXkysK/QhhvJozGnPEkwYA/+zBTIOPIr2wmZzt+0lnSB10S9RGeaAUAvmZVGsxTz2LBL5vPGq0T",
-	"gN2KHDqF7DzXXVEKy/PGtPsM3WUJmjm0lYnPcXGN7QAZTUbj6B+wGejGOXGFjE5yYhOrXc3MMQ17a6zM",
-	"yUYBTKxXJNswToQcC9LwsRIXxRI+gpKid2i9ERQX861MUAAG7MC7xzUdggQsNHywIkTRd//I5dS8YLl4",
-	"8CDX8Q2tPZoNyOeQ72zuIwx6GY48SdwO6bBzXDVIJh7zJMmN0bWiHqvucEVT4TxAtJ+mwlA1VcvpLGAL",
-	"BW/d4vzA3RnaQw/gRMCXSRsRcFlg2xNAQ+5jc2gtxq5YIBx2rKQFpvj937SS4R6cFIwx9hX/h7EhOH2H",
-	"rQEbtnIUi0ot/LAVeE/EWUKP/NndyGpuRLFm7jzo973fEQsG33BOsORF3BVXb6VklvJx1im8F5CZ4On1",
-	"A81hMPDubbCbCy9A1Bjz8MevbGixzIlaRIagMCCLEI6/g65sLvS7XXb9CV98bRbhGUQ2jMEWmofBWqhg",
-	"bZywED5CtjCSDatkcxQT9JPyFeWHdEgpsKV7NnCDBB1K8zUAFoVbcwqFntHmDIEq8kxgscVB3kH7vr+0",
-	"KaOlfRbZ7n254mAZ/ITxoSTYIxytUhps59EK9CO0d3nmFGmA/Do6IAgtHVDilNHkZqvFTEi912EhLlGI",
-	"sPfamjmAT6m9ng5DSYyVw+ITSBZfOUcvlR/h+d5hf/YaOkDdHPr4UkHKr0XbQveg25NY1+QAdwYAqhPC",
-	"pEf2HeCgsTk6VpSHb80z7dMJdEsgAdlh56kA+wqQ6+pO7qHE7s6kRoDuroWLtYESQK6FXOfPFIvUACXN",
-	"75gHO4S+6Y9hBU8k/HTfCYjKxT12/6Db3Rv4bzL2YQJeRjPxBU8B28wMFDY8tcUxpwzotNSPgUIMZkNA",
-	"PnBsEf/BunOq15xqE2WeZ9Mx++vBi/iLz8SdBzidqkXmTady0U3ntNInITZWC+D9k7lZaKFAzGsr91h2",
-	"BQUOKfmlr1JjTMJMT8zRPV6mWqWkElE5pko9lFKnASSxznCCL5W6ZMtFqeUGKkt2N9iQC7/E49R8hfzg",
-	"L2N5Geb5YSXylNBp6ohUuqWw8uFZfrH9gyCvznyRrQJzoEPkJrDkKGfueu3ZobsgzBaCbRxA/YElwA9q",
-	"lhxC1oanxWQixm6dHZiNP3T3Iwz2AAfrVHjwhix4NgucrpJ7FmKsDrAX3P4DOCwhyCaBaAF54keGHZOI",
-	"8QVPacmezsT4kjIXAir0MdKP3OH+QlQhewr7rnIVZnRI5DeTQOcnGuBOWQIjCuaDb8Bhvdfo1oazAaSx",
-	"ZOGpeW/okzMHCyrTNL8CwziiYeSOQCKJVWslKGVRzJk5o4hnEdLd8iwMDH8qajKgwcBa1BjNhLpHViqN",
-	"vYJb5A+/ctHMoLdPMwABZXg0FzM2YKnSgL6W9082oyJlM7ChSo99E+hSB1EvY2HIsUDcyc8i5YmLcdph",
-	"1yMU+WOvvwMmcOhPIEakwgrJC4k9OZNk/NLfdLmjIXyKQMjt89UC+4IWV8WOvKKN+YOuXDTj7ff98Rop",
-	"iMcEcG9BIxzAPKCDj+HiWOvYiBInigvSBWaNshb6U+AmVGlqrM2yflASmpZ5qgBXBfapXgb62/kQX8y8",
-	"Dvm2uwiWw1BEyey4s0n7R56NZ+GAaTUXhhQBW4h0xhfayJrASks4HmKSKW9t6MeaNRjcwpQZ+xem5MjI",
-	"1oWx8Pk5n8KC4cH/YaZA84HeavboL6FmFVmvcAm2fa+y7cnJ78UEfbXSFp95vLYmalo+oeCddecSXCgM",
-	"CD+vUhsjseqGxS23ii0SGLrkAfsYPqTY9UkhrY50OHA70SJQXLOMioEQR2eUjYMuoUypgGoUcX3s1Pyo",
-	"oTcx72c3rXIo1QwVqum5dTBhioxRzq8UYDPHQudpF3FG7neakZu41S280WEHbpfhQb7RwvcDikLiT6Bg",
-	"KNdejaDO56K8hB4wXt1Cepf95XTntZCQfe5CG/lhXU5Wk5HvSTYHi8ZjGNMuwP1rpOJIZTM7aWp+SPjP",
-	"mCxuJ5AHDrxhux9hsPYEKUfRKPpDsbt7NoQWWEUejnOYhbvXCxDUJd+7CZVDfi7UBKEX+psXG5XD1+20",
-	"KvgL3uzK19wkT5mOp7K9XBjhQSgiVtTBh0HOEUoEMpcwHAhfCzGyigERCykEFG+MY9JYPchGf5jezzDC",
-	"Y59nvDBYE68U2N8Wv7NTcrElCvsM256asbaiwM9WdN7qvy0BLzVyBC7gCPrDLlwoHIiuwZIZqo8UPchF",
-	"WB1INHdmqUWFJjPFVrzlfOOvmBHHNNgcVdIfaf6rT19blHIFll4CC0x1DlczBZgCVuDp6pLCSH4EG4WG",
-	"UeLjOEUDDs+qP6orpiaZkPac8uEmCzzr/Q5EPS5uShTy5HgE8zGHqnFNhWcWGhxUQNcVH7gavJTkLFhA",
-	"VMyIXpzPBx6j67Vgzp9gIghmkYEBHr7lmXhpBhkyzVfaFvGgSJ3HdGiGX9pjpbMQ0ndcqDI/OUowmMXz",
-	"o3Qxp4VSbA5VvJDgQ2E5VGOCHKXaMra1HeFHQkRCKWXf47Yw+ElgD+dPFLZYPXk67BmKQWReyvJDTKxl",
-	"puYcyoSTlZ23xYr1p2t/q1txSuiZLoERYcinZy4pBI1hCNTbIysgYwUSwKB23PwZ8dW6WQR5Apy3R9Ol",
-	"hECc/Vp+5DrOfmf9X1fxWFjuboCgLZyY9be4HXrqdK5iXKjWTNdZnCQUkb1aP1E69WGp4vLLL4Vbpjqs",
-	"3Kbx2+sFKVgdqFN4CucNznLgfgBDWKXYUdQTM3AIljwHgT+bPI3Bpgghc1xxnS8XVvtpu1AFpNrCBvQv",
-	"eIuCP1jFHXOHpMoNQVItIWM6hqD/6fnTP9aGvEOP+IhzEJrHwj20gxagfldEfBVNuFahdlcLIt8DrEEM",
-	"b7Tx6SSAjCqz7QdeBE5AWrYh/BVPI3YfxxiwkCrHzT9t6bj5N5FyD5aQjy/N4YfPNNg+Nh2Z44eslQvH",
-	"f75u+ZY3v+ReUufLBlcpWo8uWolgQnatK/jIJZdI8WKBbiVYjmJQiqyToto3oDR5kM6pWCSxVfte4ZcG",
-	"2NyKIiV5sXIuJa22WBKU9uecKT1pmAqmr+IMeoqqyQTDALH2fB1K+gaUMc1nyzmgGSZJnj/O2AOS6txo",
-	"qeDzdqByHh+FVJQLUij0/Ak5HrQ//PxXb0vh9zOlLik6WoI0QY6CTWFsbC8iaZuG+UMjfxU8iJV2pDY9",
-	"S9Wi3N69kIdJ2Yk0AYdW7o/f/eiG/46sfuYuFRPxrZ6PaZ0TF+k01L7ivoHSCIleGEDTTQXRe3rmso8w",
-	"y0lT6wrvaSjIMgYydswhUwP60ELhkq/3ewuSKVwv7TFqDgxfYtX8wh67f+jsK294MSY34E0ACeEcsdQa",
-	"t0zDmniLNxRCmy+Ng36FQRxUBxHFGOnIXZ1g+RY/7H2E8O1LH6Ffmz4yEUnCdJxAwRU6keZxFOXx0lqW",
-	"8b5q4fZLn7U/w3drGAACMCALIN9SZt4mWkrxZSHGWYXK3mdlnbT0fy9/GF0aSeJDVyrpVRiDDx3SJkjo",
-	"WrdGalM2bKpGlsZmPxnNahM7oqVELgJUtkHJZSmPKcsPvS5gW3jzK/Q9KM2xcK2JwIUdhpPI8/3VBMgA",
-	"abHmH1Aehf900d1CIArneS4o0cHO5ITcfLQJ8uCASBaecuNlp5AYzkH6C3I4/7mwM2kN4PVG2QZsVKtX",
-	"kzoFOs/AHTmIU+gKyfM8XryQd+GCsx8VteYtXO4DUGsT0bW6kQP3kJUAGpSr78nHvmksJ3jieIVVOQIA",
-	"wSk7BqJeFf4w6afC6CKe8RHXZXkH1RGWo63yulxsS6xie4zSGLwr9UNxPGTT4CxiBIfVFHgiozuQPCbk",
-	"sd80vsDoYG9evzsPN9kubibU16MwB/qtbpnNTpstM8jrjtSVPMEUV82miqnS+DJw6MI2q1vrVOjlXOR1",
-	"Rxg1KWalOaXG64BR2E7e77XEBp+huSen+iTOvAyNANxByYryrlBLwB1EaGAbmYKdgXaRcJ3pgGVlCZLb",
-	"D9jspGg14G8wdgydTzj1i/eQGetFE7o6vGyUDgMd/wqRsgFZg4I6hqtIVVuppY1u5EcOpE69MXaU+fdL",
-	"jIWmgo1A009TvgINP0zQ9QLwQw6d6P5h14JKw8v5KoDcHbq+l2fw5VkIQbGEAKTHUFKcnfIBbE5I8t2w",
-	"JcWXbNgKMRPlcf/x470Bmyhw/8aZlxSCjgQOqTqUYef5rBA62CUQQI4o4HFCZZGXQOB7KG0kJok1GO5A",
-	"10mq5jbl7C1WNmJCi91+EBqulFjVJLTY4c34Z4tZjiY2Hr8DyImgstrKNh5Km8Rvu3ypCZagGyX7vk0B",
-	"0Hy15xASongCuJ7oosCEI/qiWT6jGxese19EWqkylNZrQRR3i8vdpFG5oDdbIs7FXKUry95QoZJ6hVhT",
-	"FISYO0DFKwM8UvMs64p7xrxmRi0JKLGBvUaxhBgzai4K+7vktWFX1mETZ+jJ65sdZ7MtiY+BZSULD7rH",
-	"rMnNBLWWL9CJBwGtoJBQGlQ7hE1d2w/8lRgGeeM+egsChuHN8KXCCLIx9yEmuYe5vWa0Bd54C1n70BUx",
-	"XYqww06LTp+q9ylw/FHnDsJCEPjMQb/Pal1UMHdMv8R8L/BMYvjZWJFWM7NZITNIbjdjVLaYEG+INZvE",
-	"X2wJoWM0exSClguCyzDGD7aWFKvZoBa0VCANbkUXZrVDc5dpvsiulE/lC4a8xaXzag0l9NBjXhkMgq7y",
-	"VZ4sQFIMA7duT8M+Ad0M2BWytZRMVh0Wvnl/bhYW/FbmH8+ev3x+/pzyGL9/fh4i+IZ526VYwezpVLK5",
-	"eHkCHaRY84xNldGgHF/ZdPjwoH9sPnHY7eP/7GNJ3WH3AJzmuaWi0GK64qsB42wC2RtzaNSBRyFkndP0",
-	"I7UcUW7lZ56CYzjlMlJzW8SrlZIW27J4hpIo/TOG+zXC3VLWkDFJcLKUBAwpXkgSqo2RtB+QZWzSgH1J",
-	"NhMrdPpgxm+v1w3M7gZ+eNx53NnfI4ACOEuGMjybtF8pKSjFwHxvJEolCOG+oRWV3oCKCjLeWAo6R4t1",
-	"cKkddpo7b+wAbUcT3MMeyCbmWDSV7IQwGU2Gja32d/hR3lS8PAnEu4EvUpWkRQ2wMDtmEvdszoRVmC1c",
-	"01JqIeSAxWUPnBUXoxWT6irPBgMwAym8RAZXLjiU4UGvz+qyRZrDh9wdnhECaLtjDgc8KPuTPCHxBEsL",
-	"bO+X8QxLHIixMcpkx30/lKoNB1K4d2JXSrv8YczGRehkeC7nMPI4cleABYEq0gu8LN45Ol2xD6thUhcn",
-	"y8NilIViDi4IpZEyPUAfvAvJmZsm6LMu1eMNpc0kuW9v8lEWvM65e/jOYiiv44Xa2m9UEo9XJIiKETjX",
-	"uj7vo0N43CjPYdKIgcruRymfZO1YZJP2LMsWfBG3U54JUCrbVIa/N2DhEGBkhq2Tn77rdbsnV9/1QVfr",
-	"dbs5qWJpDmkHFJU/k353+Ogk+65HbWQPH8FcAekPYoQqFaQQYLGRzQHpsCdipaRXN1ri2P4xK8ROobQy",
-	"P1ewukzmsccc1I6YV67c8DvsHeYBuO71NoIKcL8UYMSCUrMzAlf7b7VSlzZim63YVeZJkkcWy3cFfoIG",
-	"JlsGWORkHkNrQw/lfZhtNU5q07+Vy5P2XOAFjEWGr3Ahx71OOVPbmBSIo61YZg4Lt1shWDSncsg4wrgD",
-	"/pAKVgcaWgsWiuz6V2OfRfTo+7NnrgJ4zKWSgKOcqCuRtsfGNIfjGKeYZpAijrWY4IVREwZo0YBcYN71",
-	"+RGO5PjwqL9nh/6UZLrNlzp9c0aBE/9cKoK9UPGwVYtP35w51C5yEk/YOzHnRmDbMzKWUyr1+WBlI7A1",
-	"VWmZET94ENiiRymu2DyWymXUQbYTOnujFem+A7gtlyUB/U1kda4yPZSIM4PoNZ4EwyfsBZ6ja+BNrtGW",
-	"ucum/lOqvfnpMjZywjajoN2Axwu6tmIJDcIq5R0ddjaVZmdfNRfpfUAVRfjH8oMHuRiY87/l5BkYXnaU",
-	"wJMWFGJ3nPkgBicuz5L6DweYIgVmJdWUnuQhEEdRhB21f574EUksCFcRgXuplApEAFrCnxGEj0YOgPnB",
-	"A9SfUzA200sBRDJHLWQlMsR680oaCDBEo8OJEq1VegknJAgUC9BgdtlcyWymwY72OqehtYOqGAuf0eeM",
-	"oeIKU2CfPDo43MOmaU7ljzhkGWpQQ1j4zugZWfGxx4fHB4QXl8RjITXgIuYVP61B63RhDvV2v9PNcbq8",
-	"366Dll7O5zxdmd9dM7b6fnS284sv2yhT2sPv6ji4+UHrHf3+hI8vBXSEJS5qDVrdTg8HoBZC8kXcGrT2",
-	"4ScAp5sB7tr6Cjdzx1RkjUjjDosVj9nAlacTjKsjN9q+NjYXkD2OgVVbS4BuIzM5x/xnUWtgBpC3foex",
-	"W1nQiJWd3/LwbGK0adBDAUTaTdZMqt/tYlNTSJcGHLpSrjQ2dLGwz18tkKdoRNK0N3vt6s0SUIvaTQ9h",
-	"BbP/6LXtwbt9e3xEglvbachQmcSjea8xYJreT7c9hHvMi5NYXiKSX6XbbNM74BHq7fp6coqNimGU+92D",
-	"podytnylsh9VZDYcNLk6wFVb/8wTHlngZnikt/mR95ArrdL47/Y7+5sfeuGaWsET283mBXRvhgeOtnrg",
-	"NO//bJ7qH29+6lypH7lcERGgzcfhNoQ7I7/wO9DIXIv8w22I8Q7DY++9/t0+3ivsVx/p1XYLAzD7AhCm",
-	"f6XuiSI4qbv7ky9tvxcZARSmufTI+FRjL3TzEsK0aQ2KPS6vbypl8s0H3USug9ZW9ciIh3mLDwWthdI1",
-	"8vk5OA+LUNlxJW4H7pt4PEMHCUZZ6Fas+0tJg5qKzIMDsP47qKKVXtJEboErm/SwWI6SWM9ElMPWOHxu",
-	"o3qqJDJaOJR0V6wiyF5api6PHxKXh5ISv19LOjtcgl4JSx30TBqdy9ZzLTI5BjcVptgO5dMtbhzUJLgV",
-	"nWxQiQr6QvEQw2Hc5hzLvwtgn9WjrH/To8y15t90Kj21d377g8ktngNAiLGL3L+F/r+F/jZCH3l1s9z3",
-	"4gitQUsq6BLzpY2BJ5gEtAX2jwgew8S2AoVo1JwhMEXAH8Dh5IsLOYXRwdOHDfpsmwKJ8Qwe5SWTflwT",
-	"wwpSsJXASFGeD0d+foRL8frFLheQomlu8CrXv1fMepOwqkCLnyyuH/phQotKB++iMZfuwKhcCBIZYQ3S",
-	"paCaewsilDdZx9l3Af7IFvjRa6l6yAIboUsjX9QBGzchD9VJYGO95qIIsVeqUrimo7DzlToUGxyS/eQJ",
-	"68KiQYlc3iUG2gTUgTjD7Fq+9IwERN7hCb8RwdFBXSOCDa0Itu7oYXZZdbq0jKwAdJMD8eTLTASBaDfB",
-	"HSK6XgzOYSKS82i6FJQZxaOHEs76ccr1zKXTcttp09ZbIlgPZKVASSQsRjNAtu3y6VN3fWsHj5a9u6Tl",
-	"O4rgZioP8TqqXBWSEuze7TRMyjy/Fb8UZ9e/Qz75ZY1sqsC4gYlN23kXpcQ9WquaWG8gem7jFL1hd2I+",
-	"1wqktQb0K/El84f7b+P533rUt9Kj3qgEq6K8E/eepv3wj2NHozq0jbZVo0FAo6lYbgm6D71XISAQV41p",
-	"wkgZSqwUY2eZzTtAFDhni3egLLIQ40PbFfCMrqCwMNOenkG5TGuw4giHkMDptkGHqyhHSMac+k9WZ89u",
-	"bKK+5BrFE3QRusntZ/K/4cjb4uyoYImUDw8k8w3ODsQq3f3saDo6chh3XDxgihxxkZAWPaBFsHP7KAUb",
-	"2BgiPBHAkBWzVa23QlgYV4dbeeIrGuidQZAUBbzxb+P634fC1ofCO2Lp4rHwi54G1NOiUeKfJolr9BDY",
-	"Gj6ISQa2blBp5zj8LBj2w4A6JCiGtk0wbNspH4/cZfBh1min3sh8c/aDGeGNxWc8j7NtBOdTyCFu/fJ6",
-	"uSX8esFK0y/K0626xuKjxaax/ZqmsRVx+1qSIaomDYu/s8YetF7G8nLTvXDPb1In/xeXptiXrFac2ksF",
-	"Cfky1pljQV8wWrlVEI/gdrxuCuI8hf7whU4/lAzgdxDweyGg1yRZUQVPng1HgErWOTaUtq9CSO8CRFEf",
-	"wR7y6SEHR4qBbeXmZ1lRlRuAeeWgwJZIru0D+QsRRaaDH8Zf/C/nudA2IdyNmbPJMnWgyrZfGj3s4Utb",
-	"DJuMMmAHUAgoCNoIWlIEmETldY+BUndFJQdG7iMJk4icT0LaIjBINQY0Jq/dVY6TjwUcVL/h0PsD9Gop",
-	"Ww8IpH8HfrEruAwwFpdCA/iT4Y+TwjhgDLXVHB3mss+tnUF1DGwk8mYomNo2GMqd41ZAMBLMdxKzgu3+",
-	"REWrGx4+Zr02Hj6vxBc6fz1ZqWdqsTnG5U3UPbu1SVD/dKE7apYuoYty8Qju3ZAKN5hLZI/TG84if67W",
-	"rAFYKq5pK4EO5FxayLv0/PpcENSy/E/95k7B3hbfeYOwludKveTplJ473GZSDlLyRxHF/NxoSHD09rd5",
-	"mHpXmaESVuS/+LmNrO8dtY1n91hF4p3dkB+/thI+EomRlMs0MXuBy6mxlGYiMX9q6CRAl9mw9Z/v3r95",
-	"8/rt+cWT03fPL96/feksmmGLDYdDyVj7j2zYqsdXdE+fv/7h+athi7XbRkiwe4APP4SAAeKafxAjc9ov",
-	"CB59SK1WARp9WDDLEPnc/gL1mvgTj/F/XYukYevTUF7fG0owPey8v1f5rOHf+ZRRQgRMpCkbfGdzGDu+",
-	"sLw/zr4EFO/s1EjRr0M5zF7xuahMapi9gykN7NP4JzwwzPzf6MR+K3gUsJoLH8ycg+pzp2fF21+TfQy3",
-	"XgdDeb03lPEEpvcf3zEZJwy+nqhp5wXPeHJfpOneUF4P5WSedd6kscwSed8Kzh/Eao89fEioJOCxUXIs",
-	"SuTN+17mZC78lpNbSZ1Zscy+YxziTpbo/kF+H9hFAlXvWaLeA0bRRNOP93weuRewewUOMT/w2PzXcce9",
-	"T0CRk6E0A1GJ6CRq6iZ7KVZ7Jw2zXRePL2rKvgfg4Ve+iC8uxcomqkYiEZlozoXydeipUpHt20OJTxbS",
-	"gfCxvESkwMvN9WpYAGpAyMhL4wb0MVDLnQqYg0FiJrdTcqnGwGurCQhNqw6DsxFwH2C869KWKvpa4QSu",
-	"aBsNrkXStK3n47fmEfzXPdVQy9rmVKtYpDdz1AG/5U66vLH24GuDcfuk1KN0wMQXW5PIZR0ybG5c2mD6",
-	"5k6m2AXZ9kBf8gTKbLCu4bUhHet3uu69QwlFONhy4tHBcV6pedDZ7/Q9Y9Nrrw6IqUaWhnsMMRgBmwnR",
-	"g8HfSEEZe6QLNlpmGdTiDCUtje3ljuUPmCwjLfSGV6Hl0GQLEAEWO9vRpw7ZPnA9nqi8h5KEpDK/DCUg",
-	"98RzYdv2ORjGXrfbdU0bbUX6Sckud91JVRIJjfhr59R6dzsbdefUykRNz+Sva5taCb7RMntpxnpz87Ly",
-	"mD+gL+2rq6u24dz2Mk0EdIyJbjfCFyqd33R49MwWNu9N3c6Z7cC/3u8MwgC79d8glld4qtbg9ZF903g6",
-	"y0omLwgc6sO8yeiFe7+tuXuGaJBPc1Duf5uw9Yf9KdWW/oMc9oWTG47H/HT0z21z4H8bS9Qd21XLEvC6",
-	"0bTkEf8v2nWdsZqjkeiOULhlTK0bZirVgo0A13o1bN3IeiTmcNYjWWKvxNV9+ueHOJs94Vq8f/vy/rA1",
-	"y7KFHjx8aA2ewhD3trbUsFK9YrOCiCsYq75Mhpc9NyRqINAbIs8a4tzIniwQp0Ab88AO9AlKz4FEvI/E",
-	"6HhC0ty4t7OJmghnkJpRg21IFYz3v7KRGWuaDNi9NWO9x5yNmVlYgbKtCxoBGrkCF+VeaU3u5aB1A3av",
-	"dkXuWXO2ccDm/duNOcCRDmjAHVRcsQOG/QzZwWPQlg9vkKJ+7avcapk169zPy03wnW5a0KRzMCpbw10A",
-	"dmywm12PYt9yxmrt7U1ngABTU4AJgXbQd1+Jk6jp62X2DepvGozraueOf3D7+l8oFaZw5D6XEQK7rDtz",
-	"dygb8VxXZpOSwrhml+Z2cKl5TN7GqmL5ersa2mJ/ycqm8Glx12M62FDSXQTQ/ohFfAV8SggI2HUXnwMb",
-	"b7+Lt2DxCqQqAmQIFXgUBxxrBx6y1GKAqDU2sunw0TRghnvNdivRzgBhA50QoHlDz6Sh9Fo30/htGDjW",
-	"DJThgQ+QlMPCxkSLAhYgGs5CAtpXAFUeUygkdajsJNWw54HGILL5koIGy3LlWq9Df5+lFl7tI+F+wc22",
-	"JY9X+uL3AKIecOBKtAuLEnhQxohh4UG3x/y2REGZK3D1JgCqls0AEgobH01yLdOVU1Iaq2vB32PFbk4+",
-	"N1FtZs5HR13E6bLAQW4o2GXJth3u2roji/lSQLhBTJNzPgKsXNL1LdiXnmHbYTsE/Bs7apKHAU9bRDtK",
-	"1Pgy8CCaPOZx/ApZE/FkKCncD1Djhh0iShEwiwQ4ftYbbLHHoascnZsOkNx8El2qieCaWo7+Qv6QkkX6",
-	"qzpGtjPdyS6+uV+k8uBvz/sAotwiak/8Hf2P7Yagj8Dc3iLa17/9EP8UWlQFQ6FGt0CGvI2GlCtE1rXc",
-	"mNL7P0Ypy/uzOVd0nsNrzmxqB1jQLkZiyiXWUrgs0GrC7js7gN9exq5P27Xyy9Fgh7RdK3Rul7drh/pr",
-	"5O16glTIaCsh+tywm5v5vzN///XqKKp5v771WC8cG2xC+8zDr/Sv7XIanAJskbddpkGN2waK3QAinPne",
-	"ohBx6XJQF8DNvAeJvXXapbc/frMekH/hDIObu0woK/umvH/Ts5aYrphjoOOpXC6aXSkug97l2NgtQlWV",
-	"xSyD2BmQsURoTgbQnMbgey/jsYoIpvPVix+e5lnvV7M4E0wvINE8NUwxlDEh5HrA/j6EKsJuv1Kub3mO",
-	"w0rY8GGHTG4wtl0M0tz72Lyt13/sNeQ/MW+nAtByA1K0Q0EDB2jUPiu2N92jdIMVDAbAPDm0eyAEJbKI",
-	"wReQt1d3KffYMRbhXmNo6WcdIHDZNXALD7r7rNK5dm1PWZJW5gOa8LURXdKQ0ly3rnlIfiH3fFiXZI+o",
-	"+5hq763DgHRbcNSU/CnHzG9d29nZHDc8+n7xT5Kf8A4Ge3NDvPzcN8h833oOr8TVew34gtuOnm6vtb9d",
-	"I+KGlHfMPlmrKkKk8BbW9haC/q1KhFHGcFfdQn/rbnGSQaDznF/SafnvHIFfyTbPc9aJSX+5LAE8eP8R",
-	"0gTM4VCJ1qM4KoTrCxLqDuP1t0rWNoOvRK/xwLiz8PVWcWUwRZL4s/h7c2F13nzZj6TQFoPW4ZRRiL1z",
-	"UP+JxAICD0o69AGRaOiYAMgYhXdAvV2cDaWFyq47T6ciexl/FlJo3bq1f0RdbjxO/ih4ks1ucJq4B+qz",
-	"yWiuAPcRf74F/sLN5fsaWXJWXE0Y2h88eTLDSX0CRpmLtYAr9sj8/9m7ut02kuz8KgVhAUlAm7YHEwSh",
-	"ECCKnGyEnbUd28FchAt1iV0ke9WsYrqqzRCGgb3KA+Qh5sHmSRZ1zqmfJrvJJilaHk3PhUeiuqqrf1jn",
-	"7zvftwtd0Ej1/Oenp3ju6mg8kpcRpzcfhVhqKgyca6tTgqtJzhaVudlxwUQ+xeci84f2Ga+eOWRfLmav",
-	"mrPNXfFkmxI7V1/OxUu3nPZA/wP2eetaGuxch7jZ2iIwRC4p5qsI95XZTHyxa4LUj6sS9OqiiUI8G8ri",
-	"44C23RJ/OlyHiVHFiGZqj0NbTnI4EzEswjk4TxuXxg92e0dzbdEH9Ge3jO8Qp7YkNWsZGcCLOLWtU+5y",
-	"P9uX0j+7w7a5Pl77raRX8a3FPW0RvrBNMd4u0Ohm4cEJj7z8Qj8B4d0kUnJoUf4gp84ryvnUqnXvH/Sa",
-	"tLndwn5MSQIzaJUBiRLPsxYfsK4q8cQOYbWbcWF9xd13ps2RjWFDCdoZh7uHPVto796d2L0z/jV1emzI",
-	"xBg2LLflPCZHHH1/nBpG1eQcOhYlyk84qbPbAXsni1XLbjbnq2GQKfagwCB8uPQw2o2JEyBcr5MuGgUI",
-	"R3YBG+IlQijR4cObVjof1tc5mty3BtGdYzywDnvb+40z7u9/bZvjBJi972fHDnoWgTIwDtQPEFD6/tly",
-	"vs3O3GMCn6ct+eCKGvuZD+AlQdcWhCV3Z7LTH169Sj0Xf1AooBAf+TrwWx/I9QRyl1Dz04MEMeSAtYdP",
-	"Sc1Azypjv7AjmUFOAXThl7kWpHpdE1JiaXZ/V4UnkCYsxXPfZXlpVsgUnJU8l7mcpkPsiPCatNY0Ad0f",
-	"sY9c357rmtISiNrrB4CiN/ncHwTP8t9qUj3cd3j03zKn/v2VBT/OVFVktdd0Kox/VVqz+vRF2g7D9bqV",
-	"MUjzCvwhbfhkkgR36VwP2NugyD2uDNN5IaQpVsNYAQMQHx5XkkIHSIoeFEt/yuWDl+SUfC4i+ZkFn4o2",
-	"pReidnqGkN7oMW39irk7cACgF4ceiedtfFN6Gt6+NPG9+RsA3TV+v3B7o/tke6zaWI14t4A+L5rU6xlh",
-	"hQGRh9EA51sgtI2CRZdl04iOI/8CSNd5Bny8Yy7ZvRhJ9FZEFtrtAhuvY+ghz6md4JW+8U9aDMjlZ5WP",
-	"RUd2U1zxoUyt66NPgFfrejlus+18BX5AoytE7xxqfQuJEeeBW25cYYIK26pdLNKNjcb4IXb3Vnirdu7g",
-	"7rhaRZvIC4OQ5A6ZpKWTGE5oKIXZO8e54/xAVDz4tK0H0A+Oj/2aWCeKHtXWgcHY1gWhdmhBURDjxv3Z",
-	"xUZbB/mj7Mu2JvnS5XROKiU5qxZZ2Da2Aw3gyCx+a5+doe2Cmoy+GLfyfammpQ22+kTG83UsrBvgvYA2",
-	"z+Kx4Zk0+UFswtGINXDBkP3hoqrybCrk5Sbq0+SmIN7hW7R67Md/fP3aOjaAovAkxJG5osMRVz2z73RG",
-	"bC/WXXo3NgqEHvcDg+LFtxAO4w7UQDhccwYAGvrJXtCQ4X/bLmpk3oRL6nZBj4EbJSPfzPFL1wnPxuCF",
-	"nDdeATL+ZvEFnO9a/zqsdEsWrkFPbStskC7KseIW3Niw8fWrV8591QmxS1Isyd4VWXBusXUEWB6sAzyS",
-	"7apubkTakgs71Bt+3EB/Pwfy59zMgnnf05lcG7zFsewr0H0F+rutQPuIe4k6xJqNlfwsSo0hxb6x/V5f",
-	"fvwiuTI07AGb7YiE/1u66B6qypDVTACYCJo6DLSkIQ8AUMJUG24qnbK5+kzpT7dVAhA/tXFeyn79v/9n",
-	"6ULILJdT+q0UWhWfRUa/jgulRZYmqHpjxAKQ+kDWk9iTlkJB4gK6+EbST5bEM6nST+SWMecrNlVA4gSq",
-	"4rCemAkJkXFOf025xIapoDbKC0jaj+SMQymFijM/vvqnwDpUcqlzexfTAbsplEZ2dDq/cATvt64Q7/og",
-	"EXYJQp0jSUqdQ6rHSmXYorovcj0jfp6U53dzlYkhU5NJymbc0eXRedRkYlc/q+Zc6uHOM3ppUFhfJf3J",
-	"sF4k1UjGDMr3SIiN6um4xFTJFNmAMGm0CVJAKiI+mWDfJuLFgODJiTyx9HbyAmwSdVDSQbnGNksgPvLo",
-	"LHepKNvEDbPfnlw1doLXQsD9bWVsJw9NGdlHpCaT3eUmLrN3k0lkI+jd3o3xjy5y/2RT8+gTAB66Xs57",
-	"PO40OScPdUBuuPCyHeU09A5Ap+wC7pSf/EaJGYIOQf77ElBIMOjfQYi2T0o8Yz+JMMW70hL7xXWxTnZr",
-	"jPfRs8B67QHyBahCGKB3GIo4PB1tLxekoxeXTrzhclg7KS4Z16i+IsoXWkiS0dZXJOD/kHtyy5laokig",
-	"rqwLBCSCkv03LjSX079clJXdNbX74BLtMFZqgCWB5L3DNSXBqtsDNPuryiWIysBSc8PKStL5gQ4Rt8xJ",
-	"LsE3QIg0QAFX6IgxU5VQI/KFHqzyzNQSSATVxAiJjJT3K//pnMsVBMPWl6JdWT8gyydRdcK8jvGR/bWy",
-	"cTV8/2sn8yAVIN60B1QlpgS4YYVAaq3PrnlFO98GuLcqolm88haBm5FE7R/nSji/JzfO0yHWhx2vmSbi",
-	"Gq1c4WuAPiO5zndG3eFFpDHBJjpLAEEnvxNudi6yAbsGLsfw8iEEwb+VHp8ZkKT+7oULXglzFQjIsDnE",
-	"fh4/YwfutE/hvlRLDX1HKYh5f4RMT+r0M0nJA8A+aS2NlyZAGQl1RmSHLdV8JLfcPXyNXyAdUAp0QPiR",
-	"Y/XsIAzfi8L3ovC941UfZW/fJxVKjp3cmJsoM+HPLLrTSV3f/melDD/eg/mh00P+IzdiyVdHOT12aIcH",
-	"R6f6lM+Fqsw39pWSL7TlUcl3qw4+QjLO9SZU1engH1PdefF2W4Hn5R8+3d786d8+3d2+ic3iIXWfzuUV",
-	"6oaQocJSgjPpaTfWjAXWWgxlxi5RzaJB4GJT4mJkvtp/9DI34xntcsN/xh8GF2a1EDQb8HNRNeeNKAwf",
-	"4oRecPECx1CgcLk+5oPQwqyPKeTF6Iz9+rdfkNUKMnXWS5G5nA5HZxuTvFFSNM4xGkkiFON6dJbQ+inT",
-	"Prh9szETBmBtc/lOk2GY7EZlwt2wrweXlcCfg1rSBVaY8JarSWAlWX+29FizS3gSjNGzovvtHxFjDEnU",
-	"zjP7eM6H+BFzVBMDbTJVmQEEGDSYLPvllTv2vhT84SqerLTPLUwWS06etz25820TWsPbMl/8FM/dfXeQ",
-	"qjzbNisa8fZ5wxP1E9stA6d0T7TeF58flZvuEMC1I4BR9yP2fZfBv5VRrFYHfYZYJTeOALIJsxtjX54f",
-	"bpcS23v4oAdhdyNX/Tj8LmANaSFPzMk7FWYP7JfQxvlifdGxLzqeHjrsgLm0RpTU2EivOZfwFOXGRhTy",
-	"x/XUlEu3+TISZIA4tBHZH71ixxXCKHKDVhSBFLGFePmF53futyi3kI6kDV1//dsvGI3rdMB+hrxXyJnk",
-	"eq08tmY5IO8B1gITX5C7MipBg0NaK7hgkY3kBXRxXV4xrepNWpjsgcjadXhtZNIoBYTVv1JMhbQ2SQyZ",
-	"KSuRMq4fNGnNYiEz3Ecepc+iGUnEBhdtn1whDDLAGOAeBeaXgo/FSFJyE0t/E1UCCQw3Pv+kDV9pd3Nm",
-	"ufVAVpQk0NVClFpkIru7X6XYpxa9gexeoKxOdGAaidZc3zKpgMQNslo80yw3A3bN/B3wWjDWf9GsENxV",
-	"nmPjT7fXlX3wLs5VJgrIPBAxsB0FH+oI1Y5tSWoyAe5aB1jPTY3kdYKaYmQ46dZynIwSYw7+nsTTThWw",
-	"vAYUADw8Us2J71PoJ/KvDLihuh0of0Qm7FHB8pAr7SCs4l7puPRZdBl6s3a5hyLtm2Y4QQG0rMDH301w",
-	"61L5sZ90QJKvLb8Xv17eQ6Y+N9ps6t7To2Hsa3h5Lsei6Ooz3cDRhchCCmsPjysMqvvwkIXcgUfHY95N",
-	"whzrYea/rm7fbJ8Dn2iY4yvkS/ft1oA6jsie/P2h/dW+NbSkU70vR/dk/M7fsT5G6JIexzv2VpmP9AV7",
-	"vtiCR8vI/+bCoI+eyfd02fD9U+HfqgeCjc5C6DA6w+CB7dG14Bbc0rfQlk9f62LYcLQgP/5hLah5jO4D",
-	"7+A09x805IgT9oWth1esqY2A5+0Yk3nU4tbaRBADftfbBezfVZlhDGrCL5Jq7b6RYAnuGlXkQAODE5aC",
-	"LWeKTVRRqKVGeMACR0CQi3EGxhBsnoNgpQS5CUlamvAbdFW0ERd4GP7zy4DWwNgd+ZkOyoFGXZxHJEBb",
-	"uk56BoM+b/ks8pY8JALnYdM5JVdfh6TldQbCZi4Jdr+KmBOG7tcNHDy0L9yvEN0FiSJM1/l5aMMH9wR/",
-	"dhBBEFVmmq8G7JphY4MDHGLKTqpgGC4AYUY2ibogLofUOAH50gjZFV0Dos469Skw36bAsdOA8WLJV5ot",
-	"c7klL+W2vCdNSsG4Lpv7TbzmQzNLG8NPQOLQ/YroTfSmZ186wbaEgHuLllwznmWnywf0MW3XmBa3sRv4",
-	"+vdY+WdsJq+zLLIhWPVZL+vV7eQ3iHDdCb9phz9tmdS0b5w9pRZl6y2/PrRnn66nJfil3XFr5Fs3BBD2",
-	"0rveabWPERK7d6Q5InYXEYXD9raO3SLPd6zxuKb7Ou4bZRce22sjCDr4M1hRRJS/jJy19n78KGmTuv4B",
-	"LxWVEH9WKWxMLSssz/0x/yxYWpVFCi2nUixZBJ+/qMriEoQztUNq8pgTCcqq+Vw4xkhGrSVCYifoJ9Tb",
-	"56VgEkrRhP8yit0LgN1LBgxbU57L4eFSHBsUQ4/ivh3l8ZhtVEdrZRCiOuquElkb1dxKaP/Yw897I71v",
-	"4z+2wCgb9IWWmmhLaEhHt0hllGIhOD4FiCKa8pMgSdtOMFwUXtB2HQoJe5nSgi3h3zUFYtcMJRlnY1Ea",
-	"nku25CscBf1En0X0p1IVohlL+V+wwI3tpL7O/1BL7A9pWgQs1ZMSDNhNoxJypqD3aQ6ig3YptEXYe5Xx",
-	"fzlLznJ7pv+BTp7kTPK5/RPIGp7F28ac/+9PQk7tw//hH35Mzua5dL+/9mk7bUrkP0+2yM7pc39borVM",
-	"BehNNS3GHn3WdQv7oPBtfw6AVLpfuxGp7sBD4Kgk9XVcKrb5y9SnYnsy2UOsEaiFN5sj96eGbKn7EgQ7",
-	"gkag5pHjR63EsF6P3mvgJYE6mxmlBuzWaBROz7WTVgf8oiTkIzifWMuC5mTPLru2iRPYbySDch1QbFuj",
-	"oyauyTYS8/3edNPROQaZyidG2tGBHTKadrWHpjPrY0+Qy+x2IX7D7g5q8iP2EVCPNu7jcEh7qZ0iZ02H",
-	"45G0NEi2/i4pS39PQu/PzGZtaMMjGhpYIdDfbbBi3WUEyc75UOjlF/u/rRSP74L5SNj9CvIteTZgH8H2",
-	"aSFQOSIco/EmafgbcneopfQ1P6KaCOpcWiCYG48bSSepzFI3JI0Q3zS7p1Z3x5zbVSFit4Ud8jCT9Mi+",
-	"+357edJd1NoVsk5lB3oCyT6P9P3mkZq0qbe6+XttAnbn6MYQGRZyjuEAZGOyHCyctj8LiT/mZsCwL5eI",
-	"/YRjLYxV93VNjB/swYzrZCStVYBsEznzStI2jOiIK8ap1oL4NRsDeEYgKZYYqtyvavFEKSal0LN0wN7A",
-	"goGs0V/QSMIKaxrcRilHHARb+ZhLVqgppOkVXKLdQQquDV13xsDq5dqU3GAAtYLVDTEEsYfewSFpO3Uh",
-	"beSHhwb0PHZ3DeB9qLv4CSaeuhEQHhZYNI09Qe/NEwcWddrBJS8z3RcQOvv4P3FtrsGD7F3835iL75j8",
-	"0D7QZhRsw77WrMGZfxm7jYfbuiZR3o+CepOtS84qieDqfDyjZJh1+qMOUnLXI8yfvmLpl68pGxeCl9ob",
-	"iRo1Lnbt+kAiUyNiUxNwvFf/jZx/G2K42GDOrR00wMO3qQQcU2gxXY1n4dxe4xe0GIMlzzNX50/pFqfu",
-	"AqMleOU0F5uk9jgw4FhDn4vUt2wDg571bNYnahEPdv79UYYPKye7dYPdyQ4SDN4cfArblfHOIdE+Kb0w",
-	"pNF2hbdU0/su1dIFuvPefPXG6BlHWm/tjs/9d6CbcYLl2itvKmRHGrDITGB/JgxSpsbVXGDioSqLs+HZ",
-	"S7BKdM4Nu5RPpQ1YqkViQ5ApqJfKWOKXYhb4IIqtxmouqFYeasv2qwaJsyzXi4Kv3uLH7iQ5os42wFSI",
-	"PycAVWQZHBw5CfRWyJUQc+ISlmmMNPnRYoLG4fp6vFboxmJ+dmFjgNo3yhJqvkLUgqPxWO+ZoTVEnQbr",
-	"i4jEydoUmwn/f32bELALOLnYJtlv/AjyhnN5CH7j2Xy1GTDXUZypWaHUQ+A3n+N7gVAOv6cLPp4RUUm0",
-	"jooQGRtL8dX1jYX8SayIFxQ9ozV3BgiI4X68v40veJG/eBCrxnO9v2Xwp81zvS/VfVRNXBTcAMADIX2V",
-	"1BHDRnQyUhDePJUTbP7L178HAAD//w==",
+	"7L2Ldhu5kTf+Klgm/zOW06RJ6mKLOnOyGl9mlPFtLTnOF9OfGmSDZEdNgNNommY82vM9zT7YPsn/oKqA",
+	"Rt8oitJMJtndc3ZisW9AoVCo66++tsZqvlBSyEy3Bl9b4gufLxIB/z79/v3Zu6V8J35aCp2ZX/RyPufp",
+	"ujVonbK50JpPRStofebJUpjLYyUz8SVrDT5+CloTla54GonobaoW5n3XQYue0a3BR7pbZq1B62ImmBZj",
+	"JSM2nvF0Klis2SRVc9Y7YG/GmRqJtNMKWnHUGrTmetrutYJWqhLRGrSWWqSt609BK13KM3M9XUq4rjOe",
+	"CfxsNksFj+Bqt3d8HO2Pj9q9SZ+3H4/3Rft4dNRrH4ruZJ8/Hveifr8VtDKlEjPKT9fXAdDhPEsFn5do",
+	"IBmXeiVSpiZMScEWsRh7BGlFPOMD9nXYytYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
+	"O2xdD+VQVr928fwvF5evnp+fn37/HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
+	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecXWatnZ7uPPXz/b+cMN7zdr+OLs9dn5D/e+iC3DbWfPYs1H",
+	"iYjKO06L9LNI2SrOZmqZsdOz4t6LDMvx+DKyjwetSGQ8TszDZ8SqmvFUML2Ks/FMRExNDOeybBZrer3Z",
+	"Zynu+Mu4sGMOebfbftztdttPzH+6+f9FtN2WujU46B4HrSzOYHOenjFvNIaCrUHr0SJVo0TM9SN/sLDR",
+	"zl7FeqzkJJ4u0/L83y807EGWislSC80ykBpmzN9odiXWTKVsriKR1JNlXni1RxsjfU7P4FXxWHivvwtN",
+	"egceTQ67/QJNykOpI0zxHqTOa3UKi1hijCRhmboSUrOVkBmLZaZYKrhWMpbTemJIdYn8UEOIpRYR40nC",
+	"4kzbF4/ERKWCxRkbiSmXLFPETzuQpn+4gTRT/lkwad/eQJt89EiXN59FmigeNbJMrJly9xg+GXMplZmM",
+	"IZTZCfVkyh/awDA3v3wX/jmGZ7J0bbZHa5ClS+FTbb9AtcI46yjm3YAke5uqTI1V0kAwKyy0motsFssp",
+	"E4kW9URa2Fc1k2iUqiuBwiZl2jBp/uKlFF8WYpztRqbDzWQqMpcdKRNpqpqYy00HCfUfS5XxIpUulGJz",
+	"Lte5SM0YZ1k8byDQT/AKnzorVRDHI2EIsUrjLBOSTVRqDjjGE3OsrHehymgTVQ76RQkNw8Ndv1w0EAWn",
+	"gBR5J/RCSS3Kx5NRJBORiXzvOlrwLBPzRdYa9ILWOBU8E9ElN5pfv9s/avd67X7/ons82O8NeoedXre7",
+	"f3D411bQmsQy1rNLlGWtQUtnauF+bn7FUeeg2+/1HuMrUp1dghRr/uLBfq/b7f/VapjbaActp8xe3uoZ",
+	"OJ8GLbUQksePpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0N2usylf7d+6PHj9uPebfffjLpivaoF/XH++Jg",
+	"ctg9agWtJajxhmNBWCGxdGvQDew4YiXdr/1e0Fqkar7IvJ/6ht3owMmfvy7yy/PP1sjwttJKodasjQ4N",
+	"xoPPNvFlSg/fiso+uwkJx8KEJ1oELUFj+PgV/+msFrJDuLzKdwBonUYl0+Kn1qB3HdQ+BMpo00N9Y5kk",
+	"XGeX9GeBIjcaFZkjj2dVwMYesH632zUKKgxpwHTG06xOXcULRuMskvN2GrjjwtspucDv8EgNx+OgcK2G",
+	"hsBmOnE0YNuMatCrmywZCsHQLlBuNJA+v/X7+9u/37dHtn7/vlu6SElR+zHz+10XjqTUsDX4Omz9Sqte",
+	"oT0RKBi2Yn3J4yEdSUPvMICbN8jyYes6GBZPBGJvtYA3L/NpFuTTEAXUsCrMhrAhrdVlN2VJQr2R1QPt",
+	"4/+eaP9TT7RPwCsX8VyoZdZsbeg4MadDrTqY0cPN6nIUR8xYEHQQxBKUy10UQb5ZPT4oKIL5wOpUQHsV",
+	"jrC3Zz+Kdc1OuRLrwIx36RsLH79u2iL940G32zGD7XfLDHvYHvUN8/GDg/Zx1BXtg/GTSU/0+f7oqNui",
+	"k9VorpUX97qDXn9wcNA57Pb6+/vmxZLPzaQ+iBHTM9h2i1RM4i9mG15dnv5VXnwZnf2HuDqPSt7FoKXH",
+	"agFeS+JdPTCquWNlPTC6u5kxj1tBS8nLkZjxZNL6ZNQAWNPL8rS6ov143O21n/DD/XZ/ciQOo4Px/qjP",
+	"W8hj47HQ+sIwXtn4MLwYgPeDw01oo4PZ0Dtk81guM19f+NrC25CLW4OWWP9pNvp+HL+J/3T2/u9nvdfx",
+	"mT6bZ4u/Pj07Ovvbf/+//+r89//7r1bQEl8WcSr0ZSxbg+Nu1zDSJBV65l6k0+wSb0VpRFwzEjy1pvl4",
+	"rJYyq2o40/Lu2J4/nMfI6XRz3ETTlI/Fv5MDuzNW8wozPRG9g/bjUW/c5r3xQXs/Ohp1x8fi8aTXzZcc",
+	"x+aNvu5AoHntyOK/0hQMHz3lciySRESNdpvTN7MZz5hUIxWtmRQiKjpFdjzw0NLO5d/YjqcomIAO17+d",
+	"g3DLQ82bzG/sUOtWzrRus432dMblVLzlWq9UGtXHe6TKZiJlC7qpsHmXaSpkdumumeM+TcU4YzOVasFG",
+	"hnnStZHBYuXfpjO+SISxdDi9/yqW6KJ6quRnkWpuZvVaZUYeLrKtfMJj78maE9i/fClVdsntq6sHcqSE",
+	"xpMY7kGfsP+CXc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmppJ2r2vgHRSrITOGDBmTjnvhXDuNwQE",
+	"V3SwoiDh40zDmRRnmo2XOlNzkRaOpep5vPMxm4/wFaqwDUOk9S2HLG8RhMy/dAFjavgQ/GiWkY/U0ihy",
+	"LJafVTwueAgjocdpvAA+HbTO2Ipr+nTEspVRBA39vPinZZQzfBc7eNzrmVGuUiWn3tDea5E27OLq0bvp",
+	"7NliR1dOTRxChKzSxCMYsdlRA7iNhmi+UtHvnl2t3/4Qq8f/59lfpn8+mP+pO/5r2ht9GP+fLz9dnT/5",
+	"Qfazl6vD5XP1OD7lx5Pv//Yf0f6P/0wKpFkF2nEbFsBuygJLxnqR8PUlTfU04uyl+iwSDpwrvmQilTzB",
+	"sdjn24YNW3cdaL2qeNN4N3PNvs81Y48iv/I0N2h87gXjbrfXfhz1++1jcTBpH/Kj0ePxk+hYdCf/bofQ",
+	"ieVnnsRRZQ9seLicKeGRnGRlkeTfrfEQrSP2rRM2blAU+x08Eqvq2WZVCJxIjpS31rwMDZ59917yzzxO",
+	"UP8sH4sRz/iIa5hXpFZ1ekQ0ulx6rygpD+4FuQqxa7y0d7R1KPCZ/WpxZBXloTR2IAhyaOPR8ZQbnYQl",
+	"Sk5FyhI1ZbEsSQ7icDM+88bnhsUveMWCPbWsU7GiHG1hd1xm8GyRsCksCZf2YciGQL1MtM1TjEdRKrTe",
+	"JY/huCmP4Xnh1cwOrEJXf9yGBC94vL3ptbTKrIuW/gL2VzFeW+KqfzoDbAL0/Se3vl6odBRHUXmbvFYZ",
+	"6H/A2yDCq/tk4h4tiR/aHd/gk54QShK1glfuIoiKeT6e3HnhjaOyKfJBmtn+wGX0ZjKplTEvxSQzpshs",
+	"OedSlyKBc5yy2RbwHsGTbFbNhDHqsEgKOr5jF3UFj55FYr5QmZDj9Zl8m6qp2dTVM0DzuWBEooDpLE4S",
+	"tpSRSNmKr2sWI85fexlLs83wxX4aln2fJ7a80bR/FGvwHhe/tctSjTdmAPiyzfs+ZFHFknlDr6xm0yxL",
+	"hH0V6znPxuUFgi+AtDPGDuQcGB6/Mc3E/+rcvrrA8zWULHzCOhiIkHdmf99wL5PQG+FG+rn7gHgStc4y",
+	"xSZ8mWQQDHb5bnUEsk/fflr7hXSsrm9m4jub02XcV3ECoJw+TUUkZBbzpLSnPhgrtd6BZOcAL7gce28o",
+	"ybXiGc9APAr3TmcL73L4HxaEW69gbZthseKwamhRHb1HFo9Hauxity1izTKFatYGCvlMhHZ0LmJknURR",
+	"UjB4mWGknpGx/cND9jnW8SgR7PT86dkZaPJ8nIkUzgZYc5uoDR/PlLqkccXm5JwJHgEvJvE8zlqD/uFh",
+	"0Foo4AlDmdIwMEl7h0SmfFG61UWJi1tv08KUieYtzlue8rnIasxl4NmfliJds4W7qXlh/Hs8qe9+Nmux",
+	"lFdSraRh3hnXjNNH4JX1lFfL7FJNLlMuId8eqA9j8ohviOMRH3/egeTd/k0k9+fYSOz8Jo/M7zCAVBPV",
+	"MjaB1jGkIvMM6IKJO82kxihUST5QiIpCYjEqPThsIje8dtecuo3ywQ6okSZ4g0ePWkLg0K0wcOO/LSUK",
+	"scH7JET34BcgRMqljtER6lPjRarmzNgARmKNE6U3c0T+lsLuQ+PApuVOFXoqiq/dhRC8yVx0hPAH1EyN",
+	"/C5DkpdcZ6fRPJZVjTThOmPcXIt1lvJM1YkiiInDTRUFKcYASfU1bDVThj5k1++yPUQTMV7WDbpCDG/U",
+	"QAQ1PZMvVFpOjgPT/83pMpuxfqdrFLu5T4JpymVm49CeprGFH3upjSYD7kAe8YIf3A2o3qeu2Z/O37yu",
+	"c6mXX7TFQMy3XvHETEzUR+KMXVj+IC393D54SatXFgoQ2yVhYFQC8x7SC2LJ3l+8aD/ZZSP0mo4MNxOW",
+	"D6iy9NVRAxHQOflCiGjEx1dFGpxlbCaSRVkazOcujxMNjDgLjCSlBLTNDsmDLkUZyCG5SzJUyrNYTluD",
+	"FiRSLxfRdh/z5qubI0kyglhaTTLav4xjNqhk48LCsVM7GwwtLhaCp5piZEa7nWRCMs5SYewjjJ+uZvF4",
+	"Zp5O2ci8JxWJ4FposLxjySK+1ltQwvd33YYTiBJod9+eEJ+ug9ZrsXqvqyqpFKta77wVOkksd8wg6dXE",
+	"Cl6LL9mGqO9ZppkUX7JyNM/mDhFVj4/b3V6727voGr4fIGOVwmms3+0//keEylx2QTUUcMrmIoo5MzIL",
+	"jk61ECnyF2kTi1RFy3GdyyKPydfFByovynP90LkNsXzv87vI5ScFuXyUy+XXLrmgKUJQGj3R6YVayqh6",
+	"HGUzkYrAKJZmJmbP6QaCTOAFdS59qdABZP7eZa6PC3M9KM7VfrZ2mniRZmjGcFFbZnee8cmEzfhnY2Us",
+	"krhWFaVZXGZN9XWUYUGHi3XrkIZKJ7Mff/tmp0DGuEkZoxnm9XsNRClNwhDnLV8nikcXSr00oriUFPdZ",
+	"pOzogP0Yf1dDlQU+egkeBHi4rJmCYjLna6Tv0eHh/hEbrTMBtVVztZO/rltQSXueu5qmgp4WGk+FCtVB",
+	"AxWEjAyLwII1+IxxNQO2wHsb/NjyhsMHNIRef//g8AhyBm+bLHKbWAho31bh2WIwzqOeT3FzbspmZag3",
+	"6D42Gke/BweDOXwut097hGVJQekBKwqDbqXNq+YCeMyQbcJ1vRdn4b3l0sWWCvuXdio4bsij/FmkesdU",
+	"sCKHeh5lfz4sj3JVeLRmwECOZWaD/I2ZX7mEYXASb5kFQq8vqecNysGOWrqvRpvvveOZeBnP40r+n6vE",
+	"JMKDuFCy9jxOeSYuE3pLcVW1gDLMuUpF/iYzIvgZYma7+4y2q8M0U2T56CorXRg90AQ9XY3Li44fOl/Q",
+	"4q+UZTYldOP7p0IaHUVszAete6l9ME8FeKcSYdQspGRZx4IQJRgpnOkMvJx1u9PchpmO9BpvEd/IBPNW",
+	"4F1DECHDFpwoI8G4vqIo0K7axVFT5NPMLI+sNqxdeeCGJOcQyfluqdcNLJ2oaSw3MTTGgi5H5hU+P1f3",
+	"RCrYisdmT+3CxE+2Tj/BOTEaUYUO/oCRBODyrZi8CV9kagEGL2eZSMRipuSt6kl6hbwvyE62Ay9ZJvTk",
+	"MZxDB+bJx/vdbvegmmd4zCHH6vCw/cQco0eT3qjPD6In4rhr7l3A6/Y73U6vt9/pPuofbKxPqfkcHHuY",
+	"RzlovVJ/j5OEPzrsdNmDv/R6J+xlLJdf2JcnR5dHB3vsRZyKifryqHdw2Omi4VxHkt6Ti3530DscHHQ7",
+	"R4e9/n6RJDYZrYkmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rtY3EQtQ/7vDt+HO1PjsCWJJp0e4No",
+	"9GRwMBg8OniymSjV7xWI8kzoq9PF4lG/02MP4jfne2gon8dT+X7RkIl7e3N5Kx8dlu7WOPBfQEwyFaKu",
+	"Eqee0KhiHRTdLhurdeS7w/HTs6Ozq8Vf/vz0T8cdsd/tjPuJHM1fdKO//CkxhEvN7B6R0fxoG0XwEY/b",
+	"ts70j5iLhEfDt7sNIqdTLKdbJkEZxepvSw04I0t5DwlQv0DWkbZz+idPPKozYrZMXf9Xs2PMit/NiCm/",
+	"egcjBtfjKYa5yuAa8CuZHzXKAPGhi5HVGS2xptecsFRA+CvOGCTx7aISjZp8DBcUbrNDqegBxbHmM/8Q",
+	"Z7N6N7i5wnhjZc+/CDfeER3vN+rT//Tb3GY1VZ3lzfXxf+Xc/S+AUdhAbXonllUMIeLzZW0SIGYapwKv",
+	"bsj7cIl/CFvWYWeZdgkmLvdhQNFuxqd8t5j3uCkTAibIYKT1EtCbCbCkUq+4XJ+iilOXixp/yWaUKLQh",
+	"gy5T6tLYfpfcvqnOMLQXO+wDB0Q3wHbD+r8vEBi+/4xT39dRGUg9icpT8QiFWqVusJzhaNN0ywYi5bcU",
+	"ndGEswg+Pl19JQOXFRQB6HsnVMGedjPKR9pMJ3uPIdP7s6cznt3KhbO5BPRW0sk7xz4FrSyNp1NISss9",
+	"Q20LHusPdluU2R2H8rUIH7vgKQFBIWTt1scsrQA8Bfl1JRzafL56OZrHWWmupODsBv20Cd1pR2hVeuyV",
+	"yLh5OwLo8GU2UymCvcbD1nUDEip8vK0zsWgESzVkaueDJCSh3ub7c5Sl/P4qCuwd37EZRBbeIWS03aix",
+	"amYzJfCerWl+S3CkDdhI/up9fPbm9fNPCHlU4sU/P/5fbvwfyY34z3c1kFq/MT7dKTfqdqcFThRsSpim",
+	"V/97G/X/uuZ82aa+f9PREny9JZZXzVwgZWbrjKfr2lPSi9M1jNfhg6O2/16a7wuZxWNeieC9Vi5duKyn",
+	"LUvPldW0PIVGChHZolCX9LyLT2O/SaGHhJnSaCqqWHnAcOBLvVwsVJqJ6JWIYn4BD/kUeJvwWFagLx0N",
+	"3OOXkAuEya2NyUSu0M9op1hfdrcUokkhQn2YU8SbmPeJerLUzgGoA3bmBiSNDxi2okLI+rL0SjJC/ubG",
+	"aubvxFjNBfJMGRCjgmhRl4W3KaRQTfvdAcPJZeD9mSdxxJsSG07ZPNYaUnpgYaos9Nk935DSAHkRo1Tw",
+	"K804S5eJS0saK5mlfJzVV6UYVooRwNwrPMFh7FLr020qr8spsCEVojpNQ7wPgl+9dfGcCl7xXMlN5vRK",
+	"8KtL73qBbH7RmeB6bQyo6ZIqz6vUKgauPYK59+9Cs14TzczE/alV6FWcG8QDsKALW39A6l8VpMZMPN/t",
+	"GmM2xcRIsIvZg3cvnrLjXq8bGKMKLvQOO4ed3tEe0Ae3h9ksi0Vi5GWs5KO/afCyOcaytvF4JuZwkM35",
+	"l5dCTrMZVZvRrHSW2n3//IJP64dNaTqGt1dUXKNnaiUDzDqgEizDQyqtG/6TzpPOfmnww9b+sNVqGOHR",
+	"gTk/s0xAuOf/Dlsf/+137f/89Idh6/et8tCD1pf2VLXNj219FS/aCobOk7bjFIRIK1bZvhOLhK9RJhRn",
+	"/DYVgLNuNCNDRbaaCerzQFUgNtKHuYBM8DSJ8/pYW6BMKW1hqZgvLNChvEwWCFCpRHB5q8m9jOVVdTbh",
+	"cNnt7o+XaQL/ECcsFcm3w5YUX7JhK8TletJ/8mQvyP1YCz4VHXY6AjpAZRklwpCDy1tGeLuNlf4R0my+",
+	"Peyan/tH42WqVfrt1U/95Wn3z7Pe/Pvpn6Pe+mDeXT5eff/X7pP/M6kbVBNX9LsHT+6y+i8VbpZ6Jl/w",
+	"bOY4HPRNVPaK871VVPiOG9LlblUH/AFyf+Gg4UkiUmaUxggz9Jng4xlbqCQerwcsTMNiOksiJlkAzA1J",
+	"W+Ywt4n9YRaSH0cP5YMo5ZOsHYts0p5l2YIv4nbKMwFL3CaBt9cZytK2xvyhk/Tb7kn2ba+1/ZRvs5SO",
+	"NG9hmnUE4plPCEwy0gELf/LoYea8cnNmW065fsI/fdvrdk9W3/Z/qSmLLF2fTqjStjjbc5pApiBbyfdL",
+	"+1AMkNSll+OxKLF1zx/yRKVzMHBime2Dbce/xPPlvDV4cgQlSvNY4t89Nx8zWEw9235CNQ69jUdPhsCC",
+	"589+/EaTW9e1pSiuyeci2wlpBvvR/Pypbp99+PDh1LM+6gcynpmNJqcCJebR40PvgCsfbt8BjitLBU/m",
+	"3w5bpMQPWwHiAXw7LBaggsjbXVJcB60klld+47HqHE6pSAJQQk6/b78/M0N2uoft/2Wez22d71QEeyv3",
+	"Bbd+bw+/jlF+f/fIXcrbiJVvgQpcr5FYzXXAjHWVA8WRvxM8sovvnqyMfSoyL08GzG+sota17RA2jqGJ",
+	"IfF3Gss32sOlKo4FmXPDcPxQ8MaR6OogXsY6A4+NRw5dHUMS68xHZt9hCDkAbsPK4A0szqqfR3zXe1iR",
+	"pzOeeWhrG5iamz2asXESC1kzIi1k5EROlcXjRs7dhvlLI0WH8Iax5rKMPb5hqH9+/AsPtonHyoCwiAWz",
+	"mciG6zyn4w5M91xGIqL01urAnsvID7VRYLo6DiHdO8pjoGfqB9F1w4BuJ28mTaz/VlGXL2yLctP+owYu",
+	"u24CKKGuWSYMwufhRwteVTMceEOFkazf5fcW2wc/iz8X8jlLd3jmb7EAt0FYWearJ9RdGOY1n4vIx+ws",
+	"juA1lBV5/q+A8bwBXjyuOUoWeQlIZUB5zkbTcMSqiWfOM55mN58e4xIA8U5EEatmoRlFjNsFafp8Lid3",
+	"+XYpxbf4/e8F9PxyyPuwFniyOi3vRvL4X9htjEJnN2ocJGZ+ScWjmw/pS5b3eaqRNs46v5vIQQuiMg7X",
+	"aSmoHTPufWMjd0qXyRyDqqNGQmJZUi3xymgF5QEXwAQazrTiOJqlNpQKZQ67O4D6EHMkAzY5tlmplQf3",
+	"OkhMuKrfGG6RqXukAy9rOOgoeys/7EoCvlynVB5b8ToOTy+NRJ3xrG5BzUWPhNsoBSk85BoB77BdvTHV",
+	"qVb1o9qsYxUHBUrWDsP6rK58vO7ysMxlGMeVWNcNwVynpyv7dBFfXon1xu+fZ2qxaFoqc9EjSZ2VohZ3",
+	"WRR8snmzkbW0SUkqG0rfrc+e7awk5Tn5DUII51QrhC5s/uqtqYDRsqjp49gfYuPnl14k7w4jsKG2xu83",
+	"6oZLF/C7vbpT/1VH8sZvTkW2ywevy/fnvHP2rN5x4x3e32gWg+MLYODMYZZjaZS4bJM/5vepmLQGrd89",
+	"yvu/P8Kr+tHZM6/LU+OQ3p4ZiYDDYadyzTCdUC9EksRyCl092Pv3Z8+wlBb9vFLJeMwTQB8iuAPAX2ia",
+	"UC5A7jiZp+DG3+SEXvCpYCMxjaXuMMCtxvQ/cy18GcurkKH31J5n9MBEpeIEg+6KjQSb80iw5aJTRuqj",
+	"KWE8ocm/2us/Ad+k+7sQQ/p42v4rb/+92z6+bH/6w72FkWoF/yuI48UZ03wCQSJj0FPkCB2xkDc9KEWK",
+	"AEIW67hAaE4mYowlrJ0G4MmhzJEnAxbFk4lIhUTwY/FZpGt6SYedC8E+vhNZGgv96UG6TIR+lOKf5MMv",
+	"AlMSxctAlJvcks2k/7f2f96Z5JNXFhP3BgHLlEzWLJ4ADcPnF3waWhhPZD4tAtxvq1gLFh70+mGHhQ9D",
+	"REdfdxjU/fAp1PZr783faOuODoZSK4wUcVAcU4GZBItUfVmzOay/MkNgD8IPjyDWGQYsHLb229O/x4th",
+	"K9yDYCIvGEF8LjatxaT9iqBxt9u+z2UWZ+sLPiU01clrJUUDGc2ciVg2BrZWS8AUGSAxc3RlqoENirHQ",
+	"WLNwv3sQuib7HNMjqvHgoeztd3qd/t7myZrR3m3GL7lGk6pJEMdRocwf1BQ374Cy1cd8LgaM4qilfqIQ",
+	"vRzgJbmcj0SKP4VBLgAtZD8m4zNwpGE2AxuthzKkx203V3y+w07ZKFUrDSgTIcziXC3TsQhBmsDIRkZe",
+	"aJFMzCFiJuNDX8LEYmtHD2WsWTyVKhXRwNeUs5mQDDN6YMRm10CaZ8DAVGSchanQIgvZaqY00GxGHhSc",
+	"MetuWEezBG0YfRtUu9vEP73lO5P/AUdB7SqC8OSahYWPmSVQKQAO8bGYGz4xNCmSEghGMFJOSOMcUA7Q",
+	"sYXd7MxGAMAmoKaS/m4tHVWJG3t0m1mTSPSIVyIAxPlrQ8KQX6LA3SbmmnE8Yy0wkOGnBcEmJUpO6S7g",
+	"JMpfsAveY6/i72xP6QGKU+5ypeg4R5/jULp0ATYXXFJWS4wBdLuvSjHiw24DyWBePrEiAQje+EhzWLJ/",
+	"j0FJMvSbBAaZ8psUSc/av6PeRUZ901jIJ/DLapGet/yOs0EDp2ky7oT9BeeS21J3nIqxXJomkreP+AVn",
+	"Yq2kO83j2jztNW4+PfuPpcKsZ1dB+7WQZEYZcH+AZDPAZIAtba30n+zjdZ+29z6yn7kOirhCNz3nIxmZ",
+	"sW8307c4ZJxuTVSfsmdADm4GMQos+jOURy4XpP7l7XSMqOX6KndiD+iMBSQaPpRZPBfQ4pcTwAW8Ev6O",
+	"+BqlpJdIWEj/qZsj3ZtTpuVnxrTz1JitHqbbbaZJ26WabHw6T0q5zqPWr1UGsQ5c1d2YKW+KdCM/PbO3",
+	"XgeNnURuekt9Y5ProAaW8KZXlaEQr4MSxMBNLyiAGdwXqxehIl3y6ekZ8q31h6eABbtVHiMC8nuNVnze",
+	"3Z2FvuPR9zwTK77enXnmsR4rOYmny3QrDnpVuP8aQiBy6wU/PXvtrbXfJurmJ9/aW+9NpEHwbFns7hqh",
+	"KYDVubjKMF4Ref1jfOOBS89tfG/r6tUT7LCuTc0obtzatV1EjKyoNFzY8lV5z4vroAY5/Ka3VEDK723t",
+	"7c4dq2WCffBHgi14qs3xxcvNOLyOGrTz80sA+AamT02jDcofKfUW3mFJmzvx3kTDph7HpSNg7vVS2lb+",
+	"u/5L10FNBchNL6rUnNzb4joQThC6OlMqgjTeQv3JCQuxgCJkmq81WwFsH3uDHibffGEjYQxBjUnsqKQa",
+	"i8/dXBAkQ3lzQ2esOTSc4SPd7sAWVfzYm6heRti9X6LHGrFuU1QKwUDGXdDcafu3sRt+mUPlZlZgp/rK",
+	"nCng587vn4lkAYQrNrjcgVZ+u8ibqON97H61qa16aZbbFO4w2Yn//Mapvig0DLyXpb+5H2Jgm4nlcS1E",
+	"omeRMreWdIgPHz60y/nWmxSJcno2jJNUxIt4LtQy211TzPIX3KCp2U/9UnsqjlgRzN4M7f7Ur8bOjbto",
+	"YvdrZN0HQU//wVaLbfiHOK7P89axO6i5eTPDG5RRr4PgPRCwplsi+sATNaWgJFHOj2TGEYi4+g6Gd9Dy",
+	"x8U3baOWPy21D7xPs/lGQQ+qmM2K/SUkXm2/rzsQOCu8aBv6XhS7bd2LEHR+XyzFrR4vUHkjp2h1FBp8",
+	"7TB3r1XWTXPOP3Uvc32tmJDgpSq3DwNTbYR1eTDJSlOVHSZa6kGyhcvqtNix5F4Wd2OnlrXfIIakToij",
+	"sNkilhyud8qOlJjY528iwgvXz+ReZYdejkFmyCl6fJ2bBfq92Fm+UlE8iesqkj/44fhKHL4kbGwZ9yYB",
+	"A/dcN/Rt+VX9tf+T3Kuw0DW9YP71LGRsZ2OYPaAEYSlWLj8ntX6IgPX6T8ydSJnaRiS7EKemtceN5Kl+",
+	"/P7POFvMCpxi85Egp0Ky0Kb3hCeOjQj1SE4FKll+E9h36Ni9qxKgtjGg63rQXgcFUNEbN12OW3qP3s7G",
+	"jrUPsA2EnIp0D2RuGdf0F1DQqp06dliYSsOLG8Oixa/eH3GNse8fUwDSEn9GRewca6feS/6Zx8kdFBUe",
+	"X6rPIjWiaauz401+sxn26HJZHMLGx5995w/4Oij0AbnpYa/rCPB+CTv05g1QgF+9t3WyMZ040yziGR9x",
+	"LZw/puBhIB2M4K1yC06qVYddpGty1iU8u8+wTxmZ/R/vbvhN6AsVYPnfROy1Bkx5Fxm2c1pHUAPDvOXG",
+	"OvWxjv9huSGobZi/dDyVmCeSKYVtVjv//PkdRGwKXP76DPIPWNt/gVVDGEmVxn//dRVGpykuqziWG59/",
+	"XwMHed/ePId2WbLJqwrkL6EsvpeLVJkxGFXkab4edzwefwvx7qAE/nfTGwpAg7+laHn11HVWBBi1GDQf",
+	"SlsdTZi7DbClO6xsA/znzbunZgT3SthvfGzUgLkiJKbRvqe5srGKjB3rtc1vQj0s7bEcRHHTzqK7YKAf",
+	"UiWnPl7lPzD2EPyriUuUiRWhibAa4IQsYHpCstD9S003K4d0BcURVX/pGymolkdNCOuKPefjGfqabfXK",
+	"XMxHIqWSBbgL7FtNeEaL1LBoFtvcjEhsScyn5lYgZ5Lx+iRxrJqIxVjYOosOFjQ4AMzDw/2jckldpVZk",
+	"3gTx8WG2xkIVe9xReqcRWwuhFokofe+QSii2+NoZ8CNPkjcTAGm9Kc/809blFz56UR3VVjOVFCGJID0+",
+	"E83mtx2IYRYLaQI5e1/O8LFeN58qT1MOqhZm2dcN4SqWUDKGYDLIZAD9RhBzS2kTK2ug5ixAcXW1FB4/",
+	"ceFdORZ47asQbK1ukOlSugKVzUWalbfmKG2/1BLbE6yZthWivnv/+vL84vTdxfNnraB18fwvF5evnp+f",
+	"n37/HH8u//j0zeuL568rPz9/bR6nv84vz1+fvj3/4Y257en784s3r1oBfOnF2euz8x/gU+bP5+/evXlX",
+	"uwJ5D7WtCPX+7BnP+G2Ide2Xd3zEAeQDUaO/iTEYFz5zV9F+/Ib5DvevLNzcUVnCnXEA6zvJp7iGQU8R",
+	"ddONONyBS+u3kd+ZG6pRl1qkYcB0xicTRPPFiIwx7kK3u8LC/kVMgk1br7QqWIWjAD/c0rFpkd4tpZcC",
+	"zSMMN/DkrbcaWMZTwvB9t5SnUyGzM7lYZqF3qoV2w4YWm7hQSPXKP+LMtI0aZqRbBO2c4ScqCsXykyJf",
+	"bBbHBWw4OlMRAoayRTrM9ZaG8lrLiLFmZtBbC++n8NJa8d3vmoOrLL83yEYcICbAUtA5XcqArWbxeOZh",
+	"lbBULATP7ihCt6glK+xw+6idgnciVnjKiJE5/9IerTMBB9nBk8PHR4bTzowltkzFU9JZqrqBS+/Hdm5e",
+	"ybaFBWOhXi5EqkUkonDAOJst51yyTKkrpsDh7FXcQ5wq92L6aGtM8zgayrzKQCRaUOdMFo4twmQ4gEIE",
+	"MNryluOGbTssjFIey1hOwwHWnFKTMfNVjQg4PuAtTQzGZCGdII0JrDXEQOYohEhhC6lA1Z675fqRUjlI",
+	"UApaFEs+4C+d8SSxl2yKYdBy00VZ0ZDsC2EN25q8GOAIWpYWUBdI+V9BK1+r2pPq9OxVAysITPsmuUjV",
+	"arH08WpYqCaTkCWCo27MMoXMoH3BCdhTajJp+L7fwLiqq9veZpHXUA2MxWUqsV4yx84pSijX2fgG9Y9u",
+	"uy62cNn80EU8Fzrj84V5TNiMvo2fycHX4PbroNix56bnX3jthPKH3WC30zO8YX8KqgsOnWth13fwE6mm",
+	"jsf3+xXDQfDyop1j9+U8zjIQFxMfaI+Ws5MrDzdJ0KAAvXZLpbWxvjt3U9iMJRA1qeFQbQ8La0fmJ4mP",
+	"E2jR85cyi5MaiLntbSLsrL15Qq/gpuu8o8W2jHqO918X2tPemYw2uGUzvjDHCbt33/nl9mj5RheXy/ua",
+	"JT51bsC6toJ25L32VqvheopvVPVd08KKpujXoNNaBU6K2cW2nylIq1qlsiRwdjzsd/J2FNWM60JjzqaD",
+	"hvtVISUw+lLnizL1YEj+R2oVoi1XsYSSeYMHicv8dHTQ82bIUWyemceSZ0j8OV8sHBAmeH/qaffMXMRP",
+	"B61ISdF4o5LC3mcd8g1nB1y19wJiS9Ot78xFeydgvTTdCVXceOe145H1a4JTALdy0FJSbLGdC6/afKtH",
+	"nZtu9aZy41sdKW+60ycltGGrgKpWsQ7VXFjLwXGMjxlbUltKkIZ3lone14ycW1NxH8sUSF5PTdruQ05h",
+	"qv2ahTICybpKVUYSGAhwwrgVvnEifDekxNwhkEKblVHsNUNoXZaupeY732gEl6kRHUFLNKyTGT1eC0jN",
+	"jVOmUoD7eT5fZGs8MiA7b8znwq/D2cpWfQ2QSI57iq7GOlvV4e7WO4oRYSlTbGpUYkToMYPx0XCODnw0",
+	"nJ5rceWB4nQroDhl+VrBPxQWP9hDBsal23wSnTsNpA4tMD+MsGPNgIUoT419F5CeNBKQ/ZgaHVGesNDq",
+	"TZG7wylj+Sl2wkKUkGEwlJ5lGVhMveLpp6R5wjNygyYjt2DKsjpLNhhKDCEb5dYzZqA5esG2dHMFC5Bm",
+	"lcv2ool4k1XXADt7Km0hXuBmSxi0Fi6seuDvaBV9WcSp0PdvOZixQm6GD3GGYgXB6GydyK1MBeDkpb5v",
+	"g8oO2EWHzXcCqKsekaIFcC+eWmokI/GLnYQNOmwUy7DkcP7CeSwm8ZcqA/xAhTNXcA5MY6lhMKkYq6mM",
+	"tUDouJJrq1fybB0WIBz11WUBQPNrr39dBXQEkQKQyL8cgekDnn2VCK2JmB3fO7xRb1CUAAp1qjfdfY53",
+	"UcJoPL6nQ5te5pyPvjkJLXmp5CxT5hSvsya84RADOa5wTmma4s22RM5b9QUoToZoNlGAnS5YEktn2gco",
+	"jp2JBf0UWawLx5WO5TQRbfNcif+qEUgfQvT/Dodfut32cPil92I4/PL4hfnn8YtPD80V3XCx+ala3j2F",
+	"+HZD1wIwax0mO7foaxBXmJkNp8zeN0Sa2w5RB8d5h6jDTm+vRg+EL+ZZAuWuXtCbGaANTymBC/yFA0YN",
+	"pgg50nuLg498s+A/LQF8Fl3eurTfD7rHNwdwrHyPZXPPMXRwENizyw8A6V1WVIqwffu9w/2j7g3YfcD1",
+	"BQj7mwyCuhqF+qDjabLia83CERCzEAfCn26O/hQWsPC1AvHKk6jdf7jba89zkgSwwzCcpYWoz1PY7SAf",
+	"e/1TtpNqrkNKncw24sypTYAna34haYUqnBPgE5USRB7NUmN3wvx3ek7fylHj16PVGxpSQbhhzCVUOGMj",
+	"nbjJoMBGOTfAz8JNt1BItj+q6qS/7dJDgt7N+GZRn5uDdStnzTue+QiyuGyEa9vbvLV7W2xrBG62GVs3",
+	"xkVhXevdgcUEpMCFeiGEoADctmaj4GOFNMVN4Bd+abebuNcl2E+m6fW3O8q6T8x/vjP/eWr+83zbk0qK",
+	"1Y35lc4iFatCdmXBqVYmQunVdcxTjMbeKo6d5yKApuA1DXER47PMhoc9HG+rGtkWtLDCRkOyRUoY6h8g",
+	"mDGZe1yyMI4gWG7B04eygJ7OfPB0+0oIUlwJsdC2rxaApQN08FO/NRJxbFgXOG9MqPhgm8saWzJwgfyB",
+	"0ZtAhYK8UgbeAXN1wdNMsySGkh2lQdcK4cew05RhUQhzq5X0AhTO4Yt9FDK9zQjzPioIHB2akYY5kn9K",
+	"wMqGU0J71cX4b8h6iiMQudfXdZxWaoS1m4xA3TXPgSOFrcPCr9ch4/pKOwD2PProxaSyZSqr4uN2UZlU",
+	"WK9AAda4YbzkB7NDNryxTCV5zW00w+aZNbjOm4gJSv5uhDyFIl5yLXRYaJaV0k545gXy7Hn9jc71Ftyg",
+	"nnMt1pBsKU/Mdp3zNWSmgEuIZWqKFFjF2Wwow9zICQM2EmOOejbPnIFkOyaAOOCJYTyCU5Uqw4pgf+2I",
+	"H8vmXFk4Wvspv6dOHBZfXXSIbO3cQIthf3//eM/6JdlkmS1TEnWSvb946ic5rAVPGXj6TpgUkA1Boi/W",
+	"gCTB1JJwt91hFfFMtLN4XjK89ouGf79bOK0e9Lv9j0ft408/97sf99vHn4bD6Of+xx7+62v/+mf769f9",
+	"6732gy5c+rn3sdvuf8r//tjrw5P7H7u9T3sXD8z/4Ju67f1Pe4OP3fah+cH948Fw2DEv7QXH13t/fPDX",
+	"nz/+of2p8bG9OzSX2MXz8uu5GBq9BrgDpiIzJ+lkmcKOAZ8fnH2oOZMj4UqsNXWzQP3W8cRyGZeUl1Ja",
+	"n/nTV1667WPennz6+uS67f59sMW/a/1Fu2ZCkqeDKPupUdoVT+qdxN2GEGnDEX9hFAiIAa1ZwuV0CUAH",
+	"1hFrHktV4qkeZOQgGDgfwYYHtwpWqnTYn81HxzwxVzXkcM/ZRIhIB+z9H7rdJ4fBUL7/Q7/bfwLPwj+P",
+	"jaBUcwF3dE/x1BN6zBeGgX5aCjlGnSYT6TyWPMG8qFTM1WcRnWDzGM/NHRsmWmRstM6EGcFQmn+VBIw5",
+	"+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G98F2YrinbqXDvTda9ecUz7wFI8chu",
+	"llv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVYObN9J5PqDlZ8pc1uMy29JoNbRnDx",
+	"/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978uSmQcHRwffOmM2Ou0ubTRg01L6HP",
+	"A1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A9FP3AnNf0bFFOJkBkyrFyJbLcwV/",
+	"mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiGeFlYcWR1VhfR4JqFf2m/ke3vYLDt",
+	"N5OwUFy1fdu2ht5hv1AsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLnKllT/lGerSWhDxVfLISMWEjnEHTi",
+	"KbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA04SlCv9i0aw836lCmRCWZMAiJUWI",
+	"0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9jfVCzRR/GrJkDxYorzHVKwvRLLjZ6evDhl",
+	"lw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJMjw15pgCl1daf2zxiP87/d0Zq7n5",
+	"qttUVisq1N0cFK3Shtae//a73/9/w2W32z/65uEfHn37x/97+fXn6/9sf3owHHb+ePNte1+7wdH+9b8/",
+	"yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdlfAoFGpFajhLBflqqTOiAabHgmHQ0",
+	"WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD78+SMbDrPg08MHHx7t/XHY+vhvv2v/56eHw9YDuPDpYdB0",
+	"w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZP9YAbVTtnUkstpNCe7uGWgJIrpjxfc9Z3TvJBsp",
+	"M25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh8795KFfcG02pGvzikVnvLEGYYMfpf8v",
+	"4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEAe2YUHU4h74oaWK/B+zURKzLowHQM",
+	"PRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3LalDybcIilCErAhuoULyRicFoK4fKSi",
+	"tb8hbddO6vRap7YkzR1KEyBPwHT8d4AptAnONsEMSIk5wGslo8J6ZEpd6plKszDAPxIlpyGqqWqZXarJ",
+	"ZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+ATony5QxP8iJRGiEcJvW6pMa9OuJ7h",
+	"ZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4udfb+5HWyQPNQVHuo6AGLX+B/b6X",
+	"CBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48YSEydRj4QeRU8PFMYE4B7AeM5Gk2",
+	"toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3dVXIfVNXN5+29Mo6xqlrjHqKDU9j",
+	"CeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j42h/fNTuTfq8/Xi8L9rHo6Ne+1B0",
+	"J/v88bgX9fsFG+MfG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6nW6OwQR0rfqBICmk1qNnO0YhkxIi",
+	"RI1Yuec8JhoR+pF/M6Oaplxml826qqHuNxpU1g57xde2ewPE3L2NVOPWzz/yT5l3BhHX7dbpxKYEF5pH",
+	"iXEcCf0rrOFSi7QZxqnJa3ECzgqYxmoWZ4LphdGEeKqWmIqNjno2h8F2Njsp7pv8JRHsZnhD/AgkzW5h",
+	"OE/YbIiu/YuQ959yS+4SUGyEijI2mAcW5VmqZcy1XbIdOyxHkzoBJwwgUUBOQrRT6GHHXPdtk7Njfcnj",
+	"G0FTsPy1KW08L+G7HK3vwYtkMxQtYfNiw1jm9jNFNfOCMyUxo6MImIAG4a2y6n8ZkIi8E2nnZtQEy212",
+	"gW7Mdid+t66dBjb1ud1GarNZLK9sQXfeD7nM/c5VtNFuL3mWduffewU88Rkq1gx4qUO9+QnJYGNaA95l",
+	"DtxFdPvJlNbam5kbQIFMhc/UrrVNy62BdjGXvrEWNHobbG+Esj2hFkLy+NF0kbWV1u1evzsyn9s+an0P",
+	"p5FLTKkrCCr1noslZrQPGGeJMpbVgqdoFGZsrnTGjg4K2e42qmzjB8TEmqmUUdYAeoYwCshZpOY8lkOJ",
+	"r0wE1xnLVoolfCQSHcCxjQ0Jwg7Z8WGHfag95SE3HBLNMGFNxmMVoVrNXr/48WnuMsWM16HM0/CNUTie",
+	"ifGVRay736iSzRd2Szkcdj6exZ8+vpafPv7586ePp/zTx5fJJ/jtWfSpQY/41wlN+alOFUZ8wjIFLZzK",
+	"rMWkun2mo+HCpcywrB+OLXODESA8xQOOOGUoiVWeBkwrB/7jWgei+ghVmZxdifVI8RRfpLRhIZYI0C+Z",
+	"nZkHkCi4XgPcwhJ6OkJOJDRaGpBLCLqrz+dKmgNWQxXsUOYA2OCwAxcUIzYgJEFBhUl59iV0heOahXw0",
+	"jsRkOgvN0+FPK5Fm62Vc9mLWK5hlOfTk/uVQAdGiVhi5RBV0UcIDNQbD5y2OyTIyD+T51IBj4KiwLKgJ",
+	"d8WWqrEueVdDyEoI3Wk3F5x83tjBGptC8ASQSn4BjA0C0fjclM5i0bhriZymivzHxweHj/fuCaI6azDi",
+	"YuhWtmYEl14IJLLXUHGAfG32EzrtnVKqKYRXjjZWy4sBe39T9MLGgSohoK3AWLyAUwk1tAYzFL/UmO9G",
+	"160C4SW8QQAwUdOyDXNQ3pi3ia++NaxKIjBLl8JCmVFDIEsXL+KaN26qMUMaPMAXRTwd6sFqGGlzfefh",
+	"8bHH+Afdbl2Bp8s2bo721nHXjdmBW6aghRbqXz8KXUloZWrLNG6nYiJSI5Nv++n6ELRNknbwbg66zHHY",
+	"hs1fH20xRKPp4DqNEsFicM5MYlx1D77UqwS+BzBToyPyXxHX1G/tH3i974PGRmBBfQ+UAkRqXW+H/Ff/",
+	"+Sux9q64WFyr3NUhqGulHPg9hg07JYbVRHRJqw8ZWNlMRZfF8FapYW/g9a2ta5Ia1HQADWobXwbFbktB",
+	"tcOg7apwGcVptm4Vu+IVUIjKndOKLSDrmnfVNMqrtrcImhqd1PWjKXeXqfOtv11mNpV7N8fnD2pVTBPF",
+	"VG4v25p9IB3COv6xk5vgtdlEOydi11Vyvl1mJZfGrkUWaGLfp0vjdl6DcsEl/lwnHN+59zY748iVMRMJ",
+	"ORQdqPsCUBYbYsGEGLIzDf0mpFVS3gG8pEydGxFECo9XSPW9yDTpLIBcYzQZSFcCUJsAqyAINuaEcKMo",
+	"8UKn2WUZp/+XDzZ52I6NGX+o0HfYU7PzinnwmOeHZhsU9QPSpQZgt7w2BEgAKcz3AS69Q34bInVund5G",
+	"36pd/oYye2PZOggZ0Bgj1bF1VDEAMZBUO2Ehn0JRAeTUwCEWghEMwrCuUcIUXbF43tVtr/P6kKEdli3W",
+	"wWFB0v2Ep4wKuvOqDCrtTtQKcSJCPIn0IBU8CiGNX5MHVwfWza1hHp5FqIOhdE+u0jgTIVMLIfFGbLXs",
+	"vYZHkS6+y5yltvZeByzkcUh8FRAuLL0KNCLNTs+GMv84El3b4ZobsSo3K1Sg2OWAO4KcV4EGtCoBS5Qy",
+	"FhGmAjnknFDJSywQChkfZzm2Qc3ri2koPkHdSU9UAoWvhVFVc4K7jzQvud52zbe25pCTikl0IIIsvmbJ",
+	"qDNqRfzTUtBlY0VB52KQfg2jG4kpl0hxbmy6dowIX1MlsPZqbQU+9DXLCO1K3yMQEyCyNJ90ORqKRSCz",
+	"9UM++hb6s/SVbkAz+iVwGxFXXnuIfODoBWp5jbdvE4FbNBVPZSuVXrkSOISQgTknajoFZ2Hg/Gv97n6n",
+	"2+n19jvdR/0Dl7Fh5Oi6xmavZjP+MqiROfOwlUipbEZ8oX7vbt/CAUWuxjTIMSB4FjjMB+Dajk17uESh",
+	"3AziV0sv9H5FrlByvATUlH6363lwNxKvX+PjqQvmFeI5BeIWGLMwGeCFfHfUHX/n8VS+X/xPqjcuR++T",
+	"NY22w07ZSiRJG21P8rubxwJ3wqs0P0pwnwJ0KSp8B919VrYTq32SPtXVc+T2+uBjWT3YKV3BAw5vVAPh",
+	"CA7JKAPZiC3PjXYzUsvspLGqUlKftF+x+gPRjXGEFGy9vaZ5O/yhX6G3w+01X0Se37mww88JsG0TNqnH",
+	"2Hm/wTg6pXMTQAel1ycijw9vAvq5pyNBKofkkvfsN+JWQTWPDbF0HLBljRS4Afaz1+0f3OhQXaYNMXQc",
+	"1TfaBZ6dborkgwTfgKUi4Vn8WVgkLXQobet3ratHu4FFyB9nxl04Q+r4APEtNpX4f6MZHCIW3hXLRGI/",
+	"YaYiLuZb1XC9orjLPwNKJ/Gca+O2AeQgzkH/zQbK7ZfVTBG2JsTw51oknwXZHdsjed4R9eRW6OA2BeXe",
+	"VT1Ck7MJWCsOm0hEkCSBaOAzjl0SgjzY4zVYw/XobN/kB4nhN/i5LfpLOavnHslBoSaAzTdmMqTnoA5M",
+	"GjBiIdYQzOm593KcuQ1geDXn+aY8tCr+jd/Hh+RAPr7m7KUqvzULq2fFHfA/EG+KbQU31ev+S9RJFjZu",
+	"Ux8NKxryM8nV7yzgMFwIGaFSngqtks8YncPAzafGr17UB22r6BibGCz1/8LSvmWKAi2KU6pFNwdOGkMA",
+	"gj2vcspQ1rJKiQcaATj6/3gADiTohzibvfL6qG4rQ0FJqaI3bW7JmvDMO2R0wFQSmR+gS8mJSwbsdbuU",
+	"12d/YK/i73wYmK0ccg0NtSvJFfVZnno7RCd7AtrsomIqOpDZHjcVkry/eBowi6xJjlTxhY8zo87EX9jE",
+	"8ChoHSyKpzEqy35CYb/bP2r3eu1+/6J7PNjvDrrdTq+/f3B49NdCcmEDtGa/CIXVL0JhDYfR14Pr+4PM",
+	"JMTMo+u/1rLj+7OnM57t1H8YzOpwqYV5Q8g0YPsDujJ1yJnx7BsdlJvs3bn/8C1bQP7T9SnO0ng6tVXD",
+	"hAnc0svRPM7aOU5LyeVRvB4igoWujP6EhTnqcH63wzu2EKEbMY+dqV4eU/XVW3bK3qGfMTVOr55JExZG",
+	"PONtsvpt/a3fnAzDmB3m7rUtosjYMTqLtk7VEPLRQhSNyj6Rt/S33G40VUooguhOhsYTFBFQkg5bYdoA",
+	"X9fx9Q5da+8vt+9XAgipT2C7ZQPIij68odG911K+iFreaZArNzYH58VymSJgvZlcgLr0KsbGLy4bcIeu",
+	"4XOR8YjYfCPYk53kK/vAllDuW0ux92fGonjL03L7uk2xtt9wU35HWUunT5v46ulsKa/q9d9JyueiyFrf",
+	"aPb+zHEJ+QrZcz6eMfMJ1yJ47p+D+eM5JGIdeCNxw3YKIwlJo0HdwrGS1MnVGnjCXcEBQaAadmoEWSjB",
+	"NN1RHk1KuA63QXqLoyaQi4wsbK+DQrlq7eYoIj14dnufxfadokuS4RbMUxEqt/luegOOhteRn8A0dlha",
+	"zLHcJjSukgiSmUC65ItkmMxD894FnAokQDWEQU102zoTC/Nm8cX8G6/AH7jR6A8BKZ2Q9mOfQLYt/tWy",
+	"PeeDFh8hoomv7Ng/XVZkSVfZMq6yURb6jFRzssSaAcJK4aiscY4DkHB9/w+/eNbS1Dm5gayTCeaefLq/",
+	"+t874EGWu3/h1OqJ6E7RumATCdQipbJaQXnfVdM3s7k5Jv0VgXFtG6cr3exRBHyfdwNHR9ewX5xek4ir",
+	"M77WmEFGeK3zWPov7905frOLA/66kSZ3wUn3KCLzBIZ7oMnN/dM8fA/zLftAjXC9zVlyGyz1Kj3rTQOX",
+	"FuCMXXUFqYa2/tdVHoIzwCv3zouaxkujA0ysreiexDZJWF1vFaahzBwQIHSRxuw880XsSXYlJAFSUhM6",
+	"I0ihw/XfRapqO0oBmhQm/9b5OTCRCNCMoerNju8bzeDRm/u13VzN5loWx0reNBJq3hwwFLOQLSfHyTIS",
+	"0f0MZZGq+SLbhiD38z03jy1nTk1+3WP3MYoyiluBBHWrUyuHdS1OXS49dstr+kf2PqxOE8pGx8s0ztbn",
+	"5l04EezqebpELDX864Vdkz99uKg425AqeVolbK3w7ZvzC/bIHP6PEjWNJSZTeb9S0mMYMKhfAZsmzNuB",
+	"hkxj71T0NEnFjI5KMbmhxMRnyO3ssFObCWJrVtVCSJeOuiokEkL6ZcBGywz8rO6iTRSNFMTeh/JN6qfh",
+	"Pgj11eV//7//CveK81vE7Sux1s5XJoWI0Jw1zAHu1G80C7+0ARUqZCOh44g8kWZZUIzBUsJhgC1V3VLN",
+	"sgzUMSWxR4CxUzZ6D8gJYxMPbHZzYGHj4ii3r91DZIGnIqDxlZKhXTsz6oAxlPk0YV5+RnWHnQvBPp7m",
+	"1Uuxkp8eADLBI174dQ9nH5tZEFKmbTTVKjZGyCnCF/GPUHtmSGo2AAR87twpwUs0tKxfk9kDqBger2Pk",
+	"l4kvi0SlItUDJgDBcq2WaRl+grwcSy1S8O53GLrCzZJgzfs4xVDleigxdRTojQ2cwPVjmUaXaxVm/LMo",
+	"YIlZEDHbygObYFFcMFErjQAOeWZl3oAL0xBtIrr5I9ZZyjOVai8ZndJn8S70U+UXwRdF1/DQLxVWuNys",
+	"92nSGrQ8MVFQWczPfVQlt0lL8/YlJeY/+uoS4K4f4UvauHBh3sWFZAf4LszOwFgaFrjn/GkRXYk98aG8",
+	"p3GBOa+vAXF2ouoGS0V8LBL6iroCFvuciPlIRAMvQQikmau3sE5B0rzEnKKU0iaIJDbn0GYUYQl/PBcB",
+	"UcrIAqjEMnLud79jL+JUm1UUC21+6XUKglrHU7lchGzOrwqcF9QJeeuso/vcTukMZd9IBvJl4jhu6tnt",
+	"N+umwCRwExJszJOkM5T7ndKiu2oVolmwiSlsqCXEOhZsbjyUBx0Wfv+84Rket22WZegKWnLNGaj6nYpi",
+	"2rWAbQvdCV+0MRsk41eUaFvj9zRWghov50Y0EO7wxYwKQaBk6+iA/Rh/Zzv4Ur9TKVZDSYOFK64ip9d/",
+	"Yu7HGi84Q3WG3rpJbPhpplaAVICOIWs0swv7Zs+frwNIANJmFeeUYS9tBDDIR4iRcuTKtZ2fBZw3JDl/",
+	"9iMG2L5XcNvFeiHOYZfYczRSdGJROhwaAjG66cFhtcKsZZaKLI2FDtgCo/l+hRGVDlgoecvvxbPJ/Nhm",
+	"Dx+esoVItZIPH9rWuNuoNUGj4nJSq+7QDrFVCx37bdr++ce31zywubxRYsI8rRP0LXsF1+izQkCgwgdh",
+	"+JAzQPLm4UOMXWPOGQ0CSt1KvYrcm0apWmnICA0hBf1cLdOxCO1UnHJ2BymdCsHmsVxmpJyd+ocwFrDh",
+	"SHHLYVCtUboYagbUEhTQ5t+/e0mHrT9UOAKw+A+k/1C6Ove8x2phymzMJTRMMDsENRoNzVtRIhVPmzyF",
+	"mjTcPLUL5vjwIZVh6c7Dh+zUVlpR0Sl3GiuUXgFTlVkWUamKxbesVI1r5mcTupdaDIaylmszEP4E0Fxk",
+	"YbbgMdR6Uzqmy+Ffcc0SpbMA6eFwOWhwUx7LXPwkHHLX3tgGOXnZLXDRSAhpxhcFrms5ORlsRZVf7fUg",
+	"POj2mFd3H+512LmCltWFEL65AyTpUBLOPR9BbtYiVYaQQjM945BKRu8OHPkQyQuwxK6w7lFwmiX0y/Dn",
+	"yWIJejVUZRZliFpmYWUGJ3T84AFMbBCyJNaZtkP1dMBY5zVKxDvGKiTGcXr+AyyOhOjiHtMCFzFOoQE2",
+	"bcYOOwcF4wEqmjW1rvAkncRl/6JU2VAa7VfnSFPiS6wx53mtlgOvJoKFB92DMHDZRtDBG4pNco8SblKo",
+	"JQLkYPYcNQBrXOERSeBnClOEkVcdAltsDTw0dRmZyXMoirGh1rqKH8GN6gwOGbMxie9sJgTR2codJDV0",
+	"0cuBus0S+Ro0tG4Hm4yX61nNEjjFiioG8u7NVNxLWRcyWVsmgJmhhZBAwcnA6khFCnm2GpmIZqhoxnHP",
+	"QA3yRH66mCReZhKfA5Y7l2uoisZPQU/EUCqJDbCkGko4M4wSndgDfaaSCCWNZefAYcRqF+MGCe4lwbMP",
+	"lEHpD98TMbHGOixXUBXaZRlnZs0KmfZmiT7YWoyK3RoQTYwWw8fZpprgQVPfPkh2aTSxi/3/Sg0PsUlx",
+	"vqXpBRNUzZfjmYUzChyxLL4RdRcfyrw2A7aZ2eAB4upTwTV6WCkLxz4OgYIGGQHeEOZs3ziyUg8To7z2",
+	"i3k/5Rz+o+wZIraOtevWANnrtg9lYZ0DpEh1dd9YxtbuoTB3j4SMzxVu1jjN9zw6WGwFH3wFhwBHRZdV",
+	"gGzCvc5QoiQsw5pg6otdBAC6cuttyTEDhK+MPQjfvr9gj6Ak/NFXSni/fmRfFe75Zg0K05NiX0srped4",
+	"54pw/Kg4XlMp6s3dM1GQRqoDyhMygprk1ymdC+mW256gz5MLQ+gKeqX1zTm0Z9KwsY4sllPz99aWFEIE",
+	"/E0Z/UYBdlrC17oYlCgkT9pz3E3c5vXZj3of0I++FsvjrK4ZoikGFO2w71Q2Q30FE5XaoEsSet6D0BhO",
+	"j+CvNj29Z88kyIQzEnAIJbA2ExzMPyqWD7P1QoQDQ5SfqcjyZ2YeYz+DkW5E1s9D+XO73Xb/b24NsXaT",
+	"/czCvNLT/HnhRAS+DUsI07VLs4HHHz5YShDdew/NK/K2m/YV1UwW10PTaCw4BsIF/JmFOeiI+fOWsCL2",
+	"ddBXEYZjezDa0QhJQJJ5v0XSqMxJZbM07XsoWdG8yet/Vn5XKYUGHh5KUFvMC1CWkIAmmQtWHAo2TBfI",
+	"86sxtHlCwBJZtaDW6PsWFXaCPcnQkLDDHUoPENJpxmMVGXn7lmuCYCG+yyxxCfv9SqqV1fOEXpqNZg43",
+	"5EN88cjIRWIbsijjqOwqB7UTsUhFDPKClkUaPchSliJ7AzZWUopxhirtUNrZC7bgS9uxLYR0x0FokXHd",
+	"BCHvNsY1fMl11oZ1ap89o1zSOHMee4+sMJkAdAm5tk1PIHg4E0apzniSYJo7+zBTIONsPpnhXp6Ybb2m",
+	"s6QP6ibqIzzRCjJtzKo0WLCeUYNfNp81iilkZBQ5dAo1afYMNAKAeN5Yf5/NWWcbEoUWj+c5Lq5RrKCO",
+	"x2gc/QM2A/U5J66Q0UlObGK11cwc07C3MD2XwqaI0kPmY5wIORZkBCD+FIolfAQlRe/QOiwoGucboqAA",
+	"DNiBd49rtQtlR2gbIQ6Cou/+wOXUvGC5ePgwNwMMrT2aDcgtke9s7uPqe3V9qIHiDumwC1w1KKEd8yTJ",
+	"7dWNoh6xZnBFU+GcRLSfpsJQNVXL6SxgCwVv3eL8wN0Z2kPvqecpg3PPFQMU8iED5pI028sYnRfft9+f",
+	"efYjxBksfk5qdjgfJV7BGu0DSLJWEww3qJUkLQAKDUAPjf3uvCfkSM4pC4Kug6cRZez+7OIV/jlkbqBs",
+	"zMdG0D5axo8+P340hsn5Vw9hOkelKdIT/u0wYfM7n7aXcYjimDFmZIzOrO+Efcu+spIPJyQnzu+/glJ5",
+	"HbLrk8KjsWGpNfuWcb2WY/Zgj32LPmT2gK94nLGJyMazB+HvvyIZr+3YHv2edJMz3zEcsK9uONd7e52/",
+	"aSUf7BU+CWl34NT/FjAynmGdgln7C3vpwVfGF/GAFT9riRh4nyi8mrbHtwyHTpMrfR9ctN8yYrcHX1ls",
+	"Dj2aSg70NKC3BfmAibvEANPP4eNDabhIpfE0drg5C7Mt50udQaG9dFvUQbsS/gU9pjvsTOZyFTrRXQkZ",
+	"2uIXT5X2DYQTcNAMpfPlKYm8jZ/RVr4gEYxcu/DHYCtr0mU2gwwVMnTyZPQIINw2lbGAn01Oi/UwxhIG",
+	"OTECxRytM54kA8u0i1QseCrOhYxsGRvlKg0YLIchOZSxeLBb1x5jfoUGdwPWcO/A/aujk3gsHrR7e+ya",
+	"Xe+ZAbyzYsNyPnqcsJQAeQPrTrU5eni0Bi8HaD148pqzO84sJJFWc4EHgIUpBtUUzoaBF+ozet5QuhQW",
+	"ikHRgehCAdDAlY1EthLOPYhmp7Wv3ajJoMLkH+JLGyR1ktromsCVMJChNDZCLHQxWODcp1DcifTAU9Bb",
+	"btpZSo4FRMeNXgcaEh3TicIO3ehoMEcNC3W+wA/2Qu8spPeCQZsu5VCigIMvD3zdEI0bT3Xw7JzYOtJs",
+	"OYJ1J48EE1GcichOLFOLBel80HDPDAb4esblVLPlosOewoDxaLTyrehnV4uQTgCGEMcogAqd9uFkDCG3",
+	"NoSWrjCvoQzfvX99+fzduzfvwlzDg+ModDi3YVDwa6tJ4cSnqQDwNDnPCv1MPbidigqeVxDZSJnV6ipl",
+	"A6QL2ux0rF7qOBtiKE+LWWxoDABKtKcdU9ETKfQYPHMp+CeeJ5p0MeYSsbHHRKGsil5pqBUGQxliDRK5",
+	"WF2xkFNUQyWfgWEJEXwW5lCzIWxMWzjIZss5l5C2BwrnINcnaIt1WGgRhP1HUZe2600quFH+wBM4INbH",
+	"/Yh2/YO9EBSxzAqbwN1kK97MLSStzbDQ90ZF2TjQVZwkrqChUDWQK4U2aoB7RxT0T+ketop1keiGspXS",
+	"NMvBRg1/+v784s2rkJUMMXDohN5TNI9C22LqvMHHVzQx30pgnpGQi8QtbATciE7RyjXDKFWLoVyR8r/2",
+	"bOzCI6R9kdgYYCa0O++gsMezK+D8KxcHGusMquVjOX1rHrDK61DmQVr4GLoGC3oeiSs0JamTw0ytNBup",
+	"DCtENIUknU5BmJTl08sat4Boq+1JTxVnOUndAUcu0HIBSu7U8sGlBvbEM2tu7If3F8zpe4++5g12rh9N",
+	"CL0XmeBFnBiTNlMqyV3WeT2c1Fm6HKNrkhxVlI9RqOAFWwHlnvmDjHboXAD6elm25f0MAhbyBTaMjZW0",
+	"0O1/MBppuOeUka/4P4wNIS1l2BqwYSvHea+gRQ9bgfdEnCX0yJ/djazmRnSBmDsP+n3vd5Rm+IYLatxb",
+	"7EzgEAmVzFI+zjqF90LvEnh680BzoHi8e5vupoUXYF8F8/DHr2xou/0StYgMQWFAtocu/g5+dXOh3+2y",
+	"60/44muzCM8g98roFCTkIQZeQqM/YSF8hOS+OwRS4R0tmMnB15TB3iEHotV0ralmd6j5GrTeg1tzCoVe",
+	"DMgFDaq9GQLbfRd8I+Zq+Jc26bHtsyi0LnPnZLQb6oTxoaTGIDhapXCHjdagdmP4jGfO6Q5NcY4OqMmM",
+	"DghawGhDs/ViJqTe69Cpq0NsDK1tSAQ6uGmv6/lQEmPljaNJ+PC1yxuxBgr4Ajvsz17Lc0CWRLU+FeQo",
+	"t/1oMNsgr1iGo9sd0mg2hTDpkX0HaN+2isCeTuE780wblEuXIdJhF6lAE0VFotbLN5SkmuJ+A3GvhcsG",
+	"BIchRSrz+ECmWKQGKGl+x7zGHJjq8jGsIO6Hnx44AVG5uMceHHS7ewP/TWwMtduknS54Ct1/zEBhw2Mo",
+	"GI448H9Tx3JKgjIbAhBzYtsTGxRn56bNc4tcJUDH7K+HL+IvPhN3HuJ0qtEbbzqVi246p5VO4rE5n6Be",
+	"i0JThSbjxLwW25JlK4AASynNZZUawxFmemL0i/Ey1UZpBPcpAZaq1C+2s5pAEoMbhrGHL432tlyUmtKj",
+	"Y9XuBpsUxq/Q9Wa+Qmk1L2N5FeYVLCXylPo31BGpdEth5cOz/GL7R0ER4PkiW8ORCHZzYMlRxraJMffT",
+	"MIVRXnC2kA7Ioe01sASkVZglh6Raw9NiMhFjt86u3YM/dPcjDPYAB+vc/RA5XfBsFjhDJI9CxoifZS+4",
+	"/Qc190JQ/AKSj3JLDEonOZR/wSSezsT4inKrA4LCM9KPsmv8hag2tSjsu8pVmNEhkd9MAnMpUPdwjlVQ",
+	"BmE++AYc1nvtOWpAGksWnpr3hj4583YaZZrmV2AYRzSMPK+ASOLrYtCWAqu6kWex6bHlWRgY/lTUZECD",
+	"gbWoCbBRXyqKaNHYK509/OFXLpoZ9PZpBiCgDI/mYsamVCqqrebgxiMvqUpz856SKelOs+cKgAcBpj56",
+	"3J0ITUniEKyAilvNtDljeJJ7dWhW9S0+/KnV3wHzO/TnF2tbcVpckUJlQs5Dxp7xRp3HLMOn2Em0bbR/",
+	"CAoWF82OvKKs+YOuXDTj7ff98RohiacIViT7CuMA5jEfoeydx1rHRtI4SV0QPjBrFMXQ4B33qEpTMa6q",
+	"DyWZanmr2iGmwF3Vy0B/Ox9iGwy6oYD/LFLIS0M8OXJymQ15Nmm/4tl4Fg7A72ZIEbCFSGd8oY0oCqww",
+	"hdMjJpHjPH42QoI2OOb827+wpgACaxAnZ+HzCz6FBUO94MNMgWIEaCNWMyi1nSmyXuESSIVeRSpQ1pCX",
+	"gehrnRa90eO1DTma5QMMncg1xxZcKAwIP69Sm5FltRHb+NfqvUhg8FIC+xg+pEzZk0JdEKl4YKbTIlAW",
+	"ZRlWHnuEnE18h1KmVEAgn9YdiVPzcxS9iXk/u2mVEzfNUME/xm2sGnP8je6+UmDux0LnrtiYHH12Rm7i",
+	"VvXwRsd+FGKRuw4ozaLw/YByHvEnkIWGwNhfmXoFz0V5Cb3OUnUL6V32l9Md50JC+azLksrP8nK1jYz8",
+	"pBRz7mg8pTHJGwx0IxXBNUGTfoGRemqgitWudgJ5DpI3bPcjDNYeMOWcPXJ0U1TjG5uwF1g9H057mIW7",
+	"txggqVQPuwmVEwydVx2yuOjvPMMqT6+y06oAmHuzK19zkzxlOp7K9nJhhAfB8FtRBx8GOUcw68hcwnAg",
+	"fC3EPE7MrbI9OYDijVmTNFav55k/TO9nGOGxzzNeRl0TrxTY36JHN4QBUM1CUeCXW7nEl78toeFg5Ahc",
+	"aMTlD7twoXAg2h9Bv/ZbrQ780Fu1yyp3Vqttq0pWjIWMzPnGXzEjjmmweVs2f6T5rz59bVU9gnglsMBU",
+	"qL2aKQDltgJPV5cURvIKTBiLsVbkYwhMuLPqB7ViapIJac8pv19bgWe934Gox8VNiUKefMhgXeZAd8QP",
+	"AWXvyQw1RDq7NHI1JDyQL2EBCXZG9OJ8PkB0WZWsfYxqUs0K2OfhO56Jl2aQIdMQ+UEUAhSp85gOzfBL",
+	"e6w0pg+4A1bnJ0epj1zx/ChdzGmhFJsDDC6UE1CGH6oxQd7m1TK2NS3hR2opglLKvsdtYXCjwB7Onyhs",
+	"sXrydNgzFIPIvFSmhE1llpmac8DZTdZ23rbZoj9d+1vdilP5wHQJjAhDPj1zKehoK0POrz2yArJloNwE",
+	"wJfNnxGg1DXOIsjLbbw9mi4l5PTZr+VHruNsG6QEZ4Ll7oYejoUTs/4Wt0PzcFoxxazWitdZnCSU3Lna",
+	"PFE69WGp4vLLr4Rbprpmk03jt9cLUrA6UKfwFM4bG2e3P4CdrFIwK3wxA4dgybEQ+LPJM6JtQQIyx4rr",
+	"fLkQrkTbhSq0eixsQP+Ctyj4g1XcsVIhx1zSVrWETJ0Y8odPL57+UJs960VeCSg8NI+Fe2gHLUD9roj4",
+	"ajvOWoXaXS2IfK/jAzbBRRcAnQRQv2G2/cBL5hNQV2oIv+JpxB7gGAMWEvSy+afFXjb/JlLuwRLy8ZU5",
+	"/PCZBtvH1lNy/JC1cuH4z9ct3/KU4EJOVOfqBk8qWo8u8RG7cdi1rjQYLXlMihcLdCvh2hfz28g6Kap9",
+	"NtMCpDMmOdAh8xq/RNG9rITd6klJqy2WBKX9OWdKTxqmgulVnI1nIgIgF4gSxNpzhSjpG1CDunAujpOk",
+	"OjdaKrjEXVcmj49CQhUCKRR6/gQvyu0NP//V21KluHdQ7gmAHAWbIs9tgeRGl2fhDc3DYSOoEFKbnqVq",
+	"gcc3PDaDgh2/6otqoWgCeRqEN373oxv+OVn9zF0qVhJbPR+LyPIUCkPtFfcNlMaewoUBNN1UEL2nZ66Q",
+	"AXMwNPV+9552OTMA7GBNDfNDAsgLvt7vLUimcL20x6h5Z+USq+YX9tiDQ2dfecOLMU8abwJMdeenTQWg",
+	"AZVpWBOO8YZC7ZpL46BfYRAH1UFEMQZCck8oWL7FD3sfoQbRpY/Qr00fmYgkYTpOADECnUjzOIrycGot",
+	"y3hftf2qS5+1P8N3axgA4jMgC6B0S2beJlpK8WUhxlmFyt5nZZ209H8vfxhdGkni935T0oNIAhc7JFeQ",
+	"0O14aYDodqOs7yyNzX4ymtVN7IiWErkIUNkGJZel3ALXotcFbAtvfoXG4aU5Fq41Ebiww3ASeXUxJE1p",
+	"rLAz/4B8AvynC/4W4lQ4zwtBOdN2JidFUOE8diCShafceInuJIbzLtcFOZz/XNiZtAbweqNsQ3NBq1eT",
+	"OgU6z8AdOdjoy6UR5iWBeGE8E+Mry1/vSFFr3sLlRtq1NhFdqxs5cA9ZCaBBOTSBfOw3jeUETxwPGSKH",
+	"MKN+pI6BqNm7P0z6qTC6iGd8xHVZ3kEttuVoq7wuF9sSq9hfvjQG70r9UBwP2YoaC3nHYTUFnsjoDiSP",
+	"CXnsbxpfYHSwt2/OL8KbbBc3E5vW5s+BfqtbZrPTZssMSkQjtZInWC2n2VQxVRpfhjipZpvVrTXmxeUo",
+	"Bxg1KRa4OKXGayFf2E7e77XEBp+huSen+iTOvASOANxByZpKOFBLwB1E7XRuZAp2BtpFwnWmA5aVJUhu",
+	"P2QilTwpWg34G4wdI+uQAF/MEm8QTejq8JJVOgx0/BUlLhOetOUqUtXWammjG/mRA5lVb40dZf79EkOl",
+	"qWAj0PTTlK9Bww8TdL0A0rdr7/HgsGtToOHlfB1Aag9d38uLgfIkhaBYjQzSYygpDE/pAjZlJPl22JLi",
+	"SzZshZio8qT/5MnegE0UuH/jzMsZQUcCxxQ5zCn1fFbYe9PlF0C5GTS0AxwDL7/A91DaSEwSazDcga6T",
+	"VM1tRto7xFHBfBe7/SByXAF0qMl3scOb8c+26S+a2Hj8DiBlgnCBKtt4KG09MKdMEa+ohT2wGQKar/dc",
+	"BmYUT6AxHrooMB+JvmiWz+jGBeveF5FWqgyl9VrkaYm2UM9OGpULerMl4lzMVbq27A3F7qkH+zBFQYip",
+	"BX6tQNsr2Ky4Z67EmnptWNp12BsUSwiSqeaisL9LXhu2sg6bOENPXt/sOFu4RXwMLCtZeNA9Zk1uJkB2",
+	"eYFOPAhoBYXatCCXyHYSU9c3H38lhkHeeIDegoBheDN8qTCCbMx9iEnuBZSKyYq88Q4S40VEaVYddlp0",
+	"+lS9T4Hjjzp3ENaUw2cO+n1W66KCuWN2pmvGkgoMPxsr0mpmNmnENokY4DEB9jjcEGs2ib9YwBLHaPYo",
+	"BC3Xpbr+aJFrEDsDkGdKCE/gVnRhVjs0d5nmi+xK6Va+YABrllOpHXq1sJalw7yKeuxayNd5sgBJMQzc",
+	"uj0N+wR0M2BXSOZSMll3WPj2/YVZWPBbmX88e/7y+cVzSnP8/vlFiOiB5m1XYt3BChbYojZVr5QEzzM2",
+	"VUaDcnxlK2vDg/6x+cRht4//s48AHofdA3Ca55aKQotpxdcDxtkEkjvm0Okej0IoYKXpR2o5otTLzzwF",
+	"x3DKZaTmFjJIKyVtc7jiGUqi9M8Y7teu5YmRSMYkwclSPSFkgCFJqMxe0n5AlrFJA/YlkPkNTh9MCO71",
+	"uoHZ3cAPTzpPOvt7hLAGZ8lQhmeT9mslBaUYmO+NRKmUItw3tKIqflBRQcYbS0Hn7RZdv8EOO82dN3aA",
+	"eE3THva61GGORVP1f4jJ4WTY2KooB4DrTcXLk8CyJvgiYbJY2DNbbWIm8Y3NmbAKs8WbXUothBywuOyB",
+	"s+JitGZSrfJkMUBjk8JLZHDII0MZHvT6rC5bpDl8yN3hGWEHWnfM4YAHZX+SJyS+w2o6wvLg4xmWahBj",
+	"Y5TJjvtBKFUbDqRw78SulHbpxZisi71H4blSbQHUwhE3Q6CK9AIvyXeOTle5hMQcNcnjZHlYjLJQzMEF",
+	"oTRSpgfog3chOXPTBH3WJWiPobSZJA/sTT6mG/a8gyqhPXxnMZTX8UJt7bcqicdrEkTFCBxUvHwGiK9c",
+	"2UE8qJmwk8YmguxBlPJJ1o5FNmnPsmzBF3E75ZkApbJNZZx7AxYOAQdz2Dr56dtet3uy+rYPulqv281J",
+	"FUtzSDuk2/yZ9NvDxyfZt70QJ3r4GOYKUOXcou+hQoC4BTYHpMO+E2slPQiaEsf2j1khdgooLfm5gvVV",
+	"Mo895qjcxLxy7YbfYeeYB6BtXYaNoEK/TAowYo2R2RmBQxqzWqlLG6HQomMFniR5ZLF8V+AnaGAuZoB4",
+	"CeYxKhYdygcw22qc1GaHK5dG7bnACyDxDF/hQo57nXIitzEpsBGtVw5ldw50VMCk+gjjDvhDKlhd173a",
+	"bnvIrn819llEj74/e+bAhMZcKgmNSBO1Eml7bExzOI5ximkGGeQI6wJeGDVh0BMCcNLMuz4/xpEcHx71",
+	"97xadpDpNl/q9O2ZrQz2zqUiWmWpCOf07ZmDHSYn8YSdizk3AtuekbGcUq3PBysbga0J8MGM+OHDwJb9",
+	"SbFi81gql1EH2U7o7I3WpPsO4LZclgT0N5HVucr0UCJQJsJvehIMn7AXeI7lhzfR+Y132coAysQ3P13F",
+	"Rk7Ybu60G/B4QddWLIeyrvqjw86gSihXGqp4Hx9QRRH+sfzwYS4G5vxvOXkGhpcdJfCkBYXYHWc+ZNqJ",
+	"y7P8RkNGZIApUmBWEjzNSR4CcRTFvgn2zxM/IonYUioidGKVUv0IANn5M4Lw0ch1MH34EPXnFIzN9EoA",
+	"kcxRC1mJDMGqvYoHgifU6HCiPGyVXsEJCQLFwsGZXTZXMptpsKNzia/R2kFVjIXP6HPGUHF1K7BPHh8c",
+	"7pkPBLnKH3HIMtSghrDw3OgZWfGxJ4fHBwR4ncRjIbXALmu2IKg1aJ0uzKHe7ne6OdCw99t10NLL+Zyn",
+	"a/M7CccgRwZ2OhRsfXBHiciXbZRI7QEQd1y/5kHrnH7/jo+vsP8OcVFr0Op2ejgAtRCSL+LWoLUPPwG6",
+	"9gyAoxHKAYClla7r6KJL9ciE7kmIGYYtoNpxwMJsZjb0WRSWu2VChfZFuXhfTRwskA6LoCKlZDpwwEhX",
+	"aYreddwEedu1Qkk4NvC0+yWHobImOFK5w94tpecKyW0+tyiZguJvI3S82m+odDdWLlV/W4COEmhSwMJX",
+	"z8/PT79/fn55/vr07fkPby5If66EgJ0vBtLYSu35hrISrs3BJ9OlzFFqti6PZRdKJTqAej4zbOQ+nhU6",
+	"lw7onB1KNB15kmgXv7EnCw0VAdYQbhq9N0aj1XwiBjVZIUXLFKq7YJM5sXcWtQatdClPv39/hv3tSP43",
+	"tvzKb3nkfQ6QvT8FtvLwOxWtoekIJsgDdHopOx76QrhOuV9b8NyGDv323kdmqO+W0va7gU4NDux+Y/ed",
+	"8oOFthBZusRWZCTwzNv63W5pFpUKjPI0cOm3mgTWi99yAuA3x7FXMfjTpQQUTa84/93715cvzl6fnf/w",
+	"/Bk6AHJ0AoCaP8A51n03R/f5jkeObOaR3s2PvJecctdFhA/t3/zQC5szjE8c3PzEa5W9UEtJnzja6oFT",
+	"V72DTx1v9ZTZjRfq/2fv63fbRrI9X6VWGMA2IMtOOn1zR8Zgr9tJp4VOx5nY6d5FKwjLYknimKrSssgo",
+	"2iDA/LUPsA8xDzZPclHnnPqgREqU/JHE0fzRE9sssqpYPN/n9zvF92vGPWqwIIC5Ueolz5DQ98mjH5ts",
+	"netj+U3ECb+cT3Hw48fNnujWSFv/uMEKT3t/N2a8uf7HJkeiR3mNC/AoICiIYx83Ok4veC5myPv5Y5OT",
+	"cYEZ4bc+84ZDGxwRetQlFiqUqF1AyoWkLsQV+g5400ucF+FfqkaUeUjc1e9Cu8ToQetSIY45IaGYb7rd",
+	"yvkISMON/m8Bf+IAjIUfzT+DgGyr25IK+OoJmbbVbZGh08VEEE/wj/G1vdasejVil9nIkahmR8xCsAb0",
+	"9dsObpPIsJzNh9rfFgiV8StsvyPmrjpLqmgk8tOejQJurpCGr5QUEAwjbbRSmK9TSXYJ8Xpx7uf8ud0i",
+	"SsV1gxCRMRzaXBOEgypVQQDpYHaZfDRz3+eXfFR3f7rsCK4xN04TeY18KIXlJf+ZYB/q7gFDjhCd4nxo",
+	"5aW52Q8NBfpvKjZWf7xTT02F96VSv3E5p03QNxfiW0rkLydaX0C5a3jsA4GK9J/LwtI4UkR/vYGU8R8f",
+	"8OuuFaxU2YisQjd4ULvGd3wOGcwyVFOyVDwEOaRkMMYsTYDFgyXJ2mFcAapVCY7JlgD3ZQnAagm8alpc",
+	"pYkei9j7hI7l0PLq5gRRuRSahRLqInPNhNA91ZfUfXYuSXe4LoEFRkoIdtHsXMuA9ZARM1Jj96FxqM4a",
+	"XLi9P4XTuIkeq3KsSqrs8aaqzL63tVrpzF5594rJvTwHvJTonU+yE/qNhT6e1fVyv8Z2xvgJLALc/1BF",
+	"8KSByUwgt7WWM1THEJAxnHBKCEacavnCEB+RvUosquCxh3UIi6uwtkEKNhdYruKL8qnYACHrALUcWx+L",
+	"KfSJmAsCdJ0XitmUFrY2avF/LJUJIZ7ZGCHci+a8cAWWBkUgkTEgmRWCcIEsKLoPj+Hqj0NoPntbamG2",
+	"QO2YVwlhyQZ1SOpVEjhNdOBHIJb0shReflk+YetA4HBK9pEn7BheGvTpt9pWxgLZahUVHqyuFUrPGPFv",
+	"YURI5/ofT6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWGF2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj",
+	"19MDMIG2J9scaYKpVAoLZ/Bl1NMMeiJ7v7urCXKDvXx0m3t5QWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l",
+	"1T2+xXNyv042tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcrbjPlQJppQP9SnzMw+nunOedHXVXdtRrlWJr",
+	"dqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnHrS+xXZ31clv8iElJ54t3AJuhVGiEvitg",
+	"Ls4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9p3nu2sYv6kmsUT8DFvsnlPfl3UHkNdMetZdvcWjfP",
+	"uZWFdp3q8MyV+PIW03DIHBMQx4Cf+xilYM0xRkY5gEott8zYaIWwCL4OBPwkNDQwOoNAbgrOxs653imF",
+	"xkrhgo50WS3cqzYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcMPgiEFMDRDAyKL5f215P0hv6JrIyBM/mon",
+	"83XvVzPDjcVnMknyJoLzDBqZWvdvl9uNXy1YaflleQq9Y2sFKww152TCP/ZwxONj77pAS1qVuD2X5Iiq",
+	"Yc3L39pib7deJvJ63bVwzYO0yb9zaQooW9Xi1P6pJCFfJjp3RzAUjFZulcQjpuHrkjhnmeC5KJGbU0Vi",
+	"yIgacrti1CSdUxuxL8knVEcbHOtLyxMb0b0A9Txk5ISmPigElgLxaRYIV6nVHhBFPbGL3SRHY0vxQoSy",
+	"6+CD8Tfhk31Dlu1Kc3PmbFhkjgBCEUwkDQ748iyQXk5tOF1XKzgQjAPFbhsruQPCbMDbUdT3aOQ+bmEa",
+	"U/BJSNuJDv1OAAmJKg2bShzvJ3aRUhOpYyNtY1RLWVAC2PoLiIvN4M+ApXUtNCBQmvNxUpoHzKGypbTD",
+	"XAuc9TOomZJdCc//TIw6fbl13go2jATzFy0GNO9rrfJ5JT6S/g1kpR6r6focV7DQzesIq0c3KCZ8tOEu",
+	"bLCW2KrTDVfhx1W6NYCNyTV9SmADuZAWnl0av7oWBK2s8FEPTgs2KQZ8jdDb91sP+FYSXb+ZKgFWf+d6",
+	"G49+oGprdfdAxeLCfpB/fmql/EqkRlIWWWq+BS5HxlMai9T8qIEZlf7M+q2/XLx9/fr8zeX7n04vnr9/",
+	"++al82j6Ldbv9yVjh7+wfqsa5NmNvjz/9fmrfosdHhohwfaAw6YPCQPkXvlDXBltPyUKl34LMXSBvqVf",
+	"csuQnaVUK4i/4gn+v6N877fe9eXnvb4E18Ou+4Xyq4Z/+yWjhGgzkWWs+zfbSNEJheX+IP/Ypnxnp0KK",
+	"furLfv6KT8TSovr5BSypa0fjjzCgn4e/I439RvC4zSr+8IdZc3t53GmvfPk5+cdw6ed2X34+6MtkCMv7",
+	"H39jMkkZPD1Vo87PPOfpvsiyg7783JfDSd55nSUyT+W+FZy/ivkBOzoiaDSI2Cg5EAvb61mk/DaXfue3",
+	"G7kt8e6OAdNueqjI9+G4SNjVPbupe3BQNO3pn3vhGdlrs73SCTG/4In5rzsde+9gR0760kxEpaKTqpFb",
+	"7LWYH5zUrPZdg1rWoGCVvpejT3yavL8Wc1uoGotU5KK+Fiq0oUdKxZaHnAqfLK4UgXQGhUjtoEEoaKQF",
+	"vCMh46CXDCBQwSx3JqBHpMZ2MmfkUqNjrgMrUud83mGgGwF8Cua7qmxpuW8j1MBL1kZNaJEsbRv5eGgR",
+	"we9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfbT2KUSA3fmMbWS/HRAiNwWQVP751Lm0wv0QjgJSXI",
+	"/Q4Sc9CnU+iCp9Dri82V52br2OPOsbtvX0InMNJiPX3yVw8X8aTzQ+dx4Gy6eVEXnJGl0QFDIGhoskAK",
+	"A4g3UlLGqnTBroo8h4ZgaG4zr0Z8nKYqw4bXa2z0PJUW/ytoE3eQ9iWcIkvg4fanin2n7TjrqceYioSk",
+	"Mr/pS4APTCYCGtxDLOhHx8fH9i05WJyTBb/c9cSpNBZEkn2JyAMNfdStSytTNerJL+ubWgm+1jN7aea6",
+	"uXu5NCyc0MfD2Wx2aE7uYZGlAljt4pvN8GeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS",
+	"0ThfcHlB4Fzg97HO6YVr79bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+HfjiTq1vexZAmkI",
+	"upY85v9FX11noCboJDoVCpcMiD9qrDIt2BWQa8z7rY28RzocznskT+yVmO3TP/9I8vFPXIu3b17u91vj",
+	"PJ/q7tGRdXhKUzxo7KkhXM6SzwoiruSshjIZbvbcbFHNBr2m7VmxORv5k6XNKe2NGbDF/rQXxoFE3MfN",
+	"6ARC0lx4sLWLmgrnkJpZg29IMAr7n9iVmWuWdtneirnuMedj5hbbaNHXBYsAnVyBL2Vv4Z3seeTcLtur",
+	"fCN71p2tnbC5f7M5t3GmXZpwBw1XpOGyjyE/eH1752KJ+ufQ5FZFXm9zP7dGmqW0crZpyZL2iJgWSKaE",
+	"Ll3jN+dj4nsNPWeEjGnuOgMOqRoBVpkxDe+gEydVo/Miv4P+mxrnepk+7Cv3r7+jUpiSyn0uY0SXW6Vz",
+	"t2gbCUJX5iMlg3HFV+r94AUGO0+1ueT5Bl81wbYsusKn5a8ey8H6kq4ilpinLOZzOKcEw8Tl3I0DH++H",
+	"Y7wEm1egVBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPN",
+	"wBjuhiiNHps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5",
+	"AYPWl5CIkHhqIZRoXyxK4O4iUB2Lnhw/YiE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnw",
+	"NFFvpj9H/3GMYKEWvdBNBakeCXv40bHtO7LAcyWYPQRWu+RXANhPtr5FHNVjAKh2U8CfkfWbIgyobRFy",
+	"MVWD63aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjAfEt607GimEdiSDUVXBMt+j3FQxY8",
+	"0i8aGGnmupNfvHlcZGngw4s+gCi3tB7D8Iv+usMQ9BBY2xuEHN3FIb4JK2oJQ6HCtsADeRMLyRtENrRc",
+	"W9L7v41R5kliXSja1/AanU2cxCXr4kqMuMReClcFulywe2En8PAqdsO9XSm/3B5sUbZrhc7N6nbtVL9E",
+	"3W4gSIWMGwnR5+a4uZXvKn+/vz6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE",
+	"4Lge1AXAu/egsLfKugy+jwcbAfmOKww2D5lQVfamZ39TXUuHrlxjoJORLKb1oRRXQe9qbOwnQl2V5SoD",
+	"j4SbSMQHZ4APbhy+tzIZqJiwwl/9/OuZr3qfjZNcMD2FQvPMHIq+TAimP2AXCnHckfvjFfqaY0v4jbNA",
+	"gpqoQy43ONsuB2mu/U9zt0eP/5MNxjzjA7M9J+bu1AC6yIKOfihY4IDP/piVOdYPqNxgDpMBRHEOnFOE",
+	"oEQeMcQCsHNwzKUvuUcUYMScT4BX2AZA4M+ORTZ6cvwDW6LPX0lsb+GPtcg0kXwgxLXZSvN3G5qH4hcK",
+	"z0dVRfZI/YOl9sF76JJtC4GahXjKX1nIn9/Z2h03Z/Tt9BupT7iAyW7uiC+Ou4PK98ZreCVmbzXgCzad",
+	"PV1e6X/bL7au5B2rT1aaipApvIG33UDQv1GpMMYYflV3DHwLic5Lfk3aclcj8IV8c1+zTof0/qoEUPF+",
+	"DWUCRjksZetRHJXS9SUJdYv5+hsVa5vJL2WvUWHcWvq6UV4ZXJE0+SD+b31jteU8L2dS6BNjA482iQR+",
+	"aP/EYgqJByUd+oBINdA2ATJG6R7Qb5fkfWn5Oqr06UjkL5MPQgqtWzeOj6jrterkF8HTfLyBNnEDqqvJ",
+	"aK0A95F8uAH+wubyfYUs6ZXfJkztfwbyZIyLegcHZSJWAq5YlbmuuqAS6vm3Lw/x3NTQuCUrIwxv3gqw",
+	"1Ejk8KyVRgnOpt2aFvnZmgUT+BSfiNhduot47ZBDNsVidtR9q8wVB7YpsXP1aCKO7HTqHf032OetS2Gw",
+	"Pe39ZqOLQBHZoJjLIlwV+XLgi51SSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD615yPZIxDAJ",
+	"a+B8Wb80fLGrO5pLk96iP7tmfAM/tSaoWYrIQL2Ipfy8Syn3hzmU7t1tJ+Z2/tq3El7FU4sybeo/2Cof",
+	"rykniLf2LdHW0Sf6FwDeDQMmhxrmDzLqHMWYC60a8/7aVSlYuLvoyfGTiHi4PWEqgCjxJK6xAcusEl/Y",
+	"ICzWIy4szri5ZFoeWU3jBNwZ25uHO7TQnXl3x+Zd7o6pJYVFJEYvsKzIuU2MOPp+LBtGUWUcWhQlSyNI",
+	"fKu9DjuX6bxGmk34vAv1klCv6IoCPfvyzJXRLt24DYDrZdDFXEGFI9sHgXiAJZRo8OGmZdaGdXmOKvOt",
+	"gnTnJhZYA9n2eumJm9tfq+5xBzV7X4/E9nwWHjIwdNS3IFD6+tFy7kcy72oCH6YueWOTGpupD8AlQdMW",
+	"2K3XR7Kjx8fHkcPi9wwF5OIjXgd+9R5cTyB2CTU/XUs102GtPfyW2Az0uMjNB9uXMcQUzo1OmCVasOjH",
+	"4x8WiJRYFF+9L/wbiNoswme/j5MsnyNScJzxRCZyFHWxI8IR4xvVBHB/hD5y2tvTJaYlMyHgT6qJqb8R",
+	"PE6+1aC633d49fcZU//60oIXY1WkcemYjkTujkptVJ8+pNVluI48OyzSPAF7SOd8OGx7c2lPdxhxpAL5",
+	"Y5EznaRC5um8GzJgQMWHqyuJoAMkQguKRS8Tee14wSWfiIB+ZspHoo7phaCdHmBJb/CaVn5idge2KOjF",
+	"oTes5608KTsY3l1q4muzN6B0N3fywspG+5vVvmplNuJ8Cn1edFPHZ4QZBqw8DAZY2wJL28hZtFE2jdVx",
+	"ZF8A6DqPAY93wCW7En1HLO/b7Twar0XoIcupHuCVvvgvmgxI5AeVDERDdFOc8bZIrYuj76BerelyrLBt",
+	"vAI3oNIUojM34xq67NHj3FLkhhkmyLDN68ki7dhgjBtipLfCrVorwe11pYw2gRd6Isk1NEkzT8mOQ8nN",
+	"XjvOXucGIuPB5aoeQDc4vPZz2xhR9KpWDvTKtkwItYYLipwYO+436xutHOSuModtgfKlyeMsVUq7VUxj",
+	"LzZWFxrAlXF4ah+com1SNRl8GD35OlOjzDhbu0DGwzUsjBngrIA6y+K2yzPp5luhCQcjFooLuuwv+0WR",
+	"xCMhD5arPvMkTwl3uIdajz15+uiRMWygisKBEAfqii7HuuqxOdMxob0Yc+l8kCsgetysGBQXXwM4jBKo",
+	"AnC4ZAxAaeilWVCX4f9WLaqfP/NLarag26gbJSVfjfFL64R3k+NC9ipXgIi/cbiAvXXzXywrXRGFq+BT",
+	"W1k2SIuyqLgpz43b+Oj42Jqvuk3okuRLsvM09sYtto4AyoMxgPuyntXNjohqYmHbWsO36+hvZkD+keRj",
+	"r943NCYXBq8wLG+N+fJtr5nJcjbmeWi2ZEIXE/G2d+HI31YBHZhrY3OL5aG/P208+PenMLyQpy/e9tbY",
+	"SS/e9t4UYEtoIWO3ysaLXBq5bp7BWJynztW02f5c5Go6tfuzKxHYhVnuukTAhURmSBSt2UDJDyLT6PNt",
+	"GnzZSDqjpLN1AiCkl/tFqUBzZsMvkPaHsHMbKkeB9IgB2TcEaqDWM9I5zwsdsYn6QPFpq8ugUyIyjnjE",
+	"/v3//j+LpkLGiRzRT5nQKv0gYvpxkCot4qiNtES5mEIrBaAptc1DM6EgsgRtln3pbtYO76QydyM7jQmf",
+	"s5EClC2gfYf5hFBVWLpoCfKUjTzlBSSveQpZlb4cc8h1UfbsyfFfPSxUxqVOzC5GHXaWKo3w9fR8YRH4",
+	"e7ZSwjaqYl0sMKn2JVGpdilhLlXOpsVVmugxAShFPHk/UbHoMjUcRmzMLZ4hPUcNh2b242LCpe6ufaLj",
+	"boX5FdI9DBN6UvVlCHF9hYjlSG+PU4yUjBCuCaN6y1UkiBXFh0NsrMWCPkDgsixcLOoND8FooBZXuijR",
+	"2AcLyFSufM4uFXm1eM7M15Ooylb9ko++uTETGjLbxvTMK1LD4fp8IJfx+XAY6Ag62+ubMIJFbh4NrB59",
+	"BxUpTZfzGq+7m6Cgq0VB8D5/2G5UV7gzABqFf1BSXjpBiSGcBlGY1xmUicGgn4EpeBc1esB2EhV9r4sb",
+	"beZ4h0TmtU74hYPpdeQQZAtQCtfXRqK/YQseSbzsE9FhmNtyissWQ0pxwLhGehyRHWohiedcAytHkrHr",
+	"xKGPjtUMWRyNK9YGBz+R7E+caCJH7/azwkhNbX9xgHoYU2kAY0H8635Nba/VzQWa/UMlElh/YKpJzrJC",
+	"0vMBrxJF5jCRYBtgDTvUas7REGN5kUESz2XiMA03VjNAeVTDXEiEDL2au99OuJxDtMLYUiSV9TXCsBKW",
+	"KtzXQnKyfxQ6Z8gUXnqYqyICZFRzQZFhzIbnLBWIffbBdhdpa9sAOFpBOJgnTiPwvC+RnMmaEtbuSXJr",
+	"6RAsx5pjpglZSCubmeygzUim8/tcvcdFRCECKhpL0CNAdidsdiLiDjsFsE1/+LBGxJ1KV0DrS33d7vkF",
+	"z0V+4hHisHvH/D58x7b61ryFq0zNNDSGRcC2fgGhuMgSnBLVClRjRaU4a9QGTE9IBCN8b6Ymfbli9/AY",
+	"HyJeUwR4TfgrC7vagLl/x9q/Y+3fGV7lUWb7LpXPCTcyY86CyIR7smiO93Xa+3uhcn5zC+Zxo5f8gudi",
+	"xuc3MnrM0AYvjh51mUyEKvJ7tpXan0jkUU6+2ohC6UA1M3t6uZaYJzdPvx2+WpWBO/rLZe/s1+eX73vP",
+	"QrW4TWKucf6L2lWkT4FlYEw6XJQFZYHJsJwiYwdIN1LBQLLMQdLPP5v/6FmSD8Yk5bp/w3909vP5VNDd",
+	"AECN0m3PRJrzLt7QMWLu4xhyFA4Wx7wRWuSLY1K532+xf//zXwg7BpE6Y6XIRI66/dbSTZ4pKSrv0e9L",
+	"Qnzjut9q0/wpnN7pPVu6EzpgdfdyrUBdf7MzFQu7YZ+3zvuBPQfJvn1MAeKWq6GHjVl8t/Ra4wN4E4zR",
+	"u6L9dq+IMYYod3uxeT17XfwVs1ggHZ3Hqsg74GDQYNLsByf22qtM8OuT8GaZeW/+ZiEn6F7dm9tbdUOj",
+	"eGvuF77FPbvvtuYtiVfdFZV4/X39G3U3NiIDb2nfaBm4ILlRbLqBA1dfoo3ELKHtO/P2rQx8tXJVrvdV",
+	"ktwidFYVVYfFSQ+vsJoC2xvYoFsVVwem+s0KrKEYlCbyhUGTRyLfoDhP6NzaYruk4y7pePe13bZymuaI",
+	"nCdL4TVrEt5FurGyTPxiMTRlw20ujQQRIA59XuafjlLlBOtckhy1KFa6hBri6BNP3tufgthC1JfGdf33",
+	"P/+F3riOOuwPiHv5mEmiF9JjC5oD4h6gLTDwBbGrXLVR4RAZDk5YxH25D212BydMq3IXHQZ7wLO2LXhL",
+	"kTQKAWH2LxMjIY1OEl2WZ4WIGNfXmsiAMZHp95EH4bPgjsQyhJM2by4VOUL05AAOC9A8KR+IvqTgJqb+",
+	"hioDlB6eu/iTzvlc280ZJ8YCmVOQQBdTkWkRi/j91TzCRsLgBLIrgbxHwYVRwCp02mNSAcoeRLV4rFmS",
+	"d9gpczvgyHqM/aJZKrjNPIfKn7bXpn1wFycqFilEHgi52YyCX+qg7QD7xtRwCODCtqMgyUsovEMkfSPF",
+	"SVvL8WYUGLP9Ce3wtiMFMLy+CgBeHtEahfvkG77ckQEzVNd3MtwgEnar3QwQK23AfGOPdJj6TJsMPVtY",
+	"7ratEFV3uIMEaFaAjb8egdiG8kM7aYsgX118LzxezkKmRkQSNmXr6daaIEoNDVwORNrUZjqDq1MR+xDW",
+	"BhaXH1S24SEKuab6Dq85H/p7LLqZP817z9ZVmZkR/h6fIV66aTsN5HFE/MXPD8lXc2poSnd1Xm7cNPOd",
+	"n7Gdj9AkPI479krlF/SBPdzagluLyH9zbtCFg1q+u2j45qHw+2pSYf2Wdx36LXQe2AZtJXbCNY0ldfH0",
+	"hTaTJUML4uNvFpya22gPcQZOdYNIRYy4zT6xRfeKVfV58KS+xmQSFPTXdnmEBb+L/Rzm7yqL0QfN/Q+S",
+	"cu2u02MG5hpl5ICkhFMtBZuNFRuqNFUzjeUBUxwBTi76GehDsEkCjKIS+EAkkZ3CT9D2Uocs4ZoRHl4E",
+	"tFSM3RBAa6sYaNDrcIMAaE1b0A5iYhe3fBBxS+4DgRMvdO4STLFB0PI0BuY5GwS7mgfQFl3741IdPLQv",
+	"XM2xugsCRRiuc/chgQ/mCf7blggC6zXTfN5hpwwbG2zBIYbspPKKYR8qzEgnURfEQZcaJyBeGlR2BWvA",
+	"qrNGfQrMtSlw7DRgPJ3xuWazRK6IS1mR90WDUjCuiXA/C+e8bWRpafgdoGw0XxGdRKd6NsV7rAsI2FM0",
+	"45rxOL67eMDOp23q06IYO4PPf1cr/4DV5GkcBzoEsz6Lab2ynrwHD9c+8F4hGEhkEqpCbvUp9ZAba/nR",
+	"tqAKtJ4a55ek40rPt6wIwO2ls95otrfhEtszUu0R20UE7rDZ1oGd5N6aOd4MFaFc9428GLdttVEJOtgz",
+	"mFHEKn8ZGGv1gAlB0Cay/QOOy6tNAGeZMD61LDA99yL5IFhUZGkELadSzFhQPr9fZOkBMJtqW6nJQ9Aq",
+	"SKsmE2EhPRm1lgiJnaBQ/ImIDxJS0VT/lSt2JaDsXjKAQBvxRHa350pZwoC6FfPtRhZPvgqLaiENQlhU",
+	"zWk8S6OqWwnNH3fl5zslvWnjP7bAKOP0+ZaaQCRUhKNruEwyMRUc3wJ4EVXxySI5Gox5Xs8YdWEEBor0",
+	"lAcKQg1Z5PBhLMmhdWP3NCLPOpWYDEEsAdNxookLuU1d31XddIlxPqMkdq0fVvoaWRg4wyTPsJPsag5P",
+	"McMW2sostjxoKehBsm1a1NHFWap03pc+hO2wqlHw/kMlsjRJRY1Ucyw6AcLo4EW8nyR6At3qYdcWaMYS",
+	"27Uzy/oSyeipQicXH/MuAixADpUnse2huhJMxEmOnV7OqBsDBgJ62jPjhduCkisx4IUW3ltHfYBlzmbv",
+	"hkOodrLXoY8PDYdJ3g42OVdqaVtcxw9oEU9tSZuKeAfmVlHMc35YOBhOpP/yoNR72tUG2TeeFfm4w85L",
+	"B01ZIgo4jK6IisdtLLPhyBlOZyAyBy5yc55CHZm5bj4VfRmZPY78kjLhinUQ0CLRLBlJoCNgF0KwfuvM",
+	"PABtNt1vLZZbHdI8I9wx35JknrCiBitoHc2LTMJtf+FyZIYWU2ZZPs1dp8ERPHHE3/gRL9hKaoqdhR1E",
+	"3shcqXfPf1VJ7Mk4WPns24qn8HwFx59Ks6iYCd6X+eKpjVR9gAZSfOkcuaYihsVctN0A+WaGKJQNaia7",
+	"LM5ohfiqsJ7Mv+/y/dwJojnuabMeJC9H2Wc2UPOh2N6yKYMTfQOVUm975oxW1ks1jgHZe2yMErEwbovy",
+	"qNtqgHTvbOP+RzfybFzI69XlLZiKg6M5NC8ddJs5o13257PzV8/fRQtBrv91+LvIBiI9PO0dvu0d0pMO",
+	"V4NQ2WjX8pp21uUNmhubBLvMeb7fSJd54q6N8qtpoyyXhxjD0cfRvPW6YLxyNvB2QmCvg6W9IRFhKTTC",
+	"eIJ/jK9LHIVVBsDGVQbQR+9kzJ/vosA0uHj2azl73C3nr0Ioi0LGBJrj/pzEbVT53tLpyxCxcsmSBZvX",
+	"2I1X8/J2EqITmC7OJqE/jfgHATZrCGzgrqwyg4xBXciBMfAuy/5L2VU5WQaYNzZ0xLVOdM6lMSNzlcaM",
+	"G8OFXc37MpqInBtd0EFBCkBiSz1nhMUQQ+LPZtEwf2b/hIgWUs3ajp9mogD7Xkzqii8C1MgvzRK+Sa1E",
+	"MO0tqiW8nVaql3h0/Gh9vURtyY09lTermdjVQexiR/dZB1GS6xhMWqeSKisjFpXNDRt26xzVO4nlY6X2",
+	"crfPur4towbRr17dKYZ14+hjY2zfBgYkPCdWIKyvpZqBg5vEbC5ycpglhS5KM2m7gMGYT6dCYicSoM8C",
+	"2QmgTJPnDihGXBMt+tbubYiBe/sx+wqwl1eqrn/uwQXLd6KrWc11KahV/Y1WSqztwt5N7Wcffqi0nn9W",
+	"GaDJFhPXZVkyl7sbyx1oUU0g6kVAD217CQQXNCB5lUN+EcAu2dQexMyc7Vv1vS+ggu/CMbcdjvneZd7O",
+	"yLtDwlf4eLeTlfdk3X14uiadeKoXkhaRE3KE0GzFaFjw4MUqe4plGd2gGX4x7wByWRiJJaYRFb9e8cF1",
+	"X/p02ljN5AmLEMkQrSVuf3wjuAZYQuPtR/xKZXlk/prh7+897fD7013i4VtNPPz+dJd62KUedqmHXerh",
+	"flIPoaa8p8wD6fxNnKdTW0RZ73hFy85PYDnQM6P1Pg4oz53s3/k5Oz9n5+fckp+j6bOqlm1pyvhgoAq5",
+	"SOpOOT6lBZvBf8XhhCcp43GcCa0dgLxknA1ElvNEshmfu8wggr27P2UqFdX4k29hgkurLM/zFzVDTO2q",
+	"ScBUHZFTh51xjUrnrUwGKgbc/ImNcE94novMTIUkYavb4jH/r1a7ZfwGY/5n81a7JfnE/EmY57VCuTjh",
+	"H18KOTLn5PGPT9qtSSLtzz51p/MskUCQV5XItju+57YlmMsIcx5VkzFXt5rK6DcKP4yHAOJJ+7UexdNe",
+	"uA2EJ469Yft69ce0a1+/T+Lmh6O4eDxJZLXmsn+qyKzaj8CrHFQCJZ2Dv/pcm4+EJhkM0OP9MGuIlSW5",
+	"Uh3WW6qRxzCXzRZCww5af0DoQh1FS0KcylT60i4RqlVQ9Xg72pylI52MZDHFoNaFkDlmGQHpEZu5MbAF",
+	"4B846y5BFA4UAG4ShEpCTHcg3d/nHHg4bthQZPTYlw590YUNusDNbLdtAS+PvYP+72YLcQK7ORCcG1Ht",
+	"r+CfkSwZVrrY9n0z7LaRAGNnDbO+xrAL8vw1uB6Z+HHYd8vD/9x8yJf8mh60aw3/dnQWypRA0TBqLZoz",
+	"sncrtFjzwBDpOecKHX0y/7eSt/zcqw/XppXEHXZBvUZAAJTN/TUaN0nD35DvTM2kK9Akei4YBK06WmCT",
+	"Gl7Xl3SjDovskChAyaW7u3LOoO4TikVrtJKVNl+4pHJDWd5u2eU1Bv+4Kz2wq5/chZy+3t5bJy6bmvkb",
+	"CQEjOZqxavuJUB06RGPiBDScNv8WEv+Z5B2GXCZEhiws0zMfGJWI3cRB76nVB2Ou29hwCtEmMuaVJDGM",
+	"LZknjLvKepGjD+BYFKWYoatyNS/5E5kYZkKPow57BhPG9kf74L6EGRrxr4XWiTKTs22lUoEoH3DJUjWC",
+	"8D80AvtoN647ZqD1Ep1nPEcHag6z66ILYi59D5dE9XTPJMi3dw3ofaxHWsZ9KJv4bQw8NSNt3s6xqBp7",
+	"B3jlX9ixKFM1z3gW612uobGN/5Lr/BQsyJ2J/42Z+Jb9GPUDCSOvGzbVZhXG/FFoNm6v64oqUAlBfC7G",
+	"JKeGMYSu1c4hCFg3yFwPcBL1CYs+fY7YIBU8005JOIpbaGCHLnvnSMSqTwy0Aq4/t0gCgfFvXAzrG0y4",
+	"0YM5cBcTXyD5GiLVJapmpovB2D97P3py/CRChmXniKBnQbX7EW2xKxkOpkCJK49KACAYoMAxZT4RkaO5",
+	"AdZhY9ks3qhK702L3Nr3N1J8mDlZx8/vH7a56qocfBe6K+aNXaJNQnp+SHWfmTulms67VDPr6E526mun",
+	"jB6wp/UK+pbcN9BMOcF0zcqrEtkeQ4bYnMy/CbctVoNiIjDwUGRpq9s6Aq1Ez1zSS8lIIuhK27ggAMCS",
+	"yAD0xvos8IvAtxqoiaBcuc8tm08NAmdxoqcpn7/CX9uHJIjUtwRAh5i9BDoXaAZbRdv2lKDILxU2XxP+",
+	"2yBVOpGjYDKkVyrmc0l/WZ7MH66/2sETY2X2Qiu05nOsWrCtLIs44zSHAJ15cRK+73d5Swi0iDCTT3tt",
+	"Kn0DHlN69YfQLE5U5MErSCqe5YGQWtXFBNhbR4+1KTaqqts3yvtszPPooM1c+/dhkcCGnL44fNsLng+F",
+	"KcszCGGEqlbsMt6AlRv4upqlSl0TvJLRFng2sZzE6RXBB2PCRgrmUlBVyNJ2uAz/0kR+FXPic0frbMGk",
+	"GvA0xb15HS6aT5PDazGvfNbrHoM/LT/rdaaugozmNOU5FJkgFGMhdcCMFjxsLHha+Zn9gn/4/O7zfwcA",
+	"AP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -120,13 +120,13 @@ WITH mine AS (
             (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
         ) AS written_at
     FROM ai_responses AS r
-    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
+    WHERE r.id = $6 AND r.owner_id = $7::uuid AND r.attempt = $8 AND r.last_seq = $9
         AND r.status = 'streaming'
     FOR NO KEY UPDATE OF r
 ),
 written AS (
     INSERT INTO messages (id, ticket_id, author, content, created_at)
-    SELECT $1::uuid, mine.ticket_id, 'ai', $11, mine.written_at
+    SELECT mine.id, mine.ticket_id, 'ai', $10, mine.written_at
     FROM mine
 ),
 raised AS (
@@ -153,7 +153,7 @@ replaced AS (
 ),
 marked AS (
     UPDATE messages AS m
-    SET superseded_by = $1::uuid
+    SET superseded_by = $6
     FROM replaced
     WHERE m.id = replaced.message_id
 ),
@@ -163,16 +163,15 @@ logged AS (
     FROM mine
 )
 UPDATE ai_responses AS r
-SET status = 'completed', message_id = $1::uuid, finish_reason = $2::text, last_seq = mine.seq,
-    prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
-    cached_tokens = $6, finished_at = mine.written_at
+SET status = 'completed', message_id = r.id, finish_reason = $1::text, last_seq = mine.seq,
+    prompt_tokens = $2, completion_tokens = $3, reasoning_tokens = $4,
+    cached_tokens = $5, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.responses >= 0
 RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
 `
 
 type CompleteAIResponseParams struct {
-	MessageID        uuid.UUID
 	FinishReason     string
 	PromptTokens     int32
 	CompletionTokens int32
@@ -187,11 +186,10 @@ type CompleteAIResponseParams struct {
 
 // Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
 // be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
-// the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
-// last_seq.
+// the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
+// response is no longer this attempt's to complete, or its log does not end at last_seq.
 func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, completeAIResponse,
-		arg.MessageID,
 		arg.FinishReason,
 		arg.PromptTokens,
 		arg.CompletionTokens,
@@ -476,6 +474,27 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 		&i.HasEvents,
 	)
 	return i, err
+}
+
+const findStreamingAIResponse = `-- name: FindStreamingAIResponse :one
+SELECT coalesce(r.id, '00000000-0000-0000-0000-000000000000')::uuid AS id
+FROM tickets AS t
+LEFT JOIN ai_responses AS r ON r.ticket_id = t.id AND r.status = 'streaming'
+WHERE t.id = $1 AND (t.user_id = $2 OR $3::boolean)
+`
+
+type FindStreamingAIResponseParams struct {
+	TicketID uuid.UUID
+	ActorID  uuid.UUID
+	Staff    bool
+}
+
+// The response that is being written in a ticket that the actor sees. None is the nil UUID.
+func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, findStreamingAIResponse, arg.TicketID, arg.ActorID, arg.Staff)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }
 
 const findTurn = `-- name: FindTurn :one

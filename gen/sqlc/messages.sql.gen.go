@@ -18,16 +18,16 @@ WITH target AS (
         t.id, t.status,
         CASE WHEN t.user_id = $2::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
     FROM tickets AS t
-    WHERE t.id = $4 AND (t.user_id = $2::uuid OR $5::boolean) AND t.status <> 'closed'
+    WHERE t.id = $5 AND (t.user_id = $2::uuid OR $6::boolean) AND t.status <> 'closed'
 ),
 spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($3)
+    SELECT $7::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($3)
     FROM target
-    WHERE $6::uuid IS NOT NULL AND octet_length($3) <= $7::bigint
+    WHERE $7::uuid IS NOT NULL AND octet_length($3) <= $8::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.messages < $8 AND u.bytes + excluded.bytes <= $7
+    WHERE u.messages < $9 AND u.bytes + excluded.bytes <= $8
     RETURNING u.user_id
 ),
 before AS (
@@ -43,7 +43,7 @@ before AS (
         ) AS written_at,
         target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
     FROM target
-    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
+    WHERE $7::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
 superseded AS (
     UPDATE ai_responses AS r
@@ -59,7 +59,7 @@ logged AS (
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $9, before.id, $2::uuid, before.status, 'open'
+    SELECT $10, before.id, $2::uuid, before.status, 'open'
     FROM before
     WHERE before.reopens
 ),
@@ -73,16 +73,18 @@ raised AS (
     FROM before
     WHERE tickets.id = before.id
 )
-INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-SELECT $1, before.id, before.author, $2::uuid, $3, before.written_at
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
+SELECT
+    $1, before.id, before.author, $2::uuid, $3, before.written_at, $4::text
 FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
 `
 
 type CreateMessageParams struct {
 	ID          uuid.UUID
 	ActorID     uuid.UUID
 	Content     string
+	ClientID    *string
 	TicketID    uuid.UUID
 	Staff       bool
 	CountsFor   *uuid.UUID
@@ -101,6 +103,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		arg.ID,
 		arg.ActorID,
 		arg.Content,
+		arg.ClientID,
 		arg.TicketID,
 		arg.Staff,
 		arg.CountsFor,
@@ -117,6 +120,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		&i.Content,
 		&i.CreatedAt,
 		&i.SupersededBy,
+		&i.ClientID,
 	)
 	return i, err
 }
@@ -150,7 +154,7 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 }
 
 const getMessage = `-- name: GetMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
 FROM messages
 WHERE id = $1
 `
@@ -166,6 +170,37 @@ func (q *Queries) GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 		&i.Content,
 		&i.CreatedAt,
 		&i.SupersededBy,
+		&i.ClientID,
+	)
+	return i, err
+}
+
+const getMessageByClientID = `-- name: GetMessageByClientID :one
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+FROM messages
+WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid)
+LIMIT 1
+`
+
+type GetMessageByClientIDParams struct {
+	TicketID uuid.UUID
+	ClientID string
+	ID       *uuid.UUID
+}
+
+// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error) {
+	row := q.db.QueryRow(ctx, getMessageByClientID, arg.TicketID, arg.ClientID, arg.ID)
+	var i Message
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
+		&i.ClientID,
 	)
 	return i, err
 }
@@ -204,7 +239,7 @@ newest AS (
     ORDER BY said.created_at DESC
     LIMIT $3
 )
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || $1::uuid)
 ORDER BY m.id = $1, m.created_at
@@ -236,6 +271,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 			&i.Content,
 			&i.CreatedAt,
 			&i.SupersededBy,
+			&i.ClientID,
 		); err != nil {
 			return nil, err
 		}
@@ -248,7 +284,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
 FROM messages
 WHERE ticket_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
 ORDER BY created_at, id
@@ -284,6 +320,58 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 			&i.Content,
 			&i.CreatedAt,
 			&i.SupersededBy,
+			&i.ClientID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listStandingMessages = `-- name: ListStandingMessages :many
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
+FROM messages AS m
+WHERE m.ticket_id = $1 AND m.superseded_by IS NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM ai_responses AS standing
+        JOIN ai_responses AS next
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
+        WHERE standing.message_id = m.id
+    )
+ORDER BY m.created_at DESC
+LIMIT $2
+`
+
+type ListStandingMessagesParams struct {
+	TicketID uuid.UUID
+	MaxRows  int32
+}
+
+// The newest, newest first, without answers that were replaced or that are being replaced just now.
+func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, listStandingMessages, arg.TicketID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+			&i.ClientID,
 		); err != nil {
 			return nil, err
 		}

@@ -394,6 +394,7 @@ type Message struct {
 	Content      string
 	CreatedAt    time.Time
 	SupersededBy *uuid.UUID
+	ClientID     *string
 }
 
 type MessageFeedback struct {

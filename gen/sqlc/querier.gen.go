@@ -25,8 +25,8 @@ type Querier interface {
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
 	// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
-	// the one that stood goes first. No row: the response is no longer this attempt's to complete, or its log does not end at
-	// last_seq.
+	// the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
+	// response is no longer this attempt's to complete, or its log does not end at last_seq.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
@@ -74,6 +74,8 @@ type Querier interface {
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
+	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
+	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
@@ -97,6 +99,8 @@ type Querier interface {
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
+	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -123,6 +127,8 @@ type Querier interface {
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
+	// The newest, newest first, without answers that were replaced or that are being replaced just now.
+	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
 	// Everybody's, with the customers of all services or only those of one.

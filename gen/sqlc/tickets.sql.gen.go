@@ -163,7 +163,7 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id
         FROM messages AS n
         WHERE n.ticket_id = t.id
         ORDER BY n.created_at DESC, n.id DESC

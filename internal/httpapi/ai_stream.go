@@ -11,13 +11,14 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/httpapi/uistream"
 )
 
 // StreamAIResponse streams the answer to the ticket's turn.
 func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
-	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
+	stream, err := s.streams.read(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
 		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
@@ -33,7 +34,7 @@ func (s *Server) StreamAIResponse(
 func (s *Server) StreamAIResponseByID(
 	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
 ) (api.StreamAIResponseByIDResponseObject, error) {
-	stream, err := s.streams.read(ctx, func() (*assistant.Reader, error) {
+	stream, err := s.streams.read(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
 		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
@@ -103,7 +104,9 @@ func (s *streams) leave(who caller) {
 }
 
 // read returns a stream of what read reads. It returns what enter and read return.
-func (s *streams) read(ctx context.Context, read func() (*assistant.Reader, error)) (aiResponseStream, error) {
+func (s *streams) read(
+	ctx context.Context, encoder uistream.Encoder, read func() (*assistant.Reader, error),
+) (aiResponseStream, error) {
 	leave, err := s.enter(callerFrom(ctx))
 	if err != nil {
 		return aiResponseStream{}, err
@@ -117,5 +120,5 @@ func (s *streams) read(ctx context.Context, read func() (*assistant.Reader, erro
 		leave()
 		return aiResponseStream{}, err
 	}
-	return aiResponseStream{ctx: ctx, reader: reader, leave: leave}, nil
+	return aiResponseStream{ctx: ctx, reader: reader, encoder: encoder, leave: leave}, nil
 }

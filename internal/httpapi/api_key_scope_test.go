@@ -67,21 +67,23 @@ func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
 			t.Parallel()
 			c := newCast(t)
 			ids := o.ownedIDs(t, c)
-			if o.scope != auth.AnyScope {
-				others := slices.DeleteFunc(slices.Clone(allScopes), func(s auth.Scope) bool { return s == o.scope })
+			for _, scope := range o.scopes {
+				if scope == auth.AnyScope {
+					continue
+				}
+				others := slices.DeleteFunc(slices.Clone(allScopes), func(s auth.Scope) bool { return s == scope })
 				outside := c.apiKey(t, auth.RoleAdmin, others...)
 				requireOutOfScope(t, c, o, ids, outside.bearer())
 				requireOutOfScope(t, c, o, o.unknownIDs(), outside.bearer())
 				requireOutOfScope(t, c, o, ids, outside.bearer(), "X-On-Behalf-Of: somebody")
 			}
-			if o.scope == auth.NoScope {
+			switch o.scopes[0] {
+			case auth.NoScope:
 				return
+			case auth.AnyScope:
+				o.scopes = []auth.Scope{auth.ScopeOnBehalf}
 			}
-			scope := o.scope
-			if scope == auth.AnyScope {
-				scope = auth.ScopeOnBehalf
-			}
-			got := o.call(t, c, ids, c.apiKey(t, auth.RoleAdmin, scope).bearer())
+			got := o.call(t, c, ids, c.apiKey(t, auth.RoleAdmin, o.scopes...).bearer())
 			if slices.Contains(customersOnly, o.OperationID) || slices.Contains(servicesOnly, o.OperationID) {
 				got.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 			} else {

@@ -41,8 +41,10 @@ func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 	}
 	info := infoFrom(ctx)
 	info.actor = actor
-	if !actor.InScope(auth.Scope(op.Scope)) {
-		return apperr.New(apperr.Forbidden, "The API key's scopes do not allow this.")
+	for _, scope := range op.Scopes {
+		if !actor.InScope(auth.Scope(scope)) {
+			return apperr.New(apperr.Forbidden, "The API key's scopes do not allow this.")
+		}
 	}
 	if actor, err = s.onBehalf(c, op, actor); err != nil {
 		return err

@@ -73,9 +73,26 @@ var operationBodies = map[string]func(*cast) string{
 	"getMessageFeedback":   noBody,
 	"putMessageFeedback":   func(*cast) string { return `{"rating":"down"}` },
 
+	"sendUIMessage":    chatBody,
+	"sendUIMessageV7":  chatBody,
+	"resumeUIStream":   noBody,
+	"resumeUIStreamV7": noBody,
+	"listUIMessages":   noBody,
+	"stopUIStream":     noBody,
+	"runAGUI": func(*cast) string {
+		return `{"threadId":"{ticket_id}","runId":"r","messages":[{"id":"` + uuid.NewString() + `","role":"user","content":"Hello."}]}`
+	},
+
 	"getLiveness":  noBody,
 	"getReadiness": noBody,
 }
+
+func chatBody(*cast) string {
+	return `{"id":"{ticket_id}","messages":[{"id":"` + uuid.NewString() + `","role":"user","parts":[{"type":"text","text":"Hello."}]}]}`
+}
+
+// ticketsInBodies are the members that name a ticket in the bodies of chat clients, which have no place for it in the path.
+var ticketsInBodies = map[string]string{"sendUIMessage": "id", "sendUIMessageV7": "id", "runAGUI": "threadId"}
 
 // customersOnly are the operations that are for the customer whose thing it is. Staff, who see it, get 404.
 var customersOnly = []string{"putMessageFeedback"}
@@ -146,11 +163,11 @@ func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 type specOperation struct {
 	*openapi3.Operation
 	method, path string
-	// pathParameters are the names in the path.
+	// pathParameters are the names in the path, and of a ticket that the body names.
 	pathParameters []string
-	// role is the least role that may call it, empty for everybody, and scope what it asks of API keys.
-	role  sqlc.UserRole
-	scope auth.Scope
+	// role is the least role that may call it, empty for everybody, and scopes what it asks of API keys.
+	role   sqlc.UserRole
+	scopes []auth.Scope
 }
 
 // actsForCustomers reports whether a service may call it for its customers.
@@ -172,8 +189,13 @@ func specOperations(t *testing.T) []specOperation {
 					o.pathParameters = append(o.pathParameters, strings.Trim(part, "{}"))
 				}
 			}
+			if ticketsInBodies[op.OperationID] != "" {
+				o.pathParameters = append(o.pathParameters, "ticket_id")
+			}
 			scope, _ := op.Extensions["x-scope"].(string)
-			o.scope = auth.Scope(scope)
+			for name := range strings.FieldsSeq(scope) {
+				o.scopes = append(o.scopes, auth.Scope(name))
+			}
 			require.NotNil(t, op.Security, "%s has no security decision", op.OperationID)
 			for _, alternative := range *op.Security {
 				for _, roles := range alternative {
@@ -209,11 +231,11 @@ func (o specOperation) streams(t *testing.T) bool {
 // call sends the operation with the ids in its path.
 func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
 	t.Helper()
-	path := o.path
+	path, body := o.path, operationBodies[o.OperationID](c)
 	for i, name := range o.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
+		body = strings.ReplaceAll(body, "{"+name+"}", ids[i])
 	}
-	body := operationBodies[o.OperationID](c)
 	if body != "" {
 		header = append(header, "Content-Type: application/json")
 	}

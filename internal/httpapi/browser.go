@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/httpapi/uistream"
 )
 
 const (
@@ -76,6 +77,7 @@ func cors(allowed, methods []string) echo.MiddlewareFunc {
 		ExposeHeaders: []string{
 			echo.HeaderAllow, headerETag, headerIdempotencyReplayed, "Link", echo.HeaderLocation, headerRateLimit,
 			headerRateLimitPolicy, echo.HeaderRetryAfter, echo.HeaderWWWAuthenticate, echo.HeaderXRequestID,
+			uistream.VersionHeader,
 		},
 		MaxAge: corsMaxAge,
 	})

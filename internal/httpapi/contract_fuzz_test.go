@@ -40,6 +40,9 @@ var refusals = map[string][]int{
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},
 	"streamAIResponse": {http.StatusConflict},
+	"sendUIMessage":    {http.StatusConflict},
+	"sendUIMessageV7":  {http.StatusConflict},
+	"runAGUI":          {http.StatusConflict},
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
@@ -106,6 +109,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 		for name, example := range media.Examples {
 			body, ok := example.Value.Value.(map[string]any)
 			require.True(t, ok, name)
+			body = f.own(body)
 			got := f.send(t, fuzzRequest{
 				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
 				body: body, form: mediaType != "application/json",
@@ -127,7 +131,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	}
 	f.ids = o.ownedIDs(t, f.cast)
 	if slices.Contains(servicesOnly, o.OperationID) {
-		service := f.apiKey(t, auth.RoleUser, o.scope, auth.ScopeOnBehalf)
+		service := f.apiKey(t, auth.RoleUser, append(o.scopes, auth.ScopeOnBehalf)...)
 		f.caller = member{token: service.key}
 		f.ids = []string{f.customerOf(t, service).String()}
 	}
@@ -149,9 +153,17 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		mediaType := rapid.SampledFrom(slices.Sorted(maps.Keys(f.RequestBody.Value.Content))).Draw(r, "media type")
 		request.form = mediaType != "application/json"
 		request.header.Set("Content-Type", mediaType)
-		request.body = validObject(f.RequestBody.Value.Content[mediaType].Schema.Value).Draw(r, "body")
+		request.body = f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value).Draw(r, "body"))
 	}
 	return request
+}
+
+// own returns the body with the caller's own ticket, if it names one.
+func (f *fuzzed) own(body map[string]any) map[string]any {
+	if member := ticketsInBodies[f.OperationID]; member != "" {
+		return changeMember(body, member, f.ids[0])
+	}
+	return body
 }
 
 // ownPath is the path with the ids of what is the caller's own.
@@ -271,6 +283,13 @@ func (f *fuzzed) faults(r *rapid.T, valid fuzzRequest) map[string]func(*fuzzRequ
 		}
 	}
 	for i, id := range f.pathParameters {
+		if member := ticketsInBodies[f.OperationID]; member != "" {
+			faults["an unknown "+id] = func(q *fuzzRequest) int {
+				q.body = changeMember(q.body, member, uuid.NewString())
+				return http.StatusNotFound
+			}
+			continue
+		}
 		faults["an unknown "+id] = func(q *fuzzRequest) int {
 			other := rapid.SampledFrom([]string{uuid.NewString(), strings.ToUpper(f.ids[i]) + "A", "1", f.ids[i][1:]}).Draw(r, id)
 			q.path = strings.Replace(q.path, f.ids[i], other, 1)
@@ -354,7 +373,9 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 			faults[member+" empty"] = with(member, "")
 		}
 	}
-	faults["an unknown member"] = with("unknown", true)
+	if !*schema.AdditionalProperties.Has {
+		faults["an unknown member"] = with("unknown", true)
+	}
 	sending := func(text, mediaType string, status int) func(*fuzzRequest) int {
 		return func(q *fuzzRequest) int {
 			q.text = text
@@ -365,5 +386,5 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 	faults["an array"] = sending("[]", "application/json", http.StatusUnprocessableEntity)
 	faults["no JSON"] = sending(`{"a":`, "application/json", http.StatusBadRequest)
 	faults["another media type"] = sending("text", "text/plain", http.StatusUnsupportedMediaType)
-	faults["a large body"] = sending(pad("{", 2*contract.LeastBodyLimit+1), "application/json", http.StatusRequestEntityTooLarge)
+	faults["a large body"] = sending(pad("{", int(contract.BodyLimit(schema))+1), "application/json", http.StatusRequestEntityTooLarge)
 }

@@ -25,6 +25,8 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 		return rapid.SampledFrom(s.Enum)
 	case strings.HasSuffix(ref.Ref, "/Model"):
 		return rapid.Just[any](config.Defaults().GroqModel) // The contract leaves it to the server which there are.
+	case strings.HasSuffix(ref.Ref, "/ClientMessage"):
+		return clientMessage().AsAny()
 	case s.Type.Is("boolean"):
 		return rapid.Bool().AsAny()
 	case s.Type.Is("integer"):
@@ -34,12 +36,24 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 		return validObject(s).AsAny()
 	case s.Type.Is("array"):
 		distinct := func(item any) string { return fmt.Sprint(item) }
-		return rapid.SliceOfNDistinct(validValue(s.Items), max(int(s.MinItems), 1), int(*s.MaxItems), distinct).AsAny()
+		return rapid.SliceOfNDistinct(validValue(s.Items), max(int(s.MinItems), 1), min(int(*s.MaxItems), 100), distinct).AsAny()
 	case s.Format == "date-time":
 		return rapid.Just[any]("2099-01-01T00:00:00Z") // Where a caller names a time, it is to come.
 	default:
 		return validString(s).AsAny()
 	}
+}
+
+// clientMessage generates what a chat client sends as a message: of most of it the contract says nothing.
+func clientMessage() *rapid.Generator[map[string]any] {
+	text := rapid.StringOfN(rapid.SampledFrom(alphabet), 0, 40, -1)
+	return rapid.Custom(func(t *rapid.T) map[string]any {
+		said := "x" + text.Draw(t, "text")
+		return map[string]any{
+			"id": rapid.StringMatching(`[!-~]{1,40}`).Draw(t, "id"), "role": "user", "metadata": map[string]any{"a": []any{1, nil}},
+			"parts": []any{map[string]any{"type": "step-start"}, map[string]any{"type": "text", "text": said}},
+		}
+	})
 }
 
 func validString(s *openapi3.Schema) *rapid.Generator[string] {

@@ -70,10 +70,10 @@ func TestOnlyAnswersOfTheAIAreRated(t *testing.T) {
 	s := apitest.New(t, apitest.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
-	answer := user.Stream(t, ticket.ID).ReadAll().Done
+	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
 	for _, id := range []uuid.UUID{
 		user.Say(t, ticket.ID, "And November?").ID, agent.Say(t, ticket.ID, "I look into it.").ID,
-		ticket.ID, answer.AIResponseID, uuid.Must(uuid.NewV7()),
+		ticket.ID, uuid.Must(uuid.NewV7()),
 	} {
 		requireNoFeedback(t, user, http.MethodPut, id)
 		requireNoFeedback(t, user, http.MethodGet, id)

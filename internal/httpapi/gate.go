@@ -20,6 +20,8 @@ type gate struct {
 	operations map[route]*contract.Operation
 	// templates are the paths as the contract writes them, by Echo's form of them.
 	templates map[string]string
+	// newMessage is the operation whose rules hold for everything that a customer says.
+	newMessage *contract.Operation
 }
 
 // route is a method and a path in Echo's form, such as /tickets/:ticket_id.
@@ -35,6 +37,9 @@ func newGate(operations []*contract.Operation) (*gate, error) {
 		path := echoPath(op.Path)
 		g.templates[path] = op.Path
 		g.operations[route{op.Method, path}] = op
+		if op.ID == "createMessage" {
+			g.newMessage = op
+		}
 		if op.Method == http.MethodGet && !op.Streams() {
 			g.operations[route{http.MethodHead, path}] = op
 		}
@@ -42,17 +47,17 @@ func newGate(operations []*contract.Operation) (*gate, error) {
 	return g, nil
 }
 
-// checkDecision returns what is wrong with an operation's role, or with its scope when it is not public.
+// checkDecision returns what is wrong with an operation's role, or with its scopes when it is not public.
 func checkDecision(op *contract.Operation) error {
-	role, scope := auth.Role(op.Role), auth.Scope(op.Scope)
+	role := auth.Role(op.Role)
 	if role == "" {
 		return nil
 	}
 	if !(auth.Actor{Role: role}).Has(role) {
 		return fmt.Errorf("%q is not a role", role)
 	}
-	if !scope.IsAsked() {
-		return fmt.Errorf("x-scope is %q and must be a scope, %s or %s", op.Scope, auth.AnyScope, auth.NoScope)
+	if len(op.Scopes) == 0 || slices.ContainsFunc(op.Scopes, func(s string) bool { return !auth.Scope(s).IsAsked() }) {
+		return fmt.Errorf("x-scope is %q and must be scopes, %s or %s", op.Scopes, auth.AnyScope, auth.NoScope)
 	}
 	return nil
 }

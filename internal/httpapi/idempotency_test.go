@@ -54,6 +54,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			path := o.path
 			for i, name := range o.pathParameters {
 				path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
+				body = strings.ReplaceAll(body, "{"+name+"}", ids[i])
 			}
 			send := func() apitest.Response {
 				header := []string{keyHeader("a-key"), c.admin.bearer()}

@@ -148,10 +148,10 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	return path, thing
 }
 
-// writes are the operations that take a body.
+// writes are the operations that take a body of the contract's own form, with just the members that it names.
 func (d *desk) writes(t *testing.T) []call {
 	t.Helper()
-	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil })
+	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil || ticketsInBodies[c.id] != "" })
 }
 
 func (d *desk) call(t *testing.T, id string) call {
@@ -188,10 +188,19 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"model": config.Defaults().GroqModel}
 	case "putMessageFeedback":
 		body = map[string]string{"rating": "up", "comment": "A comment"}
+	case "sendUIMessage", "sendUIMessageV7":
+		body = map[string]any{"id": d.ticket.ID, "messages": []any{clientText("m", "A message")}}
+	case "runAGUI":
+		body = map[string]any{"threadId": d.ticket.ID, "runId": "r", "messages": []any{clientText("m", "A message")}}
 	default:
 		require.FailNow(t, "an operation takes a body that this test does not know", operationID)
 	}
 	return encode(t, body)
+}
+
+// clientText is a text that a chat client sends.
+func clientText(id, text string) map[string]any {
+	return map[string]any{"id": id, "role": "user", "parts": []any{map[string]any{"type": "text", "text": text}}}
 }
 
 func encode(t *testing.T, value any) string {

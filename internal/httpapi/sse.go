@@ -11,8 +11,10 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/httpapi/uistream"
 )
 
 const (
@@ -32,28 +34,26 @@ type aiResponseStream struct {
 	// ctx is the request's: the generated interface has no place for it.
 	ctx    context.Context
 	reader *assistant.Reader
+	// unanswered is why there is no reader: the AI does not answer what was said.
+	unanswered *apperr.Error
+	encoder    uistream.Encoder
 	// leave says that the stream has ended.
 	leave func()
-}
-
-// VisitStreamAIResponseResponse is what the generated code calls for streamAIResponse.
-func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
-}
-
-// VisitStreamAIResponseByIDResponse is what the generated code calls for streamAIResponseByID.
-func (s aiResponseStream) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
 }
 
 // writeTo writes events until the last one, or until the client is gone.
 func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.leave()
+	stream := newEventStream(w)
+	s.encoder.SetHeader(w.Header())
+	begin := func() error { return stream.open(s.encoder.Begin()) }
+	if s.reader == nil {
+		return errors.Join(begin(), stream.write(s.encoder.Unanswered(s.unanswered)))
+	}
 	defer s.reader.Close()
 	ctx, stop := whileAllowed(s.ctx)
 	defer stop()
-	stream := newEventStream(w)
-	if err := apart(stream.open); err != nil {
+	if err := apart(begin); err != nil {
 		return err
 	}
 	ended := false
@@ -63,23 +63,33 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 		cancel()
 		switch {
 		case errors.Is(err, io.EOF) && !ended:
-			return stream.comeBack()
+			return stream.write(s.encoder.BrokenOff(errMoved()))
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(context.Cause(ctx), errWithdrawn):
-			return nil
+			return stream.write(s.encoder.BrokenOff(errWithdrawnProblem()))
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
 			ended = eventlog.IsEnd(entry.Event)
-			err = stream.write(entry.Frame)
+			err = stream.write(s.encoder.Frame(entry))
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// errMoved is why a stream ends before its answer: the answer goes on in another process.
+func errMoved() *apperr.Error {
+	return apperr.New(apperr.Draining, "The answer goes on elsewhere: resume it.")
+}
+
+// errWithdrawnProblem is why a stream ends that its reader may no longer have.
+func errWithdrawnProblem() *apperr.Error {
+	return apperr.New(apperr.InvalidToken, "The session has ended or the account has changed.")
 }
 
 // next returns the next event.
@@ -122,20 +132,39 @@ func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, controller: http.NewResponseController(w)}
 }
 
-// open sends the headers.
-func (s *eventStream) open() error {
-	header := s.w.Header()
+// open sends the headers, and what comes first.
+func (s *eventStream) open(begin []byte) error {
+	s.w.WriteHeader(http.StatusOK)
+	return s.write(begin)
+}
+
+// nativeEncoder is the product's own wire format, in which all readers of an answer share its frames.
+type nativeEncoder struct{}
+
+var _ uistream.Encoder = nativeEncoder{}
+
+// SetHeader sets the headers of a stream.
+func (nativeEncoder) SetHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
-	s.w.WriteHeader(http.StatusOK)
-	return s.write(fmt.Appendf(nil, "retry: %d\n: open\n\n", sseRetry.Milliseconds()))
 }
 
-// comeBack ends a stream whose answer goes on in another process. The readers do not all return at once.
-func (s *eventStream) comeBack() error {
+// Begin returns when to reconnect, and a comment.
+func (nativeEncoder) Begin() []byte {
+	return fmt.Appendf(nil, "retry: %d\n: open\n\n", sseRetry.Milliseconds())
+}
+
+// Frame returns the frame that all readers share.
+func (nativeEncoder) Frame(entry eventlog.Entry) []byte { return entry.Frame }
+
+// Unanswered returns nothing: such a request is answered with its status.
+func (nativeEncoder) Unanswered(*apperr.Error) []byte { return nil }
+
+// BrokenOff returns when to come back. The readers do not all return at once. One who may not is told so with a status.
+func (nativeEncoder) BrokenOff(*apperr.Error) []byte {
 	retry := minComeBack + rand.N(maxComeBack-minComeBack) //nolint:gosec // Jitter needs no secrecy.
-	return s.write(fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds()))
+	return fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds())
 }
 
 // EncodeEvent returns the frame that an event is on the wire, which all its readers share. Its data is one line, because
@@ -170,8 +199,12 @@ func frame(name string, id *eventlog.EventID, data any) []byte {
 	return b.Bytes()
 }
 
-// write sends the frame at once. The server's own deadline is for whole responses, so each write sets its own.
+// write sends the frame at once, if there is one. The server's own deadline is for whole responses, so each write sets its
+// own.
 func (s *eventStream) write(frame []byte) error {
+	if len(frame) == 0 {
+		return nil
+	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
@@ -180,3 +213,38 @@ func (s *eventStream) write(frame []byte) error {
 	}
 	return s.controller.Flush()
 }
+
+// The generated code calls these for the operations that stream.
+
+// VisitStreamAIResponseResponse is for streamAIResponse.
+func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitStreamAIResponseByIDResponse is for streamAIResponseByID.
+func (s aiResponseStream) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitSendUIMessageResponse is for sendUIMessage.
+func (s aiResponseStream) VisitSendUIMessageResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitSendUIMessageV7Response is for sendUIMessageV7.
+func (s aiResponseStream) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitResumeUIStreamResponse is for resumeUIStream.
+func (s aiResponseStream) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitResumeUIStreamV7Response is for resumeUIStreamV7.
+func (s aiResponseStream) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
+	return s.writeTo(w)
+}
+
+// VisitRunAGUIResponse is for runAGUI.
+func (s aiResponseStream) VisitRunAGUIResponse(w http.ResponseWriter) error { return s.writeTo(w) }

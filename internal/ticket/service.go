@@ -156,24 +156,31 @@ func (s *Service) ListMessages(
 func (s *Service) AddMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
 ) (message sqlc.Message, err error) {
-	messageID, changeID := uuid7.New(), uuid7.New()
-	limits := s.budget.of(actor)
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
 			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 		}); err != nil {
 			return err
 		}
-		message, err = s.store.CreateMessage(store.Last(ctx), sqlc.CreateMessageParams{
-			ID: messageID, TicketID: id, ActorID: actor.ID, Staff: actor.IsStaff(), Content: content, ChangeID: changeID,
-			CountsFor: limits.account, MaxMessages: limits.messages, MaxBytes: limits.bytes,
-		})
+		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content})
 		return err
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.Message{}, s.whyNot(ctx, actor, id)
 	}
 	return message, err
+}
+
+// createMessage writes a message to a ticket that is locked, as the last step of its transaction. It returns
+// store.ErrNoRows when whyNot knows why it cannot.
+func (s *Service) createMessage(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, m sqlc.CreateMessageParams,
+) (sqlc.Message, error) {
+	limits := s.budget.of(actor)
+	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
+	m.TicketID, m.ActorID, m.Staff = id, actor.ID, actor.IsStaff()
+	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
+	return s.store.CreateMessage(store.Last(ctx), m)
 }
 
 // whyNot returns why the actor cannot add a message to a ticket.

@@ -19,6 +19,90 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AGUIEventName.
+const (
+	AGUIEventNameUnanswered AGUIEventName = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventName enum.
+func (e AGUIEventName) Valid() bool {
+	switch e {
+	case AGUIEventNameUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventRole.
+const (
+	AGUIEventRoleAssistant AGUIEventRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventRole enum.
+func (e AGUIEventRole) Valid() bool {
+	switch e {
+	case AGUIEventRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIEventType.
+const (
+	AGUIEventTypeCUSTOM             AGUIEventType = "CUSTOM"
+	AGUIEventTypeMESSAGESSNAPSHOT   AGUIEventType = "MESSAGES_SNAPSHOT"
+	AGUIEventTypeRUNERROR           AGUIEventType = "RUN_ERROR"
+	AGUIEventTypeRUNFINISHED        AGUIEventType = "RUN_FINISHED"
+	AGUIEventTypeRUNSTARTED         AGUIEventType = "RUN_STARTED"
+	AGUIEventTypeTEXTMESSAGECONTENT AGUIEventType = "TEXT_MESSAGE_CONTENT"
+	AGUIEventTypeTEXTMESSAGEEND     AGUIEventType = "TEXT_MESSAGE_END"
+	AGUIEventTypeTEXTMESSAGESTART   AGUIEventType = "TEXT_MESSAGE_START"
+)
+
+// Valid indicates whether the value is a known member of the AGUIEventType enum.
+func (e AGUIEventType) Valid() bool {
+	switch e {
+	case AGUIEventTypeCUSTOM:
+		return true
+	case AGUIEventTypeMESSAGESSNAPSHOT:
+		return true
+	case AGUIEventTypeRUNERROR:
+		return true
+	case AGUIEventTypeRUNFINISHED:
+		return true
+	case AGUIEventTypeRUNSTARTED:
+		return true
+	case AGUIEventTypeTEXTMESSAGECONTENT:
+		return true
+	case AGUIEventTypeTEXTMESSAGEEND:
+		return true
+	case AGUIEventTypeTEXTMESSAGESTART:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AGUIMessageRole.
+const (
+	AGUIMessageRoleAssistant AGUIMessageRole = "assistant"
+	AGUIMessageRoleUser      AGUIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the AGUIMessageRole enum.
+func (e AGUIMessageRole) Valid() bool {
+	switch e {
+	case AGUIMessageRoleAssistant:
+		return true
+	case AGUIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIFailureCode.
 const (
 	AIFailureCodeAIMisconfigured         AIFailureCode = "ai_misconfigured"
@@ -562,6 +646,198 @@ func (e TicketStatus) Valid() bool {
 	}
 }
 
+// Defines values for UIChatRequestTrigger.
+const (
+	UIChatRequestTriggerRegenerateMessage UIChatRequestTrigger = "regenerate-message"
+	UIChatRequestTriggerSubmitMessage     UIChatRequestTrigger = "submit-message"
+)
+
+// Valid indicates whether the value is a known member of the UIChatRequestTrigger enum.
+func (e UIChatRequestTrigger) Valid() bool {
+	switch e {
+	case UIChatRequestTriggerRegenerateMessage:
+		return true
+	case UIChatRequestTriggerSubmitMessage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageRole.
+const (
+	UIMessageRoleAssistant UIMessageRole = "assistant"
+	UIMessageRoleUser      UIMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageRole enum.
+func (e UIMessageRole) Valid() bool {
+	switch e {
+	case UIMessageRoleAssistant:
+		return true
+	case UIMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageChunkType.
+const (
+	UIMessageChunkTypeAbort          UIMessageChunkType = "abort"
+	UIMessageChunkTypeDataAttempt    UIMessageChunkType = "data-attempt"
+	UIMessageChunkTypeDataFailed     UIMessageChunkType = "data-failed"
+	UIMessageChunkTypeDataUnanswered UIMessageChunkType = "data-unanswered"
+	UIMessageChunkTypeError          UIMessageChunkType = "error"
+	UIMessageChunkTypeFinish         UIMessageChunkType = "finish"
+	UIMessageChunkTypeFinishStep     UIMessageChunkType = "finish-step"
+	UIMessageChunkTypeResetStep      UIMessageChunkType = "reset-step"
+	UIMessageChunkTypeStart          UIMessageChunkType = "start"
+	UIMessageChunkTypeStartStep      UIMessageChunkType = "start-step"
+	UIMessageChunkTypeTextDelta      UIMessageChunkType = "text-delta"
+	UIMessageChunkTypeTextEnd        UIMessageChunkType = "text-end"
+	UIMessageChunkTypeTextStart      UIMessageChunkType = "text-start"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageChunkType enum.
+func (e UIMessageChunkType) Valid() bool {
+	switch e {
+	case UIMessageChunkTypeAbort:
+		return true
+	case UIMessageChunkTypeDataAttempt:
+		return true
+	case UIMessageChunkTypeDataFailed:
+		return true
+	case UIMessageChunkTypeDataUnanswered:
+		return true
+	case UIMessageChunkTypeError:
+		return true
+	case UIMessageChunkTypeFinish:
+		return true
+	case UIMessageChunkTypeFinishStep:
+		return true
+	case UIMessageChunkTypeResetStep:
+		return true
+	case UIMessageChunkTypeStart:
+		return true
+	case UIMessageChunkTypeStartStep:
+		return true
+	case UIMessageChunkTypeTextDelta:
+		return true
+	case UIMessageChunkTypeTextEnd:
+		return true
+	case UIMessageChunkTypeTextStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UIMessageMetadataAuthor.
+const (
+	UIMessageMetadataAuthorAI       UIMessageMetadataAuthor = "ai"
+	UIMessageMetadataAuthorCustomer UIMessageMetadataAuthor = "customer"
+	UIMessageMetadataAuthorStaff    UIMessageMetadataAuthor = "staff"
+)
+
+// Valid indicates whether the value is a known member of the UIMessageMetadataAuthor enum.
+func (e UIMessageMetadataAuthor) Valid() bool {
+	switch e {
+	case UIMessageMetadataAuthorAI:
+		return true
+	case UIMessageMetadataAuthorCustomer:
+		return true
+	case UIMessageMetadataAuthorStaff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UITextPartType.
+const (
+	UITextPartTypeText UITextPartType = "text"
+)
+
+// Valid indicates whether the value is a known member of the UITextPartType enum.
+func (e UITextPartType) Valid() bool {
+	switch e {
+	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
+type AGUIEvent struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty,omitzero"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty,omitzero"`
+
+	// Message Why there is no answer, for people.
+	Message   string `json:"message,omitempty,omitzero"`
+	MessageID *ID    `json:"messageId,omitempty"`
+
+	// Messages The whole conversation.
+	Messages []AGUIMessage `json:"messages,omitempty,omitzero"`
+
+	// Name The kind of custom event.
+	Name AGUIEventName `json:"name,omitempty,omitzero"`
+
+	// Role Who says it.
+	Role AGUIEventRole `json:"role,omitempty,omitzero"`
+
+	// RunID The run's id.
+	RunID    string `json:"runId,omitempty,omitzero"`
+	ThreadID *ID    `json:"threadId,omitempty"`
+
+	// Type The kind of event.
+	Type  AGUIEventType `json:"type"`
+	Value *UIData       `json:"value,omitempty"`
+}
+
+// AGUIEventName The kind of custom event.
+type AGUIEventName string
+
+// AGUIEventRole Who says it.
+type AGUIEventRole string
+
+// AGUIEventType The kind of event.
+type AGUIEventType string
+
+// AGUIMessage A message of AG-UI.
+type AGUIMessage struct {
+	// Content Plain text.
+	Content string `json:"content"`
+
+	// ID As in `UIMessage`.
+	ID string `json:"id"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role AGUIMessageRole `json:"role"`
+}
+
+// AGUIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type AGUIMessageRole string
+
+// AGUIRunRequest `RunAgentInput` of AG-UI. `threadId` is the ticket's id. Members that are not named here are ignored.
+type AGUIRunRequest struct {
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// RunID The client's id of the run, which its events repeat.
+	RunID string `json:"runId"`
+
+	// ThreadID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ThreadID             ID                     `json:"threadId"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
 // something else first. `cancelled`: somebody asked for that. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
@@ -597,7 +873,7 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// MessageID The message that the answer is stored as. Absent until it is complete.
+	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
 	// Model The model's name at the upstream.
@@ -757,6 +1033,23 @@ type ChangePasswordRequest struct {
 	// form NFC, so that it does not matter how a keyboard composes a letter. Passwords that are easy to guess are refused: the most common ones, one
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	NewPassword NewPassword `json:"new_password"`
+}
+
+// ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
+// visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+type ClientMessage struct {
+	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+	Content interface{} `json:"content,omitempty,omitzero"`
+
+	// ID The client's own id of the message.
+	ID interface{} `json:"id,omitempty,omitzero"`
+
+	// Parts What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+	Parts interface{} `json:"parts,omitempty,omitzero"`
+
+	// Role Who said it.
+	Role                 interface{}            `json:"role,omitempty,omitzero"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
@@ -1362,6 +1655,118 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
 
+// UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
+type UIChatRequest struct {
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Messages The conversation as the client has it. Only the last message is read.
+	Messages []ClientMessage `json:"messages"`
+
+	// Trigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+	Trigger              UIChatRequestTrigger   `json:"trigger,omitempty,omitzero"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// UIChatRequestTrigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+type UIChatRequestTrigger string
+
+// UIData Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
+// rest of what a problem would say.
+type UIData struct {
+	// Attempt Which attempt at this answer it is, from 1.
+	Attempt Attempt `json:"attempt,omitempty,omitzero"`
+
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code,omitempty,omitzero"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail,omitempty,omitzero"`
+
+	// Retryable Present and true when asking again may succeed.
+	Retryable bool `json:"retryable,omitempty,omitzero"`
+}
+
+// UIMessage `UIMessage` of the AI SDK.
+type UIMessage struct {
+	// ID The client's id of a message that a chat client sent, otherwise the server's.
+	ID string `json:"id"`
+
+	// Metadata What is known of a message.
+	Metadata UIMessageMetadata `json:"metadata"`
+
+	// Parts What was said.
+	Parts []UITextPart `json:"parts"`
+
+	// Role The customer is `user`, staff and the AI are `assistant`.
+	Role UIMessageRole `json:"role"`
+}
+
+// UIMessageRole The customer is `user`, staff and the AI are `assistant`.
+type UIMessageRole string
+
+// UIMessageChunk One frame of the AI SDK's UI message stream. Each type has the members that the AI SDK gives it.
+type UIMessageChunk struct {
+	Data *UIData `json:"data,omitempty"`
+
+	// Delta The next piece of text.
+	Delta string `json:"delta,omitempty,omitzero"`
+
+	// ErrorText Why there is no answer, for people.
+	ErrorText string `json:"errorText,omitempty,omitzero"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finishReason,omitempty,omitzero"`
+
+	// ID Which text of the message it belongs to.
+	ID              string             `json:"id,omitempty,omitzero"`
+	MessageID       *ID                `json:"messageId,omitempty"`
+	MessageMetadata *UIMessageMetadata `json:"messageMetadata,omitempty"`
+
+	// Reason Why the answer was stopped.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Transient Whether it is told once and belongs to no message.
+	Transient bool `json:"transient,omitempty,omitzero"`
+
+	// Type The kind of frame.
+	Type UIMessageChunkType `json:"type"`
+}
+
+// UIMessageChunkType The kind of frame.
+type UIMessageChunkType string
+
+// UIMessageMetadata What is known of a message.
+type UIMessageMetadata struct {
+	// Author Who wrote it.
+	Author UIMessageMetadataAuthor `json:"author"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at,omitempty,omitzero"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
+}
+
+// UIMessageMetadataAuthor Who wrote it.
+type UIMessageMetadataAuthor string
+
+// UITextPart A text.
+type UITextPart struct {
+	// Text Plain text; show it escaped.
+	Text string `json:"text"`
+
+	// Type The kind of part.
+	Type UITextPartType `json:"type"`
+}
+
+// UITextPartType The kind of part.
+type UITextPartType string
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
@@ -1475,6 +1880,12 @@ type BadGateway = Problem
 // BadRequest An error (RFC 9457).
 type BadRequest = Problem
 
+// ChatNotAccepted An error (RFC 9457).
+type ChatNotAccepted = Problem
+
+// ChatTooLarge An error (RFC 9457).
+type ChatTooLarge = Problem
+
 // ConversationNotAccepted An error (RFC 9457).
 type ConversationNotAccepted = Problem
 
@@ -1546,6 +1957,13 @@ type UnsupportedMediaType = Problem
 
 // WrongPassword An error (RFC 9457).
 type WrongPassword = Problem
+
+// RunAGUIParams defines parameters for RunAGUI.
+type RunAGUIParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // GetAIResponseParams defines parameters for GetAIResponse.
 type GetAIResponseParams struct {
@@ -1770,6 +2188,34 @@ type CreateStreamTokenParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SendUIMessageParams defines parameters for SendUIMessage.
+type SendUIMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUIMessagesParams defines parameters for ListUIMessages.
+type ListUIMessagesParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StopUIStreamParams defines parameters for StopUIStream.
+type StopUIStreamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendUIMessageV7Params defines parameters for SendUIMessageV7.
+type SendUIMessageV7Params struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
@@ -1804,6 +2250,9 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
+type RunAGUIJSONRequestBody = AGUIRunRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -1837,6 +2286,12 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
 
+// SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
+type SendUIMessageJSONRequestBody = UIChatRequest
+
+// SendUIMessageV7JSONRequestBody defines body for SendUIMessageV7 for application/json ContentType.
+type SendUIMessageV7JSONRequestBody = UIChatRequest
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUserRequest
 
@@ -1845,6 +2300,299 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// Getter for additional properties for AGUIRunRequest. Returns the specified
+// element and whether it was found
+func (a AGUIRunRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AGUIRunRequest
+func (a *AGUIRunRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a *AGUIRunRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["runId"]; found {
+		err = json.Unmarshal(raw, &a.RunID)
+		if err != nil {
+			return fmt.Errorf("error reading 'runId': %w", err)
+		}
+		delete(object, "runId")
+	}
+
+	if raw, found := object["threadId"]; found {
+		err = json.Unmarshal(raw, &a.ThreadID)
+		if err != nil {
+			return fmt.Errorf("error reading 'threadId': %w", err)
+		}
+		delete(object, "threadId")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AGUIRunRequest to handle AdditionalProperties
+func (a AGUIRunRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["runId"], err = json.Marshal(a.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'runId': %w", err)
+	}
+
+	object["threadId"], err = json.Marshal(a.ThreadID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'threadId': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ClientMessage. Returns the specified
+// element and whether it was found
+func (a ClientMessage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ClientMessage
+func (a *ClientMessage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a *ClientMessage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["content"]; found {
+		err = json.Unmarshal(raw, &a.Content)
+		if err != nil {
+			return fmt.Errorf("error reading 'content': %w", err)
+		}
+		delete(object, "content")
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["parts"]; found {
+		err = json.Unmarshal(raw, &a.Parts)
+		if err != nil {
+			return fmt.Errorf("error reading 'parts': %w", err)
+		}
+		delete(object, "parts")
+	}
+
+	if raw, found := object["role"]; found {
+		err = json.Unmarshal(raw, &a.Role)
+		if err != nil {
+			return fmt.Errorf("error reading 'role': %w", err)
+		}
+		delete(object, "role")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ClientMessage to handle AdditionalProperties
+func (a ClientMessage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["content"], err = json.Marshal(a.Content)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'content': %w", err)
+	}
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	object["parts"], err = json.Marshal(a.Parts)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'parts': %w", err)
+	}
+
+	object["role"], err = json.Marshal(a.Role)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'role': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for UIChatRequest. Returns the specified
+// element and whether it was found
+func (a UIChatRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for UIChatRequest
+func (a *UIChatRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a *UIChatRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["trigger"]; found {
+		err = json.Unmarshal(raw, &a.Trigger)
+		if err != nil {
+			return fmt.Errorf("error reading 'trigger': %w", err)
+		}
+		delete(object, "trigger")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for UIChatRequest to handle AdditionalProperties
+func (a UIChatRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	object["trigger"], err = json.Marshal(a.Trigger)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'trigger': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // AsStartEvent returns the union data inside the AIResponseEvent as a StartEvent
 func (t AIResponseEvent) AsStartEvent() (StartEvent, error) {
@@ -2128,6 +2876,36 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// RunAGUIWithBody Run the AI as an AG-UI agent
+	//
+	// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+	// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+	// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+	// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+	// here calls nothing.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+	RunAGUIWithBody(ctx context.Context, params *RunAGUIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunAGUI Run the AI as an AG-UI agent
+	//
+	// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+	// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+	// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+	// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+	// here calls nothing.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+	RunAGUI(ctx context.Context, params *RunAGUIParams, body RunAGUIJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAIResponse Get an AI response
 	//
@@ -2614,6 +3392,113 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 	CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SendUIMessageWithBody Send a message and stream the answer to a chat client
+	//
+	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+	//
+	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+	// `text`, and the rest of the body is ignored. See "Chat clients".
+	//
+	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+	//
+	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+	SendUIMessageWithBody(ctx context.Context, params *SendUIMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendUIMessage Send a message and stream the answer to a chat client
+	//
+	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+	//
+	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+	// `text`, and the rest of the body is ignored. See "Chat clients".
+	//
+	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+	//
+	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+	SendUIMessage(ctx context.Context, params *SendUIMessageParams, body SendUIMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUIMessages List a ticket's conversation for a chat client
+	//
+	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
+	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
+	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	//
+	// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
+	ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StopUIStream Stop the answer that is being written
+	//
+	// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
+	// that do not know its id yet. When none is being written, nothing happens.
+	//
+	// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+	//
+	// Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
+	StopUIStream(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeUIStream Resume the answer that is being written
+	//
+	// For `resume: true` of the AI SDK: the answer that is being written in the ticket, from its beginning, in the frames of
+	// `POST /ui/chat`. It never starts an answer.
+	//
+	// Corresponds with GET /ui/chat/{ticket_id}/stream (the `ResumeUIStream` operationId).
+	ResumeUIStream(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendUIMessageV7WithBody Send a message and stream the answer to the AI SDK 7
+	//
+	// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+	// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+	SendUIMessageV7WithBody(ctx context.Context, params *SendUIMessageV7Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+	//
+	// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+	// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+	SendUIMessageV7(ctx context.Context, params *SendUIMessageV7Params, body SendUIMessageV7JSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeUIStreamV7 Resume the answer that is being written
+	//
+	// As `GET /ui/chat/{ticket_id}/stream`, in the frames of `POST /ui/v7/chat`.
+	//
+	// Corresponds with GET /ui/v7/chat/{ticket_id}/stream (the `ResumeUIStreamV7` operationId).
+	ResumeUIStreamV7(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUsers List accounts
 	//
 	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
@@ -2696,6 +3581,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// RunAGUIWithBody Run the AI as an AG-UI agent
+//
+// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+// here calls nothing.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+func (c *Client) RunAGUIWithBody(ctx context.Context, params *RunAGUIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunAGUIRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunAGUI Run the AI as an AG-UI agent
+//
+// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+// here calls nothing.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+func (c *Client) RunAGUI(ctx context.Context, params *RunAGUIParams, body RunAGUIJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunAGUIRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // GetAIResponse Get an AI response
@@ -3583,6 +4518,193 @@ func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, param
 	return c.Client.Do(req)
 }
 
+// SendUIMessageWithBody Send a message and stream the answer to a chat client
+//
+// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+//
+// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+// `text`, and the rest of the body is ignored. See "Chat clients".
+//
+// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+//
+// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendUIMessageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendUIMessage Send a message and stream the answer to a chat client
+//
+// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+//
+// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+// `text`, and the rest of the body is ignored. See "Chat clients".
+//
+// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+//
+// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+func (c *Client) SendUIMessage(ctx context.Context, params *SendUIMessageParams, body SendUIMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendUIMessageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUIMessages List a ticket's conversation for a chat client
+//
+// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
+// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
+// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+//
+// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
+func (c *Client) ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUIMessagesRequest(c.Server, ticketID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StopUIStream Stop the answer that is being written
+//
+// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
+// that do not know its id yet. When none is being written, nothing happens.
+//
+// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+//
+// Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
+func (c *Client) StopUIStream(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopUIStreamRequest(c.Server, ticketID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeUIStream Resume the answer that is being written
+//
+// For `resume: true` of the AI SDK: the answer that is being written in the ticket, from its beginning, in the frames of
+// `POST /ui/chat`. It never starts an answer.
+//
+// Corresponds with GET /ui/chat/{ticket_id}/stream (the `ResumeUIStream` operationId).
+func (c *Client) ResumeUIStream(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeUIStreamRequest(c.Server, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendUIMessageV7WithBody Send a message and stream the answer to the AI SDK 7
+//
+// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+func (c *Client) SendUIMessageV7WithBody(ctx context.Context, params *SendUIMessageV7Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendUIMessageV7RequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendUIMessageV7 Send a message and stream the answer to the AI SDK 7
+//
+// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+func (c *Client) SendUIMessageV7(ctx context.Context, params *SendUIMessageV7Params, body SendUIMessageV7JSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendUIMessageV7Request(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeUIStreamV7 Resume the answer that is being written
+//
+// As `GET /ui/chat/{ticket_id}/stream`, in the frames of `POST /ui/v7/chat`.
+//
+// Corresponds with GET /ui/v7/chat/{ticket_id}/stream (the `ResumeUIStreamV7` operationId).
+func (c *Client) ResumeUIStreamV7(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeUIStreamV7Request(c.Server, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListUsers List accounts
 //
 // All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
@@ -3744,6 +4866,61 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewRunAGUIRequest calls the generic RunAGUI builder with application/json body
+func NewRunAGUIRequest(server string, params *RunAGUIParams, body RunAGUIJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRunAGUIRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRunAGUIRequestWithBody constructs an http.Request for the RunAGUI method, with any body, and a specified content type
+func NewRunAGUIRequestWithBody(server string, params *RunAGUIParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ag-ui")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewGetAIResponseRequest constructs an http.Request for the GetAIResponse method
@@ -5430,6 +6607,282 @@ func NewCreateStreamTokenRequest(server string, ticketID TicketID, params *Creat
 	return req, nil
 }
 
+// NewSendUIMessageRequest calls the generic SendUIMessage builder with application/json body
+func NewSendUIMessageRequest(server string, params *SendUIMessageParams, body SendUIMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSendUIMessageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSendUIMessageRequestWithBody constructs an http.Request for the SendUIMessage method, with any body, and a specified content type
+func NewSendUIMessageRequestWithBody(server string, params *SendUIMessageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/chat")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListUIMessagesRequest constructs an http.Request for the ListUIMessages method
+func NewListUIMessagesRequest(server string, ticketID TicketID, params *ListUIMessagesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/chat/%s/messages", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStopUIStreamRequest constructs an http.Request for the StopUIStream method
+func NewStopUIStreamRequest(server string, ticketID TicketID, params *StopUIStreamParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/chat/%s/stop", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResumeUIStreamRequest constructs an http.Request for the ResumeUIStream method
+func NewResumeUIStreamRequest(server string, ticketID TicketID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/chat/%s/stream", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSendUIMessageV7Request calls the generic SendUIMessageV7 builder with application/json body
+func NewSendUIMessageV7Request(server string, params *SendUIMessageV7Params, body SendUIMessageV7JSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSendUIMessageV7RequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSendUIMessageV7RequestWithBody constructs an http.Request for the SendUIMessageV7 method, with any body, and a specified content type
+func NewSendUIMessageV7RequestWithBody(server string, params *SendUIMessageV7Params, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/v7/chat")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResumeUIStreamV7Request constructs an http.Request for the ResumeUIStreamV7 method
+func NewResumeUIStreamV7Request(server string, ticketID TicketID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/v7/chat/%s/stream", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUsersRequest constructs an http.Request for the ListUsers method
 func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
 	var err error
@@ -5768,6 +7221,36 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
+	// RunAGUIWithBodyWithResponse Run the AI as an AG-UI agent
+	//
+	// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+	// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+	// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+	// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+	// here calls nothing.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+	RunAGUIWithBodyWithResponse(ctx context.Context, params *RunAGUIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunAGUIResponse, error)
+
+	// RunAGUIWithResponse Run the AI as an AG-UI agent
+	//
+	// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+	// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+	// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+	// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+	// here calls nothing.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+	RunAGUIWithResponse(ctx context.Context, params *RunAGUIParams, body RunAGUIJSONRequestBody, reqEditors ...RequestEditorFn) (*RunAGUIResponse, error)
 
 	// GetAIResponseWithResponse Get an AI response
 	//
@@ -6292,6 +7775,121 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 	CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error)
 
+	// SendUIMessageWithBodyWithResponse Send a message and stream the answer to a chat client
+	//
+	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+	//
+	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+	// `text`, and the rest of the body is ignored. See "Chat clients".
+	//
+	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+	//
+	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+	SendUIMessageWithBodyWithResponse(ctx context.Context, params *SendUIMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendUIMessageResponse, error)
+
+	// SendUIMessageWithResponse Send a message and stream the answer to a chat client
+	//
+	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+	//
+	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+	// `text`, and the rest of the body is ignored. See "Chat clients".
+	//
+	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+	//
+	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+	SendUIMessageWithResponse(ctx context.Context, params *SendUIMessageParams, body SendUIMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*SendUIMessageResponse, error)
+
+	// ListUIMessagesWithResponse List a ticket's conversation for a chat client
+	//
+	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
+	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
+	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
+	ListUIMessagesWithResponse(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*ListUIMessagesResponse, error)
+
+	// StopUIStreamWithResponse Stop the answer that is being written
+	//
+	// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
+	// that do not know its id yet. When none is being written, nothing happens.
+	//
+	// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
+	StopUIStreamWithResponse(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*StopUIStreamResponse, error)
+
+	// ResumeUIStreamWithResponse Resume the answer that is being written
+	//
+	// For `resume: true` of the AI SDK: the answer that is being written in the ticket, from its beginning, in the frames of
+	// `POST /ui/chat`. It never starts an answer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ui/chat/{ticket_id}/stream (the `ResumeUIStream` operationId).
+	ResumeUIStreamWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*ResumeUIStreamResponse, error)
+
+	// SendUIMessageV7WithBodyWithResponse Send a message and stream the answer to the AI SDK 7
+	//
+	// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+	// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+	SendUIMessageV7WithBodyWithResponse(ctx context.Context, params *SendUIMessageV7Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendUIMessageV7Response, error)
+
+	// SendUIMessageV7WithResponse Send a message and stream the answer to the AI SDK 7
+	//
+	// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+	// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+	//
+	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+	SendUIMessageV7WithResponse(ctx context.Context, params *SendUIMessageV7Params, body SendUIMessageV7JSONRequestBody, reqEditors ...RequestEditorFn) (*SendUIMessageV7Response, error)
+
+	// ResumeUIStreamV7WithResponse Resume the answer that is being written
+	//
+	// As `GET /ui/chat/{ticket_id}/stream`, in the frames of `POST /ui/v7/chat`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ui/v7/chat/{ticket_id}/stream (the `ResumeUIStreamV7` operationId).
+	ResumeUIStreamV7WithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*ResumeUIStreamV7Response, error)
+
 	// ListUsersWithResponse List accounts
 	//
 	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
@@ -6378,6 +7976,189 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
+}
+
+// RunAGUIResponse401Headers the declared response headers of an HTTP 401 response for RunAGUI
+type RunAGUIResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RunAGUIResponse403Headers the declared response headers of an HTTP 403 response for RunAGUI
+type RunAGUIResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// RunAGUIResponse415Headers the declared response headers of an HTTP 415 response for RunAGUI
+type RunAGUIResponse415Headers struct {
+	Accept string
+}
+
+// RunAGUIResponse429Headers the declared response headers of an HTTP 429 response for RunAGUI
+type RunAGUIResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// RunAGUIResponse502Headers the declared response headers of an HTTP 502 response for RunAGUI
+type RunAGUIResponse502Headers struct {
+	RetryAfter *int32
+}
+
+// RunAGUIResponse503Headers the declared response headers of an HTTP 503 response for RunAGUI
+type RunAGUIResponse503Headers struct {
+	RetryAfter *int32
+}
+
+// RunAGUIResponse504Headers the declared response headers of an HTTP 504 response for RunAGUI
+type RunAGUIResponse504Headers struct {
+	RetryAfter *int32
+}
+
+type RunAGUIResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToAnswer
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *ChatTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *ChatNotAccepted
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
+	ApplicationProblemJSON502 *BadGateway
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *GatewayTimeout
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RunAGUIResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RunAGUIResponse403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *RunAGUIResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RunAGUIResponse429Headers
+	// Headers502 the parsed response headers for an HTTP 502 response
+	Headers502 *RunAGUIResponse502Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RunAGUIResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *RunAGUIResponse504Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON409() *NothingToAnswer {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON413() *ChatTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON422() *ChatNotAccepted {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON502 returns the response for an HTTP 502 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON502() *BadGateway {
+	return r.ApplicationProblemJSON502
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r RunAGUIResponse) GetApplicationProblemJSON504() *GatewayTimeout {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r RunAGUIResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RunAGUIResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RunAGUIResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RunAGUIResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 // GetAIResponseResponse200Headers the declared response headers of an HTTP 200 response for GetAIResponse
@@ -10319,6 +12100,894 @@ func (r CreateStreamTokenResponse) ContentType() string {
 	return ""
 }
 
+// SendUIMessageResponse200Headers the declared response headers of an HTTP 200 response for SendUIMessage
+type SendUIMessageResponse200Headers struct {
+	XVercelAIUIMessageStream string
+}
+
+// SendUIMessageResponse401Headers the declared response headers of an HTTP 401 response for SendUIMessage
+type SendUIMessageResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SendUIMessageResponse403Headers the declared response headers of an HTTP 403 response for SendUIMessage
+type SendUIMessageResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// SendUIMessageResponse415Headers the declared response headers of an HTTP 415 response for SendUIMessage
+type SendUIMessageResponse415Headers struct {
+	Accept string
+}
+
+// SendUIMessageResponse429Headers the declared response headers of an HTTP 429 response for SendUIMessage
+type SendUIMessageResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// SendUIMessageResponse502Headers the declared response headers of an HTTP 502 response for SendUIMessage
+type SendUIMessageResponse502Headers struct {
+	RetryAfter *int32
+}
+
+// SendUIMessageResponse503Headers the declared response headers of an HTTP 503 response for SendUIMessage
+type SendUIMessageResponse503Headers struct {
+	RetryAfter *int32
+}
+
+// SendUIMessageResponse504Headers the declared response headers of an HTTP 504 response for SendUIMessage
+type SendUIMessageResponse504Headers struct {
+	RetryAfter *int32
+}
+
+type SendUIMessageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToAnswer
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *ChatTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *ChatNotAccepted
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
+	ApplicationProblemJSON502 *BadGateway
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *GatewayTimeout
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SendUIMessageResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SendUIMessageResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *SendUIMessageResponse403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SendUIMessageResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SendUIMessageResponse429Headers
+	// Headers502 the parsed response headers for an HTTP 502 response
+	Headers502 *SendUIMessageResponse502Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SendUIMessageResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *SendUIMessageResponse504Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON409() *NothingToAnswer {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON413() *ChatTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON422() *ChatNotAccepted {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON502 returns the response for an HTTP 502 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON502() *BadGateway {
+	return r.ApplicationProblemJSON502
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r SendUIMessageResponse) GetApplicationProblemJSON504() *GatewayTimeout {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SendUIMessageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SendUIMessageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SendUIMessageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SendUIMessageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListUIMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListUIMessages
+type ListUIMessagesResponse200Headers struct {
+	ETag *string
+}
+
+// ListUIMessagesResponse304Headers the declared response headers of an HTTP 304 response for ListUIMessages
+type ListUIMessagesResponse304Headers struct {
+	ETag *string
+}
+
+// ListUIMessagesResponse401Headers the declared response headers of an HTTP 401 response for ListUIMessages
+type ListUIMessagesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListUIMessagesResponse403Headers the declared response headers of an HTTP 403 response for ListUIMessages
+type ListUIMessagesResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ListUIMessagesResponse429Headers the declared response headers of an HTTP 429 response for ListUIMessages
+type ListUIMessagesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ListUIMessagesResponse503Headers the declared response headers of an HTTP 503 response for ListUIMessages
+type ListUIMessagesResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ListUIMessagesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]UIMessage
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListUIMessagesResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListUIMessagesResponse304Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListUIMessagesResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListUIMessagesResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListUIMessagesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListUIMessagesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUIMessagesResponse) GetJSON200() *[]UIMessage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListUIMessagesResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUIMessagesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUIMessagesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUIMessagesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUIMessagesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StopUIStreamResponse401Headers the declared response headers of an HTTP 401 response for StopUIStream
+type StopUIStreamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// StopUIStreamResponse403Headers the declared response headers of an HTTP 403 response for StopUIStream
+type StopUIStreamResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// StopUIStreamResponse429Headers the declared response headers of an HTTP 429 response for StopUIStream
+type StopUIStreamResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// StopUIStreamResponse503Headers the declared response headers of an HTTP 503 response for StopUIStream
+type StopUIStreamResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type StopUIStreamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *StopUIStreamResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *StopUIStreamResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *StopUIStreamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StopUIStreamResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StopUIStreamResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r StopUIStreamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StopUIStreamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StopUIStreamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StopUIStreamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResumeUIStreamResponse200Headers the declared response headers of an HTTP 200 response for ResumeUIStream
+type ResumeUIStreamResponse200Headers struct {
+	XVercelAIUIMessageStream string
+}
+
+// ResumeUIStreamResponse401Headers the declared response headers of an HTTP 401 response for ResumeUIStream
+type ResumeUIStreamResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ResumeUIStreamResponse403Headers the declared response headers of an HTTP 403 response for ResumeUIStream
+type ResumeUIStreamResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ResumeUIStreamResponse429Headers the declared response headers of an HTTP 429 response for ResumeUIStream
+type ResumeUIStreamResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ResumeUIStreamResponse503Headers the declared response headers of an HTTP 503 response for ResumeUIStream
+type ResumeUIStreamResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ResumeUIStreamResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResumeUIStreamResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ResumeUIStreamResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ResumeUIStreamResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ResumeUIStreamResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResumeUIStreamResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ResumeUIStreamResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeUIStreamResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeUIStreamResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeUIStreamResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeUIStreamResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SendUIMessageV7Response200Headers the declared response headers of an HTTP 200 response for SendUIMessageV7
+type SendUIMessageV7Response200Headers struct {
+	XVercelAIUIMessageStream string
+}
+
+// SendUIMessageV7Response401Headers the declared response headers of an HTTP 401 response for SendUIMessageV7
+type SendUIMessageV7Response401Headers struct {
+	WWWAuthenticate string
+}
+
+// SendUIMessageV7Response403Headers the declared response headers of an HTTP 403 response for SendUIMessageV7
+type SendUIMessageV7Response403Headers struct {
+	WWWAuthenticate string
+}
+
+// SendUIMessageV7Response415Headers the declared response headers of an HTTP 415 response for SendUIMessageV7
+type SendUIMessageV7Response415Headers struct {
+	Accept string
+}
+
+// SendUIMessageV7Response429Headers the declared response headers of an HTTP 429 response for SendUIMessageV7
+type SendUIMessageV7Response429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// SendUIMessageV7Response502Headers the declared response headers of an HTTP 502 response for SendUIMessageV7
+type SendUIMessageV7Response502Headers struct {
+	RetryAfter *int32
+}
+
+// SendUIMessageV7Response503Headers the declared response headers of an HTTP 503 response for SendUIMessageV7
+type SendUIMessageV7Response503Headers struct {
+	RetryAfter *int32
+}
+
+// SendUIMessageV7Response504Headers the declared response headers of an HTTP 504 response for SendUIMessageV7
+type SendUIMessageV7Response504Headers struct {
+	RetryAfter *int32
+}
+
+type SendUIMessageV7Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToAnswer
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *ChatTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *ChatNotAccepted
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
+	ApplicationProblemJSON502 *BadGateway
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *GatewayTimeout
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SendUIMessageV7Response200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SendUIMessageV7Response401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *SendUIMessageV7Response403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SendUIMessageV7Response415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SendUIMessageV7Response429Headers
+	// Headers502 the parsed response headers for an HTTP 502 response
+	Headers502 *SendUIMessageV7Response502Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SendUIMessageV7Response503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *SendUIMessageV7Response504Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON409() *NothingToAnswer {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON413() *ChatTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON422() *ChatNotAccepted {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON502 returns the response for an HTTP 502 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON502() *BadGateway {
+	return r.ApplicationProblemJSON502
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r SendUIMessageV7Response) GetApplicationProblemJSON504() *GatewayTimeout {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SendUIMessageV7Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SendUIMessageV7Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SendUIMessageV7Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SendUIMessageV7Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResumeUIStreamV7Response200Headers the declared response headers of an HTTP 200 response for ResumeUIStreamV7
+type ResumeUIStreamV7Response200Headers struct {
+	XVercelAIUIMessageStream string
+}
+
+// ResumeUIStreamV7Response401Headers the declared response headers of an HTTP 401 response for ResumeUIStreamV7
+type ResumeUIStreamV7Response401Headers struct {
+	WWWAuthenticate string
+}
+
+// ResumeUIStreamV7Response403Headers the declared response headers of an HTTP 403 response for ResumeUIStreamV7
+type ResumeUIStreamV7Response403Headers struct {
+	WWWAuthenticate string
+}
+
+// ResumeUIStreamV7Response429Headers the declared response headers of an HTTP 429 response for ResumeUIStreamV7
+type ResumeUIStreamV7Response429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ResumeUIStreamV7Response503Headers the declared response headers of an HTTP 503 response for ResumeUIStreamV7
+type ResumeUIStreamV7Response503Headers struct {
+	RetryAfter *int32
+}
+
+type ResumeUIStreamV7Response struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResumeUIStreamV7Response200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ResumeUIStreamV7Response401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ResumeUIStreamV7Response403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ResumeUIStreamV7Response429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResumeUIStreamV7Response503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ResumeUIStreamV7Response) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeUIStreamV7Response) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeUIStreamV7Response) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeUIStreamV7Response) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeUIStreamV7Response) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListUsersResponse200Headers the declared response headers of an HTTP 200 response for ListUsers
 type ListUsersResponse200Headers struct {
 	ETag *string
@@ -11072,6 +13741,48 @@ func (r PutCustomerResponse) ContentType() string {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
 	return ""
+}
+
+// RunAGUIWithBodyWithResponse Run the AI as an AG-UI agent
+//
+// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+// here calls nothing.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+func (c *ClientWithResponses) RunAGUIWithBodyWithResponse(ctx context.Context, params *RunAGUIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunAGUIResponse, error) {
+	rsp, err := c.RunAGUIWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunAGUIResponse(rsp)
+}
+
+// RunAGUIWithResponse Run the AI as an AG-UI agent
+//
+// As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+// message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+// an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+// human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+// here calls nothing.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ag-ui (the `RunAGUI` operationId).
+func (c *ClientWithResponses) RunAGUIWithResponse(ctx context.Context, params *RunAGUIParams, body RunAGUIJSONRequestBody, reqEditors ...RequestEditorFn) (*RunAGUIResponse, error) {
+	rsp, err := c.RunAGUI(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunAGUIResponse(rsp)
 }
 
 // GetAIResponseWithResponse Get an AI response
@@ -11837,6 +14548,169 @@ func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context,
 	return ParseCreateStreamTokenResponse(rsp)
 }
 
+// SendUIMessageWithBodyWithResponse Send a message and stream the answer to a chat client
+//
+// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+//
+// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+// `text`, and the rest of the body is ignored. See "Chat clients".
+//
+// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+//
+// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Context, params *SendUIMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendUIMessageResponse, error) {
+	rsp, err := c.SendUIMessageWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendUIMessageResponse(rsp)
+}
+
+// SendUIMessageWithResponse Send a message and stream the answer to a chat client
+//
+// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+//
+// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+// `text`, and the rest of the body is ignored. See "Chat clients".
+//
+// `regenerate-message` stores nothing and asks for another answer to the newest turn.
+//
+// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ui/chat (the `SendUIMessage` operationId).
+func (c *ClientWithResponses) SendUIMessageWithResponse(ctx context.Context, params *SendUIMessageParams, body SendUIMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*SendUIMessageResponse, error) {
+	rsp, err := c.SendUIMessage(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendUIMessageResponse(rsp)
+}
+
+// ListUIMessagesWithResponse List a ticket's conversation for a chat client
+//
+// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
+// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
+// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
+func (c *ClientWithResponses) ListUIMessagesWithResponse(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*ListUIMessagesResponse, error) {
+	rsp, err := c.ListUIMessages(ctx, ticketID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUIMessagesResponse(rsp)
+}
+
+// StopUIStreamWithResponse Stop the answer that is being written
+//
+// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
+// that do not know its id yet. When none is being written, nothing happens.
+//
+// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
+func (c *ClientWithResponses) StopUIStreamWithResponse(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*StopUIStreamResponse, error) {
+	rsp, err := c.StopUIStream(ctx, ticketID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStopUIStreamResponse(rsp)
+}
+
+// ResumeUIStreamWithResponse Resume the answer that is being written
+//
+// For `resume: true` of the AI SDK: the answer that is being written in the ticket, from its beginning, in the frames of
+// `POST /ui/chat`. It never starts an answer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ui/chat/{ticket_id}/stream (the `ResumeUIStream` operationId).
+func (c *ClientWithResponses) ResumeUIStreamWithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*ResumeUIStreamResponse, error) {
+	rsp, err := c.ResumeUIStream(ctx, ticketID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeUIStreamResponse(rsp)
+}
+
+// SendUIMessageV7WithBodyWithResponse Send a message and stream the answer to the AI SDK 7
+//
+// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+func (c *ClientWithResponses) SendUIMessageV7WithBodyWithResponse(ctx context.Context, params *SendUIMessageV7Params, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendUIMessageV7Response, error) {
+	rsp, err := c.SendUIMessageV7WithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendUIMessageV7Response(rsp)
+}
+
+// SendUIMessageV7WithResponse Send a message and stream the answer to the AI SDK 7
+//
+// As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+// what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+//
+// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ui/v7/chat (the `SendUIMessageV7` operationId).
+func (c *ClientWithResponses) SendUIMessageV7WithResponse(ctx context.Context, params *SendUIMessageV7Params, body SendUIMessageV7JSONRequestBody, reqEditors ...RequestEditorFn) (*SendUIMessageV7Response, error) {
+	rsp, err := c.SendUIMessageV7(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendUIMessageV7Response(rsp)
+}
+
+// ResumeUIStreamV7WithResponse Resume the answer that is being written
+//
+// As `GET /ui/chat/{ticket_id}/stream`, in the frames of `POST /ui/v7/chat`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ui/v7/chat/{ticket_id}/stream (the `ResumeUIStreamV7` operationId).
+func (c *ClientWithResponses) ResumeUIStreamV7WithResponse(ctx context.Context, ticketID TicketID, reqEditors ...RequestEditorFn) (*ResumeUIStreamV7Response, error) {
+	rsp, err := c.ResumeUIStreamV7(ctx, ticketID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeUIStreamV7Response(rsp)
+}
+
 // ListUsersWithResponse List accounts
 //
 // All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
@@ -11970,6 +14844,210 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 		return nil, err
 	}
 	return ParsePutCustomerResponse(rsp)
+}
+
+// ParseRunAGUIResponse parses an HTTP response from a RunAGUIWithResponse call
+func ParseRunAGUIResponse(rsp *http.Response) (*RunAGUIResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RunAGUIResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ChatTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ChatNotAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
+		var dest BadGateway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON502 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest GatewayTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RunAGUIResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RunAGUIResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers RunAGUIResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers RunAGUIResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 502:
+		var headers RunAGUIResponse502Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers502 = &headers
+	case rsp.StatusCode == 503:
+		var headers RunAGUIResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers RunAGUIResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseGetAIResponseResponse parses an HTTP response from a GetAIResponseWithResponse call
@@ -16402,6 +19480,1014 @@ func ParseCreateStreamTokenResponse(rsp *http.Response) (*CreateStreamTokenRespo
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateStreamTokenResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSendUIMessageResponse parses an HTTP response from a SendUIMessageWithResponse call
+func ParseSendUIMessageResponse(rsp *http.Response) (*SendUIMessageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SendUIMessageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ChatTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ChatNotAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
+		var dest BadGateway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON502 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest GatewayTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SendUIMessageResponse200Headers
+		if values := rsp.Header.Values("X-Vercel-AI-UI-Message-Stream"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Vercel-AI-UI-Message-Stream", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XVercelAIUIMessageStream = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers SendUIMessageResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers SendUIMessageResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers SendUIMessageResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers SendUIMessageResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 502:
+		var headers SendUIMessageResponse502Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers502 = &headers
+	case rsp.StatusCode == 503:
+		var headers SendUIMessageResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers SendUIMessageResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListUIMessagesResponse parses an HTTP response from a ListUIMessagesWithResponse call
+func ParseListUIMessagesResponse(rsp *http.Response) (*ListUIMessagesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUIMessagesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []UIMessage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListUIMessagesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListUIMessagesResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListUIMessagesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListUIMessagesResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListUIMessagesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListUIMessagesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStopUIStreamResponse parses an HTTP response from a StopUIStreamWithResponse call
+func ParseStopUIStreamResponse(rsp *http.Response) (*StopUIStreamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StopUIStreamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers StopUIStreamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers StopUIStreamResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers StopUIStreamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StopUIStreamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResumeUIStreamResponse parses an HTTP response from a ResumeUIStreamWithResponse call
+func ParseResumeUIStreamResponse(rsp *http.Response) (*ResumeUIStreamResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeUIStreamResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResumeUIStreamResponse200Headers
+		if values := rsp.Header.Values("X-Vercel-AI-UI-Message-Stream"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Vercel-AI-UI-Message-Stream", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XVercelAIUIMessageStream = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ResumeUIStreamResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ResumeUIStreamResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ResumeUIStreamResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResumeUIStreamResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSendUIMessageV7Response parses an HTTP response from a SendUIMessageV7WithResponse call
+func ParseSendUIMessageV7Response(rsp *http.Response) (*SendUIMessageV7Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SendUIMessageV7Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest ChatTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ChatNotAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
+		var dest BadGateway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON502 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest GatewayTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SendUIMessageV7Response200Headers
+		if values := rsp.Header.Values("X-Vercel-AI-UI-Message-Stream"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Vercel-AI-UI-Message-Stream", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XVercelAIUIMessageStream = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers SendUIMessageV7Response401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers SendUIMessageV7Response403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers SendUIMessageV7Response415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers SendUIMessageV7Response429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 502:
+		var headers SendUIMessageV7Response502Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers502 = &headers
+	case rsp.StatusCode == 503:
+		var headers SendUIMessageV7Response503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers SendUIMessageV7Response504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResumeUIStreamV7Response parses an HTTP response from a ResumeUIStreamV7WithResponse call
+func ParseResumeUIStreamV7Response(rsp *http.Response) (*ResumeUIStreamV7Response, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeUIStreamV7Response{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResumeUIStreamV7Response200Headers
+		if values := rsp.Header.Values("X-Vercel-AI-UI-Message-Stream"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Vercel-AI-UI-Message-Stream", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XVercelAIUIMessageStream = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ResumeUIStreamV7Response401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ResumeUIStreamV7Response403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ResumeUIStreamV7Response429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResumeUIStreamV7Response503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
@@ -43,10 +42,9 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	if err != nil {
 		return err
 	}
-	id := uuid7.New()
 	usage := usageOf(o, a)
 	end := sqlc.CompleteAIResponseParams{
-		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq, MessageID: id,
+		ID: usage.ID, OwnerID: usage.OwnerID, Attempt: usage.Attempt, LastSeq: lastSeq,
 		Content: a.text, FinishReason: a.finishReason,
 		PromptTokens: usage.PromptTokens, CompletionTokens: usage.CompletionTokens,
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
@@ -65,7 +63,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 			if response, err = e.store.GetAIResponse(ctx, o.response.ID); err != nil {
 				return err
 			}
-			if response.MessageID != nil && *response.MessageID == id {
+			if response.MessageID != nil && response.Attempt == o.response.Attempt {
 				return nil // This very commit went through before, and only the database's word of it was lost.
 			}
 			if err := e.repair(ctx, o, response); err != nil {
@@ -77,7 +75,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 		return err
 	}
 	e.hub.Publish(o.feed, eventlog.Done{ID: eventlog.EndOf(response), Response: response, Message: sqlc.Message{
-		ID: id, TicketID: response.TicketID, Author: sqlc.MessageAuthorAI, Content: end.Content, CreatedAt: *response.FinishedAt,
+		ID: response.ID, TicketID: response.TicketID, Author: sqlc.MessageAuthorAI, Content: end.Content, CreatedAt: *response.FinishedAt,
 	}})
 	return nil
 }

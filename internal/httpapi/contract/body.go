@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	mediaTypeJSON = "application/json"
 	mediaTypeForm = "application/x-www-form-urlencoded"
 
 	// maxContentType is how long the name of a media type may be, with its parameters.
@@ -65,6 +66,19 @@ func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	r.Header.Set("Content-Type", mediaType)
 	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: said.value}
 	return false, nil
+}
+
+// TakeMember returns a text as the operation takes it as a member of its JSON body, or which rule of the member it breaks: for
+// text that comes in the form of another program.
+func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
+	schema := op.bodies[mediaTypeJSON].schema.Properties[name].Value
+	if text = textFor(schema, text); !isText(text) {
+		return "", apperr.InvalidCharacters
+	}
+	if faults := op.validator.validate(schema, text); len(faults) > 0 {
+		return "", faults[0].Code
+	}
+	return text, ""
 }
 
 // bodyOf returns what the operation takes in the request's media type, or UnsupportedMediaType.

@@ -31,7 +31,7 @@ type takenBody struct {
 	limit     int
 }
 
-// takenBodies are the bodies of all operations of the contract.
+// takenBodies are the bodies of all operations of the contract that take just the members which they name.
 func takenBodies(t testing.TB) []takenBody {
 	t.Helper()
 	doc, err := api.GetSpec()
@@ -41,6 +41,9 @@ func takenBodies(t testing.TB) []takenBody {
 	var bodies []takenBody
 	for _, op := range operations {
 		for mediaType, b := range op.bodies {
+			if *b.schema.AdditionalProperties.Has {
+				continue
+			}
 			bodies = append(bodies, takenBody{op: op, mediaType: mediaType, schema: b.schema, limit: int(b.limit)})
 		}
 	}
@@ -225,6 +228,31 @@ func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:parall
 		require.Error(t, refused(), name)
 		require.Less(t, testing.AllocsPerRun(5, func() { _ = refused() }), 1000.0, name)
 	}
+}
+
+// A body that may have any members costs what its tokens cost, and there are never many.
+func TestOpenBodyCostsNoMoreThanItsTokens(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
+	doc, err := api.GetSpec()
+	require.NoError(t, err)
+	operations, err := Compile(doc, nil)
+	require.NoError(t, err)
+	open := 0
+	for _, op := range operations {
+		b, takes := op.bodies[mediaTypeJSON]
+		if !takes || !*b.schema.AdditionalProperties.Has {
+			continue
+		}
+		open++
+		taken := takenBody{op: op, mediaType: mediaTypeJSON, schema: b.schema, limit: int(b.limit)}
+		for name, text := range taken.hostile() {
+			require.Less(t, taken.cost(text).objects, uint64(16*maxTokens), "%s: %s", op.ID, name)
+		}
+		for name, piece := range map[string]string{"objects": `{"a":{}},`, "texts": `"a",`, "messages": `{"id":"a","parts":[{"type":"text","text":"b"}]},`} {
+			text := filled(taken.limit, `{"more":[`, piece, "]}")
+			require.Less(t, taken.cost(text).objects, uint64(16*maxTokens), "%s: %s", op.ID, name)
+		}
+	}
+	require.Equal(t, 3, open)
 }
 
 func BenchmarkRefusedBody(b *testing.B) {

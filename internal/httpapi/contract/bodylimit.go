@@ -14,11 +14,17 @@ const (
 	escapedBytes = len(`\ud83d\ude00`)
 	// scalarBytes is more than numbers and truth values take that the contract describes.
 	scalarBytes = 32
+
+	// extensionMaxBytes is where an open schema says how large a body may be, because its members do not.
+	extensionMaxBytes = "x-max-bytes"
 )
 
 // BodyLimit returns how many bytes a body of the schema may have: as many as its longest texts take, however they are
-// escaped, in steps of LeastBodyLimit.
+// escaped, in steps of LeastBodyLimit, unless the schema itself says how many.
 func BodyLimit(schema *openapi3.Schema) int64 {
+	if limit, ok := schema.Extensions[extensionMaxBytes].(float64); ok {
+		return int64(limit)
+	}
 	steps := (largest(schema) + LeastBodyLimit - 1) / LeastBodyLimit
 	return int64(max(steps, 1)) * LeastBodyLimit
 }

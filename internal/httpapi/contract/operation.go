@@ -21,7 +21,7 @@ import (
 const (
 	mediaTypeEventStream = "text/event-stream"
 
-	// extensionScope is where an operation names the scope that it asks of API keys, and extensionCost as how many requests
+	// extensionScope is where an operation names the scopes that it asks of API keys, and extensionCost as how many requests
 	// it counts.
 	extensionScope = "x-scope"
 	extensionCost  = "x-cost"
@@ -46,8 +46,8 @@ type Operation struct {
 	ID           string
 	// Role is the least role that may call it; empty for everybody, without a token.
 	Role string
-	// Scope is what it asks of API keys; empty when it does not say.
-	Scope string
+	// Scopes are what it asks of API keys, all of them; none when it does not say.
+	Scopes []string
 	// QueryToken is the query parameter that may stand for the Authorization header; mostly empty.
 	QueryToken string
 	// Limited says that the requests of one caller are counted, and Cost as how many each of them counts.
@@ -95,7 +95,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	scope, _ := op.Extensions[extensionScope].(string)
 	compiled := &Operation{
-		ID: op.OperationID, Role: role, Scope: scope, Cost: cost, QueryToken: queryToken(doc, op),
+		ID: op.OperationID, Role: role, Scopes: strings.Fields(scope), Cost: cost, QueryToken: queryToken(doc, op),
 		bodies: make(map[string]body),
 	}
 	for _, p := range slices.Concat(item.Parameters, op.Parameters) {

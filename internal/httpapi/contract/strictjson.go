@@ -32,7 +32,8 @@ type decoded struct {
 
 // decodeJSON reads one JSON value (RFC 8259) in UTF-8, and nothing after it. It returns MalformedRequest for what is not
 // JSON. Faults are what is JSON but must not be sent: members that the schema does not have, a member twice in one object
-// (RFC 7493, section 2.3), half a surrogate pair, and characters that are not text. Numbers are kept as they are written.
+// (RFC 7493, section 2.3), half a surrogate pair, and characters that are not text, unless the schema says nothing of the
+// value. Numbers are kept as they are written.
 //
 // The value is only as large as the schema lets it be, whatever was sent, so that validating it costs no more than
 // validating a proper one: what is refused anyway is read but not kept, and texts and arrays are cut one past what they
@@ -215,7 +216,7 @@ func (d *strictDecoder) array(schema *openapi3.Schema) (any, error) {
 }
 
 func (d *strictDecoder) text(schema *openapi3.Schema, s string) (any, error) {
-	if s = textFor(schema, s); !isText(s) {
+	if s = textFor(schema, s); schema.Type != nil && !isText(s) {
 		return s, d.refuse(apperr.InvalidCharacters)
 	}
 	return s, nil

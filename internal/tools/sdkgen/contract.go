@@ -103,6 +103,9 @@ func readContract(file string) (*contract, error) {
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
 		item := doc.Paths.Find(path)
 		for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
+			if item.GetOperation(method).Extensions["x-sdk"] == "none" {
+				continue
+			}
 			o, err := readOperation(method, path, item, item.GetOperation(method))
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)

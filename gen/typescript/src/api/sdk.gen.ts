@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetUserData, GetUserErrors, GetUserResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, SignUpData, SignUpErrors, SignUpResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.js';
+import type { CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetUserData, GetUserErrors, GetUserResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -617,6 +617,161 @@ export const putMessageFeedback = <ThrowOnError extends boolean = false>(options
         { name: 'X-On-Behalf-Of', type: 'apiKey' }
     ],
     url: '/messages/{message_id}/feedback',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a message and stream the answer to a chat client
+ *
+ * Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
+ * `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
+ * response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
+ * with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+ * or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
+ *
+ * The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
+ * `text`, and the rest of the body is ignored. See "Chat clients".
+ *
+ * `regenerate-message` stores nothing and asks for another answer to the newest turn.
+ *
+ * Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+ * `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
+ * `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+ *
+ * The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+ *
+ */
+export const sendUIMessage = <ThrowOnError extends boolean = false>(options: Options<SendUiMessageData, ThrowOnError, SendUiMessageResponse>) => (options.client ?? client).sse.post<SendUiMessageResponses, SendUiMessageErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/chat',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Resume the answer that is being written
+ *
+ * For `resume: true` of the AI SDK: the answer that is being written in the ticket, from its beginning, in the frames of
+ * `POST /ui/chat`. It never starts an answer.
+ *
+ */
+export const resumeUIStream = <ThrowOnError extends boolean = false>(options: Options<ResumeUiStreamData, ThrowOnError, ResumeUiStreamResponse>) => (options.client ?? client).sse.get<ResumeUiStreamResponses, ResumeUiStreamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/chat/{ticket_id}/stream',
+    ...options
+});
+
+/**
+ * List a ticket's conversation for a chat client
+ *
+ * The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
+ * 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
+ * `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
+ * `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+ *
+ */
+export const listUIMessages = <ThrowOnError extends boolean = false>(options: Options<ListUiMessagesData, ThrowOnError>) => (options.client ?? client).get<ListUiMessagesResponses, ListUiMessagesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/chat/{ticket_id}/messages',
+    ...options
+});
+
+/**
+ * Stop the answer that is being written
+ *
+ * Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
+ * that do not know its id yet. When none is being written, nothing happens.
+ *
+ * Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+ *
+ */
+export const stopUIStream = <ThrowOnError extends boolean = false>(options: Options<StopUiStreamData, ThrowOnError>) => (options.client ?? client).post<StopUiStreamResponses, StopUiStreamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/chat/{ticket_id}/stop',
+    ...options
+});
+
+/**
+ * Send a message and stream the answer to the AI SDK 7
+ *
+ * As `POST /ui/chat`, in the version of the stream that the AI SDK 7 reads: when the text starts over, `reset-step` takes back
+ * what was shown; `finish` has a `finishReason`, and `abort` a `reason`.
+ *
+ * The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+ *
+ */
+export const sendUIMessageV7 = <ThrowOnError extends boolean = false>(options: Options<SendUiMessageV7Data, ThrowOnError, SendUiMessageV7Response>) => (options.client ?? client).sse.post<SendUiMessageV7Responses, SendUiMessageV7Errors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/v7/chat',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Resume the answer that is being written
+ *
+ * As `GET /ui/chat/{ticket_id}/stream`, in the frames of `POST /ui/v7/chat`.
+ *
+ */
+export const resumeUIStreamV7 = <ThrowOnError extends boolean = false>(options: Options<ResumeUiStreamV7Data, ThrowOnError, ResumeUiStreamV7Response>) => (options.client ?? client).sse.get<ResumeUiStreamV7Responses, ResumeUiStreamV7Errors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ui/v7/chat/{ticket_id}/stream',
+    ...options
+});
+
+/**
+ * Run the AI as an AG-UI agent
+ *
+ * As `POST /ui/chat`, for clients of AG-UI: `threadId` is the ticket's id. The last message of `messages` is stored as the customer's next
+ * message if its role is `user`, once, by its `id`, and the answer to it is streamed. Run again with the same messages to join
+ * an answer or to replay it. When the text starts over, `MESSAGES_SNAPSHOT` shows the conversation without it. A message that a
+ * human will answer ends the run after a `CUSTOM` event with the name `unanswered`. Tools, context and state are ignored: the AI
+ * here calls nothing.
+ *
+ * The message's id makes repeating safe: `Idempotency-Key` has no effect here.
+ *
+ */
+export const runAGUI = <ThrowOnError extends boolean = false>(options: Options<RunAguiData, ThrowOnError, RunAguiResponse>) => (options.client ?? client).sse.post<RunAguiResponses, RunAguiErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/ag-ui',
     ...options,
     headers: {
         'Content-Type': 'application/json',

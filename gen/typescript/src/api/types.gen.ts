@@ -503,7 +503,7 @@ export type AIResponse = {
     attempt: Attempt;
     model: Model;
     /**
-     * The message that the answer is stored as. Absent until it is complete.
+     * The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
      */
     message_id?: ID;
     finish_reason?: FinishReason;
@@ -741,6 +741,221 @@ export type Model = string;
  * Which attempt at this answer it is, from 1.
  */
 export type Attempt = number;
+
+/**
+ * What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
+ *
+ */
+export type UIChatRequest = {
+    id: ID;
+    /**
+     * `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
+     */
+    trigger?: 'submit-message' | 'regenerate-message';
+    /**
+     * The conversation as the client has it. Only the last message is read.
+     */
+    messages: Array<ClientMessage>;
+    [key: string]: unknown;
+};
+
+/**
+ * A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
+ * visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+ *
+ */
+export type ClientMessage = {
+    /**
+     * The client's own id of the message.
+     */
+    id?: unknown;
+    /**
+     * Who said it.
+     */
+    role?: unknown;
+    /**
+     * What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+     */
+    parts?: unknown;
+    /**
+     * What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+     */
+    content?: unknown;
+    [key: string]: unknown;
+};
+
+/**
+ * `RunAgentInput` of AG-UI. `threadId` is the ticket's id. Members that are not named here are ignored.
+ *
+ */
+export type AGUIRunRequest = {
+    threadId: ID;
+    /**
+     * The client's id of the run, which its events repeat.
+     */
+    runId: string;
+    /**
+     * The conversation as the client has it. Only the last message is read.
+     */
+    messages: Array<ClientMessage>;
+    [key: string]: unknown;
+};
+
+/**
+ * `UIMessage` of the AI SDK.
+ */
+export type UIMessage = {
+    /**
+     * The client's id of a message that a chat client sent, otherwise the server's.
+     */
+    id: string;
+    /**
+     * The customer is `user`, staff and the AI are `assistant`.
+     */
+    role: 'user' | 'assistant';
+    metadata: UIMessageMetadata;
+    /**
+     * What was said.
+     */
+    parts: [
+        UITextPart
+    ];
+};
+
+/**
+ * A text.
+ */
+export type UITextPart = {
+    /**
+     * The kind of part.
+     */
+    type: 'text';
+    /**
+     * Plain text; show it escaped.
+     */
+    text: string;
+};
+
+/**
+ * What is known of a message.
+ */
+export type UIMessageMetadata = {
+    /**
+     * Who wrote it.
+     */
+    author: 'customer' | 'staff' | 'ai';
+    created_at?: Timestamp;
+    finish_reason?: FinishReason;
+};
+
+/**
+ * One frame of the AI SDK's UI message stream. Each type has the members that the AI SDK gives it.
+ *
+ */
+export type UIMessageChunk = {
+    /**
+     * The kind of frame.
+     */
+    type: 'start' | 'start-step' | 'text-start' | 'text-delta' | 'text-end' | 'reset-step' | 'finish-step' | 'finish' | 'error' | 'abort' | 'data-attempt' | 'data-failed' | 'data-unanswered';
+    messageId?: ID;
+    messageMetadata?: UIMessageMetadata;
+    /**
+     * Which text of the message it belongs to.
+     */
+    id?: string;
+    /**
+     * The next piece of text.
+     */
+    delta?: string;
+    finishReason?: FinishReason;
+    /**
+     * Why there is no answer, for people.
+     */
+    errorText?: string;
+    /**
+     * Why the answer was stopped.
+     */
+    reason?: string;
+    /**
+     * Whether it is told once and belongs to no message.
+     */
+    transient?: boolean;
+    data?: UIData;
+};
+
+/**
+ * Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
+ * rest of what a problem would say.
+ *
+ */
+export type UIData = {
+    attempt?: Attempt;
+    code?: ProblemCode;
+    /**
+     * What happened, for people.
+     */
+    detail?: string;
+    /**
+     * Present and true when asking again may succeed.
+     */
+    retryable?: boolean;
+};
+
+/**
+ * One event of AG-UI. Each type has the members that AG-UI gives it.
+ */
+export type AGUIEvent = {
+    /**
+     * The kind of event.
+     */
+    type: 'RUN_STARTED' | 'TEXT_MESSAGE_START' | 'TEXT_MESSAGE_CONTENT' | 'TEXT_MESSAGE_END' | 'MESSAGES_SNAPSHOT' | 'CUSTOM' | 'RUN_FINISHED' | 'RUN_ERROR';
+    threadId?: ID;
+    /**
+     * The run's id.
+     */
+    runId?: string;
+    messageId?: ID;
+    /**
+     * Who says it.
+     */
+    role?: 'assistant';
+    /**
+     * The next piece of text.
+     */
+    delta?: string;
+    /**
+     * The whole conversation.
+     */
+    messages?: Array<AGUIMessage>;
+    /**
+     * Why there is no answer, for people.
+     */
+    message?: string;
+    code?: ProblemCode;
+    /**
+     * The kind of custom event.
+     */
+    name?: 'unanswered';
+    value?: UIData;
+};
+
+/**
+ * A message of AG-UI.
+ */
+export type AGUIMessage = {
+    /**
+     * As in `UIMessage`.
+     */
+    id: string;
+    /**
+     * The customer is `user`, staff and the AI are `assistant`.
+     */
+    role: 'user' | 'assistant';
+    /**
+     * Plain text.
+     */
+    content: string;
+};
 
 /**
  * The result of a probe.
@@ -3177,6 +3392,525 @@ export type PutMessageFeedbackResponses = {
 };
 
 export type PutMessageFeedbackResponse = PutMessageFeedbackResponses[keyof PutMessageFeedbackResponses];
+
+export type SendUiMessageData = {
+    body: UIChatRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/ui/chat';
+};
+
+export type SendUiMessageErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * There is nothing that the AI may answer.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 1 MiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * does not accept this conversation.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed, or has used up what an account may ask of the AI: answers at a
+     * time, in a minute, or in a day.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The AI's upstream refused this server, or answered something that is not an answer.
+     */
+    502: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+    /**
+     * The AI's upstream did not answer in time.
+     */
+    504: Problem;
+};
+
+export type SendUiMessageError = SendUiMessageErrors[keyof SendUiMessageErrors];
+
+export type SendUiMessageResponses = {
+    /**
+     * The answer. The last frame is `data: [DONE]`.
+     */
+    200: UIMessageChunk;
+};
+
+export type SendUiMessageResponse = SendUiMessageResponses[keyof SendUiMessageResponses];
+
+export type ResumeUiStreamData = {
+    body?: never;
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/ui/chat/{ticket_id}/stream';
+};
+
+export type ResumeUiStreamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ResumeUiStreamError = ResumeUiStreamErrors[keyof ResumeUiStreamErrors];
+
+export type ResumeUiStreamResponses = {
+    /**
+     * The answer. The last frame is `data: [DONE]`.
+     */
+    200: UIMessageChunk;
+    /**
+     * No answer is being written.
+     */
+    204: void;
+};
+
+export type ResumeUiStreamResponse = ResumeUiStreamResponses[keyof ResumeUiStreamResponses];
+
+export type ListUiMessagesData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/ui/chat/{ticket_id}/messages';
+};
+
+export type ListUiMessagesErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListUiMessagesError = ListUiMessagesErrors[keyof ListUiMessagesErrors];
+
+export type ListUiMessagesResponses = {
+    /**
+     * The conversation, oldest message first.
+     */
+    200: Array<UIMessage>;
+};
+
+export type ListUiMessagesResponse = ListUiMessagesResponses[keyof ListUiMessagesResponses];
+
+export type StopUiStreamData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/ui/chat/{ticket_id}/stop';
+};
+
+export type StopUiStreamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type StopUiStreamError = StopUiStreamErrors[keyof StopUiStreamErrors];
+
+export type StopUiStreamResponses = {
+    /**
+     * No answer is being written.
+     */
+    204: void;
+};
+
+export type StopUiStreamResponse = StopUiStreamResponses[keyof StopUiStreamResponses];
+
+export type SendUiMessageV7Data = {
+    body: UIChatRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/ui/v7/chat';
+};
+
+export type SendUiMessageV7Errors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * There is nothing that the AI may answer.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 1 MiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * does not accept this conversation.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed, or has used up what an account may ask of the AI: answers at a
+     * time, in a minute, or in a day.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The AI's upstream refused this server, or answered something that is not an answer.
+     */
+    502: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+    /**
+     * The AI's upstream did not answer in time.
+     */
+    504: Problem;
+};
+
+export type SendUiMessageV7Error = SendUiMessageV7Errors[keyof SendUiMessageV7Errors];
+
+export type SendUiMessageV7Responses = {
+    /**
+     * The answer. The last frame is `data: [DONE]`.
+     */
+    200: UIMessageChunk;
+};
+
+export type SendUiMessageV7Response = SendUiMessageV7Responses[keyof SendUiMessageV7Responses];
+
+export type ResumeUiStreamV7Data = {
+    body?: never;
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/ui/v7/chat/{ticket_id}/stream';
+};
+
+export type ResumeUiStreamV7Errors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ResumeUiStreamV7Error = ResumeUiStreamV7Errors[keyof ResumeUiStreamV7Errors];
+
+export type ResumeUiStreamV7Responses = {
+    /**
+     * The answer. The last frame is `data: [DONE]`.
+     */
+    200: UIMessageChunk;
+    /**
+     * No answer is being written.
+     */
+    204: void;
+};
+
+export type ResumeUiStreamV7Response = ResumeUiStreamV7Responses[keyof ResumeUiStreamV7Responses];
+
+export type RunAguiData = {
+    body: AGUIRunRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/ag-ui';
+};
+
+export type RunAguiErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * There is nothing that the AI may answer.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 1 MiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * does not accept this conversation.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed, or has used up what an account may ask of the AI: answers at a
+     * time, in a minute, or in a day.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The AI's upstream refused this server, or answered something that is not an answer.
+     */
+    502: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+    /**
+     * The AI's upstream did not answer in time.
+     */
+    504: Problem;
+};
+
+export type RunAguiError = RunAguiErrors[keyof RunAguiErrors];
+
+export type RunAguiResponses = {
+    /**
+     * The run. It ends with `RUN_FINISHED` or `RUN_ERROR`.
+     */
+    200: AGUIEvent;
+};
+
+export type RunAguiResponse = RunAguiResponses[keyof RunAguiResponses];
 
 export type GetLivenessData = {
     body?: never;

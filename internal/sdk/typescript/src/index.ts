@@ -1,4 +1,5 @@
 export { answerOf, relay } from './answer.js';
+export { standingParts } from './chat.js';
 export { Failed, NetworkError, NoAnswer, NotModified, Problem, ProtocolError, isProblem } from './errors.js';
 export { type CallOptions, type SupportOptions } from './options.js';
 export { type Page } from './pages.js';

@@ -1,0 +1,57 @@
+package assistant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// OpenWritten reads the answer that is being written in a ticket, from its beginning, whichever turn it is to. It never
+// starts one. It returns NotFound, and eventlog.ErrUpToDate when none is being written. The caller closes the Reader.
+func (s *Service) OpenWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	id, err := s.writtenIn(ctx, actor, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	return s.OpenResponse(ctx, actor, id, eventlog.EventID{})
+}
+
+// CancelWritten ends the answer that is being written in a ticket, if there is one, as Cancel does. It returns NotFound.
+func (s *Service) CancelWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) error {
+	id, err := s.writtenIn(ctx, actor, ticketID)
+	if errors.Is(err, eventlog.ErrUpToDate) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Cancel(ctx, actor, id)
+	return err
+}
+
+// Again asks for another answer to the ticket's turn and reads it, or the one that is being written in the ticket. It
+// returns what Start returns. The caller closes the Reader.
+func (s *Service) Again(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	response, _, err := s.Start(ctx, actor, ticketID, Request{Regenerate: true})
+	if err != nil {
+		return nil, err
+	}
+	return s.resume(ctx, response, eventlog.EventID{})
+}
+
+// writtenIn returns which answer is being written in a ticket. It returns what OpenWritten returns.
+func (s *Service) writtenIn(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (uuid.UUID, error) {
+	id, err := s.store.FindStreamingAIResponse(ctx, sqlc.FindStreamingAIResponseParams{
+		TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(),
+	})
+	if err == nil && id == uuid.Nil {
+		return uuid.Nil, eventlog.ErrUpToDate
+	}
+	return id, store.NotFound(err)
+}

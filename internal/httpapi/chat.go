@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/httpapi/uistream"
+)
+
+// SendUIMessage stores what the customer says and streams the answer to the AI SDK.
+func (s *Server) SendUIMessage(
+	ctx context.Context, r api.SendUIMessageRequestObject,
+) (api.SendUIMessageResponseObject, error) {
+	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), newChat(uistream.V5))
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// SendUIMessageV7 does what SendUIMessage does, for version 7 of the AI SDK.
+func (s *Server) SendUIMessageV7(
+	ctx context.Context, r api.SendUIMessageV7RequestObject,
+) (api.SendUIMessageV7ResponseObject, error) {
+	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), newChat(uistream.V7))
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// RunAGUI stores what the customer says and streams the answer to AG-UI.
+func (s *Server) RunAGUI(ctx context.Context, r api.RunAGUIRequestObject) (api.RunAGUIResponseObject, error) {
+	stream, err := s.chat(ctx, fromAGUIRunRequest(*r.Body), func() (uistream.Encoder, error) {
+		messages, err := s.tickets.Conversation(ctx, actorFrom(ctx), r.Body.ThreadID)
+		return uistream.NewRun(r.Body.ThreadID, r.Body.RunID, convertAll(messages, toAGUIMessage), chatConvert), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// ResumeUIStream streams the answer that is being written in a ticket to the AI SDK.
+func (s *Server) ResumeUIStream(
+	ctx context.Context, r api.ResumeUIStreamRequestObject,
+) (api.ResumeUIStreamResponseObject, error) {
+	stream, err := s.resumeChat(ctx, uistream.V5, r.TicketID)
+	if errors.Is(err, eventlog.ErrUpToDate) {
+		return api.ResumeUIStream204Response{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// ResumeUIStreamV7 does what ResumeUIStream does, for version 7 of the AI SDK.
+func (s *Server) ResumeUIStreamV7(
+	ctx context.Context, r api.ResumeUIStreamV7RequestObject,
+) (api.ResumeUIStreamV7ResponseObject, error) {
+	stream, err := s.resumeChat(ctx, uistream.V7, r.TicketID)
+	if errors.Is(err, eventlog.ErrUpToDate) {
+		return api.ResumeUIStreamV7204Response{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// ListUIMessages returns a ticket's conversation in the form of the AI SDK.
+func (s *Server) ListUIMessages(
+	ctx context.Context, r api.ListUIMessagesRequestObject,
+) (api.ListUIMessagesResponseObject, error) {
+	messages, err := s.tickets.Conversation(ctx, actorFrom(ctx), r.TicketID)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListUIMessages200JSONResponse{Body: convertAll(messages, toUIMessage)}, nil
+}
+
+// StopUIStream ends the answer that is being written in a ticket.
+func (s *Server) StopUIStream(
+	ctx context.Context, r api.StopUIStreamRequestObject,
+) (api.StopUIStreamResponseObject, error) {
+	if err := s.assistant.CancelWritten(ctx, actorFrom(ctx), r.TicketID); err != nil {
+		return nil, err
+	}
+	return api.StopUIStream204Response{}, nil
+}
+
+// chatRequest is what a chat client asks for.
+type chatRequest struct {
+	ticketID uuid.UUID
+	// regenerate asks for another answer to the newest turn.
+	regenerate bool
+	messages   []api.ClientMessage
+}
+
+func newChat(version uistream.Version) func() (uistream.Encoder, error) {
+	return func() (uistream.Encoder, error) { return uistream.NewChat(version, chatConvert), nil }
+}
+
+// chat stores what the customer says, once, and streams the answer to it. What a human is to answer is stored too, and its
+// stream ends without an answer.
+func (s *Server) chat(
+	ctx context.Context, r chatRequest, newEncoder func() (uistream.Encoder, error),
+) (aiResponseStream, error) {
+	said, stores := uistream.Last(r.messages)
+	stores = stores && !r.regenerate
+	var encoder uistream.Encoder
+	err := apart(func() (err error) {
+		if stores {
+			err = s.storeSaid(ctx, r.ticketID, said, len(r.messages)-1)
+		}
+		if err == nil {
+			encoder, err = newEncoder()
+		}
+		return err
+	})
+	if err != nil {
+		return aiResponseStream{}, err
+	}
+	stream, err := s.streams.read(ctx, encoder, func() (*assistant.Reader, error) {
+		if r.regenerate {
+			return s.assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+		}
+		return s.assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
+	})
+	if stores && (apperr.Is(err, apperr.AIDisabled) || apperr.Is(err, apperr.NothingToAnswer)) {
+		return aiResponseStream{ctx: ctx, encoder: encoder, unanswered: apperr.From(err), leave: func() {}}, nil
+	}
+	return stream, err
+}
+
+// storeSaid stores what the customer says in the message with that index, by the rules of a new message.
+func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistream.Said, index int) error {
+	at := "/messages/" + strconv.Itoa(index)
+	var faults []apperr.Field
+	if said.ID == "" {
+		faults = append(faults, apperr.Field{Pointer: at + "/id", Code: apperr.InvalidFormat})
+	}
+	text, fault := s.gate.newMessage.TakeMember("content", said.Text)
+	if fault != "" {
+		faults = append(faults, apperr.Field{Pointer: at, Code: fault})
+	}
+	if len(faults) > 0 {
+		return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
+	}
+	return s.tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, said.ID, text)
+}
+
+func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (aiResponseStream, error) {
+	return s.streams.read(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
+		return s.assistant.OpenWritten(ctx, actorFrom(ctx), ticketID)
+	})
+}

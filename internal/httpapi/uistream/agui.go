@@ -1,0 +1,113 @@
+package uistream
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+)
+
+// Run encodes a run of AG-UI.
+type Run struct {
+	threadID uuid.UUID
+	runID    string
+	// conversation is what the thread shows without the answer.
+	conversation []api.AGUIMessage
+	convert      Convert
+	messageID    uuid.UUID
+	// shown says that the reader has some of the answer, and open that its message goes on.
+	shown, open bool
+	// head is how the frame of a delta begins.
+	head string
+	f    frames
+}
+
+var _ Encoder = (*Run)(nil)
+
+// NewRun returns an encoder of one run. conversation is what the thread shows without the answer.
+func NewRun(threadID uuid.UUID, runID string, conversation []api.AGUIMessage, convert Convert) *Run {
+	return &Run{threadID: threadID, runID: runID, conversation: conversation, convert: convert}
+}
+
+// SetHeader sets the headers of a stream.
+func (r *Run) SetHeader(header http.Header) { setHeader(header) }
+
+// Begin returns the start of the run.
+func (r *Run) Begin() []byte {
+	var f frames
+	f.WriteString(opening)
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNSTARTED, ThreadID: &r.threadID, RunID: r.runID})
+	return f.Bytes()
+}
+
+// Frame returns what an event is on the wire.
+func (r *Run) Frame(entry eventlog.Entry) []byte {
+	f := &r.f
+	f.Reset()
+	switch e := entry.Event.(type) {
+	case eventlog.Start:
+		r.messageID = e.Response.ID
+		r.head = `{"type":"TEXT_MESSAGE_CONTENT","messageId":"` + r.messageID.String() + `","delta":`
+	case eventlog.Delta:
+		if !r.open {
+			r.open, r.shown = true, true
+			f.add(api.AGUIEvent{Type: api.AGUIEventTypeTEXTMESSAGESTART, MessageID: &r.messageID, Role: api.AGUIEventRoleAssistant})
+		}
+		f.addDelta(r.head, e.Content)
+	case eventlog.Reset:
+		r.reset(f)
+	case eventlog.Done:
+		r.end(f)
+		r.finish(f)
+	case eventlog.Failed:
+		r.fail(f, e.Err)
+	}
+	return f.Bytes()
+}
+
+// end ends the message that goes on, if one does.
+func (r *Run) end(f *frames) {
+	if r.open {
+		f.add(api.AGUIEvent{Type: api.AGUIEventTypeTEXTMESSAGEEND, MessageID: &r.messageID})
+		r.open = false
+	}
+}
+
+// reset shows the conversation without what the reader has of the answer.
+func (r *Run) reset(f *frames) {
+	if !r.shown {
+		return
+	}
+	r.end(f)
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeMESSAGESSNAPSHOT, Messages: r.conversation})
+	r.shown = false
+}
+
+func (r *Run) finish(f *frames) {
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNFINISHED, ThreadID: &r.threadID, RunID: r.runID})
+}
+
+func (r *Run) fail(f *frames, why *apperr.Error) {
+	r.end(f)
+	data := r.convert.Problem(why)
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNERROR, Message: data.Detail, Code: data.Code})
+}
+
+// Unanswered returns the end of a run that adds no message.
+func (r *Run) Unanswered(why *apperr.Error) []byte {
+	var f frames
+	data := r.convert.Problem(why)
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeCUSTOM, Name: api.AGUIEventNameUnanswered, Value: &data})
+	r.finish(&f)
+	return f.Bytes()
+}
+
+// BrokenOff returns an error: the client may run again with the same messages.
+func (r *Run) BrokenOff(why *apperr.Error) []byte {
+	var f frames
+	r.fail(&f, why)
+	return f.Bytes()
+}

@@ -1,0 +1,155 @@
+package uistream
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/eventlog"
+)
+
+// Version is the oldest major version of the AI SDK that reads a stream. Its clients end a stream over a type of frame, and
+// the older ones over a member, that they do not know.
+type Version int
+
+// The versions that differ.
+const (
+	V5 Version = 5
+	V7 Version = 7
+)
+
+// VersionHeader is where the AI SDK looks for the version of the stream's protocol.
+const VersionHeader = "X-Vercel-AI-UI-Message-Stream"
+
+const (
+	doneFrame = "data: [DONE]\n\n"
+	stopped   = "The answer was stopped."
+)
+
+// Chat encodes the UI message stream of the AI SDK.
+type Chat struct {
+	version Version
+	convert Convert
+	// text numbers the texts of the message, and open says that the last one goes on.
+	text int
+	open bool
+	// head is how the frame of a delta of this text begins.
+	head string
+	f    frames
+}
+
+var _ Encoder = (*Chat)(nil)
+
+// NewChat returns an encoder of one stream.
+func NewChat(version Version, convert Convert) *Chat {
+	return &Chat{version: version, convert: convert}
+}
+
+// SetHeader sets the headers by which the AI SDK knows its stream.
+func (c *Chat) SetHeader(header http.Header) {
+	setHeader(header)
+	header.Set(VersionHeader, "v1")
+}
+
+// Begin returns a comment: the message's id is not known yet.
+func (c *Chat) Begin() []byte { return []byte(opening) }
+
+// Frame returns what an event is on the wire.
+func (c *Chat) Frame(entry eventlog.Entry) []byte {
+	f := &c.f
+	f.Reset()
+	switch e := entry.Event.(type) {
+	case eventlog.Start:
+		f.add(api.UIMessageChunk{
+			Type: api.UIMessageChunkTypeStart, MessageID: &e.Response.ID, MessageMetadata: &api.UIMessageMetadata{Author: api.UIMessageMetadataAuthorAI},
+		})
+		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeStartStep})
+	case eventlog.Delta:
+		if !c.open {
+			c.text++
+			c.open = true
+			c.head = `{"type":"text-delta","id":"` + c.textID() + `","delta":`
+			f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeTextStart, ID: c.textID()})
+		}
+		f.addDelta(c.head, e.Content)
+	case eventlog.Reset:
+		c.reset(f, e)
+	case eventlog.Done:
+		c.done(f, e)
+	case eventlog.Failed:
+		c.fail(f, e.Err)
+	}
+	return f.Bytes()
+}
+
+func (c *Chat) textID() string { return strconv.Itoa(c.text) }
+
+// end ends the text that goes on, if one does.
+func (c *Chat) end(f *frames) {
+	if c.open {
+		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeTextEnd, ID: c.textID()})
+		c.open = false
+	}
+}
+
+// reset takes back what the reader has. Before version 7 the AI SDK has no frame for that.
+func (c *Chat) reset(f *frames, e eventlog.Reset) {
+	if c.text == 0 {
+		return
+	}
+	if c.version >= V7 {
+		c.open = false
+		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeResetStep})
+		return
+	}
+	c.end(f)
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeDataAttempt, Data: &api.UIData{Attempt: e.Attempt}})
+}
+
+func (c *Chat) done(f *frames, e eventlog.Done) {
+	c.end(f)
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeFinishStep})
+	metadata := c.convert.Metadata(e)
+	finish := api.UIMessageChunk{Type: api.UIMessageChunkTypeFinish, MessageMetadata: &metadata}
+	if c.version >= V7 {
+		finish.FinishReason = metadata.FinishReason
+	}
+	f.add(finish)
+	f.WriteString(doneFrame)
+}
+
+func (c *Chat) fail(f *frames, why *apperr.Error) {
+	c.end(f)
+	if why.Code == apperr.Cancelled {
+		abort := api.UIMessageChunk{Type: api.UIMessageChunkTypeAbort}
+		if c.version >= V7 {
+			abort.Reason = stopped
+		}
+		f.add(abort)
+		f.WriteString(doneFrame)
+		return
+	}
+	data := c.convert.Problem(why)
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeDataFailed, Data: &data, Transient: true})
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeError, ErrorText: data.Detail})
+	f.WriteString(doneFrame)
+}
+
+// Unanswered returns a stream that adds no message. Without an id and metadata, start makes none.
+func (c *Chat) Unanswered(why *apperr.Error) []byte {
+	var f frames
+	data := c.convert.Problem(why)
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeStart})
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeDataUnanswered, Data: &data, Transient: true})
+	f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeFinish})
+	f.WriteString(doneFrame)
+	return f.Bytes()
+}
+
+// BrokenOff returns an error: the client may resume.
+func (c *Chat) BrokenOff(why *apperr.Error) []byte {
+	var f frames
+	c.fail(&f, why)
+	return f.Bytes()
+}

@@ -1,0 +1,48 @@
+package uistream
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// Said is what the customer says with a request.
+type Said struct {
+	// ID is the client's own; empty when there is none that is valid.
+	ID, Text string
+}
+
+// validID is what a client may call a message.
+var validID = regexp.MustCompile(`^[\x21-\x7e]{1,255}$`)
+
+// Last returns the last message, if it is the user's. What stands before it is the client's copy of the history, which is
+// not read.
+func Last(messages []api.ClientMessage) (said Said, isUsers bool) {
+	if len(messages) == 0 {
+		return Said{}, false
+	}
+	last := messages[len(messages)-1]
+	if last.Role != "user" {
+		return Said{}, false
+	}
+	if id, ok := last.ID.(string); ok && validID.MatchString(id) {
+		said.ID = id
+	}
+	if text, ok := last.Content.(string); ok {
+		said.Text = text
+		return said, true
+	}
+	var texts []string
+	for _, content := range []any{last.Parts, last.Content} {
+		parts, _ := content.([]any)
+		for _, part := range parts {
+			member, _ := part.(map[string]any)
+			if text, ok := member["text"].(string); ok && member["type"] == "text" {
+				texts = append(texts, text)
+			}
+		}
+	}
+	said.Text = strings.Join(texts, "\n")
+	return said, true
+}
