@@ -103,7 +103,7 @@ func newAviary(t *testing.T) *aviary {
 		_ = cmd.Wait()
 	})
 	t.Cleanup(a.stop)
-	require.Eventually(t, func() bool { return listenPattern.MatchString(a.log.String()) }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return listenPattern.MatchString(a.log.String()) }, readyWithin, readyPoll)
 	a.address = "http://" + listenPattern.FindStringSubmatch(a.log.String())[1]
 	return a
 }

@@ -108,7 +108,7 @@ func run(t *testing.T, cmd *exec.Cmd) (int, string) {
 
 // A server notices a change of the schema within a second.
 const (
-	readyWithin = 10 * time.Second
+	readyWithin = 30 * time.Second
 	readyPoll   = 100 * time.Millisecond
 )
 

@@ -64,7 +64,8 @@ func TestUpstreamFailsBeforeTheFirstWord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Limits: shortLimits()})
+			// The failure has a status, and is no event, however slow the machine is.
+			s := apitest.New(t, apitest.Options{Limits: shortLimits(), Patience: time.Minute})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			enqueue(t, s, c.script)

@@ -72,6 +72,8 @@ type Options struct {
 	Now func() time.Time
 	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
 	Secrets []string
+	// Patience is how long a stream's response waits for the first event; 0 means the default.
+	Patience time.Duration
 	// Recheck is how often streams are rechecked; 0 means the default.
 	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
@@ -142,6 +144,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant
 	ai.Client, ai.Budget, ai.MaxRunning = s.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
+	ai.Patience = cmp.Or(o.Patience, ai.Patience)
 	ai.Models = o.Models
 	if len(o.Models) == 0 {
 		ai.Models = []string{defaults.GroqModel}
