@@ -253,8 +253,21 @@ func TestChatFailureIsToldByStatusOrInTheStream(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Limits: noRetries()})
+			limits := noRetries()
+			limits.Header = time.Second
+			s := apitest.New(t, apitest.Options{Limits: limits, Patience: time.Minute})
 			user := s.Customer(t)
+			for _, c := range []struct {
+				script groqsim.Script
+				status int
+				code   client.ProblemCode
+			}{
+				{groqsim.Script{Status: 401}, http.StatusBadGateway, client.ProblemCodeAIMisconfigured},
+				{groqsim.Script{HeaderDelay: groqsim.Duration(time.Minute)}, http.StatusGatewayTimeout, client.ProblemCodeAITimeout},
+			} {
+				enqueue(t, s, c.script)
+				format.say(t, user, s, user.NewTicket(t).ID, "msg-1", "Why?").response().RequireProblem(t, c.status, c.code)
+			}
 			ticket := user.NewTicket(t)
 			one := 1
 			enqueue(t, s, groqsim.Script{Status: 400}, groqsim.Script{Deltas: []string{"Hel", "lo."}, CutAfter: &one, Gates: []groqsim.Gate{{Name: "middle", After: 1}}})
