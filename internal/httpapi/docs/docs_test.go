@@ -26,7 +26,7 @@ const (
 	lateItem = "- [`too_late`](problems/too_late) (503): It came late.\n  *Be early.*\n"
 	errors   = "### Beside it\n\n## Errors\n\n### Things\n\n" + lostItem
 	times    = "\n### Times\n\n" + lateItem
-	rules    = "\n## Other rules\n\nBe *kind*.\n\n## Streaming\n\nIt streams.\n"
+	rules    = "\n## Chat clients\n\nThey stream.\n\n## Other rules\n\nBe *kind*.\n\n## Streaming\n\nIt streams.\n"
 )
 
 var (
@@ -83,8 +83,8 @@ func TestRoutes(t *testing.T) {
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
-		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/shop", "/guides/streaming",
-		"/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/other-rules", "/rules/streaming",
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
+		"/guides/streaming", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
 	}
 	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
@@ -183,7 +183,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
 	for _, page := range []string{
 		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
-		"/guides/errors", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
+		"/guides/react", "/guides/errors", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
 	} {
 		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")
 		html := string(read(t, res.Body))
