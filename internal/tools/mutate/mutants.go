@@ -78,7 +78,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "contract-longer-than-the-database", file: contractFile,
-		from: "minLength: 1\n      maxLength: 200\n      pattern: '\\S'", to: "minLength: 1\n      maxLength: 300\n      pattern: '\\S'",
+		from: "minLength: 1\n      maxLength: 200\n", to: "minLength: 1\n      maxLength: 300\n",
 		tests: "TestOperationsTakeWhatTheContractAllowsAndNothingElse/createTicket",
 	},
 	{
