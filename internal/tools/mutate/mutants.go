@@ -95,7 +95,7 @@ var mutants = []mutant{
 	{
 		name: "contract-without-security", file: contractFile,
 		from: "      description: The account that the access token belongs to.\n      security:\n" +
-			"        - bearerAuth: [user]\n        - passwordAuth: [user]\n",
+			"        - bearerAuth: [user]\n        - passwordAuth: [user]\n        - { bearerAuth: [user], onBehalfOf: [user] }\n",
 		to:    "      description: The account that the access token belongs to.\n      security: []\n",
 		tests: "TestPublicOperationsAreTheKnownOnes",
 	},
