@@ -1,14 +1,14 @@
 -- name: FindTurn :one
--- A ticket that the actor sees, and what has become of its turn: the customer's newest message, or the description while
--- there is none. running is the response that is being written in the ticket, to whichever turn, and standing the one that
--- answers this one. staff_spoke_last says that there is nothing to answer. failure is that of the turn's newest response
--- while it is too recent to ask upstream again, for so many seconds more: it ends with the pause, or with the wait that
--- upstream asked for if that is longer. Nothing is the nil UUID, or no text.
+-- A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
+-- message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+-- After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+-- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
+-- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
 SELECT
     sqlc.embed(t),
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
-    coalesce(running.turn_message_id IS NOT DISTINCT FROM turn.id, false)::boolean AS running_answers_turn,
+    (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,

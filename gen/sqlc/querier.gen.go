@@ -81,11 +81,11 @@ type Querier interface {
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// A ticket that the actor sees, and what has become of its turn: the customer's newest message, or the description while
-	// there is none. running is the response that is being written in the ticket, to whichever turn, and standing the one that
-	// answers this one. staff_spoke_last says that there is nothing to answer. failure is that of the turn's newest response
-	// while it is too recent to ask upstream again, for so many seconds more: it ends with the pause, or with the wait that
-	// upstream asked for if that is longer. Nothing is the nil UUID, or no text.
+	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
+	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
+	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)

@@ -93,18 +93,15 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	if err != nil {
 		return store.NotFound(err)
 	}
-	running := turn.RunningID != uuid.Nil
-	switch {
-	case running && turn.RunningAnswersTurn:
-		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.RunningID)
-	case turn.StandingID != uuid.Nil && !by.Regenerate:
-		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.StandingID)
-	case running:
-		c.waiting = true
-		c.response, err = cl.store.GetAIResponse(store.Last(ctx), turn.RunningID)
-	default:
-		err = cl.begin(ctx, turn, c, by)
+	found := turn.RunningID
+	if !turn.RunningAnswersTurn && turn.StandingID != uuid.Nil && !by.Regenerate {
+		found = turn.StandingID
 	}
+	if found == uuid.Nil {
+		return cl.begin(ctx, turn, c, by)
+	}
+	c.waiting = found == turn.RunningID && !turn.RunningAnswersTurn
+	c.response, err = cl.store.GetAIResponse(store.Last(ctx), found)
 	return err
 }
 
