@@ -40,8 +40,8 @@ type NewAPIKey struct {
 // CreateAPIKey makes an API key, and an account for its service unless it is a further key of one. The caller has decided
 // that the actor may. The key itself is returned here and nowhere else.
 //
-// It returns ValidationFailed for an account that is no service's, for a role that does not go with one, and for a time that
-// is none or has passed.
+// It returns ValidationFailed for an account that does not belong to a service, for a role together with a service's id, and
+// for an expiry time that is malformed or has passed.
 func (s *Service) CreateAPIKey(
 	ctx context.Context, actor auth.Actor, n NewAPIKey,
 ) (row sqlc.ListAPIKeysRow, key string, err error) {
@@ -78,7 +78,7 @@ func (s *Service) CreateAPIKey(
 	return row, key, nil
 }
 
-// serviceOf returns the account that a key is for. It returns store.ErrNoRows when there is none.
+// serviceOf returns the account of the service that gets the key. It returns store.ErrNoRows for an unknown service.
 func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error) {
 	switch {
 	case n.ServiceID != nil && n.Role != "":

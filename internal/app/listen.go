@@ -50,7 +50,7 @@ func (e *ListenError) Error() string {
 	}
 }
 
-// nextPort is the address with the port after its own, or with any port when there is none.
+// nextPort returns the address with the next port, or with port 0, which is any free one, if the address has no next port.
 func nextPort(addr string) string {
 	host, text, _ := net.SplitHostPort(addr)
 	port, err := strconv.ParseUint(text, 10, 16)

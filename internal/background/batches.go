@@ -13,8 +13,8 @@ const (
 	maxSkipped = 20
 )
 
-// Batches calls f until there is nothing left to do. f works on at most limit rows, without the first skip ones, and returns
-// how many it has done; fewer than limit are the last.
+// Batches calls f until no work is left. f skips the first skip rows, works on at most limit of the rest, and returns how many
+// it has done; fewer than limit means that they were the last.
 //
 // A batch that fails is tried in smaller ones, in case it was too large for the database's limits. A single row that fails is
 // passed over, so that it does not keep the rows after it. Batches returns the first such failure at its end. It returns at

@@ -166,7 +166,7 @@ func (w *walk) send(o specOperation, step walkStep, body string, caller []string
 	}
 }
 
-// bodies are those that the step may send: the link's, or else the examples; one empty one where there is none.
+// bodies are those that the step may send: the link's, or else the examples, or else a single empty body.
 func (w *walk) bodies(step walkStep) (bodies []string) {
 	o := w.operations[step.id]
 	if o.RequestBody == nil {

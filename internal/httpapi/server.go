@@ -56,10 +56,9 @@ type Options struct {
 	TrustedProxies []*net.IPNet
 	// MaxStreams is how many streams are open at a time.
 	MaxStreams int
-	// MaxStreamsEach is how many of them one account may have, and where there is none one client address.
+	// MaxStreamsEach is how many of them an account may have, or a client address without an account.
 	MaxStreamsEach int
-	// RateLimit is how many requests per second one account may make, and where there is none one client address; 0 is
-	// without a limit.
+	// RateLimit is how many requests per second an account may make, or a client address without an account; 0 means no limit.
 	RateLimit int
 	// Docs switches the documentation's pages and the contract's own address on.
 	Docs bool
