@@ -145,6 +145,51 @@ func (ns NullAIResponseStatus) Value() (driver.Value, error) {
 	return string(ns.AIResponseStatus), nil
 }
 
+type ActorKind string
+
+const (
+	ActorKindCustomer ActorKind = "customer"
+	ActorKindAgent    ActorKind = "agent"
+	ActorKindAI       ActorKind = "ai"
+	ActorKindService  ActorKind = "service"
+	ActorKindSystem   ActorKind = "system"
+)
+
+func (e *ActorKind) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = ActorKind(s)
+	case string:
+		*e = ActorKind(s)
+	default:
+		return fmt.Errorf("unsupported scan type for ActorKind: %T", src)
+	}
+	return nil
+}
+
+type NullActorKind struct {
+	ActorKind ActorKind
+	Valid     bool // Valid is true if ActorKind is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullActorKind) Scan(value interface{}) error {
+	if value == nil {
+		ns.ActorKind, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.ActorKind.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullActorKind) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.ActorKind), nil
+}
+
 type FeedbackRating string
 
 const (
@@ -384,6 +429,18 @@ type IdempotencyKey struct {
 	Headers     []byte
 	Body        []byte
 	CreatedAt   time.Time
+}
+
+type JournalOutbox struct {
+	ID         int64
+	Type       string
+	OccurredAt time.Time
+	ActorKind  ActorKind
+	ActorID    *uuid.UUID
+	TicketID   *uuid.UUID
+	SubjectID  *uuid.UUID
+	CustomerID *uuid.UUID
+	Data       []byte
 }
 
 type Message struct {

@@ -48,3 +48,16 @@ func (a Actor) Has(role Role) bool {
 	want, known := ranks[role]
 	return known && ranks[a.Role] >= want
 }
+
+// Kind is what the actor is to the desk's journal: a service with its key, one of staff, or a customer. A customer for whom
+// a service acts is a customer.
+func (a Actor) Kind() sqlc.ActorKind {
+	switch {
+	case a.KeyID != uuid.Nil && a.IsStaff():
+		return sqlc.ActorKindService
+	case a.IsStaff():
+		return sqlc.ActorKindAgent
+	default:
+		return sqlc.ActorKindCustomer
+	}
+}
