@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -387,6 +388,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -449,6 +451,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -620,6 +624,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1164,6 +1192,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1374,6 +1411,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1560,15 +1600,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1578,6 +1630,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1586,23 +1644,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1616,10 +1703,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1629,6 +1722,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1637,21 +1736,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1776,8 +1897,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1911,9 +2053,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1943,6 +2082,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -4401,8 +4543,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4450,6 +4590,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8638,7 +8780,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -14040,599 +14182,627 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kTf+Klgm/zOW06RJ6mKLOnOyGl9mlPFtLTnOF9OfGmSDZEdNgNNommY82vM9zT7YPsn/oKqA",
-	"Rt8oitJMJtndc3ZisW9AoVCo66++tsZqvlBSyEy3Bl9b4gufLxIB/z79/v3Zu6V8J35aCp2ZX/RyPufp",
-	"ujVonbK50JpPRStofebJUpjLYyUz8SVrDT5+CloTla54GonobaoW5n3XQYue0a3BR7pbZq1B62ImmBZj",
-	"JSM2nvF0Klis2SRVc9Y7YG/GmRqJtNMKWnHUGrTmetrutYJWqhLRGrSWWqSt609BK13KM3M9XUq4rjOe",
-	"CfxsNksFj+Bqt3d8HO2Pj9q9SZ+3H4/3Rft4dNRrH4ruZJ8/Hveifr8VtDKlEjPKT9fXAdDhPEsFn5do",
-	"IBmXeiVSpiZMScEWsRh7BGlFPOMD9nXYytYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
-	"O2xdD+VQVr928fwvF5evnp+fn37/HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
-	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecXWatnZ7uPPXz/b+cMN7zdr+OLs9dn5D/e+iC3DbWfPYs1H",
-	"iYjKO06L9LNI2SrOZmqZsdOz4t6LDMvx+DKyjwetSGQ8TszDZ8SqmvFUML2Ks/FMRExNDOeybBZrer3Z",
-	"Zynu+Mu4sGMOebfbftztdttPzH+6+f9FtN2WujU46B4HrSzOYHOenjFvNIaCrUHr0SJVo0TM9SN/sLDR",
-	"zl7FeqzkJJ4u0/L83y807EGWislSC80ykBpmzN9odiXWTKVsriKR1JNlXni1RxsjfU7P4FXxWHivvwtN",
-	"egceTQ67/QJNykOpI0zxHqTOa3UKi1hijCRhmboSUrOVkBmLZaZYKrhWMpbTemJIdYn8UEOIpRYR40nC",
-	"4kzbF4/ERKWCxRkbiSmXLFPETzuQpn+4gTRT/lkwad/eQJt89EiXN59FmigeNbJMrJly9xg+GXMplZmM",
-	"IZTZCfVkyh/awDA3v3wX/jmGZ7J0bbZHa5ClS+FTbb9AtcI46yjm3YAke5uqTI1V0kAwKyy0motsFssp",
-	"E4kW9URa2Fc1k2iUqiuBwiZl2jBp/uKlFF8WYpztRqbDzWQqMpcdKRNpqpqYy00HCfUfS5XxIpUulGJz",
-	"Lte5SM0YZ1k8byDQT/AKnzorVRDHI2EIsUrjLBOSTVRqDjjGE3OsrHehymgTVQ76RQkNw8Ndv1w0EAWn",
-	"gBR5J/RCSS3Kx5NRJBORiXzvOlrwLBPzRdYa9ILWOBU8E9ElN5pfv9s/avd67X7/ons82O8NeoedXre7",
-	"f3D411bQmsQy1rNLlGWtQUtnauF+bn7FUeeg2+/1HuMrUp1dghRr/uLBfq/b7f/VapjbaActp8xe3uoZ",
-	"OJ8GLbUQksePpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0N2usylf7d+6PHj9uPebfffjLpivaoF/XH++Jg",
-	"ctg9agWtJajxhmNBWCGxdGvQDew4YiXdr/1e0Fqkar7IvJ/6ht3owMmfvy7yy/PP1sjwttJKodasjQ4N",
-	"xoPPNvFlSg/fiso+uwkJx8KEJ1oELUFj+PgV/+msFrJDuLzKdwBonUYl0+Kn1qB3HdQ+BMpo00N9Y5kk",
-	"XGeX9GeBIjcaFZkjj2dVwMYesH632zUKKgxpwHTG06xOXcULRuMskvN2GrjjwtspucDv8EgNx+OgcK2G",
-	"hsBmOnE0YNuMatCrmywZCsHQLlBuNJA+v/X7+9u/37dHtn7/vlu6SElR+zHz+10XjqTUsDX4Omz9Sqte",
-	"oT0RKBi2Yn3J4yEdSUPvMICbN8jyYes6GBZPBGJvtYA3L/NpFuTTEAXUsCrMhrAhrdVlN2VJQr2R1QPt",
-	"4/+eaP9TT7RPwCsX8VyoZdZsbeg4MadDrTqY0cPN6nIUR8xYEHQQxBKUy10UQb5ZPT4oKIL5wOpUQHsV",
-	"jrC3Zz+Kdc1OuRLrwIx36RsLH79u2iL940G32zGD7XfLDHvYHvUN8/GDg/Zx1BXtg/GTSU/0+f7oqNui",
-	"k9VorpUX97qDXn9wcNA57Pb6+/vmxZLPzaQ+iBHTM9h2i1RM4i9mG15dnv5VXnwZnf2HuDqPSt7FoKXH",
-	"agFeS+JdPTCquWNlPTC6u5kxj1tBS8nLkZjxZNL6ZNQAWNPL8rS6ov143O21n/DD/XZ/ciQOo4Px/qjP",
-	"W8hj47HQ+sIwXtn4MLwYgPeDw01oo4PZ0Dtk81guM19f+NrC25CLW4OWWP9pNvp+HL+J/3T2/u9nvdfx",
-	"mT6bZ4u/Pj07Ovvbf/+//+r89//7r1bQEl8WcSr0ZSxbg+Nu1zDSJBV65l6k0+wSb0VpRFwzEjy1pvl4",
-	"rJYyq2o40/Lu2J4/nMfI6XRz3ETTlI/Fv5MDuzNW8wozPRG9g/bjUW/c5r3xQXs/Ohp1x8fi8aTXzZcc",
-	"x+aNvu5AoHntyOK/0hQMHz3lciySRESNdpvTN7MZz5hUIxWtmRQiKjpFdjzw0NLO5d/YjqcomIAO17+d",
-	"g3DLQ82bzG/sUOtWzrRus432dMblVLzlWq9UGtXHe6TKZiJlC7qpsHmXaSpkdumumeM+TcU4YzOVasFG",
-	"hnnStZHBYuXfpjO+SISxdDi9/yqW6KJ6quRnkWpuZvVaZUYeLrKtfMJj78maE9i/fClVdsntq6sHcqSE",
-	"xpMY7kGfsP+CXc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmppJ2r2vgHRSrITOGDBmTjnvhXDuNwQE",
-	"V3SwoiDh40zDmRRnmo2XOlNzkRaOpep5vPMxm4/wFaqwDUOk9S2HLG8RhMy/dAFjavgQ/GiWkY/U0ihy",
-	"LJafVTwueAgjocdpvAA+HbTO2Ipr+nTEspVRBA39vPinZZQzfBc7eNzrmVGuUiWn3tDea5E27OLq0bvp",
-	"7NliR1dOTRxChKzSxCMYsdlRA7iNhmi+UtHvnl2t3/4Qq8f/59lfpn8+mP+pO/5r2ht9GP+fLz9dnT/5",
-	"Qfazl6vD5XP1OD7lx5Pv//Yf0f6P/0wKpFkF2nEbFsBuygJLxnqR8PUlTfU04uyl+iwSDpwrvmQilTzB",
-	"sdjn24YNW3cdaL2qeNN4N3PNvs81Y48iv/I0N2h87gXjbrfXfhz1++1jcTBpH/Kj0ePxk+hYdCf/bofQ",
-	"ieVnnsRRZQ9seLicKeGRnGRlkeTfrfEQrSP2rRM2blAU+x08Eqvq2WZVCJxIjpS31rwMDZ59917yzzxO",
-	"UP8sH4sRz/iIa5hXpFZ1ekQ0ulx6rygpD+4FuQqxa7y0d7R1KPCZ/WpxZBXloTR2IAhyaOPR8ZQbnYQl",
-	"Sk5FyhI1ZbEsSQ7icDM+88bnhsUveMWCPbWsU7GiHG1hd1xm8GyRsCksCZf2YciGQL1MtM1TjEdRKrTe",
-	"JY/huCmP4Xnh1cwOrEJXf9yGBC94vL3ptbTKrIuW/gL2VzFeW+KqfzoDbAL0/Se3vl6odBRHUXmbvFYZ",
-	"6H/A2yDCq/tk4h4tiR/aHd/gk54QShK1glfuIoiKeT6e3HnhjaOyKfJBmtn+wGX0ZjKplTEvxSQzpshs",
-	"OedSlyKBc5yy2RbwHsGTbFbNhDHqsEgKOr5jF3UFj55FYr5QmZDj9Zl8m6qp2dTVM0DzuWBEooDpLE4S",
-	"tpSRSNmKr2sWI85fexlLs83wxX4aln2fJ7a80bR/FGvwHhe/tctSjTdmAPiyzfs+ZFHFknlDr6xm0yxL",
-	"hH0V6znPxuUFgi+AtDPGDuQcGB6/Mc3E/+rcvrrA8zWULHzCOhiIkHdmf99wL5PQG+FG+rn7gHgStc4y",
-	"xSZ8mWQQDHb5bnUEsk/fflr7hXSsrm9m4jub02XcV3ECoJw+TUUkZBbzpLSnPhgrtd6BZOcAL7gce28o",
-	"ybXiGc9APAr3TmcL73L4HxaEW69gbZthseKwamhRHb1HFo9Hauxity1izTKFatYGCvlMhHZ0LmJknURR",
-	"UjB4mWGknpGx/cND9jnW8SgR7PT86dkZaPJ8nIkUzgZYc5uoDR/PlLqkccXm5JwJHgEvJvE8zlqD/uFh",
-	"0Foo4AlDmdIwMEl7h0SmfFG61UWJi1tv08KUieYtzlue8rnIasxl4NmfliJds4W7qXlh/Hs8qe9+Nmux",
-	"lFdSraRh3hnXjNNH4JX1lFfL7FJNLlMuId8eqA9j8ohviOMRH3/egeTd/k0k9+fYSOz8Jo/M7zCAVBPV",
-	"MjaB1jGkIvMM6IKJO82kxihUST5QiIpCYjEqPThsIje8dtecuo3ywQ6okSZ4g0ePWkLg0K0wcOO/LSUK",
-	"scH7JET34BcgRMqljtER6lPjRarmzNgARmKNE6U3c0T+lsLuQ+PApuVOFXoqiq/dhRC8yVx0hPAH1EyN",
-	"/C5DkpdcZ6fRPJZVjTThOmPcXIt1lvJM1YkiiInDTRUFKcYASfU1bDVThj5k1++yPUQTMV7WDbpCDG/U",
-	"QAQ1PZMvVFpOjgPT/83pMpuxfqdrFLu5T4JpymVm49CeprGFH3upjSYD7kAe8YIf3A2o3qeu2Z/O37yu",
-	"c6mXX7TFQMy3XvHETEzUR+KMXVj+IC393D54SatXFgoQ2yVhYFQC8x7SC2LJ3l+8aD/ZZSP0mo4MNxOW",
-	"D6iy9NVRAxHQOflCiGjEx1dFGpxlbCaSRVkazOcujxMNjDgLjCSlBLTNDsmDLkUZyCG5SzJUyrNYTluD",
-	"FiRSLxfRdh/z5qubI0kyglhaTTLav4xjNqhk48LCsVM7GwwtLhaCp5piZEa7nWRCMs5SYewjjJ+uZvF4",
-	"Zp5O2ci8JxWJ4FposLxjySK+1ltQwvd33YYTiBJod9+eEJ+ug9ZrsXqvqyqpFKta77wVOkksd8wg6dXE",
-	"Cl6LL9mGqO9ZppkUX7JyNM/mDhFVj4/b3V6727voGr4fIGOVwmms3+0//keEylx2QTUUcMrmIoo5MzIL",
-	"jk61ECnyF2kTi1RFy3GdyyKPydfFByovynP90LkNsXzv87vI5ScFuXyUy+XXLrmgKUJQGj3R6YVayqh6",
-	"HGUzkYrAKJZmJmbP6QaCTOAFdS59qdABZP7eZa6PC3M9KM7VfrZ2mniRZmjGcFFbZnee8cmEzfhnY2Us",
-	"krhWFaVZXGZN9XWUYUGHi3XrkIZKJ7Mff/tmp0DGuEkZoxnm9XsNRClNwhDnLV8nikcXSr00oriUFPdZ",
-	"pOzogP0Yf1dDlQU+egkeBHi4rJmCYjLna6Tv0eHh/hEbrTMBtVVztZO/rltQSXueu5qmgp4WGk+FCtVB",
-	"AxWEjAyLwII1+IxxNQO2wHsb/NjyhsMHNIRef//g8AhyBm+bLHKbWAho31bh2WIwzqOeT3FzbspmZag3",
-	"6D42Gke/BweDOXwut097hGVJQekBKwqDbqXNq+YCeMyQbcJ1vRdn4b3l0sWWCvuXdio4bsij/FmkesdU",
-	"sCKHeh5lfz4sj3JVeLRmwECOZWaD/I2ZX7mEYXASb5kFQq8vqecNysGOWrqvRpvvveOZeBnP40r+n6vE",
-	"JMKDuFCy9jxOeSYuE3pLcVW1gDLMuUpF/iYzIvgZYma7+4y2q8M0U2T56CorXRg90AQ9XY3Li44fOl/Q",
-	"4q+UZTYldOP7p0IaHUVszAete6l9ME8FeKcSYdQspGRZx4IQJRgpnOkMvJx1u9PchpmO9BpvEd/IBPNW",
-	"4F1DECHDFpwoI8G4vqIo0K7axVFT5NPMLI+sNqxdeeCGJOcQyfluqdcNLJ2oaSw3MTTGgi5H5hU+P1f3",
-	"RCrYisdmT+3CxE+2Tj/BOTEaUYUO/oCRBODyrZi8CV9kagEGL2eZSMRipuSt6kl6hbwvyE62Ay9ZJvTk",
-	"MZxDB+bJx/vdbvegmmd4zCHH6vCw/cQco0eT3qjPD6In4rhr7l3A6/Y73U6vt9/pPuofbKxPqfkcHHuY",
-	"RzlovVJ/j5OEPzrsdNmDv/R6J+xlLJdf2JcnR5dHB3vsRZyKifryqHdw2Omi4VxHkt6Ti3530DscHHQ7",
-	"R4e9/n6RJDYZrYkmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rtY3EQtQ/7vDt+HO1PjsCWJJp0e4No",
-	"9GRwMBg8OniymSjV7xWI8kzoq9PF4lG/02MP4jfne2gon8dT+X7RkIl7e3N5Kx8dlu7WOPBfQEwyFaKu",
-	"Eqee0KhiHRTdLhurdeS7w/HTs6Ozq8Vf/vz0T8cdsd/tjPuJHM1fdKO//CkxhEvN7B6R0fxoG0XwEY/b",
-	"ts70j5iLhEfDt7sNIqdTLKdbJkEZxepvSw04I0t5DwlQv0DWkbZz+idPPKozYrZMXf9Xs2PMit/NiCm/",
-	"egcjBtfjKYa5yuAa8CuZHzXKAPGhi5HVGS2xptecsFRA+CvOGCTx7aISjZp8DBcUbrNDqegBxbHmM/8Q",
-	"Z7N6N7i5wnhjZc+/CDfeER3vN+rT//Tb3GY1VZ3lzfXxf+Xc/S+AUdhAbXonllUMIeLzZW0SIGYapwKv",
-	"bsj7cIl/CFvWYWeZdgkmLvdhQNFuxqd8t5j3uCkTAibIYKT1EtCbCbCkUq+4XJ+iilOXixp/yWaUKLQh",
-	"gy5T6tLYfpfcvqnOMLQXO+wDB0Q3wHbD+r8vEBi+/4xT39dRGUg9icpT8QiFWqVusJzhaNN0ywYi5bcU",
-	"ndGEswg+Pl19JQOXFRQB6HsnVMGedjPKR9pMJ3uPIdP7s6cznt3KhbO5BPRW0sk7xz4FrSyNp1NISss9",
-	"Q20LHusPdluU2R2H8rUIH7vgKQFBIWTt1scsrQA8Bfl1JRzafL56OZrHWWmupODsBv20Cd1pR2hVeuyV",
-	"yLh5OwLo8GU2UymCvcbD1nUDEip8vK0zsWgESzVkaueDJCSh3ub7c5Sl/P4qCuwd37EZRBbeIWS03aix",
-	"amYzJfCerWl+S3CkDdhI/up9fPbm9fNPCHlU4sU/P/5fbvwfyY34z3c1kFq/MT7dKTfqdqcFThRsSpim",
-	"V/97G/X/uuZ82aa+f9PREny9JZZXzVwgZWbrjKfr2lPSi9M1jNfhg6O2/16a7wuZxWNeieC9Vi5duKyn",
-	"LUvPldW0PIVGChHZolCX9LyLT2O/SaGHhJnSaCqqWHnAcOBLvVwsVJqJ6JWIYn4BD/kUeJvwWFagLx0N",
-	"3OOXkAuEya2NyUSu0M9op1hfdrcUokkhQn2YU8SbmPeJerLUzgGoA3bmBiSNDxi2okLI+rL0SjJC/ubG",
-	"aubvxFjNBfJMGRCjgmhRl4W3KaRQTfvdAcPJZeD9mSdxxJsSG07ZPNYaUnpgYaos9Nk935DSAHkRo1Tw",
-	"K804S5eJS0saK5mlfJzVV6UYVooRwNwrPMFh7FLr020qr8spsCEVojpNQ7wPgl+9dfGcCl7xXMlN5vRK",
-	"8KtL73qBbH7RmeB6bQyo6ZIqz6vUKgauPYK59+9Cs14TzczE/alV6FWcG8QDsKALW39A6l8VpMZMPN/t",
-	"GmM2xcRIsIvZg3cvnrLjXq8bGKMKLvQOO4ed3tEe0Ae3h9ksi0Vi5GWs5KO/afCyOcaytvF4JuZwkM35",
-	"l5dCTrMZVZvRrHSW2n3//IJP64dNaTqGt1dUXKNnaiUDzDqgEizDQyqtG/6TzpPOfmnww9b+sNVqGOHR",
-	"gTk/s0xAuOf/Dlsf/+137f/89Idh6/et8tCD1pf2VLXNj219FS/aCobOk7bjFIRIK1bZvhOLhK9RJhRn",
-	"/DYVgLNuNCNDRbaaCerzQFUgNtKHuYBM8DSJ8/pYW6BMKW1hqZgvLNChvEwWCFCpRHB5q8m9jOVVdTbh",
-	"cNnt7o+XaQL/ECcsFcm3w5YUX7JhK8TletJ/8mQvyP1YCz4VHXY6AjpAZRklwpCDy1tGeLuNlf4R0my+",
-	"Peyan/tH42WqVfrt1U/95Wn3z7Pe/Pvpn6Pe+mDeXT5eff/X7pP/M6kbVBNX9LsHT+6y+i8VbpZ6Jl/w",
-	"bOY4HPRNVPaK871VVPiOG9LlblUH/AFyf+Gg4UkiUmaUxggz9Jng4xlbqCQerwcsTMNiOksiJlkAzA1J",
-	"W+Ywt4n9YRaSH0cP5YMo5ZOsHYts0p5l2YIv4nbKMwFL3CaBt9cZytK2xvyhk/Tb7kn2ba+1/ZRvs5SO",
-	"NG9hmnUE4plPCEwy0gELf/LoYea8cnNmW065fsI/fdvrdk9W3/Z/qSmLLF2fTqjStjjbc5pApiBbyfdL",
-	"+1AMkNSll+OxKLF1zx/yRKVzMHBime2Dbce/xPPlvDV4cgQlSvNY4t89Nx8zWEw9235CNQ69jUdPhsCC",
-	"589+/EaTW9e1pSiuyeci2wlpBvvR/Pypbp99+PDh1LM+6gcynpmNJqcCJebR40PvgCsfbt8BjitLBU/m",
-	"3w5bpMQPWwHiAXw7LBaggsjbXVJcB60klld+47HqHE6pSAJQQk6/b78/M0N2uoft/2Wez22d71QEeyv3",
-	"Bbd+bw+/jlF+f/fIXcrbiJVvgQpcr5FYzXXAjHWVA8WRvxM8sovvnqyMfSoyL08GzG+sota17RA2jqGJ",
-	"IfF3Gss32sOlKo4FmXPDcPxQ8MaR6OogXsY6A4+NRw5dHUMS68xHZt9hCDkAbsPK4A0szqqfR3zXe1iR",
-	"pzOeeWhrG5iamz2asXESC1kzIi1k5EROlcXjRs7dhvlLI0WH8Iax5rKMPb5hqH9+/AsPtonHyoCwiAWz",
-	"mciG6zyn4w5M91xGIqL01urAnsvID7VRYLo6DiHdO8pjoGfqB9F1w4BuJ28mTaz/VlGXL2yLctP+owYu",
-	"u24CKKGuWSYMwufhRwteVTMceEOFkazf5fcW2wc/iz8X8jlLd3jmb7EAt0FYWearJ9RdGOY1n4vIx+ws",
-	"juA1lBV5/q+A8bwBXjyuOUoWeQlIZUB5zkbTcMSqiWfOM55mN58e4xIA8U5EEatmoRlFjNsFafp8Lid3",
-	"+XYpxbf4/e8F9PxyyPuwFniyOi3vRvL4X9htjEJnN2ocJGZ+ScWjmw/pS5b3eaqRNs46v5vIQQuiMg7X",
-	"aSmoHTPufWMjd0qXyRyDqqNGQmJZUi3xymgF5QEXwAQazrTiOJqlNpQKZQ67O4D6EHMkAzY5tlmplQf3",
-	"OkhMuKrfGG6RqXukAy9rOOgoeys/7EoCvlynVB5b8ToOTy+NRJ3xrG5BzUWPhNsoBSk85BoB77BdvTHV",
-	"qVb1o9qsYxUHBUrWDsP6rK58vO7ysMxlGMeVWNcNwVynpyv7dBFfXon1xu+fZ2qxaFoqc9EjSZ2VohZ3",
-	"WRR8snmzkbW0SUkqG0rfrc+e7awk5Tn5DUII51QrhC5s/uqtqYDRsqjp49gfYuPnl14k7w4jsKG2xu83",
-	"6oZLF/C7vbpT/1VH8sZvTkW2ywevy/fnvHP2rN5x4x3e32gWg+MLYODMYZZjaZS4bJM/5vepmLQGrd89",
-	"yvu/P8Kr+tHZM6/LU+OQ3p4ZiYDDYadyzTCdUC9EksRyCl092Pv3Z8+wlBb9vFLJeMwTQB8iuAPAX2ia",
-	"UC5A7jiZp+DG3+SEXvCpYCMxjaXuMMCtxvQ/cy18GcurkKH31J5n9MBEpeIEg+6KjQSb80iw5aJTRuqj",
-	"KWE8ocm/2us/Ad+k+7sQQ/p42v4rb/+92z6+bH/6w72FkWoF/yuI48UZ03wCQSJj0FPkCB2xkDc9KEWK",
-	"AEIW67hAaE4mYowlrJ0G4MmhzJEnAxbFk4lIhUTwY/FZpGt6SYedC8E+vhNZGgv96UG6TIR+lOKf5MMv",
-	"AlMSxctAlJvcks2k/7f2f96Z5JNXFhP3BgHLlEzWLJ4ADcPnF3waWhhPZD4tAtxvq1gLFh70+mGHhQ9D",
-	"REdfdxjU/fAp1PZr783faOuODoZSK4wUcVAcU4GZBItUfVmzOay/MkNgD8IPjyDWGQYsHLb229O/x4th",
-	"K9yDYCIvGEF8LjatxaT9iqBxt9u+z2UWZ+sLPiU01clrJUUDGc2ciVg2BrZWS8AUGSAxc3RlqoENirHQ",
-	"WLNwv3sQuib7HNMjqvHgoeztd3qd/t7myZrR3m3GL7lGk6pJEMdRocwf1BQ374Cy1cd8LgaM4qilfqIQ",
-	"vRzgJbmcj0SKP4VBLgAtZD8m4zNwpGE2AxuthzKkx203V3y+w07ZKFUrDSgTIcziXC3TsQhBmsDIRkZe",
-	"aJFMzCFiJuNDX8LEYmtHD2WsWTyVKhXRwNeUs5mQDDN6YMRm10CaZ8DAVGSchanQIgvZaqY00GxGHhSc",
-	"MetuWEezBG0YfRtUu9vEP73lO5P/AUdB7SqC8OSahYWPmSVQKQAO8bGYGz4xNCmSEghGMFJOSOMcUA7Q",
-	"sYXd7MxGAMAmoKaS/m4tHVWJG3t0m1mTSPSIVyIAxPlrQ8KQX6LA3SbmmnE8Yy0wkOGnBcEmJUpO6S7g",
-	"JMpfsAveY6/i72xP6QGKU+5ypeg4R5/jULp0ATYXXFJWS4wBdLuvSjHiw24DyWBePrEiAQje+EhzWLJ/",
-	"j0FJMvSbBAaZ8psUSc/av6PeRUZ901jIJ/DLapGet/yOs0EDp2ky7oT9BeeS21J3nIqxXJomkreP+AVn",
-	"Yq2kO83j2jztNW4+PfuPpcKsZ1dB+7WQZEYZcH+AZDPAZIAtba30n+zjdZ+29z6yn7kOirhCNz3nIxmZ",
-	"sW8307c4ZJxuTVSfsmdADm4GMQos+jOURy4XpP7l7XSMqOX6KndiD+iMBSQaPpRZPBfQ4pcTwAW8Ev6O",
-	"+BqlpJdIWEj/qZsj3ZtTpuVnxrTz1JitHqbbbaZJ26WabHw6T0q5zqPWr1UGsQ5c1d2YKW+KdCM/PbO3",
-	"XgeNnURuekt9Y5ProAaW8KZXlaEQr4MSxMBNLyiAGdwXqxehIl3y6ekZ8q31h6eABbtVHiMC8nuNVnze",
-	"3Z2FvuPR9zwTK77enXnmsR4rOYmny3QrDnpVuP8aQiBy6wU/PXvtrbXfJurmJ9/aW+9NpEHwbFns7hqh",
-	"KYDVubjKMF4Ref1jfOOBS89tfG/r6tUT7LCuTc0obtzatV1EjKyoNFzY8lV5z4vroAY5/Ka3VEDK723t",
-	"7c4dq2WCffBHgi14qs3xxcvNOLyOGrTz80sA+AamT02jDcofKfUW3mFJmzvx3kTDph7HpSNg7vVS2lb+",
-	"u/5L10FNBchNL6rUnNzb4joQThC6OlMqgjTeQv3JCQuxgCJkmq81WwFsH3uDHibffGEjYQxBjUnsqKQa",
-	"i8/dXBAkQ3lzQ2esOTSc4SPd7sAWVfzYm6heRti9X6LHGrFuU1QKwUDGXdDcafu3sRt+mUPlZlZgp/rK",
-	"nCng587vn4lkAYQrNrjcgVZ+u8ibqON97H61qa16aZbbFO4w2Yn//Mapvig0DLyXpb+5H2Jgm4nlcS1E",
-	"omeRMreWdIgPHz60y/nWmxSJcno2jJNUxIt4LtQy211TzPIX3KCp2U/9UnsqjlgRzN4M7f7Ur8bOjbto",
-	"YvdrZN0HQU//wVaLbfiHOK7P89axO6i5eTPDG5RRr4PgPRCwplsi+sATNaWgJFHOj2TGEYi4+g6Gd9Dy",
-	"x8U3baOWPy21D7xPs/lGQQ+qmM2K/SUkXm2/rzsQOCu8aBv6XhS7bd2LEHR+XyzFrR4vUHkjp2h1FBp8",
-	"7TB3r1XWTXPOP3Uvc32tmJDgpSq3DwNTbYR1eTDJSlOVHSZa6kGyhcvqtNix5F4Wd2OnlrXfIIakToij",
-	"sNkilhyud8qOlJjY528iwgvXz+ReZYdejkFmyCl6fJ2bBfq92Fm+UlE8iesqkj/44fhKHL4kbGwZ9yYB",
-	"A/dcN/Rt+VX9tf+T3Kuw0DW9YP71LGRsZ2OYPaAEYSlWLj8ntX6IgPX6T8ydSJnaRiS7EKemtceN5Kl+",
-	"/P7POFvMCpxi85Egp0Ky0Kb3hCeOjQj1SE4FKll+E9h36Ni9qxKgtjGg63rQXgcFUNEbN12OW3qP3s7G",
-	"jrUPsA2EnIp0D2RuGdf0F1DQqp06dliYSsOLG8Oixa/eH3GNse8fUwDSEn9GRewca6feS/6Zx8kdFBUe",
-	"X6rPIjWiaauz401+sxn26HJZHMLGx5995w/4Oij0AbnpYa/rCPB+CTv05g1QgF+9t3WyMZ040yziGR9x",
-	"LZw/puBhIB2M4K1yC06qVYddpGty1iU8u8+wTxmZ/R/vbvhN6AsVYPnfROy1Bkx5Fxm2c1pHUAPDvOXG",
-	"OvWxjv9huSGobZi/dDyVmCeSKYVtVjv//PkdRGwKXP76DPIPWNt/gVVDGEmVxn//dRVGpykuqziWG59/",
-	"XwMHed/ePId2WbLJqwrkL6EsvpeLVJkxGFXkab4edzwefwvx7qAE/nfTGwpAg7+laHn11HVWBBi1GDQf",
-	"SlsdTZi7DbClO6xsA/znzbunZgT3SthvfGzUgLkiJKbRvqe5srGKjB3rtc1vQj0s7bEcRHHTzqK7YKAf",
-	"UiWnPl7lPzD2EPyriUuUiRWhibAa4IQsYHpCstD9S003K4d0BcURVX/pGymolkdNCOuKPefjGfqabfXK",
-	"XMxHIqWSBbgL7FtNeEaL1LBoFtvcjEhsScyn5lYgZ5Lx+iRxrJqIxVjYOosOFjQ4AMzDw/2jckldpVZk",
-	"3gTx8WG2xkIVe9xReqcRWwuhFokofe+QSii2+NoZ8CNPkjcTAGm9Kc/809blFz56UR3VVjOVFCGJID0+",
-	"E83mtx2IYRYLaQI5e1/O8LFeN58qT1MOqhZm2dcN4SqWUDKGYDLIZAD9RhBzS2kTK2ug5ixAcXW1FB4/",
-	"ceFdORZ47asQbK1ukOlSugKVzUWalbfmKG2/1BLbE6yZthWivnv/+vL84vTdxfNnraB18fwvF5evnp+f",
-	"n37/HH8u//j0zeuL568rPz9/bR6nv84vz1+fvj3/4Y257en784s3r1oBfOnF2euz8x/gU+bP5+/evXlX",
-	"uwJ5D7WtCPX+7BnP+G2Ide2Xd3zEAeQDUaO/iTEYFz5zV9F+/Ib5DvevLNzcUVnCnXEA6zvJp7iGQU8R",
-	"ddONONyBS+u3kd+ZG6pRl1qkYcB0xicTRPPFiIwx7kK3u8LC/kVMgk1br7QqWIWjAD/c0rFpkd4tpZcC",
-	"zSMMN/DkrbcaWMZTwvB9t5SnUyGzM7lYZqF3qoV2w4YWm7hQSPXKP+LMtI0aZqRbBO2c4ScqCsXykyJf",
-	"bBbHBWw4OlMRAoayRTrM9ZaG8lrLiLFmZtBbC++n8NJa8d3vmoOrLL83yEYcICbAUtA5XcqArWbxeOZh",
-	"lbBULATP7ihCt6glK+xw+6idgnciVnjKiJE5/9IerTMBB9nBk8PHR4bTzowltkzFU9JZqrqBS+/Hdm5e",
-	"ybaFBWOhXi5EqkUkonDAOJst51yyTKkrpsDh7FXcQ5wq92L6aGtM8zgayrzKQCRaUOdMFo4twmQ4gEIE",
-	"MNryluOGbTssjFIey1hOwwHWnFKTMfNVjQg4PuAtTQzGZCGdII0JrDXEQOYohEhhC6lA1Z675fqRUjlI",
-	"UApaFEs+4C+d8SSxl2yKYdBy00VZ0ZDsC2EN25q8GOAIWpYWUBdI+V9BK1+r2pPq9OxVAysITPsmuUjV",
-	"arH08WpYqCaTkCWCo27MMoXMoH3BCdhTajJp+L7fwLiqq9veZpHXUA2MxWUqsV4yx84pSijX2fgG9Y9u",
-	"uy62cNn80EU8Fzrj84V5TNiMvo2fycHX4PbroNix56bnX3jthPKH3WC30zO8YX8KqgsOnWth13fwE6mm",
-	"jsf3+xXDQfDyop1j9+U8zjIQFxMfaI+Ws5MrDzdJ0KAAvXZLpbWxvjt3U9iMJRA1qeFQbQ8La0fmJ4mP",
-	"E2jR85cyi5MaiLntbSLsrL15Qq/gpuu8o8W2jHqO918X2tPemYw2uGUzvjDHCbt33/nl9mj5RheXy/ua",
-	"JT51bsC6toJ25L32VqvheopvVPVd08KKpujXoNNaBU6K2cW2nylIq1qlsiRwdjzsd/J2FNWM60JjzqaD",
-	"hvtVISUw+lLnizL1YEj+R2oVoi1XsYSSeYMHicv8dHTQ82bIUWyemceSZ0j8OV8sHBAmeH/qaffMXMRP",
-	"B61ISdF4o5LC3mcd8g1nB1y19wJiS9Ot78xFeydgvTTdCVXceOe145H1a4JTALdy0FJSbLGdC6/afKtH",
-	"nZtu9aZy41sdKW+60ycltGGrgKpWsQ7VXFjLwXGMjxlbUltKkIZ3lone14ycW1NxH8sUSF5PTdruQ05h",
-	"qv2ahTICybpKVUYSGAhwwrgVvnEifDekxNwhkEKblVHsNUNoXZaupeY732gEl6kRHUFLNKyTGT1eC0jN",
-	"jVOmUoD7eT5fZGs8MiA7b8znwq/D2cpWfQ2QSI57iq7GOlvV4e7WO4oRYSlTbGpUYkToMYPx0XCODnw0",
-	"nJ5rceWB4nQroDhl+VrBPxQWP9hDBsal23wSnTsNpA4tMD+MsGPNgIUoT419F5CeNBKQ/ZgaHVGesNDq",
-	"TZG7wylj+Sl2wkKUkGEwlJ5lGVhMveLpp6R5wjNygyYjt2DKsjpLNhhKDCEb5dYzZqA5esG2dHMFC5Bm",
-	"lcv2ool4k1XXADt7Km0hXuBmSxi0Fi6seuDvaBV9WcSp0PdvOZixQm6GD3GGYgXB6GydyK1MBeDkpb5v",
-	"g8oO2EWHzXcCqKsekaIFcC+eWmokI/GLnYQNOmwUy7DkcP7CeSwm8ZcqA/xAhTNXcA5MY6lhMKkYq6mM",
-	"tUDouJJrq1fybB0WIBz11WUBQPNrr39dBXQEkQKQyL8cgekDnn2VCK2JmB3fO7xRb1CUAAp1qjfdfY53",
-	"UcJoPL6nQ5te5pyPvjkJLXmp5CxT5hSvsya84RADOa5wTmma4s22RM5b9QUoToZoNlGAnS5YEktn2gco",
-	"jp2JBf0UWawLx5WO5TQRbfNcif+qEUgfQvT/Dodfut32cPil92I4/PL4hfnn8YtPD80V3XCx+ala3j2F",
-	"+HZD1wIwax0mO7foaxBXmJkNp8zeN0Sa2w5RB8d5h6jDTm+vRg+EL+ZZAuWuXtCbGaANTymBC/yFA0YN",
-	"pgg50nuLg498s+A/LQF8Fl3eurTfD7rHNwdwrHyPZXPPMXRwENizyw8A6V1WVIqwffu9w/2j7g3YfcD1",
-	"BQj7mwyCuhqF+qDjabLia83CERCzEAfCn26O/hQWsPC1AvHKk6jdf7jba89zkgSwwzCcpYWoz1PY7SAf",
-	"e/1TtpNqrkNKncw24sypTYAna34haYUqnBPgE5USRB7NUmN3wvx3ek7fylHj16PVGxpSQbhhzCVUOGMj",
-	"nbjJoMBGOTfAz8JNt1BItj+q6qS/7dJDgt7N+GZRn5uDdStnzTue+QiyuGyEa9vbvLV7W2xrBG62GVs3",
-	"xkVhXevdgcUEpMCFeiGEoADctmaj4GOFNMVN4Bd+abebuNcl2E+m6fW3O8q6T8x/vjP/eWr+83zbk0qK",
-	"1Y35lc4iFatCdmXBqVYmQunVdcxTjMbeKo6d5yKApuA1DXER47PMhoc9HG+rGtkWtLDCRkOyRUoY6h8g",
-	"mDGZe1yyMI4gWG7B04eygJ7OfPB0+0oIUlwJsdC2rxaApQN08FO/NRJxbFgXOG9MqPhgm8saWzJwgfyB",
-	"0ZtAhYK8UgbeAXN1wdNMsySGkh2lQdcK4cew05RhUQhzq5X0AhTO4Yt9FDK9zQjzPioIHB2akYY5kn9K",
-	"wMqGU0J71cX4b8h6iiMQudfXdZxWaoS1m4xA3TXPgSOFrcPCr9ch4/pKOwD2PProxaSyZSqr4uN2UZlU",
-	"WK9AAda4YbzkB7NDNryxTCV5zW00w+aZNbjOm4gJSv5uhDyFIl5yLXRYaJaV0k545gXy7Hn9jc71Ftyg",
-	"nnMt1pBsKU/Mdp3zNWSmgEuIZWqKFFjF2Wwow9zICQM2EmOOejbPnIFkOyaAOOCJYTyCU5Uqw4pgf+2I",
-	"H8vmXFk4Wvspv6dOHBZfXXSIbO3cQIthf3//eM/6JdlkmS1TEnWSvb946ic5rAVPGXj6TpgUkA1Boi/W",
-	"gCTB1JJwt91hFfFMtLN4XjK89ouGf79bOK0e9Lv9j0ft408/97sf99vHn4bD6Of+xx7+62v/+mf769f9",
-	"6732gy5c+rn3sdvuf8r//tjrw5P7H7u9T3sXD8z/4Ju67f1Pe4OP3fah+cH948Fw2DEv7QXH13t/fPDX",
-	"nz/+of2p8bG9OzSX2MXz8uu5GBq9BrgDpiIzJ+lkmcKOAZ8fnH2oOZMj4UqsNXWzQP3W8cRyGZeUl1Ja",
-	"n/nTV1667WPennz6+uS67f59sMW/a/1Fu2ZCkqeDKPupUdoVT+qdxN2GEGnDEX9hFAiIAa1ZwuV0CUAH",
-	"1hFrHktV4qkeZOQgGDgfwYYHtwpWqnTYn81HxzwxVzXkcM/ZRIhIB+z9H7rdJ4fBUL7/Q7/bfwLPwj+P",
-	"jaBUcwF3dE/x1BN6zBeGgX5aCjlGnSYT6TyWPMG8qFTM1WcRnWDzGM/NHRsmWmRstM6EGcFQmn+VBIw5",
-	"+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G98F2YrinbqXDvTda9ecUz7wFI8chu",
-	"llv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVYObN9J5PqDlZ8pc1uMy29JoNbRnDx",
-	"/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978uSmQcHRwffOmM2Ou0ubTRg01L6HP",
-	"A1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A9FP3AnNf0bFFOJkBkyrFyJbLcwV/",
-	"mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiGeFlYcWR1VhfR4JqFf2m/ke3vYLDt",
-	"N5OwUFy1fdu2ht5hv1AsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLnKllT/lGerSWhDxVfLISMWEjnEHTi",
-	"KbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA04SlCv9i0aw836lCmRCWZMAiJUWI",
-	"0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9jfVCzRR/GrJkDxYorzHVKwvRLLjZ6evDhl",
-	"lw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJMjw15pgCl1daf2zxiP87/d0Zq7n5",
-	"qttUVisq1N0cFK3Shtae//a73/9/w2W32z/65uEfHn37x/97+fXn6/9sf3owHHb+ePNte1+7wdH+9b8/",
-	"yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdlfAoFGpFajhLBflqqTOiAabHgmHQ0",
-	"WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD78+SMbDrPg08MHHx7t/XHY+vhvv2v/56eHw9YDuPDpYdB0",
-	"w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZP9YAbVTtnUkstpNCe7uGWgJIrpjxfc9Z3TvJBsp",
-	"M25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh8795KFfcG02pGvzikVnvLEGYYMfpf8v",
-	"4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEAe2YUHU4h74oaWK/B+zURKzLowHQM",
-	"PRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3LalDybcIilCErAhuoULyRicFoK4fKSi",
-	"tb8hbddO6vRap7YkzR1KEyBPwHT8d4AptAnONsEMSIk5wGslo8J6ZEpd6plKszDAPxIlpyGqqWqZXarJ",
-	"ZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+ATony5QxP8iJRGiEcJvW6pMa9OuJ7h",
-	"ZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4udfb+5HWyQPNQVHuo6AGLX+B/b6X",
-	"CBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48YSEydRj4QeRU8PFMYE4B7AeM5Gk2",
-	"toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3dVXIfVNXN5+29Mo6xqlrjHqKDU9j",
-	"CeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j42h/fNTuTfq8/Xi8L9rHo6Ne+1B0",
-	"J/v88bgX9fsFG+MfG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6nW6OwQR0rfqBICmk1qNnO0YhkxIi",
-	"RI1Yuec8JhoR+pF/M6Oaplxml826qqHuNxpU1g57xde2ewPE3L2NVOPWzz/yT5l3BhHX7dbpxKYEF5pH",
-	"iXEcCf0rrOFSi7QZxqnJa3ECzgqYxmoWZ4LphdGEeKqWmIqNjno2h8F2Njsp7pv8JRHsZnhD/AgkzW5h",
-	"OE/YbIiu/YuQ959yS+4SUGyEijI2mAcW5VmqZcy1XbIdOyxHkzoBJwwgUUBOQrRT6GHHXPdtk7Njfcnj",
-	"G0FTsPy1KW08L+G7HK3vwYtkMxQtYfNiw1jm9jNFNfOCMyUxo6MImIAG4a2y6n8ZkIi8E2nnZtQEy212",
-	"gW7Mdid+t66dBjb1ud1GarNZLK9sQXfeD7nM/c5VtNFuL3mWduffewU88Rkq1gx4qUO9+QnJYGNaA95l",
-	"DtxFdPvJlNbam5kbQIFMhc/UrrVNy62BdjGXvrEWNHobbG+Esj2hFkLy+NF0kbWV1u1evzsyn9s+an0P",
-	"p5FLTKkrCCr1noslZrQPGGeJMpbVgqdoFGZsrnTGjg4K2e42qmzjB8TEmqmUUdYAeoYwCshZpOY8lkOJ",
-	"r0wE1xnLVoolfCQSHcCxjQ0Jwg7Z8WGHfag95SE3HBLNMGFNxmMVoVrNXr/48WnuMsWM16HM0/CNUTie",
-	"ifGVRay736iSzRd2Szkcdj6exZ8+vpafPv7586ePp/zTx5fJJ/jtWfSpQY/41wlN+alOFUZ8wjIFLZzK",
-	"rMWkun2mo+HCpcywrB+OLXODESA8xQOOOGUoiVWeBkwrB/7jWgei+ghVmZxdifVI8RRfpLRhIZYI0C+Z",
-	"nZkHkCi4XgPcwhJ6OkJOJDRaGpBLCLqrz+dKmgNWQxXsUOYA2OCwAxcUIzYgJEFBhUl59iV0heOahXw0",
-	"jsRkOgvN0+FPK5Fm62Vc9mLWK5hlOfTk/uVQAdGiVhi5RBV0UcIDNQbD5y2OyTIyD+T51IBj4KiwLKgJ",
-	"d8WWqrEueVdDyEoI3Wk3F5x83tjBGptC8ASQSn4BjA0C0fjclM5i0bhriZymivzHxweHj/fuCaI6azDi",
-	"YuhWtmYEl14IJLLXUHGAfG32EzrtnVKqKYRXjjZWy4sBe39T9MLGgSohoK3AWLyAUwk1tAYzFL/UmO9G",
-	"160C4SW8QQAwUdOyDXNQ3pi3ia++NaxKIjBLl8JCmVFDIEsXL+KaN26qMUMaPMAXRTwd6sFqGGlzfefh",
-	"8bHH+Afdbl2Bp8s2bo721nHXjdmBW6aghRbqXz8KXUloZWrLNG6nYiJSI5Nv++n6ELRNknbwbg66zHHY",
-	"hs1fH20xRKPp4DqNEsFicM5MYlx1D77UqwS+BzBToyPyXxHX1G/tH3i974PGRmBBfQ+UAkRqXW+H/Ff/",
-	"+Sux9q64WFyr3NUhqGulHPg9hg07JYbVRHRJqw8ZWNlMRZfF8FapYW/g9a2ta5Ia1HQADWobXwbFbktB",
-	"tcOg7apwGcVptm4Vu+IVUIjKndOKLSDrmnfVNMqrtrcImhqd1PWjKXeXqfOtv11mNpV7N8fnD2pVTBPF",
-	"VG4v25p9IB3COv6xk5vgtdlEOydi11Vyvl1mJZfGrkUWaGLfp0vjdl6DcsEl/lwnHN+59zY748iVMRMJ",
-	"ORQdqPsCUBYbYsGEGLIzDf0mpFVS3gG8pEydGxFECo9XSPW9yDTpLIBcYzQZSFcCUJsAqyAINuaEcKMo",
-	"8UKn2WUZp/+XDzZ52I6NGX+o0HfYU7PzinnwmOeHZhsU9QPSpQZgt7w2BEgAKcz3AS69Q34bInVund5G",
-	"36pd/oYye2PZOggZ0Bgj1bF1VDEAMZBUO2Ehn0JRAeTUwCEWghEMwrCuUcIUXbF43tVtr/P6kKEdli3W",
-	"wWFB0v2Ep4wKuvOqDCrtTtQKcSJCPIn0IBU8CiGNX5MHVwfWza1hHp5FqIOhdE+u0jgTIVMLIfFGbLXs",
-	"vYZHkS6+y5yltvZeByzkcUh8FRAuLL0KNCLNTs+GMv84El3b4ZobsSo3K1Sg2OWAO4KcV4EGtCoBS5Qy",
-	"FhGmAjnknFDJSywQChkfZzm2Qc3ri2koPkHdSU9UAoWvhVFVc4K7jzQvud52zbe25pCTikl0IIIsvmbJ",
-	"qDNqRfzTUtBlY0VB52KQfg2jG4kpl0hxbmy6dowIX1MlsPZqbQU+9DXLCO1K3yMQEyCyNJ90ORqKRSCz",
-	"9UM++hb6s/SVbkAz+iVwGxFXXnuIfODoBWp5jbdvE4FbNBVPZSuVXrkSOISQgTknajoFZ2Hg/Gv97n6n",
-	"2+n19jvdR/0Dl7Fh5Oi6xmavZjP+MqiROfOwlUipbEZ8oX7vbt/CAUWuxjTIMSB4FjjMB+Dajk17uESh",
-	"3AziV0sv9H5FrlByvATUlH6363lwNxKvX+PjqQvmFeI5BeIWGLMwGeCFfHfUHX/n8VS+X/xPqjcuR++T",
-	"NY22w07ZSiRJG21P8rubxwJ3wqs0P0pwnwJ0KSp8B919VrYTq32SPtXVc+T2+uBjWT3YKV3BAw5vVAPh",
-	"CA7JKAPZiC3PjXYzUsvspLGqUlKftF+x+gPRjXGEFGy9vaZ5O/yhX6G3w+01X0Se37mww88JsG0TNqnH",
-	"2Hm/wTg6pXMTQAel1ycijw9vAvq5pyNBKofkkvfsN+JWQTWPDbF0HLBljRS4Afaz1+0f3OhQXaYNMXQc",
-	"1TfaBZ6dborkgwTfgKUi4Vn8WVgkLXQobet3ratHu4FFyB9nxl04Q+r4APEtNpX4f6MZHCIW3hXLRGI/",
-	"YaYiLuZb1XC9orjLPwNKJ/Gca+O2AeQgzkH/zQbK7ZfVTBG2JsTw51oknwXZHdsjed4R9eRW6OA2BeXe",
-	"VT1Ck7MJWCsOm0hEkCSBaOAzjl0SgjzY4zVYw/XobN/kB4nhN/i5LfpLOavnHslBoSaAzTdmMqTnoA5M",
-	"GjBiIdYQzOm593KcuQ1geDXn+aY8tCr+jd/Hh+RAPr7m7KUqvzULq2fFHfA/EG+KbQU31ev+S9RJFjZu",
-	"Ux8NKxryM8nV7yzgMFwIGaFSngqtks8YncPAzafGr17UB22r6BibGCz1/8LSvmWKAi2KU6pFNwdOGkMA",
-	"gj2vcspQ1rJKiQcaATj6/3gADiTohzibvfL6qG4rQ0FJqaI3bW7JmvDMO2R0wFQSmR+gS8mJSwbsdbuU",
-	"12d/YK/i73wYmK0ccg0NtSvJFfVZnno7RCd7AtrsomIqOpDZHjcVkry/eBowi6xJjlTxhY8zo87EX9jE",
-	"8ChoHSyKpzEqy35CYb/bP2r3eu1+/6J7PNjvDrrdTq+/f3B49NdCcmEDtGa/CIXVL0JhDYfR14Pr+4PM",
-	"JMTMo+u/1rLj+7OnM57t1H8YzOpwqYV5Q8g0YPsDujJ1yJnx7BsdlJvs3bn/8C1bQP7T9SnO0ng6tVXD",
-	"hAnc0svRPM7aOU5LyeVRvB4igoWujP6EhTnqcH63wzu2EKEbMY+dqV4eU/XVW3bK3qGfMTVOr55JExZG",
-	"PONtsvpt/a3fnAzDmB3m7rUtosjYMTqLtk7VEPLRQhSNyj6Rt/S33G40VUooguhOhsYTFBFQkg5bYdoA",
-	"X9fx9Q5da+8vt+9XAgipT2C7ZQPIij68odG911K+iFreaZArNzYH58VymSJgvZlcgLr0KsbGLy4bcIeu",
-	"4XOR8YjYfCPYk53kK/vAllDuW0ux92fGonjL03L7uk2xtt9wU35HWUunT5v46ulsKa/q9d9JyueiyFrf",
-	"aPb+zHEJ+QrZcz6eMfMJ1yJ47p+D+eM5JGIdeCNxw3YKIwlJo0HdwrGS1MnVGnjCXcEBQaAadmoEWSjB",
-	"NN1RHk1KuA63QXqLoyaQi4wsbK+DQrlq7eYoIj14dnufxfadokuS4RbMUxEqt/luegOOhteRn8A0dlha",
-	"zLHcJjSukgiSmUC65ItkmMxD894FnAokQDWEQU102zoTC/Nm8cX8G6/AH7jR6A8BKZ2Q9mOfQLYt/tWy",
-	"PeeDFh8hoomv7Ng/XVZkSVfZMq6yURb6jFRzssSaAcJK4aiscY4DkHB9/w+/eNbS1Dm5gayTCeaefLq/",
-	"+t874EGWu3/h1OqJ6E7RumATCdQipbJaQXnfVdM3s7k5Jv0VgXFtG6cr3exRBHyfdwNHR9ewX5xek4ir",
-	"M77WmEFGeK3zWPov7905frOLA/66kSZ3wUn3KCLzBIZ7oMnN/dM8fA/zLftAjXC9zVlyGyz1Kj3rTQOX",
-	"FuCMXXUFqYa2/tdVHoIzwCv3zouaxkujA0ysreiexDZJWF1vFaahzBwQIHSRxuw880XsSXYlJAFSUhM6",
-	"I0ihw/XfRapqO0oBmhQm/9b5OTCRCNCMoerNju8bzeDRm/u13VzN5loWx0reNBJq3hwwFLOQLSfHyTIS",
-	"0f0MZZGq+SLbhiD38z03jy1nTk1+3WP3MYoyiluBBHWrUyuHdS1OXS49dstr+kf2PqxOE8pGx8s0ztbn",
-	"5l04EezqebpELDX864Vdkz99uKg425AqeVolbK3w7ZvzC/bIHP6PEjWNJSZTeb9S0mMYMKhfAZsmzNuB",
-	"hkxj71T0NEnFjI5KMbmhxMRnyO3ssFObCWJrVtVCSJeOuiokEkL6ZcBGywz8rO6iTRSNFMTeh/JN6qfh",
-	"Pgj11eV//7//CveK81vE7Sux1s5XJoWI0Jw1zAHu1G80C7+0ARUqZCOh44g8kWZZUIzBUsJhgC1V3VLN",
-	"sgzUMSWxR4CxUzZ6D8gJYxMPbHZzYGHj4ii3r91DZIGnIqDxlZKhXTsz6oAxlPk0YV5+RnWHnQvBPp7m",
-	"1Uuxkp8eADLBI174dQ9nH5tZEFKmbTTVKjZGyCnCF/GPUHtmSGo2AAR87twpwUs0tKxfk9kDqBger2Pk",
-	"l4kvi0SlItUDJgDBcq2WaRl+grwcSy1S8O53GLrCzZJgzfs4xVDleigxdRTojQ2cwPVjmUaXaxVm/LMo",
-	"YIlZEDHbygObYFFcMFErjQAOeWZl3oAL0xBtIrr5I9ZZyjOVai8ZndJn8S70U+UXwRdF1/DQLxVWuNys",
-	"92nSGrQ8MVFQWczPfVQlt0lL8/YlJeY/+uoS4K4f4UvauHBh3sWFZAf4LszOwFgaFrjn/GkRXYk98aG8",
-	"p3GBOa+vAXF2ouoGS0V8LBL6iroCFvuciPlIRAMvQQikmau3sE5B0rzEnKKU0iaIJDbn0GYUYQl/PBcB",
-	"UcrIAqjEMnLud79jL+JUm1UUC21+6XUKglrHU7lchGzOrwqcF9QJeeuso/vcTukMZd9IBvJl4jhu6tnt",
-	"N+umwCRwExJszJOkM5T7ndKiu2oVolmwiSlsqCXEOhZsbjyUBx0Wfv+84Rket22WZegKWnLNGaj6nYpi",
-	"2rWAbQvdCV+0MRsk41eUaFvj9zRWghov50Y0EO7wxYwKQaBk6+iA/Rh/Zzv4Ur9TKVZDSYOFK64ip9d/",
-	"Yu7HGi84Q3WG3rpJbPhpplaAVICOIWs0swv7Zs+frwNIANJmFeeUYS9tBDDIR4iRcuTKtZ2fBZw3JDl/",
-	"9iMG2L5XcNvFeiHOYZfYczRSdGJROhwaAjG66cFhtcKsZZaKLI2FDtgCo/l+hRGVDlgoecvvxbPJ/Nhm",
-	"Dx+esoVItZIPH9rWuNuoNUGj4nJSq+7QDrFVCx37bdr++ce31zywubxRYsI8rRP0LXsF1+izQkCgwgdh",
-	"+JAzQPLm4UOMXWPOGQ0CSt1KvYrcm0apWmnICA0hBf1cLdOxCO1UnHJ2BymdCsHmsVxmpJyd+ocwFrDh",
-	"SHHLYVCtUboYagbUEhTQ5t+/e0mHrT9UOAKw+A+k/1C6Ove8x2phymzMJTRMMDsENRoNzVtRIhVPmzyF",
-	"mjTcPLUL5vjwIZVh6c7Dh+zUVlpR0Sl3GiuUXgFTlVkWUamKxbesVI1r5mcTupdaDIaylmszEP4E0Fxk",
-	"YbbgMdR6Uzqmy+Ffcc0SpbMA6eFwOWhwUx7LXPwkHHLX3tgGOXnZLXDRSAhpxhcFrms5ORlsRZVf7fUg",
-	"POj2mFd3H+512LmCltWFEL65AyTpUBLOPR9BbtYiVYaQQjM945BKRu8OHPkQyQuwxK6w7lFwmiX0y/Dn",
-	"yWIJejVUZRZliFpmYWUGJ3T84AFMbBCyJNaZtkP1dMBY5zVKxDvGKiTGcXr+AyyOhOjiHtMCFzFOoQE2",
-	"bcYOOwcF4wEqmjW1rvAkncRl/6JU2VAa7VfnSFPiS6wx53mtlgOvJoKFB92DMHDZRtDBG4pNco8SblKo",
-	"JQLkYPYcNQBrXOERSeBnClOEkVcdAltsDTw0dRmZyXMoirGh1rqKH8GN6gwOGbMxie9sJgTR2codJDV0",
-	"0cuBus0S+Ro0tG4Hm4yX61nNEjjFiioG8u7NVNxLWRcyWVsmgJmhhZBAwcnA6khFCnm2GpmIZqhoxnHP",
-	"QA3yRH66mCReZhKfA5Y7l2uoisZPQU/EUCqJDbCkGko4M4wSndgDfaaSCCWNZefAYcRqF+MGCe4lwbMP",
-	"lEHpD98TMbHGOixXUBXaZRlnZs0KmfZmiT7YWoyK3RoQTYwWw8fZpprgQVPfPkh2aTSxi/3/Sg0PsUlx",
-	"vqXpBRNUzZfjmYUzChyxLL4RdRcfyrw2A7aZ2eAB4upTwTV6WCkLxz4OgYIGGQHeEOZs3ziyUg8To7z2",
-	"i3k/5Rz+o+wZIraOtevWANnrtg9lYZ0DpEh1dd9YxtbuoTB3j4SMzxVu1jjN9zw6WGwFH3wFhwBHRZdV",
-	"gGzCvc5QoiQsw5pg6otdBAC6cuttyTEDhK+MPQjfvr9gj6Ak/NFXSni/fmRfFe75Zg0K05NiX0srped4",
-	"54pw/Kg4XlMp6s3dM1GQRqoDyhMygprk1ymdC+mW256gz5MLQ+gKeqX1zTm0Z9KwsY4sllPz99aWFEIE",
-	"/E0Z/UYBdlrC17oYlCgkT9pz3E3c5vXZj3of0I++FsvjrK4ZoikGFO2w71Q2Q30FE5XaoEsSet6D0BhO",
-	"j+CvNj29Z88kyIQzEnAIJbA2ExzMPyqWD7P1QoQDQ5SfqcjyZ2YeYz+DkW5E1s9D+XO73Xb/b24NsXaT",
-	"/czCvNLT/HnhRAS+DUsI07VLs4HHHz5YShDdew/NK/K2m/YV1UwW10PTaCw4BsIF/JmFOeiI+fOWsCL2",
-	"ddBXEYZjezDa0QhJQJJ5v0XSqMxJZbM07XsoWdG8yet/Vn5XKYUGHh5KUFvMC1CWkIAmmQtWHAo2TBfI",
-	"86sxtHlCwBJZtaDW6PsWFXaCPcnQkLDDHUoPENJpxmMVGXn7lmuCYCG+yyxxCfv9SqqV1fOEXpqNZg43",
-	"5EN88cjIRWIbsijjqOwqB7UTsUhFDPKClkUaPchSliJ7AzZWUopxhirtUNrZC7bgS9uxLYR0x0FokXHd",
-	"BCHvNsY1fMl11oZ1ap89o1zSOHMee4+sMJkAdAm5tk1PIHg4E0apzniSYJo7+zBTIONsPpnhXp6Ybb2m",
-	"s6QP6ibqIzzRCjJtzKo0WLCeUYNfNp81iilkZBQ5dAo1afYMNAKAeN5Yf5/NWWcbEoUWj+c5Lq5RrKCO",
-	"x2gc/QM2A/U5J66Q0UlObGK11cwc07C3MD2XwqaI0kPmY5wIORZkBCD+FIolfAQlRe/QOiwoGucboqAA",
-	"DNiBd49rtQtlR2gbIQ6Cou/+wOXUvGC5ePgwNwMMrT2aDcgtke9s7uPqe3V9qIHiDumwC1w1KKEd8yTJ",
-	"7dWNoh6xZnBFU+GcRLSfpsJQNVXL6SxgCwVv3eL8wN0Z2kPvqecpg3PPFQMU8iED5pI028sYnRfft9+f",
-	"efYjxBksfk5qdjgfJV7BGu0DSLJWEww3qJUkLQAKDUAPjf3uvCfkSM4pC4Kug6cRZez+7OIV/jlkbqBs",
-	"zMdG0D5axo8+P340hsn5Vw9hOkelKdIT/u0wYfM7n7aXcYjimDFmZIzOrO+Efcu+spIPJyQnzu+/glJ5",
-	"HbLrk8KjsWGpNfuWcb2WY/Zgj32LPmT2gK94nLGJyMazB+HvvyIZr+3YHv2edJMz3zEcsK9uONd7e52/",
-	"aSUf7BU+CWl34NT/FjAynmGdgln7C3vpwVfGF/GAFT9riRh4nyi8mrbHtwyHTpMrfR9ctN8yYrcHX1ls",
-	"Dj2aSg70NKC3BfmAibvEANPP4eNDabhIpfE0drg5C7Mt50udQaG9dFvUQbsS/gU9pjvsTOZyFTrRXQkZ",
-	"2uIXT5X2DYQTcNAMpfPlKYm8jZ/RVr4gEYxcu/DHYCtr0mU2gwwVMnTyZPQIINw2lbGAn01Oi/UwxhIG",
-	"OTECxRytM54kA8u0i1QseCrOhYxsGRvlKg0YLIchOZSxeLBb1x5jfoUGdwPWcO/A/aujk3gsHrR7e+ya",
-	"Xe+ZAbyzYsNyPnqcsJQAeQPrTrU5eni0Bi8HaD148pqzO84sJJFWc4EHgIUpBtUUzoaBF+ozet5QuhQW",
-	"ikHRgehCAdDAlY1EthLOPYhmp7Wv3ajJoMLkH+JLGyR1ktromsCVMJChNDZCLHQxWODcp1DcifTAU9Bb",
-	"btpZSo4FRMeNXgcaEh3TicIO3ehoMEcNC3W+wA/2Qu8spPeCQZsu5VCigIMvD3zdEI0bT3Xw7JzYOtJs",
-	"OYJ1J48EE1GcichOLFOLBel80HDPDAb4esblVLPlosOewoDxaLTyrehnV4uQTgCGEMcogAqd9uFkDCG3",
-	"NoSWrjCvoQzfvX99+fzduzfvwlzDg+ModDi3YVDwa6tJ4cSnqQDwNDnPCv1MPbidigqeVxDZSJnV6ipl",
-	"A6QL2ux0rF7qOBtiKE+LWWxoDABKtKcdU9ETKfQYPHMp+CeeJ5p0MeYSsbHHRKGsil5pqBUGQxliDRK5",
-	"WF2xkFNUQyWfgWEJEXwW5lCzIWxMWzjIZss5l5C2BwrnINcnaIt1WGgRhP1HUZe2600quFH+wBM4INbH",
-	"/Yh2/YO9EBSxzAqbwN1kK97MLSStzbDQ90ZF2TjQVZwkrqChUDWQK4U2aoB7RxT0T+ketop1keiGspXS",
-	"NMvBRg1/+v784s2rkJUMMXDohN5TNI9C22LqvMHHVzQx30pgnpGQi8QtbATciE7RyjXDKFWLoVyR8r/2",
-	"bOzCI6R9kdgYYCa0O++gsMezK+D8KxcHGusMquVjOX1rHrDK61DmQVr4GLoGC3oeiSs0JamTw0ytNBup",
-	"DCtENIUknU5BmJTl08sat4Boq+1JTxVnOUndAUcu0HIBSu7U8sGlBvbEM2tu7If3F8zpe4++5g12rh9N",
-	"CL0XmeBFnBiTNlMqyV3WeT2c1Fm6HKNrkhxVlI9RqOAFWwHlnvmDjHboXAD6elm25f0MAhbyBTaMjZW0",
-	"0O1/MBppuOeUka/4P4wNIS1l2BqwYSvHea+gRQ9bgfdEnCX0yJ/djazmRnSBmDsP+n3vd5Rm+IYLatxb",
-	"7EzgEAmVzFI+zjqF90LvEnh680BzoHi8e5vupoUXYF8F8/DHr2xou/0StYgMQWFAtocu/g5+dXOh3+2y",
-	"60/44muzCM8g98roFCTkIQZeQqM/YSF8hOS+OwRS4R0tmMnB15TB3iEHotV0ralmd6j5GrTeg1tzCoVe",
-	"DMgFDaq9GQLbfRd8I+Zq+Jc26bHtsyi0LnPnZLQb6oTxoaTGIDhapXCHjdagdmP4jGfO6Q5NcY4OqMmM",
-	"DghawGhDs/ViJqTe69Cpq0NsDK1tSAQ6uGmv6/lQEmPljaNJ+PC1yxuxBgr4Ajvsz17Lc0CWRLU+FeQo",
-	"t/1oMNsgr1iGo9sd0mg2hTDpkX0HaN+2isCeTuE780wblEuXIdJhF6lAE0VFotbLN5SkmuJ+A3GvhcsG",
-	"BIchRSrz+ECmWKQGKGl+x7zGHJjq8jGsIO6Hnx44AVG5uMceHHS7ewP/TWwMtduknS54Ct1/zEBhw2Mo",
-	"GI448H9Tx3JKgjIbAhBzYtsTGxRn56bNc4tcJUDH7K+HL+IvPhN3HuJ0qtEbbzqVi246p5VO4rE5n6Be",
-	"i0JThSbjxLwW25JlK4AASynNZZUawxFmemL0i/Ey1UZpBPcpAZaq1C+2s5pAEoMbhrGHL432tlyUmtKj",
-	"Y9XuBpsUxq/Q9Wa+Qmk1L2N5FeYVLCXylPo31BGpdEth5cOz/GL7R0ER4PkiW8ORCHZzYMlRxraJMffT",
-	"MIVRXnC2kA7Ioe01sASkVZglh6Raw9NiMhFjt86u3YM/dPcjDPYAB+vc/RA5XfBsFjhDJI9CxoifZS+4",
-	"/Qc190JQ/AKSj3JLDEonOZR/wSSezsT4inKrA4LCM9KPsmv8hag2tSjsu8pVmNEhkd9MAnMpUPdwjlVQ",
-	"BmE++AYc1nvtOWpAGksWnpr3hj4583YaZZrmV2AYRzSMPK+ASOLrYtCWAqu6kWex6bHlWRgY/lTUZECD",
-	"gbWoCbBRXyqKaNHYK509/OFXLpoZ9PZpBiCgDI/mYsamVCqqrebgxiMvqUpz856SKelOs+cKgAcBpj56",
-	"3J0ITUniEKyAilvNtDljeJJ7dWhW9S0+/KnV3wHzO/TnF2tbcVpckUJlQs5Dxp7xRp3HLMOn2Em0bbR/",
-	"CAoWF82OvKKs+YOuXDTj7ff98RohiacIViT7CuMA5jEfoeydx1rHRtI4SV0QPjBrFMXQ4B33qEpTMa6q",
-	"DyWZanmr2iGmwF3Vy0B/Ox9iGwy6oYD/LFLIS0M8OXJymQ15Nmm/4tl4Fg7A72ZIEbCFSGd8oY0oCqww",
-	"hdMjJpHjPH42QoI2OOb827+wpgACaxAnZ+HzCz6FBUO94MNMgWIEaCNWMyi1nSmyXuESSIVeRSpQ1pCX",
-	"gehrnRa90eO1DTma5QMMncg1xxZcKAwIP69Sm5FltRHb+NfqvUhg8FIC+xg+pEzZk0JdEKl4YKbTIlAW",
-	"ZRlWHnuEnE18h1KmVEAgn9YdiVPzcxS9iXk/u2mVEzfNUME/xm2sGnP8je6+UmDux0LnrtiYHH12Rm7i",
-	"VvXwRsd+FGKRuw4ozaLw/YByHvEnkIWGwNhfmXoFz0V5Cb3OUnUL6V32l9Md50JC+azLksrP8nK1jYz8",
-	"pBRz7mg8pTHJGwx0IxXBNUGTfoGRemqgitWudgJ5DpI3bPcjDNYeMOWcPXJ0U1TjG5uwF1g9H057mIW7",
-	"txggqVQPuwmVEwydVx2yuOjvPMMqT6+y06oAmHuzK19zkzxlOp7K9nJhhAfB8FtRBx8GOUcw68hcwnAg",
-	"fC3EPE7MrbI9OYDijVmTNFav55k/TO9nGOGxzzNeRl0TrxTY36JHN4QBUM1CUeCXW7nEl78toeFg5Ahc",
-	"aMTlD7twoXAg2h9Bv/ZbrQ780Fu1yyp3Vqttq0pWjIWMzPnGXzEjjmmweVs2f6T5rz59bVU9gnglsMBU",
-	"qL2aKQDltgJPV5cURvIKTBiLsVbkYwhMuLPqB7ViapIJac8pv19bgWe934Gox8VNiUKefMhgXeZAd8QP",
-	"AWXvyQw1RDq7NHI1JDyQL2EBCXZG9OJ8PkB0WZWsfYxqUs0K2OfhO56Jl2aQIdMQ+UEUAhSp85gOzfBL",
-	"e6w0pg+4A1bnJ0epj1zx/ChdzGmhFJsDDC6UE1CGH6oxQd7m1TK2NS3hR2opglLKvsdtYXCjwB7Onyhs",
-	"sXrydNgzFIPIvFSmhE1llpmac8DZTdZ23rbZoj9d+1vdilP5wHQJjAhDPj1zKehoK0POrz2yArJloNwE",
-	"wJfNnxGg1DXOIsjLbbw9mi4l5PTZr+VHruNsG6QEZ4Ll7oYejoUTs/4Wt0PzcFoxxazWitdZnCSU3Lna",
-	"PFE69WGp4vLLr4Rbprpmk03jt9cLUrA6UKfwFM4bG2e3P4CdrFIwK3wxA4dgybEQ+LPJM6JtQQIyx4rr",
-	"fLkQrkTbhSq0eixsQP+Ctyj4g1XcsVIhx1zSVrWETJ0Y8odPL57+UJs960VeCSg8NI+Fe2gHLUD9roj4",
-	"ajvOWoXaXS2IfK/jAzbBRRcAnQRQv2G2/cBL5hNQV2oIv+JpxB7gGAMWEvSy+afFXjb/JlLuwRLy8ZU5",
-	"/PCZBtvH1lNy/JC1cuH4z9ct3/KU4EJOVOfqBk8qWo8u8RG7cdi1rjQYLXlMihcLdCvh2hfz28g6Kap9",
-	"NtMCpDMmOdAh8xq/RNG9rITd6klJqy2WBKX9OWdKTxqmgulVnI1nIgIgF4gSxNpzhSjpG1CDunAujpOk",
-	"OjdaKrjEXVcmj49CQhUCKRR6/gQvyu0NP//V21KluHdQ7gmAHAWbIs9tgeRGl2fhDc3DYSOoEFKbnqVq",
-	"gcc3PDaDgh2/6otqoWgCeRqEN373oxv+OVn9zF0qVhJbPR+LyPIUCkPtFfcNlMaewoUBNN1UEL2nZ66Q",
-	"AXMwNPV+9552OTMA7GBNDfNDAsgLvt7vLUimcL20x6h5Z+USq+YX9tiDQ2dfecOLMU8abwJMdeenTQWg",
-	"AZVpWBOO8YZC7ZpL46BfYRAH1UFEMQZCck8oWL7FD3sfoQbRpY/Qr00fmYgkYTpOADECnUjzOIrycGot",
-	"y3hftf2qS5+1P8N3axgA4jMgC6B0S2beJlpK8WUhxlmFyt5nZZ209H8vfxhdGkni935T0oNIAhc7JFeQ",
-	"0O14aYDodqOs7yyNzX4ymtVN7IiWErkIUNkGJZel3ALXotcFbAtvfoXG4aU5Fq41Ebiww3ASeXUxJE1p",
-	"rLAz/4B8AvynC/4W4lQ4zwtBOdN2JidFUOE8diCShafceInuJIbzLtcFOZz/XNiZtAbweqNsQ3NBq1eT",
-	"OgU6z8AdOdjoy6UR5iWBeGE8E+Mry1/vSFFr3sLlRtq1NhFdqxs5cA9ZCaBBOTSBfOw3jeUETxwPGSKH",
-	"MKN+pI6BqNm7P0z6qTC6iGd8xHVZ3kEttuVoq7wuF9sSq9hfvjQG70r9UBwP2YoaC3nHYTUFnsjoDiSP",
-	"CXnsbxpfYHSwt2/OL8KbbBc3E5vW5s+BfqtbZrPTZssMSkQjtZInWC2n2VQxVRpfhjipZpvVrTXmxeUo",
-	"Bxg1KRa4OKXGayFf2E7e77XEBp+huSen+iTOvASOANxByZpKOFBLwB1E7XRuZAp2BtpFwnWmA5aVJUhu",
-	"P2QilTwpWg34G4wdI+uQAF/MEm8QTejq8JJVOgx0/BUlLhOetOUqUtXWammjG/mRA5lVb40dZf79EkOl",
-	"qWAj0PTTlK9Bww8TdL0A0rdr7/HgsGtToOHlfB1Aag9d38uLgfIkhaBYjQzSYygpDE/pAjZlJPl22JLi",
-	"SzZshZio8qT/5MnegE0UuH/jzMsZQUcCxxQ5zCn1fFbYe9PlF0C5GTS0AxwDL7/A91DaSEwSazDcga6T",
-	"VM1tRto7xFHBfBe7/SByXAF0qMl3scOb8c+26S+a2Hj8DiBlgnCBKtt4KG09MKdMEa+ohT2wGQKar/dc",
-	"BmYUT6AxHrooMB+JvmiWz+jGBeveF5FWqgyl9VrkaYm2UM9OGpULerMl4lzMVbq27A3F7qkH+zBFQYip",
-	"BX6tQNsr2Ky4Z67EmnptWNp12BsUSwiSqeaisL9LXhu2sg6bOENPXt/sOFu4RXwMLCtZeNA9Zk1uJkB2",
-	"eYFOPAhoBYXatCCXyHYSU9c3H38lhkHeeIDegoBheDN8qTCCbMx9iEnuBZSKyYq88Q4S40VEaVYddlp0",
-	"+lS9T4Hjjzp3ENaUw2cO+n1W66KCuWN2pmvGkgoMPxsr0mpmNmnENokY4DEB9jjcEGs2ib9YwBLHaPYo",
-	"BC3Xpbr+aJFrEDsDkGdKCE/gVnRhVjs0d5nmi+xK6Va+YABrllOpHXq1sJalw7yKeuxayNd5sgBJMQzc",
-	"uj0N+wR0M2BXSOZSMll3WPj2/YVZWPBbmX88e/7y+cVzSnP8/vlFiOiB5m1XYt3BChbYojZVr5QEzzM2",
-	"VUaDcnxlK2vDg/6x+cRht4//s48AHofdA3Ca55aKQotpxdcDxtkEkjvm0Okej0IoYKXpR2o5otTLzzwF",
-	"x3DKZaTmFjJIKyVtc7jiGUqi9M8Y7teu5YmRSMYkwclSPSFkgCFJqMxe0n5AlrFJA/YlkPkNTh9MCO71",
-	"uoHZ3cAPTzpPOvt7hLAGZ8lQhmeT9mslBaUYmO+NRKmUItw3tKIqflBRQcYbS0Hn7RZdv8EOO82dN3aA",
-	"eE3THva61GGORVP1f4jJ4WTY2KooB4DrTcXLk8CyJvgiYbJY2DNbbWIm8Y3NmbAKs8WbXUothBywuOyB",
-	"s+JitGZSrfJkMUBjk8JLZHDII0MZHvT6rC5bpDl8yN3hGWEHWnfM4YAHZX+SJyS+w2o6wvLg4xmWahBj",
-	"Y5TJjvtBKFUbDqRw78SulHbpxZisi71H4blSbQHUwhE3Q6CK9AIvyXeOTle5hMQcNcnjZHlYjLJQzMEF",
-	"oTRSpgfog3chOXPTBH3WJWiPobSZJA/sTT6mG/a8gyqhPXxnMZTX8UJt7bcqicdrEkTFCBxUvHwGiK9c",
-	"2UE8qJmwk8YmguxBlPJJ1o5FNmnPsmzBF3E75ZkApbJNZZx7AxYOAQdz2Dr56dtet3uy+rYPulqv281J",
-	"FUtzSDuk2/yZ9NvDxyfZt70QJ3r4GOYKUOXcou+hQoC4BTYHpMO+E2slPQiaEsf2j1khdgooLfm5gvVV",
-	"Mo895qjcxLxy7YbfYeeYB6BtXYaNoEK/TAowYo2R2RmBQxqzWqlLG6HQomMFniR5ZLF8V+AnaGAuZoB4",
-	"CeYxKhYdygcw22qc1GaHK5dG7bnACyDxDF/hQo57nXIitzEpsBGtVw5ldw50VMCk+gjjDvhDKlhd173a",
-	"bnvIrn819llEj74/e+bAhMZcKgmNSBO1Eml7bExzOI5ximkGGeQI6wJeGDVh0BMCcNLMuz4/xpEcHx71",
-	"97xadpDpNl/q9O2ZrQz2zqUiWmWpCOf07ZmDHSYn8YSdizk3AtuekbGcUq3PBysbga0J8MGM+OHDwJb9",
-	"SbFi81gql1EH2U7o7I3WpPsO4LZclgT0N5HVucr0UCJQJsJvehIMn7AXeI7lhzfR+Y132coAysQ3P13F",
-	"Rk7Ybu60G/B4QddWLIeyrvqjw86gSihXGqp4Hx9QRRH+sfzwYS4G5vxvOXkGhpcdJfCkBYXYHWc+ZNqJ",
-	"y7P8RkNGZIApUmBWEjzNSR4CcRTFvgn2zxM/IonYUioidGKVUv0IANn5M4Lw0ch1MH34EPXnFIzN9EoA",
-	"kcxRC1mJDMGqvYoHgifU6HCiPGyVXsEJCQLFwsGZXTZXMptpsKNzia/R2kFVjIXP6HPGUHF1K7BPHh8c",
-	"7pkPBLnKH3HIMtSghrDw3OgZWfGxJ4fHBwR4ncRjIbXALmu2IKg1aJ0uzKHe7ne6OdCw99t10NLL+Zyn",
-	"a/M7CccgRwZ2OhRsfXBHiciXbZRI7QEQd1y/5kHrnH7/jo+vsP8OcVFr0Op2ejgAtRCSL+LWoLUPPwG6",
-	"9gyAoxHKAYClla7r6KJL9ciE7kmIGYYtoNpxwMJsZjb0WRSWu2VChfZFuXhfTRwskA6LoCKlZDpwwEhX",
-	"aYreddwEedu1Qkk4NvC0+yWHobImOFK5w94tpecKyW0+tyiZguJvI3S82m+odDdWLlV/W4COEmhSwMJX",
-	"z8/PT79/fn55/vr07fkPby5If66EgJ0vBtLYSu35hrISrs3BJ9OlzFFqti6PZRdKJTqAej4zbOQ+nhU6",
-	"lw7onB1KNB15kmgXv7EnCw0VAdYQbhq9N0aj1XwiBjVZIUXLFKq7YJM5sXcWtQatdClPv39/hv3tSP43",
-	"tvzKb3nkfQ6QvT8FtvLwOxWtoekIJsgDdHopOx76QrhOuV9b8NyGDv323kdmqO+W0va7gU4NDux+Y/ed",
-	"8oOFthBZusRWZCTwzNv63W5pFpUKjPI0cOm3mgTWi99yAuA3x7FXMfjTpQQUTa84/93715cvzl6fnf/w",
-	"/Bk6AHJ0AoCaP8A51n03R/f5jkeObOaR3s2PvJecctdFhA/t3/zQC5szjE8c3PzEa5W9UEtJnzja6oFT",
-	"V72DTx1v9ZTZjRfq/2fv63fbRrI9X6VWGMA2IMtOOn1zR8Zgr9tJp4VOx5nY6d5FKwjLYknimKrSssgo",
-	"2iDA/LUPsA8xDzZPclHnnPqgREqU/JHE0fzRE9sssqpYPN/n9zvF92vGPWqwIIC5Ueolz5DQ98mjH5ts",
-	"netj+U3ECb+cT3Hw48fNnujWSFv/uMEKT3t/N2a8uf7HJkeiR3mNC/AoICiIYx83Ok4veC5myPv5Y5OT",
-	"cYEZ4bc+84ZDGxwRetQlFiqUqF1AyoWkLsQV+g5400ucF+FfqkaUeUjc1e9Cu8ToQetSIY45IaGYb7rd",
-	"yvkISMON/m8Bf+IAjIUfzT+DgGyr25IK+OoJmbbVbZGh08VEEE/wj/G1vdasejVil9nIkahmR8xCsAb0",
-	"9dsObpPIsJzNh9rfFgiV8StsvyPmrjpLqmgk8tOejQJurpCGr5QUEAwjbbRSmK9TSXYJ8Xpx7uf8ud0i",
-	"SsV1gxCRMRzaXBOEgypVQQDpYHaZfDRz3+eXfFR3f7rsCK4xN04TeY18KIXlJf+ZYB/q7gFDjhCd4nxo",
-	"5aW52Q8NBfpvKjZWf7xTT02F96VSv3E5p03QNxfiW0rkLydaX0C5a3jsA4GK9J/LwtI4UkR/vYGU8R8f",
-	"8OuuFaxU2YisQjd4ULvGd3wOGcwyVFOyVDwEOaRkMMYsTYDFgyXJ2mFcAapVCY7JlgD3ZQnAagm8alpc",
-	"pYkei9j7hI7l0PLq5gRRuRSahRLqInPNhNA91ZfUfXYuSXe4LoEFRkoIdtHsXMuA9ZARM1Jj96FxqM4a",
-	"XLi9P4XTuIkeq3KsSqrs8aaqzL63tVrpzF5594rJvTwHvJTonU+yE/qNhT6e1fVyv8Z2xvgJLALc/1BF",
-	"8KSByUwgt7WWM1THEJAxnHBKCEacavnCEB+RvUosquCxh3UIi6uwtkEKNhdYruKL8qnYACHrALUcWx+L",
-	"KfSJmAsCdJ0XitmUFrY2avF/LJUJIZ7ZGCHci+a8cAWWBkUgkTEgmRWCcIEsKLoPj+Hqj0NoPntbamG2",
-	"QO2YVwlhyQZ1SOpVEjhNdOBHIJb0shReflk+YetA4HBK9pEn7BheGvTpt9pWxgLZahUVHqyuFUrPGPFv",
-	"YURI5/ofT6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWGF2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj",
-	"19MDMIG2J9scaYKpVAoLZ/Bl1NMMeiJ7v7urCXKDvXx0m3t5QWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l",
-	"1T2+xXNyv042tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcrbjPlQJppQP9SnzMw+nunOedHXVXdtRrlWJr",
-	"dqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnHrS+xXZ31clv8iElJ54t3AJuhVGiEvitg",
-	"Ls4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9p3nu2sYv6kmsUT8DFvsnlPfl3UHkNdMetZdvcWjfP",
-	"uZWFdp3q8MyV+PIW03DIHBMQx4Cf+xilYM0xRkY5gEott8zYaIWwCL4OBPwkNDQwOoNAbgrOxs653imF",
-	"xkrhgo50WS3cqzYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcMPgiEFMDRDAyKL5f215P0hv6JrIyBM/mon",
-	"83XvVzPDjcVnMknyJoLzDBqZWvdvl9uNXy1YaflleQq9Y2sFKww152TCP/ZwxONj77pAS1qVuD2X5Iiq",
-	"Yc3L39pib7deJvJ63bVwzYO0yb9zaQooW9Xi1P6pJCFfJjp3RzAUjFZulcQjpuHrkjhnmeC5KJGbU0Vi",
-	"yIgacrti1CSdUxuxL8knVEcbHOtLyxMb0b0A9Txk5ISmPigElgLxaRYIV6nVHhBFPbGL3SRHY0vxQoSy",
-	"6+CD8Tfhk31Dlu1Kc3PmbFhkjgBCEUwkDQ748iyQXk5tOF1XKzgQjAPFbhsruQPCbMDbUdT3aOQ+bmEa",
-	"U/BJSNuJDv1OAAmJKg2bShzvJ3aRUhOpYyNtY1RLWVAC2PoLiIvN4M+ApXUtNCBQmvNxUpoHzKGypbTD",
-	"XAuc9TOomZJdCc//TIw6fbl13go2jATzFy0GNO9rrfJ5JT6S/g1kpR6r6focV7DQzesIq0c3KCZ8tOEu",
-	"bLCW2KrTDVfhx1W6NYCNyTV9SmADuZAWnl0av7oWBK2s8FEPTgs2KQZ8jdDb91sP+FYSXb+ZKgFWf+d6",
-	"G49+oGprdfdAxeLCfpB/fmql/EqkRlIWWWq+BS5HxlMai9T8qIEZlf7M+q2/XLx9/fr8zeX7n04vnr9/",
-	"++al82j6Ldbv9yVjh7+wfqsa5NmNvjz/9fmrfosdHhohwfaAw6YPCQPkXvlDXBltPyUKl34LMXSBvqVf",
-	"csuQnaVUK4i/4gn+v6N877fe9eXnvb4E18Ou+4Xyq4Z/+yWjhGgzkWWs+zfbSNEJheX+IP/Ypnxnp0KK",
-	"furLfv6KT8TSovr5BSypa0fjjzCgn4e/I439RvC4zSr+8IdZc3t53GmvfPk5+cdw6ed2X34+6MtkCMv7",
-	"H39jMkkZPD1Vo87PPOfpvsiyg7783JfDSd55nSUyT+W+FZy/ivkBOzoiaDSI2Cg5EAvb61mk/DaXfue3",
-	"G7kt8e6OAdNueqjI9+G4SNjVPbupe3BQNO3pn3vhGdlrs73SCTG/4In5rzsde+9gR0760kxEpaKTqpFb",
-	"7LWYH5zUrPZdg1rWoGCVvpejT3yavL8Wc1uoGotU5KK+Fiq0oUdKxZaHnAqfLK4UgXQGhUjtoEEoaKQF",
-	"vCMh46CXDCBQwSx3JqBHpMZ2MmfkUqNjrgMrUud83mGgGwF8Cua7qmxpuW8j1MBL1kZNaJEsbRv5eGgR",
-	"we9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfbT2KUSA3fmMbWS/HRAiNwWQVP751Lm0wv0QjgJSXI",
-	"/Q4Sc9CnU+iCp9Dri82V52br2OPOsbtvX0InMNJiPX3yVw8X8aTzQ+dx4Gy6eVEXnJGl0QFDIGhoskAK",
-	"A4g3UlLGqnTBroo8h4ZgaG4zr0Z8nKYqw4bXa2z0PJUW/ytoE3eQ9iWcIkvg4fanin2n7TjrqceYioSk",
-	"Mr/pS4APTCYCGtxDLOhHx8fH9i05WJyTBb/c9cSpNBZEkn2JyAMNfdStSytTNerJL+ubWgm+1jN7aea6",
-	"uXu5NCyc0MfD2Wx2aE7uYZGlAljt4pvN8GeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS",
-	"0ThfcHlB4Fzg97HO6YVr79bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+HfjiTq1vexZAmkI",
-	"upY85v9FX11noCboJDoVCpcMiD9qrDIt2BWQa8z7rY28RzocznskT+yVmO3TP/9I8vFPXIu3b17u91vj",
-	"PJ/q7tGRdXhKUzxo7KkhXM6SzwoiruSshjIZbvbcbFHNBr2m7VmxORv5k6XNKe2NGbDF/rQXxoFE3MfN",
-	"6ARC0lx4sLWLmgrnkJpZg29IMAr7n9iVmWuWdtneirnuMedj5hbbaNHXBYsAnVyBL2Vv4Z3seeTcLtur",
-	"fCN71p2tnbC5f7M5t3GmXZpwBw1XpOGyjyE/eH1752KJ+ufQ5FZFXm9zP7dGmqW0crZpyZL2iJgWSKaE",
-	"Ll3jN+dj4nsNPWeEjGnuOgMOqRoBVpkxDe+gEydVo/Miv4P+mxrnepk+7Cv3r7+jUpiSyn0uY0SXW6Vz",
-	"t2gbCUJX5iMlg3HFV+r94AUGO0+1ueT5Bl81wbYsusKn5a8ey8H6kq4ilpinLOZzOKcEw8Tl3I0DH++H",
-	"Y7wEm1egVBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPN",
-	"wBjuhiiNHps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5",
-	"AYPWl5CIkHhqIZRoXyxK4O4iUB2Lnhw/YiE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnw",
-	"NFFvpj9H/3GMYKEWvdBNBakeCXv40bHtO7LAcyWYPQRWu+RXANhPtr5FHNVjAKh2U8CfkfWbIgyobRFy",
-	"MVWD63aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjAfEt607GimEdiSDUVXBMt+j3FQxY8",
-	"0i8aGGnmupNfvHlcZGngw4s+gCi3tB7D8Iv+usMQ9BBY2xuEHN3FIb4JK2oJQ6HCtsADeRMLyRtENrRc",
-	"W9L7v41R5kliXSja1/AanU2cxCXr4kqMuMReClcFulywe2En8PAqdsO9XSm/3B5sUbZrhc7N6nbtVL9E",
-	"3W4gSIWMGwnR5+a4uZXvKn+/vz6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE",
-	"4Lge1AXAu/egsLfKugy+jwcbAfmOKww2D5lQVfamZ39TXUuHrlxjoJORLKb1oRRXQe9qbOwnQl2V5SoD",
-	"j4SbSMQHZ4APbhy+tzIZqJiwwl/9/OuZr3qfjZNcMD2FQvPMHIq+TAimP2AXCnHckfvjFfqaY0v4jbNA",
-	"gpqoQy43ONsuB2mu/U9zt0eP/5MNxjzjA7M9J+bu1AC6yIKOfihY4IDP/piVOdYPqNxgDpMBRHEOnFOE",
-	"oEQeMcQCsHNwzKUvuUcUYMScT4BX2AZA4M+ORTZ6cvwDW6LPX0lsb+GPtcg0kXwgxLXZSvN3G5qH4hcK",
-	"z0dVRfZI/YOl9sF76JJtC4GahXjKX1nIn9/Z2h03Z/Tt9BupT7iAyW7uiC+Ou4PK98ZreCVmbzXgCzad",
-	"PV1e6X/bL7au5B2rT1aaipApvIG33UDQv1GpMMYYflV3DHwLic5Lfk3aclcj8IV8c1+zTof0/qoEUPF+",
-	"DWUCRjksZetRHJXS9SUJdYv5+hsVa5vJL2WvUWHcWvq6UV4ZXJE0+SD+b31jteU8L2dS6BNjA482iQR+",
-	"aP/EYgqJByUd+oBINdA2ATJG6R7Qb5fkfWn5Oqr06UjkL5MPQgqtWzeOj6jrterkF8HTfLyBNnEDqqvJ",
-	"aK0A95F8uAH+wubyfYUs6ZXfJkztfwbyZIyLegcHZSJWAq5YlbmuuqAS6vm3Lw/x3NTQuCUrIwxv3gqw",
-	"1Ejk8KyVRgnOpt2aFvnZmgUT+BSfiNhduot47ZBDNsVidtR9q8wVB7YpsXP1aCKO7HTqHf032OetS2Gw",
-	"Pe39ZqOLQBHZoJjLIlwV+XLgi51SSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD615yPZIxDAJ",
-	"a+B8Wb80fLGrO5pLk96iP7tmfAM/tSaoWYrIQL2Ipfy8Syn3hzmU7t1tJ+Z2/tq3El7FU4sybeo/2Cof",
-	"rykniLf2LdHW0Sf6FwDeDQMmhxrmDzLqHMWYC60a8/7aVSlYuLvoyfGTiHi4PWEqgCjxJK6xAcusEl/Y",
-	"ICzWIy4szri5ZFoeWU3jBNwZ25uHO7TQnXl3x+Zd7o6pJYVFJEYvsKzIuU2MOPp+LBtGUWUcWhQlSyNI",
-	"fKu9DjuX6bxGmk34vAv1klCv6IoCPfvyzJXRLt24DYDrZdDFXEGFI9sHgXiAJZRo8OGmZdaGdXmOKvOt",
-	"gnTnJhZYA9n2eumJm9tfq+5xBzV7X4/E9nwWHjIwdNS3IFD6+tFy7kcy72oCH6YueWOTGpupD8AlQdMW",
-	"2K3XR7Kjx8fHkcPi9wwF5OIjXgd+9R5cTyB2CTU/XUs102GtPfyW2Az0uMjNB9uXMcQUzo1OmCVasOjH",
-	"4x8WiJRYFF+9L/wbiNoswme/j5MsnyNScJzxRCZyFHWxI8IR4xvVBHB/hD5y2tvTJaYlMyHgT6qJqb8R",
-	"PE6+1aC633d49fcZU//60oIXY1WkcemYjkTujkptVJ8+pNVluI48OyzSPAF7SOd8OGx7c2lPdxhxpAL5",
-	"Y5EznaRC5um8GzJgQMWHqyuJoAMkQguKRS8Tee14wSWfiIB+ZspHoo7phaCdHmBJb/CaVn5idge2KOjF",
-	"oTes5608KTsY3l1q4muzN6B0N3fywspG+5vVvmplNuJ8Cn1edFPHZ4QZBqw8DAZY2wJL28hZtFE2jdVx",
-	"ZF8A6DqPAY93wCW7En1HLO/b7Twar0XoIcupHuCVvvgvmgxI5AeVDERDdFOc8bZIrYuj76BerelyrLBt",
-	"vAI3oNIUojM34xq67NHj3FLkhhkmyLDN68ki7dhgjBtipLfCrVorwe11pYw2gRd6Isk1NEkzT8mOQ8nN",
-	"XjvOXucGIuPB5aoeQDc4vPZz2xhR9KpWDvTKtkwItYYLipwYO+436xutHOSuModtgfKlyeMsVUq7VUxj",
-	"LzZWFxrAlXF4ah+com1SNRl8GD35OlOjzDhbu0DGwzUsjBngrIA6y+K2yzPp5luhCQcjFooLuuwv+0WR",
-	"xCMhD5arPvMkTwl3uIdajz15+uiRMWygisKBEAfqii7HuuqxOdMxob0Yc+l8kCsgetysGBQXXwM4jBKo",
-	"AnC4ZAxAaeilWVCX4f9WLaqfP/NLarag26gbJSVfjfFL64R3k+NC9ipXgIi/cbiAvXXzXywrXRGFq+BT",
-	"W1k2SIuyqLgpz43b+Oj42Jqvuk3okuRLsvM09sYtto4AyoMxgPuyntXNjohqYmHbWsO36+hvZkD+keRj",
-	"r943NCYXBq8wLG+N+fJtr5nJcjbmeWi2ZEIXE/G2d+HI31YBHZhrY3OL5aG/P208+PenMLyQpy/e9tbY",
-	"SS/e9t4UYEtoIWO3ysaLXBq5bp7BWJynztW02f5c5Go6tfuzKxHYhVnuukTAhURmSBSt2UDJDyLT6PNt",
-	"GnzZSDqjpLN1AiCkl/tFqUBzZsMvkPaHsHMbKkeB9IgB2TcEaqDWM9I5zwsdsYn6QPFpq8ugUyIyjnjE",
-	"/v3//j+LpkLGiRzRT5nQKv0gYvpxkCot4qiNtES5mEIrBaAptc1DM6EgsgRtln3pbtYO76QydyM7jQmf",
-	"s5EClC2gfYf5hFBVWLpoCfKUjTzlBSSveQpZlb4cc8h1UfbsyfFfPSxUxqVOzC5GHXaWKo3w9fR8YRH4",
-	"e7ZSwjaqYl0sMKn2JVGpdilhLlXOpsVVmugxAShFPHk/UbHoMjUcRmzMLZ4hPUcNh2b242LCpe6ufaLj",
-	"boX5FdI9DBN6UvVlCHF9hYjlSG+PU4yUjBCuCaN6y1UkiBXFh0NsrMWCPkDgsixcLOoND8FooBZXuijR",
-	"2AcLyFSufM4uFXm1eM7M15Ooylb9ko++uTETGjLbxvTMK1LD4fp8IJfx+XAY6Ag62+ubMIJFbh4NrB59",
-	"BxUpTZfzGq+7m6Cgq0VB8D5/2G5UV7gzABqFf1BSXjpBiSGcBlGY1xmUicGgn4EpeBc1esB2EhV9r4sb",
-	"beZ4h0TmtU74hYPpdeQQZAtQCtfXRqK/YQseSbzsE9FhmNtyissWQ0pxwLhGehyRHWohiedcAytHkrHr",
-	"xKGPjtUMWRyNK9YGBz+R7E+caCJH7/azwkhNbX9xgHoYU2kAY0H8635Nba/VzQWa/UMlElh/YKpJzrJC",
-	"0vMBrxJF5jCRYBtgDTvUas7REGN5kUESz2XiMA03VjNAeVTDXEiEDL2au99OuJxDtMLYUiSV9TXCsBKW",
-	"KtzXQnKyfxQ6Z8gUXnqYqyICZFRzQZFhzIbnLBWIffbBdhdpa9sAOFpBOJgnTiPwvC+RnMmaEtbuSXJr",
-	"6RAsx5pjpglZSCubmeygzUim8/tcvcdFRCECKhpL0CNAdidsdiLiDjsFsE1/+LBGxJ1KV0DrS33d7vkF",
-	"z0V+4hHisHvH/D58x7b61ryFq0zNNDSGRcC2fgGhuMgSnBLVClRjRaU4a9QGTE9IBCN8b6Ymfbli9/AY",
-	"HyJeUwR4TfgrC7vagLl/x9q/Y+3fGV7lUWb7LpXPCTcyY86CyIR7smiO93Xa+3uhcn5zC+Zxo5f8gudi",
-	"xuc3MnrM0AYvjh51mUyEKvJ7tpXan0jkUU6+2ohC6UA1M3t6uZaYJzdPvx2+WpWBO/rLZe/s1+eX73vP",
-	"QrW4TWKucf6L2lWkT4FlYEw6XJQFZYHJsJwiYwdIN1LBQLLMQdLPP5v/6FmSD8Yk5bp/w3909vP5VNDd",
-	"AECN0m3PRJrzLt7QMWLu4xhyFA4Wx7wRWuSLY1K532+xf//zXwg7BpE6Y6XIRI66/dbSTZ4pKSrv0e9L",
-	"Qnzjut9q0/wpnN7pPVu6EzpgdfdyrUBdf7MzFQu7YZ+3zvuBPQfJvn1MAeKWq6GHjVl8t/Ra4wN4E4zR",
-	"u6L9dq+IMYYod3uxeT17XfwVs1ggHZ3Hqsg74GDQYNLsByf22qtM8OuT8GaZeW/+ZiEn6F7dm9tbdUOj",
-	"eGvuF77FPbvvtuYtiVfdFZV4/X39G3U3NiIDb2nfaBm4ILlRbLqBA1dfoo3ELKHtO/P2rQx8tXJVrvdV",
-	"ktwidFYVVYfFSQ+vsJoC2xvYoFsVVwem+s0KrKEYlCbyhUGTRyLfoDhP6NzaYruk4y7pePe13bZymuaI",
-	"nCdL4TVrEt5FurGyTPxiMTRlw20ujQQRIA59XuafjlLlBOtckhy1KFa6hBri6BNP3tufgthC1JfGdf33",
-	"P/+F3riOOuwPiHv5mEmiF9JjC5oD4h6gLTDwBbGrXLVR4RAZDk5YxH25D212BydMq3IXHQZ7wLO2LXhL",
-	"kTQKAWH2LxMjIY1OEl2WZ4WIGNfXmsiAMZHp95EH4bPgjsQyhJM2by4VOUL05AAOC9A8KR+IvqTgJqb+",
-	"hioDlB6eu/iTzvlc280ZJ8YCmVOQQBdTkWkRi/j91TzCRsLgBLIrgbxHwYVRwCp02mNSAcoeRLV4rFmS",
-	"d9gpczvgyHqM/aJZKrjNPIfKn7bXpn1wFycqFilEHgi52YyCX+qg7QD7xtRwCODCtqMgyUsovEMkfSPF",
-	"SVvL8WYUGLP9Ce3wtiMFMLy+CgBeHtEahfvkG77ckQEzVNd3MtwgEnar3QwQK23AfGOPdJj6TJsMPVtY",
-	"7ratEFV3uIMEaFaAjb8egdiG8kM7aYsgX118LzxezkKmRkQSNmXr6daaIEoNDVwORNrUZjqDq1MR+xDW",
-	"BhaXH1S24SEKuab6Dq85H/p7LLqZP817z9ZVmZkR/h6fIV66aTsN5HFE/MXPD8lXc2poSnd1Xm7cNPOd",
-	"n7Gdj9AkPI479krlF/SBPdzagluLyH9zbtCFg1q+u2j45qHw+2pSYf2Wdx36LXQe2AZtJXbCNY0ldfH0",
-	"hTaTJUML4uNvFpya22gPcQZOdYNIRYy4zT6xRfeKVfV58KS+xmQSFPTXdnmEBb+L/Rzm7yqL0QfN/Q+S",
-	"cu2u02MG5hpl5ICkhFMtBZuNFRuqNFUzjeUBUxwBTi76GehDsEkCjKIS+EAkkZ3CT9D2Uocs4ZoRHl4E",
-	"tFSM3RBAa6sYaNDrcIMAaE1b0A5iYhe3fBBxS+4DgRMvdO4STLFB0PI0BuY5GwS7mgfQFl3741IdPLQv",
-	"XM2xugsCRRiuc/chgQ/mCf7blggC6zXTfN5hpwwbG2zBIYbspPKKYR8qzEgnURfEQZcaJyBeGlR2BWvA",
-	"qrNGfQrMtSlw7DRgPJ3xuWazRK6IS1mR90WDUjCuiXA/C+e8bWRpafgdoGw0XxGdRKd6NsV7rAsI2FM0",
-	"45rxOL67eMDOp23q06IYO4PPf1cr/4DV5GkcBzoEsz6Lab2ynrwHD9c+8F4hGEhkEqpCbvUp9ZAba/nR",
-	"tqAKtJ4a55ek40rPt6wIwO2ls95otrfhEtszUu0R20UE7rDZ1oGd5N6aOd4MFaFc9428GLdttVEJOtgz",
-	"mFHEKn8ZGGv1gAlB0Cay/QOOy6tNAGeZMD61LDA99yL5IFhUZGkELadSzFhQPr9fZOkBMJtqW6nJQ9Aq",
-	"SKsmE2EhPRm1lgiJnaBQ/ImIDxJS0VT/lSt2JaDsXjKAQBvxRHa350pZwoC6FfPtRhZPvgqLaiENQlhU",
-	"zWk8S6OqWwnNH3fl5zslvWnjP7bAKOP0+ZaaQCRUhKNruEwyMRUc3wJ4EVXxySI5Gox5Xs8YdWEEBor0",
-	"lAcKQg1Z5PBhLMmhdWP3NCLPOpWYDEEsAdNxookLuU1d31XddIlxPqMkdq0fVvoaWRg4wyTPsJPsag5P",
-	"McMW2sostjxoKehBsm1a1NHFWap03pc+hO2wqlHw/kMlsjRJRY1Ucyw6AcLo4EW8nyR6At3qYdcWaMYS",
-	"27Uzy/oSyeipQicXH/MuAixADpUnse2huhJMxEmOnV7OqBsDBgJ62jPjhduCkisx4IUW3ltHfYBlzmbv",
-	"hkOodrLXoY8PDYdJ3g42OVdqaVtcxw9oEU9tSZuKeAfmVlHMc35YOBhOpP/yoNR72tUG2TeeFfm4w85L",
-	"B01ZIgo4jK6IisdtLLPhyBlOZyAyBy5yc55CHZm5bj4VfRmZPY78kjLhinUQ0CLRLBlJoCNgF0KwfuvM",
-	"PABtNt1vLZZbHdI8I9wx35JknrCiBitoHc2LTMJtf+FyZIYWU2ZZPs1dp8ERPHHE3/gRL9hKaoqdhR1E",
-	"3shcqXfPf1VJ7Mk4WPns24qn8HwFx59Ks6iYCd6X+eKpjVR9gAZSfOkcuaYihsVctN0A+WaGKJQNaia7",
-	"LM5ohfiqsJ7Mv+/y/dwJojnuabMeJC9H2Wc2UPOh2N6yKYMTfQOVUm975oxW1ks1jgHZe2yMErEwbovy",
-	"qNtqgHTvbOP+RzfybFzI69XlLZiKg6M5NC8ddJs5o13257PzV8/fRQtBrv91+LvIBiI9PO0dvu0d0pMO",
-	"V4NQ2WjX8pp21uUNmhubBLvMeb7fSJd54q6N8qtpoyyXhxjD0cfRvPW6YLxyNvB2QmCvg6W9IRFhKTTC",
-	"eIJ/jK9LHIVVBsDGVQbQR+9kzJ/vosA0uHj2azl73C3nr0Ioi0LGBJrj/pzEbVT53tLpyxCxcsmSBZvX",
-	"2I1X8/J2EqITmC7OJqE/jfgHATZrCGzgrqwyg4xBXciBMfAuy/5L2VU5WQaYNzZ0xLVOdM6lMSNzlcaM",
-	"G8OFXc37MpqInBtd0EFBCkBiSz1nhMUQQ+LPZtEwf2b/hIgWUs3ajp9mogD7Xkzqii8C1MgvzRK+Sa1E",
-	"MO0tqiW8nVaql3h0/Gh9vURtyY09lTermdjVQexiR/dZB1GS6xhMWqeSKisjFpXNDRt26xzVO4nlY6X2",
-	"crfPur4towbRr17dKYZ14+hjY2zfBgYkPCdWIKyvpZqBg5vEbC5ycpglhS5KM2m7gMGYT6dCYicSoM8C",
-	"2QmgTJPnDihGXBMt+tbubYiBe/sx+wqwl1eqrn/uwQXLd6KrWc11KahV/Y1WSqztwt5N7Wcffqi0nn9W",
-	"GaDJFhPXZVkyl7sbyx1oUU0g6kVAD217CQQXNCB5lUN+EcAu2dQexMyc7Vv1vS+ggu/CMbcdjvneZd7O",
-	"yLtDwlf4eLeTlfdk3X14uiadeKoXkhaRE3KE0GzFaFjw4MUqe4plGd2gGX4x7wByWRiJJaYRFb9e8cF1",
-	"X/p02ljN5AmLEMkQrSVuf3wjuAZYQuPtR/xKZXlk/prh7+897fD7013i4VtNPPz+dJd62KUedqmHXerh",
-	"flIPoaa8p8wD6fxNnKdTW0RZ73hFy85PYDnQM6P1Pg4oz53s3/k5Oz9n5+fckp+j6bOqlm1pyvhgoAq5",
-	"SOpOOT6lBZvBf8XhhCcp43GcCa0dgLxknA1ElvNEshmfu8wggr27P2UqFdX4k29hgkurLM/zFzVDTO2q",
-	"ScBUHZFTh51xjUrnrUwGKgbc/ImNcE94novMTIUkYavb4jH/r1a7ZfwGY/5n81a7JfnE/EmY57VCuTjh",
-	"H18KOTLn5PGPT9qtSSLtzz51p/MskUCQV5XItju+57YlmMsIcx5VkzFXt5rK6DcKP4yHAOJJ+7UexdNe",
-	"uA2EJ469Yft69ce0a1+/T+Lmh6O4eDxJZLXmsn+qyKzaj8CrHFQCJZ2Dv/pcm4+EJhkM0OP9MGuIlSW5",
-	"Uh3WW6qRxzCXzRZCww5af0DoQh1FS0KcylT60i4RqlVQ9Xg72pylI52MZDHFoNaFkDlmGQHpEZu5MbAF",
-	"4B846y5BFA4UAG4ShEpCTHcg3d/nHHg4bthQZPTYlw590YUNusDNbLdtAS+PvYP+72YLcQK7ORCcG1Ht",
-	"r+CfkSwZVrrY9n0z7LaRAGNnDbO+xrAL8vw1uB6Z+HHYd8vD/9x8yJf8mh60aw3/dnQWypRA0TBqLZoz",
-	"sncrtFjzwBDpOecKHX0y/7eSt/zcqw/XppXEHXZBvUZAAJTN/TUaN0nD35DvTM2kK9Akei4YBK06WmCT",
-	"Gl7Xl3SjDovskChAyaW7u3LOoO4TikVrtJKVNl+4pHJDWd5u2eU1Bv+4Kz2wq5/chZy+3t5bJy6bmvkb",
-	"CQEjOZqxavuJUB06RGPiBDScNv8WEv+Z5B2GXCZEhiws0zMfGJWI3cRB76nVB2Ou29hwCtEmMuaVJDGM",
-	"LZknjLvKepGjD+BYFKWYoatyNS/5E5kYZkKPow57BhPG9kf74L6EGRrxr4XWiTKTs22lUoEoH3DJUjWC",
-	"8D80AvtoN647ZqD1Ep1nPEcHag6z66ILYi59D5dE9XTPJMi3dw3ofaxHWsZ9KJv4bQw8NSNt3s6xqBp7",
-	"B3jlX9ixKFM1z3gW612uobGN/5Lr/BQsyJ2J/42Z+Jb9GPUDCSOvGzbVZhXG/FFoNm6v64oqUAlBfC7G",
-	"JKeGMYSu1c4hCFg3yFwPcBL1CYs+fY7YIBU8005JOIpbaGCHLnvnSMSqTwy0Aq4/t0gCgfFvXAzrG0y4",
-	"0YM5cBcTXyD5GiLVJapmpovB2D97P3py/CRChmXniKBnQbX7EW2xKxkOpkCJK49KACAYoMAxZT4RkaO5",
-	"AdZhY9ks3qhK702L3Nr3N1J8mDlZx8/vH7a56qocfBe6K+aNXaJNQnp+SHWfmTulms67VDPr6E526mun",
-	"jB6wp/UK+pbcN9BMOcF0zcqrEtkeQ4bYnMy/CbctVoNiIjDwUGRpq9s6Aq1Ez1zSS8lIIuhK27ggAMCS",
-	"yAD0xvos8IvAtxqoiaBcuc8tm08NAmdxoqcpn7/CX9uHJIjUtwRAh5i9BDoXaAZbRdv2lKDILxU2XxP+",
-	"2yBVOpGjYDKkVyrmc0l/WZ7MH66/2sETY2X2Qiu05nOsWrCtLIs44zSHAJ15cRK+73d5Swi0iDCTT3tt",
-	"Kn0DHlN69YfQLE5U5MErSCqe5YGQWtXFBNhbR4+1KTaqqts3yvtszPPooM1c+/dhkcCGnL44fNsLng+F",
-	"KcszCGGEqlbsMt6AlRv4upqlSl0TvJLRFng2sZzE6RXBB2PCRgrmUlBVyNJ2uAz/0kR+FXPic0frbMGk",
-	"GvA0xb15HS6aT5PDazGvfNbrHoM/LT/rdaaugozmNOU5FJkgFGMhdcCMFjxsLHha+Zn9gn/4/O7zfwcA",
-	"AP//",
+	"7L0Ldxu5kS/+VbBM/mcsp0mT1MMWfeZkNX7MKOPXWnKcG1NXDbJBElET4DRA04xHe+6nuR/sfpL/QRWA",
+	"Rr8oitJMksnuOTux2C+gUCjU81dfW2M5X0jBhFatwdcW+0Lni5TBv0++/3D6fines5+WTGnzi1rO5zRb",
+	"twatEzJnStEpa0WtzzRdMnN5LIVmX3Rr8Okiak1ktqJZwpJ3mVyY911HLfuMag0+2buFbg1a5zNGFBtL",
+	"kZDxjGZTRrgik0zOSe+AvB1rOWJZpxW1eNIatOZq2u61olYmU9YatJaKZa3ri6iVLcWpuZ4tBVxXmmqG",
+	"n9WzjNEErnZ7x8fJ/vio3Zv0afvxeJ+1j0dHvfYh60726eNxL+n3W1FLS5maUV5cX0dAhzOdMTov0UAQ",
+	"KtSKZUROiBSMLDgbBwRpJVTTAfk6bOn1gg1bg2Hr/Yc3l2fnJ+/PXzwftqKhHxlc3GZs8BRMFR6ByQ5b",
+	"10MxFNWvnb/4y/nl6xdnZyffv8DPwuN2FcpfPaC9bvtx0h21n4wPD9v9yfHkqJt06cHoMX5VpvhaqhRX",
+	"mgq93YefvX1z/uLNnT6dsFRTfPOMiiuylsvOdh9/8eb5zh9ueL9Zw5enb07Pfrj3RWwZbjt9zhUdpSwp",
+	"7zjFss8sIyuuZ3Kpyclpce8lhuUov0zc41ErYZry1Dx8allVEZoxolZcj2csIXJiOJfoGVf29WafZbjj",
+	"L3lhxxzSbrf9uNvttp+Y/3Tz/0vsdluq1uCgexy1NNewOU9OSTAaQ8HWoPVokclRyubqUThY2Ginr7ka",
+	"SzHh02VWnv+HhYI9SDI2WSqmiAapYcb8jSJXbE1kRuYyYWk9WeaFVwe0MdLn5BRexccseP1daNI7CGhy",
+	"2O0XaFIeSh1hivcgdd7IE1jEEmOkKdHyiglFVkxowoWWJGNUScHFtJ4YQl4iP9QQYqlYQmiaEq6Ve/GI",
+	"TWTGCNdkxKZUEC0tP+1Amv7hBtJM6WdGhHt7A23y0SNd3n5mWSpp0sgyXBHp7zF8MqZCSDMZQyizE+rJ",
+	"lD+0gWFufvku/HMMz+hsbbZHa6CzJQuptl+gWmGcdRQLbkCSvcuklmOZNhDMCQsl50zPuJgSlipWT6SF",
+	"e1UziUaZvGIobDKiDJPmL14K9mXBxno3Mh1uJlORudxICcsy2cRcfjpIqP9aSk2LVDqXksypWOciVRNK",
+	"NJ83EOgneEVInZUsiOMRM4RYZVxrJshEZuaAIzQ1x8p6F6qMNlHloF+U0DA83PXLRQNRcApIkfdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkkhrNr9/tH7V7vXa/f949Huz3Br3DTq/b3T84/Gsrak24",
+	"4Gp2ibKsNWgpLRf+5+ZXHHUOuv1e7zG+IlP6EqRY8xcP9nvdbv+vTsPcRjtoeWX28lbPwPk0aMkFE5Q/",
+	"mi50WyrV7vW7o0AothwpYTvz8RUrL/0N2usyE+Hd+6PHj9uPabfffjLpsvaol/TH++xgctg9akWtJajx",
+	"hmNBWCGxVGvQjdw4uBT+134vai0yOV/o4Ke+YTd74OTPXxf55cVnZ2QEW2klUWtWRocG4yFkG36Z2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PQV/+mtFmuHUHGV7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdKX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJtR",
+	"DXp1k7WGQjR0C5QbDVaf3/r9/e3fH9ojW79/3y9dIgWr/Zj5/a4LZ6XUsDX4Omz9Sqteob0lUDRscXVJ",
+	"+dAeScPgMICbN8jyYes6GhZPBMvecgFvXubTLMinIQqoYVWYDWFDOqvLbcqShHorqgfap/850f5dT7QL",
+	"4JVzPmdyqZutDcVTczrUqoPaPtysLic8IcaCsAcBF6Bc7qII0s3q8UFBEcwHVqcCuqtwhL07/ZGta3bK",
+	"FVtHZrzL0Fj49HXTFukfD7rdjhlsv1tm2MP2qG+Yjx4ctI+TLmsfjJ9MeqxP90dH3ZY9WY3mWnlxrzvo",
+	"9QcHB53Dbq+/v29eLOjcTOojGxE1g223yNiEfzHb8Ory5K/i/Mvo9L/Y1VlS8i5GLTWWC/BaWt5VA6Oa",
+	"e1ZWA6O7mxlT3opaUlyO2Iymk9aFUQNgTS/L0+qy9uNxt9d+Qg/32/3JETtMDsb7oz5tIY+Nx0ypc8N4",
+	"ZePD8GIE3g8KN6GNDmZD75DMuVjqUF/42sLbkItbgxZb/2k2+n7M3/I/nX74+2nvDT9Vp3O9+Ouz06PT",
+	"v/2///N/O//v//zfVtRiXxY8Y+qSi9bguNs1jDTJmJr5F6lMX+KtKI0s14wYzZxpPh7LpdBVDWda3h3b",
+	"84f3GHmdbo6baJrRMftP68DujOW8wkxPWO+g/XjUG7dpb3zQ3k+ORt3xMXs86XXzJcexBaOvOxDsvHZk",
+	"8V9pCoaPnlExZmnKkka7zeubekY1EXIkkzURjCVFp8iOBx5a2rn8G7vxFAUT0OH6n+cg3PJQCybzT3ao",
+	"dStnWrfZRns2o2LK3lGlVjJL6uM9QuoZy8jC3lTYvMssY0Jf+mvmuM8yNtZkJjPFyMgwT7Y2MpitwtuU",
+	"pouUGUuH2vdfcYEuqmdSfGaZomZWb6Q28nCht/IJj4Mna07g8PKlkPqSuldXD+REMoUnMdyDPuHwBbuc",
+	"yf3QW94PPFThlIOv1jv1mqcB1IMdmu/52jU1k3R7XwLpBFsxpQkwZk654IVw7jcEBFf2YEVBQsdawZnE",
+	"tSLjpdJyzrLCsVQ9j3c+ZvMRvkYVtmGIdn3LIctbBCHzL53DmBo+BD+aZaQjuTSKHOHis+TjgocwYWqc",
+	"8QXw6aB1SlZU2U8nRK+MImjoF8Q/HaOc4rvIweNez4xylUkxDYb2QbGsYRdXj95NZ88WO7pyauIQEmSV",
+	"Jh7BiM2OGsBtNETzlYp+9/xq/e4HLh//r+d/mf75YP6n7vivWW/0cfy/vvx0dfbkB9HXr1aHyxfyMT+h",
+	"x5Pv//Zfyf6P/0oKpFkFu+M2LIDblAWW5GqR0vWlnepJQskr+ZmlFDiXfdEsEzTFsbjn24YNW3cdaL2q",
+	"eNN4N3PNfsg144Aiv/I0N2h8/gXjbrfXfpz0++1jdjBpH9Kj0ePxk+SYdSf/6YbQ4eIzTXlS2QMbHi5n",
+	"SgQkt7KySPLv1niI1hH71gkbNyiK/Q4eiVX1bLMqBE4kT8pba16GBs+/+yDoZ8pT1D/Lx2JCNR1RBfNK",
+	"5KpOj0hGl8vgFSXlwb8gVyF2jZf2jrYOBT53Xy2OrKI8lMYOBEEObTw6nlGjk5BUiinLSCqnhIuS5LAc",
+	"bsZn3vjCsPg5rViwJ451KlaUpy3sjksNzxYJm8GSUOEehmwI1MtY2zxFaJJkTKld8hiOm/IYXhReTdzA",
+	"KnQNxw0ksJLk9HkdHazKi/xLZtTmHDjxQ3hdVDoQTlUClV5plFVq7BNQyXYJ1T9upEg+yA3kqIzVEOUl",
+	"5dvbo0un4fsQ8i9glBaD2KWt9i9nlU6Avv/iJulLmY14kpT3zBupQSmGjQLnWnWHTPyjJZlsRcY3+GQg",
+	"mdNUruCVu0jnYvJTIIxfBuOobI18kGa2P1CRvJ1MagXvKzbRxj6bLedUqFJ4dI5TNtsC3sNoqmfV9CBj",
+	"I7C0YPh4dpFX8OhpwuYLqZkYr0/Fu0xOjaSrHoyKzhmxJIqI0jxNyVIkLCMruq5ZDJ6/9pILs83wxaHQ",
+	"cu8LZHkwmvaPbA0u9eK3dlmq8ca0iFC8Bd+H1DIuSDD0ymo2zbJE2NdczakelxcIvgDSzliAkIhhePzG",
+	"3Jvwq3P36gLP11Cy8AnndbGEvDP7h96MMgmDEW6kn78PiCfwBClTbEKXqYYIuU8CrCOQe/r209ov5Kh1",
+	"Q9vbHnyNOUT+qzgB0NifZSxhQnOalvbUR2O613vV3BzgBZfj4A0luVZUfAiIR+bf6R0Eu2hEhwXh1iu4",
+	"IMywSHFYNbSojj4gS8AjNc4Cvy24Ilqi7rmBQiEToXMh0IvqJIoUjMDLDCP1jIztHx6Sz1zxUcrIydmz",
+	"01Mwb+hYswzOBlhzl70OH9dSXtpxcXNyzhhNgBdTPue6NegfHkathQSeMJQpDQMz13fI7soXpVtdFF7c",
+	"epsWpky0YHHe0YzOma7xIQDP/rRk2Zos/E3NCxPeE0h9/7NZi6W4EnIlDPMaRZjaj8Ar6ykvl/pSTi4z",
+	"KqAIAagPYwqIb4gTEB9/3oHk3f5NJA/n2Ejs/KaAzO8xqlYT6jOGklIc8rMpGgiYzdRMagzNleSDjdvZ",
+	"OCFHpQeHbckNr9010XCjfHADaqQJ3hDQo5YQOHQnDPz4b0uJQsD0PgnRPfgFCJFRoTh6h0NqvMzknBgb",
+	"wEiscSrVZo7I31LYfdZEtLnKU4num+JrdyEEbbIYPSHCATVTI7/LkOQVVfokmXNR1UhTqjSh5hpXOqNa",
+	"1okiSBSAmyoKEseoUfU1ZDWThj7W2bHL9mBNxHhVN+gKMYJRAxHk9FS8lFk5YxD8IW9PlnpG+p2uUezm",
+	"IQmmGRXaBecDTWML5/5SGU0GfKQ0oYXggB9QfaBBkT+dvX1TF2cov2iLgZhvvaapmRirD08au7D8Qbv0",
+	"c/fgpV29slCAgLcVBkYlMO+xegEX5MP5y/aTXTZCr+nI8DMh+YAqS18dNRABPbYvGUtGdHxVpMGpJjOW",
+	"LsrSYD73ya1oYHAdGUlqs/I2e2kPujb0Yr20u2SIZVRzMW0NWpBdvlwk230smK9qDq+JBAKMNRl6vxlv",
+	"dVRJUYaFIyduNhhvXSwYzZQNHBrtdqKZIJRkzNhHGFRezfh4Zp7OyMi8J2Mpo4opsLy5IAldqy0oEfq7",
+	"bsMJlhJod9+eEBfXUesNW31QVZVUsFVtyMIJnZSLHdNqejUBlDfsi94QCj/Vigj2RZdDnC6hylL1+Ljd",
+	"7bW7vfOu4fsBMlYpxkj61gf7a8cPfcpFNT5yQuYs4ZQYmQVHp1ywDPnLahOLTCbLcZ3LIk9UqAuaVF6U",
+	"J0Cixx8SHILP7yKXnxTk8lEul9/4jIumsElp9JZOL+VSJNXjSM9YxiKjWJqZmD2nGggygRfUxTmERAeQ",
+	"+XuXuRbd9wfFubrP1k4TL9oZmjGc19Yenmk6mZAZ/WysjEXKa1VRO4tL3VR0aNNO7OHi3Dp5EEMgOf0O",
+	"/2an6M64SRmzM8yLGhuIUpqEIc47uk4lTc6lfGVEcSlT8DPLyNEB+ZF/V0OVBT56CR4EeLismYJiMqdr",
+	"pO/R4eH+ERmtNYOCs7ncyV/XLaikvcBdbaeCnhY7ngoVqoMGKjCRGBaBBWvwGeNqRmSB9zb4scUNhw9o",
+	"CL3+/sHhESRS3jaD5jaxENC+ncKzxWC8Rz2f4uaEnc3KUG/QfWw0jn4PDgZz+FxunwsKy5KB0gNWFAbd",
+	"SptXzhnwmCHbhKp6L84ieMuljy0V9m8QwXQe5c8sUzvmxxU5NPAoh/MheZSrwqM1AwZyLLXLfGhMh8sl",
+	"DIGTeMvUGPv6knreoBzsqKWHarT53nuq2Ss+55WkSF+eagkP4kKK2vM4o5pdpvYtxVVVDGpT5zJj+ZvM",
+	"iOBniJnt7jParjjVTJHko6usdGH0QBP0dDUuLzp+7PmCFn+lVrUpyx3fP2XC6ChsY5Js3Uvdg3l+xHuZ",
+	"MqNmISXLOhaEKMFIoURp8HLW7U5zG6Z/2tcEi/hWpJjMA+8agggZtuBEGTFC1ZWNAu2qXRw1RT7NzPLI",
+	"asPalQduSHIGkZzvlmrdwNKpnHKxiaExFnQ5Mq8I+bm6JzJGVpSbPbULEz/ZOicH50TsiCp0CAeMJACX",
+	"b8XkTelCywUYvJRolrLFTIpbFdn0CslwkLLtBl6yTOyTx3AOHZgnH+93u92DavLlMYXEs8PD9hNzjB5N",
+	"eqM+PUiesOOuuXcBr9vvdDu93n6n+6h/sLFop+ZzcOxhcumg9Vr+nacpfXTY6ZIHf+n1npJXXCy/kC9P",
+	"ji6PDvbIS56xifzyqHdw2Omi4VxHkt6T83530DscHHQ7R4e9/n6RJC5Dr4kmjwfd/qBnqHlw2OsVaDLu",
+	"0W67+3jUbz8e97rtY3aQtA/7tDt+nOxPjsCWtDTp9gbJ6MngYDB4dPBkM1Gq3ysQ5TlTVyeLxaN+p0ce",
+	"8Ldne2gon/Gp+LBoSE++vbm8lY8O65lrHPgvISaZMVZXnlRPaFSxDopul40lTOL94fjZ6dHp1eIvf372",
+	"p+MO2+92xv1UjOYvu8lf/pQawmVmdo+s0fxoG0XwEeVtV3z7R8xFwqPh290GkdOJi+mWSVBGsfrbUgH4",
+	"ylLcQwLUL5B1pNyc/sUTj+qMmC3z+X9rdoxZ8bsZMeVX72DE4Ho8wzBXGXEEfrXmR40yYPnQx8jqjBau",
+	"7GuekoxB+ItrAkl8u6hEoyYfw7kNt7mhVPSA4ljzmX/kelbvBjdXCG0sd/qNcOMdIQP/SX36F/+c26ym",
+	"1LW8uT79j5y7/wUwChuoTe/ZsgqsZPl8WZsEiJnGGcOrG/I+fOIfYrl1yKlWPsHE5z4MbLSb0CndLeY9",
+	"bsqEgAkSGGm9BAxmAiwp5Wsq1ieo4tTlovIvemYThTZk0GkpL43td0ndm+oMQ3exQz5SgLkDwDssivwC",
+	"geH7zzgNfR2VgdSTqDyVgFCoVaoGyxmONmVv2UCk/JaiM9qCT4KPT1VfScBlBaUA6t4JVbCn/YzykTbT",
+	"yd0DZMp4U2Xo9/wzgBtSssi4zLheR0TTqbLmNppKZMJZWqyJV4pPBcPYmlimqasyu4RbYSlklkDyGVSP",
+	"XRtNFD/QGrRmfArZsHQKkb0RT1PUnzM2WYoEy1o/nD6bUX0rx9Pmat5bydTg9L2IWjrj0ynMJvdntR0O",
+	"cDjYbQGDdxzK1yIS8IJmFtML0Ye3Vg4s38BTkBVYghTO56uWoznXpblatWw3FK9NQF07ouTax14zTc3b",
+	"EQuJLvVMZojby4et6wZQW/h4W2m2aMS9NWRq54O0oFC9zffngFn5/VVA3zu+YzMeMLyDiWS7UWOtz2ZK",
+	"4D1b0/yWOFcbYK7C1fv0/O2bFxeIXlXixT8//h9u/LfkRvzn+xp0tH8yPt0po+t2pwVOFI5pmGZQyn0b",
+	"o+W65nzZBqph09ESfb0lLFvNXCDRZ+s8revaUzKILjaM10O9o43yQZjvM6H5mFbijm+kT3Iua5fL0nNl",
+	"5TJP/BGMJa6+16dq7+KJ2W8yQyDNpzSaigJZHjAc+EItFwuZaZa8Zgmn5/BQSIF3KeWigmLqaeAfv4QM",
+	"JkzJbUyB8uWJRqfGqri7JT5NCnH1w5wiwcSCT9STpXYOQB2wjjeAonzEYJst36xHGKikUORvbixM/46N",
+	"5Zwhz5SxTSrgJHW5g5sCIdVk5R3guHze4J9pyhPalI5xQuZcKUhEgoWpstBn/3xDIgZkc4wyRq8UoSRb",
+	"pj6ZaiyFzuhY19fSGFbiiEUflMvgMHapUOo2FQXmFNiQwFGdpiHeR0av3vkoVAV6ei7FJifAitGry+B6",
+	"gWxhqRyjam0MqOnSgghUqVUMtwcE8+/fhWa9JpqZiYdTq9CrODeIYmAZGnZxgYTFKt6QmXi+2xVGmorp",
+	"nGDNkwfvXz4jx71eNzJGFVzoHXYOO72jPaAPbg+zWRaL1MhLLsWjvynwDXrGchb9eMbmcJDN6ZdXTEz1",
+	"zNbI2Vkpnbl9/+KcTuuHbZOLDG+vbEmQmsmViDBXwhaOGR6SWd3wn3SedPZLgx+29oetVsMIjw7M+ak1",
+	"gyDV/x62Pv3H79r/ffGHYev3rfLQo9aX9lS2zY9tdcUXbQlDp2nbcwqi3RVrg9+zRUrXKBOKM36XMYDM",
+	"N5qRoSJZzZht2WFrV1x8EjMYCaNZyvOqXldWbRPx4lIJYlygQ3mZHKajlCmj4laTe8XFVXU28XDZ7e6P",
+	"l1kK/2BPScbSb4ctwb7oYSvG5XrSf/JkL8q9bws6ZR1yMgI6QD2cTd+xbrlgGeHtLsL7R0gO+vawa37u",
+	"H42XmZLZt1c/9Zcn3T/PevPvp39OeuuDeXf5ePX9X7tP/tekblBNXNHvHjy5y+q/krhZ6pl8QfXMczjo",
+	"m6jsFed7q1j2HTekzzirDvgjZCzDQUPTlGXEKI0J1hUQRsczspApH68HJM7iYhJOyiY6AuaGVDNzmLty",
+	"hFjH1o+jhuJBktGJbnOmJ+2Z1gu64O2MagZL3LYCb68zFKVtjVlPT7Nvu0/1t73W9lO+zVJ60ryDadYR",
+	"iOqQEJgapSIS/xTQw8x55edMtpxy/YR/+rbX7T5dfdv/pabMdLY+mdj64OJsz+wEtIQcq9CbHgJIQCqa",
+	"Wo7HrMTWvXDIE5nNwcDhQu+DbUe/8Ply3ho8OYLCqjkX+HfPz8cMFhPmtp9QjUNv49GjESPy7PmP3yjr",
+	"jPYdRopr8rnIdkyYwX4yP1/U7bOPHz+eBNZH/UDGM7PRxJShxDx6fBgccOXD7TuA5CUZo+n822HLKvHD",
+	"VoQoBt8Oi2WzIPJ2lxTXUSvl4irsIVedw4kt7QBsk5Pv2x9OzZC97uFauZnnc1vnO5nA3sp9wa3fu8Ov",
+	"Y5Tf3z3yl/KOcOVboG446AlXcx3gf329Q3Hk7xlN3OL7JytjnzIdZPeA+Y2136q2s8XGMTQxJP5ux/KN",
+	"CiDGimNB5twwnDCAvXEkqjqIV1xp8NgE5FDVMaRc6RBkf4ch5FjGDSuDNxCuq59HqN57WJFnM6oD4LwN",
+	"TE3NHtVknHImakakmEi8yKmyOG/k3G2YvzRSdAhvGGsuy8jjG4b658e/8GCbeKyM7YsINpuJbLgucDru",
+	"wHQvRMISm5RbHdgLkYShNhtOr46DCf+O8hjsM/WD6PphQOOat5Mm1n8nbcM27HBz0/6zvXh23QRQ+F2z",
+	"TJg6kIcfHeRWzXDgDRVGcn6X3ztEIvws/lzIQi3dEZi/xbLhBmHlmK+eUHdhmDd0zpIQfrU4gjdQDBX4",
+	"vyJC816GfFxzlCzywpXKgPJMk6bhsFUTz5xpmumbT49xCUt6J6KwVbPQTBJC3YI0fT6Xk7t8u5SYXPz+",
+	"9wzat/kmCrAWeLJ6Le9G8oRf2G2MTOkbNQ4rZn5JxaObD+mLzlt21Ugbb53fTeSgBVEZh2+aFdWOGfe+",
+	"sZE7pcvWHINaqUZCYjFVLfHKGAvlARcgEBrOtOI4mqU2FDhpD8MeQVWLOZIBZh475tTKg3sdJKaJ1W8M",
+	"v8i2EaiHXGs46GzOWX7YlQR8ubqqPLbidRyeWhqJOqO6bkHNxYCE2ygFGTzkezrvsF2DMdWpVvWj2qxj",
+	"FQcFStYOw/osr0Lo9fKwzGUYxxVb1w3BXLdPV/bpgl9esfXG759puVg0LZW5GJCkzkqRi7ssCj7ZvNms",
+	"tbRJSSobSt+tT5/vrCTllQQNQgjnVCuEzl3W7a2pgNGypOnj2Opj4+eXQSTvDiNwobbG7zfqhksf8Lu9",
+	"ulP/VU/yxm9Omd7lg9fl+3PeOX1e77gJDu9vFOHg+ALwOnOY5QggJS7b5I/5fcYmrUHrd4/yVv6P8Kp6",
+	"dPo8aNjVOKR3p0Yi4HDIiVgTTCdUCwYpidCghXz4cPocC4DRzyuk4GOaAmaSBWkA1IimCeUC5I6TeQZu",
+	"/E1O6AWdMjJiUy5UhwD0Nqb/mWvxKy6uYoLeU3ee2QcmMmNPMeguyYiROU0YWS46ZXxBOyWMJzT5V3v9",
+	"J+Cb9H8XYkifTtp/pe2/d9vHl+2LP9xbGKlW8L+GOB7XRNEJBImMQW8jR+iIhWzvQSlSBMC3WH0GQnMy",
+	"YWMsvO00wGUORY6XGZGETyYsYwIhm9lnlq3tSzrkjDHy6T3TGWfq4kG2TJl6lOGf1odfhNO0FC/DZ25y",
+	"SzaT/j/a/31nkk9eOyTfGwQskSJdEz4BGsYvzuk0duCjyHyKRbjfVlwxEh/0+nGHxA9jBLpfdwhUK9Ep",
+	"IBKo4M3fKOeOjoZCSYwUUVAcM4aZBItMflmTOay/NEMgD+KPjyDWGUckHrb229O/88WwFe9BMJEWjCA6",
+	"Z5vWYtJ+bQF9t9u+L4Tmen1OpxYDdvJGCtZARjNnSywXA1vLJSChDJCYOSa0rdyNirFQrki83z2Igamh",
+	"aA/TI6rx4KHo7Xd6nf7e5sma0d5txq+oQpOqSRDzpABOAGqKn3dkc+zHdM4GxMZRS61hIXo5wEtiOR+x",
+	"DH+Ko1wAuu4LWEJAwJGG2QxktB6K2D7uGvPi8x1yQkaZXCnAxohhFmdymY1ZDNIERjYy8kKxdGIOEegM",
+	"EAB2wsS4s6OHgivCp0JmLBmEmrKeMUEwowdGbHYNpHlGBExFQkmcMcV0TFYzqYBmM+tBwRmT7oZ1NEvQ",
+	"htG3QbW7TfwzWL5T8V9wFNSuIghPqkhc+JhZApkBTBIds7nhE0OTIimBYBb8ygtpnAPKAXtsYWNCsxEA",
+	"ZgqoKUW4W0tHVerHntxm1lYkBsQrEQDi/LUhYcgvkeBuY3NFKJ6xDs7I8NPCgj2lUkztXcBJNn/BLXiP",
+	"vObfufbgAxSn1OdK2eMcfY5D4dMFyJxRYbNaOAbQ3b4qxYgPuw0kg3mFxEoY4I7jI81hyf49BiWtod8k",
+	"MKwpv0mRDKz9O+pd1qhvGov1CfyyWmTgLb/jbNDAaZqMP2F/wbnkttQdp2Isl6aJ5E0vfsGZOCvpTvO4",
+	"Nk8HPbhPTv9rKTHr2df9fi0kmdkMuD9AshkgScCWdlb6T+7xuk+7ex+5z1xHRTSkm54L8ZfM2Leb6Tsc",
+	"Mk63Jqpvs2dADm6GXoocZjUUdS4XVv3LOyMZUUvVVe7EHtgzFvBz6FBoPmfQrZlaWA54Jfyd0DVKySCR",
+	"sJD+UzdHe29OmVaYGdPOU2O2etje7jJN2j7VZOPTeVLKdR61fiM1xDpwVXdjpry/1Y389Nzdeh019j+5",
+	"6S317ViuoxowxZteVQZwvI5KwAg3vaAAwXBfrF4EuPTJpyenyLfOH54Bgu1WeYzYRiBoDxPy7u4s9B1N",
+	"vqeareh6d+aZczWWYsKny2wrDnpduP8aQiBi6wU/OX0TrHXY3OrmJ9+5W+9NpEHwbFls1JugKYA1xbjK",
+	"MF6WBF1vQuOBisBtfG/rGtQT7LCuTS00btzatb1PjKyotInY8lV5p47rqAbv/Ka3VKDV723t3c4dy2Wa",
+	"wEKOGFnQTJnji5ZbiAR9QOzOzy8BTB2YPjXtQWz+SKlN9A5L2txU+SYaNrWrLh0B86AD1Lby33eNuo5q",
+	"KkBuelGl5uTeFtdDh4LQVVrKBNJ4C/UnT0mMBRQxUXStyArABslb9DCF5gsZMWMIKkxit30M2Rftby4I",
+	"kqG4uTc31hwazgjxeXdgiyrq7U1UL+MC3y/RuUKE3gyVQjCQcRc0N03/59gNv8yhcjMrkBN1Zc4U8HPn",
+	"989YugDCFXuV7kCrsPPnTdQJPna/2tRWbVHLzRV3mOwkfH7jVF8W2hzey9Lf3MUxci3Q8rgW4ueTRJpb",
+	"SzrEx48f2+V8602KRDk9G8ZpVcRzPmdyqXfXFHX+ghs0NfepX2pP8YQUIfjN0O5P/WrsN7mLJna/RtZ9",
+	"EPTkH2y1uDaFiD77Im94u4Oam7dgvEEZDfoe3gMBa3o8og88lVMblLSUCyOZPAERV9938Q5a/rj4pm3U",
+	"8melpof3aTbfKOhBFXNZsb+ExCu05NqBsEFzq5vomX/qXsj4RhImwENTbvgFZsoIa9KAjSptUHaYaKlr",
+	"yBbumpNij5F7ke4be6usw5YudsfFOAqXKeHI4bud7EiJiXv+JiK89B1I7nXfqOUY9ouYorfTuxigQ4ub",
+	"5WuZ8Amvq8b9GIaiKzHo0kZzJcybNhfcc93QaeVX9VX+O7kWYaFrurf89qxDbEBjmD2yybGCrXxuSuZs",
+	"8Ij0+k/MnUiZ2tYhuxCnphnHjeSpfvzeKFTOnEFOcbk4kE8gSOxSW+Knno0s4o+YMlQwwrat79GpeUcN",
+	"Q8ttjMe6rrHXUQEG9MZNlyON3qOnr7HH7ANs3CCmLNsDmVtGIv0FlJNqb40dFqbSouLGkGDxq/dHXGPo",
+	"hscUAJTwz+j6PMO6oQ+CfqY8vYOiQvml/MwyI5q2Ojve5jebYY8ul8UhbHz8+XfhgK+jQueOmx4O+oQA",
+	"75fQPm/eAAXA1HtbJxfP4FqRhGo6oop5X0TBurY6mIV2yq0XIVcdcp6traMqpfo+Qx5lLPV/vKn9T6Ev",
+	"VKDg/ynijjjVN1JjRumuC8a+oFV+aU6Y7dyT9onT59ZHGdU1k97ynDov9nG+3zMc4ZKqLkBmT2oQjzUw",
+	"0rucBTunhkQ1ANRbCqiTEOX5H5Zfglqb+QvQjiHXREuJDWY7//o5IpbYNvj56zPIP2BtfwOrhlCUMuN/",
+	"/3UVb69xL6tYmBuf/1ADKXnfHkGPmFnybVQV8V9C6f4gFpk0YzAq3bN8Pe6oZvwzxMyjEoDgTW8ogBX+",
+	"M0Xcq9qLt8bAOYCB96FwFdYWt7cB+nSHlW2AEL1599SM4F4J+02IrxoRX8hEFPpJ7FzJWCZcTH1Vg2CN",
+	"yImlPZYDMW7aWfYuGOjHTIppiHn5D4xfRL81cYkysSI0EZoDnLkFXFBIOLp/qeln5dGyoMCi6nd+K5it",
+	"B5ITi5dFXtDxDH32rgJmzuYjltmyB7gL/ATKYiItMsOimrv8joRtScxn5lYgZ6ppfaI5Vl5wNmauVqOD",
+	"RREeRPPwcP+oXJZXqTeZN8GEfJytsdjFHXc2RdSIrQWTi5SVvndoyzC2+Nop8CNN07cTAHq9KVf9YusS",
+	"jhABqY5qq5lMi7BGkGKvWbMbww3EMIuDRYG8vy+n+Fivm0+VZhkFVQsz9euGcMUFlJ3ZLifAZAAfZ2Hq",
+	"lsIlZ9bA1TmQ4+pqSTx+eOFdOZ547asQsK1ukNlS+CKXzYWelbfmSG+/1BK7E6yZthWivv/w5vLs/OT9",
+	"+Yvnrah1/uIv55evX5ydnXz/An8u//js7ZvzF28qP794Yx63f51dnr05eXf2w1tz27MPZ+dvX7ci+NLL",
+	"0zenZz/Ap8yfL96/f/u+dgXy1jZbEerD6XOq6W2IdR2WiHzCAeQDkaO/sTEYFyFzVxGDXNAil4U1ws0f",
+	"lSXsGg/SvpN84jUMeoLInX7E8Q5cWr+Nwp7kUNG6VCyLI6I0nUwQERgjW8a4i/3uigv7F3ENNm290qpg",
+	"JY8EDHJHx6ZFer8UQRo1TTBsQ9N3wWpgKVAJB/j9UpxMmdCnYrHUcXCqxW7Dxg7fuFCM9To84sy0jRpm",
+	"pFsCjazhJ1tYiiUsRb7YLI4L+HL2TEUYGZtx0iG+qzaU6DpG5IqYQW8tvJ/BS2vFd79rDq6y/N4gG3GA",
+	"mERrg/fZUkRkNePjWYB3QjK2YFTfUYRuUY9W2OHuUTeF4ESs8JQRI3P6pT1aawYH2cGTw8dHhtNOjSW2",
+	"zNgzq7NUdQNfIoCN7IKybwctRmK1XLBMsYQl8YBQMlvOqSBayisiwXEfVO1DvC/3BoeIbURRngxFXqnA",
+	"UsVsz1ASjx1KZTyAYgYw2vJm64ZtOyROMsoFF9N4gHWrtr2a+apCFJ0QNNdODMbkYKEgFQqsNcRRpiiE",
+	"rMIW2yJXd+6Wa1BKJSVRKfhTLBuBv5SmaeouuTTFqOWni7KiIWEYwkOuKXsxUBS1HC2gttDmkEWtfK1q",
+	"T6qT09cNrMAwddzKRVvxxkWIeUNiOZnEJGUUdWOiJTKDCgUn4FfJyaTh+2Hr5qqu7vqjJUFTNjAWl5nA",
+	"msscf6cooXxP5xvUP3vbdbENzOaHzvmcKU3nC/MYc1mBGz+TA7jB7ddRsevPTc+/DFoS5Q/7wW6nZwTD",
+	"voiqCw49e2HXd/ATmbK9nu/3K4aD4OVFO8ftyznXGsTFJATrs8vZyZWHmyRoVIBvu6XS2lgjnrspXOYX",
+	"iJrMcKhyh4WzI/OTJMQadAj8S6F5WgNTt71NhD3FN0/oNdx0nXfF2JZRz/D+60Jj3juT0QUJXeYc5oph",
+	"3/I7v9wdLd+o4nIFX3PEt90fsDauoB0Fr73Vavhu6htVfd/4sKIphnXsdq0iL8XcYrvPFKRVrVJZEjg7",
+	"HvY7eTuKasZ1oSVp00FDw8qSEqB9qXtGmXowpPAjtQrRlqtYQtq8wYNERX46evh6M+SEm2fmXFCNxJ/T",
+	"xcKDaYL3p552z81F/HTUSqRgjTdKwdx9ziHfcHbAVXcvoL403freXHR3Al5M051QCY53XnseWb+xkAzg",
+	"Vo5aUrAttnPhVZtvDahz063BVG58qyflTXeGpIRWbhVg1ipeopwzZzl4jglxZ0tqSwkW8c4yMfiakXNr",
+	"WyBItATJG6hJ233IK0y1X3NwSCBZV5nUVgIDAZ4S6oQvT1nohhSYZABSaLMyiv1qLOKXo2upgc83CgFq",
+	"akRH1GIN62RGj9ciq+byjEDb4Q55MV/oNR4ZkOU4pnMW1vJsZau+AVglzz1FV2Odreqxe+sdxYjSpCWZ",
+	"GpUYUX7MYEJEnaODEFGn59tkBcA63QqwTlm+VjAUmcMgDtCFcek2n0RnXgOpQxzMDyPsejMgMcpTY99F",
+	"Vk8aMcgizYyOKJ6S2OlNib/DK2P5KfaUxCgh42goAssycrh8xdNPCvNEYORGTUZuwZQldZZsNBQYQjbK",
+	"bWDMQFv4gm3p5woWoJ1VLtuLJuJNVl0DdO2JcMV8kZ+txbF1kGPVA39Hq+jLgmdM3b/lYMYKuRkhTBqK",
+	"FQS0c3lMtzIVgJOX6r4NKjdgHx0234mgNntkFS2AjAnUUiMZLb+4Sbigw0axDEsO5y+cx2zCv1QZ4Aeb",
+	"2HUF58CUCwWDydhYTgVXDOHnSq6tXsmzdViAgVRXlwUQzq+9/nUVFBJECsAq/3IEth8I7KuUKWWJ2Qm9",
+	"wxv1BmkTaaHW9aa7z/Aum3jLx/d0aNuXeedjaE5CW19btqalOcXrrIlgOJaBPFd4p7Sd4s22RM5b9YU8",
+	"XoYoMpGAv85IyoU37SMUx97Egp6MhKvCcaW4mKasbZ4r8V81AhnCkP7v4fBLt9seDr/0Xg6HXx6/NP88",
+	"fnnx0FxRDRebn6rl3ROIbzd0PgCz1uO6U4fgBnGFmdlw0ux9Q6S56zJ1cJx3mTrs9PZq9ED4Yp4lUO4M",
+	"Bv2dAR7xxCZwgb9wQGyTKos+GbzFQ1C+XdCflgBgiy5vVdrvB93jmwM4Tr5z0dy3DB0cFjDa5weA9C4r",
+	"KkXov/3e4f5R9wb8P+D6Agz+TQZBXa1HfdDxJF3RtSLxCIhZiAPhTzdHfwoLWPhagXjlSdTuP9zttee5",
+	"lQSwwzCcpRirz1PY7SAfBz1YtpNqvstKncw24syrTYBJa36x0gpVOC/AJzKzMHt2lgo7HOa/2+fUrRw1",
+	"YV1fvaEhJIQbxlRAlTQ24+FNBgU227kBwhZuuoVCsv1RVSf9XacfK+j9jG8W9bk5WLdyzryjOkShxWWz",
+	"2Li9zVu7t8W2xlR9l7F1Y1wU1rXeHVhMQIp8qBdCCBIAcms2Cj5WSFPcBKARlof7iQedhsNkml5/u6Os",
+	"+8T85zvzn2fmPy+2PakEW92YX+ktUrYqZFcWnGplIpReXcc8xWjsreLYeS4CaApB4xEfMT7VLjwcYIE7",
+	"1ci1sYUVNhqSK/bCUP8AAZGtuUcFiXkCwXIHwD4UBQR2EgKwu1dCkOKKsYVyvbkAcB3gh5+F7ZUsx8Z1",
+	"gfPGhIqPrkGtsSUjH8gfGL0JVCjIKyXgHTBXFzTTiqQcSp+kAl0rhh/jTlOGRSHMLVciCFB4hy/2YtBq",
+	"mxHmvVgQfDo2I43zbgCZBWc2nBK7qz7Gf0PWE09A5F5f13FaqZnWbjICddc8B84qbB0Sf72OCVVXyoO4",
+	"59HHICall5moio/bRWUy5rwCBWjkhvFaP5gbsuGNZSas19xFM1yeWYPrvImYoOTvRsgTKIa2roUOic2y",
+	"2rQTqoNAnjuvv1G53oIbNHCucQXJluKp2a5zuobMFHAJES2nSIEV17OhiHMjJ47IiI0p6tlUewPJdV0A",
+	"cUBTw3gWklVIjZXV4dpZfiybc2Xh6Oyn/J46cVh8ddEhsrVzAy2G/f394z3nlySTpV5mVtQJ8uH8WZjk",
+	"sGY0I+Dpe0oEg2wIK/q4AkQOIpcWu9sfVgnVrK35vGR47RcN/363cFo96Hf7n47axxc/97uf9tvHF8Nh",
+	"8nP/Uw//9bV//bP79ev+9V77QRcu/dz71G33L/K/P/X68OT+p27vYu/8gfkffFO3vX+xN/jUbR+aH/w/",
+	"HgyHHfPSXnR8vffHB3/9+dMf2heNj+3doUHFLp6XX8/F0Og1wB0wZdqcpJNlBjsGfH5w9qHmbB0JV2yt",
+	"bEcM1G89TyyXvKS8lNL6zJ+h8tJtH9P25OLrk+u2//fBFv+u9RftmglpPR2WsheN0q54Uu8k7jaESBuO",
+	"+HOjQEAMaE1SKqZLAIxwjljzWCbTQPWwRg4CitMRbHhwq2ClSof82Xx0TFNzVUEO95xMGEtURD78odt9",
+	"chgNxYc/9Lv9J/As/PPYCEo5Z3BH9wRPPabGdGEY6KclE2PUaTTL5lzQFPOiMjaXn1nyFBvQBG5ubpho",
+	"oclorZkZwVCYf5UEjDn5i8z0pLutVwdV4bIC/OTA/Oeo3tezzSO3/UKNtl2JQzfneCLXYTHyXZiuKdup",
+	"cO9N1r15xfPgAUjx0DfLLXzyHG6tJCjCr8VBNxPig2LZXcjgGpCR04qqX6NJVMm1lc3+hq282b6TSXUH",
+	"K77SqreZlkGjwi0juHj/dVTWfq5YQysWODycKlx0OHpgK/IjYwvrk6REsXHGKqnhjws73vy5KZBwdHB9",
+	"86YzY67S5mKjhppDEeSBr8DVrmbGNAL/BnTpAlKDy+olZ2lS7wc/cYUfE3PPN3ioVkppNkk82v77xSc7",
+	"+wbjPhjFn12JQTU7peR5d5FiAGPQ2VLPHODzNs537MJSjSBX4sjt6rVfxUv/KVcZcKKtyJs7YUFFa9Ci",
+	"Yl2iomqWPtv4OIOVuK41LvMCA+epBAcCMqALiESE0fHMgl/QkHHC8ex3i2k2txmiU04bs6Jag9acLj4h",
+	"JS8KdKprBHlScOFS33Mbs/rDqgpDA6uVKsZgU2HKtX+Bua/ozLX4shERMsNors/tBh+xyCvypSAjNqPp",
+	"xBmZ7rV1rpeEq0VK15fbKPXP8V5HuAD+Y3N1CZYPWDvNR/GoIvFf2m9F+zsYbPvtJC4UFG7f7rCh594v",
+	"FH/M7fRqlLEQYAzpU3dSBXlb21Q9Bq2c0Vubrm3OXZ6hKKB/G10smEhIbHUv6GBVaHN3C/X85B7qLneo",
+	"YcN0wBvjSTZ0tEnJDJn2Ji415AuDRjMA7QTvKpbn/MYiuHmOX4UyMSzJgCRSsBilU57b7VJx0E6KrdEH",
+	"zq2V94fqvP8erKYiiosxyz3TkHQZkb9JLtAv96sm/dFiWv8dyg6CsuKN3s28IGuXDSEFq01rukOGtd09",
+	"lVQ2N6EyXdzH6rbZC2c8bAoKFWGEwXWXSsNTY4ppnzm6wKcWTeh/2r87Yzk3X/WbylkChVqzg6InpqEl",
+	"7n/87vf/33DZ7faPvnn4h0ff/vF/X379+fq/2xcPhsPOH2++be9rNzrav/7PB/mtF8G/2xfmeu86uLr3",
+	"x+Gws/eH7e+v3apBu8/qXn0YQySEwT1E0ykUJSVyOUoZ+WkpNVMRUWxBMdFutIaSEqpqGpaSJ50nnf29",
+	"ciFf92DTCfxgOHz48ycyHOro4uGDj4/2/jhsffqP37X/++LhsPUALlw8jJpu2HvortzNLxnmITfKM5vz",
+	"CBKtVO//NBBeYO1YHA6UZP9YAbVThUHCdO2mBC18BloCS+6IcnDPVQw7yUabDbqttlCRd7ZWwpJrY9GE",
+	"YTPGkhEdXz2T83lD0HLtoxKBcrGSWWL0fKPVuajUgiqzIX17ZCy0pI11Nxt8h/3fgO8waoFl1lCcY9Qv",
+	"aHCL9pWDUARaFmCKarZqjrJa5Ssw/G1YDthT24yIDHINbeP3NXh8J2xlDTqwVuMAwjUuJL2XtWjvXSib",
+	"NVXcEJ8Bf1iT/76NIMiJ6CRBXUJa2NLetcLCJHMkRWwFbIyhkEICErULYbl8JJN1uCFdt1vbIblObUmb",
+	"O/umQJ6IKP53gDh1Sf0uqRJIiXnvaymSwnpoKS/VTGY6jvCPVIppjGqqXOpLObnMqJiyuOSL37Us4BbH",
+	"k/+hyhx/Onv7htjrNhvyuNvbI1zY2Loh8FNL+XJnM/gRKY3wsAJ6RNuG1iqlaoaTvbkLdSgs3XAty9VK",
+	"wiKfNaRHmR0Jh+ook1fod/ZK7RKBplgrh4DKIz3Bj3adAqAoFOUhgnLUChc47BeLMJmGE+w/gUOMOosd",
+	"4WoZtKDlNyEGEchrcGX1UJwhF1hCYWbsCpKfkhiZOo7CxImM0fGMYR4N7AeMXisydsHovA5CLlpRC19S",
+	"O9wfGE11Q7P7jCnb7oSSRSZHNQJSNVShuJxPeVXI95RXN5+29pV1jFPXUPgEGwVzAeTI2wSbpe+Q00SR",
+	"OU2Y0V3zni0gkuXEA64/tgrt4VF/r2xOdHvHx8n++Kjdm/Rp+/F4n7WPR0e99iHrTvbp43Ev6fcLNsY/",
+	"NtZ7HbVeyempeCmz+S2jQQG2mhPQb0+Wekb6nW6OOwZ0rfqBIBGq1qPnOq0hk1oUlBqxcs+5e3ZEGDv5",
+	"pxnVNKNCXzbrqoa63yhQWTvkNV27zi+QZxJspJpQVv6Rf8lcS8gy2G6dnro0+ELTNTbmCVO/whouFcua",
+	"ocuavBZPwVkB01jNuGZELYwmRDO5xPIDdNSTOQy2s9lJcd/kL4lgP8MbYqYgaXYLPQfCZkNE+TdC3n/J",
+	"LblLEL0RHs3YYAFAWmCplnEGd8nw7ZAcQe0pOGEAfQXycJKdQg871ndsW5DA1SXlNwIFYcl3U6lEXrZ6",
+	"OVrfgxfJZeU6wuYFtlzk9rON5OdFllJgFlMRJAQNwltVkvwywCh5B9/OzUghjtvcAt1Y4WH53bl2Gtg0",
+	"5HYXqdUzLq4ciEHeR7zM/d5VtNFuL3mWduffewX5CRmKKwK8hInqVFv0jo2pPHiXOXAXye0nU1rrYGZ+",
+	"AAUyFT5Tu9YuFb0Gzshc+sZZ0OhtcH1VyvaEXDBB+aPpQrelUu1evzsyn9s+an0Pp9EbtrpL9ktUzH2B",
+	"GEIslmkag6sBESh+8/kw5qc0bUiL8eludWWGpa6YXGCdzIBQkkpjuy5ohma3JnOpNDk6KNTQuLi9i9BY",
+	"MaHMOti8DPS9YZyVkkTOKRdDga9MGVWa6JUkKR2xVEWgGGHGTNyxnpK4Qz7W6lFQcQLpq5gGK/hYJmi4",
+	"kDcvf3yWO6Uxj34o8uIeY3aPZ2x85XAw7zdu56oQPGcMh51Pp/zi0xtx8enPny8+ndCLT6/SC/jteXLR",
+	"oKn9doJ/YQJlhRGfEC2hwV6ZtYiQt8+fNly4FBrBQkAxMDcYEU0zVCEspwyFZZVnEVHSQ4r5hjmooEOt",
+	"NyVXbD2SNMMXSWVYiKQMNHjiZhbArjKq1gDisoRus5BpDW3wBtbppjRsFimMCqOgtn4oclh9cImCk49Y",
+	"NrD4pMyWO+Y53dCzkyoS09E4YZPpLAYp+NOKZXq95GU/cb0KX5b0T+5f0hdwcmqFkU8FQicwPFBjkn3e",
+	"QhEp431BJlUN5A6OCosNm9CcXAEs6Vr/dQx5H7HXJ+aM2qgC9tbHVjM0LZ8+94XcY6F5PjclDDmM/1oi",
+	"Z5m0Hvrjg8PHe/cEfK8bzGQOvSTXxDZhKIRqyRuoY0K+NvsJwyJe7Vc2SFqO51ZBC6Cjx6b4kIu0VYJs",
+	"W0E8BSG9EhZxDRIxfqkxo9BedypakFIIIdZUTstW4kF5Y94mgv3OsKoVgTpbMgeQaNu1OboEMe28rV6N",
+	"odfgYz8vonTZzmOGkTZXjR8eHweMf9Dt1pWN+xqG5nh6HXfdmH+5ZZJf7BqIqEexLzSvTG2Z8XbGJiwz",
+	"Mvm2n64P8rvSCw8a6QERPYdt2Pz18SxDNDsdXKdRyggH99eE46oHoMgBvsA9QCQbHZH+imjJoKnZrn5R",
+	"Tac/WL0RTxL4d1Prxqi+21IBjLmui0z+a/j8FVsHV3wEtFXuH1PbVDAKu8IbFksN+7Hk0nIE5L3pmUwu",
+	"i0HFUov1KOg0XtfWOqrp2RzVtiqOin3dompPWNe/5TLhmV63in1MC3hn5V6Xxaa9dW0Ca1qbVhvpRE0t",
+	"leo6X5X7WNVFNN4ttUug383d/INcFZNzMYE+yHEnH61e4cIt2HuT0docrp3T3+tqxt8tdcmRtGs5Fzo2",
+	"7tORdDtfTbm0G3+uE5jv/XubXaDWgTRjqXXj+vYRC8BzbYjAW2yinWkYto2ukvIOMEll6tyIVVR4vEKq",
+	"75lWVo8BjCyj3UCSGMBnRVhvZQGqnlqEOpvuojJ9We4I8suH+AIU2cY8S1TyO+SZ2XnF6gPMrkRTDuBD",
+	"AFNXAYRkXoUGJIDE8fuAsd8hqxAxgbdOKrTfql3+BkAPY+16sCrQIhPZcRWbHCBfrFR7SmI6hVIOyGSC",
+	"QywGwxiEYV1Llik6wPG8q9teZ/WBWjcsVxaIw4JShwnNiIWOyGthLIhEKleISBPjSaQGGaNJDMUTyvrN",
+	"VeSCCwrmEViJKhoK/+Qq45rFRC6YwBux5W7wGpokqvguc5Y6lA8VkZjy2PJVZBGo7atAS1Lk5HQo8o8j",
+	"0ZUbrrkR6/91oe7HLQfcEeW8CjSwqxKRVEpjJWEClsfoiqW4xLKsmNCxzlFUal5fTP4JCepPekslUAJb",
+	"GMs2J7j/SPOSq23XfGsLDzmpmLoIIsgh+ZYMPaNW8J+WzF42lhX0mgfp1zC6EZtS4UoEUzltc8QSnEqG",
+	"FW9rJ/Chg6K2uHrqHiHfAPup+aTLcZcc1qGr2gpx/tDHpa5UA27aL4EQix0sVID9Cc5foJZvBnMrZFi+",
+	"aCpZ0yuZXfnCQwSrgjmncjoFB2LkfW797n6n2+n19jvdR/0Dnydj5Oi6xo6v5pD+Mvi0OfOQFctssRL7",
+	"gkIo8fsWDijrfsyiHG2G6sijywDXdlyyySUK5Wa40Fp6oUcs8SXZ4yXgM/W73cCru5F4/Rq/T10ItRBF",
+	"KxC3wJiFyQAv5Luj7vg741PxYfHvhGxQDsClazvaDjkhK5ambbQ9rS/ePBb5E15m+VGC+xRAklHhO+ju",
+	"k7KdWO3IdlFXRZPb64NPZfVgpySRoEVBoxoIR3BsjTKQjXAWg3Yzkkv9tLGWVdiOjL9izQ3iqOMIbYj7",
+	"9prm7ZDOfoUuMrfXfLHHxc7lNGEmhmvQskk9PgOCNxhHJ/bcBHhTEXSkyaPymyDF7ulIENJjRlkGHlNh",
+	"xK2EGioXdul4CN0aKXADwHCv2z+40cm6zBoyF3BU3ygfjPa6KZIP0qojkrGUav6ZOcw+dCht64utqwK8",
+	"gUWsP86Mu3CG1PHBOZ1ulb1QX3NNnrkYJZgoQebSzfkLh//wSuz6ws6PEBYdrR0gMDq+ZKZzS6jUlWNb",
+	"ld3QenM0pl5JR7SjTeAX3ygCB70D+8YCqsKCVET6fKvqxtc2XkaV4lPB7iu7yZrfcmLp6yLZTp0gWhYw",
+	"PCyUdKU5AVSLYrf37fPlzH0AsspTrtfAEnQyuUPmFy7D5SQHcrkFPLWFf6kSyuhdIZSPqlBEz9i8RBPt",
+	"e6a6TKLGuf6acNpWZPt+qxuQWXjencecP7n5v5pJC4INaTFzxdLPzJrt20Nu3xGerIS/su1RZ970wj5a",
+	"uys+5hvAmh4sVQz28VYbYQZdOjBCCzywaemxoaJXIO69D4bngzGEC7DFIiB6UJKxRbqOjHzFCcnMlRed",
+	"nJYaEuoZE7fvneKSFe/dPLVYuy5Vd0Xh4GcJJHuFqyBYlAetg/azuAk6mCuaTVlyyYWW96eEOiFqvoUf",
+	"gGLGyB8HxYRx58ZpalNymzLLjMsMmOx2W+Kde646rx/kiiyzKXTTQSz+6i7YwOIZUzL9/Au0JcX+Lvjy",
+	"GsoZG9ldRrMSo4MIha2ElH9nySXw9/2M6wNslQBZ135j++NzIx2369WJqxn06bSa1ZbTM3fXn3/mRfd7",
+	"7GlG5/dk+hmT5E6KC7zifjSX28NmllPD72+LgO/Oee4g/awqM7177l6Wwh84RkfIdQ3zkRXlmovpJeAg",
+	"3c88zwBSaVU57Yz0N5+z/krbqu0bhWfeIOgr50+8PHUT++hs4J2hcOXl8Dp/gmJypXQoT84hEUgpqyHV",
+	"MU59UUcVQDVsBGtNh3z9mksBqkdyrQ1aUbT+PQGLyVZ4xb3ubwJ0pKITN3voc5Z2XvkCqqHF9ne7HiMD",
+	"fGLkq7sj4UkUKtQfwMomdA79R8N44FDk8U6R+DukQwcKXmrVuTLMw864iSWVqLZlntWIaE6TDkF3vXXG",
+	"x8JwTlpwT6dyBWlT5kIras34dAbuoWkxeFAeyQ1NMt0QcheDBypYgP9pwUSCfnAniYykwFyp5q+e1+dO",
+	"Vl1SmzZ/Fv6FGCbLDJkm4ZkF3TJGagaHQ4e8qO7ioajdxqX9eUN5zj/WvwUE/cj1zGZIqdvq5zXQzPPg",
+	"VTUwMlQHNpKKiEwT8wOYgE99TU6v27X7y/1AXvPvQrzLrRxqAbpfoYVtOce5vpxNbQfX7Aw4l+RfrLkF",
+	"MjtVoUKSD+fPIuLaZtjcBfaFjrU54/kXMjE8CooeSfiUo386rOvpd/tH7V6v3e+fd48H+91Bt9vp9fcP",
+	"Do/+Wqjxaeib0S/iXPeLONfDYfL14Pr++mHYdhhH13+tZccPp89m9GbM+bqmTHAUxEvFzBtioqBxH7RO",
+	"su1vZ1R/o6JyB/0Oec1csYStcjGqlqBzlhBvMTgAixqg3m0dD5s3RcHopiqMOruWUqD1eZBOpy77BkVb",
+	"7odi26uSq7musbPO+HTq4JFsw5+WWo7mXLdzQMpSlLF4PUaoPlUZ/VNjCLs66Pxu38zI9f/Y2NDIR8fK",
+	"Y6q++ubYWYizqep788/pl7bRwkCOHDw5fHwEjPucalpzJk1InFBN2zbQ5oCGws7jmDnYIf5e1//ZOkiN",
+	"PqlcHkMMZSGx1ejdE0vh+ig5bpcJc3n9kFCl0eEK1dI2V56sMFOXruv4+vYR1nsssfmVkBDr60hug4tY",
+	"l2784bQRpiH21+JiS7JOg1zZ0BIN26HRIi5AsRudmVyEds6KY1dXX5RTB+RyAyXnTNPEsvlGVFs3ydfu",
+	"gS37tG0txT6cGmvvHc3Kvek3pbc1JoIU3AM+gyUqRCBgocxREFOluFFodVyX3ukubilqbHMuT1lHp4tN",
+	"fPVsthRX9frvJKNzVmStbxT5cOq5xIbnyQs6nhHzCThfsKlecA7mj+fY73Uo9ZYbtlMYrZC8vrhVMCat",
+	"k6s1OOy7oqCDQDXs1IgmV8KjvaM8mpQA7G4Dac2TJjQ/bb0fQXvEMjzHzYl79sHT2/vbtl7PeUky3IJ5",
+	"KkLlNt/NbgAMtCqGRUhfVHFttllaLGvaJhtVptYfZ6RLvkiGyYJWXbug8IIEqGYNRfi/baXZwryZfTH/",
+	"xivwB240+weDKirItHdPINsW/2rZ3WME3wihG0Nlx/3pC5FKusqWqUwbZWHISHXhUkUASrJwVNbkOkCX",
+	"oPrmniFKkKOpD4xH1ksK6d4X9wd0dAfg+3Jrb5xaPRH9KVqX32UFapFSulZQ3jc81M1sbo7JcEVgXNum",
+	"xpVuDigCfum7dT7DqEaIwlVT+6Y0XSubEYWNKeZchC/v3Xc6TpWUTEAdbEOmTdGr6gNX//iuiwXMmDRt",
+	"XdRm1+zQJqkOtafSKelZmG1jJLbyPZG0dNX+gNijpQPt0dJ6BsGOP889xUVvg+EJ7yr+x3ZT2thCqNnp",
+	"7t3nkUVMj3ErxXfqG1S34GE2wW1yCGri642xcttYXzCGK51KeUWKU9+9323n36+lbd063i13oCbgTqfO",
+	"gqFXFkU9h9bzG8/nAvyyiZm3QefLcw42pRH8C0nl68bz9S4NNYPTVeT1J/dwvnpYiM0l0/as5Iq4B2oU",
+	"9dvYJbdpulmlZ72byUto7ziVVyCSHWieB5MCx3KAkZjj1IyXRiOYOOnln8R++ghJ6YzvodC+e8aYzhm+",
+	"HugPtQHyignbxcUKVaOUK0PFv7NM1nkWxgDBjrXbdXsd68AgYRCAjNz4vjGH0Xh2A0RLbyuAoqhlG2px",
+	"KW4aySrjWjMREVTZodhRjNNlwpL7Gcoik/OF3oYg9/M9P48tZ27zlvxj9zGKcuuDAgnqVqdWp1e1zR1y",
+	"6bFbWZqvSds2ALRze11sWmgrv+At1WkCEth4aZScM/MunMiI0YxlJ0tsQIB/vXRr8qeP55XADVIlr4qF",
+	"rRW/e3t2Th4ZQ/JRKqdcYNJi8KutWY0jAvAj4B+LXVWJuV8BzIpNmBBGlRJTm3szFFi3DqW5HXLiCnkc",
+	"DJlcMJ+G6nIY3fAYvHO01KBF+4uuzjeRkPs9FG+zsIr6QayuLv/f//m/8V5xfgvevmJr5eMuVvGbQRpH",
+	"BqG5bxSJv7QBSj0mI6Z4YqNaZllQjMFSwmEA5M4Ph5nWYNpLgY01305u8ERbh77LJXHF6ZFLDeNJrhMU",
+	"EsxsixwcX6mW3RIBOwdesfVQ5NOEeYUF8R1yxhj5dJKDz3ApLh4A2OQjWvh1D2fPzSxse5kIG9wPWsVu",
+	"ojlF6IL/CNBBhqRmA0DywJ3TZII6Ucf6NYVZACUb8DpmeBH2ZZHKjGVqQBi0fVnLZVZGFLUe86ViGXbA",
+	"JRhWNUuCMIbjDNNe1kOBlb9Ab+z0D2afYxpVhpqY0c+sAMDvkPddz2dNpkzbmoZJKlcKMTnzwljl0QSw",
+	"itThCJg/uNIZ1TJTAZaArX4OmwDnFyGuYa/hoV/CxfCldR+ytDVoBWKioLKYn/uYLbxNVWGwL22y1aOv",
+	"vn7x+hG+pI0LF+ftvq3skM6HgZoyYhbm/OnaIFn2xIc8RlWROa+voU3TRNYN1mIwkYSpK5tiVmwOzOYj",
+	"lgyCAhWQZj59zAWYrObF5jbjBYAasYWNLRl1FS2IysjnLLKUMrIAgHSMnPvd78hLKKRQmi2U+aXXKQhq",
+	"xadiuYjJnF4VOC+qE/Iu8GPv8zulMxR9IxlsXAzHQVWp1/qAfAcCkAyX3e7+GO6Cf7LYJrkANyHBxjRN",
+	"O0Ox3yktugcb8d2nNzCFC9vHCEOiJQatDjok/v5FwzOUt12NS+zxSHLNGaj6nUy43bXQEArM+pdtzPoE",
+	"M1O61IxSDM1YCXK8nBvRYJt1nc8sjgcg7hwdkB/5d5GNMRrzVE6IYKsgxdBhrBiext/gbg+y0us/Me9A",
+	"2B44V5XGaNCEm+dncgWAlBh4cE5Z64WSkzBerCJIjlZmZecWNEG4DJMoHzVmYiGnrt2cXedGQ6az5z9i",
+	"Asf3Em47Xy/YGewcd7Ym0p5itkQLjQOOYWAIiKywEJ1kTGecqYgsMFssBI2xaBCuJ6PbA8XzyvzYJg8f",
+	"npAFy5QUDx/CIUm3U3WiRmXmaa0KZHeNA6LouG9bkZB/fHttBCudjGIT55W6oIO5K7hGnyXiPhc+CMPn",
+	"OgexefgQc6PgRzcIQC8qNf32bxplcqWggDQGVIEzuczGLHZT8QrbHSR3xhiZc7HUVmE7CQ9mxCTCkeI2",
+	"xKSNRoljqBkRgWwvCCUf3r+yB3A4VDgWEM8JToSh8NCFRnka06VixSmTMRXQedTsENRy1FNDf5RSxRMo",
+	"r4q3Wm+e1g1zfPjQIuuozsOH5MSB51gcMeq1WEDTAaYqsyyCjxfx1EgJYM3Mz9XoLxUbDEUt12o4EGyn",
+	"syILkwXlAN9naxk8LMOKKpJKpSOkh4dftYObUi5y8ZNSyFt/62oQciQ14KIRY8KML3FN1JlzPDiQnBDA",
+	"50F80O2RAEox3uuQM0muGFsUUsTMHSBdh8I2jKQjyP1dZNIQkimiZhRSle27I08+BGwHyPgrhLJi1M4S",
+	"Gs+G8yRcgK4NQFtFGSKXOq7M4Kk9kvBQtmwQk5QrrdxQA72Qqxx2xvKOsRQt43jd/wHiXUH2yh5RDBeR",
+	"Z0SuvNLRIWegdDxA5bMGvgyetKdzOX4lpB4KoxGroCrlC1dYh7uWy0EAc0Hig+5BHPls1pRfMcQPyb1M",
+	"uEnRjymXukNeoFbgDC48Ni3GvcS6KORVD7TPndGH5i+xpvMccE5cKk8diAsEbdBJw22OvxQ+087S2ckd",
+	"JLWRlTzveGeWKNSqO+RUo51GyxBlZgm8smVBIIxSXmiy5ep00rVjApgZWg0pYIgMnN5UpFBgv1mz0QwV",
+	"TTsaGK15oae7mKZBLIrOoSkiFWsAusNPXbF1RGIhBXaSF3Io4MwwinXqDvSZTBOUNI6dI99sSfkcKpDg",
+	"QWE2+Wgz9MPhByKGK4TW8Rg5sVuWsTZrVqj+Nkv00cFrVGzZyNLEaDF0rDfBvA0qZ2EuEoei0ewulpzg",
+	"geNvmKLi5re0fQHWPQPwlsW7jTyxHIw1Rw1nKHIoB9hmZoNH2KDSYuih19VmebrHIRDdICPAQ0K8PcwT",
+	"J/Uw8XYonBZhTkmbjJsjupa9RZatufJtT6HEzVB9VV7nCClSXd23jrGVfyjOXSZxXpDDs3zPo9PFgTLB",
+	"V3AIcFR0SQWbON7rDMVZWC4aAmVYMx5OEqyWdyhJlhwzAHLX5EH87sM5eQQof4++2mK360fuVfFeaOqg",
+	"MH2KXBTAGeCOwDtXtlbU4h0qiy5WYiaQEkVLEwVpIjugPCEjyEl+3aYLI91yexT0eevWYKrSpMT563zb",
+	"NKthIzQQF1Pz99bWFaI+/k0a/UYCRH5K16oYqCgk57tz3E/c5Y27jwYfUI++FhGPnK4Zo3kGFO2Q76Se",
+	"ob6CibBt0CVtk4QHsTGcHsFfbfv0njuTINPaSMAhoJq5SiMwCS3+YazXCxYPDFF+trhZPxPzGPkZDHcj",
+	"sn4eip/b7bb/f3NrjHBc5GcS5+Bd5s9zLyLwbYgKla19Gic8/vDBUoDo3ntoXvGcpZoWXlHNlBwQSK7G",
+	"ABCOwbZ/+JnEOY6s+fOWSLHudQmcF2Y4UrDCaJiw/ULsonPlNCpzUrkqAPcemwxv3vQS/ln7rlKKJjw8",
+	"FKC2mBegLHERepS5YMWhYMN0tLx+B6PSTy1WqK5ipBl93zX/mWBzfzQk3HCHIuj74TXjsUyMvH1HlUXV",
+	"tXynHXFtE8UrIVdOz2NqaTaaOdyQD/HFIyMXLdtYi5InZfc5qJ3YcoZxkBd2WYTRgxxlbbRvQMZSCDbW",
+	"qNK6WmJsRL50kfMY0ukHsWuA5CcIdR0c1/AVVboN69Q+fW5rFbj2XvyArDCZCHQJsXbdgyGgOGNGqdY0",
+	"TbGMinycSZBxLl/ZcC9NzbZe27OkD+om6iM0VRIyOc2qNFiwgVGDXzafNYopZPwVOXQKkB3uDDQCwPK8",
+	"sf4+Q88uW3odO4jlF7i4RrGCGl6jcfQPyAzU55y4TCRPc2JbVlvNzDENewvLP2woFYGXrfnIUybGzBoB",
+	"CCmOYgkfQUnRO3QOCxuhCw1RUAAG5CC4x+H8Yckx2kYIbSntd3+gYmpesFw8fJibAYbWAc0GDmrC72wa",
+	"NqgM8hhQA8Ud0iHnuGpQpDumaZrbqxtFPcIH44pmzDuJ7H6aAvJJJpfTWUQWEt66xfmBuzN2h96zwFMG",
+	"554vNivk20fEFwG0lxydF9+3P5wG9iPEHhwkcmZ2OB2lQbG63QdQxCMnGIKQK2G1AChkAz2Uh5BrT61z",
+	"OacsCLoOnka2IuRnH8MIzyFzg832f2wE7aMlf/T58aMxTC68egjTOSpN0T4R3g4TNr/TaXvJYxTHhBAj",
+	"Y5R2vhPyLflKSj6c2Dpxfv8VlMrrmFw/LTzKDUutybeEqrUYkwd75Fv0K5MHdEW5JhOmx7MH8e+/Ihmv",
+	"3dge/d7qJqehszgiX/1wrvf2On9TUjzYK3wS0rrB0f8t1FE/xzo4s/bn7tKDr4Qu+IAUP+uIGAWfKLza",
+	"bo9vCQ7dTq70fXDRfkssuz34Srg59OxUcuzugX1blA/YchcbYHkTfHwoDBfJjE+5h0JemG05XyoN2InC",
+	"b1HfwcdCmtrHVIecilyuRiSGtYpdcWWgSocGwlNw0AyF9+VJgbyNn1FOviARjFw7D8fgKjezpZ5B1oo1",
+	"dPJipwRQ+TeVSYKfTUyL9ZbGEgY5MQLFHK0zmqYDx7SLjC1oxs6YSFyZtM1fGhBYDkNyKJMMkNSvA8b8",
+	"SkYyWQ9Iw70D/6+OSvmYPWj39sg1ud4zA3jvxIbjfPQ4Yaka8gZiTgCsEE3W4OUArQdPXnN2cw9ApOSc",
+	"4QHgulGBagpnwyAI/xk9byh8WouNS9kD0YcCmEgAqVqvmHcPotnp7Gs/amtQYUKQ5UsXOPWS2uiawmci",
+	"D4WxEThTxWCBd58CeADSA0/BYLntzpJizCBibvQ60JDsMZ1KAByzjgZz1JBY5Qv8YC8OzkL7XjBos6UY",
+	"ChRw8OVBqBuicROoDoGdw50jzZW7OXfyiBGWcM0SNzEtFwur88XmNDSDAb6eUTFVZLnokGcwYDwanXwr",
+	"+tnlIrYnAMFOViiAHPg5Ds+cjDHUbsSQwQrzGor4/Yc3ly/ev3/7Ps41PDiOYt/OKI4Kfm05KZz4dirQ",
+	"X8w6zxxn+Ia1FkG5ooLnFaoueua0ukpZmtUFXfUTVsd2vA0xFCfFzDY0BqAZWKAd26Jaq9Bj8MyXeD0N",
+	"PNFWFyO+0AdbiRbKdu0rDbXiaChirHG1LlZfjOoV1ViK52BYQlSfxHn3oBg2pitMR6QgSOUDhXOQ6xN2",
+	"i3VI7BpFhY+iLu3W26rgPlN7YFkf9yPa9Q/2YlDEtBM2kb/JVVSbW6y0NsNC35sF/cCBrnia+oK5QlVa",
+	"rhS6qAHuHVbQP4V/2CnWRaIbylZKnx0HGzX82Yez87evY1IyxMChEwdP2Xmc+wzGvMEqHV/ZiYVWAgmM",
+	"hFwkbmEj4Eb0ilauGSaZXAzFyir/68DGLjxitS8rNgZYaePPOygcDewKOP/KxefGOgM0Fi6m78wDTnkd",
+	"ijxICx9D12BBz7PiCk1J27BzJleKjKTGCkSVwzKiTmHbjJRPL2fcQpMi5U56W9Gck9QfcNYFWi5wzJ1a",
+	"IV74wJ14Zs2N/fDhnHh979HXvFP19aOJbciETPCSp8ak1VKmucs6r7cWSmfLMbomraPK5mgUECLAVkC5",
+	"Z/6wRjs0qAR9vSzb8raVEYnpYpHauLXr0PcHo5HGe14Z+Yr/Q8gQUlWGrQEZtvJ2fpUGYMNWFDzBdWof",
+	"+bO/kdTciC4Qc+dBvx/8jtIM32DWDLJ5Cw0ofZMJKXRGx7pTeC+0qIWnNw807weId3d7x8fJ/vio3Zv0",
+	"afvxeJ+1j0dHvfYh60726eNxL+n3Cy/A9pnm4U9fybBlE68ttSwZosKAoDGcFFP8Hfzq5kK/2yXXF/ji",
+	"a7MIzyEfy+gUVshDDLzUdPApieEjVu77QyBjwdGCmRx0bZM8OtaB6DRdZ6q5HWq+9o2CjdUxwthRKA5i",
+	"QD5oUG3Baf0wCn0j5mr8l7bVY9unSexc5t7J6DbUU0KHwvZ/xdFKiTtstAa1G8NnVHunO/Q+PjqwvYRV",
+	"ZKFrjDY0Wy9mTKi9jj11VUxgbZQLiUC9ht3vwFhDYRkLNsrRcbe3Z4UPXfu8EWegILAtgeot+xJoFoJq",
+	"fcaso9y1HcZsgxwRA45uf0ij2RTDpEfuHaB9u8oCdzrF780zbVAufYZIh5xnDE0UmbBaL99QWNUU9xuI",
+	"e8V8hiA4DG2kMo8PaEkSOUBJ8zsS9F/FVJdPcaWJYnzxwAuIysU98uCg290bhG+ysLxWO13QDJo8m4HC",
+	"hsdQMBxx4P/GHrcuMcpsCEDL48qYiBCDR2sA3aR5bpGvDuiY/fXwJf8SMnHnIU6nGr0JplO56Kdzgmkd",
+	"xF8x314KqAe2oan8kuFMZN68rmYFEG6ZTXNZZcZwhJk+NfrFeJkpozSC+zRHsgyKuZ0mkHJwwxDy8JXR",
+	"3pYLd17bb6Nj1e0GlyhGr9D1Zr5i02pecXEV51UtJfKUWnLWEal0S2Hl49P8YvtHZiPA84Vew5EIdnPk",
+	"yFHGTuOYD2qYwigvOFtIEaTkw4fT58ASkFZhlhwSbQ1Ps8mEjf06+w6e4dD9jzDYAxysd/dD5HRB9Szy",
+	"hkgehTS2tsz8Bb//ANOFMRu/gOSj3BKD0nwK5cUwiWczNr6y+daRRc6HOjLMrgkXotqntLDvKldhRoeW",
+	"/GYSmEuBuod3rIIyCPPBN+CwPqjAUQPSWJD4xLw3DsmZd0gt0zS/AsM4ssPI8wosSUJdDDqNImoI8uwJ",
+	"vMTxLAwMfypqMqDBwFrUBNgsEKqNaNmxV5q1hsOvXDQz6O3bGYCAMjyaixmXZiktdkeeTgqZcbakLAsN",
+	"fZtWaZ8xu68ArRNhEmTA5ylTNoUcwhaA7aCIMqcNTXP/jp1fff/WcJL1d8BMD8OZcuWwDYprU6hbyLnJ",
+	"WDbBqPPoZfxMCm2WxdgBEB4sLp8beUVtCwdduWjG2++H4zXiEs8TxL4IVccBzGM+Qik850pxI3O8zC6I",
+	"IZg1CmVz2NjdKrOMjauKREm6Oi6rtv8t8Fn1MtDfzce62TH8hqL+M8sgQw1RZa27y2zN00n7NdXjWTwA",
+	"D5whRUQWLJvRhTJCKXJiFc4RboWP9/25WAla41gR4P7CigMIsUHEnMQvzukUFgw1hI8zCSoS4Fo5HaHU",
+	"U7jIeoVLIB96Fflg84eCXMRQ/3Qw9wGvbcjWLB9l6E6uOcDgQmFA+HmZudwsp5eAYOTKa8BIYPBXAvsg",
+	"SDvkzD4tVA1ZZQ8MdrsINp+y3DMQG8CeTkLXkpYysi0onGMSpxZmKwYTC3720yqncJqhgqeMuqg1VgAY",
+	"LX4lwfDnTOVOWW5dfm5GfuJOCQlGR35kbJE7EWzCReH7kc1+xJ9AFhoCY101RaTZOSsvYdA2vG4hg8vh",
+	"cvqDvQxOkZ/q5VockYTpKeYEUnheY7o3mOpGKoKTwk76JcbsMThra2HdBPJspGDY/kcYrDtqytl71uVt",
+	"4xvfuNS9yGn8cO7DLPy9xVBJpbbYT6icauj965DPZf/Oc63yRCs3rUp3umB25Wt+kidE8aloLxdGeDjM",
+	"cpF3x0M5Z3voIXMxw4HwtRgzOjHLyjVcBYo35k/asQZN7sNhBj/DCI9Dngly65p4pcD+rjVYQ0AAFS4U",
+	"BWExlk+B+dtSaZiIG3Shy3o47MKFwoHofgRNm6q14dXpkik1CINwgH47lvO5FLavJfX2K7EFcdaeceDE",
+	"Od+EK2bEsR1s3nM/HGn+a0hfpyAhXGQKC2zLuFczCR3XnMBT1SWFkbwGY8aheRb5GEIU/qz6Qa6InGgm",
+	"3DkVNuMv8GzwOxD1uLgpUchbbzLYmTmkquWHyObxCY26oj27FHI1pD5Yr8ICUu2M6MX5fIQ4syzZ/Rjf",
+	"tNUrYKnH76lmr8wgY6IgBoQYBShS59wemvGX9lgqTCTwB6zKTw55OadifWnduKp4fpQu5rSQkswBDB8K",
+	"C2yuH6oxru6C51LHGZnwo+0Xa3Fs7Hv8FgaHCuzh/InCFqsnT4c8RzGIzGsLlrBj8FLLOQW0/XTt5k35",
+	"5U9LqWk4Xfdb3YrbQoLpEhgRhnxy6pPR0WqG7F93ZEXWqoHCEyKtkZMACk/jLKK88CbYo9lSQHaf+1p+",
+	"5HrOduFKcCs47g4Nci4uF5mcGjIWTsz6W/wOzQNrxWSzWnteaZ6mNs1ztXmi9tSHpeLll18xv0zh+OZc",
+	"zUHLbRi/u16QgtWBeoWncN64iLv7ASxmmYFZEYoZOARLLoYonE2eG+1KE6hvaeSXCzFnlFsoG1q1nXrC",
+	"DRheCBYFf/B9l6BmIUf3U061hJwdDpnEJ+fPfqjNow1isOgmJLF5LN5DO2gB6ndFxAcYTjVHafliPnL7",
+	"JjtwlwhiFj3MfoZNH34jDjxcYfHtcoFSJDwBeFJR+CG2Z8RerdbvrxbOpaDnKFDFeizscQXlJmaYgyD3",
+	"kEFprOGOFc0S8gAJGZHYdiIw//S9mSLfmWkP+IyOrwDVC57pkLe5I8EHDs338Tp4O9xbgaO1BCey7b1U",
+	"b9+5ilKK4wzAinjAm7lYs+k81mXsHfvgN0YL2ad5YjtZx8/WKXap5SW+quQfKl4skL3U5KyYzWdpUFRt",
+	"XV4JnECY0mEJ8Aa/ZGOZuoSEHpwETiMuHQbu55x9A4mfMaJWXI9nLAEoG4iJcOVZ22yX0Egc1AWvcZz2",
+	"5KJGE4cAQADq5dkwthh9IGnjwGcSxPSD4ee/BmKjFOWPyg3ikCFhS+WZPJDK6bNKgqEFqKYWLMWqhs8z",
+	"uUAVBR6bQXlSWONmK7/sBPKkj2D8/kc//DPr2SD+UrGW2tkyWDKXJ4wYaq9oaISFXHCZuytLA2i6qXC8",
+	"nJx6wYUZJ1Z4hU/7DCGAtnDmlPkhBeyJ0LYJFkRLXC8VMKpZtVTSpMKq+YU98uDQ25DB8DhmheNN0KHE",
+	"e6UzBnhIZRrWBJ+CoRgdRy51aRz2VxjEQXUQCcewT+73Beu++OHgI5CiXZms/bXpIxOWpkTxFDAz0FE2",
+	"50mSB49rWSb46iKTWo5lWvqs+xm+W8MAEI0CWQCFakIHm2gp2JcFG+sKlYPPijppGf5e/jC6bdI0B62B",
+	"9JscJAoCCpBKYoVuJ0h6RNeizXHXGTf7yWiPN7EjWoPWDYIGBQJSZtTBwKNnCeynYH5zrsZSTPh0mVWW",
+	"tHCticCFHYaTyGupIUVMYT2h+QdkT+A/fai7EJXDeZ4zmyHuZvK0CNGfR0pYuggUuCCt34ph+OtytFSF",
+	"4Fjwc2Fn2jWA1xuDYjme5baDVRlBrxv4Iwc71fukybwAEi+MZ2x8lZ/9qIw2b2Fv29l09lq7z16rGzlw",
+	"j7WEQEv02An52G8ay1M8cQJsjBzELZXyShHqGSgZVWhrfyqMLqGajqgqyzuoPHcc7RT05WJbYiWjy6Wg",
+	"nylPy9Gu4pX6oXgecvVDDvSPwmoyPJHR5Wm9QjYqcdP4IqODvXt7dh7fZJ/5mbgkvnAO9re6ZTY7bbbU",
+	"UBCbyJV4irWBikwlkaXxaUQdN9usbq0xCzDHdMDIULGcxys1ANl0mfBMF7dT8HstscEvau7JqT7hOkhX",
+	"icDlla4LrTBxB9nGgTcyBTmduDaTKiK6LEFy8wPtl6LRgb/B2DGPANL9iznxDaIJ3TlBak6HgI6/smna",
+	"tjuD4yqrqq3l0kVw8iMH8sjeGVvR/PsVBoYzRkag6WcZXYOGH6foXgIUU98s68Fh1yV8w8vpOoJEJnt9",
+	"Ly99ylMyomLtNUiPobBJBzY5wiXIpN8OW4J90cNWjGk5T/pPnuwNyESCi5vrIEMGnSUUEwIxgzbwy3XI",
+	"qVZ5NgUU11HovCeSoQiyKUIvrIs2pVyBcwLoOsnk3OXfvUfUGMzucdsP4uQV+Iqa7B43vBn9DECOWlk3",
+	"Ah6/A0gQschIlW08FK762aJBhyU85IHLh1B0vefNxoRPJixz/cwx+8p+0Syf0Y0LHoxQRDqpMhTOM5Mn",
+	"YbqyRDdpVC7smx0R52wus7VjbyjtzwKQiykKQkykCCsj2kF5asUFdcXWtnOVo12HvEWxhDChcs4K+7vk",
+	"mSIr55TiGr2VfbPjXJma5WNgWUHig+4xaXKlAY7NS3RUQtAuKlTiRblEdpOAasLgV8swyBsP0NkQEQzh",
+	"xq8kRsnjyMZd9yKbeEqKvPEeygBYYpPKOt7TUu++Ay3J8Uedywsr6OEzB/0+qXXDwdwxF9WDjWcMQ+zG",
+	"inSamUuRcS2XBnmzWLyBKzLhXxw8i2c0dxSClusTe390OD2IFAI4OyWMK3Cd+lCyG5q/bOeL7GqTy0LB",
+	"ANYstYWF6LnDyp0OCfADgHqKrvOECCvFbCd8t6dhn4BuBuwKqWtSpOsOid99ODcLC74584/nL169OH9h",
+	"kzq/f3EeI36iedsVW3ewXge2qEtMLKX8U02mEnqEOr5ydcTxQf/YfOKw28f/2Ucf0mH3AAIDuaUi0WJa",
+	"0fWAUDJhK9BIVeSqSKFc104/kcuRTTT9/9n7+uW2jWzPV+ll3SpJKYr6iD2eUJXaK8uOw4ojeSwp2d3Q",
+	"ZbSIJokR2M2LBkzzulx1/9oH2Ie4DzZPstXnnP4ACZIgJdmOwvkjY0looLvRON/n9/vAMwh+Z1zGamQB",
+	"krRS0tLglnUoidLfsKRBOwIxI5GMS4KLpe5JRL+HLSFQAUnfAx4ZWxhhbwJ17hD0wfLno6PDpvm64Tz8",
+	"vfX31vd7hDEHuqQro05//1xJQWUUFE0rN45E35u9IswCMFFBxhtPQXvufUc83WKnPnhjJ2jx1vAbDvh4",
+	"sY5kEdZBhKXw5NjYHjAHARwsJagFwSYueCIh0FjgN9tbYxax40qUyGC2iLuF1ELINktmI3BWXNxMmVQT",
+	"XxoHeHRSBMUaDmelK6MnR8esqiJmcYqUO+UZF9DV5dQcTrg9G08KhMRz7B0k5BLeG2JjCh1szKTZee9G",
+	"Uu2DQor2Tuyb0q6YGkuTNWQjYdxMJwV0/tFphmQc2QVBSfMIg66ygOIj1fe5QJ/6o0obo7ggXUjGdBvz",
+	"DC7taC7qY1x+BsikK221zK69KESwQwZZ6Inaw3uW05WtIJ24/0alSW9KgqicZYT+ng8AaOaNHUS/Ggq7",
+	"aKTkZbtxxvv5fiLy/v4wz8d8nOxnPBdgVO5T0+pem0VdQALtNk7+48ejw8OTyY/HYKsdHR76rUqkUdIO",
+	"69ePyX58+uwk//EowoU+fQZrBbB2brEG0SBAlAZb59Jiz8UU6l2GzugpndjjH1gpPwyYNF6vYDeZ9PlV",
+	"j0tOh1dO3fRb7BJrHbTtQrFZYmAGpyQqdlSZL6PpcNWsVepKYyh96o4CT1OfPZ29qhkWoWDlaRPRIcww",
+	"ao3tyl1Y7Xwu2NbCK1c0HoTASzD5DG/h0qp7rdmydeNSIGd90PxlvxzgJ8IWghjzDviLTLAqDttK7lo8",
+	"rv/H+GcxDb3uvHDQST0ulQTK9VRNRLbfM645qGNcYpZDvTyC2EAURvUZMCwBKpy514dnOJMfnv7teC/o",
+	"3HcYmsMEYA9tH3Sgl8p4nTMtR6dvOg54mYLEfXYpRtwIbKsjEzmgzqbfrWyEY03wFmbG333XtE2OUkzY",
+	"KJHKVQ1CRRcGe+Mp2b5tZO52sqRJP9O2ulCZ7kqEBUUA0kCC4Qj7B+6RC/Ei0t94le2DoL4D86vbxMgJ",
+	"7AmRlvMc1QuGthLZlVW9Li3WgZ4obzTMo5v8jiaKCNXyd995MTDi//Tb0zZn2e0EalowiJ06CwHiTlwt",
+	"6Y6Gqs8mloGBW0lgPCc+BeJ2FJkj7I8nYdYVkbRUTPjMKqNuGYDtC1cE6aMbxwf+3XdoP2fgbGa3AjbJ",
+	"qFqovGQI1x30dxAYo8aAE1Wdq+wWNCQIFAt+Z76ykZL5UIMf7SW+Rm8HTTEWvaDHGUfFdenAd/LsydM9",
+	"84CmN/ljDpWUwGzEWXRp7Iy8POzvT394QpDfadITUgvkLLXtT41243RslPr+cevQQy0Hv/vcbOhiNOLZ",
+	"1PyehGPTYyM7Gwo+fQhHiTiUbVQ2HkAwAxMHcsM3Lun3z3nvFtns6BQ12o3D1hFOQI2F5OOk0W58D78C",
+	"fPEhQGcjcAVAaytdxY+mZ7qvCcuU8EHMsYDezjaL8qH5oDtxNMs9Df3oV7NQBarvQJB0VIZQmSkYhACM",
+	"dH21GF3Hj8CTmJYa4JEO234vHnTLuuC4yy32tpBBKMT7fO6l5Apa3Y3QCTrdoa/feLnU627hSGYgopos",
+	"+vXl5eXpq5eX7y/PT99c/nxxRfbzXArYxWKgVG+G7LYr59K1HmozK6TH5KndDMyulEp1E7oXzbTx9PG8",
+	"xAPeJj3bleg68jTVLn9jNQtNFeHkEHAbozfGotW8L9oVlS9lzxR62eAjc2KvEzfajayQp6+uO8gWS/J/",
+	"IYGmv+QgeBxgm79r2j7L5yoGLq0eNgEAePxMBwAwYzje+U8NGJcsZie01x6Yqb4tpGX8Aa4KB/e/lMtu",
+	"dmCJGCPPCiT2JIFn7nZ8eDizirl+k9ll4KuvtQjsjl9zARA3x7nPsxBkhQTM0ACK4O31+fufOuedy59f",
+	"vsAAgMdiALD9J7jGqud6LKPnPHbbZoYcrR5yLTnV54sYB32/etBPti4aRzxZPeJc5T+pQtIj/lZrwKnr",
+	"VcJRP9QaZb7GK3WK79eMO6qxIAD1Ueo1z5Ae/8nR0zpb53p1fhVxwq+mYxx8fFzviW6NtPXHNVZ42vmH",
+	"MePN9U/rHIkO5TUuwaOAoCCOPa51nF7xXEyQRftpnZNxiRnha595w6E1jgg96goLFUrkNiDlQlobYt5+",
+	"97n5aYb1I/xL1YgyE4u7+l1olxg9aF0qRG0n3BfzTVseuj8aRv83gI24B8bCU/PPICDbaDekkoKYThTw",
+	"S5Ch08ZEEE/wj/Gtvdasejk+mdnIgajmGs5CaAr09ZsOXJTowJzNh9rfFgiV0Tpsdyfmrlpzqmgg8tOO",
+	"jQKur5D650oKCIaRNloqzFepJLuEeLU493P+3GwQQfGqQYg/GQ6trwnCQZWqIACwMLtMPpq578srPlh0",
+	"f7rsAK4xN04TeYuMMEVOUEY/EcjFonvAkAPE4rjoW3lpbvZ9TYH+q4qN1R9v1VNd4X2l1K9cTmkT9N2F",
+	"+IYS+euJ1ldQ7hoe+0CgIpn2vLA0jhSQ4a0lZfzHB2z1KwUrVTYir9IdHtRc4Du+hAxmGZgqmSseghxS",
+	"0htiliZAHsKKZu0QvQDDqwQ+ZUuAu7IE1zUH1TUubtJED0XsfULH82hZ6nMC5JwLzUIFdpG5hknoEOtK",
+	"6rC7kKQ7XCfEDCcnBLtodq4twnrIiJCpscPSOFRnNS7c3J/CadxFj1U5ViVVdryuKrPvbaVWOrNXPrxi",
+	"ci/PwUwleuuTbIV+baGPZ3W13F9gO2P8BBbh+JWtiuBJDZOZIH0XWs5QHUOwzXDCKSEYcarlC0N8RHcr",
+	"saiCxx7EIiyuwtoGKdhUYLmKL8qnYgME6AOMdmzvLMbQZmIuCLCEXilmU1rYvqnFf1jiFsJ3szFCuBfN",
+	"eeYKLA2KQCJjQDIrBKEgWQh4Hx7D1R+GQIT2ttSmbWHpMa8SgrD1FuHGV0ngNNGBH4HI2fNSeP5l+YSt",
+	"g7zDKdlHnrBDeGmARdBoWhkLdLNVZICwukYoPWNE+4URIaHt355UEdquoLStzQxtvrL55dJrZCWYcg+j",
+	"7l9ziOtLfDbIjZJAhpo2yaVVXR3skIriuhLB9zKuh66nB0ARbd+5OdIEyqkUFs7gy1hMtEizK+3ucorg",
+	"YC+P7nMvL6mMLFe+zsztyqRUGWm/3daCRZnxtc5LeXXH93hOvqyTTa2ua7jY9DlvYpS4oZWmiU1JYvo4",
+	"yTAldy/uc6VAWupAn4uPeTjdrfO8taMeyo56o1JsPw807o6m7+Hb8aN9xmWVtVVhQQBYbSJrkrcCsRk2",
+	"F88704Ra15XYks86uS1+xKSk88VbgD9RKjRC3xUQJieI4q0DO4MKqpcwfRCLDFGL1OH2mDOOcBv97j+f",
+	"dl6s7aK+5hrFE7DRr3N5R/4DVF4N3XFv2Ta31vVzbmWhvUh1eJ5OfHmzaTjkyQlocsDPPUYpuOAYI38e",
+	"AMOWW2ZstEJYvGIHeX4SGhoYnUHYOgVnY+tcb5VCbaVwSUe6rBa+qDYg0uKFEv80TR2Tb9MCCUBhVNOC",
+	"FyjtAocfBEPCY2iGBtQZy3IMYneGTdK1ERADQbWT+abzi5nh2uIzGSV5HcF5Bo1MjS9vl9uNXy5Yafll",
+	"eQq9YysFKww152TEP3ZwxPGhd12gJa1K3F5IckRVf8HL39hibzZeJ/J21bVwzaO0yf/i0hSQxKrFqf1T",
+	"SUK+TnTujmAoGK3cKolHTMMvSuKcZYLnokTlThWJIf9ryGSLUZN0Sm3EviSfkCttcKwrLStuRPcCjPeQ",
+	"fxSa+qAQWAqEt5mhl6VWe0BN9TQ2dpMcaS/FCxGur4UPxt+ET/YNWbYrzc2Zs36ROboLRVCYNDhgB7Rg",
+	"gTm14bRdrWBPMA6Ewk2s5A7owQGuR1Hfo5H7uIVpTMEnIW0nOvQ7AewlqjRsKnEsp9hFSk2kjnu1iVEt",
+	"ZUEJYOsvIS42gT8DXtit0ICyac7HSWkeMIfKltIWcy1w1s+gZkp2IzzbNfEHdeXGeSvYMBLMX7UY0Lyv",
+	"lcrnXHwk/RvISj1U49U5rmCh69cRVo+uUUx4tOYurLGW2KrTNVfhx1W6NYD/yTV9SmADuZAWnl0av7wW",
+	"BK2s8FGPTgvWKQZ8g0DjX7Ye8FqOM9UTGoCtCJT7L6638egHqnah7u6pWFzaD/KPT42U34jUSMoiS823",
+	"wOXAeEpDkZofNfDA0p9Zt/Fvl9dv3ly8vXr//PTy5fvrt6+dR9NtsG63Kxnb/5l1G9VA1m701cUvL8+7",
+	"Dba/b4QE2wHGni4kDJBp5ndxY7T9mAhrug3ECQaymm7JLUMumlKtIP6KJ/j/juC+23jXlZ93uhJcD7vu",
+	"V8qvGv7tl4wSoslElrH2j7aRohUKy91e/rFJ+c5WhRT91JXd/JyPxNyiuvklLKltR+OPMKCbh78jjf1W",
+	"8LjJKv7wu1lzc37caad8+QX5x3Dp52ZXft7ryqQPy/sfPzKZpAyenqpB6yee83RXZNleV37uyv4ob73J",
+	"EpmnctcKzl/EdI8dHBA0GkRslOyJme31nFl+m0u/89uNTJ54d8f3aTc9VOS7cFwk7OqO3dQdOCia9vSP",
+	"nfCM7DTZTumEmF/wxPzXnY6dd7AjJ11pJqJS0UrVwC32Vkz3Thas9l2NWtagYJW+l4NPfJy8vxVTW6ga",
+	"i1TkYnEtVGhDD5SKLes6FT5ZXCkCIg0KkZpBg1DQSAt4R0LGQS8ZwLyCWe5MQI+6je1kzsilRsdcB1ak",
+	"zvm0xUA3AvgUzHdZ2dJ830aogeesjQWhRbK0beTjsUUE/7paDa2sOlptziNdL1AH580H6Yp8eJCqQSIX",
+	"d7c9F4NEavjGNLZeio8WGIHLKgh+71zaZHqJKgEvKdEKtJB8hD6dQhc8hV5fbK68MFvHjluH7r5dCZ3A",
+	"SAL27MkPHi7iSev71nHgbLp5UReckaXRHkOwa2iyQJoGiDdSUsaqdMFuijyHhmBobjOvRnwcpyrDhtdb",
+	"bPQ8lRb/K2gTd7D9JZwiS1Li9qeKa6jpGPqpx5iKhKQyv+lKgA9MRgIa3EO866PDw0P7lhwszsmMX+56",
+	"4lQaC6IEv0LkgZo+6sallakadOTX9U2tBF/pmb02c13fvZwbFk7o4/5kMtk3J3e/yFIBHH7x3Wb4k8pG",
+	"606PxmzQQLdqd+FbXh13BmEAZ26dXF5pVKXDG1IoZMlgmM+4vCBwLvH7WOX0wrUP6+52ENH6zLOfbF3Y",
+	"amV/SgAX34iyL2luUI9eO4Z62yj8h/FEndqe9yyBGAVdSx7zf6evrtVTI3QSnQqFS3rEkTVUmRbsBghE",
+	"pt3GWt4jHQ7nPZIndi4mu/TP35N8+Jxrcf329W63MczzsW4fHFiHpzTFvdqeGsLlzPmsIOJKzmook+Fm",
+	"L80WLdigN7Q9SzZnLX+ytDmlvTEDNtif5sw4kIi7uBmtQEiaC/c2dlFT4RxSM2vwDQlGYfcTuzFzzdI2",
+	"21ky1x3mfMzcYhvN+rpgEaCTK/Cl7My8kx2PnNtmO5VvZMe6swsnbO5fb85NnGmbJtxCwxWpxuxjyA9e",
+	"3d45W6L+OTS5VZEvtrlfWiPN0nY527RkSXtETAskU0KXXuA350Nitw09Z4SMqe86Aw6pGgBWmTENH6AT",
+	"J1WDiyJ/gP6bBc71PEXaN+5f/4VKYUoq96WMEV1umc7doG0kCF2Zj5QMxiVfqfeDZ1j6MPsrxWTe8w2+",
+	"aoJtmXWFT8tfPZaDdSVdRUw4z1jMp3BOCYaJy6kbBz7e94d4CTavQKki4JZRg0d5wol2CGaFFm2EzrOZ",
+	"TQfSqoH3JEBzmct2NhG72AkBWjeQU3YlCRHzV5q/TQMnmoEx3A5RGj02fUJ7UQIkRsdZSIAcbUKXxwAa",
+	"SR39DUk1JJfSmEQ2T1JJbJznKcX4iEix0CLofSTwUbjYch8GrS8h2SKx8kIo0b5YlMDtWaA6Fj05PGIh",
+	"/2Nz9lTg2+sDsms+BFxKZJjseyvTtVNSGSvm/OHeZdrM8DRRb6Y/R387RLBQi17opoJ0loQ9fHRo+44s",
+	"8FwJZg+B1a74DQD2k61vEUf1EACq3RTwZ+Q4pwgDaluEXExV77YZ4EQGh8edV6iaSPpdSel+4DsxxyGm",
+	"EgHzkgBM2EaDLQGK+Ryt3nSsKOaRGFJNBddEAv+F4iEzHulXDYzUc93JL14/LjI38PFFH0CUW1qPfvhF",
+	"f9thCHoIrO0tQo5u4xB/CitqDkOhwrbAA3kXC8kbRDa0vLCk938bo8wT4bpQtK/hNTqbeJdL1sWNGHCJ",
+	"vRSuCnS+YPfSTuDxVeyGe7tUfrk92KBs1wqdu9Xt2ql+jbrdQJAKGdcSoi/NcXMr31b+/vX6KObrfkPv",
+	"sVo4LvAJ7ZiDT/SvejUNzgC29B+u0qAibAPNbgQoGkSLIgTH9aAuAN69A4W9VdZl8H082gjIX7jCYP2Q",
+	"CVVlr3v219W1dOjKNQY6GchivDiU4iroXY2N/USoq7JcZeCRcBOJ+OAM8MGNw3ctk56KCSv8/KdfznzV",
+	"+2SY5ILpMRSaZ+ZQdGVCMP0Bu1CI447cH+foaw4tqTnOAglqoha53OBsuxykufbv5m5Hx39nvSHPeM9s",
+	"z4m5OzWAzjK9ox8KFjjgsx+zMo/8HpUbTGEygCjOgXOKEJTII4ZYAHYODrn0JfeIAoyY8wlwJ9sACPzZ",
+	"schGTw6/h18hjybSnkdLyfst/LEWmSaSD4S4Nltp/m5D81D8QuH5qKrIHql/sNQ+eA9tsm0hUDMTT/kB",
+	"cwdEbNza2B03Z/R6/CepT7iEya7viM+Oe4DK99prOBeTaw34gnVnT5dX+t/2i11U8o7VJ0tNRcgU3sHb",
+	"riHo36pUGGMMv6oHBr6FROcVvyVtua0R+Eq+ua9Zp0P65aoEUPF+C2UCRjnMZetRHJXS9SUJdY/5+jsV",
+	"a5vJz2WvUWHcW/q6Vl4ZXJE0+SD+c3FjteU8L2dS6BNjPY82iQR+aP/EYgyJByUd+oBINdA2ATJG6R7Q",
+	"b5fkXWn5Oqr06UDkr5MPQgqtG3eOj6jblerkZ8HTfLiGNnEDqqvJaK0A95F8uAP+wvryfYks6ZTfJkzt",
+	"fwbyZIiLegcHZSSWAq5YlbmquqAS6vnXrw/xXNfQuCcrIwxv3guw1EDk8KylRgnOptkYF/nZigUT+BQf",
+	"idhduo14bZFD1sVidtR9y8wVB7YpsXP1YCQO7HQWO/pvsc9bl8JgO9r7zUYXgSKyQTGXRbgp8vnAFzul",
+	"kvpekQFpbnAj78/6tHjPV9su8T9tXUceVhVjNdNiP3TBQzZHIoZJWAPn6/ql4Ytd3tFcmvQG/dkLxtfw",
+	"UxcENUsRGagXsZSfDynlfjeH0r27zcTc1l/7s4RX8dSiTBv7D7bKx6vLCeKtfUu0dfCJ/gWAd/2AyWEB",
+	"8wcZdY5izIVWjXl/66oULNxd9OTwSUQ83J4wFUCUeBIvsAHLrBJf2SAsViMuzM64vmSaH1lN4wTcGZub",
+	"h1u00K1598DmXe6OqSWFRSRGL7CsyLlPjDj6fiwbRlFlHFoUJUsjSHyrnRa7kOl0gTQb8Wkb6iWhXtEV",
+	"BXr25Ykro527cRMA18ugi7mCCke2CwJxD0so0eDDTcusDevyHFXmWwXpzl0ssBqy7c3cE9e3v5bd4wFq",
+	"9r4die35LDxkYOiob0Cg9O2j5XwZybytCXycuuStTWqspz4AlwRNW2C3Xh3Jjo4PDyOHxe8ZCsjFR7wO",
+	"/Oo9uJ5A7BJqfrqVaqLDWnv4LbEZ6GGRmw+2K2OIKVwYnTBJtGDR08PvZ4iUWBTfvC/8G4iaLMJnv4+T",
+	"LJ8iUnCc8UQmchC1sSPCEeMb1QRwf4Q+ctrZ0SWmJTMh4E9aEFN/K3ic/FmD6n7f4dV/yZj6t5cWvByq",
+	"Io1Lx3QgcndUFkb16UNaXobryLPDIs0TsId0zvv9pjeXdnSLEUcqkD8WOdNJKmSeTtshAwZUfLi6kgg6",
+	"QCK0oFj0OpG3jhdc8pEI6GfGfCAWMb0QtNMjLOkNXtPST8zuwAYFvTj0jvW8lSdlC8O7TU18a/YGlO7m",
+	"Tl5Y2Wh/s9xXrcxGXIyhz4tu6viMMMOAlYfBAGtbYGkbOYs2yqaxOo7sCwBd5zHg8fa4ZDei64jlfbud",
+	"R+O1CD1kOS0GeKUv/qsmAxL5QSU9URPdFGe8KVLr7OgHqFeruxwrbGuvwA2oNIXozE24hi579Dg3FLlh",
+	"hgkybNPFZJF2bDDGDTHSW+FWrZTg9rpSRpvACz2R5AqapImnZMeh5GavHGevcwOR8eBqWQ+gGxxe+7lp",
+	"jCh6VUsHemVbJoRawQVFTowd96v1jZYOcleZwzZD+VLncZYqpdkoxrEXG8sLDeDKODy1j07R1qmaDD6M",
+	"jnyTqUFmnK1tIOPxGhbGDHBWwCLL4r7LM+nmG6EJByNmigva7N92iyKJB0LuzVd95kmeEu5wB7Uee/Ls",
+	"6MgYNlBF4UCIA3VFl2Nd9dCc6ZjQXoy5dNHLFRA9rlcMiotfADiMEqgCcLhkDEBp6JVZUJvh/5Ytqpu/",
+	"8Euqt6D7qBslJV+N8UvrhHeT40J2KleAiL9xuICdVfOfLStdEoWr4FNbWjZIi7KouCnPjdt4dHhozVfd",
+	"JHRJ8iXZRRp74xZbRwDlwRjAXbmY1c2OiBbEwja1hu/X0V/PgPw9yYdeva9pTM4MXmJY3hvz5XWnnsly",
+	"NuR5aLZkQhcjcd25dORvy4AOzLWxucX80N+e1R782zMYXsjTV9edFXbSq+vO2wJsCS1k7FZZe5FzI1fN",
+	"MxiL89S5Gtfbn8tcjcd2f7YlAtswy0OXCLiQyASJojXrKflBZBp9vnWDL2tJZ5R0tk4AhPR8vygVaE5s",
+	"+AXS/hB2bkLlKJAeMSD7hkAN1HpGOud5oSM2Uh8oPm11GXRKRMYRj9i//u//Y9FYyDiRA/opE1qlH0RM",
+	"P/ZSpUUcNZGWKBdjaKUANKWmeWgmFESWoM2yK93NmuGdVOZuZKcx4lM2UICyBbTvMJ8QqgpLFy1BnrKR",
+	"p7yA5DVPIavSlUMOuS7Knj05/MHDQmVc6sTsouvoNA+lWTEu7SbQjOIkE708nbbYWao0Yt3Tn4SF6+/Y",
+	"sop8yPOuhBR6kqZl3tU2Zdelytm4uEkTPRQxoFvh3ZDGnGs2EmDRJDJXIZYXQO5rhhuGb5Mn70cqFm2m",
+	"+v2IDbkFTaQ7qn7fbNGwGHGp2/MzZdUTxXUV0k0Ss4ZSdWWIo32DsOjIoY9Li5SMEBMKQ4fzpSoISGU3",
+	"HV8mwnwB7NRQ0GseidENtPBkwmdsTvCPGpJE0KTbt0I0arFIFmkaIdM+tM5C3YpU6j+NeWhjTbdCs5up",
+	"+aBF2mfmbUV0zXtYCcGRCZ6lich8ytWtAMxGgPrCNdvjfILAXP78mNPtviF6PkZC7awATqz6aO456jMW",
+	"dfr7YKlRXzFtWqKx+Rie6moW7YOQzIznzIgssJdxJRPF+AD4eQlxzH7+uYOs60r6ii2HmRhZdLWj40o7",
+	"tBRhWd8UDc3QTSOy5uyrfn91NpfL+KLfDzQ8vaLVLTTBIoPheZYssZm85QuXrR8DrnzqQ9Qh1d2GN3jd",
+	"w4SCXQUSQjb6036natKt2Vcn6Icv6FzlaFng445qhN7eZFAbCHLrJ6CH3oYKH7FxTJX+q4KF60VbQvb6",
+	"hZGXS4fN7BhByACkvL0viEUn01a5knTZJXbLMKHpFKetgJVij3GNnEgi29dCErm9BiqWJGO3iYOcHaoJ",
+	"Unca/7sJxkoi2R840UQO3u1mhRGa2v5iD+0izJ8CdgmR7vs1Nb2VZS7Q7J8qkUD1BFNNcpYVkp4PIKUo",
+	"MfuJBFsNGxegQHeK1jfLiwwyty79irnXoZoAtKfq50IiTuzN1P12xOUUQlTG3iKhrG8Re5cAdOG+FoeV",
+	"/bPQOUN6+NLDXOkYwOGaCwqy6XjOUoGAdx9sS5m2tiYg4hUEfnriFIIx2JCRy1og1g5Ncmt5EhbLimOm",
+	"CU5KK5uObqGjQP7S+1y9x0VEIewtGq/QGELOBmx2gqa8FJPg8GFhkDuVrmra13e73fMLnor8xMMCYsuW",
+	"+X34jm3JtXkLN5maaOgGjIBi/xLir5FltSV+HSjBi0rB9agJQK6Q/UfM5kyNunLJ7uEx3keQrghAuvBX",
+	"Fmu3ClNmNne3dpkT1zkszPjDzXUu78h/FCKb1glw5uJjfgCf+b520ajQPKIKz5XYqm6dNv9YH2DVDYXp",
+	"L6wfJF77PkmlFuuQIwofWhQrKdD3wG8xggrDhb2BcBMIG8DXH5nt24cJ7HdeRLbewxwekKXuwz5hc10D",
+	"WBinACe7tQ231bW7qO7wSvlCgFpmzFkQjnJPFvVB3k47/yhUzu9uwRzXesmveC4mfHono8cMrfHi6FFX",
+	"yUioIv/CtlLzE4k8KsSoNqJQOlCh1I6eLyDnyd1zrvvny9KuB/921Tn75eXV+86LUC1uko2tnfSkHiXp",
+	"854ZGJMODGdGWWAGNKdw6B5yzFTQzswTz3Tzz+Y/epLkvSFJufaP+I/Wbj4dC7oboOZRjvWFSHPexhs6",
+	"GtRdHEOOwt7smLdCi3x2TCp3uw32r//6b8Sag/CssVJkIgftbmPuJi+UFJX36HYlwfxx3W00af6UQ2l1",
+	"XszdCR2wRfdy/V9tf7MzFQu7YZ83TvaCPQcZ3l3M++KWq77HCpp9t/Ra4z14E4zRu6L9dq+IMYbQhjux",
+	"eT07bfwVswAwLZ3Hqshb4GDQYNLseyf22ptM8NuT8GaZeW/+ZiER7M6iN7ez7IZG8S64X/gWd+y+20LH",
+	"JF52V1Tii+/r36i7sREZeEv7RstoFcmdEhI1HLjFdfnIxhPavhNv38rAVyuXYntfJcktLGtVJX1Ykfb4",
+	"qukpm7GGDbpRRX1gqt+tqh4qgGkiXxkpeyDyNSoyhc6tLbbNNG8zzQ9f0G/L5WmOSHQzF16zJuFD5Jgr",
+	"ewMuZ0NTNtzm0noQAeLQ3Gf+6Xh0TrC4KclRi2J5U6ghDj7x5L39KYgtRF1pXNd//dd/ozeuoxb7HeJe",
+	"PmaS6Jl05YzmgLgHaAsMfEHsKldNVDjEgIQTxhTc8eFhtHfCtCq3TmKwBzxrmwSci6RRCAizsZkYCGl0",
+	"kmizPCtExLi+1cQAjWlNv488CJ8FdyRqKZy0eXOpyBGXKYfUJeAxpbwnupKCm5iK7asMoJl47uJPmC6m",
+	"zRkmxgKZUpBAF2ORaRGL+P3NNMLu0eAEshuBZFfBhVFAJXXaYVIBtCJEtXisWZK32ClzO+AYmoz9olkq",
+	"uC03CJU/ba/N+uAujlQsUog8+AQkg1/qoNcEmwVVvw+I0raNJMlL0MuUvCTFSVvL8WYUGLNNKc3wtgMF",
+	"2Mu+9APTzu3ZLzXo8nNHBtPDi9tX7hAJu9cWFoiV1qA7skc6zJimdYaezSx30/6Xqjs8QP4zK8DGXw07",
+	"bUP5oZ20QZBvUXwvPF7OQqbuUxI2Zevp3jpfSl0sXPZEWtdmOoOrUxH7ENYaFpcfVLbhIQq5ouQSr7no",
+	"+3vMupnPp50Xq0oLzQh/j88QL123hwryOCL+6ueH5Ks5NTSlhzovd+6U+oufsa2PUCc8jjt2rvJL+sAe",
+	"b23BvUXk/3Ru0KXD1364aPj6ofAv1ZnEug3vOnQb6DywNXqJ7IQXdBMtiqfP9BbNGVoQH38749TcR0+Q",
+	"M3Cqu4IqYsRN9onNulesqrmHJ4trTEZBF8fC1p6wynu2iQfKU7MYfdDc/yAp1+7aeyZgrlFGDphpONVS",
+	"sMlQsb5KUzXRWB4wxhHg5FJ5K/gQbJQAjawEEhhJDLfwE/Q6LYITcR0ojy8CWqrAr4matlEMNGhwuUMA",
+	"dEEv2BZXZBu3fBRxS+4DgSMvdB4SQbNG0PI0BrpBGwS7mQZ4Jm3741xfAvSs3EyxugsCRRiuc/chgQ/m",
+	"Cf7blggC1TnTfNpip9Sc4To6IGQnlVcMWO9POolaX/ba1C0D8dKgsitYA1adVfebsEXtJhw7PxhPJ3yq",
+	"2SSRS+JSVuR91aAUjKsj3M/COW8aWZob/gDQKvVXRCfRqZ51QT4XBQTsKZpwzXgcP1w8YOvTrldqfwaf",
+	"/7ZW/hGrydM4DnQIZn1m03plPfkFPFz7wC+Ku0Eik6A0cqtPCTjAWMtHmyJp0HoWOL8kHZd6vmVFAG4v",
+	"nfVas70Pl9iekWqP2C4icIfNtvbsJHdWzPFuUBjlum8kQ7lvq41K0MGewYwiVvnLwFhbjJIRBG0i2z/g",
+	"CNyahGqXCeNTywLTc6+SD4JFRZZG0GcsxYQF5fO7RZbuAZ2ttpWaPEQqg7RqMhIWx5VRa4mQ2JkLxZ/Y",
+	"vSohFU31X7liNwLK7iUD3LsBT2R7c4KcOeCvezHf7mTx5MsAyGbSIARAVp+7tTSqupPQ/HFbfr5V0uui",
+	"PWALjDJOn2+pCURCRTh6AYFNJsaC41sAL6IqPlkkB70hzxfThF0agYEiPeWBglB9FjlQIMtsad3YHY1w",
+	"w04lJn0QS0BvnWgiwG5SF35VN11inM8oiV3rh5W+RhYGzjDJM+wkw356ZobNtJVZQgHQUtCDZNu0qKOL",
+	"s1TpvCt9CNsBlKPg/adKZGmSihqpplh0AizhwYt4P0r0CLrlw64t0IwlinNnlnUllHnYCp1cfMzbiKoB",
+	"OVSexLaH6kYwESc5dno5o24IwBfoaU+MF24LSm5EjxdaeG8d9QGWOZu96/eh2slehz4+NBwmeTPY5Fyp",
+	"uW1xHT+gRTyfKW0qIgmYW0Uxz/l+4bBXIwe04MIXtjbIvvGsyIctdlE6aMqyj8BhdEVUPG5imQ1Hong6",
+	"A5E5cJGb8xjqyMx107HoysjsceSXlAlXrIMoJolmyUACBwW7FIJ1G2fmAWiz6W5jttxqn+YZ4Y75liTz",
+	"hCU1WEHraF5kEm77M5cDM7QYM0vtau46Do7giWN7x494xlZSY+wsbCHcSuZKvTv+q0piz8DCymffVjyF",
+	"5ys4/lSaRcVM8L7MF09tpOoDNJDiS+dIMBYxLOai7QacPzNEoWxQE9lmcUYrxFeF9WT+fZfv504QzXFH",
+	"m/UgYz3KPrOBmvfF5pZNGZHqT1Apdd0xZ7SyXqp2DMjeY22QiJlxG5RH3VcDpHtna/c/upFnw0LeLi9v",
+	"wVQcHM2+eemg28wZbbM/Xlycv3wXzQS5/tf+byLriXT/tLN/3dmnJ+0vRx6z0a75NW2tyzs0N9YJdpnz",
+	"/GUjXeaJ2zbKb6aNslweYgxHH0fz1uuM8cpZz9sJgb0Olvaa7JOl0AjjCf4xvi0RU1YZAGtXGUAfvZMx",
+	"f7yLAtPg8sUv5exxu5y/CqEsChkTZo77cxI3UeV7S6crQ5jSOUsWbF5jN95My9tJiFJgujibhP404B8E",
+	"2KwhsIG7ssoMMgZ1IXvGwLsq+y9lV+VknlXA2NAR1zrROZfGjMxVGjNuDBd2M+3KaCRybnRBCwUpoMfN",
+	"9ZwRFkMMiT+bRcP8mf0TIlpINWk6UqKRAsIDMVpUfBFAhX5tavh1aiWCaW9QLeHttFK9xNHh0ep6iYUl",
+	"N/ZU3q1mYlsHsY0dfck6iJJcx2DSKpVUWRkxq2zu2LC7yFF9kFg+VmrPd/us6tsyahD96uWdYlg3jj42",
+	"xvZtYEDCc2IFwvpWqgk4uEnMpiInh1lS6KI0k6YLGAz5eCwkdiIB5DAw3AC0OHnugGLENXHhb+zehsDH",
+	"9x+zrwB7OVeL+uceXbB8K7rq1VyXglrV32ilxNos7F3Xfvbhh0rr+SeVAYRwMXJdliVzub223IEW1QSi",
+	"XgT00LSXQHBBA5JXOeQXAeySTe1BzMzZvlXf+wwU/DYcc9/hmL+6zNsaeQ/I8gsf72ay8gtZdx+erUgn",
+	"nuqZpEXkhBwhRFsxGhY8eLHKnmFZRjtohp/NO4BcFkZiiXFExa83vHfblT6dNlQTecIiRDJEa4nbH98K",
+	"rgGW0Hj7Eb9RWR6Zv2b4+y+edvjt2Tbx8GdNPPz2bJt62KYetqmHberhy6QeQk35hTIPpPPXcZ5ObRHl",
+	"Yscrmnd+AsuBnhmt9nFAeW5l/9bP2fo5Wz/nnvwcTZ9VtWxLU8Z7PVXIWSZ/yvEpLdgE/iv2RzxJGY/j",
+	"TGjtAOQl46wnspwnkk341GUGEezd/SlTqajGn7yGCc6tsjzPn9UEMbWrJgFTdexdLXbGNSqda5n0VAy4",
+	"+SMb4R7xPBeZmQpJwka7wWP+741mw/gNxvzPpo1mQ/KR+ZMwz2uEcnHEP74WcmDOyfHTJ83GKJH2Z5+6",
+	"03mWSGBFrEpk2x3fcdsSzGWAOY+qyZirG3Vl9FuFH8ZjAPGk/VqN4mkv3ATCE8fesX29+mPatq9/Sbbu",
+	"x6O4eDxKZLXmsn+qyKzaj8CrHFQCJZ2Dv/q8MB8JTTIYoMf7NT2lHMuVarHOXI08hrlsthAadtD6A0IX",
+	"6iiaE+JUptKVdolQrYKqx9vR5iwd6GQgizEGtS6FzDHLCEiP2MyNgS0A/8BZtwmisKcAcJMgVBKiNwTp",
+	"/j7nt8iFd6eGIqPHvnboiy6s0QVuZrtpC3h57AP0f9dbiBPY9YHg3IhqfwX/jAzZsNLZtu+7YbcNBBg7",
+	"y0HP4IrPTaIHrHE9XBfjsM+PUZzXiVu9NB/yFb+lB21bw/88OgtlSqBoGLUWTRnZuxVarH5giPScc4UO",
+	"Ppn/W0pWf+HVh2vTSmLLe6sFEABlU3+Nxk3S8DfkO1MT6Qo0iZ4LBkGrjhbYpIbXdSXdqMUiOyQKUHLp",
+	"7q6cM6j7hGLRBVrJSpuvXFK5pixvNuzyaoN/PJQe2NZPbkNO327vrROXdc38tYSAkRz1qNT9RKgOHaIx",
+	"cQIaDhifhcR/JnmLIZcJkTELy7zNe0YlYjdx0Htq9cGQ6yY2nEK0iYx5JUkMY0vmCeOusl7k6AM4FkUp",
+	"Juiq3ExL/kQm+pnQw6jFXsCEsf3RPrgrYYZG/GuhdaLM5GxbqVQgyntcslQNIPwPjcA+2o3rjhlovUTn",
+	"Gc/RgZrC7NrogphL38MlS1iiSZBv7hrQ+1iNtIz7UDbxmxh4qsf1vJljUTX2AfDKv7JjUWZqnvAs1ttc",
+	"Q20b/zXX+SlYkFsT/09m4lv2Y9QPJIy8blhXm1UY8weh2bi5riuqQCUE8bkYk5waxhC6VjuHIGDdIHM9",
+	"wEnUJyz69DlivVTwTDsl4ShuoYEduuydIxGrLjHQCrj+wiIJBMa/cTGsbzDiRg/mwF1MfIHka4hUl6ia",
+	"mS56Q//s3ejJ4ZMIGZadI4KeBdXuR7TFrmQ4mAIlrjwqAYBggALHlPlIRI7mBliHjWUze6MqvTcucmvf",
+	"30nxYeZkFT2/f9j6qqty8EPorpjXdonWCen5IdV9Zu6UajrvUk2sozvaqq+tMnrEntY59C25b6CecoLp",
+	"mpVXJbI9hgyxOZl/E25brHrFSGDgocjSRrtxAFqJnjmnl5KBRNCVpnFBAIAlkQHojfVZ4BeBb9VTI0G5",
+	"cp9bNp8aBM7iRI9TPj3HX9uHJIjUNwdAh5i9BDoXaAZbRdv0lKDILxU2XxP+Wy9VOpGDYDKkVyrmc0V/",
+	"mZ/M766/2sETY2X2TCu05lOsWrCtLLM44zSHAJ15dhK+73d+Swi0iDCTTztNKn0DHlN69fvQLE5U5MEr",
+	"SCqe5YGQGtXFBNhbR4+1KTaqqts1yvtsyPNor8lc+/d+kcCGnL7av+4Ez4fClPkZhDBCVSt2GW/Ayg18",
+	"Xc1SpW4JXsloCzybWE7i9IrgvSFhIwVzKagqZG47XIZ/biK/iCnxuaN1NmNS9Xia4t68CRfNx8n+rZhW",
+	"PutNh8Gf5p/1JlM3QUZznPIcikwQirGQOmBGCx42FDyt/Mx+xj98fvf5/wcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
