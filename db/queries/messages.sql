@@ -1,13 +1,14 @@
 -- name: CreateMessage :one
 -- A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 -- ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
--- resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is being written is not published, except that a customer's
--- own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
--- message counts for, if any, has used up its budget for the day. Then nothing has changed.
+-- resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+-- being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+-- journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+-- has used up its budget for the day. Then nothing has changed.
 WITH target AS (
     SELECT
         t.id, t.user_id, t.status, t.snoozed_until,
-        CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
+        CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
     FROM tickets AS t
     WHERE t.id = @ticket_id AND (t.user_id = @actor_id::uuid OR @staff::boolean) AND t.status <> 'closed'
 ),
@@ -41,7 +42,7 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'agent')
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 ),
 logged AS (
@@ -55,19 +56,6 @@ reopened AS (
     FROM before
     WHERE before.reopens
 ),
-entered AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
-    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.customer_id, entry.data
-    FROM before
-    CROSS JOIN LATERAL (
-        VALUES
-            (before.reopens, 'ticket.status_changed', before.user_id, jsonb_build_object('from', before.status, 'to', 'open')),
-            (before.wakes, 'ticket.snoozed', NULL, jsonb_build_object(
-                'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
-            ))
-    ) AS entry (happened, type, customer_id, data)
-    WHERE entry.happened
-),
 raised AS (
     UPDATE tickets
     SET
@@ -76,7 +64,7 @@ raised AS (
         resolved_at = CASE WHEN before.reopens THEN NULL ELSE tickets.resolved_at END,
         snoozed_until = CASE WHEN before.wakes THEN NULL ELSE tickets.snoozed_until END,
         first_response_at = CASE
-            WHEN before.author = 'staff' THEN coalesce(tickets.first_response_at, before.written_at)
+            WHEN before.author = 'agent' THEN coalesce(tickets.first_response_at, before.written_at)
             ELSE tickets.first_response_at
         END,
         waiting_since = CASE
@@ -86,6 +74,29 @@ raised AS (
         last_message_at = before.written_at
     FROM before
     WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT
+        entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
+        entry.data
+    FROM before
+    CROSS JOIN LATERAL (
+        SELECT
+            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+        FROM superseded
+        UNION ALL
+        SELECT 2, true, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        UNION ALL
+        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        WHERE before.reopens
+        UNION ALL
+        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+            'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+        )
+        WHERE before.wakes
+    ) AS entry
+    ORDER BY entry.place
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
 SELECT

@@ -93,7 +93,7 @@ LIMIT @max_rows;
 -- the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
 -- as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 WITH before AS (
-    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name
+    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
     LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @caller_id::uuid)
     WHERE b.id = @id
@@ -121,13 +121,13 @@ UPDATE tickets AS t
 SET status = @status, ai_mode = @ai_mode, priority = @priority, assignee_id = sqlc.narg(assignee_id),
     team_id = sqlc.narg(team_id), tags = @tags, custom_fields = @custom_fields, external_id = sqlc.narg(ticket_external_id),
     snoozed_until = sqlc.narg(snoozed_until),
-    resolved_at = CASE WHEN @status IN ('resolved', 'closed') THEN coalesce(t.resolved_at, clock_timestamp()) END,
+    resolved_at = CASE WHEN @status IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,
     waiting_since = CASE
         WHEN @status IN ('resolved', 'closed') THEN NULL
-        WHEN @waits::boolean THEN coalesce(t.waiting_since, clock_timestamp())
+        WHEN @waits::boolean THEN coalesce(t.waiting_since, before.changed_at)
         ELSE t.waiting_since
     END,
-    updated_at = clock_timestamp(), version = t.version + 1
+    updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
 RETURNING sqlc.embed(t), before.service_id, before.external_id, before.display_name;

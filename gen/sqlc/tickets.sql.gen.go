@@ -518,7 +518,7 @@ func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams
 
 const updateTicket = `-- name: UpdateTicket :one
 WITH before AS (
-    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name
+    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
     LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($11::boolean OR c.service_id = $12::uuid)
     WHERE b.id = $13
@@ -546,13 +546,13 @@ UPDATE tickets AS t
 SET status = $1, ai_mode = $2, priority = $3, assignee_id = $4,
     team_id = $5, tags = $6, custom_fields = $7, external_id = $8,
     snoozed_until = $9,
-    resolved_at = CASE WHEN $1 IN ('resolved', 'closed') THEN coalesce(t.resolved_at, clock_timestamp()) END,
+    resolved_at = CASE WHEN $1 IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,
     waiting_since = CASE
         WHEN $1 IN ('resolved', 'closed') THEN NULL
-        WHEN $10::boolean THEN coalesce(t.waiting_since, clock_timestamp())
+        WHEN $10::boolean THEN coalesce(t.waiting_since, before.changed_at)
         ELSE t.waiting_since
     END,
-    updated_at = clock_timestamp(), version = t.version + 1
+    updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
 RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, before.service_id, before.external_id, before.display_name

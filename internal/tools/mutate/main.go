@@ -25,7 +25,7 @@ const (
 	testTimeout = "180s"
 
 	contractFile = "openapi.yaml"
-	testPackage  = "./internal/httpapi"
+	testPackage  = "./internal/tests/api"
 )
 
 // mutant is one way to break the product.

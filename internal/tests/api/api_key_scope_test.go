@@ -1,0 +1,145 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+// service is a service's key.
+type service struct {
+	row sqlc.ListAPIKeysRow
+	key string
+}
+
+// bearer is the key's Authorization header.
+func (s service) bearer() string { return "Authorization: Bearer " + s.key }
+
+func (c *cast) apiKey(t *testing.T, role auth.Role, scopes ...auth.Scope) service {
+	t.Helper()
+	row, key, err := c.Accounts.CreateAPIKey(t.Context(), auth.Actor{ID: c.admin.ID}, account.NewAPIKey{
+		Name: "A service", Role: role, Scopes: scopes,
+	})
+	require.NoError(t, err)
+	return service{row: row, key: key}
+}
+
+// customerOf makes a customer of a service whose key may act for customers.
+func (c *cast) customerOf(t *testing.T, s service) uuid.UUID {
+	t.Helper()
+	actor, err := c.Auth.Authenticate(t.Context(), s.key)
+	require.NoError(t, err)
+	customer, err := c.Auth.ActFor(t.Context(), actor, customerName)
+	require.NoError(t, err)
+	return customer.ID
+}
+
+var allScopes = []auth.Scope{
+	auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeUsers, auth.ScopeOnBehalf,
+}
+
+// requireOutOfScope wants the operation to be refused and to change nothing.
+func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, header ...string) {
+	t.Helper()
+	before, asked := c.snapshot(t), len(c.Simulator.Requests())
+	got := o.call(t, c, ids, header...)
+	got.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
+	require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, got.Header.Values("WWW-Authenticate"))
+	require.Equal(t, before, c.snapshot(t))
+	require.Len(t, c.Simulator.Requests(), asked, "nothing was asked of the AI")
+}
+
+func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		if o.role == "" {
+			continue
+		}
+		t.Run(o.OperationID, func(t *testing.T) {
+			t.Parallel()
+			c := newCast(t)
+			ids := o.ownedIDs(t, c)
+			for _, scope := range o.scopes {
+				if scope == auth.AnyScope {
+					continue
+				}
+				others := slices.DeleteFunc(slices.Clone(allScopes), func(s auth.Scope) bool { return s == scope })
+				outside := c.apiKey(t, auth.RoleAdmin, others...)
+				requireOutOfScope(t, c, o, ids, outside.bearer())
+				requireOutOfScope(t, c, o, o.unknownIDs(), outside.bearer())
+				requireOutOfScope(t, c, o, ids, outside.bearer(), "X-On-Behalf-Of: somebody")
+			}
+			switch o.scopes[0] {
+			case auth.NoScope:
+				return
+			case auth.AnyScope:
+				o.scopes = []auth.Scope{auth.ScopeOnBehalf}
+			}
+			got := o.call(t, c, ids, c.apiKey(t, auth.RoleAdmin, o.scopes...).bearer())
+			if slices.Contains(customersOnly, o.OperationID) || slices.Contains(servicesOnly, o.OperationID) {
+				got.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+			} else {
+				require.Contains(t, o.successes(t), got.Status, "%s", got.Body)
+			}
+			requireKeyHasNoMoreThanItsRole(t, c, o)
+			requireActingNeedsAKeyThatMay(t, c, o)
+		})
+	}
+}
+
+// requireKeyHasNoMoreThanItsRole wants a key of a customer's role to reach nothing of somebody else's.
+func requireKeyHasNoMoreThanItsRole(t *testing.T, c *cast, o specOperation) {
+	t.Helper()
+	key := c.apiKey(t, auth.RoleUser, allScopes...)
+	if o.role != sqlc.UserRoleUser {
+		requireOutOfScope(t, c, o, o.ownedIDs(t, c), key.bearer())
+		return
+	}
+	for _, header := range [][]string{{key.bearer()}, {key.bearer(), "X-On-Behalf-Of: somebody"}} {
+		if len(o.pathParameters) > 0 {
+			foreign := o.call(t, c, o.ownedIDs(t, c), header...)
+			foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+			requireSame(t, o.call(t, c, o.unknownIDs(), header...), foreign, "an id of nothing and one of somebody else's")
+			continue
+		}
+		ownedTicket(t, c)
+		got := o.call(t, c, nil, header...)
+		require.Contains(t, o.successes(t), got.Status, "%s", got.Body)
+		require.NotContains(t, string(got.Body), "Secret")
+	}
+}
+
+// requireActingNeedsAKeyThatMay wants nobody else to act for a customer, and nobody at all to do so where customers may not.
+func requireActingNeedsAKeyThatMay(t *testing.T, c *cast, o specOperation) {
+	t.Helper()
+	ids := o.ownedIDs(t, c)
+	may := c.apiKey(t, auth.RoleAdmin, allScopes...)
+	if !o.actsForCustomers() {
+		got := o.call(t, c, ids, may.bearer(), "X-On-Behalf-Of: somebody")
+		got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+		return
+	}
+	mayNot := c.apiKey(t, auth.RoleAdmin, allScopes[:4]...)
+	for _, bearer := range []string{c.owner.bearer(), c.agent.bearer(), c.admin.bearer(), mayNot.bearer()} {
+		requireOutOfScope(t, c, o, ids, bearer, "X-On-Behalf-Of: somebody")
+	}
+	before := c.snapshot(t)
+	for name, values := range malformedCustomers {
+		header := []string{may.bearer()}
+		for _, value := range values {
+			header = append(header, "X-On-Behalf-Of: "+value)
+		}
+		got := o.call(t, c, ids, header...)
+		problem := got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+		require.Equal(t, "/X-On-Behalf-Of", problem.Errors[0].Pointer, name)
+	}
+	require.Equal(t, before, c.snapshot(t))
+}

@@ -1,0 +1,39 @@
+package api_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// A client may close its side for writing and still read. What it reads must be an answer, or nothing: an empty 200
+// would be taken for a success.
+func TestHalfClosedRequestIsNeverAnsweredWithAnEmptySuccess(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	for range 20 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // Closed below.
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "GET /tickets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+user.Token+"\r\n\r\n")
+		require.NoError(t, err)
+		tcp, ok := conn.(*net.TCPConn)
+		require.True(t, ok)
+		require.NoError(t, tcp.CloseWrite())
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err == nil {
+			body, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NotEmpty(t, body, "status %d", response.StatusCode)
+			require.NoError(t, response.Body.Close())
+		}
+		require.NoError(t, conn.Close())
+	}
+}

@@ -1,0 +1,424 @@
+package api_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
+// -rapid.checks, and -rapid.seed generates the same ones again.
+const fuzzChecks = "3"
+
+// refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
+// what it names or of where that stands.
+var refusals = map[string][]int{
+	"signUp":           {http.StatusForbidden, http.StatusConflict},
+	"logIn":            {http.StatusUnauthorized},
+	"refreshSession":   {http.StatusUnauthorized},
+	"changePassword":   {http.StatusUnauthorized},
+	"createUser":       {http.StatusConflict},
+	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
+	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
+	"createMessage":    {http.StatusConflict},
+	"createAIResponse": {http.StatusConflict},
+	"streamAIResponse": {http.StatusConflict},
+	"sendUIMessage":    {http.StatusConflict},
+	"sendUIMessageV7":  {http.StatusConflict},
+	"runAGUI":          {http.StatusConflict},
+}
+
+// fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
+type fuzzed struct {
+	specOperation
+	*cast
+	caller member
+	ids    []string
+	item   *openapi3.PathItem
+}
+
+// fuzzRequest is one request, in parts that can be broken one by one.
+type fuzzRequest struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         map[string]any
+	form         bool
+	// text is sent instead of the body when it is not empty.
+	text string
+	// token is whose name it comes in.
+	token string
+}
+
+// TestOperationsTakeWhatTheContractAllowsAndNothingElse generates requests from the contract's schemas, for every operation.
+// What it allows, with texts as short and as long as it says, and what it shows as an example, is not refused for its form; what it does not allow is refused with the status for that fault, and changes
+// nothing. The client validates every response against the contract.
+func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
+	for _, o := range specOperations(t) {
+		t.Run(o.OperationID, func(t *testing.T) {
+			t.Parallel()
+			f := newFuzzed(t, o)
+			f.requireExamplesTaken(t)
+			f.requireBoundsTaken(t)
+			rapid.Check(t, func(r *rapid.T) { f.requireTaken(t, r) })
+			f.renew(t)
+			before := f.snapshot(t)
+			rapid.Check(t, func(r *rapid.T) { f.requireRefused(t, r) })
+			require.Equal(t, before, f.snapshot(t), "what was refused has changed something")
+		})
+	}
+}
+
+// setRapidFlags sets the flags that the command line does not.
+func setRapidFlags(t *testing.T, values map[string]string) {
+	t.Helper()
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range values {
+		if !given[name] {
+			require.NoError(t, flag.Set(name, value))
+		}
+	}
+}
+
+// requireExamplesTaken sends what the contract shows as requests.
+func (f *fuzzed) requireExamplesTaken(t *testing.T) {
+	t.Helper()
+	if f.RequestBody == nil {
+		return
+	}
+	for mediaType, media := range f.RequestBody.Value.Content {
+		for name, example := range media.Examples {
+			body, ok := example.Value.Value.(map[string]any)
+			require.True(t, ok, name)
+			body = f.own(body)
+			got := f.send(t, fuzzRequest{
+				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+				body: body, form: mediaType != "application/json",
+			})
+			if got.Status >= http.StatusBadRequest {
+				require.Contains(t, refusals[f.OperationID], got.Status, "the example %s: %s", name, got.Body)
+			}
+		}
+	}
+}
+
+// requireBoundsTaken sends bodies whose texts are all as short, and all as long, as they may be.
+func (f *fuzzed) requireBoundsTaken(t *testing.T) {
+	t.Helper()
+	if f.RequestBody == nil {
+		return
+	}
+	for mediaType, media := range f.RequestBody.Value.Content {
+		for _, l := range []length{shortest, longest} {
+			f.renew(t)
+			body := f.own(validObject(media.Schema.Value, l).Example(1))
+			got := f.send(t, fuzzRequest{
+				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+				body: body, form: mediaType != "application/json",
+			})
+			if got.Status >= http.StatusBadRequest {
+				require.Contains(t, refusals[f.OperationID], got.Status, "%v: %s", body, got.Body)
+			}
+		}
+	}
+}
+
+func newFuzzed(t *testing.T, o specOperation) *fuzzed {
+	t.Helper()
+	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
+	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
+	f.caller = f.owner
+	if o.role == sqlc.UserRoleAdmin {
+		f.caller = f.admin
+	}
+	f.ids = o.ownedIDs(t, f.cast)
+	if slices.Contains(servicesOnly, o.OperationID) {
+		service := f.apiKey(t, auth.RoleUser, append(o.scopes, auth.ScopeOnBehalf)...)
+		f.caller = member{token: service.key}
+		f.ids = []string{f.customerOf(t, service).String()}
+	}
+	return f
+}
+
+// valid generates a request that the contract allows.
+func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
+	request := fuzzRequest{
+		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.token,
+	}
+	for _, p := range f.parameters() {
+		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
+			continue // A cursor is not to be made up.
+		}
+		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))
+		if p.Name == "Idempotency-Key" {
+			value = unlikeOthers(value, int(*p.Schema.Value.MaxLength))
+		}
+		request.set(p, value)
+	}
+	if f.RequestBody != nil {
+		mediaType := rapid.SampledFrom(slices.Sorted(maps.Keys(f.RequestBody.Value.Content))).Draw(r, "media type")
+		request.form = mediaType != "application/json"
+		request.header.Set("Content-Type", mediaType)
+		request.body = f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value, anyLength).Draw(r, "body"))
+	}
+	return request
+}
+
+// unlikeOthers makes a key unlike those of all other requests, which are for something else.
+func unlikeOthers(key string, longest int) string {
+	id := uuid.NewString()
+	return id + key[:min(len(key), longest-len(id))]
+}
+
+// own returns the body with the caller's own ticket, if it names one.
+func (f *fuzzed) own(body map[string]any) map[string]any {
+	if member := ticketsInBodies[f.OperationID]; member != "" {
+		return changeMember(body, member, f.ids[0])
+	}
+	return body
+}
+
+// ownPath is the path with the ids of what is the caller's own.
+func (f *fuzzed) ownPath() string {
+	path := f.path
+	for i, name := range f.pathParameters {
+		path = strings.ReplaceAll(path, "{"+name+"}", f.ids[i])
+	}
+	return path
+}
+
+// parameters are those in the query and the header.
+func (f *fuzzed) parameters() (found []*openapi3.Parameter) {
+	for _, p := range f.Parameters {
+		if p.Value.In != openapi3.ParameterInPath {
+			found = append(found, p.Value)
+		}
+	}
+	return found
+}
+
+func (r *fuzzRequest) set(p *openapi3.Parameter, value string) {
+	if p.In == openapi3.ParameterInHeader {
+		r.header.Set(p.Name, value)
+		return
+	}
+	r.query.Set(p.Name, value)
+}
+
+func (f *fuzzed) send(t *testing.T, r fuzzRequest) apitest.Response {
+	t.Helper()
+	text := r.text
+	switch {
+	case text != "" || r.body == nil:
+	case r.form:
+		values := url.Values{}
+		for name, value := range r.body {
+			values.Set(name, fmt.Sprint(value))
+		}
+		text = values.Encode()
+	default:
+		raw, err := json.Marshal(r.body)
+		require.NoError(t, err)
+		text = string(raw)
+	}
+	path := r.path
+	if len(r.query) > 0 {
+		path += "?" + r.query.Encode()
+	}
+	var header []string
+	if r.token != "" {
+		header = append(header, "Authorization: Bearer "+r.token)
+	}
+	for name, values := range r.header {
+		for _, value := range values {
+			header = append(header, name+": "+value)
+		}
+	}
+	return f.Do(t, r.method, path, text, header...)
+}
+
+// renew replaces what the call before has ended.
+func (f *fuzzed) renew(t *testing.T) {
+	t.Helper()
+	switch {
+	case f.OperationID == "logOut":
+		f.caller = f.again(t, f.caller)
+	case slices.Contains(f.pathParameters, "session_id"):
+		f.ids = f.ownedIDs(t, f.cast)
+	}
+}
+
+func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
+	t.Helper()
+	f.renew(t)
+	got := f.send(t, f.valid(r))
+	if got.Status < http.StatusBadRequest {
+		return
+	}
+	if !slices.Contains(refusals[f.OperationID], got.Status) {
+		r.Fatalf("%s refused what the contract allows with %d: %s", f.OperationID, got.Status, got.Body)
+	}
+}
+
+// requireRefused breaks a request of its own in each of the ways.
+func (f *fuzzed) requireRefused(t *testing.T, r *rapid.T) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(f.faults(r, f.valid(r)))) {
+		request := f.valid(r)
+		fault, applies := f.faults(r, request)[name]
+		if !applies {
+			continue // It is a fault of another media type.
+		}
+		status := fault(&request)
+		if got := f.send(t, request); got.Status != status {
+			r.Fatalf("%s, %s: answered %d instead of %d: %s", f.OperationID, name, got.Status, status, got.Body)
+		}
+	}
+}
+
+// faults are the ways in which a request can be broken. Each breaks it and returns the status that this has.
+func (f *fuzzed) faults(r *rapid.T, valid fuzzRequest) map[string]func(*fuzzRequest) int {
+	faults := map[string]func(*fuzzRequest) int{
+		"an unknown parameter": func(q *fuzzRequest) int {
+			q.query.Set("unknown", "1")
+			return http.StatusBadRequest
+		},
+		"another method": func(q *fuzzRequest) int {
+			q.method = rapid.SampledFrom(f.otherMethods()).Draw(r, "method")
+			return http.StatusMethodNotAllowed
+		},
+	}
+	if f.Responses.Status(http.StatusNotAcceptable) != nil {
+		faults["another media type wanted"] = func(q *fuzzRequest) int {
+			q.header.Set("Accept", "image/png")
+			return http.StatusNotAcceptable
+		}
+	}
+	for i, id := range f.pathParameters {
+		if member := ticketsInBodies[f.OperationID]; member != "" {
+			faults["an unknown "+id] = func(q *fuzzRequest) int {
+				q.body = changeMember(q.body, member, uuid.NewString())
+				return http.StatusNotFound
+			}
+			continue
+		}
+		faults["an unknown "+id] = func(q *fuzzRequest) int {
+			other := rapid.SampledFrom([]string{uuid.NewString(), strings.ToUpper(f.ids[i]) + "A", "1", f.ids[i][1:]}).Draw(r, id)
+			q.path = strings.Replace(q.path, f.ids[i], other, 1)
+			return http.StatusNotFound
+		}
+	}
+	f.addParameterFaults(faults)
+	f.addCallerFaults(faults)
+	if valid.body != nil && !valid.form {
+		f.addBodyFaults(faults, valid.body)
+	}
+	return faults
+}
+
+func (f *fuzzed) otherMethods() []string {
+	methods := []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
+	return slices.DeleteFunc(methods, func(m string) bool { return f.item.Operations()[m] != nil })
+}
+
+func (f *fuzzed) addParameterFaults(faults map[string]func(*fuzzRequest) int) {
+	for _, p := range f.parameters() {
+		for name, value := range invalidValues(p.Schema) {
+			if p.In == openapi3.ParameterInHeader && name == "against the pattern" {
+				value = "ä b"
+			}
+			faults[p.Name+" "+name] = func(q *fuzzRequest) int {
+				q.set(p, fmt.Sprint(value))
+				return http.StatusBadRequest
+			}
+		}
+		if p.In == openapi3.ParameterInQuery {
+			faults[p.Name+" twice"] = func(q *fuzzRequest) int {
+				q.query[p.Name] = []string{"1", "1"}
+				return http.StatusBadRequest
+			}
+		}
+	}
+}
+
+// addCallerFaults adds callers who may not call the operation.
+func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
+	as := func(token string, status int) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.token = token
+			return status
+		}
+	}
+	if f.role == "" {
+		return
+	}
+	faults["nobody"] = as("", http.StatusUnauthorized)
+	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
+	if f.role == sqlc.UserRoleAdmin {
+		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		return
+	}
+	if len(f.pathParameters) > 0 {
+		faults["somebody else"] = as(f.other.token, http.StatusNotFound)
+	}
+}
+
+// addBodyFaults adds what is wrong with a body of JSON.
+func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid map[string]any) {
+	schema := f.RequestBody.Value.Content["application/json"].Schema.Value
+	with := func(member string, value any) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.body = changeMember(valid, member, value)
+			return http.StatusUnprocessableEntity
+		}
+	}
+	for _, member := range schema.Required {
+		faults[member+" missing"] = with(member, nil)
+	}
+	for member, ref := range schema.Properties {
+		faults[member+" of another type"] = with(member, wronglyTyped(ref.Value))
+		if !ref.Value.Type.Includes("null") {
+			faults[member+" null"] = with(member, json.RawMessage("null"))
+		}
+		for name, value := range invalidValues(ref) {
+			faults[member+" "+name] = with(member, value)
+		}
+		if ref.Value.MinLength > 0 {
+			faults[member+" empty"] = with(member, "")
+		}
+	}
+	if !*schema.AdditionalProperties.Has {
+		faults["an unknown member"] = with("unknown", true)
+	}
+	sending := func(text, mediaType string, status int) func(*fuzzRequest) int {
+		return func(q *fuzzRequest) int {
+			q.text = text
+			q.header.Set("Content-Type", mediaType)
+			return status
+		}
+	}
+	faults["an array"] = sending("[]", "application/json", http.StatusUnprocessableEntity)
+	faults["no JSON"] = sending(`{"a":`, "application/json", http.StatusBadRequest)
+	faults["another media type"] = sending("text", "text/plain", http.StatusUnsupportedMediaType)
+	faults["a large body"] = sending(pad("{", int(contract.BodyLimit(schema))+1), "application/json", http.StatusRequestEntityTooLarge)
+}

@@ -1,0 +1,404 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// schemaWalk visits schemas, each once, and every schema within.
+type schemaWalk struct {
+	seen  map[*openapi3.Schema]bool
+	visit func(where string, s *openapi3.Schema)
+}
+
+func (w schemaWalk) walk(where string, ref *openapi3.SchemaRef) {
+	if ref == nil || w.seen[ref.Value] {
+		return
+	}
+	s := ref.Value
+	w.seen[s] = true
+	w.visit(where, s)
+	for name, property := range s.Properties {
+		w.walk(where+"/"+name, property)
+	}
+	for _, refs := range []openapi3.SchemaRefs{s.AllOf, s.OneOf, s.AnyOf} {
+		for i, ref := range refs {
+			w.walk(where+"/"+strconv.Itoa(i), ref)
+		}
+	}
+	w.walk(where+"/items", s.Items)
+	w.walk(where+"/additionalProperties", s.AdditionalProperties.Schema)
+	w.walk(where+"/propertyNames", s.PropertyNames)
+}
+
+func (w schemaWalk) walkContent(where string, content openapi3.Content) {
+	for mediaType, media := range content {
+		w.walk(where+" "+mediaType, media.Schema)
+	}
+}
+
+// walkDocument visits every schema of the contract, wherever it stands.
+func walkDocument(doc *openapi3.T, visit func(where string, s *openapi3.Schema)) {
+	w := schemaWalk{seen: make(map[*openapi3.Schema]bool), visit: visit}
+	for name, schema := range doc.Components.Schemas {
+		w.walk(name, schema)
+	}
+	for name, parameter := range doc.Components.Parameters {
+		w.walk(name, parameter.Value.Schema)
+	}
+	for name, header := range doc.Components.Headers {
+		w.walk(name, header.Value.Schema)
+	}
+	for name, response := range doc.Components.Responses {
+		w.walkContent(name, response.Value.Content)
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			where := method + " " + path
+			for _, parameter := range append(item.Parameters, op.Parameters...) {
+				w.walk(where+" "+parameter.Value.Name, parameter.Value.Schema)
+			}
+			if op.RequestBody != nil {
+				w.walkContent(where, op.RequestBody.Value.Content)
+			}
+			for status, response := range op.Responses.Map() {
+				w.walkContent(where+" "+status, response.Value.Content)
+				for name, header := range response.Value.Headers {
+					w.walk(where+" "+status+" "+name, header.Value.Schema)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryValueOfTheContractIsBounded(t *testing.T) {
+	t.Parallel()
+	visited := 0
+	walkDocument(apitest.Spec(t), func(where string, s *openapi3.Schema) {
+		visited++
+		for _, kind := range s.Type.Slice() {
+			requireBounded(t, where, kind, s)
+		}
+		isFree := strings.Contains(where, "ClientMessage/") || strings.Contains(where, "/messages/items/")
+		if s.Type == nil && !isFree { // What is read of a client's message is checked as a new message.
+			require.NotEmpty(t, append(append(s.AllOf, s.OneOf...), s.AnyOf...), "%s: anything goes", where)
+		}
+	})
+	require.Greater(t, visited, 60)
+}
+
+// requireBounded wants a schema to bound its values of one type.
+func requireBounded(t *testing.T, where, kind string, s *openapi3.Schema) {
+	t.Helper()
+	switch kind {
+	case "string":
+		require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string has maxLength or enum", where)
+		for _, value := range s.Enum {
+			require.IsType(t, "", value, where)
+		}
+	case "array":
+		require.NotNil(t, s.MaxItems, "%s: an array has maxItems", where)
+		require.NotNil(t, s.Items, "%s: an array says what is in it", where)
+	case "integer", "number":
+		require.NotNil(t, s.Min, "%s: a number has minimum", where)
+		require.NotNil(t, s.Max, "%s: a number has maximum", where)
+	case "object":
+		if isMap(s) {
+			require.NotNil(t, s.MaxProps, "%s: a map has maxProperties", where)
+			require.NotNil(t, s.PropertyNames, "%s: a map has propertyNames", where)
+			return
+		}
+		require.NotEmpty(t, s.Properties, "%s: an object says what is in it", where)
+	case "boolean", "null":
+	default:
+		require.Fail(t, "a type that has no rule here", "%s: %s", where, kind)
+	}
+}
+
+// isMap reports whether a schema describes objects whose members the callers name.
+func isMap(s *openapi3.Schema) bool { return s.AdditionalProperties.Schema != nil }
+
+func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
+	t.Parallel()
+	objects := 0
+	w := schemaWalk{seen: make(map[*openapi3.Schema]bool)}
+	w.visit = func(where string, s *openapi3.Schema) {
+		if !s.Type.Is("object") || isMap(s) {
+			return
+		}
+		objects++
+		require.NotNil(t, s.AdditionalProperties.Has, "%s: additionalProperties is not said", where)
+		require.False(t, *s.AdditionalProperties.Has, where)
+		require.Nil(t, s.AdditionalProperties.Schema, where)
+	}
+	for _, o := range specOperations(t) {
+		if o.RequestBody != nil {
+			require.True(t, o.RequestBody.Value.Required, o.OperationID)
+			if ticketsInBodies[o.OperationID] != "" {
+				requireOpen(t, o)
+				continue
+			}
+			w.walkContent(o.OperationID, o.RequestBody.Value.Content)
+		}
+	}
+	require.GreaterOrEqual(t, objects, 6)
+}
+
+// requireOpen wants the body of an operation for chat clients to take members of any name, and to say how large it may be.
+func requireOpen(t *testing.T, o specOperation) {
+	t.Helper()
+	schema := o.RequestBody.Value.Content["application/json"].Schema.Value
+	require.True(t, *schema.AdditionalProperties.Has, o.OperationID)
+	require.True(t, *schema.Properties["messages"].Value.Items.Value.AdditionalProperties.Has, o.OperationID)
+	require.NotNil(t, schema.Extensions["x-max-bytes"], o.OperationID)
+}
+
+func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
+	t.Parallel()
+	doc := apitest.Spec(t)
+	require.Empty(t, doc.Security, "there is no default to forget")
+	for _, o := range specOperations(t) {
+		require.NotNil(t, o.Security, o.OperationID)
+		for _, alternative := range *o.Security {
+			require.NotEmpty(t, alternative, "%s: {} would let everybody in", o.OperationID)
+			for scheme, roles := range alternative {
+				require.Contains(t, doc.Components.SecuritySchemes, scheme, o.OperationID)
+				require.Len(t, roles, 1, o.OperationID)
+				require.Equal(t, string(o.role), roles[0], "%s: the alternatives differ", o.OperationID)
+				require.Contains(t, []sqlc.UserRole{sqlc.UserRoleUser, sqlc.UserRoleAgent, sqlc.UserRoleAdmin}, o.role)
+			}
+		}
+		if o.role != "" {
+			require.NotNil(t, o.Responses.Value("401"), "%s: 401 is not declared", o.OperationID)
+			require.NotNil(t, o.Responses.Value("403"), "%s: 403 is not declared", o.OperationID)
+		}
+		if len(o.pathParameters) > 0 {
+			require.NotNil(t, o.Responses.Value("404"), "%s: 404 is not declared", o.OperationID)
+		}
+	}
+}
+
+func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
+	t.Parallel()
+	asked := []any{"any", "none"}
+	for _, scope := range apitest.Spec(t).Components.Schemas["Scope"].Value.Enum {
+		require.Equal(t, scope != "on_behalf", auth.Scope(fmt.Sprint(scope)).IsAsked(), scope)
+		if scope != "on_behalf" {
+			asked = append(asked, scope)
+		}
+	}
+	for _, o := range specOperations(t) {
+		if o.role == "" {
+			require.Nil(t, o.Extensions["x-scope"], "%s: it asks for nothing", o.OperationID)
+			require.False(t, o.actsForCustomers(), o.OperationID)
+			continue
+		}
+		require.NotEmpty(t, o.scopes, o.OperationID)
+		for _, scope := range o.scopes {
+			require.Contains(t, asked, any(string(scope)), o.OperationID)
+		}
+		forCustomers := !slices.Contains(o.scopes, auth.NoScope) && o.role == sqlc.UserRoleUser
+		require.Equal(t, forCustomers, o.actsForCustomers(), "%s: what customers may do, keys may do for them", o.OperationID)
+		if strings.HasPrefix(o.path, "/auth/") || strings.HasPrefix(o.path, "/api-keys") || o.path == "/me/password" {
+			require.Equal(t, []auth.Scope{auth.NoScope}, o.scopes, o.OperationID)
+		}
+	}
+}
+
+func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		key := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key")
+		if o.method != http.MethodPost {
+			require.Nil(t, key, "%s: a %s has its effect once anyway", o.OperationID, o.method)
+			continue
+		}
+		require.NotNil(t, key, o.OperationID)
+		require.False(t, key.Required, o.OperationID)
+		require.NotNil(t, o.Responses.Value("400"), o.OperationID)
+		replays := o.Extensions["x-idempotency"] != "none"
+		for _, status := range o.successes(t) {
+			header := o.Responses.Status(status).Value.Headers["Idempotency-Replayed"]
+			require.Equal(t, replays, header != nil, "%s %d", o.OperationID, status)
+		}
+		if !replays {
+			require.Contains(t, o.Description, "`Idempotency-Key` has no effect here", o.OperationID)
+			continue
+		}
+		require.NotEmpty(t, o.role, "%s: keys belong to somebody", o.OperationID)
+		for status, code := range map[string]string{"409": "idempotency_in_progress", "422": "idempotency_mismatch"} {
+			require.NotNil(t, o.Responses.Value(status), "%s: %s is not declared", o.OperationID, status)
+			problem := o.Responses.Value(status).Value.Content["application/problem+json"]
+			require.Contains(t, problem.Examples, code, o.OperationID)
+		}
+	}
+}
+
+// A tool that makes requests from the contract alone must not make one that is refused for its characters.
+func TestEveryTextThatIsTakenSaysWhichCharactersItMayHave(t *testing.T) {
+	t.Parallel()
+	var check func(where string, s *openapi3.Schema)
+	check = func(where string, s *openapi3.Schema) {
+		if open := s.AdditionalProperties.Has; open != nil && *open {
+			return // What is in an open body is checked where it is used.
+		}
+		for name, property := range s.Properties {
+			check(where+" /"+name, property.Value)
+		}
+		for _, ref := range []*openapi3.SchemaRef{s.Items, s.AdditionalProperties.Schema, s.PropertyNames} {
+			if ref != nil {
+				check(where, ref.Value)
+			}
+		}
+		if s.Type.Includes("string") && len(s.Enum) == 0 {
+			require.Regexp(t, `^\^.*\$$`, s.Pattern, where)
+			require.Error(t, s.VisitJSON(strings.Repeat("x\u0001", 20)), where)
+			require.NotNil(t, s.MaxLength, where)
+		}
+	}
+	for _, o := range specOperations(t) {
+		if o.RequestBody != nil {
+			for mediaType, media := range o.RequestBody.Value.Content {
+				check(o.OperationID+" "+mediaType, media.Schema.Value)
+			}
+		}
+	}
+}
+
+// Explorers fill examples in. A header that must be fresh, or that changes who asks, and an id are right in one place only.
+func TestNoHeaderOrIDHasAnExample(t *testing.T) {
+	t.Parallel()
+	for name, p := range apitest.Spec(t).Components.Parameters {
+		if p.Value.In != openapi3.ParameterInQuery {
+			require.Nil(t, p.Value.Example, name)
+			require.Empty(t, p.Value.Examples, name)
+		}
+	}
+}
+
+func TestEveryGetOfJSONSparesTheCallerWhatItHas(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		list := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match")
+		if o.method != http.MethodGet || o.role == "" || o.streams(t) {
+			require.Nil(t, list, o.OperationID)
+			require.Nil(t, o.Responses.Value("304"), o.OperationID)
+			continue
+		}
+		require.NotNil(t, list, o.OperationID)
+		for _, status := range []string{"200", "304"} {
+			require.NotNil(t, o.Responses.Value(status), "%s: %s is not declared", o.OperationID, status)
+			require.NotNil(t, o.Responses.Value(status).Value.Headers["ETag"], "%s %s", o.OperationID, status)
+		}
+	}
+}
+
+func TestEveryRefusalCarriesAChallenge(t *testing.T) {
+	t.Parallel()
+	for _, o := range specOperations(t) {
+		if unauthorized := o.Responses.Value("401"); unauthorized != nil {
+			challenge := unauthorized.Value.Headers["WWW-Authenticate"]
+			require.NotNil(t, challenge, o.OperationID)
+			require.True(t, challenge.Value.Required, o.OperationID)
+		}
+	}
+}
+
+func TestEveryOperationIsExplained(t *testing.T) {
+	t.Parallel()
+	ids := make(map[string]bool)
+	for _, o := range specOperations(t) {
+		require.Regexp(t, `^[a-z]+([A-Z][a-z]*)+(V[0-9])?$`, o.OperationID, "%s %s", o.method, o.path)
+		require.False(t, ids[o.OperationID], "%s is there twice", o.OperationID)
+		ids[o.OperationID] = true
+		require.NotEmpty(t, o.Summary, o.OperationID)
+		require.NotEmpty(t, o.Description, o.OperationID)
+		require.Len(t, o.Tags, 1, o.OperationID)
+		require.NotNil(t, apitest.Spec(t).Tags.Get(o.Tags[0]), o.OperationID)
+		if o.RequestBody != nil {
+			requireExamples(t, o.OperationID, o.RequestBody.Value.Content)
+		}
+		for status, response := range o.Responses.Map() {
+			where := o.OperationID + " " + status
+			require.NotNil(t, response.Value.Description, where)
+			require.NotEmpty(t, *response.Value.Description, where)
+			if status != "204" && status != "304" {
+				require.NotEmpty(t, response.Value.Content, where)
+			}
+			requireExamples(t, where, response.Value.Content)
+		}
+		for _, parameter := range o.Parameters {
+			require.NotEmpty(t, parameter.Value.Description, "%s %s", o.OperationID, parameter.Value.Name)
+		}
+	}
+}
+
+// requireExamples wants examples of every media type, and wants them to be true.
+func requireExamples(t *testing.T, where string, content openapi3.Content) {
+	t.Helper()
+	for mediaType, media := range content {
+		require.NotEmpty(t, media.Examples, "%s %s", where, mediaType)
+		for name, example := range media.Examples {
+			require.NotEmpty(t, example.Value.Summary, "%s %s %s", where, mediaType, name)
+			for _, value := range exampleValues(t, mediaType, example.Value.Value) {
+				err := media.Schema.Value.VisitJSON(value, openapi3.MultiErrors())
+				require.NoError(t, err, "%s %s %s", where, mediaType, name)
+			}
+		}
+	}
+}
+
+// exampleValues are what an example shows: one value, or the events of a stream.
+func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
+	t.Helper()
+	if mediaType != "text/event-stream" {
+		return []any{example}
+	}
+	for line := range strings.Lines(fmt.Sprint(example)) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok && data != "[DONE]\n" {
+			var event any
+			require.NoError(t, json.Unmarshal([]byte(data), &event))
+			values = append(values, event)
+		}
+	}
+	require.NotEmpty(t, values)
+	return values
+}
+
+func TestEveryProblemIsShownAsItIsAnswered(t *testing.T) {
+	t.Parallel()
+	for name, example := range apitest.Spec(t).Components.Examples {
+		problem, ok := example.Value.Value.(map[string]any)
+		if !ok || problem["request_id"] == nil {
+			continue
+		}
+		require.Equal(t, fmt.Sprintf("/problems/%v", problem["code"]), problem["type"], name)
+	}
+	for _, o := range specOperations(t) {
+		for status, response := range o.Responses.Map() {
+			for mediaType, media := range response.Value.Content {
+				if mediaType != "application/problem+json" {
+					continue
+				}
+				for name, example := range media.Examples {
+					problem, ok := example.Value.Value.(map[string]any)
+					require.True(t, ok, name)
+					require.Equal(t, name, problem["code"], o.OperationID)
+					require.Equal(t, status, fmt.Sprint(problem["status"]), "%s %s", o.OperationID, name)
+				}
+			}
+		}
+	}
+}

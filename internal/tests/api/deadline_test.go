@@ -1,0 +1,72 @@
+package api_test
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// serveWithDeadline serves the API once more, with a write timeout that any wait is longer than, and counts the requests:
+// a client repeats a GET by itself when its connection ends without a response.
+func serveWithDeadline(t *testing.T, s *apitest.Server) (requests *atomic.Int32) {
+	t.Helper()
+	requests = new(atomic.Int32)
+	server := httpapi.HTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		s.API.ServeHTTP(w, r)
+	}), slog.New(slog.DiscardHandler))
+	server.WriteTimeout = 50 * time.Millisecond
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	s.URL = "http://" + listener.Addr().String()
+	return requests
+}
+
+// What waits for longer than the server's write timeout is answered all the same: the time to write begins with the
+// response.
+func TestLateResponseIsSent(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	requests := serveWithDeadline(t, s)
+	user := s.LogIn(t, s.Customer(t).Email, apitest.Password)
+	soon, late := user.NewTicket(t), user.NewTicket(t)
+	enqueue(t, s,
+		groqsim.Script{HeaderDelay: groqsim.Duration(300 * time.Millisecond), Status: 400},
+		groqsim.Script{HeaderDelay: groqsim.Duration(1200 * time.Millisecond), Status: 400})
+	before := requests.Load()
+	user.OpenStream(t, soon.ID, "").
+		RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
+	failed := user.Stream(t, late.ID).ReadAll().Failed // Later than the server waits for a status.
+	require.NotNil(t, failed)
+	require.Equal(t, client.AIFailureCodeConversationNotAccepted, failed.Code)
+	require.EqualValues(t, 2, requests.Load()-before, "no request was cut off and sent again")
+}
+
+// A proxy must not take a server for dead while its model thinks.
+func TestStreamOpensBeforeTheModelSaysAnything(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "thinking"}}}))
+	stream := user.OpenStream(t, user.NewTicket(t).ID, "")
+	stream.RequireOK() // The headers are here, and the model has said nothing.
+	begin := make([]byte, len("retry: 2000\n: open\n\n"))
+	_, err := io.ReadFull(stream.Response.Body, begin)
+	require.NoError(t, err)
+	require.Equal(t, "retry: 2000\n: open\n\n", string(begin))
+	s.Simulator.Release("thinking")
+	require.NotNil(t, stream.ReadAll().Done)
+}

@@ -1,0 +1,91 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// newDeskBehindRelay is a desk whose database can be taken away: the function does it.
+func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
+	t.Helper()
+	direct := storetest.NewURL(t)
+	address, err := url.Parse(direct)
+	require.NoError(t, err)
+	database := &movingDatabase{}
+	database.target.Store(&address.Host)
+	d = newDeskOn(t, apitest.Options{DatabaseURL: database.listen(t, direct)})
+	return d, func() {
+		database.target.Store(nil)
+		storetest.Exec(t, direct, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	}
+}
+
+// forget waits until the server no longer knows, without the database, who the callers are.
+func (d *desk) forget(t *testing.T, status int) {
+	t.Helper()
+	for _, user := range []*apitest.User{d.customer, d.leaving, d.admin} {
+		require.Eventually(t, func() bool { return user.Do(t, http.MethodGet, "/me", "").Status == status },
+			patience, 10*time.Millisecond)
+	}
+}
+
+func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
+	t.Parallel()
+	d, cut := newDeskBehindRelay(t)
+	calls := d.calls(t)
+	cut()
+	d.forget(t, http.StatusServiceUnavailable)
+	for _, c := range calls {
+		if c.op.Responses.Status(http.StatusServiceUnavailable) != nil {
+			d.do(t, c, c.body, jsonType).RequireProblem(t, http.StatusServiceUnavailable, client.ProblemCodeDBUnavailable)
+		}
+	}
+}
+
+// Something that nobody has thought of: here, a database without its tables.
+func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
+	t.Parallel()
+	d := newDeskOn(t, apitest.Options{Ready: func(context.Context) error { return errors.New(canary) }})
+	calls := d.calls(t)
+	storetest.Exec(t, d.DatabaseURL, `DO $$ DECLARE name text; BEGIN
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+			EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_gone');
+		END LOOP;
+	END $$`)
+	d.forget(t, http.StatusInternalServerError)
+	for _, c := range calls {
+		if c.op.Responses.Status(http.StatusInternalServerError) == nil {
+			continue
+		}
+		r := d.do(t, c, c.body, jsonType)
+		requireRefused(t, r, http.StatusInternalServerError, client.ProblemCodeInternal)
+		require.NotContains(t, string(r.Body), "_gone")
+		require.NotContains(t, string(r.Body), "42P01")
+	}
+}
+
+func TestEveryOperationIsLimited(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	limited := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, RateLimit: 1})
+	for _, c := range d.calls(t) {
+		if c.op.Responses.Status(http.StatusTooManyRequests) == nil {
+			continue
+		}
+		exhaust(t, func(int) apitest.Response {
+			// Nothing is done: the parameter is unknown.
+			return limited.Do(t, c.method, c.path+"?unknown=1", "", "Authorization: Bearer "+d.caller(c).Token)
+		}).RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
+	}
+}

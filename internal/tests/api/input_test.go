@@ -1,0 +1,418 @@
+package api_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// canary stands in values that are refused. No response may repeat it.
+const canary = "canary-5f1d"
+
+const (
+	jsonType = "Content-Type: application/json"
+	formType = "Content-Type: application/x-www-form-urlencoded"
+)
+
+// desk is a server with one customer and one ticket.
+type desk struct {
+	*apitest.Server
+	customer *apitest.User
+	ticket   client.Ticket
+	// answer is the AI's, to another ticket of the customer's.
+	answer answer
+	// leaving is the customer in a second session, which it may end, and spare is a third one that others may.
+	leaving *apitest.User
+	spare   uuid.UUID
+	admin   *apitest.User
+	// key is a service's, and service another one with a customer.
+	key     client.CreatedAPIKey
+	service *apitest.User
+	served  uuid.UUID
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	return newDeskOn(t, apitest.Options{})
+}
+
+func newDeskOn(t *testing.T, o apitest.Options) *desk {
+	t.Helper()
+	s := apitest.New(t, o)
+	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
+	service := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
+	return &desk{
+		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
+		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
+		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
+		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
+	}
+}
+
+// answer is an answer of the AI that was stored.
+type answer struct{ ticketID, responseID, messageID uuid.UUID }
+
+// storeAnswer stores an answer without asking the AI for it.
+func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
+	t.Helper()
+	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+	a := answer{id(), id(), id()}
+	storetest.Exec(t, s.DatabaseURL, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 'Answered', 'x')",
+		a.ticketID, userID)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, content, created_at)
+		VALUES ($1, $2, 'ai', 'An answer.', now())`, a.messageID, a.ticketID)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO ai_responses
+		(id, ticket_id, status, model, last_seq, message_id, finish_reason, owner_id, lease_expires_at, finished_at)
+		VALUES ($1, $2, 'completed', 'm', 2, $3, 'stop', $1, now(), now())`, a.responseID, a.ticketID, a.messageID)
+	return a
+}
+
+// count counts the tickets, or the messages, without the answer and its ticket.
+func (d *desk) count(t *testing.T, table string) int {
+	t.Helper()
+	return countRows(t, d.Server, table) - 1
+}
+
+// call is one operation of the contract, ready to be called.
+type call struct {
+	id     string
+	method string
+	path   string
+	// thing is the id in the path, if there is one.
+	thing  string
+	public bool
+	// admin is whether it takes an administrator.
+	admin bool
+	// media are the types of body that it takes, sorted.
+	media []string
+	// body is one that it takes, as JSON. Sent twice, it may be answered with 409.
+	body string
+	op   *openapi3.Operation
+}
+
+// calls walks the contract: every operation is there, on the desk's own ticket.
+func (d *desk) calls(t *testing.T) []call {
+	t.Helper()
+	var all []call
+	for path, item := range apitest.Spec(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			c := call{id: op.OperationID, method: method, public: len(*op.Security) == 0, op: op}
+			c.admin = !c.public && slices.Equal((*op.Security)[0]["bearerAuth"], []string{"admin"})
+			c.path, c.thing = d.fill(t, path)
+			if op.RequestBody != nil {
+				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
+				c.body = d.goodBody(t, op.OperationID)
+			}
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b call) int { return strings.Compare(a.id, b.id) })
+	return all
+}
+
+// isStream reports whether the operation answers with a stream.
+func (c call) isStream() bool {
+	return c.op.Responses.Status(http.StatusOK) != nil &&
+		c.op.Responses.Status(http.StatusOK).Value.Content["text/event-stream"] != nil
+}
+
+// fill puts the id of the desk's own thing into a path.
+func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
+	t.Helper()
+	if strings.HasSuffix(path, "{user_id}/customer") {
+		return strings.ReplaceAll(path, "{user_id}", d.served.String()), d.served.String()
+	}
+	for name, id := range map[string]uuid.UUID{
+		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
+		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
+	} {
+		if strings.Contains(path, name) {
+			path, thing = strings.ReplaceAll(path, name, id.String()), id.String()
+		}
+	}
+	require.NotContains(t, path, "{")
+	return path, thing
+}
+
+// writes are the operations that take a body of the contract's own form, with just the members that it names.
+func (d *desk) writes(t *testing.T) []call {
+	t.Helper()
+	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil || ticketsInBodies[c.id] != "" })
+}
+
+func (d *desk) call(t *testing.T, id string) call {
+	t.Helper()
+	all := d.calls(t)
+	i := slices.IndexFunc(all, func(c call) bool { return c.id == id })
+	require.GreaterOrEqual(t, i, 0, id)
+	return all[i]
+}
+
+func (d *desk) goodBody(t *testing.T, operationID string) string {
+	t.Helper()
+	var body any
+	switch operationID {
+	case "signUp", "logIn", "createUser":
+		body = map[string]string{"email": d.customer.Email, "password": apitest.Password}
+	case "refreshSession":
+		body = map[string]string{"refresh_token": "srt_" + strings.Repeat("A", 86)}
+	case "changePassword":
+		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
+	case "updateUser":
+		body = map[string]string{"role": "user"} // What the customer is already.
+	case "putCustomer":
+		body = map[string]string{"display_name": "A name"}
+	case "createAPIKey":
+		body = map[string]any{"name": "A name", "scopes": []string{"ai"}}
+	case "createTicket":
+		body = map[string]string{"title": "A title", "description": "A description"}
+	case "updateTicket":
+		body = map[string]string{"status": "pending"}
+	case "createMessage":
+		body = map[string]string{"content": "A message"}
+	case "createAIResponse":
+		body = map[string]string{"model": config.Defaults().GroqModel}
+	case "putMessageFeedback":
+		body = map[string]string{"rating": "up", "comment": "A comment"}
+	case "sendUIMessage", "sendUIMessageV7":
+		body = map[string]any{"id": d.ticket.ID, "messages": []any{clientText("m", "A message")}}
+	case "runAGUI":
+		body = map[string]any{"threadId": d.ticket.ID, "runId": "r", "messages": []any{clientText("m", "A message")}}
+	default:
+		require.FailNow(t, "an operation takes a body that this test does not know", operationID)
+	}
+	return encode(t, body)
+}
+
+// clientText is a text that a chat client sends.
+func clientText(id, text string) map[string]any {
+	return map[string]any{"id": id, "role": "user", "parts": []any{map[string]any{"type": "text", "text": text}}}
+}
+
+func encode(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// caller is who may call an operation: the customer, or an administrator.
+func (d *desk) caller(c call) *apitest.User {
+	switch {
+	case c.id == "logOut":
+		return d.leaving
+	case slices.Contains(servicesOnly, c.id):
+		return d.service
+	case c.admin:
+		return d.admin
+	default:
+		return d.customer
+	}
+}
+
+// do calls an operation with just these headers, and the token of who may call it where one is needed.
+func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.Response {
+	t.Helper()
+	if c.public {
+		return d.Do(t, c.method, c.path, body, header...)
+	}
+	return d.caller(c).Do(t, c.method, c.path, body, header...)
+}
+
+// stored is a digest of everything that a request could change.
+func (d *desk) stored(t *testing.T) string {
+	t.Helper()
+	return storetest.QueryText(t, d.DatabaseURL, `SELECT concat_ws(' ',
+		(SELECT count(*) FROM users), (SELECT count(*) FROM tickets), (SELECT count(*) FROM messages),
+		(SELECT count(*) FROM sessions), (SELECT count(*) FROM ticket_status_changes), (SELECT count(*) FROM ai_responses),
+		(SELECT max(updated_at) FROM tickets))`)
+}
+
+// keepStored wants the database to be the same at the end of the test.
+func (d *desk) keepStored(t *testing.T) {
+	t.Helper()
+	before := d.stored(t)
+	t.Cleanup(func() { require.Equal(t, before, d.stored(t), "something was stored") })
+}
+
+// requireRefused wants a problem that names exactly these fields, each as "pointer code", and repeats nothing.
+func requireRefused(
+	t *testing.T, r apitest.Response, status int, code client.ProblemCode, fields ...string,
+) plain.Problem {
+	t.Helper()
+	problem := r.RequireProblem(t, status, code)
+	var got []string
+	for _, field := range problem.Errors {
+		got = append(got, field.Pointer+" "+string(field.Code))
+	}
+	require.ElementsMatch(t, fields, got)
+	require.NotContains(t, string(r.Body), canary)
+	require.NotContains(t, encode(t, r.Header), canary)
+	return problem
+}
+
+// requireTaken wants that nothing was wrong with the request's form: a second time it may be a conflict, and a refresh token
+// need not be one.
+func requireTaken(t *testing.T, c call, r apitest.Response) {
+	t.Helper()
+	taken := []int{http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusConflict}
+	if c.id == "refreshSession" {
+		taken = append(taken, http.StatusUnauthorized)
+	}
+	require.Contains(t, taken, r.Status, "%s", r.Body)
+}
+
+func TestBodyThatIsNotOneJSONValueIsMalformed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for name, text := range map[string]string{
+		"nothing":                     "",
+		"white space":                 " \n\t",
+		"an open brace":               "{",
+		"an open string":              `{"` + canary,
+		"a brace too many":            "GOOD}",
+		"garbage after it":            "GOOD " + canary,
+		"an object after it":          `GOOD{"` + canary + `":1}`,
+		"itself twice":                "GOODGOOD",
+		"a NUL after it":              "GOOD\x00",
+		"a byte order mark":           "\uFEFFGOOD",
+		"NaN":                         `{"` + canary + `":NaN}`,
+		"Infinity":                    `{"` + canary + `":-Infinity}`,
+		"single quotes":               `{'` + canary + `':1}`,
+		"a comment":                   "GOOD // " + canary,
+		"a comma too many":            `{"` + canary + `":1,}`,
+		"a name without quotes":       `{` + canary + `:1}`,
+		"a leading zero":              `{"` + canary + `":01}`,
+		"a plus sign":                 `{"` + canary + `":+1}`,
+		"a hexadecimal number":        `{"` + canary + `":0x10}`,
+		"an unknown escape":           `{"` + canary + `":"\x41"}`,
+		"a raw line break in text":    "{\"" + canary + "\":\"a\nb\"}",
+		"a raw NUL in text":           "{\"" + canary + "\":\"a\x00b\"}",
+		"a byte that is no UTF-8":     "{\"" + canary + "\":\"\xff\"}",
+		"an overlong form":            "{\"" + canary + "\":\"\xc0\x80\"}",
+		"a surrogate in UTF-8":        "{\"" + canary + "\":\"\xed\xa0\x80\"}",
+		"UTF-16":                      "{\x00}\x00",
+		"33 levels":                   `{"` + canary + `":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`,
+		"30000 levels":                strings.Repeat("[", 30000) + strings.Repeat("]", 30000),
+		"65536 levels, all open":      strings.Repeat("[", 65536),
+		"a form":                      "username=" + canary + "&password=x",
+		"XML with an external entity": `<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>`,
+		"a member twice, then an end": `{"` + canary + `":1,"` + canary + `":`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range d.writes(t) {
+				r := d.do(t, c, strings.ReplaceAll(text, "GOOD", c.body), jsonType)
+				requireRefused(t, r, http.StatusBadRequest, client.ProblemCodeMalformedRequest)
+			}
+		})
+	}
+}
+
+func TestMediaTypeThatIsNotTakenIsNamedAsUnsupported(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for name, header := range map[string][]string{
+		"none":              {},
+		"plain text":        {"Content-Type: text/plain"},
+		"a merge patch":     {"Content-Type: application/merge-patch+json"},
+		"a multipart form":  {"Content-Type: multipart/form-data; boundary=" + canary},
+		"XML":               {"Content-Type: application/xml"},
+		"problem JSON":      {"Content-Type: application/problem+json"},
+		"half a media type": {"Content-Type: json"},
+		"two media types":   {"Content-Type: application/json, text/" + canary},
+		"a broken header":   {`Content-Type: application/json; charset="` + canary},
+		"two headers":       {jsonType, jsonType},
+		"Latin 1":           {jsonType + "; charset=iso-8859-1"},
+		"UTF-16":            {jsonType + "; charset=utf-16"},
+		"an unknown set":    {jsonType + "; charset=" + canary},
+		"gzip":              {jsonType, "Content-Encoding: gzip"},
+		"deflate":           {jsonType, "Content-Encoding: deflate"},
+		"brotli":            {jsonType, "Content-Encoding: br"},
+		"gzip twice":        {jsonType, "Content-Encoding: gzip, gzip"},
+		"hidden gzip":       {jsonType, "Content-Encoding: identity", "Content-Encoding: gzip"},
+		"an unknown coding": {jsonType, "Content-Encoding: " + canary},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range d.writes(t) {
+				r := d.do(t, c, c.body, header...)
+				requireRefused(t, r, http.StatusUnsupportedMediaType, client.ProblemCodeUnsupportedMediaType)
+				require.Equal(t, strings.Join(c.media, ", "), r.Header.Get("Accept"), c.id)
+			}
+		})
+	}
+	t.Run("a form where none is taken", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range d.writes(t) {
+			if !slices.Contains(c.media, "application/x-www-form-urlencoded") {
+				r := d.do(t, c, "title="+canary, formType)
+				requireRefused(t, r, http.StatusUnsupportedMediaType, client.ProblemCodeUnsupportedMediaType)
+			}
+		}
+	})
+}
+
+func TestMediaTypeMayBeSpelledInAnyProperWay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, header := range [][]string{
+		{jsonType + "; charset=utf-8"},
+		{jsonType + `;charset="UTF-8"`},
+		{"Content-Type: Application/JSON"},
+		{jsonType, "Content-Encoding: identity"},
+	} {
+		for _, c := range d.writes(t) {
+			requireTaken(t, c, d.do(t, c, c.body, header...))
+		}
+	}
+}
+
+func TestAnswerInAnUnacceptableMediaTypeIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, accept := range []string{
+		"image/png", "text/html, image/*;q=0.9", "application/json;q=0, text/event-stream;q=0.000", canary + "/*",
+	} {
+		for _, c := range d.calls(t) {
+			if c.op.Responses.Value("204") != nil && c.op.Responses.Value("200") == nil {
+				continue // It has nothing to say in any media type.
+			}
+			r := d.do(t, c, c.body, jsonType, "Accept: "+accept)
+			requireRefused(t, r, http.StatusNotAcceptable, client.ProblemCodeNotAcceptable)
+		}
+	}
+	stream := d.call(t, "streamAIResponse")
+	r := d.do(t, stream, "", "Accept: application/json")
+	requireRefused(t, r, http.StatusNotAcceptable, client.ProblemCodeNotAcceptable)
+	require.Empty(t, d.Simulator.Requests())
+}
+
+func TestAcceptTakesRangesAndLists(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, accept := range []string{
+		"*/*", "application/*", "text/html, application/json;q=0.1", "image/png, */*;q=0.01",
+		"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+	} {
+		r := d.do(t, d.call(t, "getTicket"), "", "Accept: "+accept)
+		require.Equal(t, http.StatusOK, r.Status, accept)
+	}
+}

@@ -1,0 +1,10 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m, apitest.CheckCoverage) }

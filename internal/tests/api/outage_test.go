@@ -1,0 +1,296 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/dev/pgembed"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// movingDatabase is a PostgreSQL of the test's own that can be restarted. It is reached through a relay, because it has
+// another port each time.
+type movingDatabase struct {
+	options pgembed.Options
+	server  *pgembed.Server
+	target  atomic.Pointer[string] // nil while it is down
+	url     string
+}
+
+func newMovingDatabase(t *testing.T) *movingDatabase {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "support-outage-*")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755)) // The database's own user passes through it.
+	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true, Download: true, Log: io.Discard}}
+	d.start(t)
+	t.Cleanup(func() { d.stop(t) })
+	d.url = d.listen(t, d.server.URL("postgres"))
+	migrator, err := store.OpenMigrator(d.url)
+	require.NoError(t, err)
+	require.NoError(t, migrator.Up())
+	require.NoError(t, migrator.Close())
+	return d
+}
+
+// listen starts the relay, and returns the URL by which the database is reached through it.
+func (d *movingDatabase) listen(t *testing.T, direct string) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go d.relay(listener)
+	address, err := url.Parse(direct)
+	require.NoError(t, err)
+	address.Host = listener.Addr().String()
+	return address.String()
+}
+
+func (d *movingDatabase) start(t *testing.T) {
+	t.Helper()
+	var err error
+	d.server, err = pgembed.Start(context.Background(), d.options)
+	require.NoError(t, err)
+	address, err := url.Parse(d.server.URL(""))
+	require.NoError(t, err)
+	d.target.Store(&address.Host)
+}
+
+func (d *movingDatabase) stop(t *testing.T) {
+	t.Helper()
+	d.target.Store(nil)
+	require.NoError(t, d.server.Stop())
+}
+
+func (d *movingDatabase) relay(listener net.Listener) {
+	for {
+		front, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		target := d.target.Load()
+		if target == nil {
+			_ = front.Close()
+			continue
+		}
+		back, err := new(net.Dialer).DialContext(context.Background(), "tcp", *target)
+		if err != nil {
+			_ = front.Close()
+			continue
+		}
+		for _, pair := range [][2]net.Conn{{front, back}, {back, front}} {
+			go func() {
+				_, _ = io.Copy(pair[0], pair[1])
+				_ = pair[0].Close()
+				_ = pair[1].Close()
+			}()
+		}
+	}
+}
+
+// traffic is what clients do while the database comes and goes, and how they were answered.
+type traffic struct {
+	s      *apitest.Server
+	user   *apitest.User
+	ticket client.Ticket
+	// patience is how long an answer may take.
+	patience time.Duration
+
+	mu       sync.Mutex
+	statuses map[int]int
+	acked    map[string]bool // the paths of what was answered with 201
+	messages []string        // the ids of messages that were
+	faults   []string
+}
+
+func newTraffic(s *apitest.Server, user *apitest.User, ticket client.Ticket, patience time.Duration) *traffic {
+	return &traffic{
+		s: s, user: user, ticket: ticket, patience: patience, statuses: make(map[int]int), acked: make(map[string]bool),
+	}
+}
+
+// send sends one of a mix of requests.
+func (l *traffic) send(ctx context.Context, i int) {
+	ctx, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	method, path, body := http.MethodGet, "/tickets?limit=10", ""
+	switch i % 4 {
+	case 1:
+		path = "/tickets/" + l.ticket.ID.String()
+	case 2:
+		method, path, body = http.MethodPost, "/tickets", `{"title":"t","description":"d"}`
+	case 3:
+		method, path, body = http.MethodPost, "/tickets/"+l.ticket.ID.String()+"/messages", `{"content":"c"}`
+	}
+	request, err := http.NewRequestWithContext(ctx, method, l.s.URL+path, strings.NewReader(body))
+	if err != nil {
+		l.fault(err.Error())
+		return
+	}
+	request.Header.Set("Authorization", "Bearer "+l.user.Token)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := l.s.HTTP.Do(request)
+	if err != nil {
+		l.fault(method + " " + path + ": " + err.Error())
+		return
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		l.fault(err.Error())
+		return
+	}
+	l.note(response, i%4 == 3, text)
+}
+
+func (l *traffic) note(response *http.Response, message bool, text []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.statuses[response.StatusCode]++
+	switch {
+	case response.StatusCode == http.StatusCreated && message:
+		var m client.Message
+		_ = json.Unmarshal(text, &m)
+		l.messages = append(l.messages, m.ID.String())
+	case response.StatusCode == http.StatusCreated:
+		l.acked[response.Header.Get("Location")] = true
+	case response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") == "":
+		l.faults = append(l.faults, "503 without Retry-After")
+	}
+}
+
+func (l *traffic) fault(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = append(l.faults, text)
+}
+
+// flow sends requests at an even pace until ctx ends, and returns when all are answered.
+func (l *traffic) flow(ctx context.Context, perSecond int) {
+	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer ticker.Stop()
+	var running sync.WaitGroup
+	defer running.Wait()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			running.Go(func() { l.send(context.WithoutCancel(ctx), i) })
+		}
+	}
+}
+
+// With TEST_RESTARTS there are as many restarts and as strict a measure as one has a machine for; without it, the machine
+// may be busy.
+func TestRestartsOfTheDatabaseLoseNothingThatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	restarts, perSecond, patience := 2, 50, 20*time.Second
+	if n, err := strconv.Atoi(os.Getenv("TEST_RESTARTS")); err == nil {
+		restarts, perSecond, patience = n, 200, 5*time.Second
+	}
+	d := newMovingDatabase(t)
+	s := apitest.New(t, apitest.Options{DatabaseURL: d.url})
+	user := s.Customer(t)
+	l := newTraffic(s, user, user.NewTicket(t), patience)
+	ctx, stop := context.WithCancel(t.Context())
+	flowing := make(chan struct{})
+	go func() {
+		defer close(flowing)
+		l.flow(ctx, perSecond)
+	}()
+	count := func(status int) int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.statuses[status]
+	}
+	for range restarts {
+		before := count(http.StatusCreated)
+		require.Eventually(t, func() bool { return count(http.StatusCreated) > before+perSecond/10 }, patience, 10*time.Millisecond,
+			"the server recovers")
+		refused := count(http.StatusServiceUnavailable)
+		d.stop(t)
+		require.Eventually(t, func() bool { return count(http.StatusServiceUnavailable) > refused }, patience, 10*time.Millisecond)
+		d.start(t)
+	}
+	before := count(http.StatusCreated)
+	require.Eventually(t, func() bool { return count(http.StatusCreated) > before+perSecond/10 }, patience, 10*time.Millisecond)
+	stop()
+	<-flowing
+
+	t.Log("answers by status:", l.statuses)
+	require.Empty(t, l.faults)
+	for status := range l.statuses {
+		require.Contains(t, []int{http.StatusOK, http.StatusCreated, http.StatusServiceUnavailable}, status)
+	}
+	stored := map[string]bool{}
+	pages(t, user, "/tickets?limit=200", func(body []byte) {
+		var page []client.Ticket
+		require.NoError(t, json.Unmarshal(body, &page))
+		for _, ticket := range page {
+			stored["/tickets/"+ticket.ID.String()] = true
+		}
+	})
+	require.NotEmpty(t, l.acked)
+	for path := range l.acked {
+		require.True(t, stored[path], "%s was acknowledged and is gone", path)
+	}
+	said := map[string]bool{}
+	pages(t, user, "/tickets/"+l.ticket.ID.String()+"/messages?limit=200", func(body []byte) {
+		var page []client.Message
+		require.NoError(t, json.Unmarshal(body, &page))
+		for _, message := range page {
+			require.False(t, said[message.ID.String()], "a message is there twice")
+			said[message.ID.String()] = true
+		}
+	})
+	require.NotEmpty(t, l.messages)
+	for _, id := range l.messages {
+		require.True(t, said[id], "a message was acknowledged and is gone")
+	}
+}
+
+func TestOutageIsToldByReadinessAndFillsNoLog(t *testing.T) {
+	t.Parallel()
+	d := newMovingDatabase(t)
+	log := &logBuffer{}
+	s := apitest.New(t, apitest.Options{DatabaseURL: d.url, Logger: slog.New(slog.NewJSONHandler(log, nil))})
+	status := func(path string) int { return s.Do(t, http.MethodGet, path, "").Status }
+	require.Equal(t, http.StatusOK, status("/readyz"))
+	before := len(log.lines(t))
+	d.stop(t)
+	down := time.Now()
+	require.Eventually(t, func() bool { return status("/readyz") == http.StatusServiceUnavailable }, 5*time.Second, 50*time.Millisecond)
+	require.Less(t, time.Since(down), 3*time.Second)
+	for end := down.Add(4 * time.Second); time.Now().Before(end); {
+		begin := time.Now()
+		require.Equal(t, http.StatusOK, status("/livez"))
+		require.Less(t, time.Since(begin), time.Second)
+		status("/readyz")
+	}
+	lines := log.lines(t)[before:]
+	require.LessOrEqual(t, len(lines), 4, "one line a second at most: %v", lines)
+	require.NotContains(t, fmt.Sprint(lines), "password")
+	d.start(t)
+	require.Eventually(t, func() bool { return status("/readyz") == http.StatusOK }, 5*time.Second, 50*time.Millisecond)
+}

@@ -1,0 +1,120 @@
+package api_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/app"
+	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// Open streams hold no connection: eight of them are enough for many readers, on both sides of the log, and for others.
+func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
+	t.Parallel()
+	const readers = 150
+	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers are there.
+	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
+	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
+	d.customer = d.Customer(t)
+	d.ticket = d.customer.NewTicket(t)
+	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
+	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 2}}}))
+	elsewhere := replica.LogIn(t, d.customer.Email, apitest.Password)
+	streams := []*apitest.Stream{d.customer.Stream(t, d.ticket.ID)}
+	for range readers {
+		streams = append(streams, d.customer.Stream(t, d.ticket.ID), elsewhere.Stream(t, d.ticket.ID))
+	}
+	for _, stream := range streams {
+		_, ok := stream.Next()
+		require.True(t, ok)
+	}
+	l := newTraffic(d.Server, d.customer, d.customer.NewTicket(t), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	l.flow(ctx, 50)
+	require.Empty(t, l.faults)
+	require.Positive(t, l.statuses[http.StatusOK])
+	require.Positive(t, l.statuses[http.StatusCreated])
+	require.Len(t, l.statuses, 2, "nothing but successes: %v", l.statuses)
+	for _, s := range []*apitest.Server{d.Server, replica} {
+		require.Eventually(t, func() bool { return s.Store.PoolStats().Acquired == 0 }, patience, time.Millisecond)
+	}
+	d.Simulator.Release("held")
+	for _, stream := range streams {
+		require.NotNil(t, stream.ReadAll().Done)
+	}
+}
+
+func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
+	t.Parallel()
+	const requests, atOnce = 1000, 40
+	d := newDesk(t)
+	// Whoever writes to the ticket waits, and is cancelled while it does.
+	storetest.Lock(t, d.DatabaseURL, "tickets")
+	// The first ones are not cancelled before the database is seen to work for them.
+	seen := make(chan struct{})
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	work := make(chan struct{})
+	for range atOnce {
+		running.Go(func() {
+			for range work {
+				ctx, cancel := context.WithCancel(t.Context())
+				go func() {
+					<-seen
+					time.AfterFunc(5*time.Millisecond+rand.N(30*time.Millisecond), cancel)
+				}()
+				request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+"/tickets/"+d.ticket.ID.String()+"/messages",
+					strings.NewReader(`{"content":"c"}`))
+				if err == nil {
+					request.Header.Set("Content-Type", "application/json")
+					request.Header.Set("Authorization", "Bearer "+d.customer.Token)
+					if response, err := http.DefaultClient.Do(request); err == nil {
+						_ = response.Body.Close()
+					}
+				}
+				cancel()
+			}
+		})
+	}
+	go func() {
+		defer close(done)
+		for range requests {
+			work <- struct{}{}
+		}
+		close(work)
+		running.Wait()
+	}()
+	most, waiting, see := 0, 0, sync.OnceFunc(func() { close(seen) })
+	defer see()
+	for open := true; open; {
+		select {
+		case <-done:
+			open = false
+		case <-time.After(100 * time.Millisecond): // Each look is a session too.
+		}
+		const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'"
+		most = max(most, storetest.QueryInt(t, d.DatabaseURL, sessions))
+		waiting = max(waiting, storetest.QueryInt(t, d.DatabaseURL, sessions+" AND wait_event_type = 'Lock'"))
+		if waiting > 0 {
+			see()
+		}
+	}
+	pool := d.Store.PoolStats()
+	require.Positive(t, waiting)
+	require.LessOrEqual(t, most, int(pool.Max)+2)
+	other := d.customer.NewTicket(t)
+	require.Equal(t, client.TicketStatus("open"), other.Status)
+	require.Eventually(t, func() bool { return d.Store.PoolStats().Acquired == 0 }, patience, 10*time.Millisecond)
+}

@@ -1,0 +1,62 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// The network to the database drops everything, with requests in flight: none hangs, and none is left behind when it is
+// back. A request ends within 7 seconds; a busy machine may take longer.
+func TestSilentDatabaseHoldsNoRequest(t *testing.T) {
+	t.Parallel()
+	relay := storetest.NewRelay(t, storetest.NewURL(t))
+	s := apitest.New(t, apitest.Options{DatabaseURL: relay.URL})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	l := newTraffic(s, user, ticket, 2*patience)
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	var longest time.Duration
+	send := func(n int) {
+		for i := range n {
+			running.Go(func() {
+				begin := time.Now()
+				l.send(context.WithoutCancel(t.Context()), i)
+				mu.Lock()
+				defer mu.Unlock()
+				longest = max(longest, time.Since(begin))
+			})
+		}
+	}
+	send(20) // Every connection of the pool is in use.
+	running.Wait()
+	longest = 0
+	require.Zero(t, l.statuses[http.StatusServiceUnavailable], "%v", l.statuses)
+
+	relay.Silence(true)
+	send(20)
+	require.Equal(t, http.StatusServiceUnavailable, s.Do(t, http.MethodGet, "/readyz", "").Status)
+	running.Wait()
+	t.Log("the longest request took", longest)
+	require.Less(t, longest, 14*time.Second)
+	require.Equal(t, 20, l.statuses[http.StatusServiceUnavailable], "%v", l.statuses)
+
+	relay.Silence(false)
+	back := time.Now()
+	require.Eventually(t, func() bool {
+		before := l.statuses[http.StatusServiceUnavailable]
+		send(20)
+		running.Wait()
+		return l.statuses[http.StatusServiceUnavailable] == before
+	}, patience, time.Millisecond)
+	t.Log("full service after", time.Since(back))
+	require.Empty(t, l.faults)
+}

@@ -1,0 +1,465 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// bodyWith is a good body of the operation with one member replaced or added by raw JSON.
+func bodyWith(t *testing.T, c call, name, value string) string {
+	t.Helper()
+	required := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required
+	good := map[string]string{
+		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
+		"description": `"A description"`, "rating": `"up"`, "status": `"pending"`, "content": `"A message"`,
+		"refresh_token": `"srt_"`, "current_password": `"correct horse battery"`, "new_password": `"correct horse battery"`,
+		"name": `"A name"`, "scopes": `["ai"]`,
+	}
+	good[name] = value
+	members := []string{}
+	for _, member := range required {
+		if member != name {
+			members = append(members, fmt.Sprintf("%q:%s", member, good[member]))
+		}
+	}
+	return "{" + strings.Join(append(members, fmt.Sprintf("%q:%s", name, value)), ",") + "}"
+}
+
+// wrongTypes are JSON values that no member takes: no text, and but for one no truth value.
+var wrongTypes = map[string]string{
+	"null": "null", "a number": "12345", "a fraction": "-0.5", "minus zero": "-0", "too large a number": "1e400",
+	"a number that floats cannot hold": "9007199254740993", "true": "true", "an array": `["` + canary + `"]`,
+	"an object": `{"$ne":"` + canary + `"}`,
+}
+
+func TestValueOfAnotherTypeIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for member, schema := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+			values := maps.Clone(wrongTypes)
+			switch {
+			case schema.Value.Type.Is("boolean"):
+				values["true"] = `"true"`
+			case schema.Value.Type.Is("array"):
+				values["an array"] = `"` + canary + `"`
+			default:
+				require.True(t, schema.Value.Type.Is("string"), "a member of another type needs tests of its own")
+			}
+			for name, value := range values {
+				want := "/" + member + " invalid_type"
+				if schema.Value.Enum != nil {
+					want = "/" + member + " not_allowed"
+				}
+				r := d.do(t, c, bodyWith(t, c, member, value), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want)
+				require.NotContains(t, string(r.Body), "12345", name)
+			}
+		}
+	}
+}
+
+func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, body := range []string{"null", "true", "12345", "1e400", "-0", `"` + canary + `"`, "[]", "[" + c.body + "]"} {
+			r := d.do(t, c, body, jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, " invalid_type")
+		}
+	}
+}
+
+func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, name := range []string{
+			"id", "user_id", "created_at", "is_ai", "Is_AI", "ROLE", "__proto__", "constructor", "$where", "a b",
+		} {
+			r := d.do(t, c, bodyWith(t, c, name, `"`+canary+`"`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+name+" unknown")
+		}
+		for name, pointer := range map[string]string{"a/b~c": "/a~1b~0c", "~1": "/~01", "/": "/~1", "": "/", "é": "/é"} {
+			r := d.do(t, c, bodyWith(t, c, name, `{"x":"`+canary+`"}`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, pointer+" unknown")
+		}
+	}
+}
+
+func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			upper := strings.ToUpper(member)
+			r := d.do(t, c, bodyWith(t, c, upper, `"`+canary+`"`), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+upper+" unknown")
+			r = d.do(t, c, strings.Replace(c.body, `"`+member+`"`, `"`+upper+`"`, 1), jsonType)
+			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+				"/"+upper+" unknown", "/"+member+" required")
+		}
+	}
+}
+
+func TestMemberTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			for _, again := range []string{member, fmt.Sprintf(`\u%04x%s`, member[0], member[1:])} {
+				body := strings.TrimSuffix(c.body, "}") + `,"` + again + `":"` + canary + `"}`
+				r := d.do(t, c, body, jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" duplicate")
+			}
+		}
+	}
+}
+
+func TestEveryMissingMemberIsNamed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, c := range d.writes(t) {
+		var want []string
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			want = append(want, "/"+member+" required")
+		}
+		switch schema := c.op.RequestBody.Value.Content["application/json"].Schema.Value; {
+		case want == nil && schema.MinProps > 0:
+			want = []string{" too_short"}
+		case want == nil:
+			continue
+		}
+		r := d.do(t, c, "{}", jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want...)
+	}
+}
+
+func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var members []string
+	for i := range 40 {
+		members = append(members, fmt.Sprintf(`"unknown-%02d":%q`, i, canary))
+	}
+	for _, c := range d.writes(t) {
+		r := d.do(t, c, "{"+strings.Join(members, ",")+"}", jsonType)
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Len(t, problem.Errors, 20)
+		require.NotContains(t, string(r.Body), canary)
+		seen := map[string]bool{}
+		for _, field := range problem.Errors {
+			require.False(t, seen[field.Pointer], "a place is named twice: %s", field.Pointer)
+			seen[field.Pointer] = true
+		}
+	}
+	long := strings.Repeat("n", 60000)
+	r := d.do(t, d.call(t, "createTicket"), `{"`+long+`":1}`, jsonType)
+	problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+	for _, field := range problem.Errors {
+		require.LessOrEqual(t, len(field.Pointer), 255)
+	}
+}
+
+// full repeats a piece until the text is as large as a body may be. A %d in it is a running number.
+func full(begin, piece, end string) string {
+	var b strings.Builder
+	b.WriteString(begin)
+	for i := 0; b.Len() < contract.LeastBodyLimit-len(piece)-len(end)-8; i++ {
+		b.WriteString(strings.ReplaceAll(piece, "%d", strconv.Itoa(i)))
+	}
+	return strings.TrimSuffix(b.String(), ",") + end
+}
+
+func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	name := `{"` + strings.Repeat("n", contract.LeastBodyLimit/2)
+	for what, body := range map[string]string{
+		"unknown members":                full("{", `"%d":1,`, "}"),
+		"control characters far down":    full(name+`":[`, `"\u0001",`, "]}"),
+		"names with control characters":  full("{", `"\u0001%d":1,`, "}"),
+		"one name again and again":       full("{", `"title":1,`, "}"),
+		"values of a wrong type":         full(`{"title":[`, `{},`, `]}`),
+		"escapes of half a character":    full(`{"title":"`, `\ud800`, `"}`),
+		"members of unknown members":     full(name+`":{`, `"%d":1,`, "}}"),
+		"a long text of nothing":         full(`{"title":"`, " ", `"}`),
+		"a long text that is no address": full(`{"email":"`, "a.", `@a"}`),
+	} {
+		for _, c := range d.writes(t) {
+			begin := time.Now()
+			r := d.do(t, c, body, jsonType)
+			require.Less(t, time.Since(begin), patience, what)
+			problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+			require.NotEmpty(t, problem.Errors, what)
+		}
+	}
+}
+
+func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	bad := []string{`\ud800`, `\udfff`, `\ude00\ud83d`, `\ud800\u0041`, `\ufffe`, `\uffff`}
+	for control := range 0x20 {
+		if control != '\t' && control != '\n' && control != '\r' {
+			bad = append(bad, fmt.Sprintf(`\u%04x`, control))
+		}
+	}
+	for _, c := range d.writes(t) {
+		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			properties := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties
+			for _, character := range bad {
+				if properties[member].Value.Format == "text" && (character == `\u000b` || character == `\u000c`) {
+					continue // They break lines.
+				}
+				r := d.do(t, c, bodyWith(t, c, member, `"`+character+canary+`"`), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" invalid_characters")
+			}
+		}
+	}
+}
+
+func TestTitleStaysOnOneLineAndInOneDirection(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.call(t, "createTicket")
+	for _, character := range []string{
+		"\n", "\r", "\t", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069",
+	} {
+		body := bodyWith(t, c, "title", encode(t, canary+character+"x"))
+		r := d.do(t, c, body, jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/title invalid_characters")
+	}
+}
+
+func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, test := range []struct{ id, member, value, want string }{
+		{"signUp", "email", "", "/email too_short"},
+		{"signUp", "email", strings.Repeat("a", 243) + "@example.com", "/email too_long"},
+		{"signUp", "password", "", "/password too_short"},
+		{"signUp", "password", "1234567", "/password too_short"},
+		{"signUp", "password", strings.Repeat("😀", 7), "/password too_short"},
+		{"signUp", "password", strings.Repeat("😀", 129), "/password too_long"},
+		{"logIn", "email", "", "/email too_short"},
+		{"logIn", "email", strings.Repeat("a", 255), "/email too_long"},
+		{"logIn", "password", "", "/password too_short"},
+		{"logIn", "password", strings.Repeat("a", 513), "/password too_long"},
+		{"createTicket", "title", "", "/title too_short"},
+		{"createTicket", "title", strings.Repeat("a", 201), "/title too_long"},
+		{"createTicket", "title", strings.Repeat("😀", 201), "/title too_long"},
+		{"createTicket", "description", "", "/description too_short"},
+		{"createTicket", "description", strings.Repeat("a", 10001), "/description too_long"},
+		{"createTicket", "description", strings.Repeat("😀", 10001), "/description too_long"},
+		{"createMessage", "content", "", "/content too_short"},
+		{"createMessage", "content", strings.Repeat("a", 8001), "/content too_long"},
+		{"createMessage", "content", strings.Repeat("😀", 8001), "/content too_long"},
+	} {
+		c := d.call(t, test.id)
+		r := d.do(t, c, bodyWith(t, c, test.member, encode(t, test.value)), jsonType)
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		var got []string
+		for _, field := range problem.Errors {
+			got = append(got, field.Pointer+" "+string(field.Code))
+		}
+		require.Contains(t, got, test.want)
+		require.LessOrEqual(t, len(got), 2, "an empty text also lacks what it must have: %v", got)
+	}
+}
+
+func TestTextOfTheGreatestLengthIsTaken(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, character := range []string{"a", "é", "漢", "😀"} {
+		created, err := d.customer.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
+			Title: strings.Repeat(character, 200), Description: strings.Repeat(character, 10000),
+		})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+		require.Equal(t, strings.Repeat(character, 10000), created.JSON201.Description)
+		message := d.customer.Say(t, created.JSON201.ID, strings.Repeat(character, 8000))
+		require.Equal(t, strings.Repeat(character, 8000), message.Content)
+	}
+}
+
+func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	for _, blank := range []string{" ", "   ", "\u00a0", "\u2003\u3000", "\u2002\u2009", " \u202f\u205f"} {
+		for id, members := range map[string][]string{
+			"createTicket": {"title", "description"}, "createMessage": {"content"},
+		} {
+			c := d.call(t, id)
+			for _, member := range members {
+				r := d.do(t, c, bodyWith(t, c, member, encode(t, blank)), jsonType)
+				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
+					"/"+member+" invalid_format")
+			}
+		}
+	}
+	for _, blank := range []string{"\t", "\r\n", " \t\n\n "} {
+		c := d.call(t, "createMessage")
+		r := d.do(t, c, bodyWith(t, c, "content", encode(t, blank)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/content invalid_format")
+	}
+}
+
+func TestStatusIsOneOfTheList(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "updateTicket")
+	for _, status := range []string{"OPEN", "Pending", "pending ", " pending", "", canary, "reopened", "pend\u0131ng"} {
+		r := d.do(t, c, bodyWith(t, c, "status", encode(t, status)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/status not_allowed")
+	}
+}
+
+func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "signUp")
+	for _, role := range []string{"ADMIN", "Admin ", "", canary, "admin ", "root", "superuser"} {
+		r := d.do(t, c, bodyWith(t, c, "role", encode(t, role)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/role not_allowed")
+	}
+	for _, role := range []string{"admin", "agent"} {
+		r := d.do(t, c, bodyWith(t, c, "role", encode(t, role)), jsonType)
+		requireRefused(t, r, http.StatusForbidden, client.ProblemCodeRoleNotAllowed)
+	}
+}
+
+func TestTextThatIsNoAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.keepStored(t)
+	c := d.call(t, "signUp")
+	for _, address := range []string{
+		"canary-5f1d.example.com", "@example.com", "aa@", "a@b", "a@b..c", "a@@b.com", "a@b@c.com", `"x y"@z.com`,
+		"a@b\r\nBcc:x.com", "a @b.com", "a@ b.com", "X <a@b.com>", "a@[127.0.0.1]", "a@b.com(comment)",
+		"ａdmin@exаmple.com", "pаypal@example.com", ".a@b.com", "a.@b.com", "a..b@c.com", "a@-b.com", "a@b-.com",
+		"a@b.c", "a\u202e@b.com", "a@b.com,c@d.com", strings.Repeat("a", 65) + "@example.com", "a@münchen.de",
+	} {
+		r := d.do(t, c, bodyWith(t, c, "email", encode(t, address)), jsonType)
+		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/email invalid_format")
+	}
+}
+
+func TestAddressIsStoredInOneForm(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	created, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{
+		Email: "ＡDA.Lovelace@Example.COM", Password: apitest.Password,
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	require.Equal(t, "ada.lovelace@example.com", created.JSON201.Email)
+	again, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{
+		Email: "ada.lovelace@example.com", Password: apitest.Password,
+	})
+	require.NoError(t, err)
+	apitest.RequireProblem(t, again.StatusCode(), again.Body, http.StatusConflict, client.ProblemCodeEmailTaken)
+}
+
+func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	user := s.Customer(t)
+	ticket := user.NewTicket(t)
+	for _, character := range []string{"\u007f", "\u0084", "\u009b", "\u009f"} {
+		r := user.Do(t, http.MethodPost, "/tickets/"+ticket.ID.String()+"/messages",
+			`{"content":"a`+character+`b"}`, "Content-Type: application/json")
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, client.FieldErrorCodeInvalidCharacters, problem.Errors[0].Code)
+	}
+	for _, separator := range []string{"\u2028", "\u2029"} {
+		r := user.Do(t, http.MethodPost, "/tickets", `{"title":"a`+separator+`b","description":"d"}`,
+			"Content-Type: application/json")
+		problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, "/title", problem.Errors[0].Pointer)
+	}
+}
+
+func TestRefusalsSayWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	u := s.Customer(t)
+	ticket := u.NewTicket(t).ID.String()
+	limit := func(n int64) *int64 { return &n }
+	for _, c := range []struct {
+		method, path, body, header string
+		want                       client.FieldError
+	}{
+		{
+			http.MethodPost, "/tickets", `{"title":"` + strings.Repeat("a", 201) + `","description":"x"}`, "",
+			client.FieldError{Pointer: "/title", Code: client.FieldErrorCodeTooLong, Limit: limit(200)},
+		},
+		{
+			http.MethodPost, "/auth/signup", `{"email":"lin@example.com","password":"short"}`, "",
+			client.FieldError{Pointer: "/password", Code: client.FieldErrorCodeTooShort, Limit: limit(8)},
+		},
+		{
+			http.MethodPost, "/auth/signup", `{"email":"lin@example.com","password":"correct horse","role":"root"}`, "",
+			client.FieldError{Pointer: "/role", Code: client.FieldErrorCodeNotAllowed, Allowed: []string{"user"}},
+		},
+		{
+			http.MethodPatch, "/tickets/" + ticket, `{"status":"done"}`, "",
+			client.FieldError{
+				Pointer: "/status", Code: client.FieldErrorCodeNotAllowed, Allowed: []string{"open", "pending", "resolved", "closed"},
+			},
+		},
+		{
+			http.MethodGet, "/tickets?limit=201", "", "",
+			client.FieldError{Pointer: "/limit", Code: client.FieldErrorCodeOutOfRange, In: client.FieldErrorInQuery, Limit: limit(200)},
+		},
+		{
+			http.MethodGet, "/tickets?limit=0", "", "",
+			client.FieldError{Pointer: "/limit", Code: client.FieldErrorCodeOutOfRange, In: client.FieldErrorInQuery, Limit: limit(1)},
+		},
+		{
+			http.MethodGet, "/tickets?colour=red", "", "",
+			client.FieldError{Pointer: "/colour", Code: client.FieldErrorCodeUnknown, In: client.FieldErrorInQuery},
+		},
+		{
+			http.MethodPost, "/tickets", `{"title":"x","description":"x"}`, "Idempotency-Key: " + strings.Repeat("k", 256),
+			client.FieldError{
+				Pointer: "/Idempotency-Key", Code: client.FieldErrorCodeTooLong, In: client.FieldErrorInHeader, Limit: limit(255),
+			},
+		},
+	} {
+		header := []string{contentJSON}
+		if c.header != "" {
+			header = append(header, c.header)
+		}
+		got := u.Do(t, c.method, c.path, c.body, header...)
+		var problem plain.Problem
+		require.NoError(t, json.Unmarshal(got.Body, &problem))
+		require.Equal(t, []client.FieldError{c.want}, problem.Errors, "%s %s", c.method, c.path)
+	}
+}
