@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -40,6 +41,8 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
+	// Journal needs no Metrics or Logger.
+	Journal journal.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
@@ -57,6 +60,7 @@ type App struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
+	Journal   *journal.Service
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
@@ -80,10 +84,11 @@ func New(o Options) (*App, error) {
 	}
 	set := o.newMetrics()
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
+	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
-		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
@@ -134,7 +139,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run, a.Journal.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {
