@@ -46,7 +46,7 @@ func NewService(s *store.Store, o Options) *Service {
 // Run moves entries to the journal and wakes readers until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.sequence, s.listen, s.sweep} {
+	for _, run := range []func(context.Context){s.sequence, s.listen} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

@@ -7,13 +7,12 @@ import (
 	"github.com/supportbackend/support/internal/background"
 )
 
-// sweepInterval is how often old partitions are looked for.
-const sweepInterval = 10 * time.Minute
+// trimInterval is how often old partitions are looked for.
+const trimInterval = 10 * time.Minute
 
-// sweep drops partitions of which all entries are too old, until ctx ends.
-func (s *Service) sweep(ctx context.Context) {
-	outage := &background.Outage{While: "dropping old entries of the journal", Logger: s.logger}
-	background.Every(ctx, sweepInterval, outage, s.Trim)
+// Tasks are what the journal repeats: it drops partitions of which all entries are too old.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "drop_old_journal_entries", Every: trimInterval, Do: s.Trim}}
 }
 
 // Trim drops the partitions of which all entries are older than they are kept.

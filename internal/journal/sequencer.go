@@ -61,7 +61,7 @@ func (s *Service) pollInterval() time.Duration {
 func (s *Service) move(ctx context.Context) (more bool, err error) {
 	begin := time.Now()
 	result, err := s.store.Reserved().SequenceJournal(ctx, sqlc.SequenceJournalParams{
-		MaxRows: maxBatch, Notify: s.store.CanListen(),
+		MaxRows: maxBatch, Notify: !s.store.IsPooled(),
 	})
 	if err != nil {
 		return false, err

@@ -126,7 +126,7 @@ func (h *head) end() {
 
 // listen hears what other replicas' sequencers say, where sessions are the replica's own.
 func (s *Service) listen(ctx context.Context) {
-	if !s.store.CanListen() {
+	if s.store.IsPooled() {
 		return
 	}
 	outage := background.Outage{While: "listening for the journal", Logger: s.logger}

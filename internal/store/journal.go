@@ -28,11 +28,9 @@ func (p pooled) noteCommitted(journaled bool) {
 	}
 }
 
-// CanListen reports whether sessions are the Store's own, as Listen needs.
-func (s *Store) CanListen() bool { return !s.pooler }
-
 // Listen calls heard with what is notified on the channel, and with nothing as soon as it listens, until ctx ends or the
-// connection breaks, and returns why. It has a connection of its own, outside of the pools.
+// connection breaks, and returns why. It has a connection of its own, outside of the pools, and cannot hear behind a pooler
+// (IsPooled).
 func (s *Store) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	conn, err := pgx.ConnectConfig(ctx, s.db.pool.Config().ConnConfig)
 	if err != nil {
