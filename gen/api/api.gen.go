@@ -804,6 +804,69 @@ func (e UITextPartType) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1087,6 +1150,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1123,6 +1189,15 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content string `json:"content"`
+}
+
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1583,6 +1658,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -1623,6 +1716,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -1793,6 +1914,9 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
+
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
@@ -1907,6 +2031,15 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
@@ -2018,6 +2151,11 @@ type MessageID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
+
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
 
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2253,6 +2391,122 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2434,6 +2688,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3026,6 +3286,27 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3681,6 +3962,355 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
 	return err
 }
 
@@ -4457,6 +5087,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
@@ -8074,6 +8711,1335 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12697,6 +14663,27 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -13443,6 +15430,229 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14197,630 +16407,669 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6rBNR8es2ke3ptvHWvJ4/mN6VSALJDEqAuwCaJrj1sY+zT7YPskXyARQ",
-	"qIukKHXPtRuxPRbrAhKJRJ6//Noay/lCCia0ag2+ttgXOl+kDP59+t37s3dL8Y79tGRKm1/Ucj6n2bo1",
-	"aJ2SOVOKTlkran2m6ZKZy2MpNPuiW4OPn6LWRGYrmiUseZvJhXnfddSyz6jW4KO9W+jWoHUxY0SxsRQJ",
-	"Gc9oNmWEKzLJ5Jz0jsibsZYjlnVaUYsnrUFrrqbtXitqZTJlrUFrqVjWuv4UtbKlODPXs6WA60pTzfCz",
-	"epYxmsDVbu/Jk+RwfNLuTfq0/Wh8yNpPRie99jHrTg7po3Ev6fdbUUtLmZpRfrq+joAO5zpjdF6igSBU",
-	"qBXLiJwQKRhZcDYOCNJKqKYD8nXY0usFG7YGw9a7968vzy9O3128eD5sRUM/Mri4y9jgKZgqPAKTHbau",
-	"h2Ioql+7ePGni8tXL87PT797gZ+Fx+0qlL96RHvd9qOkO2o/Hh8ft/uTJ5OTbtKlR6NH+FWZ4mupUlxp",
-	"KvRuH3725vXFi9e3+nTCUk3xzTMqrshaLju7ffzF6+d7f7jh/WYNX569Pjv//s4XsWW47ew5V3SUsqS8",
-	"4xTLPrOMrLieyaUmp2fFvZcYlqP8MnGPR62EacpT8/CZZVVFaMaIWnE9nrGEyInhXKJnXNnXm32W4Y6/",
-	"5IUdc0y73fajbrfbfmz+083/L7Hbbalag6Puk6iluYbNeXpGgtEYCrYGrYeLTI5SNlcPw8HCRjt7xdVY",
-	"igmfLrPy/N8vFOxBkrHJUjFFNEgNM+Z7ilyxNZEZmcuEpfVkmRdeHdDGSJ/TM3gVH7Pg9behSe8ooMlx",
-	"t1+gSXkodYQp3oPUeS1PYRFLjJGmRMsrJhRZMaEJF1qSjFElBRfTemIIeYn8UEOIpWIJoWlKuFbuxSM2",
-	"kRkjXJMRm1JBtLT8tAdp+scbSDOlnxkR7u0NtMlHj3R585llqaRJI8twRaS/x/DJmAohzWQMocxOqCdT",
-	"/tAGhtn+8n345wk8o7O12R6tgc6WLKTaYYFqhXHWUSy4AUn2NpNajmXaQDAnLJScMz3jYkpYqlg9kRbu",
-	"Vc0kGmXyiqGwyYgyTJq/eCnYlwUb6/3IdLyZTEXmciMlLMtkE3P56SCh/mMpNS1S6UJKMqdinYtUTSjR",
-	"fN5AoJ/gFSF1VrIgjkfMEGKVca2ZIBOZmQOO0NQcK+t9qDLaRJWjflFCw/Bw1y8XDUTBKSBF3jG1kEKx",
-	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZJLajS/frd/0u712v3+RffJ4LA36B13et3u4dHxn1tRa8IF",
-	"V7NLlGWtQUtpufA/N7/ipHPU7fd6j/AVmdKXIMWav3h02Ot2+392GuYu2kHLK7OXN3oGzqdBSy6YoPzh",
-	"dKHbUql2r98dBUKx5UgJ25mPr1h56bdor8tMhHcfjh49aj+i3X778aTL2qNe0h8fsqPJcfekFbWWoMYb",
-	"jgVhhcRSrUE3cuPgUvhf+72otcjkfKGDn/qG3eyBkz9/XeSXF5+dkRFspZVErVkZHRqMh5Bt+GVmH74R",
-	"lUN2YwKOhQlNFYtazI7h41f8p7darB1CxVW+A0DrNCqZYj+1Br3rqPYhUEabHuobyySlSl/aPwsU2WpU",
-	"aE+ewKqAjT0g/W63axRUGNKAKE0zXaeu4gWjcRbJeTMN3HPhzZRc4Hd4pIbjcVC4VkNDYDMdngzILqMa",
-	"9Oomaw2FaOgWKDcarD6/8/v7u78/tEd2fv+hX7pEClb7MfP7bRfOSqlha/B12PqVVr1Ce0ugaNji6pLy",
-	"oT2Shi261DOZ4eCuuMDvmBuuzWv8SQE/bxD0eH/huLC8Lxfw2WVOg4LwGqL0GlYl3RB2qzPJ3I4tia83",
-	"onraffy/4+5f9bj7BLxywedMLnWzKaJ4ao6OWl1R24ebdemEJ8SYF/aU4AI0z320RLpZdz4qaIn5wOr0",
-	"Q3cVzre3Zz+wdc1OuWLryIx3GVoSH79u2iL9J4Nut2MG2++WGfa4Peob5qNHR+0nSZe1j8aPJz3Wp4ej",
-	"k27LHrtGra28uNcd9PqDo6POcbfXPzw0LxZ0bib1gY2ImsG2W2Rswr+YbXh1efpncfFldPYf7Oo8Kbke",
-	"o5YaywW4NC3vqoHR2z0rq4FR7M2MKW9FLSkuR2xG00nrk9ERYE0vy9PqsvajcbfXfkyPD9v9yQk7To7G",
-	"h6M+bSGPjcdMqQvDeGXLxPBiBK4RCjehAQ82Re+YzLlY6lCZ+NrC25CLW4MWW/9hNvpuzN/wP5y9/+tZ",
-	"7zU/U2dzvfjzs7OTs7/873//T+d///t/WlGLfVnwjKlLLlqDJ92uYaRJxtTMv0hl+hJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnT+8O8krfHPcRNOMjtm/W+92ZyznFWZ6zHpH7Uej3rhNe+Oj9mFyMuqOn7BHk143",
-	"X3IcWzD6ugPBzmtPFv+VpmD46BkVY5amLGk06rwyqmdUEyFHMlkTwVhS9JjseeChGZ7Lv7EbT1EwAR2u",
-	"/34Owh0PtWAyf2eHWrdypnWbDbhnMyqm7C1VaiWzpD4YJKSesYws7E2FzbvMMib0pb9mjvssY2NNZjJT",
-	"jIwM82RrI4PZKrxNabpImTGDqH2/0RBh8z2T4jPLFDWzei21kYcLvZPDeBw8WXMCh5cvhdSX1L26eiAn",
-	"kik8ieEedBiHL9jnTO6HrvR+4L4Kpxx8td7j1zwNoB7s0HzP166pmaTb+xJIJ9iKKU2AMXPKBS+Ec78h",
-	"WriyBysKEjrWCs4krhUZL5WWc5YVjqXqebz3MZuP8BWqsA1DtOtbjmfeIEKZf+kCxtTwIfjRLCMdyaVR",
-	"5AgXnyUfF9yHCVPjjC+ATwetM7Kiyn46IXplFEFDvyA46hjlDN9Fjh71emaUq0yKaTC094plDbu4evRu",
-	"Ont22NGVUxOHkCCrNPEIhnP21ABuoiGar1T0u+dX67ffc/no/z3/0/SPR/M/dMd/znqjD+P/9+Wnq/PH",
-	"34u+/nF1vHwhH/FT+mTy3V/+Izn84R9JgTSrYHfchgVwm7LAklwtUrq+tFM9TSj5UX5mKQXOZV80ywRN",
-	"cSzu+bZhw9ZtB1qvKm4b72auOQy5ZhxQ5Fee5gaNz79g3O322o+Sfr/9hB1N2sf0ZPRo/Dh5wrqTf3dD",
-	"6HDxmaY8qeyBDQ+X0ygCkltZWST5t2s8RGuIjZ4c8y84pXPSmBnePNVjixbZ7+B5WdXdNutJ4H7ydL6x",
-	"WmYI9Pzb94J+pjxF5bR8ZiZU0xFVMK9EruqUjGR0uQxeUdIs/Aty/WLfSGvvZOcg4nP31eLIKppFaexA",
-	"EGTfxnPlGTUKC0mlmLKMpHJKuCiJFcv+ZnzmjS8M/1/Qinl76linYmJ52sLWudTwbJGwGSwJFe5hyKNA",
-	"pY21zVOEJknGlNonA+JJUwbEi8KriRtYha7huIEEVsycPa+jg9WHkX/JjNpsBSebCK+LZweSq0qg0iuN",
-	"JkuN8QL62j5B/keNFMkHuYEclbEaorykfHdjdenUfx98/gUs1mL4u7TV/uFM1gnQ9x/cXn0psxFPkvKe",
-	"eS01aMywUeDQq+6QiX+0JJOtyLiHTwaSOU3lCl65j3Qupk0FwvhlMI7K1sgHaWb7PRXJm8mkVvD+yCba",
-	"GG+z5ZwKVQqsznHKZlvAexhN9ayaWGQMCJYWrCLPLvIKHj1L2HwhNRPj9Zl4m8mpkXTVg1HROSOWRBFR",
-	"mqcpWYqEZWRF1zWLwfPXXnJhthm+OBRa7n2BLA9G0/6BrcHfXvzWPks13phQEYq34PuQlMYFCYZeWc2m",
-	"WZYI+4qrOdXj8gLBF0DaGfMQUjgMj2/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Ub6+fuAeAJP",
-	"kDLFJnSZaoit+/TBOgK5p28+rcNCdls3NMztwdeYfeS/ihMAdf5ZxhImNKdpaU99MHZ9vcvNzQFecDkO",
-	"3lCSa0XFh4B4ZP6d3nuwj0Z0XBBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnhsoFDIReh4CvahO",
-	"okjBCLzMMFLPyNj+8TH5zBUfpYycnj87OwPzho41y+BsgDV3ee/wcS3lpR0XNyfnjNEEeDHlc65bg/7x",
-	"cdRaSOAJQ5nSMDDnfY+8sHxRutVF4cWtt2lhykQLFuctzeic6RoHA/DsT0uWrcnC39S8MOE9gdT3P5u1",
-	"WIorIVfCMK9RhKn9CLyynvJyqS/l5DKjAsoXgPowpoD4hjgB8fHnPUje7W8jeTjHRmLnNwVkfocht5o4",
-	"oDGUlOKQ2U3RQMA8qGZSY9yuJB9sUM8GETkqPThsS2547b4pihvlgxtQI03whoAetYTAoTth4Md/U0oU",
-	"oql3SYju0S9AiIwKxdF1HFLjZSbnxNgARmKNU6k2c0T+lsLusyaizXKeSnTfFF+7DyFok8XoCREOqJka",
-	"+V2GJD9SpU+TORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DVjNp6GOdHftsD9ZEjB/rBl0hRjBq",
-	"IIKcnomXMivnGoI/5M3pUs9Iv9M1it08JME0o0K7yH2gaezg+V8qo8mAA5UmtBA58AOqj0Io8ofzN6/r",
-	"ghDlF+0wEPOtVzQ1E2P1sUtjF5Y/aJd+7h68tKtXFgoQDbfCwKgE5j1WL+CCvL942X68z0boNR0ZfiYk",
-	"H1Bl6aujBiKgO/clY8mIjq+KNDjTZMbSRVkazOc+LRYNDK4jI0ltPt9mL+1R18ZlrJd2n/SxjGoupq1B",
-	"C/LSl4tkt48F81XNsTeRQPSxLn3vX8KVHdVMlPLyFN1ik1M3SQzgLhaMZspGIo1GPNFMEEoyZmwqjFKv",
-	"Znw8M09nZGTek7GUUcUUWOtckISu1Q4ECn1kN+EeSyC01W9On0/XUes1W71XVTVWsFVtDMQJqpSLPfN0",
-	"ejURmdfsi94QWz/Tigj2RZdjpi5Dy1L1yZN2t9fu9i66Zq8MkN9KQUvSt37bXzsg6XM4qjGVUzJnCafE",
-	"yDk4buWCZchfVgNZZDJZjuvcHHnmQ12gpfKiPKMSowSQMRF8fh9Z/rggy09yWf7ap3A0hVpKo7d0eimX",
-	"IqkeYXrGMhYZZdTMxOw51UCQCbygLjYiJDqNzN/7zLXo8j8qztV9tnaaeNHO0IzhorbS8VzTyYTM6Gdj",
-	"mSxSXqu+2llc6qYSR5vHYg8k5wrKAx8Cyel3+L29IkLjJgXOzjAvoWwgSmkShjhv6TqVNLmQ8kcjikup",
-	"h59ZRk6OyA/82xqqLPDRS/A6wMNlbRaUmTldI31Pjo8PT8horRmUt83lXj6+bkGN7QUubjsV9M7Y8VSo",
-	"UB00UIGJxLAILFiDnxlXMyILvLfB9y22HD6gVfT6h0fHJ5CZedOUnJvET0Bjd0rSDoPxXvh8ipszgDYr",
-	"UL1B95FRRPo9OBjM4XO5e3IpLEsGuhBYXhioK21eOWfAY4ZsE6rqPT+L4C2XPh5V2L9B1NN5oT+zTO2Z",
-	"cFfk0MALHc6H5JGxCo/WDBjIsdQulaIxvy6XMARO4h1zbezrSyp9g3Kwp2Yfqt7me++oZj/yOa9kWfpi",
-	"WEt4EBdS1J7HGdXsMrVvKa6qYlAJO5cZy99kRgQ/Q5xtfz/TbqWwZookH11lpQujB5qgd6xxedFZZM8X",
-	"9BJUKmOb0ubx/VMmjI7CNmbd1r3UPZjnVLyTKTNqFlKyrGNBWBNsF0qUBs9o3e40t2E+qX1NsIhvRIrZ",
-	"QfCuIYiQYQtOlBEjVF3ZyNG+2sVJU7TUzCyPxjasXXnghiTnEP35dqnWDSydyikXmxga40eXI/OKkJ+r",
-	"eyJjZEW52VP7MPHjnfN4cE7EjqhCh3DASAJwE1fM5JQutFyAkUyJZilbzKS4UdVOr5BdBzngbuAly8Q+",
-	"+QTOoSPz5KPDbrd7VM3mfEIhk+34uP3YHKMnk96oT4+Sx+xJ19y7gNcddrqdXu+w033YP9pYBVTzOTj2",
-	"MFt10Hol/8rTlD487nTJ/T/1ek/Jj1wsv5Avj08uT44OyEuesYn88rB3dNzpgj1dS5Le44t+d9A7Hhx1",
-	"OyfHvf5hkSQu5a+JJo8G3f6gZ6h5dNzrFWgy7tFuu/to1G8/Gve67SfsKGkf92l3/Cg5nJyALWlp0u0N",
-	"ktHjwdFg8PDo8WaiVL9XIMpzpq5OF4uH/U6P3Odvzg/QUD7nU/F+0ZDvfHNzeSe/HlZP1zj9X0IcM2Os",
-	"rt6pntCoYh0VvTEba6LEu+Pxs7OTs6vFn/747A9POuyw2xn3UzGav+wmf/pDagiXmdk9tEbzw10UwYeU",
-	"t12p7+8xfwmPhm/2G0ROJy6mOyZOGcXqL0sFUC9LcQdJU79AppJyc/oHT1aqM2J2LBD4Z7NjzIrfzogp",
-	"v3oPIwbX4xmGxsr4JvCrNT9qlAHLhz6uVme0cGVf85RkDEJmXBNI/NtHJRo1+RgubIjODaWiBxTHms/8",
-	"A9ezete5uUJoY/3UPwk3FgAK/zXiAJ/+PvdgTWFteed9/D8hePcLYLQ50KnesWUV48ny+bI2qxBTlzOG",
-	"VzckkvhMQoSV65AzrXzGik+mGNjwOaFTul8QfdyUWgETJDDSevEYzARYUspXVKxPUf+pS27lX/TMZh5t",
-	"SMnTUl4aw/CSujfVWY3uYod8oIC4B9h7WIL5BSLNd5/CGjpCKgOpJ1F5KgGhUOVUDWY1nHvK3rKBSPkt",
-	"RU+1xcEEB6CqvpKAPwtqC9SdE6pgbPsZ5SNtppO7B8iU8aY61O/4Z8BZpGSRcZlxvY6IplNlbXE8gsiE",
-	"s7RYga8UnwqGgTexTFNX03YJt8JSyCyBbDaoVbs2aip+oDVozfgU0mvpFMJ+I56mqFxnbLIUCRbRvj97",
-	"NqP6Rl6pzbXDN5KpwdH8KWrpjE+nMJvc2dV2kMThYHfFLt5zKF+LoMQLmll4MQRC3lk5sHwDT0GaYQnd",
-	"OJ+vWo7mXJfmanW2/QDFNmGG7QnYax97xTQ1b0fkJQ/2ZCGeGvB14eNtpdmiEYLXkKmdD9LiU/U2359j",
-	"d+X3V7GFb/mOzdDE8A4mkt1GjcVDmymB9+xM8xuiam0A1QpX7+PzN69ffEKsrBIv/vHR/3HjvyQ34j/f",
-	"1WCx/Z3x6V4pYjc7LXCiYZV0K/CH7my0XNecL7sAQ2w6WqKvNwSBq5kLZAHtnMR1XXtKBqHHhvF61Hm0",
-	"Ud4L830mNB/TSlDytfRZ02Xtcll6rqxc5llBgrHEFQz73O993DSHTWYI5ACVRlNRIMsDhgNfqOViITPN",
-	"klcs4fQCHgop8DalXFQAVT0N/OOXkN6EOb6N+VG+3tHo1Fhmd7usqEkh6H6cUySYWPCJerLUzgGoA9bx",
-	"BgiWDxiJs/Wg9XgGlfyK/M2Nle7fsrGcM+SZMpJKBQqlLrFwU5Skmv28B/iXTyr8I015QptyNU7JnCsF",
-	"WUqwMFUW+uyfb8jSgFSPUcbolSKUZMvUZ1qNpdAZHev64hzDShxh8YP6GxzGPiVP3aYqw5wCG7I7qtM0",
-	"xPvA6NVbH6KqoGDPpdjkBFgxenUZXC+QLay9Y1StjQE1XVpUgiq1irH4gGD+/fvQrNdEMzPxcGoVehXn",
-	"BiEOrGvDhjKQzVhFNzITz3e7wjBUMdcTrHly/93LZ+RJr9eNjFEFF3rHneNO7+QA6IPbw2yWxSI18pJL",
-	"8fAvCnyDnrGcRT+esTkcZHP65Ucmpnpmi+7srJTO3L5/cUGn9cO2mUeGt1e2xkjN5EpEmEhhK9EMD8ms",
-	"bviPO487h6XBD1uHw1arYYQnR+b81JpBBOs/h62P//ab9n99+t2w9dtWeehR60t7Ktvmx7a64ou2hKHT",
-	"tO05BbH1isXG79gipWuUCcUZv80YoPcbzchQkaxmzHYPscUwLniJ6Y2E0SzleZmwq9O2WXpxqaYxLtCh",
-	"vEwOQVLKlFFxo8n9yMVVdTbxcNntHo6XWQr/YE9JxtJvhi3BvuhhK8bletx//Pggyr1vCzplHXI6AjpA",
-	"gZ3N7bFuuWAZ4e0u/Pt7yBz65rhrfu6fjJeZktk3Vz/1l6fdP8568++mf0x666N5d/lo9d2fu4//36Ru",
-	"UE1c0e8ePb7N6v8ocbPUM/mC6pnncNA3UdkrzvdGge5bbkifjlYd8AdIZ4aDhqYpy4hRGhMsOiCMjmdk",
-	"IVM+Xg9InMXFDJ2UTXQEzA15aOYwd7UKsY6tH0cNxf0koxPd5kxP2jOtF3TB2xnVDJa4bQXeQWcoStsa",
-	"U6KeZt90n+pveq3dp3yTpfSkeQvTrCMQ1SEhMG9KRST+KaCHmfPKz5nsOOX6Cf/0Ta/bfbr6pv9LTZnp",
-	"bH06sQXHxdme2wloCQlYoTc9RKSAPDW1HI9Zia174ZAnMpuDgcOFPgTbjn7h8+W8NXh8ApVacy7w756f",
-	"jxksZtPtPqEah97Go0cjIuX58x/uKeuM9s1Oimvyuch2TJjBfjQ/f6rbZx8+fDgNrI/6gYxnZqOJKUOJ",
-	"efLoODjgyofbtwAATDJG0/k3w5ZV4oetCGERvhkW63BB5O0vKa6jVsrFVdjOrjqHU1v3AWApp9+135+Z",
-	"IXvdw3WVM8/nts63MoG9lfuCW791h1/HKL+/eegv5c3pyrdAIXLQnq7mOoAN+2KI4sjfMZq4xfdPVsY+",
-	"ZTpI/QHzG4vJVW2TjY1jaGJI/N2O5Z4KMMuKY0Hm3DCcMIC9cSSqOogfudLgsQnIoapjSLnSIaT/HkPI",
-	"kZMbVgZvIFxXP4/AwHewIs9mVAcwfRuYmpo9qsk45UzUjEgxkXiRU2Vx3si5uzB/aaToEN4w1lyWkUdb",
-	"hvrHR7/wYJt4rIwkjJA4m4lsuC5wOu7BdC9EwhKbsVsd2AuRhKE2G06vjoMJ/47yGOwz9YPo+mFAD503",
-	"kybWfytt7zhstrNt/9m2QPtuAqgkr1kmTB3Iw48Ow6tmOPCGCiM5v8tvHcQRfhZ/LqSolu4IzN9iHXKD",
-	"sHLMV0+o2zDMazpnSQj2WhzBa6iUCvxfEaF5W0U+rjlKFnlVS2VAeaZJ03DYqolnzjXN9PbTY1xCrt6L",
-	"KGzVLDSThFC3IE2fz+XkPt8uZS0Xv/8dg05yvmUDrAWerF7L20qe8Av7jZEpvVXjsGLml1Q8uvmQvui8",
-	"e1iNtPHW+e1EDloQlXH4/l1R7Zhx7xsbuVO6bM0xKKRqJCRWWtUSrwzaUB5wAVOh4UwrjqNZakP1k/ag",
-	"7xGUvJgjGUDtsT9PrTy400Fimlj9xvCLbHuSegy3hoPO5pzlh11JwJdLr8pjK17H4amlkagzqusW1FwM",
-	"SLiLUpDBQ7699B7bNRhTnWpVP6rNOlZxUKBk7TGsz/IqBHovD8tchnFcsXXdEMx1+3Rlny745RVbb/z+",
-	"uZaLRdNSmYsBSeqsFLm4zaLgk82bzVpLm5SksqH07frs+d5KUl5m0CCEcE61QujCZd3emAoYLUuaPo6N",
-	"RTZ+fhlE8m4xAhdqa/x+o2649AG/m6s79V/1JG/85pTpfT54Xb4/552z5/WOm+DwvqcIB8cXoOGZwyyH",
-	"Bylx2SZ/zG8zNmkNWr95aI4MKQxrP8Sr6uHZ86A9WOOQ3p4ZiYDDIadiTTCdUC0YpCRCOxjy/v3Zc6wO",
-	"Rj+vkIKPaQogTBbBASAlmiaUC5BbTuYZuPE3OaEXdMrIiE25UB0CWN6Y/meuxT9ycRUT9J6688w+MJEZ",
-	"e4pBd0lGjMxpwshy0SkDFtopYTyhyb/a6z8G36T/uxBD+nja/jNt/7XbfnLZ/vS7Owsj1Qr+VxDH45oo",
-	"OoEgkTHobeQIHbGQ7T0oRYoASRdL00BoTiZsjFW5nQb8zaHIATgjkvDJhGVMIAY0+8yytX1Jh5wzRj6+",
-	"YzrjTH26ny1Tph5m+Kf14RfxOS3Fy3icm9ySzaT/t/Z/3Zrkk1cOGniLgCVSpGvCJ0DD+MUFncYOzRSZ",
-	"T7EI99uKK0bio14/7pD4QYzI+esOgVImOgW4AhW8+Z5y7uhoKJTESBEFxTFjmEmwyOSXNZnD+kszBHI/",
-	"/vAQYp1xROJh67A9/StfDFvxAQQTacEIonO2aS0m7VcWIXi37ftCaK7XF3RqQWUnr6VgDWQ0c7bEcjGw",
-	"tVwCTMoAiZmDTNuy3qgYC+WKxIfdoxiYGir6MD2iGg8eit5hp9fpH2yerBnt7Wb8I1VoUjUJYp4UkAtA",
-	"TfHzjmyO/ZjO2YDYOGqpSy1ELwd4SSznI5bhT3GUC0DXzgFLCAg40jCbgYzWQxHbx12PYHy+Q07JKJMr",
-	"BcAZMcziXC6zMYtBmsDIRkZeKJZOzCECrQYCBFCYGHd29FBwRfhUyIwlg1BT1jMmCGb0wIjNroE0z4iA",
-	"qUgoiTOmmI7JaiYV0GxmPSg4Y9LdsI5mCdow+jaodjeJfwbLdyb+A46C2lUE4UkViQsfM0sgM8BQomM2",
-	"N3xiaFIkJRDMImN5IY1zQDlgjy1sg2g2AmBQATWlCHdr6ahK/diTm8zaisSAeCUCQJy/NiQM+SUS3G1s",
-	"rgjFM9ZhHRl+WlgkqFSKqb0LOMnmL7gF75FX/FvXqXyA4pT6XCl7nKPPcSh8ugCZMypsVgvHALrbV6UY",
-	"8XG3gWQwr5BYCQMgc3ykOSzZv8OgpDX0mwSGNeU3KZKBtX9Lvcsa9U1jsT6BX1aLDLzlt5wNGjhNk/En",
-	"7C84l9yWuuVUjOXSNJG8i8YvOBNnJd1qHtfm6aDj9+nZfywlZj37ut+vhSQzmwH3O0g2A5gJ2NLOSv/J",
-	"PV73aXfvQ/eZ66gIlbTtuRCcyYx9t5m+xSHjdGui+jZ7BuTgZlymyIFgQ1HncmHVv7zVkhG1VF3lTuyB",
-	"PWMBXIcOheZzBr2hqcXsgFfC3wldo5QMEgkL6T91c7T35pRphZkx7Tw1ZqeH7e0u06TtU002Pp0npVzn",
-	"UevXUkOsA1d1P2bKG2Zt5afn7tbrqLGhyra31Pd3uY5qkBa3vaqM7ngdlVATtr2ggM9wV6xeRL/0yaen",
-	"Z8i3zh+eAbztTnmM2Jcg6DcT8u7+LPQtTb6jmq3oen/mmXM1lmLCp8tsJw56Vbj/GkIgYucFPz17Hax1",
-	"2C1r+5Nv3a13JtIgeLYstgVO0BTAmmJcZRgvS4I2OqHxQEXgNr6zdQ3qCfZY16aeHFu3dm0zFSMrKn0n",
-	"dnxV3vrjOqoBUN/2lgpW+52tvdu5Y7lME1jIESMLmilzfNFyT5KgsYjd+fklwLAD06em34jNHyk1pd5j",
-	"SZtbOG+jYVNz7NIRMA9aSu0q/30bquuopgJk24sqNSd3trgeVxSErtJSJpDGW6g/eUpiLKCIiaJrRVaA",
-	"REjeoIcpNF/IiBlDUGESu22MyL5of3NBkAzF9k7gWHNoOCME792DLaqQuNuoXgYNvluic4XwvRkqhWAg",
-	"4y5obtH+97EbfplDZTsrkFN1Zc4U8HPn989YugDCFZuf7kGrsJXoNuoEH7tbbWqnPqvlbo17THYSPr9x",
-	"qi8LfRPvZOm3t4WMXE+1PK6F4PokkebWkg7x4cOHdjnfepMiUU7PhnFaFfGCz5lc6v01RZ2/YIum5j71",
-	"S+0pnpAiPr8Z2t2pX40NLPfRxO7WyLoLgp7+ja0W1/cQoWlf5B1091Bz856OW5TRoJHiHRCwpmkk+sBT",
-	"ObVBSUu5MJLJExBx9Y0cb6Hlj4tv2kUtf1bqoniXZvNWQQ+qmMuK/SUkXqHH1x6EDbplbaNn/qk7IeNr",
-	"SZgAD025gxiYKSOsSQM2qvRI2WOipZYiO7hrTosNSO5Eum9svLIO+73YHRfjKFymhCOHb4WyJyUm7vlt",
-	"RHjp25Pc6b5RyzHsFzFFb6d3MUD7FjfLVzLhE15XjfshDEVXYtCljeZKmDdtLrjnuqENy6/qq/xXci3C",
-	"Qte0dvnnsw6xO41h9sgmxwq28rkpmbPBI9LrPzZ3ImVq+4rsQ5yaTh1byVP9+J1RqJw5g5zicnEgn0CQ",
-	"2KW2xE89G1nEHzFlqGCEfWDfoVPzlhqGlrsYj3VtaK+jAgzo1k2XI43eoaevsWntfezqIKYsOwCZW0Yi",
-	"/QWUk2rjjT0WptK/YmtIsPjVuyOuMXTDYwoASvhndH2eY93Qe0E/U57eQlGh/FJ+ZpkRTTudHW/ym82w",
-	"R5fL4hA2Pv7823DA11Ghrce2h4MmIsD7JbTP7RugAJh6Z+vk4hlcK5JQTUdUMe+LKFjXVgez0E659SLk",
-	"qkMusrV1VKVU32XIowy0/rc3tf8u9IUKTvzfRdwRp/paaswo3XfB2Be0yi/NCbObe9I+cfbc+iijuu7U",
-	"O55TF8XG0Hd7hiNcUtUFyOxJDeKxBkZ6n7Ng79SQqAaAekcBdRqiPP/N8ktQazN/Adox5JpoKbH7bOcf",
-	"P0fEEtsGP399BvkbrO0/waohFKXM+F9/XcXba9zLKhbmxuff10BK3rVH0CNmlnwbVUX8l1C634tFJs0Y",
-	"jEr3LF+PW6oZfw8x86gEILjtDQWwwr+niHtVe/HWGDgHMPA+FK7C2uL2NkCf7rGyDRCi23dPzQjulLD3",
-	"QnzViPhCJqLQT2LnSsYy4WLqqxoEa0ROLO2xHIhx086yd8FAP2RSTEPMy79h/CL6ZxOXKBMrQhOhOcCZ",
-	"W8AFhYSju5eaflYeLQsKLKp+5zeC2XogObF4WeQFHc/QZ+8qYOZsPmKZLXuAu8BPoCwm0iIzLKq5y+9I",
-	"2I7EfGZuBXKmmtYnmmPlBWdj5mo1OlgU4UE0j48PT8pleZV6k3kTTMiH2RqLXdxxZ1NEjdhaMLlIWel7",
-	"x7YMY4evnQE/0jR9MwGg12256p92LuEIEZDqqLaaybQIawQp9po1uzHcQAyzOFgUyPv7coaP9br5VGmW",
-	"UVC1MFO/bghXXEDZme1yAkwG8HEWpm4pXHJmDVydAzmurpbE44cX3pXjide+CgHb6gaZLYUvctlc6Fl5",
-	"a4709kstsTvBmmlbIeq7968vzy9O3128eN6KWhcv/nRx+erF+fnpdy/w5/KPz968vnjxuvLzi9fmcfvX",
-	"+eX569O359+/Mbc9e39+8eZVK4IvvTx7fXb+PXzK/Pni3bs372pXIG9tsxOh3p89p5rehFjXYYnIRxxA",
-	"PhA5+gsbg3ERMncVMcgFLXJZWCPc/FFZwq7xIO17ySdew6CniNzpRxzvwaX12yhsWA4VrUvFsjgiStPJ",
-	"BBGBMbJljLvY7664sH8R12DT1iutClbySMAgd3RsWqR3SxGkUdMEwzY0fRusBpYClXCA3y3F6ZQJfSYW",
-	"Sx0Hp1rsNmzs8I0LxVivwiPOTNuoYUa6JdDlGn6yhaVYwlLki83iuIAvZ89UhJGxGScd4ltuQ4muY0Su",
-	"iBn0zsL7Gby0Vnz3u+bgKsvvDbIRB4hJtDZ4ny1FRFYzPp4FeCckYwtG9S1F6A71aIUd7h51UwhOxApP",
-	"GTEyp1/ao7VmcJAdPT5+dGI47cxYYsuMPbM6S1U38CUC2MguKPt20GIkVssFyxRLWBIPCCWz5ZwKoqW8",
-	"IhIc90HVPsT7cm9wiNhGFOXJUOSVCixVzDYUJfHYoVTGAyhmAKMt78Ru2LZD4iSjXHAxjQdYt2rbq5mv",
-	"KkTRCUFz7cRgTA4WClKhwFpDHGWKQsgqbLEtcnXnbrkGpVRSEpWCP8WyEfhLaZqm7pJLU4xafrooKxoS",
-	"hiE85Dq2FwNFUcvRAmoLbQ5Z1MrXqvakOj171cAKDFPHrVy0FW9chJg3JJaTSUxSRlE3JloiM6hQcAJ+",
-	"lZxMGr4f9nWu6uquP1oSNGUDY3GZCay5zPF3ihLKN3zeov7Z266LbWA2P3TB50xpOl+Yx5jLCtz4mRzA",
-	"DW6/jopdf7Y9/zJoSZQ/7Ae7m54RDPtTVF1waOgLu76Dn8iUbQR9t18xHAQvL9o5bl/OudYgLiYhWJ9d",
-	"zk6uPGyToFEBvu2GSmtjjXjupnCZXyBqMsOhyh0Wzo7MT5IQa9Ah8C+F5mkNTN3uNhE2HN88oVdw03Xe",
-	"FWNXRj3H+68LjXlvTUYXJHSZc5grhk3Nb/1yd7TcU8XlCr7miG+7P2BtXEE7Cl57o9XwrdY3qvq+8WFF",
-	"Uwzr2O1aRV6KucV2nylIq1qlsiRw9jzs9/J2FNWM60JL0qaDhoaVJSVA+1L3jDL1YEjhR2oVoh1XsYS0",
-	"ucWDREV+Onr4ejPkhJtn5lxQjcSf08XCg2mC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L6C+NN36",
-	"zlx0dwJeTNOdUAmOd157Hlm/tpAM4FaOWlKwHbZz4VWbbw2os+3WYCpb3+pJue3OkJTQyq0CzFrFS5Rz",
-	"5iwHzzEh7mxJbSnBIt5aJgZfM3JubQsEiZYgeQM1abcPeYWp9msODgkk6yqT2kpgIMBTQp3w5SkL3ZAC",
-	"kwxACm1WRrFfjUX8cnQtNfC5pxCgpkZ0RC3WsE5m9Hgtsmouzwi0He6QF/OFXuORAVmOYzpnYS3PTrbq",
-	"a4BV8txTdDXW2aoeu7feUYwoTVqSqVGJEeXHDCZE1Dk5ChF1er5NVgCs060A65TlawVDkTkM4gBdGJdu",
-	"80l07jWQOsTB/DDCrjcDEqM8NfZdZPWkEYMs0szoiOIpiZ3elPg7vDKWn2JPSYwSMo6GIrAsI4fLVzz9",
-	"pDBPBEZu1GTkFkxZUmfJRkOBIWSj3AbGDLSFL9iWfq5gAdpZ5bK9aCJus+oaoGtPhSvmi/xsLY6tgxyr",
-	"Hvh7WkVfFjxj6u4tBzNWyM0IYdJQrCCgnctjupGpAJy8VHdtULkB++iw+U4Etdkjq2gBZEyglhrJaPnF",
-	"TcIFHTaKZVhyOH/hPGYT/qXKAN/bxK4rOAemXCgYTMbGciq4Ygg/V3Jt9UqereMCDKS6uiyAcH7t9a+r",
-	"oJAgUgBW+ZcjsP1AYF+lTClLzE7oHd6oN0ibSAu1rtvuPse7bOItH9/RoW1f5p2PoTkJbX1t2ZqW5hSv",
-	"syaC4VgG8lzhndJ2itttiZy36gt5vAxRZCIBf52RlAtv2kcojr2JBT0ZCVeF40pxMU1Z2zxX4r9qBDKE",
-	"If3P4fBLt9seDr/0Xg6HXx69NP988vLTA3NFNVxsfqqWd08hvt3Q+QDMWo/rTh2CG8QVZmbDSbP3DZHm",
-	"rsvU0ZO8y9Rxp3dQowfCF/MsgXJnMOjvDPCIpzaBC/yFA2KbVFn0yeAtHoLyzYL+tAQAW3R5q9J+P+o+",
-	"2R7AcfKdi+a+ZejgsIDRPj8ApHdZUSlC/x32jg9Pulvw/4DrCzD42wyCulqP+qDjabqia0XiERCzEAfC",
-	"n7ZHfwoLWPhagXjlSdTuP9zttee5lQSwwzCcpRirz1PY7yAfBz1YdpNqvstKncw24syrTYBJa36x0gpV",
-	"OC/AJzKzMHt2lgo7HOa/2+fUjRw1YV1fvaEhJIQbxlRAlTQ24+FNBgU229kCYQs33UAh2f2oqpP+rtOP",
-	"FfR+xttFfW4O1q2cM++oDlFocdksNm5v89bu7bCtMVXfZWxtjYvCuta7A4sJSJEP9UIIQQJAbs1GwccK",
-	"aYqbADTC8nA/8aDTcJhM0+vvdpR1H5v/fGv+88z858WuJ5Vgq635ld4iZatCdmXBqVYmQunVdcxTjMbe",
-	"KI6d5yKAphA0HvER4zPtwsMBFrhTjVwbW1hhoyG5Yi8M9Q8QENmae1SQmCcQLHcA7ENRQGAnIQC7eyUE",
-	"Ka4YWyjXmwsA1wF++FnYXslybFwXOG9MqPjgGtQaWzLygfyB0ZtAhYK8UgLeAXN1QTOtSMqh9Ekq0LVi",
-	"+DHuNGVYFMLcciWCAIV3+GIvBq12GWHeiwXBp2Mz0jjvBpBZcGbDKbG76mP8W7KeeAIi9/q6jtNKzbT2",
-	"kxGou+Y5cFZh65D463VMqLpSHsQ9jz4GMSm9zERVfNwsKpMx5xUoQCM3jNf6wdyQDW8sM2G95i6a4fLM",
-	"GlznTcQEJX8/Qp5CMbR1LXRIbJbVpp1QHQTy3Hl9T+V6C27QwLnGFSRbiqdmu87pGjJTwCVEtJwiBVZc",
-	"z4Yizo2cOCIjNqaoZ1PtDSTXdQHEAU0N41lIViE1VlaHa2f5sWzOlYWjs5/ye+rEYfHVRYfIzs4NtBgO",
-	"Dw+fHDi/JJks9TKzok6Q9xfPwiSHNaMZAU/fUyIYZENY0ccVIHIQubTY3f6wSqhmbc3nJcPrsGj497uF",
-	"0+p+v9v/eNJ+8unnfvfjYfvJp+Ew+bn/sYf/+tq//tn9+vXw+qB9vwuXfu597Lb7n/K/P/b68OThx27v",
-	"08HFffM/+KZu+/DTweBjt31sfvD/uD8cdsxLe9GT64Pf3//zzx9/1/7U+NjBLRpU7ON5+fVcDI1eA9wB",
-	"U6bNSTpZZrBjwOcHZx9qztaRcMXWynbEQP3W88RyyUvKSymtz/wZKi/d9hPannz6+vi67f99tMO/a/1F",
-	"+2ZCWk+HpeynRmlXPKn3EncbQqQNR/yFUSAgBrQmKRXTJQBGOEeseSyTaaB6WCMHAcXpCDY8uFWwUqVD",
-	"/mg+Oqapuaogh3tOJowlKiLvf9ftPj6OhuL97/rd/mN4Fv75xAhKOWdwR/cUTz2mxnRhGOinJRNj1Gk0",
-	"y+Zc0BTzojI2l59Z8hQb0ARubm6YaKHJaK2ZGcFQmH+VBIw5+YvM9Li7q1cHVeGyAvz4yPznpN7Xs8sj",
-	"N/1CjbZdiUM353gi12Ex8m2YrinbqXDvNuvevOJ58ACkeOjtcgufvIBbKwmK8Gtx0M2EeK9YdhsyuAZk",
-	"5Kyi6tdoElVy7WSzv2Yrb7bvZVLdwoqvtOptpmXQqHDHCC7efx2VtZ8r1tCKBQ4PpwoXHY4e2Ir8wNjC",
-	"+iQpUWycsUpq+KPCjjd/bgoknBxdb990ZsxV2nzaqKHmUAR54CtwtauZMY3AvwFduoDU4LJ6yVma1PvB",
-	"T13hx8Tccw8P1UopzSaJR9t//fTRzr7BuA9G8UdXYlDNTil53l2kGMAYdLbUMwf4vIvzHbuwVCPIlThy",
-	"u3rtV/HSf8xVBpxoK/LmTlhQ0Rq0qFiXqKiapc8uPs5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AXNGSc",
-	"cDyH3WKazU2G6JTTxqyo1qA1p4uPSMlPBTrVNYI8Lbhwqe+5jVn9YVWFoYHVShVjsKkw5dq/wNxXdOZa",
-	"fNmICJlhNNfndoOPWOQV+VKQEZvRdOKMTPfaOtdLwtUipevLXZT653ivI1wA/7G5ugTLB6yd5qN4VJH4",
-	"T+03ov0tDLb9ZhIXCgp3b3fY0HPvF4o/5nZ6NcpYCDCG9Kk7qYK8rV2qHoNWzuitTdc25y7PUBTQv40u",
-	"FkwkJLa6F3SwKrS5u4F6fnoHdZd71LBhOuDWeJINHW1SMkOm3calhnxh0GgGoJ3gXcXynH+yCG6e41eh",
-	"TAxLMiCJFCxG6ZTndrtUHLSTYmv0gXNr5f2hOu+/B6upiOJizHLPNCRdRuQvkgv0y/2qSX+0mNZ/i7KD",
-	"oKx4o3czL8jaZ0NIwWrTmm6RYW13TyWVzU2oTBf3sbpt9sIZD5uCQkUYYXDdpdLw1Jhi2meOLvCxRRP6",
-	"7/bvzljOzVf9pnKWQKHW7KjoiWloiftvv/nt/zdcdrv9k3sPfvfwm9//5+XXn6//q/3p/nDY+f322w6+",
-	"dqOTw+t/v5/f+in4d/uTud67Dq4e/H447Bz8bvf7a7dq0O6zulcfxBAJYXAP0XQKRUmJXI5SRn5aSs1U",
-	"RBRbUEy0G62hpISqmoal5HHncefwoFzI1z3adALfHw4f/PyRDIc6+vTg/oeHB78ftj7+22/a//XpwbB1",
-	"Hy58ehA13XDwwF25nV8yzENulGc25xEkWqne/2kgvMDasTgcKMn+tgJqrwqDhOnaTQla+Ay0BJbcEuXg",
-	"jqsY9pKNNht0V22hIu9srYQl18aiCcNmjCUjOr56JufzhqDl2kclAuViJbPE6PlGq3NRqQVVZkP69shY",
-	"aEkb6242+A77/wS+w6gFlllDcY5Rv6DBLdpXDkIRaFmAKarZqjnKapWvwPC3YTlgT20zIjLINbSN39fg",
-	"8Z2wlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxxTf77LoIgJ6KTBHUJaWFLe9cKC5PMkRSxFbAxhkIK",
-	"CUjULoTl8pFM1uGGdN1ubYfkOrUlbe7smwJ5IqL4XwHi1CX1u6RKICXmva+lSArroaW8VDOZ6TjCP1Ip",
-	"pjGqqXKpL+XkMqNiyuKSL35DWcAOxQE3OKT8D1UW+cP5m9fEXrc5kU+6vQPChY2wGzI/tfQv9zeDH5He",
-	"CBIroFO0bWutUqpmOOXtvahDkemGaxmvVh4Wua0hScrsSzhaR5m8Qu+zV22XCDfFWjkQVB7vCX60qxXA",
-	"RaFAD3GUo1a4zGHXWATLNPxg/wl8YpRa7AtXy6YFXb8JN4hAdoMrrocSDbnAQgozY1eW/JTEyNpxFKZP",
-	"ZIyOZwyzaWBXYAxbkbELSefVEHLRilr4ktrhfs9oqhta3mdM2aYnlCwyOaoRk6qhFsVlfsqrQtanvNp+",
-	"5tpX1jFOXVvhU2wXzAWQI28WbJa+Q84SReY0YUaDzTu3gGCWEw+7/siqtccn/YOyUdHtPXmSHI5P2r1J",
-	"n7YfjQ9Z+8nopNc+Zt3JIX007iX9fsHS+NtGfK+j1o9yeiZeymx+w5hQgLDmxPSb06WekX6nm6OPAV2r",
-	"3iBIh6r167l+a8ikFgulRqzccQafHRFGUP5uRjXNqNCXzRqroe49BYprh7yia9f/BbJNgo1UE9DKP/IP",
-	"mXEJuQa7rdNTlwxfaL3Gxjxh6ldYw6ViWTOAWZPv4im4LGAaqxnXjKiF0YdoJpdYhIDuejKHwXY2uyru",
-	"mvwlEexnuCVyCpJmvwB0IGw2xJX/Scj7D7kl9wmlN4KkGUssgEkL7NUy2mDJDIMg+Y6OUoyoo82zS3pw",
-	"h+Twa0/BgwPQLZDEk+wVt9izOGTXagauLinfijKE9eJNdRZ5zevlaH0HLiiX0usIm1fncpEb3zYNIK/Q",
-	"lAJToIoII2hN3qgM5ZdBVcnb/3a2w4w4bnMLFDm23VonUmTc2gxuXM0NUCJ3MnOX6FuK/zqwMTrFqlqZ",
-	"M1cYpMZaqac5zBWWh6i10myOvckQnGDXdTX3QSUBT7lewxajk4mhmNGMbiQOfuCiWpYBb9m6ID/Yb21o",
-	"+uAIFUFRAVDpPhVrqHuSEySPbeDhAu9IYp6pg8gSzGO6JUxdBRXkTtnztWNRCz4BHslW1EL61qqAdh7O",
-	"89ggCGl1ItCN7sphbORt7svBX+/J3OhWKjk+95eQd4pBFYosrghIK6yjoNqCy2zMNMO7jCa4SG4+mRIr",
-	"BjPzAyiQqfCZWp51lRI1aFvm0j3n2kFnmGv7UzZ05YIJyh9OF7otlWr3+t2R+dzuSRV3oCa9ZqvbJGdF",
-	"xdQs2FexWKZpDD4wJ4P+ydO1zE9p2pC15bMx66pgS01bucAyrgGhJJVjmkItEogGTeZSaXJyVCjxcmkl",
-	"LoBoxYQy62DThtA1jGkAlCRyTrkYCnxlyqjSRK8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYsbcHH",
-	"MkGLmrx++cOzPGaCZR5Dkdee0YyR8YyNrxxM692GlV2RjOeM4bDz8Yx/+vhafPr4x8+fPp7STx9/TD/B",
-	"b8+TTw0mxD9PbDrM760w4mOiJfR/LLMWEfLm6f2GC5dCI5YNqJ7mBiOiaYZKquWUobCs8iwiSnrEO9/P",
-	"CS1HgCKg5IqtR5Jm+CKpDAuRlIFpSdzMAlRgRtUaMIaW0AwZCgGgS+PAeoOVhs0ihVGSFUA/DEXe9QEV",
-	"iJnMNLFsYOFzma3GzUsOoKUsVSSmo3HCJtNZDFLwpxXL9HrJy2GMetuyLOkf372kL8A41Qojn6mG0Ql4",
-	"oMZX8HkHRaQMRweJfjWIUDgqrIVtAhtz9dmkawMrMaQlxV6fmDNqg15g9dhOSDQtnz53BSxlkaM+N+Wz",
-	"uRYUtUTOMmlDR0+Ojh8d3FFfBt3gv+HQ6nRNbI+QQiYBeQ1ldsjXZj9h1M4blsrG8MvpBlVMDWg4syl8",
-	"6QLBlRjwTghkQcS5BJVdA5SNX2pMeLXXnYoWZLxCBkAqp2U/xFF5Y94kweKtYVUrAnW2ZA6/03YTdHQJ",
-	"Ui7yro81roSG4M9FEUTONsYzjLQZ1OD4yZOA8Y+63TpUA19i05zuUcddW9ODd8xBjV1/G/Uw9oZuZWrL",
-	"jLczNmGZkck3/XR9DoqrDPKYph6v03PYhs1fH2g1RLPTwXUapYxw8MtOOK56gNkdwF/cAYK30RHprwjm",
-	"DZqabToZ1TSihNUb8SSBfzd1Fo3qm4EVsMLrmhzlv4bPX7F1cMWH5lvl9ka1PS8t2hpN5hyj9KlhP5Zc",
-	"Wo6AtEw9k8llMdqdU88SKW+EX9d1PappKR7VdtKOim0Ho2rLYtde6DLhmV63im12C3B85VasxZ7SdV0s",
-	"azrvVvs8RU0dv+oas5XbrNX5Wd4utavv2C8O8r1cFXPHsb4jKMEgH6xe4eKA2BqW0doUw72rM+ogDd4u",
-	"dcmRtG+1ITo27tKRdDNfTRl5AH+uE5jv/HubnezWgTRjqQ0U+O4mC4AbbkgNsdBZe9Mw7GpeJeUtULzK",
-	"1NkKpVV4vEKq75hWVo8BCDej3UAOI6C7RVgOaPHTnloARZuNpTJ9WW5Y88vHngOQ48Y0YFTyO+SZ2XnF",
-	"4hhM/kVTDtBtAPJZAcJpXiQJJIC6hrvosrBH0itCVu+c82q/Vbv8DXgzxtr1WGqgRSay4wqKOSASWan2",
-	"lMTgyraJdnCIxWAYgzCs6xjkPN9w3tVtr/P6DAI3LFe1isOCSpwJzYhFNslLtSzGSSpXCJgU40mkBhmj",
-	"SQy1Pcr6zVXkwjIK5hFYiSoaCv/kKuOaxUQumMAbsSN08BqaJKr4LnOWOhAaFZGY8tjyVWQB0u2rQEtS",
-	"5PRsKPKPI9GVG665EeEpdKEszS0H3BHlvAo0sKsSkVRKYyVhZqCHkIuluMSqwZjQsc5BfmpeX8xKCwnq",
-	"T3pLJRfbgOG3opb/SPOSq13XfGcLDzmpmFkLIsgBTZcMPaNW8J+WzF42lpUZHEq/htGN2JQKV8Gaymmb",
-	"I9TlVDIsyFw7gQ8NPrWFfVR3iEgI0GTNJ10OC+agOF1RYQhDiT4udaUaYP1+CQBjbLCiAmhacP4CtXyv",
-	"ohsBF/NFU0WlXsnsysdFEUsN5pzK6RQciJH3ufW7h51up9c77HQf9o98ApeRo+saO76a4vzLwCfnzENW",
-	"LLO1dOwLCqHE71s4oKz7MYtyMCSqIw9+BFzbcVlQlyiUm9Fsa+mFHrHEIwaMlwAf1u92A6/uRuL1a/w+",
-	"dUH6QhStQNwCYxYmA7yQ74664++cT8X7xb8S8EY5AJeu7Wg75JSsWJq20fa0vnjzWORPeJnlRwnuU8Dw",
-	"RoXvqHtIynZitWHgp7oir9xeH3wsqwd7ZS8FHTQa1UA4gmNrlIFshLMYtJuRXNokiLpSa2Ebhv6KJWEI",
-	"848jtCHum2uaNwPi+xWaHN1c88UWLHtXe4W5Pq5/0Cb1+BwI3mAcndpzE9B3RZBKkkflNyHe3dGRIKSH",
-	"NLMMPKbCiFsJJX4u7NLxCM81UmAL/nWv2z/a6mRdZg2ZCziqe8oHo71uiuSDfP+IZCylmn9mDlISHUq7",
-	"+mLrilS3sIj1x5lxF86QOj64oNOdshfqIQHIMxejBBMlyI3bnr9w/DcHCqivO/4AYdHR2uFVo+NLZjq3",
-	"hEpNY3ZV2Q2tN0dj6pV0BOPahM1yTxE46B0WPdb3FRakItLnOxXfvrLxMqoUnwp2V9lNeSof0tdFsp06",
-	"QbSsyd6r9s6AYuaRTNb31F1k7t0KOP1ykuMM3QA93aITVQll9K4QaUpVKKJnbF6iifYtffNsxoa5/ppo",
-	"71Zkl3Iya4GDeN48ypw/ufm/mkmL0Q5pMXPF0s/Mmu27I8LfEj2vBA+061Fn3vTCPlq7Kz7kG8CaHixV",
-	"DPbxThthBk1kMEILPLBp6bHfp1cg7rxNi+eDMYQLsAMoAM5QkrFFuo6MfMUJyczVvZ2elfpl6hkTN2/t",
-	"45IV79w8tVDQLhl8ReHgZwkke4WrIFiUB62D7si4CTqYK5pNWXLJhZZ3p4Q6IWq+hR+AKtvIHwfFSgbn",
-	"xmnqonOT+t+MywyY7GZb4q17rjqv7+WKLDPIVratIqq7YAOLZ0zJ9PMv0DUX2w/hy2soZ2xkdxnNSowO",
-	"IlK7ElL+lSWXwN93M673sFUC4Gf7jd2Pz4103K2VLK5m0EbWalY7Ts/cXX/+mRfd7bGnGZ3fkelnTJJb",
-	"KS7wirvRXG6O6lpODb+7LQK+O+e5g/Szqsz07rk7WQp/4BgdIdc1zEdWlGsuppcA03U38zwHxK9V5bQz",
-	"0t98zvorbSfBewrPvEHQ9tCfeHnqJrZ52sA7Q+FwD+B1/gTF5ErpQMicQyKQUlZDqmOc+rKhKr5v2KfY",
-	"mg75+jWXAlSP5FobtKJo/WviaZOd4LR73X8KTJyKTtzsoc9Z2nnlC6CbtvWE2/UYGeATI1/dHQlPolCh",
-	"fg9WNqFzaI8bxgOHIo93isTfIR14VfBSq86V8Uf2hvUsqUS1HR2tRkRzmnQIuuutMz4WhnPSgns6lStI",
-	"mzIXWlFrxqczcA9Ni8GD8ki29HB1Q8hdDB5BYwH+pwUTCfrBnSQykgJzpZq/elGfO1l1SW3a/Fn4F0Ls",
-	"LDNkmoRnFhPOGKkZHA4d8qK6i4eidhuX9ueW8py/rX8LCPqB65nNkFI31c9rkMPnwatqUI6oDmwkFRGZ",
-	"JuYHMAGf+pqcXrdr95f7gbzi34ZwrDs51ALwyUKH5XKOc305m9oNTdwZcC7Jv1gMDmR2qkKFJO8vnkXE",
-	"dXWxuQvsCx1rc8bzL2RieBQUPZLwKUf/dFjX0+/2T9q9Xrvfv+g+GRx2B91up9c/PDo++XOhxqehrUu/",
-	"CMPeL8KwD4fJ16Pru2vXYru1nFz/uZYd3589m9HtLRHqeobBURAvFTNviImCvpLQ2ct2Z55RfU9FLhfA",
-	"Oao75BVzxRK2ysWoWoLOWUK8xeCQVWpwpHd1PGzeFAWjm6ow6uw6noHW5zFknbrs+2ftuB+KXdlKrua6",
-	"vuM649Opw+2y/ahaajmac93O8VJLUcbi9RiRJFVl9E+NIewq7fO7fa8t155mY78tHx0rj6n66u2xsxAG",
-	"tmbzGx15Tr+0jRYGcuTo8fGjE2Dc51TTmjNpQuKEatq2gTaHgBU2xsfMwQ7x97r25NZBavRJ5fIYYigL",
-	"ia1G755YCtfmy3G7TJjL64eEKo0OV6iWtrnyZIWZunRdx9c3j7DeYYnNrwTUWV9HchPYzrp04/dnjfgh",
-	"sb8WFzvmNeEhbOjYh936aBF5otgs0UwuQjtnxbHpsC/KqUMY2kLJOdM0sWy+EXTZTfKVe2DHNoI7S7H3",
-	"Z8bae0szXTrYN6W3NSaCFNwDPoMlKkQgEBHCbECqFDcKrY7r0jvdxR1Fje0d5ynr6PRpE189my3FVb3+",
-	"O8nonBVZ654i7888l9jwPHlBxzNiPgHnC/Z8DM7B/PG8NUFdEwXLDbspjFZIXn+6UTAmrZOrNW0C9gXp",
-	"B4Fq2KkR5rAEl3xLeTQpISveBHGdJ00wk9p6P4LunWUAmO2Je/bBs5v723Zez3lJMtyAeSpC5SbfzbYg",
-	"WVoVwwL4L6rISbssLZY17ZKNKlPrjzPSJV8kw2QBQs4+INEgAapZQxH+b1tptjBvZl/Mv/EK/IEbzf7B",
-	"oIoKMu3dE8i2xb9advcYwTdCTNFQ2XF/+kKkkq6yYyrTRlkYMlJduFQRwDgtHJV3gs+FgDx75wPcovFC",
-	"ubU8jr2eSv6YrEvgshKzSApdKwnvGmFsOx+bczBkYxjXrrlvpZsDioDj+Xad9zBsEeK/1RS3KU3XyqY8",
-	"YWOUORfhy3t3nW9TJSUTUOjakEpTdJv6yNTfvutnARQmTVufatNn9mjTVQfLU+nU9SxMpzEiWfmeXFq6",
-	"cn6EupIOlUdL6/oDQ/0idwUX3QmGJ7wv+G/bzWtjC6tmr7r3j0cWsT/GrRTfqm9V3YKH6QI3SRKoCaA3",
-	"BsMxLYwIxnClUymvSHHq+/db7vzrtVSuW8fbJQfURNTp1Jko9Mqi+OfojH7j+WD/L5t5eROAxzypYFOe",
-	"wD+QVL5uPF9v09A1OF1FXmByB+erx33YXBNtz0quiHugRhO/ieFxk6avVXrW+5G8hPaeUXkFItmh4nm0",
-	"KPAcByCIORDNeGk0gomTXv5JRSESigA31roeCu27t4zpnOHrgf6Q/C+vmLBdhKxQNVq3MlT8K8tknetg",
-	"DOD/WJxdt9ex0AsyAgGpyI3vnjmMxrMtGCy9nRCIopZt6Mal2DaSVca1ZiIiqLJDNaMYp8uEJXczlEUm",
-	"5wu9C0Hu5nt+HjvO3CYm+cfuYhTlphsFEtStTq1Or2rbiuTSY7+6M190tmuEZ+/2ztg005Z2wVuq0wSo",
-	"r/HSKDnn5l04kRGjGcuMQZr/9dKtyR8+XFQiM0iVvOwVtlb89s35BXloDMmHqZxygVmJwa+2KDWOCOCL",
-	"gAMsdmUj5n4FOCo2I0IYVUpMbXLNUGBhOtTedsipq9RxOGNywXyeqUtSdMNj8M7RUoMW7S+6Qt5EQnL3",
-	"ULzJwjLp+7G6uvzf//6f+KA4vwVvX7G18oEVq/jNIE8jg9jbPUXiL20A8Y/JiCme2LCVWRYUY7CUcBgA",
-	"ufPDYaY1mPZSYGPXN5MtrmbrsXfJIq76PHK5XzzJdYJCBplt0YTjKxWrWyJg58orth6KfJowr7DivUPO",
-	"GSMfT3N0GS7Fp/uAJvmQFn49wNlzMwvb3ihqITxLq9jNNqcIXfAfABvIkNRsAMgOuHUeTFAI6li/pvIK",
-	"sGIDXscULsK+LFKZsUwNCIOGQ2u5zMqQodYlvlQsww7MBOOmZkkQp3CcYV7LeiiwtBfoDQTGXBDHNKqM",
-	"JTGjn1mh9YPr+eB6jmsyZdoWLUxSuVIIuplXvioPF4Blog4owPzBlc6olpkKwAJseXPYhDq/CIELew0P",
-	"/RLwha+de5+lrUErEBMFlcX83Md04F3KBoN9abOpHn71BYrXD/ElbVy4OG83b2WHdD4M1JQRlDDnT9eG",
-	"y7InPuRBqIrMeX0NbcImsm6wFmQJEa0xh6zYnJrNRywZBBUoIM18fpiLIFnNi81tSgsgMWLzJFsT6kpW",
-	"EHaRz1lkKWVkASDlGDn3m9+Ql1ApoTRbKPNLr1MQ1IpPxXIRkzm9KnBeVCfkXWTH3ud3Smco+kYy2MAX",
-	"joOqUq//AfkWBCAZLrvdwzHcBf9ksc1iAW5Cgo1pmnaG4rBTWnSPJuK7n29gCheXjxFnREuMSh11SPzd",
-	"i4ZnKG+7IpbYA47kmjNQ9VuZcLtroRUZmPUv25jWCWamdLkXpSCZsRLkeDk3osE2i7uYWaAOgNQ5OSI/",
-	"8G8jG0Q05qmcEMFWQQ6hA1ExPI2/wd0eRaXXf2zegbg8cK4qjeGeCTfPz+QKECcxsuCcstYLJSdhQFhF",
-	"kP2szMrOLSqCcCkkUT5qTLVCTl27ObvOoYZM589/wAyN7yTcdrFesHPYOe5sTaQ9xWwNFhoHHOO8EPFY",
-	"YaU5yZjOOFMRWWA6WIgKY+EeXE9QtweK55X5sU0ePDglC5YpKR48gEOS7qbqRI3KzNNaFcjuGoc00XHf",
-	"tiIh//ju2giWMhnFJs5LcUEHc1dwjT5LBHYufBCGz3WOUvPgASY/wY9uEABPVGo67980yuRKQYVoDLAB",
-	"53KZjVnspuIVtltI7owxMudiqa3CdhoezAg6hCPFbYhZGY0Sx1AzIgLZXhBK3r/70R7A4VDhWEDAJjgR",
-	"hsJjExrlaUyXihWnTMZUQOdbs0NQy1FPDf1RShVPoLzs3Wq9ed42zPHBAwudozoPHpBTh45jgcKo12IB",
-	"LgeYqsyyiC5eBEwjJQQ1Mz9XhL9UbDAUtVyr4UCwPfaKLEwWlAM+ny1W8LgLK6pIKpWOkB4eX9UObkq5",
-	"yMVPSiEx/Y0rMsih0oCLRowJM77ENfFnzvHgUHBChJ778VG3RwKsxPigQ84luWJsUcgBM3eAdB0K27CU",
-	"jiC5d5FJQ0imiJpRyEW27448+RCRHTDhrxCrilE7S2h8HM6TcAG6NiBpFWWIXOq4MoOn9kjCQ9myQUxS",
-	"rrRyQw30Qq5yXBnLO8ZStIzjdf/7CGgF6SkHRDFcRJ4RufJKR4ecg9JxH5XPGnwyeNKezuX4lZB6KIxG",
-	"rIKyky9cYaHtWi4HAY4FiY+6R3Hk01VTfsUQICT3MuEmRT+mXOoOeYFagTO48Ni0IPYSC5+QVz2SPndG",
-	"H5q/xJrOcwAycbk6dSgtELRBJw23SfxS+FQ6S2cnd5DURlbyvNeiWaJQq+6QM412Gi1jkJkl8MqWRXkw",
-	"SnmhvZsrxEnXjglgZmg1pAASMnB6U5FCgf1mzUYzVDTtaGC05pWc7mKaBrEoOod2nFSsAckOP3XF1hGJ",
-	"hRQsRh4YCjgzjGKdugN9JtMEJY1j58i3+VI+SQokeFB5TT7YFPxw+IGI4QqxczwITuyWZazNmhXKu80S",
-	"fXD4GRVbNrI0MVoMHetNOG6DylmYi8ShaDS7izUleOD4G6aouPktbV+Ahc2ArGUBbSNPLIdTzVHDGYoc",
-	"qwG2mdngEbZGtSB56HW1aZzucQhEN8gI8JAQbw/zxEk9zKwdCqdFmFPSZtvmkK1lb5Fla658w12oYTNU",
-	"X5XXOUKKVFf3jWNs5R+Kc5dJnFfc8Czf8+h0cahL8BUcAhwVXVIBH44POkNxHtaDhkgY1oyHkwTL4R0M",
-	"kiXHDJDaNbkfv31/QR4CjN/Dr7aa7fqhe1V8EJo6KEyfIhcFeAW4I/DOlS0GtYCGyvVJKjITSImipYmC",
-	"NJEdUJ6QEeQkv27zgZFuuT0K+rx1azBV6ULi/HW+YZ/VsBH7h4up+Xtn6wphHf8ijX4jAQM/pWtVDFQU",
-	"su/dOe4n7hLD3UeDD6iHX4uQRk7XjNE8A4p2yLdSz1BfwUzXNuiStgvC/dgYTg/hr7Z9+sCdSZBKbSTg",
-	"EGDLXCkRmIQW4DDW6wWLB4YoP1tgrJ+JeYz8DIa7EVk/D8XP7Xbb/7+5NUa8LfIziXN0LvPnhRcR+DaE",
-	"fcrWPk8THn9wfylAdB88MK94zlJNC6+opkIOCGRPYwAIx2D7O/xM4hwo1vx5QyhY97oEzgszHClYYTRM",
-	"2IYgdtG5chqVOalcmr97j812N296Cf+sfVcpBxMeHgpQW8wLUJa4CD3KXLDiULBhvlleoINR6acWDFRX",
-	"QdCMvu+6+5j3LzNrSLjhDkXQ2MNrxmOZGHn7lioLm2v5Tjvi2vadV0KunJ7H1NJsNHO4IR/ii0dGLlq2",
-	"sRYlT8ruc1A7sacM4yAv7LIIowc5ytpo34CMpRBsrFGldcXC2Ah/6SLnMeTLD2LX4chPEAo3OK7hj1Tp",
-	"NqxT++y5LUbg2nvxA7LCZCLQJcTa9a2GgOKMGaVa0zTFOinyYSZBxrmEZMO9NDXbem3Pkj6om6iP0FRJ",
-	"SNU0q9JgwQZGDX7ZfNYoptD9r8ihU8DkcGegEQCW54319xmactna6thhKL/AxTWKFRTpGo2jf0RmoD7n",
-	"xGUieZoT27LaamaOadhbWN9hQ6mIrGzNR54yMWbWCEDMcBRL+AhKit6xc1jYCF1oiIICMCBHwT0OyA9r",
-	"itE2QuxKab/7PRVT84Ll4sGD3AwwtA5oNnBYEn5n07A1apDHgBoo7pAOucBVgyrcMU3T3F7dKOoRHxhX",
-	"NGPeSWT30xSgTTK5nM4ispDw1h3OD9ydsTv0ngWeMjj3fDVZIaE+Ij7Lv73k6Lz4rv3+LLAfIfbgMI8z",
-	"s8PpKA2q0e0+gCodOcEQhFwJqwVApRrooTzEVHtqncs5ZUHQdfA0siUfP/sYRngOmRtsOv8jI2gfLvnD",
-	"z48ejmFy4dVjmM5JaYr2ifB2mLD5nU7bSx6jOCaEGBmjtPOdkG/IV1Ly4cTWifPbr6BUXsfk+mnhUW5Y",
-	"ak2+IVStxZjcPyDfoF+Z3KcryjWZMD2e3Y9/+xXJeO3G9vC3Vjc5C53FEfnqh3N9cND5i5Li/kHhk5C3",
-	"DY7+b6BQ+jkWupm1v3CX7n8ldMEHpPhZR8Qo+ETh1XZ7fENw6HZype+Di/YbYtnt/lfCzaFnp5KDcw/s",
-	"26J8wJa72ADrl+DjQ2G4SGZ8yj3W8cJsy/lSaQBHFH6L+hY9FrPUPqY65EzkcjUiMaxV7KonA1U6NBCe",
-	"goNmKLwvTwrkbfyMcvIFiWDk2kU4BleamS31DLJWrKGTVzMlALu/qQ4S/GxiWiyoNJYwyIkRKOZondE0",
-	"HTimXWRsQTN2zkTi6qBt/tKAwHIYkkMdZACVfh0w5lcyksl6QBruHfh/dVTKx+x+u3dArsn1gRnAOyc2",
-	"HOejxwlr0ZA3EFQCcINosgYvB2g9ePKas5t7hCEl5wwPANduClRTOBsGQfjP6HlD4dNabFzKHog+FMBE",
-	"AlDUesW8exDNTmdf+1FbgwoTgixfusCpl9RG1xQ+E3kojI3AmSoGC7z7FNABkB54CgbLbXeWFGMGEXOj",
-	"14GGZI/pVAKimHU0mKOGxCpf4PsHcXAW2veCQZstxVCggIMvD0LdEI2bQHUI7BzuHGmuns25k0eMsIRr",
-	"lriJablYWJ0vNqehGQzw9YyKqSLLRYc8gwHj0ejkW9HPLhexPQEItqpCAeTQzXF45mSMoTgjhgxWmNdQ",
-	"xO/ev7588e7dm3dxruHBcRT7fkVxVPBry0nhxLdTgQZi1nnmOMN3pLUQyRUVPC9BddEzp9VV6s6sLujK",
-	"m7D8teNtiKE4LWa2oTEA3b4C7dhWzVqFHoNnvobraeCJtroY8ZU82Cu0UJdrX2moFUdDEWMRq3Wx+mpT",
-	"r6jGUjwHwxKi+iTO2wPFsDFd5TlCAUEqHyicg1yfsFusQ2LXCSp8FHVpt95WBfeZ2gPL+rgf0a6/fxCD",
-	"IqadsIn8Ta5k2txipbUZFvreLKoHDnTF09RXxBXKznKl0EUNcO+wgv4p/MNOsS4S3VC2UtvsONio4c/e",
-	"n1+8eRWTkiEGDp04eMrO48JnMOYdVOn4yk4stBJIYCTkInEHGwE3ole0cs0wyeRiKFZW+V8HNnbhEat9",
-	"WbExwEobf95BZWhgV8D5V64uN9YZwK1wMX1rHnDK61DkQVr4GLoGC3qeFVdoStqOnDO5UmQkNZYYqhx3",
-	"EXUK20ekfHo54xa6ECl30tuS5Zyk/oCzLtByBWPu1AoBwQfuxDNrbuyH9xfE63sPv+atqK8fTmzHJWSC",
-	"lzw1Jq2WMs1d1nlBtVA6W47RNWkdVTZHowABAbYCyj3zhzXaoQMl6Otl2Zb3pYxITBeL1MatXQu+3xmN",
-	"ND7wyshX/B9ChpCqMmwNyLCV9+urdPgatqLgCa5T+8gf/Y2k5kZ0gZg7j/r94HeUZvgGs2aQzVvoMOm7",
-	"SEihMzrWncJ7oQctPL15oHnDP7y723vyJDkcn7R7kz5tPxofsvaT0Umvfcy6k0P6aNxL+v3CC7A/pnn4",
-	"41cybNnEa0stS4aoMCDo/CbFFH8Hv7q50O92yfUnfPG1WYTnkI9ldAor5CEGXuoq+JTE8BEr9/0hkLHg",
-	"aMFMDrq2SR4d60B0mq4z1dwONV+7p2BjdYwwdhSKgxiQDxpUe2xaP4xC34i5Gv+pbfXY9lkSO5e5dzK6",
-	"DfWU0KGwDV5xtFLiDhutQe3G8BnV3ukOzY1PjmyzYBVZbBqjDc3WixkT6qBjT10VE1gb5UIiUK9h9zsw",
-	"1lBYxoKNcvKk2zuwwoeufd6IM1AQuZZA9ZZ9CXQDQbU+Y9ZR7voKY7ZBDnkBR7c/pNFsimHSI/cO0L5d",
-	"ZYE7neJ35pk2KJc+Q6RDLjKGJopMWK2Xbyisaor7DcS9Yj5DEByGNlKZxwe0JIkcoKT5DQkarGKqy8e4",
-	"0iUx/nTfC4jKxQNy/6jbPRiEb7K4u1Y7XdAMujibgcKGx1AwHHHg/8Ymti4xymwIgMPjypiIEINHawDd",
-	"pHluka8O6Jj99eAl/xIycecBTqcavQmmU7nop3OKaR3EXzHfXgoo+LWhqfyS4Uxk3ryuZgUYbZlNc1ll",
-	"xnCEmT41+sV4mSmjNIL7NIeqDKq1nSaQcnDDEPLgR6O9LRfuvLbfRseq2w0uUYxeoevNfMWm1fzIxVWc",
-	"V7WUyFPquVlHpNIthZWPz/KL7R+YjQDPF3oNRyLYzZEjRxkcjWM+qGEKo7zgbCFFkJL378+eA0tAWoVZ",
-	"cki0NTzNJhM29uvsW3SGQ/c/wmCPcLDe3Q+R0wXVs8gbInkU0tjaMvMX/P4D0BbGbPwCko9ySwxq7ymU",
-	"F8Mkns3Y+MrmW0cWGh/qyDC7JlyIaiPSwr6rXIUZHVvym0lgLgXqHt6xCsogzAffgMN6rwJHDUhjQeJT",
-	"8944JGfeArVM0/wKDOPEDiPPK7AkCXUxaCWKsCDIs6fwEsezMDD8qajJgAYDa1ETYLNIpzaiZcde6cYa",
-	"Dr9y0cygd2hnAALK8GguZlyapbTgHHk6KWTG2ZKyLDT0bVqlfcbsvgJ2ToRJkAGfp0zZFHIIWwB4gyLK",
-	"nDY0zf07dn71DVrDSdbfATM9DmfKlQMvKK5NoW4h5yZj2QSjzqOX8TMptFkWYwdAeLC4fG7kFbUtHHTl",
-	"ohlvvx+O14hLPE8Q3CJUHQcwj/kIpfCcK8WNzPEyuyCGYNYolM1hY3erzDI2rioSJenquKza37fAZ9XL",
-	"QH83H+tmx/AbivrPLIMMNYSNte4uszXPJu1XVI9n8QA8cIYUEVmwbEYXygilyIlVOEe4FT7e9+diJWiN",
-	"Y0WA+wsrDiDEBhFzEr+4oFNYMNQQPswkqEgAXOV0hFLT4CLrFS6BfOhV5IPNHwpyEUP90+HYB7y2IVuz",
-	"fJShO7nmAIMLhQHh52XmcrOcXgKCkSuvASOBwV8J7IMo7JAz+7RQNWSVPTDY7SLYfMpyU0Ds8Ho2CV1L",
-	"WsrI9phwjkmcWpitGEws+NlPq5zCaYYKnjLqotZYAWC0+JUEw58zlTtluXX5uRn5iTslJBgd+YGxRe5E",
-	"sAkXhe9HNvsRfwJZaAiMddUUoWTnrLyEQV/wuoUMLofL6Q/2MjhFfqqXa3FEEqanmBNI4XmN6d5gqhup",
-	"CE4KO+mXGLPH4KythXUTyLORgmH7H2Gw7qgpZ+9Zl7eNb9xzqXuR0/jh3IdZ+HuLoZJKbbGfUDnV0PvX",
-	"IZ/L/p3nWuWJVm5alfZzwezK1/wkT4niU9FeLozwcKDkIm9/h3LONslD5mKGA+FrMWZ0YpaV66gKFG/M",
-	"n7RjDbrYh8MMfoYRPgl5Jsita+KVAvu73l8NAQFUuFAUhMVYPgXmL0ulYSJu0IU26uGwCxcKB6L7ETRt",
-	"qtaGV6dLptQgDMIBvO1YzudS2MaV1NuvxBbEWXvGoQ/nfBOumBHHdrB5U/1wpPmvIX2dgoR4kCkssC3j",
-	"Xs0ktFRzAk9VlxRG8gqMGQfXWeRjCFH4s+p7uSJyoplw51TYbb/As8HvQNQnxU2JQt56k8HOzDFTLT9E",
-	"No9PaNQV7dmlkKsh9cF6FRaQamdEL87nA8SZZcnux/imrV4BSz1+RzX70QwyJgpiQIhRgCJ1zu2hGX9p",
-	"j6XCRAJ/wKr85LAd/60bVxXPj9LFnBZSkjmg3UNhgc31QzXG1V3wXOo4IxN+tA1hLY6NfY/fwuBQgT2c",
-	"P1HYYvXk6ZDnKAaReW3BErYEXmo5pwCnn67dvCm//GkpNQ2n636rW3FbSDBdAiPCkE/PfDI6Ws2Q/euO",
-	"rMhaNVB4QqQ1chJA4WmcRZQX3gR7NFsKyO5zX8uPXM/ZLlwJbgXH3aFBzsXlIpNTQ8bCiVl/i9+heWCt",
-	"mGxWa88rzdPUpnmuNk/UnvqwVLz88ivmlykc35yrOWi5DeN31wtSsDpQr/AUzhsXcXc/gMUsMzArQjED",
-	"h2DJxRCFs8lzo11pAvU9i/xyIeaMcgtlQ6u2FU+4AcMLwaLgD76xEtQs5PB9yqmWkLPDIZP49OLZ97V5",
-	"tEEMFt2EJDaPxQdoBy1A/a6I+ADDqeYoLV/MR27fZAfuEkHMoofZz7Dpw2/EgYcrLL5dLlCKhCcATyoK",
-	"P8T2jNir1fr91cK5FDQVBapYj4U9rqDcxAxzEOQeMiiNNdyxollC7iMhIxLbVgPmn775UuRbLx0An9Hx",
-	"FaB6wTMd8iZ3JPjAofk+Xgdvh3srcLSW4ES2zZXq7TtXUUpxnAFYEQ94MxdrNp3Huoy9Yx/8xmgh+zRP",
-	"7Bfr+Nk6xS61vMRXlfxDxYsFspe6mBWz+SwNiqqtyyuBEwhTOiwBXuOXbCxTl6DOg5PAacSlw8D9nLNv",
-	"IPEzRtSK6/GMJQBlAzERrjxrm+0SGomDuuA1jtOeXNRo4hAACEC9PBvGFqMPJG0c+EyCmH4w/PzXQGyU",
-	"ovxRuQMcMiRsqTyTB1I5fVZJMLQAttSCpVjV8HkmF6iiwGMzKE8Ka9xs5ZedQJ70EYzf/+iHf249G8Rf",
-	"KtZSO1sGS+byhBFD7RUNjbCQCy5zd2VpAE03FY6X0zMvuDDjxAqv8GmfIQTQFs6cMj+kgD0R2jbBgmiJ",
-	"66UCRjWrlkqaVFg1v3BA7h97GzIYHsescLwJWpB4r3TGAA+pTMOa4FMwFKPjyKUujcP+CoM4qg4i4Rj2",
-	"yf2+YN0XPxx8BFK0K5O1vzZ9ZMLSlCieAmYGOsrmPEny4HEtywRfXWRSy7FMS591P8N3axgAolEgC6BQ",
-	"TehgEy0F+7JgY12hcvBZUSctw9/LH0a3TZrmoDWQfpODREFAAVJJrNDtBEmP6Fq0Oe4642Y/Ge1xGzui",
-	"NWjdIGhQICBlRh3OO3qWwH4K5jfnaizFhE+XWWVJC9eaCFzYYTiJvJYaUsQU1hOaf0D2BP7Th7oLUTmc",
-	"5wWzGeJuJk+LGPx5pISli0CBC9L6rRiGvy5HS1UIjgU/F3amXQN4vTEoluNZbjtYlRH0uoE/crAVvU+a",
-	"zAsg8cJ4xsZX+dmPymjzFva2nU1nr7X77LW6kQP3WEsItESPnZCPfdtYnuKJE2Bj5CBuqZRXilDPQMmo",
-	"Qlv7U2F0CdV0RFVZ3kHlueNop6AvF7sSKxldLgX9THlajnYVr9QPxfOQqx9yoH8UVpPhiYwuT+sVslGJ",
-	"beOLjA729s35RbzNPvMzcUl84Rzsb3XLbHbabKmhIDaRK/EUawMVmUoiS+PTCCtutlndWmMWYI7pgJGh",
-	"YjmPV2oAsuky4Zkubqfg91pig1/U3JNTfcJ1kK4SgcsrXRd6XeIOsp0BtzIFOZu4PpIqIrosQXLzA+2X",
-	"otGBv8HYMY8A0v2LOfENogndOUFqToeAjr+yadq2/YLjKquqreXSRXDyIwfyyN4aW9H8+0cMDGeMjEDT",
-	"zzK6Bg0/TtG9BCimvhvW/eOuS/iGl9N1BIlM9vpBXvqUp2RExdprkB5DYZMObHKES5BJvxm2BPuih60Y",
-	"03Ie9x8/PhiQiQQXN9dBhgw6SygmBGIGbeCX65AzrfJsCiiuo9BaTyRDEWRThF5YF21KuQLnBNB1ksm5",
-	"y797h6gxmN3jth/EySvwFTXZPW54M/oZgBy1sm4EPH4HkCBikZEq23goXPWzRYMOS3jIfZcPoej6wJuN",
-	"CZ9MWOYalmP2lf2iWT6jGxc8GKGIdFJlKJxnJk/CdGWJbtKoXNg3OyLO2Vxma8feUNqfBSAXUxSEmEgR",
-	"Vka0g/LUigvqiq1taypHuw55g2IJYULlnBX2d8kzRVbOKcU1eiv7Zse5MjXLx8CygsRH3SekyZUGODYv",
-	"0VEJQbuoUIkX5RLZTQKqCYNfLcMgb9xHZ0NEMIQb/ygxSh5HNu56ENnEU1LkjXdQBsASm1TW8Z6Wevcd",
-	"aEmOP+pcXlhBD5856vdJrRsO5o65qB5sPGMYYjdWpNPMXIqM66k0yLvB4g1ckQn/4uBZPKO5oxC0XJ/Y",
-	"+4PD6UGkEMDZKWFcgevUh5Ld0PxlO19kV5tcFgoGsGapLSxEzx1W7nRIgB8A1FN0nSdEWClmW927PQ37",
-	"BHQzYNf/n72vX27byPZ8lV7WrZKUoqiP2OMJVam9iu04rDi2x5KS3Q1dRotokhiB3bxowAyvy1X3r32A",
-	"fYj7YPMkW33O6Q+AIAlSku0onD8mloQGuhuN831+PyhdUzKdd1j05urSvFiIzZl/PHv+8vnlcyrqfPH8",
-	"MkL8RHO3GzHvYL8OfKK2MLFS8s9zNlJAAmrPle0jjh6dfmce8fj4FP/zLcaQHh8/gsSA91QUekwzPu8y",
-	"zoZiBhapbtsuUmjXpeXHqrimQtMPPIPgd8ZlrCYWIEkrJS3PbVmHkij9FUsatGMIMxLJuCS4WOqeRPR7",
-	"2BICFZD0PeCRsYUR9iZQ5w5BHyx/Pjk5bpuvG87D3zt/73x7QBhzoEv6MuoND18pKaiMgqJp5caR6Fuz",
-	"V4RZACYqyHjjKWhPru+YpTvs3Adv7AQt3hp+wwHhLtaRLMM6iLAUnhwb2wPmIICDpQS1INjEBU8kBBoL",
-	"/GZ7a8wi9lyJEhnMFnG3kFoI2WVJNQJnxcX1nEk186VxgEcnRVCs4XBW+jJ6dHLK6ipilqdIuVOecQFd",
-	"XU7N4YS71XhSICR+wN5BQi7hgzE2ptDBxkyanfd+JNUhKKTo4My+Ke2KqbE0WUM2EsZVOimg849OMyTj",
-	"yC4ISponGHSVBRQfqaHPBfrUH1XaGMUF6UIypruYZ3BpR3PREOPyFSCTvrTVMvv2ohDBDilioSfqAO9Z",
-	"Tld2gnTi4RuVJoM5CaJylhH6ez4AoJk3dhD9aizsopFzl+3HGR/mh4nIh4fjPJ/yaXKY8VyAUXlITasH",
-	"XRb1AQm03zr7j+9Pjo/PZt+fgq12cnzstyqRRkk7rF8/Jvv+8ZOz/PuTCBf6+AmsFcDaucUaRIMAURps",
-	"nUuH/SDmUO8ydkZP6cSefsdK+WHApPF6BbvJpM+velxyOrxy7qbfYRdY66BtF4rNEgP1NyVRsaPKfBlt",
-	"h6tmrVJXGkPpU3cUeJr67Gn1qnZYhIKVp21EhzDDqDW2L/dhtYu5YFsLr1zReBACL8HkM7yFS6sedKpl",
-	"68alQFL6oPnLfjnAT4QtBDHmHfAXmWB1JLW15LR4XP+P8c9iGnrVe+agkwZcKgmc6qmaiexwYFxzUMe4",
-	"xCyHenkEsYEojBoyYFgCVDhzrw9PcCbfPf7b6UHQue8wNMcJwB7aPuhAL5XxOistR+dveg54mYLEQ3Yh",
-	"JtwIbKsjEzmizqbfrGyEY03wFmbG33zTtk2OUszYJJHKVQ1CRRcGe+M52b5dpOZ2sqRNP9O2ulCZ7kuE",
-	"BUUA0kCC4Qj7B+6RC/Ei0t94le2DoL4D86ubxMgJ7AmRltQc1QuGthLZl3W9Lh3Wg54obzQsopv8hiaK",
-	"CNXyN994MTDh//Tb0zVn2e0EalowiJ06CwHizlwt6Z6Gqs82loGBW0lgPGc+BeJ2FJkj7I9nYdYVkbRU",
-	"TPjMKqNuGYDtC1cE6aNrR/j9zTdoP2fgbGY3AjbJqFqovGQI1x30dxAYo8aAE1Wdq+wGNCQIFAt+Z76y",
-	"iZL5WIMf7SW+Rm8HTTEWPaPHGUfFdenAd/Lk0eMD84C2N/ljDpWUwGzEWXRh7Iy8POzvj797RJDfaTIQ",
-	"UgskJbXtT61u63xqlPrhaefYQy0Hv/vUbuliMuHZ3PyehGPbYyM7Gwo+fQhHiTiUbVQ2HkAwAxMHkr+3",
-	"Luj3P/DBDdLV0SlqdVvHnROcgJoKyadJq9v6Fn4F+OJjgM5G4AqA1la6jh9NV7qvCcuU8EHMsYDezi6L",
-	"8rH5oHtxVCWXhn70yypUgRo6ECQdlSFUKgWDEICRrq8Wo+v4EXiW0lIDPPJd2+/Fg25ZFxx3ucPeFjII",
-	"hXifz72UXEGruxE6Qac79PUbL5d63S0cSQUiqs2iX55fXJy/eH7x/uLV+ZuLn15fkv28kAJ2sRgo1auw",
-	"2fblQrrWQ21mhfSYPI2bgdmlUqluQ/eimTaePp6XiL67pGf7El1Hnqba5W+sZqGpIpwcAm5j9MZYtJoP",
-	"Rbem8qXsmUIvG3xkTuz14la3lRXy/MVVD+lgSf4vZcj0lxwFjwNs83dt22f5g4qBS2uATQAAHl/pAABm",
-	"DEcs/7EF45Ll7IT22iMz1beFtIw/wFXh4P5XctlVB5aIMfKsQOZOEnjmbqfHx5VVLPSbVJeBr77RIrA7",
-	"fsMFQNwc577IQpAVEjBDAyiCt1ev3v/Ye9W7+On5MwwAeCwGANt/hGuse67HMvqBx27bzJCT9UOuJKf6",
-	"fBHjoG/XD/rR1kXjiEfrR7xS+Y+qkPSIvzUacO56lXDUd41Gma/xUp3j+zXjThosCEB9lHrJM+S/f3Ty",
-	"uMnWuV6dX0Sc8Mv5FAefnjZ7olsjbf1pgxWe9/5hzHhz/eMmR6JHeY0L8CggKIhjTxsdpxc8FzOkyX7c",
-	"5GRcYEb4ymfecGiDI0KPusRChRK5DUi5kNaGqLXffWp/rLB+hH+pG1FmYnFXvwvtEqMHrUuFqO2E+2K+",
-	"actD93vL6P8W0A0PwFh4bP4ZBGRb3ZZUUhDTiQJ+CTJ0upgI4gn+Mb6x15pVr8YnMxs5EvVkwlkITYG+",
-	"ftuBixIdmLP5UPvbAqEyWoft7sTcVWdBFY1Eft6zUcDNFdLwlZICgmGkjVYK83UqyS4hXi/O/Zw/tVvE",
-	"QLxuEOJPhkOba4JwUK0qCAAszC6Tj2bu+/ySj5bdny47gmvMjdNE3iAjTJETlNGPBHKx7B4w5AixOF4P",
-	"rbw0N/u2oUD/RcXG6o936qmp8L5U6hcu57QJ+vZCfEuJ/OVE6wsodw2PfSBQeYLitCosjSMFZHgbSRn/",
-	"8QEd/VrBSpWNyKt0iwe1l/iOzyGDWQamShaKhyCHlAzGmKUJkIewolk7RC/A8CqBT9kS4L4swXUtQHVN",
-	"i+s00WMRe5/Q8TxaGvqcADkXQrNQgV1krmESOsT6kjrsXkvSHa4TosLJCcEump1ri7AeMiJkauywNA7V",
-	"0wYXbu9P4TRuo8fqHKuSKjvdVJXZ97ZWKz21V96/YnIvz8FMJXrnk+yEfmOhj2d1vdxfYjtj/AQW4fiV",
-	"rYrgSQOTmSB9l1rOUB1DsM1wwikhGHGq5QtDfER3K7GogscexCIsrsLaBinYXGC5ii/Kp2IDBOgDjHZs",
-	"7yym0GZiLgiwhF4oZlNa2L6pxX9Y4hbCd7MxQrgXzblyBZYGRSCRMSCZFYJQkCwEvA+P4eqPQyBCe1tq",
-	"07aw9JhXCUHYBstw4+skcJrowI9A5OxFKbz4snzC1kHe4ZTsI8/YMbw0wCJota2MBbrZOjJAWF0rlJ4x",
-	"ov3CiJDQ9m+P6ght11DaNmaGNl/Z4nLpNbISTLmHUfevOcT1JT4b5EZJIENNm+TSqq4OdkxFcX2J4HsZ",
-	"12PX0wOgiLbv3BxpAuVUCgtn8GUsJ1qk2ZV2dzVFcLCXJ3e5lxdURpYrX2fmdmVWqoy0325nyaLM+Ebn",
-	"pby60zs8J5/XyaZW1w1cbPqctzFK3NBa08SmJDF9nGSYkrsT97lWIK10oF+JP/JwujvneWdH3Zcd9Ual",
-	"2H4eaNw9Td/D1+NH+4zLOmurxoIAsNpENiRvBWIzbC5edKYJta4vsSWf9XJb/IhJSeeLdwB/olRohL4r",
-	"IEzOEMVbB3YGFVSvYPogFhmiFmnC7bFgHOE2+t3/Yd57trGL+pJrFE/ARr/J5T35D1B5DXTHnWXb3Fo3",
-	"z7mVhfYy1eF5OvHlVdNwyJMT0OSAn3uKUnDJMUb+PACGLbfM2GiFsHjFDvL8LDQ0MDqDsHUKzsbOud4p",
-	"hcZK4YKOdFktfFZtQKTFSyX+eZo6Jt+2BRKAwqi2BS9Q2gUOPwiGhMfQDA2oM5blGMRuhU3StREQA0G9",
-	"k/mm97OZ4cbiM5kkeRPB+RQamVqf3y63G79asNLyy/IUesfWClYYas7JhP/RwxGnx951gZa0OnH7WpIj",
-	"qoZLXv7WFnu79TKRN+uuhWsepE3+F5emgCRWL07tn0oS8mWic3cEQ8Fo5VZJPGIaflkS52kmeC5KVO5U",
-	"kRjyv4ZMthg1SefURuxL8gm50gbH+tKy4kZ0L8B4D/lHoakPCoGlQHibCr0stdoDaqqnsbGb5Eh7KV6I",
-	"cH0dfDD+Jnyyb8iyXWluzpwNi8zRXSiCwqTBATugBQvMqQ2n62oFB4JxIBRuYyV3QA8OcD2K+h6N3Mct",
-	"TGMKPglpO9Gh3wlgL1GlYVOJYznFLlJqInXcq22MaikLSgBbfwFxsRn8GfDCboQGlE1zPs5K84A51LaU",
-	"dphrgbN+BjVTsmvh2a6JP6gvt85bwYaRYP6ixYDmfa1VPq/EH6R/A1mpx2q6PscVLHTzOsL60Q2KCU82",
-	"3IUN1hJbdbrhKvy4WrcG8D+5pk8JbCAX0sKzS+NX14KglRU+6sFpwSbFgG8QaPzz1gNeyWmmBkIDsBWB",
-	"cv/F9TYe/UDVLtXdAxWLC/tB/v6xlfJrkRpJWWSp+Ra4HBlPaSxS86MGHlj6M+u3/u3i6s2b128v3/9w",
-	"fvH8/dXbl86j6bdYv9+XjB3+xPqteiBrN/ry9c/PX/Vb7PDQCAm2B4w9fUgYINPMb+LaaPspEdb0W4gT",
-	"DGQ1/ZJbhlw0pVpB/BVP8L+O4L7feteXn/b6ElwPu+4Xyq8a/u2XjBKizUSWse73tpGiEwrL/UH+R5vy",
-	"nZ0aKfqxL/v5Kz4RC4vq5xewpK4djT/CgH4e/o409lvB4zar+cNvZs3txXHnvfLlr8k/hks/tfvy00Ff",
-	"JkNY3v/4nskkZfD0VI06P/Kcp/siyw768lNfDid5502WyDyV+1Zw/izmB+zoiKDRIGKj5EBUttdzZvlt",
-	"Lv3ObzcyeeLdHd+n3fRQke/DcZGwq3t2U/fgoGja09/3wjOy12Z7pRNifsET8//udOy9gx0560szEZWK",
-	"TqpGbrE3Yn5wtmS17xrUsgYFq/S9HH3k0+T9jZjbQtVYpCIXy2uhQht6pFRsWdep8MniShEQaVCI1A4a",
-	"hIJGWsA7EjIOeskA5hXMcmcCetRtbCdzRi41OuY6sCJ1zucdBroRwKdgvqvKlhb7NkINvGBtLAktkqVt",
-	"Ix8PLSL419VqaGU10WoLHulmgTo4bz5IV+Tjo1SNErm8u+0HMUqkhm9MY+ul+MMCI3BZB8HvnUubTC9R",
-	"JeAlJVqBDpKP0KdT6IKn0OuLzZWvzdax086xu29fQicwkoA9efSdh4t41Pm2cxo4m25e1AVnZGl0wBDs",
-	"GposkKYB4o2UlLEqXbDrIs+hIRia28yrEX9MU5Vhw+sNNnqeS4v/FbSJO9j+Ek6RJSlx+1PHNdR2DP3U",
-	"Y0xFQlKZ3/QlwAcmEwEN7iHe9cnx8bF9Sw4W56zil7ueOJXGgijBLxF5oKGPunVpZapGPfllfVMrwdd6",
-	"Zi/NXDd3LxeGhRP643A2mx2ak3tYZKkADr/4djP8UWWTTadHY7ZooFu3u/Atr487gzCAM7dJLq80qtbh",
-	"DSkUsmQ0zisuLwicC/w+1jm9cO39urs9RLR+6tlPdi5svbI/J4CLr0TZlzQ3qEevHUO9bRT+/XiiTm0v",
-	"epZAjIKuJY/5v9NX1xmoCTqJToXCJQPiyBqrTAt2DQQi835rI++RDofzHskTeyVm+/TP35J8/APX4urt",
-	"y/1+a5znU909OrIOT2mKB409NYTLWfBZQcSVnNVQJsPNnpstWrJBb2h7VmzORv5kaXNKe2MGbLE/7co4",
-	"kIj7uBmdQEiaCw+2dlFT4RxSM2vwDQlGYf8juzZzzdIu21sx1z3mfMzcYhtVfV2wCNDJFfhS9irvZM8j",
-	"53bZXu0b2bPu7NIJm/s3m3MbZ9qlCXfQcEWqMfsY8oPXt3dWS9Q/hSa3KvLlNvdza6RZ2i5nm5YsaY+I",
-	"aYFkSujSS/zmfEzstqHnjJAxzV1nwCFVI8AqM6bhPXTipGr0usjvof9miXO9SJH2lfvXf6FSmJLKfS5j",
-	"RJdbpXO3aBsJQlfmIyWDccVX6v3gCksfZn+lmC16vsFXTbAtVVf4vPzVYzlYX9JVxITzhMV8DueUYJi4",
-	"nLtx4ON9e4yXYPMKlCoCbhk1eJQnnGiHYFZo0UXoPJvZdCCtGnhPAjSXhWxnG7GLnRCgdQM5ZV+SEDF/",
-	"pfnbNHCiGRjD3RCl0WPTJ7QXJUBidJyFBMjRNnR5jKCR1NHfkFRDcimNSWTzJJXExnmeU4yPiBQLLYLe",
-	"RwIfhYst92HQ+hKSLRIrL4QS7YtFCdytAtWx6NHxCQv5H9vVU4FvbwjIrvkYcCmRYXLorUzXTkllrJjz",
-	"h3uXaTPD00S9mf4c/e0YwUIteqGbCtJZEvbwybHtO7LAcyWYPQRWu+TXANhPtr5FHNVjAKh2U8CfkeOc",
-	"IgyobRFyMVWDm3aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjmc7R607GimEdiSDUVXBMJ",
-	"/GeKh1Q80i8aGGnmupNfvHlcZGHgw4s+gCi3tB7D8Iv+usMQ9BBY21uEHN3FIf4UVtQChkKNbYEH8jYW",
-	"kjeIbGh5aUnv/zZGmSfCdaFoX8NrdDbxLpesi2sx4hJ7KVwV6GLB7oWdwMOr2A33dqX8cnuwRdmuFTq3",
-	"q9u1U/0SdbuBIBUybiREn5vj5la+q/z96/VRLNb9ht5jvXBc4hPaMUcf6V/NahqcAWzpP1ylQU3YBprd",
-	"CFA0iBZFCI7rQV0AvHsPCnvrrMvg+3iwEZC/cIXB5iETqsre9Oxvqmvp0JVrDHQyksV0eSjFVdC7Ghv7",
-	"iVBXZbnKwCPhJhLxwRnggxuH70omAxUTVvirH39+6qveZ+MkF0xPodA8M4eiLxOC6Q/YhUIcd+T+eIW+",
-	"5tiSmuMskKAm6pDLDc62y0Gaa/9u7nZy+nc2GPOMD8z2nJm7UwNolekd/VCwwAGf/ZSVeeQPqNxgDpMB",
-	"RHEOnFOEoEQeMcQCsHNwzKUvuUcUYMScT4A72QZA4M+ORTZ6dPwt/Ap5NJH2PFpJ3m/hj7XINJF8IMS1",
-	"2Urzdxuah+IXCs9HdUX2SP2DpfbBe+iSbQuBmko85TvMHRCxcWdrd9yc0avpn6Q+4QImu7kjXh13D5Xv",
-	"jdfwSsyuNOALNp09XV7rf9svdlnJO1afrDQVIVN4C2+7gaB/q1JhjDH8qu4Z+BYSnZf8hrTlrkbgC/nm",
-	"vmadDunnqxJAxfs1lAkY5bCQrUdxVErXlyTUHebrb1WsbSa/kL1GhXFn6etGeWVwRdLkg/jP5Y3VlvO8",
-	"nEmhT4wNPNokEvih/ROLKSQelHToAyLVQNsEyBile0C/XZL3peXrqNOnI5G/TD4IKbRu3To+om7WqpOf",
-	"BE/z8QbaxA2oryajtQLcR/LhFvgLm8v3FbKkV36bMLX/GciTMS7qHRyUiVgJuGJV5rrqglqo51++PMRz",
-	"U0PjjqyMMLx5J8BSI5HDs1YaJTibdmta5E/XLJjAp/hExO7SXcRrhxyyKRazo+5bZa44sE2JnatHE3Fk",
-	"p7Pc0X+Lfd66FAbb095vNroIFJENirkswnWRLwa+2DmV1A+KDEhzgxt5f9anxQe+2naF/2nrOvKwqhir",
-	"mZb7oUsesj0SMUzCGjhf1i8NX+zqjubSpLfoz14yvoGfuiSoWYrIQL2Ipfy8Tyn3mzmU7t1tJ+Z2/tqf",
-	"JbyKpxZl2tR/sHU+XlNOEG/tW6Kto4/0LwC8GwZMDkuYP8iocxRjLrRqzPsbV6Vg4e6iR8ePIuLh9oSp",
-	"AKLEk3iJDVhmlfjCBmGxHnGhOuPmkmlxZD2NE3BnbG8e7tBCd+bdPZt3uTumlhQWkRi9wLIi5y4x4uj7",
-	"sWwYRZ1xaFGULI0g8a32Ouy1TOdLpNmEz7tQLwn1iq4o0LMvz1wZ7cKN2wC4XgZdzBVUOLJ9EIgHWEKJ",
-	"Bh9uWmZtWJfnqDPfakh3bmOBNZBtbxaeuLn9teoe91Cz9/VIbM9n4SEDQ0d9CwKlrx8t5/NI5l1N4MPU",
-	"JW9tUmMz9QG4JGjaArv1+kh2dHp8HDksfs9QQC4+4nXgV+/B9QRil1Dz041UMx3W2sNvic1Aj4vcfLB9",
-	"GUNM4bXRCbNECxY9Pv62QqTEovj6feHfQNRmET77fZxk+RyRguOMJzKRo6iLHRGOGN+oJoD7I/SR896e",
-	"LjEtmQkBf9KSmPpbwePkzxpU9/sOr/5zxtS/vrTgxVgVaVw6piORu6OyNKpPH9LqMlxHnh0WaZ6BPaRz",
-	"Phy2vbm0pzuMOFKB/LHImU5SIfN03g0ZMKDiw9WVRNABEqEFxaKXibxxvOCST0RAPzPlI7GM6YWgnR5g",
-	"SW/wmlZ+YnYHtijoxaG3rOetPSk7GN5dauJrszegdDd38sLKRvub1b5qbTbi9RT6vOimjs8IMwxYeRgM",
-	"sLYFlraRs2ijbBqr48i+ANB1HgMe74BLdi36jljet9t5NF6L0EOW03KAV/riv2gyIJEfVDIQDdFNccbb",
-	"IrVWR99DvVrT5Vhh23gFbkCtKURnbsY1dNmjx7mlyA0zTJBhmy8ni7RjgzFuiJHeCrdqrQS315Uy2gRe",
-	"6Ikk19AkzTwlOw4lN3vtOHudG4iMB5eregDd4PDaT21jRNGrWjnQK9syIdQaLihyYuy4X6xvtHKQu8oc",
-	"tgrlS5PHWaqUdquYxl5srC40gCvj8NQ+OEXbpGoy+DB68k2mRplxtnaBjIdrWBgzwFkByyyLuy7PpJtv",
-	"hSYcjKgUF3TZv+0XRRKPhDxYrPrMkzwl3OEeaj326MnJiTFsoIrCgRAH6ooux7rqsTnTMaG9GHPp9SBX",
-	"QPS4WTEoLn4J4DBKoBrA4ZIxAKWhl2ZBXYb/W7Wofv7ML6nZgu6ibpSUfD3GL60T3k2OC9mrXQEi/sbh",
-	"AvbWzb9aVroiClfDp7aybJAWZVFxU54bt/Hk+Niar7pN6JLkS7LXaeyNW2wdAZQHYwD35XJWNzsiWhIL",
-	"29YavltHfzMD8rckH3v1vqExWRm8wrC8M+bLq14zk+XpmOeh2ZIJXUzEVe/Ckb+tAjow18bmFotDf33S",
-	"ePCvT2B4Ic9fXPXW2EkvrnpvC7AltJCxW2XjRS6MXDfPYCzOU+dq2mx/LnI1ndr92ZUI7MIs910i4EIi",
-	"MySK1myg5AeRafT5Ng2+bCSdUdLZOgEQ0ov9olSgObPhF0j7Q9i5DZWjQHrEgOwbAjVQ6xnpnOeFjthE",
-	"faD4tNVl0CkRGUc8Yv/6v/+PRVMh40SO6KdMaJV+EDH9OEiVFnHURlqiXEyhlQLQlNrmoZlQEFmCNsu+",
-	"dDdrh3dSmbuRncaEz9lIAcoW0L7DfEKoKixdtAR5ykae8gKS1zyFrEpfjjnkuih79uj4Ow8LlXGpE7OL",
-	"rqPTPJRmxbi0m0AzipNMDPJ03mFPU6UR657+JCxcf8+WVeRjnvclpNCTNC3zrnYpuy5VzqbFdZrosYgB",
-	"3QrvhjTmXLOJAIsmkbkKsbwAcl8z3DB8mzx5P1Gx6DI1HEZszC1oIt1RDYdmi8bFhEvdXZwpq58orquQ",
-	"bpKYNZSqL0Mc7WuERUcOfVxapGSEmFAYOlwsVUFAKrvp+DIR5gtgp8aCXvNETK6hhScTPmNzhn/UkCSC",
-	"Jt2hFaJRh0WySNMImfahdRbqVqRS/2nMQxtruhGaXc/NBy3SITNvK6Jr3sNKCI5M8CxNROZTrm4FYDYC",
-	"1Beu2R7nMwTm8ufHnG73DdHzMRJqZwVwYvVH88BRn7GoNzwES436imnTEo3Nx/BUV7NoH4RkZjxnRmSB",
-	"vYwrmSnGR8DPS4hj9vPPHWRdX9JXbDnMxMSiq52c1tqhpQjL5qZoaIZuG5E1Z18Nh+uzuVzGr4fDQMPT",
-	"K1rfQhMsMhieZ8kKm8lbvnDZ5jHg2qfeRx1S0214g9fdTyjYVSAhZKM/7beqJt2ZfU2CfviCXqkcLQt8",
-	"3EmD0NubDGoDQW79CPTQu1DhAzaOqdJ/XbBws2hLyF6/NPJy4bCZHSMIGYCUt/cFsehk2ipXki77xG4Z",
-	"JjSd4rQVsFIcMK6RE0lkh1pIIrfXQMWSZOwmcZCzYzVD6k7jf7fBWEkk+x0nmsjRu/2sMEJT218coF2E",
-	"+VPALiHSfb+mtreyzAWa/VMlEqieYKpJzrJC0vMBpBQl5jCRYKth4wIU6M7R+mZ5kUHm1qVfMfc6VjOA",
-	"9lTDXEjEib2eu99OuJxDiMrYWySU9Q1i7xKALtzX4rCyfxY6Z0gPX3qYKx0DOFxzQUE2Hc9ZKhDw7oNt",
-	"KdPW1gREvILAT8+cQjAGGzJyWQvE2qFJbi1PwmJZc8w0wUlpZdPRHXQUyF96n6v3uIgohL1F4xUaQ8jZ",
-	"gM1O0JSXYhYcPiwMcqfSVU37+m63e37Bc5GfeVhAbNkyvw/fsS25Nm/hOlMzDd2AEVDsX0D8NbKstsSv",
-	"AyV4USm4HrUByBWy/4jZnKlJX67YPTzGhwjSFQFIF/7KYu3WYcpUc3cblzlxncPCjD/c3uTynvxHIbJ5",
-	"kwBnLv7Ij+AzP9QuGhWaR1ThuRZb1a3T5h+bA6y6oTD9pfWDxGs/JKnUYT1yROFDi2IlBfoe+C1GUGG4",
-	"tDcQbgJhA/j6I7N9hzCBw96zyNZ7mMMDstR92GdsoWsAC+MU4GR3duG2pnYX1R1eKl8I0MiMeRqEo9yT",
-	"RXOQt/PePwqV89tbMKeNXvILnosZn9/K6DFDG7w4etRlMhGqyD+zrdT+SCKPCjHqjSiUDlQotacXC8h5",
-	"cvuc6+GrVWnXo3+77D39+fnl+96zUC1uk41tnPSkHiXp854ZGJMODKeiLDADmlM49AA5ZmpoZxaJZ/r5",
-	"J/N/epbkgzFJue73+I/Ofj6fCroboOZRjvWZSHPexRs6GtR9HEOOwkF1zFuhRV4dk8r9fov967/+G7Hm",
-	"IDxrrBSZyFG331q4yTMlRe09+n1JMH9c91ttmj/lUDq9Zwt3Qgds2b1c/1fX3+ypioXdsE9bJ3vBnoMM",
-	"7z7mfXHL1dBjBVXfLb3W+ADeBGP0rmi/3StijCG04V5sXs9eF3/FLABMR+exKvIOOBg0mDT7wZm99joT",
-	"/OYsvFlm3pu/WUgEu7fsze2tuqFRvEvuF77FPbvvttAxiVfdFZX48vv6N+pubEQG3tK+0TJaRXKrhEQD",
-	"B255XT6y8YS278zbtzLw1cql2N5XSXILy1pXSR9WpD28anrKZmxgg25VUR+Y6rerqocKYJrIF0bKHol8",
-	"g4pMoXNri+0yzbtM8/0X9NtyeZojEt0shNesSXgfOeba3oCLamjKhttcWg8iQBya+8w/HY/OGRY3JTlq",
-	"USxvCjXE0UeevLc/BbGFqC+N6/qv//pv9MZ11GG/QdzLx0wSXUlXVjQHxD1AW2DgC2JXuWqjwiEGJJww",
-	"puBOj4+jgzOmVbl1EoM94FnbJOBCJI1CQJiNzcRISKOTRJflWSEixvWNJgZoTGv6feRB+Cy4I1FL4aTN",
-	"m0tFjrhMOaQuAY8p5QPRlxTcxFTsUGUAzcRzF3/CdDFtzjgxFsicggS6mIpMi1jE76/nEXaPBieQXQsk",
-	"uwoujAIqqfMekwqgFSGqxWPNkrzDzpnbAcfQZOwXzVLBbblBqPxpe23WB3dxomKRQuTBJyAZ/FIHvSbY",
-	"LKiGQ0CUtm0kSV6CXqbkJSlO2lqON6PAmG1KaYe3HSnAXvalH5h27la/1KDLzx0ZTA8vb1+5RSTsTltY",
-	"IFbagO7IHukwY5o2Gfq0stxt+1/q7nAP+c+sABt/Pey0DeWHdtIWQb5l8b3weDkLmbpPSdiUrac763wp",
-	"dbFwORBpU5vpKVyditiHsDawuPygsg0PUcg1JZd4zeuhv0fVzfxh3nu2rrTQjPD3+ATx0k17qCCPI+Iv",
-	"fn5IvppTQ1O6r/Ny606pv/gZ2/kITcLjuGOvVH5BH9jDrS24s4j8n84NunD42vcXDd88FP65OpNYv+Vd",
-	"h34LnQe2QS+RnfCSbqJl8fRKb9GCoQXx8bcVp+YueoKcgVPfFVQTI26zj6zqXrG65h6eLK8xmQRdHEtb",
-	"e8Iq72oTD5SnZjH6oLn/QVKu3bX3zMBco4wcMNNwqqVgs7FiQ5WmaqaxPGCKI8DJpfJW8CHYJAEaWQkk",
-	"MJIYbuEn6HVaBifiOlAeXgS0VIHfEDVtqxho0OByiwDokl6wHa7ILm75IOKW3AcCJ17o3CeCZoOg5XkM",
-	"dIM2CHY9D/BMuvbHhb4E6Fm5nmN1FwSKMFzn7kMCH8wT/LctEQSqc6b5vMPOqTnDdXRAyE4qrxiw3p90",
-	"ErW+HHSpWwbipUFlV7AGrDqr7zdhy9pNOHZ+MJ7O+FyzWSJXxKWsyPuiQSkY10S4Pw3nvG1kaWH4PUCr",
-	"NF8RnUSnejYF+VwWELCnaMY143F8f/GAnU+7Wan9U/j8d7XyD1hNnsdxoEMw61NN65X15GfwcO0DPyvu",
-	"BolMgtLIrT4l4ABjLZ9si6RB61ni/JJ0XOn5lhUBuL101hvN9i5cYntG6j1iu4jAHTbbOrCT3Fszx9tB",
-	"YZTrvpEM5a6tNipBB3sGM4pY5S8DY205SkYQtIls/4AjcGsTql0mjE8tC0zPvUg+CBYVWRpBn7EUMxaU",
-	"z+8XWXoAdLbaVmryEKkM0qrJRFgcV0atJUJiZy4Uf2L3qoRUNNV/5YpdCyi7lwxw70Y8kd3tCXIWgL/u",
-	"xHy7lcWTrwIgq6RBCICsOXdraVR9J6H54678fKekN0V7wBYYZZw+31ITiISacPQSAptMTAXHtwBeRF18",
-	"skiOBmOeL6cJuzACA0V6ygMFoYYscqBAltnSurF7GuGGnUpMhiCWgN460USA3aYu/LpuusQ4n1ESu9YP",
-	"K32NLAycYZJn2EmG/fTMDKu0lVlCAdBS0INk27Soo4uzVOm8L30I2wGUo+D9p0pkaZKKGqnmWHQCLOHB",
-	"i3g/SfQEuuXDri3QjCWKc2eW9SWUedgKnVz8kXcRVQNyqDyJbQ/VtWAiTnLs9HJG3RiAL9DTnhkv3BaU",
-	"XIsBL7Tw3jrqAyxzNns3HEK1k70OfXxoOEzydrDJuVIL2+I6fkCLeD5T2lREEjC3imKe88PCYa9GDmjB",
-	"hS9sbZB941mRjzvsdemgKcs+AofRFVHxuI1lNhyJ4ukMRObARW7OU6gjM9fNp6IvI7PHkV9SJlyxDqKY",
-	"JJolIwkcFOxCCNZvPTUPQJtN91vVcqtDmmeEO+ZbkswTVtRgBa2jeZFJuO1PXI7M0GLKLLWrues0OIJn",
-	"ju0dP+KKraSm2FnYQbiVzJV69/xXlcSegYWVz76teArPV3D8qTSLipngfZkvntpI1QdoIMWXzpFgLGJY",
-	"zEXbDTh/ZohC2aBmssvijFaIrwrryfz7Lt/PnSCa454260HGepR9ZgM1H4rtLZsyItWfoFLqqmfOaG29",
-	"VOMYkL3HxiARlXFblEfdVQOke2cb9z+6kU/HhbxZXd6CqTg4mkPz0kG3mTPaZb8/e/3q+buoEuT6X4e/",
-	"imwg0sPz3uFV75CedLgaecxGuxbXtLMub9Hc2CTYZc7z5410mSfu2ii/mjbKcnmIMRx9HM1brxXjlbOB",
-	"txMCex0s7Q3ZJ0uhEcYT/GN8UyKmrDMANq4ygD56J2N+fxcFpsHFs5/L2eNuOX8VQlkUMibMHPfnJG6j",
-	"yveWTl+GMKULlizYvMZuvJ6Xt5MQpcB0cTYJ/WnEPwiwWUNgA3dlnRlkDOpCDoyBd1n2X8quytkiq4Cx",
-	"oSOudaJzLo0Zmas0ZtwYLux63pfRROTc6IIOClJAj1voOSMshhgSfzaLhvkz+ydEtJBq1nakRBMFhAdi",
-	"sqz4IoAK/dLU8JvUSgTT3qJawttppXqJk+OT9fUSS0tu7Km8Xc3Erg5iFzv6nHUQJbmOwaR1Kqm2MqKq",
-	"bG7ZsLvMUb2XWD5Wai92+6zr2zJqEP3q1Z1iWDeOPjbG9m1gQMJzYgXC+kaqGTi4SczmIieHWVLoojST",
-	"tgsYjPl0KiR2IgHkMDDcALQ4ee6AYsQ1ceFv7d6GwMd3H7OvAXt5pZb1zz24YPlOdDWruS4Fteq/0VqJ",
-	"tV3Yu6n97MMPtdbzjyoDCOFi4rosS+Zyd2O5Ay2qCUS9COihbS+B4IIGJK9yyC8C2CWb2oOYmbN96773",
-	"ChT8Lhxz1+GYv7rM2xl598jyCx/vdrLyM1l3H56sSSee60rSInJCjhCirRgNCx68WGVPsCyjGzTDV/MO",
-	"IJeFkVhiGlHx6zUf3PSlT6eN1UyesQiRDNFa4vbHt4JrgCU03n7Er1WWR+avGf7+s6cdfn2ySzz8WRMP",
-	"vz7ZpR52qYdd6mGXevg8qYdQU36mzAPp/E2cp3NbRLnc8YoWnZ/AcqBnRut9HFCeO9m/83N2fs7Oz7kj",
-	"P0fTZ1Uv29KU8cFAFbLK5E85PqUFm8H/i8MJT1LG4zgTWjsAeck4G4gs54lkMz53mUEEe3d/ylQq6vEn",
-	"r2CCC6ssz/MnNUNM7bpJwFQde1eHPeUalc6VTAYqBtz8iY1wT3iei8xMhSRhq9viMf/3Vrtl/AZj/mfz",
-	"Vrsl+cT8SZjntUK5OOF/vBRyZM7J6eNH7dYkkfZnn7rTeZZIYEWsS2TbHd9z2xLMZYQ5j7rJmKtbTWX0",
-	"W4UfxkMA8aT9Wo/iaS/cBsITx96yfb3+Y9q1r39Otu6Ho7h4PElkveayf6rJrNqPwKscVAIlnYO/+rQ0",
-	"HwlNMhigx/u1PaUcy5XqsN5CjTyGuWy2EBp20PoDQhfqKFoQ4lSm0pd2iVCtgqrH29HmLB3pZCSLKQa1",
-	"LoTMMcsISI/YzI2BLQD/wFl3CaJwoABwkyBUEqI3BOn+Puc3yIV3q4Yio8e+dOiLLmzQBW5mu20LeHns",
-	"PfR/N1uIE9jNgeDciHp/Bf+MDNmw0mrb9+2w20YCjJ3VoGdwxac20QM2uB6ui3HYp4cozpvErZ6bD/mS",
-	"39CDdq3hfx6dhTIlUDSMWovmjOzdGi3WPDBEes65QkcfzX9WktW/9urDtWklseW91QIIgLK5v0bjJmn4",
-	"G/KdqZl0BZpEzwWDoFVHC2xSw+v6km7UYZEdEgUouXR3V84Z1H1CsegSrWSlzRcuqdxQlrdbdnmNwT/u",
-	"Sw/s6id3Iaevt/fWicumZv5GQsBIjmZU6n4iVIcO0Zg4AQ0HjM9C4j+TvMOQy4TImIVl3uYDoxKxmzjo",
-	"PbX6YMx1GxtOIdpExrySJIaxJfOMcVdZL3L0ARyLohQzdFWu5yV/IhPDTOhx1GHPYMLY/mgf3JcwQyP+",
-	"tdA6UWZytq1UKhDlAy5ZqkYQ/odGYB/txnXHDLReovOM5+hAzWF2XXRBzKXv4ZIVLNEkyLd3Deh9rEda",
-	"xn0om/htDDw143rezrGoG3sPeOVf2LEoMzXPeBbrXa6hsY3/kuv8HCzInYn/JzPxLfsx6gcSRl43bKrN",
-	"aoz5o9Bs3F7XFXWgEoL4XIxJTg1jCF2rnUMQsG6QuR7gJOozFn38FLFBKnimnZJwFLfQwA5d9s6RiFWf",
-	"GGgFXP/aIgkExr9xMaxvMOFGD+bAXUx8geRriFSXqJqZLgZj/+z96NHxowgZlp0jgp4F1e5HtMWuZDiY",
-	"AiWuPCoBgGCAAseU+UREjuYGWIeNZVO9UZ3emxa5te9vpfgwc7KOnt8/bHPVVTv4PnRXzBu7RJuE9PyQ",
-	"+j4zd0o1nXepZtbRnezU104ZPWBP6xX0LblvoJlygumaldclsj2GDLE5mX8TblusBsVEYOChyNJWt3UE",
-	"WomeuaCXkpFE0JW2cUEAgCWRAeiN9VngF4FvNVATQblyn1s2nxoEzuJET1M+f4W/tg9JEKlvAYAOMXsJ",
-	"dC7QDLaKtu0pQZFfKmy+Jvy3Qap0IkfBZEiv1Mznkv6yOJnfXH+1gyfGyuxKK7Tmc6xasK0sVZxxmkOA",
-	"zlydhO/7XdwSAi0izOTzXptK34DHlF79ITSLExV58AqSmmd5IKRWfTEB9tbRY22Kjarq9o3yfjrmeXTQ",
-	"Zq79+7BIYEPOXxxe9YLnQ2HK4gxCGKG6FbuMN2DlBr6uZqlSNwSvZLQFnk0sJ3F6RfDBmLCRgrkUVBWy",
-	"sB0uw78wkZ/FnPjc0TqrmFQDnqa4N2/CRfNpcngj5rXPetNj8KfFZ73J1HWQ0ZymPIciE4RiLKQOmNGC",
-	"h40FT2s/s5/wD5/effr/AQAA//8=",
+	"7L2Jchs5kj/8KljOfGHLU6RJ6rBFR8es2ke3ptvHWnJ7dkytCmSBJEZFgF2oMs12a2OfZh9sn+QLZAIo",
+	"1EVSlNzX/DdieyzWBSQSiTx/+bk1lvOFFEykqjX43GKf6HwRM/j3yTfvTt9m4i37MWMq1b+obD6nyao1",
+	"aJ2QOVOKTlkraH2kccb05bEUKfuUtgYfLoLWRCZLmkQsepPIhX7fddAyz6jW4IO5W6StQet8xohiYyki",
+	"Mp7RZMoIV2SSyDnpHZDX41SOWNJpBS0etQatuZq2e62glciYtQatTLGkdX0RtJJMnOrrSSbgukppyvCz",
+	"6SxhNIKr3d7xcbQ/Pmr3Jn3afjTeZ+3j0VGvfci6k336aNyL+v1W0EqljPUoL66vA6DDWZowOi/RQBAq",
+	"1JIlRE6IFIwsOBt7BGlFNKUD8nnYSlcLNmwNhq23715dnp2fvD1//mzYCoZuZHBxm7HBUzBVeAQmO2xd",
+	"D8VQVL92/vzv55cvn5+dnXzzHD8Lj5tVKH/1gPa67UdRd9R+PD48bPcnx5OjbtSlB6NH+FUZ42upUlyl",
+	"VKTbffjp61fnz1/d6tMRi1OKb55RcUVWMuts9/Hnr57t/OGG9+s1fHH66vTs2ztfxJbmttNnXNFRzKLy",
+	"jlMs+cgSsuTpTGYpOTkt7r1Isxzll5F9PGhFLKU81g+fGlZVhCaMqCVPxzMWETnRnEvSGVfm9XqfJbjj",
+	"L3lhxxzSbrf9qNvtth/r/3Tz/4vMdstUa3DQPQ5aKU9hc56cEm80moKtQevhIpGjmM3VQ3+wsNFOX3I1",
+	"lmLCp1lSnv+7hYI9SBI2yRRTJAWpocd8T5ErtiIyIXMZsbieLPPCqz3aaOlzcgqv4mPmvf42NOkdeDQ5",
+	"7PYLNCkPpY4wxXuQOq/kCSxiiTHimKTyiglFlkykhItUkoRRJQUX03piCHmJ/FBDiEyxiNA4JjxV9sUj",
+	"NpEJIzwlIzalgqTS8NMOpOkfriHNlH5kRNi3N9AmHz3S5fVHlsSSRo0swxWR7h7NJ2MqhNST0YTSO6Ge",
+	"TPlDaxhm88t34Z9jeCZNVnp7tAZpkjGfavsFqhXGWUcx7wYk2ZtEpnIs4waCWWGh5JylMy6mhMWK1RNp",
+	"YV/VTKJRIq8YCpuEKM2k+YszwT4t2DjdjUyH68lUZC47UsKSRDYxl5sOEuo/MpnSIpXOpSRzKla5SE0J",
+	"JSmfNxDoR3iFT52lLIjjEdOEWCY8TZkgE5noA47QWB8rq12oMlpHlYN+UULD8HDXZ4sGouAUkCJvmVpI",
+	"oVj5eNKKZMxSlu9dRwuapmy+SFuDXtAaJ4ymLLqkWvPrd/tH7V6v3e+fd48H+71B77DT63b3Dw7/0Qpa",
+	"Ey64ml2iLGsNWiqVC/dz8yuOOgfdfq/3CF+RqPQSpFjzFw/2e91u/x9Ww9xGO2g5ZfbyRs/A+TRoyQUT",
+	"lD+cLtK2VKrd63dHnlBsWVLCdubjK1Ze+g3aa5YI/+790aNH7Ue0228/nnRZe9SL+uN9djA57B61glYG",
+	"arzmWBBWSCzVGnQDOw4uhfu13wtai0TOF6n3U1+zmzlw8uevi/zy/KM1MryttJSoNSutQ4Px4LMNv0zM",
+	"wzeiss9uTMCxMKGxYkGLmTF8+Iz/dFaLsUOouMp3AGidWiVT7MfWoHcd1D4EymjTQ31tmcRUpZfmzwJF",
+	"NhoVqSOPZ1XAxh6Qfrfb1QoqDGlAVEqTtE5dxQta4yyS82YauOPCmym5wO/wSA3H46BwrYaawHo6PBqQ",
+	"bUY16NVN1hgKwdAuUG40GH1+6/f3t3+/b49s/f59t3SRFKz2Y/r32y6ckVLD1uDzsPULrXqF9oZAwbDF",
+	"1SXlQ3MkDVs0S2cywcFdcYHf0Tdc69e4kwJ+XiPo8f7CcWF4Xy7gs1lOg4LwGqL0GlYl3RB2qzXJ7I4t",
+	"ia/Xonraffh/x92/6nF3AbxyzudMZmmzKaJ4rI+OWl0xNQ8369IRj4g2L8wpwQVonrtoiXS97nxQ0BLz",
+	"gdXph/YqnG9vTr9jq5qdcsVWgR5v5lsSHz6v2yL940G329GD7XfLDHvYHvU189GDg/Zx1GXtg/HjSY/1",
+	"6f7oqNsyx65Waysv7nUHvf7g4KBz2O319/f1iwWd60m9ZyOiZrDtFgmb8E96G15dnvxDnH8anf4HuzqL",
+	"Sq7HoKXGcgEuTcO7aqD1dsfKaqAVez1jyltBS4rLEZvReNK60DoCrOlleVpd1n407vbaj+nhfrs/OWKH",
+	"0cF4f9SnLeSx8Zgpda4Zr2yZaF4MwDVC4SY04MGm6B2SORdZ6isTn1t4G3Jxa9Biq7/NRt+M+Wv+t9N3",
+	"P532XvFTdTpPF/94enp0+s//+5//7fzf//xvK2ixTwueMHXJRWtw3O1qRpokTM3ci1SSXuKtKI0M14wY",
+	"TazdPh7LTKRV9Wda3h3b84dzJzmFb46baJrQMft3493ujOW8wkyPWe+g/WjUG7dpb3zQ3o+ORt3xMXs0",
+	"6XXzJcexeaOvOxDMvHZk8V9oCpqPnlIxZnHMokajzimj6YymRMiRjFZEMBYVPSY7Hnhohufyb2zHUxRM",
+	"QIfr385BuOWh5k3mN3aodStnWrfZgHs6o2LK3lClljKJ6oNBQqYzlpCFuamwebMkYSK9dNf0cZ8kbJyS",
+	"mUwUIyPNPMlKy2C29G9TKV3ETJtB1Lxfa4iw+Z5K8ZEliupZvZKploeLdCuH8dh7suYE9i9fCpleUvvq",
+	"6oEcSabwJIZ70GHsv2CXM7nvu9L7nvvKn7L31XqPX/M0gHqwQ/M9X7umepJ270sgnWBLplICjJlTznsh",
+	"nPsN0cKlOVhRkNBxquBM4qki40ylcs6SwrFUPY93PmbzEb5EFbZhiGZ9y/HMG0Qo8y+dMzpv+EyqWdLG",
+	"cOZsPmKJIiuW1sz+ax7HXEz998JcG94MP2r2oCP9bioIFx8lHxfckhFT44QvgP8HrVOypMpMKSLpUiuY",
+	"el28oKtlwFN8Fzl41Ovp2S8TWRjaO8WSBulQPdLXnWlbSIrKaYxDiJAFm3gPw0Q7ahY30Tz1Vyp647Or",
+	"1ZtvuXz0n8/+Pv3hYP637vgfSW/0fvyfn368Onv8rein3y8Ps+fyET+hx5Nv/vkf0f53vyfFVK+C2clr",
+	"FsBu9gJLcrWI6erSTPUkouR7+ZHFFDiXfUpZImiMY7HPtzUbtm470HoVdNN413PNvs81Y48iv/A012iS",
+	"7gXjbrfXfhT1++1jdjBpH9Kj0aPx4+iYdSf/bofQ4eIjjXlU2QNrHi6nZ3gkNzK4SPKvV3g41xAbPUT6",
+	"X3D656TRM7x5CskG7bTfwXO4qhOu17/AreXofGN1TxPo2dfvBP1IeYxKb/ksjmhKR1TBvCK5rFNeotFl",
+	"5r2ipLG4F+R6y64R3N7R1sHJZ/arxZFVNJbS2IEgyL6N58pTqhUhEksxZQmJ5ZRwURIrhv31+PQbn2v+",
+	"P6cVs/nEsk7FdHO0ha1zmcKzRcImsCRU2IfhbEdlkLX1U4RGUcKU2iWz4rgps+J54dXEDqxCV3/cQAIj",
+	"Zk6f1dHB6NnIv2RGTRaElU2E18XJPclVJVDplVpDptooAj1wl+SBR40UyQe5hhyVsWqivKB8eyM4s2aF",
+	"C2p/AUu4GFYvbbXfnSk8Afr+zu3gFzIZ8Sgq75lXMgWNGTYKHHrVHTJxj5ZkshEZ9/BJTzLHsVzCK3eR",
+	"zsV0LE8Yv/DGUdka+SD1bL+lIno9mdQK3u/ZJNVG4SybU6FKAds5TllvC3gPo3E6qyYsaQOCxQVry7GL",
+	"vIJHTyM2X8iUifHqVLxJ5FRLuurBqOicEUOigKiUxzHJRMQSsqSrmsXg+WsvudDbDF/sCy37Pk+We6Np",
+	"f8dW4McvfmuXpRqvTdTwxZv3fUh244J4Q6+sZtMsS4R9ydWcpuPyAsEXQNpp8xBSQzSPb8wG8r86t68u",
+	"8HwNJQufsK4eQ8hbs7/vQimT0BvhWvq5+4B4Ak+QMsUmNItTiNm7tMQ6Atmnbz6t/ULWXNc3zM3B15jV",
+	"5L6KEwB1/mnCIiZSTuPSnnqv7fp6V56dA7zgcuy9oSTXiooPAfHI3Dud92AXjeiwINx6Bf+EHhYpDquG",
+	"FtXRe2TxeKTGk+C2BVcklah7rqGQz0ToefD0ojqJIgUj8DLNSD0tY/uHh+QjV3wUM3Jy9vT0FMwbOk5Z",
+	"AmcDrLnNp4ePp1JemnFxfXLOGI2AF2M+52lr0D88DFoLCTyhKVMaBubS75Bvli9Kt7oovLj11i1MmWje",
+	"4ryhCZ2ztMbBADz7Y8aSFVm4m5oXxr/Hk/ruZ70WmbgScik082pFmJqPwCvrKS+z9FJOLhMqoCwCqA9j",
+	"8oivieMRH3/egeTd/iaS+3NsJHZ+k0fmtxjKq4kvakNJKQ4Z4xQNBMyvaiY1xgNL8sEEC01wkqPSg8M2",
+	"5IbX7pr6uFY+2AE10gRv8OhRSwgcuhUGbvw3pUQhSnuXhOgefAFCJFQojq5jnxovEjkn2gbQEmscS7We",
+	"I/K3FHafMRFN9vRUovum+NpdCEGbLEZHCH9AzdTI79Ik+Z6q9CSac1HVSGOqUkL1Na7ShKayThRBdgLc",
+	"VFGQOIaqqq8hy5nU9DHOjl22B2sixvd1g64Qwxs1EEFOT8ULmZRzGMEf8vokS2ek3+lqxW7uk2CaUJHa",
+	"jABP09jC858prcmAA5VGtBA5cAOqj0Io8rez16/qghDlF20xEP2tlzTWE2P1MVFtF5Y/aJZ+bh+8NKtX",
+	"FgoQZTfCQKsE+j1GL+CCvDt/0X68y0boNR0ZbiYkH1Bl6aujBiKgO/cFY9GIjq+KNDhNyYzFi7I0mM9d",
+	"ui0aGDwNtCQ1eYLrvbQHXROXMV7aXdLSEppyMW0NWpDvni2i7T7mzVc1x95EBFHNurTAfwlXdlAzUcrL",
+	"U7SLTU7sJDEwvFgwmigTidQa8SRlglCSMG1TYfR7OePjmX46ISP9noTFjCqmwFrngkR0pbYgkO8juwn3",
+	"GAKhrX5z+lxcB61XbPlOVdVYwZa1MRArqGIudsz/6dVEZF6xT+mamP1pqohgn9JyzNRmfhmqHh+3u712",
+	"t3fe1XtlgPxWClqSvvHb/tIBSZcbUo2pnJA5izglWs7BcSsXLEH+MhrIIpFRNq5zc+QZFXWBlsqL8kxN",
+	"jBJAJob3+V1k+eOCLD/KZfkrlxrSFGopjd7Q6YXMRFQ9wtIZS1iglVE9E73nVANBJvCCutiIkOg00n/v",
+	"Mteiy/+gOFf72dpp4kUzQz2G89oKyrOUTiZkRj9qy2QR81r11cziMm0qnTT5MeZAsq6gPPAhkJxuh9/b",
+	"KSI0blLgzAzz0swGopQmoYnzhq5iSaNzKb/XoriU0viRJeTogHzHv66hygIfvQSvAzxc1mZBmZnTFdL3",
+	"6PBw/4iMVimDsrm53MnH1y2osT3PxW2mgt4ZM54KFaqDBiowEWkWgQVr8DPjagZkgfc2+L7FhsMHtIpe",
+	"f//g8AgyPm+aknOT+Alo7FZJ2mIwzgufT3F9BtB6Bao36D7Siki/BweDPnwut09ahWVJQBcCywsDdaXN",
+	"K+cMeEyTbUJVvedn4b3l0sWjCvvXi3paL/RHlqgdE/mKHOp5of35kDwyVuHRmgEDObLUplI05u3lEobA",
+	"Sbxlro15fUmlb1AOdtTsfdVbf+8tTdn3fM4r2ZuuyNYQHsSFFLXncUJTdhmbtxRXVTGosJ3LhOVv0iOC",
+	"nyHOtrufabsSWz1Fko+ustKF0QNN0DvWuLzoLDLnC3oJKhW3Ten4+P4pE1pHYWuzeeteah/Mcyreyphp",
+	"NQspWdaxIKwJtgslKgXPaN3u1Ldhnqp5jbeIr0WM2UHwriGIkGELTpQRI1RdmcjRrtrFUVO0VM8sj8Y2",
+	"rF154JokZxD9+TpTqwaWjuWUi3UMjfGjy5F+hc/P1T2RMLKkXO+pXZj48dZ5PDgnYkZUoYM/YCQBuIkr",
+	"ZnJMF6lcgJFMScpitphJcaNqoF4huw5yy+3AS5aJefIYzqED/eSj/W63e1DN5jymkMl2eNh+rI/Ro0lv",
+	"1KcH0WN23NX3LuB1+51up9fb73Qf9g/WVhfVfA6OPcxWHbReyp94HNOHh50uuf/3Xu8J+Z6L7BP59Pjo",
+	"8uhgj7zgCZvITw97B4edLtjTtSTpPT7vdwe9w8FBt3N02OvvF0liU/6aaPJo0O0PepqaB4e9XoEm4x7t",
+	"truPRv32o3Gv2z5mB1H7sE+740fR/uQIbElDk25vEI0eDw4Gg4cHj9cTpfq9AlGeMXV1slg87Hd65D5/",
+	"fbaHhvIZn4p3i4Z855uby1v59cAaQC3waU2Jzwn5MeNMq66JqKqAKDThiOsFLRrHrUH/UdCac8Fag4Og",
+	"pYSUP2k5uR+0MkGV4lOh/+z1Sp+uKSyyyidVRIHFohgjvFho9AfRQhcJlwlP9cxnfDrz9VK5wKgFnYIn",
+	"YWRy5C9+TT01aBkhfKm4lujrp4ecDUlkNaGlFxAtTxirq9ar3874jYOiz29tRZ94ezh+enp0erX4+w9P",
+	"/3bcYfvdzrgfi9H8RTf6+99iTYJE76GHxjXzcJuFfkh52xaq/xWz5FAB+Wq3QVw7OnEx3TI9T6vv/8wU",
+	"ABVl4g5S875APpyyc/qdp8SdV9ErsLwF8fC2zJnvljz6dVnmTZUWWD9zySOQBVs5Qi+CcnnNWsnQrYQA",
+	"9KzrpLMmxpaKzO9qylpa1TlFtiw4+qP5Rez5s/thU371Dk4Ro55gqL2MwwS/Gm2hxrgwEsfF6eucIFyZ",
+	"1zwhCYMQPE8JJBLvYmKNmnyW5ybkb4dSsSuKY81n/p6ns/pQnL5CaGOd5x+EGwtAqv8accWL3+YebNTT",
+	"/4hq+W9oAeBU0trIW5ZVsegMn2e1WcpYCpEwvLomMc1lJiP8ZYecpsplwLnkrIFJxyF0SndLyhk3pWrB",
+	"BAmMtF48ejMBlpTyJRWrE9R065Ll+ad0ZjIZ16T4plJezqlYXVL7pjovlL3YIe8pIIMCRiiWin+CzJW7",
+	"T4n3HauVgdSTqDwVj1BoXKgGNx2ce8rcsoZI+S3FyJfB64WAgqq+koB/HGqV1J0TquC8czPKR9pMJ3sP",
+	"kCnhTfXy3/CPgAdLibXVA6JtcuPbwyOITDiLi0gh6PHAQL7I4tjWyF7CrbAUMokgOxZqX6/rnAFl4x/g",
+	"ZzIRYbH/u9OnM5reyMu9HuPgRjLVO5ovglaa8OkUZpM7z9sWOt0f7LYY6zsO5XMRPH1BEwODiIDtWysH",
+	"hm/gKUhbLqGw5/NV2WjO09Jcjc62G/DhOmzDHYHFzWMvWUr12xEhzoHSGSi6Bhxw+HhbpWzRCBWuydTO",
+	"B2lw9Hrr788xBvP7qxjot3zHegh1eAcT0XajxmLE9ZTAe7am+Q3R/9aA//mr9+HZ61fPLxDTr8SLPzz6",
+	"f9z4L8mN+M+3NZiRvzE+3Snl9GanBU7UR11oefGVrY2W65rzZRugmXVHS/D5hmCVNXOBrMKtk0Kva09J",
+	"L5WhYbyuOwbaKO+E/j4TKR/TSpLDK+mqMMraZVZ6rqxc5lmGgrHIAhC4WpJd3DT7TWYI5BSWRlNRIMsD",
+	"hgNfqGyxkEnKopcs4vQcHvIp8CamXFSAnx0N3OOXkC6JNQON+Zauflrr1Fi2e7ssy0khiecwp4g3Me8T",
+	"9WSpnQNQB6zjZqgoo6GWU3iKrlzY/aj9Kv+tzUBR7zFUZarW61FXKllg+Zsb8Ti+ZmM5Z8iJZbynCmBT",
+	"XfrzulhutUZjB+hDl/r8A415RJsyyk7InCsFuZSw3FXG/Oieb8glg4S0UcLolSKUJFns8kHHUqQJHaf1",
+	"JYSaQTk2BfGqBHEYuxRmdptqoXMKrMlBq05TE+89o1dvXCC90gNgLsU618KS0atL73qBbH6FMKNqpc2y",
+	"aWawU6rUKmYMeQRz79+FZr0mmumJ+1Or0Ks4NwiRYfUtttOCnOsqBpueeC5DFIYxixnp4CMg99++eEqO",
+	"e71uoE01uNA77Bx2ekd7QB/cHnqzLBaxlsJciof/VOBxdIxl/QTjGZvD8Tinn75nYprOTGmwmZVKE7vv",
+	"n5/Taf2wTX6k5u2lqYRUM7kUAaZ7mXpZzUMyqRv+487jzn5p8MPW/rDVahjh0YE+ldOUQQT0v4atD//2",
+	"p/Z/X/xl2Ppzqzz0oPWpPZVt/WNbXfFFW8LQadx2nILIokVIhLdsEdMVyoTijN8kDHqXaImrqUiWM2Z6",
+	"J5mSPRv8xiRswmgS8xzMwKJJmFzisFR5HRboUF4mi58rZcyouNHkvufiqjqbcJh1u/vjLInhH+wJSVj8",
+	"1bAl2Kd02ApxuR73Hz/eC3Kf3oJOWYecjIAOUAZsMhCNs89bRni7TR/4K+Q3fnXY1T/3j8ZZomTy1dWP",
+	"/eyk+8OsN/9m+kPUWx3Mu9mj5Tf/6D7+z0ndoJq4ot89eHyb1f9e4mapZ/IFTWeOw0GLRRWyON8bJUrc",
+	"ckO6pNnqgN9D0QUcNDSOWUK0KhphaRRhdDwjCxnz8WpAwiQs5hHGbJIGwNyQLasPc1tRFaah8Q6pobgf",
+	"JXSStjlLJ+1Zmi7ogrcTmjJY4rYReHudoShta0zcfJJ81X2SftVrbT/lmyylI80bmGYdgWjqEwKzO1VA",
+	"wh89eug5L92cyZZTrp/wj1/1ut0ny6/6X2rKLE1WJxMDi1Cc7ZmZQCohTdT30fu4OZBNq7LxmJXYuucP",
+	"eSKTOZhNXKT7YDHST3yezVuDx0dQTzrnAv/uufnowWLO7/YTqnETrj16UsTjPXv23T1lXNyu1VNxTT4W",
+	"2Y4JPdgP+ueLun32/v37E8+mqR/IeKY3mpgylJhHjw69A658uH0N8OckYTSefzVsGdNg2AoQvOWrYREt",
+	"AETe7pLiOmjFXFz5zTyrczgx1WkA6XTyTfvdqR6y0z1sT039fG5BfS0j2Fu5h7n1Z3v4dbTy+6eH7lLe",
+	"mrN8C8AleM05a64D1Lor2SqO/C2jkV1892Rl7FOWeqljYNQj5IWqbTG0dgxNDIm/m7HcUx6yYnEsyJxr",
+	"huOHxdeORFUH8T1XKfiBPHKo6hhirlK/ockOQ8hx4xtWBm8gPK1+HmHR72BFns5o6oGJrmFqqvdoSsYx",
+	"Z6JmRIqJyImcKovzRs7dhvlLI0U385qx5rKMPNow1B8efeHBNvFYGUcdgbvWE1lznefK3IHpnjFoEXNe",
+	"uwHxYi3DRXDpHLPzSl9ldL72m89FxCJTy1D96HMR+UFDkxhQHQET7h3lEZhn6gfRdcOArmWvJ03b7Y00",
+	"3TqxvdmmPW8ase268QBjo4Y1MAkiD6RadMOa4cAbKsxrfT1/tuBv+Fn8uZC8X7rDM7mLCA0NAtIyfD2h",
+	"bsOkr+icRT4MdnEEr6CG1PO5QTK/RYzj45rja5HX+1UGlOfMNA2HLZt45iylSbr5xBqXegXsRBS2bBbU",
+	"UUSoXZCmz+eyeZdvlzLti9//hkHvTtckB9YCT3OnWW4kj/+F3cbIVLpRyzFi5ksqO918SJ/SvF9jjbRx",
+	"HoHbiRy0WirjcB0Tg9ox497XdnmndNmYgFB/00hIrEGtJV4ZzqY84ALaTMM5WhxHs9SGutDUtdkIoBhQ",
+	"qwHQRgQ7otXKgzsdJCa81W8Mt8imC7RDt2w46Ez2XH7YlQR8uSi1PLbidRyeyrREndG0bkH1RY+E2ygi",
+	"CTzkGvrvsF29MdWpc/WjWq/XFQcFit0Ow/oor/wWGOVh6cswjiu2qhuCvm6eruzTBb+8Yqu13z9L5WLR",
+	"tFT6okeSOstILm6zKPhk82YzFto6JalsnH29On22s5J03ui40EpnrezZTUXNKzMapB0Sr/6LNlH5xuTG",
+	"UGCDMo4do2qV8cyFPG8+U/vNhgmbr66bcuaFRm8xaxu7bPx+o+KbuQjqzXW5+q+6ZW785pSlu3zwunx/",
+	"vjFOn9VztqeZ3FOEgycRQFD1SZ2jQpW20DoH158TNmkNWn96qM9DKfS+fYhX1cPTZ163ycYhvTnV4g6H",
+	"Q07EimBMXS0YRs/lhFDy7t3pMwSFQMe5kIKPaQzYewa4B5CEmiaUS8dbTuYpxEXWefUXdMrIiE25UB0C",
+	"LRwwS1NfC7/n4iok6I62h7V5YCIT9gRzIyQZMTKnESPZolPGqTVTwgBNk8O6138Mzl73dyEo9+Gk/Q/a",
+	"/qnbPr5sX/zlzuJytafaSwiM8pQoOoGom2LGKLeebUjKH5RCbwCgjrWicCJMJmyMYAydBtjlochxlwMS",
+	"8cmEJUwg9D/7yJKVeUmHnDFGPrxlacKZurifZDFTDxP80wRFirDMhuJlGOZ1ft5m0v9b+79vTfLJS4sI",
+	"v0HAEiniFeEToGH4/JxOQwtijcynWID7bckVI+FBrx92SPggxIYpqw6B85BOIcVFeW++p6x/PxgKJTH0",
+	"RkErThimZiwS+WlF5rD+Ug+B3A/fP4TgcRiQcNjab09/4othK9yD6CwtWHh0ztatxaT90gDDb7d9n4uU",
+	"p6tzOjVY4pNXUrAGMuo5G2LZoOJKZoCONUBi5r0FDJpDUAwuc0XC/e5B6LrIUcw3qQbYh6K33+l1+nvr",
+	"J6tHe7sZf08V2otNgphHBcAa0MHcvANTCjGmczYgJjBdanoO4eABXhLZfMQS/CkMcgFou/hgpQcBzySm",
+	"h5DRaihC87htOY/Pd8gJGSVyqQAvKYRZnMksGbMQpAmMbKTlhWLxRB8i0GHGA36GiXHrJBgKrgifCpmw",
+	"aOCbAemMCYIpUjBivWsgGzcgYAcTSsKEKZaGZDmTCmg2M+4hnDHprllHvQRtGH0b9NabBJS95TsV/wFH",
+	"Qe0qgvCkioSFj+klkAlA59Exm2s+0TQpkhIIZgARnZDGOaAcMMcWdtXVGwGgB4GaUvi7tXRUxW7s0U1m",
+	"bUSiR7wSASBxojbGDgk7EnyJbK4IxTPWQtxpfloYAMBYiqm5CzjJJITYBe+Rl/xrYB/2KR2gOKUu+cwc",
+	"5+hQHQqXf0HmjAqTJsQxI8Huq1LQ/bDbQDKYl0+siEH/CnykOc7bv8Mor/FiNAkM46dYp0h6roxb6l3G",
+	"Y9E0FuPw+LJapBcKuOVstHnVNBVtZX3ZeVg77raTAEWgcRpWTfiSE3EG4S2nos2vponkHaC+4EysqXer",
+	"eVzrp23QGOzB/8gkZti7GvPPhdRDkxf5F0hBBPAakEvWj/Kjfbzu0/beh/Yz10ER5m/Tcz6woB77djN9",
+	"g0PG6dbkepicKhDm6zEFA9vAAQqIs4XRYfM2gfq8oOoqDzMMjKIAwHB0KFI+ZwHUFRskIHgl/B3RFYp6",
+	"L720kBRWN0dzb06Zlp8v1c4TprZ62Nxu84/aLgFp7dN5qtJ1nsvwSqYQjcJV3Y2Z8maPG/npmb31Omhs",
+	"BrbpLfW9ya6DGpTgTa8qIxNfByWEjk0vKGCB3BWrF5GbXUryySnyrY1YJADNvlV2K/bU8Xql+by7Owt9",
+	"TaNvaMqWdLU788y5Gksx4dMs2YqDXhbuv4Ygldh6wU9OX3lr7Xd63PzkG3vrnYk0CG9mxVb5EdozWL+O",
+	"qwzjZZHXAs63gKjwHPt3tq5elckO69rUT2rj1q5tBKZlRaVn0pavyttWXQc1zT82vaXSZ+TO1t7u3LHM",
+	"4ggWcsTIgiZKH1+03E/La4pldn5+CfBXwX6r6ZVlsoocGP/Oct5POrrMYey32LNPvSf9cZSOgLnXDnFb",
+	"+e9aKF4HNXVBm15UqUS6s8V1mNggdFUqZQTJ3YWqpCckxLKakCi6UmQJKLrkNbrJfBuMjJi2ZhWWNpim",
+	"vuxT6m4uCJKhyHuZAq1RovgL2MH6Vs0ZPvD8DmxRhXPfRPUy4P3dEp0rhJ5PUCkEKx93QQMX/mZ2w5c5",
+	"VDazAjlRV1DLOKXcK+OcsXgBhCs27t6BVn4b7E3U8T52t9rUVj3Cy52Gd5jsxH9+7VRfFHr+3snSb25p",
+	"HNh+oHlwDhvDkEjqW0s6xPv379vlLPx1ikQ5aR/GaVTEcz5nMkt31xTT/AUbNDX7qS+1p3hEir1l9NDu",
+	"Tv1qbL68iyZ2t0bWXRD05Fe2WmzPXoRVf553f99Bzc37EW9QRr0mwHdAwJqGx+jIj+XURFYN5fxwLI9A",
+	"xNU3Ib6Flj8uvmkbtfxpqQPwXZrNGwU9qGI2b/lLSLxCf8odCOt1etxEz/xTd0LGV5IwAR6acvdLMFNG",
+	"WKkIbFTp77XDREvtsLZw15wUm2fdiXRf2zRs5fcqMzsuxFHYdA9LDtfGa0dKTOzzm4jwwrXWutN9o7Ix",
+	"7BcxRW+nczFA6zE7y5cy4hNeV6P93o+nVwLppY1mC9vXbS6457qhhdgv6qv8V3ItwkLXtCX741mH2FlN",
+	"M3tg0pcFW7oEm8Ta4AHp9R/rO5EytT2xdiFOTZepjeSpfvzOKFRO/0FOsQlFkBQhSGjzc8Injo0MupSY",
+	"MlQw/B7mb9GpeUsNI5XbGI91LdSvgwLk7MZNl6Pa3qGnr7Hh+n3sSCSmLNkDmVtGvf0Cykm1adQOC1Pp",
+	"vbQxJFj86t0RVxu6/jEFsDX8I7o+z7Cy652gHymPb6GoUH4pP7JEi6atzo7X+c162KPLrDiEtY8/+9of",
+	"8HVQaEm16WGvARbwfglZdvMGKIDz3tk62XgGTxWJaEpHVDHniyhY10YHMzBiufUi5LJDzpOVcVTFNL3L",
+	"kEcZ1P/XN7V/E/pCpSfBbyLuiFN9JVNMi911wdgntMov9QmznXvSPHH6zPgo88hUmlChuEWy2eacOs+f",
+	"uPszHEG0qi5AZk5qEI81kOW7nAU7p4YENWDnWwqoEx9R/FfLL0GtTf+FvcRItoDut9A5vfP7zxExxDbB",
+	"z1+eQX6Ftf0DrBrCnsqE//TLKt5O486quKtrn39XA1961x5Bh85a8m1UFfEvoXS/E4tE6jFole5pvh63",
+	"VDN+CzHzoAQruekNBQjL31LEvaq9OGsMnAMYeB8KWwNvMKIbYHZ3WNkGuNrNu6dmBHdK2Hs+lm9AXDUW",
+	"UegnMXMlYxlxMXWlGYI14mmW9lgOz7luZ5m7YKDvEymmPhLqrxi/CP5o4hJlYkVoIngKOHMLaLGQcHT3",
+	"UtPNymGoQZVI1e/8WjBT1CQnBkWNPKfjGfrsbRkP9u4ztRtwF/gJlKmVXiSaRVNu8zsitiUxn+pbgZxx",
+	"SusTzbF8hLMxswUnHazscNCqh4f7R+XawkrRzLwJyOX9bIUVO/a4MymiWmwtmFzErPS9Q1NLssXXToEf",
+	"aRy/ngD876Zc9Yut61B8XKw6qi1nMi6CXUGKfcqa3Rh2IJpZLHAN5P19OsXHet18qjRJKKhamKlfN4Qr",
+	"LqB2znTUASYDUEEDXpgJm5xZA2Jooa+rqyXx+OGFd+XY9bWvQhi/ukEmmXCVOuurVStvzfH/vtQS2xOs",
+	"mbYVor599+ry7Pzk7fnzZ62gdf787+eXL5+fnZ188xx/Lv/49PWr8+evKj8/f6UfN3+dXZ69Onlz9u1r",
+	"fdvTd2fnr1+2AvjSi9NXp2ffwqf0n8/fvn39tnYF8jZKWxHq3ekzmtKbEOvaLxH5gAPIByJH/2RjMC58",
+	"5q5iOtmgRS4La4SbOypL6EKuIcBO8onXMOgJ4rm6EYc7cGn9Njr3oLygLDdTLAkD056bCgdPqY270O2u",
+	"sLB/EZxh3dYrrQpW8khAprd0bFqkt5nw0qhphGEbGr/xVgNLgUro0G8zcTJlIj0ViywNvVMttBs2tKjX",
+	"hWKsl/4Rp6et1TAt3SICp4P+yVTHYglLkS/Wi+MC6qA5UxHox2ScdMhrEa/yOmPLiFwRPeithfdTeGmt",
+	"+O539cFVlt9rZCMOEJNoTfA+yURAljM+nnmINCRhC0bTW4rQLerRCjvcPmqn4J2IFZ7SYmROP7VHq5TB",
+	"QXbw+PDRkea0U22JZQl7anSWqm7gSgSwaaJXu27B30iosgVLFItYFA4IJbNsTgVJpbwiEhz3HvQAxPty",
+	"b7CPqUcU5dFQ5JUKLFbMNK8l4dhil4YDKGYAo42qK2NhabbtkDBKKBdcTMMBFt+aVn5LaL0POEc+lLKZ",
+	"GIzJAndBKhRYa4iuTVEIGYUtNJW69twt16CUSkqCUvCnWDYCf6mUxrG9ZNMUg5abLsqKhoRhCA9BaKcS",
+	"KApalhZQW2hyyIJWvla1J9XJ6csGVmCYOm7koql448IH7iGhnExCEjOKujFJJTKD8gUnIIzJyaTh+363",
+	"+KqubnvxRV4DQDAWs0RgzWUOIlSUUK6N/Ab1z9x2XWw5tP6hcz5nKqXzhX6M2azAtZ/JIfbg9uug2GFq",
+	"0/MvvPZX+cNusNvpGd6wL4LqgkPzaNj1HfxEokx7+bv9iuYgeHnRzrH7cs7TFMTFxIdTNMvZyZWHTRI0",
+	"KADs3VBpbSx0z90UNvMLRE2iOVTZw8LakflJ4qNB2r4MmUh5XAMkuL1NJCMWbyLFS7jpOu+Vsi2jnuH9",
+	"14Um0Lcmow0S2sw5zBWDRp63f7k9Wu6p4nJ5X7PENz1BsDauoB15r73RamRWy16r6rsmmxVN0a9jN2sV",
+	"OClmF9t+piCtapXKksDZ8bDfydtRVDOuC+1vmw4a6leWlNoclHqqlKkHQ/I/UqsQbbmKJSzUDR4kKvLT",
+	"0TU10EOOuH5mzgVNkfhzulg4uFPw/tTT7pm+iJ8OWpEUrPFGKZi9zzrkG84OuGrvBeiaplvf6ov2TgC9",
+	"aboTKsHxzmvHI6tXBpIB3MpBSwq2xXYuvGr9rR51Nt3qTWXjWx0pN93pkxLaBlagc6uIlnLOrOXgOMZH",
+	"Bi6pLSXgylvLRO9rWs6tTIEgSSVIXk9N2u5DTmGq/ZrFdALJukxkaiQwEOAJoVb48pj5bkiBSQYghdYr",
+	"o9jFyMCWWbqW2jrdU4iyUyM6ghZrWCc9erwWGDWXJwRaXHfI8/kiXeGRAVmOYzpnfi3PVrbqK8CGctxT",
+	"dDXW2aoOXbneUYxQU6kkU60SI1SRHowPC3R04MMC9VzzNA8dqFtBByrL1woQJLMo0R7+My7d+pPozGkg",
+	"dbCJ+WGEvZAGJER5qu27wOhJIwZZpInWEcUTElq9KXJ3OGUsP8WekBAlZBgMhWdZBhZcsHj6SaGf8Izc",
+	"oMnILZiypM6SDYYCQ8haufWMGX3MFW1LN1ewAM2sctleNBE3WXUN4MInwhbzBW62BmnY4qZVD/wdraJP",
+	"C54wdfeWgx4r5Gb4WG8oVhCVz+Yx3chUAE7O1F0bVHbALjqsvxNAbfbIKFoAGeOppVoyGn6xk7BBh7Vi",
+	"GZYczl84j9mEf6oywLcmsesKzoEpFwoGk7CxnAquGGLolVxbvZJn67CAZamuLgtIop97/esqsiWIFAC+",
+	"/nIENh/w7KuYKWWI2fG9w2v1BmkSaaHWddPdZ3iXSbzl4zs6tM3LnPPRNyehhbQpW0ulPsXrrAlvOIaB",
+	"HFc4p7SZ4mZbIuet+kIeJ0MUmUhAyGck5sKZ9gGKY2diQadOwlXhuFJcTGPW1s+V+K8agfSxVP9rOPzU",
+	"7baHw0+9F8Php0cv9D+PX1w80FdUw8Xmp2p59wTi2w29KcCsdcj71MLQQVxhpjec1HtfE2lue48dHOe9",
+	"xw47vb0aPRC+mGcJlPvFQS9xwHg8MQlc4C8cENO6zEBoem9xOJqvF/THDFB40eWtSvv9oHu8OYBj5TsX",
+	"zd3s0MFhUK9dfgBI77KiUsQv3O8d7h91N4AYAtcXGhVsMgjqaj3qg44n8ZKuFAlHQMxCHAh/2hz9KSxg",
+	"4WsF4pUnUbv/cLfXnudGEsAOw3CWYqw+T2G3g3zsdcnZTqq5Pjh1MluLM6c2AbCu/sVIK1ThnACfyMTA",
+	"7JlZKux7mf9unlM3ctT4dX31hoaQEG4YUwFV0tguiTcZFNgOaQMOL9x0A4Vk+6OqTvrbXkxG0LsZbxb1",
+	"uTlYt3LWvKOpD6WLy2YAfnvrt3Zvi22Nqfo2Y2tjXBTWtd4dWExAClyoF0IIElB+azYKPlZIU1wHoOGX",
+	"h7uJe/2n/WSaXn+7o6z7WP/na/2fp/o/z7c9qQRbbsyvdBYpWxayKwtOtTIRSq+uY55iNPZGcew8FwE0",
+	"Ba81jIsYn6Y2POwBmlvVyDY3hhXWGpIt9sJQ/wBRnY25RwUJeQTBcosiPxQFGHnio8jbV0KQ4oqxhbLd",
+	"0wA1HjCUn/oNsAzHhnWB88aEive2bbG2JQMXyB9ovQlUKMgrJeAd0FcXNEkViTmUPkkFulYIP4adpgyL",
+	"QphbLoUXoHAOX2wokaptRph3y0EE7VCPNMxbGiQGYVpzSmivuhj/hqwnHoHIvb6u47SG8xBhqWEA2Oa5",
+	"Q3rdoNvt+mDMcypWULJrqibXC6sNvpKg9bTUem03eYV6dJ6PZ5THDgk/X4eEqivlUPHzSKgXH0uzRFRF",
+	"2c0iRAmzHooC1nTDeI1Pzg5Z82mWCOPBt5EVm/PW4MavLiwSEwyO3Qh5AoXZxs3RIaFmMZMCQ1MvqGh1",
+	"h3sq16FQWHiOPq4g8VM80aJjTleQJQPuKZLKKVJgydPZUIS5wRUGZMTGFHV+mjpjzbaxANFEY70JDDys",
+	"kClWeftrZ/ZG2bQsC2pry+X31Inm4quLzpmtHS1ovezv7x/vWR8pmWRplhixK8i786d+wsWK0YTAJnpC",
+	"BIPMDCOGuQJ0ECIzA4buNmFEU9ZO+bxkBO4XnRD9buHkvN/v9j8ctY8vfu53P+y3jy+Gw+jn/oce/utz",
+	"//pn++vn/eu99v0uXPq596Hb7l/kf3/o9eHJ/Q/d3sXe+X39P/imbnv/Ym/wods+1D+4f9wfDjv6pb3g",
+	"+Hrvr/f/8fOHv7QvGh/bu0XHj128QL+cu6PRg4E7YMpSfapPsgR2DPgf4RxGLd44Na7YSpkWI6hrO57I",
+	"Ml5SpEophvpPX5Hqto9pe3Lx+fF12/37YIt/1/quds3KNF4XQ9mLRmlX1Bp2EndrwrUN6sa5VmYgHrUi",
+	"MRXTDMArrFNYP5bI2FODjMGF4OZ0BBseXDxYNdMhP+iPjmmsryrIJ5+TCWORCsi7v3S7jw+DoXj3l363",
+	"/xiehX8ea0Ep5wzu6J7gqcfUmC40A/2YMTFG/SplyZwLGmOOVsLm8iOLnmBHH8/lzjUTLVIyWqVMj2Ao",
+	"9L9KAkZrIUVmetzd1sOEanlZGX98oP9zVO932uaRm36hRvOvxMSb802R684Znd+G5Wx/vHJe6HwEIPYb",
+	"RYn+Piahnj5T23q59UMo3er22prJgjZ4q+k2pJkV7t3kVtGveOY9ALk16WYhjU+ew62VzFD4tTjoZkK8",
+	"Uyy5DRls+zpyWrGxatSmKrm2cpa8YkvnL9nJlr2F+6TSxbqZll4Pzy1D53j/dVBW9a5YQyMfOCmt3l/0",
+	"9DpEMfIdYwvjDKZEsXHCKjn5jwriTf+5LoJzdHC9WcLoMVdpc7FWHc8xIPKIoxfjUDNtk4JjCXq8AanB",
+	"V/iCsziqD0Cc2Iqbib7nHmoQlRqmdeKdtn+6+GBm3+BV8Ubxg63tqKYFlUIeNkQPKBhpkqUzi7S9TdQD",
+	"e/hUQ/eVAH67eu0XCY98yPUjnGgrcLadX8nSGrSoWJWoqJqlzzbOZW8lrmst6byyw7qIwXODDGgjUQFh",
+	"dDwzqCPUZxx/PPvdYn7TTYZoNfHGdLTWoDWniw9IyYsCneraiJ4UfOfUtaPHcgq/nEXTwKjgijHYVJjr",
+	"7l6g7yt60Q2wb0CETDCM7pLqwTkvcigEKciIzWg8sRa1fW2dzyviahHT1eU2J/wzvNcSzsNdWV/Wg3Ub",
+	"xih14VOqSPj39mvR/hoG2349CQuVnNs3y2zo2PiFAr+5U6Ia3i1Edn361J1UXsLcNuWmXpdzdJPHK5Ps",
+	"mKeGCuj+RxcLJiISGkUT+p8VmiTewBY5uYOC1x2KBzEPc2Mgz8Ts1mnUPtNu4lJNPj9aNwO0VHBrY13U",
+	"Hyx0nidXVigTwpIMSCQFC1E65Un1NgcKjcLQWLjgyVs6R3Sad2+E1VREcTFmeUgAsl0D8k/JBTohf9Fs",
+	"S1qsp7hFvYdXz73WlZtXwu2yIaRgtflkt0htN7unkkNoJ1Smi/1Y3TZ7bo2HddG4In4z+CljqXlqTDHf",
+	"Nod1+NCiEf1383dnLOf6q25TWUugUOR3UHQ7NTRU/rc//fn/G2bdbv/o3oO/PPzqr/91+fnn6/9uX9wf",
+	"Djt/3Xzb3uducLR//e/381svvH+3L/T13rV3de+vw2Fn7y/b31+7Vb1msdW9+iCEEBSDe0hKp1ANFsls",
+	"FDPyYyZTpgKi2IJihuNoBbU8VNW0uyWPO487+3vlCsruwboT+P5w+ODnD2Q4TIOLB/ffP9z767D14d/+",
+	"1P7viwfD1n24cPEgaLph74G9cjsnrJ8A3ijPTLIpSLQS0MITT3iBtWMAUFCS/boCaqfSjoiltZsStPAZ",
+	"aAksuiW8xB2Xj+wkG00a7rbaQkXemSIVQ6611SqazRiLRnR89VTO5w3R4pULwXjKxVImkdbztVZnQ3AL",
+	"qvSGdM21scKVNhY8rXGU9v8AjtKgBZZZQ1WUVr+gPTLaVxa7EmhZwIeq2ao5vG2Vr8Dwd/HnlY0havkQ",
+	"ILYUFmfQhJEJWxqDDqzV0MPODQvVBmUt2nkXymZNFbDFlR4c1hQebCMIciJaSVCXCfjezszrQYbZ/UiK",
+	"0AjYEOM+hcwvahbCcPlIRit/Q9peyaa/dp3aEjf3hY6BPAFR/CfAlrXVFDabFUiJBQcrKaLCeqRSXqqZ",
+	"TNIwwD9iKaYhqqkySy/l5DKhYsrCUuBhTT3GFlUZNzik3A9VFvnb2etXxFw3yajH3d4e4cKkE2gyPzH0",
+	"LzeWgx+R3ojOK6DPuGmKrmKqZjjlzZ3MfZFph2sYr1YeFrmtITtN70s4WkeJvELvs1NtM8T5Yq0cgSsP",
+	"bnk/mtXycLpQoPsA1kHLX2a/XS+ilGp+MP8EPtFKLTbkq2XTgq7fBNhEIJXDohpAbYxcYAWLnrGtB39C",
+	"QmTtMPBzRRJGxzOGaUywKzBgr8jYxt/zMhS5aAUtfEntcL9lNE5nDfhCTJluM5QsEjmqEZOqoQjIptzK",
+	"q0K6rbzafOaaV9YxTl0/5xPs08wFkCPv0qyXvkNOI0XmNGJag81b5oBglhOHd//IqLWHR/29slHR7R0f",
+	"R/vjo3Zv0qftR+N91j4eHfXah6w72aePxr2o3y9YGr9uePs6aH0vp6fihUzmN4wJedB2Vky/PsnSGel3",
+	"ujnsG9C16g2CPLRav55tdIdMakBoasTKHadOmhFhBOU3M6ppQkV62ayxaureU6C4dshLurKNdyC1xttI",
+	"NQGt/CO/y1RXSKzYbp2e2CqEQs87NuYRU7/AGmaKJc3IcU2+iyfgsoBpLGc8ZUQttD5EE5lh9Qe668kc",
+	"BttZ76q4a/KXRLCb4YbIKUia3QLQnrBZE1f+g5D3d7kldwmlN6LTaUvMw6fz7NUyzGPJDIMg+ZaOUoyo",
+	"o82zTV52h+S4d0/AgwOYOZCxFO0Ut9ixKmfbMhKuLinfCO+EhfpNBS55sfHlaHUHLiibv2wJm5dFc5Eb",
+	"3yYNIC+NlQLzvYrQLmhN3qj+58vA2eR9lzub8V0st9kFCizbbizQKTJubeo8ruYaDJc7mbnNai7Ffy3K",
+	"G51iObPMmcsPUmOR2pMcXwzrctRKpWyOTeEQFWLbddX3QQkHj3m6gi1GJxNNMa0Z3UgcfMdFtR4G3rJx",
+	"Qb4z31rTbcMSKoBqDqDSfSpWUHAmJ0ge0znFBt6RxDxRe4EhmAPTi5i68kr3rbLnivaCFnwCPJKtoIX0",
+	"rVUBzTys57FBENLqRKAN4JUFN7F94arBX+fJXOtWKjk+d5eQdwr+5YssrghIKyxgoalB9VmbaYZ3aU1w",
+	"Ed18MiVW9GbmBlAgU+EztTxry0JqYM70pXvWtYPOMNtvqWzoygUTlD+cLtK2VKrd63dH+nPbJ1XcgZr0",
+	"ii1vk5wVFFOzYF+FIovjEHxgVgb9wdO19E9x3JC15bIx68qPS91yucD6uQGhJJZjGkMRGIiGlMylSsnR",
+	"QaG2zqaV2ACiERNKr4NJG0LXMKYBUBLJOeViKPCVMaMqJelSkpiOWKwC0NgxoSvsGBde2CHvaxV8qESD",
+	"VHJMSRd8LCO0qMmrF989zWMmWNMyFHnRH00YGc/Y+Mri495tWNlWBDnOGA47H075xYdX4uLDDx8vPpzQ",
+	"iw/fxxfw27PoosGE+OPEpv383gojPiaphMabZdYiQt68liHAKkIEEQLVU9+gRTRNUEk1nDIUhlWeBkRJ",
+	"BzXoGmmh5QgYEJRcsdVI0gRfJJVmIRIzMC2JnZkHx8yoWgG4UwZdqKHqAdpjDow3WKWwWaTQSrICzI2h",
+	"yNttoAIxk0lKDBsY3GJmyqDz+gro5UsVCeloHLHJdBaCFPxxyZJ0lfFyGKPetixL+sd3L+kL+Fm1wshl",
+	"qmF0Ah6o8RV83EIRKeMAQqJfDRQXjgqLkJtQ3mxhPOmawEoIaUmh0yfmjJqgF1g9pgUVjcunz10hehnI",
+	"ro9N+Wy290ctkZNEmtDR8cHho707aoiRNvhvOPSYXRHTnKWQSUBeQU0h8rXeTxi1c4alMjH8crpBFcwE",
+	"Ov2sC1/aQHAlBrwV9JsXcS5hlNcglOOXGhNezXWronkZr5ABEMtp2Q9xUN6YN0mweKNZ1YjANMmYBU41",
+	"bRwtXbyUi7zdZo0roSH4c15E7zMdCTUjrS/QPjw+9hj/oFtboO1KbJrTPeq4a2N68JY5qKFtLKQehs7Q",
+	"rUwtS3g7YROWaJl800/X56DYyiAHJuuAUh2Hrdn89YFWTTQzHVynUcwIB7/shOOqe2DpHu7IHUCnax2R",
+	"/oIo6qCpmW6fQU0HUFi9EY8i+HdTS9egvgtbAaS9rrtU/qv//BVbeVdcaL5V7itV22zUwNzRaM4xSh9r",
+	"9mPRpeEISMtMZzK6LEa7c+oZIukfJlqLbtW1uw9qerkHtS3Mg2K/x6DaK9r2dbqMeJKuWsX+xgUcxHIP",
+	"3GIz77r2oTUtj6sNtoKmVmt1HfHK/e3q/CxvstTWd+wWB/lWLou541jf4ZVgkPdGr7BxQOzJy2htiuHO",
+	"1Rl1+A1vsrTkSNq12hAdG3fpSLqZr6YMs4A/1wnMt+69zU5240CasdgEClxbmQXgPDekhhjMsp1p6LeT",
+	"r5LyFvBpZepsxDArPF4h1TcsVUaPAew8rd1ADiPA6gVYDmiA654Y5EqTjaWS9LLcKejLx549dOnGNGBU",
+	"8jvkqd55xeIYTP5FUw5ghQBrWwG0bF4kCSSAuoa7aG+xQ9IrYoVvnfNqvlW7/A1AP9radSB2oEVGsmML",
+	"ijlAQRmp9oSE4Mo2iXZwiIVgGIMwrGvVZD3fcN7Vba+z+gwCOyxbtYrDgkqcCU2IgXHJS7UMoEssl4hU",
+	"FRrwoUHCaBRCbY+ygESBDcsomIdnJapgKNyTy4SnLCRywQTeiK24vdfQKFLFd+mz1CLuqICElIeGrwKD",
+	"TG9eBVqSIienQ5F/HImu7HD1jYjFkRbK0uxywB1BzqtAA7MqAYml1FYSZgY67L5QikusGgwJHac5olHN",
+	"64tZaT5B3UlvqGRjGzD8VtByH2lecrXtmm9t4SEnFTNrQQRZhO+SoafVCv5jxsxlbVnpwaH0axjdiE2p",
+	"sBWssZy2OWKMTiXDgsyVFfjQWTU1eJvqDqEgAROu+aTL8dgsBqotKvTxP9HHpa5UA57il0COxs42ysME",
+	"BucvUMs1iboRYjRfNFVUpkuZXLm4KILYwZxjOZ2CAzFwPrd+d7/T7fR6+53uw/6BS+DScnRVY8dXU5y/",
+	"DG51zjxkyRJTS8c+oRCK3L6FA8q4H5MgR36iaeCQnoBrOzYL6hKFcjOMcC290CMWOcSAcQZYaf1u1/Pq",
+	"riVev8bvUxekL0TRCsQtMGZhMsAL+e6oO/7O+FS8W/wrAW+UA3Dxyoy2Q07IksVxG21P44vXjwXuhJdJ",
+	"fpTgPgXwdFT4Drr7pGwnVjs1XtQVeeX2+uBDWT3YKXvpTKseiM4CkISqHnIdEAfNoQUqi+kmfg7Ajc7n",
+	"r4SUP7HIgBhSC1kn4lVtYRie9Mb02BKaF3AT62LceiBcGCwOk5UB/Zp5CoVVeWT/OtAfu/03T+I4n3qo",
+	"NR1c+AUTERdTRLGcc8HuanrrPoYHqd46WrCsZAZfNwty5wMw7+2Yjt5K8an4Ap9pmifCG99T1USlOca1",
+	"vTEFRU7LaYJc0LApkk22EeilofFUgMIACiqo/COZmcygOvwBYdoX/4J1kth0BEdoVu3m5tfNoDh/gZZr",
+	"NzcHsSHUziWQfgKc7Wa2zmY8A4I3eAxOjDIJWODCy6/KU1XWYV7ekZ4kpAM1NAw8pkLrIBLqXm0ssuPw",
+	"5muOxg1o/L1u/2Bj5CFLGtJ5cFT3lMvQcAYbkg+KYAKSsJim/COzoLLoZd02QFFXub2BRYyTWo+7oFjV",
+	"8cE5nW6V0lOPk0Ge2sA92O1ewujmpJ7DXx09o74Y/z3kCoxWFj0fvcEySXP3QKmF1bZ2rKb1+hBlveV6",
+	"zmhduJhME5ktXF6jqa/0FCF75N6Zjbp9b9BfCKiwnPN3hxYaBIChvZQic9PPGyw1Y6c1JCKbOg2PAjfL",
+	"HiwSZF15gpfP4o1xa2Y0K+W39N6aGZuxeFIUiIjD84frVIPGyDrksHuKgBlqW9Rg9XlBMlZ0q/lW0BAv",
+	"TTaHUR7vKvc2TzT3hAh6cJz4qOaWV1tqAdSG1Xxvn1d+q34ql5McBe8GTVUMdl6VUKepKuAgqgpF0hmb",
+	"l2iSuk7/ea59w1x/ySYwRncqVQzUwtrxvKekVgRz5/RyJk3rFkjanCsWf2TGqbx9o5hbYruWwOu2lfz6",
+	"Tc/No7W74n2+AYxjjMWKGZ/CFhthBr3l8PgAHli39NgG3Gnyd969zfHBGILZ2Bgc4NAoSdgiXgVa0cEJ",
+	"ycRWZZ+cltpopzMmbt7xz6bS3/3RjF0ZbKnSkoIGziJIRfZXQbAgT6kylpq+GzcB+kBYMmXRJRepvDtr",
+	"0ApR/S38AGBABO44KNbZ2SBDU3O9m6BTJFwmwGQ32xJv7HPVeX0rlyRLoJbGdJCq7oI1LJ4wJeOPX6CZ",
+	"PnYlxJfXUI4ryASFy+imwdyV0Hc+XQJ/38243sFW8XowWEfU1sfnWjpu12EeV9PrLm9MnC2np++uP//0",
+	"i+722NOq4h35YBid305xMXrrXWguN8cc/2JGTMFewaT1qsx0waM7WQp34GgdIdc19EeWFLzdlwAieTfz",
+	"PAM8ymXltNPSX3/ORNNMg+F7Cs+8gdcN2Z14eWEBdn9cwztDYVF54HXuBMXUf2khMq1n0JNSRkOqY5z6",
+	"otYq+ryXcWpNh3z9mk3N6pFca3xWFK1/zdYWZKvOFnkDq981YltFJ26OH+csbWPGBUhoE1Kzux7j1nyi",
+	"5au9I+JR4CvU78DDQOgcuub72SpDkWfjiMjd4WIw3kuNOldGx9oZdLqkEtVGHY1GRHOadAgGk02oOBSa",
+	"c+JC8DSWS0jq1RdaQWvGpzPw006Loe3ySDa0drdDyF0MDt9pAY5gE59q5cqYlhSYydv81fP6zP6qb3jd",
+	"5k/8v9BBmSXINBFPDGKpNlIxFNohz6u7eChqt3Fpf24oHv0N+I3e83Rm8nfVTfXzmr4Wc+9VNRh8NPVs",
+	"JBUQGUf6BzABn7iK0V63a/aX/YG85F/7YOFbORM9aOTco9ireBQbiq3Vdr0urAFnS9CKUCVA5jl7weMG",
+	"dL6Uz5nXZG1tR7XOXTRNM83Rfg+d0gzxUM+q0O7d+dOAWMKZtET2iY5TrSDxT2SiNzhoySTiU45RNr9k",
+	"t9/tH7V7vXa/f949Hux3B91up9ffPzg8+kehfLeB0v1ih5V+scOKnvjB9d0R09Dy6PoftXR6d/p0Rjd3",
+	"O6rrwwrnaJgppt8QEgW9uqFbKkJPjGc0vacCm+Zn/eQd8pLZOkjj8Nd6qqBzFhFnblnQtJoWEduHbdZJ",
+	"lILHgio/ocx2kQWV2cHDW1vD9STdUpgUO92WgxQ1VX1pwqdTu+lNX82WykZznrZzKPRSrkTxeogg0aoy",
+	"+ickzDt35ne7nqG2zd7avqEuxl8eU/XVmzMAfIT3GsmpDYw5/dTWKiwI4YPHh4+OgHGf0ZTWHOgTEkY0",
+	"pW2TLmDBLU036tRkx3Kh7X97r0Hhtv2FtDKurCgNoeIzNOaQfSITtl2p5XYZMVuyB7nSKXqrAQjFlMGR",
+	"JRbh0FUdX988T+QOq2d/IQzu+hLRmyBy11USvTtthAYL3bWw2IW4CepoTRdk7IBMi6BSxQbUenIBGolL",
+	"rlih3rYOPHADJecspZFh87X9FOwkX9oHtmzNvLUUe3eqTeU3NElLWtG6zPXGHM+Cb8UlpwaF8A2CPekN",
+	"SJXi2hpIw7rKDXtxS1FjeuA6ylo6Xazjq6ezTFzVGw+TBCLrPmvdU+TdqeMSk2REntPxjOhPwPmCfbS9",
+	"czB/PO86VNcfyXDDdtq2EZLXFzeKZMV1crWmA9Cu/XdAoGp2akQwLnVCuKU8mpRAk2/STKVOKGBQMjWu",
+	"I68jehnbbXNOvnnw9ObOyq3Xc16SDDdgnopQucl3kw0g1UbFML15FlVQxG2WFiuWtyk0kbFxZmrpki+S",
+	"ZjIP/G6X/g8gAaq5jwH+b1ulbKHfzD7pf+MV+AM3mvmDQYE0FNHZJ5Bti3+1zO7Rgm+EcOG+smP/dDXG",
+	"JV1ly4TMtbLQZ6S6WLMiAF9eOCrvBHoTsfZ2Tqa4RU+lEo3M2Oup5I7JOpvdSMwiKdJaSXjX4KGb+Vif",
+	"gz4bw7i2zeAt3exRBLz2t+kgjBEfA+wKR2mlZl2ldKVM0iYmYM258F/dW998eFNWWkqvTGsKCzn6i+Wo",
+	"3XHX90JX5KbFulUH5MJyYSfku1iw22aWVZeYCQAcaUgaKwYI/NzTXxmLvwDOF8eti9pEsR3apdbBI1Y6",
+	"pj71E8f0+alcb9RUWlglhByVFh0xlcbJDV6VUuFJ7vvRPOGiHr9uV9W1rUSb40cuEhSYzkkhbqXwVv1D",
+	"6xbcT4y5STpMTapIY9oHJkASwRiudCzlFSlOPfc/uw5TkyzNEtSyvrhLuv/hqH188XO/a/3Qv2nvdN06",
+	"3i4NpiZ3hE4bjywv2ujSWr5ssv9NgLbz9Jl1GTG/I6ncfL7eprG+d7qKvND3Ds5Xh7+1HpvGnJVcEftA",
+	"jdl0EyvxJs33q/Ssd/o5Ce3c2PIKRLJFJ3aoneDm98Coc0DAcaY1gomVXu5JRSHmj0CDxhUyFKnrojem",
+	"c0aM7kgV1pvJKyZMN0cjVLWJpDQVf2KJrPPzjKEJE4Lk1O11LLiH3FdAjLTju6cPo/FsAxZebyskyKBl",
+	"GutyKTaNZJnwNGUiIGhfAaqEGMdZxKK7GcoikfNFug1B7uZ7bh5bztyk4LnH7mIU5eZnBRLUrU6tAaZq",
+	"A8i59Nit/t8V/28bjrvRTq+4bW2JPbylOk2AXB1nWsk50+/CiYwYTVhykmELMvzrhV2Tv70/r4TRkCo5",
+	"/AhsrfDN67Nz8lBb/Q9jOeWmTNr71YCDhAEBnDfwVoa2UlHfrwDPzuT+CK1KialJIxsKBAgCDJQOObHF",
+	"oRbvVS6Yy6i26bh2eAzeOcpS0KLdRQuoEkkoYxiK14kPV3M/VFeX//c//xvuFee34O0rtlIuCmYUvxlk",
+	"JCUQKL2nSPipDc2UQjJiikcmxqiXBcUYLCUcBkDu/HCYpSn4YaTABvuvJxviAia8YtOiLApQYLMceZTr",
+	"BIVcSdMqE8dXAg0yRMAO4ldsNRT5NGFePvJQh5wxRj6c5Ch/XIqL+4Dq/ZAWft3D2XM9C9Nm0hrkrb+3",
+	"X4s2Trr9epJThC74d4DRqEmqNwA4Jm6d8eUBcljWryn2Bcx+j9cxWZGwT4tYJixRA8Kg8eNKZkkZut3E",
+	"LzLFErDdOgSD3HpJEC96nGAG12ooEGIF6A0ExqwnyzSqjOk1ox9ZoQWX7b1luJKnZMpSU54zieVSIfh5",
+	"jkCiHGwTwnVYwCb9B1dpQlOZKA+0ycDM4F3oAcgvQpTJXMNDvwRA5sq13yVxa9DyxERBZdE/9zHxfZtK",
+	"dW9fmrzBh59dTfz1Q3xJGxcuDHJwLJQdslA9a8Chc/607VANe+JDDgy0yJzX19CudSLrBmvALrGzCGZL",
+	"Yn07bjdF2HzEooFXawXSzGVC2nCf0bzY3CRvASI2NrE0MAS2OAvhr/mcBYZSWhYAYqGWc3/6E3kBNUEq",
+	"ZQulf+l1CoJa8anIFiGZ06sC5wV1Qt6G4cx9bqd0hqKvJYOJUuI4qCIhuqn5TyAQBuRrEIBkmHW7+2O4",
+	"C/7JQpNyBNyEBBvTOO4MxX6ntOgO1c3QLFjHFDaJIkS8t1RiCPGgQ8Jvnjc8Q3nblmuFDvgt15yBql/L",
+	"iJtdCy1hwax/0cYEZjAzpU2UKUU0tZUgx9lciwbTtPd8ZgDTANrw6IB8x78OTMRXm6dyQgRbetmyFsxO",
+	"87QtBhdRjmbX6z/W70B8RDhXVYqxuQnXz8/kEpC/MQxkPejGCyUnfvReBZDnr/TKzg06lbD5PkE+akwq",
+	"RE5dOS+w6eCuyXT27DtMp/lGwm3nqwU7g51jz9ZImlPMVBuiccAxKA/hqSWCm5CEpQlnKiALTHz00fkM",
+	"7JbtzW73QPG80j+2yYMHJ2TBEiXFgwdwSNLtVJ2gUZl5UqsCmV1jEb869ttGJOQf314bwaI9rdiEOfoD",
+	"6GD2Cq7RR4kNNgofhOHzNEcLfPAAM9XgRzsIgIksHtOhe9MokUsFtdAhINWcySwZs9BOxSlst5DcCWNk",
+	"zkWWGoXtxD+YEfwRR4rbEFNoGiWOpmZABLK9IJS8e/u9OYD9ocKxgMCZcCIMhcOI1srTmGaKFadMxlRo",
+	"TRN2CGo56ommP0qp4gmUI60YrTevUIA5PnhgIAxV58EDcmJRCg1gK3VarEVbqrIsdnkpAteSEpKtnp/F",
+	"fckUGwxFLdemcCCYXsdFFiYLygEn2ZTlOKifJVUklioNkB4O594Mbkq5yMVPTKEE47Utp8kha4GLRowJ",
+	"Pb4oMGBGzDoeLBqhj5R4Pzzo9oiHWR3udciZJFeMLQoJe/oOkK5DYRrH0xGksS8SqQnJFFEzCln35t2B",
+	"Ix92xoHePFeIGcqomWUqExb58yRcgK4NiKZFGSKzNKzM4Ik5kvBQNmwQkpirVNmhenohVzm+n+EdbSka",
+	"xnG6/30EFoVcoj2iGC4iT4hcOqWjQwCHDe9VdTix8KQ5ncvxKyHTodAasfIKrD5xhSXlK5kNPOgkEh50",
+	"D8LA5RbH/IohJlXuZcJNin5MmaUd8hy1Amtw4bFpmglJLPFDXnUdjbg1+tD8JcZ0ngN2lk2sqkPLg6AN",
+	"Omm4KVeRwuU9GjpbuYOk1rKS5z2v9RL5WnWHnKZop9EyFqxeAqdsGWAhrZQX2uzakrN4ZZkAZoZWQwy4",
+	"VAOrNxUp5NlvxmzUQ0XTjnpGa16zbC/6yHIQh3pCQipWgCiMn7piq4CEQgoWIg8MBZwZWrGO7YE+k3GE",
+	"ksayc+DarSqX0QYS3MMYIO9NsYk/fE/EcIUYhg6MMLTLMgaovQKQgV6i9xayqWLLBoYmWouh43Qdnu6g",
+	"chbmInEoGs3uYvUUHjjuhikqbm5LmxdgCT8gnJrGAoEjlu0XwlHDGYoclQS2md7gAbaoN2DF6HU1Obf2",
+	"cQhEN8gI8JAQZw/zyEo9TIMeCqtF6FPSpEbn0Pllb5Fha67M2WhaM2qqL8vrHCBFqqv72jK2cg+Fucsk",
+	"zGvLeJLveXS6WPRL+AoOAY6KLqk0gQj3OkNx5lc++5gvxoyHkwSBHyzyniHHDDrmpOR++ObdOXkIcMoP",
+	"P5u6zeuH9lXhnm/qoDB9glzkIXPgjsA7l6bs2QBLK9uvsshMICWKliYK0kh2QHlCRpCT/LpJ3ka65fYo",
+	"6PPGrcFUpRuc9de5xslGw0a4OS6m+u+trSuE1/6n1PqNhF5EMV2pYqCiUCphz3E3cZvFbz/qfUA9/FxE",
+	"0bO6ZojmGVC0Q76W6Qz1FUxLboMuabpR3Q+14fQQ/mqbp/fsmQR571oCDoWPhAQmoQGaDtPVgoUDTZSf",
+	"DRbjz0Q/Rn4Gw12LrJ+H4ud2u+3+X98aIsQj+ZmEOSCk/vPciQh8GyINJiuXVAuPP7ifCRDdew/0K56x",
+	"OKWFV1TzVgcEUt0xAIRjMH22fiZhDtiv/7whJL99XQTnhR6OFKwwGiZMYzaz6FxZjUqfVLYmw77HlCbo",
+	"N72Af9a+q5QwCw8PBagt+gUoS2yEHmUuWHEo2DA5MC9Fw6j0EwPKnlZxN7W+b7ss6vdniTEk7HCHwmuw",
+	"5jTjsYy0vH1DlWlfYPgutcQ1bdSvhFxaPY+pTG80fbghH+KLR1ouGrYxFiWPyu5zUDuxtx/jIC/Msgit",
+	"B1nKmmjfgIylEGycokpry+IhhE4zGzkPobhhENpOk26CUGXDcQ2/pyptwzq1T5+ZyhGeOi++R1aYTAC6",
+	"hFiZLYkBxRnTSnVK4xgrAsn7mQQZZ7PHNffSWG/rlTlL+qBuoj5CYyUhr1avSoMF6xk1+GX9Wa2YQhfm",
+	"IodOAX3GnoFaABie19bfR2iOalAEQtvL4jkurlasoBxdaxz9AzID9TknLhPRk5zYhtWWM31Mw97CYhwT",
+	"SsUOF8Z85DETY2aMAOzdgmIJH0FJ0Tu0DgsTofMNUVAABuTAu8dix2L1PNpGiCEuzXe/pWKqX5AtHjzI",
+	"zQBNa49mA4ua4nY29VvUe3kMqIHiDumQc1w1qDcf0zjO7dW1oh77NOCKJsw5icx+mgKITyKz6SwgCwlv",
+	"3eL8wN0Z2kPvqecpg3PPlf4Vqh8C4koy2hlH58U37Xennv0IsQfbeyLRO5yOYg93wewDKKmSEwxByKUw",
+	"WgCUFYIeyn38vSfGuZxTFgRdB08jU5/zs4th+OeQvsHUXjzSgvZhxh9+fPRwDJPzrx7CdI5KUzRP+LfD",
+	"hPXvdNrOeIjimBCiZYxKre+EfEU+k5IPJzROnD9/BqXyOiTXTwqPcs1SK/IVoWolxuT+HvkK/crkPl1S",
+	"npIJS8ez++GfPyMZr+3YHv7Z6CanvrM4IJ/dcK739jr/VFLc3yt8EpLswdH/FUACPMOqRL325/bS/c+E",
+	"LviAFD9riRh4nyi82myPrwgO3Uyu9H1w0X5FDLvd/0y4PvTMVPImKQPztiAfsOEuNsBiM/j4UGgukgmf",
+	"ctdzYqG35TxTKeDxCrdFXatEgx1vHlMdcipyuRqQENYqtKWunirtGwhPwEEzFM6XJwXyNn5GWfmCRNBy",
+	"7dwfg62jTbJ0BlkrxtDJS88iaH+0rmgV/GxiWqx+1ZYwyIkRKOZondE4HlimXSRsQRN2xkRkK/5N/tKA",
+	"wHJokkPRqtey5tpjzM9kJKPVgDTcO3D/6qiYj9n9dm+PXJPrPT2At1ZsWM5HjxMWDiJvIHwKIGTRaAVe",
+	"DtB68OTVZzd3WFpKzhkeALbtJ6imcDYMvPCf1vOGwqW1mLiUORBdKICJCFqCpEvm3INodlr72o3aGFSY",
+	"EGT40gZOnaTWuqZwmchDoW0EzlQxWODcp4CDgfTAU9BbbrOzpBgziJhrvQ40JHNMxxKw84yjQR81JFT5",
+	"At/fC72z0LwXDNokE0OBAg6+PPB1QzRuPNXBs3O4daTZ4kPrTh4xwiKesshOLJWLhdH5Qn0a6sEAX8+o",
+	"mCqSLTrkKQwYj0Yr34p+drkIzQlAsGUoCiDbZQaHp0/GECppQshghXkNRfj23avL52/fvn4b5hoeHEeh",
+	"6xsZBgW/NtQE5IQ3U4FGrsZ5ZjnDZnbYVhUVFTyvF7bRs6DYbCEvEjS6oK1Fw1rljrMhhuKkmNmGxgB0",
+	"XfW0Y1PibBR6DJ65grsnnifa6GLElV1hz/ZCEbV5paZWGAxFiBXHxsXqSoOdohpK8QwMS4jqkzBv0xjC",
+	"xrQwAQh6Bal8oHAOcn3CbLEOCW1HTv9R1KXtehsV3GVqDwzr435Eu/7+XgiKWGqFTeBusvXt+hYjrfWw",
+	"0Pdm8GtwoEsex658sVAjmCuFNmqAe4cV9E/hHraKdZHomrKVQnTLwVoNf/ru7Pz1y5CUDDFw6ITeU2Ye",
+	"5y6DMe9kT8dXZmK+lUA8IyEXiVvYCLgRnaKVa4ZRIhdDsTTK/8qzsQuPGO3LiI0BlkW58w7KeD27As6/",
+	"MhSAts4AWIiL6Rv9gFVehyIP0sLH0DVY0POMuEJT0nRGn8mlIiOZYj2oyhFGUacw/dzKp5c1bqEbpLIn",
+	"vakvz0nqDjhu+7sUy01zp5bfg2JgTzy95tp+eHdOnL738LMFTdNScmI6XyITvOCxNmlTKePcZZ1XvwuV",
+	"JtkYXZPGUWVyNAp4HWAroNzTfxijHTqBg75elm15f/CAhHSxiE3c2rZC/ovWSMM9p4x8xv8hZAipKsPW",
+	"gAxbed/kSqfVYSvwnuBpbB75wd1Iam5EF4i+86Df935HaYZv0GsG2byFTt+um5cUaULHaafwXi0W8en1",
+	"A80bL+Pd3d7xcbQ/Pmr3Jn3afjTeZ+3j0VGvfci6k336aNyL+v3CC7BPuX74w2cybJnEa0MtQ4agMCDo",
+	"wCvFFH8Hv7q+0O92yfUFvvhaL8IzyMfSOoUR8hADL3V3fkJC+IiR++4QSJh3tGAmB12ZJI+OcSBaTdea",
+	"anaH6q/dU7CxOloYWwqFXgzIBQ2qvc6NH0ahb0RfDf/eNnps+zQKrcvcORnthnpC6FCYRvs4Wilxh41W",
+	"oHZj+Iymzun+WG+QowMSszQFIxeBhLQ2NFstZkyovY45dVVIYG2UDYlAvYbZ78BYQ2EYCzbK0XG3t2eE",
+	"D125vBFroCBGM4HqLfMS6MqGan3CjKMc++Cb/XqS45PA0e0OaTSbQpj0yL4DtG9bWWBPp/CtfqYNyqXL",
+	"EOmQ84ShiSIjVuvlGwqjmuJ+A3GvmMsQBIehiVTm8YFUkkgOUNL8iXiN7jHV5UNY6VYdXtx3AqJycY/c",
+	"P+h29wb+mwzCtNFOF1RrJAMYKGx4DAXDEQf+b6h6c4lRekMA8CNX2kSEGDxaA+gmzXOLXHVAR++vBy/4",
+	"J5+JOw9wOtXojTedykU3nRNM6yDuiv52JqA624Sm8kuaM5F587qaJaARJibNZZlowxFm+kTrF+MsUVpp",
+	"BPdpDsrqldZbTSDm4IYh5MH3WnvLFva8Nt9Gx6rdDTZRjF6h601/xaTVfM/FVZhXtZTIU+p9Xkek0i2F",
+	"lQ9P84vt75iJAM8X6QqORLCbA0uOMgwgx3xQzRRaecHZQoogJe/enT4DloC0Cr3kkGireZpNJmzs1tm1",
+	"SveH7n6EwR7gYJ27HyKnC5rOAmeI5FFIbWvLxF1w+w8Qdhgz8QtIPsotMQBKoFALDpN4OmPjK5NvHZgm",
+	"EFBHhtk1/kJUG8IX9l3lKszo0JBfTwJzKVD3cI5VUAZhPvgGHNY75TlqTEO68ES/N/TJmbeiL9M0vwLD",
+	"ODLDyPMKDEl8XQxauiOGC/LsCbzE8iwMDH8qajKgwcBa1ATYDKaviWiZsVe64vvDr1zUM+jtmxmAgNI8",
+	"mosZm2YpDZJKnk4KmXGmpCzxDX2TVmme0buvAHQUYBKkx+cxUyaFHMIWgLShiNKnDY1z/46ZX32jfH+S",
+	"9XfATA/9mXJlkSaKa1OoW8i5SVs23qjz6GX4VIpUL4u2AyA8WFw+O/KK2uYPunJRj7ff98erxSWeJ4hE",
+	"4quOA5jHfIRSeM6V4lrmOJldEEMwaxTK+rAxu1UmCRtXFYmSdLVclsBBzRtmU3MZ6G/nY9zsGH5DUf+R",
+	"JZChhgDJxt2lt+bppP2SpuNZOAAPnCZFQBYsmdGF0kIpsGIVzhFuhI/z/dlYCVrjWBFg/8KKAwixQcSc",
+	"hM/P6RQWDDWE9zMJKhKgjFkdIRNeAUdx3qVLIB96Fflg8oe8XERf/7QdGzxeW5OtWT7K0J1cc4DBhcKA",
+	"8PMysblZVi8BwciV04CRwOCvBPbBfgOQM/ukUDVklD0w2M0imHzKcnNm7LR/OvFdS6mUgemmYh2TODU/",
+	"W9GbmPezm1Y5hVMPFTxl1EatsQJAa/FLCYY/Zyp3ynLj8rMzchO3Sog3OvIdY4vciWASLgrfD0z2I/4E",
+	"slATGOuqKYImz1l5CccJA2OIxqpuIb3L/nK6g70MTpGf6uVaHBH56Sn6BFJ4XmO6N5jqWiqCk8JM+gXG",
+	"7DE4a2ph7QTybCRv2O5HGKw9asrZe8blbeIb92zqXmA1fjj3YRbu3mKopFJb7CZUTjV0/nXI5zJ/57lW",
+	"eaKVnValDbA3u/I1N8kTovhUtLOFFh4Wfl/kbYhRzplmxchcTHMgfC3EjE7MsnJ4MprijfmTZqxQ7HgJ",
+	"Tjh/mN7PMMJjn2e83LomXimwv2032RAQQIULRYFfjOVSYP6ZqRQmYge9ZPTq0nKiP+zChcKBaH8ETZuq",
+	"lebVacaUGvhBOAByHsv5XArTQJw6+5WYgjhjz1ic7Zxv/BXT4tgMFtoHYCKsN9L8V5++VkFC8M4YFtiU",
+	"cS9nErp4WoGnqksKI3kJxozFVi3yMYQo3Fn1rVwSOUmZsOdUQlN2Cc6YEs96vwNRj4ubEoW88SaDnZkD",
+	"3Bp+CEwen0hRVzRnl0KuhtQH41VYQKqdFr04n/cQZ5Ylux/jm6Z6BSz18C1N2fd6kCFREANCjAIUqXNu",
+	"Ds3wU3ssFSYSuANW5SeHvJxTsbo0blxVPD9KF3NaSInNtLGwwOT6oRpj6y54LnWskQk/msb8BsfGvMdt",
+	"YXCowB7OnyhssXrydMgzFIPIvKZgCYoeaJbKOYXGEfHKzpvyyx8zmVJ/uva3uhU3hQTTDBgRhnxy6pLR",
+	"0WqG7F97ZAXGqoHCE2gOqf+MAIWncRZBXnjj7dEkEwJ7f+PX8iPXcbYNV4JbwXK3b5BzcblI5FSTsXBi",
+	"1t/idmgeWCsmm9Xa8yrlcWzSPJfrJ2pOfVgqXn75FXPL5I9vztUctNyG8dvrBSlYHahTeArnjY242x/A",
+	"YpYJmBW+mIFDsORiCPzZ5LnRtjSBuu5cbrkQc0bZhTKhVdN0yt+A/gVvUfAH10IMahZyrEVlVUvI2eGQ",
+	"SXxy/vTb2jxaLwaLbkLTrXwP7aAFqN8VEe9hONUcpeWL+cjNm8zAbSKIXnQ/+xk2vf+N0PNw+cW32QKl",
+	"iH8C8Kii8ENsT4u9Wq3fXS2cS14fa6CK8ViY4wrKTfQwB17uIYPSWM0dS5pE5D4SMsibvgdem7HANRnb",
+	"Az6j4ytA9YJnOuR17khwgUP9/bpW8pqjUwlOZNNGrN6+sxWlFMfpgRVxjzdzsWbSeYzL2Dn2wW+MFrJL",
+	"88QW5ZafjVPsMpWmY33JP1S8WCB7qV9fMZvP0KCo2tq8EjiBMKXDEOAVfsnEMtMSLr13EliNuHQY2J9z",
+	"9vUkfsKIWvJ0PGMRQNlATIQrx9p6u/hG4qAueI3jNCcX1Zo4BAA8UC/HhqHB6ANJG3o+Ey+m7w0//9UT",
+	"G6Uof1DudYgMCVsqz+SBVE6XVeINzcOYNWApRjV8lsgFqijw2AzKk/waN1P5ZSaQJ31443c/uuGfGc8G",
+	"cZeKtdTWlsGSuTxhRFN7SX0jzOeCy9xdWRpA002F4+Xk1AkuzDgxwst/2mUIAbSFNaf0DzFgT/i2jbcg",
+	"qcT1Uh6j6lWLJY0qrJpf2CP3D50N6Q2PY1Y43gTNdpxXOmGAh1SmYU3wyRuK1nFklpbGYX6FQRxUBxFx",
+	"DPvkfl+w7osf9j4CKdqVyZpfmz4yYXFMFI8BMwMdZXMeRXnwuJZlvK8uEpnKsYxLn7U/w3drGACiUSAL",
+	"oFBNpN4mygT7tGDjtEJl77OiTlr6v5c/jG6bOM5BayD9JgeJgoACpJIYodvxkh7RtWhy3NOE6/2ktcdN",
+	"7IjWoHGDoEGBgJQJtaD86FkC+8mb35yrsRQTPs2SypIWrjURuLDDcBJ5LbWBjYV6QsCPlRGL8Z8u1F2I",
+	"yuE8z5nJELczeVJsmJBHSli88BQ4L63fiGH463KUqUJwzPu5sDPNGsDrtUGRjWe57WBURtDrBu7IGTGI",
+	"QNmkybwAEi+MZ2x8lZ/9qIw2b2Fn25l09lq7z1yrGzlwj7GEQEt02An52DeN5QmeOB42Rg7iFkt5pQh1",
+	"DBSNKrQ1PxVG9/+z9/XLbdzYnq+Cy5oqSVmK+rA8TqhK7VVsx2HFsT2WPNnd0OuG2CDZoybA2wBN8/p6",
+	"6/61D7APcR9snmQL5xx8NNkkm5RkJw7nj4klNboBNPp8n98v5YZfcz0v76Dz3J1oZ6BPxnU3K71+N5H8",
+	"Pc/y+WxX+S/VU/FnyPUPOdA/Dm9ToEbGkCdFhSgrsW5+TWuDvXp5eZWs88/8SlwRX7wG+l3Va7Zf2nBi",
+	"oCE2VVN5jr2Bmg0UU3PzM4gBbz+zqneNVYAB0wEzQ+V2Hm/UAGTTuzQrTPlzin5fudkQF7XXhF3vZyYq",
+	"V2lCyCuflVhd8QsiDsy1h4J1+o4xVTeZmZcgwf1A/6XsdODvYO5YRwDl/uWa+CWiCcM5UWlOi4GNP6Uy",
+	"beLKcKeKTLWZmrgMTlA5UEf2yvqK9t/PMTFcCHYNln5R8BlY+EmO4SVAMfW8b/sPj13BN9ycz5pQyER/",
+	"PwitT6Eko1nuvQbp0ZVUdEDFEa5AJv++25Dig+k2EizL+fb0228P2qyvIMSdmahCBoMlHAsCsYI2isu1",
+	"WMfoUE0BzXUcSCRl2pVRNUUchXXZpjzTEJyAfe0XauTq714jagxW97jPD/LkC/AVFdU9bnpD/h6AHI2m",
+	"MAKq3zYUiBAy0sJn3JWu+5nQoOMWHrbv6iE0nx14tzHN+n1ROGp+rL6iJ9rXZ23jUgQjFpFOqnSli8yE",
+	"IkzXlugWjcYF3dlt4kiMVDFzxxta+4sI5GKAghALKeLOiMOoPXUhBHUjZsQj5vauxV6iWEKYUDUSpe97",
+	"LjLFpi4olRmMVp7aL861qdE5hiMrWXJ2/B1bFkoDHJsfMVAJSbtmqROvGSSyWwR0E0a/pQODZ2Mfgw1N",
+	"hinc5LnCLHnSpLzrQZMKT1n5bLyGNgCRUlFZy0daqsN3YCW581EV8sIOenjM2ekpqwzDwdqxFtWDjRcC",
+	"U+zWi3SWmSuRcQRY7cB7jBdkmvWzDw6exR80pwrByvWFvT87nB5ECgGcnTmMKwid+lSym5r/M60XjysV",
+	"l8WCAbxZTo2FGLnDzp0Wi/ADYPc0n4WCCJJimJz23zR8J2CbwXGF0jUl81mLJa/eXNkXC7E5+48nT58/",
+	"vXpKRZ3Pnl4liJ9o73YjZi3s14FP1BUmzpX8c8MGCuhu3blyfcTJ2el39hEPj0/xPw8whvTw+AwSA8FT",
+	"UegxTfmszTjriylYpLrpukihXZeWn6rJNRWavucFBL8LLlM1cgBJWinpGJ3LOpRE6d+xpEF7OjcrkaxL",
+	"goul7klEv4ctIVABSd8DHhlXGOFuAnXuEPTB8ueTk+Om/brhPHzb+rb14IAw5kCXdGXS6R++UFJQGQVF",
+	"08qNI8kDu1eEWQAmKsh46ynAMcH37jnUW+wiBG/cBB3eGn7DEbU01pEswzpIsBSeHBvXA+YhgKOlRLUg",
+	"2MQFTyQEGgf85npr7CL2fIkSGcwOcXcitRCyzbL5CJwTF9czJtU0lMYBHp0UUbGGx1npyuTs5JRVVcQs",
+	"T5FyrzzTCXR1eTWHE27Px5MiIfED9g4ScgnvDbExhQ42ZtLcvPcTqQ5BISUH5+5NaV9MjaXJGrKRMG6u",
+	"kwI6/+g0QzKO7IKopHmEQVc5geIj1Q+5wJD6o0obq7ggXUjGdBvzDD7taC/qY1x+DsikK121zL67KEaw",
+	"QzJk6Ik6wHuW05WtKJ14+ErlWW9GgqicZYT+nvcAaBaMHUS/Ggq3aGSXZvtpwfvmMBOmfzg0ZszH2WHB",
+	"jQCj8pCaVg/aLOkCEmi3cf5v358cH59Pvz8FW+3k+DhsVSatkvZYv2FM8f3DR+fm+5MEF/rwEawVwNq5",
+	"wxpEgwBRGlydS4v9IGZQ7zL0Rk/pxJ5+x0r5YcCkCXoFu8lkyK8GXHI6vHLmp99il1jroF0XissSA8k9",
+	"JVGxo8p+GU2Pq+asUl8aQ+lTfxR4nofs6fxVzbgIBStPm4gOYYdRa2xX7sNqF3PBrhZe+aLxKARegsln",
+	"eAufVj1ozZetW5cCRJKJmr/clwNkUthCkGLeAX9RCFbFKFzJJIzH9X9Z/yyloW86Tzx0Uo9LJbMez1mu",
+	"pqI47FnXHNQxLrEwUC+PIDYQhVF9BnRYgApn7/X+Ec7ku4d/PT2IOvc9huYwA9hD1wcd6aUyXudcy9HF",
+	"q44HXqYgcZ9dihG3AtvpyEwOqLPpVycb4VgTvIWd8TffNF2ToxRTNsqk8lWDUNGFwd50RrZvG0novSxp",
+	"0s+0rT5UprsSYUERgDSSYDjC/YEH5EK8iPQ3XuX6IKjvwP7qJrNyAntCpKPvR/WCoa1MdmVVr0uLdaAn",
+	"KhgNi+gmv6KJImK1/M03QQyM+D/C9rTtWfY7gZoWDGKvzmKAuHNfS7qnoeqziWVg4FYSGM95SIH4HUXm",
+	"CPfjeZx1RSQtlRI+syqoWwZg++IVQfro2lPbf/MN2s8FOJvFjYBNsqoWKi8ZwnVH/R0Exqgx4ERV56q4",
+	"AQ0JAsWB39mvbKSkGWrwo4PE1+jtoCnGkif0OOuo+C4d+E4enT08sA9oBpM/5VBJCcxGnCWX1s4w5WHf",
+	"PvzujCC/86wnpBbIIOvanxrtxsXYKvXD09ZxgFqOfvep2dCT0YgXM/t7Eo7NgI3sbSj49CEcJdJYtlHZ",
+	"eATBDEwc9iA22o1L+v0PvHeD3IJ0ihrtxnHrBCegxkLycdZoNx7ArwBffAjQ2QhcAdDaSleR2em57mvC",
+	"MiV8EHssoLezzRIztB90J03mmcChH/1qHqpA9T0Ikk7KECpzBYMQgJG+rxaj6/gRBErZUgM8kpO77yWA",
+	"bjkXHHe5xV5PZBQKCT6ffylGQau7FTpRpzv09Vsvl3rdHRzJHERUkyW/PL28vHj29PLd5YuLV5c/vbwi",
+	"+3khBexjMVCqN0c93JUL6doAtVlMZMDkqd0MzK6UynUTuhfttPH0cVNiZW+Tnu1KdB15nmufv3GahaaK",
+	"cHIIuI3RG2vRat4X7YrKl7JnCr1s8JF5sddJG+1GMZEXz950kLuX5P9SOtNwyVH0OMA2f9t0fZY/qBS4",
+	"tHrYBADg8XMdAMCM8YGPxjmCy8O4bDmVpLv2yE719UQ6xh/gqvBw/yu57OYHlogxTDFBmlUSePZup8fH",
+	"c6tY6DeZXwa++lqLwO74DRcAcXOc+yILQTGRgBkaQRG8fvPi3Y+dF53Ln54+wQBAwGIAsP0zXGPVcwOW",
+	"0Q889dtmh5ysH/JGcqrPFykOerB+0I+uLhpHnK0f8UKZH9VE0iP+WmvAhe9VwlHf1Rplv8YrdYHv1447",
+	"qbEgAPVR6jkvBviwk4d1ts736vwi0oxfzcY4+PS03hP9GmnrT2us8KLzN2vG2+sf1jkSHcprXIJHAUFB",
+	"HHta6zg940ZMkdP8YZ2TcYkZ4Tch84ZDaxwRetQVFiqUyG1AysW0NsSD/vZT8+Mc60f8l6oRZSYWf/Xb",
+	"2C6xetC5VIjaTrgv9pt2PHS/Naz+bwA3dA+MhYf2n1FAttFuSCUFMZ0o4JcgQ6eNiSCe4R/TG3etXfVq",
+	"fDK7kQNRzfxcxNAU6Os3Pbgo0YF5mw+1vysQKqN1uO5OzF21FlTRQJiLjosCbq6Q+i+UFBAMI220Upiv",
+	"U0luCel6cR7m/KnZILrodYMQfzIeWl8TxIMqVUEEYGF3mXw0e9+nV3yw7P502RFcY2+cZ/IGGWEmhqCM",
+	"fiSQi2X3gCFHiMXxsu/kpb3Zg5oC/ReVWqs/3amnusL7SqlfuJzRJujbC/EtJfKXE63PoNw1PvaRQOUZ",
+	"itN5YWkdKSDD20jKhI+v86Tx6e1awUqVjcirdIsHNZf4jk8hg1kGpsoWiocgh5T1hpiliZCHsKJZe0Qv",
+	"wPAqgU+5EuCuLMF1LUB1jSfXeaaHIg0+oed5tL6qylOgODZqvBiahQrsSeEbJqFDrCupw+6lJN3hOyHm",
+	"ODkh2EWz820RzkNGhEyNHZbWoXpc48Lt/Smcxm30WJVjVVJlp5uqMvfe1mqlx+7K+1dM/uV5mKlM73yS",
+	"ndCvLfTxrK6X+0tsZ4yfwCI8v7JTETyrYTITpO9SyxmqYwi2GU44JQQTTrV8cYiP6G4lFlXwNIBYxMVV",
+	"WNsgBZsJLFcJRflUbIAAfYDRju2dkzG0mdgLIiyhZ4q5lBa2b2rxb464hfDdXIwQ7kVznrsCS4MSkMgY",
+	"kCwmglCQHAR8CI/h6o9jIEJ3W2rTdrD0mFeJQdh6y3DjqyRwnunIj0Dk7EUpvPiyQsLWQ97hlNwjz9kx",
+	"vDTAImg0nYwFutkqMkBYXSOWnimi/cKImND2r2dVhLZrKG1rM0Pbr2xxufQaWQmmPMCoh9cc4/oSnw1y",
+	"o2SQoaZN8mlVXwc7pKK4rkTwvYLroe/pAVBE13dujzSBciqFhTP4MpYTLdLsSru7miI42suTu9zLSyoj",
+	"MyrUmfldmZYqI92321qyKDu+1nkpr+70Ds/J53WyqdV1AxebPudtjBI/tNI0cSlJTB9nBabk7sR9rhRI",
+	"Kx3oF+KDiae7c553dtR92VGvVI7t55HG3dP0Pfx+/OiQcVlnbVVYEABWm8ma5K1AbIbNxYvONKHWdSW2",
+	"5LOOccWPmJT0vngL8CdKhUbouwLC5BRRvHVkZ1BB9QqmD2KRIWqROtweC8YRbmPY/R9mnScbu6jPuUbx",
+	"BGz0m1zekX8DlVdDd9xZts2vdfOcW1loL1MdgacTX958Gg55ciKaHPBzT1EKLjnGyJ8HwLDllhkXrRAO",
+	"r9hDnp/HhgZGZxC2TsHZ2DnXO6VQWylc0pEuq4XPqg2ItHipxL/Ic8/k23RAAlAY1XTgBUr7wOF7wZDw",
+	"GJqhAXXGsRyD2J1jk/RtBMRAUO1kvur8bGe4sfjMRpmpIzgfQyNT4/Pb5W7jVwtWWn5ZnkLv2FrBCkPt",
+	"ORnxDx0ccXocXBdoSasSty8lOaKqv+Tlb22xNxvPM3mz7lq45qu0yf/k0hSQxKrFqftTSUI+z7TxRzAW",
+	"jE5ulcQjpuGXJXEeF4IbUaJyp4rEmP81ZrLFqEk+ozbiUJJPyJUuONaVjhU3oXsBxnvMPwpNfVAILAXC",
+	"28zRy1KrPaCmBhobt0metJfihQjX18IH42/iJ4eGLNeV5ufMWX9SeLoLRVCYNDhiB3RggYbacNq+VrAn",
+	"GAdC4SZWckf04ADXo6jv0cp93MI8peCTkK4THfqdAPYSVRo2lXiWU+wipSZSz73axKiWcqAEsPWXEBeb",
+	"wp8BL+xGaEDZtOfjvDQPmENlS2mL+RY452dQMyW7FoHtmviDunLrvBVsGAnmL1oMaN/XWuXzQnwg/RvJ",
+	"Sj1U4/U5rmihm9cRVo+uUUx4suEubLCW1KnTDVcRxlW6NYD/yTV9SmAD+ZAWnl0av7oWBK2s+FFfnRas",
+	"Uwz4CoHGP2894Bs5LlRPaAC2IlDuP7nexqMfqdqlurunUnHpPsjfPjZyfi1yKyknRW6/BS4H1lMaitz+",
+	"qIEHlv7Muo2/XL559erl66t3P1xcPn335vVz79F0G6zb7UrGDn9i3UY1kLUfffXy56cvug12eGiFBNsD",
+	"xp4uJAyQaeZXcW21/ZgIa7oNxAkGsppuyS1DLppSrSD+imf4X09w32287cpPe10Jrodb9zMVVg3/DktG",
+	"CdFkoihY+3vXSNGKheV+z3xoUr6zVSFFP3Zl17zgI7GwqK65hCW13Wj8EQZ0Tfw70tivBU+brOIPv9o1",
+	"NxfHXXTKl78k/xgu/dTsyk8HXZn1YXn/8j2TWc7g6bkatH7khuf7oigOuvJTV/ZHpvWqyKTJ5b4TnD+L",
+	"2QE7OiJoNIjYKNkTc9sbOLPCNpd+F7YbmTzx7p7v0216rMj34bhI2NU9t6l7cFA07elve/EZ2WuyvdIJ",
+	"sb/gmf1/fzr23sKOnHelnYjKRStXA7/YGzE7OF+y2rc1almjglX6Xo4+8nH27kbMXKFqKnJhxPJaqNiG",
+	"HiiVOtZ1KnxyuFIERBoVIjWjBqGokRbwjoRMo14ygHkFs9ybgAF1G9vJvJFLjY5GR1akNnzWYqAbAXwK",
+	"5ruqbGmxbyPWwAvWxpLQIlnaLvLxtUUE/7xaDa2sOlptwSPdLFAH5y0E6SZmeJSrQSaXd7f9IAaZ1PCN",
+	"aWy9FB8cMAKXVRD8wbl0yfQSVQJeUqIVaCH5CH06Ez3hOfT6YnPlS7t17LR17O/bldAJjCRgj86+C3AR",
+	"Z60HrdPI2fTzoi44K0uTA4Zg19BkgTQNEG+kpIxT6YJdT4yBhmBobrOvRnwY56rAhtcbbPS8kA7/K2oT",
+	"97D9JZwiR1Li96eKa6jpGfqpx5iKhKSyv+lKgA/MRgIa3GO865Pj42P3ljwszvmcX+574lSeCqIEv0Lk",
+	"gZo+6tallbkadOSX9U2dBF/rmT23c93cvVwYFk/ow+F0Oj20J/dwUuQCOPzS283wR1WMNp0ejdmigW7d",
+	"7sK3vD7uDMIAztwmubzSqEqHN6ZQKLLB0My5vCBwLvH7WOf0wrX36+52ENH6cWA/2bmw1cr+ggAufifK",
+	"vqS5QT0G7Rjrbavw78cT9Wp70bMEYhR0LXnK/5W+ulZPjdBJ9CoULukRR9ZQFVqwayAQmXUbG3mPdDi8",
+	"90ie2Asx3ad//pqZ4Q9cizevn+93G0Njxrp9dOQcntIUD2p7agiXs+CzgogrOauxTIabPbVbtGSDXtH2",
+	"rNicjfzJ0uaU9sYO2GJ/mnPjQCLu42a0IiFpLzzY2kXNhXdI7azBNyQYhf2P7NrOtcjbbG/FXPeY9zGN",
+	"wzaa93XBIkAnV+BL2Zt7J3sBObfN9irfyJ5zZ5dO2N6/3pybONM2TbiFhitSjbnHkB+8vr1zvkT9U2xy",
+	"q4lZbnM/dUaao+3ytmnJkg6ImA5IpoQuvcRvNkNit409Z4SMqe86Aw6pGgBWmTUN76ETJ1eDlxNzD/03",
+	"S5zrRYq037l//ScqhSmp3KcyRXS5VTp3i7aRKHRlP1IyGFd8pcEPnmPpw+yvFNNFzzf6qgm2Zd4Vvih/",
+	"9VgO1pV0FTHhPGIpn8E5JRgmLmd+HPh4D47xEmxegVJFwC2jBo/yhDPtEcwmWrQROs9lNj1IqwbekwjN",
+	"ZSHb2UTsYi8EaN1ATtmVJETsX2n+Lg2caQbGcDtGaQzY9BntRQmQGB1nIQFytAldHgNoJPX0NyTVkFxK",
+	"YxLZPkllqXWeZxTjIyLFiRZR7yOBj8LFjvswan2JyRaJlRdCie7FogRuzwPVseTs+ITF/I/N+VOBb68P",
+	"yK5mCLiUyDDZD1amb6ekMlbM+cO9y7SZ8Wmi3sxwjv56jGChDr3QTwXpLAl7+OTY9R054LkSzB4Cq13x",
+	"awDsJ1vfIY7qIQBU+yngz8hxThEG1LYIuZir3k0zwomMDo8/r1A1kfW7ktL9wHdij0NKJQL2JQGYsIsG",
+	"OwIU+zk6velZUewjMaSaC66JBP4zxUPmPNIvGhip57qTX7x5XGRh4NcXfQBR7mg9+vEX/fsOQ9BDYG2v",
+	"EXJ0F4f4Q1hRCxgKFbYFHsjbWEjBIHKh5aUlvf/TGmWBCNeHokMNr9XZxLtcsi6uxYBL7KXwVaCLBbuX",
+	"bgJfX8VuvLcr5Zffgy3Kdp3QuV3drpvql6jbjQSpkGktIfrUHje/8l3l75+vj2Kx7jf2HquF4xKf0I05",
+	"+kj/qlfT4A1gR//hKw0qwjbQ7EaAolG0KEFw3ADqAuDde1DYW2VdRt/HVxsB+RNXGGweMqGq7E3P/qa6",
+	"lg5ducZAZwM5GS8PpfgKel9j4z4R6qosVxkEJNxMIj44A3xw6/C9kVlPpYQV/uLHnx+HqvfpMDOC6TEU",
+	"mhf2UHRlRjD9EbtQjOOO3B8v0NccOlJznAUS1CQtcrnB2fY5SHvtt/ZuJ6ffst6QF7xnt+fc3p0aQOeZ",
+	"3tEPBQsc8NlPWZlH/oDKDWYwGUAU58A5RQhK5BFDLAA7B4dchpJ7RAFGzPkMuJNdAAT+7Flkk7PjB/Ar",
+	"5NFE2vNkJXm/gz/WotBE8oEQ13Yr7d9daB6KXyg8n1QV2SP1D5baR++hTbYtBGrm4infYe6AiI1bW7vj",
+	"9oy+Gf9B6hMuYbKbO+Lz4+6h8r32Gl6I6RsN+IJ1Z0+XV/rf7otdVvKO1ScrTUXIFN7C264h6F+rXFhj",
+	"DL+qewa+hUTnFb8hbbmrEfhCvnmoWadD+vmqBFDx/h7KBKxyWMjWozgqpetLEuoO8/W3Kta2k1/IXqPC",
+	"uLP0da28MrgiefZe/PvyxmrHeV7OpNAnxnoBbRIJ/ND+ScUYEg9KevQBkWugbQJkjNI9oN8uM13p+Dqq",
+	"9OlAmOfZeyGF1o1bx0fUzVp18pPguRluoE38gOpqMlorwH1k72+Bv7C5fF8hSzrltwlT+++RPBniot7C",
+	"QRmJlYArTmWuqy6ohHr+5ctDPNc1NO7IyojDm3cCLDUQBp610ijB2TQb44l5vGbBBD7FRyL1l+4iXjvk",
+	"kE2xmD113ypzxYNtSuxcPRqJIzed5Y7+a+zz1qUw2J4OfrPVRaCIXFDMZxGuJ2Yx8MUuqKS+NymANDe6",
+	"UfBnQ1q8F6ptV/ifrq7DxFXFWM203A9d8pDtkYhhEs7A+bJ+afxiV3c0lya9RX/2kvE1/NQlQc1SRAbq",
+	"RRzl531KuV/tofTvbjsxt/PX/ijhVTy1KNPG4YOt8vHqcoIEa98RbR19pH8B4F0/YnJYwvxBRp2nGPOh",
+	"VWve3/gqBQd3l5wdnyXEwx0IUwFEiWfpEhuwzCrxhQ3CyXrEhfkZ15dMiyOraZyAO2N783CHFroz7+7Z",
+	"vDP+mDpSWERiDALLiZy7xIij78exYUyqjEOHouRoBIlvtdNiL2U+WyLNRnzWhnpJqFf0RYGBfXnqy2gX",
+	"btwEwPUy6KJRUOHI9kEgHmAJJRp8uGmFs2F9nqPKfKsg3bmNBVZDtr1aeOLm9teqe9xDzd7vR2IHPosA",
+	"GRg76lsQKP3+0XI+j2Te1QR+nbrktUtqbKY+AJcETVtgt14fyU5Oj48Tj8UfGArIxUe8DvzqA7ieQOwS",
+	"an66kWqq41p7+C2xGejhxNgPtitTiCm8tDphmmnBkofHD+aIlFiSXr+bhDeQNFmCz36XZoWZIVJwWvBM",
+	"ZnKQtLEjwhPjW9UEcH+EPnLR2dMlpiU7IeBPWhJTfy14mv1Rg+ph3+HVf86Y+u8vLXg5VJM8LR3TgTD+",
+	"qCyN6mvD+32Hgr7043nqrKE9HZi0sYAlk9fqQyBZHrVjrN2R9cYg+kZWUj/LDX5lssx1nmhVmMT3E8Gs",
+	"Wa7UDXSUcHZt9YZIY2IWNw+tACVkIKCMBRzNviACNMkSaC5JGBS1NhlRtoSvN8+0i9QNFFOy3ZXQFsLZ",
+	"KNPaKvPkeSZvEkJ5xEpofFro4MmwVMBxxUCjDUyP+p0oBIj+8ExNsC/FTnek3rvmEsWuRVfapyIwMVD8",
+	"QzRxGbMNVNEQntU6VpsEC2wBM/zamb8jqOJSY2HFSwupgaygQer5yEbWBEnpDWXPMsQ4A7LsJrXA2IUa",
+	"Yj8hczYZF5myh9bd1xnRiX0yyrixkKl9MrGEKm3YpBgIGWCcHcY5Hq4IcyRm32nQCpaQqthDVk2q0sDt",
+	"sfeSk5H9TPwvwi3dOqwuoipnbQq0zip5dZDg/5wlE1kIrfL3RI5UsfASiVAjXL9sJXDn0lrcxO297WTx",
+	"xijZ3a16udLwj+gBdRfjVr+MscbvTl3xjif3lRu2jJsoTiw6ZFk8lU2WjKzOtPsoAVi/7KKhxCrv7Egs",
+	"YxHSOhtIIUrTH/EPz4UcWGvmwV+BWcf9eAqk/la+N9qN/70/Ev9hZ/Afvx0ffscP+28/fvvp0P/7rMa/",
+	"T04/HfylUfNVGKvfKzdk2VbAENyLqsXbv9Zc+Fl54Z9p1RfM8EGTHCskHl66Fj5YtpSHx6WlnNTc7gj9",
+	"GCw3EoLLJkDqa47vy3M2TSZZipRNS3bY/hht8W02d3Fvb8FuNRcFBnJnnucijQzRJVsiPqAl9A6WXvlu",
+	"Tk6/nX858Sb8y+H/efvfan8gFx02UunS6fDsnf1zoz75xy/28oqHJeg3gNLMdAS+fdGBn4sMAwKeCWb5",
+	"jKxIF5US3T+jlqz+tURYo6VS/44hCC8E4QUv0St4eWka9MRrpXLB5W1O0MuxkCJlcIwyTQZIwXJuRIEI",
+	"bA8ePPjuYNkmUSnmu0UyvdVqZiR+BLuzsXxKghd55mzGMLn6c8I+4DuaFOaAUmxi23a3JuP0znerNLGt",
+	"98zN7E737CqSzKAWrd1GCAdkozKdyZ5gHOfp6ua33V+yC+90f7dexNbvwq3ilu/iD980GbnAq4vlY59r",
+	"i75JHHrLtkma7I7fZFfztRWirHWslyDK0p8W+xxdIMCKIogaRSEl/DmqSjhdnutbiDodYRPQ0uDTT2rK",
+	"RlzO/Ax4QSwnTc8ae83TgdCUgoSQVItdMG+1nxw3j49LdMNwQ1VAb9NiOQIMXB1d+czlqX6L6gqnxzhi",
+	"g26eirGVcVecy64qYSdPtpUnjzGgc4cCxQg+Wk2/bgIYnXtwj8uAwWPUIgbBYsT1Cp7z9UFG+P1bKV5w",
+	"9dsYPcC1eTuTxz57R++2E1dfyvyhL99JKPx5dU3TmvZ045hiZQndHcwYEIBAHktQa2I0xtB7FVXXFYZv",
+	"vyTmF5Hy1qCospPdlmyrPPYeGo5rreNqM+pgurzSmIIzMNdmvKVMi1sDoDViJtJ1Y6MxfogVjwq3aK2I",
+	"dNeVWpEQv+RqxU5iZdMTuC51ymEgzPox7mIMIa2//g2GmsIr+Orkcp3m7eg1d+SrQg0KofWunuoPSlfG",
+	"KFtXQxVF9VFw1dFH+591QEP4YToVZbWQL/tg1wLqEnxGsR0QP1XhoJ0R2FmzrI/V/4jvIWdVhQyRtKjb",
+	"hmOovAmHpjs28z/5h4HndZsPo1ntMFrHww4mTK3MaDYSo2tR6MrWle3Mr7v34D634bKLAe0+8s/mhT0T",
+	"ZqMvfLvOEnvkXVsJfJrt6hSoU457GigVm7GMAE2IgNsJ/updluoEkKmpDxj4qamchEZ55IRCWH3ZYkCa",
+	"nXT6hyAjsDKuK7GW0Go/AMyCWkXfZ4eaEWuCuGHvRQGYwRVaN7Kf1xQOUj+ivzuBZsOCE/s5Q+GDp+kW",
+	"2loCoej57OQ0abHkG7jKmgAuD4kSISQi3UJrpyCfSpOZ2ZU9CZ9uyTLNEdxiNfCD37HNndeqsfeBWv0l",
+	"nFff64LkAFAgBUfmVtphJ+lPajhJrwpoJsvsO/mRZzmtaefU/YGcOhSv2zp1awr3AWbGV8rHwfPzkHdp",
+	"hm7HPd1iL6h3MdOsNzFMZ7mQJp+1fdMMKqgIFpJq7LEB0tXL4zcN2lGXK+eXlbNvm2v9eopLfid1Jbs0",
+	"yy7N8vtuF4wrUmKhSb/ZIi3zcgw0La622RWWIEAQAgdHA1xrICLTUq+3K4/WCG5LDUYXHej2aVsrCTPO",
+	"XYkFvVgJi7EzByscCHap8bESzQdzIfjFf9G0Tybfq6wn6mZ+YMZb537mRt9D9qfucpyw/bRZq8tSOxrP",
+	"3JRr6MX6OrJAeEgvOq/plawBmhNT7NC1D8ah1CW/dpy7zg+8hP7Xq1UUPn5wfC3loPBVrc5CeWVr7Zaw",
+	"Rr16GPUgu3G/uNbmlYP8VfawwWzr7ik+DlcY5cxqrM9lzaJTu8ub7fJmfwLDwpoB3gpYZlncNboy3bzb",
+	"YN1uVzJ2+BPrNi7oswDR2mY/wIKYH3z18uenL8oj5rAB2+wv+5NJlg6EPFgEbTaZyQUiMndQ67GzRycn",
+	"2LSk5ACwju2Fkbqiy7FeYWjPdEpkrdZcetkz6loUrQ2xnF3n4hyac6zzS5jOFcYAIDtf2QW1Gf5v1aK6",
+	"5klYUr0F3QXsMyn5eeDn2JZD+GeDC9mrXMEevJU0XsDeuvnPo0KvjyccfcR/uETx8qpKXJS1dYEVlBvr",
+	"Np5ArTWqrSY1apMvyV7maTBusZYbmuGtAdyVybOnV6xqFh65LlkCZbGtNXy3jv5mBuSvmRkG9b6hMTk3",
+	"eIVheSf4wtZgedOpZ7I8HnITmy2F0JOReNMhU2QNT6G9NrW3WBz690e1B//9EQyfyItnbzpr7KRnbzqv",
+	"J2BLaCFTv8rai1wYuW6e0VicpzZqXG9/Lo0aj93+7PKouzDLfSP8+ZCIL4XoKfleFBp9vk2DL5tlY2F0",
+	"vXzs1IVfALUPws5NBz2TGQR+gUANgMwkCKCRAABLDKHAOBAdEELHP//v/wsQHfhTAPKAHxFRI2lCBlQb",
+	"MUa8GpONsCKqEAoiS8CS1JUR0El0J1X4G7lpjPiMDRSQZDOjaD4x0zQm2ewStXLgNLgou1yeAyhSVw45",
+	"QFUR+NXZ8XeB1bngUkPqyBMy2YfSrBiXbhNoRmlWiJ7JZy32OFeAjOOPBoJsS3bRcaiIZshNVwICXpbn",
+	"7FrY662hYYRsU8JQKsPGk+s800ORzmPmWJNmJMCiyaRRMRW3XeZMM9wwfJvU0N9mqt9P2JDb+UTvVPX7",
+	"dougf1a3F2fKqieK65pIP0mEoZGqK12UDkipxCCT9jqT5bS0RMkEKZ0xdLiINIl80m7TKasPRQPAGj0U",
+	"9JpddYA1lHzG5hz/qAHjCTi2+k6IJi2WyEmeJ6yXC15AZh5gJ7GxP8SabgQAAWVGi7zP7NtK6Jp3sBJi",
+	"E3eNxR4xLUAAWbMRmLpxze44n2OJQDg/McyNez713tATgQ28+mgiUVlVLQRbUwqBD5ovhnBprKliUGai",
+	"HWG4+/yNZ5zvSvqKfW3DyJGjn5wmK6oqtjVFYzN024isPfuq318PxsZl+rLfjzS8AwyqWQhRjsY2G6bI",
+	"VthMwfKFy7Yuodg8BrypCV93G17hdfcTCt4VVdyP2Vcn6Icv6IUyBHaxq8bYGccrgPrXBQs3i7Yc8eyw",
+	"iKL7lZEX9BN1hLgf0Akhbx/wrNHJdKWGJF32jQJDPk5oesXpAKylOGBcdyWiSR5qIQ0T7+0bObeXZQW7",
+	"yWRKOKhDNQWsa/C/m2CsZJL9hhPN5ODtfjGxQlO7XxygXYT5U6AeBWaweE3NYGXZCzT7h8okQC3CVDPD",
+	"iomk5yvZEyQx+5kEWw07DwBfe4bWNzOTQmIZIqVfMfc6VFPxHkAljZBdCQyuM/9bQAooUJY6oaxvEJOF",
+	"8Crhvh6O7R8TbVgfvv/Swzzyq7Ut4IIJ2XTcsFwgX/17xwijna0JhPYTidbkuVcI1mADnBdvgTg71Fr/",
+	"aHkSleqaY6aJDVorl45uoaNA/tI7o97hIpIYQQGNV4DbJGcDNjtDU16KaXT4sDDIn0oPeh7g2f3uhQXP",
+	"hDkPrP7IuGJ/H79jBzFp38J1oaYayHySp/acXkL8NWna89IbWosT8HmFTFlSCq4nTegBh+w/sJX1CzXq",
+	"yhW7h8f4EDm2E+DYxl+9g19V2oYLubuNy5y4NrAw6w83N7m8I/8GoD81ApxGfDBH8Jkfah+Nis0jAmhe",
+	"Zx2Fdbr846f6YGtuKEx/KfwvohyrPkklaJYFhw0+tCQFFETre+C3mECb0NKeIrgJhA3g60/s9h3CBA47",
+	"TxJX7yEcCqn/sM/ZAug/FsYpAHDd9SbVtruo7vBKhUKAWmbM4ygc5Z8s6nO0X3T+NlGG396COa31kp9x",
+	"I6Z8diujxw6t8eLoUVfZSKiJ+cy2UvMjiTwqxKg2olA6UKHUnl7Ef+fZ7XOuhy9WpV2P/nLVefzz06t3",
+	"nSexWtwmG1s76UkUIzLkPQswJj2X7ZyywAyooXDoAYOMZ9aHwf/yPZNZjr/qmlwNWj9yw/N9URQH9nef",
+	"7P/paWZ6Q5Jy7e/xH619MxsLuhuQ3lOO9YnIDW/jDfsj03pVZNLs4xhyFA7mx7wWWpj5Mbnc7zbYP//z",
+	"v5AqHsKz1kqRmRy0u42FmzxRUlTeo9uVxNLPdbfRpPlTDqXVebJwJ3TAlt3L07e0w80eq1S4Dfu0dbIX",
+	"7DnI8O5j3he3XPUD1e/8u6XXmh7Am2CM3hXtt39FjDEGK9xL7evZa+OvmONvbWmTqolpgYNBg0mzH5y7",
+	"a68LwW/O45sV9r2Fm9lJq1y0cjXY31v25vZW3dAq3iX3i9/intt3V+iYpavuikp8+X3DG/U3tiIDb+ne",
+	"aJlsMrtVQqKGA7cGUL9k+06DfStLiM5xKXbwVTKwdURaDVMUV6R9fdX0lM3YwAbdqqI+MtVvV1UPFcA0",
+	"kS9RWl8mH9qgIlNo42yxXaZ5l2m+/4J+Vy5PcwQ8x8XwmjMJ7yPHXNkbcDkfmnLhNp/WgwgQB24e+0/t",
+	"IinnWNyUGdSiWN4Ua4ijjzx7536KYgtJV1rX9Z//+V/ojeukxX6FuFeImWR6Ll05pzkg7gHaAgNfELsy",
+	"qokKR0mBWTv7R0zBnR4fJwfnTKsy8xF3iPshCbgQSaMQEGZjCzEQ0uok0WammIiEcX1DbCGUxg37yKPw",
+	"WXRHu1zhJm3fXC4M0irPtVF3JQU3MRXbVwUwK3Pj40+YLqbNGWbWAplRkEBPxqLQIhXpu+tZgl3c0Qkk",
+	"tBMdX5g0MURIh1UqJD0p4E1rlgH7i9+BTNHSrP2iWS64KzeIlT9tr8v64C6OVCryueZqQLXPddRrglw/",
+	"qt8XhT73bSSZaUb9KS55SYqTtpbjzSgw5ppSmvFtB8p+hDKUfmDauT3/pUZdfv7IYHp4efvKLSJhd9rC",
+	"ArHStbbEa3+k44xpXmfo47nlbtv/UnWHe8h/FhOw8WtgzVIoP7aTtgjyLYvvxcfLW8jUfUrCpmw93Vnn",
+	"S6mLhcueyOvaTI/h6lykIYS1gcUVBpVteIhCrim5xGte9sM95t3MH2adJ+tKC+2IcI9PEC/dtIcK8jgi",
+	"/eLnh+SrPTU0pfs6L7fulPqTn7Gdj1AnPI479kKZS/rAvt7agjuLyP/h3CB4t/ccDd88FP65OpNYtxFc",
+	"h24DnQe2QS+Rm/CSbqJl8fS53qIFQwvi46/nnJq76AnyBk51V1BFjLjJPrJ594pVNffwbHmNySjq4lja",
+	"2hNXec838Vx56k7nKOIPknLtvr1nCuYaZeSIqhNrKdh0qFhf5bmaaiwPGPPAkUnlreBDABGnwJIU8LGh",
+	"BhN+WsmO6TtQvr4IaKkCvybp+VYx0KjB5RYB0CW9YDtckV3c8quIW/IQCBwFoVOPwfzegpYXaaoZ90Ew",
+	"4vxFPJN2oACe60tA7MKZw593XILhPiTwwTzBf7sSwT3NjGKaz4B6B5ozfEcHhOykCooB6/1JJ1Hry0Gb",
+	"umVYRB7clRfxGrDqrLrfhC1rN3HMaTyf8plm00yuiEs5kfdFg1Iwro5wfxzPedvI0sLwe4BWqb8iOole",
+	"9dReTBhRGRBwp2jKNeNpen/xgJ1Pu1mp/WMkpd7Vyn+9avIiTSMdglmf+bReWU9+Bg/XPfCz4m6QyCQo",
+	"DeP0KQEHAFndtkgatJ4lzi9Jx5Web1kRgNtLZ73WbO/CJXZnpNojdouI3GG7rT03yb01c7wdFEa57hua",
+	"xe7caqMSdLBnMKOIVf4yMtaWo2REQZvE9Q9ATbLItadLLIRwDA2trnyWvRcsmRR5An3GUkxZVD6/Pyny",
+	"gwQaSF2lJo+RyiCtmo0olcxTRq0lQmJnLhR/YveqhFQ01X8ZFajXAPduwDPZZsnct5RQTwAT/b7oGQYc",
+	"40tNtxjM607Mt9tRCa0CIJtLgxAA2QZkjfGo6k5C+8dd+flOSW+K9oAtMEA4HVpqIpFQEY7OwsfTaDek",
+	"kgJY4gsxFhzfAngRVfHJSXbUG3L4oJYV36iCaguAdTxqaUs8KBDD3LB3Y/c0wg17lUiA9YXKQVQldv3U",
+	"4a4ru+ky63wmWepbP5z0tbIwcoZJnmEnGfbTMztsrq3MsfGDloIeJNemRR1dnOVKm64MIWxXZEKC9x8q",
+	"k6VJKmqkmmHRSXJ2esqiF/FulOkRdMvHXVugGVN2LXIlBxotMVpNV0KZh6vQMeKDaSOqBuRQeZa6Hqpr",
+	"wUSaGez08kbdEIAv0NOeWi/cFZRcix6faBG8ddQHWOZs967fh2ondx36+NBwmJlmtMlGqYVt8R0/oEV8",
+	"bZTbVEQSsLdKUm744cRjryYeaMGHL1xtkHvjxcQMW+xl6aAByoA/jL6IiqdNLLOByqp8RmcgsQcu8XMe",
+	"Qx2ZvW42Fl2Z2D1OwpIK4Yt1EMUk0ywbSAXlUJdCsG7jsX0A2my625gvtzqkeSa4Y6ElyT5hRQ1W1Dpq",
+	"JoWE2/7E5cAOnYyxPRCa54waR0fw3HUY0kc8ZyupMXYWthBupfCl3p3wVWWpW3BU70E9nY4eIzpf0fGn",
+	"0iwqZkJ6ig/GtZGq99BAii+dGyNGY5MwLOai7QacPztEoWxQU9lmaUErxFeF9WThfZfv508QzXFP2/WM",
+	"INiFss9uoOZ9sb1lU0ak+gNUSr3p2DNaWS9VOwbk7rExSMTcuC3Ko+6qAdK/s437H/3Ix8OJS2EsK2/B",
+	"VBwczb596aDb7Blts9+evHzx9G0yF+T6H4d/F0VP5IcXncM3nUN60uFq5DEX7Vpc0866vEVzY51glz3P",
+	"nzfSZZ+4a6P83bRRlstDrOEY4mjBep0zXjnrBTshstfB0o5Y1R+uMN4rQyOMZ/jH9MZdG1vxt6sygD56",
+	"L2N+e5tEpsHlk5/L2eN2OX8VQ1lMZEqYOf7PWdpElR8sna6MYUoXLFmwea3deD0rbychSoHp4m0S+tOA",
+	"vxdgs8bABv7KKjPIGtQT2bMG3lXZfym7KueLrALWhk641pk2XFoz0qg8ZdwaLux61pXJSBhudUELBSmg",
+	"xy30nBEWQwqJP5dFw/yZ+xMiWkg1bTrUNj5SQHggRsuKLyKo0C8MybpRrUQ07S2qJYKdVqqXODk+WV8v",
+	"sbTkxp3K29VM7OogdrGjz1kHUZLrGExap5IqKyPmlc0tG3aXOar3EsvHSu3Fbp91fVtWDaJfvbpTDOvG",
+	"0cfG2L4LDEh4TqpAWN9INQUHN0vZTBhymCWFLkozafqAwZCPx0JiJxJADgPDDUCLk+cOKEZcQ+TrFu5t",
+	"DHx89zH7CrCXF2pZ/9xXFyzfia56NdeloFb1N1opsbYLe9e1n0P4odJ6/lEVACE8Gfkuy5K53N5Y7kCL",
+	"agZRLwJ6aLpLILigAcmrHPJLAHbJpfYgZuZt36rvfQ4KfheOuetwzJ9d5u2MvPuTlEivsJ2s/EzW3ftH",
+	"a9KJF3ouaZF4IUcI0U6MxgUPQayyR1iW0Y6a4efzDiCXhZVYYuxov69576YrQzptqKbynCWIZIjWEnc/",
+	"vhZcAyyh9fYTfq0Kk9i/Fvj7z552+PujXeLhj5p4+PujXephl3rYpR52qYfPk3qINeVnyjyQzt/Eebpw",
+	"RZTLHa9k0fmJLAd6ZrLexwHluZP9Oz9n5+fs/Jw78nM0fVbVsi3PGe/11ETOM/lTjk9pwabw/+JwxLOc",
+	"8TQthNYeQF4yznqiMDyTbMpnPjOIYO/+T4XKRTX+5BuY4MIqy/P8SU0RU7tqEjBVz97VYo+5RqXzRmY9",
+	"lQJu/shFuEfcGFHYqZAkbLQbPOX/2mg2rN9gzf9i1mg2JB/ZPwn7vEYsF0f8w3MhB/acnD48azZGmXQ/",
+	"h9SdNkUmgRWxKpHtdnzPb0s0lwHmPKomY69u1JXRrxV+GF8DiCft13oUT3fhNhCeOPaW7evVH9Ouff1z",
+	"snV/PYqLp6NMVmsu96eKzKr7CILKQSVQ0jn4q09L85HQJIMBerxfM1DKMaNUi3UWauQxzOWyhdCwg9Yf",
+	"ELpQR9GCEKcyla50S4RqFVQ9wY62Z+lIZwM5GWNQ61JIg1lGQHrEZm4MbAH4B866TRCFPQWAmwShkhG9",
+	"IUj3d4bfIBferRqKrB770qEvurBGF7id7bYt4OWx99D/XW8hXmDXB4LzI6r9FfwzMmTDSufbvm+H3TYQ",
+	"YOysBj2DKz41iR6wxvVwXYrDPn2N4rxO3Oqp/ZCv+A09aNca/sfRWShTIkXDqLVoxsjerdBi9QNDpOe8",
+	"K3T00f5nJVn9y6A+fJtWljreWy2AAKiYhWs0bpKGvyHfmZpKX6BJ9FwwCFp1tMAmNbyuK+lGLZa4IUmE",
+	"kkt39+WcUd0nFIsu0UpO2nzhksoNZXmz4ZZXG/zjvvTArn5yF3L6/fbeenFZ18zfSAhYyVGPSj1MhOrQ",
+	"IRqTZqDhgPFZSPxnZloMuUyIjFk45m3esyoRu4mj3lOnD4ZcN7HhFKJNZMwrSWIYWzLPGfeV9cKgD+BZ",
+	"FKWYoqtyPSv5E4XoF0IPkxZ7AhPG9kf34K6EGVrxr4XWmbKTc22lUoEo73HJcjWA8D80AodoN647ZaD1",
+	"Mm0KbtCBmsHs2uiC2EvfwSUrWKJJkG/vGtD7WI+0jPtQNvGbGHiqx/W8nWNRNfYe8Mq/sGNRZmqe8iLV",
+	"u1xDbRv/OdfmAizInYn/BzPxHfsx6gcSRkE3bKrNKoz5o9hs3F7XTapAJQTxuViTnBrGELpWe4cgYt0g",
+	"cz3CSdTnLPn4KWG9XPBCeyXhKW6hgR267L0jkaouMdAKuP6lQxKIjH/rYjjfYMStHjTAXUx8geRriFyX",
+	"qJqZnvSG4dn7ydnxWYIMy94RQc+CavcT2mJfMhxNgRJXAZUAQDBAgWPKfCQST3MDrMPWspm/UZXeG0+M",
+	"s+9vpfgwc7KOnj88bHPVVTn4PnRXymu7RJuE9MKQ6j4zf0o1nXepps7RHe3U104ZfcWe1gvoW/LfQD3l",
+	"BNO1K69KZAcMGWJzsv8m3LZU9SYjgYGHSZE32o0j0Er0zAW9lA0kgq40rQsCACyZjEBvnM8Cv4h8q54a",
+	"CcqVh9yy/dQgcJZmepzz2Qv8tXtIhkh9CwB0iNlLoHORZnBVtM1ACYr8UnHzNeG/9XKlMzmIJkN6pWI+",
+	"V/SXxck8dSov1kv9LDeiQDh5+wXBXoCOQ1J+hG8RapxDmUPUiD2KpgNyr2pzQB5m8lp9qJjQs0JNxlAK",
+	"Rkkz8GtxZpDiQkQ7o+KFCz6qXDb8fvEZv/qmco/JjOXoc/3fms+wVMP178yDq9PzI0jq+SmEZufFc0BI",
+	"TQQUfdFpUr0fkLfSeT+EDnniX4/OXVbxrID+1KiuoMCGQnqse49USrhvLZbHQ26SgybzPe+Hkww25OLZ",
+	"4ZtO9HyoxlmcQYydVLVin+YHgODIwdcsV+qGMKXsOcIPEmtovDIVvDckQKhoLhMqhVnYDl/WsDCRn8WM",
+	"SOzRJJ2zI3s8z3FvXsWL5uPs8EbMKp/1qsPgT4vPelWo6yiNO865gcoaxJ+cSB3RwUUPGwqeV8qWn/AP",
+	"n95++v8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

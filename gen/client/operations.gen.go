@@ -54,6 +54,17 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 	return err
 }
 
+// CountStaffTickets calls GET /staff/tickets/counts.
+//
+// Count tickets for staff.
+//
+// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) (*StaffTicketCounts, error) {
+	return call[StaffTicketCounts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCountStaffTicketsRequest(server, nil)
+	})
+}
+
 // CreateAIResponse calls POST /tickets/{ticket_id}/ai-responses.
 //
 // Start the AI's answer.
@@ -121,6 +132,17 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, opti
 	})
 }
 
+// CreateTeam calls POST /teams.
+//
+// Create a team.
+//
+// Creates a team of enabled accounts of staff. It may be empty.
+func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateTeamRequest(server, nil, body)
+	})
+}
+
 // CreateTicket calls POST /tickets.
 //
 // Open a ticket.
@@ -145,6 +167,18 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, option
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateUserRequest(server, nil, body)
 	})
+}
+
+// DeleteTeam calls DELETE /teams/{team_id}.
+//
+// Delete a team.
+//
+// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteTeamRequest(server, teamID)
+	})
+	return err
 }
 
 // EndSession calls DELETE /auth/sessions/{session_id}.
@@ -214,6 +248,17 @@ func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, o
 func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetReadinessRequest(server)
+	})
+}
+
+// GetTeam calls GET /teams/{team_id}.
+//
+// Get a team.
+//
+// One team, with its members.
+func (s *Support) GetTeam(ctx context.Context, teamID TeamID, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetTeamRequest(server, teamID, nil)
 	})
 }
 
@@ -357,6 +402,62 @@ func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, 
 func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsParams, options ...CallOption) (*Page[Session], error) {
 	return callPage[Session](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListSessionsRequest(server, params.plain())
+	})
+}
+
+// ListStaffTickets iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List tickets for staff.
+//
+// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+//
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
+// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
+// missed or come twice.
+func (s *Support) ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
+	return items(func(cursor string) (*Page[Ticket], error) {
+		var page ListStaffTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListStaffTicketsPage(ctx, &page, options...)
+	})
+}
+
+// ListStaffTicketsPage returns one page of ListStaffTickets.
+func (s *Support) ListStaffTicketsPage(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) (*Page[Ticket], error) {
+	return callPage[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListStaffTicketsRequest(server, params.plain())
+	})
+}
+
+// ListTeams iterates over all the items of GET /teams, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List teams.
+//
+// The teams that tickets can be given to, newest first.
+func (s *Support) ListTeams(ctx context.Context, params *ListTeamsParams, options ...CallOption) iter.Seq2[Team, error] {
+	return items(func(cursor string) (*Page[Team], error) {
+		var page ListTeamsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListTeamsPage(ctx, &page, options...)
+	})
+}
+
+// ListTeamsPage returns one page of ListTeams.
+func (s *Support) ListTeamsPage(ctx context.Context, params *ListTeamsParams, options ...CallOption) (*Page[Team], error) {
+	return callPage[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListTeamsRequest(server, params.plain())
 	})
 }
 
@@ -559,6 +660,18 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, optio
 func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) iter.Seq2[Event, error] {
 	return s.stream(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewStreamAIResponseByIDRequest(server, aiResponseID, nil)
+	})
+}
+
+// UpdateTeam calls PATCH /teams/{team_id}.
+//
+// Change a team.
+//
+// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// change is made only while the team has that version.
+func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTeamRequest(server, teamID, nil, body)
 	})
 }
 

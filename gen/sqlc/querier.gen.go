@@ -30,6 +30,10 @@ type Querier interface {
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
+	// How many of the accounts are enabled ones of staff.
+	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
+	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only.
+	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
@@ -48,6 +52,7 @@ type Querier interface {
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
+	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
@@ -55,6 +60,7 @@ type Querier interface {
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
+	DeleteDetachedTeams(ctx context.Context) error
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
@@ -68,6 +74,10 @@ type Querier interface {
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
+	// Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+	DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error)
+	// Takes deleted teams from their tickets.
+	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -117,6 +127,8 @@ type Querier interface {
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
 	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
 	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
+	// With its members in the order of their ids.
+	GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
@@ -135,10 +147,15 @@ type Querier interface {
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
+	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
+	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+	// returned also when it does not match: there the next page goes on.
+	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
+	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
@@ -154,6 +171,7 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	LockTeam(ctx context.Context, id uuid.UUID) (Team, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
@@ -200,6 +218,8 @@ type Querier interface {
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
+	// The team's row must be locked. Without member_ids, the members stay.
+	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
 	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.

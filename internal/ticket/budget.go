@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	sweepInterval = time.Hour
+	sweepInterval  = time.Hour
+	detachInterval = time.Minute
 	maxSwept      = 1000
 )
 
@@ -67,9 +68,12 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Tasks are what repeats: deleting the counts of past days.
+// Tasks are what repeats: deleting the counts of past days, and taking deleted teams from their tickets.
 func (s *Service) Tasks() []background.Task {
-	return []background.Task{{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep}}
+	return []background.Task{
+		{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep},
+		{Name: "detach_teams", Every: detachInterval, Do: s.DetachTeams},
+	}
 }
 
 // Sweep deletes the counts of past days, a batch at a time.

@@ -48,20 +48,27 @@ var operationBodies = map[string]func(*cast) string{
 	"createUser": func(*cast) string {
 		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `","role":"agent"}`
 	},
-	"getUser":          noBody,
-	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
-	"putCustomer":      func(*cast) string { return `{"display_name":"Ada"}` },
-	"createAPIKey":     func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
-	"listAPIKeys":      noBody,
-	"revokeAPIKey":     noBody,
-	"getMe":            noBody,
-	"listTickets":      noBody,
-	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
-	"getTicket":        noBody,
-	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
-	"listMessages":     noBody,
-	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
-	"streamAIResponse": noBody,
+	"getUser":           noBody,
+	"updateUser":        func(*cast) string { return `{"role":"agent"}` },
+	"putCustomer":       func(*cast) string { return `{"display_name":"Ada"}` },
+	"createAPIKey":      func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
+	"listAPIKeys":       noBody,
+	"revokeAPIKey":      noBody,
+	"getMe":             noBody,
+	"listTickets":       noBody,
+	"createTicket":      func(*cast) string { return `{"title":"A title","description":"A description."}` },
+	"getTicket":         noBody,
+	"updateTicket":      func(*cast) string { return `{"status":"pending"}` },
+	"listStaffTickets":  noBody,
+	"countStaffTickets": noBody,
+	"listTeams":         noBody,
+	"createTeam":        func(*cast) string { return `{"name":"Secret team"}` },
+	"getTeam":           noBody,
+	"updateTeam":        func(*cast) string { return `{"name":"Another name"}` },
+	"deleteTeam":        noBody,
+	"listMessages":      noBody,
+	"createMessage":     func(*cast) string { return `{"content":"Hello."}` },
+	"streamAIResponse":  noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },
 	"listAIResponses":      noBody,
@@ -108,6 +115,12 @@ var ownersOnly = []string{"endSession"}
 // ownedThings are how what a path names comes into being, by the path's parameter. It is the owner's.
 var ownedThings = map[string]func(*testing.T, *cast) string{
 	"ticket_id": ownedTicket,
+	"team_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		created := c.Do(t, http.MethodPost, "/teams", `{"name":"Secret team"}`, jsonType, c.admin.bearer())
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		return strings.TrimPrefix(created.Header.Get("Location"), "/teams/")
+	},
 	"ai_response_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		return ownedAnswer(t, c).AIResponseID.String()

@@ -35,7 +35,9 @@ var refusals = map[string][]int{
 	"refreshSession":   {http.StatusUnauthorized},
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
+	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
+	"createTeam":       {http.StatusUnprocessableEntity},                                           // There is no such account.
+	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},            // There is no such account.
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},
@@ -148,7 +150,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
 	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
-	if o.role == sqlc.UserRoleAdmin {
+	if !may(f.owner, o) {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
@@ -374,8 +376,12 @@ func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
 	}
 	faults["nobody"] = as("", http.StatusUnauthorized)
 	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
-	if f.role == sqlc.UserRoleAdmin {
+	switch f.role {
+	case sqlc.UserRoleAdmin:
 		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		return
+	case sqlc.UserRoleAgent:
+		faults["a lesser role"] = as(f.owner.token, http.StatusForbidden)
 		return
 	}
 	if len(f.pathParameters) > 0 {
