@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -411,6 +412,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -473,6 +475,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -644,6 +648,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1167,6 +1195,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1392,6 +1429,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1578,15 +1618,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1596,6 +1648,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1604,23 +1662,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1634,10 +1721,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1647,6 +1740,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1655,21 +1754,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1791,8 +1912,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1926,9 +2068,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1958,6 +2097,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -4416,8 +4558,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4465,6 +4605,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8653,7 +8795,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -14055,602 +14197,630 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+UdbniJNUoctKjpm1T66Ne1rLbk9b0w/FcgCyRoVAXahaJrj1sb7NO+DvU/yD2Qm",
-	"UKiLoih1z7UbsT0W6wISiUSev/zaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+HkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+AvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3vFxtD8+avcmfd5+PN4X7ePRUa99KLqTff543Iv6/VbQypRKzCg/XV8HQIfzLBV8XqKB",
-	"ZFzqlUiZmjAlBVvEYuwRpBXxjA/Y12ErWy/EsDUYtt69f315fnH67uL5s2ErGLqRwcVtxgZPwVThEZjs",
-	"sHU9lENZ/drF8z9fXL56fn5++v1z/Cw8TqtQ/uoB73Xbj6PuqP1kfHjY7k+OJ0fdqMsPRo/xqyrB13Kt",
-	"Y51xmW334advXl88f32nT0ciyTi+ecblFVurZWe7jz9//WznDze836zhi7PXZ+c/3Psitgy3nT2LNR8l",
-	"IirvOC3SzyJlqzibqWXGTs+Key8yLMfjy8g+HrQikfE4MQ+fEatqxlPB9CrOxjMRMTUxnMuyWazp9Waf",
-	"pbjjL+PCjjnk3W77cbfbbT8x/+nm/xfRdlvq1uCgexy0sjiDzXl6xrzRGAq2Bq1Hi1SNEjHXj/zBwkY7",
-	"exXrsZKTeLpMy/N/v9CwB1kqJkstNMtAapgxf6PZlVgzlbK5ikRST5Z54dUebYz0OT2DV8Vj4b3+LjTp",
-	"HXg0Oez2CzQpD6WOMMV7kDqv1SksYokxkoRl6kpIzVZCZiyWmWKp4FrJWE7riSHVJfJDDSGWWkSMJwmL",
-	"M21fPBITlQoWZ2wkplyyTBE/7UCa/uEG0kz5Z8GkfXsDbfLRI13efBZponjUyDKxZsrdY/hkzKVUZjKG",
-	"UGYn1JMpf2gDw9z88l345xieydK12R6tQZYuhU+1/QLVCuOso5h3A5LsbaoyNVZJA8GssNBqLrJZLKdM",
-	"JFrUE2lhX9VMolGqrgQKm5Rpw6T5i5dSfFmIcbYbmQ43k6nIXHakTKSpamIuNx0k1H8tVcaLVLpQis25",
-	"XOciNWOcZfG8gUA/wyt86qxUQRyPhCHEKo2zTEg2Uak54BhPzLGy3oUqo01UOegXJTQMD3f9ctFAFJwC",
-	"UuSd0AsltSgfT0aRTEQm8r3raMGzTMwXWWvQC1rjVPBMRJfcaH79bv+o3eu1+/2L7vFgvzfoHXZ63e7+",
-	"weFfWkFrEstYzy5RlrUGLZ2phfu5+RVHnYNuv9d7jK9IdXYJUqz5iwf7vW63/xerYW6jHbScMnt5q2fg",
-	"fBq01EJIHj+aLrK20rrd63dHnlBsWVLCdo7HV6K89Ddor8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJ",
-	"YfeoFbSWoMYbjgVhhcTSrUE3sOOIlXS/9ntBa5Gq+SLzfuobdqMDJ3/+usgvzz9bI8PbSiuFWrM2OjQY",
-	"Dz7bxJcpPXwrKvvsJiQcCxOeaBG0BI3h41f8p7NayA7h8irfAaB1GpVMi59bg951UPsQKKNND/WNZZJw",
-	"nV3SnwWK3GhUZI48nlUBG3vA+t1u1yioMKQB0xlPszp1FS8YjbNIzttp4I4Lb6fkAr/DIzUcj4PCtRoa",
-	"ApvpxNGAbTOqQa9usmQoBEO7QLnRQPr81u/vb/9+3x7Z+v37bukiJUXtx8zvd104klLD1uDrsPUbrXqF",
-	"9kSgYNiK9SWPh3QkDVt8mc1UioO7iiV+x9xwbV7jTgr4eYOgx/sLxwXxvlrAZ5c5DQrCa4jSa1iVdEPY",
-	"rdYkszu2JL7eyOpp9/F/jrt/1+PuE/DKRTwXapk1myI6TszRUasrZvRwsy4dxREz5gWdErEEzXMXLZFv",
-	"1p0PClpiPrA6/dBehfPt7dmPYl2zU67EOjDjXfqWxMevm7ZI/3jQ7XbMYPvdMsMetkd9w3z84KB9HHVF",
-	"+2D8ZNITfb4/Ouq26Ng1am3lxb3uoNcfHBx0Dru9/v6+ebHkczOpD2LE9Ay23SIVk/iL2YZXl6d/kRdf",
-	"Rmf/Ja7Oo5LrMWjpsVqAS5N4Vw+M3u5YWQ+MYm9mzONW0FLyciRmPJm0PhkdAdb0sjytrmg/Hnd77Sf8",
-	"cL/dnxyJw+hgvD/q8xby2HgstL4wjFe2TAwvBuAa4XATGvBgU/QO2TyWy8xXJr628Dbk4tagJdZ/mo2+",
-	"H8dv4j+dvf/bWe91fKbP5tniL0/Pjs7++v/+z//t/L//839bQUt8WcSp0JexbA2Ou13DSJNU6Jl7kU6z",
-	"S7wVpRFxzUjw1Nrt47Fayqyq/kzLu2N7/nDuJKfwzXETTVM+Fv9J3u3OWM0rzPRE9A7aj0e9cZv3xgft",
-	"/eho1B0fi8eTXjdfchybN/q6A4HmtSOL/0ZTMHz0lMuxSBIRNRp1ThnNZjxjUo1UtGZSiKjoMdnxwEMz",
-	"PJd/YzueomACOlz/4xyEWx5q3mT+wQ61buVM6zYbcE9nXE7FW671SqVRfTBIqmwmUragmwqbd5mmQmaX",
-	"7po57tNUjDM2U6kWbGSYJ10bGSxW/m0644tEGDOI0/uNhgib76mSn0WquZnVa5UZebjItnIYj70na05g",
-	"//KlVNklt6+uHsiREhpPYrgHHcb+C3Y5k/u+K73vua/8KXtfrff4NU8DqAc7NN/ztWtqJmn3vgLSSbES",
-	"OmPAmDnlvBfCud8QLVzRwYqChI8zDWdSnGk2XupMzUVaOJaq5/HOx2w+wleowjYMkda3HM+8RYQy/9IF",
-	"jKnhQ/CjWUY+UkujyLFYflbxuOA+jIQep/EC+HTQOmMrrunTEctWRhE09POCo5ZRzvBd7OBxr2dGuUqV",
-	"nHpDe69F2rCLq0fvprNnix1dOTVxCBGyShOPYDhnRw3gNhqi+UpFv3t2tX77Q6we/69nf57+dDD/U3f8",
-	"l7Q3+jD+X19+vjp/8oPsZy9Xh8vn6nF8yo8n3//1v6L9H/+ZFEizCrTjNiyA3ZQFloz1IuHrS5rqacTZ",
-	"S/VZJBw4V3zJRCp5gmOxz7cNG7buOtB6VfGm8W7mmn2fa8YeRX7jaW7Q+NwLxt1ur/046vfbx+Jg0j7k",
-	"R6PH4yfRsehO/tMOoRPLzzyJo8oe2PBwOY3CIznJyiLJv1vjIVpDbPTkmH/BKZ2Txszw9qkeN2iR/Q6e",
-	"l1XdbbOeBO4nR+dbq2WGQM++ey/5Zx4nqJyWz8yIZ3zENcwrUqs6JSMaXS69V5Q0C/eCXL/YNdLaO9o6",
-	"iPjMfrU4sopmURo7EATZt/FcecqNwsISJaciZYmasliWxAqxvxmfeeNzw/8XvGLenlrWqZhYjrawdS4z",
-	"eLZI2BSWhEv7MORRoNIm2uYpxqMoFVrvkgFx3JQB8bzwamYHVqGrP25Dghc83t4uW1pN18VZfwXjrBjp",
-	"LXHVP511NgH6/pObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSt3EUTFDCFP7rzw",
-	"xlHZFPkgzWx/4DJ6M5nUypiXYpIZO2W2nHOpSzHEOU7ZbAt4j+BJNqvm0BhdWSQFA8Cxi7qCR88iMV+o",
-	"TMjx+ky+TdXUbOrqGaD5XDAiUcB0FicJW8pIpGzF1zWLEeevvYyl2Wb4Yj+By77PE1veaNo/ijW4lovf",
-	"2mWpxhtzB3zZ5n0f8q9iybyhV1azaZYlwr6K9Zxn4/ICwRdA2hlLCLIVDI/fmKDif3VuX13g+RpKFj5h",
-	"vQ9EyDuzv2/Vl0nojXAj/dx9QDyJKmmZYhO+TDIII7tMuToC2advP639QiJX17dB8Z3NiTbuqzgB0Fyf",
-	"piISMot5UtpTH4wJW+9dsnOAF1yOvTeU5FrxjGcgHoV7pzOUdzn8DwvCrVcwxc2wWHFYNbSojt4ji8cj",
-	"NUaz2xaxZplCNWsDhXwmQiM7FzGyTqIoKRi8zDBSz8jY/uEh+xzreJQIdnr+9OwMNHk+zkQKZwOsuU3x",
-	"ho9nSl3SuGJzcs4Ej4AXk3geZ61B//AwaC0U8IShTGkYmN69QwpUvijd6qLExa23aWHKRPMW5y1P+Vxk",
-	"NbY08OzPS5Gu2cLd1Lww/j2e1Hc/m7VYyiupVtIw74xrxukj8Mp6yqtldqkmlymXkKkP1IcxecQ3xPGI",
-	"jz/vQPJu/yaS+3NsJHZ+k0fmdxhdqgl5GZtA6xiSmHkGdMGUn2ZSY4iqJB8ofkXxshiVHhw2kRteu2s2",
-	"3kb5YAfUSBO8waNHLSFw6FYYuPHflhKFwOF9EqJ78CsQIuVSx+gl9anxIlVzZmwAI7HGidKbOSJ/S2H3",
-	"oXFgE3qnCj0VxdfuQgjeZC46QvgDaqZGfpchyUuus9NoHsuqRppwnTFursU6S3mm6kQRBMzhpoqCFGP0",
-	"pPoatpopQx+y63fZHqKJGC/rBl0hhjdqIIKanskXKi2n1YHp/+Z0mc1Yv9M1it3cJ8E05TKzQWpP09jC",
-	"yb3URpMBXyGPeMFJ7gZU73DX7E/nb17X+dvLL9piIOZbr3hiJibqw3TGLix/kJZ+bh+8pNUrCwUI/JIw",
-	"MCqBeQ/pBbFk7y9etJ/sshF6TUeGmwnLB1RZ+uqogQjouXwhRDTi46siDc4yNhPJoiwN5nOXAYoGRpwF",
-	"RpJS6tpmh+RBl0IQ5JDcJVMq5Vksp61BC1Kwl4tou49589XNYSYZQaCtLlPt38JrG9RMlMflKdrFZqd2",
-	"khirXCwETzUF3YxGPMmEZJylwthUGJBdzeLxzDydspF5TyoSwbXQYK3HkkV8rbcgkO8juw33EIHQVr89",
-	"fT5dB63XYvVeV9VYKVa17n4rqJJY7piS0qsJPrwWX7INYeSzTDMpvmTl8KBNRiKqHh+3u712t3fRNXtl",
-	"gPxWis+xfrf/+O8Re3PpCtXwwSmbiyjmzMg5OG7VQqTIX6SBLFIVLcd1bo48yF8XU6i8KE8eRIc4JAd4",
-	"n99Flj8pyPKjXJa/dtkKTVGF0uiJTi/UUkbVIyybiVQERhk1MzF7TjcQZAIvqAsDSIVOI/P3LnN9XJjr",
-	"QXGu9rO108SLNEMzhovaor7zjE8mbMY/G8tkkcS16ivN4jJrquajlA06kKwriLRaOs39gN43OwU/xk0K",
-	"HM0wrxZsIEppEoY4b/k6UTy6UOqlEcWlLLvPImVHB+zH+Lsaqizw0UvwOsDDZW0WlJk5XyN9jw4P94/Y",
-	"aJ0JqOSaq518fN2CGtvzXNw0FfTO0HgqVKgOGqggZGRYBBaswc+MqxmwBd7b4PuWNxw+oFX0+vsHh0eQ",
-	"hHjb7JPbxE9AY7dK0haDcV74fIqbk102K1C9QfexUUT6PTgYzOFzuX0eJSxLCroQWF4YqCttXjUXwGOG",
-	"bBOu6z0/C+8tly4eVdi/tFPB2UNe6M8i1TvmlhU51PNC+/NheWSswqM1AwZyLDObNdCYSpZLGAYn8ZZp",
-	"JfT6kkrfoBzsqNn7qrf53jueiZfxPK4kFLq6TyI8iAsla8/jlGfiMqG3FFdVCyj6nKtU5G8yI4KfIc62",
-	"u59pu6pPM0WWj66y0oXRA03QO9a4vOgsovMFvQSVItCmDHF8/1RIo6OIjQmmdS+1D+bpA+9UIoyahZQs",
-	"61gQ1gTbhTOdgWe0bnea2zB1kl7jLeIbmWAiDLxrCCJk2IITZSQY11cUOdpVuzhqipaameXR2Ia1Kw/c",
-	"kOQcoj/fLfW6gaUTNY3lJobG+NHlyLzC5+fqnkgFW/HY7KldmPjJ1ikrOCdGI6rQwR8wkgDcxBUzOeGL",
-	"TC3ASOYsE4lYzJS8VYFKr5BIBunOduAly4SePIZz6MA8+Xi/2+0eVBMXjzkkbR0etp+YY/Ro0hv1+UH0",
-	"RBx3zb0LeN1+p9vp9fY73Uf9g40FLzWfg2MPEzMHrVfqb3GS8EeHnS578Ode74S9jOXyC/vy5Ojy6GCP",
-	"vYhTMVFfHvUODjtdsKdrSdJ7ctHvDnqHg4Nu5+iw198vksRmtzXR5PGg2x/0DDUPDnu9Ak3GPd5tdx+P",
-	"+u3H4163fSwOovZhn3fHj6P9yRHYkkSTbm8QjZ4MDgaDRwdPNhOl+r0CUZ4JfXW6WDzqd3rsQfzmfA8N",
-	"5fN4Kt8vGlJ7b28ub+XXw0LhGqf/C4hjpkLUlfbUExpVrIOiN2Zj+Y98dzh+enZ0drX4809P/3TcEfvd",
-	"zrifyNH8RTf6858SQ7jUzO4RGc2PtlEEH/G4bata/4j5S3g0fLvbIHI6xXK6ZeKUUaz+utSAarKU95A0",
-	"9StkKmk7p3/yZKU6I2bLXPh/NTvGrPjdjJjyq3cwYnA9nmJorAzlAb+S+VGjDBAfurhandESa3rNCUsF",
-	"hMzijEHi3y4q0ajJx3BBITo7lIoeUBxrPvMPcTard52bK4w3lgr9i3BjAYvv3yMO8Okfcw/W1JCWd97H",
-	"/xGC978ARpsDneqdWFbhjIjPl7VZhZi6nAq8uiGRxGUSIoJah51l2mWsuGSKAYXPGZ/y3YLo46bUCpgg",
-	"g5HWi0dvJsCSSr3icn2K+k9dcmv8JZtR5tGGlLxMqUtjGF5y+6Y6q9Fe7LAPHMDlAGYOqw2/QKT5/lNY",
-	"fUdIZSD1JCpPxSMUqpy6wayGc0/TLRuIlN9S9FQT5CM4AHX1lQz8WVBVoO+dUAVj280oH2kznew9hkzv",
-	"z57OeHYr/87mgtNbSSfvkPsUtLI0nk4hyy13G7Utjq0/2G0Bb3ccytciku2Cp4RJhei5Wx+ztALwFCTs",
-	"lSBx8/nq5WgeZ6W5kvazGwrVJqCpHVFe6bFXIuPm7QjX4xCCCBeoAZQVPt7WmVg04rYaMrXzQRKoUW/z",
-	"/TngU35/FZD2ju/YjGcL7xAy2m7UWIazmRJ4z9Y0vyUU0wYkJn/1Pj578/r5JwRYKvHiT4//hxv/LbkR",
-	"//muBsDrH4xPd0q2ut1pgRP1S2tbnmdxa/X/uuZ82QZNYNPREny9JXJYzVwgn2brdKjr2lPSC+I1jNdB",
-	"laO2/16a7wuZxWNeCe+9Vi7/uKynLUvPldW0PL9GChHZKlOXRb2Lw2O/SaGHbJrSaCqqWHnAcOBLvVws",
-	"VJqJ6JWIYn4BD/kUeJvwWFZQOB0N3OOXkCiE2bKNmUauctBop1iwdrf8okkhfH2YU8SbmPeJerLUzgGo",
-	"A3bmBtyODxjTosrK+iL4SqZC/ubG8ujvxFjNBfJMGX6jgp9Rl6K3Kd5QzSPeATHKpef9xJM44k1ZD6ds",
-	"HmsN+T6wMFUW+uyeb8h3gKSJUSr4lWacpcvE5SyNlcxSPs7qy1wMK8WIpe5VsuAwdike6jbV6+UU2JAn",
-	"UZ2mId4Hwa/eumBPBTp5ruQmc3ol+NWld71ANr+KTXC9NgbUdEml7FVqFaPaHsHc+3ehWa+JZmbi/tQq",
-	"9CrODYIFWCGGXUggL7AKiWMmnu92jQGdYtYk2MXswbsXT9lxr9cNjFEFF3qHncNO72gP6IPbw2yWxSIx",
-	"8jJW8tFfNXjZHGNZ23g8E3M4yOb8y0shp9mMytdoVjpL7b5/fsGn9cOmHB7D2yuq1tEztZIBpiRQTZfh",
-	"IZXWDf9J50lnvzT4YWt/2Go1jPDowJyfWSYgFvS/h62P//G79n9/+sOw9ftWeehB60t7qtrmx7a+ihdt",
-	"BUPnSdtxCgKyFct234lFwtcoE4ozfpsKgHw3mpGhIlvNBLWcoLISGwbEREEmeJrEecGtrXimfLewVB0Y",
-	"FuhQXiYLO6hUIri81eRexvKqOptwuOx298fLNIF/iBOWiuTbYUuKL9mwFeJyPek/ebIX5H6sBZ+KDjsd",
-	"AR2gVI2yZMjB5S0jvN0GUv8IOTjfHnbNz/2j8TLVKv326uf+8rT706w3/376U9RbH8y7y8er7//SffK/",
-	"JnWDauKKfvfgyV1W/6XCzVLP5AuezRyHg76Jyl5xvrcKGd9xQ7rEruqAP0BiMBw0PElEyozSGGH6PhN8",
-	"PGMLlcTj9YCFaVjMdUnEJAuAuSGjyxzmNus/zELy4+ihfBClfJK1Y5FN2rMsW/BF3E55JmCJ2yTw9jpD",
-	"WdrWmFx0kn7bPcm+7bW2n/JtltKR5i1Ms45APPMJgRlIOmDhzx49zJxXbs5syynXT/jnb3vd7snq2/6v",
-	"NWWRpevTCZXuFmd7ThPIFKQy+X5pH9sBMr70cjwWJbbu+UOeqHQOBk4ss32w7fiXeL6ctwZPjqDmaR5L",
-	"/Lvn5mMGi3lp20+oxqG38ejJEMbw/NmP32hy67oOGcU1+VxkOyHNYD+anz/V7bMPHz6cetZH/UDGM7PR",
-	"5FSgxDx6fOgdcOXD7TtAjWWp4Mn822GLlPhhK0CAgW+HxYpWEHm7S4rroJXE8srvgVadwylVUADsyOn3",
-	"7fdnZshO97CtyMzzua3znYpgb+W+4Nbv7eHXMcrv7x65S3lHs/ItUNLr9TSruQ4Ita6soDjyd4JHdvHd",
-	"k5WxT0XmJdGA+Y1l2bq2M8PGMTQxJP5OY/lGe0BXxbEgc24Yjh8K3jgSXR3Ey1hn4LHxyKGrY0hinfk4",
-	"8DsMIYfbbVgZvIHFWfXziCZ7DyvydMYzD9ttA1Nzs0czNk5iIWtGpIWMnMipsnjcyLnbMH9ppOgQ3jDW",
-	"XJaxxzcM9afHv/Jgm3isDD+L4DKbiWy4znM67sB0z2UkIsp9rQ7suYz8UBsFpqvjENK9ozwGeqZ+EF03",
-	"DGi88mbSxPpvFTUcww4tN+0/6iWz6yaAmuyaZcIgfB5+tGhYNcOBN1QYyfpdfm/BgvCz+HMh2bN0h2f+",
-	"Fit6G4SVZb56Qt2FYV7zuYh8hNDiCF5DzZHn/woYz3vxxeOao2SR14dUBpTnbDQNR6yaeOY842l28+kx",
-	"LsEd70QUsWoWmlHEuF2Qps/ncnKXb5fyf4vf/15A+zGH8w9rgSer0/JuJI//hd3GKHR2o8ZBYubXVDy6",
-	"+ZC+ZHnLqRpp46zzu4kctCAq43BNn4LaMePeNzZyp3SZzDEoSWokJNYs1RKvDH9QHnABnaDhTCuOo1lq",
-	"Qx1R5pDCAygeMUcyIKFjU5daeXCvg8SEq/qN4RaZGlk6NLSGg46yt/LDriTgy0VM5bEVr+Pw9NJI1BnP",
-	"6hbUXPRIuI1SkMJDrifxDtvVG1OdalU/qs06VnFQoGTtMKzP6spHBy8Py1yGcVyJdd0QzHV6urJPF/Hl",
-	"lVhv/P55phaLpqUyFz2S1FkpanGXRcEnmzcbWUublKSyofTd+uzZzkpSnrDfIIRwTrVC6MLmr96aChgt",
-	"i5o+jt0oNn5+6UXy7jACG2pr/H6jbrh0Ab/bqzv1X3Ukb/zmVGS7fPC6fH/OO2fP6h033uH9jWYxOL4A",
-	"V84cZjnQRonLNvljfp+KSWvQ+t2jvBX9I7yqH50983pKNQ7p7ZmRCDgcdirXDNMJ9UIkSSyn0EOEvX9/",
-	"9gzrbNHPK5WMxzwBOCPCQgBwhqYJ5QLkjpN5Cm78TU7oBZ8KNhLTWOoOAyBsTP8z18KXsbwKGXpP7XlG",
-	"D0xUKk4w6K7YSLA5jwRbLjpl6D+aEsYTmvyrvf4T8E26vwsxpI+n7b/w9t+67ePL9qc/3FsYqVbwv4I4",
-	"XpwxzScQJDIGPUWO0BELedODUqQIMGmxyAuE5mQixljf2mlAshzKHMoyYFE8mYhUSERTFp9FuqaXdNi5",
-	"EOzjO5GlsdCfHqTLROhHKf5JPvwi0iVRvIxsuckt2Uz6/2j/951JPnllQXZvELBMyWTN4gnQMHx+waeh",
-	"xQVF5tMiwP22irVg4UGvH3ZY+DBEuPV1h0FREJ9C4b/23vyNtu7oYCi1wkgRB8UxFZhJsEjVlzWbw/or",
-	"MwT2IPzwCGKdYcDCYWu/Pf1bvBi2wj0IJvKCEcTnYtNaTNqvCGt3u+37XGZxtr7gU4JnnbxWUjSQ0cyZ",
-	"iGVjYGu1BMCRARIzh2umAtmgGAuNNQv3uweh6/fPMT2iGg8eyt5+p9fp722erBnt3Wb8kms0qZoEcRwV",
-	"MABATXHzDihbfcznYsAojlpqbQrRywFeksv5SKT4UxjkAtD2AMBkfAaONMxmYKP1UIb0uG0si8932Ckb",
-	"pWqlAYIihFmcq2U6FiFIExjZyMgLLZKJOUTMZHwsTZhYbO3ooYw1i6dSpSIa+JpyNhOSYUYPjNjsGkjz",
-	"DBiYioyzMBVaZCFbzZQGms3Ig4IzZt0N62iWoA2jb4Nqd5v4p7d8Z/K/4CioXUUQnlyzsPAxswQqBTQi",
-	"PhZzwyeGJkVSAsEIY8oJaZwDygE6trB3ntkIgOYE1FTS362loypxY49uM2sSiR7xSgSAOH9tSBjySxS4",
-	"28RcM45nrEUNMvy0IEylRMkp3QWcRPkLdsF77FX8nW1vPUBxyl2uFB3n6HMcSpcuwOaCS8pqiTGAbvdV",
-	"KUZ82G0gGczLJ1YkABIcH2kOS/bvMShJhn6TwCBTfpMi6Vn7d9S7yKhvGgv5BH5dLdLzlt9xNmjgNE3G",
-	"nbC/4lxyW+qOUzGWS9NE8n4Uv+JMrJV0p3lcm6e9NtGnZ/+1VJj17CpovxaSzCgD7g+QbAaADbClrZX+",
-	"s3287tP23kf2M9dBEXTopud8mCMz9u1m+haHjNOtiepT9gzIwc0IR4GFk4byyOWC1L+8P48RtVxf5U7s",
-	"AZ2xAFPDhzKL5wIaCnNCv4BXwt8RX6OU9BIJC+k/dXOke3PKtPzMmHaeGrPVw3S7zTRpu1STjU/nSSnX",
-	"edT6tcog1oGruhsz5V2WbuSnZ/bW66CxNclNb6nvlHId1GAW3vSqMk7idVDCH7jpBQWkg/ti9SKOpEs+",
-	"PT1DvrX+8BSAYrfKY0SEf69zi8+7u7PQdzz6nmdixde7M8881mMlJ/F0mW7FQa8K919DCERuveCnZ6+9",
-	"tfb7Tt385Ft7672JNAieLYu9ZCM0BbA6F1cZxisiryGNbzxw6bmN721dvXqCHda1qbvFjVu7ti2JkRWV",
-	"Dg5bvipvonEd1ECR3/SWCur5va293bljtUyw6/5IsAVPtTm+eLm7h9eig3Z+fgnQ4MD0qencQfkjpU7G",
-	"Oyxpc9/fm2jY1FG5dATMveZM28p/19DpOqipALnpRZWak3tbXIfQCUJXZ0pFkMZbqD85YSEWUIRM87Vm",
-	"K8D0Y2/Qw+SbL2wkjCGoMYkdlVRj8bmbC4JkKG9uH401h4YzfBjcHdiiCi57E9XL8Lv3S/RYIxBuikoh",
-	"GMi4C5r7ev9j7IZf51C5mRXYqb4yZwr4ufP7ZyJZAOGKHTN3oJXff/Im6ngfu19taqvmnOW+hztMduI/",
-	"v3GqLwodCO9l6W9usBjY7mR5XAth6lmkzK0lHeLDhw/tcr71JkWinJ4N4yQV8SKeC7XMdtcUs/wFN2hq",
-	"9lO/1p6KI1ZEujdDuz/1q7EV5C6a2P0aWfdB0NO/s9ViOwgiyOvzvBftDmpu3h3xBmXUa0l4DwSsab+I",
-	"PvBETSkoSZTzI5lxBCKuviXiHbT8cfFN26jlT0v9CO/TbL5R0IMqZrNifw2JV9tA7A4Ezgov2oa+F8X2",
-	"XfciBJ3fF0txq8cLVN7IKVodhY5hO8zd671105zzT93LXF8rJiR4qcr9yMBUG2FdHkyy0nFlh4mWGpRs",
-	"4bI6LbYzuZfF3djGZe13jyGpE+IobLaIJYdrrLIjJSb2+ZuI8MI1O7lX2aGXY5AZcooeX+dmgWYwdpav",
-	"VBRP4rqK5A9+OL4Shy8JG1vGvUnAwD3XDU1dflN/7b+TexUWuqZRzL+ehYy9bgyzB5QgLMXK5eek1g8R",
-	"sF7/ibkTKVPbpWQX4tT0/biRPNWP3/8ZZ4tZgVNsPhLkVEgW2vSe8MSxEaEeyalAJcvvKvsOHbt3VQLU",
-	"NgZ0XVPb66AAKnrjpstxS+/R29nYAvcB9oiQU5Hugcwt45r+CgpatY3HDgtT6YZxY1i0+NX7I64x9v1j",
-	"CkBa4s+oiJ1j7dR7yT/zOLmDosLjS/VZpEY0bXV2vMlvNsMeXS6LQ9j4+LPv/AFfB4UmITc97LUkAd4v",
-	"YYfevAEK8Kv3tk42phNnmkU84yOuhfPHFDwMpIMRvFVuwUm16rCLdE3OuoRn9xn2KcO2//3dDf8Q+kIF",
-	"df4fIvZaA6a8iwzbOa0jqIFh3nJjnfpYx3+33BDUNsxfOp5KzBPJlMIerJ1//vwOIjYFLn97Bvk7rO2/",
-	"wKohjKRK47/9tgqj0xSXVRzLjc+/r4GDvG9vnkO7LNnkVQXy11AW38tFqswYjCryNF+POx6P/wjx7qAE",
-	"/nfTGwpAg/9I0fLqqeusCDBqMWg+lLY6mjB3G2BLd1jZBvjPm3dPzQjulbDf+NioAXNFSEyjfU9zZWMV",
-	"GTvW68PfhHpY2mM5iOKmnUV3wUA/pEpOfbzKv2PsIfhXE5coEytCE2E1wAlZwPSEZKH7l5puVg7pCooj",
-	"qv7SN1JQLY+aENYVe87HM/Q12+qVuZiPREolC3AX2Lea8IwWqWHRLLa5GZHYkphPza1AziTj9UniWDUR",
-	"i7GwdRYdLGhwAJiHh/tH5ZK6Sq3IvAni48NsjYUq9rij9E4jthZCLRJR+t4hlVBs8bUz4EeeJG8mANJ6",
-	"U575p63LL3z0ojqqrWYqKUISQXp8JprNbzsQwywW0gRy9r6c4WO9bj5VnqYcVC3Msq8bwlUsoWQMwWSQ",
-	"yQD6jSDmltImVtZAzVmA4upqKTx+4sK7cizw2lch2FrdINOldAUqm4s0K2/NUdp+rSW2J1gzbStEfff+",
-	"9eX5xem7i+fPWkHr4vmfLy5fPT8/P/3+Of5c/vHpm9cXz19Xfn7+2jxOf51fnr8+fXv+wxtz29P35xdv",
-	"XrUC+NKLs9dn5z/Ap8yfz9+9e/OudgXyBmtbEer92TOe8dsQ69ov7/iIA8gHokZ/FWMwLnzmrqL9+N30",
-	"He5fWbi5o7KEO+MA1neST3ENg54i6qYbcbgDl9ZvI79tN1SjLrVIw4DpjE8miOaLERlj3IVud4WF/YuY",
-	"BJu2XmlVsApHAX64pWPTIr1bSi8FmkcYbuDJW281sIynhOH7bilPp0JmZ3KxzELvVAvthg0tNnGhkOqV",
-	"f8SZaRs1zEi3CHo9w09UFIrlJ0W+2CyOC9hwdKYiBAxli3SYazwN5bWWEWPNzKC3Ft5P4aW14rvfNQdX",
-	"WX5vkI04QEyApaBzupQBW83i8czDKmGpWAie3VGEblFLVtjh9lE7Be9ErPCUESNz/qU9WmcCDrKDJ4eP",
-	"jwynnRlLbJmKp6SzVHUDl96P7dy8km0LC8ZCvVyIVItIROGAcTZbzrlkmVJXTIHD2au4hzhV7sX00daY",
-	"5nE0lHmVgUi0oLaaLBxbhMlwAIUIYLTl/cgN23ZYGKU8lrGchgOsOaUmY+arGhFwfMBbmhiMyUI6QRoT",
-	"WGuIgcxRCJHCFlKBqj13y/UjpXKQoBS0KJZ8wF8640liL9kUw6DlpouyoiHZF8Iatm95McARtCwtoC6Q",
-	"8r+CVr5WtSfV6dmrBlYQmPZNcpGq1WLp49WwUE0mIUsER92YZQqZQfuCE7Cn1GTS8H2/u3FVV7e9zSKv",
-	"oRoYi8tUYr1kjp1TlFCu7fEN6h/ddl1s4bL5oYt4LnTG5wvzmLAZfRs/k4Ovwe3XQbFjz03Pv/DaCeUP",
-	"u8Fup2d4w/4UVBcc2trCru/gJ1JN7ZDv9yuGg+DlRTvH7st5nGUgLiY+0B4tZydXHm6SoEEBeu2WSmtj",
-	"fXfuprAZSyBqUsOh2h4W1o7MTxIfJ9Ci5y9lFic1EHPb20TYdnvzhF7BTdd5R4ttGfUc778utKe9Mxlt",
-	"cMtmfGGOE7b2vvPL7dHyjS4ul/c1S3zq3IB1bQXtyHvtrVbDNRzfqOq7poUVTdGvQae1CpwUs4ttP1OQ",
-	"VrVKZUng7HjY7+TtKKoZ14XGnE0HDferQkpg9KXOF2XqwZD8j9QqRFuuYgkl8wYPEpf56eig582Qo9g8",
-	"M48lz5D4c75YOCBM8P7U0+6ZuYifDlqRkqLxRiWFvc865BvODrhq7wXElqZb35mL9k7Aemm6E6q48c5r",
-	"xyPr1wSnAG7loKWk2GI7F161+VaPOjfd6k3lxrc6Ut50p09KaMNWAVWtYh2qubCWg+MYHzO2pLaUIA3v",
-	"LBO9rxk5t6biPpYpkLyemrTdh5zCVPs1C2UEknWVqowkMBDghHErfONE+G5IiblDIIU2K6PYa4bQuixd",
-	"S813vtEILlMjOoKWaFgnM3q8FpCaG6dMpQD383y+yNZ4ZEB23pjPhV+Hs5Wt+hogkRz3FF2Ndbaqw92t",
-	"dxQjwlKm2NSoxIjQYwbjo+EcHfhoOD3X4soDxelWQHHK8rWCfygsfrCHDIxLt/kkOncaSB1aYH4YYcea",
-	"AQtRnhr7LiA9aSQg+zE1OqI8YaHVmyJ3h1PG8lPshIUoIcNgKD3LMrCYesXTT0nzhGfkBk1GbsGUZXWW",
-	"bDCUGEI2yq1nzEBz9IJt6eYKFiDNKpftRRPxJquuAXb2VNpCvMDNljBoLVxY9cDf0Sr6sohToe/fcjBj",
-	"hdwMH+IMxQqC0dk6kVuZCsDJS33fBpUdsIsOm+8EUFc9IkUL4F48tdRIRuIXOwkbdNgolmHJ4fyF81hM",
-	"4i9VBviBCmeu4ByYxlLDYFIxVlMZa4HQcSXXVq/k2TosQDjqq8sCgObXXv+6CugIIgUgkX89AtMHPPsq",
-	"EVoTMTu+d3ij3qAoARTqVG+6+xzvooTReHxPhza9zDkffXMSWvJSyVmmzCleZ014wyEGclzhnNI0xZtt",
-	"iZy36gtQnAzRbKIAO12wJJbOtA9QHDsTC/opslgXjisdy2ki2ua5Ev9VI5A+hOj/Hg6/dLvt4fBL78Vw",
-	"+OXxC/PP4xefHporuuFi81O1vHsK8e2GrgVg1jpMdm7R1yCuMDMbTpm9b4g0tx2iDo7zDlGHnd5ejR4I",
-	"X8yzBMpdvaA3M0AbnlICF/gLB4waTBFypPcWBx/5ZsF/XgL4LLq8dWm/H3SPbw7gWPkey+aeY+jgILBn",
-	"lx8A0rusqBRh+/Z7h/tH3Ruw+4DrCxD2NxkEdTUK9UHH02TF15qFIyBmIQ6EP90c/SksYOFrBeKVJ1G7",
-	"/3C3157nJAlgh2E4SwtRn6ew20E+9vqnbCfVXIeUOpltxJlTmwBP1vxC0gpVOCfAJyoliDyapcbuhPnv",
-	"9Jy+laPGr0erNzSkgnDDmEuocMZGOnGTQYGNcm6An4WbbqGQbH9U1Ul/26WHBL2b8c2iPjcH61bOmnc8",
-	"8xFkcdkI17a3eWv3ttjWCNxsM7ZujIvCuta7A4sJSIEL9UIIQQG4bc1GwccKaYqbwC/80m43ca9LsJ9M",
-	"0+tvd5R1n5j/fGf+89T85/m2J5UUqxvzK51FKlaF7MqCU61MhNKr65inGI29VRw7z0UATcFrGuIixmeZ",
-	"DQ97ON5WNbItaGGFjYZki5Qw1D9AMGMy97hkYRxBsNyCpw9lAT2d+eDp9pUQpLgSYqFtXy0ASwfo4Kd+",
-	"ayTi2LAucN6YUPHBNpc1tmTgAvkDozeBCgV5pQy8A+bqgqeZZkkMJTtKg64Vwo9hpynDohDmVivpBSic",
-	"wxf7KGR6mxHmfVQQODo0Iw1zJP+UgJUNp4T2qovx35D1FEcgcq+v6zit1AhrNxmBumueA0cKW4eFX69D",
-	"xvWVdgDsefTRi0lly1RWxcftojKpsF6BAqxxw3jJD2aHbHhjmUrymttohs0za3CdNxETlPzdCHkKRbzk",
-	"Wuiw0CwrpZ3wzAvk2fP6G53rLbhBPedarCHZUp6Y7Trna8hMAZcQy9QUKbCKs9lQhrmREwZsJMYc9Wye",
-	"OQPJdkwAccATw3gEpypVhhXB/toRP5bNubJwtPZTfk+dOCy+uugQ2dq5gRbD/v7+8Z71S7LJMlumJOok",
-	"e3/x1E9yWAueMvD0nTApIBuCRF+sAUmCqSXhbrvDKuKZaGfxvGR47RcN/363cFo96Hf7H4/ax59+6Xc/",
-	"7rePPw2H0S/9jz3819f+9S/216/713vtB1249EvvY7fd/5T//bHXhyf3P3Z7n/YuHpj/wTd12/uf9gYf",
-	"u+1D84P7x4PhsGNe2guOr/f++OAvv3z8Q/tT42N7d2gusYvn5bdzMTR6DXAHTEVmTtLJMoUdAz4/OPtQ",
-	"cyZHwpVYa+pmgfqt44nlMi4pL6W0PvOnr7x028e8Pfn09cl12/37YIt/1/qLds2EJE8HUfZTo7QrntQ7",
-	"ibsNIdKGI/7CKBAQA1qzhMvpEoAOrCPWPJaqxFM9yMhBMHA+gg0PbhWsVOmwn8xHxzwxVzXkcM/ZRIhI",
-	"B+z9H7rdJ4fBUL7/Q7/bfwLPwj+PjaBUcwF3dE/x1BN6zBeGgX5eCjlGnSYT6TyWPMG8qFTM1WcRnWDz",
-	"GM/NHRsmWmRstM6EGcFQmn+VBIw5+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G9",
-	"8F2YrinbqXDvTda9ecUz7wFI8chullv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVY",
-	"ObN9J5PqDlZ8pc1uMy29JoNbRnDx/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978",
-	"uSmQcHRwffOmM2Ou0ubTRg01L6HPA1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A",
-	"9FP3AnNf0bFFOJkBkyrFyJbLcwV/mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiG",
-	"eFlYcWR1VhfR4JqFf26/ke3vYLDtN5OwUFy1fdu2ht5hv1IsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLn",
-	"KllT/lGerSWhDxVfLISMWEjnEHTiKbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA",
-	"04SlCv9i0aw836lCmRCWZMAiJUWI0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9hfVSzR",
-	"R/GbJkDxYorzHVKwvRLLjZ6evDhllw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJ",
-	"Mjw15pgCl1daf2zxiP8n/d0Zq7n5qttUVisq1N0cFK3Shtae//G73/9/w2W32z/65uEfHn37x/99+fWX",
-	"6/9uf3owHHb+ePNte1+7wdH+9X8+yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdl",
-	"fAoFGpFajhLBfl6qTOiAabHgmHQ0WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD785SMbDrPg08MHHx7t",
-	"/XHY+vgfv2v/96eHw9YDuPDpYdB0w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZH9fAbVTtnUk",
-	"stpNCe7uGWgJIrpjxfc9Z3TvJBspM25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh879",
-	"5KFfcG02pGvzikVnvLEGYYMfpf8v4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEA",
-	"e2YUHU4h74oaWK/B+zURKzLowHQMPRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3Lal",
-	"DybcIilCErAhuoULyRicFoK4fKSitb8hbddO6vRap7YkzR1KEyBPwHT8N4AptAnONsEMSIk5wGslo8J6",
-	"ZEpd6plKszDAPxIlpyGqqWqZXarJZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+AT",
-	"ony5QxP8iJRGiEcJvW6pMa9OuJ7hZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4",
-	"udfb+5HWyQPNQVHuo6AGLX+B/b6XCBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48",
-	"YSEydRj4QeRU8PFMYE4B7AeM5Gk2toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3",
-	"dVXIfVNXN5+29Mo6xqlrjHqKDU9jCeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j",
-	"42h/fNTuTfq8/Xi8L9rHo6Ne+1B0J/v88bgX9fsFG+PvG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6",
-	"nW6OwQR0rfqBICmk1qNnO0YhkxIiRI1Yuec8JhoR+pH/YUY1TbnMLpt1VUPdbzSorB32iq9t9waIuXsb",
-	"qcatn3/knzLvDCKu263TiU0JLjSPEuM4Evo3WMOlFmkzjFOT1+IEnBUwjdUszgTTC6MJ8VQtMRUbHfVs",
-	"DoPtbHZS3Df5SyLYzfCG+BFImt3CcJ6w2RBd+xch7z/lltwloNgIFWVsMA8syrNUy5hrJQMMQoVbukgx",
-	"rojWzjZJkh2Wg1CdgO8GACwglSHaKWKxY4r8tjndsb7k8Y1YK1g125Rtnlf+XY7W9+B8somNlrB5jWIs",
-	"c7ObgqF5nZqSmAhSxFlAO/JWyfi/DrZE3sC0czPYguU2u0CBZdsbs+WLjFubx4qruQFQ4V5mbtMdS5Ff",
-	"C7nEp1hbqHLm8sPTWDFykoP9YJK8XutMzLGzEJZob7uu5j7Ip46TOFvDFuOTiaGY0YxuJQ5+jGU1OR3e",
-	"cuOC/Ejf2tB2xRIqgNRqoNIDLtdQ/aEmSB6C37chdyRxnOq9gAjmkK0ioa+8Olqr7LkKmqAFnwBfZCto",
-	"IX1rVUCah/U5NghCXp0I9JK6skgDeaPuctjX+TA3OpRKLs/dJeS9IvH4IivWDKQVZpPzjCA2Nubb4F1G",
-	"E1xEt59MiRW9mbkBFMhU+Ewtz9p88RrMIXPpG+vaQTeYbdpRNnTVQkgeP5ousrbSut3rd0fmc9unU9yD",
-	"muQypuoq1UpNEWOJpRYDxlmijMm/4Cl6KzI2VzpjRweFMgyb7mADW8TE2uw+SmdBlyWGpzmL1JzHcijx",
-	"lYngOmPZSrGEj0SiA9AnsVNG2CEHU9hhH2rVTyhagAxIzKSU8VhFaO+x1y9+fJr78jEVeyjz+hCeCjae",
-	"ifGVhVK833CnTWR3Szkcdj6exZ8+vpafPv70+dPHU/7p48vkE/z2LPrUoOD+68RM/Ry8CiM+YZmC3mJl",
-	"1mJS3T4F13DhUmaINwGKkbnBCBCeogpFnDKUxCpPA6aVQ6VyPS3RroFyYc6uxHqkeIovUtqwEEsEGD7M",
-	"zsxD7hRcrwEHZAnNRiFZFzqADchXCW3/53MljQqnoTx7KHNkdjzeZirNGLEBQVwKqpjL04KhXSHXLOSj",
-	"cSQm01long5/Xok0Wy/jsnu93vIpy6En9y+HClArtcLIZVCh7xweqLFkP29xTJYhoyABrQa1BUeF9WpN",
-	"gEC2hpJ1ye0fQrpM6E67ueAUjMHW6tithCekn907+Auhu3xuyrOyMPG1RE5TRYGN44PDx3v3hJ2eNXgX",
-	"Ymijt2aE41+IcLPXUAqDfG32E0aTnNmjKbZcDoNX696hKcSmsJoNUFZik1uhBHmR0BKcbQ2YLX6pMRGT",
-	"rlsFwsvEhMh0oqZlK/mgvDFvE/h/a1iVRGCWLoXF2KNOVZYuXipA3lGsxtBtCE1cFIGeqDmwYaTNhceH",
-	"x8ce4x90u3WVxy4NvjkNoY67bkxb3TI3MrQ9KPSj0Jlhlakt07idiolIjUy+7afrcyNs9r7DHXSYeo7D",
-	"Nmz++jCgIRpNB9dplAgWg9dwEuOqe7i6Xon6PaDsGh2R/4aAu6CpXYICiCs1iqMI/t3UoS6ob85TwO6t",
-	"azqS/+o/fyXW3hUXJG6V240EdT2+A7/5tWGnxLCaiC5p9SE1MJup6LIYdy11kg68hsp13XuDmta0QW1H",
-	"1qDYBiyotr607T4uozjN1q1iu8YCPFa5pV+xN2ldV7maDo7VvitBUweeukZJ5bZHdRb/22Vmawx288j/",
-	"oFbF/GWsMfDKANgH0iFsRApbDApem+a2c4VAXYnx22VWcmnsWv2DJvZ9ujRu5zUoVwLjz3XC8Z17b7O7",
-	"l1wZM5GQy9p1G1gA/GdDkgJB2exMQ787bpWUd0DVKVPnRmibwuMVUn0vMk06C0AqGU0G8ugAbSnA8hzC",
-	"MzohQDPKCNJpdlluIPHrR0E90NHGVFRU6Dvsqdl5xQINTEBFsw3QJgCCVQPiYF60BCSA3Pr7QD3fIfES",
-	"IWS3zrukb9UufwP+g7FsHbYRaIyR6tgCvxgQQkiqnbAQnKqU7AWHWAhGMAjDug4e1gcL513d9jqvj2Xb",
-	"YdkqMhwWVINMeMoIaSAvFyLMgUStEMAkxJNID1LBoxDqSzR5cHVgAwQa5uFZhDoYSvfkKo0zETK1EBJv",
-	"xB7g3mt4FOniu8xZakEhdMBCHofEVwEBFtOrQCPS7PRsKPOPI9G1Ha65EcvFs0JplF0OuCPIeRVoQKsS",
-	"sEQpYxFhjpqDdAqVvMTKtZDxcZaDbtS8vpgf5RPUnfREJetlh+G3gpb7SPOS623XfGtrDjmpmN0JIsgC",
-	"v5aMOqNWxD8vBV02VhS01Abp1zC6kZhyiRTnxqZrxwg9N1UCiwLXVuBDw72MYNj0PSKEAVRQ80mXw/RY",
-	"aDxb2ObDwqE/S1/pBpitXwNQFBseaA8qEhy9QC2vI/xtYryLpqq+bKXSKxehQ2wjmHOiplNwFgbOv9bv",
-	"7ne6nV5vv9N91D9wqURGjq5rbPZqmu2vA2eaMw9biZTqucQXFEKR27dwQJGrMQ1ycBKeBQ6MBLi2Y/Nx",
-	"LlEoN6NL1tILvV+Rq+AdLwHOp9/teh7cjcTr1/h46sLFhXhOgbgFxixMBngh3x11x995PJXvF/9OhfDl",
-	"tJJkTaPtsFO2EknSRtuT/O7mscCd8CrNjxLcp4CpiwrfQXefle3EagOvT3WFRrm9PvhYVg92yqPxEO0b",
-	"1UA4gkMyykA2Yi9+o92M1JLC8XXlvpIa+P2GZUkIu40jpGDr7TXN2wFj/QZNR26v+WJLhJ0rjvysE9vP",
-	"Y5N6fA4EbzCOTuncBDRM6SU15PHhTQhU93QkSOUghoiBx1wacaugzMyGWDoOcbVGCtyAR9vr9g9udKgu",
-	"04YYOo7qG+0Cz043RfJB5nnAUpHwLP4sLMQbOpS29bvWFUrewCLkjzPjLpwhdXyAwCubsCe+0QwOEYs7",
-	"jPVLsZ+SVREX862KC19R3OWfAT6WeK6U3lSLvhHn3SjMBsrtl9VMEegrxPDnWiSfBdkd20PM3hGO51aw",
-	"9TYF5d5VPYI5tCl+Kw6bSESQJIEw9TOO7TuCPNjjdf7D9ehs330KieF3nrotLFE5q+ceyUGhJujnYMxk",
-	"SM9BHZg0YEoVqxLM6bn3cpy5DWB4Nef5pkzHKjCT32CK5EA+vubspSq/NQurZ8Ud8G8IhMa2wkHrdf8l",
-	"CngLG7epwYsVDfmZ5ArLFnAYLoSMUClPhVbJZ4zOYeDmU+NXL+qDtlXYlk0Mlvp/Yc3pMkWBFsUpgSSY",
-	"AyeNIQDBnlc5ZShrWaXEA43IMP2/PzIMEvRDnM1eeQ1+t5WhoKRUYcU29wpOeOYdMjpgKonMD9A+58Ql",
-	"A/a6Xcrrsz+wV/F3Pj7RVg65hk7vleSK+ixPvR3UmD0BbXZRsUYCyGyPmwpJ3l88DZiFfCVHqvjCx5lR",
-	"Z+IvbGJ4FLQOFsXTGJVlP6Gw3+0ftXu9dr9/0T0e7HcH3W6n198/ODz6SyG5sAHztV/EaOsXMdqGw+jr",
-	"wfX9YbkSlOvR9V9q2fH92dMZz3ZqjA1mdbjUwrwhZBqaTgDsN7VumvHsGx2Uuz/euTH2LXuT/tM10M7S",
-	"eDq15ewEVt3Sy9E8zto5gFDJ5VG8HiK0iq6M/oSFORx2frcD4rbYtRvBuJ2pXh5T9dVbtnDfodE2dfSv",
-	"nkkTFkY8422y+m1huN81D8OYHebutb3LyNgxOou2TtUQ8tFCFI3KPrGUFgPccrvRVCmhCKI7GRpPUERA",
-	"STpshWkDfF3H1zu0U76/3L7fCLmmPoHtlp1JK/rw+7PGsrrQXQuLcPpNZUI3dq3nxYKsYicFM7kAdelV",
-	"jB2JXDbgDu3s5yLjEbH5RhQyO8lX9oEtewxsLcXenxmL4i1Py30VN8XaGr3SBRPLudODgjcBC6XMBuRa",
-	"x0ahzcK6WLO9uKWoIWB5R1lLp0+b+OrpbCmv6vXfScrnosha32j2/sxxCfkK2XM+njHzCde7eu6fg/nj",
-	"OVZnHaooccN2CiMJSaNB3cKxktTJ1RrczF1RK0GgGnZqRP8o4YfdUR5NSoAjt4EgjKMm9JWMLGyvtUe5",
-	"LvLmKCI9eHZ7n8X2LcxLkuEWzFMRKrf5bnoDwAupGIRouagWFG+ztJhjuU1oXCURJDOBdMkXyTCZVzi6",
-	"C2oaSIBqCIO6O7d1JhbmzeKL+TdegT9wo9EfAlI6Ie3HPoFsW/yrRbvHCL4RQu34yo7902VFlnSVLeMq",
-	"G2Whz0g1J0usGUD/FI7KeylbxzrVnd3kd0AiLfedw7HXU8kdk3XRJJKYRVJktZLwvgvvb+Zjcw76bAzj",
-	"2jYQV7rZowg4N+8Gy4++Xx8WoSbTVmd8rTFFjJCC57H0X967c4BmFw/7dSNN7oLQ71FE5hkK90CTmzv3",
-	"ecgy5lv2gRrpeZvD4jYo/lV61uv+Lu7vrFl1BbmEtsDXlRaCte/Vc+dVS+OlOeQn1hh0T2KDLgRosBrR",
-	"UGYOghL6l2P6nfkidsO7EpKgUKn9oZGU0Fv9byJVtb3MAMcMs3vrHBmYKQQ42lDWZsf3jWbw6M2dAm8u",
-	"V3PNsmMlbxoJtQ0PGIpZSIeT42QZieh+hrJI1XyRbUOQ+/mem8eWM6f20u6x+xhFGT+wQIK61amVw7oW",
-	"ITGXHrslLv09u25Wpwl1oeNlGmfrc/MunAj2kzVKRP7XC7smf/pwUfGmIVXyvEnYWuHbN+cX7JE5/B8l",
-	"ahpLzJbyfqWsxjBgUKACRkuYN6INmcauvehKkooZJZSCbkOJmc2QvNlhpzbVwxalqoWQLt90VcgUhPzK",
-	"gI2WGThS3UWbCRopCK4P5ZvUz7N9EOqry//3f/5vuFec3yJuX4m1ds4wKUSE9qphDvCXfqNZ+KUNeGQh",
-	"GwkdR+RqNMuCYgyWEg4DbObrlmqWZaCOKYndKYwhstE9QF4Wm1lg05cDC1gYR7kB7R4iEzsVAY2vlO3s",
-	"GulR75WhzKcJ8/JTpjvsXAj28TQvT4qV/PQAoAce8cKvezj72MyCMFpti7NWsSVHThG+iH+E4jJDUrMB",
-	"IKJz5x4dXiahZf2a1B2AvfB4HUO7THxZJCoVqR4wAdipa7VMy/gS5MZYapGC+77D0NdtlgSL2scpxiLX",
-	"Q4m5oUBvbB0Gvh3LNLpcjDDjn0UBxc7C19kmMth+jQJ/iVppRGjIUyfz1m+YZ2gzzc0fsc5SnqlUe9nm",
-	"lB+Ld6EjKr8Izia6hod+qXLCJV+9T5PWoOWJiYLKYn7uoyq5Td6Zty8p8/7RV5fhdv0IX9LGhQvz/kEk",
-	"O8A5YXYGBsuwgj3nT4slTOyJD+XdtAvMeX0NWMcTVTdYqtJDcB7sR1nssCPmIxENvAwgkGauoMJ6/Ujz",
-	"EnMKQ0qbAZLYpEKbMoQ1+vFcBEQpIwug1MrIud/9jr2IU21WUSy0+aXXKQhqHU/lchGyOb8qcF5QJ+St",
-	"N47uczulM5R9IxnIWYnjuKlbvN8mniKPwE1IsDFPks5Q7ndKi+7KUYhmwSamsLGUEAtVsK32UB50WPj9",
-	"84ZneNy2aZShq1jJNWeg6ncqimnXAqoy9MV80cZ0j4xfUSZtjWPTWAlqvJwb0UCI1xczqvSAmqyjA/Zj",
-	"/J3tHU2ddqVYDSUNFq64kpte/4m5H4u44AzVGbrjJrHhp5laARQBen6s0cwu7Js9h70OIMNHm1WcUwq9",
-	"tCG+IB8hhsKRK9d2frbVgSHJ+bMfMYL2vYLbLtYLcQ67xJ6jkaITi/Ld0BCI0Q8PHqkVpiWzVGRpLHTA",
-	"Fhiu90uIqDbANjGw/F48m8yPbfbw4SlbiFQr+fChbcq8jVoTNCouJ7XqDu0QW5bQsd+m7Z9/fHvNYymz",
-	"OAElJszzNkHfsldwjT4rRPwpfBCGD0kBJG8ePsTgNCaV0SCglq3UJcu9aZSqlYaUzxByzM/VMh2L0E7F",
-	"KWd3kNKpEGwey2VGytmpfwhjhRqOFLccRs0apYuhZkDNaKHPwft3L+mw9YcKRwBW94H0H0pXyJ539y1M",
-	"mY25hFYdZoegRqOhbTBKpOJpk+dIk4ab527BHB8+pDor3Xn4kJ3aUiqqKuVOY4XaKmCqMssi7FSxupaV",
-	"ym3N/GzG9lKLwVDWcm0Gwp+gwYsszBY8hmJuyrd0SforrlmidBYgPRzwBg1uymOZi5+EQ3LaG9uaKa+r",
-	"BS4aCSHN+KLA9csnJ4MtmfLLuR6EB90e8wrrw70OO1fQLL0Qozd3gCQdSuqwwEeQfLVIlSGk0EzPOOSK",
-	"0bsDRz6E6gKwsCssbBScZgmdWvx5sliCXg1ll0UZopZZWJnBCR0/eAATG4QsiXWm7VA9HTDWeRES8Y6x",
-	"ColxnJ7/AKsfIXy4x7TARYxTaL1Om7HDzkHBeICKZk0xKzxJJ3HZvyhVNpRG+9U5lJT4EmtMal6r5cAr",
-	"emDhQfcgDFw6EfSOh2qS3KOEmxSKhQCzmj1HDcAaV3hEErqZwhxg5FUHsRZbAw9NXUZm8hyqXmwsta6k",
-	"R3CjOoNDxmxM4jub6kB0tnIHSQ39G3OIeLNEvgbdYWcZ2mS8XLBqlsApVlQSkPcNp+pdSquQydoyAcwM",
-	"LYQEKkoGVkcqUsiz1chENENFM457BmqQZ+rTxSTxUo/4HLoIcLmGsmf8FHTjDKWS2HpNqqGEM8Mo0Yk9",
-	"0GcqiVDSWHYOHDqxdkFskOBeljv7QCmS/vA9ERNrLLRyFVOhXZZxZtaskEpvluiDLbao2K0B0cRoMXyc",
-	"bSr6HTR1jIRslkYTu9h5stRqE9tj51uaXjBB1Xw5nlm8osARywIYUV/7ocyLL2CbmQ0eYEcHqqhGDyul",
-	"2djHIVDQICPAG8Kc7RtHVuph5pPX+DPv5J3je5Q9Q8TWsXZ9QiA93XZALaxzgBSpru4by9jaPRTm7pGQ",
-	"8bnCzRqn+Z5HB4st0YOv4BDgqOiyClJNuNcZynOHRptV2ojaRQAkK7felhwzgPDK2IPw7fsL9ghqvh99",
-	"pYz260f2VeGeb9agMD0pdlS1UnqOd64IqI+q37WFd72xbysK0kh1QHlCRlCT/DrlayHdctsT9HlyYQhd",
-	"gae0vjmHM04aNhaKxXJq/t7akkIMgL8qo98oAEdL+FoXgxKF7Eh7jruJ28Q9+1HvA/rR12L9m9U1QzTF",
-	"gKId9p3KZqivYCZSG3RJgsd7EBrD6RH81aan9+yZBKluRgIOocbVpnqD+UfV8GG2XohwYIjyC1VR/sLM",
-	"Y+wXMNKNyPplKH9pt9vu/82tIRZnsl9YmJdymj8vnIjAt2GNYLp2eTTw+MMHSwmie++heUXe8NW+opqq",
-	"4rq3Go0Fx0DAf7+wMEcVMX/eEjfEvg46esJwbPdPOxohCSky7/RJGpU5qWwapn0PZSOaN3md98rvKuXI",
-	"wMNDCWqLeQHKEhLQJHPBikPBhvkAeQI1hjZPCDkiq1bMGn3fwr5OsBseGhJ2uEPpIT46zXisIiNv33JN",
-	"GCvEd5klLnUduJJqZfU8oZdmo5nDDfkQXzwycpHYhizKOCq7ykHtRLBREYO8oGWRRg+ylKXI3oCNlZRi",
-	"nKFKO5R29oIt+NL2Cgwhn3EQWuhbN0FIrI1xDV9ynbVhndpnzyhZNM6cx94jK0wmAF1Crm27HQgezoRR",
-	"qjOeJJjHzj7MFMg4mzBmuJcnZluv6Szpg7qJ+ghPtIJUGrMqDRasZ9Tgl81njWIKoOVFDp1C0Zk9A40A",
-	"IJ431t9nQPSmVlihBdx5jotrFCso1DEaR/+AzUB9zokrZHSSE5tYbTUzxzTsLcy/pbApwvCQ+RgnQo4F",
-	"GQEIMIViCR9BSdE7tA4Lisb5higoAAN24N3jmjxDXRHaRgh0oOi7P3A5NS9YLh4+zM0AQ2uPZgNyS+Q7",
-	"m/sdHbzCPdRAcYd02AWuGtTIjnmS5PbqRlGPYDK4oqlwTiLaT1NhqJqq5XQWsIWCt25xfuDuDO2h99Tz",
-	"lMG557L9CwmPAXNZmO1ljM6L79vvzzz7EeIMFiAnNTucjxKvIo32AWRRqwmGG9RKkhYAlQSgh8Z+X+gT",
-	"ciTnlAVB18HTiFJyf3HxCv8cMjdQuuVjI2gfLeNHnx8/GsPk/KuHMJ2j0hTpCf92mLD5nU/byzhEccwY",
-	"MzJGZ9Z3wr5lX1nJhxOSE+f3X0GpvA7Z9Unh0diw1Jp9y7heyzF7sMe+RR8ye8BXPM7YRGTj2YPw91+R",
-	"jNd2bI9+T7rJme8YDthXN5zrvb3OX7WSD/YKn4S8OnDqfwsgGM+wEMGs/YW99OAr44t4wIqftUQMvE8U",
-	"Xk3b41uGQ6fJlb4PLtpvGbHbg68sNoceTSVHchrQ24J8wMRdYoD55fDxoTRcpNJ4GjtgnIXZlvOlzqCS",
-	"Xrot6rBbCeCCHtMddiZzuQo9EK+EDG11i6dK+wbCCThohtL58pRE3sbPaCtfkAhGrl34Y7ClM+kym0GG",
-	"Chk6ebZ5BBhtm+pUwM8mp8WCF2MJg5wYgWKO1hlPkoFl2kUqFjwV50JGtk6NcpUGDJbDkBzqVDxcrWuP",
-	"Mb9Ca8UBa7h34P7V0Uk8Fg/avT12za73zADeWbFhOR89TlgrgLyBhaXaHD08WoOXA7QePHnN2R1nFnNI",
-	"q7nAA8DiEINqCmfDwAv1GT1vKF0KC8Wg6EB0oQBoHcxGIlsJ5x5Es9Pa127UZFBh8g/xpQ2SOkltdE3p",
-	"WmEMpbERYqGLwQLnPoXqTaQHnoLectPOUnIsIDpu9DrQkOiYThT2hkdHgzlqWKjzBX6wF3pnIb0XDNp0",
-	"KYcSBRx8eeDrhmjceKqDZ+fE1pFm6w2sO3kkmIjiTER2YplaLEjng1aPZjDA1zMup5otFx32FAaMR6OV",
-	"b0U/u1qEdAIwxDBGAWShsHB45mQMIXk2hGbCMK+hDN+9f335/N27N+/CXMOD4yh0QLZhUPBrq0nhxKep",
-	"ALI0Oc8KnXQ9PJ2KCp6XCNlImdXqKnUBpAva9HMsT+o4G2IoT4tZbGgMAAy0px1TVRMp9Bg8czn2J54n",
-	"mnQx5jKtsYlEoW6KXmmoFQZDGWKREblYXTWQU1RDJZ+BYQkRfBbmWLIhbExbGchmyzmXkLYHCucg1ydo",
-	"i3VYaCGC/UdRl7brTSq4Uf7AEzgg1sf9iHb9g70QFLHMCpvA3WRL2swtJK3NsND3RlXXONBVnCSuYqFQ",
-	"FpArhTZqgHtHFPRP6R62inWR6Iayldozy8FGDX/6/vzizauQlQwxcOiE3lM0j0LDbGqtwcdXNDHfSmCe",
-	"kZCLxC1sBNyITtHKNcMoVYuhXJHyv/Zs7MIjpH2R2BhgJrQ776Byx7Mr4PwrV/8Z6wzK4WM5fWsesMrr",
-	"UOZBWvgYugYLeh6JKzQlqVXDTK00G6kMS0A0hSSdTkGgk+XTyxq3AFmr7UlPJWU5Sd0BRy7QcoVJ7tTy",
-	"0aMG9sQza27sh/cXzOl7j77mHXSuH00InheZ4EWcGJM2UyrJXdZ5wZvUWboco2uSHFWUj1Eo0QVbAeWe",
-	"+YOMdmhNAPp6WbblDQsCFvIFtiqOlbTY7H8wGmm455SRr/g/jA0hLWXYGrBhKwdyr8BBD1uB90ScJfTI",
-	"T+5GVnMjukDMnQf9vvc7SjN8wwW1jC62HnCQg0pmKR9nncJ7oTkJPL15oDkSPN69TV/dwguwcYJ5+ONX",
-	"NrR9polaRIagMCDbvRl/B7+6udDvdtn1J3zxtVmEZ5B7ZXQKEvIQAy/BzZ+wED5Cct8dAqnwjhbM5OBr",
-	"ymDvkAPRarrWVLM71HwNmj7CrTmFQi8G5IIG1eYLge37DL4RczX8c5v02PZZFFqXuXMy2g11wvhQUucP",
-	"HK1SuMNGa1C7MXzGM+d0h643RwfURUYHhB1gtKHZejETUu916NTVIbYk1zYkAk0AtddvfyiJsfKW5SR8",
-	"+NrljVgDBXyBHfaT12wfoCNRrU8FOcptwxnMNshLkuHodoc0mk0hTHpk3wHat60isKdT+M480wbl0mWI",
-	"dNhFKtBEUZGo9fINJammuN9A3GvhsgHBYUiRyjw+kCkWqQFKmt8xr/MGprp8DCuQ+uGnB05AVC7usQcH",
-	"3e7ewH8TG0NxNmmnC55Cex8zUNjwGAqGIw7839Qrn5KgzIYASJzYdmO3LevQTZrnFrlKgI7ZXw9fxF98",
-	"Ju48xOlUozfedCoX3XROKz3sY3M+QUEWhaYK7e2JeS14JctWgPGVUprLKjWGI8z0xOgX42WqjdII7lNC",
-	"JFWpX01nNYEkBjcMYw9fGu1tubDnNX0bHat2N9ikMH6FrjfzFUqreRnLqzCvYCmRp9SgoY5IpVsKKx+e",
-	"5RfbPwqKAM8X2RqORLCbA0uOMnhNjLmfhimM8oKzhXRADg3XgSUgrcIsOSTVGp4Wk4kYu3V2/Rz8obsf",
-	"YbAHOFjn7ofI6YJns8AZInkUMkaALHvB7T8oqheC4heQfJRbYlAbyaH8CybxdCbGV5RbHRDWnZF+lF3j",
-	"L0S1a0Vh31WuwowOifxmEphLgbqHc6yCMgjzwTfgsN5rz1ED0liy8NS8N/TJmffLKNM0vwLDOKJh5HkF",
-	"RBJfF4O+E1i2jTyL7bYtz8LA8KeiJgMaDKxFTYCNGk9RRIvGXmnd4Q+/ctHMoLdPMwABZXg0FzM2pVJR",
-	"8TQHNx55SVWam/eUTEl3mj1XQDQIMPXR4+5EaEoSh2AFlNRqps0Zw5Pcq0Ozqu/h4U+t/g6Y36E/v1jb",
-	"ktLiihQqE3IeMvaMN+o8Zhk+xWa0baP9Q1CwuGh25BVlzR905aIZb7/vj9cISTxFsOTYVxgHMI/5CGXv",
-	"PNY6NpLGSeqC8IFZoyg2RwztUZWmYlxVH0oy1fJWtQVMgbuql4H+dj7ENhh0QwH/WaSQl4aAceTkMhvy",
-	"bNJ+xbPxLByA382QImALkc74QhtRFFhhCqdHTCLHefxshARtcMz5t39hTQEE1iBOzsLnF3wKC4Z6wYeZ",
-	"AsUI4ESsZlDqK1NkvcIlkAq9ilSgrCEvA9HXOi08o8drG3I0ywcYOpFrji24UBgQfl6lNiPLaiO2d7TV",
-	"e5HA4KUE9jF8SJmyJ4W6IFLxwEynRaAsyjJuPDYBOZv4DqVMqYBQPK07Eqfm5yh6E/N+dtMqJ26aoYJ/",
-	"jNtYNeb4G919pcDcj4XOXbExOfrsjNzErerhjY79KMQidx1QmkXh+wHlPOJPIAsNgbFFNzUDnovyEnqt",
-	"o+oW0rvsL6c7zoWE8lmXJZWf5eVqGxn5SSnm3NF4SmOSNxjoRiqCa4Im/QIj9dQhFatd7QTyHCRv2O5H",
-	"GKw9YMo5e+TopqjGNzZhL7B6Ppz2MAt3bzFAUqkedhMqJxg6rzpkcdHfeYZVnl5lp1VBKPdmV77mJnnK",
-	"dDyV7eXCCA/C2beiDj4Mco5w1JG5hOFA+FqIeZyYW2WbbgDFG7MmaaxeUzN/mN7PMMJjn2e8jLomXimw",
-	"v4WHbggDoJqFosAvt3KJL39dQkfByBG40GnLH3bhQuFAtD+Cfu33Uh34obdqG1XurFbbN9W1CkdMyJxv",
-	"/BUz4pgGm/dd80ea/+rT11bVI0pXIrArOx7mMwWo21bg6eqSwkhegQljQdSKfAyBCXdW/aBWTE0yIe05",
-	"5TdkK/Cs9zsQ9bi4KVHIkw8ZrMscyY74IaDsPZmhhkhnl0auhoQH8iUsIMHOiF6czweILquStY9RTapZ",
-	"Afs8fMcz8dIMMmQaIj+IQoAidR7ToRl+aY+VxvQBd8Dq/OQoNYornh+lizktlGJzwLmFcgLK8EM1Jsj7",
-	"uLoG/mRawo/UMwSllH2P28LgRoE9nD9R2GL15OmwZygGkXmpTAm7xiwzNecApJus7bxtN0V/uva3uhWn",
-	"8oHpEhgRhnx65lLQ0VaGnF97ZAVky0C5CaArmz8jgKFrnEWQl9t4ezRdSsjps1/Lj1zH2TZICc4Ey90N",
-	"TRoLJ2b9LW6H5uG0YopZrRWvszhJKLlztXmidOrDUsXll18Jt0x13SSbxm+vF6RgdaBO4SmcNzbObn8A",
-	"O1mlYFb4YgYOwZJjIfBnk2dE24IEZI4V1/lyIVyJtgtV6OVY2ID+BW9R8AeruGOlQg6qpK1qCZk6MeQP",
-	"n148/aE2e9aLvBISeGgeC/fQDlqA+l0R8dV+m7UKtbtaEPleSwfscosuADoJoH7DbPuBl8wnoK7UEH7F",
-	"04g9wDEGLCRsZfNPC65s/k2k3IMl5OMrc/jhMw22j62n5Pgha+XC8Z+vW77lKcGFnKjO1Q2eVLQeXeIj",
-	"ttuwa13pIFrymBQvFuhWAq4v5reRdVJU+2ymBUhnTHKgQ+Y1fomie1kJnNWTklZbLAlK+3POlJ40TAXT",
-	"qzgbz0QEQC4QJYi15wpR0jegBnXhXBwnSXVutFRwibu2Sx4fhYQqBFIo9PwJXpTbG37+q7elSnHvoAz6",
-	"jxwFmyLPbYHkRpdn4Q3NA1ojqBBSm56laoHHNzw2g4Idv+qLaqFoAnkahDd+96Mb/jlZ/cxdKlYSWz0f",
-	"i8jyFApD7RX3DZTGpsGFATTdVBC9p2eukAFzMDQ1d/eedjkzAOxgTQ3zQwLIC77e7y1IpnC9tMeoeevk",
-	"EqvmF/bYg0NnX3nDizFPGm8C0HTnp00FoAGVaVgTjvGGQv2YS+OgX2EQB9VBRDEGQnJPKFi+xQ97H6EO",
-	"0KWP0K9NH5mIJGE6TgAxAp1I8ziK8nBqLct4X7UNqUuftT/Dd2sYAOIzIAugdEtm3iZaSvFlIcZZhcre",
-	"Z2WdtPR/L38YXRpJ4jd3U9KDSAIXOyRXkNDteGmA6HajrO8sjc1+MprVTeyIlhK5CFDZBiWXpdwi06LX",
-	"BWwLb36FzuClORauNRG4sMNwEnl1MSRNaaywM/+AfAL8pwv+FuJUOM8LQTnTdiYnRdTgPHYgkoWn3HiJ",
-	"7iSG8zbWBTmc/1zYmbQG8HqjbEP3QKtXkzoFOs/AHTnYyculEeYlgXhhPBPjK8tf70hRa97C5U7ZtTYR",
-	"XasbOXAPWQmgQTk0gXzsN43lBE8cDxkihzCjhqOOgaibuz9M+qkwuohnfMR1Wd5BLbblaKu8LhfbEqvY",
-	"QL40Bu9K/VAcD9mKGgt5x2E1BZ7I6A4kjwl57G8aX2B0sLdvzi/Cm2wXNxOb1ubPgX6rW2az02bLDEpE",
-	"I7WSJ1gtp9lUMVUaX4ZAqGab1a015sXlKAcYNSkWuDilxusRX9hO3u+1xAafobknp/okzrwEjgDcQcma",
-	"SjhQS8AdRP1ybmQKdgbaRcJ1pgOWlSVIbj9kIpU8KVoN+BuMHSPrkABfzBJvEE3o6vCSVToMdPwVJS4T",
-	"YLTlKlLV1mppoxv5kQOZVW+NHWX+/RJDpalgI9D005SvQcMPE3S9AJS369/x4LBrU6Dh5XwdQGoPXd/L",
-	"i4HyJIWgWI0M0mMoKQxP6QI2ZST5dtiS4ks2bIWYqPKk/+TJ3oBNFLh/48zLGUFHAscUOcwp9XxW2FzT",
-	"5RdAuRl0rAMcAy+/wPdQ2khMEmsw3IGuk1TNbUbaO8RRwXwXu/0gclwBdKjJd7HDm/HPtqsvmth4/A4g",
-	"ZYJwgSrbeChtPTCnTBGvqIU9sBkCmq/3XAZmFE+g8x26KDAfib5ols/oxgXr3heRVqoMpfVa5GmJtlDP",
-	"ThqVC3qzJeJczFW6tuwNxe6pB/swRUGIqQV+rUDbK9isuGeuxJqaaVjaddgbFEsIkqnmorC/S14btrIO",
-	"mzhDT17f7DhbuEV8DCwrWXjQPWZNbiZAdnmBTjwIaAWF2rQgl8h2ElPXGB9/JYZB3niA3oKAYXgzfKkw",
-	"gmzMfYhJ7gWUismKvPEOEuNFRGlWHXZadPpUvU+B4486dxDWlMNnDvp9VuuigrljdqbrtpIKDD8bK9Jq",
-	"ZjZpxHaBGOAxAfY43BBrNom/WMASx2j2KAQt16W6/miRaxA7A5BnSghP4FZ0YVY7NHeZ5ovsSulWvmAA",
-	"a5ZTqR16tbCWpcO8inpsS8jXebIASTEM3Lo9DfsEdDNgV0jmUjJZd1j49v2FWVjwW5l/PHv+8vnFc0pz",
-	"/P75RYjogeZtV2LdwQoW2KI2Va+UBM8zNlVGg3J8ZStrw4P+sfnEYbeP/7OPAB6H3QNwmueWikKLacXX",
-	"A8bZBJI75tDKHo9CKGCl6UdqOaLUy888BcdwymWk5hYySCslbfe34hlKovQnDPdr19PESCRjkuBkqZ4Q",
-	"MsCQJFRmL2k/IMvYpAH7Esj8BqcPJgT3et3A7G7ghyedJ539PUJYg7NkKMOzSfu1koJSDMz3RqJUShHu",
-	"G1pRFT+oqCDjjaWg836KrqFgh53mzhs7QNvzH/ew14YOcyyaqv9DTA4nw8ZWRTkAXG8qXp4EljXBFwmT",
-	"xcKe2WoTM4lvbM6EVZgt3uxSaiHkgMVlD5wVF6M1k2qVJ4sBGpsUXiKDQx4ZyvCg12d12SLN4UPuDs8I",
-	"W8y6Yw4HPCj7kzwh8R1W0xGWBx/PsFSDGBujTHbcD0Kp2nAghXsndqW0Sy/GZF1sLgrPlWoLoBaOuBkC",
-	"VaQXeEm+c3S6yiUk5qhJHifLw2KUhWIOLgilkTI9QB+8C8mZmybosy5BewylzSR5YG/yMd2wqR1UCe3h",
-	"O4uhvI4Xamu/VUk8XpMgKkbgoOLlM0B85coO4kHNhJ00dglkD6KUT7J2LLJJe5ZlC76I2ynPBCiVbSrj",
-	"3BuwcAg4mMPWyc/f9rrdk9W3fdDVet1uTqpYmkPaId3mz6TfHj4+yb7thTjRw8cwV4Aq5xZ9DxUCxC2w",
-	"OSAd9p1YK+lB0JQ4tn/MCrFTQGnJzxWsr5J57DFH5SbmlWs3/A47xzwAbesybAQVGmJSgBFrjMzOCBzS",
-	"mNVKXdoIhRYdK/AkySOL5bsCP0EDczEDxEswj1Gx6FA+gNlW46Q2O1y5NGrPBV4AiWf4Chdy3OuUE7mN",
-	"SYGdZr1yKLtzoKMCJtVHGHfAH1LB6trq1bbTQ3b9i7HPInr0/dkzByY05lJJ6DSaqJVI22NjmsNxjFNM",
-	"M8ggR1gX8MKoCYOeEICTZt71+TGO5PjwqL/n1bKDTLf5Uqdvz2xlsHcuFdEqS0U4p2/PHOwwOYkn7FzM",
-	"uRHY9oyM5ZRqfT5Y2QhsTYAPZsQPHwa27E+KFZvHUrmMOsh2QmdvtCbddwC35bIkoL+JrM5VpocSgTIR",
-	"ftOTYPiEvcBzLD+8ic5vvMtWBlAmvvnpKjZywrZrp92Axwu6tmI5lHXVHx12BlVCudJQxfv4gCqK8I/l",
-	"hw9zMTDnf83JMzC87CiBJy0oxO448yHTTlye5TcaMiIDTJECs5LgaU7yEIijKPZNsH+e+BFJxJZSEaET",
-	"q5TqRwDIzp8RhI9GrkXpw4eoP6dgbKZXAohkjlrISmQIVu1VPBA8oUaHE+Vhq/QKTkgQKBYOzuyyuZLZ",
-	"TIMdnUt8jdYOqmIsfEafM4aKq1uBffL44HDPfCDIVf6IQ5ahBjWEhedGz8iKjz05PD4gwOskHgupBbZR",
-	"swVBrUHrdGEO9Xa/082Bhr3froOWXs7nPF2b30k4BjkysNOhYOuDO0pEvmyjRGoPgLjjGjIPWuf0+3d8",
-	"fIUNdoiLWoNWt9PDAaiFkHwRtwatffgJ0LVnAByNUA4ALK10XUcXXapHJnRPQswwbAHVjgMWZjOzoc+i",
-	"sNwOEyq0L8rF+2riYIF0WAQVKSXTgQNGukpT9K7jJsj7qhVKwrFDp90vOQyVNcGRyh32bik9V0hu87lF",
-	"yRQUfxuh49V+Q6W7sXKp+tsCdJRAkwIWvnp+fn76/fPzy/PXp2/Pf3hzQfpzJQTsfDGQxlbqvzeUlXBt",
-	"Dj6ZLmWOUrN1eSy7UCrRAdTzmWEj9/Gs0Jp0QOfsUKLpyJNEu/iNPVloqAiwhnDT6L0xGq3mEzGoyQop",
-	"WqZQ3QWbzIm9s6j1/7P39cttG9mer9LLmipJVRQlO87kDlVTexXZcVhxJI8lJbsVuowW0SQxAru5aMAM",
-	"1+Wq+9c+wD7EPNg8ya0+5/QHSIAEqQ87CuePjCWhge5G43yf36/bygp5+vq6hwR2JP9rOb38JUfB4wDZ",
-	"+33bdh5+r+I5kI5ggTxApy9UxwMvhKPC/dSCcSso+O21R2aq7wpp+W6AqcGB3a9k31kcWKKFyLMCucZI",
-	"4Jm7PT8+XljFUgfG4jLw1TdaBPaLb7gAiJvj3Jcx+LNCAopm0Jz/7vr8ww+9897lj69eYgDAoxMA1PwL",
-	"XGPVcz26z/c8dttmhjxbP+RacqpdFzEO+mb9oB9szTCOeLF+xLnKf1CFpEf8tdGAU9e9g6P+1miU+Rqv",
-	"1Cm+XzPuWYMFAcyNUm94hoy9L55922TrXB/LzyJO+NV8ioOfP2/2RLdG2vrnDVZ42vuHMePN9d82ORI9",
-	"ymtcgkcBQUEc+7zRcXrNczFDYs9vm5yMS8wIX/vMGw5tcEToUVdYqFCidgEpF5K6EBnoeyBGL3FehH+p",
-	"GlHmIXFXvw/tEqMHrUuFOOaEhGK+6XYr5yNgBTf6vwUEiQMwFr41/wwCsq1uSyogpCdk2la3RYZOFxNB",
-	"PME/xrf2WrPq1YhdZiNHopr+MAvBGtDXbzu4TSLDcjYfan9bIFTGr7D9jpi76iypopHIT3s2Cri5Qhqe",
-	"KykgGEbaaKUwX6eS7BLi9eLcz/lzu0WciesGISJjOLS5JggHVaqCANLB7DL5aOa+r674qO7+dNkRXGNu",
-	"nCbyFvlQCks8/gPBPtTdA4YcITrFxdDKS3OzbxoK9J9VbKz+eKeemgrvK6V+5nJOm6DvLsS3lMhfTrS+",
-	"hnLX8NgHApUnKE4XhaVxpIjfegMp4z8+INBdK1ipshFZhe7woHaN7/gKMphlqKZkqXgIckjJYIxZmgCL",
-	"B0uStcO4AlSrEhyTLQHuyxKA1RJ41bS4SRM9FrH3CR3LoSXOzQmicik0CyXUReaaCaF7qi+p++xCku5w",
-	"XQILjJQQ7KLZuZYB6yEjZqTG7kPjUJ01uHB7fwqncRc9VuVYlVTZ801VmX1va7XSmb3y4RWTe3kOeCnR",
-	"O59kJ/QbC308q+vlfo3tjPETWAS4/6GK4EkDk5lAbmstZ6iOISBjOOGUEIw41fKFIT4ie5VYVMFjD+sQ",
-	"FldhbYMUbC6wXMUX5VOxAULWAWo5tj4WU+gTMRcE6DqvFbMpLWxt1OL/WCoTQjyzMUK4F8154QosDYpA",
-	"ImNAMisE4QJZUHQfHsPVH4fQfPa21MJsgdoxrxLCkg3qkNSrJHCa6MCPQCzpZSm8/LJ8wtaBwOGU7CNP",
-	"2DG8NOjTb7WtjAWy1SoqPFhdK5SeMeLfwoiQzvWvL6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWG",
-	"F2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj19MDMIG2J9scaYKpVAoLZ/Bl1NMMeqZ6v7urCXKDvXx2n3t5",
-	"SWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l1T2/x3PyuE42tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcvbjP",
-	"lQJppQN9Ln7Pw+nunOedHfVQdtRblWJrdqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnH",
-	"rS+xXZ31clv8iElJ54t3AJuhVGiEvitgLs4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9+3nu5sYv6",
-	"hmsUT8DFvsnlPfkPUHkNdMe9ZdvcWjfPuZWFdp3q8MyV+PIW03DIHBMQx4Cf+xylYM0xRkY5gEott8zY",
-	"aIWwCL4OBPwkNDQwOoNAbgrOxs653imFxkrhko50WS08qjYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcOP",
-	"giEFMDRDAyKL5f215P0hv6JrIyBM/mon823vJzPDjcVnMknyJoLzDBqZWo9vl9uNXy1YaflleQq9Y2sF",
-	"Kww152TCf+/hiOfH3nWBlrQqcXshyRFVw5qXv7XF3m69SeTtumvhmidpk//JpSmgbFWLU/unkoR8k+jc",
-	"HcFQMFq5VRKPmIavS+KcZYLnokRuThWJISNqyO2KUZN0Tm3EviSfUB1tcKwvLU9sRPcC1POQkROa+qAQ",
-	"WArEp1kgXKVWe0AU9cQudpMcjS3FCxHKroMPxt+ET/YNWbYrzc2Zs2GROQIIRTCRNDjgy7NAejm14XRd",
-	"reBAMA4Uu22s5A4IswFvR1Hfo5H7uIVpTMEnIW0nOvQ7ASQkqjRsKnG8n9hFSk2kjo20jVEtZUEJYOsv",
-	"IS42gz8Dltat0IBAac7HSWkeMIfKltIOcy1w1s+gZkp2Izz/MzHq9OXWeSvYMBLMX7QY0LyvtcrnXPxO",
-	"+jeQlXqsputzXMFCN68jrB7doJjw2Ya7sMFaYqtON1yFH1fp1gA2Jtf0KYEN5EJaeHZp/OpaELSywkc9",
-	"OS3YpBjwLUJvP2494LUkun4zVQKs/pPrbTz6gaqt1d0DFYtL+0H+9qmV8huRGklZZKn5FrgcGU9pLFLz",
-	"owZmVPoz67f+cnn99u3Fu6sP359evvpw/e6N82j6Ldbv9yVjhz+yfqsa5NmNvrr46dV5v8UOD42QYHvA",
-	"YdOHhAFyr/wqboy2nxKFS7+FGLpA39IvuWXIzlKqFcRf8QT/31G+91vv+/LzXl+C62HX/Vr5VcO//ZJR",
-	"QrSZyDLW/bttpOiEwnJ/kP/epnxnp0KKfurLfn7OJ2JpUf38EpbUtaPxRxjQz8PfkcZ+J3jcZhV/+NWs",
-	"ub087rRXvvyC/GO49HO7Lz8f9GUyhOX9j78zmaQMnp6qUecHnvN0X2TZQV9+7svhJO+8zRKZp3LfCs6f",
-	"xPyAHR0RNBpEbJQciIXt9SxSfptLv/PbjdyWeHfHgGk3PVTk+3BcJOzqnt3UPTgomvb0t73wjOy12V7p",
-	"hJhf8MT8152OvfewIyd9aSaiUtFJ1cgt9lbMD05qVvu+QS1rULBK38vRJz5NPtyKuS1UjUUqclFfCxXa",
-	"0COlYstDToVPFleKQDqDQqR20CAUNNIC3pGQcdBLBhCoYJY7E9AjUmM7mTNyqdEx14EVqXM+7zDQjQA+",
-	"BfNdVba03LcRauAla6MmtEiWto18PLWI4J9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfb92KUSA3f",
-	"mMbWS/G7BUbgsgqe3juXNpleohHAS0qQ+x0k5qBPp9AFT6HXF5srL8zWseedY3ffvoROYKTF+u7F3zxc",
-	"xIvON53ngbPp5kVdcEaWRgcMgaChyQIpDCDeSEkZq9IFuynyHBqCobnNvBrx+zRVGTa83mKj56m0+F9B",
-	"m7iDtC/hFFkCD7c/Vew7bcdZTz3GVCQklflNXwJ8YDIR0OAeYkE/Oz4+tm/JweKcLPjlridOpbEgkuwr",
-	"RB5o6KNuXVqZqlFPflnf1ErwtZ7ZGzPXzd3LpWHhhH4/nM1mh+bkHhZZKoDVLr7bDH9Q2WTT6dGYLRro",
-	"1u0ufMvr484gDODMbZLLK42qdHhDeoEsGY3zBZcXBM4lfh/rnF649mHd3R5CUp95ZpCdC1ut7E8J4OIr",
-	"UfYlzQ3q0WvHUG8bhf8wnqhT28ueJZCGoGvJY/6f9NV1BmqCTqJToXDJgPijxirTgt0Auca839rIe6TD",
-	"4bxH8sTOxWyf/vlrko+/51pcv3uz32+N83yqu0dH1uEpTfGgsaeGcDlLPiuIuJKzGspkuNkrs0U1G/SW",
-	"tmfF5mzkT5Y2p7Q3ZsAW+9NeGAcScR83oxMISXPhwdYuaiqcQ2pmDb4hwSjsf2I3Zq5Z2mV7K+a6x5yP",
-	"mVtso0VfFywCdHIFvpS9hXey55Fzu2yv8o3sWXe2dsLm/s3m3MaZdmnCHTRckYbLPob84PXtnYsl6p9D",
-	"k1sVeb3N/coaaZbSytmmJUvaI2JaIJkSunSN35yPie819JwRMqa56ww4pGoEWGXGNHyATpxUjS6K/AH6",
-	"b2qc62X6sK/cv/4TlcKUVO4rGSO63Cqdu0XbSBC6Mh8pGYwrvlLvBy8w2HmqzSXPN/iqCbZl0RU+LX/1",
-	"WA7Wl3QVscR8x2I+h3NKMExczt048PG+OcZLsHkFShUBt4waPMoTTrRDMCu06CJ0ns1sOpBWDcQlAZrL",
-	"UrazjdjFTgjQuoG4sS9JiJi/0vxtGjjRDIzhbojS6LHpE9qLEiAxOs5CAuRoG7o8RtBI6qhhSKoh8ZLG",
-	"JLJ5kkpi4zzPKcZHJIOFFkHvI4GPwsWWFzBofQmJCImnFkKJ9sWiBO4uAtWx6MXxMxZyI7YXTwW+vSEg",
-	"u+ZjwKVE9sWhtzJdOyWVsWLOH+5dppQMTxP1Zvpz9NdjBAu16IVuKkj1SNjDz45t35EFnivB7CGw2hW/",
-	"AcB+svUt4qgeA0C1mwL+jKzfFGFAbYuQi6ka3LYDnMjg8LjzClUTybAvKd0PfCfmOMRUImBeEoAJ22iw",
-	"JUAB5lvSm44VxTwSQ6qp4Jpo0R8pHrLgkX7RwEgz15384s3jIksDn170AUS5pfUYhl/01x2GoIfA2t4h",
-	"5OguDvGHsKKWMBQqbAs8kHexkLxBZEPLtSW9/9sYZZ4k1oWifQ2v0dnESVyyLm7EiEvspXBVoMsFu5d2",
-	"Ak+vYjfc25Xyy+3BFmW7VujcrW7XTvVL1O0GglTIuJEQfWWOm1v5rvL3z9dHsVz3G3qP1cKxxie0Y44+",
-	"0b+a1TQ4A9jSf7hKg4qwDTS7EaBoEC2KEBzXg7oAePceFPZWWZfB9/FkIyB/4gqDzUMmVJW96dnfVNfS",
-	"oSvXGOhkJItpfSjFVdC7Ghv7iVBXZbnKwCPhJhLxwRnggxuH71omAxUTVvj5Dz+d+ar32TjJBdNTKDTP",
-	"zKHoy4Rg+gN2oRDHHbk/ztHXHFvCb5wFEtREHXK5wdl2OUhz7X+Yuz17/h9sMOYZH5jtOTF3pwbQRRZ0",
-	"9EPBAgd89ueszLF+QOUGc5gMIIpz4JwiBCXyiCEWgJ2DYy59yT2iACPmfAK8wjYAAn92LLLRi+Nv2BJ9",
-	"/kpiewt/rEWmieQDIa7NVpq/29A8FL9QeD6qKrJH6h8stQ/eQ5dsWwjULMRT/sZC/vzO1u64OaPX0z9I",
-	"fcIlTHZzR3xx3ANUvjdew7mYXWvAF2w6e7q80v+2X2xdyTtWn6w0FSFTeAdvu4Ggf6dSYYwx/KoeGPgW",
-	"Ep1X/Ja05a5G4Av55r5mnQ7p41UJoOL9GsoEjHJYytajOCql60sS6h7z9Xcq1jaTX8peo8K4t/R1o7wy",
-	"uCJp8lH83/rGast5Xs6k0CfGBh5tEgn80P6JxRQSD0o69AGRaqBtAmSM0j2g3y7J+9LydVTp05HI3yQf",
-	"hRRat+4cH1G3a9XJj4Kn+XgDbeIGVFeT0VoB7iP5eAf8hc3l+wpZ0iu/TZja/wzkyRgX9R4OykSsBFyx",
-	"KnNddUEl1PPPXx7iuamhcU9WRhjevBdgqZHI4VkrjRKcTbs1LfKzNQsm8Ck+EbG7dBfx2iGHbIrF7Kj7",
-	"VpkrDmxTYufq0UQc2enUO/rvsM9bl8Jge9r7zUYXgSKyQTGXRbgp8uXAFzulkvpBkQFpbnAj78/6tPjA",
-	"V9uu8D9tXUceVhVjNVO9H1rzkO2RiGES1sD5sn5p+GJXdzSXJr1Ff3bN+AZ+ak1QsxSRgXoRS/n5kFLu",
-	"V3Mo3bvbTszt/LU/SngVTy3KtKn/YKt8vKacIN7at0RbR5/oXwB4NwyYHGqYP8iocxRjLrRqzPtbV6Vg",
-	"4e6iF8cvIuLh9oSpAKLEk7jGBiyzSnxhg7BYj7iwOOPmkml5ZDWNE3BnbG8e7tBCd+bdA5t3uTumlhQW",
-	"kRi9wLIi5z4x4uj7sWwYRZVxaFGULI0g8a32OuxCpvMaaTbh8y7US0K9oisK9OzLM1dGu3TjNgCul0EX",
-	"cwUVjmwfBOIBllCiwYebllkb1uU5qsy3CtKdu1hgDWTb26Unbm5/rbrHA9TsfT0S2/NZeMjA0FHfgkDp",
-	"60fLeRzJvKsJfJq65J1NamymPgCXBE1bYLdeH8mOnh8fRw6L3zMUkIuPeB341XtwPYHYJdT8dCvVTIe1",
-	"9vBbYjPQ4yI3H2xfxhBTuDA6YZZowaJvj79ZIFJiUXzzofBvIGqzCJ/9IU6yfI5IwXHGE5nIUdTFjghH",
-	"jG9UE8D9EfrIaW9Pl5iWzISAP6kmpv5O8Dj5owbV/b7Dq3/MmPrXlxa8HKsijUvHdCRyd1Rqo/r0Ia0u",
-	"w3Xk2WGR5gnYQzrnw2Hbm0t7usOIIxXIH4uc6SQVMk/n3ZABAyo+XF1JBB0gEVpQLHqTyFvHCy75RAT0",
-	"M1M+EnVMLwTt9ARLeoPXtPITszuwRUEvDr1jPW/lSdnB8O5SE1+bvQGlu7mTF1Y22t+s9lUrsxEXU+jz",
-	"ops6PiPMMGDlYTDA2hZY2kbOoo2yaayOI/sCQNd5DHi8Ay7Zjeg7YnnfbufReC1CD1lO9QCv9MV/0WRA",
-	"Ij+qZCAaopvijLdFal0c/QD1ak2XY4Vt4xW4AZWmEJ25GdfQZY8e55YiN8wwQYZtXk8WaccGY9wQI70V",
-	"btVaCW6vK2W0CbzQE0muoUmaeUp2HEpu9tpx9jo3EBkPrlb1ALrB4bWf28aIole1cqBXtmVCqDVcUOTE",
-	"2HE/W99o5SB3lTlsC5QvTR5nqVLarWIae7GxutAArozDU/vkFG2Tqsngw+jJt5kaZcbZ2gUynq5hYcwA",
-	"ZwXUWRb3XZ5JN98KTTgYsVBc0GV/2S+KJB4JebBc9ZkneUq4wz3UeuzFd8+eGcMGqigcCHGgruhyrKse",
-	"mzMdE9qLMZcuBrkCosfNikFx8TWAwyiBKgCHS8YAlIZemQV1Gf5v1aL6+Uu/pGYLuo+6UVLy1Ri/tE54",
-	"NzkuZK9yBYj4G4cL2Fs3/8Wy0hVRuAo+tZVlg7Qoi4qb8ty4jc+Oj635qtuELkm+JLtIY2/cYusIoDwY",
-	"A7gv61nd7IioJha2rTV8v47+Zgbkr0k+9up9Q2NyYfAKw/LemC+ve81MlrMxz0OzJRO6mIjr3qUjf1sF",
-	"dGCujc0tlof+8l3jwb98B8MLefr6urfGTnp93XtXgC2hhYzdKhsvcmnkunkGY3GeOlfTZvtzmavp1O7P",
-	"rkRgF2Z56BIBFxKZIVG0ZgMlP4pMo8+3afBlI+mMks7WCYCQXu4XpQLNmQ2/QNofws5tqBwF0iMGZN8Q",
-	"qIFaz0jnPC90xCbqI8WnrS6DTonIOOIR+/f/+/8smgoZJ3JEP2VCq/SjiOnHQaq0iKM20hLlYgqtFICm",
-	"1DYPzYSCyBK0Wfalu1k7vJPK3I3sNCZ8zkYKULaA9h3mE0JVYemiJchTNvKUF5C85ilkVfpyzCHXRdmz",
-	"F8d/87BQGZc6MbsYddhZqjTC19PzhUXg79lKCduoinWxwKTal0Sl2qWEuVQ5mxY3aaLHBKAU8eTDRMWi",
-	"y9RwGLExt3iG9Bw1HJrZj4sJl7q79omOuxXmV0j3MEzoSdWXIcT1DSKWI709TjFSMkK4JozqLVeRIFYU",
-	"Hw6xsRYL+gCBy7Jwsag3PASjgVpc6aJEYx8sIFO58jm7VOTV4jkzX0+iKlv1Sz765sZMaMhsG9Mzr0gN",
-	"h+vzgVzGF8NhoCPobK9vwggWuXk0sHr0A1SkNF3OW7zuYYKCrhYFwfv8YbtTXeHOAGgU/kFJeeUEJYZw",
-	"GkRh3mZQJgaDfgCm4F3U6AnbSVT0vS5utJnjHRKZ1zrhlw6m15FDkC1AKVxfG4n+hi14JPGyT0SHYW7L",
-	"KS5bDCnFAeMa6XFEdqiFJJ5zDawcScZuE4c+OlYzZHE0rlgbHPxEst9wookcvd/PCiM1tf3FAephTKUB",
-	"jAXxr/s1tb1WNxdo9k+VSGD9gakmOcsKSc8HvEoUmcNEgm2ANexQqzlHQ4zlRQZJPJeJwzTcWM0A5VEN",
-	"cyERMvRm7n474XIO0QpjS5FU1rcIw0pYqnBfC8nJ/lnonCFTeOlhrooIkFHNBUWGMRues1Qg9tlH212k",
-	"rW0D4GgF4WCeOI3A875EciZrSli7J8mtpUOwHGuOmSZkIa1sZrKDNiOZzh9y9QEXEYUIqGgsQY8A2Z2w",
-	"2YmIO+wUwDb94cMaEXcqXQGtL/V1u+cXPBf5iUeIw+4d8/vwHdvqW/MWbjI109AYFgHb+iWE4iJLcEpU",
-	"K1CNFZXirFEbMD0hEYzwvZma9OWK3cNjfIh4TRHgNeGvLOxqA+b+HWv/jrV/Z3iVR5ntu1I+J9zIjDkL",
-	"IhPuyaI53tdp7x+FyvndLZjnjV7ya56LGZ/fyegxQxu8OHrUVTIRqsgf2VZqfyKRRzn5aiMKpQPVzOzp",
-	"5Vpintw9/XZ4vioDd/SXq97ZT6+uPvRehmpxm8Rc4/wXtatInwLLwJh0uCgLygKTYTlFxg6QbqSCgWSZ",
-	"g6Sffzb/0bMkH4xJynX/jv/o7OfzqaC7AYAapdteijTnXbyhY8TcxzHkKBwsjnkntMgXx6Ryv99i//6v",
-	"fyHsGETqjJUiEznq9ltLN3mppKi8R78vCfGN636rTfOncHqn93LpTuiA1d3LtQJ1/c3OVCzshn3eOu8H",
-	"9hwk+/YxBYhbroYeNmbx3dJrjQ/gTTBG74r2270ixhii3O3F5vXsdfFXzGKBdHQeqyLvgINBg0mzH5zY",
-	"a28ywW9Pwptl5r35m4WcoHt1b25v1Q2N4q25X/gW9+y+25q3JF51V1Ti9ff1b9Td2IgMvKV9o2XgguRO",
-	"sekGDlx9iTYSs4S278zbtzLw1cpVud5XSXKL0FlVVB0WJz29wmoKbG9gg25VXB2Y6ncrsIZiUJrIFwZN",
-	"Hol8g+I8oXNri+2Sjruk48PXdtvKaZojcp4shdesSfgQ6cbKMvHLxdCUDbe5NBJEgDj0eZl/OkqVE6xz",
-	"SXLUoljpEmqIo088+WB/CmILUV8a1/Xf//Uv9MZ11GG/QtzLx0wSvZAeW9AcEPcAbYGBL4hd5aqNCofI",
-	"cHDCIu7LfWizOzhhWpW76DDYA561bcFbiqRRCAizf5kYCWl0kuiyPCtExLi+1UQGjIlMv488CJ8FdySW",
-	"IZy0eXOpyBGiJwdwWIDmSflA9CUFNzH1N1QZoPTw3MWfdM7n2m7OODEWyJyCBLqYikyLWMQfbuYRNhIG",
-	"J5DdCOQ9Ci6MAlah0x6TClD2IKrFY82SvMNOmdsBR9Zj7BfNUsFt5jlU/rS9Nu2DuzhRsUgh8kDIzWYU",
-	"/FIHbQfYN6aGQwAXth0FSV5C4R0i6RspTtpajjejwJjtT2iHtx0pgOH1VQDw8ojWKNwn3/DljgyYobq+",
-	"k+EOkbB77WaAWGkD5ht7pMPUZ9pk6NnCcrdthai6wwMkQLMCbPz1CMQ2lB/aSVsE+erie+HxchYyNSKS",
-	"sClbT/fWBFFqaOByINKmNtMZXJ2K2IewNrC4/KCyDQ9RyDXVd3jNxdDfY9HN/H7ee7muysyM8Pf4DPHS",
-	"TdtpII8j4i9+fki+mlNDU3qo83Lnppk/+Rnb+QhNwuO4Y+cqv6QP7OnWFtxbRP4P5wZdOqjlh4uGbx4K",
-	"f6wmFdZvedeh30LngW3QVmInXNNYUhdPX2gzWTK0ID7+bsGpuY/2EGfgVDeIVMSI2+wTW3SvWFWfB0/q",
-	"a0wmQUF/bZdHWPC72M9h/q6yGH3Q3P8gKdfuOj1mYK5RRg5ISjjVUrDZWLGhSlM101geMMUR4OSin4E+",
-	"BJskwCgqgQ9EEtkp/ARtL3XIEq4Z4elFQEvF2A0BtLaKgQa9DncIgNa0Be0gJnZxyycRt+Q+EDjxQuch",
-	"wRQbBC1PY2Ces0Gwm3kAbdG1Py7VwUP7ws0cq7sgUIThOncfEvhgnuC/bYkgsF4zzecddsqwscEWHGLI",
-	"TiqvGPahwox0EnVBHHSpcQLipUFlV7AGrDpr1KfAXJsCx04DxtMZn2s2S+SKuJQVeV80KAXjmgj3s3DO",
-	"20aWloY/AMpG8xXRSXSqZ1O8x7qAgD1FM64Zj+OHiwfsfNqmPi2KsTP4/He18k9YTZ7GcaBDMOuzmNYr",
-	"68lH8HDtAx8VgoFEJqEq5FafUg+5sZafbQuqQOupcX5JOq70fMuKANxeOuuNZnsfLrE9I9UesV1E4A6b",
-	"bR3YSe6tmePdUBHKdd/Ii3HfVhuVoIM9gxlFrPKXgbFWD5gQBG0i2z/guLzaBHCWCeNTywLTc6+Tj4JF",
-	"RZZG0HIqxYwF5fP7RZYeALOptpWaPAStgrRqMhEW0pNRa4mQ2AkKxZ+I+CAhFU31X7liNwLK7iUDCLQR",
-	"T2R3e66UJQyoezHf7mTx5KuwqBbSIIRF1ZzGszSqupXQ/HFXfr5T0ps2/mMLjDJOn2+pCURCRTi6hssk",
-	"E1PB8S2AF1EVnyySo8GY5/WMUZdGYKBIT3mgINSQRQ4fxpIcWjd2TyPyrFOJyRDEEjAdJ5q4kNvU9V3V",
-	"TZcY5zNKYtf6YaWvkYWBM0zyDDvJbubwFDNsoa3MYsuDloIeJNumRR1dnKVK533pQ9gOqxoF7z9VIkuT",
-	"VNRINceiEyCMDl7Eh0miJ9CtHnZtgWYssV07s6wvkYyeKnRy8XveRYAFyKHyJLY9VDeCiTjJsdPLGXVj",
-	"wEBAT3tmvHBbUHIjBrzQwnvrqA+wzNns3XAI1U72OvTxoeEwydvBJudKLW2L6/gBLeKpLWlTEe/A3CqK",
-	"ec4PCwfDifRfHpR6T7vaIPvGsyIfd9hF6aApS0QBh9EVUfG4jWU2HDnD6QxE5sBFbs5TqCMz182noi8j",
-	"s8eRX1ImXLEOAlokmiUjCXQE7FII1m+dmQegzab7rcVyq0OaZ4Q75luSzBNW1GAFraN5kUm47Y9cjszQ",
-	"Ysosy6e56zQ4gieO+Bs/4gVbSU2xs7CDyBuZK/Xu+a8qiT0ZByuffVvxFJ6v4PhTaRYVM8H7Ml88tZGq",
-	"j9BAii+dI9dUxLCYi7YbIN/MEIWyQc1kl8UZrRBfFdaT+fddvp87QTTHPW3Wg+TlKPvMBmo+FNtbNmVw",
-	"oj9ApdR1z5zRynqpxjEge4+NUSIWxm1RHnVfDZDunW3c/+hGno0Lebu6vAVTcXA0h+alg24zZ7TLfnt5",
-	"cf7qfbQQ5Ppfh7+IbCDSw9Pe4XXvkJ50uBqEyka7lte0sy7v0NzYJNhlzvPjRrrME3dtlF9NG2W5PMQY",
-	"jj6O5q3XBeOVs4G3EwJ7HSztDYkIS6ERxhP8Y3xb4iisMgA2rjKAPnonY357HwWmweXLn8rZ4245fxVC",
-	"WRQyJtAc9+ckbqPK95ZOX4aIlUuWLNi8xm68mZe3kxCdwHRxNgn9acQ/CrBZQ2ADd2WVGWQM6kIOjIF3",
-	"VfZfyq7KyTLAvLGhI651onMujRmZqzRm3Bgu7Gbel9FE5Nzogg4KUgASW+o5IyyGGBJ/NouG+TP7J0S0",
-	"kGrWdvw0EwXY92JSV3wRoEZ+aZbwTWolgmlvUS3h7bRSvcSz42fr6yVqS27sqbxbzcSuDmIXO3rMOoiS",
-	"XMdg0jqVVFkZsahs7tiwW+eoPkgsHyu1l7t91vVtGTWIfvXqTjGsG0cfG2P7NjAg4TmxAmF9K9UMHNwk",
-	"ZnORk8MsKXRRmknbBQzGfDoVEjuRAH0WyE4AZZo8d0Ax4ppo0bd2b0MM3PuP2VeAvZyruv65Jxcs34mu",
-	"ZjXXpaBW9TdaKbG2C3s3tZ99+KHSev5BZYAmW0xcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7",
-	"ZFN7EDNztm/V976ACr4Lx9x3OObPLvN2Rt4DEr7Cx7udrHwk6+7jd2vSiad6IWkROSFHCM1WjIYFD16s",
-	"su+wLKMbNMMv5h1ALgsjscQ0ouLXGz647UufThurmTxhESIZorXE7Y/vBNcAS2i8/YjfqCyPzF8z/P2j",
-	"px1++W6XePijJh5++W6XetilHnaph13q4XFSD6GmfKTMA+n8TZynU1tEWe94RcvOT2A50DOj9T4OKM+d",
-	"7N/5OTs/Z+fn3JOfo+mzqpZtacr4YKAKuUjqTjk+pQWbwX/F4YQnKeNxnAmtHYC8ZJwNRJbzRLIZn7vM",
-	"IIK9uz9lKhXV+JPXMMGlVZbn+aOaIaZ21SRgqo7IqcPOuEalcy2TgYoBN39iI9wTnuciM1MhSdjqtnjM",
-	"/7PVbhm/wZj/2bzVbkk+MX8S5nmtUC5O+O9vhByZc/L82xft1iSR9mefutN5lkggyKtKZNsd33PbEsxl",
-	"hDmPqsmYq1tNZfQ7hR/GUwDxpP1aj+JpL9wGwhPH3rF9vfpj2rWvPyZx89NRXDyeJLJac9k/VWRW7Ufg",
-	"VQ4qgZLOwV99rs1HQpMMBujxfpg1xMqSXKkO6y3VyGOYy2YLoWEHrT8gdKGOoiUhTmUqfWmXCNUqqHq8",
-	"HW3O0pFORrKYYlDrUsgcs4yA9IjN3BjYAvAPnHWXIAoHCgA3CUIlIaY7kO4fcg48HHdsKDJ67EuHvujC",
-	"Bl3gZrbbtoCXxz5A/3ezhTiB3RwIzo2o9lfwz0iWDCtdbPu+G3bbSICxs4ZZX2PYBXn+GlyPTPw47E/L",
-	"w//KfMhX/JYetGsN/+PoLJQpgaJh1Fo0Z2TvVmix5oEh0nPOFTr6ZP5vJW/5hVcfrk0riTvsknqNgAAo",
-	"m/trNG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSL1mglK22+cEnlhrK8",
-	"3bLLawz+8VB6YFc/uQs5fb29t05cNjXzNxICRnI0Y9X2E6E6dIjGxAloOG3+LST+M8k7DLlMiAxZWKZn",
-	"PjAqEbuJg95Tqw/GXLex4RSiTWTMK0liGFsyTxh3lfUiRx/AsShKMUNX5WZe8icyMcyEHkcd9hImjO2P",
-	"9sF9CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+gEuierpnkmQ",
-	"b+8a0PtYj7SM+1A28dsYeGpG2rydY1E19gHwyr+wY1Gmap7xLNa7XENjG/8N1/kpWJA7E/8PZuJb9mPU",
-	"DySMvG7YVJtVGPNHodm4va4rqkAlBPG5GJOcGsYQulY7hyBg3SBzPcBJ1Ccs+vQ5YoNU8Ew7JeEobqGB",
-	"HbrsnSMRqz4x0Aq4/sIiCQTGv3ExrG8w4UYP5sBdTHyB5GuIVJeompkuBmP/7P3oxfGLCBmWnSOCngXV",
-	"7ke0xa5kOJgCJa48KgGAYIACx5T5RESO5gZYh41ls3ijKr03LXJr399J8WHmZB0/v3/Y5qqrcvBD6K6Y",
-	"N3aJNgnp+SHVfWbulGo671LNrKM72amvnTJ6wp7WOfQtuW+gmXKC6ZqVVyWyPYYMsTmZfxNuW6wGxURg",
-	"4KHI0la3dQRaiZ65pJeSkUTQlbZxQQCAJZEB6I31WeAXgW81UBNBuXKfWzafGgTO4kRPUz4/x1/bhySI",
-	"1LcEQIeYvQQ6F2gGW0Xb9pSgyC8VNl8T/tsgVTqRo2AypFcq5nNFf1mezK+uv9rBE2Nl9kIrtOZzrFqw",
-	"rSyLOOM0hwCdeXESvu93eUsItIgwk097bSp9Ax5TevWH0CxOVOTBK0gqnuWBkFrVxQTYW0ePtSk2qqrb",
-	"N8r7bMzz6KDNXPv3YZHAhpy+PrzuBc+HwpTlGYQwQlUrdhlvwMoNfF3NUqVuCV7JaAs8m1hO4vSK4IMx",
-	"YSMFcymoKmRpO1yGf2kiP4k58bmjdbZgUg14muLevA0XzafJ4a2YVz7rbY/Bn5af9TZTN0FGc5ryHIpM",
-	"EIqxkDpgRgseNhY8rfzMfsQ/fH7/+b8DAAD//w==",
+	"7L2Jchs5kj/8KljOfGHLU6RJ6rBNR8es2ke3ptvHWvJ4/mN6VSALJDEqAuwCaJrj1sY+zT7YPskXyARQ",
+	"qIukKHXPtRuxPRbrAhKJRJ6//Noay/lCCia0ag2+ttgXOl+kDP59+t37s3dL8Y79tGRKm1/Ucj6n2bo1",
+	"aJ2SOVOKTlkran2m6ZKZy2MpNPuiW4OPn6LWRGYrmiUseZvJhXnfddSyz6jW4KO9W+jWoHUxY0SxsRQJ",
+	"Gc9oNmWEKzLJ5Jz0jsibsZYjlnVaUYsnrUFrrqbtXitqZTJlrUFrqVjWuv4UtbKlODPXs6WA60pTzfCz",
+	"epYxmsDVbu/Jk+RwfNLuTfq0/Wh8yNpPRie99jHrTg7po3Ev6fdbUUtLmZpRfrq+joAO5zpjdF6igSBU",
+	"qBXLiJwQKRhZcDYOCNJKqKYD8nXY0usFG7YGw9a7968vzy9O3128eD5sRUM/Mri4y9jgKZgqPAKTHbau",
+	"h2Ioql+7ePGni8tXL87PT797gZ+Fx+0qlL96RHvd9qOkO2o/Hh8ft/uTJ5OTbtKlR6NH+FWZ4mupUlxp",
+	"KvRuH3725vXFi9e3+nTCUk3xzTMqrshaLju7ffzF6+d7f7jh/WYNX569Pjv//s4XsWW47ew5V3SUsqS8",
+	"4xTLPrOMrLieyaUmp2fFvZcYlqP8MnGPR62EacpT8/CZZVVFaMaIWnE9nrGEyInhXKJnXNnXm32W4Y6/",
+	"5IUdc0y73fajbrfbfmz+083/L7Hbbalag6Puk6iluYbNeXpGgtEYCrYGrYeLTI5SNlcPw8HCRjt7xdVY",
+	"igmfLrPy/N8vFOxBkrHJUjFFNEgNM+Z7ilyxNZEZmcuEpfVkmRdeHdDGSJ/TM3gVH7Pg9behSe8ooMlx",
+	"t1+gSXkodYQp3oPUeS1PYRFLjJGmRMsrJhRZMaEJF1qSjFElBRfTemIIeYn8UEOIpWIJoWlKuFbuxSM2",
+	"kRkjXJMRm1JBtLT8tAdp+scbSDOlnxkR7u0NtMlHj3R585llqaRJI8twRaS/x/DJmAohzWQMocxOqCdT",
+	"/tAGhtn+8n345wk8o7O12R6tgc6WLKTaYYFqhXHWUSy4AUn2NpNajmXaQDAnLJScMz3jYkpYqlg9kRbu",
+	"Vc0kGmXyiqGwyYgyTJq/eCnYlwUb6/3IdLyZTEXmciMlLMtkE3P56SCh/mMpNS1S6UJKMqdinYtUTSjR",
+	"fN5AoJ/gFSF1VrIgjkfMEGKVca2ZIBOZmQOO0NQcK+t9qDLaRJWjflFCw/Bw1y8XDUTBKSBF3jG1kEKx",
+	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZJLajS/frd/0u712v3+RffJ4LA36B13et3u4dHxn1tRa8IF",
+	"V7NLlGWtQUtpufA/N7/ipHPU7fd6j/AVmdKXIMWav3h02Ot2+392GuYu2kHLK7OXN3oGzqdBSy6YoPzh",
+	"dKHbUql2r98dBUKx5UgJ25mPr1h56bdor8tMhHcfjh49aj+i3X778aTL2qNe0h8fsqPJcfekFbWWoMYb",
+	"jgVhhcRSrUE3cuPgUvhf+72otcjkfKGDn/qG3eyBkz9/XeSXF5+dkRFspZVErVkZHRqMh5Bt+GVmH74R",
+	"lUN2YwKOhQlNFYtazI7h41f8p7darB1CxVW+A0DrNCqZYj+1Br3rqPYhUEabHuobyySlSl/aPwsU2WpU",
+	"aE+ewKqAjT0g/W63axRUGNKAKE0zXaeu4gWjcRbJeTMN3HPhzZRc4Hd4pIbjcVC4VkNDYDMdngzILqMa",
+	"9Oomaw2FaOgWKDcarD6/8/v7u78/tEd2fv+hX7pEClb7MfP7bRfOSqlha/B12PqVVr1Ce0ugaNji6pLy",
+	"oT2Shi261DOZ4eCuuMDvmBuuzWv8SQE/bxD0eH/huLC8Lxfw2WVOg4LwGqL0GlYl3RB2qzPJ3I4tia83",
+	"onraffy/4+5f9bj7BLxywedMLnWzKaJ4ao6OWl1R24ebdemEJ8SYF/aU4AI0z320RLpZdz4qaIn5wOr0",
+	"Q3cVzre3Zz+wdc1OuWLryIx3GVoSH79u2iL9J4Nut2MG2++WGfa4Peob5qNHR+0nSZe1j8aPJz3Wp4ej",
+	"k27LHrtGra28uNcd9PqDo6POcbfXPzw0LxZ0bib1gY2ImsG2W2Rswr+YbXh1efpncfFldPYf7Oo8Kbke",
+	"o5YaywW4NC3vqoHR2z0rq4FR7M2MKW9FLSkuR2xG00nrk9ERYE0vy9PqsvajcbfXfkyPD9v9yQk7To7G",
+	"h6M+bSGPjcdMqQvDeGXLxPBiBK4RCjehAQ82Re+YzLlY6lCZ+NrC25CLW4MWW/9hNvpuzN/wP5y9/+tZ",
+	"7zU/U2dzvfjzs7OTs7/873//T+d///t/WlGLfVnwjKlLLlqDJ92uYaRJxtTMv0hl+hJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnT+8O8krfHPcRNOMjtm/W+92ZyznFWZ6zHpH7Uej3rhNe+Oj9mFyMuqOn7BHk143",
+	"X3IcWzD6ugPBzmtPFv+VpmD46BkVY5amLGk06rwyqmdUEyFHMlkTwVhS9JjseeChGZ7Lv7EbT1EwAR2u",
+	"/34Owh0PtWAyf2eHWrdypnWbDbhnMyqm7C1VaiWzpD4YJKSesYws7E2FzbvMMib0pb9mjvssY2NNZjJT",
+	"jIwM82RrI4PZKrxNabpImTGDqH2/0RBh8z2T4jPLFDWzei21kYcLvZPDeBw8WXMCh5cvhdSX1L26eiAn",
+	"kik8ieEedBiHL9jnTO6HrvR+4L4Kpxx8td7j1zwNoB7s0HzP166pmaTb+xJIJ9iKKU2AMXPKBS+Ec78h",
+	"WriyBysKEjrWCs4krhUZL5WWc5YVjqXqebz3MZuP8BWqsA1DtOtbjmfeIEKZf+kCxtTwIfjRLCMdyaVR",
+	"5AgXnyUfF9yHCVPjjC+ATwetM7Kiyn46IXplFEFDvyA46hjlDN9Fjh71emaUq0yKaTC094plDbu4evRu",
+	"Ont22NGVUxOHkCCrNPEIhnP21ABuoiGar1T0u+dX67ffc/no/z3/0/SPR/M/dMd/znqjD+P/9+Wnq/PH",
+	"34u+/nF1vHwhH/FT+mTy3V/+Izn84R9JgTSrYHfchgVwm7LAklwtUrq+tFM9TSj5UX5mKQXOZV80ywRN",
+	"cSzu+bZhw9ZtB1qvKm4b72auOQy5ZhxQ5Fee5gaNz79g3O322o+Sfr/9hB1N2sf0ZPRo/Dh5wrqTf3dD",
+	"6HDxmaY8qeyBDQ+X0ygCkltZWST5t2s8RGuIjZ4c8y84pXPSmBnePNVjixbZ7+B5WdXdNutJ4H7ydL6x",
+	"WmYI9Pzb94J+pjxF5bR8ZiZU0xFVMK9EruqUjGR0uQxeUdIs/Aty/WLfSGvvZOcg4nP31eLIKppFaexA",
+	"EGTfxnPlGTUKC0mlmLKMpHJKuCiJFcv+ZnzmjS8M/1/Qinl76linYmJ52sLWudTwbJGwGSwJFe5hyKNA",
+	"pY21zVOEJknGlNonA+JJUwbEi8KriRtYha7huIEEVsycPa+jg9WHkX/JjNpsBSebCK+LZweSq0qg0iuN",
+	"JkuN8QL62j5B/keNFMkHuYEclbEaorykfHdjdenUfx98/gUs1mL4u7TV/uFM1gnQ9x/cXn0psxFPkvKe",
+	"eS01aMywUeDQq+6QiX+0JJOtyLiHTwaSOU3lCl65j3Qupk0FwvhlMI7K1sgHaWb7PRXJm8mkVvD+yCba",
+	"GG+z5ZwKVQqsznHKZlvAexhN9ayaWGQMCJYWrCLPLvIKHj1L2HwhNRPj9Zl4m8mpkXTVg1HROSOWRBFR",
+	"mqcpWYqEZWRF1zWLwfPXXnJhthm+OBRa7n2BLA9G0/6BrcHfXvzWPks13phQEYq34PuQlMYFCYZeWc2m",
+	"WZYI+4qrOdXj8gLBF0DaGfMQUjgMj2/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Ub6+fuAeAJP",
+	"kDLFJnSZaoit+/TBOgK5p28+rcNCdls3NMztwdeYfeS/ihMAdf5ZxhImNKdpaU99MHZ9vcvNzQFecDkO",
+	"3lCSa0XFh4B4ZP6d3nuwj0Z0XBBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnhsoFDIReh4CvahO",
+	"okjBCLzMMFLPyNj+8TH5zBUfpYycnj87OwPzho41y+BsgDV3ee/wcS3lpR0XNyfnjNEEeDHlc65bg/7x",
+	"cdRaSOAJQ5nSMDDnfY+8sHxRutVF4cWtt2lhykQLFuctzeic6RoHA/DsT0uWrcnC39S8MOE9gdT3P5u1",
+	"WIorIVfCMK9RhKn9CLyynvJyqS/l5DKjAsoXgPowpoD4hjgB8fHnPUje7W8jeTjHRmLnNwVkfocht5o4",
+	"oDGUlOKQ2U3RQMA8qGZSY9yuJB9sUM8GETkqPThsS2547b4pihvlgxtQI03whoAetYTAoTth4Md/U0oU",
+	"oql3SYju0S9AiIwKxdF1HFLjZSbnxNgARmKNU6k2c0T+lsLusyaizXKeSnTfFF+7DyFok8XoCREOqJka",
+	"+V2GJD9SpU+TORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DVjNp6GOdHftsD9ZEjB/rBl0hRjBq",
+	"IIKcnomXMivnGoI/5M3pUs9Iv9M1it08JME0o0K7yH2gaezg+V8qo8mAA5UmtBA58AOqj0Io8ofzN6/r",
+	"ghDlF+0wEPOtVzQ1E2P1sUtjF5Y/aJd+7h68tKtXFgoQDbfCwKgE5j1WL+CCvL942X68z0boNR0ZfiYk",
+	"H1Bl6aujBiKgO/clY8mIjq+KNDjTZMbSRVkazOc+LRYNDK4jI0ltPt9mL+1R18ZlrJd2n/SxjGoupq1B",
+	"C/LSl4tkt48F81XNsTeRQPSxLn3vX8KVHdVMlPLyFN1ik1M3SQzgLhaMZspGIo1GPNFMEEoyZmwqjFKv",
+	"Znw8M09nZGTek7GUUcUUWOtckISu1Q4ECn1kN+EeSyC01W9On0/XUes1W71XVTVWsFVtDMQJqpSLPfN0",
+	"ejURmdfsi94QWz/Tigj2RZdjpi5Dy1L1yZN2t9fu9i66Zq8MkN9KQUvSt37bXzsg6XM4qjGVUzJnCafE",
+	"yDk4buWCZchfVgNZZDJZjuvcHHnmQ12gpfKiPKMSowSQMRF8fh9Z/rggy09yWf7ap3A0hVpKo7d0eimX",
+	"IqkeYXrGMhYZZdTMxOw51UCQCbygLjYiJDqNzN/7zLXo8j8qztV9tnaaeNHO0IzhorbS8VzTyYTM6Gdj",
+	"mSxSXqu+2llc6qYSR5vHYg8k5wrKAx8Cyel3+L29IkLjJgXOzjAvoWwgSmkShjhv6TqVNLmQ8kcjikup",
+	"h59ZRk6OyA/82xqqLPDRS/A6wMNlbRaUmTldI31Pjo8PT8horRmUt83lXj6+bkGN7QUubjsV9M7Y8VSo",
+	"UB00UIGJxLAILFiDnxlXMyILvLfB9y22HD6gVfT6h0fHJ5CZedOUnJvET0Bjd0rSDoPxXvh8ipszgDYr",
+	"UL1B95FRRPo9OBjM4XO5e3IpLEsGuhBYXhioK21eOWfAY4ZsE6rqPT+L4C2XPh5V2L9B1NN5oT+zTO2Z",
+	"cFfk0MALHc6H5JGxCo/WDBjIsdQulaIxvy6XMARO4h1zbezrSyp9g3Kwp2Yfqt7me++oZj/yOa9kWfpi",
+	"WEt4EBdS1J7HGdXsMrVvKa6qYlAJO5cZy99kRgQ/Q5xtfz/TbqWwZookH11lpQujB5qgd6xxedFZZM8X",
+	"9BJUKmOb0ubx/VMmjI7CNmbd1r3UPZjnVLyTKTNqFlKyrGNBWBNsF0qUBs9o3e40t2E+qX1NsIhvRIrZ",
+	"QfCuIYiQYQtOlBEjVF3ZyNG+2sVJU7TUzCyPxjasXXnghiTnEP35dqnWDSydyikXmxga40eXI/OKkJ+r",
+	"eyJjZEW52VP7MPHjnfN4cE7EjqhCh3DASAJwE1fM5JQutFyAkUyJZilbzKS4UdVOr5BdBzngbuAly8Q+",
+	"+QTOoSPz5KPDbrd7VM3mfEIhk+34uP3YHKMnk96oT4+Sx+xJ19y7gNcddrqdXu+w033YP9pYBVTzOTj2",
+	"MFt10Hol/8rTlD487nTJ/T/1ek/Jj1wsv5Avj08uT44OyEuesYn88rB3dNzpgj1dS5Le44t+d9A7Hhx1",
+	"OyfHvf5hkSQu5a+JJo8G3f6gZ6h5dNzrFWgy7tFuu/to1G8/Gve67SfsKGkf92l3/Cg5nJyALWlp0u0N",
+	"ktHjwdFg8PDo8WaiVL9XIMpzpq5OF4uH/U6P3Odvzg/QUD7nU/F+0ZDvfHNzeSe/HlZP1zj9X0IcM2Os",
+	"rt6pntCoYh0VvTEba6LEu+Pxs7OTs6vFn/747A9POuyw2xn3UzGav+wmf/pDagiXmdk9tEbzw10UwYeU",
+	"t12p7+8xfwmPhm/2G0ROJy6mOyZOGcXqL0sFUC9LcQdJU79AppJyc/oHT1aqM2J2LBD4Z7NjzIrfzogp",
+	"v3oPIwbX4xmGxsr4JvCrNT9qlAHLhz6uVme0cGVf85RkDEJmXBNI/NtHJRo1+RgubIjODaWiBxTHms/8",
+	"A9ezete5uUJoY/3UPwk3FgAK/zXiAJ/+PvdgTWFteed9/D8hePcLYLQ50KnesWUV48ny+bI2qxBTlzOG",
+	"VzckkvhMQoSV65AzrXzGik+mGNjwOaFTul8QfdyUWgETJDDSevEYzARYUspXVKxPUf+pS27lX/TMZh5t",
+	"SMnTUl4aw/CSujfVWY3uYod8oIC4B9h7WIL5BSLNd5/CGjpCKgOpJ1F5KgGhUOVUDWY1nHvK3rKBSPkt",
+	"RU+1xcEEB6CqvpKAPwtqC9SdE6pgbPsZ5SNtppO7B8iU8aY61O/4Z8BZpGSRcZlxvY6IplNlbXE8gsiE",
+	"s7RYga8UnwqGgTexTFNX03YJt8JSyCyBbDaoVbs2aip+oDVozfgU0mvpFMJ+I56mqFxnbLIUCRbRvj97",
+	"NqP6Rl6pzbXDN5KpwdH8KWrpjE+nMJvc2dV2kMThYHfFLt5zKF+LoMQLmll4MQRC3lk5sHwDT0GaYQnd",
+	"OJ+vWo7mXJfmanW2/QDFNmGG7QnYax97xTQ1b0fkJQ/2ZCGeGvB14eNtpdmiEYLXkKmdD9LiU/U2359j",
+	"d+X3V7GFb/mOzdDE8A4mkt1GjcVDmymB9+xM8xuiam0A1QpX7+PzN69ffEKsrBIv/vHR/3HjvyQ34j/f",
+	"1WCx/Z3x6V4pYjc7LXCiYZV0K/CH7my0XNecL7sAQ2w6WqKvNwSBq5kLZAHtnMR1XXtKBqHHhvF61Hm0",
+	"Ud4L830mNB/TSlDytfRZ02Xtcll6rqxc5llBgrHEFQz73O993DSHTWYI5ACVRlNRIMsDhgNfqOViITPN",
+	"klcs4fQCHgop8DalXFQAVT0N/OOXkN6EOb6N+VG+3tHo1Fhmd7usqEkh6H6cUySYWPCJerLUzgGoA9bx",
+	"BgiWDxiJs/Wg9XgGlfyK/M2Nle7fsrGcM+SZMpJKBQqlLrFwU5Skmv28B/iXTyr8I015QptyNU7JnCsF",
+	"WUqwMFUW+uyfb8jSgFSPUcbolSKUZMvUZ1qNpdAZHev64hzDShxh8YP6GxzGPiVP3aYqw5wCG7I7qtM0",
+	"xPvA6NVbH6KqoGDPpdjkBFgxenUZXC+QLay9Y1StjQE1XVpUgiq1irH4gGD+/fvQrNdEMzPxcGoVehXn",
+	"BiEOrGvDhjKQzVhFNzITz3e7wjBUMdcTrHly/93LZ+RJr9eNjFEFF3rHneNO7+QA6IPbw2yWxSI18pJL",
+	"8fAvCnyDnrGcRT+esTkcZHP65Ucmpnpmi+7srJTO3L5/cUGn9cO2mUeGt1e2xkjN5EpEmEhhK9EMD8ms",
+	"bviPO487h6XBD1uHw1arYYQnR+b81JpBBOs/h62P//ab9n99+t2w9dtWeehR60t7Ktvmx7a64ou2hKHT",
+	"tO05BbH1isXG79gipWuUCcUZv80YoPcbzchQkaxmzHYPscUwLniJ6Y2E0SzleZmwq9O2WXpxqaYxLtCh",
+	"vEwOQVLKlFFxo8n9yMVVdTbxcNntHo6XWQr/YE9JxtJvhi3BvuhhK8bletx//Pggyr1vCzplHXI6AjpA",
+	"gZ3N7bFuuWAZ4e0u/Pt7yBz65rhrfu6fjJeZktk3Vz/1l6fdP8568++mf0x666N5d/lo9d2fu4//36Ru",
+	"UE1c0e8ePb7N6v8ocbPUM/mC6pnncNA3UdkrzvdGge5bbkifjlYd8AdIZ4aDhqYpy4hRGhMsOiCMjmdk",
+	"IVM+Xg9InMXFDJ2UTXQEzA15aOYwd7UKsY6tH0cNxf0koxPd5kxP2jOtF3TB2xnVDJa4bQXeQWcoStsa",
+	"U6KeZt90n+pveq3dp3yTpfSkeQvTrCMQ1SEhMG9KRST+KaCHmfPKz5nsOOX6Cf/0Ta/bfbr6pv9LTZnp",
+	"bH06sQXHxdme2wloCQlYoTc9RKSAPDW1HI9Zia174ZAnMpuDgcOFPgTbjn7h8+W8NXh8ApVacy7w756f",
+	"jxksZtPtPqEah97Go0cjIuX58x/uKeuM9s1Oimvyuch2TJjBfjQ/f6rbZx8+fDgNrI/6gYxnZqOJKUOJ",
+	"efLoODjgyofbtwAATDJG0/k3w5ZV4oetCGERvhkW63BB5O0vKa6jVsrFVdjOrjqHU1v3AWApp9+135+Z",
+	"IXvdw3WVM8/nts63MoG9lfuCW791h1/HKL+/eegv5c3pyrdAIXLQnq7mOoAN+2KI4sjfMZq4xfdPVsY+",
+	"ZTpI/QHzG4vJVW2TjY1jaGJI/N2O5Z4KMMuKY0Hm3DCcMIC9cSSqOogfudLgsQnIoapjSLnSIaT/HkPI",
+	"kZMbVgZvIFxXP4/AwHewIs9mVAcwfRuYmpo9qsk45UzUjEgxkXiRU2Vx3si5uzB/aaToEN4w1lyWkUdb",
+	"hvrHR7/wYJt4rIwkjJA4m4lsuC5wOu7BdC9EwhKbsVsd2AuRhKE2G06vjoMJ/47yGOwz9YPo+mFAD503",
+	"kybWfytt7zhstrNt/9m2QPtuAqgkr1kmTB3Iw48Ow6tmOPCGCiM5v8tvHcQRfhZ/LqSolu4IzN9iHXKD",
+	"sHLMV0+o2zDMazpnSQj2WhzBa6iUCvxfEaF5W0U+rjlKFnlVS2VAeaZJ03DYqolnzjXN9PbTY1xCrt6L",
+	"KGzVLDSThFC3IE2fz+XkPt8uZS0Xv/8dg05yvmUDrAWerF7L20qe8Av7jZEpvVXjsGLml1Q8uvmQvui8",
+	"e1iNtPHW+e1EDloQlXH4/l1R7Zhx7xsbuVO6bM0xKKRqJCRWWtUSrwzaUB5wAVOh4UwrjqNZakP1k/ag",
+	"7xGUvJgjGUDtsT9PrTy400Fimlj9xvCLbHuSegy3hoPO5pzlh11JwJdLr8pjK17H4amlkagzqusW1FwM",
+	"SLiLUpDBQ7699B7bNRhTnWpVP6rNOlZxUKBk7TGsz/IqBHovD8tchnFcsXXdEMx1+3Rlny745RVbb/z+",
+	"uZaLRdNSmYsBSeqsFLm4zaLgk82bzVpLm5SksqH07frs+d5KUl5m0CCEcE61QujCZd3emAoYLUuaPo6N",
+	"RTZ+fhlE8m4xAhdqa/x+o2649AG/m6s79V/1JG/85pTpfT54Xb4/552z5/WOm+DwvqcIB8cXoOGZwyyH",
+	"Bylx2SZ/zG8zNmkNWr95aI4MKQxrP8Sr6uHZ86A9WOOQ3p4ZiYDDIadiTTCdUC0YpCRCOxjy/v3Zc6wO",
+	"Rj+vkIKPaQogTBbBASAlmiaUC5BbTuYZuPE3OaEXdMrIiE25UB0CWN6Y/meuxT9ycRUT9J6688w+MJEZ",
+	"e4pBd0lGjMxpwshy0SkDFtopYTyhyb/a6z8G36T/uxBD+nja/jNt/7XbfnLZ/vS7Owsj1Qr+VxDH45oo",
+	"OoEgkTHobeQIHbGQ7T0oRYoASRdL00BoTiZsjFW5nQb8zaHIATgjkvDJhGVMIAY0+8yytX1Jh5wzRj6+",
+	"YzrjTH26ny1Tph5m+Kf14RfxOS3Fy3icm9ySzaT/t/Z/3Zrkk1cOGniLgCVSpGvCJ0DD+MUFncYOzRSZ",
+	"T7EI99uKK0bio14/7pD4QYzI+esOgVImOgW4AhW8+Z5y7uhoKJTESBEFxTFjmEmwyOSXNZnD+kszBHI/",
+	"/vAQYp1xROJh67A9/StfDFvxAQQTacEIonO2aS0m7VcWIXi37ftCaK7XF3RqQWUnr6VgDWQ0c7bEcjGw",
+	"tVwCTMoAiZmDTNuy3qgYC+WKxIfdoxiYGir6MD2iGg8eit5hp9fpH2yerBnt7Wb8I1VoUjUJYp4UkAtA",
+	"TfHzjmyO/ZjO2YDYOGqpSy1ELwd4SSznI5bhT3GUC0DXzgFLCAg40jCbgYzWQxHbx12PYHy+Q07JKJMr",
+	"BcAZMcziXC6zMYtBmsDIRkZeKJZOzCECrQYCBFCYGHd29FBwRfhUyIwlg1BT1jMmCGb0wIjNroE0z4iA",
+	"qUgoiTOmmI7JaiYV0GxmPSg4Y9LdsI5mCdow+jaodjeJfwbLdyb+A46C2lUE4UkViQsfM0sgM8BQomM2",
+	"N3xiaFIkJRDMImN5IY1zQDlgjy1sg2g2AmBQATWlCHdr6ahK/diTm8zaisSAeCUCQJy/NiQM+SUS3G1s",
+	"rgjFM9ZhHRl+WlgkqFSKqb0LOMnmL7gF75FX/FvXqXyA4pT6XCl7nKPPcSh8ugCZMypsVgvHALrbV6UY",
+	"8XG3gWQwr5BYCQMgc3ykOSzZv8OgpDX0mwSGNeU3KZKBtX9Lvcsa9U1jsT6BX1aLDLzlt5wNGjhNk/En",
+	"7C84l9yWuuVUjOXSNJG8i8YvOBNnJd1qHtfm6aDj9+nZfywlZj37ut+vhSQzmwH3O0g2A5gJ2NLOSv/J",
+	"PV73aXfvQ/eZ66gIlbTtuRCcyYx9t5m+xSHjdGui+jZ7BuTgZlymyIFgQ1HncmHVv7zVkhG1VF3lTuyB",
+	"PWMBXIcOheZzBr2hqcXsgFfC3wldo5QMEgkL6T91c7T35pRphZkx7Tw1ZqeH7e0u06TtU002Pp0npVzn",
+	"UevXUkOsA1d1P2bKG2Zt5afn7tbrqLGhyra31Pd3uY5qkBa3vaqM7ngdlVATtr2ggM9wV6xeRL/0yaen",
+	"Z8i3zh+eAbztTnmM2Jcg6DcT8u7+LPQtTb6jmq3oen/mmXM1lmLCp8tsJw56Vbj/GkIgYucFPz17Hax1",
+	"2C1r+5Nv3a13JtIgeLYstgVO0BTAmmJcZRgvS4I2OqHxQEXgNr6zdQ3qCfZY16aeHFu3dm0zFSMrKn0n",
+	"dnxV3vrjOqoBUN/2lgpW+52tvdu5Y7lME1jIESMLmilzfNFyT5KgsYjd+fklwLAD06em34jNHyk1pd5j",
+	"SZtbOG+jYVNz7NIRMA9aSu0q/30bquuopgJk24sqNSd3trgeVxSErtJSJpDGW6g/eUpiLKCIiaJrRVaA",
+	"REjeoIcpNF/IiBlDUGESu22MyL5of3NBkAzF9k7gWHNoOCME792DLaqQuNuoXgYNvluic4XwvRkqhWAg",
+	"4y5obtH+97EbfplDZTsrkFN1Zc4U8HPn989YugDCFZuf7kGrsJXoNuoEH7tbbWqnPqvlbo17THYSPr9x",
+	"qi8LfRPvZOm3t4WMXE+1PK6F4PokkebWkg7x4cOHdjnfepMiUU7PhnFaFfGCz5lc6v01RZ2/YIum5j71",
+	"S+0pnpAiPr8Z2t2pX40NLPfRxO7WyLoLgp7+ja0W1/cQoWlf5B1091Bz856OW5TRoJHiHRCwpmkk+sBT",
+	"ObVBSUu5MJLJExBx9Y0cb6Hlj4tv2kUtf1bqoniXZvNWQQ+qmMuK/SUkXqHH1x6EDbplbaNn/qk7IeNr",
+	"SZgAD025gxiYKSOsSQM2qvRI2WOipZYiO7hrTosNSO5Eum9svLIO+73YHRfjKFymhCOHb4WyJyUm7vlt",
+	"RHjp25Pc6b5RyzHsFzFFb6d3MUD7FjfLVzLhE15XjfshDEVXYtCljeZKmDdtLrjnuqENy6/qq/xXci3C",
+	"Qte0dvnnsw6xO41h9sgmxwq28rkpmbPBI9LrPzZ3ImVq+4rsQ5yaTh1byVP9+J1RqJw5g5zicnEgn0CQ",
+	"2KW2xE89G1nEHzFlqGCEfWDfoVPzlhqGlrsYj3VtaK+jAgzo1k2XI43eoaevsWntfezqIKYsOwCZW0Yi",
+	"/QWUk2rjjT0WptK/YmtIsPjVuyOuMXTDYwoASvhndH2eY93Qe0E/U57eQlGh/FJ+ZpkRTTudHW/ym82w",
+	"R5fL4hA2Pv7823DA11Ghrce2h4MmIsD7JbTP7RugAJh6Z+vk4hlcK5JQTUdUMe+LKFjXVgez0E659SLk",
+	"qkMusrV1VKVU32XIowy0/rc3tf8u9IUKTvzfRdwRp/paaswo3XfB2Be0yi/NCbObe9I+cfbc+iijuu7U",
+	"O55TF8XG0Hd7hiNcUtUFyOxJDeKxBkZ6n7Ng79SQqAaAekcBdRqiPP/N8ktQazN/Adox5JpoKbH7bOcf",
+	"P0fEEtsGP399BvkbrO0/waohFKXM+F9/XcXba9zLKhbmxuff10BK3rVH0CNmlnwbVUX8l1C634tFJs0Y",
+	"jEr3LF+PW6oZfw8x86gEILjtDQWwwr+niHtVe/HWGDgHMPA+FK7C2uL2NkCf7rGyDRCi23dPzQjulLD3",
+	"QnzViPhCJqLQT2LnSsYy4WLqqxoEa0ROLO2xHIhx086yd8FAP2RSTEPMy79h/CL6ZxOXKBMrQhOhOcCZ",
+	"W8AFhYSju5eaflYeLQsKLKp+5zeC2XogObF4WeQFHc/QZ+8qYOZsPmKZLXuAu8BPoCwm0iIzLKq5y+9I",
+	"2I7EfGZuBXKmmtYnmmPlBWdj5mo1OlgU4UE0j48PT8pleZV6k3kTTMiH2RqLXdxxZ1NEjdhaMLlIWel7",
+	"x7YMY4evnQE/0jR9MwGg12256p92LuEIEZDqqLaaybQIawQp9po1uzHcQAyzOFgUyPv7coaP9br5VGmW",
+	"UVC1MFO/bghXXEDZme1yAkwG8HEWpm4pXHJmDVydAzmurpbE44cX3pXjide+CgHb6gaZLYUvctlc6Fl5",
+	"a4709kstsTvBmmlbIeq7968vzy9O3128eN6KWhcv/nRx+erF+fnpdy/w5/KPz968vnjxuvLzi9fmcfvX",
+	"+eX569O359+/Mbc9e39+8eZVK4IvvTx7fXb+PXzK/Pni3bs372pXIG9tsxOh3p89p5rehFjXYYnIRxxA",
+	"PhA5+gsbg3ERMncVMcgFLXJZWCPc/FFZwq7xIO17ySdew6CniNzpRxzvwaX12yhsWA4VrUvFsjgiStPJ",
+	"BBGBMbJljLvY7664sH8R12DT1iutClbySMAgd3RsWqR3SxGkUdMEwzY0fRusBpYClXCA3y3F6ZQJfSYW",
+	"Sx0Hp1rsNmzs8I0LxVivwiPOTNuoYUa6JdDlGn6yhaVYwlLki83iuIAvZ89UhJGxGScd4ltuQ4muY0Su",
+	"iBn0zsL7Gby0Vnz3u+bgKsvvDbIRB4hJtDZ4ny1FRFYzPp4FeCckYwtG9S1F6A71aIUd7h51UwhOxApP",
+	"GTEyp1/ao7VmcJAdPT5+dGI47cxYYsuMPbM6S1U38CUC2MguKPt20GIkVssFyxRLWBIPCCWz5ZwKoqW8",
+	"IhIc90HVPsT7cm9wiNhGFOXJUOSVCixVzDYUJfHYoVTGAyhmAKMt78Ru2LZD4iSjXHAxjQdYt2rbq5mv",
+	"KkTRCUFz7cRgTA4WClKhwFpDHGWKQsgqbLEtcnXnbrkGpVRSEpWCP8WyEfhLaZqm7pJLU4xafrooKxoS",
+	"hiE85Dq2FwNFUcvRAmoLbQ5Z1MrXqvakOj171cAKDFPHrVy0FW9chJg3JJaTSUxSRlE3JloiM6hQcAJ+",
+	"lZxMGr4f9nWu6uquP1oSNGUDY3GZCay5zPF3ihLKN3zeov7Z266LbWA2P3TB50xpOl+Yx5jLCtz4mRzA",
+	"DW6/jopdf7Y9/zJoSZQ/7Ae7m54RDPtTVF1waOgLu76Dn8iUbQR9t18xHAQvL9o5bl/OudYgLiYhWJ9d",
+	"zk6uPGyToFEBvu2GSmtjjXjupnCZXyBqMsOhyh0Wzo7MT5IQa9Ah8C+F5mkNTN3uNhE2HN88oVdw03Xe",
+	"FWNXRj3H+68LjXlvTUYXJHSZc5grhk3Nb/1yd7TcU8XlCr7miG+7P2BtXEE7Cl57o9XwrdY3qvq+8WFF",
+	"Uwzr2O1aRV6KucV2nylIq1qlsiRw9jzs9/J2FNWM60JL0qaDhoaVJSVA+1L3jDL1YEjhR2oVoh1XsYS0",
+	"ucWDREV+Onr4ejPkhJtn5lxQjcSf08XCg2mC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L6C+NN36",
+	"zlx0dwJeTNOdUAmOd157Hlm/tpAM4FaOWlKwHbZz4VWbbw2os+3WYCpb3+pJue3OkJTQyq0CzFrFS5Rz",
+	"5iwHzzEh7mxJbSnBIt5aJgZfM3JubQsEiZYgeQM1abcPeYWp9msODgkk6yqT2kpgIMBTQp3w5SkL3ZAC",
+	"kwxACm1WRrFfjUX8cnQtNfC5pxCgpkZ0RC3WsE5m9Hgtsmouzwi0He6QF/OFXuORAVmOYzpnYS3PTrbq",
+	"a4BV8txTdDXW2aoeu7feUYwoTVqSqVGJEeXHDCZE1Dk5ChF1er5NVgCs060A65TlawVDkTkM4gBdGJdu",
+	"80l07jWQOsTB/DDCrjcDEqM8NfZdZPWkEYMs0szoiOIpiZ3elPg7vDKWn2JPSYwSMo6GIrAsI4fLVzz9",
+	"pDBPBEZu1GTkFkxZUmfJRkOBIWSj3AbGDLSFL9iWfq5gAdpZ5bK9aCJus+oaoGtPhSvmi/xsLY6tgxyr",
+	"Hvh7WkVfFjxj6u4tBzNWyM0IYdJQrCCgnctjupGpAJy8VHdtULkB++iw+U4Etdkjq2gBZEyglhrJaPnF",
+	"TcIFHTaKZVhyOH/hPGYT/qXKAN/bxK4rOAemXCgYTMbGciq4Ygg/V3Jt9UqereMCDKS6uiyAcH7t9a+r",
+	"oJAgUgBW+ZcjsP1AYF+lTClLzE7oHd6oN0ibSAu1rtvuPse7bOItH9/RoW1f5p2PoTkJbX1t2ZqW5hSv",
+	"syaC4VgG8lzhndJ2itttiZy36gt5vAxRZCIBf52RlAtv2kcojr2JBT0ZCVeF40pxMU1Z2zxX4r9qBDKE",
+	"If3P4fBLt9seDr/0Xg6HXx69NP988vLTA3NFNVxsfqqWd08hvt3Q+QDMWo/rTh2CG8QVZmbDSbP3DZHm",
+	"rsvU0ZO8y9Rxp3dQowfCF/MsgXJnMOjvDPCIpzaBC/yFA2KbVFn0yeAtHoLyzYL+tAQAW3R5q9J+P+o+",
+	"2R7AcfKdi+a+ZejgsIDRPj8ApHdZUSlC/x32jg9Pulvw/4DrCzD42wyCulqP+qDjabqia0XiERCzEAfC",
+	"n7ZHfwoLWPhagXjlSdTuP9zttee5lQSwwzCcpRirz1PY7yAfBz1YdpNqvstKncw24syrTYBJa36x0gpV",
+	"OC/AJzKzMHt2lgo7HOa/2+fUjRw1YV1fvaEhJIQbxlRAlTQ24+FNBgU229kCYQs33UAh2f2oqpP+rtOP",
+	"FfR+xttFfW4O1q2cM++oDlFocdksNm5v89bu7bCtMVXfZWxtjYvCuta7A4sJSJEP9UIIQQJAbs1GwccK",
+	"aYqbADTC8nA/8aDTcJhM0+vvdpR1H5v/fGv+88z858WuJ5Vgq635ld4iZatCdmXBqVYmQunVdcxTjMbe",
+	"KI6d5yKAphA0HvER4zPtwsMBFrhTjVwbW1hhoyG5Yi8M9Q8QENmae1SQmCcQLHcA7ENRQGAnIQC7eyUE",
+	"Ka4YWyjXmwsA1wF++FnYXslybFwXOG9MqPjgGtQaWzLygfyB0ZtAhYK8UgLeAXN1QTOtSMqh9Ekq0LVi",
+	"+DHuNGVYFMLcciWCAIV3+GIvBq12GWHeiwXBp2Mz0jjvBpBZcGbDKbG76mP8W7KeeAIi9/q6jtNKzbT2",
+	"kxGou+Y5cFZh65D463VMqLpSHsQ9jz4GMSm9zERVfNwsKpMx5xUoQCM3jNf6wdyQDW8sM2G95i6a4fLM",
+	"GlznTcQEJX8/Qp5CMbR1LXRIbJbVpp1QHQTy3Hl9T+V6C27QwLnGFSRbiqdmu87pGjJTwCVEtJwiBVZc",
+	"z4Yizo2cOCIjNqaoZ1PtDSTXdQHEAU0N41lIViE1VlaHa2f5sWzOlYWjs5/ye+rEYfHVRYfIzs4NtBgO",
+	"Dw+fHDi/JJks9TKzok6Q9xfPwiSHNaMZAU/fUyIYZENY0ccVIHIQubTY3f6wSqhmbc3nJcPrsGj497uF",
+	"0+p+v9v/eNJ+8unnfvfjYfvJp+Ew+bn/sYf/+tq//tn9+vXw+qB9vwuXfu597Lb7n/K/P/b68OThx27v",
+	"08HFffM/+KZu+/DTweBjt31sfvD/uD8cdsxLe9GT64Pf3//zzx9/1/7U+NjBLRpU7ON5+fVcDI1eA9wB",
+	"U6bNSTpZZrBjwOcHZx9qztaRcMXWynbEQP3W88RyyUvKSymtz/wZKi/d9hPannz6+vi67f99tMO/a/1F",
+	"+2ZCWk+HpeynRmlXPKn3EncbQqQNR/yFUSAgBrQmKRXTJQBGOEeseSyTaaB6WCMHAcXpCDY8uFWwUqVD",
+	"/mg+Oqapuaogh3tOJowlKiLvf9ftPj6OhuL97/rd/mN4Fv75xAhKOWdwR/cUTz2mxnRhGOinJRNj1Gk0",
+	"y+Zc0BTzojI2l59Z8hQb0ARubm6YaKHJaK2ZGcFQmH+VBIw5+YvM9Li7q1cHVeGyAvz4yPznpN7Xs8sj",
+	"N/1CjbZdiUM353gi12Ex8m2YrinbqXDvNuvevOJ58ACkeOjtcgufvIBbKwmK8Gtx0M2EeK9YdhsyuAZk",
+	"5Kyi6tdoElVy7WSzv2Yrb7bvZVLdwoqvtOptpmXQqHDHCC7efx2VtZ8r1tCKBQ4PpwoXHY4e2Ir8wNjC",
+	"+iQpUWycsUpq+KPCjjd/bgoknBxdb990ZsxV2nzaqKHmUAR54CtwtauZMY3AvwFduoDU4LJ6yVma1PvB",
+	"T13hx8Tccw8P1UopzSaJR9t//fTRzr7BuA9G8UdXYlDNTil53l2kGMAYdLbUMwf4vIvzHbuwVCPIlThy",
+	"u3rtV/HSf8xVBpxoK/LmTlhQ0Rq0qFiXqKiapc8uPs5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AXNGSc",
+	"cDyH3WKazU2G6JTTxqyo1qA1p4uPSMlPBTrVNYI8Lbhwqe+5jVn9YVWFoYHVShVjsKkw5dq/wNxXdOZa",
+	"fNmICJlhNNfndoOPWOQV+VKQEZvRdOKMTPfaOtdLwtUipevLXZT653ivI1wA/7G5ugTLB6yd5qN4VJH4",
+	"T+03ov0tDLb9ZhIXCgp3b3fY0HPvF4o/5nZ6NcpYCDCG9Kk7qYK8rV2qHoNWzuitTdc25y7PUBTQv40u",
+	"FkwkJLa6F3SwKrS5u4F6fnoHdZd71LBhOuDWeJINHW1SMkOm3calhnxh0GgGoJ3gXcXynH+yCG6e41eh",
+	"TAxLMiCJFCxG6ZTndrtUHLSTYmv0gXNr5f2hOu+/B6upiOJizHLPNCRdRuQvkgv0y/2qSX+0mNZ/i7KD",
+	"oKx4o3czL8jaZ0NIwWrTmm6RYW13TyWVzU2oTBf3sbpt9sIZD5uCQkUYYXDdpdLw1Jhi2meOLvCxRRP6",
+	"7/bvzljOzVf9pnKWQKHW7KjoiWloiftvv/nt/zdcdrv9k3sPfvfwm9//5+XXn6//q/3p/nDY+f322w6+",
+	"dqOTw+t/v5/f+in4d/uTud67Dq4e/H447Bz8bvf7a7dq0O6zulcfxBAJYXAP0XQKRUmJXI5SRn5aSs1U",
+	"RBRbUEy0G62hpISqmoal5HHncefwoFzI1z3adALfHw4f/PyRDIc6+vTg/oeHB78ftj7+22/a//XpwbB1",
+	"Hy58ehA13XDwwF25nV8yzENulGc25xEkWqne/2kgvMDasTgcKMn+tgJqrwqDhOnaTQla+Ay0BJbcEuXg",
+	"jqsY9pKNNht0V22hIu9srYQl18aiCcNmjCUjOr56JufzhqDl2kclAuViJbPE6PlGq3NRqQVVZkP69shY",
+	"aEkb6242+A77/wS+w6gFlllDcY5Rv6DBLdpXDkIRaFmAKarZqjnKapWvwPC3YTlgT20zIjLINbSN39fg",
+	"8Z2wlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxxTf77LoIgJ6KTBHUJaWFLe9cKC5PMkRSxFbAxhkIK",
+	"CUjULoTl8pFM1uGGdN1ubYfkOrUlbe7smwJ5IqL4XwHi1CX1u6RKICXmva+lSArroaW8VDOZ6TjCP1Ip",
+	"pjGqqXKpL+XkMqNiyuKSL35DWcAOxQE3OKT8D1UW+cP5m9fEXrc5kU+6vQPChY2wGzI/tfQv9zeDH5He",
+	"CBIroFO0bWutUqpmOOXtvahDkemGaxmvVh4Wua0hScrsSzhaR5m8Qu+zV22XCDfFWjkQVB7vCX60qxXA",
+	"RaFAD3GUo1a4zGHXWATLNPxg/wl8YpRa7AtXy6YFXb8JN4hAdoMrrocSDbnAQgozY1eW/JTEyNpxFKZP",
+	"ZIyOZwyzaWBXYAxbkbELSefVEHLRilr4ktrhfs9oqhta3mdM2aYnlCwyOaoRk6qhFsVlfsqrQtanvNp+",
+	"5tpX1jFOXVvhU2wXzAWQI28WbJa+Q84SReY0YUaDzTu3gGCWEw+7/siqtccn/YOyUdHtPXmSHI5P2r1J",
+	"n7YfjQ9Z+8nopNc+Zt3JIX007iX9fsHS+NtGfK+j1o9yeiZeymx+w5hQgLDmxPSb06WekX6nm6OPAV2r",
+	"3iBIh6r167l+a8ikFgulRqzccQafHRFGUP5uRjXNqNCXzRqroe49BYprh7yia9f/BbJNgo1UE9DKP/IP",
+	"mXEJuQa7rdNTlwxfaL3Gxjxh6ldYw6ViWTOAWZPv4im4LGAaqxnXjKiF0YdoJpdYhIDuejKHwXY2uyru",
+	"mvwlEexnuCVyCpJmvwB0IGw2xJX/Scj7D7kl9wmlN4KkGUssgEkL7NUy2mDJDIMg+Y6OUoyoo82zS3pw",
+	"h+Twa0/BgwPQLZDEk+wVt9izOGTXagauLinfijKE9eJNdRZ5zevlaH0HLiiX0usIm1fncpEb3zYNIK/Q",
+	"lAJToIoII2hN3qgM5ZdBVcnb/3a2w4w4bnMLFDm23VonUmTc2gxuXM0NUCJ3MnOX6FuK/zqwMTrFqlqZ",
+	"M1cYpMZaqac5zBWWh6i10myOvckQnGDXdTX3QSUBT7lewxajk4mhmNGMbiQOfuCiWpYBb9m6ID/Yb21o",
+	"+uAIFUFRAVDpPhVrqHuSEySPbeDhAu9IYp6pg8gSzGO6JUxdBRXkTtnztWNRCz4BHslW1EL61qqAdh7O",
+	"89ggCGl1ItCN7sphbORt7svBX+/J3OhWKjk+95eQd4pBFYosrghIK6yjoNqCy2zMNMO7jCa4SG4+mRIr",
+	"BjPzAyiQqfCZWp51lRI1aFvm0j3n2kFnmGv7UzZ05YIJyh9OF7otlWr3+t2R+dzuSRV3oCa9ZqvbJGdF",
+	"xdQs2FexWKZpDD4wJ4P+ydO1zE9p2pC15bMx66pgS01bucAyrgGhJJVjmkItEogGTeZSaXJyVCjxcmkl",
+	"LoBoxYQy62DThtA1jGkAlCRyTrkYCnxlyqjSRK8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYsbcHH",
+	"MkGLmrx++cOzPGaCZR5Dkdee0YyR8YyNrxxM692GlV2RjOeM4bDz8Yx/+vhafPr4x8+fPp7STx9/TD/B",
+	"b8+TTw0mxD9PbDrM760w4mOiJfR/LLMWEfLm6f2GC5dCI5YNqJ7mBiOiaYZKquWUobCs8iwiSnrEO9/P",
+	"CS1HgCKg5IqtR5Jm+CKpDAuRlIFpSdzMAlRgRtUaMIaW0AwZCgGgS+PAeoOVhs0ihVGSFUA/DEXe9QEV",
+	"iJnMNLFsYOFzma3GzUsOoKUsVSSmo3HCJtNZDFLwpxXL9HrJy2GMetuyLOkf372kL8A41Qojn6mG0Ql4",
+	"oMZX8HkHRaQMRweJfjWIUDgqrIVtAhtz9dmkawMrMaQlxV6fmDNqg15g9dhOSDQtnz53BSxlkaM+N+Wz",
+	"uRYUtUTOMmlDR0+Ojh8d3FFfBt3gv+HQ6nRNbI+QQiYBeQ1ldsjXZj9h1M4blsrG8MvpBlVMDWg4syl8",
+	"6QLBlRjwTghkQcS5BJVdA5SNX2pMeLXXnYoWZLxCBkAqp2U/xFF5Y94kweKtYVUrAnW2ZA6/03YTdHQJ",
+	"Ui7yro81roSG4M9FEUTONsYzjLQZ1OD4yZOA8Y+63TpUA19i05zuUcddW9ODd8xBjV1/G/Uw9oZuZWrL",
+	"jLczNmGZkck3/XR9DoqrDPKYph6v03PYhs1fH2g1RLPTwXUapYxw8MtOOK56gNkdwF/cAYK30RHprwjm",
+	"DZqabToZ1TSihNUb8SSBfzd1Fo3qm4EVsMLrmhzlv4bPX7F1cMWH5lvl9ka1PS8t2hpN5hyj9KlhP5Zc",
+	"Wo6AtEw9k8llMdqdU88SKW+EX9d1PappKR7VdtKOim0Ho2rLYtde6DLhmV63im12C3B85VasxZ7SdV0s",
+	"azrvVvs8RU0dv+oas5XbrNX5Wd4utavv2C8O8r1cFXPHsb4jKMEgH6xe4eKA2BqW0doUw72rM+ogDd4u",
+	"dcmRtG+1ITo27tKRdDNfTRl5AH+uE5jv/HubnezWgTRjqQ0U+O4mC4AbbkgNsdBZe9Mw7GpeJeUtULzK",
+	"1NkKpVV4vEKq75hWVo8BCDej3UAOI6C7RVgOaPHTnloARZuNpTJ9WW5Y88vHngOQ48Y0YFTyO+SZ2XnF",
+	"4hhM/kVTDtBtAPJZAcJpXiQJJIC6hrvosrBH0itCVu+c82q/Vbv8DXgzxtr1WGqgRSay4wqKOSASWan2",
+	"lMTgyraJdnCIxWAYgzCs6xjkPN9w3tVtr/P6DAI3LFe1isOCSpwJzYhFNslLtSzGSSpXCJgU40mkBhmj",
+	"SQy1Pcr6zVXkwjIK5hFYiSoaCv/kKuOaxUQumMAbsSN08BqaJKr4LnOWOhAaFZGY8tjyVWQB0u2rQEtS",
+	"5PRsKPKPI9GVG665EeEpdKEszS0H3BHlvAo0sKsSkVRKYyVhZqCHkIuluMSqwZjQsc5BfmpeX8xKCwnq",
+	"T3pLJRfbgOG3opb/SPOSq13XfGcLDzmpmFkLIsgBTZcMPaNW8J+WzF42lpUZHEq/htGN2JQKV8Gaymmb",
+	"I9TlVDIsyFw7gQ8NPrWFfVR3iEgI0GTNJ10OC+agOF1RYQhDiT4udaUaYP1+CQBjbLCiAmhacP4CtXyv",
+	"ohsBF/NFU0WlXsnsysdFEUsN5pzK6RQciJH3ufW7h51up9c77HQf9o98ApeRo+saO76a4vzLwCfnzENW",
+	"LLO1dOwLCqHE71s4oKz7MYtyMCSqIw9+BFzbcVlQlyiUm9Fsa+mFHrHEIwaMlwAf1u92A6/uRuL1a/w+",
+	"dUH6QhStQNwCYxYmA7yQ74664++cT8X7xb8S8EY5AJeu7Wg75JSsWJq20fa0vnjzWORPeJnlRwnuU8Dw",
+	"RoXvqHtIynZitWHgp7oir9xeH3wsqwd7ZS8FHTQa1UA4gmNrlIFshLMYtJuRXNokiLpSa2Ebhv6KJWEI",
+	"848jtCHum2uaNwPi+xWaHN1c88UWLHtXe4W5Pq5/0Cb1+BwI3mAcndpzE9B3RZBKkkflNyHe3dGRIKSH",
+	"NLMMPKbCiFsJJX4u7NLxCM81UmAL/nWv2z/a6mRdZg2ZCziqe8oHo71uiuSDfP+IZCylmn9mDlISHUq7",
+	"+mLrilS3sIj1x5lxF86QOj64oNOdshfqIQHIMxejBBMlyI3bnr9w/DcHCqivO/4AYdHR2uFVo+NLZjq3",
+	"hEpNY3ZV2Q2tN0dj6pV0BOPahM1yTxE46B0WPdb3FRakItLnOxXfvrLxMqoUnwp2V9lNeSof0tdFsp06",
+	"QbSsyd6r9s6AYuaRTNb31F1k7t0KOP1ykuMM3QA93aITVQll9K4QaUpVKKJnbF6iifYtffNsxoa5/ppo",
+	"71Zkl3Iya4GDeN48ypw/ufm/mkmL0Q5pMXPF0s/Mmu27I8LfEj2vBA+061Fn3vTCPlq7Kz7kG8CaHixV",
+	"DPbxThthBk1kMEILPLBp6bHfp1cg7rxNi+eDMYQLsAMoAM5QkrFFuo6MfMUJyczVvZ2elfpl6hkTN2/t",
+	"45IV79w8tVDQLhl8ReHgZwkke4WrIFiUB62D7si4CTqYK5pNWXLJhZZ3p4Q6IWq+hR+AKtvIHwfFSgbn",
+	"xmnqonOT+t+MywyY7GZb4q17rjqv7+WKLDPIVratIqq7YAOLZ0zJ9PMv0DUX2w/hy2soZ2xkdxnNSowO",
+	"IlK7ElL+lSWXwN93M673sFUC4Gf7jd2Pz4103K2VLK5m0EbWalY7Ts/cXX/+mRfd7bGnGZ3fkelnTJJb",
+	"KS7wirvRXG6O6lpODb+7LQK+O+e5g/Szqsz07rk7WQp/4BgdIdc1zEdWlGsuppcA03U38zwHxK9V5bQz",
+	"0t98zvorbSfBewrPvEHQ9tCfeHnqJrZ52sA7Q+FwD+B1/gTF5ErpQMicQyKQUlZDqmOc+rKhKr5v2KfY",
+	"mg75+jWXAlSP5FobtKJo/WviaZOd4LR73X8KTJyKTtzsoc9Z2nnlC6CbtvWE2/UYGeATI1/dHQlPolCh",
+	"fg9WNqFzaI8bxgOHIo93isTfIR14VfBSq86V8Uf2hvUsqUS1HR2tRkRzmnQIuuutMz4WhnPSgns6lStI",
+	"mzIXWlFrxqczcA9Ni8GD8ki29HB1Q8hdDB5BYwH+pwUTCfrBnSQykgJzpZq/elGfO1l1SW3a/Fn4F0Ls",
+	"LDNkmoRnFhPOGKkZHA4d8qK6i4eidhuX9ueW8py/rX8LCPqB65nNkFI31c9rkMPnwatqUI6oDmwkFRGZ",
+	"JuYHMAGf+pqcXrdr95f7gbzi34ZwrDs51ALwyUKH5XKOc305m9oNTdwZcC7Jv1gMDmR2qkKFJO8vnkXE",
+	"dXWxuQvsCx1rc8bzL2RieBQUPZLwKUf/dFjX0+/2T9q9Xrvfv+g+GRx2B91up9c/PDo++XOhxqehrUu/",
+	"CMPeL8KwD4fJ16Pru2vXYru1nFz/uZYd3589m9HtLRHqeobBURAvFTNviImCvpLQ2ct2Z55RfU9FLhfA",
+	"Oao75BVzxRK2ysWoWoLOWUK8xeCQVWpwpHd1PGzeFAWjm6ow6uw6noHW5zFknbrs+2ftuB+KXdlKrua6",
+	"vuM649Opw+2y/ahaajmac93O8VJLUcbi9RiRJFVl9E+NIewq7fO7fa8t155mY78tHx0rj6n66u2xsxAG",
+	"tmbzGx15Tr+0jRYGcuTo8fGjE2Dc51TTmjNpQuKEatq2gTaHgBU2xsfMwQ7x97r25NZBavRJ5fIYYigL",
+	"ia1G755YCtfmy3G7TJjL64eEKo0OV6iWtrnyZIWZunRdx9c3j7DeYYnNrwTUWV9HchPYzrp04/dnjfgh",
+	"sb8WFzvmNeEhbOjYh936aBF5otgs0UwuQjtnxbHpsC/KqUMY2kLJOdM0sWy+EXTZTfKVe2DHNoI7S7H3",
+	"Z8bae0szXTrYN6W3NSaCFNwDPoMlKkQgEBHCbECqFDcKrY7r0jvdxR1Fje0d5ynr6PRpE189my3FVb3+",
+	"O8nonBVZ654i7888l9jwPHlBxzNiPgHnC/Z8DM7B/PG8NUFdEwXLDbspjFZIXn+6UTAmrZOrNW0C9gXp",
+	"B4Fq2KkR5rAEl3xLeTQpISveBHGdJ00wk9p6P4LunWUAmO2Je/bBs5v723Zez3lJMtyAeSpC5SbfzbYg",
+	"WVoVwwL4L6rISbssLZY17ZKNKlPrjzPSJV8kw2QBQs4+INEgAapZQxH+b1tptjBvZl/Mv/EK/IEbzf7B",
+	"oIoKMu3dE8i2xb9advcYwTdCTNFQ2XF/+kKkkq6yYyrTRlkYMlJduFQRwDgtHJV3gs+FgDx75wPcovFC",
+	"ubU8jr2eSv6YrEvgshKzSApdKwnvGmFsOx+bczBkYxjXrrlvpZsDioDj+Xad9zBsEeK/1RS3KU3XyqY8",
+	"YWOUORfhy3t3nW9TJSUTUOjakEpTdJv6yNTfvutnARQmTVufatNn9mjTVQfLU+nU9SxMpzEiWfmeXFq6",
+	"cn6EupIOlUdL6/oDQ/0idwUX3QmGJ7wv+G/bzWtjC6tmr7r3j0cWsT/GrRTfqm9V3YKH6QI3SRKoCaA3",
+	"BsMxLYwIxnClUymvSHHq+/db7vzrtVSuW8fbJQfURNTp1Jko9Mqi+OfojH7j+WD/L5t5eROAxzypYFOe",
+	"wD+QVL5uPF9v09A1OF1FXmByB+erx33YXBNtz0quiHugRhO/ieFxk6avVXrW+5G8hPaeUXkFItmh4nm0",
+	"KPAcByCIORDNeGk0gomTXv5JRSESigA31roeCu27t4zpnOHrgf6Q/C+vmLBdhKxQNVq3MlT8K8tknetg",
+	"DOD/WJxdt9ex0AsyAgGpyI3vnjmMxrMtGCy9nRCIopZt6Mal2DaSVca1ZiIiqLJDNaMYp8uEJXczlEUm",
+	"5wu9C0Hu5nt+HjvO3CYm+cfuYhTlphsFEtStTq1Or2rbiuTSY7+6M190tmuEZ+/2ztg005Z2wVuq0wSo",
+	"r/HSKDnn5l04kRGjGcuMQZr/9dKtyR8+XFQiM0iVvOwVtlb89s35BXloDMmHqZxygVmJwa+2KDWOCOCL",
+	"gAMsdmUj5n4FOCo2I0IYVUpMbXLNUGBhOtTedsipq9RxOGNywXyeqUtSdMNj8M7RUoMW7S+6Qt5EQnL3",
+	"ULzJwjLp+7G6uvzf//6f+KA4vwVvX7G18oEVq/jNIE8jg9jbPUXiL20A8Y/JiCme2LCVWRYUY7CUcBgA",
+	"ufPDYaY1mPZSYGPXN5MtrmbrsXfJIq76PHK5XzzJdYJCBplt0YTjKxWrWyJg58orth6KfJowr7DivUPO",
+	"GSMfT3N0GS7Fp/uAJvmQFn49wNlzMwvb3ihqITxLq9jNNqcIXfAfABvIkNRsAMgOuHUeTFAI6li/pvIK",
+	"sGIDXscULsK+LFKZsUwNCIOGQ2u5zMqQodYlvlQsww7MBOOmZkkQp3CcYV7LeiiwtBfoDQTGXBDHNKqM",
+	"JTGjn1mh9YPr+eB6jmsyZdoWLUxSuVIIuplXvioPF4Blog4owPzBlc6olpkKwAJseXPYhDq/CIELew0P",
+	"/RLwha+de5+lrUErEBMFlcX83Md04F3KBoN9abOpHn71BYrXD/ElbVy4OG83b2WHdD4M1JQRlDDnT9eG",
+	"y7InPuRBqIrMeX0NbcImsm6wFmQJEa0xh6zYnJrNRywZBBUoIM18fpiLIFnNi81tSgsgMWLzJFsT6kpW",
+	"EHaRz1lkKWVkASDlGDn3m9+Ql1ApoTRbKPNLr1MQ1IpPxXIRkzm9KnBeVCfkXWTH3ud3Smco+kYy2MAX",
+	"joOqUq//AfkWBCAZLrvdwzHcBf9ksc1iAW5Cgo1pmnaG4rBTWnSPJuK7n29gCheXjxFnREuMSh11SPzd",
+	"i4ZnKG+7IpbYA47kmjNQ9VuZcLtroRUZmPUv25jWCWamdLkXpSCZsRLkeDk3osE2i7uYWaAOgNQ5OSI/",
+	"8G8jG0Q05qmcEMFWQQ6hA1ExPI2/wd0eRaXXf2zegbg8cK4qjeGeCTfPz+QKECcxsuCcstYLJSdhQFhF",
+	"kP2szMrOLSqCcCkkUT5qTLVCTl27ObvOoYZM589/wAyN7yTcdrFesHPYOe5sTaQ9xWwNFhoHHOO8EPFY",
+	"YaU5yZjOOFMRWWA6WIgKY+EeXE9QtweK55X5sU0ePDglC5YpKR48gEOS7qbqRI3KzNNaFcjuGoc00XHf",
+	"tiIh//ju2giWMhnFJs5LcUEHc1dwjT5LBHYufBCGz3WOUvPgASY/wY9uEABPVGo67980yuRKQYVoDLAB",
+	"53KZjVnspuIVtltI7owxMudiqa3CdhoezAg6hCPFbYhZGY0Sx1AzIgLZXhBK3r/70R7A4VDhWEDAJjgR",
+	"hsJjExrlaUyXihWnTMZUQOdbs0NQy1FPDf1RShVPoLzs3Wq9ed42zPHBAwudozoPHpBTh45jgcKo12IB",
+	"LgeYqsyyiC5eBEwjJQQ1Mz9XhL9UbDAUtVyr4UCwPfaKLEwWlAM+ny1W8LgLK6pIKpWOkB4eX9UObkq5",
+	"yMVPSiEx/Y0rMsih0oCLRowJM77ENfFnzvHgUHBChJ778VG3RwKsxPigQ84luWJsUcgBM3eAdB0K27CU",
+	"jiC5d5FJQ0imiJpRyEW27448+RCRHTDhrxCrilE7S2h8HM6TcAG6NiBpFWWIXOq4MoOn9kjCQ9myQUxS",
+	"rrRyQw30Qq5yXBnLO8ZStIzjdf/7CGgF6SkHRDFcRJ4RufJKR4ecg9JxH5XPGnwyeNKezuX4lZB6KIxG",
+	"rIKyky9cYaHtWi4HAY4FiY+6R3Hk01VTfsUQICT3MuEmRT+mXOoOeYFagTO48Ni0IPYSC5+QVz2SPndG",
+	"H5q/xJrOcwAycbk6dSgtELRBJw23SfxS+FQ6S2cnd5DURlbyvNeiWaJQq+6QM412Gi1jkJkl8MqWRXkw",
+	"SnmhvZsrxEnXjglgZmg1pAASMnB6U5FCgf1mzUYzVDTtaGC05pWc7mKaBrEoOod2nFSsAckOP3XF1hGJ",
+	"hRQsRh4YCjgzjGKdugN9JtMEJY1j58i3+VI+SQokeFB5TT7YFPxw+IGI4QqxczwITuyWZazNmhXKu80S",
+	"fXD4GRVbNrI0MVoMHetNOG6DylmYi8ShaDS7izUleOD4G6aouPktbV+Ahc2ArGUBbSNPLIdTzVHDGYoc",
+	"qwG2mdngEbZGtSB56HW1aZzucQhEN8gI8JAQbw/zxEk9zKwdCqdFmFPSZtvmkK1lb5Fla658w12oYTNU",
+	"X5XXOUKKVFf3jWNs5R+Kc5dJnFfc8Czf8+h0cahL8BUcAhwVXVIBH44POkNxHtaDhkgY1oyHkwTL4R0M",
+	"kiXHDJDaNbkfv31/QR4CjN/Dr7aa7fqhe1V8EJo6KEyfIhcFeAW4I/DOlS0GtYCGyvVJKjITSImipYmC",
+	"NJEdUJ6QEeQkv27zgZFuuT0K+rx1azBV6ULi/HW+YZ/VsBH7h4up+Xtn6wphHf8ijX4jAQM/pWtVDFQU",
+	"su/dOe4n7hLD3UeDD6iHX4uQRk7XjNE8A4p2yLdSz1BfwUzXNuiStgvC/dgYTg/hr7Z9+sCdSZBKbSTg",
+	"EGDLXCkRmIQW4DDW6wWLB4YoP1tgrJ+JeYz8DIa7EVk/D8XP7Xbb/7+5NUa8LfIziXN0LvPnhRcR+DaE",
+	"fcrWPk8THn9wfylAdB88MK94zlJNC6+opkIOCGRPYwAIx2D7O/xM4hwo1vx5QyhY97oEzgszHClYYTRM",
+	"2IYgdtG5chqVOalcmr97j812N296Cf+sfVcpBxMeHgpQW8wLUJa4CD3KXLDiULBhvlleoINR6acWDFRX",
+	"QdCMvu+6+5j3LzNrSLjhDkXQ2MNrxmOZGHn7lioLm2v5Tjvi2vadV0KunJ7H1NJsNHO4IR/ii0dGLlq2",
+	"sRYlT8ruc1A7sacM4yAv7LIIowc5ytpo34CMpRBsrFGldcXC2Ah/6SLnMeTLD2LX4chPEAo3OK7hj1Tp",
+	"NqxT++y5LUbg2nvxA7LCZCLQJcTa9a2GgOKMGaVa0zTFOinyYSZBxrmEZMO9NDXbem3Pkj6om6iP0FRJ",
+	"SNU0q9JgwQZGDX7ZfNYoptD9r8ihU8DkcGegEQCW54319xmactna6thhKL/AxTWKFRTpGo2jf0RmoD7n",
+	"xGUieZoT27LaamaOadhbWN9hQ6mIrGzNR54yMWbWCEDMcBRL+AhKit6xc1jYCF1oiIICMCBHwT0OyA9r",
+	"itE2QuxKab/7PRVT84Ll4sGD3AwwtA5oNnBYEn5n07A1apDHgBoo7pAOucBVgyrcMU3T3F7dKOoRHxhX",
+	"NGPeSWT30xSgTTK5nM4ispDw1h3OD9ydsTv0ngWeMjj3fDVZIaE+Ij7Lv73k6Lz4rv3+LLAfIfbgMI8z",
+	"s8PpKA2q0e0+gCodOcEQhFwJqwVApRrooTzEVHtqncs5ZUHQdfA0siUfP/sYRngOmRtsOv8jI2gfLvnD",
+	"z48ejmFy4dVjmM5JaYr2ifB2mLD5nU7bSx6jOCaEGBmjtPOdkG/IV1Ly4cTWifPbr6BUXsfk+mnhUW5Y",
+	"ak2+IVStxZjcPyDfoF+Z3KcryjWZMD2e3Y9/+xXJeO3G9vC3Vjc5C53FEfnqh3N9cND5i5Li/kHhk5C3",
+	"DY7+b6BQ+jkWupm1v3CX7n8ldMEHpPhZR8Qo+ETh1XZ7fENw6HZype+Di/YbYtnt/lfCzaFnp5KDcw/s",
+	"26J8wJa72ADrl+DjQ2G4SGZ8yj3W8cJsy/lSaQBHFH6L+hY9FrPUPqY65EzkcjUiMaxV7KonA1U6NBCe",
+	"goNmKLwvTwrkbfyMcvIFiWDk2kU4BleamS31DLJWrKGTVzMlALu/qQ4S/GxiWiyoNJYwyIkRKOZondE0",
+	"HTimXWRsQTN2zkTi6qBt/tKAwHIYkkMdZACVfh0w5lcyksl6QBruHfh/dVTKx+x+u3dArsn1gRnAOyc2",
+	"HOejxwlr0ZA3EFQCcINosgYvB2g9ePKas5t7hCEl5wwPANduClRTOBsGQfjP6HlD4dNabFzKHog+FMBE",
+	"AlDUesW8exDNTmdf+1FbgwoTgixfusCpl9RG1xQ+E3kojI3AmSoGC7z7FNABkB54CgbLbXeWFGMGEXOj",
+	"14GGZI/pVAKimHU0mKOGxCpf4PsHcXAW2veCQZstxVCggIMvD0LdEI2bQHUI7BzuHGmuns25k0eMsIRr",
+	"lriJablYWJ0vNqehGQzw9YyKqSLLRYc8gwHj0ejkW9HPLhexPQEItqpCAeTQzXF45mSMoTgjhgxWmNdQ",
+	"xO/ev7588e7dm3dxruHBcRT7fkVxVPBry0nhxLdTgQZi1nnmOMN3pLUQyRUVPC9BddEzp9VV6s6sLujK",
+	"m7D8teNtiKE4LWa2oTEA3b4C7dhWzVqFHoNnvobraeCJtroY8ZU82Cu0UJdrX2moFUdDEWMRq3Wx+mpT",
+	"r6jGUjwHwxKi+iTO2wPFsDFd5TlCAUEqHyicg1yfsFusQ2LXCSp8FHVpt95WBfeZ2gPL+rgf0a6/fxCD",
+	"IqadsIn8Ta5k2txipbUZFvreLKoHDnTF09RXxBXKznKl0EUNcO+wgv4p/MNOsS4S3VC2UtvsONio4c/e",
+	"n1+8eRWTkiEGDp04eMrO48JnMOYdVOn4yk4stBJIYCTkInEHGwE3ole0cs0wyeRiKFZW+V8HNnbhEat9",
+	"WbExwEobf95BZWhgV8D5V64uN9YZwK1wMX1rHnDK61DkQVr4GLoGC3qeFVdoStqOnDO5UmQkNZYYqhx3",
+	"EXUK20ekfHo54xa6ECl30tuS5Zyk/oCzLtByBWPu1AoBwQfuxDNrbuyH9xfE63sPv+atqK8fTmzHJWSC",
+	"lzw1Jq2WMs1d1nlBtVA6W47RNWkdVTZHowABAbYCyj3zhzXaoQMl6Otl2Zb3pYxITBeL1MatXQu+3xmN",
+	"ND7wyshX/B9ChpCqMmwNyLCV9+urdPgatqLgCa5T+8gf/Y2k5kZ0gZg7j/r94HeUZvgGs2aQzVvoMOm7",
+	"SEihMzrWncJ7oQctPL15oHnDP7y723vyJDkcn7R7kz5tPxofsvaT0Umvfcy6k0P6aNxL+v3CC7A/pnn4",
+	"41cybNnEa0stS4aoMCDo/CbFFH8Hv7q50O92yfUnfPG1WYTnkI9ldAor5CEGXuoq+JTE8BEr9/0hkLHg",
+	"aMFMDrq2SR4d60B0mq4z1dwONV+7p2BjdYwwdhSKgxiQDxpUe2xaP4xC34i5Gv+pbfXY9lkSO5e5dzK6",
+	"DfWU0KGwDV5xtFLiDhutQe3G8BnV3ukOzY1PjmyzYBVZbBqjDc3WixkT6qBjT10VE1gb5UIiUK9h9zsw",
+	"1lBYxoKNcvKk2zuwwoeufd6IM1AQuZZA9ZZ9CXQDQbU+Y9ZR7voKY7ZBDnkBR7c/pNFsimHSI/cO0L5d",
+	"ZYE7neJ35pk2KJc+Q6RDLjKGJopMWK2Xbyisaor7DcS9Yj5DEByGNlKZxwe0JIkcoKT5DQkarGKqy8e4",
+	"0iUx/nTfC4jKxQNy/6jbPRiEb7K4u1Y7XdAMujibgcKGx1AwHHHg/8Ymti4xymwIgMPjypiIEINHawDd",
+	"pHluka8O6Jj99eAl/xIycecBTqcavQmmU7nop3OKaR3EXzHfXgoo+LWhqfyS4Uxk3ryuZgUYbZlNc1ll",
+	"xnCEmT41+sV4mSmjNIL7NIeqDKq1nSaQcnDDEPLgR6O9LRfuvLbfRseq2w0uUYxeoevNfMWm1fzIxVWc",
+	"V7WUyFPquVlHpNIthZWPz/KL7R+YjQDPF3oNRyLYzZEjRxkcjWM+qGEKo7zgbCFFkJL378+eA0tAWoVZ",
+	"cki0NTzNJhM29uvsW3SGQ/c/wmCPcLDe3Q+R0wXVs8gbInkU0tjaMvMX/P4D0BbGbPwCko9ySwxq7ymU",
+	"F8Mkns3Y+MrmW0cWGh/qyDC7JlyIaiPSwr6rXIUZHVvym0lgLgXqHt6xCsogzAffgMN6rwJHDUhjQeJT",
+	"8944JGfeArVM0/wKDOPEDiPPK7AkCXUxaCWKsCDIs6fwEsezMDD8qajJgAYDa1ETYLNIpzaiZcde6cYa",
+	"Dr9y0cygd2hnAALK8GguZlyapbTgHHk6KWTG2ZKyLDT0bVqlfcbsvgJ2ToRJkAGfp0zZFHIIWwB4gyLK",
+	"nDY0zf07dn71DVrDSdbfATM9DmfKlQMvKK5NoW4h5yZj2QSjzqOX8TMptFkWYwdAeLC4fG7kFbUtHHTl",
+	"ohlvvx+O14hLPE8Q3CJUHQcwj/kIpfCcK8WNzPEyuyCGYNYolM1hY3erzDI2rioSJenquKza37fAZ9XL",
+	"QH83H+tmx/AbivrPLIMMNYSNte4uszXPJu1XVI9n8QA8cIYUEVmwbEYXygilyIlVOEe4FT7e9+diJWiN",
+	"Y0WA+wsrDiDEBhFzEr+4oFNYMNQQPswkqEgAXOV0hFLT4CLrFS6BfOhV5IPNHwpyEUP90+HYB7y2IVuz",
+	"fJShO7nmAIMLhQHh52XmcrOcXgKCkSuvASOBwV8J7IMo7JAz+7RQNWSVPTDY7SLYfMpyU0Ds8Ho2CV1L",
+	"WsrI9phwjkmcWpitGEws+NlPq5zCaYYKnjLqotZYAWC0+JUEw58zlTtluXX5uRn5iTslJBgd+YGxRe5E",
+	"sAkXhe9HNvsRfwJZaAiMddUUoWTnrLyEQV/wuoUMLofL6Q/2MjhFfqqXa3FEEqanmBNI4XmN6d5gqhup",
+	"CE4KO+mXGLPH4KythXUTyLORgmH7H2Gw7qgpZ+9Zl7eNb9xzqXuR0/jh3IdZ+HuLoZJKbbGfUDnV0PvX",
+	"IZ/L/p3nWuWJVm5alfZzwezK1/wkT4niU9FeLozwcKDkIm9/h3LONslD5mKGA+FrMWZ0YpaV66gKFG/M",
+	"n7RjDbrYh8MMfoYRPgl5Jsita+KVAvu73l8NAQFUuFAUhMVYPgXmL0ulYSJu0IU26uGwCxcKB6L7ETRt",
+	"qtaGV6dLptQgDMIBvO1YzudS2MaV1NuvxBbEWXvGoQ/nfBOumBHHdrB5U/1wpPmvIX2dgoR4kCkssC3j",
+	"Xs0ktFRzAk9VlxRG8gqMGQfXWeRjCFH4s+p7uSJyoplw51TYbb/As8HvQNQnxU2JQt56k8HOzDFTLT9E",
+	"No9PaNQV7dmlkKsh9cF6FRaQamdEL87nA8SZZcnux/imrV4BSz1+RzX70QwyJgpiQIhRgCJ1zu2hGX9p",
+	"j6XCRAJ/wKr85LAd/60bVxXPj9LFnBZSkjmg3UNhgc31QzXG1V3wXOo4IxN+tA1hLY6NfY/fwuBQgT2c",
+	"P1HYYvXk6ZDnKAaReW3BErYEXmo5pwCnn67dvCm//GkpNQ2n636rW3FbSDBdAiPCkE/PfDI6Ws2Q/euO",
+	"rMhaNVB4QqQ1chJA4WmcRZQX3gR7NFsKyO5zX8uPXM/ZLlwJbgXH3aFBzsXlIpNTQ8bCiVl/i9+heWCt",
+	"mGxWa88rzdPUpnmuNk/UnvqwVLz88ivmlykc35yrOWi5DeN31wtSsDpQr/AUzhsXcXc/gMUsMzArQjED",
+	"h2DJxRCFs8lzo11pAvU9i/xyIeaMcgtlQ6u2FU+4AcMLwaLgD76xEtQs5PB9yqmWkLPDIZP49OLZ97V5",
+	"tEEMFt2EJDaPxQdoBy1A/a6I+ADDqeYoLV/MR27fZAfuEkHMoofZz7Dpw2/EgYcrLL5dLlCKhCcATyoK",
+	"P8T2jNir1fr91cK5FDQVBapYj4U9rqDcxAxzEOQeMiiNNdyxollC7iMhIxLbVgPmn775UuRbLx0An9Hx",
+	"FaB6wTMd8iZ3JPjAofk+Xgdvh3srcLSW4ES2zZXq7TtXUUpxnAFYEQ94MxdrNp3Huoy9Yx/8xmgh+zRP",
+	"7Bfr+Nk6xS61vMRXlfxDxYsFspe6mBWz+SwNiqqtyyuBEwhTOiwBXuOXbCxTl6DOg5PAacSlw8D9nLNv",
+	"IPEzRtSK6/GMJQBlAzERrjxrm+0SGomDuuA1jtOeXNRo4hAACEC9PBvGFqMPJG0c+EyCmH4w/PzXQGyU",
+	"ovxRuQMcMiRsqTyTB1I5fVZJMLQAttSCpVjV8HkmF6iiwGMzKE8Ka9xs5ZedQJ70EYzf/+iHf249G8Rf",
+	"KtZSO1sGS+byhBFD7RUNjbCQCy5zd2VpAE03FY6X0zMvuDDjxAqv8GmfIQTQFs6cMj+kgD0R2jbBgmiJ",
+	"66UCRjWrlkqaVFg1v3BA7h97GzIYHsescLwJWpB4r3TGAA+pTMOa4FMwFKPjyKUujcP+CoM4qg4i4Rj2",
+	"yf2+YN0XPxx8BFK0K5O1vzZ9ZMLSlCieAmYGOsrmPEny4HEtywRfXWRSy7FMS591P8N3axgAolEgC6BQ",
+	"TehgEy0F+7JgY12hcvBZUSctw9/LH0a3TZrmoDWQfpODREFAAVJJrNDtBEmP6Fq0Oe4642Y/Ge1xGzui",
+	"NWjdIGhQICBlRh3OO3qWwH4K5jfnaizFhE+XWWVJC9eaCFzYYTiJvJYaUsQU1hOaf0D2BP7Th7oLUTmc",
+	"5wWzGeJuJk+LGPx5pISli0CBC9L6rRiGvy5HS1UIjgU/F3amXQN4vTEoluNZbjtYlRH0uoE/crAVvU+a",
+	"zAsg8cJ4xsZX+dmPymjzFva2nU1nr7X77LW6kQP3WEsItESPnZCPfdtYnuKJE2Bj5CBuqZRXilDPQMmo",
+	"Qlv7U2F0CdV0RFVZ3kHlueNop6AvF7sSKxldLgX9THlajnYVr9QPxfOQqx9yoH8UVpPhiYwuT+sVslGJ",
+	"beOLjA729s35RbzNPvMzcUl84Rzsb3XLbHbabKmhIDaRK/EUawMVmUoiS+PTCCtutlndWmMWYI7pgJGh",
+	"YjmPV2oAsuky4Zkubqfg91pig1/U3JNTfcJ1kK4SgcsrXRd6XeIOsp0BtzIFOZu4PpIqIrosQXLzA+2X",
+	"otGBv8HYMY8A0v2LOfENogndOUFqToeAjr+yadq2/YLjKquqreXSRXDyIwfyyN4aW9H8+0cMDGeMjEDT",
+	"zzK6Bg0/TtG9BCimvhvW/eOuS/iGl9N1BIlM9vpBXvqUp2RExdprkB5DYZMObHKES5BJvxm2BPuih60Y",
+	"03Ie9x8/PhiQiQQXN9dBhgw6SygmBGIGbeCX65AzrfJsCiiuo9BaTyRDEWRThF5YF21KuQLnBNB1ksm5",
+	"y797h6gxmN3jth/EySvwFTXZPW54M/oZgBy1sm4EPH4HkCBikZEq23goXPWzRYMOS3jIfZcPoej6wJuN",
+	"CZ9MWOYalmP2lf2iWT6jGxc8GKGIdFJlKJxnJk/CdGWJbtKoXNg3OyLO2Vxma8feUNqfBSAXUxSEmEgR",
+	"Vka0g/LUigvqiq1taypHuw55g2IJYULlnBX2d8kzRVbOKcU1eiv7Zse5MjXLx8CygsRH3SekyZUGODYv",
+	"0VEJQbuoUIkX5RLZTQKqCYNfLcMgb9xHZ0NEMIQb/ygxSh5HNu56ENnEU1LkjXdQBsASm1TW8Z6Wevcd",
+	"aEmOP+pcXlhBD5856vdJrRsO5o65qB5sPGMYYjdWpNPMXIqM66k0yLvB4g1ckQn/4uBZPKO5oxC0XJ/Y",
+	"+4PD6UGkEMDZKWFcgevUh5Ld0PxlO19kV5tcFgoGsGapLSxEzx1W7nRIgB8A1FN0nSdEWClmW927PQ37",
+	"BHQzYNf/n72vX27byPZ8lV7WrZKUoqiP2OMJVam9iu04rDi2x5KS3Q1dRotokhiB3bxowAyvy1X3r32A",
+	"fYj7YPMkW33O6Q+AIAlSku0onD8mloQGuhuN831+PyhdUzKdd1j05urSvFiIzZl/PHv+8vnlcyrqfPH8",
+	"MkL8RHO3GzHvYL8OfKK2MLFS8s9zNlJAAmrPle0jjh6dfmce8fj4FP/zLcaQHh8/gsSA91QUekwzPu8y",
+	"zoZiBhapbtsuUmjXpeXHqrimQtMPPIPgd8ZlrCYWIEkrJS3PbVmHkij9FUsatGMIMxLJuCS4WOqeRPR7",
+	"2BICFZD0PeCRsYUR9iZQ5w5BHyx/Pjk5bpuvG87D3zt/73x7QBhzoEv6MuoND18pKaiMgqJp5caR6Fuz",
+	"V4RZACYqyHjjKWhPru+YpTvs3Adv7AQt3hp+wwHhLtaRLMM6iLAUnhwb2wPmIICDpQS1INjEBU8kBBoL",
+	"/GZ7a8wi9lyJEhnMFnG3kFoI2WVJNQJnxcX1nEk186VxgEcnRVCs4XBW+jJ6dHLK6ipilqdIuVOecQFd",
+	"XU7N4YS71XhSICR+wN5BQi7hgzE2ptDBxkyanfd+JNUhKKTo4My+Ke2KqbE0WUM2EsZVOimg849OMyTj",
+	"yC4ISponGHSVBRQfqaHPBfrUH1XaGMUF6UIypruYZ3BpR3PREOPyFSCTvrTVMvv2ohDBDilioSfqAO9Z",
+	"Tld2gnTi4RuVJoM5CaJylhH6ez4AoJk3dhD9aizsopFzl+3HGR/mh4nIh4fjPJ/yaXKY8VyAUXlITasH",
+	"XRb1AQm03zr7j+9Pjo/PZt+fgq12cnzstyqRRkk7rF8/Jvv+8ZOz/PuTCBf6+AmsFcDaucUaRIMAURps",
+	"nUuH/SDmUO8ydkZP6cSefsdK+WHApPF6BbvJpM+velxyOrxy7qbfYRdY66BtF4rNEgP1NyVRsaPKfBlt",
+	"h6tmrVJXGkPpU3cUeJr67Gn1qnZYhIKVp21EhzDDqDW2L/dhtYu5YFsLr1zReBACL8HkM7yFS6sedKpl",
+	"68alQFL6oPnLfjnAT4QtBDHmHfAXmWB1JLW15LR4XP+P8c9iGnrVe+agkwZcKgmc6qmaiexwYFxzUMe4",
+	"xCyHenkEsYEojBoyYFgCVDhzrw9PcCbfPf7b6UHQue8wNMcJwB7aPuhAL5XxOistR+dveg54mYLEQ3Yh",
+	"JtwIbKsjEzmizqbfrGyEY03wFmbG33zTtk2OUszYJJHKVQ1CRRcGe+M52b5dpOZ2sqRNP9O2ulCZ7kuE",
+	"BUUA0kCC4Qj7B+6RC/Ei0t94le2DoL4D86ubxMgJ7AmRltQc1QuGthLZl3W9Lh3Wg54obzQsopv8hiaK",
+	"CNXyN994MTDh//Tb0zVn2e0EalowiJ06CwHizlwt6Z6Gqs82loGBW0lgPGc+BeJ2FJkj7I9nYdYVkbRU",
+	"TPjMKqNuGYDtC1cE6aNrR/j9zTdoP2fgbGY3AjbJqFqovGQI1x30dxAYo8aAE1Wdq+wGNCQIFAt+Z76y",
+	"iZL5WIMf7SW+Rm8HTTEWPaPHGUfFdenAd/Lk0eMD84C2N/ljDpWUwGzEWXRh7Iy8POzvj797RJDfaTIQ",
+	"UgskJbXtT61u63xqlPrhaefYQy0Hv/vUbuliMuHZ3PyehGPbYyM7Gwo+fQhHiTiUbVQ2HkAwAxMHkr+3",
+	"Luj3P/DBDdLV0SlqdVvHnROcgJoKyadJq9v6Fn4F+OJjgM5G4AqA1la6jh9NV7qvCcuU8EHMsYDezi6L",
+	"8rH5oHtxVCWXhn70yypUgRo6ECQdlSFUKgWDEICRrq8Wo+v4EXiW0lIDPPJd2+/Fg25ZFxx3ucPeFjII",
+	"hXifz72UXEGruxE6Qac79PUbL5d63S0cSQUiqs2iX55fXJy/eH7x/uLV+ZuLn15fkv28kAJ2sRgo1auw",
+	"2fblQrrWQ21mhfSYPI2bgdmlUqluQ/eimTaePp6XiL67pGf7El1Hnqba5W+sZqGpIpwcAm5j9MZYtJoP",
+	"Rbem8qXsmUIvG3xkTuz14la3lRXy/MVVD+lgSf4vZcj0lxwFjwNs83dt22f5g4qBS2uATQAAHl/pAABm",
+	"DEcs/7EF45Ll7IT22iMz1beFtIw/wFXh4P5XctlVB5aIMfKsQOZOEnjmbqfHx5VVLPSbVJeBr77RIrA7",
+	"fsMFQNwc577IQpAVEjBDAyiCt1ev3v/Ye9W7+On5MwwAeCwGANt/hGuse67HMvqBx27bzJCT9UOuJKf6",
+	"fBHjoG/XD/rR1kXjiEfrR7xS+Y+qkPSIvzUacO56lXDUd41Gma/xUp3j+zXjThosCEB9lHrJM+S/f3Ty",
+	"uMnWuV6dX0Sc8Mv5FAefnjZ7olsjbf1pgxWe9/5hzHhz/eMmR6JHeY0L8CggKIhjTxsdpxc8FzOkyX7c",
+	"5GRcYEb4ymfecGiDI0KPusRChRK5DUi5kNaGqLXffWp/rLB+hH+pG1FmYnFXvwvtEqMHrUuFqO2E+2K+",
+	"actD93vL6P8W0A0PwFh4bP4ZBGRb3ZZUUhDTiQJ+CTJ0upgI4gn+Mb6x15pVr8YnMxs5EvVkwlkITYG+",
+	"ftuBixIdmLP5UPvbAqEyWoft7sTcVWdBFY1Eft6zUcDNFdLwlZICgmGkjVYK83UqyS4hXi/O/Zw/tVvE",
+	"QLxuEOJPhkOba4JwUK0qCAAszC6Tj2bu+/ySj5bdny47gmvMjdNE3iAjTJETlNGPBHKx7B4w5AixOF4P",
+	"rbw0N/u2oUD/RcXG6o936qmp8L5U6hcu57QJ+vZCfEuJ/OVE6wsodw2PfSBQeYLitCosjSMFZHgbSRn/",
+	"8QEd/VrBSpWNyKt0iwe1l/iOzyGDWQamShaKhyCHlAzGmKUJkIewolk7RC/A8CqBT9kS4L4swXUtQHVN",
+	"i+s00WMRe5/Q8TxaGvqcADkXQrNQgV1krmESOsT6kjrsXkvSHa4TosLJCcEump1ri7AeMiJkauywNA7V",
+	"0wYXbu9P4TRuo8fqHKuSKjvdVJXZ97ZWKz21V96/YnIvz8FMJXrnk+yEfmOhj2d1vdxfYjtj/AQW4fiV",
+	"rYrgSQOTmSB9l1rOUB1DsM1wwikhGHGq5QtDfER3K7GogscexCIsrsLaBinYXGC5ii/Kp2IDBOgDjHZs",
+	"7yym0GZiLgiwhF4oZlNa2L6pxX9Y4hbCd7MxQrgXzblyBZYGRSCRMSCZFYJQkCwEvA+P4eqPQyBCe1tq",
+	"07aw9JhXCUHYBstw4+skcJrowI9A5OxFKbz4snzC1kHe4ZTsI8/YMbw0wCJota2MBbrZOjJAWF0rlJ4x",
+	"ov3CiJDQ9m+P6ght11DaNmaGNl/Z4nLpNbISTLmHUfevOcT1JT4b5EZJIENNm+TSqq4OdkxFcX2J4HsZ",
+	"12PX0wOgiLbv3BxpAuVUCgtn8GUsJ1qk2ZV2dzVFcLCXJ3e5lxdURpYrX2fmdmVWqoy0325nyaLM+Ebn",
+	"pby60zs8J5/XyaZW1w1cbPqctzFK3NBa08SmJDF9nGSYkrsT97lWIK10oF+JP/JwujvneWdH3Zcd9Ual",
+	"2H4eaNw9Td/D1+NH+4zLOmurxoIAsNpENiRvBWIzbC5edKYJta4vsSWf9XJb/IhJSeeLdwB/olRohL4r",
+	"IEzOEMVbB3YGFVSvYPogFhmiFmnC7bFgHOE2+t3/Yd57trGL+pJrFE/ARr/J5T35D1B5DXTHnWXb3Fo3",
+	"z7mVhfYy1eF5OvHlVdNwyJMT0OSAn3uKUnDJMUb+PACGLbfM2GiFsHjFDvL8LDQ0MDqDsHUKzsbOud4p",
+	"hcZK4YKOdFktfFZtQKTFSyX+eZo6Jt+2BRKAwqi2BS9Q2gUOPwiGhMfQDA2oM5blGMRuhU3StREQA0G9",
+	"k/mm97OZ4cbiM5kkeRPB+RQamVqf3y63G79asNLyy/IUesfWClYYas7JhP/RwxGnx951gZa0OnH7WpIj",
+	"qoZLXv7WFnu79TKRN+uuhWsepE3+F5emgCRWL07tn0oS8mWic3cEQ8Fo5VZJPGIaflkS52kmeC5KVO5U",
+	"kRjyv4ZMthg1SefURuxL8gm50gbH+tKy4kZ0L8B4D/lHoakPCoGlQHibCr0stdoDaqqnsbGb5Eh7KV6I",
+	"cH0dfDD+Jnyyb8iyXWluzpwNi8zRXSiCwqTBATugBQvMqQ2n62oFB4JxIBRuYyV3QA8OcD2K+h6N3Mct",
+	"TGMKPglpO9Gh3wlgL1GlYVOJYznFLlJqInXcq22MaikLSgBbfwFxsRn8GfDCboQGlE1zPs5K84A51LaU",
+	"dphrgbN+BjVTsmvh2a6JP6gvt85bwYaRYP6ixYDmfa1VPq/EH6R/A1mpx2q6PscVLHTzOsL60Q2KCU82",
+	"3IUN1hJbdbrhKvy4WrcG8D+5pk8JbCAX0sKzS+NX14KglRU+6sFpwSbFgG8QaPzz1gNeyWmmBkIDsBWB",
+	"cv/F9TYe/UDVLtXdAxWLC/tB/v6xlfJrkRpJWWSp+Ra4HBlPaSxS86MGHlj6M+u3/u3i6s2b128v3/9w",
+	"fvH8/dXbl86j6bdYv9+XjB3+xPqteiBrN/ry9c/PX/Vb7PDQCAm2B4w9fUgYINPMb+LaaPspEdb0W4gT",
+	"DGQ1/ZJbhlw0pVpB/BVP8L+O4L7feteXn/b6ElwPu+4Xyq8a/u2XjBKizUSWse73tpGiEwrL/UH+R5vy",
+	"nZ0aKfqxL/v5Kz4RC4vq5xewpK4djT/CgH4e/o409lvB4zar+cNvZs3txXHnvfLlr8k/hks/tfvy00Ff",
+	"JkNY3v/4nskkZfD0VI06P/Kcp/siyw768lNfDid5502WyDyV+1Zw/izmB+zoiKDRIGKj5EBUttdzZvlt",
+	"Lv3ObzcyeeLdHd+n3fRQke/DcZGwq3t2U/fgoGja09/3wjOy12Z7pRNifsET8//udOy9gx0560szEZWK",
+	"TqpGbrE3Yn5wtmS17xrUsgYFq/S9HH3k0+T9jZjbQtVYpCIXy2uhQht6pFRsWdep8MniShEQaVCI1A4a",
+	"hIJGWsA7EjIOeskA5hXMcmcCetRtbCdzRi41OuY6sCJ1zucdBroRwKdgvqvKlhb7NkINvGBtLAktkqVt",
+	"Ix8PLSL419VqaGU10WoLHulmgTo4bz5IV+Tjo1SNErm8u+0HMUqkhm9MY+ul+MMCI3BZB8HvnUubTC9R",
+	"JeAlJVqBDpKP0KdT6IKn0OuLzZWvzdax086xu29fQicwkoA9efSdh4t41Pm2cxo4m25e1AVnZGl0wBDs",
+	"GposkKYB4o2UlLEqXbDrIs+hIRia28yrEX9MU5Vhw+sNNnqeS4v/FbSJO9j+Ek6RJSlx+1PHNdR2DP3U",
+	"Y0xFQlKZ3/QlwAcmEwEN7iHe9cnx8bF9Sw4W56zil7ueOJXGgijBLxF5oKGPunVpZapGPfllfVMrwdd6",
+	"Zi/NXDd3LxeGhRP643A2mx2ak3tYZKkADr/4djP8UWWTTadHY7ZooFu3u/Atr487gzCAM7dJLq80qtbh",
+	"DSkUsmQ0zisuLwicC/w+1jm9cO39urs9RLR+6tlPdi5svbI/J4CLr0TZlzQ3qEevHUO9bRT+/XiiTm0v",
+	"epZAjIKuJY/5v9NX1xmoCTqJToXCJQPiyBqrTAt2DQQi835rI++RDofzHskTeyVm+/TP35J8/APX4urt",
+	"y/1+a5znU909OrIOT2mKB409NYTLWfBZQcSVnNVQJsPNnpstWrJBb2h7VmzORv5kaXNKe2MGbLE/7co4",
+	"kIj7uBmdQEiaCw+2dlFT4RxSM2vwDQlGYf8juzZzzdIu21sx1z3mfMzcYhtVfV2wCNDJFfhS9irvZM8j",
+	"53bZXu0b2bPu7NIJm/s3m3MbZ9qlCXfQcEWqMfsY8oPXt3dWS9Q/hSa3KvLlNvdza6RZ2i5nm5YsaY+I",
+	"aYFkSujSS/zmfEzstqHnjJAxzV1nwCFVI8AqM6bhPXTipGr0usjvof9miXO9SJH2lfvXf6FSmJLKfS5j",
+	"RJdbpXO3aBsJQlfmIyWDccVX6v3gCksfZn+lmC16vsFXTbAtVVf4vPzVYzlYX9JVxITzhMV8DueUYJi4",
+	"nLtx4ON9e4yXYPMKlCoCbhk1eJQnnGiHYFZo0UXoPJvZdCCtGnhPAjSXhWxnG7GLnRCgdQM5ZV+SEDF/",
+	"pfnbNHCiGRjD3RCl0WPTJ7QXJUBidJyFBMjRNnR5jKCR1NHfkFRDcimNSWTzJJXExnmeU4yPiBQLLYLe",
+	"RwIfhYst92HQ+hKSLRIrL4QS7YtFCdytAtWx6NHxCQv5H9vVU4FvbwjIrvkYcCmRYXLorUzXTkllrJjz",
+	"h3uXaTPD00S9mf4c/e0YwUIteqGbCtJZEvbwybHtO7LAcyWYPQRWu+TXANhPtr5FHNVjAKh2U8CfkeOc",
+	"IgyobRFyMVWDm3aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjmc7R607GimEdiSDUVXBMJ",
+	"/GeKh1Q80i8aGGnmupNfvHlcZGHgw4s+gCi3tB7D8Iv+usMQ9BBY21uEHN3FIf4UVtQChkKNbYEH8jYW",
+	"kjeIbGh5aUnv/zZGmSfCdaFoX8NrdDbxLpesi2sx4hJ7KVwV6GLB7oWdwMOr2A33dqX8cnuwRdmuFTq3",
+	"q9u1U/0SdbuBIBUybiREn5vj5la+q/z96/VRLNb9ht5jvXBc4hPaMUcf6V/NahqcAWzpP1ylQU3YBprd",
+	"CFA0iBZFCI7rQV0AvHsPCnvrrMvg+3iwEZC/cIXB5iETqsre9Oxvqmvp0JVrDHQyksV0eSjFVdC7Ghv7",
+	"iVBXZbnKwCPhJhLxwRnggxuH70omAxUTVvirH39+6qveZ+MkF0xPodA8M4eiLxOC6Q/YhUIcd+T+eIW+",
+	"5tiSmuMskKAm6pDLDc62y0Gaa/9u7nZy+nc2GPOMD8z2nJm7UwNolekd/VCwwAGf/ZSVeeQPqNxgDpMB",
+	"RHEOnFOEoEQeMcQCsHNwzKUvuUcUYMScT4A72QZA4M+ORTZ6dPwt/Ap5NJH2PFpJ3m/hj7XINJF8IMS1",
+	"2Urzdxuah+IXCs9HdUX2SP2DpfbBe+iSbQuBmko85TvMHRCxcWdrd9yc0avpn6Q+4QImu7kjXh13D5Xv",
+	"jdfwSsyuNOALNp09XV7rf9svdlnJO1afrDQVIVN4C2+7gaB/q1JhjDH8qu4Z+BYSnZf8hrTlrkbgC/nm",
+	"vmadDunnqxJAxfs1lAkY5bCQrUdxVErXlyTUHebrb1WsbSa/kL1GhXFn6etGeWVwRdLkg/jP5Y3VlvO8",
+	"nEmhT4wNPNokEvih/ROLKSQelHToAyLVQNsEyBile0C/XZL3peXrqNOnI5G/TD4IKbRu3To+om7WqpOf",
+	"BE/z8QbaxA2oryajtQLcR/LhFvgLm8v3FbKkV36bMLX/GciTMS7qHRyUiVgJuGJV5rrqglqo51++PMRz",
+	"U0PjjqyMMLx5J8BSI5HDs1YaJTibdmta5E/XLJjAp/hExO7SXcRrhxyyKRazo+5bZa44sE2JnatHE3Fk",
+	"p7Pc0X+Lfd66FAbb095vNroIFJENirkswnWRLwa+2DmV1A+KDEhzgxt5f9anxQe+2naF/2nrOvKwqhir",
+	"mZb7oUsesj0SMUzCGjhf1i8NX+zqjubSpLfoz14yvoGfuiSoWYrIQL2Ipfy8Tyn3mzmU7t1tJ+Z2/tqf",
+	"JbyKpxZl2tR/sHU+XlNOEG/tW6Kto4/0LwC8GwZMDkuYP8iocxRjLrRqzPsbV6Vg4e6iR8ePIuLh9oSp",
+	"AKLEk3iJDVhmlfjCBmGxHnGhOuPmkmlxZD2NE3BnbG8e7tBCd+bdPZt3uTumlhQWkRi9wLIi5y4x4uj7",
+	"sWwYRZ1xaFGULI0g8a32Ouy1TOdLpNmEz7tQLwn1iq4o0LMvz1wZ7cKN2wC4XgZdzBVUOLJ9EIgHWEKJ",
+	"Bh9uWmZtWJfnqDPfakh3bmOBNZBtbxaeuLn9teoe91Cz9/VIbM9n4SEDQ0d9CwKlrx8t5/NI5l1N4MPU",
+	"JW9tUmMz9QG4JGjaArv1+kh2dHp8HDksfs9QQC4+4nXgV+/B9QRil1Dz041UMx3W2sNvic1Aj4vcfLB9",
+	"GUNM4bXRCbNECxY9Pv62QqTEovj6feHfQNRmET77fZxk+RyRguOMJzKRo6iLHRGOGN+oJoD7I/SR896e",
+	"LjEtmQkBf9KSmPpbwePkzxpU9/sOr/5zxtS/vrTgxVgVaVw6piORu6OyNKpPH9LqMlxHnh0WaZ6BPaRz",
+	"Phy2vbm0pzuMOFKB/LHImU5SIfN03g0ZMKDiw9WVRNABEqEFxaKXibxxvOCST0RAPzPlI7GM6YWgnR5g",
+	"SW/wmlZ+YnYHtijoxaG3rOetPSk7GN5dauJrszegdDd38sLKRvub1b5qbTbi9RT6vOimjs8IMwxYeRgM",
+	"sLYFlraRs2ijbBqr48i+ANB1HgMe74BLdi36jljet9t5NF6L0EOW03KAV/riv2gyIJEfVDIQDdFNccbb",
+	"IrVWR99DvVrT5Vhh23gFbkCtKURnbsY1dNmjx7mlyA0zTJBhmy8ni7RjgzFuiJHeCrdqrQS315Uy2gRe",
+	"6Ikk19AkzTwlOw4lN3vtOHudG4iMB5eregDd4PDaT21jRNGrWjnQK9syIdQaLihyYuy4X6xvtHKQu8oc",
+	"tgrlS5PHWaqUdquYxl5srC40gCvj8NQ+OEXbpGoy+DB68k2mRplxtnaBjIdrWBgzwFkByyyLuy7PpJtv",
+	"hSYcjKgUF3TZv+0XRRKPhDxYrPrMkzwl3OEeaj326MnJiTFsoIrCgRAH6ooux7rqsTnTMaG9GHPp9SBX",
+	"QPS4WTEoLn4J4DBKoBrA4ZIxAKWhl2ZBXYb/W7Wofv7ML6nZgu6ibpSUfD3GL60T3k2OC9mrXQEi/sbh",
+	"AvbWzb9aVroiClfDp7aybJAWZVFxU54bt/Hk+Niar7pN6JLkS7LXaeyNW2wdAZQHYwD35XJWNzsiWhIL",
+	"29YavltHfzMD8rckH3v1vqExWRm8wrC8M+bLq14zk+XpmOeh2ZIJXUzEVe/Ckb+tAjow18bmFotDf33S",
+	"ePCvT2B4Ic9fXPXW2EkvrnpvC7AltJCxW2XjRS6MXDfPYCzOU+dq2mx/LnI1ndr92ZUI7MIs910i4EIi",
+	"MySK1myg5AeRafT5Ng2+bCSdUdLZOgEQ0ov9olSgObPhF0j7Q9i5DZWjQHrEgOwbAjVQ6xnpnOeFjthE",
+	"faD4tNVl0CkRGUc8Yv/6v/+PRVMh40SO6KdMaJV+EDH9OEiVFnHURlqiXEyhlQLQlNrmoZlQEFmCNsu+",
+	"dDdrh3dSmbuRncaEz9lIAcoW0L7DfEKoKixdtAR5ykae8gKS1zyFrEpfjjnkuih79uj4Ow8LlXGpE7OL",
+	"rqPTPJRmxbi0m0AzipNMDPJ03mFPU6UR657+JCxcf8+WVeRjnvclpNCTNC3zrnYpuy5VzqbFdZrosYgB",
+	"3QrvhjTmXLOJAIsmkbkKsbwAcl8z3DB8mzx5P1Gx6DI1HEZszC1oIt1RDYdmi8bFhEvdXZwpq58orquQ",
+	"bpKYNZSqL0Mc7WuERUcOfVxapGSEmFAYOlwsVUFAKrvp+DIR5gtgp8aCXvNETK6hhScTPmNzhn/UkCSC",
+	"Jt2hFaJRh0WySNMImfahdRbqVqRS/2nMQxtruhGaXc/NBy3SITNvK6Jr3sNKCI5M8CxNROZTrm4FYDYC",
+	"1Beu2R7nMwTm8ufHnG73DdHzMRJqZwVwYvVH88BRn7GoNzwES436imnTEo3Nx/BUV7NoH4RkZjxnRmSB",
+	"vYwrmSnGR8DPS4hj9vPPHWRdX9JXbDnMxMSiq52c1tqhpQjL5qZoaIZuG5E1Z18Nh+uzuVzGr4fDQMPT",
+	"K1rfQhMsMhieZ8kKm8lbvnDZ5jHg2qfeRx1S0214g9fdTyjYVSAhZKM/7beqJt2ZfU2CfviCXqkcLQt8",
+	"3EmD0NubDGoDQW79CPTQu1DhAzaOqdJ/XbBws2hLyF6/NPJy4bCZHSMIGYCUt/cFsehk2ipXki77xG4Z",
+	"JjSd4rQVsFIcMK6RE0lkh1pIIrfXQMWSZOwmcZCzYzVD6k7jf7fBWEkk+x0nmsjRu/2sMEJT218coF2E",
+	"+VPALiHSfb+mtreyzAWa/VMlEqieYKpJzrJC0vMBpBQl5jCRYKth4wIU6M7R+mZ5kUHm1qVfMfc6VjOA",
+	"9lTDXEjEib2eu99OuJxDiMrYWySU9Q1i7xKALtzX4rCyfxY6Z0gPX3qYKx0DOFxzQUE2Hc9ZKhDw7oNt",
+	"KdPW1gREvILAT8+cQjAGGzJyWQvE2qFJbi1PwmJZc8w0wUlpZdPRHXQUyF96n6v3uIgohL1F4xUaQ8jZ",
+	"gM1O0JSXYhYcPiwMcqfSVU37+m63e37Bc5GfeVhAbNkyvw/fsS25Nm/hOlMzDd2AEVDsX0D8NbKstsSv",
+	"AyV4USm4HrUByBWy/4jZnKlJX67YPTzGhwjSFQFIF/7KYu3WYcpUc3cblzlxncPCjD/c3uTynvxHIbJ5",
+	"kwBnLv7Ij+AzP9QuGhWaR1ThuRZb1a3T5h+bA6y6oTD9pfWDxGs/JKnUYT1yROFDi2IlBfoe+C1GUGG4",
+	"tDcQbgJhA/j6I7N9hzCBw96zyNZ7mMMDstR92GdsoWsAC+MU4GR3duG2pnYX1R1eKl8I0MiMeRqEo9yT",
+	"RXOQt/PePwqV89tbMKeNXvILnosZn9/K6DFDG7w4etRlMhGqyD+zrdT+SCKPCjHqjSiUDlQotacXC8h5",
+	"cvuc6+GrVWnXo3+77D39+fnl+96zUC1uk41tnPSkHiXp854ZGJMODKeiLDADmlM49AA5ZmpoZxaJZ/r5",
+	"J/N/epbkgzFJue73+I/Ofj6fCroboOZRjvWZSHPexRs6GtR9HEOOwkF1zFuhRV4dk8r9fov967/+G7Hm",
+	"IDxrrBSZyFG331q4yTMlRe09+n1JMH9c91ttmj/lUDq9Zwt3Qgds2b1c/1fX3+ypioXdsE9bJ3vBnoMM",
+	"7z7mfXHL1dBjBVXfLb3W+ADeBGP0rmi/3StijCG04V5sXs9eF3/FLABMR+exKvIOOBg0mDT7wZm99joT",
+	"/OYsvFlm3pu/WUgEu7fsze2tuqFRvEvuF77FPbvvttAxiVfdFZX48vv6N+pubEQG3tK+0TJaRXKrhEQD",
+	"B255XT6y8YS278zbtzLw1cql2N5XSXILy1pXSR9WpD28anrKZmxgg25VUR+Y6rerqocKYJrIF0bKHol8",
+	"g4pMoXNri+0yzbtM8/0X9NtyeZojEt0shNesSXgfOeba3oCLamjKhttcWg8iQBya+8w/HY/OGRY3JTlq",
+	"USxvCjXE0UeevLc/BbGFqC+N6/qv//pv9MZ11GG/QdzLx0wSXUlXVjQHxD1AW2DgC2JXuWqjwiEGJJww",
+	"puBOj4+jgzOmVbl1EoM94FnbJOBCJI1CQJiNzcRISKOTRJflWSEixvWNJgZoTGv6feRB+Cy4I1FL4aTN",
+	"m0tFjrhMOaQuAY8p5QPRlxTcxFTsUGUAzcRzF3/CdDFtzjgxFsicggS6mIpMi1jE76/nEXaPBieQXQsk",
+	"uwoujAIqqfMekwqgFSGqxWPNkrzDzpnbAcfQZOwXzVLBbblBqPxpe23WB3dxomKRQuTBJyAZ/FIHvSbY",
+	"LKiGQ0CUtm0kSV6CXqbkJSlO2lqON6PAmG1KaYe3HSnAXvalH5h27la/1KDLzx0ZTA8vb1+5RSTsTltY",
+	"IFbagO7IHukwY5o2Gfq0stxt+1/q7nAP+c+sABt/Pey0DeWHdtIWQb5l8b3weDkLmbpPSdiUrac763wp",
+	"dbFwORBpU5vpKVyditiHsDawuPygsg0PUcg1JZd4zeuhv0fVzfxh3nu2rrTQjPD3+ATx0k17qCCPI+Iv",
+	"fn5IvppTQ1O6r/Ny606pv/gZ2/kITcLjuGOvVH5BH9jDrS24s4j8n84NunD42vcXDd88FP65OpNYv+Vd",
+	"h34LnQe2QS+RnfCSbqJl8fRKb9GCoQXx8bcVp+YueoKcgVPfFVQTI26zj6zqXrG65h6eLK8xmQRdHEtb",
+	"e8Iq72oTD5SnZjH6oLn/QVKu3bX3zMBco4wcMNNwqqVgs7FiQ5WmaqaxPGCKI8DJpfJW8CHYJAEaWQkk",
+	"MJIYbuEn6HVaBifiOlAeXgS0VIHfEDVtqxho0OByiwDokl6wHa7ILm75IOKW3AcCJ17o3CeCZoOg5XkM",
+	"dIM2CHY9D/BMuvbHhb4E6Fm5nmN1FwSKMFzn7kMCH8wT/LctEQSqc6b5vMPOqTnDdXRAyE4qrxiw3p90",
+	"ErW+HHSpWwbipUFlV7AGrDqr7zdhy9pNOHZ+MJ7O+FyzWSJXxKWsyPuiQSkY10S4Pw3nvG1kaWH4PUCr",
+	"NF8RnUSnejYF+VwWELCnaMY143F8f/GAnU+7Wan9U/j8d7XyD1hNnsdxoEMw61NN65X15GfwcO0DPyvu",
+	"BolMgtLIrT4l4ABjLZ9si6RB61ni/JJ0XOn5lhUBuL101hvN9i5cYntG6j1iu4jAHTbbOrCT3Fszx9tB",
+	"YZTrvpEM5a6tNipBB3sGM4pY5S8DY205SkYQtIls/4AjcGsTql0mjE8tC0zPvUg+CBYVWRpBn7EUMxaU",
+	"z+8XWXoAdLbaVmryEKkM0qrJRFgcV0atJUJiZy4Uf2L3qoRUNNV/5YpdCyi7lwxw70Y8kd3tCXIWgL/u",
+	"xHy7lcWTrwIgq6RBCICsOXdraVR9J6H54678fKekN0V7wBYYZZw+31ITiISacPQSAptMTAXHtwBeRF18",
+	"skiOBmOeL6cJuzACA0V6ygMFoYYscqBAltnSurF7GuGGnUpMhiCWgN460USA3aYu/LpuusQ4n1ESu9YP",
+	"K32NLAycYZJn2EmG/fTMDKu0lVlCAdBS0INk27Soo4uzVOm8L30I2wGUo+D9p0pkaZKKGqnmWHQCLOHB",
+	"i3g/SfQEuuXDri3QjCWKc2eW9SWUedgKnVz8kXcRVQNyqDyJbQ/VtWAiTnLs9HJG3RiAL9DTnhkv3BaU",
+	"XIsBL7Tw3jrqAyxzNns3HEK1k70OfXxoOEzydrDJuVIL2+I6fkCLeD5T2lREEjC3imKe88PCYa9GDmjB",
+	"hS9sbZB941mRjzvsdemgKcs+AofRFVHxuI1lNhyJ4ukMRObARW7OU6gjM9fNp6IvI7PHkV9SJlyxDqKY",
+	"JJolIwkcFOxCCNZvPTUPQJtN91vVcqtDmmeEO+ZbkswTVtRgBa2jeZFJuO1PXI7M0GLKLLWrues0OIJn",
+	"ju0dP+KKraSm2FnYQbiVzJV69/xXlcSegYWVz76teArPV3D8qTSLipngfZkvntpI1QdoIMWXzpFgLGJY",
+	"zEXbDTh/ZohC2aBmssvijFaIrwrryfz7Lt/PnSCa454260HGepR9ZgM1H4rtLZsyItWfoFLqqmfOaG29",
+	"VOMYkL3HxiARlXFblEfdVQOke2cb9z+6kU/HhbxZXd6CqTg4mkPz0kG3mTPaZb8/e/3q+buoEuT6X4e/",
+	"imwg0sPz3uFV75CedLgaecxGuxbXtLMub9Hc2CTYZc7z5410mSfu2ii/mjbKcnmIMRx9HM1brxXjlbOB",
+	"txMCex0s7Q3ZJ0uhEcYT/GN8UyKmrDMANq4ygD56J2N+fxcFpsHFs5/L2eNuOX8VQlkUMibMHPfnJG6j",
+	"yveWTl+GMKULlizYvMZuvJ6Xt5MQpcB0cTYJ/WnEPwiwWUNgA3dlnRlkDOpCDoyBd1n2X8quytkiq4Cx",
+	"oSOudaJzLo0Zmas0ZtwYLux63pfRROTc6IIOClJAj1voOSMshhgSfzaLhvkz+ydEtJBq1nakRBMFhAdi",
+	"sqz4IoAK/dLU8JvUSgTT3qJawttppXqJk+OT9fUSS0tu7Km8Xc3Erg5iFzv6nHUQJbmOwaR1Kqm2MqKq",
+	"bG7ZsLvMUb2XWD5Wai92+6zr2zJqEP3q1Z1iWDeOPjbG9m1gQMJzYgXC+kaqGTi4SczmIieHWVLoojST",
+	"tgsYjPl0KiR2IgHkMDDcALQ4ee6AYsQ1ceFv7d6GwMd3H7OvAXt5pZb1zz24YPlOdDWruS4Fteq/0VqJ",
+	"tV3Yu6n97MMPtdbzjyoDCOFi4rosS+Zyd2O5Ay2qCUS9COihbS+B4IIGJK9yyC8C2CWb2oOYmbN96773",
+	"ChT8Lhxz1+GYv7rM2xl598jyCx/vdrLyM1l3H56sSSee60rSInJCjhCirRgNCx68WGVPsCyjGzTDV/MO",
+	"IJeFkVhiGlHx6zUf3PSlT6eN1UyesQiRDNFa4vbHt4JrgCU03n7Er1WWR+avGf7+s6cdfn2ySzz8WRMP",
+	"vz7ZpR52qYdd6mGXevg8qYdQU36mzAPp/E2cp3NbRLnc8YoWnZ/AcqBnRut9HFCeO9m/83N2fs7Oz7kj",
+	"P0fTZ1Uv29KU8cFAFbLK5E85PqUFm8H/i8MJT1LG4zgTWjsAeck4G4gs54lkMz53mUEEe3d/ylQq6vEn",
+	"r2CCC6ssz/MnNUNM7bpJwFQde1eHPeUalc6VTAYqBtz8iY1wT3iei8xMhSRhq9viMf/3Vrtl/AZj/mfz",
+	"Vrsl+cT8SZjntUK5OOF/vBRyZM7J6eNH7dYkkfZnn7rTeZZIYEWsS2TbHd9z2xLMZYQ5j7rJmKtbTWX0",
+	"W4UfxkMA8aT9Wo/iaS/cBsITx96yfb3+Y9q1r39Otu6Ho7h4PElkveayf6rJrNqPwKscVAIlnYO/+rQ0",
+	"HwlNMhigx/u1PaUcy5XqsN5CjTyGuWy2EBp20PoDQhfqKFoQ4lSm0pd2iVCtgqrH29HmLB3pZCSLKQa1",
+	"LoTMMcsISI/YzI2BLQD/wFl3CaJwoABwkyBUEqI3BOn+Puc3yIV3q4Yio8e+dOiLLmzQBW5mu20LeHns",
+	"PfR/N1uIE9jNgeDciHp/Bf+MDNmw0mrb9+2w20YCjJ3VoGdwxac20QM2uB6ui3HYp4cozpvErZ6bD/mS",
+	"39CDdq3hfx6dhTIlUDSMWovmjOzdGi3WPDBEes65QkcfzX9WktW/9urDtWklseW91QIIgLK5v0bjJmn4",
+	"G/KdqZl0BZpEzwWDoFVHC2xSw+v6km7UYZEdEgUouXR3V84Z1H1CsegSrWSlzRcuqdxQlrdbdnmNwT/u",
+	"Sw/s6id3Iaevt/fWicumZv5GQsBIjmZU6n4iVIcO0Zg4AQ0HjM9C4j+TvMOQy4TImIVl3uYDoxKxmzjo",
+	"PbX6YMx1GxtOIdpExrySJIaxJfOMcVdZL3L0ARyLohQzdFWu5yV/IhPDTOhx1GHPYMLY/mgf3JcwQyP+",
+	"tdA6UWZytq1UKhDlAy5ZqkYQ/odGYB/txnXHDLReovOM5+hAzWF2XXRBzKXv4ZIVLNEkyLd3Deh9rEda",
+	"xn0om/htDDw143rezrGoG3sPeOVf2LEoMzXPeBbrXa6hsY3/kuv8HCzInYn/JzPxLfsx6gcSRl43bKrN",
+	"aoz5o9Bs3F7XFXWgEoL4XIxJTg1jCF2rnUMQsG6QuR7gJOozFn38FLFBKnimnZJwFLfQwA5d9s6RiFWf",
+	"GGgFXP/aIgkExr9xMaxvMOFGD+bAXUx8geRriFSXqJqZLgZj/+z96NHxowgZlp0jgp4F1e5HtMWuZDiY",
+	"AiWuPCoBgGCAAseU+UREjuYGWIeNZVO9UZ3emxa5te9vpfgwc7KOnt8/bHPVVTv4PnRXzBu7RJuE9PyQ",
+	"+j4zd0o1nXepZtbRnezU104ZPWBP6xX0LblvoJlygumaldclsj2GDLE5mX8TblusBsVEYOChyNJWt3UE",
+	"WomeuaCXkpFE0JW2cUEAgCWRAeiN9VngF4FvNVATQblyn1s2nxoEzuJET1M+f4W/tg9JEKlvAYAOMXsJ",
+	"dC7QDLaKtu0pQZFfKmy+Jvy3Qap0IkfBZEiv1Mznkv6yOJnfXH+1gyfGyuxKK7Tmc6xasK0sVZxxmkOA",
+	"zlydhO/7XdwSAi0izOTzXptK34DHlF79ITSLExV58AqSmmd5IKRWfTEB9tbRY22Kjarq9o3yfjrmeXTQ",
+	"Zq79+7BIYEPOXxxe9YLnQ2HK4gxCGKG6FbuMN2DlBr6uZqlSNwSvZLQFnk0sJ3F6RfDBmLCRgrkUVBWy",
+	"sB0uw78wkZ/FnPjc0TqrmFQDnqa4N2/CRfNpcngj5rXPetNj8KfFZ73J1HWQ0ZymPIciE4RiLKQOmNGC",
+	"h40FT2s/s5/wD5/effr/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
