@@ -404,6 +404,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -484,6 +485,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -509,6 +512,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -1425,6 +1494,125 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -1857,6 +2045,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1931,6 +2124,9 @@ type PayloadTooLarge = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
+
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
@@ -2096,6 +2292,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2126,8 +2383,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2277,6 +2533,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -2866,6 +3128,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3515,6 +3798,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4310,6 +4865,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4421,6 +4983,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -7829,6 +8393,1482 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12537,6 +14577,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13263,6 +15324,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14040,599 +16327,650 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kTf+Klgm/zOW06RJ6mKLOnOyGl9mlPFtLTnOF9OfGmSDZEdNgNNommY82vM9zT7YPsn/oKqA",
-	"Rt8oitJMJtndc3ZisW9AoVCo66++tsZqvlBSyEy3Bl9b4gufLxIB/z79/v3Zu6V8J35aCp2ZX/RyPufp",
-	"ujVonbK50JpPRStofebJUpjLYyUz8SVrDT5+CloTla54GonobaoW5n3XQYue0a3BR7pbZq1B62ImmBZj",
-	"JSM2nvF0Klis2SRVc9Y7YG/GmRqJtNMKWnHUGrTmetrutYJWqhLRGrSWWqSt609BK13KM3M9XUq4rjOe",
-	"CfxsNksFj+Bqt3d8HO2Pj9q9SZ+3H4/3Rft4dNRrH4ruZJ8/Hveifr8VtDKlEjPKT9fXAdDhPEsFn5do",
-	"IBmXeiVSpiZMScEWsRh7BGlFPOMD9nXYytYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
-	"O2xdD+VQVr928fwvF5evnp+fn37/HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
-	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecXWatnZ7uPPXz/b+cMN7zdr+OLs9dn5D/e+iC3DbWfPYs1H",
-	"iYjKO06L9LNI2SrOZmqZsdOz4t6LDMvx+DKyjwetSGQ8TszDZ8SqmvFUML2Ks/FMRExNDOeybBZrer3Z",
-	"Zynu+Mu4sGMOebfbftztdttPzH+6+f9FtN2WujU46B4HrSzOYHOenjFvNIaCrUHr0SJVo0TM9SN/sLDR",
-	"zl7FeqzkJJ4u0/L83y807EGWislSC80ykBpmzN9odiXWTKVsriKR1JNlXni1RxsjfU7P4FXxWHivvwtN",
-	"egceTQ67/QJNykOpI0zxHqTOa3UKi1hijCRhmboSUrOVkBmLZaZYKrhWMpbTemJIdYn8UEOIpRYR40nC",
-	"4kzbF4/ERKWCxRkbiSmXLFPETzuQpn+4gTRT/lkwad/eQJt89EiXN59FmigeNbJMrJly9xg+GXMplZmM",
-	"IZTZCfVkyh/awDA3v3wX/jmGZ7J0bbZHa5ClS+FTbb9AtcI46yjm3YAke5uqTI1V0kAwKyy0motsFssp",
-	"E4kW9URa2Fc1k2iUqiuBwiZl2jBp/uKlFF8WYpztRqbDzWQqMpcdKRNpqpqYy00HCfUfS5XxIpUulGJz",
-	"Lte5SM0YZ1k8byDQT/AKnzorVRDHI2EIsUrjLBOSTVRqDjjGE3OsrHehymgTVQ76RQkNw8Ndv1w0EAWn",
-	"gBR5J/RCSS3Kx5NRJBORiXzvOlrwLBPzRdYa9ILWOBU8E9ElN5pfv9s/avd67X7/ons82O8NeoedXre7",
-	"f3D411bQmsQy1rNLlGWtQUtnauF+bn7FUeeg2+/1HuMrUp1dghRr/uLBfq/b7f/VapjbaActp8xe3uoZ",
-	"OJ8GLbUQksePpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0N2usylf7d+6PHj9uPebfffjLpivaoF/XH++Jg",
-	"ctg9agWtJajxhmNBWCGxdGvQDew4YiXdr/1e0Fqkar7IvJ/6ht3owMmfvy7yy/PP1sjwttJKodasjQ4N",
-	"xoPPNvFlSg/fiso+uwkJx8KEJ1oELUFj+PgV/+msFrJDuLzKdwBonUYl0+Kn1qB3HdQ+BMpo00N9Y5kk",
-	"XGeX9GeBIjcaFZkjj2dVwMYesH632zUKKgxpwHTG06xOXcULRuMskvN2GrjjwtspucDv8EgNx+OgcK2G",
-	"hsBmOnE0YNuMatCrmywZCsHQLlBuNJA+v/X7+9u/37dHtn7/vlu6SElR+zHz+10XjqTUsDX4Omz9Sqte",
-	"oT0RKBi2Yn3J4yEdSUPvMICbN8jyYes6GBZPBGJvtYA3L/NpFuTTEAXUsCrMhrAhrdVlN2VJQr2R1QPt",
-	"4/+eaP9TT7RPwCsX8VyoZdZsbeg4MadDrTqY0cPN6nIUR8xYEHQQxBKUy10UQb5ZPT4oKIL5wOpUQHsV",
-	"jrC3Zz+Kdc1OuRLrwIx36RsLH79u2iL940G32zGD7XfLDHvYHvUN8/GDg/Zx1BXtg/GTSU/0+f7oqNui",
-	"k9VorpUX97qDXn9wcNA57Pb6+/vmxZLPzaQ+iBHTM9h2i1RM4i9mG15dnv5VXnwZnf2HuDqPSt7FoKXH",
-	"agFeS+JdPTCquWNlPTC6u5kxj1tBS8nLkZjxZNL6ZNQAWNPL8rS6ov143O21n/DD/XZ/ciQOo4Px/qjP",
-	"W8hj47HQ+sIwXtn4MLwYgPeDw01oo4PZ0Dtk81guM19f+NrC25CLW4OWWP9pNvp+HL+J/3T2/u9nvdfx",
-	"mT6bZ4u/Pj07Ovvbf/+//+r89//7r1bQEl8WcSr0ZSxbg+Nu1zDSJBV65l6k0+wSb0VpRFwzEjy1pvl4",
-	"rJYyq2o40/Lu2J4/nMfI6XRz3ETTlI/Fv5MDuzNW8wozPRG9g/bjUW/c5r3xQXs/Ohp1x8fi8aTXzZcc",
-	"x+aNvu5AoHntyOK/0hQMHz3lciySRESNdpvTN7MZz5hUIxWtmRQiKjpFdjzw0NLO5d/YjqcomIAO17+d",
-	"g3DLQ82bzG/sUOtWzrRus432dMblVLzlWq9UGtXHe6TKZiJlC7qpsHmXaSpkdumumeM+TcU4YzOVasFG",
-	"hnnStZHBYuXfpjO+SISxdDi9/yqW6KJ6quRnkWpuZvVaZUYeLrKtfMJj78maE9i/fClVdsntq6sHcqSE",
-	"xpMY7kGfsP+CXc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmppJ2r2vgHRSrITOGDBmTjnvhXDuNwQE",
-	"V3SwoiDh40zDmRRnmo2XOlNzkRaOpep5vPMxm4/wFaqwDUOk9S2HLG8RhMy/dAFjavgQ/GiWkY/U0ihy",
-	"LJafVTwueAgjocdpvAA+HbTO2Ipr+nTEspVRBA39vPinZZQzfBc7eNzrmVGuUiWn3tDea5E27OLq0bvp",
-	"7NliR1dOTRxChKzSxCMYsdlRA7iNhmi+UtHvnl2t3/4Qq8f/59lfpn8+mP+pO/5r2ht9GP+fLz9dnT/5",
-	"Qfazl6vD5XP1OD7lx5Pv//Yf0f6P/0wKpFkF2nEbFsBuygJLxnqR8PUlTfU04uyl+iwSDpwrvmQilTzB",
-	"sdjn24YNW3cdaL2qeNN4N3PNvs81Y48iv/I0N2h87gXjbrfXfhz1++1jcTBpH/Kj0ePxk+hYdCf/bofQ",
-	"ieVnnsRRZQ9seLicKeGRnGRlkeTfrfEQrSP2rRM2blAU+x08Eqvq2WZVCJxIjpS31rwMDZ59917yzzxO",
-	"UP8sH4sRz/iIa5hXpFZ1ekQ0ulx6rygpD+4FuQqxa7y0d7R1KPCZ/WpxZBXloTR2IAhyaOPR8ZQbnYQl",
-	"Sk5FyhI1ZbEsSQ7icDM+88bnhsUveMWCPbWsU7GiHG1hd1xm8GyRsCksCZf2YciGQL1MtM1TjEdRKrTe",
-	"JY/huCmP4Xnh1cwOrEJXf9yGBC94vL3ptbTKrIuW/gL2VzFeW+KqfzoDbAL0/Se3vl6odBRHUXmbvFYZ",
-	"6H/A2yDCq/tk4h4tiR/aHd/gk54QShK1glfuIoiKeT6e3HnhjaOyKfJBmtn+wGX0ZjKplTEvxSQzpshs",
-	"OedSlyKBc5yy2RbwHsGTbFbNhDHqsEgKOr5jF3UFj55FYr5QmZDj9Zl8m6qp2dTVM0DzuWBEooDpLE4S",
-	"tpSRSNmKr2sWI85fexlLs83wxX4aln2fJ7a80bR/FGvwHhe/tctSjTdmAPiyzfs+ZFHFknlDr6xm0yxL",
-	"hH0V6znPxuUFgi+AtDPGDuQcGB6/Mc3E/+rcvrrA8zWULHzCOhiIkHdmf99wL5PQG+FG+rn7gHgStc4y",
-	"xSZ8mWQQDHb5bnUEsk/fflr7hXSsrm9m4jub02XcV3ECoJw+TUUkZBbzpLSnPhgrtd6BZOcAL7gce28o",
-	"ybXiGc9APAr3TmcL73L4HxaEW69gbZthseKwamhRHb1HFo9Hauxity1izTKFatYGCvlMhHZ0LmJknURR",
-	"UjB4mWGknpGx/cND9jnW8SgR7PT86dkZaPJ8nIkUzgZYc5uoDR/PlLqkccXm5JwJHgEvJvE8zlqD/uFh",
-	"0Foo4AlDmdIwMEl7h0SmfFG61UWJi1tv08KUieYtzlue8rnIasxl4NmfliJds4W7qXlh/Hs8qe9+Nmux",
-	"lFdSraRh3hnXjNNH4JX1lFfL7FJNLlMuId8eqA9j8ohviOMRH3/egeTd/k0k9+fYSOz8Jo/M7zCAVBPV",
-	"MjaB1jGkIvMM6IKJO82kxihUST5QiIpCYjEqPThsIje8dtecuo3ywQ6okSZ4g0ePWkLg0K0wcOO/LSUK",
-	"scH7JET34BcgRMqljtER6lPjRarmzNgARmKNE6U3c0T+lsLuQ+PApuVOFXoqiq/dhRC8yVx0hPAH1EyN",
-	"/C5DkpdcZ6fRPJZVjTThOmPcXIt1lvJM1YkiiInDTRUFKcYASfU1bDVThj5k1++yPUQTMV7WDbpCDG/U",
-	"QAQ1PZMvVFpOjgPT/83pMpuxfqdrFLu5T4JpymVm49CeprGFH3upjSYD7kAe8YIf3A2o3qeu2Z/O37yu",
-	"c6mXX7TFQMy3XvHETEzUR+KMXVj+IC393D54SatXFgoQ2yVhYFQC8x7SC2LJ3l+8aD/ZZSP0mo4MNxOW",
-	"D6iy9NVRAxHQOflCiGjEx1dFGpxlbCaSRVkazOcujxMNjDgLjCSlBLTNDsmDLkUZyCG5SzJUyrNYTluD",
-	"FiRSLxfRdh/z5qubI0kyglhaTTLav4xjNqhk48LCsVM7GwwtLhaCp5piZEa7nWRCMs5SYewjjJ+uZvF4",
-	"Zp5O2ci8JxWJ4FposLxjySK+1ltQwvd33YYTiBJod9+eEJ+ug9ZrsXqvqyqpFKta77wVOkksd8wg6dXE",
-	"Cl6LL9mGqO9ZppkUX7JyNM/mDhFVj4/b3V6727voGr4fIGOVwmms3+0//keEylx2QTUUcMrmIoo5MzIL",
-	"jk61ECnyF2kTi1RFy3GdyyKPydfFByovynP90LkNsXzv87vI5ScFuXyUy+XXLrmgKUJQGj3R6YVayqh6",
-	"HGUzkYrAKJZmJmbP6QaCTOAFdS59qdABZP7eZa6PC3M9KM7VfrZ2mniRZmjGcFFbZnee8cmEzfhnY2Us",
-	"krhWFaVZXGZN9XWUYUGHi3XrkIZKJ7Mff/tmp0DGuEkZoxnm9XsNRClNwhDnLV8nikcXSr00oriUFPdZ",
-	"pOzogP0Yf1dDlQU+egkeBHi4rJmCYjLna6Tv0eHh/hEbrTMBtVVztZO/rltQSXueu5qmgp4WGk+FCtVB",
-	"AxWEjAyLwII1+IxxNQO2wHsb/NjyhsMHNIRef//g8AhyBm+bLHKbWAho31bh2WIwzqOeT3FzbspmZag3",
-	"6D42Gke/BweDOXwut097hGVJQekBKwqDbqXNq+YCeMyQbcJ1vRdn4b3l0sWWCvuXdio4bsij/FmkesdU",
-	"sCKHeh5lfz4sj3JVeLRmwECOZWaD/I2ZX7mEYXASb5kFQq8vqecNysGOWrqvRpvvveOZeBnP40r+n6vE",
-	"JMKDuFCy9jxOeSYuE3pLcVW1gDLMuUpF/iYzIvgZYma7+4y2q8M0U2T56CorXRg90AQ9XY3Li44fOl/Q",
-	"4q+UZTYldOP7p0IaHUVszAete6l9ME8FeKcSYdQspGRZx4IQJRgpnOkMvJx1u9PchpmO9BpvEd/IBPNW",
-	"4F1DECHDFpwoI8G4vqIo0K7axVFT5NPMLI+sNqxdeeCGJOcQyfluqdcNLJ2oaSw3MTTGgi5H5hU+P1f3",
-	"RCrYisdmT+3CxE+2Tj/BOTEaUYUO/oCRBODyrZi8CV9kagEGL2eZSMRipuSt6kl6hbwvyE62Ay9ZJvTk",
-	"MZxDB+bJx/vdbvegmmd4zCHH6vCw/cQco0eT3qjPD6In4rhr7l3A6/Y73U6vt9/pPuofbKxPqfkcHHuY",
-	"RzlovVJ/j5OEPzrsdNmDv/R6J+xlLJdf2JcnR5dHB3vsRZyKifryqHdw2Omi4VxHkt6Ti3530DscHHQ7",
-	"R4e9/n6RJDYZrYkmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rtY3EQtQ/7vDt+HO1PjsCWJJp0e4No",
-	"9GRwMBg8OniymSjV7xWI8kzoq9PF4lG/02MP4jfne2gon8dT+X7RkIl7e3N5Kx8dlu7WOPBfQEwyFaKu",
-	"Eqee0KhiHRTdLhurdeS7w/HTs6Ozq8Vf/vz0T8cdsd/tjPuJHM1fdKO//CkxhEvN7B6R0fxoG0XwEY/b",
-	"ts70j5iLhEfDt7sNIqdTLKdbJkEZxepvSw04I0t5DwlQv0DWkbZz+idPPKozYrZMXf9Xs2PMit/NiCm/",
-	"egcjBtfjKYa5yuAa8CuZHzXKAPGhi5HVGS2xptecsFRA+CvOGCTx7aISjZp8DBcUbrNDqegBxbHmM/8Q",
-	"Z7N6N7i5wnhjZc+/CDfeER3vN+rT//Tb3GY1VZ3lzfXxf+Xc/S+AUdhAbXonllUMIeLzZW0SIGYapwKv",
-	"bsj7cIl/CFvWYWeZdgkmLvdhQNFuxqd8t5j3uCkTAibIYKT1EtCbCbCkUq+4XJ+iilOXixp/yWaUKLQh",
-	"gy5T6tLYfpfcvqnOMLQXO+wDB0Q3wHbD+r8vEBi+/4xT39dRGUg9icpT8QiFWqVusJzhaNN0ywYi5bcU",
-	"ndGEswg+Pl19JQOXFRQB6HsnVMGedjPKR9pMJ3uPIdP7s6cznt3KhbO5BPRW0sk7xz4FrSyNp1NISss9",
-	"Q20LHusPdluU2R2H8rUIH7vgKQFBIWTt1scsrQA8Bfl1JRzafL56OZrHWWmupODsBv20Cd1pR2hVeuyV",
-	"yLh5OwLo8GU2UymCvcbD1nUDEip8vK0zsWgESzVkaueDJCSh3ub7c5Sl/P4qCuwd37EZRBbeIWS03aix",
-	"amYzJfCerWl+S3CkDdhI/up9fPbm9fNPCHlU4sU/P/5fbvwfyY34z3c1kFq/MT7dKTfqdqcFThRsSpim",
-	"V/97G/X/uuZ82aa+f9PREny9JZZXzVwgZWbrjKfr2lPSi9M1jNfhg6O2/16a7wuZxWNeieC9Vi5duKyn",
-	"LUvPldW0PIVGChHZolCX9LyLT2O/SaGHhJnSaCqqWHnAcOBLvVwsVJqJ6JWIYn4BD/kUeJvwWFagLx0N",
-	"3OOXkAuEya2NyUSu0M9op1hfdrcUokkhQn2YU8SbmPeJerLUzgGoA3bmBiSNDxi2okLI+rL0SjJC/ubG",
-	"aubvxFjNBfJMGRCjgmhRl4W3KaRQTfvdAcPJZeD9mSdxxJsSG07ZPNYaUnpgYaos9Nk935DSAHkRo1Tw",
-	"K804S5eJS0saK5mlfJzVV6UYVooRwNwrPMFh7FLr020qr8spsCEVojpNQ7wPgl+9dfGcCl7xXMlN5vRK",
-	"8KtL73qBbH7RmeB6bQyo6ZIqz6vUKgauPYK59+9Cs14TzczE/alV6FWcG8QDsKALW39A6l8VpMZMPN/t",
-	"GmM2xcRIsIvZg3cvnrLjXq8bGKMKLvQOO4ed3tEe0Ae3h9ksi0Vi5GWs5KO/afCyOcaytvF4JuZwkM35",
-	"l5dCTrMZVZvRrHSW2n3//IJP64dNaTqGt1dUXKNnaiUDzDqgEizDQyqtG/6TzpPOfmnww9b+sNVqGOHR",
-	"gTk/s0xAuOf/Dlsf/+137f/89Idh6/et8tCD1pf2VLXNj219FS/aCobOk7bjFIRIK1bZvhOLhK9RJhRn",
-	"/DYVgLNuNCNDRbaaCerzQFUgNtKHuYBM8DSJ8/pYW6BMKW1hqZgvLNChvEwWCFCpRHB5q8m9jOVVdTbh",
-	"cNnt7o+XaQL/ECcsFcm3w5YUX7JhK8TletJ/8mQvyP1YCz4VHXY6AjpAZRklwpCDy1tGeLuNlf4R0my+",
-	"Peyan/tH42WqVfrt1U/95Wn3z7Pe/Pvpn6Pe+mDeXT5eff/X7pP/M6kbVBNX9LsHT+6y+i8VbpZ6Jl/w",
-	"bOY4HPRNVPaK871VVPiOG9LlblUH/AFyf+Gg4UkiUmaUxggz9Jng4xlbqCQerwcsTMNiOksiJlkAzA1J",
-	"W+Ywt4n9YRaSH0cP5YMo5ZOsHYts0p5l2YIv4nbKMwFL3CaBt9cZytK2xvyhk/Tb7kn2ba+1/ZRvs5SO",
-	"NG9hmnUE4plPCEwy0gELf/LoYea8cnNmW065fsI/fdvrdk9W3/Z/qSmLLF2fTqjStjjbc5pApiBbyfdL",
-	"+1AMkNSll+OxKLF1zx/yRKVzMHBime2Dbce/xPPlvDV4cgQlSvNY4t89Nx8zWEw9235CNQ69jUdPhsCC",
-	"589+/EaTW9e1pSiuyeci2wlpBvvR/Pypbp99+PDh1LM+6gcynpmNJqcCJebR40PvgCsfbt8BjitLBU/m",
-	"3w5bpMQPWwHiAXw7LBaggsjbXVJcB60klld+47HqHE6pSAJQQk6/b78/M0N2uoft/2Wez22d71QEeyv3",
-	"Bbd+bw+/jlF+f/fIXcrbiJVvgQpcr5FYzXXAjHWVA8WRvxM8sovvnqyMfSoyL08GzG+sota17RA2jqGJ",
-	"IfF3Gss32sOlKo4FmXPDcPxQ8MaR6OogXsY6A4+NRw5dHUMS68xHZt9hCDkAbsPK4A0szqqfR3zXe1iR",
-	"pzOeeWhrG5iamz2asXESC1kzIi1k5EROlcXjRs7dhvlLI0WH8Iax5rKMPb5hqH9+/AsPtonHyoCwiAWz",
-	"mciG6zyn4w5M91xGIqL01urAnsvID7VRYLo6DiHdO8pjoGfqB9F1w4BuJ28mTaz/VlGXL2yLctP+owYu",
-	"u24CKKGuWSYMwufhRwteVTMceEOFkazf5fcW2wc/iz8X8jlLd3jmb7EAt0FYWearJ9RdGOY1n4vIx+ws",
-	"juA1lBV5/q+A8bwBXjyuOUoWeQlIZUB5zkbTcMSqiWfOM55mN58e4xIA8U5EEatmoRlFjNsFafp8Lid3",
-	"+XYpxbf4/e8F9PxyyPuwFniyOi3vRvL4X9htjEJnN2ocJGZ+ScWjmw/pS5b3eaqRNs46v5vIQQuiMg7X",
-	"aSmoHTPufWMjd0qXyRyDqqNGQmJZUi3xymgF5QEXwAQazrTiOJqlNpQKZQ67O4D6EHMkAzY5tlmplQf3",
-	"OkhMuKrfGG6RqXukAy9rOOgoeys/7EoCvlynVB5b8ToOTy+NRJ3xrG5BzUWPhNsoBSk85BoB77BdvTHV",
-	"qVb1o9qsYxUHBUrWDsP6rK58vO7ysMxlGMeVWNcNwVynpyv7dBFfXon1xu+fZ2qxaFoqc9EjSZ2VohZ3",
-	"WRR8snmzkbW0SUkqG0rfrc+e7awk5Tn5DUII51QrhC5s/uqtqYDRsqjp49gfYuPnl14k7w4jsKG2xu83",
-	"6oZLF/C7vbpT/1VH8sZvTkW2ywevy/fnvHP2rN5x4x3e32gWg+MLYODMYZZjaZS4bJM/5vepmLQGrd89",
-	"yvu/P8Kr+tHZM6/LU+OQ3p4ZiYDDYadyzTCdUC9EksRyCl092Pv3Z8+wlBb9vFLJeMwTQB8iuAPAX2ia",
-	"UC5A7jiZp+DG3+SEXvCpYCMxjaXuMMCtxvQ/cy18GcurkKH31J5n9MBEpeIEg+6KjQSb80iw5aJTRuqj",
-	"KWE8ocm/2us/Ad+k+7sQQ/p42v4rb/+92z6+bH/6w72FkWoF/yuI48UZ03wCQSJj0FPkCB2xkDc9KEWK",
-	"AEIW67hAaE4mYowlrJ0G4MmhzJEnAxbFk4lIhUTwY/FZpGt6SYedC8E+vhNZGgv96UG6TIR+lOKf5MMv",
-	"AlMSxctAlJvcks2k/7f2f96Z5JNXFhP3BgHLlEzWLJ4ADcPnF3waWhhPZD4tAtxvq1gLFh70+mGHhQ9D",
-	"REdfdxjU/fAp1PZr783faOuODoZSK4wUcVAcU4GZBItUfVmzOay/MkNgD8IPjyDWGQYsHLb229O/x4th",
-	"K9yDYCIvGEF8LjatxaT9iqBxt9u+z2UWZ+sLPiU01clrJUUDGc2ciVg2BrZWS8AUGSAxc3RlqoENirHQ",
-	"WLNwv3sQuib7HNMjqvHgoeztd3qd/t7myZrR3m3GL7lGk6pJEMdRocwf1BQ374Cy1cd8LgaM4qilfqIQ",
-	"vRzgJbmcj0SKP4VBLgAtZD8m4zNwpGE2AxuthzKkx203V3y+w07ZKFUrDSgTIcziXC3TsQhBmsDIRkZe",
-	"aJFMzCFiJuNDX8LEYmtHD2WsWTyVKhXRwNeUs5mQDDN6YMRm10CaZ8DAVGSchanQIgvZaqY00GxGHhSc",
-	"MetuWEezBG0YfRtUu9vEP73lO5P/AUdB7SqC8OSahYWPmSVQKQAO8bGYGz4xNCmSEghGMFJOSOMcUA7Q",
-	"sYXd7MxGAMAmoKaS/m4tHVWJG3t0m1mTSPSIVyIAxPlrQ8KQX6LA3SbmmnE8Yy0wkOGnBcEmJUpO6S7g",
-	"JMpfsAveY6/i72xP6QGKU+5ypeg4R5/jULp0ATYXXFJWS4wBdLuvSjHiw24DyWBePrEiAQje+EhzWLJ/",
-	"j0FJMvSbBAaZ8psUSc/av6PeRUZ901jIJ/DLapGet/yOs0EDp2ky7oT9BeeS21J3nIqxXJomkreP+AVn",
-	"Yq2kO83j2jztNW4+PfuPpcKsZ1dB+7WQZEYZcH+AZDPAZIAtba30n+zjdZ+29z6yn7kOirhCNz3nIxmZ",
-	"sW8307c4ZJxuTVSfsmdADm4GMQos+jOURy4XpP7l7XSMqOX6KndiD+iMBSQaPpRZPBfQ4pcTwAW8Ev6O",
-	"+BqlpJdIWEj/qZsj3ZtTpuVnxrTz1JitHqbbbaZJ26WabHw6T0q5zqPWr1UGsQ5c1d2YKW+KdCM/PbO3",
-	"XgeNnURuekt9Y5ProAaW8KZXlaEQr4MSxMBNLyiAGdwXqxehIl3y6ekZ8q31h6eABbtVHiMC8nuNVnze",
-	"3Z2FvuPR9zwTK77enXnmsR4rOYmny3QrDnpVuP8aQiBy6wU/PXvtrbXfJurmJ9/aW+9NpEHwbFns7hqh",
-	"KYDVubjKMF4Ref1jfOOBS89tfG/r6tUT7LCuTc0obtzatV1EjKyoNFzY8lV5z4vroAY5/Ka3VEDK723t",
-	"7c4dq2WCffBHgi14qs3xxcvNOLyOGrTz80sA+AamT02jDcofKfUW3mFJmzvx3kTDph7HpSNg7vVS2lb+",
-	"u/5L10FNBchNL6rUnNzb4joQThC6OlMqgjTeQv3JCQuxgCJkmq81WwFsH3uDHibffGEjYQxBjUnsqKQa",
-	"i8/dXBAkQ3lzQ2esOTSc4SPd7sAWVfzYm6heRti9X6LHGrFuU1QKwUDGXdDcafu3sRt+mUPlZlZgp/rK",
-	"nCng587vn4lkAYQrNrjcgVZ+u8ibqON97H61qa16aZbbFO4w2Yn//Mapvig0DLyXpb+5H2Jgm4nlcS1E",
-	"omeRMreWdIgPHz60y/nWmxSJcno2jJNUxIt4LtQy211TzPIX3KCp2U/9UnsqjlgRzN4M7f7Ur8bOjbto",
-	"YvdrZN0HQU//wVaLbfiHOK7P89axO6i5eTPDG5RRr4PgPRCwplsi+sATNaWgJFHOj2TGEYi4+g6Gd9Dy",
-	"x8U3baOWPy21D7xPs/lGQQ+qmM2K/SUkXm2/rzsQOCu8aBv6XhS7bd2LEHR+XyzFrR4vUHkjp2h1FBp8",
-	"7TB3r1XWTXPOP3Uvc32tmJDgpSq3DwNTbYR1eTDJSlOVHSZa6kGyhcvqtNix5F4Wd2OnlrXfIIakToij",
-	"sNkilhyud8qOlJjY528iwgvXz+ReZYdejkFmyCl6fJ2bBfq92Fm+UlE8iesqkj/44fhKHL4kbGwZ9yYB",
-	"A/dcN/Rt+VX9tf+T3Kuw0DW9YP71LGRsZ2OYPaAEYSlWLj8ntX6IgPX6T8ydSJnaRiS7EKemtceN5Kl+",
-	"/P7POFvMCpxi85Egp0Ky0Kb3hCeOjQj1SE4FKll+E9h36Ni9qxKgtjGg63rQXgcFUNEbN12OW3qP3s7G",
-	"jrUPsA2EnIp0D2RuGdf0F1DQqp06dliYSsOLG8Oixa/eH3GNse8fUwDSEn9GRewca6feS/6Zx8kdFBUe",
-	"X6rPIjWiaauz401+sxn26HJZHMLGx5995w/4Oij0AbnpYa/rCPB+CTv05g1QgF+9t3WyMZ040yziGR9x",
-	"LZw/puBhIB2M4K1yC06qVYddpGty1iU8u8+wTxmZ/R/vbvhN6AsVYPnfROy1Bkx5Fxm2c1pHUAPDvOXG",
-	"OvWxjv9huSGobZi/dDyVmCeSKYVtVjv//PkdRGwKXP76DPIPWNt/gVVDGEmVxn//dRVGpykuqziWG59/",
-	"XwMHed/ePId2WbLJqwrkL6EsvpeLVJkxGFXkab4edzwefwvx7qAE/nfTGwpAg7+laHn11HVWBBi1GDQf",
-	"SlsdTZi7DbClO6xsA/znzbunZgT3SthvfGzUgLkiJKbRvqe5srGKjB3rtc1vQj0s7bEcRHHTzqK7YKAf",
-	"UiWnPl7lPzD2EPyriUuUiRWhibAa4IQsYHpCstD9S003K4d0BcURVX/pGymolkdNCOuKPefjGfqabfXK",
-	"XMxHIqWSBbgL7FtNeEaL1LBoFtvcjEhsScyn5lYgZ5Lx+iRxrJqIxVjYOosOFjQ4AMzDw/2jckldpVZk",
-	"3gTx8WG2xkIVe9xReqcRWwuhFokofe+QSii2+NoZ8CNPkjcTAGm9Kc/809blFz56UR3VVjOVFCGJID0+",
-	"E83mtx2IYRYLaQI5e1/O8LFeN58qT1MOqhZm2dcN4SqWUDKGYDLIZAD9RhBzS2kTK2ug5ixAcXW1FB4/",
-	"ceFdORZ47asQbK1ukOlSugKVzUWalbfmKG2/1BLbE6yZthWivnv/+vL84vTdxfNnraB18fwvF5evnp+f",
-	"n37/HH8u//j0zeuL568rPz9/bR6nv84vz1+fvj3/4Y257en784s3r1oBfOnF2euz8x/gU+bP5+/evXlX",
-	"uwJ5D7WtCPX+7BnP+G2Ide2Xd3zEAeQDUaO/iTEYFz5zV9F+/Ib5DvevLNzcUVnCnXEA6zvJp7iGQU8R",
-	"ddONONyBS+u3kd+ZG6pRl1qkYcB0xicTRPPFiIwx7kK3u8LC/kVMgk1br7QqWIWjAD/c0rFpkd4tpZcC",
-	"zSMMN/DkrbcaWMZTwvB9t5SnUyGzM7lYZqF3qoV2w4YWm7hQSPXKP+LMtI0aZqRbBO2c4ScqCsXykyJf",
-	"bBbHBWw4OlMRAoayRTrM9ZaG8lrLiLFmZtBbC++n8NJa8d3vmoOrLL83yEYcICbAUtA5XcqArWbxeOZh",
-	"lbBULATP7ihCt6glK+xw+6idgnciVnjKiJE5/9IerTMBB9nBk8PHR4bTzowltkzFU9JZqrqBS+/Hdm5e",
-	"ybaFBWOhXi5EqkUkonDAOJst51yyTKkrpsDh7FXcQ5wq92L6aGtM8zgayrzKQCRaUOdMFo4twmQ4gEIE",
-	"MNryluOGbTssjFIey1hOwwHWnFKTMfNVjQg4PuAtTQzGZCGdII0JrDXEQOYohEhhC6lA1Z675fqRUjlI",
-	"UApaFEs+4C+d8SSxl2yKYdBy00VZ0ZDsC2EN25q8GOAIWpYWUBdI+V9BK1+r2pPq9OxVAysITPsmuUjV",
-	"arH08WpYqCaTkCWCo27MMoXMoH3BCdhTajJp+L7fwLiqq9veZpHXUA2MxWUqsV4yx84pSijX2fgG9Y9u",
-	"uy62cNn80EU8Fzrj84V5TNiMvo2fycHX4PbroNix56bnX3jthPKH3WC30zO8YX8KqgsOnWth13fwE6mm",
-	"jsf3+xXDQfDyop1j9+U8zjIQFxMfaI+Ws5MrDzdJ0KAAvXZLpbWxvjt3U9iMJRA1qeFQbQ8La0fmJ4mP",
-	"E2jR85cyi5MaiLntbSLsrL15Qq/gpuu8o8W2jHqO918X2tPemYw2uGUzvjDHCbt33/nl9mj5RheXy/ua",
-	"JT51bsC6toJ25L32VqvheopvVPVd08KKpujXoNNaBU6K2cW2nylIq1qlsiRwdjzsd/J2FNWM60JjzqaD",
-	"hvtVISUw+lLnizL1YEj+R2oVoi1XsYSSeYMHicv8dHTQ82bIUWyemceSZ0j8OV8sHBAmeH/qaffMXMRP",
-	"B61ISdF4o5LC3mcd8g1nB1y19wJiS9Ot78xFeydgvTTdCVXceOe145H1a4JTALdy0FJSbLGdC6/afKtH",
-	"nZtu9aZy41sdKW+60ycltGGrgKpWsQ7VXFjLwXGMjxlbUltKkIZ3lone14ycW1NxH8sUSF5PTdruQ05h",
-	"qv2ahTICybpKVUYSGAhwwrgVvnEifDekxNwhkEKblVHsNUNoXZaupeY732gEl6kRHUFLNKyTGT1eC0jN",
-	"jVOmUoD7eT5fZGs8MiA7b8znwq/D2cpWfQ2QSI57iq7GOlvV4e7WO4oRYSlTbGpUYkToMYPx0XCODnw0",
-	"nJ5rceWB4nQroDhl+VrBPxQWP9hDBsal23wSnTsNpA4tMD+MsGPNgIUoT419F5CeNBKQ/ZgaHVGesNDq",
-	"TZG7wylj+Sl2wkKUkGEwlJ5lGVhMveLpp6R5wjNygyYjt2DKsjpLNhhKDCEb5dYzZqA5esG2dHMFC5Bm",
-	"lcv2ool4k1XXADt7Km0hXuBmSxi0Fi6seuDvaBV9WcSp0PdvOZixQm6GD3GGYgXB6GydyK1MBeDkpb5v",
-	"g8oO2EWHzXcCqKsekaIFcC+eWmokI/GLnYQNOmwUy7DkcP7CeSwm8ZcqA/xAhTNXcA5MY6lhMKkYq6mM",
-	"tUDouJJrq1fybB0WIBz11WUBQPNrr39dBXQEkQKQyL8cgekDnn2VCK2JmB3fO7xRb1CUAAp1qjfdfY53",
-	"UcJoPL6nQ5te5pyPvjkJLXmp5CxT5hSvsya84RADOa5wTmma4s22RM5b9QUoToZoNlGAnS5YEktn2gco",
-	"jp2JBf0UWawLx5WO5TQRbfNcif+qEUgfQvT/Dodfut32cPil92I4/PL4hfnn8YtPD80V3XCx+ala3j2F",
-	"+HZD1wIwax0mO7foaxBXmJkNp8zeN0Sa2w5RB8d5h6jDTm+vRg+EL+ZZAuWuXtCbGaANTymBC/yFA0YN",
-	"pgg50nuLg498s+A/LQF8Fl3eurTfD7rHNwdwrHyPZXPPMXRwENizyw8A6V1WVIqwffu9w/2j7g3YfcD1",
-	"BQj7mwyCuhqF+qDjabLia83CERCzEAfCn26O/hQWsPC1AvHKk6jdf7jba89zkgSwwzCcpYWoz1PY7SAf",
-	"e/1TtpNqrkNKncw24sypTYAna34haYUqnBPgE5USRB7NUmN3wvx3ek7fylHj16PVGxpSQbhhzCVUOGMj",
-	"nbjJoMBGOTfAz8JNt1BItj+q6qS/7dJDgt7N+GZRn5uDdStnzTue+QiyuGyEa9vbvLV7W2xrBG62GVs3",
-	"xkVhXevdgcUEpMCFeiGEoADctmaj4GOFNMVN4Bd+abebuNcl2E+m6fW3O8q6T8x/vjP/eWr+83zbk0qK",
-	"1Y35lc4iFatCdmXBqVYmQunVdcxTjMbeKo6d5yKApuA1DXER47PMhoc9HG+rGtkWtLDCRkOyRUoY6h8g",
-	"mDGZe1yyMI4gWG7B04eygJ7OfPB0+0oIUlwJsdC2rxaApQN08FO/NRJxbFgXOG9MqPhgm8saWzJwgfyB",
-	"0ZtAhYK8UgbeAXN1wdNMsySGkh2lQdcK4cew05RhUQhzq5X0AhTO4Yt9FDK9zQjzPioIHB2akYY5kn9K",
-	"wMqGU0J71cX4b8h6iiMQudfXdZxWaoS1m4xA3TXPgSOFrcPCr9ch4/pKOwD2PProxaSyZSqr4uN2UZlU",
-	"WK9AAda4YbzkB7NDNryxTCV5zW00w+aZNbjOm4gJSv5uhDyFIl5yLXRYaJaV0k545gXy7Hn9jc71Ftyg",
-	"nnMt1pBsKU/Mdp3zNWSmgEuIZWqKFFjF2Wwow9zICQM2EmOOejbPnIFkOyaAOOCJYTyCU5Uqw4pgf+2I",
-	"H8vmXFk4Wvspv6dOHBZfXXSIbO3cQIthf3//eM/6JdlkmS1TEnWSvb946ic5rAVPGXj6TpgUkA1Boi/W",
-	"gCTB1JJwt91hFfFMtLN4XjK89ouGf79bOK0e9Lv9j0ft408/97sf99vHn4bD6Of+xx7+62v/+mf769f9",
-	"6732gy5c+rn3sdvuf8r//tjrw5P7H7u9T3sXD8z/4Ju67f1Pe4OP3fah+cH948Fw2DEv7QXH13t/fPDX",
-	"nz/+of2p8bG9OzSX2MXz8uu5GBq9BrgDpiIzJ+lkmcKOAZ8fnH2oOZMj4UqsNXWzQP3W8cRyGZeUl1Ja",
-	"n/nTV1667WPennz6+uS67f59sMW/a/1Fu2ZCkqeDKPupUdoVT+qdxN2GEGnDEX9hFAiIAa1ZwuV0CUAH",
-	"1hFrHktV4qkeZOQgGDgfwYYHtwpWqnTYn81HxzwxVzXkcM/ZRIhIB+z9H7rdJ4fBUL7/Q7/bfwLPwj+P",
-	"jaBUcwF3dE/x1BN6zBeGgX5aCjlGnSYT6TyWPMG8qFTM1WcRnWDzGM/NHRsmWmRstM6EGcFQmn+VBIw5",
-	"+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G98F2YrinbqXDvTda9ecUz7wFI8chu",
-	"llv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVYObN9J5PqDlZ8pc1uMy29JoNbRnDx",
-	"/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978uSmQcHRwffOmM2Ou0ubTRg01L6HP",
-	"A1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A9FP3AnNf0bFFOJkBkyrFyJbLcwV/",
-	"mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiGeFlYcWR1VhfR4JqFf2m/ke3vYLDt",
-	"N5OwUFy1fdu2ht5hv1AsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLnKllT/lGerSWhDxVfLISMWEjnEHTi",
-	"KbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA04SlCv9i0aw836lCmRCWZMAiJUWI",
-	"0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9jfVCzRR/GrJkDxYorzHVKwvRLLjZ6evDhl",
-	"lw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJMjw15pgCl1daf2zxiP87/d0Zq7n5",
-	"qttUVisq1N0cFK3Shtae//a73/9/w2W32z/65uEfHn37x/97+fXn6/9sf3owHHb+ePNte1+7wdH+9b8/",
-	"yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdlfAoFGpFajhLBflqqTOiAabHgmHQ0",
-	"WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD78+SMbDrPg08MHHx7t/XHY+vhvv2v/56eHw9YDuPDpYdB0",
-	"w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZP9YAbVTtnUkstpNCe7uGWgJIrpjxfc9Z3TvJBsp",
-	"M25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh8795KFfcG02pGvzikVnvLEGYYMfpf8v",
-	"4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEAe2YUHU4h74oaWK/B+zURKzLowHQM",
-	"PRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3LalDybcIilCErAhuoULyRicFoK4fKSi",
-	"tb8hbddO6vRap7YkzR1KEyBPwHT8d4AptAnONsEMSIk5wGslo8J6ZEpd6plKszDAPxIlpyGqqWqZXarJ",
-	"ZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+ATony5QxP8iJRGiEcJvW6pMa9OuJ7h",
-	"ZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4udfb+5HWyQPNQVHuo6AGLX+B/b6X",
-	"CBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48YSEydRj4QeRU8PFMYE4B7AeM5Gk2",
-	"toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3dVXIfVNXN5+29Mo6xqlrjHqKDU9j",
-	"CeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j42h/fNTuTfq8/Xi8L9rHo6Ne+1B0",
-	"J/v88bgX9fsFG+MfG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6nW6OwQR0rfqBICmk1qNnO0YhkxIi",
-	"RI1Yuec8JhoR+pF/M6Oaplxml826qqHuNxpU1g57xde2ewPE3L2NVOPWzz/yT5l3BhHX7dbpxKYEF5pH",
-	"iXEcCf0rrOFSi7QZxqnJa3ECzgqYxmoWZ4LphdGEeKqWmIqNjno2h8F2Njsp7pv8JRHsZnhD/AgkzW5h",
-	"OE/YbIiu/YuQ959yS+4SUGyEijI2mAcW5VmqZcy1XbIdOyxHkzoBJwwgUUBOQrRT6GHHXPdtk7Njfcnj",
-	"G0FTsPy1KW08L+G7HK3vwYtkMxQtYfNiw1jm9jNFNfOCMyUxo6MImIAG4a2y6n8ZkIi8E2nnZtQEy212",
-	"gW7Mdid+t66dBjb1ud1GarNZLK9sQXfeD7nM/c5VtNFuL3mWduffewU88Rkq1gx4qUO9+QnJYGNaA95l",
-	"DtxFdPvJlNbam5kbQIFMhc/UrrVNy62BdjGXvrEWNHobbG+Esj2hFkLy+NF0kbWV1u1evzsyn9s+an0P",
-	"p5FLTKkrCCr1noslZrQPGGeJMpbVgqdoFGZsrnTGjg4K2e42qmzjB8TEmqmUUdYAeoYwCshZpOY8lkOJ",
-	"r0wE1xnLVoolfCQSHcCxjQ0Jwg7Z8WGHfag95SE3HBLNMGFNxmMVoVrNXr/48WnuMsWM16HM0/CNUTie",
-	"ifGVRay736iSzRd2Szkcdj6exZ8+vpafPv7586ePp/zTx5fJJ/jtWfSpQY/41wlN+alOFUZ8wjIFLZzK",
-	"rMWkun2mo+HCpcywrB+OLXODESA8xQOOOGUoiVWeBkwrB/7jWgei+ghVmZxdifVI8RRfpLRhIZYI0C+Z",
-	"nZkHkCi4XgPcwhJ6OkJOJDRaGpBLCLqrz+dKmgNWQxXsUOYA2OCwAxcUIzYgJEFBhUl59iV0heOahXw0",
-	"jsRkOgvN0+FPK5Fm62Vc9mLWK5hlOfTk/uVQAdGiVhi5RBV0UcIDNQbD5y2OyTIyD+T51IBj4KiwLKgJ",
-	"d8WWqrEueVdDyEoI3Wk3F5x83tjBGptC8ASQSn4BjA0C0fjclM5i0bhriZymivzHxweHj/fuCaI6azDi",
-	"YuhWtmYEl14IJLLXUHGAfG32EzrtnVKqKYRXjjZWy4sBe39T9MLGgSohoK3AWLyAUwk1tAYzFL/UmO9G",
-	"160C4SW8QQAwUdOyDXNQ3pi3ia++NaxKIjBLl8JCmVFDIEsXL+KaN26qMUMaPMAXRTwd6sFqGGlzfefh",
-	"8bHH+Afdbl2Bp8s2bo721nHXjdmBW6aghRbqXz8KXUloZWrLNG6nYiJSI5Nv++n6ELRNknbwbg66zHHY",
-	"hs1fH20xRKPp4DqNEsFicM5MYlx1D77UqwS+BzBToyPyXxHX1G/tH3i974PGRmBBfQ+UAkRqXW+H/Ff/",
-	"+Sux9q64WFyr3NUhqGulHPg9hg07JYbVRHRJqw8ZWNlMRZfF8FapYW/g9a2ta5Ia1HQADWobXwbFbktB",
-	"tcOg7apwGcVptm4Vu+IVUIjKndOKLSDrmnfVNMqrtrcImhqd1PWjKXeXqfOtv11mNpV7N8fnD2pVTBPF",
-	"VG4v25p9IB3COv6xk5vgtdlEOydi11Vyvl1mJZfGrkUWaGLfp0vjdl6DcsEl/lwnHN+59zY748iVMRMJ",
-	"ORQdqPsCUBYbYsGEGLIzDf0mpFVS3gG8pEydGxFECo9XSPW9yDTpLIBcYzQZSFcCUJsAqyAINuaEcKMo",
-	"8UKn2WUZp/+XDzZ52I6NGX+o0HfYU7PzinnwmOeHZhsU9QPSpQZgt7w2BEgAKcz3AS69Q34bInVund5G",
-	"36pd/oYye2PZOggZ0Bgj1bF1VDEAMZBUO2Ehn0JRAeTUwCEWghEMwrCuUcIUXbF43tVtr/P6kKEdli3W",
-	"wWFB0v2Ep4wKuvOqDCrtTtQKcSJCPIn0IBU8CiGNX5MHVwfWza1hHp5FqIOhdE+u0jgTIVMLIfFGbLXs",
-	"vYZHkS6+y5yltvZeByzkcUh8FRAuLL0KNCLNTs+GMv84El3b4ZobsSo3K1Sg2OWAO4KcV4EGtCoBS5Qy",
-	"FhGmAjnknFDJSywQChkfZzm2Qc3ri2koPkHdSU9UAoWvhVFVc4K7jzQvud52zbe25pCTikl0IIIsvmbJ",
-	"qDNqRfzTUtBlY0VB52KQfg2jG4kpl0hxbmy6dowIX1MlsPZqbQU+9DXLCO1K3yMQEyCyNJ90ORqKRSCz",
-	"9UM++hb6s/SVbkAz+iVwGxFXXnuIfODoBWp5jbdvE4FbNBVPZSuVXrkSOISQgTknajoFZ2Hg/Gv97n6n",
-	"2+n19jvdR/0Dl7Fh5Oi6xmavZjP+MqiROfOwlUipbEZ8oX7vbt/CAUWuxjTIMSB4FjjMB+Dajk17uESh",
-	"3AziV0sv9H5FrlByvATUlH6363lwNxKvX+PjqQvmFeI5BeIWGLMwGeCFfHfUHX/n8VS+X/xPqjcuR++T",
-	"NY22w07ZSiRJG21P8rubxwJ3wqs0P0pwnwJ0KSp8B919VrYTq32SPtXVc+T2+uBjWT3YKV3BAw5vVAPh",
-	"CA7JKAPZiC3PjXYzUsvspLGqUlKftF+x+gPRjXGEFGy9vaZ5O/yhX6G3w+01X0Se37mww88JsG0TNqnH",
-	"2Hm/wTg6pXMTQAel1ycijw9vAvq5pyNBKofkkvfsN+JWQTWPDbF0HLBljRS4Afaz1+0f3OhQXaYNMXQc",
-	"1TfaBZ6dborkgwTfgKUi4Vn8WVgkLXQobet3ratHu4FFyB9nxl04Q+r4APEtNpX4f6MZHCIW3hXLRGI/",
-	"YaYiLuZb1XC9orjLPwNKJ/Gca+O2AeQgzkH/zQbK7ZfVTBG2JsTw51oknwXZHdsjed4R9eRW6OA2BeXe",
-	"VT1Ck7MJWCsOm0hEkCSBaOAzjl0SgjzY4zVYw/XobN/kB4nhN/i5LfpLOavnHslBoSaAzTdmMqTnoA5M",
-	"GjBiIdYQzOm593KcuQ1geDXn+aY8tCr+jd/Hh+RAPr7m7KUqvzULq2fFHfA/EG+KbQU31ev+S9RJFjZu",
-	"Ux8NKxryM8nV7yzgMFwIGaFSngqtks8YncPAzafGr17UB22r6BibGCz1/8LSvmWKAi2KU6pFNwdOGkMA",
-	"gj2vcspQ1rJKiQcaATj6/3gADiTohzibvfL6qG4rQ0FJqaI3bW7JmvDMO2R0wFQSmR+gS8mJSwbsdbuU",
-	"12d/YK/i73wYmK0ccg0NtSvJFfVZnno7RCd7AtrsomIqOpDZHjcVkry/eBowi6xJjlTxhY8zo87EX9jE",
-	"8ChoHSyKpzEqy35CYb/bP2r3eu1+/6J7PNjvDrrdTq+/f3B49NdCcmEDtGa/CIXVL0JhDYfR14Pr+4PM",
-	"JMTMo+u/1rLj+7OnM57t1H8YzOpwqYV5Q8g0YPsDujJ1yJnx7BsdlJvs3bn/8C1bQP7T9SnO0ng6tVXD",
-	"hAnc0svRPM7aOU5LyeVRvB4igoWujP6EhTnqcH63wzu2EKEbMY+dqV4eU/XVW3bK3qGfMTVOr55JExZG",
-	"PONtsvpt/a3fnAzDmB3m7rUtosjYMTqLtk7VEPLRQhSNyj6Rt/S33G40VUooguhOhsYTFBFQkg5bYdoA",
-	"X9fx9Q5da+8vt+9XAgipT2C7ZQPIij68odG911K+iFreaZArNzYH58VymSJgvZlcgLr0KsbGLy4bcIeu",
-	"4XOR8YjYfCPYk53kK/vAllDuW0ux92fGonjL03L7uk2xtt9wU35HWUunT5v46ulsKa/q9d9JyueiyFrf",
-	"aPb+zHEJ+QrZcz6eMfMJ1yJ47p+D+eM5JGIdeCNxw3YKIwlJo0HdwrGS1MnVGnjCXcEBQaAadmoEWSjB",
-	"NN1RHk1KuA63QXqLoyaQi4wsbK+DQrlq7eYoIj14dnufxfadokuS4RbMUxEqt/luegOOhteRn8A0dlha",
-	"zLHcJjSukgiSmUC65ItkmMxD894FnAokQDWEQU102zoTC/Nm8cX8G6/AH7jR6A8BKZ2Q9mOfQLYt/tWy",
-	"PeeDFh8hoomv7Ng/XVZkSVfZMq6yURb6jFRzssSaAcJK4aiscY4DkHB9/w+/eNbS1Dm5gayTCeaefLq/",
-	"+t874EGWu3/h1OqJ6E7RumATCdQipbJaQXnfVdM3s7k5Jv0VgXFtG6cr3exRBHyfdwNHR9ewX5xek4ir",
-	"M77WmEFGeK3zWPov7905frOLA/66kSZ3wUn3KCLzBIZ7oMnN/dM8fA/zLftAjXC9zVlyGyz1Kj3rTQOX",
-	"FuCMXXUFqYa2/tdVHoIzwCv3zouaxkujA0ysreiexDZJWF1vFaahzBwQIHSRxuw880XsSXYlJAFSUhM6",
-	"I0ihw/XfRapqO0oBmhQm/9b5OTCRCNCMoerNju8bzeDRm/u13VzN5loWx0reNBJq3hwwFLOQLSfHyTIS",
-	"0f0MZZGq+SLbhiD38z03jy1nTk1+3WP3MYoyiluBBHWrUyuHdS1OXS49dstr+kf2PqxOE8pGx8s0ztbn",
-	"5l04EezqebpELDX864Vdkz99uKg425AqeVolbK3w7ZvzC/bIHP6PEjWNJSZTeb9S0mMYMKhfAZsmzNuB",
-	"hkxj71T0NEnFjI5KMbmhxMRnyO3ssFObCWJrVtVCSJeOuiokEkL6ZcBGywz8rO6iTRSNFMTeh/JN6qfh",
-	"Pgj11eV//7//CveK81vE7Sux1s5XJoWI0Jw1zAHu1G80C7+0ARUqZCOh44g8kWZZUIzBUsJhgC1V3VLN",
-	"sgzUMSWxR4CxUzZ6D8gJYxMPbHZzYGHj4ii3r91DZIGnIqDxlZKhXTsz6oAxlPk0YV5+RnWHnQvBPp7m",
-	"1Uuxkp8eADLBI174dQ9nH5tZEFKmbTTVKjZGyCnCF/GPUHtmSGo2AAR87twpwUs0tKxfk9kDqBger2Pk",
-	"l4kvi0SlItUDJgDBcq2WaRl+grwcSy1S8O53GLrCzZJgzfs4xVDleigxdRTojQ2cwPVjmUaXaxVm/LMo",
-	"YIlZEDHbygObYFFcMFErjQAOeWZl3oAL0xBtIrr5I9ZZyjOVai8ZndJn8S70U+UXwRdF1/DQLxVWuNys",
-	"92nSGrQ8MVFQWczPfVQlt0lL8/YlJeY/+uoS4K4f4UvauHBh3sWFZAf4LszOwFgaFrjn/GkRXYk98aG8",
-	"p3GBOa+vAXF2ouoGS0V8LBL6iroCFvuciPlIRAMvQQikmau3sE5B0rzEnKKU0iaIJDbn0GYUYQl/PBcB",
-	"UcrIAqjEMnLud79jL+JUm1UUC21+6XUKglrHU7lchGzOrwqcF9QJeeuso/vcTukMZd9IBvJl4jhu6tnt",
-	"N+umwCRwExJszJOkM5T7ndKiu2oVolmwiSlsqCXEOhZsbjyUBx0Wfv+84Rket22WZegKWnLNGaj6nYpi",
-	"2rWAbQvdCV+0MRsk41eUaFvj9zRWghov50Y0EO7wxYwKQaBk6+iA/Rh/Zzv4Ur9TKVZDSYOFK64ip9d/",
-	"Yu7HGi84Q3WG3rpJbPhpplaAVICOIWs0swv7Zs+frwNIANJmFeeUYS9tBDDIR4iRcuTKtZ2fBZw3JDl/",
-	"9iMG2L5XcNvFeiHOYZfYczRSdGJROhwaAjG66cFhtcKsZZaKLI2FDtgCo/l+hRGVDlgoecvvxbPJ/Nhm",
-	"Dx+esoVItZIPH9rWuNuoNUGj4nJSq+7QDrFVCx37bdr++ce31zywubxRYsI8rRP0LXsF1+izQkCgwgdh",
-	"+JAzQPLm4UOMXWPOGQ0CSt1KvYrcm0apWmnICA0hBf1cLdOxCO1UnHJ2BymdCsHmsVxmpJyd+ocwFrDh",
-	"SHHLYVCtUboYagbUEhTQ5t+/e0mHrT9UOAKw+A+k/1C6Ove8x2phymzMJTRMMDsENRoNzVtRIhVPmzyF",
-	"mjTcPLUL5vjwIZVh6c7Dh+zUVlpR0Sl3GiuUXgFTlVkWUamKxbesVI1r5mcTupdaDIaylmszEP4E0Fxk",
-	"YbbgMdR6Uzqmy+Ffcc0SpbMA6eFwOWhwUx7LXPwkHHLX3tgGOXnZLXDRSAhpxhcFrms5ORlsRZVf7fUg",
-	"POj2mFd3H+512LmCltWFEL65AyTpUBLOPR9BbtYiVYaQQjM945BKRu8OHPkQyQuwxK6w7lFwmiX0y/Dn",
-	"yWIJejVUZRZliFpmYWUGJ3T84AFMbBCyJNaZtkP1dMBY5zVKxDvGKiTGcXr+AyyOhOjiHtMCFzFOoQE2",
-	"bcYOOwcF4wEqmjW1rvAkncRl/6JU2VAa7VfnSFPiS6wx53mtlgOvJoKFB92DMHDZRtDBG4pNco8SblKo",
-	"JQLkYPYcNQBrXOERSeBnClOEkVcdAltsDTw0dRmZyXMoirGh1rqKH8GN6gwOGbMxie9sJgTR2codJDV0",
-	"0cuBus0S+Ro0tG4Hm4yX61nNEjjFiioG8u7NVNxLWRcyWVsmgJmhhZBAwcnA6khFCnm2GpmIZqhoxnHP",
-	"QA3yRH66mCReZhKfA5Y7l2uoisZPQU/EUCqJDbCkGko4M4wSndgDfaaSCCWNZefAYcRqF+MGCe4lwbMP",
-	"lEHpD98TMbHGOixXUBXaZRlnZs0KmfZmiT7YWoyK3RoQTYwWw8fZpprgQVPfPkh2aTSxi/3/Sg0PsUlx",
-	"vqXpBRNUzZfjmYUzChyxLL4RdRcfyrw2A7aZ2eAB4upTwTV6WCkLxz4OgYIGGQHeEOZs3ziyUg8To7z2",
-	"i3k/5Rz+o+wZIraOtevWANnrtg9lYZ0DpEh1dd9YxtbuoTB3j4SMzxVu1jjN9zw6WGwFH3wFhwBHRZdV",
-	"gGzCvc5QoiQsw5pg6otdBAC6cuttyTEDhK+MPQjfvr9gj6Ak/NFXSni/fmRfFe75Zg0K05NiX0srped4",
-	"54pw/Kg4XlMp6s3dM1GQRqoDyhMygprk1ymdC+mW256gz5MLQ+gKeqX1zTm0Z9KwsY4sllPz99aWFEIE",
-	"/E0Z/UYBdlrC17oYlCgkT9pz3E3c5vXZj3of0I++FsvjrK4ZoikGFO2w71Q2Q30FE5XaoEsSet6D0BhO",
-	"j+CvNj29Z88kyIQzEnAIJbA2ExzMPyqWD7P1QoQDQ5SfqcjyZ2YeYz+DkW5E1s9D+XO73Xb/b24NsXaT",
-	"/czCvNLT/HnhRAS+DUsI07VLs4HHHz5YShDdew/NK/K2m/YV1UwW10PTaCw4BsIF/JmFOeiI+fOWsCL2",
-	"ddBXEYZjezDa0QhJQJJ5v0XSqMxJZbM07XsoWdG8yet/Vn5XKYUGHh5KUFvMC1CWkIAmmQtWHAo2TBfI",
-	"86sxtHlCwBJZtaDW6PsWFXaCPcnQkLDDHUoPENJpxmMVGXn7lmuCYCG+yyxxCfv9SqqV1fOEXpqNZg43",
-	"5EN88cjIRWIbsijjqOwqB7UTsUhFDPKClkUaPchSliJ7AzZWUopxhirtUNrZC7bgS9uxLYR0x0FokXHd",
-	"BCHvNsY1fMl11oZ1ap89o1zSOHMee4+sMJkAdAm5tk1PIHg4E0apzniSYJo7+zBTIONsPpnhXp6Ybb2m",
-	"s6QP6ibqIzzRCjJtzKo0WLCeUYNfNp81iilkZBQ5dAo1afYMNAKAeN5Yf5/NWWcbEoUWj+c5Lq5RrKCO",
-	"x2gc/QM2A/U5J66Q0UlObGK11cwc07C3MD2XwqaI0kPmY5wIORZkBCD+FIolfAQlRe/QOiwoGucboqAA",
-	"DNiBd49rtQtlR2gbIQ6Cou/+wOXUvGC5ePgwNwMMrT2aDcgtke9s7uPqe3V9qIHiDumwC1w1KKEd8yTJ",
-	"7dWNoh6xZnBFU+GcRLSfpsJQNVXL6SxgCwVv3eL8wN0Z2kPvqecpg3PPFQMU8iED5pI028sYnRfft9+f",
-	"efYjxBksfk5qdjgfJV7BGu0DSLJWEww3qJUkLQAKDUAPjf3uvCfkSM4pC4Kug6cRZez+7OIV/jlkbqBs",
-	"zMdG0D5axo8+P340hsn5Vw9hOkelKdIT/u0wYfM7n7aXcYjimDFmZIzOrO+Efcu+spIPJyQnzu+/glJ5",
-	"HbLrk8KjsWGpNfuWcb2WY/Zgj32LPmT2gK94nLGJyMazB+HvvyIZr+3YHv2edJMz3zEcsK9uONd7e52/",
-	"aSUf7BU+CWl34NT/FjAynmGdgln7C3vpwVfGF/GAFT9riRh4nyi8mrbHtwyHTpMrfR9ctN8yYrcHX1ls",
-	"Dj2aSg70NKC3BfmAibvEANPP4eNDabhIpfE0drg5C7Mt50udQaG9dFvUQbsS/gU9pjvsTOZyFTrRXQkZ",
-	"2uIXT5X2DYQTcNAMpfPlKYm8jZ/RVr4gEYxcu/DHYCtr0mU2gwwVMnTyZPQIINw2lbGAn01Oi/UwxhIG",
-	"OTECxRytM54kA8u0i1QseCrOhYxsGRvlKg0YLIchOZSxeLBb1x5jfoUGdwPWcO/A/aujk3gsHrR7e+ya",
-	"Xe+ZAbyzYsNyPnqcsJQAeQPrTrU5eni0Bi8HaD148pqzO84sJJFWc4EHgIUpBtUUzoaBF+ozet5QuhQW",
-	"ikHRgehCAdDAlY1EthLOPYhmp7Wv3ajJoMLkH+JLGyR1ktromsCVMJChNDZCLHQxWODcp1DcifTAU9Bb",
-	"btpZSo4FRMeNXgcaEh3TicIO3ehoMEcNC3W+wA/2Qu8spPeCQZsu5VCigIMvD3zdEI0bT3Xw7JzYOtJs",
-	"OYJ1J48EE1GcichOLFOLBel80HDPDAb4esblVLPlosOewoDxaLTyrehnV4uQTgCGEMcogAqd9uFkDCG3",
-	"NoSWrjCvoQzfvX99+fzduzfvwlzDg+ModDi3YVDwa6tJ4cSnqQDwNDnPCv1MPbidigqeVxDZSJnV6ipl",
-	"A6QL2ux0rF7qOBtiKE+LWWxoDABKtKcdU9ETKfQYPHMp+CeeJ5p0MeYSsbHHRKGsil5pqBUGQxliDRK5",
-	"WF2xkFNUQyWfgWEJEXwW5lCzIWxMWzjIZss5l5C2BwrnINcnaIt1WGgRhP1HUZe2600quFH+wBM4INbH",
-	"/Yh2/YO9EBSxzAqbwN1kK97MLSStzbDQ90ZF2TjQVZwkrqChUDWQK4U2aoB7RxT0T+ketop1keiGspXS",
-	"NMvBRg1/+v784s2rkJUMMXDohN5TNI9C22LqvMHHVzQx30pgnpGQi8QtbATciE7RyjXDKFWLoVyR8r/2",
-	"bOzCI6R9kdgYYCa0O++gsMezK+D8KxcHGusMquVjOX1rHrDK61DmQVr4GLoGC3oeiSs0JamTw0ytNBup",
-	"DCtENIUknU5BmJTl08sat4Boq+1JTxVnOUndAUcu0HIBSu7U8sGlBvbEM2tu7If3F8zpe4++5g12rh9N",
-	"CL0XmeBFnBiTNlMqyV3WeT2c1Fm6HKNrkhxVlI9RqOAFWwHlnvmDjHboXAD6elm25f0MAhbyBTaMjZW0",
-	"0O1/MBppuOeUka/4P4wNIS1l2BqwYSvHea+gRQ9bgfdEnCX0yJ/djazmRnSBmDsP+n3vd5Rm+IYLatxb",
-	"7EzgEAmVzFI+zjqF90LvEnh680BzoHi8e5vupoUXYF8F8/DHr2xou/0StYgMQWFAtocu/g5+dXOh3+2y",
-	"60/44muzCM8g98roFCTkIQZeQqM/YSF8hOS+OwRS4R0tmMnB15TB3iEHotV0ralmd6j5GrTeg1tzCoVe",
-	"DMgFDaq9GQLbfRd8I+Zq+Jc26bHtsyi0LnPnZLQb6oTxoaTGIDhapXCHjdagdmP4jGfO6Q5NcY4OqMmM",
-	"DghawGhDs/ViJqTe69Cpq0NsDK1tSAQ6uGmv6/lQEmPljaNJ+PC1yxuxBgr4Ajvsz17Lc0CWRLU+FeQo",
-	"t/1oMNsgr1iGo9sd0mg2hTDpkX0HaN+2isCeTuE780wblEuXIdJhF6lAE0VFotbLN5SkmuJ+A3GvhcsG",
-	"BIchRSrz+ECmWKQGKGl+x7zGHJjq8jGsIO6Hnx44AVG5uMceHHS7ewP/TWwMtduknS54Ct1/zEBhw2Mo",
-	"GI448H9Tx3JKgjIbAhBzYtsTGxRn56bNc4tcJUDH7K+HL+IvPhN3HuJ0qtEbbzqVi246p5VO4rE5n6Be",
-	"i0JThSbjxLwW25JlK4AASynNZZUawxFmemL0i/Ey1UZpBPcpAZaq1C+2s5pAEoMbhrGHL432tlyUmtKj",
-	"Y9XuBpsUxq/Q9Wa+Qmk1L2N5FeYVLCXylPo31BGpdEth5cOz/GL7R0ER4PkiW8ORCHZzYMlRxraJMffT",
-	"MIVRXnC2kA7Ioe01sASkVZglh6Raw9NiMhFjt86u3YM/dPcjDPYAB+vc/RA5XfBsFjhDJI9CxoifZS+4",
-	"/Qc190JQ/AKSj3JLDEonOZR/wSSezsT4inKrA4LCM9KPsmv8hag2tSjsu8pVmNEhkd9MAnMpUPdwjlVQ",
-	"BmE++AYc1nvtOWpAGksWnpr3hj4583YaZZrmV2AYRzSMPK+ASOLrYtCWAqu6kWex6bHlWRgY/lTUZECD",
-	"gbWoCbBRXyqKaNHYK509/OFXLpoZ9PZpBiCgDI/mYsamVCqqrebgxiMvqUpz856SKelOs+cKgAcBpj56",
-	"3J0ITUniEKyAilvNtDljeJJ7dWhW9S0+/KnV3wHzO/TnF2tbcVpckUJlQs5Dxp7xRp3HLMOn2Em0bbR/",
-	"CAoWF82OvKKs+YOuXDTj7ff98RohiacIViT7CuMA5jEfoeydx1rHRtI4SV0QPjBrFMXQ4B33qEpTMa6q",
-	"DyWZanmr2iGmwF3Vy0B/Ox9iGwy6oYD/LFLIS0M8OXJymQ15Nmm/4tl4Fg7A72ZIEbCFSGd8oY0oCqww",
-	"hdMjJpHjPH42QoI2OOb827+wpgACaxAnZ+HzCz6FBUO94MNMgWIEaCNWMyi1nSmyXuESSIVeRSpQ1pCX",
-	"gehrnRa90eO1DTma5QMMncg1xxZcKAwIP69Sm5FltRHb+NfqvUhg8FIC+xg+pEzZk0JdEKl4YKbTIlAW",
-	"ZRlWHnuEnE18h1KmVEAgn9YdiVPzcxS9iXk/u2mVEzfNUME/xm2sGnP8je6+UmDux0LnrtiYHH12Rm7i",
-	"VvXwRsd+FGKRuw4ozaLw/YByHvEnkIWGwNhfmXoFz0V5Cb3OUnUL6V32l9Md50JC+azLksrP8nK1jYz8",
-	"pBRz7mg8pTHJGwx0IxXBNUGTfoGRemqgitWudgJ5DpI3bPcjDNYeMOWcPXJ0U1TjG5uwF1g9H057mIW7",
-	"txggqVQPuwmVEwydVx2yuOjvPMMqT6+y06oAmHuzK19zkzxlOp7K9nJhhAfB8FtRBx8GOUcw68hcwnAg",
-	"fC3EPE7MrbI9OYDijVmTNFav55k/TO9nGOGxzzNeRl0TrxTY36JHN4QBUM1CUeCXW7nEl78toeFg5Ahc",
-	"aMTlD7twoXAg2h9Bv/ZbrQ780Fu1yyp3Vqttq0pWjIWMzPnGXzEjjmmweVs2f6T5rz59bVU9gnglsMBU",
-	"qL2aKQDltgJPV5cURvIKTBiLsVbkYwhMuLPqB7ViapIJac8pv19bgWe934Gox8VNiUKefMhgXeZAd8QP",
-	"AWXvyQw1RDq7NHI1JDyQL2EBCXZG9OJ8PkB0WZWsfYxqUs0K2OfhO56Jl2aQIdMQ+UEUAhSp85gOzfBL",
-	"e6w0pg+4A1bnJ0epj1zx/ChdzGmhFJsDDC6UE1CGH6oxQd7m1TK2NS3hR2opglLKvsdtYXCjwB7Onyhs",
-	"sXrydNgzFIPIvFSmhE1llpmac8DZTdZ23rbZoj9d+1vdilP5wHQJjAhDPj1zKehoK0POrz2yArJloNwE",
-	"wJfNnxGg1DXOIsjLbbw9mi4l5PTZr+VHruNsG6QEZ4Ll7oYejoUTs/4Wt0PzcFoxxazWitdZnCSU3Lna",
-	"PFE69WGp4vLLr4Rbprpmk03jt9cLUrA6UKfwFM4bG2e3P4CdrFIwK3wxA4dgybEQ+LPJM6JtQQIyx4rr",
-	"fLkQrkTbhSq0eixsQP+Ctyj4g1XcsVIhx1zSVrWETJ0Y8odPL57+UJs960VeCSg8NI+Fe2gHLUD9roj4",
-	"ajvOWoXaXS2IfK/jAzbBRRcAnQRQv2G2/cBL5hNQV2oIv+JpxB7gGAMWEvSy+afFXjb/JlLuwRLy8ZU5",
-	"/PCZBtvH1lNy/JC1cuH4z9ct3/KU4EJOVOfqBk8qWo8u8RG7cdi1rjQYLXlMihcLdCvh2hfz28g6Kap9",
-	"NtMCpDMmOdAh8xq/RNG9rITd6klJqy2WBKX9OWdKTxqmgulVnI1nIgIgF4gSxNpzhSjpG1CDunAujpOk",
-	"OjdaKrjEXVcmj49CQhUCKRR6/gQvyu0NP//V21KluHdQ7gmAHAWbIs9tgeRGl2fhDc3DYSOoEFKbnqVq",
-	"gcc3PDaDgh2/6otqoWgCeRqEN373oxv+OVn9zF0qVhJbPR+LyPIUCkPtFfcNlMaewoUBNN1UEL2nZ66Q",
-	"AXMwNPV+9552OTMA7GBNDfNDAsgLvt7vLUimcL20x6h5Z+USq+YX9tiDQ2dfecOLMU8abwJMdeenTQWg",
-	"AZVpWBOO8YZC7ZpL46BfYRAH1UFEMQZCck8oWL7FD3sfoQbRpY/Qr00fmYgkYTpOADECnUjzOIrycGot",
-	"y3hftf2qS5+1P8N3axgA4jMgC6B0S2beJlpK8WUhxlmFyt5nZZ209H8vfxhdGkni935T0oNIAhc7JFeQ",
-	"0O14aYDodqOs7yyNzX4ymtVN7IiWErkIUNkGJZel3ALXotcFbAtvfoXG4aU5Fq41Ebiww3ASeXUxJE1p",
-	"rLAz/4B8AvynC/4W4lQ4zwtBOdN2JidFUOE8diCShafceInuJIbzLtcFOZz/XNiZtAbweqNsQ3NBq1eT",
-	"OgU6z8AdOdjoy6UR5iWBeGE8E+Mry1/vSFFr3sLlRtq1NhFdqxs5cA9ZCaBBOTSBfOw3jeUETxwPGSKH",
-	"MKN+pI6BqNm7P0z6qTC6iGd8xHVZ3kEttuVoq7wuF9sSq9hfvjQG70r9UBwP2YoaC3nHYTUFnsjoDiSP",
-	"CXnsbxpfYHSwt2/OL8KbbBc3E5vW5s+BfqtbZrPTZssMSkQjtZInWC2n2VQxVRpfhjipZpvVrTXmxeUo",
-	"Bxg1KRa4OKXGayFf2E7e77XEBp+huSen+iTOvASOANxByZpKOFBLwB1E7XRuZAp2BtpFwnWmA5aVJUhu",
-	"P2QilTwpWg34G4wdI+uQAF/MEm8QTejq8JJVOgx0/BUlLhOetOUqUtXWammjG/mRA5lVb40dZf79EkOl",
-	"qWAj0PTTlK9Bww8TdL0A0rdr7/HgsGtToOHlfB1Aag9d38uLgfIkhaBYjQzSYygpDE/pAjZlJPl22JLi",
-	"SzZshZio8qT/5MnegE0UuH/jzMsZQUcCxxQ5zCn1fFbYe9PlF0C5GTS0AxwDL7/A91DaSEwSazDcga6T",
-	"VM1tRto7xFHBfBe7/SByXAF0qMl3scOb8c+26S+a2Hj8DiBlgnCBKtt4KG09MKdMEa+ohT2wGQKar/dc",
-	"BmYUT6AxHrooMB+JvmiWz+jGBeveF5FWqgyl9VrkaYm2UM9OGpULerMl4lzMVbq27A3F7qkH+zBFQYip",
-	"BX6tQNsr2Ky4Z67EmnptWNp12BsUSwiSqeaisL9LXhu2sg6bOENPXt/sOFu4RXwMLCtZeNA9Zk1uJkB2",
-	"eYFOPAhoBYXatCCXyHYSU9c3H38lhkHeeIDegoBheDN8qTCCbMx9iEnuBZSKyYq88Q4S40VEaVYddlp0",
-	"+lS9T4Hjjzp3ENaUw2cO+n1W66KCuWN2pmvGkgoMPxsr0mpmNmnENokY4DEB9jjcEGs2ib9YwBLHaPYo",
-	"BC3Xpbr+aJFrEDsDkGdKCE/gVnRhVjs0d5nmi+xK6Va+YABrllOpHXq1sJalw7yKeuxayNd5sgBJMQzc",
-	"uj0N+wR0M2BXSOZSMll3WPj2/YVZWPBbmX88e/7y+cVzSnP8/vlFiOiB5m1XYt3BChbYojZVr5QEzzM2",
-	"VUaDcnxlK2vDg/6x+cRht4//s48AHofdA3Ca55aKQotpxdcDxtkEkjvm0Okej0IoYKXpR2o5otTLzzwF",
-	"x3DKZaTmFjJIKyVtc7jiGUqi9M8Y7teu5YmRSMYkwclSPSFkgCFJqMxe0n5AlrFJA/YlkPkNTh9MCO71",
-	"uoHZ3cAPTzpPOvt7hLAGZ8lQhmeT9mslBaUYmO+NRKmUItw3tKIqflBRQcYbS0Hn7RZdv8EOO82dN3aA",
-	"eE3THva61GGORVP1f4jJ4WTY2KooB4DrTcXLk8CyJvgiYbJY2DNbbWIm8Y3NmbAKs8WbXUothBywuOyB",
-	"s+JitGZSrfJkMUBjk8JLZHDII0MZHvT6rC5bpDl8yN3hGWEHWnfM4YAHZX+SJyS+w2o6wvLg4xmWahBj",
-	"Y5TJjvtBKFUbDqRw78SulHbpxZisi71H4blSbQHUwhE3Q6CK9AIvyXeOTle5hMQcNcnjZHlYjLJQzMEF",
-	"oTRSpgfog3chOXPTBH3WJWiPobSZJA/sTT6mG/a8gyqhPXxnMZTX8UJt7bcqicdrEkTFCBxUvHwGiK9c",
-	"2UE8qJmwk8YmguxBlPJJ1o5FNmnPsmzBF3E75ZkApbJNZZx7AxYOAQdz2Dr56dtet3uy+rYPulqv281J",
-	"FUtzSDuk2/yZ9NvDxyfZt70QJ3r4GOYKUOXcou+hQoC4BTYHpMO+E2slPQiaEsf2j1khdgooLfm5gvVV",
-	"Mo895qjcxLxy7YbfYeeYB6BtXYaNoEK/TAowYo2R2RmBQxqzWqlLG6HQomMFniR5ZLF8V+AnaGAuZoB4",
-	"CeYxKhYdygcw22qc1GaHK5dG7bnACyDxDF/hQo57nXIitzEpsBGtVw5ldw50VMCk+gjjDvhDKlhd173a",
-	"bnvIrn819llEj74/e+bAhMZcKgmNSBO1Eml7bExzOI5ximkGGeQI6wJeGDVh0BMCcNLMuz4/xpEcHx71",
-	"97xadpDpNl/q9O2ZrQz2zqUiWmWpCOf07ZmDHSYn8YSdizk3AtuekbGcUq3PBysbga0J8MGM+OHDwJb9",
-	"SbFi81gql1EH2U7o7I3WpPsO4LZclgT0N5HVucr0UCJQJsJvehIMn7AXeI7lhzfR+Y132coAysQ3P13F",
-	"Rk7Ybu60G/B4QddWLIeyrvqjw86gSihXGqp4Hx9QRRH+sfzwYS4G5vxvOXkGhpcdJfCkBYXYHWc+ZNqJ",
-	"y7P8RkNGZIApUmBWEjzNSR4CcRTFvgn2zxM/IonYUioidGKVUv0IANn5M4Lw0ch1MH34EPXnFIzN9EoA",
-	"kcxRC1mJDMGqvYoHgifU6HCiPGyVXsEJCQLFwsGZXTZXMptpsKNzia/R2kFVjIXP6HPGUHF1K7BPHh8c",
-	"7pkPBLnKH3HIMtSghrDw3OgZWfGxJ4fHBwR4ncRjIbXALmu2IKg1aJ0uzKHe7ne6OdCw99t10NLL+Zyn",
-	"a/M7CccgRwZ2OhRsfXBHiciXbZRI7QEQd1y/5kHrnH7/jo+vsP8OcVFr0Op2ejgAtRCSL+LWoLUPPwG6",
-	"9gyAoxHKAYClla7r6KJL9ciE7kmIGYYtoNpxwMJsZjb0WRSWu2VChfZFuXhfTRwskA6LoCKlZDpwwEhX",
-	"aYreddwEedu1Qkk4NvC0+yWHobImOFK5w94tpecKyW0+tyiZguJvI3S82m+odDdWLlV/W4COEmhSwMJX",
-	"z8/PT79/fn55/vr07fkPby5If66EgJ0vBtLYSu35hrISrs3BJ9OlzFFqti6PZRdKJTqAej4zbOQ+nhU6",
-	"lw7onB1KNB15kmgXv7EnCw0VAdYQbhq9N0aj1XwiBjVZIUXLFKq7YJM5sXcWtQatdClPv39/hv3tSP43",
-	"tvzKb3nkfQ6QvT8FtvLwOxWtoekIJsgDdHopOx76QrhOuV9b8NyGDv323kdmqO+W0va7gU4NDux+Y/ed",
-	"8oOFthBZusRWZCTwzNv63W5pFpUKjPI0cOm3mgTWi99yAuA3x7FXMfjTpQQUTa84/93715cvzl6fnf/w",
-	"/Bk6AHJ0AoCaP8A51n03R/f5jkeObOaR3s2PvJecctdFhA/t3/zQC5szjE8c3PzEa5W9UEtJnzja6oFT",
-	"V72DTx1v9ZTZjRfq/2fv63fbRrI9X6VWGMA2IMtOOn1zR8Zgr9tJp4VOx5nY6d5FKwjLYknimKrSssgo",
-	"2iDA/LUPsA8xDzZPclHnnPqgREqU/JHE0fzRE9sssqpYPN/n9zvF92vGPWqwIIC5Ueolz5DQ98mjH5ts",
-	"netj+U3ECb+cT3Hw48fNnujWSFv/uMEKT3t/N2a8uf7HJkeiR3mNC/AoICiIYx83Ok4veC5myPv5Y5OT",
-	"cYEZ4bc+84ZDGxwRetQlFiqUqF1AyoWkLsQV+g5400ucF+FfqkaUeUjc1e9Cu8ToQetSIY45IaGYb7rd",
-	"yvkISMON/m8Bf+IAjIUfzT+DgGyr25IK+OoJmbbVbZGh08VEEE/wj/G1vdasejVil9nIkahmR8xCsAb0",
-	"9dsObpPIsJzNh9rfFgiV8StsvyPmrjpLqmgk8tOejQJurpCGr5QUEAwjbbRSmK9TSXYJ8Xpx7uf8ud0i",
-	"SsV1gxCRMRzaXBOEgypVQQDpYHaZfDRz3+eXfFR3f7rsCK4xN04TeY18KIXlJf+ZYB/q7gFDjhCd4nxo",
-	"5aW52Q8NBfpvKjZWf7xTT02F96VSv3E5p03QNxfiW0rkLydaX0C5a3jsA4GK9J/LwtI4UkR/vYGU8R8f",
-	"8OuuFaxU2YisQjd4ULvGd3wOGcwyVFOyVDwEOaRkMMYsTYDFgyXJ2mFcAapVCY7JlgD3ZQnAagm8alpc",
-	"pYkei9j7hI7l0PLq5gRRuRSahRLqInPNhNA91ZfUfXYuSXe4LoEFRkoIdtHsXMuA9ZARM1Jj96FxqM4a",
-	"XLi9P4XTuIkeq3KsSqrs8aaqzL63tVrpzF5594rJvTwHvJTonU+yE/qNhT6e1fVyv8Z2xvgJLALc/1BF",
-	"8KSByUwgt7WWM1THEJAxnHBKCEacavnCEB+RvUosquCxh3UIi6uwtkEKNhdYruKL8qnYACHrALUcWx+L",
-	"KfSJmAsCdJ0XitmUFrY2avF/LJUJIZ7ZGCHci+a8cAWWBkUgkTEgmRWCcIEsKLoPj+Hqj0NoPntbamG2",
-	"QO2YVwlhyQZ1SOpVEjhNdOBHIJb0shReflk+YetA4HBK9pEn7BheGvTpt9pWxgLZahUVHqyuFUrPGPFv",
-	"YURI5/ofT6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWGF2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj",
-	"19MDMIG2J9scaYKpVAoLZ/Bl1NMMeiJ7v7urCXKDvXx0m3t5QWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l",
-	"1T2+xXNyv042tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcrbjPlQJppQP9SnzMw+nunOedHXVXdtRrlWJr",
-	"dqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnHrS+xXZ31clv8iElJ54t3AJuhVGiEvitg",
-	"Ls4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9p3nu2sYv6kmsUT8DFvsnlPfl3UHkNdMetZdvcWjfP",
-	"uZWFdp3q8MyV+PIW03DIHBMQx4Cf+xilYM0xRkY5gEott8zYaIWwCL4OBPwkNDQwOoNAbgrOxs653imF",
-	"xkrhgo50WS3cqzYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcMPgiEFMDRDAyKL5f215P0hv6JrIyBM/mon",
-	"83XvVzPDjcVnMknyJoLzDBqZWvdvl9uNXy1YaflleQq9Y2sFKww152TCP/ZwxONj77pAS1qVuD2X5Iiq",
-	"Yc3L39pib7deJvJ63bVwzYO0yb9zaQooW9Xi1P6pJCFfJjp3RzAUjFZulcQjpuHrkjhnmeC5KJGbU0Vi",
-	"yIgacrti1CSdUxuxL8knVEcbHOtLyxMb0b0A9Txk5ISmPigElgLxaRYIV6nVHhBFPbGL3SRHY0vxQoSy",
-	"6+CD8Tfhk31Dlu1Kc3PmbFhkjgBCEUwkDQ748iyQXk5tOF1XKzgQjAPFbhsruQPCbMDbUdT3aOQ+bmEa",
-	"U/BJSNuJDv1OAAmJKg2bShzvJ3aRUhOpYyNtY1RLWVAC2PoLiIvN4M+ApXUtNCBQmvNxUpoHzKGypbTD",
-	"XAuc9TOomZJdCc//TIw6fbl13go2jATzFy0GNO9rrfJ5JT6S/g1kpR6r6focV7DQzesIq0c3KCZ8tOEu",
-	"bLCW2KrTDVfhx1W6NYCNyTV9SmADuZAWnl0av7oWBK2s8FEPTgs2KQZ8jdDb91sP+FYSXb+ZKgFWf+d6",
-	"G49+oGprdfdAxeLCfpB/fmql/EqkRlIWWWq+BS5HxlMai9T8qIEZlf7M+q2/XLx9/fr8zeX7n04vnr9/",
-	"++al82j6Ldbv9yVjh7+wfqsa5NmNvjz/9fmrfosdHhohwfaAw6YPCQPkXvlDXBltPyUKl34LMXSBvqVf",
-	"csuQnaVUK4i/4gn+v6N877fe9eXnvb4E18Ou+4Xyq4Z/+yWjhGgzkWWs+zfbSNEJheX+IP/Ypnxnp0KK",
-	"furLfv6KT8TSovr5BSypa0fjjzCgn4e/I439RvC4zSr+8IdZc3t53GmvfPk5+cdw6ed2X34+6MtkCMv7",
-	"H39jMkkZPD1Vo87PPOfpvsiyg7783JfDSd55nSUyT+W+FZy/ivkBOzoiaDSI2Cg5EAvb61mk/DaXfue3",
-	"G7kt8e6OAdNueqjI9+G4SNjVPbupe3BQNO3pn3vhGdlrs73SCTG/4In5rzsde+9gR0760kxEpaKTqpFb",
-	"7LWYH5zUrPZdg1rWoGCVvpejT3yavL8Wc1uoGotU5KK+Fiq0oUdKxZaHnAqfLK4UgXQGhUjtoEEoaKQF",
-	"vCMh46CXDCBQwSx3JqBHpMZ2MmfkUqNjrgMrUud83mGgGwF8Cua7qmxpuW8j1MBL1kZNaJEsbRv5eGgR",
-	"we9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfbT2KUSA3fmMbWS/HRAiNwWQVP751Lm0wv0QjgJSXI",
-	"/Q4Sc9CnU+iCp9Dri82V52br2OPOsbtvX0InMNJiPX3yVw8X8aTzQ+dx4Gy6eVEXnJGl0QFDIGhoskAK",
-	"A4g3UlLGqnTBroo8h4ZgaG4zr0Z8nKYqw4bXa2z0PJUW/ytoE3eQ9iWcIkvg4fanin2n7TjrqceYioSk",
-	"Mr/pS4APTCYCGtxDLOhHx8fH9i05WJyTBb/c9cSpNBZEkn2JyAMNfdStSytTNerJL+ubWgm+1jN7aea6",
-	"uXu5NCyc0MfD2Wx2aE7uYZGlAljt4pvN8GeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS",
-	"0ThfcHlB4Fzg97HO6YVr79bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+HfjiTq1vexZAmkI",
-	"upY85v9FX11noCboJDoVCpcMiD9qrDIt2BWQa8z7rY28RzocznskT+yVmO3TP/9I8vFPXIu3b17u91vj",
-	"PJ/q7tGRdXhKUzxo7KkhXM6SzwoiruSshjIZbvbcbFHNBr2m7VmxORv5k6XNKe2NGbDF/rQXxoFE3MfN",
-	"6ARC0lx4sLWLmgrnkJpZg29IMAr7n9iVmWuWdtneirnuMedj5hbbaNHXBYsAnVyBL2Vv4Z3seeTcLtur",
-	"fCN71p2tnbC5f7M5t3GmXZpwBw1XpOGyjyE/eH1752KJ+ufQ5FZFXm9zP7dGmqW0crZpyZL2iJgWSKaE",
-	"Ll3jN+dj4nsNPWeEjGnuOgMOqRoBVpkxDe+gEydVo/Miv4P+mxrnepk+7Cv3r7+jUpiSyn0uY0SXW6Vz",
-	"t2gbCUJX5iMlg3HFV+r94AUGO0+1ueT5Bl81wbYsusKn5a8ey8H6kq4ilpinLOZzOKcEw8Tl3I0DH++H",
-	"Y7wEm1egVBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPN",
-	"wBjuhiiNHps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5",
-	"AYPWl5CIkHhqIZRoXyxK4O4iUB2Lnhw/YiE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnw",
-	"NFFvpj9H/3GMYKEWvdBNBakeCXv40bHtO7LAcyWYPQRWu+RXANhPtr5FHNVjAKh2U8CfkfWbIgyobRFy",
-	"MVWD63aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjAfEt607GimEdiSDUVXBMt+j3FQxY8",
-	"0i8aGGnmupNfvHlcZGngw4s+gCi3tB7D8Iv+usMQ9BBY2xuEHN3FIb4JK2oJQ6HCtsADeRMLyRtENrRc",
-	"W9L7v41R5kliXSja1/AanU2cxCXr4kqMuMReClcFulywe2En8PAqdsO9XSm/3B5sUbZrhc7N6nbtVL9E",
-	"3W4gSIWMGwnR5+a4uZXvKn+/vz6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE",
-	"4Lge1AXAu/egsLfKugy+jwcbAfmOKww2D5lQVfamZ39TXUuHrlxjoJORLKb1oRRXQe9qbOwnQl2V5SoD",
-	"j4SbSMQHZ4APbhy+tzIZqJiwwl/9/OuZr3qfjZNcMD2FQvPMHIq+TAimP2AXCnHckfvjFfqaY0v4jbNA",
-	"gpqoQy43ONsuB2mu/U9zt0eP/5MNxjzjA7M9J+bu1AC6yIKOfihY4IDP/piVOdYPqNxgDpMBRHEOnFOE",
-	"oEQeMcQCsHNwzKUvuUcUYMScT4BX2AZA4M+ORTZ6cvwDW6LPX0lsb+GPtcg0kXwgxLXZSvN3G5qH4hcK",
-	"z0dVRfZI/YOl9sF76JJtC4GahXjKX1nIn9/Z2h03Z/Tt9BupT7iAyW7uiC+Ou4PK98ZreCVmbzXgCzad",
-	"PV1e6X/bL7au5B2rT1aaipApvIG33UDQv1GpMMYYflV3DHwLic5Lfk3aclcj8IV8c1+zTof0/qoEUPF+",
-	"DWUCRjksZetRHJXS9SUJdYv5+hsVa5vJL2WvUWHcWvq6UV4ZXJE0+SD+b31jteU8L2dS6BNjA482iQR+",
-	"aP/EYgqJByUd+oBINdA2ATJG6R7Qb5fkfWn5Oqr06UjkL5MPQgqtWzeOj6jrterkF8HTfLyBNnEDqqvJ",
-	"aK0A95F8uAH+wubyfYUs6ZXfJkztfwbyZIyLegcHZSJWAq5YlbmuuqAS6vm3Lw/x3NTQuCUrIwxv3gqw",
-	"1Ejk8KyVRgnOpt2aFvnZmgUT+BSfiNhduot47ZBDNsVidtR9q8wVB7YpsXP1aCKO7HTqHf032OetS2Gw",
-	"Pe39ZqOLQBHZoJjLIlwV+XLgi51SSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD615yPZIxDAJ",
-	"a+B8Wb80fLGrO5pLk96iP7tmfAM/tSaoWYrIQL2Ipfy8Syn3hzmU7t1tJ+Z2/tq3El7FU4sybeo/2Cof",
-	"rykniLf2LdHW0Sf6FwDeDQMmhxrmDzLqHMWYC60a8/7aVSlYuLvoyfGTiHi4PWEqgCjxJK6xAcusEl/Y",
-	"ICzWIy4szri5ZFoeWU3jBNwZ25uHO7TQnXl3x+Zd7o6pJYVFJEYvsKzIuU2MOPp+LBtGUWUcWhQlSyNI",
-	"fKu9DjuX6bxGmk34vAv1klCv6IoCPfvyzJXRLt24DYDrZdDFXEGFI9sHgXiAJZRo8OGmZdaGdXmOKvOt",
-	"gnTnJhZYA9n2eumJm9tfq+5xBzV7X4/E9nwWHjIwdNS3IFD6+tFy7kcy72oCH6YueWOTGpupD8AlQdMW",
-	"2K3XR7Kjx8fHkcPi9wwF5OIjXgd+9R5cTyB2CTU/XUs102GtPfyW2Az0uMjNB9uXMcQUzo1OmCVasOjH",
-	"4x8WiJRYFF+9L/wbiNoswme/j5MsnyNScJzxRCZyFHWxI8IR4xvVBHB/hD5y2tvTJaYlMyHgT6qJqb8R",
-	"PE6+1aC633d49fcZU//60oIXY1WkcemYjkTujkptVJ8+pNVluI48OyzSPAF7SOd8OGx7c2lPdxhxpAL5",
-	"Y5EznaRC5um8GzJgQMWHqyuJoAMkQguKRS8Tee14wSWfiIB+ZspHoo7phaCdHmBJb/CaVn5idge2KOjF",
-	"oTes5608KTsY3l1q4muzN6B0N3fywspG+5vVvmplNuJ8Cn1edFPHZ4QZBqw8DAZY2wJL28hZtFE2jdVx",
-	"ZF8A6DqPAY93wCW7En1HLO/b7Twar0XoIcupHuCVvvgvmgxI5AeVDERDdFOc8bZIrYuj76BerelyrLBt",
-	"vAI3oNIUojM34xq67NHj3FLkhhkmyLDN68ki7dhgjBtipLfCrVorwe11pYw2gRd6Isk1NEkzT8mOQ8nN",
-	"XjvOXucGIuPB5aoeQDc4vPZz2xhR9KpWDvTKtkwItYYLipwYO+436xutHOSuModtgfKlyeMsVUq7VUxj",
-	"LzZWFxrAlXF4ah+com1SNRl8GD35OlOjzDhbu0DGwzUsjBngrIA6y+K2yzPp5luhCQcjFooLuuwv+0WR",
-	"xCMhD5arPvMkTwl3uIdajz15+uiRMWygisKBEAfqii7HuuqxOdMxob0Yc+l8kCsgetysGBQXXwM4jBKo",
-	"AnC4ZAxAaeilWVCX4f9WLaqfP/NLarag26gbJSVfjfFL64R3k+NC9ipXgIi/cbiAvXXzXywrXRGFq+BT",
-	"W1k2SIuyqLgpz43b+Oj42Jqvuk3okuRLsvM09sYtto4AyoMxgPuyntXNjohqYmHbWsO36+hvZkD+keRj",
-	"r943NCYXBq8wLG+N+fJtr5nJcjbmeWi2ZEIXE/G2d+HI31YBHZhrY3OL5aG/P208+PenMLyQpy/e9tbY",
-	"SS/e9t4UYEtoIWO3ysaLXBq5bp7BWJynztW02f5c5Go6tfuzKxHYhVnuukTAhURmSBSt2UDJDyLT6PNt",
-	"GnzZSDqjpLN1AiCkl/tFqUBzZsMvkPaHsHMbKkeB9IgB2TcEaqDWM9I5zwsdsYn6QPFpq8ugUyIyjnjE",
-	"/v3//j+LpkLGiRzRT5nQKv0gYvpxkCot4qiNtES5mEIrBaAptc1DM6EgsgRtln3pbtYO76QydyM7jQmf",
-	"s5EClC2gfYf5hFBVWLpoCfKUjTzlBSSveQpZlb4cc8h1UfbsyfFfPSxUxqVOzC5GHXaWKo3w9fR8YRH4",
-	"e7ZSwjaqYl0sMKn2JVGpdilhLlXOpsVVmugxAShFPHk/UbHoMjUcRmzMLZ4hPUcNh2b242LCpe6ufaLj",
-	"boX5FdI9DBN6UvVlCHF9hYjlSG+PU4yUjBCuCaN6y1UkiBXFh0NsrMWCPkDgsixcLOoND8FooBZXuijR",
-	"2AcLyFSufM4uFXm1eM7M15Ooylb9ko++uTETGjLbxvTMK1LD4fp8IJfx+XAY6Ag62+ubMIJFbh4NrB59",
-	"BxUpTZfzGq+7m6Cgq0VB8D5/2G5UV7gzABqFf1BSXjpBiSGcBlGY1xmUicGgn4EpeBc1esB2EhV9r4sb",
-	"beZ4h0TmtU74hYPpdeQQZAtQCtfXRqK/YQseSbzsE9FhmNtyissWQ0pxwLhGehyRHWohiedcAytHkrHr",
-	"xKGPjtUMWRyNK9YGBz+R7E+caCJH7/azwkhNbX9xgHoYU2kAY0H8635Nba/VzQWa/UMlElh/YKpJzrJC",
-	"0vMBrxJF5jCRYBtgDTvUas7REGN5kUESz2XiMA03VjNAeVTDXEiEDL2au99OuJxDtMLYUiSV9TXCsBKW",
-	"KtzXQnKyfxQ6Z8gUXnqYqyICZFRzQZFhzIbnLBWIffbBdhdpa9sAOFpBOJgnTiPwvC+RnMmaEtbuSXJr",
-	"6RAsx5pjpglZSCubmeygzUim8/tcvcdFRCECKhpL0CNAdidsdiLiDjsFsE1/+LBGxJ1KV0DrS33d7vkF",
-	"z0V+4hHisHvH/D58x7b61ryFq0zNNDSGRcC2fgGhuMgSnBLVClRjRaU4a9QGTE9IBCN8b6Ymfbli9/AY",
-	"HyJeUwR4TfgrC7vagLl/x9q/Y+3fGV7lUWb7LpXPCTcyY86CyIR7smiO93Xa+3uhcn5zC+Zxo5f8gudi",
-	"xuc3MnrM0AYvjh51mUyEKvJ7tpXan0jkUU6+2ohC6UA1M3t6uZaYJzdPvx2+WpWBO/rLZe/s1+eX73vP",
-	"QrW4TWKucf6L2lWkT4FlYEw6XJQFZYHJsJwiYwdIN1LBQLLMQdLPP5v/6FmSD8Yk5bp/w3909vP5VNDd",
-	"AECN0m3PRJrzLt7QMWLu4xhyFA4Wx7wRWuSLY1K532+xf//zXwg7BpE6Y6XIRI66/dbSTZ4pKSrv0e9L",
-	"Qnzjut9q0/wpnN7pPVu6EzpgdfdyrUBdf7MzFQu7YZ+3zvuBPQfJvn1MAeKWq6GHjVl8t/Ra4wN4E4zR",
-	"u6L9dq+IMYYod3uxeT17XfwVs1ggHZ3Hqsg74GDQYNLsByf22qtM8OuT8GaZeW/+ZiEn6F7dm9tbdUOj",
-	"eGvuF77FPbvvtuYtiVfdFZV4/X39G3U3NiIDb2nfaBm4ILlRbLqBA1dfoo3ELKHtO/P2rQx8tXJVrvdV",
-	"ktwidFYVVYfFSQ+vsJoC2xvYoFsVVwem+s0KrKEYlCbyhUGTRyLfoDhP6NzaYruk4y7pePe13bZymuaI",
-	"nCdL4TVrEt5FurGyTPxiMTRlw20ujQQRIA59XuafjlLlBOtckhy1KFa6hBri6BNP3tufgthC1JfGdf33",
-	"P/+F3riOOuwPiHv5mEmiF9JjC5oD4h6gLTDwBbGrXLVR4RAZDk5YxH25D212BydMq3IXHQZ7wLO2LXhL",
-	"kTQKAWH2LxMjIY1OEl2WZ4WIGNfXmsiAMZHp95EH4bPgjsQyhJM2by4VOUL05AAOC9A8KR+IvqTgJqb+",
-	"hioDlB6eu/iTzvlc280ZJ8YCmVOQQBdTkWkRi/j91TzCRsLgBLIrgbxHwYVRwCp02mNSAcoeRLV4rFmS",
-	"d9gpczvgyHqM/aJZKrjNPIfKn7bXpn1wFycqFilEHgi52YyCX+qg7QD7xtRwCODCtqMgyUsovEMkfSPF",
-	"SVvL8WYUGLP9Ce3wtiMFMLy+CgBeHtEahfvkG77ckQEzVNd3MtwgEnar3QwQK23AfGOPdJj6TJsMPVtY",
-	"7ratEFV3uIMEaFaAjb8egdiG8kM7aYsgX118LzxezkKmRkQSNmXr6daaIEoNDVwORNrUZjqDq1MR+xDW",
-	"BhaXH1S24SEKuab6Dq85H/p7LLqZP817z9ZVmZkR/h6fIV66aTsN5HFE/MXPD8lXc2poSnd1Xm7cNPOd",
-	"n7Gdj9AkPI479krlF/SBPdzagluLyH9zbtCFg1q+u2j45qHw+2pSYf2Wdx36LXQe2AZtJXbCNY0ldfH0",
-	"hTaTJUML4uNvFpya22gPcQZOdYNIRYy4zT6xRfeKVfV58KS+xmQSFPTXdnmEBb+L/Rzm7yqL0QfN/Q+S",
-	"cu2u02MG5hpl5ICkhFMtBZuNFRuqNFUzjeUBUxwBTi76GehDsEkCjKIS+EAkkZ3CT9D2Uocs4ZoRHl4E",
-	"tFSM3RBAa6sYaNDrcIMAaE1b0A5iYhe3fBBxS+4DgRMvdO4STLFB0PI0BuY5GwS7mgfQFl3741IdPLQv",
-	"XM2xugsCRRiuc/chgQ/mCf7blggC6zXTfN5hpwwbG2zBIYbspPKKYR8qzEgnURfEQZcaJyBeGlR2BWvA",
-	"qrNGfQrMtSlw7DRgPJ3xuWazRK6IS1mR90WDUjCuiXA/C+e8bWRpafgdoGw0XxGdRKd6NsV7rAsI2FM0",
-	"45rxOL67eMDOp23q06IYO4PPf1cr/4DV5GkcBzoEsz6Lab2ynrwHD9c+8F4hGEhkEqpCbvUp9ZAba/nR",
-	"tqAKtJ4a55ek40rPt6wIwO2ls95otrfhEtszUu0R20UE7rDZ1oGd5N6aOd4MFaFc9428GLdttVEJOtgz",
-	"mFHEKn8ZGGv1gAlB0Cay/QOOy6tNAGeZMD61LDA99yL5IFhUZGkELadSzFhQPr9fZOkBMJtqW6nJQ9Aq",
-	"SKsmE2EhPRm1lgiJnaBQ/ImIDxJS0VT/lSt2JaDsXjKAQBvxRHa350pZwoC6FfPtRhZPvgqLaiENQlhU",
-	"zWk8S6OqWwnNH3fl5zslvWnjP7bAKOP0+ZaaQCRUhKNruEwyMRUc3wJ4EVXxySI5Gox5Xs8YdWEEBor0",
-	"lAcKQg1Z5PBhLMmhdWP3NCLPOpWYDEEsAdNxookLuU1d31XddIlxPqMkdq0fVvoaWRg4wyTPsJPsag5P",
-	"McMW2sostjxoKehBsm1a1NHFWap03pc+hO2wqlHw/kMlsjRJRY1Ucyw6AcLo4EW8nyR6At3qYdcWaMYS",
-	"27Uzy/oSyeipQicXH/MuAixADpUnse2huhJMxEmOnV7OqBsDBgJ62jPjhduCkisx4IUW3ltHfYBlzmbv",
-	"hkOodrLXoY8PDYdJ3g42OVdqaVtcxw9oEU9tSZuKeAfmVlHMc35YOBhOpP/yoNR72tUG2TeeFfm4w85L",
-	"B01ZIgo4jK6IisdtLLPhyBlOZyAyBy5yc55CHZm5bj4VfRmZPY78kjLhinUQ0CLRLBlJoCNgF0KwfuvM",
-	"PABtNt1vLZZbHdI8I9wx35JknrCiBitoHc2LTMJtf+FyZIYWU2ZZPs1dp8ERPHHE3/gRL9hKaoqdhR1E",
-	"3shcqXfPf1VJ7Mk4WPns24qn8HwFx59Ks6iYCd6X+eKpjVR9gAZSfOkcuaYihsVctN0A+WaGKJQNaia7",
-	"LM5ohfiqsJ7Mv+/y/dwJojnuabMeJC9H2Wc2UPOh2N6yKYMTfQOVUm975oxW1ks1jgHZe2yMErEwbovy",
-	"qNtqgHTvbOP+RzfybFzI69XlLZiKg6M5NC8ddJs5o13257PzV8/fRQtBrv91+LvIBiI9PO0dvu0d0pMO",
-	"V4NQ2WjX8pp21uUNmhubBLvMeb7fSJd54q6N8qtpoyyXhxjD0cfRvPW6YLxyNvB2QmCvg6W9IRFhKTTC",
-	"eIJ/jK9LHIVVBsDGVQbQR+9kzJ/vosA0uHj2azl73C3nr0Ioi0LGBJrj/pzEbVT53tLpyxCxcsmSBZvX",
-	"2I1X8/J2EqITmC7OJqE/jfgHATZrCGzgrqwyg4xBXciBMfAuy/5L2VU5WQaYNzZ0xLVOdM6lMSNzlcaM",
-	"G8OFXc37MpqInBtd0EFBCkBiSz1nhMUQQ+LPZtEwf2b/hIgWUs3ajp9mogD7Xkzqii8C1MgvzRK+Sa1E",
-	"MO0tqiW8nVaql3h0/Gh9vURtyY09lTermdjVQexiR/dZB1GS6xhMWqeSKisjFpXNDRt26xzVO4nlY6X2",
-	"crfPur4towbRr17dKYZ14+hjY2zfBgYkPCdWIKyvpZqBg5vEbC5ycpglhS5KM2m7gMGYT6dCYicSoM8C",
-	"2QmgTJPnDihGXBMt+tbubYiBe/sx+wqwl1eqrn/uwQXLd6KrWc11KahV/Y1WSqztwt5N7Wcffqi0nn9W",
-	"GaDJFhPXZVkyl7sbyx1oUU0g6kVAD217CQQXNCB5lUN+EcAu2dQexMyc7Vv1vS+ggu/CMbcdjvneZd7O",
-	"yLtDwlf4eLeTlfdk3X14uiadeKoXkhaRE3KE0GzFaFjw4MUqe4plGd2gGX4x7wByWRiJJaYRFb9e8cF1",
-	"X/p02ljN5AmLEMkQrSVuf3wjuAZYQuPtR/xKZXlk/prh7+897fD7013i4VtNPPz+dJd62KUedqmHXerh",
-	"flIPoaa8p8wD6fxNnKdTW0RZ73hFy85PYDnQM6P1Pg4oz53s3/k5Oz9n5+fckp+j6bOqlm1pyvhgoAq5",
-	"SOpOOT6lBZvBf8XhhCcp43GcCa0dgLxknA1ElvNEshmfu8wggr27P2UqFdX4k29hgkurLM/zFzVDTO2q",
-	"ScBUHZFTh51xjUrnrUwGKgbc/ImNcE94novMTIUkYavb4jH/r1a7ZfwGY/5n81a7JfnE/EmY57VCuTjh",
-	"H18KOTLn5PGPT9qtSSLtzz51p/MskUCQV5XItju+57YlmMsIcx5VkzFXt5rK6DcKP4yHAOJJ+7UexdNe",
-	"uA2EJ469Yft69ce0a1+/T+Lmh6O4eDxJZLXmsn+qyKzaj8CrHFQCJZ2Dv/pcm4+EJhkM0OP9MGuIlSW5",
-	"Uh3WW6qRxzCXzRZCww5af0DoQh1FS0KcylT60i4RqlVQ9Xg72pylI52MZDHFoNaFkDlmGQHpEZu5MbAF",
-	"4B846y5BFA4UAG4ShEpCTHcg3d/nHHg4bthQZPTYlw590YUNusDNbLdtAS+PvYP+72YLcQK7ORCcG1Ht",
-	"r+CfkSwZVrrY9n0z7LaRAGNnDbO+xrAL8vw1uB6Z+HHYd8vD/9x8yJf8mh60aw3/dnQWypRA0TBqLZoz",
-	"sncrtFjzwBDpOecKHX0y/7eSt/zcqw/XppXEHXZBvUZAAJTN/TUaN0nD35DvTM2kK9Akei4YBK06WmCT",
-	"Gl7Xl3SjDovskChAyaW7u3LOoO4TikVrtJKVNl+4pHJDWd5u2eU1Bv+4Kz2wq5/chZy+3t5bJy6bmvkb",
-	"CQEjOZqxavuJUB06RGPiBDScNv8WEv+Z5B2GXCZEhiws0zMfGJWI3cRB76nVB2Ou29hwCtEmMuaVJDGM",
-	"LZknjLvKepGjD+BYFKWYoatyNS/5E5kYZkKPow57BhPG9kf74L6EGRrxr4XWiTKTs22lUoEoH3DJUjWC",
-	"8D80AvtoN647ZqD1Ep1nPEcHag6z66ILYi59D5dE9XTPJMi3dw3ofaxHWsZ9KJv4bQw8NSNt3s6xqBp7",
-	"B3jlX9ixKFM1z3gW612uobGN/5Lr/BQsyJ2J/42Z+Jb9GPUDCSOvGzbVZhXG/FFoNm6v64oqUAlBfC7G",
-	"JKeGMYSu1c4hCFg3yFwPcBL1CYs+fY7YIBU8005JOIpbaGCHLnvnSMSqTwy0Aq4/t0gCgfFvXAzrG0y4",
-	"0YM5cBcTXyD5GiLVJapmpovB2D97P3py/CRChmXniKBnQbX7EW2xKxkOpkCJK49KACAYoMAxZT4RkaO5",
-	"AdZhY9ks3qhK702L3Nr3N1J8mDlZx8/vH7a56qocfBe6K+aNXaJNQnp+SHWfmTulms67VDPr6E526mun",
-	"jB6wp/UK+pbcN9BMOcF0zcqrEtkeQ4bYnMy/CbctVoNiIjDwUGRpq9s6Aq1Ez1zSS8lIIuhK27ggAMCS",
-	"yAD0xvos8IvAtxqoiaBcuc8tm08NAmdxoqcpn7/CX9uHJIjUtwRAh5i9BDoXaAZbRdv2lKDILxU2XxP+",
-	"2yBVOpGjYDKkVyrmc0l/WZ7MH66/2sETY2X2Qiu05nOsWrCtLIs44zSHAJ15cRK+73d5Swi0iDCTT3tt",
-	"Kn0DHlN69YfQLE5U5MErSCqe5YGQWtXFBNhbR4+1KTaqqts3yvtszPPooM1c+/dhkcCGnL44fNsLng+F",
-	"KcszCGGEqlbsMt6AlRv4upqlSl0TvJLRFng2sZzE6RXBB2PCRgrmUlBVyNJ2uAz/0kR+FXPic0frbMGk",
-	"GvA0xb15HS6aT5PDazGvfNbrHoM/LT/rdaaugozmNOU5FJkgFGMhdcCMFjxsLHha+Zn9gn/4/O7zfwcA",
-	"AP//",
+	"7L2Ldhu5kTf+Klgm/2PLadIkdbFEnzlZjS8TJb6tJY+zMfWpQTZIdtQEOA20acajPd/TfA+2T/I/qALQ",
+	"6BtJUfJkMrt7zk4s9g0oFAp1+VXV19ZYzBeCM65ka/C1xb7Q+SJh8O/THz6cvc/4e/ZTxqTSv8hsPqfp",
+	"qjVonZI5k5JOWStofaZJxvTlseCKfVGtwafLoDUR6ZKmEYvepWKh33cTtMwzsjX4ZO7mqjVoXcwYkWws",
+	"eETGM5pOGYklmaRiTnoH5O1YiRFLO62gFUetQWsup+1eK2ilImGtQSuTLG3dXAatNONn+nqacbguFVUM",
+	"P6tmKaMRXO32Tk6i/fFRuzfp0/aT8T5rn4yOeu1D1p3s0yfjXtTvt4KWEiLRo7y8uQmADucqZXReogEn",
+	"lMslS4mYEMEZWcRs7BGkFVFFB+TrsKVWCzZsDYat9x/eXJ1fnL6/ePF82AqGbmRwcZuxwVMwVXgEJjts",
+	"3Qz5kFe/dvHirxdXr1+cn5/+8AI/C4+bVSh/9YD2uu0nUXfUPh4fHrb7k5PJUTfq0oPRE/yqSPC1VMpY",
+	"KsrVdh9+9vbNxYs3d/p0xBJF8c0zyq/JSmSd7T7+4s3znT/c8H69hi/P3pyd/+neF7Glue3seSzpKGFR",
+	"ecdJln5mKVnGaiYyRU7Pinsv0ixH46vIPh60IqZonOiHzwyrSkJTRuQyVuMZi4iYaM4lahZL83q9z1Lc",
+	"8VdxYccc0m63/aTb7baP9X+6+f9FZrtlsjU46J4ELRUr2JynZ8QbjaZga9B6vEjFKGFz+dgfLGy0s9ex",
+	"HAs+iadZWp7/h4WEPUhSNskkk0SB1NBjfiDJNVsRkZK5iFhST5Z54dUebbT0OT2DV8Vj5r3+LjTpHXg0",
+	"Oez2CzQpD6WOMMV7kDpvxCksYokxkoQocc24JEvGFYm5EiRlVAoe82k9Mbi4Qn6oIUQmWURokpBYSfvi",
+	"EZuIlJFYkRGbUk6UMPy0A2n6h2tIM6WfGeH27Q20yUePdHn7maWJoFEjy8SSCHeP5pMx5VzoyWhC6Z1Q",
+	"T6b8oTUMs/nlu/DPCTyj0pXeHq2BSjPmU22/QLXCOOso5t2AJHuXCiXGImkgmBUWUsyZmsV8SlgiWT2R",
+	"FvZVzSQapeKaobBJidRMmr844+zLgo3VbmQ6XE+mInPZkRKWpqKJudx0kFD/kQlFi1S6EILMKV/lIlUR",
+	"SlQ8byDQT/AKnzpLURDHI6YJsUxjpRgnE5HqA47QRB8rq12oMlpHlYN+UULD8HDXZ4sGouAUkCLvmVwI",
+	"Lln5eNKKZMIUy/euowVVis0XqjXoBa1xyqhi0RXVml+/2z9q93rtfv+iezLY7w16h51et7t/cPi3VtCa",
+	"xDyWsyuUZa1BSyqxcD83v+Koc9Dt93pP8BWpVFcgxZq/eLDf63b7f7Ma5jbaQcsps1e3egbOp0FLLBin",
+	"8ePpQrWFlO1evzvyhGLLkhK2czy+ZuWl36C9Zin3794fPXnSfkK7/fbxpMvao17UH++zg8lh96gVtDJQ",
+	"4zXHgrBCYsnWoBvYccSCu1/7vaC1SMV8obyf+prdzIGTP39T5JcXn62R4W2lpUCtWWodGowHn23iq9Q8",
+	"fCsq++zGOBwLE5pIFrSYGcOnr/hPZ7UYO4Ty63wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujJ/Fiiy",
+	"0ahQjjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCDb",
+	"jGrQq5usMRSCoV2g3Ggw+vzW7+9v/37fHtn6/ftu6SLBWe3H9O93XTgjpYatwddh6xda9QrtDYGCYSuW",
+	"VzQemiNp6B0GcPMaWT5s3QTD4olg2Fss4M1ZPs2CfBqigBpWhdkQNqS1uuymLEmot7x6oH363xPtf+qJ",
+	"dgm8chHPmchUs7Uh40SfDrXqoDIPN6vLURwRbUGYgyDmoFzuogjS9erxQUERzAdWpwLaq3CEvTv7C1vV",
+	"7JRrtgr0eDPfWPj0dd0W6Z8Mut2OHmy/W2bYw/aor5mPHhy0T6Iuax+Mjyc91qf7o6Nuy5ysWnOtvLjX",
+	"HfT6g4ODzmG319/f1y/mdK4n9ZGNiJzBtlukbBJ/0dvw+ur0b/ziy+jsP9j1eVTyLgYtORYL8Foa3pUD",
+	"rZo7VpYDrbvrGdO4FbQEvxqxGU0mrUutBsCaXpWn1WXtJ+Nur31MD/fb/ckRO4wOxvujPm0hj43HTMoL",
+	"zXhl40PzYgDeDwo3oY0OZkPvkMxjnilfX/jawtuQi1uDFlv9eTb6YRy/jf989uEfZ7038Zk8m6vF356d",
+	"HZ39/b//7//r/Pf//X+toMW+LOKUyauYtwYn3a5mpEnK5My9SKbqCm9FaWS4ZsRoak3z8VhkXFU1nGl5",
+	"d2zPH85j5HS6OW6iaUrH7N+NA7szFvMKMx2z3kH7yag3btPe+KC9Hx2NuuMT9mTS6+ZLjmPzRl93IJh5",
+	"7cjiv9AUNB89o3zMkoRFjXab0zfVjCrCxUhEK8IZi4pOkR0PPLS0c/k3tuMpCiagw82v5yDc8lDzJvMr",
+	"O9S6lTOt22yjPZtRPmXvqJRLkUb18R4u1IylZGFuKmzeLE0ZV1fumj7u05SNFZmJVDIy0syTrrQMZkv/",
+	"NqnoImHa0qHm/dcxRxfVM8E/s1RSPas3Qml5uFBb+YTH3pM1J7B/+YoLdUXtq6sHciSYxJMY7kGfsP+C",
+	"Xc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmupJ2r0vgHScLZlUBBgzp5z3Qjj3GwKCS3OwoiChYyXh",
+	"TIqVJONMKjFnaeFYqp7HOx+z+QhfowrbMESzvuWQ5S2CkPmXLmBMDR+CH/Uy0pHItCJHYv5ZxOOChzBi",
+	"cpzGC+DTQeuMLKk0n46IWmpFUNPPi39aRjnDd5GDJ72eHuUyFXzqDe2DZGnDLq4evevOni12dOXUxCFE",
+	"yCpNPIIRmx01gNtoiPorFf3u+fXq3Z9i8eQ/n/91+uPB/M/d8d/S3ujj+D+//HR9fvwn3levlofZC/Ek",
+	"PqUnkx/+/h/R/l/+lRRIvQpmx61ZALspCywZy0VCV1dmqqcRJa/EZ5ZQ4Fz2RbGU0wTHYp9vazZs3XWg",
+	"9aripvGu55p9n2vGHkV+4Wmu0fjcC8bdbq/9JOr32yfsYNI+pEejJ+Pj6IR1J/9uh9CJ+WeaxFFlD6x5",
+	"uIyU8EhuZGWR5N+v8BCtI/atARsbFMV+B4/Eqnq2XhUCJ5Ij5a01L02D599/4PQzjRPUP8vHYkQVHVEJ",
+	"84rEsk6PiEZXmfeKkvLgXpCrELvGS3tHW4cCn9uvFkdWUR5KYweCIIc2Hh3PqNZJSCL4lKUkEVMS85Lk",
+	"MByux6ff+EKz+AWtWLCnlnUqVpSjLeyOKwXPFgmbwpJQbh8GNATqZaytnyI0ilIm5S44hpMmHMOLwquJ",
+	"HViFrv64NQle0nh70yuzyqyLln4D+6sYry1x1b+cATYB+v6LW18vRTqKo6i8Td4IBfof8DaI8Oo+mbhH",
+	"S+LH7I4H+KQnhJJELOGVuwiiIs7HkzsvvXFUNkU+SD3bP1EevZ1MamXMKzZR2hSZZXPKZSkSOMcp620B",
+	"72E0UbMqEkarwywp6PiOXcQ1PHoWsflCKMbHqzP+LhVTvamrZ4Ckc0YMiQIiVZwkJOMRS8mSrmoWI85f",
+	"exVzvc3wxT4My77PE1veaNp/YSvwHhe/tctSjdciAHzZ5n0fUFQxJ97QK6vZNMsSYV/Hck7VuLxA8AWQ",
+	"dtrYAcyB5vGNMBP/q3P76gLP11Cy8AnrYDCEvDP7+4Z7mYTeCNfSz90HxOOodZYpNqFZoiAY7PBudQSy",
+	"T99+WvsFOFbXNzPxnc1wGfdVnAAop89SFjGuYpqU9tRHbaXWO5DsHOAFV2PvDSW5VjzjCYhH5t7pbOFd",
+	"Dv/DgnDrFaxtPSxSHFYNLaqj98ji8UiNXey2RSyJEqhmraGQz0RoR+cihtdJFMEZgZdpRuppGds/PCSf",
+	"YxmPEkZOz5+dnYEmT8eKpXA2wJpboDZ8XAlxZcYV65NzxmgEvJjE81i1Bv3Dw6C1EMATmjKlYSBIewcg",
+	"U74o3eqixMWtt25hykTzFucdTemcqRpzGXj2p4ylK7JwNzUvjH+PJ/Xdz3otMn7NxZJr5p1RSaj5CLyy",
+	"nvIiU1dicpVSDnh7oD6MySO+Jo5HfPx5B5J3+5tI7s+xkdj5TR6Z32MAqSaqpW0CKWOAIlMFdEHgTjOp",
+	"MQpVkg8mRGVCYjEqPThsQ2547a6YurXywQ6okSZ4g0ePWkLg0K0wcOO/LSUKscH7JET34BsQIqVcxugI",
+	"9anxMhVzom0ALbHGiZDrOSJ/S2H3oXFgYblTgZ6K4mt3IQRtMhcdIfwBNVMjv0uT5BWV6jSax7yqkSZU",
+	"KkL1tViqlCpRJ4ogJg43VRSkGAMk1deQ5Uxo+hi7fpftwZqI8apu0BVieKMGIsSf2TuwoKpUQMvKRBk8",
+	"FK3Fz45Kyvl8Qbl+9gW6tskrFa13TfW7xt9c65o6HHd77SejPm2fRL1u+4A9mRzTo1F/vN8D2SxVmo31",
+	"amqL420aAYx6Fi+Q694LpVga0TlYADEHiN9SpNda+Y3oCs7eRSqibKwHppfLjnvp+Z2zUdJopvePBwe9",
+	"Trd70OuB3Z1mCbqe37NJxiMkFmjdik4mAzKjPNJ8MQcYeQd8ztZiSuLP4EASHMzNNGY8SjR9s0XUSL7D",
+	"Qa/b6fe7h71j/f3PLJWws3uwsmJ6xl+KtAx7BKfO29NMzUi/09Xjm/vLOE0pVxZh4OmQW0QoMql1VHD0",
+	"0ogWIhxuQPXREkn+fP72TV2wpPyiLQaiv/WaJnpirD7Gqi3+8gfNpp7bB6/MviyLe4jaGzGvlT39HqPx",
+	"xZx8uHjZPt5FxPWalAE3E5IPqLKpq6MGIqDb+SVj0YiOr4s0OFNkxpJFWc7P5w6hi6ZjrAItAQy0cP1+",
+	"Pijt511gbilVMZ+2Bi2AyK/h/uLHvPnK5hghjyBKWgMz/M243IMKzhoWjpza2aA4XywYTaWJfmq7ZaIl",
+	"OiUp05YvRsaXs3g800+nZKTfk7KEUcmklahWim6ghO/JvA0nGEqgR+X2hLi8CVpv2PKDrBobnC1r4y5W",
+	"6CQx3xEb1KuJAr1hX9SaeP6ZkoSzL6ocp7WoMEPVk5N2t9fu9i66mu8HyFilQCnpd/tP/hlBUIcbqQZ5",
+	"TsmcRTElWmaBUiQWLEX+MnoiHsJ1zqgcbVEX+am8KEdxYtgCUBre53eRy8cFuXyUy+U3DjbSFPspjd7Q",
+	"6aXIeFQ9jtSMpSzQJoOeid5zsoEgE3hBXbCGC3Tt6b93meuTwlwPinO1n62dJl40M9RjuKhNoDzXehCZ",
+	"0c/aflwkca2RYWZxpZoyJw12xhwu1mFnbA9zMvuR1Qc7hajGTWq2mWGemdlAlNIkNHHe0VUiaHQhxCst",
+	"iktwx88sJUcH5C/x9zVUWeCjV+AbgofLNgcoJnO6QvoeHR7uH5HRSjHImpuLnTyx3YKx0fMCEWYq6EMz",
+	"46lQoTpooALjkWYRWLCGaACuZkAWeG9DhIJvOHxAQ+j19w8OjwANelsY0G2iXGBXWYVni8E4zT+f4nrU",
+	"0XplqDfoPtEaR78HB4M+fK62B7TCsqSg9IB9jOHU0uYVcwY8psk2obLeP7fw3nLlooaF/Wt2KrjkTKzA",
+	"WC53Nod7XqzAnw/J45cVHq0ZMJKjahSfkiilE/Wbt3rvYshaCt2jJYtL8S5ln2O2LIU6wEwRWRKREcOE",
+	"Z4hBGSbzV6qhJMp/igymp0kBcXaCGWARJgZSd4wQmS0WIlUkYvK6k+t5ciUVm5cU7y2ES7msyvpIvIly",
+	"1xLG+iiqydMJVcwQZDwzTu3qjoU3O09HebsaL5Cej7sHLKkcpILv3uWY7R81HbM4N+IPq2bvloaeE+Wc",
+	"KW1HyiaY2zZ7+Fe72cp7K592TQoFEqlk7P6iQmsnJ9o3dI5py/Bdpiw6rxGynSuQBAytLeGbN/j6kvel",
+	"wfbb0Qnje0n0995TxV7F81jVSQEooWA2JmiDgteaWylV7CoxbylKAcmALeciZfmb9IjgZwC77B7s2a6A",
+	"gp4iyUdXEQaF0QNNMETVuLwYsTHmA7rqK/UUmjKx8P1TxrUJytYmctS91D6YY/jeMxWnUMKrRuvwHfGa",
+	"Hcx++F/X+7243lMk/f3qLO9Fwt4IdYo7o7yggBUDWlEiFYSb65RpfRumnJjXeJvyLU8QQAzvGoIeMWyB",
+	"AThihMprA8fZ1Rlw1ARB0zPLIW4Ne7E8cE2Sc4DUfJ/JVYOISsQ05usEFIJyrkb6Fb58qsq4lJEljbWM",
+	"3EUoHW+NA8Y5ETOiCh38ASMJIPZe0UoSulBiAVoVJYolbDHTrHiLrMdeAYAPaWJ24CVHonnyBMzGA/3k",
+	"k/1ut3tQTfg4oQB2PzxsH2ur92jSG/XpQXTMTrr63gW8br/T7fR6+53u4/7B2kThms+BlYoJLYPWa/GP",
+	"OEno48NOlzz8a6/3lLyKefaFfDk+ujo62CMv45RNxJfHvYPDThfV7TqS9I4v+t1B73Bw0O0cHfb6+0WS",
+	"2KyAJpo8GXT7gx6IlsNer0CTcY92290no377ybjXbZ+wg6h92Kfd8ZNof3IErl9Dk25vEI2OBweDweOD",
+	"4/VEqX6vQJTnTF6fLhaP+50eeRi/Pd9Dv/Z5POUfFg0pUbf3bm8VUsMaKjVIipcADksZq0uJric0ekQO",
+	"ilGStWnT/P3h+NnZ0dn14q8/PvvzSYftdzvjfsJH85fd6K9/TjThUj27x8bH/Xgbv81jGrdtwY8/Iigc",
+	"j/rvdhtETqeYT7dEo8+oJH/PJBR8y/g9ING/Afxb2jn9iyPA63yOW+YQ/tbcjnrF7+ZzLL96B58jrscz",
+	"xBuVq5zBrzWOHIuSRD50YKU6H2MszWuekpQBDilW6OXZRSUaNfkqLgzuyQ6logcUx5rP/GOsZvVRa32F",
+	"0MYU698IN96xTPGvNAR/+evcZjW+ofLm+vS/cu7+F0ArbKA2vWdZtZij4fOsNhsDU75ShlfXAHBdBgbW",
+	"j+2QMyUd0teBUAcGdkjolO4GPhw3QVJhggRGWi8BvZkASwrxmvLVKao4dUlB8Rc1M4jtNakMSogrbftd",
+	"UfumOsPQXuyQjxRK60KRXSzE8AVwXPef+uP7rioDqSdReSoeoVCrlA2WMxxt0tyyhkj5LcXYsSl4DSE5",
+	"WX0lARckZGPKeydUwZ52M8pH2kwne48m04ezZzOqbuWSW1+L41bSyTvHLoOWSuPpFLIDck9f21bx9we7",
+	"bbn/HYfytVjHf0FTU5ETewdsfcyaFYCnINGhFLnK5yuz0TxWpbkaBWe3GpzrymzuWOPePPaaKarfjpUM",
+	"aaZmIsWq+/GwddNQkh4+3paKLRqr1msytfNBmpKOvfX35+Uu8/ur5fjv+I711fzhHYxH240a05fXUwLv",
+	"2Zrmt6xSuaZIpb96n56/ffPiEmtPlnjxxyf/y43/I7kR//m+prbpr4xPd4Iy3+60wImCTQnT9Aqx3Eb9",
+	"v6k5X7YptLTuaAm+3rKoas1cAOG6NUD5pvaU9OKuDeN1jVpQ2//A9fcZV/GYViKyb4TL2yrraVnpubKa",
+	"liNeOWORrc7hss928WnsNyn0gG8tjaaiipUHDAc+N0AZFr1mUUwv4CGfAu8SGvNKDXJHA/f4FUB3MRel",
+	"EfvrKi5o7RQT/e+G+J0UAGWHOUW8iXmfqCdL7RyAOmBnrilp9hHDVqYiRX19oAp2MH9zY1mZ79lYzBny",
+	"TLkyWaW0WB1ofl1IoZqls0MxTQeY/5EmcUSbcIinZB5LCQhcWJgqC312zzcgEAHGOEoZvZaEkjRLHIp4",
+	"LLhK6VjVpwdrVjKhYi8DGIexS9J1t6nOQU6BNcjF6jQ18T4yev3OxXMqjSPmgq8zp5eMXl9514tIMC/7",
+	"n1G50gbUNDMlgKrUKgauPYK59+9Cs14TzfTE/alV6FWcG8QDMLMee7ABUr9aLVBPPN/tEmM2xTwGsIvJ",
+	"w/cvn5GTXq8baKMKLvQOO4ed3tEe0Ae3h94si0Wi5WUs+OO/S/CyOcaytvF4xuZwkM3pl1eMT9XMpP2b",
+	"WUmV2n3/4oJO64dtEAmat5cmy1nOxJIHiDowufCah0RaN/zjznFnvzT4YWt/2Go1jPDoQJ+fSjEI9/yf",
+	"YevTv/2u/V+Xfxi2ft8qDz1ofWlPRVv/2JbX8aItYOg0aTtOwVq1xXIn79kioSuUCcUZv0sZ4D8B6ZFm",
+	"jCxnzDTcMum4NtKH0H3CaJrEeaESWynGINDDUlWFsECH8jLZisxCJIzyW03uVcyvq7MJh1m3uz/O0gT+",
+	"wZ6SlCXfDVucfVHDVojLddw/Pt4Lcj/Wgk5Zh5yOgA6Q4m+ATcbB5S0jvN3GSv8IsKnvDrv65/7ROEul",
+	"SL+7/qmfnXZ/nPXmP0x/jHqrg3k3e7L84W/d4/+c1A2qiSv63YPju6z+K4GbpZ7JF1TNHIeDvonKXnG+",
+	"t4oK33FDOixedcAfIVUHDhqaJAzgSTzChDrC6HhGFiKJx6sBCdOwCGdJ2EQFwNwAwtOHuYVXhSo0fhw5",
+	"5A8BgN2OmZq0Z0ot6CJup1QxWOK2EXh7nSEvbWvEDz1Nv+s+Vd/1WttP+TZL6UjzDqZZRyCqfEIgyEgG",
+	"JPzJo4ee89LNmWw55foJ//Rdr9t9uvyu/62mzFS6Op2YkifF2Z6bCSgBaCXfL+3XxAJQl8zGY1Zi654/",
+	"5IlI52DgxFztg21Hv8TzbN4aHB9BRvE85vh3z81HDxahZ9tPqMaht/boUVjh+fz5Xx5I49Z1/cGKa/K5",
+	"yHaM68F+0j9f1u2zjx8/nnrWR/1AxjO90fiUocQ8enLoHXDlw+17KKhPUkaT+XfDllHih60ACzN9NyxW",
+	"AgGRt7ukuAlaScyv/Q6w1TmcmpxGKNd2+kP7w5kestM9bCNW/Xxu63wvolUx5aH1e3v4dbTy+7vH7lLe",
+	"z7V8C5RC8Tq61lyH4v0u0a848veMRnbx3ZOVsU+Z8nAyYH5jORtZ25dq7RiaGBJ/N2N5IL0CocWxIHOu",
+	"GY4fCl47ElkdxKtYKvDYeOSQ1TEksVR+i5wdhpB3ImhYGbyBxKr6eSy0fw8r8mxGlVf2dg1TQ2qKIuMk",
+	"ZrxmRJLxyImcKovHjZy7DfOXRooO4TVjzWUZebJhqD8++caDbeKxcmX+PP+nmcia6zyn4w5M94JHLDLw",
+	"1urAXiD62obaTGC6Og7G3TvKYzDP1A+i64YBbefeTppY/50w7VaxP92m/Wc66e26CaDiSc0yYRA+Dz/a",
+	"KqI1w4E3VBjJ+l1+b4ss4mfx5wKes3SHZ/4W62U0CCvLfPWEugvDvKFzFvnF04sjeANZwJ7/KyA070Qc",
+	"j2uOkkWe0lMZUI7ZaBoOWzbxzLmiqdp8eoxLnSB2IgpbNgvNKCLULkjT53M5ucu3SxDf4vd/YNB81bVA",
+	"grXAk9VpeRvJ439htzEyqTZqHEbMfEvFo5sP6YvKG27WSBtnnd9N5KAFURmHa3kZ1I4Z9762kTuly8Uc",
+	"5wZCIrK2lnjvbFphcZwGi7tuESvpvBU/jr5Qq54s8Nodvm2Tipqmbm6o/zpe2/3r703WXiO9Ma2vlt7l",
+	"Yk7lzxdqLTXoEFeFcTSfkpBqp1zTmgDycbQKBE15sL9grfy910EiwK1eELlNZdqmu6q9DYqFQcvlykXp",
+	"QC3n+ZXHVryOw5OZPsFmtHYD6YseCbdRwlJ46MOZMWN2EI/emOpU2fpRrddpi4MCpXaHYX0W136jmvKw",
+	"9GUYxzVb1Q1BXzdPV+TiIr66Zqu13z9XYrFoWip90SNJnVUoFndZFHyyebMZ63SdUlo2TL9fnT3fWSnN",
+	"cyAahBDOqVYIXVi88K2pgNHJRrGLjdHg8+DMq34dAbq7y14zgKbZewNomn/mhW7vQAIbW238fqMxkLkI",
+	"7+312/qvujVv/OaUqd0++DFWsyilS9605PaG2qN2aS7uut435SfyzXP2vN5T6GmLDySJwdMKBaC19pTX",
+	"Witts3UOwN+nbNIatH73WJ+Zguu9/Rivysdnz73+ro1DenemRSIOh5zyFUH8qlywJIn5FAuUfPhw9hxz",
+	"8TGwwAWPxzSB6pSmHBbU52qaUC5B7ziZZxA3Whf1WNApIyM2jbnsEOhYg3hTfS18FfPrkKC73h7o5oGJ",
+	"SNlTRHkIMmJkTiNGskWnXKPbTAkDWE0O/V7/GJzh7u9C0PLTaftvtP2Pbvvkqn35h3uLW9aefK8hcBwr",
+	"IukEopKSGUeJ9fwDUH9QCk1C8whMHIRTYzJhY8yZ7jSUnB/yvOZ8QKJ4MmGprZXDPrN0ZV7SIeeMkU/v",
+	"mUpjJi8fQlr94xT/NEGjYkl6Q/FyCfp1fvBm0v9b+7/uTPLJa9sNo0pr3CAoaQVPViRGLgtfXNBpaMv3",
+	"I+tJFuBuW8aSkfCg1w87JHwUYlekVYdAmhmdQmkQSagNeQRECgxGUtCVU4ZglUUqvqzIHFZcTPT6PQw/",
+	"PoZwehiQcNjab0//ES+GrXAP4tW0YGfTOVtH/Un7tWmDsd2GfcFVrFYXdGo6J0zeCM4aCHeRE8iGWVci",
+	"gypzA01ANAuwk4pJsw6K4fZYknC/exACG0OGJSJwqpCDIe/td3qd/t76yerR3m3Gr6hEq71J9MZRoTII",
+	"aGZu3oFJiBjTORsQE6ovHgwYIB/gJZ7NRyzFn8IgF3m2PRfmexDw1SJghoxWQx6ax81183yHnJJRKpYS",
+	"CtOEMItzkaVjFoL8gJGNtISQLJnoY0NPxi9zDxOLratmyGNJ4ikXKYsGvnGgZowTBI3BiLWsASRxQMAb",
+	"QSgJUyaZCslyJiTQbGacdDhj0l2zjnoJ2jD6Nmiztwmxe8t3xv8DhH/tKoK4pJKEhY/pJRAplKCkYzbX",
+	"fKJpUiQlEMwUFnViGeeAe98cVNi52kiSlAE1Bfd3a+lwStzYo9vM2ghBj3glAgCUpBZ1ABAmAR5dNtei",
+	"Ck5VWypS89PCFNJMBJ+au4CTDETGLniPvI6/B/ZhX9QARSh1cDxzgKNbe8gdIoXMGeUGOBUjRsPuqxIM",
+	"4bDbQDKYl0+siEG3HnykOfLdv8e4t/FtNAkM471Ypzp6Do47alqoFjcNBbXjdSPJ9ec7DsQ4VJpGYvwx",
+	"31aB9SJDd5wN2nZNk0ET79vOJTcj7zgVbbQ1TSTvWfcNZ2INxDvN40Y/bUPhYMX9RyYQ4e+yxb8WAJUG",
+	"7fkHAFZC/RGQLdZD8pN9vO7T9t7H9jM3QbEm2qbn/CpseuzbzfQdDhmnW4NgMUgxEMjrC7AFtuUMpAJn",
+	"C6OH5j08tcyn8joP2Azyxh6K0CFX8ZwFkCFsirnAK+HviK5QXHug2QLUrW6O5t6cMi0fBdbOYWBbPWxu",
+	"t6iqtoNVrX06B2Dd5AiNN0JBXA9XdTdmyjuxbuSn5/bWm6CxfeGmt9R3U7wJaipmb3pVuUr3TVAqp7Hp",
+	"BYXCHffF6sUq5g5ofXqGfGtjESm0KdgKs4tdwLzujj7v7s5C39PoB6rYkq52Z555LMeCT+Jplm7FQa8L",
+	"999AuI9vveCnZ2+8tfZ7025+8p299d5EGgSKXRfelE1AXqk8Ex1XGcbLIq9ppW/FUO657O9tXb3cmR3W",
+	"takD3satXdu6UMuKSpe3LV+VN9q7CWqa2mx6S6V/zr2tvd25YyjarBdyxMiCplIfX7TcAdBr42d2fn4J",
+	"ihuCDVbT3c9gpVxjip3lvA+luspbOmyxZ595T/rjKB0Bc6+B67by3zV9vQlqsp02vaiSX3Vvi+vqw4PQ",
+	"lUoILBVdyLV6SkJMFgqJpCtJllCikrxFV5dvR5ER0xapxIQNVFK16eluLgiSIc+7LwOtUaL4C9jB/FrN",
+	"GX4Thh3YotraYBPVy80f7pfoscQ2DCkqhWCp4y5o4MJfzW74NofKZlYgpxIK0oKLPb9/xpIFEK7YVX8H",
+	"Wvk96jdRx/vY/WpTWzXwL/dG32GyE//5tVN9WehSfi9Lv7kJe2A7GOchNWySRCKhby3pEB8/fmyXcwvW",
+	"KRLlVAQYp1ERL+I5E5naXVNU+Qs2aGr2U99qT8URKfZZ0kO7P/WrsV38LprY/RpZ90HQ03+y1WK7jGPN",
+	"4hfQanxXNTfvoL5BGfXalt8DAWtatKMzPhFTEw81lPODqHEEIq6+bfodtPxx8U3bqOXPSj3L79Ns3ijo",
+	"QRWzCPBvIfFqmwzfgcCq8KJt6HtRbPF7L0LQ+X0x7bx6vNiYMnBZoavwDnP3+vNumnP+qXuZ6xtBGAcv",
+	"Vblnse2vk7CJgklW+v3tMNFSe7wtXFanxWZ697K4a5sIrvzehUbqhDgKC1Sx5HBt/XakxMQ+v4kIL12r",
+	"vXuVHTIbg8zgU/T4OjcLtCK0s3wtongS12Xff/RxARVAQEnY2JIF6wQM3HPT0FLwF/XX/k9yr8JC17Qp",
+	"/O1ZyNhpUTN7YMDZnC1t3WiRWj9EQHr9Y30nUqa2R94uxKnpOreRPNWP3xuFbL42MIjFQAGmg5PQwovC",
+	"p457TGEvPmWRIUylE9lOVCn189pMkuJn740et2l6lucqmCq/4M6+q+ojtnEbGK3H/zwIG6/Y7kZRk1cm",
+	"vkcfr1+b2BwkMFLyEBu9aAruwUlTrlz8DdTSai+eHRam0tJmYzC4+NX7I65IWOFwhjJM8WdUP88xO/ID",
+	"p59pnNxBPaPxlfjMUi2Qtzox3+Y362GPrrLiENY+/vx7f8A3QaHTz6aHvb5CwPul6sCbN0ChwPK9rZON",
+	"ZMVKkogqOqKSOS9Uwa9iNE9lEarWbuVi2SEX6cq4KBOq7jPYVe698M93svwqtKRK64hfRcS5plz6LjJs",
+	"ZzBLUFNofcuNdepXM/+nIWJQx9J/yXjKER2jhCBiorBw5r84qsUQ24Rrf3kG+Ses7W9g1bBQrEjjf/yy",
+	"CqPTFLNqpdq1z3+oKfh63z5MV8+25ImoKpDfQln8wBep0GPQqsizfD3ueDz+GqL8Qam856Y3FEqJ/pow",
+	"AtVT11kRYMojVGDIbf0DU1W7oTDxDivbUOB38+6pGcG9EvaBX/04IC7ri0j0api5krGItBlvE0I4a6xr",
+	"WtpjeZnUdTvL3AUD/ZgKPvUr0v4TIy7Bb01cokysCE0snAOu10LVXoBI3b/UdLNytewgN6XqJX7LmUml",
+	"EhNTzY68oOMZetht8tCczUcsNRkjcBfYt9JkCi9SzaIqtoiUiG1JzGf6ViBnomg9NB6TVmI2ZjbNpYP5",
+	"JK7E7eHh/lE5h7GSqjNvKuLzcbbCPCF73BlQqxZbCyYWCSt979BksGzxtTPgR5okbydQhnkTuv5y6+wX",
+	"vz5ZHdWWM5EUi45BUoBizea3HYhmFlu0CJCKX87wsV43nypNUwqqFuYW1A3hOuaQsYflopDJoLijKSKZ",
+	"cQsnrSkmaUuQV1dL4PETF96VV/uvfRWWU6wbZJpxl5WzPiu28ta8DuO3WmJ7gjXTtkLU9x/eXJ1fnL6/",
+	"ePG8FbQuXvz14ur1i/Pz0x9e4M/lH5+9fXPx4k3l5xdv9OPmr/Or8zen787/9Fbf9uzD+cXb160AvvTy",
+	"7M3Z+Z/gU/rPF+/fv31fuwJ5l8StCPXh7DlV9DbEuvGTWj7hAPKBiNHf2RiMC5+5q/W8bIghl4U1ws0d",
+	"laUyRa6Fwk7yKa5h0FOsq+tGHO7ApfXb6MIr4wbJwJlkaRhgb3ZiOrOT0zMw7kK3u8LC/sUiFOu2XmlV",
+	"MPdIQIcAS8emRXqfcQ/4TSMMstDknbcamLxUqtL9PuOnU8bVGV9kKvROtdBu2NBWHy+kj732jzg9ba2G",
+	"aekWQcN2+Mnk5GLSTZEv1ovjQvVHc6Zi0SGDkekQ1z0espstI8aS6EFvLbyfwUtrxXe/qw+usvxeIxtx",
+	"gAj7NaH2NOMBWc7i8cyrjkNStmBU3VGEbpFBV9jh9lE7Be9ErPCUFiNz+qU9WikGB9nB8eGTI81pZ9oS",
+	"y1L2zOgsVd3AJTVgw0YvY94W/iOhzBYslSxiUTgglMyyOeVECXFNBDicc2bDMF3uxfTrKRJJ42jI89wK",
+	"lkhmeuOScGxryIYDSL8Ao43Ka2NhabbtkDBKacxjPg0HmPJr2gjqr0qsueSXtDYTgzHZImIA3gJrDauc",
+	"UxRCRmELTX6wPXfLWTOlJJigFLQoJrrAX1LRJLGXLLAyaLnpoqxogDhDWMO0+i8FOIKWpQVkQxrUW9DK",
+	"16r2pDo9e93ACgzB7kYumhy9mPsFikgoJpOQJIyibkyUQGaQvuCEamdiMmn4vt+ivKqr2+6FkdcyEYzF",
+	"LOWYJZoXSypKKNe7fIP6Z267KTZpWv/QRTxnUtH5Qj/GLI5x7Wfy8opw+01Q7Mm16fmXXsOw/GE32O30",
+	"DG/Yl0F1waE3Nez6Dn4ilaan+f1+RXMQvLxo59h9OY+VAnEx8UtpmuXs5MrDJgkaFIr93VJpbUyvz90U",
+	"FqcFoibVHCrtYWHtyPwk8SuB2v4YGVdxUlPUcHubCHvnr5/Qa7jpJu9Zsy2jnuP9N4UG1Hcmow1uWZwb",
+	"whewP/+dX26PlgeyuFze1yzxTW8WzOYraEfea2+1GpnVsteq+q4taUVT9DPvzVoFTorZxbafKUirWqWy",
+	"JHB2POx38nYU1YybQuvdpoOG+rkwpXYTpd42ZerBkPyP1CpEW65iqQ7uBg8S5fnp6JpL6CFHsX5mHnOq",
+	"kPhzuli40qvg/amn3XN9ET8dtCLBWeONgjN7n3XIN5wdcNXeCwVzmm59ry/aO6HUTtOdkLuOd944Hlm9",
+	"MUUkwK0ctARnW2znwqvW3+pRZ9Ot3lQ2vtWRctOdPimh0WKlbHK1uqaYM2s5OI7xq0KX1JZSEc07y0Tv",
+	"a1rOrUxKI1ECJK+nJm33Iacw1X7NVpICybpMhTISGAjwlFArfOOE+W5IjtghkELrlVHsJmUKpFm6ltpr",
+	"PZBY26dGdAQt1rBOevR4LTBqbpwSkUK1pRfzhVrhkQHgxDGdMz/7aCtb9Q1UpHLcU3Q11tmqrrJ2vaMY",
+	"C1wpQaZaJcYCSXowfjGiowO/GFHPNbHzahJ1KzWJyvK1UnCS2QrhXu1vXLr1J9G500DqyjPmhxH2pBqQ",
+	"EOWptu8CoyeNGIA/U60j8qcktHpT5O5wylh+ij0lIUrIMBhyz7IMbBHD4uknuH7CM3KDJiO3YMqSOks2",
+	"GHIMIWvl1jNm9DFXtC3dXMECNLPKZXvRRNxk1TUUOj7lNv0wcLM1VY9ttbbqgb+jVfRlEadM3r/loMcK",
+	"2Ay/whyKFawFaLNjbmUqACdn8r4NKjtgFx3W3wkgm3xkFC0ocuOppVoyGn6xk7BBh7ViGZYczl84j9kk",
+	"/lJlgD+ZdKFrOAemMZcwmJSNxZTHkmHlvpJrq1fybB0WambK66tCxdKvvf5NtYImiBQowv3tCGw+4NlX",
+	"CZPSELPje4fX6g3CAEAhO3fT3ed4lwGMxuN7OrTNy5zz0Tcnoem2SbRTQp/iddaENxzDQI4rnFPaTHGz",
+	"LZHzVn3ajZMhkkwEVOtnJIm5M+0DFMfOxIKOqSSWheNKxnyasLZ+rsR/1QikX7P1/wyHX7rd9nD4pfdy",
+	"OPzy5KX+58nLy0f6imy42PxULe+eQny7oS8JmLWuCwC1NecgrjDTG07ova+JNLc94A5O8h5wh53eXo0e",
+	"CF/MUQLlvn3QfR0qS54aABf4CwfEtJAzhTu9t7jqnW8X9KcMqv2iy1uW9vtB92RzAMfK95g3dxVEB4ep",
+	"7u3wASC9y4pKsWrifu9w/6i7oXQicH2hacImg6AuR6E+6HiaLOlKknAExCzEgfCnzdGfwgIWvlYgXnkS",
+	"tfsPd3vteW4kAewwDGdJxupxCrsd5GOvQ9J2Us31QKqT2VqcObUJyvnqX4y0QhXOCfCJSE1hQDNLif1H",
+	"89/Nc/JWjho/C6/e0OACwg1jyiGvG1tlxU0GBbbC2lD9F266hUKy/VFVJ/1tHy4j6N2MN4v63BysWzlr",
+	"3lHlF/DFZTNlhXvrt3Zvi22NrQgsYmtjXBTWtd4dWAQgBS7UCyEEAbWFazYKPlaAKa4r+eEntLuJe33A",
+	"fTBNr7/dUdY91v/5Xv/nmf7Pi21PKs6WG/GVziJlywK6suBUKxOh9Oo65ilGY28Vx86xCKApeG1qXMT4",
+	"TNnwsCudHjvvrW0yDSusNSSbpISh/gHWkjbmHuUkjCMIlttq9UNeKFdP/Gr19pUQpLhmbCFt5zyoTg+V",
+	"m5/5zc8Mx4Z1gfNGQMVH2z5a25KBC+QPtN4EKhTgSgl4B/TVBU2VJEkMKTtCgq4Vwo9hpwlhUQhziyX3",
+	"AhTO4YuNK5TcZoR55x6s2x3qkYZ564TU1LXWnBLaqy7GvwH1FEcgcm9u6jit1OpuNxmBumuOgTMKW4eE",
+	"X29CQuW1dPXv8+ijF5NSWcqr4uN2UZmUWa9Aoap0w3iNH8wOWfNGlnLjNbfRDIsza3CdNxETlPzdCHkK",
+	"qcvGtdAhoV5WAzuhygvk2fP6gcz1FtygnnMtlgC25E/1dp3TFSBTwCVElJgiBZaxmg15mBs5YUBGbExR",
+	"z6bKGUi2RQWIA5poxjNFZLlQJuPXWzvDj2Vzriwcrf2U31MnDouvLjpEtnZuoMWwv79/smf9kmSSqSw1",
+	"oo6TDxfPfJDDitGUgKfvKeEM0BBG9MUS6mcQkZmy5+6wiqhibRXPS4bXftHw73cLp9XDfrf/6ah9cvlz",
+	"v/tpv31yORxGP/c/9fBfX/s3P9tfv+7f7LUfduHSz71P3Xb/Mv/7U68PT+5/6vYu9y4e6v/BN3Xb+5d7",
+	"g0/d9qH+wf3j4XDY0S/tBSc3e398+LefP/2hfdn42N4dunns4nn55VwMjV4D3AFTpvRJOslS2DHg84Oz",
+	"DzVn40i4ZitpGoigfut4IsvikvJSgvXpP33lpds+oe3J5dfjm7b798EW/671F+2KhDSeDkPZy0ZpVzyp",
+	"dxJ3a0KkDUf8hVYgIAa0Ignl0wzKO1hHrH4sFYmnehgjB0ug0xFseHCrYKZKh/yoPzqmib4qAcM9JxPG",
+	"IhmQD3/odo8PgyH/8Id+t38Mz8I/T7SgFHMGd3RP8dRjckwXmoF+yhgfo06jWDqPOU0QF5WyufjMoqfY",
+	"rcdzc8eaiRaKjFaK6REMuf5XScDok7/ITMfdbb06qAqXFeDjA/2fo3pfzzaP3PYLNdp2JQ7djPFErsN8",
+	"4bswXRPaqXDvJutev+K59wBAPNRmuYVPXsCtFYAi/FocdDMhPkiW3oUMtlscOauo+jWaRJVcW9nsb9jS",
+	"me07mVR3sOIrjbSbaem1tdwygov33wRl7eeaNXSxgcPDqsJFh6MrQ0X+wtjC+CQpkWycsgo0/Elhx+s/",
+	"1wUSjg5uNm86PeYqbS7Xaqh5Cn0e+PJc7XKmTSPwb0BLMyB1Y5/w04I7i7ru4Ihw9hHmVLkTWjIGH0D4",
+	"qXuBvq/o2DLVQQPCRYqRLYdzBX8Zz7OTBScjNqPJxCrc9rV1ZmgUy0VCV1fbKDjP8V6r4bAvCC5tVEM8",
+	"FFYcWZ3VRTSoJOFf2295+3sYbPvtJCwkV23fJ6+hWds3isXkNks14lIItvj0qdu1HoZlmwwwrwkyeq6S",
+	"lcEf5WgtDm3A6GLBeERCcw5BI6RCt7RbqCqn95CDtkM+D0KjNvrWjRt93YHrM+0mLtXk8x3oMyg3CJ4m",
+	"TFX4jUWzcrxThTIhLMmARIKzEKVTjnO1sATUGUOjAIOhv3S+IZW3cYPVlETGfMxyLx0A0ALydxFz9FH8",
+	"ogAoWoQ43wGC7aVYrvX05Mkpu2wIwVktxOMOaFOzeyqwHjuhMl3sx+q22QurSK1zkBeLwIIbIxGap8YU",
+	"IXB5pvWnFo3ov5u/O2Mx1191m8pqRYW8m4OiVdrQS/Xffvf7/2+Ydbv9oweP/vD4uz/+n6uvP9/8V/vy",
+	"4XDY+ePm2/a+doOj/Zt/f5jfeun9u32pr/duvKt7fxwOO3t/2P7+2q3qdY2s7tVHIXiFGdxDFJ1CgkYk",
+	"slHCyE+ZUEwGRLIFRdDRaAXweipr+l6S485xZ3+vnNTUPVh3Aj8cDh/9/IkMhyq4fPTw4+O9Pw5bn/7t",
+	"d+3/unw0bD2EC5ePgqYb9h7ZK3fz0fiYzEZ5ZvBfINFKuc9PPeEFmp+pSYCS7J8roHZCW0dM1W5KcHfP",
+	"QEtg0R0zvu8Z0b2TbDTIuG21hYq8M7hxQ661AHLNZoxFIzq+fibm84YAzsp5aD3lQltvWs/XWp310C+o",
+	"1BvSddnFpDPamIOwxo/S/w34UYLWy5glUUOigla/oE8q2le2DBrQslCypWar5pUSayqO0iRjJkQB7KlM",
+	"dDgF3JXpGL4C79eELY1BB6Zj6JVhDAsA4LIWbZoBVc2aag0FhwY+rMECbyMIciJaSVAHzvF7odtGRgi4",
+	"RVKERsCG6BYugDGoWQjD5SMRrfwNaZummka7dWpL0twgNgHyBETG/4AyhRbgbAFmQErEAK8EjwrroYS4",
+	"kjORqjDAPxLBpyGqqSJTV2JylVI+ZWHJL7krRPoWx5P7ococfz5/+4aY6wYZdtLt7ZGYmzijJvBTQ/ly",
+	"Xyr4ESmNJR45tBo2fZFlQuUMJ7u5mbEvLO1wDcvVSsIinzVARfSOhEN1lIpr9ME5pTbDojuslZfDyb3e",
+	"3o9mnbyiOSjK/SqoQctfYL/bJ5YM1Jxg/gkcotVZ7OdVy6AFLb+pegqBGK9NMQagulggnFzP2CZnPiUh",
+	"MnUY+EHklNHxjCGmAPYDRvIkGdvAXI4JF4tW0MKX1A73T4wmqqFnesqkaVZBySIVoxoBKRsQ+Rb/Jq4L",
+	"2Ddxvfm0Na+sY5y6drCn2OY15kCOvMmrXvoOOYskmdOIad0177gBIllMXM3oJ0ahPTzq75XNiW7v5CTa",
+	"Hx+1e5M+bT8Z77P2yeio1z5k3ck+fTLuRf1+wcb458a9boLWKzE94y9FOr+lZ9yrM2UF9NvTTM1Iv9PN",
+	"azABXat+IACF1Hr0bJ8sZFJTEaJGrNwzjsmMCP3Iv5pRTVPK1VWzrqqp+0CCytohr+nK9qyAmLu3kWrc",
+	"+vlH/iVxZxBx3W6dnlpIcKFlFhvHEZO/wBpmkqXNZZyavBZPwVkB01jOYsWIXGhNiKYiQyg2OurJHAbb",
+	"We+kuG/yl0Swm+GG+BFImt3CcJ6wWRNd+42Q919yS+4SUGwsFaVtMK9YlGeplmuu7YJ27JC8mtRTcMJA",
+	"JQrAJEQ7hR52xLpvC86O5RWNNxZNwfTXJth4nsJ3NVrdgxfJIhQtYfNkw5jn9rOJauYJZ4IjoqNYMAEN",
+	"wluh6r9NkYi8/2pnc9UEy212gTai3Q2/W9dOA5v63G4jtWoW82ub0J13gS5zv3MVrbXbS56l3fn3Xgue",
+	"+AwVSwK8hKBdqkwlg7WwBrxLH7iL6PaTKa21NzM3gAKZCp+pXWsLy60p7aIvPbAWNHobbG+Esj0hFozT",
+	"+PF0odpCynav3x3pz20ftb6H08gBU+oSgkod92KOiPYBoSQR2rJa0BSNQkXmQipydFBAu9uoso0fGCaW",
+	"RKTEoAbQM4RRQEoiMacxH3J8ZcKoVEQtBUnoiCUygGMbGxKEHWPHhx3ysfaUB2w4AM0QsMbjsYhQrSZv",
+	"Xv7lWe4yRcTrkOcwfG0UjmdsfG0r1t1vVMnihd1SDoedT2fx5ac3/PLTj58vP53Sy0+vkkv47Xl02aBH",
+	"/HZCUz7UqcKIx0QJaFxVZi3Cxe2RjpoLM64wrR+OLX2DFiA0xQPOcMqQG1Z5FhApXPEf1zAR1UfIyqTk",
+	"mq1Ggqb4IiE1C5GEgX5J7My8AomMyhWUW8igkyVgIqHR0sC4hKCn/HwuuD5gJWTBDnleABscduCCIoYN",
+	"TCVBZhKTcvQl9MKjkoR0NI7YZDoL9dPhT0uWqlUWl72Y9QpmWQ4d378cKlS0qBVGDqiCLkp4oMZg+LzF",
+	"MVmuzAM4n5riGDgqTAtqqrtiU9VI13hXQ0AlhO60mzNqfN7YtxubQtAEKpV8gxobpojG5yY4i63GXUvk",
+	"NBXGf3xycPhk755KVKsGIy6WBBRGUy69EEgkbyDjAPla7yd02julVJoQXjnaWE0vhtr766IXNg5UCQFt",
+	"VYzFCziVqobW1AzFLzXi3cx1q0B4gDcIACZiWrZhDsob8zbx1XeaVY0IVGnGbCkz0xDI0sWLuOaNm2rM",
+	"kAYP8EWxno7pPKsZaX1+5+HJicf4B91uXYKnQxs3R3vruGsjOnBLCFpoS/3Lx6FLCa1MLUvjdsomLNUy",
+	"+bafrg9BW5C0K+/mSpc5Dluz+eujLaZZoL4B12mUMBKDc2YS46p75Uu9TOB7KGaqdUT6C9Y1BU3tChRA",
+	"XCnTxz9obAQW1PdAKZRIrevtkP/qP3/NVt4VF4trlbs6BHUNpAO/s7Jmp0SzGouuzOoDAkvNRHRVDG+V",
+	"2hQHXrfeutawQU3f06C23WdQbXcZFBswBdWmg7bRwlUUp2rVKjbKKxQmKjdTK3aFrOvnVdM7r9rxImjq",
+	"fVLXoqbccKbO3Y4tPOt9XjbCBIUK8na12goRSWSK+CDUUV7XOgAWlK+2OHrnC/XM3PwLuK+4VGkGuC+5",
+	"3djO/CegXBJmL2339Ct7NyZFRtlYbffgO3Ozfs7y6L1XvMWILZSjtd+olmOKtYYRpdS0HweLc7s5vIdb",
+	"t66/ig95tVehBOQ2z1zoOyvulnui09JYUtCMAmC8fvNds022G+eP5uZad559U+GMxH1haGGJfzvvT3GL",
+	"1WWcz+3mlgtQKCci/ZcBdNds0npXJmTs2XkizP2aa2OYR2Qe8wgAbCuRpVAdAKFr6/FnB78J/FlJTtXj",
+	"k8xVtCahmrDNBKBT/eP3z96RgyfgaHPJnZqwC5bO6AKyouCVxm+WsmkseId8zMsOBq7QOrRf4Oje8sCE",
+	"9sUVZE+vV0zVLi4Cbf/j8ms/2L952P502v7bJf6wf7P3R/PD1/7N3h/XUGarwJABLZ2e3TYOFJsw0C6R",
+	"njUVJGAfD0goV1KxucHg6IP6gUSX4VPXCMQn81O/A0iQn/v6SagngOUvDCLl9IyIVP8BuSMl+A58uBXs",
+	"0Dtki7Yh9ohkn2O2bIqwwRYfMXSarVmg9f08cCKmJ7mrosM94DTNM71Q64OtMaEpYFsVmcRYZmwr47zI",
+	"c6VKqf2qgX67ihtG6b2XM6v0rrxKd3NzDm/lnCZUs3KWGyWh8hoVze2Oo/6v5Th6b3Wk4uzg5xzVeXpG",
+	"JkLbFpKMmIwjuCawEiVFFNqMyjUYWy2B9G6uVh3cjl77/3x6rXc/GY2QKRVzTAO5dYmbtVYLQNPxxGlA",
+	"o2OCm971JVz6/Vg7/4rmyC4GwG1V+Up5AaRYs0Rpqq8cguGS41OxLIyzdlD7oyuj0j8lYRJ/ZmFRGTEl",
+	"l7EwzVMSpkzpgeUv1c9AvrR73YgNufeRasljGFYraOlHMf8ibmqP59HFL5PUmqQx41GyagUNlW6dQl/I",
+	"HMmf4ixTKbiBQFQk4GVaUDVjKh6vGcqP+fHRWJvb1sEyx6aNYWHswR6XUGJc/4H553izJEuWMoC+bi6n",
+	"t0VFvXeZshnsu+G9NDkL2bGYwe4lmROrylm8IzawZ7Q2iWrn/PO6AlbvMlVCcuxaWwKRBfeJ5LgdWKKs",
+	"BeLPdTv+vXtvMwbJIDhmLDE4KtfLbgHNJRog8KZQ6s40xMex2GuVlHeo2VqmzsbCqYXHK6T6gSlpQjVQ",
+	"sPeBxNx7rOUbYPEHUy33qSmXbfJNZKquyu0Jvz3G1mtp0ZjoiHHMDnmmd14x/R/TGzFaDbUMocGHhHr2",
+	"eUkMIAFkbt9HT60d0vqwQcnWWX3mW7XL32AbUgWoLVMiTh9VkejY8jHg6fNtwSnUUoBUIvDdh3AeorlX",
+	"0x9yigg0dPPXba/zeqS0HZatUYLDKppR0itGYSrageYcqw4JUV2Tg5TRKITqBdKocDKwNrqEeXiBcBkM",
+	"uXtSn/EsJGLBON6ICoH3GhpFsviulComc39ISOPQ8FVg2uGYV0EgSJLTsyHPP45El3a4+kYsRqYKhTc8",
+	"Y4hHQc6rQAOzKgFJhLiWNgPKFQwOBb/CuighoWOVl3SseX1RPfEJ6qIZhkoQ5zKWvWwFLfeR5iWX2675",
+	"1nYyclIxdxBEkDWWS8ZE0Mp4/FPGzGWVZkwPDqVfw+hGbEo5UpySREzbMRY2nwqGJWdWVuBDO3dlinzL",
+	"e6w/DYVom0+6vAisLbxuy6b4RccRxiNRD6wp4vwt2lVgOz3pNSIAfBtQy3WmvFWbinjRVDNGLUV67Sr/",
+	"YOVcmHMiplPASAUOVtTv7ne6nV5vv9N93D9wiSpajq5qoArVJM5v0ywjZx7UfiHMwL6YQIPbt3BAGYRV",
+	"GuSlL6kKXKlL4NqOzfa4QqHc3Lugll4I+olcfahxBh60frfrAdfWEq9fA22pC3oUAhkF4hYYszAZ4IV8",
+	"d9Qdf+fxlH9Y/E8qs1b2DCUrM9oOOSVLliRtDLkbuKF+LHAnvEjzowT3KXRsQYXvoLtPyrHwanvoy7oy",
+	"FjlMYfCprB7slKXh9UtrVAPhCA6NUQayEc5i0G5GIlNPG4tJcdMe/hcseoFNnXCEJqJ4e03zdk7gX6Cl",
+	"5e01X2y4t3M9Cz8Vwvqh16nH50DwBuPo1Jyb0GuBe+0xc1j8uvrG93QkcOEK2BoGHlOuxa2AIiYWWdpx",
+	"/TxqpMCGbie9bv9gY5QpSxtSB3BUD6TD2zvdFMkHec0BSVlCVfzZxcgQNLMt3KyuDM8GFjEwJD3uwhlS",
+	"xwdY1nNdZcMHksAhYrvaYHWM2M8TqoiL+Vala14buOm/QnMSw3Oue/2a2o5x3utQb6DcflnOhGkpArHd",
+	"uWTJZ2bsju0bmNyx2OutmqLZzJt7V/VMEX0bPV5S2EQsgtwQRN3MKDaHDHKMq9dXHtejsz22Bonh9zW+",
+	"bdHbb4SuAcseEbbQLVCbyZCVVIDaYAuIGoI5PfdejjO3ATSv5jzflH5XLfvrty82ciAfXzNsp8pvzcLq",
+	"eXEH/A8ss022qrLd6/4m4DmFjdvUPtSKhvxMcmVLFnAYLhiPUClPmRTJZwQlIzj1svGrF/VY9WpR0HUM",
+	"lvp/Yew7S1GgRXFqSvDpAyeNIQBBXlQ5ZchrWaXEA79mXAAS9GOsZq89uMm2MhSUlGrR6vXIlYQq75CR",
+	"ARFJpH8AwOdTlwPZ63ZNOqP9gbyOv/eBBFs55BogK5Wgfn1yq9yukLU9AW1SVTEDH8hsj5sKST5cPAuI",
+	"bShiHKnsCx0rrc7EX8hE8yhoHSSKpwaz4+dR9rv9o3av1+73L7ong/3uoNvt9Pr7B4dHfyvkVDZ0FOkX",
+	"K4D3ixXAh8Po68HN/XUKMY1Cjm7+VsuOH86ezejmavx17arArA4zyfQbQiKhpSE0lTJYshlVD2RgHZPW",
+	"eOqQ18wmp5msQi4UuLwjglJM69WmnE1N2e5tNbf1m8LnGEKl7wKzzbZAwXUle63K4Vo3bbkfig3BSkiX",
+	"upbXKo2nU1sszcb4ZTaax6qdl6ctuTyK10Ms3CkrowfQgq2KkN/t2jzZzihrWz05U708puqrNxvyftXd",
+	"ms2vLYI5/dLWJz3IkYPjwydHwLjPqaI1Z9KEhBFVtG2sflt2zO/JjmHMDnH32s7YxtjROou0TtUQ0vBC",
+	"FI3CPpFx22HKcrvWVA0oEKI7yiVMUJubZKCIkq7q+Pr27p57TGn8heqi1uft3aZKah324cNZIzY3dNfC",
+	"YrO2ToNcWdMsDhvF0WKVkGKfPj25AHXpZWxg5jYJsq6s0wZKzpmikWHztTWu7SRf2we27GC3tRT7cKYt",
+	"inc0LXftXxdra/RKF0ws504PCt4EWCh9FHhI5LpY8/Z44jjKu4E6ylo6Xa7jq2ezjF/X67+TlM5ZkbUe",
+	"SPLhzHGJ8RWSF3Q8I/oTcL5gu0HvHMwfzztB1PWsMNywncJohKTWoG7hWEnq5GpNV4ZdeyKAQNXs1Fhb",
+	"slSd+o7yaFIqZ3mbAvdx1FTbUxkL22scWS7WszmKaB48u73PYuv1nJckwy2YpyJUbvPddEP5UKNimH4J",
+	"i2qVq22WFlNLtwmNiyTKkZn5Imkm85qY7VKTGyRANYQR4P+2pWIL/Wb2Rf8br8AfuNHMHwwyWQH2Y59A",
+	"ti3+1TK7Rwu+ERZy9ZUd+6fL/CzpKlvGVdbKQp+R6vNYoLBs4aiscY5D/6T6pBW/ZpilqXNyA1knE8Se",
+	"XN5f2bM7tMEoNz3HqdUT0Z2idcEmI1CLlFK1gvK+i8VtZnN9TPorAuPaNk5XutmjCPg+79YTDl3Dfk2+",
+	"GiCuVHQlTSIOtqmZx9x/ee/O8ZtdHPA3jTS5S3s4jyI8BzDcA002t433yprqb9kHaoTrbc6S27SQq9Kz",
+	"3jRwsABn7IprgBrasmcOrA7OAK/KXV7LZZxpHWBibUX3JKbHYVFBqzANuXL9D8ZaaUR0nv4itmK/Ztz0",
+	"4TC997UglZqK/2CpqG2kDUW0Efxb5+dAIBE0cQLAvR3fA0ng0a1w9RuK+GBycsKg5MCGkZgEioCgmAW0",
+	"HB8nWcSi+xmKyUXbgiD38z03jy1nbpLp3WP3MYr6dDwznrrVqZXDsrY8fy49dsM1OVDTtk67nZtFYts5",
+	"Ax2Ct1SnCdWyxlkaq9W5fhdOZMRoytLTDEvI418v7Zr8+eNFxdmGVMlhlbC1wndvzy/IY334P07ENOYI",
+	"pvJ+NaDHMCBQowNsmtDCEvT9EsqTmJqCXBCto5qY3JAj8BmwnR1yapEgtlSXWDDu4KjLApAQ4JcBGWUK",
+	"/KzuogWKRgJi70P+NvVhuA9DeX313//3/4V7xfkt4vY1W0nnK+OMRWjOauYAd+oDScIvbSiGHXoJjQhV",
+	"RjEGSwmHAZA7PxxmSoE6Jji2RtR2ylrvgXHCWOCBRTe73OQ4yu1r95CxwFMWmPGVwNCui7tp/Dnk+TRh",
+	"Xj6iukPOGSOfTvMKLbHglw8hO+4xLfy6h7OP9SxMgxDbX7tV7AeZU4Qu4r9AyR1NUr0BIOBz5waRHtDQ",
+	"sn4NsgeKgXq8jpFfwr4sEpGyVA4Ig8YdUC6hVHXTeDkyyVLw7ncIusL1kmCpv3GKocrVkCN0FOiNfasx",
+	"F9MwjSznKszoZ1YooW5rp9sOptj728QFE7GUWLcyR1bmfccRhmiB6PqPWKqUKpFKD4xu4LN4F/qp8ovg",
+	"i7LlJeDQLyVWOGzWhzRpDVqemCioLPrnPqqS28DSvH1pgPmPvzoA3M1jfEkbFy7Mm9ca2QG+C70zMJaG",
+	"df1y/rSNbAx74kOutlOROW9uIIV1IuoGawoVYe0A+GKpvSubj1g08ABCIM1cvoV1ChrNi81NlJJbgEji",
+	"kjRttQioXBjPWWAopWUBZGJpOfe735GXUOpGW9ZS/9LrFAS1jKc8W4RkTq8LnBfUCXnrrDP3uZ3SGfK+",
+	"lgzGl4njoLLUOXhAvgcBSIZZt7s/hrvgnyw0gUngJiTYmCZJZ8j3O6VFd9kqruzAGqawoZYQ81iUQEfj",
+	"QYeEP7xoeIbGbYuyDF1CS645A1W/F1Fsdi209Ik5+XDxso1oEEWvDdC2xu+prQQxzuZaNJh2SxczkwgC",
+	"KVtHB+Qv8fe25IKQYNhwthxyM1jMtrUZOb3+sb4fc7zgDJUKvXWTWPPTTCwh9xcdQ9ZoJhf2zZ4/XwYA",
+	"AJJ6FecGYc9tBDDIR4iRcuTKlZ2f7bOnSXL+/C8YYPtBwG0XqwU7h11iz9FImBPLwOFMtSFTVmLEErE0",
+	"SespU2nMZEAWGM33M4xM6oDtoGf5vXg26R/b5NGjU7JgqRT80SM4EOl2ak3QqLg8rVV3zA6xWQsd+22z",
+	"/fOPb695ZFzFCSgxYQ7rBH3LXsE1+iywDnLhgzB8wAwYefPoEcauEXNmBgGpbqUWze5No1QsJSBCQ4Cg",
+	"n4ssHbPQTsUpZ3eQ0iljZB7zTBnl7NQ/hDGBDUeKWw6Dao3SRVMzMCnvUNbgw/tX5rD1hwpHACb/gfQf",
+	"clfeTytKY5pJVpwyGVMOfSL1DkGNRj7V9EeJVDxtcgi10XBzaBfM8dEjk4YlO48ekVObaWWSTqnTWCH1",
+	"CpiqzLK2qJCffEtK2bh6fhbQnUk2GPJarlUg/E1fqiILkwWNIdfbwDEdhh9KAAipAqSHK0dqBjelMc/F",
+	"T0IBu/bW9gXO026Bi0aMcT2+yLa8ZtbJYDOq/Gyvh+FBt0e82oLhXoecC3LN2KIQwtd3gCQdctPej44A",
+	"m7VIhSYkk0TOKEDJzLsDRz4sYA4l1K8x75FRM0toE+rPk8Qc9GrIyizKEJGpsDKDp+b4wQPYsEFIklgq",
+	"aYfq6YCxzHOUDO9oq9AwjtPzH2JyJEQX94hkuIgxVvYym7FDzkHBeIiKZk2uKzxpTuKyf5ELNeRa+5V5",
+	"gW32JZaIeV6JbODlRJDwoHsQBg5tlMTXDJNNco8SblLIJYKGSeQFagDWuMIj0tR8FwgRRl51hedja+Ch",
+	"qUuMmTyHpBgbaq3L+GFUq87gkNEb0/CdRUIYOlu5g6TWsjLO+5PpJfI16A45U2iT0XI+q14Cp1iZjAGt",
+	"gBdaIhnUBU9WlglgZmghJJBwMrA6UpFCnq1mTEQ9VDTjqGegBjmQ31xMEg+ZROfQwo7yFWRF46eu2Sog",
+	"IRcc+35zMeRwZmglOrEH+kwkEUoay86Ba40jXYwbJLgHgneV0PzheyImlpiH5RKqQrssY6XXrIC010v0",
+	"0eZiVOzWwNBEazF0rNblBA8qZ2EuEoe80cT2qkDHY4YHjrthioqb29LmBViFErI0TU1YV2vLlXWOUcMZ",
+	"8jw3A7aZ3uABthM0CdfoYTUoHPs4BAoaZAR4Q4izfePISj0ERg251SL0KWnAUnn5j7JnyLB1LF2TSkCv",
+	"a6ovy+scIEWqq/vWMrZ0D4W5eyQkdC5ws8ZpvufRwWIz+OArOAQ4KrqkUr833OsMOUrCclkThL7YRYD6",
+	"3m69LTmgJhxT5GH47sMFeQwp4Y+/GsD7zWP7qnDPN2tQmD5FLvJSR3BH4J226KZJjpcmFbXETCAlilYl",
+	"CtJIdEB5QkYQk/y6gXMh3XLbE/R548JgstK0w/rmXJMro2FjHlnMp/rvrS0pLBHwd6H1GwEl4xO6ksWg",
+	"RAE8ac9xN3GL67Mf9T4gH38tpsdZXTNEUwwo2iHfCzVDfQWBSm3QJU3TgIehNpwew19t8/SePZMACacl",
+	"4JD7ZcfA/DPJ8qFaLVg40ET52SRZ/kz0Y+RnMNK1yPp5yH9ut9vu//WtIeZukp9JmGd66j8vnIjAt2EK",
+	"YbpyMBt4/NHDjIPo3nukX/GcJYoWXlFFsgwIgN8w2INjMO0QfiZhXnRE/3nLsiL2dRGcF3o4grPCaBg3",
+	"/TPMosfSalT6pLIoTfseA1bUb/LavpffVYLQwMNDDmqLfgHKEiOgjcwFKw4FG8IFcnw1hjafmsISqppQ",
+	"q/V92wxngq3Y0ZCwwx1yrw+G04zHItLy9h2VpgSL4TtliWta3l1zsbR6HpOZ3mj6cEM+xBePtFw0bGMs",
+	"yjgqu8pB7cQWLCwGeWGWhWs9yFLWRPYGZCw4Z2OFKu2Q29kzsqCZbVQfAtxxENqGQG6CgLuNcQ1fUana",
+	"sE7ts+cGSxor57H3yAqTCUCX4Cvb6xWChzOmlWpFkwRh7uTjTICMs3gyzb000dt6Zc6SPqibqI/QRApA",
+	"2uhVabBgPaMGv6w/qxVTQGQUOXRqarWi2NUCwPC8tv4+67PO9mEObT2eF7i4WrGCPB6tcfQPyAzU55y4",
+	"jEdPc2IbVlvO9DENewvhuSZsilV6jPkYJ4yPmTECsP4UiiV8BCVF79A6LEw0zjdEQQEYkAPvHpsUjmlH",
+	"aBthHQRhvvsnyqf6Bdni0aPcDNC09mg2MG6JfGdTv52gl9eHGijukA65wFWDFNoxTZLcXl0r6rHWDK5o",
+	"ypyTyOynKdNUTUU2nQVkIeCtW5wfuDtDe+g98zxlcO65ZIACHjIgDqTZzmJ0XvzQ/nDm2Y8QZ7D1c1K9",
+	"w+ko8RLWzD4AkLWYuOrMRguARAPQQ2Pp1Wx8ahzJOWVB0HXwNDKI3Z9dvMI/h/QNBo35RAvax1n8+POT",
+	"x2OYnH/1EKZzVJqiecK/HSasf6fTdhaHKI4JIVrGSGV9J+Q78pWUfDihceL8/isolTchuXlaeDTWLLUi",
+	"3xEqV3xMHu6R79CHTB7SJY0VmTA1nj0Mf/8VyXhjx/b490Y3OfMdwwH56oZzs7fX+bsU/OFe4ZMAuwOn",
+	"/ndQI+M55inotb+wlx5+JXQRD0jxs5aIgfeJwqvN9viO4NDN5ErfBxftd8Sw28OvJNaHnplKXuhpYN4W",
+	"5AM23MUGCD+Hjw/5BdQgjKexq5uz0NtynkkFifbcbVHX0cbUvzCPyQ4547lchQb814yHNvnFU6V9A+Ep",
+	"OGiG3PnyhKk8jp+RVr4gEbRcu/DHYDNr0kzNAKFiDJ0cjB5BCbd1aSzgZ+PTYj6MtoRBToxAMUfrjCbJ",
+	"wDLtImULmrJzxiObxmawSgMCy6FJDmksXtmtG48xv0Jf/wFpuHfg/tWRSTxmD9u9PXJDbvb0AN5bsWE5",
+	"Hz1OmEqAvIF5p1IfPTRagZcDtB48eTMsrWtKEkkxZ3gA2O5MoJrC2TDwQn1azxtyB2ExMShzILpQAOMR",
+	"lDVSS+bcg2h2WvvajdoYVAj+MXxpg6ROUmtdE7gSBjLk2kaImSwGC5z7FJI7TZlROAW95TY7S/AxC7CE",
+	"qUQNyRzTiZAqdzToo4aEMl/gh3uhdxaa94JBm2Z8yFHAwZcHvm6Ixo2nOnh2Tmwdaa58tnEnjxhhUaxY",
+	"ZCemxGJhdL5Qn4Z6MMDXM8qnkmSLDnkGA8aj0cq3op9dLEJzAhDs7IQCyFbKwuHpkzEEbG0IjQBgXkMe",
+	"vv/w5urF+/dv34e5hgfHUeja+4RBwa8tJoUT30wF+m0Z55nlDNde1JTbqajgeQaRjZRZra6SNmB0QYtO",
+	"x+yljrMhhvy0iGJDYwCaY3nasUl6Mgo9Bs8cBP+p54k2uhhxQGxsrVlIqzKv1NQKgyEPMQfJuFhdspBT",
+	"VEPBn4NhCRF8EubtdELYmDZxkMyyOeUA2wOFc5DrE2aLdUhoGyf5j6IubdfbqOBa+QNP4MCwPu5HtOsf",
+	"7oWgiCkrbAJ3k81407cYaa2Hhb43k5SNA13GSeISGgpZA7lSaKMGuHdYQf/k7mGrWBeJrilbSU2zHKzV",
+	"8Gcfzi/evg5JyRADh07oPWXmceHQinnDUTq+NhPzrQTiGQm5SNzCRsCN6BStXDOMUrEYctt2YOXZ2IVH",
+	"jPZlxMYAkdDuvIPEHs+ugPOvnByorTPIlo/59J1+wCqvQ54HaeFj6Bos6HlGXKEpaRpYzqCMu1CYISJN",
+	"SNLpFKYmZfn0ssYtVLSV9qQ3GWc5Sd0BZ1yg5QSU3KnlF5ca2BNPr7m2Hz5cEKfvPf6a9xW+eTwx1XuR",
+	"CV7GiTZplRBJ7rLO8+G8CuTWUWXwGIUMXrAVUO7pP4zRDg0bQV8vy7a8jWNAQrpYJCZubTvW/UFrpOGe",
+	"U0a+4v8QMgRYyrA1IMNW3t6u0hFr2Aq8J2KVmEd+dDeSmhvRBaLvPOj3vd9RmuEb9JoBcrfQkNFVJBRc",
+	"pXSsOoX3QstWeHr9QPP+eHh3t3dyEu2Pj9q9SZ+2n4z3WftkdNRrH7LuZJ8+Gfeifr/wAmwnqR/+9JUM",
+	"WwZkbahlyBAUBgTN0wSf4u/gV9cX+t0uubnEF9/oRXgO2CutUxghDzHwUhO+pySEjxi57w6BlHlHS6kM",
+	"e8c4EK2ma001u0P11x5I2FgdLYwthUIvBuSCBtWWlMYPI9E3oq+Gf20bPbZ9FoXWZe6cjHZDPSV0yE0/",
+	"VBytMO0aRitQuzF8RpVzukMv4KMD01tXBqa0gNaGZqvFjHG51zGnrgwJrI20IRFoXG/2OzDWkBvGgo1y",
+	"dNLt7RnhQ1cON2INFPAFdsiPNMnsS6CyJKr1KTOOctuGF9EGecYyHN3ukEazKTSl7c07QPu2WQT2dArf",
+	"62faoFw6hEiHXKQMTRQRsVov35Ab1RT3G4h7yRwaEByGJlKZxweUIJEYoKT5HfH6kSLU5VNYaTQYXj50",
+	"AqJycY88POh29wb+m8gYcreNdrqgKTQ91gOFDY+hYDjiwP+NPV8tCEpvCKiYE0ttIkIMHq0BdJPm2CKX",
+	"CdDR++vRy/iLz8SdRzidavTGm07lopvOKcI6iLuiv51xyNcyoan8kuZMZF5b25KoJZQASw3MZZlqwxFm",
+	"+lTrF+MslVppBPepKVgqUj/ZzmoCSQxuGEIevdLaW7aw57X5NjpW7W6woDB6ja43/RUDq3kV8+swz2Ap",
+	"kafUtrKOSKVbCisfnuUX239hJgI8X6gVHIlgNweWHOXaNjFiPzVTaOUFZwtwQEo+fDh7DiwBsAq95ACq",
+	"1TzNJhM2duvsulz6Q3c/wmAPcLDO3Q+R0wVVs8AZInkUMsb6WfaC23+Qc8+YiV8A+Ci3xLBfCqR/wSSe",
+	"zdj42mCrA1MKT0s/g67xF6Lay7Ow7ypXYUaHhvx6EoilQN3DOVZBGYT54BtwWB+k56gBacxJeKrfG/rk",
+	"zLuIlmmaX4FhHJlh5LgCQxJfF4PWm5jVjTx7Ci+xPAsDw5+KmgxoMLAWNQE2047bRLTM2CsNTf3hVy7q",
+	"GfT2zQxAQGkezcWMhVQKk1tNwY1nvKQizc17A6Y0d+o9Vyh4ECD00ePuhEkDEodgBWTcSiL1GUOT3Ktj",
+	"ZlXfxtSfWv0dML9Df36xtBmnxRUpZCbkPKTtGW/UecwyfIbtxtpa+4egYHHR7Mgrypo/6MpFPd5+3x+v",
+	"FpJ4imBGsq8wDmAe0D5FM3ksZawljZPUBeEDs0ZRrI8Ys0dFmrJxVX0oyVTLW9XGuAXuql4G+tv55GyD",
+	"uUcm/Iai3naPxcpyxt2lt+bZpP2aqvEsHIAHThMlcG0CVyILrFiFcyQ2wgd8f7GyVjii/u1fmFUAoTWI",
+	"lJPwxQWdwpKhZvBxJkA1gnojVjcoNdctMl/hEsiFXkUuGNyQh0H09U5bv9HjtjUozfIRhm7kmoMLLhQG",
+	"hJ8XqcVkWX0EBGIsneaLhAU/JTCQ5kSDlX1ayAwySh4Y6ob4BkdZLiyPXULOJr5LSQkRmDKf1iGJU/NR",
+	"it7EvJ/dtMrQTT1U8JBRG61GlL/W3pcCDP6YydwZGxtXn52Rm7hVPrzRkb8wtsidBwZoUfh+YFCP+BNI",
+	"Q01g2GDgIYfhlJfQa6ldt5DeZX853YHOOCTQOpxUfpqX82145MNS9Mkj8ZxGmDeY6FougnPCTPolxuox",
+	"KGvyXe0EchSSN2z3IwzWHjFl1J5xdZu4xgML2Quspg/nPczC3VsMkVTyh92EyhBD51cHHJf5O8dY5QAr",
+	"O61KCXNvduVrbpKnRMZT3s4WWniYQvxWxMGHQb6ZQuvIXExzIHwtRCQnoqtsVw6geCNu0ozVa/buD9P7",
+	"GUZ44vOMh6lr4pUC+9v60Q2BAFS0UBT4CVcO+vL3TCrs0mUGXWg37g+7cKFwJNofQcOmcqV5dZoxKQd+",
+	"8A2qEo7FfC64aX5And1KTNKbsWNs0cicb/wV0+LYDDbvR++PNP/Vp6/Nq8cyXgkssEnVXs4ElOW2Ak9W",
+	"lxRG8hqMGFtlrcjHEJpwZ9WfxJKIiWLcnlN+V/oCz3q/A1FPipsShXzeYNcvdWf4ITD4Pa5QRzRnl0Su",
+	"BsiD8SYsAGKnRS/O5yPEl0XJ3se4pslaAQs9fE8Ve6UHGWL/bFOHIHBtl9H/8qU9FhIBBO6AlfnJUeqW",
+	"Xzw/ShdzWghB5lAIFxIKDMYPFRmbbxHnUscal/CjaSqCUsq+x21h16DOe6KwxerJ0yHPUQwi85pEJWwr",
+	"kykxp1BpN1nZedP46qdMKOpP1/5Wt+ImgWCaASPCkE/P8k6G0hqn7sgKjDUDCSdQfln/GUGdusZZBHnC",
+	"jbdH04wDqs9+LT9yHWfbMCW4Eyx3+4Z4zK8WqZhqMhZOzPpb3A7NA2pFkFmtHS9VnCQG3rlcP1Fz6sNS",
+	"xeWXXzO3TP745rGcg3bbMH57vSAFqwN1Ck/hvLGRdvsDWMoiBcPCFzNwCJZcC4E/mxwTbVMSkDmWVObL",
+	"hQVLpF0oE1LFmsGFDehf8BYFf7BWAuYq5FWXpFUtAasTA4L49OLZn2rxs17s1ZQKD/Vj4R5aQgtQvysi",
+	"3qnMEC7TEqVWoXZXCyLf6/kAHzROAHMSQAaH3vYDD87HILNUE35J04g8xDEGJDTFl/U/bfVl/W9Dyj1Y",
+	"Qjq+1ocfPuPZPD4+zGZUUvyQtXPh+M/XDXt0unUzdSFcM9KihVe8VqCAMerAYLU3WL8P7ggQ6HnBAtMx",
+	"rcCJ2hrzW2ebN5kgFq4VDjuXVAaZY7y/zkcPLmA0ex1iE9uI2Kka/9aVElf4qpKrp3ixMNlSQf4iMM8Y",
+	"VUVt1UJE4FBBdIY5G9/gl0xYUpWKznrC3Sq5Jfluf8730lmhHa1cxmo8YxFUoIHwRiw9Y1xw3+4b1MWh",
+	"cZzmMIIe2+DLd+2kPPYPTTkkEJ6h5wjxwvPe8PNfPUlQCtgH5WYGuBFgL+egHEBlOoCINzSvgJypcWK0",
+	"veepWHht2WeQaeSnq5kkLjOBHL/hjd/96IZ/bpwUxF0qpkBb8wSz33Lsh6b2kvp2lc8FV7nnsTSAppsK",
+	"J8bpmcvAQPCIxDX3n3ZgH6hIYS0k/UMCJSN8c8VbECVwvaTHqHrVEkGjCqvmF/bIw0NnFnrDixHgjTdB",
+	"MXjnYE4ZlDEq07AmjuQNRastIlOlcZhfYRAH1UFEMUZwchcuGOzFD3sfAbR1ZbLm16aPTFiSEBknUOoC",
+	"fV7zOIryOHAty3hfXaRCibFISp+1P8N3axgAAksgCyDnjCtvE2WcfVmwsapQ2fssr5OW/u/lD6MnJkn8",
+	"pnWCe7Wd4IwAVIgRuh0Pv4heQgNXV2ms95NWCDexIxp4xrOBNgLo5iSltuIuOovAJPLmN4/lWPBJPM3S",
+	"ypIWrjURuLDDcBJ5WjSgvSSmBup/ABAC/+mi1oUAG87zghmwt53J02I15DzowZKFp5N5CH0jhuGvq1Em",
+	"C3Eu7+fCzjRrAK/XNgJ0RbTmgNECQVUbuCMHO5Q5/GOey4gXxjM2vrb89d7ol81b2JlrBplea8qZa3Uj",
+	"B+4xxg0ofq4MQj72TWN5iieOV9Iir71mGqk6BopGFdqanwqji6iiIyrL8g6SyC1HW507W2xLrGh0lXH6",
+	"mcZJOXBVvFI/FMdDNhXI1uqjsJoMT2T0YhpHjwk1bBpfoHWwd2/PL8JNJpebicXj+XMwv9Uts95ps0xB",
+	"bmsklvwppvlJMhVElMansMCr3mZ1a42Avrw8A4Z7ipk5TqmBSktXUZyq4nbyfq8lNrg69T051Sex8pAn",
+	"AXixkpXJPUEtAXeQ6QO0kSnIGWgXCZVKBkSVJUhu9iiWcpoUjR38DcaOkABA7hfh7Q2iCT00HsqmQ8A0",
+	"WRrEtSmEbbnKqGorkdmgTH7kACTsnTb/9L9fYYw3ZWQEmn6aaoNCTEiYoMcISpS7viQPD7sWuw0vp6sA",
+	"MEnm+l6exZSjK4JiGjVIjyE3+AGDc7BYl+S7YYuzL2rYChFhc9w/Pt4bkIkAr3WsPLAL+j8oYvsQDOu5",
+	"2rBpqANGQJ4cdOKDAgweMMJ3rNoAUhJLsK6ArpNUzC2U7j0WgEGgjt1+EPKuVKKoAerY4c3oZ9utGD0D",
+	"ePwOAOthChpVtvGQ20RmaiAuXjYOeWihDZKu9hx0NIon0NEPPSsIpDJf1MundeOCU8IXkVaqDLl1tuR4",
+	"SpthaCeNyoV5syXinM1FurLsDVn6qVevYoqCEDERfpJD28s0rXiVrtnKNAmxtOuQtyiWsLqnmLPC/i45",
+	"m8jS+plihQ7Ivt5xNuPM8DGwLCfhQfeENHnHoCTNS/Q9QhwuKCTVBblEtpOYuob/+KthGOSNh+jkCAhG",
+	"Y8NXAkPfYWBCqXuBwZCSIm+8B0Q/iww+rENOi76qqtMscPxR58XCZHj4zEG/T2o9azB3hJW6LjIpw7i5",
+	"tiKtZmbRLv8/e9+63DaSpfkqOYyOkNRBUbLKbndRUbGjsl0ubrkstS5Vs1t0GCkiSaIFZnKQoGmuwxHz",
+	"ax9gH2IerJ9kI885eQEIkiB1s13sH10yiQQzE4lzP99n2S3aqCbAH4cLEs36yUeLtOIOmlWFYOW6Gt1f",
+	"LOQOgn4AZE4JmgqioS47bKfmvqb14nGlOrFQMIA3y6lHEINx2ITTYgEUANIt8pmvciAphvlm907DewK2",
+	"GRxXqEJTMp21WHR2dWkeLITbzB8vX715dfmK6jNfv7qMEPbQ3O1GzFrYegOvqK0xLFXv85wNlLGg3Lmy",
+	"LcHR06PvzU88OzzC/3yHyCPPDp9CrN97Kgo9pimftRlnfahKGQFFP6pC6Lyl5cdqck01ox94BvHsjMtY",
+	"jSzWkVZKWla7og4lUfobVidox9ViJJJxSXCx1AgJpWu4JYQPIOl9wCNjaxzsTaBkHYI+WMn85Mlh07zd",
+	"cB7+3vp767s9goYDXdKVUae//1ZJQRUR5veuRakHJPrO7BXBD4CJCjLeeAra80Q6osQWO/HBGztBiszR",
+	"OxzQ62FxyCLYggir2smxse1cDrk3WEpQ1oH9WPCLBCZj8dpsm4xZxI4t8bAGswXKnUgthGyzpByBs+Li",
+	"esakmvoqN4CRkyKov3CQKV0ZPX1yxKrKXBZnPblTnjFS5zo1hxNul+NJgZD4EdsACYSE94bYY0IHG5Nj",
+	"dt67kVT7oJCivWP7pLSri8YqYyRNhXGlpgho4qPTDPk1sguC6uQRhWAnUFGk+j6957N5VDxjFBdkAMmY",
+	"bmPqwGUSzUV9DLWXMEm60hbA7NqLQjA6JOuD9qY9vGcxA9kKMoT7ZypNejMSRMXEIbTqfABsMm/sIJDV",
+	"UNhFI/sh240z3s/3E5H394d5PubjZD/juQCjcp/6T/faLOoCgGe3cfyfPzw5PDye/nAEttqTw0O/VYk0",
+	"StpB9Pox2Q/Pnh/nPzyJcKHPnsNaAWOdW9hANAgQcMGWrrTYj2KmZICdUzqxR9+zQsoX4GW8XsHGMOlT",
+	"ph5OnA6vnLnpt9gFli9o21BiE79A9El5UWyOMm9G00GkWavUVbtQRtQdBZ6mPiFavqoZ1pVgEWkTgR7M",
+	"MOpy7cpdWO18eteWtStX/x2EwAvo9gxv4TKle61yBbpxKZBBN+jjsm8OUEFgN0CMeQf8IBOsii6wkiYQ",
+	"j+v/Nv5ZTEOvOi8dClKPSyWBQTVVU5Ht94xrDuoYl5jlUPqOeDQQhVF9BmQWAPBm7vXhOc7k+2d/O9oL",
+	"mvBBptsyr5Ozjm1pDvRSEWaz1D10ctZxeMkUJO6zCzHiRmBbHZnIATUp/W5lIxxrQqowM/7rX5u2X1GK",
+	"KRslUrkCQCjSwmBvPCPbtw2XeVnSpH/TtrpQme5KRPhE3NBAguEI+wX3IIR4Eenvpk0/QUsDtRCYj24S",
+	"IycsDT29DaheMLSVyK6saltpsQ60N3mjYR6o5Hc0UUSolv/6Vy8GRvyffnva5iy7nUBNCwaxU2ch1tux",
+	"KxDd0VDK2cTKLnArCVfn2KdA3I4i4YP953GYSEVQLBUTrLLKqPEFEPjCFUH66NpRr/71r2g/Z+BsZjcC",
+	"NsmoWiimZIiyHbRqEK6ixoATJRJVdgMaEgSKxbEzb9lIyXyowY/2El+jt4OmGIte0s8ZR8U13MB78vzp",
+	"sz3zA01v8scciiM1mCEsujB2Rl4c9vdn3z8lpO406QmpBdLD2U6mRrtxMjZKff+odegRkoPPPjcbejIa",
+	"8WxmPifh2PSQxs6GglcfwlEiDmUbVYAHyMktRzTdblzQ5z/y3g0SB9EparQbh60nOAE1FpKPk0a78R18",
+	"BLDgQ0C8RgwKQMRWuoqKRpcaqQmWlKA+zLGANs02i/KheaE7cVSm+YTW8ssy6oDqOzwjHRXRUEo1gBCA",
+	"ka5FFqPr+BJ4vrhCLzsyj9r3xeNnWRccd7nFzicyCIV4n889lFxB17oROkHTOrToGy+X2tYtskgJ7anJ",
+	"ol9fXVycvH518f7i7cnZxc+nl2Q/z6WAXSwGqu9KvIJdOZeu9aiZ2UR6eJ3afb3sUqlUN6ER0UwbTx/P",
+	"C5SrbdKzXYmuI09T7fI3VrPQVBEZDnGyMXpjLFrN+6JdUcxS9EyhLQ1eMif2OnGj3cgm8uT1VQeJ+Uj+",
+	"L+Qq85ccBD8HkOTvmrZl8kcVz4AtBSv7AfO9VNYPhBaO4vdTA8Yli4mg7LUHZqrnE2mJeoBiwqH0L6UN",
+	"Kg8s8Fnk2QQ51EjgmbsdHR6WVjHXOlJeBj76WovARvc1FwBxc5z7PHlANpEA/xmgCpxfvX3/U+dt5+Ln",
+	"Vy8xAOBhFQAj/ymusep3PSzRjzx222aGPFk95EpyKrkXMQ76bvWgn2ypM454unrEW5X/pCaSfuJvtQac",
+	"uLYjHPV9rVHmbbxUJ/h8zbgnNRYE+DxKveEZMhE/ffKszta5BpxfRZzwy9kYBx8d1ftFt0ba+qMaKzzp",
+	"/MOY8eb6Z3WORIfyGhfgUUBQEMce1TpOr3kupkhY+qzOybjAjPCVz7zh0BpHhH7qEgsVCpw0IOVCNhoi",
+	"OX0HhO8Fso7wm6oRRQIVd/W70C4xetC6VAjAThAu5p1uNnI+ALZzo/8bQPzYA2PhmfkzCMg22g2pgGif",
+	"IHUb7QYZOm1MBPEEv4xv7LVm1cuhxsxGDkQ1rWMWokygr990tWjE4uVsPtT+tkCoCLxhGzUxd9WaU0UD",
+	"kZ90bBRwfYXUf6ukgGAYaaOlwnyVSrJLiFeLcz/nz80GcUGuGoRQkuHQ+pogHFSpCgIsCrPL5KOZ+766",
+	"5INF96fLDuAac+M0kTdI5DKxhOo/EV7FonvAkAOE1TjtW3lpbvZdTYH+q4qN1R9v1VNd4X2p1K9czmgT",
+	"9O2F+IYS+fFE62uo0g2PfSBQkbd0XlgaR4p4u9eQMv7lA2LglYKVKhuRDukWP9Rc4Du+ggxmEWMqmSse",
+	"ghxS0htiliYAEcJKau3AuQCOq4AjZUuAu7KAvDWHulWqVQYqqrEHrIWu9pywNedCs1D5PclcDyQ0fXUl",
+	"Nc2dStIdrrmhRKUJwS6anet0sB4ygl1qbJo0DtWLGhdu7k/hNG6jx6ocq4IqO1pXldnntlIrvbBX3r9i",
+	"cg/PIUYleuuTbIV+baGPZ3W13F9gO2P8BBYB7n+oInhSw2QmdN6FljNUxxACM5xwSghGnGr5whAfsdRK",
+	"LKrgscejCIursLZBCjYTWK7ii/Kp2ACx9gBuHTs2J2NobzEXBLBArxWzKS3syNTiPy0HC0G12Rgh3Ivm",
+	"XLoCS4MikMgYkMwmggCNLJq7D4/h6g9DTEF7W+q8tgjzmFcJ8dR6iyDgqyRwmujAj0AQ7HkpPP+wfMLW",
+	"odfhlOxPHrNDeGgAL9BoWhkLLLFVHH6wukYoPWME7oURIQ/t355W8dCuYKKtTehs3rL55dJjZAXEcY+I",
+	"7h9zCNFL1DRIc5JAhpo2yaVVXR3skIriuhJx9DKuh66nB/ANbSu5OdKEr6kUFs7gw1jMj+gZ+P3uLmf2",
+	"DfbyyV3u5QWVkeXK15m5XZkWKiPtu9tasCgzvtZ5Ka7u6A7PycM62dS9uoaLTa/zJkaJG1ppmtiUJKaP",
+	"kwxTcnfiPlcKpKUO9FvxMQ+nu3Wet3bUfdlRZyrFjvJA4+5oeh++HD/aZ1xWWVsVFgTgziayJucqcJRB",
+	"VUIy70wTAF1XYpc96+S2+BGTks4XbwGkRKHQCH1XAIucIiC3DuwMKqheQtpBhDDEElKHpmPOOMJt9Lv/",
+	"46zzcm0X9Q3XKJ6ARH6dyzvyH6DyauiOO8u2ubWun3MrCu1FqsNTbuLDK6fhkPImYLwBP/cIpeCCY4xU",
+	"eIDxWmyZsdEKYaGHHXr5cWhoYHQGEegUnI2tc71VCrWVwgUd6aJaeFBtQPzDCyX+SZo6Ut6mBRKAwqim",
+	"BS9Q2gUOPwiG3MXQDA1AMpawGMRuiRjStREQmUC1k3nW+cXMcG3xmYySvI7gfAGNTI2Ht8vtxi8XrLT8",
+	"ojyF3rGVghWGmnMy4h87OOLo0Lsu0JJWJW5PJTmiqr/g4W9ssTcbbxJ5s+pauOabtMn/5NIUwMGqxan9",
+	"qiAh3yQ6d0cwFIxWbhXEI6bhFyVxXmSC56LAyk4ViSGVa0hKi1GTdEZtxL4kn8AobXCsKy3BbUT3Arj2",
+	"kEoUmvqgEFgKhNUpMcVSqz1AoXpGGrtJjn+X4oWIwNfCH8ZPwl/2DVm2K83NmbP+JHPMFYrQLWlwQPRn",
+	"8f9yasNpu1rBnmAcuIGbWMkdMH0DTJCivkcj93EL05iCT0LaTnTodwIkS1Rp2FTiCEuxi5SaSB2NahOj",
+	"WsqCEsDWX0BcbApfAwTYjdAAnGnOx3FhHjCHypbSFnMtcNbPoGZKdi08cTVRAXXlxnkr2DASzI9aDGie",
+	"10rl81Z8JP0byEo9VOPVOa5goevXEVaPrlFM+GTNXVhjLbFVp2uuwo+rdGsA0pNrepXABnIhLTy7NH55",
+	"LQhaWeFPfXNasE4x4Blihj9sPeCVHGeqJzQAWxHS9p9cb+PRD1TtQt3dU7G4sC/kH58aKb8WqZGUkyw1",
+	"7wKXA+MpDUVq/qmB0pW+Zt3GXy6uzs5Ozy/f/3hy8er91fkb59F0G6zb7UrG9n9m3UY1NrUbfXn6y6u3",
+	"3Qbb3zdCgu0A+U4XEgZIGvO7uDbafkzcM90GQv8C70y34JYhrUyhVhA/4gn+13HVdxvvuvLzTleC62HX",
+	"/Vr5VcPffskoIZpMZBlr/2AbKVqhsNzt5R+blO9sVUjRT13Zzd/ykZhbVDe/gCW17Wj8Jwzo5uFnpLHP",
+	"BY+brOKL382am/PjTjrFy0/JP4ZLPze78vNeVyZ9WN6//cBkkjL49VQNWj/xnKe7Isv2uvJzV/ZHeess",
+	"S2Seyl0rOH8Rsz12cEDQaBCxUbInStvr6a/8Nhc+89uNpJx4d0fdaTc9VOS7cFwk7OqO3dQdOCia9vSP",
+	"nfCM7DTZTuGEmA94Yv7fnY6dd7Ajx11pJqJS0UrVwC32Rsz2jhes9l2NWtagYJXel4NPfJy8vxEzW6ga",
+	"i1TkYnEtVGhDD5SKLYE6FT5ZXCnCFg0KkZpBg1DQSAt4R0LGQS8ZILeCWe5MQA+kje1kzsilRsdcB1ak",
+	"zvmsxUA3AvgUzHdZ2dJ830aogeesjQWhRbK0beTjW4sI/nm1GlpZdbTanEe6XqAOzpsP0k3y4UGqBolc",
+	"3N32oxgkUsM7prH1Uny0wAhcVqHqe+fSJtML7Ad4SYEpoIWMIvTqTPSEp9Dri82Vp2br2FHr0N23K6ET",
+	"GPm8nj/93sNFPG191zoKnE03L+qCM7I02mOIXw1NFsi8APFGSspYlS7Y9STPoSEYmtvMoxEfx6nKsOH1",
+	"Bhs9T6TF/wraxB0SfwGnyDKPuP2pog1qOrJ96jGmIiGpzCddCfCByUhAg3sIYf3k8PDQPiUHi3Nc8std",
+	"T5xKY0Hs3peIPFDTR924tDJVg458XN/USvCVntkbM9f13cu5YeGEPu5Pp9N9c3L3J1kqgI4vvt0Mf1LZ",
+	"aN3p0ZgNGuhW7S68y6vjziAM4Mytk8srjKp0eENWhCwZDPOSywsC5wLfj1VOL1x7v+5uB5G0X3hCk60L",
+	"W63sTwjg4gtR9gXNDerRa8dQbxuFfz+eqFPb854lcJ2ga8lj/u/01rV6aoROolOhcEmPiK+GKtOCXQMn",
+	"yKzbWMt7pMPhvEfyxN6K6S79+XuSD3/kWlydv9ntNoZ5PtbtgwPr8BSmuFfbU0O4nDmfFURcwVkNZTLc",
+	"7JXZogUbdEbbs2Rz1vInC5tT2BszYIP9aZbGgUTcxc1oBULSXLi3sYuaCueQmlmDb0gwCruf2LWZa5a2",
+	"2c6Sue4w52PmFtuo7OuCRYBOrsCHslN6JjseObfNdiqfyI51ZxdO2Ny/3pybONM2TbiFhiuyh9mfIT94",
+	"dXtnuUT9c2hyq0m+2OZ+ZY00y8TlbNOCJe0RMS2QTAFdeoHfnA+JqDb0nBEypr7rDDikagBYZcY0vIdO",
+	"nFQNTif5PfTfLHCu51nPvnD/+k9UClNQua9kjOhyy3TuBm0jQejKvKRkMC55S70fXCLe8xyhc55v8FYT",
+	"bEvZFT4pvvVYDtaVdBWR2zxnMZ/BOSUYJi5nbhz4eN8d4iXYvAKlioBbRg0exQkn2iGYTbRoI3SezWw6",
+	"kFYNfCsBmstctrOJ2MVOCNC6gW+yK0mImG9p/jYNnGgGxnA7RGn02PQJ7UUBkBgdZyEBcrQJXR4DaCR1",
+	"jDYk1ZAvSmMS2fySSmLjPM8oxkfciBMtgt5HAh+Fiy2dYdD6EvInEsEuhBLtg0UJ3C4D1bHo6eETFlI6",
+	"NsunAp9eH5Bd8yHgUiJpZN9bma6dkspYMecP9y4yYYaniXoz/Tn62yGChVr0QjcVZKgk7OEnh7bvyALP",
+	"FWD2EFjtkl9rYjQ1590ijuohAFS7KeC/ka6cIgyobRFyMVW9m2aAExkcHndeoWoi6XclpfuB78Qch5hK",
+	"BMxDAjBhGw22BChA2Ut607GimJ/EkGoquCY+9weKh5Q80kcNjNRz3ckvXj8uMjfw24s+gCi3tB798I3+",
+	"ssMQ9COwtnOEHN3GIb4KK2oOQ6HCtsADeRsLyRtENrS8sKT3fxmjzHPbulC0r+E1OpuolAvWxbUYcIm9",
+	"FK4KdL5g98JO4Nur2A33dqn8cnuwQdmuFTq3q9u1U32Mut1AkAoZ1xKir8xxcyvfVv7++foo5ut+Q++x",
+	"Wjgu8AntmINP9Fe9mgZnAFv6D1dpUBG2gWY3AhQNokURguN6UBcA796Bwt4q6zJ4P77ZCMifuMJg/ZAJ",
+	"VWWve/bX1bV06Io1BjoZyMl4cSjFVdC7Ghv7ilBXZbHKwCPhJhLxwRnggxuH70omPRUTVvjbn3554ave",
+	"p8MkF0yPodA8M4eiKxOC6Q/YhUIcd+T+eIu+5tDylOMskKAmapHLDc62y0Gaa/9u7vbk6O+sN+QZ75nt",
+	"OTZ3pwbQMnk7+qFggQM++xErUsPvUbnBDCYDiOIcOKcIQYk8YogFYOfgkEtfco8owIg5nwAdsg2AwNeO",
+	"RTZ6evgdm2P9X8rHb+GPtcg0kXwgxLXZSvO9Dc1D8QuF56OqInuk/sFS++A5tMm2hUBNKZ7yPQtp/1sb",
+	"u+PmjF6Nv5L6hAuY7PqOeHncPVS+117DWzG90oAvWHf2dHml/23f2EUl71h9stRUhEzhLbztGoL+XKXC",
+	"GGP4Vt0z8C0kOi/5DWnLbY3AI/nmvmadDunDVQmg4v0SygSMcpjL1qM4KqTrCxLqDvP1tyrWNpOfy16j",
+	"wriz9HWtvDK4ImnyQfyfxY3VlvO8mEmhV4z1PNokEvih/ROLMSQelHToAyLVQNsEyBiFe0C/XZJ3peXr",
+	"qNKnA5G/ST4IKbRu3Do+om5WqpOfBU/z4RraxA2oriajtQLcR/LhFvgL68v3JbKkU3yaMLX/EciTIS7q",
+	"HRyUkVgKuGJV5qrqgkqo518fH+K5rqFxR1ZGGN68E2Cpgcjht5YaJTibZmM8yV+sWDCBT/GRiN2l24jX",
+	"FjlkXSxmR923zFxxYJsSO1cPRuLATmexo3+Ofd66EAbb0d5vNroIFJENirkswvUknw98sRMqqe9NMiDN",
+	"DW7k/VmfFu/5atsl/qet68jDqmKsZlrshy74kc2RiGES1sB5XL80fLDLO5oLk96gP3vB+Bp+6oKgZiEi",
+	"A/UilvLzPqXc7+ZQume3mZjb+mtfS3gVTy3KtLF/Yat8vLqcIN7at0RbB5/oLwC86wdMDguYP8iocxRj",
+	"LrRqzPsbV6Vg4e6ip4dPI+Lh9oSpAKLEk3iBDVhklXhkg3CyGnGhPOP6kml+ZDWNE3BnbG4ebtFCt+bd",
+	"PZt3uTumlhQWkRi9wLIi5y4x4uj9sWwYkyrj0KIoWRpB4lvttNipTGcLpNmIz9pQLwn1iq4o0LMvT10Z",
+	"7dyNmwC4XgRdzBVUOLJdEIh7WEKJBh9uWmZtWJfnqDLfKkh3bmOB1ZBtZ3O/uL79tewe91Cz9+VIbM9n",
+	"4SEDQ0d9AwKlLx8t52Ek87Ym8NvUJec2qbGe+gBcEjRtx5kCH2CRDYv9SwVebgH0vjua4dgycihw2GuW",
+	"yF46iRcBf57Rz357ZYTBhi5XFXTdBkWEOPSWNYQ0zy305zYcegdgK0DBWQ22Ql/NlwCOnQywUst+8q5M",
+	"JbQI9vNXBIS0tf/LxRTXjKN0ajtL00F/I1J4khMlT4mRrcWu4OPcZt2ok4fiWNS2kyUihq4UBC0HpHxa",
+	"0sEn/AMCB+NMfEjENKI+MPyG8RgpUJAtO7UNPJbwFPHuh5yazdLECFnpcD7FCCjnAcje3GaA8PtmntDa",
+	"8zf2S/Kj2YL/eXH6djF6JYmWR4101sJtxIleiNyYeeuwmcwNfCzkSSvF15z5IhsaDjaU3ox4LG4hyMNY",
+	"OeQKZotp7+zYYIwbYnSCwk1aqRfsdeXcHC15qaXvtSG9V/UHneEAM3Yyjv3xX54NhCvj8Gl8c5qpTmlT",
+	"8Mw78ixTg0xovfU2vjLYs5cgNjgpoUW6+K4Lo+jmG+F4BiNKab02+8vuZJLEAyH35uutzAZzOcNyqlco",
+	"hdmbPHawn+NMxZNejhcYtWsvmpYBQkE9Ez7ouehPIFmaQcEz0znv99tsSI28I6Y+iKy1Lh4oSPMFaKAo",
+	"eQoVW0WlBiVbL3C5VYvtGrlqlrp0od383CyzzRj7453Os0QOPtVf7ue7qPlCnVYNz0m7AA+3Z9e6EywV",
+	"QTrHdqU7VQvFazJc5x879Rbn0TupXqxMellh8y30r41LtsxsRasuMso5cklxsC8tf7zmhI9Jn4a8S1g1",
+	"VZE22tTOu+OWu0ewk2hbt9mhbXboobxdIFdfoWFL3u5abyUe+KVpHZsvAaFBXjBIjmOXm0lFPwfvNdHI",
+	"FmvcXuedIscpD3xiRKhAdAaHwjLgiQSQisPvaeR7NyDaK4J8WrGH7BdFFmJAXIbKT2hQNs69zS85Tg4W",
+	"dfr7IIuo4QVnYQZBVwzgVLhkOq0ZSTa4ixVUucIFX2B9ERmKx2/HBz78anzgOVp0ezLupGKUjnMtJ9Oe",
+	"/K/FV3wYRVDHuST/3G4guodHdcZBnjgxh+InoArceqRfG70ESnFSUnX05QKb28ZZl9dnTdUkjdm1YBrK",
+	"UJUNuFpmbQgsU9ECwO9hEo0lfdsFYNQj0OEZa5vKU2c6FyMX2UX3AZAYjdoBodk0DkiWCyliklhuJhay",
+	"m6rC3vpYtQaSU0dI5dhXSQGWfjZVsrKstRgnq8HrTkvObfXGIvZtN58CBTdPU8hgLpfsZL58sUTbifyg",
+	"kp6oqdJcZHFNzebHzSm4+dO6dWK2TsyDOTF0MtdwZNjtqtUCr2ahgEf7AMvjN/eYVqQWnQeEEh5gDY0q",
+	"QLo8Cto4HKUp122rvCyzn1TQBxg4SgABQDh/TQbyvisFz9JEZNY1aUIdnEpTwHxEajwLKEsKySI3AT0E",
+	"WbsJuE2WaxuSmk3Gc8ISRCTaFjuxvRkOaLbI0W3hJ5NMVztcpQxp6G0l825WG93MgRIYlIIpmk9maoJV",
+	"zuaQVBfxhfb2bROTzTX9t/t3gd4kH8S9hLjs4aMwIJNq+iVkBUNfaprkwzjjtTJ2v9O1cutM3WGmbnOX",
+	"auvdbOTdkEt7rxm3/f9ggAazJPN28Jez89Nfzy7fd15aLXqvybjaiS8jqubyXmehDsDE15g0+G1TTCAa",
+	"yxmmgs7ZpZ+K18v4HFjhdi/WyWtFUNDWYw3DtIlm15MkzVkim+inUhzVZoTYqbVWsOgeyNS0C5w564AV",
+	"jYOunLcObD6lQnOXpPvdo8jfiz4+F3mSBSG7e1LJZtdtdu7RVfJWk95ak27V4Ubq0Fp1a+XHjMQ17sJs",
+	"NQJLdHR4GCFYCuSAeM6vEaYOvkeeSXyFPSm8QIlJpB03Uk11iBEPn1rBOZxAEqUrY+iFP82HIpsmWrDo",
+	"2eF3UYAVqWLBovj6/cRvZtRkEf72+zjJ8llkHMEozngiEzmI2ojkT0kkDS1VQFNPrJknnR3NJmNkDLET",
+	"4vpGxAuwYM4Fj5OvFQzG7zs8+ofEgvny4KwuhhAHDI/pQOTuqCxEo6GIzHL4aLqo2Blw7Atimr7Nb0cX",
+	"wtO9Sc50kgqZp7O2e+sygUiFDg8xAuaCCDv/WPQmkTcRQw1FeV8XeB/zQTUzTaJzoiT+BntIgse09BWz",
+	"O7BBDwkOvWUPSeVJ2faQbHtIvrQ+Oeg3yZ28sLLRfrK8x7rSATsdAz+JTY3ZbCEi4yBibjDA2hYIyUpN",
+	"zrYORiOqK9kXUATD47ZxxXpcsmvRla5FxdHEWDxdzyxLHX+LWzvojX/U1o66SbQXwYw3QLCpHH0PfR51",
+	"l2OFbe0VuAGVphCduSnXwA6HPZZfe7cHke53zumRrEBYE1M08c0P41BqD185zl7nBl6AAX25jLvGDQ6v",
+	"/dw0RhQ9qqUDvbI1dotfo14+jJwYO+5X29O7dJC7yhw2mG3dPcWfwxX6lpg666OWmPDUbltiti0xfwLD",
+	"wpgBzgpYZFncdfcM3fxBu2fyJE8FtsZ0UOuxp8+fPMFUs5ID1xsTqCu6HPHAh+ZMx8RSasyl016urqFX",
+	"ZK3OGFz8gtYYlECF1pgKYwD6Yy7NgtoM/7dsUd38pV9SvQXdRe8LKfnq5hdaJzybHBeyU7kCbHCJwwXs",
+	"rJr/zoL2lgr0CPro4JOr/Pq8FO6WFmVsXaDD5LlxG58cHlrzVTeZSmPvS7LTNPbGLXbmADuhMYC7Enus",
+	"K2bhINuiBbGwTa3hxykqw9n+nuRDr97XNCZLg5cYlndSJm0MlqtOPZPlxZDnodmSCT0ZiasOmSIrCPrM",
+	"tbG5xfzQ357XHvzbcxg+kSevrzor7KTXV53zCdgSWsjYrbL2IudGrppnMBbnqXM1rrc/F7kaj+3+bOv+",
+	"tmGW+4a2cyERSH0YKR9WPa8dfFlLOqOks4lzENLzPEe2h9KGXwCuDsLOTUA8Vn2W5ExlFiMEyt8infN8",
+	"oiM2Uh8oPm11GSD8R8YRj9i//u//Y9FYyDiRA/pXJrRKP4iY/tlLlRZx1IQ0k87FGCgAgAUY6gAzoSCy",
+	"BPRAXelu1gzvpDJ3IzuNEZ+xgXIlATifkGIZKw/NErWyRQO4KLNcnkJWpSsJYISyZ08Pv/d0xhmXGqqA",
+	"ohZ7kSoNkG329xEwGnq4wtpEAHNL0rRUQNCm8kGp8gBkBTaaJ+9HKhZtpvr9CFpvC9ut+n0z++FkxKVu",
+	"r/xFV88I85tI92OY0JOqK20ADYiSsJQyxICJlIywrw2jevPoh8hxzPt9JITC9gVgjt6wU42WWr9VbWNj",
+	"5i5a1cwjUv3+6nwgl/Fpvx/oCDrbq8kDgkWuHw2sHn0PHW91l3OG191PUPAemt+2BkDd8A9KyksnKLdt",
+	"a1s7aQlY+aq40XqO9wFP9rMg0FvphKPLoAPUcWsLUArXY/qiv2H7G0i87EIXgi7ktpzisiC+UuwxrrsS",
+	"KxP2obFOfDBP5JiKBm8SGVNNzVBNoc8BXLEmOPiJZH/gRBM5eLcL8BwH2n6wh3oYU2lAvwjsSOGaml6r",
+	"mws0+6dKJLTY2f6EbCLp96GLHUVmP5HYywDY64AxPENDjOWTTBbA4jANN1RT6H9X/VzIrgQWy5n7dMTl",
+	"DKIVxpYiqaxvBEAiE/Yb3JfIuTX750TnrA/vf+HHXBWR5iMBF0wIoYTnLBXI2f3BsmJoa9tAa8hEovVy",
+	"7DQCz7sSS0KtKWHtHmMIoqVDdJIrjpkmRlytbGayhTYjmc7vc/UeFxGxkeCWhxyNJej6ILsTNjtBwAEp",
+	"psHhwxoRdyod8LOHqHa75xc8E/mx78hB1gnzefiMLWq0eQrXmZpqIDSJXplzegGhuMiWa/a4hFovIWMW",
+	"FeKsUZMNkg/AmoqMTf1Mjbpyye7hMd5HnuEIeIbxo/fwUWW4ai6Ns3bFC9c5LMy4Rs11Lu/If0CLZ41Y",
+	"Vy4+5gfwmu9rF5gI7SMCqV1lHvl12lRUbQvJD4XpLywlw4o51Sep1GIdcmAQuDFWUqCThe9iBMVmC+lN",
+	"4CbgQcLbH5nt24cJ7HdeRjb1bw6Polps3IljNgd8jjVSivXUSLS2kZe6hheVoF0qnxOuZca8CCIT7pdF",
+	"fZ7qk84/Jirnt7dgjmo95Nc8F1M+u5XRY4bWeHD0U5fJSKhJ/sC2UvMTiTzKyVcbUSgdqGZmR89jYPPk",
+	"Dlpp3i7LwB385bLz4pdX0EUTqMVNEnO1818EgyN9CiwDY9LxeZaUBSbDcoqM7TFIfiV9GPxvPzCZpPhR",
+	"N0/VoPUTz3m6K7Jsz3z22fyfniZ5b0hSrv0D/tHazWdjQXcD4m9Kt70Uac7beMP+KG+dZYnMd3EMOQp7",
+	"5THnQou8PCaVu90G+9d//bfrlUUrRSZy0O425m7yUklReY9uVxJTOdfdRpPmT+H0FnQQFe+EDtiiezkK",
+	"i7a/2QsVC7thnzfO+4E9B8m+XUwB4parvqc7LT9beqzxHjwJxuhZ0X67R8QYQ3b2ndg8np02fsQsh2VL",
+	"57Ga5C1wMGgwafa9Y3vtdSb4zXF4s8w8N38zM2mVilaqBrs7i57czrIbGsW74H7hU9yx+25r3pJ42V1R",
+	"iS++r3+i7sZGZOAt7RO9NUhXEJuu4cCtAuQPbd+pt29l4KuVcfmtV5KArbMImD8sTvr2CqspsL2GDbpR",
+	"cXVgqt+uwDpARHuUKusiGvMaxXlC59YW2yYdt0nH+6/ttpXTNEeg1ZoPr1mT8D7SjZVl4hfl0JQNt7k0",
+	"EkSAOPR5mT+1jaQcY51LkqMWxUqXUEMcfOLJe/uvILYQdaVxXf/1X/+N3riOWux3iHv5mEmiS+mxkuaA",
+	"uAdoCwx8QewqV01UONRKjBMWcVfuQpvd3jHTqthFh8Ee8KxtC95cJI1CQJj9y8RASKOTRJvl2UREjOsb",
+	"TYhYmMj0+8iD8FlwR7NcYSdtnlwqcqSWzT2mS8p7oisD8JZr0VcZwHfx3MWfsC+aNmeYGAtkRkECPRmL",
+	"TItYxO+vZxE2EoYAltfCOPE6vDBqYoiQDqtHhTEboAHd5YS5HUgULc3YL5qlgtvMc6j8aXtd6zbs4kjF",
+	"Io0seiYtEj4MSCWob0z1+yLTx66jIMmbQasCcUvYjDBtLcebUWDM9ic0w9sC0ouSvgoAHp5ul9/UoOHL",
+	"Q+gYM1Qv7mS4RSTsTrsZIFZao6HcHukw9ZnWGfqitNxNWyGq7nAPCdBsAjb+ymW52H5oJ20Q5FsU3wuP",
+	"l7OQqRGRhE3ReroXcJselz2R1rWZXsDVqYh9CGsNi8sPKtrwEIVcUX2H15z2/T3KbuaPs87LVVVmZoS/",
+	"x2eIl65Nm2KUpYgf/fyQfDWnhqZ0X+fl1k0zf/IztvUR6oTHccfeqvyCXrBvt7bgziLyX50bBM/2nqPh",
+	"64fCH6pJhXUb3nXoNtB5YGu0ldgJL2gsWRRPL7WZzBlaEB8/Lzk1d9Ee4gyc6gaRihhxk31iZfeKLaMx",
+	"WdZWsbTLowhzXOznMN+rLEYfNPf/sDQArtMDEJU5ZeSAOIBTLQWbDhXrqzRVU43lAWMcAU4u+hnoQ7BR",
+	"orUgmjzjeQ2EJc2DtpdFyBKuGeHbi4AWirFrEj9vFAMNeh1uEQBd0Ba0hZjYxi2/ibgl94HAkRc69Vic",
+	"7y1oeRLHmnEXBLueBdAWbfvPuTp4aF+4nmF1FwSKMFzn7kMCH8wT/NuWCO4A8anmsxY7YdjY4DDnIWQn",
+	"lVcMSC5DOom6IPba1DgB8dKgsitYA1ad1epTYK5NgWOngaVfnSZySVzKirxHDUrBuDrC/UU4500jS3PD",
+	"7wFlo/6K6CQ61VN7MX5EZUDAnqIp14zH8f3FA7Y+bV2fFsXYC3j9t7Xy37CaPInjQIdg1qec1ivqyQfw",
+	"cO0PPjCBKZwdQlXIrT6lHnJjLT/ZFFSB1rPA+SXpuNTzLSoCYiCF+daa7V24xPaMVHvEdhGBO4zUoTTJ",
+	"nRVzvB0qQrHue31I6DpWG5Wggz2DGUUH/OyMtcWACUHQJrL9A1CTLFItmgRwlgnjU8sJpudeJx8EiyZZ",
+	"GkHLqRRTFpTP706ydC8yFp22lZo8BK2CtGoyEhbSk1FriZDYCQrFn4j4gCSDVP+VK3YtoOxeAl0hZOHa",
+	"LCq9SxH1BDDR74tezgA4daHpFuI63T1Q9boWT74Mi6qUBiEsqtqmTnFUdSuh+XJbfr5V0us2/mMLjDJO",
+	"n2+pCURCRTg68S9Po92QSpqLPu5nYiw4PgXwIqrik5PkoDfk8EItKr5RGdUWpDxQEKrPIocPwzA37NzY",
+	"HY3Is04lJn0QS5lKQVRFZv1Rk7q+q7rpEuN8RknsWj+s9DWyMHCGSZ5hJxnw9GgWAZdboa2MClk0aCno",
+	"QbJtWtTRxVmqdN6VPoTtsKpR8P5TJbIwSUWNVDMsOomeHh2x4EG8HyV6BN3qYdcWaMaYXYtUyYFGS4xW",
+	"05VQ5mErdHLxMSfCH8ih8iS2PVTXgok4ybHTyxl1SEqLnvbUeOG2oORa9PhEC++toz7AMmezd/0+VDvZ",
+	"69DHh4bDJG8Gm5wrNbctruMHtIirjbKbingH5lZRzHO+P3EwnBHqJ1fssqNdbZB94tkkH7bYaeGgQZe/",
+	"O4yuiIrHTSyzgcqqdEZnIDIHLnJzHkMdmbluNhZdGZk9jvySMuGKdRDQItEsGUgF5VAXQrBu44X5AbTZ",
+	"dLdRLrfap3lGuGO+Jcn8wpIarKB1NJ9kEm77M5cDM3QyxvZAZJhQ4+AIHtsOQ3qJS7aSGmNnYQuRNzJX",
+	"6t3xb1US2wUH9R7U00kVT+H5Co4/lWZRMRM8L/PGUxup+gANpPjQeZ6L0TiPGBZz0XYD5JsZolA2qKls",
+	"szijFeKjwnoy/7yL93MniOa4o816RhDsQtlnNlDzvtjcsimCE30FlVJXHXNGK+ulaseA7D3WRokojdug",
+	"POquGiDdM1u7/9GNfDGc2BTGovIWTMXB0eybhw66zZzRNvvj5enbV++iUpDrP/Z/E1lPpPsnnf2rzj79",
+	"0v5yECob7Zpf09a6vEVzY51glznPDxvpMr+4baP8Ytooi+UhxnD0cTRvvZaMV8563k4I7HWwtCm8Zmzt",
+	"Z0uM98rQCOMJfhnf2GtDK/52VQbQR+9kzB/vosA0uHj5SzF73C7mr0Ioi4mMCTTHfZ3ETVT53tLpyhCx",
+	"cs6SBZvX2I3Xs+J2EqITmC7OJqGvBvyDQKbOANjAXVllBhmDeiJ7xsC7LPovRVfleB5g3tjQEdc60TmX",
+	"xozMVRozbgwXdj3rymgkcm50QQsFKQCJzfWcERZDDIk/RzwG+TP7FSJaSDVtOn6akQLsezFaVHwRoEY+",
+	"MjrnWrUSwbQ3qJbwdlqhXuLJ4ZPV9RILS27sqbxdzcS2DmIbO3rIOoiCXMdg0iqVVFkZUVY2t2zYXeSo",
+	"3kssHyu157t9VvVtGTWIfvXyTjGsG0cfG2P7NjCAfNCxAmF9I9UUHNwkZjORk8MsKXRRmEnTBQyGfDwW",
+	"EjuRAH0WyE4AZZo8d0Ax4hoiX7dwb0MM3LuP2VeAvbxVi/rnvrlg+VZ01au5LgS1qt/RSom1Wdi7rv3s",
+	"ww+V1vNPKgM02cnIdVkWzOX22nIHWlQTiHoR0EPTXgLBBQ1IXsWQXwSwSza1BzEzZ/tWve8lVPBtOOau",
+	"wzF/dpm3NfLuT1Ii0v5msvKBrLsPz1ekE090KWkROSFHCM1WjIYFD16ssudYltEOmuHLeQeQy8JILDGO",
+	"qPj1mvduutKn04ZqKo9ZhEiGaC1x+89zwTXAEhpvP+LXKssj822Gnz942uG359vEw9eaePjt+Tb1sE09",
+	"bFMP29TDw6QeQk35QJkH0vnrOE8ntohyseMVzTs/geVAvxmt9nFAeW5l/9bP2fo5Wz/njvwcTa9VtWxL",
+	"U8Z7PTWRZVJ3yvEpLdgU/l/sj3iSMh7HmdDaAchLxllPZDlPJJvymcsMIti7+ypTqajGn7yCCc6tsjjP",
+	"n9UUMbWrJgFTdUROLfaCa1Q6VzLpqRhw80c2wj3ieS4yMxWShI12g8f83xvNhvEbjPmfzRrNhuQj85Uw",
+	"v9cI5eKIf3wj5MCck6NnT5uNUSLtv33qTudZIoEgryqRbXd8x21LMJcB5jyqJmOubtSV0ecKX4xvAcST",
+	"9ms1iqe9cBMITxx7y/b16pdp277+kMTN347i4vEokdWay35VkVm1L4FXOagECjoHP/q8MB8JTTIYoMf7",
+	"YdYQK0typVqsM1cjj2Eumy2Ehh20/oDQhTqK5oQ4lal0pV0iVKug6vF2tDlLBzoZyMkYg1oXQuaYZQSk",
+	"R2zmxsAWgH/grNsEUdhTALhJECoJMd2BdH+fc+DhuGVDkdFjjx36ogtrdIGb2W7aAl4cew/93/UW4gR2",
+	"fSA4N6LaX8GvkSwZVlpu+74ddttAgLGzgllfY9gFef5qXI9M/DjsT8vD/8q8yJf8hn5o2xr+9egslCmB",
+	"omHUWjRjZO9WaLH6gSHSc84VOvhk/rOUt/zUqw/XppXELXZBvUZAAJTN/DUaN0nDd8h3pqbSFWgSPRcM",
+	"glYdLbBJDa/rSrpRi0V2SBSg5NLdXTlnUPcJxaILtJKVNo9cUrmmLG827PJqg3/clx7Y1k9uQ05fbu+t",
+	"E5d1zfy1hICRHPVYtf1EqA4dojFxAhpOm7+FxD+TvMWQy4TIkIVleuY9oxKxmzjoPbX6YMh1ExtOIdpE",
+	"xrySJIaxJfOYcVdZL3L0ARyLohRTdFWuZwV/IhP9TOhh1GIvYcLY/mh/uCthhkb8a6F1oszkbFupVCDK",
+	"e1yyVA0g/A+NwD7ajeuOGWi9ROcZz9GBmsHs2uiCmEvfwyXRYrpnEuSbuwb0PFYjLeM+FE38Jgae6pE2",
+	"b+ZYVI29B7zyR3YsilTNU57FeptrqG3jv+E6PwELcmvif2UmvmU/Rv1AwsjrhnW1WYUxfxCajZvrukkV",
+	"qIQgPhdjklPDGELXaucQBKwbZK4HOIn6mEWfPkeslwqeaackHMUtNLBDl71zJGLVJQZaAdefWiSBwPg3",
+	"Lob1DUbc6MEcuIuJL5B8DZHqAlUz05Pe0P/2bvT08GmEDMvOEUHPgmr3I9piVzIcTIESVx6VAEAwQIFj",
+	"ynwkIkdzA6zDxrIp36hK740nubXvb6X4MHOyip/f/9j6qqty8H3orpjXdonWCen5IdV9Zu6UajrvUk2t",
+	"ozvaqq+tMvqGPa230Lfk3oF6ygmma1Zelcj2GDLE5mT+Jty2WPUmI4GBh0mWNtqNA9BK9JtzeikZSARd",
+	"aRoXBABYEhmA3lifBT4IfKueGgnKlfvcsnnVIHAWJ3qc8tlb/Nj+SIJIfXMAdIjZS6BzgWawVbRNTwmK",
+	"/FJh8zXhv/VSpRM5CCZDeqViPpf0zfxkfnf91Q6eGCuzS63Qms+wasG2spRxxmkOATpzeRK+73d+Swi0",
+	"iDCTTzpNKn0DHlN69PvQLE5U5MEjSCp+ywMhLVpzwb/ULBdp6tq+r9UENyUW+gaK1KhwPfzdcaZG48rd",
+	"PqNvqssYsKuPFmyTe1TPt2vMhhdDnkd7TeYaz/cnCTyKk9f7V51gBlASM//zIYBR1V67XDug9BZ2IVXq",
+	"hoCdjJ7CtwILWZxGE7w3JFSmYC4TqkeZexCutmBuIr+IGTHJo11YMuZ63D6Rs3DRfJzs34hZ5W+ddRh8",
+	"Nf9bZ5m6DnKp45TnUN6CIJATqQNOtuDHhoKnlS/4z/jF53ef/38AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

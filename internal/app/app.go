@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -38,7 +39,7 @@ type Options struct {
 	Auth auth.Options
 	// Account needs no secrets and no Logger.
 	Account account.Options
-	// Assistant needs no Encode, Metrics or Logger.
+	// Assistant needs no Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
@@ -56,6 +57,7 @@ type App struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Prompts   *prompt.Service
 	Keys      *idempotency.Service
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
@@ -79,13 +81,16 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	set := o.newMetrics()
+	prompts := prompt.NewService(o.Store)
+	o.Assistant.Prompts = prompts
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
-		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
+		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store, o.Logger),
 		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Prompts = a.Prompts
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {

@@ -62,7 +62,7 @@ func (x *Exchange) FinishReason() string { return string(x.result.FinishReason) 
 func (x *Exchange) answer(ctx context.Context, model string, c Conversation) error {
 	request := groq.Request{Model: model, MaxCompletionTokens: x.Models.maxTokens}
 	for {
-		request.Messages = c.joined()
+		request.Messages = c.Messages()
 		failure := x.ask(ctx, request)
 		switch kindOf(failure) {
 		case groq.TooLarge:
