@@ -29,7 +29,10 @@ func (s *Service) Preview(ctx context.Context, actor auth.Actor, promptID uuid.U
 		return Preview{}, err
 	}
 	c, err := s.preview(ctx, actor, &view.Prompt, ticketID)
-	return Preview{Prompt: view.Prompt, Model: s.claims.models.Default(), Messages: c.Messages()}, err
+	if err != nil {
+		return Preview{}, err
+	}
+	return Preview{Prompt: view.Prompt, Model: s.claims.models.Default(), Messages: c.Messages()}, nil
 }
 
 func (s *Service) preview(

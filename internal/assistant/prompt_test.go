@@ -68,16 +68,19 @@ func TestLongHistoryLosesItsOldestMessages(t *testing.T) {
 func TestLongestTurnThatThereCanBeIsKept(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("👋", 8000)
-	got, err := conversation(nil, aTicket(strings.Repeat("👋", 10000)), []sqlc.Message{
-		message(sqlc.MessageAuthorCustomer, longest),
-	}, now)
-	require.NoError(t, err)
-	require.Len(t, got, 2)
-	require.Equal(t, longest, got[1].Content)
-	require.LessOrEqual(t, promptSize(got), promptBytes)
+	full := &sqlc.Prompt{Company: "x", Tone: sqlc.PromptToneFriendly, Instructions: strings.Repeat("x", 6<<10)}
+	for _, p := range []*sqlc.Prompt{nil, full} {
+		got, err := conversation(p, aTicket(strings.Repeat("👋", 10000)), []sqlc.Message{
+			message(sqlc.MessageAuthorCustomer, longest),
+		}, now)
+		require.NoError(t, err)
+		require.Len(t, got, 2)
+		require.Equal(t, longest, got[1].Content)
+		require.LessOrEqual(t, promptSize(got), promptBytes)
 
-	got, err = conversation(nil, aTicket(strings.Repeat("👋", 10000)), nil, now)
-	require.NoError(t, err)
-	require.LessOrEqual(t, promptSize(got), promptBytes)
-	require.Len(t, got, 2)
+		got, err = conversation(p, aTicket(strings.Repeat("👋", 10000)), nil, now)
+		require.NoError(t, err)
+		require.LessOrEqual(t, promptSize(got), promptBytes)
+		require.Len(t, got, 2)
+	}
 }

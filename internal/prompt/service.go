@@ -99,12 +99,12 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (View, error) {
 func (s *Service) Update(
 	ctx context.Context, id uuid.UUID, set Settings, accept func(revision int64) bool,
 ) (updated View, err error) {
-	if err := set.check(); err != nil {
-		return View{}, err
-	}
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.lock(ctx, id, accept)
 		if err != nil {
+			return err
+		}
+		if err := set.check(); err != nil {
 			return err
 		}
 		if before.Prompt.PublishedAt != nil {
