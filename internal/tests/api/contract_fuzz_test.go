@@ -378,8 +378,12 @@ func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
 	}
 	faults["nobody"] = as("", http.StatusUnauthorized)
 	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
-	if f.role == sqlc.UserRoleAdmin {
+	switch f.role {
+	case sqlc.UserRoleAdmin:
 		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		return
+	case sqlc.UserRoleAgent:
+		faults["a lesser role"] = as(f.owner.token, http.StatusForbidden)
 		return
 	}
 	if len(f.pathParameters) > 0 {
