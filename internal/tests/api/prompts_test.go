@@ -194,6 +194,8 @@ func TestPreviewShowsWhatWouldBeSent(t *testing.T) {
 	none, err := agent.PreviewPromptWithResponse(t.Context(), draft.ID, &plain.PreviewPromptParams{TicketID: &unknown})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, none.StatusCode(), none.Body, http.StatusNotFound, client.ProblemCodeNotFound)
+	wrong := agent.Do(t, http.MethodGet, "/prompts/"+draft.ID.String()+"/preview?ticket_id="+canary, "")
+	requireRefused(t, wrong, http.StatusBadRequest, client.ProblemCodeInvalidParameter, "/ticket_id too_short")
 }
 
 // However many come at once, each draft has a version of its own, and one is live.
