@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -411,6 +412,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -474,6 +476,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -713,6 +717,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1236,6 +1264,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1460,6 +1497,9 @@ type MessageFeedback struct {
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
+
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
 
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -1766,15 +1806,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1784,6 +1836,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1792,23 +1850,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1822,10 +1909,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1835,6 +1928,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1843,21 +1942,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1979,8 +2100,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -2119,9 +2261,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -2154,6 +2293,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -4978,8 +5120,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -5029,6 +5169,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -10693,7 +10835,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -16342,653 +16484,679 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm3xnLadIkdbFEnzlZjS8TZXxbSx5nY+qvBtkg2VET4DTQphmP9uzT7IPtk3wHVQAa",
-	"fSMpSp5MJrvn7MRi34BCoVCXX1V9aY3FfCE440q2Bl9a7DOdLxIG/z79/v3Zu4y/Yz9lTCr9i8zmc5qu",
-	"WoPWKZkzKemUtYLWJ5pkTF8eC67YZ9UafLwMWhORLmkasehtKhb6fTdByzwjW4OP5m6uWoPWxYwRycaC",
-	"R2Q8o+mUkViSSSrmpHdA3oyVGLG00wpacdQatOZy2u61glYqEtYatDLJ0tbNZdBKM36mr6cZh+tSUcXw",
-	"s2qWMhrB1W7v5CTaHx+1e5M+bT8e77P2yeio1z5k3ck+fTzuRf1+K2gpIRI9ysubmwDocK5SRuclGnBC",
-	"uVyylIgJEZyRRczGHkFaEVV0QL4MW2q1YMPWYNh69/711fnF6buL58+GrWDoRgYXtxkbPAVThUdgssPW",
-	"zZAPefVrF8//cnH16vn5+en3z/Gz8LhZhfJXD2iv234cdUft4/HhYbs/OZkcdaMuPRg9xq+KBF9LpYyl",
-	"olxt9+Gnb15fPH99p09HLFEU3zyj/JqsRNbZ7uPPXz/b+cMN79dr+OLs9dn5n+59EVua286exZKOEhaV",
-	"d5xk6SeWkmWsZiJT5PSsuPcizXI0vors40ErYorGiX74zLCqJDRlRC5jNZ6xiIiJ5lyiZrE0r9f7LMUd",
-	"fxUXdswh7Xbbj7vdbvtY/6eb/19ktlsmW4OD7knQUrGCzXl6RrzRaAq2Bq1Hi1SMEjaXj/zBwkY7exXL",
-	"seCTeJql5fm/X0jYgyRlk0wySRRIDT3mbyS5ZisiUjIXEUvqyTIvvNqjjZY+p2fwqnjMvNffhSa9A48m",
-	"h91+gSblodQRpngPUue1OIVFLDFGkhAlrhmXZMm4IjFXgqSMSsFjPq0nBhdXyA81hMgkiwhNEhIraV88",
-	"YhORMhIrMmJTyokShp92IE3/cA1ppvQTI9y+vYE2+eiRLm8+sTQRNGpkmVgS4e7RfDKmnAs9GU0ovRPq",
-	"yZQ/tIZhNr98F/45gWdUutLbozVQacZ8qu0XqFYYZx3FvBuQZG9TocRYJA0Es8JCijlTs5hPCUskqyfS",
-	"wr6qmUSjVFwzFDYpkZpJ8xdnnH1esLHajUyH68lUZC47UsLSVDQxl5sOEuo/MqFokUoXQpA55atcpCpC",
-	"iYrnDQT6CV7hU2cpCuJ4xDQhlmmsFONkIlJ9wBGa6GNltQtVRuuoctAvSmgYHu76bNFAFJwCUuQdkwvB",
-	"JSsfT1qRTJhi+d51tKBKsflCtQa9oDVOGVUsuqJa8+t3+0ftXq/d7190Twb7vUHvsNPrdvcPDv/aClqT",
-	"mMdydoWyrDVoSSUW7ufmVxx1Drr9Xu8xviKV6gqkWPMXD/Z73W7/r1bD3EY7aDll9upWz8D5NGiJBeM0",
-	"fjRdqLaQst3rd0eeUGxZUsJ2jsfXrLz0G7TXLOX+3fujx4/bj2m33z6edFl71Iv64312MDnsHrWCVgZq",
-	"vOZYEFZILNkadAM7jlhw92u/F7QWqZgvlPdTX7ObOXDy52+K/PL8kzUyvK20FKg1S61Dg/Hgs018lZqH",
-	"b0Vln90Yh2NhQhPJghYzY/j4Bf/prBZjh1B+ne8A0Dq1SibZT61B7yaofQiU0aaH+toySahUV+bPAkU2",
-	"GhXKkcezKmBjD0i/2+1qBRWGNCBS0VTVqat4QWucRXLeTgN3XHg7JRf4HR6p4XgcFK7VUBNYTyeOBmSb",
-	"UQ16dZM1hkIwtAuUGw1Gn9/6/f3t3+/bI1u/f98tXSQ4q/2Y/v2uC2ek1LA1+DJs/UKrXqG9IVAwbMXy",
-	"isZDcyQNWzRTM5Hi4K5jjt/RN9zo17iTAn5eI+jx/sJxYXhfLOCzWU6DgvAaovQaViXdEHarNcnsji2J",
-	"rze8etp9/L/j7l/1uLsEXrmI50xkqtkUkXGij45aXVGZh5t16SiOiDYvzCkRc9A8d9ES6Xrd+aCgJeYD",
-	"q9MP7VU4396e/cBWNTvlmq0CPd7MtyQ+flm3Rfong263owfb75YZ9rA96mvmowcH7ZOoy9oH4+NJj/Xp",
-	"/uio2zLHrlZrKy/udQe9/uDgoHPY7fX39/WLOZ3rSX1gIyJnsO0WKZvEn/U2vL46/Su/+Dw6+w92fR6V",
-	"XI9BS47FAlyahnflQOvtjpXlQCv2esY0bgUtwa9GbEaTSetS6wiwplflaXVZ+/G422sf08P9dn9yxA6j",
-	"g/H+qE9byGPjMZPyQjNe2TLRvBiAa4TCTWjAg03ROyTzmGfKVya+tPA25OLWoMVWf56Nvh/Hb+I/n73/",
-	"+1nvdXwmz+Zq8denZ0dnf/vf//6fzv/+9/+0ghb7vIhTJq9i3hqcdLuakSYpkzP3IpmqK7wVpZHhmhGj",
-	"qbXbx2ORcVVVf6bl3bE9fzh3klP45riJpikds3833u3OWMwrzHTMegftx6PeuE1744P2fnQ06o5P2ONJ",
-	"r5svOY7NG33dgWDmtSOL/0JT0Hz0lPIxSxIWNRp1ThlVM6oIFyMRrQhnLCp6THY88NAMz+Xf2I6nKJiA",
-	"Dje/noNwy0PNm8yv7FDrVs60brMB93RG+ZS9pVIuRRrVB4O4UDOWkoW5qbB5szRlXF25a/q4T1M2VmQm",
-	"UsnISDNPutIymC3926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFBbOYzH3pM1J7B/+YoLdUXtq6sH",
-	"ciSYxJMY7kGHsf+CXc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScLZlUBBgzp5z3Qjj3",
-	"G6KFS3OwoiChYyXhTIqVJONMKjFnaeFYqp7HOx+z+QhfoQrbMESzvuV45i0ilPmXLmBMDR+CH/Uy0pHI",
-	"tCJHYv5JxOOC+zBicpzGC+DTQeuMLKk0n46IWmpFUNPPC45aRjnDd5GDx72eHuUyFXzqDe29ZGnDLq4e",
-	"vevOni12dOXUxCFEyCpNPILhnB01gNtoiPorFf3u2fXq7Z9i8fg/n/1l+uPB/M/d8V/T3ujD+D8//3R9",
-	"fvwn3lcvl4fZc/E4PqUnk+//9h/R/g//TAqkXgWz49YsgN2UBZaM5SKhqysz1dOIkpfiE0socC77rFjK",
-	"aYJjsc+3NRu27jrQelVx03jXc82+zzVjjyK/8DTXaHzuBeNut9d+HPX77RN2MGkf0qPR4/FxdMK6k3+3",
-	"Q+jE/BNN4qiyB9Y8XIZReCQ3srJI8u9WeIjWEBs9OfpfcErnpNEzvD3UY4MW2e/geVnV3dbrSeB+cnS+",
-	"tVqmCfTsu/ecfqJxgspp+cyMqKIjKmFekVjWKRnR6CrzXlHSLNwLcv1i10hr72jrIOIz+9XiyCqaRWns",
-	"QBBk38Zz5SnVCgtJBJ+ylCRiSmJeEiuG/fX49Bufa/6/oBXz9tSyTsXEcrSFrXOl4NkiYVNYEsrtw4Cj",
-	"QKWNtfVThEZRyqTcBQFx0oSAeF54NbEDq9DVH7cmwQsab2+XZVbTdXHWr2CcFSO9Ja76p7POJkDff3LT",
-	"7IVIR3EUlbfJa6FAOQTeBvle3ScT92hJ/Jjd8Q0+6QmhJBFLeOUugqiIEPLkzgtvHJVNkQ9Sz/ZPlEdv",
-	"JpNaGfOSTZS2U2bZnHJZiiHOccp6W8B7GE3UrIqh0boySwoGgGMXcQ2PnkVsvhCK8fHqjL9NxVRv6uoZ",
-	"IOmcEUOigEgVJwnJeMRSsqSrmsWI89dexVxvM3yxD+Cy7/PEljea9g9sBa7l4rd2WarxWuyAL9u87wP+",
-	"KubEG3plNZtmWSLsq1jOqRqXFwi+ANJOW0KAVtA8vhGg4n91bl9d4PkaShY+Yb0PhpB3Zn/fqi+T0Bvh",
-	"Wvq5+4B4HFXSMsUmNEsUhJEdUq6OQPbp209rvwDk6vo2KL6zGWjjvooTAM31acoixlVMk9Ke+qBN2Hrv",
-	"kp0DvOBq7L2hJNeKZzwB8cjcO52hvMvhf1gQbr2CKa6HRYrDqqFFdfQeWTweqTGa3baIJVEC1aw1FPKZ",
-	"CI3sXMTwOokiOCPwMs1IPS1j+4eH5FMs41HCyOn507Mz0OTpWLEUzgZYcwvxho8rIa7MuGJ9cs4YjYAX",
-	"k3geq9agf3gYtBYCeEJTpjQMhHfvAIHKF6VbXZS4uPXWLUyZaN7ivKUpnTNVY0sDz/6UsXRFFu6m5oXx",
-	"7/GkvvtZr0XGr7lYcs28MyoJNR+BV9ZTXmTqSkyuUsoBqQ/UhzF5xNfE8YiPP+9A8m5/E8n9OTYSO7/J",
-	"I/M7jC7VhLy0TSBlDCBmqoAuCPlpJjWGqErywcSvTLwsRqUHh23IDa/dFY23Vj7YATXSBG/w6FFLCBy6",
-	"FQZu/LelRCFweJ+E6B58BUKklMsYvaQ+NV6kYk60DaAl1jgRcj1H5G8p7D40DiygdyrQU1F87S6EoE3m",
-	"oiOEP6BmauR3aZK8pFKdRvOYVzXShEpFqL4WS5VSJepEEQTM4aaKghRj9KT6GrKcCU0fY9fvsj1YEzFe",
-	"1g26Qgxv1ECE+BN7CxZUlQpoWZkQhIe/tcjbUUk5ny8o188+R783eami9a6pftc4o2tdU4fjbq/9eNSn",
-	"7ZOo120fsMeTY3o06o/3eyCbpUqzsV5NbXG8SSMAYM/iBXLdO6EUSyM6Bwsg5gAOXIr0Wiu/EV3B2btI",
-	"RZSN9cD0ctlxLz2ndDZKGs30/vHgoNfpdg96PbC70yxBv/Q7Nsl4hMQCrVvRyWRAZpRHmi/mAEDvgEPa",
-	"WkxJ/AkcSIKDuZnGjEeJpm+2iBrJdzjodTv9fvewd6y//4mlEnZ2D1ZWTM/4C5GWAZPg1HlzmqkZ6Xe6",
-	"enxzfxmnKeXKwg88HXKL8EUmtY4KXmAa0UL4ww2oPpQiyZ/P37yui6SUX7TFQPS3XtFET4zVB2C1xV/+",
-	"oNnUc/vgldmXZXEPIX0j5rWyp99jNL6Yk/cXL9rHu4i4XpMy4GZC8gFVNnV11EAE9Em/YCwa0fF1kQZn",
-	"isxYsijL+fncYXvRdIxVoCWAASWu388Hpf28CwYupSrm09agBeD6Ndxf/Jg3X9kcQOQRhFDrMIj/Ev74",
-	"oGaiNC5P0S42ObWTxCNgsWA0lSacqm2diT4FKEmZtpYx1L6cxeOZfjolI/2elCWMSiatFLaSdwOBfO/n",
-	"bbjHEAi9MLenz+VN0HrNlu9l1UDhbFkbyLGCKon5jmCjXk1Y6TX7rNYABM6UJJx9VuXAr4WZGaqenLS7",
-	"vXa3d9HVe2WA/FaKvJJ+t//4HxFVdUCUamDolMxZFFOi5RwoUmLBUuQvo1viwV3nwMrhG3XRosqLclgo",
-	"hjoA9uF9fhdZflyQ5Ue5LH/tcChN8aLS6A2dXoiMR9UjTM1YygJtZuiZ6D0nGwgygRfUBXi4QHeg/nuX",
-	"uT4uzPWgOFf72dpp4kUzQz2Gi9p0zXOtO5EZ/aRtzkUS1xomZhZXqilP04BxzIFknXzGXjGnuR+q/Wan",
-	"sNa4STU3M8zzQBuIUpqEJs5bukoEjS6EeKlFcQk/+Yml5OiA/BB/V0OVBT56Bf4keLhsp4AyM6crpO/R",
-	"4eH+ERmtFIMcvbnYyXvbLRgoPS94YaaCfjczngoVqoMGKjAeaRaBBWuIIOBqBmSB9zZENfiGwwe0il5/",
-	"/+DwCOClt8UV3SYyBraYVZK2GIyzFvIprocxrVegeoPuY62I9HtwMOjD52p7hCwsSwq6ENjUGIItbV4x",
-	"Z8BjmmwTKut9egvvLVcu0ljYv2anghvPxBeMtXNnE7rnxRf8+ZA85lnh0ZoBIzmqhvQpiVI6Ub95S/ku",
-	"xq+l0D1av7gUb1P2KWbLUngETBuRJREZMUyvhriVYTJ/pRoKsPynyGB6mhQQmyeYbxZhGiJ1xwiR2WIh",
-	"UkUiJq87uZ4nV1KxOejj+Vu3EC7lIi7ro/cmMl5LGOvXqKZqJ1QxQ5DxzDjCqzsW3uy8I+XtajxHej7u",
-	"HrC+cmALvnuXY7Z/1HTM4tyIP6yavVsaek6Uc6a07SmbcHPb7OFf7WYr76182jU5GUikYkrGLyu0dnK8",
-	"fUWHmrYM32bKwv0aMeC5AknA0NoSD3qDry95bBpsvx0dN75nRX/vHVXsZTyPVZ0UgIINZmOCNih4rbmV",
-	"UsWuEvOWohSQDNhyLlKWv0mPCH4GgMzuAaLtyjXoKZJ8dBVhUBg90ATDWo3Li1EeYz6ge79SvaEptQvf",
-	"P2Vcm6BsbWZI3Uvtgznu7x1TcQoFw2q0Dt95r9nB7If/c9ffi7s+RdLfr87yTiTstVCnuDPKCwr4MqAV",
-	"JVJBiLpOmda3YQ6LeY23Kd/wBBHJ8K4h6BHDFhiAI0aovDYQnl2dAUdNsDU9sxwW17AXywPXJDkHGM53",
-	"mVw1iKhETGO+TkAhkOdqpF/hy6eqjEsZWdJYy8hdhNLx1thhnBMxI6rQwR8wkgDi9RWtJKELJRagVVGi",
-	"WMIWM82Kt0ij7BUQ/ZB3ZgdeciSaJ0/AbDzQTz7e73a7B9UMkhMK6PnDw/axtnqPJr1Rnx5Ex+ykq+9d",
-	"wOv2O91Or7ff6T7qH6zNPK75HFipmCEzaL0Sf4+ThD467HTJg7/0ek/Iy5hnn8nn46Oro4M98iJO2UR8",
-	"ftQ7OOx0Ud2uI0nv+KLfHfQOBwfdztFhr79fJIlNM2iiyeNBtz/ogWg57PUKNBn3aLfdfTzqtx+Pe932",
-	"CTuI2od92h0/jvYnR+D6NTTp9gbR6HhwMBg8OjheT5Tq9wpEecbk9eli8ajf6ZEH8ZvzPfRrn8dT/n7R",
-	"kGN1e+/2VmE4rNhSg754AYCylLG6HOt6QqNH5KAYPFmbh83fHY6fnh2dXS/+8uPTP5902H63M+4nfDR/",
-	"0Y3+8udEEy7Vs3tkfNyPtvHbPKJx25YX+SMCyfGo/3a3QeR0ivl0SwT7jEryt0xCebmM3wN6/StAxqWd",
-	"0z85arzO57hlUuJvze2oV/xuPsfyq3fwOeJ6PEWMUrmmGvxa48ixyErkQwdwqvMxxtK85glJGWCXYoVe",
-	"nl1UolGTr+LCYKXsUCp6QHGs+cw/xGpWH+nWVwhtzNn+jXBjwSf3rxG2v/x17sEax1F55338PyF4/wug",
-	"tTnQqd6xrFpX0vB5VpvegTlkKcOraxC9LqUDS9l2yJmSDjrsUK0Dg2MkdEp3QzOOmzCuMEECI60Xj95M",
-	"gCWFeEX56hT1n7oso/izmhkI+JrcCCXElTYMr6h9U53VaC92yAcKVX6h3i+WffgMwLD7zyXyHVuVgdST",
-	"qDwVj1CocsoGsxrOPWluWUOk/JZiYNnU3oZ4nay+koB/EtI75b0TqmBsuxnlI22mk71Hk+n92dMZVbfy",
-	"162v/HEr6eQdcpdBS6XxdArpBrkbsG0bCviD3bbzwI5D+VJsKbCgqSkOim0Mtj5mzQrAU5A5UQpr5fOV",
-	"2Wgeq9JcjfazWznQdRU/dyy3bx57xRTVb8e6ia5UoynQ2FAdHz7elootGgvoazK180Ga6pK99ffnlTfz",
-	"+6udAe74jvWNBeAdjEfbjRrzoddTAu/Zmua3rIm5piSmv3ofn715/fwSK12WePHHx//Hjf+S3Ij/fFdT",
-	"SfVXxqc7YaNvd1rgRP0aJy3Ps7i1+n9Tc75sU9Zp3dESfLllCdeauQD8dWv08k3tKekFZRvG63rGoLb/",
-	"nuvvM67iMa2Ea18LlwhW1tOy0nNlNS2Hw3LGIlvuw6Wz7eLw2G9S6AH8WhpNRRUrDxgOfG5QNCx6xaKY",
-	"XsBDPgXeJjTmlXLojgbu8SvA9WJySyMw2JVw0NopVg64Gxx4UkCbHeYU8SbmfaKeLLVzAOqAnbmmgNoH",
-	"jGmZEhf11YgqwML8zY11ar5jYzFnyDPlOmiVQmZ1iPp18YZq2s8OpTsdmv5HmsQRbQIpnpJ5LCXAc2Fh",
-	"qiz0yT3fAE8EjOMoZfRaEkrSLHEQ47HgKqVjVZ9vrFnJxJG9lGIcxi5Z3N2mwgk5BdbAGqvT1MT7wOj1",
-	"WxfsqfSwmAu+zpxeMnp95V0vwsS8cgKMypU2oKaZqSlUpVYxqu0RzL1/F5r1mmimJ+5PrUKv4twgWICp",
-	"+tgODmD81dqEeuL5bpcY0CkmOYBdTB68e/GUnPR63UAbVXChd9g57PSO9oA+uD30ZlksEi0vY8Ef/U2C",
-	"l80xlrWNxzM2h4NsTj+/ZHyqZqaOgJmVVKnd988v6LR+2AauoHl7adKm5UwseYCQBJNcr3lIpHXDP+4c",
-	"d/ZLgx+29oetVsMIjw70+akUg1jQ/xu2Pv7b79r/dfmHYev3rfLQg9bn9lS09Y9teR0v2gKGTpO24xSs",
-	"jFusn/KOLRK6QplQnPHblAE4FGAgacbIcsZM7y+T32vDgIjrJ4ymSZxXPrGlZww8PSyVaQgLdCgvk63/",
-	"LETCKL/V5F7G/Lo6m3CYdbv74yxN4B/sCUlZ8u2wxdlnNWyFuFzH/ePjvSD3Yy3olHXI6QjoADUDDOrJ",
-	"OLi8ZYS320DqHwFT9e1hV//cPxpnqRTpt9c/9bPT7o+z3vz76Y9Rb3Uw72aPl9//tXv8n5O6QTVxRb97",
-	"cHyX1X8pcLPUM/mCqpnjcNA3UdkrzvdWIeM7bkgH1KsO+APk8cBBQ5OEAXaJR5htRxgdz8hCJPF4NSBh",
-	"GhaxLgmbqACYGxB6+jC32KtQhcaPI4f8AaCz2zFTk/ZMqQVdxO2UKgZL3DYCb68z5KVtjeCiJ+m33Sfq",
-	"215r+ynfZikdad7CNOsIRJVPCEQgyYCEP3n00HNeujmTLadcP+Gfvu11u0+W3/a/1pSZSlenE1NDpTjb",
-	"czMBJQDK5Pul/SJbgPiS2XjMSmzd84c8EekcDJyYq32w7ejneJ7NW4PjI0hRnscc/+65+ejBIi5t+wnV",
-	"OPTWHj0K60mfP/vhG2ncuq5VWXFNPhXZjnE92I/658u6ffbhw4dTz/qoH8h4pjcanzKUmEePD70Drny4",
-	"fQfl+0nKaDL/dtgySvywFWClp2+HxdIiIPJ2lxQ3QSuJ+bXfjLY6h1OT8Aj1306/b78/00N2uoftCauf",
-	"z22d70S0KuZDtH5vD7+OVn5/98hdylvLlm+B2ipec9ma69AqwGUBFkf+jtHILr57sjL2KVMeiAbMb6yP",
-	"I2tbZK0dQxND4u9mLN9Ir+JocSzInGuG44eC145EVgfxMpYKPDYeOWR1DEksld+QZ4ch5H0PGlYGbyCx",
-	"qn4ey/rfw4o8nVHlFdldw9SQt6LIOIkZrxmRZDxyIqfK4nEj527D/KWRokN4zVhzWUYebxjqj4+/8mCb",
-	"eKzcByBPDmomsuY6z+m4A9M95xGLDPa1OrDnCM22oTYTmK6Og3H3jvIYzDP1g+i6YUAHvDeTJtZ/K0zn",
-	"V2yVt2n/maZ+u24CKKFSs0wYhM/Dj7Ysac1w4A0VRrJ+l9/bqo34Wfy5APYs3eGZv8UCHA3CyjJfPaHu",
-	"wjCv6ZxFfqn24gheQ4qw5/8KCM2bIsfjmqNkkef7VAaUYzaahsOWTTxzrmiqNp8e41LfiZ2IwpbNQjOK",
-	"CLUL0vT5XE7u8u0S/rf4/e8Z9IF1DZdgLfBkdVreRvL4X9htjEyqjRqHETNfU/Ho5kP6rPLenzXSxlnn",
-	"dxM5aEFUxuG6bwa1Y8a9r23kTulyMQG6gZAIu60l3lubc1gcpwHqrlvESq5vxY+jL9SqJwu8dodv24yj",
-	"pqmbG+q/jtd2//o7k9LXSG/M+auld7k6VPnzheJNDTrEVWEczack5OEp1yIngGQdrQJBCyDsZlgrf+91",
-	"kAhwqxdEblOZDu6uDHCDYmHQcrlyUTpQy0mA5bEVr+PwZKZPsBmt3UD6okfCbZSwFB56f2bMmB3Eozem",
-	"OlW2flTrddrioECp3WFYn8S13xanPCx9GcZxzVZ1Q9DXzdMVubiIr67Zau33z5VYLJqWSl/0SFJnFYrF",
-	"XRYFn2zebMY6XaeUlg3T71Znz3ZWSvMEiQYhhHOqFUIXFi98aypgdLJR7GIbNvg8OPOqX0eA7u6y1wyg",
-	"afbeAJrmn3mh2zuQwMZWG7/faAxkLsJ7e/22/qtuzRu/OWVqtw9+iNUsSumSNy25vaH2qF2ai7uu9035",
-	"iXzznD2r9xR62uI3ksTgaYWK0lp7yguxlbbZOgfg71M2aQ1av3ukz0zB9d5+hFflo7NnXjfZxiG9PdMi",
-	"EYdDTvmKIH5VLliSxHyK1Uvevz97hon6GFjggsdjmkC5S1MrC4p3NU0ol6B3nMxTiButi3os6JSREZvG",
-	"XHYItMBBvKm+Fr6M+XVI0F1vD3TzwESk7AmiPAQZMTKnESPZolMu+m2mhAGsJod+r38MznD3dyFo+fG0",
-	"/Vfa/nu3fXLVvvzDvcUta0++VxA4jhWRdAJRScmMo8R6/gGoPyiFJqEbBWYVwqkxmbAxJlR3GmrYD3le",
-	"xD4gUTyZsNQW0mGfWLoyL+mQc8bIx3dMpTGTlw8g5/5Rin+aoFGxxr2heLmm/To/eDPp/639X3cm+eSV",
-	"ba9RpTVuEJS0gicrEiOXhc8v6DS0/QCQ9SQLcLctY8lIeNDrhx0SPgyxzdKqQyAHjU6hbogk1IY8AiIF",
-	"BiMp6MopQ7DKIhWfV2QOKy4mev0ehB8eQTg9DEg4bO23p3+PF8NWuAfxalqws+mcraP+pP3K9NXYbsM+",
-	"5ypWqws6Na0YJq8FZw2Eu8gJZMOsK5FBCbqBJiCaBdiaxeRgB8VweyxJuN89CIGNIf0SEThVyMGQ9/Y7",
-	"vU5/b/1k9WjvNuOXVKLV3iR646hQNgQ0MzfvwCREjOmcDYgJ1RcPBgyQD/ASz+YjluJPYZCLPNvvC/M9",
-	"CPhqETBDRqshD83j5rp5vkNOySgVSwlVa0KYxbnI0jELQX7AyEZaQkiWTPSxoSfj182HicXWVTPksSTx",
-	"lIuURQPfOFAzxgmCxmDEWtYAkjgg4I0glIQpk0yFZDkTEmg2M046nDHprllHvQRtGH0btNnbhNi95Tvj",
-	"/wHCv3YVQVxSScLCx/QSiBTqU9Ixm2s+0TQpkhIIZqqOOrGMc8C9bw4q7JNtJEnKgJqC+7u1dDglbuzR",
-	"bWZthKBHvBIBAEpSizoACJMAjy6ba1EFp6qtI6n5aWGqbCaCT81dwEkGImMXvEdexd8B+7DPaoAilDo4",
-	"njnA0a095A6RQuaMcgOcihGjYfdVCYZw2G0gGczLJ1bEoP0PPtIc+e7fY9zb+DaaBIbxXqxTHT0Hxx01",
-	"LVSLm4aC2vG6keT68x0HYhwqTSMx/pivq8B6kaE7zgZtu6bJoIn3deeSm5F3nIo22pomkjfB+4ozsQbi",
-	"neZxo5+2oXCw4v4jE4jwd9niXwqASoP2/AMAK6E4CcgW6yH5yT5e92l77yP7mZugWDBt03N+iTY99u1m",
-	"+haHjNOtQbAYpBgI5PXV2QLbwwZSgbOF0UPzpqBa5lN5nQdsBnmnEEXokKt4zgLIEDaVXuCV8HdEVyiu",
-	"PdBsAepWN0dzb06Zlo8Ca+cwsK0eNrdbVFXbwarWPp0DsG5yhMZroSCuh6u6GzPlrV038tMze+tN0NgP",
-	"cdNb6tsz3gQ15bQ3vapcwvsmKNXa2PSCQlWP+2L1YolzB7Q+PUO+tbGIFHoYbIXZxbZiXrtIn3d3Z6Hv",
-	"aPQ9VWxJV7szzzyWY8En8TRLt+KgV4X7byDcx7de8NOz195a+81uNz/51t56byINAsWurW/KJiCvVJ6J",
-	"jqsM42WR1wXTt2Io91z297auXu7MDuva1FJv49au7YWoZUWlbdyWr8o7990ENV1yNr2l0pDn3tbe7twx",
-	"VHTWCzliZEFTqY8vWm4p6PUFNDs/vwSVD8EGq2kXaLBSrmvFznLeh1Jd5f0ettizT70n/XGUjoC51xF2",
-	"W/nvusjeBDXZTpteVMmvurfFdcXjQehKJQTWkS7kWj0hISYLhUTSlSRLqF9J3qCry7ejyIhpi1RiwgYq",
-	"qdr0dDcXBMmQ5+2cgdYoUfwF7GB+reYMv0PDDmxR7XuwierlzhD3S/RYYo+GFJVCsNRxFzRw4a9mN3yd",
-	"Q2UzK5BTCdVqwcWe3z9jyQIIV2zTvwOt/Kb3m6jjfex+tSlP+c9baxe7BcNsC83Wd5jsxH9+7VRfFNqe",
-	"38vSb+7qHtiWyHlIDTsokUjoW0s6xIcPH9rl3IJ1ikQ5FQHGaVTEi3jORKZ21xRV/oINmpr91NfaU3FE",
-	"ik2Y9NDuT/1q7D+/iyZ2v0bWfRD09B9stdi25VjQ+Dn0Lt9Vzc1bsm9QRr0+6PdAwJqe7+iMT8TUxEMN",
-	"5fwgahyBiKvvw34HLX9cfNM2avnTUhP0+zSbNwp6UMUsAvxrSLzarsV3ILAqvGgb+l4UewbfixB0fl9M",
-	"O68eLzamDFxWaFO8w9y9hr+b5px/6l7m+loQxsFLVW6CbJvvJGyiYJKVZoA7TLTUO28Ll9VpsdPevSzu",
-	"2g6DK7+xoZE6IY7CAlUsOVzPvx0pMbHPbyLCC9eH715lh8zGIDP4FD2+zs0CfQrtLF+JKJ7Eddn3H3xc",
-	"QAUQUBI2tmTBOgED99w09Bv8Rf21/0ruVVjomh6Gvz0LGdswamYPDDibs6UtKi1S64cISK9/rO9EytQ2",
-	"0NuFODUt6TaSp/rxe6OQzdcGBrEYKMB0cBJaeFH4xHGPKezFpywyhKm0KduJKqVmX5tJUvzsvdHjNh3R",
-	"8lwFU+UX3Nl3VX3ENm4Do/X4nwdh4xXb3Shq8srE9+jj9WsTm4MERkoeYBcYTcE9OGnKlYu/glpabdSz",
-	"w8JU+t1sDAYXv3p/xBUJKxzOUIYp/oTq5zlmR77n9BONkzuoZzS+Ep9YqgXyVifmm/xmPezRVVYcwtrH",
-	"n33nD/gmKLQB2vSw13QIeL9UHXjzBigUWL63dbKRrFhJElFFR1Qy54Uq+FWM5qksQtXarVwsO+QiXRkX",
-	"ZULVfQa7yo0Z/vFOll+FllTpK/GriDjXlEvfRYbtDGYJagqtb7mxTv1q5v8wRAzqWPovGU85omOUEERM",
-	"FBbO/CdHtRhim3DtL88g/4C1/Q2sGhaKFWn8919WYXSaYlatVLv2+fc1BV/v24fp6tmWPBFVBfJrKIvv",
-	"+SIVegxaFXmar8cdj8dfQ5Q/KJX33PSGQinRXxNGoHrqOisCTHmECgy5rX9gqmo3FCbeYWUbCvxu3j01",
-	"I7hXwn7jVz8OiMv6IhK9GmauZCwibcbbhBDOGuualvZYXiZ13c4yd8FAP6SCT/2KtP/AiEvwWxOXKBMr",
-	"QhML54DrtVC1FyBS9y813axcLTvITal6id9wZlKpxMRUsyPP6XiGHnabPDRn8xFLTcYI3AX2rTSZwotU",
-	"s6iKLSIlYlsS86m+FciZKFoPjceklZiNmU1z6WA+iStxe3i4f1TOYayk6sybivh8mK0wT8gedwbUqsXW",
-	"golFwkrfOzQZLFt87Qz4kSbJmwmUYd6Err/cOvvFr09WR7XlTCTFomOQFKBYs/ltB6KZxRYtAqTi5zN8",
-	"rNfNp0rTlIKqhbkFdUO4jjlk7GG5KGQyKO5oikhm3MJJa4pJ2hLk1dUSePzEhXfl1f5rX4XlFOsGmWbc",
-	"ZeWsz4qtvDWvw/i1ltieYM20rRD13fvXV+cXp+8unj9rBa2L53+5uHr1/Pz89Pvn+HP5x6dvXl88f135",
-	"+flr/bj56/zq/PXp2/M/vdG3PX1/fvHmVSuAL704e312/if4lP7z+bt3b97VrkDeQnErQr0/e0YVvQ2x",
-	"bvyklo84gHwgYvQ3Ngbjwmfuaj0vG2LIZWGNcHNHZalMkWuhsJN8imsY9BTr6roRhztwaf02uvDKuEEy",
-	"cCZZGgbYuJ2Ytu3k9AyMu9DtrrCwf7EIxbqtV1oVzD0S0CHA0rFpkd5l3AN+0wiDLDR5660GJi+VqnS/",
-	"y/jplHF1xheZCr1TLbQbNrTVxwvpY6/8I05PW6thWrpF0M0dfjI5uZh0U+SL9eK4UP3RnKlYdMhgZDrE",
-	"tZaH7GbLiLEketBbC++n8NJa8d3v6oOrLL/XyEYcIMJ+Tag9zXhAlrN4PPOq45CULRhVdxShW2TQFXa4",
-	"fdROwTsRKzylxcicfm6PVorBQXZwfPj4SHPambbEspQ9NTpLVTdwSQ3YsNHLmLeF/0goswVLJYtYFA4I",
-	"JbNsTjlRQlwTAQ7nnNkwTJd7Mf16ikTSOBryPLeCJZKZxrkkHNsasuEA0i/AaKPy2lhYmm07JIxSGvOY",
-	"T8MBpvyaNoL6qxJrLvklrc3EYEy2iBiAt8BawyrnFIWQUdhCkx9sz91y1kwpCSYoBS2KiS7wl1Q0Sewl",
-	"C6wMWm66KCsaIM4Q1oCQRCXAEbQsLSAb0qDegla+VrUn1enZqwZWYAh2N3LR5OjF3C9QREIxmYQkYRR1",
-	"Y6IEMoP0BSdUOxOTScP3/f7lVV3ddi+MvJaJYCxmKccs0bxYUlFCucbmG9Q/c9tNsUnT+ocu4jmTis4X",
-	"+jFmcYxrP5OXV4Tbb4JiT65Nz7/wGoblD7vBbqdneMO+DKoLDo2rYdd38BOpNA3P7/crmoPg5UU7x+7L",
-	"eawUiIuJX0rTLGcnVx42SdCgUOzvlkprY3p97qawOC0QNanmUGkPC2tH5ieJXwnU9sfIuIqTmqKG29tE",
-	"2Fh//YRewU03ec+abRn1HO+/KTSgvjMZbXDL4twQvoDN++/8cnu0fCOLy+V9zRLf9GbBbL6CduS99lar",
-	"kVkte62q79qSVjRFP/PerFXgpJhdbPuZgrSqVSpLAmfHw34nb0dRzbgptN5tOmionwtTajdR6m1Tph4M",
-	"yf9IrUK05SqW6uBu8CBRnp+OrrmEHnIU62fmMacKiT+ni4UrvQren3raPdMX8dNBKxKcNd4oOLP3WYd8",
-	"w9kBV+29UDCn6dZ3+qK9E0rtNN0Juet4543jkdVrU0QC3MpBS3C2xXYuvGr9rR51Nt3qTWXjWx0pN93p",
-	"kxIaLVbKJlera4o5s5aD4xi/KnRJbSkV0byzTPS+puXcyqQ0EiVA8npq0nYfcgpT7ddsJSmQrMtUKCOB",
-	"gQBPCLXCN06Y74bkiB0CKbReGcVuUqZAmqVrqb3WNxJr+9SIjqDFGtZJjx6vBUbNjVMiUqi29Hy+UCs8",
-	"MgCcOKZz5mcfbWWrvoaKVI57iq7GOlvVVdaudxRjgSslyFSrxFggSQ/GL0Z0dOAXI+q5JnZeTaJupSZR",
-	"Wb5WCk4yWyHcq/2NS7f+JDp3Gkhdecb8MMKeVAMSojzV9l1g9KQRA/BnqnVE/oSEVm+K3B1OGctPsSck",
-	"RAkZBkPuWZaBLWJYPP0E1094Rm7QZOQWTFlSZ8kGQ44hZK3cesaMPuaKtqWbK1iAZla5bC+aiJusuoZC",
-	"x6fcph8Gbram6rGt1lY98He0ij4v4pTJ+7cc9FgBm+FXmEOxgrUAbXbMrUwF4ORM3rdBZQfsosP6OwFk",
-	"k4+MogVFbjy1VEtGwy92EjbosFYsw5LD+QvnMZvEn6sM8CeTLnQN58A05hIGk7KxmPJYMqzcV3Jt9Uqe",
-	"rcNCzUx5fVWoWPql17+pVtAEkQJFuL8egc0HPPsqYVIaYnZ87/BavUEYAChk5266+xzvMoDReHxPh7Z5",
-	"mXM++uYkNN02iXZK6FO8zprwhmMYyHGFc0qbKW62JXLeqk+7cTJEkomAav2MJDF3pn2A4tiZWNAxlcSy",
-	"cFzJmE8T1tbPlfivGoH0a7b+v+Hwc7fbHg4/914Mh58fv9D/PHlx+VBfkQ0Xm5+q5d1TiG839CUBs9Z1",
-	"AaC25hzEFWZ6wwm99zWR5rYH3MFJ3gPusNPbq9ED4Ys5SqDctw+6r0NlyVMD4AJ/4YCYFnKmcKf3Fle9",
-	"882C/pRBtV90ecvSfj/onmwO4Fj5HvPmroLo4DDVvR0+AKR3WVEpVk3c7x3uH3U3lE4Eri80TdhkENTl",
-	"KNQHHU+TJV1JEo6AmIU4EP60OfpTWMDC1wrEK0+idv/hbq89z40kgB2G4SzJWD1OYbeDfOx1SNpOqrke",
-	"SHUyW4szpzZBOV/9i5FWqMI5AT4RqSkMaGYpsf9o/rt5Tt7KUeNn4dUbGlxAuGFMOeR1Y6usuMmgwFZY",
-	"G6r/wk23UEi2P6rqpL/tw2UEvZvxZlGfm4N1K2fNO6r8Ar64bKascG/91u5tsa2xFYFFbG2Mi8K61rsD",
-	"iwCkwIV6IYQgoLZwzUbBxwowxXUlP/yEdjdxrw+4D6bp9bc7yrrH+j/f6f881f95vu1JxdlyI77SWaRs",
-	"WUBXFpxqZSKUXl3HPMVo7K3i2DkWATQFr02NixifKRsedqXTY+e9tU2mYYW1hmSTlDDUP8Ba0sbco5yE",
-	"cQTBclutfsgL5eqJX63evhKCFNeMLaTtnAfV6aFy81O/+Znh2LAucN4IqPhg20drWzJwgfyB1ptAhQJc",
-	"KQHvgL66oKmSJIkhZUdI0LVC+DHsNCEsCmFuseRegMI5fLFxhZLbjDDv3IN1u0M90jBvnZCautaaU0J7",
-	"1cX4N6Ce4ghE7s1NHaeVWt3tJiNQd80xcEZh65Dwy01IqLyWrv59Hn30YlIqS3lVfNwuKpMy6xUoVJVu",
-	"GK/xg9kha97IUm685jaaYXFmDa7zJmKCkr8bIU8hddm4Fjok1MtqYCdUeYE8e15/I3O9BTeo51yLJYAt",
-	"+RO9Xed0BcgUcAkRJaZIgWWsZkMe5kZOGJARG1PUs6lyBpJtUQHigCaa8UwRWS6Uyfj11s7wY9mcKwtH",
-	"az/l99SJw+Kriw6RrZ0baDHs7++f7Fm/JJlkKkuNqOPk/cVTH+SwYjQl4Ol7QjgDNIQRfbGE+hlEZKbs",
-	"uTusIqpYW8XzkuG1XzT8+93CafWg3+1/PGqfXP7c737cb59cDofRz/2PPfzXl/7Nz/bXL/s3e+0HXbj0",
-	"c+9jt92/zP/+2OvDk/sfu73LvYsH+n/wTd32/uXe4GO3fah/cP94MBx29Et7wcnN3h8f/PXnj39oXzY+",
-	"tneHbh67eF5+ORdDo9cAd8CUKX2STrIUdgz4/ODsQ83ZOBKu2UqaBiKo3zqeyLK4pLyUYH36T1956bZP",
-	"aHty+eX4pu3+fbDFv2v9RbsiIY2nw1D2slHaFU/qncTdmhBpwxF/oRUIiAGtSEL5NIPyDtYRqx9LReKp",
-	"HsbIwRLodAQbHtwqmKnSIT/qj45poq9KwHDPyYSxSAbk/R+63ePDYMjf/6Hf7R/Ds/DPEy0oxZzBHd1T",
-	"PPWYHNOFZqCfMsbHqNMols5jThPERaVsLj6x6Al26/Hc3LFmooUio5ViegRDrv9VEjD65C8y03F3W68O",
-	"qsJlBfj4QP/nqN7Xs80jt/1CjbZdiUM3YzyR6zBf+C5M14R2Kty7ybrXr3jmPQAQD7VZbuGTF3BrBaAI",
-	"vxYH3UyI95KldyGD7RZHziqqfo0mUSXXVjb7a7Z0ZvtOJtUdrPhKI+1mWnptLbeM4OL9N0FZ+7lmDV1s",
-	"4PCwqnDR4ejKUJEfGFsYnyQlko1TVoGGPy7seP3nukDC0cHN5k2nx1ylzeVaDTVPoc8DX56rXc60aQT+",
-	"DWhpBqRu7BN+WnBnUdcdHBHOPsKcKndCS8bgAwg/dS/Q9xUdW6Y6aEC4SDGy5XCu4C/jeXay4GTEZjSZ",
-	"WIXbvrbODI1iuUjo6mobBecZ3ms1HPYZwaWNaoiHwoojq7O6iAaVJPxL+w1vfweDbb+ZhIXkqu375DU0",
-	"a/tKsZjcZqlGXArBFp8+dbvWw7BskwHmNUFGz1WyMvijHK3FoQ0YXSwYj0hoziFohFTolnYLVeX0HnLQ",
-	"dsjnQWjURt+6caOvO3B9pt3EpZp8vgN9BuUGwdOEqQq/sWhWjneqUCaEJRmQSHAWonTKca4WloA6Y2gU",
-	"YDD0l843pPI2brCaksiYj1nupQMAWkD+JmKOPopfFABFixDnO0CwvRTLtZ6ePDlllw0hOKuFeNwBbWp2",
-	"TwXWYydUpov9WN02e24VqXUO8mIRWHBjJELz1JgiBC7PtP7YohH9d/N3Zyzm+qtuU1mtqJB3c1C0Sht6",
-	"qf7b737//w2zbrd/9M3DPzz69o//7+rLzzf/1b58MBx2/rj5tr0v3eBo/+bfH+S3Xnr/bl/q670b7+re",
-	"H4fDzt4ftr+/dqt6XSOre/VhCF5hBvcQRaeQoBGJbJQw8lMmFJMBkWxBEXQ0WgG8nsqavpfkuHPc2d8r",
-	"JzV1D9adwA+Gw4c/fyTDoQouHz748Gjvj8PWx3/7Xfu/Lh8OWw/gwuXDoOmGvYf2yt18ND4ms1GeGfwX",
-	"SLRS7vMTT3iB5mdqEqAk+8cKqJ3Q1hFTtZsS3N0z0BJYdMeM73tGdO8kGw0yblttoSLvDG7ckGstgFyz",
-	"GWPRiI6vn4r5vCGAs3IeWk+50Nab1vO1Vmc99Asq9YZ0XXYx6Yw25iCs8aP0fwN+lKD1ImZJ1JCooNUv",
-	"6JOK9pUtgwa0LJRsqdmqeaXEmoqjNMmYCVEAeyoTHU4Bd2U6hq/A+zVhS2PQgekYemUYwwIAuKxFm2ZA",
-	"VbOmWkPBoYEPa7DA2wiCnIhWEtSBc/xe6LaREQJukRShEbAhuoULYAxqFsJw+UhEK39D2qapptFundqS",
-	"NDeITYA8AZHx36FMoQU4W4AZkBIxwCvBo8J6KCGu5EykKgzwj0TwaYhqqsjUlZhcpZRPWVjyS+4Kkb7F",
-	"8eR+qDLHn8/fvCbmukGGnXR7eyTmJs6oCfzEUL7clwp+REpjiUcOrYZNX2SZUDnDyW5uZuwLSztcw3K1",
-	"krDIZw1QEb0j4VAdpeIafXBOqc2w6A5r5eVwcq+396NZJ69oDopyvwpq0PIX2O/2iSUDNSeYfwKHaHUW",
-	"+3nVMmhBy2+qnkIgxmtTjAGoLhYIJ9cztsmZT0iITB0GfhA5ZXQ8Y4gpgP2AkTxJxjYwl2PCxaIVtPAl",
-	"tcP9E6OJauiZnjJpmlVQskjFqEZAygZEvsW/iesC9k1cbz5tzSvrGKeuHewptnmNOZAjb/Kql75DziJJ",
-	"5jRiWnfNO26ASBYTVzP6sVFoD4/6e2Vzots7OYn2x0ft3qRP24/H+6x9MjrqtQ9Zd7JPH497Ub9fsDH+",
-	"sXGvm6D1UkzP+AuRzm/pGffqTFkB/eY0UzPS73TzGkxA16ofCEAhtR492ycLmdRUhKgRK/eMYzIjQj/y",
-	"r2ZU05RyddWsq2rqfiNBZe2QV3Rle1ZAzN3bSDVu/fwj/5S4M4i4brdOTywkuNAyi43jiMlfYA0zydLm",
-	"Mk5NXosn4KyAaSxnsWJELrQmRFORIRQbHfVkDoPtrHdS3Df5SyLYzXBD/AgkzW5hOE/YrImu/UbI+0+5",
-	"JXcJKDaWitI2mFcsyrNUyzXXSgYYhAq3dJFiXBGtnW1Akh2SF6F6Ar4bKGABUIZop4jFjhD5bTHdsbyi",
-	"8cZaK5g124Q2zzP/rkare3A+WWCjJWyeoxjz3Ow2wdA8T01wBIIU6yygHXkrMP7XqS2Rt23tbC62YLnN",
-	"LlBg2XYjWr7IuLU4VlzNNQUV7mXmFu5Yivzakkt0irmFImcuPzyNGSNP8mI/CJKXK6nYHPspYYr2tuuq",
-	"7wM8dZzEagVbjE4mmmJaM7qVOPgh5lVwOrxl44L8YL61pqGaJVQA0Gqg0gPKV5D9ISZIHlN+34bckcRx",
-	"KvcCQzBX2Spi8trLo7XKnsugCVrwCfBFtoIW0rdWBTTzsD7HBkFIqxOBDlrXttJA3p68HPZ1Psy1DqWS",
-	"y3N3CXmvlXh8kRVLAtIK0eRUmRIba/E2eJfWBBfR7SdTYkVvZm4ABTIVPlPLsxYvXlNzSF/6xrp20A1m",
-	"m3aUDV2xYJzGj6YL1RZStnv97kh/bns4xT2oSQ4xVZepVmoFGXNMtRgQShKhTf4FTdFbochcSEWODgpp",
-	"GBbuYANbhoml3n0GzoIuSwxPUxKJOY35kOMrE0alImopSEJHLJEB6JPYKSPsGAdT2CEfatVPSFoABCQi",
-	"KXk8FhHae+T1ix+e5r58hGIPeZ4fQlNGxjM2vralFO833GmB7G4ph8POx7P48uNrfvnxx0+XH0/p5ceX",
-	"ySX89iy6bFBwfzsxUx+DV2HEY6IEdFQrsxbh4vYQXM2FGVdYbwIUI32DFiA0RRXKcMqQG1Z5GhApXFUq",
-	"18kT7RpIF6bkmq1Ggqb4IiE1C5GEgeFD7My8yp2MyhXUAcmgxSqAdaED2MD4KqWCzSK4VuEkpGcPeV6Z",
-	"HY+3mUgVMWxgSlwykzGXw4KhSSOVJKSjccQm01monw5/WrJUrbK47F6vt3zKcuj4/uVQodRKrTByCCr0",
-	"ncMDNZbspy2OyXLJKACg1VRtwVFhvlpTQSCbQ0m6xu0fAlwmdKfdnFETjMGG8tithCZGP7v34i+musun",
-	"JpyVLRNfS+Q0FSawcXJw+HjvnmqnqwbvQiwJmCSmjn8hwk1eQyoM8rXeTxhNcmaPNLHlchi8mvcOTSHW",
-	"hdVsgLISm9yqSpAXCS2Vs60pZotfagRimutWgfCQmBCZTsS0bCUflDfmbQL/bzWrGhGo0ozZGnumU5Wl",
-	"iwcFyDuK1Ri6DaGJi2KhJ9MSWTPS+sTjw5MTj/EPut26zGMHg2+GIdRx10bY6pbYyND2oJCPQmeGVaaW",
-	"pXE7ZROWapl820/XYyMset/VHXQ19RyHrdn89WFA08VS34DrNEoYicFrOIlx1b26ul6K+j1U2dU6Iv0F",
-	"C+6CpnYFCiCu1CiOIvh3U4e6oL45T6F2b13TkfxX//lrtvKuuCBxq9xuJKjrbB74Lb81OyWa1Vh0ZVYf",
-	"oIFqJqKrYty11D878NpI1/UsDmoa8ga1fWiDah/WoNgZLKh2w7QdQK6iOFWrVrGDY6FiVrnLX7FdaV2j",
-	"uZqmjtVWLEFTU5663knlTkh1TgDsLVvvjLWhT6igkfdR1laISCJTXcr6JGodAAvKV1scvfOFempu/gUc",
-	"pFyqNANAotxubGf+E1DHC9Pqtnv6pb0bs3WjbKy2e/CtuVk/Z3n03ksxI5QA6iTbb1TrhMVaw4hSavri",
-	"g8W53Rzewa1bFwbGh7yiwFCbdJtnLvSdFXfLPdFpaSwp6JIC+HK/K7TZJtuN80dzc63D2L6pcEbivjC0",
-	"sMS/nfenuMXqXMhzu7nlAhTKiUj/aTINajZpvSsTUkntPDH/4pprY5hHZB7zCJCVK5GlULYCMZXrgZEH",
-	"vwlgZElO1QPnzFW0JqHMtU1RoVP943dP35KDx+Boc1nHmrALls7oAtL14JXGb5ayaSx4h3zI62EGrgMA",
-	"9AXh6N7yUK72xRXIWa9XrCFQXATa/vvll36wf/Og/fG0/ddL/GH/Zu+P5ocv/Zu9P66hzFYRS4OmO71N",
-	"f5sPxt6GQOMuscQ1pU1gHw9IiAEAAw7TB/U3El2GT1yHGp/MT/zWNEF+7kPYYebqshio1OkZEan+A4IY",
-	"JVwZRh6CHZrabNHPxh6R7FPMlk0xXNjiI4ZOszULtL7RjAlRobroyjtxD9FP8xRE1Ppga0xoCqBrRSYx",
-	"1r/byjgv8lyphG+/aqDfrhSMUXrv5cwqvSsvH9/cNcZbOacJ1ayc5UZJqLxGRXO746j/azmO3lkdqTg7",
-	"+DmHG5+ekYnQtoUkIybjCK4JLJFKER45o3IN+FtLIL2bq+Uwt6PX/j+eXuvdT0YjZErFHPOTbl17aa3V",
-	"AjkTeOI0pElg5qXe9aWEifuxdv4ZzZFdDIDbqvKVuhdIsU19qODczPmmwb8XgjGTg6mxhpGzgFAjpCuj",
-	"5j8hYRJ/YmFRQTH1wbGK0hMSpkzpweYv1c9Acr973YgNufeRan1uGFYraOlHMVkoburl6NHKr+nVmqQx",
-	"41GyagUNZZmdkl9Ic8qf4ixTKbiGQHwk4HlaUDVjKh6vGcqP+ZHSWEjeFm0zR6mNa2E8wh6hUA9f/4HF",
-	"EvBmSZYsZYDT3lz7cYvyj28zZcst7AZO1OQspHJjuQWvIgKx6p0F5wL8PmG0NuNv52IJddXW3maqhO7Y",
-	"tRAKog3uE91xOwBFWTPEn+v0infuvc3IN4PqmLHEoPdc48UFdEJpyNcwVX13piE+jpWJq6S8Q4HhMnU2",
-	"VvktPF4h1fdMSRO+gerS30gsFIGFpwOsVGJKOz8xtd1NcpRM1VW5l+bXB4R7/Vcas3IxttkhT/XOK9aq",
-	"wFxcjGBD4U3oRiOh+UJevwVIAGUG7qMB3A45qNhNZ+sUVPOt2uVvsBepAiSXAfjpoyoSHVvrCLx/vn04",
-	"hcIfkPcG/vwQzkM0AWuamVo4Grj+67bXeT2s3w7LFtTBYRVNK+lVTjHlF0GbjlWHhKjCyUHKaBRCqQ1p",
-	"1DoZWLtdwjy84LgMhtw9qc94FhKxYBxvRIXAew2NIll8V0oVk7mPJKRxaPgqML2bzKsgOCTJ6dmQ5x9H",
-	"oks7XH0jVs5ThSoxnoHEoyDnVaCBWZWAJEJcS5uu56pbh4JfYRGfkNCxyuuP1ry+qJ74BHURDkMlCziE",
-	"4beClvtI85LLbdd8a9sZOamY6AoiyBrQJQMjaGU8/ilj5rJKM6YHh9KvYXQjNqUcKU5JIqbtGKvwTwXD",
-	"+kgrK/BjPsWaviA+77FYOlRNbj7p8orFtkuArfHjV8hHaI9EPbCm4vjX6K2CvR+l1zUDMG9ALddG9VY9",
-	"VeJFU4EjtRTptQMrY5lnmHMiplPATQUOatTv7ne6nV5vv9N91D9wWVVajq5q4AvVjOOv09klZx7UfiH0",
-	"wD6b4IPbt3BAGdRVGuR1WqkKXF1W4NqOTU26QqHc3Gijll4IBIpcMbNxBl61frfrgdnWEq9fA3epC4QU",
-	"ghsF4hYYszAZ4IV8d9Qdf+fxlL9f/CvVBCx7i5KVGW2HnJIlS5I2huENBFE/FrgTXqT5UYL7FNoLocJ3",
-	"0N0n5fh4tZf5ZV3NlRy6MPhYVg92Sinymvs1qoFwBIfGKAPZCGcxaDcjkZnMhLrKZ5zEv3SFFuxAhiM0",
-	"Ucbba5q3cwz/Av1Xb6/5YnfInYuv+Ak41je9Tj0+B4I3GEen5tyExiDcy+/IofLrinHf05HAhau2bBh4",
-	"TLkWtwIq7li0acc1n6mRAhta8/S6/YONkacsbUgnwFF9Ix0G3+mmSD5Iwg9IyhKq4k8uboZAmm0haHU1",
-	"ozawiIEm6XEXzpA6PsAatOvKcH4jCRwitgUTlnKJ/ey0iriYb1Vn6ZWBoP4zdNIxPFfK9KotRBrnjTn1",
-	"Bsrtl+VMmP43EO+dS5Z8Ysbu2L7bzh0rE9+qg5/Nxrl3Vc90fLAR5SWFTcQiyBdBJM6MYifTIMe9GmGr",
-	"78b16GyPt0Fi+E24b1uh+SshbsCyR9QttLbUZjJkKhXgNyZrrkowp+fey3HmNoDm1Zznm5I+qzWq/V7b",
-	"Rg7k42uG8lT5rVlYPSvugH/BmvBkq5Lwve5vArJT2LhNvW6taMjPJFdjZwGH4YLxCJXylEmRfEKgMgJW",
-	"Lxu/elGPX69WsF3HYKn/F8bDsxQFWhSnpl6kPnDSGAIQ5HmVU4a8llVKPPBrxgogQT/EavbKg6BsK0NB",
-	"SalWWF+PZkmo8g4ZGRCRRPoHAIE+cXmRvW7XpDjaH8ir+DsfXLCVQ64BxlIJ9NcnvMrtqq7bE9AmWhXL",
-	"RQCZ7XFTIcn7i6cBsd1vjCOVfaZjpdWZ+DOZaB4FrYNE8dTgePzcyn63f9Tu9dr9/kX3ZLDfHXS7nV5/",
-	"/+Dw6K+FPMuG9jf9Yrn6frFc/XAYfTm4ub+2NqarzdHNX2vZ8f3Z0xnd3DqirrcamNVhJpl+Q0gk9N+E",
-	"DmgGXzaj6hsZWMekNZ465BWzCWsm05ALBS7viKAU03q1qb1UU2N+W81t/abwOYZQ6bvAbGc4UHBdfWmr",
-	"crg+Y1vuh2L3uhL6pa4/u0rj6dRW9rMxfpmN5rFq57WUSy6P4vUQq8zKyugBtGBrceR3u55kto3P2r5k",
-	"zlQvj6n66s2GvF8iWm7EevS6B8eHj4+AcZ9RRWvOpAkJI6po21j9tkae6TCpjD8/5rJD3L22jbsxdrTO",
-	"Iq1TNYTUvBBFo7BPZNy2Q7PcrjVVAxSE6I5ySRTU5isZeKKkqzq+vr275x7THH+hIr71uXy3Kelbh314",
-	"f9aI1w3dtbDYWbCpYsqazobY1ZAWa9MUm0rqyQWoSy9jAz23iZF1Ncg2UHLOFI0Mm68tyG4n+co+sGW7",
-	"xa2l2PszbVG8pakqHezrYm2NXumCieXc6UHBm4A1Y/QGzNHJdbHm7THGcZS3rnWUtXS6XMdXT2cZv67X",
-	"fycpnbMia30jyfszxyXGV0ie0/GM6E/A+YK9Mb1zMH88b1tS12DFcMN2CqMRklqDuoVjJamTqzUtRHZt",
-	"4AECVbNTYyHUUin1O8qjSan26m26McRRUyFaZSxsr8tpuUTU5iiiefDs9j6LrddzXpIMt2CeilC5zXfT",
-	"DbVujYphmnssqrXVtllaTDfdJjQukihHZuaLpJnMq6G1SwF5kADVEEaA/9uWii30m9ln/W+8An/gRjN/",
-	"MMhuBdiPfQLZtvhXy+weLfhGWHXYV3bsny4btKSrbBlXWSsLfUaqz22BKsiFo/JeKvhhya6d3eR3aMpS",
-	"bsGPY6+nkjsm66JJRmIWSaFqJeF91yDczMf6HPTZGMa1bSCudLNHEXBu3q1DIfp+/QqRNUhbqehKmuwb",
-	"bJo0j7n/8t6dAzS7eNhvGmlyl2aFHkV4jlC4B5q4egnrQbUGNhhLYh+okZ63OSxu09CwSs963d/F/Z01",
-	"K64BS2hrnTk0Olj7Xmm7vIDLONOH/MQag+5JzInDWpVWIxpy5bpxjLVWiPA7/UWIHotrxk1XGC6gFqCW",
-	"lFJT8e8sFbVt3aGkO6J76xwZiBSClmKAqLfj+0YSeHQr4PyGyj2YkZwwqDOwYSQmQyIgKGYBDsfHSRax",
-	"6H6GYhLQtiDI/XzPzWPLmZsMevfYfYyiPgfPjKdudWrlsKxtFpFLj92ASw61tK1XbufWpdgE0WCD4C3V",
-	"aUKJrHGWxmp1rt+FExkxmrJUKxH5Xy/smvz5w0XFm4ZUyXGTsLXCt2/OL8gjffg/SsQ05oiW8n41qMYw",
-	"IFCYA4yW0OIO9P0SapKYQoJcEK2EmqDbkCOyGcCbHXJqoR62PpdYMO7wpssCUhDwlQEZZQocqe6iRYJG",
-	"AoLrQ/4m9XG2D0J5ffW///0/4V5xfou4fc1W0jnDOGMR2quaOcBf+o0k4ec2lGYPvSxGxCKjGIOlhMMA",
-	"yJ0fDjOlQB0THBt1akNkrXvAeFksssDCl11CchzlBrR7yJjYKQvM+EpoZ0ME7ER4zVZDnk8T5uVDpjvk",
-	"nDHy8TQvyxILfvkAUuIe0cKvezj7WM/CtKux3d5bxe6kOUXoIv4B6uxokuoNABGdO7cr9ZCElvVroDtQ",
-	"AdTjdQztEvZ5kYiUpXJAGLSRgRoJpVKbxo2RSZaC+75D0NetlwTr+41TjEWuhhyxoUBv7KKOCZiGaWQ5",
-	"GWFGP7FCQX9byd/208VO9Cbwl4ilxGKVOXQy74KPOEOLNNd/xFKlVIlUemhzg4/Fu9ARlV8EZ5OtKQGH",
-	"filzwoGv3qdJa9DyxERBZdE/91GV3AZ35u1Lg7x/9MUh3G4e4UvauHBh3krZyA5wTuidgcEyLOaX86dt",
-	"q2TYEx9yBZ2KzHlzA3mrE1E3WFOdCAsGwBdLzYbZfMSigYcAAmnmEiqs189oXmxuwpDcIkASl4VpS0RA",
-	"ucJ4zgJDKS0LINVKy7nf/Y68gPo22nSW+pdepyCoZTzl2SIkc3pd4LygTshbb5y5z+2UzpD3tWQwzkoc",
-	"B5WlPtYD8h0IQDLMut39MdwF/2ShiTwCNyHBxjRJOkO+3yktuktHcbUG1jCFjaWEmKiiBHoSDzok/P55",
-	"wzM0blsYZegyVnLNGaj6nYhis2uhwVTMyfuLF22Eeyh6bZC0NY5NbSWIcTbXosE0/7qYmUwPyMk6OiA/",
-	"xN/ZOgtCgmHD2XLIzWAxndam3PT6x/p+TOKCM1QqdMdNYs1PM7GE5F70/FijmVzYN3sOexkAwkfqVZwb",
-	"CD23Ib4gHyGGwpErV3Z+tuujJsn5sx8wgva9gNsuVgt2DrvEnqORMCeWwbuZEkOmlsSIJWJpMtVTptKY",
-	"yYAsMFzvpxCZ3ADbz9Hye/Fs0j+2ycOHp2TBUin4w4dwINLt1JqgUXF5UqvumB1i0xI69ttm++cf317z",
-	"yLiKE1Biwhy3CfqWvYJr9Elg8ePCB2H4AAow8ubhQwxOI6jMDAJy2UoNw92bRqlYSoB8hoAxPxdZOmah",
-	"nYpTzu4gpVPGyDzmmTLK2al/CGOGGo4UtxxGzRqli6ZmYHLaoZbB+3cvzWHrDxWOAMzuA+k/5K6mn1aU",
-	"xjSTrDhlMqYcupbqHYIajXyi6Y8SqXja5Bhpo+Hm2C2Y48OHJs9Kdh4+JKc2lcpklVKnsUJuFTBVmWVt",
-	"JSE/u5aU0m31/CxiO5NsMOS1XKtA+JsuaUUWJgsaQzK3wVs6kD7k+AupAqSHq0FqBjelMc/FT0IBnPbG",
-	"dqnO82qBi0aMcT2+yDZgZ9bJYFOm/HSuB+FBt0e8goLhXoecC3LN2KIQo9d3gCQdctNsko4AfLVIhSYk",
-	"k0TOKGDFzLsDRz6sWg51068xsZFRM0toWuvPk8Qc9GpIuyzKEJGpsDKDJ+b4wQPYsEFIklgqaYfq6YCx",
-	"zJOQDO9oq9AwjtPzH2D2I4QP94hkuIgxlvMym7FDzkHBeICKZk0yKzxpTuKyf5ELNeRa+5V5VW32OZYI",
-	"al6JbOAlPZDwoHsQBg5OlMTXDLNJco8SblJIFoL2XeQ5agDWuMIj0hR6F4gBRl511eZja+ChqUuMmTyH",
-	"rBcbS61L6WFUq87gkNEb0/CdhToYOlu5g6TWsjLOu+XpJfI16A45U2iT0XLCql4Cp1iZlACtgBcadBlY",
-	"BU9WlglgZmghJJBRMrA6UpFCnq1mTEQ9VDTjqGegBjlS31xMEg96ROfQUJHyFaQ946eu2SogIRccu9Bz",
-	"MeRwZmglOrEH+kwkEUoay86Ba9QkXRAbJLiHcnflz/zheyImlpho5TKmQrssY6XXrACl10v0wSZbVOzW",
-	"wNBEazF0rNYl/Q4qZ2EuEoe80cT2Sj/HY4YHjrthioqb29LmBVh6EtIwTSFYV2DL1XKOUcMZ8jz5AraZ",
-	"3uABNrc0GdXoYTUwG/s4BAoaZAR4Q4izfePISj1EPg251SL0KWnQUHl9j7JnyLB1LF3LVICna6ovy+sc",
-	"IEWqq/vGMrZ0D4W5eyQkdC5ws8ZpvufRwWJT9OArOAQ4KrqkUrQ33OsM+blrzFMqtGdMdjhJ4ERzOXOG",
-	"HFAIjinyIHz7/oI8gpzvR18Mov3mkX1VuOebNShMnyAXebkhuCPwTltp02S/S9vppshMICWKViUK0kh0",
-	"QHlCRhCT/LrBayHdctsT9HnjwmCy0qnD+uZcyzWjYWOiWMyn+u+tLSmsAfA3ofUbAXXiE7qSxaBEAR1p",
-	"z3E3cQvcsx/1PiAffSnmv1ldM0RTDCjaId8JNUN9BZFIbdAlTaeAB6E2nB7BX23z9J49kwDqpiXgkPu1",
-	"xsD8M9nwoVotWDjQRPnZZFH+TPRj5Gcw0rXI+nnIf2632+7/9a0hJmeSn0mYp3LqPy+ciMC3YY5gunI4",
-	"Gnj84YOMg+jee6hf8YwlihZeUYWqDAig2zDYg2MwPRB+JmFeVUT/ecu6IfZ1EZwXejiCs8JoGDdNM8yi",
-	"x9JqVPqksjBM+x6DRtRvegH/rH1XCSMDDw85qC36BShLjIA2MhesOBRsiAfIAdQY2nxiKkeoasas1vdt",
-	"Bxz9/iw1hoQd7pB7zS+cZjwWkZa3b6k0NVYM3ylLXNOA8ZqLpdXzmMz0RtOHG/Ihvnik5aJhG2NRxlHZ",
-	"VQ5qJ/ZdYTHIC7MsXOtBlrImsjcgY8E5GytUaYfczp6RBUWpShWU+UpXg9B2AXITBGBtjGv4kkrVhnVq",
-	"nz0zYNFYOY+9R1aYTAC6BF/ZzsMQPJwxrVQrmiSIYycfZgJknAWMae6lid7WK3OW9EHdRH2EJlIAlEav",
-	"SoMF6xk1+GX9Wa2YQv+2IodOTYFWFLtaABie19bfJ2huZrqCh7bgznNcXK1YQaKO1jj6B2QG6nNOXMaj",
-	"JzmxDastZ/qYhr2F+FsTNsUyPMZ8jBPGx8wYAVhgCsUSPoKSondoHRYmGucboqAADMiBd4/N+sa8IrSN",
-	"sNCBMN/9E+VT/YJs8fBhbgZoWns0Gxi3RL6zqd/c0kvcQw0Ud0iHXOCqQY7smCZJbq+uFfVYTAZXNGXO",
-	"SWT205RpqqYim84CshDw1i3OD9ydoT30nnqeMjj3HNq/AHgMiENhtrMYnRfft9+fefYjxBlsgZxU73A6",
-	"SryMNLMPAEUtJq4ks9ECIJMA9NBYeoUanxhHck5ZEHQdPI0MJPdnF6/wzyF9g4FbPtaC9lEWP/r0+NEY",
-	"JudfPYTpHJWmaJ7wb4cJ69/ptJ3FIYpjQoiWMVJZ3wn5lnwhJR9OaJw4v/8CSuVNSG6eFB6NNUutyLeE",
-	"yhUfkwd75Fv0IZMHdEljRSZMjWcPwt9/QTLe2LE9+r3RTc58x3BAvrjh3Oztdf4mBX+wV/gk4OrAqf8t",
-	"FMF4hokIeu0v7KUHXwhdxANS/KwlYuB9ovBqsz2+JTh0M7nS98FF+y0x7PbgC4n1oWemkldyGpi3BfmA",
-	"DXexAeLL4eNDfgFFBuNp7ArjLPS2nGdSQSY9d1vUtbExBS7MY7JDznguVwMSwlqFNrvFU6V9A+EJOGiG",
-	"3PnyhCk3jp+RVr4gEbRcu/DHYFNn0kzNAKFiDJ0cbR5BjbZ1eSrgZ+PTYsKLtoRBToxAMUfrjCbJwDLt",
-	"ImULmrJzxiObp2awSgMCy6FJDnkqXl2tG48xv5CRiFYD0nDvwP2rI5N4zB60e3vkhtzs6QG8s2LDcj56",
-	"nDBXAHkDE0ulPnpotAIvB2g9ePJmWE/X1BySYs7wALAtmUA1hbNh4IX6tJ435A7CYmJQ5kB0oQDGI6hb",
-	"pJbMuQfR7LT2tRu1MagQ/GP40gZJnaTWuiZ3XUGHXNsIMZPFYIFzn0L2pqkjCqegt9xmZwk+ZgHWKJWo",
-	"IZljOhFS5Y4GfdSQUOYL/GAv9M5C814waNOMDzkKOPjywNcN0bjxVAfPzomtI83VzDbu5BEjLIoVi+zE",
-	"lFgsjM4X6tNQDwb4ekb5VJJs0SFPYcB4NFr5VvSzi0VoTgCC7ZxQANlSWDg8fTKGAJ4Nofo/zGvIw3fv",
-	"X189f/fuzbsw1/DgOApdT58wKPi1xaRw4pupQJMt4zyznOF6ipp6OhUVPE8RspEyq9VV8gKMLmjh55ie",
-	"1HE2xJCfFlFsaAxARyxPOzZZTUahx+CZw9g/8TzRRhcjDmmN/TQLeVPmlZpaYTDkISYZGRerywZyimoo",
-	"+DMwLCGCT8K8h04IG9NmBpJZNqccYHugcA5yfcJssQ4Jbbck/1HUpe16GxVcK3/gCRwY1sf9iHb9g70Q",
-	"FDFlhU3gbrIpbfoWI631sND3ZrKucaDLOElcxkIhLSBXCm3UAPcOK+if3D1sFesi0TVlK7lnloO1Gv70",
-	"/fnFm1chKRli4NAJvafMPC4cWjHvMkrH12ZivpVAPCMhF4lb2Ai4EZ2ilWuGUSoWQ257Daw8G7vwiNG+",
-	"jNgYIBLanXeQuePZFXD+lbP/tHUG6fAxn77VD1jldcjzIC18DF2DBT3PiCs0JU3XyhnUbhcKU0CkCUk6",
-	"ncIUnSyfXta4hZK10p70JqUsJ6k74IwLtJxhkju1/OpRA3vi6TXX9sP7C+L0vUdf8mbCN48mpjwvMsGL",
-	"ONEmrRIiyV3WecKbV3bcOqoMHqOQogu2Aso9/Ycx2qFLI+jrZdmW924MSEgXi8TErW2buj9ojTTcc8rI",
-	"F/wfQoYASxm2BmTYynvaVdpgDVuB90SsEvPIj+5GUnMjukD0nQf9vvc7SjN8g14zQO4WujC6koOCq5SO",
-	"VafwXujTCk+vH2jeFA/v7vZOTqL98VG7N+nT9uPxPmufjI567UPWnezTx+Ne1O8XXoA9JPXDH7+QYcuA",
-	"rA21DBmCwoCgY5rgU/wd/Or6Qr/bJTeX+OIbvQjPAHuldQoj5CEGXuq894SE8BEj990hkDLvaCnVWe8Y",
-	"B6LVdK2pZneo/to3EjZWRwtjS6HQiwG5oEG1D6Xxw0j0jeir4V/aRo9tn0WhdZk7J6PdUE8IHXLTBBVH",
-	"K0yPhtEK1G4Mn1HlnO7QAPjowDTUlYGpHaC1odlqMWNc7nXMqStDAmsjbUhkkdCx7REBjDXkhrFgoxyd",
-	"dHt7RvjQlcONWAMFfIEd8iNNMvsSKB2Jan3KjKPc9t5FtEGekgxHtzuk0WwKTe168w7Qvm0WgT2dwnf6",
-	"mTYolw4h0iEXKUMTRUSs1ss35EY1xf0G4l4yhwYEh6GJVObxASVIJAYoaX5HvCakCHX5GFa6C4aXD5yA",
-	"qFzcIw8Out29gf8mMobkbKOdLmgKnY71QGHDYygYjjjwf2OjVwuC0hsCSuLEUpuIEINHawDdpDm2yGUC",
-	"dPT+evgi/uwzcechTqcavfGmU7nopnOKsA7iruhvZxwSskxoKr+kOROZ1xavJGoJNb5SA3NZptpwhJk+",
-	"0frFOEulVhrBfWoqkorUz6azmkASgxuGkIcvtfaWLex5bb6NjlW7GywojF6j601/xcBqXsb8OswzWErk",
-	"KfWqrCNS6ZbCyodn+cX2D8xEgOcLtYIjEezmwJKjXLwmRuynZgqtvOBsAQ5Iyfv3Z8+AJQBWoZccQLWa",
-	"p9lkwsZunV1rS3/o7kcY7AEO1rn7IXK6oGoWOEMkj0LGWCDLXnD7D5LqGTPxCwAf5ZYYNkmB9C+YxNMZ",
-	"G18bbHVgat1p6WfQNf5CVBt4FvZd5SrM6NCQX08CsRSoezjHKiiDMB98Aw7rvfQcNSCNOQlP9XtDn5x5",
-	"69AyTfMrMIwjM4wcV2BI4uti0G8T07aRZ0/hJZZnYWD4U1GTAQ0G1qImwGZ6cJuIlhl7pYupP/zKRT2D",
-	"3r6ZAQgozaO5mLGQSmGSpym48YyXVKS5eW/AlOZOvecKFQ0ChD563J0waUDiEKyAlFpJpD5jaJJ7dcys",
-	"6nuX+lOrvwPmd+jPL5Y2pbS4IoXMhJyHtD3jjTqPWYZPscdYW2v/EBQsLpodeUVZ8wdduajH2+/749VC",
-	"Ek8RTDn2FcYBzAP6o2gmj6WMtaRxkrogfGDWKIr1EWP2qEhTNq6qDyWZanmr2g23wF3Vy0B/O5+cbTD3",
-	"yITfUNTblrFYOs64u/TWPJu0X1E1noUD8MBpogSuN+BKZIEVq3COxEb4gO8vVtYKR9S//QuzCiC0BpFy",
-	"Ej6/oFNYMtQMPswEqEZQUMTqBqWOukXmK1wCudCryAWDG/IwiL7eaQs0ety2BqVZPsLQjVxzcMGFwoDw",
-	"8yK1mCyrj4BAjKXTfJGw4KcEBtKcaLCyTwqZQUbJA0PdEN/gKMuV47ENyNnEdykpIQJTx9M6JHFqPkrR",
-	"m5j3s5tWGbqphwoeMmqj1Yjy19r7UoDBHzOZO2Nj4+qzM3ITt8qHNzryA2OL3HlggBaF7wcG9Yg/gTTU",
-	"BIYNBh5yGE55Cb0+2nUL6V32l9Md6IxDAq3DSeWneTnfhkc+LEWfPBLPaYR5g4mu5SI4J8ykX2CsHoOy",
-	"Jt/VTiBHIXnDdj/CYO0RU0btGVe3iWt8YyF7gdX04byHWbh7iyGSSv6wm1AZYuj86oDjMn/nGKscYGWn",
-	"ValR7s2ufM1N8pTIeMrb2UILD1Np34o4+DDIN1NJHZmLaQ6Er4WI5ER0lW27ARRvxE2asXod3v1hej/D",
-	"CE98nvEwdU28UmB/WyC6IRCAihaKAj/hykFf/pZJhW24zKALPcb9YRcuFI5E+yNo2FSuNK9OMyblwA++",
-	"QdnBsZjPBTfdDaizW4lJejN2jK0KmfONv2JaHJvB5k3o/ZHmv/r0tXn1WKcrgQU2qdrLmYC621bgyeqS",
-	"wkhegRFjy6gV+RhCE+6s+pNYEjFRjNtzym9FX+BZ73cg6klxU6KQz7vq+rXsDD8EBr/HFeqI5uySyNUA",
-	"eTDehAVA7LToxfl8gPiyKNn7GNc0WStgoYfvqGIv9SBDbJpt6hAErtcy+l8+t8dCIoDAHbAyPzlKLfKL",
-	"50fpYk4LIcgcKt1CQoHB+KEiY/Mt4lzqWOMSfjRdQ1BK2fe4Lew60HlPFLZYPXk65BmKQWRek6iEfWMy",
-	"JeYUSukmKztvGl/9lAlF/ena3+pW3CQQTDNgRBjy6VneqlBa49QdWYGxZiDhBOor6z8jKETXOIsgT7jx",
-	"9miacUD12a/lR67jbBumBHeC5W7fEI/51SIVU03GwolZf4vboXlArQgyq7XjpYqTxMA7l+snak59WKq4",
-	"/PJr5pbJH988lnPQbhvGb68XpGB1oE7hKZw3NtJufwBLWaRgWPhiBg7Bkmsh8GeTY6JtSgIyx5LKfLmw",
-	"YIm0C2VCqlgUuLAB/QveouAP1krAXIW8rJK0qiVgdWJAEJ9ePP1TLX7Wi72aWuChfizcQ0toAep3RcQ7",
-	"lRnCZVqi1CrU7mpB5HtNHeCDxglgTgLI4NDbfuDB+RhklmrCL2kakQc4xoCEprqy/qctr6z/bUi5B0tI",
-	"x9f68MNnPJvHx4fZjEqKH7J2Lhz/+bphE063bqYuhOs2WrTwitcKFDBGHRis9gbr98EdAQI9L1hgWqIV",
-	"OFFbY36/bPMmE8TCtcJh55LKIHOM99f56MEFjGavQ2xinxA7VePfulLiCl9VcvUULxYmW6q4XwTmGaOq",
-	"qK1aiAgcKojOMGfja/ySCUuqUlVZT7hbJbck3+3P+V46K/SblctYjWcsggo0EN6IpWeMC+7bfYO6ODSO",
-	"0xxG0FgbfPmuX5TH/qEphwTCM/QcIV543ht+/qsnCUoB+6DcrQA3AuzlHJQDqEwHEPGG5lWIMzVOjLb3",
-	"LBULrxf7DDKN/HQ1k8RlJpDjN7zxux/d8M+Nk4K4S8UUaGueYPZbjv3Q1F5S367yueAq9zyWBtB0U+HE",
-	"OD1zGRgIHpG45v7TDuwDFSmshaR/SKBkhG+ueAuiBK6X9BhVr1oiaFRh1fzCHnlw6MxCb3gxArzxJqj2",
-	"7hzMKYMyRmUa1sSRvKFotUVkqjQO8ysM4qA6iCjGCE7uwgWDvfhh7yOAtq5M1vza9JEJSxIi4wRKXaDP",
-	"ax5HUR4HrmUZ76uLVCgxFknps/Zn+G4NA0BgCWQB5Jxx5W2ijLPPCzZWFSp7n+V10tL/vfxh9MQkid+V",
-	"TnCvthOcEYAKMUK34+EX0Uto4OoqjfV+0grhJnZEA894NtBGAN2cpNSW1EVnEZhE3vzmsRwLPomnWVpZ",
-	"0sK1JgIXdhhOIk+LBrSXxNRA/Q8AQuA/XdS6EGDDeV4wA/a2M3lSLHecBz1YsvB0Mg+hb8Qw/HU1ymQh",
-	"zuX9XNiZZg3g9dpGgLaH1hwwWiCoagN35GALMod/zHMZ8cJ4xsbXlr/eGf2yeQs7c80g02tNOXOtbuTA",
-	"Pca4AcXPlUHIx75pLE/wxPFKWuS110ynVMdA0ahCW/NTYXQRVXREZVneQRK55Wirc2eLbYkVja4yTj/R",
-	"OCkHropX6ofieMimAtlafRRWk+GJjF5M4+gxoYZN4wu0Dvb2zflFuMnkcjOxeDx/Dua3umXWO22WKcht",
-	"jcSSP8E0P0mmgojS+BRWcNXbrG6tEdCXl2fAcE8xM8cpNVBp6SqKU1XcTt7vtcQGV6e+J6f6JFYe8iQA",
-	"L1ayMrknqCXgDjKNfjYyBTkD7SKhUsmAqLIEyc0exVJOk6Kxg7/B2BESAMj9Iry9QTShh8ZD2XQImCZL",
-	"g7g2la4tVxlVbSUyG5TJjxyAhL3V5p/+90uM8aaMjEDTT1NtUIgJCRP0GEENctd45MFh12K34eV0FQAm",
-	"yVzfy7OYcnRFUEyjBukx5AY/YHAOFuuSfDtscfZZDVshImyO+8fHewMyEeC1jpUHdkH/B0VsH4JhPVcb",
-	"dgV1wAjIk4NWe1CAwQNG+I5VG0BKYgnWFdB1koq5hdK9wwIwCNSx2w9C3pVKFDVAHTu8Gf1k2xGjZwCP",
-	"3wFgPUxBo8o2HnKbyEwNxMXLxiEPLLRB0tWeg45G8QRa9qFnBYFU5ot6+bRuXHBK+CLSSpUht86WHE9p",
-	"Mwz/f/a+frltHNvzVXBVU2V7ipY/2plMy9W11+2k09pO2x5/dN/dViqERUjimAJ0CSqKNpWq+9c+wD7E",
-	"fbB5ki2ccwCCFCVR8leS1vwx7UgEBYDg+T6/n100Ghd0Z7uJQzFU6dQeb+jSTz28ij4KQqyJ8Jscdr1O",
-	"05mo0p2YEguI3bsmO0exhOieaigK73cp2MQmNs4UZxiAPDRvnO04o3MMR1ay8Gj/ezYvOgaQND9h7BHy",
-	"cEGhqS7IJbJdRN8x+uOndGDwbGxjkCNgmI0N3ypMfYcBpVJ3AqohZcWzcQkV/SKi+rAmOynGqmaDZoE7",
-	"H1VRLGyGh585OjxklZE1WDuWlTqamFRg3tx4kdYys9Uulr6ihWoC/HG4INasF3+0SCvuoFlVCFauq9H9",
-	"xULuIOgHQOaUoKkgGuqyw3Zq7mtaLx5XqhPzBQN4s5x6BDEYh004TeZBASCfIp/mVQ4kxTDf7N5peE/A",
-	"NoPjClVoSibTJgsvbq7Ng4Vwm/nj1eu3r69fU33mm9fXIcIemrvdiWkTW2/gFbU1hqXqfZ6xvjIWlDtX",
-	"tiU4PDr83vzEi/1D/M93iDzyYv8IYv25p6LQY5rwaYtx1oOqlCFw8KMqhM5bWn6kxrdUM/qBpxDPTrmM",
-	"1NBiHWmlpKWtK+pQEqW/YXWCdmQsRiIZlwQXS42QULqGW0L4AJLeBzwytsbB3gRK1iHog5XMBwf7gXm7",
-	"4Tz8vfn35nc7BA0HuqQjw3Zv90xJQRUR5vduRakHJPzO7BXBD4CJCjLeeAo6J4J0TIhNdpIHb+wEKTJH",
-	"77DHn4fFIfNgC0KsaifHxrZzOeRebyleWQf2Y8EvEpiMxWuzbTJmEVu2xMMazBYodyy1ELLF4nIEzoqL",
-	"2ymTapJXuQGMnBRe/YWDTOnI8OjgkFWVuczPenKnPCPkxnVqDifcKseTPCHxI7YBEggJ7w6wx4QONibH",
-	"7Ly3Q6l2QSGFO8f2SWlXF41VxsiKCuNKTRHQxEenGfJrZBd41clDCsGOoaJI9fL0Xp7No+IZo7ggA0jG",
-	"dAtTBy6TaC7qYai9hEnSkbYAZtte5IPRIRsftDft4D2LGcimlyHcvVBJ3J2SIComDqFV5wNgk+XGDgJZ",
-	"DYRdNNIbsu0o5b1sNxZZb3eQZSM+indTngkwKnep/3SnxcIOAHh2Gsf/+cPB/v7x5IdDsNUO9vfzrYql",
-	"UdIOojcfk/7w4uVx9sNBiAt98RLWChjr3MIGokGAgAu2dKXJfhRTJT3snNKJPfyeFVK+AC+T6xVsDJN5",
-	"yjSHE6fDK6du+k12heUL2jaU2MQvMHlSXhSbo8ybETiINGuVumoXyoi6o8CTJE+Ilq8K/LoSLCINEOjB",
-	"DKMu147chtXOpndtWbty9d9eCLyAbs/wFi5TutMsV6AblwIpcr0+LvvmABUEdgNEmHfAD1LBqvgAK3kA",
-	"8bj+b+OfRTT0pv3KoSB1uVQSKFITNRHpbte45qCOcYlpBqXviEcDURjVY0BmAQBv5l4fXuJMvn/xt8Md",
-	"rwkfZLot8zq5aNuWZk8vFWE2S91DJxdth5dMQeIeuxJDbgS21ZGx7FOT0u9WNsKxJqQKM+O//jWw/YpS",
-	"TNgwlsoVAEKRFgZ7oynZvi24LJclAf2bttWFynRHIsIn4oZ6EgxH2C94DkKIF5H+Dmz6CVoaqIXAfHQX",
-	"GzlheebpbUD1gqGtWHZkVdtKk7WhvSk3GmaBSn5HE0X4avmvf83FwJD/M9+eljnLbidQ04JB7NSZj/V2",
-	"7ApEtzSUcgZY2QVuJeHqHOcpELejSPhg/3nsJ1IRFEtFBKusUmp8AQQ+f0WQPrp13Kp//Svazyk4m+md",
-	"gE0yqhaKKRmibHutGoSrqDHgRIlEld6BhgSBYnHszFs2VDIbaPCjc4mv0dtBU4yFr+jnjKPiGm7gPXl5",
-	"9GLH/ECQm/wRh+JIDWYIC6+MnZEVh/39xfdHhNSdxF0htUD+N9vJ1Gg1TkZGqe8eNvdzhGTvs89BQ4+H",
-	"Q55OzeckHIMc0tjZUPDqQzhKRL5sowpwDzm56ZikW40r+vxH3r1DZiA6RY1WY795gBNQIyH5KG60Gt/B",
-	"RwALPgDEa8SgAERspauoaHSpkZpgSQnqwxwLaNNssTAbmBe6HYVlHk9oLb8uow6onsMz0mERDaVUAwgB",
-	"GOlaZDG6ji9BTghX6GVHalH7vuT4WdYFx11ussux9EIhuc/nHkqmoGvdCB2vaR1a9I2XS23rFlmkhPYU",
-	"sPDX11dXJ29eX72/Oju5uPr5/Jrs55kUsIvFQPVdiTiwI2fStTlqZjqWObxO7b5edq1UogNoRDTTxtPH",
-	"swKnaov0bEei68iTRLv8jdUsNFVEhkOcbIzeGItW855oVRSzFD1TaEuDl8yJvXbUaDXSsTx5c9NG5j2S",
-	"/3PJyPJL9ryfA0jyd4FtmfxRRVNgS8HKfsB8L5X1A6GF4/D91IBx8XwiKHvtnpnq5Vhaoh6gmHAo/Qtp",
-	"g8oDC3wWWTpGkjQSeOZuh/v7pVXMtI6Ul4GPvtYisNF9xQVA3BznPksekI4lwH96qAKXN2fvf2qfta9+",
-	"fv0KAwA5rAJg5B/hGqt+N4cl+pFHbtvMkIPlQ24kp5J7EeGg75YP+smWOuOIo+UjzlT2kxpL+om/1Rpw",
-	"4tqOcNT3tUaZt/FaneDzNeMOaiwI8HmUestTpBo+OnhRZ+tcA86vIor59XSEgw8P6/2iWyNt/WGNFZ60",
-	"/2HMeHP9izpHok15jSvwKCAoiGMPax2nNzwTE2QkfVHnZFxhRvgmz7zh0BpHhH7qGgsVCpw0IOV8Nhpi",
-	"MX0HjO4Fsg7/m6oRRQIVd/U73y4xetC6VAjAThAu5p0OGhnvA5250f8NYHbsgrHwwvzpBWQbrYZUwKRP",
-	"kLqNVoMMnRYmgniMX0Z39lqz6sVQY2Yj+6KatzH1USbQ1w9cLRqxeDmbD7W/LRAqAm/YRk3MXTVnVFFf",
-	"ZCdtGwVcXSH1zpQUEAwjbbRQmC9TSXYJ0XJxns/5c9AgssdlgxBK0h9aXxP4gypVgYdFYXaZfDRz39fX",
-	"vD/v/nTZHlxjbpzE8g6JXMaWMf0nwquYdw8YsoewGuc9Ky/Nzb6rKdB/VZGx+qONeqorvK+V+pXLKW2C",
-	"vr8QX1MiP59ofQNVuv6x9wQqj1GcloWlcaSImHsFKZO/fMD8u1SwUmUj0iHd44eCOb7ja8hgFjGm4pni",
-	"Icghxd0BZmk8ECGspNYOnAvguAo4UrYEuCMLyFszqFulWmWgohrlgLXQ1Z4RtuZMaBYqv8ep64GEpq+O",
-	"pKa5c0m6wzU3lKg0IdhFs3OdDtZDRrBLjU2TxqE6rXHh+v4UTuM+eqzKsSqossNVVZl9bku10qm98vEV",
-	"k3t4DjEq1hufZCP0awt9PKvL5f4c2xnjJ7AIcP99FcHjGiYzofPOtZyhOoYQmOGEU0Iw5FTL54f4iKVW",
-	"YlEFj3I8Cr+4CmsbpGBTgeUqeVE+FRsg1h7ArWPH5ngE7S3mAg8W6I1iNqWFHZla/KflYCGoNhsjhHvR",
-	"nEtXYGlQCBIZA5LpWBCgkUVzz8NjuPp9H1PQ3pY6ry3CPOZVfDy17jwI+CoJnMTa8yMQBHtWCs8+rDxh",
-	"69DrcEr2J4/ZPjw0gBdoBFbGAktsFYcfrK7hS88IgXthhM9D+7ejKh7aJUy0tQmdzVs2u1x6jKyAOJ4j",
-	"oueP2YfoJWoapDmJIUNNm+TSqq4OdkBFcR2JOHop1wPX0wP4hraV3BxpwtdUCgtn8GHM50fMKfbz3V3M",
-	"7Ovt5cFD7uUVlZFlKq8zc7syKVRG2ne3OWdRZnyt81Jc3eEDnpOndbKpe3UFF5te53WMEje00jSxKUlM",
-	"H8cppuQexH2uFEgLHegz8THzp7txnjd21GPZURcqwY5yT+NuaXofvhw/Os+4LLO2KiwIwJ2NZU3OVeAo",
-	"g6qEeNaZJgC6jsQue9bObPEjJiWdL94ESIlCoRH6rgAWOUFAbu3ZGVRQvYC0gwhhiCWkDk3HjHGE25jv",
-	"/o/T9quVXdS3XKN4AhL5VS5vy3+AyquhOx4s2+bWunrOrSi056mOnHITH145DYeUNx7jDfi5hygF5xxj",
-	"pMIDjNdiy4yNVggLPezQy499QwOjM4hAp+BsbJzrjVKorRSu6EgX1cKTagPiH54r8U+SxJHyBhZIAAqj",
-	"AgteoLQLHH4QDLmLoRkagGQsYTGI3RIxpGsjIDKBaifzov2LmeHK4jMexlkdwXkKjUyNp7fL7cYvFqy0",
-	"/KI8hd6xpYIVhppzMuQf2zjicD93XaAlrUrcnktyRFVvzsNf22IPGm9jebfsWrjmm7TJ/+TSFMDBqsWp",
-	"/aogId/GOnNH0BeMVm4VxCOm4eclcU5TwTNRYGWnikSfytUnpcWoSTKlNuK8JJ/AKG1wrCMtwW1I9wK4",
-	"dp9KFJr6oBBYCoTVKTHFUqs9QKHmjDR2kxz/LsULEYGviT+Mn/i/nDdk2a40N2fOeuPUMVcoQrekwR7R",
-	"n8X/y6gNp+VqBbuCceAGDrCS22P6BpggRX2PRu7jFiYRBZ+EtJ3o0O8ESJao0rCpxBGWYhcpNZE6GtUA",
-	"o1rKghLA1l9BXGwCXwME2J3QAJxpzsdxYR4wh8qW0iZzLXDWz6BmSnYrcuJqogLqyLXzVrBhJJiftRjQ",
-	"PK+lyudMfCT968lKPVCj5Tkub6Gr1xFWj65RTHiw4i6ssJbIqtMVV5GPq3RrANKTa3qVwAZyIS08uzR+",
-	"cS0IWln+T31zWrBOMeAFYoY/bT3gjRylqis0AFsR0vafXG/j0fdU7Vzd3VWRuLIv5B+fGgm/FYmRlOM0",
-	"Me8Cl33jKQ1EYv6pgdKVvmadxl+ubi4uzi+v3/94cvX6/c3lW+fRdBqs0+lIxnZ/Zp1GNTa1G319/svr",
-	"s06D7e4aIcG2gHynAwkDJI35XdwabT8i7plOA6F/gXemU3DLkFamUCuIH/EY/+u46juNdx35easjwfWw",
-	"636j8lXD3/mSUUIETKQpa/1gGymavrDc7mYfA8p3Niuk6KeO7GRnfChmFtXJrmBJLTsa/wkDOpn/GWns",
-	"S8GjgFV88btZczA77qRdvPyc/GO49HPQkZ93OjLuwfL+7Qcm44TBryeq3/yJZzzZFmm605GfO7I3zJoX",
-	"aSyzRG5bwfmLmO6wvT2CRoOIjZJdUdrenP4q3+bCZ/l2Iykn3t1Rd9pN9xX5NhwXCbu6ZTd1Cw6Kpj39",
-	"Y8s/I1sB2yqcEPMBj83/u9Ox9Q525LgjzURUIpqJ6rvF3onpzvGc1b6rUcvqFazS+7L3iY/i93diagtV",
-	"I5GITMyvhfJt6L5SkSVQp8IniytF2KJeIVLgNQh5jbSAdyRk5PWSAXIrmOXOBMyBtLGdzBm51OiYac+K",
-	"1BmfNhnoRgCfgvkuKlua7dvwNfCMtTEntEiWto18fGsRwT+vVkMrq45Wm/FIVwvUwXnLg3TjbLCXqH4s",
-	"53e3/Sj6sdTwjmlsvRQfLTACl1Wo+rlzaZPpBfYDvKTAFNBERhF6dcZ6zBPo9cXmynOzdeywue/u25HQ",
-	"CYx8Xi+Pvs/hIo6a3zUPPWfTzYu64IwsDXcY4ldDkwUyL0C8kZIyVqULdjvOMmgIhuY282jEx1GiUmx4",
-	"vcNGzxNp8b+8NnGHxF/AKbLMI25/qmiDAke2Tz3GVCQklfmkIwE+MB4KaHD3IawP9vf37VNysDjHJb/c",
-	"9cSpJBLE7n2NyAM1fdS1SysT1W/L5/VNrQRf6pm9NXNd3b2cGeZP6OPuZDLZNSd3d5wmAuj4ovvN8CeV",
-	"DledHo1Zo4Fu2e7Cu7w87gzCAM7cKrm8wqhKh9dnRUjj/iArubwgcK7w/Vjm9MK1j+vuthFJ+zQnNNm4",
-	"sNXK/oQALr4QZV/Q3KAec+3o622j8B/HE3Vqe9azBK4TdC15xP+d3rpmVw3RSXQqFC7pEvHVQKVasFvg",
-	"BJl2Git5j3Q4nPdIntiZmGzTn7/H2eBHrsXN5dvtTmOQZSPd2tuzDk9hiju1PTWEy5nxWUHEFZxVXybD",
-	"zV6bLZqzQRe0PQs2ZyV/srA5hb0xA9bYn6A0DiTiNm5G0xOS5sKdtV3URDiH1MwafEOCUdj+xG7NXNOk",
-	"xbYWzHWLOR8zs9hGZV8XLAJ0cgU+lK3SM9nKkXNbbKvyiWxZd3buhM396805wJm2aMJNNFyRPcz+DPnB",
-	"y9s7yyXqn32TW42z+Tb3a2ukWSYuZ5sWLOkcEdMCyRTQpef4zdmAiGp9zxkhY+q7zoBDqvqAVWZMw0fo",
-	"xElU/3ycPUL/zRznepb17Av3r/9EpTAFlftaRogut0jnrtE24oWuzEtKBuOCtzT3g0vEezlH6Izn673V",
-	"BNtSdoVPim89loN1JF1F5DYvWcSncE4JhonLqRsHPt53+3gJNq9AqSLgllGDR3HCsXYIZmMtWgidZzOb",
-	"DqRVA9+Kh+Yyk+0MELvYCQFaN/BNdiQJEfMtzd+mgWPNwBhu+SiNOTZ9THtRACRGx1lIgBwNoMujD42k",
-	"jtGGpBryRWlMIptfUnFknOcpxfiIG3Gshdf7SOCjcLGlM/RaX3z+RCLYhVCifbAogVtloDoWHu0fMJ/S",
-	"MSifCnx6PUB2zQaAS4mkkb3cynTtlFTGijl/uHeRCdM/TdSbmZ+jv+0jWKhFL3RTQYZKwh4+2Ld9RxZ4",
-	"rgCzh8Bq1/xWE6OpOe8WcVQPAKDaTQH/jXTlFGFAbYuQi4nq3gUeTqR3eNx5haqJuNeRlO4HvhNzHCIq",
-	"ETAPCcCEbTTYEqAAZS/pTceKYn4SQ6qJ4Jr43J8oHlLySJ81MFLPdSe/ePW4yMzAby/6AKLc0nr0/Df6",
-	"yw5D0I/A2i4RcnQTh/gqrKgZDIUK2wIP5H0spNwgsqHluSW9/8sYZTm3rQtF5zW8RmcTlXLBurgVfS6x",
-	"l8JVgc4W7F7ZCXx7Fbv+3i6UX24P1ijbtULnfnW7dqrPUbfrCVIho1pC9LU5bm7lm8rfP18fxWzdr+89",
-	"VgvHOT6hHbP3if6qV9PgDGBL/+EqDSrCNtDsRoCiXrQoRHDcHNQFwLu3oLC3yrr03o9vNgLyJ64wWD1k",
-	"QlXZq579VXUtHbpijYGO+3I8mh9KcRX0rsbGviLUVVmsMsiRcGOJ+OAM8MGNw3cj466KCCv87KdfTvOq",
-	"98kgzgTTIyg0T82h6MiYYPo9diEfxx25P87Q1xxYnnKcBRLUhE1yucHZdjlIc+3fzd0ODv/OugOe8q7Z",
-	"nmNzd2oALZO3ox8KFjjgsx+yIjX8DpUbTGEygCjOgXOKEJTII4ZYAHYODrjMS+4RBRgx52OgQ7YBEPja",
-	"sciGR/vfsRnW/4V8/Bb+WItUE8kHQlybrTTf29A8FL9QeD6sKrJH6h8stfeeQ4tsWwjUlOIp3zOf9r+5",
-	"tjtuzujN6CupT7iCya7uiJfHPULle+01nInJjQZ8wbqzp8sr/W/7xs4recfqk4WmImQK7+Ft1xD0lyoR",
-	"xhjDt+qRgW8h0XnN70hbbmoEnsk3z2vW6ZA+XZUAKt4voUzAKIeZbD2Ko0K6viChHjBff69ibTP5mew1",
-	"KowHS1/XyiuDK5LEH8T/md9YbTnPi5kUesVYN0ebRAI/tH8iMYLEg5IOfUAkGmibABmjcA/ot4uzjrR8",
-	"HVX6tC+yt/EHIYXWjXvHR9TdUnXys+BJNlhBm7gB1dVktFaA+4g/3AN/YXX5vkCWtItPE6b2Pzx5MsBF",
-	"vYODMhQLAVesylxWXVAJ9fzr80M81zU0HsjK8MObDwIs1RcZ/NZCowRnEzRG4+x0yYIJfIoPReQu3US8",
-	"Nsghq2IxO+q+ReaKA9uU2Lm6NxR7djrzHf1L7PPWhTDYls79ZqOLQBHZoJjLItyOs9nAFzuhkvruOAXS",
-	"XO9GuT+bp8W7ebXtAv/T1nVkflUxVjPN90Pn/Mj6SMQwCWvgPK9f6j/YxR3NhUmv0Z89Z3wNP3VOULMQ",
-	"kYF6EUv5+ZhS7ndzKN2zW0/Mbfy1ryW8iqcWZdoof2GrfLy6nCC5tW+JtvY+0V8AeNfzmBzmMH+QUeco",
-	"xlxo1Zj3d65KwcLdhUf7RyHxcOeEqQCixONojg1YZJV4ZoNwvBxxoTzj+pJpdmQ1jRNwZ6xvHm7QQjfm",
-	"3SObd5k7ppYUFpEYc4FlRc5DYsTR+2PZMMZVxqFFUbI0gsS32m6yc5lM50izIZ+2oF4S6hVdUWDOvjxx",
-	"ZbQzNw4AcL0IupgpqHBk2yAQd7CEEg0+3LTU2rAuz1FlvlWQ7tzHAqsh2y5mfnF1+2vRPR6hZu/Lkdg5",
-	"n0UOGeg76msQKH35aDlPI5k3NYHfpi65tEmN1dQH4JKgaTtKFfgA82xY7F8q8HILoPfd0gzHlpFDgcNe",
-	"s1h2k3E0D/jzgn722ysj9DZ0saqg69YoIsSh96whpHluoD834dAHAFsBCs5qsBX6arYEcORkgJVa9pN3",
-	"ZSqhebCfvyIgpK39XyymuGYcpVPLWZoO+huRwuOMKHlKjGxNdgMfZzbrRp08FMeitp00FhF0pSBoOSDl",
-	"05L2PuEfEDgYpeJDLCYh9YHhN4xHSIGCbNmJbeCxhKeIdz/g1GyWxEbISofzKYZAOQ9A9uY2fYTfN/OE",
-	"1p6/sV/iH80W/M+r87P56JUkWp410lkLtxEneiUyY+atwmYyM/C5kCetFF9x5vNsaDjYUHoz5JG4hyD3",
-	"Y+WQK5jOp72zY70xbojRCQo3aalesNeVc3O05IWWfq4N6b2qP+gCB5ix41GUH//F2UC4MvKfxjenmeqU",
-	"NnnPvC0vUtVPhdYbb+Mrgz17BWKDkxKap4sfujCKbr4Wjqc3opTWa7G/bI/HcdQXcme23spsMJdTLKd6",
-	"jVKYvc0iB/s5SlU07mZ4gVG79qJJGSAU1DPhg16K3hiSpSkUPDOd8V6vxQbUyDtk6oNIm6vigYI0n4MG",
-	"ipKnULFVVGpQsnWKy61abMfIVbPUhQvtZJdmmS3G2B/vdJbGsv+p/nI/P0TNF+q0anhO2gV4uF271i1v",
-	"qQjSObIr3apaKF6T4jr/2Kq3uBy9k+rFyqSXFTbfXP/auGSLzFa06kKjnEOXFAf70vLHa074mPSpz7uE",
-	"VVMVaaN17bwHbrl7BjuJtnWTHdpkh57K2wVy9SUatuTtrvRW4oFfmNax+RIQGuQFg+Q4drmZRPQy8F5j",
-	"jWyxxu113ilynHLPJ0aECkRncCgsfR5LAKnY/55GvncDwp0iyKcVe8h+UWQhBsRlqPyEBmXj3Nv8kuPk",
-	"YGG7twuyiBpecBZmEHTFAE6FS6bTmpFkg7tYQZUrXPAFVheRvnj8dnzg/a/GB56hRbcn40EqRuk413Iy",
-	"7cn/WnzFp1EEdZxL8s/tBqJ7eFhnHOSJY3MofgKqwI1H+rXRS6AUJyVVR1/OsbltnHVxfdZEjZOI3Qqm",
-	"oQxV2YCrZdaGwDIVLQD8HibRWNyzXQBGPQIdnrG2qTx1qjMxdJFddB8AidGoHRCagXFA0kxIEZHEcjOx",
-	"kN1UFXaWx6o1kJw6QirHvkoKsPSziZKVZa3FOFkNXndacmarN+axb7v5FCi4eZJABnOxZCfz5Ysl2o7l",
-	"BxV3RU2V5iKLK2q2fNyMgps9rRsnZuPEPJkTQydzBUeG3a9azfNq5gp4tA+wPH59j2lJatF5QCjhAdbQ",
-	"qAKky6OgjcNRmnDdssrLMvtJBX2AnqMEEACE8xcwkPcdKXiaxCK1rkkAdXAqSQDzEanxLKAsKSSL3AT0",
-	"EGTtxuA2Wa5tSGoGjGeEJYhItE12YnszHNBskaPbwk/Gqa52uEoZUt/bimfdrBa6mX0lMCgFUzSfTNUY",
-	"q5zNIaku4vPt7fsmJoMV/bfHd4Hexh/Eo4S47OGjMCCTavIlZAV9X2oSZ4Mo5bUydr/TtXLjTD1gpm59",
-	"l2rj3azl3ZBL+6gZt93/YIAGsyDztveXi8vzXy+u37dfWS36qMm42okvI6pm8l4Xvg7AxNeINPh9U0wg",
-	"GssZpoLO2aafilbL+OxZ4fYo1skbRVDQ1mP1w7SxZrfjOMlYLAP0UymOajNC7NxaK1h0D2Rq2gXOnHXA",
-	"isZBR85aBzafUqG5S9L94VHkH0UfX4osTr2Q3SOpZLPrNjv37Cp5o0nvrUk36nAtdWitupXyY0biGndh",
-	"uhyBJTzc3w8RLAVyQDzjtwhTB98jzyS+wjkpvECJSaQdd1JNtI8RD59awTkYQxKlIyPohT/PBiKdxFqw",
-	"8MX+d6GHFakiwcLo9v0438wwYCH+9vsoTrNpaBzBMEp5LGPZD1uI5E9JJA0tVUBTT6yZJ+0tzcYjZAyx",
-	"E+L6TkRzsGAuBY/irxUMJt93ePRPiQXz5cFZXQ0gDugf077I3FGZi0ZDEZnF8NF0UbEz4DgviAnyNr8t",
-	"XQhPd8cZ03EiZJZMW+6tSwUiFTo8xBCYC0Ls/GPh21jehQw1FOV9XeB9xPvVzDSxzoiS+BvsIfEe08JX",
-	"zO7AGj0kOPSePSSVJ2XTQ7LpIfnS+uSg3yRz8sLKRvvJ4h7rSgfsfAT8JDY1ZrOFiIyDiLneAGtbICQr",
-	"NTnbOhiNqK5kX0ARDI9axhXrcsluRUe6FhVHE2PxdHNmWer4m9/aQW/8s7Z21E2inXozXgPBpnL0I/R5",
-	"1F2OFba1V+AGVJpCdOYmXAM7HPZYfu3dHkS6376kR7IEYU1M0MQ3P4xDqT186Th7nRt4BQb09SLuGjfY",
-	"v/ZzYIwoelQLB+bK1tgt+Rr14mHkxNhxv9qe3oWD3FXmsMFs6+4p/hyuMG+JqbM+aonxT+2mJWbTEvMn",
-	"MCyMGeCsgHmWxUN3z9DNn7R7JouzRGBrTBu1Hjt6eXCAqWYl+643xlNXdDnigQ/MmY6IpdSYS+fdTN1C",
-	"r8hKnTG4+DmtMSiBCq0xFcYA9MdcmwW1GP5v0aI62at8SfUW9BC9L6Tkq5tfaJ3wbDJcyFblCrDBJfIX",
-	"sLVs/ltz2lsq0CPoo71PrvLr80K4W1qUsXWBDpNnxm082N+35qsOmEqi3Jdk50mUG7fYmQPshMYA7kjs",
-	"sa6YhYNsC+fEwta1hp+nqAxn+3ucDXL1vqIxWRq8wLB8kDJpY7DctOuZLKcDnvlmSyr0eChu2mSKLCHo",
-	"M9dG5hazQ397WXvwby9h+FievLlpL7GT3ty0L8dgS2ghI7fK2oucGblsnt5YnKfO1Kje/lxlajSy+7Op",
-	"+9uEWR4b2s6FRCD1YaS8X/W8cvBlJemMks4mzkFIz/Ic2R5KG34BuDoIOweAeKx6LM6YSi1GCJS/hTrj",
-	"2ViHbKg+UHza6jJA+A+NIx6yf/3f/8fCkZBRLPv0r1RolXwQEf2zmygtojCANJPOxAgoAIAFGOoAU6Eg",
-	"sgT0QB3pbhb4d1Kpu5GdxpBPWV+5kgCcj0+xjJWHZola2aIBXJRZLk8gq9KRBDBC2bOj/e9zOuOUSw1V",
-	"QGGTnSZKA2Sb/X0EjIYeLr82EcDc4iQpFRC0qHxQqswDWYGN5vH7oYpEi6leL4TW28J2q17PzH4wHnKp",
-	"W0t/0dUzwvzG0v0YJvSk6kgbQAOiJCyl9DFgQiVD7GvDqN4s+iFyHPNeDwmhsH0BmKPX7FSjpdZvVVvb",
-	"mHmIVjXziFSvtzwfyGV03ut5OoLO9nLyAG+Rq0cDq0c/Qsdb3eVc4HWPExR8hOa3jQFQN/yDkvLaCcpN",
-	"29rGTloAVr4sbrSa473H493UC/RWOuHoMmgPddzaApTCzTF90d+w/Q0kXrahC0EXcltOcVkQXyl2GNcd",
-	"iZUJu9BYJz6YJ3JMRYN3sYyopmagJtDnAK5YAA5+LNkfONFY9t9tAzzHnrYf7KAexlQa0C8CO5K/piDX",
-	"6uYCzf6pYgktdrY/IR1L+n3oYkeR2Ysl9jIA9jpgDE/REGPZOJUFsDhMww3UBPrfVS8TsiOBxXLqPh1y",
-	"OYVohbGlSCrrOwGQyIT9Bvclcm7N/jnWGevB+1/4MVdFpPlQwAVjQijhGUsEcnZ/sKwY2to20Boylmi9",
-	"HDuNwLOOxJJQa0pYu8cYgmjpEJ3kkmOmiRFXK5uZbKLNSKbz+0y9x0WEbCi45SFHYwm6PsjuhM2OEXBA",
-	"iol3+LBGxJ1KB/ycQ1S73csXPBXZcd6Rg6wT5nP/GVvUaPMUblM10UBoEr425/QKQnGhLdfscgm1XkJG",
-	"LCzEWcOA9eMPwJqKjE29VA07csHu4THeRZ7hEHiG8aP38FFluGomjbNyxQvXGSzMuEbBKpe35T+gxbNG",
-	"rCsTH7M9eM13tQtM+PYRgdQuM4/yddpUVG0LKR8K059bSoYVc6pHUqnJ2uTAIHBjpKRAJwvfxRCKzebS",
-	"m8BNwIOEtz8027cLE9htvwpt6t8cHkW12LgTx2wG+BxrpBTrqqFobiIvdQ0vKkG7VnlOuJYZc+pFJtwv",
-	"i/o81Sftf4xVxu9vwRzWeshveCYmfHovo8cMrfHg6Keu46FQ4+yJbaXgE4k8yslXG1EoHahmZkvPYmDz",
-	"+AFaac4WZeD2/nLdPv3lNXTReGpxncRc7fwXweDIPAWWgjHp+DxLygKTYRlFxnYYJL/iHgz+tx+YjBP8",
-	"qJMlqt/8iWc82RZpumM++2z+T0/irDsgKdf6Af9obmfTkaC7AfE3pdteiSTjLbxhb5g1L9JYZts4hhyF",
-	"nfKYS6FFVh6TyO1Og/3rv/7b9cqilSJj2W91GjM3eaWkqLxHpyOJqZzrTiOg+VM4vQkdRMU7oQM2716O",
-	"wqKV3+xURcJu2Oe1835gz0GybxtTgLjlqpfTnZafLT3WaAeeBGP0rGi/3SNijCE7+1ZkHs9WCz9ilsOy",
-	"qbNIjbMmOBg0mDT7zrG99jYV/O7Yv1lqnlt+MzNplYhmovrbW/Oe3NaiGxrFO+d+/lPcsvtua97iaNFd",
-	"UYnPv2/+RN2NjcjAW9onem+QLi82XcOBWwbI79u+k9y+lZ6vVsblt15JDLbOPGB+vzjp2yuspsD2Cjbo",
-	"WsXVnql+vwJrDxHtWaqsi2jMKxTnCZ1ZW2yTdNwkHR+/tttWTtMcgVZrNrxmTcLHSDdWlolflUNTNtzm",
-	"0kgQAeLQ52X+1DaScox1LnGGWhQrXXwNsfeJx+/tv7zYQtiRxnX913/9N3rjOmyy3yHulcdMYl1Kj5U0",
-	"B8Q9QFtg4AtiV5kKUOFQKzFOWEQduQ1tdjvHTKtiFx0Ge8Czti14M5E0CgFh9i8VfSGNThItlqVjETKu",
-	"7zQhYmEiM99H7oXPvDua5Qo7afPkEpEhtWyWY7okvCs60gNvuRU9lQJ8F89c/An7omlzBrGxQKYUJNDj",
-	"kUi1iET0/nYaYiOhD2B5K4wTr/0LwwBDhHRYc1QYswEa0F1OmNuBWNHSjP2iWSK4zTz7yp+217Vuwy4O",
-	"VSSS0KJn0iLhQ49UgvrGVK8nUn3sOgriLPBaFYhbwmaEaWs53owCY7Y/IfBvC0gvSuZVAPDwdKv8pnoN",
-	"XzmEjjFD9fxOhntEwh60mwFipTUayu2R9lOfSZ2hp6XlrtsKUXWHR0iApmOw8Zcuy8X2fTtpjSDfvPie",
-	"f7ychUyNiCRsitbTo4DbdLnsiqSuzXQKVyciykNYK1hc+aCiDQ9RyCXVd3jNeS+/R9nN/HHafrWsysyM",
-	"yO/xGeKlK9OmGGUpomc/PyRfzamhKT3Webl308yf/IxtfIQ64XHcsTOVXdEL9u3WFjxYRP6rc4Pg2T5y",
-	"NHz1UPhTNamwTiN3HToNdB7YCm0ldsJzGkvmxdNLbSYzhhbExy9LTs1DtIc4A6e6QaQiRhywT6zsXrFF",
-	"NCaL2ioWdnkUYY6L/Rzme5VG6INm+T8sDYDr9ABEZU4ZOSAO4FRLwSYDxXoqSdREY3nACEeAk4t+BvoQ",
-	"bBhrLYgmz3hefWFJ86DtZR6yhGtG+PYioIVi7JrEz2vFQL1eh3sEQOe0BW0gJjZxy28ibsnzQOAwFzr1",
-	"WJwfLWh5EkWacRcEu5160BYt+8+ZOnhoX7idYnUXBIowXOfuQwIfzBP825YIbgHxqebTJjth2NjgMOch",
-	"ZCdVrhiQXIZ0EnVB7LSocQLipV5ll7cGrDqr1afAXJsCx04DS786ieWCuJQVec8alIJxdYT7qT/ndSNL",
-	"M8MfAWWj/oroJDrVU3sx+YjKgIA9RROuGY+ix4sHbHzauj4tirFTeP03tfLfsJo8iSJPh2DWp5zWK+rJ",
-	"J/Bw7Q8+MYEpnB1CVcisPqUecmMtH6wLqkDrmeP8knRc6PkWFQExkMJ8a832IVxie0aqPWK7CM8dRupQ",
-	"muTWkjneDxWhWPe9OiR0HauNStDBnsGMogN+dsbafMAEL2gT2v4BqEkWiRYBAZylwvjUcozpuTfxB8HC",
-	"cZqE0HIqxYR55fPb4zTZCY1Fp22lJvdBqyCtGg+FhfRk1FoiJHaCQvEnIj4gySDVf2WK3Qoou5dAVwhZ",
-	"uBYLS+9SSD0BTPR6opsxAE6da7r5uE4PD1S9qsWTLcKiKqVBCIuqtqlTHFXdSmi+3JSfb5T0qo3/2AKj",
-	"jNOXt9R4IqEiHB3nL0+j1ZBKmos+7qZiJDg+BfAiquKT43ivO+DwQs0rvlEp1RYk3FMQqsdChw/DMDfs",
-	"3NgtjcizTiXGPRBLqUpAVIVm/WFAXd9V3XSxcT7DOHKtH1b6GlnoOcMkz7CTDHh6NAuBy63QVkaFLBq0",
-	"FPQg2TYt6ujiLFE668g8hO2wqlHw/lPFsjBJRY1UUyw6CY8OD5n3IN4PYz2EbnW/aws0Y8RuRaJkX6Ml",
-	"RqvpSCjzsBU6mfiYEeEP5FB5HNkeqlvBRBRn2OnljDokpUVPe2K8cFtQciu6fKxF7q2jPsAyZ7N3vR5U",
-	"O9nr0MeHhsM4C7xNzpSa2RbX8QNaxNVG2U1FvANzqzDiGd8dOxjOEPWTK3bZ0q42yD7xdJwNmuy8cNCg",
-	"y98dRldExaMAy2ygsiqZ0hkIzYEL3ZxHUEdmrpuOREeGZo/DfEmpcMU6CGgRaxb3pYJyqCshWKdxan4A",
-	"bTbdaZTLrXZpniHuWN6SZH5hQQ2W1zqajVMJt/2Zy74ZOh5heyAyTKiRdwSPbYchvcQlW0mNsLOwicgb",
-	"qSv1budvVRzZBXv1HtTTSRVP/vnyjj+VZlExEzwv88ZTG6n6AA2k+NB5lonhKAsZFnPRdgPkmxmiUDao",
-	"iWyxKKUV4qPCerL8eRfv504QzXFLm/UMIdiFss9soOY9sb5lUwQn+goqpW7a5oxW1kvVjgHZe6yMElEa",
-	"t0Z51EM1QLpntnL/oxt5OhjbFMa88hZMxcHR7JmHDrrNnNEW++PV+dnrd2EpyPUfu7+JtCuS3ZP27k17",
-	"l35pdzEIlY12za5pY13eo7mxTrDLnOenjXSZX9y0UX4xbZTF8hBjOOZxtNx6LRmvnHVzO8Gz18HSpvCa",
-	"sbVfLDDeK0MjjMf4ZXRnr/Wt+PtVGUAfvZMxf7wLPdPg6tUvxexxq5i/8qEsxjIi0Bz3dRwFqPJzS6cj",
-	"fcTKGUsWbF5jN95Oi9tJiE5gujibhL7q8w8CmTo9YAN3ZZUZZAzqsewaA++66L8UXZXjWYB5Y0OHXOtY",
-	"Z1waMzJTScS4MVzY7bQjw6HIuNEFTRSkACQ203NGWAwRJP4c8Rjkz+xXiGgh1SRw/DRDBdj3Yjiv+MJD",
-	"jXxmdM6VaiW8aa9RLZHbaYV6iYP9g+X1EnNLbuypvF/NxKYOYhM7eso6iIJcx2DSMpVUWRlRVjb3bNid",
-	"56g+SiwfK7Vnu32W9W0ZNYh+9eJOMawbRx8bY/s2MIB80JECYX0n1QQc3DhiU5GRwywpdFGYSeACBgM+",
-	"GgmJnUiAPgtkJ4AyTZ47oBhxDZGve7i3Pgbuw8fsK8BeztS8/rlvLli+EV31aq4LQa3qd7RSYq0X9q5r",
-	"P+fhh0rr+SeVAprseOi6LAvmcmtluQMtqjFEvQjoIbCXQHBBA5JXMeQXAuySTe1BzMzZvlXvewkVfBOO",
-	"eehwzJ9d5m2MvMeTlIi0v56sfCLr7sPLJenEE11KWoROyBFCsxWjfsFDLlbZSyzLaHnN8OW8A8hlYSSW",
-	"GIVU/HrLu3cdmafTBmoij1mISIZoLXH7z0vBNcASGm8/5LcqzULzbYqfP3na4beXm8TD15p4+O3lJvWw",
-	"ST1sUg+b1MPTpB58TflEmQfS+as4Tye2iHK+4xXOOj+e5UC/GS73cUB5bmT/xs/Z+DkbP+eB/BxNr1W1",
-	"bEsSxrtdNZZlUnfK8Skt2AT+X+wOeZwwHkWp0NoByEvGWVekGY8lm/Cpywwi2Lv7KlWJqMafvIEJzqyy",
-	"OM+f1QQxtasmAVN1RE5Ndso1Kp0bGXdVBLj5QxvhHvIsE6mZCknCRqvBI/7vjaBh/AZj/qfTRtCQfGi+",
-	"Eub3Gr5cHPKPb4Xsm3Ny+OIoaAxjaf+dp+50lsYSCPKqEtl2x7fctnhz6WPOo2oy5upGXRl9qfDF+BZA",
-	"PGm/lqN42gvXgfDEsfdsX69+mTbt609J3PztKC4eDWNZrbnsVxWZVfsS5CoHlUBB5+BHn+fmI6FJBgP0",
-	"eD/MGmJlSaZUk7VnauQxzGWzhdCwg9YfELpQR9GMEKcylY60S4RqFVQ9uR1tztKejvtyPMKg1pWQGWYZ",
-	"AekRm7kxsAXgHzjrFkEUdhUAbhKESkxMdyDd32cceDju2VBk9Nhzh77owhpd4Ga267aAF8c+Qv93vYU4",
-	"gV0fCM6NqPZX8GskS4aVltu+74fd1hdg7Cxh1tcYdkGevxrXw3URDvv8LYrzOnGr1+ZFvuZ39EOb1vCv",
-	"R2ehTPEUDaPWoikje7dCi9UPDJGec67Q3ifzn4W85ee5+nBtWnHUZFfUawQEQOk0v0bjJmn4DvnO1ES6",
-	"Ak2i54JB0KqjBTap4XUdSTdqstAOCT2UXLq7K+f06j6hWHSOVrLS5plLKleU5UHDLq82+Mdj6YFN/eQm",
-	"5PTl9t46cVnXzF9JCBjJUY9VO58I1aFDNCaKQcNp87eQ+GecNRlymRAZsrBMz7xrVCJ2E3u9p1YfDLgO",
-	"sOEUok1kzCtJYhhbMo8Zd5X1IkMfwLEoSjFBV+V2WvAnUtFLhR6ETfYKJoztj/aHOxJmaMS/FlrHykzO",
-	"tpVKBaK8yyVLVB/C/9AInEe7cd0RA60X6yzlGTpQU5hdC10Qc+l7uCScT/dMgnx914Cex3KkZdyHookf",
-	"YOCpHmnzeo5F1dhHwCt/ZseiSNU84WmkN7mG2jb+W66zE7AgNyb+V2biW/Zj1A8kjHLdsKo2qzDm93yz",
-	"cX1dN64ClRDE52JMcmoYQ+ha7RwCj3WDzHUPJ1Efs/DT55B1E8FT7ZSEo7iFBnbosneORKQ6xEAr4Ppz",
-	"iyTgGf/GxbC+wZAbPZgBdzHxBZKvIRJdoGpmetwd5L+9HR7tH4XIsOwcEfQsqHY/pC12JcPeFChxlaMS",
-	"AAgGKHBMmQ9F6GhugHXYWDblG1XpvdE4s/b9vRQfZk6W8fPnP7a66qoc/Bi6K+K1XaJVQnr5kOo+M3dK",
-	"NZ13qSbW0R1u1NdGGX3DntYZ9C25d6CecoLpmpVXJbJzDBliczJ/E25bpLrjocDAwzhNGq3GHmgl+s0Z",
-	"vRT3JYKuBMYFAQCWWHqgN9ZngQ8836qrhoJy5Xlu2bxqEDiLYj1K+PQMP7Y/EiNS3wwAHWL2Euicpxls",
-	"FW2QU4Iiv5TffE34b91E6Vj2vcmQXqmYzzV9MzuZ311/tYMnxsrsUiu05lOsWrCtLGWccZqDh85cnkTe",
-	"9zu7JQRaRJjJJ+2ASt+Ax5Qe/S40ixMVufcI4orfyoGQ5q254F9qlokkcW3ft2qMmxIJfQdFalS47v/u",
-	"KFXDUeVuX9A31WUM2NVHC7bJParn2zZmw+mAZ+FOwFzj+e44hkdx8mb3pu3NAEpiZn/eBzCq2muXaweU",
-	"3sIuJErdEbCT0VP4VmAhi9NogncHhMrkzWVM9SgzD8LVFsxM5BcxJSZ5tAtLxlyX2ydy4S+aj+LdOzGt",
-	"/K2LNoOvZn/rIlW3Xi51lPAMylsQBHIstcfJ5v3YQPCk8gX/Gb/4/O7z/w8AAP//",
+	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPL2vI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLd+9O3S/GW/bRkSptf1HI+p9mq",
+	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmTyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9A7I67GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpya69lSwHWlqWb4",
+	"WT3LGE3gard3fJzsj4/avUmfth+N91n7eHTUax+y7mSfPhr3kn6/FbW0lKkZ5fn1dQR0eKczRuclGghC",
+	"hbpiGZETIgUjC87GAUFaCdV0QL4MW3q1YMPWYNh6+/7Vxbuzk7dnz58NW9HQjwwubjM2eAqmCo/AZIet",
+	"66EYiurXzp7/5ezi5fN3706+e46fhcftKpS/ekB73fajpDtqPx4fHrb7k+PJUTfp0oPRI/yqTPG1VCmu",
+	"NBV6uw8/ff3q7PmrW306Yamm+OYZFZdkJZed7T7+/NWznT/c8H6zhi9OX52++9OdL2LLcNvpM67oKGVJ",
+	"eccpln1iGbnieiaXmpycFvdeYliO8ovEPR61EqYpT83Dp5ZVFaEZI+qK6/GMJURODOcSPePKvt7sswx3",
+	"/AUv7JhD2u22H3W73fZj859u/n+J3W5L1RocdI+jluYaNufJKQlGYyjYGrQeLjI5StlcPQwHCxvt9CVX",
+	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9Tk7hVXzMgtffhia9g4Am",
+	"h91+gSblodQRpngPUueVPIFFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
+	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky+tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
+	"mfKH1jDM5pfvwj/H8IzOVmZ7tAY6W7KQavsFqhXGWUex4AYk2ZtMajmWaQPBnLBQcs70jIspYali9URa",
+	"uFc1k2iUyUuGwiYjyjBp/uKlYJ8XbKx3I9PhejIVmcuNlLAsk03M5aeDhPqPpdS0SKUzKcmcilUuUjWh",
+	"RPN5A4F+gleE1LmSBXE8YoYQVxnXmgkykZk54AhNzbGy2oUqo3VUOegXJTQMD3f9ctFAFJwCUuQtUwsp",
+	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaBG8+t3+0ftXq/d7591jwf7vUHvsNPrdvcPDv/ailoT",
+	"LriaXaAsaw1aSsuF/7n5FUedg26/13uEr8iUvgAp1vzFg/1et9v/q9Mwt9EOWl6ZvbjRM3A+DVpywQTl",
+	"D6cL3ZZKtXv97igQii1HStjOfHzJyku/QXtdZiK8e3/06FH7Ee32248nXdYe9ZL+eJ8dTA67R62otQQ1",
+	"3nAsCCsklmoNupEbB5fC/9rvRa1FJucLHfzUN+xmD5z8+esivzz/5IyMYCtdSdSaldGhwXgI2YZfZPbh",
+	"G1E5ZDcm4FiY0FSxqMXsGD5+wX96q8XaIVRc5jsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0hf2zQJGN",
+	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgGwz",
+	"qkGvbrLWUIiGboFyo8Hq81u/v7/9+0N7ZOv37/ulS6RgtR8zv9924ayUGrYGX4atX2jVK7S3BIqGLa4u",
+	"KB/aI2nYoks9kxkO7pIL/I654dq8xp8U8PMaQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
+	"ei2qp93H/zvu/lWPu3PglTM+Z3Kpm00RxVNzdNTqito+3KxLJzwhxrywpwQXoHnuoiXS9brzQUFLzAdW",
+	"px+6q3C+vTn9nq1qdsolW0VmvMvQkvj4Zd0W6R8Put2OGWy/W2bYw/aob5iPHhy0j5Muax+MH096rE/3",
+	"R0fdlj12jVpbeXGvO+j1BwcHncNur7+/b14s6NxM6gMbETWDbbfI2IR/Ntvw8uLkr+Ls8+j0P9jlu6Tk",
+	"eoxaaiwX4NK0vKsGRm/3rKwGRrE3M6a8FbWkuBixGU0nrXOjI8CaXpSn1WXtR+Nur/2YHu63+5Mjdpgc",
+	"jPdHfdpCHhuPmVJnhvHKlonhxQhcIxRuQgMebIreIZlzsdShMvGlhbchF7cGLbb682z03Zi/5n8+ff/3",
+	"094rfqpO53rx16enR6d/+9///p/O//73/7SiFvu84BlTF1y0BsfdrmGkScbUzL9IZfoCb0VpZLlmxGjm",
+	"7PbxWC6Frqo/0/Lu2J4/vDvJK3xz3ETTjI7Zv1vvdmcs5xVmesx6B+1Ho964TXvjg/Z+cjTqjo/Zo0mv",
+	"my85ji0Yfd2BYOe1I4v/QlMwfPSUijFLU5Y0GnVeGdUzqomQI5msiGAsKXpMdjzw0AzP5d/YjacomIAO",
+	"17+eg3DLQy2YzK/sUOtWzrRuswH3dEbFlL2hSl3JLKkPBgmpZywjC3tTYfMus4wJfeGvmeM+y9hYk5nM",
+	"FCMjwzzZyshgdhXepjRdpMyYQdS+32iIsPmeSvGJZYqaWb2S2sjDhd7KYTwOnqw5gcPLF0LqC+peXT2Q",
+	"E8kUnsRwDzqMwxfscib3Q1d6P3BfhVMOvlrv8WueBlAPdmi+52vX1EzS7X0JpBPsiilNgDFzygUvhHO/",
+	"IVp4ZQ9WFCR0rBWcSVwrMl4qLecsKxxL1fN452M2H+FLVGEbhmjXtxzPvEGEMv/SGYyp4UPwo1lGOpJL",
+	"o8gRLj5JPi64DxOmxhlfAJ8OWqfkiir76YToK6MIGvoFwVHHKKf4LnLwqNczo7zKpJgGQ3uvWNawi6tH",
+	"77qzZ4sdXTk1cQgJskoTj2A4Z0cN4CYaovlKRb97drl68ycuH/3ns79MfzyY/7k7/mvWG30Y/+fnny7f",
+	"Pf6T6Osfrg6Xz+UjfkKPJ9/97T+S/e//mRRIswp2x61ZALcpCyzJ1SKlqws71ZOEkh/kJ5ZS4Fz2WbNM",
+	"0BTH4p5vGzZs3Xag9aripvGu55r9kGvGAUV+4Wmu0fj8C8bdbq/9KOn328fsYNI+pEejR+PHyTHrTv7d",
+	"DaHDxSea8qSyB9Y8XE6jCEhuZWWR5N+u8BCtITZ6csy/4JTOSWNmePNUjw1aZL+D52VVd1uvJ4H7ydP5",
+	"xmqZIdCzb98L+onyFJXT8pmZUE1HVMG8EnlVp2Qko4tl8IqSZuFfkOsXu0Zae0dbBxGfua8WR1bRLEpj",
+	"B4Ig+zaeK0+pUVhIKsWUZSSVU8JFSaxY9jfjM298bvj/jFbM2xPHOhUTy9MWts6FhmeLhM1gSahwD0Me",
+	"BSptrG2eIjRJMqbULhkQx00ZEM8LryZuYBW6huMGElgxc/qsjg5WH0b+JTNqsxWcbCK8Lp4dSK4qgUqv",
+	"NJosNcYL6Gu7BPkfNVIkH+QaclTGaojygvLtjdWlU/998PkrWKzF8Hdpq/3TmawToO8/ub36QmYjniTl",
+	"PfNKatCYYaPAoVfdIRP/aEkmW5FxD58MJHOayit45S7SuZg2FQjjF8E4KlsjH6SZ7Z+oSF5PJrWC9wc2",
+	"0cZ4my3nVKhSYHWOUzbbAt7DaKpn1cQiY0CwtGAVeXaRl/DoacLmC6mZGK9OxZtMTo2kqx6Mis4ZsSSK",
+	"iNI8TclSJCwjV3RVsxg8f+0FF2ab4YtDoeXeF8jyYDTt79kK/O3Fb+2yVOO1CRWheAu+D0lpXJBg6JXV",
+	"bJplibAvuZpTPS4vEHwBpJ0xDyGFw/D4xqyd8Ktz9+oCz9dQsvAJ55KxhLw1+4eujjIJgxGupZ+/D4gn",
+	"8AQpU2xCl6mG2LpPH6wjkHv65tPaL2S3dUPD3B58jdlH/qs4AVDnn2YsYUJzmpb21Adj19e73Nwc4AUX",
+	"4+ANJblWVHwIiEfm3+m9B7toRIcF4dYr+CfMsEhxWDW0qI4+IEvAIzWeBL8tuCJaou65hkIhE6HnIdCL",
+	"6iSKFIzAywwj9YyM7R8ekk9c8VHKyMm7p6enYN7QsWYZnA2w5i7vHT6upbyw4+Lm5JwxmgAvpnzOdWvQ",
+	"PzyMWgsJPGEoUxoG5rzvkBeWL0q3uii8uPXWLUyZaMHivKEZnTNd42AAnv1pybIVWfibmhcmvCeQ+v5n",
+	"sxZLcSnklTDMaxRhaj8Cr6ynvFzqCzm5yKiA8gWgPowpIL4hTkB8/HkHknf7m0gezrGR2PlNAZnfYsit",
+	"Jg5oDCWlOGR2UzQQMA+qmdQYtyvJBxvUs0FEjkoPDtuSG167a4riWvngBtRIE7whoEctIXDoThj48d+U",
+	"EoVo6l0SonvwFQiRUaE4uo5DarzI5JwYG8BIrHEq1XqOyN9S2H3WRLRZzlOJ7pvia3chBG2yGD0hwgE1",
+	"UyO/y5DkB6r0STLnoqqRplRpQs01rnRGtawTRZBFADdVFCSOIaXqa8jVTBr6WGfHLtuDNRHjh7pBV4gR",
+	"jBqIwD+xN2BBVamAlpWNywRJyS4deVRSzucLKlZgx0MwgPygk/X+un7Xeuhr/XWH426v/WjUp+3jpNdt",
+	"H7BHk8f0aNQf7/dANiudLcdmNY3F8TpLICt9xhfIdW+l1ixL6BwsAC4gY/JKZpdG+U3oCs7eRSaT5dgM",
+	"zCyXG/dV4KlfjtJGM73/eHDQ63S7B70e2N3ZMkVn/Vs2WYoEiQVat6aTyYDMqEgMX8whK78DXnpnMaX8",
+	"E3jVpABzM+NMJKmh73KRNJLvcNDrdvr97mHvsfn+J5Yp2Nk9WFk5PRUvZFbOIgVP1+uTpZ6RfqdrxjcP",
+	"l3GaUaFdTkagQ24R01kqo6OCa5wmtBAT8gOqjy8p8ud3r1/VhZfKL9piIOZbL2lqJsbqo9LG4i9/0G7q",
+	"uXvwwu7LsriHPAcr5o2yZ95jNT4uyPuzF+3Hu4i4XpMy4GdC8gFVNnV11EAEdNS/YCwZ0fFlkQanmsxY",
+	"uijL+fncJzyj6ch1ZCSAzdRcv58PSvt5l8TAjGoupq1BCyoO1nB/8WPBfFVzVFUkEFeuS8z8lwhSRDUT",
+	"pbw8RbfY5MRNEo+AxYLRTNkYs7F1JuYUoCRjxlrG/IOrGR/PzNMZGZn3ZCxlVDHlpLCTvBsIFHo/b8I9",
+	"lkDohbk5fc6vo9YrdvVeVQ0Uwa5qo1tOUKVc7JiB1auJtb1in/WarIlTrYhgn3U5Gu5y7yxVj4/b3V67",
+	"2zvrmr0yQH4rhaNJ33rkf+lQs8/OqUbLTsicJZwSI+dAkZILliF/Wd0SD+46B1ae01IXQqu8KM+VxfgP",
+	"5MIEn99Flj8uyPKjXJa/8sk5TUG00ugtnV7IpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3LnMt",
+	"BnMOinN1n62dJl60MzRjOKutYX1ndCcyo5+MzblIea1hYmdxoZuKV22Gkj2QnJMvD2kJJKff4fd2ivWN",
+	"m1RzO8O8OLaBKKVJGOK8oatU0uRMyh+MKC4llX5iGTk6IN/zb2uossBHL8CfBA+X7RRQZuZ0hfQ9Ojzc",
+	"PyKjlWZQuDiXO3lvuwUDpRcEL+xU0O9mx1OhQnXQQAUmEsMisGANEQRczYgs8N6GqIbYcPiAVtHr7x8c",
+	"HkHO7U2TrW4SGQNbzClJWwzGWwv5FNfndq1XoHqD7iOjiPR7cDCYw+di+7RhWJYMdCGwqTEEW9q8cs6A",
+	"xwzZJlTV+/QWwVsufKSxsH+DeLaLL1hr59YmdC+IL4TzIXnMs8KjNQNGclQN6ROSZHSif/OW8m2MX0eh",
+	"O7R+cSneZOwTZ1el8AiYNnKZJmTEsOYc4laWycKVakCl+U+5hOkZUkBsnmARXoK1mdQfI0QtFwuZaZIw",
+	"ddnJ9Ty1UprNQR/P37qFcCkj26yP3tvIeC1hnF+jWr+eUs0sQcYz6wiv7lh4s/eOlLer9RyZ+fh7wPrK",
+	"s33w3bscs/2jpmMW50bCYdXs3dLQc6K8Y9rYnqopmXCbPfyr3WzlvZVPu6ZQBYlUrFP5ZYXWTo63r+hQ",
+	"M5bhm6V2OZCNifG5AknA0NoySfYaX1/y2DTYfjs6bkLPivneW6rZD3zOdZ0UABQLuzFBG5Si1tzKqGYX",
+	"qX1LUQooBmw5lxnL32RGBD9DgszuAaLtMCzMFEk+uoowKIweaIJhrcblxSiPNR/QvV+BtGiqd8P3T5kw",
+	"JihbWy5T91L3YJ4M+ZZpngGKWo3WETrvDTvY/fB/7vo7cddnSPq71VneypS9kvoEd0Z5QSG/DGhFidIQ",
+	"oq5Tps1tWNhjXxNsytcixTRteNcQ9IhhCwzAESNUXdoUnl2dAUdNaWtmZnlaXMNeLA/ckOQdpOF8u1Sr",
+	"BhGVyikX6wQUJvJcjMwrQvlUlXEZI1eUGxm5i1B6vHVCNc6J2BFV6BAOGEkA8fqKVpLShZYL0Koo0Sxl",
+	"i5lhxRvUlvYKZQ5QjOcGXnIk2iePwWw8ME8+2u92uwfVsppjCiUFh4ftx8bqPZr0Rn16kDxmx11z7wJe",
+	"t9/pdnq9/U73Yf9gbTl2zefASsWyoUHrpfw7T1P68LDTJff/0us9IT9wsfxMPj8+ujg62CMveMYm8vPD",
+	"3sFhp4vqdh1Jeo/P+t1B73Bw0O0cHfb6+0WSuNqLJpo8GnT7gx6IlsNer0CTcY92291Ho3770bjXbR+z",
+	"g6R92Kfd8aNkf3IErl9Lk25vkIweDw4Gg4cHj9cTpfq9AlGeMXV5slg87Hd65D5//W4P/drv+FS8XzQU",
+	"nt3cu71VGA5hbGqyL15AQlnGWF3heT2h0SNyUAyerC1OF28Px09Pj04vF3/58emfjztsv9sZ91Mxmr/o",
+	"Jn/5c2oIl5nZPbQ+7ofb+G0eUt52mCt/xERyPOq/2W0QOZ24mG6ZwT6jivxtqQBzbynuIHv9K6SMKzen",
+	"f/Ks8Tqf45aVmr81t6NZ8dv5HMuv3sHniOvxFHOUykBz8GuNI8dlViIf+gSnOh8jV/Y1T0jGIHeJa/Ty",
+	"7KISjZp8FWc2V8oNpaIHFMeaz/wD17P6SLe5QmhjIftvhBsLPrl/jbD9+a9zD9Y4jso77+P/CcG7XwCj",
+	"zYFO9ZYtq2Cbls+XteUdWEOWMby6JqPXl3Qgvm+HnGrlU4d9VuvA5jESOqW7ZTOOm3JcYYIERlovHoOZ",
+	"AEtK+ZKK1QnqP3VVRvyzntkU8DW1EVrKC2MYXlD3pjqr0V3skA8UoI8BBBmxMD5DYtjd1xKFjq3KQOpJ",
+	"VJ5KQChUOVWDWQ3nnrK3rCFSfksxsGwBySFep6qvJOCfhCJPdeeEKhjbfkb5SJvp5O4BMmW8CRDkO/4J",
+	"AK8pWWRcZlyvIqLpVFlbHI8gMuEsLUIhKcWngmGejFimqQMXuIBbYSlklkBZAYAGXBs1FT/QGrRmfAp1",
+	"TnQKTqsRT1NUrjNwXyGayfvTpzOqb+RlXA/iciOZGhzN51FLZ3w6hdnkzsu26w0RDnbbJhI7DuVLsTvE",
+	"gmYW5xU7UmytHFi+gaeg3qMUjMvnq5ajOdeluVqdbTdk13XgrTt2TrCPvWSamrcjBKZH3bRYmw2NDuDj",
+	"baXZorEXgiFTOx+kBQrtrb8/B1HN7682ebjlO9b3iIB3MJFsN2qs4l5PCbxna5rfEN50DbppuHofn71+",
+	"9fwcQUtLvPjjo//jxn9JbsR/vq0Bxf2V8elOGd03Oy1woiFcTSvwh25ttFzXnC/bIHStO1qiLzdE462Z",
+	"CyTtbp1zfV17Sgah5Ibx+vY/aKO8F+b7TGg+ppUg8yvpy9fK2uWy9FxZucyTeAVjiUNu8UV4u7hp9pvM",
+	"EEjZLY2mokCWBwwHvrC5Pyx5yRJOz+ChkAJvUspFBdne08A/fgHZyFiS05jO7IEnjE6NeAe3S2KeFHLk",
+	"DnOKBBMLPlFPlto5AHXAOl6DhfcBI3EWmKMeWKqSDpm/uRFy6Fs2lnOGPFOGtKtg0tXVAayLklSLlXZA",
+	"YfU1AD/SlCe0KbXyhMy5UpBUDAtTZaFP/vmGpErIzBxljF4qQkm2TH1i9FgKndGxrq+SNqxko99BITQO",
+	"Y5fa824T3ENOgTXJmNVpGuJ9YPTyjQ9RVdqRzKVY5wS4YvTyIrheTG4LQBAYVStjQE2XFh6qSq1iLD4g",
+	"mH//LjTrNdHMTDycWoVexblBiAMBBrCzHxQfVGEmzcTz3a4wDFUszQBrntx/++IpOe71upExquBC77Bz",
+	"2Okd7QF9cHuYzbJYpEZecike/k2Bb9AzlrPoxzM2h4NsTj//wMRUzyz6gZ2V0pnb98/P6LR+2DbJwvD2",
+	"lS32VjN5JSJMpLCQAIaHZFY3/Medx5390uCHrf1hq9UwwqMDc35qzSCC9f+GrY//9rv2f53/Ydj6fas8",
+	"9Kj1uT2VbfNjW13yRVvC0Gna9pyCIMdF1Je3bJHSFcqE4ozfZAxSWiF5JVsycjVjto2brUp2wUusRiCM",
+	"ZinP8VocYI5Nqo9L4BJxgQ7lZXJQ3lKmjIobTe4HLi6rs4mHy253f7zMUvgHe0Iyln4zbAn2WQ9bMS7X",
+	"4/7jx3tR7n1b0CnrkJMR0AGQDmyulnXLBcsIb3fh3z9CJtg3h13zc/9ovMyUzL65/Km/POn+OOvNv5v+",
+	"mPRWB/Pu8tHVd3/tPv7PSd2gmrii3z14fJvV/0HiZqln8gXVM8/hoG+islec740C3bfckD69sDrgD1B9",
+	"BAcNTVMGGVciwRpBwuh4RhYy5ePVgMRZXMzQSdlER8DckFdoDnOXMRbr2Ppx1FDch5zyNmd60p5pvaAL",
+	"3s6oZrDEbSvw9jpDUdrWmBL1JPum+0R/02ttP+WbLKUnzRuYZh2BqA4JgXlTKiLxTwE9zJyv/JzJllOu",
+	"n/BP3/S63SdX3/S/1pSZzlYnE4v8UpztOzsBLSEBK/Smh9BgkKemluMxK7F1LxzyRGZzMHC40Ptg29HP",
+	"fL6ctwaPj6Cwes4F/t3z8zGDxWy67SdU49Bbe/RohAZ/9+z7e8o6o33XueKafCqyHRNmsB/Nz+d1++zD",
+	"hw8ngfVRP5DxzGw0MWUoMY8eHQYHXPlw+xY6MZCM0XT+zbBllfhhK0J8qm+GRUAUEHm7S4rrqJVycRn2",
+	"Fa7O4cSWaQJq3cl37fenZshe93Dtfc3zua3zrUxWxSqO1u/d4dcxyu/vHvpLeZfg8i2ACBP0Ca65Dl0f",
+	"fO1iceRvGU3c4vsnK2OfMh2k/oD5jag+qrbb2doxNDEk/m7Hck8F4LHFsSBzrhlOGMBeOxJVHcQPXGnw",
+	"2ATkUNUxpFzpsLfSDkPIW1g0rAzeQLiufh47NNzBijydUR3gJa9haqi20WScciZqRqSYSLzIqbI4b+Tc",
+	"bZi/NFJ0CK8Zay7LyKMNQ/3x0VcebBOPlVs65CVNzUQ2XBc4HXdguuciYYnN2K0O7DkmlLtQmw2nV8fB",
+	"hH9HeQz2mfpBdP0woJnh60kT67+Rtokvdj3ctP9sf8ZdNwEAv9QsE6YO5OFHB6ZaMxx4Q4WRnN/l9w5r",
+	"Ej+LPxdSVEt3BOZvETakQVg55qsn1G0Y5hWdsyRE3S+O4BUUNgf+r4jQvL81H9ccJYu8SqkyoDzTpGk4",
+	"7KqJZ95pmunNp8e41EJkJ6Kwq2ahmSSEugVp+nwuJ3f5dilrufj97xi09PW9s2At8GT1Wt5G8oRf2G2M",
+	"TOmNGocVM19T8ejmQ/qs8zauNdLGW+e3EzloQVTG4RupRrVjxr1vbORO6XKxbLuBkJgsXEu8N65SsjhO",
+	"m168bhErFcoVP465UKueLPDaLb7t6qSapm5vqP86Xtv9629tIWIjvbFSsZbeZUyr8ucLkFMNOsRFYRzN",
+	"pyRUD2rf7SiCEiOjAkE3J2xMWSt/73SQmJZXL4j8prLN+D14cYNiYXP8cuWidKCWSxfLYytex+GppTnB",
+	"ZrR2A5mLAQm3UcIyeOj9qTVjdhCPwZjqVNn6Ua3XaYuDAqV2h2F9kpdhh6PysMxlGMclW9UNwVy3T1fk",
+	"4oJfXLLV2u+/03KxaFoqczEgSZ1VKBe3WRR8snmzWet0nVJaNky/XZ0+21kpzcs6GoQQzqlWCJ25LOcb",
+	"UwGjk41iFzvqwefBmVf9OqYV7y577QCaZh8MoGn+yyB0ewsSuNhq4/cbjYGlj/DeXL+t/6pf88ZvTpne",
+	"7YMfuJ4lGb0STUvubqg9aq/sxV3X+7r8RL55Tp/VewoDbfGeIhw8rYCDbbSnHD6utM3WOQB/n7FJa9D6",
+	"3UNzZkph9vZDvKoenj4LGgM3DunNqRGJOBxyIlYE81fVgkEOLGKuvH9/+gzhBTCwIKTgY5oCSKdF+ALI",
+	"saYJ5RL0lpN5CnGjdVGPBZ0yMmJTLlSHQBcfzDc11+IfuLiMCbrr3YFuH5jIjD3BLA9JRozMacLIctEp",
+	"Q5XbKWEAq8mh3+s/Bme4/7sQtPx40v4rbf+92z6+aJ//4c7ilrUn30sIHHNNFJ1AVFIx6yhxnn8oLxiU",
+	"QpPQQwNrIeHUmEzYGMvAOw3I+0ORQ+9HJOGTCcsc/A/7xLKVfUmHvGOMfHzLdMaZOr8PSAEPM/zTBo2K",
+	"yPyW4mUk/nV+8GbS/1v7v25N8slL1xSkSmvcIChppUhXhCOXxc/P6DR2XQyQ9RSLcLddccVIfNDrxx0S",
+	"P4ixY9aqQ6Byjk4B7UQR6kIeEVESg5EUdOWMYbLKIpOfV2QOKy4nZv3uxx8eQjg9jkg8bO23p3/ni2Er",
+	"3oN4NS3Y2XTO1lF/0n5pu4Fst2GfC8316oxObQOJySspWAPhznICuTDrSi4BOG9gCIhmATaUsZXjUTHc",
+	"zhWJ97sHMbAxFI1iBk415WAoevudXqe/t36yZrS3m/EPVKHV3iR6eVIAOwHNzM87smUcYzpnA2JD9cWD",
+	"AQPkA7wklvMRy/CnOMpFnmvdhlUqBHy1mDBDRquhiO3j9rp9vkNOyCiTVwqwdmKYxTu5zMYsBvkBIxsZ",
+	"CaFYOjHHBrQVC9D+YWLcuWqGgivCp0JmLBmExoGeMUEwaQxGbGQNZBJHBLwRhJI4Y4rpmFzNpAKazayT",
+	"DmdMumvW0SxBG0bfBm32JiH2YPlOxX+A8K9dRRCXVJG48DGzBDIDVE06ZnPDJ4YmRVICwSxWqhfLOAfc",
+	"+/agwpbnVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJJarMOIIVJgkeXzY2oglPVoV8aflpYbNBUiqm9",
+	"CzjJpsi4Be+Rl/xbYB/2WQ9QhFKfjmcPcHRrD4XPSCFzRoVNnOKYo+H2VSkN4bDbQDKYV0ishEHTInyk",
+	"OfLdv8O4t/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edbDsQ6VJpGYv0xX1eBDSJDt5wN2nZNk0ET",
+	"7+vOJTcjbzkVY7Q1TSRv3fcVZ+IMxFvN49o87ULhYMX9x1Jihr+vcf9SSKi02Z5/gMRKgFQB2eI8JD+5",
+	"x+s+7e596D5zHRVh3jY9FwLLmbFvN9M3OGScbk0Gi80UA4G8HlMucp13oIB5ubB6aN7f1ch8qi7zgM0g",
+	"72+iCR0Kzecsgrpmi08Dr4S/E7pCcR0kzRZS3ermaO/NKdMKs8DaeRrYVg/b211WVdunVa19Ok/Aus4z",
+	"NF5JDXE9XNXdmCnv0ruRn565W6+jxi6Om95S31TyOqoBAd/0qjLw+HVUQgjZ9IICFsldsXoRmN0nWp+c",
+	"It+6WEQGnRe2ytnFZmhBk8uQd3dnoW9p8h3V7IqudmeeOVdjKSZ8usy24qCXhfuvIdwntl7wk9NXwVqH",
+	"LXo3P/nG3XpnIg0Cxb4ZccYmIK90Xj+PqwzjZUnQuzO0YqgIXPZ3tq5B7cwO69rUCHDj1q7t4GhkRaXZ",
+	"3ZavyvsNXkc1vX02vaXSRujO1t7t3DHgUJuFHDGyoJkyxxctN0IMuhnanZ9fArxGsMFqmhzaXCnfa2Nn",
+	"OR+mUl3kXSq22LNPgyfDcZSOgHnQx3Zb+e97315HNdVOm15Uqa+6s8X1kPcgdJWWEtGvC7VWT0iMxUIx",
+	"UXSlyBWgbpLX6OoK7SgyYsYiVViwYbuxs8/a31wQJEORN6EGWqNECRewg/W1hjPCvhI7sEW1W8Mmqpf7",
+	"Wdwt0bnCzhIZKoVgqeMuaODCX81u+DqHymZWICcKMHbBxZ7fP2PpAgj3fE55CjGKHWkF2Xi2Vf8m6gQf",
+	"u1ttKlD+84bgxR7HMNtCi/gdJjsJn1871ReFZu13svSbe9FHrpFzHlLDvk8kkebWkg7x4cOHdrm2YJ0i",
+	"US5FgHFaFfGMz5lc6t01RZ2/YIOm5j71tfYUT0ixdZQZ2t2pX41d83fRxO7WyLoLgp78g60W12wdYZif",
+	"Q8f1XdXcvJH8BmU06N5+BwSs6VSPzvhUTm081FIuDKLyBERcfff4W2j54+KbtlHLn5Zat9+l2bxR0IMq",
+	"5jLAv4bEKzQW3oGwQYveTfTMP3UnZHwlCRPgoSm3LXbtclI20cBGlfZ9O0y01O1uC3fNSbE33p1I97U9",
+	"AVdhK0K742IchUvScOTwXfp2pMTEPb+JCC9857w73TdqOYb9Iqbo7fQuBugs6Gb5UiZ8wusqzz+EMfFK",
+	"MLy00Vy5/rrNBfdcN3QI/EV9lf9KrkVY6Jqug7896xAbJxpmj2xismBXDgZaZs4Gj0iv/9jciZSpbXm3",
+	"C3FqmshtJE/143dGIVerDAzi8n8gn0GQ2KXWxE8891hQKzFliSVMpbHYTlQptefaTJLiZ++MHjfpYZbn",
+	"6VtcXnDl3lKv0nIbk9lqVOHnQdgE8LgbRU2OJXyH/s0QTdgeJDBSch/7thgK7sFJU8Ya/goqWbW1zg4L",
+	"U+lQszEQWvzq3RHXmPfh4QwQRPwTOnzfYWXge0E/UZ7eQj2j/EJ+YpkRyFudmK/zm82wRxfL4hDWPv7s",
+	"23DA11Ghcc+mh4M2QcD7JTzfzRugAIl8Z+vkojhcK5JQTUdUMe+BKfgUrOapXXams9mEvOqQs2xl3XMp",
+	"1XcZ6Cm3UvjHOxh+FVpSpRPEryLailN9JTXWSOy6YOwz+iIuzAmznVPWPnH6zHpm83iczqhQ3KESbXNO",
+	"neVP3PFyAawK1UtVdXy6bGcQjzVA8bucBTsnxEQ1EPNbCqiTEMf9H5ZVg7qq+QvwzCHDRktJ5EQj+OY/",
+	"eWaMJbYN+f7yDPIPWNvfwKoh2KzM+N9/WcXba9zLKtrt2uff14DG3rUf1GPiljw6VUX8ayjd78Uik2YM",
+	"RqV7mq/HLdWMX0OmQFSCCN30hgIc6a8pz6CqvXhrDFwimG4wFA5DwSJzN4Ab77CyDSDBm3dPzQjulLD3",
+	"QgTliPjKMaLQO2TnSsYy4WLqi0oEa8RGLe2xHGp13c6yd8FAP2RSTENU239g1Cb6rYlLlIkVoYngO+DC",
+	"LiD/QprV3UtNPyuPhwf1LVVv+2vBbDmWnFhEPPKcjmcYqXAFSHM2H7HMVp3AXeAnULbaeJEZFtXcZbUk",
+	"bEtiPjW3AjlTTevT67HwhbMxc6UyHaxJ8TC5h4f7R+U6yEq5z7wJCOjDbIW1Ru64s4mxRmwtmFykrPS9",
+	"Q1sFs8XXToEfaZq+ngCU86YM/fOtK2hCjLM6ql3NZFoELoPCAs2a3RhuIIZZHPARZDt+PsXHet18qjTL",
+	"KKhaWJ9QN4RLLqDqz/YxAiYDgEgLRLkULiW1BpDSwZhXV0vi8cML78o7BtS+CiEZ6waZLYWv7FlfWVt5",
+	"a47l+LWW2J1gzbStEPXt+1cX785O3p49f9aKWmfP/3J28fL5u3cn3z3Hn8s/Pn396uz5q8rPz1+Zx+1f",
+	"7y7evTp58+5Pr81tT9+/O3v9shXBl16cvjp99yf4lPnz+du3r9/WrkDevGorQr0/fUY1vQmxrsPCmI84",
+	"gHwgcvQ3NgbjImTuKiaYC9XksrBGuPmjsgR15Nsw7CSfeA2DniA2rx9xvAOX1m+jswAKDgqKl4plcYQt",
+	"64ltWE9OTsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9HYpguRxmmCwiqZvgtXAAqgS0vfbpTiZMqFP",
+	"xWKp4+BUi92GjR2CeaEE7WV4xJlpGzXMSLcE+tjDT7auFwt3inyxXhwXECTtmYrARTbPpkN8U32okHaM",
+	"yBUxg95aeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRqxkfzwKEHZKxBaP6liJ0iyq8wg53j7opBCdi",
+	"haeMGJnTz+3RSjM4yA4eHz46Mpx2aiyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
+	"Ul4SCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2ZTCJxw6HNh5ACQcYbVRdWgvLsG2HxElGueBiGg+wbNg2",
+	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
+	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pTk5fNrACw4R5KxdtnR8XIcgRieVkEpOUUdSNiZbIDCoU",
+	"nICYJieThu+HndururrrgJgEbRfBWFxmAitNc8ClooTyLd03qH/2tutio6f1D53xOVOazhfmMeZyIdd+",
+	"JodohNuvo2Jfr03PvwiajuUP+8Fup2cEwz6PqgsOLbth13fwE5myrd7v9iuGg+DlRTvH7cs51xrExSSE",
+	"47TL2cmVh00SNCoABt5QaW0s0c/dFC7fDURNZjhUucPC2ZH5SRKiiboeG0uheVoDjLi9TSQTlm4ixUu4",
+	"6Trve7Mto77D+68LrbdvTUYXJHT5gpgGAu1Tb/9yd7TcU8XlCr7miG/7u2BFYEE7Cl57o9VYOi17rarv",
+	"W5tWNMWwet+uVeSlmFts95mCtKpVKksCZ8fDfidvR1HNuC40HW46aGhYT1NqWVHqj1OmHgwp/EitQrTl",
+	"KpawdDd4kKjIT0ffoMIMOeHmmTkXVCPx53Sx8PCt4P2pp90zcxE/HbUSKVjjjVIwd59zyDecHXDV3Qug",
+	"O023vjUX3Z0A19N0J9S/453XnkdWrywQBbiVo5YUbIvtXHjV+lsD6my6NZjKxrd6Um66MyQlNGusQC9X",
+	"ETrlnDnLwXNMiCxdUltKQJy3lonB14ycW9mySKIlSN5ATdruQ15hqv2aQ6MCyXqVSW0lMBDgCaFO+PKU",
+	"hW5IgUkGIIXWK6PYkcqCrDm6llp03VOID1QjOqIWa1gnM3q8Flk1l2cEGot3yPP5Qq/wyIAkzzGds7CC",
+	"aStb9RWgWnnuKboa62xVj85d7yhGkCwtydSoxAiyZAYTAhodHYSARj3fCC/ANepWcI3K8rUCWskcyniA",
+	"H45Lt/4keuc1kDqIx/wwwr5WAxKjPDX2XWT1pBGDJNrM6IjiCYmd3pT4O7wylp9iT0iMEjKOhiKwLCMH",
+	"hFg8/aQwTwRGbtRk5BZMWVJnyUZDgSFko9wGxow55oq2pZ8rWIB2VrlsL5qIm6y6BrDkE+FKGCM/W4uc",
+	"7BDfqgf+jlbR5wXPmLp7y8GMFXIzQpQ6FCuIJ+jymG5kKgAnL9VdG1RuwD46bL4TQUX6yCpaAJQTqKVG",
+	"Mlp+cZNwQYe1YhmWHM5fOI/ZhH+uMsCfbGLXJZwDUy4UDCZjYzkVXDFE/yu5tnolz9ZhAXdTXV4UUE+/",
+	"9PrXVRROECkA5P31CGw/ENhXKVPKErMTeofX6g3SJtJChe+mu9/hXTbxlo/v6NC2L/POx9CchMbdtlhP",
+	"S3OK11kTwXAsA3mu8E5pO8XNtkTOW/XlS16GKDKRgPjPSMqFN+0jFMfexIKuq4SrwnGluJimrG2eK/Ff",
+	"NQIZ4r7+v+Hwc7fbHg4/914Mh58fvTD/PH5x/sBcUQ0Xm5+q5d0TiG839DYBs9Z3EqAOtw7iCjOz4aTZ",
+	"+4ZIc9dH7uA47yN32Ont1eiB8MU8S6Dc+w86uAM65YlN4AJ/4YDYNnQW/DN4i0cAfb2gPy0BMRhd3qq0",
+	"3w+6x5sDOE6+c9HcmRAdHBYh3OcHgPQuKypF5MX93uH+UXcD/CJwfaHxwiaDoK7Woz7oeJJe0ZUi8QiI",
+	"WYgD4U+boz+FBSx8rUC88iRq9x/u9trz3EoC2GEYzlKM1ecp7HaQj4MuS9tJNd9HqU5mG3Hm1SaABDa/",
+	"WGmFKpwX4BOZWXBBO0uFPUzz3+1z6kaOmrCasd7QEBLCDWMqoDYc223xJoMC22ltQBCGm26gkGx/VNVJ",
+	"f9fLywp6P+PNoj43B+tWzpl3VIcgwLhsFpq4t35r97bY1piq7zK2NsZFYV3r3YHFBKTIh3ohhCABn7hm",
+	"o+BjhTTFdbAhYVG8n3jQSzxMpun1tzvKuo/Nf741/3lq/vN825NKsKuN+ZXeImVXhezKglOtTITSq+uY",
+	"pxiNvVEcO89FAE0haHXjI8an2oWHPfw6995b16gaVthoSK7YC0P9A8SjtuYeFSTmCQTLHeL9UBQg70mI",
+	"eO9eCUGKS8YWynXfA4R7QH9+GjZQsxwb1wXOGxMqPrgW1MaWjHwgf2D0JlChIK+UgHfAXF3QTCuScih9",
+	"kgp0rRh+jDtNGRaFMLe8EkGAwjt8sfmFVtuMMO/+g9jfsRlpnLdfyCw2tuGU2F31Mf4NWU88AZF7fV3H",
+	"aaV2ebvJCNRd8xw4q7B1SPzlOiZUXSqPoZ9HH4OYlF5moio+bhaVyZjzChSQqRvGa/1gbsiGN5aZsF5z",
+	"F81weWYNrvMmYoKSvxshT6AE3LoWOiQ2y2rTTqgOAnnuvL6ncr0FN2jgXOMKki3FE7Nd53QFmSngEiJa",
+	"TpECV1zPhiLOjZw4IiM2pqhnU+0NJNfmAsQBTQ3jWSBaIbWtnA7WzvJj2ZwrC0dnP+X31InD4quLDpGt",
+	"nRtoMezv7x/vOb8kmSz1MrOiTpD3Z0/DJIcVoxkBT98TIhhkQ1jRxxXgkBC5tNDp/rBKqGZtzeclw2u/",
+	"aPj3u4XT6n6/2/941D4+/7nf/bjfPj4fDpOf+x97+K8v/euf3a9f9q/32ve7cOnn3sduu3+e//2x14cn",
+	"9z92e+d7Z/fN/+Cbuu39873Bx2770Pzg/3F/OOyYl/ai4+u9P97/688f/9A+b3xs7xYdQXbxvPxyLoZG",
+	"rwHugCnT5iSdLDPYMeDzg7MPNWfrSLhkK2WbkKB+63liueQl5aWU1mf+DJWXbvuYtifnXx5ft/2/D7b4",
+	"d62/aNdMSOvpsJQ9b5R2xZN6J3G3JkTacMSfGQUCYkArklIxXQJMhnPEmscymQaqhzVyEEadjmDDg1sF",
+	"K1U65Efz0TFNzVUFOdxzMmEsURF5/4du9/FhNBTv/9Dv9h/Ds/DPYyMo5ZzBHd0TPPWYGtOFYaCflkyM",
+	"UafRLJtzQVPMi8rYXH5iyRPs+BO4ublhooUmo5VmZgRDYf5VEjDm5C8y0+Putl4dVIXLCvDjA/Ofo3pf",
+	"zzaP3PQLNdp2JQ7dnOOJXIfFyLdhuqZsp8K9m6x784pnwQOQ4qE3yy188gxurSQowq/FQTcT4r1i2W3I",
+	"4DrOkdOKql+jSVTJtZXN/opdebN9J5PqFlZ8pRl3My2D1phbRnDx/uuorP1csoZOOHB4OFW46HD0cF7k",
+	"e8YW1idJiWLjjFVSwx8Vdrz5c10g4ejgevOmM2Ou0uZ8rYaaQxHkga/A1a5mxjQC/wa0RQNSg8vqBWdp",
+	"Uu8HP3GFHxNzzz08VCulNOskHm3//fyjnX2DcR+M4kdXYlDNTil53l2kGMAYdLbUMwdzvY3zHZvgVCPI",
+	"lThyu3rtF/HSf8xVBpxoK/LmTlhQ0Rq0qFiVqKiapc82Ps5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AX",
+	"NGSccDz73WKazU2G6JTTxqyo1qA1p4uPSMnzAp3qOn+eFFy41HfVx6z+sKrC0MBqpYox2FSYcu1fYO4r",
+	"OnMtqm5EhMwwmutzu8FHLPKKfCnIiM1oOnFGpnttnesl4WqR0tXFNkr9M7zXES6A/1hfXYLlA9ZO81E8",
+	"qkj8l/Zr0f4WBtt+PYkLBYXb95dsaHL4leKPuZ1ejTIWAowhfepOqiBva5uqx6B5OHpr05XNucszFAW0",
+	"z6OLBRMJia3uBQ3ECl0Gb6Cen9xB3eUONWyYDrgxnmRDR+uUzJBpN3GpIV8YNJoBVCl4V7E85zcWwc1z",
+	"/CqUiWFJBiSRgsUonfLcbpeKg3ZSbI0+cG5deX+oztsfwmoqorgYs9wzDUmXEfmb5AL9cr9o0h8tpvXf",
+	"ouwgKCte693MC7J22RBSsNq0pltkWNvdU0llcxMq08V9rG6bPXfGw7qgUBE8GVx3qTQ8NaaY9pmjC3xs",
+	"0YT+u/27M5Zz81W/qZwlUKg1Oyh6Yhp6EP/b737//w2X3W7/6N6DPzz85o//7+LLz9f/1T6/Pxx2/rj5",
+	"tr0v3eho//rf7+e3ngf/bp+b673r4OreH4fDzt4ftr+/dqsG3Vare/VBDJEQBvcQTadQlJTI5Shl5Kel",
+	"1ExFRLEFxUS70QpKSqiq6RdLHnced/b3yoV83YN1J/D94fDBzx/JcKij8wf3Pzzc++Ow9fHfftf+r/MH",
+	"w9Z9uHD+IGq6Ye+Bu3I7v2SYh9woz2zOI0i0Ur3/k0B4gbVjcThQkv1jBdROFQYJ07WbErTwGWgJLLkl",
+	"ysEdVzHsJBttNui22kJF3tlaCUuutUUThs0YS0Z0fPlUzucNQcuVj0oEysWVzBKj5xutzkWlFlSZDem7",
+	"U2OhJW2su1njO+z/BnyHUQsss4biHKN+QX9htK8chCLQsgBTVLNVc5TVGrRiY6vasBywp7YZERnkGtpO",
+	"+yvw+E7YlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxhTf77NoIgJ6KTBHUJaR/czIIGYJhkjqSIrYCN",
+	"MRRSSECidiEsl49ksgo3pGs2bBtU16ktaXNj5RTIExHF/w4Qpy6p3yVVAikx730lRVJYDy3lhZrJTMcR",
+	"/pFKMY1RTZVLfSEnFxkVUxaXfPFrygK2KA64wSHlf6iyyJ/fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
+	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
+	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
+	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
+	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
+	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
+	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
+	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
+	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
+	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
+	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
+	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
+	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
+	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
+	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
+	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
+	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYs",
+	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz8ZSff3wlzj/++On84wk9//hD",
+	"eg6/PUvOG0yI305sOszvrTDiY6IldL0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7",
+	"388JLUeAIqDkkq1Gkmb4IqkMC5GUgWlJ3MwCVGBG1QowhpbQAhoKAaBL48B6g5WGzSKFUZIVQD8MRd71",
+	"ARWImcw0sWxg4XOZrcbNSw6gkS5VJKajccIm01kMUvCnK5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2j",
+	"E/BAja/g0xaKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2QaFo+fe4KWMoiR31q",
+	"ymdzLShqiZxl0oaOjg8OH+3dUV8G3eC/4YqA0Wd7hBQyCcgrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5l1",
+	"4UsXCK7EgLdCIAsiziWo7BqgbPxSY8Krve5UtCDjFTIAUjkt+yEOyhvzJgkWbwyrWhGosyVz+J22m6Cj",
+	"S5BykXd9rHElNAR/zoogcrYxnmGk9aAGh8fHAeMfdLt1qAa+xKY53aOOuzamB2+Zgxq7/jbqYewN3crU",
+	"lhlvZ2zCMiOTb/rp+hwUVxnkMU09XqfnsDWbvz7QajsNmxtwnUYpIxz8shOOqx5gdgfwF3eA4G10RPoL",
+	"gnmDpmabTkY1jShh9UY8SeDfTZ1Fo/pmYAWs8LomR/mv4fOXbBVc8aH5Vrm9UW3PS4u2RpM5xyh9atiP",
+	"JReWIyAtU89kclGMdufUs0TK2//X9ZqPahqpR7X9w6Nq/+yo2IkwqnYxdh2HLhKe6VWr2Hm3gNBX7s5a",
+	"bDNd19iyphlvtfVT1NQErK5XW7nzWp3rBXuC15utLuAMiD15/3tjmcg0sWh2zhNU63ZZGDtu83E8X+in",
+	"9uZfwC0tlM6WkAyqthvbafgE4AZiGe92T//g7kZ0gGQ51ts9+MbebJ5zPHrn0O+YwAG47O4bVVxCbrSO",
+	"JKMThCYEK3S7ObyFW7cGIseHAhBywELe5pkzc2fFyXVHdLqy1hV0ZYLc/rCbv90m243zR3tzrZvevalw",
+	"buK+sLRwxL+Zz624xeoc93O3udUClMyJzP5pqjxqNmm9AxlK1908sfblUhgDWSRkzkUCWa0rucwAJgfz",
+	"WdcnpR78JpJSS3KqPmnRXkULE2D1XXkQnZofv336hhw8AuebRzkwhF2wbEYXUB4Mr7S+tIxNuRQd8iHH",
+	"3418xxHoQyTQ5RVkGLsXVxL9er0iZkm1xvZLP9q/vt/+eNL+6zn+sH+990f7w5f+9d4f11BmqzixzWE8",
+	"uUk/rQ/WBofw7i4R3DVQSrCPByTGsItNyTMH9T2FbsQnviNWSOYnYSusKD/3Idgz8zhQNkHt5JTIzPwB",
+	"oaNSNh/Ge6Idmmht0T/LHZHsE2dXTZFz2OIjho60NQu0vrGVDQyiuujh5ERQTUHz8k9X3QvNvzNIeNdk",
+	"whFvcyuDvchzJcjwftVovxn0lFV67+TMKr0rb1fR3KUqWDmvCdWsnONGRai6REXzJqGQX8Fx9NbpSMXZ",
+	"wc95qvfJKZlIY1soMmKKJ3BNIiQzxaTUGVVrEu+NBDK7uQq/ux299v/x9FrvkrIaIdOai6naCettrdUC",
+	"9Sp44jSUqGDVq9n1pWKVu7F2/hnNkV0MgJuq8hWcHaTYpr53cG7mfNPg84vBmMlT2BEzzVtAqBHSlVXz",
+	"n5A45Z9YXFRQbD8CRG17QuKMaTPY/KXmGQAT8a8bsaEIPlLtBwDDakUt8ygWavGm3rEBrUIMwdYk40wk",
+	"6aoVNcDAeyW/UGKWPyXYUmfgGgLxkYI3akH1jGk+XjOUH/MjpbFxhQOJtEepi3VhjMIdodB/w/yB4Cx4",
+	"syJXLGOQHb8Za3YLuNk3S+2gLnZLCTXkLJTRI9RFgEZBnHrnUqKh6CFltLbacmegijp0xzdLXcqp2RV4",
+	"CXM87jKn5mZpK2XNEH+u0yve+vc25xvaXJoZS23OpG/0uoDOSw1VMhZFfGca4uOIhF4l5S0AzcvU2Ygq",
+	"Xni8QqrvmFY2pANo9vcUgnQg0H2EyEgWSv6J7SVhC9NUpi/KvXu/fhp+0O+psSIa450d8tTsvCJOCNZB",
+	"Y1QbgH6h+5WCZi85XhSQACAe7qLh5A71v9i9a+vyX/ut2uVvsBephvw5m1ZpjqpEdhy2Gnj/QvtwCqAr",
+	"UHMI/vwYzkM0AWuaJ7skQHD9122vd/XFFG5YDsALh1U0rVSAWmPhXkGb5rpDYlTh1CBjNIkB5kRZtU5F",
+	"zm5XMI8gYK6iofBPmjOexUQumMAbUSEIXkOTRBXflVHNVO4jiSmPLV9FtlecfRUEjBQ5OR2K/ONIdOWG",
+	"a25EpE5dQOgJDCSRRDmvAg3sqkQklfJSuSJJj6YfS3GBAEoxoWOd4x3XvL6onoQE9REOSyWX5gnDb0Ut",
+	"/5HmJVfbrvnWtjNyUrHIGESQM6BLBkbUWgr+05LZyzpbMjM4lH4NoxuxKRUOzCuV0zbHrh9TyRCbauUE",
+	"PhdTxBAH8XmHzRkApb35pMsR0l1XEoevFHbkwHQfhXpgTYeDr9HLCXvNqqBLD+TBAbV82+Yb9XDiiyZw",
+	"KX0ls0ufIo6w8jDnVE6nkEsV+fSjfne/0+30evud7sP+ga9lM3J0VZPSUK32/jqdpHLmQe0XQg/ssw0+",
+	"+H0LB5TNxMqiHBea6sjjQAPXdlxB2AUK5ebGPrX0wuSgxIMnjpfgVet3u0GC21ri9WtSYOoCIYXgRoG4",
+	"BcYsTAZ4Id8ddcffOz4V7xf/ShikZW9RurKj7ZATcsXStI1heJuWaB6L/Akvs/wowX0K7cxQ4Tvo7pNy",
+	"fDyuHP/ndXg3eerC4GNZPdipkCtoJtqoBsIRHFujDGQjnMWg3Yzk0taD1KHOCcJ/aXQc7HiII7RRxptr",
+	"mjdzDP8C/Z5vrvliN9qdgW/Csifnm16nHr8DgjcYRyf23IRGRCKoqskLFNaB/9/RkSCkR3e3DDymwohb",
+	"CWhHLgO145td1UiBDa3Aet3+wcbI0zJrKOLAUd1TPi/f66ZIPoA+iEjGUqr5Jx83w0SabdPS6vC6NrCI",
+	"TU0y4y6cIXV8cEanWxVy1KMjkqcuXRujP3mZ4GZ//OE/3B1fD8H2ATLERyvXugsdXzLTuSVU6p+7rcpu",
+	"aL0+ClCvpCMu+TqY2nuKwEHv2vIh1FFhQSoifb4VDtlLmzpMleJTwe6q0CuvakT6uqR+p04QLWsKGWvT",
+	"dbCZ2T11F0WMt+ohdzHJIZdv0EjOAjVXCWX0rhB0W1UoomdsXqIJNp2mWVjY2TDXX7LxnRXZpfLUWgxl",
+	"nvfRNudPbv5fzaRtVwfpEnPF0k/Mmu3bN8e7ZSOBElLytkededNz+2jtrviQbwBrerBUMdjHW22EGfTT",
+	"xWR14IF1Sw9ZcLkCcecdaz0fjCFcgEl3gL1LScYW6SryiRQ2qcKmK+StbW1nTXHzLseubvPOzVPbFctl",
+	"wVxROPhZAnVv4SoIFuX5+1ZBNHfjJuhg2Ww2ZckFF1renRLqhKj5Fn4AAMcifxwUQR2cG6epofBNoNAy",
+	"LjNgspttiTfuueq8/iSvyDKDwm3bNbO6C9aweMaUTD99pSxS9/Iayhkb2V1GsxKzorFpnRJS/p0lF8Df",
+	"dzOu97BVgh5Y9hvbH59r6bhdMiuuZpDMajWrLadn7q4//8yL7vbY04zO78j0MybJrRQXeMXdaC43b3Dz",
+	"lRKIuS6kDWOFZFVmevfcnSyFP3CMjpDrGuYjV5RrLqYXgFh+N/N8B+DnV5XTzkh/8znrr6RktpxTcU/h",
+	"mTfIcRuCnEJfxYodr9fwzlA4CEh4nT9BMU1POjx255AIpJTVkOoYpx5BpdrqKEjTdqZDvn7NGdrVI7nW",
+	"Bq0oWv+arcXIVp3Fet3fRCZ2RSdu9tDnLO288oX+I7YLp9v1GBngEyNf3R0JT6JQoX4PVjahcymmxXjg",
+	"UOTxTpH4O6TD8Q5eatW5Sob2rh1OSipRhR6BRkRzmnQIuuutMz4WkMlUcE+n8goqyGyK04xPZ+AemrLa",
+	"DGU3kqaMMizX9UPIXQweTHQB/qcFEwn6wZ0kMpICa8Sav3pWX0ZadUmt2/xZ+BemoC4zZJqEZxYe3xip",
+	"GRwOHfK8uouHonYbl/bnrzk9Fwn6gevZyyDr+yb6eU0TtfUJ5CnVgY2kIiLTxPwAJuATD0/S63bt/nI/",
+	"kJf82zCfdyuHWkPmeCW3th7ZR23XWM0ZcA7voIiLB2R2qkKFJO/PnkbENbi1uQvsMx1rc8bzz2RieBQU",
+	"PZLwqU2dDyFO+t3+UbvXa/f7Z93jwX530O12ev39g8OjvxbgTho63PaLHen6xY50w2Hy5eD67jrX2sa1",
+	"R9d/rWXH96dPZ3Rzd8i69ulwFMRLxcwbYqKYkTjQ5NyWdMyovqcilwvgHNUd8pI53AgL+GFULUHnLCHe",
+	"YnAgszUttbZ1PKzfFAWjm6ow6uyav4PW59vpOHXZtxLfcj8UG9SXXM3dmpRznfHp1EGYu7RatRzNuW7n",
+	"rWNKUcbi9RibaqjK6CFP2IEO5nf7tuOuU+/a1uM+OlYeU/XVm2NnYUcctTG9utc9eHz46AgY9xnVtOZM",
+	"mpA4oZq2baDNgYHjX7abAWQOdoi/13Ytcf0YjT6pXB5DDAgZsdXo3RNL4TqeO26XCXO1OZBQpX3dMnWw",
+	"AbYiSNFVHV/fPMJ6h2gjv1DPknpIjZt0MKlLN35/2lgiF/trscvFOTkl75593wQNWSMpYANjkz1AYy2A",
+	"cFKQc050mMlFaOdccVvt6fBJ6sCWN1ByzjRNLJuv7T/lJvnSPQCpG5lWm0Bdt5Vi70+NtfeGZrp0sK9L",
+	"b2tMBCm4B3wGS1SIQCA4ptmAeUFgXXrn9mV93GEqtALKOjqdr+Orp7OluKzXfycZnbMia91T5P2p5xIb",
+	"nifP6XhGzCfgfAEgq/AczB/PuzTW9ZO03LCdwmiF5PX5jYIxaZ1cremYuGu/QhCohp0aOz6UOkfdUh5N",
+	"Sk0mbtJ8rk4oYFxNW+8HrqTVDYpYuJsT9+yDpzf3t229nvOSZLgB81SEyk2+m21o6mFVDNvLcFEFkd5m",
+	"aRHhZZtsVJkmeTFUvkiGyQKw4F36ZYEEqGYNRfi/baXZwryZfTb/xivwB240+wcDQBnItHdPINsW/2rZ",
+	"3WME3wjbq4TKjvvTA7CUdJUtU5nWysKQkerLyaHdS+GovBOocsQm3jkf4BY9KEs0smOvp5I/JusSuKzE",
+	"LJJC10rCuwZb38zH5hwM2RjGtW3uW+nmgCLgeEbPxa6Zrxi2CKHwa4rblKYrZVOesEfsnIvw5b27zrep",
+	"kpIJwPxqSKUpuk19ZKr1D2+HU8DHTdPWeW36zA4dy+sQiitNy5+G6TRGJCvfnlxLh2yIqN/SARRraV1/",
+	"YKif5a7gojvB8IT3Bf9jG5uv7ebd7FX3/vHIVobHuJXiW7XwrlvwMF3gJkkCNQH0xmA4poURwRiudCrl",
+	"JSlO/b7zzO35Jo+TpV5meHBzQd6fPc1LDBhZMZoRCL8UNlKD722/aHP1iwjU9/vd/sej9vH5z/3ux/32",
+	"sfWs9fBfX/rXP7tfv+xf792dj+6+ddL1ouPrvT/e/+vPH//QPm98bG/9Ot4uOaAmok6nzkShl7ahYd6o",
+	"wm88H+z/upmXN+l1kScVrMsT+CeSyteN5+t7tWsdeeF0FXmByR2crx4Cc31NtD0ruSLugRpN/CaGh9yc",
+	"dAGFqPX0rPcjeQntPaPyEkSyaxDgwQTAcxz0g8gxecdLoxFMnPTyTyKkETZ4cdb1UGjfyHZM5wxfD/SH",
+	"5H95yYRtqGyFqtG6laHi31km61wHY+iDiMXZdXsdC70gIxAAEdz47pnDaDzbDvdgAxgzAsqlDGAiN4zE",
+	"AlxEBFV2qGYU43SZsORuhmLxg7YgyN18z89jy5nbxCT/2F2Moh5CyY6nbnVqdXpV22E1lx671Z35orNt",
+	"Izw32ukVT6Ar7YK3VKcJqOfjpVFy3pl34URGjGYsMwZp/tcLtyZ//nBWicwgVfKyV9ha8ZvX787IQ2NI",
+	"PkzllAvMSgx+tUWpcUQAVxUcYLErGzH3K4CUtRkRwqhSYmqTa4YCC9Oh9rZDTlyljoNclwvm80xdkqIb",
+	"HoN3jpYatGh/0RXyJhKSu4fidRaWSd+P1eXF//73/8R7xfktePuSrZQPrFjFbwZ5GhnE3u4pEn9uQz/D",
+	"OAChwlJyFGOwlHAYALnzw2GmNZj2UnwLpd6vJxtczdZj75JFXPW5x5PjSa4TFDLIbLdqHF+pWN0SAVre",
+	"m38MRT5NmFdY8d4h7xgjH09yVF0uxfl9QDR6SAu/7uHsuZmF7fQctRCepfWX9mvRxkm3X09yitAF/x5g",
+	"kg1JzQaA7IBb58EEhaCO9Wsqr6BtTsDrmMJF2OdFKjOWqQFh0HsZIC5L3VOsS3ypWAa2W4dg3NQsCbZs",
+	"GGeY17IaCiztBXoDgS1+lmUaVcaSmNFPrNAF07W/tFzJNZkybYsWJqm8Uth/JK98VR4uAMtEHVCA+YMr",
+	"nVEtMxWABdjyZrwLPQD5RQhcOEhQOPRLwBe+du59lrYGrUBMFFQW83Mf04G3KRsM9qXNpnr4xRcoXj/E",
+	"l7Rx4eIoB2VA2SGdDwM1ZezPkPOn60hu2RMf8njcRea8vgbYsYmsG6wFl0a8R8whw2JD3G6KsPmIJYOg",
+	"AgWkmc8PcxEkq3mxuU1pgaYU2EfagWg5hE/oQMHnLLKUMrIAkHKMnPvd78gLqJRQmi2U+aXXKQhqxadi",
+	"uYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBj",
+	"mqadodjvlBbdo4l4qMg1TOHi8jHijGiJUamDDom/e97wDOVtV8QSe8CRXHMGqn4rE253LXRlB7P+RRvT",
+	"OsHMlC73ohQkM1aCHC/nRjTYvvlnMwvUAZA6Rwfke/6tg8k05qmcEMGughxCB6JieBp/Q4Q0h6LS6z82",
+	"70BcHjhXlcZwz4Sb52fyCvDaMLLgnLLWCyUnYUBYRZD9rMzKzi0qgnApJFE+aky1Qk5duTnD1Gw+zLtn",
+	"32OGxncSbjtbLdg72DnubE2kPcVsDZZFjbbwoCOWyisLPpgxnXGmIrLAdLAQFcbCPQC1mUjcHiieV+bH",
+	"Nnnw4IQsWKakePAADkm6naoTNSozT2pVILtrHNJEx33bioT849trI1jKZBSbOC/FBR3MXcE1+iSxx1Xh",
+	"gzB8rnOUmgcPMPkJfnSDAHii4jEd+zeNMnmloEI0BtiAd3KZjVnspuIVtltI7owxMudiqa3CdhIezAg6",
+	"hCPFbYhZGY0Sx1AzsjCFAE/5/u0P9gAOhwrHAgI2wYkwFL5Ng1GexnSpWHHKZEyF0TRhh6CWo54Y+qOU",
+	"Kp5Aedm71XrzvG2Y44MHFjpHdR48ICcOHccChVGvxQJcDjBVmWUdOHQImEZKCGpmfq4If6nYYChquVbD",
+	"gcB18DUPlrKgHPD5bLGCx10A2EapdIT08K1m7OCmlItc/KQUEtNfuyKDHCoNuGjEmDDjSyKLLMGc48Gh",
+	"4IQIPffjg26PBD0i4r0OeSfJJWOLQg6YuQOk61BgBZumI0juXWTSEJIpomYUcpHtuyNPPmxOB+3xLhGr",
+	"ilE7Sy0zloTzJFyArg1IWkUZIpc6rszgiT2S8FC2bBCTlCut3FADvZCrHFfG8o6xFC3jeN3/PgJaQXrK",
+	"HlEMF5EjQrvdjB3yDpSO+6h81uCTwZP2dC7Hr4TUQ2E0YhWUnXzmCgttV3I5CHAsSHzQPYgjn66a8kuG",
+	"ACG5lwk3Kfox5VJ3yHPUCpzBhcem7ecnsfAJedU3FeTO6EPzl1jTeQ5AJi5Xpw6lBYI26KThNolfCp9K",
+	"Z+ns5A6S2shKrgBY05xfZolCrbpDTjXaabSMQWaWwCtbFuXBKOWFTveuECddOSaAmaHVkAJIyMDpTUUK",
+	"BfabNRvNUNG0o4HRmldyuotpGsSi6JwlT0hMxQqQ7PBTl2wVkVhIwWLkgaGAM8Mo1qk70GcyTVDSOHaO",
+	"fMdz5ZOkQIIHldce0T4cfiBiuELsHA+CE7tlGWuzZoXybrNEHxx+RsWWjSxNjBZDx3odjtugchbmInEo",
+	"Gs3uYk0JHjj+hikqbn5L2xdgYTMga9nePh4z3bfs4qjhDEWO1QDbzGzwiEADHguSh15Xm8bpHodAdIOM",
+	"AA8J8fYwT5zUw8zaoXBahDklbbZtDtla9hZZtubKno22O7Kh+lV5nSOkSHV1XzvGVv6hOHeZxHnFDc/y",
+	"PY9OF4e6BF/BIcBR0SWVPkzxXmco3oX1oCEShjXj4STBcngHg2TJAdj+TJP78Zv3Z+QhwPg9/GKr2a4f",
+	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
+	"GrI6f53byU7DRuwfLqbm762tK4R1/Js0+o2EdoApXalioKKQfe/OcT9xlxjuPhp8QD38UoQ0crpmjOYZ",
+	"ULRDvpV6hvoKZrq2QZe0DSHvx8Zwegh/te3Te+5MglRqIwGHIoSPB5PQAhzGerVg8cAQ5WcLjPUzMY+R",
+	"n8FwNyLr56H4ud1u+/83t8aIt0V+JnGOzmX+PPMiAt+GsE/ZyudpwuMP7i8FiO69B+YVz1iqaeEV1VTI",
+	"AYHsaQwA4Rhsq8ufSZwDxZo/bwgF616XwHlhhiMFK4yGCdsb1S46V06jMieVS/N377HZ7uZNL+Cfte8q",
+	"5WDCw0MBaot5AcoSF6FHmQtWHAo2zDfLC3QwKv3EgoHqKgia0fddo2Pz/mVmDQk33KEIepx6zXgsEyNv",
+	"31BlYXMt32lH3ESCSnUp5JXT85hamo1mDjfkQ3zxyMhFyzbWouRJ2X0Oaie212Uc5IVdFmH0IEdZG+0b",
+	"kLEUgo01qrSuWBhC6HTpIucx5MsPYtfs2U8QCjc4ruEPVOk2rFP79JktRuDae/EDssJkItAlxMpuSQwo",
+	"zphRqjVNU6yTIh9mEmScS0g23EtTs61X9izpg7qJ+ghNlYRUTbMqDRZsYNTgl81njWKaSc1KHDq1PXdQ",
+	"7BoBYHneWH+foD+5ra2OHYbyc1xco1hBka7ROPoHZAbqc05cJpInObEtq13NzDENewvrO2woFZGVrfnI",
+	"UybGzBoBiBmOYgkfQUnRO3QOCxuhCw1RUAAG5CC4xwH5YU0x2kaIXSntd/9ExdS8YLl48CA3AwytA5oN",
+	"HJaE39l5KYLNQ/be2dTvkA45w1WDKtwxTdPcXl0r6hEfGFc0Y95JZPfTFKBNMrmcziKykPDWLc4P3J2x",
+	"O/SeBp4yOPd8NVkhoT4iPsu/veTovPiu/f40sB8h9uAwjzOzw+koDarR7T6AKh058V22rBYAlWqgh/IQ",
+	"U+2JdS7nlAVB18HTyJZ8/OxjGOE5ZG6w6fyPjKB9uOQPPz16OIbJhVcPYTpHpSnaJ8LbYcLmdzptL3mM",
+	"4pgQYmSM0s53Qr4hX0jJhxNbJ87vv4BSeR2T6yeFR7lhqRX5hlC1EmNyf498g35lcp9eUa7JhOnx7H78",
+	"+y9Ixms3toe/t7rJaegsjsgXP5zrvb3O35QU9/cKn4S8bXD0fwOF0s+w0M2s/Zm7dP8LoQs+IMXPOiJG",
+	"wScKr7bb4xuCQ7eTK30fXLTfEMtu978Qbg49O5UcnHtg3xblA7bcxQZYvwQfH4oz6BvBp9xjHS/Mtpwv",
+	"lQZwROG3qO9WbDFL7WOqQ05FLlcjEsNaxa56MlClQwPhCThohsL78qTtIIefUU6+IBGMXDsLx+BKM7Ol",
+	"nkHWijV08mqmBGD319VBgp9NTIsFlcYSBjkxAsUcrTOapgPHtIuMLWjG3jGRuDpom780ILAchuRQBxlA",
+	"pV8HjPmFjGSyGpCGewf+Xx2V8jG73+7tkWtyvWcG8NaJDcf56HHCWjTkDQSVANwgmqzAywFaD568S2yR",
+	"ZBGGlJwzPABc521QTeFsGAThP6PnDYVPa7FxKXsg+lAAEwlAUesr5t2DaHY6+9qP2hpUmBBk+dIFTr2k",
+	"Nrqm8JnIQ2FsBM5UMVjg3aeADmBbw8ApGCy33VlSjFmEbWcUakj2mE4lIIpZR4M5akis8gW+vxcHZ6F9",
+	"Lxi02VIMBQo4+PIg1A3RuAlUh8DO4c6R5tugWXfyiBGWcM0SNzEtFwur88XmNDSDAb6eUTFVZLnokKcw",
+	"YDwanXwr+tnlIrYnAMGu3SiAHLo5Ds+cjDEUZ8SQwQrzGor47ftXF8/fvn39Ns41PDiOYt+6OY4Kfm05",
+	"KZz4dirQS906zxxnuMwOB5FcUcHzElQXPXNaXaXuzOqCrrwJy1873oYYipNiZhsaA9D4PNCObdWsVegx",
+	"eOZruJ4EnmirixFfyQN1CMW6XPtKQ604GooYi1iti9VXm3pFNZbiGRiWENUncd4WOYaN6SrPEQoIUvlA",
+	"4Rzk+oTdYh0Su6bY4aOoS7v1tiq4z9QeWNbH/Yh2/f29GBQx7YRN5G9yJdPmFiutzbDQ92ZRPXCgVzxN",
+	"fUVcoewsVwpd1AD3Divon8I/7BTrItENZSu1zY6DjRr+9P27s9cvY1IyxMChEwdP2Xmc+QxGc85Ad7MR",
+	"HV/aiYVWAgmMhFwkbmEj4Eb0ilauGSaZXAyFax+5CmzswiNW+7JiY4CVNv68g8rQwK6A869cXW6sM4Bb",
+	"4WL6xjzglNehyIO08DF0DRb0PCuu0JTE3W+GoMhIaiwxVDnuIuoUto9I+fRyxi10IVLupLclyzlJ/QFn",
+	"XaDlCsbcqRUCgg/ciWfW3NgP78+I1/cefnFQUkZKTmzHJWSCFzw1Jq2WMs1d1nlBddBJzjmqbI5GAQIC",
+	"bAWUe+YPa7Sbv1FfL8s2LCI4Pjh8FJGYLhapjVs/tDf+wWik8Z5XRr7g/xAyhFSVYWtAhi13s3pY6Ww+",
+	"bEXBE1yn9pEf/Y2k5kZ0gZg7D/r94HeUZvgGs2aQzYuQWIRCd0XfRUIKndGx7hTea8QiPr1+oPawuOAJ",
+	"3t3tHR8n++Ojdm/Sp+1H433WPh4d9dqHrDvZp4/GvaTfL7yA4Qq0BuTjFzJs2cRrSy1LhqgwIGiCL8UU",
+	"fwe/urnQ73bJ9Tm++NoswjPIxzI6hRXyEAM3Qp3whAnNJxxa/8BHrNz3h0DGgqOl1DqvYx2ITtN1pprb",
+	"oeZr9xRsrI4Rxo5CcRAD8kEDUVTgUzm1fhiFvhFzNf5L2+qx7dMkdi5z72R0G+oJoUMBJT6ZHa20bTdH",
+	"K1C7MXxGtXe6PzYb5OiApExrMHIRm8ZoQ7PVYsaE2uvYU1fFBNZGuZAI1GvY/Q6MNRSWsWCjHB13e3tW",
+	"+NCVzxtxBgoi1xKo3rIvgW4gqNZnzDrKM7aAukzMNsghL+Do9oc0mk2xbUdo3wHat6sscKdT/NY80wbl",
+	"0meIdMhZxtBEkQmr9fINhVVNcb+BuFfMZwiCw9BGKvP4gJYkkQOUNL+zyh2sIqa6fIznNMVOFRf2Qnx+",
+	"3wuIysU9cv+g290bhG+yuLtWO11Qo5EMYKCw4TEUDEcc+L+h6s0nRpkNAXB4XBkTEWLwaA2gmzTPLfLV",
+	"AR2zvx684J9DJu48wOlUozfBdCoX/XROMK2D+Cvm20sBBb82NJVfMpyJzJvX1VwBRltm01yuMmM4wkyf",
+	"GP1ivMyUURrBfZpDVQbV2k4TSDm4YQh58IPR3pYLd17bb6Nj1e0GlyhGL9H1Zr5i02p+4OIyzqtaSuTh",
+	"CZsvpGZivLq4ZKs6IpVuKax8fJpfbH/PbAR4vtArOBLBbo4cOcrgaBzzQQ1TGOUFZwspgpS8f3/6DFgC",
+	"0irMkkOireFpNpmwsV9nIfXFRC5FEg7d/wiDPcDBenc/RE4XVM8ib4jkUUhja8vMX/D7D0BbGLPxC0g+",
+	"yi0x7HsL5cUwiaczNr60+daRhcaHOjLMrgkXwhjWMin0eAn3XeUqzOjQkt9MAnMpUPfwjlVQBmE++AYc",
+	"1nsVOGpAGgsSn5j3xiE56XjMFnA2lWmaX4FhHNlh5HkFliShLjZnCacIC4I8ewIvcTwLA8OfipoMaDCw",
+	"FjUBNot0aiNaduwLukolTS7gTKbZtDD8ykUzg96+nQEIKMOjuZhxaZbSgnPk6aSQGWdLyrLQ0LdplfYZ",
+	"s/sK2DkRJkEGfJ4yZVPIIWwB4A2KKHPa0DT379j5LYXNHWbJBVD1Ak7+YJL1d8BMD8OZcuXAC4prU6hb",
+	"yLnJWDbBqPPoZfwUG8i3jR0A4cHi8rmRV9S2cNCVi2a8/X44XiMu8TxBcItQdRzAPKD5rWF3rhQ3MsfL",
+	"7IIYglmjUDaHjd2tMsvYuKpIlKSr47IMDmreMJuay0B/Nx/rZsd0svlC20AcCn3b6N0CyFrHl9mkp5P2",
+	"S6rHs3gAvjhDlIgsWDajC2XEU+QELJwo3Ioh8AJy7exxrAlwf2HNAQTZIGZO4udndApLhjrCh5kEJQmg",
+	"q5yWsBRBCUdx5qVLICF6FQlhM4iCbMRQA3VI9gG3rcnXLB9m6FCuOcLgQmFA+HmZuewsp5mAaOTK68BI",
+	"WPBYAgMhDjtkzT4p1A1ZdQ9Mdkt8m1FZbguIPV5PJ6FzSUsZ2S4TzjWJUwvzFYOJBT/7aZWTOM1QwVdG",
+	"XdwaawCMHn8lwfTnTOVuWW6dfm5GfuJODQlGR75nbJG7EWzKReH7kc1/xJ9AGhoCY2U1RTDZOSsv4Thj",
+	"YA7RVNUtZHA5XE5/tJfhKfJzvVyNI5IwQcWcQQpPbEz4BmPdyEVwU9hJv8CoPYZnbTWsm0CejxQM2/8I",
+	"g3WHTTl/zzq9bYTjnkvei5zODyc/zMLfWwyWVKqL/YTKyYbeww4ZXfbvPNsqT7Vy06o0oAtmV77mJ3lC",
+	"FJ+K9nJhhIeDJRd5AzyUb7ZNHjIXMxwIX4sxpxPzrFxPVaB4YwalHSuUO16AGy4cZvAzjPA45Jkgu66J",
+	"Vwrs77p/NYQEUOVCURCWY/kkmL8tlcYe63bQV4xeXjhODIdduFA4Et2PoGtTtTK8Ol0ypQZhGA4Absdy",
+	"PpfCtq6k3oIltiTOWjQOfzjnm3DFjDi2gwVYdUyFDUaa/xrS16lIiAiZwgLbQu6rmYSmak7gqeqSwkhe",
+	"gjnjADuLfAxBCn9W/UleETnRTLhzKqOaXYA7psSzwe9A1OPipkQhb/3JYGnmqKmWHyKbySc0aov27FLI",
+	"1ZD8YP0KC0i2M6IX5/MBIs2yZPljhNPWr4CtHr+lmv1gBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5y",
+	"yIs5FasL68hVxfOjdDGnhZRkDnj3UFpgs/1QkXGVFzyXOs7MhB9tS1iLZGPf47cwuFRgD+dPFLZYPXk6",
+	"5BmKQWReW7KETYGXWs4pAOqnKzdvyi9+Wsr/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY",
+	"8mSfE7qEFtEkMQK7udGAaW6Xq/an8wDnIfaDzZOc6rVWXwCCJKiLb+F8mMggLt2Nxrr+1m8VPJyuPdb0",
+	"xqmUYFTCRoQhn5w6ODr6zYD/tSorIr8GSk+YIjcnAR6epbOIfOlN8I3mpQR8n32aV7luZ9uEJQQW7O4O",
+	"XfJUXk1zNTLLWNGYzae4L9Sn1qpws0aPXhdplhHQc7Z6oqT14VWl9ZvfCPeawvFNUj0B63bJ+O3vFSm4",
+	"OFBn8FT0jc252wPgM6scHItQzIASrAUZonA2Hh1tixO461rkXheyzmj7oii5Ss14wg8w/CF4KXjAtVaC",
+	"qgVP4KetaQmonRSwxCeXT39pRNIGWVgMFLLYXBbvoSc0BfN7QcQHLE4NqrT+ox853cm6N0P/0kP8M3z0",
+	"4TPiIMYVlt+WU5QioQZIkwWDH7J7Ruw1Wv3u14peCtqKwqpQzILUFRScmGH2AvShgOJYsztmPE/YLi5k",
+	"xGJqNmD+dO2XItd8aQ/2GR/cAK8XXNNlZz6U4FKH5vn4O8Q77F1hRxcKwsjUXsn7dSEaztaUchxnQFeU",
+	"BnvzHBxOtzeJGWNaXmepHte92OpvlQUkxxWccnuCjXLhVw9Ky1M2UDlq5WszHifeCC+lO1HKDvcjDttL",
+	"Y8IhUazbZSQg4I2uvcOnYqNbO1WK5l0V6gpvVQtsVX+sTLbWfq0KQ6RXV7XILSAGFCdiUei9vcQnURK2",
+	"qHG0BwrMGvI1HWYP+68uUFS5YHqWFoOxSICDB5I5qQ4CDkqGvm2vKeuO4ySFy40DAZmLgI3MfT0xkQuC",
+	"goiDYE8ARgiG748G0q4GT4jqrevwOwJJ4CFIgEF1cJhgaAHfKrG8kEX7LFdT3Jtw2RjqqsLiPCpZowl4",
+	"tEowfnfQDf+CAjHM/VQtArcuGNb6eaSLWe0ZD33HcBdc+ThrbQDLTqpoxZNTJ28RKkMyN7zaQZuAk8N6",
+	"geZABqQZoUsWvJBC4fvSwUY1by1TPFnYqv6HPbb7xLm+wfBShLPjSdA7xYXTcwFETvU1bMiaBUMxppkq",
+	"i9o46CgM4vHiIJIU81U+YA1BieqDg4cAtnxhsnR02UOGIsuYTjMg+8C43iRNEp/1btwywVOnuSrUQGW1",
+	"x9rD8NyGDQBpNJAFUGEni+AjKqV4NxWDYmGVg8fKJmkZHq8/GKNNWebZdgA35NmtQEcABoaEbjdAa2Ik",
+	"lMD5RZ6a78kYveu2IzqxFL1BPwiZNHNuCeoxIAZuXzC/SaoHSg7TUZkvvNLKb8sWuPKF4SR8EThg2zQW",
+	"Qpo/APaBf7ocfSWdiPO8FARttzM5rjYP8CkekU0DuzOoRyAxDP+6ui51JasXHK58mfQO4PbGDyoHY+/y",
+	"kKUL5mjPqRzsoe/Qnr5yE38YjMXgxpssaEMv/4SdS0o4/EZ3lX5rGjnsHnLgwLh1pA9+7OvGcowaJyD1",
+	"8OxzmVI3mnG3gZLrhbWlQ5XRJbzg11zX5R2UzNsdbf2Kctp2sZLrq1LytzzN6mm66i/NQ3F7yBY+WbZC",
+	"Dm9ToEbGSC0Fsyidsm58kbHBzs8uLuN1bqWbiUUfhnOgY02v2Xxp47KASt5EzeQxFjVqNlJM1cZXIB+6",
+	"+cya3jXCFz0ZBaa0qnVIzqgBrqmrJM2L6ucUHG9cbAjnmnP8qg/TIsDZRBCpy+aVJp34BVFLw7Wbgp0O",
+	"bQNMHbGiLkG814RuV9VXwmMwdgRAQJ1CFcy/RDRhFCrAFHUZuCYzwpdT3wi7q8hUm6vSJp68ygEA3Llx",
+	"cc3fLzCjnQt2DZZ+nhuHQg1ZnGFUDOhXXRuv3SeHFqkON+fzCBBY9Puer9nyWJKoWjQO0qMvCS1BqA6L",
+	"7Ml+6HekeFf0OzHiib47+u67vR4bKojMp0UA7cEYD0ckI0J/g3Bil50W2sNAoCqQQ09AmfRlAAMJg8c2",
+	"SZalGrwrWNdhriYWOPgK6W4QlmQ/P0jwL/BuNMCS7PDG/C0wUBaaoh+ofnuAbCFKp4XPuC9t2TbRWIe1",
+	"R2zXAjk0n+85bzdJh0OR207rCBujJ5rXZ2zjSuAlFJFWqvSlDSh59Kitp7STRuOC7mwXcSImKp/b7Q2c",
+	"BHnAzjFCQYgIkLCkYz+oq12InN2IOfXUsmvXZWcolpDfVE1E5fuuBdTYzMbS0gKDrEfmi7P1dbSPYctK",
+	"Fj8+/J4tiwACAc9PGF+FXGNUKSGMvES2k4AyyOAobRjcG7sYI4kYZpzjFwrT+3FE6eK9iBCzrLo3XkH9",
+	"gkgIDdd1AaLmqCNYSXZ/NEXqsPQfHvP46Ig1Rg9h7giidSzpuUBsgPEirWVmsT22GVTPt7HFE1LNhuk7",
+	"yyvjNppVhWDlOkTyr5ZgCClOgCCoRs4FEV+XAbdDcz/TfHG7EiouFAzgzXKqiMSAI5YcdVlAfACrp/nc",
+	"IzlIilGPfvtNw3cCthlsV8DcKZnNuyw+f31pXiyEFM0fz56/eH75nNCoPz+/jJH40dztRsy7WGgEn6hF",
+	"VNZqFXjBRgq6l9p9ZQug48dH35tHPDk8wv98g6GvJ4ePIZ/hPRWFHtOMz3uMs6GYgUWqI1v+CnXGNP1E",
+	"ldeEkH3Lc4jZ51wmamKZnbRS0jborepQEqX/QASGdq3NjEQyLglOlso+kbYfloTYECR9D7hlLI7D3gQA",
+	"+hD0Qdz2o0eHkfm6YT981/2u+80ekeOBLunL+HS4/1JJQagPCgJWK17ib8xaEdkCmKgg442nANsE37tr",
+	"id1lJz54YwdoieLwGw46BSMAZhlJQ4wYfnJsbPGa4y4OphJAV7D6DJ5I1DmWsc4WBZlJ7DhsFRnMliq4",
+	"lFoI2WNpPQJnxcX1nEk185g+INKTIsCYOIKYvowfPzpiTVCe5Zld7pRnUkI5mlNzOOBePZ4UCIkfseiR",
+	"KFf4YIwVNbSxMQFox70bS7UPCineO7ZvSjsUOGKqNSRR4bpaCQiULNJuhhwi2QUBFntCIdgSUFNq6FOY",
+	"PmNJACGjuCDLScZ0D9MjLltqThpiOqHGwNKXFuSza08Kqfewty0Uc+3hPatZ1m6QBd0/V1k6mJMgqiZH",
+	"oTDpLTCxeWMHabvGwk4amwWz3STnw2I/FcVwf1wUUz5N93NeCDAq96nadq/H4j5QmPY7x//5w6PDw+PZ",
+	"D0dgqz06PPRLlUqjpB1Jsb8m/+HJt8fFD49inOiTb2GuwDLPLUkiGgRIL2HhOV32o5gDTGfsjJ7Kjj36",
+	"nlXS2kCm4/UKlsFJnxb2hOq0eeXcDb/LLhCioW35jE1uQ89yyv1iKZj5MiJHCGetUofooayv2wo8y3zS",
+	"t35WFGJnEDIbIa2FuYxqevtyF2a7mMK2IH7l0O5BCLzC78/wFi4bvNet4+2NS4Hd9IOqNfvlQGMlrH1I",
+	"MO+AB3LBmrrrNnbVxe36v41/ltClr0+fOc6nAZdKQjP4TM1Evj8wrjmoY5xiXgDQH9l3IAqjhgxaQwGd",
+	"nbnX229xJN8/+dvRXkA54Mg/xynwNdoC7kAvVYlGa7VSJ+enjjGagsRDdiEm3AhsqyNTOaKSrN+tbIRt",
+	"TbwcZsR//WtkqzOlmLFJKpUDOQIQDYO9yZxs3x72FHeyJKJ/07K6UJnuS+QzRebUQILhFfYH7ikX8STS",
+	"35FNP0EBBxVMmEM3qZETWMwibTd2VC8Y2kplXzYV6XTZKRRzeaNhkZbldzRRRKiW//pXLwYm/J9+eXpm",
+	"L7uVQE0LBrFTZyGz3bEDwe5ogKtGiF4Dt5JYhI59CsStKLa8sP88DpPFSAGmEiKWVjmV+QDfYDgjSB9d",
+	"u07lf/0r2s85OJv5jYBFMqoWAKMMecaDwhRikdQYcKJEospvQEOCQLGsfeYrmyhZjDX40V7ia/R20BRj",
+	"8TN6nHFUXHkRfCffPn6yZx4QeZM/4QAAhZZMnMUXxs4oqpd99+T7x8RVnqUDIbXAbqq2bqvT65xMjVLf",
+	"P+oeeo7o4NiHqKPLyYTnc3OchGPkSZ2dDQWfPoSjRBLKNsK7B9zR0EIEu9Z3Luj4j3xwg332aBd1ep3D",
+	"7iMcgJoKyadpp9f5Bg4BMfoYOL+RcQM4wZVuauyma2XjRMJKxCZmW0BRao/Fxdh80KdJXO+KDYX0l3WO",
+	"BTV07E06rnK/1HCOEICRriAYo+v4Efj2qpXKfWzUbb8XzxZmXXBc5S57VcogFOJ9PvdSCgU1+kboBCX6",
+	"QEhgvFwq0rc8KjVuq4jFvz2/uDj5+fnF1cXLk/OLX84uyX5eSAG7WAwgDGttePtyIV3rOULzUnoyodZV",
+	"zOxSqUxHUHZpho27jxeVDuU90rN9ia4jzzLt8jdWs9BQkQcPmcIxemMsWs2HotcA2Kl6plCEBx+ZE3un",
+	"SafXyUt58vPrU+xjS/J/aWtPf8pB8DggZX8T2QLRH1UCTcAGWL0ArPe10gVo6eE64r/vwHXp8raK9twD",
+	"M9RXpbStiqDJhutTsLIJX/3CSkePIi+x5SgJPHO3o8PD2iwWCmXq08BX32oSWNa/4QQgbo5jX2yfkJcS",
+	"yE4DDoVXr19e/XT68vTil+fPMADgSSSgS8BjnGPTcz0J0488cctmLnm0/pLXklNZgUjwom/WX/SThXPj",
+	"FY/XX/FSFT+pUtIj/tbqghNXZIVXfd/qKvM1XqoTfL/mukctJgRsREq94Dk27n/86EmbpXNFRr+JJOWX",
+	"8ylefHTU7olujrT0Ry1meHL6d2PGm/OftNkSp5TXuACPAoKCeO1Rq+30My/EDPt7P2mzMy4wI/zaZ97w",
+	"0hZbhB51iUCFSlcekHJhPx7qCf7mQ/S+1q4k/KXpimoLGXf2m9AuMXrQulRIN0+ENeabtg30/ugY/d+B",
+	"PskDMBaemD+DgGyn15FKCmrRoqAxBhk6PUwE8RR/TG7suWbWq4nVzEKORHMX5Dzk1EBfP3JYNOpj5mw+",
+	"1P4WIFSlGbFlqZi76i6oopEoTk5tFHBzhTR8qaSAYBhpo5XCfJ1KslNI1otzP+YPUYdaJ6+7CIkzw0vb",
+	"a4LwokZVEDBvmFUmH83c9/klHy27P512AOeYG2epvMFWNmVBHEw/ETvHsnvAJQdIInI2tPLS3OyblgL9",
+	"N5UYqz/Zqqe2wvtSqd+4nNMi6LsL8VtK5E8nWn8GlG647QOBylMUp3VhaRwp6OK3kZTxHx/00V8rWAnZ",
+	"iA2h7vCgaInv+BwymFVGrXQBPAQ5pHQwxixNQJmEQGztqMiAfKzCmmUhwH1Z4Rlb4BirYZWhGdfU0/NC",
+	"DX9BTKILoVkAjpe5q/OEwra+pMLAM0m6wxVw1JqJQrCLRueqOayHjNSeGgtDjUP1tMWJt/encBh30WNN",
+	"jlVFlR1tqsrse1urlZ7aMx9eMbmX5/ixUr31SbZCv7XQx726Xu4vsZ0xfgKTcI2hrYrgaQuTmbiIl1rO",
+	"gI4hvmnY4ZQQjDlh+cIQH/XplQiq4Iln3wjBVYhtkILNBcJVPCifwAbILAjk8liVWk6hOsacEJAg/ayY",
+	"TWlh1akW/2k7zhAxnY0Rwr1ozLUzEBoUg0TGgGReCqJvstz1PjyGsz8MGRTtbam63PLpY14lZI8bLCO8",
+	"b5LAWaoDPwIpvxel8OLL8glbx9WHQ7KPPGaH8NKAQqETWRkLfXKbuhjC7Dqh9EyQphiuCDvx/u1xUyfe",
+	"Nb14W7e0Nl/Z4nTpNbIKv7rnf/evOSQkpkY82NQlhQw1LZJLqzoc7JhAcX2JrIE512NX0wNsjrZc3mxp",
+	"YhNVCoEz+DKWd4ik0VVWd3Vv42AtH93nWl4QjKxQHmfmVmVWQUbab7e7ZFLm+lb7pTq7o3vcJx/XyaYK",
+	"3Q1cbPqcb2OUuEsbTRObksT0cZpjSu5e3OdGgbTSgX4p3hXhcLfO89aOeig76lxlWDUfaNwdTd/D5+NH",
+	"+4zLOmurwYIAlt1Utuw6Cx3ZsCZ60Zkmur2+RCYBdlpY8CMmJZ0v3gXajArQCH1XoMacIf24DuwMAlSv",
+	"aFFC7W+oJ0qbpiQLxhEuo1/9H+enzzZ2UV9wjeIJ2uhvcvqp/DuovBa6496ybW6um+fcqkJ7merwDUbx",
+	"5dXTcNjgJ+jvA37uEUrBJdsYG/8Bo221ZMZGK4QlWnZc7cehoYHRGeTbU7A3ts71Vim0VgoXtKWrauGj",
+	"agPqtrxU4p9kmWtBHFkiAQBGRZa8QGkXOHwrGHZqhmJoIMux7ZlB7NbaYLoyAmqd0Oxknp/+aka4sfhM",
+	"J2nRRnA+hUKmzse3y+3CrxasNP2qPIXasbWCFS41+2TC353iFUeH3nWBkrQmcXsmyRFVwyUv/9YWe9R5",
+	"kcqbdefCOV+lTf4nl6ZAgNYsTu1PFQn5ItWF24KhYLRyqyIeMQ2/LInzNBe8EJUe9IRIDBvXhi14MWqS",
+	"zamM2EPyiXDTBsf60rbzjeleQE4fNk6Foj4AAkuBrDy1vrhUag90r77/jl0k122Y4oXIMtjFB+OR8Mm+",
+	"IMtWpbkxczYsc9enQxGDJ10ctDW0HIcFleH0HFZwIBiHTsgRIrmDvubAMqSo7tHIfVzCLKHgk5C2Eh3q",
+	"nYCtE1UaFpW49qxYRUpFpK5pbIRRLWVJCWDpLyAuNoOfgebsRmggBzX747gyDhhDY0lpl7kSOOtnUDEl",
+	"uxa+TTc1PurLW+etYMFIMH9SMKB5X2uVz0vxjvRvICv1WE3X57iCiW6OI2y+ugWY8NGGq7DBXBKrTjec",
+	"hb+u0a0B2lKu6VMCG8iFtHDv0vWrsSBoZYWP+uq0YBsw4DkypH9cPOBrOc3VQGggtiI28T+53satH6ja",
+	"pbp7oBJxYT/IP953Mn4tMiMpyzwz3wKXI+MpjUVm/qmhgS39zPqdv1y8Pj8/e3V59ePJxfOr169eOI+m",
+	"32H9fl8ytv8L63ea+bfd1Zdnvz5/2e+w/X0jJNgOtBrqQ8IAW+T8Lq6Ntp9Sp51+B+mNoctOv+KWYROd",
+	"ClYQD/EU/+s68/c7b/ryw05fguth5/2z8rOGv/2UUUJETOQ56/1gCym6obDcHRTvIsp3dhuk6Pu+7Bcv",
+	"+UQsTKpfXMCUevZq/Cdc0C/CY6SxXwmeRKzhh9/NnKPF605Oq6efkX8Mp36I+vLDXl+mQ5jev/3AZJox",
+	"eHqmRt2feMGzXZHne335oS+Hk6J7nqeyyOSuFZy/ivkeOzggajSI2Cg5ELXl9c2+/DJXjvnlxhakeHfX",
+	"qNQueqjId2G7SFjVHbuoO7BRNK3pHzvhHtmJ2E5lh5gDPDX/73bHzhtYkeO+NANRmehmauQmeyPme8dL",
+	"ZvumBZY1AKzS93Lwnk/Tqxsxt0DVRGSiEMuxUKENPVIqse3iCfhkeaWIPzUAIkVBgVBQSAt8R0ImQS0Z",
+	"sNOCWe5MQE8WjuVkzsilQsdCB1akLvi8y0A3AvkUjHcVbGmxbiPUwAvWxpLQIlnaNvLxtUUE/7xaDa2s",
+	"NlptwSPdLFAH+80H6cpifJCpUSqXV7f9KEap1PCNaSy9FO8sMQKXTZ0DvHNpk+mVDg94SqUbQhe7ptCn",
+	"U+qSZ1Dri8WVZ2bp2FH30N23L6ESGLuXffv4e08X8bj7TfcocDbduKgKzsjSeI8hRzcUWWB3CYg3UlLG",
+	"qnTBrsuigIJgKG4zr0a8m2Yqx4LXGyz0PJGW/ysoE3fdBio8Rba7ilufpiZJEZPYD9LWGBNISCpzpC+B",
+	"PjCdCChwD2m6Hx0eHtq35Ghxjmt+uauJU1kiqJf5JTIPtPRRbw2tzNToVH5a39RK8LWe2Qsz1s3dy4XL",
+	"wgG925/NZvtm5+6XeSag+WBytxH+pPLJpsOja25RQLdudeFbXh93BmEAe26TXF7lqkaHN+z8kKejcVFz",
+	"eUHgXOD3sc7phXMf1t09RSLup75py9aFbVb2J0Rw8Zko+4rmBvXotWOot43CfxhP1KntRc8S+rmga8kT",
+	"/u/01XUHaoJOolOhcMqAmnuNVa4Fu4a+J/N+ZyPvkTaH8x7JE3spZrv05+9pMf6Ra/H61YvdfmdcFFPd",
+	"OziwDk9liHutPTWky1nwWUHEVZzVUCbDzZ6bJVqyQOe0PCsWZyN/srI4lbUxF9xifaLadSARd3ExuoGQ",
+	"NCfu3dpFzYRzSM2owTckGoXd9+zajDXPemxnxVh3mPMxC8ttVPd1wSJAJ1fgS9mpvZMdz5zbYzuNb2TH",
+	"urNLB2zu327MEY60RwPuouGKHdLsY8gPXl/eWYeofwhNblUWy23u59ZIs93GnG1asaQ9I6YlkqmwSy/x",
+	"m4sxteUNPWekjGnvOgMPqRoBV5kxDR+gEidTo7OyeID6myXO9WJnt8/cv/4TQWEqKve5TJBdbpXOvUXZ",
+	"SBC6Mh8pGYwrvlLvB9eaC2L2V4rZoucbfNVE21J3hU+qXz3CwfqSzqIGPt+yhM9hnxINE5dzdx34eN8c",
+	"4ilYvAJQReAtowKP6oBT7RjMSi16SJ1nM5uOpFVDu5aAzWUh2xkhd7ETAjRv6KnZlyREzK80fpsGTjUD",
+	"Y7gXsjR6bvqU1qJCSIyOs5BAORpBlccICkld1x6SatgTS2MS2TxJpYlxnucU46P+j6UWQe0jkY/CybZl",
+	"Y1D6EvaIpHbCEEq0LxYlcK9OVMfix4ePWNi2MqrvCnx7Q2B2LcbAS4mNMYfeynTllARjxZw/3Lva7TPc",
+	"TVSb6ffR3w6RLNSyF7qhYBdO4h5+dGjrjizxXIVmD4nVLvm1pq6tZr9bxlE9BoJqNwT8NzZnpwgDaluk",
+	"XMzU4CYKeCKDzeP2K6Am0mFfUrof+p2Y7ZAQRMC8JCATttFg2wDFfI5Wb7quKOaRGFLNBNfUvf4jxUNq",
+	"HuknDYy0c93JL948LrJw4dcXfQBRbtt6DMMv+vMOQ9BDYG6vkHJ0G4f4IqyoBQ6FBtsCN+RdLCRvENnQ",
+	"8lJI7/8yRpnv3+tC0R7Da3Q2tYuuWBfXYsQl1lI4FOgiYPfCDuDrQ+yGa7tSfrk1uAVs1wqdu+F27VA/",
+	"BW43EKRCJq2E6HOz3dzMt8jfP18dxSLuN/Qem4XjEp/QXnPwnv5qh2lwBrBt/+GQBg1hGyh2I0LRIFoU",
+	"IzmuJ3UB8u4dAPY2WZfB9/HVRkD+xAiDzUMmhMredO9vqmtp01UxBjodyXK6PJTiEPQOY2M/EaqqrKIM",
+	"PBNuKpEfnAE/uHH4Xst0oBLiCn/5069PPep9Nk4LwfQUgOa52RR9mRJNf9BdKORxx94fL9HXHNte7DgK",
+	"bFATd8nlBmfb5SDNud+Zuz06+o4NxjznA7M8x+buVABab1CPfihY4MDPfsSq7e/3CG4wh8EAoziHnlPE",
+	"oEQeMcQCsHJwzKWH3CMLMHLOp9Dy2QZA4GfXRTZ+fPgNHMI+mtitPe6yC+jb6rjrue1Xfj139Mda5Jqa",
+	"fCDFtVlK87sNzQP4hcLzcRPIHlv/INQ+eA89sm0hUFOLp3yPuQPqx9y9tTtu9ujr6ReCT7iAwW7uiNev",
+	"ewDke+s5vBSz1xr4BduOnk5v9L/tF7sM8o7ok5WmImQK7+BttxD0r1QmjDGGX9UDE99CovOS35C23GIE",
+	"PpFv7jHrtEk/HkoAFe/nABMwymEhW4/iqJKur0ioe8zX3wmsbQa/kL1GhXFv6etWeWVwRbL0rfiv5YXV",
+	"tud5NZNCnxgbeLZJbOCH9k8ippB4UNKxD4hMQ9smYMao3APq7dKiL22/jiZ9OhLFi/StkELrzp3jI+pm",
+	"rTr5RfCsGG+gTdwFzWgymivQfaRv78C/sLl8XyFLTqtvE4b2/wXyZIyTegMbZSJWEq5YlbkOXdBI9fzb",
+	"p6d4bmto3JOVEYY374VYaiQKeNZKowRHE3WmZfF0zYSJfIpPROJO3Ua8tswhm3Ixu9Z9q8wVR7YpsXL1",
+	"YCIO7HCWO/qvsM5bV8JgO9r7zUYXgSKyQTGXRbgui8XAFzshSP2gzKFpbnAj78/6tPjAo21X+J8W11GE",
+	"qGJEMy33Q5c85PZMxDAIa+B8Wr80fLGrK5org75FffaS61v4qUuCmpWIDOBFbMvPh5Ryv5tN6d7d7cTc",
+	"1l/7UsKruGtRpk39B9vk47XtCeKtfdto6+A9/QWEd8Ogk8OSzh9k1LkWYy60asz7G4dSsHR38ePDxzH1",
+	"4fYNU4FEiafJEhuw2lXiExuE5XrGhfqI20umxSub2zhB74zbm4dbttCteffA5l3htqltCotMjF5gWZFz",
+	"nxxx9P3Ybhhlk3FoWZRsG0Hqt3raZWcymy+RZhM+7wFeEvCKDhTouy/PHIx24cYREK5XSRcLBQhHtgsC",
+	"cQ8hlGjw4aLl1oZ1eY4m862h6c5dLLAWsu184Ymb21+r7vEAmL3PR2L7fhaeMjB01G/RQOnzZ8v5OJJ5",
+	"iwn8OnXJK5vU2Ex9AC8JmrbTXIEPsMyGxfqlSl9uAe19dzTDa+vModDDXrNUDrIyWUb8eU6P/fpghMGC",
+	"rlYVdN4tQIR46R0xhDTOLfXnNhx6D2Qr0IKzmWyFflqEAE6dDLBSyx55U28ltIz28zckhLTY/9ViimvG",
+	"UTr1nKXpqL+RKTwtqCVPrSNbl72Gw4XNulElD8WxqGwnT0UCVSlIWg5M+TSlg/f4BwQOprl4m4pZTHVg",
+	"+AvjCbZAwW7ZmS3gsQ1Pke9+zKnYLEuNkJWO51NMoOU8ENmb24yQft+ME0p7/sZ+TX80S/D/X5y9XM5e",
+	"SaLlk0Y6W/E24kAvRGHMvE26mSxc+KmYJ60U33Dky2xo2NgAvZnwRNxBkIexcsgVzJe3vbPXBte4S4xO",
+	"ULhIa/WCPa+em6Mpr7T0vTak76r9Red4gbm2nCZ++6/OBsKZSfg2vjrN1AbaFLzzU3meq1EutN56G18Y",
+	"7dkzEBuclNAyXXzfwCi6+a14PIMramm9HvvLblmmyUjIvUW8lVlgLucIp3qOUpi9KBJH+znNVVIOCjzB",
+	"qF170qxOEArqmfhBX4lhCcnSHADPTBd8OOyxMRXyTph6K/LupnygIM2XsIGi5KkgtqpKDSBbT3G6TZPt",
+	"G7lqprpyov3ilZlmjzH2xxtd5KkcvW8/3Q/3gflCndZMz0mrAC93YOe6E0wVSTqndqY7TRPFc3Kc5x87",
+	"7Sbn2TsJL1Zvetlg8y31r41LtspsRasuNso5dklxsC9t/3jNiR+TjoZ9lxA11ZA2uq2dd88ld5/ATqJl",
+	"3WaHttmhj+XtQnP1NRq25u1u9FXihl+Z1rH5EhAa5AWD5Dh2uZlMDAvwXlON3WKN2+u8U+xxygOfGBkq",
+	"kJ3BsbCMeCqBpOLwe7ryyl0Q71VJPq3Yw+4X1S7EwLgMyE8oUDbOvc0vuZ4cLD4d7oMsooIXHIW5CKpi",
+	"gKfCJdNpzthkg7tYQZMrXPEFNheRoXj8enzgwy/GB15oi253xr0gRmk7t3Iy7c7/UnzFj6MI2jiX5J/b",
+	"BUT38KjNdZAnTs2m+AlaBW490i+tvQRKcVJSbfTlEpvbxllX47NmqswSdi2YBhiqsgFX21kbAssEWgD6",
+	"PUyisXRoqwCMeoR2eMbaJnjqXBdi4iK76D4AE6NROyA0I+OA5IWQIiGJ5UZiKbsJFfbSx6o1NDl1Dalc",
+	"91VSgLXHZko2wlqrcbIWfd1pyoVFbyzrvu3GU2nBzbMMMpirJTuZL59to+1UvlXpQLRUaS6yuKFm89ct",
+	"KLjF3bp1YrZOzEdzYmhnbuDIsLuh1QKvZqmAR/sA4fG395jWpBadB4QSHmgNjSrAdnkUtHE8SjOue1Z5",
+	"2c5+UkEdYOAoAQUA8fxFDOR9XwqeZ6nIrWsSAQ5OZRlwPmJrPEsoSwrJMjdBewiydlNwm2yvbUhqRowX",
+	"xCWITLRddmJrMxzRbLVHt6WfTHPd7HDVMqSht5Uuulk9dDNHSmBQCoZojsxViShns0maQXyhvX3XxGS0",
+	"of/28C7Qi/SteJAQl918FAZkUs0+h6xg6EvN0mKc5LxVxu53Oldunal7zNTd3qXaeje38m7IpX3QjNv+",
+	"fzBgg1mReTv4y/mrs9/OL69On1kt+qDJuNaJLyOqFvJe56EOwMTXlDT4XVNMIBrrGaaKztmlRyWbZXwO",
+	"rHB7EOvkZ0VU0NZjDcO0qWbXZZoVLJUR+qkUR7UZIXZmrRUE3UMzNe0CZ846YFXjoC8XrQObT2nQ3DXp",
+	"fv8s8g+ij1+JIs2DkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchfl6Bpb46PAwRrIUyAHx",
+	"gl8jTR38jn0m8RP2TeEFSkxq2nEj1UyHHPFw1ArOcQlJlL5MoBb+rBiLfJZqweInh9/EAVekSgSLk+ur",
+	"0i9mHLEYn32VpHkxj40jGCc5T2UqR3EPmfwpiaShpAra1FPXzJPTHc3KKXYMsQPi+kYkS7hgXgmepF8q",
+	"GYxfd3j1H5ML5vOjs7oYQxww3KYjUbitspSNhiIyq+mj6aRqZcCxB8REvsxvR1fC04OyYDrNhCyyec99",
+	"dblApkLHhxhD54IYK/9Y/CKVNzFDDUV5Xxd4n/JRc2eaVBfUkvgrrCEJXtPKT8yuwC1qSPDSO9aQNO6U",
+	"bQ3Jtobkc6uTg3qTwskLKxvtkdU11o0O2NkU+pPY1JjNFiIzDjLmBhdY2wIpWanI2eJgNLK6kn0BIBie",
+	"9IwrNuCSXYu+dCUqrk2M5dP1nWWp4m95aQd98Z+0tKNtEu1pMOJbMNg0Xv0AdR5tp2OFbesZuAsaTSHa",
+	"czOuoTsc1lh+6dUe1HT/9BW9kjUMa2KGJr55MF5K5eFrr7PnuQsvwIC+XNW7xl0cnvshMkYUvaqVF3pl",
+	"a+wWP0e9+jJyYux1v9ma3pUXubPMZoPRtl1TfBzO0JfEtJkflcSEu3ZbErMtifkTGBbGDHBWwDLL4r6r",
+	"Z+jmH7V6pkiLTGBpzClqPfb420ePMNWs5MjVxgTqik5HPvCx2dMJdSk15tLZoFDXUCuyUWUMTn5JaQxK",
+	"oEppTIMxAPUxl2ZCPYb/WzWpfvHMT6ndhO6j9oWUfHPxC80T3k2BE9lpnAEWuCThBHbWjX9nSXlLA3sE",
+	"HTp475BfH1bS3dKkjK0L7TB5YdzGR4eH1nzVEVNZ4n1JdpYl3rjFyhzoTmgM4L7EGuuGUTjKtnhJLOy2",
+	"1vCnAZXhaH9Pi7FX7xsak7WLVxiW9wKTNgbL69N2JsvTMS9CsyUXupyI16dkiqxp0GfOTcwtFi/9x7et",
+	"L/7Ht3B5KU9+fn26xk76+fXpqxJsCS1k4mbZepILV64bZ3AtjlMXatpufS4KNZ3a9dni/rZhloemtnMh",
+	"EUh9GCkfop43Dr5sJJ1R0tnEOQjpxT5HtobShl+Arg7CzhEwHqshSwumcssRAvC3WBe8KHXMJuotxaet",
+	"LgOG/9g44jH71//5vyyeCpmkckT/yoVW2VuR0D8HmdIiiSNIM+lCTKEFAHQBBhxgLhRElqA9UF+6m0Xh",
+	"nVTubmSHMeFzNlIOEoDjCVssI/LQTFErCxrASZnp8gyyKn1JBCOUPXt8+L1vZ5xzqQEF5DoRmYfSqBiX",
+	"dhFoREmai0GRzbvsaaY08LvZn5BdGgq+AiBjXwL1W5plVSxij7CGUhUhI8uJg6Xb0rSJAIsmlQBUdz2o",
+	"Cd2AC4Zvk6dXE5WIHlPDYQz1vZV3qoZDs0TjcsKl7i2OlDUPFOdVSjdIzBpK1Zc2SgfdmBCvGRLNxErG",
+	"WDyHocNFikVspGwXnSrdoD01tEseC3rNEzG5htYTYQnzMf6oIUkEzaWGVojGXRbLMstirPkDnAjwLUql",
+	"/suYhzbWdCM0gkm1yIbMvK2YzrmCmVAbbYthdSlXNwMwG6FFNc7ZbudjhI76/WN2t/uG6PkYCbWjshWG",
+	"DVtz77blgfSgJuCqmclMMYBFa9sp237+hWu13pf0FXtOHtsV/NFRvLzQ8Nam6H0UGpq9r4bD9dlcLpOz",
+	"4TDQ8PSK1rd+CCYZXF7k6QqbyVu+cNrmMeDGpz5EnWPbZTjH8x4mFPwAJY9bs69l0A9f0EtVoGWxrVXc",
+	"GserGOrXBQs3i7Yc8HQ/D6L7jZEX9BN1QDVvDUDK23siZ3QybVELSZddKD3RlYSmU5yWuVmKPcZ1XyIc",
+	"ZR+qKcVb80aOCSl6k8qEgFRjNYPiFvC/IzBWUsn+wIGmcvRmFzhZDrQ9sId2EeZPoecmtMQK5xR5K8uc",
+	"oNk/VSqhrtIWpeSlpOcDdQFKzGEqsYAFCPeBWHqO1jcrylxWGAIx9zpWMyA9UMNCyL6E1qVzd3TC5RxC",
+	"VMbeIqGsbwTwYBPhH9yXOrJr9s9SF2wI33/lYQ46ZmwLOKEkm44XLBPYqP2tbYWira0J9UClRGvy2CkE",
+	"Y7AhDthaINYONdY/Wp7UQ3TNNtPUBlkrm47uoqNA/tJVoa5wEjGbCG6bz6PxCqU+5GzAYqdoyksxCzYf",
+	"AoPcrnRs356X3K2en/BcFMe+DAtbjZjj4Tu2VOHmLVznaqahi0383OzTC4i/xhajO+ASAH5CJiyuBNfj",
+	"iI3St9AqF9t0DXM16csVq4fbeB+bS8fQXBoPXcGhRttwIXe3McyJ6wImZvzhaJPTT+Xfoa63RYCzEO+K",
+	"A/jM97WLRoXmETETr7OO/Dxt/rG1geQvheEvxQ8iTFINSSp12Sk5osjWmSgp0PfAbzEGhOHSnjZwEwgb",
+	"wNcfm+XbhwHsnz6LLd7DbB5FAHxciWO2wHaPwDjFBmoiuttwW1u7i3CHl8oDAVqZMU+DcJR7smjfnPzk",
+	"9O+lKvjdLZijVi/5Z16IGZ/fyegxl7Z4cfSoy3QiVFl8ZFspek8ij4AYzUYUSgcCSu3oReJznt5D/dTL",
+	"VWnXg79cnj799TmUTgVq8TbZ2NZJT+I+kj7vmYMx6Zq41pQFZkALCofuMch4pkO4+N9+YDLN8FC/yNSo",
+	"+xMveLYr8nzPHPtg/k/P0mIwJinX+wH/6O4W86mgu0G3d8qxPhNZwXt4w+Gk6J7nqSx28RpyFPbq17wS",
+	"WhT1azK52++wf/33/7gCabRSZCpHvX5n4SbPlBSN9+j3JbWn57rfiWj8lEPpQtlY9U7ogC27l+tb0vM3",
+	"e6oSYRfsw62TvWDPQYZ3F/O+uORq6Hvc1t8tvdZkD94EY/SuaL3dK2KMYUv+ncS8np0eHmK2cWlXF4kq",
+	"iy44GHQxafa9Y3vudS74zXF4s9y8N38zM2iViW6mRrs7y97czqobGsW75H7hW9yx626Bjmmy6q6oxJff",
+	"179Rd2MjMvCW9o3emZktSEi0cODWdWEIbd+Zt29l4KvVmzFYryQFW2dZN4YQkfb1oekpm7GBDXorRH1g",
+	"qt8NVR/Q4H0SaH2VgnsDRKbQhbXFtpnmbab54QH9Fi5PY4ReaovhNWsSPkSOubE24KIemrLhNpfWgwgQ",
+	"h+I+86e2kZRjBDelBWpRhDeFGuLgPU+v7L+C2ELcl8Z1/dd//w964zrust8h7uVjJqmupStrmgPiHqAt",
+	"MPAFsatCRahwqH4cB4wpuKPDw3jvmGlVLZ3EYA941jYJuBBJoxAQZmNzMRLS6CTRY0VeiphxfaOJBg3T",
+	"mn4deRA+C+5opivsoM2by0SB/YQLT+ST8YHoy4Cx51oMVQ6cbbxw8SdMF9PijFNjgcwpSKDLqci1SERy",
+	"dT2PsXo0ZC29FsaJ1+GJcYQhQtqsngrILIAGSp8T5lYgVTQ1Y79olglu4Qah8qfldfX6sIoTlYgstpSp",
+	"NEk4GHQSoWJBNRyKXB+7MpK0iIL6FJu8JMVJS8vxZhQYs0UpUXhboPdR0kM/MO3cq3+pQZWf502C9PDy",
+	"8pU7RMLutYQFYqUtWATslg4zplmbS5/Wpnvb+pemOzxA/jMvwcZfOy0X2w/tpFsE+ZbF98Lt5Sxkqj4l",
+	"YVO1nh6E0WjA5UBkbW2mp3B2JhIfwtrA4vIXVW14iEKugVziOWdDf4+6m/nj/PTZOmihucLf4wPESzfu",
+	"lWOUpUg++f4h+Wp2DQ3pofbLnSul/uR7bOsjtAmP44q9VMUFfWBfL7bg3iLyX5wbBO/2gaPhm4fCP1Zl",
+	"Eut3vOvQ76DzwDaoJbIDXlJNtCyeXqstWjC0ID7+qubU3EdNkDNwmquCGmLEEXvP6u4VW9W7ZlUtzcrS",
+	"niq3dbWIB+CpeYI+aOH/YXs/uPIeoNHmlJGDbhGcsBRsNlZsqLJMzTTCA6Z4BTi5BG8FH4JNUq0F9UY0",
+	"nhdgMOFfUOu0jE7EVaB8fRHQCgK/ZbfvW8VAgwKXOwRAl9SCbXlFtnHLryJuyX0gcOKFTrvW3Q8WtDxJ",
+	"Es24C4JdzwM+k57950JdAtSsXM8R3QWBIgzXufuQwAfzBP+2EMEd6Har+bzLTqg4w1V0QMhOKq8YEO9P",
+	"OolKX/Z6VC0D8dIA2RXMAVFnzfUmbFm5CcfKD9tzd5bKFXEpK/I+aVAKrmsj3J+GY75tZGnh8gegVmk/",
+	"I9qJTvW0noy/ojEgYHfRjGvGk+Th4gFbn3YzqP1T+Py3WPmvWE2eJEmgQzDrU0/rVfXkR/Bw7QM/ctda",
+	"2DtEpVFYfUrEAcZafnRbJg2azxLnl6TjSs+3qgio7SyMt9Vo78Mltnuk2SO2kwjcYewXS4PcWTPGu1Fh",
+	"VHHfm/OAt7HaCIIO9gxmFB3btzPWlrNkBEGb2NYPACZZZFpExGqXC+NTyxLTcz+nbwWLyzyLoc5YihkL",
+	"4PO7ZZ7txVBAapGaPGQqg7RqOhGWx5VRaYmQWJkL4E+sXsXOkoT/KhS7FgC7l9CjErJwPRbXvqWYagKY",
+	"GA7FoGDAlrvUdAvJvO6fnXxTi6dYRUBWS4MQAVlrU6d6VXMloflxCz/fKulN2R6wBEYZp8+X1AQioSEc",
+	"nfqPp9PrSCXNSe/2czEVHN8CeBFN8ckyPRiMOXxQy8A3KidsQcYDBaGGLHakQAxzw86N3dFIN+xUYjoE",
+	"sZSrDERVbOZPFe66sZouNc5nnCau9MNKXyMLA2eY5BlWkmE9PYuhgV+lrIyALBq0FNQg2TItqujiLFO6",
+	"6EsfwnYE5Sh4/6lSWRmkokKqOYJO4sdHRyx4EVeTVE+gWj6s2gLNmLBrkSk50miJ0Wz6EmAeFqFTiHcF",
+	"dXmCHCpPE1tDdS2YSNICK72cUYediNHTnhkv3AJKrsWAl1p4bx31AcKczdoNh4B2suehjw8Fh2kRBYtc",
+	"KLWwLK7iB7SIw0bZRUUmAXOrOOEF3y8d92rsiBZc+MJig+wbz8ti3GVnlY0GLANuMzoQFU8ihNkAsiqb",
+	"0x6IzYaL3ZingCMz582noi9js8axn1IuHFgHWUxSzdKRVACHuhCC9TtPzQPQZtP9Th1utU/jjHHFfEmS",
+	"ecIKDFZQOlqUuYTb/sLlyFxaTrE8ENuKqGmwBY9thSF9xDVbSU2xsrCLdCu5g3qf+q8qTeyEA7wH1XQS",
+	"4incX8H2J2gWgZngfZkvnspI1VsoIMWXzotCTKZFzBDMRcsNPH/mEoWyQc1kjyU5zRBfFeLJ/Puu3s/t",
+	"IBrjjjbzmUCwC2WfWUDNh+L2lk2VkeoLQEq9PjV7tBEv1ToGZO+xMUlE7bpbwKPuqwDSvbON6x/dlU/H",
+	"pU1hLIO3YCoOtubQvHTQbWaP9tgfz85ePn8T14Jc/7H/D5EPRLZ/crr/+nSfnrS/mnnMRrsW57S1Lu9Q",
+	"3Ngm2GX288eNdJknbssoP5syyio8xBiOPo7mrdea8crZwNsJgb0OljaF14yt/WSF8d4YGmE8xR+TG3tu",
+	"aMXfDWUAdfROxvzxJg5Mg4tnv1azx71q/iqksihlQpw57uc0iVDle0unL0Oa0gVLFmxeYzdez6vLSYxS",
+	"YLo4m4R+GvG3AtuzBsQG7swmM8gY1KUcGAPvsuq/VF2V48WuAsaGjrnWqS64NGZkobKEcWO4sOt5X8YT",
+	"UXCjC7ooSIE9bqHmjLgYEkj8uW5zkD+zPyGjhVSzyDUlmihoeCAmy8AXAVXoJ6Zk3QgrEQz7FmgJb6dV",
+	"8BKPDh+tx0sshdzYXXk3zMQWB7GNHX1MHERFrmMwaZ1KakRG1JXNHQt2lzmqDxLLR6T2YrXPurotowbR",
+	"r15dKYa4cfSxMbZvAwPYBDxRIKxvpJqBg5smbC4KcpglhS4qI4lcwGDMp1MhsRIJKIehww1Qi5PnDixG",
+	"XEPk6w7ubUh8fP8x+wayl5dqWf3cVxcs34qudpjrSlCr+RttlFi3C3u3tZ99+KHRev5J5UAhXE5clWXF",
+	"XO5tLHegRDWFqBcRPUT2FAguaGDyqob8YqBdsqk9iJk527fpe69RwW/DMfcdjvmzy7ytkfdwkhLbK9xO",
+	"Vn4k6+7tt2vSiSe6lrSInZAjhmgrRkPAgxer7FuEZfSCYvh63gHksjASS0xjAr9e88FNX/p02ljN5DGL",
+	"kckQrSVu//lKcA20hMbbj/m1yovY/Jrj8Y+edvjHt9vEw5eaePjHt9vUwzb1sE09bFMPHyf1EGrKj5R5",
+	"IJ2/ifN0YkGUyx2veNH5CSwHema83scB5bmV/Vs/Z+vnbP2ce/JzNH1WzbItyxgfDFQp6538KcentGAz",
+	"+H+xP+FpxniS5EJrRyAvGWcDkRc8lWzG5y4ziGTv7qdcZaKZf/I1DHBhltVx/qJmyKndNAgYquve1WVP",
+	"uUal81qmA5UAb/7ERrgnvChEboZCkrDT6/CE/3sn6hi/wZj/+bwTdSSfmJ+EeV4nlIsT/u6FkCOzT46e",
+	"PI46k1Taf/vUnS7yVEJXxKZEtl3xHbcswVhGmPNoGow5u9NWRr9S+GF8DSSetF7rWTztibeh8MRr71i+",
+	"3vwxbcvXP2a37q9HcfFkkspmzWV/asis2o/AqxxUAhWdg4c+LM1HQpEMBujxfpFvKccKpbrsdAEjj2Eu",
+	"my2Egh20/qChC1UULQhxgqn0pZ0ioFVQ9Xg72uylA52OZDnFoNaFkAVmGYHpEYu5MbAF5B846h5RFA4U",
+	"EG4ShUpK7Q1Bul8V/AZ74d2poMjosU8d+qITW1SBm9HetgS8eu0D1H+3m4gT2O2J4NwVzf4K/owdsmGm",
+	"9bLvu3G3jQQYO6tJz+CMDxG1B2xxPpyX4GUfvkZx3iZu9dx8yJf8hh60LQ3/cnQWypRA0TAqLZozsncb",
+	"tFj7wBDpOecKHbw3/1nZrP7Mqw9XppUmtu+tFtAAKJ/7czQukobfsN+ZmkkH0KT2XHARlOpogUVqeF5f",
+	"0o26LLaXxAFLLt3dwTkD3CeARZdoJSttPjGkckNZHnXs9FqTfzyUHtjiJ7chp8+39taJy7Zm/kZCwEiO",
+	"dq3U/UAIhw7RmCQFDQcdn4XEP9Oiy7CXCTVjFrbzNh8YlYjVxEHtqdUHY64jLDiFaBMZ80qSGMaSzGPG",
+	"HbJeFOgDuC6KUszQVbmeV/yJXAxzocdxlz2DAWP5o31wX8IIjfjXQutUmcHZslKpQJQPuGSZGkH4HwqB",
+	"fbQb550w0HqpLnJeoAM1h9H10AUxp17BKSu6RJMgv71rQO9jPdMyrkPVxI8w8NSu1/PtHIumax+Ar/wT",
+	"OxbVTs0znid6m2tobeO/4Lo4AQtya+J/YSa+7X6M+oGEkdcNm2qzBmP+IDQbb6/ryiZSCUH9XIxJTgVj",
+	"SF2rnUMQdN0gcz3gSdTHLH7/IWaDTPBcOyXhWtxCATtU2TtHIlF96kAr4PwzyyQQGP/GxbC+wYQbPVhA",
+	"72LqF0i+hsh0pVUz0+Vg7J+9Gz8+fBxjh2XniKBnQdj9mJbYQYaDIVDiyrMSAAkGKHBMmU9E7NrcQNdh",
+	"Y9nUb9Sk96ZlYe37Oyk+zJysa8/vH7a56mq8+CF0V8Jbu0SbhPT8Jc11Zm6XatrvUs2sozvZqq+tMvqK",
+	"Pa2XULfkvoF2ygmGa2belMj2HDLUzcn8TbxtiRqUE4GBhzLPOr3OAWgleuaCXkpHEklXIuOCAAFLKgPS",
+	"G+uzwIHAtxqoiaBcuc8tm08NAmdJqqcZn7/Ew/YhKTL1LRDQIWcvkc4FmsGiaCPfEhT7S4XF18T/NsiU",
+	"TuUoGAzplYbxXNIvi4P53dVXO3piRGbXSqE1nyNqwZay1HnGaQwBO3N9EL7ud3FJiLSIOJNPTiOCvkEf",
+	"U3r1+1AsTq3Ig1eQNjzLEyEtm3PFv9SsEFnmyr6vVYmLkgh9AyA1Aq6Hz53majJtXO1z+qUZxoBVfTRh",
+	"m9wjPN+uMRuejnkR70XMFZ7vlym8ipOf91+fBiMASMzi40MCo6a1drl2YOmtrEKm1A0ROxk9hV8FAlmc",
+	"RhN8MCZWpmAsJeFRFl6EwxYsDORXMadO8mgX1oy5Abdv5DycNJ+m+zdi3vis81MGPy0+6zxX10EudZrx",
+	"AuAtSAJZSh30ZAseNhY8a/zAf8EfPrz58P8CAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
