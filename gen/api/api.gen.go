@@ -430,6 +430,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -512,6 +513,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -537,6 +540,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -1483,6 +1552,125 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2014,6 +2202,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2085,6 +2278,9 @@ type PayloadTooLarge = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
+
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
@@ -2253,6 +2449,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2283,8 +2540,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2434,6 +2690,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3023,6 +3285,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3672,6 +3955,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4467,6 +5022,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4576,6 +5138,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -7986,6 +8550,1482 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12694,6 +14734,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13420,6 +15481,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14197,635 +16484,679 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6rBNR8es2ke3ptvHWvJ4/mN6VSALJDEqAuwCaJrj1sY+zT7YPskXyARQ",
-	"qIukKHXPtRuxPRbrAhKJRJ6//Noay/lCCia0ag2+ttgXOl+kDP59+t37s3dL8Y79tGRKm1/Ucj6n2bo1",
-	"aJ2SOVOKTlkran2m6ZKZy2MpNPuiW4OPn6LWRGYrmiUseZvJhXnfddSyz6jW4KO9W+jWoHUxY0SxsRQJ",
-	"Gc9oNmWEKzLJ5Jz0jsibsZYjlnVaUYsnrUFrrqbtXitqZTJlrUFrqVjWuv4UtbKlODPXs6WA60pTzfCz",
-	"epYxmsDVbu/Jk+RwfNLuTfq0/Wh8yNpPRie99jHrTg7po3Ev6fdbUUtLmZpRfrq+joAO5zpjdF6igSBU",
-	"qBXLiJwQKRhZcDYOCNJKqKYD8nXY0usFG7YGw9a7968vzy9O3128eD5sRUM/Mri4y9jgKZgqPAKTHbau",
-	"h2Ioql+7ePGni8tXL87PT797gZ+Fx+0qlL96RHvd9qOkO2o/Hh8ft/uTJ5OTbtKlR6NH+FWZ4mupUlxp",
-	"KvRuH3725vXFi9e3+nTCUk3xzTMqrshaLju7ffzF6+d7f7jh/WYNX569Pjv//s4XsWW47ew5V3SUsqS8",
-	"4xTLPrOMrLieyaUmp2fFvZcYlqP8MnGPR62EacpT8/CZZVVFaMaIWnE9nrGEyInhXKJnXNnXm32W4Y6/",
-	"5IUdc0y73fajbrfbfmz+083/L7Hbbalag6Puk6iluYbNeXpGgtEYCrYGrYeLTI5SNlcPw8HCRjt7xdVY",
-	"igmfLrPy/N8vFOxBkrHJUjFFNEgNM+Z7ilyxNZEZmcuEpfVkmRdeHdDGSJ/TM3gVH7Pg9behSe8ooMlx",
-	"t1+gSXkodYQp3oPUeS1PYRFLjJGmRMsrJhRZMaEJF1qSjFElBRfTemIIeYn8UEOIpWIJoWlKuFbuxSM2",
-	"kRkjXJMRm1JBtLT8tAdp+scbSDOlnxkR7u0NtMlHj3R585llqaRJI8twRaS/x/DJmAohzWQMocxOqCdT",
-	"/tAGhtn+8n345wk8o7O12R6tgc6WLKTaYYFqhXHWUSy4AUn2NpNajmXaQDAnLJScMz3jYkpYqlg9kRbu",
-	"Vc0kGmXyiqGwyYgyTJq/eCnYlwUb6/3IdLyZTEXmciMlLMtkE3P56SCh/mMpNS1S6UJKMqdinYtUTSjR",
-	"fN5AoJ/gFSF1VrIgjkfMEGKVca2ZIBOZmQOO0NQcK+t9qDLaRJWjflFCw/Bw1y8XDUTBKSBF3jG1kEKx",
-	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZJLajS/frd/0u712v3+RffJ4LA36B13et3u4dHxn1tRa8IF",
-	"V7NLlGWtQUtpufA/N7/ipHPU7fd6j/AVmdKXIMWav3h02Ot2+392GuYu2kHLK7OXN3oGzqdBSy6YoPzh",
-	"dKHbUql2r98dBUKx5UgJ25mPr1h56bdor8tMhHcfjh49aj+i3X778aTL2qNe0h8fsqPJcfekFbWWoMYb",
-	"jgVhhcRSrUE3cuPgUvhf+72otcjkfKGDn/qG3eyBkz9/XeSXF5+dkRFspZVErVkZHRqMh5Bt+GVmH74R",
-	"lUN2YwKOhQlNFYtazI7h41f8p7darB1CxVW+A0DrNCqZYj+1Br3rqPYhUEabHuobyySlSl/aPwsU2WpU",
-	"aE+ewKqAjT0g/W63axRUGNKAKE0zXaeu4gWjcRbJeTMN3HPhzZRc4Hd4pIbjcVC4VkNDYDMdngzILqMa",
-	"9Oomaw2FaOgWKDcarD6/8/v7u78/tEd2fv+hX7pEClb7MfP7bRfOSqlha/B12PqVVr1Ce0ugaNji6pLy",
-	"oT2Shi261DOZ4eCuuMDvmBuuzWv8SQE/bxD0eH/huLC8Lxfw2WVOg4LwGqL0GlYl3RB2qzPJ3I4tia83",
-	"onraffy/4+5f9bj7BLxywedMLnWzKaJ4ao6OWl1R24ebdemEJ8SYF/aU4AI0z320RLpZdz4qaIn5wOr0",
-	"Q3cVzre3Zz+wdc1OuWLryIx3GVoSH79u2iL9J4Nut2MG2++WGfa4Peob5qNHR+0nSZe1j8aPJz3Wp4ej",
-	"k27LHrtGra28uNcd9PqDo6POcbfXPzw0LxZ0bib1gY2ImsG2W2Rswr+YbXh1efpncfFldPYf7Oo8Kbke",
-	"o5YaywW4NC3vqoHR2z0rq4FR7M2MKW9FLSkuR2xG00nrk9ERYE0vy9PqsvajcbfXfkyPD9v9yQk7To7G",
-	"h6M+bSGPjcdMqQvDeGXLxPBiBK4RCjehAQ82Re+YzLlY6lCZ+NrC25CLW4MWW/9hNvpuzN/wP5y9/+tZ",
-	"7zU/U2dzvfjzs7OTs7/873//T+d///t/WlGLfVnwjKlLLlqDJ92uYaRJxtTMv0hl+hJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnT+8O8krfHPcRNOMjtm/W+92ZyznFWZ6zHpH7Uej3rhNe+Oj9mFyMuqOn7BHk143",
-	"X3IcWzD6ugPBzmtPFv+VpmD46BkVY5amLGk06rwyqmdUEyFHMlkTwVhS9JjseeChGZ7Lv7EbT1EwAR2u",
-	"/34Owh0PtWAyf2eHWrdypnWbDbhnMyqm7C1VaiWzpD4YJKSesYws7E2FzbvMMib0pb9mjvssY2NNZjJT",
-	"jIwM82RrI4PZKrxNabpImTGDqH2/0RBh8z2T4jPLFDWzei21kYcLvZPDeBw8WXMCh5cvhdSX1L26eiAn",
-	"kik8ieEedBiHL9jnTO6HrvR+4L4Kpxx8td7j1zwNoB7s0HzP166pmaTb+xJIJ9iKKU2AMXPKBS+Ec78h",
-	"WriyBysKEjrWCs4krhUZL5WWc5YVjqXqebz3MZuP8BWqsA1DtOtbjmfeIEKZf+kCxtTwIfjRLCMdyaVR",
-	"5AgXnyUfF9yHCVPjjC+ATwetM7Kiyn46IXplFEFDvyA46hjlDN9Fjh71emaUq0yKaTC094plDbu4evRu",
-	"Ont22NGVUxOHkCCrNPEIhnP21ABuoiGar1T0u+dX67ffc/no/z3/0/SPR/M/dMd/znqjD+P/9+Wnq/PH",
-	"34u+/nF1vHwhH/FT+mTy3V/+Izn84R9JgTSrYHfchgVwm7LAklwtUrq+tFM9TSj5UX5mKQXOZV80ywRN",
-	"cSzu+bZhw9ZtB1qvKm4b72auOQy5ZhxQ5Fee5gaNz79g3O322o+Sfr/9hB1N2sf0ZPRo/Dh5wrqTf3dD",
-	"6HDxmaY8qeyBDQ+X0ygCkltZWST5t2s8RGuIjZ4c8y84pXPSmBnePNVjixbZ7+B5WdXdNutJ4H7ydL6x",
-	"WmYI9Pzb94J+pjxF5bR8ZiZU0xFVMK9EruqUjGR0uQxeUdIs/Aty/WLfSGvvZOcg4nP31eLIKppFaexA",
-	"EGTfxnPlGTUKC0mlmLKMpHJKuCiJFcv+ZnzmjS8M/1/Qinl76linYmJ52sLWudTwbJGwGSwJFe5hyKNA",
-	"pY21zVOEJknGlNonA+JJUwbEi8KriRtYha7huIEEVsycPa+jg9WHkX/JjNpsBSebCK+LZweSq0qg0iuN",
-	"JkuN8QL62j5B/keNFMkHuYEclbEaorykfHdjdenUfx98/gUs1mL4u7TV/uFM1gnQ9x/cXn0psxFPkvKe",
-	"eS01aMywUeDQq+6QiX+0JJOtyLiHTwaSOU3lCl65j3Qupk0FwvhlMI7K1sgHaWb7PRXJm8mkVvD+yCba",
-	"GG+z5ZwKVQqsznHKZlvAexhN9ayaWGQMCJYWrCLPLvIKHj1L2HwhNRPj9Zl4m8mpkXTVg1HROSOWRBFR",
-	"mqcpWYqEZWRF1zWLwfPXXnJhthm+OBRa7n2BLA9G0/6BrcHfXvzWPks13phQEYq34PuQlMYFCYZeWc2m",
-	"WZYI+4qrOdXj8gLBF0DaGfMQUjgMj2/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Ub6+fuAeAJP",
-	"kDLFJnSZaoit+/TBOgK5p28+rcNCdls3NMztwdeYfeS/ihMAdf5ZxhImNKdpaU99MHZ9vcvNzQFecDkO",
-	"3lCSa0XFh4B4ZP6d3nuwj0Z0XBBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnhsoFDIReh4CvahO",
-	"okjBCLzMMFLPyNj+8TH5zBUfpYycnj87OwPzho41y+BsgDV3ee/wcS3lpR0XNyfnjNEEeDHlc65bg/7x",
-	"cdRaSOAJQ5nSMDDnfY+8sHxRutVF4cWtt2lhykQLFuctzeic6RoHA/DsT0uWrcnC39S8MOE9gdT3P5u1",
-	"WIorIVfCMK9RhKn9CLyynvJyqS/l5DKjAsoXgPowpoD4hjgB8fHnPUje7W8jeTjHRmLnNwVkfocht5o4",
-	"oDGUlOKQ2U3RQMA8qGZSY9yuJB9sUM8GETkqPThsS2547b4pihvlgxtQI03whoAetYTAoTth4Md/U0oU",
-	"oql3SYju0S9AiIwKxdF1HFLjZSbnxNgARmKNU6k2c0T+lsLusyaizXKeSnTfFF+7DyFok8XoCREOqJka",
-	"+V2GJD9SpU+TORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DVjNp6GOdHftsD9ZEjB/rBl0hRjBq",
-	"IIKcnomXMivnGoI/5M3pUs9Iv9M1it08JME0o0K7yH2gaezg+V8qo8mAA5UmtBA58AOqj0Io8ofzN6/r",
-	"ghDlF+0wEPOtVzQ1E2P1sUtjF5Y/aJd+7h68tKtXFgoQDbfCwKgE5j1WL+CCvL942X68z0boNR0ZfiYk",
-	"H1Bl6aujBiKgO/clY8mIjq+KNDjTZMbSRVkazOc+LRYNDK4jI0ltPt9mL+1R18ZlrJd2n/SxjGoupq1B",
-	"C/LSl4tkt48F81XNsTeRQPSxLn3vX8KVHdVMlPLyFN1ik1M3SQzgLhaMZspGIo1GPNFMEEoyZmwqjFKv",
-	"Znw8M09nZGTek7GUUcUUWOtckISu1Q4ECn1kN+EeSyC01W9On0/XUes1W71XVTVWsFVtDMQJqpSLPfN0",
-	"ejURmdfsi94QWz/Tigj2RZdjpi5Dy1L1yZN2t9fu9i66Zq8MkN9KQUvSt37bXzsg6XM4qjGVUzJnCafE",
-	"yDk4buWCZchfVgNZZDJZjuvcHHnmQ12gpfKiPKMSowSQMRF8fh9Z/rggy09yWf7ap3A0hVpKo7d0eimX",
-	"IqkeYXrGMhYZZdTMxOw51UCQCbygLjYiJDqNzN/7zLXo8j8qztV9tnaaeNHO0IzhorbS8VzTyYTM6Gdj",
-	"mSxSXqu+2llc6qYSR5vHYg8k5wrKAx8Cyel3+L29IkLjJgXOzjAvoWwgSmkShjhv6TqVNLmQ8kcjikup",
-	"h59ZRk6OyA/82xqqLPDRS/A6wMNlbRaUmTldI31Pjo8PT8horRmUt83lXj6+bkGN7QUubjsV9M7Y8VSo",
-	"UB00UIGJxLAILFiDnxlXMyILvLfB9y22HD6gVfT6h0fHJ5CZedOUnJvET0Bjd0rSDoPxXvh8ipszgDYr",
-	"UL1B95FRRPo9OBjM4XO5e3IpLEsGuhBYXhioK21eOWfAY4ZsE6rqPT+L4C2XPh5V2L9B1NN5oT+zTO2Z",
-	"cFfk0MALHc6H5JGxCo/WDBjIsdQulaIxvy6XMARO4h1zbezrSyp9g3Kwp2Yfqt7me++oZj/yOa9kWfpi",
-	"WEt4EBdS1J7HGdXsMrVvKa6qYlAJO5cZy99kRgQ/Q5xtfz/TbqWwZookH11lpQujB5qgd6xxedFZZM8X",
-	"9BJUKmOb0ubx/VMmjI7CNmbd1r3UPZjnVLyTKTNqFlKyrGNBWBNsF0qUBs9o3e40t2E+qX1NsIhvRIrZ",
-	"QfCuIYiQYQtOlBEjVF3ZyNG+2sVJU7TUzCyPxjasXXnghiTnEP35dqnWDSydyikXmxga40eXI/OKkJ+r",
-	"eyJjZEW52VP7MPHjnfN4cE7EjqhCh3DASAJwE1fM5JQutFyAkUyJZilbzKS4UdVOr5BdBzngbuAly8Q+",
-	"+QTOoSPz5KPDbrd7VM3mfEIhk+34uP3YHKMnk96oT4+Sx+xJ19y7gNcddrqdXu+w033YP9pYBVTzOTj2",
-	"MFt10Hol/8rTlD487nTJ/T/1ek/Jj1wsv5Avj08uT44OyEuesYn88rB3dNzpgj1dS5Le44t+d9A7Hhx1",
-	"OyfHvf5hkSQu5a+JJo8G3f6gZ6h5dNzrFWgy7tFuu/to1G8/Gve67SfsKGkf92l3/Cg5nJyALWlp0u0N",
-	"ktHjwdFg8PDo8WaiVL9XIMpzpq5OF4uH/U6P3Odvzg/QUD7nU/F+0ZDvfHNzeSe/HlZP1zj9X0IcM2Os",
-	"rt6pntCoYh0VvTEba6LEu+Pxs7OTs6vFn/747A9POuyw2xn3UzGav+wmf/pDagiXmdk9tEbzw10UwYeU",
-	"t12p7+8xfwmPhm/2G0ROJy6mOyZOGcXqL0sFUC9LcQdJU79AppJyc/oHT1aqM2J2LBD4Z7NjzIrfzogp",
-	"v3oPIwbX4xmGxsr4JvCrNT9qlAHLhz6uVme0cGVf85RkDEJmXBNI/NtHJRo1+RgubIjODaWiBxTHms/8",
-	"A9ezete5uUJoY/3UPwk3FgAK/zXiAJ/+PvdgTWFteed9/D8hePcLYLQ50KnesWUV48ny+bI2qxBTlzOG",
-	"VzckkvhMQoSV65AzrXzGik+mGNjwOaFTul8QfdyUWgETJDDSevEYzARYUspXVKxPUf+pS27lX/TMZh5t",
-	"SMnTUl4aw/CSujfVWY3uYod8oIC4B9h7WIL5BSLNd5/CGjpCKgOpJ1F5KgGhUOVUDWY1nHvK3rKBSPkt",
-	"RU+1xcEEB6CqvpKAPwtqC9SdE6pgbPsZ5SNtppO7B8iU8aY61O/4Z8BZpGSRcZlxvY6IplNlbXE8gsiE",
-	"s7RYga8UnwqGgTexTFNX03YJt8JSyCyBbDaoVbs2aip+oDVozfgU0mvpFMJ+I56mqFxnbLIUCRbRvj97",
-	"NqP6Rl6pzbXDN5KpwdH8KWrpjE+nMJvc2dV2kMThYHfFLt5zKF+LoMQLmll4MQRC3lk5sHwDT0GaYQnd",
-	"OJ+vWo7mXJfmanW2/QDFNmGG7QnYax97xTQ1b0fkJQ/2ZCGeGvB14eNtpdmiEYLXkKmdD9LiU/U2359j",
-	"d+X3V7GFb/mOzdDE8A4mkt1GjcVDmymB9+xM8xuiam0A1QpX7+PzN69ffEKsrBIv/vHR/3HjvyQ34j/f",
-	"1WCx/Z3x6V4pYjc7LXCiYZV0K/CH7my0XNecL7sAQ2w6WqKvNwSBq5kLZAHtnMR1XXtKBqHHhvF61Hm0",
-	"Ud4L830mNB/TSlDytfRZ02Xtcll6rqxc5llBgrHEFQz73O993DSHTWYI5ACVRlNRIMsDhgNfqOViITPN",
-	"klcs4fQCHgop8DalXFQAVT0N/OOXkN6EOb6N+VG+3tHo1Fhmd7usqEkh6H6cUySYWPCJerLUzgGoA9bx",
-	"BgiWDxiJs/Wg9XgGlfyK/M2Nle7fsrGcM+SZMpJKBQqlLrFwU5Skmv28B/iXTyr8I015QptyNU7JnCsF",
-	"WUqwMFUW+uyfb8jSgFSPUcbolSKUZMvUZ1qNpdAZHev64hzDShxh8YP6GxzGPiVP3aYqw5wCG7I7qtM0",
-	"xPvA6NVbH6KqoGDPpdjkBFgxenUZXC+QLay9Y1StjQE1XVpUgiq1irH4gGD+/fvQrNdEMzPxcGoVehXn",
-	"BiEOrGvDhjKQzVhFNzITz3e7wjBUMdcTrHly/93LZ+RJr9eNjFEFF3rHneNO7+QA6IPbw2yWxSI18pJL",
-	"8fAvCnyDnrGcRT+esTkcZHP65Ucmpnpmi+7srJTO3L5/cUGn9cO2mUeGt1e2xkjN5EpEmEhhK9EMD8ms",
-	"bviPO487h6XBD1uHw1arYYQnR+b81JpBBOs/h62P//ab9n99+t2w9dtWeehR60t7Ktvmx7a64ou2hKHT",
-	"tO05BbH1isXG79gipWuUCcUZv80YoPcbzchQkaxmzHYPscUwLniJ6Y2E0SzleZmwq9O2WXpxqaYxLtCh",
-	"vEwOQVLKlFFxo8n9yMVVdTbxcNntHo6XWQr/YE9JxtJvhi3BvuhhK8bletx//Pggyr1vCzplHXI6AjpA",
-	"gZ3N7bFuuWAZ4e0u/Pt7yBz65rhrfu6fjJeZktk3Vz/1l6fdP8568++mf0x666N5d/lo9d2fu4//36Ru",
-	"UE1c0e8ePb7N6v8ocbPUM/mC6pnncNA3UdkrzvdGge5bbkifjlYd8AdIZ4aDhqYpy4hRGhMsOiCMjmdk",
-	"IVM+Xg9InMXFDJ2UTXQEzA15aOYwd7UKsY6tH0cNxf0koxPd5kxP2jOtF3TB2xnVDJa4bQXeQWcoStsa",
-	"U6KeZt90n+pveq3dp3yTpfSkeQvTrCMQ1SEhMG9KRST+KaCHmfPKz5nsOOX6Cf/0Ta/bfbr6pv9LTZnp",
-	"bH06sQXHxdme2wloCQlYoTc9RKSAPDW1HI9Zia174ZAnMpuDgcOFPgTbjn7h8+W8NXh8ApVacy7w756f",
-	"jxksZtPtPqEah97Go0cjIuX58x/uKeuM9s1Oimvyuch2TJjBfjQ/f6rbZx8+fDgNrI/6gYxnZqOJKUOJ",
-	"efLoODjgyofbtwAATDJG0/k3w5ZV4oetCGERvhkW63BB5O0vKa6jVsrFVdjOrjqHU1v3AWApp9+135+Z",
-	"IXvdw3WVM8/nts63MoG9lfuCW791h1/HKL+/eegv5c3pyrdAIXLQnq7mOoAN+2KI4sjfMZq4xfdPVsY+",
-	"ZTpI/QHzG4vJVW2TjY1jaGJI/N2O5Z4KMMuKY0Hm3DCcMIC9cSSqOogfudLgsQnIoapjSLnSIaT/HkPI",
-	"kZMbVgZvIFxXP4/AwHewIs9mVAcwfRuYmpo9qsk45UzUjEgxkXiRU2Vx3si5uzB/aaToEN4w1lyWkUdb",
-	"hvrHR7/wYJt4rIwkjJA4m4lsuC5wOu7BdC9EwhKbsVsd2AuRhKE2G06vjoMJ/47yGOwz9YPo+mFAD503",
-	"kybWfytt7zhstrNt/9m2QPtuAqgkr1kmTB3Iw48Ow6tmOPCGCiM5v8tvHcQRfhZ/LqSolu4IzN9iHXKD",
-	"sHLMV0+o2zDMazpnSQj2WhzBa6iUCvxfEaF5W0U+rjlKFnlVS2VAeaZJ03DYqolnzjXN9PbTY1xCrt6L",
-	"KGzVLDSThFC3IE2fz+XkPt8uZS0Xv/8dg05yvmUDrAWerF7L20qe8Av7jZEpvVXjsGLml1Q8uvmQvui8",
-	"e1iNtPHW+e1EDloQlXH4/l1R7Zhx7xsbuVO6bM0xKKRqJCRWWtUSrwzaUB5wAVOh4UwrjqNZakP1k/ag",
-	"7xGUvJgjGUDtsT9PrTy400Fimlj9xvCLbHuSegy3hoPO5pzlh11JwJdLr8pjK17H4amlkagzqusW1FwM",
-	"SLiLUpDBQ7699B7bNRhTnWpVP6rNOlZxUKBk7TGsz/IqBHovD8tchnFcsXXdEMx1+3Rlny745RVbb/z+",
-	"uZaLRdNSmYsBSeqsFLm4zaLgk82bzVpLm5SksqH07frs+d5KUl5m0CCEcE61QujCZd3emAoYLUuaPo6N",
-	"RTZ+fhlE8m4xAhdqa/x+o2649AG/m6s79V/1JG/85pTpfT54Xb4/552z5/WOm+DwvqcIB8cXoOGZwyyH",
-	"Bylx2SZ/zG8zNmkNWr95aI4MKQxrP8Sr6uHZ86A9WOOQ3p4ZiYDDIadiTTCdUC0YpCRCOxjy/v3Zc6wO",
-	"Rj+vkIKPaQogTBbBASAlmiaUC5BbTuYZuPE3OaEXdMrIiE25UB0CWN6Y/meuxT9ycRUT9J6688w+MJEZ",
-	"e4pBd0lGjMxpwshy0SkDFtopYTyhyb/a6z8G36T/uxBD+nja/jNt/7XbfnLZ/vS7Owsj1Qr+VxDH45oo",
-	"OoEgkTHobeQIHbGQ7T0oRYoASRdL00BoTiZsjFW5nQb8zaHIATgjkvDJhGVMIAY0+8yytX1Jh5wzRj6+",
-	"YzrjTH26ny1Tph5m+Kf14RfxOS3Fy3icm9ySzaT/t/Z/3Zrkk1cOGniLgCVSpGvCJ0DD+MUFncYOzRSZ",
-	"T7EI99uKK0bio14/7pD4QYzI+esOgVImOgW4AhW8+Z5y7uhoKJTESBEFxTFjmEmwyOSXNZnD+kszBHI/",
-	"/vAQYp1xROJh67A9/StfDFvxAQQTacEIonO2aS0m7VcWIXi37ftCaK7XF3RqQWUnr6VgDWQ0c7bEcjGw",
-	"tVwCTMoAiZmDTNuy3qgYC+WKxIfdoxiYGir6MD2iGg8eit5hp9fpH2yerBnt7Wb8I1VoUjUJYp4UkAtA",
-	"TfHzjmyO/ZjO2YDYOGqpSy1ELwd4SSznI5bhT3GUC0DXzgFLCAg40jCbgYzWQxHbx12PYHy+Q07JKJMr",
-	"BcAZMcziXC6zMYtBmsDIRkZeKJZOzCECrQYCBFCYGHd29FBwRfhUyIwlg1BT1jMmCGb0wIjNroE0z4iA",
-	"qUgoiTOmmI7JaiYV0GxmPSg4Y9LdsI5mCdow+jaodjeJfwbLdyb+A46C2lUE4UkViQsfM0sgM8BQomM2",
-	"N3xiaFIkJRDMImN5IY1zQDlgjy1sg2g2AmBQATWlCHdr6ahK/diTm8zaisSAeCUCQJy/NiQM+SUS3G1s",
-	"rgjFM9ZhHRl+WlgkqFSKqb0LOMnmL7gF75FX/FvXqXyA4pT6XCl7nKPPcSh8ugCZMypsVgvHALrbV6UY",
-	"8XG3gWQwr5BYCQMgc3ykOSzZv8OgpDX0mwSGNeU3KZKBtX9Lvcsa9U1jsT6BX1aLDLzlt5wNGjhNk/En",
-	"7C84l9yWuuVUjOXSNJG8i8YvOBNnJd1qHtfm6aDj9+nZfywlZj37ut+vhSQzmwH3O0g2A5gJ2NLOSv/J",
-	"PV73aXfvQ/eZ66gIlbTtuRCcyYx9t5m+xSHjdGui+jZ7BuTgZlymyIFgQ1HncmHVv7zVkhG1VF3lTuyB",
-	"PWMBXIcOheZzBr2hqcXsgFfC3wldo5QMEgkL6T91c7T35pRphZkx7Tw1ZqeH7e0u06TtU002Pp0npVzn",
-	"UevXUkOsA1d1P2bKG2Zt5afn7tbrqLGhyra31Pd3uY5qkBa3vaqM7ngdlVATtr2ggM9wV6xeRL/0yaen",
-	"Z8i3zh+eAbztTnmM2Jcg6DcT8u7+LPQtTb6jmq3oen/mmXM1lmLCp8tsJw56Vbj/GkIgYucFPz17Hax1",
-	"2C1r+5Nv3a13JtIgeLYstgVO0BTAmmJcZRgvS4I2OqHxQEXgNr6zdQ3qCfZY16aeHFu3dm0zFSMrKn0n",
-	"dnxV3vrjOqoBUN/2lgpW+52tvdu5Y7lME1jIESMLmilzfNFyT5KgsYjd+fklwLAD06em34jNHyk1pd5j",
-	"SZtbOG+jYVNz7NIRMA9aSu0q/30bquuopgJk24sqNSd3trgeVxSErtJSJpDGW6g/eUpiLKCIiaJrRVaA",
-	"REjeoIcpNF/IiBlDUGESu22MyL5of3NBkAzF9k7gWHNoOCME792DLaqQuNuoXgYNvluic4XwvRkqhWAg",
-	"4y5obtH+97EbfplDZTsrkFN1Zc4U8HPn989YugDCFZuf7kGrsJXoNuoEH7tbbWqnPqvlbo17THYSPr9x",
-	"qi8LfRPvZOm3t4WMXE+1PK6F4PokkebWkg7x4cOHdjnfepMiUU7PhnFaFfGCz5lc6v01RZ2/YIum5j71",
-	"S+0pnpAiPr8Z2t2pX40NLPfRxO7WyLoLgp7+ja0W1/cQoWlf5B1091Bz856OW5TRoJHiHRCwpmkk+sBT",
-	"ObVBSUu5MJLJExBx9Y0cb6Hlj4tv2kUtf1bqoniXZvNWQQ+qmMuK/SUkXqHH1x6EDbplbaNn/qk7IeNr",
-	"SZgAD025gxiYKSOsSQM2qvRI2WOipZYiO7hrTosNSO5Eum9svLIO+73YHRfjKFymhCOHb4WyJyUm7vlt",
-	"RHjp25Pc6b5RyzHsFzFFb6d3MUD7FjfLVzLhE15XjfshDEVXYtCljeZKmDdtLrjnuqENy6/qq/xXci3C",
-	"Qte0dvnnsw6xO41h9sgmxwq28rkpmbPBI9LrPzZ3ImVq+4rsQ5yaTh1byVP9+J1RqJw5g5zicnEgn0CQ",
-	"2KW2xE89G1nEHzFlqGCEfWDfoVPzlhqGlrsYj3VtaK+jAgzo1k2XI43eoaevsWntfezqIKYsOwCZW0Yi",
-	"/QWUk2rjjT0WptK/YmtIsPjVuyOuMXTDYwoASvhndH2eY93Qe0E/U57eQlGh/FJ+ZpkRTTudHW/ym82w",
-	"R5fL4hA2Pv7823DA11Ghrce2h4MmIsD7JbTP7RugAJh6Z+vk4hlcK5JQTUdUMe+LKFjXVgez0E659SLk",
-	"qkMusrV1VKVU32XIowy0/rc3tf8u9IUKTvzfRdwRp/paaswo3XfB2Be0yi/NCbObe9I+cfbc+iijuu7U",
-	"O55TF8XG0Hd7hiNcUtUFyOxJDeKxBkZ6n7Ng79SQqAaAekcBdRqiPP/N8ktQazN/Adox5JpoKbH7bOcf",
-	"P0fEEtsGP399BvkbrO0/waohFKXM+F9/XcXba9zLKhbmxuff10BK3rVH0CNmlnwbVUX8l1C634tFJs0Y",
-	"jEr3LF+PW6oZfw8x86gEILjtDQWwwr+niHtVe/HWGDgHMPA+FK7C2uL2NkCf7rGyDRCi23dPzQjulLD3",
-	"QnzViPhCJqLQT2LnSsYy4WLqqxoEa0ROLO2xHIhx086yd8FAP2RSTEPMy79h/CL6ZxOXKBMrQhOhOcCZ",
-	"W8AFhYSju5eaflYeLQsKLKp+5zeC2XogObF4WeQFHc/QZ+8qYOZsPmKZLXuAu8BPoCwm0iIzLKq5y+9I",
-	"2I7EfGZuBXKmmtYnmmPlBWdj5mo1OlgU4UE0j48PT8pleZV6k3kTTMiH2RqLXdxxZ1NEjdhaMLlIWel7",
-	"x7YMY4evnQE/0jR9MwGg12256p92LuEIEZDqqLaaybQIawQp9po1uzHcQAyzOFgUyPv7coaP9br5VGmW",
-	"UVC1MFO/bghXXEDZme1yAkwG8HEWpm4pXHJmDVydAzmurpbE44cX3pXjide+CgHb6gaZLYUvctlc6Fl5",
-	"a4709kstsTvBmmlbIeq7968vzy9O3128eN6KWhcv/nRx+erF+fnpdy/w5/KPz968vnjxuvLzi9fmcfvX",
-	"+eX569O359+/Mbc9e39+8eZVK4IvvTx7fXb+PXzK/Pni3bs372pXIG9tsxOh3p89p5rehFjXYYnIRxxA",
-	"PhA5+gsbg3ERMncVMcgFLXJZWCPc/FFZwq7xIO17ySdew6CniNzpRxzvwaX12yhsWA4VrUvFsjgiStPJ",
-	"BBGBMbJljLvY7664sH8R12DT1iutClbySMAgd3RsWqR3SxGkUdMEwzY0fRusBpYClXCA3y3F6ZQJfSYW",
-	"Sx0Hp1rsNmzs8I0LxVivwiPOTNuoYUa6JdDlGn6yhaVYwlLki83iuIAvZ89UhJGxGScd4ltuQ4muY0Su",
-	"iBn0zsL7Gby0Vnz3u+bgKsvvDbIRB4hJtDZ4ny1FRFYzPp4FeCckYwtG9S1F6A71aIUd7h51UwhOxApP",
-	"GTEyp1/ao7VmcJAdPT5+dGI47cxYYsuMPbM6S1U38CUC2MguKPt20GIkVssFyxRLWBIPCCWz5ZwKoqW8",
-	"IhIc90HVPsT7cm9wiNhGFOXJUOSVCixVzDYUJfHYoVTGAyhmAKMt78Ru2LZD4iSjXHAxjQdYt2rbq5mv",
-	"KkTRCUFz7cRgTA4WClKhwFpDHGWKQsgqbLEtcnXnbrkGpVRSEpWCP8WyEfhLaZqm7pJLU4xafrooKxoS",
-	"hiE85Dq2FwNFUcvRAmoLbQ5Z1MrXqvakOj171cAKDFPHrVy0FW9chJg3JJaTSUxSRlE3JloiM6hQcAJ+",
-	"lZxMGr4f9nWu6uquP1oSNGUDY3GZCay5zPF3ihLKN3zeov7Z266LbWA2P3TB50xpOl+Yx5jLCtz4mRzA",
-	"DW6/jopdf7Y9/zJoSZQ/7Ae7m54RDPtTVF1waOgLu76Dn8iUbQR9t18xHAQvL9o5bl/OudYgLiYhWJ9d",
-	"zk6uPGyToFEBvu2GSmtjjXjupnCZXyBqMsOhyh0Wzo7MT5IQa9Ah8C+F5mkNTN3uNhE2HN88oVdw03Xe",
-	"FWNXRj3H+68LjXlvTUYXJHSZc5grhk3Nb/1yd7TcU8XlCr7miG+7P2BtXEE7Cl57o9XwrdY3qvq+8WFF",
-	"Uwzr2O1aRV6KucV2nylIq1qlsiRw9jzs9/J2FNWM60JL0qaDhoaVJSVA+1L3jDL1YEjhR2oVoh1XsYS0",
-	"ucWDREV+Onr4ejPkhJtn5lxQjcSf08XCg2mC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L6C+NN36",
-	"zlx0dwJeTNOdUAmOd157Hlm/tpAM4FaOWlKwHbZz4VWbbw2os+3WYCpb3+pJue3OkJTQyq0CzFrFS5Rz",
-	"5iwHzzEh7mxJbSnBIt5aJgZfM3JubQsEiZYgeQM1abcPeYWp9msODgkk6yqT2kpgIMBTQp3w5SkL3ZAC",
-	"kwxACm1WRrFfjUX8cnQtNfC5pxCgpkZ0RC3WsE5m9Hgtsmouzwi0He6QF/OFXuORAVmOYzpnYS3PTrbq",
-	"a4BV8txTdDXW2aoeu7feUYwoTVqSqVGJEeXHDCZE1Dk5ChF1er5NVgCs060A65TlawVDkTkM4gBdGJdu",
-	"80l07jWQOsTB/DDCrjcDEqM8NfZdZPWkEYMs0szoiOIpiZ3elPg7vDKWn2JPSYwSMo6GIrAsI4fLVzz9",
-	"pDBPBEZu1GTkFkxZUmfJRkOBIWSj3AbGDLSFL9iWfq5gAdpZ5bK9aCJus+oaoGtPhSvmi/xsLY6tgxyr",
-	"Hvh7WkVfFjxj6u4tBzNWyM0IYdJQrCCgnctjupGpAJy8VHdtULkB++iw+U4Etdkjq2gBZEyglhrJaPnF",
-	"TcIFHTaKZVhyOH/hPGYT/qXKAN/bxK4rOAemXCgYTMbGciq4Ygg/V3Jt9UqereMCDKS6uiyAcH7t9a+r",
-	"oJAgUgBW+ZcjsP1AYF+lTClLzE7oHd6oN0ibSAu1rtvuPse7bOItH9/RoW1f5p2PoTkJbX1t2ZqW5hSv",
-	"syaC4VgG8lzhndJ2itttiZy36gt5vAxRZCIBf52RlAtv2kcojr2JBT0ZCVeF40pxMU1Z2zxX4r9qBDKE",
-	"If3P4fBLt9seDr/0Xg6HXx69NP988vLTA3NFNVxsfqqWd08hvt3Q+QDMWo/rTh2CG8QVZmbDSbP3DZHm",
-	"rsvU0ZO8y9Rxp3dQowfCF/MsgXJnMOjvDPCIpzaBC/yFA2KbVFn0yeAtHoLyzYL+tAQAW3R5q9J+P+o+",
-	"2R7AcfKdi+a+ZejgsIDRPj8ApHdZUSlC/x32jg9Pulvw/4DrCzD42wyCulqP+qDjabqia0XiERCzEAfC",
-	"n7ZHfwoLWPhagXjlSdTuP9zttee5lQSwwzCcpRirz1PY7yAfBz1YdpNqvstKncw24syrTYBJa36x0gpV",
-	"OC/AJzKzMHt2lgo7HOa/2+fUjRw1YV1fvaEhJIQbxlRAlTQ24+FNBgU229kCYQs33UAh2f2oqpP+rtOP",
-	"FfR+xttFfW4O1q2cM++oDlFocdksNm5v89bu7bCtMVXfZWxtjYvCuta7A4sJSJEP9UIIQQJAbs1GwccK",
-	"aYqbADTC8nA/8aDTcJhM0+vvdpR1H5v/fGv+88z858WuJ5Vgq635ld4iZatCdmXBqVYmQunVdcxTjMbe",
-	"KI6d5yKAphA0HvER4zPtwsMBFrhTjVwbW1hhoyG5Yi8M9Q8QENmae1SQmCcQLHcA7ENRQGAnIQC7eyUE",
-	"Ka4YWyjXmwsA1wF++FnYXslybFwXOG9MqPjgGtQaWzLygfyB0ZtAhYK8UgLeAXN1QTOtSMqh9Ekq0LVi",
-	"+DHuNGVYFMLcciWCAIV3+GIvBq12GWHeiwXBp2Mz0jjvBpBZcGbDKbG76mP8W7KeeAIi9/q6jtNKzbT2",
-	"kxGou+Y5cFZh65D463VMqLpSHsQ9jz4GMSm9zERVfNwsKpMx5xUoQCM3jNf6wdyQDW8sM2G95i6a4fLM",
-	"GlznTcQEJX8/Qp5CMbR1LXRIbJbVpp1QHQTy3Hl9T+V6C27QwLnGFSRbiqdmu87pGjJTwCVEtJwiBVZc",
-	"z4Yizo2cOCIjNqaoZ1PtDSTXdQHEAU0N41lIViE1VlaHa2f5sWzOlYWjs5/ye+rEYfHVRYfIzs4NtBgO",
-	"Dw+fHDi/JJks9TKzok6Q9xfPwiSHNaMZAU/fUyIYZENY0ccVIHIQubTY3f6wSqhmbc3nJcPrsGj497uF",
-	"0+p+v9v/eNJ+8unnfvfjYfvJp+Ew+bn/sYf/+tq//tn9+vXw+qB9vwuXfu597Lb7n/K/P/b68OThx27v",
-	"08HFffM/+KZu+/DTweBjt31sfvD/uD8cdsxLe9GT64Pf3//zzx9/1/7U+NjBLRpU7ON5+fVcDI1eA9wB",
-	"U6bNSTpZZrBjwOcHZx9qztaRcMXWynbEQP3W88RyyUvKSymtz/wZKi/d9hPannz6+vi67f99tMO/a/1F",
-	"+2ZCWk+HpeynRmlXPKn3EncbQqQNR/yFUSAgBrQmKRXTJQBGOEeseSyTaaB6WCMHAcXpCDY8uFWwUqVD",
-	"/mg+Oqapuaogh3tOJowlKiLvf9ftPj6OhuL97/rd/mN4Fv75xAhKOWdwR/cUTz2mxnRhGOinJRNj1Gk0",
-	"y+Zc0BTzojI2l59Z8hQb0ARubm6YaKHJaK2ZGcFQmH+VBIw5+YvM9Li7q1cHVeGyAvz4yPznpN7Xs8sj",
-	"N/1CjbZdiUM353gi12Ex8m2YrinbqXDvNuvevOJ58ACkeOjtcgufvIBbKwmK8Gtx0M2EeK9YdhsyuAZk",
-	"5Kyi6tdoElVy7WSzv2Yrb7bvZVLdwoqvtOptpmXQqHDHCC7efx2VtZ8r1tCKBQ4PpwoXHY4e2Ir8wNjC",
-	"+iQpUWycsUpq+KPCjjd/bgoknBxdb990ZsxV2nzaqKHmUAR54CtwtauZMY3AvwFduoDU4LJ6yVma1PvB",
-	"T13hx8Tccw8P1UopzSaJR9t//fTRzr7BuA9G8UdXYlDNTil53l2kGMAYdLbUMwf4vIvzHbuwVCPIlThy",
-	"u3rtV/HSf8xVBpxoK/LmTlhQ0Rq0qFiXqKiapc8uPs5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AXNGSc",
-	"cDyH3WKazU2G6JTTxqyo1qA1p4uPSMlPBTrVNYI8Lbhwqe+5jVn9YVWFoYHVShVjsKkw5dq/wNxXdOZa",
-	"fNmICJlhNNfndoOPWOQV+VKQEZvRdOKMTPfaOtdLwtUipevLXZT653ivI1wA/7G5ugTLB6yd5qN4VJH4",
-	"T+03ov0tDLb9ZhIXCgp3b3fY0HPvF4o/5nZ6NcpYCDCG9Kk7qYK8rV2qHoNWzuitTdc25y7PUBTQv40u",
-	"FkwkJLa6F3SwKrS5u4F6fnoHdZd71LBhOuDWeJINHW1SMkOm3calhnxh0GgGoJ3gXcXynH+yCG6e41eh",
-	"TAxLMiCJFCxG6ZTndrtUHLSTYmv0gXNr5f2hOu+/B6upiOJizHLPNCRdRuQvkgv0y/2qSX+0mNZ/i7KD",
-	"oKx4o3czL8jaZ0NIwWrTmm6RYW13TyWVzU2oTBf3sbpt9sIZD5uCQkUYYXDdpdLw1Jhi2meOLvCxRRP6",
-	"7/bvzljOzVf9pnKWQKHW7KjoiWloiftvv/nt/zdcdrv9k3sPfvfwm9//5+XXn6//q/3p/nDY+f322w6+",
-	"dqOTw+t/v5/f+in4d/uTud67Dq4e/H447Bz8bvf7a7dq0O6zulcfxBAJYXAP0XQKRUmJXI5SRn5aSs1U",
-	"RBRbUEy0G62hpISqmoal5HHncefwoFzI1z3adALfHw4f/PyRDIc6+vTg/oeHB78ftj7+22/a//XpwbB1",
-	"Hy58ehA13XDwwF25nV8yzENulGc25xEkWqne/2kgvMDasTgcKMn+tgJqrwqDhOnaTQla+Ay0BJbcEuXg",
-	"jqsY9pKNNht0V22hIu9srYQl18aiCcNmjCUjOr56JufzhqDl2kclAuViJbPE6PlGq3NRqQVVZkP69shY",
-	"aEkb6242+A77/wS+w6gFlllDcY5Rv6DBLdpXDkIRaFmAKarZqjnKapWvwPC3YTlgT20zIjLINbSN39fg",
-	"8Z2wlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxxTf77LoIgJ6KTBHUJaWFLe9cKC5PMkRSxFbAxhkIK",
-	"CUjULoTl8pFM1uGGdN1ubYfkOrUlbe7smwJ5IqL4XwHi1CX1u6RKICXmva+lSArroaW8VDOZ6TjCP1Ip",
-	"pjGqqXKpL+XkMqNiyuKSL35DWcAOxQE3OKT8D1UW+cP5m9fEXrc5kU+6vQPChY2wGzI/tfQv9zeDH5He",
-	"CBIroFO0bWutUqpmOOXtvahDkemGaxmvVh4Wua0hScrsSzhaR5m8Qu+zV22XCDfFWjkQVB7vCX60qxXA",
-	"RaFAD3GUo1a4zGHXWATLNPxg/wl8YpRa7AtXy6YFXb8JN4hAdoMrrocSDbnAQgozY1eW/JTEyNpxFKZP",
-	"ZIyOZwyzaWBXYAxbkbELSefVEHLRilr4ktrhfs9oqhta3mdM2aYnlCwyOaoRk6qhFsVlfsqrQtanvNp+",
-	"5tpX1jFOXVvhU2wXzAWQI28WbJa+Q84SReY0YUaDzTu3gGCWEw+7/siqtccn/YOyUdHtPXmSHI5P2r1J",
-	"n7YfjQ9Z+8nopNc+Zt3JIX007iX9fsHS+NtGfK+j1o9yeiZeymx+w5hQgLDmxPSb06WekX6nm6OPAV2r",
-	"3iBIh6r167l+a8ikFgulRqzccQafHRFGUP5uRjXNqNCXzRqroe49BYprh7yia9f/BbJNgo1UE9DKP/IP",
-	"mXEJuQa7rdNTlwxfaL3Gxjxh6ldYw6ViWTOAWZPv4im4LGAaqxnXjKiF0YdoJpdYhIDuejKHwXY2uyru",
-	"mvwlEexnuCVyCpJmvwB0IGw2xJX/Scj7D7kl9wmlN4KkGUssgEkL7NUy2mDJDIMg+Y6OUoyoo82zS3pw",
-	"h+Twa0/BgwPQLZDEk+wVt9izOGTXagauLinfijKE9eJNdRZ5zevlaH0HLiiX0usIm1fncpEb3zYNIK/Q",
-	"lAJToIoII2hN3qgM5ZdBVcnb/3a2w4w4bnMLFDm23VonUmTc2gxuXM0NUCJ3MnOX6FuK/zqwMTrFqlqZ",
-	"M1cYpMZaqac5zBWWh6i10myOvckQnGDXdTX3QSUBT7lewxajk4mhmNGMbiQOfuCiWpYBb9m6ID/Yb21o",
-	"+uAIFUFRAVDpPhVrqHuSEySPbeDhAu9IYp6pg8gSzGO6JUxdBRXkTtnztWNRCz4BHslW1EL61qqAdh7O",
-	"89ggCGl1ItCN7sphbORt7svBX+/J3OhWKjk+95eQd4pBFYosrghIK6yjoNqCy2zMNMO7jCa4SG4+mRIr",
-	"BjPzAyiQqfCZWp51lRI1aFvm0j3n2kFnmGv7UzZ05YIJyh9OF7otlWr3+t2R+dzuSRV3oCa9ZqvbJGdF",
-	"xdQs2FexWKZpDD4wJ4P+ydO1zE9p2pC15bMx66pgS01bucAyrgGhJJVjmkItEogGTeZSaXJyVCjxcmkl",
-	"LoBoxYQy62DThtA1jGkAlCRyTrkYCnxlyqjSRK8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYsbcHH",
-	"MkGLmrx++cOzPGaCZR5Dkdee0YyR8YyNrxxM692GlV2RjOeM4bDz8Yx/+vhafPr4x8+fPp7STx9/TD/B",
-	"b8+TTw0mxD9PbDrM760w4mOiJfR/LLMWEfLm6f2GC5dCI5YNqJ7mBiOiaYZKquWUobCs8iwiSnrEO9/P",
-	"CS1HgCKg5IqtR5Jm+CKpDAuRlIFpSdzMAlRgRtUaMIaW0AwZCgGgS+PAeoOVhs0ihVGSFUA/DEXe9QEV",
-	"iJnMNLFsYOFzma3GzUsOoKUsVSSmo3HCJtNZDFLwpxXL9HrJy2GMetuyLOkf372kL8A41Qojn6mG0Ql4",
-	"oMZX8HkHRaQMRweJfjWIUDgqrIVtAhtz9dmkawMrMaQlxV6fmDNqg15g9dhOSDQtnz53BSxlkaM+N+Wz",
-	"uRYUtUTOMmlDR0+Ojh8d3FFfBt3gv+HQ6nRNbI+QQiYBeQ1ldsjXZj9h1M4blsrG8MvpBlVMDWg4syl8",
-	"6QLBlRjwTghkQcS5BJVdA5SNX2pMeLXXnYoWZLxCBkAqp2U/xFF5Y94kweKtYVUrAnW2ZA6/03YTdHQJ",
-	"Ui7yro81roSG4M9FEUTONsYzjLQZ1OD4yZOA8Y+63TpUA19i05zuUcddW9ODd8xBjV1/G/Uw9oZuZWrL",
-	"jLczNmGZkck3/XR9DoqrDPKYph6v03PYhs1fH2g1RLPTwXUapYxw8MtOOK56gNkdwF/cAYK30RHprwjm",
-	"DZqabToZ1TSihNUb8SSBfzd1Fo3qm4EVsMLrmhzlv4bPX7F1cMWH5lvl9ka1PS8t2hpN5hyj9KlhP5Zc",
-	"Wo6AtEw9k8llMdqdU88SKW+EX9d1PappKR7VdtKOim0Ho2rLYtde6DLhmV63im12C3B85VasxZ7SdV0s",
-	"azrvVvs8RU0dv+oas5XbrNX5Wd4utavv2C8O8r1cFXPHsb4jKMEgH6xe4eKA2BqW0doUw72rM+ogDd4u",
-	"dcmRtG+1ITo27tKRdDNfTRl5AH+uE5jv/HubnezWgTRjqQ0U+O4mC4AbbkgNsdBZe9Mw7GpeJeUtULzK",
-	"1NkKpVV4vEKq75hWVo8BCDej3UAOI6C7RVgOaPHTnloARZuNpTJ9WW5Y88vHngOQ48Y0YFTyO+SZ2XnF",
-	"4hhM/kVTDtBtAPJZAcJpXiQJJIC6hrvosrBH0itCVu+c82q/Vbv8DXgzxtr1WGqgRSay4wqKOSASWan2",
-	"lMTgyraJdnCIxWAYgzCs6xjkPN9w3tVtr/P6DAI3LFe1isOCSpwJzYhFNslLtSzGSSpXCJgU40mkBhmj",
-	"SQy1Pcr6zVXkwjIK5hFYiSoaCv/kKuOaxUQumMAbsSN08BqaJKr4LnOWOhAaFZGY8tjyVWQB0u2rQEtS",
-	"5PRsKPKPI9GVG665EeEpdKEszS0H3BHlvAo0sKsSkVRKYyVhZqCHkIuluMSqwZjQsc5BfmpeX8xKCwnq",
-	"T3pLJRfbgOG3opb/SPOSq13XfGcLDzmpmFkLIsgBTZcMPaNW8J+WzF42lpUZHEq/htGN2JQKV8Gaymmb",
-	"I9TlVDIsyFw7gQ8NPrWFfVR3iEgI0GTNJ10OC+agOF1RYQhDiT4udaUaYP1+CQBjbLCiAmhacP4CtXyv",
-	"ohsBF/NFU0WlXsnsysdFEUsN5pzK6RQciJH3ufW7h51up9c77HQf9o98ApeRo+saO76a4vzLwCfnzENW",
-	"LLO1dOwLCqHE71s4oKz7MYtyMCSqIw9+BFzbcVlQlyiUm9Fsa+mFHrHEIwaMlwAf1u92A6/uRuL1a/w+",
-	"dUH6QhStQNwCYxYmA7yQ74664++cT8X7xb8S8EY5AJeu7Wg75JSsWJq20fa0vnjzWORPeJnlRwnuU8Dw",
-	"RoXvqHtIynZitWHgp7oir9xeH3wsqwd7ZS8FHTQa1UA4gmNrlIFshLMYtJuRXNokiLpSa2Ebhv6KJWEI",
-	"848jtCHum2uaNwPi+xWaHN1c88UWLHtXe4W5Pq5/0Cb1+BwI3mAcndpzE9B3RZBKkkflNyHe3dGRIKSH",
-	"NLMMPKbCiFsJJX4u7NLxCM81UmAL/nWv2z/a6mRdZg2ZCziqe8oHo71uiuSDfP+IZCylmn9mDlISHUq7",
-	"+mLrilS3sIj1x5lxF86QOj64oNOdshfqIQHIMxejBBMlyI3bnr9w/DcHCqivO/4AYdHR2uFVo+NLZjq3",
-	"hEpNY3ZV2Q2tN0dj6pV0BOPahM1yTxE46B0WPdb3FRakItLnOxXfvrLxMqoUnwp2V9lNeSof0tdFsp06",
-	"QbSsyd6r9s6AYuaRTNb31F1k7t0KOP1ykuMM3QA93aITVQll9K4QaUpVKKJnbF6iifYtffNsxoa5/ppo",
-	"71Zkl3Iya4GDeN48ypw/ufm/mkmL0Q5pMXPF0s/Mmu27I8LfEj2vBA+061Fn3vTCPlq7Kz7kG8CaHixV",
-	"DPbxThthBk1kMEILPLBp6bHfp1cg7rxNi+eDMYQLsAMoAM5QkrFFuo6MfMUJyczVvZ2elfpl6hkTN2/t",
-	"45IV79w8tVDQLhl8ReHgZwkke4WrIFiUB62D7si4CTqYK5pNWXLJhZZ3p4Q6IWq+hR+AKtvIHwfFSgbn",
-	"xmnqonOT+t+MywyY7GZb4q17rjqv7+WKLDPIVratIqq7YAOLZ0zJ9PMv0DUX2w/hy2soZ2xkdxnNSowO",
-	"IlK7ElL+lSWXwN93M673sFUC4Gf7jd2Pz4103K2VLK5m0EbWalY7Ts/cXX/+mRfd7bGnGZ3fkelnTJJb",
-	"KS7wirvRXG6O6lpODb+7LQK+O+e5g/Szqsz07rk7WQp/4BgdIdc1zEdWlGsuppcA03U38zwHxK9V5bQz",
-	"0t98zvorbSfBewrPvEHQ9tCfeHnqJrZ52sA7Q+FwD+B1/gTF5ErpQMicQyKQUlZDqmOc+rKhKr5v2KfY",
-	"mg75+jWXAlSP5FobtKJo/WviaZOd4LR73X8KTJyKTtzsoc9Z2nnlC6CbtvWE2/UYGeATI1/dHQlPolCh",
-	"fg9WNqFzaI8bxgOHIo93isTfIR14VfBSq86V8Uf2hvUsqUS1HR2tRkRzmnQIuuutMz4WhnPSgns6lStI",
-	"mzIXWlFrxqczcA9Ni8GD8ki29HB1Q8hdDB5BYwH+pwUTCfrBnSQykgJzpZq/elGfO1l1SW3a/Fn4F0Ls",
-	"LDNkmoRnFhPOGKkZHA4d8qK6i4eidhuX9ueW8py/rX8LCPqB65nNkFI31c9rkMPnwatqUI6oDmwkFRGZ",
-	"JuYHMAGf+pqcXrdr95f7gbzi34ZwrDs51ALwyUKH5XKOc305m9oNTdwZcC7Jv1gMDmR2qkKFJO8vnkXE",
-	"dXWxuQvsCx1rc8bzL2RieBQUPZLwKUf/dFjX0+/2T9q9Xrvfv+g+GRx2B91up9c/PDo++XOhxqehrUu/",
-	"CMPeL8KwD4fJ16Pru2vXYru1nFz/uZYd3589m9HtLRHqeobBURAvFTNviImCvpLQ2ct2Z55RfU9FLhfA",
-	"Oao75BVzxRK2ysWoWoLOWUK8xeCQVWpwpHd1PGzeFAWjm6ow6uw6noHW5zFknbrs+2ftuB+KXdlKrua6",
-	"vuM649Opw+2y/ahaajmac93O8VJLUcbi9RiRJFVl9E+NIewq7fO7fa8t155mY78tHx0rj6n66u2xsxAG",
-	"tmbzGx15Tr+0jRYGcuTo8fGjE2Dc51TTmjNpQuKEatq2gTaHgBU2xsfMwQ7x97r25NZBavRJ5fIYYigL",
-	"ia1G755YCtfmy3G7TJjL64eEKo0OV6iWtrnyZIWZunRdx9c3j7DeYYnNrwTUWV9HchPYzrp04/dnjfgh",
-	"sb8WFzvmNeEhbOjYh936aBF5otgs0UwuQjtnxbHpsC/KqUMY2kLJOdM0sWy+EXTZTfKVe2DHNoI7S7H3",
-	"Z8bae0szXTrYN6W3NSaCFNwDPoMlKkQgEBHCbECqFDcKrY7r0jvdxR1Fje0d5ynr6PRpE189my3FVb3+",
-	"O8nonBVZ654i7888l9jwPHlBxzNiPgHnC/Z8DM7B/PG8NUFdEwXLDbspjFZIXn+6UTAmrZOrNW0C9gXp",
-	"B4Fq2KkR5rAEl3xLeTQpISveBHGdJ00wk9p6P4LunWUAmO2Je/bBs5v723Zez3lJMtyAeSpC5SbfzbYg",
-	"WVoVwwL4L6rISbssLZY17ZKNKlPrjzPSJV8kw2QBQs4+INEgAapZQxH+b1tptjBvZl/Mv/EK/IEbzf7B",
-	"oIoKMu3dE8i2xb9advcYwTdCTNFQ2XF/+kKkkq6yYyrTRlkYMlJduFQRwDgtHJV3gs+FgDx75wPcovFC",
-	"ubU8jr2eSv6YrEvgshKzSApdKwnvGmFsOx+bczBkYxjXrrlvpZsDioDj+Xad9zBsEeK/1RS3KU3XyqY8",
-	"YWOUORfhy3t3nW9TJSUTUOjakEpTdJv6yNTfvutnARQmTVufatNn9mjTVQfLU+nU9SxMpzEiWfmeXFq6",
-	"cn6EupIOlUdL6/oDQ/0idwUX3QmGJ7wv+G/bzWtjC6tmr7r3j0cWsT/GrRTfqm9V3YKH6QI3SRKoCaA3",
-	"BsMxLYwIxnClUymvSHHq+/db7vzrtVSuW8fbJQfURNTp1Jko9Mqi+OfojH7j+WD/L5t5eROAxzypYFOe",
-	"wD+QVL5uPF9v09A1OF1FXmByB+erx33YXBNtz0quiHugRhO/ieFxk6avVXrW+5G8hPaeUXkFItmh4nm0",
-	"KPAcByCIORDNeGk0gomTXv5JRSESigA31roeCu27t4zpnOHrgf6Q/C+vmLBdhKxQNVq3MlT8K8tknetg",
-	"DOD/WJxdt9ex0AsyAgGpyI3vnjmMxrMtGCy9nRCIopZt6Mal2DaSVca1ZiIiqLJDNaMYp8uEJXczlEUm",
-	"5wu9C0Hu5nt+HjvO3CYm+cfuYhTlphsFEtStTq1Or2rbiuTSY7+6M190tmuEZ+/2ztg005Z2wVuq0wSo",
-	"r/HSKDnn5l04kRGjGcuMQZr/9dKtyR8+XFQiM0iVvOwVtlb89s35BXloDMmHqZxygVmJwa+2KDWOCOCL",
-	"gAMsdmUj5n4FOCo2I0IYVUpMbXLNUGBhOtTedsipq9RxOGNywXyeqUtSdMNj8M7RUoMW7S+6Qt5EQnL3",
-	"ULzJwjLp+7G6uvzf//6f+KA4vwVvX7G18oEVq/jNIE8jg9jbPUXiL20A8Y/JiCme2LCVWRYUY7CUcBgA",
-	"ufPDYaY1mPZSYGPXN5MtrmbrsXfJIq76PHK5XzzJdYJCBplt0YTjKxWrWyJg58orth6KfJowr7DivUPO",
-	"GSMfT3N0GS7Fp/uAJvmQFn49wNlzMwvb3ihqITxLq9jNNqcIXfAfABvIkNRsAMgOuHUeTFAI6li/pvIK",
-	"sGIDXscULsK+LFKZsUwNCIOGQ2u5zMqQodYlvlQsww7MBOOmZkkQp3CcYV7LeiiwtBfoDQTGXBDHNKqM",
-	"JTGjn1mh9YPr+eB6jmsyZdoWLUxSuVIIuplXvioPF4Blog4owPzBlc6olpkKwAJseXPYhDq/CIELew0P",
-	"/RLwha+de5+lrUErEBMFlcX83Md04F3KBoN9abOpHn71BYrXD/ElbVy4OG83b2WHdD4M1JQRlDDnT9eG",
-	"y7InPuRBqIrMeX0NbcImsm6wFmQJEa0xh6zYnJrNRywZBBUoIM18fpiLIFnNi81tSgsgMWLzJFsT6kpW",
-	"EHaRz1lkKWVkASDlGDn3m9+Ql1ApoTRbKPNLr1MQ1IpPxXIRkzm9KnBeVCfkXWTH3ud3Smco+kYy2MAX",
-	"joOqUq//AfkWBCAZLrvdwzHcBf9ksc1iAW5Cgo1pmnaG4rBTWnSPJuK7n29gCheXjxFnREuMSh11SPzd",
-	"i4ZnKG+7IpbYA47kmjNQ9VuZcLtroRUZmPUv25jWCWamdLkXpSCZsRLkeDk3osE2i7uYWaAOgNQ5OSI/",
-	"8G8jG0Q05qmcEMFWQQ6hA1ExPI2/wd0eRaXXf2zegbg8cK4qjeGeCTfPz+QKECcxsuCcstYLJSdhQFhF",
-	"kP2szMrOLSqCcCkkUT5qTLVCTl27ObvOoYZM589/wAyN7yTcdrFesHPYOe5sTaQ9xWwNFhoHHOO8EPFY",
-	"YaU5yZjOOFMRWWA6WIgKY+EeXE9QtweK55X5sU0ePDglC5YpKR48gEOS7qbqRI3KzNNaFcjuGoc00XHf",
-	"tiIh//ju2giWMhnFJs5LcUEHc1dwjT5LBHYufBCGz3WOUvPgASY/wY9uEABPVGo67980yuRKQYVoDLAB",
-	"53KZjVnspuIVtltI7owxMudiqa3CdhoezAg6hCPFbYhZGY0Sx1AzIgLZXhBK3r/70R7A4VDhWEDAJjgR",
-	"hsJjExrlaUyXihWnTMZUQOdbs0NQy1FPDf1RShVPoLzs3Wq9ed42zPHBAwudozoPHpBTh45jgcKo12IB",
-	"LgeYqsyyiC5eBEwjJQQ1Mz9XhL9UbDAUtVyr4UCwPfaKLEwWlAM+ny1W8LgLK6pIKpWOkB4eX9UObkq5",
-	"yMVPSiEx/Y0rMsih0oCLRowJM77ENfFnzvHgUHBChJ778VG3RwKsxPigQ84luWJsUcgBM3eAdB0K27CU",
-	"jiC5d5FJQ0imiJpRyEW27448+RCRHTDhrxCrilE7S2h8HM6TcAG6NiBpFWWIXOq4MoOn9kjCQ9myQUxS",
-	"rrRyQw30Qq5yXBnLO8ZStIzjdf/7CGgF6SkHRDFcRJ4RufJKR4ecg9JxH5XPGnwyeNKezuX4lZB6KIxG",
-	"rIKyky9cYaHtWi4HAY4FiY+6R3Hk01VTfsUQICT3MuEmRT+mXOoOeYFagTO48Ni0IPYSC5+QVz2SPndG",
-	"H5q/xJrOcwAycbk6dSgtELRBJw23SfxS+FQ6S2cnd5DURlbyvNeiWaJQq+6QM412Gi1jkJkl8MqWRXkw",
-	"SnmhvZsrxEnXjglgZmg1pAASMnB6U5FCgf1mzUYzVDTtaGC05pWc7mKaBrEoOod2nFSsAckOP3XF1hGJ",
-	"hRQsRh4YCjgzjGKdugN9JtMEJY1j58i3+VI+SQokeFB5TT7YFPxw+IGI4QqxczwITuyWZazNmhXKu80S",
-	"fXD4GRVbNrI0MVoMHetNOG6DylmYi8ShaDS7izUleOD4G6aouPktbV+Ahc2ArGUBbSNPLIdTzVHDGYoc",
-	"qwG2mdngEbZGtSB56HW1aZzucQhEN8gI8JAQbw/zxEk9zKwdCqdFmFPSZtvmkK1lb5Fla658w12oYTNU",
-	"X5XXOUKKVFf3jWNs5R+Kc5dJnFfc8Czf8+h0cahL8BUcAhwVXVIBH44POkNxHtaDhkgY1oyHkwTL4R0M",
-	"kiXHDJDaNbkfv31/QR4CjN/Dr7aa7fqhe1V8EJo6KEyfIhcFeAW4I/DOlS0GtYCGyvVJKjITSImipYmC",
-	"NJEdUJ6QEeQkv27zgZFuuT0K+rx1azBV6ULi/HW+YR/uPtCJYL+huLZBGSMxhGZZXl9lDON7ivxFLjNB",
-	"Ux8jhUQorFtw7cVR/bCJh7lww4Mi49oIQDwd4QXrhTWJII8BLARfSGt2uHmhFXzY4SB2xgHCFnExNX/v",
-	"bBgiIuVfpFHNJMD3p3StijGWQuGAU0H8mrmcdvfR4APq4dciGpNTk2O0LIEZOuRbqWeoamGSbhvUYNvA",
-	"4X5sbL6H8FfbPn3gjlPIAjfCewiIa64KCqxZi80YG5LGA0OUny2m18/EPEZ+Bp+DkbY/D8XP7Xbb/7+5",
-	"NUaoMPIziXNgMfPnhZdu+DZErMrWPsUUHn9wfyng1Dl4YF7xnKWaFl5RzeIcEEj8xtgVjsG2pviZxDnG",
-	"rfnzhii27nUJHHVmOFKwwmiYsL1M7KJz5ZRBw2uuQsG9xybqmze9hH/WvquUPgoPDwVoXOYFKAZdcgEe",
-	"F2CAokzGVLm8tggD6k8tjqmu4rcZU8U1JjLvX2bWBnLDHYqgJ4lX6scyMUfFW6os4q/lO+2IazuPXgm5",
-	"cioqU0uz0XI5gS8eGZFu2cYawzwpe/5BY8Z2OIyDqLPLIowK5yhrA5UDMpZCsLFGbdzVOWMP/6UL+seQ",
-	"6j+IXXMmP0GoOeG4hj9SpduwTu2z57aOgmsfgAjICpOJQA0Sa9dyG2KhM2bsAU3TFEu8yIeZBPHscqkN",
-	"99LUbOu1PQb7oCmjKkVTJSHL1KxKg/Ed2GP4ZfNZEJVSsxKHTgFOxB3fRgBYnjeG62foJ2bLwmMH/4wC",
-	"HnRCqC82ylL/iMxA88+Jy0TyNCe2ZbXVzGgYsLewNMVGgREU2lq+PGVizKz9gnDnKJbwEZQUvWPna7HB",
-	"xdCGBt1lQI6CexwGIZZDo1mHsJvSfvd7KqbmBcvFgwe5BWNoHdBs4GAw/M6mYVfXIAUDlWfcIR1ygasG",
-	"BcRjmqa5qb1R1CO0Ma5oxrx/y+6nKaCyZHI5nUVkIeGtO5wfpUPvWeDkg3PPF8IVagEi4gsU2kuOfpfv",
-	"2u/PAtMXwiYOrjkzO5yO0qCQ3u4DKDCSE4yeyJWwCgwU2YEKzUM4uKfWL55TFgRdB08jW63ysw+/hOeQ",
-	"ucFWIjwygvbhkj/8/OjhGCYXXj2G6ZyUpmifCG+HCZvf6bS95DGKY0KIkTFKO7cP+YZ8JSX3U2z9T7/9",
-	"CvrwdUyunxYe5Yal1uQbQtVajMn9A/INusTJfbqiXJMJ0+PZ/fi3X5GM125sD39rdZOz0M8dka9+ONcH",
-	"B52/KCnuHxQ+CZoWxCi+gRrv51ijZ9b+wl26/5XQBR+Q4mcdEaPgE4VX2+3xDcGh28mVvg/e5W+IZbf7",
-	"Xwk3h56dSo4rPrBvi/IBW+5iAyy9go8PheEimfEp9zDNC7Mt50ulAddR+C3quwtZuFX7mOqQM5HL1YjE",
-	"sFaxK/wMrIDQtnkKvqWh8G5IKZC38TPKyRckgpFrF+EYXFVpttQzSLixNlpeiJVAx4BNJZzgIhTTYi2o",
-	"MeJBTozApkDDkqbpwDHtImMLmrFzJhJXwm1TrwYElsOQHEo4A5T364Axv5KRTNYD0nDvwP+ro1I+Zvfb",
-	"vQNyTa4PzADeObHhOB+dZVhGh7yBeBgAeUSTNThoQOvBk9ec3dyDIyk5Z3gAuE5ZoJrC2TAIIpdGzxsK",
-	"n5FjQ2r2QPRRDCYSQNHWK+Y9m2gxO9eAH7W1BTGXyfKli/l6SW10TeGTqIfC2AjGLCnEObznF4ANkB54",
-	"CgbLbXeWFGMGwX6j14GGZI/pVAIYmvWRmKOGxCpf4PsHcXAW2veCLZ4txVCggIMvD0LdEI2bQHUI7Bzu",
-	"fICuFM95wkeMsIRr5izDcy0XC6vzxeY0NIMBvjYmoiLLRYc8gwHj0ejkWzFEIBexPQEIdtlCAeSA2XF4",
-	"5mSMoa4kBsMS5jUU8bv3ry9fvHv35l2ca3hwHMW+1VIcFVzyclI48Z2RCw3WcHEcZ/hmuhbduaKC59Wz",
-	"LvDntLpKyZzVBV1lFlbudrwNMRSnxaQ8NAagUVmgHduCX6vQY9zPl589DZzoVhcjvggJ25wWSortKw21",
-	"4mgoYqy/td5hXyjrFdVYiudgWEJCAonzzkYxbExXNI8oRpCFCArnINcn7BbrkNg1sQofRV3arbdVwX2S",
-	"+cCyPu5HtOvvH8SgiGknbCJ/k6v2NrdYaW2GhW5DC0iCA13xNPXFfIWKuVwpdAEP3DusoH8K/7BTrItE",
-	"N5StlGU7DjZq+LP35xdvXsWkZIiBLyoOnrLzuPDJl3nzVzq+shMLrQQSGAm5SNzBRsCN6BWtXDNMMrkY",
-	"ipVV/teBjV14xGpfVmwMsEjIn3dQ1BrYFXD+lQvjjXUGSDFcTN+aB5zyOhR5fBk+hl7Ngp5nxRWakraZ",
-	"6EyuFBlJjdWRKoeMRJ3CtkApn17OuIUGSsqd9LbaOiepP+Cs97ZcfJn740Is84E78cyaG/vh/QXx+t7D",
-	"r3kX7euHE9ssCpngJU+NSaulTHNve14LLpTOlmP0qlpHlU0vKaBXgK2Acs/8YY12aJ4J+npZtuUtNSMS",
-	"08UitSF31z3wd0YjjQ+8MvIV/4eQIWTZDFsDMmzlrQYrzcmGrSh4guvUPvJHfyOpuRFdIObOo34/+B2l",
-	"Gb7BrBkkIheaY/oGGFLojI51p/BeaJ8LT28eaN6rEO/u9p48SQ7HJ+3epE/bj8aHrP1kdNJrH7Pu5JA+",
-	"GveSfr/wAmztaR7++JUMWzZn3FLLkiEqDAia1kkxxd8hJGAu9Ltdcv0JX3xtFuE5pJIZncIKeQjflxoi",
-	"PiUxfMTKfX8IZCw4WjAJhTrfb8c6EJ2m60w1t0PN1+4p2FgdI4wdheIgfOXjHdX2oNYPo9A3Yq7Gf2pb",
-	"PbZ9lsTO2++djG5DPSV0KGxvWhytlLjDRmtQuzHyR7WPF0Bf5pMj2+dYRRZWx2hDs/VixoQ66NhTV8UE",
-	"1ka5aA6Umtj9Dow1FJaxYKOcPOn2DqzwoWuf8uIMFATdJVB4Zl8CjUxQrc+Y9fG7lsiYKJGjdcDR7Q9p",
-	"NJtimPTIvQO0b1cU4U6n+J15pg3KpU9u6ZCLjKGJIhNW6+UbCqua4n4Dca+YT24Eh6ENsuahDS1JIgco",
-	"aX5Dgt6wmKXzMa40eIw/3fcConLxgNw/6nYPBuGbLGSw1U4XNIMG1GagsOExig1HHPi/sf+uy+kyGwKQ",
-	"/LgyJiKkD6A1gG7SPC3KFzZ0zP568JJ/CZm48wCnUw08BdOpXPTTOcWMFOKvmG8vBdQq26hafslwJjJv",
-	"XhK0Ani5zGborDJjOMJMnxr9YrzMlFEawX2ao2wGheZOE0g5uGEIefCj0d6WC3de22+jY9XtBpfjBsEX",
-	"gl+xGUE/cnEV5wU5JfKU2oXWEal0S2Hl47P8YvsHZoPX84Vew5EIdnPkyFHGdbMRI8MURnnB2UJ2IyXv",
-	"3589B5aAjBCz5JAjbHiaTSZs7NfZdxcNh+5/hMEe4WC9ux+CvguqZ5E3RPIAqrG1ZeYv+P0HeDOM2fgF",
-	"5E3llhjABlCojIZJPJux8ZVNFY8sqj+UwGFiULgQ1R6qhX1XuQozOrbkN5PANBDUPbxjFZRBmA++AYf1",
-	"XgWOGpDGgsSn5r1xSM68e2uZpvkVGMaJHUYeNbQkCXUx6IKKiCbIs6fwEsezMDD8qajJgAYDa1ETYLMg",
-	"rTaiZcdeaSQbDr9y0cygd2hnAALK8GguZlyGqLS4InkmLCT12Wq4LDT0bUaofcbsvgLsT4T5mwGfp0zZ",
-	"7HcIWwDuhCLKnDY0zf07dn71vWXDSdbfATM9DmfKlcNdKK5NoeQi5yZj2QSjzqOX8TMptFkWYwdAeLC4",
-	"fG7kFbUtHHTlohlvvx+O14hLPE8QlyNUHQcwj/kIpfCcK8WNzPEyuyCGYNYolM1hY3erzDI2rioSJenq",
-	"uKzamrjAZ9XLQH83H+tmx/AbivrPLFM25C68u8tszbNJ+xXV41k8AA+cIUVEFiyb0YUyQilyYhXOEW6F",
-	"j/f9uVgJWuNYzOD+wmIJCLFBxJzELy7oFBYMNYQPMwkqEmBuOR2h1O+4yHqFSyAfehX5YFOfgjTKUP90",
-	"EPwBr21INC0fZehOrjnA4EJhQPh5mbm0MqeXgGDkymvASGDwVwL7IIA8pPs+LRQ8WWUPDHa7CDYVtNzP",
-	"EJvTnk1C15KWMrLtMZxjEqcWJloGEwt+9tMqZ5+aoYKnjLqoNRYvGC1+JcHw50zlTlluXX5uRn7iTgkJ",
-	"Rkd+YGyROxFswkXh+5FN3MSfQBYaAmNJOEUU3DkrL2HQ0rxuIYPL4XL6g72Mq5Gf6uUyIpGEmTXmBFJ4",
-	"XmOmOpjqRiqCk8JO+iXG7DE4a8t43QTyRKpg2P5HGKw7asqJh9blbeMb91zWYeQ0fjj3YRb+3mKopFIW",
-	"7SdUzpL0/nVIRbN/52lieY6Ym1alc14wu/I1P8lTovhUtJcLIzwcnrrIO/ehnLP9/ZC5mOFA+FqMyaiY",
-	"IOaawQLFG1M/7ViDBvzhMIOfYYRPQp4J0gKbeKXA/q5tWUNAABUuFAVhHZlPgfnLUmmYiBt0oQN8OOzC",
-	"hcKB6H4ETZuqteHV6ZIpNQiDcIDMO5bzuRS25yb19iuxtXzWnnHAyTnfhCtmxLEdLODBYw5vMNL815C+",
-	"TkFCKMsUFthWoK9mErrBOYGnqksKI3kFxoxDGi3yMYQo/Fn1vVwROdFMuHMqo5pdgjOmxLPB70DUJ8VN",
-	"iULeepPBzszhXi0/RDYFUWjUFe3ZpZCrIfXBehUWkCVoRC/O5wPEmWXJ7sf4pi28AUs9fkc1+9EMMiYK",
-	"YkAIr4Aidc7toRl/aY+lwkQCf8Cq/OSQl3Mq1pfWjauK50fpYk4LKckcgPqhJsKmKaIa40pGeC51nJEJ",
-	"P9pethaCx77Hb2FwqMAezp8obLF68nTIcxSDyLy21gq7GS+1nFPoBJCu3bwpv/xpKTUNp+t+q1txWwMx",
-	"XQIjwpBPz3wePVrNkLjsjqzIWjVQM0OkNXISABBqnEWU1wwFezRbCsjuc1/Lj1zP2S5cCW4Fx92hQc7F",
-	"5SKTU0PGwolZf4vfoXlgrZhsVmvPK83T1GaorjZP1J76sFS8/PIr5pcpHN+cqzlouQ3jd9cLUrA6UK/w",
-	"FM4bF3F3P4DFLDMwK0IxA4dgycUQhbPJ07pdVQX17Zb8ciFcjnILZUOrtotQuAHDC8Gi4A++JxTk5ubI",
-	"g8qplpCzwyEJ+vTi2fe1ebRBDBbdhCQ2j8UHaActQP2uiPgAfqrmKC1fzEdu32QH7hJBzKKHiduw6cNv",
-	"xIGHK6wbXi5QioQnAE8qCj/E9ozYq9X6/dXCuRT0QwWqWI+FPa6gUsYMcxDkHjKo6jXcsaJZQu4jISMS",
-	"2y4J5p++b1Tku0YdAJ/R8RUAksEzHfImdyT4wKH5Pl4Hb4d7K3C0luBEtn2h6u07VwxLcZwBzhIPeDMX",
-	"azadx7qMvWMf/MZoIfs0T2x16/jZOsUutbzEV5X8Q8WLBbKXGrAVs/ksDYqqrcsrgRMIUzosAV7jl2ws",
-	"U5dQ2oOTwGnEpcPA/ZyzbyDxM0bUiuvxjCWAwgMxEa48a5vtEhqJg7rgNY7TnlzUaOIQAAjwyDwbxhZe",
-	"ECRtHPhMgph+MPz810BslKL8Ubl5HTIkbKk8kwdSOX1WSTC0AHHV4rxY1fB5JheoosBjM6isCsvzbNGa",
-	"nUCe9BGM3//oh39uPRvEXyqWgTtbBqv98oQRQ+0VDY2wkAsuc3dlaQBNNxWOl9MzL7gw48QKr/BpnyEE",
-	"qBzOnDI/pACbEdo2wYJoieulAkY1q5ZKmlRYNb9wQO4fexsyGB7HrHC8CbqneK90xgDKqUzDmuBTMBSj",
-	"48ilLo3D/gqDOKoOIuEY9sn9vmDdFz8cfARStCuTtb82fWTC0pQongLcBzrK5jxJ8uBxLcsEX11kUsux",
-	"TEufdT/Dd2sYAKJRIAugxk7oYBMtBfuyYGNdoXLwWVEnLcPfyx9Gt02a5ng7kH6T41tBQAFSSazQ7QRJ",
-	"j+hatDnuOuNmPxntcRs7ojVo3SBoUCCWZkYdRD16lsB+CuY352osxYRPl1llSQvXmghc2GE4ibwMHFLE",
-	"FJZCmn9A9gT+04e6C1E5nOcFsxnibiZPi+0D8kgJSxeBAhek9VsxDH9djpaqEBwLfi7sTLsG8HpjUCzH",
-	"s9x2sCoj6HUDf+RgF32fNJnXbuKF8YyNr/KzH5XR5i3sbTubzl5r99lrdSMH7rGWEGiJHvYhH/u2sTzF",
-	"EyeA9cjx51IprxShnoGSUYW29qfC6BKq6YiqsryDonnH0U5BXy52JVYyulwK+pnytBztKl6pH4rnIVc/",
-	"5PAKKRbO4YmMLk/rFbJRiW3ji4wO9vbN+UW8zT7zM3FJfOEc7G91y2x22mypoZY3kSvxFMsaFZlKIkvj",
-	"04iIbrZZ3VpjFmAOR4GRoWI5j1dqAG3qMuGZLm6n4PdaYoNf1NyTU33CdZCuEoHLK10X2nTiDrJNDbcy",
-	"BTmbuBaYKiK6LEFy8wPtl6LRgb/B2DGPANL9iznxDaIJ3TlBak6HgI6/smnatnOE4yqrqq3l0kVw8iMH",
-	"8sjeGlvR/PtHDAxnjIxA088yugYNP07RvQQArL6R1/3jrkv4hpfTdQSJTPb6QV76lKdkRMWycZAeQ2GT",
-	"DmxyhEuQSb8ZtgT7ooetGNNyHvcfPz4YkIkEFzfXQYYMOksoJgRiBm3gl+uQM63ybAoorqPQFVAkQxFk",
-	"U4ReWBdtSrkC5wTQdZLJucu/e4eAN5jd47YfxMkryBs12T1ueDP6GTAotbJuBDx+B5AgYkGdKtt4KFzh",
-	"tgWyDkt4yH2XD6Ho+sCbjQmfTFjmeq1j9pX9olk+oxsXPBihiHRSZSicZyZPwnRliW7SqFzYNzsiztlc",
-	"ZmvH3oBKkAX4HFMUhJhIEVZGtIPy1IoL6oqtbVctR7sOeYNiCRFO5ZwV9nfJM0VWzinFNXor+2bHuTI1",
-	"y8fAsoLER90npMmVBhA8L9FRCUG7qFCJF+US2U0CqgmDXy3DIG/cR2dDRDCEG/8oMUoeRzbuehDZxFNS",
-	"5I13UAbAEptU1vGelnr3HWhJjj/qXF5Y/A+fOer3Sa0bDuaOuageJz1jGGI3VqTTzFyKjGsH9f+z9/XL",
-	"bRvZnq/Sy7pVklIU9RF7PKEqtVexHYcVx/ZYUrK7YcpoEU0SI7CbFw2Y5nW56v61D7APcR9snmSrzzn9",
-	"ARAkQUqyHYXzx8Qi0WB3o3G+z+/X9US2eEGi2TD5YJFl3EGzqhCsXFfY+7OFGEKQE4AIqsBzQejUpZLt",
-	"1NzXtF48rlRcFgoG8GY5NRZi5A47dzosgD6A3dN87gsiSIoRS799p+E9AdsMjiuUrimZzjssenN1aR4s",
-	"xObMP549f/n88jkVdb54fhkh9KO5242Yd7BfB15RW5hYKfnnORsp4C+158r2EUePTr8zP/H4+BT/8y3G",
-	"kB4fP4LEgPdUFHpMMz7vMs6GYgYWqW7bLlJo16Xlx6q4pkLT9zyD4HfGZawmFttJKyUtRW9Zh5Io/RVL",
-	"GrQjNzMSybgkuFjqnkTgftgSwkOQ9D7gkbGFEfYmUOcOQR8sfz45OW6btxvOw987f+98e0DweKBL+jLq",
-	"DQ9fKSmojIKiaeXGkehbs1cEtwAmKsh44ynAMcHn7kixO+zcB2/sBC1UHL7DAVcw1pEswzqIsBSeHBvb",
-	"A+bQi4OlBLUg2MQFv0jgORazzvbWmEXs6QAbwhjMFiy4kFoI2WVJNQJnxcX1nEk186VxAKUnRVCs4SBi",
-	"+jJ6dHLK6ipilqdIuVOecQFdXU7N4YS71XhSICR+wN5BAl3hgzE2ptDBxkyanfd+JNUhKKTo4Mw+Ke2K",
-	"qbE0WUM2EsZVOimg849OMyTjyC4ISpoR6oLJAoqP1NDnAn3qjyptjOKCdCEZ013MM7i0o7loiHH5CgZL",
-	"X9pqmX17UQi+h+y20BN1gPcspys7QTrx8I1Kk8GcBFE5ywj9Pe8Bi80bOwjcNRZ20UgXzPbjjA/zw0Tk",
-	"w8Nxnk/5NDnMeC7AqDykptWDLov6AGLab539x/cnx8dns+9PwVY7OT72W5VIo6QdTLEfk33/+MlZ/v1J",
-	"hAt9/ATWCjjz3MIkokGAKA22zqXDfhBzqHcZO6OndGJPv2Ol/DDA6Xi9gt1k0udXPaQ6HV45d9PvsAus",
-	"ddC2C8VmiYG1nJKo2FFl3oy2g4SzVqkrjaH0qTsKPE199rR6VTssQsHK0zaiQ5hh1Brbl/uw2sVcsK2F",
-	"V65oPAiBlxD+Gd7CpVUPOtWydeNSIJ9+0Pxl3xygVsIWghjzDvhBJlgdv24try4e1/9j/LOYhl71njnU",
-	"pwGXSgIdfKpmIjscGNcc1DEuMcuhXh7xdyAKo4YMyKEA0M7c6/0TnMl3j/92ehB07jv4z3ECiI22DzrQ",
-	"S2Wo0UrL0fmbnsOMpiDxkF2ICTcC2+rIRI6os+k3KxvhWBO8hZnxN9+0bZOjFDM2SaRyVYNQ0YXB3nhO",
-	"tm8XWcWdLGnT37StLlSm+xIRTRE7NZBgOMJ+wT3oIl5E+huvsn0Q1HdgPrpJjJzAnhBp+dhRvWBoK5F9",
-	"Wdfr0mE96InyRsMiuslvaKKIUC1/840XAxP+T789XXOW3U6gpgWD2KmzENvuzNWS7mmo+mxjGRi4lQTG",
-	"c+ZTIG5HkfTC/nkWZl0RBEzFBC2tMuqWAUylcEWQPrp2XOXffIP2cwbOZnYjYJOMqoXKS4ZI40F/BwE5",
-	"aQw4UdW5ym5AQ4JAsbh95i2bKJmPNfjRXuJr9HbQFGPRM/o546i4Lh14T548enxgfqDtTf6YQyUlkDJx",
-	"Fl0YOyMvD/v74+8eEVp5mgyE1AL5VG37U6vbOp8apX542jn2KNHBZ5/aLV1MJjybm89JOLY9rLOzoeDV",
-	"h3CUiEPZRmXjAXo0kIggb33rgj7/gQ9ukGmPTlGr2zrunOAE1FRIPk1a3da38BFAo48B9RuBKwAVXOk6",
-	"ajdd6b4mGFbCBzHHAno7uyzKx+aF7sVRlRcb+tEvq1AFauhAkHRUhlCpFAxCAEa6vlqMruNL4AlWSw3w",
-	"SNVt3xcPumVdcNzlDntbyCAU4n0+91ByBa3uRugEne7Q12+8XOp1t3AkFYioNot+eX5xcf7i+cW7i1fn",
-	"by5+en1J9vNCCtjFYqBUr0LE25cL6VqPEpoV0mPyNG4GZpdKpboN3Ytm2nj6eF7iKO+Snu1LdB15mmqX",
-	"v7GahaaKSHiIzYbRG2PRaj4U3ZrKl7JnCr1s8JI5sdeLW91WVsjzF1c9ZLIl+b+U3NNfchT8HMCy/9G2",
-	"fZY/qBhowAbYBAC495UOACD1cJz4H1swLllOrGivPTJTfVtIS1YENBuOqWAlDV91YInTI88KJB0lgWfu",
-	"dnp8XFnFQr9JdRn46BstArvjN1wAxM1x7osEClkhAe40gCJ4e/Xq3Y+9V72Ln54/wwCAx2IAnoBHuMa6",
-	"3/VYRj/w2G2bGXKyfsiV5FSfL2Ic9O36QT/aumgc8Wj9iFcq/1EVkn7ib40GnLteJRz1XaNR5m28VOf4",
-	"fM24kwYLAlAfpV7yDKn7H508brJ1rlfnFxEn/HI+xcGnp81+0a2Rtv60wQrPe/8wZry5/nGTI9GjvMYF",
-	"eBQQFMSxp42O0wueixkyfD9ucjIuMCN85TNvOLTBEaGfusRChRIvD0i5kJGHWMH/+NT+WCEsCb+pG1Em",
-	"kXFX/xHaJUYPWpcKAecJ98W805ZC7/eW0f8tYEoegLHw2PwT7WXztaXEJRpbsFKgugbtyncUjgo+xxqx",
-	"VrsVQJJ1fL1Q9QujWpHq98NhEAdudVtSSUHcMAoYOci+6mL+iSf4ZXxjrzWbvRoWzTy/kainX85CRAwM",
-	"MbQdHCsRqDlTE40OW5dUBgmxTaWYMussaMCRyM97Nvi4uR4cvlJSQAyOlOBKHbJOE9olxOu1iJ/zp3aL",
-	"OJvXDULYy3BocwUUDqrVQAFuhtllcg3NfZ9f8tGy+9NlR3CNuXGayBvk0ClyQlD6kbA1lt0DhhwhBMjr",
-	"oRXT5mbfNtQjv6jYOBvxTis21RmXSv3C5Zw2Qd9ed2ypCL6cRH8BVbbhsQ/kOE9QhlaFpfHfgD5wIynj",
-	"Xz4g8F8rWKmgEpmobvFD7SUu63NInJbxsJKFmiVIXSWDMSaHAsAjLKTWDkgMoMNKmFe28rgvSyhhCwhh",
-	"0+I6TfRYxN4VdcyYlrg/JxzQhYgwFH4XmevThMa0vqTGvteSdIdrwKiwmEKMjWbnujGsY47AnBobO40f",
-	"97TBhdu7cTiN2+ixOn+upMpON1Vl9rmt1UpP7ZX3r5jcw3PoVoneuUI7od9Y6ONZXS/3vckemtf+nVhl",
-	"YGNsB1bqaKutHuFJA7v6yP76EvMaKncIUhpeA0pWRpzqDMPwI7EISyz44LEH2AgLv7DuQgo2F1hK4xsG",
-	"qBACwQMBPx5bT4sptMCYCwKcoxeK2XQbtpZq8R+WD4ew52z8Eu5Fc65cgWVLEYhtDJZmhSCEJgtP70N3",
-	"uPrjECTR3pZayC1kPuZ8QoC4wTJM+zoxnSY6cDYQ1XtRVC8+LJ9MdnB8OCX7k2fsGB4a4CS02lYQA4tv",
-	"HccirK4VitgYkYhhRMgT/LdHdTzBa5iCGxNum1dxcbn0GFkJQt1DvPvHHGIOE00QUs4kkD2nTXIpX1ej",
-	"O6aCvb5EYMCM67HrNwLARtsTb440AYYqhUU9+DCW81fS7Eq7u5p5OdjLk7vcywsqccuVr4FzuzIrVW3a",
-	"d7ezZFFmfKPzUl7d6R2ek8/riVMb7gZ+OL3O21gubmit/WLTpZjaTjJMF96Jj10rkFZ62a/Ehzyc7s7D",
-	"3hlb92VsvVEptsYHGndP0/vw9TjbPhu0ztqqsSAASDeRDTlxgS8OG58XPW5C1OtLhAtgvdwWZmLC1Dns",
-	"HcDGKBVBoYML6JczRBjXgZ1Bxd4rWEiI4YZoT5rwjiwYR7iNfvd/mPeebezHvuQaxROQ/G9yeU/+A1Re",
-	"A91xZ5lAt9bN84Flob1MdXj6U3x41RQhcvgEFD7gDJ+iFFxyjJGWEEBry+08NqQhLJayg2M/Cw0NDOEg",
-	"pJ6Cs7HzwHdKobFSuKAjXVYLn1UbEBf0Uol/nqaOILltQQ6gaKttgRWUdtHF94IhjzQ0agMijiWPBrFb",
-	"Iel0LQ7EjlDvZL7p/WxmuLH4TCZJ3kRwPoUmq9bnt8vtxq8WrLT8sjyFvra1ghWGmnMy4R96OOL02Lsu",
-	"0C5XJ25fS3JE1XDJw9/aYm+3XibyZt21cM2DtMn/4tIUUM7qxan9qiQhXyY6d0cwFIxWbpXEI+bql2V6",
-	"nkKhQYkhn6olQ1rdkCAYoybpnFqcfbsAoWra4FhfWrLhiO4F+PMhrSs0HEKRshQIvVNh7SUYAEB09RQ7",
-	"dpMcFzLFCxFKsIM/jJ+Ev+ybxWzHnJszZ8Mic1QcimA6aXDAXGiBDHNqEeq6OsaBYBx4mttYZR6wrgOU",
-	"kKKeTCP3cQvTmIJPQtoueejFAkhOVGnY8OLIY7HDlRpcHaVtG6NaygImwNZfQFxsBl8nlu81n0HrmT4r",
-	"zQPmUNvu2mGuPc/6GdToya6FJxEnbqO+3Dq5BRtGgvmLFiqa57VW+bwSH0j/BrJSj9V0fSIsWOjmNY71",
-	"oxsUOp5suAsbrCW26nTDVfhxtW4NYJNyTa8S2EAupIVnl8avLhhBKyv8qQenBZsUKr5BEPTPW6t4JaeZ",
-	"GggNoFsEGP4X19t49ANVu1R3D1QsLuwL+fvHVsqvRWokZZGl5l3gcmQ8pbFIzZ8aOGrpa9Zv/dvF1Zs3",
-	"r99evvvh/OL5u6u3L51H02+xfr8vGTv8ifVb9SDbbvTl65+fv+q32OGhERJsD9iE+pAwQBac38S10fZT",
-	"ItPptxDDGIh0+iW3DHlySgWF+BFP8L9KvrsGv7Df+qMvP+31Jbgedt0vlF81/NsvGSVEm4ksY93vbZNH",
-	"JxSW+4P8Q5vynZ0aKfqxL/v5Kz4RC4vq5xewpK4djX/CgH4efkYa+63gcZvVfPGbWXN7cdx5r3z5a/KP",
-	"4dJP7b78dNCXyRCW9z++ZzJJGfx6qkadH3nO032RZQd9+akvh5O88yZLZJ7KfSs4fxbzA3Z0RLBtELFR",
-	"ciAq2+v5vPw2lz7z240so3h3x0VqNz1U5PtwXCTs6p7d1D04KJr29Pe98Izstdle6YSYD3hi/t+djr0/",
-	"YEfO+tJMRKWik6qRW+yNmB+cLVltJWlfaJEFRbZ8mrwzppP9pEl5bFADS2/X0Ue6j619jUUqcrG8vCq0",
-	"uEdKxZY/nmqpLEIWQaoGtU3toNUpaAkG5CYh46ArDgBrwYh3BqPHD8fGOGcSU8tmrgObU+d83mGgSQFG",
-	"C+a7qhJqsQMl1NcLtsmSQCTZ5TZO8tDih39dHYg2WRMdGFTY0NtJp2GJe7tZ1A+Oo4/4Ffn4KFWjRC5v",
-	"4/tBjBKp4RXU2GMqPlgECC7ruAa8p2oz8yVOCLykxJ/QQZYVerMKXfAUmpqxi/S12Vl22jl29+1LaHlG",
-	"trMnj77zuBiPOt92TgPP1c2L2v2MYI4OGKJ6QzcJ8lFA8JIyPNY+EOy6yHPofIYuPvPkxIdpqjLs7L3B",
-	"jtZzaYHOgn54x09QAmSybCxuf+pIldpMIn+kbaamiiOpzCd9CTiJyURAJ38I7H1yfHxsn5LD/zmrOPmu",
-	"+U+lsSDu80uEWGjo8G5dzJmqUU9+WUfXCvi1bt5LM9fNfdWFYeGEPhzOZrNDc3IPiywVQFYY326GP6ps",
-	"sun0aMwWnYLrdhfe5fVBbBAGcOY2SQyWRtV6zyFXRJaMxnnFfwaBc4HvxzoPGq69X9+5h9DdTz3Ny84f",
-	"rrcFzgnJ4yuxBUqKHdSj146hWjf2wP24tU5tL7qpwACDfiqP+b/TW9cZqAl6nE6FwiUDIgMbq0wLdg1M",
-	"KfN+ayNXlA6Hc0XJrXslZvv0z9+SfPwD1+Lq7cv9fmuc51PdPTqy3lNpigeN3T7EBVpwgEHElTzfUCbD",
-	"zZ6bLVqyQW9oe1ZszkbOaWlzSntjBmyxP+3KOJCI+7gZnUBImgsPtvZ3U+G8WzNrcA8JL2L/I7s2c83S",
-	"LttbMdc95hzW3II4VR1nsAjQYxb4UPYqz2TPQwR32V7tE9mzvvHSCZv7N5tzG2fapQl30HBFTjX7M+RU",
-	"1/WxblL9/ik0wFWRL7fAn1uTzbKVOUu1ZFd7IFCLn1MC1V7iZOdjIvUN3WxEymnuZwP8qhoBRJsxFO+h",
-	"EyhVo9dFfg/9P0s88UVmuK/cGf8LVdmUFPBzGSOo3ioNvNUbuiTqZV5ZMiZXvLPeR65QFWKaWYrZolcc",
-	"vOOEXVN1k8/LMgDrzvqSriI6oCcs5nM4tYRFxeXcjQP/79tjvAS7ZKAmEsDbqJOkPOFEOxi3Qosu4gfa",
-	"FKpDqtVA/hJA2iykVdsI4OxEAq0bGDr7kkSK+Zbmb/PNiWZgKHdDqEoP0J/QXpRQmdGpFhJwV9vQTjKC",
-	"tlbHAUQyDhm2NGarzS+pJDaO9ZzCg8QmWWgRdGISAitcbAkggx6bkHGSqIkhCmkfLMrjbhWtj0WPjk9Y",
-	"SILZrp4KfHpDgLfNxwDOiTSbQ2+BuuZOqpfF4gK4d5k7NDxN1Cnqz9HfjhEx1UI4uqkgpycBMJ8c2wYn",
-	"i75XwhpEdLlLfg2sBeQHWNhVPQaUbjcF/BuJ3in6gJoYcSdTNbhpB2CZweFx5xXKM5JhX1JdAZC+mOMQ",
-	"Uy2CeUiAqGwDyZYFxryOVos6ahjzkxiNTQXXxIT/mWIlFW/1iwZNmrn15DNvHjNZGPjwIhMgyi23yTB8",
-	"o7/uEAX9CKztLeKu7mIUfwqbagHRoca2wAN5d/aSN49sEHppJfH/Ngab5wZ2QWtfOmw0OFFRl2yNazHi",
-	"Els4XPHpYp3whZ3AwysUDvd2pTRze7BFtbAVQbcrF7ZT/RLlwoFYFTJuJFKfm+PmVr4rOP7rtW8slhuH",
-	"nmW9qFziIdoxRx/pX82KI5w5bBlRXMlCTUgHeuwIYzWIJEWIF+wBZwDPfA/qietszeD9eLDRkb9wqcLm",
-	"4RQqBl9/9stmwu1KE+gIlmsTdDKSxXR5mMWV8bvSHfvCUGtnuTrBQwUnEgHUGQCoG2fwSiYDFROY+qsf",
-	"f37qS+9n4yQXTE+h2j0zR6QvE+IxCOiXQqB7JEd5hX7o2LK+4yyQwSfqkDsOjrjLXZpr/27udnL6dzYY",
-	"84wPzPacmbtTF2qVCh99VLDOAcD+lJWJ9g+oTGEOkwHIdQ6kXIT1RN4yxAmwfXHMpa/7R5hkBOVPgFza",
-	"Bkfga0ezGz06/hY+QqJR5IWPOuwCiG0duD+3zOjXc4cPrUWmiQUFMcDNVprvbUgfamoorB/VVfojNxLW",
-	"+wfPoUt2LwRxKrGW7zDnQMzPna1ddXNGr6Z/krqGC5js5k56ddw9lN83XsMrMbvSgITYdPZ0ea1vbt/Y",
-	"ZXX3WLWy0nCEDOMtPPEGYv+tSoUxzfCtumdkYEiQXvIb0p272oIv5Lf7wnk6pJ+vugAV79dQXmCUw0KW",
-	"H8VRKc1fklB3mOe/VcW4mfxC1hsVxp2lvVfko8v13stiOeC0pMl78Z/LO78tYXw5A0OvHxt4zExkP0Tb",
-	"KBZTSFgo6eARRKqB8wqgO0r3gIbAJO9LS3ZSp2tHIn+ZvBdSaN26dSRF3axVNT8JnubjDTSNG1BfoUZr",
-	"BTyS5P0tACI2l/0r5Eyv/DRhav8zkDVjXNQfcFAmYiUijFWn62oUagGrf/nyQNVNjZA7skDCQOidIF+N",
-	"RA6/tdJgwdm0W9Mif7pmwYSOxScidpfuYmM7aJNNEaUd7+EqU8ahgUpsrT2aiCM7neVBgLfYiK5LAbM9",
-	"7X1qo4tAEdnwmcs3XBf5YoiMnVOZ/qDIgHE4uJH3dX06feAreFf4prYeJA8rlbEmarmPuuRHtsdThklY",
-	"4+fL+qzhg13dcl2a9BYN5EvGN/Bhl4Q/S9EaqDOxfKn3KeV+M4fSPbvtxNzOl/uzBGLx1KJMm/oXts7/",
-	"W2b4F9N4i7ZOy2B29JH+BWh9w4CrYgm3CRl8jrvNhWSN6X/jKh8sVl/06PhRRATnnokWEKB4Ei+xD8u8",
-	"GV/YWCzWw0VUZ9xcai2OrOfHAnaQ7U3HHdTpzvS7Z9Mvd8fUsu0ijKQXZlbk3CXAHb0/lu+jqDMcLQSU",
-	"5WckItteh72W6XyJNJvweRdqMKEG0hUaelrrmSvNXbhxG9Diy4iRuYKqSbYPAvEAyzLRGMRNy6x96/Ij",
-	"daZdDa3QbayzBrLtzcIvbm6brbrHPdQBfj0S2zN2eLzD0InfgiLq64f6+TySeVdn+DB1yVubDFmtPrwR",
-	"bG3WDpRl1ysXgFxBwxdIxdfHwKPT4+PI0Qx48gUKDiC4CMoEjxsoEJaFmq9upJrpsLofPiWiBj0ucvM6",
-	"92UM0YjXRmPMEi1Y9Pj42wqRFIvi63eFfz5Rm0X42+/iJMvnCIIcZzyRiRxFXezBsMTnoLgAyZCgUs57",
-	"e7rENGUmBPxRS6LxbwWPkz9rON7vOzz6zxmN//qSjRdjVaRx6ZiORO6OytJ8AL1Iq0t9HWd5WAh6BtaS",
-	"zvlw2PbG1J7uMKKmBfLLImc6SYXM03k3JPeAOhJXrRJBz0mE9hWLXibyxtGxSz4RAbPOlI/EMhIbQq16",
-	"gGXDwWNa+YrZHdiiaBiH3rJmuPak7BCGd0mNr80agfLg3MkLKxvtJ6s92do8xuspdJbRTR1VE+YmsJ4x",
-	"GGBtCyyYI1fSxuA01tyRfQF48jwGqOEBl+xa9B2fv2/w80DDFi/IsjIvxa6lN/6LphES+V4lA9EQuBVn",
-	"vC0IbXX0PVTBNV2OFbaNV+AG1JpCdOZmXEOXP/qjW4rcMDcFubn5crJMOzYY44YY6a1wq9ZKcHtdKRdO",
-	"uIyeSHMNA9TMM+HjUHLC146z17mBSOZwuarr0A0Or/3UNkYUPaqVA72yLXNdraG5IifGjvvFek4rB7mr",
-	"zGGrsNk0+TnLAtNuYUaiyfquMHcRntoHp2ib1GIGL0ZPvsnUKDPO1i7M8XANC2MGOCtgmWVx10WfdPOt",
-	"gJKDEZWyhC77t/2iSOKRkAeLtaR5kqcEqdxDrccePTk5MYYN1F84fOVAXdHlWK09Nmc6JrQZYy69HuQK",
-	"OCw3KzHFxS/BUkYJVIOlXDIGoOD00iyoy/B/qxbVz5/5JTVb0F1Uo5KSr4cvpnXCs8lxIXu1K0Aw4zhc",
-	"wN66+VeLVX2MDudUrlFdEaOrIZJbWY5IS7YAvynPjVN5cnxsjVvdJiRM8jTZ6zT2pi+2qwDqhDGP+3I5",
-	"nZ0dES2JlG1rK99tGGAz8/K3JB975b+hqVkZvMLsvDPKz6teM4Pm6ZjnoVGTCV1MxFXvwrHerQJeMNfG",
-	"5haLQ3990njwr09geCHPX1z11lhRL656bwuwNLSQsVtl40UujFw3z2AszlPnatpsfy5yNZ3a/dmVF+yC",
-	"MPddXuACJjNkyNZsoOR7kWn0CDcNzWwknVHS2RoDENKLPapU+DmzwRkoGYCgdBsqUoHtiQHLOYRxoIY0",
-	"0jnPCx2xiXpP0Wury6ADIzJuesT+9X//H4umQsaJHNFfmdAqfS9i+nOQKi3iqI18TLmYQosGoDu1zY9m",
-	"QkHcCVo7+9LdrB3eSWXuRnYaEz5nIwWoX8B3D/MJobOwJNIyAyobl8oLSHzzFHIufTnmkAmj3Nqj4+88",
-	"TFXGpU7MLrouUvOjNCvGpd0EmlGcZGKQp/MOe5oqjbD99JWwzAM9W5KRj3nel5B+T9K0TDjbpcy8VDmb",
-	"FtdposciBrQtvBvyt3PNJgLsnUTmKsQWA/YAzXDD8Gny5N1ExaLL1HAYsTG3kI50RzUcmi0aFxMudXdx",
-	"pqx+oriuQrpJYk5Rqr4MMb+vEcK9kHmS0tIiJSPEqMLA4mKZCwJk2U3Hh4mwYwCDNRb0mCdicg2tQZnw",
-	"+Zwz/FJDCgkag4dWiEYdFskiTSM2SAXPoF0Xal6kUv9pjEcbiboRml3PzQst0iEzTyuia97BSggeTfAs",
-	"TUTmE7JuBWA2AvQYrtke5zMECvPnx5xu9w7R72Oc1M4K4M3qj+aB43xjUW94CJYa9TLTpiUaG57hV129",
-	"o/0hZHHjOTMiC6xpXMlMMT4CYmJCQLOvf+4g9PqS3mJL3iYmFu3t5LTWDi3FXzY3RUMzdNt4rTn7ajhc",
-	"n+vlMn49HAYanh7R+tacYJHB8DxLVthM3vKFyzaPENf+6n3UMDXdhjd43f0Eil31EkJI+tN+q0rUndnX",
-	"JCSID+iVytGywJ87aRCYe5NBXSHIrR+BF3sXSHzAxjF1EKwLJS7EYmzbQNt+gFbbO+px8Z9zrZORDD/J",
-	"+ah0BanPbcI6Rzw5zIIkQ22I58JBVDuaFLI0qXzAV+2iN2tLcUmM7RN/aJhXdRralulKccC4Rh4pkR1q",
-	"IXOinQd+miRjN4nD2h2rGZKjGke/DVZRItnvONFEjv7YzwojnbX94AANMEzjAjAL9EaHa2p7c85coNk/",
-	"VSKBHgummuQsKyT9PqCzomgeJhKMQuyugCriOZr5LC8ySCC7LDCmgMdqBpimapgLiQC513P36YTLOcTC",
-	"jGFH0l/fIOgwIQfDfS0ALftnoXOGBPylH3MVbIADbC4oyHjkOUsFYvu9tz1x2hq1AP5XEOrrmdM8xjJE",
-	"zjNr6liDN8mtiUtAM2uOmSbkLK1sVryDHgk5Zu9y9Q4XEYV4v2glQ/cKeTWw2Qn6DFLMgsOH9UnuVLrS",
-	"bl+E7nbPL3gu8jOPgIg9Z+bz8BnbunDzFK4zNdPQzhg9N+f0AsLAkeUNJtIhqASMSjH+qA0ItlCEgGDV",
-	"mZr05Yrdw2N8iHhkEeCR4UcWZLgOMKeaQty42orrHBZmHO/2Jpf35D8Kkc2bRFJz8SE/gtf8ULuwV2iH",
-	"URnqWlBZt06bBm2OLOuGwvSXljFitaYaklTqsB55vPCiRbGSAp0cfBcjKHRc2twIN4H4BLz9kdm+Q5jA",
-	"Ye9ZZMtOzOEBWepe7DO20NqA9XkKAMI7u7heUwOPyh8vla9HaGQvPQ3iXu6XRXM8u/PePwqV89ubSqeN",
-	"HvILnosZn9/KujJDGzw4+qnLZCJUkX9mo6z9kUQe1YPUW2soHahea08vVrnz5Pap38NXq7K/R/922Xv6",
-	"8/PLd71noVrcJincOPdKjVTSp18zsFod0k9FWWAiNqe46wES79Rw8Syy8fTzT+b/9CzJB2OSct3v8R+d",
-	"/Xw+FXQ3gASkVO8zkea8izd0RLP7OIY8koPqmLdCi7w6JpX7/Rb713/9NwLpQRzYWCkykaNuv7Vwk2dK",
-	"itp79PuSMAy57rfaNH9K1nR6zxbuhJ7esnu5JrWuv9lTFQu7YZ+2zjmDPQeJ5n1MP+OWq6EHQqo+W3qs",
-	"8QE8CcboWdF+u0fEGEPcxr3YPJ69Ln7ELIJNR+exKvIOOBg0mDT7wZm99joT/OYsvFlmnpu/WUi1u7fs",
-	"ye2tuqFRvEvuFz7FPbvvtt4yiVfdFZX48vv6J+pubEQG3tI+0SrVaPLOvu0dcD+qPhtPbpUcaeDjLe8g",
-	"QN6i0DyeeRNYBu5cuWjcuzNJbkFq62r+w9q5h1f3T5mVDczUrWr/A2v+dvX/UKtME/nCuOEjkW9QOyp0",
-	"bs21XdZ7l/W+/9YDW9hPc0QSoIVQn7Ua7yPfXdvFcFGNXtmInEsxQpCIQxui+afjGDrDQqskR0WLpVah",
-	"hjj6GOipIPwQ9aXxbv/1X/+NDruOOuw3CI35sEqiK6nTiuaA0AhoC4yNQXgrV21UOMQOhRPGdODp8XF0",
-	"cMa0Kjd5YjwInG+bkFwItlGUCDPDmRgJaXSS6LI8K0TEuL7RxJyNKVa/jzyIsAV3JNotnLR5cqnIEXsq",
-	"hzQqYE6lfCD6kuKfmBYeqgzgp3juQlSYuqbNGSfGSJlTHEEXU5FpEYv43fU8wj7X4ASya4FEYMGFUUCz",
-	"dd5jUgF8JAS+eKxZknfYOXM74NirjImjWSq4LX0IlT9tr81A4S5OVCxSCE74ZCiDD3XQFYNtjWo4BERt",
-	"2/CS5CXoaUqkkuKkreV4M4qd2faZdnjbkQLsaV+GginwbvVNDfoR3ZHBVPXyRptbBMvutNkGwqkNqKDs",
-	"kQ6zt2mToU8ry922U6fuDveQi80KcAPWw27baH9oJ20RB1wWAgyPl7OQqU+WhE3ZerqzHp1Svw2XA5E2",
-	"tZmewtWpiH2UawOLyw8q2/DPyadZSfQC17we+ntUPdEf5r1n68oczQh/j08QUt2028v6Wl/6/JB8NaeG",
-	"pnRf5+XWPV1/8TO28xGaRNBxx16p/IJesIdb53BnQfs/nRt04TDE7y9gvnm0/HP1ULF+y7sO/RY6D2yD",
-	"ric74SV9T8tC7pUuqAVDC0LobytOzV10LzkDp75/qSaM3GYfWdW9YvVtSI0CoMuimJOg6WRpJ1JYlF7t",
-	"OYJq2ixGNzX3f0jK2LtupBlYdJTXA/IeThUZbDZWbKjSVM00FhlMcQT4wVSNC24GmyTAwiuBJ0cSQTD8",
-	"BY1by7BRXMPMwwuSlhoGGgLEbRUmDfpxbhEjXdK6tgNJ2YU2H0Rok/tY4cQLnfsEC20Q1zyPgZ/Rxsmu",
-	"5wE4S9f+udBGAS0213OsEYNYEkb03H1I4IMFg/+2hYbAFM80n3fYOfWSuAYUiOpJ5RUDtieQTqJOnYMu",
-	"NfdASDWoDwvWgLVr9e0xbFl3DMdGFcbTGZ9rNkvkitCVFXlfNG4F45oI96fhnLcNPi0MvwecmOYropPo",
-	"VM+meKbLYgb2FM24ZjyO7y9ksHN7N+sMeAqv/660/wGryfM4DnQIJoaqmb+ynvwMTrD9wc8KIkIik3BB",
-	"cqtPCefAWMsn28KC0HqW+MckHVc6x2VFAJ4xnfVGs70Lr9mekXqn2S4i8JjNtg7sJPfWzHE5roetZbLA",
-	"HmubSWyrSLvsi7tU4lY9JKXydCSduWuzkCrlwWDCrCY2I8jAGlyOGhIEjiLb5uCI8tqEAZgJ47TLAlOE",
-	"L5L3gkVFlkbQdy3FjAVV/vtFlh4ApbC2BaU8xHWD1G4yERb1llEHjJDYqQw1qtjNKyEdTmVquWLXAroD",
-	"JAOUwBFPZHd7IqIFmLQ7sQ9vZVLlq+DaKqkYgmtrzp9bGlXfWWm+3FXJ76yATdEvsFNHGa/Sd/4EIqEm",
-	"JF4mbl9CDZSJqeD4TMBpqQuHFsnRYMzz5eRsF0Z8oAZJeaCP1JBFDjLJ8olar3lPI1Sz08DJEIQUEI4n",
-	"mijJ24RRUNcCmBhfN0pi169iZbGRjIHvTdIN298QbYCZYZVeOEvVAEoRGqdsbxm1oXGWKp33pQ+qO3B3",
-	"FMP/VIksTVJR99ccy2CAtz14EO8miZ4AlkDYagaKuEQ676zAvoTCE1szlIsPeRcxRyCry5PYNn5dCybi",
-	"JMf2NGdDjgEWBB37mXH6bYnLtRjwQgsfHEDtgLXZZu+GQ6i/stdhSAG6JJO8HWxyrtTCtrg2JdApnkWW",
-	"NhVxFsytopjn/LBwuLWRg6Fw0RJbrWSfeFbk4w57XTpoyvK6wGF0ZV08bmPhD0fqfjoDkTlwkZvzFCrb",
-	"zHXzqejLyOxx5JeUCVc+hBgviWbJSAK7B7sQgvVbT80PoImo+61qAdghzTPCHfN9VOYXVlSFBf2ueZFJ",
-	"uO1PXI7M0GLKLKGuues0OIJnjn8fX+KK5aSm2A7ZQTCazNWn9/xblcSe24aVz76twQrPV3D8qViMyqvg",
-	"eZk3nnpf1XvoesWHzpHWLWJYXkbbDRiJZohC2aBmssvijFaIjwor3PzzLt/PnSCa454265lAbA1ln9lA",
-	"zYdiezunjNf1J6jduuqZM1pbwdU45GTvsTGERmXcFgVbd9W16Z7Zxk2bbuTTcSFvVhfcYOYPjubQPHTQ",
-	"beaMdtnvz16/ev5HVImp/a/DX0U2EOnhee/wqndIv3S4GpfNBtcW17SzNW/RkdkktmbO8+cNrJlf3PV+",
-	"fjW9n+WCFWM4+rCdt14rxitnA28nBNY7WNrLOT/vPuTSXl4XsYZOtBSfYTzBL+ObEtNond2xcS0FYA44",
-	"0fb7H1FgkVw8+7mcI++Ws3Qh7EchYwIycl8ncRstDW9g9WWIHbtgQIOpbczV63n5KRLMF1hMzhSir0b8",
-	"vQBTOQSBcFfWWV/Gji/kwNiVl2W3qewhnS0SQRjTPeJaJzrn0livuUpjxo29xK7nfRlNRM6NCuqg/AZI",
-	"v4XmO8KtiCG9aXOFmCW0XyH6h1SztuORmijgqBCTZSUmAX7rF8bJ3agiJJj2FjUh3jwsVYWcHJ+srwpZ",
-	"WlhkT+XtKkN21R67ANbnrPYoyXWMaK3ThLX1H1Vlc8vO5WX+8b0kFLBkfbHtaV0Dm1GD6M6vbpnDAnp0",
-	"7THBYOMREn4nViCsb6SagV+dxGwucvLTJUVMSjNpuzjFmE+nQmJLFuBAAykRoMFTwAAQn7iGgNstvOoQ",
-	"jfruEwc1wDiv1LJGwgcXsd+JrmbF56VYWv07Wiux6ouOB7ZTpXWLkHxTI9uHRmpN7B9VBuDPxcT1pJZs",
-	"6u7GwgkaehOIyBFyRtteAoEPDdBo5XBkBDhWNgkJ8TxnINcJhQqI/y5UdNehor+6YNxZgvfI7Qwv73YC",
-	"9TOZgO+frEl1nutKQiVyQo6wva0YDUszvFhlT7CApBtAB1RzIiCXhZFYYhpRHfA1H9z0pU/1jdVMnrEI",
-	"oSHRpOL2z7eCa8B55DJmEb9WWR6ZbzP8/LOnRH59skuK/FmTIr8+2aVFdmmRXVpklxb5PGmRUFM+7KwI",
-	"mRqb+Gzntsp0ub8XLfpcgcFCvxmtd61AZ+9Uzs692rlXO/fqjtwrTa9VvWxLU8YHA1XIXFcxPiH/qLRg",
-	"M/h/cTjhScp4HGdCa0cEIBlnA5HlPJFsxucua4mg/e6rTKWiHiT0Cia4sMryPH9SM8RGr5sETNXRvXXY",
-	"U65R113JZKBi4D+Y2Oj7hOe5yMxUSBK2ui0e839vtVvGXTFeRzZvtVuST8xXwvxeK5SLE/7hpZAjc05O",
-	"Hz9qtyaJtH/7tKLOs0QCjWZdkt3u+J7blmAuI8zH1E3GXN1qKqPfKnwxHgLSKu3XeqhVe+E2OKs49pYA",
-	"AvUv0w5A4HOSvz8cxcXjSSLrNZf9qibra18Cr3JQCZR0Dn70aWmuFGx6zAvg/dqeg5DlSnVYb6FtAKNr",
-	"NpMJHU1o/QExD7VcLQhxKqHpS7tEqKRB1ePtaHOWjnQyksUUY2kXQuaYAQU4Tmynx3gawK/grLuEIzlQ",
-	"gIpKODcJ8WGCdH+X8xskT7xVx5XRY1864kYXNujDN7Pdtgm/PPYeOvCbLcQJ7OZofW5Evb+CXyPhOvq0",
-	"FcF9O4C9kQBjZzUyHVzxqU18kg2uR0oxHPbpIYrzJuGy5+ZFvuQ39EO75vw/j85CmRIoGkbdVnNG9m6N",
-	"FquNR5nvXTCqSdCIdKBzk44+mv+8S+JPSx2m1161uK62JLYkyloAyVM299do3EAN3yGnnZpJV1hKFGww",
-	"CDqbtMCePryuL+lGHRbZIVEAc0x3d2WoQb0qFLku0VhWEn3hUtAN5Xy7ZZfXGJrlvnTEru5zF476ehuX",
-	"nSht6gJsJASM5GjGy+8nQvXzEKmJE9B+QB8uJP4zyTsMyWiI2VtYGnc+MOoSW7GDVl2rK8Zct7E/FyJR",
-	"ZOgrSWIYO1jPGHcdASJH/8AxZUoxQzfmel7yNTIxzIQeRx32DCaM3aL2h/sSZmjEvxZaJ8pMznbhSgWi",
-	"fMAlS9UIUgPQN+0j4bjumIFGTHSe8RydqznMrovuibn0HVyygnKcBPn2bgM9j/VQ2bgPZfO/jUGpZsTh",
-	"2zkddWPvAXD+CzsdZdrvGc9ivctDNLb/X3Kdn4N1uTP//2Tmv6XSRv1AwsjrhrXarGL/W4rtP5oZ+keh",
-	"Sbm9Hizq8DkEkfUYc52a4BB0WDtnIaBUIVM+QLjUZyz6+Clig1TwTDsF4iiOAQsAAAuckxGrPjEQC7j+",
-	"tQVlCBwD435Yv2HCjY7Mgbua+CLJDxGpLlF1M10Mxv6396NHx48iZNh2Tgp6HdSPENEWuwrnYAqU8PIA",
-	"D4AnAsodU+0TETkOI2CdNlZP9UZ1OnFa5Nb2v5VSxIzLGmXwxv/Y5mqtdvB96LWYN3aXNgkF+iH1vXPu",
-	"lGo671LNrBM82am2naJ6wF7YK+jFcu/A7RUXLMXsSl1y3EP1EI2X+TeB5cVqUEwEBiyKLG11W0egsWg+",
-	"CzorGUnEtmkb1wVwbhIZYAtZXwc+CHyygZoIyr/7fLV5DSHgFid6mvL5K/zY/kiC+IsLqH+IxExIf4HW",
-	"sAXBbU8Xi8RiYbM5ge4NUqUTOQomQzqnZj6X9M3iZH5z/eQOdBqLzCut35rPsRLCduVU0eNpDgHmdnUS",
-	"vs95cUsIG4qQsM97bariA45bevSH0BxPNPXBI0hqfsvjTbXqCxSwl5B+1qbtqEBw3yj2p2OeRwdt5trd",
-	"D4sENuT8xeFVL/h9KHZZnEGI1lS3YpdFBwTkwEfWLFXqhlCsjCbBs4klKk7nCD4YEwRVMJeCKk0WtsNV",
-	"DSxM5GcxJ65/tNwq5taApynuzZtw0XyaHN6Iee1vvekx+Grxt95k6jrIkk5TnkPhCuJfFlIHlHjBj40F",
-	"T2tfs5/wi09/fPr/AQAA//8=",
+	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPL2vI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLd+9O3S/GW/bRkSptf1HI+p9mq",
+	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmTyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9A7I67GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpya69lSwHWlqWb4",
+	"WT3LGE3gard3fJzsj4/avUmfth+N91n7eHTUax+y7mSfPhr3kn6/FbW0lKkZ5fn1dQR0eKczRuclGghC",
+	"hbpiGZETIgUjC87GAUFaCdV0QL4MW3q1YMPWYNh6+/7Vxbuzk7dnz58NW9HQjwwubjM2eAqmCo/AZIet",
+	"66EYiurXzp7/5ezi5fN3706+e46fhcftKpS/ekB73fajpDtqPx4fHrb7k+PJUTfp0oPRI/yqTPG1VCmu",
+	"NBV6uw8/ff3q7PmrW306Yamm+OYZFZdkJZed7T7+/NWznT/c8H6zhi9OX52++9OdL2LLcNvpM67oKGVJ",
+	"eccpln1iGbnieiaXmpycFvdeYliO8ovEPR61EqYpT83Dp5ZVFaEZI+qK6/GMJURODOcSPePKvt7sswx3",
+	"/AUv7JhD2u22H3W73fZj859u/n+J3W5L1RocdI+jluYaNufJKQlGYyjYGrQeLjI5StlcPQwHCxvt9CVX",
+	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9Tk7hVXzMgtffhia9g4Am",
+	"h91+gSblodQRpngPUueVPIFFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
+	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky+tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
+	"mfKH1jDM5pfvwj/H8IzOVmZ7tAY6W7KQavsFqhXGWUex4AYk2ZtMajmWaQPBnLBQcs70jIspYali9URa",
+	"uFc1k2iUyUuGwiYjyjBp/uKlYJ8XbKx3I9PhejIVmcuNlLAsk03M5aeDhPqPpdS0SKUzKcmcilUuUjWh",
+	"RPN5A4F+gleE1LmSBXE8YoYQVxnXmgkykZk54AhNzbGy2oUqo3VUOegXJTQMD3f9ctFAFJwCUuQtUwsp",
+	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaBG8+t3+0ftXq/d7591jwf7vUHvsNPrdvcPDv/ailoT",
+	"LriaXaAsaw1aSsuF/7n5FUedg26/13uEr8iUvgAp1vzFg/1et9v/q9Mwt9EOWl6ZvbjRM3A+DVpywQTl",
+	"D6cL3ZZKtXv97igQii1HStjOfHzJyku/QXtdZiK8e3/06FH7Ee32248nXdYe9ZL+eJ8dTA67R62otQQ1",
+	"3nAsCCsklmoNupEbB5fC/9rvRa1FJucLHfzUN+xmD5z8+esivzz/5IyMYCtdSdSaldGhwXgI2YZfZPbh",
+	"G1E5ZDcm4FiY0FSxqMXsGD5+wX96q8XaIVRc5jsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0hf2zQJGN",
+	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgGwz",
+	"qkGvbrLWUIiGboFyo8Hq81u/v7/9+0N7ZOv37/ulS6RgtR8zv9924ayUGrYGX4atX2jVK7S3BIqGLa4u",
+	"KB/aI2nYoks9kxkO7pIL/I654dq8xp8U8PMaQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
+	"ei2qp93H/zvu/lWPu3PglTM+Z3Kpm00RxVNzdNTqito+3KxLJzwhxrywpwQXoHnuoiXS9brzQUFLzAdW",
+	"px+6q3C+vTn9nq1qdsolW0VmvMvQkvj4Zd0W6R8Put2OGWy/W2bYw/aob5iPHhy0j5Muax+MH096rE/3",
+	"R0fdlj12jVpbeXGvO+j1BwcHncNur7+/b14s6NxM6gMbETWDbbfI2IR/Ntvw8uLkr+Ls8+j0P9jlu6Tk",
+	"eoxaaiwX4NK0vKsGRm/3rKwGRrE3M6a8FbWkuBixGU0nrXOjI8CaXpSn1WXtR+Nur/2YHu63+5Mjdpgc",
+	"jPdHfdpCHhuPmVJnhvHKlonhxQhcIxRuQgMebIreIZlzsdShMvGlhbchF7cGLbb682z03Zi/5n8+ff/3",
+	"094rfqpO53rx16enR6d/+9///p/O//73/7SiFvu84BlTF1y0BsfdrmGkScbUzL9IZfoCb0VpZLlmxGjm",
+	"7PbxWC6Frqo/0/Lu2J4/vDvJK3xz3ETTjI7Zv1vvdmcs5xVmesx6B+1Ho964TXvjg/Z+cjTqjo/Zo0mv",
+	"my85ji0Yfd2BYOe1I4v/QlMwfPSUijFLU5Y0GnVeGdUzqomQI5msiGAsKXpMdjzw0AzP5d/YjacomIAO",
+	"17+eg3DLQy2YzK/sUOtWzrRuswH3dEbFlL2hSl3JLKkPBgmpZywjC3tTYfMus4wJfeGvmeM+y9hYk5nM",
+	"FCMjwzzZyshgdhXepjRdpMyYQdS+32iIsPmeSvGJZYqaWb2S2sjDhd7KYTwOnqw5gcPLF0LqC+peXT2Q",
+	"E8kUnsRwDzqMwxfscib3Q1d6P3BfhVMOvlrv8WueBlAPdmi+52vX1EzS7X0JpBPsiilNgDFzygUvhHO/",
+	"IVp4ZQ9WFCR0rBWcSVwrMl4qLecsKxxL1fN452M2H+FLVGEbhmjXtxzPvEGEMv/SGYyp4UPwo1lGOpJL",
+	"o8gRLj5JPi64DxOmxhlfAJ8OWqfkiir76YToK6MIGvoFwVHHKKf4LnLwqNczo7zKpJgGQ3uvWNawi6tH",
+	"77qzZ4sdXTk1cQgJskoTj2A4Z0cN4CYaovlKRb97drl68ycuH/3ns79MfzyY/7k7/mvWG30Y/+fnny7f",
+	"Pf6T6Osfrg6Xz+UjfkKPJ9/97T+S/e//mRRIswp2x61ZALcpCyzJ1SKlqws71ZOEkh/kJ5ZS4Fz2WbNM",
+	"0BTH4p5vGzZs3Xag9aripvGu55r9kGvGAUV+4Wmu0fj8C8bdbq/9KOn328fsYNI+pEejR+PHyTHrTv7d",
+	"DaHDxSea8qSyB9Y8XE6jCEhuZWWR5N+u8BCtITZ6csy/4JTOSWNmePNUjw1aZL+D52VVd1uvJ4H7ydP5",
+	"xmqZIdCzb98L+onyFJXT8pmZUE1HVMG8EnlVp2Qko4tl8IqSZuFfkOsXu0Zae0dbBxGfua8WR1bRLEpj",
+	"B4Ig+zaeK0+pUVhIKsWUZSSVU8JFSaxY9jfjM298bvj/jFbM2xPHOhUTy9MWts6FhmeLhM1gSahwD0Me",
+	"BSptrG2eIjRJMqbULhkQx00ZEM8LryZuYBW6huMGElgxc/qsjg5WH0b+JTNqsxWcbCK8Lp4dSK4qgUqv",
+	"NJosNcYL6Gu7BPkfNVIkH+QaclTGaojygvLtjdWlU/998PkrWKzF8Hdpq/3TmawToO8/ub36QmYjniTl",
+	"PfNKatCYYaPAoVfdIRP/aEkmW5FxD58MJHOayit45S7SuZg2FQjjF8E4KlsjH6SZ7Z+oSF5PJrWC9wc2",
+	"0cZ4my3nVKhSYHWOUzbbAt7DaKpn1cQiY0CwtGAVeXaRl/DoacLmC6mZGK9OxZtMTo2kqx6Mis4ZsSSK",
+	"iNI8TclSJCwjV3RVsxg8f+0FF2ab4YtDoeXeF8jyYDTt79kK/O3Fb+2yVOO1CRWheAu+D0lpXJBg6JXV",
+	"bJplibAvuZpTPS4vEHwBpJ0xDyGFw/D4xqyd8Ktz9+oCz9dQsvAJ55KxhLw1+4eujjIJgxGupZ+/D4gn",
+	"8AQpU2xCl6mG2LpPH6wjkHv65tPaL2S3dUPD3B58jdlH/qs4AVDnn2YsYUJzmpb21Adj19e73Nwc4AUX",
+	"4+ANJblWVHwIiEfm3+m9B7toRIcF4dYr+CfMsEhxWDW0qI4+IEvAIzWeBL8tuCJaou65hkIhE6HnIdCL",
+	"6iSKFIzAywwj9YyM7R8ekk9c8VHKyMm7p6enYN7QsWYZnA2w5i7vHT6upbyw4+Lm5JwxmgAvpnzOdWvQ",
+	"PzyMWgsJPGEoUxoG5rzvkBeWL0q3uii8uPXWLUyZaMHivKEZnTNd42AAnv1pybIVWfibmhcmvCeQ+v5n",
+	"sxZLcSnklTDMaxRhaj8Cr6ynvFzqCzm5yKiA8gWgPowpIL4hTkB8/HkHknf7m0gezrGR2PlNAZnfYsit",
+	"Jg5oDCWlOGR2UzQQMA+qmdQYtyvJBxvUs0FEjkoPDtuSG167a4riWvngBtRIE7whoEctIXDoThj48d+U",
+	"EoVo6l0SonvwFQiRUaE4uo5DarzI5JwYG8BIrHEq1XqOyN9S2H3WRLRZzlOJ7pvia3chBG2yGD0hwgE1",
+	"UyO/y5DkB6r0STLnoqqRplRpQs01rnRGtawTRZBFADdVFCSOIaXqa8jVTBr6WGfHLtuDNRHjh7pBV4gR",
+	"jBqIwD+xN2BBVamAlpWNywRJyS4deVRSzucLKlZgx0MwgPygk/X+un7Xeuhr/XWH426v/WjUp+3jpNdt",
+	"H7BHk8f0aNQf7/dANiudLcdmNY3F8TpLICt9xhfIdW+l1ixL6BwsAC4gY/JKZpdG+U3oCs7eRSaT5dgM",
+	"zCyXG/dV4KlfjtJGM73/eHDQ63S7B70e2N3ZMkVn/Vs2WYoEiQVat6aTyYDMqEgMX8whK78DXnpnMaX8",
+	"E3jVpABzM+NMJKmh73KRNJLvcNDrdvr97mHvsfn+J5Yp2Nk9WFk5PRUvZFbOIgVP1+uTpZ6RfqdrxjcP",
+	"l3GaUaFdTkagQ24R01kqo6OCa5wmtBAT8gOqjy8p8ud3r1/VhZfKL9piIOZbL2lqJsbqo9LG4i9/0G7q",
+	"uXvwwu7LsriHPAcr5o2yZ95jNT4uyPuzF+3Hu4i4XpMy4GdC8gFVNnV11EAEdNS/YCwZ0fFlkQanmsxY",
+	"uijL+fncJzyj6ch1ZCSAzdRcv58PSvt5l8TAjGoupq1BCyoO1nB/8WPBfFVzVFUkEFeuS8z8lwhSRDUT",
+	"pbw8RbfY5MRNEo+AxYLRTNkYs7F1JuYUoCRjxlrG/IOrGR/PzNMZGZn3ZCxlVDHlpLCTvBsIFHo/b8I9",
+	"lkDohbk5fc6vo9YrdvVeVQ0Uwa5qo1tOUKVc7JiB1auJtb1in/WarIlTrYhgn3U5Gu5y7yxVj4/b3V67",
+	"2zvrmr0yQH4rhaNJ33rkf+lQs8/OqUbLTsicJZwSI+dAkZILliF/Wd0SD+46B1ae01IXQqu8KM+VxfgP",
+	"5MIEn99Flj8uyPKjXJa/8sk5TUG00ugtnV7IpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3LnMt",
+	"BnMOinN1n62dJl60MzRjOKutYX1ndCcyo5+MzblIea1hYmdxoZuKV22Gkj2QnJMvD2kJJKff4fd2ivWN",
+	"m1RzO8O8OLaBKKVJGOK8oatU0uRMyh+MKC4llX5iGTk6IN/zb2uossBHL8CfBA+X7RRQZuZ0hfQ9Ojzc",
+	"PyKjlWZQuDiXO3lvuwUDpRcEL+xU0O9mx1OhQnXQQAUmEsMisGANEQRczYgs8N6GqIbYcPiAVtHr7x8c",
+	"HkHO7U2TrW4SGQNbzClJWwzGWwv5FNfndq1XoHqD7iOjiPR7cDCYw+di+7RhWJYMdCGwqTEEW9q8cs6A",
+	"xwzZJlTV+/QWwVsufKSxsH+DeLaLL1hr59YmdC+IL4TzIXnMs8KjNQNGclQN6ROSZHSif/OW8m2MX0eh",
+	"O7R+cSneZOwTZ1el8AiYNnKZJmTEsOYc4laWycKVakCl+U+5hOkZUkBsnmARXoK1mdQfI0QtFwuZaZIw",
+	"ddnJ9Ty1UprNQR/P37qFcCkj26yP3tvIeC1hnF+jWr+eUs0sQcYz6wiv7lh4s/eOlLer9RyZ+fh7wPrK",
+	"s33w3bscs/2jpmMW50bCYdXs3dLQc6K8Y9rYnqopmXCbPfyr3WzlvZVPu6ZQBYlUrFP5ZYXWTo63r+hQ",
+	"M5bhm6V2OZCNifG5AknA0NoySfYaX1/y2DTYfjs6bkLPivneW6rZD3zOdZ0UABQLuzFBG5Si1tzKqGYX",
+	"qX1LUQooBmw5lxnL32RGBD9DgszuAaLtMCzMFEk+uoowKIweaIJhrcblxSiPNR/QvV+BtGiqd8P3T5kw",
+	"JihbWy5T91L3YJ4M+ZZpngGKWo3WETrvDTvY/fB/7vo7cddnSPq71VneypS9kvoEd0Z5QSG/DGhFidIQ",
+	"oq5Tps1tWNhjXxNsytcixTRteNcQ9IhhCwzAESNUXdoUnl2dAUdNaWtmZnlaXMNeLA/ckOQdpOF8u1Sr",
+	"BhGVyikX6wQUJvJcjMwrQvlUlXEZI1eUGxm5i1B6vHVCNc6J2BFV6BAOGEkA8fqKVpLShZYL0Koo0Sxl",
+	"i5lhxRvUlvYKZQ5QjOcGXnIk2iePwWw8ME8+2u92uwfVsppjCiUFh4ftx8bqPZr0Rn16kDxmx11z7wJe",
+	"t9/pdnq9/U73Yf9gbTl2zefASsWyoUHrpfw7T1P68LDTJff/0us9IT9wsfxMPj8+ujg62CMveMYm8vPD",
+	"3sFhp4vqdh1Jeo/P+t1B73Bw0O0cHfb6+0WSuNqLJpo8GnT7gx6IlsNer0CTcY92291Ho3770bjXbR+z",
+	"g6R92Kfd8aNkf3IErl9Lk25vkIweDw4Gg4cHj9cTpfq9AlGeMXV5slg87Hd65D5//W4P/drv+FS8XzQU",
+	"nt3cu71VGA5hbGqyL15AQlnGWF3heT2h0SNyUAyerC1OF28Px09Pj04vF3/58emfjztsv9sZ91Mxmr/o",
+	"Jn/5c2oIl5nZPbQ+7ofb+G0eUt52mCt/xERyPOq/2W0QOZ24mG6ZwT6jivxtqQBzbynuIHv9K6SMKzen",
+	"f/Ks8Tqf45aVmr81t6NZ8dv5HMuv3sHniOvxFHOUykBz8GuNI8dlViIf+gSnOh8jV/Y1T0jGIHeJa/Ty",
+	"7KISjZp8FWc2V8oNpaIHFMeaz/wD17P6SLe5QmhjIftvhBsLPrl/jbD9+a9zD9Y4jso77+P/CcG7XwCj",
+	"zYFO9ZYtq2Cbls+XteUdWEOWMby6JqPXl3Qgvm+HnGrlU4d9VuvA5jESOqW7ZTOOm3JcYYIERlovHoOZ",
+	"AEtK+ZKK1QnqP3VVRvyzntkU8DW1EVrKC2MYXlD3pjqr0V3skA8UoI8BBBmxMD5DYtjd1xKFjq3KQOpJ",
+	"VJ5KQChUOVWDWQ3nnrK3rCFSfksxsGwBySFep6qvJOCfhCJPdeeEKhjbfkb5SJvp5O4BMmW8CRDkO/4J",
+	"AK8pWWRcZlyvIqLpVFlbHI8gMuEsLUIhKcWngmGejFimqQMXuIBbYSlklkBZAYAGXBs1FT/QGrRmfAp1",
+	"TnQKTqsRT1NUrjNwXyGayfvTpzOqb+RlXA/iciOZGhzN51FLZ3w6hdnkzsu26w0RDnbbJhI7DuVLsTvE",
+	"gmYW5xU7UmytHFi+gaeg3qMUjMvnq5ajOdeluVqdbTdk13XgrTt2TrCPvWSamrcjBKZH3bRYmw2NDuDj",
+	"baXZorEXgiFTOx+kBQrtrb8/B1HN7682ebjlO9b3iIB3MJFsN2qs4l5PCbxna5rfEN50DbppuHofn71+",
+	"9fwcQUtLvPjjo//jxn9JbsR/vq0Bxf2V8elOGd03Oy1woiFcTSvwh25ttFzXnC/bIHStO1qiLzdE462Z",
+	"CyTtbp1zfV17Sgah5Ibx+vY/aKO8F+b7TGg+ppUg8yvpy9fK2uWy9FxZucyTeAVjiUNu8UV4u7hp9pvM",
+	"EEjZLY2mokCWBwwHvrC5Pyx5yRJOz+ChkAJvUspFBdne08A/fgHZyFiS05jO7IEnjE6NeAe3S2KeFHLk",
+	"DnOKBBMLPlFPlto5AHXAOl6DhfcBI3EWmKMeWKqSDpm/uRFy6Fs2lnOGPFOGtKtg0tXVAayLklSLlXZA",
+	"YfU1AD/SlCe0KbXyhMy5UpBUDAtTZaFP/vmGpErIzBxljF4qQkm2TH1i9FgKndGxrq+SNqxko99BITQO",
+	"Y5fa824T3ENOgTXJmNVpGuJ9YPTyjQ9RVdqRzKVY5wS4YvTyIrheTG4LQBAYVStjQE2XFh6qSq1iLD4g",
+	"mH//LjTrNdHMTDycWoVexblBiAMBBrCzHxQfVGEmzcTz3a4wDFUszQBrntx/++IpOe71upExquBC77Bz",
+	"2Okd7QF9cHuYzbJYpEZecike/k2Bb9AzlrPoxzM2h4NsTj//wMRUzyz6gZ2V0pnb98/P6LR+2DbJwvD2",
+	"lS32VjN5JSJMpLCQAIaHZFY3/Medx5390uCHrf1hq9UwwqMDc35qzSCC9f+GrY//9rv2f53/Ydj6fas8",
+	"9Kj1uT2VbfNjW13yRVvC0Gna9pyCIMdF1Je3bJHSFcqE4ozfZAxSWiF5JVsycjVjto2brUp2wUusRiCM",
+	"ZinP8VocYI5Nqo9L4BJxgQ7lZXJQ3lKmjIobTe4HLi6rs4mHy253f7zMUvgHe0Iyln4zbAn2WQ9bMS7X",
+	"4/7jx3tR7n1b0CnrkJMR0AGQDmyulnXLBcsIb3fh3z9CJtg3h13zc/9ovMyUzL65/Km/POn+OOvNv5v+",
+	"mPRWB/Pu8tHVd3/tPv7PSd2gmrii3z14fJvV/0HiZqln8gXVM8/hoG+islec740C3bfckD69sDrgD1B9",
+	"BAcNTVMGGVciwRpBwuh4RhYy5ePVgMRZXMzQSdlER8DckFdoDnOXMRbr2Ppx1FDch5zyNmd60p5pvaAL",
+	"3s6oZrDEbSvw9jpDUdrWmBL1JPum+0R/02ttP+WbLKUnzRuYZh2BqA4JgXlTKiLxTwE9zJyv/JzJllOu",
+	"n/BP3/S63SdX3/S/1pSZzlYnE4v8UpztOzsBLSEBK/Smh9BgkKemluMxK7F1LxzyRGZzMHC40Ptg29HP",
+	"fL6ctwaPj6Cwes4F/t3z8zGDxWy67SdU49Bbe/RohAZ/9+z7e8o6o33XueKafCqyHRNmsB/Nz+d1++zD",
+	"hw8ngfVRP5DxzGw0MWUoMY8eHQYHXPlw+xY6MZCM0XT+zbBllfhhK0J8qm+GRUAUEHm7S4rrqJVycRn2",
+	"Fa7O4cSWaQJq3cl37fenZshe93Dtfc3zua3zrUxWxSqO1u/d4dcxyu/vHvpLeZfg8i2ACBP0Ca65Dl0f",
+	"fO1iceRvGU3c4vsnK2OfMh2k/oD5jag+qrbb2doxNDEk/m7Hck8F4LHFsSBzrhlOGMBeOxJVHcQPXGnw",
+	"2ATkUNUxpFzpsLfSDkPIW1g0rAzeQLiufh47NNzBijydUR3gJa9haqi20WScciZqRqSYSLzIqbI4b+Tc",
+	"bZi/NFJ0CK8Zay7LyKMNQ/3x0VcebBOPlVs65CVNzUQ2XBc4HXdguuciYYnN2K0O7DkmlLtQmw2nV8fB",
+	"hH9HeQz2mfpBdP0woJnh60kT67+Rtokvdj3ctP9sf8ZdNwEAv9QsE6YO5OFHB6ZaMxx4Q4WRnN/l9w5r",
+	"Ej+LPxdSVEt3BOZvETakQVg55qsn1G0Y5hWdsyRE3S+O4BUUNgf+r4jQvL81H9ccJYu8SqkyoDzTpGk4",
+	"7KqJZ95pmunNp8e41EJkJ6Kwq2ahmSSEugVp+nwuJ3f5dilrufj97xi09PW9s2At8GT1Wt5G8oRf2G2M",
+	"TOmNGocVM19T8ejmQ/qs8zauNdLGW+e3EzloQVTG4RupRrVjxr1vbORO6XKxbLuBkJgsXEu8N65SsjhO",
+	"m168bhErFcoVP465UKueLPDaLb7t6qSapm5vqP86Xtv9629tIWIjvbFSsZbeZUyr8ucLkFMNOsRFYRzN",
+	"pyRUD2rf7SiCEiOjAkE3J2xMWSt/73SQmJZXL4j8prLN+D14cYNiYXP8cuWidKCWSxfLYytex+GppTnB",
+	"ZrR2A5mLAQm3UcIyeOj9qTVjdhCPwZjqVNn6Ua3XaYuDAqV2h2F9kpdhh6PysMxlGMclW9UNwVy3T1fk",
+	"4oJfXLLV2u+/03KxaFoqczEgSZ1VKBe3WRR8snmzWet0nVJaNky/XZ0+21kpzcs6GoQQzqlWCJ25LOcb",
+	"UwGjk41iFzvqwefBmVf9OqYV7y577QCaZh8MoGn+yyB0ewsSuNhq4/cbjYGlj/DeXL+t/6pf88ZvTpne",
+	"7YMfuJ4lGb0STUvubqg9aq/sxV3X+7r8RL55Tp/VewoDbfGeIhw8rYCDbbSnHD6utM3WOQB/n7FJa9D6",
+	"3UNzZkph9vZDvKoenj4LGgM3DunNqRGJOBxyIlYE81fVgkEOLGKuvH9/+gzhBTCwIKTgY5oCSKdF+ALI",
+	"saYJ5RL0lpN5CnGjdVGPBZ0yMmJTLlSHQBcfzDc11+IfuLiMCbrr3YFuH5jIjD3BLA9JRozMacLIctEp",
+	"Q5XbKWEAq8mh3+s/Bme4/7sQtPx40v4rbf+92z6+aJ//4c7ilrUn30sIHHNNFJ1AVFIx6yhxnn8oLxiU",
+	"QpPQQwNrIeHUmEzYGMvAOw3I+0ORQ+9HJOGTCcsc/A/7xLKVfUmHvGOMfHzLdMaZOr8PSAEPM/zTBo2K",
+	"yPyW4mUk/nV+8GbS/1v7v25N8slL1xSkSmvcIChppUhXhCOXxc/P6DR2XQyQ9RSLcLddccVIfNDrxx0S",
+	"P4ixY9aqQ6Byjk4B7UQR6kIeEVESg5EUdOWMYbLKIpOfV2QOKy4nZv3uxx8eQjg9jkg8bO23p3/ni2Er",
+	"3oN4NS3Y2XTO1lF/0n5pu4Fst2GfC8316oxObQOJySspWAPhznICuTDrSi4BOG9gCIhmATaUsZXjUTHc",
+	"zhWJ97sHMbAxFI1iBk415WAoevudXqe/t36yZrS3m/EPVKHV3iR6eVIAOwHNzM87smUcYzpnA2JD9cWD",
+	"AQPkA7wklvMRy/CnOMpFnmvdhlUqBHy1mDBDRquhiO3j9rp9vkNOyCiTVwqwdmKYxTu5zMYsBvkBIxsZ",
+	"CaFYOjHHBrQVC9D+YWLcuWqGgivCp0JmLBmExoGeMUEwaQxGbGQNZBJHBLwRhJI4Y4rpmFzNpAKazayT",
+	"DmdMumvW0SxBG0bfBm32JiH2YPlOxX+A8K9dRRCXVJG48DGzBDIDVE06ZnPDJ4YmRVICwSxWqhfLOAfc",
+	"+/agwpbnVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJJarMOIIVJgkeXzY2oglPVoV8aflpYbNBUiqm9",
+	"CzjJpsi4Be+Rl/xbYB/2WQ9QhFKfjmcPcHRrD4XPSCFzRoVNnOKYo+H2VSkN4bDbQDKYV0ishEHTInyk",
+	"OfLdv8O4t/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edbDsQ6VJpGYv0xX1eBDSJDt5wN2nZNk0ET",
+	"7+vOJTcjbzkVY7Q1TSRv3fcVZ+IMxFvN49o87ULhYMX9x1Jihr+vcf9SSKi02Z5/gMRKgFQB2eI8JD+5",
+	"x+s+7e596D5zHRVh3jY9FwLLmbFvN9M3OGScbk0Gi80UA4G8HlMucp13oIB5ubB6aN7f1ch8qi7zgM0g",
+	"72+iCR0Kzecsgrpmi08Dr4S/E7pCcR0kzRZS3ermaO/NKdMKs8DaeRrYVg/b211WVdunVa19Ok/Aus4z",
+	"NF5JDXE9XNXdmCnv0ruRn565W6+jxi6Om95S31TyOqoBAd/0qjLw+HVUQgjZ9IICFsldsXoRmN0nWp+c",
+	"It+6WEQGnRe2ytnFZmhBk8uQd3dnoW9p8h3V7IqudmeeOVdjKSZ8usy24qCXhfuvIdwntl7wk9NXwVqH",
+	"LXo3P/nG3XpnIg0Cxb4ZccYmIK90Xj+PqwzjZUnQuzO0YqgIXPZ3tq5B7cwO69rUCHDj1q7t4GhkRaXZ",
+	"3ZavyvsNXkc1vX02vaXSRujO1t7t3DHgUJuFHDGyoJkyxxctN0IMuhnanZ9fArxGsMFqmhzaXCnfa2Nn",
+	"OR+mUl3kXSq22LNPgyfDcZSOgHnQx3Zb+e97315HNdVOm15Uqa+6s8X1kPcgdJWWEtGvC7VWT0iMxUIx",
+	"UXSlyBWgbpLX6OoK7SgyYsYiVViwYbuxs8/a31wQJEORN6EGWqNECRewg/W1hjPCvhI7sEW1W8Mmqpf7",
+	"Wdwt0bnCzhIZKoVgqeMuaODCX81u+DqHymZWICcKMHbBxZ7fP2PpAgj3fE55CjGKHWkF2Xi2Vf8m6gQf",
+	"u1ttKlD+84bgxR7HMNtCi/gdJjsJn1871ReFZu13svSbe9FHrpFzHlLDvk8kkebWkg7x4cOHdrm2YJ0i",
+	"US5FgHFaFfGMz5lc6t01RZ2/YIOm5j71tfYUT0ixdZQZ2t2pX41d83fRxO7WyLoLgp78g60W12wdYZif",
+	"Q8f1XdXcvJH8BmU06N5+BwSs6VSPzvhUTm081FIuDKLyBERcfff4W2j54+KbtlHLn5Zat9+l2bxR0IMq",
+	"5jLAv4bEKzQW3oGwQYveTfTMP3UnZHwlCRPgoSm3LXbtclI20cBGlfZ9O0y01O1uC3fNSbE33p1I97U9",
+	"AVdhK0K742IchUvScOTwXfp2pMTEPb+JCC9857w73TdqOYb9Iqbo7fQuBugs6Gb5UiZ8wusqzz+EMfFK",
+	"MLy00Vy5/rrNBfdcN3QI/EV9lf9KrkVY6Jqug7896xAbJxpmj2xismBXDgZaZs4Gj0iv/9jciZSpbXm3",
+	"C3FqmshtJE/143dGIVerDAzi8n8gn0GQ2KXWxE8891hQKzFliSVMpbHYTlQptefaTJLiZ++MHjfpYZbn",
+	"6VtcXnDl3lKv0nIbk9lqVOHnQdgE8LgbRU2OJXyH/s0QTdgeJDBSch/7thgK7sFJU8Ya/goqWbW1zg4L",
+	"U+lQszEQWvzq3RHXmPfh4QwQRPwTOnzfYWXge0E/UZ7eQj2j/EJ+YpkRyFudmK/zm82wRxfL4hDWPv7s",
+	"23DA11Ghcc+mh4M2QcD7JTzfzRugAIl8Z+vkojhcK5JQTUdUMe+BKfgUrOapXXams9mEvOqQs2xl3XMp",
+	"1XcZ6Cm3UvjHOxh+FVpSpRPEryLailN9JTXWSOy6YOwz+iIuzAmznVPWPnH6zHpm83iczqhQ3KESbXNO",
+	"neVP3PFyAawK1UtVdXy6bGcQjzVA8bucBTsnxEQ1EPNbCqiTEMf9H5ZVg7qq+QvwzCHDRktJ5EQj+OY/",
+	"eWaMJbYN+f7yDPIPWNvfwKoh2KzM+N9/WcXba9zLKtrt2uff14DG3rUf1GPiljw6VUX8ayjd78Uik2YM",
+	"RqV7mq/HLdWMX0OmQFSCCN30hgIc6a8pz6CqvXhrDFwimG4wFA5DwSJzN4Ab77CyDSDBm3dPzQjulLD3",
+	"QgTliPjKMaLQO2TnSsYy4WLqi0oEa8RGLe2xHGp13c6yd8FAP2RSTENU239g1Cb6rYlLlIkVoYngO+DC",
+	"LiD/QprV3UtNPyuPhwf1LVVv+2vBbDmWnFhEPPKcjmcYqXAFSHM2H7HMVp3AXeAnULbaeJEZFtXcZbUk",
+	"bEtiPjW3AjlTTevT67HwhbMxc6UyHaxJ8TC5h4f7R+U6yEq5z7wJCOjDbIW1Ru64s4mxRmwtmFykrPS9",
+	"Q1sFs8XXToEfaZq+ngCU86YM/fOtK2hCjLM6ql3NZFoELoPCAs2a3RhuIIZZHPARZDt+PsXHet18qjTL",
+	"KKhaWJ9QN4RLLqDqz/YxAiYDgEgLRLkULiW1BpDSwZhXV0vi8cML78o7BtS+CiEZ6waZLYWv7FlfWVt5",
+	"a47l+LWW2J1gzbStEPXt+1cX785O3p49f9aKWmfP/3J28fL5u3cn3z3Hn8s/Pn396uz5q8rPz1+Zx+1f",
+	"7y7evTp58+5Pr81tT9+/O3v9shXBl16cvjp99yf4lPnz+du3r9/WrkDevGorQr0/fUY1vQmxrsPCmI84",
+	"gHwgcvQ3NgbjImTuKiaYC9XksrBGuPmjsgR15Nsw7CSfeA2DniA2rx9xvAOX1m+jswAKDgqKl4plcYQt",
+	"64ltWE9OTsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9HYpguRxmmCwiqZvgtXAAqgS0vfbpTiZMqFP",
+	"xWKp4+BUi92GjR2CeaEE7WV4xJlpGzXMSLcE+tjDT7auFwt3inyxXhwXECTtmYrARTbPpkN8U32okHaM",
+	"yBUxg95aeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRqxkfzwKEHZKxBaP6liJ0iyq8wg53j7opBCdi",
+	"haeMGJnTz+3RSjM4yA4eHz46Mpx2aiyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
+	"Ul4SCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2ZTCJxw6HNh5ACQcYbVRdWgvLsG2HxElGueBiGg+wbNg2",
+	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
+	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pTk5fNrACw4R5KxdtnR8XIcgRieVkEpOUUdSNiZbIDCoU",
+	"nICYJieThu+HndururrrgJgEbRfBWFxmAitNc8ClooTyLd03qH/2tutio6f1D53xOVOazhfmMeZyIdd+",
+	"JodohNuvo2Jfr03PvwiajuUP+8Fup2cEwz6PqgsOLbth13fwE5myrd7v9iuGg+DlRTvH7cs51xrExSSE",
+	"47TL2cmVh00SNCoABt5QaW0s0c/dFC7fDURNZjhUucPC2ZH5SRKiiboeG0uheVoDjLi9TSQTlm4ixUu4",
+	"6Trve7Mto77D+68LrbdvTUYXJHT5gpgGAu1Tb/9yd7TcU8XlCr7miG/7u2BFYEE7Cl57o9VYOi17rarv",
+	"W5tWNMWwet+uVeSlmFts95mCtKpVKksCZ8fDfidvR1HNuC40HW46aGhYT1NqWVHqj1OmHgwp/EitQrTl",
+	"KpawdDd4kKjIT0ffoMIMOeHmmTkXVCPx53Sx8PCt4P2pp90zcxE/HbUSKVjjjVIwd59zyDecHXDV3Qug",
+	"O023vjUX3Z0A19N0J9S/453XnkdWrywQBbiVo5YUbIvtXHjV+lsD6my6NZjKxrd6Um66MyQlNGusQC9X",
+	"ETrlnDnLwXNMiCxdUltKQJy3lonB14ycW9mySKIlSN5ATdruQ15hqv2aQ6MCyXqVSW0lMBDgCaFO+PKU",
+	"hW5IgUkGIIXWK6PYkcqCrDm6llp03VOID1QjOqIWa1gnM3q8Flk1l2cEGot3yPP5Qq/wyIAkzzGds7CC",
+	"aStb9RWgWnnuKboa62xVj85d7yhGkCwtydSoxAiyZAYTAhodHYSARj3fCC/ANepWcI3K8rUCWskcyniA",
+	"H45Lt/4keuc1kDqIx/wwwr5WAxKjPDX2XWT1pBGDJNrM6IjiCYmd3pT4O7wylp9iT0iMEjKOhiKwLCMH",
+	"hFg8/aQwTwRGbtRk5BZMWVJnyUZDgSFko9wGxow55oq2pZ8rWIB2VrlsL5qIm6y6BrDkE+FKGCM/W4uc",
+	"7BDfqgf+jlbR5wXPmLp7y8GMFXIzQpQ6FCuIJ+jymG5kKgAnL9VdG1RuwD46bL4TQUX6yCpaAJQTqKVG",
+	"Mlp+cZNwQYe1YhmWHM5fOI/ZhH+uMsCfbGLXJZwDUy4UDCZjYzkVXDFE/yu5tnolz9ZhAXdTXV4UUE+/",
+	"9PrXVRROECkA5P31CGw/ENhXKVPKErMTeofX6g3SJtJChe+mu9/hXTbxlo/v6NC2L/POx9CchMbdtlhP",
+	"S3OK11kTwXAsA3mu8E5pO8XNtkTOW/XlS16GKDKRgPjPSMqFN+0jFMfexIKuq4SrwnGluJimrG2eK/Ff",
+	"NQIZ4r7+v+Hwc7fbHg4/914Mh58fvTD/PH5x/sBcUQ0Xm5+q5d0TiG839DYBs9Z3EqAOtw7iCjOz4aTZ",
+	"+4ZIc9dH7uA47yN32Ont1eiB8MU8S6Dc+w86uAM65YlN4AJ/4YDYNnQW/DN4i0cAfb2gPy0BMRhd3qq0",
+	"3w+6x5sDOE6+c9HcmRAdHBYh3OcHgPQuKypF5MX93uH+UXcD/CJwfaHxwiaDoK7Woz7oeJJe0ZUi8QiI",
+	"WYgD4U+boz+FBSx8rUC88iRq9x/u9trz3EoC2GEYzlKM1ecp7HaQj4MuS9tJNd9HqU5mG3Hm1SaABDa/",
+	"WGmFKpwX4BOZWXBBO0uFPUzz3+1z6kaOmrCasd7QEBLCDWMqoDYc223xJoMC22ltQBCGm26gkGx/VNVJ",
+	"f9fLywp6P+PNoj43B+tWzpl3VIcgwLhsFpq4t35r97bY1piq7zK2NsZFYV3r3YHFBKTIh3ohhCABn7hm",
+	"o+BjhTTFdbAhYVG8n3jQSzxMpun1tzvKuo/Nf741/3lq/vN825NKsKuN+ZXeImVXhezKglOtTITSq+uY",
+	"pxiNvVEcO89FAE0haHXjI8an2oWHPfw6995b16gaVthoSK7YC0P9A8SjtuYeFSTmCQTLHeL9UBQg70mI",
+	"eO9eCUGKS8YWynXfA4R7QH9+GjZQsxwb1wXOGxMqPrgW1MaWjHwgf2D0JlChIK+UgHfAXF3QTCuScih9",
+	"kgp0rRh+jDtNGRaFMLe8EkGAwjt8sfmFVtuMMO/+g9jfsRlpnLdfyCw2tuGU2F31Mf4NWU88AZF7fV3H",
+	"aaV2ebvJCNRd8xw4q7B1SPzlOiZUXSqPoZ9HH4OYlF5moio+bhaVyZjzChSQqRvGa/1gbsiGN5aZsF5z",
+	"F81weWYNrvMmYoKSvxshT6AE3LoWOiQ2y2rTTqgOAnnuvL6ncr0FN2jgXOMKki3FE7Nd53QFmSngEiJa",
+	"TpECV1zPhiLOjZw4IiM2pqhnU+0NJNfmAsQBTQ3jWSBaIbWtnA7WzvJj2ZwrC0dnP+X31InD4quLDpGt",
+	"nRtoMezv7x/vOb8kmSz1MrOiTpD3Z0/DJIcVoxkBT98TIhhkQ1jRxxXgkBC5tNDp/rBKqGZtzeclw2u/",
+	"aPj3u4XT6n6/2/941D4+/7nf/bjfPj4fDpOf+x97+K8v/euf3a9f9q/32ve7cOnn3sduu3+e//2x14cn",
+	"9z92e+d7Z/fN/+Cbuu39873Bx2770Pzg/3F/OOyYl/ai4+u9P97/688f/9A+b3xs7xYdQXbxvPxyLoZG",
+	"rwHugCnT5iSdLDPYMeDzg7MPNWfrSLhkK2WbkKB+63liueQl5aWU1mf+DJWXbvuYtifnXx5ft/2/D7b4",
+	"d62/aNdMSOvpsJQ9b5R2xZN6J3G3JkTacMSfGQUCYkArklIxXQJMhnPEmscymQaqhzVyEEadjmDDg1sF",
+	"K1U65Efz0TFNzVUFOdxzMmEsURF5/4du9/FhNBTv/9Dv9h/Ds/DPYyMo5ZzBHd0TPPWYGtOFYaCflkyM",
+	"UafRLJtzQVPMi8rYXH5iyRPs+BO4ublhooUmo5VmZgRDYf5VEjDm5C8y0+Putl4dVIXLCvDjA/Ofo3pf",
+	"zzaP3PQLNdp2JQ7dnOOJXIfFyLdhuqZsp8K9m6x784pnwQOQ4qE3yy188gxurSQowq/FQTcT4r1i2W3I",
+	"4DrOkdOKql+jSVTJtZXN/opdebN9J5PqFlZ8pRl3My2D1phbRnDx/uuorP1csoZOOHB4OFW46HD0cF7k",
+	"e8YW1idJiWLjjFVSwx8Vdrz5c10g4ejgevOmM2Ou0uZ8rYaaQxHkga/A1a5mxjQC/wa0RQNSg8vqBWdp",
+	"Uu8HP3GFHxNzzz08VCulNOskHm3//fyjnX2DcR+M4kdXYlDNTil53l2kGMAYdLbUMwdzvY3zHZvgVCPI",
+	"lThyu3rtF/HSf8xVBpxoK/LmTlhQ0Rq0qFiVqKiapc82Ps5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AX",
+	"NGSccDz73WKazU2G6JTTxqyo1qA1p4uPSMnzAp3qOn+eFFy41HfVx6z+sKrC0MBqpYox2FSYcu1fYO4r",
+	"OnMtqm5EhMwwmutzu8FHLPKKfCnIiM1oOnFGpnttnesl4WqR0tXFNkr9M7zXES6A/1hfXYLlA9ZO81E8",
+	"qkj8l/Zr0f4WBtt+PYkLBYXb95dsaHL4leKPuZ1ejTIWAowhfepOqiBva5uqx6B5OHpr05XNucszFAW0",
+	"z6OLBRMJia3uBQ3ECl0Gb6Cen9xB3eUONWyYDrgxnmRDR+uUzJBpN3GpIV8YNJoBVCl4V7E85zcWwc1z",
+	"/CqUiWFJBiSRgsUonfLcbpeKg3ZSbI0+cG5deX+oztsfwmoqorgYs9wzDUmXEfmb5AL9cr9o0h8tpvXf",
+	"ouwgKCte693MC7J22RBSsNq0pltkWNvdU0llcxMq08V9rG6bPXfGw7qgUBE8GVx3qTQ8NaaY9pmjC3xs",
+	"0YT+u/27M5Zz81W/qZwlUKg1Oyh6Yhp6EP/b737//w2X3W7/6N6DPzz85o//7+LLz9f/1T6/Pxx2/rj5",
+	"tr0v3eho//rf7+e3ngf/bp+b673r4OreH4fDzt4ftr+/dqsG3Vare/VBDJEQBvcQTadQlJTI5Shl5Kel",
+	"1ExFRLEFxUS70QpKSqiq6RdLHnced/b3yoV83YN1J/D94fDBzx/JcKij8wf3Pzzc++Ow9fHfftf+r/MH",
+	"w9Z9uHD+IGq6Ye+Bu3I7v2SYh9woz2zOI0i0Ur3/k0B4gbVjcThQkv1jBdROFQYJ07WbErTwGWgJLLkl",
+	"ysEdVzHsJBttNui22kJF3tlaCUuutUUThs0YS0Z0fPlUzucNQcuVj0oEysWVzBKj5xutzkWlFlSZDem7",
+	"U2OhJW2su1njO+z/BnyHUQsss4biHKN+QX9htK8chCLQsgBTVLNVc5TVGrRiY6vasBywp7YZERnkGtpO",
+	"+yvw+E7YlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxhTf77NoIgJ6KTBHUJaR/czIIGYJhkjqSIrYCN",
+	"MRRSSECidiEsl49ksgo3pGs2bBtU16ktaXNj5RTIExHF/w4Qpy6p3yVVAikx730lRVJYDy3lhZrJTMcR",
+	"/pFKMY1RTZVLfSEnFxkVUxaXfPFrygK2KA64wSHlf6iyyJ/fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
+	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
+	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
+	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
+	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
+	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
+	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
+	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
+	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
+	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
+	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
+	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
+	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
+	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
+	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
+	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
+	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYs",
+	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz8ZSff3wlzj/++On84wk9//hD",
+	"eg6/PUvOG0yI305sOszvrTDiY6IldL0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7",
+	"388JLUeAIqDkkq1Gkmb4IqkMC5GUgWlJ3MwCVGBG1QowhpbQAhoKAaBL48B6g5WGzSKFUZIVQD8MRd71",
+	"ARWImcw0sWxg4XOZrcbNSw6gkS5VJKajccIm01kMUvCnK5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2j",
+	"E/BAja/g0xaKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2QaFo+fe4KWMoiR31q",
+	"ymdzLShqiZxl0oaOjg8OH+3dUV8G3eC/4YqA0Wd7hBQyCcgrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5l1",
+	"4UsXCK7EgLdCIAsiziWo7BqgbPxSY8Krve5UtCDjFTIAUjkt+yEOyhvzJgkWbwyrWhGosyVz+J22m6Cj",
+	"S5BykXd9rHElNAR/zoogcrYxnmGk9aAGh8fHAeMfdLt1qAa+xKY53aOOuzamB2+Zgxq7/jbqYewN3crU",
+	"lhlvZ2zCMiOTb/rp+hwUVxnkMU09XqfnsDWbvz7QajsNmxtwnUYpIxz8shOOqx5gdgfwF3eA4G10RPoL",
+	"gnmDpmabTkY1jShh9UY8SeDfTZ1Fo/pmYAWs8LomR/mv4fOXbBVc8aH5Vrm9UW3PS4u2RpM5xyh9atiP",
+	"JReWIyAtU89kclGMdufUs0TK2//X9ZqPahqpR7X9w6Nq/+yo2IkwqnYxdh2HLhKe6VWr2Hm3gNBX7s5a",
+	"bDNd19iyphlvtfVT1NQErK5XW7nzWp3rBXuC15utLuAMiD15/3tjmcg0sWh2zhNU63ZZGDtu83E8X+in",
+	"9uZfwC0tlM6WkAyqthvbafgE4AZiGe92T//g7kZ0gGQ51ts9+MbebJ5zPHrn0O+YwAG47O4bVVxCbrSO",
+	"JKMThCYEK3S7ObyFW7cGIseHAhBywELe5pkzc2fFyXVHdLqy1hV0ZYLc/rCbv90m243zR3tzrZvevalw",
+	"buK+sLRwxL+Zz624xeoc93O3udUClMyJzP5pqjxqNmm9AxlK1908sfblUhgDWSRkzkUCWa0rucwAJgfz",
+	"WdcnpR78JpJSS3KqPmnRXkULE2D1XXkQnZofv336hhw8AuebRzkwhF2wbEYXUB4Mr7S+tIxNuRQd8iHH",
+	"3418xxHoQyTQ5RVkGLsXVxL9er0iZkm1xvZLP9q/vt/+eNL+6zn+sH+990f7w5f+9d4f11BmqzixzWE8",
+	"uUk/rQ/WBofw7i4R3DVQSrCPByTGsItNyTMH9T2FbsQnviNWSOYnYSusKD/3Idgz8zhQNkHt5JTIzPwB",
+	"oaNSNh/Ge6Idmmht0T/LHZHsE2dXTZFz2OIjho60NQu0vrGVDQyiuujh5ERQTUHz8k9X3QvNvzNIeNdk",
+	"whFvcyuDvchzJcjwftVovxn0lFV67+TMKr0rb1fR3KUqWDmvCdWsnONGRai6REXzJqGQX8Fx9NbpSMXZ",
+	"wc95qvfJKZlIY1soMmKKJ3BNIiQzxaTUGVVrEu+NBDK7uQq/ux299v/x9FrvkrIaIdOai6naCettrdUC",
+	"9Sp44jSUqGDVq9n1pWKVu7F2/hnNkV0MgJuq8hWcHaTYpr53cG7mfNPg84vBmMlT2BEzzVtAqBHSlVXz",
+	"n5A45Z9YXFRQbD8CRG17QuKMaTPY/KXmGQAT8a8bsaEIPlLtBwDDakUt8ygWavGm3rEBrUIMwdYk40wk",
+	"6aoVNcDAeyW/UGKWPyXYUmfgGgLxkYI3akH1jGk+XjOUH/MjpbFxhQOJtEepi3VhjMIdodB/w/yB4Cx4",
+	"syJXLGOQHb8Za3YLuNk3S+2gLnZLCTXkLJTRI9RFgEZBnHrnUqKh6CFltLbacmegijp0xzdLXcqp2RV4",
+	"CXM87jKn5mZpK2XNEH+u0yve+vc25xvaXJoZS23OpG/0uoDOSw1VMhZFfGca4uOIhF4l5S0AzcvU2Ygq",
+	"Xni8QqrvmFY2pANo9vcUgnQg0H2EyEgWSv6J7SVhC9NUpi/KvXu/fhp+0O+psSIa450d8tTsvCJOCNZB",
+	"Y1QbgH6h+5WCZi85XhSQACAe7qLh5A71v9i9a+vyX/ut2uVvsBephvw5m1ZpjqpEdhy2Gnj/QvtwCqAr",
+	"UHMI/vwYzkM0AWuaJ7skQHD9122vd/XFFG5YDsALh1U0rVSAWmPhXkGb5rpDYlTh1CBjNIkB5kRZtU5F",
+	"zm5XMI8gYK6iofBPmjOexUQumMAbUSEIXkOTRBXflVHNVO4jiSmPLV9FtlecfRUEjBQ5OR2K/ONIdOWG",
+	"a25EpE5dQOgJDCSRRDmvAg3sqkQklfJSuSJJj6YfS3GBAEoxoWOd4x3XvL6onoQE9REOSyWX5gnDb0Ut",
+	"/5HmJVfbrvnWtjNyUrHIGESQM6BLBkbUWgr+05LZyzpbMjM4lH4NoxuxKRUOzCuV0zbHrh9TyRCbauUE",
+	"PhdTxBAH8XmHzRkApb35pMsR0l1XEoevFHbkwHQfhXpgTYeDr9HLCXvNqqBLD+TBAbV82+Yb9XDiiyZw",
+	"KX0ls0ufIo6w8jDnVE6nkEsV+fSjfne/0+30evud7sP+ga9lM3J0VZPSUK32/jqdpHLmQe0XQg/ssw0+",
+	"+H0LB5TNxMqiHBea6sjjQAPXdlxB2AUK5ebGPrX0wuSgxIMnjpfgVet3u0GC21ri9WtSYOoCIYXgRoG4",
+	"BcYsTAZ4Id8ddcffOz4V7xf/ShikZW9RurKj7ZATcsXStI1heJuWaB6L/Akvs/wowX0K7cxQ4Tvo7pNy",
+	"fDyuHP/ndXg3eerC4GNZPdipkCtoJtqoBsIRHFujDGQjnMWg3Yzk0taD1KHOCcJ/aXQc7HiII7RRxptr",
+	"mjdzDP8C/Z5vrvliN9qdgW/Csifnm16nHr8DgjcYRyf23IRGRCKoqskLFNaB/9/RkSCkR3e3DDymwohb",
+	"CWhHLgO145td1UiBDa3Aet3+wcbI0zJrKOLAUd1TPi/f66ZIPoA+iEjGUqr5Jx83w0SabdPS6vC6NrCI",
+	"TU0y4y6cIXV8cEanWxVy1KMjkqcuXRujP3mZ4GZ//OE/3B1fD8H2ATLERyvXugsdXzLTuSVU6p+7rcpu",
+	"aL0+ClCvpCMu+TqY2nuKwEHv2vIh1FFhQSoifb4VDtlLmzpMleJTwe6q0CuvakT6uqR+p04QLWsKGWvT",
+	"dbCZ2T11F0WMt+ohdzHJIZdv0EjOAjVXCWX0rhB0W1UoomdsXqIJNp2mWVjY2TDXX7LxnRXZpfLUWgxl",
+	"nvfRNudPbv5fzaRtVwfpEnPF0k/Mmu3bN8e7ZSOBElLytkededNz+2jtrviQbwBrerBUMdjHW22EGfTT",
+	"xWR14IF1Sw9ZcLkCcecdaz0fjCFcgEl3gL1LScYW6SryiRQ2qcKmK+StbW1nTXHzLseubvPOzVPbFctl",
+	"wVxROPhZAnVv4SoIFuX5+1ZBNHfjJuhg2Ww2ZckFF1renRLqhKj5Fn4AAMcifxwUQR2cG6epofBNoNAy",
+	"LjNgspttiTfuueq8/iSvyDKDwm3bNbO6C9aweMaUTD99pSxS9/Iayhkb2V1GsxKzorFpnRJS/p0lF8Df",
+	"dzOu97BVgh5Y9hvbH59r6bhdMiuuZpDMajWrLadn7q4//8yL7vbY04zO78j0MybJrRQXeMXdaC43b3Dz",
+	"lRKIuS6kDWOFZFVmevfcnSyFP3CMjpDrGuYjV5RrLqYXgFh+N/N8B+DnV5XTzkh/8znrr6RktpxTcU/h",
+	"mTfIcRuCnEJfxYodr9fwzlA4CEh4nT9BMU1POjx255AIpJTVkOoYpx5BpdrqKEjTdqZDvn7NGdrVI7nW",
+	"Bq0oWv+arcXIVp3Fet3fRCZ2RSdu9tDnLO288oX+I7YLp9v1GBngEyNf3R0JT6JQoX4PVjahcymmxXjg",
+	"UOTxTpH4O6TD8Q5eatW5Sob2rh1OSipRhR6BRkRzmnQIuuutMz4WkMlUcE+n8goqyGyK04xPZ+AemrLa",
+	"DGU3kqaMMizX9UPIXQweTHQB/qcFEwn6wZ0kMpICa8Sav3pWX0ZadUmt2/xZ+BemoC4zZJqEZxYe3xip",
+	"GRwOHfK8uouHonYbl/bnrzk9Fwn6gevZyyDr+yb6eU0TtfUJ5CnVgY2kIiLTxPwAJuATD0/S63bt/nI/",
+	"kJf82zCfdyuHWkPmeCW3th7ZR23XWM0ZcA7voIiLB2R2qkKFJO/PnkbENbi1uQvsMx1rc8bzz2RieBQU",
+	"PZLwqU2dDyFO+t3+UbvXa/f7Z93jwX530O12ev39g8OjvxbgTho63PaLHen6xY50w2Hy5eD67jrX2sa1",
+	"R9d/rWXH96dPZ3Rzd8i69ulwFMRLxcwbYqKYkTjQ5NyWdMyovqcilwvgHNUd8pI53AgL+GFULUHnLCHe",
+	"YnAgszUttbZ1PKzfFAWjm6ow6uyav4PW59vpOHXZtxLfcj8UG9SXXM3dmpRznfHp1EGYu7RatRzNuW7n",
+	"rWNKUcbi9RibaqjK6CFP2IEO5nf7tuOuU+/a1uM+OlYeU/XVm2NnYUcctTG9utc9eHz46AgY9xnVtOZM",
+	"mpA4oZq2baDNgYHjX7abAWQOdoi/13Ytcf0YjT6pXB5DDAgZsdXo3RNL4TqeO26XCXO1OZBQpX3dMnWw",
+	"AbYiSNFVHV/fPMJ6h2gjv1DPknpIjZt0MKlLN35/2lgiF/trscvFOTkl75593wQNWSMpYANjkz1AYy2A",
+	"cFKQc050mMlFaOdccVvt6fBJ6sCWN1ByzjRNLJuv7T/lJvnSPQCpG5lWm0Bdt5Vi70+NtfeGZrp0sK9L",
+	"b2tMBCm4B3wGS1SIQCA4ptmAeUFgXXrn9mV93GEqtALKOjqdr+Orp7OluKzXfycZnbMia91T5P2p5xIb",
+	"nifP6XhGzCfgfAEgq/AczB/PuzTW9ZO03LCdwmiF5PX5jYIxaZ1cremYuGu/QhCohp0aOz6UOkfdUh5N",
+	"Sk0mbtJ8rk4oYFxNW+8HrqTVDYpYuJsT9+yDpzf3t229nvOSZLgB81SEyk2+m21o6mFVDNvLcFEFkd5m",
+	"aRHhZZtsVJkmeTFUvkiGyQKw4F36ZYEEqGYNRfi/baXZwryZfTb/xivwB240+wcDQBnItHdPINsW/2rZ",
+	"3WME3wjbq4TKjvvTA7CUdJUtU5nWysKQkerLyaHdS+GovBOocsQm3jkf4BY9KEs0smOvp5I/JusSuKzE",
+	"LJJC10rCuwZb38zH5hwM2RjGtW3uW+nmgCLgeEbPxa6Zrxi2CKHwa4rblKYrZVOesEfsnIvw5b27zrep",
+	"kpIJwPxqSKUpuk19ZKr1D2+HU8DHTdPWeW36zA4dy+sQiitNy5+G6TRGJCvfnlxLh2yIqN/SARRraV1/",
+	"YKif5a7gojvB8IT3Bf9jG5uv7ebd7FX3/vHIVobHuJXiW7XwrlvwMF3gJkkCNQH0xmA4poURwRiudCrl",
+	"JSlO/b7zzO35Jo+TpV5meHBzQd6fPc1LDBhZMZoRCL8UNlKD722/aHP1iwjU9/vd/sej9vH5z/3ux/32",
+	"sfWs9fBfX/rXP7tfv+xf792dj+6+ddL1ouPrvT/e/+vPH//QPm98bG/9Ot4uOaAmok6nzkShl7ahYd6o",
+	"wm88H+z/upmXN+l1kScVrMsT+CeSyteN5+t7tWsdeeF0FXmByR2crx4Cc31NtD0ruSLugRpN/CaGh9yc",
+	"dAGFqPX0rPcjeQntPaPyEkSyaxDgwQTAcxz0g8gxecdLoxFMnPTyTyKkETZ4cdb1UGjfyHZM5wxfD/SH",
+	"5H95yYRtqGyFqtG6laHi31km61wHY+iDiMXZdXsdC70gIxAAEdz47pnDaDzbDvdgAxgzAsqlDGAiN4zE",
+	"AlxEBFV2qGYU43SZsORuhmLxg7YgyN18z89jy5nbxCT/2F2Moh5CyY6nbnVqdXpV22E1lx671Z35orNt",
+	"Izw32ukVT6Ar7YK3VKcJqOfjpVFy3pl34URGjGYsMwZp/tcLtyZ//nBWicwgVfKyV9ha8ZvX787IQ2NI",
+	"PkzllAvMSgx+tUWpcUQAVxUcYLErGzH3K4CUtRkRwqhSYmqTa4YCC9Oh9rZDTlyljoNclwvm80xdkqIb",
+	"HoN3jpYatGh/0RXyJhKSu4fidRaWSd+P1eXF//73/8R7xfktePuSrZQPrFjFbwZ5GhnE3u4pEn9uQz/D",
+	"OAChwlJyFGOwlHAYALnzw2GmNZj2UnwLpd6vJxtczdZj75JFXPW5x5PjSa4TFDLIbLdqHF+pWN0SAVre",
+	"m38MRT5NmFdY8d4h7xgjH09yVF0uxfl9QDR6SAu/7uHsuZmF7fQctRCepfWX9mvRxkm3X09yitAF/x5g",
+	"kg1JzQaA7IBb58EEhaCO9Wsqr6BtTsDrmMJF2OdFKjOWqQFh0HsZIC5L3VOsS3ypWAa2W4dg3NQsCbZs",
+	"GGeY17IaCiztBXoDgS1+lmUaVcaSmNFPrNAF07W/tFzJNZkybYsWJqm8Uth/JK98VR4uAMtEHVCA+YMr",
+	"nVEtMxWABdjyZrwLPQD5RQhcOEhQOPRLwBe+du59lrYGrUBMFFQW83Mf04G3KRsM9qXNpnr4xRcoXj/E",
+	"l7Rx4eIoB2VA2SGdDwM1ZezPkPOn60hu2RMf8njcRea8vgbYsYmsG6wFl0a8R8whw2JD3G6KsPmIJYOg",
+	"AgWkmc8PcxEkq3mxuU1pgaYU2EfagWg5hE/oQMHnLLKUMrIAkHKMnPvd78gLqJRQmi2U+aXXKQhqxadi",
+	"uYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBj",
+	"mqadodjvlBbdo4l4qMg1TOHi8jHijGiJUamDDom/e97wDOVtV8QSe8CRXHMGqn4rE253LXRlB7P+RRvT",
+	"OsHMlC73ohQkM1aCHC/nRjTYvvlnMwvUAZA6Rwfke/6tg8k05qmcEMGughxCB6JieBp/Q4Q0h6LS6z82",
+	"70BcHjhXlcZwz4Sb52fyCvDaMLLgnLLWCyUnYUBYRZD9rMzKzi0qgnApJFE+aky1Qk5duTnD1Gw+zLtn",
+	"32OGxncSbjtbLdg72DnubE2kPcVsDZZFjbbwoCOWyisLPpgxnXGmIrLAdLAQFcbCPQC1mUjcHiieV+bH",
+	"Nnnw4IQsWKakePAADkm6naoTNSozT2pVILtrHNJEx33bioT849trI1jKZBSbOC/FBR3MXcE1+iSxx1Xh",
+	"gzB8rnOUmgcPMPkJfnSDAHii4jEd+zeNMnmloEI0BtiAd3KZjVnspuIVtltI7owxMudiqa3CdhIezAg6",
+	"hCPFbYhZGY0Sx1AzsjCFAE/5/u0P9gAOhwrHAgI2wYkwFL5Ng1GexnSpWHHKZEyF0TRhh6CWo54Y+qOU",
+	"Kp5Aedm71XrzvG2Y44MHFjpHdR48ICcOHccChVGvxQJcDjBVmWUdOHQImEZKCGpmfq4If6nYYChquVbD",
+	"gcB18DUPlrKgHPD5bLGCx10A2EapdIT08K1m7OCmlItc/KQUEtNfuyKDHCoNuGjEmDDjSyKLLMGc48Gh",
+	"4IQIPffjg26PBD0i4r0OeSfJJWOLQg6YuQOk61BgBZumI0juXWTSEJIpomYUcpHtuyNPPmxOB+3xLhGr",
+	"ilE7Sy0zloTzJFyArg1IWkUZIpc6rszgiT2S8FC2bBCTlCut3FADvZCrHFfG8o6xFC3jeN3/PgJaQXrK",
+	"HlEMF5EjQrvdjB3yDpSO+6h81uCTwZP2dC7Hr4TUQ2E0YhWUnXzmCgttV3I5CHAsSHzQPYgjn66a8kuG",
+	"ACG5lwk3Kfox5VJ3yHPUCpzBhcem7ecnsfAJedU3FeTO6EPzl1jTeQ5AJi5Xpw6lBYI26KThNolfCp9K",
+	"Z+ns5A6S2shKrgBY05xfZolCrbpDTjXaabSMQWaWwCtbFuXBKOWFTveuECddOSaAmaHVkAJIyMDpTUUK",
+	"BfabNRvNUNG0o4HRmldyuotpGsSi6JwlT0hMxQqQ7PBTl2wVkVhIwWLkgaGAM8Mo1qk70GcyTVDSOHaO",
+	"fMdz5ZOkQIIHldce0T4cfiBiuELsHA+CE7tlGWuzZoXybrNEHxx+RsWWjSxNjBZDx3odjtugchbmInEo",
+	"Gs3uYk0JHjj+hikqbn5L2xdgYTMga9nePh4z3bfs4qjhDEWO1QDbzGzwiEADHguSh15Xm8bpHodAdIOM",
+	"AA8J8fYwT5zUw8zaoXBahDklbbZtDtla9hZZtubKno22O7Kh+lV5nSOkSHV1XzvGVv6hOHeZxHnFDc/y",
+	"PY9OF4e6BF/BIcBR0SWVPkzxXmco3oX1oCEShjXj4STBcngHg2TJAdj+TJP78Zv3Z+QhwPg9/GKr2a4f",
+	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
+	"GrI6f53byU7DRuwfLqbm762tK4R1/Js0+o2EdoApXalioKKQfe/OcT9xlxjuPhp8QD38UoQ0crpmjOYZ",
+	"ULRDvpV6hvoKZrq2QZe0DSHvx8Zwegh/te3Te+5MglRqIwGHIoSPB5PQAhzGerVg8cAQ5WcLjPUzMY+R",
+	"n8FwNyLr56H4ud1u+/83t8aIt0V+JnGOzmX+PPMiAt+GsE/ZyudpwuMP7i8FiO69B+YVz1iqaeEV1VTI",
+	"AYHsaQwA4Rhsq8ufSZwDxZo/bwgF616XwHlhhiMFK4yGCdsb1S46V06jMieVS/N377HZ7uZNL+Cfte8q",
+	"5WDCw0MBaot5AcoSF6FHmQtWHAo2zDfLC3QwKv3EgoHqKgia0fddo2Pz/mVmDQk33KEIepx6zXgsEyNv",
+	"31BlYXMt32lH3ESCSnUp5JXT85hamo1mDjfkQ3zxyMhFyzbWouRJ2X0Oaie212Uc5IVdFmH0IEdZG+0b",
+	"kLEUgo01qrSuWBhC6HTpIucx5MsPYtfs2U8QCjc4ruEPVOk2rFP79JktRuDae/EDssJkItAlxMpuSQwo",
+	"zphRqjVNU6yTIh9mEmScS0g23EtTs61X9izpg7qJ+ghNlYRUTbMqDRZsYNTgl81njWKaSc1KHDq1PXdQ",
+	"7BoBYHneWH+foD+5ra2OHYbyc1xco1hBka7ROPoHZAbqc05cJpInObEtq13NzDENewvrO2woFZGVrfnI",
+	"UybGzBoBiBmOYgkfQUnRO3QOCxuhCw1RUAAG5CC4xwH5YU0x2kaIXSntd/9ExdS8YLl48CA3AwytA5oN",
+	"HJaE39l5KYLNQ/be2dTvkA45w1WDKtwxTdPcXl0r6hEfGFc0Y95JZPfTFKBNMrmcziKykPDWLc4P3J2x",
+	"O/SeBp4yOPd8NVkhoT4iPsu/veTovPiu/f40sB8h9uAwjzOzw+koDarR7T6AKh058V22rBYAlWqgh/IQ",
+	"U+2JdS7nlAVB18HTyJZ8/OxjGOE5ZG6w6fyPjKB9uOQPPz16OIbJhVcPYTpHpSnaJ8LbYcLmdzptL3mM",
+	"4pgQYmSM0s53Qr4hX0jJhxNbJ87vv4BSeR2T6yeFR7lhqRX5hlC1EmNyf498g35lcp9eUa7JhOnx7H78",
+	"+y9Ixms3toe/t7rJaegsjsgXP5zrvb3O35QU9/cKn4S8bXD0fwOF0s+w0M2s/Zm7dP8LoQs+IMXPOiJG",
+	"wScKr7bb4xuCQ7eTK30fXLTfEMtu978Qbg49O5UcnHtg3xblA7bcxQZYvwQfH4oz6BvBp9xjHS/Mtpwv",
+	"lQZwROG3qO9WbDFL7WOqQ05FLlcjEsNaxa56MlClQwPhCThohsL78qTtIIefUU6+IBGMXDsLx+BKM7Ol",
+	"nkHWijV08mqmBGD319VBgp9NTIsFlcYSBjkxAsUcrTOapgPHtIuMLWjG3jGRuDpom780ILAchuRQBxlA",
+	"pV8HjPmFjGSyGpCGewf+Xx2V8jG73+7tkWtyvWcG8NaJDcf56HHCWjTkDQSVANwgmqzAywFaD568S2yR",
+	"ZBGGlJwzPABc521QTeFsGAThP6PnDYVPa7FxKXsg+lAAEwlAUesr5t2DaHY6+9qP2hpUmBBk+dIFTr2k",
+	"Nrqm8JnIQ2FsBM5UMVjg3aeADmBbw8ApGCy33VlSjFmEbWcUakj2mE4lIIpZR4M5akis8gW+vxcHZ6F9",
+	"Lxi02VIMBQo4+PIg1A3RuAlUh8DO4c6R5tugWXfyiBGWcM0SNzEtFwur88XmNDSDAb6eUTFVZLnokKcw",
+	"YDwanXwr+tnlIrYnAMGu3SiAHLo5Ds+cjDEUZ8SQwQrzGor47ftXF8/fvn39Ns41PDiOYt+6OY4Kfm05",
+	"KZz4dirQS906zxxnuMwOB5FcUcHzElQXPXNaXaXuzOqCrrwJy1873oYYipNiZhsaA9D4PNCObdWsVegx",
+	"eOZruJ4EnmirixFfyQN1CMW6XPtKQ604GooYi1iti9VXm3pFNZbiGRiWENUncd4WOYaN6SrPEQoIUvlA",
+	"4Rzk+oTdYh0Su6bY4aOoS7v1tiq4z9QeWNbH/Yh2/f29GBQx7YRN5G9yJdPmFiutzbDQ92ZRPXCgVzxN",
+	"fUVcoewsVwpd1AD3Divon8I/7BTrItENZSu1zY6DjRr+9P27s9cvY1IyxMChEwdP2Xmc+QxGc85Ad7MR",
+	"HV/aiYVWAgmMhFwkbmEj4Eb0ilauGSaZXAyFax+5CmzswiNW+7JiY4CVNv68g8rQwK6A869cXW6sM4Bb",
+	"4WL6xjzglNehyIO08DF0DRb0PCuu0JTE3W+GoMhIaiwxVDnuIuoUto9I+fRyxi10IVLupLclyzlJ/QFn",
+	"XaDlCsbcqRUCgg/ciWfW3NgP78+I1/cefnFQUkZKTmzHJWSCFzw1Jq2WMs1d1nlBddBJzjmqbI5GAQIC",
+	"bAWUe+YPa7Sbv1FfL8s2LCI4Pjh8FJGYLhapjVs/tDf+wWik8Z5XRr7g/xAyhFSVYWtAhi13s3pY6Ww+",
+	"bEXBE1yn9pEf/Y2k5kZ0gZg7D/r94HeUZvgGs2aQzYuQWIRCd0XfRUIKndGx7hTea8QiPr1+oPawuOAJ",
+	"3t3tHR8n++Ojdm/Sp+1H433WPh4d9dqHrDvZp4/GvaTfL7yA4Qq0BuTjFzJs2cRrSy1LhqgwIGiCL8UU",
+	"fwe/urnQ73bJ9Tm++NoswjPIxzI6hRXyEAM3Qp3whAnNJxxa/8BHrNz3h0DGgqOl1DqvYx2ITtN1pprb",
+	"oeZr9xRsrI4Rxo5CcRAD8kEDUVTgUzm1fhiFvhFzNf5L2+qx7dMkdi5z72R0G+oJoUMBJT6ZHa20bTdH",
+	"K1C7MXxGtXe6PzYb5OiApExrMHIRm8ZoQ7PVYsaE2uvYU1fFBNZGuZAI1GvY/Q6MNRSWsWCjHB13e3tW",
+	"+NCVzxtxBgoi1xKo3rIvgW4gqNZnzDrKM7aAukzMNsghL+Do9oc0mk2xbUdo3wHat6sscKdT/NY80wbl",
+	"0meIdMhZxtBEkQmr9fINhVVNcb+BuFfMZwiCw9BGKvP4gJYkkQOUNL+zyh2sIqa6fIznNMVOFRf2Qnx+",
+	"3wuIysU9cv+g290bhG+yuLtWO11Qo5EMYKCw4TEUDEcc+L+h6s0nRpkNAXB4XBkTEWLwaA2gmzTPLfLV",
+	"AR2zvx684J9DJu48wOlUozfBdCoX/XROMK2D+Cvm20sBBb82NJVfMpyJzJvX1VwBRltm01yuMmM4wkyf",
+	"GP1ivMyUURrBfZpDVQbV2k4TSDm4YQh58IPR3pYLd17bb6Nj1e0GlyhGL9H1Zr5i02p+4OIyzqtaSuTh",
+	"CZsvpGZivLq4ZKs6IpVuKax8fJpfbH/PbAR4vtArOBLBbo4cOcrgaBzzQQ1TGOUFZwspgpS8f3/6DFgC",
+	"0irMkkOireFpNpmwsV9nIfXFRC5FEg7d/wiDPcDBenc/RE4XVM8ib4jkUUhja8vMX/D7D0BbGLPxC0g+",
+	"yi0x7HsL5cUwiaczNr60+daRhcaHOjLMrgkXwhjWMin0eAn3XeUqzOjQkt9MAnMpUPfwjlVQBmE++AYc",
+	"1nsVOGpAGgsSn5j3xiE56XjMFnA2lWmaX4FhHNlh5HkFliShLjZnCacIC4I8ewIvcTwLA8OfipoMaDCw",
+	"FjUBNot0aiNaduwLukolTS7gTKbZtDD8ykUzg96+nQEIKMOjuZhxaZbSgnPk6aSQGWdLyrLQ0LdplfYZ",
+	"s/sK2DkRJkEGfJ4yZVPIIWwB4A2KKHPa0DT379j5LYXNHWbJBVD1Ak7+YJL1d8BMD8OZcuXAC4prU6hb",
+	"yLnJWDbBqPPoZfwUG8i3jR0A4cHi8rmRV9S2cNCVi2a8/X44XiMu8TxBcItQdRzAPKD5rWF3rhQ3MsfL",
+	"7IIYglmjUDaHjd2tMsvYuKpIlKSr47IMDmreMJuay0B/Nx/rZsd0svlC20AcCn3b6N0CyFrHl9mkp5P2",
+	"S6rHs3gAvjhDlIgsWDajC2XEU+QELJwo3Ioh8AJy7exxrAlwf2HNAQTZIGZO4udndApLhjrCh5kEJQmg",
+	"q5yWsBRBCUdx5qVLICF6FQlhM4iCbMRQA3VI9gG3rcnXLB9m6FCuOcLgQmFA+HmZuewsp5mAaOTK68BI",
+	"WPBYAgMhDjtkzT4p1A1ZdQ9Mdkt8m1FZbguIPV5PJ6FzSUsZ2S4TzjWJUwvzFYOJBT/7aZWTOM1QwVdG",
+	"XdwaawCMHn8lwfTnTOVuWW6dfm5GfuJODQlGR75nbJG7EWzKReH7kc1/xJ9AGhoCY2U1RTDZOSsv4Thj",
+	"YA7RVNUtZHA5XE5/tJfhKfJzvVyNI5IwQcWcQQpPbEz4BmPdyEVwU9hJv8CoPYZnbTWsm0CejxQM2/8I",
+	"g3WHTTl/zzq9bYTjnkvei5zODyc/zMLfWwyWVKqL/YTKyYbeww4ZXfbvPNsqT7Vy06o0oAtmV77mJ3lC",
+	"FJ+K9nJhhIeDJRd5AzyUb7ZNHjIXMxwIX4sxpxPzrFxPVaB4YwalHSuUO16AGy4cZvAzjPA45Jkgu66J",
+	"Vwrs77p/NYQEUOVCURCWY/kkmL8tlcYe63bQV4xeXjhODIdduFA4Et2PoGtTtTK8Ol0ypQZhGA4Absdy",
+	"PpfCtq6k3oIltiTOWjQOfzjnm3DFjDi2gwVYdUyFDUaa/xrS16lIiAiZwgLbQu6rmYSmak7gqeqSwkhe",
+	"gjnjADuLfAxBCn9W/UleETnRTLhzKqOaXYA7psSzwe9A1OPipkQhb/3JYGnmqKmWHyKbySc0aov27FLI",
+	"1ZD8YP0KC0i2M6IX5/MBIs2yZPljhNPWr4CtHr+lmv1gBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5y",
+	"yIs5FasL68hVxfOjdDGnhZRkDnj3UFpgs/1QkXGVFzyXOs7MhB9tS1iLZGPf47cwuFRgD+dPFLZYPXk6",
+	"5BmKQWReW7KETYGXWs4pAOqnKzdvyi9+Wsr/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY",
+	"8mSfE7qEFtEkMQK7udGAaW6Xq/an8wDnIfaDzZOc6rVWXwCCJKiLb+F8mMggLt2Nxrr+1m8VPJyuPdb0",
+	"xqmUYFTCRoQhn5w6ODr6zYD/tSorIr8GSk+YIjcnAR6epbOIfOlN8I3mpQR8n32aV7luZ9uEJQQW7O4O",
+	"XfJUXk1zNTLLWNGYzae4L9Sn1qpws0aPXhdplhHQc7Z6oqT14VWl9ZvfCPeawvFNUj0B63bJ+O3vFSm4",
+	"OFBn8FT0jc252wPgM6scHItQzIASrAUZonA2Hh1tixO461rkXheyzmj7oii5Ss14wg8w/CF4KXjAtVaC",
+	"qgVP4KetaQmonRSwxCeXT39pRNIGWVgMFLLYXBbvoSc0BfN7QcQHLE4NqrT+ox853cm6N0P/0kP8M3z0",
+	"4TPiIMYVlt+WU5QioQZIkwWDH7J7Ruw1Wv3u14peCtqKwqpQzILUFRScmGH2AvShgOJYsztmPE/YLi5k",
+	"xGJqNmD+dO2XItd8aQ/2GR/cAK8XXNNlZz6U4FKH5vn4O8Q77F1hRxcKwsjUXsn7dSEaztaUchxnQFeU",
+	"BnvzHBxOtzeJGWNaXmepHte92OpvlQUkxxWccnuCjXLhVw9Ky1M2UDlq5WszHifeCC+lO1HKDvcjDttL",
+	"Y8IhUazbZSQg4I2uvcOnYqNbO1WK5l0V6gpvVQtsVX+sTLbWfq0KQ6RXV7XILSAGFCdiUei9vcQnURK2",
+	"qHG0BwrMGvI1HWYP+68uUFS5YHqWFoOxSICDB5I5qQ4CDkqGvm2vKeuO4ySFy40DAZmLgI3MfT0xkQuC",
+	"goiDYE8ARgiG748G0q4GT4jqrevwOwJJ4CFIgEF1cJhgaAHfKrG8kEX7LFdT3Jtw2RjqqsLiPCpZowl4",
+	"tEowfnfQDf+CAjHM/VQtArcuGNb6eaSLWe0ZD33HcBdc+ThrbQDLTqpoxZNTJ28RKkMyN7zaQZuAk8N6",
+	"geZABqQZoUsWvJBC4fvSwUY1by1TPFnYqv6HPbb7xLm+wfBShLPjSdA7xYXTcwFETvU1bMiaBUMxppkq",
+	"i9o46CgM4vHiIJIU81U+YA1BieqDg4cAtnxhsnR02UOGIsuYTjMg+8C43iRNEp/1btwywVOnuSrUQGW1",
+	"x9rD8NyGDQBpNJAFUGEni+AjKqV4NxWDYmGVg8fKJmkZHq8/GKNNWebZdgA35NmtQEcABoaEbjdAa2Ik",
+	"lMD5RZ6a78kYveu2IzqxFL1BPwiZNHNuCeoxIAZuXzC/SaoHSg7TUZkvvNLKb8sWuPKF4SR8EThg2zQW",
+	"Qpo/APaBf7ocfSWdiPO8FARttzM5rjYP8CkekU0DuzOoRyAxDP+6ui51JasXHK58mfQO4PbGDyoHY+/y",
+	"kKUL5mjPqRzsoe/Qnr5yE38YjMXgxpssaEMv/4SdS0o4/EZ3lX5rGjnsHnLgwLh1pA9+7OvGcowaJyD1",
+	"8OxzmVI3mnG3gZLrhbWlQ5XRJbzg11zX5R2UzNsdbf2Kctp2sZLrq1LytzzN6mm66i/NQ3F7yBY+WbZC",
+	"Dm9ToEbGSC0Fsyidsm58kbHBzs8uLuN1bqWbiUUfhnOgY02v2Xxp47KASt5EzeQxFjVqNlJM1cZXIB+6",
+	"+cya3jXCFz0ZBaa0qnVIzqgBrqmrJM2L6ucUHG9cbAjnmnP8qg/TIsDZRBCpy+aVJp34BVFLw7Wbgp0O",
+	"bQNMHbGiLkG814RuV9VXwmMwdgRAQJ1CFcy/RDRhFCrAFHUZuCYzwpdT3wi7q8hUm6vSJp68ygEA3Llx",
+	"cc3fLzCjnQt2DZZ+nhuHQg1ZnGFUDOhXXRuv3SeHFqkON+fzCBBY9Puer9nyWJKoWjQO0qMvCS1BqA6L",
+	"7Ml+6HekeFf0OzHiib47+u67vR4bKojMp0UA7cEYD0ckI0J/g3Bil50W2sNAoCqQQ09AmfRlAAMJg8c2",
+	"SZalGrwrWNdhriYWOPgK6W4QlmQ/P0jwL/BuNMCS7PDG/C0wUBaaoh+ofnuAbCFKp4XPuC9t2TbRWIe1",
+	"R2zXAjk0n+85bzdJh0OR207rCBujJ5rXZ2zjSuAlFJFWqvSlDSh59Kitp7STRuOC7mwXcSImKp/b7Q2c",
+	"BHnAzjFCQYgIkLCkYz+oq12InN2IOfXUsmvXZWcolpDfVE1E5fuuBdTYzMbS0gKDrEfmi7P1dbSPYctK",
+	"Fj8+/J4tiwACAc9PGF+FXGNUKSGMvES2k4AyyOAobRjcG7sYI4kYZpzjFwrT+3FE6eK9iBCzrLo3XkH9",
+	"gkgIDdd1AaLmqCNYSXZ/NEXqsPQfHvP46Ig1Rg9h7giidSzpuUBsgPEirWVmsT22GVTPt7HFE1LNhuk7",
+	"yyvjNppVhWDlOkTyr5ZgCClOgCCoRs4FEV+XAbdDcz/TfHG7EiouFAzgzXKqiMSAI5YcdVlAfACrp/nc",
+	"IzlIilGPfvtNw3cCthlsV8DcKZnNuyw+f31pXiyEFM0fz56/eH75nNCoPz+/jJH40dztRsy7WGgEn6hF",
+	"VNZqFXjBRgq6l9p9ZQug48dH35tHPDk8wv98g6GvJ4ePIZ/hPRWFHtOMz3uMs6GYgUWqI1v+CnXGNP1E",
+	"ldeEkH3Lc4jZ51wmamKZnbRS0jborepQEqX/QASGdq3NjEQyLglOlso+kbYfloTYECR9D7hlLI7D3gQA",
+	"+hD0Qdz2o0eHkfm6YT981/2u+80ekeOBLunL+HS4/1JJQagPCgJWK17ib8xaEdkCmKgg442nANsE37tr",
+	"id1lJz54YwdoieLwGw46BSMAZhlJQ4wYfnJsbPGa4y4OphJAV7D6DJ5I1DmWsc4WBZlJ7DhsFRnMliq4",
+	"lFoI2WNpPQJnxcX1nEk185g+INKTIsCYOIKYvowfPzpiTVCe5Zld7pRnUkI5mlNzOOBePZ4UCIkfseiR",
+	"KFf4YIwVNbSxMQFox70bS7UPCineO7ZvSjsUOGKqNSRR4bpaCQiULNJuhhwi2QUBFntCIdgSUFNq6FOY",
+	"PmNJACGjuCDLScZ0D9MjLltqThpiOqHGwNKXFuSza08Kqfewty0Uc+3hPatZ1m6QBd0/V1k6mJMgqiZH",
+	"oTDpLTCxeWMHabvGwk4amwWz3STnw2I/FcVwf1wUUz5N93NeCDAq96nadq/H4j5QmPY7x//5w6PDw+PZ",
+	"D0dgqz06PPRLlUqjpB1Jsb8m/+HJt8fFD49inOiTb2GuwDLPLUkiGgRIL2HhOV32o5gDTGfsjJ7Kjj36",
+	"nlXS2kCm4/UKlsFJnxb2hOq0eeXcDb/LLhCioW35jE1uQ89yyv1iKZj5MiJHCGetUofooayv2wo8y3zS",
+	"t35WFGJnEDIbIa2FuYxqevtyF2a7mMK2IH7l0O5BCLzC78/wFi4bvNet4+2NS4Hd9IOqNfvlQGMlrH1I",
+	"MO+AB3LBmrrrNnbVxe36v41/ltClr0+fOc6nAZdKQjP4TM1Evj8wrjmoY5xiXgDQH9l3IAqjhgxaQwGd",
+	"nbnX229xJN8/+dvRXkA54Mg/xynwNdoC7kAvVYlGa7VSJ+enjjGagsRDdiEm3AhsqyNTOaKSrN+tbIRt",
+	"TbwcZsR//WtkqzOlmLFJKpUDOQIQDYO9yZxs3x72FHeyJKJ/07K6UJnuS+QzRebUQILhFfYH7ikX8STS",
+	"35FNP0EBBxVMmEM3qZETWMwibTd2VC8Y2kplXzYV6XTZKRRzeaNhkZbldzRRRKiW//pXLwYm/J9+eXpm",
+	"L7uVQE0LBrFTZyGz3bEDwe5ogKtGiF4Dt5JYhI59CsStKLa8sP88DpPFSAGmEiKWVjmV+QDfYDgjSB9d",
+	"u07lf/0r2s85OJv5jYBFMqoWAKMMecaDwhRikdQYcKJEospvQEOCQLGsfeYrmyhZjDX40V7ia/R20BRj",
+	"8TN6nHFUXHkRfCffPn6yZx4QeZM/4QAAhZZMnMUXxs4oqpd99+T7x8RVnqUDIbXAbqq2bqvT65xMjVLf",
+	"P+oeeo7o4NiHqKPLyYTnc3OchGPkSZ2dDQWfPoSjRBLKNsK7B9zR0EIEu9Z3Luj4j3xwg332aBd1ep3D",
+	"7iMcgJoKyadpp9f5Bg4BMfoYOL+RcQM4wZVuauyma2XjRMJKxCZmW0BRao/Fxdh80KdJXO+KDYX0l3WO",
+	"BTV07E06rnK/1HCOEICRriAYo+v4Efj2qpXKfWzUbb8XzxZmXXBc5S57VcogFOJ9PvdSCgU1+kboBCX6",
+	"QEhgvFwq0rc8KjVuq4jFvz2/uDj5+fnF1cXLk/OLX84uyX5eSAG7WAwgDGttePtyIV3rOULzUnoyodZV",
+	"zOxSqUxHUHZpho27jxeVDuU90rN9ia4jzzLt8jdWs9BQkQcPmcIxemMsWs2HotcA2Kl6plCEBx+ZE3un",
+	"SafXyUt58vPrU+xjS/J/aWtPf8pB8DggZX8T2QLRH1UCTcAGWL0ArPe10gVo6eE64r/vwHXp8raK9twD",
+	"M9RXpbStiqDJhutTsLIJX/3CSkePIi+x5SgJPHO3o8PD2iwWCmXq08BX32oSWNa/4QQgbo5jX2yfkJcS",
+	"yE4DDoVXr19e/XT68vTil+fPMADgSSSgS8BjnGPTcz0J0488cctmLnm0/pLXklNZgUjwom/WX/SThXPj",
+	"FY/XX/FSFT+pUtIj/tbqghNXZIVXfd/qKvM1XqoTfL/mukctJgRsREq94Dk27n/86EmbpXNFRr+JJOWX",
+	"8ylefHTU7olujrT0Ry1meHL6d2PGm/OftNkSp5TXuACPAoKCeO1Rq+30My/EDPt7P2mzMy4wI/zaZ97w",
+	"0hZbhB51iUCFSlcekHJhPx7qCf7mQ/S+1q4k/KXpimoLGXf2m9AuMXrQulRIN0+ENeabtg30/ugY/d+B",
+	"PskDMBaemD+DgGyn15FKCmrRoqAxBhk6PUwE8RR/TG7suWbWq4nVzEKORHMX5Dzk1EBfP3JYNOpj5mw+",
+	"1P4WIFSlGbFlqZi76i6oopEoTk5tFHBzhTR8qaSAYBhpo5XCfJ1KslNI1otzP+YPUYdaJ6+7CIkzw0vb",
+	"a4LwokZVEDBvmFUmH83c9/klHy27P512AOeYG2epvMFWNmVBHEw/ETvHsnvAJQdIInI2tPLS3OyblgL9",
+	"N5UYqz/Zqqe2wvtSqd+4nNMi6LsL8VtK5E8nWn8GlG647QOBylMUp3VhaRwp6OK3kZTxHx/00V8rWAnZ",
+	"iA2h7vCgaInv+BwymFVGrXQBPAQ5pHQwxixNQJmEQGztqMiAfKzCmmUhwH1Z4Rlb4BirYZWhGdfU0/NC",
+	"DX9BTKILoVkAjpe5q/OEwra+pMLAM0m6wxVw1JqJQrCLRueqOayHjNSeGgtDjUP1tMWJt/encBh30WNN",
+	"jlVFlR1tqsrse1urlZ7aMx9eMbmX5/ixUr31SbZCv7XQx726Xu4vsZ0xfgKTcI2hrYrgaQuTmbiIl1rO",
+	"gI4hvmnY4ZQQjDlh+cIQH/XplQiq4Iln3wjBVYhtkILNBcJVPCifwAbILAjk8liVWk6hOsacEJAg/ayY",
+	"TWlh1akW/2k7zhAxnY0Rwr1ozLUzEBoUg0TGgGReCqJvstz1PjyGsz8MGRTtbam63PLpY14lZI8bLCO8",
+	"b5LAWaoDPwIpvxel8OLL8glbx9WHQ7KPPGaH8NKAQqETWRkLfXKbuhjC7Dqh9EyQphiuCDvx/u1xUyfe",
+	"Nb14W7e0Nl/Z4nTpNbIKv7rnf/evOSQkpkY82NQlhQw1LZJLqzoc7JhAcX2JrIE512NX0wNsjrZc3mxp",
+	"YhNVCoEz+DKWd4ik0VVWd3Vv42AtH93nWl4QjKxQHmfmVmVWQUbab7e7ZFLm+lb7pTq7o3vcJx/XyaYK",
+	"3Q1cbPqcb2OUuEsbTRObksT0cZpjSu5e3OdGgbTSgX4p3hXhcLfO89aOeig76lxlWDUfaNwdTd/D5+NH",
+	"+4zLOmurwYIAlt1Utuw6Cx3ZsCZ60Zkmur2+RCYBdlpY8CMmJZ0v3gXajArQCH1XoMacIf24DuwMAlSv",
+	"aFFC7W+oJ0qbpiQLxhEuo1/9H+enzzZ2UV9wjeIJ2uhvcvqp/DuovBa6496ybW6um+fcqkJ7merwDUbx",
+	"5dXTcNjgJ+jvA37uEUrBJdsYG/8Bo221ZMZGK4QlWnZc7cehoYHRGeTbU7A3ts71Vim0VgoXtKWrauGj",
+	"agPqtrxU4p9kmWtBHFkiAQBGRZa8QGkXOHwrGHZqhmJoIMux7ZlB7NbaYLoyAmqd0Oxknp/+aka4sfhM",
+	"J2nRRnA+hUKmzse3y+3CrxasNP2qPIXasbWCFS41+2TC353iFUeH3nWBkrQmcXsmyRFVwyUv/9YWe9R5",
+	"kcqbdefCOV+lTf4nl6ZAgNYsTu1PFQn5ItWF24KhYLRyqyIeMQ2/LInzNBe8EJUe9IRIDBvXhi14MWqS",
+	"zamM2EPyiXDTBsf60rbzjeleQE4fNk6Foj4AAkuBrDy1vrhUag90r77/jl0k122Y4oXIMtjFB+OR8Mm+",
+	"IMtWpbkxczYsc9enQxGDJ10ctDW0HIcFleH0HFZwIBiHTsgRIrmDvubAMqSo7tHIfVzCLKHgk5C2Eh3q",
+	"nYCtE1UaFpW49qxYRUpFpK5pbIRRLWVJCWDpLyAuNoOfgebsRmggBzX747gyDhhDY0lpl7kSOOtnUDEl",
+	"uxa+TTc1PurLW+etYMFIMH9SMKB5X2uVz0vxjvRvICv1WE3X57iCiW6OI2y+ugWY8NGGq7DBXBKrTjec",
+	"hb+u0a0B2lKu6VMCG8iFtHDv0vWrsSBoZYWP+uq0YBsw4DkypH9cPOBrOc3VQGggtiI28T+53satH6ja",
+	"pbp7oBJxYT/IP953Mn4tMiMpyzwz3wKXI+MpjUVm/qmhgS39zPqdv1y8Pj8/e3V59ePJxfOr169eOI+m",
+	"32H9fl8ytv8L63ea+bfd1Zdnvz5/2e+w/X0jJNgOtBrqQ8IAW+T8Lq6Ntp9Sp51+B+mNoctOv+KWYROd",
+	"ClYQD/EU/+s68/c7b/ryw05fguth5/2z8rOGv/2UUUJETOQ56/1gCym6obDcHRTvIsp3dhuk6Pu+7Bcv",
+	"+UQsTKpfXMCUevZq/Cdc0C/CY6SxXwmeRKzhh9/NnKPF605Oq6efkX8Mp36I+vLDXl+mQ5jev/3AZJox",
+	"eHqmRt2feMGzXZHne335oS+Hk6J7nqeyyOSuFZy/ivkeOzggajSI2Cg5ELXl9c2+/DJXjvnlxhakeHfX",
+	"qNQueqjId2G7SFjVHbuoO7BRNK3pHzvhHtmJ2E5lh5gDPDX/73bHzhtYkeO+NANRmehmauQmeyPme8dL",
+	"ZvumBZY1AKzS93Lwnk/Tqxsxt0DVRGSiEMuxUKENPVIqse3iCfhkeaWIPzUAIkVBgVBQSAt8R0ImQS0Z",
+	"sNOCWe5MQE8WjuVkzsilQsdCB1akLvi8y0A3AvkUjHcVbGmxbiPUwAvWxpLQIlnaNvLxtUUE/7xaDa2s",
+	"NlptwSPdLFAH+80H6cpifJCpUSqXV7f9KEap1PCNaSy9FO8sMQKXTZ0DvHNpk+mVDg94SqUbQhe7ptCn",
+	"U+qSZ1Dri8WVZ2bp2FH30N23L6ESGLuXffv4e08X8bj7TfcocDbduKgKzsjSeI8hRzcUWWB3CYg3UlLG",
+	"qnTBrsuigIJgKG4zr0a8m2Yqx4LXGyz0PJGW/ysoE3fdBio8Rba7ilufpiZJEZPYD9LWGBNISCpzpC+B",
+	"PjCdCChwD2m6Hx0eHtq35Ghxjmt+uauJU1kiqJf5JTIPtPRRbw2tzNToVH5a39RK8LWe2Qsz1s3dy4XL",
+	"wgG925/NZvtm5+6XeSag+WBytxH+pPLJpsOja25RQLdudeFbXh93BmEAe26TXF7lqkaHN+z8kKejcVFz",
+	"eUHgXOD3sc7phXMf1t09RSLup75py9aFbVb2J0Rw8Zko+4rmBvXotWOot43CfxhP1KntRc8S+rmga8kT",
+	"/u/01XUHaoJOolOhcMqAmnuNVa4Fu4a+J/N+ZyPvkTaH8x7JE3spZrv05+9pMf6Ra/H61YvdfmdcFFPd",
+	"OziwDk9liHutPTWky1nwWUHEVZzVUCbDzZ6bJVqyQOe0PCsWZyN/srI4lbUxF9xifaLadSARd3ExuoGQ",
+	"NCfu3dpFzYRzSM2owTckGoXd9+zajDXPemxnxVh3mPMxC8ttVPd1wSJAJ1fgS9mpvZMdz5zbYzuNb2TH",
+	"urNLB2zu327MEY60RwPuouGKHdLsY8gPXl/eWYeofwhNblUWy23u59ZIs93GnG1asaQ9I6YlkqmwSy/x",
+	"m4sxteUNPWekjGnvOgMPqRoBV5kxDR+gEidTo7OyeID6myXO9WJnt8/cv/4TQWEqKve5TJBdbpXOvUXZ",
+	"SBC6Mh8pGYwrvlLvB9eaC2L2V4rZoucbfNVE21J3hU+qXz3CwfqSzqIGPt+yhM9hnxINE5dzdx34eN8c",
+	"4ilYvAJQReAtowKP6oBT7RjMSi16SJ1nM5uOpFVDu5aAzWUh2xkhd7ETAjRv6KnZlyREzK80fpsGTjUD",
+	"Y7gXsjR6bvqU1qJCSIyOs5BAORpBlccICkld1x6SatgTS2MS2TxJpYlxnucU46P+j6UWQe0jkY/CybZl",
+	"Y1D6EvaIpHbCEEq0LxYlcK9OVMfix4ePWNi2MqrvCnx7Q2B2LcbAS4mNMYfeynTllARjxZw/3Lva7TPc",
+	"TVSb6ffR3w6RLNSyF7qhYBdO4h5+dGjrjizxXIVmD4nVLvm1pq6tZr9bxlE9BoJqNwT8NzZnpwgDaluk",
+	"XMzU4CYKeCKDzeP2K6Am0mFfUrof+p2Y7ZAQRMC8JCATttFg2wDFfI5Wb7quKOaRGFLNBNfUvf4jxUNq",
+	"HuknDYy0c93JL948LrJw4dcXfQBRbtt6DMMv+vMOQ9BDYG6vkHJ0G4f4IqyoBQ6FBtsCN+RdLCRvENnQ",
+	"8lJI7/8yRpnv3+tC0R7Da3Q2tYuuWBfXYsQl1lI4FOgiYPfCDuDrQ+yGa7tSfrk1uAVs1wqdu+F27VA/",
+	"BW43EKRCJq2E6HOz3dzMt8jfP18dxSLuN/Qem4XjEp/QXnPwnv5qh2lwBrBt/+GQBg1hGyh2I0LRIFoU",
+	"IzmuJ3UB8u4dAPY2WZfB9/HVRkD+xAiDzUMmhMredO9vqmtp01UxBjodyXK6PJTiEPQOY2M/EaqqrKIM",
+	"PBNuKpEfnAE/uHH4Xst0oBLiCn/5069PPep9Nk4LwfQUgOa52RR9mRJNf9BdKORxx94fL9HXHNte7DgK",
+	"bFATd8nlBmfb5SDNud+Zuz06+o4NxjznA7M8x+buVABab1CPfihY4MDPfsSq7e/3CG4wh8EAoziHnlPE",
+	"oEQeMcQCsHJwzKWH3CMLMHLOp9Dy2QZA4GfXRTZ+fPgNHMI+mtitPe6yC+jb6rjrue1Xfj139Mda5Jqa",
+	"fCDFtVlK87sNzQP4hcLzcRPIHlv/INQ+eA89sm0hUFOLp3yPuQPqx9y9tTtu9ujr6ReCT7iAwW7uiNev",
+	"ewDke+s5vBSz1xr4BduOnk5v9L/tF7sM8o7ok5WmImQK7+BttxD0r1QmjDGGX9UDE99CovOS35C23GIE",
+	"PpFv7jHrtEk/HkoAFe/nABMwymEhW4/iqJKur0ioe8zX3wmsbQa/kL1GhXFv6etWeWVwRbL0rfiv5YXV",
+	"tud5NZNCnxgbeLZJbOCH9k8ippB4UNKxD4hMQ9smYMao3APq7dKiL22/jiZ9OhLFi/StkELrzp3jI+pm",
+	"rTr5RfCsGG+gTdwFzWgymivQfaRv78C/sLl8XyFLTqtvE4b2/wXyZIyTegMbZSJWEq5YlbkOXdBI9fzb",
+	"p6d4bmto3JOVEYY374VYaiQKeNZKowRHE3WmZfF0zYSJfIpPROJO3Ua8tswhm3Ixu9Z9q8wVR7YpsXL1",
+	"YCIO7HCWO/qvsM5bV8JgO9r7zUYXgSKyQTGXRbgui8XAFzshSP2gzKFpbnAj78/6tPjAo21X+J8W11GE",
+	"qGJEMy33Q5c85PZMxDAIa+B8Wr80fLGrK5org75FffaS61v4qUuCmpWIDOBFbMvPh5Ryv5tN6d7d7cTc",
+	"1l/7UsKruGtRpk39B9vk47XtCeKtfdto6+A9/QWEd8Ogk8OSzh9k1LkWYy60asz7G4dSsHR38ePDxzH1",
+	"4fYNU4FEiafJEhuw2lXiExuE5XrGhfqI20umxSub2zhB74zbm4dbttCteffA5l3htqltCotMjF5gWZFz",
+	"nxxx9P3Ybhhlk3FoWZRsG0Hqt3raZWcymy+RZhM+7wFeEvCKDhTouy/PHIx24cYREK5XSRcLBQhHtgsC",
+	"cQ8hlGjw4aLl1oZ1eY4m862h6c5dLLAWsu184Ymb21+r7vEAmL3PR2L7fhaeMjB01G/RQOnzZ8v5OJJ5",
+	"iwn8OnXJK5vU2Ex9AC8JmrbTXIEPsMyGxfqlSl9uAe19dzTDa+vModDDXrNUDrIyWUb8eU6P/fpghMGC",
+	"rlYVdN4tQIR46R0xhDTOLfXnNhx6D2Qr0IKzmWyFflqEAE6dDLBSyx55U28ltIz28zckhLTY/9ViimvG",
+	"UTr1nKXpqL+RKTwtqCVPrSNbl72Gw4XNulElD8WxqGwnT0UCVSlIWg5M+TSlg/f4BwQOprl4m4pZTHVg",
+	"+AvjCbZAwW7ZmS3gsQ1Pke9+zKnYLEuNkJWO51NMoOU8ENmb24yQft+ME0p7/sZ+TX80S/D/X5y9XM5e",
+	"SaLlk0Y6W/E24kAvRGHMvE26mSxc+KmYJ60U33Dky2xo2NgAvZnwRNxBkIexcsgVzJe3vbPXBte4S4xO",
+	"ULhIa/WCPa+em6Mpr7T0vTak76r9Red4gbm2nCZ++6/OBsKZSfg2vjrN1AbaFLzzU3meq1EutN56G18Y",
+	"7dkzEBuclNAyXXzfwCi6+a14PIMramm9HvvLblmmyUjIvUW8lVlgLucIp3qOUpi9KBJH+znNVVIOCjzB",
+	"qF170qxOEArqmfhBX4lhCcnSHADPTBd8OOyxMRXyTph6K/LupnygIM2XsIGi5KkgtqpKDSBbT3G6TZPt",
+	"G7lqprpyov3ilZlmjzH2xxtd5KkcvW8/3Q/3gflCndZMz0mrAC93YOe6E0wVSTqndqY7TRPFc3Kc5x87",
+	"7Sbn2TsJL1Zvetlg8y31r41LtspsRasuNso5dklxsC9t/3jNiR+TjoZ9lxA11ZA2uq2dd88ld5/ATqJl",
+	"3WaHttmhj+XtQnP1NRq25u1u9FXihl+Z1rH5EhAa5AWD5Dh2uZlMDAvwXlON3WKN2+u8U+xxygOfGBkq",
+	"kJ3BsbCMeCqBpOLwe7ryyl0Q71VJPq3Yw+4X1S7EwLgMyE8oUDbOvc0vuZ4cLD4d7oMsooIXHIW5CKpi",
+	"gKfCJdNpzthkg7tYQZMrXPEFNheRoXj8enzgwy/GB15oi253xr0gRmk7t3Iy7c7/UnzFj6MI2jiX5J/b",
+	"BUT38KjNdZAnTs2m+AlaBW490i+tvQRKcVJSbfTlEpvbxllX47NmqswSdi2YBhiqsgFX21kbAssEWgD6",
+	"PUyisXRoqwCMeoR2eMbaJnjqXBdi4iK76D4AE6NROyA0I+OA5IWQIiGJ5UZiKbsJFfbSx6o1NDl1Dalc",
+	"91VSgLXHZko2wlqrcbIWfd1pyoVFbyzrvu3GU2nBzbMMMpirJTuZL59to+1UvlXpQLRUaS6yuKFm89ct",
+	"KLjF3bp1YrZOzEdzYmhnbuDIsLuh1QKvZqmAR/sA4fG395jWpBadB4QSHmgNjSrAdnkUtHE8SjOue1Z5",
+	"2c5+UkEdYOAoAQUA8fxFDOR9XwqeZ6nIrWsSAQ5OZRlwPmJrPEsoSwrJMjdBewiydlNwm2yvbUhqRowX",
+	"xCWITLRddmJrMxzRbLVHt6WfTHPd7HDVMqSht5Uuulk9dDNHSmBQCoZojsxViShns0maQXyhvX3XxGS0",
+	"of/28C7Qi/SteJAQl918FAZkUs0+h6xg6EvN0mKc5LxVxu53Oldunal7zNTd3qXaeje38m7IpX3QjNv+",
+	"fzBgg1mReTv4y/mrs9/OL69On1kt+qDJuNaJLyOqFvJe56EOwMTXlDT4XVNMIBrrGaaKztmlRyWbZXwO",
+	"rHB7EOvkZ0VU0NZjDcO0qWbXZZoVLJUR+qkUR7UZIXZmrRUE3UMzNe0CZ846YFXjoC8XrQObT2nQ3DXp",
+	"fv8s8g+ij1+JIs2DkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchfl6Bpb46PAwRrIUyAHx",
+	"gl8jTR38jn0m8RP2TeEFSkxq2nEj1UyHHPFw1ArOcQlJlL5MoBb+rBiLfJZqweInh9/EAVekSgSLk+ur",
+	"0i9mHLEYn32VpHkxj40jGCc5T2UqR3EPmfwpiaShpAra1FPXzJPTHc3KKXYMsQPi+kYkS7hgXgmepF8q",
+	"GYxfd3j1H5ML5vOjs7oYQxww3KYjUbitspSNhiIyq+mj6aRqZcCxB8REvsxvR1fC04OyYDrNhCyyec99",
+	"dblApkLHhxhD54IYK/9Y/CKVNzFDDUV5Xxd4n/JRc2eaVBfUkvgrrCEJXtPKT8yuwC1qSPDSO9aQNO6U",
+	"bQ3Jtobkc6uTg3qTwskLKxvtkdU11o0O2NkU+pPY1JjNFiIzDjLmBhdY2wIpWanI2eJgNLK6kn0BIBie",
+	"9IwrNuCSXYu+dCUqrk2M5dP1nWWp4m95aQd98Z+0tKNtEu1pMOJbMNg0Xv0AdR5tp2OFbesZuAsaTSHa",
+	"czOuoTsc1lh+6dUe1HT/9BW9kjUMa2KGJr55MF5K5eFrr7PnuQsvwIC+XNW7xl0cnvshMkYUvaqVF3pl",
+	"a+wWP0e9+jJyYux1v9ma3pUXubPMZoPRtl1TfBzO0JfEtJkflcSEu3ZbErMtifkTGBbGDHBWwDLL4r6r",
+	"Z+jmH7V6pkiLTGBpzClqPfb420ePMNWs5MjVxgTqik5HPvCx2dMJdSk15tLZoFDXUCuyUWUMTn5JaQxK",
+	"oEppTIMxAPUxl2ZCPYb/WzWpfvHMT6ndhO6j9oWUfHPxC80T3k2BE9lpnAEWuCThBHbWjX9nSXlLA3sE",
+	"HTp475BfH1bS3dKkjK0L7TB5YdzGR4eH1nzVEVNZ4n1JdpYl3rjFyhzoTmgM4L7EGuuGUTjKtnhJLOy2",
+	"1vCnAZXhaH9Pi7FX7xsak7WLVxiW9wKTNgbL69N2JsvTMS9CsyUXupyI16dkiqxp0GfOTcwtFi/9x7et",
+	"L/7Ht3B5KU9+fn26xk76+fXpqxJsCS1k4mbZepILV64bZ3AtjlMXatpufS4KNZ3a9dni/rZhloemtnMh",
+	"EUh9GCkfop43Dr5sJJ1R0tnEOQjpxT5HtobShl+Arg7CzhEwHqshSwumcssRAvC3WBe8KHXMJuotxaet",
+	"LgOG/9g44jH71//5vyyeCpmkckT/yoVW2VuR0D8HmdIiiSNIM+lCTKEFAHQBBhxgLhRElqA9UF+6m0Xh",
+	"nVTubmSHMeFzNlIOEoDjCVssI/LQTFErCxrASZnp8gyyKn1JBCOUPXt8+L1vZ5xzqQEF5DoRmYfSqBiX",
+	"dhFoREmai0GRzbvsaaY08LvZn5BdGgq+AiBjXwL1W5plVSxij7CGUhUhI8uJg6Xb0rSJAIsmlQBUdz2o",
+	"Cd2AC4Zvk6dXE5WIHlPDYQz1vZV3qoZDs0TjcsKl7i2OlDUPFOdVSjdIzBpK1Zc2SgfdmBCvGRLNxErG",
+	"WDyHocNFikVspGwXnSrdoD01tEseC3rNEzG5htYTYQnzMf6oIUkEzaWGVojGXRbLMstirPkDnAjwLUql",
+	"/suYhzbWdCM0gkm1yIbMvK2YzrmCmVAbbYthdSlXNwMwG6FFNc7ZbudjhI76/WN2t/uG6PkYCbWjshWG",
+	"DVtz77blgfSgJuCqmclMMYBFa9sp237+hWu13pf0FXtOHtsV/NFRvLzQ8Nam6H0UGpq9r4bD9dlcLpOz",
+	"4TDQ8PSK1rd+CCYZXF7k6QqbyVu+cNrmMeDGpz5EnWPbZTjH8x4mFPwAJY9bs69l0A9f0EtVoGWxrVXc",
+	"GserGOrXBQs3i7Yc8HQ/D6L7jZEX9BN1QDVvDUDK23siZ3QybVELSZddKD3RlYSmU5yWuVmKPcZ1XyIc",
+	"ZR+qKcVb80aOCSl6k8qEgFRjNYPiFvC/IzBWUsn+wIGmcvRmFzhZDrQ9sId2EeZPoecmtMQK5xR5K8uc",
+	"oNk/VSqhrtIWpeSlpOcDdQFKzGEqsYAFCPeBWHqO1jcrylxWGAIx9zpWMyA9UMNCyL6E1qVzd3TC5RxC",
+	"VMbeIqGsbwTwYBPhH9yXOrJr9s9SF2wI33/lYQ46ZmwLOKEkm44XLBPYqP2tbYWira0J9UClRGvy2CkE",
+	"Y7AhDthaINYONdY/Wp7UQ3TNNtPUBlkrm47uoqNA/tJVoa5wEjGbCG6bz6PxCqU+5GzAYqdoyksxCzYf",
+	"AoPcrnRs356X3K2en/BcFMe+DAtbjZjj4Tu2VOHmLVznaqahi0383OzTC4i/xhajO+ASAH5CJiyuBNfj",
+	"iI3St9AqF9t0DXM16csVq4fbeB+bS8fQXBoPXcGhRttwIXe3McyJ6wImZvzhaJPTT+Xfoa63RYCzEO+K",
+	"A/jM97WLRoXmETETr7OO/Dxt/rG1geQvheEvxQ8iTFINSSp12Sk5osjWmSgp0PfAbzEGhOHSnjZwEwgb",
+	"wNcfm+XbhwHsnz6LLd7DbB5FAHxciWO2wHaPwDjFBmoiuttwW1u7i3CHl8oDAVqZMU+DcJR7smjfnPzk",
+	"9O+lKvjdLZijVi/5Z16IGZ/fyegxl7Z4cfSoy3QiVFl8ZFspek8ij4AYzUYUSgcCSu3oReJznt5D/dTL",
+	"VWnXg79cnj799TmUTgVq8TbZ2NZJT+I+kj7vmYMx6Zq41pQFZkALCofuMch4pkO4+N9+YDLN8FC/yNSo",
+	"+xMveLYr8nzPHPtg/k/P0mIwJinX+wH/6O4W86mgu0G3d8qxPhNZwXt4w+Gk6J7nqSx28RpyFPbq17wS",
+	"WhT1azK52++wf/33/7gCabRSZCpHvX5n4SbPlBSN9+j3JbWn57rfiWj8lEPpQtlY9U7ogC27l+tb0vM3",
+	"e6oSYRfsw62TvWDPQYZ3F/O+uORq6Hvc1t8tvdZkD94EY/SuaL3dK2KMYUv+ncS8np0eHmK2cWlXF4kq",
+	"iy44GHQxafa9Y3vudS74zXF4s9y8N38zM2iViW6mRrs7y97czqobGsW75H7hW9yx626Bjmmy6q6oxJff",
+	"179Rd2MjMvCW9o3emZktSEi0cODWdWEIbd+Zt29l4KvVmzFYryQFW2dZN4YQkfb1oekpm7GBDXorRH1g",
+	"qt8NVR/Q4H0SaH2VgnsDRKbQhbXFtpnmbab54QH9Fi5PY4ReaovhNWsSPkSOubE24KIemrLhNpfWgwgQ",
+	"h+I+86e2kZRjBDelBWpRhDeFGuLgPU+v7L+C2ELcl8Z1/dd//w964zrust8h7uVjJqmupStrmgPiHqAt",
+	"MPAFsatCRahwqH4cB4wpuKPDw3jvmGlVLZ3EYA941jYJuBBJoxAQZmNzMRLS6CTRY0VeiphxfaOJBg3T",
+	"mn4deRA+C+5opivsoM2by0SB/YQLT+ST8YHoy4Cx51oMVQ6cbbxw8SdMF9PijFNjgcwpSKDLqci1SERy",
+	"dT2PsXo0ZC29FsaJ1+GJcYQhQtqsngrILIAGSp8T5lYgVTQ1Y79olglu4Qah8qfldfX6sIoTlYgstpSp",
+	"NEk4GHQSoWJBNRyKXB+7MpK0iIL6FJu8JMVJS8vxZhQYs0UpUXhboPdR0kM/MO3cq3+pQZWf502C9PDy",
+	"8pU7RMLutYQFYqUtWATslg4zplmbS5/Wpnvb+pemOzxA/jMvwcZfOy0X2w/tpFsE+ZbF98Lt5Sxkqj4l",
+	"YVO1nh6E0WjA5UBkbW2mp3B2JhIfwtrA4vIXVW14iEKugVziOWdDf4+6m/nj/PTZOmihucLf4wPESzfu",
+	"lWOUpUg++f4h+Wp2DQ3pofbLnSul/uR7bOsjtAmP44q9VMUFfWBfL7bg3iLyX5wbBO/2gaPhm4fCP1Zl",
+	"Eut3vOvQ76DzwDaoJbIDXlJNtCyeXqstWjC0ID7+qubU3EdNkDNwmquCGmLEEXvP6u4VW9W7ZlUtzcrS",
+	"niq3dbWIB+CpeYI+aOH/YXs/uPIeoNHmlJGDbhGcsBRsNlZsqLJMzTTCA6Z4BTi5BG8FH4JNUq0F9UY0",
+	"nhdgMOFfUOu0jE7EVaB8fRHQCgK/ZbfvW8VAgwKXOwRAl9SCbXlFtnHLryJuyX0gcOKFTrvW3Q8WtDxJ",
+	"Es24C4JdzwM+k57950JdAtSsXM8R3QWBIgzXufuQwAfzBP+2EMEd6Har+bzLTqg4w1V0QMhOKq8YEO9P",
+	"OolKX/Z6VC0D8dIA2RXMAVFnzfUmbFm5CcfKD9tzd5bKFXEpK/I+aVAKrmsj3J+GY75tZGnh8gegVmk/",
+	"I9qJTvW0noy/ojEgYHfRjGvGk+Th4gFbn3YzqP1T+Py3WPmvWE2eJEmgQzDrU0/rVfXkR/Bw7QM/ctda",
+	"2DtEpVFYfUrEAcZafnRbJg2azxLnl6TjSs+3qgio7SyMt9Vo78Mltnuk2SO2kwjcYewXS4PcWTPGu1Fh",
+	"VHHfm/OAt7HaCIIO9gxmFB3btzPWlrNkBEGb2NYPACZZZFpExGqXC+NTyxLTcz+nbwWLyzyLoc5YihkL",
+	"4PO7ZZ7txVBAapGaPGQqg7RqOhGWx5VRaYmQWJkL4E+sXsXOkoT/KhS7FgC7l9CjErJwPRbXvqWYagKY",
+	"GA7FoGDAlrvUdAvJvO6fnXxTi6dYRUBWS4MQAVlrU6d6VXMloflxCz/fKulN2R6wBEYZp8+X1AQioSEc",
+	"nfqPp9PrSCXNSe/2czEVHN8CeBFN8ckyPRiMOXxQy8A3KidsQcYDBaGGLHakQAxzw86N3dFIN+xUYjoE",
+	"sZSrDERVbOZPFe66sZouNc5nnCau9MNKXyMLA2eY5BlWkmE9PYuhgV+lrIyALBq0FNQg2TItqujiLFO6",
+	"6EsfwnYE5Sh4/6lSWRmkokKqOYJO4sdHRyx4EVeTVE+gWj6s2gLNmLBrkSk50miJ0Wz6EmAeFqFTiHcF",
+	"dXmCHCpPE1tDdS2YSNICK72cUYediNHTnhkv3AJKrsWAl1p4bx31AcKczdoNh4B2suehjw8Fh2kRBYtc",
+	"KLWwLK7iB7SIw0bZRUUmAXOrOOEF3y8d92rsiBZc+MJig+wbz8ti3GVnlY0GLANuMzoQFU8ihNkAsiqb",
+	"0x6IzYaL3ZingCMz582noi9js8axn1IuHFgHWUxSzdKRVACHuhCC9TtPzQPQZtP9Th1utU/jjHHFfEmS",
+	"ecIKDFZQOlqUuYTb/sLlyFxaTrE8ENuKqGmwBY9thSF9xDVbSU2xsrCLdCu5g3qf+q8qTeyEA7wH1XQS",
+	"4incX8H2J2gWgZngfZkvnspI1VsoIMWXzotCTKZFzBDMRcsNPH/mEoWyQc1kjyU5zRBfFeLJ/Puu3s/t",
+	"IBrjjjbzmUCwC2WfWUDNh+L2lk2VkeoLQEq9PjV7tBEv1ToGZO+xMUlE7bpbwKPuqwDSvbON6x/dlU/H",
+	"pU1hLIO3YCoOtubQvHTQbWaP9tgfz85ePn8T14Jc/7H/D5EPRLZ/crr/+nSfnrS/mnnMRrsW57S1Lu9Q",
+	"3Ngm2GX288eNdJknbssoP5syyio8xBiOPo7mrdea8crZwNsJgb0OljaF14yt/WSF8d4YGmE8xR+TG3tu",
+	"aMXfDWUAdfROxvzxJg5Mg4tnv1azx71q/iqksihlQpw57uc0iVDle0unL0Oa0gVLFmxeYzdez6vLSYxS",
+	"YLo4m4R+GvG3AtuzBsQG7swmM8gY1KUcGAPvsuq/VF2V48WuAsaGjrnWqS64NGZkobKEcWO4sOt5X8YT",
+	"UXCjC7ooSIE9bqHmjLgYEkj8uW5zkD+zPyGjhVSzyDUlmihoeCAmy8AXAVXoJ6Zk3QgrEQz7FmgJb6dV",
+	"8BKPDh+tx0sshdzYXXk3zMQWB7GNHX1MHERFrmMwaZ1KakRG1JXNHQt2lzmqDxLLR6T2YrXPurotowbR",
+	"r15dKYa4cfSxMbZvAwPYBDxRIKxvpJqBg5smbC4KcpglhS4qI4lcwGDMp1MhsRIJKIehww1Qi5PnDixG",
+	"XEPk6w7ubUh8fP8x+wayl5dqWf3cVxcs34qudpjrSlCr+RttlFi3C3u3tZ99+KHRev5J5UAhXE5clWXF",
+	"XO5tLHegRDWFqBcRPUT2FAguaGDyqob8YqBdsqk9iJk527fpe69RwW/DMfcdjvmzy7ytkfdwkhLbK9xO",
+	"Vn4k6+7tt2vSiSe6lrSInZAjhmgrRkPAgxer7FuEZfSCYvh63gHksjASS0xjAr9e88FNX/p02ljN5DGL",
+	"kckQrSVu//lKcA20hMbbj/m1yovY/Jrj8Y+edvjHt9vEw5eaePjHt9vUwzb1sE09bFMPHyf1EGrKj5R5",
+	"IJ2/ifN0YkGUyx2veNH5CSwHema83scB5bmV/Vs/Z+vnbP2ce/JzNH1WzbItyxgfDFQp6538KcentGAz",
+	"+H+xP+FpxniS5EJrRyAvGWcDkRc8lWzG5y4ziGTv7qdcZaKZf/I1DHBhltVx/qJmyKndNAgYquve1WVP",
+	"uUal81qmA5UAb/7ERrgnvChEboZCkrDT6/CE/3sn6hi/wZj/+bwTdSSfmJ+EeV4nlIsT/u6FkCOzT46e",
+	"PI46k1Taf/vUnS7yVEJXxKZEtl3xHbcswVhGmPNoGow5u9NWRr9S+GF8DSSetF7rWTztibeh8MRr71i+",
+	"3vwxbcvXP2a37q9HcfFkkspmzWV/asis2o/AqxxUAhWdg4c+LM1HQpEMBujxfpFvKccKpbrsdAEjj2Eu",
+	"my2Egh20/qChC1UULQhxgqn0pZ0ioFVQ9Xg72uylA52OZDnFoNaFkAVmGYHpEYu5MbAF5B846h5RFA4U",
+	"EG4ShUpK7Q1Bul8V/AZ74d2poMjosU8d+qITW1SBm9HetgS8eu0D1H+3m4gT2O2J4NwVzf4K/owdsmGm",
+	"9bLvu3G3jQQYO6tJz+CMDxG1B2xxPpyX4GUfvkZx3iZu9dx8yJf8hh60LQ3/cnQWypRA0TAqLZozsncb",
+	"tFj7wBDpOecKHbw3/1nZrP7Mqw9XppUmtu+tFtAAKJ/7czQukobfsN+ZmkkH0KT2XHARlOpogUVqeF5f",
+	"0o26LLaXxAFLLt3dwTkD3CeARZdoJSttPjGkckNZHnXs9FqTfzyUHtjiJ7chp8+39taJy7Zm/kZCwEiO",
+	"dq3U/UAIhw7RmCQFDQcdn4XEP9Oiy7CXCTVjFrbzNh8YlYjVxEHtqdUHY64jLDiFaBMZ80qSGMaSzGPG",
+	"HbJeFOgDuC6KUszQVbmeV/yJXAxzocdxlz2DAWP5o31wX8IIjfjXQutUmcHZslKpQJQPuGSZGkH4HwqB",
+	"fbQb550w0HqpLnJeoAM1h9H10AUxp17BKSu6RJMgv71rQO9jPdMyrkPVxI8w8NSu1/PtHIumax+Ar/wT",
+	"OxbVTs0znid6m2tobeO/4Lo4AQtya+J/YSa+7X6M+oGEkdcNm2qzBmP+IDQbb6/ryiZSCUH9XIxJTgVj",
+	"SF2rnUMQdN0gcz3gSdTHLH7/IWaDTPBcOyXhWtxCATtU2TtHIlF96kAr4PwzyyQQGP/GxbC+wYQbPVhA",
+	"72LqF0i+hsh0pVUz0+Vg7J+9Gz8+fBxjh2XniKBnQdj9mJbYQYaDIVDiyrMSAAkGKHBMmU9E7NrcQNdh",
+	"Y9nUb9Sk96ZlYe37Oyk+zJysa8/vH7a56mq8+CF0V8Jbu0SbhPT8Jc11Zm6XatrvUs2sozvZqq+tMvqK",
+	"Pa2XULfkvoF2ygmGa2belMj2HDLUzcn8TbxtiRqUE4GBhzLPOr3OAWgleuaCXkpHEklXIuOCAAFLKgPS",
+	"G+uzwIHAtxqoiaBcuc8tm08NAmdJqqcZn7/Ew/YhKTL1LRDQIWcvkc4FmsGiaCPfEhT7S4XF18T/NsiU",
+	"TuUoGAzplYbxXNIvi4P53dVXO3piRGbXSqE1nyNqwZay1HnGaQwBO3N9EL7ud3FJiLSIOJNPTiOCvkEf",
+	"U3r1+1AsTq3Ig1eQNjzLEyEtm3PFv9SsEFnmyr6vVYmLkgh9AyA1Aq6Hz53majJtXO1z+qUZxoBVfTRh",
+	"m9wjPN+uMRuejnkR70XMFZ7vlym8ipOf91+fBiMASMzi40MCo6a1drl2YOmtrEKm1A0ROxk9hV8FAlmc",
+	"RhN8MCZWpmAsJeFRFl6EwxYsDORXMadO8mgX1oy5Abdv5DycNJ+m+zdi3vis81MGPy0+6zxX10EudZrx",
+	"AuAtSAJZSh30ZAseNhY8a/zAf8EfPrz58P8CAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
