@@ -171,7 +171,7 @@ JOIN tickets AS t ON t.id = walked.id
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @caller_id)
 CROSS JOIN LATERAL (
     SELECT (
-        (@any_status::boolean OR t.status = ANY(@statuses::ticket_status[]))
+        (@any_status::boolean OR t.status::text = ANY(@statuses::text[]))
         AND (sqlc.narg('with_priority')::ticket_priority IS NULL OR t.priority = sqlc.narg('with_priority')::ticket_priority)
         AND (@any_assignee::boolean OR t.assignee_id IS NOT DISTINCT FROM sqlc.narg('with_assignee')::uuid)
         AND (@any_team::boolean OR t.team_id IS NOT DISTINCT FROM sqlc.narg('with_team')::uuid)

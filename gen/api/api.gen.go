@@ -430,6 +430,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -512,6 +513,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -537,6 +540,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -1558,6 +1627,125 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2147,6 +2335,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2223,6 +2416,9 @@ type PayloadTooLarge = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
+
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
@@ -2391,6 +2587,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListStaffTicketsParams defines parameters for ListStaffTickets.
 type ListStaffTicketsParams struct {
 	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
@@ -2537,8 +2794,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2688,6 +2944,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
 type CreateTeamJSONRequestBody = CreateTeamRequest
@@ -3283,6 +3545,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3953,6 +4236,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -5104,6 +5659,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -5213,6 +5775,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -8623,6 +9187,1482 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14660,6 +16700,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -15407,6 +17468,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16407,669 +18694,720 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6rBFR8es2ke3ptvHWnJ7dkytCmSBJEZFgF2oMs12a2OfZh9sn+QLZAIo",
-	"1EVSlNzX/DdieyzWBSQSiTx/+bk1lvOFFEykqjX43GKf6HwRM/j3yTfvTt9m4i37MWMq1b+obD6nyao1",
-	"aJ2QOVOKTlkraH2kccb05bEUKfuUtgYfLoLWRCZLmkQsepPIhX7fddAyz6jW4IO5W6StQet8xohiYyki",
-	"Mp7RZMoIV2SSyDnpHZDX41SOWNJpBS0etQatuZq2e62glciYtQatTLGkdX0RtJJMnOrrSSbgukppyvCz",
-	"6SxhNIKr3d7xcbQ/Pmr3Jn3afjTeZ+3j0VGvfci6k336aNyL+v1W0EqljPUoL66vA6DDWZowOi/RQBAq",
-	"1JIlRE6IFIwsOBt7BGlFNKUD8nnYSlcLNmwNhq23715dnp2fvD1//mzYCoZuZHBxm7HBUzBVeAQmO2xd",
-	"D8VQVL92/vzv55cvn5+dnXzzHD8Lj5tVKH/1gPa67UdRd9R+PD48bPcnx5OjbtSlB6NH+FUZ42upUlyl",
-	"VKTbffjp61fnz1/d6tMRi1OKb55RcUVWMuts9/Hnr57t/OGG9+s1fHH66vTs2ztfxJbmttNnXNFRzKLy",
-	"jlMs+cgSsuTpTGYpOTkt7r1Isxzll5F9PGhFLKU81g+fGlZVhCaMqCVPxzMWETnRnEvSGVfm9XqfJbjj",
-	"L3lhxxzSbrf9qNvtth/r/3Tz/4vMdstUa3DQPQ5aKU9hc56cEm80moKtQevhIpGjmM3VQ3+wsNFOX3I1",
-	"lmLCp1lSnv+7hYI9SBI2yRRTJAWpocd8T5ErtiIyIXMZsbieLPPCqz3aaOlzcgqv4mPmvf42NOkdeDQ5",
-	"7PYLNCkPpY4wxXuQOq/kCSxiiTHimKTyiglFlkykhItUkoRRJQUX03piCHmJ/FBDiEyxiNA4JjxV9sUj",
-	"NpEJIzwlIzalgqTS8NMOpOkfriHNlH5kRNi3N9AmHz3S5fVHlsSSRo0swxWR7h7NJ2MqhNST0YTSO6Ge",
-	"TPlDaxhm88t34Z9jeCZNVnp7tAZpkjGfavsFqhXGWUcx7wYk2ZtEpnIs4waCWWGh5JylMy6mhMWK1RNp",
-	"YV/VTKJRIq8YCpuEKM2k+YszwT4t2DjdjUyH68lUZC47UsKSRDYxl5sOEuo/MpnSIpXOpSRzKla5SE0J",
-	"JSmfNxDoR3iFT52lLIjjEdOEWCY8TZkgE5noA47QWB8rq12oMlpHlYN+UULD8HDXZ4sGouAUkCJvmVpI",
-	"oVj5eNKKZMxSlu9dRwuapmy+SFuDXtAaJ4ymLLqkWvPrd/tH7V6v3e+fd48H+71B77DT63b3Dw7/0Qpa",
-	"Ey64ml2iLGsNWiqVC/dz8yuOOgfdfq/3CF+RqPQSpFjzFw/2e91u/x9Ww9xGO2g5ZfbyRs/A+TRoyQUT",
-	"lD+cLtK2VKrd63dHnlBsWVLCdubjK1Ze+g3aa5YI/+790aNH7Ue0228/nnRZe9SL+uN9djA57B61glYG",
-	"arzmWBBWSCzVGnQDOw4uhfu13wtai0TOF6n3U1+zmzlw8uevi/zy/KM1MryttJSoNSutQ4Px4LMNv0zM",
-	"wzeiss9uTMCxMKGxYkGLmTF8+Iz/dFaLsUOouMp3AGidWiVT7MfWoHcd1D4EymjTQ31tmcRUpZfmzwJF",
-	"NhoVqSOPZ1XAxh6Qfrfb1QoqDGlAVEqTtE5dxQta4yyS82YauOPCmym5wO/wSA3H46BwrYaawHo6PBqQ",
-	"bUY16NVN1hgKwdAuUG40GH1+6/f3t3+/b49s/f59t3SRFKz2Y/r32y6ckVLD1uDzsPULrXqF9oZAwbDF",
-	"1SXlQ3MkDVs0S2cywcFdcYHf0Tdc69e4kwJ+XiPo8f7CcWF4Xy7gs1lOg4LwGqL0GlYl3RB2qzXJ7I4t",
-	"ia/Xonraffh/x92/6nF3AbxyzudMZmmzKaJ4rI+OWl0xNQ8369IRj4g2L8wpwQVonrtoiXS97nxQ0BLz",
-	"gdXph/YqnG9vTr9jq5qdcsVWgR5v5lsSHz6v2yL940G329GD7XfLDHvYHvU189GDg/Zx1GXtg/HjSY/1",
-	"6f7oqNsyx65Waysv7nUHvf7g4KBz2O319/f1iwWd60m9ZyOiZrDtFgmb8E96G15dnvxDnH8anf4HuzqL",
-	"Sq7HoKXGcgEuTcO7aqD1dsfKaqAVez1jyltBS4rLEZvReNK60DoCrOlleVpd1n407vbaj+nhfrs/OWKH",
-	"0cF4f9SnLeSx8Zgpda4Zr2yZaF4MwDVC4SY04MGm6B2SORdZ6isTn1t4G3Jxa9Biq7/NRt+M+Wv+t9N3",
-	"P532XvFTdTpPF/94enp0+s//+5//7fzf//xvK2ixTwueMHXJRWtw3O1qRpokTM3ci1SSXuKtKI0M14wY",
-	"TazdPh7LTKRV9Wda3h3b84dzJzmFb46baJrQMft3493ujOW8wkyPWe+g/WjUG7dpb3zQ3o+ORt3xMXs0",
-	"6XXzJcexeaOvOxDMvHZk8V9oCpqPnlIxZnHMokajzimj6YymRMiRjFZEMBYVPSY7Hnhohufyb2zHUxRM",
-	"QIfr385BuOWh5k3mN3aodStnWrfZgHs6o2LK3lClljKJ6oNBQqYzlpCFuamwebMkYSK9dNf0cZ8kbJyS",
-	"mUwUIyPNPMlKy2C29G9TKV3ETJtB1Lxfa4iw+Z5K8ZEliupZvZKploeLdCuH8dh7suYE9i9fCpleUvvq",
-	"6oEcSabwJIZ70GHsv2CXM7nvu9L7nvvKn7L31XqPX/M0gHqwQ/M9X7umepJ270sgnWBLplICjJlTznsh",
-	"nPsN0cKlOVhRkNBxquBM4qki40ylcs6SwrFUPY93PmbzEb5EFbZhiGZ9y/HMG0Qo8y+dMzpv+EyqWdLG",
-	"cOZsPmKJIiuW1sz+ax7HXEz998JcG94MP2r2oCP9bioIFx8lHxfckhFT44QvgP8HrVOypMpMKSLpUiuY",
-	"el28oKtlwFN8Fzl41Ovp2S8TWRjaO8WSBulQPdLXnWlbSIrKaYxDiJAFm3gPw0Q7ahY30Tz1Vyp647Or",
-	"1ZtvuXz0n8/+Pv3hYP637vgfSW/0fvyfn368Onv8rein3y8Ps+fyET+hx5Nv/vkf0f53vyfFVK+C2clr",
-	"FsBu9gJLcrWI6erSTPUkouR7+ZHFFDiXfUpZImiMY7HPtzUbtm470HoVdNN413PNvs81Y48iv/A012iS",
-	"7gXjbrfXfhT1++1jdjBpH9Kj0aPx4+iYdSf/bofQ4eIjjXlU2QNrHi6nZ3gkNzK4SPKvV3g41xAbPUT6",
-	"X3D656TRM7x5CskG7bTfwXO4qhOu17/AreXofGN1TxPo2dfvBP1IeYxKb/ksjmhKR1TBvCK5rFNeotFl",
-	"5r2ipLG4F+R6y64R3N7R1sHJZ/arxZFVNJbS2IEgyL6N58pTqhUhEksxZQmJ5ZRwURIrhv31+PQbn2v+",
-	"P6cVs/nEsk7FdHO0ha1zmcKzRcImsCRU2IfhbEdlkLX1U4RGUcKU2iWz4rgps+J54dXEDqxCV3/cQAIj",
-	"Zk6f1dHB6NnIv2RGTRaElU2E18XJPclVJVDplVpDptooAj1wl+SBR40UyQe5hhyVsWqivKB8eyM4s2aF",
-	"C2p/AUu4GFYvbbXfnSk8Afr+zu3gFzIZ8Sgq75lXMgWNGTYKHHrVHTJxj5ZkshEZ9/BJTzLHsVzCK3eR",
-	"zsV0LE8Yv/DGUdka+SD1bL+lIno9mdQK3u/ZJNVG4SybU6FKAds5TllvC3gPo3E6qyYsaQOCxQVry7GL",
-	"vIJHTyM2X8iUifHqVLxJ5FRLuurBqOicEUOigKiUxzHJRMQSsqSrmsXg+WsvudDbDF/sCy37Pk+We6Np",
-	"f8dW4McvfmuXpRqvTdTwxZv3fUh244J4Q6+sZtMsS4R9ydWcpuPyAsEXQNpp8xBSQzSPb8wG8r86t68u",
-	"8HwNJQufsK4eQ8hbs7/vQimT0BvhWvq5+4B4Ak+QMsUmNItTiNm7tMQ6Atmnbz6t/ULWXNc3zM3B15jV",
-	"5L6KEwB1/mnCIiZSTuPSnnqv7fp6V56dA7zgcuy9oSTXiooPAfHI3Dud92AXjeiwINx6Bf+EHhYpDquG",
-	"FtXRe2TxeKTGk+C2BVcklah7rqGQz0ToefD0ojqJIgUj8DLNSD0tY/uHh+QjV3wUM3Jy9vT0FMwbOk5Z",
-	"AmcDrLnNp4ePp1JemnFxfXLOGI2AF2M+52lr0D88DFoLCTyhKVMaBubS75Bvli9Kt7oovLj11i1MmWje",
-	"4ryhCZ2ztMbBADz7Y8aSFVm4m5oXxr/Hk/ruZ70WmbgScik082pFmJqPwCvrKS+z9FJOLhMqoCwCqA9j",
-	"8oivieMRH3/egeTd/iaS+3NsJHZ+k0fmtxjKq4kvakNJKQ4Z4xQNBMyvaiY1xgNL8sEEC01wkqPSg8M2",
-	"5IbX7pr6uFY+2AE10gRv8OhRSwgcuhUGbvw3pUQhSnuXhOgefAFCJFQojq5jnxovEjkn2gbQEmscS7We",
-	"I/K3FHafMRFN9vRUovum+NpdCEGbLEZHCH9AzdTI79Ik+Z6q9CSac1HVSGOqUkL1Na7ShKayThRBdgLc",
-	"VFGQOIaqqq8hy5nU9DHOjl22B2sixvd1g64Qwxs1EEFOT8ULmZRzGMEf8vokS2ek3+lqxW7uk2CaUJHa",
-	"jABP09jC858prcmAA5VGtBA5cAOqj0Io8rez16/qghDlF20xEP2tlzTWE2P1MVFtF5Y/aJZ+bh+8NKtX",
-	"FgoQZTfCQKsE+j1GL+CCvDt/0X68y0boNR0ZbiYkH1Bl6aujBiKgO/cFY9GIjq+KNDhNyYzFi7I0mM9d",
-	"ui0aGDwNtCQ1eYLrvbQHXROXMV7aXdLSEppyMW0NWpDvni2i7T7mzVc1x95EBFHNurTAfwlXdlAzUcrL",
-	"U7SLTU7sJDEwvFgwmigTidQa8SRlglCSMG1TYfR7OePjmX46ISP9noTFjCqmwFrngkR0pbYgkO8juwn3",
-	"GAKhrX5z+lxcB61XbPlOVdVYwZa1MRArqGIudsz/6dVEZF6xT+mamP1pqohgn9JyzNRmfhmqHh+3u712",
-	"t3fe1XtlgPxWClqSvvHb/tIBSZcbUo2pnJA5izglWs7BcSsXLEH+MhrIIpFRNq5zc+QZFXWBlsqL8kxN",
-	"jBJAJob3+V1k+eOCLD/KZfkrlxrSFGopjd7Q6YXMRFQ9wtIZS1iglVE9E73nVANBJvCCutiIkOg00n/v",
-	"Mteiy/+gOFf72dpp4kUzQz2G89oKyrOUTiZkRj9qy2QR81r11cziMm0qnTT5MeZAsq6gPPAhkJxuh9/b",
-	"KSI0blLgzAzz0swGopQmoYnzhq5iSaNzKb/XoriU0viRJeTogHzHv66hygIfvQSvAzxc1mZBmZnTFdL3",
-	"6PBw/4iMVimDsrm53MnH1y2osT3PxW2mgt4ZM54KFaqDBiowEWkWgQVr8DPjagZkgfc2+L7FhsMHtIpe",
-	"f//g8AgyPm+aknOT+Alo7FZJ2mIwzgufT3F9BtB6Bao36D7Siki/BweDPnwut09ahWVJQBcCywsDdaXN",
-	"K+cMeEyTbUJVvedn4b3l0sWjCvvXi3paL/RHlqgdE/mKHOp5of35kDwyVuHRmgEDObLUplI05u3lEobA",
-	"Sbxlro15fUmlb1AOdtTsfdVbf+8tTdn3fM4r2ZuuyNYQHsSFFLXncUJTdhmbtxRXVTGosJ3LhOVv0iOC",
-	"nyHOtrufabsSWz1Fko+ustKF0QNN0DvWuLzoLDLnC3oJKhW3Ten4+P4pE1pHYWuzeeteah/Mcyreyphp",
-	"NQspWdaxIKwJtgslKgXPaN3u1Ldhnqp5jbeIr0WM2UHwriGIkGELTpQRI1RdmcjRrtrFUVO0VM8sj8Y2",
-	"rF154JokZxD9+TpTqwaWjuWUi3UMjfGjy5F+hc/P1T2RMLKkXO+pXZj48dZ5PDgnYkZUoYM/YCQBuIkr",
-	"ZnJMF6lcgJFMScpitphJcaNqoF4huw5yy+3AS5aJefIYzqED/eSj/W63e1DN5jymkMl2eNh+rI/Ro0lv",
-	"1KcH0WN23NX3LuB1+51up9fb73Qf9g/WVhfVfA6OPcxWHbReyp94HNOHh50uuf/3Xu8J+Z6L7BP59Pjo",
-	"8uhgj7zgCZvITw97B4edLtjTtSTpPT7vdwe9w8FBt3N02OvvF0liU/6aaPJo0O0PepqaB4e9XoEm4x7t",
-	"truPRv32o3Gv2z5mB1H7sE+740fR/uQIbElDk25vEI0eDw4Gg4cHj9cTpfq9AlGeMXV1slg87Hd65D5/",
-	"fbaHhvIZn4p3i4Z855uby1v59cAaQC3waU2Jzwn5MeNMq66JqKqAKDThiOsFLRrHrUH/UdCac8Fag4Og",
-	"pYSUP2k5uR+0MkGV4lOh/+z1Sp+uKSyyyidVRIHFohgjvFho9AfRQhcJlwlP9cxnfDrz9VK5wKgFnYIn",
-	"YWRy5C9+TT01aBkhfKm4lujrp4ecDUlkNaGlFxAtTxirq9ar3874jYOiz29tRZ94ezh+enp0erX4+w9P",
-	"/3bcYfvdzrgfi9H8RTf6+99iTYJE76GHxjXzcJuFfkh52xaq/xWz5FAB+Wq3QVw7OnEx3TI9T6vv/8wU",
-	"ABVl4g5S875APpyyc/qdp8SdV9ErsLwF8fC2zJnvljz6dVnmTZUWWD9zySOQBVs5Qi+CcnnNWsnQrYQA",
-	"9KzrpLMmxpaKzO9qylpa1TlFtiw4+qP5Rez5s/thU371Dk4Ro55gqL2MwwS/Gm2hxrgwEsfF6eucIFyZ",
-	"1zwhCYMQPE8JJBLvYmKNmnyW5ybkb4dSsSuKY81n/p6ns/pQnL5CaGOd5x+EGwtAqv8accWL3+YebNTT",
-	"/4hq+W9oAeBU0trIW5ZVsegMn2e1WcpYCpEwvLomMc1lJiP8ZYecpsplwLnkrIFJxyF0SndLyhk3pWrB",
-	"BAmMtF48ejMBlpTyJRWrE9R065Ll+ad0ZjIZ16T4plJezqlYXVL7pjovlL3YIe8pIIMCRiiWin+CzJW7",
-	"T4n3HauVgdSTqDwVj1BoXKgGNx2ce8rcsoZI+S3FyJfB64WAgqq+koB/HGqV1J0TquC8czPKR9pMJ3sP",
-	"kCnhTfXy3/CPgAdLibXVA6JtcuPbwyOITDiLi0gh6PHAQL7I4tjWyF7CrbAUMokgOxZqX6/rnAFl4x/g",
-	"ZzIRYbH/u9OnM5reyMu9HuPgRjLVO5ovglaa8OkUZpM7z9sWOt0f7LYY6zsO5XMRPH1BEwODiIDtWysH",
-	"hm/gKUhbLqGw5/NV2WjO09Jcjc62G/DhOmzDHYHFzWMvWUr12xEhzoHSGSi6Bhxw+HhbpWzRCBWuydTO",
-	"B2lw9Hrr788xBvP7qxjot3zHegh1eAcT0XajxmLE9ZTAe7am+Q3R/9aA//mr9+HZ61fPLxDTr8SLPzz6",
-	"f9z4L8mN+M+3NZiRvzE+3Snl9GanBU7UR11oefGVrY2W65rzZRugmXVHS/D5hmCVNXOBrMKtk0Kva09J",
-	"L5WhYbyuOwbaKO+E/j4TKR/TSpLDK+mqMMraZVZ6rqxc5lmGgrHIAhC4WpJd3DT7TWYI5BSWRlNRIMsD",
-	"hgNfqGyxkEnKopcs4vQcHvIp8CamXFSAnx0N3OOXkC6JNQON+Zauflrr1Fi2e7ssy0khiecwp4g3Me8T",
-	"9WSpnQNQB6zjZqgoo6GWU3iKrlzY/aj9Kv+tzUBR7zFUZarW61FXKllg+Zsb8Ti+ZmM5Z8iJZbynCmBT",
-	"XfrzulhutUZjB+hDl/r8A415RJsyyk7InCsFuZSw3FXG/Oieb8glg4S0UcLolSKUJFns8kHHUqQJHaf1",
-	"JYSaQTk2BfGqBHEYuxRmdptqoXMKrMlBq05TE+89o1dvXCC90gNgLsU618KS0atL73qBbH6FMKNqpc2y",
-	"aWawU6rUKmYMeQRz79+FZr0mmumJ+1Or0Ks4NwiRYfUtttOCnOsqBpueeC5DFIYxixnp4CMg99++eEqO",
-	"e71uoE01uNA77Bx2ekd7QB/cHnqzLBaxlsJciof/VOBxdIxl/QTjGZvD8Tinn75nYprOTGmwmZVKE7vv",
-	"n5/Taf2wTX6k5u2lqYRUM7kUAaZ7mXpZzUMyqRv+487jzn5p8MPW/rDVahjh0YE+ldOUQQT0v4atD//2",
-	"p/Z/X/xl2Ppzqzz0oPWpPZVt/WNbXfFFW8LQadx2nILIokVIhLdsEdMVyoTijN8kDHqXaImrqUiWM2Z6",
-	"J5mSPRv8xiRswmgS8xzMwKJJmFzisFR5HRboUF4mi58rZcyouNHkvufiqjqbcJh1u/vjLInhH+wJSVj8",
-	"1bAl2Kd02ApxuR73Hz/eC3Kf3oJOWYecjIAOUAZsMhCNs89bRni7TR/4K+Q3fnXY1T/3j8ZZomTy1dWP",
-	"/eyk+8OsN/9m+kPUWx3Mu9mj5Tf/6D7+z0ndoJq4ot89eHyb1f9e4mapZ/IFTWeOw0GLRRWyON8bJUrc",
-	"ckO6pNnqgN9D0QUcNDSOWUK0KhphaRRhdDwjCxnz8WpAwiQs5hHGbJIGwNyQLasPc1tRFaah8Q6pobgf",
-	"JXSStjlLJ+1Zmi7ogrcTmjJY4rYReHudoShta0zcfJJ81X2SftVrbT/lmyylI80bmGYdgWjqEwKzO1VA",
-	"wh89eug5L92cyZZTrp/wj1/1ut0ny6/6X2rKLE1WJxMDi1Cc7ZmZQCohTdT30fu4OZBNq7LxmJXYuucP",
-	"eSKTOZhNXKT7YDHST3yezVuDx0dQTzrnAv/uufnowWLO7/YTqnETrj16UsTjPXv23T1lXNyu1VNxTT4W",
-	"2Y4JPdgP+ueLun32/v37E8+mqR/IeKY3mpgylJhHjw69A658uH0N8OckYTSefzVsGdNg2AoQvOWrYREt",
-	"AETe7pLiOmjFXFz5zTyrczgx1WkA6XTyTfvdqR6y0z1sT039fG5BfS0j2Fu5h7n1Z3v4dbTy+6eH7lLe",
-	"mrN8C8AleM05a64D1Lor2SqO/C2jkV1892Rl7FOWeqljYNQj5IWqbTG0dgxNDIm/m7HcUx6yYnEsyJxr",
-	"huOHxdeORFUH8T1XKfiBPHKo6hhirlK/ockOQ8hx4xtWBm8gPK1+HmHR72BFns5o6oGJrmFqqvdoSsYx",
-	"Z6JmRIqJyImcKovzRs7dhvlLI0U385qx5rKMPNow1B8efeHBNvFYGUcdgbvWE1lznefK3IHpnjFoEXNe",
-	"uwHxYi3DRXDpHLPzSl9ldL72m89FxCJTy1D96HMR+UFDkxhQHQET7h3lEZhn6gfRdcOArmWvJ03b7Y00",
-	"3TqxvdmmPW8ase268QBjo4Y1MAkiD6RadMOa4cAbKsxrfT1/tuBv+Fn8uZC8X7rDM7mLCA0NAtIyfD2h",
-	"bsOkr+icRT4MdnEEr6CG1PO5QTK/RYzj45rja5HX+1UGlOfMNA2HLZt45iylSbr5xBqXegXsRBS2bBbU",
-	"UUSoXZCmz+eyeZdvlzLti9//hkHvTtckB9YCT3OnWW4kj/+F3cbIVLpRyzFi5ksqO918SJ/SvF9jjbRx",
-	"HoHbiRy0WirjcB0Tg9ox497XdnmndNmYgFB/00hIrEGtJV4ZzqY84ALaTMM5WhxHs9SGutDUtdkIoBhQ",
-	"qwHQRgQ7otXKgzsdJCa81W8Mt8imC7RDt2w46Ez2XH7YlQR8uSi1PLbidRyeyrREndG0bkH1RY+E2ygi",
-	"CTzkGvrvsF29MdWpc/WjWq/XFQcFit0Ow/oor/wWGOVh6cswjiu2qhuCvm6eruzTBb+8Yqu13z9L5WLR",
-	"tFT6okeSOstILm6zKPhk82YzFto6JalsnH29On22s5J03ui40EpnrezZTUXNKzMapB0Sr/6LNlH5xuTG",
-	"UGCDMo4do2qV8cyFPG8+U/vNhgmbr66bcuaFRm8xaxu7bPx+o+KbuQjqzXW5+q+6ZW785pSlu3zwunx/",
-	"vjFOn9VztqeZ3FOEgycRQFD1SZ2jQpW20DoH158TNmkNWn96qM9DKfS+fYhX1cPTZ163ycYhvTnV4g6H",
-	"Q07EimBMXS0YRs/lhFDy7t3pMwSFQMe5kIKPaQzYewa4B5CEmiaUS8dbTuYpxEXWefUXdMrIiE25UB0C",
-	"LRwwS1NfC7/n4iok6I62h7V5YCIT9gRzIyQZMTKnESPZolPGqTVTwgBNk8O6138Mzl73dyEo9+Gk/Q/a",
-	"/qnbPr5sX/zlzuJytafaSwiM8pQoOoGom2LGKLeebUjKH5RCbwCgjrWicCJMJmyMYAydBtjlochxlwMS",
-	"8cmEJUwg9D/7yJKVeUmHnDFGPrxlacKZurifZDFTDxP80wRFirDMhuJlGOZ1ft5m0v9b+79vTfLJS4sI",
-	"v0HAEiniFeEToGH4/JxOQwtijcynWID7bckVI+FBrx92SPggxIYpqw6B85BOIcVFeW++p6x/PxgKJTH0",
-	"RkErThimZiwS+WlF5rD+Ug+B3A/fP4TgcRiQcNjab09/4othK9yD6CwtWHh0ztatxaT90gDDb7d9n4uU",
-	"p6tzOjVY4pNXUrAGMuo5G2LZoOJKZoCONUBi5r0FDJpDUAwuc0XC/e5B6LrIUcw3qQbYh6K33+l1+nvr",
-	"J6tHe7sZf08V2otNgphHBcAa0MHcvANTCjGmczYgJjBdanoO4eABXhLZfMQS/CkMcgFou/hgpQcBzySm",
-	"h5DRaihC87htOY/Pd8gJGSVyqQAvKYRZnMksGbMQpAmMbKTlhWLxRB8i0GHGA36GiXHrJBgKrgifCpmw",
-	"aOCbAemMCYIpUjBivWsgGzcgYAcTSsKEKZaGZDmTCmg2M+4hnDHprllHvQRtGH0b9NabBJS95TsV/wFH",
-	"Qe0qgvCkioSFj+klkAlA59Exm2s+0TQpkhIIZgARnZDGOaAcMMcWdtXVGwGgB4GaUvi7tXRUxW7s0U1m",
-	"bUSiR7wSASBxojbGDgk7EnyJbK4IxTPWQtxpfloYAMBYiqm5CzjJJITYBe+Rl/xrYB/2KR2gOKUu+cwc",
-	"5+hQHQqXf0HmjAqTJsQxI8Huq1LQ/bDbQDKYl0+siEH/CnykOc7bv8Mor/FiNAkM46dYp0h6roxb6l3G",
-	"Y9E0FuPw+LJapBcKuOVstHnVNBVtZX3ZeVg77raTAEWgcRpWTfiSE3EG4S2nos2vponkHaC+4EysqXer",
-	"eVzrp23QGOzB/8gkZti7GvPPhdRDkxf5F0hBBPAakEvWj/Kjfbzu0/beh/Yz10ER5m/Tcz6woB77djN9",
-	"g0PG6dbkepicKhDm6zEFA9vAAQqIs4XRYfM2gfq8oOoqDzMMjKIAwHB0KFI+ZwHUFRskIHgl/B3RFYp6",
-	"L720kBRWN0dzb06Zlp8v1c4TprZ62Nxu84/aLgFp7dN5qtJ1nsvwSqYQjcJV3Y2Z8maPG/npmb31Omhs",
-	"BrbpLfW9ya6DGpTgTa8qIxNfByWEjk0vKGCB3BWrF5GbXUryySnyrY1YJADNvlV2K/bU8Xql+by7Owt9",
-	"TaNvaMqWdLU788y5Gksx4dMs2YqDXhbuv4Ygldh6wU9OX3lr7Xd63PzkG3vrnYk0CG9mxVb5EdozWL+O",
-	"qwzjZZHXAs63gKjwHPt3tq5elckO69rUT2rj1q5tBKZlRaVn0pavyttWXQc1zT82vaXSZ+TO1t7u3LHM",
-	"4ggWcsTIgiZKH1+03E/La4pldn5+CfBXwX6r6ZVlsoocGP/Oct5POrrMYey32LNPvSf9cZSOgLnXDnFb",
-	"+e9aKF4HNXVBm15UqUS6s8V1mNggdFUqZQTJ3YWqpCckxLKakCi6UmQJKLrkNbrJfBuMjJi2ZhWWNpim",
-	"vuxT6m4uCJKhyHuZAq1RovgL2MH6Vs0ZPvD8DmxRhXPfRPUy4P3dEp0rhJ5PUCkEKx93QQMX/mZ2w5c5",
-	"VDazAjlRV1DLOKXcK+OcsXgBhCs27t6BVn4b7E3U8T52t9rUVj3Cy52Gd5jsxH9+7VRfFHr+3snSb25p",
-	"HNh+oHlwDhvDkEjqW0s6xPv379vlLPx1ikQ5aR/GaVTEcz5nMkt31xTT/AUbNDX7qS+1p3hEir1l9NDu",
-	"Tv1qbL68iyZ2t0bWXRD05Fe2WmzPXoRVf553f99Bzc37EW9QRr0mwHdAwJqGx+jIj+XURFYN5fxwLI9A",
-	"xNU3Ib6Flj8uvmkbtfxpqQPwXZrNGwU9qGI2b/lLSLxCf8odCOt1etxEz/xTd0LGV5IwAR6acvdLMFNG",
-	"WKkIbFTp77XDREvtsLZw15wUm2fdiXRf2zRs5fcqMzsuxFHYdA9LDtfGa0dKTOzzm4jwwrXWutN9o7Ix",
-	"7BcxRW+nczFA6zE7y5cy4hNeV6P93o+nVwLppY1mC9vXbS6457qhhdgv6qv8V3ItwkLXtCX741mH2FlN",
-	"M3tg0pcFW7oEm8Ta4AHp9R/rO5EytT2xdiFOTZepjeSpfvzOKFRO/0FOsQlFkBQhSGjzc8Injo0MupSY",
-	"MlQw/B7mb9GpeUsNI5XbGI91LdSvgwLk7MZNl6Pa3qGnr7Hh+n3sSCSmLNkDmVtGvf0Cykm1adQOC1Pp",
-	"vbQxJFj86t0RVxu6/jEFsDX8I7o+z7Cy652gHymPb6GoUH4pP7JEi6atzo7X+c162KPLrDiEtY8/+9of",
-	"8HVQaEm16WGvARbwfglZdvMGKIDz3tk62XgGTxWJaEpHVDHniyhY10YHMzBiufUi5LJDzpOVcVTFNL3L",
-	"kEcZ1P/XN7V/E/pCpSfBbyLuiFN9JVNMi911wdgntMov9QmznXvSPHH6zPgo88hUmlChuEWy2eacOs+f",
-	"uPszHEG0qi5AZk5qEI81kOW7nAU7p4YENWDnWwqoEx9R/FfLL0GtTf+FvcRItoDut9A5vfP7zxExxDbB",
-	"z1+eQX6Ftf0DrBrCnsqE//TLKt5O486quKtrn39XA1961x5Bh85a8m1UFfEvoXS/E4tE6jFole5pvh63",
-	"VDN+CzHzoAQruekNBQjL31LEvaq9OGsMnAMYeB8KWwNvMKIbYHZ3WNkGuNrNu6dmBHdK2Hs+lm9AXDUW",
-	"UegnMXMlYxlxMXWlGYI14mmW9lgOz7luZ5m7YKDvEymmPhLqrxi/CP5o4hJlYkVoIngKOHMLaLGQcHT3",
-	"UtPNymGoQZVI1e/8WjBT1CQnBkWNPKfjGfrsbRkP9u4ztRtwF/gJlKmVXiSaRVNu8zsitiUxn+pbgZxx",
-	"SusTzbF8hLMxswUnHazscNCqh4f7R+XawkrRzLwJyOX9bIUVO/a4MymiWmwtmFzErPS9Q1NLssXXToEf",
-	"aRy/ngD876Zc9Yut61B8XKw6qi1nMi6CXUGKfcqa3Rh2IJpZLHAN5P19OsXHet18qjRJKKhamKlfN4Qr",
-	"LqB2znTUASYDUEEDXpgJm5xZA2Jooa+rqyXx+OGFd+XY9bWvQhi/ukEmmXCVOuurVStvzfH/vtQS2xOs",
-	"mbYVor599+ry7Pzk7fnzZ62gdf787+eXL5+fnZ188xx/Lv/49PWr8+evKj8/f6UfN3+dXZ69Onlz9u1r",
-	"fdvTd2fnr1+2AvjSi9NXp2ffwqf0n8/fvn39tnYF8jZKWxHq3ekzmtKbEOvaLxH5gAPIByJH/2RjMC58",
-	"5q5iOtmgRS4La4SbOypL6EKuIcBO8onXMOgJ4rm6EYc7cGn9Njr3oLygLDdTLAkD056bCgdPqY270O2u",
-	"sLB/EZxh3dYrrQpW8khAprd0bFqkt5nw0qhphGEbGr/xVgNLgUro0G8zcTJlIj0ViywNvVMttBs2tKjX",
-	"hWKsl/4Rp6et1TAt3SICp4P+yVTHYglLkS/Wi+MC6qA5UxHox2ScdMhrEa/yOmPLiFwRPeithfdTeGmt",
-	"+O539cFVlt9rZCMOEJNoTfA+yURAljM+nnmINCRhC0bTW4rQLerRCjvcPmqn4J2IFZ7SYmROP7VHq5TB",
-	"QXbw+PDRkea0U22JZQl7anSWqm7gSgSwaaJXu27B30iosgVLFItYFA4IJbNsTgVJpbwiEhz3HvQAxPty",
-	"b7CPqUcU5dFQ5JUKLFbMNK8l4dhil4YDKGYAo42qK2NhabbtkDBKKBdcTMMBFt+aVn5LaL0POEc+lLKZ",
-	"GIzJAndBKhRYa4iuTVEIGYUtNJW69twt16CUSkqCUvCnWDYCf6mUxrG9ZNMUg5abLsqKhoRhCA9BaKcS",
-	"KApalhZQW2hyyIJWvla1J9XJ6csGVmCYOm7koql448IH7iGhnExCEjOKujFJJTKD8gUnIIzJyaTh+363",
-	"+KqubnvxRV4DQDAWs0RgzWUOIlSUUK6N/Ab1z9x2XWw5tP6hcz5nKqXzhX6M2azAtZ/JIfbg9uug2GFq",
-	"0/MvvPZX+cNusNvpGd6wL4LqgkPzaNj1HfxEokx7+bv9iuYgeHnRzrH7cs7TFMTFxIdTNMvZyZWHTRI0",
-	"KADs3VBpbSx0z90UNvMLRE2iOVTZw8LakflJ4qNB2r4MmUh5XAMkuL1NJCMWbyLFS7jpOu+Vsi2jnuH9",
-	"14Um0Lcmow0S2sw5zBWDRp63f7k9Wu6p4nJ5X7PENz1BsDauoB15r73RamRWy16r6rsmmxVN0a9jN2sV",
-	"OClmF9t+piCtapXKksDZ8bDfydtRVDOuC+1vmw4a6leWlNoclHqqlKkHQ/I/UqsQbbmKJSzUDR4kKvLT",
-	"0TU10EOOuH5mzgVNkfhzulg4uFPw/tTT7pm+iJ8OWpEUrPFGKZi9zzrkG84OuGrvBeiaplvf6ov2TgC9",
-	"aboTKsHxzmvHI6tXBpIB3MpBSwq2xXYuvGr9rR51Nt3qTWXjWx0pN93pkxLaBlagc6uIlnLOrOXgOMZH",
-	"Bi6pLSXgylvLRO9rWs6tTIEgSSVIXk9N2u5DTmGq/ZrFdALJukxkaiQwEOAJoVb48pj5bkiBSQYghdYr",
-	"o9jFyMCWWbqW2jrdU4iyUyM6ghZrWCc9erwWGDWXJwRaXHfI8/kiXeGRAVmOYzpnfi3PVrbqK8CGctxT",
-	"dDXW2aoOXbneUYxQU6kkU60SI1SRHowPC3R04MMC9VzzNA8dqFtBByrL1woQJLMo0R7+My7d+pPozGkg",
-	"dbCJ+WGEvZAGJER5qu27wOhJIwZZpInWEcUTElq9KXJ3OGUsP8WekBAlZBgMhWdZBhZcsHj6SaGf8Izc",
-	"oMnILZiypM6SDYYCQ8haufWMGX3MFW1LN1ewAM2sctleNBE3WXUN4MInwhbzBW62BmnY4qZVD/wdraJP",
-	"C54wdfeWgx4r5Gb4WG8oVhCVz+Yx3chUAE7O1F0bVHbALjqsvxNAbfbIKFoAGeOppVoyGn6xk7BBh7Vi",
-	"GZYczl84j9mEf6oywLcmsesKzoEpFwoGk7CxnAquGGLolVxbvZJn67CAZamuLgtIop97/esqsiWIFAC+",
-	"/nIENh/w7KuYKWWI2fG9w2v1BmkSaaHWddPdZ3iXSbzl4zs6tM3LnPPRNyehhbQpW0ulPsXrrAlvOIaB",
-	"HFc4p7SZ4mZbIuet+kIeJ0MUmUhAyGck5sKZ9gGKY2diQadOwlXhuFJcTGPW1s+V+K8agfSxVP9rOPzU",
-	"7baHw0+9F8Php0cv9D+PX1w80FdUw8Xmp2p59wTi2w29KcCsdcj71MLQQVxhpjec1HtfE2lue48dHOe9",
-	"xw47vb0aPRC+mGcJlPvFQS9xwHg8MQlc4C8cENO6zEBoem9xOJqvF/THDFB40eWtSvv9oHu8OYBj5TsX",
-	"zd3s0MFhUK9dfgBI77KiUsQv3O8d7h91N4AYAtcXGhVsMgjqaj3qg44n8ZKuFAlHQMxCHAh/2hz9KSxg",
-	"4WsF4pUnUbv/cLfXnudGEsAOw3CWYqw+T2G3g3zsdcnZTqq5Pjh1MluLM6c2AbCu/sVIK1ThnACfyMTA",
-	"7JlZKux7mf9unlM3ctT4dX31hoaQEG4YUwFV0tguiTcZFNgOaQMOL9x0A4Vk+6OqTvrbXkxG0LsZbxb1",
-	"uTlYt3LWvKOpD6WLy2YAfnvrt3Zvi22Nqfo2Y2tjXBTWtd4dWExAClyoF0IIElB+azYKPlZIU1wHoOGX",
-	"h7uJe/2n/WSaXn+7o6z7WP/na/2fp/o/z7c9qQRbbsyvdBYpWxayKwtOtTIRSq+uY55iNPZGcew8FwE0",
-	"Ba81jIsYn6Y2POwBmlvVyDY3hhXWGpIt9sJQ/wBRnY25RwUJeQTBcosiPxQFGHnio8jbV0KQ4oqxhbLd",
-	"0wA1HjCUn/oNsAzHhnWB88aEive2bbG2JQMXyB9ovQlUKMgrJeAd0FcXNEkViTmUPkkFulYIP4adpgyL",
-	"QphbLoUXoHAOX2wokaptRph3y0EE7VCPNMxbGiQGYVpzSmivuhj/hqwnHoHIvb6u47SG8xBhqWEA2Oa5",
-	"Q3rdoNvt+mDMcypWULJrqibXC6sNvpKg9bTUem03eYV6dJ6PZ5THDgk/X4eEqivlUPHzSKgXH0uzRFRF",
-	"2c0iRAmzHooC1nTDeI1Pzg5Z82mWCOPBt5EVm/PW4MavLiwSEwyO3Qh5AoXZxs3RIaFmMZMCQ1MvqGh1",
-	"h3sq16FQWHiOPq4g8VM80aJjTleQJQPuKZLKKVJgydPZUIS5wRUGZMTGFHV+mjpjzbaxANFEY70JDDys",
-	"kClWeftrZ/ZG2bQsC2pry+X31Inm4quLzpmtHS1ovezv7x/vWR8pmWRplhixK8i786d+wsWK0YTAJnpC",
-	"BIPMDCOGuQJ0ECIzA4buNmFEU9ZO+bxkBO4XnRD9buHkvN/v9j8ctY8vfu53P+y3jy+Gw+jn/oce/utz",
-	"//pn++vn/eu99v0uXPq596Hb7l/kf3/o9eHJ/Q/d3sXe+X39P/imbnv/Ym/wods+1D+4f9wfDjv6pb3g",
-	"+Hrvr/f/8fOHv7QvGh/bu0XHj128QL+cu6PRg4E7YMpSfapPsgR2DPgf4RxGLd44Na7YSpkWI6hrO57I",
-	"Ml5SpEophvpPX5Hqto9pe3Lx+fF12/37YIt/1/quds3KNF4XQ9mLRmlX1Bp2EndrwrUN6sa5VmYgHrUi",
-	"MRXTDMArrFNYP5bI2FODjMGF4OZ0BBseXDxYNdMhP+iPjmmsryrIJ5+TCWORCsi7v3S7jw+DoXj3l363",
-	"/xiehX8ea0Ep5wzu6J7gqcfUmC40A/2YMTFG/SplyZwLGmOOVsLm8iOLnmBHH8/lzjUTLVIyWqVMj2Ao",
-	"9L9KAkZrIUVmetzd1sOEanlZGX98oP9zVO932uaRm36hRvOvxMSb802R684Znd+G5Wx/vHJe6HwEIPYb",
-	"RYn+Piahnj5T23q59UMo3er22prJgjZ4q+k2pJkV7t3kVtGveOY9ALk16WYhjU+ew62VzFD4tTjoZkK8",
-	"Uyy5DRls+zpyWrGxatSmKrm2cpa8YkvnL9nJlr2F+6TSxbqZll4Pzy1D53j/dVBW9a5YQyMfOCmt3l/0",
-	"9DpEMfIdYwvjDKZEsXHCKjn5jwriTf+5LoJzdHC9WcLoMVdpc7FWHc8xIPKIoxfjUDNtk4JjCXq8AanB",
-	"V/iCsziqD0Cc2Iqbib7nHmoQlRqmdeKdtn+6+GBm3+BV8Ubxg63tqKYFlUIeNkQPKBhpkqUzi7S9TdQD",
-	"e/hUQ/eVAH67eu0XCY98yPUjnGgrcLadX8nSGrSoWJWoqJqlzzbOZW8lrmst6byyw7qIwXODDGgjUQFh",
-	"dDwzqCPUZxx/PPvdYn7TTYZoNfHGdLTWoDWniw9IyYsCneraiJ4UfOfUtaPHcgq/nEXTwKjgijHYVJjr",
-	"7l6g7yt60Q2wb0CETDCM7pLqwTkvcigEKciIzWg8sRa1fW2dzyviahHT1eU2J/wzvNcSzsNdWV/Wg3Ub",
-	"xih14VOqSPj39mvR/hoG2349CQuVnNs3y2zo2PiFAr+5U6Ia3i1Edn361J1UXsLcNuWmXpdzdJPHK5Ps",
-	"mKeGCuj+RxcLJiISGkUT+p8VmiTewBY5uYOC1x2KBzEPc2Mgz8Ts1mnUPtNu4lJNPj9aNwO0VHBrY13U",
-	"Hyx0nidXVigTwpIMSCQFC1E65Un1NgcKjcLQWLjgyVs6R3Sad2+E1VREcTFmeUgAsl0D8k/JBTohf9Fs",
-	"S1qsp7hFvYdXz73WlZtXwu2yIaRgtflkt0htN7unkkNoJ1Smi/1Y3TZ7bo2HddG4In4z+CljqXlqTDHf",
-	"Nod1+NCiEf1383dnLOf6q25TWUugUOR3UHQ7NTRU/rc//fn/G2bdbv/o3oO/PPzqr/91+fnn6/9uX9wf",
-	"Djt/3Xzb3uducLR//e/381svvH+3L/T13rV3de+vw2Fn7y/b31+7Vb1msdW9+iCEEBSDe0hKp1ANFsls",
-	"FDPyYyZTpgKi2IJihuNoBbU8VNW0uyWPO487+3vlCsruwboT+P5w+ODnD2Q4TIOLB/ffP9z767D14d/+",
-	"1P7viwfD1n24cPEgaLph74G9cjsnrJ8A3ijPTLIpSLQS0MITT3iBtWMAUFCS/boCaqfSjoiltZsStPAZ",
-	"aAksuiW8xB2Xj+wkG00a7rbaQkXemSIVQ6611SqazRiLRnR89VTO5w3R4pULwXjKxVImkdbztVZnQ3AL",
-	"qvSGdM21scKVNhY8rXGU9v8AjtKgBZZZQ1WUVr+gPTLaVxa7EmhZwIeq2ao5vG2Vr8Dwd/HnlY0havkQ",
-	"ILYUFmfQhJEJWxqDDqzV0MPODQvVBmUt2nkXymZNFbDFlR4c1hQebCMIciJaSVCXCfjezszrQYbZ/UiK",
-	"0AjYEOM+hcwvahbCcPlIRit/Q9peyaa/dp3aEjf3hY6BPAFR/CfAlrXVFDabFUiJBQcrKaLCeqRSXqqZ",
-	"TNIwwD9iKaYhqqkySy/l5DKhYsrCUuBhTT3GFlUZNzik3A9VFvnb2etXxFw3yajH3d4e4cKkE2gyPzH0",
-	"LzeWgx+R3ojOK6DPuGmKrmKqZjjlzZ3MfZFph2sYr1YeFrmtITtN70s4WkeJvELvs1NtM8T5Yq0cgSsP",
-	"bnk/mtXycLpQoPsA1kHLX2a/XS+ilGp+MP8EPtFKLTbkq2XTgq7fBNhEIJXDohpAbYxcYAWLnrGtB39C",
-	"QmTtMPBzRRJGxzOGaUywKzBgr8jYxt/zMhS5aAUtfEntcL9lNE5nDfhCTJluM5QsEjmqEZOqoQjIptzK",
-	"q0K6rbzafOaaV9YxTl0/5xPs08wFkCPv0qyXvkNOI0XmNGJag81b5oBglhOHd//IqLWHR/29slHR7R0f",
-	"R/vjo3Zv0qftR+N91j4eHfXah6w72aePxr2o3y9YGr9uePs6aH0vp6fihUzmN4wJedB2Vky/PsnSGel3",
-	"ujnsG9C16g2CPLRav55tdIdMakBoasTKHadOmhFhBOU3M6ppQkV62ayxaureU6C4dshLurKNdyC1xttI",
-	"NQGt/CO/y1RXSKzYbp2e2CqEQs87NuYRU7/AGmaKJc3IcU2+iyfgsoBpLGc8ZUQttD5EE5lh9Qe668kc",
-	"BttZ76q4a/KXRLCb4YbIKUia3QLQnrBZE1f+g5D3d7kldwmlN6LTaUvMw6fz7NUyzGPJDIMg+ZaOUoyo",
-	"o82zTV52h+S4d0/AgwOYOZCxFO0Ut9ixKmfbMhKuLinfCO+EhfpNBS55sfHlaHUHLiibv2wJm5dFc5Eb",
-	"3yYNIC+NlQLzvYrQLmhN3qj+58vA2eR9lzub8V0st9kFCizbbizQKTJubeo8ruYaDJc7mbnNai7Ffy3K",
-	"G51iObPMmcsPUmOR2pMcXwzrctRKpWyOTeEQFWLbddX3QQkHj3m6gi1GJxNNMa0Z3UgcfMdFtR4G3rJx",
-	"Qb4z31rTbcMSKoBqDqDSfSpWUHAmJ0ge0znFBt6RxDxRe4EhmAPTi5i68kr3rbLnivaCFnwCPJKtoIX0",
-	"rVUBzTys57FBENLqRKAN4JUFN7F94arBX+fJXOtWKjk+d5eQdwr+5YssrghIKyxgoalB9VmbaYZ3aU1w",
-	"Ed18MiVW9GbmBlAgU+EztTxry0JqYM70pXvWtYPOMNtvqWzoygUTlD+cLtK2VKrd63dH+nPbJ1XcgZr0",
-	"ii1vk5wVFFOzYF+FIovjEHxgVgb9wdO19E9x3JC15bIx68qPS91yucD6uQGhJJZjGkMRGIiGlMylSsnR",
-	"QaG2zqaV2ACiERNKr4NJG0LXMKYBUBLJOeViKPCVMaMqJelSkpiOWKwC0NgxoSvsGBde2CHvaxV8qESD",
-	"VHJMSRd8LCO0qMmrF989zWMmWNMyFHnRH00YGc/Y+Mri495tWNlWBDnOGA47H075xYdX4uLDDx8vPpzQ",
-	"iw/fxxfw27PoosGE+OPEpv383gojPiaphMabZdYiQt68liHAKkIEEQLVU9+gRTRNUEk1nDIUhlWeBkRJ",
-	"BzXoGmmh5QgYEJRcsdVI0gRfJJVmIRIzMC2JnZkHx8yoWgG4UwZdqKHqAdpjDow3WKWwWaTQSrICzI2h",
-	"yNttoAIxk0lKDBsY3GJmyqDz+gro5UsVCeloHLHJdBaCFPxxyZJ0lfFyGKPetixL+sd3L+kL+Fm1wshl",
-	"qmF0Ah6o8RV83EIRKeMAQqJfDRQXjgqLkJtQ3mxhPOmawEoIaUmh0yfmjJqgF1g9pgUVjcunz10hehnI",
-	"ro9N+Wy290ctkZNEmtDR8cHho707aoiRNvhvOPSYXRHTnKWQSUBeQU0h8rXeTxi1c4alMjH8crpBFcwE",
-	"Ov2sC1/aQHAlBrwV9JsXcS5hlNcglOOXGhNezXWronkZr5ABEMtp2Q9xUN6YN0mweKNZ1YjANMmYBU41",
-	"bRwtXbyUi7zdZo0roSH4c15E7zMdCTUjrS/QPjw+9hj/oFtboO1KbJrTPeq4a2N68JY5qKFtLKQehs7Q",
-	"rUwtS3g7YROWaJl800/X56DYyiAHJuuAUh2Hrdn89YFWTTQzHVynUcwIB7/shOOqe2DpHu7IHUCnax2R",
-	"/oIo6qCpmW6fQU0HUFi9EY8i+HdTS9egvgtbAaS9rrtU/qv//BVbeVdcaL5V7itV22zUwNzRaM4xSh9r",
-	"9mPRpeEISMtMZzK6LEa7c+oZIukfJlqLbtW1uw9qerkHtS3Mg2K/x6DaK9r2dbqMeJKuWsX+xgUcxHIP",
-	"3GIz77r2oTUtj6sNtoKmVmt1HfHK/e3q/CxvstTWd+wWB/lWLou541jf4ZVgkPdGr7BxQOzJy2htiuHO",
-	"1Rl1+A1vsrTkSNq12hAdG3fpSLqZr6YMs4A/1wnMt+69zU5240CasdgEClxbmQXgPDekhhjMsp1p6LeT",
-	"r5LyFvBpZepsxDArPF4h1TcsVUaPAew8rd1ADiPA6gVYDmiA654Y5EqTjaWS9LLcKejLx549dOnGNGBU",
-	"8jvkqd55xeIYTP5FUw5ghQBrWwG0bF4kCSSAuoa7aG+xQ9IrYoVvnfNqvlW7/A1AP9radSB2oEVGsmML",
-	"ijlAQRmp9oSE4Mo2iXZwiIVgGIMwrGvVZD3fcN7Vba+z+gwCOyxbtYrDgkqcCU2IgXHJS7UMoEssl4hU",
-	"FRrwoUHCaBRCbY+ygESBDcsomIdnJapgKNyTy4SnLCRywQTeiK24vdfQKFLFd+mz1CLuqICElIeGrwKD",
-	"TG9eBVqSIienQ5F/HImu7HD1jYjFkRbK0uxywB1BzqtAA7MqAYml1FYSZgY67L5QikusGgwJHac5olHN",
-	"64tZaT5B3UlvqGRjGzD8VtByH2lecrXtmm9t4SEnFTNrQQRZhO+SoafVCv5jxsxlbVnpwaH0axjdiE2p",
-	"sBWssZy2OWKMTiXDgsyVFfjQWTU1eJvqDqEgAROu+aTL8dgsBqotKvTxP9HHpa5UA57il0COxs42ysME",
-	"BucvUMs1iboRYjRfNFVUpkuZXLm4KILYwZxjOZ2CAzFwPrd+d7/T7fR6+53uw/6BS+DScnRVY8dXU5y/",
-	"DG51zjxkyRJTS8c+oRCK3L6FA8q4H5MgR36iaeCQnoBrOzYL6hKFcjOMcC290CMWOcSAcQZYaf1u1/Pq",
-	"riVev8bvUxekL0TRCsQtMGZhMsAL+e6oO/7O+FS8W/wrAW+UA3Dxyoy2Q07IksVxG21P44vXjwXuhJdJ",
-	"fpTgPgXwdFT4Drr7pGwnVjs1XtQVeeX2+uBDWT3YKXvpTKseiM4CkISqHnIdEAfNoQUqi+kmfg7Ajc7n",
-	"r4SUP7HIgBhSC1kn4lVtYRie9Mb02BKaF3AT62LceiBcGCwOk5UB/Zp5CoVVeWT/OtAfu/03T+I4n3qo",
-	"NR1c+AUTERdTRLGcc8HuanrrPoYHqd46WrCsZAZfNwty5wMw7+2Yjt5K8an4Ap9pmifCG99T1USlOca1",
-	"vTEFRU7LaYJc0LApkk22EeilofFUgMIACiqo/COZmcygOvwBYdoX/4J1kth0BEdoVu3m5tfNoDh/gZZr",
-	"NzcHsSHUziWQfgKc7Wa2zmY8A4I3eAxOjDIJWODCy6/KU1XWYV7ekZ4kpAM1NAw8pkLrIBLqXm0ssuPw",
-	"5muOxg1o/L1u/2Bj5CFLGtJ5cFT3lMvQcAYbkg+KYAKSsJim/COzoLLoZd02QFFXub2BRYyTWo+7oFjV",
-	"8cE5nW6V0lOPk0Ge2sA92O1ewujmpJ7DXx09o74Y/z3kCoxWFj0fvcEySXP3QKmF1bZ2rKb1+hBlveV6",
-	"zmhduJhME5ktXF6jqa/0FCF75N6Zjbp9b9BfCKiwnPN3hxYaBIChvZQic9PPGyw1Y6c1JCKbOg2PAjfL",
-	"HiwSZF15gpfP4o1xa2Y0K+W39N6aGZuxeFIUiIjD84frVIPGyDrksHuKgBlqW9Rg9XlBMlZ0q/lW0BAv",
-	"TTaHUR7vKvc2TzT3hAh6cJz4qOaWV1tqAdSG1Xxvn1d+q34ql5McBe8GTVUMdl6VUKepKuAgqgpF0hmb",
-	"l2iSuk7/ea59w1x/ySYwRncqVQzUwtrxvKekVgRz5/RyJk3rFkjanCsWf2TGqbx9o5hbYruWwOu2lfz6",
-	"Tc/No7W74n2+AYxjjMWKGZ/CFhthBr3l8PgAHli39NgG3Gnyd969zfHBGILZ2Bgc4NAoSdgiXgVa0cEJ",
-	"ycRWZZ+cltpopzMmbt7xz6bS3/3RjF0ZbKnSkoIGziJIRfZXQbAgT6kylpq+GzcB+kBYMmXRJRepvDtr",
-	"0ApR/S38AGBABO44KNbZ2SBDU3O9m6BTJFwmwGQ32xJv7HPVeX0rlyRLoJbGdJCq7oI1LJ4wJeOPX6CZ",
-	"PnYlxJfXUI4ryASFy+imwdyV0Hc+XQJ/38243sFW8XowWEfU1sfnWjpu12EeV9PrLm9MnC2np++uP//0",
-	"i+722NOq4h35YBid305xMXrrXWguN8cc/2JGTMFewaT1qsx0waM7WQp34GgdIdc19EeWFLzdlwAieTfz",
-	"PAM8ymXltNPSX3/ORNNMg+F7Cs+8gdcN2Z14eWEBdn9cwztDYVF54HXuBMXUf2khMq1n0JNSRkOqY5z6",
-	"otYq+ryXcWpNh3z9mk3N6pFca3xWFK1/zdYWZKvOFnkDq981YltFJ26OH+csbWPGBUhoE1Kzux7j1nyi",
-	"5au9I+JR4CvU78DDQOgcuub72SpDkWfjiMjd4WIw3kuNOldGx9oZdLqkEtVGHY1GRHOadAgGk02oOBSa",
-	"c+JC8DSWS0jq1RdaQWvGpzPw006Loe3ySDa0drdDyF0MDt9pAY5gE59q5cqYlhSYydv81fP6zP6qb3jd",
-	"5k/8v9BBmSXINBFPDGKpNlIxFNohz6u7eChqt3Fpf24oHv0N+I3e83Rm8nfVTfXzmr4Wc+9VNRh8NPVs",
-	"JBUQGUf6BzABn7iK0V63a/aX/YG85F/7YOFbORM9aOTco9ireBQbiq3Vdr0urAFnS9CKUCVA5jl7weMG",
-	"dL6Uz5nXZG1tR7XOXTRNM83Rfg+d0gzxUM+q0O7d+dOAWMKZtET2iY5TrSDxT2SiNzhoySTiU45RNr9k",
-	"t9/tH7V7vXa/f949Hux3B91up9ffPzg8+kehfLeB0v1ih5V+scOKnvjB9d0R09Dy6PoftXR6d/p0Rjd3",
-	"O6rrwwrnaJgppt8QEgW9uqFbKkJPjGc0vacCm+Zn/eQd8pLZOkjj8Nd6qqBzFhFnblnQtJoWEduHbdZJ",
-	"lILHgio/ocx2kQWV2cHDW1vD9STdUpgUO92WgxQ1VX1pwqdTu+lNX82WykZznrZzKPRSrkTxeogg0aoy",
-	"+ickzDt35ne7nqG2zd7avqEuxl8eU/XVmzMAfIT3GsmpDYw5/dTWKiwI4YPHh4+OgHGf0ZTWHOgTEkY0",
-	"pW2TLmDBLU036tRkx3Kh7X97r0Hhtv2FtDKurCgNoeIzNOaQfSITtl2p5XYZMVuyB7nSKXqrAQjFlMGR",
-	"JRbh0FUdX988T+QOq2d/IQzu+hLRmyBy11USvTtthAYL3bWw2IW4CepoTRdk7IBMi6BSxQbUenIBGolL",
-	"rlih3rYOPHADJecspZFh87X9FOwkX9oHtmzNvLUUe3eqTeU3NElLWtG6zPXGHM+Cb8UlpwaF8A2CPekN",
-	"SJXi2hpIw7rKDXtxS1FjeuA6ylo6Xazjq6ezTFzVGw+TBCLrPmvdU+TdqeMSk2REntPxjOhPwPmCfbS9",
-	"czB/PO86VNcfyXDDdtq2EZLXFzeKZMV1crWmA9Cu/XdAoGp2akQwLnVCuKU8mpRAk2/STKVOKGBQMjWu",
-	"I68jehnbbXNOvnnw9ObOyq3Xc16SDDdgnopQucl3kw0g1UbFML15FlVQxG2WFiuWtyk0kbFxZmrpki+S",
-	"ZjIP/G6X/g8gAaq5jwH+b1ulbKHfzD7pf+MV+AM3mvmDQYE0FNHZJ5Bti3+1zO7Rgm+EcOG+smP/dDXG",
-	"JV1ly4TMtbLQZ6S6WLMiAF9eOCrvBHoTsfZ2Tqa4RU+lEo3M2Oup5I7JOpvdSMwiKdJaSXjX4KGb+Vif",
-	"gz4bw7i2zeAt3exRBLz2t+kgjBEfA+wKR2mlZl2ldKVM0iYmYM258F/dW998eFNWWkqvTGsKCzn6i+Wo",
-	"3XHX90JX5KbFulUH5MJyYSfku1iw22aWVZeYCQAcaUgaKwYI/NzTXxmLvwDOF8eti9pEsR3apdbBI1Y6",
-	"pj71E8f0+alcb9RUWlglhByVFh0xlcbJDV6VUuFJ7vvRPOGiHr9uV9W1rUSb40cuEhSYzkkhbqXwVv1D",
-	"6xbcT4y5STpMTapIY9oHJkASwRiudCzlFSlOPfc/uw5TkyzNEtSyvrhLuv/hqH188XO/a/3Qv2nvdN06",
-	"3i4NpiZ3hE4bjywv2ujSWr5ssv9NgLbz9Jl1GTG/I6ncfL7eprG+d7qKvND3Ds5Xh7+1HpvGnJVcEftA",
-	"jdl0EyvxJs33q/Ssd/o5Ce3c2PIKRLJFJ3aoneDm98Coc0DAcaY1gomVXu5JRSHmj0CDxhUyFKnrojem",
-	"c0aM7kgV1pvJKyZMN0cjVLWJpDQVf2KJrPPzjKEJE4Lk1O11LLiH3FdAjLTju6cPo/FsAxZebyskyKBl",
-	"GutyKTaNZJnwNGUiIGhfAaqEGMdZxKK7GcoikfNFug1B7uZ7bh5bztyk4LnH7mIU5eZnBRLUrU6tAaZq",
-	"A8i59Nit/t8V/28bjrvRTq+4bW2JPbylOk2AXB1nWsk50+/CiYwYTVhykmELMvzrhV2Tv70/r4TRkCo5",
-	"/AhsrfDN67Nz8lBb/Q9jOeWmTNr71YCDhAEBnDfwVoa2UlHfrwDPzuT+CK1KialJIxsKBAgCDJQOObHF",
-	"oRbvVS6Yy6i26bh2eAzeOcpS0KLdRQuoEkkoYxiK14kPV3M/VFeX//c//xvuFee34O0rtlIuCmYUvxlk",
-	"JCUQKL2nSPipDc2UQjJiikcmxqiXBcUYLCUcBkDu/HCYpSn4YaTABvuvJxviAia8YtOiLApQYLMceZTr",
-	"BIVcSdMqE8dXAg0yRMAO4ldsNRT5NGFePvJQh5wxRj6c5Ch/XIqL+4Dq/ZAWft3D2XM9C9Nm0hrkrb+3",
-	"X4s2Trr9epJThC74d4DRqEmqNwA4Jm6d8eUBcljWryn2Bcx+j9cxWZGwT4tYJixRA8Kg8eNKZkkZut3E",
-	"LzLFErDdOgSD3HpJEC96nGAG12ooEGIF6A0ExqwnyzSqjOk1ox9ZoQWX7b1luJKnZMpSU54zieVSIfh5",
-	"jkCiHGwTwnVYwCb9B1dpQlOZKA+0ycDM4F3oAcgvQpTJXMNDvwRA5sq13yVxa9DyxERBZdE/9zHxfZtK",
-	"dW9fmrzBh59dTfz1Q3xJGxcuDHJwLJQdslA9a8Chc/607VANe+JDDgy0yJzX19CudSLrBmvALrGzCGZL",
-	"Yn07bjdF2HzEooFXawXSzGVC2nCf0bzY3CRvASI2NrE0MAS2OAvhr/mcBYZSWhYAYqGWc3/6E3kBNUEq",
-	"ZQulf+l1CoJa8anIFiGZ06sC5wV1Qt6G4cx9bqd0hqKvJYOJUuI4qCIhuqn5TyAQBuRrEIBkmHW7+2O4",
-	"C/7JQpNyBNyEBBvTOO4MxX6ntOgO1c3QLFjHFDaJIkS8t1RiCPGgQ8Jvnjc8Q3nblmuFDvgt15yBql/L",
-	"iJtdCy1hwax/0cYEZjAzpU2UKUU0tZUgx9lciwbTtPd8ZgDTANrw6IB8x78OTMRXm6dyQgRbetmyFsxO",
-	"87QtBhdRjmbX6z/W70B8RDhXVYqxuQnXz8/kEpC/MQxkPejGCyUnfvReBZDnr/TKzg06lbD5PkE+akwq",
-	"RE5dOS+w6eCuyXT27DtMp/lGwm3nqwU7g51jz9ZImlPMVBuiccAxKA/hqSWCm5CEpQlnKiALTHz00fkM",
-	"7JbtzW73QPG80j+2yYMHJ2TBEiXFgwdwSNLtVJ2gUZl5UqsCmV1jEb869ttGJOQf314bwaI9rdiEOfoD",
-	"6GD2Cq7RR4kNNgofhOHzNEcLfPAAM9XgRzsIgIksHtOhe9MokUsFtdAhINWcySwZs9BOxSlst5DcCWNk",
-	"zkWWGoXtxD+YEfwRR4rbEFNoGiWOpmZABLK9IJS8e/u9OYD9ocKxgMCZcCIMhcOI1srTmGaKFadMxlRo",
-	"TRN2CGo56ommP0qp4gmUI60YrTevUIA5PnhgIAxV58EDcmJRCg1gK3VarEVbqrIsdnkpAteSEpKtnp/F",
-	"fckUGwxFLdemcCCYXsdFFiYLygEn2ZTlOKifJVUklioNkB4O594Mbkq5yMVPTKEE47Utp8kha4GLRowJ",
-	"Pb4oMGBGzDoeLBqhj5R4Pzzo9oiHWR3udciZJFeMLQoJe/oOkK5DYRrH0xGksS8SqQnJFFEzCln35t2B",
-	"Ix92xoHePFeIGcqomWUqExb58yRcgK4NiKZFGSKzNKzM4Ik5kvBQNmwQkpirVNmhenohVzm+n+EdbSka",
-	"xnG6/30EFoVcoj2iGC4iT4hcOqWjQwCHDe9VdTix8KQ5ncvxKyHTodAasfIKrD5xhSXlK5kNPOgkEh50",
-	"D8LA5RbH/IohJlXuZcJNin5MmaUd8hy1Amtw4bFpmglJLPFDXnUdjbg1+tD8JcZ0ngN2lk2sqkPLg6AN",
-	"Omm4KVeRwuU9GjpbuYOk1rKS5z2v9RL5WnWHnKZop9EyFqxeAqdsGWAhrZQX2uzakrN4ZZkAZoZWQwy4",
-	"VAOrNxUp5NlvxmzUQ0XTjnpGa16zbC/6yHIQh3pCQipWgCiMn7piq4CEQgoWIg8MBZwZWrGO7YE+k3GE",
-	"ksayc+DarSqX0QYS3MMYIO9NsYk/fE/EcIUYhg6MMLTLMgaovQKQgV6i9xayqWLLBoYmWouh43Qdnu6g",
-	"chbmInEoGs3uYvUUHjjuhikqbm5LmxdgCT8gnJrGAoEjlu0XwlHDGYoclQS2md7gAbaoN2DF6HU1Obf2",
-	"cQhEN8gI8JAQZw/zyEo9TIMeCqtF6FPSpEbn0Pllb5Fha67M2WhaM2qqL8vrHCBFqqv72jK2cg+Fucsk",
-	"zGvLeJLveXS6WPRL+AoOAY6KLqk0gQj3OkNx5lc++5gvxoyHkwSBHyzyniHHDDrmpOR++ObdOXkIcMoP",
-	"P5u6zeuH9lXhnm/qoDB9glzkIXPgjsA7l6bs2QBLK9uvsshMICWKliYK0kh2QHlCRpCT/LpJ3ka65fYo",
-	"6PPGrcFUpRuc9de5xslGw0a4OS6m+u+trSuE1/6n1PqNhF5EMV2pYqCiUCphz3E3cZvFbz/qfUA9/FxE",
-	"0bO6ZojmGVC0Q76W6Qz1FUxLboMuabpR3Q+14fQQ/mqbp/fsmQR571oCDoWPhAQmoQGaDtPVgoUDTZSf",
-	"DRbjz0Q/Rn4Gw12LrJ+H4ud2u+3+X98aIsQj+ZmEOSCk/vPciQh8GyINJiuXVAuPP7ifCRDdew/0K56x",
-	"OKWFV1TzVgcEUt0xAIRjMH22fiZhDtiv/7whJL99XQTnhR6OFKwwGiZMYzaz6FxZjUqfVLYmw77HlCbo",
-	"N72Af9a+q5QwCw8PBagt+gUoS2yEHmUuWHEo2DA5MC9Fw6j0EwPKnlZxN7W+b7ss6vdniTEk7HCHwmuw",
-	"5jTjsYy0vH1DlWlfYPgutcQ1bdSvhFxaPY+pTG80fbghH+KLR1ouGrYxFiWPyu5zUDuxtx/jIC/Msgit",
-	"B1nKmmjfgIylEGycokpry+IhhE4zGzkPobhhENpOk26CUGXDcQ2/pyptwzq1T5+ZyhGeOi++R1aYTAC6",
-	"hFiZLYkBxRnTSnVK4xgrAsn7mQQZZ7PHNffSWG/rlTlL+qBuoj5CYyUhr1avSoMF6xk1+GX9Wa2YQhfm",
-	"IodOAX3GnoFaABie19bfR2iOalAEQtvL4jkurlasoBxdaxz9AzID9TknLhPRk5zYhtWWM31Mw97CYhwT",
-	"SsUOF8Z85DETY2aMAOzdgmIJH0FJ0Tu0DgsTofMNUVAABuTAu8dix2L1PNpGiCEuzXe/pWKqX5AtHjzI",
-	"zQBNa49mA4ua4nY29VvUe3kMqIHiDumQc1w1qDcf0zjO7dW1oh77NOCKJsw5icx+mgKITyKz6SwgCwlv",
-	"3eL8wN0Z2kPvqecpg3PPlf4Vqh8C4koy2hlH58U37Xennv0IsQfbeyLRO5yOYg93wewDKKmSEwxByKUw",
-	"WgCUFYIeyn38vSfGuZxTFgRdB08jU5/zs4th+OeQvsHUXjzSgvZhxh9+fPRwDJPzrx7CdI5KUzRP+LfD",
-	"hPXvdNrOeIjimBCiZYxKre+EfEU+k5IPJzROnD9/BqXyOiTXTwqPcs1SK/IVoWolxuT+HvkK/crkPl1S",
-	"npIJS8ez++GfPyMZr+3YHv7Z6CanvrM4IJ/dcK739jr/VFLc3yt8EpLswdH/FUACPMOqRL325/bS/c+E",
-	"LviAFD9riRh4nyi82myPrwgO3Uyu9H1w0X5FDLvd/0y4PvTMVPImKQPztiAfsOEuNsBiM/j4UGgukgmf",
-	"ctdzYqG35TxTKeDxCrdFXatEgx1vHlMdcipyuRqQENYqtKWunirtGwhPwEEzFM6XJwXyNn5GWfmCRNBy",
-	"7dwfg62jTbJ0BlkrxtDJS88iaH+0rmgV/GxiWqx+1ZYwyIkRKOZondE4HlimXSRsQRN2xkRkK/5N/tKA",
-	"wHJokkPRqtey5tpjzM9kJKPVgDTcO3D/6qiYj9n9dm+PXJPrPT2At1ZsWM5HjxMWDiJvIHwKIGTRaAVe",
-	"DtB68OTVZzd3WFpKzhkeALbtJ6imcDYMvPCf1vOGwqW1mLiUORBdKICJCFqCpEvm3INodlr72o3aGFSY",
-	"EGT40gZOnaTWuqZwmchDoW0EzlQxWODcp4CDgfTAU9BbbrOzpBgziJhrvQ40JHNMxxKw84yjQR81JFT5",
-	"At/fC72z0LwXDNokE0OBAg6+PPB1QzRuPNXBs3O4daTZ4kPrTh4xwiKesshOLJWLhdH5Qn0a6sEAX8+o",
-	"mCqSLTrkKQwYj0Yr34p+drkIzQlAsGUoCiDbZQaHp0/GECppQshghXkNRfj23avL52/fvn4b5hoeHEeh",
-	"6xsZBgW/NtQE5IQ3U4FGrsZ5ZjnDZnbYVhUVFTyvF7bRs6DYbCEvEjS6oK1Fw1rljrMhhuKkmNmGxgB0",
-	"XfW0Y1PibBR6DJ65grsnnifa6GLElV1hz/ZCEbV5paZWGAxFiBXHxsXqSoOdohpK8QwMS4jqkzBv0xjC",
-	"xrQwAQh6Bal8oHAOcn3CbLEOCW1HTv9R1KXtehsV3GVqDwzr435Eu/7+XgiKWGqFTeBusvXt+hYjrfWw",
-	"0Pdm8GtwoEsex658sVAjmCuFNmqAe4cV9E/hHraKdZHomrKVQnTLwVoNf/ru7Pz1y5CUDDFw6ITeU2Ye",
-	"5y6DMe9kT8dXZmK+lUA8IyEXiVvYCLgRnaKVa4ZRIhdDsTTK/8qzsQuPGO3LiI0BlkW58w7KeD27As6/",
-	"MhSAts4AWIiL6Rv9gFVehyIP0sLH0DVY0POMuEJT0nRGn8mlIiOZYj2oyhFGUacw/dzKp5c1bqEbpLIn",
-	"vakvz0nqDjhu+7sUy01zp5bfg2JgTzy95tp+eHdOnL738LMFTdNScmI6XyITvOCxNmlTKePcZZ1XvwuV",
-	"JtkYXZPGUWVyNAp4HWAroNzTfxijHTqBg75elm15f/CAhHSxiE3c2rZC/ovWSMM9p4x8xv8hZAipKsPW",
-	"gAxbed/kSqfVYSvwnuBpbB75wd1Iam5EF4i+86Df935HaYZv0GsG2byFTt+um5cUaULHaafwXi0W8en1",
-	"A80bL+Pd3d7xcbQ/Pmr3Jn3afjTeZ+3j0VGvfci6k336aNyL+v3CC7BPuX74w2cybJnEa0MtQ4agMCDo",
-	"wCvFFH8Hv7q+0O92yfUFvvhaL8IzyMfSOoUR8hADL3V3fkJC+IiR++4QSJh3tGAmB12ZJI+OcSBaTdea",
-	"anaH6q/dU7CxOloYWwqFXgzIBQ2qvc6NH0ahb0RfDf/eNnps+zQKrcvcORnthnpC6FCYRvs4Wilxh41W",
-	"oHZj+Iymzun+WG+QowMSszQFIxeBhLQ2NFstZkyovY45dVVIYG2UDYlAvYbZ78BYQ2EYCzbK0XG3t2eE",
-	"D125vBFroCBGM4HqLfMS6MqGan3CjKMc++Cb/XqS45PA0e0OaTSbQpj0yL4DtG9bWWBPp/CtfqYNyqXL",
-	"EOmQ84ShiSIjVuvlGwqjmuJ+A3GvmMsQBIehiVTm8YFUkkgOUNL8iXiN7jHV5UNY6VYdXtx3AqJycY/c",
-	"P+h29wb+mwzCtNFOF1RrJAMYKGx4DAXDEQf+b6h6c4lRekMA8CNX2kSEGDxaA+gmzXOLXHVAR++vBy/4",
-	"J5+JOw9wOtXojTedykU3nRNM6yDuiv52JqA624Sm8kuaM5F587qaJaARJibNZZlowxFm+kTrF+MsUVpp",
-	"BPdpDsrqldZbTSDm4IYh5MH3WnvLFva8Nt9Gx6rdDTZRjF6h601/xaTVfM/FVZhXtZTIU+p9Xkek0i2F",
-	"lQ9P84vt75iJAM8X6QqORLCbA0uOMgwgx3xQzRRaecHZQoogJe/enT4DloC0Cr3kkGireZpNJmzs1tm1",
-	"SveH7n6EwR7gYJ27HyKnC5rOAmeI5FFIbWvLxF1w+w8Qdhgz8QtIPsotMQBKoFALDpN4OmPjK5NvHZgm",
-	"EFBHhtk1/kJUG8IX9l3lKszo0JBfTwJzKVD3cI5VUAZhPvgGHNY75TlqTEO68ES/N/TJmbeiL9M0vwLD",
-	"ODLDyPMKDEl8XQxauiOGC/LsCbzE8iwMDH8qajKgwcBa1ATYDKaviWiZsVe64vvDr1zUM+jtmxmAgNI8",
-	"mosZm2YpDZJKnk4KmXGmpCzxDX2TVmme0buvAHQUYBKkx+cxUyaFHMIWgLShiNKnDY1z/46ZX32jfH+S",
-	"9XfATA/9mXJlkSaKa1OoW8i5SVs23qjz6GX4VIpUL4u2AyA8WFw+O/KK2uYPunJRj7ff98erxSWeJ4hE",
-	"4quOA5jHfIRSeM6V4lrmOJldEEMwaxTK+rAxu1UmCRtXFYmSdLVclsBBzRtmU3MZ6G/nY9zsGH5DUf+R",
-	"JZChhgDJxt2lt+bppP2SpuNZOAAPnCZFQBYsmdGF0kIpsGIVzhFuhI/z/dlYCVrjWBFg/8KKAwixQcSc",
-	"hM/P6RQWDDWE9zMJKhKgjFkdIRNeAUdx3qVLIB96Fflg8oe8XERf/7QdGzxeW5OtWT7K0J1cc4DBhcKA",
-	"8PMysblZVi8BwciV04CRwOCvBPbBfgOQM/ukUDVklD0w2M0imHzKcnNm7LR/OvFdS6mUgemmYh2TODU/",
-	"W9GbmPezm1Y5hVMPFTxl1EatsQJAa/FLCYY/Zyp3ynLj8rMzchO3Sog3OvIdY4vciWASLgrfD0z2I/4E",
-	"slATGOuqKYImz1l5CccJA2OIxqpuIb3L/nK6g70MTpGf6uVaHBH56Sn6BFJ4XmO6N5jqWiqCk8JM+gXG",
-	"7DE4a2ph7QTybCRv2O5HGKw9asrZe8blbeIb92zqXmA1fjj3YRbu3mKopFJb7CZUTjV0/nXI5zJ/57lW",
-	"eaKVnValDbA3u/I1N8kTovhUtLOFFh4Wfl/kbYhRzplmxchcTHMgfC3EjE7MsnJ4MprijfmTZqxQ7HgJ",
-	"Tjh/mN7PMMJjn2e83LomXimwv2032RAQQIULRYFfjOVSYP6ZqRQmYge9ZPTq0nKiP+zChcKBaH8ETZuq",
-	"lebVacaUGvhBOAByHsv5XArTQJw6+5WYgjhjz1ic7Zxv/BXT4tgMFtoHYCKsN9L8V5++VkFC8M4YFtiU",
-	"cS9nErp4WoGnqksKI3kJxozFVi3yMYQo3Fn1rVwSOUmZsOdUQlN2Cc6YEs96vwNRj4ubEoW88SaDnZkD",
-	"3Bp+CEwen0hRVzRnl0KuhtQH41VYQKqdFr04n/cQZ5Ylux/jm6Z6BSz18C1N2fd6kCFREANCjAIUqXNu",
-	"Ds3wU3ssFSYSuANW5SeHvJxTsbo0blxVPD9KF3NaSInNtLGwwOT6oRpj6y54LnWskQk/msb8BsfGvMdt",
-	"YXCowB7OnyhssXrydMgzFIPIvKZgCYoeaJbKOYXGEfHKzpvyyx8zmVJ/uva3uhU3hQTTDBgRhnxy6pLR",
-	"0WqG7F97ZAXGqoHCE2gOqf+MAIWncRZBXnjj7dEkEwJ7f+PX8iPXcbYNV4JbwXK3b5BzcblI5FSTsXBi",
-	"1t/idmgeWCsmm9Xa8yrlcWzSPJfrJ2pOfVgqXn75FXPL5I9vztUctNyG8dvrBSlYHahTeArnjY242x/A",
-	"YpYJmBW+mIFDsORiCPzZ5LnRtjSBuu5cbrkQc0bZhTKhVdN0yt+A/gVvUfAH10IMahZyrEVlVUvI2eGQ",
-	"SXxy/vTb2jxaLwaLbkLTrXwP7aAFqN8VEe9hONUcpeWL+cjNm8zAbSKIXnQ/+xk2vf+N0PNw+cW32QKl",
-	"iH8C8Kii8ENsT4u9Wq3fXS2cS14fa6CK8ViY4wrKTfQwB17uIYPSWM0dS5pE5D4SMsibvgdem7HANRnb",
-	"Az6j4ytA9YJnOuR17khwgUP9/bpW8pqjUwlOZNNGrN6+sxWlFMfpgRVxjzdzsWbSeYzL2Dn2wW+MFrJL",
-	"88QW5ZafjVPsMpWmY33JP1S8WCB7qV9fMZvP0KCo2tq8EjiBMKXDEOAVfsnEMtMSLr13EliNuHQY2J9z",
-	"9vUkfsKIWvJ0PGMRQNlATIQrx9p6u/hG4qAueI3jNCcX1Zo4BAA8UC/HhqHB6ANJG3o+Ey+m7w0//9UT",
-	"G6Uof1DudYgMCVsqz+SBVE6XVeINzcOYNWApRjV8lsgFqijw2AzKk/waN1P5ZSaQJ31443c/uuGfGc8G",
-	"cZeKtdTWlsGSuTxhRFN7SX0jzOeCy9xdWRpA002F4+Xk1AkuzDgxwst/2mUIAbSFNaf0DzFgT/i2jbcg",
-	"qcT1Uh6j6lWLJY0qrJpf2CP3D50N6Q2PY1Y43gTNdpxXOmGAh1SmYU3wyRuK1nFklpbGYX6FQRxUBxFx",
-	"DPvkfl+w7osf9j4CKdqVyZpfmz4yYXFMFI8BMwMdZXMeRXnwuJZlvK8uEpnKsYxLn7U/w3drGACiUSAL",
-	"oFBNpN4mygT7tGDjtEJl77OiTlr6v5c/jG6bOM5BayD9JgeJgoACpJIYodvxkh7RtWhy3NOE6/2ktcdN",
-	"7IjWoHGDoEGBgJQJtaD86FkC+8mb35yrsRQTPs2SypIWrjURuLDDcBJ5LbWBjYV6QsCPlRGL8Z8u1F2I",
-	"yuE8z5nJELczeVJsmJBHSli88BQ4L63fiGH463KUqUJwzPu5sDPNGsDrtUGRjWe57WBURtDrBu7IGTGI",
-	"QNmkybwAEi+MZ2x8lZ/9qIw2b2Fn25l09lq7z1yrGzlwj7GEQEt02An52DeN5QmeOB42Rg7iFkt5pQh1",
-	"DBSNKrQ1PxVG9/+z9/XLbdzYnq+Cy5oqSVmK+rA8TqhK7VVsx2HFsT2WPNnd0OuG2CDZoybA2wBN8/p6",
-	"6/61D7APcR9snmQL5xx8NNkkm5RkJw7nj4klNboBNPp8n98v5YZfcz0v76Dz3J1oZ6BPxnU3K71+N5H8",
-	"Pc/y+WxX+S/VU/FnyPUPOdA/Dm9ToEbGkCdFhSgrsW5+TWuDvXp5eZWs88/8SlwRX7wG+l3Va7Zf2nBi",
-	"oCE2VVN5jr2Bmg0UU3PzM4gBbz+zqneNVYAB0wEzQ+V2Hm/UAGTTuzQrTPlzin5fudkQF7XXhF3vZyYq",
-	"V2lCyCuflVhd8QsiDsy1h4J1+o4xVTeZmZcgwf1A/6XsdODvYO5YRwDl/uWa+CWiCcM5UWlOi4GNP6Uy",
-	"beLKcKeKTLWZmrgMTlA5UEf2yvqK9t/PMTFcCHYNln5R8BlY+EmO4SVAMfW8b/sPj13BN9ycz5pQyER/",
-	"PwitT6Eko1nuvQbp0ZVUdEDFEa5AJv++25Dig+k2EizL+fb0228P2qyvIMSdmahCBoMlHAsCsYI2isu1",
-	"WMfoUE0BzXUcSCRl2pVRNUUchXXZpjzTEJyAfe0XauTq714jagxW97jPD/LkC/AVFdU9bnpD/h6AHI2m",
-	"MAKq3zYUiBAy0sJn3JWu+5nQoOMWHrbv6iE0nx14tzHN+n1ROGp+rL6iJ9rXZ23jUgQjFpFOqnSli8yE",
-	"IkzXlugWjcYF3dlt4kiMVDFzxxta+4sI5GKAghALKeLOiMOoPXUhBHUjZsQj5vauxV6iWEKYUDUSpe97",
-	"LjLFpi4olRmMVp7aL861qdE5hiMrWXJ2/B1bFkoDHJsfMVAJSbtmqROvGSSyWwR0E0a/pQODZ2Mfgw1N",
-	"hinc5LnCLHnSpLzrQZMKT1n5bLyGNgCRUlFZy0daqsN3YCW581EV8sIOenjM2ekpqwzDwdqxFtWDjRcC",
-	"U+zWi3SWmSuRcQRY7cB7jBdkmvWzDw6exR80pwrByvWFvT87nB5ECgGcnTmMKwid+lSym5r/M60XjysV",
-	"l8WCAbxZTo2FGLnDzp0Wi/ADYPc0n4WCCJJimJz23zR8J2CbwXGF0jUl81mLJa/eXNkXC7E5+48nT58/",
-	"vXpKRZ3Pnl4liJ9o73YjZi3s14FP1BUmzpX8c8MGCuhu3blyfcTJ2el39hEPj0/xPw8whvTw+AwSA8FT",
-	"UegxTfmszTjriylYpLrpukihXZeWn6rJNRWavucFBL8LLlM1cgBJWinpGJ3LOpRE6d+xpEF7OjcrkaxL",
-	"goul7klEv4ctIVABSd8DHhlXGOFuAnXuEPTB8ueTk+Om/brhPHzb+rb14IAw5kCXdGXS6R++UFJQGQVF",
-	"08qNI8kDu1eEWQAmKsh46ynAMcH37jnUW+wiBG/cBB3eGn7DEbU01pEswzpIsBSeHBvXA+YhgKOlRLUg",
-	"2MQFTyQEGgf85npr7CL2fIkSGcwOcXcitRCyzbL5CJwTF9czJtU0lMYBHp0UUbGGx1npyuTs5JRVVcQs",
-	"T5FyrzzTCXR1eTWHE27Px5MiIfED9g4ScgnvDbExhQ42ZtLcvPcTqQ5BISUH5+5NaV9MjaXJGrKRMG6u",
-	"kwI6/+g0QzKO7IKopHmEQVc5geIj1Q+5wJD6o0obq7ggXUjGdBvzDD7taC/qY1x+DsikK121zL67KEaw",
-	"QzJk6Ik6wHuW05WtKJ14+ErlWW9GgqicZYT+nvcAaBaMHUS/Ggq3aGSXZvtpwfvmMBOmfzg0ZszH2WHB",
-	"jQCj8pCaVg/aLOkCEmi3cf5v358cH59Pvz8FW+3k+DhsVSatkvZYv2FM8f3DR+fm+5MEF/rwEawVwNq5",
-	"wxpEgwBRGlydS4v9IGZQ7zL0Rk/pxJ5+x0r5YcCkCXoFu8lkyK8GXHI6vHLmp99il1jroF0XissSA8k9",
-	"JVGxo8p+GU2Pq+asUl8aQ+lTfxR4nofs6fxVzbgIBStPm4gOYYdRa2xX7sNqF3PBrhZe+aLxKARegsln",
-	"eAufVj1ozZetW5cCRJKJmr/clwNkUthCkGLeAX9RCFbFKFzJJIzH9X9Z/yyloW86Tzx0Uo9LJbMez1mu",
-	"pqI47FnXHNQxLrEwUC+PIDYQhVF9BnRYgApn7/X+Ec7ku4d/PT2IOvc9huYwA9hD1wcd6aUyXudcy9HF",
-	"q44HXqYgcZ9dihG3AtvpyEwOqLPpVycb4VgTvIWd8TffNF2ToxRTNsqk8lWDUNGFwd50RrZvG0novSxp",
-	"0s+0rT5UprsSYUERgDSSYDjC/YEH5EK8iPQ3XuX6IKjvwP7qJrNyAntCpKPvR/WCoa1MdmVVr0uLdaAn",
-	"KhgNi+gmv6KJImK1/M03QQyM+D/C9rTtWfY7gZoWDGKvzmKAuHNfS7qnoeqziWVg4FYSGM95SIH4HUXm",
-	"CPfjeZx1RSQtlRI+syqoWwZg++IVQfro2lPbf/MN2s8FOJvFjYBNsqoWKi8ZwnVH/R0Exqgx4ERV56q4",
-	"AQ0JAsWB39mvbKSkGWrwo4PE1+jtoCnGkif0OOuo+C4d+E4enT08sA9oBpM/5VBJCcxGnCWX1s4w5WHf",
-	"PvzujCC/86wnpBbIIOvanxrtxsXYKvXD09ZxgFqOfvep2dCT0YgXM/t7Eo7NgI3sbSj49CEcJdJYtlHZ",
-	"eATBDEwc9iA22o1L+v0PvHeD3IJ0ihrtxnHrBCegxkLycdZoNx7ArwBffAjQ2QhcAdDaSleR2em57mvC",
-	"MiV8EHssoLezzRIztB90J03mmcChH/1qHqpA9T0Ikk7KECpzBYMQgJG+rxaj6/gRBErZUgM8kpO77yWA",
-	"bjkXHHe5xV5PZBQKCT6ffylGQau7FTpRpzv09Vsvl3rdHRzJHERUkyW/PL28vHj29PLd5YuLV5c/vbwi",
-	"+3khBexjMVCqN0c93JUL6doAtVlMZMDkqd0MzK6UynUTuhfttPH0cVNiZW+Tnu1KdB15nmufv3GahaaK",
-	"cHIIuI3RG2vRat4X7YrKl7JnCr1s8JF5sddJG+1GMZEXz950kLuX5P9SOtNwyVH0OMA2f9t0fZY/qBS4",
-	"tHrYBADg8XMdAMCM8YGPxjmCy8O4bDmVpLv2yE719UQ6xh/gqvBw/yu57OYHlogxTDFBmlUSePZup8fH",
-	"c6tY6DeZXwa++lqLwO74DRcAcXOc+yILQTGRgBkaQRG8fvPi3Y+dF53Ln54+wQBAwGIAsP0zXGPVcwOW",
-	"0Q889dtmh5ysH/JGcqrPFykOerB+0I+uLhpHnK0f8UKZH9VE0iP+WmvAhe9VwlHf1Rplv8YrdYHv1447",
-	"qbEgAPVR6jkvBviwk4d1ts736vwi0oxfzcY4+PS03hP9GmnrT2us8KLzN2vG2+sf1jkSHcprXIJHAUFB",
-	"HHta6zg940ZMkdP8YZ2TcYkZ4Tch84ZDaxwRetQVFiqUyG1AysW0NsSD/vZT8+Mc60f8l6oRZSYWf/Xb",
-	"2C6xetC5VIjaTrgv9pt2PHS/Naz+bwA3dA+MhYf2n1FAttFuSCUFMZ0o4JcgQ6eNiSCe4R/TG3etXfVq",
-	"fDK7kQNRzfxcxNAU6Os3Pbgo0YF5mw+1vysQKqN1uO5OzF21FlTRQJiLjosCbq6Q+i+UFBAMI220Upiv",
-	"U0luCel6cR7m/KnZILrodYMQfzIeWl8TxIMqVUEEYGF3mXw0e9+nV3yw7P502RFcY2+cZ/IGGWEmhqCM",
-	"fiSQi2X3gCFHiMXxsu/kpb3Zg5oC/ReVWqs/3amnusL7SqlfuJzRJujbC/EtJfKXE63PoNw1PvaRQOUZ",
-	"itN5YWkdKSDD20jKhI+v86Tx6e1awUqVjcirdIsHNZf4jk8hg1kGpsoWiocgh5T1hpiliZCHsKJZe0Qv",
-	"wPAqgU+5EuCuLMF1LUB1jSfXeaaHIg0+oed5tL6qylOgODZqvBiahQrsSeEbJqFDrCupw+6lJN3hOyHm",
-	"ODkh2EWz820RzkNGhEyNHZbWoXpc48Lt/Smcxm30WJVjVVJlp5uqMvfe1mqlx+7K+1dM/uV5mKlM73yS",
-	"ndCvLfTxrK6X+0tsZ4yfwCI8v7JTETyrYTITpO9SyxmqYwi2GU44JQQTTrV8cYiP6G4lFlXwNIBYxMVV",
-	"WNsgBZsJLFcJRflUbIAAfYDRju2dkzG0mdgLIiyhZ4q5lBa2b2rxb464hfDdXIwQ7kVznrsCS4MSkMgY",
-	"kCwmglCQHAR8CI/h6o9jIEJ3W2rTdrD0mFeJQdh6y3DjqyRwnunIj0Dk7EUpvPiyQsLWQ97hlNwjz9kx",
-	"vDTAImg0nYwFutkqMkBYXSOWnimi/cKImND2r2dVhLZrKG1rM0Pbr2xxufQaWQmmPMCoh9cc4/oSnw1y",
-	"o2SQoaZN8mlVXwc7pKK4rkTwvYLroe/pAVBE13dujzSBciqFhTP4MpYTLdLsSru7miI42suTu9zLSyoj",
-	"MyrUmfldmZYqI92321qyKDu+1nkpr+70Ds/J53WyqdV1AxebPudtjBI/tNI0cSlJTB9nBabk7sR9rhRI",
-	"Kx3oF+KDiae7c553dtR92VGvVI7t55HG3dP0Pfx+/OiQcVlnbVVYEABWm8ma5K1AbIbNxYvONKHWdSW2",
-	"5LOOccWPmJT0vngL8CdKhUbouwLC5BRRvHVkZ1BB9QqmD2KRIWqROtweC8YRbmPY/R9mnScbu6jPuUbx",
-	"BGz0m1zekX8DlVdDd9xZts2vdfOcW1loL1MdgacTX958Gg55ciKaHPBzT1EKLjnGyJ8HwLDllhkXrRAO",
-	"r9hDnp/HhgZGZxC2TsHZ2DnXO6VQWylc0pEuq4XPqg2ItHipxL/Ic8/k23RAAlAY1XTgBUr7wOF7wZDw",
-	"GJqhAXXGsRyD2J1jk/RtBMRAUO1kvur8bGe4sfjMRpmpIzgfQyNT4/Pb5W7jVwtWWn5ZnkLv2FrBCkPt",
-	"ORnxDx0ccXocXBdoSasSty8lOaKqv+Tlb22xNxvPM3mz7lq45qu0yf/k0hSQxKrFqftTSUI+z7TxRzAW",
-	"jE5ulcQjpuGXJXEeF4IbUaJyp4rEmP81ZrLFqEk+ozbiUJJPyJUuONaVjhU3oXsBxnvMPwpNfVAILAXC",
-	"28zRy1KrPaCmBhobt0metJfihQjX18IH42/iJ4eGLNeV5ufMWX9SeLoLRVCYNDhiB3RggYbacNq+VrAn",
-	"GAdC4SZWckf04ADXo6jv0cp93MI8peCTkK4THfqdAPYSVRo2lXiWU+wipSZSz73axKiWcqAEsPWXEBeb",
-	"wp8BL+xGaEDZtOfjvDQPmENlS2mL+RY452dQMyW7FoHtmviDunLrvBVsGAnmL1oMaN/XWuXzQnwg/RvJ",
-	"Sj1U4/U5rmihm9cRVo+uUUx4suEubLCW1KnTDVcRxlW6NYD/yTV9SmAD+ZAWnl0av7oWBK2s+FFfnRas",
-	"Uwz4CoHGP2894Bs5LlRPaAC2IlDuP7nexqMfqdqlurunUnHpPsjfPjZyfi1yKyknRW6/BS4H1lMaitz+",
-	"qIEHlv7Muo2/XL559erl66t3P1xcPn335vVz79F0G6zb7UrGDn9i3UY1kLUfffXy56cvug12eGiFBNsD",
-	"xp4uJAyQaeZXcW21/ZgIa7oNxAkGsppuyS1DLppSrSD+imf4X09w32287cpPe10Jrodb9zMVVg3/DktG",
-	"CdFkoihY+3vXSNGKheV+z3xoUr6zVSFFP3Zl17zgI7GwqK65hCW13Wj8EQZ0Tfw70tivBU+brOIPv9o1",
-	"NxfHXXTKl78k/xgu/dTsyk8HXZn1YXn/8j2TWc7g6bkatH7khuf7oigOuvJTV/ZHpvWqyKTJ5b4TnD+L",
-	"2QE7OiJoNIjYKNkTc9sbOLPCNpd+F7YbmTzx7p7v0216rMj34bhI2NU9t6l7cFA07elve/EZ2WuyvdIJ",
-	"sb/gmf1/fzr23sKOnHelnYjKRStXA7/YGzE7OF+y2rc1almjglX6Xo4+8nH27kbMXKFqKnJhxPJaqNiG",
-	"HiiVOtZ1KnxyuFIERBoVIjWjBqGokRbwjoRMo14ygHkFs9ybgAF1G9vJvJFLjY5GR1akNnzWYqAbAXwK",
-	"5ruqbGmxbyPWwAvWxpLQIlnaLvLxtUUE/7xaDa2sOlptwSPdLFAH5y0E6SZmeJSrQSaXd7f9IAaZ1PCN",
-	"aWy9FB8cMAKXVRD8wbl0yfQSVQJeUqIVaCH5CH06Ez3hOfT6YnPlS7t17LR17O/bldAJjCRgj86+C3AR",
-	"Z60HrdPI2fTzoi44K0uTA4Zg19BkgTQNEG+kpIxT6YJdT4yBhmBobrOvRnwY56rAhtcbbPS8kA7/K2oT",
-	"97D9JZwiR1Li96eKa6jpGfqpx5iKhKSyv+lKgA/MRgIa3GO865Pj42P3ljwszvmcX+574lSeCqIEv0Lk",
-	"gZo+6tallbkadOSX9U2dBF/rmT23c93cvVwYFk/ow+F0Oj20J/dwUuQCOPzS283wR1WMNp0ejdmigW7d",
-	"7sK3vD7uDMIAztwmubzSqEqHN6ZQKLLB0My5vCBwLvH7WOf0wrX36+52ENH6cWA/2bmw1cr+ggAufifK",
-	"vqS5QT0G7Rjrbavw78cT9Wp70bMEYhR0LXnK/5W+ulZPjdBJ9CoULukRR9ZQFVqwayAQmXUbG3mPdDi8",
-	"90ie2Asx3ad//pqZ4Q9cizevn+93G0Njxrp9dOQcntIUD2p7agiXs+CzgogrOauxTIabPbVbtGSDXtH2",
-	"rNicjfzJ0uaU9sYO2GJ/mnPjQCLu42a0IiFpLzzY2kXNhXdI7azBNyQYhf2P7NrOtcjbbG/FXPeY9zGN",
-	"wzaa93XBIkAnV+BL2Zt7J3sBObfN9irfyJ5zZ5dO2N6/3pybONM2TbiFhitSjbnHkB+8vr1zvkT9U2xy",
-	"q4lZbnM/dUaao+3ytmnJkg6ImA5IpoQuvcRvNkNit409Z4SMqe86Aw6pGgBWmTUN76ETJ1eDlxNzD/03",
-	"S5zrRYq037l//ScqhSmp3KcyRXS5VTp3i7aRKHRlP1IyGFd8pcEPnmPpw+yvFNNFzzf6qgm2Zd4Vvih/",
-	"9VgO1pV0FTHhPGIpn8E5JRgmLmd+HPh4D47xEmxegVJFwC2jBo/yhDPtEcwmWrQROs9lNj1IqwbekwjN",
-	"ZSHb2UTsYi8EaN1ATtmVJETsX2n+Lg2caQbGcDtGaQzY9BntRQmQGB1nIQFytAldHgNoJPX0NyTVkFxK",
-	"YxLZPkllqXWeZxTjIyLFiRZR7yOBj8LFjvswan2JyRaJlRdCie7FogRuzwPVseTs+ITF/I/N+VOBb68P",
-	"yK5mCLiUyDDZD1amb6ekMlbM+cO9y7SZ8Wmi3sxwjv56jGChDr3QTwXpLAl7+OTY9R054LkSzB4Cq13x",
-	"awDsJ1vfIY7qIQBU+yngz8hxThEG1LYIuZir3k0zwomMDo8/r1A1kfW7ktL9wHdij0NKJQL2JQGYsIsG",
-	"OwIU+zk6velZUewjMaSaC66JBP4zxUPmPNIvGhip57qTX7x5XGRh4NcXfQBR7mg9+vEX/fsOQ9BDYG2v",
-	"EXJ0F4f4Q1hRCxgKFbYFHsjbWEjBIHKh5aUlvf/TGmWBCNeHokMNr9XZxLtcsi6uxYBL7KXwVaCLBbuX",
-	"bgJfX8VuvLcr5Zffgy3Kdp3QuV3drpvql6jbjQSpkGktIfrUHje/8l3l75+vj2Kx7jf2HquF4xKf0I05",
-	"+kj/qlfT4A1gR//hKw0qwjbQ7EaAolG0KEFw3ADqAuDde1DYW2VdRt/HVxsB+RNXGGweMqGq7E3P/qa6",
-	"lg5ducZAZwM5GS8PpfgKel9j4z4R6qosVxkEJNxMIj44A3xw6/C9kVlPpYQV/uLHnx+HqvfpMDOC6TEU",
-	"mhf2UHRlRjD9EbtQjOOO3B8v0NccOlJznAUS1CQtcrnB2fY5SHvtt/ZuJ6ffst6QF7xnt+fc3p0aQOeZ",
-	"3tEPBQsc8NlPWZlH/oDKDWYwGUAU58A5RQhK5BFDLAA7B4dchpJ7RAFGzPkMuJNdAAT+7Flkk7PjB/Ar",
-	"5NFE2vNkJXm/gz/WotBE8oEQ13Yr7d9daB6KXyg8n1QV2SP1D5baR++hTbYtBGrm4infYe6AiI1bW7vj",
-	"9oy+Gf9B6hMuYbKbO+Lz4+6h8r32Gl6I6RsN+IJ1Z0+XV/rf7otdVvKO1ScrTUXIFN7C264h6F+rXFhj",
-	"DL+qewa+hUTnFb8hbbmrEfhCvnmoWadD+vmqBFDx/h7KBKxyWMjWozgqpetLEuoO8/W3Kta2k1/IXqPC",
-	"uLP0da28MrgiefZe/PvyxmrHeV7OpNAnxnoBbRIJ/ND+ScUYEg9KevQBkWugbQJkjNI9oN8uM13p+Dqq",
-	"9OlAmOfZeyGF1o1bx0fUzVp18pPguRluoE38gOpqMlorwH1k72+Bv7C5fF8hSzrltwlT+++RPBniot7C",
-	"QRmJlYArTmWuqy6ohHr+5ctDPNc1NO7IyojDm3cCLDUQBp610ijB2TQb44l5vGbBBD7FRyL1l+4iXjvk",
-	"kE2xmD113ypzxYNtSuxcPRqJIzed5Y7+a+zz1qUw2J4OfrPVRaCIXFDMZxGuJ2Yx8MUuqKS+NymANDe6",
-	"UfBnQ1q8F6ptV/ifrq7DxFXFWM203A9d8pDtkYhhEs7A+bJ+afxiV3c0lya9RX/2kvE1/NQlQc1SRAbq",
-	"RRzl531KuV/tofTvbjsxt/PX/ijhVTy1KNPG4YOt8vHqcoIEa98RbR19pH8B4F0/YnJYwvxBRp2nGPOh",
-	"VWve3/gqBQd3l5wdnyXEwx0IUwFEiWfpEhuwzCrxhQ3CyXrEhfkZ15dMiyOraZyAO2N783CHFroz7+7Z",
-	"vDP+mDpSWERiDALLiZy7xIij78exYUyqjEOHouRoBIlvtdNiL2U+WyLNRnzWhnpJqFf0RYGBfXnqy2gX",
-	"btwEwPUy6KJRUOHI9kEgHmAJJRp8uGmFs2F9nqPKfKsg3bmNBVZDtr1aeOLm9teqe9xDzd7vR2IHPosA",
-	"GRg76lsQKP3+0XI+j2Te1QR+nbrktUtqbKY+AJcETVtgt14fyU5Oj48Tj8UfGArIxUe8DvzqA7ieQOwS",
-	"an66kWqq41p7+C2xGejhxNgPtitTiCm8tDphmmnBkofHD+aIlFiSXr+bhDeQNFmCz36XZoWZIVJwWvBM",
-	"ZnKQtLEjwhPjW9UEcH+EPnLR2dMlpiU7IeBPWhJTfy14mv1Rg+ph3+HVf86Y+u8vLXg5VJM8LR3TgTD+",
-	"qCyN6mvD+32Hgr7043nqrKE9HZi0sYAlk9fqQyBZHrVjrN2R9cYg+kZWUj/LDX5lssx1nmhVmMT3E8Gs",
-	"Wa7UDXSUcHZt9YZIY2IWNw+tACVkIKCMBRzNviACNMkSaC5JGBS1NhlRtoSvN8+0i9QNFFOy3ZXQFsLZ",
-	"KNPaKvPkeSZvEkJ5xEpofFro4MmwVMBxxUCjDUyP+p0oBIj+8ExNsC/FTnek3rvmEsWuRVfapyIwMVD8",
-	"QzRxGbMNVNEQntU6VpsEC2wBM/zamb8jqOJSY2HFSwupgaygQer5yEbWBEnpDWXPMsQ4A7LsJrXA2IUa",
-	"Yj8hczYZF5myh9bd1xnRiX0yyrixkKl9MrGEKm3YpBgIGWCcHcY5Hq4IcyRm32nQCpaQqthDVk2q0sDt",
-	"sfeSk5H9TPwvwi3dOqwuoipnbQq0zip5dZDg/5wlE1kIrfL3RI5UsfASiVAjXL9sJXDn0lrcxO297WTx",
-	"xijZ3a16udLwj+gBdRfjVr+MscbvTl3xjif3lRu2jJsoTiw6ZFk8lU2WjKzOtPsoAVi/7KKhxCrv7Egs",
-	"YxHSOhtIIUrTH/EPz4UcWGvmwV+BWcf9eAqk/la+N9qN/70/Ev9hZ/Afvx0ffscP+28/fvvp0P/7rMa/",
-	"T04/HfylUfNVGKvfKzdk2VbAENyLqsXbv9Zc+Fl54Z9p1RfM8EGTHCskHl66Fj5YtpSHx6WlnNTc7gj9",
-	"GCw3EoLLJkDqa47vy3M2TSZZipRNS3bY/hht8W02d3Fvb8FuNRcFBnJnnucijQzRJVsiPqAl9A6WXvlu",
-	"Tk6/nX858Sb8y+H/efvfan8gFx02UunS6fDsnf1zoz75xy/28oqHJeg3gNLMdAS+fdGBn4sMAwKeCWb5",
-	"jKxIF5US3T+jlqz+tURYo6VS/44hCC8E4QUv0St4eWka9MRrpXLB5W1O0MuxkCJlcIwyTQZIwXJuRIEI",
-	"bA8ePPjuYNkmUSnmu0UyvdVqZiR+BLuzsXxKghd55mzGMLn6c8I+4DuaFOaAUmxi23a3JuP0znerNLGt",
-	"98zN7E737CqSzKAWrd1GCAdkozKdyZ5gHOfp6ua33V+yC+90f7dexNbvwq3ilu/iD980GbnAq4vlY59r",
-	"i75JHHrLtkma7I7fZFfztRWirHWslyDK0p8W+xxdIMCKIogaRSEl/DmqSjhdnutbiDodYRPQ0uDTT2rK",
-	"RlzO/Ax4QSwnTc8ae83TgdCUgoSQVItdMG+1nxw3j49LdMNwQ1VAb9NiOQIMXB1d+czlqX6L6gqnxzhi",
-	"g26eirGVcVecy64qYSdPtpUnjzGgc4cCxQg+Wk2/bgIYnXtwj8uAwWPUIgbBYsT1Cp7z9UFG+P1bKV5w",
-	"9dsYPcC1eTuTxz57R++2E1dfyvyhL99JKPx5dU3TmvZ045hiZQndHcwYEIBAHktQa2I0xtB7FVXXFYZv",
-	"vyTmF5Hy1qCospPdlmyrPPYeGo5rreNqM+pgurzSmIIzMNdmvKVMi1sDoDViJtJ1Y6MxfogVjwq3aK2I",
-	"dNeVWpEQv+RqxU5iZdMTuC51ymEgzPox7mIMIa2//g2GmsIr+Orkcp3m7eg1d+SrQg0KofWunuoPSlfG",
-	"KFtXQxVF9VFw1dFH+591QEP4YToVZbWQL/tg1wLqEnxGsR0QP1XhoJ0R2FmzrI/V/4jvIWdVhQyRtKjb",
-	"hmOovAmHpjs28z/5h4HndZsPo1ntMFrHww4mTK3MaDYSo2tR6MrWle3Mr7v34D634bKLAe0+8s/mhT0T",
-	"ZqMvfLvOEnvkXVsJfJrt6hSoU457GigVm7GMAE2IgNsJ/updluoEkKmpDxj4qamchEZ55IRCWH3ZYkCa",
-	"nXT6hyAjsDKuK7GW0Go/AMyCWkXfZ4eaEWuCuGHvRQGYwRVaN7Kf1xQOUj+ivzuBZsOCE/s5Q+GDp+kW",
-	"2loCoej57OQ0abHkG7jKmgAuD4kSISQi3UJrpyCfSpOZ2ZU9CZ9uyTLNEdxiNfCD37HNndeqsfeBWv0l",
-	"nFff64LkAFAgBUfmVtphJ+lPajhJrwpoJsvsO/mRZzmtaefU/YGcOhSv2zp1awr3AWbGV8rHwfPzkHdp",
-	"hm7HPd1iL6h3MdOsNzFMZ7mQJp+1fdMMKqgIFpJq7LEB0tXL4zcN2lGXK+eXlbNvm2v9eopLfid1Jbs0",
-	"yy7N8vtuF4wrUmKhSb/ZIi3zcgw0La622RWWIEAQAgdHA1xrICLTUq+3K4/WCG5LDUYXHej2aVsrCTPO",
-	"XYkFvVgJi7EzByscCHap8bESzQdzIfjFf9G0Tybfq6wn6mZ+YMZb537mRt9D9qfucpyw/bRZq8tSOxrP",
-	"3JRr6MX6OrJAeEgvOq/plawBmhNT7NC1D8ah1CW/dpy7zg+8hP7Xq1UUPn5wfC3loPBVrc5CeWVr7Zaw",
-	"Rr16GPUgu3G/uNbmlYP8VfawwWzr7ik+DlcY5cxqrM9lzaJTu8ub7fJmfwLDwpoB3gpYZlncNboy3bzb",
-	"YN1uVzJ2+BPrNi7oswDR2mY/wIKYH3z18uenL8oj5rAB2+wv+5NJlg6EPFgEbTaZyQUiMndQ67GzRycn",
-	"2LSk5ACwju2Fkbqiy7FeYWjPdEpkrdZcetkz6loUrQ2xnF3n4hyac6zzS5jOFcYAIDtf2QW1Gf5v1aK6",
-	"5klYUr0F3QXsMyn5eeDn2JZD+GeDC9mrXMEevJU0XsDeuvnPo0KvjyccfcR/uETx8qpKXJS1dYEVlBvr",
-	"Np5ArTWqrSY1apMvyV7maTBusZYbmuGtAdyVybOnV6xqFh65LlkCZbGtNXy3jv5mBuSvmRkG9b6hMTk3",
-	"eIVheSf4wtZgedOpZ7I8HnITmy2F0JOReNMhU2QNT6G9NrW3WBz690e1B//9EQyfyItnbzpr7KRnbzqv",
-	"J2BLaCFTv8rai1wYuW6e0VicpzZqXG9/Lo0aj93+7PKouzDLfSP8+ZCIL4XoKfleFBp9vk2DL5tlY2F0",
-	"vXzs1IVfALUPws5NBz2TGQR+gUANgMwkCKCRAABLDKHAOBAdEELHP//v/wsQHfhTAPKAHxFRI2lCBlQb",
-	"MUa8GpONsCKqEAoiS8CS1JUR0El0J1X4G7lpjPiMDRSQZDOjaD4x0zQm2ewStXLgNLgou1yeAyhSVw45",
-	"QFUR+NXZ8XeB1bngUkPqyBMy2YfSrBiXbhNoRmlWiJ7JZy32OFeAjOOPBoJsS3bRcaiIZshNVwICXpbn",
-	"7FrY662hYYRsU8JQKsPGk+s800ORzmPmWJNmJMCiyaRRMRW3XeZMM9wwfJvU0N9mqt9P2JDb+UTvVPX7",
-	"dougf1a3F2fKqieK65pIP0mEoZGqK12UDkipxCCT9jqT5bS0RMkEKZ0xdLiINIl80m7TKasPRQPAGj0U",
-	"9JpddYA1lHzG5hz/qAHjCTi2+k6IJi2WyEmeJ6yXC15AZh5gJ7GxP8SabgQAAWVGi7zP7NtK6Jp3sBJi",
-	"E3eNxR4xLUAAWbMRmLpxze44n2OJQDg/McyNez713tATgQ28+mgiUVlVLQRbUwqBD5ovhnBprKliUGai",
-	"HWG4+/yNZ5zvSvqKfW3DyJGjn5wmK6oqtjVFYzN024isPfuq318PxsZl+rLfjzS8AwyqWQhRjsY2G6bI",
-	"VthMwfKFy7Yuodg8BrypCV93G17hdfcTCt4VVdyP2Vcn6Icv6IUyBHaxq8bYGccrgPrXBQs3i7Yc8eyw",
-	"iKL7lZEX9BN1hLgf0Akhbx/wrNHJdKWGJF32jQJDPk5oesXpAKylOGBcdyWiSR5qIQ0T7+0bObeXZQW7",
-	"yWRKOKhDNQWsa/C/m2CsZJL9hhPN5ODtfjGxQlO7XxygXYT5U6AeBWaweE3NYGXZCzT7h8okQC3CVDPD",
-	"iomk5yvZEyQx+5kEWw07DwBfe4bWNzOTQmIZIqVfMfc6VFPxHkAljZBdCQyuM/9bQAooUJY6oaxvEJOF",
-	"8Crhvh6O7R8TbVgfvv/Swzzyq7Ut4IIJ2XTcsFwgX/17xwijna0JhPYTidbkuVcI1mADnBdvgTg71Fr/",
-	"aHkSleqaY6aJDVorl45uoaNA/tI7o97hIpIYQQGNV4DbJGcDNjtDU16KaXT4sDDIn0oPeh7g2f3uhQXP",
-	"hDkPrP7IuGJ/H79jBzFp38J1oaYayHySp/acXkL8NWna89IbWosT8HmFTFlSCq4nTegBh+w/sJX1CzXq",
-	"yhW7h8f4EDm2E+DYxl+9g19V2oYLubuNy5y4NrAw6w83N7m8I/8GoD81ApxGfDBH8Jkfah+Nis0jAmhe",
-	"Zx2Fdbr846f6YGtuKEx/KfwvohyrPkklaJYFhw0+tCQFFETre+C3mECb0NKeIrgJhA3g60/s9h3CBA47",
-	"TxJX7yEcCqn/sM/ZAug/FsYpAHDd9SbVtruo7vBKhUKAWmbM4ygc5Z8s6nO0X3T+NlGG396COa31kp9x",
-	"I6Z8diujxw6t8eLoUVfZSKiJ+cy2UvMjiTwqxKg2olA6UKHUnl7Ef+fZ7XOuhy9WpV2P/nLVefzz06t3",
-	"nSexWtwmG1s76UkUIzLkPQswJj2X7ZyywAyooXDoAYOMZ9aHwf/yPZNZjr/qmlwNWj9yw/N9URQH9nef",
-	"7P/paWZ6Q5Jy7e/xH619MxsLuhuQ3lOO9YnIDW/jDfsj03pVZNLs4xhyFA7mx7wWWpj5Mbnc7zbYP//z",
-	"v5AqHsKz1kqRmRy0u42FmzxRUlTeo9uVxNLPdbfRpPlTDqXVebJwJ3TAlt3L07e0w80eq1S4Dfu0dbIX",
-	"7DnI8O5j3he3XPUD1e/8u6XXmh7Am2CM3hXtt39FjDEGK9xL7evZa+OvmONvbWmTqolpgYNBg0mzH5y7",
-	"a68LwW/O45sV9r2Fm9lJq1y0cjXY31v25vZW3dAq3iX3i9/intt3V+iYpavuikp8+X3DG/U3tiIDb+ne",
-	"aJlsMrtVQqKGA7cGUL9k+06DfStLiM5xKXbwVTKwdURaDVMUV6R9fdX0lM3YwAbdqqI+MtVvV1UPFcA0",
-	"kS9RWl8mH9qgIlNo42yxXaZ5l2m+/4J+Vy5PcwQ8x8XwmjMJ7yPHXNkbcDkfmnLhNp/WgwgQB24e+0/t",
-	"IinnWNyUGdSiWN4Ua4ijjzx7536KYgtJV1rX9Z//+V/ojeukxX6FuFeImWR6Ll05pzkg7gHaAgNfELsy",
-	"qokKR0mBWTv7R0zBnR4fJwfnTKsy8xF3iPshCbgQSaMQEGZjCzEQ0uok0WammIiEcX1DbCGUxg37yKPw",
-	"WXRHu1zhJm3fXC4M0irPtVF3JQU3MRXbVwUwK3Pj40+YLqbNGWbWAplRkEBPxqLQIhXpu+tZgl3c0Qkk",
-	"tBMdX5g0MURIh1UqJD0p4E1rlgH7i9+BTNHSrP2iWS64KzeIlT9tr8v64C6OVCryueZqQLXPddRrglw/",
-	"qt8XhT73bSSZaUb9KS55SYqTtpbjzSgw5ppSmvFtB8p+hDKUfmDauT3/pUZdfv7IYHp4efvKLSJhd9rC",
-	"ArHStbbEa3+k44xpXmfo47nlbtv/UnWHe8h/FhOw8WtgzVIoP7aTtgjyLYvvxcfLW8jUfUrCpmw93Vnn",
-	"S6mLhcueyOvaTI/h6lykIYS1gcUVBpVteIhCrim5xGte9sM95t3MH2adJ+tKC+2IcI9PEC/dtIcK8jgi",
-	"/eLnh+SrPTU0pfs6L7fulPqTn7Gdj1AnPI479kKZS/rAvt7agjuLyP/h3CB4t/ccDd88FP65OpNYtxFc",
-	"h24DnQe2QS+Rm/CSbqJl8fS53qIFQwvi46/nnJq76AnyBk51V1BFjLjJPrJ594pVNffwbHmNySjq4lja",
-	"2hNXec838Vx56k7nKOIPknLtvr1nCuYaZeSIqhNrKdh0qFhf5bmaaiwPGPPAkUnlreBDABGnwJIU8LGh",
-	"BhN+WsmO6TtQvr4IaKkCvybp+VYx0KjB5RYB0CW9YDtckV3c8quIW/IQCBwFoVOPwfzegpYXaaoZ90Ew",
-	"4vxFPJN2oACe60tA7MKZw593XILhPiTwwTzBf7sSwT3NjGKaz4B6B5ozfEcHhOykCooB6/1JJ1Hry0Gb",
-	"umVYRB7clRfxGrDqrLrfhC1rN3HMaTyf8plm00yuiEs5kfdFg1Iwro5wfxzPedvI0sLwe4BWqb8iOole",
-	"9dReTBhRGRBwp2jKNeNpen/xgJ1Pu1mp/WMkpd7Vyn+9avIiTSMdglmf+bReWU9+Bg/XPfCz4m6QyCQo",
-	"DeP0KQEHAFndtkgatJ4lzi9Jx5Web1kRgNtLZ73WbO/CJXZnpNojdouI3GG7rT03yb01c7wdFEa57hua",
-	"xe7caqMSdLBnMKOIVf4yMtaWo2REQZvE9Q9ATbLItadLLIRwDA2trnyWvRcsmRR5An3GUkxZVD6/Pyny",
-	"gwQaSF2lJo+RyiCtmo0olcxTRq0lQmJnLhR/YveqhFQ01X8ZFajXAPduwDPZZsnct5RQTwAT/b7oGQYc",
-	"40tNtxjM607Mt9tRCa0CIJtLgxAA2QZkjfGo6k5C+8dd+flOSW+K9oAtMEA4HVpqIpFQEY7OwsfTaDek",
-	"kgJY4gsxFhzfAngRVfHJSXbUG3L4oJYV36iCaguAdTxqaUs8KBDD3LB3Y/c0wg17lUiA9YXKQVQldv3U",
-	"4a4ru+ky63wmWepbP5z0tbIwcoZJnmEnGfbTMztsrq3MsfGDloIeJNemRR1dnOVKm64MIWxXZEKC9x8q",
-	"k6VJKmqkmmHRSXJ2esqiF/FulOkRdMvHXVugGVN2LXIlBxotMVpNV0KZh6vQMeKDaSOqBuRQeZa6Hqpr",
-	"wUSaGez08kbdEIAv0NOeWi/cFZRcix6faBG8ddQHWOZs967fh2ondx36+NBwmJlmtMlGqYVt8R0/oEV8",
-	"bZTbVEQSsLdKUm744cRjryYeaMGHL1xtkHvjxcQMW+xl6aAByoA/jL6IiqdNLLOByqp8RmcgsQcu8XMe",
-	"Qx2ZvW42Fl2Z2D1OwpIK4Yt1EMUk0ywbSAXlUJdCsG7jsX0A2my625gvtzqkeSa4Y6ElyT5hRQ1W1Dpq",
-	"JoWE2/7E5cAOnYyxPRCa54waR0fw3HUY0kc8ZyupMXYWthBupfCl3p3wVWWpW3BU70E9nY4eIzpf0fGn",
-	"0iwqZkJ6ig/GtZGq99BAii+dGyNGY5MwLOai7QacPztEoWxQU9lmaUErxFeF9WThfZfv508QzXFP2/WM",
-	"INiFss9uoOZ9sb1lU0ak+gNUSr3p2DNaWS9VOwbk7rExSMTcuC3Ko+6qAdK/s437H/3Ix8OJS2EsK2/B",
-	"VBwczb596aDb7Blts9+evHzx9G0yF+T6H4d/F0VP5IcXncM3nUN60uFq5DEX7Vpc0866vEVzY51glz3P",
-	"nzfSZZ+4a6P83bRRlstDrOEY4mjBep0zXjnrBTshstfB0o5Y1R+uMN4rQyOMZ/jH9MZdG1vxt6sygD56",
-	"L2N+e5tEpsHlk5/L2eN2OX8VQ1lMZEqYOf7PWdpElR8sna6MYUoXLFmwea3deD0rbychSoHp4m0S+tOA",
-	"vxdgs8bABv7KKjPIGtQT2bMG3lXZfym7KueLrALWhk641pk2XFoz0qg8ZdwaLux61pXJSBhudUELBSmg",
-	"xy30nBEWQwqJP5dFw/yZ+xMiWkg1bTrUNj5SQHggRsuKLyKo0C8MybpRrUQ07S2qJYKdVqqXODk+WV8v",
-	"sbTkxp3K29VM7OogdrGjz1kHUZLrGExap5IqKyPmlc0tG3aXOar3EsvHSu3Fbp91fVtWDaJfvbpTDOvG",
-	"0cfG2L4LDEh4TqpAWN9INQUHN0vZTBhymCWFLkozafqAwZCPx0JiJxJADgPDDUCLk+cOKEZcQ+TrFu5t",
-	"DHx89zH7CrCXF2pZ/9xXFyzfia56NdeloFb1N1opsbYLe9e1n0P4odJ6/lEVACE8Gfkuy5K53N5Y7kCL",
-	"agZRLwJ6aLpLILigAcmrHPJLAHbJpfYgZuZt36rvfQ4KfheOuetwzJ9d5u2MvPuTlEivsJ2s/EzW3ftH",
-	"a9KJF3ouaZF4IUcI0U6MxgUPQayyR1iW0Y6a4efzDiCXhZVYYuxov69576YrQzptqKbynCWIZIjWEnc/",
-	"vhZcAyyh9fYTfq0Kk9i/Fvj7z552+PujXeLhj5p4+PujXephl3rYpR52qYfPk3qINeVnyjyQzt/Eebpw",
-	"RZTLHa9k0fmJLAd6ZrLexwHluZP9Oz9n5+fs/Jw78nM0fVbVsi3PGe/11ETOM/lTjk9pwabw/+JwxLOc",
-	"8TQthNYeQF4yznqiMDyTbMpnPjOIYO/+T4XKRTX+5BuY4MIqy/P8SU0RU7tqEjBVz97VYo+5RqXzRmY9",
-	"lQJu/shFuEfcGFHYqZAkbLQbPOX/2mg2rN9gzf9i1mg2JB/ZPwn7vEYsF0f8w3MhB/acnD48azZGmXQ/",
-	"h9SdNkUmgRWxKpHtdnzPb0s0lwHmPKomY69u1JXRrxV+GF8DiCft13oUT3fhNhCeOPaW7evVH9Ouff1z",
-	"snV/PYqLp6NMVmsu96eKzKr7CILKQSVQ0jn4q09L85HQJIMBerxfM1DKMaNUi3UWauQxzOWyhdCwg9Yf",
-	"ELpQR9GCEKcyla50S4RqFVQ9wY62Z+lIZwM5GWNQ61JIg1lGQHrEZm4MbAH4B866TRCFPQWAmwShkhG9",
-	"IUj3d4bfIBferRqKrB770qEvurBGF7id7bYt4OWx99D/XW8hXmDXB4LzI6r9FfwzMmTDSufbvm+H3TYQ",
-	"YOysBj2DKz41iR6wxvVwXYrDPn2N4rxO3Oqp/ZCv+A09aNca/sfRWShTIkXDqLVoxsjerdBi9QNDpOe8",
-	"K3T00f5nJVn9y6A+fJtWljreWy2AAKiYhWs0bpKGvyHfmZpKX6BJ9FwwCFp1tMAmNbyuK+lGLZa4IUmE",
-	"kkt39+WcUd0nFIsu0UpO2nzhksoNZXmz4ZZXG/zjvvTArn5yF3L6/fbeenFZ18zfSAhYyVGPSj1MhOrQ",
-	"IRqTZqDhgPFZSPxnZloMuUyIjFk45m3esyoRu4mj3lOnD4ZcN7HhFKJNZMwrSWIYWzLPGfeV9cKgD+BZ",
-	"FKWYoqtyPSv5E4XoF0IPkxZ7AhPG9kf34K6EGVrxr4XWmbKTc22lUoEo73HJcjWA8D80AodoN647ZaD1",
-	"Mm0KbtCBmsHs2uiC2EvfwSUrWKJJkG/vGtD7WI+0jPtQNvGbGHiqx/W8nWNRNfYe8Mq/sGNRZmqe8iLV",
-	"u1xDbRv/OdfmAizInYn/BzPxHfsx6gcSRkE3bKrNKoz5o9hs3F7XTapAJQTxuViTnBrGELpWe4cgYt0g",
-	"cz3CSdTnLPn4KWG9XPBCeyXhKW6hgR267L0jkaouMdAKuP6lQxKIjH/rYjjfYMStHjTAXUx8geRriFyX",
-	"qJqZnvSG4dn7ydnxWYIMy94RQc+CavcT2mJfMhxNgRJXAZUAQDBAgWPKfCQST3MDrMPWspm/UZXeG0+M",
-	"s+9vpfgwc7KOnj88bHPVVTn4PnRXymu7RJuE9MKQ6j4zf0o1nXepps7RHe3U104ZfcWe1gvoW/LfQD3l",
-	"BNO1K69KZAcMGWJzsv8m3LZU9SYjgYGHSZE32o0j0Er0zAW9lA0kgq40rQsCACyZjEBvnM8Cv4h8q54a",
-	"CcqVh9yy/dQgcJZmepzz2Qv8tXtIhkh9CwB0iNlLoHORZnBVtM1ACYr8UnHzNeG/9XKlMzmIJkN6pWI+",
-	"V/SXxck8dSov1kv9LDeiQDh5+wXBXoCOQ1J+hG8RapxDmUPUiD2KpgNyr2pzQB5m8lp9qJjQs0JNxlAK",
-	"Rkkz8GtxZpDiQkQ7o+KFCz6qXDb8fvEZv/qmco/JjOXoc/3fms+wVMP178yDq9PzI0jq+SmEZufFc0BI",
-	"TQQUfdFpUr0fkLfSeT+EDnniX4/OXVbxrID+1KiuoMCGQnqse49USrhvLZbHQ26SgybzPe+Hkww25OLZ",
-	"4ZtO9HyoxlmcQYydVLVin+YHgODIwdcsV+qGMKXsOcIPEmtovDIVvDckQKhoLhMqhVnYDl/WsDCRn8WM",
-	"SOzRJJ2zI3s8z3FvXsWL5uPs8EbMKp/1qsPgT4vPelWo6yiNO865gcoaxJ+cSB3RwUUPGwqeV8qWn/AP",
-	"n95++v8BAAD//w==",
+	"7L0Jcxs5ki/+VbCc+YePKdIkddiio2NW7aNH0+1jLbk9O6aeCmSBJEZFgF0ALXPc2nif5n2w90n+gUwA",
+	"hbpIipJ7unveRmyPxbqARCKR5y+/tMZyvpCCCa1agy8t9pnOFymDfx9/9/7k3VK8Yz8tmdLmF7Wcz2m2",
+	"ag1ax2TOlKJT1opan2i6ZObyWArNPuvW4ON51JrI7IpmCUveZnJh3ncdtewzqjX4aO8WujVonc0YUWws",
+	"RULGM5pNGeGKTDI5J7198mas5YhlnVbU4klr0JqrabvXilqZTFlr0FoqlrWuz6NWthQn5nq2FHBdaaoZ",
+	"flbPMkYTuNrtHR0le+PDdm/Sp+3H4z3WPhod9toHrDvZo4/HvaTfb0UtLWVqRnl+fR0BHU51xui8RANB",
+	"qFBXLCNyQqRgZMHZOCBIK6GaDsiXYUuvFmzYGgxb796/vjg9O3539uL5sBUN/cjg4jZjg6dgqvAITHbY",
+	"uh6Koah+7ezF384uXr04PT3+7gV+Fh63q1D+6j7tdduPk+6o/WR8cNDuT44mh92kS/dHj/GrMsXXUqW4",
+	"0lTo7T787M3rsxevb/XphKWa4ptnVFySlVx2tvv4i9fPd/5ww/vNGr48eX1y+pc7X8SW4baT51zRUcqS",
+	"8o5TLPvEMnLF9UwuNTk+Ke69xLAc5ReJezxqJUxTnpqHTyyrKkIzRtQV1+MZS4icGM4lesaVfb3ZZxnu",
+	"+Ate2DEHtNttP+52u+0n5j/d/P8Su92WqjXY7x5FLc01bM7jExKMxlCwNWg9WmRylLK5ehQOFjbaySuu",
+	"xlJM+HSZlef/fqFgD5KMTZaKKaJBapgx31Pkkq2IzMhcJiytJ8u88OqANkb6HJ/Aq/iYBa+/DU16+wFN",
+	"Drr9Ak3KQ6kjTPEepM5reQyLWGKMNCVaXjKhyBUTmnChJckYVVJwMa0nhpAXyA81hFgqlhCapoRr5V48",
+	"YhOZMcI1GbEpFURLy087kKZ/sIY0U/qJEeHe3kCbfPRIlzefWJZKmjSyDFdE+nsMn4ypENJMxhDK7IR6",
+	"MuUPrWGYzS/fhX+O4Bmdrcz2aA10tmQh1fYKVCuMs45iwQ1IsreZ1HIs0waCOWGh5JzpGRdTwlLF6om0",
+	"cK9qJtEok5cMhU1GlGHS/MVLwT4v2FjvRqaD9WQqMpcbKWFZJpuYy08HCfVfS6lpkUpnUpI5FatcpGpC",
+	"iebzBgL9BK8IqXMlC+J4xAwhrjKuNRNkIjNzwBGammNltQtVRuuost8vSmgYHu765aKBKDgFpMg7phZS",
+	"KFY+nowimTLN8r3raUG1ZvOFbg16UWucMapZckGN5tfv9g/bvV673z/rHg32eoPeQafX7e7tH/y9FbUm",
+	"XHA1u0BZ1hq0lJYL/3PzKw47+91+r/cYX5EpfQFSrPmL+3u9brf/d6dhbqMdtLwye3GjZ+B8GrTkggnK",
+	"H00Xui2Vavf63VEgFFuOlLCd+fiSlZd+g/a6zER4997o8eP2Y9rtt59Muqw96iX98R7bnxx0D1tRawlq",
+	"vOFYEFZILNUadCM3Di6F/7Xfi1qLTM4XOvipb9jNHjj589dFfnnxyRkZwVa6kqg1K6NDg/EQsg2/yOzD",
+	"N6JyyG5MwLEwoaliUYvZMXz8gv/0Vou1Q6i4zHcAaJ1GJVPsp9agdx3VPgTKaNNDfWOZpFTpC/tngSIb",
+	"jQrtyRNYFbCxB6Tf7XaNggpDGhClaabr1FW8YDTOIjlvpoF7LryZkgv8Do/UcDwOCtdqaAhspsOTAdlm",
+	"VINe3WStoRAN3QLlRoPV57d+f3/794f2yNbv3/NLl0jBaj9mfr/twlkpNWwNvgxbv9CqV2hvCRQNW1xd",
+	"UD60R9KwRZd6JjMc3CUX+B1zw7V5jT8p4Oc1gh7vLxwXlvflAj67zGlQEF5DlF7DqqQbwm51JpnbsSXx",
+	"9UZUT7uP/++4+3c97s6BV874nMmlbjZFFE/N0VGrK2r7cLMunfCEGPPCnhJcgOa5i5ZI1+vO+wUtMR9Y",
+	"nX7orsL59vbke7aq2SmXbBWZ8S5DS+Ljl3VbpH806HY7ZrD9bplhD9qjvmE+ur/fPkq6rL0/fjLpsT7d",
+	"Gx12W/bYNWpt5cW97qDXH+zvdw66vf7ennmxoHMzqQ9sRNQMtt0iYxP+2WzDy4vjv4uzz6OT/2KXp0nJ",
+	"9Ri11FguwKVpeVcNjN7uWVkNjGJvZkx5K2pJcTFiM5pOWudGR4A1vShPq8vaj8fdXvsJPdhr9yeH7CDZ",
+	"H++N+rSFPDYeM6XODOOVLRPDixG4RijchAY82BS9AzLnYqlDZeJLC29DLm4NWmz119nouzF/w/968v6f",
+	"J73X/ESdzPXi789ODk/+8X//9//p/N///X9aUYt9XvCMqQsuWoOjbtcw0iRjauZfpDJ9gbeiNLJcM2I0",
+	"c3b7eCyXQlfVn2l5d2zPH96d5BW+OW6iaUbH7D+td7szlvMKMz1hvf3241Fv3Ka98X57LzkcdcdH7PGk",
+	"182XHMcWjL7uQLDz2pHFf6EpGD56RsWYpSlLGo06r4zqGdVEyJFMVkQwlhQ9JjseeGiG5/Jv7MZTFExA",
+	"h+tfz0G45aEWTOZXdqh1K2dat9mAezajYsreUqWuZJbUB4OE1DOWkYW9qbB5l1nGhL7w18xxn2VsrMlM",
+	"ZoqRkWGebGVkMLsKb1OaLlJmzCBq3280RNh8z6T4xDJFzaxeS23k4UJv5TAeB0/WnMDh5Qsh9QV1r64e",
+	"yIlkCk9iuAcdxuELdjmT+6ErvR+4r8IpB1+t9/g1TwOoBzs03/O1a2om6fa+BNIJdsWUJsCYOeWCF8K5",
+	"3xAtvLIHKwoSOtYKziSuFRkvlZZzlhWOpep5vPMxm4/wFaqwDUO061uOZ94gQpl/6YzRecNntGFJF8OZ",
+	"s/mIZYqsmK6Z/bc8TbmYhu+FuTa8GX407EFH5t1UEC4+ST4uuCUTpsYZXwD/D1on5IoqO6WE6CujYJp1",
+	"CYKujgFP8F1k/3GvZ2Z/lcnC0N4rljVIh+qRvu5M20JSVE5jHEKCLNjEexgm2lGzuInmab5S0RufX67e",
+	"/oXLx//9/G/TH/fnf+2O/571Rh/G//35p8vTJ38Rff3D1cHyhXzMj+nR5Lt//Fey9/1vSTE1q2B38poF",
+	"cJu9wJJcLVK6urBTPU4o+UF+YikFzmWfNcsETXEs7vm2YcPWbQdar4JuGu96rtkLuWYcUOQXnuYaTdK/",
+	"YNzt9tqPk36/fcT2J+0Dejh6PH6SHLHu5D/dEDpcfKIpTyp7YM3D5fSMgORWBhdJ/u0KD+caYqOHyPwL",
+	"Tv+cNGaGN08h2aCd9jt4Dld1wvX6F7i1PJ1vrO4ZAj3/9r2gnyhPUektn8UJ1XREFcwrkVd1yksyulgG",
+	"ryhpLP4Fud6yawS3d7h1cPK5+2pxZBWNpTR2IAiyb+O58owaRYikUkxZRlI5JVyUxIplfzM+88YXhv/P",
+	"aMVsPnasUzHdPG1h61xoeLZI2AyWhAr3MJztqAyytnmK0CTJmFK7ZFYcNWVWvCi8mriBVegajhtIYMXM",
+	"yfM6Olg9G/mXzKjNgnCyifC6OHkguaoEKr3SaMjUGEWgB+6SPPC4kSL5INeQozJWQ5SXlG9vBC+dWeGD",
+	"2l/BEi6G1Utb7TdnCk+Avr9xO/ilzEY8Scp75rXUoDHDRoFDr7pDJv7Rkky2IuMePhlI5jSVV/DKXaRz",
+	"MR0rEMYvg3FUtkY+SDPbv1CRvJlMagXvD2yijVE4W86pUKWA7RynbLYFvIfRVM+qCUvGgGBpwdry7CIv",
+	"4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+2gsuzDbDF4dCy70vkOXBaNrf",
+	"sxX48Yvf2mWpxmsTNULxFnwfkt24IMHQK6vZNMsSYV9xNad6XF4g+AJIO2MeQmqI4fGN2UDhV+fu1QWe",
+	"r6Fk4RPO1WMJeWv2D10oZRIGI1xLP38fEE/gCVKm2IQuUw0xe5+WWEcg9/TNp7VXyJrrhoa5Pfgas5r8",
+	"V3ECoM4/y1jChOY0Le2pD8aur3fluTnACy7GwRtKcq2o+BAQj8y/03sPdtGIDgrCrVfwT5hhkeKwamhR",
+	"HX1AloBHajwJfltwRbRE3XMNhUImQs9DoBfVSRQpGIGXGUbqGRnbPzggn7jio5SR49NnJydg3tCxZhmc",
+	"DbDmLp8ePq6lvLDj4ubknDGaAC+mfM51a9A/OIhaCwk8YShTGgbm0u+Qb5YvSre6KLy49dYtTJloweK8",
+	"pRmdM13jYACe/WnJshVZ+JuaFya8J5D6/mezFktxKeSVMMxrFGFqPwKvrKe8XOoLObnIqICyCKA+jCkg",
+	"viFOQHz8eQeSd/ubSB7OsZHY+U0Bmd9hKK8mvmgMJaU4ZIxTNBAwv6qZ1BgPLMkHGyy0wUmOSg8O25Ib",
+	"Xrtr6uNa+eAG1EgTvCGgRy0hcOhOGPjx35QShSjtXRKiu/8VCJFRoTi6jkNqvMzknBgbwEiscSrVeo7I",
+	"31LYfdZEtNnTU4num+JrdyEEbbIYPSHCATVTI7/LkOQHqvRxMueiqpGmVGlCzTWudEa1rBNFkJ0AN1UU",
+	"JI6hqupryNVMGvpYZ8cu24M1EeOHukFXiBGMGojAP7G3YEFVqYCWlY33BMnOLs15VFLO5wsqVmDHQzCA",
+	"/KCT9f66ftd66Gv9dQfjbq/9eNSn7aOk123vs8eTJ/Rw1B/v9UA2K50tx2Y1jcXxJksg233GF8h176TW",
+	"LEtspIYLyMS8ktmlUX4TuoKzd5HJZDk2AzPL5cZ9FXjql6O00UzvPxns9zrd7n6vB3Z3tkzRWf+OTZYi",
+	"QWKB1q3pZDIgMyoSwxdzyPbvgJfeWUwp/wReNSnA3Mw4E0lq6LtcJI3kOxj0up1+v3vQe2K+/4llCnZ2",
+	"D1ZWTk/ES5mVs1PB0/XmeKlnpN/pmvHNw2WcZlRol+sR6JBbxHSWyuio4BqnCS3EhPyA6uNLivz19M3r",
+	"uvBS+UVbDMR86xVNzcRYfbTbWPzlD9pNPXcPXth9WRb3kD9hxbxR9sx7rMbHBXl/9rL9ZBcR12tSBvxM",
+	"SD6gyqaujhqIgI76l4wlIzq+LNLgRJMZSxdlOT+f+0RqNB25jowEsBmg6/fzfmk/75JwmFHNxbQ1aEEl",
+	"wxruL34smK9qjqqKBOLVdQmf/xZBiqhmopSXp+gWmxy7SeIRsFgwmikbYza2zsScApRkzFjLmNdwNePj",
+	"mXk6IyPznoyljCqmnBR2kncDgULv5024xxIIvTA3p8/5ddR6za7eq6qBIthVbXTLCaqUix0zu3o1sbbX",
+	"7LNek41xohUR7LMuR8NdTp+l6tFRu9trd3tnXbNXBshvpXA06VuP/C8davZZP9Vo2TGZs4RTYuQcKFJy",
+	"wTLkL6tb4sFd58DKc2XqQmiVF+U5uBj/gRyb4PO7yPInBVl+mMvy1z7ppymIVhq9pdNLuRRJ9QjTM5ax",
+	"yJgZZiZmz6kGgkzgBXVRLyHRHWj+3mWuxWDOfnGu7rO108SLdoZmDGe1tbGnRnciM/rJ2JyLlNcaJnYW",
+	"F7qpKNZmPtkDyTn58pCWQHL6HX5vp1jfuEk1tzPMi24biFKahCHOW7pKJU3OpPzBiOJSsuonlpHDffI9",
+	"/7aGKgt89AL8SfBw2U4BZWZOV0jfw4ODvUMyWmkGBZFzuZP3tlswUHpB8MJOBf1udjwVKlQHDVRgIjEs",
+	"AgvWEEHA1YzIAu9tiGqIDYcPaBW9/t7+wSHk8t402eomkTGwxZyStMVgvLWQT3F9btd6Bao36D42iki/",
+	"BweDOXwutk9HhmXJQBcCmxpDsKXNK+cMeMyQbUJVvU9vEbzlwkcaC/s3iGe7+IK1dm5tQveC+EI4H5LH",
+	"PCs8WjNgJEfVkD4mSUYn+ndvKd/G+HUUukPrF5fibcY+cXZVCo+AaSOXaUJGDGvZIW5lmSxcqQa0m/+W",
+	"S5ieIQXE5gkW9yVY80n9MULUcrGQmSYJU5edXM9TK6XZHPTx/K1bCJcyYs766L2NjNcSxvk1qnXxKdXM",
+	"EmQ8s47w6o6FN3vvSHm7Ws+RmY+/B6yvPNsH373LMds/bDpmcW4kHFbN3i0NPSfKKdPG9lRNyYTb7OFf",
+	"7WYr76182jUFMEikYv3LLyu0dnK8fUWHmrEM3y61y4FsTLjPFUgChtaWSbLX+PqSx6bB9tvRcRN6Vsz3",
+	"3lHNfuBzruukAKBj2I0J2qAUteZWRjW7SO1bilJAMWDLucxY/iYzIvgZEmR2DxBth41hpkjy0VWEQWH0",
+	"QBMMazUuL0Z5rPmA7v0KVEZTHR2+f8qEMUHZ2jKcupe6B/NkyHdM8wzQ2Wq0jtB5b9jB7of/566/E3d9",
+	"hqS/W53lnUzZa6mPcWeUFxTyy4BWlCgNIeo6ZdrchgVD9jXBpnwjUkzThncNQY8YtsAAHDFC1aVN4dnV",
+	"GXDYlLZmZpanxTXsxfLADUlOIQ3n26VaNYioVE65WCegMJHnYmReEcqnqozLGLmi3MjIXYTSk60TqnFO",
+	"xI6oQodwwEgCiNdXtJKULrRcgFZFiWYpW8wMK96gZrVXKHOAIj838JIj0T55BGbjvnny8V63292vltUc",
+	"USgpODhoPzFW7+GkN+rT/eQJO+qaexfwur1Ot9Pr7XW6j/r7a8u8az4HViqWDQ1ar+Q/eZrSRwedLrn/",
+	"t17vKfmBi+Vn8vnJ4cXh/gPykmdsIj8/6u0fdLqobteRpPfkrN8d9A4G+93O4UGvv1ckiau9aKLJ40G3",
+	"P+iBaDno9Qo0Gfdot919POq3H4973fYR20/aB33aHT9O9iaH4Pq1NOn2BsnoyWB/MHi0/2Q9UarfKxDl",
+	"OVOXx4vFo36nR+7zN6cP0K99yqfi/aKh8Ozm3u2twnDgvEOnzbOaWutj8tOSM21UBFH12OAhCCpLL2rR",
+	"NG0N+o+j1pwbgbsftZSQ8p9GTu5FraWgSvGpMH/2eqVP1yi4zldEFUp7ohgjvKjx/k6cRouMy4xrM/MZ",
+	"n85CN5IxG40IolM4B0e2WPH8X+lWilpWCF8obiT6+ukhZ0M2f02Oz0tIW8wYq4NNqN/O+I39YohuLbSC",
+	"eHcwfnZyeHK5+NuPz/561GF73c64n4rR/GU3+dtfU0OCzOyhRzaS8mibhX5EedshBv0ZyxVQofxmt0Fc",
+	"ezpxMd2yTmJGFfnHUgFi5FLcQY3EVyhMUG5Ov/HahLMqjBjWGSMw8ZbFi901Gror92sqecVC5guegCzY",
+	"Km55HpXrnNdKhm4lYm9mXSedDTG2VGR+U1M20qouhrFl5ffvLYzhzp/dD5vyq3eIYVj1BHMey4CY8GuN",
+	"Y9hlaqPE8QmTdTELruxrnpKMQS4k1+g13sXEGjX5Ps9s7qUbSsWuKI41n/kHrmf1mTPmCqGNgBu/E24s",
+	"+Pj/PdKAzn+de7BRT/89quW/ogWAU8loI+/YsgoKbPl8WVsuhjWpGcOrayoEfIkY4pB3yIlWvhTBZ8kP",
+	"bF40oVO6W3b0uClnHiZIYKT14jGYCbCklK+oWB2jpltXtcg/65ktKVlTa6WlvJhTsbqg7k11Xih3sUM+",
+	"UIBoB7B2xOz5DImmd1+bGDrKKwOpJ1F5KgGh0LhQDW46OPeUvWUNkfJbiokqtnECxP9V9ZUE4h1QNK7u",
+	"nFAF552fUT7SZjq5e4BMGW8CLvqOfwJgfkqcrR4RY5Nb3x4eQWTCWVqEbEOPB+bdiWWaOrCSC7gVlkJm",
+	"CZQpAQjJdZ0zoGz8Aw7gUiSIuvT+5NmM6htFLdaDTd1IpgZH83nU0hmfTmE2eTCk7XrYhIPdttnNjkP5",
+	"Uuxis6CZxaPGzjlbKweWb+ApqB8rBffz+arlaM51aa5WZ9sNgXodyPSOHV7sY6+YpubtCNXr0YEtJnBD",
+	"Qxb4eFtptmjs2WLI1M4HaQGNe+vvz8Ge8/urzWhu+Y71vWzgHUwk240aUSHWUwLv2ZrmN4RhXoPCHK7e",
+	"x+dvXr84R3DlEi/++Pj/ceO/JTfiP9/VgHf/yvh0pwqRm50WONEQ/qoVxFe2Nlqua86XbRD/1h0t0Zcb",
+	"oobXzAWKALau4biuPSWD1JSG8fo2ZWijvBfm+0xoPqaVpJXX0pfDlrXLZem5snKZFwUIxhKHBOWLendx",
+	"0+w1mSFQAlAaTUWBLA8YDnxhcwlZ8oolnJ7BQyEF3qaUi0oHDk8D//gFVDdgiV9jeYQHsjE6NeKn3K4o",
+	"YlLIuT3IKRJMLPhEPVlq5wDUAeu4GbPTaqjllKyiKxd2P2q/KnxrM2LnBwxVWfigevi7StJ2/uZGYLRv",
+	"2VjOGXJiGXizgpxZV620LpZbLancAYPaVyr9SFOe0KYE8GMy50pB6QMsd5UxP/nnG1K/IX98lDF6qQgl",
+	"2TL15RtjKXRGx7oey8EwqM3RCeAacBi7IGR0m0BpcgqsSRmvTtMQ7wOjl299IL3SjGkuxTrXwhWjlxfB",
+	"9WIKbgDVwqhaGbNsurQgdlVqFTOGAoL59+9Cs14TzczEw6lV6FWcG4TIEAYF+5pCiVQVDNdMPJchCsOY",
+	"xQIy8BGQ++9ePiNHvV43MqYaXOgddA46vcMHQB/cHmazLBapkcJcikf/UOBx9Izl/ATjGZvD8Tinn39g",
+	"YqpnFqPFzkrpzO37F2d0Wj9smwpmePvKQlKombwSEaZ7WeASw0Myqxv+k86Tzl5p8MPW3rDVahjh4b45",
+	"lbVmEAH9X8PWx//4Q/t/zv80bP2xVR561Prcnsq2+bGtLvmiLWHoNG17TkGI9yI21Tu2SOkKZUJxxm8z",
+	"Bon3kGKXLRm5mjHbxNJiJ7jgN9ZMEUazlOeoUg7Wy5b+xCUInLhAh/IyuUYGUqaMihtN7gcuLquziYfL",
+	"bndvvMxS+Ad7SjKWfjNsCfZZD1sxLteT/pMnD6Lcp7egU9YhxyOgA+Cx2IxS6+wLlhHe7tIH/gz5qt8c",
+	"dM3P/cPxMlMy++byp/7yuPvjrDf/bvpj0lvtz7vLx1ff/b375L8ndYNq4op+d//JbVb/B4mbpZ7JF1TP",
+	"PIeDFosqZHG+N0qUuOWG9EnQ1QF/gBpJOGhomjLICxUJVjITRsczspApH68GJM7iYh5hyiY6AuaG7Gdz",
+	"mLu81ljH1jukhuI+VL60OdOT9kzrBV3wdkY1gyVuW4H3oDMUpW2NiZtPs2+6T/U3vdb2U77JUnrSvIVp",
+	"1hGI6pAQmN2pIhL/FNDDzPnKz5lsOeX6Cf/0Ta/bfXr1Tf9rTZnpbHU8sfhUxdme2gloCWmioY8+BDCE",
+	"bFq1HI9Zia174ZAnMpuD2cSF3gOLkX7m8+W8NXhyCPAPcy7w756fjxks5vxuP6EaN+Hao0djY4TT59/f",
+	"U9bF7XtuFtfkU5HtmDCD/Wh+Pq/bZx8+fDgObJr6gYxnZqOJKUOJefj4IDjgyofbt9CHhmSMpvNvhi1r",
+	"GgxbEaLofTMswjaByNtdUlxHrZSLy7CrenUOx7aYHLA1j79rvz8xQ/a6h2tubp7PLahvZbIq1pq1/ugO",
+	"v45Rfv/wyF/Ke6SXbwHcqqBLes116HnjK6yLI3/HaOIW3z9ZGfuU6SB1DIx6xB5Ttb0e146hiSHxdzuW",
+	"eyqAuC6OBZlzzXDCsPjakajqIH7gSoMfKCCHqo4h5UqHneV2GELewKdhZfAGwnX189if5g5W5NmM6gDV",
+	"fQ1TQ02gJuOUM1EzIsVE4kVOlcV5I+duw/ylkaKbec1Yc1lGHm8Y6o+Pv/Jgm3is3NAmL7xsJrLhusCV",
+	"uQPTPWfQq++sdgPixVqGS+DSGWbnlb7K6HztN1+IhCW2lqH60RdYauOChjYxoDoCJvw7yiOwz9QPouuH",
+	"Ae1j30yatttbadumY5/ZTXvedsTddeMBJFYNa2ASRB5IdTDTNcOBN1SY1/l6/uhQePGz+HMheb90R2By",
+	"FwGVGgSkY/h6Qt2GSV/TOUvCfiTFEbwGyIfA5wbJ/A66l49rjq9FXr9ZGVCeM9M0HHbVxDOnmmZ684k1",
+	"LjVt2oko7KpZUCcJoW5Bmj6fy+Zdvl3KtC9+/zsGTdR9t0JYCzzNvWa5kTzhF3YbI1N6o5ZjxczXVHa6",
+	"+ZA+67xxdo208R6B24kctFoq4/Ctq6PaMePeN3Z5p3S5CGjRQEhMcK8l3ltXQ14cp02JX7eIFeyGiu/I",
+	"XKg9oRZ47RbfdhWkTVO3N9R/Ha/t/vV3tkS7kd5Yw11L7zLaX/nzBTC+Br3lojCO5lMS6qq17y8XQfGl",
+	"Ubugfx62Aq6Vv3c6SEwwrBdEflNhmUUO696gWNhsxVy5KB2o5aLu8tiK13F4amlOsBmt3UDmYkDCbRS/",
+	"DB56f2JNpx3EYzCmOvW5flTr9ejioECR3mFYn+Rl2PutPCxzGcZxyVZ1QzDX7dMVubjgF5dstfb7p1ou",
+	"Fk1LZS4GJKmzROXiNouCTzZvNmsRr1NKy8bwt6uT5zsrpWeNjiKj5NfKnt1MgrwSpkHaIfHqv+gSw29M",
+	"bgy9Nsp3bJYKnwdPZfXrmIm9u5C3A6gns/08b/zubqR232ygeDDpJpovg1j4LcjugtWN32+0dJY+ZH5z",
+	"5b3+q57PGr85ZXq3D37gepZk9Eo0sZm7oXalr+zFXXnsuvxELhlOntdv7UAVvqcIB9c1tD8wqmGOGlqS",
+	"Ies8qn/M2KQ1aP3hkVEIpDCC6xFeVY9Ongd95huH9PbEyHscDjkWK4JJHGrBMF0DoLbevz95jqgyGKkR",
+	"UvAxTQGb2QI7AtJk04Ty4+GWk3kGgbh1YaQFnTIyYlMuVIdA8zZMCzbX4h+4uIwJxj+ctmIfmMiMPcVk",
+	"HElGjMxpwshy0Sl3qLBTwohgU4Sk138C0QX/dyEK/PG4/Xfa/me3fXTRPv/TnQWCa4/1VxCJ55ooOoEw",
+	"r2LWC+RCKVAFMijFeqF1EhYnw5E4mbAxon90GhquDEXecSUiCZ9MWOZQ39gnlq3sSzrklDHy8R3TGWfq",
+	"/D4AxDzK8E8bhSs2ZLEULzdgWRdYaCb9f7T/59Ykn7xyvaCqtMYNgpJWinRFOHJZ/OKMTmPXvAZZT7EI",
+	"d9sVV4zE+71+3CHxwxgbJa46BNQBOoWMKkWoiyFFREmM7lIwBDKG2T+LTH5ekTmsuJyY9bsff3gE+Qlx",
+	"ROJha689/SdfDFvxA0gAoAUnAp2zddSftF/ZJlDbbdgXQnO9OqNT2zdo8loK1kC4s5xALm69kkvASx0Y",
+	"AqLNg33ELGBIVMxf4IrEe9392HeMppjSVM3hGIreXqfX6T9YP1kz2tvN+Aeq0CXRJHp5UsC4ArXTzzuy",
+	"1TZjOmcDYnMfigcDZhwM8JJYzkcsw5/iKBd5rmMnFhMRcH5jBhIZrYYito/b6/b5Djkmo0xeKYBYi2EW",
+	"p3KZjVkM8gNGNjISQrF0Yo4N6CYZNHmBiXHnhxoKrgifCpmxZBBaPnrGBMEsPBixkTWQ8B0RcLUQSuKM",
+	"KaZjcjWTCmg2sx5InDHprllHswRtGH0bVPWb5CwEy3ci/guEf+0qgrikisSFj5klkBmAKdMxmxs+MTQp",
+	"khIIZiGyvVjGOeDetwcV6E3KSpKMATWlCHdr6XBK/diTm8zaCsGAeCUCQG5ObRoH5IRJcFezuRFVcKo6",
+	"0GPDTwsLCZ1KMbV3ASfZnCO34D3yin8L7MM+6wGKUOrzG+0Bjj77ofApPmTOqLCZaByTXty+KuV1HHQb",
+	"SAbzComVMOhVh480pxL07zCRwDpumgSGdc2sUx0D780tNS1Ui5uGgtrxupHk+vMtB2K9RU0jsc6mr6vA",
+	"BmGvW87GWJZNUzEG5tedhzNhbzsJsEQbpwFXv/JEvC18y6kYy7NpInnb2a84E2fl3moe1+ZplyABpuh/",
+	"LSVWk3g8hS+FNFubA/wnSLcFoCYQkM6H9ZN7vO7T7t5H7jPXURGidNNzISiqGft2M32LQ8bp1uQ12fxB",
+	"OFXW46FGrmscFMsvF1aZznuTm4OLqss8pDbIe3NpQodC8zmLoIbeol7BK+HvhK7wzAlSqQsJkHVztPfm",
+	"lGmFuYHtPDlwq4ft7S7Xru2T7dY+naflXed5O6+lhsgrrupuzJR3mN/IT8/drddRYwfiTW+pb4h8HdU0",
+	"sNj0qnLTjOuohEaz6QUF3Ju7YvViUxGffn98gnzrokUZdA3aKpMbG3kGDZpD3t2dhb6lyXdUsyu62p15",
+	"5lyNpZjw6TLbioNeFe6/hoCs2HrBj09eB2sdtpff/ORbd+udiTQI5ftG+hmbgLzSOVYDrjKMlyVB3+nQ",
+	"FKMiCKrc2boGFVU7rGtTE9uNW7u2+7CRFZVGrVu+Ku+Vex3V9KXb9JZKC7w7W3u3c8fQQ8Es5IiRBc2U",
+	"Ob5ouYlv0InX7vz8EmANgyFZ06DXZtD5PlE7y/kwwe4i77C0xZ59FjwZjqN0BMyDHuzbyn/ft/06qqmB",
+	"2/SiStXdnS2ub9cCQldpKbFzQ6EC7ymJsYQsJoquFLkCxGjyBv11oTFIRsyY1QrLeFBJNfazv7kgSIbC",
+	"153iGqFECRewg7XchjPCnkg7sEW109Amqpd7Md0t0bnCrkgZKoXgbsBd0MCFv5rd8HUOlc2sQI4V4MND",
+	"nCC/f8bSBRDuxZzyFAItO9IK8iUvtHvDWuoEH7tbbSpQ/q2uxFWpPz/M9qXMRjxJdp7sJHx+7VTzL93Z",
+	"0ucGLWDT52tvzCKYMhweuhAXxJ6FJJHm1pIO8eHDh3a54mSdIlEuUIFxWhXxjM+ZXOrdNUWdv2CDpuY+",
+	"9bX2FE9Ise2hGdrdqV/1Bs6OmtjdGll3QdDjf7HVciI0ywRNsYXAC3ME76zm4pu2UEbtjXdEQPBc5+l4",
+	"Zh4YUUjl1AZ1LeXCSDBPQMRZzfhZxhKzUWmqbqnlj4tv2kYtDz9+12bzRkEPqpjL0f8aEq/QFH8Hwgbt",
+	"5TfRM//UnZDxtSRMgIem3HLftXpL2UQDG1Vaz+4w0VKn1i3cNcfFvq53It3X9rNdhW107Y6LcRQu08SR",
+	"w3eY3ZESE/f8JiK89F1f73TfqOUY9ouYorfTuxigK66b5SuZ8AmvwyP4EAb2KxH90kZzIA7rNhfcc93Q",
+	"3fYX9VX+O7kWYaFrOub+/qxDbPprmD2yqeOCXTnIcZk5Gzwivf4TcydSprZd6y7EqWmAupE81Y/fGYVc",
+	"BTswiEtigqQMQWKXHxQ/9dxjAdTElCWWMJWmmDtRpdRacjNJip+9M3rcpP9mXklhMaDBlXtLvUrLbUxm",
+	"q1GFnwdhE0AxbxQ1OW71Hfo3Q+Rqe5DASMl97DlmKPgATpoyrvVXUMmqbeF2WJhKd7WNgdDiV++OuMa8",
+	"Dw9nAKbin9Dhe4q1m+8F/UR5egv1jPIL+YllRiBvdWK+yW82wx5dLItDWPv482/DARtKBT3cNj0ctLgD",
+	"3i9hR2/eAAX47TtbJxfF4VqRhGo6oop5D0zBp2A1T+1STJ3NJuRVh5xlK+ueS6m+y0BPuW3Hv97B8KvQ",
+	"kipdR34V0Vac6mupsdBj1wVjn9EXcWFOmO2csvaJk+fWM5vH43RGheIOq2qbc+osf+KOlwvAdqheqqrj",
+	"06Vsg3isaUqwy1mwc0JMVNPOYEsBdRz2DPiXZdWgrmr+wm6BZLkgWkoiJxqBXn/jmTGW2Dbk+8szyL9g",
+	"bX8Hq4bAxjLj//xlFW+vcS+ryMprn39fA1B8135Qj79c8uhUFfGvoXS/F4tMmjEYle5Zvh63VDN+DZkC",
+	"UQk4dtMbCiC1v6Y8g6r24q0xcIlgusFQOJQLiwLfAKS9w8o2AFJv3j01I7hTwt4L0boj4svfiELvkJ0r",
+	"GcuEi6mvjBGsETG3tMdyAN51O8veBQP9kEkxDbGO/4VRm+j3Ji5RJlaEJsIjgQu7gAcNaVZ3LzX9rDxK",
+	"IhTpVL3tbwSzNWVyYnESyQs6nmGkwlVRYXdOWzoDd4GfQNmS6UVmWFRzl9WSsC2J+czcCuRMNa1Pr8fq",
+	"Hc7GzNX7dLCwxoMnHxzsHZaLOSs1S/MmqKYPsxUWTLnjzibGGrG1YHKRstL3DmwpzxZfOwF+pGn6ZgIA",
+	"35sy9M+3LgMKke/qqHY1k2kRzg4KCzRrdmO4gRhmcdBUkO34+QQf63XzqdIso6BqYX1C3RAuuYDSRdsz",
+	"C5gMYEMtPOlSuJTUGphSB25fXS2Jxw8vvCvvTlH7KgTqrBtkthS+PGl9eXDlrTnC59daYneCNdO2QtR3",
+	"719fnJ4dvzt78bwVtc5e/O3s4tWL09Pj717gz+Ufn715ffbideXnF6/N4/av04vT18dvT//yxtz27P3p",
+	"2ZtXrQi+9PLk9cnpX+BT5s8X7969eVe7AnmjtK0I9f7kOdX0JsS6DgtjPuIA8oHI0T/YGIyLkLmrqG0u",
+	"VJPLwhrh5o/KEhiVb/mxk3ziNQx6jIjNfsTxDlxav43OArA+qIpeKpbFkW3AT4UHoDXGXex3V1zYv4jG",
+	"sW7rlVYF65ck9J5wdGxapHdLESSP0wSDVTR9G6wGFkCV8N/fLcXxlAl9IhZLHQenWuw2bOxw7QslaK/C",
+	"I85M26hhRrolBE4H85MtTsbCnSJfrBfHBVxRe6YitJTNs+mQNyJd5WXejhG5ImbQWwvvZ/DSWvHd75qD",
+	"qyy/18hGHCCmDtuUhWwpInI14+NZgIFEMrZgVN9ShG5RhVfY4e5RN4XgRKzwlBEjc/q5PVppBgfZ/pOD",
+	"x4eG006MJbbM2DOrs1R1A18YgW1RA+gAB+9IYrVcsEyxhCXxgFAyW86pIFrKSyLBcZ8zG4Y7c29wiJpJ",
+	"FOXJUOT1GSxVzLanJvHYoRPHAyjhAKONqktrYRm27ZA4ySgXXEzjAdY+22ad5qsKkbVCsHQ7MRiTg4qD",
+	"BDCw1hA/n6IQsgpbbAul3blbrrwpFdJEpeBPsVgG/lKapqm75JIzo5afLsqKhjRpCA9BaKcSKIpajhZQ",
+	"UWkz56JWvla1J9XxyasGVmCYMG/loq3z4yJEaiKxnExikjKKujHREplBhYITMO3kZNLwfY9zWauru26b",
+	"SdDiE4zFZSaw0jRHjSpKKOsl3qj+2duui03F1j90xudMaTpfmMeYy4Vc+5kcRBNuv46KPeQ2Pf8yaHCX",
+	"P+wHu52eEQz7PKouOLSHh13fwU9kSqOZerdfMRwELy/aOW5fzrnWIC4mIWCqXc5OrjxskqBRAdLxhkpr",
+	"I85A7qZw+W4gajLDocodFs6OzE+SEO/VdV5ZCs3TGujK7W0imbB0EylewU3XeTekbRn1FO+/LrR5vzUZ",
+	"XZDQ5QtiGgi06r39y93Rck8Vlyv4miO+7fqDFYEF7Sh47Y1WY+m07LWqvm+jW9EUw+p9u1aRl2Jusd1n",
+	"CtKqVqksCZwdD/udvB1FNeO60OC66aChYT1NqZFJqWtSmXowpPAjtQrRlqtYQjve4EGiIj8dfdsSM+SE",
+	"m2fmXFCNxJ/TxcID7IL3p552z81F/HTUSqRgjTdKwdx9ziHfcHbAVXcvIAc13frOXHR3AuZQ051Q/453",
+	"XnseWb22QBTgVo5aUrAttnPhVetvDaiz6dZgKhvf6km56c6QlNAYtAKOXcVQlXPmLAfPMSH2d0ltKUGl",
+	"3lomBl8zcm5lyyKJliB5AzVpuw95han2aw5SCyTrVSa1lcBAgKeEOuHLUxa6IQUmGYAUWq+MYp8yixTn",
+	"6Fpq3HZPIchRjeiIWqxhnczo8Vpk1VyeEWhi3yEv5gu9wiMDkjzHdM7CCqatbNXXAM3luafoaqyzVT1+",
+	"er2jGJG+tCRToxIjUpQZTIjKdLgfojL1fHvEAJypWwFnKsvXCvImczjwAcI7Lt36k+jUayB1OJX5YYTd",
+	"zgYkRnlq7LvI6kkjBkm0mdERxVMSO70p8Xd4ZSw/xZ6SGCVkHA1FYFlGDs2xePpJYZ4IjNyoycgtmLKk",
+	"zpKNhgJDyEa5DYwZc8wVbUs/V7AA7axy2V40ETdZdQ1w1sfClTBGfrYW29rB1lUP/B2tos8LnjF195aD",
+	"GSvkZoRQeyhWEBTR5THdyFQATl6quzao3IB9dNh8J4KK9JFVtAAoJ1BLjWS0/OIm4YIOa8UyLDmcv3Ae",
+	"swn/XGWAv9jErks4B6ZcKBhMxsZyKrhiCGFYcm31Sp6tgwJ4qLq8KEC3fun1r6tQoiBSAGr96xHYfiCw",
+	"r1KmlCVmJ/QOr9UbpE2khQrfTXef4l028ZaP7+jQti/zzsfQnIQm8bZYT0tzitdZE8FwLAN5rvBOaTvF",
+	"zbZEzlv15UtehigykdCTgZGUC2/aRyiOvYkFvXgJV4XjSnExTVnbPFfiv2oEMgSv/V/D4edutz0cfu69",
+	"HA4/P35p/nn08vyhuaIaLjY/Vcu7xxDfbug+A2at7/VAHfgexBVmZsNJs/cNkeauu+D+Ud5d8KDTe1Cj",
+	"B8IX8yyBckdIkYBVq0h8bBO4wF84ILY5oUUwDd7iYUzfLOhPS4A9Rpe3Ku33/e7R5gCOk+9cNPerRAeH",
+	"hTn3+QEgvcuKShE+cq93sHfY3YAhCVxfaI2xySCoq/WoDzoep1d0pUg8AmIW4kD40+boT2EBC18rEK88",
+	"idr9h7u99jy3kgB2GIazFGP1eQq7HeTjoA/WdlLNd7qqk9lGnHm1CXCNzS9WWqEK5wX4RGYWXNDOUmFn",
+	"2/x3+5y6kaMmrGasNzSEhHDDmAqoDceGaLzJoMCGZxtgkOGmGygk2x9VddLfdVuzgt7PeLOoz83BupVz",
+	"5h3VIZIxLpvFV+6t39q9LbY1puq7jK2NcVFY13p3YDEBKfKhXgghSABZrtko+FghTXEdbEhYFO8nHnSY",
+	"D5Npev3tjrLuE/Ofb81/npn/vNj2pBLsamN+pbdI2VUhu7LgVCsTofTqOuYpRmNvFMfOcxFAUwiaEfmI",
+	"8Yl24WGPIc+999a1L4cVNhqSK/bCUP8AQbWtuUcFiXkCwXIH2z8UBdx+EsL2u1dCkOKSsYVy/REBph8g",
+	"rJ+FLe4sx8Z1gfPGhIoPrjG5sSUjH8gfGL0JVCjIKyXgHTBXFzTTiqQcSp+kAl0rhh/jTlOGRSHMLa9E",
+	"EKDwDl/s4KHVNiPM+zMhgHlsRhrnPSQyC/BtOCV2V32Mf0PWE09A5F5f13Faw3mIqOAwAGzk3iG9btTt",
+	"dkMs7DkVKyhUtlWT64XVBl9J1HpWaq64m7xCPTrPx7PKY4fEX65jQtWl8k0J8khoEB/Ty0xURdnNIkQZ",
+	"cx6KAtR3w3itT84N2fDpMhPWg+8iKy7nrcGNX11YJCYYHLsR8hjK0a2bo0Niw2I2BYbqIKjodId7Kteh",
+	"UFgEjj6uIPFTPDWiY05XkCUD7imi5RQpcMX1bCji3OCKIzJiY4o6P9XeWHN9Q0A00dRsAguKK6S2VdzB",
+	"2tm9UTYty4La2XL5PXWiufjqonNma0cLWi97e3tHD5yPlEyWeplZsSvI+7NnYcLFitGMwCZ6SgSDzAwr",
+	"hrkCTBQilxaL3m/ChGrW1nxeMgL3ik6Ifrdwct7vd/sfD9tH5z/3ux/32kfnw2Hyc/9jD//1pX/9s/v1",
+	"y971g/b9Llz6ufex2+6f539/7PXhyb2P3d75g7P75n/wTd323vmDwcdu+8D84P9xfzjsmJf2oqPrB3++",
+	"//efP/6pfd742INbtFjZxQv0y7k7Gj0YuAOmTJtTfbLMYMeA/xHOYdTirVPjkq2U7eqCurbnieWSlxSp",
+	"Uoqh+TNUpLrtI9qenH95ct32/97f4t+1vqtdszKt18VS9rxR2hW1hp3E3ZpwbYO6cWaUGYhHrUhKxXQJ",
+	"kB3OKWwey2QaqEHW4EJIdzqCDQ8uHqya6ZAfzUfHNDVXFeSTz8mEsURF5P2fut0nB9FQvP9Tv9t/As/C",
+	"P4+MoJRzBnd0j/HUY2pMF4aBfloyMUb9SrNszgVNMUcrY3P5iSVPsYVS4HLnhokWmoxWmpkRDIX5V0nA",
+	"GC2kyExPutt6mFAtLyvjT/bNfw7r/U7bPHLTL9Ro/pWYeHO+KXLdGaPz27Cc68hYzgudjwC6f6MoMd/H",
+	"JNST52pbL7d5CKVb3V5bM1nQBm813YY0s8K9m9wq5hXPgwcgt0ZvFtL45BncWskMhV+Lg24mxHvFstuQ",
+	"wfUrJCcVG6tGbaqSaytnyWt25f0lO9myt3CfVPrUN9My6Bq7Zegc77+OyqreJWvoowQnpdP7i55ej6NG",
+	"vmdsYZ3BlCg2zlglJ/9xQbyZP9dFcA73rzdLGDPmKm3O16rjOQZEHnEMYhxqZmxScCxBUz0gNfgKX3KW",
+	"JvUBiGNXcTMx99xDDaJSw7ROvNP2P88/2tk3eFWCUfzoajuqaUGlkIcL0QMKhs6WeubwxbeJemALpWro",
+	"vhLAb1ev/SLhkY+5foQTbUXetgsrWVqDFhWrEhVVs/TZxrkcrMR1rSWdV3Y4FzF4bpABXSQqIoyOZxZ1",
+	"hIaME45nr1vMb7rJEJ0m3piO1hq05nTxESl5XqBTXd/Y44LvnLrJ2XKKsJzF0MCq4Iox2FSY6+5fYO4r",
+	"etEtnHFEhMwwjO6T6sE5L3IoBCnIiM1oOnEWtXttnc8r4WqR0tXFNif8c7zXES7AXVlf1oN1G9Yo9eFT",
+	"qkj8t/Yb0f4WBtt+M4kLlZzbdydtaJH5lQK/uVOiGt4tRHZD+tSdVEHC3DblpkFffXSTpyub7Jinhgpo",
+	"vkgXCyYSEltFE9rPFXpU3sAWOb6DgtcdigcxD3NjIM/G7NZp1CHTbuJSQ74wWjcDjFhwa2Nd1O8sdJ4n",
+	"V1YoE8OSDEgiBYtROuVJ9S4HCo3C2Fq44Mm78o5onTfPhNVURHExZnlIALJdI/IPyQU6IX/RbEtarKe4",
+	"Rb1HUM+91pWbV8LtsiGkYLX5ZLdIbbe7p5JD6CZUpov7WN02e+GMh3XRuCJqNfgpU2l4akwx3zaHdfjY",
+	"ogn9T/t3Zyzn5qt+UzlLoFDkt190OzV0sP6PP/zx/xsuu93+4b2Hf3r0zZ//18WXn6//p31+fzjs/Hnz",
+	"bQ++dKPDvev/vJ/feh78u31urveug6sP/jwcdh78afv7a7dq0Ku3ulcfxhCCYnAP0XQK1WCJXI5SRn5a",
+	"Ss1URBRbUMxwHK2gloeqmm7D5EnnSWfvQbmCsru/7gS+Pxw+/PkjGQ51dP7w/odHD/48bH38jz+0/+f8",
+	"4bB1Hy6cP4yabnjw0F25nRM2TABvlGc22RQkWglo4WkgvMDasQAoKMn+tQJqp9KOhOnaTQla+Ay0BJbc",
+	"El7ijstHdpKNNg13W22hIu9skYol19pqFcNmjCUjOr58JufzhmjxyodgAuXiSmaJ0fONVudCcAuqzIb0",
+	"vc2xwpU2FjytcZT2fweO0qgFlllDVZRRv6A7NdpXDrsSaFnAh6rZqjm8bQ1MtLFVffx55WKIRj5EiC2F",
+	"xRk0Y2TCrqxBB9ZqHGDnxoVqg7IW7b0LZbOmCtjiSw8OagoPthEEORGdJKjLBPzgZhZ0XsPsfiRFbAVs",
+	"jHGfQuYXtQthuXwkk1W4IV2ratvevE5tSZvbcqdAnogo/k/AlnXVFC6bFUiJBQcrKZLCemgpL9RMZjqO",
+	"8I9UimmMaqpc6gs5uciomLK4FHhYU4+xRVXGDQ4p/0OVRf56+uY1sddtMupRt/eAcGHTCQyZn1r6l9vp",
+	"wY9Ib0TnFdDm3fakVylVM5zy5kbyoch0w7WMVysPi9zWkJ1m9iUcraNMXqL32au2S8T5Yq0cgSsPbgU/",
+	"2tUKcLpQoIcA1lErXOawSTGilBp+sP8EPjFKLbYhrGXTgq7fBNhEIJXDoRpAbYxcYAWLmbGrB39KYmTt",
+	"OApzRTJGxzOGaUywKzBgr8jYxd/zMhS5aEUtfEntcP/CaKpnDfhCTNkeO5QsMjmqEZOqoQjIpdzKy0K6",
+	"rbzcfObaV9YxTl0X62PsTs0FkCPvTW2WvkNOEkXmNGFGg80bBYFglhMP9//YqrUHh/0HZaOi2zs6SvbG",
+	"h+3epE/bj8d7rH00Ouy1D1h3skcfj3tJv1+wNP614e3rqPWDnJ6IlzKb3zAmFEDbOTH95nipZ6Tf6eaw",
+	"b0DXqjcI8tBq/XquvR8yqQWhqRErd5w6aUeEEZRfzaimGRX6olljNdS9p0Bx7ZBXdOXaDUFqTbCRagJa",
+	"+Ud+k6mukFix3To9dVUIhU5/bMwTpn6BNVwqljUjxzX5Lp6CywKmcTXjmhG1MPoQzeQSqz/QXU/mMNjO",
+	"elfFXZO/JIL9DDdETkHS7BaADoTNmrjy74S8v8ktuUsovRGdzlhiAT5dYK+WYR5LZhgEybd0lGJEHW2e",
+	"bfKyOyTHvXsKHhzAzIGMpWSnuMWOVTnblpFwdUH5RngnLNRvKnDJi40vRqs7cEG5/GVH2Lwsmovc+LZp",
+	"AHlprBSY71WEdkFr8kb1P18HzibvNt3ZjO/iuM0tUOTYdmOBTpFxa1PncTXXYLjcycxdVnMp/utQ3ugU",
+	"y5llzlxhkBqL1J7m+GJYl6NWSrM5tsJDVIht19XcByUcPOV6BVuMTiaGYkYzupE4+J6Laj0MvGXjgnxv",
+	"v7Wm24YjVATVHECl+1SsoOBMTpA8tnOKC7wjiXmmHkSWYB5ML2HqMijdd8qeL9qLWvAJ8Ei2ohbSt1YF",
+	"tPNwnscGQUirE4Hmh5cO3MR1w6sGf70nc61bqeT43F1C3in4VyiyuCIgrbCAhWqL6rM20wzvMprgIrn5",
+	"ZEqsGMzMD6BApsJnannWlYXUwJyZS/ecawedYa7fUtnQlQsmKH80Xei2VKrd63dH5nPbJ1XcgZr0ml3d",
+	"JjkrKqZmwb6KxTJNY/CBORn0O0/XMj+laUPWls/GrCs/LvUI5gLr5waEklSOaQpFYCAaNJlLpcnhfqG2",
+	"zqWVuACiFRPKrINNG0LXMKYBUJLIOeViKPCVKaNKE30lSUpHLFURaOyY0BV3rAsv7pAPtQo+VKJBKjmm",
+	"pAs+lgla1OT1y++f5TETrGkZirzoj2aMjGdsfOnwce82rOwqgjxnDIedjyf8/ONrcf7xx0/nH4/p+ccf",
+	"0nP47Xly3mBC/H5i02F+b4URnxAtod1ombWIkDevZYiwihBBhED1NDcYEU0zVFItpwyFZZVnEVHSQw36",
+	"RlpoOQIGBCWXbDWSNMMXSWVYiKQMTEviZhbAMTOqVgDutITe21D1AO0xB9YbrDRsFimMkqwAc2Mo8nYb",
+	"qEDMZKaJZQOLW8xsGXReXwEdjKkiMR2NEzaZzmKQgj9dsUyvlrwcxqi3LcuS/sndS/oCflatMPKZahid",
+	"gAdqfAWftlBEyjiAkOhXA8WFo8Ii5CaUN1cYT7o2sBJDWlLs9Yk5ozboBVaPbUFF0/Lpc1eIXhay61NT",
+	"Ppvr/VFL5CyTNnR0tH/w+MEdNcTQDf4brggYfbY5SyGTgLyGmkLka7OfMGrnDUtlY/jldIMqmAl0+lkX",
+	"vnSB4EoMeCvotyDiXMIor0Eoxy81Jrza605FCzJeIQMgldOyH2K/vDFvkmDx1rCqFYE6WzIHnGrbODq6",
+	"BCkXebvNGldCQ/DnrIjeZzsSGkZaX6B9cHQUMP5+t7ZA25fYNKd71HHXxvTgLXNQY9dYSD2KvaFbmdoy",
+	"4+2MTVhmZPJNP12fg+IqgzyYrAdK9Ry2ZvPXB1pti2dzA67TKGWEg192wnHVA7D0AHfkDqDTjY5If0EU",
+	"ddDUbLfPqKYDKKzeiCcJ/LuppWtU34WtANJe110q/zV8/pKtgis+NN8q95WqbTZqYe5oMucYpU8N+7Hk",
+	"wnIEpGXqmUwuitHunHqWSOaHidGiW3VN/qOaDvZRbeP2qNq4PCq2gIyq7aNdq6eLhGd61Sq2PC5AI5bb",
+	"4hb7e9d1FK3pglztuRU1dV+ra5JXbnlX53rBZuz1ZqsLOANUkrXHj0/AMpFpYmEEnSeo1u2yMHbc5uN4",
+	"vtDP7M2/gFtaKJ0tIRlUbTe2k/AJAGzEmuXtnv7B3Y1QCMlyrLd78K292TznePTOMfcxgQMA8d03qoCQ",
+	"3GgdSUYniAkJVuh2c3gHt26NAI8PBejvAEK9zTNn5s6Kk+uO6HRlrStohwW5/didGP1wdptsN84f7c21",
+	"bnr3psK5ifvC0sIR/2Y+t+IWq3Pcz93mVgtQMicy+81UedRs0noHMtTpu3li7culMAaySMiciwSyWldy",
+	"mQE+Eeazrk9K3f9dJKWW5FR90qK9ihYm9DNw5UF0an789tlbsv8YnG8e0sEQdsGyGV1AeTC80vrSMjbl",
+	"UnTIhxz4OPKtXqABlECXV5Bh7F5cSfTr9YoALdUa2y/9aO/6fvvjcfvv5/jD3vWDP9sfvvSvH/x5DWW2",
+	"ihPbHMbjmzQy+2BtcAjv7hLBXYNhBft4QGIMu9iUPHNQ31PoRnzqW5GFZH4a9iCL8nMfgj0zD8BlE9SO",
+	"T4jMzB8QOipl82G8J9qhe9kWjcvcEck+cXbVFDmHLT5i6Ehbs0DrO4rZwCCqix7HTwTVFDQv/3TVvdB1",
+	"PYOEd00mHIFOtzLYizxXwmrvV432m+FsWaX3Ts6s0rvyPiHN7cGClfOaUM3KOW5UhKpLVDRvEgr5FRxH",
+	"75yOVJwd/Jyneh+fkIk0toUiI6Z4AtckYmFTTEqdUbUm8d5IILObq7jH29Fr719Pr/UuKasRMq25mKqd",
+	"gO3WWi1Qr4InTkOJCla9ml1fKla5G2vnt2iO7GIA3FSVr4AKIcU2NRyEczPnmwafXwzGTJ7CjgBx3gJC",
+	"jZCurJr/lMQp/8TiooJiG0EgRN1TEmdMm8HmLzXPAJiIf92IDUXwkWojBhhWK2qZR7FQizc17Q1oFQIm",
+	"tiYZZyJJV62oAX/fK/mFErP8KcGWOgPXEIiPFLxRC6pnTPPxmqH8mB8pjR1DHDqnPUpdrAtjFO4IhcYn",
+	"5g8EZ8GbFbliGYPs+C1wMzfj/L5dagd1sVtKqCFnoYweoS4CNAri1DuXEg1FDymjtdWWOwNV1EFZvl3q",
+	"Uk7NrsBLmONxlzk1N0tbKWuG+HOdXvHOv7c539Dm0sxYanMmfYfdBbS8aqiSsfDtO9MQH0cI+iopb4Ek",
+	"X6bORjj3wuMVUn3HtLIhHWgjcE8hSAd2GIgQGcli+D+1TTxsYZrK9EW5afLXT8MPGm01VkRjvLNDnpmd",
+	"V8QJwTpojGoDwjK0HVPQZSfHiwISAMTDXXT63KH+F9umbV3+a79Vu/wN9iLVkD9n0yrNUZXIjsNWA+9f",
+	"aB9OAXQFag7Bnx/DeYgmYE3XapcECK7/uu11Wl9M4YblALxwWEXTSgWoNRbbFrRprjsktjjMg4zRJAaY",
+	"E+WwmSNntyuYRxAwV9FQ+CfNGc9iIhdM4I2oEASvoUmiiu/KqGYq95HElMeWryLbpM++CgJGihyfDEX+",
+	"cSS6csM1NyIsqS4g9AQGkkiinFeBBnZVIpJKealckaRvYxBLcYEASjGhY52DO9e8vqiehAT1EQ5LJZfm",
+	"CcNvRS3/keYlV9uu+da2M3JSscgYRJAzoEsGRtRaCv7TktnLOlsyMziUfg2jG7EpFQ7MK5XTNsd2K1PJ",
+	"EJtq5QQ+F1MEbwfxeYddMQAev/mky6HpXTsYh68UtkLBdB+FemBNa4mv0UQLm/yqoD0S5MEBtXy/7Bs1",
+	"z+KLJnApfSWzS58ijnj+MOdUTqeQSxX59KN+d6/T7fR6e53uo/6+r2UzcnRVk9JQrfb+Oi28cuZB7RdC",
+	"D+yzDT74fQsHlM3EyqIcBJvqyINeA9d2XEHYBQrl5o5KtfTC5KDEgyeOl+BV63e7QYLbWuL1a1Jg6gIh",
+	"heBGgbgFxixMBngh3x11x98pn4r3i38nDNKytyhd2dF2yDG5YmnaxjC8TUs0j0X+hJdZfpTgPoU+cqjw",
+	"7Xf3SDk+HleO//M6vJs8dWHwsawe7FTIdWpUDwSqhe4Mqr77HDRfsIcWmvAzlkEbfunx8o0iI6T8J0ts",
+	"Pwfq0PtFuqrFyMGT3poeW3YpghYSden+4Ptzlm/uuTInLGDM5EUO15H52O2/eZym+dRjo+ngwi+YSLiY",
+	"YkOPOUc3w11Mb93H8CA1W8cIlpVcwtftgtz5AOx7USoKqhSfiq/wmaZ5Yqene6paszVHP20wpqjIaTlN",
+	"kAsaNkW2yTYCvTS2ngpQGEBBBZV/JJe2SKoOilEQ/ktDRmH/VRyhXbWbm183i5b8At3nb24OYm/sndGg",
+	"wlpAF7BZZzOeAsEbPAbHVpmEtmgiKDXLq3bWtf+4Iz1JSN/fwTLwmAqjg0iAAHNp2R3feq/maNzQmLDX",
+	"7e9vDMcus4bKJhzVPeWLVbzBhuQDPJCIZCylmn/ywWTMLts2V7MOxG4Di9h8PTPugmJVxwdndLpVdVM9",
+	"ZCh55moYMCSa185uDlId/MtjVPW4hB+gbGK0co0E0RssM527B0rdvLe1Yw2t14fG6i3XM0brMufJNJPL",
+	"hS/xtPHHQBFyR+6d2ajbmm+/WM+Gr5QZ5pGooNO2IjifSpJYnY1jISsCCtwsqatIkHVIDUFpTzDGrZnR",
+	"rlTAi9szYzMssUaBiJDEv7umvWiMrANRv6cImKGuWy8C8RUkY0W3mm+FkvnKFrZY5fGuypDzmvtAiKAH",
+	"x4uPapl9bTJprvnevsT+Vq1lLyZ5Q4Ab9Je1bQSqhDrRqtASQlUoomdsXqIJIDHC7sxhBxrm+kv2w7W6",
+	"Uwk8oRbhn+unhOboiblz+mombRdbSOabK5Z+YtapvH3P3Fu2uSnh+G8r+c2bXthHa3fFh3wDWMcYSxWz",
+	"PoUtNsIM2uzj8QE8sG7pIUc71+TvvJG954MxBLMxJRyQ4SnJ2CJdRT7Nz6b82WS6vOO9bbgtbuS/Beee",
+	"QxW4+6MZG1S6HM0rCho4S6AqO1wFwaK8usxaauZu3AToA2HZlCUXXGh5d9agE6LmW/gBgMOM/HFQhBxy",
+	"QYaA6s6RfkVvhkSzyLjMgMlutiXeuueq8/qLvCLLDGBFbDPt6i5Yw+IZUzL99JVqHNzLayjHFRTFwmV0",
+	"02DNThw6ny6Av+9mXO9hqwTtKJ0jauvjcy0dtyu1wNUMSi2sibPl9Mzd9eefedHdHntGVbwjHwyj89sp",
+	"LlZvvQvN5ebt176aEVOwV7B+vyozffDoTpbCHzhGR8h1DfORKwre7gvop3E38zyF1hxXldPOSH/zORtN",
+	"o2S2nFNxT+GZN8gd7kHGu8dYYCKpx5ZyvDMUDqAYXudPUEwil65biPMMBlLKakh1jFOP71VtxBcUETnT",
+	"IV+/ZlOzeiTXGp8VRevfs8sn2arJZ97L+zddJ1TRiZvjxzlLu5hxoTuWDam5XY9xaz4x8tXdkfAkChXq",
+	"9+BhIHQuxbSYrTIUeTaOSPwdPgYTvNSqc5X6oV37b5VUotqoo9WIaE6TDsFgsg0VxwLybAvB01ReQX2z",
+	"TcCd8ekM/LRTVls/40bSlO+MYBJ+CLmLwUNdL8ARbONTrVwZM5ICK5ibv3pWD3JQ9Q2v2/xZ+Bc6KJcZ",
+	"Mk3CM9u8xRipGArtkBfVXTwUtdu4tD9/zcUjSNAPXM9eBTVJN9HPa1p8ri9vSqkObCQVEZkm5gcwAZ96",
+	"8Kxet2v3l/uBvOLfhtUmWzkTG+qaKpUf9bhzaru2n86Ac2g8RdRWIPOcveRpQ6MCzecs6De/trl85y76",
+	"x9s+8b+FpvGWeKhnVWj3/uxZRBzhbFoi+0zH2ihI/DOZmA0OWjJJ+NRWxYXoZf1u/7Dd67X7/bPu0WCv",
+	"O+h2O73+3v7B4d8LSGYNlO4Xm832i81mzcT3r++OmJaWh9d/r6XT+5NnM7q58bPOlvWFS/FSMfOGmChm",
+	"xDWJeeKqNWdU31ORS/NzfvIOecUcJJR1+Bs9VdA5S4g3txx+fE23zO3DNuskSsFjQVWYUDajKleZfac8",
+	"Z2uABkyTrYXJM3hprUjBdkHlajKd8enUbXpXMaOWoznX7bwrXClXong9xn5ZqjJ6KAFyeML53VRhOT2h",
+	"AhVch+cpbe4eeKjMWVeI8ZfHVH315gyAsNmd2lg51evuPzl4fAiM+5xqWnOgT0icUE3bNl3A9fnAv2yj",
+	"IigK6BB/r21I5lotG2VcOVEaA/hVbM0h98RSIImY53aZMFd2C7nS2kOSUIcIZIt9FV3V8fXN80TuEEjs",
+	"F2pHVo+WdZPmZHWVRO9PGqvfY38tdmm2xyfk9Pn3TajPNZICNjD2zwWg9QK+NgU550SHmVyERuIVt0AO",
+	"Dnqsro/CBkrOmaaJZfO1rSXdJF+5ByArM9NqE177tlLs/Ykxld/STJe0onWZ6405ngXfik9OjQrhG8S9",
+	"Nhswr/Wvq9zYvmKfO7ikVkBZR6fzdXz1bLYUl/XGwySDyHrIWvcUeX/iucQmGZEXdDwj5hNwvgBGZXgO",
+	"5o/nDZjrWkVbbthO27ZC8vr8RpGstE6u1jRD3rUVMQhUw06NzZxKTSFvKY8mpf5RN+krWycUMCipresI",
+	"V9LqBkWY+805+fbBk5s7K7dez3lJMtyAeSpC5SbfzTb067Iqhm1TvKj2h9hmaRG8bZtCE5kmeZ1zvkiG",
+	"yYI+ALu0wgQJUM19jPB/20qzhXkz+2z+jVfgD9xo9g8GWHFQROeeQLYt/tWyu8cIvhF2TguVHfenx1Yr",
+	"6SpbJmSulYUhI9UjxUAnt8JReSddSLDtwM7JFLdoL12ikR17PZX8MVlns1uJWSSFrpWEd91HZTMfm3Mw",
+	"ZGMY17YZvKWbA4qA1/6M0fmuJS0Y8bE9buAordSsK01XyiZtYgLWnIvw1b0qmk6Y07cpK03TS9ul03Vf",
+	"+cVy1G4gcW+WbHjdvFhgqd/JcsGb7mTBbptZVl1iJgB7tSFprBggCHNP/8VtCQt9CtK0dV6bKFa7Yhur",
+	"syqdIq4rTcbCxDFzfiqmI8JAt5UOYRq7r0jXKEJL6+QGr0qp8CT3/Rie8FGPcNh7Xc8MACex2eWST8Ml",
+	"1la9CnkfhzldfESanlu8m1I21rbxIx8JiixCT4xbKe7cJpRTt+BhYsxN0mFqUkUa0z4wAZIIxnClUykv",
+	"SXHquf/ZN9ueLPUyQy3rq7uk+x8P20fnP/e7zg/9q/ZO163j7dJganJH6LTxyAqijT6t5esm+9+k51ie",
+	"PrMuI+Y3JJWbz9f3alc8n8LpKvJC3zs4Xz0U+XpsGntWckXcAzVm002sRLk5vQgAQerpWe/08xLau7Hl",
+	"JYhk16jJgzqBmz/oy5X3RhgvjUYwcdLLP4nQkthoz7lChgKcAfDsmM4ZsbojVVhvJi+ZeIq+YCtUjYmk",
+	"DBX/yTJZ5+cZQz9qBMmp2+tYcA+5rwBM5cZ3zxxG49l2+FMbmmIgsG/KAK57w0gs0FhE0L4CVAkxTpcJ",
+	"S+5mKBbHcQuC3M33/Dy2nLlNwfOP3cUo6qEs7XjqVqfWAFO1AeRceuxW/++L/7cNx91op1fctq7EHt5S",
+	"nSZ0nxkvjZJzat6FExkxmrHseInd2PGvl25N/vrhrBJGQ6rk8COwteK3b07PyCNj9T9K5ZTbMungVwsO",
+	"EkcE8O3BWxm7SkVzvwJof5v7I4wqJaY2jWwoECAIMFA65NgVh7rWN3LBfEa1S8d1w2PwztFSgxbtLzpA",
+	"lURCGcNQvMlCuJr7sbq8+L//+//ED4rzW/D2JVspHwWzit8MMpIyCJTeUyT+3Ia+0nEABoqQPijGYCnh",
+	"MABy54fDTGvww0jxLUDuvJlsiAvY8IpLi3IoQB7Xlye5TlDIldSoguP4SqBBlgjGDGHmH0ORTxPmFSIP",
+	"dcgpY+Tjcd7dgEtxfh+QJR/Rwq8PcPbczGLGaAIzR4O89bf2G9HGSbffTHKK0AX/HtpVGJKaDQCOiVtn",
+	"fAWAHI71a4p9oX1hwOuYrEjY50UqM5apAWHmpEao8VIXOxu/WCqWge3WIRjkNkuCrbPGGWZwrYYCIVaA",
+	"3kBgi2NqmUaVMb1m9BMrdCN3bcgtV3JNpkzb8pxJKq8U9oHLEUiUh21CuA4H2GT+4EpnVMtMBaBNFmYG",
+	"70IPQH4RokwOmh0O/RIAmS/Xfp+lrUErEBMFlcX83MfE920q1YN9afMGH33xNfHXj/AlbVy4OMrBsVB2",
+	"yEL1rO2TlfPnT0uWrXL2xId8X5Qic15fA/zrRNYN1jb5QNxtzJbE+nbcboqw+Yglg6DWCqSZz4R04T6r",
+	"ebG5Td6C5mBQ9u/BTB3SOnQC43MWWUoZWQCIhUbO/eEP5CXUBCnNFsr80usUBLXiU7FcxGROLwucF9UJ",
+	"eReGs/f5ndIZir6RDDZKieOgisTopub/BIEwIN+CACTDZbe7N4a74J8stilHwE1IsDFN085Q7HVKi+5R",
+	"3Txk9xqmcEkUMeK9aYkhxP0Oib970fAM5W1XrhV74LdccwaqfisTbnftX0/fvEaz/mUbE5jBzJQuUaYU",
+	"0TRWghwv50Y0AEAciIGV3+fkcJ98z791cOXGPJUTIthVkC3rwOwMT7ticJHkaHa9/hPzDsRHhHNVaYzN",
+	"Tbh5fiavADcXw0DOg269UHISRu9VBHn+yqzs3KJTCZfvE+WjxqRC5NSV9wKbqdnkpdPn32M6zXcSbjtb",
+	"Ldgp7Bx3tibSnmK22tB277Aw7SOWyisLAp0xnXGmIrLAxMcQnc/CbgG1mUjcHiieV+bHNnn48JgsWKak",
+	"ePgQDkm6naoTNSozT2tVILtrHOJXx33bioT849trI1i0ZxSbOEd/AB3MXcE1+iSx12jhgzB8rnO0wIcP",
+	"MVMNfnSDAJjI4jEd+zeNMnmloBY6BqSaU7nMxix2U/EK2y0kd8YYmXOx1FZhOw4PZgR/xJHiNsQUmkaJ",
+	"Y6gZWbhogAl//+4HewCHQ4VjAYEz4UQYCt8uyyhPY7pUrDhlMqbCaJqwQ1DLUU8N/VFKFU+gHGnFar15",
+	"hQLM8eFDC2GoOg8fkmOHUmgBW6nXYh3aUpVlXZOOELiWlJBszfwc7stSscFQ1HKthgOB6+BrHrRuQTng",
+	"JNuyHA/1A/DZUukI6eFb/tnBTSkXufhJKZRgvHHlNDlkLXDRiDFhxpdEFsyIOceDQyMMkRLvx/vdHgl6",
+	"dcUPOuRUkkvGFoWEPXMHSNehwFpNTUeQxr7IpCEkU0TNKGTd23dHnnzYJBjaFF8iZiijdpZaZiwJ50m4",
+	"AF0bEE2LMkQudVyZwVN7JOGhbNkgJilXWrmhBnohVzm+n+UdYylaxvG6/30EFoVcogdEMVxEjp1y7Gbs",
+	"EMBhw3tVHU4sPGlP53L8Skg9FEYjVkGB1WeusKR8JZeDADqJxPvd/TjyucUpv2SISZV7mXCToh9TLnWH",
+	"vECtwBlceGzavsoSS/yQV31zZ+6MPjR/iTWd54Cd5RKr6tDyIGiDThpuy1Wk8HmPls5O7iCpjazkCgDO",
+	"zflllijUqjvkRKOdRstYsGYJvLJlgYWMUo4/WWBcV3KWrhwTwMzQakgBl2rg9KYihQL7zZqNZqho2tHA",
+	"aM1rlt3FEFkO4lBPSUzFChCF8VOXbBWRWEjBYuSBoYAzwyjWqTvQZzJNUNI4djYntuta7DLaQIIHGAO+",
+	"s1A4/EDEcIUYhh6MMHbLMgaovQKQgVmiDw6yqWLLRpYmRouhY70OT3dQOQtzkTgUjWZ3sXoKDxx/wxQV",
+	"N7+l7QuwhB8QTm2PRd+7xrdO5ajhDEWOSgLbzGzwiEAjRAtWjF5Xm3PrHodAdIOMAA8J8fYwT5zUwzTo",
+	"oXBahDklbWp0Dp1f9hZZtubKno0RFqkaql+V1zlCilRX941jbOUfinOXSZzXlvEs3/PodHHol/AVHAIc",
+	"FV1S6YcZP+gMxWlY+RxivlgzHk4SBH5wyHuWHNBjiWlyP377/ow8AjjlR19s3eb1I/eq+EFo6qAwfYpc",
+	"FCBz4I7AO10TOwssrSyMa4mZQEoULU0UpInsgPKEjCAn+XWbvI10y+1R0OetW4OpSmN8569zO9nuPtCJ",
+	"YL+huLZBGSMxhGZZXkloW1n9Qy4zQVMfI4WsNSwyQdrOrfphs0Rz4YYHRca1EYB4OsILVgtrEkEeA1gI",
+	"vmTc7HDzQiv4sOl27IwDRMrjYmr+3towRGTwf0ijmknoKJ3SlSrGWApVHk4F8WvmChDcR4MPqEdfigCA",
+	"Tk2O0bIEZuiQb6WeoaqFGdVtUINtT/H7sbH5HsFfbfv0A3ecQsq+Ed5DEYI4gTVrMbJjQ9J4YIjys4WR",
+	"/JmYx8jP4HMw0vbnofi53W77/ze3xohOSX4mcY5laf4889IN34YgidnK5wPD4w/vLwWcOg8emlc8Z6mm",
+	"hVdUU24HBLL0MXaFY7Dd0n8mcd5rwPx5w24C7nUJHHVmOFKwwmiYsO317aJz5ZRBw2uunMS9x1ZVmDe9",
+	"hH/WvquU6wsPDwVoXOYFKAZdcgEeF2CAokzGvMa8ig4D6k8tnryuQoYaU8W6meD9y8zaQG64QxG0yfdK",
+	"/Vgm5qh4S5XtvGD5TjviJhK0wUshr5yKytTSbLRcTuCLR0akW7axxjBPyp5/0JhhCIJxEHV2WYRR4Rxl",
+	"baByQMZSCDbWqI27in6I/tOlC/rHUJcxiFFjCvD4oUCI4xr+QJVuwzq1T57boheufQAiICtMJgI1SKzs",
+	"lsRY6IwZe0DTNMViRvJhJkE8u8R3w700Ndt6ZY/BPmjKqErRVElICTar0mB8B/YYftl8FkSl1KzEoVPb",
+	"thFPDCMALM8bw/WTOaYdAELs2nCggAedECrpjbLU3ycz0Pxz4jKRPM2JbVntamY0DNhbWEdko8DYnMNa",
+	"vjxlYsys/YJtZ1As4SMoKXoHztdig4uhDQ26y4DsB/c42Fss/EezDuHPpf3uX6iYmhcsFw8f5haMoXVA",
+	"s4EDfPE7Oy95sUeOdyynfod0yBmuGpTKj2ma5qb2WlGPLSZwRTPm/Vt2P00BfyiTy+ksIgsJb93i/Cgd",
+	"es8CJx+ce75qsVC4ERFfTdJecvS7fNd+fxKYvhA2cW0zMrPD6SgNICPsPoBqMDnxjVqtAgMVkaBC8xA6",
+	"8Kn1i+eUBUHXwdPIlhb97MMv4TlkbrBlI4+NoH205I8+PX40hsmFVw9gOoelKdonwtthwuZ3Om0veYzi",
+	"mBBiZIzSzu1DviFfSMn9FFv/0x+/gD58HZPrp4VHuWGpFfmGULUSY3L/AfkGXeLkPr2iXJMJ0+PZ/fiP",
+	"X5CM125sj/5odZOT0M8dkS9+ONcPHnT+oaS4/6DwSdC0IEbxDaAZPMeCSrP2Z+7S/S+ELviAFD/riBgF",
+	"nyi82m6PbwgO3U6u9H3wLn9DLLvd/0K4OfTsVPL+LgP7tigfsOUuNsA6Ofj4UJxB6zE+5b5dxsJsy/lS",
+	"aYASFn6LuqozYmHv7WOqQ05ELlcjEsNaxa5KN7ACQtvmKfiWhsK7IaVtQoyfUU6+IBGMXDsLx+BKgLOl",
+	"nkHCjbXR8qq5BDo3rau3BRehmBYLd40RD3JiBDYFGpY0TQeOaRcZW9CMnTKROLACm3o1ILAchuRQbxt0",
+	"27kOGPMLGclkNSAN9w78vzoq5WN2v917QK7J9QMzgHdObDjOR2cZ1jwibyDyC4B70WQFDhrQevDkXWKX",
+	"TQsDpuSc4QEARTNmtkY1hbNhEEQujZ43FD4jx4bU7IHooxhMJNDNRF8x79lEi9m5BvyorS2IuUyWL13M",
+	"10tqo2sKn0Q9FMZGMGZJIc7hPb8A4WG7C8IpGCy33VlSjFmEnQsVakj2mE4lwP5ZH4k5akis8gW+/yAO",
+	"zkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0HfStZ7wESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLR",
+	"Ic9gwHg0OvlWDBHIRWxPANhGmRVArkEODs+cjDEUAcVgWMK8hiJ+9/71xYt37968i3MND46jGE9aLHQO",
+	"XfJQzpAT3hm5WSYz6/dznOGSUlyXjYoKnpc6u8BfVOwTkdc3Wl3QldFhmXXH2xBDcVxMykNjIKWGB3Lt",
+	"2FZnW4Ue436+VvBp4ES3uhjxFWNQ71Ks/7avNNSKo6GIsVjaeod9VbNXVGMpnoNhCQkJJFbLBcsUS8yb",
+	"zMZ0CAeI1wVZiKBwDnJ9wm6xDomTjHIBbRfyR1GXduttVXCfZD6wrI/7Ee36+w9iUMS0EzaRv8mV5ptb",
+	"rLQ2w0K3oYXewYFe8TT1lZeF8sZcKXQBD9w7rKB/Cv+wU6yLRDeUrdTQOw42aviz96dnb17FpGSIgS8q",
+	"Dp6y8zjzyZfmnIEGuSM6vrQTC60EEhgJuUjcwkbAjegVrVwzTDK5GArXgXwV2NiFR6z2ZcXGACu6/HkH",
+	"FciBXQHnXxnFwFhngInExfStecApr0ORx5fhY+jVLOh5VlyhKYm73wxBkZHUWMqqcnBU1ClsK7ry6eWM",
+	"W2hkqdxJb0vjc5L6A4671jTFStncHxe2zxi4E8+subEf3p8Rr+89+uLw3oyUnNimncgEL3lqTFotZZp7",
+	"2/PC/aAZsXNU2fSSAtQI2Aoo98wf1mg3f6O+XpZtWP9wtH/wOCIxXSxSG3J/ZG/8k9FI4wdeGfmC/0PI",
+	"ELJshq0BGbbczeoR+BzhBRcokIatKHiC69Q+8qO/kdTciC4Qc+d+vx/8jtIM32DWDBKREbeOUGjQ7RuR",
+	"SaEzOtadwnuNWMSn1w/UHhYXPMG7u72jo2RvfNjuTfq0/Xi8x9pHo8Ne+4B1J3v08biX9PuFFzBcgdaA",
+	"fPxChi2bM26pZckQFQakpbwwyiH+DiEBc6Hf7ZLrc3zxtVmE55BKZnQKK+QhfG+EOuEJE5pPOHSPhI9Y",
+	"ue8PgYwFR0up+3LHOhCdputMNbdDzdfuKdhYHSOMHYXiIHzl4x2iqMCncmr9MAp9I+Zq/Le21WPbJ0ns",
+	"vP3eyeg21FNChwKqkzI7Wmk7t49WoHZj5I9qHy94YjbI4T5JmdZg5CIGktGGZqvFjAn1oGNPXRUTWBvl",
+	"ojlQamL3OzDWUFjGgo1yeNTtPbDCh658yoszUBBemkDhmX0JNJRDtT5j1sefsQXU/2KiRA6tAke3P6TR",
+	"bIptR2v7DtC+XVGEO53id+aZNiiXPrmlQ84yhiaKTFitl28orGqK+w3EvWI+uREchjbImoc2tCSJHKCk",
+	"+YNV7mAVMUvnYzynKTY7u7AX4vP7XkBULj4g9/e73QeD8E0WHNtqpwtqNJIBDBQ2PEax4YgD/zcU7Pmc",
+	"LrMhALOSK2MiQvoAWgPoJs3TonxhQ8fsr4cv+eeQiTsPcTrVwFMwncpFP51jzEgh/or59lJAYbmNquWX",
+	"DGci8+YlQVcApJjZDJ2rzBiOMNOnRr8YLzNllEZwn+Z4sgEqgNMEUg5uGEIe/mC0t+XCndf22+hYdbvB",
+	"5bhB8IXgV2xG0A9cXMZ5QU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVHItjNkSNHGcHQ",
+	"RowMUxjlBWcL2Y2UvH9/8hxYAjJCzJJDjrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93HwXp3PwR9F1TPIm+I",
+	"5AFUY2vLzF/w+w/AgRiz8QvIm8otMcB4oFDGDpN4NmPjS5sqHtn+FVACh4lB4UIYw1omhTaB4b6rXIUZ",
+	"HVjym0lgGgjqHt6xCsogzAffgMN6rwJHje2lFx+b98YhOel4zBZwNpVpml+BYRzaYeRRQ0uSUBebs4RT",
+	"hJ9Bnj2GlziehYHhT0VNBjQYWIuaAJuFI7YRLTv2BV2lkiYXcCbTbFoYfuWimUFvz84ABJTh0VzMuAxR",
+	"aUFg8kxYSOqz1XBZaOjbjFD7jNl9BYymCPM3Az5PmbLZ7xC2AJAQRZQ5bWia+3fs/JbCpj2z5AKoegEn",
+	"fzDJ+jtgpgfhTLlyIBnFtSmUXOTcZCybYNR59DJ+JoU2y2LsAAgPFpfPjbyitoWDrlw04+33w/EacYnn",
+	"CYKohKrjAOYxH6EUnnOluJE5XmYXxBDMGoWyOWzsbpVZxsZVRaIkXR2XZXBQ84bZ1FwG+rv5WDc7ZsLN",
+	"F9oG4lDof2KZssF34R1fZpOeTNr/P3tvu922saUN3ko111lL0hmKkmX7JKFW1rRiO4kmju1jySc9E3qE",
+	"ElEkcQRWsVGAabbbs/rXXMB7EX1hfSXvqr13fQAESJCS7Njh+XFigfioKhT2936eX3k+nER9iMWZRemy",
+	"mcgmfKaNeOpaAQsaJSExBFHAJLf+OLYz2L+wXQKSbJAzZ9GzSz6GV4Y2wm8TBUYSQKRZK6GQQfdJeeaV",
+	"n0BCPFiSEFT8FBRShhaopZsIdtuKUtOqMsOAco0Kgx9KA8LHq8wWllnLBERjop0NjAsLEUvYQEiWAAW/",
+	"p6WWJzL3wGWnxadi0CqztJJD0WPnozC4lCvVJSoYG5rEqYWllsHEgsNuWtX6UzNUiJVxm7fG9gVjx88V",
+	"uP6J0D4sm1DQz87ITdyaIcHo2C9CzHwYgUouSs/vUukmHgJpaBYYm8I5Ij5PRfUVDjMB7hBPdd2LDH4O",
+	"X6dT7VVkDa/Xq41EMg5ra4wO0qixsVYdnHUjFyFMQZP+EbP2mJ6lRl47AV9KFQzbHYTBWmVTLT2koDdl",
+	"OPZs3WHX2vyg+WEW7txysmSpMdpNqFon6SLsUIxGf/tCMV8lZqe1xGEczK76m5vkGdPJWB4WMyM8LHeA",
+	"9BzKKN+IaRk3lzA7EJ4WYTkqlog5MByz4o3FnzRW6NS8gjBcOMzgMIzwu3DPBIWBTXultP0tV2ZDSgBN",
+	"LhQFYSeZK4L5Z6FzmIgd9Fzwmyu7E8Nhl34oqUR7EGxtrhdmr44LoXU/TMMBCvVQTadKEvs5dx4so24+",
+	"8mgsSLjfN+EbM+KYBgvcB1jFG4zUHw3X15pIiDyawgumHvT5RAEFqRV4evmVwkh+BXfGAsOW9zEkKZyu",
+	"+lnNmRrlQlo9lfFcXEE4prJng+OwqN+VP0oU8hRPBk/To/PSfuhSEaLM0Vok3aVxV0PxA8UVZlAnaEQv",
+	"zuc3yDSriuePGU5qvQFfPXrNc/HcDDJiGrJACLCAInWakNKM3h8OlcZSAqdgtdcc6mrK5eKKArm6rD8q",
+	"P/q1UAqZwLErggoV0ZCxTSOJlzrWzYSDUuRzld0QCA/dx33CEFKBb9hfUfrE6penx56iGMTNS91W0LHB",
+	"i1xNObBepAs7b55c/Xuhch5O1x6re+PUBTEuYCPCkM/OXSU9+s1QumxVVpf8GuiaAWZL82cMEEKNs+j6",
+	"rqHgG80KKZG4HJ/mVa7b2TZhCYEFu7tDlzyRV7NMjc0yljRm/SnuC/WptXK5Wa1Hr/MkTalGdb56oqT1",
+	"4VUl1ZvfCPeawvFNEz0F67Zh/Pb3khRcHqgzeEr6xubc7QHwmVUGjkUoZkAJVoIM3XA2vrDb9lVwRy3m",
+	"XhcC5mj7oii5SoxZ4QcY/hC8FDzg+M+gOtcDRWprWkLVTgJl0GeXT36uraQNsrAYKCSq9QP0hGZgfi+J",
+	"+ACAqkaVVn/0I6c7Wfdm5F96WLoNH334jCiIcYWdw8UMpUioAZJ4yeCH7J4Re7VWv/u1pJcCEm5YFYpZ",
+	"kLqCXhkzzH5QfSigr9fsjjnPYraPC9n1jPXdgCOt6xjSDmCf8eENQJLBNT320ocSXOrQPL+OB9/s6FxB",
+	"GJk40LxfF1bD2XZYjuMMkJaSYG++AofT7U0C9ZgV12miJ1UvtvxbaQHJcQWn3J5go1z41YPS8mgT1Elb",
+	"+tqMx4k3wkvpTpSyw/2Iw/bSmOqQKNbtMhIQ8EbX3tWnIi28nSpF865ydYW3qgS2yj+WJlvhSCyXIdKr",
+	"K1vktiAGFCfWotB7e4FPoiRsXuECCBSYNeQrOswe9l9doKgywfQ8yYcTEQN8ECRzEh0EHJQMfdt+XdYd",
+	"x0kKlxsHAjIXAZCa+3oiwkUEBREFwZ6gGCEYvj8aSLtKeUK3yi+J3xFIAl+CBDWorhwmGFqA60sANWTR",
+	"Ps3UDPcmXDaBlrCwr5C67WgCvlolGL876IZ/QYEY5n4q969bFwzbFH2li1ntOQ99x3AXXPk4a2UATSeV",
+	"tOLZuZO3WCpDMje82pU2AZyI9QLNgRTwPkKXLHghucL3pYONat5aqni8tFX9Dwds/7FzfYPhJVjOjicB",
+	"wZELp2cCMKiqa1iTNQuGYkwzVeSVcdBRGMSj5UHECearfMAaghLlBwcPgdrypcnS0aaHjESaMp2kgFOC",
+	"cb1pEsc+6127ZYKnzjKVq6FKK4+1h+G5NRsA0mggC6A5UObBR1RI8X4mhvnSKgePlXXSMjxefTBGm9LU",
+	"AwVB3ZAH5gIdATUwJHR7QbUmRkKpOD/PEvM9GaN33XZEJ5aiN+gHIQhoxi0RAgbEwO0L5jdN9FDJUTIu",
+	"sqVXWvqtaYFLXxhOwvevE1Qv9HACZq+KRYr/dDn6UjoR53kpqLTdzuS0TFLhUzwinQV2Z9CPQGIY/rq6",
+	"LnQpqxccLn2Z9A7g9sYPKoYT7/KQpQvmaN+pnGsBqTNb7embTvGH4UQMb7zJgjZ08yfsXFKqw691V+m3",
+	"upHD7iEHDoxbh1fhx75uLKeocQI8Eg+clyp1oxl3Gyi+XlpbOlQaXcxzfs11Vd5Bt7/d0davKGZtFyu+",
+	"viokf8eTtJqmK/9SPxS3h2zjkwVa5NjxhxoZI7UUzKJ0yrrxdY0N9urlxWW0zq10M7HVh+Ec6FjdazZf",
+	"2qTIoQk5VnN5iv2Ymo0VU5Xx5Yi7bz6zuneN5YseRwNTWuU+JGfUAEzWVZxkeflzCo7XLjaEc805ftVH",
+	"SR7U2XQhUpcuSky6+AUR7+jaTcHOR5alVndZXpUg3mtCt6vsK+ExGDsWQECfQrmYv0E0YRQqqCnqMXBN",
+	"5lRfTvwkdleRqbZQhU08eZUDBXCvjItr/v0cM9qZYNdg6WeZcSjUiEUpRsUAOdZx7e0/PraV6nBzvuhC",
+	"BRb9fuB7tnwtSbfc7w7SYyCpWoKqOmxlT/r9oCPF+3zQibCe6NuTb7896LORgsh8kgelPRjj4VjJiKW/",
+	"QTixx85z7ctAoCuQA3GnjAcyKAMJg8c2SZYmGrwrWNdRpqa2cPA1IvVgWZL9/CDBvwQZUlOWZIc34e8A",
+	"PDPXFP1A9duHyhZCo1r6jAfSdpwTAnfYe8T2bSGH5osD5+3GyWgkMjMACLdgrSM+0bw+YxuXAi+hiLRS",
+	"ZSBtQMlXj9p+SjtpNC7oznYRp2KqsoXd3gCnkAXAImMUhFgBErZ0HAZ9tUuRsxuxIO42u3Y99hLFEkKz",
+	"qqkofd+VgBqb21hakmOQ9cR8cba/jvYxbFnJokfH37GmCCBgB/2I8VXINXZLLYRdL5HtJKANMjhKGwb3",
+	"xj7GSLoMM87Rc4Xp/ahL6eKDLlXMsvLeeA39CyKmarieCxDVRx3BSrL7oy5Sh6gF8JhHJyesNnoIc8ci",
+	"WgfwngmsDTBepLXMbG2PJR3re65pPCHRbJS8t5A4bqNZVQhWrqtI/sViIyE6C2AbVXDFIOLrMuB2aO5n",
+	"mi9uV6qKCwUDeLOcOiIx4IgtRz0WYDbA6mm+8JUcJMUwp+6+afhOwDaD7Qo1d0qmix6LXr25NC8WQorm",
+	"H0+fPX92+YyqUX96dhkhZqW5241Y9LDRCD5RW1FZ6VXgORsroBi2+8o2QEePTr4zj3h8fIL/eYihr8fH",
+	"jyCf4T0VhR7TnC/6jLORmINFqru2/RX6jGn6sSquqUL2Hc8gZp9xGaupBaXSSknLol3WoSRK/4EVGNpR",
+	"6BmJZFwSnCy1fSLjACwJATlI+h5wy9g6DnsTKNCHoA/WbT94cNw1Xzfsh2973/YeHhCuH+iSgYzOR4cv",
+	"lBRU9UFBwHLHS/TQrBXhRICJCjLeeAqwTfC9O976HjvzwRs7QItxh99wQOeNBTBNIA0R1vCTY2Ob1xzs",
+	"cjCVoHQFu8/giYT6Y8H2bFOQmcSeDkAtjMFsUY4LqYWQfZZUI3BWXFwvmFRzX9MHGIBSBDUmDttmIKNH",
+	"D05YXSlPc2aXO+UZF9CO5tQcDrhfjScFQuIHbHoktBg+nGBHDW1sTADace9HUh2CQooOTu2b0q4KHGuq",
+	"NSRR4bpKCwi0LNJuhhwi2QVBLfaUQrAFVE2pkU9h+owlFQgZxQVZTjKm+5gecdlSc9II0wkV8JiBtEU+",
+	"+/akEDUQCaihmesA71nOsvaCLOjhK5UmwwUJonJyFBqT3gGInDd2EHFsIuykkdGb7ccZH+WHichHh5M8",
+	"n/FZcpjxXIBReUjdtgd9Fg0AfXXQOf337x8cH5/Ovz8BW+3B8bFfqkQaJe3wlf012fePvznNv38Q4UQf",
+	"fwNzBYB8bvEd0SBAeAlbntNjP4gFlOlMnNFT2rEn37FSWhtwgLxewTY46dPCHgueNq9cuOH32AWWaGjb",
+	"PmOT22aMNveLrWDmy+g6LDtrlbqKHsr6uq3A09QnfatndcPaGSyZ7SKshbmMenoHch9mu5zCtkX8ylW7",
+	"ByHwEjUBw1u4bPBBr1pvb1wKEEl50LVmvxwg8MLehxjzDnggE6yOxbmWvRm36/9j/LOYLn1z/tTBVQ25",
+	"VDIZ8pSlai6yw6FxzUEd4xSzHAr9ETgIojBqxICCDJD4zL3efYMj+e7x304OAsgBh1s6SQBq0jZwB3qp",
+	"jJFa6ZU6e3XuwK4pSDxiF2LKjcC2OjKRY2rJ+s3KRtjWhMthRvzXv3Ztd6YUczZNpHJFjlCIhsHeeEG2",
+	"bx+J/50s6dLftKwuVKYHEqFYEfQ1kGB4hf2Be7RIPIn0d9emn6CBgxomzKGbxMgJbGYBWFYP+IShrUQO",
+	"ZF2TTo+dQzOXNxqWYVl+QxNFhGr5r3/1YmDK/+mXp2/2slsJ1LRgEDt1FoLynboi2D0N5apdrF4Dt5JQ",
+	"hE59CsStKLJ12D9Pw2QxopepmDCxVUZtPgAGFc4I0kfwIqfqnYj/+le0nzNwNrMbAYtkVC0UjDKESA8a",
+	"UwiBSmPAiRKJKrsBDQkCxQIOmq9sqmQ+0eBHe4mv0dtBU4xFT+lxxlFx7UXwnXzz6PGBeUDXm/wxhwJQ",
+	"YJPiLLowdkZevuzbx989Ipj1NBkKqQWy9tq+rU6/czYzSv3wpHfs4a2DYx+7HV1MpzxbmOMkHLsej9rZ",
+	"UPDpQzhKxKFso3r3APYa2E/MRuz0Oxd0/Ac+vEE+R9pFnX7nuPcAB6BmQvJZ0ul3HsIhwHSfAFw5Im4A",
+	"nLnSdQSCutI2TvixBGxitgU0pfZZlE/MB30eR1X2dWikv6xiLKiRQ2/SURn7pVLnCAEY6RqCMbqOH4Gn",
+	"8S117iMhvP1ePFqYdcFxlXvsdSGDUIj3+dxLyRX06BuhE7ToAyCB8XKpSd/iqFSwrbos+vXZxcXZT88u",
+	"ri5enL26+PnlJdnPSylgF4uBCsMK3fNALqVrPbxpVkgPJtS6i5ldKpXqLrRdmmHj7uN5iQm/T3p2INF1",
+	"5GmqXf7GahYaKkL4IagcRm+MRav5SPRrCnbKnik04cFH5sTeedzpd7JCnv305hz5kkn+N1LI+lOOgscB",
+	"nvzbrm0Q/UHFwF82xO4FAOyvtC4AG8l7Pp2lCOgP1yXN9J323CMz1NeFtCxLwA/iKBZW8gdWLyyRkeRZ",
+	"gdS2JPDM3U6OjyuzWGqUqU4DX32rSWBb/4YTgLg5jn2Z+SErJOC0BhgKr9+8uPrx/MX5xc/PnmIAwINI",
+	"AMHBI5xj3XM9CNMPPHbLZi55sP6SN5JTW4GI8aKH6y/60ZZz4xWP1l/xQuU/qkLSI/7W6oIz12SFV33X",
+	"6irzNV6qM3y/5roHLSYEaERKPefZGB/24HGbpXNNRr+KOOGXixlefHLS7olujrT0Jy1meHb+d2PGm/Mf",
+	"t9kS55TXuACPAoKCeO1Jq+30E8/FHHnkH7fZGReYEX7jM294aYstQo+6xEKFEqEQSLmQSoi4599+7H6o",
+	"MK2Ev9RdUWa/cWe/De0SowetS4VI+QRYY75py/33e8fo/w7wcQ/BWHhs/on2svnZEi8TWTJYKVBdg3bl",
+	"FYWjguNY2tbpdgIstZ6vF6r+YFQrEkq/PwziwJ1+RyopiNRGAZUI2Vd9zD/xBH+Mb+y5ZrFX47mZ9zcW",
+	"9STfWQjlgSGGriuBI+Y3Z2qi0WHrksroJrYbFlNmvSUNOBb52bkNPm6uB0cvlBQQgyMluFKHrNOEdgrx",
+	"ei3ix/yx2yFm8HUXIV5neGl7BRReVKuBAsAPs8rkGpr7Prvk46b702lHcI65cZrIGyT/KXKCfvqRQEGa",
+	"7gGXHCF2ycuRFdPmZg9b6pFfVWycjXinFdvqjEulfuVyQYugb687tlQEn0+i/wTFweG2D+Q4T1CGVoWl",
+	"8d+A93AjKeM/vvOnnY9v1wpWKqhECq1bPKjb4LI+g8RpGcgrWapZgtRVMpxgcihAasL6b+0Q0ADzrATW",
+	"ZSuPB7IEb7YEbVYpkQb6splHBQbogJwATJciwlCvXmSuvRT66QaS+hFfStIdrm+kQr8KMTYanWsisY45",
+	"Iopq7Ec1ftyTFidu78bhMG6jx+r8uZIqO9lUldn3tlYrPbFn3r9ici/PwXIleucK7YR+a6GPe3W93Pcm",
+	"e2he+29ilYGNsR2YqePbtnqEJy3s6iP79AbzGip3CAsbPgNKVkac6gzD8CPRH0ss+OCxRwYJC7+w7kIK",
+	"thBYSuMbBqgQAlEPAfgeO2aLGXTumBMCgKafFLPpNuyI1eLfLZEPgebZ+CXci8ZcOQPLliIQ2xgszQpB",
+	"0FIWV9+H7nD2xyG6o70tdb5brH/M+YTIdsMmMP46MZ0mOnA2EI58WVQvvyyfTHY4gjgk+8hTdgwvDeAd",
+	"Ol0riIF+uI4cEmbXCUVsjBDKcEVIcPy3R3UEx2sojlszhZtPcXm69BpZCfvdY9P71xyCJRO/EXLlJJA9",
+	"p0VyKV9Xozuhgr2BRETDjOuJ6zcCpEnbym+2NCGdKoVFPfgymok3aXSl1V1NGR2s5YO7XMsLKnHLla+B",
+	"c6syL1Vt2m+31zApc32r/VKe3ckd7pNP64lT9/AGfjh9zttYLu7SWvvFpksxtZ1kmC68Ex+7ViCt9LJf",
+	"iPd5ONydh70ztu7L2HqlUuzoDzTunqbv4Y/jbPts0Dprq8aCAATgRLYk8wWiO+zXXva4CQpwIBHlgJ3n",
+	"tjATE6bOYe8BpEepCAodXIDtnCM0ug7sDCr2XkGfQtQ8xNfShjBlyTjCZfSr/8Pi/OnGfuxzrlE8mXfX",
+	"3eT0c/l3UHktdMedZQLdXDfPB5aFdpPq8Lyt+PKqKUIkHwq4h8AZPkEp2LCNkU8R0HbL7Tw2pCEsCLTD",
+	"kT8NDQ0M4SAWoIK9sfPAd0qhtVK4oC1dVgufVBsQiXWjxD9LU8fs3LUgB1C01bXACkq76OI7wZAAGxq1",
+	"AcjHsl6D2K2wi7oWB6J1qHcyX53/Yka4sfhMpkneRnA+gSarzqe3y+3CrxasNP2yPIW+trWCFS41+2TK",
+	"35/jFSfH3nWBdrk6cftSkiOqRg0vf2uLvdt5nsibdefCOV+lTf4nl6YAzlYvTu1PJQn5PNG524KhYLRy",
+	"qyQeMVfflOl5AoUGJWp/qpYM+YBDZmOMmqQLanH27QIEBmqDYwNpWZIjuhcA54d8tNBwCEXKUiBiUIVu",
+	"mGAAAIrWcwPZRXIkzhQvRATEHj4Yj4RP9s1itmPOjZmzUZE5DhFF6KJ0cUC5aPEXc2oR6rs6xqFgHAim",
+	"u1hlHtDFAwKSop5MI/dxCdOYgk9C2i556MUCJFFUadjw4lhvscOVGlwdF28Xo1rKAibA0l9AXGwOPyeW",
+	"qDafQ+uZPi2NA8ZQ2+7aY649z/oZ1OjJroVnPydSpoHcOrkFC0aC+bMWKpr3tVb5vBDvSf8GslJP1Gx9",
+	"IiyY6OY1jvVXtyh0fLDhKmwwl9iq0w1n4a+rdWsAUpVr+pTABnIhLdy7dP3qghG0ssJHfXVasE2h4itE",
+	"b/+0tYpv5CxTQ6EBdIuQzv/kehu3fqBqG3X3UMXiwn6Qv3/opPxapEZSFllqvgUux8ZTmojU/KmBXJd+",
+	"ZoPOXy7evHr18vXl1Q9nF8+u3rx+7jyaQYcNBgPJ2OHPbNCpxwZ3V1++/OXZi0GHHR4aIcH2gAZpAAkD",
+	"pO/5TVwbbT8jFqBBB6GXgQFoUHLLkOCnVFCIh3iC/1Xy6hr8wkHn7UB+3BtIcD3svH9Sftbwbz9llBBd",
+	"JrKM9b+3TR69UFjuD/P3Xcp39mqk6IeBHOQv+FQsTWqQX8CU+vZq/BMuGOThMdLYrwWPu6zmh9/MnLvL",
+	"152dl09/Sf4xnPqxO5AfDwYyGcH0/uV7JpOUwdNTNe79yHOe7ossOxjIjwM5mua9V1ki81TuW8H5i1gc",
+	"sKMjgm2DiI2SQ1FZXk9E5pe5dMwvN9Kj4t0diapd9FCR78N2kbCqe3ZR92CjaFrT3/fCPbLXZXulHWIO",
+	"8MT8v9sde29hRU4H0gxEpaKXqrGb7I1YHJw2zLaStC+0yIIiWz5LrozpZI+0KY8NamDp6zr6QPexta+x",
+	"SEUumsurQot7rFRsie+plsoiZBESbFDb1A1anYKWYEBuEjIOuuIAZxeMeGcwethzbIxzJjG1bOY6sDl1",
+	"zhc9BpoUYLRgvKsqoZY7UEJ9vWSbNAQiyS63cZKvLX7459WBaJO10YFBhQ19nbQbGtzbzaJ+sB19xK/I",
+	"J0epGieyuY3vBzFOpIZPUGOPqXhvESC4rKNI8J6qzcyXqCzwlBLtQw/pYejLKnTBU2hqxi7Sl2Zl2Unv",
+	"2N13IKHlGWnavnn0ncfFeNR72DsJPFc3Lmr3M4I5OmAIRg7dJEijAcFLyvBY+0Cw6yLPofMZuvjMmxPv",
+	"Z6nKsLP3Bjtaz6QFOgv64R2tQgmQydLIuPWpY4PqMonEl7aZmiqOpDJHBhJwEpOpgE7+EI/8wfHxsX1L",
+	"Dv/ntOLku+Y/lcaCSNsvEWKhpcO7dTFnqsbn8vM6ulbAr3Xznpuxbu6rLl0WDuj94Xw+PzQ797DIUgEs",
+	"i/HtRvijyqabDo+u2aJTcN3qwre8PogNwgD23CaJwdJVtd5zSHGRJeNJXvGfQeBc4PexzoOGc+/Xdz5H",
+	"xPEnnp1m5w/X2wJnhOTxB7EFSood1KPXjqFaN/bA/bi1Tm0vu6lAXIN+Ko/5v9JX1xuqKXqcToXCKUNi",
+	"MZuoTAt2DQQvi0FnI1eUNodzRcmteyHm+/TP35J88gPX4s3r5/uDziTPZ7p/dGS9p9IQD1q7fYgLtOQA",
+	"g4greb6hTIabPTNL1LBAr2h5VizORs5paXFKa2Mu2GJ9upXrQCLu42L0AiFpTjzY2t9NhfNuzajBPSS8",
+	"iP0P7NqMNUv7bG/FWPeYc1hzC+JUdZzBIkCPWeBL2au8kz0PEdxne7VvZM/6xo0DNvdvN+YujrRPA+6h",
+	"4YpUcPYx5FTX9bFuUv3+MTTAVZE3W+DPrMlmSdacpVqyqz0QqMXPKYFqNzjZ+YTYiEM3G5Fy2vvZAL+q",
+	"xgDRZgzFe+gEStX4ZZHfQ/9Pgye+TGj3B3fG/0RVNiUF/EzGCKq3SgNv9YU2RL3MJ0vG5Ipv1vvIFYZF",
+	"TDNLMV/2ioNvnLBrqm7yWVkGYN3ZQNJZxGL0DYv5AnYtYVFxuXDXgf/38BhPwS4ZqIkE8DbqJCkPONEO",
+	"xq3Qoo/4gTaF6pBqNXDWBJA2S2nVLgI4O5FA8wZi0YEkkWJ+pfHbfHOiGRjK/RCq0gP0J7QWJVRmdKqF",
+	"BNzVLrSTjKGt1VEXkYxDYjCN2WrzJJXExrFeUHiQSDALLYJOTEJghZMtb2XQYxMSZRKnMkQh7YtFedyv",
+	"ovWx6NHxAxZyd3aruwLf3gjgbfMJgHMiO+jIW6CuuZPqZbG4AO5dpjwNdxN1ivp99LdjREy1EI5uKEhF",
+	"SgDMD45tg5NF3ythDSK63CW/1kRda/a7hV3VE0DpdkPAv5GhnqIPqIkRdzJVw5tuAJYZbB63X6E8IxkN",
+	"JNUVAOmL2Q4x1SKYlwSIyjaQbFlgzOdotaijhjGPxGhsKrgmCv9PFCupeKufNWjSzq0nn3nzmMnShV9f",
+	"ZAJEueU2GYVf9B87REEPgbm9RtzVXYzii7CplhAdamwL3JB3Zy9588gGoRsrif9vY7B5SmMXtPalw0aD",
+	"E4N2yda4FmMusYXDFZ8u1wlf2AF8fYXC4dqulGZuDbaoFrYi6Hblwnaon6NcOBCrQsatROozs93czHcF",
+	"x3++9o3lcuPQs6wXlQ0eor3m6AP9q11xhDOHLSOKK1moCelAjx1hrAaRpAjxgj3gDOCZ70E9cZ2tGXwf",
+	"X2105E9cqrB5OIWKwdfv/bKZcLvSBNqC5doEnYxlMWsOs7gyfle6Yz8Yau0sVyd4qOBEIoA6AwB14wy+",
+	"kclQxQSm/uLHX5740vv5JMkF0zOods/MFhnIhHgMAvqlEOgeyVFeoB86sWT1OApk8Il65I6DI+5yl+bc",
+	"b83dHpx8y4YTnvGhWZ5Tc3fqQq0y+KOPCtY5ANifsLngN1f2luSGn8kFDAYg1zmQchHWE3nLECfA9sUJ",
+	"l77uH2GSEZQ/AU5sGxyBnx3NbvTo+CEcQqJRpLOPeuwCiG0duD+3hO7XC4cPrUWmiQUFMcDNUprfbUgf",
+	"amoorB/VVfojNxLW+wfvoU92LwRxKrGW7zDnQITVva1ddbNH38y+kLqGCxjs5k569bp7KL9vPYcXYv5G",
+	"AxJi29HT6bW+uf1im+rusWplpeEIGcZbeOItxP5rlQpjmuFXdc/IwJAgveQ3pDt3tQWfyW/3hfO0ST9d",
+	"dQEq3j9CeYFRDktZfhRHpTR/SULdYZ7/VhXjZvBLWW9UGHeW9l6Rjy7XezfFcsBpSZN34j+aO78tYXw5",
+	"A0OfHxt6zExkP0TbKBYzSFgo6eARRKqB8wqgO0r3gIbAJB9IS3ZSp2vHIn+evBNSaN25dSRF3axVNT8L",
+	"nuaTDTSNu6C+Qo3mCngkybtbAERsLvtXyJnz8tuEof2fgayZ4KTewkaZipWIMFadrqtRqAWs/vXzA1W3",
+	"NULuyAIJA6F3gnw1Fjk8a6XBgqPpdmZF/mTNhAkdi09F7E7dxcZ20CabIko73sNVpoxDA5XYWns0FUd2",
+	"OM1BgNfYiK5LAbM97X1qo4tAEdnwmcs3XBf5coiMnVGZ/rDIgHE4uJH3dX06fegreFf4prYeJA8rlbEm",
+	"qtlHbXjI9njKMAhr/HxenzV8satbrkuD3qKBvOH6Fj5sQ/izFK2BOhPLl3qfUu43syndu9tOzO18uS8l",
+	"EIu7FmXazH+wdf5fk+FfzOIt2jotg9nRB/oXoPWNAq6KBm4TMvgcd5sLyRrT/8ZVPlisvujR8aOICM49",
+	"Ey0gQPEkbrAPy7wZn9lYLNbDRVRH3F5qLV9Zz48F7CDbm447qNOd6XfPpl/utqll20UYSS/MrMi5S4A7",
+	"+n4s30dRZzhaCCjLz0hEtuc99lKmiwZpNuWLPtRgQg2kKzT0tNZzV5q7dOMuoMWXESNzBVWTbB8E4gGW",
+	"ZaIxiIuWWfvW5UfqTLsaWqHbWGctZNurpSdubputusc91AH+cSS2Z+zweIehE78FRdQfH+rn00jmXZ3h",
+	"16lLXttkyGr14Y1ga7P2oCy7XrkA5AoavrNMgffQZOFi/1SJDl0Aq/KeZnhtFRQ1zvgIWP+HaRE3YZq+",
+	"osd+faWKwYKuViR03haFinjpLesUaZw7VNNdIPUOkGGA+bQeGYZ+Wi4znDkZYGWaPfK2ypLUhGj6K2Jd",
+	"2m6D1WKKa8ZROvWdHepQzREEPcmJbajCSNdjb+BwbvN11DtEETBqFMoSEUMfDOKxAwkATenoA/4Dwgqz",
+	"TLxLxDyizjP8hfEY2V2QpDy1LUOWZxah/Cec2tvSxAhZ6SBMxRSY/gGj39xmjMwCZpzQTPQ39kvyg1mC",
+	"/+vi5YtmYE4SLZ81RtoKkhIHeiFyYwRuQtSydOHnAtW0UnzDkTdZ2LCxoaBnymNxC0EeRtkhy7Bopv2z",
+	"1wbXuEuMTlC4SGv1gj2vmtWjKa/0A7w2pO+q/UWv8AJzLYYN21z6BgOM4dv46jRTm4Kp4J2fy1eZGmdC",
+	"650v8oVhtD0FscFJCTXp4rsut6KbbwVRGlxRSQj22V/2iyKJx0IeLFdxmQXmcoFFWs9QCrPneewQTWeZ",
+	"iothjicYtWtPmlexT0E9E/TpazEqIM2aQRk10zkfjfpsQq3DU6beiay3KdQpSPMGoFOUPKU6sLJSg0Kw",
+	"JzjduskOjFw1U1050UH+2kyzzxj7/a3Os0SOP7Sf7se7qCRDnVaPPEqrAC93aOe6F0wV8UdndqZ7dRPF",
+	"czKc5+977SbngUmpCq3K51lj8zX618YlW2W2olUXGeUcuXQ62JeWP19zAvOkoyGlFNZb1SSVtrXz7rit",
+	"7zPYSbSsu9zRLnf0qbxdIJdfo2Er3u5GXyVu+JVJH5tNAaFBXjBIjlOXuUnFKAfvNdFIhGvcXuedIn0r",
+	"D3xixMRAPAiH+zLmiQRYjOPv6Mord0F0UIYctWIPiT3KLMwAJg01o9AEbZx7m31ydCMsOh8dgiyiNhoc",
+	"hbkIem0AGcOl2mnOyB/CXaygzhUu+QKbi8hQPH49PvDxF+MDL9HC251xJ7WmtJ1bOZl2538pvuKnUQRt",
+	"nEvyz+0Cont40uY6yCInZlP8CCyIO4/0S2POQClOSqqNvmywuW2cdXX11lwVacyuBdNQwKpswNWShkNg",
+	"mUoaAP4Pk2gsGdn+AaMegenPWNtU2LrQuZi6yC66D4ALadQOCM2ucUCyXEgRk8RyI7EA4lQz9sLHqjXw",
+	"tzquLUcsSwqw8thUydqC2HKcrAVlPU05t7UdTcTibjwldnGeppDfXC3ZyXz5w3KIJ/KdSoaipUpzkcUN",
+	"NZu/bknBLe/WnROzc2I+mRNDO3MDR4bdrpYt8GoaBTzaB1hYv73HtCa16DwglPAApGhUATIBUtDGYTXN",
+	"ue5b5WVJC6WCDsLAUQJgAUIW7DKQ9wMpeJYmIrOuSReq5FSaAsoksv5ZQFtSSBYdCsgqyNpNwG2yNOKQ",
+	"1OwynhN6ISLh9tiZ7epwQLdl+nELeJlkut7hqmRIQ28rWXaz+uhmjpXAoBQM0RxZqAJroM0mqS/xC+3t",
+	"2yYmuxv6b/fvAj1P3ol7CXHZzUdhQCbV/I+QFQx9qXmST+KMt8rY/Ubnyp0zdYeZuu1dqp13s5V3Qy7t",
+	"vWbcDv+NAcbMiszb0V9evX7566vLq/OnVoveazKudeLLiKqlvNerUAdg4mtGGvy2KSYQjdUMU0nn7NOj",
+	"4s0yPkdWuN2LdfKTIvBp67GGYdpEs+siSXOWyC76qRRHtRkh9tJaK1iSD8xv2gXOnHXAysbBQC5bBzaf",
+	"UqO5K9L97lHs70UfvxZ5kgUhu3tSyWbVbXbus6vknSa9tSbdqcOt1KG16jbKjxmJa9yFxXrslujk+DhC",
+	"mBXIAfGcXyP4HfyOpJj4CXu+e4ESk0hDbqSa6xCVHo5awTkpIIkykDF00b/MJyKbJ1qw6PHxwyjAo1Sx",
+	"YFF8fVX4xYy6LMJnX8VJli8i4whGccYTmchx1EfuAEoiaWi4AgZ+ovg8O9/TrJghY4kdENc3Im5AkXkt",
+	"eJx8qTAyft3h1X9KFJk/HkjWxQTigOE2HYvcbZVGHBsoaDmiuMzqno9rFS/2tI3hYPW0ZIm8Vu+BcxdZ",
+	"dPosnyhNxsTUOM6AN0FBkVGS5viV4eenshgbAyOtsjxyzBswapYqdQPcC5xdG1kuYiaL6TW1EtpxaAVc",
+	"m2MBtc0QOhgJioVIFgENQ8SgjwICKxLCNY72ItEWm2KsmJL9gYTABWfTROtEjln0PJE3kTWrIPqPT/Nc",
+	"FwlmwuF+XOdASUERcmAGsVU6EAxZqAIZHMxwp+qdpWFQ7FoMpHmqiM04h2oqED+jlgko0TlgShLF9Lqo",
+	"fYRdHRHYgrapcwrRKjUTRrz0WGRsXiNoYFV00Plpxm7eqmv/NGdqYnGZFFMuu0QWYSaaw8+uSTOaZYky",
+	"m9be1xYYRObJKONmQsbmyXibqdI5K7KxkK6JyCwRbCLcXAFzZ6drBZExMXEGDekIs8lKmYhYjHiR5p1+",
+	"B5fH3EsWU/OZuAP+lnYeRgFRZw2WwXUg/VAjonKeF/qURYXMhFbpOxFHDRPvlabhz2+aCdy5NBc7cHNv",
+	"M1i8MUp2e6thqjT8I3hA28nY2TfletzqtBXvuHNf2csaHluC0prwcFd2WTQ1OtOso/mqo0rjMUqs8spO",
+	"RcPwudbJWApRGv6Uv38u5NjYKw//1u1ME2n/PDHfW27ke6ff+X/3p+I/zQj+8/fjw+/44ejth28/Hrp/",
+	"P2rx7wcnHw/+0mn5KnKj32sXpGkp4BJci9o8neDTlhN/VJ74J5r1Gcv5uEsOqc65jJvnwsdNU3l8XJrK",
+	"g5bL7eCMUYlZIdg0AFJf0JzphzFS2ZQbSVMUkA5tXmHzZ7DEt1nc5bXdKKG6EtsEysJ4moo4MEQblkS8",
+	"R0uomgkOFuHBybfVlxMuwr8c/n9v/4/WH8jZOZuquHE4PLkyP7eWVGfnv5rTax4Wod8AShMyGIJok87O",
+	"bdIF2tzlmkQ5T66MSBe1Et09o5Ws/q1U8KulUv+BTbdOCMILbtAreHppGPTEa6VSweVtdtDLGVY35Gio",
+	"ogGSsZTnIkMe84cPH3530LRIBOF5BYmtDdTMVPwIdmeneUg200ag33Zw7ceEjFl3NCiseImR4GXb1SLc",
+	"oztdrdLAtl4zO7I7XbPLQDKDWjR2G3EBko3KdCKHAip2pj7cue36kl14p+u79SS2fhd2Frd8F198l37g",
+	"Aq+Gjg99ri1a9fHSW7bq02B3zfm75vxP1pxvAwGuDSoIKeHfAQ7fSTOC1VLU6QgpMRqDTz+rOZtyuXAj",
+	"4JlAQ6vrajKveTwWmoC1ICTVY2fMWe0PjrvHx8dhxAZuqDJg+ljuh4ILV0dXPjEgs1uitsLpCV6xAbdF",
+	"zbW1cVccy67UcCdPtpUnTzCgc4cCJRd8qlcisueexN0+eMilZ6vN1TLwzXLE9RKe8/VhFLn1WylecPbb",
+	"GD2CT29r8phn77CJduLqc5k/9OVbCYV/r0bqXEPWBlFcNWJCmlHHnhxMjVAg9th5bknJxXSGofc6kJ5L",
+	"DN9+TnZsM4K1EOZusFvAl9dcew9APa3mgeKs9dDp9FpjCvZAhXTrS4fpQW7PyxUriQW8T+G82CqHscjX",
+	"X2NPxhDS+vMJm8e/gh0yzw6Z50vtgyQiNEbZuhpV5FE/zcEy59UKzE+4w9EH8591BL340Vr1RRBzZFBf",
+	"C6hZcNnGPuM5gAJAXnKe5JNEsmkiC3MDbJdcEBOmXNQVOQSSpC0pRU6lT3jp18fI+6c33jaFs4J9sMlH",
+	"Qztn5UfTbcbuMfcgnuok12wqptci07WYO9uZbXfv+X1qg2cXO9oJgE+MtdP89d8Nz4LZ8rY/Az7Nfn3q",
+	"1CrOPQ2ANt1QRoCWvFb5pMciPHSVxDoCuFZqPA0bTOkqB5+TCaNLEQygioQzkKuhcEBrtkfCqRdcdfP1",
+	"d4cnJiOYMKGXURMKzkcbK8EXSz96cBL1WPTXCBF5fdUZSgSfwLQTbZ26fCbzJF9ccsC5uZXTiyNYR5Ho",
+	"Vmxzp7fu2ntA5vksTu89gPLsJP0OFOdPB4rT2q4t8aCtcgbXNAMAWaurvg8D8qc+l9P1vEB7uoRYMyxy",
+	"ppNUyDxd9F0jDiovSMeW6vaRKsjW4OP3TlBwpWr8phL5bfO3X0/Byh+kVmWXutmlbv7YxDphlUsoUOnI",
+	"FqmelzMhtQcIs8UqSLMLPXssuMC2G8IHwogVzZZcg1B1TUuAi8njvrGgMIs9kI61wsXc5oQKxtmoyJD8",
+	"ASmCmtke6Iv/rKmktrhaT4IRb51Pqlx9DxmlttOxwvbjZu0zjTY27rk519Df9XVklnCTnp2/pleyhq5d",
+	"zLHr1zwYLyU+ubXX2fPchRfQU3upboRce3F4LuW18FWtzmw5ZWvsFj9Hvfoy6mu21/1qScBWXuTOMpsN",
+	"Rtt2TfFxOMMgD9difjYTF+zaXS5ul4v7ExgWxgxwVkCTZXHXhBp0809KqJEneSqQLeMctR579M2DB9gI",
+	"peTY0WUE6opOxxqIidnTMTY9g7n0cpira6CP2Igsw3ZD1rJloAQqsWXUGANAmXFpJtRn+L9VkxrkT/2U",
+	"2k3oLugwSMnX82HQPOHd5DiRvdoZIOdFHE5gb9349yqMF0GsAR7bPvVMReAfHFTsx9V1nDhlYwknuYZm",
+	"HZ2zB1DdjUqtS63h5Gmyl2nsTV+sHof2e2MeDySSstWMwjHARw3gGdvayp8HhRZH+1uST7zy39DUrFy8",
+	"wuy8E1x1Y868OW9n0DyZ8Dw0ajKhi6l4c06GymraYDg3NrdYvvQf37S++B/fwOWFPPvpzfkaK+qnN+ev",
+	"C7A0tJCxm2XrSS5duW6cwbU4Tp2rWbv1ucjVbGbXZ5eB3QVh7psp3wVMXBFFCJO+cWhmszwuXN0ukzu3",
+	"wRlgv4egdNeC3SQ5Qs1AGAdgbSKE7IgA8iUEbQBY9rHFBPmf//9/eVAQ/MtDh8CfiOERdSF3qnMxQ4Sc",
+	"PJlinVUmFMSdkrzP+EAG0CrBnVTmbmSHMeULNlYOQxDH02NncoF5WUrPmSlqZeFwcFJmujwFGKaBJEZS",
+	"gtt6dPwdS+Q7nibxVZ5xqSHpFPUY9BvBQ2lUjEu7CDSiOMnEME8XPfYkVYDF47aGAFYuYIgJkI8HEpjk",
+	"kzQtgxf3KdUoVR5SuJZReoApU4C9k0hAtsdp4zLzhWa4YPg2CUKgz9RoFAEhWOmdqtHILBF07Or+8khZ",
+	"/UBxXoV0g0TgG6kG0sbwzHAI4Dlkpo2UjJBtBwOLOI497duJAWTILTrVA0C5gZmQuUZRkBDrCkqcZ6f4",
+	"owZUqejR8UPzEwrRqMciWaRphCRBkNM3a0tQAj4SdSM0ok9rkY6YeVsRnXMFM4lwsraV2WG0edAhYzZq",
+	"s3dxznY7n2Jxgd8/IbCOfT51+9ATLSVRzdY82JZPiB5Uh3RtZjJXDApUNPLvuq1sI7x8KgaSvmJP4msW",
+	"XFM5RHM9xram6F0wE5m9r0aj9fBvXMYvR6NAw1uIopYlFOVYbbeTZ8kKm8lbvnDa1sUXm0eINyaIb7kM",
+	"r/C8+wkU78oxPh+IKL6gFyoneI1dHcfOOK4zjn3Nx8pQ4lIsxlZ+dO0BtNquiKzeHycMtOBIzselMyw+",
+	"0BZhnSOeHGZBkqE2xIMOKZpS1lyywItQPuCMAQrP2GpIEmP7QIqhS3lVp6EzgUagFAeM64FEoMxD4HnC",
+	"RTslDOubRMYE8TpRc6DdAEe/C1ZRItnvONBEjt/uA1vskbYHDtAAwzTu0PgDOudZHs6p6805c4Jm/1SJ",
+	"BBRJS5eRFZKeD6SKKJpHiURqDWicyCCthmY+y4tMYqUkZYExBTxRc6BjVKNcyIE097teuKMAgpCh0LbS",
+	"X98g3AxBccJ9HdLcPwudsxEImtLDHKitMWLghIKMR56zVHAIxr0TTIO40taoBaaSQqLZeuo0j7EMEaHc",
+	"mjrW4DVuBpq4EeDZr9tmOmKxEhogQjEr3kOPhByzq1xd4SSiEBwCrWRAEiWvBhY7QZ9Binmw+bA+ye3K",
+	"zPJqOsQvv3p+wguRn3qCGPMbHg/fsUXPNG/hOlNzLbI9zaJnZp9eQBg4sujhQy4BeljImEWlGH/UhfZ2",
+	"KEJQN0ICzcxArlg93MaHcLaOjFkQ4aErOFRrhC6lEDeutuI6h4kZx7u7yenn8u+AZ9QikpqL9/kRfOaH",
+	"2oW9QjsM39daM8zP06ZBP7bHkbOXwvAbkY0RwFmNSCpBHzB4hvChRTEAPBonB7/FCLqcGlui4CYQn4Cv",
+	"PzLLdwgDODx/GtmyE2EBVt2HfRrKTKxHwfo8Bdi0u9aq1gYelT9eKl+P0MpeehLEvdyTLd1Ki+eenf+9",
+	"UDm/val00uol/8RzMeeLW1lX5tIWL44edZlMhSryT2yUdT+QyKN6kHprDaUD1Wvt2Y8qMNp4cgfMLi9W",
+	"ZX+P/nJ5/uSXZ0DqEqjFbZLCrXOvxMosffo1A6vVJicvKsoCE7E5xV0PGCRekxFc/C/fM5mkeGiQp2rc",
+	"+5HnPN0XWXZgjn00/6fnST6ckJTrf4//6O3ni5mguw25FjbV+1SkOe/jDUfTvPcqS2S+j9eQR3JQvea1",
+	"0CKvXpPK/UGH/c9//bejbkMrRSZy3B90lm7yVElRe4/BQOpcQeWeHnS6NH5K1vSA0KZ8J/T0mu4lLSdn",
+	"39/siYqFXbCPW+ecwZ6DRPM+pp9xydXIvduqIbBPrzU+gDfBGL0rWm/3ihhjDGa4F5vXs9fHQ4yRu9jT",
+	"eayKvAcOBl1Mmv3g1J57nQl+cxreLDPvzd/MDFqlopeq8f5e05vbW3VDo3gb7he+xT277rbeMolX3RWV",
+	"ePN9/Rt1NzYiA29p32jF8+PJlf3ae+B+VH22bWjlg+RICx9vDZ1AyTyeexNYlvCsw6Jx784kYA5hTeNy",
+	"zX9YO/f11f1TZmUDM3Wr2v/Amr9d/X/A4f9ZmgCCioKxyDeoHRU6t+baLuu9y3rff+uBLeynMQKa5XKo",
+	"z1qN95Hvru1iuKhGr2xEzqUYIUjEgZnI/FPbYMspFlolOSpaLLUKNcTRh0BPBeGHaCCNd/s///Xf6LDr",
+	"qMd+g9CYD6skupI6rWgOCI2AtsDYGIS3ctVFhUPkdzhgTAeeHB9HB6dMqzLvE7d8Az4huRRsoygRZoYz",
+	"MRbS6CTRZ3lWiIhxfUNcKZRS9uvIgwhbcEczXWEHbd5cKnJoFq82gw9kQDeMGM59QjilEBWmrmlxJokx",
+	"UhYUR9DFTGRaxCK+ul5E2Ise7EDCc9HhiVEXo4i0WT2PsVkADXzEZ8ytQKJoasbE0SwV3JY+hMqflteR",
+	"DcIqTlUs0kqLOGD6pzroikGmIzUaiUyfuoaXJO8GnTQ2kUqKk5aW480odmbbZ7rhbYGbWElfhoIp8H71",
+	"Sw36ET3pM6SqmxttbhEsu9NmGwintqBAtFs6zN6mbS59Upnutp06dXe4h1xsVoAb0AJpl6L9oZ20RRyw",
+	"KQQYbi9nIVOfLAmbsvV0L3TMQy6HIm1rMz2Bs1MR+yjXBhaXv6hswz8jn2bVtXjOy5G/R9UT/WFx/nRd",
+	"maO5wt/jI4RUN+32sr7W594/JF/NrqEh3dd+uXVP1598j+18hDYRdFyxFyq/oA/s661zuLOg/RfnBsG7",
+	"veeA+ebR8k/VQ8UGHe86DDroPLANup7sgBv6nppC7pUuqCVDC0LorytOzV10LzkDp75/qSaM3GUfWNW9",
+	"YvVtSK0CoE1RzGnQdNLYiRQWpVd7ji4dt6n1JfEPSRl71400B4uO8nrEZYoVGWw+UWyk0lTNNRYZzLgn",
+	"EaVqXHAzgKlUYGELuOFQMgp/raQPdQ0zX1+QtNQwsM4Wa2iIahUmDfpxbhEjbWhd24Gk7EKbX0Vok/tY",
+	"4dQLHavW3aFPG9c8i2PNuIuTESkygrP0PUdypY0CQRoXFqDfki36+5DABwsG/20LDfc0yxXTfAHcRNBL",
+	"4hpQIKonlVcM2J5AOok6dQ761NzDAnblgTwL54C1a/XtMaypO8ZSy/F0zheazRO5InRlRd5njVvBdW2E",
+	"+5NwzNsGn5YuvwecmPYzop3oVE/ryfgramMGdhfNuWY8ju8vZLBzezfrDHiCrN270v6vV02exXGgQzAx",
+	"VM38lfXkJ3CC7QM/KYgIiUzCBcmtPiWcA2Dz2xYWhObT4B+TdFzpHJcVAXjGtNdbjfYuvGa7R+qdZjuJ",
+	"wGM2yzq0g9xbM8ZmXA9by2SBPdY2k3gq6ZIv7lKJW/WQlMrToXnuzs1CqpQHgwmzmtiMIANrsBk1JAgc",
+	"RbbNAUqnRaodYWUmhOXB6A3kT8k7waIiSyPou5ZizoIq//0iSw8iaKi1BaU8xHWD1G4ypXQ2jxl1wAiJ",
+	"ncpQo4rdvBLS4VSmlitPfgcogWOeyD6LKh9rRK0LTIxGYpgzYHlvtA1D6LM7sQ9vR+a0Cq6tkoohuLYN",
+	"6DLDq+o7K82Puyr5nRWwKfoFduoA5bfv/AlEQk1I3Mlp+Cvxn1Kn35FKCmDtz8RMcHwn4LTUhUOL5Gg4",
+	"4fB5NZUDqYyqHYAFPujDixxkEsNstfOa9zRCNTsNTEQAmUpBcEVmNaj/X9e2ACbG142S2PWrWFlsJGPg",
+	"e5N0w/Y3RBtg5rJKLxyV1mhQitA4ZXvLqA2Ns1TpfCB9UN2WvZAY/qdKZGmQirq/FlgGEz06OWHBi7ia",
+	"JnoKWAJhqxko4phdi1TJsUbDj2YzkFB4YmuGcvE+7yPmCGR1eRLbxq9rwUSc5Nie5mzICcCCoGM/N06/",
+	"LXG5FkNeaOGDA6gdsDbbrN1oBPVX9jwMKUCXZJJ3g0XOlVpaFtemBDrFVWvZRUWcBXOrKOY5Pywcbm3k",
+	"YChctMRWK9k3nhX5pMdeljYaYDC4zejKunjcxcIfqPVKF7QHIrPhIjfmGVS2mfMWMzGQkVnjyE8pE658",
+	"CDFeEs2SsVRQoHUhBBt0npgHoImoB51qAdghjTPCFfN9VOYJK6rCgn7XvMgk3PZnLsfm0mKGPY3Q8Zer",
+	"WbAFT21bJH3EFctJzbAdsodgNJmrTz/3X1US2wkHFSjUiGppR4L9FWx/Khaj8iqk/Xif295X9Q66XvGl",
+	"8zwX01keMSwvo+UGjERziULZoOayz+KMZoivCivc/Psu38/tIBrjnjbzmUJsDWWfWUDNR2J7O6eM1/UF",
+	"1G69OTd7tLaCq3XIyd5jYwiNynVbFGzdVdeme2cbN226K59MCpsxaSq4wcwfbM2Reemg28we7bPfn758",
+	"8extVImp/dvhP0Q2FOnh2fnhm/NDetLhalw2G1xbntPO1rxFR2ab2JrZz582sGaeuOv9/MP0fpYLVozh",
+	"6MN23nqtGK+cDb2dEFjvYGkHLPeP7zvk0m2ui2jwGWrjM4wn+GN8Y88NnYfb1VIA5oATbb+/jQKL5OLp",
+	"L+Uceb+cpQthPwoZE5CR+zmJu2hpeANrIEPs2CUDGkxtY65eL8pvkWC+wGJyphD9NObvBJjKIQiEO7PO",
+	"+jJ2fCGHxq68LLtNZQ/pdJkIwpjuEdc60TmXxnrNVRozbuwldr0YyGgqcm5UUA/lN0D6LTXfEW5FDOlN",
+	"myvELKH9CdE/pJp3LZQenyrgqBDTphKTAL/1M+PkblQREgx7i5oQbx6WqkIeHD9YXxXSWFhkd+XtKkN2",
+	"1R67ANanrPYoyXWMaK3ThLX1H1Vlc8vO5Sb/+F4SCliyvtz2tK6BzahBdOdXt8xhAT269phgsPEICc+J",
+	"FQjrG6nm4FcnMVuInPx0SRGT0ki6Lk4x4bOZkNiSBTjQQEoEaPAUMADEJ64h4HYLrzpEo777xEENMM4L",
+	"1dRI+NVF7Heiq13xeSmWVv+N1kqs+qLjoe1U6dwiJN/WyPahkVoT+0eVAfhzMXU9qSWbur+xcIKG3gQi",
+	"coSc0bWnQOBDAzRaORwZAY6VTUJCPM8ZyHVCoQLivwsV3XWo6M8uGHeW4P2JUyTG2E6gfiIT8N03a1Kd",
+	"Z7qSUImckCNsbytGw9IML1bZN1hA0g+gA6o5EZDLwkgsMbNU79d8eDOQPtU3UXN5yiKEhkSTits/Xwuu",
+	"AeeRy5hF/FpleWR+zfD4J0+J/OObXVLkS02K/OObXVpklxbZpUV2aZFPkxYJNeXXnRUhU2MTn+3MVpk2",
+	"+3vRss8VGCz0zGi9awU6e6dydu7Vzr3auVd35F5p+qzqZVuaMj4cqkLmuorxCflHpQWbw/+LwylPUsbj",
+	"OBNaOyIAyTgbiizniWRzvnBZSwTtdz9lKhX1IKFvYIBLsyyP82c1R2z0ukHAUB3dW4894Rp13RuZDFUM",
+	"/AdTG32f8jwXmRkKScJOv8Nj/q+dbse4K8bryBadbkfyqflJmOd1Qrk45e+fCzk2++Tk8aNuZ5pI+7dP",
+	"K+o8SyTQaNYl2e2K77llCcYyxnxM3WDM2Z22Mvq1wg/ja0BapfVaD7VqT9wGZxWvvSWAQP3HtAMQ+JTk",
+	"71+P4uLxNJH1msv+VJP1tR+BVzmoBEo6Bw99bMyVgk2PeQG8X9dzELJcqR47X2obwOiazWRCRxNaf0DM",
+	"Qy1XS0KcSmgG0k4RKmlQ9Xg72uylI52MZTHDWNqFkDlmQAGOE9vpMZ4G8Cs46j7hSA4VoKISzk1CfJgg",
+	"3a9yfoPkibfquDJ67HNH3OjEFn34ZrTbNuGXr72HDvx2E3ECuz1an7ui3l/Bn5FwHX3aiuC+HcDeWICx",
+	"sxqZDs742CU+yRbnI6UYXvbxaxTnbcJlz8yHfMlv6EG75vwvR2ehTAkUDaNuqwUje7dGi9XGo8zvLhjV",
+	"JmhEOtC5SUcfzH+ukvhjo8P00qsW19WWxJZEWQsgecoW/hyNC6jhN+S0U3PpCkuJgg0ugs4mLbCnD88b",
+	"SLpRj0X2kiiAOaa7uzLUoF4VilwbNJaVRJ+5FHRDOd/t2Om1hma5Lx2xq/vchaP+uI3LTpS2dQE2EgJG",
+	"crTj5fcDofp5iNTECWg/oA8XEv+Z5D2GZDTE7C0sjTsfGnWJrdhBq67VFROuu9ifC5EoMvSVJDGMHayn",
+	"jLuOAJGjf+CYMqWYoxtzvSj5GpkYZUJPoh57CgPGblH74IGEERrxr4XWiTKDs124UoEoH3LJUjWG1AD0",
+	"TftIOM47ZqARE51nPEfnagGj66N7Yk69glNWUI6TIN/ebaD3sR4qG9ehbP53MSjVjjh8O6ej7tp7AJz/",
+	"zE5HmfZ7zrNY7/IQre3/51znZ2Bd7sz/L8z8t1TaqB9IGHndsFabVex/S7H9tp2hfxSalNvrwaIOn0MQ",
+	"WY8x16kJDkGHtXMWAkoVMuUDhEt9yqIPHyM2TAXPtFMgjuIYsAAAsMA5GbEaEAOxgPNfWlCGwDEw7of1",
+	"G6bc6MgcuKuJL5L8EJHqElU308Vw4p+9Hz06fhQhw7ZzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+K",
+	"yHEYAeu0sXqqN6rTibMit7b/rZQiZlzWKINX/mGbq7Xai+9Dr8W8tbu0SSjQX1LfO+d2qab9LtXcOsHT",
+	"nWrbKaqv2At7Ab1Y7hu4veKCqZhVqUuOe6geovEy/yawvFgNi6nAgEWRpZ1+5wg0Fo1nSWclY4nYNl3j",
+	"ugDOTSIDbCHr68CBwCcbqqmg/LvPV5vPEAJucaJnKV+8wMP2IQniLy6h/iESMyH9BVrDFgR3PV0sEouF",
+	"zeYEujdMlU7kOBgM6Zya8VzSL8uDeWbVYaizRkmaiwxJAszXBWsB+k/ELsc1E2qWQulE0Hg+DYYDMrFu",
+	"cUBWJvJava8Z0E+ZKmZQXkaJOPCHcWSQNkMYwVyFExd8WjttOL78jN9cE71D2sbK+kq/u+YLLP+wrUhV",
+	"yHx6fgA0Xh2Cb+5e3gcEiEXw32fnXSpdBGJf2u+HgAhA3PzBvktqnuVBtprmXHLGNctFmrre/mtV4KLE",
+	"Qt9AtR81HoTPnWVqOqvdYq/ol/p6EGzdpAnbHUT1mPvGjnoy4Xl00GUOXeCwSOBVnP10+OY8GAHUFi0/",
+	"PgTHqltrV7QAgNOlVUiVuiHQMLODURRgRZBT8YIPJ4T4FYyloMKepRfhijSWBvKLWCBmGRnKFet2yO0b",
+	"eRVOms+SwxuxqH3Wq3MGPy0/61WmroOk9CzlOdQJIdxoIXXAQBg8bCJ4WivVfsYfPr79+L8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -47,6 +47,8 @@ type Querier interface {
 	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
 	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A draft with the next version. LockPrompts keeps the number its own.
+	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -56,8 +58,8 @@ type Querier interface {
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-	// does not belong there.
-	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// does not belong there. Without a creator it is the system that creates the account.
+	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	DeleteDetachedTeams(ctx context.Context) error
@@ -117,6 +119,8 @@ type Querier interface {
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
+	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -146,6 +150,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
 	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
@@ -171,6 +176,10 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
+	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
+	// from others.
+	LockPrompts(ctx context.Context) error
 	LockTeam(ctx context.Context, id uuid.UUID) (Team, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
@@ -178,6 +187,8 @@ type Querier interface {
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -198,7 +209,7 @@ type Querier interface {
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
-	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
+	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
@@ -216,6 +227,8 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// A draft that is locked.
+	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	// The team's row must be locked. Without member_ids, the members stay.
@@ -224,10 +237,12 @@ type Querier interface {
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
 	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
-	// Ends the access tokens that there are.
+	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }
 
 var _ Querier = (*Queries)(nil)

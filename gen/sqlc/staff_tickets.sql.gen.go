@@ -232,7 +232,7 @@ JOIN tickets AS t ON t.id = walked.id
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 CROSS JOIN LATERAL (
     SELECT (
-        ($3::boolean OR t.status = ANY($4::ticket_status[]))
+        ($3::boolean OR t.status::text = ANY($4::text[]))
         AND ($5::ticket_priority IS NULL OR t.priority = $5::ticket_priority)
         AND ($6::boolean OR t.assignee_id IS NOT DISTINCT FROM $7::uuid)
         AND ($8::boolean OR t.team_id IS NOT DISTINCT FROM $9::uuid)
@@ -262,7 +262,7 @@ type ListStaffTicketsParams struct {
 	AllCustomers   bool
 	CallerID       uuid.UUID
 	AnyStatus      bool
-	Statuses       []TicketStatus
+	Statuses       []string
 	WithPriority   *TicketPriority
 	AnyAssignee    bool
 	WithAssignee   *uuid.UUID

@@ -18,7 +18,7 @@ import (
 const (
 	sweepInterval  = time.Hour
 	detachInterval = time.Minute
-	maxSwept      = 1000
+	maxSwept       = 1000
 )
 
 // Budget is how much a customer may write in a day (UTC), counted over all replicas. Zero is no limit. Staff have none.

@@ -172,12 +172,12 @@ func (f Filter) start() page.Position {
 	}
 }
 
-func (f Filter) statuses() []sqlc.TicketStatus {
+func (f Filter) statuses() []string {
 	switch {
 	case f.Unresolved:
-		return []sqlc.TicketStatus{sqlc.TicketStatusOpen, sqlc.TicketStatusPending}
+		return []string{string(sqlc.TicketStatusOpen), string(sqlc.TicketStatusPending)}
 	case f.Status != "":
-		return []sqlc.TicketStatus{f.Status}
+		return []string{string(f.Status)}
 	default:
 		return nil
 	}

@@ -45,6 +45,10 @@ var refusals = map[string][]int{
 	"sendUIMessage":    {http.StatusConflict},
 	"sendUIMessageV7":  {http.StatusConflict},
 	"runAGUI":          {http.StatusConflict},
+	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
+	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
+	"publishPrompt":    {http.StatusPreconditionFailed},
+	"previewPrompt":    {http.StatusNotFound}, // There is no such ticket.
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
