@@ -32,7 +32,8 @@ type Querier interface {
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	// How many of the accounts are enabled ones of staff.
 	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
-	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only.
+	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
+	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)

@@ -17,21 +17,26 @@ SELECT
     (SELECT count(*) FROM (
         SELECT FROM tickets
         WHERE status IN ('open', 'pending') AND assignee_id = $1::uuid AND snoozed_until IS NULL
+        ORDER BY priority, created_at, id
         LIMIT $2
     ) AS counted)::integer AS mine,
     (SELECT count(*) FROM (
         SELECT FROM tickets
         WHERE status IN ('open', 'pending') AND assignee_id IS NULL AND snoozed_until IS NULL
+        ORDER BY created_at DESC, id DESC
         LIMIT $2
     ) AS counted)::integer AS unassigned,
     (SELECT count(*) FROM (
         SELECT FROM ai_responses WHERE status = 'streaming' LIMIT $2
     ) AS counted)::integer AS answering,
     (SELECT count(*) FROM (
-        SELECT FROM tickets WHERE snoozed_until IS NOT NULL LIMIT $2
+        SELECT FROM tickets WHERE snoozed_until IS NOT NULL ORDER BY snoozed_until, id LIMIT $2
     ) AS counted)::integer AS snoozed,
     (SELECT count(*) FROM (
-        SELECT FROM tickets WHERE status IN ('open', 'pending') AND snoozed_until IS NULL LIMIT $2
+        SELECT FROM tickets
+        WHERE status IN ('open', 'pending') AND snoozed_until IS NULL
+        ORDER BY created_at DESC, id DESC
+        LIMIT $2
     ) AS counted)::integer AS unresolved
 `
 
@@ -48,7 +53,8 @@ type CountStaffTicketsRow struct {
 	Unresolved int32
 }
 
-// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only.
+// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
+// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 func (q *Queries) CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error) {
 	row := q.db.QueryRow(ctx, countStaffTickets, arg.AssigneeID, arg.MaxCounted)
 	var i CountStaffTicketsRow

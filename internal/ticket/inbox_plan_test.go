@@ -89,7 +89,7 @@ func snake(name string) string {
 // However the inbox is asked for, it is read along an index, and nothing is sorted but what was looked at.
 func TestInboxReadsNoMoreThanItMay(t *testing.T) {
 	t.Parallel()
-	const walked = 100 // Of so few tickets, as many as 1,000 of 100,000.
+	const walked = 100 // Of so few tickets, as many as 1,000 of 100,000. They are as long as real ones.
 	url := storetest.NewURL(t)
 	customer, me, team := uuid.New(), uuid.New(), uuid.New()
 	storetest.Exec(t, url, `INSERT INTO users (id, email, password_hash, role)
@@ -97,7 +97,7 @@ func TestInboxReadsNoMoreThanItMay(t *testing.T) {
 	storetest.Exec(t, url, "INSERT INTO teams (id, name) VALUES ($1, 'A team')", team)
 	storetest.Exec(t, url, `INSERT INTO tickets (id, user_id, title, description, created_at, status, priority, assignee_id, team_id,
 			tags, waiting_since, resolved_at, snoozed_until)
-		SELECT gen_random_uuid(), $1, n::text, 'x', now() - n * interval '1 minute',
+		SELECT gen_random_uuid(), $1, n::text, repeat('x', 1500), now() - n * interval '1 minute',
 			CASE WHEN n % 4 = 0 THEN 'open' ELSE 'closed' END::ticket_status,
 			(ARRAY['urgent', 'high', 'normal', 'low'])[1 + n % 3]::ticket_priority,
 			CASE WHEN n % 3 = 0 THEN $2::uuid END, CASE WHEN n % 5 = 0 THEN $3::uuid END,
@@ -120,12 +120,10 @@ func TestInboxReadsNoMoreThanItMay(t *testing.T) {
 	for _, sort := range []Sort{SortNewest, SortWaiting, SortPriority} {
 		for _, f := range filters {
 			f.Sort = sort
-			for _, after := range []*page.Position{nil, {CreatedAt: long, Rank: 1}} {
-				params := f.params(actor, page.Page{Limit: 50, After: after})
-				params.MaxWalked = min(params.MaxWalked, walked)
-				plan := storetest.Explain(t, url, "staff_tickets.sql", "ListStaffTickets", literals(t, params))
-				requireBounded(t, plan, int(params.MaxWalked))
-			}
+			params := f.params(actor, page.Page{Limit: 50, After: &page.Position{CreatedAt: long, Rank: 1}})
+			params.MaxWalked = min(params.MaxWalked, walked)
+			plan := storetest.Explain(t, url, "staff_tickets.sql", "ListStaffTickets", literals(t, params))
+			requireBounded(t, plan, int(params.MaxWalked))
 		}
 	}
 	plan := storetest.Explain(t, url, "staff_tickets.sql", "CountStaffTickets",
