@@ -9,8 +9,8 @@ WITH spent AS (
     WHERE u.tickets < @max_tickets AND u.bytes + excluded.bytes <= @max_bytes
     RETURNING u.user_id
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT @id, @user_id, @title, @description
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT @id, @user_id, @title, @description, @ai_mode
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
 

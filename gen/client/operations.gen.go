@@ -574,7 +574,7 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 // written: it is not published.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {

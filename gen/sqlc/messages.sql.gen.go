@@ -49,8 +49,16 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
+        AND (r.last_seq = 0 OR before.author = 'staff')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id
+),
+superseded_noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'ai_response.superseded', 'ai', superseded.ticket_id, superseded.id, superseded.customer_id,
+        jsonb_build_object('kind', 'answer')
+    FROM superseded
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -340,7 +348,7 @@ WHERE m.ticket_id = $1 AND m.superseded_by IS NULL
         SELECT
         FROM ai_responses AS standing
         JOIN ai_responses AS next
-            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming' AND next.customer_id IS NOT NULL
             AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
         WHERE standing.message_id = m.id
     )

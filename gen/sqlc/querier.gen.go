@@ -118,6 +118,7 @@ type Querier interface {
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
+	// Those that staff see, or only those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
 	// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it

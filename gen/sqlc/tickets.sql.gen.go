@@ -15,16 +15,16 @@ import (
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $6::bigint
-    WHERE $5::uuid IS NOT NULL AND $6 <= $7::bigint
+    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $7::bigint
+    WHERE $6::uuid IS NOT NULL AND $7 <= $8::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.tickets < $8 AND u.bytes + excluded.bytes <= $7
+    WHERE u.tickets < $9 AND u.bytes + excluded.bytes <= $8
     RETURNING u.user_id
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT $1, $2, $3, $4
-WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT $1, $2, $3, $4, $5
+WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
 `
 
@@ -33,6 +33,7 @@ type CreateTicketParams struct {
 	UserID      uuid.UUID
 	Title       string
 	Description string
+	AIMode      AIMode
 	CountsFor   *uuid.UUID
 	Bytes       int64
 	MaxBytes    int64
@@ -46,6 +47,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.UserID,
 		arg.Title,
 		arg.Description,
+		arg.AIMode,
 		arg.CountsFor,
 		arg.Bytes,
 		arg.MaxBytes,

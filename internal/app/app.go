@@ -40,8 +40,8 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
-	// Writing is what each customer may write in a day.
-	Writing ticket.Budget
+	// Ticket needs no Logger.
+	Ticket ticket.Options
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
@@ -79,9 +79,10 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	set := o.newMetrics()
+	o.Ticket.Logger = o.Logger
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
 		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}

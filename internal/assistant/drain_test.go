@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -22,7 +23,7 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	// The customer goes on, and asks for the answer to that: it has to wait for the one that is being written.
-	_, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
+	_, err = ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto, Logger: slog.New(slog.DiscardHandler)}).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()

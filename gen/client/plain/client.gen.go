@@ -156,16 +156,19 @@ func (e AIFailureCode) Valid() bool {
 
 // Defines values for AIMode.
 const (
-	AIModeOff AIMode = "off"
-	AIModeOn  AIMode = "on"
+	AIModeAuto  AIMode = "auto"
+	AIModeDraft AIMode = "draft"
+	AIModeOff   AIMode = "off"
 )
 
 // Valid indicates whether the value is a known member of the AIMode enum.
 func (e AIMode) Valid() bool {
 	switch e {
-	case AIModeOff:
+	case AIModeAuto:
 		return true
-	case AIModeOn:
+	case AIModeDraft:
+		return true
+	case AIModeOff:
 		return true
 	default:
 		return false
@@ -843,7 +846,8 @@ type AGUIRunRequest struct {
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
 // AIResponse One generated answer to one turn of a ticket.
@@ -1558,7 +1562,8 @@ type StreamToken struct {
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1609,7 +1614,8 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1769,7 +1775,8 @@ type UITextPartType string
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
 	// Status Where a ticket stands.
@@ -3262,7 +3269,7 @@ type ClientInterface interface {
 	// written: it is not published.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `on` again. The ticket's customer and staff may change both.
+	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 	//
 	// With `If-Match`, the change is made only while the ticket has that version.
 	//
@@ -3281,7 +3288,7 @@ type ClientInterface interface {
 	// written: it is not published.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `on` again. The ticket's customer and staff may change both.
+	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 	//
 	// With `If-Match`, the change is made only while the ticket has that version.
 	//
@@ -4288,7 +4295,7 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 // written: it is not published.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
 //
@@ -4317,7 +4324,7 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 // written: it is not published.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
 //
@@ -7637,7 +7644,7 @@ type ClientWithResponsesInterface interface {
 	// written: it is not published.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `on` again. The ticket's customer and staff may change both.
+	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 	//
 	// With `If-Match`, the change is made only while the ticket has that version.
 	//
@@ -7656,7 +7663,7 @@ type ClientWithResponsesInterface interface {
 	// written: it is not published.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `on` again. The ticket's customer and staff may change both.
+	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 	//
 	// With `If-Match`, the change is made only while the ticket has that version.
 	//
@@ -14350,7 +14357,7 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // written: it is not published.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
 //
@@ -14375,7 +14382,7 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // written: it is not published.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // With `If-Match`, the change is made only while the ticket has that version.
 //
