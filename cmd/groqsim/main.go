@@ -129,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	simulator := groqsim.New(s.options)
 	server := &http.Server{Handler: simulator, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	base := "http://" + listener.Addr().String()
-	fmt.Fprintf(stdout, "groqsim listens on %s\n\n  GROQ_API_URL=%s  GROQ_API_KEY=any\n\nScripts: %s/__sim/scripts  Journal: %s/__sim/requests  Help: groqsim --help\n",
+	fmt.Fprintf(stdout, "groqsim listens on %s\n\n  GROQ_API_URL=%s  GROQ_API_KEY=any\n\nScripts: %s/__sim/scripts  Requests: %s/__sim/requests  Help: groqsim --help\n",
 		base, base, base, base)
 
 	served := make(chan error, 1)

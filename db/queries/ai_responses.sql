@@ -24,7 +24,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'staff'
+    WHERE m.ticket_id = t.id AND m.author = 'agent'
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
@@ -369,8 +369,8 @@ WITH ended AS (
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (
-    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)

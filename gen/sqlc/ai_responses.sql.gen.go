@@ -590,7 +590,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'staff'
+    WHERE m.ticket_id = t.id AND m.author = 'agent'
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
@@ -1115,8 +1115,8 @@ WITH ended AS (
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (
-    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.superseded', $2, $3::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -1124,9 +1124,15 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended
 `
 
+type SupersedeAIResponsesParams struct {
+	TicketID  uuid.UUID
+	ActorKind ActorKind
+	ActorID   uuid.UUID
+}
+
 // Whatever is being written in this ticket is not published. The ticket's row must be locked.
-func (q *Queries) SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, ticketID)
+func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.ActorKind, arg.ActorID)
 	if err != nil {
 		return 0, err
 	}

@@ -324,8 +324,9 @@ type MessageAuthor string
 
 const (
 	MessageAuthorCustomer MessageAuthor = "customer"
-	MessageAuthorStaff    MessageAuthor = "staff"
+	MessageAuthorAgent    MessageAuthor = "agent"
 	MessageAuthorAI       MessageAuthor = "ai"
+	MessageAuthorSystem   MessageAuthor = "system"
 )
 
 func (e *MessageAuthor) Scan(src interface{}) error {

@@ -51,7 +51,7 @@ func TestJournalTellsWhatBecomesOfAnswers(t *testing.T) {
 		},
 		"superseded": {
 			meddle: func(t *testing.T, b *bench, _ sqlc.AIResponse) { t.Helper(); b.reply(t) },
-			want:   `ai_response.superseded ai seen {"kind": "answer"}`,
+			want:   `ai_response.superseded agent seen {"kind": "answer"}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

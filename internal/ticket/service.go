@@ -188,7 +188,7 @@ func (s *Service) createMessage(
 ) (sqlc.Message, error) {
 	limits := s.budget.of(actor)
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
-	m.TicketID, m.ActorID, m.Staff = id, actor.ID, actor.IsStaff()
+	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
 	return s.store.CreateMessage(store.Last(ctx), m)
 }
@@ -243,7 +243,9 @@ func (s *Service) Update(
 			}
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+			}); err != nil {
 				return err
 			}
 		}

@@ -33,11 +33,11 @@ func (s *Simulator) postScripts(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Simulator) getRequests(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.journal.snapshot())
+	writeJSON(w, http.StatusOK, s.recorder.snapshot())
 }
 
 func (s *Simulator) deleteRequests(w http.ResponseWriter, _ *http.Request) {
-	s.journal.clear()
+	s.recorder.clear()
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -16,14 +16,14 @@ var errHeldClosed = errors.New("groqsim: closed")
 
 // exchange is one request that is being answered.
 type exchange struct {
-	sim     *Simulator
-	w       http.ResponseWriter
-	r       *http.Request
-	entry   *entry
-	start   time.Time
-	status  int
-	request ChatRequest
-	script  Script
+	sim       *Simulator
+	w         http.ResponseWriter
+	r         *http.Request
+	recording *recording
+	start     time.Time
+	status    int
+	request   ChatRequest
+	script    Script
 }
 
 // answer answers the request and says how that ended.
@@ -33,7 +33,7 @@ func (ex *exchange) answer(body []byte) End {
 	}
 	var queued bool
 	ex.script, queued = ex.sim.take(ex.request.LastUserMessage())
-	ex.entry.update(func(r *RequestRecord) {
+	ex.recording.update(func(r *RequestRecord) {
 		r.Chat, r.Script, r.Queued = ex.request, ex.script, queued
 	})
 	if err := ex.hold(-1); err != nil {
@@ -51,7 +51,7 @@ func (ex *exchange) answer(body []byte) End {
 	if e := ex.demand(body); e != nil {
 		return ex.refuse(cmp.Or(ex.script.Status, http.StatusBadRequest), *e)
 	}
-	number := ex.entry.record.ID
+	number := ex.recording.record.ID
 	answer := complete(ex.request, ex.script, number)
 	ex.setHeader(answer.requestID)
 	switch {
@@ -106,7 +106,7 @@ func (ex *exchange) fail() End {
 }
 
 func (ex *exchange) refuse(status int, e apiError) End {
-	_, requestID := ids(ex.entry.record.ID)
+	_, requestID := ids(ex.recording.record.ID)
 	ex.setHeader(requestID)
 	if ex.script.RetryAfter != "" {
 		ex.w.Header().Set("Retry-After", ex.script.RetryAfter)
@@ -155,7 +155,7 @@ func (ex *exchange) setHeader(requestID string) {
 	h.Set("Strict-Transport-Security", "max-age=15552000")
 	h.Set("X-Ratelimit-Limit-Requests", strconv.Itoa(requestsPerDay))
 	h.Set("X-Ratelimit-Limit-Tokens", strconv.Itoa(tokensPerMinute))
-	h.Set("X-Ratelimit-Remaining-Requests", strconv.Itoa(max(1, requestsPerDay-ex.entry.record.ID)))
+	h.Set("X-Ratelimit-Remaining-Requests", strconv.Itoa(max(1, requestsPerDay-ex.recording.record.ID)))
 	h.Set("X-Ratelimit-Remaining-Tokens", strconv.Itoa(max(0, tokensPerMinute-used)))
 	for name, value := range map[string][2]string{
 		"X-Ratelimit-Reset-Requests": {ex.script.ResetRequests, "1h4m48s"},
@@ -182,7 +182,7 @@ func (ex *exchange) page() End {
 // whole answers with the completion in one piece.
 func (ex *exchange) whole(answer *completion) End {
 	ex.status = http.StatusOK
-	ex.entry.update(func(r *RequestRecord) { r.TokensSent = len(answer.tokens) })
+	ex.recording.update(func(r *RequestRecord) { r.TokensSent = len(answer.tokens) })
 	writeJSON(ex.w, ex.status, answer.body(!ex.script.NoUsage))
 	return endOf(ex.r.Context().Err())
 }
@@ -247,10 +247,10 @@ func endOf(err error) End {
 	return EndClientGone
 }
 
-// wait holds the stream until the channel is ready, and shows that in the journal.
+// wait holds the stream until the channel is ready, and shows that in its record.
 func wait[T any](ex *exchange, name string, ready <-chan T) error {
-	ex.entry.update(func(r *RequestRecord) { r.HeldAt = name })
-	defer ex.entry.update(func(r *RequestRecord) { r.HeldAt = "" })
+	ex.recording.update(func(r *RequestRecord) { r.HeldAt = name })
+	defer ex.recording.update(func(r *RequestRecord) { r.HeldAt = "" })
 	select {
 	case <-ready:
 		return nil

@@ -2,14 +2,14 @@
 // for tests, for development without a key, and for trying out failures.
 //
 // A [Simulator] answers every request by a [Script]. Without one it says something plausible about the customer's
-// subject. Scripts are queued by [Simulator.Enqueue] or over HTTP, and every request is kept in a journal:
+// subject. Scripts are queued by [Simulator.Enqueue] or over HTTP, and every request is recorded:
 //
 //	POST   /openai/v1/chat/completions     also /v1/chat/completions
 //	GET    /openai/v1/models               also /v1/models
 //	POST   /__sim/scripts                  queue a script, or an array of scripts
-//	GET    /__sim/requests                 the journal; DELETE empties it
+//	GET    /__sim/requests                 the recorded requests; DELETE forgets them
 //	POST   /__sim/gates/{name}/release     let the streams go on that wait at a gate
-//	POST   /__sim/reset                    forget scripts, journal and gates
+//	POST   /__sim/reset                    forget scripts, requests and gates
 //
 // The control paths need no key: bind the simulator to a loopback address.
 package groqsim
@@ -54,11 +54,11 @@ type Options struct {
 
 // Simulator is an http.Handler that behaves like Groq. It is safe for concurrent use.
 type Simulator struct {
-	options Options
-	mux     *http.ServeMux
-	closed  chan struct{} // closed by Close, to end what is held
-	once    sync.Once
-	journal journal
+	options  Options
+	mux      *http.ServeMux
+	closed   chan struct{} // closed by Close, to end what is held
+	once     sync.Once
+	recorder recorder
 
 	mu    sync.Mutex
 	queue []Script
@@ -123,7 +123,7 @@ func (s *Simulator) Release(name string) {
 	}
 }
 
-// Reset forgets queued scripts, the journal and the gates. Streams that are held at a gate go on.
+// Reset forgets queued scripts, recorded requests and gates. Streams that are held at a gate go on.
 func (s *Simulator) Reset() {
 	s.mu.Lock()
 	for name, gate := range s.gates {
@@ -136,16 +136,16 @@ func (s *Simulator) Reset() {
 	}
 	s.queue = nil
 	s.mu.Unlock()
-	s.journal.clear()
+	s.recorder.clear()
 }
 
-// Requests returns the journal, oldest first.
-func (s *Simulator) Requests() []RequestRecord { return s.journal.snapshot() }
+// Requests returns the recorded requests, oldest first.
+func (s *Simulator) Requests() []RequestRecord { return s.recorder.snapshot() }
 
-// Wait returns nil as soon as done reports true for the journal, or the cause of ctx's end. It calls done at once, and
+// Wait returns nil as soon as done reports true for the recorded requests, or the cause of ctx's end. It calls done at once, and
 // again after every change.
 func (s *Simulator) Wait(ctx context.Context, done func([]RequestRecord) bool) error {
-	return s.journal.wait(ctx, done)
+	return s.recorder.wait(ctx, done)
 }
 
 func (s *Simulator) gate(name string) <-chan struct{} {
@@ -187,13 +187,13 @@ func (s *Simulator) take(lastUserMessage string) (Script, bool) {
 func (s *Simulator) completions(w http.ResponseWriter, r *http.Request) {
 	// The whole body is read first: only then does the server notice that the client has left.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
-	entry := s.journal.begin(r, body)
+	rec := s.recorder.begin(r, body)
 	if err != nil {
-		entry.finish(http.StatusBadRequest, EndError)
+		rec.finish(http.StatusBadRequest, EndError)
 		writeError(w, http.StatusBadRequest, invalidRequest("failed to read the request body"))
 		return
 	}
-	ex := &exchange{sim: s, w: w, r: r, entry: entry, start: time.Now()}
+	ex := &exchange{sim: s, w: w, r: r, recording: rec, start: time.Now()}
 	var end End
 	ended := false
 	defer func() {
@@ -201,10 +201,10 @@ func (s *Simulator) completions(w http.ResponseWriter, r *http.Request) {
 		if !ended {
 			end = EndCut
 		}
-		entry.finish(ex.status, end)
+		rec.finish(ex.status, end)
 		if s.options.Logger != nil {
 			s.options.Logger.InfoContext(r.Context(), "request", "path", r.URL.Path, "status", ex.status, "end", string(end),
-				"tokens", entry.tokens(), "duration", time.Since(ex.start).Round(time.Millisecond))
+				"tokens", rec.tokens(), "duration", time.Since(ex.start).Round(time.Millisecond))
 		}
 	}()
 	end = ex.answer(body)

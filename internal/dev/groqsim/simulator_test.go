@@ -62,7 +62,7 @@ func (b *bench) chat(body string) (*http.Response, string) {
 	return b.post("/openai/v1/chat/completions", body)
 }
 
-// wait waits until the last record of the journal satisfies done.
+// wait waits until the last recorded request satisfies done.
 func (b *bench) wait(done func(RequestRecord) bool) RequestRecord {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
@@ -302,7 +302,7 @@ func TestScriptsAreTakenInOrderByMatch(t *testing.T) {
 	require.Contains(t, ask("hi"), `"default"`)
 }
 
-func TestJournalKeepsTheRequestAndRedactsTheKey(t *testing.T) {
+func TestRecordedRequestHasNoKey(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{}, Script{Text: "one two"})
 	b.chat(hello)
@@ -327,20 +327,20 @@ func TestJournalKeepsTheRequestAndRedactsTheKey(t *testing.T) {
 	require.Empty(t, b.sim.Requests())
 }
 
-func TestJournalIsBounded(t *testing.T) {
+func TestNumberOfRecordedRequestsIsBounded(t *testing.T) {
 	t.Parallel()
-	var j journal
+	var r recorder
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
-	for range journalRecords + 5 {
-		j.begin(request, nil)
+	for range maxRecords + 5 {
+		r.begin(request, nil)
 	}
-	records := j.snapshot()
-	require.Len(t, records, journalRecords)
-	require.Equal(t, journalRecords+5, records[journalRecords-1].ID)
+	records := r.snapshot()
+	require.Len(t, records, maxRecords)
+	require.Equal(t, maxRecords+5, records[maxRecords-1].ID)
 	big := []byte(`"` + strings.Repeat("x", 20<<20) + `"`)
-	j.begin(request, big)
-	j.begin(request, big)
-	require.Len(t, j.snapshot(), 1)
+	r.begin(request, big)
+	r.begin(request, big)
+	require.Len(t, r.snapshot(), 1)
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {

@@ -133,7 +133,7 @@ func (ex *exchange) writeContent(out *streamWriter, answer *completion) error {
 				return err
 			}
 		}
-		ex.entry.update(func(r *RequestRecord) { r.TokensSent = i + 1 })
+		ex.recording.update(func(r *RequestRecord) { r.TokensSent = i + 1 })
 	}
 	return ex.disturb(out, answer, len(answer.tokens))
 }

@@ -68,7 +68,7 @@ type fuzzRequest struct {
 }
 
 // TestOperationsTakeWhatTheContractAllowsAndNothingElse generates requests from the contract's schemas, for every operation.
-// What it allows, and what it shows as an example, is not refused for its form; what it does not allow is refused with the status for that fault, and changes
+// What it allows, with texts as short and as long as it says, and what it shows as an example, is not refused for its form; what it does not allow is refused with the status for that fault, and changes
 // nothing. The client validates every response against the contract.
 func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 	t.Parallel()
@@ -78,6 +78,7 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 			t.Parallel()
 			f := newFuzzed(t, o)
 			f.requireExamplesTaken(t)
+			f.requireBoundsTaken(t)
 			rapid.Check(t, func(r *rapid.T) { f.requireTaken(t, r) })
 			f.renew(t)
 			before := f.snapshot(t)
@@ -121,6 +122,27 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 	}
 }
 
+// requireBoundsTaken sends bodies whose texts are all as short, and all as long, as they may be.
+func (f *fuzzed) requireBoundsTaken(t *testing.T) {
+	t.Helper()
+	if f.RequestBody == nil {
+		return
+	}
+	for mediaType, media := range f.RequestBody.Value.Content {
+		for _, l := range []length{shortest, longest} {
+			f.renew(t)
+			body := f.own(validObject(media.Schema.Value, l).Example(1))
+			got := f.send(t, fuzzRequest{
+				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+				body: body, form: mediaType != "application/json",
+			})
+			if got.Status >= http.StatusBadRequest {
+				require.Contains(t, refusals[f.OperationID], got.Status, "%v: %s", body, got.Body)
+			}
+		}
+	}
+}
+
 func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	t.Helper()
 	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
@@ -147,15 +169,25 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
 			continue // A cursor is not to be made up.
 		}
-		request.set(p, fmt.Sprint(validValue(p.Schema).Draw(r, p.Name)))
+		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))
+		if p.Name == "Idempotency-Key" {
+			value = unlikeOthers(value, int(*p.Schema.Value.MaxLength))
+		}
+		request.set(p, value)
 	}
 	if f.RequestBody != nil {
 		mediaType := rapid.SampledFrom(slices.Sorted(maps.Keys(f.RequestBody.Value.Content))).Draw(r, "media type")
 		request.form = mediaType != "application/json"
 		request.header.Set("Content-Type", mediaType)
-		request.body = f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value).Draw(r, "body"))
+		request.body = f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value, anyLength).Draw(r, "body"))
 	}
 	return request
+}
+
+// unlikeOthers makes a key unlike those of all other requests, which are for something else.
+func unlikeOthers(key string, longest int) string {
+	id := uuid.NewString()
+	return id + key[:min(len(key), longest-len(id))]
 }
 
 // own returns the body with the caller's own ticket, if it names one.

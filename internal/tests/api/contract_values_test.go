@@ -17,8 +17,17 @@ import (
 // alphabet is what generated text is of: letters of several scripts and widths, marks, and what other languages quote.
 var alphabet = []rune("abcXYZ019 .,-_'\"\\/<>&%$;{}[]äßéİКя漢字אب🙂👩‍💻e\u0301")
 
-// validValue generates what a schema describes: the shortest and the longest more often than others.
-func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
+// length says how long generated texts are.
+type length int
+
+const (
+	anyLength length = iota
+	shortest
+	longest
+)
+
+// validValue generates what a schema describes.
+func validValue(ref *openapi3.SchemaRef, l length) *rapid.Generator[any] {
 	s := ref.Value
 	switch {
 	case len(s.Enum) > 0:
@@ -33,14 +42,14 @@ func validValue(ref *openapi3.SchemaRef) *rapid.Generator[any] {
 		// A wait is a wait: it is not for tests.
 		return rapid.SampledFrom([]int64{int64(*s.Min), min(int64(*s.Max), 1000)}).AsAny()
 	case s.Type.Is("object"):
-		return validObject(s).AsAny()
+		return validObject(s, l).AsAny()
 	case s.Type.Is("array"):
 		distinct := func(item any) string { return fmt.Sprint(item) }
-		return rapid.SliceOfNDistinct(validValue(s.Items), max(int(s.MinItems), 1), min(int(*s.MaxItems), 100), distinct).AsAny()
+		return rapid.SliceOfNDistinct(validValue(s.Items, l), max(int(s.MinItems), 1), min(int(*s.MaxItems), 100), distinct).AsAny()
 	case s.Format == "date-time":
 		return rapid.Just[any]("2099-01-01T00:00:00Z") // Where a caller names a time, it is to come.
 	default:
-		return validString(s).AsAny()
+		return validString(s, l).AsAny()
 	}
 }
 
@@ -56,7 +65,7 @@ func clientMessage() *rapid.Generator[map[string]any] {
 	})
 }
 
-func validString(s *openapi3.Schema) *rapid.Generator[string] {
+func validString(s *openapi3.Schema, l length) *rapid.Generator[string] {
 	switch {
 	case s.Format == "email":
 		return rapid.StringMatching(`[a-z][a-z0-9.+_-]{0,40}[a-z0-9]@[a-z]([a-z0-9-]{0,20}[a-z0-9])?\.(example|test)`).
@@ -70,16 +79,25 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 	if s.Format == "text" {
 		runes = append(slices.Clone(alphabet), '\n', '\t')
 	}
-	shortest, longest := max(int(s.MinLength), 1), int(*s.MaxLength)
+	least, most := max(int(s.MinLength), 1), int(*s.MaxLength)
+	lengths := rapid.OneOf(rapid.SampledFrom([]int{least, most}), rapid.IntRange(least, min(most, least+40)))
+	switch l {
+	case shortest:
+		lengths = rapid.Just(least)
+	case longest:
+		lengths = rapid.Just(most)
+	}
 	text := rapid.Custom(func(t *rapid.T) string {
-		length := rapid.OneOf(
-			rapid.SampledFrom([]int{shortest, longest}), rapid.IntRange(shortest, min(longest, shortest+40)),
-		).Draw(t, "length")
-		some := rapid.StringOfN(rapid.SampledFrom(runes), 1, 40, -1).Draw(t, "text")
-		all := []rune("x" + strings.Repeat(some, length))
-		return string(all[:length])
+		n := lengths.Draw(t, "length")
+		few, many := 1, 40
+		if s.Format == "password" {
+			few, many = n, n // What repeats itself is weak.
+		}
+		some := rapid.StringOfN(rapid.SampledFrom(runes), few, many, -1).Draw(t, "text")
+		all := []rune("x" + strings.Repeat(some, n))
+		return string(all[:n])
 	})
-	if s.Format == "password" {
+	if s.Format == "password" && least > 1 { // A new one.
 		return text.Filter(func(v string) bool { return !password.IsWeak(v) })
 	}
 	return text
@@ -88,17 +106,23 @@ func validString(s *openapi3.Schema) *rapid.Generator[string] {
 // isText reports whether the schema's pattern only says which characters a text may have.
 func isText(s *openapi3.Schema) bool { return strings.Contains(s.Pattern, `\x1F\x7F-`) }
 
-func validObject(s *openapi3.Schema) *rapid.Generator[map[string]any] {
+// validObject generates an object with some of the optional members. At the bounds of the lengths it has all of them, except
+// ids of what does not exist.
+func validObject(s *openapi3.Schema, l length) *rapid.Generator[map[string]any] {
 	names := slices.Sorted(maps.Keys(s.Properties))
 	return rapid.Custom(func(t *rapid.T) map[string]any {
 		object := make(map[string]any)
 		for _, name := range names {
-			if slices.Contains(s.Required, name) || rapid.Bool().Draw(t, "has "+name) {
-				object[name] = validValue(s.Properties[name]).Draw(t, name)
+			has := rapid.Bool()
+			if l != anyLength {
+				has = rapid.Just(s.Properties[name].Value.Format != "uuid")
+			}
+			if slices.Contains(s.Required, name) || has.Draw(t, "has "+name) {
+				object[name] = validValue(s.Properties[name], l).Draw(t, name)
 			}
 		}
 		if len(object) < int(s.MinProps) {
-			object[names[0]] = validValue(s.Properties[names[0]]).Draw(t, names[0])
+			object[names[0]] = validValue(s.Properties[names[0]], l).Draw(t, names[0])
 		}
 		return object
 	})

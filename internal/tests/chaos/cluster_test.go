@@ -170,7 +170,7 @@ func (c *cluster) eventually(what string, within time.Duration, condition func()
 	}
 }
 
-// awaitUpstream waits until the simulator's journal is as it should be.
+// awaitUpstream waits until the simulator's requests are as they should be.
 func (c *cluster) awaitUpstream(done func([]groqsim.RequestRecord) bool) {
 	c.t.Helper()
 	require.NoError(c.t, c.simulator.Wait(c.ctx, done))
