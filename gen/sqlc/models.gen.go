@@ -364,6 +364,54 @@ func (ns NullMessageAuthor) Value() (driver.Value, error) {
 	return string(ns.MessageAuthor), nil
 }
 
+type RiverJobState string
+
+const (
+	RiverJobStateAvailable RiverJobState = "available"
+	RiverJobStateCancelled RiverJobState = "cancelled"
+	RiverJobStateCompleted RiverJobState = "completed"
+	RiverJobStateDiscarded RiverJobState = "discarded"
+	RiverJobStatePending   RiverJobState = "pending"
+	RiverJobStateRetryable RiverJobState = "retryable"
+	RiverJobStateRunning   RiverJobState = "running"
+	RiverJobStateScheduled RiverJobState = "scheduled"
+)
+
+func (e *RiverJobState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = RiverJobState(s)
+	case string:
+		*e = RiverJobState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for RiverJobState: %T", src)
+	}
+	return nil
+}
+
+type NullRiverJobState struct {
+	RiverJobState RiverJobState
+	Valid         bool // Valid is true if RiverJobState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullRiverJobState) Scan(value interface{}) error {
+	if value == nil {
+		ns.RiverJobState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.RiverJobState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullRiverJobState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.RiverJobState), nil
+}
+
 type TicketStatus string
 
 const (
@@ -528,6 +576,23 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Journal struct {
+	Position   int64
+	Type       string
+	OccurredAt time.Time
+	ActorKind  ActorKind
+	ActorID    *uuid.UUID
+	TicketID   *uuid.UUID
+	SubjectID  *uuid.UUID
+	CustomerID *uuid.UUID
+	Data       []byte
+}
+
+type JournalHead struct {
+	ID       bool
+	Position int64
+}
+
 type JournalOutbox struct {
 	ID         int64
 	Type       string
@@ -538,6 +603,11 @@ type JournalOutbox struct {
 	SubjectID  *uuid.UUID
 	CustomerID *uuid.UUID
 	Data       []byte
+}
+
+type JournalPartition struct {
+	FirstPosition int64
+	Size          int64
 }
 
 type Message struct {
@@ -564,6 +634,49 @@ type PgStatActivity struct {
 	Datname         *string
 	ApplicationName *string
 	ClientAddr      *netip.Addr
+}
+
+type RiverJob struct {
+	ID           int64
+	State        RiverJobState
+	Attempt      int16
+	MaxAttempts  int16
+	AttemptedAt  *time.Time
+	CreatedAt    time.Time
+	FinalizedAt  *time.Time
+	ScheduledAt  time.Time
+	Priority     int16
+	Args         []byte
+	AttemptedBy  []string
+	Errors       [][]byte
+	Kind         string
+	Metadata     []byte
+	Queue        string
+	Tags         []string
+	UniqueKey    []byte
+	UniqueStates pgtype.Bits
+}
+
+type RiverLeader struct {
+	ElectedAt time.Time
+	ExpiresAt time.Time
+	LeaderID  string
+	Name      string
+}
+
+type RiverNotification struct {
+	ID        int64
+	CreatedAt time.Time
+	Payload   string
+	Topic     string
+}
+
+type RiverQueue struct {
+	Name      string
+	CreatedAt time.Time
+	Metadata  []byte
+	PausedAt  *time.Time
+	UpdatedAt time.Time
 }
 
 type SchemaMigration struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
@@ -12,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
@@ -58,11 +60,13 @@ func OptionsOf(cfg config.Config) Options {
 			},
 			AIMode: sqlc.AIMode(cfg.AIMode),
 		},
+		Journal: journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},
 		HTTP: httpapi.Options{
 			Recheck:        cfg.StreamRecheck,
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,
 			MaxStreams: cfg.MaxStreams, MaxStreamsEach: cfg.StreamsPerAccount, Docs: cfg.Docs,
 		},
+		Workers:   cfg.Workers,
 		DebugAddr: cfg.DebugAddr,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -51,7 +50,7 @@ func newModelWorld(t *testing.T) *modelWorld {
 	t.Helper()
 	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
 	w.store = storetest.Open(t, w.url)
-	w.tickets = ticket.NewService(w.store, ticket.Options{AIMode: sqlc.AIModeAuto, Logger: slog.New(slog.DiscardHandler)})
+	w.tickets = ticket.NewService(w.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	upstream := httptest.NewServer(w.simulator)
 	t.Cleanup(func() {
 		w.simulator.Close()

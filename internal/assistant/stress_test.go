@@ -84,7 +84,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	walked := make(chan error, tickets*readers)
 	var wg sync.WaitGroup
 	for range tickets {
-		about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto, Logger: slog.New(slog.DiscardHandler)}).Create(ctx, b.customer, "title", "description")
+		about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(ctx, b.customer, "title", "description")
 		require.NoError(t, err)
 		for range readers {
 			w := &wanderer{}

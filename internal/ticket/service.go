@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/google/uuid"
@@ -33,7 +32,6 @@ type Options struct {
 	Budget Budget
 	// AIMode is the mode of new tickets.
 	AIMode sqlc.AIMode
-	Logger *slog.Logger
 }
 
 // Service is the tickets and their messages.
@@ -41,12 +39,11 @@ type Service struct {
 	store  *store.Store
 	budget Budget
 	aiMode sqlc.AIMode
-	logger *slog.Logger
 }
 
 // NewService returns a Service on the store.
 func NewService(s *store.Store, o Options) *Service {
-	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode, logger: o.Logger}
+	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode}
 }
 
 // View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
