@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -414,6 +415,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -476,6 +478,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -647,6 +651,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1171,6 +1199,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1396,6 +1433,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1582,16 +1622,28 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1601,6 +1653,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1609,23 +1667,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1640,10 +1727,16 @@ type TicketWithMessages struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1653,6 +1746,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1661,21 +1760,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1798,8 +1919,29 @@ type UpdateTicketRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1933,9 +2075,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1965,6 +2104,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -4423,8 +4565,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4472,6 +4612,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8660,7 +8802,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -14062,603 +14204,631 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+UdbniJNUoctKjpm1T66Ne1rLbk9b0w/FcgCyRoVAXahaJrj1sb7NO+DvU/yD2Qm",
-	"UKiLoih1z7UbsT0W6wISiUSev/zaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+HkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+AvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3vFxtD8+avcmfd5+PN4X7ePRUa99KLqTff543Iv6/VbQypRKzCg/XV8HQIfzLBV8XqKB",
-	"ZFzqlUiZmjAlBVvEYuwRpBXxjA/Y12ErWy/EsDUYtt69f315fnH67uL5s2ErGLqRwcVtxgZPwVThEZjs",
-	"sHU9lENZ/drF8z9fXL56fn5++v1z/Cw8TqtQ/uoB73Xbj6PuqP1kfHjY7k+OJ0fdqMsPRo/xqyrB13Kt",
-	"Y51xmW334advXl88f32nT0ciyTi+ecblFVurZWe7jz9//WznDze836zhi7PXZ+c/3Psitgy3nT2LNR8l",
-	"IirvOC3SzyJlqzibqWXGTs+Key8yLMfjy8g+HrQikfE4MQ+fEatqxlPB9CrOxjMRMTUxnMuyWazp9Waf",
-	"pbjjL+PCjjnk3W77cbfbbT8x/+nm/xfRdlvq1uCgexy0sjiDzXl6xrzRGAq2Bq1Hi1SNEjHXj/zBwkY7",
-	"exXrsZKTeLpMy/N/v9CwB1kqJkstNMtAapgxf6PZlVgzlbK5ikRST5Z54dUebYz0OT2DV8Vj4b3+LjTp",
-	"HXg0Oez2CzQpD6WOMMV7kDqv1SksYokxkoRl6kpIzVZCZiyWmWKp4FrJWE7riSHVJfJDDSGWWkSMJwmL",
-	"M21fPBITlQoWZ2wkplyyTBE/7UCa/uEG0kz5Z8GkfXsDbfLRI13efBZponjUyDKxZsrdY/hkzKVUZjKG",
-	"UGYn1JMpf2gDw9z88l345xieydK12R6tQZYuhU+1/QLVCuOso5h3A5LsbaoyNVZJA8GssNBqLrJZLKdM",
-	"JFrUE2lhX9VMolGqrgQKm5Rpw6T5i5dSfFmIcbYbmQ43k6nIXHakTKSpamIuNx0k1H8tVcaLVLpQis25",
-	"XOciNWOcZfG8gUA/wyt86qxUQRyPhCHEKo2zTEg2Uak54BhPzLGy3oUqo01UOegXJTQMD3f9ctFAFJwC",
-	"UuSd0AsltSgfT0aRTEQm8r3raMGzTMwXWWvQC1rjVPBMRJfcaH79bv+o3eu1+/2L7vFgvzfoHXZ63e7+",
-	"weFfWkFrEstYzy5RlrUGLZ2phfu5+RVHnYNuv9d7jK9IdXYJUqz5iwf7vW63/xerYW6jHbScMnt5q2fg",
-	"fBq01EJIHj+aLrK20rrd63dHnlBsWVLCdo7HV6K89Ddor8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJ",
-	"YfeoFbSWoMYbjgVhhcTSrUE3sOOIlXS/9ntBa5Gq+SLzfuobdqMDJ3/+usgvzz9bI8PbSiuFWrM2OjQY",
-	"Dz7bxJcpPXwrKvvsJiQcCxOeaBG0BI3h41f8p7NayA7h8irfAaB1GpVMi59bg951UPsQKKNND/WNZZJw",
-	"nV3SnwWK3GhUZI48nlUBG3vA+t1u1yioMKQB0xlPszp1FS8YjbNIzttp4I4Lb6fkAr/DIzUcj4PCtRoa",
-	"ApvpxNGAbTOqQa9usmQoBEO7QLnRQPr81u/vb/9+3x7Z+v37bukiJUXtx8zvd104klLD1uDrsPUbrXqF",
-	"9kSgYNiK9SWPh3QkDVt8mc1UioO7iiV+x9xwbV7jTgr4eYOgx/sLxwXxvlrAZ5c5DQrCa4jSa1iVdEPY",
-	"rdYkszu2JL7eyOpp9/F/jrt/1+PuE/DKRTwXapk1myI6TszRUasrZvRwsy4dxREz5gWdErEEzXMXLZFv",
-	"1p0PClpiPrA6/dBehfPt7dmPYl2zU67EOjDjXfqWxMevm7ZI/3jQ7XbMYPvdMsMetkd9w3z84KB9HHVF",
-	"+2D8ZNITfb4/Ouq26Ng1am3lxb3uoNcfHBx0Dru9/v6+ebHkczOpD2LE9Ay23SIVk/iL2YZXl6d/kRdf",
-	"Rmf/Ja7Oo5LrMWjpsVqAS5N4Vw+M3u5YWQ+MYm9mzONW0FLyciRmPJm0PhkdAdb0sjytrmg/Hnd77Sf8",
-	"cL/dnxyJw+hgvD/q8xby2HgstL4wjFe2TAwvBuAa4XATGvBgU/QO2TyWy8xXJr628Dbk4tagJdZ/mo2+",
-	"H8dv4j+dvf/bWe91fKbP5tniL0/Pjs7++v/+z//t/L//839bQUt8WcSp0JexbA2Ou13DSJNU6Jl7kU6z",
-	"S7wVpRFxzUjw1Nrt47Fayqyq/kzLu2N7/nDuJKfwzXETTVM+Fv9J3u3OWM0rzPRE9A7aj0e9cZv3xgft",
-	"/eho1B0fi8eTXjdfchybN/q6A4HmtSOL/0ZTMHz0lMuxSBIRNRp1ThnNZjxjUo1UtGZSiKjoMdnxwEMz",
-	"PJd/YzueomACOlz/4xyEWx5q3mT+wQ61buVM6zYbcE9nXE7FW671SqVRfTBIqmwmUragmwqbd5mmQmaX",
-	"7po57tNUjDM2U6kWbGSYJ10bGSxW/m0644tEGDOI0/uNhgib76mSn0WquZnVa5UZebjItnIYj70na05g",
-	"//KlVNklt6+uHsiREhpPYrgHHcb+C3Y5k/u+K73vua/8KXtfrff4NU8DqAc7NN/ztWtqJmn3vgLSSbES",
-	"OmPAmDnlvBfCud8QLVzRwYqChI8zDWdSnGk2XupMzUVaOJaq5/HOx2w+wleowjYMkda3HM+8RYQy/9IF",
-	"jKnhQ/CjWUY+UkujyLFYflbxuOA+jIQep/EC+HTQOmMrrunTEctWRhE09POCo5ZRzvBd7OBxr2dGuUqV",
-	"nHpDe69F2rCLq0fvprNnix1dOTVxCBGyShOPYDhnRw3gNhqi+UpFv3t2tX77Q6we/69nf57+dDD/U3f8",
-	"l7Q3+jD+X19+vjp/8oPsZy9Xh8vn6nF8yo8n3//1v6L9H/+ZFEizCrTjNiyA3ZQFloz1IuHrS5rqacTZ",
-	"S/VZJBw4V3zJRCp5gmOxz7cNG7buOtB6VfGm8W7mmn2fa8YeRX7jaW7Q+NwLxt1ur/046vfbx+Jg0j7k",
-	"R6PH4yfRsehO/tMOoRPLzzyJo8oe2PBwOY3CIznJyiLJv1vjIVpDbPTkmH/BKZ2Txszw9qkeN2iR/Q6e",
-	"l1XdbbOeBO4nR+dbq2WGQM++ey/5Zx4nqJyWz8yIZ3zENcwrUqs6JSMaXS69V5Q0C/eCXL/YNdLaO9o6",
-	"iPjMfrU4sopmURo7EATZt/FcecqNwsISJaciZYmasliWxAqxvxmfeeNzw/8XvGLenlrWqZhYjrawdS4z",
-	"eLZI2BSWhEv7MORRoNIm2uYpxqMoFVrvkgFx3JQB8bzwamYHVqGrP25Dghc83t4uW1pN18VZfwXjrBjp",
-	"LXHVP511NgH6/pObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSt3EUTFDCFP7rzw",
-	"xlHZFPkgzWx/4DJ6M5nUypiXYpIZO2W2nHOpSzHEOU7ZbAt4j+BJNqvm0BhdWSQFA8Cxi7qCR88iMV+o",
-	"TMjx+ky+TdXUbOrqGaD5XDAiUcB0FicJW8pIpGzF1zWLEeevvYyl2Wb4Yj+By77PE1veaNo/ijW4lovf",
-	"2mWpxhtzB3zZ5n0f8q9iybyhV1azaZYlwr6K9Zxn4/ICwRdA2hlLCLIVDI/fmKDif3VuX13g+RpKFj5h",
-	"vQ9EyDuzv2/Vl0nojXAj/dx9QDyJKmmZYhO+TDIII7tMuToC2advP639QiJX17dB8Z3NiTbuqzgB0Fyf",
-	"piISMot5UtpTH4wJW+9dsnOAF1yOvTeU5FrxjGcgHoV7pzOUdzn8DwvCrVcwxc2wWHFYNbSojt4ji8cj",
-	"NUaz2xaxZplCNWsDhXwmQiM7FzGyTqIoKRi8zDBSz8jY/uEh+xzreJQIdnr+9OwMNHk+zkQKZwOsuU3x",
-	"ho9nSl3SuGJzcs4Ej4AXk3geZ61B//AwaC0U8IShTGkYmN69QwpUvijd6qLExa23aWHKRPMW5y1P+Vxk",
-	"NbY08OzPS5Gu2cLd1Lww/j2e1Hc/m7VYyiupVtIw74xrxukj8Mp6yqtldqkmlymXkKkP1IcxecQ3xPGI",
-	"jz/vQPJu/yaS+3NsJHZ+k0fmdxhdqgl5GZtA6xiSmHkGdMGUn2ZSY4iqJB8ofkXxshiVHhw2kRteu2s2",
-	"3kb5YAfUSBO8waNHLSFw6FYYuPHflhKFwOF9EqJ78CsQIuVSx+gl9anxIlVzZmwAI7HGidKbOSJ/S2H3",
-	"oXFgE3qnCj0VxdfuQgjeZC46QvgDaqZGfpchyUuus9NoHsuqRppwnTFursU6S3mm6kQRBMzhpoqCFGP0",
-	"pPoatpopQx+y63fZHqKJGC/rBl0hhjdqIIKanskXKi2n1YHp/+Z0mc1Yv9M1it3cJ8E05TKzQWpP09jC",
-	"yb3URpMBXyGPeMFJ7gZU73DX7E/nb17X+dvLL9piIOZbr3hiJibqw3TGLix/kJZ+bh+8pNUrCwUI/JIw",
-	"MCqBeQ/pBbFk7y9etJ/sshF6TUeGmwnLB1RZ+uqogQjouXwhRDTi46siDc4yNhPJoiwN5nOXAYoGRpwF",
-	"RpJS6tpmh+RBl0IQ5JDcJVMq5Vksp61BC1Kwl4tou49589XNYSYZQaCtLlPt38JrG9RMlMflKdrFZqd2",
-	"khirXCwETzUF3YxGPMmEZJylwthUGJBdzeLxzDydspF5TyoSwbXQYK3HkkV8rbcgkO8juw33EIHQVr89",
-	"fT5dB63XYvVeV9VYKVa17n4rqJJY7piS0qsJPrwWX7INYeSzTDMpvmTl8KBNRiKqHh+3u712t3fRNXtl",
-	"gPxWis+xfrf/+O8Re3PpCtXwwSmbiyjmzMg5OG7VQqTIX6SBLFIVLcd1bo48yF8XU6i8KE8eRIc4JAd4",
-	"n99Flj8pyPKjXJa/dtkKTVGF0uiJTi/UUkbVIyybiVQERhk1MzF7TjcQZAIvqAsDSIVOI/P3LnN9XJjr",
-	"QXGu9rO108SLNEMzhovaor7zjE8mbMY/G8tkkcS16ivN4jJrquajlA06kKwriLRaOs39gN43OwU/xk0K",
-	"HM0wrxZsIEppEoY4b/k6UTy6UOqlEcWlLLvPImVHB+zH+Lsaqizw0UvwOsDDZW0WlJk5XyN9jw4P94/Y",
-	"aJ0JqOSaq518fN2CGtvzXNw0FfTO0HgqVKgOGqggZGRYBBaswc+MqxmwBd5b7/vmy0zdcPyAXtHr7x8c",
-	"HkEa4m3zT24TQQGd3apJWwzG+eHzSW5Od9msQvUG3cdGFen34Ggwx8/l9pmUsDApaENge2GorrR91VwA",
-	"lxmyTbiu9/0svLdcuohUYQfTXgV3D/mhP4tU75hdVuRRzw/tz4flsbEKl9YMGMixzGzeQGMyWS5jGJzF",
-	"WyaW0OtLSn2DerCjbu8r3+Z773gmXsbzuJJS6Co/ifAgMJSsPZFTnonLhN5SXFUtoOxzrlKRv8mMCH6G",
-	"SNvunqbt6j7NFFk+uspKF0YPNEH/WOPyoruIThj0E1TKQJtyxPH9UyGNliI2ppjWvdQ+mCcQvFOJMIoW",
-	"UrKsZUFgE6wXznQGvtG63Wluw+RJeo23iG9kgqkw8K4hiJBhC86UkWBcX1HsaFf94qgpXmpmlsdjG9au",
-	"PHBDknOI/3y31OsGlk7UNJabGBojSJcj8wqfn6t7IhVsxWOzp3Zh4idbJ63gnBiNqEIHf8BIAnAUVwzl",
-	"hC8ytQAzmbNMJGIxU/JWJSq9QioZJDzbgZdsE3ryGM6hA/Pk4/1ut3tQTV085pC2dXjYfmKO0aNJb9Tn",
-	"B9ETcdw19y7gdfudbqfX2+90H/UPNpa81HwOjj1MzRy0Xqm/xUnCHx12uuzBn3u9E/Yylssv7MuTo8uj",
-	"gz32Ik7FRH151Ds47HTBoq4lSe/JRb876B0ODrqdo8Nef79IEpvf1kSTx4Nuf9Az1Dw47PUKNBn3eLfd",
-	"fTzqtx+Pe932sTiI2od93h0/jvYnR2BNEk26vUE0ejI4GAweHTzZTJTq9wpEeSb01eli8ajf6bEH8Zvz",
-	"PTSVz+OpfL9oSO69vcG8lWcPS4Vr3P4vIJKZClFX3FNPaFSxDor+mI0FQPLd4fjp2dHZ1eLPPz3903FH",
-	"7Hc7434iR/MX3ejPf0oM4VIzu0dkNj/aRhF8xOO2rWv9I2Yw4dHw7W6DyOkUy+mWqVNGsfrrUgOuyVLe",
-	"Q9rUr5CrpO2c/snTlerMmC2z4f/1LBmz5nczY8qv3sGMwRV5iuGxMpwH/EoGSI06QJzoYmt1Zkus6TUn",
-	"LBUQNoszBsl/uyhFoyY/wwWF6exQKppAcaz5zD/E2azefW6uMN5YLvQvw48FRL5/j2jAp3/MXVhTSVre",
-	"ex//RxD+GktgdDrQrN6JZRXWiDh9WZtdiCnMqcCrGxJKXEYhIql12FmmXeaKS6oYUBid8SnfLZg+bkqx",
-	"gAkyGGm9iPRmAkyp1Csu16eoBdUlucZfshllIG1IzcuUujTm4SW3b6qzHe3FDvvAAWQO4Oaw6vALRJzv",
-	"P5XVd4dUBlJPovJUPEKh4qkbjGs4+zTdsoFI+S1FjzVBP4IbUFdfycCrBdUF+t4JVTC53YzykTbTyd5j",
-	"yPT+7OmMZ7fy8mwuPL2VdPKOuU9BK0vj6RSy3XLnUdvi2fqD3Rb4dsehfC0i2i54SthUiKK79UFLKwBP",
-	"QeJeCRo3n69ejuZxVporaUC7oVFtApzaEe2VHnslMm7ejrA9DimI8IEawFnh422diUUjfqshUzsfJIEb",
-	"9TbfnwM/5fdXgWnv+I7NuLbwDiGj7UaN5TibKYH3bE3zW0IybUBk8lfv47M3r59/QqClEi/+9Ph/uPHf",
-	"khvxn+9qgLz+wfh0p6Sr250WOFG/xLbl+Re3Vv+va86XbVAFNh0twddbIojVzAXyarZOi7quPSW9UF7D",
-	"eB1kOWr776X5vpBZPOaVIN9r5fKQy3rasvRcWU3L82ykEJGtNnXZ1Ls4PfabFHrIqimNpqKKlQcMB77U",
-	"y8VCpZmIXoko5hfwkE+BtwmPZQWN09HAPX4JCUOYNduYceQqCI12ioVrd8szmhSC2Ic5RbyJeZ+oJ0vt",
-	"HIA6YGduwO/4gJEtqrCsL4av5Cvkb24sk/5OjNVcIM+UYTgqOBp1qXqbog7VfOIdkKNcmt5PPIkj3pT7",
-	"cMrmsdaQ9wMLU2Whz+75hqwHSJ0YpYJfacZZukxc7tJYySzl46y+3MWwUoyY6l5FCw5jlyKiblPdXk6B",
-	"DdkS1Wka4n0Q/OqtC/lUIJTnSm4yp1eCX1161wtk86vZBNdrY0BNl1TSXqVWMbbtEcy9fxea9ZpoZibu",
-	"T61Cr+LcIGSAlWLYjQTyA6vQOGbi+W7XGNYpZk+CXcwevHvxlB33et3AGFVwoXfYOez0jvaAPrg9zGZZ",
-	"LBIjL2MlH/1Vg+PXMZa1jcczMYeDbM6/vBRyms2ojI1mpbPU7vvnF3xaP2zK5DG8vaKqHT1TKxlgYgLV",
-	"dhkeUmnd8J90nnT2S4MftvaHrVbDCI8OzPmZZQIiQv972Pr4H79r//enPwxbv2+Vhx60vrSnqm1+bOur",
-	"eNFWMHSetB2nIDBbsXz3nVgkfI0yoTjjt6kA6HejGRkqstVMUOsJKi+xwUBMGGSCp0mcF97aymfKewtL",
-	"VYJhgQ7lZbLwg0olgstbTe5lLK+qswmHy253f7xME/iHOGGpSL4dtqT4kg1bIS7Xk/6TJ3tB7sda8Kno",
-	"sNMR0AFK1ihXhhxc3jLC22049Y+QifPtYdf83D8aL1Ot0m+vfu4vT7s/zXrz76c/Rb31wby7fLz6/i/d",
-	"J/9rUjeoJq7odw+e3GX1XyrcLPVMvuDZzHE46Juo7BXne6vA8R03pEvvqg74AyQIw0HDk0SkzCiNEabx",
-	"M8HHM7ZQSTxeD1iYhsWMl0RMsgCYG/K6zGFus//DLCQ/jh7KB1HKJ1k7FtmkPcuyBV/E7ZRnApa4TQJv",
-	"rzOUpW2NKUYn6bfdk+zbXmv7Kd9mKR1p3sI06wjEM58QmIekAxb+7NHDzHnl5sy2nHL9hH/+ttftnqy+",
-	"7f9aUxZZuj6dUAlvcbbnNIFMQUKT75f2MR4g70svx2NRYuueP+SJSudg4MQy2wfbjn+J58t5a/DkCGqf",
-	"5rHEv3tuPmawmJ22/YRqHHobj54M4QzPn/34jSa3ruuUUVyTz0W2E9IM9qP5+VPdPvvw4cOpZ33UD2Q8",
-	"MxtNTgVKzKPHh94BVz7cvgP0WJYKnsy/HbZIiR+2AgQa+HZYrGwFkbe7pLgOWkksr/xeaNU5nFIlBcCP",
-	"nH7ffn9mhux0D9uSzDyf2zrfqQj2Vu4Lbv3eHn4do/z+7pG7lHc2K98Cpb1eb7Oa64BU68oLiiN/J3hk",
-	"F989WRn7VGReKg2Y31ierWs7NGwcQxND4u80lm+0B3hVHAsy54bh+MHgjSPR1UG8jHUGHhuPHLo6hiTW",
-	"mY8Hv8MQctjdhpXBG1icVT+PqLL3sCJPZzzzMN42MDU3ezRj4yQWsmZEWsjIiZwqi8eNnLsN85dGig7h",
-	"DWPNZRl7fMNQf3r8Kw+2icfKMLQIMrOZyIbrPKfjDkz3XEYiogzY6sCey8gPtVFgujoOId07ymOgZ+oH",
-	"0XXDgAYsbyZNrP9WUeMx7NRy0/6jnjK7bgKoza5ZJgzC5+FHi4pVMxx4Q4WRrN/l9xY0CD+LPxdSPkt3",
-	"eOZvsbK3QVhZ5qsn1F0Y5jWfi8hHCi2O4DXUHnn+r4DxvCdfPK45ShZ5lUhlQHnORtNwxKqJZ84znmY3",
-	"nx7jEuzxTkQRq2ahGUWM2wVp+nwuJ3f5dikLuPj97wW0IXN4/7AWeLI6Le9G8vhf2G2MQmc3ahwkZn5N",
-	"xaObD+lLlreeqpE2zjq/m8hBC6IyDtf8KagdM+59YyN3SpfJHIPCpEZCYuVSLfHKMAjlARdQChrOtOI4",
-	"mqU2VBNlDjE8gBIScyQDIjo2d6mVB/c6SEy4qt8YbpGpoaVDRWs46Ch7Kz/sSgK+XMpUHlvxOg5PL41E",
-	"nfGsbkHNRY+E2ygFKTzkehPvsF29MdWpVvWj2qxjFQcFStYOw/qsrnyU8PKwzGUYx5VY1w3BXKenK/t0",
-	"EV9eifXG759narFoWipz0SNJnZWiFndZFHyyebORtbRJSSobSt+tz57trCTlafsNQgjnVCuELmwG662p",
-	"gNGyqOnj2JVi4+eXXiTvDiOwobbG7zfqhksX8Lu9ulP/VUfyxm9ORbbLB6/L9+e8c/as3nHjHd7faBaD",
-	"4wvw5cxhlgNulLhskz/m96mYtAat3z3KW9I/wqv60dkzr7dU45DenhmJgMNhp3LNMJ1QL0SSxHIKvUTY",
-	"+/dnz7DaFv28Usl4zBOANSJMBABpaJpQLkDuOJmn4Mbf5IRe8KlgIzGNpe4wAMTG9D9zLXwZy6uQoffU",
-	"nmf0wESl4gSD7oqNBJvzSLDlolOGAKQpYTyhyb/a6z8B36T7uxBD+nja/gtv/63bPr5sf/rDvYWRagX/",
-	"K4jjxRnTfAJBImPQU+QIHbGQNz0oRYoAmxZLvUBoTiZijFWunQZEy6HMIS0DFsWTiUiFRFRl8Vmka3pJ",
-	"h50LwT6+E1kaC/3pQbpMhH6U4p/kwy8iXhLFywiXm9ySzaT/j/Z/35nkk1cWbPcGAcuUTNYsngANw+cX",
-	"fBpafFBkPi0C3G+rWAsWHvT6YYeFD0OEXV93GBQG8SmU/2vvzd9o644OhlIrjBRxUBxTgZkEi1R9WbM5",
-	"rL8yQ2APwg+PINYZBiwctvbb07/Fi2Er3INgIi8YQXwuNq3FpP2KMHe3277PZRZn6ws+JZjWyWslRQMZ",
-	"zZyJWDYGtlZLAB4ZIDFz2GYqkw2KsdBYs3C/exC6vv8c0yOq8eCh7O13ep3+3ubJmtHebcYvuUaTqkkQ",
-	"x1EBCQDUFDfvgLLVx3wuBoziqKUWpxC9HOAluZyPRIo/hUEuAG0vAEzGZ+BIw2wGNloPZUiP2waz+HyH",
-	"nbJRqlYagChCmMW5WqZjEYI0gZGNjLzQIpmYQ8RMxsfUhInF1o4eylizeCpVKqKBrylnMyEZZvTAiM2u",
-	"gTTPgIGpyDgLU6FFFrLVTGmg2Yw8KDhj1t2wjmYJ2jD6Nqh2t4l/est3Jv8LjoLaVQThyTULCx8zS6BS",
-	"QCXiYzE3fGJoUiQlEIywppyQxjmgHKBjC3vomY0AqE5ATSX93Vo6qhI39ug2syaR6BGvRACI89eGhCG/",
-	"RIG7Tcw143jGWvQgw08LwlZKlJzSXcBJlL9gF7zHXsXf2TbXAxSn3OVK0XGOPsehdOkCbC64pKyWGAPo",
-	"dl+VYsSH3QaSwbx8YkUCoMHxkeawZP8eg5Jk6DcJDDLlNymSnrV/R72LjPqmsZBP4NfVIj1v+R1ngwZO",
-	"02TcCfsrziW3pe44FWO5NE0k70vxK87EWkl3mse1edprF3169l9LhVnProb2ayHJjDLg/gDJZgDbAFva",
-	"Wuk/28frPm3vfWQ/cx0UoYdues4HOzJj326mb3HION2aqD5lz4Ac3IxzFFhYaSiPXC5I/cv79BhRy/VV",
-	"7sQe0BkLYDV8KLN4LqCxMCcMDHgl/B3xNUpJL5GwkP5TN0e6N6dMy8+MaeepMVs9TLfbTJO2SzXZ+HSe",
-	"lHKdR61fqwxiHbiquzFT3m3pRn56Zm+9DhpblNz0lvqOKddBDXbhTa8q4yVeByUMgpteUEA7uC9WL+JJ",
-	"uuTT0zPkW+sPTwEwdqs8RkT69zq4+Ly7Owt9x6PveSZWfL0788xjPVZyEk+X6VYc9Kpw/zWEQOTWC356",
-	"9tpba7//1M1PvrW33ptIg+DZsthTNkJTAKtzcZVhvCLyGtP4xgOXntv43tbVqyfYYV2bulzcuLVr25MY",
-	"WVHp5LDlq/JmGtdBDST5TW+poJ/f29rbnTtWywS7748EW/BUm+OLl7t8eK06aOfnlwATDkyfmg4elD9S",
-	"6mi8w5I29/+9iYZNnZVLR8Dca9K0rfx3jZ2ug5oKkJteVKk5ubfFdTidIHR1plQEabyF+pMTFmIBRcg0",
-	"X2u2AmQ/9gY9TL75wkbCGIIak9hRSTUWn7u5IEiG8uY20lhzaDjDh8PdgS2qILM3Ub0Mw3u/RI81AuKm",
-	"qBSCgYy7oLm/9z/Gbvh1DpWbWYGd6itzpoCfO79/JpIFEK7YOXMHWvl9KG+ijvex+9WmtmrSWe5/uMNk",
-	"J/7zG6f6otCJ8F6W/uZGi4HtUpbHtRCunkXK3FrSIT58+NAu51tvUiTK6dkwTlIRL+K5UMtsd00xy19w",
-	"g6ZmP/Vr7ak4YkXEezO0+1O/GltC7qKJ3a+RdR8EPf07Wy22kyBCvT7Pe9LuoObmXRJvUEa91oT3QMCa",
-	"NozoA0/UlIKSRDk/khlHIOLqWyPeQcsfF9+0jVr+tNSX8D7N5hsFPahiNiv215B4tY3E7kDgrPCibeh7",
-	"UWzjdS9C0Pl9sRS3erxA5Y2cotVR6By2w9y9Hlw3zTn/1L3M9bViQoKXqtyXDEy1EdblwSQrnVd2mGip",
-	"UckWLqvTYluTe1ncje1c1n4XGZI6IY7CZotYcrgGKztSYmKfv4kIL1zTk3uVHXo5Bpkhp+jxdW4WaApj",
-	"Z/lKRfEkrqtI/uCH4ytx+JKwsWXcmwQM3HPd0NzlN/XX/ju5V2GhaxrG/OtZyNjzxjB7QAnCUqxcfk5q",
-	"/RAB6/WfmDuRMrW9SnYhTk33jxvJU/34/Z9xtpgVOMXmI0FOhWShTe8JTxwbEeqRnApUsvzusu/QsXtX",
-	"JUBtY0DXNbe9Dgqgojduuhy39B69nY2tcB9gpwg5FekeyNwyrumvoKBVm3nssDCVnhg3hkWLX70/4hpj",
-	"3z+mAKQl/oyK2DnWTr2X/DOPkzsoKjy+VJ9FakTTVmfHm/xmM+zR5bI4hI2PP/vOH/B1UGgVctPDXmMS",
-	"4P0SdujNG6AAv3pv62RjOnGmWcQzPuJaOH9MwcNAOhjBW+UWnFSrDrtI1+SsS3h2n2GfMnT739/d8A+h",
-	"L1SQ5/8hYq81YMq7yLCd0zqCGhjmLTfWqY91/HfLDUFtw/yl46nEPJFMKezF2vnnz+8gYlPg8rdnkL/D",
-	"2v4LrBrCSKo0/ttvqzA6TXFZxbHc+Pz7GjjI+/bmObTLkk1eVSB/DWXxvVykyozBqCJP8/W44/H4jxDv",
-	"Dkrgfze9oQA0+I8ULa+eus6KAKMWg+ZDaaujCXO3AbZ0h5VtgP+8effUjOBeCfuNj40aMFeExDTa9zRX",
-	"NlaRsWO9fvxNqIelPZaDKG7aWXQXDPRDquTUx6v8O8Yegn81cYkysSI0EVYDnJAFTE9IFrp/qelm5ZCu",
-	"oDii6i99IwXV8qgJYV2x53w8Q1+zrV6Zi/lIpFSyAHeBfasJz2iRGhbNYpubEYktifnU3ArkTDJenySO",
-	"VROxGAtbZ9HBggYHgHl4uH9ULqmr1IrMmyA+PszWWKhijztK7zRiayHUIhGl7x1SCcUWXzsDfuRJ8mYC",
-	"IK035Zl/2rr8wkcvqqPaaqaSIiQRpMdnotn8tgMxzGIhTSBn78sZPtbr5lPlacpB1cIs+7ohXMUSSsYQ",
-	"TAaZDKDfCGJuKW1iZQ3UnAUorq6WwuMnLrwrxwKvfRWCrdUNMl1KV6CyuUiz8tYcpe3XWmJ7gjXTtkLU",
-	"d+9fX55fnL67eP6sFbQunv/54vLV8/Pz0++f48/lH5++eX3x/HXl5+evzeP01/nl+evTt+c/vDG3PX1/",
-	"fvHmVSuAL704e312/gN8yvz5/N27N+9qVyBvsrYVod6fPeMZvw2xrv3yjo84gHwgavRXMQbjwmfuKtqP",
-	"31Xf4f6VhZs7Kku4Mw5gfSf5FNcw6CmibroRhztwaf028pt3QzXqUos0DJjO+GSCaL4YkTHGXeh2V1jY",
-	"v4hJsGnrlVYFq3AU4IdbOjYt0rul9FKgeYThBp689VYDy3hKGL7vlvJ0KmR2JhfLLPROtdBu2NBiExcK",
-	"qV75R5yZtlHDjHSLoOMz/ERFoVh+UuSLzeK4gA1HZypCwFC2SIe59tNQXmsZMdbMDHpr4f0UXlorvvtd",
-	"c3CV5fcG2YgDxARYCjqnSxmw1SwezzysEpaKheDZHUXoFrVkhR1uH7VT8E7ECk8ZMTLnX9qjdSbgIDt4",
-	"cvj4yHDambHElql4SjpLVTdw6f3Yzs0r2bawYCzUy4VItYhEFA4YZ7PlnEuWKXXFFDicvYp7iFPlXkwf",
-	"bY1pHkdDmVcZiEQLaq3JwrFFmAwHUIgARlveldywbYeFUcpjGctpOMCaU2oyZr6qEQHHB7ylicGYLKQT",
-	"pDGBtYYYyByFEClsIRWo2nO3XD9SKgcJSkGLYskH/KUzniT2kk0xDFpuuigrGpJ9Iaxhu5cXAxxBy9IC",
-	"6gIp/yto5WtVe1Kdnr1qYAWesRH1c6hirwGRPOQaFvJlpkLSkrOZmFvowRxbLwQI5RDw4fN7QASbTaaG",
-	"crEcJbGeGUaJYj3mKcjlOUJSh2oyCVki+OcC8oJ5BzCgLi0V9paEb7aClppMGubv91iu2gq2t1rkNXQD",
-	"Y3WZSqzXzLF7ihLSNV++Qf2k266LLWQ2P3QRz4XO+HxhHhM2o3DjZ3LwN7j9Oih2DLrp+RdeO6P8YTfY",
-	"7fQcb9ifgipiDLTWBanTwU+kmpoy3+9XDPPAy4t2lpUL8zjLQFxNfKA/Ws5OrrzcJMGDAvTbLZXmxvry",
-	"3E1iM6ZA1KWGQ7U9rKwdm59kPk6hRe9fyixOaiDutrfJsPn35gm9gpuu844a2zLqOd5/XWiQe2cy2uCa",
-	"zTjDHCtsMH7nl1th940uLpf3NUt86hyBdXUF7cx77a1Ww7U932hquKaJFU3Vr4GntQqcFLOLbT9TkFa1",
-	"Sm1J4OyobOzkbSmqOdeFxqA1SFXYr9OvSimB4Zc6b5SpB0PyP1KrkG25iiWUzhs8WFyC1QI0dND3Zsjm",
-	"/EzjeSx5hsSf88XCAXGC96meds/MRfx00IqUFI03KinsfTYg0HB2wFV7LyDGNN36zly0dwLWTNOdUEWO",
-	"d147Hlm/JjgHcGsHLSXFFtu58KrNt3rUuelWbyo3vtWR8qY7fVJCG7gKqGsVa1HNhbVcHMf4mLUltaUE",
-	"qXhnmeh9zci5NRUXskyB5PXUpO0+5BSm2q9ZKCWQrKtUZSSBgQAnjFvhGyfCd4NKzF0CKdQsI/JeN4QW",
-	"Zulaav7zjUZwmxrREbREwzqZ0eO1gJTrOGUqBbih5/NFtsYjA7IDx3wu/DqgrWzl1wDJ5Lin6Oqss5Ud",
-	"7m+9oxoRnjLFpkYlRoQgMxgfjefowEfj6bkWWx4oT7cCylOWrxX8RWHxiz1kYly6zSfRudNA6tAK88MI",
-	"O+YMWIjy1NiXAelJIwHZl6nREeUJC63eFLk7nDKWn2InLEQJGQZD6Vm2gcX0K55+SponPCM7aDKyC6Y0",
-	"q7Okg6HEELZRbj1jBpqzFwwmN1ewQGlWuWwvmqg3WZUNsLen0hYCBm62hIFr4cqqB/6OVtGXRZwKff+W",
-	"gxkr5Ib4EGsoVhAMz9ap3MpUAE5e6vs2qOyAXXTafCeAuu4RKVoAN+OppUYyEr/YSdigx0axDEsO5y+c",
-	"x2ISf6kywA9UuHMF58A0lhoGk4qxmspYC4SuK7nWeiXP2mEBQlJfXRYAPL/2+tdVQEkQKQDJ/OsRmD7g",
-	"2VeJ0JqI2fG90xv1BkUJqFAne9Pd53gXJazG43s6tOllzvnpm5PQEphK3jJlTvE6a8IbDjGQ4wrnFKcp",
-	"3mxL5LxV76hyMkSziQLsdsGSWDrTPkBx7Ews6OfIYl04rnQsp4lom+dK/FeNgPoQpv97OPzS7baHwy+9",
-	"F8Phl8cvzD+PX3x6aK7ohovNT9Xy7inE1xu6JoBZ6zDhuUV/A6/ZzGw4ZfY+etyoQ9XBcd6h6rDT26vR",
-	"A+GLeZZCuasY9IYGaMVTSiADf+WAUYMrQq703uLgK98s+M9LAL9Fl7su7feD7vHNASQr32PZ3PMMHRwE",
-	"Nu3yE0B6lxWVImzgfu9w/6h7A3YgcH0BQv8mg6CuRqI+6HmarPhas3AExCzEofCnm6NPhQUsfK1AvPIk",
-	"avcf7vba85wkAewwDKdpIerzJHY7yMde/5btpJrr0FIns404c2oT4NmaX0haoQrnBPhEpQTRR7PU6IrO",
-	"f6fn9K0cNX49XL2hIRWEO8ZcQoU1NvKJmwwKbNRzA/wt3HQLhWT7o6pO+tsuQSTo3YxvFvW5OVi3cta8",
-	"45mPYIvLRri6vc1bu7fFtkbgaJsxdmNcFta13h1YTIAKXKgZQggKwHVrNgo+VkiT3AS+4ZeWu4l7XYr9",
-	"ZJ5ef7ujrPvE/Oc785+n5j/Ptz2ppFjdmN/pLFKxKmR3FpxqZSKUXl3HPMVo8K3i6HkuBGgKXtMSF7E+",
-	"y2x42sMRt6qRbYELK2w0JFskhakGAwRTJnOPSxbGEQTrLXj7UBbQ25kP3m5fCUGKKyEW2gbXAKwdoIuf",
-	"+q2ZiGPDusB9Y0LHB9vc1tiSgUskGBi9CVQoyGtl4B0wVxc8zTRLYigZUhp0rRB+DDtNGR6FMLtaSS9A",
-	"4Ry+2Mch09uMMO/jgsDVoRlpmHcSSAnY2XBKaK+6HIMbsq7iCETu9XUdp5Uace0mI1B3zXPwSGHrsPDr",
-	"dci4vtIOAD6PPnoxqWyZyqr4uF1UJhXWK1CAVW4YL/nB7JANbyxTSV5zG82weW4NrvMmYoKSvxshT6GI",
-	"mFwLHRaaZaW0F555gTx7Xn+jc70FN6jnXIs1hLHlidmuc76GzBhwCbFMTZECqzibDWWYGzlhwEZizFHP",
-	"5pkzkGzHBhAHPDGMR3CuUmVYkeyvHfFj2ZwrC0drP+X31InD4quLDpGtnRtoMezv7x/vWb8kmyyzZUqi",
-	"TrL3F0/9JIu14CkDT98JkwKyMUj0xRqQLJhaEu63O6winol2Fs9Lhtd+0fDvdwun1YN+t//xqH386Zd+",
-	"9+N++/jTcBj90v/Yw3997V//Yn/9un+9137QhUu/9D522/1P+d8fe314cv9jt/dp7+KB+R98U7e9/2lv",
-	"8LHbPjQ/uH88GA475qW94Ph6748P/vLLxz+0PzU+tneH5ha7eF5+OxdDo9cAd8BUZOYknSxT2DHg84Oz",
-	"DzVnciRcibWmbhqo3zqeWC7jkvJSSis0f/rKS7d9zNuTT1+fXLfdvw+2+Hetv2jXTEzydBBlPzVKu+JJ",
-	"vZO42xAibTjiL4wCATGgNUu4nC4BaME6Ys1jqUo81YOMHAQj5yPY8OBWwUqZDvvJfHTME3NVQw75nE2E",
-	"iHTA3v+h231yGAzl+z/0u/0n8Cz885jSiuCO7imeekKP+cIw0M9LIceUciTSeSx5gnlZqZirzyI6weY1",
-	"nps7Nky0yNhonQkzgqE0/yoJGHPyF5npSXdbrw6qwmUF+MmB+c9Rva9nm0du+4UabbsSh27OMUWuw3rl",
-	"uzBdU7ZT4d6brHvzimfeA5Dikd0st/DJC7i1kiAJvxYH3UyI91qkdyGDbV7Gziqqfo0mUSXXVjb7a7Fy",
-	"ZvtOJtUdrPhKm99mWnpNDreM4OL910FZ+7kSDW1c4PCwqnDR4egAodiPQizIJ8mZFuNUVFLTHxd2vPlz",
-	"UyDh6OD65k1nxlylzaeNGmpewp8HvjxXu54Z0wj8G9DhC0jd2MX4tODO4q53MWZY+xnuPHMntBYCPoDp",
-	"r+4F5r6iY4twOgMmVYqRLZdnC/4ymVdHK8lGYsaTiVW47WvrzNAo1ouEry+3UXCe4b1WwxFfMLm1UQ3x",
-	"srDiyOqsLqLBNQv/3H4j29/BYNtvJmGhuGv7tnENvct+pVhMbrNUIy6FYItPn7pd6+WwbFOB5rXERc9V",
-	"sqb8ozxbS0IfLL5YCBmxkM4h6ARUaBd2C1Xl9B5q4HaoJ8LUqBt96+RG33Tg+kx7E5ca8vkO9BkA/4Gn",
-	"CUsl/sWiWXm+U4UyISzJgEVKihClU57natMSKCGcFGAw9FfON5TlfcxgNTXTsRyL3EsHCWgB+6uKJfoo",
-	"ftMEKF5Mcb5DCrZX4rnR05MXx+yyIZQUtSked8g2pd1TSeuZu8byRbrYj9Vts+dWkdrkIC/CsYIbI1GG",
-	"p8YcU+DySu+PLR7x/6S/O2M1N191m8pqRYW6n4OiVdrQWvQ/fvf7/2+47Hb7R988/MOjb//4vy+//nL9",
-	"3+1PD4bDzh9vvm3vazc42r/+zwf5rZ+8f7c/meu9a+/q3h+Hw87eH7a/v3arem0Tq3v1YQheYQH3sIxP",
-	"oSwkUstRItjPS5UJHTAtFhyTjkZrSK/nuqbxI3vSedLZ3ysXVXUPNp3AD4bDh798ZMNhFnx6+ODDo70/",
-	"Dlsf/+N37f/+9HDYegAXPj0Mmm7Ye2iv3M1H4+dkNsozyv8CiVaqvT7xhBdofoSJgJLs7yugdsq2jkRW",
-	"uynB3T0DLUFEd6w4v+eM7p1kI2XGbastVOQd5Y0TuTYmkBs2EyIa8fHVUzWfNwRw1s5D6ykXxnozer7R",
-	"6qyHfsG12ZCuzSwWvfHGGoQNfpT+v4AfJWi9iEUSNRQqGPULGoWifWVh2ICWBciYmq2aIzVW+QqKxClE",
-	"AeyZUXQ4hbwraqC9Bu/XRKzIoAPTMfRgIMNCAnBZi6a2PFWzporh4LKBD2tygbcRBDkRrSSoS87xW4Pb",
-	"lkKYcIukCEnAhugWLiRjcFoI4vKRitb+hrRdQ6nTbJ3akjR3SE2APAHT8d8AJtEmONsEMyAl5gCvlYwK",
-	"65EpdalnKs3CAP9IlJyGVLe4zC7V5DLlcirCkl9y1xTpWxxP7ocqc/zp/M1rRtcpM+y429tjsaQ4oyHw",
-	"CVG+3CEKfkRKI8SkhF671BhYJ1zPcLI3d/P1haUdLrFcrSQs8llDqojZkXCojlJ1hT44p9QuEfRHtHI4",
-	"ntzr7f1I6+SB9qAo91FYg5a/wH7fTYQsNJxA/wQOMeosdtaqZdCClt+E3sIgxmtLnCFRXS0wndzM2BZn",
-	"nrAQmToM/CByKvh4JjCnAPYDRvI0G9vAXJ4TrhatoIUvqR3uD4InWUPT8FRoahvB2SJVoxoBqRsy8m3+",
-	"m7oq5L6pq5tPW3plHePUNWY9xYarsQRy5O1WzdJ32Fmk2ZxHwuiuee8LEMlq4kCbH5NCe3jU3yubE93e",
-	"8XG0Pz5q9yZ93n483hft49FRr30oupN9/njci/r9go3x9417XQetl2p6Jl+odH5Lz7iHc2UF9JvTZTZj",
-	"/U43x4ACulb9QJAUUuvRsx2rkEkJkaJGrNxzHhONCP3I/zCjmqZcZpfNuqqh7jcaVNYOe8XXtnsExNy9",
-	"jVTj1s8/8k+ZdwYR1+3W6cSmBBeaV4lxHAn9G6zhUou0GUaqyWtxAs4KmMZqFmeC6YXRhHiqlpiKjY56",
-	"NofBdjY7Ke6b/CUR7GZ4Q/wIJM1uYThP2GyIrv2LkPefckvuElBshKoyNpgHVuVZqmXMt5IBBqHCLV2k",
-	"GFdEa2ebJMkOy0GwTsB3AwAWkMoQ7RSx2DFFftuc7lhf8nhzeevpGVXNNmWb55V/l6P1PTifbGKjJWxe",
-	"oxjL3OymYGhep6YkJoIUcRbQjrxVMv6vgy2RN1Dt3Ay2YLnNLlBg2fbGbPki49bmseJqbgBUuJeZ23TH",
-	"UuTXQj7xKdYWqpy5/PA0VoycOBA2SpLXa52JOXY2whLtbdfV3Af51HESZ2vYYnwyMRQzmtGtxMGPsawm",
-	"p8NbblyQH+lbG9q+5OhIXBKVHnC5huoPNbHgSGBq25A7kjhO9V5ABHPIWpHQV14drVX2XAVN0IJPgC+y",
-	"FbSQvrUqIM3D+hwbBCGvTgR6WV1ZpIG8UXg57Ot8mBsdSiWX5+4S8l6ReHyRFWsG0gqzyXlGEBsb823w",
-	"LqMJLqLbT6bEit7M3AAKZCp8ppZnbb54DeaQufSNde2gG8w2DSkbumohJI8fTRdZW2nd7vW7I/O57dMp",
-	"7kFNchlTdZVqpaaMscRSiwHjLFHG5F/wFL0VGZsrnbGjg0IZhk13sIEtYmJNcGWLhK/RZYnhac4iNeex",
-	"HEp8ZSK4zli2UizhI5HoAPRJ7NQRdsjBFHbYh1r1E4oWIAMSMyllPFYR2nvs9Ysfn+a+fEzFHsq8PoSn",
-	"go1nYnxloRzvN9xpE9ndUg6HnY9n8aePr+Wnjz99/vTxlH/6+DL5BL89iz41KLj/OjFTPwevwohPWKag",
-	"t1mZtZhUt0/BNVy4lBniTYBiZG4wAoSnqEIRpwwlscrTgGnlUKlcT020a6BcmLMrsR4pnuKLlDYsxBIB",
-	"hg+zM/OQQwXXa8ABWUKzU0jWhQ5kA/JV6gw2i5JGhdNQnj2UOTI8Hm8zlWaM2IAgNgVVzOVpwdAukWsW",
-	"8tE4EpPpLDRPhz+vRJqtl3HZvV5v+ZTl0JP7l0MFqJVaYeQyqNB3Dg/UWLKftzgmy5BRkIBWg9qCo8J6",
-	"tSZAIFtDybrk9g8hXSZ0p91ccArGYGt37JbCE9LP7h38hdBdPjflWVmY+loip6miwMbxweHjvXvCbs8a",
-	"vAsxtPFbM+ojUIhws9dQCoN8bfYTRpOc2aMptlwOg1fr3qEpxaawmg1QVmKTW6EEeZHQEpxuDZgufqkx",
-	"EZOuWwXCy8SEyHSipmUr+aC8MW8T+H9rWJVEYJYuhcXYo05Zli5eKkDe0azG0G0ITVwUgZ6oObFhpM2F",
-	"x4fHxx7jH3S7dZXHLg2+OQ2hjrtuTFvdMjcytD0w9KPQmWGVqS3TuJ2KiUiNTL7tp+tzI2z2vsMddJh6",
-	"jsM2bP76MKAhGk0H12mUCBaD13AS46p7uL5eifo9oPwaHZH/hoC/oKldggKIKzWKowj+3dQhL6hvDlTA",
-	"Dq5repL/6j9/JdbeFRckbpXbnQR1PcYDv/m2YafEsJqILmn1ITUwm6noshh3LXWyDryGznXdg4Oa1rhB",
-	"bUfYoNiGLKi23rTtRi6jOM3WrWK7yAI8VrmlYLE3al1Xu5oOktW+L0FTB6C6Rk3ltkt1Fv/bZWZrDHbz",
-	"yP+gVsX8Zawx8MoA2AfSIWxEClscCl6b5rZzhUBdifHbZVZyaexa/YMm9n26NG7nNShXAuPPdcLxnXtv",
-	"s7uXXBkzkZDL2nU7WAD8Z0OSAkHZ7ExDvztvlZR3QNUpU+dGaJvC4xVSfS8yTToLQCoZTQby6ABtKcDy",
-	"HMIzOiFAM8oI0ml2WW5g8etHQT3Q0cZUVFToO+yp2XnFAg1MQEWzDdAmAIJVA+JgXrQEJIDc+vtAPd8h",
-	"8RIhZLfOu6Rv1S5/A/6DsWwdthFojJHq2AK/GBBCSKqdsBCcqpTsBYdYCEYwCMO6DiLWBwvnXd32Oq+P",
-	"Zdth2SoyHBZUg0x4yghpIC8XIsyBRK0QwCTEk0gPUsGjEOpLNHlwdWADBBrm4VmEOhhK9+QqjTMRMrUQ",
-	"Em/EHuTea3gU6eK7zFnq+gYELORxSHwVEGAxvQo0Is1Oz4Yy/zgSXdvhmhuxXDwrlEbZ5YA7gpxXgQa0",
-	"KgFLlDIWEeaoOUinUMlLrFwLGR9nOehGzeuL+VE+Qd1JT1SyXnYYfitouY80L7neds23tuaQk4rZnSCC",
-	"LPBryagzakX881LQZWNFQUtvkH6NXSKmXCLFubHp2jFCz02VwKLAtRX40PAvIxg2fY8IYQAV1HzS5TA9",
-	"FhrPFrb5sHDoz9JXugFm69cAFMWGB9qDigRHL1DL60h/mxjvoqmqL1up9MpF6BDbCOacqOkUnIWB86/1",
-	"u/udbqfX2+90H/UPXCqRkaPrGpu9mmb768CZ5szDViKlei7xBYVQ5PYtHFDkakyDHJyEZ4EDIwGu7dh8",
-	"nEsUys3okrX0Qu9X5Cp4x0uA8+l3u54HdyPx+jU+nrpwcSGeUyBugTELkwFeyHdH3fF3Hk/l+8W/UyF8",
-	"Oa0kWdNoO+yUrUSStNH2JL+7eSxwJ7xK86ME9ylg6qLCd9DdZ2U7sdpA7FNdoVFurw8+ltWDnfJoPET7",
-	"RjUQjuCQjDKQjXAWg3YzUksKx9eV+0pqIPgbliUh7DaOkIKtt9c0bweM9Rs0Hbm95ostEXauOPKzTmw/",
-	"j03q8TkQvME4OqVzE9AwpZfUkMeHNyFQ3dORIJWDGCIGHnNpxK2CMjMbYuk4xNUaKXADHm2v2z+40aG6",
-	"TBti6Diqb7QLPDvdFMkHmecBS0XCs/izsBBv6FDa1u9aVyh5A4uQP86Mu3CG1PEBAq9swp74RjM4RCzu",
-	"MNYvxX5KVkVczLcqLnxFcZd/BvhY4rlSelMt+kacd6MwGyi3X1YzRaCvEMOfa5F8FmR3bA8xe0c4nlvB",
-	"1tsUlHtX9Qjm0Kb4rThsIhFBkgTC1M84tu8I8mCP13kQ16OzffcpJIbfeeq2sETlrJ57JAeFmqCfgzGT",
-	"IT0HdWDSgClVrEowp+fey3HmNoDh1ZznmzIdq8BMfoMpkgP5+Jqzl6r81iysnhV3wL8hEBrbCget1/2X",
-	"KOAtbNymBi9WNORnkissW8BhuBAyQqU8FVolnzE6h4GbT41fvagP2lZhWzYxWOr/hTWnyxQFWhSnBJJg",
-	"Dpw0hgAEe17llKGsZZUSDzQiw/T//sgwSNAPcTZ75TUY3laGgpJShRXb3Ks44Zl3yOiAqSQyP0D7nBOX",
-	"DNjrdimvz/7AXsXf+fhEWznkGjrNV5Ir6rM89XZQY/YEtNlFxRoJILM9biokeX/xNGAW8pUcqeILH2dG",
-	"nYm/sInhUdA6WBRPY1SW/YTCfrd/1O712v3+Rfd4sN8ddLudXn//4PDoL4XkwgbM134Ro61fxGgbDqOv",
-	"B9f3h+VKUK5H13+pZcf3Z09nPNupMTeY1eFSC/OGkGloOgGw39S6acazb3RQ7v5458bct+xN+k/XwDtL",
-	"4+nUlrMTWHVLL0fzOGvnAEIll0fxeojQKroy+hMW5nDY+d0OiNti124E43amenlM1Vdv2UJ+h0bf78+e",
-	"8YzXnEkTFkY8422y+m1huN81D8OYHebutb3LyNjBntDkVA0hHy1E0ajsE0tpMcAttxtNlRKKILqTofEE",
-	"RQSUpMNWmDbA13V8vUM75fvL7fuNkGvqE9hu2Zm0og+/P2ssqwvdtbAIp99UJnRj13xeLMgqdlIwkwtQ",
-	"l17F2JHIZQPu0E5/LjIeEZtvRCGzk3xlH9iyx8DWUuz9mbEo3vK03FdxU6yt0StdMLGcOz0oeBOwUMps",
-	"QK51bBTaLKyLNduLW4oaApZ3lLV0+rSJr57OlvKqXv+dpHwuiqz1jWbvzxyXkK+QPefjGTOfcL2r5/45",
-	"mD+eY3XWoYoSN2ynMJKQNBrULRwrSZ1crcHN3BW1EgSqYadG9I8Sftgd5dGkBDhyGwjCOGpCX8nIwvZa",
-	"e5TrIm+OItKDZ7f3WWzfwrwkGW7BPBWhcpvvpjcAvJCKQYiWi2pB8TZLizmW24TGVRJBMhNIl3yRDJN5",
-	"haO7oKaBBKiGMKi7c1tnYmHeLL6Yf+MV+AM3Gv0hIKUT0n7sE8i2xb9atHuM4Bsh1I6v7Ng/XVZkSVfZ",
-	"Mq6yURb6jFRzssSaAfRP4ai8l7J1rFPd2U1+ByTSct85HHs9ldwxWRdNIolZJEVWKwnvu/D+Zj4256DP",
-	"xjCubQNxpZs9ioBz826w/Oj79WERajJtdcbXGlPECCl4Hkv/5b07B2h28bBfN9LkLgj9HkVknqFwDzS5",
-	"uXOfhyxjvmUfqJGetzksboPiX6Vnve7v4v7OmlVXkEtoC3xdaSFY+149d161NF6aQ35ijUH3JDboQoAG",
-	"qxENZeYgKKF/OabfmS9iN7wrIQkKldofGkkJvdX/JlJV28sMcMwwu7fOkYGZQoCjDWVtdnzfaAaP3twp",
-	"8OZyNdcsO1byppFQ2/CAoZiFdDg5TpaRiO5nKItUzRfZNgS5n++5eWw5c2ov7R67j1GU8QMLJKhbnVo5",
-	"rGsREnPpsVvi0t+z62Z1mlAXOl6mcbY+N+/CiWA/WaNE5H+9sGvypw8XFW8aUiXPm4StFb59c37BHpnD",
-	"/1GiprHEbCnvV8pqDAMGBSpgtIR5I9qQaezai64kqZhRQinoNpSY2QzJmx12alM9bFGqWgjp8k1XhUxB",
-	"yK8M2GiZgSPVXbSZoJGC4PpQvkn9PNsHob66/H//5/+Ge8X5LeL2lVhr5wyTQkRorxrmAH/pN5qFX9qA",
-	"RxaykdBxRK5GsywoxmAp4TDAZr5uqWZZBuqYktidwhgiG90D5GWxmQU2fTmwgIVxlBvQ7iEysVMR0PhK",
-	"2c6ukR71XhnKfJowLz9lusPOhWAfT/PypFjJTw8AeuARL/y6h7OPzSwIo9W2OGsVW3LkFOGL+EcoLjMk",
-	"NRsAIjp37tHhZRJa1q9J3QHYC4/XMbTLxJdFolKR6gETgJ26Vsu0jC9BboylFim47zsMfd1mSbCofZxi",
-	"LHI9lJgbCvTG1mHg27FMo8vFCDP+WRRQ7Cx8nW0ig+3XKPCXqJVGhIY8dTJv/YZ5hjbT3PwR6yzlmUq1",
-	"l21O+bF4Fzqi8ovgbKJreOiXKidc8tX7NGkNWp6YKKgs5uc+qpLb5J15+5Iy7x99dRlu14/wJW1cuDDv",
-	"H0SyA5wTZmdgsAwr2HP+tFjCxJ74UN5Nu8Cc19eAdTxRdYOlKj0E58F+lMUOO2I+EtHAywACaeYKKqzX",
-	"jzQvMacwpLQZIIlNKrQpQ1ijH89FQJQysgBKrYyc+93v2Is41WYVxUKbX3qdgqDW8VQuFyGb86sC5wV1",
-	"Qt564+g+t1M6Q9k3koGclTiOm7rF+23iKfII3IQEG/Mk6Qzlfqe06K4chWgWbGIKG0sJsVAF22oP5UGH",
-	"hd8/b3iGx22bRhm6ipVccwaqfqeimHYtoCpDX8wXbUz3yPgVZdLWODaNlaDGy7kRDYR4fTGjSg+oyTo6",
-	"YD/G39ne0dRpV4rVUNJg4Yoruen1n5j7sYgLzlCdoTtuEht+mqkVQBGg58cazezCvtlz2OsAMny0WcU5",
-	"pdBLG+IL8hFiKBy5cm3nZ1sdGJKcP/sRI2jfK7jtYr0Q57BL7DkaKTqxKN8NDYEY/fDgkVphWjJLRZbG",
-	"QgdsgeF6v4SIagNsEwPL78WzyfzYZg8fnrKFSLWSDx/apszbqDVBo+JyUqvu0A6xZQkd+23a/vnHt9c8",
-	"ljKLE1BiwjxvE/QtewXX6LNCxJ/CB2H4kBRA8ubhQwxOY1IZDQJq2UpdstybRqlaaUj5DCHH/Fwt07EI",
-	"7VSccnYHKZ0KweaxXGaknJ36hzBWqOFIccth1KxRuhhqBtSMFvocvH/3kg5bf6hwBGB1H0j/oXSF7Hl3",
-	"38KU2ZhLaNVhdghqNBraBqNEKp42eY40abh57hbM8eFDqrPSnYcP2aktpaKqUu40VqitAqYqsyzCThWr",
-	"a1mp3NbMz2ZsL7UYDGUt12Yg/AkavMjCbMFjKOamfEuXpL/imiVKZwHSwwFv0OCmPJa5+Ek4JKe9sa2Z",
-	"8rpa4KKRENKMLwpcv3xyMtiSKb+c60F40O0xr7A+3OuwcwXN0gsxenMHSNKhpA4LfATJV4tUGUIKzfSM",
-	"Q64YvTtw5EOoLgALu8LCRsFpltCpxZ8niyXo1VB2WZQhapmFlRmc0PGDBzCxQciSWGfaDtXTAWOdFyER",
-	"7xirkBjH6fkPsPoRwod7TAtcxDiF1uu0GTvsHBSMB6ho1hSzwpN0Epf9i1JlQ2m0X51DSYkvscak5rVa",
-	"DryiBxYedA/CwKUTQe94qCbJPUq4SaFYCDCr2XPUAKxxhUckoZspzAFGXnUQa7E18NDUZWQmz6HqxcZS",
-	"60p6BDeqMzhkzMYkvrOpDkRnK3eQ1NC/MYeIN0vka9AddpahTcbLBatmCZxiRSUBed9wqt6ltAqZrC0T",
-	"wMzQQkigomRgdaQihTxbjUxEM1Q047hnoAZ5pj5dTBIv9YjPoYsAl2soe8ZPQTfOUCqJrdekGko4M4wS",
-	"ndgDfaaSCCWNZefAoRNrF8QGCe5lubMPlCLpD98TMbHGQitXMRXaZRlnZs0KqfRmiT7YYouK3RoQTYwW",
-	"w8fZpqLfQVPHSMhmaTSxi50nS602sT12vqXpBRNUzZfjmcUrChyxLIAR9bUfyrz4AraZ2eABdnSgimr0",
-	"sFKajX0cAgUNMgK8IczZvnFkpR5mPnmNP/NO3jm+R9kzRGwda9cnBNLTbQfUwjoHSJHq6r6xjK3dQ2Hu",
-	"HgkZnyvcrHGa73l0sNgSPfgKDgGOii6rINWEe52hPHdotFmljahdBECycuttyTEDCK+MPQjfvr9gj6Dm",
-	"+9FXymi/fmRfFe75Zg0K05NiR1Urped454qA+qj6XVt41xv7tqIgjVQHlCdkBDXJr1O+FtIttz1BnycX",
-	"htAVeErrm3M446RhY6FYLKfm760tKcQA+Ksy+o0CcLSEr3UxKFHIjrTnuJu4TdyzH/U+oB99Lda/WV0z",
-	"RFMMKNph36lshvoKZiK1QZckeLwHoTGcHsFfbXp6z55JkOpmJOAQalxtqjeYf1QNH2brhQgHhii/UBXl",
-	"L8w8xn4BI92IrF+G8pd2u+3+39waYnEm+4WFeSmn+fPCiQh8G9YIpmuXRwOPP3ywlCC69x6aV+QNX+0r",
-	"qqkqrnur0VhwDAT89wsLc1QR8+ctcUPs66CjJwzHdv+0oxGSkCLzTp+kUZmTyqZh2vdQNqJ5k9d5r/yu",
-	"Uo4MPDyUoLaYF6AsIQFNMhesOBRsmA+QJ1BjaPOEkCOyasWs0fct7OsEu+GhIWGHO5Qe4qPTjMcqMvL2",
-	"LdeEsUJ8l1niUteBK6lWVs8Temk2mjnckA/xxSMjF4ltyKKMo7KrHNROBBsVMcgLWhZp9CBLWYrsDdhY",
-	"SSnGGaq0Q2lnL9iCL22vwBDyGQehhb51E4TE2hjX8CXXWRvWqX32jJJF48x57D2ywmQC0CXk2rbbgeDh",
-	"TBilOuNJgnns7MNMgYyzCWOGe3litvWazpI+qJuoj/BEK0ilMavSYMF6Rg1+2XzWKKYAWl7k0CkUndkz",
-	"0AgA4nlj/X0GRG9qhRVawJ3nuLhGsYJCHaNx9A/YDNTnnLhCRic5sYnVVjNzTMPewvxbCpsiDA+Zj3Ei",
-	"5FiQEYAAUyiW8BGUFL1D67CgaJxviIICMGAH3j2uyTPUFaFthEAHir77A5dT84Ll4uHD3AwwtPZoNiC3",
-	"RL6zud/RwSvcQw0Ud0iHXeCqQY3smCdJbq9uFPUIJoMrmgrnJKL9NBWGqqlaTmcBWyh46xbnB+7O0B56",
-	"Tz1PGZx7Ltu/kPAYMJeF2V7G6Lz4vv3+zLMfIc5gAXJSs8P5KPEq0mgfQBa1mmC4Qa0kaQFQSQB6aOz3",
-	"hT4hR3JOWRB0HTyNKCX3Fxev8M8hcwOlWz42gvbRMn70+fGjMUzOv3oI0zkqTZGe8G+HCZvf+bS9jEMU",
-	"x4wxI2N0Zn0n7Fv2lZV8OCE5cX7/FZTK65BdnxQejQ1Lrdm3jOu1HLMHe+xb9CGzB3zF44xNRDaePQh/",
-	"/xXJeG3H9uj3pJuc+Y7hgH11w7ne2+v8VSv5YK/wScirA6f+twCC8QwLEczaX9hLD74yvogHrPhZS8TA",
-	"+0Th1bQ9vmU4dJpc6fvgov2WEbs9+Mpic+jRVHIkpwG9LcgHTNwlBphfDh8fSsNFKo2nsQPGWZhtOV/q",
-	"DCrppduiDruVAC7oMd1hZzKXq9AD8UrI0Fa3eKq0byCcgINmKJ0vT0nkbfyMtvIFiWDk2oU/Bls6ky6z",
-	"GWSokKGTZ5tHgNG2qU4F/GxyWix4MZYwyIkRKOZonfEkGVimXaRiwVNxLmRk69QoV2nAYDkMyaFOxcPV",
-	"uvYY8yu0VhywhnsH7l8dncRj8aDd22PX7HrPDOCdFRuW89HjhLUCyBtYWKrN0cOjNXg5QOvBk9ec3XFm",
-	"MYe0mgs8ACwOMaimcDYMvFCf0fOG0qWwUAyKDkQXCoDWwWwkspVw7kE0O6197UZNBhUm/xBf2iCpk9RG",
-	"15SuFcZQGhshFroYLHDuU6jeRHrgKegtN+0sJccCouNGrwMNiY7pRGFveHQ0mKOGhTpf4Ad7oXcW0nvB",
-	"oE2XcihRwMGXB75uiMaNpzp4dk5sHWm23sC6k0eCiSjORGQnlqnFgnQ+aPVoBgN8PeNyqtly0WFPYcB4",
-	"NFr5VvSzq0VIJwBDDGMUQBYKC4dnTsYQkmdDaCYM8xrK8N3715fP37178y7MNTw4jkIHZBsGBb+2mhRO",
-	"fJoKIEuT86zQSdfD06mo4HmJkI2UWa2uUhdAuqBNP8fypI6zIYbytJjFhsYAwEB72jFVNZFCj8Ezl2N/",
-	"4nmiSRdjLtMam0gU6qbolYZaYTCUIRYZkYvVVQM5RTVU8hkYlhDBZ2GOJRvCxrSVgWy2nHMJaXugcA5y",
-	"fYK2WIeFFiLYfxR1abvepIIb5Q88gQNifdyPaNc/2AtBEcussAncTbakzdxC0toMC31vVHWNA13FSeIq",
-	"FgplAblSaKMGuHdEQf+U7mGrWBeJbihbqT2zHGzU8Kfvzy/evApZyRADh07oPUXzKDTMptYafHxFE/Ot",
-	"BOYZCblI3MJGwI3oFK1cM4xStRjKFSn/a8/GLjxC2heJjQFmQrvzDip3PLsCzr9y9Z+xzqAcPpbTt+YB",
-	"q7wOZR6khY+ha7Cg55G4QlOSWjXM1EqzkcqwBERTSNLpFAQ6WT69rHELkLXanvRUUpaT1B1w5AItV5jk",
-	"Ti0fPWpgTzyz5sZ+eH/BnL736GveQef60YTgeZEJXsSJMWkzpZLcZZ0XvEmdpcsxuibJUUX5GIUSXbAV",
-	"UO6ZP8hoh9YEoK+XZVvesCBgIV9gq+JYSYvN/gejkYZ7Thn5iv/D2BDSUoatARu2ciD3Chz0sBV4T8RZ",
-	"Qo/85G5kNTeiC8TcedDve7+jNMM3XFDL6GLrAQc5qGSW8nHWKbwXmpPA05sHmiPB493b9NUtvAAbJ5iH",
-	"P35lQ9tnmqhFZAgKA7Ldm/F38KubC/1ul11/whdfm0V4BrlXRqcgIQ8x8BLc/AkL4SMk990hkArvaMFM",
-	"Dr6mDPYOORCtpmtNNbtDzdeg6SPcmlMo9GJALmhQbb4Q2L7P4BsxV8M/t0mPbZ9FoXWZOyej3VAnjA8l",
-	"df7A0SqFO2y0BrUbw2c8c0536HpzdEBdZHRA2AFGG5qtFzMh9V6HTl0dYktybUMi0ARQe/32h5IYK29Z",
-	"TsKHr13eiDVQwBfYYT95zfYBOhLV+lSQo9w2nMFsg7wkGY5ud0ij2RTCpEf2HaB92yoCezqF78wzbVAu",
-	"XYZIh12kAk0UFYlaL99QkmqK+w3EvRYuGxAchhSpzOMDmWKRGqCk+R3zOm9gqsvHsAKpH3564ARE5eIe",
-	"e3DQ7e4N/DexMRRnk3a64Cm09zEDhQ2PoWA44sD/Tb3yKQnKbAiAxIltN3bbsg7dpHlukasE6Jj99fBF",
-	"/MVn4s5DnE41euNNp3LRTee00sM+NucTFGRRaKrQ3p6Y14JXsmwFGF8ppbmsUmM4wkxPjH4xXqbaKI3g",
-	"PiVEUpX61XRWE0hicMMw9vCl0d6WC3te07fRsWp3g00K41foejNfobSal7G8CvMKlhJ5Sg0a6ohUuqWw",
-	"8uFZfrH9o6AI8HyRreFIBLs5sOQog9fEmPtpmMIoLzhbSAfk0HAdWALSKsySQ1Kt4WkxmYixW2fXz8Ef",
-	"uvsRBnuAg3XufoicLng2C5whkkchYwTIshfc/oOieiEofgHJR7klBrWRHMq/YBJPZ2J8RbnVAWHdGelH",
-	"2TX+QlS7VhT2XeUqzOiQyG8mgbkUqHs4xyoogzAffAMO6732HDUgjSULT817Q5+ceb+MMk3zKzCMIxpG",
-	"nldAJPF1Meg7gWXbyLPYbtvyLAwMfypqMqDBwFrUBNio8RRFtGjsldYd/vArF80Mevs0AxBQhkdzMWNT",
-	"KhUVT3Nw45GXVKW5eU/JlHSn2XMFRIMAUx897k6EpiRxCFZASa1m2pwxPMm9OjSr+h4e/tTq74D5Hfrz",
-	"i7UtKS2uSKEyIechY894o85jluFTbEbbNto/BAWLi2ZHXlHW/EFXLprx9vv+eI2QxFMES459hXEA85iP",
-	"UPbOY61jI2mcpC4IH5g1imJzxNAeVWkqxlX1oSRTLW9VW8AUuKt6Gehv50Nsg0E3FPCfRQp5aQgYR04u",
-	"syHPJu1XPBvPwgH43QwpArYQ6YwvtBFFgRWmcHrEJHKcx89GSNAGx5x/+xfWFEBgDeLkLHx+waewYKgX",
-	"fJgpUIwATsRqBqW+MkXWK1wCqdCrSAXKGvIyEH2t08Izery2IUezfIChE7nm2IILhQHh51VqM7KsNmJ7",
-	"R1u9FwkMXkpgH8OHlCl7UqgLIhUPzHRaBMqiLOPGYxOQs4nvUMqUCgjF07ojcWp+jqI3Me9nN61y4qYZ",
-	"KvjHuI1VY46/0d1XCsz9WOjcFRuTo8/OyE3cqh7e6NiPQixy1wGlWRS+H1DOI/4EstAQGFt0UzPguSgv",
-	"odc6qm4hvcv+crrjXEgon3VZUvlZXq62kZGflGLOHY2nNCZ5g4FupCK4JmjSLzBSTx1SsdrVTiDPQfKG",
-	"7X6EwdoDppyzR45uimp8YxP2Aqvnw2kPs3D3FgMklephN6FygqHzqkMWF/2dZ1jl6VV2WhWEcm925Wtu",
-	"kqdMx1PZXi6M8CCcfSvq4MMg5whHHZlLGA6Er4WYx4m5VbbpBlC8MWuSxuo1NfOH6f0MIzz2ecbLqGvi",
-	"lQL7W3johjAAqlkoCvxyK5f48tcldBSMHIELnbb8YRcuFA5E+yPo134v1YEfequ2UeXOarV9U12rcMSE",
-	"zPnGXzEjjmmwed81f6T5rz59bVU9onQlAruy42E+U4C6bQWeri4pjOQVmDAWRK3IxxCYcGfVD2rF1CQT",
-	"0p5TfkO2As96vwNRj4ubEoU8+ZDBusyR7IgfAsrekxlqiHR2aeRqSHggX8ICEuyM6MX5fIDosipZ+xjV",
-	"pJoVsM/DdzwTL80gQ6Yh8oMoBChS5zEdmuGX9lhpTB9wB6zOT45So7ji+VG6mNNCKTYHnFsoJ6AMP1Rj",
-	"gryPq2vgT6Yl/Eg9Q1BK2fe4LQxuFNjD+ROFLVZPng57hmIQmZfKlLBrzDJTcw5Ausnaztt2U/Sna3+r",
-	"W3EqH5gugRFhyKdnLgUdbWXI+bVHVkC2DJSbALqy+TMCGLrGWQR5uY23R9OlhJw++7X8yHWcbYOU4Eyw",
-	"3N3QpLFwYtbf4nZoHk4rppjVWvE6i5OEkjtXmydKpz4sVVx++ZVwy1TXTbJp/PZ6QQpWB+oUnsJ5Y+Ps",
-	"9gewk1UKZoUvZuAQLDkWAn82eUa0LUhA5lhxnS8XwpVou1CFXo6FDehf8BYFf7CKO1Yq5KBK2qqWkKkT",
-	"Q/7w6cXTH2qzZ73IKyGBh+axcA/toAWo3xURX+23WatQu6sFke+1dMAut+gCoJMA6jfMth94yXwC6koN",
-	"4Vc8jdgDHGPAQsJWNv+04Mrm30TKPVhCPr4yhx8+02D72HpKjh+yVi4c//m65VueElzIiepc3eBJRevR",
-	"JT5iuw271pUOoiWPSfFigW4l4PpifhtZJ0W1z2ZagHTGJAc6ZF7jlyi6l5XAWT0pabXFkqC0P+dM6UnD",
-	"VDC9irPxTEQA5AJRglh7rhAlfQNqUBfOxXGSVOdGSwWXuGu75PFRSKhCIIVCI++d0efFub0J5L96m6oU",
-	"+Q7KsP/IU7At8uwWSG90mRbe4DyoNQILIcXpWaoWeIDDYzMo2fHrvqgaiiaQJ0J443c/uuGfk93P3KVi",
-	"LbHV9LGMLE+iMPRecd9EaWwbXBhA000F4Xt65koZMAtDU3t372mXNQPQDtbYMD8kgL3ga/7egmQK10t7",
-	"rJo3Ty4xa35hjz04dBaWN7wYM6XxJoBNd57aVAAeUJmGNQEZbyjUkbk0DvoVBnFQHUQUYygk94WC7Vv8",
-	"sPcR6gFd+gj92vSRiUgSpuMEMCPQjTSPoygPqNayjPdV25K69Fn7M3y3hgEgQgPSAIq3ZOZtoqUUXxZi",
-	"nFWo7H1W1slL//fyh9GpkSR+ezclPZAkcLJDegWJ3Y6XCIiON8r7ztLY7CejW93EjmgrkZMA1W1Qc1nK",
-	"LTYt+l3AuvDmV+gNXppj4VoTgQs7DCeR1xdD2pTGGjvzD8gowH+68G8hUoXzvBCUNW1nclLEDc6jByJZ",
-	"eOqNl+pOYjhvZF2Qw/nPhZ1JawCvN+o29A+0mjUpVKD1DNyhg728XCJhXhSIF8YzMb6y/PWOVLXmLVzu",
-	"lV1rFdG1upED95CdADqUwxPIx37TWE7wxPGwIXIQM2o56hiI+rn7w6SfCqOLeMZHXJflHVRjW4626uty",
-	"sS2xii3kS2PwrtQPxfGQramxoHccVlPgiYwOQfKZkM/+pvEFRgt7++b8IrzJenEzsYlt/hzot7plNjtt",
-	"tsygSDRSK3mC9XKaTRVTpfFlCIVqtlndWmNmXI5zgHGTYomLU2q8LvGF7eT9Xkts8Bqae3KqT+LMS+EI",
-	"wCGUrKmIA7UE3EHUMedGpmBnoF0kXGc6YFlZguQWRCZSyZOi3YC/wdgxtg4p8MU88QbRhM4OL12lw0DL",
-	"X1HqMkFGW64iVW2tlja+kR85kFv11lhS5t8vMViaCjYCXT9N+Rp0/DBB5wuAebsOHg8OuzYJGl7O1wEk",
-	"99D1vbwcKE9TCIr1yCA9hpIC8ZQwYJNGkm+HLSm+ZMNWiKkqT/pPnuwN2ESBAzjOvKwRdCVwTJLDrFLP",
-	"a4XtNV2GARScQc86QDLwMgx8H6WNxSSxBtMd6DpJ1dzmpL1DJBXMeLHbD2LHFUiHmowXO7wZ/2z7+qKR",
-	"jcfvAJImCBmoso2H0lYEc8oV8cpa2AObI6D5es/lYEbxBHrfoZMCM5Loi2b5jG5csO99EWmlylBav0We",
-	"mGhL9eykUbmgN1sizsVcpWvL3lDunnrAD1MUhJhc4FcLtL2SzYqD5kqsqZ2GpV2HvUGxhDCZai4K+7vk",
-	"t2Er67KJM/Tl9c2Os6VbxMfAspKFB91j1uRoAmyXF+jGg5BWUKhOC3KJbCcxda3x8VdiGOSNB+gvCBgG",
-	"OMOXCmPIxuCHqOReQMmYrMgb7yA1XkSUaNVhp0W3T9X/FDj+qHMIYVU5fOag32e1TiqYO+Znun4rqcAA",
-	"tLEirWZm00ZsH4gBHhNgkcMNsWaT+IuFLHGMZo9C0HJdsuuPFrsG0TMAe6aE8QSORRdotUNzl2m+yK6U",
-	"cOULBrBmORXboV8Lq1k6zKupx8aEfJ2nC5AUw9Ct29OwT0A3A3aFdC4lk3WHhW/fX5iFBc+V+cez5y+f",
-	"XzynRMfvn1+EiB9o3nYl1h2sYYEtapP1SmnwPGNTZTQox1e2tjY86B+bTxx2+/g/+wjhcdg9ALd5bqko",
-	"tJhWfD1gnE0gvWMOzezxKIQSVpp+pJYjSr78zFNwDadcRmpuQYO0UtL2fyueoSRKf8KAv3ZdTYxEMiYJ",
-	"TpYqCiEHDElChfaS9gOyjE0bsC+B3G9w+2BKcK/XDczuBn540nnS2d8jjDU4S4YyPJu0XyspKMnAfG8k",
-	"SsUU4b6hFdXxg4oKMt5YCjrvqOhaCnbYae6+sQO0Xf9xD3uN6DDLoqn+P8T0cDJsbF2Ug8D1puJlSmBh",
-	"E3yRUFks8JmtNzGT+MZmTViF2SLOLqUWQg5YXPbBWXExWjOpVnm6GOCxSeGlMjjskaEMD3p9Vpcv0hxA",
-	"5O7wjLDJrDvmcMCDsj/JExLfYT0doXnw8QyLNYixMc5kx/0glKoNB1K4d2JXSrsEY0zXxfai8FypugCq",
-	"4YibIVRFeoGX5jtHt6tcQmqOmuSRsjwwRnko5uCCYBop0wP0wrugnLlpgl7rErjHUNpckgf2Jh/VDdva",
-	"QZ3QHr6zGMzreMG29luVxOM1CaJiDA5qXj4DyFeu7CAi1EzYSWOfQPYgSvkka8cim7RnWbbgi7id8kyA",
-	"UtmmQs69AQuHgIQ5bJ38/G2v2z1ZfdsHXa3X7eakiqU5pB3Wbf5M+u3h45Ps216IEz18DHMFsHJu8fdQ",
-	"IUDkApsF0mHfibWSHghNiWP7x6wQPQWclvxcwQormUcfc1xuYl65dsPvsHPMBNC2MsPGUKElJoUYscrI",
-	"7IzAYY1ZrdQljlBw0bECT5I8tli+K/BTNDAbM0DEBPMYlYsO5QOYbTVSavPDlUuk9pzgBZh4hq9wQce9",
-	"TjmV25gU2GvWK4iyOwd6KmBafYSRB/whFayusV5tQz1k178Y+yyiR9+fPXNwQmMulYReo4laibQ9NqY5",
-	"HMc4xTSDHHIEdgEvjJow6AoBSGnmXZ8f40iOD4/6e141O8h0mzF1+vbM1gZ751IRr7JUhnP69swBD5OT",
-	"eMLOxZwbgW3PyFhOqdrng5WNwNYE+WBG/PBhYAv/pFixeSyVy6mDfCd09kZr0n0HcFsuSwL6m8jqXGV6",
-	"KBEqEwE4PQmGT9gLPEfzw5vo/Ma7bG0A5eKbn65iIydsw3baDXi8oGsrlkNZV//RYWdQJ5QrDVXEjw+o",
-	"ogj/WH74MBcDc/7XnDwDw8uOEnjSgkLsjjMfNO3EZVp+oyEnMsAkKTArCaDmJA+BOIpi5wT754kfk0R0",
-	"KRURPrFKqYIEoOz8GUEAaeSalD58iPpzCsZmeiWASOaohbxEhnDVXs0DARRqdDhRJrZKr+CEBIFiAeHM",
-	"Lpsrmc002NG5xNdo7aAqxsJn9DljqLjKFdgnjw8O98wHglzljzjkGWpQQ1h4bvSMrPjYk8PjA4K8TuKx",
-	"kFpgIzVbEtQatE4X5lBv9zvdHGrY++06aOnlfM7TtfmdhGOQYwM7HQq2PrijROTLNkql9iCIO64l86B1",
-	"Tr9/x8dX2GKHuKg1aHU7PRyAWgjJF3Fr0NqHnwBfewbQ0QjmANDSStf1dNGlimTC9yTMDMMWUO84YGE2",
-	"Mxv6LArLDTGhRvuiXL6vJg4YSIdFWJFSOh04YKSrNUXvOm6CvLNaoSgce3Ta/ZIDUVkTHKncYe+W0nOF",
-	"5DafW5RMQfm3ETpe9TfUuhsrl+q/LURHCTYpYOGr5+fnp98/P788f3369vyHNxekP1eCwP8/e1+/3LaR",
-	"7fkqvaypklRFUbLjTO5QNbVXkR2HFUfyWFKyW6HLaBFNEiOwm4sGzHBdrrp/7QPsQ8yDzZPc6nNOf4AE",
-	"SJD6sKNw/shYEhrobjTO9/n9XCwGCtkWGPj6cilh6+Ens0J6nJrGDbLsSqlUt6Gjz0wbTx/PS+SkXdKz",
-	"fYmuI09T7fI3VrPQVBFiDQGnMXpjLFrNh6JbURdS9kyhvws+Mif2enGr28oKefr6uocUdiT/a1m9/CVH",
-	"weMA2/t92/Yefq/iOdCOYIk8gKcv1McDM4Qjw/3UgnErSPjttUdmqu8KaRlvgKvBwd2v5N9ZHFgihsiz",
-	"AtnGSOCZuz0/Pl5YxVIPxuIy8NU3WgR2jG+4AIib49yXUfizQgKOZtCe/+76/MMPvfPe5Y+vXmIAwOMT",
-	"ANj8C1xj1XM9vs/3PHbbZoY8Wz/kWnKqXhcxDvpm/aAfbNUwjnixfsS5yn9QhaRH/LXRgFPXv4Oj/tZo",
-	"lPkar9Qpvl8z7lmDBQHQjVJveIacvS+efdtk61wny88iTvjVfIqDnz9v9kS3Rtr65w1WeNr7hzHjzfXf",
-	"NjkSPcprXIJHAUFBHPu80XF6zXMxQ2rPb5ucjEvMCF/7zBsObXBE6FFXWKhQIncBKRfSuhAd6HugRi+x",
-	"XoR/qRpRZiJxV78P7RKjB61LhUjmhIVivul2K+cj4AU3+r8FFIkDMBa+Nf8MArKtbksqoKQnbNpWt0WG",
-	"ThcTQTzBP8a39lqz6tWYXWYjR6KaADEL4RrQ1287wE2iw3I2H2p/WyBURrCwHY+Yu+osqaKRyE97Ngq4",
-	"uUIanispIBhG2milMF+nkuwS4vXi3M/5c7tFrInrBiEmYzi0uSYIB1WqggDUwewy+Wjmvq+u+Kju/nTZ",
-	"EVxjbpwm8hYZUQpLPf4DAT/U3QOGHCE+xcXQyktzs28aCvSfVWys/ninnpoK7yulfuZyTpug7y7Et5TI",
-	"X060voaC1/DYBwKVJyhOF4WlcaSI4XoDKeM/PqDQXStYqbIReYXu8KB2je/4CjKYZbCmZKl4CHJIyWCM",
-	"WZoAjQeLkrVDuQJcqxIgky0C7ssShNUSfNW0uEkTPRax9wkdz6Glzs0JpHIpNAtF1EXm2gmhf6ovqf/s",
-	"QpLucH0CC5yUEOyi2bmmAeshI2qkxv5D41CdNbhwe38Kp3EXPVblWJVU2fNNVZl9b2u10pm98uEVk3t5",
-	"Dnop0TufZCf0Gwt9PKvr5X6N7YzxE1gEuP+hiuBJA5OZYG5rLWeojiEoYzjhlBCMONXyhSE+onuVWFTB",
-	"Yw/sEBZXYW2DFGwusFzFF+VTsQGC1gFuOTY/FlPoFDEXBPg6rxWzKS1sbtTi/1gyE8I8szFCuBfNeeEK",
-	"LA2KQCJjQDIrBCEDWVh0Hx7D1R+H4Hz2ttTEbKHaMa8SApMN6rDUqyRwmujAj0A06WUpvPyyfMLWwcDh",
-	"lOwjT9gxvDTo1G+1rYwFutUqMjxYXSuUnjEi4MKIkND1ry+qCF3XULo2ZkY2X9nycuk1shJ0t4cW9685",
-	"xLoljhfkC0kgQ02b5NKqrg52TEVxfYmAdBnXY9fVA0CBtivbHGkCqlQKC2fwZdQTDXquer+7qylyg718",
-	"dp97eUllZLnydWZuV2alykj77XZqFmXGNzov5dU9v8dz8rhONjWCbuBi0+e8jVHihlaaJjYlienjJMOU",
-	"3L24z5UCaaUDfS5+z8Pp7pznnR31UHbUW5Vic3agcfc0fQ9fjx/tMy7rrK0KCwIAXBPZkLwUyL6gKiFZ",
-	"dqYJya0vsWGd9XJb/IhJSeeLdwCdoVRohL4roC7OENlaB3YGFVSvYL8gZhWi22jCd7FkHOE2+t3/ft57",
-	"ubGL+oZrFE/Axr7J5T35D1B5DXTHvWXb3Fo3z7mVhXad6vDclfjyFtNwyB0TUMeAn/scpWDNMUZOOQBL",
-	"LbfM2GiFsBi+Dgb8JDQ0MDqDUG4KzsbOud4phcZK4ZKOdFktPKo2ICLfWol/mqaO3bZtoQSgMKpt4QuU",
-	"doHDj4IhCTA0QwMmi2X+tfT9IcOiayMgVP5qJ/Nt7yczw43FZzJJ8iaC8wwamVqPb5fbjV8tWGn5ZXkK",
-	"vWNrBSsMNedkwn/v4Yjnx951gZa0KnF7IckRVcOal7+1xd5uvUnk7bpr4ZonaZP/yaUp4GxVi1P7p5KE",
-	"fJPo3B3BUDBauVUSj5iGr0vinGWC56JEb04ViSEnasjuilGTdE5txL4kn3AdbXCsLy1TbET3AtzzkJMT",
-	"mvqgEFgKRKhZoFylVnvAFPXULnaTHJEtxQsRzK6DD8bfhE/2DVm2K83NmbNhkTkKCEVAkTQ4YMyzUHo5",
-	"teF0Xa3gQDAOJLttrOQOKLMBcUdR36OR+7iFaUzBJyFtJzr0OwEoJKo0bCpxzJ/YRUpNpI6PtI1RLWVB",
-	"CWDrLyEuNoM/A5rWrdCAQWnOx0lpHjCHypbSDnMtcNbPoGZKdiM8AzRx6vTl1nkr2DASzF+0GNC8r7XK",
-	"51z8Tvo3kJV6rKbrc1zBQjevI6we3aCY8NmGu7DBWmKrTjdchR9X6dYAOibX9CmBDeRCWnh2afzqWhC0",
-	"ssJHPTkt2KQY8C2Cbz9uPeC1JMJ+M1WCrP6T6208+oGqrdXdAxWLS/tB/vaplfIbkRpJWWSp+Ra4HBlP",
-	"aSxS86MGblT6M+u3/nJ5/fbtxburD9+fXr76cP3ujfNo+i3W7/clY4c/sn6rGubZjb66+OnVeb/FDg+N",
-	"kGB7wGLTh4QBsq/8Km6Mtp8SiUu/hSi6QODSL7llyM9SqhXEX/EE/9+Rvvdb7/vy815fguth1/1a+VXD",
-	"v/2SUUK0mcgy1v27baTohMJyf5D/3qZ8Z6dCin7qy35+zidiaVH9/BKW1LWj8UcY0M/D35HGfid43GYV",
-	"f/jVrLm9PO60V778gvxjuPRzuy8/H/RlMoTl/Y+/M5mkDJ6eqlHnB57zdF9k2UFffu7L4STvvM0Smady",
-	"3wrOn8T8gB0dETQaRGyUHIiF7fU8Un6bS7/z243slnh3x4FpNz1U5PtwXCTs6p7d1D04KJr29Le98Izs",
-	"tdle6YSYX/DE/Nedjr33sCMnfWkmolLRSdXILfZWzA9Oalb7vkEta1CwSt/L0Sc+TT7cirktVI1FKnJR",
-	"XwsV2tAjpWLLRE6FTxZXimA6g0KkdtAgFDTSAt6RkHHQSwYgqGCWOxPQY1JjO5kzcqnRMdeBFalzPu8w",
-	"0I0APgXzXVW2tNy3EWrgJWujJrRIlraNfDy1iOCfV6uhldVEqy15pJsF6uC8+SBdkY+PUjVKZH132/di",
-	"lEgN35jG1kvxuwVG4LIKoN47lzaZXiISwEtKoPsdpOagT6fQBU+h1xebKy/M1rHnnWN3376ETmAkxvru",
-	"xd88XMSLzjed54Gz6eZFXXBGlkYHDKGgockCSQwg3khJGavSBbsp8hwagqG5zbwa8fs0VRk2vN5io+ep",
-	"tPhfQZu4A7Uv4RRZCg+3P1X8O23HWk89xlQkJJX5TV8CfGAyEdDgHqJBPzs+PrZvycHinCz45a4nTqWx",
-	"IJrsK0QeaOijbl1amapRT35Z39RK8LWe2Rsz183dy6Vh4YR+P5zNZofm5B4WWSqA1y6+2wx/UNlk0+nR",
-	"mC0a6NbtLnzL6+POIAzgzG2SyyuNqnR4Q4KBLBmN8wWXFwTOJX4f65xeuPZh3d0eglKfeW6QnQtbrexP",
-	"CeDiK1H2Jc0N6tFrx1BvG4X/MJ6oU9vLniXQhqBryWP+n/TVdQZqgk6iU6FwyYAYpMYq04LdAL3GvN/a",
-	"yHukw+G8R/LEzsVsn/75a5KPv+daXL97s99vjfN8qrtHR9bhKU3xoLGnhnA5Sz4riLiSsxrKZLjZK7NF",
-	"NRv0lrZnxeZs5E+WNqe0N2bAFvvTXhgHEnEfN6MTCElz4cHWLmoqnENqZg2+IcEo7H9iN2auWdpleyvm",
-	"usecj5lbbKNFXxcsAnRyBb6UvYV3sueRc7tsr/KN7Fl3tnbC5v7N5tzGmXZpwh00XJGIyz6G/OD17Z2L",
-	"JeqfQ5NbFXm9zf3KGmmW1MrZpiVL2iNiWiCZErp0jd+cj4nxNfScETKmuesMOKRqBFhlxjR8gE6cVI0u",
-	"ivwB+m9qnOtlArGv3L/+E5XClFTuKxkjutwqnbtF20gQujIfKRmMK75S7wcvcNh5ss0lzzf4qgm2ZdEV",
-	"Pi1/9VgO1pd0FfHEfMdiPodzSjBMXM7dOPDxvjnGS7B5BUoVAbeMGjzKE060QzArtOgidJ7NbDqQVg3U",
-	"JQGay1K2s43YxU4I0LqBurEvSYiYv9L8bRo40QyM4W6I0uix6RPaixIgMTrOQgLkaBu6PEbQSOrIYUiq",
-	"IfWSxiSyeZJKYuM8zynGRzSDhRZB7yOBj8LFlhkwaH0JqQiJqRZCifbFogTuLgLVsejF8TMWsiO2F08F",
-	"vr0hILvmY8ClRP7FobcyXTsllbFizh/uXSaVDE8T9Wb6c/TXYwQLteiFbipI9kjYw8+Obd+RBZ4rwewh",
-	"sNoVvwHAfrL1LeKoHgNAtZsC/oy83xRhQG2LkIupGty2A5zI4PC48wpVE8mwLyndD3wn5jjEVCJgXhKA",
-	"CdtosCVAAe5b0puOFcU8EkOqqeCaiNEfKR6y4JF+0cBIM9ed/OLN4yJLA59e9AFEuaX1GIZf9NcdhqCH",
-	"wNreIeToLg7xh7CiljAUKmwLPJB3sZC8QWRDy7Ulvf/bGGWeJtaFon0Nr9HZxEpcsi5uxIhL7KVwVaDL",
-	"BbuXdgJPr2I33NuV8svtwRZlu1bo3K1u1071S9TtBoJUyLiREH1ljptb+a7y98/XR7Fc9xt6j9XCscYn",
-	"tGOOPtG/mtU0OAPY0n+4SoOKsA00uxGgaBAtihAc14O6AHj3HhT2VlmXwffxZCMgf+IKg81DJlSVvenZ",
-	"31TX0qEr1xjoZCSLaX0oxVXQuxob+4lQV2W5ysAj4SYS8cEZ4IMbh+9aJgMVE1b4+Q8/nfmq99k4yQXT",
-	"Uyg0z8yh6MuEYPoDdqEQxx25P87R1xxbym+cBRLURB1yucHZdjlIc+1/mLs9e/4fbDDmGR+Y7Tkxd6cG",
-	"0EUedPRDwQIHfPbnrMyyfkDlBnOYDCCKc+CcIgQl8oghFoCdg2Mufck9ogAj5nwCzMI2AAJ/djyy0Yvj",
-	"b9gSgf5KansLf6xFponkAyGuzVaav9vQPBS/UHg+qiqyR+ofLLUP3kOXbFsI1CzEU/7GQgb9ztbuuDmj",
-	"19M/SH3CJUx2c0d8cdwDVL43XsO5mF1rwBdsOnu6vNL/tl9sXck7Vp+sNBUhU3gHb7uBoH+nUmGMMfyq",
-	"Hhj4FhKdV/yWtOWuRuAL+ea+Zp0O6eNVCaDi/RrKBIxyWMrWozgqpetLEuoe8/V3KtY2k1/KXqPCuLf0",
-	"daO8MrgiafJR/N/6xmrLel7OpNAnxgYebRIJ/ND+icUUEg9KOvQBkWqgbQJkjNI9oN8uyfvS8nVU6dOR",
-	"yN8kH4UUWrfuHB9Rt2vVyY+Cp/l4A23iBlRXk9FaAe4j+XgH/IXN5fsKWdIrv02Y2v8M5MkYF/UeDspE",
-	"rARcsSpzXXVBJdTzz18e4rmpoXFPVkYY3rwXYKmRyOFZK40SnE27NS3yszULJvApPhGxu3QX8dohh2yK",
-	"xeyo+1aZKw5sU2Ln6tFEHNnp1Dv677DPW5fCYHva+81GF4EiskExl0W4KfLlwBc7pZL6QZEBaW5wI+/P",
-	"+rT4wFfbrvA/bV1HHlYVYzVTvR9a85DtkYhhEtbA+bJ+afhiV3c0lya9RX92zfgGfmpNULMUkYF6EUv5",
-	"+ZBS7ldzKN27207M7fy1P0p4FU8tyrSp/2CrfLymnCDe2rdEW0ef6F8AeDcMmBxqmD/IqHMUYy60asz7",
-	"W1elYOHuohfHLyLi4faEqQCixJO4xgYss0p8YYOwWI+4sDjj5pJpeWQ1jRNwZ2xvHu7QQnfm3QObd7k7",
-	"ppYUFpEYvcCyIuc+MeLo+7FsGEWVcWhRlCyNIPGt9jrsQqbzGmk24fMu1EtCvaIrCvTsyzNXRrt04zYA",
-	"rpdBF3MFFY5sHwTiAZZQosGHm5ZZG9blOarMtwrSnbtYYA1k29ulJ25uf626xwPU7H09EtvzWXjIwNBR",
-	"34JA6etHy3kcybyrCXyauuSdTWpspj4AlwRNW2C3Xh/Jjp4fH0cOi98zFJCLj3gd+NV7cD2B2CXU/HQr",
-	"1UyHtfbwW2Iz0OMiNx9sX8YQU7gwOmGWaMGib4+/WSBSYlF886HwbyBqswif/SFOsnyOSMFxxhOZyFHU",
-	"xY4IR4xvVBPA/RH6yGlvT5eYlsyEgD+pJqb+TvA4+aMG1f2+w6t/zJj615cWvByrIo1Lx3QkcndUaqP6",
-	"9CGtLsN15NlhkeYJ2EM658Nh25tLe7rDiCMVyB+LnOkkFTJP592QAQMqPlxdSQQdIBFaUCx6k8hbxwsu",
-	"+UQE9DNTPhJ1TC8E7fQES3qD17TyE7M7sEVBLw69Yz1v5UnZwfDuUhNfm70Bpbu5kxdWNtrfrPZVK7MR",
-	"F1Po86KbOj4jzDBg5WEwwNoWWNpGzqKNsmmsjiP7AkDXeQx4vAMu2Y3oO2J5327n0XgtQg9ZTvUAr/TF",
-	"f9FkQCI/qmQgGqKb4oy3RWpdHP0A9WpNl2OFbeMVuAGVphCduRnX0GWPHueWIjfMMEGGbV5PFmnHBmPc",
-	"ECO9FW7VWglurytltAm80BNJrqFJmnlKdhxKbvbacfY6NxAZD65W9QC6weG1n9vGiKJXtXKgV7ZlQqg1",
-	"XFDkxNhxP1vfaOUgd5U5bAuUL00eZ6lS2q1iGnuxsbrQAK6Mw1P75BRtk6rJ4MPoybeZGmXG2doFMp6u",
-	"YWHMAGcF1FkW912eSTffCk04GLFQXNBlf9kviiQeCXmwXPWZJ3lKuMM91HrsxXfPnhnDBqooHAhxoK7o",
-	"cqyrHpszHRPaizGXLga5AqLHzYpBcfE1gMMogSoAh0vGAJSGXpkFdRn+b9Wi+vlLv6RmC7qPulFS8tUY",
-	"v7ROeDc5LmSvcgWI+BuHC9hbN//FstIVUbgKPrWVZYO0KIuKm/LcuI3Pjo+t+arbhC5JviS7SGNv3GLr",
-	"CKA8GAO4L+tZ3eyIqCYWtq01fL+O/mYG5K9JPvbqfUNjcmHwCsPy3pgvr3vNTJazMc9DsyUTupiI696l",
-	"I39bBXRgro3NLZaH/vJd48G/fAfDC3n6+rq3xk56fd17V4AtoYWM3SobL3Jp5Lp5BmNxnjpX02b7c5mr",
-	"6dTuz65EYBdmeegSARcSmSFRtGYDJT+KTKPPt2nwZSPpjJLO1gmAkF7uF6UCzZkNv0DaH8LObagcBdIj",
-	"BmTfEKiBWs9I5zwvdMQm6iPFp60ug06JyDjiEfv3//v/LJoKGSdyRD9lQqv0o4jpx0GqtIijNtIS5WIK",
-	"rRSAptQ2D82EgsgStFn2pbtZO7yTytyN7DQmfM5GClC2gPYd5hNCVWHpoiXIUzbylBeQvOYpZFX6cswh",
-	"10XZsxfHf/OwUBmXOjG7GHXYWao0wtfT84VF4O/ZSgnbqIp1scCk2pdEpdqlhLlUOZsWN2mixwSgFPHk",
-	"w0TFosvUcBixMbd4hvQcNRya2Y+LCZe6u/aJjrsV5ldI9zBM6EnVlyHE9Q0iliO9PU4x4kWuIgRswrje",
-	"ch0JokXx4RBba7GkDzC4LA8Xi3rDQzAbqMmVLko0dsICNpUroLOLRWYtnjPz/SSqslm/5KVvbs6Epsy2",
-	"UT3zktRwuD4jyGV8MRwGWoJO9/o2jGCRm8cDq0c/QE1K0+W8xeseJizoqlEQvs8ftjtVFu5MgEYBIJSV",
-	"V05UYhCnQRzmbQaFYjDoB+AK3sWNnrClRGXf6yJHm7neIZV5rRt+6YB6HT0EWQOUxPXVkehx2JJHEi/7",
-	"RHUYZrec4rLlkFIcMK6RIEdkh1pIYjrXwMuRZOw2cfijYzVDHkfjjLXBxU8k+w0nmsjR+/2sMFJT218c",
-	"oB7GZBoAWRADu19T2+t1c4Fm/1SJBN4fmGqSs6yQ9HxArESROUwkWAdYxQ7VmnM0xVheZJDGc7k4TMSN",
-	"1QxwHtUwFxJBQ2/m7rcTLucQrzDWFEllfYtArISmCve1oJzsn4XOGXKFlx7m6ogAG9VcUGQYteE5SwWi",
-	"n320/UXaWjcAj1YQEuaJ0wg870ukZ7KmhLV8ktxaOgTMseaYacIW0srmJjtoNZLx/CFXH3ARUYiBisYS",
-	"dAmQ5QmbnYi4w04BbtMfPqwScafSldD6Yl+3e37Bc5GfeIw47N8xvw/fsa2/NW/hJlMzDa1hEfCtX0Iw",
-	"LrIUp0S2AvVYUSnSGrUB1RNSwQjgm6lJX67YPTzGh4jYFAFiE/7KAq824O7f8fbvePt3hld5lNm+K+Wz",
-	"wo3MmLMgNuGeLJojfp32/lGonN/dgnne6CW/5rmY8fmdjB4ztMGLo0ddJROhivyRbaX2JxJ5lJWvNqJQ",
-	"OlDVzJ5eribmyd0TcIfnq3JwR3+56p399OrqQ+9lqBa3Sc01zoBRw4r0SbAMjEmHjLKgLDAdllNs7AAJ",
-	"Ryo4SJZZSPr5Z/MfPUvywZikXPfv+I/Ofj6fCrobQKhRwu2lSHPexRs6Tsx9HEOOwsHimHdCi3xxTCr3",
-	"+y327//6FwKPQazOWCkykaNuv7V0k5dKisp79PuSMN+47rfaNH8KqHd6L5fuhA5Y3b1cM1DX3+xMxcJu",
-	"2OetM39gz0G6bx+TgLjlauiBYxbfLb3W+ADeBGP0rmi/3StijCHO3V5sXs9eF3/FLBpIR+exKvIOOBg0",
-	"mDT7wYm99iYT/PYkvFlm3pu/WcgKulf35vZW3dAo3pr7hW9xz+67rXpL4lV3RSVef1//Rt2NjcjAW9o3",
-	"WoYuSO4UnW7gwNUXaSM1S2j7zrx9KwNfrVyX632VJLcYnVVl1WF50tMrrabQ9gY26Fbl1YGpfrcSaygH",
-	"pYl8Ydjkkcg3KM8TOre22C7tuEs7Pnx1t62dpjki68lSeM2ahA+RcKwsFL9cDE3ZcJtLI0EEiEOnl/mn",
-	"I1U5wUqXJEctirUuoYY4+sSTD/anILYQ9aVxXf/9X/9Cb1xHHfYrxL18zCTRCwmyBc0BcQ/QFhj4gthV",
-	"rtqocIgOBycs4r7ch0a7gxOmVbmPDoM94FnbJrylSBqFgDD/l4mRkEYniS7Ls0JEjOtbTXTAmMr0+8iD",
-	"8FlwR+IZwkmbN5eKHEF6coCHBXCelA9EX1JwE5N/Q5UBTg/PXfxJ53yu7eaME2OBzClIoIupyLSIRfzh",
-	"Zh5hK2FwAtmNQOaj4MIo4BU67TGpAGcPolo81izJO+yUuR1wdD3GftEsFdzmnkPlT9tr0z64ixMVixQi",
-	"D4TdbEbBL3XQeICdY2o4BHhh21OQ5CUc3iHSvpHipK3leDMKjNkOhXZ425ECIF5fBwAvj4iNwn3yLV/u",
-	"yIAZqut7Ge4QCbvXfgaIlTbgvrFHOkx9pk2Gni0sd9tmiKo7PEACNCvAxl+PQWxD+aGdtEWQry6+Fx4v",
-	"ZyFTKyIJm7L1dG9tEKWWBi4HIm1qM53B1amIfQhrA4vLDyrb8BCFXFN/h9dcDP09Ft3M7+e9l+vqzMwI",
-	"f4/PEC/dtKEG8jgi/uLnh+SrOTU0pYc6L3dum/mTn7Gdj9AkPI47dq7yS/rAnm5twb1F5P9wbtClA1t+",
-	"uGj45qHwx2pTYf2Wdx36LXQe2AaNJXbCNa0ldfH0hUaTJUML4uPvFpya+2gQcQZOdYtIRYy4zT6xRfeK",
-	"VXV68KS+xmQSlPTX9nmEJb+LHR3m7yqL0QfN/Q+Scu2u12MG5hpl5ICmhFMtBZuNFRuqNFUzjeUBUxwB",
-	"Ti76GehDsEkCnKISGEEk0Z3CT9D4Uoct4doRnl4EtFSO3RBCa6sYaNDtcIcAaE1j0A5kYhe3fBJxS+4D",
-	"gRMvdB4STrFB0PI0Bu45GwS7mQfgFl3741IdPDQw3MyxugsCRRiuc/chgQ/mCf7blggC7zXTfN5hpwxb",
-	"G2zBIYbspPKKYR8qzEgnUR/EQZdaJyBeGlR2BWvAqrNGnQrMNSpw7DVgPJ3xuWazRK6IS1mR90WDUjCu",
-	"iXA/C+e8bWRpafgD4Gw0XxGdRKd6NkV8rAsI2FM045rxOH64eMDOp23q06IYO4PPf1cr/4TV5GkcBzoE",
-	"sz6Lab2ynnwED9c+8FFBGEhkEq5CbvUpdZEba/nZtrAKtJ4a55ek40rPt6wIwO2ls95otvfhEtszUu0R",
-	"20UE7rDZ1oGd5N6aOd4NF6Fc943MGPdttVEJOtgzmFHEKn8ZGGv1kAlB0Cay/QOOzatNEGeZMD61LDA9",
-	"9zr5KFhUZGkETadSzFhQPr9fZOkBcJtqW6nJQ9gqSKsmE2FBPRm1lgiJvaBQ/ImYDxJS0VT/lSt2I6Ds",
-	"XjIAQRvxRHa3Z0tZQoG6F/PtThZPvgqNaiENQmhUzYk8S6OqWwnNH3fl5zslvWnrP7bAKOP0+ZaaQCRU",
-	"hKNr2EwyMRUc3wJ4EVXxySI5Gox5Xs8ZdWkEBor0lAcKQg1Z5BBiLM2hdWP3NGLPOpWYDEEsAddxookN",
-	"uU1d31XddIlxPqMkdq0fVvoaWRg4wyTPsJPsZg5PMcMW2sosujxoKehBsm1a1NHFWap03pc+hO3QqlHw",
-	"/lMlsjRJRY1Ucyw6Acro4EV8mCR6At3qYdcWaMYS37Uzy/oS6eipQicXv+ddhFiAHCpPYttDdSOYiJMc",
-	"O72cUTcGFAT0tGfGC7cFJTdiwAstvLeO+gDLnM3eDYdQ7WSvQx8fGg6TvB1scq7U0ra4jh/QIp7ckjYV",
-	"EQ/MraKY5/ywcECcSADmYan3tKsNsm88K/Jxh12UDpqyVBRwGF0RFY/bWGbDkTWczkBkDlzk5jyFOjJz",
-	"3Xwq+jIyexz5JWXCFesgpEWiWTKSQEjALoVg/daZeQDabLrfWiy3OqR5RrhjviXJPGFFDVbQOpoXmYTb",
-	"/sjlyAwtpszyfJq7ToMjeOKov/EjXrCV1BQ7CzuIvZG5Uu+e/6qS2NNxsPLZtxVP4fkKjj+VZlExE7wv",
-	"88VTG6n6CA2k+NI5sk1FDIu5aLsB9M0MUSgb1Ex2WZzRCvFVYT2Zf9/l+7kTRHPc02Y9SF+Oss9soOZD",
-	"sb1lU4Yn+gNUSl33zBmtrJdqHAOy99gYJWJh3BblUffVAOne2cb9j27k2biQt6vLWzAVB0dzaF466DZz",
-	"Rrvst5cX56/eRwtBrv91+IvIBiI9PO0dXvcO6UmHq2GobLRreU076/IOzY1Ngl3mPD9upMs8cddG+dW0",
-	"UZbLQ4zh6ONo3npdMF45G3g7IbDXwdLekIqwFBphPME/xrcllsIqA2DjKgPoo3cy5rf3UWAaXL78qZw9",
-	"7pbzVyGURSFjAs1xf07iNqp8b+n0ZYhZuWTJgs1r7MabeXk7CdEJTBdnk9CfRvyjAJs1BDZwV1aZQcag",
-	"LuTAGHhXZf+l7KqcLEPMGxs64lonOufSmJG5SmPGjeHCbuZ9GU1Ezo0u6KAgBSixpZ4zwmKIIfFns2iY",
-	"P7N/QkQLqWZtx1AzUYB+LyZ1xRcBbuSX5gnfpFYimPYW1RLeTivVSzw7fra+XqK25MaeyrvVTOzqIHax",
-	"o8esgyjJdQwmrVNJlZURi8rmjg27dY7qg8TysVJ7udtnXd+WUYPoV6/uFMO6cfSxMbZvAwMSnhMrENa3",
-	"Us3AwU1iNhc5OcySQhelmbRdwGDMp1MhsRMJ8GeB7gRwpslzBxQjrokYfWv3NkTBvf+YfQXYy7mq6597",
-	"csHynehqVnNdCmpVf6OVEmu7sHdT+9mHHyqt5x9UBniyxcR1WZbM5e7GcgdaVBOIehHQQ9teAsEFDUhe",
-	"5ZBfBLBLNrUHMTNn+1Z97wu44LtwzH2HY/7sMm9n5D0g5St8vNvJykey7j5+tyadeKoXkhaRE3KE0GzF",
-	"aFjw4MUq+w7LMrpBM/xi3gHksjASS0wjKn694YPbvvTptLGayRMWIZIhWkvc/vhOcA2whMbbj/iNyvLI",
-	"/DXD3z962uGX73aJhz9q4uGX73aph13qYZd62KUeHif1EGrKR8o8kM7fxHk6tUWU9Y5XtOz8BJYDPTNa",
-	"7+OA8tzJ/p2fs/Nzdn7OPfk5mj6ratmWpowPBqqQi7TulONTWrAZ/FccTniSMh7HmdDaAchLxtlAZDlP",
-	"JJvxucsMIti7+1OmUlGNP3kNE1xaZXmeP6oZYmpXTQKm6qicOuyMa1Q61zIZqBhw8yc2wj3heS4yMxWS",
-	"hK1ui8f8P1vtlvEbjPmfzVvtluQT8ydhntcK5eKE//5GyJE5J8+/fdFuTRJpf/apO51niQSKvKpEtt3x",
-	"PbctwVxGmPOomoy5utVURr9T+GE8BRBP2q/1KJ72wm0gPHHsHdvXqz+mXfv6Y1I3Px3FxeNJIqs1l/1T",
-	"RWbVfgRe5aASKOkc/NXn2nwkNMlggB7vh1lDrCzJleqw3lKNPIa5bLYQGnbQ+gNCF+ooWhLiVKbSl3aJ",
-	"UK2Cqsfb0eYsHelkJIspBrUuhcwxywhIj9jMjYEtAP/AWXcJonCgAHCTIFQS4roD6f4h58DDcceGIqPH",
-	"vnToiy5s0AVuZrttC3h57AP0fzdbiBPYzYHg3IhqfwX/jHTJsNLFtu+7YbeNBBg7a7j1NYZdkOevwfXI",
-	"xY/D/rRM/K/Mh3zFb+lBu9bwP47OQpkSKBpGrUVzRvZuhRZrHhgiPedcoaNP5v9WMpdfePXh2rSSuMMu",
-	"qdcICICyub9G4yZp+BvynamZdAWaRM8Fg6BVRwtsUsPr+pJu1GGRHRIFKLl0d1fOGdR9QrFojVay0uYL",
-	"l1RuKMvbLbu8xuAfD6UHdvWTu5DT19t768RlUzN/IyFgJEczXm0/EapDh2hMnICG0+bfQuI/k7zDkMuE",
-	"yJCF5XrmA6MSsZs46D21+mDMdRsbTiHaRMa8kiSGsSXzhHFXWS9y9AEci6IUM3RVbuYlfyITw0zocdRh",
-	"L2HC2P5oH9yXMEMj/rXQOlFmcratVCoQ5QMuWapGEP6HRmAf7cZ1xwy0XqLzjOfoQM1hdl10QcylH+CS",
-	"qJ7umQT59q4BvY/1SMu4D2UTv42Bp2akzds5FlVjHwCv/As7FmWq5hnPYr3LNTS28d9wnZ+CBbkz8f9g",
-	"Jr5lP0b9QMLI64ZNtVmFMX8Umo3b67qiClRCEJ+LMcmpYQyha7VzCALWDTLXA5xEfcKiT58jNkgFz7RT",
-	"Eo7iFhrYocveORKx6hMDrYDrLyySQGD8GxfD+gYTbvRgDtzFxBdIvoZIdYmqmeliMPbP3o9eHL+IkGHZ",
-	"OSLoWVDtfkRb7EqGgylQ4sqjEgAIBihwTJlPRORoboB12Fg2izeq0nvTIrf2/Z0UH2ZO1vHz+4dtrroq",
-	"Bz+E7op5Y5dok5CeH1LdZ+ZOqabzLtXMOrqTnfraKaMn7GmdQ9+S+waaKSeYrll5VSLbY8gQm5P5N+G2",
-	"xWpQTAQGHoosbXVbR6CV6JlLeikZSQRdaRsXBABYEhmA3lifBX4R+FYDNRGUK/e5ZfOpQeAsTvQ05fNz",
-	"/LV9SIJIfUsAdIjZS6BzgWawVbRtTwmK/FJh8zXhvw1SpRM5CiZDeqViPlf0l+XJ/Or6qx08MVZmL7RC",
-	"az7HqgXbyrKIM05zCNCZFyfh+36Xt4RAiwgz+bTXptI34DGlV38IzeJERR68gqTiWR4IqVVdTIC9dfRY",
-	"m2Kjqrp9o7zPxjyPDtrMtX8fFglsyOnrw+te8HwoTFmeQQgjVLVil/EGrNzA19UsVeqW4JWMtsCzieUk",
-	"Tq8IPhgTNlIwl4KqQpa2w2X4lybyk5gTnztaZwsm1YCnKe7N23DRfJoc3op55bPe9hj8aflZbzN1E2Q0",
-	"pynPocgEoRgLqQNmtOBhY8HTys/sR/zD5/ef/zsAAP//",
+	"7L2Jchs5kj/8KljOfGHLU6RJ6rBNR8es2ke3ptvHWvJ4/mN6VSALJDEqAuwCaJrj1sY+zT7YPskXyARQ",
+	"qIukKHXPtRuxPRbrAhKJRJ6//Noay/lCCia0ag2+ttgXOl+kDP59+t37s3dL8Y79tGRKm1/Ucj6n2bo1",
+	"aJ2SOVOKTlkran2m6ZKZy2MpNPuiW4OPn6LWRGYrmiUseZvJhXnfddSyz6jW4KO9W+jWoHUxY0SxsRQJ",
+	"Gc9oNmWEKzLJ5Jz0jsibsZYjlnVaUYsnrUFrrqbtXitqZTJlrUFrqVjWuv4UtbKlODPXs6WA60pTzfCz",
+	"epYxmsDVbu/Jk+RwfNLuTfq0/Wh8yNpPRie99jHrTg7po3Ev6fdbUUtLmZpRfrq+joAO5zpjdF6igSBU",
+	"qBXLiJwQKRhZcDYOCNJKqKYD8nXY0usFG7YGw9a7968vzy9O3128eD5sRUM/Mri4y9jgKZgqPAKTHbau",
+	"h2Ioql+7ePGni8tXL87PT797gZ+Fx+0qlL96RHvd9qOkO2o/Hh8ft/uTJ5OTbtKlR6NH+FWZ4mupUlxp",
+	"KvRuH3725vXFi9e3+nTCUk3xzTMqrshaLju7ffzF6+d7f7jh/WYNX569Pjv//s4XsWW47ew5V3SUsqS8",
+	"4xTLPrOMrLieyaUmp2fFvZcYlqP8MnGPR62EacpT8/CZZVVFaMaIWnE9nrGEyInhXKJnXNnXm32W4Y6/",
+	"5IUdc0y73fajbrfbfmz+083/L7Hbbalag6Puk6iluYbNeXpGgtEYCrYGrYeLTI5SNlcPw8HCRjt7xdVY",
+	"igmfLrPy/N8vFOxBkrHJUjFFNEgNM+Z7ilyxNZEZmcuEpfVkmRdeHdDGSJ/TM3gVH7Pg9behSe8ooMlx",
+	"t1+gSXkodYQp3oPUeS1PYRFLjJGmRMsrJhRZMaEJF1qSjFElBRfTemIIeYn8UEOIpWIJoWlKuFbuxSM2",
+	"kRkjXJMRm1JBtLT8tAdp+scbSDOlnxkR7u0NtMlHj3R585llqaRJI8twRaS/x/DJmAohzWQMocxOqCdT",
+	"/tAGhtn+8n345wk8o7O12R6tgc6WLKTaYYFqhXHWUSy4AUn2NpNajmXaQDAnLJScMz3jYkpYqlg9kRbu",
+	"Vc0kGmXyiqGwyYgyTJq/eCnYlwUb6/3IdLyZTEXmciMlLMtkE3P56SCh/mMpNS1S6UJKMqdinYtUTSjR",
+	"fN5AoJ/gFSF1VrIgjkfMEGKVca2ZIBOZmQOO0NQcK+t9qDLaRJWjflFCw/Bw1y8XDUTBKSBF3jG1kEKx",
+	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZJLajS/frd/0u712v3+RffJ4LA36B13et3u4dHxn1tRa8IF",
+	"V7NLlGWtQUtpufA/N7/ipHPU7fd6j/AVmdKXIMWav3h02Ot2+392GuYu2kHLK7OXN3oGzqdBSy6YoPzh",
+	"dKHbUql2r98dBUKx5UgJ25mPr1h56bdor8tMhHcfjh49aj+i3X778aTL2qNe0h8fsqPJcfekFbWWoMYb",
+	"jgVhhcRSrUE3cuPgUvhf+72otcjkfKGDn/qG3eyBkz9/XeSXF5+dkRFspZVErVkZHRqMh5Bt+GVmH74R",
+	"lUN2YwKOhQlNFYtazI7h41f8p7darB1CxVW+A0DrNCqZYj+1Br3rqPYhUEabHuobyySlSl/aPwsU2WpU",
+	"aE+ewKqAjT0g/W63axRUGNKAKE0zXaeu4gWjcRbJeTMN3HPhzZRc4Hd4pIbjcVC4VkNDYDMdngzILqMa",
+	"9Oomaw2FaOgWKDcarD6/8/v7u78/tEd2fv+hX7pEClb7MfP7bRfOSqlha/B12PqVVr1Ce0ugaNji6pLy",
+	"oT2Shi261DOZ4eCuuMDvmBuuzWv8SQE/bxD0eH/huLC8Lxfw2WVOg4LwGqL0GlYl3RB2qzPJ3I4tia83",
+	"onraffy/4+5f9bj7BLxywedMLnWzKaJ4ao6OWl1R24ebdemEJ8SYF/aU4AI0z320RLpZdz4qaIn5wOr0",
+	"Q3cVzre3Zz+wdc1OuWLryIx3GVoSH79u2iL9J4Nut2MG2++WGfa4Peob5qNHR+0nSZe1j8aPJz3Wp4ej",
+	"k27LHrtGra28uNcd9PqDo6POcbfXPzw0LxZ0bib1gY2ImsG2W2Rswr+YbXh1efpncfFldPYf7Oo8Kbke",
+	"o5YaywW4NC3vqoHR2z0rq4FR7M2MKW9FLSkuR2xG00nrk9ERYE0vy9PqsvajcbfXfkyPD9v9yQk7To7G",
+	"h6M+bSGPjcdMqQvDeGXLxPBiBK4RCjehAQ82Re+YzLlY6lCZ+NrC25CLW4MWW/9hNvpuzN/wP5y9/+tZ",
+	"7zU/U2dzvfjzs7OTs7/873//T+d///t/WlGLfVnwjKlLLlqDJ92uYaRJxtTMv0hl+hJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnT+8O8krfHPcRNOMjtm/W+92ZyznFWZ6zHpH7Uej3rhNe+Oj9mFyMuqOn7BHk143",
+	"X3IcWzD6ugPBzmtPFv+VpmD46BkVY5amLGk06rwyqmdUEyFHMlkTwVhS9JjseeChGZ7Lv7EbT1EwAR2u",
+	"/34Owh0PtWAyf2eHWrdypnWbDbhnMyqm7C1VaiWzpD4YJKSesYws7E2FzbvMMib0pb9mjvssY2NNZjJT",
+	"jIwM82RrI4PZKrxNabpImTGDqH2/0RBh8z2T4jPLFDWzei21kYcLvZPDeBw8WXMCh5cvhdSX1L26eiAn",
+	"kik8ieEedBiHL9jnTO6HrvR+4L4Kpxx8td7j1zwNoB7s0HzP166pmaTb+xJIJ9iKKU2AMXPKBS+Ec78h",
+	"WriyBysKEjrWCs4krhUZL5WWc5YVjqXqebz3MZuP8BWqsA1DtOtbjmfeIEKZf+kCxtTwIfjRLCMdyaVR",
+	"5AgXnyUfF9yHCVPjjC+ATwetM7Kiyn46IXplFEFDvyA46hjlDN9Fjh71emaUq0yKaTC094plDbu4evRu",
+	"Ont22NGVUxOHkCCrNPEIhnP21ABuoiGar1T0u+dX67ffc/no/z3/0/SPR/M/dMd/znqjD+P/9+Wnq/PH",
+	"34u+/nF1vHwhH/FT+mTy3V/+Izn84R9JgTSrYHfchgVwm7LAklwtUrq+tFM9TSj5UX5mKQXOZV80ywRN",
+	"cSzu+bZhw9ZtB1qvKm4b72auOQy5ZhxQ5Fee5gaNz79g3O322o+Sfr/9hB1N2sf0ZPRo/Dh5wrqTf3dD",
+	"6HDxmaY8qeyBDQ+X0ygCkltZWST5t2s8RGuIjZ4c8y84pXPSmBnePNVjixbZ7+B5WdXdNutJ4H7ydL6x",
+	"WmYI9Pzb94J+pjxF5bR8ZiZU0xFVMK9EruqUjGR0uQxeUdIs/Aty/WLfSGvvZOcg4nP31eLIKppFaexA",
+	"EGTfxnPlGTUKC0mlmLKMpHJKuCiJFcv+ZnzmjS8M/1/Qinl76linYmJ52sLWudTwbJGwGSwJFe5hyKNA",
+	"pY21zVOEJknGlNonA+JJUwbEi8KriRtYha7huIEEVsycPa+jg9WHkX/JjNpsBSebCK+LZweSq0qg0iuN",
+	"JkuN8QL62j5B/keNFMkHuYEclbEaorykfHdjdenUfx98/gUs1mL4u7TV/uFM1gnQ9x/cXn0psxFPkvKe",
+	"eS01aMywUeDQq+6QiX+0JJOtyLiHTwaSOU3lCl65j3Qupk0FwvhlMI7K1sgHaWb7PRXJm8mkVvD+yCba",
+	"GG+z5ZwKVQqsznHKZlvAexhN9ayaWGQMCJYWrCLPLvIKHj1L2HwhNRPj9Zl4m8mpkXTVg1HROSOWRBFR",
+	"mqcpWYqEZWRF1zWLwfPXXnJhthm+OBRa7n2BLA9G0/6BrcHfXvzWPks13phQEYq34PuQlMYFCYZeWc2m",
+	"WZYI+4qrOdXj8gLBF0DaGfMQUjgMj2/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Ub6+fuAeAJP",
+	"kDLFJnSZaoit+/TBOgK5p28+rcNCdls3NMztwdeYfeS/ihMAdf5ZxhImNKdpaU99MHZ9vcvNzQFecDkO",
+	"3lCSa0XFh4B4ZP6d3nuwj0Z0XBBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnhsoFDIReh4CvahO",
+	"okjBCLzMMFLPyNj+8TH5zBUfpYycnj87OwPzho41y+BsgDV3ee/wcS3lpR0XNyfnjNEEeDHlc65bg/7x",
+	"cdRaSOAJQ5nSMDDnfY+8sHxRutVF4cWtt2lhykQLFuctzeic6RoHA/DsT0uWrcnC39S8MOE9gdT3P5u1",
+	"WIorIVfCMK9RhKn9CLyynvJyqS/l5DKjAsoXgPowpoD4hjgB8fHnPUje7W8jeTjHRmLnNwVkfocht5o4",
+	"oDGUlOKQ2U3RQMA8qGZSY9yuJB9sUM8GETkqPThsS2547b4pihvlgxtQI03whoAetYTAoTth4Md/U0oU",
+	"oql3SYju0S9AiIwKxdF1HFLjZSbnxNgARmKNU6k2c0T+lsLusyaizXKeSnTfFF+7DyFok8XoCREOqJka",
+	"+V2GJD9SpU+TORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DVjNp6GOdHftsD9ZEjB/rBl0hRjBq",
+	"IIKcnomXMivnGoI/5M3pUs9Iv9M1it08JME0o0K7yH2gaezg+V8qo8mAA5UmtBA58AOqj0Io8ofzN6/r",
+	"ghDlF+0wEPOtVzQ1E2P1sUtjF5Y/aJd+7h68tKtXFgoQDbfCwKgE5j1WL+CCvL942X68z0boNR0ZfiYk",
+	"H1Bl6aujBiKgO/clY8mIjq+KNDjTZMbSRVkazOc+LRYNDK4jI0ltPt9mL+1R18ZlrJd2n/SxjGoupq1B",
+	"C/LSl4tkt48F81XNsTeRQPSxLn3vX8KVHdVMlPLyFN1ik1M3SQzgLhaMZspGIo1GPNFMEEoyZmwqjFKv",
+	"Znw8M09nZGTek7GUUcUUWOtckISu1Q4ECn1kN+EeSyC01W9On0/XUes1W71XVTVWsFVtDMQJqpSLPfN0",
+	"ejURmdfsi94QWz/Tigj2RZdjpi5Dy1L1yZN2t9fu9i66Zq8MkN9KQUvSt37bXzsg6XM4qjGVUzJnCafE",
+	"yDk4buWCZchfVgNZZDJZjuvcHHnmQ12gpfKiPKMSowSQMRF8fh9Z/rggy09yWf7ap3A0hVpKo7d0eimX",
+	"IqkeYXrGMhYZZdTMxOw51UCQCbygLjYiJDqNzN/7zLXo8j8qztV9tnaaeNHO0IzhorbS8VzTyYTM6Gdj",
+	"mSxSXqu+2llc6qYSR5vHYg8k5wrKAx8Cyel3+L29IkLjJgXOzjAvoWwgSmkShjhv6TqVNLmQ8kcjikup",
+	"h59ZRk6OyA/82xqqLPDRS/A6wMNlbRaUmTldI31Pjo8PT8horRmUt83lXj6+bkGN7QUubjsV9M7Y8VSo",
+	"UB00UIGJxLAILFiDnxlXMyILvLfe902XWm45fkCv6PUPj45PIDfzpkk5N4mggM7u1KQdBuP98PkkN+cA",
+	"bVaheoPuI6OK9HtwNJjj53L39FJYmAy0IbC9MFRX2r5yzoDLDNkmVNX7fhbBWy59RKqwg4O4p/NDf2aZ",
+	"2jPlrsijgR86nA/JY2MVLq0ZMJBjqV0yRWOGXS5jCJzFO2bb2NeXlPoG9WBP3T5Uvs333lHNfuRzXsmz",
+	"9OWwlvAgMKSoPZEzqtllat9SXFXFoBZ2LjOWv8mMCH6GSNv+nqbdimHNFEk+uspKF0YPNEH/WOPyorvI",
+	"njDoJ6jUxjYlzuP7p0wYLYVtzLute6l7MM+qeCdTZhQtpGRZy4LAJlgvlCgNvtG63Wluw4xS+5pgEd+I",
+	"FPOD4F1DECHDFpwpI0aourKxo331i5OmeKmZWR6PbVi78sANSc4h/vPtUq0bWDqVUy42MTRGkC5H5hUh",
+	"P1f3RMbIinKzp/Zh4sc7Z/LgnIgdUYUO4YCRBOAorhjKKV1ouQAzmRLNUraYSXGjup1eIb8OssDdwEu2",
+	"iX3yCZxDR+bJR4fdbveoms/5hEIu2/Fx+7E5Rk8mvVGfHiWP2ZOuuXcBrzvsdDu93mGn+7B/tLEOqOZz",
+	"cOxhvuqg9Ur+lacpfXjc6ZL7f+r1npIfuVh+IV8en1yeHB2QlzxjE/nlYe/ouNMFi7qWJL3HF/3uoHc8",
+	"OOp2To57/cMiSVzSXxNNHg26/UHPUPPouNcr0GTco91299Go33407nXbT9hR0j7u0+74UXI4OQFr0tKk",
+	"2xsko8eDo8Hg4dHjzUSpfq9AlOdMXZ0uFg/7nR65z9+cH6CpfM6n4v2iIeP55gbzTp49rJ+ucfu/hEhm",
+	"xlhdxVM9oVHFOir6YzZWRYl3x+NnZydnV4s//fHZH5502GG3M+6nYjR/2U3+9IfUEC4zs3tozeaHuyiC",
+	"Dylvu2Lf32MGEx4N3+w3iJxOXEx3TJ0yitVflgrAXpbiDtKmfoFcJeXm9A+erlRnxuxYIvDPZ8mYNb+d",
+	"GVN+9R5mDK7IMwyPlTFO4FdrgNSoA5YTfWytzmzhyr7mKckYhM24JpD8t49SNGryM1zYMJ0bSkUTKI41",
+	"n/kHrmf17nNzhdDGGqp/Gn4swBT+a0QDPv197sKa8try3vv4f4Lwl1gCo9OBZvWOLatYT5bTl7XZhZjC",
+	"nDG8uiGhxGcUIrxch5xp5TNXfFLFwIbRCZ3S/YLp46YUC5gggZHWi8hgJsCUUr6iYn2KWlBdkiv/omc2",
+	"A2lDap6W8tKYh5fUvanOdnQXO+QDBeQ9wODDUswvEHG++1TW0B1SGUg9icpTCQiFiqdqMK7h7FP2lg1E",
+	"ym8peqwtHia4AVX1lQS8WlBjoO6cUAWT288oH2kzndw9QKaMN9Wjfsc/A94iJYuMy4zrdUQ0nSprkeMh",
+	"RCacpcVKfKX4VDAMwIllmrratku4FZZCZglktUHN2rVRVvEDrUFrxqeQZkunEP4b8TRFFTtjk6VIsJj2",
+	"/dmzGdU38k1triG+kUwNDudPUUtnfDqF2eQur7aDJg4HuyuG8Z5D+VoEJ17QzMKMISDyzuqB5Rt4CtIN",
+	"SyjH+XzVcjTnujRXq7ftByy2CTtsT+Be+9grpql5OyIwedAnC/XUgLMLH28rzRaNULyGTO18kBanqrf5",
+	"/hzDK7+/ijF8y3dshiiGdzCR7DZqLCLaTAm8Z2ea3xBdawO4Vrh6H5+/ef3iE2JmlXjxj4/+jxv/JbkR",
+	"//muBpPt74xP90oVu9lpgRMNq6VbgVd0Z6PluuZ82QUgYtPREn29IRhczVwgG2jnZK7r2lMyCEA2jNej",
+	"z6ON8l6Y7zOh+ZhWQpOvpc+eLmuXy9JzZeUyzw4SjCWucNjngO/jqjlsMkMgF6g0mooCWR4wHPhCLRcL",
+	"mWmWvGIJpxfwUEiBtynlogKs6mngH7+ENCfM9W3Mk/J1j0anxnK722VHTQqh9+OcIsHEgk/Uk6V2DkAd",
+	"sI43QLF8wHicrQutxzWoZFnkb26seP+WjeWcIc+UEVUqkCh1CYabYiXVLOg9QMB8cuEfacoT2pSxcUrm",
+	"XCnIVoKFqbLQZ/98Q64GJHyMMkavFKEkW6Y+42oshc7oWNcX6RhW4giPH9Th4DD2KX3qNlUb5hTYkONR",
+	"naYh3gdGr976QFUFDXsuxSYnwIrRq8vgeoFsYQ0eo2ptDKjp0qITVKlVjMgHBPPv34dmvSaamYmHU6vQ",
+	"qzg3CHRgfRs2loGsxirKkZl4vtsVBqOKOZ9gzZP7714+I096vW5kjCq40DvuHHd6JwdAH9weZrMsFqmR",
+	"l1yKh39R4K72jOUs+vGMzeEgm9MvPzIx1TNbfGdnpXTm9v2LCzqtH7bNPzK8vbK1RmomVyLCdApbkWZ4",
+	"SGZ1w3/cedw5LA1+2DoctloNIzw5Muen1gziWP85bH38t9+0/+vT74at37bKQ49aX9pT2TY/ttUVX7Ql",
+	"DJ2mbc8piLFXLDp+xxYpXaNMKM74bcYAxd9oRoaKZDVjtouILYpxIUxMcySMZinPy4VdvbbN1otLtY1x",
+	"gQ7lZXJIklKmjIobTe5HLq6qs4mHy273cLzMUvgHe0oyln4zbAn2RQ9bMS7X4/7jxwdR7n1b0CnrkNMR",
+	"0AEK7WyGj3XLBcsIb3dB4N9D/tA3x13zc/9kvMyUzL65+qm/PO3+cdabfzf9Y9JbH827y0er7/7cffz/",
+	"JnWDauKKfvfo8W1W/0eJm6WeyRdUzzyHg76Jyl5xvjcKd99yQ/qktOqAP0BaMxw0NE1ZRozSmGDxAWF0",
+	"PCMLmfLxekDiLC7m6aRsoiNgbshGM4e5q1mIdWz9OGoo7icZneg2Z3rSnmm9oAvezqhmsMRtK/AOOkNR",
+	"2taYGPU0+6b7VH/Ta+0+5ZsspSfNW5hmHYGoDgmB2VMqIvFPAT3MnFd+zmTHKddP+Kdvet3u09U3/V9q",
+	"ykxn69OJLTwuzvbcTkBLSMMKvekhMgVkq6nleMxKbN0LhzyR2RwMHC70Idh29AufL+etweMTqNiac4F/",
+	"9/x8zGAxp273CdU49DYePRqRKc+f/3BPWWe0b3pSXJPPRbZjwgz2o/n5U90++/Dhw2lgfdQPZDwzG01M",
+	"GUrMk0fHwQFXPty+BSBgkjGazr8ZtqwSP2xFCI/wzbBYjwsib39JcR21Ui6uwrZ21Tmc2voPAE05/a79",
+	"/swM2eserruceT63db6VCeyt3Bfc+q07/DpG+f3NQ38pb1JXvgUKkoM2dTXXAXTYF0UUR/6O0cQtvn+y",
+	"MvYp00ECEJjfWFSuapttbBxDE0Pi73Ys91SAXVYcCzLnhuGEIeyNI1HVQfzIlQaPTUAOVR1DypUOof33",
+	"GEKOoNywMngD4br6eQQIvoMVeTajOoDr28DU1OxRTcYpZ6JmRIqJxIucKovzRs7dhflLI0WH8Iax5rKM",
+	"PNoy1D8++oUH28RjZURhhMbZTGTDdYHTcQ+meyESlti83erAXogkDLXZcHp1HEz4d5THYJ+pH0TXDwN6",
+	"6byZNLH+W2l7yGHTnW37z7YH2ncTQEV5zTJh6kAefnRYXjXDgTdUGMn5XX7roI7ws/hzIVG1dEdg/hbr",
+	"kRuElWO+ekLdhmFe0zlLQtDX4gheQ8VU4P+KCM3bK/JxzVGyyGtbKgPKM02ahsNWTTxzrmmmt58e4xKC",
+	"9V5EYatmoZkkhLoFafp8Lif3+XYpd7n4/e8YdJTzrRtgLfBk9VreVvKEX9hvjEzprRqHFTO/pOLRzYf0",
+	"ReddxGqkjbfObydy0IKojMP38Ypqx4x739jIndJla45BOVUjIbHeqpZ4ZfCG8oAL2AoNZ1pxHM1SG2qg",
+	"tAd/j6DwxRzJAG6PfXpq5cGdDhLTxOo3hl9k25vUY7k1HHQ25yw/7EoCvlyAVR5b8ToOTy2NRJ1RXbeg",
+	"5mJAwl2Uggwe8m2m99iuwZjqVKv6UW3WsYqDAiVrj2F9llch4Ht5WOYyjOOKreuGYK7bpyv7dMEvr9h6",
+	"4/fPtVwsmpbKXAxIUmelyMVtFgWfbN5s1lrapCSVDaVv12fP91aS8mKDBiGEc6oVQhcu7/bGVMBoWdL0",
+	"cWwwsvHzyyCSd4sRuFBb4/cbdcOlD/jdXN2p/6oneeM3p0zv88Hr8v0575w9r3fcBIf3PUU4OL4AFc8c",
+	"ZjlMSInLNvljfpuxSWvQ+s1Dc2RIYVj7IV5VD8+eB23CGof09sxIBBwOORVrgumEasEgJRHawpD378+e",
+	"Y40w+nmFFHxMUwBjskgOAC3RNKFcgNxyMs/Ajb/JCb2gU0ZGbMqF6hDA9Mb0P3Mt/pGLq5ig99SdZ/aB",
+	"iczYUwy6SzJiZE4TRpaLThm40E4J4wlN/tVe/zH4Jv3fhRjSx9P2n2n7r932k8v2p9/dWRipVvC/gjge",
+	"10TRCQSJjEFvI0foiIVs70EpUgSIuligBkJzMmFjrM3tNOBwDkUOxBmRhE8mLGMCsaDZZ5at7Us65Jwx",
+	"8vEd0xln6tP9bJky9TDDP60Pv4jTaSlexuXc5JZsJv2/tf/r1iSfvHIQwVsELJEiXRM+ARrGLy7oNHao",
+	"psh8ikW431ZcMRIf9fpxh8QPYkTQX3cIlDPRKYAWqODN95RzR0dDoSRGiigojhnDTIJFJr+syRzWX5oh",
+	"kPvxh4cQ64wjEg9bh+3pX/li2IoPIJhIC0YQnbNNazFpv7JIwbtt3xdCc72+oFMLLjt5LQVrIKOZsyWW",
+	"i4Gt5RLgUgZIzBxs2hb3RsVYKFckPuwexcDUUNeH6RHVePBQ9A47vU7/YPNkzWhvN+MfqUKTqkkQ86SA",
+	"XwBqip93ZHPsx3TOBsTGUUvdaiF6OcBLYjkfsQx/iqNcALq2DlhCQMCRhtkMZLQeitg+7noF4/MdckpG",
+	"mVwpgM+IYRbncpmNWQzSBEY2MvJCsXRiDhFoORAggcLEuLOjh4IrwqdCZiwZhJqynjFBMKMHRmx2DaR5",
+	"RgRMRUJJnDHFdExWM6mAZjPrQcEZk+6GdTRL0IbRt0G1u0n8M1i+M/EfcBTUriIIT6pIXPiYWQKZAZYS",
+	"HbO54RNDkyIpgWAWIcsLaZwDygF7bGE7RLMRAIsKqClFuFtLR1Xqx57cZNZWJAbEKxEA4vy1IWHIL5Hg",
+	"bmNzRSiesQ7zyPDTwiJCpVJM7V3ASTZ/wS14j7zi37qO5QMUp9TnStnjHH2OQ+HTBcicUWGzWjgG0N2+",
+	"KsWIj7sNJIN5hcRKGACa4yPNYcn+HQYlraHfJDCsKb9JkQys/VvqXdaobxqL9Qn8slpk4C2/5WzQwGma",
+	"jD9hf8G55LbULadiLJemieTdNH7BmTgr6VbzuDZPB52/T8/+Yykx69lX/n4tJJnZDLjfQbIZgE3AlnZW",
+	"+k/u8bpPu3sfus9cR0XApG3PhRBNZuy7zfQtDhmnWxPVt9kzIAc3ozNFDgwbijqXC6v+5S2XjKil6ip3",
+	"Yg/sGQsQO3QoNJ8z6BFNLXIHvBL+TugapWSQSFhI/6mbo703p0wrzIxp56kxOz1sb3eZJm2farLx6Twp",
+	"5TqPWr+WGmIduKr7MVPeOGsrPz13t15HjY1Vtr2lvs/LdVSDuLjtVWWUx+uohJyw7QUFjIa7YvUiCqZP",
+	"Pj09Q751/vAMYG53ymPE/gRB35mQd/dnoW9p8h3VbEXX+zPPnKuxFBM+XWY7cdCrwv3XEAIROy/46dnr",
+	"YK3Drlnbn3zrbr0zkQbBs2WxPXCCpgDWFOMqw3hZErTTCY0HKgK38Z2ta1BPsMe6NvXm2Lq1a5uqGFlR",
+	"6T+x46vyFiDXUQ2Q+ra3VDDb72zt3c4dy2WawEKOGFnQTJnji5Z7kwQNRuzOzy8Bkh2YPjV9R2z+SKk5",
+	"9R5L2tzKeRsNm5pkl46AedBaalf579tRXUc1FSDbXlSpObmzxfXooiB0lZYygTTeQv3JUxJjAUVMFF0r",
+	"sgI8QvIGPUyh+UJGzBiCCpPYbYNE9kX7mwuCZCi2dwTHmkPDGSGI7x5sUYXG3Ub1Mnjw3RKdK4TxzVAp",
+	"BAMZd0Fzq/a/j93wyxwq21mBnKorc6aAnzu/f8bSBRCu2AR1D1qFLUW3USf42N1qUzv1Wy13bdxjspPw",
+	"+Y1TfVnon3gnS7+9PWTkeqvlcS0E2SeJNLeWdIgPHz60y/nWmxSJcno2jNOqiBd8zuRS768p6vwFWzQ1",
+	"96lfak/xhBRx+s3Q7k79amxkuY8mdrdG1l0Q9PRvbLW4/ocIUPsi76S7h5qb93bcoowGDRXvgIA1zSPR",
+	"B57KqQ1KWsqFkUyegIirb+h4Cy1/XHzTLmr5s1I3xbs0m7cKelDFXFbsLyHxCr2+9iBs0DVrGz3zT90J",
+	"GV9LwgR4aMqdxMBMGWFNGrBRpVfKHhMttRbZwV1zWmxEcifSfWMDlnXY98XuuBhH4TIlHDl8S5Q9KTFx",
+	"z28jwkvfpuRO941ajmG/iCl6O72LAdq4uFm+kgmf8Lpq3A9hKLoSgy5tNFfCvGlzwT3XDe1YflVf5b+S",
+	"axEWuqbFyz+fdYhdagyzRzY5VrCVz03JnA0ekV7/sbkTKVPbXWQf4tT069hKnurH74xC5cwZ5BSXiwP5",
+	"BILELrUlfurZyCL+iClDBSPsB/sOnZq31DC03MV4rGtHex0VYEC3brocafQOPX2NzWvvY28HMWXZAcjc",
+	"MhLpL6CcVNtv7LEwlS4WW0OCxa/eHXGNoRseUwBQwj+j6/Mc64beC/qZ8vQWigrll/Izy4xo2unseJPf",
+	"bIY9ulwWh7Dx8effhgO+jgrNPbY9HLQSAd4voX1u3wAFwNQ7WycXz+BakYRqOqKKeV9Ewbq2OpiFdsqt",
+	"FyFXHXKRra2jKqX6LkMeZbD1v72p/XehL1Sw4v8u4o441ddSY0bpvgvGvqBVfmlOmN3ck/aJs+fWRxnV",
+	"dane8Zy6KDaIvtszHOGSqi5AZk9qEI81MNL7nAV7p4ZENQDUOwqo0xDl+W+WX4Jam/kL0I4h10RLiV1o",
+	"O//4OSKW2Db4+eszyN9gbf8JVg2hKGXG//rrKt5e415WsTA3Pv++BlLyrj2CHjGz5NuoKuK/hNL9Xiwy",
+	"acZgVLpn+XrcUs34e4iZRyUAwW1vKIAV/j1F3Kvai7fGwDmAgfehcBXWFre3Afp0j5VtgBDdvntqRnCn",
+	"hL0X4qtGxBcyEYV+EjtXMpYJF1Nf1SBYI3JiaY/lQIybdpa9Cwb6IZNiGmJe/g3jF9E/m7hEmVgRmgjN",
+	"Ac7cAi4oJBzdvdT0s/JoWVBgUfU7vxHM1gPJicXLIi/oeIY+e1cBM2fzEcts2QPcBX4CZTGRFplhUc1d",
+	"fkfCdiTmM3MrkDPVtD7RHCsvOBszV6vRwaIID6J5fHx4Ui7Lq9SbzJtgQj7M1ljs4o47myJqxNaCyUXK",
+	"St87tmUYO3ztDPiRpumbCQC9bstV/7RzCUeIgFRHtdVMpkVYI0ix16zZjeEGYpjFwaJA3t+XM3ys182n",
+	"SrOMgqqFmfp1Q7jiAsrObJcTYDKAj7MwdUvhkjNr4OocyHF1tSQeP7zwrhxPvPZVCNhWN8hsKXyRy+ZC",
+	"z8pbc6S3X2qJ3QnWTNsKUd+9f315fnH67uLF81bUunjxp4vLVy/Oz0+/e4E/l3989ub1xYvXlZ9fvDaP",
+	"27/OL89fn749//6Nue3Z+/OLN69aEXzp5dnrs/Pv4VPmzxfv3r15V7sCeWubnQj1/uw51fQmxLoOS0Q+",
+	"4gDygcjRX9gYjIuQuauIQS5okcvCGuHmj8oSdo0Had9LPvEaBj1F5E4/4ngPLq3fRmHbcqhoXSqWxRFR",
+	"mk4miAiMkS1j3MV+d8WF/Yu4Bpu2XmlVsJJHAga5o2PTIr1biiCNmiYYtqHp22A1sBSohAP8bilOp0zo",
+	"M7FY6jg41WK3YWOHb1woxnoVHnFm2kYNM9ItgV7X8JMtLMUSliJfbBbHBXw5e6YijIzNOOkQ33gbSnQd",
+	"I3JFzKB3Ft7P4KW14rvfNQdXWX5vkI04QEyitcH7bCkisprx8SzAOyEZWzCqbylCd6hHK+xw96ibQnAi",
+	"VnjKiJE5/dIerTWDg+zo8fGjE8NpZ8YSW2bsmdVZqrqBLxHARnZB2beDFiOxWi5YpljCknhAKJkt51QQ",
+	"LeUVkeC4D6r2Id6Xe4NDxDaiKE+GIq9UYKlitqkoiccOpTIeQDEDGG15P3bDth0SJxnlgotpPMC6Vdte",
+	"zXxVIYpOCJprJwZjcrBQkAoF1hriKFMUQlZhi22Rqzt3yzUopZKSqBT8KZaNwF9K0zR1l1yaYtTy00VZ",
+	"0ZAwDOEh17e9GCiKWo4WUFtoc8iiVr5WtSfV6dmrBlagmoxsT4gqfhsQKUC/ITFdahlbLVnP2NzBF+b4",
+	"fDHAMMeAMZ/fAyLYbDI5FIvlKOVqZhgl4WpMM5DLc4S1juVkEpOU0c8F9AbzDmBAVVoq7KoJ32xFLTmZ",
+	"NMw/7C5dtRVcf7YkaAoHxuoyE1jzmeP/FCWkbzu9Rf20t10X29BsfuiCz5nSdL4wjzGXlbjxMzmAHNx+",
+	"HRW7Dm17/mXQEil/2A92Nz0nGPanqIo6A02FQep08BOZsu2o7/Yrhnng5UU7y8mFOdcaxNUkBAu0y9nJ",
+	"lZdtEjwqwMfdUGlurFHP3SQu8wxEXWY4VLnDytmx+UkWYh26DgBLoXlaA5O3u02Gbc83T+gV3HSdd+XY",
+	"lVHP8f7rQmvgW5PRBSld5h7mqmFr9Vu/3Am7e6q4XMHXHPFt9wmszStoZ8Frb7QavuH7RlPDN16saKph",
+	"Hb1dq8hLMbfY7jMFaVWr1JYEzp7Kxl7elqKac11oiVqDdoU9P8PKlhKgfql7R5l6MKTwI7UK2Y6rWEL6",
+	"3OLBogKsFqChh883QzbnZ8bnXFCNxJ/TxcKDeYL3qZ52z81F/HTUSqRgjTdKwdx9LiDQcHbAVXcvoM40",
+	"3frOXHR3Al5N051QiY53XnseWb+2kBDg1o5aUrAdtnPhVZtvDaiz7dZgKlvf6km57c6QlNBKrgIMW8Vr",
+	"lHPmLBfPMSHubUltKcEy3lomBl8zcm5tCxSJliB5AzVptw95han2aw6OCSTrKpPaSmAgwFNCnfDlKQvd",
+	"oAKTHEAKNcuIvF+ORRxzdC01ELqnECCnRnRELdawTmb0eC2yyjXPCLQ97pAX84Ve45EBWZZjOmdhLdFO",
+	"tvJrgHXy3FN0ddbZyh47uN5RjShRWpKpUYkRZcgMJkT0OTkKEX16vk1XAOzTrQD7lOVrBcOROQzkAN0Y",
+	"l27zSXTuNZA6xMP8MMKuOwMSozw19mVk9aQRgyzWzOiI4imJnd6U+Du8MpafYk9JjBIyjoYisGwjhwtY",
+	"PP2kME8ERnbUZGQXTGlSZ0lHQ4EhbKPcBsYMtKUvGEx+rmCB2lnlsr1oom6zKhugc0+FKyaM/Gwtjq6D",
+	"PKse+HtaRV8WPGPq7i0HM1bIDQlh2lCsIKCey6O6kakAnLxUd21QuQH76LT5TgS14SOraAFkTaCWGslo",
+	"+cVNwgU9NoplWHI4f+E8ZhP+pcoA39vEsis4B6ZcKBhMxsZyKrhiCH9Xcq31Sp614wIMpbq6LICAfu31",
+	"r6uglCBSANb5lyOw/UBgX6VMKUvMTuid3qg3SJvIC7W22+4+x7ts4i8f39GhbV/mnZ+hOQlthW3ZnJbm",
+	"FK+zJoLhWAbyXOGd4naK222JnLfqHVVehigykYD/zkjKhTftIxTH3sSCnpCEq8JxpbiYpqxtnivxXzUC",
+	"GsKg/udw+KXbbQ+HX3ovh8Mvj16afz55+emBuaIaLjY/Vcu7pxBfb+i8AGatx5WnDkEOvGYzs+Gk2fvo",
+	"cbNdro6e5F2ujju9gxo9EL6YZymUO5NBf2mAZzy1CWTgrxwQ2yTLol8Gb/EQmG8W9KclAOiiy12V9vtR",
+	"98n2AJKT71w0901DB4cFrPb5CSC9y4pKEXrwsHd8eNLdgj8IXF+A4d9mENTVmtQHPU/TFV0rEo+AmIU4",
+	"FP60PfpUWMDC1wrEK0+idv/hbq89z60kgB2G4TTFWH2exH4H+TjoAbObVPNdXupkthFnXm0CTFzzi5VW",
+	"qMJ5AT6RmYX5s7NU6IrOf7fPqRs5asK6wnpDQ0gId4ypgCptbAbEmwwKbPazBUIXbrqBQrL7UVUn/V2n",
+	"ISvo/Yy3i/rcHKxbOWfeUR2i4OKyWWze3uat3dthW2OpgMsY2xqXhXWtdwcWE6AiH2qGEIIEgN6ajYKP",
+	"FdIkNwF4hOXpfuJBp+MwmafX3+0o6z42//nW/OeZ+c+LXU8qwVZb8zu9RcpWhezOglOtTITSq+uYpxgN",
+	"vlEcPc+FAE0haHziI9Zn2oWnAyxypxq5NrqwwkZDcsVmmGowQEBma+5RQWKeQLDeAcAPRQEBnoQA8O6V",
+	"EKS4YmyhXHANAN8B/vhZ2N7JcmxcF7hvTOj44BrkGlsy8okEA6M3gQoFea0EvAPm6oJmWpGUQ+mVVKBr",
+	"xfBj3GnK8CiE2eVKBAEK7/DFXhBa7TLCvBcMgl/HZqRx3o0gs+DQhlNid9XnGGzJuuIJiNzr6zpOKzXz",
+	"2k9GoO6a5+BZha1D4q/XMaHqSnkQ+Tz6GMSk9DITVfFxs6hMxpxXoADN3DBe6wdzQza8scyE9Zq7aIbL",
+	"c2twnTcRE5T8/Qh5CsXY1rXQIbFZVpv2QnUQyHPn9T2V6y24QQPnGlcQxhZPzXad0zVkxoBLiGg5RQqs",
+	"uJ4NRZwbOXFERmxMUc+m2htIrusDiAOaGsazkLBCaqzsDtfO8mPZnCsLR2c/5ffUicPiq4sOkZ2dG2gx",
+	"HB4ePjlwfkkyWeplZkWdIO8vnoVJFmtGMwKevqdEMMjGsKKPK0AEIXJpscP9YZVQzdqaz0uG12HR8O93",
+	"C6fV/X63//Gk/eTTz/3ux8P2k0/DYfJz/2MP//W1f/2z+/Xr4fVB+34XLv3c+9ht9z/lf3/s9eHJw4/d",
+	"3qeDi/vmf/BN3fbhp4PBx2772Pzg/3F/OOyYl/aiJ9cHv7//558//q79qfGxg1s0yNjH8/LruRgavQa4",
+	"A6ZMm5N0ssxgx4DPD84+1JytI+GKrZXtyIH6reeJ5ZKXlJdSWqH5M1Reuu0ntD359PXxddv/+2iHf9f6",
+	"i/bNxLSeDkvZT43SrnhS7yXuNoRIG474C6NAQAxoTVIqpksArHCOWPNYJtNA9bBGDgKa0xFseHCrYKVM",
+	"h/zRfHRMU3NVQQ75nEwYS1RE3v+u2318HA3F+9/1u/3H8Cz884lNK4I7uqd46jE1pgvDQD8tmRjblCOW",
+	"zbmgKeZlZWwuP7PkKTbACdzc3DDRQpPRWjMzgqEw/yoJGHPyF5npcXdXrw6qwmUF+PGR+c9Jva9nl0du",
+	"+oUabbsSh27OMUWuw2Lo2zBdU7ZT4d5t1r15xfPgAUjx0NvlFj55AbdWEiTh1+KgmwnxXrHsNmRwDdDI",
+	"WUXVr9EkquTayWZ/zVbebN/LpLqFFV9pFdxMy6BR4o4RXLz/OiprP1esoRUMHB5OFS46HD2wFvmBsYX1",
+	"SVKi2DhjldT0R4Udb/7cFEg4ObrevunMmKu0+bRRQ82hEPLAV+BqVzNjGoF/A7qEAanBZfWSszSp94Of",
+	"usKTibnnHh6qlVKeTRKPtv/66aOdfYNxH4zij67EoZqdUvK8u0gxgEHobKlnDnB6F+c7doGpRpArceR2",
+	"9dqv4qX/mKsMONFW5M2dsKCjNWhRsS5RUTVLn118nMFKXNcal3mBg/NUggMBGdAFRCLC6HhmwTdoyDjh",
+	"eA67xTSbmwzRKaeNWVGtQWtOFx+Rkp8KdKprRHlacOFS3/MbqwrCqg5DA6uVKsZgU2HKt3+Bua/ozLX4",
+	"thERMsNors8tBx+xyBEBpCAjNqPpxBmZ7rV1rpeEq0VK15e7KPXP8V5HuAB+ZHN1C5YvWDvNR/GoIvGf",
+	"2m9E+1sYbPvNJC4UNO7ebrGh598vFH/M7fRqlLEQYAzpU3dSBXlbu1RdBq2k0Vubrm3OXZ6hKKB/HF0s",
+	"mEhIbHUv6KBVaLN3A/X89A7qPveoocN0wK3xJBs62qRkhky7jUsN+cKg0QxAQ8G7iuVB/2QR3DzHr0KZ",
+	"GJZkQBIpWIzSKc/tdqk4tgjCGn3g3Fp5f6jO+//BaiqiuBiz3DMNSZcR+YvkAv1yv2rSHy2m9d+i7CAo",
+	"a97o3cwLwvbZEFKw2rSmW2RY291TSWVzEyrTxX2sbpu9cMbDpqBQEcYYXHepNDw1ppj2maMbfGzRhP67",
+	"/bszlnPzVb+pnCVQqHU7KnpiGlry/ttvfvv/DZfdbv/k3oPfPfzm9/95+fXn6/9qf7o/HHZ+v/22g6/d",
+	"6OTw+t/v57d+Cv7d/mSu966Dqwe/Hw47B7/b/f7arRq0G63u1QcxREIY3EM0nUIpVCKXo5SRn5ZSMxUR",
+	"xRYUE+1GaygpoaqmYSp53HncOTwoFxJ2jzadwPeHwwc/fyTDoY4+Pbj/4eHB74etj//2m/Z/fXowbN2H",
+	"C58eRE03HDxwV27nlwzzkBvlmc15BIlWwht4GggvsHYsDghKsr+tgNqrwiBhunZTghY+Ay2BJbdEWbjj",
+	"Koa9ZKPNBt1VW6jIO1srYcm1sWjCsBljyYiOr57J+bwhaLn2UYlAuVjJLDF6vtHqXFRqQZXZkL49MxZ6",
+	"0sa6mw2+w/4/ge8waoFl1lCcY9QvaLCL9pWDcARaFmCSarZqjvJa5Ssw/G1YDthT24yIDHINbeP5NXh8",
+	"J2xlDTqwVuMAQjYuJL2XtWjvXSibNVXcEp8Bf1yT/76LIMiJ6CRBXUJa2FLfteLCJHMkRWwFbIyhkEIC",
+	"ErULYbl8JJN1uCFdt13boblObUmbOwunQJ6IKP5XgFh1Sf0uqRJIiXnvaymSwnpoKS/VTGY6jvCPVIpp",
+	"bGt1l/pSTi4zKqYsLvniN5QF7FAccINDyv9QZZE/nL95Tex1mxP5pNs7IFzYCLsh81NL/3J/NfgR6Y0g",
+	"tQI6Vdu22iqlaoZT3t4LOxSZbriW8WrlYZHbGpKkzL6Eo3WUySv0PnvVdolwV6yVA1Hl8Z7gR7taAVwV",
+	"CvQQxzlqhcscdq1FsE7DD/afwCdGqcW+dLVsWtD1m3CLCGQ3uOJ+KNGQCyykMDN2ZclPSYysHUdh+kTG",
+	"6HjGMJsGdgXGsBUZu5B0Xg0hF62ohS+pHe73jKa6oeV+xpRtukLJIpOjGjGpGmpRXOanvCpkfcqr7Weu",
+	"fWUd49S1NT7FdsVcADnyZsVm6TvkLFFkThNmNNi8cwwIZjnxsO+PrFp7fNI/KBsV3d6TJ8nh+KTdm/Rp",
+	"+9H4kLWfjE567WPWnRzSR+Ne0u8XLI2/bcT3Omr9KKdn4qXM5jeMCQUIb05Mvzld6hnpd7o5+hnQteoN",
+	"gnSoWr+e6/eGTGqxWGrEyh1n8NkRYQTl72ZU04wKfdmssRrq3lOguHbIK7p2/Wcg2yTYSDUBrfwj/5AZ",
+	"l5BrsNs6PXXJ8IXWb2zME6Z+hTVcKpY1A6g1+S6egssCprGacc2IWhh9iGZyiUUI6K4ncxhsZ7Or4q7J",
+	"XxLBfoZbIqcgafYLQAfCZkNc+Z+EvP+QW3KfUHojSJuxxAKYtsBeLaMdlswwCJLv6CjFiDraPLukB3dI",
+	"Dv/2FDw4AN0CSTzJXnGLPYtDdq1m4OqS8s2F3adntl68qc4ir3m9HK3vwAXlUnodYfPqXC5y49umAeQV",
+	"mlJgClQRYQStyRuVofwyqCp5++HOdpgRx21ugSLHtlvrRIqMW5vBjau5AUrkTmbuEn1L8V8HdkanWFUr",
+	"c+YKg9RYK/XUww/a8hC1VprNsTcaghPsuq7mPqgk4CnXa9hidDIxFDOa0Y3EwQ9cVMsy4C1bF+QH+60N",
+	"TSdyXDAqLJXuU7GGuic5cbBgYGq7wDuSmGfqILIE85hyCVNXQQW5U/Z87VjUgk+AR7IVtZC+tSqgnYfz",
+	"PDYIQlqdCHTDu3IYG3mb/XLw13syN7qVSo7P/SXknWJQhSKLKwLSCusoqLbgMhszzfAuowkukptPpsSK",
+	"wcz8AApkKnymlmddpUQN2pa5dM+5dtAZ5toOlQ1duWCC8ofThW5Lpdq9fndkPrd7UsUdqEmv2eo2yVlR",
+	"MTUL9lUslmkagw/MyaB/8nQt81OaNmRt+WzMuirYUtNYLrCMa0AoSeWYplCLBKJBk7lUmpwcFUq8XFqJ",
+	"CyBaMaEsFOIipWt0DWMaACWJnFMuhgJfmTKqNNErSVI6YqmKQGPHhK64Y114cYd8qFXwoSAKsqsxS1vw",
+	"sUzQoiavX/7wLI+ZYJnHUOS1ZzRjZDxj4ysHE3u3YWVXJOM5YzjsfDzjnz6+Fp8+/vHzp4+n9NPHH9NP",
+	"8Nvz5FODCfHPE5sO83srjPiYaAn9J8usRYS8eXq/4cKl0IhlA6qnucGIaJqhkmo5ZSgsqzyLiJIe8c73",
+	"k0LLEaAIKLli65GkGb5IKsNCJGVgWhI3swCVmFG1BoyhJTRjhkIA6BI5sN5gpWGzSGGUZAXQD0ORd51A",
+	"BWImM00sG1j4XmarcfOSA2hpSxWJ6WicsMl0FoMU/GnFMr1e8nIYo962LEv6x3cv6QswTrXCyGeqYXQC",
+	"HqjxFXzeQREpw9FBol8NIhSOCmthm8DGXH026drASgxpSbHXJ+aM2qAXWD22ExNNy6fPXQFLWeSoz035",
+	"bK4FRi2Rs0za0NGTo+NHB3fUF0I3+G84tFpdE9ujpJBJQF5DmR3ytdlPGLXzhqWyMfxyukEVUwMa3mwK",
+	"X7pAcCUGvBMCWRBxLkF11wB145caE17tdaeiBRmvkAGQymnZD3FU3pg3SbB4a1jVikCdLZnD77TdDB1d",
+	"gpSLvOtkjSuhIfhzUQSRs435DCNtBjU4fvIkYPyjbrcO1cCX2DSne9Rx19b04B1zUGPXX0c9jL2hW5na",
+	"MuPtjE1YZmTyTT9dn4PiKoM8pqnH6/QctmHz1wdaDdHsdHCdRikjHPyyE46rHmCGB/AXd4AgbnRE+iuC",
+	"iYOmZpteRjWNMGH1RjxJ4N9NnU2j+mZkBazyuiZL+a/h81dsHVzxoflWub1Sbc9Ni7ZGkznHKH1q2I8l",
+	"l5YjIC1Tz2RyWYx259SzRMob8dd1fY9qWppHtZ28o2Lbw6jaMtm1N7pMeKbXrWKb3wIcX7kVbLGndV0X",
+	"zZrOv9U+U1FTx7G6xnDlNm91fpa3S+3qO/aLg3wvV8XccazvCEowyAerV7g4ILamZbQ2xXDv6ow6SIO3",
+	"S11yJO1bbYiOjbt0JN3MV1NGHsCf6wTmO//eZie7dSDNWGoDBb67ygLghhtSQyx01t40DLuqV0l5CxSv",
+	"MnW2QmkVHq+Q6jumldVjAMLNaDeQwwjobhGWA1r8tKcWQNFmY6lMX5Yb5vzysecA5LgxDRiV/A55ZnZe",
+	"sTgGk3/RlAN0G4B8VoBwmhdJAgmgruEuuizskfSKkNU757zab9UufwPejLF2PZYaaJGJ7LiCYg6IRFaq",
+	"PSUxuLJtoh0cYjEYxiAM6zoWOc83nHd12+u8PoPADctVreKwoBJnQjNikU3yUi2LcZLKFQImxXgSqUHG",
+	"aBJDbY+yfnMVubCMgnkEVqKKhsI/ucq4ZjGRCybwRuxIHbyGJokqvsucpb5PSURiymPLV5EFSLevAi1J",
+	"kdOzocg/jkRXbrjmRoSn0IWyNLcccEeU8yrQwK5KRFIpjZWEmYEeQi6W4hKrBmNCxzoH+al5fTErLSSo",
+	"P+ktlVxsA4bfilr+I81LrnZd850tPOSkYmYtiCAHNF0y9IxawX9aMnvZWFZmcCj9GrvSTKlwFaypnLY5",
+	"Ql1OJcOCzLUT+NBgVFvYR3WHiIQATdZ80uWwYA6K0xUVhjCU6ONSV6oB1u+XADDGBisqgKYF5y9Qy/dK",
+	"uhFwMV80VVTqlcyufFwUsdRgzqmcTsGBGHmfW7972Ol2er3DTvdh/8gncBk5uq6x46spzr8MfHLOPGTF",
+	"MltLx76gEEr8voUDyrofsygHQ6I68uBHwLUdlwV1iUK5Gc22ll7oEUs8YsB4CfBh/W438OpuJF6/xu9T",
+	"F6QvRNEKxC0wZmEywAv57qg7/s75VLxf/CsBb5QDcOnajrZDTsmKpWkbbU/rizePRf6El1l+lOA+BQxv",
+	"VPiOuoekbCdWGxZ+qivyyu31wceyerBX9lLQQaNRDYQjOLZGGchGOItBuxnJpU2CqCu1FrZh6a9YEoYw",
+	"/zhCG+K+uaZ5MyC+X6HJ0c01X2zBsne1V5jr4/oHbVKPz4HgDcbRqT03AX1XBKkkeVR+E+LdHR0JQnpI",
+	"M8vAYyqMuJVQ4ufCLh2P8FwjBbbgX/e6/aOtTtZl1pC5gKO6p3ww2uumSD7I949IxlKq+WfmICXRobSr",
+	"L7auSHULi1h/nBl34Qyp44MLOt0pe6EeEoA8czFKMFGC3Ljt+QvHf3OggPq64w8QFh2tHV41Or5kpnNL",
+	"qNQ0ZleV3dB6czSmXklHMK5N2Cz3FIGD3mHRY31fYUEqIn2+U/HtKxsvo0rxqWB3ld2Up/IhfV0k26kT",
+	"RMua7L1q7wwoZh7JZH1P3UXm3q2A0y8nOc7QDdDTLTpRlVBG7wqRplSFInrG5iWaaN9SOM9mbJjrr4n2",
+	"bkV2KSezFjiI582jzPmTm/+rmbQY7ZAWM1cs/cys2b47Ivwt0fNK8EC7HnXmTS/so7W74kO+AazpwVLF",
+	"YB/vtBFm0EQGI7TAA5uWHvt9egXiztu0eD4YQ7gAO4AC4AwlGVuk68jIV5yQzFzd2+lZqV+mnjFx89Y+",
+	"Llnxzs1TCwXtksFXFA5+lkCyV7gKgkV50DrozoyboIO5otmUJZdcaHl3SqgTouZb+AGoso38cVCsZHBu",
+	"nKYuOjep/824zIDJbrYl3rrnqvP6Xq7IMoNsZdsqoroLNrB4xpRMP/8CXXOx/RC+vIZyxkZ2l9GsxOgg",
+	"IrUrIeVfWXIJ/H0343oPWyUAfrbf2P343EjH3VrJ4moGbWStZrXj9Mzd9eefedHdHnua0fkdmX7GJLmV",
+	"4gKvuBvN5eaoruXU8LvbIuC7c547SD+rykzvnruTpfAHjtERcl3DfGRFueZiegkwXXczz3NA/FpVTjsj",
+	"/c3nrL/SdhK8p/DMGwRtD/2Jl6duYpunDbwzFA73AF7nT1BMrpQOhMw5JAIpZTWkOsapLxuq4vuGfYqt",
+	"6ZCvX3MpQPVIrrVBK4rWvyaeNtkJTrvX/afAxKnoxM0e+pylnVe+ALppW0+4XY+RAT4x8tXdkfAkChXq",
+	"92BlEzqH9rhhPHAo8ninSPwd0oFXBS+16lwZf2RvWM+SSlTb0dFqRDSnSYegu94642NhOCctuKdTuYK0",
+	"KXOhFbVmfDoD99C0GDwoj2RLD1c3hNzF4BE0FuB/WjCRoB/cSSIjKTBXqvmrF/W5k1WX1KbNn4V/IcTO",
+	"MkOmSXhmMeGMkZrB4dAhL6q7eChqt3Fpf24pz/nb+reAoB+4ntkMKXVT/bwGOXwevKoG5YjqwEZSEZFp",
+	"Yn4AE/Cpr8npdbt2f7kfyCv+bQjHupNDLQCfLHRYLuc415ezqd3QxJ0B55L8i8XgQGanKlRI8v7iWURc",
+	"Vxebu8C+0LE2Zzz/QiaGR0HRIwmfcvRPh3U9/W7/pN3rtfv9i+6TwWF30O12ev3Do+OTPxdqfBrauvSL",
+	"MOz9Igz7cJh8Pbq+u3YttlvLyfWfa9nx/dmzGd3eEqGuZxgcBfFSMfOGmCjoKwmdvWx35hnV91TkcgGc",
+	"o7pDXjFXLGGrXIyqJeicJcRbDA5ZpQZHelfHw+ZNUTC6qQqjzq7jGWh9HkPWqcu+f9aO+6HYla3kaq7r",
+	"O64zPp063C7bj6qllqM51+0cL7UUZSxejxFJUlVG/9QYwq7SPr/b99py7Wk29tvy0bHymKqv3h47C2Fg",
+	"aza/0ZHn9EvbaGEgR44eHz86AcZ9TjWtOZMmJE6opm0baHMIWGFjfMwc7BB/r2tPbh2kRp9ULo8hhrKQ",
+	"2Gr07omlcG2+HLfLhLm8fkio0uhwhWppmytPVpipS9d1fH3zCOsdltj8SkCd9XUkN4HtrEs3fn/WiB8S",
+	"+2txsWNeEx7Cho592K2PFpEnis0SzeQitHNWHJsO+6KcOoShLZScM00Ty+YbQZfdJF+5B3ZsI7izFHt/",
+	"Zqy9tzTTpYN9U3pbYyJIwT3gM1iiQgQCESHMBqRKcaPQ6rguvdNd3FHU2N5xnrKOTp828dWz2VJc1eu/",
+	"k4zOWZG17iny/sxziQ3Pkxd0PCPmE3C+YM/H4BzMH89bE9Q1UbDcsJvCaIXk9acbBWPSOrla0yZgX5B+",
+	"EKiGnRphDktwybeUR5MSsuJNENd50gQzqa33I+jeWQaA2Z64Zx88u7m/bef1nJckww2YpyJUbvLdbAuS",
+	"pVUxLID/ooqctMvSYlnTLtmoMrX+OCNd8kUyTBYg5OwDEg0SoJo1FOH/tpVmC/Nm9sX8G6/AH7jR7B8M",
+	"qqgg0949gWxb/Ktld48RfCPEFA2VHfenL0Qq6So7pjJtlIUhI9WFSxUBjNPCUXkn+FwIyLN3PsAtGi+U",
+	"W8vj2Oup5I/JugQuKzGLpNC1kvCuEca287E5B0M2hnHtmvtWujmgCDieb9d5D8MWIf5bTXGb0nStbMoT",
+	"NkaZcxG+vHfX+TZVUjIBha4NqTRFt6mPTP3tu34WQGHStPWpNn1mjzZddbA8lU5dz8J0GiOSle/JpaUr",
+	"50eoK+lQebS0rj8w1C9yV3DRnWB4wvuC/7bdvDa2sGr2qnv/eGQR+2PcSvGt+lbVLXiYLnCTJIGaAHpj",
+	"MBzTwohgDFc6lfKKFKe+f7/lzr9eS+W6dbxdckBNRJ1OnYlCryyKf47O6DeeD/b/spmXNwF4zJMKNuUJ",
+	"/ANJ5evG8/U2DV2D01XkBSZ3cL563IfNNdH2rOSKuAdqNPGbGB43afpapWe9H8lLaO8ZlVcgkh0qnkeL",
+	"As9xAIKYA9GMl0YjmDjp5Z9UFCKhCHBjreuh0L57y5jOGb4e6A/J//KKCdtFyApVo3UrQ8W/skzWuQ7G",
+	"AP6Pxdl1ex0LvSAjEJCK3PjumcNoPNuCwdLbCYEoatmGblyKbSNZZVxrJiKCKjtUM4pxukxYcjdDWWRy",
+	"vtC7EORuvufnsePMbWKSf+wuRlFuulEgQd3q1Or0qratSC499qs780Vnu0Z49m7vjE0zbWkXvKU6TYD6",
+	"Gi+NknNu3oUTGTGascwYpPlfL92a/OHDRSUyg1TJy15ha8Vv35xfkIfGkHyYyikXmJUY/GqLUuOIAL4I",
+	"OMBiVzZi7leAo2IzIoRRpcTUJtcMBRamQ+1th5y6Sh2HMyYXzOeZuiRFNzwG7xwtNWjR/qIr5E0kJHcP",
+	"xZssLJO+H6ury//97/+JD4rzW/D2FVsrH1ixit8M8jQyiL3dUyT+0gYQ/5iMmOKJDVuZZUExBksJhwGQ",
+	"Oz8cZlqDaS8FNnZ9M9niarYee5cs4qrPI5f7xZNcJyhkkNkWTTi+UrG6JQJ2rrxi66HIpwnzCiveO+Sc",
+	"MfLxNEeX4VJ8ug9okg9p4dcDnD03s7DtjaIWwrO0it1sc4rQBf8BsIEMSc0GgOyAW+fBBIWgjvVrKq8A",
+	"KzbgdUzhIuzLIpUZy9SAMGg4tJbLrAwZal3iS8Uy7MBMMG5qlgRxCscZ5rWshwJLe4HeQGDMBXFMo8pY",
+	"EjP6mRVaP7ieD67nuCZTpm3RwiSVK4Wgm3nlq/JwAVgm6oACzB9c6YxqmakALMCWN4dNqPOLELiw1/DQ",
+	"LwFf+Nq591naGrQCMVFQWczPfUwH3qVsMNiXNpvq4VdfoHj9EF/SxoWL83bzVnZI58NATRlBCXP+dG24",
+	"LHviQx6Eqsic19fQJmwi6wZrQZYQ0RpzyIrNqdl8xJJBUIEC0sznh7kIktW82NymtAASIzZPsjWhrmQF",
+	"YRf5nEWWUkYWAFKOkXO/+Q15CZUSSrOFMr/0OgVBrfhULBcxmdOrAudFdULeRXbsfX6ndIaibySDDXzh",
+	"OKgq9fofkG9BAJLhsts9HMNd8E8W2ywW4CYk2JimaWcoDjulRfdoIr77+QamcHH5GHFGtMSo1FGHxN+9",
+	"aHiG8rYrYok94EiuOQNVv5UJt7sWWpGBWf+yjWmdYGZKl3tRCpIZK0GOl3MjGmyzuIuZBeoASJ2TI/ID",
+	"/zayQURjnsoJEWwV5BA6EBXD0/gb3O1RVHr9x+YdiMsD56rSGO6ZcPP8TK4AcRIjC84pa71QchIGhFUE",
+	"2c/KrOzcoiIIl0IS5aPGVCvk1LWbs+scash0/vwHzND4TsJtF+sFO4ed487WRNpTzNZgoXHAMc4LEY8V",
+	"VpqTjOmMMxWRBaaDhagwFu7B9QR1e6B4Xpkf2+TBg1OyYJmS4sEDOCTpbqpO1KjMPK1VgeyucUgTHfdt",
+	"KxLyj++ujWApk1Fs4rwUF3QwdwXX6LNEYOfCB2H4XOcoNQ8eYPIT/OgGAfBEpabz/k2jTK4UVIjGABtw",
+	"LpfZmMVuKl5hu4Xkzhgjcy6W2ipsp+HBjKBDOFLchpiV0ShxDDUjIpDtBaHk/bsf7QEcDhWOBQRsghNh",
+	"KDw2oVGexnSpWHHKZEwFdL41OwS1HPXU0B+lVPEEysverdab523DHB88sNA5qvPgATl16DgWKIx6LRbg",
+	"coCpyiyL6OJFwDRSQlAz83NF+EvFBkNRy7UaDgTbY6/IwmRBOeDz2WIFj7uwooqkUukI6eHxVe3gppSL",
+	"XPykFBLT37gigxwqDbhoxJgw40tcE3/mHA8OBSdE6LkfH3V7JMBKjA865FySK8YWhRwwcwdI16GwDUvp",
+	"CJJ7F5k0hGSKqBmFXGT77siTDxHZARP+CrGqGLWzhMbH4TwJF6BrA5JWUYbIpY4rM3hqjyQ8lC0bxCTl",
+	"Sis31EAv5CrHlbG8YyxFyzhe97+PgFaQnnJAFMNF5BmRK690dMg5KB33UfmswSeDJ+3pXI5fCamHwmjE",
+	"Kig7+cIVFtqu5XIQ4FiQ+Kh7FEc+XTXlVwwBQnIvE25S9GPKpe6QF6gVOIMLj00LYi+x8Al51SPpc2f0",
+	"oflLrOk8ByATl6tTh9ICQRt00nCbxC+FT6WzdHZyB0ltZCXPey2aJQq16g4502in0TIGmVkCr2xZlAej",
+	"lBfau7lCnHTtmABmhlZDCiAhA6c3FSkU2G/WbDRDRdOOBkZrXsnpLqZpEIuic2jHScUakOzwU1dsHZFY",
+	"SMFi5IGhgDPDKNapO9BnMk1Q0jh2jnybL+WTpECCB5XX5INNwQ+HH4gYrhA7x4PgxG5ZxtqsWaG82yzR",
+	"B4efUbFlI0sTo8XQsd6E4zaonIW5SByKRrO7WFOCB46/YYqKm9/S9gVY2AzIWhbQNvLEcjjVHDWcocix",
+	"GmCbmQ0eYWtUC5KHXlebxukeh0B0g4wADwnx9jBPnNTDzNqhcFqEOSVttm0O2Vr2Flm25so33IUaNkP1",
+	"VXmdI6RIdXXfOMZW/qE4d5nEecUNz/I9j04Xh7oEX8EhwFHRJRXw4figMxTnYT1oiIRhzXg4SbAc3sEg",
+	"WXLMAKldk/vx2/cX5CHA+D38aqvZrh+6V8UHoamDwvQpclGAV4A7Au9c2WJQC2ioXJ+kIjOBlChamihI",
+	"E9kB5QkZQU7y6zYfGOmW26Ogz1u3BlOVLiTOX+cb9lkNG7F/uJiav3e2rhDW8S/S6DcSMPBTulbFQEUh",
+	"+96d437iLjHcfTT4gHr4tQhp5HTNGM0zoGiHfCv1DPUVzHRtgy5puyDcj43h9BD+atunD9yZBKnURgIO",
+	"AbbMlRKBSWgBDmO9XrB4YIjyswXG+pmYx8jPYLgbkfXzUPzcbrf9/5tbY8TbIj+TOEfnMn9eeBGBb0PY",
+	"p2zt8zTh8Qf3lwJE98ED84rnLNW08IpqKuSAQPY0BoBwDLa/w88kzoFizZ83hIJ1r0vgvDDDkYIVRsOE",
+	"bQhiF50rp1GZk8ql+bv32Gx386aX8M/ad5VyMOHhoQC1xbwAZYmL0KPMBSsOBRvmm+UFOhiVfmrBQHUV",
+	"BM3o+667j3n/MrOGhBvuUASNPbxmPJaJkbdvqbKwuZbvtCOubd95JeTK6XlMLc1GM4cb8iG+eGTkomUb",
+	"a1HypOw+B7UTe8owDvLCLoswepCjrI32DchYCsHGGlVaVyyMjfCXLnIeQ778IHYdjvwEoXCD4xr+SJVu",
+	"wzq1z57bYgSuvRc/ICtMJgJdQqxd32oIKM6YUao1TVOskyIfZhJknEtINtxLU7Ot1/Ys6YO6ifoITZWE",
+	"VE2zKg0WbGDU4JfNZ41iCt3/ihw6BUwOdwYaAWB53lh/n6Epl62tjh2G8gtcXKNYQZGu0Tj6R2QG6nNO",
+	"XCaSpzmxLautZuaYhr2F9R02lIrIytZ85CkTY2aNAMQMR7GEj6Ck6B07h4WN0IWGKCgAA3IU3OOA/LCm",
+	"GG0jxK6U9rvfUzE1L1guHjzIzQBD64BmA4cl4Xc2DVujBnkMqIHiDumQC1w1qMId0zTN7dWNoh7xgXFF",
+	"M+adRHY/TQHaJJPL6SwiCwlv3eH8wN0Zu0PvWeApg3PPV5MVEuoj4rP820uOzovv2u/PAvsRYg8O8zgz",
+	"O5yO0qAa3e4DqNKREwxByJWwWgBUqoEeykNMtafWuZxTFgRdB08jW/Lxs49hhOeQucGm8z8ygvbhkj/8",
+	"/OjhGCYXXj2G6ZyUpmifCG+HCZvf6bS95DGKY0KIkTFKO98J+YZ8JSUfTmydOL/9CkrldUyunxYe5Yal",
+	"1uQbQtVajMn9A/IN+pXJfbqiXJMJ0+PZ/fi3X5GM125sD39rdZOz0Fkcka9+ONcHB52/KCnuHxQ+CXnb",
+	"4Oj/Bgqln2Ohm1n7C3fp/ldCF3xAip91RIyCTxRebbfHNwSHbidX+j64aL8hlt3ufyXcHHp2Kjk498C+",
+	"LcoHbLmLDbB+CT4+FIaLZMan3GMdL8y2nC+VBnBE4beob9FjMUvtY6pDzkQuVyMSw1rFrnoyUKVDA+Ep",
+	"OGiGwvvypEDexs8oJ1+QCEauXYRjcKWZ2VLPIGvFGjp5NVMCsPub6iDBzyamxYJKYwmDnBiBYo7WGU3T",
+	"gWPaRcYWNGPnTCSuDtrmLw0ILIchOdRBBlDp1wFjfiUjmawHpOHegf9XR6V8zO63ewfkmlwfmAG8c2LD",
+	"cT56nLAWDXkDQSUAN4gma/BygNaDJ685u7lHGFJyzvAAcO2mQDWFs2EQhP+MnjcUPq3FxqXsgehDAUwk",
+	"AEWtV8y7B9HsdPa1H7U1qDAhyPKlC5x6SW10TeEzkYfC2AicqWKwwLtPAR0A6YGnYLDcdmdJMWYQMTd6",
+	"HWhI9phOJSCKWUeDOWpIrPIFvn8QB2ehfS8YtNlSDAUKOPjyINQN0bgJVIfAzuHOkebq2Zw7ecQIS7hm",
+	"iZuYlouF1flicxqawQBfz6iYKrJcdMgzGDAejU6+Ff3schHbE4BgqyoUQA7dHIdnTsYYijNiyGCFeQ1F",
+	"/O7968sX7969eRfnGh4cR7HvVxRHBb+2nBROfDsVaCBmnWeOM3xHWguRXFHB8xJUFz1zWl2l7szqgq68",
+	"CctfO96GGIrTYmYbGgPQ7SvQjm3VrFXoMXjma7ieBp5oq4sRX8mDvUILdbn2lYZacTQUMRaxWherrzb1",
+	"imosxXMwLCGqT+K8PVAMG9NVniMUEKTygcI5yPUJu8U6JHadoMJHUZd2621VcJ+pPbCsj/sR7fr7BzEo",
+	"YtoJm8jf5EqmzS1WWpthoe/NonrgQFc8TX1FXKHsLFcKXdQA9w4r6J/CP+wU6yLRDWUrtc2Og40a/uz9",
+	"+cWbVzEpGWLg0ImDp+w8LnwGY95BlY6v7MRCK4EERkIuEnewEXAjekUr1wyTTC6GYmWV/3VgYxcesdqX",
+	"FRsDrLTx5x1UhgZ2BZx/5epyY50B3AoX07fmAae8DkUepIWPoWuwoOdZcYWmpO3IOZMrRUZSY4mhynEX",
+	"UaewfUTKp5czbqELkXInvS1ZzknqDzjrAi1XMOZOrRAQfOBOPLPmxn54f0G8vvfwa96K+vrhxHZcQiZ4",
+	"yVNj0mop09xlnRdUC6Wz5Rhdk9ZRZXM0ChAQYCug3DN/WKMdOlCCvl6WbXlfyojEdLFIbdzateD7ndFI",
+	"4wOvjHzF/yFkCKkqw9aADFt5v75Kh69hKwqe4Dq1j/zR30hqbkQXiLnzqN8Pfkdphm8wawbZvIUOk76L",
+	"hBQ6o2PdKbwXetDC05sHmjf8w7u7vSdPksPxSbs36dP2o/Ehaz8ZnfTax6w7OaSPxr2k3y+8APtjmoc/",
+	"fiXDlk28ttSyZIgKA4LOb1JM8Xfwq5sL/W6XXH/CF1+bRXgO+VhGp7BCHmLgpa6CT0kMH7Fy3x8CGQuO",
+	"FszkoGub5NGxDkSn6TpTze1Q87V7CjZWxwhjR6E4iAH5oEG1x6b1wyj0jZir8Z/aVo9tnyWxc5l7J6Pb",
+	"UE8JHQrb4BVHKyXusNEa1G4Mn1Htne7Q3PjkyDYLVpHFpjHa0Gy9mDGhDjr21FUxgbVRLiQC9Rp2vwNj",
+	"DYVlLNgoJ0+6vQMrfOja5404AwWRawlUb9mXQDcQVOszZh3lrq8wZhvkkBdwdPtDGs2mGCY9cu8A7dtV",
+	"FrjTKX5nnmmDcukzRDrkImNoosiE1Xr5hsKqprjfQNwr5jMEwWFoI5V5fEBLksgBSprfkKDBKqa6fIwr",
+	"XRLjT/e9gKhcPCD3j7rdg0H4Jou7a7XTBc2gi7MZKGx4DAXDEQf+b2xi6xKjzIYAODyujIkIMXi0BtBN",
+	"mucW+eqAjtlfD17yLyETdx7gdKrRm2A6lYt+OqeY1kH8FfPtpYCCXxuayi8ZzkTmzetqVoDRltk0l1Vm",
+	"DEeY6VOjX4yXmTJKI7hPc6jKoFrbaQIpBzcMIQ9+NNrbcuHOa/ttdKy63eASxegVut7MV2xazY9cXMV5",
+	"VUuJPKWem3VEKt1SWPn4LL/Y/oHZCPB8oddwJILdHDlylMHROOaDGqYwygvOFlIEKXn//uw5sASkVZgl",
+	"h0Rbw9NsMmFjv86+RWc4dP8jDPYIB+vd/RA5XVA9i7whkkchja0tM3/B7z8AbWHMxi8g+Si3xKD2nkJ5",
+	"MUzi2YyNr2y+dWSh8aGODLNrwoWoNiIt7LvKVZjRsSW/mQTmUqDu4R2roAzCfPANOKz3KnDUgDQWJD41",
+	"741DcuYtUMs0za/AME7sMPK8AkuSUBeDVqIIC4I8ewovcTwLA8OfipoMaDCwFjUBNot0aiNaduyVbqzh",
+	"8CsXzQx6h3YGIKAMj+ZixqVZSgvOkaeTQmacLSnLQkPfplXaZ8zuK2DnRJgEGfB5ypRNIYewBYA3KKLM",
+	"aUPT3L9j51ffoDWcZP0dMNPjcKZcOfCC4toU6hZybjKWTTDqPHoZP5NCm2UxdgCEB4vL50ZeUdvCQVcu",
+	"mvH2++F4jbjE8wTBLULVcQDzmI9QCs+5UtzIHC+zC2IIZo1C2Rw2drfKLGPjqiJRkq6Oy6r9fQt8Vr0M",
+	"9HfzsW52DL+hqP/MMshQQ9hY6+4yW/Ns0n5F9XgWD8ADZ0gRkQXLZnShjFCKnFiFc4Rb4eN9fy5WgtY4",
+	"VgS4v7DiAEJsEDEn8YsLOoUFQw3hw0yCigTAVU5HKDUNLrJe4RLIh15FPtj8oSAXMdQ/HY59wGsbsjXL",
+	"Rxm6k2sOMLhQGBB+XmYuN8vpJSAYufIaMBIY/JXAPojCDjmzTwtVQ1bZA4PdLoLNpyw3BcQOr2eT0LWk",
+	"pYxsjwnnmMSphdmKwcSCn/20yimcZqjgKaMuao0VAEaLX0kw/DlTuVOWW5efm5GfuFNCgtGRHxhb5E4E",
+	"m3BR+H5ksx/xJ5CFhsBYV00RSnbOyksY9AWvW8jgcric/mAvg1Pkp3q5FkckYXqKOYEUnteY7g2mupGK",
+	"4KSwk36JMXsMztpaWDeBPBspGLb/EQbrjppy9p51edv4xj2Xuhc5jR/OfZiFv7cYKqnUFvsJlVMNvX8d",
+	"8rns33muVZ5o5aZVaT8XzK58zU/ylCg+Fe3lwggPB0ou8vZ3KOdskzxkLmY4EL4WY0YnZlm5jqpA8cb8",
+	"STvWoIt9OMzgZxjhk5Bngty6Jl4psL/r/dUQEECFC0VBWIzlU2D+slQaJuIGXWijHg67cKFwILofQdOm",
+	"am14dbpkSg3CIBzA247lfC6FbVxJvf1KbEGctWcc+nDON+GKGXFsB5s31Q9Hmv8a0tcpSIgHmcIC2zLu",
+	"1UxCSzUn8FR1SWEkr8CYcXCdRT6GEIU/q76XKyInmgl3ToXd9gs8G/wORH1S3JQo5K03GezMHDPV8kNk",
+	"8/iERl3Rnl0KuRpSH6xXYQGpdkb04nw+QJxZlux+jG/a6hWw1ON3VLMfzSBjoiAGhBgFKFLn3B6a8Zf2",
+	"WCpMJPAHrMpPDtvx37pxVfH8KF3MaSElmQPaPRQW2Fw/VGNc3QXPpY4zMuFH2xDW4tjY9/gtDA4V2MP5",
+	"E4UtVk+eDnmOYhCZ1xYsYUvgpZZzCnD66drNm/LLn5ZS03C67re6FbeFBNMlMCIM+fTMJ6Oj1QzZv+7I",
+	"iqxVA4UnRFojJwEUnsZZRHnhTbBHs6WA7D73tfzI9ZztwpXgVnDcHRrkXFwuMjk1ZCycmPW3+B2aB9aK",
+	"yWa19rzSPE1tmudq80TtqQ9Lxcsvv2J+mcLxzbmag5bbMH53vSAFqwP1Ck/hvHERd/cDWMwyA7MiFDNw",
+	"CJZcDFE4mzw32pUmUN+zyC8XYs4ot1A2tGpb8YQbMLwQLAr+4BsrQc1CDt+nnGoJOTscMolPL559X5tH",
+	"G8Rg0U1IYvNYfIB20ALU74qIDzCcao7S8sV85PZNduAuEcQsepj9DJs+/EYceLjC4tvlAqVIeALwpKLw",
+	"Q2zPiL1ard9fLZxLQVNRoIr1WNjjCspNzDAHQe4hg9JYwx0rmiXkPhIyIrFtNWD+6ZsvRb710gHwGR1f",
+	"AaoXPNMhb3JHgg8cmu/jdfB2uLcCR2sJTmTbXKnevnMVpRTHGYAV8YA3c7Fm03msy9g79sFvjBayT/PE",
+	"frGOn61T7FLLS3xVyT9UvFgge6mLWTGbz9KgqNq6vBI4gTClwxLgNX7JxjJ1Ceo8OAmcRlw6DNzPOfsG",
+	"Ej9jRK24Hs9YAlA2EBPhyrO22S6hkTioC17jOO3JRY0mDgGAANTLs2FsMfpA0sbmTPOGbRDVDyaQ/xoI",
+	"jlKcPyr3gEOWhE2V5/JAMqfPKwkGFwCXWrgUqxw+z+QClRR4bAYFSmGVm639shPI0z6C8fsf/fDPrW+D",
+	"+EvFampnzWDRXJ4yYui9oqEZFvLBZe6wLA2g6abCAXN65kUX5pxY8RU+7XOEANzCGVTmhxTQJ0LrJlgQ",
+	"LXG9VMCqZtVSSZMKs+YXDsj9Y29FBsPjmBeON0ETEu+XzhggIpVpWBN+CoZitBy51KVx2F9hEEfVQSQc",
+	"Az+55xfs++KHg49AknZlsvbXpo9MWJoSxVNAzUBX2ZwnSR4+rmWZ4KuLTGo5lmnps+5n+G4NA0A8CqQB",
+	"lKoJHWyipWBfFmysK1QOPivq5GX4e/nD6LhJ0xy2BhJwcpgoCClAMokVu50g7RGdizbLXWfc7CejP25j",
+	"R7QHrSMETQqEpMyoQ3pH3xJYUMH85lyNpZjw6TKrLGnhWhOBCzsMJ5FXU0OSmMKKQvMPyJ/Af/pgdyEu",
+	"h/O8YDZH3M3kaRGFP4+VsHQRqHBBYr8Vw/DX5WipCuGx4OfCzrRrAK83JsVyPMutB6s0gmY38IcONqP3",
+	"aZN5CSReGM/Y+Co//VEdbd7C3rqzCe21lp+9Vjdy4B5rC4Ge6NET8rFvG8tTPHECdIwcxi2V8koR6hko",
+	"GVVoa38qjC6hmo6oKss7qD13HO1U9OViV2Ilo8uloJ8pT8vxruKV+qF4HnIVRA72j8JqMjyR0elp/UI2",
+	"LrFtfJHRwt6+Ob+It1lofiYujS+cg/2tbpnNTpstNZTEJnIlnmJ1oCJTSWRpfBqBxc02q1trzAPMUR0w",
+	"NlQs6PFKDYA2XSY808XtFPxeS2zwjJp7cqpPuA4SViJweqXrQrdL3EG2N+BWpiBnE9dJUkVElyVIboCg",
+	"BVM0O/A3GDtmEkDCfzErvkE0oUMnSM7pENDyVzZR2zZgcFxlVbW1XLoYTn7kQCbZW2Mtmn//iKHhjJER",
+	"6PpZRteg48cpOpgAx9T3w7p/3HUp3/Byuo4glcleP8iLn/KkjKhYfQ3SYyhs2oFNj3ApMuk3w5ZgX/Sw",
+	"FWNizuP+48cHAzKR4OTmOsiRQXcJxZRAzKENPHMdcqZVnk8B5XUUmuuJZCiCfIrQD+viTSlX4J4Auk4y",
+	"OXcZeO8QNwbze9z2g0h5BcCiJr/HDW9GPwOUo1bWkYDH7wBSRCw2UmUbD4Wrf7Z40GERD7nvMiIUXR94",
+	"wzHhkwnLXMtyzL+yXzTLZ3Tjgg8jFJFOqgyF883kaZiuMNFNGpUL+2ZHxDmby2zt2BuK+7MA5mKKghBT",
+	"KcLaiHZQoFpxQl2xtW1O5WjXIW9QLCFQqJyzwv4u+abIyrmluEZ/Zd/sOFeoZvkYWFaQ+Kj7hDQ50wDJ",
+	"5iW6KiFsFxVq8aJcIrtJQD1h8KtlGOSN++huiAgGceMfJcbJ48hGXg8im3pKirzxDgoBWGLTyjre11Lv",
+	"wAMtyfFHndMLa+jhM0f9Pql1xMHcMRvVw41nDIPsxop0mplLknFdlQZ5P9j/n72vX27byPZ8lV7WrZKU",
+	"oqiP2OMJVam9iu04rDi2x5KS3Q1TRotokhiB3bxowDSvy1X3r32AfYj7YPMkW33O6Q+AIAlSku0onD8m",
+	"loQGuhuN831+P7wg0WyYfLAALe6gWVUIVq4r7f3ZIvUgVggg7VRQriB46pLJdmruz7RePK5UXhYKBvBm",
+	"ObUWYuwOe3c6LEAQgN3TfO5LIkiKEdm9/abhOwHbDI4rFK8pmc47LHpzdWleLETnzD+ePX/5/PI5lXW+",
+	"eH4ZIYKiuduNmHewYwc+UVuaWCn65zkbKaABtefKdhJHj06/M494fHyK//kWo0iPjx9BasB7Kgo9phmf",
+	"dxlnQzEDi1S3bR8pNOzS8mNVXFOp6XueQfg74zJWEwuRpJWSlum2rENJlP6KRQ3acYQZiWRcElws9U8i",
+	"/j1sCcEKSPoe8MjY0gh7E6h0h7APFkCfnBy3zdcN5+Hvnb93vj0glDnQJX0Z9YaHr5QUVEhB8bRy60j0",
+	"rdkrQi0AExVkvPEUtKfXd9zSHXbuwzd2ghZxDb/hgHIXK0mWoR1EWAxPjo3tAnMgwMFSgmoQbOOCJxIG",
+	"jYV+s901ZhF7rkiJDGaLuVtILYTssqQag7Pi4nrOpJr54jhApJMiKNdwSCt9GT06OWV1NTHLk6TcKc+4",
+	"gL4up+Zwwt1qPCkQEj9g9yBhl/DBGFtT6GBjLs3Oez+S6hAUUnRwZt+UduXUWJysIR8J4yq9FND7R6cZ",
+	"0nFkFwRFzRMMu8oCyo/U0GcDffKPam2M4oKEIRnTXcw0uMSjuWiIkfkKlElf2nqZfXtRiGGHJLHQFXWA",
+	"9ywnLDtBQvHwjUqTwZwEUTnPCB0+7wHSzBs7iH81FnbRyLrL9uOMD/PDROTDw3GeT/k0Ocx4LsCoPKS2",
+	"1YMui/qABdpvnf3H9yfHx2ez70/BVjs5PvZblUijpB3arx+Tff/4yVn+/UmEC338BNYKcO3cog2iQYA4",
+	"DbbSpcN+EHOoeBk7o6d0Yk+/Y6UMMaDSeL2C/WTSZ1g9MjkdXjl30++wC6x20LYPxeaJgfyb0qjYU2W+",
+	"jLZDVrNWqSuOoQSqOwo8TX3+tHpVOyxDwdrTNuJDmGHUHNuX+7DaxWywrYZXrmw8CIKXgPIZ3sIlVg86",
+	"1cJ141IgLX3Q/mW/HGAowiaCGDMP+ItMsDqa2lp6Wjyu/8f4ZzENveo9c+BJAy6VBFb1VM1Edjgwrjmo",
+	"Y1xilkPFPMLYQBRGDRlwLAEunLnX+yc4k+8e/+30IOjddyia4wSAD20ndKCXyoidlaaj8zc9B71MQeIh",
+	"uxATbgS21ZGJHFFv029WNsKxJoALM+NvvmnbNkcpZmySSOXqBqGmC4O98Zxs3y6ScztZ0qafaVtdqEz3",
+	"JQKDIgRpIMFwhP0D99iFeBHpb7zKdkJQ54H51U1i5AR2hUhLa47qBUNbiezLum6XDutBV5Q3GhbxTX5D",
+	"E0WEavmbb7wYmPB/+u3pmrPsdgI1LRjETp2FEHFnrpp0T0PdZxsLwcCtJDieM58CcTuK3BH2x7Mw74pY",
+	"WiomhGaVUb8MAPeFK4IE0rWj/P7mG7SfM3A2sxsBm2RULdReMgTsDjo8CI5RY8CJ6s5VdgMaEgSKhb8z",
+	"X9lEyXyswY/2El+jt4OmGIue0eOMo+L6dOA7efLo8YF5QNub/DGHWkrgNuIsujB2Rl4e9vfH3z0i0O80",
+	"GQipBdKS2gaoVrd1PjVK/fC0c+zBloPffWq3dDGZ8Gxufk/Cse3RkZ0NBZ8+hKNEHMo2KhwPQJiBiwPp",
+	"31sX9Psf+OAGCevoFLW6rePOCU5ATYXk06TVbX0LvwKE8TGAZyN0BYBrK13HkKYr/deEZkoIIeZYQHdn",
+	"l0X52HzQvTiq0ktDR/plFaxADR0Mko7KICqVkkEIwEjXWYvRdfwIPE9pqQUeGa/t9+Jht6wLjrvcYW8L",
+	"GYRCvM/nXkquoNndCJ2g1x06+42XS93uFpCkAhLVZtEvzy8uzl88v3h38er8zcVPry/Jfl5IArtYDBTr",
+	"Vfhs+3IhYevBNrNCelSexu3A7FKpVLehf9FMG08fz0tU313Ss32JriNPU+3yN1az0FQRUA4htzF6Yyxa",
+	"zYeiW1P7UvZMoZsNPjIn9npxq9vKCnn+4qqHhLAk/5dyZPpLjoLHAbr5H23bafmDioFNa4BtAAAfX+kB",
+	"AG4MRy3/sQXjkuX8hPbaIzPVt4W0nD/AVuEA/1ey2VUHlqgx8qxA7k4SeOZup8fHlVUsdJxUl4GvvtEi",
+	"sD9+wwVA3BznvshDkBUSUEMDMIK3V6/e/dh71bv46fkzDAB4NAaA23+Ea6x7rkcz+oHHbtvMkJP1Q64k",
+	"pwp9EeOgb9cP+tFWRuOIR+tHvFL5j6qQ9Ii/NRpw7rqVcNR3jUaZr/FSneP7NeNOGiwIYH2UeskzZMB/",
+	"dPK4yda5bp1fRJzwy/kUB5+eNnuiWyNt/WmDFZ73/mHMeHP94yZHokd5jQvwKCAoiGNPGx2nFzwXMyTK",
+	"ftzkZFxgRvjKZ95waIMjQo+6xEKFEr0NSLmQ2IbItf/41P5Y4f0I/1I3oszF4q7+I7RLjB60LhXithPy",
+	"i/mmLRPd7y2j/1tAODwAY+Gx+WcQkG11W1JJQVwnChgmyNDpYiKIJ/jH+MZea1a9GqHMbORI1NMJZyE4",
+	"Bfr6bQcvSoRgzuZD7W8LhMp4Hba/E3NXnQVVNBL5ec9GATdXSMNXSgoIhpE2WinM16kku4R4vTj3c/7U",
+	"bhEH8bpBiEAZDm2uCcJBtaoggLAwu0w+mrnv80s+WnZ/uuwIrjE3ThN5g5wwRU5gRj8SzMWye8CQI0Tj",
+	"eD208tLc7NuGAv0XFRurP96pp6bC+1KpX7ic0ybo2wvxLSXylxOtL6DgNTz2gUDlCYrTqrA0jhTQ4W0k",
+	"ZfzHB4T0awUrVTYis9ItHtRe4js+hwxmGZoqWSgeghxSMhhjlibAHsKaZu0wvQDFqwQ/ZYuA+7IE2LUA",
+	"1jUtrtNEj0XsfULH9GiJ6HOC5FwIzUINdpG5lknoEetL6rF7LUl3uF6ICisnBLtodq4xwnrIiJGpscfS",
+	"OFRPG1y4vT+F07iNHqtzrEqq7HRTVWbf21qt9NReef+Kyb08BzSV6J1PshP6jYU+ntX1cn+J7YzxE1iE",
+	"Y1i2KoInDUxmAvVdajlDdQwBN8MJp4RgxKmWLwzxEeGtxKIKHnsYi7C4CmsbpGBzgeUqviifig0Qog9Q",
+	"2rHBs5hCo4m5IEATeqGYTWlhA6cW/2GpWwjhzcYI4V4058oVWBoUgUTGgGRWCMJBsiDwPjyGqz8OoQjt",
+	"balR2wLTY14lhGEbLEOOr5PAaaIDPwKxsxel8OLL8glbB3qHU7KPPGPH8NIAjaDVtjIWCGfr6ABhda1Q",
+	"esaI9wsjQkrbvz2qo7RdQ2rbmBvafGWLy6XXyEpA5R5I3b/mENmXGG2QHSWBDDVtkkurujrYMRXF9SXC",
+	"72Vcj11XD8Ai2s5zc6QJllMpLJzBl7GcapFmV9rd1STBwV6e3OVeXlAZWa58nZnblVmpMtJ+u50lizLj",
+	"G52X8upO7/CcfF4nm5pdN3Cx6XPexihxQ2tNE5uSxPRxkmFK7k7c51qBtNKBfiU+5OF0d87zzo66Lzvq",
+	"jUqxAT3QuHuavoevx4/2GZd11laNBQFwtYlsSN8K1GbYXrzoTBNuXV9iUz7r5bb4EZOSzhfvAAJFqdAI",
+	"fVfAmJwhjrcO7AwqqF7B9UE8MkQu0oTdY8E4wm30u//DvPdsYxf1JdconoCPfpPLe/IfoPIa6I47y7a5",
+	"tW6ecysL7WWqwzN14surpuGQKScgygE/9xSl4JJjjAx6AA1bbpmx0QphEYsd6PlZaGhgdAaB6xScjZ1z",
+	"vVMKjZXCBR3pslr4rNqAaIuXSvzzNHVcvm0LJQCFUW0LX6C0Cxy+Fwwpj6EZGnBnLM8xiN0Kn6RrIyAO",
+	"gnon803vZzPDjcVnMknyJoLzKTQytT6/XW43frVgpeWX5Sn0jq0VrDDUnJMJ/9DDEafH3nWBlrQ6cfta",
+	"kiOqhkte/tYWe7v1MpE3666Fax6kTf4Xl6aAJVYvTu2fShLyZaJzdwRDwWjlVkk8Yhp+WRLnaSZ4Lkpk",
+	"7lSRGDLAhly2GDVJ59RG7EvyCbvSBsf60vLiRnQvQHkPGUihqQ8KgaVAgJsKwSy12gNuqieysZvkaHsp",
+	"XoiAfR18MP4mfLJvyLJdaW7OnA2LzBFeKALDpMEBP6CFC8ypDafragUHgnGgFG5jJXdAEA6APYr6Ho3c",
+	"xy1MYwo+CWk70aHfCYAvUaVhU4njOcUuUmoideyrbYxqKQtKAFt/AXGxGfwZEMNuhAacTXM+zkrzgDnU",
+	"tpR2mGuBs34GNVOya+H5rolBqC+3zlvBhpFg/qLFgOZ9rVU+r8QH0r+BrNRjNV2f4woWunkdYf3oBsWE",
+	"JxvuwgZria063XAVflytWwMIoFzTpwQ2kAtp4dml8atrQdDKCh/14LRgk2LANwg1/nnrAa/kNFMDoQHa",
+	"imC5/+J6G49+oGqX6u6BisWF/SB//9hK+bVIjaQsstR8C1yOjKc0Fqn5UQMTLP2Z9Vv/dnH15s3rt5fv",
+	"fji/eP7u6u1L59H0W6zf70vGDn9i/VY9lLUbffn65+ev+i12eGiEBNsDzp4+JAyQa+Y3cW20/ZQoa/ot",
+	"RAoGupp+yS1DNppSrSD+iif4X0dx32/90Zef9voSXA+77hfKrxr+7ZeMEqLNRJax7ve2kaITCsv9Qf6h",
+	"TfnOTo0U/diX/fwVn4iFRfXzC1hS147GH2FAPw9/Rxr7reBxm9X84Tez5vbiuPNe+fLX5B/DpZ/affnp",
+	"oC+TISzvf3zPZJIyeHqqRp0fec7TfZFlB335qS+Hk7zzJktknsp9Kzh/FvMDdnRE0GgQsVFyICrb61mz",
+	"/DaXfue3G7k88e6O8dNueqjI9+G4SNjVPbupe3BQNO3p73vhGdlrs73SCTG/4In5f3c69v6AHTnrSzMR",
+	"lYpOqkZusTdifnC2ZLV/NKhlDQpW6Xs5+sinybsbMbeFqrFIRS6W10KFNvRIqdjyrlPhk8WVIijSoBCp",
+	"HTQIBY20gHckZBz0kgHQK5jlzgT0uNvYTuaMXGp0zHVgReqczzsMdCOAT8F8V5UtLfZthBp4wdpYElok",
+	"S9tGPh5aRPCvq9XQymqi1RY80s0CdXDefJCuyMdHqRolcnl32w9ilEgN35jG1kvxwQIjcFkHwu+dS5tM",
+	"L5El4CUlYoEO0o/Qp1PogqfQ64vNla/N1rHTzrG7b19CJzDSgD159J2Hi3jU+bZzGjibbl7UBWdkaXTA",
+	"EO4amiyQqAHijZSUsSpdsOsiz6EhGJrbzKsRH6apyrDh9QYbPc+lxf8K2sQdcH8Jp8jSlLj9qWMbajOJ",
+	"xIq2x5iKhKQyv+lLgA9MJgIa3EPE65Pj42P7lhwszlnFL3c9cSqNBZGCXyLyQEMfdevSylSNevLL+qZW",
+	"gq/1zF6auW7uXi4MCyf04XA2mx2ak3tYZKkAFr/4djP8UWWTTadHY7ZooFu3u/Atr487gzCAM7dJLq80",
+	"qtbhDUkUsmQ0zisuLwicC/w+1jm9cO39urs9xLR+6vlPdi5svbI/J4CLr0TZlzQ3qEevHUO9bRT+/Xii",
+	"Tm0vepZAjYKuJY/5v9NX1xmoCTqJToXCJQNiyRqrTAt2DRQi835rI++RDofzHskTeyVm+/TP35J8/APX",
+	"4urty/1+a5znU909OrIOT2mKB409NYTLWfBZQcSVnNVQJsPNnpstWrJBb2h7VmzORv5kaXNKe2MGbLE/",
+	"7co4kIj7uBmdQEiaCw+2dlFT4RxSM2vwDQlGYf8juzZzzdIu21sx1z3mfMzcYhtVfV2wCNDJFfhS9irv",
+	"ZM8j53bZXu0b2bPu7NIJm/s3m3MbZ9qlCXfQcEWyMfsY8oPXt3dWS9Q/hSa3KvLlNvdza6RZ4i5nm5Ys",
+	"aY+IaYFkSujSS/zmfEz8tqHnjJAxzV1nwCFVI8AqM6bhPXTipGr0usjvof9miXO9SJL2lfvXf6FSmJLK",
+	"fS5jRJdbpXO3aBsJQlfmIyWDccVX6v3gCk8fZn+lmC16vsFXTbAtVVf4vPzVYzlYX9JVxIXzhMV8DueU",
+	"YJi4nLtx4ON9e4yXYPMKlCoCbhk1eJQnnGiHYFZo0UXoPJvZdCCtGphPAjSXhWxnG7GLnRCgdQM9ZV+S",
+	"EDF/pfnbNHCiGRjD3RCl0WPTJ7QXJUBidJyFBMjRNnR5jKCR1BHgkFRDeimNSWTzJJXExnmeU4yPqBQL",
+	"LYLeRwIfhYst+2HQ+hLSLRIvL4QS7YtFCdytAtWx6NHxCQsZINvVU4FvbwjIrvkYcCmRY3LorUzXTkll",
+	"rJjzh3uXiTPD00S9mf4c/e0YwUIteqGbChJaEvbwybHtO7LAcyWYPQRWu+TXANhPtr5FHNVjAKh2U8Cf",
+	"keWcIgyobRFyMVWDm3aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjmc7R607GimEdiSDUV",
+	"XBMN/GeKh1Q80i8aGGnmupNfvHlcZGHgw4s+gCi3tB7D8Iv+usMQ9BBY21uEHN3FIf4UVtQChkKNbYEH",
+	"8jYWkjeIbGh5aUnv/zZGmafCdaFoX8NrdDYxL5esi2sx4hJ7KVwV6GLB7oWdwMOr2A33dqX8cnuwRdmu",
+	"FTq3q9u1U/0SdbuBIBUybiREn5vj5la+q/z96/VRLNb9ht5jvXBc4hPaMUcf6V/NahqcAWzpP1ylQU3Y",
+	"BprdCFA0iBZFCI7rQV0AvHsPCnvrrMvg+3iwEZC/cIXB5iETqsre9Oxvqmvp0JVrDHQyksV0eSjFVdC7",
+	"Ghv7iVBXZbnKwCPhJhLxwRnggxuH70omAxUTVvirH39+6qveZ+MkF0xPodA8M4eiLxOC6Q/YhUIcd+T+",
+	"eIW+5tjSmuMskKAm6pDLDc62y0Gaa/9u7nZy+nc2GPOMD8z2nJm7UwNolesd/VCwwAGf/ZSVmeQPqNxg",
+	"DpMBRHEOnFOEoEQeMcQCsHNwzKUvuUcUYMScT4A92QZA4M+ORzZ6dPwt/Ap5NJH4PFpJ32/hj7XINJF8",
+	"IMS12Urzdxuah+IXCs9HdUX2SP2DpfbBe+iSbQuBmko85TvMHRC1cWdrd9yc0avpn6Q+4QImu7kjXh13",
+	"D5XvjdfwSsyuNOALNp09XV7rf9svdlnJO1afrDQVIVN4C2+7gaB/q1JhjDH8qu4Z+BYSnZf8hrTlrkbg",
+	"C/nmvmadDunnqxJAxfs1lAkY5bCQrUdxVErXlyTUHebrb1WsbSa/kL1GhXFn6etGeWVwRdLkvfjP5Y3V",
+	"lvW8nEmhT4wNPNokEvih/ROLKSQelHToAyLVQNsEyBile0C/XZL3peXrqNOnI5G/TN4LKbRu3To+om7W",
+	"qpOfBE/z8QbaxA2oryajtQLcR/L+FvgLm8v3FbKkV36bMLX/GciTMS7qDzgoE7EScMWqzHXVBbVQz798",
+	"eYjnpobGHVkZYXjzToClRiKHZ600SnA27da0yJ+uWTCBT/GJiN2lu4jXDjlkUyxmR923ylxxYJsSO1eP",
+	"JuLITme5o/8W+7x1KQy2p73fbHQRKCIbFHNZhOsiXwx8sXMqqR8UGZDmBjfy/qxPiw98te0K/9PWdeRh",
+	"VTFWMy33Q5c8ZHskYpiENXC+rF8avtjVHc2lSW/Rn71kfAM/dUlQsxSRgXoRS/l5n1LuN3Mo3bvbTszt",
+	"/LU/S3gVTy3KtKn/YOt8vKacIN7at0RbRx/pXwB4NwyYHJYwf5BR5yjGXGjVmPc3rkrBwt1Fj44fRcTD",
+	"7QlTAUSJJ/ESG7DMKvGFDcJiPeJCdcbNJdPiyHoaJ+DO2N483KGF7sy7ezbvcndMLSksIjF6gWVFzl1i",
+	"xNH3Y9kwijrj0KIoWRpB4lvtddhrmc6XSLMJn3ehXhLqFV1RoGdfnrky2oUbtwFwvQy6mCuocGT7IBAP",
+	"sIQSDT7ctMzasC7PUWe+1ZDu3MYCayDb3iw8cXP7a9U97qFm7+uR2J7PwkMGho76FgRKXz9azueRzLua",
+	"wIepS97apMZm6gNwSdC0BXbr9ZHs6PT4OHJY/J6hgFx8xOvAr96D6wnELqHmpxupZjqstYffEpuBHhe5",
+	"+WD7MoaYwmujE2aJFix6fPxthUiJRfH1u8K/gajNInz2uzjJ8jkiBccZT2QiR1EXOyIcMb5RTQD3R+gj",
+	"5709XWJaMhMC/qQlMfW3gsfJnzWo7vcdXv3njKl/fWnBi7Eq0rh0TEcid0dlaVSfPqTVZbiOPDss0jwD",
+	"e0jnfDhse3NpT3cYcaQC+WORM52kQubpvBsyYEDFh6sriaADJEILikUvE3njeMEln4iAfmbKR2IZ0wtB",
+	"Oz3Akt7gNa38xOwObFHQi0NvWc9be1J2MLy71MTXZm9A6W7u5IWVjfY3q33V2mzE6yn0edFNHZ8RZhiw",
+	"8jAYYG0LLG0jZ9FG2TRWx5F9AaDrPAY83gGX7Fr0HbG8b7fzaLwWoYcsp+UAr/TFf9FkQCLfq2QgGqKb",
+	"4oy3RWqtjr6HerWmy7HCtvEK3IBaU4jO3Ixr6LJHj3NLkRtmmCDDNl9OFmnHBmPcECO9FW7VWglurytl",
+	"tAm80BNJrqFJmnlKdhxKbvbacfY6NxAZDy5X9QC6weG1n9rGiKJXtXKgV7ZlQqg1XFDkxNhxv1jfaOUg",
+	"d5U5bBXKlyaPs1Qp7VYxjb3YWF1oAFfG4al9cIq2SdVk8GH05JtMjTLjbO0CGQ/XsDBmgLMCllkWd12e",
+	"STffCk04GFEpLuiyf9sviiQeCXmwWPWZJ3lKuMM91Hrs0ZOTE2PYQBWFAyEO1BVdjnXVY3OmY0J7MebS",
+	"60GugOhxs2JQXPwSwGGUQDWAwyVjAEpDL82Cugz/t2pR/fyZX1KzBd1F3Sgp+XqMX1onvJscF7JXuwJE",
+	"/I3DBeytm3+1rHRFFK6GT21l2SAtyqLipjw3buPJ8bE1X3Wb0CXJl2Sv09gbt9g6AigPxgDuy+WsbnZE",
+	"tCQWtq01fLeO/mYG5G9JPvbqfUNjsjJ4hWF5Z8yXV71mJsvTMc9DsyUTupiIq96FI39bBXRgro3NLRaH",
+	"/vqk8eBfn8DwQp6/uOqtsZNeXPXeFmBLaCFjt8rGi1wYuW6ewVicp87VtNn+XORqOrX7sysR2IVZ7rtE",
+	"wIVEZkgUrdlAyfci0+jzbRp82Ug6o6SzdQIgpBf7RalAc2bDL5D2h7BzGypHgfSIAdk3BGqg1jPSOc8L",
+	"HbGJek/xaavLoFMiMo54xP71f/8fi6ZCxokc0U+Z0Cp9L2L6cZAqLeKojbREuZhCKwWgKbXNQzOhILIE",
+	"bZZ96W7WDu+kMncjO40Jn7ORApQtoH2H+YRQVVi6aAnylI085QUkr3kKWZW+HHPIdVH27NHxdx4WKuNS",
+	"J2YXXUeneSjNinFpN4FmFCeZGOTpvMOepkoj1j39SVi4/p4tq8jHPO9LSKEnaVrmXe1Sdl2qnE2L6zTR",
+	"YxEDuhXeDWnMuWYTARZNInMVYnkB5L5muGH4NnnybqJi0WVqOIzYmFvQRLqjGg7NFo2LCZe6uzhTVj9R",
+	"XFch3SQxayhVX4Y42tcIi44c+ri0iBe5ihAVCoOHi8UqCElltx1fJwJ9AfDUWNCLnojJNTTxZMLnbM7w",
+	"jxrSRNCmO7RiNOqwSBZpGiHXPjTPQuWKVOo/jYFoo003QrPrufmkRTpk5n1FdM07WAsBkgmepYnIfNLV",
+	"rQAMRwD7wlXbA32G0Fz+BJnz7b4iej7GQu2sAFCs/nAeOPIzFvWGh2CrUWcxbVqisf0YnuqqFu2DkM6M",
+	"58wILbCYcSUzxfgIGHoJc8wKgNyB1vUlfceWxUxMLL7ayWmtJVqKsWxujIaG6LYxWXP61XC4Pp/LZfx6",
+	"OAx0PL2i9U00wSKD4XmWrLCavO0Ll20eBa596n1UIjXdhjd43f0Eg10NEoI2+tN+q3rSneHXJOyHL+iV",
+	"ytG2wMedNAi+vcmgOhDk1o9AEL0LFj5g85hq/deFCzeLt4T89UtjLxcOndlxgpAJSJl7XxKLbqatcyXp",
+	"sk/8lmFK0ylOWwMrxQHjGlmRRHaohSR6ew1kLEnGbhIHOjtWMyTvNB54G4yVRLLfcaKJHP2xnxVGaGr7",
+	"iwO0izCDCuglRLvv19T2dpa5QLN/qkQC2RNMNclZVkh6PsCUosQcJhKsNWxdgBLdOdrfLC8yyN26BCxm",
+	"X8dqBuCeapgLiUix13P32wmXcwhSGXuLhLK+QfRdgtCF+1okVvbPQucMCeJLD3PFYwCIay4oyKbjOUsF",
+	"Qt69t01l2lqbgIlXEPzpmVMIxmBDTi5rgVhLNMmt5UloLGuOmSZAKa1sQrqDrgJ5TO9y9Q4XEYXAt2i8",
+	"QmsIuRuw2Qka81LMgsOHpUHuVLq6aV/h7XbPL3gu8jMPDIhNW+b34Tu2RdfmLVxnaqahHzACkv0LiMBG",
+	"lteWGHagCC8qhdejNkC5Qv4fUZszNenLFbuHx/gQYboigOnCX1m03TpUmWr2buNCJ65zWJjxiNubXN6T",
+	"/yhENm8S4szFh/wIPvND7eJRoXlENZ5r0VXdOm0GsjnEqhsK019aQUjM9kOSSh3WI1cUPrQoVlKg74Hf",
+	"YgQ1hku7A+EmEDiArz8y23cIEzjsPYtsxYc5PCBL3Yd9xhb6BrA0TgFSdmcXcGtqd1Hl4aXypQCNzJin",
+	"QUDKPVk0h3k77/2jUDm/vQVz2uglv+C5mPH5rYweM7TBi6NHXSYToYr8M9tK7Y8k8qgUo96IQulApVJ7",
+	"erGEnCe3z7oevlqVeD36t8ve05+fX77rPQvV4jb52MZpT+pSkj7zmYEx6eBwKsoCc6A5BUQPkGWmhnhm",
+	"kXqmn38y/6dnST4Yk5Trfo//6Ozn86mguwFuHmVZn4k05128oSNC3ccx5CgcVMe8FVrk1TGp3O+32L/+",
+	"678RbQ4CtMZKkYkcdfuthZs8U1LU3qPflwT0x3W/1ab5Uxal03u2cCd0wJbdy3WAdf3NnqpY2A37tHW6",
+	"F+w5yPHuY+YXt1wNPVpQ9d3Sa40P4E0wRu+K9tu9IsYYghvuxeb17HXxV8xCwHR0Hqsi74CDQYNJsx+c",
+	"2WuvM8FvzsKbZea9+ZuFVLB7y97c3qobGsW75H7hW9yz+25LHZN41V1RiS+/r3+j7sZGZOAt7Rst41Uk",
+	"t0pJNHDgllfmIx9PaPvOvH0rA1+tXIztfZUkt8CsdbX0YU3aw6unp3zGBjboVjX1gal+u7p6qAGmiXxh",
+	"rOyRyDeoyRQ6t7bYLte8yzXff0m/LZinOSLVzUJ4zZqE95Flru0OuKiGpmy4zaX1IALEob3P/NMx6Zxh",
+	"eVOSoxbFAqdQQxx95Mk7+1MQW4j60riu//qv/0ZvXEcd9hvEvXzMJNGVhGVFc0DcA7QFBr4gdpWrNioc",
+	"4kDCCWMK7vT4ODo4Y1qVmycx2AOetU0CLkTSKASE+dhMjIQ0Okl0WZ4VImJc32jigMa0pt9HHoTPgjsS",
+	"uRRO2ry5VOSIzJRD6hIQmVI+EH1JwU1Mxg5VBuBMPHfxJ0wY0+aME2OBzClIoIupyLSIRfzueh5h/2hw",
+	"Atm1QLqr4MIoIJM67zGpAFwRolo81izJO+ycuR1wHE3GftEsFdwWHITKn7bXZn1wFycqFilEHnwCksEv",
+	"ddBtgu2CajgETGnbSJLkJfBlSl6S4qSt5XgzCozZtpR2eNuRAvRlX/yBaedu9UsN+vzckcH08PIGlltE",
+	"wu60iQVipQ0Ij+yRDjOmaZOhTyvL3bYDpu4O95D/zAqw8dcDT9tQfmgnbRHkWxbfC4+Xs5Cp/5SETdl6",
+	"urPel1IfC5cDkTa1mZ7C1amIfQhrA4vLDyrb8BCFXFN0ide8Hvp7VN3MH+a9Z+uKC80If49PEC/dtIsK",
+	"8jgi/uLnh+SrOTU0pfs6L7fulfqLn7Gdj9AkPI479krlF/SBPdzagjuLyP/p3KALh7B9f9HwzUPhn6s3",
+	"ifVb3nXot9B5YBt0E9kJL+knWhZPr3QXLRhaEB9/W3Fq7qIryBk49X1BNTHiNvvIqu4Vq2vv4cnyGpNJ",
+	"0MextLknrPOutvFAeWoWow+a+x8k5dpdg88MzDXKyAE3DadaCjYbKzZUaapmGssDpjgCnFwqbwUfgk0S",
+	"IJKVQAMjieMWfoJup2WAIq4H5eFFQEs1+A1x07aKgQYtLrcIgC7pBtshi+zilg8ibsl9IHDihc59Ymg2",
+	"CFqex0A4aINg1/MA0aRrf1zoS4Cules5VndBoAjDde4+JPDBPMF/2xJBIDtnms877JzaM1xPB4TspPKK",
+	"Aev9SSdR88tBl/plIF4aVHYFa8Cqs/qOE7as4YRj7wfj6YzPNZslckVcyoq8LxqUgnFNhPvTcM7bRpYW",
+	"ht8DuErzFdFJdKpnU5jPZQEBe4pmXDMex/cXD9j5tJuV2j+Fz39XK/+A1eR5HAc6BLM+1bReWU9+Bg/X",
+	"PvCzIm+QyCQwjdzqU4IOMNbyybZYGrSeJc4vSceVnm9ZEYDbS2e90WzvwiW2Z6TeI7aLCNxhs60DO8m9",
+	"NXO8HRhGue4b6VDu2mqjEnSwZzCjiFX+MjDWluNkBEGbyPYPOAq3NuHaZcL41LLA9NyL5L1gUZGlEXQa",
+	"SzFjQfn8fpGlB0Boq22lJg+xyiCtmkyERXJl1FoiJPbmQvEndq9KSEVT/Veu2LWAsnvJAPluxBPZ3Z4i",
+	"ZwH6607Mt1tZPPkqCLJKGoQgyJqzt5ZG1XcSmj/uys93SnpTvAdsgVHG6fMtNYFIqAlHL6GwycRUcHwL",
+	"4EXUxSeL5Ggw5vlyorALIzBQpKc8UBBqyCIHC2S5La0bu6cRcNipxGQIYgkIrhNNFNht6sKv66ZLjPMZ",
+	"JbFr/bDS18jCwBkmeYadZNhPz8ywSluZpRQALQU9SLZNizq6OEuVzvvSh7AdRDkK3n+qRJYmqaiRao5F",
+	"J8ATHryId5NET6BbPuzaAs1YIjl3ZllfQpmHrdDJxYe8i7gakEPlSWx7qK4FE3GSY6eXM+rGAH2BnvbM",
+	"eOG2oORaDHihhffWUR9gmbPZu+EQqp3sdejjQ8NhkreDTc6VWtgW1/EDWsQzmtKmIpKAuVUU85wfFg59",
+	"NXJACy58YWuD7BvPinzcYa9LB01Z/hE4jK6IisdtLLPhSBVPZyAyBy5yc55CHZm5bj4VfRmZPY78kjLh",
+	"inUQxyTRLBlJYKFgF0KwfuupeQDabLrfqpZbHdI8I9wx35JknrCiBitoHc2LTMJtf+JyZIYWU2bJXc1d",
+	"p8ERPHN87/gRV2wlNcXOwg4CrmSu1Lvnv6ok9hwsrHz2bcVTeL6C40+lWVTMBO/LfPHURqreQwMpvnSO",
+	"FGMRw2Iu2m5A+jNDFMoGNZNdFme0QnxVWE/m33f5fu4E0Rz3tFkPctaj7DMbqPlQbG/ZlDGp/gSVUlc9",
+	"c0Zr66Uax4DsPTYGiaiM26I86q4aIN0727j/0Y18Oi7kzeryFkzFwdEcmpcOus2c0S77/dnrV8//iCpB",
+	"rv91+KvIBiI9PO8dXvUO6UmHq7HHbLRrcU076/IWzY1Ngl3mPH/eSJd54q6N8qtpoyyXhxjD0cfRvPVa",
+	"MV45G3g7IbDXwdLekH+yFBphPME/xjclaso6A2DjKgPoo3cy5vc/osA0uHj2czl73C3nr0Ioi0LGhJnj",
+	"/pzEbVT53tLpyxCodMGSBZvX2I3X8/J2EqIUmC7OJqE/jfh7ATZrCGzgrqwzg4xBXciBMfAuy/5L2VU5",
+	"W+QVMDZ0xLVOdM6lMSNzlcaMG8OFXc/7MpqInBtd0EFBCvhxCz1nhMUQQ+LPZtEwf2b/hIgWUs3ajpZo",
+	"ooDyQEyWFV8EYKFfmhx+k1qJYNpbVEt4O61UL3FyfLK+XmJpyY09lbermdjVQexiR5+zDqIk1zGYtE4l",
+	"1VZGVJXNLRt2lzmq9xLLx0rtxW6fdX1bRg2iX726UwzrxtHHxti+DQxIeE6sQFjfSDUDBzeJ2Vzk5DBL",
+	"Cl2UZtJ2AYMxn06FxE4kAB0GjhsAFyfPHVCMuCY2/K3d2xD6+O5j9jVgL6/Usv65Bxcs34muZjXXpaBW",
+	"/TdaK7G2C3s3tZ99+KHWev5RZQAiXExcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7ZFN7EDNz",
+	"tm/d914Bg9+FY+46HPNXl3k7I+8eeX7h491OVn4m6+79kzXpxHNdSVpETsgRQrQVo2HBgxer7AmWZXSD",
+	"Zvhq3gHksjASS0wjKn695oObvvTptLGayTMWIZIhWkvc/vhWcA2whMbbj/i1yvLI/DXD33/2tMOvT3aJ",
+	"hz9r4uHXJ7vUwy71sEs97FIPnyf1EGrKz5R5IJ2/ifN0bosolzte0aLzE1gO9MxovY8DynMn+3d+zs7P",
+	"2fk5d+TnaPqs6mVbmjI+GKhCVrn8KcentGAz+H9xOOFJyngcZ0JrByAvGWcDkeU8kWzG5y4ziGDv7k+Z",
+	"SkU9/uQVTHBhleV5/qRmiKldNwmYquPv6rCnXKPSuZLJQMWAmz+xEe4Jz3ORmamQJGx1Wzzm/95qt4zf",
+	"YMz/bN5qtySfmD8J87xWKBcn/MNLIUfmnJw+ftRuTRJpf/apO51niQRexLpEtt3xPbctwVxGmPOom4y5",
+	"utVURr9V+GE8BBBP2q/1KJ72wm0gPHHsLdvX6z+mXfv65+TrfjiKi8eTRNZrLvunmsyq/Qi8ykElUNI5",
+	"+KtPS/OR0CSDAXq8X9tTyrFcqQ7rLdTIY5jLZguhYQetPyB0oY6iBSFOZSp9aZcI1Sqoerwdbc7SkU5G",
+	"sphiUOtCyByzjID0iM3cGNgC8A+cdZcgCgcKADcJQiUhgkOQ7u9yfoNceLdqKDJ67EuHvujCBl3gZrbb",
+	"toCXx95D/3ezhTiB3RwIzo2o91fwz8iRDSuttn3fDrttJMDYWQ16Bld8ahM9YIPr4boYh316iOK8Sdzq",
+	"ufmQL/kNPWjXGv7n0VkoUwJFw6i1aM7I3q3RYs0DQ6TnnCt09NH8ZyVd/WuvPlybVhJb5lstgAAom/tr",
+	"NG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSLLtFKVtp84ZLKDWV5u2WX",
+	"1xj84770wK5+chdy+np7b524bGrmbyQEjORoRqbuJ0J16BCNiRPQcMD4LCT+M8k7DLlMiIxZWO5tPjAq",
+	"EbuJg95Tqw/GXLex4RSiTWTMK0liGFsyzxh3lfUiRx/AsShKMUNX5Xpe8icyMcyEHkcd9gwmjO2P9sF9",
+	"CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+g4uWcESTYJ8e9eA",
+	"3sd6pGXch7KJ38bAUzOu5+0ci7qx94BX/oUdizJT84xnsd7lGhrb+C+5zs/BgtyZ+H8yE9+yH6N+IGHk",
+	"dcOm2qzGmD8KzcbtdV1RByohiM/FmOTUMIbQtdo5BAHrBpnrAU6iPmPRx08RG6SCZ9opCUdxCw3s0GXv",
+	"HIlY9YmBVsD1ry2SQGD8GxfD+gYTbvRgDtzFxBdIvoZIdYmqmeliMPbP3o8eHT+KkGHZOSLoWVDtfkRb",
+	"7EqGgylQ4sqjEgAIBihwTJlPRORoboB12Fg21RvV6b1pkVv7/laKDzMn6+j5/cM2V121g+9Dd8W8sUu0",
+	"SUjPD6nvM3OnVNN5l2pmHd3JTn3tlNED9rReQd+S+waaKSeYrll5XSLbY8gQm5P5N+G2xWpQTAQGHoos",
+	"bXVbR6CV6JkLeikZSQRdaRsXBABYEhmA3lifBX4R+FYDNRGUK/e5ZfOpQeAsTvQ05fNX+Gv7kASR+hYA",
+	"6BCzl0DnAs1gq2jbnhIU+aXC5mvCfxukSidyFEyG9ErNfC7pL4uT+c31Vzt4YqzMrrRCaz7HqgXbylLF",
+	"Gac5BOjM1Un4vt/FLSHQIsJMPu+1qfQNeEzp1R9CszhRkQevIKl5lgdCatUXE2BvHT3Wptioqm7fKO+n",
+	"Y55HB23m2r8PiwQ25PzF4VUveD4UpizOIIQRqluxy3gDVm7g62qWKnVD8EpGW+DZxHISp1cEH4wJGymY",
+	"S0FVIQvb4TL8CxP5WcyJzx2ts4pJNeBpinvzJlw0nyaHN2Je+6w3PQZ/WnzWm0xdBxnNacpzKDJBKMZC",
+	"6oAZLXjYWPC09jP7Cf/w6Y9P/z8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

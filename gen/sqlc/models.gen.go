@@ -412,6 +412,50 @@ func (ns NullRiverJobState) Value() (driver.Value, error) {
 	return string(ns.RiverJobState), nil
 }
 
+type TicketPriority string
+
+const (
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+func (e *TicketPriority) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TicketPriority(s)
+	case string:
+		*e = TicketPriority(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TicketPriority: %T", src)
+	}
+	return nil
+}
+
+type NullTicketPriority struct {
+	TicketPriority TicketPriority
+	Valid          bool // Valid is true if TicketPriority is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTicketPriority) Scan(value interface{}) error {
+	if value == nil {
+		ns.TicketPriority, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TicketPriority.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTicketPriority) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TicketPriority), nil
+}
+
 type TicketStatus string
 
 const (
@@ -706,17 +750,43 @@ type Session struct {
 	RefreshCreditAt time.Time
 }
 
+type Team struct {
+	ID        uuid.UUID
+	Name      string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64
+	DeletedAt *time.Time
+}
+
+type TeamMember struct {
+	TeamID uuid.UUID
+	UserID uuid.UUID
+}
+
 type Ticket struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	Title         string
-	Description   string
-	Status        TicketStatus
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	AIMode        AIMode
-	Version       int64
-	LastMessageAt time.Time
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	Title           string
+	Description     string
+	Status          TicketStatus
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	AIMode          AIMode
+	Version         int64
+	LastMessageAt   time.Time
+	Priority        TicketPriority
+	AssigneeID      *uuid.UUID
+	TeamID          *uuid.UUID
+	Tags            []string
+	CustomFields    []byte
+	ServiceID       *uuid.UUID
+	ExternalID      *string
+	SnoozedUntil    *time.Time
+	FirstResponseAt *time.Time
+	WaitingSince    *time.Time
+	ResolvedAt      *time.Time
+	MergedInto      *uuid.UUID
 }
 
 type TicketStatusChange struct {

@@ -38,10 +38,10 @@ type Querier interface {
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
-	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
-	// own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
-	// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
-	// changed.
+	// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+	// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
@@ -50,7 +50,6 @@ type Querier interface {
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
-	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
@@ -95,6 +94,8 @@ type Querier interface {
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
+	// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+	GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error)
 	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
@@ -200,7 +201,9 @@ type Querier interface {
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
-	// With the customer, of any service or only of one.
+	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
+	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
+	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
