@@ -1094,7 +1094,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1346,6 +1354,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1386,6 +1397,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1655,7 +1671,7 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Status Where a ticket stands.
@@ -2200,6 +2216,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2304,6 +2327,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -2911,6 +2937,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -3897,6 +3926,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -4317,6 +4382,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -9957,6 +10023,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -12582,6 +12892,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -13631,6 +13944,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -14055,602 +14417,611 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+UdbniJNUoctKjpm1T66Ne1rLbk9b0w/FcgCyRoVAXahaJrj1sb7NO+DvU/yD2Qm",
-	"UKiLoih1z7UbsT0W6wISiUSev/zaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+HkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+AvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3vFxtD8+avcmfd5+PN4X7ePRUa99KLqTff543Iv6/VbQypRKzCg/XV8HQIfzLBV8XqKB",
-	"ZFzqlUiZmjAlBVvEYuwRpBXxjA/Y12ErWy/EsDUYtt69f315fnH67uL5s2ErGLqRwcVtxgZPwVThEZjs",
-	"sHU9lENZ/drF8z9fXL56fn5++v1z/Cw8TqtQ/uoB73Xbj6PuqP1kfHjY7k+OJ0fdqMsPRo/xqyrB13Kt",
-	"Y51xmW334advXl88f32nT0ciyTi+ecblFVurZWe7jz9//WznDze836zhi7PXZ+c/3Psitgy3nT2LNR8l",
-	"IirvOC3SzyJlqzibqWXGTs+Key8yLMfjy8g+HrQikfE4MQ+fEatqxlPB9CrOxjMRMTUxnMuyWazp9Waf",
-	"pbjjL+PCjjnk3W77cbfbbT8x/+nm/xfRdlvq1uCgexy0sjiDzXl6xrzRGAq2Bq1Hi1SNEjHXj/zBwkY7",
-	"exXrsZKTeLpMy/N/v9CwB1kqJkstNMtAapgxf6PZlVgzlbK5ikRST5Z54dUebYz0OT2DV8Vj4b3+LjTp",
-	"HXg0Oez2CzQpD6WOMMV7kDqv1SksYokxkoRl6kpIzVZCZiyWmWKp4FrJWE7riSHVJfJDDSGWWkSMJwmL",
-	"M21fPBITlQoWZ2wkplyyTBE/7UCa/uEG0kz5Z8GkfXsDbfLRI13efBZponjUyDKxZsrdY/hkzKVUZjKG",
-	"UGYn1JMpf2gDw9z88l345xieydK12R6tQZYuhU+1/QLVCuOso5h3A5LsbaoyNVZJA8GssNBqLrJZLKdM",
-	"JFrUE2lhX9VMolGqrgQKm5Rpw6T5i5dSfFmIcbYbmQ43k6nIXHakTKSpamIuNx0k1H8tVcaLVLpQis25",
-	"XOciNWOcZfG8gUA/wyt86qxUQRyPhCHEKo2zTEg2Uak54BhPzLGy3oUqo01UOegXJTQMD3f9ctFAFJwC",
-	"UuSd0AsltSgfT0aRTEQm8r3raMGzTMwXWWvQC1rjVPBMRJfcaH79bv+o3eu1+/2L7vFgvzfoHXZ63e7+",
-	"weFfWkFrEstYzy5RlrUGLZ2phfu5+RVHnYNuv9d7jK9IdXYJUqz5iwf7vW63/xerYW6jHbScMnt5q2fg",
-	"fBq01EJIHj+aLrK20rrd63dHnlBsWVLCdo7HV6K89Ddor8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJ",
-	"YfeoFbSWoMYbjgVhhcTSrUE3sOOIlXS/9ntBa5Gq+SLzfuobdqMDJ3/+usgvzz9bI8PbSiuFWrM2OjQY",
-	"Dz7bxJcpPXwrKvvsJiQcCxOeaBG0BI3h41f8p7NayA7h8irfAaB1GpVMi59bg951UPsQKKNND/WNZZJw",
-	"nV3SnwWK3GhUZI48nlUBG3vA+t1u1yioMKQB0xlPszp1FS8YjbNIzttp4I4Lb6fkAr/DIzUcj4PCtRoa",
-	"ApvpxNGAbTOqQa9usmQoBEO7QLnRQPr81u/vb/9+3x7Z+v37bukiJUXtx8zvd104klLD1uDrsPUbrXqF",
-	"9kSgYNiK9SWPh3QkDVt8mc1UioO7iiV+x9xwbV7jTgr4eYOgx/sLxwXxvlrAZ5c5DQrCa4jSa1iVdEPY",
-	"rdYkszu2JL7eyOpp9/F/jrt/1+PuE/DKRTwXapk1myI6TszRUasrZvRwsy4dxREz5gWdErEEzXMXLZFv",
-	"1p0PClpiPrA6/dBehfPt7dmPYl2zU67EOjDjXfqWxMevm7ZI/3jQ7XbMYPvdMsMetkd9w3z84KB9HHVF",
-	"+2D8ZNITfb4/Ouq26Ng1am3lxb3uoNcfHBx0Dru9/v6+ebHkczOpD2LE9Ay23SIVk/iL2YZXl6d/kRdf",
-	"Rmf/Ja7Oo5LrMWjpsVqAS5N4Vw+M3u5YWQ+MYm9mzONW0FLyciRmPJm0PhkdAdb0sjytrmg/Hnd77Sf8",
-	"cL/dnxyJw+hgvD/q8xby2HgstL4wjFe2TAwvBuAa4XATGvBgU/QO2TyWy8xXJr628Dbk4tagJdZ/mo2+",
-	"H8dv4j+dvf/bWe91fKbP5tniL0/Pjs7++v/+z//t/L//839bQUt8WcSp0JexbA2Ou13DSJNU6Jl7kU6z",
-	"S7wVpRFxzUjw1Nrt47Fayqyq/kzLu2N7/nDuJKfwzXETTVM+Fv9J3u3OWM0rzPRE9A7aj0e9cZv3xgft",
-	"/eho1B0fi8eTXjdfchybN/q6A4HmtSOL/0ZTMHz0lMuxSBIRNRp1ThnNZjxjUo1UtGZSiKjoMdnxwEMz",
-	"PJd/YzueomACOlz/4xyEWx5q3mT+wQ61buVM6zYbcE9nXE7FW671SqVRfTBIqmwmUragmwqbd5mmQmaX",
-	"7po57tNUjDM2U6kWbGSYJ10bGSxW/m0644tEGDOI0/uNhgib76mSn0WquZnVa5UZebjItnIYj70na05g",
-	"//KlVNklt6+uHsiREhpPYrgHHcb+C3Y5k/u+K73vua/8KXtfrff4NU8DqAc7NN/ztWtqJmn3vgLSSbES",
-	"OmPAmDnlvBfCud8QLVzRwYqChI8zDWdSnGk2XupMzUVaOJaq5/HOx2w+wleowjYMkda3HM+8RYQy/9IF",
-	"jKnhQ/CjWUY+UkujyLFYflbxuOA+jIQep/EC+HTQOmMrrunTEctWRhE09POCo5ZRzvBd7OBxr2dGuUqV",
-	"nHpDe69F2rCLq0fvprNnix1dOTVxCBGyShOPYDhnRw3gNhqi+UpFv3t2tX77Q6we/69nf57+dDD/U3f8",
-	"l7Q3+jD+X19+vjp/8oPsZy9Xh8vn6nF8yo8n3//1v6L9H/+ZFEizCrTjNiyA3ZQFloz1IuHrS5rqacTZ",
-	"S/VZJBw4V3zJRCp5gmOxz7cNG7buOtB6VfGm8W7mmn2fa8YeRX7jaW7Q+NwLxt1ur/046vfbx+Jg0j7k",
-	"R6PH4yfRsehO/tMOoRPLzzyJo8oe2PBwOY3CIznJyiLJv1vjIVpDbPTkmH/BKZ2Txszw9qkeN2iR/Q6e",
-	"l1XdbbOeBO4nR+dbq2WGQM++ey/5Zx4nqJyWz8yIZ3zENcwrUqs6JSMaXS69V5Q0C/eCXL/YNdLaO9o6",
-	"iPjMfrU4sopmURo7EATZt/FcecqNwsISJaciZYmasliWxAqxvxmfeeNzw/8XvGLenlrWqZhYjrawdS4z",
-	"eLZI2BSWhEv7MORRoNIm2uYpxqMoFVrvkgFx3JQB8bzwamYHVqGrP25Dghc83t4uW1pN18VZfwXjrBjp",
-	"LXHVP511NgH6/pObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSt3EUTFDCFP7rzw",
-	"xlHZFPkgzWx/4DJ6M5nUypiXYpIZO2W2nHOpSzHEOU7ZbAt4j+BJNqvm0BhdWSQFA8Cxi7qCR88iMV+o",
-	"TMjx+ky+TdXUbOrqGaD5XDAiUcB0FicJW8pIpGzF1zWLEeevvYyl2Wb4Yj+By77PE1veaNo/ijW4lovf",
-	"2mWpxhtzB3zZ5n0f8q9iybyhV1azaZYlwr6K9Zxn4/ICwRdA2hlLCLIVDI/fmKDif3VuX13g+RpKFj5h",
-	"vQ9EyDuzv2/Vl0nojXAj/dx9QDyJKmmZYhO+TDIII7tMuToC2advP639QiJX17dB8Z3NiTbuqzgB0Fyf",
-	"piISMot5UtpTH4wJW+9dsnOAF1yOvTeU5FrxjGcgHoV7pzOUdzn8DwvCrVcwxc2wWHFYNbSojt4ji8cj",
-	"NUaz2xaxZplCNWsDhXwmQiM7FzGyTqIoKRi8zDBSz8jY/uEh+xzreJQIdnr+9OwMNHk+zkQKZwOsuU3x",
-	"ho9nSl3SuGJzcs4Ej4AXk3geZ61B//AwaC0U8IShTGkYmN69QwpUvijd6qLExa23aWHKRPMW5y1P+Vxk",
-	"NbY08OzPS5Gu2cLd1Lww/j2e1Hc/m7VYyiupVtIw74xrxukj8Mp6yqtldqkmlymXkKkP1IcxecQ3xPGI",
-	"jz/vQPJu/yaS+3NsJHZ+k0fmdxhdqgl5GZtA6xiSmHkGdMGUn2ZSY4iqJB8ofkXxshiVHhw2kRteu2s2",
-	"3kb5YAfUSBO8waNHLSFw6FYYuPHflhKFwOF9EqJ78CsQIuVSx+gl9anxIlVzZmwAI7HGidKbOSJ/S2H3",
-	"oXFgE3qnCj0VxdfuQgjeZC46QvgDaqZGfpchyUuus9NoHsuqRppwnTFursU6S3mm6kQRBMzhpoqCFGP0",
-	"pPoatpopQx+y63fZHqKJGC/rBl0hhjdqIIKanskXKi2n1YHp/+Z0mc1Yv9M1it3cJ8E05TKzQWpP09jC",
-	"yb3URpMBXyGPeMFJ7gZU73DX7E/nb17X+dvLL9piIOZbr3hiJibqw3TGLix/kJZ+bh+8pNUrCwUI/JIw",
-	"MCqBeQ/pBbFk7y9etJ/sshF6TUeGmwnLB1RZ+uqogQjouXwhRDTi46siDc4yNhPJoiwN5nOXAYoGRpwF",
-	"RpJS6tpmh+RBl0IQ5JDcJVMq5Vksp61BC1Kwl4tou49589XNYSYZQaCtLlPt38JrG9RMlMflKdrFZqd2",
-	"khirXCwETzUF3YxGPMmEZJylwthUGJBdzeLxzDydspF5TyoSwbXQYK3HkkV8rbcgkO8juw33EIHQVr89",
-	"fT5dB63XYvVeV9VYKVa17n4rqJJY7piS0qsJPrwWX7INYeSzTDMpvmTl8KBNRiKqHh+3u712t3fRNXtl",
-	"gPxWis+xfrf/+O8Re3PpCtXwwSmbiyjmzMg5OG7VQqTIX6SBLFIVLcd1bo48yF8XU6i8KE8eRIc4JAd4",
-	"n99Flj8pyPKjXJa/dtkKTVGF0uiJTi/UUkbVIyybiVQERhk1MzF7TjcQZAIvqAsDSIVOI/P3LnN9XJjr",
-	"QXGu9rO108SLNEMzhovaor7zjE8mbMY/G8tkkcS16ivN4jJrquajlA06kKwriLRaOs39gN43OwU/xk0K",
-	"HM0wrxZsIEppEoY4b/k6UTy6UOqlEcWlLLvPImVHB+zH+Lsaqizw0UvwOsDDZW0WlJk5XyN9jw4P94/Y",
-	"aJ0JqOSaq518fN2CGtvzXNw0FfTO0HgqVKgOGqggZGRYBBaswc+MqxmwBd7b4PuWNxw+oFX0+vsHh0eQ",
-	"hHjb7JPbxE9AY7dK0haDcV74fIqbk102K1C9QfexUUT6PTgYzOFzuX0eJSxLCroQWF4YqCttXjUXwGOG",
-	"bBOu6z0/C+8tly4eVdi/tFPB2UNe6M8i1TvmlhU51PNC+/NheWSswqM1AwZyLDObNdCYSpZLGAYn8ZZp",
-	"JfT6kkrfoBzsqNn7qrf53jueiZfxPK4kFLq6TyI8iAsla8/jlGfiMqG3FFdVCyj6nKtU5G8yI4KfIc62",
-	"u59pu6pPM0WWj66y0oXRA03QO9a4vOgsovMFvQSVItCmDHF8/1RIo6OIjQmmdS+1D+bpA+9UIoyahZQs",
-	"61gQ1gTbhTOdgWe0bnea2zB1kl7jLeIbmWAiDLxrCCJk2IITZSQY11cUOdpVuzhqipaameXR2Ia1Kw/c",
-	"kOQcoj/fLfW6gaUTNY3lJobG+NHlyLzC5+fqnkgFW/HY7KldmPjJ1ikrOCdGI6rQwR8wkgDcxBUzOeGL",
-	"TC3ASOYsE4lYzJS8VYFKr5BIBunOduAly4SePIZz6MA8+Xi/2+0eVBMXjzkkbR0etp+YY/Ro0hv1+UH0",
-	"RBx3zb0LeN1+p9vp9fY73Uf9g40FLzWfg2MPEzMHrVfqb3GS8EeHnS578Ode74S9jOXyC/vy5Ojy6GCP",
-	"vYhTMVFfHvUODjtdsKdrSdJ7ctHvDnqHg4Nu5+iw198vksRmtzXR5PGg2x/0DDUPDnu9Ak3GPd5tdx+P",
-	"+u3H4163fSwOovZhn3fHj6P9yRHYkkSTbm8QjZ4MDgaDRwdPNhOl+r0CUZ4JfXW6WDzqd3rsQfzmfA8N",
-	"5fN4Kt8vGlJ7b28ub+XXw0LhGqf/C4hjpkLUlfbUExpVrIOiN2Zj+Y98dzh+enZ0drX4809P/3TcEfvd",
-	"zrifyNH8RTf6858SQ7jUzO4RGc2PtlEEH/G4bata/4j5S3g0fLvbIHI6xXK6ZeKUUaz+utSAarKU95A0",
-	"9StkKmk7p3/yZKU6I2bLXPh/NTvGrPjdjJjyq3cwYnA9nmJorAzlAb+S+VGjDBAfurhandESa3rNCUsF",
-	"hMzijEHi3y4q0ajJx3BBITo7lIoeUBxrPvMPcTard52bK4w3lgr9i3BjAYvv3yMO8Okfcw/W1JCWd97H",
-	"/xGC978ARpsDneqdWFbhjIjPl7VZhZi6nAq8uiGRxGUSIoJah51l2mWsuGSKAYXPGZ/y3YLo46bUCpgg",
-	"g5HWi0dvJsCSSr3icn2K+k9dcmv8JZtR5tGGlLxMqUtjGF5y+6Y6q9Fe7LAPHMDlAGYOqw2/QKT5/lNY",
-	"fUdIZSD1JCpPxSMUqpy6wayGc0/TLRuIlN9S9FQT5CM4AHX1lQz8WVBVoO+dUAVj280oH2kznew9hkzv",
-	"z57OeHYr/87mgtNbSSfvkPsUtLI0nk4hyy13G7Utjq0/2G0Bb3ccytciku2Cp4RJhei5Wx+ztALwFCTs",
-	"lSBx8/nq5WgeZ6W5kvazGwrVJqCpHVFe6bFXIuPm7QjX4xCCCBeoAZQVPt7WmVg04rYaMrXzQRKoUW/z",
-	"/TngU35/FZD2ju/YjGcL7xAy2m7UWIazmRJ4z9Y0vyUU0wYkJn/1Pj578/r5JwRYKvHiT4//hxv/LbkR",
-	"//muBsDrH4xPd0q2ut1pgRP1S2tbnmdxa/X/uuZ82QZNYNPREny9JXJYzVwgn2brdKjr2lPSC+I1jNdB",
-	"laO2/16a7wuZxWNeCe+9Vi7/uKynLUvPldW0PL9GChHZKlOXRb2Lw2O/SaGHbJrSaCqqWHnAcOBLvVws",
-	"VJqJ6JWIYn4BD/kUeJvwWFZQOB0N3OOXkCiE2bKNmUauctBop1iwdrf8okkhfH2YU8SbmPeJerLUzgGo",
-	"A3bmBtyODxjTosrK+iL4SqZC/ubG8ujvxFjNBfJMGX6jgp9Rl6K3Kd5QzSPeATHKpef9xJM44k1ZD6ds",
-	"HmsN+T6wMFUW+uyeb8h3gKSJUSr4lWacpcvE5SyNlcxSPs7qy1wMK8WIpe5VsuAwdike6jbV6+UU2JAn",
-	"UZ2mId4Hwa/eumBPBTp5ruQmc3ol+NWld71ANr+KTXC9NgbUdEml7FVqFaPaHsHc+3ehWa+JZmbi/tQq",
-	"9CrODYIFWCGGXUggL7AKiWMmnu92jQGdYtYk2MXswbsXT9lxr9cNjFEFF3qHncNO72gP6IPbw2yWxSIx",
-	"8jJW8tFfNXjZHGNZ23g8E3M4yOb8y0shp9mMytdoVjpL7b5/fsGn9cOmHB7D2yuq1tEztZIBpiRQTZfh",
-	"IZXWDf9J50lnvzT4YWt/2Go1jPDowJyfWSYgFvS/h62P//G79n9/+sOw9ftWeehB60t7qtrmx7a+ihdt",
-	"BUPnSdtxCgKyFct234lFwtcoE4ozfpsKgHw3mpGhIlvNBLWcoLISGwbEREEmeJrEecGtrXimfLewVB0Y",
-	"FuhQXiYLO6hUIri81eRexvKqOptwuOx298fLNIF/iBOWiuTbYUuKL9mwFeJyPek/ebIX5H6sBZ+KDjsd",
-	"AR2gVI2yZMjB5S0jvN0GUv8IOTjfHnbNz/2j8TLVKv326uf+8rT706w3/376U9RbH8y7y8er7//SffK/",
-	"JnWDauKKfvfgyV1W/6XCzVLP5AuezRyHg76Jyl5xvrcKGd9xQ7rEruqAP0BiMBw0PElEyozSGGH6PhN8",
-	"PGMLlcTj9YCFaVjMdUnEJAuAuSGjyxzmNus/zELy4+ihfBClfJK1Y5FN2rMsW/BF3E55JmCJ2yTw9jpD",
-	"WdrWmFx0kn7bPcm+7bW2n/JtltKR5i1Ms45APPMJgRlIOmDhzx49zJxXbs5syynXT/jnb3vd7snq2/6v",
-	"NWWRpevTCZXuFmd7ThPIFKQy+X5pH9sBMr70cjwWJbbu+UOeqHQOBk4ss32w7fiXeL6ctwZPjqDmaR5L",
-	"/Lvn5mMGi3lp20+oxqG38ejJEMbw/NmP32hy67oOGcU1+VxkOyHNYD+anz/V7bMPHz6cetZH/UDGM7PR",
-	"5FSgxDx6fOgdcOXD7TtAjWWp4Mn822GLlPhhK0CAgW+HxYpWEHm7S4rroJXE8srvgVadwylVUADsyOn3",
-	"7fdnZshO97CtyMzzua3znYpgb+W+4Nbv7eHXMcrv7x65S3lHs/ItUNLr9TSruQ4Ita6soDjyd4JHdvHd",
-	"k5WxT0XmJdGA+Y1l2bq2M8PGMTQxJP5OY/lGe0BXxbEgc24Yjh8K3jgSXR3Ey1hn4LHxyKGrY0hinfk4",
-	"8DsMIYfbbVgZvIHFWfXziCZ7DyvydMYzD9ttA1Nzs0czNk5iIWtGpIWMnMipsnjcyLnbMH9ppOgQ3jDW",
-	"XJaxxzcM9afHv/Jgm3isDD+L4DKbiWy4znM67sB0z2UkIsp9rQ7suYz8UBsFpqvjENK9ozwGeqZ+EF03",
-	"DGi88mbSxPpvFTUcww4tN+0/6iWz6yaAmuyaZcIgfB5+tGhYNcOBN1QYyfpdfm/BgvCz+HMh2bN0h2f+",
-	"Fit6G4SVZb56Qt2FYV7zuYh8hNDiCF5DzZHn/woYz3vxxeOao2SR14dUBpTnbDQNR6yaeOY842l28+kx",
-	"LsEd70QUsWoWmlHEuF2Qps/ncnKXb5fyf4vf/15A+zGH8w9rgSer0/JuJI//hd3GKHR2o8ZBYubXVDy6",
-	"+ZC+ZHnLqRpp46zzu4kctCAq43BNn4LaMePeNzZyp3SZzDEoSWokJNYs1RKvDH9QHnABnaDhTCuOo1lq",
-	"Qx1R5pDCAygeMUcyIKFjU5daeXCvg8SEq/qN4RaZGlk6NLSGg46yt/LDriTgy0VM5bEVr+Pw9NJI1BnP",
-	"6hbUXPRIuI1SkMJDrifxDtvVG1OdalU/qs06VnFQoGTtMKzP6spHBy8Py1yGcVyJdd0QzHV6urJPF/Hl",
-	"lVhv/P55phaLpqUyFz2S1FkpanGXRcEnmzcbWUublKSyofTd+uzZzkpSnrDfIIRwTrVC6MLmr96aChgt",
-	"i5o+jt0oNn5+6UXy7jACG2pr/H6jbrh0Ab/bqzv1X3Ukb/zmVGS7fPC6fH/OO2fP6h033uH9jWYxOL4A",
-	"V84cZjnQRonLNvljfp+KSWvQ+t2jvBX9I7yqH50983pKNQ7p7ZmRCDgcdirXDNMJ9UIkSSyn0EOEvX9/",
-	"9gzrbNHPK5WMxzwBOCPCQgBwhqYJ5QLkjpN5Cm78TU7oBZ8KNhLTWOoOAyBsTP8z18KXsbwKGXpP7XlG",
-	"D0xUKk4w6K7YSLA5jwRbLjpl6D+aEsYTmvyrvf4T8E26vwsxpI+n7b/w9t+67ePL9qc/3FsYqVbwv4I4",
-	"XpwxzScQJDIGPUWO0BELedODUqQIMGmxyAuE5mQixljf2mlAshzKHMoyYFE8mYhUSERTFp9FuqaXdNi5",
-	"EOzjO5GlsdCfHqTLROhHKf5JPvwi0iVRvIxsuckt2Uz6/2j/951JPnllQXZvELBMyWTN4gnQMHx+waeh",
-	"xQVF5tMiwP22irVg4UGvH3ZY+DBEuPV1h0FREJ9C4b/23vyNtu7oYCi1wkgRB8UxFZhJsEjVlzWbw/or",
-	"MwT2IPzwCGKdYcDCYWu/Pf1bvBi2wj0IJvKCEcTnYtNaTNqvCGt3u+37XGZxtr7gU4JnnbxWUjSQ0cyZ",
-	"iGVjYGu1BMCRARIzh2umAtmgGAuNNQv3uweh6/fPMT2iGg8eyt5+p9fp722erBnt3Wb8kms0qZoEcRwV",
-	"MABATXHzDihbfcznYsAojlpqbQrRywFeksv5SKT4UxjkAtD2AMBkfAaONMxmYKP1UIb0uG0si8932Ckb",
-	"pWqlAYIihFmcq2U6FiFIExjZyMgLLZKJOUTMZHwsTZhYbO3ooYw1i6dSpSIa+JpyNhOSYUYPjNjsGkjz",
-	"DBiYioyzMBVaZCFbzZQGms3Ig4IzZt0N62iWoA2jb4Nqd5v4p7d8Z/K/4CioXUUQnlyzsPAxswQqBTQi",
-	"PhZzwyeGJkVSAsEIY8oJaZwDygE6trB3ntkIgOYE1FTS362loypxY49uM2sSiR7xSgSAOH9tSBjySxS4",
-	"28RcM45nrEUNMvy0IEylRMkp3QWcRPkLdsF77FX8nW1vPUBxyl2uFB3n6HMcSpcuwOaCS8pqiTGAbvdV",
-	"KUZ82G0gGczLJ1YkABIcH2kOS/bvMShJhn6TwCBTfpMi6Vn7d9S7yKhvGgv5BH5dLdLzlt9xNmjgNE3G",
-	"nbC/4lxyW+qOUzGWS9NE8n4Uv+JMrJV0p3lcm6e9NtGnZ/+1VJj17CpovxaSzCgD7g+QbAaADbClrZX+",
-	"s3287tP23kf2M9dBEXTopud8mCMz9u1m+haHjNOtiepT9gzIwc0IR4GFk4byyOWC1L+8P48RtVxf5U7s",
-	"AZ2xAFPDhzKL5wIaCnNCv4BXwt8RX6OU9BIJC+k/dXOke3PKtPzMmHaeGrPVw3S7zTRpu1STjU/nSSnX",
-	"edT6tcog1oGruhsz5V2WbuSnZ/bW66CxNclNb6nvlHId1GAW3vSqMk7idVDCH7jpBQWkg/ti9SKOpEs+",
-	"PT1DvrX+8BSAYrfKY0SEf69zi8+7u7PQdzz6nmdixde7M8881mMlJ/F0mW7FQa8K919DCERuveCnZ6+9",
-	"tfb7Tt385Ft7672JNAieLYu9ZCM0BbA6F1cZxisiryGNbzxw6bmN721dvXqCHda1qbvFjVu7ti2JkRWV",
-	"Dg5bvipvonEd1ECR3/SWCur5va293bljtUyw6/5IsAVPtTm+eLm7h9eig3Z+fgnQ4MD0qencQfkjpU7G",
-	"Oyxpc9/fm2jY1FG5dATMveZM28p/19DpOqipALnpRZWak3tbXIfQCUJXZ0pFkMZbqD85YSEWUIRM87Vm",
-	"K8D0Y2/Qw+SbL2wkjCGoMYkdlVRj8bmbC4JkKG9uH401h4YzfBjcHdiiCi57E9XL8Lv3S/RYIxBuikoh",
-	"GMi4C5r7ev9j7IZf51C5mRXYqb4yZwr4ufP7ZyJZAOGKHTN3oJXff/Im6ngfu19taqvmnOW+hztMduI/",
-	"v3GqLwodCO9l6W9usBjY7mR5XAth6lmkzK0lHeLDhw/tcr71JkWinJ4N4yQV8SKeC7XMdtcUs/wFN2hq",
-	"9lO/1p6KI1ZEujdDuz/1q7EV5C6a2P0aWfdB0NO/s9ViOwgiyOvzvBftDmpu3h3xBmXUa0l4DwSsab+I",
-	"PvBETSkoSZTzI5lxBCKuviXiHbT8cfFN26jlT0v9CO/TbL5R0IMqZrNifw2JV9tA7A4Ezgov2oa+F8X2",
-	"XfciBJ3fF0txq8cLVN7IKVodhY5hO8zd671105zzT93LXF8rJiR4qcr9yMBUG2FdHkyy0nFlh4mWGpRs",
-	"4bI6LbYzuZfF3djGZe13jyGpE+IobLaIJYdrrLIjJSb2+ZuI8MI1O7lX2aGXY5AZcooeX+dmgWYwdpav",
-	"VBRP4rqK5A9+OL4Shy8JG1vGvUnAwD3XDU1dflN/7b+TexUWuqZRzL+ehYy9bgyzB5QgLMXK5eek1g8R",
-	"sF7/ibkTKVPbpWQX4tT0/biRPNWP3/8ZZ4tZgVNsPhLkVEgW2vSe8MSxEaEeyalAJcvvKvsOHbt3VQLU",
-	"NgZ0XVPb66AAKnrjpstxS+/R29nYAvcB9oiQU5Hugcwt45r+CgpatY3HDgtT6YZxY1i0+NX7I64x9v1j",
-	"CkBa4s+oiJ1j7dR7yT/zOLmDosLjS/VZpEY0bXV2vMlvNsMeXS6LQ9j4+LPv/AFfB4UmITc97LUkAd4v",
-	"YYfevAEK8Kv3tk42phNnmkU84yOuhfPHFDwMpIMRvFVuwUm16rCLdE3OuoRn9xn2KcO2//3dDf8Q+kIF",
-	"df4fIvZaA6a8iwzbOa0jqIFh3nJjnfpYx3+33BDUNsxfOp5KzBPJlMIerJ1//vwOIjYFLn97Bvk7rO2/",
-	"wKohjKRK47/9tgqj0xSXVRzLjc+/r4GDvG9vnkO7LNnkVQXy11AW38tFqswYjCryNF+POx6P/wjx7qAE",
-	"/nfTGwpAg/9I0fLqqeusCDBqMWg+lLY6mjB3G2BLd1jZBvjPm3dPzQjulbDf+NioAXNFSEyjfU9zZWMV",
-	"GTvW68PfhHpY2mM5iOKmnUV3wUA/pEpOfbzKv2PsIfhXE5coEytCE2E1wAlZwPSEZKH7l5puVg7pCooj",
-	"qv7SN1JQLY+aENYVe87HM/Q12+qVuZiPREolC3AX2Lea8IwWqWHRLLa5GZHYkphPza1AziTj9UniWDUR",
-	"i7GwdRYdLGhwAJiHh/tH5ZK6Sq3IvAni48NsjYUq9rij9E4jthZCLRJR+t4hlVBs8bUz4EeeJG8mANJ6",
-	"U575p63LL3z0ojqqrWYqKUISQXp8JprNbzsQwywW0gRy9r6c4WO9bj5VnqYcVC3Msq8bwlUsoWQMwWSQ",
-	"yQD6jSDmltImVtZAzVmA4upqKTx+4sK7cizw2lch2FrdINOldAUqm4s0K2/NUdp+rSW2J1gzbStEfff+",
-	"9eX5xem7i+fPWkHr4vmfLy5fPT8/P/3+Of5c/vHpm9cXz19Xfn7+2jxOf51fnr8+fXv+wxtz29P35xdv",
-	"XrUC+NKLs9dn5z/Ap8yfz9+9e/OudgXyBmtbEer92TOe8dsQ69ov7/iIA8gHokZ/FWMwLnzmrqL9+N30",
-	"He5fWbi5o7KEO+MA1neST3ENg54i6qYbcbgDl9ZvI79tN1SjLrVIw4DpjE8miOaLERlj3IVud4WF/YuY",
-	"BJu2XmlVsApHAX64pWPTIr1bSi8FmkcYbuDJW281sIynhOH7bilPp0JmZ3KxzELvVAvthg0tNnGhkOqV",
-	"f8SZaRs1zEi3CHo9w09UFIrlJ0W+2CyOC9hwdKYiBAxli3SYazwN5bWWEWPNzKC3Ft5P4aW14rvfNQdX",
-	"WX5vkI04QEyApaBzupQBW83i8czDKmGpWAie3VGEblFLVtjh9lE7Be9ErPCUESNz/qU9WmcCDrKDJ4eP",
-	"jwynnRlLbJmKp6SzVHUDl96P7dy8km0LC8ZCvVyIVItIROGAcTZbzrlkmVJXTIHD2au4hzhV7sX00daY",
-	"5nE0lHmVgUi0oLaaLBxbhMlwAIUIYLTl/cgN23ZYGKU8lrGchgOsOaUmY+arGhFwfMBbmhiMyUI6QRoT",
-	"WGuIgcxRCJHCFlKBqj13y/UjpXKQoBS0KJZ8wF8640liL9kUw6DlpouyoiHZF8Iatm95McARtCwtoC6Q",
-	"8r+CVr5WtSfV6dmrBlYQmPZNcpGq1WLp49WwUE0mIUsER92YZQqZQfuCE7Cn1GTS8H2/u3FVV7e9zSKv",
-	"oRoYi8tUYr1kjp1TlFCu7fEN6h/ddl1s4bL5oYt4LnTG5wvzmLAZfRs/k4Ovwe3XQbFjz03Pv/DaCeUP",
-	"u8Fup2d4w/4UVBcc2trCru/gJ1JN7ZDv9yuGg+DlRTvH7st5nGUgLiY+0B4tZydXHm6SoEEBeu2WSmtj",
-	"fXfuprAZSyBqUsOh2h4W1o7MTxIfJ9Ci5y9lFic1EHPb20TYdnvzhF7BTdd5R4ttGfUc778utKe9Mxlt",
-	"cMtmfGGOE7b2vvPL7dHyjS4ul/c1S3zq3IB1bQXtyHvtrVbDNRzfqOq7poUVTdGvQae1CpwUs4ttP1OQ",
-	"VrVKZUng7HjY7+TtKKoZ14XGnE0HDferQkpg9KXOF2XqwZD8j9QqRFuuYgkl8wYPEpf56eig582Qo9g8",
-	"M48lz5D4c75YOCBM8P7U0+6ZuYifDlqRkqLxRiWFvc865BvODrhq7wXElqZb35mL9k7Aemm6E6q48c5r",
-	"xyPr1wSnAG7loKWk2GI7F161+VaPOjfd6k3lxrc6Ut50p09KaMNWAVWtYh2qubCWg+MYHzO2pLaUIA3v",
-	"LBO9rxk5t6biPpYpkLyemrTdh5zCVPs1C2UEknWVqowkMBDghHErfONE+G5IiblDIIU2K6PYa4bQuixd",
-	"S813vtEILlMjOoKWaFgnM3q8FpCaG6dMpQD383y+yNZ4ZEB23pjPhV+Hs5Wt+hogkRz3FF2Ndbaqw92t",
-	"dxQjwlKm2NSoxIjQYwbjo+EcHfhoOD3X4soDxelWQHHK8rWCfygsfrCHDIxLt/kkOncaSB1aYH4YYcea",
-	"AQtRnhr7LiA9aSQg+zE1OqI8YaHVmyJ3h1PG8lPshIUoIcNgKD3LMrCYesXTT0nzhGfkBk1GbsGUZXWW",
-	"bDCUGEI2yq1nzEBz9IJt6eYKFiDNKpftRRPxJquuAXb2VNpCvMDNljBoLVxY9cDf0Sr6sohToe/fcjBj",
-	"hdwMH+IMxQqC0dk6kVuZCsDJS33fBpUdsIsOm+8EUFc9IkUL4F48tdRIRuIXOwkbdNgolmHJ4fyF81hM",
-	"4i9VBviBCmeu4ByYxlLDYFIxVlMZa4HQcSXXVq/k2TosQDjqq8sCgObXXv+6CugIIgUgkX89AtMHPPsq",
-	"EVoTMTu+d3ij3qAoARTqVG+6+xzvooTReHxPhza9zDkffXMSWvJSyVmmzCleZ014wyEGclzhnNI0xZtt",
-	"iZy36gtQnAzRbKIAO12wJJbOtA9QHDsTC/opslgXjisdy2ki2ua5Ev9VI5A+hOj/Hg6/dLvt4fBL78Vw",
-	"+OXxC/PP4xefHporuuFi81O1vHsK8e2GrgVg1jpMdm7R1yCuMDMbTpm9b4g0tx2iDo7zDlGHnd5ejR4I",
-	"X8yzBMpdvaA3M0AbnlICF/gLB4waTBFypPcWBx/5ZsF/XgL4LLq8dWm/H3SPbw7gWPkey+aeY+jgILBn",
-	"lx8A0rusqBRh+/Z7h/tH3Ruw+4DrCxD2NxkEdTUK9UHH02TF15qFIyBmIQ6EP90c/SksYOFrBeKVJ1G7",
-	"/3C3157nJAlgh2E4SwtRn6ew20E+9vqnbCfVXIeUOpltxJlTmwBP1vxC0gpVOCfAJyoliDyapcbuhPnv",
-	"9Jy+laPGr0erNzSkgnDDmEuocMZGOnGTQYGNcm6An4WbbqGQbH9U1Ul/26WHBL2b8c2iPjcH61bOmnc8",
-	"8xFkcdkI17a3eWv3ttjWCNxsM7ZujIvCuta7A4sJSIEL9UIIQQG4bc1GwccKaYqbwC/80m43ca9LsJ9M",
-	"0+tvd5R1n5j/fGf+89T85/m2J5UUqxvzK51FKlaF7MqCU61MhNKr65inGI29VRw7z0UATcFrGuIixmeZ",
-	"DQ97ON5WNbItaGGFjYZki5Qw1D9AMGMy97hkYRxBsNyCpw9lAT2d+eDp9pUQpLgSYqFtXy0ASwfo4Kd+",
-	"ayTi2LAucN6YUPHBNpc1tmTgAvkDozeBCgV5pQy8A+bqgqeZZkkMJTtKg64Vwo9hpynDohDmVivpBSic",
-	"wxf7KGR6mxHmfVQQODo0Iw1zJP+UgJUNp4T2qovx35D1FEcgcq+v6zit1AhrNxmBumueA0cKW4eFX69D",
-	"xvWVdgDsefTRi0lly1RWxcftojKpsF6BAqxxw3jJD2aHbHhjmUrymttohs0za3CdNxETlPzdCHkKRbzk",
-	"Wuiw0CwrpZ3wzAvk2fP6G53rLbhBPedarCHZUp6Y7Trna8hMAZcQy9QUKbCKs9lQhrmREwZsJMYc9Wye",
-	"OQPJdkwAccATw3gEpypVhhXB/toRP5bNubJwtPZTfk+dOCy+uugQ2dq5gRbD/v7+8Z71S7LJMlumJOok",
-	"e3/x1E9yWAueMvD0nTApIBuCRF+sAUmCqSXhbrvDKuKZaGfxvGR47RcN/363cFo96Hf7H4/ax59+6Xc/",
-	"7rePPw2H0S/9jz3819f+9S/216/713vtB1249EvvY7fd/5T//bHXhyf3P3Z7n/YuHpj/wTd12/uf9gYf",
-	"u+1D84P7x4PhsGNe2guOr/f++OAvv3z8Q/tT42N7d2gusYvn5bdzMTR6DXAHTEVmTtLJMoUdAz4/OPtQ",
-	"cyZHwpVYa+pmgfqt44nlMi4pL6W0PvOnr7x028e8Pfn09cl12/37YIt/1/qLds2EJE8HUfZTo7QrntQ7",
-	"ibsNIdKGI/7CKBAQA1qzhMvpEoAOrCPWPJaqxFM9yMhBMHA+gg0PbhWsVOmwn8xHxzwxVzXkcM/ZRIhI",
-	"B+z9H7rdJ4fBUL7/Q7/bfwLPwj+PjaBUcwF3dE/x1BN6zBeGgX5eCjlGnSYT6TyWPMG8qFTM1WcRnWDz",
-	"GM/NHRsmWmRstM6EGcFQmn+VBIw5+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G9",
-	"8F2YrinbqXDvTda9ecUz7wFI8chullv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVY",
-	"ObN9J5PqDlZ8pc1uMy29JoNbRnDx/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978",
-	"uSmQcHRwffOmM2Ou0ubTRg01L6HPA1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A",
-	"9FP3AnNf0bFFOJkBkyrFyJbLcwV/mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiG",
-	"eFlYcWR1VhfR4JqFf26/ke3vYLDtN5OwUFy1fdu2ht5hv1IsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLn",
-	"KllT/lGerSWhDxVfLISMWEjnEHTiKbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA",
-	"04SlCv9i0aw836lCmRCWZMAiJUWI0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9hfVSzR",
-	"R/GbJkDxYorzHVKwvRLLjZ6evDhllw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJ",
-	"Mjw15pgCl1daf2zxiP8n/d0Zq7n5qttUVisq1N0cFK3Shtae//G73/9/w2W32z/65uEfHn37x/99+fWX",
-	"6/9uf3owHHb+ePNte1+7wdH+9X8+yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdl",
-	"fAoFGpFajhLBfl6qTOiAabHgmHQ0WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD785SMbDrPg08MHHx7t",
-	"/XHY+vgfv2v/96eHw9YDuPDpYdB0w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZH9fAbVTtnUk",
-	"stpNCe7uGWgJIrpjxfc9Z3TvJBspM25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh879",
-	"5KFfcG02pGvzikVnvLEGYYMfpf8v4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEA",
-	"e2YUHU4h74oaWK/B+zURKzLowHQMPRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3Lal",
-	"DybcIilCErAhuoULyRicFoK4fKSitb8hbddO6vRap7YkzR1KEyBPwHT8N4AptAnONsEMSIk5wGslo8J6",
-	"ZEpd6plKszDAPxIlpyGqqWqZXarJZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+AT",
-	"ony5QxP8iJRGiEcJvW6pMa9OuJ7hZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4",
-	"udfb+5HWyQPNQVHuo6AGLX+B/b6XCBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48",
-	"YSEydRj4QeRU8PFMYE4B7AeM5Gk2toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3",
-	"dVXIfVNXN5+29Mo6xqlrjHqKDU9jCeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j",
-	"42h/fNTuTfq8/Xi8L9rHo6Ne+1B0J/v88bgX9fsFG+PvG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6",
-	"nW6OwQR0rfqBICmk1qNnO0YhkxIiRI1Yuec8JhoR+pH/YUY1TbnMLpt1VUPdbzSorB32iq9t9waIuXsb",
-	"qcatn3/knzLvDCKu263TiU0JLjSPEuM4Evo3WMOlFmkzjFOT1+IEnBUwjdUszgTTC6MJ8VQtMRUbHfVs",
-	"DoPtbHZS3Df5SyLYzfCG+BFImt3CcJ6w2RBd+xch7z/lltwloNgIFWVsMA8syrNUy5hrJQMMQoVbukgx",
-	"rojWzjZJkh2Wg1CdgO8GACwglSHaKWKxY4r8tjndsb7k8Y1YK1g125Rtnlf+XY7W9+B8somNlrB5jWIs",
-	"c7ObgqF5nZqSmAhSxFlAO/JWyfi/DrZE3sC0czPYguU2u0CBZdsbs+WLjFubx4qruQFQ4V5mbtMdS5Ff",
-	"C7nEp1hbqHLm8sPTWDFykoP9YJK8XutMzLGzEJZob7uu5j7Ip46TOFvDFuOTiaGY0YxuJQ5+jGU1OR3e",
-	"cuOC/Ejf2tB2xRIqgNRqoNIDLtdQ/aEmSB6C37chdyRxnOq9gAjmkK0ioa+8Olqr7LkKmqAFnwBfZCto",
-	"IX1rVUCah/U5NghCXp0I9JK6skgDeaPuctjX+TA3OpRKLs/dJeS9IvH4IivWDKQVZpPzjCA2Nubb4F1G",
-	"E1xEt59MiRW9mbkBFMhU+Ewtz9p88RrMIXPpG+vaQTeYbdpRNnTVQkgeP5ousrbSut3rd0fmc9unU9yD",
-	"muQypuoq1UpNEWOJpRYDxlmijMm/4Cl6KzI2VzpjRweFMgyb7mADW8TE2uw+SmdBlyWGpzmL1JzHcijx",
-	"lYngOmPZSrGEj0SiA9AnsVNG2CEHU9hhH2rVTyhagAxIzKSU8VhFaO+x1y9+fJr78jEVeyjz+hCeCjae",
-	"ifGVhVK833CnTWR3Szkcdj6exZ8+vpafPv70+dPHU/7p48vkE/z2LPrUoOD+68RM/Ry8CiM+YZmC3mJl",
-	"1mJS3T4F13DhUmaINwGKkbnBCBCeogpFnDKUxCpPA6aVQ6VyPS3RroFyYc6uxHqkeIovUtqwEEsEGD7M",
-	"zsxD7hRcrwEHZAnNRiFZFzqADchXCW3/53MljQqnoTx7KHNkdjzeZirNGLEBQVwKqpjL04KhXSHXLOSj",
-	"cSQm01long5/Xok0Wy/jsnu93vIpy6En9y+HClArtcLIZVCh7xweqLFkP29xTJYhoyABrQa1BUeF9WpN",
-	"gEC2hpJ1ye0fQrpM6E67ueAUjMHW6tithCekn907+Auhu3xuyrOyMPG1RE5TRYGN44PDx3v3hJ2eNXgX",
-	"Ymijt2aE41+IcLPXUAqDfG32E0aTnNmjKbZcDoNX696hKcSmsJoNUFZik1uhBHmR0BKcbQ2YLX6pMRGT",
-	"rlsFwsvEhMh0oqZlK/mgvDFvE/h/a1iVRGCWLoXF2KNOVZYuXipA3lGsxtBtCE1cFIGeqDmwYaTNhceH",
-	"x8ce4x90u3WVxy4NvjkNoY67bkxb3TI3MrQ9KPSj0Jlhlakt07idiolIjUy+7afrcyNs9r7DHXSYeo7D",
-	"Nmz++jCgIRpNB9dplAgWg9dwEuOqe7i6Xon6PaDsGh2R/4aAu6CpXYICiCs1iqMI/t3UoS6ob85TwO6t",
-	"azqS/+o/fyXW3hUXJG6V240EdT2+A7/5tWGnxLCaiC5p9SE1MJup6LIYdy11kg68hsp13XuDmta0QW1H",
-	"1qDYBiyotr607T4uozjN1q1iu8YCPFa5pV+xN2ldV7maDo7VvitBUweeukZJ5bZHdRb/22Vmawx288j/",
-	"oFbF/GWsMfDKANgH0iFsRApbDApem+a2c4VAXYnx22VWcmnsWv2DJvZ9ujRu5zUoVwLjz3XC8Z17b7O7",
-	"l1wZM5GQy9p1G1gA/GdDkgJB2exMQ787bpWUd0DVKVPnRmibwuMVUn0vMk06C0AqGU0G8ugAbSnA8hzC",
-	"MzohQDPKCNJpdlluIPHrR0E90NHGVFRU6Dvsqdl5xQINTEBFsw3QJgCCVQPiYF60BCSA3Pr7QD3fIfES",
-	"IWS3zrukb9UufwP+g7FsHbYRaIyR6tgCvxgQQkiqnbAQnKqU7AWHWAhGMAjDug4e1gcL513d9jqvj2Xb",
-	"YdkqMhwWVINMeMoIaSAvFyLMgUStEMAkxJNID1LBoxDqSzR5cHVgAwQa5uFZhDoYSvfkKo0zETK1EBJv",
-	"xB7g3mt4FOniu8xZakEhdMBCHofEVwEBFtOrQCPS7PRsKPOPI9G1Ha65EcvFs0JplF0OuCPIeRVoQKsS",
-	"sEQpYxFhjpqDdAqVvMTKtZDxcZaDbtS8vpgf5RPUnfREJetlh+G3gpb7SPOS623XfGtrDjmpmN0JIsgC",
-	"v5aMOqNWxD8vBV02VhS01Abp1zC6kZhyiRTnxqZrxwg9N1UCiwLXVuBDw72MYNj0PSKEAVRQ80mXw/RY",
-	"aDxb2ObDwqE/S1/pBpitXwNQFBseaA8qEhy9QC2vI/xtYryLpqq+bKXSKxehQ2wjmHOiplNwFgbOv9bv",
-	"7ne6nV5vv9N91D9wqURGjq5rbPZqmu2vA2eaMw9biZTqucQXFEKR27dwQJGrMQ1ycBKeBQ6MBLi2Y/Nx",
-	"LlEoN6NL1tILvV+Rq+AdLwHOp9/teh7cjcTr1/h46sLFhXhOgbgFxixMBngh3x11x995PJXvF/9OhfDl",
-	"tJJkTaPtsFO2EknSRtuT/O7mscCd8CrNjxLcp4CpiwrfQXefle3EagOvT3WFRrm9PvhYVg92yqPxEO0b",
-	"1UA4gkMyykA2Yi9+o92M1JLC8XXlvpIa+P2GZUkIu40jpGDr7TXN2wFj/QZNR26v+WJLhJ0rjvysE9vP",
-	"Y5N6fA4EbzCOTuncBDRM6SU15PHhTQhU93QkSOUghoiBx1wacaugzMyGWDoOcbVGCtyAR9vr9g9udKgu",
-	"04YYOo7qG+0Cz043RfJB5nnAUpHwLP4sLMQbOpS29bvWFUrewCLkjzPjLpwhdXyAwCubsCe+0QwOEYs7",
-	"jPVLsZ+SVREX862KC19R3OWfAT6WeK6U3lSLvhHn3SjMBsrtl9VMEegrxPDnWiSfBdkd20PM3hGO51aw",
-	"9TYF5d5VPYI5tCl+Kw6bSESQJIEw9TOO7TuCPNjjdf7D9ehs330KieF3nrotLFE5q+ceyUGhJujnYMxk",
-	"SM9BHZg0YEoVqxLM6bn3cpy5DWB4Nef5pkzHKjCT32CK5EA+vubspSq/NQurZ8Ud8G8IhMa2wkHrdf8l",
-	"CngLG7epwYsVDfmZ5ArLFnAYLoSMUClPhVbJZ4zOYeDmU+NXL+qDtlXYlk0Mlvp/Yc3pMkWBFsUpgSSY",
-	"AyeNIQDBnlc5ZShrWaXEA43IMP2/PzIMEvRDnM1eeQ1+t5WhoKRUYcU29wpOeOYdMjpgKonMD9A+58Ql",
-	"A/a6Xcrrsz+wV/F3Pj7RVg65hk7vleSK+ixPvR3UmD0BbXZRsUYCyGyPmwpJ3l88DZiFfCVHqvjCx5lR",
-	"Z+IvbGJ4FLQOFsXTGJVlP6Gw3+0ftXu9dr9/0T0e7HcH3W6n198/ODz6SyG5sAHztV/EaOsXMdqGw+jr",
-	"wfX9YbkSlOvR9V9q2fH92dMZz3ZqjA1mdbjUwrwhZBqaTgDsN7VumvHsGx2Uuz/euTH2LXuT/tM10M7S",
-	"eDq15ewEVt3Sy9E8zto5gFDJ5VG8HiK0iq6M/oSFORx2frcD4rbYtRvBuJ2pXh5T9dVbtnDfodE2dfSv",
-	"nkkTFkY8422y+m1huN81D8OYHebutb3LyNgxOou2TtUQ8tFCFI3KPrGUFgPccrvRVCmhCKI7GRpPUERA",
-	"STpshWkDfF3H1zu0U76/3L7fCLmmPoHtlp1JK/rw+7PGsrrQXQuLcPpNZUI3dq3nxYKsYicFM7kAdelV",
-	"jB2JXDbgDu3s5yLjEbH5RhQyO8lX9oEtewxsLcXenxmL4i1Py30VN8XaGr3SBRPLudODgjcBC6XMBuRa",
-	"x0ahzcK6WLO9uKWoIWB5R1lLp0+b+OrpbCmv6vXfScrnosha32j2/sxxCfkK2XM+njHzCde7eu6fg/nj",
-	"OVZnHaooccN2CiMJSaNB3cKxktTJ1RrczF1RK0GgGnZqRP8o4YfdUR5NSoAjt4EgjKMm9JWMLGyvtUe5",
-	"LvLmKCI9eHZ7n8X2LcxLkuEWzFMRKrf5bnoDwAupGIRouagWFG+ztJhjuU1oXCURJDOBdMkXyTCZVzi6",
-	"C2oaSIBqCIO6O7d1JhbmzeKL+TdegT9wo9EfAlI6Ie3HPoFsW/yrRbvHCL4RQu34yo7902VFlnSVLeMq",
-	"G2Whz0g1J0usGUD/FI7KeylbxzrVnd3kd0AiLfedw7HXU8kdk3XRJJKYRVJktZLwvgvvb+Zjcw76bAzj",
-	"2jYQV7rZowg4N+8Gy4++Xx8WoSbTVmd8rTFFjJCC57H0X967c4BmFw/7dSNN7oLQ71FE5hkK90CTmzv3",
-	"ecgy5lv2gRrpeZvD4jYo/lV61uv+Lu7vrFl1BbmEtsDXlRaCte/Vc+dVS+OlOeQn1hh0T2KDLgRosBrR",
-	"UGYOghL6l2P6nfkidsO7EpKgUKn9oZGU0Fv9byJVtb3MAMcMs3vrHBmYKQQ42lDWZsf3jWbw6M2dAm8u",
-	"V3PNsmMlbxoJtQ0PGIpZSIeT42QZieh+hrJI1XyRbUOQ+/mem8eWM6f20u6x+xhFGT+wQIK61amVw7oW",
-	"ITGXHrslLv09u25Wpwl1oeNlGmfrc/MunAj2kzVKRP7XC7smf/pwUfGmIVXyvEnYWuHbN+cX7JE5/B8l",
-	"ahpLzJbyfqWsxjBgUKACRkuYN6INmcauvehKkooZJZSCbkOJmc2QvNlhpzbVwxalqoWQLt90VcgUhPzK",
-	"gI2WGThS3UWbCRopCK4P5ZvUz7N9EOqry//3f/5vuFec3yJuX4m1ds4wKUSE9qphDvCXfqNZ+KUNeGQh",
-	"GwkdR+RqNMuCYgyWEg4DbObrlmqWZaCOKYndKYwhstE9QF4Wm1lg05cDC1gYR7kB7R4iEzsVAY2vlO3s",
-	"GulR75WhzKcJ8/JTpjvsXAj28TQvT4qV/PQAoAce8cKvezj72MyCMFpti7NWsSVHThG+iH+E4jJDUrMB",
-	"IKJz5x4dXiahZf2a1B2AvfB4HUO7THxZJCoVqR4wAdipa7VMy/gS5MZYapGC+77D0NdtlgSL2scpxiLX",
-	"Q4m5oUBvbB0Gvh3LNLpcjDDjn0UBxc7C19kmMth+jQJ/iVppRGjIUyfz1m+YZ2gzzc0fsc5SnqlUe9nm",
-	"lB+Ld6EjKr8Izia6hod+qXLCJV+9T5PWoOWJiYLKYn7uoyq5Td6Zty8p8/7RV5fhdv0IX9LGhQvz/kEk",
-	"O8A5YXYGBsuwgj3nT4slTOyJD+XdtAvMeX0NWMcTVTdYqtJDcB7sR1nssCPmIxENvAwgkGauoMJ6/Ujz",
-	"EnMKQ0qbAZLYpEKbMoQ1+vFcBEQpIwug1MrIud/9jr2IU21WUSy0+aXXKQhqHU/lchGyOb8qcF5QJ+St",
-	"N47uczulM5R9IxnIWYnjuKlbvN8mniKPwE1IsDFPks5Q7ndKi+7KUYhmwSamsLGUEAtVsK32UB50WPj9",
-	"84ZneNy2aZShq1jJNWeg6ncqimnXAqoy9MV80cZ0j4xfUSZtjWPTWAlqvJwb0UCI1xczqvSAmqyjA/Zj",
-	"/J3tHU2ddqVYDSUNFq64kpte/4m5H4u44AzVGbrjJrHhp5laARQBen6s0cwu7Js9h70OIMNHm1WcUwq9",
-	"tCG+IB8hhsKRK9d2frbVgSHJ+bMfMYL2vYLbLtYLcQ67xJ6jkaITi/Ld0BCI0Q8PHqkVpiWzVGRpLHTA",
-	"Fhiu90uIqDbANjGw/F48m8yPbfbw4SlbiFQr+fChbcq8jVoTNCouJ7XqDu0QW5bQsd+m7Z9/fHvNYymz",
-	"OAElJszzNkHfsldwjT4rRPwpfBCGD0kBJG8ePsTgNCaV0SCglq3UJcu9aZSqlYaUzxByzM/VMh2L0E7F",
-	"KWd3kNKpEGwey2VGytmpfwhjhRqOFLccRs0apYuhZkDNaKHPwft3L+mw9YcKRwBW94H0H0pXyJ539y1M",
-	"mY25hFYdZoegRqOhbTBKpOJpk+dIk4ab527BHB8+pDor3Xn4kJ3aUiqqKuVOY4XaKmCqMssi7FSxupaV",
-	"ym3N/GzG9lKLwVDWcm0Gwp+gwYsszBY8hmJuyrd0SforrlmidBYgPRzwBg1uymOZi5+EQ3LaG9uaKa+r",
-	"BS4aCSHN+KLA9csnJ4MtmfLLuR6EB90e8wrrw70OO1fQLL0Qozd3gCQdSuqwwEeQfLVIlSGk0EzPOOSK",
-	"0bsDRz6E6gKwsCssbBScZgmdWvx5sliCXg1ll0UZopZZWJnBCR0/eAATG4QsiXWm7VA9HTDWeRES8Y6x",
-	"ColxnJ7/AKsfIXy4x7TARYxTaL1Om7HDzkHBeICKZk0xKzxJJ3HZvyhVNpRG+9U5lJT4EmtMal6r5cAr",
-	"emDhQfcgDFw6EfSOh2qS3KOEmxSKhQCzmj1HDcAaV3hEErqZwhxg5FUHsRZbAw9NXUZm8hyqXmwsta6k",
-	"R3CjOoNDxmxM4jub6kB0tnIHSQ39G3OIeLNEvgbdYWcZ2mS8XLBqlsApVlQSkPcNp+pdSquQydoyAcwM",
-	"LYQEKkoGVkcqUsiz1chENENFM457BmqQZ+rTxSTxUo/4HLoIcLmGsmf8FHTjDKWS2HpNqqGEM8Mo0Yk9",
-	"0GcqiVDSWHYOHDqxdkFskOBeljv7QCmS/vA9ERNrLLRyFVOhXZZxZtaskEpvluiDLbao2K0B0cRoMXyc",
-	"bSr6HTR1jIRslkYTu9h5stRqE9tj51uaXjBB1Xw5nlm8osARywIYUV/7ocyLL2CbmQ0eYEcHqqhGDyul",
-	"2djHIVDQICPAG8Kc7RtHVuph5pPX+DPv5J3je5Q9Q8TWsXZ9QiA93XZALaxzgBSpru4by9jaPRTm7pGQ",
-	"8bnCzRqn+Z5HB4st0YOv4BDgqOiyClJNuNcZynOHRptV2ojaRQAkK7felhwzgPDK2IPw7fsL9ghqvh99",
-	"pYz260f2VeGeb9agMD0pdlS1UnqOd64IqI+q37WFd72xbysK0kh1QHlCRlCT/DrlayHdctsT9HlyYQhd",
-	"gae0vjmHM04aNhaKxXJq/t7akkIMgL8qo98oAEdL+FoXgxKF7Eh7jruJ28Q9+1HvA/rR12L9m9U1QzTF",
-	"gKId9p3KZqivYCZSG3RJgsd7EBrD6RH81aan9+yZBKluRgIOocbVpnqD+UfV8GG2XohwYIjyC1VR/sLM",
-	"Y+wXMNKNyPplKH9pt9vu/82tIRZnsl9YmJdymj8vnIjAt2GNYLp2eTTw+MMHSwmie++heUXe8NW+opqq",
-	"4rq3Go0Fx0DAf7+wMEcVMX/eEjfEvg46esJwbPdPOxohCSky7/RJGpU5qWwapn0PZSOaN3md98rvKuXI",
-	"wMNDCWqLeQHKEhLQJHPBikPBhvkAeQI1hjZPCDkiq1bMGn3fwr5OsBseGhJ2uEPpIT46zXisIiNv33JN",
-	"GCvEd5klLnUduJJqZfU8oZdmo5nDDfkQXzwycpHYhizKOCq7ykHtRLBREYO8oGWRRg+ylKXI3oCNlZRi",
-	"nKFKO5R29oIt+NL2Cgwhn3EQWuhbN0FIrI1xDV9ynbVhndpnzyhZNM6cx94jK0wmAF1Crm27HQgezoRR",
-	"qjOeJJjHzj7MFMg4mzBmuJcnZluv6Szpg7qJ+ghPtIJUGrMqDRasZ9Tgl81njWIKoOVFDp1C0Zk9A40A",
-	"IJ431t9nQPSmVlihBdx5jotrFCso1DEaR/+AzUB9zokrZHSSE5tYbTUzxzTsLcy/pbApwvCQ+RgnQo4F",
-	"GQEIMIViCR9BSdE7tA4Lisb5higoAAN24N3jmjxDXRHaRgh0oOi7P3A5NS9YLh4+zM0AQ2uPZgNyS+Q7",
-	"m/sdHbzCPdRAcYd02AWuGtTIjnmS5PbqRlGPYDK4oqlwTiLaT1NhqJqq5XQWsIWCt25xfuDuDO2h99Tz",
-	"lMG557L9CwmPAXNZmO1ljM6L79vvzzz7EeIMFiAnNTucjxKvIo32AWRRqwmGG9RKkhYAlQSgh8Z+X+gT",
-	"ciTnlAVB18HTiFJyf3HxCv8cMjdQuuVjI2gfLeNHnx8/GsPk/KuHMJ2j0hTpCf92mLD5nU/byzhEccwY",
-	"MzJGZ9Z3wr5lX1nJhxOSE+f3X0GpvA7Z9Unh0diw1Jp9y7heyzF7sMe+RR8ye8BXPM7YRGTj2YPw91+R",
-	"jNd2bI9+T7rJme8YDthXN5zrvb3OX7WSD/YKn4S8OnDqfwsgGM+wEMGs/YW99OAr44t4wIqftUQMvE8U",
-	"Xk3b41uGQ6fJlb4PLtpvGbHbg68sNoceTSVHchrQ24J8wMRdYoD55fDxoTRcpNJ4GjtgnIXZlvOlzqCS",
-	"Xrot6rBbCeCCHtMddiZzuQo9EK+EDG11i6dK+wbCCThohtL58pRE3sbPaCtfkAhGrl34Y7ClM+kym0GG",
-	"Chk6ebZ5BBhtm+pUwM8mp8WCF2MJg5wYgWKO1hlPkoFl2kUqFjwV50JGtk6NcpUGDJbDkBzqVDxcrWuP",
-	"Mb9Ca8UBa7h34P7V0Uk8Fg/avT12za73zADeWbFhOR89TlgrgLyBhaXaHD08WoOXA7QePHnN2R1nFnNI",
-	"q7nAA8DiEINqCmfDwAv1GT1vKF0KC8Wg6EB0oQBoHcxGIlsJ5x5Es9Pa127UZFBh8g/xpQ2SOkltdE3p",
-	"WmEMpbERYqGLwQLnPoXqTaQHnoLectPOUnIsIDpu9DrQkOiYThT2hkdHgzlqWKjzBX6wF3pnIb0XDNp0",
-	"KYcSBRx8eeDrhmjceKqDZ+fE1pFm6w2sO3kkmIjiTER2YplaLEjng1aPZjDA1zMup5otFx32FAaMR6OV",
-	"b0U/u1qEdAIwxDBGAWShsHB45mQMIXk2hGbCMK+hDN+9f335/N27N+/CXMOD4yh0QLZhUPBrq0nhxKep",
-	"ALI0Oc8KnXQ9PJ2KCp6XCNlImdXqKnUBpAva9HMsT+o4G2IoT4tZbGgMAAy0px1TVRMp9Bg8czn2J54n",
-	"mnQx5jKtsYlEoW6KXmmoFQZDGWKREblYXTWQU1RDJZ+BYQkRfBbmWLIhbExbGchmyzmXkLYHCucg1ydo",
-	"i3VYaCGC/UdRl7brTSq4Uf7AEzgg1sf9iHb9g70QFLHMCpvA3WRL2swtJK3NsND3RlXXONBVnCSuYqFQ",
-	"FpArhTZqgHtHFPRP6R62inWR6Iayldozy8FGDX/6/vzizauQlQwxcOiE3lM0j0LDbGqtwcdXNDHfSmCe",
-	"kZCLxC1sBNyITtHKNcMoVYuhXJHyv/Zs7MIjpH2R2BhgJrQ776Byx7Mr4PwrV/8Z6wzK4WM5fWsesMrr",
-	"UOZBWvgYugYLeh6JKzQlqVXDTK00G6kMS0A0hSSdTkGgk+XTyxq3AFmr7UlPJWU5Sd0BRy7QcoVJ7tTy",
-	"0aMG9sQza27sh/cXzOl7j77mHXSuH00InheZ4EWcGJM2UyrJXdZ5wZvUWboco2uSHFWUj1Eo0QVbAeWe",
-	"+YOMdmhNAPp6WbblDQsCFvIFtiqOlbTY7H8wGmm455SRr/g/jA0hLWXYGrBhKwdyr8BBD1uB90ScJfTI",
-	"T+5GVnMjukDMnQf9vvc7SjN8wwW1jC62HnCQg0pmKR9nncJ7oTkJPL15oDkSPN69TV/dwguwcYJ5+ONX",
-	"NrR9polaRIagMCDbvRl/B7+6udDvdtn1J3zxtVmEZ5B7ZXQKEvIQAy/BzZ+wED5Cct8dAqnwjhbM5OBr",
-	"ymDvkAPRarrWVLM71HwNmj7CrTmFQi8G5IIG1eYLge37DL4RczX8c5v02PZZFFqXuXMy2g11wvhQUucP",
-	"HK1SuMNGa1C7MXzGM+d0h643RwfURUYHhB1gtKHZejETUu916NTVIbYk1zYkAk0AtddvfyiJsfKW5SR8",
-	"+NrljVgDBXyBHfaT12wfoCNRrU8FOcptwxnMNshLkuHodoc0mk0hTHpk3wHat60isKdT+M480wbl0mWI",
-	"dNhFKtBEUZGo9fINJammuN9A3GvhsgHBYUiRyjw+kCkWqQFKmt8xr/MGprp8DCuQ+uGnB05AVC7usQcH",
-	"3e7ewH8TG0NxNmmnC55Cex8zUNjwGAqGIw7839Qrn5KgzIYASJzYdmO3LevQTZrnFrlKgI7ZXw9fxF98",
-	"Ju48xOlUozfedCoX3XROKz3sY3M+QUEWhaYK7e2JeS14JctWgPGVUprLKjWGI8z0xOgX42WqjdII7lNC",
-	"JFWpX01nNYEkBjcMYw9fGu1tubDnNX0bHat2N9ikMH6FrjfzFUqreRnLqzCvYCmRp9SgoY5IpVsKKx+e",
-	"5RfbPwqKAM8X2RqORLCbA0uOMnhNjLmfhimM8oKzhXRADg3XgSUgrcIsOSTVGp4Wk4kYu3V2/Rz8obsf",
-	"YbAHOFjn7ofI6YJns8AZInkUMkaALHvB7T8oqheC4heQfJRbYlAbyaH8CybxdCbGV5RbHRDWnZF+lF3j",
-	"L0S1a0Vh31WuwowOifxmEphLgbqHc6yCMgjzwTfgsN5rz1ED0liy8NS8N/TJmffLKNM0vwLDOKJh5HkF",
-	"RBJfF4O+E1i2jTyL7bYtz8LA8KeiJgMaDKxFTYCNGk9RRIvGXmnd4Q+/ctHMoLdPMwABZXg0FzM2pVJR",
-	"8TQHNx55SVWam/eUTEl3mj1XQDQIMPXR4+5EaEoSh2AFlNRqps0Zw5Pcq0Ozqu/h4U+t/g6Y36E/v1jb",
-	"ktLiihQqE3IeMvaMN+o8Zhk+xWa0baP9Q1CwuGh25BVlzR905aIZb7/vj9cISTxFsOTYVxgHMI/5CGXv",
-	"PNY6NpLGSeqC8IFZoyg2RwztUZWmYlxVH0oy1fJWtQVMgbuql4H+dj7ENhh0QwH/WaSQl4aAceTkMhvy",
-	"bNJ+xbPxLByA382QImALkc74QhtRFFhhCqdHTCLHefxshARtcMz5t39hTQEE1iBOzsLnF3wKC4Z6wYeZ",
-	"AsUI4ESsZlDqK1NkvcIlkAq9ilSgrCEvA9HXOi08o8drG3I0ywcYOpFrji24UBgQfl6lNiPLaiO2d7TV",
-	"e5HA4KUE9jF8SJmyJ4W6IFLxwEynRaAsyjJuPDYBOZv4DqVMqYBQPK07Eqfm5yh6E/N+dtMqJ26aoYJ/",
-	"jNtYNeb4G919pcDcj4XOXbExOfrsjNzErerhjY79KMQidx1QmkXh+wHlPOJPIAsNgbFFNzUDnovyEnqt",
-	"o+oW0rvsL6c7zoWE8lmXJZWf5eVqGxn5SSnm3NF4SmOSNxjoRiqCa4Im/QIj9dQhFatd7QTyHCRv2O5H",
-	"GKw9YMo5e+TopqjGNzZhL7B6Ppz2MAt3bzFAUqkedhMqJxg6rzpkcdHfeYZVnl5lp1VBKPdmV77mJnnK",
-	"dDyV7eXCCA/C2beiDj4Mco5w1JG5hOFA+FqIeZyYW2WbbgDFG7MmaaxeUzN/mN7PMMJjn2e8jLomXimw",
-	"v4WHbggDoJqFosAvt3KJL39dQkfByBG40GnLH3bhQuFAtD+Cfu33Uh34obdqG1XurFbbN9W1CkdMyJxv",
-	"/BUz4pgGm/dd80ea/+rT11bVI0pXIrArOx7mMwWo21bg6eqSwkhegQljQdSKfAyBCXdW/aBWTE0yIe05",
-	"5TdkK/Cs9zsQ9bi4KVHIkw8ZrMscyY74IaDsPZmhhkhnl0auhoQH8iUsIMHOiF6czweILquStY9RTapZ",
-	"Afs8fMcz8dIMMmQaIj+IQoAidR7ToRl+aY+VxvQBd8Dq/OQoNYornh+lizktlGJzwLmFcgLK8EM1Jsj7",
-	"uLoG/mRawo/UMwSllH2P28LgRoE9nD9R2GL15OmwZygGkXmpTAm7xiwzNecApJus7bxtN0V/uva3uhWn",
-	"8oHpEhgRhnx65lLQ0VaGnF97ZAVky0C5CaArmz8jgKFrnEWQl9t4ezRdSsjps1/Lj1zH2TZICc4Ey90N",
-	"TRoLJ2b9LW6H5uG0YopZrRWvszhJKLlztXmidOrDUsXll18Jt0x13SSbxm+vF6RgdaBO4SmcNzbObn8A",
-	"O1mlYFb4YgYOwZJjIfBnk2dE24IEZI4V1/lyIVyJtgtV6OVY2ID+BW9R8AeruGOlQg6qpK1qCZk6MeQP",
-	"n148/aE2e9aLvBISeGgeC/fQDlqA+l0R8dV+m7UKtbtaEPleSwfscosuADoJoH7DbPuBl8wnoK7UEH7F",
-	"04g9wDEGLCRsZfNPC65s/k2k3IMl5OMrc/jhMw22j62n5Pgha+XC8Z+vW77lKcGFnKjO1Q2eVLQeXeIj",
-	"ttuwa13pIFrymBQvFuhWAq4v5reRdVJU+2ymBUhnTHKgQ+Y1fomie1kJnNWTklZbLAlK+3POlJ40TAXT",
-	"qzgbz0QEQC4QJYi15wpR0jegBnXhXBwnSXVutFRwibu2Sx4fhYQqBFIo9PwJXpTbG37+q7elSnHvoAz6",
-	"jxwFmyLPbYHkRpdn4Q3NA1ojqBBSm56laoHHNzw2g4Idv+qLaqFoAnkahDd+96Mb/jlZ/cxdKlYSWz0f",
-	"i8jyFApD7RX3DZTGpsGFATTdVBC9p2eukAFzMDQ1d/eedjkzAOxgTQ3zQwLIC77e7y1IpnC9tMeoeevk",
-	"EqvmF/bYg0NnX3nDizFPGm8C0HTnp00FoAGVaVgTjvGGQv2YS+OgX2EQB9VBRDEGQnJPKFi+xQ97H6EO",
-	"0KWP0K9NH5mIJGE6TgAxAp1I8ziK8nBqLct4X7UNqUuftT/Dd2sYAOIzIAugdEtm3iZaSvFlIcZZhcre",
-	"Z2WdtPR/L38YXRpJ4jd3U9KDSAIXOyRXkNDteGmA6HajrO8sjc1+MprVTeyIlhK5CFDZBiWXpdwi06LX",
-	"BWwLb36FzuClORauNRG4sMNwEnl1MSRNaaywM/+AfAL8pwv+FuJUOM8LQTnTdiYnRdTgPHYgkoWn3HiJ",
-	"7iSG8zbWBTmc/1zYmbQG8HqjbEP3QKtXkzoFOs/AHTnYyculEeYlgXhhPBPjK8tf70hRa97C5U7ZtTYR",
-	"XasbOXAPWQmgQTk0gXzsN43lBE8cDxkihzCjhqOOgaibuz9M+qkwuohnfMR1Wd5BLbblaKu8LhfbEqvY",
-	"QL40Bu9K/VAcD9mKGgt5x2E1BZ7I6A4kjwl57G8aX2B0sLdvzi/Cm2wXNxOb1ubPgX6rW2az02bLDEpE",
-	"I7WSJ1gtp9lUMVUaX4ZAqGab1a015sXlKAcYNSkWuDilxusRX9hO3u+1xAafobknp/okzrwEjgDcQcma",
-	"SjhQS8AdRP1ybmQKdgbaRcJ1pgOWlSVIbj9kIpU8KVoN+BuMHSPrkABfzBJvEE3o6vCSVToMdPwVJS4T",
-	"YLTlKlLV1mppoxv5kQOZVW+NHWX+/RJDpalgI9D005SvQcMPE3S9AJS369/x4LBrU6Dh5XwdQGoPXd/L",
-	"i4HyJIWgWI0M0mMoKQxP6QI2ZST5dtiS4ks2bIWYqPKk/+TJ3oBNFLh/48zLGUFHAscUOcwp9XxW2FzT",
-	"5RdAuRl0rAMcAy+/wPdQ2khMEmsw3IGuk1TNbUbaO8RRwXwXu/0gclwBdKjJd7HDm/HPtqsvmth4/A4g",
-	"ZYJwgSrbeChtPTCnTBGvqIU9sBkCmq/3XAZmFE+g8x26KDAfib5ols/oxgXr3heRVqoMpfVa5GmJtlDP",
-	"ThqVC3qzJeJczFW6tuwNxe6pB/swRUGIqQV+rUDbK9isuGeuxJqaaVjaddgbFEsIkqnmorC/S14btrIO",
-	"mzhDT17f7DhbuEV8DCwrWXjQPWZNbiZAdnmBTjwIaAWF2rQgl8h2ElPXGB9/JYZB3niA3oKAYXgzfKkw",
-	"gmzMfYhJ7gWUismKvPEOEuNFRGlWHXZadPpUvU+B4486dxDWlMNnDvp9VuuigrljdqbrtpIKDD8bK9Jq",
-	"ZjZpxHaBGOAxAfY43BBrNom/WMASx2j2KAQt16W6/miRaxA7A5BnSghP4FZ0YVY7NHeZ5ovsSulWvmAA",
-	"a5ZTqR16tbCWpcO8inpsS8jXebIASTEM3Lo9DfsEdDNgV0jmUjJZd1j49v2FWVjwW5l/PHv+8vnFc0pz",
-	"/P75RYjogeZtV2LdwQoW2KI2Va+UBM8zNlVGg3J8ZStrw4P+sfnEYbeP/7OPAB6H3QNwmueWikKLacXX",
-	"A8bZBJI75tDKHo9CKGCl6UdqOaLUy888BcdwymWk5hYySCslbfe34hlKovQnDPdr19PESCRjkuBkqZ4Q",
-	"MsCQJFRmL2k/IMvYpAH7Esj8BqcPJgT3et3A7G7ghyedJ539PUJYg7NkKMOzSfu1koJSDMz3RqJUShHu",
-	"G1pRFT+oqCDjjaWg836KrqFgh53mzhs7QNvzH/ew14YOcyyaqv9DTA4nw8ZWRTkAXG8qXp4EljXBFwmT",
-	"xcKe2WoTM4lvbM6EVZgt3uxSaiHkgMVlD5wVF6M1k2qVJ4sBGpsUXiKDQx4ZyvCg12d12SLN4UPuDs8I",
-	"W8y6Yw4HPCj7kzwh8R1W0xGWBx/PsFSDGBujTHbcD0Kp2nAghXsndqW0Sy/GZF1sLgrPlWoLoBaOuBkC",
-	"VaQXeEm+c3S6yiUk5qhJHifLw2KUhWIOLgilkTI9QB+8C8mZmybosy5BewylzSR5YG/yMd2wqR1UCe3h",
-	"O4uhvI4Xamu/VUk8XpMgKkbgoOLlM0B85coO4kHNhJ00dglkD6KUT7J2LLJJe5ZlC76I2ynPBCiVbSrj",
-	"3BuwcAg4mMPWyc/f9rrdk9W3fdDVet1uTqpYmkPaId3mz6TfHj4+yb7thTjRw8cwV4Aq5xZ9DxUCxC2w",
-	"OSAd9p1YK+lB0JQ4tn/MCrFTQGnJzxWsr5J57DFH5SbmlWs3/A47xzwAbesybAQVGmJSgBFrjMzOCBzS",
-	"mNVKXdoIhRYdK/AkySOL5bsCP0EDczEDxEswj1Gx6FA+gNlW46Q2O1y5NGrPBV4AiWf4Chdy3OuUE7mN",
-	"SYGdZr1yKLtzoKMCJtVHGHfAH1LB6trq1bbTQ3b9i7HPInr0/dkzByY05lJJ6DSaqJVI22NjmsNxjFNM",
-	"M8ggR1gX8MKoCYOeEICTZt71+TGO5PjwqL/n1bKDTLf5Uqdvz2xlsHcuFdEqS0U4p2/PHOwwOYkn7FzM",
-	"uRHY9oyM5ZRqfT5Y2QhsTYAPZsQPHwa27E+KFZvHUrmMOsh2QmdvtCbddwC35bIkoL+JrM5VpocSgTIR",
-	"ftOTYPiEvcBzLD+8ic5vvMtWBlAmvvnpKjZywrZrp92Axwu6tmI5lHXVHx12BlVCudJQxfv4gCqK8I/l",
-	"hw9zMTDnf83JMzC87CiBJy0oxO448yHTTlye5TcaMiIDTJECs5LgaU7yEIijKPZNsH+e+BFJxJZSEaET",
-	"q5TqRwDIzp8RhI9GrkXpw4eoP6dgbKZXAohkjlrISmQIVu1VPBA8oUaHE+Vhq/QKTkgQKBYOzuyyuZLZ",
-	"TIMdnUt8jdYOqmIsfEafM4aKq1uBffL44HDPfCDIVf6IQ5ahBjWEhedGz8iKjz05PD4gwOskHgupBbZR",
-	"swVBrUHrdGEO9Xa/082Bhr3froOWXs7nPF2b30k4BjkysNOhYOuDO0pEvmyjRGoPgLjjGjIPWuf0+3d8",
-	"fIUNdoiLWoNWt9PDAaiFkHwRtwatffgJ0LVnAByNUA4ALK10XUcXXapHJnRPQswwbAHVjgMWZjOzoc+i",
-	"sNwOEyq0L8rF+2riYIF0WAQVKSXTgQNGukpT9K7jJsj7qhVKwrFDp90vOQyVNcGRyh32bik9V0hu87lF",
-	"yRQUfxuh49V+Q6W7sXKp+tsCdJRAkwIWvnp+fn76/fPzy/PXp2/Pf3hzQfpzJQTsfDGQxlbqvzeUlXBt",
-	"Dj6ZLmWOUrN1eSy7UCrRAdTzmWEj9/Gs0Jp0QOfsUKLpyJNEu/iNPVloqAiwhnDT6L0xGq3mEzGoyQop",
-	"WqZQ3QWbzIm9s6j1/7P39cttG9mer9LLmipJVRQlO87kDlVTexXZcVhxJI8lJbsVuowW0SQxAru5aMAM",
-	"1+Wq+9c+wD7EPNg8ya0+5/QHSIAEqQ87CuePjCWhge5G43yf36/bygp5+vq6hwR2JP9rOb38JUfB4wDZ",
-	"+33bdh5+r+I5kI5ggTxApy9UxwMvhKPC/dSCcSso+O21R2aq7wpp+W6AqcGB3a9k31kcWKKFyLMCucZI",
-	"4Jm7PT8+XljFUgfG4jLw1TdaBPaLb7gAiJvj3Jcx+LNCAopm0Jz/7vr8ww+9897lj69eYgDAoxMA1PwL",
-	"XGPVcz26z/c8dttmhjxbP+RacqpdFzEO+mb9oB9szTCOeLF+xLnKf1CFpEf8tdGAU9e9g6P+1miU+Rqv",
-	"1Cm+XzPuWYMFAcyNUm94hoy9L55922TrXB/LzyJO+NV8ioOfP2/2RLdG2vrnDVZ42vuHMePN9d82ORI9",
-	"ymtcgkcBQUEc+7zRcXrNczFDYs9vm5yMS8wIX/vMGw5tcEToUVdYqFCidgEpF5K6EBnoeyBGL3FehH+p",
-	"GlHmIXFXvw/tEqMHrUuFOOaEhGK+6XYr5yNgBTf6vwUEiQMwFr41/wwCsq1uSyogpCdk2la3RYZOFxNB",
-	"PME/xrf2WrPq1YhdZiNHopr+MAvBGtDXbzu4TSLDcjYfan9bIFTGr7D9jpi76iypopHIT3s2Cri5Qhqe",
-	"KykgGEbaaKUwX6eS7BLi9eLcz/lzu0WciesGISJjOLS5JggHVaqCANLB7DL5aOa+r674qO7+dNkRXGNu",
-	"nCbyFvlQCks8/gPBPtTdA4YcITrFxdDKS3OzbxoK9J9VbKz+eKeemgrvK6V+5nJOm6DvLsS3lMhfTrS+",
-	"hnLX8NgHApUnKE4XhaVxpIjfegMp4z8+INBdK1ipshFZhe7woHaN7/gKMphlqKZkqXgIckjJYIxZmgCL",
-	"B0uStcO4AlSrEhyTLQHuyxKA1RJ41bS4SRM9FrH3CR3LoSXOzQmicik0CyXUReaaCaF7qi+p++xCku5w",
-	"XQILjJQQ7KLZuZYB6yEjZqTG7kPjUJ01uHB7fwqncRc9VuVYlVTZ801VmX1va7XSmb3y4RWTe3kOeCnR",
-	"O59kJ/QbC308q+vlfo3tjPETWAS4/6GK4EkDk5lAbmstZ6iOISBjOOGUEIw41fKFIT4ie5VYVMFjD+sQ",
-	"FldhbYMUbC6wXMUX5VOxAULWAWo5tj4WU+gTMRcE6DqvFbMpLWxt1OL/WCoTQjyzMUK4F8154QosDYpA",
-	"ImNAMisE4QJZUHQfHsPVH4fQfPa21MJsgdoxrxLCkg3qkNSrJHCa6MCPQCzpZSm8/LJ8wtaBwOGU7CNP",
-	"2DG8NOjTb7WtjAWy1SoqPFhdK5SeMeLfwoiQzvWvL6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWG",
-	"F2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj19MDMIG2J9scaYKpVAoLZ/Bl1NMMeqZ6v7urCXKDvXx2n3t5",
-	"SWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l1T2/x3PyuE42tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcvbjP",
-	"lQJppQN9Ln7Pw+nunOedHfVQdtRblWJrdqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnH",
-	"rS+xXZ31clv8iElJ54t3AJuhVGiEvitgLs4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9+3nu5sYv6",
-	"hmsUT8DFvsnlPfkPUHkNdMe9ZdvcWjfPuZWFdp3q8MyV+PIW03DIHBMQx4Cf+xylYM0xRkY5gEott8zY",
-	"aIWwCL4OBPwkNDQwOoNAbgrOxs653imFxkrhko50WS08qjYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcOP",
-	"giEFMDRDAyKL5f215P0hv6JrIyBM/mon823vJzPDjcVnMknyJoLzDBqZWo9vl9uNXy1YaflleQq9Y2sF",
-	"Kww152TCf+/hiOfH3nWBlrQqcXshyRFVw5qXv7XF3m69SeTtumvhmidpk//JpSmgbFWLU/unkoR8k+jc",
-	"HcFQMFq5VRKPmIavS+KcZYLnokRuThWJISNqyO2KUZN0Tm3EviSfUB1tcKwvLU9sRPcC1POQkROa+qAQ",
-	"WArEp1kgXKVWe0AU9cQudpMcjS3FCxHKroMPxt+ET/YNWbYrzc2Zs2GROQIIRTCRNDjgy7NAejm14XRd",
-	"reBAMA4Uu22s5A4IswFvR1Hfo5H7uIVpTMEnIW0nOvQ7ASQkqjRsKnG8n9hFSk2kjo20jVEtZUEJYOsv",
-	"IS42gz8Dltat0IBAac7HSWkeMIfKltIOcy1w1s+gZkp2Izz/MzHq9OXWeSvYMBLMX7QY0LyvtcrnXPxO",
-	"+jeQlXqsputzXMFCN68jrB7doJjw2Ya7sMFaYqtON1yFH1fp1gA2Jtf0KYEN5EJaeHZp/OpaELSywkc9",
-	"OS3YpBjwLUJvP2494LUkun4zVQKs/pPrbTz6gaqt1d0DFYtL+0H+9qmV8huRGklZZKn5FrgcGU9pLFLz",
-	"owZmVPoz67f+cnn99u3Fu6sP359evvpw/e6N82j6Ldbv9yVjhz+yfqsa5NmNvrr46dV5v8UOD42QYHvA",
-	"YdOHhAFyr/wqboy2nxKFS7+FGLpA39IvuWXIzlKqFcRf8QT/31G+91vv+/LzXl+C62HX/Vr5VcO//ZJR",
-	"QrSZyDLW/bttpOiEwnJ/kP/epnxnp0KKfurLfn7OJ2JpUf38EpbUtaPxRxjQz8PfkcZ+J3jcZhV/+NWs",
-	"ub087rRXvvyC/GO49HO7Lz8f9GUyhOX9j78zmaQMnp6qUecHnvN0X2TZQV9+7svhJO+8zRKZp3LfCs6f",
-	"xPyAHR0RNBpEbJQciIXt9SxSfptLv/PbjdyWeHfHgGk3PVTk+3BcJOzqnt3UPTgomvb0t73wjOy12V7p",
-	"hJhf8MT8152OvfewIyd9aSaiUtFJ1cgt9lbMD05qVvu+QS1rULBK38vRJz5NPtyKuS1UjUUqclFfCxXa",
-	"0COlYstDToVPFleKQDqDQqR20CAUNNIC3pGQcdBLBhCoYJY7E9AjUmM7mTNyqdEx14EVqXM+7zDQjQA+",
-	"BfNdVba03LcRauAla6MmtEiWto18PLWI4J9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfb92KUSA3f",
-	"mMbWS/G7BUbgsgqe3juXNpleohHAS0qQ+x0k5qBPp9AFT6HXF5srL8zWseedY3ffvoROYKTF+u7F3zxc",
-	"xIvON53ngbPp5kVdcEaWRgcMgaChyQIpDCDeSEkZq9IFuynyHBqCobnNvBrx+zRVGTa83mKj56m0+F9B",
-	"m7iDtC/hFFkCD7c/Vew7bcdZTz3GVCQklflNXwJ8YDIR0OAeYkE/Oz4+tm/JweKcLPjlridOpbEgkuwr",
-	"RB5o6KNuXVqZqlFPflnf1ErwtZ7ZGzPXzd3LpWHhhH4/nM1mh+bkHhZZKoDVLr7bDH9Q2WTT6dGYLRro",
-	"1u0ufMvr484gDODMbZLLK42qdHhDeoEsGY3zBZcXBM4lfh/rnF649mHd3R5CUp95ZpCdC1ut7E8J4OIr",
-	"UfYlzQ3q0WvHUG8bhf8wnqhT28ueJZCGoGvJY/6f9NV1BmqCTqJToXDJgPijxirTgt0Auca839rIe6TD",
-	"4bxH8sTOxWyf/vlrko+/51pcv3uz32+N83yqu0dH1uEpTfGgsaeGcDlLPiuIuJKzGspkuNkrs0U1G/SW",
-	"tmfF5mzkT5Y2p7Q3ZsAW+9NeGAcScR83oxMISXPhwdYuaiqcQ2pmDb4hwSjsf2I3Zq5Z2mV7K+a6x5yP",
-	"mVtso0VfFywCdHIFvpS9hXey55Fzu2yv8o3sWXe2dsLm/s3m3MaZdmnCHTRckYbLPob84PXtnYsl6p9D",
-	"k1sVeb3N/coaaZbSytmmJUvaI2JaIJkSunSN35yPie819JwRMqa56ww4pGoEWGXGNHyATpxUjS6K/AH6",
-	"b2qc62X6sK/cv/4TlcKUVO4rGSO63Cqdu0XbSBC6Mh8pGYwrvlLvBy8w2HmqzSXPN/iqCbZl0RU+LX/1",
-	"WA7Wl3QVscR8x2I+h3NKMExczt048PG+OcZLsHkFShUBt4waPMoTTrRDMCu06CJ0ns1sOpBWDcQlAZrL",
-	"UrazjdjFTgjQuoG4sS9JiJi/0vxtGjjRDIzhbojS6LHpE9qLEiAxOs5CAuRoG7o8RtBI6qhhSKoh8ZLG",
-	"JLJ5kkpi4zzPKcZHJIOFFkHvI4GPwsWWFzBofQmJCImnFkKJ9sWiBO4uAtWx6MXxMxZyI7YXTwW+vSEg",
-	"u+ZjwKVE9sWhtzJdOyWVsWLOH+5dppQMTxP1Zvpz9NdjBAu16IVuKkj1SNjDz45t35EFnivB7CGw2hW/",
-	"AcB+svUt4qgeA0C1mwL+jKzfFGFAbYuQi6ka3LYDnMjg8LjzClUTybAvKd0PfCfmOMRUImBeEoAJ22iw",
-	"JUAB5lvSm44VxTwSQ6qp4Jpo0R8pHrLgkX7RwEgz15384s3jIksDn170AUS5pfUYhl/01x2GoIfA2t4h",
-	"5OguDvGHsKKWMBQqbAs8kHexkLxBZEPLtSW9/9sYZZ4k1oWifQ2v0dnESVyyLm7EiEvspXBVoMsFu5d2",
-	"Ak+vYjfc25Xyy+3BFmW7VujcrW7XTvVL1O0GglTIuJEQfWWOm1v5rvL3z9dHsVz3G3qP1cKxxie0Y44+",
-	"0b+a1TQ4A9jSf7hKg4qwDTS7EaBoEC2KEBzXg7oAePceFPZWWZfB9/FkIyB/4gqDzUMmVJW96dnfVNfS",
-	"oSvXGOhkJItpfSjFVdC7Ghv7iVBXZbnKwCPhJhLxwRnggxuH71omAxUTVvj5Dz+d+ar32TjJBdNTKDTP",
-	"zKHoy4Rg+gN2oRDHHbk/ztHXHFvCb5wFEtREHXK5wdl2OUhz7X+Yuz17/h9sMOYZH5jtOTF3pwbQRRZ0",
-	"9EPBAgd89ueszLF+QOUGc5gMIIpz4JwiBCXyiCEWgJ2DYy59yT2iACPmfAK8wjYAAn92LLLRi+Nv2BJ9",
-	"/kpiewt/rEWmieQDIa7NVpq/29A8FL9QeD6qKrJH6h8stQ/eQ5dsWwjULMRT/sZC/vzO1u64OaPX0z9I",
-	"fcIlTHZzR3xx3ANUvjdew7mYXWvAF2w6e7q80v+2X2xdyTtWn6w0FSFTeAdvu4Ggf6dSYYwx/KoeGPgW",
-	"Ep1X/Ja05a5G4Av55r5mnQ7p41UJoOL9GsoEjHJYytajOCql60sS6h7z9Xcq1jaTX8peo8K4t/R1o7wy",
-	"uCJp8lH83/rGast5Xs6k0CfGBh5tEgn80P6JxRQSD0o69AGRaqBtAmSM0j2g3y7J+9LydVTp05HI3yQf",
-	"hRRat+4cH1G3a9XJj4Kn+XgDbeIGVFeT0VoB7iP5eAf8hc3l+wpZ0iu/TZja/wzkyRgX9R4OykSsBFyx",
-	"KnNddUEl1PPPXx7iuamhcU9WRhjevBdgqZHI4VkrjRKcTbs1LfKzNQsm8Ck+EbG7dBfx2iGHbIrF7Kj7",
-	"VpkrDmxTYufq0UQc2enUO/rvsM9bl8Jge9r7zUYXgSKyQTGXRbgp8uXAFzulkvpBkQFpbnAj78/6tPjA",
-	"V9uu8D9tXUceVhVjNVO9H1rzkO2RiGES1sD5sn5p+GJXdzSXJr1Ff3bN+AZ+ak1QsxSRgXoRS/n5kFLu",
-	"V3Mo3bvbTszt/LU/SngVTy3KtKn/YKt8vKacIN7at0RbR5/oXwB4NwyYHGqYP8iocxRjLrRqzPtbV6Vg",
-	"4e6iF8cvIuLh9oSpAKLEk7jGBiyzSnxhg7BYj7iwOOPmkml5ZDWNE3BnbG8e7tBCd+bdA5t3uTumlhQW",
-	"kRi9wLIi5z4x4uj7sWwYRZVxaFGULI0g8a32OuxCpvMaaTbh8y7US0K9oisK9OzLM1dGu3TjNgCul0EX",
-	"cwUVjmwfBOIBllCiwYebllkb1uU5qsy3CtKdu1hgDWTb26Unbm5/rbrHA9TsfT0S2/NZeMjA0FHfgkDp",
-	"60fLeRzJvKsJfJq65J1NamymPgCXBE1bYLdeH8mOnh8fRw6L3zMUkIuPeB341XtwPYHYJdT8dCvVTIe1",
-	"9vBbYjPQ4yI3H2xfxhBTuDA6YZZowaJvj79ZIFJiUXzzofBvIGqzCJ/9IU6yfI5IwXHGE5nIUdTFjghH",
-	"jG9UE8D9EfrIaW9Pl5iWzISAP6kmpv5O8Dj5owbV/b7Dq3/MmPrXlxa8HKsijUvHdCRyd1Rqo/r0Ia0u",
-	"w3Xk2WGR5gnYQzrnw2Hbm0t7usOIIxXIH4uc6SQVMk/n3ZABAyo+XF1JBB0gEVpQLHqTyFvHCy75RAT0",
-	"M1M+EnVMLwTt9ARLeoPXtPITszuwRUEvDr1jPW/lSdnB8O5SE1+bvQGlu7mTF1Y22t+s9lUrsxEXU+jz",
-	"ops6PiPMMGDlYTDA2hZY2kbOoo2yaayOI/sCQNd5DHi8Ay7Zjeg7YnnfbufReC1CD1lO9QCv9MV/0WRA",
-	"Ij+qZCAaopvijLdFal0c/QD1ak2XY4Vt4xW4AZWmEJ25GdfQZY8e55YiN8wwQYZtXk8WaccGY9wQI70V",
-	"btVaCW6vK2W0CbzQE0muoUmaeUp2HEpu9tpx9jo3EBkPrlb1ALrB4bWf28aIole1cqBXtmVCqDVcUOTE",
-	"2HE/W99o5SB3lTlsC5QvTR5nqVLarWIae7GxutAArozDU/vkFG2Tqsngw+jJt5kaZcbZ2gUynq5hYcwA",
-	"ZwXUWRb3XZ5JN98KTTgYsVBc0GV/2S+KJB4JebBc9ZkneUq4wz3UeuzFd8+eGcMGqigcCHGgruhyrKse",
-	"mzMdE9qLMZcuBrkCosfNikFx8TWAwyiBKgCHS8YAlIZemQV1Gf5v1aL6+Uu/pGYLuo+6UVLy1Ri/tE54",
-	"NzkuZK9yBYj4G4cL2Fs3/8Wy0hVRuAo+tZVlg7Qoi4qb8ty4jc+Oj635qtuELkm+JLtIY2/cYusIoDwY",
-	"A7gv61nd7IioJha2rTV8v47+Zgbkr0k+9up9Q2NyYfAKw/LemC+ve81MlrMxz0OzJRO6mIjr3qUjf1sF",
-	"dGCujc0tlof+8l3jwb98B8MLefr6urfGTnp93XtXgC2hhYzdKhsvcmnkunkGY3GeOlfTZvtzmavp1O7P",
-	"rkRgF2Z56BIBFxKZIVG0ZgMlP4pMo8+3afBlI+mMks7WCYCQXu4XpQLNmQ2/QNofws5tqBwF0iMGZN8Q",
-	"qIFaz0jnPC90xCbqI8WnrS6DTonIOOIR+/f/+/8smgoZJ3JEP2VCq/SjiOnHQaq0iKM20hLlYgqtFICm",
-	"1DYPzYSCyBK0Wfalu1k7vJPK3I3sNCZ8zkYKULaA9h3mE0JVYemiJchTNvKUF5C85ilkVfpyzCHXRdmz",
-	"F8d/87BQGZc6MbsYddhZqjTC19PzhUXg79lKCduoinWxwKTal0Sl2qWEuVQ5mxY3aaLHBKAU8eTDRMWi",
-	"y9RwGLExt3iG9Bw1HJrZj4sJl7q79omOuxXmV0j3MEzoSdWXIcT1DSKWI709TjFSMkK4JozqLVeRIFYU",
-	"Hw6xsRYL+gCBy7Jwsag3PASjgVpc6aJEYx8sIFO58jm7VOTV4jkzX0+iKlv1Sz765sZMaMhsG9Mzr0gN",
-	"h+vzgVzGF8NhoCPobK9vwggWuXk0sHr0A1SkNF3OW7zuYYKCrhYFwfv8YbtTXeHOAGgU/kFJeeUEJYZw",
-	"GkRh3mZQJgaDfgCm4F3U6AnbSVT0vS5utJnjHRKZ1zrhlw6m15FDkC1AKVxfG4n+hi14JPGyT0SHYW7L",
-	"KS5bDCnFAeMa6XFEdqiFJJ5zDawcScZuE4c+OlYzZHE0rlgbHPxEst9wookcvd/PCiM1tf3FAephTKUB",
-	"jAXxr/s1tb1WNxdo9k+VSGD9gakmOcsKSc8HvEoUmcNEgm2ANexQqzlHQ4zlRQZJPJeJwzTcWM0A5VEN",
-	"cyERMvRm7n474XIO0QpjS5FU1rcIw0pYqnBfC8nJ/lnonCFTeOlhrooIkFHNBUWGMRues1Qg9tlH212k",
-	"rW0D4GgF4WCeOI3A875EciZrSli7J8mtpUOwHGuOmSZkIa1sZrKDNiOZzh9y9QEXEYUIqGgsQY8A2Z2w",
-	"2YmIO+wUwDb94cMaEXcqXQGtL/V1u+cXPBf5iUeIw+4d8/vwHdvqW/MWbjI109AYFgHb+iWE4iJLcEpU",
-	"K1CNFZXirFEbMD0hEYzwvZma9OWK3cNjfIh4TRHgNeGvLOxqA+b+HWv/jrV/Z3iVR5ntu1I+J9zIjDkL",
-	"IhPuyaI53tdp7x+FyvndLZjnjV7ya56LGZ/fyegxQxu8OHrUVTIRqsgf2VZqfyKRRzn5aiMKpQPVzOzp",
-	"5Vpintw9/XZ4vioDd/SXq97ZT6+uPvRehmpxm8Rc4/wXtatInwLLwJh0uCgLygKTYTlFxg6QbqSCgWSZ",
-	"g6Sffzb/0bMkH4xJynX/jv/o7OfzqaC7AYAapdteijTnXbyhY8TcxzHkKBwsjnkntMgXx6Ryv99i//6v",
-	"fyHsGETqjJUiEznq9ltLN3mppKi8R78vCfGN636rTfOncHqn93LpTuiA1d3LtQJ1/c3OVCzshn3eOu8H",
-	"9hwk+/YxBYhbroYeNmbx3dJrjQ/gTTBG74r2270ixhii3O3F5vXsdfFXzGKBdHQeqyLvgINBg0mzH5zY",
-	"a28ywW9Pwptl5r35m4WcoHt1b25v1Q2N4q25X/gW9+y+25q3JF51V1Ti9ff1b9Td2IgMvKV9o2XgguRO",
-	"sekGDlx9iTYSs4S278zbtzLw1cpVud5XSXKL0FlVVB0WJz29wmoKbG9gg25VXB2Y6ncrsIZiUJrIFwZN",
-	"Hol8g+I8oXNri+2Sjruk48PXdtvKaZojcp4shdesSfgQ6cbKMvHLxdCUDbe5NBJEgDj0eZl/OkqVE6xz",
-	"SXLUoljpEmqIo088+WB/CmILUV8a1/Xf//Uv9MZ11GG/QtzLx0wSvZAeW9AcEPcAbYGBL4hd5aqNCofI",
-	"cHDCIu7LfWizOzhhWpW76DDYA561bcFbiqRRCAizf5kYCWl0kuiyPCtExLi+1UQGjIlMv488CJ8FdySW",
-	"IZy0eXOpyBGiJwdwWIDmSflA9CUFNzH1N1QZoPTw3MWfdM7n2m7OODEWyJyCBLqYikyLWMQfbuYRNhIG",
-	"J5DdCOQ9Ci6MAlah0x6TClD2IKrFY82SvMNOmdsBR9Zj7BfNUsFt5jlU/rS9Nu2DuzhRsUgh8kDIzWYU",
-	"/FIHbQfYN6aGQwAXth0FSV5C4R0i6RspTtpajjejwJjtT2iHtx0pgOH1VQDw8ojWKNwn3/DljgyYobq+",
-	"k+EOkbB77WaAWGkD5ht7pMPUZ9pk6NnCcrdthai6wwMkQLMCbPz1CMQ2lB/aSVsE+erie+HxchYyNSKS",
-	"sClbT/fWBFFqaOByINKmNtMZXJ2K2IewNrC4/KCyDQ9RyDXVd3jNxdDfY9HN/H7ee7muysyM8Pf4DPHS",
-	"TdtpII8j4i9+fki+mlNDU3qo83Lnppk/+Rnb+QhNwuO4Y+cqv6QP7OnWFtxbRP4P5wZdOqjlh4uGbx4K",
-	"f6wmFdZvedeh30LngW3QVmInXNNYUhdPX2gzWTK0ID7+bsGpuY/2EGfgVDeIVMSI2+wTW3SvWFWfB0/q",
-	"a0wmQUF/bZdHWPC72M9h/q6yGH3Q3P8gKdfuOj1mYK5RRg5ISjjVUrDZWLGhSlM101geMMUR4OSin4E+",
-	"BJskwCgqgQ9EEtkp/ARtL3XIEq4Z4elFQEvF2A0BtLaKgQa9DncIgNa0Be0gJnZxyycRt+Q+EDjxQuch",
-	"wRQbBC1PY2Ces0Gwm3kAbdG1Py7VwUP7ws0cq7sgUIThOncfEvhgnuC/bYkgsF4zzecddsqwscEWHGLI",
-	"TiqvGPahwox0EnVBHHSpcQLipUFlV7AGrDpr1KfAXJsCx04DxtMZn2s2S+SKuJQVeV80KAXjmgj3s3DO",
-	"20aWloY/AMpG8xXRSXSqZ1O8x7qAgD1FM64Zj+OHiwfsfNqmPi2KsTP4/He18k9YTZ7GcaBDMOuzmNYr",
-	"68lH8HDtAx8VgoFEJqEq5FafUg+5sZafbQuqQOupcX5JOq70fMuKANxeOuuNZnsfLrE9I9UesV1E4A6b",
-	"bR3YSe6tmePdUBHKdd/Ii3HfVhuVoIM9gxlFrPKXgbFWD5gQBG0i2z/guLzaBHCWCeNTywLTc6+Tj4JF",
-	"RZZG0HIqxYwF5fP7RZYeALOptpWaPAStgrRqMhEW0pNRa4mQ2AkKxZ+I+CAhFU31X7liNwLK7iUDCLQR",
-	"T2R3e66UJQyoezHf7mTx5KuwqBbSIIRF1ZzGszSqupXQ/HFXfr5T0ps2/mMLjDJOn2+pCURCRTi6hssk",
-	"E1PB8S2AF1EVnyySo8GY5/WMUZdGYKBIT3mgINSQRQ4fxpIcWjd2TyPyrFOJyRDEEjAdJ5q4kNvU9V3V",
-	"TZcY5zNKYtf6YaWvkYWBM0zyDDvJbubwFDNsoa3MYsuDloIeJNumRR1dnKVK533pQ9gOqxoF7z9VIkuT",
-	"VNRINceiEyCMDl7Eh0miJ9CtHnZtgWYssV07s6wvkYyeKnRy8XveRYAFyKHyJLY9VDeCiTjJsdPLGXVj",
-	"wEBAT3tmvHBbUHIjBrzQwnvrqA+wzNns3XAI1U72OvTxoeEwydvBJudKLW2L6/gBLeKpLWlTEe/A3CqK",
-	"ec4PCwfDifRfHpR6T7vaIPvGsyIfd9hF6aApS0QBh9EVUfG4jWU2HDnD6QxE5sBFbs5TqCMz182noi8j",
-	"s8eRX1ImXLEOAlokmiUjCXQE7FII1m+dmQegzab7rcVyq0OaZ4Q75luSzBNW1GAFraN5kUm47Y9cjszQ",
-	"Ysosy6e56zQ4gieO+Bs/4gVbSU2xs7CDyBuZK/Xu+a8qiT0ZByuffVvxFJ6v4PhTaRYVM8H7Ml88tZGq",
-	"j9BAii+dI9dUxLCYi7YbIN/MEIWyQc1kl8UZrRBfFdaT+fddvp87QTTHPW3Wg+TlKPvMBmo+FNtbNmVw",
-	"oj9ApdR1z5zRynqpxjEge4+NUSIWxm1RHnVfDZDunW3c/+hGno0Lebu6vAVTcXA0h+alg24zZ7TLfnt5",
-	"cf7qfbQQ5Ppfh7+IbCDSw9Pe4XXvkJ50uBqEyka7lte0sy7v0NzYJNhlzvPjRrrME3dtlF9NG2W5PMQY",
-	"jj6O5q3XBeOVs4G3EwJ7HSztDYkIS6ERxhP8Y3xb4iisMgA2rjKAPnonY357HwWmweXLn8rZ4245fxVC",
-	"WRQyJtAc9+ckbqPK95ZOX4aIlUuWLNi8xm68mZe3kxCdwHRxNgn9acQ/CrBZQ2ADd2WVGWQM6kIOjIF3",
-	"VfZfyq7KyTLAvLGhI651onMujRmZqzRm3Bgu7Gbel9FE5Nzogg4KUgASW+o5IyyGGBJ/NouG+TP7J0S0",
-	"kGrWdvw0EwXY92JSV3wRoEZ+aZbwTWolgmlvUS3h7bRSvcSz42fr6yVqS27sqbxbzcSuDmIXO3rMOoiS",
-	"XMdg0jqVVFkZsahs7tiwW+eoPkgsHyu1l7t91vVtGTWIfvXqTjGsG0cfG2P7NjAg4TmxAmF9K9UMHNwk",
-	"ZnORk8MsKXRRmknbBQzGfDoVEjuRAH0WyE4AZZo8d0Ax4ppo0bd2b0MM3PuP2VeAvZyruv65Jxcs34mu",
-	"ZjXXpaBW9TdaKbG2C3s3tZ99+KHSev5BZYAmW0xcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7",
-	"ZFN7EDNztm/V976ACr4Lx9x3OObPLvN2Rt4DEr7Cx7udrHwk6+7jd2vSiad6IWkROSFHCM1WjIYFD16s",
-	"su+wLKMbNMMv5h1ALgsjscQ0ouLXGz647UufThurmTxhESIZorXE7Y/vBNcAS2i8/YjfqCyPzF8z/P2j",
-	"px1++W6XePijJh5++W6XetilHnaph13q4XFSD6GmfKTMA+n8TZynU1tEWe94RcvOT2A50DOj9T4OKM+d",
-	"7N/5OTs/Z+fn3JOfo+mzqpZtacr4YKAKuUjqTjk+pQWbwX/F4YQnKeNxnAmtHYC8ZJwNRJbzRLIZn7vM",
-	"IIK9uz9lKhXV+JPXMMGlVZbn+aOaIaZ21SRgqo7IqcPOuEalcy2TgYoBN39iI9wTnuciM1MhSdjqtnjM",
-	"/7PVbhm/wZj/2bzVbkk+MX8S5nmtUC5O+O9vhByZc/L82xft1iSR9mefutN5lkggyKtKZNsd33PbEsxl",
-	"hDmPqsmYq1tNZfQ7hR/GUwDxpP1aj+JpL9wGwhPH3rF9vfpj2rWvPyZx89NRXDyeJLJac9k/VWRW7Ufg",
-	"VQ4qgZLOwV99rs1HQpMMBujxfpg1xMqSXKkO6y3VyGOYy2YLoWEHrT8gdKGOoiUhTmUqfWmXCNUqqHq8",
-	"HW3O0pFORrKYYlDrUsgcs4yA9IjN3BjYAvAPnHWXIAoHCgA3CUIlIaY7kO4fcg48HHdsKDJ67EuHvujC",
-	"Bl3gZrbbtoCXxz5A/3ezhTiB3RwIzo2o9lfwz0iWDCtdbPu+G3bbSICxs4ZZX2PYBXn+GlyPTPw47E/L",
-	"w//KfMhX/JYetGsN/+PoLJQpgaJh1Fo0Z2TvVmix5oEh0nPOFTr6ZP5vJW/5hVcfrk0riTvsknqNgAAo",
-	"m/trNG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSL1mglK22+cEnlhrK8",
-	"3bLLawz+8VB6YFc/uQs5fb29t05cNjXzNxICRnI0Y9X2E6E6dIjGxAloOG3+LST+M8k7DLlMiAxZWKZn",
-	"PjAqEbuJg95Tqw/GXLex4RSiTWTMK0liGFsyTxh3lfUiRx/AsShKMUNX5WZe8icyMcyEHkcd9hImjO2P",
-	"9sF9CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+gEuierpnkmQ",
-	"b+8a0PtYj7SM+1A28dsYeGpG2rydY1E19gHwyr+wY1Gmap7xLNa7XENjG/8N1/kpWJA7E/8PZuJb9mPU",
-	"DySMvG7YVJtVGPNHodm4va4rqkAlBPG5GJOcGsYQulY7hyBg3SBzPcBJ1Ccs+vQ5YoNU8Ew7JeEobqGB",
-	"HbrsnSMRqz4x0Aq4/sIiCQTGv3ExrG8w4UYP5sBdTHyB5GuIVJeompkuBmP/7P3oxfGLCBmWnSOCngXV",
-	"7ke0xa5kOJgCJa48KgGAYIACx5T5RESO5gZYh41ls3ijKr03LXJr399J8WHmZB0/v3/Y5qqrcvBD6K6Y",
-	"N3aJNgnp+SHVfWbulGo671LNrKM72amvnTJ6wp7WOfQtuW+gmXKC6ZqVVyWyPYYMsTmZfxNuW6wGxURg",
-	"4KHI0la3dQRaiZ65pJeSkUTQlbZxQQCAJZEB6I31WeAXgW81UBNBuXKfWzafGgTO4kRPUz4/x1/bhySI",
-	"1LcEQIeYvQQ6F2gGW0Xb9pSgyC8VNl8T/tsgVTqRo2AypFcq5nNFf1mezK+uv9rBE2Nl9kIrtOZzrFqw",
-	"rSyLOOM0hwCdeXESvu93eUsItIgwk097bSp9Ax5TevWH0CxOVOTBK0gqnuWBkFrVxQTYW0ePtSk2qqrb",
-	"N8r7bMzz6KDNXPv3YZHAhpy+PrzuBc+HwpTlGYQwQlUrdhlvwMoNfF3NUqVuCV7JaAs8m1hO4vSK4IMx",
-	"YSMFcymoKmRpO1yGf2kiP4k58bmjdbZgUg14muLevA0XzafJ4a2YVz7rbY/Bn5af9TZTN0FGc5ryHIpM",
-	"EIqxkDpgRgseNhY8rfzMfsQ/fH7/+b8DAAD//w==",
+	"7L2Jchs5kj/8KljOfGHJU6RJ6qbCMStf3Zr2tZbcnv+YXhXIAskaFQF2ATTFcWtjn2YfbJ/kC2QCKNRF",
+	"UpS6e47diO2xWBeQSCTy+GXmt8ZQTGeCM65ko/etwW7odJYw+PfZdx/PP8z5B/bTnEmlf5Hz6ZSmy0av",
+	"cUamTEo6Zo2g8ZUmc6YvDwVX7EY1ep+/BI2RSBc0jVj0PhUz/b7boGGekY3eZ3M3V41e43LCiGRDwSMy",
+	"nNB0zEgsySgVU9LZJ++GSgxY2moEjThq9BpTOW52GkEjFQlr9BpzydLG7Zegkc75ub6ezjlcl4oqhp9V",
+	"k5TRCK62Oycn0d7wsNkZdWnzaLjHmieDw07zgLVHe/Ro2Im63UbQUEIkepRfbm8DoMOFShmdFmjACeVy",
+	"wVIiRkRwRmYxG3oEaURU0R751m+o5Yz1G71+48PHt1cXl2cfLl++6DeCvhsZXNxkbPAUTBUegcn2G7d9",
+	"3uflr12+/PPl1ZuXFxdn373Ez8LjZhWKX92nnXbzKGoPmsfDg4Nmd3QyOmxHbbo/OMKvigRfS6WMpaJc",
+	"bfbh5+/eXr58e69PRyxRFN88ofyaLMW8tdnHX759sfWHa96v1/DV+dvzi+8ffBEbmtvOX8SSDhIWFXec",
+	"ZOlXlpJFrCZirsjZeX7vRZrlaHwV2ceDRsQUjRP98LlhVUloyohcxGo4YRERI825RE1iaV6v91mKO/4q",
+	"zu2YA9puN4/a7XbzWP+nnf1fZLbbXDZ6++2ToKFiBZvz7Jx4o9EUbPQaT2apGCRsKp/4g4WNdv4mlkPB",
+	"R/F4nhbn/3EmYQ+SlI3mkkmiQGroMT+S5JotiUjJVEQsqSbLNPdqjzZa+pydw6viIfNefx+adPY9mhy0",
+	"uzmaFIdSRZj8PUidt+IMFrHAGElClLhmXJIF44rEXAmSMioFj/m4mhhcXCE/VBBiLllEaJKQWEn74gEb",
+	"iZSRWJEBG1NOlDD8tAVpugcrSDOmXxnh9u01tMlGj3R595WliaBRLcvEkgh3j+aTIeVc6MloQumdUE2m",
+	"7KEVDLP+5dvwzwk8o9Kl3h6NnkrnzKfaXo5quXFWUcy7AUn2PhVKDEVSQzArLKSYMjWJ+ZiwRLJqIs3s",
+	"q+pJNEjFNUNhkxKpmTR78Zyzmxkbqu3IdLCaTHnmsiMlLE1FHXO56SCh/mMuFM1T6VIIMqV8mYlURShR",
+	"8bSGQD/BK3zqLEROHA+YJsQijZVinIxEqg84QhN9rCy3ocpgFVX2u3kJDcPDXT+f1RAFp4AU+cDkTHDJ",
+	"iseTViQTpli2dx0tqFJsOlONXidoDFNGFYuuqNb8uu3uYbPTaXa7l+2T3l6n1zloddrtvf2DvzSCxijm",
+	"sZxcoSxr9BpSiZn7uf4Vh639drfTOcJXpFJdgRSr/+L+Xqfd7v7FapibaAcNp8xe3ekZOJ96DTFjnMZP",
+	"xjPVFFI2O932wBOKDUtK2M7x8JoVl36N9jpPuX/33uDoqHlE293m8ajNmoNO1B3usf3RQfuwETTmoMZr",
+	"jgVhhcSSjV47sOOIBXe/djtBY5aK6Ux5P3U1u5kDJ3v+Ns8vL79aI8PbSguBWrPUOjQYDz7bxFepefhO",
+	"VPbZjXE4FkY0kSxoMDOGz9/wn85qMXYI5dfZDgCtU6tkkv3U6HVug8qHQBmte6irLZOESnVl/sxRZK1R",
+	"oRx5PKsCNnaPdNvttlZQYUg9IhVNVZW6ihe0xpkn5900cMeFd1Nygd/hkQqOx0HhWvU1gfV04qhHNhlV",
+	"r1M1WWMoBH27QJnRYPT5jd/f3fz9vj2y8fv33NJFgrPKj+nf77twRkr1G71v/cavtOol2hsCBf1GLK9o",
+	"3DdHUr9B52oiUhzcdczxO/qGW/0ad1LAzysEPd6fOy4M74sZfHae0SAnvPoovfplSdeH3WpNMrtjC+Lr",
+	"HS+fdp//77j7Vz3uvgCvXMZTJuaq3hSRcaKPjkpdUZmH63XpKI6INi/MKRFz0Dy30RLpat15P6clZgOr",
+	"0g/tVTjf3p//wJYVO+WaLQM93rlvSXz+tmqLdE967XZLD7bbLjLsQXPQ1cxH9/ebJ1GbNfeHx6MO69K9",
+	"wWG7YY5drdaWXtxp9zrd3v5+66Dd6e7t6RdzOtWT+sQGRE5g281SNopv9Da8vjr7C7+8GZz/B7u+iAqu",
+	"x6Ahh2IGLk3Du7Kn9XbHyrKnFXs9Yxo3gobgVwM2ocmo8UXrCLCmV8VptVnzaNjuNI/pwV6zOzpkB9H+",
+	"cG/QpQ3kseGQSXmpGa9omWheDMA1QuEmNODBpugckGnM58pXJr418Dbk4kavwZZ/mgy+G8bv4j+df/zb",
+	"eedtfC7Pp2r2l+fnh+d//d///p/W//73/zSCBruZxSmTVzFv9E7abc1Io5TJiXuRTNUV3orSyHDNgNHU",
+	"2u3DoZhzVVZ/xsXdsTl/OHeSU/imuInGKR2yfzfe7dZQTEvMdMw6+82jQWfYpJ3hfnMvOhy0hyfsaNRp",
+	"Z0uOY/NGX3UgmHltyeK/0hQ0Hz2nfMiShEW1Rp1TRtWEKsLFQERLwhmL8h6TLQ88NMMz+Te048kLJqDD",
+	"7d/PQbjhoeZN5u/sUGuXzrR2vQH3fEL5mL2nUi5EGlUHg7hQE5aSmbkpt3nnacq4unLX9HGfpmyoyESk",
+	"kpGBZp50qWUwW/i3SUVnCdNmEDXv1xoibL7ngn9lqaR6Vm+F0vJwpjZyGA+9JytOYP/yFRfqitpXlw/k",
+	"SDCJJzHcgw5j/wXbnMld35Xe9dxX/pS9r1Z7/OqnAdSDHZrt+co11ZO0e18A6ThbMKkIMGZGOe+FcO7X",
+	"RAsX5mBFQUKHSsKZFCtJhnOpxJSluWOpfB5vfcxmI3yDKmzNEM36FuOZd4hQZl96K1T1Z16JlAxFkjA6",
+	"nucP4uxjz+IkifmYXHOxQL+I5izBWYt8orECwqkJm/ofvAQi1MwMftR8QwdirjVHEvOvIh7m/JURk8M0",
+	"nsHG6DXOyYJKM9eIqIXWPPV3vWis5cxzfBfZP+p0NFkWqeBjb2gfJUtrxEb5rF912G0gQkrHNA4hQt6s",
+	"Y0qMH22pctxFJdVfKSmUL66X77+PxdH/e/Hn8Y/70z+1h39JO4NPw/9389P1xfH3vKteLw7mL8VRfEZP",
+	"Rt/99T+ivR/+kTRWvQpmi69YACsFciwZy1lCl1dmqmcRJa/FV5ZQ4Fx2o1jKaYJjsc83NRs27jvQat10",
+	"3XhXc82ezzVDjyK/8jRXqJjuBcN2u9M8irrd5gnbHzUP6OHgaHgcnbD26N/tEFox/0qTOCrtgRUPF3Eb",
+	"HsmNcM6T/NkST+0KYqPrSP8L1IKMNHqGd8eWrFFbuy08oMvK4mrFDPxdjs531gM1gV48+8jpVxonqA0X",
+	"D+mIKjqgEuYViUWVVhMNrubeKwqqjHtBptBsG9rtHG4ctXxhv5ofWUmVKYwdCILsW3uuPKdaQyKJ4GOW",
+	"kkSMScwLYsWwvx6ffuNLzf+XtGRPn1nWKdl0jrawda4UPJsnbApLQrl9GIAbeJazpn6K0ChKmZTbQC5O",
+	"6iAXL3OvJnZgJbr649YkeEXjzQ3BuVWtXWD3F7AG86HlAlf9w5mDI6DvP7gt+EqkgziKitvkrbBKaSwJ",
+	"yPfyPhm5Rwvix+yOR/ikJ4SSRCzgldsIojwkyZM7r7xxlDZFNkg92+8pj96NRpUy5jUbKW0YTeZTymUh",
+	"aDnFKettAe9hNFGTMmhH68osyVkcjl3ENTx6HrHpTCjGh8tz/j4VY72py2eApFNGDIkCIlWcJGTOI5aS",
+	"BV1WLEacvfYq5nqb4Yt9xJh9nye2vNE0f2BL8GXnv7XNUg1XghV82eZ9HwBfMSfe0EurWTfLAmHfxHJK",
+	"1bC4QPAFkHbaEgJ4hObxtYgY/6tT++ocz1dQMvcJ6+4whLw3+/tuhCIJvRGupJ+7D4jHUSUtUmxE54lC",
+	"g9VC86oIZJ+++7T2csixtm+D4jvrkT3uqzgB0FyfpyxiXMU0KeypT9qErXZn2TnAC66G3hsKci1/xhO0",
+	"2d07naG8zeF/kBNunZwprodF8sOqoEV59B5ZPB6pMJrdtoglUQLVrBUU8pkIjexMxPAqiSI4I/AyzUgd",
+	"LWO7BwfkayzjQcLI2cXz83PQ5OlQsRTOBlhziymHjyshrsy4Yn1yThiNgBeTeBqrRq97cBA0ZgJ4QlOm",
+	"MAzEk2+BucoWpV1elDi/9VYtTJFo3uK8pymdMlVhSwPP/jRn6ZLM3E31C+Pf40l997Neizm/5mLBNfNO",
+	"qCTUfAReWU15MVdXYnSVUg6pAUB9GJNHfE0cj/j48xYkb3fXkdyfYy2xs5s8Mn/AcFZFjE3bBFLGgJqm",
+	"CuiCGKN6UmNMrCAfTMDMBOhiVHpw2Ibc8Npt4X8r5YMdUC1N8AaPHpWEwKFbYeDGf1dK5CKVD0mI9v4v",
+	"QIiUchmjlzTn2E3FlGgbQEusYSLkao7I3pLbfWgcWATxWKCnIv/abQhB68xFRwh/QPXUyO7SJHlNpTqL",
+	"pjEva6QJlYpQfS2WKqVKVIkiiNDDTSUFKcZwTfk1ZDERmj7Grt9me7A6YryuGnSJGN6ogQhifM5fibSI",
+	"4wPT/93ZXE1It9XWit3UJ8E4pVzZqLinaWzg5J5LrcmAr5BGNOckdwOqdrhL8qeLd2+r/O3FF20wEP2t",
+	"NzTRE2PVcUFtFxY/aJZ+ah+8MqtXFAoQaTbCQKsE+j1GL4g5+Xj5qnm8zUbo1B0ZbiYkG1Bp6cujBiKg",
+	"5/IVY9GADq/zNDhXZMKSWVEaTKcOcooGRqwCLUkNVm61Q3K/bUIQxiG5DTQrpSrm40avAZjv+Sza7GPe",
+	"fGV9mIlHENmrgsb9S3htg4qJ0rg4RbvY5MxOEoOjsxmjqTRBN60RjxTjhJKUaZsKI8CLSTyc6KdTMtDv",
+	"SVnCqGQSrPWYk4gu5QYE8n1kd+EeQyC01e9Ony+3QeMtW3yUZTWWs0Wlu98KqiTmW2JgOhXBh7fsRq2I",
+	"W58rSTi7UcXwoEU/GaqenDTbnWa7c9nWe6WH/FaIz5Fuu3v0W8TeHD6iHD44I1MWxZRoOQfHrZixFPnL",
+	"aCCzVETzYZWbI0MVVMUUSi/K0IroEAc0gvf5bWT5cU6WH2ay/K2DR9RFFQqjN3R6JeY8Kh9hasJSFmhl",
+	"VM9E7zlZQ5ARvKAqDMAFOo3039vM9Sg31/38XO1nK6eJF80My+E1WhGEz2RXntUoyITB/n7zZNjuNvei",
+	"fXYwOmwfdY61JWblHMbeg60ADasF1l5vv10v0aP2MW78Y9odNdtsPzoYHg6O6PFJSaLH8ooDMbYVYEhN",
+	"vaKXlTmZF4qORmRCv2o7b5bElcaA4YkrVZeMaRA35ni3jjVjIxjdyA+PPtoqlDSsU4fNDLNkzxoWK0xC",
+	"E+c9XSaCRpdCvNYHWwEk+ZWl5HCf/BA/q6DKDB+9Ah8OPFy0DUA1nNIl0vfw4GDvkAyWikEi3lRs5TFt",
+	"54yCjhcwMFNBX5cZT4kK5UEDFRiPNIvAgtV47XE1AzLDe2siCXzNzgAdrdPd2z84BAzpXbE8d4lGgf1j",
+	"Vc4NBuNiGtkUV0OHVqujnV77SAuBbgeEgD7KrzaHwcKypKBZgh2LYc/C5hVTBjymyTaistqPNvPecuWi",
+	"e7n9a3YquM6MT/8rS+WW0MA8h3o+fX8+JIszlni0YsBAjrmyGIxaJGAmYQjoNRuCdMzrCwZSjaq1pZ3k",
+	"GzL6ex+oYq/jaVzCg7q0XUN4EBeCV2o3KVXsKjFvya+qZJCzOxUpy96kRwQ/Q9Rye6/dZkm7eookG11p",
+	"pXOjB5qgr7F2edH1Zs4X9LmUcnjrAP74/jHjWuNjK/HBVS+1D2ZgjA8iYVppRUoWNVYIEoMlSIlU4Geu",
+	"2p36NkS+mtd4i/iOJwgrgnf1QYT0G3CiDBih8trE4bbV1Q7rYs96Zllsu2btigPXJLmAWNqzuVzWsHQi",
+	"xjFfxdAYjbsa6Ff4/FzeEykjCxrrPbUNEx9vDADCOREzohId/AEjCcDpXnI6JHSmxAxcDpQolrDZRPA7",
+	"5Rd1crA8QKvbgRfsPPPkCZxD+/rJo712u71fhoGeUIDAHRw0j/UxejjqDLp0PzpmJ2197wxet9dqtzqd",
+	"vVb7SXd/Zb5Sxefg2ENVu9d4I/4WJwl9ctBqk50/dzqn5HXM5zfk5vjw6nB/l7yKUzYSN086+wetNngn",
+	"KknSOb7stnudA61lHx50unt5klisYB1Njnrtbq+jqbl/0OnkaDLs0HazfTToNo+GnXbzhO1HzYMubQ+P",
+	"or3RIVjmhibtTi8aHPf2e70n+8eriVL+Xo4oL5i8PpvNnnRbHbITv7vYRbfDRTzmH2c1QOm7Ox828pJi",
+	"nndFCOUVGD4pY1WZWdWERhVrP+/bWpm9xT8cDJ+fH55fz/784/M/nbTYXrs17CZ8MH3Vjv78p0QTLtWz",
+	"e2JcEE82UQSf0Lhpk5L/iGgwPBqebjeIjE4xH28IQ9OK1V/nEorSzPkDQNB+AdyXtHP6B4d+VRkxG2YW",
+	"/LPZMXrF72fEFF+9hRGD6/EcA43FSizwqzE/KpQBw4cuSllltMTSvOaUpAwCkLEiAKPcRiUa1PkYLk3A",
+	"0w6lpAfkx5rN/FOsJtWBCH2F0NpMr38SbsyVUvzXiKp8+fvcgxUpwMWd9/n/hODDL4DW5kCn+sDm5WpU",
+	"hs/nlRhNBIKnDK+ugOU4XCYWwGuRcyUd/sdBU3oGjEDomG4HSRjWAVVgggRGWi0evZkASwrxhvLlGeo/",
+	"VVDh+EZNDI5rBcBRCXGlDcMrat9UZTXai8aPb6oEYrLoDcTtHx4Q7DtCSgOpJlFxKh6hUOWUNWY1nHvS",
+	"3LKCSNkteU+1qdgJDkBZfiUBfxbkaMgHJ1TO2HYzykZaTyd7jybTx/PnE6ru5N9ZnS98J+nkHXJfgoZK",
+	"4/EYMIOZ26hpyxD7g920XvGWQ/mWL0Q8o6kpKYbFjzc+Zs0KwFMAfyxUNM7mK+eDaawKczXaz3ZFxFbV",
+	"CduySK957A1TVL8dqy25Ak+mrFNNTV34eFMqNqstu6vJ1MwGaWpSdVbfn9Xryu4v1xO+5ztWlyOGdzAe",
+	"bTZqTGpaTQm8Z2Oa37GS1opCWv7qfX7x7u3LL1gfq8CLPx79Hzf+S3Ij/vNDRf21vzM+3Qq6drfTAifq",
+	"oykanmdxY/X/tuJ82aQ2w6qjJfh2x8JvFXMBdNLG4LLbylPSC+LVjNdVmkdt/yPX32dcxUNaCu+9FQ7N",
+	"XdTT5oXnimpahlbijEU2Z9dh0rdxeOzVKfSATSqMpqSKFQcMBz6X89lMpIpFb1gU00t4yKfA+4TGvFRE",
+	"1dHAPX4FsCvEHtfitlweptZOEbBzP7TWKBe+Psgo4k3M+0Q1WSrnANQBO3NFFZRPGNOyWKNKN38JqZC9",
+	"uTbZ/BkbiimTlTiqUjWSKsDjqnhDGZW9RcEvB3b8kSZxROtQD2dkGksJeB9YmDILfXXP1+AdADQxSBm9",
+	"loSSdJ44zNJQcJXSoapOGtKsFGMpfC8vCIexTSpWuy77MaPACpxEeZqaeJ8YvX7vgj2lytdTwVeZ0wtG",
+	"r6+86zmy+TmBjMqlNqDGc1MYoEytfFTbI5h7/zY069TRTE/cn1qJXvm5QbAA8+2wiQygLMsFhvTEs90u",
+	"MaCTx6CCXUx2Prx6Tk46nXagjSq40DloHbQ6h7tAH9weerPMZomWl7HgT/4qwcvmGMvaxsMJm8JBNqU3",
+	"rxkfq4lJBjSzkiq1+/7lJR1XD9tgeDRvL0zuk5yIBQ8QkmAy5DQPibRq+Met49ZeYfD9xl6/0agZ4eG+",
+	"Pj+VYhAL+s9+4/O//a75X1/+0G/8vlEcetC4aY5FU//YlNfxrClg6DRpOk7Benr5JOgPbJbQJcqE/Izf",
+	"pwwq9mvNSFORLCbMdAwxSTo2DIhAQcJomsRZ+rLNHzd4t7CQaxnm6FBcJls1UoiEUX6nyb2O+XV5NmF/",
+	"3m7vDedpAv9gpyRlydN+g7Mb1W+EuFzH3ePj3SDzY83omLXI2QDoAIl/BiVjHFzeMsLbbSD1j4DBeXrQ",
+	"1j93D4fzVIr06fVP3flZ+8dJZ/rd+Meos9yftudHi+/+0j7+f6OqQdVxRbe9f3yf1X8tcLNUM/mMqonj",
+	"cNA3UdnLz/dOIeN7bkgH7CoP+BPArOGgoUnCUqKVxgiTIQijwwmZiSQeLnskTMM81iVhIxUAcwOiSx/m",
+	"NociVKHx48g+34lSOlLNmKlRc6LUjM7iZkoVgyVuGoG32+rzwrZGcNFp+rR9qp52GptP+S5L6UjzHqZZ",
+	"RSCqfEIgAkkGJPzJo4ee88LNmWw45eoJ//S0026fLp52f6kpM5Uuz0YmETo/2wszASUAyuT7pf1KGYD4",
+	"kvPhkBXYuuMPeSTSKRg4MVd7YNvRm3g6nzZ6x4eQQTaNOf7dcfPRg0Vc2uYTqnDorTx6FFahvHjxwyNp",
+	"3LquwUl+Tb7m2Y5xPdjP+ucvVfvs06dPZ571UT2Q4URvND5mKDEPjw68A654uD2Dor8kZTSZPu03jBLf",
+	"bwRYruFpP58fDCJve0lxGzSSmF/7LezKczgz+ShQxOXsu+bHcz1kp3vYTnL6+czWeSYi2FuZL7jxe3v4",
+	"tbTy+7sn7lLWkK54CyRIey3pKq5DgWGXVpAf+QdGI7v47snS2MdMeSAaML8xyV1WNtZYOYY6hsTfzVge",
+	"Sa9sWH4syJwrhuOHgleORJYH8TqWCjw2HjlkeQxJLJVfxn+LIWTVkmtWBm8gsSp/HosBP8CKPJ9Q5VXK",
+	"W8HUVO9RRYZJzHjFiCTjkRM5ZRaPazl3E+YvjBQdwivGmskycrRmqD8e/cKDreOxYvVgLNWzmsia6zyn",
+	"4xZM95JHLDLY1/LAXvLID7WZwHR5HIy7dxTHYJ6pHkTbDQP65rwb1bH+e2H6xWGDnXX7z7QC2nYTQIZ7",
+	"xTJhED4LP9raYhXDgTeUGMn6XX5vSy/hZ/HnHNizcIdn/ubzo2uElWW+akLdh2He0imL/Hqr+RG8hZwj",
+	"z/8VEJq1UoyHFUfJLMsPKQ0ow2zUDYct6njmQtFUrT89hoVq1VsRhS3qhWYUEWoXpO7zmZzc5ts28bLq",
+	"w1yo2q/Cc9t9sgA5zn/5OwYN61xnCFh+PMydYrl2RfwvbDdGJtVaJcdItl9S12lnQ7pRWZOyCgHnHAL3",
+	"k3JotJTG4dqEBZVjRnGjzfJW4bKxACELqpaQmCZVSbxi/YrigHPlJWqO0fw46g8KSF1SrrZ8APkqWguA",
+	"2vnYBqhSBD3oIBHjVb0x3CKb1qeunF3N2WoAY9n5WjhTinlTxbHlr+Pw5FwL8QlVVQuqL3ok3EQPSeEh",
+	"18V6i+3qjalKm6se1Wq1Lj8o0Ou2GNZXce2Xdy8OS1+GcVyzZdUQ9HXzdGmfzuKra7Zc+f0LJWazuqXS",
+	"Fz2SVBlGYnafRcEn6zebMdBW6WVF2+zZ8vzF1npZliNQI4RwTpVC6NJCZu9MBQzQRXUfx/4lKz8/94KH",
+	"9xiBje7Vfr9WHZ27GOPdNazqrzqS135zzNQ2H7wt3p/xzvmLal+Rd3g/kiQGXxsUBtSHWVYppcBlq1xA",
+	"v0/ZqNFr/O6JPjIE16z9BK/KJ+cvvC5ktUN6f64lAg6HnPElQQSjnDEsVSFGhJKPH89fYGovupa54PGQ",
+	"JlCPypRfgOoadRPKBMg9J/McIger/N4zOmZkwMYxly0ClcwRcaivha9jfh0SdNja88w8MBIpO8U4vyAD",
+	"RqY0YmQ+axVrN5opYQijzqXb6R6DO9T9nQtbfT5r/oU2/9Zunlw1v/zhwSJXlYL/DYQOY0UkHUFcSjJj",
+	"KlvfL0C1e4XgFBQVxrwyEJqjERtiSm2rphRpn2e1SAMSxaMRSxnHkibsK0uX5iUtcsEY+fyBqTRm8stO",
+	"Ok+YfJLinyZskC9VaiheLE26yhNaT/p/a/7XvUk+emOrJK8RsETwZEniEdAwfHlJx6Et7IrMJ1mA+20R",
+	"S0bC/U43bJHwcYj18pctAnlIdAy1BqT35kfSesCDPpcCg1MUFMeUIXhhloqbJZnC+gs9BLITfnoC4dUw",
+	"IGG/sdcc/y2e9RvhLsQvac4IolO2ai1GzTemWPJm2/clV7FaXtKxqa87eis4qyGjnrMhlg27LcUcapz0",
+	"kJhZvW2Tkxvkw6+xJOFeez8EpoZ0PERklEPQfd7Za3Va3d3Vk9Wjvd+MX1OJJlWdII6jXNkBUFPcvAMD",
+	"kB/SKesRE7otNMOFgGkPL/H5dMBS/CkMMgFomzgg/p+A7w4BFGSw7PPQPG5bEePzLXJGBqlYSKh6EcIs",
+	"LsQ8HbIQpAmMbKDlhWTJSB8iejJ+MVRb6AjVvz6PJYnHXKQs6vmaspowThBEBCPWuwaQpQEBU5FQEqZM",
+	"MhWSxURIoNnEOG1wxqS9Yh31EjRh9E1Q7e4ScvWW75z/BxwFlasIwpNKEuY+ppdApFAAiQ7ZVPOJpkme",
+	"lEAwUyTMCWmcA8oBc2xht0W9EaAcF1BTcH+3Fo6qxI09ususjUj0iFcgAEALKqPQAGkR4OFjU0konrG2",
+	"UJHmp5kp45QIPjZ3AScZyIRd8A55Ez+zDdF7KE6pg2eZ4xzdnH3uEApkyig3QJoYY/Z2XxXC0gftGpLB",
+	"vHxiRQxquuMj9ZHQ7gPGQY2hXycwjCm/SpH0rP176l3GqK8bi/EJ/LJapOegv+ds0MCpm4w7YX/BuWS2",
+	"1D2noi2XuolkDUV+wZlYK+le87jVT3uNxc/O/2MuEGjtkna/5XBtBnT3B8C3QY0I2NLWSv/JPl71aXvv",
+	"E/uZ2yBf52jdc35lJT32zWb6HoeM060AEhjADsjB1UWVAlsPHDIy5zOj/mUNlrSopfI6c2L3zBkLlXFo",
+	"n6t4yqAFNTUFN+CV8HdElyglPexiDnFUNUdzb0aZhg/GaWZonI0eNrdbcEvToVtWPp3hYG6zQPlboSC8",
+	"gqu6HTNlbbLW8tMLe+ttUNtbZt1bqlvd3AYVZRLXvapYmvE2KJQ8WPeCXHGFh2L1fCFQh3c9O0e+tf7w",
+	"FCr9bgSdxBYNXusdn3e3Z6FnNPqOKragy+2ZZxrLoeCjeDxPN+KgN7n7byEEwjde8LPzt95a+43D1j/5",
+	"3t76YCINgmfzfPfhCE0BTAjGVYbxssjrKOQbD5R7buMHW1cvhWGLda1rT7J2a1f2ldGyotSCY8NXZV1Q",
+	"boOKWvLr3lIqW/9ga2937lDMkwgWcsDIjKZSH1+02J7F67Fidn52CQrQgelT0XrFQFYKva+3WNL6TtHr",
+	"aFjXg7twBEy97lqbyn/Xkes2qEg6WfeiUprLgy2uKwoKQlcqISJADudSXk5JiDkbIZF0KckCygiSd+hh",
+	"8s0XMmDaEJSIm0clVVt87uacIOnz9Q3HMc1Rc4ZfeXcLtijXs11H9WLF34cleiyx9m6KSiEYyLgL6jvB",
+	"/33shl/mUFnPCuRMXuszBfzc2f0TlsyAcPmWp1vQym8guo463sceVpvaqLtqsXHlFpMd+c+vnOqrXAvJ",
+	"B1n69R0yA9teLotrYZ8BEgl9a0GH+PTpU7MI8V6lSBQR4TBOoyJexlMm5mp7TVFlL1ijqdlP/VJ7Ko5I",
+	"vlWBHtrDqV+1vTy30cQe1sh6CIKe/cZWi20BiXVlX2bNhLdQc7P2lmuUUa+n5AMQsKJ/JvrAEzE2QUlD",
+	"OT+SGUcg4qp7Wt5Dyx/m37SJWv680FDyIc3mtYIeVDELxP0lJF5lB7h7EFjlXrQJfS/z/dceRAg6vy9m",
+	"/5aPF0j24WO0OnIt37aYu9c8bd2cs089yFzfCsI4eKmKDeXAVBtgKiBMstQyZ4uJFjrMbOCyOsv3o3mQ",
+	"xV3Zh2fpt/8xUifEUVi0iCWH64yzJSVG9vl1RHjlutU8qOyQ8yHIDD5Gj69zs0A3HzvLNyKKR3FVEvQn",
+	"PxxfisMXhI3NHF8lYOCe25o+Mr+qv/Zfyb0KC13Rm+afz0LG9jqa2QMDEOZs4ZrNuI5C0NKKBaTTPdb3",
+	"I30q26NsQ6KKhiNriVT++MOfdDaLFvjFopIAWcFJaEE+4aljJlNuiY8Zqlp+c+AP6N69ryogNjGjq3oT",
+	"3wa5aqZrt15WMPUBfZ61nYx3sDkFH7N0FyRvsaDqL6CmlfuHbLEwpTYca4Oj+a8+HHG1ye8fVlAdJv6K",
+	"6tgFJm195PQrjZN7qCs0vhJfWaoF1EYnyLvsZj3swdU8P4SVj7945g/4Nsh1J1n3sNcLBXi/ULR0/QbI",
+	"1X19sHWykZ1YSRJRRQdUMueVyfkZjCZm6mpldhwXixa5TJfGZZdQ9ZDBn2K9+N/e6fB3oTWUyt3/XURg",
+	"K6o4byPDtgZ3BBX1nzfcWGd+keXfDCGC2ob+S8ZjjmgRJQS20m3946M8DLFN+PLXZ5DfYG3/CVYN61eK",
+	"NP7br6swOk1xXi6gufL5jxV1KB/ap+fKbBYs87IC+Usoix/5LBV6DFoVeZ6txz2Px7+HqHdQqDq47g25",
+	"Cod/TzHz8qnrrAgwbTF03uc2R9oU+62pl7rFytbUHV2/eypG8KCEfeQXZQ2IS0Uikim9m8xcyVBE2o61",
+	"eQmc1ZZbLOyxrHrjqp1l7oKBfkoFH/uFMn/DCETwzyYuUSaWhCbW8wBXZK6YKECGHl5qulm5EluQIlH2",
+	"mr7jzGT0iJEpskVe0uEEPc42h2XKpgOWmsQFuAvsW2kKKc1SzaIqtgiNiG1IzOf6ViBnomg1VBxzJ2I2",
+	"ZDbbooVpDa7y5sHB3mExsa6UMTKtqy3yabLEdBV73BmQpxZbMyZmCSt878AkUmzwtXPgR5ok70ZQHXYd",
+	"2vzLxkkYftmkKqotJiLJ10ICkLxi9ea3HYhmFltLBZB7N+f4WKedTZWmKQVVC7H2VUO4jjkkjmEVG2Qy",
+	"qDlnatvNuYVXVtS4s5WRy6sl8PiJc+/KipBXvgqrvFUNMp1zl6ayOlWz9NasPNwvtcT2BKunbYmoHz6+",
+	"vbq4PPtw+fJFI2hcvvzz5dWblxcXZ9+9xJ+LPz5/9/by5dvSzy/f6sfNXxdXF2/P3l98/07f9vzjxeW7",
+	"N40AvvTq/O35xffwKf3nyw8f3n2oXIGss9tGhPp4/oIqehdi3fpJHp9xANlAxOCvbAjGhc/c5Wo/fht/",
+	"V3CwKNzcUVmoPuMqu28ln+IKBj3Dcp9uxOEWXFq9jfx+4ZCTOpcsDQMiFR2NsIwwxmW0cRe63RXm9i9W",
+	"Jli19Qqrgrk4AgqXWzrWLdKHOfeA0DTCcANN3nurgck8heLBH+b8bMy4OuezuQq9Uy20Gza0RZFz6VRv",
+	"/CNOT1urYVq6RdBkGn4yqaGYhJLni9XiOFeUzpypWAjGYEZaxHW8hiRby4ixJHrQGwvv5/DSSvHdbeuD",
+	"qyi/V8hGHCDCYE3oOZ3zgCwm8XDiVSwhKZsxqu4pQjfIKMvtcPuonYJ3IpZ4SouRKb1pDpaKwUG2f3xw",
+	"dKg57VxbYvOUPTc6S1k3cCB/7CPnJW7bemQklPMZSyWLWBT2CCWT+ZRyooS4JgIczl7ePcSpMi+mX+aN",
+	"SBpHfZ7lGrBEMtPPk4RDW9oy7EE6AhhtWSN0zbYtEkYpjXnMx2EPM09NdzP9VYl1cPxKu2ZiMCZb2AnA",
+	"TGCtYfFlikLIKGyhSVO1524xi6SQFBIUghb5xA/4SyqaJPaSBRoGDTddlBU1kF8Ia9iG6fkAR9CwtIDs",
+	"QIMCCxrZWlWeVGfnb2pYgSH428hFk7MWc79qDQnFaBSShFHUjYkSyAzSF5xQgUqMRjXf99sql3V121Qt",
+	"8jq5gbE4TzlmTWYVdPISyvVbXqP+mdtu871jVj90GU+ZVHQ6048xi+tb+ZmsBBvcfhvkWwWte/6V18co",
+	"e9gNdjM9wxv2l6C84NBPF3Z9Cz+RStOH+WG/ojkIXp63c+y+nMZKgbgY+eX2zHK2MuVhnQQNcgXY7qi0",
+	"1mZ5Z24Ki1sCUZNqDpX2sLB2ZHaS+NUCbdn+OVdxUlFobnObCPt9r57QG7jpNmulsSmjXuD9t7m+uPcm",
+	"ow1uWdwXIp2wp/i9X26Plkcyv1ze1yzxTcsIzG7LaUfea++0Gq7T+UpV33VLLGmKfia6WavASTG72PYz",
+	"OWlVqVQWBM6Wh/1W3o68mnGb6whad9BQPzekUAW/0HKjSD0Ykv+RSoVow1Us1Mpc40GiPDsdXc17PeQo",
+	"1s9MY04VEn9KZzNXDhO8P9W0e6Ev4qeDRiQ4q71RcGbvsw75mrMDrtp7oW5L3a0f9EV7J1R8qbsTcrnx",
+	"zlvHI8u3pqgCuJWDhuBsg+2ce9XqWz3qrLvVm8ratzpSrrvTJyX0fyuVVi1XPBRTZi0HxzF+5diC2lIo",
+	"bHhvmeh9Tcu5pUnxI0qA5PXUpM0+5BSmyq/ZgkYgWRepUEYCAwFOCbXCN06Y74bkiB0CKbRaGcUmN6Zm",
+	"l6VroevPI4klZipER9BgNeukR4/XAqPmxikRKRT9eTmdqSUeGYDOG9Ip87NxNrJV30JhJMc9eVdjla3q",
+	"qu9WO4qxzpISZKxVYqzTowfj18Q53Pdr4nRcby2vNE67VBqnKF9LVRCZrSLs1QfGpVt9El04DaSqZmB2",
+	"GGGrnB4JUZ5q+y4wetKAAfox1ToiPyWh1Zsid4dTxrJT7JSEKCHDoM89yzKwlfXyp5/g+gnPyA3qjNyc",
+	"KUuqLNmgzzGErJVbz5iBruw529LNFSxAM6tMtudNxHVWXU3x2TNu0/ECN1tTidYWDSsf+FtaRTezOGXy",
+	"4S0HPVbAZviFzlCsYEk6my1yJ1MBOHkuH9qgsgN20WH9nQCyqwdG0YKiL55aqiWj4Rc7CRt0WCmWYcnh",
+	"/IXzmI3imzIDfG/SZ67hHBjHXMJgUjYUYx5LhgXkCq6tTsGzdZAr5Civr3JlNL91urflso4gUqAw8i9H",
+	"YPMBz75KmJSGmC3fO7xSbxAGAArZquvuvsC7DGA0Hj7QoW1e5pyPvjkJvYBN4pkS+hSvsia84RgGclzh",
+	"nNJmiuttiYy3qtNQnAyRZCSggjojScydaR+gOHYmFjRyJLHMHVcy5uOENfVzBf4rRyD9QqL/2e/ftNvN",
+	"fv+m86rfvzl6pf958urLY31F1lysf6qSd88gvl3TuwDMWleZndoabBBXmOgNJ/Te10Sa2tZU+ydZa6qD",
+	"Vme3Qg+EL2YogWI7MWgKDQUOzwyAC/yFPWI6W5n6kd5bXBHJdzP60xxK0KLLWxb2+377ZH0Ax8r3mNc3",
+	"O0MHhyn57PABIL2Likq+eN9e52DvsL2mgh9wfa6Q/TqDoCpHoTroeJYs6FKScADEzMWB8Kf10Z/cAua+",
+	"liNecRKV+w93e+V5biQB7DAMZ0nGqnEK2x3kQ69xy2ZSzbVmqZLZWpw5tQmqyupfjLRCFc4J8JFITaE8",
+	"M0uJbRGz381z8k6OGj8rrdrQ4ALCDUPKIc8ZO/jEdQYFduhZU4QWbrqDQrL5UVUl/W17ICPo3YzXi/rM",
+	"HKxaOWveUeXXkcVlM9VtO6u3dmeDbY3lmy1ia21cFNa12h2YByAFLtQLIQQBJW4rNgo+loMpriqB4Sd4",
+	"u4l77Yl9ME2nu9lR1j7W/3mm//Nc/+flpicVZ4u1+EpnkbJFDl2Zc6oViVB4dRXz5KOxd4pjZ1gE0BS8",
+	"1iEuYnyubHjYq+ZtVSPb+xZWWGtINkkJQ/09LGlszD3KSRhHECy3JdT7PFdDnfgl1O0rIUhxzdhM2oZe",
+	"UDIdCgg/93syGY4NqwLntYCKT7arrbYlAxfI72m9CVQowJUS8A7oqzOaKkmSGFJ2hARdK4Qfw1YdwiIX",
+	"5hYL7gUonMMXuykouckIs24qWD461CMNs3r+qSmvrDkltFddjH8N6imOQOTe3lZxWqED13YyAnXXDANn",
+	"FLYWCb/dhoTKa+nKsGfRRy8mpeYpL4uPu0VlUma9ArnixjXjNX4wO2TNG/OUG6+5jWZYnFmN67yOmKDk",
+	"b0fIM0jlNa6FFgn1shrYCVVeIM+e149kprfgBvWca7EEsCU/1dt1SpeATAGXEFFijBRYxGrS52Fm5IQB",
+	"GbAhRT2bKmcg2b4JIA5oohnPFFXlQmFGsL92hh+L5lxROFr7KbunShzmX513iGzs3ECLYW9v72TX+iXJ",
+	"aK7mqRF1nHy8fO6DHJaMpgQ8faeEM0BDGNEXS6gnQcTcVN92h1VEFWuqeFowvPbyhn+3nTutdrrt7ufD",
+	"5smXn7vtz3vNky/9fvRz93MH//Wte/uz/fXb3u1uc6cNl37ufG43u1+yvz93uvDk3ud258vu5Y7+H3xT",
+	"u7n3Zbf3ud080D+4f+z0+y390k5wcrv7x52//Pz5D80vtY/t3qPFxDael1/PxVDrNcAdMGZKn6SjeQo7",
+	"Bnx+cPah5mwcCddsKU1PC9RvHU/M53FBeSnA+vSfvvLSbp7Q5ujLt+Pbpvv3/gb/rvQXbYuENJ4OQ9kv",
+	"tdIuf1JvJe5WhEjdEb/yCMDnL9mNqghp1sMFn7tGjPcZvW3y+BsMHbNm7zP4OsxP7t51Nq5+xQvvAQA6",
+	"qPW7F5+8hFtLMD34NT/oekJ8lCy9DxlsIy1yXlJ4K87TMrk2slzfsoUzXrcyLO5hy5a63NbT0mu4t2Ec",
+	"E++/DYo6wDWraSkCItQqhHm3mytORH5gbGY8c5RINkxZCSB9lBOj+s9V7vTD/Sp3eoFQesxl2nxZqadl",
+	"ieRZ+MdzOMuJNhDAyoduU0Dq2ia+ZzmnDnWtexHn6+OsqXLnlGQMPoAgTPcCfV/evWNqRgaEixTjOw7t",
+	"CV4jnuXoCk4GbEKTkVU77WurjLEolrOELq82OeZf4L32nGc3CLGsPYw9LFIcWc3N+fWpJOGfm+948xkM",
+	"tvluFOZSjDZvYVbTR+sXikhkmns57pALOfj0qdq1HpJjkzworz0r+m+SpUHhZJglDj2Z6GzGeERCcw5B",
+	"V5pc66o7JDmcPUAm1hZZLQgQWuthNs7kVQeuz7TruFSTz3cjT6AIHfhbELD/TxbTyVA/JcqEsCQ9EgnO",
+	"QpROGdrTBufRXxAaNRDM3YXzkKispxaspiQy5kOW+aoAhhWQv4qYo6X+q8KAaB7oew8gspdouIHGuO2G",
+	"EJxVAh3ugbk0u6cEbpm6vup5utiPVW2zl1aRWuUmzpcGBWM+EZqnhhSBYFm+8ecGjei/m79bQzHVX3Wb",
+	"ympFueyT/bxtVtPm8t9+9/v/rz9vt7uHjx7/4cnTP/7n1befb/+r+UXb1H9cf9vut3ZwuHf77zvZrV+8",
+	"fze/6OudW+/q7h/7/dbuHza/v3Krei38ynv1cQi+UQb3EEXHkKYQifkgYeSnuVBMBkSyGUXozWAJIHMq",
+	"K5oQkuPWcWtvt5ja095fdQLv9PuPf/5M+n0VfHm88+nJ7h/7jc//9rvmf3153G/swIUvj4O6G3Yf2yv3",
+	"81T4yMRaeWZQUCDRChnAp57wAs3PZOajJPttBdRWmOOIqcpNCU7fCWgJLLpn3vMD45q3ko0GH7aptlCS",
+	"dwY9bci1Ekat2cw0u38uptOaMMbS+Sk95UJbb1rPhy72xk89o1JvSNfyFFOvaC0S3wlArX4Ut+im+gQG",
+	"1orhtON9/Z/Dai1jk0fu+oVKMfcqZklUA9fX6hc0rUT7yhYDA1rmCpdUbNWsXmCZryBV2TjqgT2ViZGm",
+	"gD4yzZyXkBs3Ygtj0IHpGHrFCMMcDLaoRZsWMWWzplxJwGFiDyoQsZsIgoyIVhJUQVT8NtW2vQ3CTpEU",
+	"oRGwITpHc5AEahbCcPlAREt/Q9oOlqbraZXaktR360yAPAGR8d+wGKqB+VqYFZASkbBLwaPceighruRE",
+	"pCoM8I9E8HGIaqqYqysxukopH7Ow4P7fFih8h+PJ/VBmjj9dvHtLzHWDjzppd3ZJzE20TRP41FC+2K0I",
+	"fkRKY6FDDn1fTZNamVA5wcmu7yzrC0s7XMNylZIwz2c1gAm9I+FQHaTiGn1wTqmdY+kZ1siKwmRhZ+9H",
+	"s05e6RgU5X4t0KDhL7DfAxIL52lOMP8EDtHqLHZ5qmTQnJZfV0OEQKTTJtoCXFvMEFStZ2xTFE9JiEwd",
+	"Bn4oNWV0OGEYWYf9gPEsSYY2PJUho8WsETTwJZXD/Z7RRNU0sE6ZNC0MKJmlYlAhIGUNLt2iwMR1DgEm",
+	"rteftuaVVYxT1ST0DJt/xhzIkbX+1EvfIueRxC74g6XXhwFEshi50sFHRqE9OOzuFs2JdufkJNobHjY7",
+	"oy5tHg33WPNkcNhpHrD2aI8eDTtRt5uzMX7b6M9t0Hgtxuf8lUind/SMe9WWrIB+dzZXE9JttbNKREDX",
+	"sh8IoBGVHj3bPQmZ1NRFqBArD4zmMSNCP/LfzajGKeXqql5X1dR9JEFlbZE3dGk7GUDk2dtIFW797CP/",
+	"kOgriDtutk6nFhiba6TEhnHE5K+whnPJ0vpiRnVei1NwVsA0FpNYMSJnWhOiqZgjIBkd9WQKg22tdlI8",
+	"NPkLItjNcE38CCTNdmE4T9isiK79k5D3H3JLbhNQrC2YpG0wr2SSZ6kWK48VDDAIFW7oIsW4Ilo7m0AF",
+	"WyQrxXQKvhso4yCHdFY6DDaLWGwJFN8U2RzLKxqvrTiCuaN1mOtYXnGhqoRXOmeQDYkABz/8OGYKfpQV",
+	"r9SWDABA4yRWS6AGHY1AortMu6vB8gHcXBZIaJcwywmMeWbgm7BrlhcmOGFftemTq2uAFuudwO+/TC2H",
+	"rG1oa31xA8vXlhUCu0HWotPzW6QSN4p8s6KAwYPM3MILCzFmW+KIjjGXT2Rs7HMiZmicZsV1EJQul1Kx",
+	"KfbzwZToTde1nn21DnYnwfNDzMtgcHjL2gX5wXxrRZsTS6gAoMxApR3Kl5BtIUZIHlPu3gb3kcRxKncD",
+	"QzBXSSpi8trLW7VqpctYCRrwCfB6NoIG0rdS2TTzsN7NGpFLyxOBDk7XNrM/a49dDDA7b+lK11XBubq9",
+	"LH7Qyje+yIolAWmF6G2qTEmLlcgevEvrnLPo7pMpsKI3MzeAHJlyn1nBswBeK3MruzGFPZYkoXw8p2OW",
+	"5UpryZWKxMsOMEAVqAyv6AD2MkTJ0SfbIj9qLtCmvKIDCeGGKRkxFsmAfPxDu318EPT5xz90291jeBb+",
+	"eUIGbCimDO5on2GgGU90IrWiyoeYdqBYOo25NnUp1Kmfiq/asICTwstEjyW5ZjNFBksFxlmf638VnIBl",
+	"p/rxP4VT/Y2F41eUdNKXHlmfIfpXbU+UogdFzBin8ZPxTDWFlM1Otz3Q3LU5TucB9G8HxatKBCx0now5",
+	"ZrL0CCWJ0Aw4oymytiJTIRU53M9luVgetxFTI7OkFrYGJ4W+cGRHSiIxpTHvc3xlwqhURC0ESeiAJTIA",
+	"QwUbkYQt47kMW+RTpV0DOSHAvbgLeDwUEToSyNtXPzzPgkSIdO/zLP1Gs/5wwobXtlLlw8bRbZ6AW8p+",
+	"v/X5PP7y+S3/8vnHr18+n9Evn18nX+C3F9GXGsvpnycY74M7S4x4TJSA1m1F1iJc3F18ai6cc4XlPEAP",
+	"1jfo84KmqDEbTulzwyrPAyKFK/rlGoeiwQzZ2JRcs+VA0BRfJKRmIZIwsKiJnZlXGJVRuYQyK3Po6AqC",
+	"Fhqs9YwTXCrYLIJrjV1C9nufZ4XvUZuZiFQRwwamgigzCYmZSIeekFSSkA6GERuNJ6F+OvxpwVK1nMfF",
+	"uE21SV2UQ8cPL4dylWwqhZGD5mFQBh6ocJF83UArKlbkAmRjRVEcHBWmA9bVW7IpqqRt4kkh4LBCp9xM",
+	"GTVRPuxfj81gaGLU8QevrWOK53ytA/DZKvyVRE5TYSJmJ/sHR7sPVJpe1bitYuhSuCSmTUIOOkHeQqYR",
+	"8rXeTximdFauNKCFIr6iXFYAem6sitfayHcp6L1RESYvxF6oFlxRKxi/VIvwNdetAuFBfAHykIhx0f2y",
+	"X9yYd0GUvNesakSgSufMljA0jcAsXTyMSdawrexBqYt5XebraJkOzJqRVud1H5yceIy/325XJXa7/Ip6",
+	"fEsVd63FQ28Iug1tiw/5JHRWd2lq8zRupmzEUi2T7/rpatCNTQtxZR1dyULHYSs2f3V8WRPNTAfXaZAw",
+	"EoM7ehTjqntli70KAA9QxFjriPRXrGcMmtoVKIC4UoM4iuDfdQ0Ag+reR7nSyFU9XbJf/eev2dK74tAH",
+	"jWI3l6CqkXrgdxjX7JRoVmPRlVl9wJyqiYiu8gH9QrvuwOtaXdUiOajo/xtUNrwN8l3WgnJnUdtN5SqK",
+	"U7Vs5Lth5qqPFTsm5lu/VjXtq2iQWW5rE9Q1OKrqQ1XsKlXl4Hk/VzZ5ZbtQz/dikQfGY/KKl19CPhkd",
+	"woY6sYMjo5X4ya1TT6oyuN/PVcGDtW1aGXpUHtKDdTcnUTHRGn+uEo4f3Hvr4wjGczVhiYmFuGYOM6iu",
+	"WoN+MZWCtqah33y4TMp7FC0qUmdt5aDc4yVSfceUNDoLVKzSmgwANKGYVYB5X6Zc1KmpF2egZjJVV8X+",
+	"HL98eN2r6VqLcUaFvkWe652Xz/xBZDOabVDMAyrcSijomGXDAQkgaeMhispvgejFCr0bA3rNtyqXv6a8",
+	"hrZsXeko0Bgj0bKZozEUYDFS7ZSE4EM3KEI4xEIwgkEYVjVIsS53OO+qttdFNUjCDsumJ+KwIM1oRFNi",
+	"CjlkeWimpEMiFlgfJsSTSPZSRqMQEpekcdhL119ewjw8i1AGfe6eXKSxYiERM8bxRmyx7r2GRpHMv0uf",
+	"pbbmhgxISOPQ8FVg6kGbV4FGJMnZeZ9nH0eiSztcfSNm46tczp1dDrgjyHgVaGBWJSCJENoiQvCjq5gV",
+	"Cn6FKZEhoUOV1TSpeH0eeOcT1J30hko2qALDbwQN95H6JZebrvnG1hxyUh42DCLI1tUtGHVarYh/mjNz",
+	"WVtR0LEcpF/N6AZsTDlSnGqbrhljZb+xYJhturQCH/oZKlPlTj5gATaoxFR/0mVVkGzlQZsx6VfdQ3+W",
+	"vJY1Vcx+iXqt2E9CepU4wdEL1PIa7t8FPDCrSxdVC5Feu4Aslo6COSdiPAZnYeD8a932Xqvd6nT2Wu0n",
+	"3X2HUdNydFlhs5fx279MtdiMeciCpSZRkN2gEIrcvoUDyrga0yCr/UJV4Gq9ANe2LNDrCoVyffHOSnqh",
+	"9ytyqeHDOVRL6rbbngd3JfG6FT6eKnRALnyXI26OMXOTAV7IdkfV8XcRj/nH2b9ShYUiXilZmtG2yBlZ",
+	"sCRpou1p/O76scCd8CLNjhLcp1CyGBW+/fYeKdqJ5f5oX6oy2DJ7vfe5qB5sBdDyGgbUqoFwBIfGKAPZ",
+	"CGcxaDcDMTfoi6o8cm76I/6K+W5Y1RxHaGLrd9c071Z37Ffo6XJ3zRc7TmydyuaDjGy7lFXq8QUQvMY4",
+	"OjPnJhQb5R6GJYsPryrw9UBHAheugpNh4CHlWtwKyF+0IZaWK2hbIQXWlPvttLv7ax2q87Qmho6jeiRd",
+	"4Nnppkg+SGkISMoSquKvzFbQQ4fSpn7XqgzcNSxi/HF63LkzpIoPsKLPqqImjySBQ8SWdcbEuNhH4JXE",
+	"xXSjrNU3Ju7yj1Cd1/BcAc1WWdYlzpp96A2U2S+LiTA1dSGGP5Us+cqM3bF5Bd971nm6U1cAizh6cFXP",
+	"VJG0iM4FhU3EIgBJYBeACcXuKEEW7PEaK+J6tDZv7oXE8Bt73bXeVRHE9YDkMKEmaJehzWSA56AObDRg",
+	"gwwsE8zpuQ9ynLkNoHk14/k6YGu54pffv8vIgWx89WC1Mr/VC6sX+R3wLwhiIxth2DrtfwoQW27j1vXP",
+	"saIhO5NcxuIMDsMZ4xEq5SmTIvmK0TkM3Hyp/eplddC2XA9oFYOl/l+YzDxPUaBFcWqqb+gDJ40hAEFe",
+	"ljmlzytZpcADtSWHur99ySEk6KdYTd54/ZM3laGgpJTr1a1uxZxQ5R0yuHnNwZ15vBHxJ5JI3wp9i04d",
+	"TLDTbhvEn/2BvImf+SWxNnLV1bTYL8EuquG+crPqdvZstLijfFoOLIA9iErE+nj5PCC21q5xsbIbOlRa",
+	"0YlvyEhzL+gjJIrHMarRPtSw2+4eNjudZrd72T7p7bV77Xar093bPzj8Sw52WFNst5svC9jNlwXs96Nv",
+	"+7cPV0TX1NA9vP1LJaN+PH8+oWqrjuRgcIdzyfQbQiKh2wfUWzc9syZUPZJBse3mvTuS37Ep7D9c53KV",
+	"xuOxraBgqoQ35HwwjVUzq1lVcIbkr4dYzUeWRn9KwqwOeXa3q4BuiwavrILujPjimMqv3rB3/hYdzj+e",
+	"v6CKVpxWIxJGVNGm8QfYWgR+u0IMcLaIu9c2jTNmkNZmpHW3hoBUC1E0CvvEnNvi65bbtQ5roEYQ91Fo",
+	"VkE2iYHvkAUCCuiyiq+36GP9cKi/X6lYUjW07Y4tYUua8sfz2kzO0F0L830M6vLFVvRRwB4KNJ+Zl29h",
+	"oScXoJa9iLEVlMMJVuV6r6HklCkaGTZfWfjOTvKNfWDD5g4bS7GP59rWeE/TYkPLVVG4Wn91zvhyjvYg",
+	"52fAjDm9AamUsVZ1VVgVhbYXNxQ1pqK/o6yl05dVfPV8MufX1ZrxKKVTlmetR5J8PHdcYryI5CUdToj+",
+	"hGsaPvXPwezxrDxsVSFbww2bqZJGSGoN6g4ul6RKrlaUat22UCoI1OqsLFNwplCy7p7yaFSocXOXqpdx",
+	"VFfwRxnb2+upUkyQXR9fNA+e392bsXnv+IJkuAPzlITKXb6brqkpZFQMU0R1Vs5h32RpEX25SdBcJBHA",
+	"nEC6ZIukmczLIN6mUB9IgHJww7TVbkrFZvrN7Eb/G6/AH7jRzB8MwJ4ACLJPINvm/2qY3aMF3wCrO/nK",
+	"jv3T4SULusqGEZeVstBnpIqTJZYEqk3ljsoHqZSACctbO9DvUfy22PAPx15NJXdMVsWZjMTMk0JVSsKH",
+	"rvWwno/1OeizMYxr0xBd4WaPIuD2vF8nCPQK+5U4KjC4UtGlRPCYKU49jbn/8s69Qzfb+N5va2lyn6YQ",
+	"HkV4hl14AJqsb5noFTPS37IP1NTa2PSwuEvjiDI9q3V/hwhw1qy4BpShTf11SYdg7XuJ/Vk+03CuD/mR",
+	"NQbdk9gZDSt1WI2oz5WregqN4xGYp7+IbQivGTfVd03fSS0poan931gqKpvIQek8xP1WOTIQQwSl2yHh",
+	"zY7vkSTw6PoWjesT2VyX8ljwdSMx/doDgmIWgHJ8mMwjFj3MUGapmM7UJgR5mO+5eWw4c9PX2z32EKMo",
+	"lqzMkaBqdSrlsKwsyplJj+0gTb9lu9PyNCFjdDhPY7W80O/CiWAjX61EZH+9smvyp0+XJW8aUiVDVMLW",
+	"Ct+/u7gkT/Th/yQR45gjjsr71eAdw4BA6goYLWHWATgkEtsloyuJC6KVUBOO63PEPAOss0XOLAjEpquK",
+	"GeMOibrIYQgBeRmQwRyqHmUXLUY0EhB27/N3qY/A3Qnl9dX//vf/hLv5+c3i5jVbSucM44xFaK9q5gB/",
+	"6SNJwpsmlMALyYDJODKuRr0sKMZgKeEwwC7KbqkmSoE6Jjg2RNGGyEr3gPGyWMyBBTYHtkZmHGUGtHvI",
+	"mNgpC8z4Cjho18HQtPvp82yaMC8fTN0iF4yRz2dZ4lIs+JcdKErwhOZ+3cXZx3oWpiyw7S3XyHeByShC",
+	"Z/EPkHamSao3AMR67t0WxsMYWtavAPVAQQyP103ciN3MEpGyVPYIg3K9SzFPi5UnjBtjLlkK7vsWQV+3",
+	"XhJMdx+mGKVc9jmiRoHe2LMNfDuWaWQxTWFCv7Jc4URbMdH2LcK+dyYkmIiFxNoNGagy67mHCESLQdd/",
+	"xFKlVIlUejh0g5zFu9ARlV0EZ5O5hod+IafCwbI+pkmj1/DERE5l0T93UZXcBJHm7UuDyX/yzWHfbp/g",
+	"S5q4cGHWssrIDnBO6J2BwTLMbc/405avNuyJD2VtzHPMeXsL5bVHomqwJn8PqzRhI9B8Uyc2HbCo52GD",
+	"QJq5VAvr9TOaF5uaMCS32JDEwg0tmAiz9+MpCwyltCyAJCwt5373O/IqTqVeRTaT+pdOKyeoZTzm81lI",
+	"pvQ6x3lBlZC33jhzn9sprT7vaslgnJU4jnVt+v3+/CbyCNyEBBvSJGn1+V6rsOguUcXQLFjFFDaWEmIK",
+	"C/Yz7/P9Fgm/e1nzDI2bFmAZulyWTHMGqj4TUWx2LRTyhoakr5oIBFH02mBsKxyb2koQw/lUiwZTZP1y",
+	"YnJAIFvrcJ/8ED+zTbtNi2POFn1endUDYWwoPvJD/AyzvOAolQq9cqNYPzIRC6hVgA4gazuTS/sBz28v",
+	"A4AASb2YU4Ox5zbSF2QDxYg4MufSTtM22dCUuXjxAwbSvhNw2+Vyxi5gs9jjNBLm4DKAOLQHYnTHg2Nq",
+	"gbhlkjKVxkwGZIbxfD/HyCQP2PYZlu3zR5T+sUkePz4jM5ZKwR8/tk2xN9Fuglr95bRS6zEbxeYttOy3",
+	"jRTIPr65AjLnKk5AlwkzYCeoXfYKrtFXgSWBch+E4QM2wIidx48xRo2oMzMISHYr9GdzbxqkYiEBExoC",
+	"CP1CzNMhC+1UnI52D2GdMkamMZ8ro6Od+WcxprDhSHHnYfCsVshoagamGTB02Pj44bU5c/2hwkmA6X9w",
+	"CPS5y3TPuivnpkyGlEOTGL1DULGR0LYZBVP+0MlA1Ha3OnAXzPHxY5OIJVuPH5Mzm2tl0k6pU1wh+QqY",
+	"qsiyWJcqn35LCvm4en4W0j2XrNfnlVyr4AwwRenzLExmNIZsbwPIdCj+BZUkEVIFSA9XmcMMbkxjnomf",
+	"hAJ67Z1tCpYl3gIXDRjjenyR7XfHrK/B5lT5+V474X67Q7zM+3C3RS4ENKvPher1HSBQ+9z09qADQGfN",
+	"UqEJySSREwpgMvPuwJEPa3lBNbFrzHxk1MwSegT58yQxB/Ua8jLzMkTMVViawak5hfAcNmwQkiSWStqh",
+	"eqpgLLMsJcM72jg0jOPU/R1Mj4Qo4i6RDBcxTqH1vdmMLXIBesYO6psV2a7wpDmQi25GLlSfayVYZrWm",
+	"2E0sEfW8FPOelxVBwv32fhg4VBH07od0k8yxhJsUsomgWjp5iYqAtbHwpDTlzwSChJFXXQ222Np5aPES",
+	"Yy1PIS3GhlSrcn4Y1Ro0+GX0xjR8ZxEPhs5W7iCpoXNo1pxAL5GvSLfIuULTjBYzWvUSOP3KINGyvu0m",
+	"vdegK3iytEwAM0NDIYGUk55VlfIU8kw2YynqoaI1Rz07Ncig/OZikngIJDqF/hWULyEvGj8FfWBDLjg2",
+	"/eOiz+HM0Lp0Yg/0iUgilDSWnQNXF1u6WDZIcA8GTz4ZDKU/fE/ExBIzsVxKVWiXZaj0muWw9nqJPlmM",
+	"X8l8DQxNtBZDh2pVVnCvrlcpgFpqLe18z9NCk1dsT55tafOCEWro8+HEFjQKHLFshaMYNZw+z7IzYJvp",
+	"DR5gLxGTco2OVoO2sY9DvKBGRoBThDgTOI6s1EMAlNdyNuuknhUAKTqIDFvH0nWoAfy67b2bW+cAKVJe",
+	"3XeWsaV7KMy8JCGhU4GbNU6zPY9+FpvDB1/BIcBR0SalUjbhbqvPL1x1YlVqYGsXAUpdufW25JhAjS9F",
+	"dsL3Hy/JE0gKf/LNQN5vn9hXhbu+dYPC9DTfy9dK6SneuTCV/Ex6vLTlftd2DEZBGokWKE/ICGKUXTew",
+	"LaRbZoKCPm88GUyW6ldaF52rcG80bMwki/lY/72xQYVFAv4qtH4joHpaQpcyH5vIgSTtOe4mbvF79qPe",
+	"B+STb/kEOatrhmiRAUVb5JlQE9RXEJDUBF3S1M/bCbXh9AT+apqnd+2ZBIg3LQH7kARrseBgBZp0+VAt",
+	"ZyzsaaL8bNIsfyb6MfIz2OpaZP3c5z83m033//rWELM3yc8kzHI99Z+XTkTg2zCJMF06OA08/nhnzkF0",
+	"7z7Wr8haDdtXlBErrm+w1lhwDKYy4M8kzMqO6D/vWFjEvg56ycJwbN9ZOxrGTSnJrMes0aj0SWXRmPY9",
+	"BpSo3+T1fCy+qwCVgYf7HNQW/QKUJUZAG5kLVhwKNoQFZDhqjHCemtISqpxSq/V9Wxd2hH0Y0ZCww+1z",
+	"rySk04yHItLy9j2VpgiL4TtliWv6XVxzsbB6HpNzvdH04YZ8iC8eaLlo2MZYlHFU9JiD2onVSFkM8sIs",
+	"C9d6kKWsCfD1yFBwzoYKVdo+t7NnZEbntktlCLDGXmhr47oJAr42xjV8TaVqwjo1z18YzGisnOPeIytM",
+	"JgBdgi9toyeIIU6YVqoVTRKEs5NPEwEyzuLGNPfSRG/rpTlLuqBuoj5CEykAUaNXpcaC9Ywa/LL+rFZM",
+	"oYh9nkPHkJVmz0AtAAzPa+vvK1R4N03YQluR5yUurlasIJNHaxzdfTIB9TkjLuPRaUZsw2qLiT6mYW8h",
+	"DNdET7FOjzEf44TxITNGAFagQrGEj6Ck6BxYh4UJyvmGKCgAPbLv3ePai0PiEdpGWAlBmO9+T/lYv2A+",
+	"e/w4MwM0rT2a9YxbItvZ1O8l4mX2oQaKO6RFLnHVIIl2SJMks1dXinqsNoMrmjLnJDL7acw0VVMxH08C",
+	"MhPw1g3OD9ydoT30nnueMjj3HOg/h3sMiANjNucxOi++a3489+xHCDfYCjqp3uF0kHgpa2YfAJhajDDq",
+	"IBbcaAGQUAB6aOx3JD81/uSMsiDoWngaGWTuzy5s4Z9D+gaDujzSgvbJPH7y9ejJECbnXz2A6RwWpmie",
+	"8G+HCevf6bg5j0MUx4QQLWOksr4T8pR8IwUfTmicOL//BkrlbUhuT3OPxpqlluQpoXLJh2RnlzxFVzLZ",
+	"oQsaKzJiajjZCX//Dcl4a8f25PdGNzn3/cMB+eaGc7u72/qrFHxnN/dJgNeBb/8pVMl4gfkIeu0v7aWd",
+	"b4TO4h7Jf9YSMfA+kXu12R5PCQ7dTK7wfXDRPiWG3Xa+kVgfemYqmVO4Z94WZAM23MV6CDOHj/e55iKR",
+	"xuPYVc6Z6W05nUsFqfbcbVFX3NVUwDCPyRY555lche6b14yHNsnFU6V9A+EUHDR97nx5giNv42eklS9I",
+	"BC3XLv0x2AyadK4mAFQxhk4GOo+giNuqdBXws/FxPu9FW8IgJwagmKN1RpOkZ5l2lrIZTdkF45FNZDOQ",
+	"pR6B5dAkh3QVz0V/6zHmN2jq2SM19/bcv1oyiYdsp9nZJbfkdlcP4IMVG5bz0eOEKQPIG5h5KvXRQ6Ml",
+	"eDlA68GTV5/dsbJFiaSYMjwAbKFiUE3hbOh5ET+t5/W5Q7KYUJQ5EF0oAJpWkwFTC+bcg2h2WvvajdoY",
+	"VIgBMnxpY6VOUmtdk7vWKH2ubYSYyXywwLlPIb0T6YGnoLfcZmcJPmQQJNd6HWhI5phOhFSZo0EfNSSU",
+	"2QLv7IbeWWjeCwZtOud9jgIOvtzzdUM0bjzVwbNzYutIs2kH1p08YIRFsWKRnZgSs5nR+aDJqB4M8PWE",
+	"8rEk81mLPIcB49Fo5Vvezy5moTkBCBY5RgFka2Xh8PTJGAKGNoQ21jCvPg8/fHx79fLDh3cfwkzDg+Mo",
+	"dJVuwyDn1xaj3IlvpgKlp43zLNfD2Su4U1LBs0whGzCzWl0pPcDoghaFjllKLWdD9PlZHsyGxgDUifa0",
+	"Y5PcZBR6DJ45qP2p54k2uhhxgGvsMpFLnzKv1NQKgz4PMdfIuFhdUpBTVEPBX4BhCYF8EmbFZkPYmDZB",
+	"kEzmU8oBvQcKZy/TJ8wWa5HQ1hD2H0Vd2q63UcG18geewJ5hfdyPaNfv7IagiCkrbAJ3k81s07cYaa2H",
+	"hb43k5aNA13ESeISF3LZAZlSaKMGuHdYTv/k7mGrWOeJrilbSkGzHKzV8OcfLy7fvQlJwRADh07oPWXm",
+	"kWvVbnpv0OG1mZhvJRDPSMhE4gY2Am5Ep2hlmmGUilmfL4zyv/Rs7NwjRvsyYqOHgGh33kECj2dXwPlX",
+	"TALU1hnky8d8/F4/YJXXPs+CtPAxdA3m9DwjrtCUNL0cJmIhyUAozASRJiTpdApTlbJ4elnjFmraSnvS",
+	"m8yyjKTugDMu0GKiSebU8stL9eyJp9dc2w8fL4nT9558yzoq3T4Zmfq9yASv4kSbtEqIJHNZZ3lvXKp0",
+	"PkTXpHFUGVhGLlMXbAWUe/oPY7RD7wLQ14uyLetoEJCQzrBJdiy4Ld7+B62RhrtOGfmG/0NIH9Ap/UaP",
+	"9BtZpfdSveh+I/CeiFViHvnR3UgqbkQXiL5zv9v1fkdphm+4NM3K870JXE1CwVVKh6qVey90L4GnVw80",
+	"KxWPd2/S0Tn3AuysoB/+/I30bYdzQy1DhiA3INs3HH8Hv7q+0G23ye0XfPGtXoQXAMHSOoUR8hADL9Sj",
+	"PyUhfMTIfXcIpMw7WuCa1qUQyN4yDkSr6VpTze5Q/TVoNwq3ZhQKvRiQCxqUuzMEtuM4+Eb01fDPTaPH",
+	"Ns+j0LrMnZPRbqhTQvvctAbB0QqBO2ywBLUbw2dUOac7tMU53DdtZmRgSghobWiynE0Yl7stc+rKEJvh",
+	"SxsSgaaQZr8DY/W5YaysWb4RPnTpcCPWQAFfYIv8SJO5fQnUlkS1PmXGUW470iDaIMtMhqPbHdJoNoUw",
+	"6YF9B2jfNpnAnk7hB/1ME5RLhxBpkcuUoYkiIlbp5etzo5rifgNxL5kDBYLD0EQqs/iAEiQSPZQ0vyNe",
+	"aw6EunwOSzX3wy87TkCULu6Snf12e7fnv4kMIUfbaKczmkL/Hz1Q2PAYCoYjDvzf2P7EYqH0hoCaObHU",
+	"JiLE4NEaQDdphi1yCQEtvb8ev4pvfCZuPcbplKM33nRKF910zhDWQdwV/e05h7wsE5rKLmnOROa11S2J",
+	"WkARsNTAXBapNhxhpqdavxjOU6mVRnCfmpKlIvWT6qwmkMTghiHk8Wutvc1n9rw230bHqt0NFhtGr9H1",
+	"pr9iYDWvY34dZoksBfIUOjhUEalwS27lw/PsYvMHZiLA05lawpEIdnNgyVGsbhMjBFQzhVZecLaACqTQ",
+	"6h9YAmAVeskBW6t5mo1GbOjW2TV88IfufoTB7uNgnbsfIqczqiaBM0SyKGSMFbTsBbf/ILeeMRO/APBR",
+	"ZolBiiSFLDCYxPMJG14biHVgiuFp6WfQNf5ClNta5PZd6SrM6MCQX08CsRSoezjHKiiDMB98Aw7ro/Qc",
+	"NSCNOQnP9HtDn5xZQ40iTbMrMIxDM4wMV2BI4uti0JgCs7eRZ7HRu+VZGBj+lNdkQIOBtagIsJnOVCai",
+	"ZcZe6u3hD790Uc+gs2dmAAJK82gmZiyyUpgcagpuPIsidW5pYBUWWEiluV/vvFx5gwABkB6PJ0waxDiE",
+	"LCC/VhKpTxqaZL4dM7fqVh/+BKvvgFke+LOMpc0vza9LLk0h4yRt1XijziKX4XNsUdzUNgCEBvNLZ0de",
+	"Utn8QZcu6vF2u/54tajEswTzj321sQfzmA5QAk9jKWMtb5y8zokgmDUKZH3QmJ0q0pQNy0pEQbJaDit3",
+	"isnxWPky0N/Ox7jYMfSGYv4rSwGdhnXljKtLb8vzUfMNVcNJ2APvmyZFQGYsndCZ1AIpsCIVzpDYCB7n",
+	"97NxErTEMQHA/oUJBhBeg2g5CV9e0jEsGGoHnyYC1COoLWL1g0L7mTzr5S6BbOiUZIPBDnk4RF/3tFUc",
+	"PV5bgdQsHmPoSq44vOBCbkD4eZFaXJbVSWxHcav9IoHBVwnso/nQ4GVPc0lCRtEDY90sgsFSFsvLY6+Q",
+	"85HvVlJCBKbYp3VK4tR8pKI3Me9nN60ifFMPFbxk1EasEfCvNfiFAKM/ZjJzyMbG3Wdn5CZuFRBvdOQH",
+	"xmaZA8GALXLfDwzyEX8CWagJjI3bTYvoKSsuoddhqmohvcv+crpDnXHIpXVYqexEL6be8MiHpujTR+JZ",
+	"jVBvMNO1VAQHhZn0K4zXm0aqmPpqJ5Ahkbxhux9hsPaYKSL3jLvbxDYeWdheYLV9OPNhFu7efJiklErs",
+	"JlSEGTrfOmC5zN8ZzioDWdlplQqZe7MrXnOTPCMyHvPmfKaFhynHb0UdfBjknCm3jszFNAfC10JEcyLC",
+	"yvbmAIrXYifNWL3eZ/4wvZ9hhCc+z3i4ujpeybG/rSJdEwxAZQtFgZ975eAvf51D48HIETjXkMsfdu5C",
+	"7kC0P4KW7bdc7fkBuHK3VepsV9te1TWQx9KRGd/4K6bFsRls1p7NH2n2q09fm2KPJbsShr368TCfCCjO",
+	"bQWeLC8pjOQNGDK2olqejyE84c6q78WCiJFi3J5Tft+2HM96vwNRT/KbEoW88SSDjZmVtTP8EBgMH1eo",
+	"J5qzSyJXA+zBeBRmALPTohfn8wlizKJg82Ns02SugJUefqCKvdaDDImE+A+WJECROo3NoRneNIdCIojA",
+	"HbAyOzkK/eTy50fhYkYLIcgUyuFCUoHB+aEaE2TtXi1jWwMTfjStRVBK2fe4LQzOFNjD2RO5LVZNnhZ5",
+	"gWIQmdckK2FzmbkSUwr1dpOlnbdtuuhP1/5WteImiWA8B0aEIZ+dOyA6WsyA/LVHVmAsGkg6gSLM+s8I",
+	"atLVziLIkm68PZrOOSD77NeyI9dxtg1VgkvBcndNL8fciVl9i9uhWVAtDzSrtOWlipPEQDwXqydqTn1Y",
+	"qrj48mvmlqmq6WTd+O31nBQsD9QpPLnzxkbb7Q9gLYsUzApfzMAhWHAvBP5sMly0TUtA5lhQmS0X1i6R",
+	"dqFyLR9zG9C/4C0K/mAVd8xXyCosSataAl4nBhTx2eXz7ysxtF781RQMD/Vj4S7aQTNQv0sivtyWs1Kh",
+	"dldzIt/r/IDNcNERYE4CyOLQ277nQfoYJJlqwi9oGpEdHGNAQlOCWf/T1mDW/zak3IUlpMNrffjhMzW2",
+	"j02upPgha+XC8Z+tW7blDczFuFKdwxv8qWg9OvgjduWwa11qNFrwm+Qv5uhWqG+fR7kZ6ySv9lm8BUhn",
+	"hDqYQ+YtfsnE+FShUqsnJa22WBCU9ueMKT1pmDIiF7EaTlgEVV0gVhDbrm/AV9w3oHpVQV0cp5HqVGup",
+	"4Bh33Zk8PgpNiSGQQqHnT/Bi3d7ws1+9LVWIfgfF3gDIUbApMoQLQBwd2sIbmld1zdQNMWrTi1TM8PiG",
+	"xyaQtuPnfpmMKDOBDAzhjd/96IZ/Yax+4i7l04qtno+pZBmQQlN7QX0Dpba3cG4AdTflRO/ZuUtnQCSG",
+	"ND3gvacdcgaqPFhTQ/+QQBkGX+/3FkQJXC/pMWrWYbnAqtmFXbJz4Owrb3gxoqXxJqit7ry1KYPSQEUa",
+	"VgRlvKGYts2FcZhfYRD75UFEMYZDMn8oWL75D3sfMY2iCx8xv9Z9ZMSShMg4gfIR6ESaxlGUBVUrWcb7",
+	"qu1bXfis/Rm+W8EAEKUBWQAJXFx5m2jO2c2MDVWJyt5neZW09H8vfhhdGkni94AT3KuXBI52gFgYodvy",
+	"wIDodjPYb5XGej9pzWodO6KlZFwEqGyDkktSasvUotcFbAtvfrkG4oU55q7VETi3w3ASWY4xQKck5tnp",
+	"fwCqAP/pQsC5aBXO85IZ5LSdyWm+hHAWQWDJzFNuPLi7EcNZt+ucHM5+zu1Mswbweq1sQ5NBq1cbdQp0",
+	"np47crDhlwMTZomBeGE4YcNry18fjKJWv4WLDbUrbSJzrWrkwD3GSgANytUUyMa+biyneOJ4ZSKyemam",
+	"L6ljINP03R+m+Sk3uogqOqCyKO8gI9tytFVe57NNiZXvM18Yg3eleiiOh2xeja1/R2E1GZ7I6A40HhPj",
+	"sV83vkDrYO/fXVyG62wXNxMLbvPnYH6rWma90yZzBYmikVjwU8yZk2QsiCiMT2FVVL3NqtYa0XFZrQOM",
+	"muTTXJxS47WSz20n7/dKYoPPUN+TUX0UKw/GEYA7KFmaRA7UEnAHmbY6a5mCnIN2kVCpZEBUUYJk9oNi",
+	"KadJ3mrA32DsGF8HGHweK14jmtDV4UFWWgR0/IWBL5vq0ZarjKq2FHMb3ciOHMBXvdd2lP73awyYpowM",
+	"QNNPU7oEDT9M0PUCdb1dM4+dg7YFQsPL6TIAgI+5vpulBGVQhSCfkwzSo89NMN6ABixwJHnab3B2o/qN",
+	"EOEqx93j490eGQlw/8bKQ46gI4EiUA6RpZ7PCntwOpQBJJ1BYzuoZuChDHwPpY3EJLEEwx3oOkrF1OLS",
+	"PmA1FUS92O0H8eNSWYcK1Isd3oR+tc1/0cTG47cHwAlTJKi0jfvcZgVTgxfxUlvIjsUJSLrcdTjMKB5B",
+	"gzx0USAqyXxRL5/WjXPWvS8irVTpc+u1yMCJNl3PThqVC/NmS8Qpm4p0adkbUt5Tr/jDGAUhRo39jIGm",
+	"l7ZZcs9cs6XprGFp1yLvUCxhxUwxZbn9XfDakIV12MQKPXldveNs+pbhY2BZTsL99gmpczNBfZdX6MSD",
+	"gFaQy1ALMolsJzF2/fPxV8MwyBs76C0ICIY3w9cCI8ja3IeY5G5gAJkkzxsfAB7PIgO2apGzvNOn7H0K",
+	"HH9UuYMwsxw+s9/tkkoXFcwdMZqu9UrKMPysrUirmVnoiG0J0cNjAuxxuCGWZBTf2LIljtHsUQhargO8",
+	"/mDr12AFDag/Uyj3BG5FF2a1Q3OXzXyRXQ3oyhcMYM1Sk3CHXi3MaGkRL68euxfSZQYWMFIMA7duT8M+",
+	"Ad0M2BUgXYInyxYJ33+81AsLfiv9jxcvX7+8fGnAjt+9vAyxlKB+2zVbtjCPBbaoBewVoPBUkbHQGpTj",
+	"K5tfG+53T/QnDtpd/J89LONx0N4Hp3lmqQi0mBZ02SOUjADiMYWO93gUQhqrmX4k5gMDwPxKU3AMp5RH",
+	"YmoLB0khuG0Slz9DjSj9EcP90jU40RJJmyQ4WZNVCDgwJIlJtudmPyDLWNCAfQngv8Hpg7DgTqcd6N0N",
+	"/HDcOm7t7Zpya3CW9Hl4Pmq+FZwZiIH+3oAVEirCPU0rk8sPKirIeG0pyKztous72CJnmfPGDhCvSbOH",
+	"vW51iLGoqwEQIkTcGDY2N8pVw/Wm4uEkMLkJvmgqs9gaaDbnRE/ikcVMWIXZFp+dc8kY75G46IGz4mKw",
+	"JFwsMsgYlGbjzAMyuPojfR7ud7qkCi1SHz6k7vCMsBOtO+ZwwL2iP8kTEs8wp85U9KDDCSZsGMbGKJMd",
+	"907IRRMOpHD31K6UdCBjhOxiD1J4rpBhABlxhpshUGX0Ag/qO0WnK58DMEeMsjhZFhYzKBR9cEEozSjT",
+	"PfTBu5CcvmmEPutCgY8+t0iSHXuTX9kNe99BrtAuvjMfymt5obbme5HEw6URRPkIHOS9fIVCX5myg1Wh",
+	"JsxOGpsJkp0opSPVjJkaNSdKzegsbqZUMVAqmyaZc7dHwj4Uxew3Tn962mm3TxdPu6CrddrtjFQx14e0",
+	"K3ubPZM+PTg6VU87IU704AjmCnXLqa3BhwoBVi+wGJAWecaWgnuFaAoc2z0hudgp1GrJzhXMsuJZ7DEr",
+	"0W2Yly/d8FvkAnEA0mZn2Agq9M00AUbMNNI7I3D1xqxW6mAjJrToWIEmSRZZLN4V+AANRGQGWDVBP2ZS",
+	"Rvt8B2ZbjpNajLhwYGrPBZ6rGE/wFS7kuNsqwrm1SYENab2kKLtzoL0CQusjjDvgDykjVT32KnvrIbv+",
+	"RdtnkXn04/kLV1JoSLng0JA0EQuWNofaNIfjGKeYKsCRY3EX8MKIEYEGEVAtTb/r6xGO5OTgsLvrZbSD",
+	"TLd4qbP35zY/2DuX8qUrC6k4Z+/PXQ1i4yQekQs2pVpg2zMy5mOT8fPJykZga1P2QY/48ePAJv9xtiDT",
+	"mAuHqAO0Ezp7o6XRfXtwWyZLAvO3Iatzlck+h61kanF6EgyfsBdoVtEPbzLnN95l8wMMHl//dB1rOWG7",
+	"upvdgMcLurZi3udVOSAtcg65QpnSUK768QlVFOYfy48fZ2JgSv+akaenedlRAk9aUIjdceYXTjt1OMtH",
+	"EhCRAUKkwKw0RWpOsxCIoyg2UbB/nvoRSawwJSJTqlikJosEytn5M4Lw0cB1Mn38GPXnFIzN9JoBkfRR",
+	"C6hEgpWrvbwHU6RQosPJoLFFeg0nJAgUWxRO77Kp4GoiwY7OJL5EawdVMRK+MJ/ThorLXoF9crR/sKs/",
+	"EGQqf0QBZShBDSHhhdYzVP6x44OTfVP9OomHjEuGPdVsWlCj1zib6UO92W21s6rD3m+3QUPOp1OaLvXv",
+	"RjgGpLoELLqjWOTLNgOn9qoRt1zf5l7jwvz+jA6v/3/2vne5bSPb81V6WVMlqYqiZMeZ3KFqaq8iOw4r",
+	"juSxpGS3QpfRIpokRmA3Fw2Y4bpcdT/tA+xDzIPNk9zqc07/AQmQICVZjsL5MLEkNNDdaJz/5/dDth06",
+	"Ra1u67jzDCegpkLyadLqtr6BXwHU9hhQpBHQAVCmla6id9ELXcmE8Um4GeZYQM9jl0X52HzQvTha5MaE",
+	"Pu2rxRZ+NXTgQDoqQ4ssFNNBAEa6flOMruNH4EnWSo3hSNdpvxcPRmVdcNzlDntXyCAU4n0+91JyBS3g",
+	"RugEHeDQ7268XOoBtzAdC9BJbRb9/Ory8vT1q8sPl+enby9/vLgi+3kpBexiMVDGtkDG15dL6VoPQZkV",
+	"0mPVNG6SZVdKpboNXX1m2nj6eF7iKe2Snu1LdB15mmqXv7GahaaKMGuIPY3RG2PRaj4U3YqqkLJnCj1e",
+	"8JE5sdeLW91WVsjT19c9ZLMj+V9L8OUvOQoeBzDf79u2//B7Fc+BgQQL5AFHfaE6HkgiHC/upxaMW8HU",
+	"b689MlN9V0hLfgO0DQ75fiUVz+LAEkdEnhVIPEYCz9zt+fHxwiqW+jAWl4GvvtEisGt8wwVA3BznvgzI",
+	"nxUSsDSDFv131+cffuid9y5/fPUSAwAeowBw51/gGque6zF+vuex2zYz5Nn6IdeSU+26iHHQN+sH/WBr",
+	"hnHEi/UjzlX+gyokPeKvjQacuh4eHPW3RqPM13ilTvH9mnHPGiwIwG6UesMzpO998ezbJlvn+lh+FnHC",
+	"r+ZTHPz8ebMnujXS1j9vsMLT3j+MGW+u/7bJkehRXuMSPAoICuLY542O02ueixmyfH7b5GRcYkb42mfe",
+	"cGiDI0KPusJChRLPC0i5kOGFmEHfA396iQAj/EvViDIpibv6fWiXGD1oXSpEMyc8FPNNt1s5HwFFuNH/",
+	"LWBLHICx8K35ZxCQbXVbUgFvPeHTtrotMnS6mAjiCf4xvrXXmlWvxu0yGzkS1VyIWQjZgL5+24FuEjOW",
+	"s/lQ+9sCoTKKhe16xNxVZ0kVjUR+2rNRwM0V0vBcSQHBMNJGK4X5OpVklxCvF+d+zp/bLSJQXDcIcRnD",
+	"oc01QTioUhUEwA5ml8lHM/d9dcVHdfeny47gGnPjNJG3SI5SWBbyHwj8oe4eMOQIMSouhlZempt901Cg",
+	"/6xiY/XHO/XUVHhfKfUzl3PaBH13Ib6lRH480foayl3DYx8IVJ6gOF0UlsaRIrLrDaSM//iATXetYKXK",
+	"RqQYusOD2jW+4yvIYJYBm5Kl4iHIISWDMWZpAkQeLEnWDukKsK1KoEy2BLgvSzBWSxBW0+ImTfRYxN4n",
+	"dJSHlkU3J6DKpdAslFAXmWsmhO6pvqTuswtJusN1CSzQU0Kwi2bnWgash4zIkRq7D41Dddbgwu39KZzG",
+	"XfRYlWNVUmXPN1Vl9r2t1Upn9sqHV0zu5Tn4pUTvfJKd0G8s9PGsrpf7NbYzxk9gEeD+hyqCJw1MZoK6",
+	"rbWcoTqG4IzhhFNCMOJUyxeG+Ij5VWJRBY89uENYXIW1DVKwucByFV+UT8UGCFwH2OXY+lhMoU/EXBBg",
+	"7LxWzKa0sLVRi/9jCU0I98zGCOFeNOeFK7A0KAKJjAHJrBCEDmSh0X14DFd/HAL02dtSC7OFa8e8SghO",
+	"NqjDU6+SwGmiAz8CEaWXpfDyy/IJWwcFh1Oyjzxhx/DSoE+/1bYyFphXq3jxYHWtUHrGiIILI0Ju17++",
+	"qOJ2XcPu2pgk2Xxly8ul18hK8N0eXty/5hDvlnhekDMkgQw1bZJLq7o62DEVxfUlgtJlXI9dTw+ABdqe",
+	"bHOkCaxSKSycwZdRzznoaev97q5myw328tl97uUllZHlyteZuV2ZlSoj7bfbqVmUGd/ovJRX9/wez8mX",
+	"dbKpDXQDF5s+522MEje00jSxKUlMHycZpuTuxX2uFEgrHehz8XseTnfnPO/sqIeyo96qFFuzA427p+l7",
+	"+Hr8aJ9xWWdtVVgQAOKayIY8pkD4BVUJybIzTWhufYnt6qyX2+JHTEo6X7wD2AylQiP0XQF5cYbo1jqw",
+	"M6igegUDBrGrEOVGE86LJeMIt9Hv/vfz3suNXdQ3XKN4AmL2TS7vyX+AymugO+4t2+bWunnOrSy061SH",
+	"56/El7eYhkP+mIA+Bvzc5ygFa44x8soBYGq5ZcZGK4TF8XVQ4CehoYHRGYRzU3A2ds71Tik0VgqXdKTL",
+	"auGLagMi862V+Kdp6hhu2xZIAAqj2ha8QGkXOPwoGBIBQzM0ILJY9l/L5B+yLLo2AkLmr3Yy3/Z+MjPc",
+	"WHwmkyRvIjjPoJGp9eXtcrvxqwUrLb8sT6F3bK1ghaHmnEz47z0c8fzYuy7QklYlbi8kOaJqWPPyt7bY",
+	"2603ibxddy1c8yRt8j+5NAWUrWpxav9UkpBvEp27IxgKRiu3SuIR0/B1SZyzTPBclCjOqSIx5EUNGV4x",
+	"apLOqY3Yl+QTqqMNjvWlZYuN6F6AfR7yckJTHxQCS4H4NAu0q9RqD4iint7FbpIjs6V4IULZdfDB+Jvw",
+	"yb4hy3aluTlzNiwyRwOhCCaSBgeseRZIL6c2nK6rFRwIxoFot42V3AFtNuDtKOp7NHIftzCNKfgkpO1E",
+	"h34ngIRElYZNJY79E7tIqYnUcZK2MaqlLCgBbP0lxMVm8GfA0roVGhAozfk4Kc0D5lDZUtphrgXO+hnU",
+	"TMluhGeBJl6dvtw6bwUbRoL5UYsBzftaq3zOxe+kfwNZqcdquj7HFSx08zrC6tENigmfbbgLG6wltup0",
+	"w1X4cZVuDWBjck2fEthALqSFZ5fGr64FQSsrfNST04JNigHfIgD3l60HvJZE2m+mSoDVf3K9jUc/ULW1",
+	"unugYnFpP8jfPrVSfiNSIymLLDXfApcj4ymNRWp+1MCPSn9m/dZfLq/fvr14d/Xh+9PLVx+u371xHk2/",
+	"xfr9vmTs8EfWb1WDPLvRVxc/vTrvt9jhoRESbA+YbPqQMEAGll/FjdH2UyJy6bcQQxdIXPoltww5Wkq1",
+	"gvgrnuB/HfF7v/W+Lz/v9SW4Hnbdr5VfNfzbLxklRJuJLGPdv9tGik4oLPcH+e9tynd2KqTop77s5+d8",
+	"IpYW1c8vYUldOxp/hAH9PPwdaex3gsdtVvGHX82a28vjTnvlyy/IP4ZLP7f78vNBXyZDWN7/+DuTScrg",
+	"6akadX7gOU/3RZYd9OXnvhxO8s7bLJF5Kvet4PxJzA/Y0RFBo0HERsmBWNhezyXlt7n0O7/dyHCJd3c8",
+	"mHbTQ0W+D8dFwq7u2U3dg4OiaU9/2wvPyF6b7ZVOiPkFT8z/u9Ox9x525KQvzURUKjqpGrnF3or5wUnN",
+	"at83qGUNClbpezn6xKfJh1sxt4WqsUhFLuproUIbeqRUbNnIqfDJ4koRSGdQiNQOGoSCRlrAOxIyDnrJ",
+	"AAIVzHJnAnpEamwnc0YuNTrmOrAidc7nHQa6EcCnYL6rypaW+zZCDbxkbdSEFsnStpGPpxYR/PNqNbSy",
+	"mmi1JY90s0AdnDcfpCvy8VGqRoms7277XowSqeEb09h6KX63wAhcVsHTe+fSJtNLNAJ4SQlyv4PEHPTp",
+	"FLrgKfT6YnPlhdk69rxz7O7bl9AJjORY3734m4eLeNH5pvM8cDbdvKgLzsjS6IAhEDQ0WSCFAcQbKSlj",
+	"VbpgN0WeQ0MwNLeZVyN+n6Yqw4bXW2z0PJUW/ytoE3eQ9iWcIkvg4fanioOn7ZjrqceYioSkMr/pS4AP",
+	"TCYCGtxDLOhnx8fH9i05WJyTBb/c9cSpNBZElX2FyAMNfdStSytTNerJx/VNrQRf65m9MXPd3L1cGhZO",
+	"6PfD2Wx2aE7uYZGlArjt4rvN8AeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS0ThfcHlB",
+	"4Fzi97HO6YVrH9bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+A/jiTq1vexZAmkIupY85v9J",
+	"X11noCboJDoVCpcMiD9qrDIt2A2Qa8z7rY28RzocznskT+xczPbpn78m+fh7rsX1uzf7/dY4z6e6e3Rk",
+	"HZ7SFA8ae2oIl7Pks4KIKzmroUyGm70yW1SzQW9pe1Zszkb+ZGlzSntjBmyxP+2FcSAR93EzOoGQNBce",
+	"bO2ipsI5pGbW4BsSjML+J3Zj5pqlXba3Yq57zPmYucU2WvR1wSJAJ1fgS9lbeCd7Hjm3y/Yq38iedWdr",
+	"J2zu32zObZxplybcQcMVabjsY8gPXt/euVii/jk0uVWR19vcr6yRZimtnG1asqQ9IqYFkimhS9f4zfmY",
+	"WF9DzxkhY5q7zoBDqkaAVWZMwwfoxEnV6KLIH6D/psa5XqYP+8r96z9RKUxJ5b6SMaLLrdK5W7SNBKEr",
+	"85GSwbjiK/V+8AKDnSfcXPJ8g6+aYFsWXeHT8leP5WB9SVcRS8x3LOZzOKcEw8Tl3I0DH++bY7wEm1eg",
+	"VBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPNwBjuhiiN",
+	"Hps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5AYPWl5CI",
+	"kNhqIZRoXyxK4O4iUB2LXhw/YyE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnwNFFvpj9H",
+	"fz1GsFCLXuimglSPhD387Nj2HVnguRLMHgKrXfEbAOwnW98ijuoxAFS7KeDPyP1NEQbUtgi5mKrBbTvA",
+	"iQwOjzuvUDWRDPuS0v3Ad2KOQ0wlAuYlAZiwjQZbAhTgvyW96VhRzCMxpJoKrokc/QvFQxY80kcNjDRz",
+	"3ckv3jwusjTw6UUfQJRbWo9h+EV/3WEIegis7R1Cju7iEH8IK2oJQ6HCtsADeRcLyRtENrRcW9L7v41R",
+	"5kliXSja1/AanU2cxCXr4kaMuMReClcFulywe2kn8PQqdsO9XSm/3B5sUbZrhc7d6nbtVB+jbjcQpELG",
+	"jYToK3Pc3Mp3lb9/vj6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE4Lge1AXA",
+	"u/egsLfKugy+jycbAfkTVxhsHjKhquxNz/6mupYOXbnGQCcjWUzrQymugt7V2NhPhLoqy1UGHgk3kYgP",
+	"zgAf3Dh81zIZqJiwws9/+OnMV73PxkkumJ5CoXlmDkVfJgTTH7ALhTjuyP1xjr7m2BJ+4yyQoCbqkMsN",
+	"zrbLQZpr/8Pc7dnz/2CDMc/4wGzPibk7NYAusqCjHwoWOOCzP2dljvUDKjeYw2QAUZwD5xQhKJFHDLEA",
+	"7Bwcc+lL7hEFGDHnE+AVtgEQ+LNjkY1eHH/DlujzVxLbW/hjLTJNJB8IcW220vzdhuah+IXC81FVkT1S",
+	"/2CpffAeumTbQqBmIZ7yNxby53e2dsfNGb2e/kHqEy5hsps74ovjHqDyvfEazsXsWgO+YNPZ0+WV/rf9",
+	"YutK3rH6ZKWpCJnCO3jbDQT9O5UKY4zhV/XAwLeQ6Lzit6QtdzUCj+Sb+5p1OqRfrkoAFe/XUCZglMNS",
+	"th7FUSldX5JQ95ivv1Oxtpn8UvYaFca9pa8b5ZXBFUmTj+L/1jdWW87zciaFPjE28GiTSOCH9k8sppB4",
+	"UNKhD4hUA20TIGOU7gH9dknel5avo0qfjkT+JvkopNC6def4iLpdq05+FDzNxxtoEzegupqM1gpwH8nH",
+	"O+AvbC7fV8iSXvltwtT+ZyBPxrio93BQJmIl4IpVmeuqCyqhnn9+fIjnpobGPVkZYXjzXoClRiKHZ600",
+	"SnA27da0yM/WLJjAp/hExO7SXcRrhxyyKRazo+5bZa44sE2JnatHE3Fkp1Pv6L/DPm9dCoPtae83G10E",
+	"isgGxVwW4abIlwNf7JRK6gdFBqS5wY28P+vT4gNfbbvC/7R1HXlYVYzVTPV+aM1DtkcihklYA+dx/dLw",
+	"xa7uaC5Neov+7JrxDfzUmqBmKSID9SKW8vMhpdyv5lC6d7edmNv5a3+U8CqeWpRpU//BVvl4TTlBvLVv",
+	"ibaOPtG/APBuGDA51DB/kFHnKMZcaNWY97euSsHC3UUvjl9ExMPtCVMBRIkncY0NWGaVeGSDsFiPuLA4",
+	"4+aSaXlkNY0TcGdsbx7u0EJ35t0Dm3e5O6aWFBaRGL3AsiLnPjHi6PuxbBhFlXFoUZQsjSDxrfY67EKm",
+	"8xppNuHzLtRLQr2iKwr07MszV0a7dOM2AK6XQRdzBRWObB8E4gGWUKLBh5uWWRvW5TmqzLcK0p27WGAN",
+	"ZNvbpSdubn+tuscD1Ox9PRLb81l4yMDQUd+CQOnrR8v5MpJ5VxP4NHXJO5vU2Ex9AC4JmrbAbr0+kh09",
+	"Pz6OHBa/ZyggFx/xOvCr9+B6ArFLqPnpVqqZDmvt4bfEZqDHRW4+2L6MIaZwYXTCLNGCRd8ef7NApMSi",
+	"+OZD4d9A1GYRPvtDnGT5HJGC44wnMpGjqIsdEY4Y36gmgPsj9JHT3p4uMS2ZCQF/Uk1M/Z3gcfJHDar7",
+	"fYdX/yVj6l9fWvByrIo0Lh3TkcjdUamN6tOHtLoM15Fnh0WaJ2AP6ZwPh21vLu3pDiOOVCB/LHKmk1TI",
+	"PJ13QwYMqPhwdSURdIBEaEGx6E0ibx0vuOQTEdDPTPlI1DG9ELTTEyzpDV7Tyk/M7sAWBb049I71vJUn",
+	"ZQfDu0tNfG32BpTu5k5eWNlof7PaV63MRlxMoc+Lbur4jDDDgJWHwQBrW2BpGzmLNsqmsTqO7AsAXecx",
+	"4PEOuGQ3ou+I5X27nUfjtQg9ZDnVA7zSF/+oyYBEflTJQDREN8UZb4vUujj6AerVmi7HCtvGK3ADKk0h",
+	"OnMzrqHLHj3OLUVumGGCDNu8nizSjg3GuCFGeivcqrUS3F5XymgTeKEnklxDkzTzlOw4lNzstePsdW7g",
+	"ucrXj4KL3BAkSbha1TboRobXfm4bu4ve7sqBXj+XOaTW0EeR32PH/WzdqZWD3FXmfC6wxDR5nGVXabeK",
+	"aewlzeraBLgyDg/6k9PNTQotg2+pJ99mapQZ/2wX+3i6toixHJzhUGeM3HdFJ918KwDiYMRCPUKX/WW/",
+	"KJJ4JOTBcqFonuQpQRX3UFGyF989e2ZsISi8cLjFgYajy7EUe2zOdEwAMcbCuhjkCrghN6sfxcXXYBSj",
+	"BKrAKC7ZD1BNemUW1GX4v1WL6ucv/ZKaLeg+Sk3JLqiGBaZ1wrvJcSF7lStAkOA4XMDeuvkvVqKuCNxV",
+	"ULCtrDSkRVkg3ZTnxtN8dnxsLV7dJkBKcj/ZRRp7exi7TQAYwtjMfVlPBGdHRDXhs20N6PuNDWxmc/6a",
+	"5GOv3je0PxcGr7BF740s87rXzGQ5G/M8NFsyoYuJuO5dOr64VdgI5trY3GJ56C/fNR78y3cwvJCnr697",
+	"a+yk19e9dwXYElrI2K2y8SKXRq6bZzAW56lzNW22P5e5mk7t/uyqCnaRmYeuKnBRlBlyS2s2UPKjyDS6",
+	"iZvGazaSzijpbGkBCOnlFlOq6ZzZiA1UCkCkug3FpsCTxIAfHGI7UB4a6ZznhY7YRH2kkLbVZdBcERnf",
+	"PWL//n//n0VTIeNEjuinTGiVfhQx/ThIlRZx1EYmo1xMofsCAJja5qGZUBCMgs7MvnQ3a4d3Upm7kZ3G",
+	"hM/ZSAEwFzDFw3xCdCusdrScesoGq/IC8t08hURMX445pMco4fbi+G8eSSrjUidmF6MOO0uVRsR7er6w",
+	"oP09W1xhe1uxlBbIV/uS2Fe7lGOXKmfT4iZN9JgwlyKefJioWHSZGg4jNuYWApGeo4ZDM/txMeFSd9c+",
+	"0dG9wvwK6R6GOUCp+jJExb5BkHNkxMcpRkpGiPCEgcDlwhOEl+LDIfbiYg0ggHZZ4i4W9YaHYDRQVyxd",
+	"lGhsnQUwK1dxZ5eKVFw8Z+brSVRld3/JR9/cmAkNmW3DgOYVqeFwfQqRy/hiOAx0BJ3t9X0bwSI3DyBW",
+	"j36AIpamy3mL1z1MHNGVryDenz9sdypF3BkAjcI/KCmvnKDEEE6DKMzbDCrLYNAPQC68ixo9YTuJ6sTX",
+	"xY02c7xD7vNaJ/zSIfs6PgmyBSjr68sp0d+wNZIkXvaJGzFMhznFZesnpThgXCOjjsgOtZBEja6ByCPJ",
+	"2G3iAEvHaobEj8YVa4ODn0j2G040kaP3+1lhpKa2vzhAPYzZN0C+IMp2v6a21+rmAs3+qRIJREEw1SRn",
+	"WSHp+QBxiSJzmEiwDbDsHco752iIsbzIIO/nkneYuRurGQBDqmEuJKKM3szdbydcziFaYWwpksr6FpFb",
+	"CX4V7mtRPNk/C50zJBcvPcwVHgGYqrmgyDBmw3OWCoRL+2gbkrS1bQBPrSDozBOnEXjel8jnZE0Ja/ck",
+	"ubV0CMljzTHTBEaklU1mdtBmJNP5Q64+4CKiEDQVjSVoKyC7EzY7EXGHnQI+pz98WFbiTqWrufXVwW73",
+	"/ILnIj/xoHLY8GN+H75jW7Br3sJNpmYaeskiIGi/hFBcZDlRiZ0FCriiUpw1agMMKOSOEfE3U5O+XLF7",
+	"eIwPEeIpAogn/JVFam1A9r8j+t8R/e8Mr/Ios31XyqeRG5kxZ0Fkwj1ZNIcIO+39o1A5v7sF87zRS37N",
+	"czHj8zsZPWZogxdHj7pKJkIV+Re2ldqfSORRTr7aiELpQGU2e3q5/Jgnd0+/HZ6vysAd/eWqd/bTq6sP",
+	"vZehWtwmMdc4/0UdLtKnwDIwJh2UyoKywGRYTpGxA2QoqSAtWaYt6eefzf/pWZIPxiTlun/Hf3T28/lU",
+	"0N0Ac43SbS9FmvMu3tCRaO7jGHIUDhbHvBNa5ItjUrnfb7F//9e/EKkMInXGSpGJHHX7raWbvFRSVN6j",
+	"35cEEsd1v9Wm+VM4vdN7uXQndMDq7uW6h7r+ZmcqFnbDPm+d9wN7DpJ9+5gCxC1XQ480s/hu6bXGB/Am",
+	"GKN3RfvtXhFjDIHx9mLzeva6+Ctm4UM6Oo9VkXfAwaDBpNkPTuy1N5ngtyfhzTLz3vzNQhrRvbo3t7fq",
+	"hkbx1twvfIt7dt9tmVwSr7orKvH6+/o36m5sRAbe0r7RMtZBcqfYdAMHrr6qG7lcQtt35u1bGfhq5UJe",
+	"76skuQX1rKrDDouTnl4tNgW2N7BBt6rHDkz1u9VkQ/0oTeSRcZZHIt+gnk/o3Npiu6TjLun48OXgttia",
+	"5og0KUvhNWsSPkS6sbKy/HIxNGXDbS6NBBEgDq1h5p+OheUE61ySHLUoVrqEGuLoE08+2J+C2ELUl8Z1",
+	"/fd//Qu9cR112K8Q9/Ixk0QvpMcWNAfEPUBbYOALYle5aqPCIf4cnLCI+3IfOvMOTphW5cY7DPaAZ227",
+	"9pYiaRQCwuxfJkZCGp0kuizPChExrm818QdjItPvIw/CZ8EdiZgIJ23eXCpyRPXJAU8W0HxSPhB9ScFN",
+	"TP0NVQbAPjx38Sed87m2mzNOjAUypyCBLqYi0yIW8YebeYS9h8EJZDcCqZKCC6OAiOi0x6QCYD6IavFY",
+	"syTvsFPmdsDx+xj7RbNUcJt5DpU/ba9N++AuTlQsUog8ENizGQW/1EGnAraaqeEQ8IhtE0KSl4B7h8gT",
+	"R4qTtpbjzSgwZlsa2uFtRwqQe30VALw8YkIK98n3iLkjA2aorm9+uEMk7F4bICBW2oAsxx7pMPWZNhl6",
+	"trDcbbsnqu7wAAnQrAAbfz1osQ3lh3bSFkG+uvheeLychUy9iyRsytbTvfVNlHoguByItKnNdAZXpyL2",
+	"IawNLC4/qGzDQxRyTfUdXnMx9PdYdDO/n/derqsyMyP8PT5DvHTTDhzI44j40c8PyVdzamhKD3Ve7txn",
+	"8yc/YzsfoUl4HHfsXOWX9IE93dqCe4vI/+HcoEuHzvxw0fDNQ+FfqkmF9Vvedei30HlgG7SV2AnXNJbU",
+	"xdMX2kyWDC2Ij79bcGruoz3EGTjVDSIVMeI2+8QW3StW1efBk/oak0lQ0F/b5REW/Jb7OdoeeMIXNUhl",
+	"rH0o6lBZjN5p7n+QlIV3PSAzMOQoVweMJ7wvscyCzcaKDVWaqplFbcVaX+P+ogeC3gWbJEBPKoFcRBJz",
+	"KvwEDTF1MBWuTeHpxUZLZdoN0bi2io4GXRB3CI3WNAzt8Cp2Ec0nEdHkPkQ48ULnIZEZG4QzT2OgsbPh",
+	"sZt5gJPRtT8uVchDY8PNHOU+hJAwkOfuQwIfDBf8ty0eBAptpvm8w04ZtjzYUkQM5knlFcM+1J6RtqL+",
+	"iIMutVRAJDWo+QrWgPqoUQcDcw0MHHsQGE9nfK7ZLJErIlZW5D1quArGNRHuZ+Gct405LQ1/AMiO5iui",
+	"k+hUz6bgkXWhAnuKZlwzHscPFynYebtNvV0UY2fw+e+q6J+wmjyN40CHYD5oMeFX1pNfwPe1D/yi4Awk",
+	"MglvIbf6lLrLjbX8bFu4BVpPjVtM0nGlT1xWBOAQ01lvNNv7cJbtGan2le0iAkfZbOvATnJvzRzvhpdw",
+	"BO4vkms8jLVmHlA21aDM3vzWZg8nCjDMxLLNGXrsPFVSdJ1Zp9ssHystwOnmg5xBwlIkWV/ewKfbpm6P",
+	"gbGj8EzoEBoN7CvbawppRiks+mWSQ1W2ZWBxoNyUvZwzLQQTiTEk20ziP7BXwGfWkwmMzBAXFntd7Y+R",
+	"cfsi7JSoNPrK+XFKZ9ZYoX0JL5HlStXbgAA69agGoFyBjbVg/JnJbmv5lcc+gNnXaB2I8XVfdh58LTsj",
+	"7+tptdwhbX2F1h4fmTVVmnv2TxUWHHxbX4n5BnL88Wy375M0NWoHYMpdu5CSosN+NYYLIZNONrXizLJq",
+	"TDgjJ1fab4E4XzTeNpjufZhxcFCqbThYRa0B13iedzTlSs19D2PSUZ8hWClYNmbX4g2felSsIDMX2SZR",
+	"x/Hapn3IhGCTRBZYg/U6+ShYVGRpBLgiUsxY0CO5X2TpATDea9uOw0MwU6idSybCQr0z6h8WEuE+oMMH",
+	"Yb3Q9qMi/1yxGwG9lZIBNO6IJ7K7PYfeEtDnvRhid7Ji8lWAowu1LgQ42pzevTSqGi/C/HHXY7iLt2yK",
+	"7oR9zipjPOibDkRCRc1BDcddJqaC41sAz6AqCV0kR8Z9rGcSvTQCA73zlAe+vhqyyIEAWvJr67ruaWQk",
+	"cNGNZAhiKVMp0nia9ZN3qCshE5K805dRErv+Xit9jSwM8hokzxAu4GaOvmcSRwvYAZZzCPQVNJrbXnxq",
+	"2+csVTrvS1+n4DhMUPD+UyWyNElF3fJzrCyOXjx/zoIX8WGS6AlAEoWt+RDkiAPOZx9h60vI2Nsy7Fz8",
+	"nncRRQsK5XgS20b5G8FEnOTYzu/ic+DsU9JklqSpxWpgN2LACy28D476AHvZzN4Nh1DSbq/DYASgSiR5",
+	"O9jkXKmlbXFt3aBFPOU5bSqCWplbRTHP+WHh4NmRFtaTlexpVwBu33hW5OMOuygdNGUJyuAwukp5HrfR",
+	"7oDy+XROZyAyBy5yc55Cs4C5bj4VfRmZPY78kjLhKrIRtSzRLBlJoKlil0KwfussCLX0W4s19Yc0zwh3",
+	"zIdVIApSX2gf4IPkRSbhtj9yOTJDiymz7O/mrtPgCJ5YGAn6iBdsJTVF+IgOwqtlrp+v57+qJPYkbax8",
+	"9m1Ze3i+guNP9fdUsQ7vy3zxhBWiPgJKCL50jhykEcOKfdpuwPU1QxTKBjWTXRZntEJ8Vdg04N93+X7u",
+	"BNEc97RZzwTylij7zAZqPhTbWzZlBMo/QDn8dc+c0cqi+MbpPHuPjaHAFsZtUQN/XygX7p1tDHLhRp6N",
+	"C3m7uoYZq6rgaA7NSwfdZs5ol/328uL81ftoIZT1vw5/EdlApIenvcPr3iE96XA10qiNaS2vaWdd3gHB",
+	"okkky5znLxvGMk/cYWV8NVgZ5RpgYzj6lKi3XheMVx6mZAJ7HSztDQmqS6ERxhP8Y3xb4q6uMgA2LiUF",
+	"sCQnY357HwWmweXLn8qFgN1yOivEKytkTMiI7s9J3EaV7y2dvgxhyZcsWbB5jd14My9vJ8F2gunibBL6",
+	"04h/FGCzhuhV7soqM8gY1IUcGAPvquy/lF2Vk2XiIWNDR1zrROdcGjMyV2nMuDFc2M28L6OJyLnRBR0U",
+	"pIAWuwQsQIBbMdRwlXNj9k8IWybVrO14C20+cVJXRxtAgz8yBPtGZa/BtLcofPV2Wqn09dnxs/Wlr7V1",
+	"1fZU3q38dVfSuosdfcmS1pJcx2DSOpVUWeS6qGzuiMpS56g+SCwf2/GWW7rXNecbNYh+9Wo4AGwORB8b",
+	"Y/s2MCDhObECYX0r1Qwc3CRmc5GTwywpdFGaSdsFDMZ8OhUS282BYgCKM4BKhDx3gKrkGiJfd3BvQ6KD",
+	"+4/ZVyD6nas6kIQnFyzfia5mjXWloFb1N1opsbYLeze1n334odJ6/kFlQBlQTByURslc7m4sdwCHJIGo",
+	"F6F5te0lEFzQANdaDvlFUMVlU3sQM3O2b9X3vkD9sgvH3Hc45s8u83ZG3sNJSqRT2k5WfiHr7uN3a9KJ",
+	"p3ohaRE5IUc0HFaMhgUPXqyy77AsoxsgHi3mHUAuCyOxxDSiPqYbPrjtS59OG6uZPGERwlWjtcTtj+8E",
+	"14A9bbz9iN+oLI/MXzP8/RdPO/zy3S7x8EdNPPzy3S71sEs97FIPu9TDl0k9hJryC2UeSOdv4jyd2iLK",
+	"escrWnZ+AsuBnhmt93FAee5k/87P2fk5Oz/nnvwcTZ9VtWxLU8YHA1XIXC9ihEOOj1r6tGDicMKTlPE4",
+	"zoTWjiVIMs4GIst5ItmMz11mEBl93J8ylYpqkPFrmODSKsvz/FHNkDilahIwVcfW2WFnXKPSuZbJQMVA",
+	"jjSxEe4Jz3ORmamQJGx1Wzzm/9lqt4zfYMz/bN5qtySfmD8J87xWKBcn/Pc3Qo7MOXn+7Yt2a5JI+7NP",
+	"3ek8SySwIFclsu2O77ltCeYywpxH1WTM1a2mMvqdwg/jKSC1036th2q3F26D045j74hEVP0x7ZCIttR0",
+	"f3LFxeNJImt66OhPFZlV+xF4lYNKoKRz8Fefa/OR0CSDAXq8X9j8nSvVYb2lGnkMc9lsITTsoPUHrH22",
+	"s2pRiFOZSl/aJUK1Cqoeb0ebs3Skk5EsphjUuhQyxywjwHkjLg8GtgDHDWfdJRzqgQJUdcLJS4jOGKT7",
+	"h5wD2dodG4qMHnvs0Bdd2KCn28x2257u8tgH6OluthAnsJuj/boR1f4K/hlirvhOF5u77wbQOxJg7KxG",
+	"toUrPreJzLnB9XBdjMM+P0Vx3iRu9cp8yFf8lh606/v+4+gslCmBomHUWjRnZO9WaLHmgSHSc84VOvpk",
+	"/vMhiT/XOkUXXn24Nq0k7rBL6jUClsds7q/RuEka/oYwJ2omQ2wUo+NgELTqaIFNanhdX9KNOiyyQ6KA",
+	"CoHu7so5g7pPKBat0UpW2jxySeWGsrzdsstrjOP2UHpgVz+5Czl9vb23Tlw2NfM3EgJGcth6RZAEyw4C",
+	"gTH5iVAdOkRj4gQ0nDb/FhL/meQdhoR1COSE7Zg5fnDGEUCohKB5j/TBmOs2NpxCtImMeSVJDGNL5gnj",
+	"rrJe5OgDeFRpMUNX5WZe8icyMcyEHkcd9hImjO2P9sF9CTMEwCihdaKk9m2lUoEoH3DJUjWC8D80Avto",
+	"N647ZqD1Ep1nPEcHag6z66ILYi79AJdU5gcCM/AurgG9j/V0GrgPZRO/jYGntQkFN9UtcuIVYx+AlOaR",
+	"HQvumN+HuchmPIv1LtfQ2MZ/w3V+ChbkzsT/g5n4KO856QcSRl43bKrNKoz5o9Bs3F7XFVWgEoJI+4xJ",
+	"Tg1jyEKgnUMQUKuRuR5AXusTFn36HLFBKnimnZKwf8YGduiyd45ErABGEO5trr+wSAKB8W9cDOsbTLjR",
+	"gzlL8i4jUmjyNUQKxFeOW57pYjD2z96PXhy/iA5gRs4RQc+Cavcj2mJXMhxMgRJXHpUAQDBAgWPKfCIi",
+	"x2WoJEMoyMUbVem9aZFb+/5Oig8zJ2sE/lv/sM1VV+Xgh9BdMW/sEm0S0vNDqvvM3CnVdN6lmllHd7JT",
+	"Xztl9IQ9rXPoW3LfQDPlBNM1K69KZHsMGaLsNP8m3LZYDYqJwMBDkaWtbusItBI9c0kvJSOJoCtt44IA",
+	"AEsiA9Ab67PALwLfaqAmgnLlPrdsPjUInMWJnqZ8fo6/tg9JEK1vCYAOgW8JdC7QDLaKtu1535FENGy+",
+	"Jvy3Qap0IkfBZEivVMzniv6yPJlfXX+1Y5rAyuyFVmjN51i1YFtZypxE9koC8XUYPU7XB9MMuDgW5+lb",
+	"g5d3jXCNCIX5tNem6jjgs6fTcQj95MjZG76lpOJZHiupVV1vgO139FibhaPCu32j38/GPI8O2sx1iB8W",
+	"CezE6evD617wfKhdWZ5BiDRUtWKXFAfQ3MAd1ixV6pYQmIxCwReAFSdO9Qg+GBN8UjCXggpHlrbDFQEs",
+	"TeQnMUcAKDLgFqyuAU9T3Ju34aL5NDm8FfPKZ73tMfjT8rPeZuomSHpOU55DHQqiNRZSBwy5wcPGgqeV",
+	"X+KP+IfP7z//dwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -499,7 +499,7 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 
 const findTurn = `-- name: FindTurn :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.note_version,
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
@@ -511,14 +511,14 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent'
+    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
@@ -596,6 +596,7 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.NoteVersion,
 		&i.TurnMessageID,
 		&i.RunningID,
 		&i.RunningAnswersTurn,

@@ -453,6 +453,7 @@ type Message struct {
 	CreatedAt    time.Time
 	SupersededBy *uuid.UUID
 	ClientID     *string
+	IsNote       bool
 }
 
 type MessageFeedback struct {
@@ -508,6 +509,7 @@ type Ticket struct {
 	AIMode        AIMode
 	Version       int64
 	LastMessageAt time.Time
+	NoteVersion   int64
 }
 
 type TicketStatusChange struct {

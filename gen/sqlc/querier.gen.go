@@ -43,6 +43,9 @@ type Querier interface {
 	// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
 	// changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+	// changes. No row: there is no such ticket, or the actor is not staff.
+	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -82,7 +85,7 @@ type Querier interface {
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
 	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
@@ -121,16 +124,17 @@ type Querier interface {
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// The newest, newest first, without answers that were replaced or that are being replaced just now.
+	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)

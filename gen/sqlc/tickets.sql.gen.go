@@ -25,7 +25,7 @@ WITH spent AS (
 INSERT INTO tickets (id, user_id, title, description)
 SELECT $1, $2, $3, $4
 WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, note_version
 `
 
 type CreateTicketParams struct {
@@ -63,6 +63,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.NoteVersion,
 	)
 	return i, err
 }
@@ -117,7 +118,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -143,16 +144,17 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.note_version, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -161,25 +163,26 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note
         FROM messages AS n
-        WHERE n.ticket_id = t.id
+        WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
-        LIMIT $1
+        LIMIT $2
     ) AS m
 ) AS latest
-LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($2::boolean OR c.service_id = $3)
-WHERE t.id = $4 AND (t.user_id = $3 OR $5::boolean)
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($3::boolean OR c.service_id = $4)
+WHERE t.id = $5 AND (t.user_id = $4 OR $1::boolean)
 `
 
 type FindTicketWithMessagesParams struct {
+	Staff        bool
 	MaxRows      int32
 	AllCustomers bool
 	ActorID      uuid.UUID
 	ID           uuid.UUID
-	Staff        bool
 }
 
 type FindTicketWithMessagesRow struct {
@@ -192,18 +195,19 @@ type FindTicketWithMessagesRow struct {
 	AuthorIds     []uuid.UUID
 	Contents      []string
 	CreatedAts    []time.Time
+	AreNotes      []bool
 	SupersededBys []uuid.UUID
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
+		arg.Staff,
 		arg.MaxRows,
 		arg.AllCustomers,
 		arg.ActorID,
 		arg.ID,
-		arg.Staff,
 	)
 	var i FindTicketWithMessagesRow
 	err := row.Scan(
@@ -217,6 +221,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -225,13 +230,14 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.AuthorIds,
 		&i.Contents,
 		&i.CreatedAts,
+		&i.AreNotes,
 		&i.SupersededBys,
 	)
 	return i, err
 }
 
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, note_version
 FROM tickets
 WHERE id = $1
 `
@@ -250,12 +256,13 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.note_version, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -305,6 +312,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.AIMode,
 			&i.Ticket.Version,
 			&i.Ticket.LastMessageAt,
+			&i.Ticket.NoteVersion,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -320,7 +328,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, note_version
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -359,6 +367,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.AIMode,
 			&i.Version,
 			&i.LastMessageAt,
+			&i.NoteVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -371,7 +380,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -398,6 +407,7 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.NoteVersion,
 	)
 	return i, err
 }
@@ -431,7 +441,7 @@ FROM (
     WHERE b.id = $5
 ) AS before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.note_version, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
@@ -470,6 +480,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,

@@ -13,14 +13,15 @@ const ticketsPath = "/tickets"
 func (s *Server) CreateTicket(
 	ctx context.Context, r api.CreateTicketRequestObject,
 ) (api.CreateTicketResponseObject, error) {
-	created, err := s.tickets.Create(ctx, actorFrom(ctx), r.Body.Title, r.Body.Description)
+	actor := actorFrom(ctx)
+	created, err := s.tickets.Create(ctx, actor, r.Body.Title, r.Body.Description)
 	if err != nil {
 		return nil, err
 	}
 	t := ticket.View{Ticket: created}
 	return api.CreateTicket201JSONResponse{
 		Body:    toTicket(t),
-		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(t)},
+		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(actor, t)},
 	}, nil
 }
 
@@ -52,7 +53,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}
 	return api.GetTicket200JSONResponse{
 		Body:    toTicketWithMessages(actor, t, messages),
-		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t)},
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }
 
@@ -60,13 +61,14 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,
 ) (api.UpdateTicketResponseObject, error) {
+	actor := actorFrom(ctx)
 	t, err := s.tickets.Update(
-		ctx, actorFrom(ctx), r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
+		ctx, actor, r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	return api.UpdateTicket200JSONResponse{
 		Body:    toTicket(t),
-		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(t)},
+		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }

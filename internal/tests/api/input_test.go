@@ -95,8 +95,8 @@ type call struct {
 	// thing is the id in the path, if there is one.
 	thing  string
 	public bool
-	// admin is whether it takes an administrator.
-	admin bool
+	// staff is whether it takes staff; the administrator calls it then.
+	staff bool
 	// media are the types of body that it takes, sorted.
 	media []string
 	// body is one that it takes, as JSON. Sent twice, it may be answered with 409.
@@ -111,7 +111,7 @@ func (d *desk) calls(t *testing.T) []call {
 	for path, item := range apitest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			c := call{id: op.OperationID, method: method, public: len(*op.Security) == 0, op: op}
-			c.admin = !c.public && slices.Equal((*op.Security)[0]["bearerAuth"], []string{"admin"})
+			c.staff = !c.public && !slices.Equal((*op.Security)[0]["bearerAuth"], []string{"user"})
 			c.path, c.thing = d.fill(t, path)
 			if op.RequestBody != nil {
 				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
@@ -182,7 +182,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
 		body = map[string]string{"status": "pending"}
-	case "createMessage":
+	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
@@ -217,7 +217,7 @@ func (d *desk) caller(c call) *apitest.User {
 		return d.leaving
 	case slices.Contains(servicesOnly, c.id):
 		return d.service
-	case c.admin:
+	case c.staff:
 		return d.admin
 	default:
 		return d.customer
