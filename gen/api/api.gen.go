@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -411,6 +412,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -473,6 +475,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -644,6 +648,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1175,6 +1203,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1408,6 +1445,9 @@ type MessageText = string
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1594,15 +1634,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1612,6 +1664,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1620,23 +1678,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1650,10 +1737,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1663,6 +1756,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1671,21 +1770,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1807,8 +1928,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1942,9 +2084,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1974,6 +2113,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -4482,8 +4624,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4531,6 +4671,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8719,7 +8861,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -14417,611 +14559,639 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHJU6RJ6qbCMStf3Zr2tZbcnv+YXhXIAskaFQF2ATTFcWtjn2YfbJ/kC2QCKNRF",
-	"UpS6e47diO2xWBeQSCTy+GXmt8ZQTGeCM65ko/etwW7odJYw+PfZdx/PP8z5B/bTnEmlf5Hz6ZSmy0av",
-	"cUamTEo6Zo2g8ZUmc6YvDwVX7EY1ep+/BI2RSBc0jVj0PhUz/b7boGGekY3eZ3M3V41e43LCiGRDwSMy",
-	"nNB0zEgsySgVU9LZJ++GSgxY2moEjThq9BpTOW52GkEjFQlr9BpzydLG7Zegkc75ub6ezjlcl4oqhp9V",
-	"k5TRCK62Oycn0d7wsNkZdWnzaLjHmieDw07zgLVHe/Ro2Im63UbQUEIkepRfbm8DoMOFShmdFmjACeVy",
-	"wVIiRkRwRmYxG3oEaURU0R751m+o5Yz1G71+48PHt1cXl2cfLl++6DeCvhsZXNxkbPAUTBUegcn2G7d9",
-	"3uflr12+/PPl1ZuXFxdn373Ez8LjZhWKX92nnXbzKGoPmsfDg4Nmd3QyOmxHbbo/OMKvigRfS6WMpaJc",
-	"bfbh5+/eXr58e69PRyxRFN88ofyaLMW8tdnHX759sfWHa96v1/DV+dvzi+8ffBEbmtvOX8SSDhIWFXec",
-	"ZOlXlpJFrCZirsjZeX7vRZrlaHwV2ceDRsQUjRP98LlhVUloyohcxGo4YRERI825RE1iaV6v91mKO/4q",
-	"zu2YA9puN4/a7XbzWP+nnf1fZLbbXDZ6++2ToKFiBZvz7Jx4o9EUbPQaT2apGCRsKp/4g4WNdv4mlkPB",
-	"R/F4nhbn/3EmYQ+SlI3mkkmiQGroMT+S5JotiUjJVEQsqSbLNPdqjzZa+pydw6viIfNefx+adPY9mhy0",
-	"uzmaFIdSRZj8PUidt+IMFrHAGElClLhmXJIF44rEXAmSMioFj/m4mhhcXCE/VBBiLllEaJKQWEn74gEb",
-	"iZSRWJEBG1NOlDD8tAVpugcrSDOmXxnh9u01tMlGj3R595WliaBRLcvEkgh3j+aTIeVc6MloQumdUE2m",
-	"7KEVDLP+5dvwzwk8o9Kl3h6NnkrnzKfaXo5quXFWUcy7AUn2PhVKDEVSQzArLKSYMjWJ+ZiwRLJqIs3s",
-	"q+pJNEjFNUNhkxKpmTR78Zyzmxkbqu3IdLCaTHnmsiMlLE1FHXO56SCh/mMuFM1T6VIIMqV8mYlURShR",
-	"8bSGQD/BK3zqLEROHA+YJsQijZVinIxEqg84QhN9rCy3ocpgFVX2u3kJDcPDXT+f1RAFp4AU+cDkTHDJ",
-	"iseTViQTpli2dx0tqFJsOlONXidoDFNGFYuuqNb8uu3uYbPTaXa7l+2T3l6n1zloddrtvf2DvzSCxijm",
-	"sZxcoSxr9BpSiZn7uf4Vh639drfTOcJXpFJdgRSr/+L+Xqfd7v7FapibaAcNp8xe3ekZOJ96DTFjnMZP",
-	"xjPVFFI2O932wBOKDUtK2M7x8JoVl36N9jpPuX/33uDoqHlE293m8ajNmoNO1B3usf3RQfuwETTmoMZr",
-	"jgVhhcSSjV47sOOIBXe/djtBY5aK6Ux5P3U1u5kDJ3v+Ns8vL79aI8PbSguBWrPUOjQYDz7bxFepefhO",
-	"VPbZjXE4FkY0kSxoMDOGz9/wn85qMXYI5dfZDgCtU6tkkv3U6HVug8qHQBmte6irLZOESnVl/sxRZK1R",
-	"oRx5PKsCNnaPdNvttlZQYUg9IhVNVZW6ihe0xpkn5900cMeFd1Nygd/hkQqOx0HhWvU1gfV04qhHNhlV",
-	"r1M1WWMoBH27QJnRYPT5jd/f3fz9vj2y8fv33NJFgrPKj+nf77twRkr1G71v/cavtOol2hsCBf1GLK9o",
-	"3DdHUr9B52oiUhzcdczxO/qGW/0ad1LAzysEPd6fOy4M74sZfHae0SAnvPoovfplSdeH3WpNMrtjC+Lr",
-	"HS+fdp//77j7Vz3uvgCvXMZTJuaq3hSRcaKPjkpdUZmH63XpKI6INi/MKRFz0Dy30RLpat15P6clZgOr",
-	"0g/tVTjf3p//wJYVO+WaLQM93rlvSXz+tmqLdE967XZLD7bbLjLsQXPQ1cxH9/ebJ1GbNfeHx6MO69K9",
-	"wWG7YY5drdaWXtxp9zrd3v5+66Dd6e7t6RdzOtWT+sQGRE5g281SNopv9Da8vjr7C7+8GZz/B7u+iAqu",
-	"x6Ahh2IGLk3Du7Kn9XbHyrKnFXs9Yxo3gobgVwM2ocmo8UXrCLCmV8VptVnzaNjuNI/pwV6zOzpkB9H+",
-	"cG/QpQ3kseGQSXmpGa9omWheDMA1QuEmNODBpugckGnM58pXJr418Dbk4kavwZZ/mgy+G8bv4j+df/zb",
-	"eedtfC7Pp2r2l+fnh+d//d///p/W//73/zSCBruZxSmTVzFv9E7abc1Io5TJiXuRTNUV3orSyHDNgNHU",
-	"2u3DoZhzVVZ/xsXdsTl/OHeSU/imuInGKR2yfzfe7dZQTEvMdMw6+82jQWfYpJ3hfnMvOhy0hyfsaNRp",
-	"Z0uOY/NGX3UgmHltyeK/0hQ0Hz2nfMiShEW1Rp1TRtWEKsLFQERLwhmL8h6TLQ88NMMz+Te048kLJqDD",
-	"7d/PQbjhoeZN5u/sUGuXzrR2vQH3fEL5mL2nUi5EGlUHg7hQE5aSmbkpt3nnacq4unLX9HGfpmyoyESk",
-	"kpGBZp50qWUwW/i3SUVnCdNmEDXv1xoibL7ngn9lqaR6Vm+F0vJwpjZyGA+9JytOYP/yFRfqitpXlw/k",
-	"SDCJJzHcgw5j/wXbnMld35Xe9dxX/pS9r1Z7/OqnAdSDHZrt+co11ZO0e18A6ThbMKkIMGZGOe+FcO7X",
-	"RAsX5mBFQUKHSsKZFCtJhnOpxJSluWOpfB5vfcxmI3yDKmzNEM36FuOZd4hQZl96K1T1Z16JlAxFkjA6",
-	"nucP4uxjz+IkifmYXHOxQL+I5izBWYt8orECwqkJm/ofvAQi1MwMftR8QwdirjVHEvOvIh7m/JURk8M0",
-	"nsHG6DXOyYJKM9eIqIXWPPV3vWis5cxzfBfZP+p0NFkWqeBjb2gfJUtrxEb5rF912G0gQkrHNA4hQt6s",
-	"Y0qMH22pctxFJdVfKSmUL66X77+PxdH/e/Hn8Y/70z+1h39JO4NPw/9389P1xfH3vKteLw7mL8VRfEZP",
-	"Rt/99T+ivR/+kTRWvQpmi69YACsFciwZy1lCl1dmqmcRJa/FV5ZQ4Fx2o1jKaYJjsc83NRs27jvQat10",
-	"3XhXc82ezzVDjyK/8jRXqJjuBcN2u9M8irrd5gnbHzUP6OHgaHgcnbD26N/tEFox/0qTOCrtgRUPF3Eb",
-	"HsmNcM6T/NkST+0KYqPrSP8L1IKMNHqGd8eWrFFbuy08oMvK4mrFDPxdjs531gM1gV48+8jpVxonqA0X",
-	"D+mIKjqgEuYViUWVVhMNrubeKwqqjHtBptBsG9rtHG4ctXxhv5ofWUmVKYwdCILsW3uuPKdaQyKJ4GOW",
-	"kkSMScwLYsWwvx6ffuNLzf+XtGRPn1nWKdl0jrawda4UPJsnbApLQrl9GIAbeJazpn6K0ChKmZTbQC5O",
-	"6iAXL3OvJnZgJbr649YkeEXjzQ3BuVWtXWD3F7AG86HlAlf9w5mDI6DvP7gt+EqkgziKitvkrbBKaSwJ",
-	"yPfyPhm5Rwvix+yOR/ikJ4SSRCzgldsIojwkyZM7r7xxlDZFNkg92+8pj96NRpUy5jUbKW0YTeZTymUh",
-	"aDnFKettAe9hNFGTMmhH68osyVkcjl3ENTx6HrHpTCjGh8tz/j4VY72py2eApFNGDIkCIlWcJGTOI5aS",
-	"BV1WLEacvfYq5nqb4Yt9xJh9nye2vNE0f2BL8GXnv7XNUg1XghV82eZ9HwBfMSfe0EurWTfLAmHfxHJK",
-	"1bC4QPAFkHbaEgJ4hObxtYgY/6tT++ocz1dQMvcJ6+4whLw3+/tuhCIJvRGupJ+7D4jHUSUtUmxE54lC",
-	"g9VC86oIZJ+++7T2csixtm+D4jvrkT3uqzgB0FyfpyxiXMU0KeypT9qErXZn2TnAC66G3hsKci1/xhO0",
-	"2d07naG8zeF/kBNunZwprodF8sOqoEV59B5ZPB6pMJrdtoglUQLVrBUU8pkIjexMxPAqiSI4I/AyzUgd",
-	"LWO7BwfkayzjQcLI2cXz83PQ5OlQsRTOBlhziymHjyshrsy4Yn1yThiNgBeTeBqrRq97cBA0ZgJ4QlOm",
-	"MAzEk2+BucoWpV1elDi/9VYtTJFo3uK8pymdMlVhSwPP/jRn6ZLM3E31C+Pf40l997Neizm/5mLBNfNO",
-	"qCTUfAReWU15MVdXYnSVUg6pAUB9GJNHfE0cj/j48xYkb3fXkdyfYy2xs5s8Mn/AcFZFjE3bBFLGgJqm",
-	"CuiCGKN6UmNMrCAfTMDMBOhiVHpw2Ibc8Npt4X8r5YMdUC1N8AaPHpWEwKFbYeDGf1dK5CKVD0mI9v4v",
-	"QIiUchmjlzTn2E3FlGgbQEusYSLkao7I3pLbfWgcWATxWKCnIv/abQhB68xFRwh/QPXUyO7SJHlNpTqL",
-	"pjEva6QJlYpQfS2WKqVKVIkiiNDDTSUFKcZwTfk1ZDERmj7Grt9me7A6YryuGnSJGN6ogQhifM5fibSI",
-	"4wPT/93ZXE1It9XWit3UJ8E4pVzZqLinaWzg5J5LrcmAr5BGNOckdwOqdrhL8qeLd2+r/O3FF20wEP2t",
-	"NzTRE2PVcUFtFxY/aJZ+ah+8MqtXFAoQaTbCQKsE+j1GL4g5+Xj5qnm8zUbo1B0ZbiYkG1Bp6cujBiKg",
-	"5/IVY9GADq/zNDhXZMKSWVEaTKcOcooGRqwCLUkNVm61Q3K/bUIQxiG5DTQrpSrm40avAZjv+Sza7GPe",
-	"fGV9mIlHENmrgsb9S3htg4qJ0rg4RbvY5MxOEoOjsxmjqTRBN60RjxTjhJKUaZsKI8CLSTyc6KdTMtDv",
-	"SVnCqGQSrPWYk4gu5QYE8n1kd+EeQyC01e9Ony+3QeMtW3yUZTWWs0Wlu98KqiTmW2JgOhXBh7fsRq2I",
-	"W58rSTi7UcXwoEU/GaqenDTbnWa7c9nWe6WH/FaIz5Fuu3v0W8TeHD6iHD44I1MWxZRoOQfHrZixFPnL",
-	"aCCzVETzYZWbI0MVVMUUSi/K0IroEAc0gvf5bWT5cU6WH2ay/K2DR9RFFQqjN3R6JeY8Kh9hasJSFmhl",
-	"VM9E7zlZQ5ARvKAqDMAFOo3039vM9Sg31/38XO1nK6eJF80My+E1WhGEz2RXntUoyITB/n7zZNjuNvei",
-	"fXYwOmwfdY61JWblHMbeg60ADasF1l5vv10v0aP2MW78Y9odNdtsPzoYHg6O6PFJSaLH8ooDMbYVYEhN",
-	"vaKXlTmZF4qORmRCv2o7b5bElcaA4YkrVZeMaRA35ni3jjVjIxjdyA+PPtoqlDSsU4fNDLNkzxoWK0xC",
-	"E+c9XSaCRpdCvNYHWwEk+ZWl5HCf/BA/q6DKDB+9Ah8OPFy0DUA1nNIl0vfw4GDvkAyWikEi3lRs5TFt",
-	"54yCjhcwMFNBX5cZT4kK5UEDFRiPNIvAgtV47XE1AzLDe2siCXzNzgAdrdPd2z84BAzpXbE8d4lGgf1j",
-	"Vc4NBuNiGtkUV0OHVqujnV77SAuBbgeEgD7KrzaHwcKypKBZgh2LYc/C5hVTBjymyTaistqPNvPecuWi",
-	"e7n9a3YquM6MT/8rS+WW0MA8h3o+fX8+JIszlni0YsBAjrmyGIxaJGAmYQjoNRuCdMzrCwZSjaq1pZ3k",
-	"GzL6ex+oYq/jaVzCg7q0XUN4EBeCV2o3KVXsKjFvya+qZJCzOxUpy96kRwQ/Q9Rye6/dZkm7eookG11p",
-	"pXOjB5qgr7F2edH1Zs4X9LmUcnjrAP74/jHjWuNjK/HBVS+1D2ZgjA8iYVppRUoWNVYIEoMlSIlU4Geu",
-	"2p36NkS+mtd4i/iOJwgrgnf1QYT0G3CiDBih8trE4bbV1Q7rYs96Zllsu2btigPXJLmAWNqzuVzWsHQi",
-	"xjFfxdAYjbsa6Ff4/FzeEykjCxrrPbUNEx9vDADCOREzohId/AEjCcDpXnI6JHSmxAxcDpQolrDZRPA7",
-	"5Rd1crA8QKvbgRfsPPPkCZxD+/rJo712u71fhoGeUIDAHRw0j/UxejjqDLp0PzpmJ2197wxet9dqtzqd",
-	"vVb7SXd/Zb5Sxefg2ENVu9d4I/4WJwl9ctBqk50/dzqn5HXM5zfk5vjw6nB/l7yKUzYSN086+wetNngn",
-	"KknSOb7stnudA61lHx50unt5klisYB1Njnrtbq+jqbl/0OnkaDLs0HazfTToNo+GnXbzhO1HzYMubQ+P",
-	"or3RIVjmhibtTi8aHPf2e70n+8eriVL+Xo4oL5i8PpvNnnRbHbITv7vYRbfDRTzmH2c1QOm7Ox828pJi",
-	"nndFCOUVGD4pY1WZWdWERhVrP+/bWpm9xT8cDJ+fH55fz/784/M/nbTYXrs17CZ8MH3Vjv78p0QTLtWz",
-	"e2JcEE82UQSf0Lhpk5L/iGgwPBqebjeIjE4xH28IQ9OK1V/nEorSzPkDQNB+AdyXtHP6B4d+VRkxG2YW",
-	"/LPZMXrF72fEFF+9hRGD6/EcA43FSizwqzE/KpQBw4cuSllltMTSvOaUpAwCkLEiAKPcRiUa1PkYLk3A",
-	"0w6lpAfkx5rN/FOsJtWBCH2F0NpMr38SbsyVUvzXiKp8+fvcgxUpwMWd9/n/hODDL4DW5kCn+sDm5WpU",
-	"hs/nlRhNBIKnDK+ugOU4XCYWwGuRcyUd/sdBU3oGjEDomG4HSRjWAVVgggRGWi0evZkASwrxhvLlGeo/",
-	"VVDh+EZNDI5rBcBRCXGlDcMrat9UZTXai8aPb6oEYrLoDcTtHx4Q7DtCSgOpJlFxKh6hUOWUNWY1nHvS",
-	"3LKCSNkteU+1qdgJDkBZfiUBfxbkaMgHJ1TO2HYzykZaTyd7jybTx/PnE6ru5N9ZnS98J+nkHXJfgoZK",
-	"4/EYMIOZ26hpyxD7g920XvGWQ/mWL0Q8o6kpKYbFjzc+Zs0KwFMAfyxUNM7mK+eDaawKczXaz3ZFxFbV",
-	"CduySK957A1TVL8dqy25Ak+mrFNNTV34eFMqNqstu6vJ1MwGaWpSdVbfn9Xryu4v1xO+5ztWlyOGdzAe",
-	"bTZqTGpaTQm8Z2Oa37GS1opCWv7qfX7x7u3LL1gfq8CLPx79Hzf+S3Ij/vNDRf21vzM+3Qq6drfTAifq",
-	"oykanmdxY/X/tuJ82aQ2w6qjJfh2x8JvFXMBdNLG4LLbylPSC+LVjNdVmkdt/yPX32dcxUNaCu+9FQ7N",
-	"XdTT5oXnimpahlbijEU2Z9dh0rdxeOzVKfSATSqMpqSKFQcMBz6X89lMpIpFb1gU00t4yKfA+4TGvFRE",
-	"1dHAPX4FsCvEHtfitlweptZOEbBzP7TWKBe+Psgo4k3M+0Q1WSrnANQBO3NFFZRPGNOyWKNKN38JqZC9",
-	"uTbZ/BkbiimTlTiqUjWSKsDjqnhDGZW9RcEvB3b8kSZxROtQD2dkGksJeB9YmDILfXXP1+AdADQxSBm9",
-	"loSSdJ44zNJQcJXSoapOGtKsFGMpfC8vCIexTSpWuy77MaPACpxEeZqaeJ8YvX7vgj2lytdTwVeZ0wtG",
-	"r6+86zmy+TmBjMqlNqDGc1MYoEytfFTbI5h7/zY069TRTE/cn1qJXvm5QbAA8+2wiQygLMsFhvTEs90u",
-	"MaCTx6CCXUx2Prx6Tk46nXagjSq40DloHbQ6h7tAH9weerPMZomWl7HgT/4qwcvmGMvaxsMJm8JBNqU3",
-	"rxkfq4lJBjSzkiq1+/7lJR1XD9tgeDRvL0zuk5yIBQ8QkmAy5DQPibRq+Met49ZeYfD9xl6/0agZ4eG+",
-	"Pj+VYhAL+s9+4/O//a75X1/+0G/8vlEcetC4aY5FU//YlNfxrClg6DRpOk7Benr5JOgPbJbQJcqE/Izf",
-	"pwwq9mvNSFORLCbMdAwxSTo2DIhAQcJomsRZ+rLNHzd4t7CQaxnm6FBcJls1UoiEUX6nyb2O+XV5NmF/",
-	"3m7vDedpAv9gpyRlydN+g7Mb1W+EuFzH3ePj3SDzY83omLXI2QDoAIl/BiVjHFzeMsLbbSD1j4DBeXrQ",
-	"1j93D4fzVIr06fVP3flZ+8dJZ/rd+Meos9yftudHi+/+0j7+f6OqQdVxRbe9f3yf1X8tcLNUM/mMqonj",
-	"cNA3UdnLz/dOIeN7bkgH7CoP+BPArOGgoUnCUqKVxgiTIQijwwmZiSQeLnskTMM81iVhIxUAcwOiSx/m",
-	"NociVKHx48g+34lSOlLNmKlRc6LUjM7iZkoVgyVuGoG32+rzwrZGcNFp+rR9qp52GptP+S5L6UjzHqZZ",
-	"RSCqfEIgAkkGJPzJo4ee88LNmWw45eoJ//S0026fLp52f6kpM5Uuz0YmETo/2wszASUAyuT7pf1KGYD4",
-	"kvPhkBXYuuMPeSTSKRg4MVd7YNvRm3g6nzZ6x4eQQTaNOf7dcfPRg0Vc2uYTqnDorTx6FFahvHjxwyNp",
-	"3LquwUl+Tb7m2Y5xPdjP+ucvVfvs06dPZ571UT2Q4URvND5mKDEPjw68A654uD2Dor8kZTSZPu03jBLf",
-	"bwRYruFpP58fDCJve0lxGzSSmF/7LezKczgz+ShQxOXsu+bHcz1kp3vYTnL6+czWeSYi2FuZL7jxe3v4",
-	"tbTy+7sn7lLWkK54CyRIey3pKq5DgWGXVpAf+QdGI7v47snS2MdMeSAaML8xyV1WNtZYOYY6hsTfzVge",
-	"Sa9sWH4syJwrhuOHgleORJYH8TqWCjw2HjlkeQxJLJVfxn+LIWTVkmtWBm8gsSp/HosBP8CKPJ9Q5VXK",
-	"W8HUVO9RRYZJzHjFiCTjkRM5ZRaPazl3E+YvjBQdwivGmskycrRmqD8e/cKDreOxYvVgLNWzmsia6zyn",
-	"4xZM95JHLDLY1/LAXvLID7WZwHR5HIy7dxTHYJ6pHkTbDQP65rwb1bH+e2H6xWGDnXX7z7QC2nYTQIZ7",
-	"xTJhED4LP9raYhXDgTeUGMn6XX5vSy/hZ/HnHNizcIdn/ubzo2uElWW+akLdh2He0imL/Hqr+RG8hZwj",
-	"z/8VEJq1UoyHFUfJLMsPKQ0ow2zUDYct6njmQtFUrT89hoVq1VsRhS3qhWYUEWoXpO7zmZzc5ts28bLq",
-	"w1yo2q/Cc9t9sgA5zn/5OwYN61xnCFh+PMydYrl2RfwvbDdGJtVaJcdItl9S12lnQ7pRWZOyCgHnHAL3",
-	"k3JotJTG4dqEBZVjRnGjzfJW4bKxACELqpaQmCZVSbxi/YrigHPlJWqO0fw46g8KSF1SrrZ8APkqWguA",
-	"2vnYBqhSBD3oIBHjVb0x3CKb1qeunF3N2WoAY9n5WjhTinlTxbHlr+Pw5FwL8QlVVQuqL3ok3EQPSeEh",
-	"18V6i+3qjalKm6se1Wq1Lj8o0Ou2GNZXce2Xdy8OS1+GcVyzZdUQ9HXzdGmfzuKra7Zc+f0LJWazuqXS",
-	"Fz2SVBlGYnafRcEn6zebMdBW6WVF2+zZ8vzF1npZliNQI4RwTpVC6NJCZu9MBQzQRXUfx/4lKz8/94KH",
-	"9xiBje7Vfr9WHZ27GOPdNazqrzqS135zzNQ2H7wt3p/xzvmLal+Rd3g/kiQGXxsUBtSHWVYppcBlq1xA",
-	"v0/ZqNFr/O6JPjIE16z9BK/KJ+cvvC5ktUN6f64lAg6HnPElQQSjnDEsVSFGhJKPH89fYGovupa54PGQ",
-	"JlCPypRfgOoadRPKBMg9J/McIger/N4zOmZkwMYxly0ClcwRcaivha9jfh0SdNja88w8MBIpO8U4vyAD",
-	"RqY0YmQ+axVrN5opYQijzqXb6R6DO9T9nQtbfT5r/oU2/9Zunlw1v/zhwSJXlYL/DYQOY0UkHUFcSjJj",
-	"KlvfL0C1e4XgFBQVxrwyEJqjERtiSm2rphRpn2e1SAMSxaMRSxnHkibsK0uX5iUtcsEY+fyBqTRm8stO",
-	"Ok+YfJLinyZskC9VaiheLE26yhNaT/p/a/7XvUk+emOrJK8RsETwZEniEdAwfHlJx6Et7IrMJ1mA+20R",
-	"S0bC/U43bJHwcYj18pctAnlIdAy1BqT35kfSesCDPpcCg1MUFMeUIXhhloqbJZnC+gs9BLITfnoC4dUw",
-	"IGG/sdcc/y2e9RvhLsQvac4IolO2ai1GzTemWPJm2/clV7FaXtKxqa87eis4qyGjnrMhlg27LcUcapz0",
-	"kJhZvW2Tkxvkw6+xJOFeez8EpoZ0PERklEPQfd7Za3Va3d3Vk9Wjvd+MX1OJJlWdII6jXNkBUFPcvAMD",
-	"kB/SKesRE7otNMOFgGkPL/H5dMBS/CkMMgFomzgg/p+A7w4BFGSw7PPQPG5bEePzLXJGBqlYSKh6EcIs",
-	"LsQ8HbIQpAmMbKDlhWTJSB8iejJ+MVRb6AjVvz6PJYnHXKQs6vmaspowThBEBCPWuwaQpQEBU5FQEqZM",
-	"MhWSxURIoNnEOG1wxqS9Yh31EjRh9E1Q7e4ScvWW75z/BxwFlasIwpNKEuY+ppdApFAAiQ7ZVPOJpkme",
-	"lEAwUyTMCWmcA8oBc2xht0W9EaAcF1BTcH+3Fo6qxI09ususjUj0iFcgAEALKqPQAGkR4OFjU0konrG2",
-	"UJHmp5kp45QIPjZ3AScZyIRd8A55Ez+zDdF7KE6pg2eZ4xzdnH3uEApkyig3QJoYY/Z2XxXC0gftGpLB",
-	"vHxiRQxquuMj9ZHQ7gPGQY2hXycwjCm/SpH0rP176l3GqK8bi/EJ/LJapOegv+ds0MCpm4w7YX/BuWS2",
-	"1D2noi2XuolkDUV+wZlYK+le87jVT3uNxc/O/2MuEGjtkna/5XBtBnT3B8C3QY0I2NLWSv/JPl71aXvv",
-	"E/uZ2yBf52jdc35lJT32zWb6HoeM060AEhjADsjB1UWVAlsPHDIy5zOj/mUNlrSopfI6c2L3zBkLlXFo",
-	"n6t4yqAFNTUFN+CV8HdElyglPexiDnFUNUdzb0aZhg/GaWZonI0eNrdbcEvToVtWPp3hYG6zQPlboSC8",
-	"gqu6HTNlbbLW8tMLe+ttUNtbZt1bqlvd3AYVZRLXvapYmvE2KJQ8WPeCXHGFh2L1fCFQh3c9O0e+tf7w",
-	"FCr9bgSdxBYNXusdn3e3Z6FnNPqOKragy+2ZZxrLoeCjeDxPN+KgN7n7byEEwjde8LPzt95a+43D1j/5",
-	"3t76YCINgmfzfPfhCE0BTAjGVYbxssjrKOQbD5R7buMHW1cvhWGLda1rT7J2a1f2ldGyotSCY8NXZV1Q",
-	"boOKWvLr3lIqW/9ga2937lDMkwgWcsDIjKZSH1+02J7F67Fidn52CQrQgelT0XrFQFYKva+3WNL6TtHr",
-	"aFjXg7twBEy97lqbyn/Xkes2qEg6WfeiUprLgy2uKwoKQlcqISJADudSXk5JiDkbIZF0KckCygiSd+hh",
-	"8s0XMmDaEJSIm0clVVt87uacIOnz9Q3HMc1Rc4ZfeXcLtijXs11H9WLF34cleiyx9m6KSiEYyLgL6jvB",
-	"/33shl/mUFnPCuRMXuszBfzc2f0TlsyAcPmWp1vQym8guo463sceVpvaqLtqsXHlFpMd+c+vnOqrXAvJ",
-	"B1n69R0yA9teLotrYZ8BEgl9a0GH+PTpU7MI8V6lSBQR4TBOoyJexlMm5mp7TVFlL1ijqdlP/VJ7Ko5I",
-	"vlWBHtrDqV+1vTy30cQe1sh6CIKe/cZWi20BiXVlX2bNhLdQc7P2lmuUUa+n5AMQsKJ/JvrAEzE2QUlD",
-	"OT+SGUcg4qp7Wt5Dyx/m37SJWv680FDyIc3mtYIeVDELxP0lJF5lB7h7EFjlXrQJfS/z/dceRAg6vy9m",
-	"/5aPF0j24WO0OnIt37aYu9c8bd2cs089yFzfCsI4eKmKDeXAVBtgKiBMstQyZ4uJFjrMbOCyOsv3o3mQ",
-	"xV3Zh2fpt/8xUifEUVi0iCWH64yzJSVG9vl1RHjlutU8qOyQ8yHIDD5Gj69zs0A3HzvLNyKKR3FVEvQn",
-	"PxxfisMXhI3NHF8lYOCe25o+Mr+qv/Zfyb0KC13Rm+afz0LG9jqa2QMDEOZs4ZrNuI5C0NKKBaTTPdb3",
-	"I30q26NsQ6KKhiNriVT++MOfdDaLFvjFopIAWcFJaEE+4aljJlNuiY8Zqlp+c+AP6N69ryogNjGjq3oT",
-	"3wa5aqZrt15WMPUBfZ61nYx3sDkFH7N0FyRvsaDqL6CmlfuHbLEwpTYca4Oj+a8+HHG1ye8fVlAdJv6K",
-	"6tgFJm195PQrjZN7qCs0vhJfWaoF1EYnyLvsZj3swdU8P4SVj7945g/4Nsh1J1n3sNcLBXi/ULR0/QbI",
-	"1X19sHWykZ1YSRJRRQdUMueVyfkZjCZm6mpldhwXixa5TJfGZZdQ9ZDBn2K9+N/e6fB3oTWUyt3/XURg",
-	"K6o4byPDtgZ3BBX1nzfcWGd+keXfDCGC2ob+S8ZjjmgRJQS20m3946M8DLFN+PLXZ5DfYG3/CVYN61eK",
-	"NP7br6swOk1xXi6gufL5jxV1KB/ap+fKbBYs87IC+Usoix/5LBV6DFoVeZ6txz2Px7+HqHdQqDq47g25",
-	"Cod/TzHz8qnrrAgwbTF03uc2R9oU+62pl7rFytbUHV2/eypG8KCEfeQXZQ2IS0Uikim9m8xcyVBE2o61",
-	"eQmc1ZZbLOyxrHrjqp1l7oKBfkoFH/uFMn/DCETwzyYuUSaWhCbW8wBXZK6YKECGHl5qulm5EluQIlH2",
-	"mr7jzGT0iJEpskVe0uEEPc42h2XKpgOWmsQFuAvsW2kKKc1SzaIqtgiNiG1IzOf6ViBnomg1VBxzJ2I2",
-	"ZDbbooVpDa7y5sHB3mExsa6UMTKtqy3yabLEdBV73BmQpxZbMyZmCSt878AkUmzwtXPgR5ok70ZQHXYd",
-	"2vzLxkkYftmkKqotJiLJ10ICkLxi9ea3HYhmFltLBZB7N+f4WKedTZWmKQVVC7H2VUO4jjkkjmEVG2Qy",
-	"qDlnatvNuYVXVtS4s5WRy6sl8PiJc+/KipBXvgqrvFUNMp1zl6ayOlWz9NasPNwvtcT2BKunbYmoHz6+",
-	"vbq4PPtw+fJFI2hcvvzz5dWblxcXZ9+9xJ+LPz5/9/by5dvSzy/f6sfNXxdXF2/P3l98/07f9vzjxeW7",
-	"N40AvvTq/O35xffwKf3nyw8f3n2oXIGss9tGhPp4/oIqehdi3fpJHp9xANlAxOCvbAjGhc/c5Wo/fht/",
-	"V3CwKNzcUVmoPuMqu28ln+IKBj3Dcp9uxOEWXFq9jfx+4ZCTOpcsDQMiFR2NsIwwxmW0cRe63RXm9i9W",
-	"Jli19Qqrgrk4AgqXWzrWLdKHOfeA0DTCcANN3nurgck8heLBH+b8bMy4OuezuQq9Uy20Gza0RZFz6VRv",
-	"/CNOT1urYVq6RdBkGn4yqaGYhJLni9XiOFeUzpypWAjGYEZaxHW8hiRby4ixJHrQGwvv5/DSSvHdbeuD",
-	"qyi/V8hGHCDCYE3oOZ3zgCwm8XDiVSwhKZsxqu4pQjfIKMvtcPuonYJ3IpZ4SouRKb1pDpaKwUG2f3xw",
-	"dKg57VxbYvOUPTc6S1k3cCB/7CPnJW7bemQklPMZSyWLWBT2CCWT+ZRyooS4JgIczl7ePcSpMi+mX+aN",
-	"SBpHfZ7lGrBEMtPPk4RDW9oy7EE6AhhtWSN0zbYtEkYpjXnMx2EPM09NdzP9VYl1cPxKu2ZiMCZb2AnA",
-	"TGCtYfFlikLIKGyhSVO1524xi6SQFBIUghb5xA/4SyqaJPaSBRoGDTddlBU1kF8Ia9iG6fkAR9CwtIDs",
-	"QIMCCxrZWlWeVGfnb2pYgSH428hFk7MWc79qDQnFaBSShFHUjYkSyAzSF5xQgUqMRjXf99sql3V121Qt",
-	"8jq5gbE4TzlmTWYVdPISyvVbXqP+mdtu871jVj90GU+ZVHQ6048xi+tb+ZmsBBvcfhvkWwWte/6V18co",
-	"e9gNdjM9wxv2l6C84NBPF3Z9Cz+RStOH+WG/ojkIXp63c+y+nMZKgbgY+eX2zHK2MuVhnQQNcgXY7qi0",
-	"1mZ5Z24Ki1sCUZNqDpX2sLB2ZHaS+NUCbdn+OVdxUlFobnObCPt9r57QG7jpNmulsSmjXuD9t7m+uPcm",
-	"ow1uWdwXIp2wp/i9X26Plkcyv1ze1yzxTcsIzG7LaUfea++0Gq7T+UpV33VLLGmKfia6WavASTG72PYz",
-	"OWlVqVQWBM6Wh/1W3o68mnGb6whad9BQPzekUAW/0HKjSD0Ykv+RSoVow1Us1Mpc40GiPDsdXc17PeQo",
-	"1s9MY04VEn9KZzNXDhO8P9W0e6Ev4qeDRiQ4q71RcGbvsw75mrMDrtp7oW5L3a0f9EV7J1R8qbsTcrnx",
-	"zlvHI8u3pqgCuJWDhuBsg+2ce9XqWz3qrLvVm8ratzpSrrvTJyX0fyuVVi1XPBRTZi0HxzF+5diC2lIo",
-	"bHhvmeh9Tcu5pUnxI0qA5PXUpM0+5BSmyq/ZgkYgWRepUEYCAwFOCbXCN06Y74bkiB0CKbRaGcUmN6Zm",
-	"l6VroevPI4klZipER9BgNeukR4/XAqPmxikRKRT9eTmdqSUeGYDOG9Ip87NxNrJV30JhJMc9eVdjla3q",
-	"qu9WO4qxzpISZKxVYqzTowfj18Q53Pdr4nRcby2vNE67VBqnKF9LVRCZrSLs1QfGpVt9El04DaSqZmB2",
-	"GGGrnB4JUZ5q+y4wetKAAfox1ToiPyWh1Zsid4dTxrJT7JSEKCHDoM89yzKwlfXyp5/g+gnPyA3qjNyc",
-	"KUuqLNmgzzGErJVbz5iBruw529LNFSxAM6tMtudNxHVWXU3x2TNu0/ECN1tTidYWDSsf+FtaRTezOGXy",
-	"4S0HPVbAZviFzlCsYEk6my1yJ1MBOHkuH9qgsgN20WH9nQCyqwdG0YKiL55aqiWj4Rc7CRt0WCmWYcnh",
-	"/IXzmI3imzIDfG/SZ67hHBjHXMJgUjYUYx5LhgXkCq6tTsGzdZAr5Civr3JlNL91urflso4gUqAw8i9H",
-	"YPMBz75KmJSGmC3fO7xSbxAGAArZquvuvsC7DGA0Hj7QoW1e5pyPvjkJvYBN4pkS+hSvsia84RgGclzh",
-	"nNJmiuttiYy3qtNQnAyRZCSggjojScydaR+gOHYmFjRyJLHMHVcy5uOENfVzBf4rRyD9QqL/2e/ftNvN",
-	"fv+m86rfvzl6pf958urLY31F1lysf6qSd88gvl3TuwDMWleZndoabBBXmOgNJ/Te10Sa2tZU+ydZa6qD",
-	"Vme3Qg+EL2YogWI7MWgKDQUOzwyAC/yFPWI6W5n6kd5bXBHJdzP60xxK0KLLWxb2+377ZH0Ax8r3mNc3",
-	"O0MHhyn57PABIL2Likq+eN9e52DvsL2mgh9wfa6Q/TqDoCpHoTroeJYs6FKScADEzMWB8Kf10Z/cAua+",
-	"liNecRKV+w93e+V5biQB7DAMZ0nGqnEK2x3kQ69xy2ZSzbVmqZLZWpw5tQmqyupfjLRCFc4J8JFITaE8",
-	"M0uJbRGz381z8k6OGj8rrdrQ4ALCDUPKIc8ZO/jEdQYFduhZU4QWbrqDQrL5UVUl/W17ICPo3YzXi/rM",
-	"HKxaOWveUeXXkcVlM9VtO6u3dmeDbY3lmy1ia21cFNa12h2YByAFLtQLIQQBJW4rNgo+loMpriqB4Sd4",
-	"u4l77Yl9ME2nu9lR1j7W/3mm//Nc/+flpicVZ4u1+EpnkbJFDl2Zc6oViVB4dRXz5KOxd4pjZ1gE0BS8",
-	"1iEuYnyubHjYq+ZtVSPb+xZWWGtINkkJQ/09LGlszD3KSRhHECy3JdT7PFdDnfgl1O0rIUhxzdhM2oZe",
-	"UDIdCgg/93syGY4NqwLntYCKT7arrbYlAxfI72m9CVQowJUS8A7oqzOaKkmSGFJ2hARdK4Qfw1YdwiIX",
-	"5hYL7gUonMMXuykouckIs24qWD461CMNs3r+qSmvrDkltFddjH8N6imOQOTe3lZxWqED13YyAnXXDANn",
-	"FLYWCb/dhoTKa+nKsGfRRy8mpeYpL4uPu0VlUma9ArnixjXjNX4wO2TNG/OUG6+5jWZYnFmN67yOmKDk",
-	"b0fIM0jlNa6FFgn1shrYCVVeIM+e149kprfgBvWca7EEsCU/1dt1SpeATAGXEFFijBRYxGrS52Fm5IQB",
-	"GbAhRT2bKmcg2b4JIA5oohnPFFXlQmFGsL92hh+L5lxROFr7KbunShzmX513iGzs3ECLYW9v72TX+iXJ",
-	"aK7mqRF1nHy8fO6DHJaMpgQ8faeEM0BDGNEXS6gnQcTcVN92h1VEFWuqeFowvPbyhn+3nTutdrrt7ufD",
-	"5smXn7vtz3vNky/9fvRz93MH//Wte/uz/fXb3u1uc6cNl37ufG43u1+yvz93uvDk3ud258vu5Y7+H3xT",
-	"u7n3Zbf3ud080D+4f+z0+y390k5wcrv7x52//Pz5D80vtY/t3qPFxDael1/PxVDrNcAdMGZKn6SjeQo7",
-	"Bnx+cPah5mwcCddsKU1PC9RvHU/M53FBeSnA+vSfvvLSbp7Q5ujLt+Pbpvv3/gb/rvQXbYuENJ4OQ9kv",
-	"tdIuf1JvJe5WhEjdEb/yCMDnL9mNqghp1sMFn7tGjPcZvW3y+BsMHbNm7zP4OsxP7t51Nq5+xQvvAQA6",
-	"qPW7F5+8hFtLMD34NT/oekJ8lCy9DxlsIy1yXlJ4K87TMrk2slzfsoUzXrcyLO5hy5a63NbT0mu4t2Ec",
-	"E++/DYo6wDWraSkCItQqhHm3mytORH5gbGY8c5RINkxZCSB9lBOj+s9V7vTD/Sp3eoFQesxl2nxZqadl",
-	"ieRZ+MdzOMuJNhDAyoduU0Dq2ia+ZzmnDnWtexHn6+OsqXLnlGQMPoAgTPcCfV/evWNqRgaEixTjOw7t",
-	"CV4jnuXoCk4GbEKTkVU77WurjLEolrOELq82OeZf4L32nGc3CLGsPYw9LFIcWc3N+fWpJOGfm+948xkM",
-	"tvluFOZSjDZvYVbTR+sXikhkmns57pALOfj0qdq1HpJjkzworz0r+m+SpUHhZJglDj2Z6GzGeERCcw5B",
-	"V5pc66o7JDmcPUAm1hZZLQgQWuthNs7kVQeuz7TruFSTz3cjT6AIHfhbELD/TxbTyVA/JcqEsCQ9EgnO",
-	"QpROGdrTBufRXxAaNRDM3YXzkKispxaspiQy5kOW+aoAhhWQv4qYo6X+q8KAaB7oew8gspdouIHGuO2G",
-	"EJxVAh3ugbk0u6cEbpm6vup5utiPVW2zl1aRWuUmzpcGBWM+EZqnhhSBYFm+8ecGjei/m79bQzHVX3Wb",
-	"ympFueyT/bxtVtPm8t9+9/v/rz9vt7uHjx7/4cnTP/7n1befb/+r+UXb1H9cf9vut3ZwuHf77zvZrV+8",
-	"fze/6OudW+/q7h/7/dbuHza/v3Krei38ynv1cQi+UQb3EEXHkKYQifkgYeSnuVBMBkSyGUXozWAJIHMq",
-	"K5oQkuPWcWtvt5ja095fdQLv9PuPf/5M+n0VfHm88+nJ7h/7jc//9rvmf3153G/swIUvj4O6G3Yf2yv3",
-	"81T4yMRaeWZQUCDRChnAp57wAs3PZOajJPttBdRWmOOIqcpNCU7fCWgJLLpn3vMD45q3ko0GH7aptlCS",
-	"dwY9bci1Ekat2cw0u38uptOaMMbS+Sk95UJbb1rPhy72xk89o1JvSNfyFFOvaC0S3wlArX4Ut+im+gQG",
-	"1orhtON9/Z/Dai1jk0fu+oVKMfcqZklUA9fX6hc0rUT7yhYDA1rmCpdUbNWsXmCZryBV2TjqgT2ViZGm",
-	"gD4yzZyXkBs3Ygtj0IHpGHrFCMMcDLaoRZsWMWWzplxJwGFiDyoQsZsIgoyIVhJUQVT8NtW2vQ3CTpEU",
-	"oRGwITpHc5AEahbCcPlAREt/Q9oOlqbraZXaktR360yAPAGR8d+wGKqB+VqYFZASkbBLwaPceighruRE",
-	"pCoM8I9E8HGIaqqYqysxukopH7Ow4P7fFih8h+PJ/VBmjj9dvHtLzHWDjzppd3ZJzE20TRP41FC+2K0I",
-	"fkRKY6FDDn1fTZNamVA5wcmu7yzrC0s7XMNylZIwz2c1gAm9I+FQHaTiGn1wTqmdY+kZ1siKwmRhZ+9H",
-	"s05e6RgU5X4t0KDhL7DfAxIL52lOMP8EDtHqLHZ5qmTQnJZfV0OEQKTTJtoCXFvMEFStZ2xTFE9JiEwd",
-	"Bn4oNWV0OGEYWYf9gPEsSYY2PJUho8WsETTwJZXD/Z7RRNU0sE6ZNC0MKJmlYlAhIGUNLt2iwMR1DgEm",
-	"rteftuaVVYxT1ST0DJt/xhzIkbX+1EvfIueRxC74g6XXhwFEshi50sFHRqE9OOzuFs2JdufkJNobHjY7",
-	"oy5tHg33WPNkcNhpHrD2aI8eDTtRt5uzMX7b6M9t0Hgtxuf8lUind/SMe9WWrIB+dzZXE9JttbNKREDX",
-	"sh8IoBGVHj3bPQmZ1NRFqBArD4zmMSNCP/LfzajGKeXqql5X1dR9JEFlbZE3dGk7GUDk2dtIFW797CP/",
-	"kOgriDtutk6nFhiba6TEhnHE5K+whnPJ0vpiRnVei1NwVsA0FpNYMSJnWhOiqZgjIBkd9WQKg22tdlI8",
-	"NPkLItjNcE38CCTNdmE4T9isiK79k5D3H3JLbhNQrC2YpG0wr2SSZ6kWK48VDDAIFW7oIsW4Ilo7m0AF",
-	"WyQrxXQKvhso4yCHdFY6DDaLWGwJFN8U2RzLKxqvrTiCuaN1mOtYXnGhqoRXOmeQDYkABz/8OGYKfpQV",
-	"r9SWDABA4yRWS6AGHY1AortMu6vB8gHcXBZIaJcwywmMeWbgm7BrlhcmOGFftemTq2uAFuudwO+/TC2H",
-	"rG1oa31xA8vXlhUCu0HWotPzW6QSN4p8s6KAwYPM3MILCzFmW+KIjjGXT2Rs7HMiZmicZsV1EJQul1Kx",
-	"KfbzwZToTde1nn21DnYnwfNDzMtgcHjL2gX5wXxrRZsTS6gAoMxApR3Kl5BtIUZIHlPu3gb3kcRxKncD",
-	"QzBXSSpi8trLW7VqpctYCRrwCfB6NoIG0rdS2TTzsN7NGpFLyxOBDk7XNrM/a49dDDA7b+lK11XBubq9",
-	"LH7Qyje+yIolAWmF6G2qTEmLlcgevEvrnLPo7pMpsKI3MzeAHJlyn1nBswBeK3MruzGFPZYkoXw8p2OW",
-	"5UpryZWKxMsOMEAVqAyv6AD2MkTJ0SfbIj9qLtCmvKIDCeGGKRkxFsmAfPxDu318EPT5xz90291jeBb+",
-	"eUIGbCimDO5on2GgGU90IrWiyoeYdqBYOo25NnUp1Kmfiq/asICTwstEjyW5ZjNFBksFxlmf638VnIBl",
-	"p/rxP4VT/Y2F41eUdNKXHlmfIfpXbU+UogdFzBin8ZPxTDWFlM1Otz3Q3LU5TucB9G8HxatKBCx0now5",
-	"ZrL0CCWJ0Aw4oymytiJTIRU53M9luVgetxFTI7OkFrYGJ4W+cGRHSiIxpTHvc3xlwqhURC0ESeiAJTIA",
-	"QwUbkYQt47kMW+RTpV0DOSHAvbgLeDwUEToSyNtXPzzPgkSIdO/zLP1Gs/5wwobXtlLlw8bRbZ6AW8p+",
-	"v/X5PP7y+S3/8vnHr18+n9Evn18nX+C3F9GXGsvpnycY74M7S4x4TJSA1m1F1iJc3F18ai6cc4XlPEAP",
-	"1jfo84KmqDEbTulzwyrPAyKFK/rlGoeiwQzZ2JRcs+VA0BRfJKRmIZIwsKiJnZlXGJVRuYQyK3Po6AqC",
-	"Fhqs9YwTXCrYLIJrjV1C9nufZ4XvUZuZiFQRwwamgigzCYmZSIeekFSSkA6GERuNJ6F+OvxpwVK1nMfF",
-	"uE21SV2UQ8cPL4dylWwqhZGD5mFQBh6ocJF83UArKlbkAmRjRVEcHBWmA9bVW7IpqqRt4kkh4LBCp9xM",
-	"GTVRPuxfj81gaGLU8QevrWOK53ytA/DZKvyVRE5TYSJmJ/sHR7sPVJpe1bitYuhSuCSmTUIOOkHeQqYR",
-	"8rXeTximdFauNKCFIr6iXFYAem6sitfayHcp6L1RESYvxF6oFlxRKxi/VIvwNdetAuFBfAHykIhx0f2y",
-	"X9yYd0GUvNesakSgSufMljA0jcAsXTyMSdawrexBqYt5XebraJkOzJqRVud1H5yceIy/325XJXa7/Ip6",
-	"fEsVd63FQ28Iug1tiw/5JHRWd2lq8zRupmzEUi2T7/rpatCNTQtxZR1dyULHYSs2f3V8WRPNTAfXaZAw",
-	"EoM7ehTjqntli70KAA9QxFjriPRXrGcMmtoVKIC4UoM4iuDfdQ0Ag+reR7nSyFU9XbJf/eev2dK74tAH",
-	"jWI3l6CqkXrgdxjX7JRoVmPRlVl9wJyqiYiu8gH9QrvuwOtaXdUiOajo/xtUNrwN8l3WgnJnUdtN5SqK",
-	"U7Vs5Lth5qqPFTsm5lu/VjXtq2iQWW5rE9Q1OKrqQ1XsKlXl4Hk/VzZ5ZbtQz/dikQfGY/KKl19CPhkd",
-	"woY6sYMjo5X4ya1TT6oyuN/PVcGDtW1aGXpUHtKDdTcnUTHRGn+uEo4f3Hvr4wjGczVhiYmFuGYOM6iu",
-	"WoN+MZWCtqah33y4TMp7FC0qUmdt5aDc4yVSfceUNDoLVKzSmgwANKGYVYB5X6Zc1KmpF2egZjJVV8X+",
-	"HL98eN2r6VqLcUaFvkWe652Xz/xBZDOabVDMAyrcSijomGXDAQkgaeMhispvgejFCr0bA3rNtyqXv6a8",
-	"hrZsXeko0Bgj0bKZozEUYDFS7ZSE4EM3KEI4xEIwgkEYVjVIsS53OO+qttdFNUjCDsumJ+KwIM1oRFNi",
-	"CjlkeWimpEMiFlgfJsSTSPZSRqMQEpekcdhL119ewjw8i1AGfe6eXKSxYiERM8bxRmyx7r2GRpHMv0uf",
-	"pbbmhgxISOPQ8FVg6kGbV4FGJMnZeZ9nH0eiSztcfSNm46tczp1dDrgjyHgVaGBWJSCJENoiQvCjq5gV",
-	"Cn6FKZEhoUOV1TSpeH0eeOcT1J30hko2qALDbwQN95H6JZebrvnG1hxyUh42DCLI1tUtGHVarYh/mjNz",
-	"WVtR0LEcpF/N6AZsTDlSnGqbrhljZb+xYJhturQCH/oZKlPlTj5gATaoxFR/0mVVkGzlQZsx6VfdQ3+W",
-	"vJY1Vcx+iXqt2E9CepU4wdEL1PIa7t8FPDCrSxdVC5Feu4Aslo6COSdiPAZnYeD8a932Xqvd6nT2Wu0n",
-	"3X2HUdNydFlhs5fx279MtdiMeciCpSZRkN2gEIrcvoUDyrga0yCr/UJV4Gq9ANe2LNDrCoVyffHOSnqh",
-	"9ytyqeHDOVRL6rbbngd3JfG6FT6eKnRALnyXI26OMXOTAV7IdkfV8XcRj/nH2b9ShYUiXilZmtG2yBlZ",
-	"sCRpou1p/O76scCd8CLNjhLcp1CyGBW+/fYeKdqJ5f5oX6oy2DJ7vfe5qB5sBdDyGgbUqoFwBIfGKAPZ",
-	"CGcxaDcDMTfoi6o8cm76I/6K+W5Y1RxHaGLrd9c071Z37Ffo6XJ3zRc7TmydyuaDjGy7lFXq8QUQvMY4",
-	"OjPnJhQb5R6GJYsPryrw9UBHAheugpNh4CHlWtwKyF+0IZaWK2hbIQXWlPvttLv7ax2q87Qmho6jeiRd",
-	"4Nnppkg+SGkISMoSquKvzFbQQ4fSpn7XqgzcNSxi/HF63LkzpIoPsKLPqqImjySBQ8SWdcbEuNhH4JXE",
-	"xXSjrNU3Ju7yj1Cd1/BcAc1WWdYlzpp96A2U2S+LiTA1dSGGP5Us+cqM3bF5Bd971nm6U1cAizh6cFXP",
-	"VJG0iM4FhU3EIgBJYBeACcXuKEEW7PEaK+J6tDZv7oXE8Bt73bXeVRHE9YDkMKEmaJehzWSA56AObDRg",
-	"gwwsE8zpuQ9ynLkNoHk14/k6YGu54pffv8vIgWx89WC1Mr/VC6sX+R3wLwhiIxth2DrtfwoQW27j1vXP",
-	"saIhO5NcxuIMDsMZ4xEq5SmTIvmK0TkM3Hyp/eplddC2XA9oFYOl/l+YzDxPUaBFcWqqb+gDJ40hAEFe",
-	"ljmlzytZpcADtSWHur99ySEk6KdYTd54/ZM3laGgpJTr1a1uxZxQ5R0yuHnNwZ15vBHxJ5JI3wp9i04d",
-	"TLDTbhvEn/2BvImf+SWxNnLV1bTYL8EuquG+crPqdvZstLijfFoOLIA9iErE+nj5PCC21q5xsbIbOlRa",
-	"0YlvyEhzL+gjJIrHMarRPtSw2+4eNjudZrd72T7p7bV77Xar093bPzj8Sw52WFNst5svC9jNlwXs96Nv",
-	"+7cPV0TX1NA9vP1LJaN+PH8+oWqrjuRgcIdzyfQbQiKh2wfUWzc9syZUPZJBse3mvTuS37Ep7D9c53KV",
-	"xuOxraBgqoQ35HwwjVUzq1lVcIbkr4dYzUeWRn9KwqwOeXa3q4BuiwavrILujPjimMqv3rB3/hYdzj+e",
-	"v6CKVpxWIxJGVNGm8QfYWgR+u0IMcLaIu9c2jTNmkNZmpHW3hoBUC1E0CvvEnNvi65bbtQ5roEYQ91Fo",
-	"VkE2iYHvkAUCCuiyiq+36GP9cKi/X6lYUjW07Y4tYUua8sfz2kzO0F0L830M6vLFVvRRwB4KNJ+Zl29h",
-	"oScXoJa9iLEVlMMJVuV6r6HklCkaGTZfWfjOTvKNfWDD5g4bS7GP59rWeE/TYkPLVVG4Wn91zvhyjvYg",
-	"52fAjDm9AamUsVZ1VVgVhbYXNxQ1pqK/o6yl05dVfPV8MufX1ZrxKKVTlmetR5J8PHdcYryI5CUdToj+",
-	"hGsaPvXPwezxrDxsVSFbww2bqZJGSGoN6g4ul6RKrlaUat22UCoI1OqsLFNwplCy7p7yaFSocXOXqpdx",
-	"VFfwRxnb2+upUkyQXR9fNA+e392bsXnv+IJkuAPzlITKXb6brqkpZFQMU0R1Vs5h32RpEX25SdBcJBHA",
-	"nEC6ZIukmczLIN6mUB9IgHJww7TVbkrFZvrN7Eb/G6/AH7jRzB8MwJ4ACLJPINvm/2qY3aMF3wCrO/nK",
-	"jv3T4SULusqGEZeVstBnpIqTJZYEqk3ljsoHqZSACctbO9DvUfy22PAPx15NJXdMVsWZjMTMk0JVSsKH",
-	"rvWwno/1OeizMYxr0xBd4WaPIuD2vF8nCPQK+5U4KjC4UtGlRPCYKU49jbn/8s69Qzfb+N5va2lyn6YQ",
-	"HkV4hl14AJqsb5noFTPS37IP1NTa2PSwuEvjiDI9q3V/hwhw1qy4BpShTf11SYdg7XuJ/Vk+03CuD/mR",
-	"NQbdk9gZDSt1WI2oz5WregqN4xGYp7+IbQivGTfVd03fSS0poan931gqKpvIQek8xP1WOTIQQwSl2yHh",
-	"zY7vkSTw6PoWjesT2VyX8ljwdSMx/doDgmIWgHJ8mMwjFj3MUGapmM7UJgR5mO+5eWw4c9PX2z32EKMo",
-	"lqzMkaBqdSrlsKwsyplJj+0gTb9lu9PyNCFjdDhPY7W80O/CiWAjX61EZH+9smvyp0+XJW8aUiVDVMLW",
-	"Ct+/u7gkT/Th/yQR45gjjsr71eAdw4BA6goYLWHWATgkEtsloyuJC6KVUBOO63PEPAOss0XOLAjEpquK",
-	"GeMOibrIYQgBeRmQwRyqHmUXLUY0EhB27/N3qY/A3Qnl9dX//vf/hLv5+c3i5jVbSucM44xFaK9q5gB/",
-	"6SNJwpsmlMALyYDJODKuRr0sKMZgKeEwwC7KbqkmSoE6Jjg2RNGGyEr3gPGyWMyBBTYHtkZmHGUGtHvI",
-	"mNgpC8z4Cjho18HQtPvp82yaMC8fTN0iF4yRz2dZ4lIs+JcdKErwhOZ+3cXZx3oWpiyw7S3XyHeByShC",
-	"Z/EPkHamSao3AMR67t0WxsMYWtavAPVAQQyP103ciN3MEpGyVPYIg3K9SzFPi5UnjBtjLlkK7vsWQV+3",
-	"XhJMdx+mGKVc9jmiRoHe2LMNfDuWaWQxTWFCv7Jc4URbMdH2LcK+dyYkmIiFxNoNGagy67mHCESLQdd/",
-	"xFKlVIlUejh0g5zFu9ARlV0EZ5O5hod+IafCwbI+pkmj1/DERE5l0T93UZXcBJHm7UuDyX/yzWHfbp/g",
-	"S5q4cGHWssrIDnBO6J2BwTLMbc/405avNuyJD2VtzHPMeXsL5bVHomqwJn8PqzRhI9B8Uyc2HbCo52GD",
-	"QJq5VAvr9TOaF5uaMCS32JDEwg0tmAiz9+MpCwyltCyAJCwt5373O/IqTqVeRTaT+pdOKyeoZTzm81lI",
-	"pvQ6x3lBlZC33jhzn9sprT7vaslgnJU4jnVt+v3+/CbyCNyEBBvSJGn1+V6rsOguUcXQLFjFFDaWEmIK",
-	"C/Yz7/P9Fgm/e1nzDI2bFmAZulyWTHMGqj4TUWx2LRTyhoakr5oIBFH02mBsKxyb2koQw/lUiwZTZP1y",
-	"YnJAIFvrcJ/8ED+zTbtNi2POFn1endUDYWwoPvJD/AyzvOAolQq9cqNYPzIRC6hVgA4gazuTS/sBz28v",
-	"A4AASb2YU4Ox5zbSF2QDxYg4MufSTtM22dCUuXjxAwbSvhNw2+Vyxi5gs9jjNBLm4DKAOLQHYnTHg2Nq",
-	"gbhlkjKVxkwGZIbxfD/HyCQP2PYZlu3zR5T+sUkePz4jM5ZKwR8/tk2xN9Fuglr95bRS6zEbxeYttOy3",
-	"jRTIPr65AjLnKk5AlwkzYCeoXfYKrtFXgSWBch+E4QM2wIidx48xRo2oMzMISHYr9GdzbxqkYiEBExoC",
-	"CP1CzNMhC+1UnI52D2GdMkamMZ8ro6Od+WcxprDhSHHnYfCsVshoagamGTB02Pj44bU5c/2hwkmA6X9w",
-	"CPS5y3TPuivnpkyGlEOTGL1DULGR0LYZBVP+0MlA1Ha3OnAXzPHxY5OIJVuPH5Mzm2tl0k6pU1wh+QqY",
-	"qsiyWJcqn35LCvm4en4W0j2XrNfnlVyr4AwwRenzLExmNIZsbwPIdCj+BZUkEVIFSA9XmcMMbkxjnomf",
-	"hAJ67Z1tCpYl3gIXDRjjenyR7XfHrK/B5lT5+V474X67Q7zM+3C3RS4ENKvPher1HSBQ+9z09qADQGfN",
-	"UqEJySSREwpgMvPuwJEPa3lBNbFrzHxk1MwSegT58yQxB/Ua8jLzMkTMVViawak5hfAcNmwQkiSWStqh",
-	"eqpgLLMsJcM72jg0jOPU/R1Mj4Qo4i6RDBcxTqH1vdmMLXIBesYO6psV2a7wpDmQi25GLlSfayVYZrWm",
-	"2E0sEfW8FPOelxVBwv32fhg4VBH07od0k8yxhJsUsomgWjp5iYqAtbHwpDTlzwSChJFXXQ222Np5aPES",
-	"Yy1PIS3GhlSrcn4Y1Ro0+GX0xjR8ZxEPhs5W7iCpoXNo1pxAL5GvSLfIuULTjBYzWvUSOP3KINGyvu0m",
-	"vdegK3iytEwAM0NDIYGUk55VlfIU8kw2YynqoaI1Rz07Ncig/OZikngIJDqF/hWULyEvGj8FfWBDLjg2",
-	"/eOiz+HM0Lp0Yg/0iUgilDSWnQNXF1u6WDZIcA8GTz4ZDKU/fE/ExBIzsVxKVWiXZaj0muWw9nqJPlmM",
-	"X8l8DQxNtBZDh2pVVnCvrlcpgFpqLe18z9NCk1dsT55tafOCEWro8+HEFjQKHLFshaMYNZw+z7IzYJvp",
-	"DR5gLxGTco2OVoO2sY9DvKBGRoBThDgTOI6s1EMAlNdyNuuknhUAKTqIDFvH0nWoAfy67b2bW+cAKVJe",
-	"3XeWsaV7KMy8JCGhU4GbNU6zPY9+FpvDB1/BIcBR0SalUjbhbqvPL1x1YlVqYGsXAUpdufW25JhAjS9F",
-	"dsL3Hy/JE0gKf/LNQN5vn9hXhbu+dYPC9DTfy9dK6SneuTCV/Ex6vLTlftd2DEZBGokWKE/ICGKUXTew",
-	"LaRbZoKCPm88GUyW6ldaF52rcG80bMwki/lY/72xQYVFAv4qtH4joHpaQpcyH5vIgSTtOe4mbvF79qPe",
-	"B+STb/kEOatrhmiRAUVb5JlQE9RXEJDUBF3S1M/bCbXh9AT+apqnd+2ZBIg3LQH7kARrseBgBZp0+VAt",
-	"ZyzsaaL8bNIsfyb6MfIz2OpaZP3c5z83m033//rWELM3yc8kzHI99Z+XTkTg2zCJMF06OA08/nhnzkF0",
-	"7z7Wr8haDdtXlBErrm+w1lhwDKYy4M8kzMqO6D/vWFjEvg56ycJwbN9ZOxrGTSnJrMes0aj0SWXRmPY9",
-	"BpSo3+T1fCy+qwCVgYf7HNQW/QKUJUZAG5kLVhwKNoQFZDhqjHCemtISqpxSq/V9Wxd2hH0Y0ZCww+1z",
-	"rySk04yHItLy9j2VpgiL4TtliWv6XVxzsbB6HpNzvdH04YZ8iC8eaLlo2MZYlHFU9JiD2onVSFkM8sIs",
-	"C9d6kKWsCfD1yFBwzoYKVdo+t7NnZEbntktlCLDGXmhr47oJAr42xjV8TaVqwjo1z18YzGisnOPeIytM",
-	"JgBdgi9toyeIIU6YVqoVTRKEs5NPEwEyzuLGNPfSRG/rpTlLuqBuoj5CEykAUaNXpcaC9Ywa/LL+rFZM",
-	"oYh9nkPHkJVmz0AtAAzPa+vvK1R4N03YQluR5yUurlasIJNHaxzdfTIB9TkjLuPRaUZsw2qLiT6mYW8h",
-	"DNdET7FOjzEf44TxITNGAFagQrGEj6Ck6BxYh4UJyvmGKCgAPbLv3ePai0PiEdpGWAlBmO9+T/lYv2A+",
-	"e/w4MwM0rT2a9YxbItvZ1O8l4mX2oQaKO6RFLnHVIIl2SJMks1dXinqsNoMrmjLnJDL7acw0VVMxH08C",
-	"MhPw1g3OD9ydoT30nnueMjj3HOg/h3sMiANjNucxOi++a3489+xHCDfYCjqp3uF0kHgpa2YfAJhajDDq",
-	"IBbcaAGQUAB6aOx3JD81/uSMsiDoWngaGWTuzy5s4Z9D+gaDujzSgvbJPH7y9ejJECbnXz2A6RwWpmie",
-	"8G+HCevf6bg5j0MUx4QQLWOksr4T8pR8IwUfTmicOL//BkrlbUhuT3OPxpqlluQpoXLJh2RnlzxFVzLZ",
-	"oQsaKzJiajjZCX//Dcl4a8f25PdGNzn3/cMB+eaGc7u72/qrFHxnN/dJgNeBb/8pVMl4gfkIeu0v7aWd",
-	"b4TO4h7Jf9YSMfA+kXu12R5PCQ7dTK7wfXDRPiWG3Xa+kVgfemYqmVO4Z94WZAM23MV6CDOHj/e55iKR",
-	"xuPYVc6Z6W05nUsFqfbcbVFX3NVUwDCPyRY555lche6b14yHNsnFU6V9A+EUHDR97nx5giNv42eklS9I",
-	"BC3XLv0x2AyadK4mAFQxhk4GOo+giNuqdBXws/FxPu9FW8IgJwagmKN1RpOkZ5l2lrIZTdkF45FNZDOQ",
-	"pR6B5dAkh3QVz0V/6zHmN2jq2SM19/bcv1oyiYdsp9nZJbfkdlcP4IMVG5bz0eOEKQPIG5h5KvXRQ6Ml",
-	"eDlA68GTV5/dsbJFiaSYMjwAbKFiUE3hbOh5ET+t5/W5Q7KYUJQ5EF0oAJpWkwFTC+bcg2h2WvvajdoY",
-	"VIgBMnxpY6VOUmtdk7vWKH2ubYSYyXywwLlPIb0T6YGnoLfcZmcJPmQQJNd6HWhI5phOhFSZo0EfNSSU",
-	"2QLv7IbeWWjeCwZtOud9jgIOvtzzdUM0bjzVwbNzYutIs2kH1p08YIRFsWKRnZgSs5nR+aDJqB4M8PWE",
-	"8rEk81mLPIcB49Fo5Vvezy5moTkBCBY5RgFka2Xh8PTJGAKGNoQ21jCvPg8/fHx79fLDh3cfwkzDg+Mo",
-	"dJVuwyDn1xaj3IlvpgKlp43zLNfD2Su4U1LBs0whGzCzWl0pPcDoghaFjllKLWdD9PlZHsyGxgDUifa0",
-	"Y5PcZBR6DJ45qP2p54k2uhhxgGvsMpFLnzKv1NQKgz4PMdfIuFhdUpBTVEPBX4BhCYF8EmbFZkPYmDZB",
-	"kEzmU8oBvQcKZy/TJ8wWa5HQ1hD2H0Vd2q63UcG18geewJ5hfdyPaNfv7IagiCkrbAJ3k81s07cYaa2H",
-	"hb43k5aNA13ESeISF3LZAZlSaKMGuHdYTv/k7mGrWOeJrilbSkGzHKzV8OcfLy7fvQlJwRADh07oPWXm",
-	"kWvVbnpv0OG1mZhvJRDPSMhE4gY2Am5Ep2hlmmGUilmfL4zyv/Rs7NwjRvsyYqOHgGh33kECj2dXwPlX",
-	"TALU1hnky8d8/F4/YJXXPs+CtPAxdA3m9DwjrtCUNL0cJmIhyUAozASRJiTpdApTlbJ4elnjFmraSnvS",
-	"m8yyjKTugDMu0GKiSebU8stL9eyJp9dc2w8fL4nT9558yzoq3T4Zmfq9yASv4kSbtEqIJHNZZ3lvXKp0",
-	"PkTXpHFUGVhGLlMXbAWUe/oPY7RD7wLQ14uyLetoEJCQzrBJdiy4Ld7+B62RhrtOGfmG/0NIH9Ap/UaP",
-	"9BtZpfdSveh+I/CeiFViHvnR3UgqbkQXiL5zv9v1fkdphm+4NM3K870JXE1CwVVKh6qVey90L4GnVw80",
-	"KxWPd2/S0Tn3AuysoB/+/I30bYdzQy1DhiA3INs3HH8Hv7q+0G23ye0XfPGtXoQXAMHSOoUR8hADL9Sj",
-	"PyUhfMTIfXcIpMw7WuCa1qUQyN4yDkSr6VpTze5Q/TVoNwq3ZhQKvRiQCxqUuzMEtuM4+Eb01fDPTaPH",
-	"Ns+j0LrMnZPRbqhTQvvctAbB0QqBO2ywBLUbw2dUOac7tMU53DdtZmRgSghobWiynE0Yl7stc+rKEJvh",
-	"SxsSgaaQZr8DY/W5YaysWb4RPnTpcCPWQAFfYIv8SJO5fQnUlkS1PmXGUW470iDaIMtMhqPbHdJoNoUw",
-	"6YF9B2jfNpnAnk7hB/1ME5RLhxBpkcuUoYkiIlbp5etzo5rifgNxL5kDBYLD0EQqs/iAEiQSPZQ0vyNe",
-	"aw6EunwOSzX3wy87TkCULu6Snf12e7fnv4kMIUfbaKczmkL/Hz1Q2PAYCoYjDvzf2P7EYqH0hoCaObHU",
-	"JiLE4NEaQDdphi1yCQEtvb8ev4pvfCZuPcbplKM33nRKF910zhDWQdwV/e05h7wsE5rKLmnOROa11S2J",
-	"WkARsNTAXBapNhxhpqdavxjOU6mVRnCfmpKlIvWT6qwmkMTghiHk8Wutvc1n9rw230bHqt0NFhtGr9H1",
-	"pr9iYDWvY34dZoksBfIUOjhUEalwS27lw/PsYvMHZiLA05lawpEIdnNgyVGsbhMjBFQzhVZecLaACqTQ",
-	"6h9YAmAVeskBW6t5mo1GbOjW2TV88IfufoTB7uNgnbsfIqczqiaBM0SyKGSMFbTsBbf/ILeeMRO/APBR",
-	"ZolBiiSFLDCYxPMJG14biHVgiuFp6WfQNf5ClNta5PZd6SrM6MCQX08CsRSoezjHKiiDMB98Aw7ro/Qc",
-	"NSCNOQnP9HtDn5xZQ40iTbMrMIxDM4wMV2BI4uti0JgCs7eRZ7HRu+VZGBj+lNdkQIOBtagIsJnOVCai",
-	"ZcZe6u3hD790Uc+gs2dmAAJK82gmZiyyUpgcagpuPIsidW5pYBUWWEiluV/vvFx5gwABkB6PJ0waxDiE",
-	"LCC/VhKpTxqaZL4dM7fqVh/+BKvvgFke+LOMpc0vza9LLk0h4yRt1XijziKX4XNsUdzUNgCEBvNLZ0de",
-	"Utn8QZcu6vF2u/54tajEswTzj321sQfzmA5QAk9jKWMtb5y8zokgmDUKZH3QmJ0q0pQNy0pEQbJaDit3",
-	"isnxWPky0N/Ox7jYMfSGYv4rSwGdhnXljKtLb8vzUfMNVcNJ2APvmyZFQGYsndCZ1AIpsCIVzpDYCB7n",
-	"97NxErTEMQHA/oUJBhBeg2g5CV9e0jEsGGoHnyYC1COoLWL1g0L7mTzr5S6BbOiUZIPBDnk4RF/3tFUc",
-	"PV5bgdQsHmPoSq44vOBCbkD4eZFaXJbVSWxHcav9IoHBVwnso/nQ4GVPc0lCRtEDY90sgsFSFsvLY6+Q",
-	"85HvVlJCBKbYp3VK4tR8pKI3Me9nN60ifFMPFbxk1EasEfCvNfiFAKM/ZjJzyMbG3Wdn5CZuFRBvdOQH",
-	"xmaZA8GALXLfDwzyEX8CWagJjI3bTYvoKSsuoddhqmohvcv+crpDnXHIpXVYqexEL6be8MiHpujTR+JZ",
-	"jVBvMNO1VAQHhZn0K4zXm0aqmPpqJ5Ahkbxhux9hsPaYKSL3jLvbxDYeWdheYLV9OPNhFu7efJiklErs",
-	"JlSEGTrfOmC5zN8ZzioDWdlplQqZe7MrXnOTPCMyHvPmfKaFhynHb0UdfBjknCm3jszFNAfC10JEcyLC",
-	"yvbmAIrXYifNWL3eZ/4wvZ9hhCc+z3i4ujpeybG/rSJdEwxAZQtFgZ975eAvf51D48HIETjXkMsfdu5C",
-	"7kC0P4KW7bdc7fkBuHK3VepsV9te1TWQx9KRGd/4K6bFsRls1p7NH2n2q09fm2KPJbsShr368TCfCCjO",
-	"bQWeLC8pjOQNGDK2olqejyE84c6q78WCiJFi3J5Tft+2HM96vwNRT/KbEoW88SSDjZmVtTP8EBgMH1eo",
-	"J5qzSyJXA+zBeBRmALPTohfn8wlizKJg82Ns02SugJUefqCKvdaDDImE+A+WJECROo3NoRneNIdCIojA",
-	"HbAyOzkK/eTy50fhYkYLIcgUyuFCUoHB+aEaE2TtXi1jWwMTfjStRVBK2fe4LQzOFNjD2RO5LVZNnhZ5",
-	"gWIQmdckK2FzmbkSUwr1dpOlnbdtuuhP1/5WteImiWA8B0aEIZ+dOyA6WsyA/LVHVmAsGkg6gSLM+s8I",
-	"atLVziLIkm68PZrOOSD77NeyI9dxtg1VgkvBcndNL8fciVl9i9uhWVAtDzSrtOWlipPEQDwXqydqTn1Y",
-	"qrj48mvmlqmq6WTd+O31nBQsD9QpPLnzxkbb7Q9gLYsUzApfzMAhWHAvBP5sMly0TUtA5lhQmS0X1i6R",
-	"dqFyLR9zG9C/4C0K/mAVd8xXyCosSataAl4nBhTx2eXz7ysxtF781RQMD/Vj4S7aQTNQv0sivtyWs1Kh",
-	"dldzIt/r/IDNcNERYE4CyOLQ277nQfoYJJlqwi9oGpEdHGNAQlOCWf/T1mDW/zak3IUlpMNrffjhMzW2",
-	"j02upPgha+XC8Z+tW7blDczFuFKdwxv8qWg9OvgjduWwa11qNFrwm+Qv5uhWqG+fR7kZ6ySv9lm8BUhn",
-	"hDqYQ+YtfsnE+FShUqsnJa22WBCU9ueMKT1pmDIiF7EaTlgEVV0gVhDbrm/AV9w3oHpVQV0cp5HqVGup",
-	"4Bh33Zk8PgpNiSGQQqHnT/Bi3d7ws1+9LVWIfgfF3gDIUbApMoQLQBwd2sIbmld1zdQNMWrTi1TM8PiG",
-	"xyaQtuPnfpmMKDOBDAzhjd/96IZ/Yax+4i7l04qtno+pZBmQQlN7QX0Dpba3cG4AdTflRO/ZuUtnQCSG",
-	"ND3gvacdcgaqPFhTQ/+QQBkGX+/3FkQJXC/pMWrWYbnAqtmFXbJz4Owrb3gxoqXxJqit7ry1KYPSQEUa",
-	"VgRlvKGYts2FcZhfYRD75UFEMYZDMn8oWL75D3sfMY2iCx8xv9Z9ZMSShMg4gfIR6ESaxlGUBVUrWcb7",
-	"qu1bXfis/Rm+W8EAEKUBWQAJXFx5m2jO2c2MDVWJyt5neZW09H8vfhhdGkni94AT3KuXBI52gFgYodvy",
-	"wIDodjPYb5XGej9pzWodO6KlZFwEqGyDkktSasvUotcFbAtvfrkG4oU55q7VETi3w3ASWY4xQKck5tnp",
-	"fwCqAP/pQsC5aBXO85IZ5LSdyWm+hHAWQWDJzFNuPLi7EcNZt+ucHM5+zu1Mswbweq1sQ5NBq1cbdQp0",
-	"np47crDhlwMTZomBeGE4YcNry18fjKJWv4WLDbUrbSJzrWrkwD3GSgANytUUyMa+biyneOJ4ZSKyemam",
-	"L6ljINP03R+m+Sk3uogqOqCyKO8gI9tytFVe57NNiZXvM18Yg3eleiiOh2xeja1/R2E1GZ7I6A40HhPj",
-	"sV83vkDrYO/fXVyG62wXNxMLbvPnYH6rWma90yZzBYmikVjwU8yZk2QsiCiMT2FVVL3NqtYa0XFZrQOM",
-	"muTTXJxS47WSz20n7/dKYoPPUN+TUX0UKw/GEYA7KFmaRA7UEnAHmbY6a5mCnIN2kVCpZEBUUYJk9oNi",
-	"KadJ3mrA32DsGF8HGHweK14jmtDV4UFWWgR0/IWBL5vq0ZarjKq2FHMb3ciOHMBXvdd2lP73awyYpowM",
-	"QNNPU7oEDT9M0PUCdb1dM4+dg7YFQsPL6TIAgI+5vpulBGVQhSCfkwzSo89NMN6ABixwJHnab3B2o/qN",
-	"EOEqx93j490eGQlw/8bKQ46gI4EiUA6RpZ7PCntwOpQBJJ1BYzuoZuChDHwPpY3EJLEEwx3oOkrF1OLS",
-	"PmA1FUS92O0H8eNSWYcK1Isd3oR+tc1/0cTG47cHwAlTJKi0jfvcZgVTgxfxUlvIjsUJSLrcdTjMKB5B",
-	"gzx0USAqyXxRL5/WjXPWvS8irVTpc+u1yMCJNl3PThqVC/NmS8Qpm4p0adkbUt5Tr/jDGAUhRo39jIGm",
-	"l7ZZcs9cs6XprGFp1yLvUCxhxUwxZbn9XfDakIV12MQKPXldveNs+pbhY2BZTsL99gmpczNBfZdX6MSD",
-	"gFaQy1ALMolsJzF2/fPxV8MwyBs76C0ICIY3w9cCI8ja3IeY5G5gAJkkzxsfAB7PIgO2apGzvNOn7H0K",
-	"HH9UuYMwsxw+s9/tkkoXFcwdMZqu9UrKMPysrUirmVnoiG0J0cNjAuxxuCGWZBTf2LIljtHsUQhargO8",
-	"/mDr12AFDag/Uyj3BG5FF2a1Q3OXzXyRXQ3oyhcMYM1Sk3CHXi3MaGkRL68euxfSZQYWMFIMA7duT8M+",
-	"Ad0M2BUgXYInyxYJ33+81AsLfiv9jxcvX7+8fGnAjt+9vAyxlKB+2zVbtjCPBbaoBewVoPBUkbHQGpTj",
-	"K5tfG+53T/QnDtpd/J89LONx0N4Hp3lmqQi0mBZ02SOUjADiMYWO93gUQhqrmX4k5gMDwPxKU3AMp5RH",
-	"YmoLB0khuG0Slz9DjSj9EcP90jU40RJJmyQ4WZNVCDgwJIlJtudmPyDLWNCAfQngv8Hpg7DgTqcd6N0N",
-	"/HDcOm7t7Zpya3CW9Hl4Pmq+FZwZiIH+3oAVEirCPU0rk8sPKirIeG0pyKztous72CJnmfPGDhCvSbOH",
-	"vW51iLGoqwEQIkTcGDY2N8pVw/Wm4uEkMLkJvmgqs9gaaDbnRE/ikcVMWIXZFp+dc8kY75G46IGz4mKw",
-	"JFwsMsgYlGbjzAMyuPojfR7ud7qkCi1SHz6k7vCMsBOtO+ZwwL2iP8kTEs8wp85U9KDDCSZsGMbGKJMd",
-	"907IRRMOpHD31K6UdCBjhOxiD1J4rpBhABlxhpshUGX0Ag/qO0WnK58DMEeMsjhZFhYzKBR9cEEozSjT",
-	"PfTBu5CcvmmEPutCgY8+t0iSHXuTX9kNe99BrtAuvjMfymt5obbme5HEw6URRPkIHOS9fIVCX5myg1Wh",
-	"JsxOGpsJkp0opSPVjJkaNSdKzegsbqZUMVAqmyaZc7dHwj4Uxew3Tn962mm3TxdPu6CrddrtjFQx14e0",
-	"K3ubPZM+PTg6VU87IU704AjmCnXLqa3BhwoBVi+wGJAWecaWgnuFaAoc2z0hudgp1GrJzhXMsuJZ7DEr",
-	"0W2Yly/d8FvkAnEA0mZn2Agq9M00AUbMNNI7I3D1xqxW6mAjJrToWIEmSRZZLN4V+AANRGQGWDVBP2ZS",
-	"Rvt8B2ZbjpNajLhwYGrPBZ6rGE/wFS7kuNsqwrm1SYENab2kKLtzoL0CQusjjDvgDykjVT32KnvrIbv+",
-	"RdtnkXn04/kLV1JoSLng0JA0EQuWNofaNIfjGKeYKsCRY3EX8MKIEYEGEVAtTb/r6xGO5OTgsLvrZbSD",
-	"TLd4qbP35zY/2DuX8qUrC6k4Z+/PXQ1i4yQekQs2pVpg2zMy5mOT8fPJykZga1P2QY/48ePAJv9xtiDT",
-	"mAuHqAO0Ezp7o6XRfXtwWyZLAvO3Iatzlck+h61kanF6EgyfsBdoVtEPbzLnN95l8wMMHl//dB1rOWG7",
-	"upvdgMcLurZi3udVOSAtcg65QpnSUK768QlVFOYfy48fZ2JgSv+akaenedlRAk9aUIjdceYXTjt1OMtH",
-	"EhCRAUKkwKw0RWpOsxCIoyg2UbB/nvoRSawwJSJTqlikJosEytn5M4Lw0cB1Mn38GPXnFIzN9JoBkfRR",
-	"C6hEgpWrvbwHU6RQosPJoLFFeg0nJAgUWxRO77Kp4GoiwY7OJL5EawdVMRK+MJ/ThorLXoF9crR/sKs/",
-	"EGQqf0QBZShBDSHhhdYzVP6x44OTfVP9OomHjEuGPdVsWlCj1zib6UO92W21s6rD3m+3QUPOp1OaLvXv",
-	"RjgGpLoELLqjWOTLNgOn9qoRt1zf5l7jwvz+jA6v/3/2vne5bSPb81V6WVMlqYqiZMeZ3KFqaq8iOw4r",
-	"juSxpGS3QpfRIpokRmA3Fw2Y4bpcdT/tA+xDzIPNk9zqc07/AQmQICVZjsL5MLEkNNDdaJz/5/dDth06",
-	"Ra1u67jzDCegpkLyadLqtr6BXwHU9hhQpBHQAVCmla6id9ELXcmE8Um4GeZYQM9jl0X52HzQvTha5MaE",
-	"Pu2rxRZ+NXTgQDoqQ4ssFNNBAEa6flOMruNH4EnWSo3hSNdpvxcPRmVdcNzlDntXyCAU4n0+91JyBS3g",
-	"RugEHeDQ7268XOoBtzAdC9BJbRb9/Ory8vT1q8sPl+enby9/vLgi+3kpBexiMVDGtkDG15dL6VoPQZkV",
-	"0mPVNG6SZVdKpboNXX1m2nj6eF7iKe2Snu1LdB15mmqXv7GahaaKMGuIPY3RG2PRaj4U3YqqkLJnCj1e",
-	"8JE5sdeLW91WVsjT19c9ZLMj+V9L8OUvOQoeBzDf79u2//B7Fc+BgQQL5AFHfaE6HkgiHC/upxaMW8HU",
-	"b689MlN9V0hLfgO0DQ75fiUVz+LAEkdEnhVIPEYCz9zt+fHxwiqW+jAWl4GvvtEisGt8wwVA3BznvgzI",
-	"nxUSsDSDFv131+cffuid9y5/fPUSAwAeowBw51/gGque6zF+vuex2zYz5Nn6IdeSU+26iHHQN+sH/WBr",
-	"hnHEi/UjzlX+gyokPeKvjQacuh4eHPW3RqPM13ilTvH9mnHPGiwIwG6UesMzpO998ezbJlvn+lh+FnHC",
-	"r+ZTHPz8ebMnujXS1j9vsMLT3j+MGW+u/7bJkehRXuMSPAoICuLY542O02ueixmyfH7b5GRcYkb42mfe",
-	"cGiDI0KPusJChRLPC0i5kOGFmEHfA396iQAj/EvViDIpibv6fWiXGD1oXSpEMyc8FPNNt1s5HwFFuNH/",
-	"LWBLHICx8K35ZxCQbXVbUgFvPeHTtrotMnS6mAjiCf4xvrXXmlWvxu0yGzkS1VyIWQjZgL5+24FuEjOW",
-	"s/lQ+9sCoTKKhe16xNxVZ0kVjUR+2rNRwM0V0vBcSQHBMNJGK4X5OpVklxCvF+d+zp/bLSJQXDcIcRnD",
-	"oc01QTioUhUEwA5ml8lHM/d9dcVHdfeny47gGnPjNJG3SI5SWBbyHwj8oe4eMOQIMSouhlZempt901Cg",
-	"/6xiY/XHO/XUVHhfKfUzl3PaBH13Ib6lRH480foayl3DYx8IVJ6gOF0UlsaRIrLrDaSM//iATXetYKXK",
-	"RqQYusOD2jW+4yvIYJYBm5Kl4iHIISWDMWZpAkQeLEnWDukKsK1KoEy2BLgvSzBWSxBW0+ImTfRYxN4n",
-	"dJSHlkU3J6DKpdAslFAXmWsmhO6pvqTuswtJusN1CSzQU0Kwi2bnWgash4zIkRq7D41Dddbgwu39KZzG",
-	"XfRYlWNVUmXPN1Vl9r2t1Upn9sqHV0zu5Tn4pUTvfJKd0G8s9PGsrpf7NbYzxk9gEeD+hyqCJw1MZoK6",
-	"rbWcoTqG4IzhhFNCMOJUyxeG+Ij5VWJRBY89uENYXIW1DVKwucByFV+UT8UGCFwH2OXY+lhMoU/EXBBg",
-	"7LxWzKa0sLVRi/9jCU0I98zGCOFeNOeFK7A0KAKJjAHJrBCEDmSh0X14DFd/HAL02dtSC7OFa8e8SghO",
-	"NqjDU6+SwGmiAz8CEaWXpfDyy/IJWwcFh1Oyjzxhx/DSoE+/1bYyFphXq3jxYHWtUHrGiIILI0Ju17++",
-	"qOJ2XcPu2pgk2Xxly8ul18hK8N0eXty/5hDvlnhekDMkgQw1bZJLq7o62DEVxfUlgtJlXI9dTw+ABdqe",
-	"bHOkCaxSKSycwZdRzznoaev97q5myw328tl97uUllZHlyteZuV2ZlSoj7bfbqVmUGd/ovJRX9/wez8mX",
-	"dbKpDXQDF5s+522MEje00jSxKUlMHycZpuTuxX2uFEgrHehz8XseTnfnPO/sqIeyo96qFFuzA427p+l7",
-	"+Hr8aJ9xWWdtVVgQAOKayIY8pkD4BVUJybIzTWhufYnt6qyX2+JHTEo6X7wD2AylQiP0XQF5cYbo1jqw",
-	"M6igegUDBrGrEOVGE86LJeMIt9Hv/vfz3suNXdQ3XKN4AmL2TS7vyX+AymugO+4t2+bWunnOrSy061SH",
-	"56/El7eYhkP+mIA+Bvzc5ygFa44x8soBYGq5ZcZGK4TF8XVQ4CehoYHRGYRzU3A2ds71Tik0VgqXdKTL",
-	"auGLagMi862V+Kdp6hhu2xZIAAqj2ha8QGkXOPwoGBIBQzM0ILJY9l/L5B+yLLo2AkLmr3Yy3/Z+MjPc",
-	"WHwmkyRvIjjPoJGp9eXtcrvxqwUrLb8sT6F3bK1ghaHmnEz47z0c8fzYuy7QklYlbi8kOaJqWPPyt7bY",
-	"2603ibxddy1c8yRt8j+5NAWUrWpxav9UkpBvEp27IxgKRiu3SuIR0/B1SZyzTPBclCjOqSIx5EUNGV4x",
-	"apLOqY3Yl+QTqqMNjvWlZYuN6F6AfR7yckJTHxQCS4H4NAu0q9RqD4iint7FbpIjs6V4IULZdfDB+Jvw",
-	"yb4hy3aluTlzNiwyRwOhCCaSBgeseRZIL6c2nK6rFRwIxoFot42V3AFtNuDtKOp7NHIftzCNKfgkpO1E",
-	"h34ngIRElYZNJY79E7tIqYnUcZK2MaqlLCgBbP0lxMVm8GfA0roVGhAozfk4Kc0D5lDZUtphrgXO+hnU",
-	"TMluhGeBJl6dvtw6bwUbRoL5UYsBzftaq3zOxe+kfwNZqcdquj7HFSx08zrC6tENigmfbbgLG6wltup0",
-	"w1X4cZVuDWBjck2fEthALqSFZ5fGr64FQSsrfNST04JNigHfIgD3l60HvJZE2m+mSoDVf3K9jUc/ULW1",
-	"unugYnFpP8jfPrVSfiNSIymLLDXfApcj4ymNRWp+1MCPSn9m/dZfLq/fvr14d/Xh+9PLVx+u371xHk2/",
-	"xfr9vmTs8EfWb1WDPLvRVxc/vTrvt9jhoRESbA+YbPqQMEAGll/FjdH2UyJy6bcQQxdIXPoltww5Wkq1",
-	"gvgrnuB/HfF7v/W+Lz/v9SW4Hnbdr5VfNfzbLxklRJuJLGPdv9tGik4oLPcH+e9tynd2KqTop77s5+d8",
-	"IpYW1c8vYUldOxp/hAH9PPwdaex3gsdtVvGHX82a28vjTnvlyy/IP4ZLP7f78vNBXyZDWN7/+DuTScrg",
-	"6akadX7gOU/3RZYd9OXnvhxO8s7bLJF5Kvet4PxJzA/Y0RFBo0HERsmBWNhezyXlt7n0O7/dyHCJd3c8",
-	"mHbTQ0W+D8dFwq7u2U3dg4OiaU9/2wvPyF6b7ZVOiPkFT8z/u9Ox9x525KQvzURUKjqpGrnF3or5wUnN",
-	"at83qGUNClbpezn6xKfJh1sxt4WqsUhFLuproUIbeqRUbNnIqfDJ4koRSGdQiNQOGoSCRlrAOxIyDnrJ",
-	"AAIVzHJnAnpEamwnc0YuNTrmOrAidc7nHQa6EcCnYL6rypaW+zZCDbxkbdSEFsnStpGPpxYR/PNqNbSy",
-	"mmi1JY90s0AdnDcfpCvy8VGqRoms7277XowSqeEb09h6KX63wAhcVsHTe+fSJtNLNAJ4SQlyv4PEHPTp",
-	"FLrgKfT6YnPlhdk69rxz7O7bl9AJjORY3734m4eLeNH5pvM8cDbdvKgLzsjS6IAhEDQ0WSCFAcQbKSlj",
-	"VbpgN0WeQ0MwNLeZVyN+n6Yqw4bXW2z0PJUW/ytoE3eQ9iWcIkvg4fanioOn7ZjrqceYioSkMr/pS4AP",
-	"TCYCGtxDLOhnx8fH9i05WJyTBb/c9cSpNBZElX2FyAMNfdStSytTNerJx/VNrQRf65m9MXPd3L1cGhZO",
-	"6PfD2Wx2aE7uYZGlArjt4rvN8AeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS0ThfcHlB",
-	"4Fzi97HO6YVrH9bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+A/jiTq1vexZAmkIupY85v9J",
-	"X11noCboJDoVCpcMiD9qrDIt2A2Qa8z7rY28RzocznskT+xczPbpn78m+fh7rsX1uzf7/dY4z6e6e3Rk",
-	"HZ7SFA8ae2oIl7Pks4KIKzmroUyGm70yW1SzQW9pe1Zszkb+ZGlzSntjBmyxP+2FcSAR93EzOoGQNBce",
-	"bO2ipsI5pGbW4BsSjML+J3Zj5pqlXba3Yq57zPmYucU2WvR1wSJAJ1fgS9lbeCd7Hjm3y/Yq38iedWdr",
-	"J2zu32zObZxplybcQcMVabjsY8gPXt/euVii/jk0uVWR19vcr6yRZimtnG1asqQ9IqYFkimhS9f4zfmY",
-	"WF9DzxkhY5q7zoBDqkaAVWZMwwfoxEnV6KLIH6D/psa5XqYP+8r96z9RKUxJ5b6SMaLLrdK5W7SNBKEr",
-	"85GSwbjiK/V+8AKDnSfcXPJ8g6+aYFsWXeHT8leP5WB9SVcRS8x3LOZzOKcEw8Tl3I0DH++bY7wEm1eg",
-	"VBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPNwBjuhiiN",
-	"Hps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5AYPWl5CI",
-	"kNhqIZRoXyxK4O4iUB2LXhw/YyE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnwNFFvpj9H",
-	"fz1GsFCLXuimglSPhD387Nj2HVnguRLMHgKrXfEbAOwnW98ijuoxAFS7KeDPyP1NEQbUtgi5mKrBbTvA",
-	"iQwOjzuvUDWRDPuS0v3Ad2KOQ0wlAuYlAZiwjQZbAhTgvyW96VhRzCMxpJoKrokc/QvFQxY80kcNjDRz",
-	"3ckv3jwusjTw6UUfQJRbWo9h+EV/3WEIegis7R1Cju7iEH8IK2oJQ6HCtsADeRcLyRtENrRcW9L7v41R",
-	"5kliXSja1/AanU2cxCXr4kaMuMReClcFulywe2kn8PQqdsO9XSm/3B5sUbZrhc7d6nbtVB+jbjcQpELG",
-	"jYToK3Pc3Mp3lb9/vj6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE4Lge1AXA",
-	"u/egsLfKugy+jycbAfkTVxhsHjKhquxNz/6mupYOXbnGQCcjWUzrQymugt7V2NhPhLoqy1UGHgk3kYgP",
-	"zgAf3Dh81zIZqJiwws9/+OnMV73PxkkumJ5CoXlmDkVfJgTTH7ALhTjuyP1xjr7m2BJ+4yyQoCbqkMsN",
-	"zrbLQZpr/8Pc7dnz/2CDMc/4wGzPibk7NYAusqCjHwoWOOCzP2dljvUDKjeYw2QAUZwD5xQhKJFHDLEA",
-	"7Bwcc+lL7hEFGDHnE+AVtgEQ+LNjkY1eHH/DlujzVxLbW/hjLTJNJB8IcW220vzdhuah+IXC81FVkT1S",
-	"/2CpffAeumTbQqBmIZ7yNxby53e2dsfNGb2e/kHqEy5hsps74ovjHqDyvfEazsXsWgO+YNPZ0+WV/rf9",
-	"YutK3rH6ZKWpCJnCO3jbDQT9O5UKY4zhV/XAwLeQ6Lzit6QtdzUCj+Sb+5p1OqRfrkoAFe/XUCZglMNS",
-	"th7FUSldX5JQ95ivv1Oxtpn8UvYaFca9pa8b5ZXBFUmTj+L/1jdWW87zciaFPjE28GiTSOCH9k8sppB4",
-	"UNKhD4hUA20TIGOU7gH9dknel5avo0qfjkT+JvkopNC6def4iLpdq05+FDzNxxtoEzegupqM1gpwH8nH",
-	"O+AvbC7fV8iSXvltwtT+ZyBPxrio93BQJmIl4IpVmeuqCyqhnn9+fIjnpobGPVkZYXjzXoClRiKHZ600",
-	"SnA27da0yM/WLJjAp/hExO7SXcRrhxyyKRazo+5bZa44sE2JnatHE3Fkp1Pv6L/DPm9dCoPtae83G10E",
-	"isgGxVwW4abIlwNf7JRK6gdFBqS5wY28P+vT4gNfbbvC/7R1HXlYVYzVTPV+aM1DtkcihklYA+dx/dLw",
-	"xa7uaC5Neov+7JrxDfzUmqBmKSID9SKW8vMhpdyv5lC6d7edmNv5a3+U8CqeWpRpU//BVvl4TTlBvLVv",
-	"ibaOPtG/APBuGDA51DB/kFHnKMZcaNWY97euSsHC3UUvjl9ExMPtCVMBRIkncY0NWGaVeGSDsFiPuLA4",
-	"4+aSaXlkNY0TcGdsbx7u0EJ35t0Dm3e5O6aWFBaRGL3AsiLnPjHi6PuxbBhFlXFoUZQsjSDxrfY67EKm",
-	"8xppNuHzLtRLQr2iKwr07MszV0a7dOM2AK6XQRdzBRWObB8E4gGWUKLBh5uWWRvW5TmqzLcK0p27WGAN",
-	"ZNvbpSdubn+tuscD1Ox9PRLb81l4yMDQUd+CQOnrR8v5MpJ5VxP4NHXJO5vU2Ex9AC4JmrbAbr0+kh09",
-	"Pz6OHBa/ZyggFx/xOvCr9+B6ArFLqPnpVqqZDmvt4bfEZqDHRW4+2L6MIaZwYXTCLNGCRd8ef7NApMSi",
-	"+OZD4d9A1GYRPvtDnGT5HJGC44wnMpGjqIsdEY4Y36gmgPsj9JHT3p4uMS2ZCQF/Uk1M/Z3gcfJHDar7",
-	"fYdX/yVj6l9fWvByrIo0Lh3TkcjdUamN6tOHtLoM15Fnh0WaJ2AP6ZwPh21vLu3pDiOOVCB/LHKmk1TI",
-	"PJ13QwYMqPhwdSURdIBEaEGx6E0ibx0vuOQTEdDPTPlI1DG9ELTTEyzpDV7Tyk/M7sAWBb049I71vJUn",
-	"ZQfDu0tNfG32BpTu5k5eWNlof7PaV63MRlxMoc+Lbur4jDDDgJWHwQBrW2BpGzmLNsqmsTqO7AsAXecx",
-	"4PEOuGQ3ou+I5X27nUfjtQg9ZDnVA7zSF/+oyYBEflTJQDREN8UZb4vUujj6AerVmi7HCtvGK3ADKk0h",
-	"OnMzrqHLHj3OLUVumGGCDNu8nizSjg3GuCFGeivcqrUS3F5XymgTeKEnklxDkzTzlOw4lNzstePsdW7g",
-	"ucrXj4KL3BAkSbha1TboRobXfm4bu4ve7sqBXj+XOaTW0EeR32PH/WzdqZWD3FXmfC6wxDR5nGVXabeK",
-	"aewlzeraBLgyDg/6k9PNTQotg2+pJ99mapQZ/2wX+3i6toixHJzhUGeM3HdFJ918KwDiYMRCPUKX/WW/",
-	"KJJ4JOTBcqFonuQpQRX3UFGyF989e2ZsISi8cLjFgYajy7EUe2zOdEwAMcbCuhjkCrghN6sfxcXXYBSj",
-	"BKrAKC7ZD1BNemUW1GX4v1WL6ucv/ZKaLeg+Sk3JLqiGBaZ1wrvJcSF7lStAkOA4XMDeuvkvVqKuCNxV",
-	"ULCtrDSkRVkg3ZTnxtN8dnxsLV7dJkBKcj/ZRRp7exi7TQAYwtjMfVlPBGdHRDXhs20N6PuNDWxmc/6a",
-	"5GOv3je0PxcGr7BF740s87rXzGQ5G/M8NFsyoYuJuO5dOr64VdgI5trY3GJ56C/fNR78y3cwvJCnr697",
-	"a+yk19e9dwXYElrI2K2y8SKXRq6bZzAW56lzNW22P5e5mk7t/uyqCnaRmYeuKnBRlBlyS2s2UPKjyDS6",
-	"iZvGazaSzijpbGkBCOnlFlOq6ZzZiA1UCkCkug3FpsCTxIAfHGI7UB4a6ZznhY7YRH2kkLbVZdBcERnf",
-	"PWL//n//n0VTIeNEjuinTGiVfhQx/ThIlRZx1EYmo1xMofsCAJja5qGZUBCMgs7MvnQ3a4d3Upm7kZ3G",
-	"hM/ZSAEwFzDFw3xCdCusdrScesoGq/IC8t08hURMX445pMco4fbi+G8eSSrjUidmF6MOO0uVRsR7er6w",
-	"oP09W1xhe1uxlBbIV/uS2Fe7lGOXKmfT4iZN9JgwlyKefJioWHSZGg4jNuYWApGeo4ZDM/txMeFSd9c+",
-	"0dG9wvwK6R6GOUCp+jJExb5BkHNkxMcpRkpGiPCEgcDlwhOEl+LDIfbiYg0ggHZZ4i4W9YaHYDRQVyxd",
-	"lGhsnQUwK1dxZ5eKVFw8Z+brSVRld3/JR9/cmAkNmW3DgOYVqeFwfQqRy/hiOAx0BJ3t9X0bwSI3DyBW",
-	"j36AIpamy3mL1z1MHNGVryDenz9sdypF3BkAjcI/KCmvnKDEEE6DKMzbDCrLYNAPQC68ixo9YTuJ6sTX",
-	"xY02c7xD7vNaJ/zSIfs6PgmyBSjr68sp0d+wNZIkXvaJGzFMhznFZesnpThgXCOjjsgOtZBEja6ByCPJ",
-	"2G3iAEvHaobEj8YVa4ODn0j2G040kaP3+1lhpKa2vzhAPYzZN0C+IMp2v6a21+rmAs3+qRIJREEw1SRn",
-	"WSHp+QBxiSJzmEiwDbDsHco752iIsbzIIO/nkneYuRurGQBDqmEuJKKM3szdbydcziFaYWwpksr6FpFb",
-	"CX4V7mtRPNk/C50zJBcvPcwVHgGYqrmgyDBmw3OWCoRL+2gbkrS1bQBPrSDozBOnEXjel8jnZE0Ja/ck",
-	"ubV0CMljzTHTBEaklU1mdtBmJNP5Q64+4CKiEDQVjSVoKyC7EzY7EXGHnQI+pz98WFbiTqWrufXVwW73",
-	"/ILnIj/xoHLY8GN+H75jW7Br3sJNpmYaeskiIGi/hFBcZDlRiZ0FCriiUpw1agMMKOSOEfE3U5O+XLF7",
-	"eIwPEeIpAogn/JVFam1A9r8j+t8R/e8Mr/Ios31XyqeRG5kxZ0Fkwj1ZNIcIO+39o1A5v7sF87zRS37N",
-	"czHj8zsZPWZogxdHj7pKJkIV+Re2ldqfSORRTr7aiELpQGU2e3q5/Jgnd0+/HZ6vysAd/eWqd/bTq6sP",
-	"vZehWtwmMdc4/0UdLtKnwDIwJh2UyoKywGRYTpGxA2QoqSAtWaYt6eefzf/pWZIPxiTlun/Hf3T28/lU",
-	"0N0Ac43SbS9FmvMu3tCRaO7jGHIUDhbHvBNa5ItjUrnfb7F//9e/EKkMInXGSpGJHHX7raWbvFRSVN6j",
-	"35cEEsd1v9Wm+VM4vdN7uXQndMDq7uW6h7r+ZmcqFnbDPm+d9wN7DpJ9+5gCxC1XQ480s/hu6bXGB/Am",
-	"GKN3RfvtXhFjDIHx9mLzeva6+Ctm4UM6Oo9VkXfAwaDBpNkPTuy1N5ngtyfhzTLz3vzNQhrRvbo3t7fq",
-	"hkbx1twvfIt7dt9tmVwSr7orKvH6+/o36m5sRAbe0r7RMtZBcqfYdAMHrr6qG7lcQtt35u1bGfhq5UJe",
-	"76skuQX1rKrDDouTnl4tNgW2N7BBt6rHDkz1u9VkQ/0oTeSRcZZHIt+gnk/o3Npiu6TjLun48OXgttia",
-	"5og0KUvhNWsSPkS6sbKy/HIxNGXDbS6NBBEgDq1h5p+OheUE61ySHLUoVrqEGuLoE08+2J+C2ELUl8Z1",
-	"/fd//Qu9cR112K8Q9/Ixk0QvpMcWNAfEPUBbYOALYle5aqPCIf4cnLCI+3IfOvMOTphW5cY7DPaAZ227",
-	"9pYiaRQCwuxfJkZCGp0kuizPChExrm818QdjItPvIw/CZ8EdiZgIJ23eXCpyRPXJAU8W0HxSPhB9ScFN",
-	"TP0NVQbAPjx38Sed87m2mzNOjAUypyCBLqYi0yIW8YebeYS9h8EJZDcCqZKCC6OAiOi0x6QCYD6IavFY",
-	"syTvsFPmdsDx+xj7RbNUcJt5DpU/ba9N++AuTlQsUog8ENizGQW/1EGnAraaqeEQ8IhtE0KSl4B7h8gT",
-	"R4qTtpbjzSgwZlsa2uFtRwqQe30VALw8YkIK98n3iLkjA2aorm9+uEMk7F4bICBW2oAsxx7pMPWZNhl6",
-	"trDcbbsnqu7wAAnQrAAbfz1osQ3lh3bSFkG+uvheeLychUy9iyRsytbTvfVNlHoguByItKnNdAZXpyL2",
-	"IawNLC4/qGzDQxRyTfUdXnMx9PdYdDO/n/derqsyMyP8PT5DvHTTDhzI44j40c8PyVdzamhKD3Ve7txn",
-	"8yc/YzsfoUl4HHfsXOWX9IE93dqCe4vI/+HcoEuHzvxw0fDNQ+FfqkmF9Vvedei30HlgG7SV2AnXNJbU",
-	"xdMX2kyWDC2Ij79bcGruoz3EGTjVDSIVMeI2+8QW3StW1efBk/oak0lQ0F/b5REW/Jb7OdoeeMIXNUhl",
-	"rH0o6lBZjN5p7n+QlIV3PSAzMOQoVweMJ7wvscyCzcaKDVWaqplFbcVaX+P+ogeC3gWbJEBPKoFcRBJz",
-	"KvwEDTF1MBWuTeHpxUZLZdoN0bi2io4GXRB3CI3WNAzt8Cp2Ec0nEdHkPkQ48ULnIZEZG4QzT2OgsbPh",
-	"sZt5gJPRtT8uVchDY8PNHOU+hJAwkOfuQwIfDBf8ty0eBAptpvm8w04ZtjzYUkQM5knlFcM+1J6RtqL+",
-	"iIMutVRAJDWo+QrWgPqoUQcDcw0MHHsQGE9nfK7ZLJErIlZW5D1quArGNRHuZ+Gct405LQ1/AMiO5iui",
-	"k+hUz6bgkXWhAnuKZlwzHscPFynYebtNvV0UY2fw+e+q6J+wmjyN40CHYD5oMeFX1pNfwPe1D/yi4Awk",
-	"MglvIbf6lLrLjbX8bFu4BVpPjVtM0nGlT1xWBOAQ01lvNNv7cJbtGan2le0iAkfZbOvATnJvzRzvhpdw",
-	"BO4vkms8jLVmHlA21aDM3vzWZg8nCjDMxLLNGXrsPFVSdJ1Zp9ssHystwOnmg5xBwlIkWV/ewKfbpm6P",
-	"gbGj8EzoEBoN7CvbawppRiks+mWSQ1W2ZWBxoNyUvZwzLQQTiTEk20ziP7BXwGfWkwmMzBAXFntd7Y+R",
-	"cfsi7JSoNPrK+XFKZ9ZYoX0JL5HlStXbgAA69agGoFyBjbVg/JnJbmv5lcc+gNnXaB2I8XVfdh58LTsj",
-	"7+tptdwhbX2F1h4fmTVVmnv2TxUWHHxbX4n5BnL88Wy375M0NWoHYMpdu5CSosN+NYYLIZNONrXizLJq",
-	"TDgjJ1fab4E4XzTeNpjufZhxcFCqbThYRa0B13iedzTlSs19D2PSUZ8hWClYNmbX4g2felSsIDMX2SZR",
-	"x/Hapn3IhGCTRBZYg/U6+ShYVGRpBLgiUsxY0CO5X2TpATDea9uOw0MwU6idSybCQr0z6h8WEuE+oMMH",
-	"Yb3Q9qMi/1yxGwG9lZIBNO6IJ7K7PYfeEtDnvRhid7Ji8lWAowu1LgQ42pzevTSqGi/C/HHXY7iLt2yK",
-	"7oR9zipjPOibDkRCRc1BDcddJqaC41sAz6AqCV0kR8Z9rGcSvTQCA73zlAe+vhqyyIEAWvJr67ruaWQk",
-	"cNGNZAhiKVMp0nia9ZN3qCshE5K805dRErv+Xit9jSwM8hokzxAu4GaOvmcSRwvYAZZzCPQVNJrbXnxq",
-	"2+csVTrvS1+n4DhMUPD+UyWyNElF3fJzrCyOXjx/zoIX8WGS6AlAEoWt+RDkiAPOZx9h60vI2Nsy7Fz8",
-	"nncRRQsK5XgS20b5G8FEnOTYzu/ic+DsU9JklqSpxWpgN2LACy28D476AHvZzN4Nh1DSbq/DYASgSiR5",
-	"O9jkXKmlbXFt3aBFPOU5bSqCWplbRTHP+WHh4NmRFtaTlexpVwBu33hW5OMOuygdNGUJyuAwukp5HrfR",
-	"7oDy+XROZyAyBy5yc55Cs4C5bj4VfRmZPY78kjLhKrIRtSzRLBlJoKlil0KwfussCLX0W4s19Yc0zwh3",
-	"zIdVIApSX2gf4IPkRSbhtj9yOTJDiymz7O/mrtPgCJ5YGAn6iBdsJTVF+IgOwqtlrp+v57+qJPYkbax8",
-	"9m1Ze3i+guNP9fdUsQ7vy3zxhBWiPgJKCL50jhykEcOKfdpuwPU1QxTKBjWTXRZntEJ8Vdg04N93+X7u",
-	"BNEc97RZzwTylij7zAZqPhTbWzZlBMo/QDn8dc+c0cqi+MbpPHuPjaHAFsZtUQN/XygX7p1tDHLhRp6N",
-	"C3m7uoYZq6rgaA7NSwfdZs5ol/328uL81ftoIZT1vw5/EdlApIenvcPr3iE96XA10qiNaS2vaWdd3gHB",
-	"okkky5znLxvGMk/cYWV8NVgZ5RpgYzj6lKi3XheMVx6mZAJ7HSztDQmqS6ERxhP8Y3xb4q6uMgA2LiUF",
-	"sCQnY357HwWmweXLn8qFgN1yOivEKytkTMiI7s9J3EaV7y2dvgxhyZcsWbB5jd14My9vJ8F2gunibBL6",
-	"04h/FGCzhuhV7soqM8gY1IUcGAPvquy/lF2Vk2XiIWNDR1zrROdcGjMyV2nMuDFc2M28L6OJyLnRBR0U",
-	"pIAWuwQsQIBbMdRwlXNj9k8IWybVrO14C20+cVJXRxtAgz8yBPtGZa/BtLcofPV2Wqn09dnxs/Wlr7V1",
-	"1fZU3q38dVfSuosdfcmS1pJcx2DSOpVUWeS6qGzuiMpS56g+SCwf2/GWW7rXNecbNYh+9Wo4AGwORB8b",
-	"Y/s2MCDhObECYX0r1Qwc3CRmc5GTwywpdFGaSdsFDMZ8OhUS282BYgCKM4BKhDx3gKrkGiJfd3BvQ6KD",
-	"+4/ZVyD6nas6kIQnFyzfia5mjXWloFb1N1opsbYLeze1n334odJ6/kFlQBlQTByURslc7m4sdwCHJIGo",
-	"F6F5te0lEFzQANdaDvlFUMVlU3sQM3O2b9X3vkD9sgvH3Hc45s8u83ZG3sNJSqRT2k5WfiHr7uN3a9KJ",
-	"p3ohaRE5IUc0HFaMhgUPXqyy77AsoxsgHi3mHUAuCyOxxDSiPqYbPrjtS59OG6uZPGERwlWjtcTtj+8E",
-	"14A9bbz9iN+oLI/MXzP8/RdPO/zy3S7x8EdNPPzy3S71sEs97FIPu9TDl0k9hJryC2UeSOdv4jyd2iLK",
-	"escrWnZ+AsuBnhmt93FAee5k/87P2fk5Oz/nnvwcTZ9VtWxLU8YHA1XIXC9ihEOOj1r6tGDicMKTlPE4",
-	"zoTWjiVIMs4GIst5ItmMz11mEBl93J8ylYpqkPFrmODSKsvz/FHNkDilahIwVcfW2WFnXKPSuZbJQMVA",
-	"jjSxEe4Jz3ORmamQJGx1Wzzm/9lqt4zfYMz/bN5qtySfmD8J87xWKBcn/Pc3Qo7MOXn+7Yt2a5JI+7NP",
-	"3ek8SySwIFclsu2O77ltCeYywpxH1WTM1a2mMvqdwg/jKSC1036th2q3F26D045j74hEVP0x7ZCIttR0",
-	"f3LFxeNJImt66OhPFZlV+xF4lYNKoKRz8Fefa/OR0CSDAXq8X9j8nSvVYb2lGnkMc9lsITTsoPUHrH22",
-	"s2pRiFOZSl/aJUK1Cqoeb0ebs3Skk5EsphjUuhQyxywjwHkjLg8GtgDHDWfdJRzqgQJUdcLJS4jOGKT7",
-	"h5wD2dodG4qMHnvs0Bdd2KCn28x2257u8tgH6OluthAnsJuj/boR1f4K/hlirvhOF5u77wbQOxJg7KxG",
-	"toUrPreJzLnB9XBdjMM+P0Vx3iRu9cp8yFf8lh606/v+4+gslCmBomHUWjRnZO9WaLHmgSHSc84VOvpk",
-	"/vMhiT/XOkUXXn24Nq0k7rBL6jUClsds7q/RuEka/oYwJ2omQ2wUo+NgELTqaIFNanhdX9KNOiyyQ6KA",
-	"CoHu7so5g7pPKBat0UpW2jxySeWGsrzdsstrjOP2UHpgVz+5Czl9vb23Tlw2NfM3EgJGcth6RZAEyw4C",
-	"gTH5iVAdOkRj4gQ0nDb/FhL/meQdhoR1COSE7Zg5fnDGEUCohKB5j/TBmOs2NpxCtImMeSVJDGNL5gnj",
-	"rrJe5OgDeFRpMUNX5WZe8icyMcyEHkcd9hImjO2P9sF9CTMEwCihdaKk9m2lUoEoH3DJUjWC8D80Avto",
-	"N647ZqD1Ep1nPEcHag6z66ILYi79AJdU5gcCM/AurgG9j/V0GrgPZRO/jYGntQkFN9UtcuIVYx+AlOaR",
-	"HQvumN+HuchmPIv1LtfQ2MZ/w3V+ChbkzsT/g5n4KO856QcSRl43bKrNKoz5o9Bs3F7XFVWgEoJI+4xJ",
-	"Tg1jyEKgnUMQUKuRuR5AXusTFn36HLFBKnimnZKwf8YGduiyd45ErABGEO5trr+wSAKB8W9cDOsbTLjR",
-	"gzlL8i4jUmjyNUQKxFeOW57pYjD2z96PXhy/iA5gRs4RQc+Cavcj2mJXMhxMgRJXHpUAQDBAgWPKfCIi",
-	"x2WoJEMoyMUbVem9aZFb+/5Oig8zJ2sE/lv/sM1VV+Xgh9BdMW/sEm0S0vNDqvvM3CnVdN6lmllHd7JT",
-	"Xztl9IQ9rXPoW3LfQDPlBNM1K69KZHsMGaLsNP8m3LZYDYqJwMBDkaWtbusItBI9c0kvJSOJoCtt44IA",
-	"AEsiA9Ab67PALwLfaqAmgnLlPrdsPjUInMWJnqZ8fo6/tg9JEK1vCYAOgW8JdC7QDLaKtu1535FENGy+",
-	"Jvy3Qap0IkfBZEivVMzniv6yPJlfXX+1Y5rAyuyFVmjN51i1YFtZypxE9koC8XUYPU7XB9MMuDgW5+lb",
-	"g5d3jXCNCIX5tNem6jjgs6fTcQj95MjZG76lpOJZHiupVV1vgO139FibhaPCu32j38/GPI8O2sx1iB8W",
-	"CezE6evD617wfKhdWZ5BiDRUtWKXFAfQ3MAd1ixV6pYQmIxCwReAFSdO9Qg+GBN8UjCXggpHlrbDFQEs",
-	"TeQnMUcAKDLgFqyuAU9T3Ju34aL5NDm8FfPKZ73tMfjT8rPeZuomSHpOU55DHQqiNRZSBwy5wcPGgqeV",
-	"X+KP+IfP7z//dwAAAP//",
+	"7L0Jcxs5ki/+VbCc+YctT5EmqcM2HR2zah/dmm4fa8njeWP6qUAWSGJUBNgF0DTHrY33ad4He5/kH8gE",
+	"UKiLpCh19xy7EdtjsS4gkUjk+cuvrbGcL6RgQqvW4GuLfaHzRcrg36ffvT97txTv2E9LprT5RS3nc5qt",
+	"W4PWKZkzpeiUtaLWZ5oumbk8lkKzL7o1+Pgpak1ktqJZwpK3mVyY911HLfuMag0+2ruFbg1aFzNGFBtL",
+	"kZDxjGZTRrgik0zOSe+IvBlrOWJZpxW1eNIatOZq2u61olYmU9YatJaKZa3rT1ErW4ozcz1bCriuNNUM",
+	"P6tnGaMJXO32njxJDscn7d6kT9uPxoes/WR00msfs+7kkD4a95J+vxW1tJSpGeWn6+sI6HCuM0bnJRoI",
+	"QoVasYzICZGCkQVn44AgrYRqOiBfhy29XrBhazBsvXv/+vL84vTdxYvnw1Y09CODi7uMDZ6CqcIjMNlh",
+	"63oohqL6tYsXf7m4fPXi/Pz0uxf4WXjcrkL5q0e0120/Srqj9uPx8XG7P3kyOekmXXo0eoRflSm+lirF",
+	"laZC7/bhZ29eX7x4fatPJyzVFN88o+KKrOWys9vHX7x+vveHG95v1vDl2euz8+/vfBFbhtvOnnNFRylL",
+	"yjtOsewzy8iK65lcanJ6Vtx7iWE5yi8T93jUSpimPDUPn1lWVYRmjKgV1+MZS4icGM4lesaVfb3ZZxnu",
+	"+Ete2DHHtNttP+p2u+3H5j/d/P8Su92WqjU46j6JWppr2JynZyQYjaFga9B6uMjkKGVz9TAcLGy0s1dc",
+	"jaWY8OkyK8///ULBHiQZmywVU0SD1DBjvqfIFVsTmZG5TFhaT5Z54dUBbYz0OT2DV/ExC15/G5r0jgKa",
+	"HHf7BZqUh1JHmOI9SJ3X8hQWscQYaUq0vGJCkRUTmnChJckYVVJwMa0nhpCXyA81hFgqlhCapoRr5V48",
+	"YhOZMcI1GbEpFURLy097kKZ/vIE0U/qZEeHe3kCbfPRIlzefWZZKmjSyDFdE+nsMn4ypENJMxhDK7IR6",
+	"MuUPbWCY7S/fh3+ewDM6W5vt0RrobMlCqh0WqFYYZx3FghuQZG8zqeVYpg0Ec8JCyTnTMy6mhKWK1RNp",
+	"4V7VTKJRJq8YCpuMKMOk+YuXgn1ZsLHej0zHm8lUZC43UsKyTDYxl58OEuq/llLTIpUupCRzKta5SNWE",
+	"Es3nDQT6CV4RUmclC+J4xAwhVhnXmgkykZk54AhNzbGy3ocqo01UOeoXJTQMD3f9ctFAFJwCUuQdUwsp",
+	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaRG8+t3+yftXq/d7190nwwOe4PecafX7R4eHf+1FbUm",
+	"XHA1u0RZ1hq0lJYL/3PzK046R91+r/cIX5EpfQlSrPmLR4e9brf/V6dh7qIdtLwye3mjZ+B8GrTkggnK",
+	"H04Xui2Vavf63VEgFFuOlLCd+fiKlZd+i/a6zER49+Ho0aP2I9rttx9Puqw96iX98SE7mhx3T1pRawlq",
+	"vOFYEFZILNUadCM3Di6F/7Xfi1qLTM4XOvipb9jNHjj589dFfnnx2RkZwVZaSdSaldGhwXgI2YZfZvbh",
+	"G1E5ZDcm4FiY0FSxqMXsGD5+xX96q8XaIVRc5TsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0pf2zQJGt",
+	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgOwy",
+	"qkGvbrLWUIiGboFyo8Hq8zu/v7/7+0N7ZOf3H/qlS6RgtR8zv9924ayUGrYGX4etX2nVK7S3BIqGLa4u",
+	"KR/aI2nYoks9kxkO7ooL/I654dq8xp8U8PMGQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
+	"eiOqp93H/znu/l2Pu0/AKxd8zuRSN5siiqfm6KjVFbV9uFmXTnhCjHlhTwkuQPPcR0ukm3Xno4KWmA+s",
+	"Tj90V+F8e3v2A1vX7JQrto7MeJehJfHx66Yt0n8y6HY7ZrD9bplhj9ujvmE+enTUfpJ0Wfto/HjSY316",
+	"ODrptuyxa9Tayot73UGvPzg66hx3e/3DQ/NiQedmUh/YiKgZbLtFxib8i9mGV5enfxUXX0Zn/8WuzpOS",
+	"6zFqqbFcgEvT8q4aGL3ds7IaGMXezJjyVtSS4nLEZjSdtD4ZHQHW9LI8rS5rPxp3e+3H9Piw3Z+csOPk",
+	"aHw46tMW8th4zJS6MIxXtkwML0bgGqFwExrwYFP0jsmci6UOlYmvLbwNubg1aLH1n2aj78b8Df/T2fu/",
+	"n/Ve8zN1NteLvz47Ozn72//7P/+38//+z/9tRS32ZcEzpi65aA2edLuGkSYZUzP/IpXpS7wVpZHlmhGj",
+	"mbPbx2O5FLqq/kzLu2N3/vDuJK/wzXETTTM6Zv9pvdudsZxXmOkx6x21H4164zbtjY/ah8nJqDt+wh5N",
+	"et18yXFswejrDgQ7rz1Z/FeaguGjZ1SMWZqypNGo88qonlFNhBzJZE0EY0nRY7LngYdmeC7/xm48RcEE",
+	"dLj+xzkIdzzUgsn8gx1q3cqZ1m024J7NqJiyt1SplcyS+mCQkHrGMrKwNxU27zLLmNCX/po57rOMjTWZ",
+	"yUwxMjLMk62NDGar8Dal6SJlxgyi9v1GQ4TN90yKzyxT1MzqtdRGHi70Tg7jcfBkzQkcXr4UUl9S9+rq",
+	"gZxIpvAkhnvQYRy+YJ8zuR+60vuB+yqccvDVeo9f8zSAerBD8z1fu6Zmkm7vSyCdYCumNAHGzCkXvBDO",
+	"/YZo4coerChI6FgrOJO4VmS8VFrOWVY4lqrn8d7HbD7CV6jCNgzRrm85nnmDCGX+pddS13/mpczIWKYp",
+	"o9Nl8SDOP/YtT1MupuRKyBX6RQxnScE65APlGginZ2wefvACiNAwM/jR8A0dyaXRHAkXnyUfF/yVCVPj",
+	"jC9gYwxaZ2RFlZ1rQvTKaJ7mu0E01nHmGb6LHD3q9QxZVpkU02Bo7xXLGsRG9azfdNjtIEIqxzQOIUHe",
+	"bGJKjB/tqXLcRCU1X6kolM+v1m+/5/LR/3r+l+mfj+Z/6o7/mvVGH8b/68tPV+ePvxd9/ePqePlCPuKn",
+	"9Mnku7/9V3L4wz+TxmpWwW7xDQvgpECBJblapHR9aad6mlDyo/zMUgqcy75olgma4ljc823Dhq3bDrRe",
+	"N9023s1ccxhyzTigyK88zQ0qpn/BuNvttR8l/X77CTuatI/pyejR+HHyhHUn/+mG0OHiM015UtkDGx4u",
+	"520EJLfCuUjyb9d4atcQG11H5l+gFuSkMTO8eW7JFrW138EDuqosblbMwN/l6XxjPdAQ6Pm37wX9THmK",
+	"2nD5kE6opiOqYF6JXNVpNcnochm8oqTK+BfkCs2+od3eyc5Ry+fuq8WRVVSZ0tiBIMi+jefKM2o0JJJK",
+	"MWUZSeWUcFESK5b9zfjMG18Y/r+gFXv61LFOxabztIWtc6nh2SJhM1gSKtzDkLiBZzlrm6cITZKMKbVP",
+	"ysWTppSLF4VXEzewCl3DcQMJrJg5e15HB6uAI/+SGbXpEU42EV4XQA8kV5VApVca1ZkaawkUxH2yCh41",
+	"UiQf5AZyVMZqiPKS8t2t46WzN3y0+xcwkYvx9tJW+6ezkSdA339yA/mlzEY8Scp75rV0mjpXBA696g6Z",
+	"+EdLMtmKjHv4ZCCZ01Su4JX7SOdinlYgjF8G46hsjXyQZrbfU5G8mUxqBe+PbKKNtThbzqlQpUjuHKds",
+	"tgW8h9FUz6qZTMaAYGnBDPPsIq/g0bOEzRdSMzFen4m3mZwaSVc9GBWdM2JJFBGleZqSpUhYRlZ0XbMY",
+	"PH/tJRdmm+GLQ6Hl3hfI8mA07R/YGhz8xW/ts1TjjRkcoXgLvg9ZcFyQYOiV1WyaZYmwr7iaUz0uLxB8",
+	"AaSdMQ8hZ8Tw+NY0ofCrc/fqAs/XULLwCecDsoS8NfuHvpUyCYMRbqSfvw+IJ/AEKVNsQpepRive5SvW",
+	"Ecg9ffNpHRbS6bqhYW4PvsZ0J/9VnACo888yljChOU1Le+qDsevrfXxuDvCCy3HwhpJcKyo+BB0Z/p3e",
+	"e7CPRnRcEG69gn/CDIsUh1VDi+roA7IEPFLjSfDbgiuiJeqeGygUMhF6HgK9qE6iSMEIvMwwUs/I2P7x",
+	"MfnMFR+ljJyePzs7A/OGjjXL4GyANXeJ9vBxLeWlHRc3J+eM0QR4MeVzrluD/vFx1FpI4AlDmdIwMMl+",
+	"j0S0fFG61UXhxa23aWHKRAsW5y3N6JzpGgcD8OxPS5atycLf1Lww4T2B1Pc/m7VYiishV8Iwr1GEqf0I",
+	"vLKe8nKpL+XkMqMC6iWA+jCmgPiGOAHx8ec9SN7tbyN5OMdGYuc3BWR+hzG+msCjMZSU4pBKTtFAwMSr",
+	"ZlJjoLAkH2wU0UYtOSo9OGxLbnjtvjmRG+WDG1AjTfCGgB61hMChO2Hgx39TShTCt3dJiO7RL0CIjArF",
+	"0XVc8HZnck6MDWAk1jiVajNH5G8p7D5rItq06qlE903xtfsQgjZZjJ4Q4YCaqZHfZUjyI1X6NJlzUdVI",
+	"U6o0oeYaVzqjWtaJIkhbgJsqChLHGFb1NWQ1k4Y+1tmxz/ZgTcT4sW7QFWIEowYiyOmZeCmzcnIj+EPe",
+	"nC71jPQ7XaPYzUMSTDMqtEsVCDSNHTz/S2U0GXCg0oQWIgd+QPVRCEX+dP7mdV0QovyiHQZivvWKpmZi",
+	"rD5YauzC8gft0s/dg5d29cpCAcLvVhgYlcC8x+oFXJD3Fy/bj/fZCL2mI8PPhOQDqix9ddRABHTnvmQs",
+	"GdHxVZEGZ5rMWLooS4P53OfhooHBdWQkqU0g3OylPerauIz10u6Tr5ZRzcW0NWhBIvxykez2sWC+qjn2",
+	"JhIId9blC/5buLKjmolSXp6iW2xy6iaJEePFgtFM2Uik0YgnmglCScaMTYVh8dWMj2fm6YyMzHsyljKq",
+	"mAJrnQuS0LXagUChj+wm3GMJhLb6zenz6TpqvWar96qqxgq2qo2BOEGVcrFnYlCvJiLzmn3RG4L5Z1oR",
+	"wb7ocszUpYRZqj550u722t3eRdfslQHyWyloSfrWb/trByR90kg1pnJK5izhlBg5B8etXLAM+ctqIItM",
+	"JstxnZsjT7WoC7RUXpSncGKUAFI0gs/vI8sfF2T5SS7LX/uckaZQS2n0lk4v5VIk1SNMz1jGIqOMmpmY",
+	"PacaCDKBF9TFRoREp5H5e5+5Fl3+R8W5us/WThMv2hlWY460JjMhl11FVqMgE0ZHR+0n426/fZgcsePJ",
+	"SfdR77GxxJycw4SEaK8sj80C63Bw1G2W6En3MW78x7Q/aXfZUXI8Phk9oo+fVCQ6V5cCiLGvAENqmhW9",
+	"qC1UPdd0MiEz+tnYeYuU1xoDlicudVOFqk1Dsse7c6zlYSSBzOnl5b294mvjJnXYzjCvgG1gsdIkDHHe",
+	"0nUqaXIh5Y/mYCtljn5mGTk5Ij/wb2uossBHL8GHAw+XbQNQDed0jfQ9OT4+PCGjtWZQnTiXe3lMuwWj",
+	"oBcEDOxU0Ndlx1OhQnXQQAUmEsMisGANXntczYgs8N6GSILYsjNAR+v1D4+OTyCx9qYJTjeJRoH941TO",
+	"HQbjYxr5FDfnU21WR3uD7iMjBPo9EALmKL/cPTcYliUDzRLsWAx7ljavnDPgMUO2CVX1frRF8JZLH90r",
+	"7N8ghux8+p9ZpvbMlyxyaODTD+dD8jhjhUdrBgzkWGqXmNKYHplLGAJ6zY6ZS/b1JQOpQdXa004KDRnz",
+	"vXdUsx/5nFeSZH0tsyU8iAsparWbjGp2mdq3FFdVMShknsuM5W8yI4KfIWq5v9dut0pmM0WSj66y0oXR",
+	"A03Q19i4vOh6s+cL+lwqhc1NVQ/4/ikTRuNjG5Om617qHswzVN7JlBmlFSlZ1lghSAyWICVKg5+5bnea",
+	"2zAd2L4mWMQ3IsVcK3jXEETIsAUnyogRqq5sHG5fXe2kKfZsZpbHthvWrjxwQ5JziKV9u1TrBpZO5ZSL",
+	"TQyN0bjLkXlFyM/VPZExsqLc7Kl9mPjxzllROCdiR1ShQzhgJAE43StOh5QutFyAy4ESzVK2mElxo6Kr",
+	"XiFXEVL43cBLdp598gmcQ0fmyUeH3W73qJob+4RCXuDxcfuxOUZPJr1Rnx4lj9mTrrl3Aa877HQ7vd5h",
+	"p/uwf7SxiKvmc3Dsoao9aL2Sf+dpSh8ed7rk/l96vafkRy6WX8iXxyeXJ0cH5CXP2ER+edg7Ou50wTtR",
+	"S5Le44t+d9A7Nlr2yXGvf1gkiUugbKLJo0G3P+gZah4d93oFmox7tNvuPhr124/GvW77CTtK2sd92h0/",
+	"Sg4nJ2CZW5p0e4Nk9HhwNBg8PHq8mSjV7xWI8pypq9PF4mG/0yP3+ZvzA3Q7nPOpeL9oyB6/ufNhJy8p",
+	"Fr/XhFBeguGTMVZXrlZPaFSxjoq+rY0lbeLd8fjZ2cnZ1eIvf372pycddtjtjPupGM1fdpO//Ck1hMvM",
+	"7B5aF8TDXRTBh5S3XaX2HzEbDI+Gb/YbRE4nLqY7pqEZxepvSwVIPUtxBylov0Del3Jz+idP/aozYnYs",
+	"t/hXs2PMit/OiCm/eg8jBtfjGQYay/A08Ks1P2qUAcuHPkpZZ7RwZV/zlGQMApBcE0ij3EclGjX5GC5s",
+	"wNMNpaIHFMeaz/wD17P6QIS5Qmhj+du/CDcW8CX/PaIqn/4x92BNXXR55338HyF49wtgtDnQqd6xZRWi",
+	"y/L5sjZHExPBM4ZXN6Tl+LxMRAXskDOtfP6PT00Z2GQEQqd0v5SEcVOiCkyQwEjrxWMwE2BJKV9RsT5F",
+	"/acuVZh/0TObx7UhwVFLeWkMw0vq3lRnNbqL1o9voROxgvYLxO3vPiE4dIRUBlJPovJUAkKhyqkazGo4",
+	"95S9ZQOR8luKnmoLYwoOQFV9JQF/FlRqqDsnVMHY9jPKR9pMJ3cPkCnjTWXE3/HPAJNJySLjMuN6HRFN",
+	"p8ra4ngEkQlnaRFAQSk+FQzDmGKZpq5C8BJuhaWQWQK5gVD5d23UVPxAa9Ca8SkkK9MpBFFHGFoCQkyW",
+	"IsEa6Pdnz2ZU38grtbn0+0YyNTiaP0UtnfHpFGaTO7vaDlE6HOyu0NN7DuVrEVN6QTOLDoc41jsrB5Zv",
+	"4ClI2iyBU+fzVcvRnOvSXK3Oth8e3CbItz3xlu1jr5im5u0InOWxuixCVwM8Mny8rTRbNCIoGzK180Fa",
+	"eLHe5vtz6LX8/io09C3fsRlZGt7BRLLbqLEUazMl8J6daX5DULQNmGjh6n18/ub1i08IdVbixT8/+h9u",
+	"/LfkRvznuxoovX8wPt0r4e5mpwVONMwBaQX+0J2Nluua82UXmI1NR0v09YYYfjVzgZyqnVPirmtPySD0",
+	"2DBe3zQAbZT3wnyfCc3HtBKUfC19DnpZu1yWnisrl3mOlWAsceXXPpN+HzfNYZMZAhlVpdFUFMjygOHA",
+	"F2q5WMhMs+QVSzi9gIdCCrxNKRcVPFxPA//4JSSLYcZ0Y7aZrx41OjWmGd0ux2xSCLof5xQJJhZ8op4s",
+	"tXMA6oB1vAHQ5gNG4lyGVG1wopJfkb+5ETfgWzaWc6Zqs78qwDJ1aZqboiTVXPI9sNt8iuafacoT2pSr",
+	"cUrmXCnIUoKFqbLQZ/98Q5YGpHqMMkavFKEkW6Y+02oshc7oWNeXOhlW4tjVIKhmwmHsU0DWbarZzCmw",
+	"IbujOk1DvA+MXr31IaoKiPlcik1OgBWjV5fB9QLZwkpGRtXaGFDTpcV4qFKrGIsPCObfvw/Nek00MxMP",
+	"p1ahV3FuEOLAKkHsBwS5oVWsKDPxfLcrDEMVM2fBmif33718Rp70et3IGFVwoXfcOe70Tg6APrg9zGZZ",
+	"LFIjL7kUD/+mwDfoGctZ9OMZm8NBNqdffmRiqme2hNHOSunM7fsXF3RaP2ybeWR4e2UrttRMrkSEiRS2",
+	"rs/wkMzqhv+487hzWBr8sHU4bLUaRnhyZM5PrRlEsP73sPXxP37X/u9Pfxi2ft8qDz1qfWlPZdv82FZX",
+	"fNGWMHSatj2nIDRisXT7HVukdI0yoTjjtxmD5gtGMzJUJKsZs81fbGmRC15ieiNhNEt5XnTtqt5tll5c",
+	"qhCNC3QoL5MDAJUyZVTcaHI/cnFVnU08XHa7h+NllsI/2FOSsfSbYUuwL3rYinG5HvcfPz6Icu/bgk5Z",
+	"h5yOgA5Qrmhze6xbLlhGeLsL//4RMoe+Oe6an/sn42WmZPbN1U/95Wn3z7Pe/Lvpn5Pe+mjeXT5afffX",
+	"7uP/NakbVBNX9LtHj2+z+j9K3Cz1TL6geuY5HPRNVPaK871RoPuWG9Kno1UH/AGSw+GgoWnKMmKUxgRL",
+	"OAij4xlZyJSP1wMSZ3ExQydlEx0Bc0MemjnMXeVHrGPrx1FDcT/J6ES3OdOT9kzrBV3wdkY1gyVuW4F3",
+	"0BmK0rbGlKin2Tfdp/qbXmv3Kd9kKT1p3sI06whEdUgIzJtSEYl/Cuhh5rzycyY7Trl+wj990+t2n66+",
+	"6f9SU2Y6W59ObPl2cbbndgJaQgJW6E0P8T0gT00tx2NWYuteOOSJzOZg4HChD8G2o1/4fDlvDR6fQN3b",
+	"nAv8u+fnYwaL2XS7T6jGobfx6NEIKHr+/Id7yjqjfa+a4pp8LrIdE2awH83Pn+r22YcPH04D66N+IOOZ",
+	"2WhiylBinjw6Dg648uH2LeA3k4zRdP7NsGWV+GErQpCJb4bFqmYQeftLiuuolXJxFXYjrM7h1FbRAPTM",
+	"6Xft92dmyF73cE0BzfO5rfOtTGBv5b7g1u/d4dcxyu/vHvpLeW/B8i1Q1h10F6y5DljRvhiiOPJ3jCZu",
+	"8f2TlbFPmQ5Sf8D8xtJ8VdsjZeMYmhgSf7djuacCBLjiWJA5NwwnDGBvHImqDuJHrjR4bAJyqOoYUq50",
+	"2JFhjyHkwNcNK4M3EK6rn0dc5ztYkWczqgPQww1MTc0e1WScciZqRqSYSLzIqbI4b+TcXZi/NFJ0CG8Y",
+	"ay7LyKMtQ/3zo194sE08VgaCRoChzUQ2XBc4HfdguhciYYnN2K0O7IVIwlCbDadXx8GEf0d5DPaZ+kF0",
+	"/TCgBdKbSRPrv5W29R/2Stq2/2xXp303AdTl1ywTpg7k4UeHiFYzHHhDhZGc3+X3DjAKP4s/F1JUS3cE",
+	"5m+xqrtBWDnmqyfUbRjmNZ2zJITOLY7gNVRKBf6viNC8KyYf1xwli7yqpTKgPNOkaThs1cQz55pmevvp",
+	"MS4Bj+9FFLZqFppJQqhbkKbP53Jyn2+7ctG6DwupG78Kz+33yVKidPHL3zHoPeibfMDy42HuFcutKxJ+",
+	"Yb8xMqW3KjlWsv2Suk43H9IXnfebqxFw3iFwOymHRktlHL7jW1Q7ZhQ3xizvlC5bCxBqtxoJicVdtcQr",
+	"o26UB1wAxWg4RovjaD4ooOBK+zYBEVTZGC0A2iBgR6daEXSng8TMtPqN4RfZdrH1IHwNZ6tNc8vP19KZ",
+	"Uq72Ko+teB2Hp5ZGiM+orltQczEg4S56SAYP+Ybke2zXYEx12lz9qDardcVBgV63x7A+y6sQqb88LHMZ",
+	"xnHF1nVDMNft05V9uuCXV2y98fvnWi4WTUtlLgYkqTOM5OI2i4JPNm82a6Bt0svKttm367Pne+tleWVD",
+	"gxDCOdUKoQuX6HtjKmCALmn6OLai2fj5ZRA8vMUIXHSv8fuN6ujSxxhvrmHVf9WTvPGbU6b3+eB1+f6c",
+	"d86e1/uKgsP7niIcfG0AZ2gOsxzfpcRlm1xAv8/YpDVo/e6hOTKkMKz9EK+qh2fPg4ZyjUN6e2YkAg6H",
+	"nIo1wQxGtWAIsCEnhJL378+eY0EyupaFFHxMU0DRsqARgAnSNKFcgNxyMs8gcrDJ772gU0ZGbMqF6hAA",
+	"Y8eMQ3Mt/pGLq5igw9adZ/aBiczYU4zzSzJiZE4TRpaLThlx0k4JQxhNLt1e/zG4Q/3fhbDVx9P2X2n7",
+	"7932k8v2pz/cWeSqVvC/gtAh10TRCcSlFLOmsvP9QoL5oBScAihkrIYDoTmZsDEWAncaAFSHIkdQjUjC",
+	"JxOWMYFALOwzy9b2JR1yzhj5+I7pjDP16X62TJl6mOGfNmxQBFi1FC8Dqm7yhDaT/j/a/31rkk9eOWzn",
+	"LQKWSJGuCZ8ADeMXF3QaOzhaZD7FItxvK64YiY96/bhD4gcxtj5YdwhUT9EpICSo4M33lPOAR0OhJAan",
+	"KCiOGcPkhUUmv6zJHNZfmiGQ+/GHhxBejSMSD1uH7enf+WLYig8gfkkLRhCds01rMWm/shDPu23fF0Jz",
+	"vb6gU4sKPHktBWsgo5mzJZYLu63lEpBZBkjMHCXcVhJHxfArVyQ+7B7FwNRQRIgZGdUQ9FD0Dju9Tv9g",
+	"82TNaG834x+pQpOqSRDzpACWAGqKn3dk0/rHdM4GxIZuS32NIWA6wEtiOR+xDH+Ko1wAun4cWLVAwHeH",
+	"CRRktB6K2D7uukrj8x1ySkaZXCnA6ohhFudymY1ZDNIERjYy8kKxdGIOEegVEUC4OngmVP+GgivCp0Jm",
+	"LBmEmrKeMUEwiQhGbHYNZJZGBExFQkmcMcV0TFYzqYBmM+u0wRmT7oZ1NEvQhtG3QbW7Scg1WL4z8V9w",
+	"FNSuIghPqkhc+JhZApkBbBMds7nhE0OTIimBYBbazAtpnAPKAXtsYeNMsxEARAyoKUW4W0tHVerHntxk",
+	"1lYkBsQrEQBSC2qj0JDSIsHDx+aKUDxjHbyS4aeFBZ9KpZjau4CTbMqEW/AeecW/db3tByhOqU/Pssc5",
+	"ujmHwmcokDmjwibScIzZu31VCksfdxtIBvMKiZUwQKLHR5ojof07jINaQ79JYFhTfpMiGVj7t9S7rFHf",
+	"NBbrE/hltcjAQX/L2aCB0zQZf8L+gnPJbalbTsVYLk0Tydug/IIzcVbSreZxbZ4OesSfnv3XUmKitS81",
+	"/lrIa7NJd3+A/DZAtoAt7az0n9zjdZ929z50n7mOiuhM254L8aDM2Heb6VscMk63JpHAJuyAHNwMBRU5",
+	"FHOoI10urPqX98oyopaqq9yJPbBnLOD50KHQfM6gmzi1MCHwSvg7oWuUkkHuYiHjqG6O9t6cMq0wGaed",
+	"Z+Ps9LC93SW3tH12y8an8zyY6zxQ/lpqCK/gqu7HTHnHs6389Nzdeh01dsTZ9pb6Bj3XUQ2447ZXlQEl",
+	"r6MSUMO2FxQgIe6K1YvwpT7f9fQM+db5wzPAJ94pdRIbSwQNg0Le3Z+FvqXJd1SzFV3vzzxzrsZSTPh0",
+	"me3EQa8K919DCETsvOCnZ6+DtQ7bnW1/8q279c5EGgTPlsVG0gmaAljGjKsM42VJ0AcpNB6oCNzGd7au",
+	"QQnDHuva1FRl69au7YZjZEWlcciOr8p7t1xHNQj4295SAdu/s7V3O3csl2kCCzliZEEzZY4vWm4qE3SG",
+	"sTs/vwSweWD61DSMsSkrpTbmeyxpc9PvbTRsaqdeOgLmQU+wXeW/7yN2HdUUnWx7UaXM5c4W10OZgtBV",
+	"WsoEMocLJS9PSYw1GzFRdK3ICsAPyRv0MIXmCxkxYwgqzJu3nS3ZF+1vLgiSodjeOx7LHA1nhHjBe7BF",
+	"FYV3G9XLOMV3S3SuEDE4Q6UQDGTcBc1N/f8xdsMvc6hsZwVyqq7MmQJ+7vz+GUsXQLhi99o9aBX2gt1G",
+	"neBjd6tN7dQot9xuc4/JTsLnN071ZaHx5Z0s/fa+npFripfHtbA7AkmkubWkQ3z48KFdTvHepEiUM8Jh",
+	"nFZFvOBzJpd6f01R5y/Yoqm5T/1Se4onpNhgwQzt7tSvxg6k+2hid2tk3QVBT39jq8U1rkQ03Bd5C+Q9",
+	"1Ny8KecWZTTohHkHBKzp+ok+8FRObVDSUi6MZPIERFx9J85baPnj4pt2Ucufldpg3qXZvFXQgyrmEnF/",
+	"CYlXaNK2B2GDdmfb6Jl/6k7I+FoSJsBDU24BB2bKCMvggI0qTW72mGipJ8wO7prTYgeZO5HuGzvnrMOG",
+	"PXbHxTgKlynhyOF72exJiYl7fhsRXvr+Mne6b9RyDPtFTNHb6V0M0H/HzfKVTPiE1xUAfwhD0ZUYdGmj",
+	"uarpTZsL7rlu6Pzyq/oq/51ci7DQNd1k/vWsQ2yIY5g9ssmxgq18exjfAwiaULGI9PqPzf1In9qGJvuQ",
+	"qKZFyFYiVT9+Z3Qq588gv7iMHMgqECR2CS7xU89MFmpITBmqGWE733fo2rylnqHlLiZkXTfh66iAP7p1",
+	"6+UQp3fo72vsPXwf20mIKcsOQPKWIVB/ARWl2vFjj4WpNM7YGhgsfvXuiGvM3fCwAmQU/hkdoOdYsPRe",
+	"0M+Up7dQVyi/lJ9ZZgTUTifIm/xmM+zR5bI4hI2PP/82HPB1VOgnsu3hoHsJ8H4JZnT7Biggtd7ZOrmo",
+	"BteKJFTTEVXMeyQKNrbVxCymVG7DCLnqkItsbd1VKdV3GfgoI7z/9gb3P4TWUAGo/4eIPuJUX0uNeaX7",
+	"Lhj7grb5pTlhdnNS2ifOnltPZVTXZHzHc+qi2N/7bs9wxGmqOgKZPalBPNbgV+9zFuydIBLVIF/vKKBO",
+	"Q3jp3yzLBLU28xfALEPGiZYSmwh3/vkzRSyxbQj012eQ32Bt/wVWDTEwZcb//usq3l7jXlZBODc+/74G",
+	"y/Ku/YIeqrPk4agq4r+E0v1eLDJpxmBUumf5etxSzfhHiJxHJeTCbW8ooCT+I8Xdq9qLt8bARYDh96Fw",
+	"ddYWMLgBc3WPlW3ALt2+e2pGcKeEvRcCu0bElzMRxbTZTXauZCwTLqa+tkGwRsjG0h7LESA37Sx7Fwz0",
+	"QybFNATb/A2jGNG/mrhEmVgRmogJAi7dAiAppB3dvdT0s/IwXVBmUfU+vxHMVgXJiQXqIi/oeIaee1cH",
+	"M2fzEcts8QPcBX4CZcGYFplhUc1dlkfCdiTmM3MrkDPVtD7dHOsvOBszV7HRwdIIj955fHx4Ui7Oq1Sd",
+	"zJvwST7M1ljy4o47myhqxNaCyUXKSt87tsUYO3ztDPiRpumbCSDMbstY/7RzIUcIvVRHtdVMpkU8JUi0",
+	"16zZjeEGYpjF4bFA9t+XM3ys182nSrOMgqqF+fp1Q7jiAorPbHsVYDLArbP4eEvhUjRrcPIcunJ1tSQe",
+	"P7zwrhzIvPZViBRXN8hsKXypy+Zyz8pbc4i5X2qJ3QnWTNsKUd+9f315fnH67uLF81bUunjxl4vLVy/O",
+	"z0+/e4E/l3989ub1xYvXlZ9fvDaP27/OL89fn749//6Nue3Z+/OLN69aEXzp5dnrs/Pv4VPmzxfv3r15",
+	"V7sCeU+dnQj1/uw51fQmxLoOC0U+4gDygcjR39gYjIuQuauIQXnwYpKDFpaFmz8qSwg2Hh1+L/nEaxj0",
+	"FCFD/YjjPbi0fhuFndKhrnWpWBZHRGk6mSAUMca3jHEX+90VF/Yvohts2nqlVcF6Hgng546OTYv0bimC",
+	"ZGqaYNiGpm+D1cCCoBIA8bulOJ0yoc/EYqnj4FSL3YaNHbByoSTrVXjEmWkbNcxItwTaa8NPtrwUC1mK",
+	"fLFZHBeA7eyZimAyNu+kQ3yvbyjUdYzIFTGD3ll4P4OX1orvftccXGX5vUE24gAxldaG8LOliMhqxsez",
+	"APWEZGzBqL6lCN2hKq2ww92jbgrBiVjhKSNG5vRLe7TWDA6yo8fHj04Mp50ZS2yZsWdWZ6nqBr5QADvo",
+	"BcXfDtOMxGq5YJliCUviAaFktpxTQbSUV0SC4z6o3Yd4X+4NDqHiiKI8GYq8XoGlitlOpiQeO3jMeAAl",
+	"DWC05S3gDdt2SJxklAsupvEAq1dtXzfzVYVYOiFar50YjMmBQ0FCFFhrCOBMUQhZhS22pa7u3C1XopQK",
+	"S6JS8KdYPAJ/KU3T1F1yyYpRy08XZUVD2jCEh1yr+GKgKGo5WkCFoc0ki1r5WtWeVKdnrxpYgWECuZWL",
+	"tu6NixD5hsRyMolJyijqxkRLZAYVCk5AsZKTScP3w4bSVV3dNWZLgm5wYCwuM4GVlzkKT1FC+U7TW9Q/",
+	"e9t1sf/M5ocu+JwpTecL8xhzuYEbP5PDuMHt11Gx3dC2518GvZDyh/1gd9MzgmF/iqoLDp2EYdd38BOZ",
+	"sh2o7/YrhoPg5UU7x+3LOdcaxMUkhOyzy9nJlYdtEjQqgLjdUGltrBTP3RQu/wtETWY4VLnDwtmR+UkS",
+	"Ig466P+l0DytAavb3SbCTuebJ/QKbrrO23HsyqjneP91oSPwrcnogoQufw4zxrCb+q1f7o6We6q4XMHX",
+	"HPFt2wmskCtoR8Frb7Qavsf7RlXfd1ysaIphNbtdq8hLMbfY7jMFaVWrVJYEzp6H/V7ejqKacV3ohdp0",
+	"0NCwvqSEpF9q21GmHgwp/EitQrTjKpbwNrd4kKjIT0ePm2+GnHDzzJwLqpH4c7pYeEhN8P7U0+65uYif",
+	"jlqJFKzxRimYu8855BvODrjq7gXsl6Zb35mL7k5AjWm6E+rB8c5rzyPr1xaYAdzKUUsKtsN2Lrxq860B",
+	"dbbdGkxl61s9KbfdGZISeshV4FmrqIlyzpzl4DkmRJ8tqS0lcMRby8Tga0bOrW2ZINESJG+gJu32Ia8w",
+	"1X7NgSKBZF1lUlsJDAR4SqgTvjxloRtSYJIBSKHNyig2yrG4X46upc5B9xTC1NSIjqjFGtbJjB6vRVbN",
+	"5RmBfscd8mK+0Gs8MiDLcUznLKzo2clWfQ3gSp57iq7GOlvVI/jWO4oRq0lLMjUqMWL9mMGEuDonRyGu",
+	"Ts/35wrgdboVeJ2yfK0gKTKHRBxgDOPSbT6Jzr0GUoc7mB9G2G5nQGKUp8a+i6yeNGKQRZoZHVE8JbHT",
+	"mxJ/h1fG8lPsKYlRQsbRUASWZeTQ+YqnnxTmicDIjZqM3IIpS+os2WgoMIRslNvAmIF+9AXb0s8VLEA7",
+	"q1y2F03EbVZdA4DtqXAlfZGfrUWzdcBj1QN/T6voy4JnTN295WDGCrkZIVgaihWEtXN5TDcyFYCTl+qu",
+	"DSo3YB8dNt+JoEJ7ZBUtAI4J1FIjGS2/uEm4oMNGsQxLDucvnMdswr9UGeB7m9h1BefAlAsFg8nYWE4F",
+	"VwxB6EqurV7Js3VcAINUV5cFKM6vvf51FRoSRAqAK/9yBLYfCOyrlCllidkJvcMb9QZpE2mh4nXb3ed4",
+	"l0285eM7OrTty7zzMTQnoZ+wLV7T0pziddZEMBzLQJ4rvFPaTnG7LZHzVn05j5chikwkoLAzknLhTfsI",
+	"xbE3saAZJOGqcFwpLqYpa5vnSvxXjUCGYKT/ezj80u22h8MvvZfD4ZdHL80/n7z89MBcUQ0Xm5+q5d1T",
+	"iG839D8As9aju1OH4wZxhZnZcNLsfUOkuWtvdfQkb2913Okd1OiB8MU8S6DckgwaSwNI4qlN4AJ/4YDY",
+	"7lgWgzJ4iweifLOgPy0BxhZd3qq034+6T7YHcJx856K5YRo6OCxstM8PAOldVlSKAICHvePDk+4WFEDg",
+	"+gIY/jaDoK7Woz7oeJqu6FqReATELMSB8Kft0Z/CAha+ViBeeRK1+w93e+15biUB7DAMZynG6vMU9jvI",
+	"x0Hzl92kmm/vUiezjTjzahMg05pfrLRCFc4L8InMLNienaXC1or57/Y5dSNHTVjdV29oCAnhhjEVUCuN",
+	"XYB4k0GBXX62ANnCTTdQSHY/quqkv2sxZAW9n/F2UZ+bg3Ur58w7qkMsWlw2i5Db27y1eztsa0zVdxlb",
+	"W+OisK717sBiAlLkQ70QQpAAk1uzUfCxQpriJhiNsEjcTzxocRwm0/T6ux1l3cfmP9+a/zwz/3mx60kl",
+	"2GprfqW3SNmqkF1ZcKqViVB6dR3zFKOxN4pj57kIoCkE7Ud8xPhMu/BwgAjuVCPXPxdW2GhIrtgLQ/0D",
+	"hEW25h4VJOYJBMsdDPtQFHDYSQjD7l4JQYorxhbKNQUD2HUAIX4W9nWyHBvXBc4bEyo+uM64xpaMfCB/",
+	"YPQmUKEgr5SAd8BcXdBMK5JyKH2SCnStGH6MO00ZFoUwt1yJIEDhHb7YkUGrXUaYd2RBCOrYjDTOewJk",
+	"FqLZcErsrvoY/5asJ56AyL2+ruO0Uhev/WQE6q55DpxV2Dok/nodE6qulIdyz6OPQUxKLzNRFR83i8pk",
+	"zHkFCgDJDeO1fjA3ZMMby0xYr7mLZrg8swbXeRMxQcnfj5CnUBJtXQsdEptltWknVAeBPHde31O53oIb",
+	"NHCucQXJluKp2a5zuobMFHAJES2nSIEV17OhiHMjJ47IiI0p6tlUewPJ9V4AcUBTw3gWmFVIjZXV4dpZ",
+	"fiybc2Xh6Oyn/J46cVh8ddEhsrNzAy2Gw8PDJwfOL0kmS73MrKgT5P3FszDJYc1oRsDT95QIBtkQVvRx",
+	"BbgcRC4tgrc/rBKqWVvzecnwOiwa/v1u4bS63+/2P560n3z6ud/9eNh+8mk4TH7uf+zhv772r392v349",
+	"vD5o3+/CpZ97H7vt/qf874+9Pjx5+LHb+3Rwcd/8D76p2z78dDD42G0fmx/8P+4Phx3z0l705Prgj/f/",
+	"+vPHP7Q/NT52cIs2Fft4Xn49F0Oj1wB3wJRpc5JOlhnsGPD5wdmHmrN1JFyxtbJ9MVC/9TyxXPKS8lJK",
+	"6zN/hspLt/2Etiefvj6+bvt/H+3w71p/0b6ZkNbTYSn7qVHaFU/qvcTdhhCpP+I3HgH4/AX7omtCms3p",
+	"gs98M8fbjN41ivwNho4lubcZfFPOT+HebTauecXz4AFIdNDbdy8+eQG3VtL04NfioJsJ8V6x7DZkcM24",
+	"yFlF4a05T6vk2slyfc1W3njdy7C4hS1b6ZTbTMugad+OcUy8/zoq6wBXrKEtCYhQpxAW3W4e5In8wNjC",
+	"euYoUWycsUqC9KOCGDV/bnKnnxzVudNLhDJjrtLm00Y9LS/Iz8M/gcNZzYyBAFY+dKwCUoPj5iVnaVLv",
+	"DT515Q8Tc889PFoqBSWbTGDa/vunj3b2DSZuMIo/u0T7ao5Gyf/s4qUASaCzpZ458ONdXNDYkaQaR61E",
+	"U9vVa7+Kr/pjfnDiRFuRV/rDsoLWoEXFukRF1Sx9dvH0BStxXWti5Wn2zl8HZjQyIPVQSoyOZxYCgoaM",
+	"E47nsFtMNrnJEJ2K1pgb1Bq05nTxESn5qUCnuqaIpwVHJvUtrzG3PawtMDSwupliDDYVJh77F5j7ii5N",
+	"i7UaESEzjGn6DGfwlIq8Ll0KMmIzmk6cqeVeW+eASLhapHR9uYtq+xzvdYQLQDA211hgEr21VnwsiyoS",
+	"/6X9RrS/hcG230ziQlnd7q3/GvrP/UJRuNxarcbaCmG2kD51J1WQvbRL7V/Q1hh9lunaZp7leXoCepnR",
+	"xYKJhMRW94JuToWWbzco7Dm9g+rDPSq5MClua1TFBlA2KZkh027jUkO+MHQyAwBL8DFikcq/WBwzz3Sr",
+	"UCaGJRmQRAoWo3TKM5xdQgr6yGJr+oCLZ+W9gjrvRQerqYjiYsxy/yykHkbkb5IL9E79qqlvtJjcfovk",
+	"+6C4dgcrad8NIQWrTe65RZ6x3T2VhC43oTJd3MfqttkLZzxsCo0UIXXBgZVKw1NjismPeY39xxZN6H/a",
+	"vztjOTdf9ZvKWQKFiqujoj+ioT3sf/zu9//fcNnt9k/uPfjDw2/++L8vv/58/d/tT/eHw84ft9928LUb",
+	"nRxe/+f9/NZPwb/bn8z13nVw9eCPw2Hn4A+731+7VYPWl9W9+iCGeACDe4imUyjNSeRylDLy01JqpiKi",
+	"2IJiutloDYUVVNU07ySPO487hwflcrbu0aYT+P5w+ODnj2Q41NGnB/c/PDz447D18T9+1/7vTw+Grftw",
+	"4dODqOmGgwfuyu28c2E2bqM8s5l/INFKVe9PA+EF1o5Fo0BJ9tsKqL3y7BOmazclaOEz0BJYcsta/zvO",
+	"5d9LNtqcyF21hYq8sxUDllwbSwcMmzGWjOj46pmczxtCd2vvmw+Ui5XMEqPnG63OxWYWVJkN6VsFY7kh",
+	"baw+8QLQqB8Vm7R7k2ByOYT8+Mj856Rey9jlkZt+oVbMgWXWUKJi1C9o9or2lQMSBFoWwHpqtmqONVrl",
+	"KzD8bXAK2FPbvIAMMu5sE/Q11INO2MoadGCtxgGQaVxI/S5r0d67UDZrqugZPg/8uCYLfBdBkBPRSYK6",
+	"tKywvbtrC4Wp1kiK2ArYGAMChTQcahfCcvlIJutwQ7rOr7ZbcJ3akjZ3uU2BPBFR/O8IpGxT211qIZAS",
+	"s7/XUiSF9dBSXqqZzHQc4R+pFNMY1VS51JdycplRMWVxKeS1ITl+hxT5GxxS/ocqi/zp/M1rYq/bzMAn",
+	"3d4B4cLGmQ2Zn1r6l3t9wY9Ib4RKFdA12bZ4VilVM5zy9r7Moch0w7WMVysPi9zWkCpk9iUcraNMXqH3",
+	"2au2SwRdYq0cDilPuAh+tKsVgCahQA/RhKNWuMxhB1WEjDT8YP8JfGKUWuyRVsumBV2/CT2HQIzflZhD",
+	"oYJcYDmBmbErzn1KYmTtOAqTCDJGxzOGOSWwKzCSq8jYBWbzmgC5aEUtfEntcL9nNNUN7d8zpmwDEEoW",
+	"mRzViEnVUJHh8h/lVSH3UV5tP3PtK+sYp67F7im2zuUCyJE3zjVL3yFniSJzmjCjweZdTEAwy4kHH39k",
+	"1drjk/5B2ajo9p48SQ7HJ+3epE/bj8aHrP1kdNJrH7Pu5JA+GveSfr9gafy2cc/rqPWjnJ6JlzKb3zAm",
+	"FOCMOTH95nSpZ6Tf6eYYXEDXqjcIkoJq/Xqu9xgyqUUEqRErd5zHZkeEEZR/mFFNMyr0ZbPGaqh7T4Hi",
+	"2iGv6Nr1QoGci2Aj1QS08o/8U+YdQsR9t3V66lLCC23I2JgnTP0Ka7hULGuG8WryXTwFlwVMYzXjmhG1",
+	"MPoQzeQSU/HRXU/mMNjOZlfFXZO/JIL9DLdETkHS7BeADoTNhrjyvwh5/ym35D6h9EaoMGOJBWBhgb1a",
+	"xtwrmWEQJN/RUYoRdbR5dkmS7ZAchOwpeHAAwESN6aJyGOwWt9izRGLXnH6uLinfirWDVdNN1QZcXQqp",
+	"64RXtmRQB4ypPWEQcso0/KhqXmksGUh95inXa6AGnUxAovsa08vR+g6cXS6F1i1hXg3LRW7m24SDvCJS",
+	"CsI+G9OngOiBduuNyj5+GRSTvOluZzush+NrxwqR2yBb6zKKW6Q2Yxr5ZgN0x53M3CXWliLNDtyLTrGK",
+	"VeZsHHIi1iY9zWGlsBxDrZVmc+wIhmAAu65rM/saHexGgucHLqplEPCWrQvyg/3WhiYLjlARJPEDle5T",
+	"sYY6IzlB8tiGGS7EjyTmmTqILME8hlrC1FVQse3USl+rFbXgE+D7bEUtpG+tsmnn4XycDSKXVicCPeCu",
+	"HKZF3ly+HGb2PtONDqySi3V/WXynmE+hyOKKgLTCugWqLZjLxpw2vMvonIvk5pMpsWIwMz+AApkKn9nA",
+	"s5C2WeVW9sVC2qxJSsV0SacsRwkwkiuTaVAXY9NVoCeCpiPYyxArR89sh/zZcIEx5TUdKQg6zMmEsURF",
+	"5P0fut3Hx9FQvP9Dv9t/DM/CP5+QERvLOYM7uqcYbsYTnSijqIoxFtxols25MKYuhQ4Nc/nZGBZwUgQY",
+	"DFyRK7bQZLTWYJwNhflXyRVYda0//pdwrb9yhSg1YGbm0j3nM0Qvq+uqVPagyAUTlD+cLnRbKtXu9bsj",
+	"w127Z+vcgf79mq1uk/UXFXP+QIzGYpmmMThX3ZHzL54HaH5K04Z0QJ/mW1dkXOqMywVWyQ0IJak0W3xB",
+	"MxQemsyl0uTkqFBB56SIi0zbU0GZdbD5aBhzwA1PSSLnlIuhwFemjCpN9EqSlI5YqiIwBTFTMO5Y33Dc",
+	"IR9qLUeoNwP5gHJG8LFM0FVDXr/84VkejMMqmqHIS/uMcBnP2PjKoeDebb6Cq0HynDEcdj6e8U8fX4tP",
+	"H//8+dPHU/rp44/pJ/jtefKpwTb910l6CBPHK4z4mGgJ7TXLrEWEvPkBZbhwKTRCBYGlYW4wJzLN0Cax",
+	"nDIUllWeRURJDyjo22WhSwKQHii5YuuRpBm+SCrDQiRl4LMgbmYB6DKjag0QTkvoOA1HGTTBHNgwg9Kw",
+	"WaQwNpECZI2hyJtqoL44k5kmlg0sOjGzxc75oQl9e6kiMR2NEzaZzmKQgj+tWKbXS16Oj9U7LcqS/vHd",
+	"S/oCSlatMPIpkBj2ggdqnFCfd9A7y2h/kEFaA7iFo8JS4yYsN1f+Tro2YhdDvlvs1cc5ozaaCkaubTRF",
+	"0/Lpc1e4XRaY63NToqTr8FFL5CyTNib55Oj40cEdtb3QDY5BDp1k18S2YCmkqJDXUMWIfG32E4aDvR9B",
+	"2eSQch5LFbIE+vlsiou7DINKcsFOAG9BKkMJibwGhxy/1JhJba87FS1IpYbUklROyw6uo/LGvEnmzlvD",
+	"qlYE6mzJHDyqbdbo6BLk8uRNNas+qqao4kURo8/2HTSMtBkz4vjJk4Dxj7rdOtAIX7vVnEdUx11b8853",
+	"TG6OXfsg9TD2fo3K1JYZb2dswjIjk2/66frkJldy5iFjPRyq57ANm78+gm+IZqeD6zRKGeHg8J9wXPUA",
+	"Ej1AF7kDgHSjI9JfESsdNDXb0zOq6fMJqzfiSQL/bmrcGtX3WitAsdf1kMp/DZ+/Yuvgis/5aJW7R9W2",
+	"FLVgdjSZc0z/SA37seTScgTk++qZTC6LaRQ59SyRzA8To0W36lrbRzV926PaRuVRsatjVO0I7bo3XSY8",
+	"0+tWsYtxAe2w3Om22LK7rkloTWPjahutqKmhWl3fu3IXuzq32tuldoVD+wXYvperYlECFg4FtT3kg9Ur",
+	"XIAZO+8yWpu7unfZTx1ixNulLvkN9y1jRT/WXfoNb+aaKwM74M91AvOdf29z9Mb6C2cstREo3zxmAWjO",
+	"DTlHFplsbxqGTeOrpLwFSFqZOluRygqPV0j1HdPK6jGAkGe0G0iOBfC8COtMLTzdU4tPadP8VKYvy/2A",
+	"fvmkhgBDujG/HJX8Dnlmdl6x6gqzytGUA/AgQNRWACCbV98CCaBg5i6aWOyRTY2I4DsnU9tv1S5/A5yP",
+	"sXY9VB1okYnsuEp1DoBPVqo9JTFELmwGJxxiMRjGIAzrGjK5QAecd3Xb67w+NcUNy5VD47CgxGtCM2KB",
+	"Y/IaQAshk8oV4lHFeBKpQcZoEkPRmLJhEhW5KJyCeQRWooqGwj+5yrhmMZELJvBGbLgdvIYmiSq+y5yl",
+	"DuNHRSSmPLZ8FVn8efsq0JIUOT0bivzjSHTlhmtuRPQPXah3dMsBd0Q5rwIN7KpEJJXSWEmYcuoR+mIp",
+	"LrEcNSZ0rHMMpZrXF9MdQ4L6k95SyYWyYPitqOU/0rzkatc139nCQ04qpmyDCHI43iVDz6gV/Kcls5eN",
+	"ZWUGh9KvYXQjNqXClUanctrmiCQ6lQwrfddO4EP/VG1RNdUdAj4C8lvzSZejrjmkU1etGqJ8oo9LXakG",
+	"1MRfAh8a+9eoAPkXnL9ALd8K6ka40HzRVKqrVzK78mFwhKqDOadyOgUHYuR9bv3uYafb6fUOO92H/SOf",
+	"GWjk6LrGjq/mzv8y6NQ585AVy2yRJvuCQijx+xYOKOt+zKIca4rqyGNLAdd2XHrdJQrlZrDgWnqhRyzx",
+	"UBTjJaCz9bvdwKu7kXj9Gr9PXU5GIWhaIG6BMQuTAV7Id0fd8XfOp+L94t8J0aUcgEvXdrQdckpWLE3b",
+	"aHtaX7x5LPInvMzyowT3KUCko8J31D0kZTux2o/xU131YG6vDz6W1YO90uKCBiWNaiAcwbE1ykA2wlkM",
+	"2s1ILm3OS10Nv7D9WH/FWkPsooAjtBkNN9c0b4Zz+Cv0kLq55osdbvYuIwxTu1x7pk3q8TkQvME4OrXn",
+	"JoAbiyBzKI/KbwIUvKMjQUiPGGcZeEyFEbcSakdd2KXjAbRrpMAWePFet3+01cm6zBoyF3BU95QPRnvd",
+	"FMkHhSQRyVhKNf/MHGInOpR29cXWVT9vYRHrjzPjLpwhdXxwQac7ZS/UY02QZy5GCSZKkAq5PX/h+DdH",
+	"oKgvaP8AYdHR2sGBo+NLZjq3hEo9eXZV2Q2tN0dj6pV0RHnbBPpzTxE46B3UPxaOFhakItLnO1V1v7Lx",
+	"MqoUnwp2V8lseeYm0tdFsp06QbSsSdastiaBKvmRTNb31F0kat4Kl/5ykgNY3QCc3sJeVQll9K4QwkxV",
+	"KKJnbF6iifYdk/Pk1Ya5/ppg+lZkl1JwaxGpeN6by5w/ufm/mkkLgQ9pMXPF0s/Mmu27A+7fEpaxhDu1",
+	"61Fn3vTCPlq7Kz7kG8CaHixVDPbxThthBj16MEILPLBp6bGdqlcg7rwLjueDMYQLsMEqIBlRkrFFuo6M",
+	"fMUJycwVVJ6eldqR6hkTN++c5HJT79w8tUjbLvd/ReHgZwkke4WrIFiUB62D5tO4CTqYGpxNWXLJhZZ3",
+	"p4Q6IWq+hR+A8u3IHwfFEhnnxmlqUnSTwvKMywyY7GZb4q17rjqv7+WKLDNITredOKq7YAOLZ0zJ9PMv",
+	"0JQYuzvhy2soZ2xkdxnNSowOIhC+ElL+nSWXwN93M673sFUCXG37jd2Pz4103K1TL65m0KXXalY7Ts/c",
+	"XX/+mRfd7bGnGZ3fkelnTJJbKS7wirvRXG4OF1yuBLi7LQK+O+e5g/Szqsz07rk7WQp/4BgdIdc1zEdW",
+	"lGsuppeA/3Y38zwHKLlV5bQz0t98zvorbaPGewrPvEHQVdKfeHnqJnbR2sA7Q+EANeB1/gTF5Erp0O2c",
+	"QyKQUsPm0rr6KrEqcHTYBtqaDvn6NVd+VI/kWhu0omj9e1aEkJ0KQnrdf4mKkIpO3Oyhz1naeeULaK62",
+	"s4fb9RgZ4BMjX90dCU+iUKF+D1Y2oXPoPhzGA4cij3eKxN8hHSpa8FKrzpWBbfbGiy2pRLUNM61GRHOa",
+	"dAi6660zPhaGc9KCezqVK0ibMhdaUWvGpzNwD02LwYPySLa0yHVDyF0MHpplAf6nBRMJ+sGdJDKSAnOl",
+	"mr96UZ87WXVJbdr8WfgXYjctM2SahGcWbNAYqRkcDh3yorqLh6J2G5f255bynN/WvwUE/cD1zGZIqZvq",
+	"5zWQ9PPgVTXwWVQHNhIKVnua5UkmWHgj08TcCsbhU1+t0+t27c5zP5BX/NsQAXgnV1uAd1pobV3Ofq6v",
+	"a1S7Adg7086l/xfxB2ABnBJRIdb7i2cRce10bFYD+0LH2pz+/AuZGO4FFZAkfMrRcx1W/PS7/ZN2r9fu",
+	"9y+6TwaH3UG32+n1D4+OT/5aqP5p6KfTLyL/94vI/8Nh8vXo+u765Ng2OSfXf61l1Pdnz2Z0exeOumZt",
+	"cEjES8XMG2KioKEntFSzbbFnVN9TkcsScC7sDnnFXBmFrX8xSpigc5YQb0s4MJ8a6PJdXRKbt0vBHKcq",
+	"jEe7VnOgD3rYYqdI+8ZlO+6HYju8khO6ruG7zvh06qDibCOwllqO5ly3c4jeUvyxeD1G8FJVGf1TYyI7",
+	"yIX8bt/kzPUF2tjozMfNymOqvnp7VC1EHq7Z/EZ7ntMvbaOfgRw5enz86AQY9znVtOa0mpA4oZq2bQjO",
+	"ga7ZlpXaJtdwYYxbd6/rC29dp0bTVC7DIYaCkdjq+u6JpXD91Ry3y4S5jH9ItdLoioWyeZtFT1aYw0vX",
+	"dXx989jrHRbf/ErYsPUVJjdBiq1LRH5/1ghZE/trcbFVYRMwxoZWidgmkRYhSIpdKs3kIrSAVhy7Pfty",
+	"nTpQqy2UnDNNE8vmG3G+3SRfuQd27N+4sxR7f2bswLc006WDfVPiW2OKSMFx4HNbokJsAqFBzAakSnGj",
+	"6uq4LvHTXdxR1NimfZ6yjk6fNvHVs9lSXNVrxpOMzlmRte4p8v7Mc4kN3JMXdDwj5hNwvmCzzeAczB/P",
+	"u2HU9e2w3LCbKmmF5PWnG4Vp0jq5WtOZYt++ECBQ6+EnLLJmCaH7lvJoUgLzvAnIP0+akE219YsEbVPL",
+	"SEDbU/rsg2c398TtvJ7zkmS4AfNUhMpNvpttAU+1KobtGbGognXtsrRY8LRLnqpMrafOSJd8kQyTBVBJ",
+	"++CSgwSo5hNF+L9tpdnCvJl9Mf/GK/AHbjT7B4P6KsjBd08g2xb/atndYwTfCGFsQ2XH/elLlEq6yo5J",
+	"ThtlYchIdYFURQBWt3BU3gkkHCIz7Z0pcIteH+We/jj2eir5Y7IutctKzCIpdK0kvGtQu+18bM7BkI1h",
+	"XLtmxZVuDigCLunbNXvEgEYIOVhT9qY0XSubDIW9eOZchC/v3XUmTpWUTEAJbEOSTdGh6mNWv3271QJc",
+	"TJq2PtUm1uzRGa4OsKfSHO5ZmGhjRLLybeC0dIX+iHkmHV6PltYpCIb6Re4kLroTDE94L/Fv20BuY9e0",
+	"Zn+795xHtklEjFspvlWrtLoFDxMJbpI+UBNabwyTY8IYEYzhSqdSXpHi1PdvdN359+tlXbeOt0sbqIm1",
+	"06kzUeiVbRyRw3T6jefTAH7ZnMybIH3m6QabMgj+iaTydeP5epsewsHpKvLSkzs4Xz0ixOZqaXtWckXc",
+	"Aw0AtbsaHjfpM1ylZ70fyUto7xmVVyCSHV6ex5ECz3GAhplD1IyXRiOYOOnln1QUYqQIfWOt66HQvmHQ",
+	"mM4Zvh7oD2UB8ooJ27jKClWjdStDxb+zTNa5DsbQbwLLtuv2OpaAQa4gYBi58d0zh9F4tgWdpbcTNlHU",
+	"sj0EuRTbRrLKuNZMRARVdqhzFON0mbDkboayyOR8oXchyN18z89jx5nblCX/2F2MotznpUCCutWp1elV",
+	"bSebXHrsV5Hmy9F2jfDs3VEc+7Taoi94S3WaAAI2Xhol59y8CycyYjRjmTFI879eujX504eLSmQGqZIX",
+	"xMLWit++Ob8gD40h+TCVUy4wXzH41ZarxhEB5BFwgMWuoMTcrwBhxeZKCKNKialNuxkKLFmHqtwOOXU1",
+	"PA6BTC6Yz0B16YtueAzeOVoCVHh+0ZX4JhLSvofiTRYWUN+P1dXl//s//zc+KM5vwdtXbK18YMUqfjPI",
+	"4Mgg9nZPkfhLG/pGxGTEFE9s2MosC4oxWEo4DIDc+eEw0xpMeymwl/CbyRZXs/XYuzQSV5ceuawwnuQ6",
+	"QSG3zHYFw/GVytgtEbBZ6hVbD0U+TZhXWAvfIeeMkY+nOe4Ml+LTfcCZfEgLvx7g7LmZhe2oFbUQuKVV",
+	"bKCcU4Qu+A+AGmRIajYA5A3cOkMmKBF1rF9TkwUosgGv2xwE9mWRyoxlakAY9Lhay2VWBhO1LvGlYhk2",
+	"/SYYNzVLggiG4wwzXtZDgUW/QG8gMGaJOKZRZZSJGf3MCt1GXJsR1+ZekynTtpxhksqVQjjOvCZWeSAB",
+	"LCB1EALmD650RrXMVAAjYAufw77n+UUIXNhreOiXIDF8Vd37LG0NWoGYKKgs5uc+JgrvUlAY7EubZ/Xw",
+	"qy9dvH6IL2njwsVRDteAskM6HwZqyghXmPOn6/xm2RMf8vBURea8vobOdBNZN1gLv4TQ5phdVuyHzuYj",
+	"lgyC2hSQZj5zzEWQrObF5jalBTAasV+XrRZ1xSwIyMjnLLKUMrIAMHSMnPvd78hLqKFQmi2U+aXXKQhq",
+	"xadiuYjJnF4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstu93AMd8E/WWyzWICb",
+	"kGBjmqadoTjslBbd44z4hvsbmMLF5WNEINESo1JHHRJ/96LhGcrbrrwl9lAkueYMVP1WJtzuWuh+B2b9",
+	"yzYmfIKZKV3uRSlIZqwEOV7OjWiw/QkvZhbCA8B2To7ID/zbyAYRjXkqJ0SwVZBd6OBVDE/XArVAmhRg",
+	"zP7Av0XgHjhelcaoz4SbR2ZyBZCUGGBwvlnrjJKTMC6sIkiPVmaB5xY2QbhMkigfPGZcIcOu3dRdz1pD",
+	"rfPnP2CixncSbrtYL9g5bCB3xCbSHma2SAttBI7hXgh8rLAUnWRMZ5ypiCwwXyyEjbF4EK4brdsKxWPL",
+	"/NgmDx6ckgXLlBQPHsBZSXfTeKJGneZprSZkN4+Doui4b1vJkH98d6UEa52MfhPntbqgirkruEafJSI/",
+	"Fz4Iw+c6h7F58ABzoOBHNwjALyqe1rF/0yiTKwUlpDHgCpzLZTZmsZuK19tuIcAzxsici6W2ettpeD4j",
+	"KhGOFHcjJmc0Ch5DzYgIZHtBKHn/7kd7DodDhdMBEZ3gYBgKD15odKgxXSpWnDIZUwE9l80OQWVHPTX0",
+	"R2FVPIjyuni3W31iN8zxwQOLraM6Dx6QUwefY5HEqFdmAU8HmKrMsgg/XkRUIyWINTM/V6W/VGwwFLVc",
+	"q+FcsN0diyxMFpQDgJ+tZvDADCuqSCqVjpAeHoDVDm5KucjFT0ohc/2Nq0LIsdSAi0aMCTO+JLLQE8z5",
+	"HxxMTgjhcz8+6vZIAKYYH3TIuSRXjC0KqWDmDhCyQ2Fb5dIRZP8uMmkIyRRRMwrJyvbdkScfQrYDaPwV",
+	"glkxamcJLbfDeRIuQOUGqK2iDJFLHVdm8NSeTHg2WzaIScqVVm6ogXrIVQ48Y3nHGIyWcbwJcB8RryBL",
+	"5YAohovIMyJXXvfokHPQPe6jDloDYAZP2kO6HMYSUg+FUYxVUJfyhSusxF3L5SAAuiDxUfcojnzWasqv",
+	"GCKI5M4m3KTozpRL3SEvUDlwdheenhblXmJlFPKqh9rnzvZDK5hYC3oOSCcuZacOxgViN+ir4TbLXwqf",
+	"UWfp7OQOktrISp53+TRLFCrXHXKm0VyjZZAyswRe57KZzkY3LzQWdJU66doxAcwMjYcUUEQGTn0qUigw",
+	"46z1aIaKFh4NbNe81NNdTNMgJEXn0AiWijVA3eGnrtg6IrGQgsXIA0MBZ4bRr1N3oM9kmqCkcewc+QZz",
+	"yudKgQQPSrPJB5ujHw4/EDFcIbiOR8mJ3bKMtVmzQv23WaIPLoe8YtJGliZGi6FjvQnobVA5C3OROBSN",
+	"1nex6AQPHH+DMd3CLW1fgJXPAL1lEW8jTywHZM1RwxmKHMwBtpnZ4BE25bUoeuh8tdmc7nGIRzfICHCU",
+	"EG8W88RJPUywHQqnRZhT0ibd5piuZaeRZWuufKtnKHIzVF+V1zlCilRX941jbOUfinPPSZyX5PAs3/Po",
+	"e3GwTPAVHAIcFV1SQSeODzpDcR4WjIZQGdaah5ME6+UdTpIlxwyg3DW5H799f0EeAs7fw6+23O36oXtV",
+	"fBBaPChMnyIXBYAGuCPwzpWtFrWIh8r1zSoyE0iJosGJgjSRHVCekBHkJL9u04KRbrlZCvq89W4wVWlT",
+	"4tx2vlWk1bARHIiLqfl7ZyMLcR//Jo1+IwEkP6VrVYxXFJLw3TnuJ+7yw91Hgw+oh1+LmEdO14zRSgOK",
+	"dsi3Us9QX8GE1zbokrZNwv3YGE4P4a+2ffrAnUmQUW0k4BBwzVytEViGFgEx1usFiweGKD9b5KyfiXmM",
+	"/Az2uxFZPw/Fz+122/+/uTVGQC7yM4lz+C7z54UXEfg2xIXK1j5dEx5/cH8pQHQfPDCveM5STQuvqGZE",
+	"DggkUWMcCMdgG0D8TOIcSdb8eUOsWPe6BM4LMxwpWGE0TNiOIXbRuXIalTmpXLa/e49Nejdvegn/rH1X",
+	"KRUTHh4KUFvMC1CWuEA9ylyw4lCwYdpZXqeDwemnFi1UV1HSjL7v2v+Y9y8za0i44Q5F0PnDa8ZjmRh5",
+	"+5Yqi6tr+U474trGsVdCrpyex9TSbDRzuCEf4otHRi5atrEWJU/KXnRQO7HpDOMgL+yyCKMHOcraoN+A",
+	"jKUQbKxRpXXVxBBJp0sXQI8hbX4QuxZIfoJQv8FxDX+kSrdhndpnz21NAtfemR+QFSYTgS4h1q5jOsQV",
+	"Z8wo1ZqmKZZLkQ8zCTLO5SUb7qWp2dZre5b0Qd1EfYSmSkLGplmVBgs2MGrwy+azRjGFbpBFDp0CaIc7",
+	"A40AsDxvrL/P0LXLFl/HDmT5BS6uUaygitdoHP0jMgP1OScuE8nTnNiW1VYzc0zD3sIyDxtRRehlaz7y",
+	"lIkxs0YAgoqjWMJHUFL0jp3DwgbqQkMUFIABOQrucUh/WHSMthGCW0r73e+pmJoXLBcPHuRmgKF1QLOB",
+	"A5vwO5uGTXmDdAbUQHGHdMgFrhqU6Y5pmub26kZRjwDCuKIZ804iu5+mgH2SyeV0FpGFhLfucH7g7ozd",
+	"ofcs8JTBueeLygp59RHxyf7tJUfnxXft92eB/QghCAeKnJkdTkdpUK5u9wEU68gJRiLkSlgtAArWQA/l",
+	"IejaU+tjzikLgq6Dp5Gt/PjZhzLCc8jcYLP6HxlB+3DJH35+9HAMkwuvHsN0TkpTtE+Et8OEze902l7y",
+	"GMUxIcTIGKWd74R8Q76Skg8ntk6c338FpfI6JtdPC49yw1Jr8g2hai3G5P4B+Qbdy+Q+XVGuyYTp8ex+",
+	"/PuvSMZrN7aHv7e6yVnoM47IVz+c64ODzt+UFPcPCp+E9G3w938DldTPsd7NrP2Fu3T/K6ELPiDFzzoi",
+	"RsEnCq+22+MbgkO3kyt9H1y03xDLbve/Em4OPTuV3Ck8sG+L8gFb7mIDLGOCjw+F4SKZ8Sn3YMgLsy3n",
+	"S6UBPVH4Lep7+FhQU/uY6pAzkcvViMSwVrErogxU6dBAeAoOmqHwvjwpkLfxM8rJFySCkWsX4RhchWa2",
+	"1DNIXrGGTl7UlAAu/6ZySPCziWmxrtJYwiAnRqCYo3VG03TgmHaRsQXN2DkTiSuUtmlMAwLLYUgO5ZCB",
+	"i/46YMyvZCST9YA03Dvw/+qolI/Z/XbvgFyT6wMzgHdObDjOR48TlqQhbyDqBAAL0WQNXg7QevDkNWc3",
+	"9xBESs4ZHgCuHxWopnA2DIIooNHzhsJnt9jwlD0QfSiAiQSwqvWKefcgmp3OvvajtgYV5gVZvnTxUy+p",
+	"ja4pfELyUBgbgTNVDBZ49ynAByA98BQMltvuLCnGDALnRq8DDcke06kEyDHraDBHDYlVvsD3D+LgLLTv",
+	"BYM2W4qhQAEHXx6EuiEaN4HqENg53DnSXFmbcyePGGEJ1yxxE9NysbA6X2xOQzMY4OsZFVNFlosOeQYD",
+	"xqPRybein10uYnsCEOxlhQLIwZ/j8MzJGEONRgyJrDCvoYjfvX99+eLduzfv4lzDg+Mo9g2N4qjg15aT",
+	"wolvpwIdxqzzzHGG71BsMZQrKnheieqCaE6rq5SfWV3QVTlhFWzH2xBDcVpMcENjANqBBdqxLZ61Cj0G",
+	"z3wp19PAE211MeILerCZaKE8177SUCuOhiLGWlbrYvVFp15RjaV4DoYlBPdJnPcPimFjugJ0xAqCjD5Q",
+	"OAe5PmG3WIfErlVU+Cjq0m69rQruE7YHlvVxP6Jdf/8gBkVMO2ET+Ztc5bS5xUprMyz0vVnYDxzoiqep",
+	"L4wrVJ/lSqGLGuDeYQX9U/iHnWJdJLqhbKXE2XGwUcOfvT+/ePMqJiVDDBw6cfCUnceFT2TMW6zS8ZWd",
+	"WGglkMBIyEXiDjYCbkSvaOWaYZLJxVCsrPK/DmzswiNW+7JiY4AFN/68gwLRwK6A869cZG6sM8Bj4WL6",
+	"1jzglNehyIO08DF0DRb0PCuu0JS0LTtncqXISGqsNFQ5MCPqFLbRSPn0csYttClS7qS3lcs5Sf0BZ12g",
+	"5ULG3KkVIoYP3Iln1tzYD+8viNf3Hn7NW5NfP5zYlkzIBC95akxaLWWau6zzumqhdLYco2vSOqpsqkYB",
+	"CQJsBZR75g9rtEOLStDXy7Itb1wZkZguFqmNW7sefX8wGml84JWRr/g/hAwhY2XYGpBhK2/oV2kBNmxF",
+	"wRNcp/aRP/sbSc2N6AIxdx71+8HvKM3wDWbNIKm30ILSt5mQQmd0rDuF90KTWnh680DzjoB4d7f35Ely",
+	"OD5p9yZ92n40PmTtJ6OTXvuYdSeH9NG4l/T7hRdgA03z8MevZNiy+deWWpYMUWFA0BpOiin+Dn51c6Hf",
+	"7ZLrT/jia7MIzyEty+gUVshDDLzUdvApieEjVu77QyBjwdEC14wuhbkeHetAdJquM9XcDjVfu6dgY3WM",
+	"MHYUioMYkA8aVJtwWj+MQt+IuRr/pW312PZZEjuXuXcyug31lNChsB1gcbRS4g4brUHtxvAZ1d7pDt2P",
+	"T45sN2EVWYgaow3N1osZE+qgY09dFRNYG+VCIlC2Yfc7MNZQWMaCjXLypNs7sMKHrn3eiDNQENqWQBGX",
+	"fQm0C0G1PmPWUe4aD2O2QY58AUe3P6TRbIph0iP3DtC+XYGBO53id+aZNiiXPkOkQy4yhiaKTFitl28o",
+	"rGqK+w3EvWI+URAchjZSmccHtCSJHKCk+R0JOrBiqsvHuNJGMf503wuIysUDcv+o2z0YhG+ywLxWO13Q",
+	"DNo8m4HChsdQMBxx4P/GLrcuP8psCMDL48qYiBCDR2sA3aR5bpEvEuiY/fXgJf8SMnHnAU6nGr0JplO5",
+	"6KdzimkdxF8x314KqPu1oan8kuFMZN68vGYFIG6ZTXNZZcZwhJk+NfrFeJkpozSC+zTHsgyKtp0mkHJw",
+	"wxDy4EejvS0X7ry230bHqtsNLl+MXqHrzXzFptX8yMVVnBe3lMhTaspZR6TSLYWVj8/yi+0fmI0Azxd6",
+	"DUci2M2RI0cZPY1jWqhhCqO84GwhU5CS9+/PngNLQFqFWXLItzU8zSYTNvbr7Ht4hkP3P8Jgj3Cw3t0P",
+	"kdMF1bPIGyJ5FNLY2jLzF/z+A+wWxmz8ApKPcksMSvApVBnDJJ7N2PjKpl1HFjsfyskwuyZciGqn0sK+",
+	"q1yFGR1b8ptJYC4F6h7esQrKIMwH34DDeq8CRw1IY0HiU/PeOCRn3iO1TNP8CgzjxA4jzyuwJAl1Meg1",
+	"iuggyLOn8BLHszAw/KmoyYAGA2tRE2CzUKg2omXHXmnXGg6/ctHMoHdoZwACyvBoLmZctqW0GB15Vilk",
+	"xsHmjUIHtblFSM0il15pnzW7sAClE2EyZMDvKVM2oxzCF4DloIgypw5Ncz+PnWd9J9dwsvV3wIyPwxlz",
+	"5bAMimtUKGPIucpYOMGo8yhm/EwKbZbH2AMQJiwuoxt5RX0LB125aMbb74fjNWITzxXEughVyAHMYz5C",
+	"aTznSnEje7zsLogjmDUKZ3Po2F0rs4yNqwpFSco6bqs2Ai7wW/Uy0N/Nx7rbMQyHIv8zyyBTDfFlrdvL",
+	"bNGzSfsV1eNZPABPnCFFRBYsm9GFMsIpcuIVzhNuhZD3AbqYCVrlWCDg/sICBAi1QeScxC8u6BQWDDWF",
+	"DzMJqhLgWDldodRduMh6hUsgJ3oVOWHziIKcxFAPdYD3Aa9tyNosH2noVq45yOBCYUD4eZm5HC2nn4CA",
+	"5Mprwkhg8FsC+yBcO+TOPi0UEVmlDwx3uwg2r7LcPRBbwZ5NQheTljKyzSicgxKnFmYtBhMLfvbTKqdy",
+	"mqGCx4y66DUWBBhtfiXBAcCZyp2z3Lr+3Iz8xJ0yEoyO/MDYIncm2MSLwvcjmwWJP4EsNATGMmuKmLNz",
+	"Vl7CoIF43UIGl8Pl9Ad8GasiP93LpTkiCdNUzEmk8NzGtG8w2Y1UBGeFnfRLjN1jkNaWxroJ5FlJwbD9",
+	"jzBYd+SUs/is69vGOe65FL7Iaf5w/sMs/L3FkEml1NhPqJxy6P3skNdl/85zrvKEKzetSp+6YHbla36S",
+	"p0TxqWgvF0Z4OPRykffJQzlnu+khczHDgfC1GDM7MdvKtV4FijfmUdqxBu3uw2EGP8MIn4Q8E+TYNfFK",
+	"gf1dk7CGwAAqXigKwtosnwrzt6XSMBE36EK/9XDYhQuFA9H9CBo3VWvDq9MlU2oQBuMA7XYs53MpbIdL",
+	"6u1YYuvjrF3jYIpzvglXzIhjO9i8+3440vzXkL6uBB/hIVNYYFvVvZpJ6L3mBJ6qLimM5BUYNQ69s8jH",
+	"EKrwZ9X3ckXkRDPhzqmwLX+BZ4PfgahPipsShbz1KoO9mUOoWn6IbD6f0Kgz2rNLIVdDCoT1Liwg5c6I",
+	"XpzPB4g3y5L9j3FOW8UCFnv8jmr2oxlkTBTEghCyAEXqnNtDM/7SHkuFCQX+gFX5ySEv51SsL607VxXP",
+	"j9LFnBZSkjnA4kOBgc35QzXG1V/wXOo4YxN+tJ1jLayNfY/fwuBYgT2cP1HYYvXk6ZDnKAaReW3hEvYO",
+	"Xmo5p4C7n67dvCm//GkpNQ2n636rW3FbUDBdAiPCkE/PfFI6Ws+QBeyOrMhaN1CAQqQ1dhIA5WmcRZQX",
+	"4AR7NFsKyPJzX8uPXM/ZLmwJ7gXH3aFhzsXlIpNTQ8bCiVl/i9+heYCtmHRWa9crzdPUpnuuNk/Unvqw",
+	"VLz88ivmlykc35yrOWi5DeN31wtSsDpQr/AUzhsXeXc/gOUsMzArQjEDh2DJ1RCFs8lzpF2JAvXNjfxy",
+	"IQSNcgtlQ6y2Z0+4AcMLwaLgD74DE9Qu5Gh+yqmWkLvDIaP49OLZ97X5tEEsFt2FJDaPxQdoBy1A/a6I",
+	"+ADSqeYoLV/MR27fZAfuEkLMoodZ0LDpw2/EgacrrMVdLlCKhCcATyoKP8T4jNir1fr91cK5FHQfBapY",
+	"z4U9rqDsxAxzEOQgMqiUNdyxollC7iMhIxLbngTmn75LU+R7NB0An9HxFYB8wTMd8iZ3KPgAovk+Xgev",
+	"h3srcLSW4Ey2XZjq7TtXYEpxnAF2EQ94MxdrNq3Huo69gx/8x2gh+3RPbCzr+Nk6xy61vMRXlfxExYsF",
+	"spfanRWz+iwNiqqtyy+BEwhTOywBXuOXbExTl5DPg5PAacSlw8D9nLNvIPEzRtSK6/GMJYBsA7ERrjxr",
+	"m+0SGomDuiA2jtOeXNRo4hAICDC+PBvGFrIPJG0c+EyC2H4w/PzXQGyUov1RuVUcMiRsqTyjB1I6fXZJ",
+	"MLQAxdRip1jV8HkmF6iiwGMzKFMKa91sBZidQJ78EYzf/+iHf249G8RfKpZWO1sGS+fyxBFD7RUNjbCQ",
+	"Cy5zt2VpAE03FY6X0zMvuDDzxAqv8GmfKQRIF86cMj+kAEUR2jbBgmiJ66UCRjWrlkqaVFg1v3BA7h97",
+	"GzIYHsfscLwJepV473TGAB6pTMOaIFQwFKPjyKUujcP+CoM4qg4i4Rj+yf2/YN0XPxx8BFK1K5O1vzZ9",
+	"ZMLSlCieAoQGOsrmPEnyIHItywRfXWRSy7FMS591P8N3axgAolIgC6BgTehgEy0F+7JgY12hcvBZUSct",
+	"w9/LH0a3TZrmGDaQhpNjRkFgAVJKrNDtBMmP6Fq0ue4642Y/Ge1xGzuiNWjdIGhQID5lRh3sO3qWwH4K",
+	"5jfnaizFhE+XWWVJC9eaCFzYYTiJvKYaUsUU1hWaf0AWBf7Th7wL0Tmc5wWzmeJuJk+LkPx5xISli0CB",
+	"C9L7rRiGvy5HS1UIkgU/F3amXQN4vTEoluNZbjtYlRH0uoE/crBnvU+ezAsh8cJ4xsZX+dmPymjzFva2",
+	"nU1rr7X77LW6kQP3WEsItESPoZCPfdtYnuKJE0Bl5JhuqZRXilDPQMmoQlv7U2F0CdV0RFVZ3kEFuuNo",
+	"p6AvF7sSKxldLgX9THlajnoVr9QPxfOQqyNyGIAUVpPhiYwuT+sVslGJbeOLjA729s35RbzNPvMzccl8",
+	"4Rzsb3XLbHbabKmhMDaRK/EUawQVmUoiS+PTiDJutlndWmM2YI7tgJGhYlmPV2oAweky4Zkubqfg91pi",
+	"g1/U3JNTfcJ1kLYSgcsrXReaYuIOsi0EtzIFOZu4hpMqIrosQXLzA+2XotGBv8HYMZ8A0v6LufENognd",
+	"OUGKToeAjr+y6dq2G4PjKquqreXSRXDyIwfyyd4aW9H8+0cMEGeMjEDTzzK6Bg0/TtG9BKCmvjnW/eOu",
+	"S/yGl9N1BAlN9vpBXgKVp2ZExRpskB5DYZMPbJKES5RJvxm2BPuih60Y03Me9x8/PhiQiQQXN9dBpgw6",
+	"SygmBmImbeCX65AzrfKsCiiyo9CDTyRDEWRVhF5YF21KuQLnBNB1ksm5y8N7h+gxmOXjth/EyyswFjVZ",
+	"Pm54M/oZcB21sm4EPH4HkChigZIq23goXBW0BYcOS3nIfZcXoej6wJuNCZ9MWOY6m2MWlv3i/8/ety63",
+	"bWxrvkoP61RJSlHUJfL2DlWpOfIlDiuO7G1JycyELqNFNElsgd08aMA0j8tV59c8wDzEebD9JFO91uoL",
+	"SIAEdbEdh/vHjkWiwe5GY93X95nHZ2zjUgQjFJFWqvSljcz4YkzbnmgXjcYF3dlu4kRMVDa3xxta/LMA",
+	"7GKEghALKsIOif2gTXUpBHUj5sRUZfeuw16hWELUUDURpfd7ITLFZjYoleQYrTw2b5xtV6NzDEdWsujk",
+	"8AdWF0oDPJufMFAJSbt2qSOv7SWyXQR0FQaf0oHBs7GLwYY2wxRu9FJhljxqU951r00FqKx8Nt5AO4CI",
+	"qbis4yIt1eE7sJLs+agKeWEnPfzMyfExqwzDwdqxJtVhj2cCU+zGi7SWmS2VsRRLXU8bixckmg2TDxam",
+	"xR00qwrBynUFvr9YvB5EDAG8nQXIKwidulSynZr7mtaLx5WKzELBAN4spwZDjNxhB0+HBTgCsHuaz31B",
+	"BEkx4sS37zS8J2CbwXGFEjYl03mHRa+vLs2Dhdic+cez5y+fXz6n4s4Xzy8jhFM0d7sR8w727cAragsU",
+	"F0r/ec5GCthC7bmy/cTRyfEP5iceHR7jf77HGNKjwxNIDHhPRaHHNOPzLuNsKGZgkeq27SaFtl1afqyK",
+	"ayo4fc8zCH5nXMZqYoGStFLSEuKWdSiJ0t+wpEE7wjAjkYxLgoulLkoEw4ctIXABSe8DHhlbGGFvAvXu",
+	"EPTBMuijo8O2ebvhPPy98/fO93sEOQe6pC+j3nD/XElBZRQUTSs3kETfm70i7AIwUUHGG09BexZ+R0Hd",
+	"YWc+eGMnaOHX8B0OmHmxjqQO8yDCknhybGwvmEMEDpYS1IJgMxf8IiHRWBw422NjFrFj60KswWwBeAup",
+	"hZBdlixG4Ky4uJ4zqWa+RA7g6aQIijUc3kpfRidHx6yqIqY+Rcqd8owL6O5yag4n3F2MJwVC4gn2EBKC",
+	"CR+MsUGFDjZm0uy8dyOp9kEhRXun9klpV1SNJcoaspEwbqGjAjoA6TRDMo7sgqC0eYJBV1lA8ZEa+lyg",
+	"T/1RpY1RXJAuJGO6i3kGl3Y0Fw0xLr8AaNKXtlpm114UItkhlyz0Ru3hPcvpyk6QTtx/rdJkMCdBVM4y",
+	"Qp/PewA288YOomCNhV00kvOy3Tjjw3w/Eflwf5znUz5N9jOeCzAq96l5da/Loj4Ag/Zbp//x49Hh4ens",
+	"x2Ow1Y4OD/1WJdIoaQf968dkPz56fJr/eBThQh89hrUCdju3mINoECBag61z6bAnYg71LmNn9JRO7PEP",
+	"rJQfBmwar1ewq0z6/KqHKafDK+du+h12gbUO2naj2CwxcIRTEhU7q8yb0Xb4atYqdaUxlD51R4Gnqc+e",
+	"Ll7VDotQsAK1jSgRZhi1yPblLqx2ORdsa+KVKx4PQuAl1HyGt3Bp1b3OYvm6cSmQvT5oArNvDtAVYStB",
+	"jHkH/CATrIqztpKrFo/r/zH+WUxDr3rPHITSgEslgXw9VTOR7Q+Maw7qGJeY5VA3j2A2EIVRQwaES4AO",
+	"Z+71/jHO5IdHfzveCzr4HaTmOAH4Q9sPHeilMnznQuvR2euew2GmIPGQXYgJNwLb6shEjqjD6XcrG+FY",
+	"E8yFmfF337Vts6MUMzZJpHJVg1DRhcHeeE62bxc5vJ0sadPftK0uVKb7El4lwiMNJBiOsF9wj2CIF5H+",
+	"xqtsPwT1H5iPbhIjJ7A3RFr2c1QvGNpKZF9W9bx0WA96o7zRsIxy8juaKCJUy99958XAhP/Tb0/XnGW3",
+	"E6hpwSB26iwEijt1taQ7Gqo+21gGBm4lgfKc+hSI21EkkrB/noZZV0TUUjHBNauMumYAvi9cEaSPrh0z",
+	"+Hffof2cgbOZ3QjYJKNqofKSIXp30OdBoIwaA05Ufa6yG9CQIFAsCJ55yyZK5mMNfrSX+Bq9HTTFWPSM",
+	"fs44Kq5bB96TxyeP9swPtL3JH3OopASiI86iC2Nn5OVhf3/0wwkhgKfJQEgtkKPUtkG1uq2zqVHq+8ed",
+	"Q4+8HHz2qd3SxWTCs7n5nIRjuwbyFsNRIg5lG5WPB4jMQMyBLPGtC/r8CR/cIHsdnaJWt3XYOcIJqKmQ",
+	"fJq0uq3v4SOAGx8DkjYCWADSttJVdGl6oQubME0JJ8QcC+jx7LIoH5sXuhdHi1zT0Jd+uQhZoIYODElH",
+	"ZSiVhYJBCMBI11+L0XV8CTxpaakRHumv7fviwbesC4673GFvChmEQrzP5x5KrqDl3QidoOMd+vuNl0s9",
+	"7xaWZAEqqs2iX59fXJy9eH7x7uL87PXFz68uyX5eSgG7WAyU6i2Q2/blUrrWQ25mhfTYPI2bgtmlUqlu",
+	"QxejmTaePp6XeL+7pGf7El1Hnqba5W+sZqGpIqwc4m9j9MZYtJoPRbei8qXsmUJPG7xkTuz14la3lRXy",
+	"7MVVD9lhSf7XEmb6Sw6CnwOo87dt22/5RMVArTXAJgDAkl/oAACiDMcz/7EF45J6skJ77YGZ6ptCWgIg",
+	"oK5w6P8rqe0WB5Z4MvKsQCJPEnjmbseHhwurWOo7WVwGPvpGi8Au+Q0XAHFznPsyKUFWSMAODSAJ3lyd",
+	"v/upd967+Pn5MwwAeEwGwN4/wTVW/a7HNHrCY7dtZsjR+iFXklN9vohx0PfrB/1k66JxxMn6Eecq/0kV",
+	"kn7ib40GnLmeJRz1Q6NR5m28VGf4fM24owYLAnAfpV7yDOnwT44eNdk616vzq4gTfjmf4uDj42a/6NZI",
+	"W3/cYIVnvX8YM95c/6jJkehRXuMCPAoICuLY40bH6QXPxQxZsx81ORkXmBG+8pk3HNrgiNBPXWKhQonr",
+	"BqRcyHJDTNtvP7U/LpCAhN9UjSgTs7ir34Z2idGD1qVC9HbCfzHvtKWl+6Nl9H8L2IcHYCw8Mv8MArKt",
+	"bksqKYj4RAHdBBk6XUwE8QS/jG/stWbVq3HKzEaORDW3cBZCVKCv33Ygo8QO5mw+1P62QKiM2mG7PDF3",
+	"1VlSRSORn/VsFHBzhTQ8V1JAMIy00Uphvk4l2SXE68W5n/OndosIidcNQhzKcGhzTRAOqlQFAZCF2WXy",
+	"0cx9n1/yUd396bIDuMbcOE3kDRLEFDlBGv1EYBd194AhB4jJ8Wpo5aW52fcNBfqvKjZWf7xVT02F96VS",
+	"v3I5p03Qdxfit5TIX060voBy1/DYBwKVJyhOF4WlcaSAG28jKeNfPmCnXytYqbIRaZbu8EPtGt/xOWQw",
+	"ywBVyVLxEOSQksEYszQBAhFWNGuH7AVYXiUQKlsC3Jcl2K4lyK5pcZ0meixi7xM62kfLSp8TMOdSaBYq",
+	"sIvMNUxCh1hfUofdK0m6w3VCLFB0QrCLZufaIqyHjEiZGjssjUP1tMGFt/encBp30WNVjlVJlR1vqsrs",
+	"c1urlZ7aKx9eMbmH5+CmEr31SbZCv7HQx7O6Xu7X2M4YP4FFOLplqyJ40sBkJmjfWssZqmMIvhlOOCUE",
+	"I061fGGIj9hvJRZV8NiDWYTFVVjbIAWbCyxX8UX5VGyAQH2A1Y7tncUU2kzMBQGm0AvFbEoL2ze1+A9L",
+	"4EI4bzZGCPeiOS9cgaVBEUhkDEhmhSA0JAsF78NjuPrDEJDQ3pbatC08PeZVQjC2QR1+fJUEThMd+BGI",
+	"oL0shZcflk/YOug7nJL9yVN2CA8NsAhabStjgX22ihsQVtcKpWeMqL8wIuS3/dtJFb/tGobbxkTR5i1b",
+	"Xi49RlaCK/dw6v4xh/i+xGuDHCkJZKhpk1xa1dXBjqkori8RhC/jeux6egAc0fadmyNN4JxKYeEMPox6",
+	"3kWaXWl3VzMGB3t5dJ97eUFlZLnydWZuV2alykj77nZqFmXGNzov5dUd3+M5+bxONrW6buBi0+t8G6PE",
+	"Da00TWxKEtPHSYYpuXtxnysF0koH+lx8yMPpbp3nrR31UHbUa5Vi+3mgcXc0vQ9fjx/tMy7rrK0KCwJA",
+	"axPZkMsVCM6wuXjZmSb0ur7ElnzWy23xIyYlnS/eAfyJUqER+q6ANDlDNG8d2BlUUL2C8YPYZIhipAnH",
+	"x5JxhNvod//JvPdsYxf1JdconoCcfpPLe/IfoPIa6I57y7a5tW6ecysL7TrV4fk68eEtpuGQLyegywE/",
+	"9xilYM0xRh49AIgtt8zYaIWwuMUO+vw0NDQwOoPwdQrOxta53iqFxkrhgo50WS18Vm1A5MW1Ev8sTR2j",
+	"b9sCCUBhVNuCFyjtAofvBUPiY2iGBtQZy3YMYneBVdK1ERATQbWT+br3i5nhxuIzmSR5E8H5FBqZWp/f",
+	"Lrcbv1qw0vLL8hR6x9YKVhhqzsmEf+jhiOND77pAS1qVuH0lyRFVw5qHf2uLvd16mcibddfCNd+kTf4X",
+	"l6aAJFYtTu1XJQn5MtG5O4KhYLRyqyQeMQ1fl8R5mgmeixKlO1UkhjywIaMtRk3SObUR+5J8Qq60wbG+",
+	"tOy4Ed0LsN5DHlJo6oNCYCkQ3maBZpZa7QE11dPZ2E1y5L0UL0S4vg7+MH4S/rJvyLJdaW7OnA2LzNFe",
+	"KILCpMEBS6AFC8ypDafragUHgnEgFm5jJXdAEw5wPYr6Ho3cxy1MYwo+CWk70aHfCWAvUaVhU4ljO8Uu",
+	"UmoidRysbYxqKQtKAFt/AXGxGXwNeGE3QgPKpjkfp6V5wBwqW0o7zLXAWT+DminZtfCs18Qj1Je3zlvB",
+	"hpFg/qLFgOZ5rVU+5+ID6d9AVuqxmq7PcQUL3byOsHp0g2LCow13YYO1xFadbrgKP67SrQH8T67pVQIb",
+	"yIW08OzS+NW1IGhlhT/1zWnBJsWArxFw/PPWA17JaaYGQgOwFYFy/8X1Nh79QNXW6u6BisWFfSH/+NhK",
+	"+bVIjaQsstS8C1yOjKc0Fqn5UwMfLH3N+q1/u7h6/frVm8t3T84unr+7evPSeTT9Fuv3+5Kx/Z9Zv1UN",
+	"ZO1GX7765fl5v8X2942QYDvA3NOHhAEyzvwuro22nxJxTb+FOMFAWtMvuWXISVOqFcSPeIL/dUT3/dbb",
+	"vvy005fgeth1v1B+1fBvv2SUEG0msox1f7SNFJ1QWO4O8g9tynd2KqTox77s5+d8IpYW1c8vYEldOxr/",
+	"hAH9PPyMNPYbweM2q/jid7Pm9vK4s1758lfkH8Oln9p9+WmvL5MhLO9//MhkkjL49VSNOj/xnKe7Isv2",
+	"+vJTXw4need1lsg8lbtWcP4i5nvs4ICg0SBio+RALGyv587y21z6zG83Mnri3R3vp930UJHvwnGRsKs7",
+	"dlN34KBo2tM/dsIzstNmO6UTYj7gifl/dzp23sKOnPalmYhKRSdVI7fYGzHfO61Z7dsGtaxBwSq9Lwcf",
+	"+TR5dyPmtlA1FqnIRX0tVGhDj5SKLfs6FT5ZXCkCIg0KkdpBg1DQSAt4R0LGQS8ZwLyCWe5MQI+6je1k",
+	"zsilRsdcB1akzvm8w0A3AvgUzHdV2dJy30aogZesjZrQIlnaNvLxrUUE/7paDa2sJlptySPdLFAH580H",
+	"6Yp8fJCqUSLru9ueiFEiNbxjGlsvxQcLjMBlFQS/dy5tMr1ElYCXlGgFOkg+Qq9OoQueQq8vNle+MlvH",
+	"jjuH7r59CZ3ASAb2+OQHDxdx0vm+cxw4m25e1AVnZGm0xxDsGposkKYB4o2UlLEqXbDrIs+hIRia28yj",
+	"ER+mqcqw4fUGGz3PpMX/CtrEHWx/CafIkpS4/aniHGo7pn7qMaYiIanMJ30J8IHJRECDe4h3fXR4eGif",
+	"koPFOV3wy11PnEpjQdTgl4g80NBHvXVpZapGPfllfVMrwdd6Zi/NXDd3L5eGhRP6sD+bzfbNyd0vslQA",
+	"l198txn+pLLJptOjMbdooFu3u/Aur487gzCAM7dJLq80qtLhDSkUsmQ0zhdcXhA4F/h+rHN64dqHdXd7",
+	"iGj91LOfbF3YamV/RgAXX4myL2luUI9eO4Z62yj8h/FEndpe9iyBGAVdSx7zf6e3rjNQE3QSnQqFSwbE",
+	"kTVWmRbsGghE5v3WRt4jHQ7nPZIndi5mu/TP35N8/IRrcfXm5W6/Nc7zqe4eHFiHpzTFvcaeGsLlLPms",
+	"IOJKzmook+Fmz80W1WzQa9qeFZuzkT9Z2pzS3pgBt9if9sI4kIi7uBmdQEiaC/du7aKmwjmkZtbgGxKM",
+	"wu5Hdm3mmqVdtrNirjvM+Zi5xTZa9HXBIkAnV+BD2Vl4JjseObfLdiqfyI51Z2snbO7fbM5tnGmXJtxB",
+	"wxWpxuzPkB+8vr1zsUT9U2hyqyKvt7mfWyPN0nY527RkSXtETAskU0KXrvGb8zGx3IaeM0LGNHedAYdU",
+	"jQCrzJiGD9CJk6rRqyJ/gP6bGud6mSLtK/ev/0KlMCWV+1zGiC63Sufeom0kCF2Zl5QMxhVvqfeDF1j6",
+	"MPsrxWzZ8w3eaoJtWXSFz8pvPZaD9SVdRUw4j1nM53BOCYaJy7kbBz7e94d4CTavQKki4JZRg0d5wol2",
+	"CGaFFl2EzrOZTQfSqoH3JEBzWcp2thG72AkBWjeQU/YlCRHzLc3fpoETzcAY7oYojR6bPqG9KAESo+Ms",
+	"JECOtqHLYwSNpI7+hqQakktpTCKbX1JJbJznOcX4iEix0CLofSTwUbjYch8GrS8h2SKx80Io0T5YlMDd",
+	"RaA6Fp0cHrGQ/7G9eCrw6Q0B2TUfAy4lMkwOvZXp2impjBVz/nDvMm1meJqoN9Ofo78dIlioRS90U0E6",
+	"S8IePjq0fUcWeK4Es4fAapf8GgD7yda3iKN6DADVbgr4N3KdU4QBtS1CLqZqcNMOcCKDw+POK1RNJMO+",
+	"pHQ/8J2Y4xBTiYB5SAAmbKPBlgDFvI5WbzpWFPOTGFJNBddEBv+Z4iELHukXDYw0c93JL948LrI08NuL",
+	"PoAot7Qew/CN/rrDEPQjsLY3CDm6jUP8KayoJQyFCtsCD+RdLCRvENnQcm1J7/82RpknwnWhaF/Da3Q2",
+	"8S6XrItrMeISeylcFehywe6FncC3V7Eb7u1K+eX24BZlu1bo3K1u1071S9TtBoJUyLiREH1ujptb+bby",
+	"96/XR7Fc9xt6j9XCscYntGMOPtK/mtU0OAPY0n+4SoOKsA00uxGgaBAtihAc14O6AHj3DhT2VlmXwfvx",
+	"zUZA/sIVBpuHTKgqe9Ozv6mupUNXrjHQyUgW0/pQiqugdzU29hWhrspylYFHwk0k4oMzwAc3Dt+VTAYq",
+	"Jqzw859+eeqr3mfjJBdMT6HQPDOHoi8TgukP2IVCHHfk/jhHX3NsSc1xFkhQE3XI5QZn2+UgzbV/N3c7",
+	"Ov47G4x5xgdme07N3akBdJHpHf1QsMABn/2YlXnk96jcYA6TAURxDpxThKBEHjHEArBzcMylL7lHFGDE",
+	"nE+AO9kGQOBrxyIbnRx+Dx8hjybSnkcryfst/LEWmSaSD4S4NltpvreheSh+ofB8VFVkj9Q/WGofPIcu",
+	"2bYQqFmIp/yAuQMiNu7c2h03Z/Rq+iepT7iAyW7uiC+Oe4DK98ZrOBezKw34gk1nT5dX+t/2ja0recfq",
+	"k5WmImQK7+BtNxD0b1QqjDGGb9UDA99CovOS35C23NYIfCHf3Nes0yH9fFUCqHi/hjIBoxyWsvUojkrp",
+	"+pKEusd8/Z2Ktc3kl7LXqDDuLX3dKK8MrkiavBf/Wd9YbTnPy5kUesXYwKNNIoEf2j+xmELiQUmHPiBS",
+	"DbRNgIxRugf02yV5X1q+jip9OhL5y+S9kELr1p3jI+pmrTr5WfA0H2+gTdyA6moyWivAfSTv74C/sLl8",
+	"XyFLeuWnCVP7n4E8GeOi3sJBmYiVgCtWZa6rLqiEev71y0M8NzU07snKCMOb9wIsNRI5/NZKowRn025N",
+	"i/zpmgUT+BSfiNhduo14bZFDNsVidtR9q8wVB7YpsXP1YCIO7HTqHf032OetS2GwHe39ZqOLQBHZoJjL",
+	"IlwX+XLgi51RSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD635kdsjEcMkrIHzZf3S8MGu7mgu",
+	"TfoW/dk14xv4qTVBzVJEBupFLOXnQ0q5382hdM/udmJu66/9WcKreGpRpk39C1vl4zXlBPHWviXaOvhI",
+	"/wLAu2HA5FDD/EFGnaMYc6FVY97fuCoFC3cXnRyeRMTD7QlTAUSJJ3GNDVhmlfjCBmGxHnFhccbNJdPy",
+	"yGoaJ+DOuL15uEUL3Zp3D2ze5e6YWlJYRGL0AsuKnPvEiKP3x7JhFFXGoUVRsjSCxLfa67BXMp3XSLMJ",
+	"n3ehXhLqFV1RoGdfnrky2qUbtwFwvQy6mCuocGS7IBD3sIQSDT7ctMzasC7PUWW+VZDu3MUCayDbXi/9",
+	"4ub216p7PEDN3tcjsT2fhYcMDB31WxAoff1oOZ9HMm9rAr9NXfLGJjU2Ux+AS4KmLbBbr49kR8eHh5HD",
+	"4vcMBeTiI14HvvUeXE8gdgk1P91INdNhrT18SmwGelzk5oXtyxhiCq+MTpglWrDo0eH3C0RKLIqv3xX+",
+	"CURtFuFvv4uTLJ8jUnCc8UQmchR1sSPCEeMb1QRwf4Q+ctbb0SWmJTMh4E+qiam/ETxO/qxBdb/v8Og/",
+	"Z0z960sLXoxVkcalYzoSuTsqtVF9epFWl+E68uywSPMU7CGd8+Gw7c2lHd1hxJEK5I9FznSSCpmn827I",
+	"gAEVH66uJIIOkAgtKBa9TOSN4wWXfCIC+pkpH4k6pheCdvoGS3qDx7TyFbM7cIuCXhx6x3reypOyheHd",
+	"pia+NnsDSndzJy+sbLSfrPZVK7MRr6bQ50U3dXxGmGHAysNggLUtsLSNnEUbZdNYHUf2BYCu8xjweAdc",
+	"smvRd8Tyvt3Oo/FahB6ynOoBXumN/6LJgES+V8lANEQ3xRnfFql1cfQD1Ks1XY4Vto1X4AZUmkJ05mZc",
+	"Q5c9epy3FLlhhgkybPN6skg7NhjjhhjprXCr1kpwe10po03ghZ5Icg1N0sxTsuNQcrPXjrPXuYHnKl8/",
+	"Ci5yQ5Ak4XJV26AbGV77qW3sLnq6Kwd6/VzmkFpDH0V+jx33q3WnVg5yV5nzucAS0+TnLLtKu1VMYy9p",
+	"VtcmwJVxeNC/Od3cpNAyeJd68nWmRpnxz7axj2/XFjGWgzMc6oyR+67opJvfCoA4GLFQj9Bl/7ZbFEk8",
+	"EnJvuVA0T/KUoIp7qCjZyeOjI2MLQeGFwy0ONBxdjqXYY3OmYwKIMRbWq0GugBtys/pRXHwNRjFKoAqM",
+	"4pL9ANWkl2ZBXYb/W7Wofv7ML6nZgu6j1JTsgmpYYFonPJscF7JTuQIECY7DBeysm/9iJeqKwF0FBdvK",
+	"SkNalAXSTXluPM2jw0Nr8eo2AVKS+8lepbG3h7HbBIAhjM3cl/VEcHZEVBM+u60Bfb+xgc1szt+TfOzV",
+	"+4b258LgFbbovZFlXvWamSxPxzwPzZZM6GIirnoXji9uFTaCuTY2t1ge+tvjxoN/ewzDC3n24qq3xk56",
+	"cdV7U4AtoYWM3SobL3Jp5Lp5BmNxnjpX02b7c5Gr6dTuz7aqYBuZeeiqAhdFmSG3tGYDJd+LTKObuGm8",
+	"ZiPpjJLOlhaAkF5uMaWazpmN2EClAESq21BsCjxJDPjBIbYD5aGRznle6IhN1HsKaVtdBs0VkfHdI/av",
+	"//v/WDQVMk7kiP7KhFbpexHTn4NUaRFHbWQyysUUui8AgKltfjQTCoJR0JnZl+5m7fBOKnM3stOY8Dkb",
+	"KQDmAqZ4mE+IboXVjpZTT9lgVV5AvpunkIjpyzGH9Bgl3E4Of/BIUhmXOjG76JpAzY/SrBiXdhNoRnGS",
+	"iUGezjvsaao0wuPTV8Ii/PdsJUY+5nlfQtY9SdMyVWuXEvJS5WxaXKeJHosYALHwbsh8zjWbCLBoEpmr",
+	"EP4LUPo1ww3Dp8mTdxMViy5Tw2HExtziLNId1XBotmhcTLjU3eWZsuqJ4roK6SaJiUap+jKE3r5GJHWk",
+	"3celRUpGCCOF0cbl6hbEsLKbjg8TkcEAqWos6DFPxOQaun4y4ZM8p/ilhrwS9PUOrRCNOiySRZpGSM4P",
+	"3bZQ6iKV+k9jHtrw1I3Q7HpuXmiRDpl5WhFd8w5WQghmgmdpIjKfpXUrALMR0MFwzfY4nyKWlz8/5nS7",
+	"d4h+H4OndlaAQFZ9NPccWxqLesN9sNSoFZk2LdHYrwy/6soc7Q8h/xnPmRFZYC/jSmaK8RFQ+hJImX39",
+	"c4dy15f0FlvaMzGxgGxHx5V2aCnCsrkpGpqhtw3imrOvhsP1CWAu41fDYaDh6RGt77oJFhkMz7Nkhc3k",
+	"LV+4bPOwceWvPkTpUtNteI3XPUz02BUtIcqjP+13KkDdmn1Ngn74gM5VjpYF/txRg9Db6wzKCUFu/QSM",
+	"0ttQ4TdsHFNzwLpg4WbRlpDwvjbycuHgnB2JCBmAlOr3NbToZNrCWJIuu0SIGeZAneK0RbNS7DGukUZJ",
+	"ZPtaSOLD18DekmTsJnEotWM1Q7ZP43+3wVhJJPsDJ5rI0dvdrDBCU9sP9tAuwpQrwJ0QT79fU9tbWeYC",
+	"zf6pEgnsUDDVJGdZIen3AdcUJeYwkWCrYa8D1PTO0fpmeZFBstdlbDFdO1YzQANVw1xIhJa9nrtPJ1zO",
+	"IURl7C0SyvoG4XoJcxfua6Fb2T8LnTNklC/9mKs2AwRdc0FBNh3PWSoQI++97ULT1tYEEL2C8FJPnUIw",
+	"BhuSeFkLxNqhSW4tT4JvWXPMNCFQaWUz2B10FMhfeperd7iIKETKReMVeknI2YDNTtCUl2IWHD6sJXKn",
+	"0hVa+5Jwt3t+wXORn3okQezyMp+Hz9hWaZuncJ2pmYYGwghY+S8g/hpZIlyi5IGqvagUXI/agP0KBQMI",
+	"85ypSV+u2D08xvuI6xUBrhd+ZOF5q2BoFnN3G1dGcZ3Dwow/3N7k8p78RyGyeZMAZy4+5Afwmu9rF40K",
+	"zSMqCl0Lx+rWafOPzTFZ3VCYfm3JIVHhD0kqdViPHFF40aJYSYG+B76LERQl1rYTwk0gbABvf2S2bx8m",
+	"sN97FtkSEXN4QJa6F/uULTUaYC2dAmjtzjbc1tTuolLFS+VrBxqZMU+DcJT7ZdEcF+6s949C5fzuFsxx",
+	"o4f8gudixud3MnrM0AYPjn7qMpkIVeSf2VZqfySRR4UY1UYUSgeqrdrRyzXnPLl7znX/fFXa9eDfLntP",
+	"f3l++a73LFSLt8nGNk56UluT9HnPDIxJh5+zoCwwA5pTOHQPaWkqmGqWuWr6+Sfzf3qW5IMxSbnuj/iP",
+	"zm4+nwq6GwDtUY71mUhz3sUbOubUXRxDjsLe4pg3Qot8cUwqd/st9q//+m+Ep4PwrLFSZCJH3X5r6SbP",
+	"lBSV9+j3JSEDct1vtWn+lEPp9J4t3QkdsLp7uZaxrr/ZUxULu2Gfbp3sBXsOMry7mPfFLVdDDy+0+Gzp",
+	"scZ78CQYo2dF++0eEWMM0RB3YvN4drr4EbOYMR2dx6rIO+Bg0GDS7Hun9trrTPCb0/BmmXlu/mYhd+xO",
+	"3ZPbWXVDo3hr7hc+xR2777Y2MolX3RWVeP19/RN1NzYiA29pn2gZ4CK5U0KigQNXX8qPBD6h7Tvz9q0M",
+	"fLVy9bb3VZLcIrlWFd+HFWnfXgE+ZTM2sEFvVYQfmOp3K8SHomGayBcG1x6JfIMiTqFza4ttM83bTPPD",
+	"9wDYCnuaI3LjLIXXrEn4EDnmynaCi8XQlA23ubQeRIA49AOafzrqnVMsbkpy1KJY3hRqiIOPPHln/wpi",
+	"C1FfGtf1X//13+iN66jDfoe4l4+ZJHohXbmgOSDuAdoCA18Qu8pVGxUOkSbhhDEFd3x4GO2dMq3K3ZYY",
+	"7AHP2iYBlyJpFALCbGwmRkIanSS6LM8KETGubzSRRmNa0+8jD8JnwR2JjQonbZ5cKnKEcsohdQkQTikf",
+	"iL6k4CamYocqAzQnnrv4E6aLaXPGibFA5hQk0MVUZFrEIn53PY+w4TQ4gexaID9WcGEUsE+d9ZhUgMYI",
+	"US0ea5bkHXbG3A44Uidjv2iWCm7LDULlT9trsz64ixMVixQiDz4ByeBDHbSnYH+hGg4BhNp2niR5Ca2Z",
+	"kpekOGlrOd6MAmO2j6Ud3nakAK7Zl35g2rm7+KYGjYHuyGB6uL7j5Q6RsHvteoFYaQOGJHukw4xp2mTo",
+	"04Xl3rZlpuoOD5D/zAqw8dcjVdtQfmgn3SLIVxffC4+Xs5CpYZWETdl6urdmmVLjC5cDkTa1mZ7C1amI",
+	"fQhrA4vLDyrb8BCFXFNyide8Gvp7LLqZT+a9Z+tKC80If49PEC/dtO0K8jgi/uLnh+SrOTU0pYc6L3du",
+	"rvqLn7Gtj9AkPI47dq7yC3rBvt3agnuLyP/p3KALB8n9cNHwzUPhn6szifVb3nXot9B5YBv0EtkJ13QT",
+	"1cXTF3qLlgwtiI+/WXBq7qMnyBk41V1BFTHiNvvIFt0rVtXcw5P6GpNJ0MVR29oTVnmXm3javhDVFzVI",
+	"Zax9KOpQWYzeae7/kJSFd40/MzDkKFcHNDe8L7HMgs3Gig1VmqqZherFAm/j/lLhK3gXbJIAJ60ERhlJ",
+	"dLnwF3RB1WGTuN6Uby82WqrNbwjBdqvoaND6cofQaE2X2BakZBvR/CYimtyHCCde6DwkHGeDcOZZDNyF",
+	"Njx2PQ/AUbr2z6WOBehmuZ6j3IcQEgby3H1I4IPhgv+2xYPAm840n3fYGbVtuF4PCOZJ5RUDdgKQtqKm",
+	"mL0u9dFAJDWo+QrWgPqouhOF1TWicOwJYTyd8blms0SuiFhZkfdFw1UwrolwfxrO+bYxp6XhD4DT0nxF",
+	"dBKd6tkUMbQuVGBP0YxrxuP44SIFW293syL8p/D6b6vov2E1eRbHgQ7BfNBiwq+sJz+D72t/8LMicpDI",
+	"JJCN3OpTghQw1vLRbTE2aD01bjFJx5U+cVkRgENMZ73RbO/DWbZnpNpXtosIHGWzrQM7yZ01c7wbSMYB",
+	"uL/IqPIw1pr5gbKpBmX25lObPZwoAK4TyzZn6LHzVEnRdWadbrN8rLQAp5sPcgYJS5FkfXkNr26buj0G",
+	"xo7CM6FDPDywr2yDMaQZpbCQp0kOVdmWdschsVP2cs60EEwkxpBsM4n/wF4Bn1lPJjAyQzBgbHC2f0bG",
+	"7aNG1Uqjr5wfp3RmjRXal/AQWa5UvQ0ISGNf1ACUKwDRFow/M9nbWn7lsQ9g9jVaBwK73ZedB2/L1sj7",
+	"aoy8Lbza12jtQVt8tblnv6qw4ODd+krMN5DjX852e5KkqVE7gE3v2oUAh+F3Y7gQHO1kUyvOLKvGhDNy",
+	"cqX9FojzReNtg+nehxkHB6XahoNV1Bpwjed5R1Ou1Nz3MCYd9RmClYJlY3Yt3vCph0ILMnORbRJ1xL5t",
+	"2odMCDZJZIE1WC+S94JFRZZGACYjxYwFPZK7RZbuRYASYttxeIhgC7VzyURYfH9G/cNCIvwKdPggRAna",
+	"flTknyt2LaC3UjLAQx7xRHZvT5y4hO56L4bYnayYfBXK7EKtC6HMNuf0L42qhoswX257DLfxlk0hvbDP",
+	"WWWMB33TgUioqDmoITbMxFRwfArgGVQloYvkwLiP9fSxF0ZgoHee8sDXV0MWOeRHy3huXdcdjTQULrqR",
+	"DEEsZSpF7lazfvIOdSVkQpJ3+jJKYtffa6WvkYVBXoPkGcIFIGgSM8MWsAMs0RToK2g0t7341LbPWap0",
+	"3pe+TsER16Dg/adKZGmSirrl51hZHJ0cH7PgQbybJHoCkEhhaz4EOeKA6NtH2PoSMva2DDsXH/IuQqdB",
+	"oRxPYtsofy2YiJMc2/ldfA6cfUqazJI0tVgN7FoMeKGF98FRH2Avm9m74RBK2u11GIwAVIkkbwebnCu1",
+	"tC2urRu0iOe5p01FuChzqyjmOd8vHCZ/5NC0XCbKFoDbJ54V+bjDXpUOmrKsdHAYXaU8j9tod0D5fDqn",
+	"MxCZAxe5OU+hWcBcN5+KvozMHkd+SZlwFdkIVZdolowkcJOxCyFYv/U0CLX0W4s19fs0zwh3zIdVIApS",
+	"X2gf4IPkRSbhtj9zOTJDiymzlP/mrtPgCJ5aGAl6iRdsJTVF+IgOYuplrp+v59+qJPbMfKx89m1Ze3i+",
+	"guNP9fdUsQ7Py7zxhBWi3gNKCD50jsSzEcOKfdpuAHM2QxTKBjWTXRZntEJ8VNg04J93+X7uBNEcd7RZ",
+	"zwTylij7zAZqPhS3t2zKsKN/gnL4q545o5VF8Y3TefYeGyOBLYy7RQ38faFcuGe2MciFG/l0XMib1TXM",
+	"WFUFR3NoHjroNnNGu+yPZ6/On7+NFkJZ/2v/N5ENRLp/1tu/6u3TL+2vhpe1Ma3lNW2tyzsgWDSJZJnz",
+	"/HnDWOYXt1gZXw1WRrkG2BiOPiXqrdcF45WHKZnAXgdLe0NW8lJohPEEv4xvSoTlVQbAxqWkAJbkZMwf",
+	"b6PANLh49ku5ELBbTmeFeGWFjAkY0X2dxG1U+d7S6csQi37JkgWb19iN1/PydhJsKJguziahr0b8vQCb",
+	"NUSvcldWmUHGoC7kwBh4l2X/peyqnC6zTRkbOuJaJzrn0piRuUpjxo3hwq7nfRlNRM6NLuigIAWI4CVg",
+	"AQLciqGGq5wbs18hbJlUs7Yjq7T5xEldHW2AB/+Fcfc3KnsNpn2Lwldvp5VKX48Oj9aXvtbWVdtTebfy",
+	"121J6zZ29DlLWktyHYNJ61RSZZHrorK5IypLnaP6ILF8bMdbbule15xv1CD61avhALA5EH1sjO3bwICE",
+	"34kVCOsbqWbg4CYxm4ucHGZJoYvSTNouYDDm06mQ2G4OvBJQnAH8MeS5A1Ql1xD5uoN7G7Jb3H/MvgLR",
+	"71zVgSR8c8Hyrehq1lhXCmpVv6OVEut2Ye+m9rMPP1Razz+pDHgiiomD0iiZy92N5Q7gkCQQ9SI0r7a9",
+	"BIILGuBayyG/CKq4bGoPYmbO9q163xf4frbhmPsOx/zVZd7WyHs4SYkcWreTlZ/Junv/eE068UwvJC0i",
+	"J+SIBsSK0bDgwYtV9hjLMroB4tFi3gHksjASS0wj6mO65oObvvTptLGayVMWIVw1Wkvc/vlGcA3Y08bb",
+	"j/i1yvLIfJvh55897fDb423i4c+aePjt8Tb1sE09bFMP29TD50k9hJryM2UeSOdv4jyd2SLKescrWnZ+",
+	"AsuBfjNa7+OA8tzK/q2fs/Vztn7OPfk5ml6ratmWpowPBqqQuV7ECIccH7X0acHE/oQnKeNxnAmtHUuQ",
+	"ZJwNRJbzRLIZn7vMIDL6uK8ylYpqkPErmODSKsvz/FnNkDilahIwVUfR2mFPuUalcyWTgYqBHGliI9wT",
+	"nuciM1MhSdjqtnjM/73Vbhm/wZj/2bzVbkk+MV8J83utUC5O+IeXQo7MOTl+dNJuTRJp//apO51niQTq",
+	"66pEtt3xHbctwVxGmPOomoy5utVURr9R+GJ8C0jttF/rodrthbfBacexd0Qiqn6ZtkhEt9R0f3HFxeNJ",
+	"Imt66OirisyqfQm8ykElUNI5+NGn2nwkNMlggB7vFzZ/50p1WG+pRh7DXDZbCA07aP0Ba5/trFoU4lSm",
+	"0pd2iVCtgqrH29HmLB3oZCSLKQa1LoTMMcsIcN6Iy4OBLcBxw1l3CYd6oABVnXDyEuKwBun+Luc3SHh8",
+	"p4Yio8e+dOiLLmzQ021me9ue7vLYB+jpbrYQJ7Cbo/26EdX+Cn4NMVd8povN3XcD6B0JMHZWI9vCFZ/a",
+	"xAHd4Hq4LsZhn75Fcd4kbvXcvMiX/IZ+aNv3/efRWShTAkXDqLVozsjerdBizQNDpOecK3Tw0fznXRJ/",
+	"qnWKXnn14dq0krjDLqjXCFges7m/RuMmafgOYU7UTIbYKECBbwZBq44W2KSG1/Ul3ajDIjskCqgQ6O6u",
+	"nDOo+4Ri0RqtZKXNFy6p3FCWt1t2eY1x3B5KD2zrJ7chp6+399aJy6Zm/kZCwEgOW68IkmDZQSAwJj8R",
+	"qkOHaEycgIbT5t9C4j+TvMOQsA6BnLAdM8cXzjgCCJUQNO+RPhhz3caGU4g2kTGvJIlhbMk8ZdxV1osc",
+	"fQCPKi1m6Kpcz0v+RCaGmdDjqMOewYSx/dH+cF/CDAEwSmidKKl9W6lUIMoHXLJUjSD8D43APtqN644Z",
+	"aL1E5xnP0YGaw+y66IKYS9/BJZX5gcAMvItrQM9jPZ0G7kPZxG9j4GltQsFN9RY58YqxD0BK84UdC+6Y",
+	"34e5yGY8i/U219DYxn/JdX4GFuTWxP+Tmfgo7znpBxJGXjdsqs0qjPmD0Gy8va4rqkAlBJH2GZOcGsaQ",
+	"hUA7hyCgViNzPYC81qcs+vgpYoNU8Ew7JWG/xgZ26LJ3jkSsAEYQ7m2uf2WRBALj37gY1jeYcKMHc5bk",
+	"XUak0ORriBSIrxy3PNPFYOx/ezc6OTyJ9mBGzhFBz4Jq9yPaYlcyHEyBElcelQBAMECBY8p8IiLHZagk",
+	"QyjIxRtV6b1pkVv7/k6KDzMnawT+a/9jm6uuysEPobti3tgl2iSk54dU95m5U6rpvEs1s47uZKu+tsro",
+	"G/a0zqFvyb0DzZQTTNesvCqR7TFkiLLT/Jtw22I1KCYCAw9Flra6rQPQSvSbS3opGUkEXWkbFwQAWBIZ",
+	"gN5YnwU+CHyrgZoIypX73LJ51SBwFid6mvL5OX5sfyRBtL4lADoEviXQuUAz2Cratud9RxLRsPma8N8G",
+	"qdKJHAWTIb1SMZ9L+mZ5Mr+7/mrHNIGV2Qut0JrPsWrBtrKUOYnslQTi6zB6nK4PphlwcSzO07cGL+8a",
+	"4RoRCvNZr03VccBnT6djH/rJkbM3fEpJxW95rKRWdb0Btt/Rz9osHBXe7Rr9/nTM82ivzVyH+H6RwE6c",
+	"vdi/6gW/D7UryzMIkYaqVuyS4gCaG7jDmqVK3RACk1Eo+ACw4sSpHsEHY4JPCuZSUOHI0na4IoClifwi",
+	"5ggARQbcgtU14GmKe/M6XDSfJvs3Yl75W697DL5a/q3XmboOkp7TlOdQh4JojYXUAUNu8GNjwdPKN/Fn",
+	"/OLT20//PwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -584,13 +584,18 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)

@@ -172,6 +172,8 @@ type (
 	CreatedAPIKey = plain.CreatedAPIKey
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
+	// CustomFields: What staff and services keep with a ticket, each under a name.
+	CustomFields = plain.CustomFields
 	// Customer: A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 	// service in requests on behalf of the customer.
 	//
@@ -354,28 +356,48 @@ type (
 	//	Token string
 	//	URL string
 	StreamToken = plain.StreamToken
+	// Tag: One line of text, as a ticket's title is. Compared as it stands.
+	Tag = plain.Tag
+	// Tags: Words by which staff sort tickets, in their order.
+	Tags = plain.Tags
 	// Ticket: A customer's question and where it stands.
 	//
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID *ID
 	//	CreatedAt Timestamp
+	//	CustomFields CustomFields
 	//	Customer *Customer
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
+	//	FirstResponseAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
+	//	MergedInto *ID
+	//	Priority TicketPriority
+	//	ResolvedAt Timestamp
+	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
+	//	Tags Tags
+	//	TeamID *ID
 	//	Title TicketTitle
 	//	UpdatedAt Timestamp
 	//	UserID ID
+	//	WaitingSince Timestamp
 	Ticket = plain.Ticket
 	// TicketDescription: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
+	// TicketExternalID: What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	TicketExternalID = plain.TicketExternalID
 	// TicketID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	TicketID = plain.TicketID
+	// TicketPriority: How urgent a ticket is. A new one is `normal`.
+	TicketPriority = plain.TicketPriority
 	// TicketStatus: Where a ticket stands.
 	TicketStatus = plain.TicketStatus
 	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -386,16 +408,27 @@ type (
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID *ID
 	//	CreatedAt Timestamp
+	//	CustomFields CustomFields
 	//	Customer *Customer
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
+	//	FirstResponseAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
+	//	MergedInto *ID
 	//	Messages []Message
+	//	Priority TicketPriority
+	//	ResolvedAt Timestamp
+	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
+	//	Tags Tags
+	//	TeamID *ID
 	//	Title TicketTitle
 	//	UpdatedAt Timestamp
 	//	UserID ID
+	//	WaitingSince Timestamp
 	TicketWithMessages = plain.TicketWithMessages
 	// Timestamp: UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -406,7 +439,14 @@ type (
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID nullable.Nullable[openapi_types.UUID]
+	//	CustomFields map[string]any
+	//	ExternalID nullable.Nullable[string]
+	//	Priority TicketPriority
+	//	SnoozedUntil nullable.Nullable[time.Time]
 	//	Status TicketStatus
+	//	Tags *[]Tag
+	//	TeamID nullable.Nullable[openapi_types.UUID]
 	UpdateTicketRequest = plain.UpdateTicketRequest
 	// UpdateUserRequest: A change of an account. What is left out stays as it is.
 	//
@@ -531,6 +571,7 @@ const (
 	ProblemCodeDBUnavailable           = plain.ProblemCodeDBUnavailable
 	ProblemCodeDraining                = plain.ProblemCodeDraining
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
+	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
@@ -588,6 +629,14 @@ const (
 // The values of SignUpRequestRole that the contract has.
 const (
 	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
+)
+
+// The values of TicketPriority that the contract has.
+const (
+	TicketPriorityHigh   = plain.TicketPriorityHigh
+	TicketPriorityLow    = plain.TicketPriorityLow
+	TicketPriorityNormal = plain.TicketPriorityNormal
+	TicketPriorityUrgent = plain.TicketPriorityUrgent
 )
 
 // The values of TicketStatus that the contract has.

@@ -276,6 +276,98 @@ func (ns NullMessageAuthor) Value() (driver.Value, error) {
 	return string(ns.MessageAuthor), nil
 }
 
+type RiverJobState string
+
+const (
+	RiverJobStateAvailable RiverJobState = "available"
+	RiverJobStateCancelled RiverJobState = "cancelled"
+	RiverJobStateCompleted RiverJobState = "completed"
+	RiverJobStateDiscarded RiverJobState = "discarded"
+	RiverJobStatePending   RiverJobState = "pending"
+	RiverJobStateRetryable RiverJobState = "retryable"
+	RiverJobStateRunning   RiverJobState = "running"
+	RiverJobStateScheduled RiverJobState = "scheduled"
+)
+
+func (e *RiverJobState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = RiverJobState(s)
+	case string:
+		*e = RiverJobState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for RiverJobState: %T", src)
+	}
+	return nil
+}
+
+type NullRiverJobState struct {
+	RiverJobState RiverJobState
+	Valid         bool // Valid is true if RiverJobState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullRiverJobState) Scan(value interface{}) error {
+	if value == nil {
+		ns.RiverJobState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.RiverJobState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullRiverJobState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.RiverJobState), nil
+}
+
+type TicketPriority string
+
+const (
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+func (e *TicketPriority) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TicketPriority(s)
+	case string:
+		*e = TicketPriority(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TicketPriority: %T", src)
+	}
+	return nil
+}
+
+type NullTicketPriority struct {
+	TicketPriority TicketPriority
+	Valid          bool // Valid is true if TicketPriority is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTicketPriority) Scan(value interface{}) error {
+	if value == nil {
+		ns.TicketPriority, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TicketPriority.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTicketPriority) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TicketPriority), nil
+}
+
 type TicketStatus string
 
 const (
@@ -432,6 +524,23 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Journal struct {
+	Position   int64
+	Type       string
+	OccurredAt time.Time
+	ActorKind  ActorKind
+	ActorID    *uuid.UUID
+	TicketID   *uuid.UUID
+	SubjectID  *uuid.UUID
+	CustomerID *uuid.UUID
+	Data       []byte
+}
+
+type JournalHead struct {
+	ID       bool
+	Position int64
+}
+
 type JournalOutbox struct {
 	ID         int64
 	Type       string
@@ -442,6 +551,11 @@ type JournalOutbox struct {
 	SubjectID  *uuid.UUID
 	CustomerID *uuid.UUID
 	Data       []byte
+}
+
+type JournalPartition struct {
+	FirstPosition int64
+	Size          int64
 }
 
 type Message struct {
@@ -471,6 +585,49 @@ type PgStatActivity struct {
 	ClientAddr      *netip.Addr
 }
 
+type RiverJob struct {
+	ID           int64
+	State        RiverJobState
+	Attempt      int16
+	MaxAttempts  int16
+	AttemptedAt  *time.Time
+	CreatedAt    time.Time
+	FinalizedAt  *time.Time
+	ScheduledAt  time.Time
+	Priority     int16
+	Args         []byte
+	AttemptedBy  []string
+	Errors       [][]byte
+	Kind         string
+	Metadata     []byte
+	Queue        string
+	Tags         []string
+	UniqueKey    []byte
+	UniqueStates pgtype.Bits
+}
+
+type RiverLeader struct {
+	ElectedAt time.Time
+	ExpiresAt time.Time
+	LeaderID  string
+	Name      string
+}
+
+type RiverNotification struct {
+	ID        int64
+	CreatedAt time.Time
+	Payload   string
+	Topic     string
+}
+
+type RiverQueue struct {
+	Name      string
+	CreatedAt time.Time
+	Metadata  []byte
+	PausedAt  *time.Time
+	UpdatedAt time.Time
+}
+
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
@@ -498,18 +655,44 @@ type Session struct {
 	RefreshCreditAt time.Time
 }
 
+type Team struct {
+	ID        uuid.UUID
+	Name      string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64
+	DeletedAt *time.Time
+}
+
+type TeamMember struct {
+	TeamID uuid.UUID
+	UserID uuid.UUID
+}
+
 type Ticket struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	Title         string
-	Description   string
-	Status        TicketStatus
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	AIMode        AIMode
-	Version       int64
-	LastMessageAt time.Time
-	NoteVersion   int64
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	Title           string
+	Description     string
+	Status          TicketStatus
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	AIMode          AIMode
+	Version         int64
+	LastMessageAt   time.Time
+	Priority        TicketPriority
+	AssigneeID      *uuid.UUID
+	TeamID          *uuid.UUID
+	Tags            []string
+	CustomFields    []byte
+	ServiceID       *uuid.UUID
+	ExternalID      *string
+	SnoozedUntil    *time.Time
+	FirstResponseAt *time.Time
+	WaitingSince    *time.Time
+	ResolvedAt      *time.Time
+	MergedInto      *uuid.UUID
+	NoteVersion     int64
 }
 
 type TicketStatusChange struct {

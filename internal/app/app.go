@@ -17,8 +17,10 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -40,10 +42,14 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
+	// Journal needs no Metrics or Logger.
+	Journal journal.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
+	// Workers says whether Serve does background work: tasks and jobs that replicas share.
+	Workers bool
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
 	DebugAddr string
 	Logger    *slog.Logger
@@ -57,6 +63,8 @@ type App struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
+	Journal   *journal.Service
+	Jobs      *background.Jobs
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
@@ -80,10 +88,14 @@ func New(o Options) (*App, error) {
 	}
 	set := o.newMetrics()
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
+	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
-		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
-		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store),
+		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+	}
+	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
+		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
@@ -96,6 +108,15 @@ func New(o Options) (*App, error) {
 	}
 	a.HTTP = httpapi.HTTPServer(a.API, o.Logger)
 	return a, nil
+}
+
+// newJobs returns what the replicas do together.
+func (a *App) newJobs(work bool) (*background.Jobs, error) {
+	jobs := background.NewJobs(a.Store, a.logger)
+	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
+		jobs.Repeat(tasks...)
+	}
+	return jobs, jobs.Open(work)
 }
 
 // Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
@@ -134,7 +155,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+	for _, run := range []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {

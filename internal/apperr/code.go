@@ -25,6 +25,7 @@ const (
 	Forbidden          Code = "forbidden"
 	RoleNotAllowed     Code = "role_not_allowed"
 	EmailTaken         Code = "email_taken"
+	ExternalIDTaken    Code = "external_id_taken"
 	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 

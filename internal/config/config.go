@@ -55,11 +55,13 @@ type Config struct {
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
 	MessagesPerDay    int   `env:"SUPPORT_MESSAGES_PER_DAY"    envDefault:"5000"`
 	BytesPerDay       int64 `env:"SUPPORT_BYTES_PER_DAY"       envDefault:"67108864"`
+	JournalDays       int   `env:"SUPPORT_JOURNAL_DAYS"        envDefault:"90"`
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
 	DBPooler       string     `env:"SUPPORT_DB_POOLER"       envDefault:"none"`
 	DBMigrateURL   Secret     `env:"SUPPORT_DB_MIGRATE_URL"`
+	Workers        bool       `env:"SUPPORT_WORKERS"         envDefault:"true"`
 	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`

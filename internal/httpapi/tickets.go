@@ -20,7 +20,7 @@ func (s *Server) CreateTicket(
 	}
 	t := ticket.View{Ticket: created}
 	return api.CreateTicket201JSONResponse{
-		Body:    toTicket(t),
+		Body:    toTicket(actor)(t),
 		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(actor, t)},
 	}, nil
 }
@@ -39,7 +39,7 @@ func (s *Server) ListTickets(
 		return nil, err
 	}
 	return api.ListTickets200JSONResponse{
-		Body:    convertAll(tickets, toTicket),
+		Body:    convertAll(tickets, toTicket(actor)),
 		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
 	}, nil
 }
@@ -62,13 +62,12 @@ func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,
 ) (api.UpdateTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.tickets.Update(
-		ctx, actor, r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
+	t, err := s.tickets.Update(ctx, actor, r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	return api.UpdateTicket200JSONResponse{
-		Body:    toTicket(t),
+		Body:    toTicket(actor)(t),
 		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -407,6 +408,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -469,6 +471,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDraining:
 		return true
 	case ProblemCodeEmailTaken:
+		return true
+	case ProblemCodeExternalIDTaken:
 		return true
 	case ProblemCodeForbidden:
 		return true
@@ -640,6 +644,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1171,6 +1199,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1404,6 +1441,9 @@ type MessageText = string
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1590,15 +1630,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1608,6 +1660,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1616,23 +1674,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty,omitzero"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty,omitzero"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty,omitzero"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1646,10 +1733,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1659,6 +1752,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1667,21 +1766,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty,omitzero"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty,omitzero"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty,omitzero"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1803,8 +1924,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty,omitzero"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty,omitzero"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1938,9 +2080,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1970,6 +2109,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3299,13 +3441,18 @@ type ClientInterface interface {
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-	// written: it is not published.
+	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
-	// With `If-Match`, the change is made only while the ticket has that version.
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// (`409 invalid_transition`).
+	//
+	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+	// time, one of them gets `412`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3318,13 +3465,18 @@ type ClientInterface interface {
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-	// written: it is not published.
+	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
-	// With `If-Match`, the change is made only while the ticket has that version.
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// (`409 invalid_transition`).
+	//
+	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+	// time, one of them gets `412`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4349,13 +4501,18 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4378,13 +4535,18 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7804,13 +7966,18 @@ type ClientWithResponsesInterface interface {
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-	// written: it is not published.
+	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
-	// With `If-Match`, the change is made only while the ticket has that version.
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// (`409 invalid_transition`).
+	//
+	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+	// time, one of them gets `412`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7823,13 +7990,18 @@ type ClientWithResponsesInterface interface {
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-	// written: it is not published.
+	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
 	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 	// further one begins until it is `on` again. The ticket's customer and staff may change both.
 	//
-	// With `If-Match`, the change is made only while the ticket has that version.
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// (`409 invalid_transition`).
+	//
+	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+	// time, one of them gets `412`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11227,7 +11399,7 @@ type UpdateTicketResponse struct {
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *InvalidTransition
+	ApplicationProblemJSON409 *TicketNotChanged
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11287,7 +11459,7 @@ func (r UpdateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r UpdateTicketResponse) GetApplicationProblemJSON409() *InvalidTransition {
+func (r UpdateTicketResponse) GetApplicationProblemJSON409() *TicketNotChanged {
 	return r.ApplicationProblemJSON409
 }
 
@@ -14717,13 +14889,18 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14742,13 +14919,18 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18685,7 +18867,7 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 		response.ApplicationProblemJSON406 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest InvalidTransition
+		var dest TicketNotChanged
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

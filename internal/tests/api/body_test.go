@@ -88,7 +88,7 @@ func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 	}
 	for _, c := range d.writes(t) {
 		limit := 64 << 10
-		if slices.Contains([]string{"createTicket", "createMessage", "createNote"}, c.id) {
+		if slices.Contains([]string{"createTicket", "updateTicket", "createMessage", "createNote"}, c.id) {
 			limit = 128 << 10
 		}
 		require.Equal(t, limit, c.bodyLimit(), "%s: the contract names the limit", c.id)

@@ -36,7 +36,7 @@ var refusals = map[string][]int{
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
 	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
-	"updateTicket":     {http.StatusConflict, http.StatusPreconditionFailed},
+	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},
 	"streamAIResponse": {http.StatusConflict},
@@ -397,7 +397,9 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 	}
 	for member, ref := range schema.Properties {
 		faults[member+" of another type"] = with(member, wronglyTyped(ref.Value))
-		faults[member+" null"] = with(member, json.RawMessage("null"))
+		if !ref.Value.Type.Includes("null") {
+			faults[member+" null"] = with(member, json.RawMessage("null"))
+		}
 		for name, value := range invalidValues(ref) {
 			faults[member+" "+name] = with(member, value)
 		}
