@@ -430,6 +430,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -512,6 +513,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -537,6 +540,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -1499,6 +1568,125 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2030,6 +2218,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2101,6 +2294,9 @@ type PayloadTooLarge = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
+
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
@@ -2269,6 +2465,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2299,8 +2556,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2457,6 +2713,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3049,6 +3311,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3701,6 +3984,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4533,6 +5088,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4642,6 +5204,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -8052,6 +8616,1482 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13004,6 +15044,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13733,6 +15794,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14559,639 +16846,688 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+YctT5EmqcM2HR2zah/dmm4fa8njeWP6qUAWSGJUBNgF0DTHrY33ad4He5/kH8gE",
-	"UKiLpCh19xy7EdtjsS4gkUjk+cuvrbGcL6RgQqvW4GuLfaHzRcrg36ffvT97txTv2E9LprT5RS3nc5qt",
-	"W4PWKZkzpeiUtaLWZ5oumbk8lkKzL7o1+Pgpak1ktqJZwpK3mVyY911HLfuMag0+2ruFbg1aFzNGFBtL",
-	"kZDxjGZTRrgik0zOSe+IvBlrOWJZpxW1eNIatOZq2u61olYmU9YatJaKZa3rT1ErW4ozcz1bCriuNNUM",
-	"P6tnGaMJXO32njxJDscn7d6kT9uPxoes/WR00msfs+7kkD4a95J+vxW1tJSpGeWn6+sI6HCuM0bnJRoI",
-	"QoVasYzICZGCkQVn44AgrYRqOiBfhy29XrBhazBsvXv/+vL84vTdxYvnw1Y09CODi7uMDZ6CqcIjMNlh",
-	"63oohqL6tYsXf7m4fPXi/Pz0uxf4WXjcrkL5q0e0120/Srqj9uPx8XG7P3kyOekmXXo0eoRflSm+lirF",
-	"laZC7/bhZ29eX7x4fatPJyzVFN88o+KKrOWys9vHX7x+vveHG95v1vDl2euz8+/vfBFbhtvOnnNFRylL",
-	"yjtOsewzy8iK65lcanJ6Vtx7iWE5yi8T93jUSpimPDUPn1lWVYRmjKgV1+MZS4icGM4lesaVfb3ZZxnu",
-	"+Ete2DHHtNttP+p2u+3H5j/d/P8Su92WqjU46j6JWppr2JynZyQYjaFga9B6uMjkKGVz9TAcLGy0s1dc",
-	"jaWY8OkyK8///ULBHiQZmywVU0SD1DBjvqfIFVsTmZG5TFhaT5Z54dUBbYz0OT2DV/ExC15/G5r0jgKa",
-	"HHf7BZqUh1JHmOI9SJ3X8hQWscQYaUq0vGJCkRUTmnChJckYVVJwMa0nhpCXyA81hFgqlhCapoRr5V48",
-	"YhOZMcI1GbEpFURLy097kKZ/vIE0U/qZEeHe3kCbfPRIlzefWZZKmjSyDFdE+nsMn4ypENJMxhDK7IR6",
-	"MuUPbWCY7S/fh3+ewDM6W5vt0RrobMlCqh0WqFYYZx3FghuQZG8zqeVYpg0Ec8JCyTnTMy6mhKWK1RNp",
-	"4V7VTKJRJq8YCpuMKMOk+YuXgn1ZsLHej0zHm8lUZC43UsKyTDYxl58OEuq/llLTIpUupCRzKta5SNWE",
-	"Es3nDQT6CV4RUmclC+J4xAwhVhnXmgkykZk54AhNzbGy3ocqo01UOeoXJTQMD3f9ctFAFJwCUuQdUwsp",
-	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaRG8+t3+yftXq/d7190nwwOe4PecafX7R4eHf+1FbUm",
-	"XHA1u0RZ1hq0lJYL/3PzK046R91+r/cIX5EpfQlSrPmLR4e9brf/V6dh7qIdtLwye3mjZ+B8GrTkggnK",
-	"H04Xui2Vavf63VEgFFuOlLCd+fiKlZd+i/a6zER49+Ho0aP2I9rttx9Puqw96iX98SE7mhx3T1pRawlq",
-	"vOFYEFZILNUadCM3Di6F/7Xfi1qLTM4XOvipb9jNHjj589dFfnnx2RkZwVZaSdSaldGhwXgI2YZfZvbh",
-	"G1E5ZDcm4FiY0FSxqMXsGD5+xX96q8XaIVRc5TsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0pf2zQJGt",
-	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgOwy",
-	"qkGvbrLWUIiGboFyo8Hq8zu/v7/7+0N7ZOf3H/qlS6RgtR8zv9924ayUGrYGX4etX2nVK7S3BIqGLa4u",
-	"KR/aI2nYoks9kxkO7ooL/I654dq8xp8U8PMGQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
-	"eiOqp93H/znu/l2Pu0/AKxd8zuRSN5siiqfm6KjVFbV9uFmXTnhCjHlhTwkuQPPcR0ukm3Xno4KWmA+s",
-	"Tj90V+F8e3v2A1vX7JQrto7MeJehJfHx66Yt0n8y6HY7ZrD9bplhj9ujvmE+enTUfpJ0Wfto/HjSY316",
-	"ODrptuyxa9Tayot73UGvPzg66hx3e/3DQ/NiQedmUh/YiKgZbLtFxib8i9mGV5enfxUXX0Zn/8WuzpOS",
-	"6zFqqbFcgEvT8q4aGL3ds7IaGMXezJjyVtSS4nLEZjSdtD4ZHQHW9LI8rS5rPxp3e+3H9Piw3Z+csOPk",
-	"aHw46tMW8th4zJS6MIxXtkwML0bgGqFwExrwYFP0jsmci6UOlYmvLbwNubg1aLH1n2aj78b8Df/T2fu/",
-	"n/Ve8zN1NteLvz47Ozn72//7P/+38//+z/9tRS32ZcEzpi65aA2edLuGkSYZUzP/IpXpS7wVpZHlmhGj",
-	"mbPbx2O5FLqq/kzLu2N3/vDuJK/wzXETTTM6Zv9pvdudsZxXmOkx6x21H4164zbtjY/ah8nJqDt+wh5N",
-	"et18yXFswejrDgQ7rz1Z/FeaguGjZ1SMWZqypNGo88qonlFNhBzJZE0EY0nRY7LngYdmeC7/xm48RcEE",
-	"dLj+xzkIdzzUgsn8gx1q3cqZ1m024J7NqJiyt1SplcyS+mCQkHrGMrKwNxU27zLLmNCX/po57rOMjTWZ",
-	"yUwxMjLMk62NDGar8Dal6SJlxgyi9v1GQ4TN90yKzyxT1MzqtdRGHi70Tg7jcfBkzQkcXr4UUl9S9+rq",
-	"gZxIpvAkhnvQYRy+YJ8zuR+60vuB+yqccvDVeo9f8zSAerBD8z1fu6Zmkm7vSyCdYCumNAHGzCkXvBDO",
-	"/YZo4coerChI6FgrOJO4VmS8VFrOWVY4lqrn8d7HbD7CV6jCNgzRrm85nnmDCGX+pddS13/mpczIWKYp",
-	"o9Nl8SDOP/YtT1MupuRKyBX6RQxnScE65APlGginZ2wefvACiNAwM/jR8A0dyaXRHAkXnyUfF/yVCVPj",
-	"jC9gYwxaZ2RFlZ1rQvTKaJ7mu0E01nHmGb6LHD3q9QxZVpkU02Bo7xXLGsRG9azfdNjtIEIqxzQOIUHe",
-	"bGJKjB/tqXLcRCU1X6kolM+v1m+/5/LR/3r+l+mfj+Z/6o7/mvVGH8b/68tPV+ePvxd9/ePqePlCPuKn",
-	"9Mnku7/9V3L4wz+TxmpWwW7xDQvgpECBJblapHR9aad6mlDyo/zMUgqcy75olgma4ljc823Dhq3bDrRe",
-	"N9023s1ccxhyzTigyK88zQ0qpn/BuNvttR8l/X77CTuatI/pyejR+HHyhHUn/+mG0OHiM015UtkDGx4u",
-	"520EJLfCuUjyb9d4atcQG11H5l+gFuSkMTO8eW7JFrW138EDuqosblbMwN/l6XxjPdAQ6Pm37wX9THmK",
-	"2nD5kE6opiOqYF6JXNVpNcnochm8oqTK+BfkCs2+od3eyc5Ry+fuq8WRVVSZ0tiBIMi+jefKM2o0JJJK",
-	"MWUZSeWUcFESK5b9zfjMG18Y/r+gFXv61LFOxabztIWtc6nh2SJhM1gSKtzDkLiBZzlrm6cITZKMKbVP",
-	"ysWTppSLF4VXEzewCl3DcQMJrJg5e15HB6uAI/+SGbXpEU42EV4XQA8kV5VApVca1ZkaawkUxH2yCh41",
-	"UiQf5AZyVMZqiPKS8t2t46WzN3y0+xcwkYvx9tJW+6ezkSdA339yA/mlzEY8Scp75rV0mjpXBA696g6Z",
-	"+EdLMtmKjHv4ZCCZ01Su4JX7SOdinlYgjF8G46hsjXyQZrbfU5G8mUxqBe+PbKKNtThbzqlQpUjuHKds",
-	"tgW8h9FUz6qZTMaAYGnBDPPsIq/g0bOEzRdSMzFen4m3mZwaSVc9GBWdM2JJFBGleZqSpUhYRlZ0XbMY",
-	"PH/tJRdmm+GLQ6Hl3hfI8mA07R/YGhz8xW/ts1TjjRkcoXgLvg9ZcFyQYOiV1WyaZYmwr7iaUz0uLxB8",
-	"AaSdMQ8hZ8Tw+NY0ofCrc/fqAs/XULLwCecDsoS8NfuHvpUyCYMRbqSfvw+IJ/AEKVNsQpepRive5SvW",
-	"Ecg9ffNpHRbS6bqhYW4PvsZ0J/9VnACo888yljChOU1Le+qDsevrfXxuDvCCy3HwhpJcKyo+BB0Z/p3e",
-	"e7CPRnRcEG69gn/CDIsUh1VDi+roA7IEPFLjSfDbgiuiJeqeGygUMhF6HgK9qE6iSMEIvMwwUs/I2P7x",
-	"MfnMFR+ljJyePzs7A/OGjjXL4GyANXeJ9vBxLeWlHRc3J+eM0QR4MeVzrluD/vFx1FpI4AlDmdIwMMl+",
-	"j0S0fFG61UXhxa23aWHKRAsW5y3N6JzpGgcD8OxPS5atycLf1Lww4T2B1Pc/m7VYiishV8Iwr1GEqf0I",
-	"vLKe8nKpL+XkMqMC6iWA+jCmgPiGOAHx8ec9SN7tbyN5OMdGYuc3BWR+hzG+msCjMZSU4pBKTtFAwMSr",
-	"ZlJjoLAkH2wU0UYtOSo9OGxLbnjtvjmRG+WDG1AjTfCGgB61hMChO2Hgx39TShTCt3dJiO7RL0CIjArF",
-	"0XVc8HZnck6MDWAk1jiVajNH5G8p7D5rItq06qlE903xtfsQgjZZjJ4Q4YCaqZHfZUjyI1X6NJlzUdVI",
-	"U6o0oeYaVzqjWtaJIkhbgJsqChLHGFb1NWQ1k4Y+1tmxz/ZgTcT4sW7QFWIEowYiyOmZeCmzcnIj+EPe",
-	"nC71jPQ7XaPYzUMSTDMqtEsVCDSNHTz/S2U0GXCg0oQWIgd+QPVRCEX+dP7mdV0QovyiHQZivvWKpmZi",
-	"rD5YauzC8gft0s/dg5d29cpCAcLvVhgYlcC8x+oFXJD3Fy/bj/fZCL2mI8PPhOQDqix9ddRABHTnvmQs",
-	"GdHxVZEGZ5rMWLooS4P53OfhooHBdWQkqU0g3OylPerauIz10u6Tr5ZRzcW0NWhBIvxykez2sWC+qjn2",
-	"JhIId9blC/5buLKjmolSXp6iW2xy6iaJEePFgtFM2Uik0YgnmglCScaMTYVh8dWMj2fm6YyMzHsyljKq",
-	"mAJrnQuS0LXagUChj+wm3GMJhLb6zenz6TpqvWar96qqxgq2qo2BOEGVcrFnYlCvJiLzmn3RG4L5Z1oR",
-	"wb7ocszUpYRZqj550u722t3eRdfslQHyWyloSfrWb/trByR90kg1pnJK5izhlBg5B8etXLAM+ctqIItM",
-	"JstxnZsjT7WoC7RUXpSncGKUAFI0gs/vI8sfF2T5SS7LX/uckaZQS2n0lk4v5VIk1SNMz1jGIqOMmpmY",
-	"PacaCDKBF9TFRoREp5H5e5+5Fl3+R8W5us/WThMv2hlWY460JjMhl11FVqMgE0ZHR+0n426/fZgcsePJ",
-	"SfdR77GxxJycw4SEaK8sj80C63Bw1G2W6En3MW78x7Q/aXfZUXI8Phk9oo+fVCQ6V5cCiLGvAENqmhW9",
-	"qC1UPdd0MiEz+tnYeYuU1xoDlicudVOFqk1Dsse7c6zlYSSBzOnl5b294mvjJnXYzjCvgG1gsdIkDHHe",
-	"0nUqaXIh5Y/mYCtljn5mGTk5Ij/wb2uossBHL8GHAw+XbQNQDed0jfQ9OT4+PCGjtWZQnTiXe3lMuwWj",
-	"oBcEDOxU0Ndlx1OhQnXQQAUmEsMisGANXntczYgs8N6GSILYsjNAR+v1D4+OTyCx9qYJTjeJRoH941TO",
-	"HQbjYxr5FDfnU21WR3uD7iMjBPo9EALmKL/cPTcYliUDzRLsWAx7ljavnDPgMUO2CVX1frRF8JZLH90r",
-	"7N8ghux8+p9ZpvbMlyxyaODTD+dD8jhjhUdrBgzkWGqXmNKYHplLGAJ6zY6ZS/b1JQOpQdXa004KDRnz",
-	"vXdUsx/5nFeSZH0tsyU8iAsparWbjGp2mdq3FFdVMShknsuM5W8yI4KfIWq5v9dut0pmM0WSj66y0oXR",
-	"A03Q19i4vOh6s+cL+lwqhc1NVQ/4/ikTRuNjG5Om617qHswzVN7JlBmlFSlZ1lghSAyWICVKg5+5bnea",
-	"2zAd2L4mWMQ3IsVcK3jXEETIsAUnyogRqq5sHG5fXe2kKfZsZpbHthvWrjxwQ5JziKV9u1TrBpZO5ZSL",
-	"TQyN0bjLkXlFyM/VPZExsqLc7Kl9mPjxzllROCdiR1ShQzhgJAE43StOh5QutFyAy4ESzVK2mElxo6Kr",
-	"XiFXEVL43cBLdp598gmcQ0fmyUeH3W73qJob+4RCXuDxcfuxOUZPJr1Rnx4lj9mTrrl3Aa877HQ7vd5h",
-	"p/uwf7SxiKvmc3Dsoao9aL2Sf+dpSh8ed7rk/l96vafkRy6WX8iXxyeXJ0cH5CXP2ER+edg7Ou50wTtR",
-	"S5Le44t+d9A7Nlr2yXGvf1gkiUugbKLJo0G3P+gZah4d93oFmox7tNvuPhr124/GvW77CTtK2sd92h0/",
-	"Sg4nJ2CZW5p0e4Nk9HhwNBg8PHq8mSjV7xWI8pypq9PF4mG/0yP3+ZvzA3Q7nPOpeL9oyB6/ufNhJy8p",
-	"Fr/XhFBeguGTMVZXrlZPaFSxjoq+rY0lbeLd8fjZ2cnZ1eIvf372pycddtjtjPupGM1fdpO//Ck1hMvM",
-	"7B5aF8TDXRTBh5S3XaX2HzEbDI+Gb/YbRE4nLqY7pqEZxepvSwVIPUtxBylov0Del3Jz+idP/aozYnYs",
-	"t/hXs2PMit/OiCm/eg8jBtfjGQYay/A08Ks1P2qUAcuHPkpZZ7RwZV/zlGQMApBcE0ij3EclGjX5GC5s",
-	"wNMNpaIHFMeaz/wD17P6QIS5Qmhj+du/CDcW8CX/PaIqn/4x92BNXXR55338HyF49wtgtDnQqd6xZRWi",
-	"y/L5sjZHExPBM4ZXN6Tl+LxMRAXskDOtfP6PT00Z2GQEQqd0v5SEcVOiCkyQwEjrxWMwE2BJKV9RsT5F",
-	"/acuVZh/0TObx7UhwVFLeWkMw0vq3lRnNbqL1o9voROxgvYLxO3vPiE4dIRUBlJPovJUAkKhyqkazGo4",
-	"95S9ZQOR8luKnmoLYwoOQFV9JQF/FlRqqDsnVMHY9jPKR9pMJ3cPkCnjTWXE3/HPAJNJySLjMuN6HRFN",
-	"p8ra4ngEkQlnaRFAQSk+FQzDmGKZpq5C8BJuhaWQWQK5gVD5d23UVPxAa9Ca8SkkK9MpBFFHGFoCQkyW",
-	"IsEa6Pdnz2ZU38grtbn0+0YyNTiaP0UtnfHpFGaTO7vaDlE6HOyu0NN7DuVrEVN6QTOLDoc41jsrB5Zv",
-	"4ClI2iyBU+fzVcvRnOvSXK3Oth8e3CbItz3xlu1jr5im5u0InOWxuixCVwM8Mny8rTRbNCIoGzK180Fa",
-	"eLHe5vtz6LX8/io09C3fsRlZGt7BRLLbqLEUazMl8J6daX5DULQNmGjh6n18/ub1i08IdVbixT8/+h9u",
-	"/LfkRvznuxoovX8wPt0r4e5mpwVONMwBaQX+0J2Nluua82UXmI1NR0v09YYYfjVzgZyqnVPirmtPySD0",
-	"2DBe3zQAbZT3wnyfCc3HtBKUfC19DnpZu1yWnisrl3mOlWAsceXXPpN+HzfNYZMZAhlVpdFUFMjygOHA",
-	"F2q5WMhMs+QVSzi9gIdCCrxNKRcVPFxPA//4JSSLYcZ0Y7aZrx41OjWmGd0ux2xSCLof5xQJJhZ8op4s",
-	"tXMA6oB1vAHQ5gNG4lyGVG1wopJfkb+5ETfgWzaWc6Zqs78qwDJ1aZqboiTVXPI9sNt8iuafacoT2pSr",
-	"cUrmXCnIUoKFqbLQZ/98Q5YGpHqMMkavFKEkW6Y+02oshc7oWNeXOhlW4tjVIKhmwmHsU0DWbarZzCmw",
-	"IbujOk1DvA+MXr31IaoKiPlcik1OgBWjV5fB9QLZwkpGRtXaGFDTpcV4qFKrGIsPCObfvw/Nek00MxMP",
-	"p1ahV3FuEOLAKkHsBwS5oVWsKDPxfLcrDEMVM2fBmif33718Rp70et3IGFVwoXfcOe70Tg6APrg9zGZZ",
-	"LFIjL7kUD/+mwDfoGctZ9OMZm8NBNqdffmRiqme2hNHOSunM7fsXF3RaP2ybeWR4e2UrttRMrkSEiRS2",
-	"rs/wkMzqhv+487hzWBr8sHU4bLUaRnhyZM5PrRlEsP73sPXxP37X/u9Pfxi2ft8qDz1qfWlPZdv82FZX",
-	"fNGWMHSatj2nIDRisXT7HVukdI0yoTjjtxmD5gtGMzJUJKsZs81fbGmRC15ieiNhNEt5XnTtqt5tll5c",
-	"qhCNC3QoL5MDAJUyZVTcaHI/cnFVnU08XHa7h+NllsI/2FOSsfSbYUuwL3rYinG5HvcfPz6Icu/bgk5Z",
-	"h5yOgA5Qrmhze6xbLlhGeLsL//4RMoe+Oe6an/sn42WmZPbN1U/95Wn3z7Pe/Lvpn5Pe+mjeXT5afffX",
-	"7uP/NakbVBNX9LtHj2+z+j9K3Cz1TL6geuY5HPRNVPaK871RoPuWG9Kno1UH/AGSw+GgoWnKMmKUxgRL",
-	"OAij4xlZyJSP1wMSZ3ExQydlEx0Bc0MemjnMXeVHrGPrx1FDcT/J6ES3OdOT9kzrBV3wdkY1gyVuW4F3",
-	"0BmK0rbGlKin2Tfdp/qbXmv3Kd9kKT1p3sI06whEdUgIzJtSEYl/Cuhh5rzycyY7Trl+wj990+t2n66+",
-	"6f9SU2Y6W59ObPl2cbbndgJaQgJW6E0P8T0gT00tx2NWYuteOOSJzOZg4HChD8G2o1/4fDlvDR6fQN3b",
-	"nAv8u+fnYwaL2XS7T6jGobfx6NEIKHr+/Id7yjqjfa+a4pp8LrIdE2awH83Pn+r22YcPH04D66N+IOOZ",
-	"2WhiylBinjw6Dg648uH2LeA3k4zRdP7NsGWV+GErQpCJb4bFqmYQeftLiuuolXJxFXYjrM7h1FbRAPTM",
-	"6Xft92dmyF73cE0BzfO5rfOtTGBv5b7g1u/d4dcxyu/vHvpLeW/B8i1Q1h10F6y5DljRvhiiOPJ3jCZu",
-	"8f2TlbFPmQ5Sf8D8xtJ8VdsjZeMYmhgSf7djuacCBLjiWJA5NwwnDGBvHImqDuJHrjR4bAJyqOoYUq50",
-	"2JFhjyHkwNcNK4M3EK6rn0dc5ztYkWczqgPQww1MTc0e1WScciZqRqSYSLzIqbI4b+TcXZi/NFJ0CG8Y",
-	"ay7LyKMtQ/3zo194sE08VgaCRoChzUQ2XBc4HfdguhciYYnN2K0O7IVIwlCbDadXx8GEf0d5DPaZ+kF0",
-	"/TCgBdKbSRPrv5W29R/2Stq2/2xXp303AdTl1ywTpg7k4UeHiFYzHHhDhZGc3+X3DjAKP4s/F1JUS3cE",
-	"5m+xqrtBWDnmqyfUbRjmNZ2zJITOLY7gNVRKBf6viNC8KyYf1xwli7yqpTKgPNOkaThs1cQz55pmevvp",
-	"MS4Bj+9FFLZqFppJQqhbkKbP53Jyn2+7ctG6DwupG78Kz+33yVKidPHL3zHoPeibfMDy42HuFcutKxJ+",
-	"Yb8xMqW3KjlWsv2Suk43H9IXnfebqxFw3iFwOymHRktlHL7jW1Q7ZhQ3xizvlC5bCxBqtxoJicVdtcQr",
-	"o26UB1wAxWg4RovjaD4ooOBK+zYBEVTZGC0A2iBgR6daEXSng8TMtPqN4RfZdrH1IHwNZ6tNc8vP19KZ",
-	"Uq72Ko+teB2Hp5ZGiM+orltQczEg4S56SAYP+Ybke2zXYEx12lz9qDardcVBgV63x7A+y6sQqb88LHMZ",
-	"xnHF1nVDMNft05V9uuCXV2y98fvnWi4WTUtlLgYkqTOM5OI2i4JPNm82a6Bt0svKttm367Pne+tleWVD",
-	"gxDCOdUKoQuX6HtjKmCALmn6OLai2fj5ZRA8vMUIXHSv8fuN6ujSxxhvrmHVf9WTvPGbU6b3+eB1+f6c",
-	"d86e1/uKgsP7niIcfG0AZ2gOsxzfpcRlm1xAv8/YpDVo/e6hOTKkMKz9EK+qh2fPg4ZyjUN6e2YkAg6H",
-	"nIo1wQxGtWAIsCEnhJL378+eY0EyupaFFHxMU0DRsqARgAnSNKFcgNxyMs8gcrDJ772gU0ZGbMqF6hAA",
-	"Y8eMQ3Mt/pGLq5igw9adZ/aBiczYU4zzSzJiZE4TRpaLThlx0k4JQxhNLt1e/zG4Q/3fhbDVx9P2X2n7",
-	"7932k8v2pz/cWeSqVvC/gtAh10TRCcSlFLOmsvP9QoL5oBScAihkrIYDoTmZsDEWAncaAFSHIkdQjUjC",
-	"JxOWMYFALOwzy9b2JR1yzhj5+I7pjDP16X62TJl6mOGfNmxQBFi1FC8Dqm7yhDaT/j/a/31rkk9eOWzn",
-	"LQKWSJGuCZ8ADeMXF3QaOzhaZD7FItxvK64YiY96/bhD4gcxtj5YdwhUT9EpICSo4M33lPOAR0OhJAan",
-	"KCiOGcPkhUUmv6zJHNZfmiGQ+/GHhxBejSMSD1uH7enf+WLYig8gfkkLRhCds01rMWm/shDPu23fF0Jz",
-	"vb6gU4sKPHktBWsgo5mzJZYLu63lEpBZBkjMHCXcVhJHxfArVyQ+7B7FwNRQRIgZGdUQ9FD0Dju9Tv9g",
-	"82TNaG834x+pQpOqSRDzpACWAGqKn3dk0/rHdM4GxIZuS32NIWA6wEtiOR+xDH+Ko1wAun4cWLVAwHeH",
-	"CRRktB6K2D7uukrj8x1ySkaZXCnA6ohhFudymY1ZDNIERjYy8kKxdGIOEegVEUC4OngmVP+GgivCp0Jm",
-	"LBmEmrKeMUEwiQhGbHYNZJZGBExFQkmcMcV0TFYzqYBmM+u0wRmT7oZ1NEvQhtG3QbW7Scg1WL4z8V9w",
-	"FNSuIghPqkhc+JhZApkBbBMds7nhE0OTIimBYBbazAtpnAPKAXtsYeNMsxEARAyoKUW4W0tHVerHntxk",
-	"1lYkBsQrEQBSC2qj0JDSIsHDx+aKUDxjHbyS4aeFBZ9KpZjau4CTbMqEW/AeecW/db3tByhOqU/Pssc5",
-	"ujmHwmcokDmjwibScIzZu31VCksfdxtIBvMKiZUwQKLHR5ojof07jINaQ79JYFhTfpMiGVj7t9S7rFHf",
-	"NBbrE/hltcjAQX/L2aCB0zQZf8L+gnPJbalbTsVYLk0Tydug/IIzcVbSreZxbZ4OesSfnv3XUmKitS81",
-	"/lrIa7NJd3+A/DZAtoAt7az0n9zjdZ929z50n7mOiuhM254L8aDM2Heb6VscMk63JpHAJuyAHNwMBRU5",
-	"FHOoI10urPqX98oyopaqq9yJPbBnLOD50KHQfM6gmzi1MCHwSvg7oWuUkkHuYiHjqG6O9t6cMq0wGaed",
-	"Z+Ps9LC93SW3tH12y8an8zyY6zxQ/lpqCK/gqu7HTHnHs6389Nzdeh01dsTZ9pb6Bj3XUQ2447ZXlQEl",
-	"r6MSUMO2FxQgIe6K1YvwpT7f9fQM+db5wzPAJ94pdRIbSwQNg0Le3Z+FvqXJd1SzFV3vzzxzrsZSTPh0",
-	"me3EQa8K919DCETsvOCnZ6+DtQ7bnW1/8q279c5EGgTPlsVG0gmaAljGjKsM42VJ0AcpNB6oCNzGd7au",
-	"QQnDHuva1FRl69au7YZjZEWlcciOr8p7t1xHNQj4295SAdu/s7V3O3csl2kCCzliZEEzZY4vWm4qE3SG",
-	"sTs/vwSweWD61DSMsSkrpTbmeyxpc9PvbTRsaqdeOgLmQU+wXeW/7yN2HdUUnWx7UaXM5c4W10OZgtBV",
-	"WsoEMocLJS9PSYw1GzFRdK3ICsAPyRv0MIXmCxkxYwgqzJu3nS3ZF+1vLgiSodjeOx7LHA1nhHjBe7BF",
-	"FYV3G9XLOMV3S3SuEDE4Q6UQDGTcBc1N/f8xdsMvc6hsZwVyqq7MmQJ+7vz+GUsXQLhi99o9aBX2gt1G",
-	"neBjd6tN7dQot9xuc4/JTsLnN071ZaHx5Z0s/fa+npFripfHtbA7AkmkubWkQ3z48KFdTvHepEiUM8Jh",
-	"nFZFvOBzJpd6f01R5y/Yoqm5T/1Se4onpNhgwQzt7tSvxg6k+2hid2tk3QVBT39jq8U1rkQ03Bd5C+Q9",
-	"1Ny8KecWZTTohHkHBKzp+ok+8FRObVDSUi6MZPIERFx9J85baPnj4pt2Ucufldpg3qXZvFXQgyrmEnF/",
-	"CYlXaNK2B2GDdmfb6Jl/6k7I+FoSJsBDU24BB2bKCMvggI0qTW72mGipJ8wO7prTYgeZO5HuGzvnrMOG",
-	"PXbHxTgKlynhyOF72exJiYl7fhsRXvr+Mne6b9RyDPtFTNHb6V0M0H/HzfKVTPiE1xUAfwhD0ZUYdGmj",
-	"uarpTZsL7rlu6Pzyq/oq/51ci7DQNd1k/vWsQ2yIY5g9ssmxgq18exjfAwiaULGI9PqPzf1In9qGJvuQ",
-	"qKZFyFYiVT9+Z3Qq588gv7iMHMgqECR2CS7xU89MFmpITBmqGWE733fo2rylnqHlLiZkXTfh66iAP7p1",
-	"6+UQp3fo72vsPXwf20mIKcsOQPKWIVB/ARWl2vFjj4WpNM7YGhgsfvXuiGvM3fCwAmQU/hkdoOdYsPRe",
-	"0M+Up7dQVyi/lJ9ZZgTUTifIm/xmM+zR5bI4hI2PP/82HPB1VOgnsu3hoHsJ8H4JZnT7Biggtd7ZOrmo",
-	"BteKJFTTEVXMeyQKNrbVxCymVG7DCLnqkItsbd1VKdV3GfgoI7z/9gb3P4TWUAGo/4eIPuJUX0uNeaX7",
-	"Lhj7grb5pTlhdnNS2ifOnltPZVTXZHzHc+qi2N/7bs9wxGmqOgKZPalBPNbgV+9zFuydIBLVIF/vKKBO",
-	"Q3jp3yzLBLU28xfALEPGiZYSmwh3/vkzRSyxbQj012eQ32Bt/wVWDTEwZcb//usq3l7jXlZBODc+/74G",
-	"y/Ku/YIeqrPk4agq4r+E0v1eLDJpxmBUumf5etxSzfhHiJxHJeTCbW8ooCT+I8Xdq9qLt8bARYDh96Fw",
-	"ddYWMLgBc3WPlW3ALt2+e2pGcKeEvRcCu0bElzMRxbTZTXauZCwTLqa+tkGwRsjG0h7LESA37Sx7Fwz0",
-	"QybFNATb/A2jGNG/mrhEmVgRmogJAi7dAiAppB3dvdT0s/IwXVBmUfU+vxHMVgXJiQXqIi/oeIaee1cH",
-	"M2fzEcts8QPcBX4CZcGYFplhUc1dlkfCdiTmM3MrkDPVtD7dHOsvOBszV7HRwdIIj955fHx4Ui7Oq1Sd",
-	"zJvwST7M1ljy4o47myhqxNaCyUXKSt87tsUYO3ztDPiRpumbCSDMbstY/7RzIUcIvVRHtdVMpkU8JUi0",
-	"16zZjeEGYpjF4bFA9t+XM3ys182nSrOMgqqF+fp1Q7jiAorPbHsVYDLArbP4eEvhUjRrcPIcunJ1tSQe",
-	"P7zwrhzIvPZViBRXN8hsKXypy+Zyz8pbc4i5X2qJ3QnWTNsKUd+9f315fnH67uLF81bUunjxl4vLVy/O",
-	"z0+/e4E/l3989ub1xYvXlZ9fvDaP27/OL89fn749//6Nue3Z+/OLN69aEXzp5dnrs/Pv4VPmzxfv3r15",
-	"V7sCeU+dnQj1/uw51fQmxLoOC0U+4gDygcjR39gYjIuQuauIQXnwYpKDFpaFmz8qSwg2Hh1+L/nEaxj0",
-	"FCFD/YjjPbi0fhuFndKhrnWpWBZHRGk6mSAUMca3jHEX+90VF/Yvohts2nqlVcF6Hgng546OTYv0bimC",
-	"ZGqaYNiGpm+D1cCCoBIA8bulOJ0yoc/EYqnj4FSL3YaNHbByoSTrVXjEmWkbNcxItwTaa8NPtrwUC1mK",
-	"fLFZHBeA7eyZimAyNu+kQ3yvbyjUdYzIFTGD3ll4P4OX1orvftccXGX5vUE24gAxldaG8LOliMhqxsez",
-	"APWEZGzBqL6lCN2hKq2ww92jbgrBiVjhKSNG5vRLe7TWDA6yo8fHj04Mp50ZS2yZsWdWZ6nqBr5QADvo",
-	"BcXfDtOMxGq5YJliCUviAaFktpxTQbSUV0SC4z6o3Yd4X+4NDqHiiKI8GYq8XoGlitlOpiQeO3jMeAAl",
-	"DWC05S3gDdt2SJxklAsupvEAq1dtXzfzVYVYOiFar50YjMmBQ0FCFFhrCOBMUQhZhS22pa7u3C1XopQK",
-	"S6JS8KdYPAJ/KU3T1F1yyYpRy08XZUVD2jCEh1yr+GKgKGo5WkCFoc0ki1r5WtWeVKdnrxpYgWECuZWL",
-	"tu6NixD5hsRyMolJyijqxkRLZAYVCk5AsZKTScP3w4bSVV3dNWZLgm5wYCwuM4GVlzkKT1FC+U7TW9Q/",
-	"e9t1sf/M5ocu+JwpTecL8xhzuYEbP5PDuMHt11Gx3dC2518GvZDyh/1gd9MzgmF/iqoLDp2EYdd38BOZ",
-	"sh2o7/YrhoPg5UU7x+3LOdcaxMUkhOyzy9nJlYdtEjQqgLjdUGltrBTP3RQu/wtETWY4VLnDwtmR+UkS",
-	"Ig466P+l0DytAavb3SbCTuebJ/QKbrrO23HsyqjneP91oSPwrcnogoQufw4zxrCb+q1f7o6We6q4XMHX",
-	"HPFt2wmskCtoR8Frb7Qavsf7RlXfd1ysaIphNbtdq8hLMbfY7jMFaVWrVJYEzp6H/V7ejqKacV3ohdp0",
-	"0NCwvqSEpF9q21GmHgwp/EitQrTjKpbwNrd4kKjIT0ePm2+GnHDzzJwLqpH4c7pYeEhN8P7U0+65uYif",
-	"jlqJFKzxRimYu8855BvODrjq7gXsl6Zb35mL7k5AjWm6E+rB8c5rzyPr1xaYAdzKUUsKtsN2Lrxq860B",
-	"dbbdGkxl61s9KbfdGZISeshV4FmrqIlyzpzl4DkmRJ8tqS0lcMRby8Tga0bOrW2ZINESJG+gJu32Ia8w",
-	"1X7NgSKBZF1lUlsJDAR4SqgTvjxloRtSYJIBSKHNyig2yrG4X46upc5B9xTC1NSIjqjFGtbJjB6vRVbN",
-	"5RmBfscd8mK+0Gs8MiDLcUznLKzo2clWfQ3gSp57iq7GOlvVI/jWO4oRq0lLMjUqMWL9mMGEuDonRyGu",
-	"Ts/35wrgdboVeJ2yfK0gKTKHRBxgDOPSbT6Jzr0GUoc7mB9G2G5nQGKUp8a+i6yeNGKQRZoZHVE8JbHT",
-	"mxJ/h1fG8lPsKYlRQsbRUASWZeTQ+YqnnxTmicDIjZqM3IIpS+os2WgoMIRslNvAmIF+9AXb0s8VLEA7",
-	"q1y2F03EbVZdA4DtqXAlfZGfrUWzdcBj1QN/T6voy4JnTN295WDGCrkZIVgaihWEtXN5TDcyFYCTl+qu",
-	"DSo3YB8dNt+JoEJ7ZBUtAI4J1FIjGS2/uEm4oMNGsQxLDucvnMdswr9UGeB7m9h1BefAlAsFg8nYWE4F",
-	"VwxB6EqurV7Js3VcAINUV5cFKM6vvf51FRoSRAqAK/9yBLYfCOyrlCllidkJvcMb9QZpE2mh4nXb3ed4",
-	"l0285eM7OrTty7zzMTQnoZ+wLV7T0pziddZEMBzLQJ4rvFPaTnG7LZHzVn05j5chikwkoLAzknLhTfsI",
-	"xbE3saAZJOGqcFwpLqYpa5vnSvxXjUCGYKT/ezj80u22h8MvvZfD4ZdHL80/n7z89MBcUQ0Xm5+q5d1T",
-	"iG839D8As9aju1OH4wZxhZnZcNLsfUOkuWtvdfQkb2913Okd1OiB8MU8S6DckgwaSwNI4qlN4AJ/4YDY",
-	"7lgWgzJ4iweifLOgPy0BxhZd3qq034+6T7YHcJx856K5YRo6OCxstM8PAOldVlSKAICHvePDk+4WFEDg",
-	"+gIY/jaDoK7Woz7oeJqu6FqReATELMSB8Kft0Z/CAha+ViBeeRK1+w93e+15biUB7DAMZynG6vMU9jvI",
-	"x0Hzl92kmm/vUiezjTjzahMg05pfrLRCFc4L8InMLNienaXC1or57/Y5dSNHTVjdV29oCAnhhjEVUCuN",
-	"XYB4k0GBXX62ANnCTTdQSHY/quqkv2sxZAW9n/F2UZ+bg3Ur58w7qkMsWlw2i5Db27y1eztsa0zVdxlb",
-	"W+OisK717sBiAlLkQ70QQpAAk1uzUfCxQpriJhiNsEjcTzxocRwm0/T6ux1l3cfmP9+a/zwz/3mx60kl",
-	"2GprfqW3SNmqkF1ZcKqViVB6dR3zFKOxN4pj57kIoCkE7Ud8xPhMu/BwgAjuVCPXPxdW2GhIrtgLQ/0D",
-	"hEW25h4VJOYJBMsdDPtQFHDYSQjD7l4JQYorxhbKNQUD2HUAIX4W9nWyHBvXBc4bEyo+uM64xpaMfCB/",
-	"YPQmUKEgr5SAd8BcXdBMK5JyKH2SCnStGH6MO00ZFoUwt1yJIEDhHb7YkUGrXUaYd2RBCOrYjDTOewJk",
-	"FqLZcErsrvoY/5asJ56AyL2+ruO0Uhev/WQE6q55DpxV2Dok/nodE6qulIdyz6OPQUxKLzNRFR83i8pk",
-	"zHkFCgDJDeO1fjA3ZMMby0xYr7mLZrg8swbXeRMxQcnfj5CnUBJtXQsdEptltWknVAeBPHde31O53oIb",
-	"NHCucQXJluKp2a5zuobMFHAJES2nSIEV17OhiHMjJ47IiI0p6tlUewPJ9V4AcUBTw3gWmFVIjZXV4dpZ",
-	"fiybc2Xh6Oyn/J46cVh8ddEhsrNzAy2Gw8PDJwfOL0kmS73MrKgT5P3FszDJYc1oRsDT95QIBtkQVvRx",
-	"BbgcRC4tgrc/rBKqWVvzecnwOiwa/v1u4bS63+/2P560n3z6ud/9eNh+8mk4TH7uf+zhv772r392v349",
-	"vD5o3+/CpZ97H7vt/qf874+9Pjx5+LHb+3Rwcd/8D76p2z78dDD42G0fmx/8P+4Phx3z0l705Prgj/f/",
-	"+vPHP7Q/NT52cIs2Fft4Xn49F0Oj1wB3wJRpc5JOlhnsGPD5wdmHmrN1JFyxtbJ9MVC/9TyxXPKS8lJK",
-	"6zN/hspLt/2Etiefvj6+bvt/H+3w71p/0b6ZkNbTYSn7qVHaFU/qvcTdhhCpP+I3HgH4/AX7omtCms3p",
-	"gs98M8fbjN41ivwNho4lubcZfFPOT+HebTauecXz4AFIdNDbdy8+eQG3VtL04NfioJsJ8V6x7DZkcM24",
-	"yFlF4a05T6vk2slyfc1W3njdy7C4hS1b6ZTbTMugad+OcUy8/zoq6wBXrKEtCYhQpxAW3W4e5In8wNjC",
-	"euYoUWycsUqC9KOCGDV/bnKnnxzVudNLhDJjrtLm00Y9LS/Iz8M/gcNZzYyBAFY+dKwCUoPj5iVnaVLv",
-	"DT515Q8Tc889PFoqBSWbTGDa/vunj3b2DSZuMIo/u0T7ao5Gyf/s4qUASaCzpZ458ONdXNDYkaQaR61E",
-	"U9vVa7+Kr/pjfnDiRFuRV/rDsoLWoEXFukRF1Sx9dvH0BStxXWti5Wn2zl8HZjQyIPVQSoyOZxYCgoaM",
-	"E47nsFtMNrnJEJ2K1pgb1Bq05nTxESn5qUCnuqaIpwVHJvUtrzG3PawtMDSwupliDDYVJh77F5j7ii5N",
-	"i7UaESEzjGn6DGfwlIq8Ll0KMmIzmk6cqeVeW+eASLhapHR9uYtq+xzvdYQLQDA211hgEr21VnwsiyoS",
-	"/6X9RrS/hcG230ziQlnd7q3/GvrP/UJRuNxarcbaCmG2kD51J1WQvbRL7V/Q1hh9lunaZp7leXoCepnR",
-	"xYKJhMRW94JuToWWbzco7Dm9g+rDPSq5MClua1TFBlA2KZkh027jUkO+MHQyAwBL8DFikcq/WBwzz3Sr",
-	"UCaGJRmQRAoWo3TKM5xdQgr6yGJr+oCLZ+W9gjrvRQerqYjiYsxy/yykHkbkb5IL9E79qqlvtJjcfovk",
-	"+6C4dgcrad8NIQWrTe65RZ6x3T2VhC43oTJd3MfqttkLZzxsCo0UIXXBgZVKw1NjismPeY39xxZN6H/a",
-	"vztjOTdf9ZvKWQKFiqujoj+ioT3sf/zu9//fcNnt9k/uPfjDw2/++L8vv/58/d/tT/eHw84ft9928LUb",
-	"nRxe/+f9/NZPwb/bn8z13nVw9eCPw2Hn4A+731+7VYPWl9W9+iCGeACDe4imUyjNSeRylDLy01JqpiKi",
-	"2IJiutloDYUVVNU07ySPO487hwflcrbu0aYT+P5w+ODnj2Q41NGnB/c/PDz447D18T9+1/7vTw+Grftw",
-	"4dODqOmGgwfuyu28c2E2bqM8s5l/INFKVe9PA+EF1o5Fo0BJ9tsKqL3y7BOmazclaOEz0BJYcsta/zvO",
-	"5d9LNtqcyF21hYq8sxUDllwbSwcMmzGWjOj46pmczxtCd2vvmw+Ui5XMEqPnG63OxWYWVJkN6VsFY7kh",
-	"baw+8QLQqB8Vm7R7k2ByOYT8+Mj856Rey9jlkZt+oVbMgWXWUKJi1C9o9or2lQMSBFoWwHpqtmqONVrl",
-	"KzD8bXAK2FPbvIAMMu5sE/Q11INO2MoadGCtxgGQaVxI/S5r0d67UDZrqugZPg/8uCYLfBdBkBPRSYK6",
-	"tKywvbtrC4Wp1kiK2ArYGAMChTQcahfCcvlIJutwQ7rOr7ZbcJ3akjZ3uU2BPBFR/O8IpGxT211qIZAS",
-	"s7/XUiSF9dBSXqqZzHQc4R+pFNMY1VS51JdycplRMWVxKeS1ITl+hxT5GxxS/ocqi/zp/M1rYq/bzMAn",
-	"3d4B4cLGmQ2Zn1r6l3t9wY9Ib4RKFdA12bZ4VilVM5zy9r7Moch0w7WMVysPi9zWkCpk9iUcraNMXqH3",
-	"2au2SwRdYq0cDilPuAh+tKsVgCahQA/RhKNWuMxhB1WEjDT8YP8JfGKUWuyRVsumBV2/CT2HQIzflZhD",
-	"oYJcYDmBmbErzn1KYmTtOAqTCDJGxzOGOSWwKzCSq8jYBWbzmgC5aEUtfEntcL9nNNUN7d8zpmwDEEoW",
-	"mRzViEnVUJHh8h/lVSH3UV5tP3PtK+sYp67F7im2zuUCyJE3zjVL3yFniSJzmjCjweZdTEAwy4kHH39k",
-	"1drjk/5B2ajo9p48SQ7HJ+3epE/bj8aHrP1kdNJrH7Pu5JA+GveSfr9gafy2cc/rqPWjnJ6JlzKb3zAm",
-	"FOCMOTH95nSpZ6Tf6eYYXEDXqjcIkoJq/Xqu9xgyqUUEqRErd5zHZkeEEZR/mFFNMyr0ZbPGaqh7T4Hi",
-	"2iGv6Nr1QoGci2Aj1QS08o/8U+YdQsR9t3V66lLCC23I2JgnTP0Ka7hULGuG8WryXTwFlwVMYzXjmhG1",
-	"MPoQzeQSU/HRXU/mMNjOZlfFXZO/JIL9DLdETkHS7BeADoTNhrjyvwh5/ym35D6h9EaoMGOJBWBhgb1a",
-	"xtwrmWEQJN/RUYoRdbR5dkmS7ZAchOwpeHAAwESN6aJyGOwWt9izRGLXnH6uLinfirWDVdNN1QZcXQqp",
-	"64RXtmRQB4ypPWEQcso0/KhqXmksGUh95inXa6AGnUxAovsa08vR+g6cXS6F1i1hXg3LRW7m24SDvCJS",
-	"CsI+G9OngOiBduuNyj5+GRSTvOluZzush+NrxwqR2yBb6zKKW6Q2Yxr5ZgN0x53M3CXWliLNDtyLTrGK",
-	"VeZsHHIi1iY9zWGlsBxDrZVmc+wIhmAAu65rM/saHexGgucHLqplEPCWrQvyg/3WhiYLjlARJPEDle5T",
-	"sYY6IzlB8tiGGS7EjyTmmTqILME8hlrC1FVQse3USl+rFbXgE+D7bEUtpG+tsmnn4XycDSKXVicCPeCu",
-	"HKZF3ly+HGb2PtONDqySi3V/WXynmE+hyOKKgLTCugWqLZjLxpw2vMvonIvk5pMpsWIwMz+AApkKn9nA",
-	"s5C2WeVW9sVC2qxJSsV0SacsRwkwkiuTaVAXY9NVoCeCpiPYyxArR89sh/zZcIEx5TUdKQg6zMmEsURF",
-	"5P0fut3Hx9FQvP9Dv9t/DM/CP5+QERvLOYM7uqcYbsYTnSijqIoxFtxols25MKYuhQ4Nc/nZGBZwUgQY",
-	"DFyRK7bQZLTWYJwNhflXyRVYda0//pdwrb9yhSg1YGbm0j3nM0Qvq+uqVPagyAUTlD+cLnRbKtXu9bsj",
-	"w127Z+vcgf79mq1uk/UXFXP+QIzGYpmmMThX3ZHzL54HaH5K04Z0QJ/mW1dkXOqMywVWyQ0IJak0W3xB",
-	"MxQemsyl0uTkqFBB56SIi0zbU0GZdbD5aBhzwA1PSSLnlIuhwFemjCpN9EqSlI5YqiIwBTFTMO5Y33Dc",
-	"IR9qLUeoNwP5gHJG8LFM0FVDXr/84VkejMMqmqHIS/uMcBnP2PjKoeDebb6Cq0HynDEcdj6e8U8fX4tP",
-	"H//8+dPHU/rp44/pJ/jtefKpwTb910l6CBPHK4z4mGgJ7TXLrEWEvPkBZbhwKTRCBYGlYW4wJzLN0Cax",
-	"nDIUllWeRURJDyjo22WhSwKQHii5YuuRpBm+SCrDQiRl4LMgbmYB6DKjag0QTkvoOA1HGTTBHNgwg9Kw",
-	"WaQwNpECZI2hyJtqoL44k5kmlg0sOjGzxc75oQl9e6kiMR2NEzaZzmKQgj+tWKbXS16Oj9U7LcqS/vHd",
-	"S/oCSlatMPIpkBj2ggdqnFCfd9A7y2h/kEFaA7iFo8JS4yYsN1f+Tro2YhdDvlvs1cc5ozaaCkaubTRF",
-	"0/Lpc1e4XRaY63NToqTr8FFL5CyTNib55Oj40cEdtb3QDY5BDp1k18S2YCmkqJDXUMWIfG32E4aDvR9B",
-	"2eSQch5LFbIE+vlsiou7DINKcsFOAG9BKkMJibwGhxy/1JhJba87FS1IpYbUklROyw6uo/LGvEnmzlvD",
-	"qlYE6mzJHDyqbdbo6BLk8uRNNas+qqao4kURo8/2HTSMtBkz4vjJk4Dxj7rdOtAIX7vVnEdUx11b8853",
-	"TG6OXfsg9TD2fo3K1JYZb2dswjIjk2/66frkJldy5iFjPRyq57ANm78+gm+IZqeD6zRKGeHg8J9wXPUA",
-	"Ej1AF7kDgHSjI9JfESsdNDXb0zOq6fMJqzfiSQL/bmrcGtX3WitAsdf1kMp/DZ+/Yuvgis/5aJW7R9W2",
-	"FLVgdjSZc0z/SA37seTScgTk++qZTC6LaRQ59SyRzA8To0W36lrbRzV926PaRuVRsatjVO0I7bo3XSY8",
-	"0+tWsYtxAe2w3Om22LK7rkloTWPjahutqKmhWl3fu3IXuzq32tuldoVD+wXYvperYlECFg4FtT3kg9Ur",
-	"XIAZO+8yWpu7unfZTx1ixNulLvkN9y1jRT/WXfoNb+aaKwM74M91AvOdf29z9Mb6C2cstREo3zxmAWjO",
-	"DTlHFplsbxqGTeOrpLwFSFqZOluRygqPV0j1HdPK6jGAkGe0G0iOBfC8COtMLTzdU4tPadP8VKYvy/2A",
-	"fvmkhgBDujG/HJX8Dnlmdl6x6gqzytGUA/AgQNRWACCbV98CCaBg5i6aWOyRTY2I4DsnU9tv1S5/A5yP",
-	"sXY9VB1okYnsuEp1DoBPVqo9JTFELmwGJxxiMRjGIAzrGjK5QAecd3Xb67w+NcUNy5VD47CgxGtCM2KB",
-	"Y/IaQAshk8oV4lHFeBKpQcZoEkPRmLJhEhW5KJyCeQRWooqGwj+5yrhmMZELJvBGbLgdvIYmiSq+y5yl",
-	"DuNHRSSmPLZ8FVn8efsq0JIUOT0bivzjSHTlhmtuRPQPXah3dMsBd0Q5rwIN7KpEJJXSWEmYcuoR+mIp",
-	"LrEcNSZ0rHMMpZrXF9MdQ4L6k95SyYWyYPitqOU/0rzkatc139nCQ04qpmyDCHI43iVDz6gV/Kcls5eN",
-	"ZWUGh9KvYXQjNqXClUanctrmiCQ6lQwrfddO4EP/VG1RNdUdAj4C8lvzSZejrjmkU1etGqJ8oo9LXakG",
-	"1MRfAh8a+9eoAPkXnL9ALd8K6ka40HzRVKqrVzK78mFwhKqDOadyOgUHYuR9bv3uYafb6fUOO92H/SOf",
-	"GWjk6LrGjq/mzv8y6NQ585AVy2yRJvuCQijx+xYOKOt+zKIca4rqyGNLAdd2XHrdJQrlZrDgWnqhRyzx",
-	"UBTjJaCz9bvdwKu7kXj9Gr9PXU5GIWhaIG6BMQuTAV7Id0fd8XfOp+L94t8J0aUcgEvXdrQdckpWLE3b",
-	"aHtaX7x5LPInvMzyowT3KUCko8J31D0kZTux2o/xU131YG6vDz6W1YO90uKCBiWNaiAcwbE1ykA2wlkM",
-	"2s1ILm3OS10Nv7D9WH/FWkPsooAjtBkNN9c0b4Zz+Cv0kLq55osdbvYuIwxTu1x7pk3q8TkQvME4OrXn",
-	"JoAbiyBzKI/KbwIUvKMjQUiPGGcZeEyFEbcSakdd2KXjAbRrpMAWePFet3+01cm6zBoyF3BU95QPRnvd",
-	"FMkHhSQRyVhKNf/MHGInOpR29cXWVT9vYRHrjzPjLpwhdXxwQac7ZS/UY02QZy5GCSZKkAq5PX/h+DdH",
-	"oKgvaP8AYdHR2sGBo+NLZjq3hEo9eXZV2Q2tN0dj6pV0RHnbBPpzTxE46B3UPxaOFhakItLnO1V1v7Lx",
-	"MqoUnwp2V8lseeYm0tdFsp06QbSsSdastiaBKvmRTNb31F0kat4Kl/5ykgNY3QCc3sJeVQll9K4QwkxV",
-	"KKJnbF6iifYdk/Pk1Ya5/ppg+lZkl1JwaxGpeN6by5w/ufm/mkkLgQ9pMXPF0s/Mmu27A+7fEpaxhDu1",
-	"61Fn3vTCPlq7Kz7kG8CaHixVDPbxThthBj16MEILPLBp6bGdqlcg7rwLjueDMYQLsMEqIBlRkrFFuo6M",
-	"fMUJycwVVJ6eldqR6hkTN++c5HJT79w8tUjbLvd/ReHgZwkke4WrIFiUB62D5tO4CTqYGpxNWXLJhZZ3",
-	"p4Q6IWq+hR+A8u3IHwfFEhnnxmlqUnSTwvKMywyY7GZb4q17rjqv7+WKLDNITredOKq7YAOLZ0zJ9PMv",
-	"0JQYuzvhy2soZ2xkdxnNSowOIhC+ElL+nSWXwN93M673sFUCXG37jd2Pz4103K1TL65m0KXXalY7Ts/c",
-	"XX/+mRfd7bGnGZ3fkelnTJJbKS7wirvRXG4OF1yuBLi7LQK+O+e5g/Szqsz07rk7WQp/4BgdIdc1zEdW",
-	"lGsuppeA/3Y38zwHKLlV5bQz0t98zvorbaPGewrPvEHQVdKfeHnqJnbR2sA7Q+EANeB1/gTF5Erp0O2c",
-	"QyKQUsPm0rr6KrEqcHTYBtqaDvn6NVd+VI/kWhu0omj9e1aEkJ0KQnrdf4mKkIpO3Oyhz1naeeULaK62",
-	"s4fb9RgZ4BMjX90dCU+iUKF+D1Y2oXPoPhzGA4cij3eKxN8hHSpa8FKrzpWBbfbGiy2pRLUNM61GRHOa",
-	"dAi6660zPhaGc9KCezqVK0ibMhdaUWvGpzNwD02LwYPySLa0yHVDyF0MHpplAf6nBRMJ+sGdJDKSAnOl",
-	"mr96UZ87WXVJbdr8WfgXYjctM2SahGcWbNAYqRkcDh3yorqLh6J2G5f255bynN/WvwUE/cD1zGZIqZvq",
-	"5zWQ9PPgVTXwWVQHNhIKVnua5UkmWHgj08TcCsbhU1+t0+t27c5zP5BX/NsQAXgnV1uAd1pobV3Ofq6v",
-	"a1S7Adg7086l/xfxB2ABnBJRIdb7i2cRce10bFYD+0LH2pz+/AuZGO4FFZAkfMrRcx1W/PS7/ZN2r9fu",
-	"9y+6TwaH3UG32+n1D4+OT/5aqP5p6KfTLyL/94vI/8Nh8vXo+u765Ng2OSfXf61l1Pdnz2Z0exeOumZt",
-	"cEjES8XMG2KioKEntFSzbbFnVN9TkcsScC7sDnnFXBmFrX8xSpigc5YQb0s4MJ8a6PJdXRKbt0vBHKcq",
-	"jEe7VnOgD3rYYqdI+8ZlO+6HYju8khO6ruG7zvh06qDibCOwllqO5ly3c4jeUvyxeD1G8FJVGf1TYyI7",
-	"yIX8bt/kzPUF2tjozMfNymOqvnp7VC1EHq7Z/EZ7ntMvbaOfgRw5enz86AQY9znVtOa0mpA4oZq2bQjO",
-	"ga7ZlpXaJtdwYYxbd6/rC29dp0bTVC7DIYaCkdjq+u6JpXD91Ry3y4S5jH9ItdLoioWyeZtFT1aYw0vX",
-	"dXx989jrHRbf/ErYsPUVJjdBiq1LRH5/1ghZE/trcbFVYRMwxoZWidgmkRYhSIpdKs3kIrSAVhy7Pfty",
-	"nTpQqy2UnDNNE8vmG3G+3SRfuQd27N+4sxR7f2bswLc006WDfVPiW2OKSMFx4HNbokJsAqFBzAakSnGj",
-	"6uq4LvHTXdxR1NimfZ6yjk6fNvHVs9lSXNVrxpOMzlmRte4p8v7Mc4kN3JMXdDwj5hNwvmCzzeAczB/P",
-	"u2HU9e2w3LCbKmmF5PWnG4Vp0jq5WtOZYt++ECBQ6+EnLLJmCaH7lvJoUgLzvAnIP0+akE219YsEbVPL",
-	"SEDbU/rsg2c398TtvJ7zkmS4AfNUhMpNvpttAU+1KobtGbGognXtsrRY8LRLnqpMrafOSJd8kQyTBVBJ",
-	"++CSgwSo5hNF+L9tpdnCvJl9Mf/GK/AHbjT7B4P6KsjBd08g2xb/atndYwTfCGFsQ2XH/elLlEq6yo5J",
-	"ThtlYchIdYFURQBWt3BU3gkkHCIz7Z0pcIteH+We/jj2eir5Y7IutctKzCIpdK0kvGtQu+18bM7BkI1h",
-	"XLtmxZVuDigCLunbNXvEgEYIOVhT9qY0XSubDIW9eOZchC/v3XUmTpWUTEAJbEOSTdGh6mNWv3271QJc",
-	"TJq2PtUm1uzRGa4OsKfSHO5ZmGhjRLLybeC0dIX+iHkmHV6PltYpCIb6Re4kLroTDE94L/Fv20BuY9e0",
-	"Zn+795xHtklEjFspvlWrtLoFDxMJbpI+UBNabwyTY8IYEYzhSqdSXpHi1PdvdN359+tlXbeOt0sbqIm1",
-	"06kzUeiVbRyRw3T6jefTAH7ZnMybIH3m6QabMgj+iaTydeP5epsewsHpKvLSkzs4Xz0ixOZqaXtWckXc",
-	"Aw0AtbsaHjfpM1ylZ70fyUto7xmVVyCSHV6ex5ECz3GAhplD1IyXRiOYOOnln1QUYqQIfWOt66HQvmHQ",
-	"mM4Zvh7oD2UB8ooJ27jKClWjdStDxb+zTNa5DsbQbwLLtuv2OpaAQa4gYBi58d0zh9F4tgWdpbcTNlHU",
-	"sj0EuRTbRrLKuNZMRARVdqhzFON0mbDkboayyOR8oXchyN18z89jx5nblCX/2F2MotznpUCCutWp1elV",
-	"bSebXHrsV5Hmy9F2jfDs3VEc+7Taoi94S3WaAAI2Xhol59y8CycyYjRjmTFI879eujX504eLSmQGqZIX",
-	"xMLWit++Ob8gD40h+TCVUy4wXzH41ZarxhEB5BFwgMWuoMTcrwBhxeZKCKNKialNuxkKLFmHqtwOOXU1",
-	"PA6BTC6Yz0B16YtueAzeOVoCVHh+0ZX4JhLSvofiTRYWUN+P1dXl//s//zc+KM5vwdtXbK18YMUqfjPI",
-	"4Mgg9nZPkfhLG/pGxGTEFE9s2MosC4oxWEo4DIDc+eEw0xpMeymwl/CbyRZXs/XYuzQSV5ceuawwnuQ6",
-	"QSG3zHYFw/GVytgtEbBZ6hVbD0U+TZhXWAvfIeeMkY+nOe4Ml+LTfcCZfEgLvx7g7LmZhe2oFbUQuKVV",
-	"bKCcU4Qu+A+AGmRIajYA5A3cOkMmKBF1rF9TkwUosgGv2xwE9mWRyoxlakAY9Lhay2VWBhO1LvGlYhk2",
-	"/SYYNzVLggiG4wwzXtZDgUW/QG8gMGaJOKZRZZSJGf3MCt1GXJsR1+ZekynTtpxhksqVQjjOvCZWeSAB",
-	"LCB1EALmD650RrXMVAAjYAufw77n+UUIXNhreOiXIDF8Vd37LG0NWoGYKKgs5uc+JgrvUlAY7EubZ/Xw",
-	"qy9dvH6IL2njwsVRDteAskM6HwZqyghXmPOn6/xm2RMf8vBURea8vobOdBNZN1gLv4TQ5phdVuyHzuYj",
-	"lgyC2hSQZj5zzEWQrObF5jalBTAasV+XrRZ1xSwIyMjnLLKUMrIAMHSMnPvd78hLqKFQmi2U+aXXKQhq",
-	"xadiuYjJnF4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstu93AMd8E/WWyzWICb",
-	"kGBjmqadoTjslBbd44z4hvsbmMLF5WNEINESo1JHHRJ/96LhGcrbrrwl9lAkueYMVP1WJtzuWuh+B2b9",
-	"yzYmfIKZKV3uRSlIZqwEOV7OjWiw/QkvZhbCA8B2To7ID/zbyAYRjXkqJ0SwVZBd6OBVDE/XArVAmhRg",
-	"zP7Av0XgHjhelcaoz4SbR2ZyBZCUGGBwvlnrjJKTMC6sIkiPVmaB5xY2QbhMkigfPGZcIcOu3dRdz1pD",
-	"rfPnP2CixncSbrtYL9g5bCB3xCbSHma2SAttBI7hXgh8rLAUnWRMZ5ypiCwwXyyEjbF4EK4brdsKxWPL",
-	"/NgmDx6ckgXLlBQPHsBZSXfTeKJGneZprSZkN4+Doui4b1vJkH98d6UEa52MfhPntbqgirkruEafJSI/",
-	"Fz4Iw+c6h7F58ABzoOBHNwjALyqe1rF/0yiTKwUlpDHgCpzLZTZmsZuK19tuIcAzxsici6W2ettpeD4j",
-	"KhGOFHcjJmc0Ch5DzYgIZHtBKHn/7kd7DodDhdMBEZ3gYBgKD15odKgxXSpWnDIZUwE9l80OQWVHPTX0",
-	"R2FVPIjyuni3W31iN8zxwQOLraM6Dx6QUwefY5HEqFdmAU8HmKrMsgg/XkRUIyWINTM/V6W/VGwwFLVc",
-	"q+FcsN0diyxMFpQDgJ+tZvDADCuqSCqVjpAeHoDVDm5KucjFT0ohc/2Nq0LIsdSAi0aMCTO+JLLQE8z5",
-	"HxxMTgjhcz8+6vZIAKYYH3TIuSRXjC0KqWDmDhCyQ2Fb5dIRZP8uMmkIyRRRMwrJyvbdkScfQrYDaPwV",
-	"glkxamcJLbfDeRIuQOUGqK2iDJFLHVdm8NSeTHg2WzaIScqVVm6ogXrIVQ48Y3nHGIyWcbwJcB8RryBL",
-	"5YAohovIMyJXXvfokHPQPe6jDloDYAZP2kO6HMYSUg+FUYxVUJfyhSusxF3L5SAAuiDxUfcojnzWasqv",
-	"GCKI5M4m3KTozpRL3SEvUDlwdheenhblXmJlFPKqh9rnzvZDK5hYC3oOSCcuZacOxgViN+ir4TbLXwqf",
-	"UWfp7OQOktrISp53+TRLFCrXHXKm0VyjZZAyswRe57KZzkY3LzQWdJU66doxAcwMjYcUUEQGTn0qUigw",
-	"46z1aIaKFh4NbNe81NNdTNMgJEXn0AiWijVA3eGnrtg6IrGQgsXIA0MBZ4bRr1N3oM9kmqCkcewc+QZz",
-	"yudKgQQPSrPJB5ujHw4/EDFcIbiOR8mJ3bKMtVmzQv23WaIPLoe8YtJGliZGi6FjvQnobVA5C3OROBSN",
-	"1nex6AQPHH+DMd3CLW1fgJXPAL1lEW8jTywHZM1RwxmKHMwBtpnZ4BE25bUoeuh8tdmc7nGIRzfICHCU",
-	"EG8W88RJPUywHQqnRZhT0ibd5piuZaeRZWuufKtnKHIzVF+V1zlCilRX941jbOUfinPPSZyX5PAs3/Po",
-	"e3GwTPAVHAIcFV1SQSeODzpDcR4WjIZQGdaah5ME6+UdTpIlxwyg3DW5H799f0EeAs7fw6+23O36oXtV",
-	"fBBaPChMnyIXBYAGuCPwzpWtFrWIh8r1zSoyE0iJosGJgjSRHVCekBHkJL9u04KRbrlZCvq89W4wVWlT",
-	"4tx2vlWk1bARHIiLqfl7ZyMLcR//Jo1+IwEkP6VrVYxXFJLw3TnuJ+7yw91Hgw+oh1+LmEdO14zRSgOK",
-	"dsi3Us9QX8GE1zbokrZNwv3YGE4P4a+2ffrAnUmQUW0k4BBwzVytEViGFgEx1usFiweGKD9b5KyfiXmM",
-	"/Az2uxFZPw/Fz+122/+/uTVGQC7yM4lz+C7z54UXEfg2xIXK1j5dEx5/cH8pQHQfPDCveM5STQuvqGZE",
-	"DggkUWMcCMdgG0D8TOIcSdb8eUOsWPe6BM4LMxwpWGE0TNiOIXbRuXIalTmpXLa/e49Nejdvegn/rH1X",
-	"KRUTHh4KUFvMC1CWuEA9ylyw4lCwYdpZXqeDwemnFi1UV1HSjL7v2v+Y9y8za0i44Q5F0PnDa8ZjmRh5",
-	"+5Yqi6tr+U474trGsVdCrpyex9TSbDRzuCEf4otHRi5atrEWJU/KXnRQO7HpDOMgL+yyCKMHOcraoN+A",
-	"jKUQbKxRpXXVxBBJp0sXQI8hbX4QuxZIfoJQv8FxDX+kSrdhndpnz21NAtfemR+QFSYTgS4h1q5jOsQV",
-	"Z8wo1ZqmKZZLkQ8zCTLO5SUb7qWp2dZre5b0Qd1EfYSmSkLGplmVBgs2MGrwy+azRjGFbpBFDp0CaIc7",
-	"A40AsDxvrL/P0LXLFl/HDmT5BS6uUaygitdoHP0jMgP1OScuE8nTnNiW1VYzc0zD3sIyDxtRRehlaz7y",
-	"lIkxs0YAgoqjWMJHUFL0jp3DwgbqQkMUFIABOQrucUh/WHSMthGCW0r73e+pmJoXLBcPHuRmgKF1QLOB",
-	"A5vwO5uGTXmDdAbUQHGHdMgFrhqU6Y5pmub26kZRjwDCuKIZ804iu5+mgH2SyeV0FpGFhLfucH7g7ozd",
-	"ofcs8JTBueeLygp59RHxyf7tJUfnxXft92eB/QghCAeKnJkdTkdpUK5u9wEU68gJRiLkSlgtAArWQA/l",
-	"IejaU+tjzikLgq6Dp5Gt/PjZhzLCc8jcYLP6HxlB+3DJH35+9HAMkwuvHsN0TkpTtE+Et8OEze902l7y",
-	"GMUxIcTIGKWd74R8Q76Skg8ntk6c338FpfI6JtdPC49yw1Jr8g2hai3G5P4B+Qbdy+Q+XVGuyYTp8ex+",
-	"/PuvSMZrN7aHv7e6yVnoM47IVz+c64ODzt+UFPcPCp+E9G3w938DldTPsd7NrP2Fu3T/K6ELPiDFzzoi",
-	"RsEnCq+22+MbgkO3kyt9H1y03xDLbve/Em4OPTuV3Ck8sG+L8gFb7mIDLGOCjw+F4SKZ8Sn3YMgLsy3n",
-	"S6UBPVH4Lep7+FhQU/uY6pAzkcvViMSwVrErogxU6dBAeAoOmqHwvjwpkLfxM8rJFySCkWsX4RhchWa2",
-	"1DNIXrGGTl7UlAAu/6ZySPCziWmxrtJYwiAnRqCYo3VG03TgmHaRsQXN2DkTiSuUtmlMAwLLYUgO5ZCB",
-	"i/46YMyvZCST9YA03Dvw/+qolI/Z/XbvgFyT6wMzgHdObDjOR48TlqQhbyDqBAAL0WQNXg7QevDkNWc3",
-	"9xBESs4ZHgCuHxWopnA2DIIooNHzhsJnt9jwlD0QfSiAiQSwqvWKefcgmp3OvvajtgYV5gVZvnTxUy+p",
-	"ja4pfELyUBgbgTNVDBZ49ynAByA98BQMltvuLCnGDALnRq8DDcke06kEyDHraDBHDYlVvsD3D+LgLLTv",
-	"BYM2W4qhQAEHXx6EuiEaN4HqENg53DnSXFmbcyePGGEJ1yxxE9NysbA6X2xOQzMY4OsZFVNFlosOeQYD",
-	"xqPRybein10uYnsCEOxlhQLIwZ/j8MzJGEONRgyJrDCvoYjfvX99+eLduzfv4lzDg+Mo9g2N4qjg15aT",
-	"wolvpwIdxqzzzHGG71BsMZQrKnheieqCaE6rq5SfWV3QVTlhFWzH2xBDcVpMcENjANqBBdqxLZ61Cj0G",
-	"z3wp19PAE211MeILerCZaKE8177SUCuOhiLGWlbrYvVFp15RjaV4DoYlBPdJnPcPimFjugJ0xAqCjD5Q",
-	"OAe5PmG3WIfErlVU+Cjq0m69rQruE7YHlvVxP6Jdf/8gBkVMO2ET+Ztc5bS5xUprMyz0vVnYDxzoiqep",
-	"L4wrVJ/lSqGLGuDeYQX9U/iHnWJdJLqhbKXE2XGwUcOfvT+/ePMqJiVDDBw6cfCUnceFT2TMW6zS8ZWd",
-	"WGglkMBIyEXiDjYCbkSvaOWaYZLJxVCsrPK/DmzswiNW+7JiY4AFN/68gwLRwK6A869cZG6sM8Bj4WL6",
-	"1jzglNehyIO08DF0DRb0PCuu0JS0LTtncqXISGqsNFQ5MCPqFLbRSPn0csYttClS7qS3lcs5Sf0BZ12g",
-	"5ULG3KkVIoYP3Iln1tzYD+8viNf3Hn7NW5NfP5zYlkzIBC95akxaLWWau6zzumqhdLYco2vSOqpsqkYB",
-	"CQJsBZR75g9rtEOLStDXy7Itb1wZkZguFqmNW7sefX8wGml84JWRr/g/hAwhY2XYGpBhK2/oV2kBNmxF",
-	"wRNcp/aRP/sbSc2N6AIxdx71+8HvKM3wDWbNIKm30ILSt5mQQmd0rDuF90KTWnh680DzjoB4d7f35Ely",
-	"OD5p9yZ92n40PmTtJ6OTXvuYdSeH9NG4l/T7hRdgA03z8MevZNiy+deWWpYMUWFA0BpOiin+Dn51c6Hf",
-	"7ZLrT/jia7MIzyEty+gUVshDDLzUdvApieEjVu77QyBjwdEC14wuhbkeHetAdJquM9XcDjVfu6dgY3WM",
-	"MHYUioMYkA8aVJtwWj+MQt+IuRr/pW312PZZEjuXuXcyug31lNChsB1gcbRS4g4brUHtxvAZ1d7pDt2P",
-	"T45sN2EVWYgaow3N1osZE+qgY09dFRNYG+VCIlC2Yfc7MNZQWMaCjXLypNs7sMKHrn3eiDNQENqWQBGX",
-	"fQm0C0G1PmPWUe4aD2O2QY58AUe3P6TRbIph0iP3DtC+XYGBO53id+aZNiiXPkOkQy4yhiaKTFitl28o",
-	"rGqK+w3EvWI+URAchjZSmccHtCSJHKCk+R0JOrBiqsvHuNJGMf503wuIysUDcv+o2z0YhG+ywLxWO13Q",
-	"DNo8m4HChsdQMBxx4P/GLrcuP8psCMDL48qYiBCDR2sA3aR5bpEvEuiY/fXgJf8SMnHnAU6nGr0JplO5",
-	"6KdzimkdxF8x314KqPu1oan8kuFMZN68vGYFIG6ZTXNZZcZwhJk+NfrFeJkpozSC+zTHsgyKtp0mkHJw",
-	"wxDy4EejvS0X7ry230bHqtsNLl+MXqHrzXzFptX8yMVVnBe3lMhTaspZR6TSLYWVj8/yi+0fmI0Azxd6",
-	"DUci2M2RI0cZPY1jWqhhCqO84GwhU5CS9+/PngNLQFqFWXLItzU8zSYTNvbr7Ht4hkP3P8Jgj3Cw3t0P",
-	"kdMF1bPIGyJ5FNLY2jLzF/z+A+wWxmz8ApKPcksMSvApVBnDJJ7N2PjKpl1HFjsfyskwuyZciGqn0sK+",
-	"q1yFGR1b8ptJYC4F6h7esQrKIMwH34DDeq8CRw1IY0HiU/PeOCRn3iO1TNP8CgzjxA4jzyuwJAl1Meg1",
-	"iuggyLOn8BLHszAw/KmoyYAGA2tRE2CzUKg2omXHXmnXGg6/ctHMoHdoZwACyvBoLmZctqW0GB15Vilk",
-	"xsHmjUIHtblFSM0il15pnzW7sAClE2EyZMDvKVM2oxzCF4DloIgypw5Ncz+PnWd9J9dwsvV3wIyPwxlz",
-	"5bAMimtUKGPIucpYOMGo8yhm/EwKbZbH2AMQJiwuoxt5RX0LB125aMbb74fjNWITzxXEughVyAHMYz5C",
-	"aTznSnEje7zsLogjmDUKZ3Po2F0rs4yNqwpFSco6bqs2Ai7wW/Uy0N/Nx7rbMQyHIv8zyyBTDfFlrdvL",
-	"bNGzSfsV1eNZPABPnCFFRBYsm9GFMsIpcuIVzhNuhZD3AbqYCVrlWCDg/sICBAi1QeScxC8u6BQWDDWF",
-	"DzMJqhLgWDldodRduMh6hUsgJ3oVOWHziIKcxFAPdYD3Aa9tyNosH2noVq45yOBCYUD4eZm5HC2nn4CA",
-	"5Mprwkhg8FsC+yBcO+TOPi0UEVmlDwx3uwg2r7LcPRBbwZ5NQheTljKyzSicgxKnFmYtBhMLfvbTKqdy",
-	"mqGCx4y66DUWBBhtfiXBAcCZyp2z3Lr+3Iz8xJ0yEoyO/MDYIncm2MSLwvcjmwWJP4EsNATGMmuKmLNz",
-	"Vl7CoIF43UIGl8Pl9Ad8GasiP93LpTkiCdNUzEmk8NzGtG8w2Y1UBGeFnfRLjN1jkNaWxroJ5FlJwbD9",
-	"jzBYd+SUs/is69vGOe65FL7Iaf5w/sMs/L3FkEml1NhPqJxy6P3skNdl/85zrvKEKzetSp+6YHbla36S",
-	"p0TxqWgvF0Z4OPRykffJQzlnu+khczHDgfC1GDM7MdvKtV4FijfmUdqxBu3uw2EGP8MIn4Q8E+TYNfFK",
-	"gf1dk7CGwAAqXigKwtosnwrzt6XSMBE36EK/9XDYhQuFA9H9CBo3VWvDq9MlU2oQBuMA7XYs53MpbIdL",
-	"6u1YYuvjrF3jYIpzvglXzIhjO9i8+3440vzXkL6uBB/hIVNYYFvVvZpJ6L3mBJ6qLimM5BUYNQ69s8jH",
-	"EKrwZ9X3ckXkRDPhzqmwLX+BZ4PfgahPipsShbz1KoO9mUOoWn6IbD6f0Kgz2rNLIVdDCoT1Liwg5c6I",
-	"XpzPB4g3y5L9j3FOW8UCFnv8jmr2oxlkTBTEghCyAEXqnNtDM/7SHkuFCQX+gFX5ySEv51SsL607VxXP",
-	"j9LFnBZSkjnA4kOBgc35QzXG1V/wXOo4YxN+tJ1jLayNfY/fwuBYgT2cP1HYYvXk6ZDnKAaReW3hEvYO",
-	"Xmo5p4C7n67dvCm//GkpNQ2n636rW3FbUDBdAiPCkE/PfFI6Ws+QBeyOrMhaN1CAQqQ1dhIA5WmcRZQX",
-	"4AR7NFsKyPJzX8uPXM/ZLmwJ7gXH3aFhzsXlIpNTQ8bCiVl/i9+heYCtmHRWa9crzdPUpnuuNk/Unvqw",
-	"VLz88ivmlykc35yrOWi5DeN31wtSsDpQr/AUzhsXeXc/gOUsMzArQjEDh2DJ1RCFs8lzpF2JAvXNjfxy",
-	"IQSNcgtlQ6y2Z0+4AcMLwaLgD74DE9Qu5Gh+yqmWkLvDIaP49OLZ97X5tEEsFt2FJDaPxQdoBy1A/a6I",
-	"+ADSqeYoLV/MR27fZAfuEkLMoodZ0LDpw2/EgacrrMVdLlCKhCcATyoKP8T4jNir1fr91cK5FHQfBapY",
-	"z4U9rqDsxAxzEOQgMqiUNdyxollC7iMhIxLbngTmn75LU+R7NB0An9HxFYB8wTMd8iZ3KPgAovk+Xgev",
-	"h3srcLSW4Ey2XZjq7TtXYEpxnAF2EQ94MxdrNq3Huo69gx/8x2gh+3RPbCzr+Nk6xy61vMRXlfxExYsF",
-	"spfanRWz+iwNiqqtyy+BEwhTOywBXuOXbExTl5DPg5PAacSlw8D9nLNvIPEzRtSK6/GMJYBsA7ERrjxr",
-	"m+0SGomDuiA2jtOeXNRo4hAICDC+PBvGFrIPJG0c+EyC2H4w/PzXQGyUov1RuVUcMiRsqTyjB1I6fXZJ",
-	"MLQAxdRip1jV8HkmF6iiwGMzKFMKa91sBZidQJ78EYzf/+iHf249G8RfKpZWO1sGS+fyxBFD7RUNjbCQ",
-	"Cy5zt2VpAE03FY6X0zMvuDDzxAqv8GmfKQRIF86cMj+kAEUR2jbBgmiJ66UCRjWrlkqaVFg1v3BA7h97",
-	"GzIYHsfscLwJepV473TGAB6pTMOaIFQwFKPjyKUujcP+CoM4qg4i4Rj+yf2/YN0XPxx8BFK1K5O1vzZ9",
-	"ZMLSlCieAoQGOsrmPEnyIHItywRfXWRSy7FMS591P8N3axgAolIgC6BgTehgEy0F+7JgY12hcvBZUSct",
-	"w9/LH0a3TZrmGDaQhpNjRkFgAVJKrNDtBMmP6Fq0ue4642Y/Ge1xGzuiNWjdIGhQID5lRh3sO3qWwH4K",
-	"5jfnaizFhE+XWWVJC9eaCFzYYTiJvKYaUsUU1hWaf0AWBf7Th7wL0Tmc5wWzmeJuJk+LkPx5xISli0CB",
-	"C9L7rRiGvy5HS1UIkgU/F3amXQN4vTEoluNZbjtYlRH0uoE/crBnvU+ezAsh8cJ4xsZX+dmPymjzFva2",
-	"nU1rr7X77LW6kQP3WEsItESPoZCPfdtYnuKJE0Bl5JhuqZRXilDPQMmoQlv7U2F0CdV0RFVZ3kEFuuNo",
-	"p6AvF7sSKxldLgX9THlajnoVr9QPxfOQqyNyGIAUVpPhiYwuT+sVslGJbeOLjA729s35RbzNPvMzccl8",
-	"4Rzsb3XLbHbabKmhMDaRK/EUawQVmUoiS+PTiDJutlndWmM2YI7tgJGhYlmPV2oAweky4Zkubqfg91pi",
-	"g1/U3JNTfcJ1kLYSgcsrXReaYuIOsi0EtzIFOZu4hpMqIrosQXLzA+2XotGBv8HYMZ8A0v6LufENognd",
-	"OUGKToeAjr+y6dq2G4PjKquqreXSRXDyIwfyyd4aW9H8+0cMEGeMjEDTzzK6Bg0/TtG9BKCmvjnW/eOu",
-	"S/yGl9N1BAlN9vpBXgKVp2ZExRpskB5DYZMPbJKES5RJvxm2BPuih60Y03Me9x8/PhiQiQQXN9dBpgw6",
-	"SygmBmImbeCX65AzrfKsCiiyo9CDTyRDEWRVhF5YF21KuQLnBNB1ksm5y8N7h+gxmOXjth/EyyswFjVZ",
-	"Pm54M/oZcB21sm4EPH4HkChigZIq23goXBW0BYcOS3nIfZcXoej6wJuNCZ9MWOY6m2MWlv3i/8/ety63",
-	"bWxrvkoP61RJSlHUJfL2DlWpOfIlDiuO7G1JycyELqNFNElsgd08aMA0j8tV59c8wDzEebD9JFO91uoL",
-	"SIAEdbEdh/vHjkWiwe5GY93X95nHZ2zjUgQjFJFWqvSljcz4YkzbnmgXjcYF3dlu4kRMVDa3xxta/LMA",
-	"7GKEghALKsIOif2gTXUpBHUj5sRUZfeuw16hWELUUDURpfd7ITLFZjYoleQYrTw2b5xtV6NzDEdWsujk",
-	"8AdWF0oDPJufMFAJSbt2qSOv7SWyXQR0FQaf0oHBs7GLwYY2wxRu9FJhljxqU951r00FqKx8Nt5AO4CI",
-	"qbis4yIt1eE7sJLs+agKeWEnPfzMyfExqwzDwdqxJtVhj2cCU+zGi7SWmS2VsRRLXU8bixckmg2TDxam",
-	"xR00qwrBynUFvr9YvB5EDAG8nQXIKwidulSynZr7mtaLx5WKzELBAN4spwZDjNxhB0+HBTgCsHuaz31B",
-	"BEkx4sS37zS8J2CbwXGFEjYl03mHRa+vLs2Dhdic+cez5y+fXz6n4s4Xzy8jhFM0d7sR8w727cAragsU",
-	"F0r/ec5GCthC7bmy/cTRyfEP5iceHR7jf77HGNKjwxNIDHhPRaHHNOPzLuNsKGZgkeq27SaFtl1afqyK",
-	"ayo4fc8zCH5nXMZqYoGStFLSEuKWdSiJ0t+wpEE7wjAjkYxLgoulLkoEw4ctIXABSe8DHhlbGGFvAvXu",
-	"EPTBMuijo8O2ebvhPPy98/fO93sEOQe6pC+j3nD/XElBZRQUTSs3kETfm70i7AIwUUHGG09BexZ+R0Hd",
-	"YWc+eGMnaOHX8B0OmHmxjqQO8yDCknhybGwvmEMEDpYS1IJgMxf8IiHRWBw422NjFrFj60KswWwBeAup",
-	"hZBdlixG4Ky4uJ4zqWa+RA7g6aQIijUc3kpfRidHx6yqIqY+Rcqd8owL6O5yag4n3F2MJwVC4gn2EBKC",
-	"CR+MsUGFDjZm0uy8dyOp9kEhRXun9klpV1SNJcoaspEwbqGjAjoA6TRDMo7sgqC0eYJBV1lA8ZEa+lyg",
-	"T/1RpY1RXJAuJGO6i3kGl3Y0Fw0xLr8AaNKXtlpm114UItkhlyz0Ru3hPcvpyk6QTtx/rdJkMCdBVM4y",
-	"Qp/PewA288YOomCNhV00kvOy3Tjjw3w/Eflwf5znUz5N9jOeCzAq96l5da/Loj4Ag/Zbp//x49Hh4ens",
-	"x2Ow1Y4OD/1WJdIoaQf968dkPz56fJr/eBThQh89hrUCdju3mINoECBag61z6bAnYg71LmNn9JRO7PEP",
-	"rJQfBmwar1ewq0z6/KqHKafDK+du+h12gbUO2naj2CwxcIRTEhU7q8yb0Xb4atYqdaUxlD51R4Gnqc+e",
-	"Ll7VDotQsAK1jSgRZhi1yPblLqx2ORdsa+KVKx4PQuAl1HyGt3Bp1b3OYvm6cSmQvT5oArNvDtAVYStB",
-	"jHkH/CATrIqztpKrFo/r/zH+WUxDr3rPHITSgEslgXw9VTOR7Q+Maw7qGJeY5VA3j2A2EIVRQwaES4AO",
-	"Z+71/jHO5IdHfzveCzr4HaTmOAH4Q9sPHeilMnznQuvR2euew2GmIPGQXYgJNwLb6shEjqjD6XcrG+FY",
-	"E8yFmfF337Vts6MUMzZJpHJVg1DRhcHeeE62bxc5vJ0sadPftK0uVKb7El4lwiMNJBiOsF9wj2CIF5H+",
-	"xqtsPwT1H5iPbhIjJ7A3RFr2c1QvGNpKZF9W9bx0WA96o7zRsIxy8juaKCJUy99958XAhP/Tb0/XnGW3",
-	"E6hpwSB26iwEijt1taQ7Gqo+21gGBm4lgfKc+hSI21EkkrB/noZZV0TUUjHBNauMumYAvi9cEaSPrh0z",
-	"+Hffof2cgbOZ3QjYJKNqofKSIXp30OdBoIwaA05Ufa6yG9CQIFAsCJ55yyZK5mMNfrSX+Bq9HTTFWPSM",
-	"fs44Kq5bB96TxyeP9swPtL3JH3OopASiI86iC2Nn5OVhf3/0wwkhgKfJQEgtkKPUtkG1uq2zqVHq+8ed",
-	"Q4+8HHz2qd3SxWTCs7n5nIRjuwbyFsNRIg5lG5WPB4jMQMyBLPGtC/r8CR/cIHsdnaJWt3XYOcIJqKmQ",
-	"fJq0uq3v4SOAGx8DkjYCWADSttJVdGl6oQubME0JJ8QcC+jx7LIoH5sXuhdHi1zT0Jd+uQhZoIYODElH",
-	"ZSiVhYJBCMBI11+L0XV8CTxpaakRHumv7fviwbesC4673GFvChmEQrzP5x5KrqDl3QidoOMd+vuNl0s9",
-	"7xaWZAEqqs2iX59fXJy9eH7x7uL87PXFz68uyX5eSgG7WAyU6i2Q2/blUrrWQ25mhfTYPI2bgtmlUqlu",
-	"QxejmTaePp6XeL+7pGf7El1Hnqba5W+sZqGpIqwc4m9j9MZYtJoPRbei8qXsmUJPG7xkTuz14la3lRXy",
-	"7MVVD9lhSf7XEmb6Sw6CnwOo87dt22/5RMVArTXAJgDAkl/oAACiDMcz/7EF45J6skJ77YGZ6ptCWgIg",
-	"oK5w6P8rqe0WB5Z4MvKsQCJPEnjmbseHhwurWOo7WVwGPvpGi8Au+Q0XAHFznPsyKUFWSMAODSAJ3lyd",
-	"v/upd967+Pn5MwwAeEwGwN4/wTVW/a7HNHrCY7dtZsjR+iFXklN9vohx0PfrB/1k66JxxMn6Eecq/0kV",
-	"kn7ib40GnLmeJRz1Q6NR5m28VGf4fM24owYLAnAfpV7yDOnwT44eNdk616vzq4gTfjmf4uDj42a/6NZI",
-	"W3/cYIVnvX8YM95c/6jJkehRXuMCPAoICuLY40bH6QXPxQxZsx81ORkXmBG+8pk3HNrgiNBPXWKhQonr",
-	"BqRcyHJDTNtvP7U/LpCAhN9UjSgTs7ir34Z2idGD1qVC9HbCfzHvtKWl+6Nl9H8L2IcHYCw8Mv8MArKt",
-	"bksqKYj4RAHdBBk6XUwE8QS/jG/stWbVq3HKzEaORDW3cBZCVKCv33Ygo8QO5mw+1P62QKiM2mG7PDF3",
-	"1VlSRSORn/VsFHBzhTQ8V1JAMIy00Uphvk4l2SXE68W5n/OndosIidcNQhzKcGhzTRAOqlQFAZCF2WXy",
-	"0cx9n1/yUd396bIDuMbcOE3kDRLEFDlBGv1EYBd194AhB4jJ8Wpo5aW52fcNBfqvKjZWf7xVT02F96VS",
-	"v3I5p03Qdxfit5TIX060voBy1/DYBwKVJyhOF4WlcaSAG28jKeNfPmCnXytYqbIRaZbu8EPtGt/xOWQw",
-	"ywBVyVLxEOSQksEYszQBAhFWNGuH7AVYXiUQKlsC3Jcl2K4lyK5pcZ0meixi7xM62kfLSp8TMOdSaBYq",
-	"sIvMNUxCh1hfUofdK0m6w3VCLFB0QrCLZufaIqyHjEiZGjssjUP1tMGFt/encBp30WNVjlVJlR1vqsrs",
-	"c1urlZ7aKx9eMbmH5+CmEr31SbZCv7HQx7O6Xu7X2M4YP4FFOLplqyJ40sBkJmjfWssZqmMIvhlOOCUE",
-	"I061fGGIj9hvJRZV8NiDWYTFVVjbIAWbCyxX8UX5VGyAQH2A1Y7tncUU2kzMBQGm0AvFbEoL2ze1+A9L",
-	"4EI4bzZGCPeiOS9cgaVBEUhkDEhmhSA0JAsF78NjuPrDEJDQ3pbatC08PeZVQjC2QR1+fJUEThMd+BGI",
-	"oL0shZcflk/YOug7nJL9yVN2CA8NsAhabStjgX22ihsQVtcKpWeMqL8wIuS3/dtJFb/tGobbxkTR5i1b",
-	"Xi49RlaCK/dw6v4xh/i+xGuDHCkJZKhpk1xa1dXBjqkori8RhC/jeux6egAc0fadmyNN4JxKYeEMPox6",
-	"3kWaXWl3VzMGB3t5dJ97eUFlZLnydWZuV2alykj77nZqFmXGNzov5dUd3+M5+bxONrW6buBi0+t8G6PE",
-	"Da00TWxKEtPHSYYpuXtxnysF0koH+lx8yMPpbp3nrR31UHbUa5Vi+3mgcXc0vQ9fjx/tMy7rrK0KCwJA",
-	"axPZkMsVCM6wuXjZmSb0ur7ElnzWy23xIyYlnS/eAfyJUqER+q6ANDlDNG8d2BlUUL2C8YPYZIhipAnH",
-	"x5JxhNvod//JvPdsYxf1JdconoCcfpPLe/IfoPIa6I57y7a5tW6ecysL7TrV4fk68eEtpuGQLyegywE/",
-	"9xilYM0xRh49AIgtt8zYaIWwuMUO+vw0NDQwOoPwdQrOxta53iqFxkrhgo50WS18Vm1A5MW1Ev8sTR2j",
-	"b9sCCUBhVNuCFyjtAofvBUPiY2iGBtQZy3YMYneBVdK1ERATQbWT+br3i5nhxuIzmSR5E8H5FBqZWp/f",
-	"Lrcbv1qw0vLL8hR6x9YKVhhqzsmEf+jhiOND77pAS1qVuH0lyRFVw5qHf2uLvd16mcibddfCNd+kTf4X",
-	"l6aAJFYtTu1XJQn5MtG5O4KhYLRyqyQeMQ1fl8R5mgmeixKlO1UkhjywIaMtRk3SObUR+5J8Qq60wbG+",
-	"tOy4Ed0LsN5DHlJo6oNCYCkQ3maBZpZa7QE11dPZ2E1y5L0UL0S4vg7+MH4S/rJvyLJdaW7OnA2LzNFe",
-	"KILCpMEBS6AFC8ypDafragUHgnEgFm5jJXdAEw5wPYr6Ho3cxy1MYwo+CWk70aHfCWAvUaVhU4ljO8Uu",
-	"UmoidRysbYxqKQtKAFt/AXGxGXwNeGE3QgPKpjkfp6V5wBwqW0o7zLXAWT+DminZtfCs18Qj1Je3zlvB",
-	"hpFg/qLFgOZ5rVU+5+ID6d9AVuqxmq7PcQUL3byOsHp0g2LCow13YYO1xFadbrgKP67SrQH8T67pVQIb",
-	"yIW08OzS+NW1IGhlhT/1zWnBJsWArxFw/PPWA17JaaYGQgOwFYFy/8X1Nh79QNXW6u6BisWFfSH/+NhK",
-	"+bVIjaQsstS8C1yOjKc0Fqn5UwMfLH3N+q1/u7h6/frVm8t3T84unr+7evPSeTT9Fuv3+5Kx/Z9Zv1UN",
-	"ZO1GX7765fl5v8X2942QYDvA3NOHhAEyzvwuro22nxJxTb+FOMFAWtMvuWXISVOqFcSPeIL/dUT3/dbb",
-	"vvy005fgeth1v1B+1fBvv2SUEG0msox1f7SNFJ1QWO4O8g9tynd2KqTox77s5+d8IpYW1c8vYEldOxr/",
-	"hAH9PPyMNPYbweM2q/jid7Pm9vK4s1758lfkH8Oln9p9+WmvL5MhLO9//MhkkjL49VSNOj/xnKe7Isv2",
-	"+vJTXw4need1lsg8lbtWcP4i5nvs4ICg0SBio+RALGyv587y21z6zG83Mnri3R3vp930UJHvwnGRsKs7",
-	"dlN34KBo2tM/dsIzstNmO6UTYj7gifl/dzp23sKOnPalmYhKRSdVI7fYGzHfO61Z7dsGtaxBwSq9Lwcf",
-	"+TR5dyPmtlA1FqnIRX0tVGhDj5SKLfs6FT5ZXCkCIg0KkdpBg1DQSAt4R0LGQS8ZwLyCWe5MQI+6je1k",
-	"zsilRsdcB1akzvm8w0A3AvgUzHdV2dJy30aogZesjZrQIlnaNvLxrUUE/7paDa2sJlptySPdLFAH580H",
-	"6Yp8fJCqUSLru9ueiFEiNbxjGlsvxQcLjMBlFQS/dy5tMr1ElYCXlGgFOkg+Qq9OoQueQq8vNle+MlvH",
-	"jjuH7r59CZ3ASAb2+OQHDxdx0vm+cxw4m25e1AVnZGm0xxDsGposkKYB4o2UlLEqXbDrIs+hIRia28yj",
-	"ER+mqcqw4fUGGz3PpMX/CtrEHWx/CafIkpS4/aniHGo7pn7qMaYiIanMJ30J8IHJRECDe4h3fXR4eGif",
-	"koPFOV3wy11PnEpjQdTgl4g80NBHvXVpZapGPfllfVMrwdd6Zi/NXDd3L5eGhRP6sD+bzfbNyd0vslQA",
-	"l198txn+pLLJptOjMbdooFu3u/Aur487gzCAM7dJLq80qtLhDSkUsmQ0zhdcXhA4F/h+rHN64dqHdXd7",
-	"iGj91LOfbF3YamV/RgAXX4myL2luUI9eO4Z62yj8h/FEndpe9iyBGAVdSx7zf6e3rjNQE3QSnQqFSwbE",
-	"kTVWmRbsGghE5v3WRt4jHQ7nPZIndi5mu/TP35N8/IRrcfXm5W6/Nc7zqe4eHFiHpzTFvcaeGsLlLPms",
-	"IOJKzmook+Fmz80W1WzQa9qeFZuzkT9Z2pzS3pgBt9if9sI4kIi7uBmdQEiaC/du7aKmwjmkZtbgGxKM",
-	"wu5Hdm3mmqVdtrNirjvM+Zi5xTZa9HXBIkAnV+BD2Vl4JjseObfLdiqfyI51Z2snbO7fbM5tnGmXJtxB",
-	"wxWpxuzPkB+8vr1zsUT9U2hyqyKvt7mfWyPN0nY527RkSXtETAskU0KXrvGb8zGx3IaeM0LGNHedAYdU",
-	"jQCrzJiGD9CJk6rRqyJ/gP6bGud6mSLtK/ev/0KlMCWV+1zGiC63Sufeom0kCF2Zl5QMxhVvqfeDF1j6",
-	"MPsrxWzZ8w3eaoJtWXSFz8pvPZaD9SVdRUw4j1nM53BOCYaJy7kbBz7e94d4CTavQKki4JZRg0d5wol2",
-	"CGaFFl2EzrOZTQfSqoH3JEBzWcp2thG72AkBWjeQU/YlCRHzLc3fpoETzcAY7oYojR6bPqG9KAESo+Ms",
-	"JECOtqHLYwSNpI7+hqQakktpTCKbX1JJbJznOcX4iEix0CLofSTwUbjYch8GrS8h2SKx80Io0T5YlMDd",
-	"RaA6Fp0cHrGQ/7G9eCrw6Q0B2TUfAy4lMkwOvZXp2impjBVz/nDvMm1meJqoN9Ofo78dIlioRS90U0E6",
-	"S8IePjq0fUcWeK4Es4fAapf8GgD7yda3iKN6DADVbgr4N3KdU4QBtS1CLqZqcNMOcCKDw+POK1RNJMO+",
-	"pHQ/8J2Y4xBTiYB5SAAmbKPBlgDFvI5WbzpWFPOTGFJNBddEBv+Z4iELHukXDYw0c93JL948LrI08NuL",
-	"PoAot7Qew/CN/rrDEPQjsLY3CDm6jUP8KayoJQyFCtsCD+RdLCRvENnQcm1J7/82RpknwnWhaF/Da3Q2",
-	"8S6XrItrMeISeylcFehywe6FncC3V7Eb7u1K+eX24BZlu1bo3K1u1071S9TtBoJUyLiREH1ujptb+bby",
-	"96/XR7Fc9xt6j9XCscYntGMOPtK/mtU0OAPY0n+4SoOKsA00uxGgaBAtihAc14O6AHj3DhT2VlmXwfvx",
-	"zUZA/sIVBpuHTKgqe9Ozv6mupUNXrjHQyUgW0/pQiqugdzU29hWhrspylYFHwk0k4oMzwAc3Dt+VTAYq",
-	"Jqzw859+eeqr3mfjJBdMT6HQPDOHoi8TgukP2IVCHHfk/jhHX3NsSc1xFkhQE3XI5QZn2+UgzbV/N3c7",
-	"Ov47G4x5xgdme07N3akBdJHpHf1QsMABn/2YlXnk96jcYA6TAURxDpxThKBEHjHEArBzcMylL7lHFGDE",
-	"nE+AO9kGQOBrxyIbnRx+Dx8hjybSnkcryfst/LEWmSaSD4S4NltpvreheSh+ofB8VFVkj9Q/WGofPIcu",
-	"2bYQqFmIp/yAuQMiNu7c2h03Z/Rq+iepT7iAyW7uiC+Oe4DK98ZrOBezKw34gk1nT5dX+t/2ja0recfq",
-	"k5WmImQK7+BtNxD0b1QqjDGGb9UDA99CovOS35C23NYIfCHf3Nes0yH9fFUCqHi/hjIBoxyWsvUojkrp",
-	"+pKEusd8/Z2Ktc3kl7LXqDDuLX3dKK8MrkiavBf/Wd9YbTnPy5kUesXYwKNNIoEf2j+xmELiQUmHPiBS",
-	"DbRNgIxRugf02yV5X1q+jip9OhL5y+S9kELr1p3jI+pmrTr5WfA0H2+gTdyA6moyWivAfSTv74C/sLl8",
-	"XyFLeuWnCVP7n4E8GeOi3sJBmYiVgCtWZa6rLqiEev71y0M8NzU07snKCMOb9wIsNRI5/NZKowRn025N",
-	"i/zpmgUT+BSfiNhduo14bZFDNsVidtR9q8wVB7YpsXP1YCIO7HTqHf032OetS2GwHe39ZqOLQBHZoJjL",
-	"IlwX+XLgi51RSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD635kdsjEcMkrIHzZf3S8MGu7mgu",
-	"TfoW/dk14xv4qTVBzVJEBupFLOXnQ0q5382hdM/udmJu66/9WcKreGpRpk39C1vl4zXlBPHWviXaOvhI",
-	"/wLAu2HA5FDD/EFGnaMYc6FVY97fuCoFC3cXnRyeRMTD7QlTAUSJJ3GNDVhmlfjCBmGxHnFhccbNJdPy",
-	"yGoaJ+DOuL15uEUL3Zp3D2ze5e6YWlJYRGL0AsuKnPvEiKP3x7JhFFXGoUVRsjSCxLfa67BXMp3XSLMJ",
-	"n3ehXhLqFV1RoGdfnrky2qUbtwFwvQy6mCuocGS7IBD3sIQSDT7ctMzasC7PUWW+VZDu3MUCayDbXi/9",
-	"4ub216p7PEDN3tcjsT2fhYcMDB31WxAoff1oOZ9HMm9rAr9NXfLGJjU2Ux+AS4KmLbBbr49kR8eHh5HD",
-	"4vcMBeTiI14HvvUeXE8gdgk1P91INdNhrT18SmwGelzk5oXtyxhiCq+MTpglWrDo0eH3C0RKLIqv3xX+",
-	"CURtFuFvv4uTLJ8jUnCc8UQmchR1sSPCEeMb1QRwf4Q+ctbb0SWmJTMh4E+qiam/ETxO/qxBdb/v8Og/",
-	"Z0z960sLXoxVkcalYzoSuTsqtVF9epFWl+E68uywSPMU7CGd8+Gw7c2lHd1hxJEK5I9FznSSCpmn827I",
-	"gAEVH66uJIIOkAgtKBa9TOSN4wWXfCIC+pkpH4k6pheCdvoGS3qDx7TyFbM7cIuCXhx6x3reypOyheHd",
-	"pia+NnsDSndzJy+sbLSfrPZVK7MRr6bQ50U3dXxGmGHAysNggLUtsLSNnEUbZdNYHUf2BYCu8xjweAdc",
-	"smvRd8Tyvt3Oo/FahB6ynOoBXumN/6LJgES+V8lANEQ3xRnfFql1cfQD1Ks1XY4Vto1X4AZUmkJ05mZc",
-	"Q5c9epy3FLlhhgkybPN6skg7NhjjhhjprXCr1kpwe10po03ghZ5Icg1N0sxTsuNQcrPXjrPXuYHnKl8/",
-	"Ci5yQ5Ak4XJV26AbGV77qW3sLnq6Kwd6/VzmkFpDH0V+jx33q3WnVg5yV5nzucAS0+TnLLtKu1VMYy9p",
-	"VtcmwJVxeNC/Od3cpNAyeJd68nWmRpnxz7axj2/XFjGWgzMc6oyR+67opJvfCoA4GLFQj9Bl/7ZbFEk8",
-	"EnJvuVA0T/KUoIp7qCjZyeOjI2MLQeGFwy0ONBxdjqXYY3OmYwKIMRbWq0GugBtys/pRXHwNRjFKoAqM",
-	"4pL9ANWkl2ZBXYb/W7Wofv7ML6nZgu6j1JTsgmpYYFonPJscF7JTuQIECY7DBeysm/9iJeqKwF0FBdvK",
-	"SkNalAXSTXluPM2jw0Nr8eo2AVKS+8lepbG3h7HbBIAhjM3cl/VEcHZEVBM+u60Bfb+xgc1szt+TfOzV",
-	"+4b258LgFbbovZFlXvWamSxPxzwPzZZM6GIirnoXji9uFTaCuTY2t1ge+tvjxoN/ewzDC3n24qq3xk56",
-	"cdV7U4AtoYWM3SobL3Jp5Lp5BmNxnjpX02b7c5Gr6dTuz7aqYBuZeeiqAhdFmSG3tGYDJd+LTKObuGm8",
-	"ZiPpjJLOlhaAkF5uMaWazpmN2EClAESq21BsCjxJDPjBIbYD5aGRznle6IhN1HsKaVtdBs0VkfHdI/av",
-	"//v/WDQVMk7kiP7KhFbpexHTn4NUaRFHbWQyysUUui8AgKltfjQTCoJR0JnZl+5m7fBOKnM3stOY8Dkb",
-	"KQDmAqZ4mE+IboXVjpZTT9lgVV5AvpunkIjpyzGH9Bgl3E4Of/BIUhmXOjG76JpAzY/SrBiXdhNoRnGS",
-	"iUGezjvsaao0wuPTV8Ii/PdsJUY+5nlfQtY9SdMyVWuXEvJS5WxaXKeJHosYALHwbsh8zjWbCLBoEpmr",
-	"EP4LUPo1ww3Dp8mTdxMViy5Tw2HExtziLNId1XBotmhcTLjU3eWZsuqJ4roK6SaJiUap+jKE3r5GJHWk",
-	"3celRUpGCCOF0cbl6hbEsLKbjg8TkcEAqWos6DFPxOQaun4y4ZM8p/ilhrwS9PUOrRCNOiySRZpGSM4P",
-	"3bZQ6iKV+k9jHtrw1I3Q7HpuXmiRDpl5WhFd8w5WQghmgmdpIjKfpXUrALMR0MFwzfY4nyKWlz8/5nS7",
-	"d4h+H4OndlaAQFZ9NPccWxqLesN9sNSoFZk2LdHYrwy/6soc7Q8h/xnPmRFZYC/jSmaK8RFQ+hJImX39",
-	"c4dy15f0FlvaMzGxgGxHx5V2aCnCsrkpGpqhtw3imrOvhsP1CWAu41fDYaDh6RGt77oJFhkMz7Nkhc3k",
-	"LV+4bPOwceWvPkTpUtNteI3XPUz02BUtIcqjP+13KkDdmn1Ngn74gM5VjpYF/txRg9Db6wzKCUFu/QSM",
-	"0ttQ4TdsHFNzwLpg4WbRlpDwvjbycuHgnB2JCBmAlOr3NbToZNrCWJIuu0SIGeZAneK0RbNS7DGukUZJ",
-	"ZPtaSOLD18DekmTsJnEotWM1Q7ZP43+3wVhJJPsDJ5rI0dvdrDBCU9sP9tAuwpQrwJ0QT79fU9tbWeYC",
-	"zf6pEgnsUDDVJGdZIen3AdcUJeYwkWCrYa8D1PTO0fpmeZFBstdlbDFdO1YzQANVw1xIhJa9nrtPJ1zO",
-	"IURl7C0SyvoG4XoJcxfua6Fb2T8LnTNklC/9mKs2AwRdc0FBNh3PWSoQI++97ULT1tYEEL2C8FJPnUIw",
-	"BhuSeFkLxNqhSW4tT4JvWXPMNCFQaWUz2B10FMhfeperd7iIKETKReMVeknI2YDNTtCUl2IWHD6sJXKn",
-	"0hVa+5Jwt3t+wXORn3okQezyMp+Hz9hWaZuncJ2pmYYGwghY+S8g/hpZIlyi5IGqvagUXI/agP0KBQMI",
-	"85ypSV+u2D08xvuI6xUBrhd+ZOF5q2BoFnN3G1dGcZ3Dwow/3N7k8p78RyGyeZMAZy4+5Afwmu9rF40K",
-	"zSMqCl0Lx+rWafOPzTFZ3VCYfm3JIVHhD0kqdViPHFF40aJYSYG+B76LERQl1rYTwk0gbABvf2S2bx8m",
-	"sN97FtkSEXN4QJa6F/uULTUaYC2dAmjtzjbc1tTuolLFS+VrBxqZMU+DcJT7ZdEcF+6s949C5fzuFsxx",
-	"o4f8gudixud3MnrM0AYPjn7qMpkIVeSf2VZqfySRR4UY1UYUSgeqrdrRyzXnPLl7znX/fFXa9eDfLntP",
-	"f3l++a73LFSLt8nGNk56UluT9HnPDIxJh5+zoCwwA5pTOHQPaWkqmGqWuWr6+Sfzf3qW5IMxSbnuj/iP",
-	"zm4+nwq6GwDtUY71mUhz3sUbOubUXRxDjsLe4pg3Qot8cUwqd/st9q//+m+Ep4PwrLFSZCJH3X5r6SbP",
-	"lBSV9+j3JSEDct1vtWn+lEPp9J4t3QkdsLp7uZaxrr/ZUxULu2Gfbp3sBXsOMry7mPfFLVdDDy+0+Gzp",
-	"scZ78CQYo2dF++0eEWMM0RB3YvN4drr4EbOYMR2dx6rIO+Bg0GDS7Hun9trrTPCb0/BmmXlu/mYhd+xO",
-	"3ZPbWXVDo3hr7hc+xR2777Y2MolX3RWVeP19/RN1NzYiA29pn2gZ4CK5U0KigQNXX8qPBD6h7Tvz9q0M",
-	"fLVy9bb3VZLcIrlWFd+HFWnfXgE+ZTM2sEFvVYQfmOp3K8SHomGayBcG1x6JfIMiTqFza4ttM83bTPPD",
-	"9wDYCnuaI3LjLIXXrEn4EDnmynaCi8XQlA23ubQeRIA49AOafzrqnVMsbkpy1KJY3hRqiIOPPHln/wpi",
-	"C1FfGtf1X//13+iN66jDfoe4l4+ZJHohXbmgOSDuAdoCA18Qu8pVGxUOkSbhhDEFd3x4GO2dMq3K3ZYY",
-	"7AHP2iYBlyJpFALCbGwmRkIanSS6LM8KETGubzSRRmNa0+8jD8JnwR2JjQonbZ5cKnKEcsohdQkQTikf",
-	"iL6k4CamYocqAzQnnrv4E6aLaXPGibFA5hQk0MVUZFrEIn53PY+w4TQ4gexaID9WcGEUsE+d9ZhUgMYI",
-	"US0ea5bkHXbG3A44Uidjv2iWCm7LDULlT9trsz64ixMVixQiDz4ByeBDHbSnYH+hGg4BhNp2niR5Ca2Z",
-	"kpekOGlrOd6MAmO2j6Ud3nakAK7Zl35g2rm7+KYGjYHuyGB6uL7j5Q6RsHvteoFYaQOGJHukw4xp2mTo",
-	"04Xl3rZlpuoOD5D/zAqw8dcjVdtQfmgn3SLIVxffC4+Xs5CpYZWETdl6urdmmVLjC5cDkTa1mZ7C1amI",
-	"fQhrA4vLDyrb8BCFXFNyide8Gvp7LLqZT+a9Z+tKC80If49PEC/dtO0K8jgi/uLnh+SrOTU0pYc6L3du",
-	"rvqLn7Gtj9AkPI47dq7yC3rBvt3agnuLyP/p3KALB8n9cNHwzUPhn6szifVb3nXot9B5YBv0EtkJ13QT",
-	"1cXTF3qLlgwtiI+/WXBq7qMnyBk41V1BFTHiNvvIFt0rVtXcw5P6GpNJ0MVR29oTVnmXm3javhDVFzVI",
-	"Zax9KOpQWYzeae7/kJSFd40/MzDkKFcHNDe8L7HMgs3Gig1VmqqZherFAm/j/lLhK3gXbJIAJ60ERhlJ",
-	"dLnwF3RB1WGTuN6Uby82WqrNbwjBdqvoaND6cofQaE2X2BakZBvR/CYimtyHCCde6DwkHGeDcOZZDNyF",
-	"Njx2PQ/AUbr2z6WOBehmuZ6j3IcQEgby3H1I4IPhgv+2xYPAm840n3fYGbVtuF4PCOZJ5RUDdgKQtqKm",
-	"mL0u9dFAJDWo+QrWgPqouhOF1TWicOwJYTyd8blms0SuiFhZkfdFw1UwrolwfxrO+bYxp6XhD4DT0nxF",
-	"dBKd6tkUMbQuVGBP0YxrxuP44SIFW293syL8p/D6b6vov2E1eRbHgQ7BfNBiwq+sJz+D72t/8LMicpDI",
-	"JJCN3OpTghQw1vLRbTE2aD01bjFJx5U+cVkRgENMZ73RbO/DWbZnpNpXtosIHGWzrQM7yZ01c7wbSMYB",
-	"uL/IqPIw1pr5gbKpBmX25lObPZwoAK4TyzZn6LHzVEnRdWadbrN8rLQAp5sPcgYJS5FkfXkNr26buj0G",
-	"xo7CM6FDPDywr2yDMaQZpbCQp0kOVdmWdschsVP2cs60EEwkxpBsM4n/wF4Bn1lPJjAyQzBgbHC2f0bG",
-	"7aNG1Uqjr5wfp3RmjRXal/AQWa5UvQ0ISGNf1ACUKwDRFow/M9nbWn7lsQ9g9jVaBwK73ZedB2/L1sj7",
-	"aoy8Lbza12jtQVt8tblnv6qw4ODd+krMN5DjX852e5KkqVE7gE3v2oUAh+F3Y7gQHO1kUyvOLKvGhDNy",
-	"cqX9FojzReNtg+nehxkHB6XahoNV1Bpwjed5R1Ou1Nz3MCYd9RmClYJlY3Yt3vCph0ILMnORbRJ1xL5t",
-	"2odMCDZJZIE1WC+S94JFRZZGACYjxYwFPZK7RZbuRYASYttxeIhgC7VzyURYfH9G/cNCIvwKdPggRAna",
-	"flTknyt2LaC3UjLAQx7xRHZvT5y4hO56L4bYnayYfBXK7EKtC6HMNuf0L42qhoswX257DLfxlk0hvbDP",
-	"WWWMB33TgUioqDmoITbMxFRwfArgGVQloYvkwLiP9fSxF0ZgoHee8sDXV0MWOeRHy3huXdcdjTQULrqR",
-	"DEEsZSpF7lazfvIOdSVkQpJ3+jJKYtffa6WvkYVBXoPkGcIFIGgSM8MWsAMs0RToK2g0t7341LbPWap0",
-	"3pe+TsER16Dg/adKZGmSirrl51hZHJ0cH7PgQbybJHoCkEhhaz4EOeKA6NtH2PoSMva2DDsXH/IuQqdB",
-	"oRxPYtsofy2YiJMc2/ldfA6cfUqazJI0tVgN7FoMeKGF98FRH2Avm9m74RBK2u11GIwAVIkkbwebnCu1",
-	"tC2urRu0iOe5p01FuChzqyjmOd8vHCZ/5NC0XCbKFoDbJ54V+bjDXpUOmrKsdHAYXaU8j9tod0D5fDqn",
-	"MxCZAxe5OU+hWcBcN5+KvozMHkd+SZlwFdkIVZdolowkcJOxCyFYv/U0CLX0W4s19fs0zwh3zIdVIApS",
-	"X2gf4IPkRSbhtj9zOTJDiymzlP/mrtPgCJ5aGAl6iRdsJTVF+IgOYuplrp+v59+qJPbMfKx89m1Ze3i+",
-	"guNP9fdUsQ7Py7zxhBWi3gNKCD50jsSzEcOKfdpuAHM2QxTKBjWTXRZntEJ8VNg04J93+X7uBNEcd7RZ",
-	"zwTylij7zAZqPhS3t2zKsKN/gnL4q545o5VF8Y3TefYeGyOBLYy7RQ38faFcuGe2MciFG/l0XMib1TXM",
-	"WFUFR3NoHjroNnNGu+yPZ6/On7+NFkJZ/2v/N5ENRLp/1tu/6u3TL+2vhpe1Ma3lNW2tyzsgWDSJZJnz",
-	"/HnDWOYXt1gZXw1WRrkG2BiOPiXqrdcF45WHKZnAXgdLe0NW8lJohPEEv4xvSoTlVQbAxqWkAJbkZMwf",
-	"b6PANLh49ku5ELBbTmeFeGWFjAkY0X2dxG1U+d7S6csQi37JkgWb19iN1/PydhJsKJguziahr0b8vQCb",
-	"NUSvcldWmUHGoC7kwBh4l2X/peyqnC6zTRkbOuJaJzrn0piRuUpjxo3hwq7nfRlNRM6NLuigIAWI4CVg",
-	"AQLciqGGq5wbs18hbJlUs7Yjq7T5xEldHW2AB/+Fcfc3KnsNpn2Lwldvp5VKX48Oj9aXvtbWVdtTebfy",
-	"121J6zZ29DlLWktyHYNJ61RSZZHrorK5IypLnaP6ILF8bMdbbule15xv1CD61avhALA5EH1sjO3bwICE",
-	"34kVCOsbqWbg4CYxm4ucHGZJoYvSTNouYDDm06mQ2G4OvBJQnAH8MeS5A1Ql1xD5uoN7G7Jb3H/MvgLR",
-	"71zVgSR8c8Hyrehq1lhXCmpVv6OVEut2Ye+m9rMPP1Razz+pDHgiiomD0iiZy92N5Q7gkCQQ9SI0r7a9",
-	"BIILGuBayyG/CKq4bGoPYmbO9q163xf4frbhmPsOx/zVZd7WyHs4SYkcWreTlZ/Junv/eE068UwvJC0i",
-	"J+SIBsSK0bDgwYtV9hjLMroB4tFi3gHksjASS0wj6mO65oObvvTptLGayVMWIVw1Wkvc/vlGcA3Y08bb",
-	"j/i1yvLIfJvh55897fDb423i4c+aePjt8Tb1sE09bFMP29TD50k9hJryM2UeSOdv4jyd2SLKescrWnZ+",
-	"AsuBfjNa7+OA8tzK/q2fs/Vztn7OPfk5ml6ratmWpowPBqqQuV7ECIccH7X0acHE/oQnKeNxnAmtHUuQ",
-	"ZJwNRJbzRLIZn7vMIDL6uK8ylYpqkPErmODSKsvz/FnNkDilahIwVUfR2mFPuUalcyWTgYqBHGliI9wT",
-	"nuciM1MhSdjqtnjM/73Vbhm/wZj/2bzVbkk+MV8J83utUC5O+IeXQo7MOTl+dNJuTRJp//apO51niQTq",
-	"66pEtt3xHbctwVxGmPOomoy5utVURr9R+GJ8C0jttF/rodrthbfBacexd0Qiqn6ZtkhEt9R0f3HFxeNJ",
-	"Imt66OirisyqfQm8ykElUNI5+NGn2nwkNMlggB7vFzZ/50p1WG+pRh7DXDZbCA07aP0Ba5/trFoU4lSm",
-	"0pd2iVCtgqrH29HmLB3oZCSLKQa1LoTMMcsIcN6Iy4OBLcBxw1l3CYd6oABVnXDyEuKwBun+Luc3SHh8",
-	"p4Yio8e+dOiLLmzQ021me9ue7vLYB+jpbrYQJ7Cbo/26EdX+Cn4NMVd8povN3XcD6B0JMHZWI9vCFZ/a",
-	"xAHd4Hq4LsZhn75Fcd4kbvXcvMiX/IZ+aNv3/efRWShTAkXDqLVozsjerdBizQNDpOecK3Tw0fznXRJ/",
-	"qnWKXnn14dq0krjDLqjXCFges7m/RuMmafgOYU7UTIbYKECBbwZBq44W2KSG1/Ul3ajDIjskCqgQ6O6u",
-	"nDOo+4Ri0RqtZKXNFy6p3FCWt1t2eY1x3B5KD2zrJ7chp6+399aJy6Zm/kZCwEgOW68IkmDZQSAwJj8R",
-	"qkOHaEycgIbT5t9C4j+TvMOQsA6BnLAdM8cXzjgCCJUQNO+RPhhz3caGU4g2kTGvJIlhbMk8ZdxV1osc",
-	"fQCPKi1m6Kpcz0v+RCaGmdDjqMOewYSx/dH+cF/CDAEwSmidKKl9W6lUIMoHXLJUjSD8D43APtqN644Z",
-	"aL1E5xnP0YGaw+y66IKYS9/BJZX5gcAMvItrQM9jPZ0G7kPZxG9j4GltQsFN9RY58YqxD0BK84UdC+6Y",
-	"34e5yGY8i/U219DYxn/JdX4GFuTWxP+Tmfgo7znpBxJGXjdsqs0qjPmD0Gy8va4rqkAlBJH2GZOcGsaQ",
-	"hUA7hyCgViNzPYC81qcs+vgpYoNU8Ew7JWG/xgZ26LJ3jkSsAEYQ7m2uf2WRBALj37gY1jeYcKMHc5bk",
-	"XUak0ORriBSIrxy3PNPFYOx/ezc6OTyJ9mBGzhFBz4Jq9yPaYlcyHEyBElcelQBAMECBY8p8IiLHZagk",
-	"QyjIxRtV6b1pkVv7/k6KDzMnawT+a/9jm6uuysEPobti3tgl2iSk54dU95m5U6rpvEs1s47uZKu+tsro",
-	"G/a0zqFvyb0DzZQTTNesvCqR7TFkiLLT/Jtw22I1KCYCAw9Flra6rQPQSvSbS3opGUkEXWkbFwQAWBIZ",
-	"gN5YnwU+CHyrgZoIypX73LJ51SBwFid6mvL5OX5sfyRBtL4lADoEviXQuUAz2Cratud9RxLRsPma8N8G",
-	"qdKJHAWTIb1SMZ9L+mZ5Mr+7/mrHNIGV2Qut0JrPsWrBtrKUOYnslQTi6zB6nK4PphlwcSzO07cGL+8a",
-	"4RoRCvNZr03VccBnT6djH/rJkbM3fEpJxW95rKRWdb0Btt/Rz9osHBXe7Rr9/nTM82ivzVyH+H6RwE6c",
-	"vdi/6gW/D7UryzMIkYaqVuyS4gCaG7jDmqVK3RACk1Eo+ACw4sSpHsEHY4JPCuZSUOHI0na4IoClifwi",
-	"5ggARQbcgtU14GmKe/M6XDSfJvs3Yl75W697DL5a/q3XmboOkp7TlOdQh4JojYXUAUNu8GNjwdPKN/Fn",
-	"/OLT20//PwAA//8=",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDehhiRuGFn",
+	"gI7W6+/u7R9AyvRtU9duE2cEy9apnBsMxtte+RTXZ8qtV0d7g+4TIwT6PRAC5ii/2DzrG5YlA80SPBQY",
+	"0C5tXjlnwGOGbBOq6j2ki+AtFz5uW9i/QXaAi9ZY2/HODoleEK0J50PyCHKFR2sGjOSouiWOSZLRif7N",
+	"+x3u4kpwFLpHXwIuxduMfeLsqhRsAkNRLtOEjBhCBkAU0DJZuFINoEL/KZcwPUMKyHQgWEOZYGkt9ccI",
+	"UcvFQmaaJExddnKtWa2UZnOwbvK3biBcysBE63MhbJ5BLWGcl6gKP5BSzSxBxjMbVqjuWHiz9zWVt6v1",
+	"w5n5+HvAls1zp/Dd2xyz/YOmYxbnRsJh1ezd0tBzopwybSx51ZSaucke/tVutvLeyqddU2eERCqWGf2y",
+	"QmsrN+ZXdE8aO/vtUruM0sa6hlyBJGC2bphyfI2vL/m/GizpLd1goZ/KfO8d1ewHPue6TgoACIndmKAN",
+	"SlFrvGZUs4vUvqUoBRQDtpzLjOVvMiOCnyHdaPtw22YQJGaKJB9dRRgURg80wSBh4/JizMyaDxgsqSCS",
+	"NJUr4vunTBiDnq2tdqp7qXswTy19xzTPAASvRusIQyGGHex++L/gx70EPzIk/f3qLO9kyl5LfYw7o7yg",
+	"kK0HtKJEaQj41ynT5jasy7KvCTblG5Fi0ju8awh6xLAFBuCIEaoubULUtq6Vg6YkQDOzPMmwYS+WB25I",
+	"cgpJTd8u1apBRKVyysU6AYVpURcj84pQPlVlXMbIFeVGRm4jlA43Tk/HORE7ogodwgEjCSD7oaKVpHSh",
+	"5QK0Kko0S9liZljxFqXBvULRCNRSuoGX3LL2ySMwG/fMk092u93uXrVI6YhCgcb+fvvQWL0Hk96oT/eS",
+	"Q3bUNfcu4HW7nW6n19vtdB/399ZW09d8DqxU9IwNWq/k33ma0sf7nS55+Jde7yn5gYvlZ/L58ODiYG+H",
+	"vOQZm8jPj3t7+50uqtt1JOkdnvW7g97+YK/bOdjv9XeLJHGVLE00eTLo9gc9EC37vV6BJuMe7ba7T0b9",
+	"9pNxr9s+YntJe79Pu+Mnye7kABzplibd3iAZHQ72BoPHe4friVL9XoEoz5m6PF4sHvc7PfKQvzndwSjB",
+	"KZ+K94uGMr7bxwo2CmoiClFNLstL8FNmjNXhBtQTGj0ie8VQ1FpsAfFuf/zs5ODkcvGXH5/9+ajDdrud",
+	"cT8Vo/nLbvKXP6eGcJmZ3WMbMXi8id/mMeVtB5nzR0zLx6P+m+0GkdOJi+mG9QAzqsjflgogE5fiHmoB",
+	"vkICvnJz+ifPwa/zOW5Y9/pbczuaFb+bz7H86i18jrgezzDjq4wTCL/WOHJcniryoU8Xq/MxcmVf85Rk",
+	"DDLBuEYvzzYq0ajJV3FmM8/cUCp6QHGs+cw/cD2rzxswVwhtxCH4jXBjwSf3r5EEcf7r3IM1jqPyzvv4",
+	"f0Lw/hfAaHOgU71jyypWquXzZW2xDFbkZQyvrsmP9gUyCM/cISda+URsnyM8sFmhhE7pdrmh46aMYZgg",
+	"gZHWi8dgJsCSUr6iYnWM+k9dzRb/rGc2oX5NpYmW8sIYhhfUvanOanQXbdjdYlgjlMlnSLO7/8qs0LFV",
+	"GUg9icpTCQiFKqdqMKvh3FP2ljVEym8pBpYtnjzE61T1lQT8k1Ayq+6dUAVj288oH2kzndw9QKaMN+G5",
+	"fMc/AV45JYuMy4zrVUQ0nSpri+MRRCacpUUkK6X4VDDMOhLLNHVQDRdwKyyFzBIo0gAIhmujpuIHWoPW",
+	"jE+haoxOwWk1wkwQIMRkKRIEo3l/8mxG9a28jOsxeG4lU4Oj+Txq6YxPpzCb3HnZdq09wsFu2gNky6F8",
+	"KTb3WNDMwvRiQ5GNlQPLN/AUVM+UgnH5fNVyNOe6NFers20HzLsOe3fLxhf2sVdMU/N2RDD1oKkWKrWh",
+	"TwV8vK00WzS2sjBkaueDtDivvfX35xi4+f3VHh13fMf6Fh/wDiaSzUaNNfHrKYH3bEzzW6LTrgGnDVfv",
+	"4/M3r1+cI+ZsiRd/fPJ/3PgvyY34z3c1mMa/Mj7dKj/+dqcFTjRM2WwF/tCNjZbrmvNlE7yzdUdL9OWW",
+	"YMo1c4EU6I0z2K9rT8kglNwwXt+9CW2U98J8nwnNx7QSZH4tfTFgWbtclp4rK5d5SrRgLHE4OL6kcRs3",
+	"zW6TGQIJ0KXRVBTI8oDhwBc294clr1jC6Rk8FFLgbUq5qDQm8DTwj19AbjcWODUmh3sYD6NTY1bw3VLC",
+	"J4Ucuf2cIsHEgk/Uk6V2DkAdsI7XIAt+wEicS2iuDU5U0iHzNzcCOH3LxnLOVG2ydgXhr66qYl2UpFr6",
+	"tQWIrq+o+JGmPKFNqZXHZM6VgqRiWJgqC33yzzckVUJm5ihj9FIRSrJl6hOjx1LojI51fc25YSUb/Q7K",
+	"ynEY21Tyd5vAM3IKrEnGrE7TEO8Do5dvfYiq0k1mLsU6J8AVo5cXwfViclsAKcGoWhkDarq0YFtVahVj",
+	"8QHB/Pu3oVmviWZm4uHUKvQqzg1CHAjXgI0ZoZSjCtppJp7vdoVhqGKhC1jz5OG7l8/IUa/XjYxRBRd6",
+	"+539Tu9gB+iD28NslsUiNfKSS/H4bwp8g56xnEU/nrE5HGRz+vkHJqZ6ZrEk7KyUzty+f3FGp/XDtkkW",
+	"hrevbOm8mskrEWEihQVYMDwks7rhH3YOO7ulwQ9bu8NWq2GEB3vm/NSaQQTr/w1bH//td+3/Ov/DsPX7",
+	"VnnoUetzeyrb5se2uuSLtoSh07TtOQUxqosYOu/YIqUrlAnFGb/NGKS0QvJKtmTkasZsFz5b4+2Cl1iN",
+	"QBjNUp6j3zj4IZtUH5egOuICHcrL5JDYpUwZFbea3A9cXFZnEw+X3e7ueJml8A/2lGQs/WbYEuyzHrZi",
+	"XK7D/uHhTpR73xZ0yjrkeAR0ANwIm6tl3XLBMsLbXfj3j5AJ9s1+1/zcPxgvMyWzby5/6i+Puz/OevPv",
+	"pj8mvdXevLt8cvXdX7uH/zmpG1QTV/S7e4d3Wf0fJG6WeiZfUD3zHA76Jip7xfneKtB9xw3p0wurA/4A",
+	"tVxw0NA0ZZBxJRKsuCSMjmdkIVM+Xg1InMXFDJ2UTXQEzA15heYwdxljsY6tH0cNxUPIKW9zpiftmdYL",
+	"uuDtjGoGS9y2Am+nMxSlbY0pUU+zb7pP9Te91uZTvs1SetK8hWnWEYjqkBCYN6UiEv8U0MPM+crPmWw4",
+	"5foJ//RNr9t9evVN/2tNmelsdTyxODrF2Z7aCWgJCVihNz0EWoM8NbUcj1mJrXvhkCcym4OBw4XeBduO",
+	"fubz5bw1ODyAMvU5F/h3z8/HDBaz6TafUI1Db+3RoxHZ/fT59w+UdUb7poHFNflUZDsmzGA/mp/P6/bZ",
+	"hw8fjgPro34g45nZaGLKUGIePNkPDrjy4fYtNNIgGaPp/Jthyyrxw1aEaF/fDIvwMiDytpcU11Er5eIy",
+	"bAtdncOxLXoFDMDj79rvT8yQve7hujOb53Nb51uZrIpVHK3fu8OvY5Tf3z32l/Imz+VbAF8naPNccx2a",
+	"dvjaxeLI3zGauMX3T1bGPmU6SP0B8xsxklRts7q1Y2hiSPzdjuWBCqB4i2NB5lwznDCAvXYkqjqIH7jS",
+	"4LEJyKGqY0i50mFrrC2GkHcgaVgZvIFwXf08Nti4hxV5NqM6QJ9ew9RQbaPJOOVM1IxIMZF4kVNlcd7I",
+	"uZswf2mk6BBeM9ZclpEnNwz1xydfebBNPFbuyJGXNDUT2XBd4HTcguleiIQlNmO3OrAXmFDuQm02nF4d",
+	"BxP+HeUx2GfqB9H1w4BelG8mTaz/VtoezNi08qb9Z9trbrsJAEanZpkwdSAPPzpo2prhwBsqjOT8Lr93",
+	"yJ34Wfy5kKJauiMwf4sgLA3CyjFfPaHuwjCv6ZwlYQ+D4gheQ2Fz4P+KCM3bk/NxzVGyyKuUKgPKM02a",
+	"hsOumnjmVNNM33x6jEsdYLYiCrtqFppJQqhbkKbP53Jym287dIe6DwupG78Kz233yVKidPHL3zFoAu27",
+	"rcHy42HuFcsbVyT8wnZjZErfqORYyfY1dZ1uPqTPOm/8WyPgvEPgblIOjZbKOHzr3ah2zChujFneKV0u",
+	"Voo3EBLzk2uJ99YVZxbHaTOa1y1ipSi64joyF2o1ogVeu8O3XWlW09TtDfVfx2vbf/2drX1spDcWR9bS",
+	"uwxKVv58ATOsQW25KIyj+WCGgkXt+2NFUNVktC7o/4WtTGtF/r0OEjMB6wWR31SYJZ+jTzfoMjatMNdn",
+	"Smd4uVqyPLbidRyeWppDc0ZrN5C5GJBwE70vg4fen1jLaQvxGIypTnuuH9V6Nbo4KNCjtxjWJ3kZtqgq",
+	"D8tchnFcslXdEMx1+3RFLi74xSVbrf3+qZaLRdNSmYsBSeoMUbm4y6Lgk82bzRrE6/Tgsi387erk+dZ6",
+	"cF5J0iCEcE61QujMJVbfmgoYEG0Uu9iDET4P/sPq1zGTeXvZawfQNPtgAE3zXwbR4juQwIVzG7/faH8s",
+	"fVD59ip1/Vf9mjd+c8r0dh/8wPUsyeiVaFpyd0PtUXtlL2673tflJ/LNc/K83jkZaIsPFOHg3AUgc6M9",
+	"5fh/pW22zuf4+4xNWoPW7x6bM1MKs7cf41X1+OR50Eq6cUhvT4xIxOGQY7EimDKrFgwB2ADm5f37k+eI",
+	"aICxDCEFH9MUUFYtqBhgxjVNKJegd5zMMwhVrQu0LOiUkRGbcqE6BNowYYqruRb/wMVlTDBC4A50+8BE",
+	"ZuwpJpZIMmJkThNGlotOGWveTgljZk0xhF7/EPzv/u9CnPTjcfuvtP33bvvoon3+h3sLldaefK8gVs01",
+	"UXQCgVDFrG/GBRugomFQioZCExQsv4RTYzJhY6w87zS0ThiKvHdCRBI+mbDMIQ6xTyxb2Zd0yClj5OM7",
+	"pjPO1PlDACd4nOGfNk5VbK1gKV5upbDO9d5M+n9r/9edST555bq6VGmNGwQlrRTpinDksvjFGZ3Grg0F",
+	"sp5iEe62K64Yifd6/bhD4kcxtjxbdQgU69EpAKwoQl2UJSJKYvyTgq6cMcyPWWTy84rMYcXlxKzfw/jD",
+	"Y4jgxxGJh63d9vTvfDFsxTsQIqcFO5vO2TrqT9qvbDuXzTbsC6G5Xp3Rqe0AMnktBWsg3FlOIBfZXckl",
+	"YPUNDAHRLMCOQLZYPSpG+Lki8W53LwY2hjpVTPqpZjkMRW+30+v0d9ZP1oz2bjP+gSq02ptEL08K+Cqg",
+	"mfl5R7ZyZEznbEBsdkDxYMCY/AAvieV8xDL8KY5yked672FhDAH3MObokNFqKGL7uL1un++QYzLK5JUC",
+	"eJ8YZnEql9mYxSA/YGQjIyEUSyfm2IC+cEG7BgfYiRrvUHBF+FTIjCWD0DjQMyYI5qnBiI2sgeTliIA3",
+	"glASZ0wxHZOrmVRAs5n1C+KMSXfNOpolaMPo26DN3iaqHyzfifgPEP61qwjikioSFz5mlkBmAORJx2xu",
+	"+MTQpEhKIJgFu/ViGeeAe98eVNgk30qSjAE1pQh3a+lwSv3Yk9vM2grBgHglAkD2Sm2iA2RNSXAis7kR",
+	"VXCqOsBNw08LC0eaSjG1dwEn2awct+A98op/C+zDPusBilDqMwDtAY6e9KHwSTBkzqiwuVoc00Lcvipl",
+	"Pux3G0gG8wqJlTDoOoWPNAfb+/cYare+jSaBYb0X61THwMFxR00L1eKmoaB2vG4kuf58x4FYh0rTSKw/",
+	"5usqsEEw6o6zQduuaTJo4n3dueRm5B2nYoy2ponkvRe/4kycgXineVybp130Hay4/1hKLCrwZfVfCjmc",
+	"NsH0D5DLCSguIFuch+Qn93jdp929j91nrqMistxNz4VYdmbsm830LQ4Zp1uTNGOT00Agr4exi1zrJKiZ",
+	"Xi6sHpo36DUyn6rLPGAzyBvUaEKHQvM5i6CU2kLiwCvh74SuUFwHebqF7Lq6Odp7c8q0wsSzdp55ttHD",
+	"9naXyNX2mVxrn85zvq7zpJDXUkMoEVd1O2bK2yzfyE/P3a3XUWMbzpveUt8V9DqqwR2/6VVlrPPrqARK",
+	"ctMLCvAn98XqRWR9n9t9fIJ862IRGbTO2ChNGLvZBV1KQ97dnoW+pcl3VLMrutqeeeZcjaWY8Oky24iD",
+	"XhXuv4Zwn9h4wY9PXgdrHfZYvvnJt+7WexNpECj23aQzNgF5pfOSfVxlGC9LguaroRVDReCyv7d1Dcp1",
+	"tljXpk6ON27t2hacRlZUuhVu+Kq8YeR1VNOc6aa3VPpA3dvau507Buhrs5AjRhY0U+b4ouVOlkE7Srvz",
+	"80sAEQk2WE2XSpue5ZulbC3nw+yti7zNyAZ79lnwZDiO0hEwDxoRbyr/ffPi66imwOqmF1VKuu5tcT3K",
+	"PghdpaVEwO1CeddTEmN9UkwUXSlyBUCf5A26ukI7ioyYsUgV1ojYdvrss/Y3FwTJUORdxIHWKFHCBexg",
+	"Sa/hjLCVxRZsUW0QcRPVyy007pfoXGEziwyVQrDUcRc0cOGvZjd8nUPlZlYgxwpgfcHFnt8/Y+kCCPdi",
+	"TnkKMYotaQUJgBfavWEtdYKP3a82FSj/eUf3YpNqmG2hx/8Wk52Ez6+d6stCt/17WfrcoAVI4XztjVkE",
+	"U45cJ+48pIaNu0giza0lHeLDhw/tcjnDOkWiXP0A47Qq4hmfM7nU22uKOn/BDZqa+9TX2lM8IcXeX2Zo",
+	"96d+1Rs4W2pi92tk3QdBj//BVovrlo/Izy+gZf62aq7tqn+zMhq0378HAoLTN0/2MvNAZ3wqpzYeaikX",
+	"BlF5AiKuvv3/HbT8cfFNm6jlz0q99+/TbL5R0IMq5pLOv4bEK3SG3oKwQY/lm+iZf+peyPhaEibAQ1Pu",
+	"O+069KRsooGNKv0Xt5hoqV3hBu6a42Jzw3uR7mubOq7CXpJ2x8U4Cpek4cjh2yxuSYmJe/4mIrz0rQ/v",
+	"dd+o5Rj2i5iit9O7GKA1pJvlK5nwCa8rdv8QxsQrwfDSRnMIAes2F9xz3dCU8Bf1Vf4ruRZhoWsaHf72",
+	"rEPs1WiYPbKJyYJd+c6Fvj0l9EdlEen1D839SJ/aXnvbkKime92NRKp+/N7o5IqkgU1cFhBkNQgSuwSb",
+	"+KnnIYumJaYssYSpdDTbiiqlvmA3k6T42Xujx22ap+XZ+hYQGBy6d9SutNzEcLZ6Vfh5EDkBLu+NAicH",
+	"Mb5HL2cIY2yPExgpeYgNYwwFd+C8KYMcfwXFrNrTZ4uFqbTGuTEcWvzq/RHXGPnhEQ3YR/wTun1PsSTx",
+	"vaCfKE/voKRRfiE/scyI5Y3OzTf5zWbYo4tlcQhrH3/+bTjg66jQMeimh4P+RMD7JSDhmzdAAYv53tbJ",
+	"xXK4ViShmo6oYt4PU/AsWP1TuxxNZ7kJedUhZ9nKOulSqu8z3FPu4fCPdzP8KnSlSguKX0XMFaf6Wmqs",
+	"lNh2wdhn9EhcmBNmM9esfeLkufXP5lE5nVGhuIND2uScOsufuOflAjwXqpeq6v50Oc8gHmsQ6rc5C7ZO",
+	"i4lqsO03FFDHIYD8Pyy3BnVV8xcAqUOejZaSyIlG1M9/8vwYS2wb+P3lGeQfsLa/gVVDlFuZ8b//soq3",
+	"17iXVZjdtc+/r0GrvW9vqAfjLfl1qor411C634tFJs0YjEr3LF+PO6oZv4Z8gaiETXrTGwo4qL+mbIOq",
+	"9uKtMXCMYNLBUDgkBQsJ3oCqvMXKNqAT37x7akZwr4R9EEI3R8TXjxHFtNlNdq5kLBMupr60RLBGUNbS",
+	"HssxXtftLHsXDPRDJsU0hNP9B8Zuot+auESZWBGaiPoDjuwC5DAkW92/1PSz8kB8UOVS9bm/EcwWZcmJ",
+	"heIjL+h4hvEKV4Y0Z/MRy2ztCdwFfgJla44XmWFRzV1uS8I2JOYzcyuQM9W0Pskey184GzNXMNPByhSP",
+	"z7u/v3tQroasFP3MmxCIPsxWWHHkjjubHmvE1oLJRcpK39u3tTAbfO0E+JGm6ZsJYEjflKd/vnEdTQiu",
+	"Vke1q5lMi4hpUF6gWbMbww3EMItDXIKcx88n+Fivm0+VZhkFVQurFOqGcMkF1P7ZBkrAZIBMaREwl8Il",
+	"ptYgYTr89OpqSTx+eOFdeauC2lchFmTdILOl8PU96+trK2/NQSS/1hK7E6yZthWivnv/+uL07Pjd2Yvn",
+	"rah19uIvZxevXpyeHn/3An8u//jszeuzF68rP794bR63f51enL4+fnv6pzfmtmfvT8/evGpF8KWXJ69P",
+	"Tv8EnzJ/vnj37s272hXIu2ZtRKj3J8+pprch1nVYHvMRB5APRI7+xsZgXITMXcUEy0M2kxyWtCzc/FFZ",
+	"Ajzy/R+2kk+8hkGPERTYjzjegkvrt9FZgEEHZcVLxbI4wl75xHbKJ8cnYNzFfnfFhf2LcBbrtl5pVbCK",
+	"SUJ7A0fHpkV6txRBCjlNMFhF07fBamAZVAli/N1SHE+Z0CdisdRxcKrFbsPGDjq9UIj2KjzizLSNGmak",
+	"WwIN9OEnW92L5TtFvlgvjgvQlfZMRfgim23TIb6bP9RJO0bkiphBbyy8n8FLa8V3v2sOrrL8XiMbcYCY",
+	"QGwTF7KliMjVjI9nAc4OydiCUX1HEbpBLV5hh7tH3RSCE7HCU0aMzOnn9milGRxke4f7Tw4Mp50YS2yZ",
+	"sWdWZ6nqBr48AntkBrX3DrWQxGq5YJliCUviAaFktpxTQbSUl0SC4z5nNgx35t7gEAySKMqTocirNFiq",
+	"mO1VTOKxA8CNB1DIAUYbVZfWwjJs2yFxklEuuJjGAywetp0bzVcVojeFeNx2YjAmB0cGaWBgrSFEO0Uh",
+	"ZBW22FYau3O3XH9TKqeJSsGfYskM/KU0TVN3yaVoRi0/XZQVDcnSEB6C0E4lUBS1HC2grtLmz0WtfK1q",
+	"T6rjk1cNrMAwbd7KRVvtx0UIdURiOZnEJGUUdWOiJTKDCgUn4KbJyaTh+2HL+Kqu7lovJkG/RzAWl5nA",
+	"etMcdqkooXwv+RvUP3vbdbHD1PqHzvicKU3nC/MYcxmRaz+TAzXC7ddRsaHYTc+/DLqd5Q/7wW6mZwTD",
+	"Po+qCw69wmHXd/ATmbI95u/3K4aD4OVFO8ftyznXGsTFJATltMvZyZWHmyRoVIANvKXS2lion7spXNYb",
+	"iJrMcKhyh4WzI/OTJMQUdc09lkLztAYecXObSCYsvYkUr+Cm67zhzqaMeor3Xxd6ft+ZjC5I6LIGMQ0E",
+	"+rbe/eXuaHmgissVfM0R3zaWwbrAgnYUvPZWq7F0WvZaVd/3VK1oimENv12ryEsxt9juMwVpVatUlgTO",
+	"lof9Vt6OoppxXeh23HTQ0LCqptQro9SYp0w9GFL4kVqFaMNVLCHq3uBBoiI/HX1nDDPkhJtn5lxQjcSf",
+	"08XCg7iC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L0DvNN36zlx0dwJoT9OdUAWPd157Hlm9tnAU",
+	"4FaOWlKwDbZz4VXrbw2oc9OtwVRufKsn5U13hqSELpEVAOYqTqecM2c5eI4J8aVLaksJjvPOMjH4mpFz",
+	"K1scSbQEyRuoSZt9yCtMtV9zmFQgWa8yqa0EBgI8JdQJX56y0A0pMMkApNB6ZRRbYVmoNUfXUm+wBwpR",
+	"gmpER9RiDetkRo/XIqvm8oxAR/MOeTFf6BUeGZDkOaZzFtYxbWSrvgZsK889RVdjna3qMbrrHcUIlaUl",
+	"mRqVGKGWzGBCWKODvRDWqOc78AXoRt0KulFZvlagK5nDGg9QxHHp1p9Ep14DqQN6zA8jbKg1IDHKU2Pf",
+	"RVZPGjFIos2MjiiektjpTYm/wytj+Sn2lMQoIeNoKALLMnJwiMXTTwrzRGDkRk1GbsGUJXWWbDQUGEI2",
+	"ym1gzJhjrmhb+rmCBWhnlcv2ool4k1XXAJl8LFwhY+Rna/GTHe5b9cDf0ir6vOAZU/dvOZixQm5GiFWH",
+	"YgVRBV0e061MBeDkpbpvg8oN2EeHzXciqEsfWUUL4HICtdRIRssvbhIu6LBWLMOSw/kL5zGb8M9VBviT",
+	"Tey6hHNgyoWCwWRsLKeCK4YYgCXXVq/k2dovoG+qy4sC9umXXv+6isUJIgXgvL8ege0HAvsqZUpZYnZC",
+	"7/BavUHaRFqo873p7lO8yybe8vE9Hdr2Zd75GJqT0DHcluxpaU7xOmsiGI5lIM8V3iltp3izLZHzVn0R",
+	"k5chikwk4P4zknLhTfsIxbE3saDdK+GqcFwpLqYpa5vnSvxXjUCG6K//bzj83O22h8PPvZfD4ecnL80/",
+	"j16ePzJXVMPF5qdqefcY4tsNHU7ArPX9BKhDr4O4wsxsOGn2viHS3DWw2zvKG9jtd3o7NXogfDHPEig3",
+	"HYTW8YBReWwTuMBfOCC2/52FAA3e4nFA3yzoT0vADUaXtyrt973u0c0BHCffuWhuiYgODosT7vMDQHqX",
+	"FZUi/uJub3/3oHsDCCNwfaH9wk0GQV2tR33Q8Ti9oitF4hEQsxAHwp9ujv4UFrDwtQLxypOo3X+422vP",
+	"cysJYIdhOEsxVp+nsN1BPg7aO20m1XwDpzqZbcSZV5sAGNj8YqUVqnBegE9kZiEG7SwVNk/Nf7fPqVs5",
+	"asKaxnpDQ0gIN4ypgApx7PPFmwwK7ON1A44w3HQLhWTzo6pO+rsmYlbQ+xnfLOpzc7Bu5Zx5R3UIBYzL",
+	"ZgGKe+u3dm+DbY2p+i5j68a4KKxrvTuwmIAU+VAvhBAkoBTXbBR8rJCmuA48JCyN9xMPmpiHyTS9/mZH",
+	"WffQ/Odb859n5j8vNj2pBLu6Mb/SW6TsqpBdWXCqlYlQenUd8xSjsbeKY+e5CKApBA1vfMT4RLvwsAdh",
+	"59576zpkwwobDckVe2Gof4Co1Nbco4LEPIFgucO9H4oC8D0Jce/dKyFIccnYQrm2f4BzDxjQz8LObZZj",
+	"47rAeWNCxQfX+9rYkpEP5A+M3gQqFOSVEvAOmKsLmmlFUg6lT1KBrhXDj3GnKcOiEOaWVyIIUHiHL7bA",
+	"0GqTEeY9gBABPDYjjfMmDJlFyDacErurPsZ/Q9YTT0DkXl/XcVqpT992MgJ11zwHzipsHRJ/uY4JVZfK",
+	"I+nn0ccgJqWXmaiKj9tFZTLmvAIFfOqG8Vo/mBuy4Y1lJqzX3EUzXJ5Zg+u8iZig5G9HyGMoBLeuhQ6J",
+	"zbLatBOqg0CeO68fqFxvwQ0aONe4gmRL8dRs1zldQWYKuISIllOkwBXXs6GIcyMnjsiIjSnq2VR7A8k1",
+	"uwBxQFPDeBaOVkhtK6eDtbP8WDbnysLR2U/5PXXisPjqokNkY+cGWgy7u7tHO84vSSZLvcysqBPk/dmz",
+	"MMlhxWhGwNP3lAgG2RBW9HEFaCRELi2Auj+sEqpZW/N5yfDaLRr+/W7htHrY7/Y/HrSPzn/udz/uto/O",
+	"h8Pk5/7HHv7rS//6Z/frl93rnfbDLlz6ufex2+6f539/7PXhyd2P3d75ztlD8z/4pm5793xn8LHb3jc/",
+	"+H88HA475qW96Oh6548P//rzxz+0zxsf27lDX5BtPC+/nIuh0WuAO2DKtDlJJ8sMdgz4/ODsQ83ZOhIu",
+	"2UrZViSo33qeWC55SXkppfWZP0Plpds+ou3J+ZfD67b/994G/671F22bCWk9HZay543SrnhSbyXu1oRI",
+	"/RG/9gjA58/YZ10T0mxOF3zm27XeZfSuFew/YOhYknuXwTfl/BTuvcnGNa94HjwAiQ765t2LT57BrZU0",
+	"Pfi1OOhmQrxXLLsLGVz3NXJSUXhrztMquTayXF+zK2+8bmVY3MGWrfTCbqZl0CZywzgm3n8dlXWAS9bQ",
+	"FQZEqFMIi243D21FvmdsYT1zlCg2zlglQfpJQYyaP9e50w/26tzpJUKZMVdpc75WT8sL8vPwT+BwVjNj",
+	"IICVDy3CgNTguHnJWZrUe4OPXfnDxNzzAI+WSkHJOhOYtv9+/tHOvsHEDUbxo0u0r+ZolPzPLl4KkAQ6",
+	"W+qZg3zexAWNDWGqcdRKNLVdvfaL+Ko/5gcnTrQVeaU/LCtoDVpUrEpUVM3SZxNPX7AS17UmVp5m7/x1",
+	"YEYjA1IPIMXoeGYhIGjIOOF4drvFZJPbDNGpaI25Qa1Ba04XH5GS5wU61XXBPC44Mqlvao+57WFtgaGB",
+	"1c0UY7CpMPHYv8DcV3RpWoTZiAiZYUzTZziDp1TkdelSkBGb0XTiTC332joHRMLVIqWri01U2+d4ryNc",
+	"AIKxvsYCk+itteJjWVSR+C/tN6L9LQy2/WYSF8rqNu+12NDw7ytF4XJrtRprK4TZQvrUnVRB9tImtX9B",
+	"I230WaYrm3mW5+kJaCVHFwsmEhJb3QuaaRU67t2isOf4HqoPt6jkwqS4G6MqNoCyTskMmfYmLjXkC0Mn",
+	"M4DtBB8jFqn8xuKYeaZbhTIxLMmAJFKwGKVTnuHsElLQRxZb0wdcPFfeK6jzVoCwmoooLsYs989C6mFE",
+	"/ia5QO/UL5r6RovJ7XdIvg+KazewkrbdEFKw2uSeO+QZ291TSehyEyrTxX2sbpu9cMbDutBIEUgYHFip",
+	"NDw1ppj8mNfYf2zRhP67/bszlnPzVb+pnCVQqLjaK/ojGvrx/tvvfv//DZfdbv/gwaM/PP7mj//v4svP",
+	"1//VPn84HHb+ePNtO1+60cHu9b8/zG89D/7dPjfXe9fB1Z0/DoednT9sfn/tVg06j1b36qMY4gEM7iGa",
+	"TqE0J5HLUcrIT0upmYqIYguK6WajFRRWUFXTO5Ucdg47uzvlcrbu3roT+OFw+Ojnj2Q41NH5o4cfHu/8",
+	"cdj6+G+/a//X+aNh6yFcOH8UNd2w88hduZt3LszGbZRnNvMPJFqp6v1pILzA2rFoFCjJ/rECaqs8+4Tp",
+	"2k0JWvgMtASW3LHW/55z+beSjTYnclNtoSLvbMWAJdfa0gHDZowlIzq+fCbn84bQ3cr75gPl4kpmidHz",
+	"jVbnYjMLqsyG9J2asdyQNlafeAFo1I+KTdq9TTC5HEI+3DP/OajXMjZ55LZfqBVzYJk1lKgY9Qt67aJ9",
+	"5YAEgZYFsJ6arZpjjdZg9hpb1QangD21zQvIIOPOdp1fQT3ohF1Zgw6s1TgAMo0Lqd9lLdp7F8pmTRU9",
+	"w+eB79dkgW8iCHIiOklQl5YV9tN3zbAw1RpJEVsBG2NAoJCGQ+1CWC4fyWQVbkjXeNc2a65TW9LmJsMp",
+	"kCciiv8d4aNtartLLQRSYvb3SoqksB5aygs1k5mOI/wjlWIao5oql/pCTi4yKqYsLoW81iTHb5Aif4tD",
+	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGfyI9EaoVAFNq22HbZVSNcMp39wWOxSZbriW8Wrl",
+	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgS6yVwyHlCRfBj3a1AtAkFOghmnDUCpc57BuLkJGGH+w/gU+MUoud",
+	"4WrZtKDrN6HnEIjxuxJzKFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
+	"He6fGE11Q/f9jCnb9oSSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPXWPgYGwZzAeTI2wWbpe+Qk0SR",
+	"OU2Y0WDz3i0gmOXEY68/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
+	"Nu55HbV+kNMT8VJm81vGhAKcMSem3xwv9Yz0O90cgwvoWvUGQVJQrV/PdVxDJrWIIDVi5Z7z2OyIMILy",
+	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxjIuQg2Uk1AK//IP2XeIUTcN1unpy4lvNB8jY15wtQvsIZLxbJm",
+	"GK8m38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
+	"ltwmlN4IFWYssQAsLLBXy5h7JTMMguQbOkoxoo42zyZJsh2Sg5A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
+	"1QXlN2LtYNV0U7UBVxdC6jrhlS0Z1AFjak8YhJwyDT+qmlcaSwZSn3nK9QqoQScTkOi+xvRitLoHZ5dL",
+	"oXVLmFfDcpGb+TbhIK+IlIKwT8b0KSB6oN16q7KPr4Nikrca7twM6+H42rFC5DbIjXUZxS1SmzGNfLMG",
+	"uuNeZu4Sa0uRZgfuRadYxSpzNg45EWuTnuawUliOoVZKszn2QUMwgE3XtZl9jQ52K8HzPRfVMgh4y40L",
+	"8r391pomC45QESTxA5UeUrGCOiM5QfLYhhkuxI8k5pnaiSzBPIZawtRlULHt1EpfqxW14BPg+2xFLaRv",
+	"rbJp5+F8nA0il1YnAp3vLh2mRd5Svxxm9j7TtQ6skot1e1l8r5hPocjiioC0wroFqi2Yy9qcNrzL6JyL",
+	"5PaTKbFiMDM/gAKZCp9Zw7OQtlnlVvbZQtqsSErFdEmnLEcJMJIrk2lQF2PTVaAngqYj2MsQK0fPbIf8",
+	"aLjAmPKajhQEHeZkwliiIvL+D93u4X40FO//0O/2D+FZ+OcRGbGxnDO4o3uM4WY80YkyiqoYY8GNZtmc",
+	"C2PqUujQMJefjGEBJ0WAwcAVuWQLTUYrDcbZUJh/lVyBVdf64W/Ctf7KFaLUgJmZSw+czxC9rK6rUtmD",
+	"IhdMUP54utBtqVS71++ODHdtnq1zD/r3a3Z1l6y/qJjzB2I0Fss0jcG56o6c33geoPkpTRvSAX2ab12R",
+	"cakfMBdYJTcglKTSbPEFzVB4aDKXSpODvUIFnZMiLjJtTwVl1sHmo2HMATc8JYmcUy6GAl+ZMqo00VeS",
+	"pHTEUhWBKYiZgnHH+objDvlQazlCvRnIB5Qzgo9lgq4a8vrl98/yYBxW0QxFXtpnhMt4xsaXDgX3fvMV",
+	"XA2S54zhsPPxhJ9/fC3OP/746fzjMT3/+EN6Dr89T84bbNPfTtJDmDheYcRDoiU0FS2zFhHy9geU4cKl",
+	"0AgVBJaGucGcyDRDm8RyylBYVnkWESU9oKBvl4UuCUB6oOSSrUaSZvgiqQwLkZSBz4K4mQWgy4yqFUA4",
+	"LaHPNhxl0ARzYMMMSsNmkcLYRAqQNYYib6qB+uJMZppYNrDoxMwWO+eHJnQrporEdDRO2GQ6i0EK/nTF",
+	"Mr1a8nJ8rN5pUZb0h/cv6QsoWbXCyKdAYtgLHqhxQn3aQO8so/1BBmkN4BaOCkuNm7DcXPk76dqIXQz5",
+	"brFXH+eM2mgqGLm20RRNy6fPfeF2WWCuT02Jkq7DRy2Rs0zamOTR3v6TnXtqe6EbHINcEbDxbQuWQooK",
+	"eQ1VjMjXZj9hONj7EZRNDinnsVQhS6Cfz7q4uMswqCQXbATwFqQylJDIa3DI8UuNmdT2ulPRglRqSC1J",
+	"5bTs4Norb8zbZO68NaxqRaDOlszBo9pmjY4uQS5P3lSz6qNqiiqeFTH6bN9Bw0jrMSP2j44Cxt/rdutA",
+	"I3ztVnMeUR133Zh3vmFyc+zaB6nHsfdrVKa2zHg7YxOWGZl820/XJze5kjMPGevhUD2Hrdn89RF828jZ",
+	"3IDrNEoZ4eDwn3Bc9QASPUAXuQeAdKMj0l8QKx00NdvTM6rp8wmrN+JJAv9uatwa1fdaK0Cx1/WQyn8N",
+	"n79kq+CKz/lolbtH1bYUtWB2NJlzTP9IDfux5MJyBOT76plMLoppFDn1LJHMDxOjRbfqGvpHNd3qo9r2",
+	"7FG1PXlUbPQYVZtEu4ZOFwnP9KpVbGxcAEAsN78tdvGu6xta0+u42lkrauqxVtcKr9zYrs7Thi3X681W",
+	"l8kAgEjWHj8+ActEpokFC3SOv1ov28LYcTcfx/OFfmZv/gXiHULpbAlZxmqzsZ2ETwAsIzqiNnv6B3c3",
+	"gi8ky7He7MG39mbznOPRe0fWx8wggL1336jCPnKjdSQZnSDyI1ihm83hHdy6Mc47PhRgvAPU9CbPnJk7",
+	"Kz7Ne6LTlbWuoOkVFI1gD2J0u9ptstk4f7Q310Zl3JsK5ybuC0sLR/zbuViLW6wuTjN3m1stQMmcyOyf",
+	"pnyoZpPWxwvA+ermiUVVl8IYyCIhcy4SSJdeyWUGKESYKL3eJbv3m3DJluRUfTasvYoWJnQtcHVndGp+",
+	"/PbZW7L3BJxv3k9vCLtg2YwuoO4cXml9aRmbcik65EMObxz5hi7Q5kmgyytIXXcvrmSQ9npFSJhq8faX",
+	"frR7/bD98bj913P8Yfd654/2hy/9650/rqHMRgkINjn2+Dbtyj5YGxzyBrZJDViDVAX7eEBijLLZXE9z",
+	"UD9Q6EZ86huOhWR+GnYai/JzH2J7Mw+zZTMfj0+IzMwfECkspYlieC/aokfZBu3J3BHJPnF21ZSSAVt8",
+	"xNCRtmaB1vcNs3FgVBc9Wp8IynRoXlfsysaht3oGlRSaTDjCmW5ksBd5roTI3q8a7bdD9rJK772cWaV3",
+	"5d1AmpuABSvnNaGalXPcqAhVl6ho3iYU8is4jt45Hak4O/g5ryE4PiETaWwLRUZM8QSuSUS8ppjtPKNq",
+	"TUWHkUBmN1fRjTej1+4/nl7rXVJWI2RaczFVW0HprbVaoBAKT5yG2icspza7vlQFdT/Wzj+jObKNAXBb",
+	"Vb4C4IQUu6mtIJybOd80+PxiMGby2giEpPMWEGqEdGXV/KckTvknFhcVFNvuAUHxnpI4Y9oMNn+peQZQ",
+	"avzrRmwogo9U2y3AsFpRyzyKFYC8qTVvQKsQorE1yTgTSbpqRQ0o+17JL9Qu5k8JttQZuIZAfKTgjVpQ",
+	"PWOaj9cM5cf8SGnsC+IwOO1R6mJdGKNwRyi0NzF/IOoP3qzIFcsYlF3cDOW7AZrv26V2GCrb5Robchbw",
+	"GRBDJYA5IU69c7n2UE2TMlpbxrs1AkodeObbpS6lUG2L6IUpPfeZQnW7LKWyZog/1+kV7/x7mxNZberU",
+	"jKU2Gdf30V1AY6uG8isL0r41DfFxBJqvkvIOePFl6twI2l54vEKq75hWNqQDzQIeKER/wT4CEUJuWaT+",
+	"p7ZVh614VJm+KLdG/vr1HUE7rcZSe4x3dsgzs/OKADRYYI9RbcBRhuZiCnrp5EBkQALADrmPfp5bFJZj",
+	"c7SN68rtt2qXv8FepBrSJW0WrTmqEtlxoH3g/Qvtwymg+UAxK/jzYzgP0QSs6U3tcj7B9V+3vU7rq3Tc",
+	"sBwyHA6raFqpAA7JoumCNs11h8SowqlBxmgSA36OsmqdipzdrmAeQcBcRUPhnzRnPIuJXDCBN6JCELyG",
+	"JokqviujmqncRxJTHlu+imwrPvsqCBgpcnwyFPnHkejKDdfciECougD9FBhIIolyXgUa2FWJSCrlpXLV",
+	"t75ZQSzFBSJzxYSOdQ4nXfP6onoSEtRHOCyVXFYvDL8VtfxHmpdcbbrmG9vOyEnF6nUQQc6ALhkYUWsp",
+	"+E9LZi/rbMnM4FD6NYxuxKZUOJS4VE7bHJuqTCVD0LOVE/hcTBGiHcTnPfa+ABD85pMuB6B3TV8ccFfY",
+	"8ATTfdSlamgg8TVaZWErXxU0QYI8OKCW74p9qxZZfNGEWqavZHbpKwIQtR/mnMrpFHKpIp9+1O/udrqd",
+	"Xm+3033c3/NFkkaOrmpSGqowAl+nUVfOPKj9QuiBfbbBB79v4YCymVhZlMNuUx15mG3g2o6rNLxAodzc",
+	"N6mWXpgclHhUzvESvGr9bjdIcFtLvH5NCkxdIKQQ3CgQt8CYhckAL+S7o+74O+VT8X7xrwRuW/YWpSs7",
+	"2g45JlcsTdsYhrdpieaxyJ/wMsuPEtyn0C0OFb697i4px8fjyvF/XgeklKcuDD6W1YOtKgSDXq2NaiAc",
+	"wbE1ykA2wlkM2s1ILm35Tx2coSD8l4ZdwoaSOEIbZby9pnk7x/Av0E779povNvvdGlEprHJzvul16vEp",
+	"ELzBODq25yb0eRJBEVVeoLCut8I9HQlCevB8y8BjKoy4lQCj5TJQO76XWI0UuKHTWq/b37sx8rTMGoo4",
+	"cFQPlM/L97opkg8wNSKSsZRq/snHzTCRZtO0tDoguBtYxKYmmXEXzpA6Pjij040KOephN8kzl66N0Z+8",
+	"KvRmf/z+P9wdX4/t9wEyxEcr1xkNHV8y07klVGpPvKnKbmi9PgpQr6Qj4P06/OMHisBB77oeIoZWYUEq",
+	"In2+EcDdK5s6TJXiU8Huq64vL2JF+rqkfqdOEC1r6lZr03WwV9wDdR81q3dq0XcxybG8b9GnzyKAVwll",
+	"9K4QzV1VKKJnbF6iCfb0pllYx9sw11+yr6AV2aVq5Fpwbp63KTfnT27+X82k7QYI6RJzxdJPzJrtm/ce",
+	"vGOHihIE96ZHnXnTC/to7a74kG8Aa3qwVDHYxxtthBm0K8ZkdeCBdUsPWXC5AnHvDYE9H4whXIBJdwDq",
+	"TEnGFukq8okUNqnCpivknYNt41Jx+ybSrkz33s1T23TMZcFcUTj4WQJ1b+EqCBbl+ftWQTR34yboYJV0",
+	"NmXJBRda3p8S6oSo+RZ+AJDsIn8cFNFCnBunqV/zbTD2Mi4zYLLbbYm37rnqvP4kr8gygzp925S0ugvW",
+	"sHjGlEw/faUsUvfyGsoZG9ldRrMSs6KxJ6ASUv6dJRfA3/czrvewVYIWY/Ybmx+fa+m4WTIrrmaQzGo1",
+	"qw2nZ+6uP//Mi+732NOMzu/J9DMmyZ0UF3jF/Wgut++c9JUSiLkupA1jhWRVZnr33L0shT9wjI6Q6xrm",
+	"I1eUay6mFwCFfz/zPAVU/avKaWekv/mc9VdSMlvOqXig8Mwb5DAdQU6hr2LFhuJreGcoHLYovM6foJim",
+	"Jx3Qv3NIBFJq2IwyVA+YU+2hFaRpO9MhX7/mDO3qkVxrg1YUrX9NcAyyETZGr/ubyMSu6MTNHvqcpZ1X",
+	"vtDYxjY5dbseIwN8YuSruyPhSRQq1O/ByiZ0LsW0GA8cijzeKRJ/h3QA8cFLrTpXydDetnVOSSWq0CPQ",
+	"iGhOkw5Bd711xscCMpkK7ulUXkEFmU1xmvHpDNxDU1aboexG0pRRhuW6fgi5i8Gj1C7A/7RgIkE/uJNE",
+	"RlJgjVjzV8/qy0irLql1mz8L/8IU1GWGTJPwzPZdMEZqBodDh7yo7uKhqN3Gpf35a07PRYJ+4Hr2Ksj6",
+	"vo1+XtOdb30CeUp1YCOhYLWnWZ5kghgkMk3MrWAcPvXAJb1u1+489wN5xb8NM303crU15JRXsm7rIZ7U",
+	"Zr38nGnnkBCKUIywAE6JqBDr/dmziLjOwjargX2mY21Of/6ZTAz3ggpIEj61SfUh+Em/2z9o93rtfv+s",
+	"ezTY7Q663U6vv7u3f/DXAhBKQ2vhfrEJYr/YBHE4TL7sXd9fy2DbMfjg+q+1jPr+5NmM3tyQtK5vPRwS",
+	"8VIx84aYKGZkEXSXt8UeM6ofqMhlCTgXdoe8Yg5RwkKBGCVM0DlLiLclHK5xTRe3TV0S67dLwRynKoxH",
+	"u677oA/6Dk5OkfY93DfcD8/gpbW7AttYlJPRdcanU4ea7xJu1XI057qddysqxR+L12Ps46Iqo4cMYoc+",
+	"md/t+727Fslre777uFl5TNVX3xxVC5swqRsTr3vdvcP9JwfAuM+ppjWn1YTECdW0bUNwDn8e/7INNCCn",
+	"sEP8vbZRjmsBajRN5TIcYsDOiK2u755YCtdq3nG7TJir2oFUK+0rmqkDFLC1Qoqu6vj69rHXe8Qh+YXa",
+	"5NSDbdymaU5dIvL7k8biudhfi12WzvEJOX3+fRNGaI2kgA2MfR0BALiAxkpBzjnRYSYXoQV0xW0dqEMu",
+	"qcP3voGSc6ZpYtl8bcszN8lX7gFI6si0uglHeFMp9v7E2IFvaaZLB/u6xLfGFJGC48DntkSF2ASipJoN",
+	"mJcK1iV+bl7wxx3aQiugrKPT+Tq+ejZbist6zXiS0TkrstYDRd6feC6xgXvygo5nxHwCzheAuArPwfzx",
+	"vDFoXQtTyw2bqZJWSF6f3ypMk9bJ1Zomndu2yASBWo/EaZuMlJqV3VEeTUp9TW7T77BOKGDETVu/CK6k",
+	"1Q2KoMg3p/TZB09u74nbeD3nJclwC+apCJXbfDe7oY+MVTFs+8xFFbd8k6VF7JdN8lRlmuRlUvkiGSYL",
+	"UKO3adEGEqCaTxTh/7aVZgvzZvbZ/BuvwB+40ewfDKBmIAffPYFsW/yrZXePEXwj7OgTKjvuTw/NUtJV",
+	"NkxyWisLQ0aqLzSHDkOFo/Je0PERpHrrTIE7tD0t0ciOvZ5K/pisS+2yErNICl0rCe8b3/9mPjbnYMjG",
+	"MK5Ns+JKNwcUAZc0+jS2zYnFgEbYfaGm7E1pulI2GQrbEs+5CF/eu+9MnCopmQA0sIYkm6JD1cesWv/w",
+	"DkwF5Nw0bZ3XJtZs0SS/Dru40if/WZhoY0Sy8h3xtXSYhwj/Lh10sZbWKQiG+lnuJC66EwxPeC/xP7aX",
+	"/toG8s3+du85j2zNeIxbKb5T1/i6BQ8TCW6TPlATWm8Mk2PCGBGM4UqnUl6S4tQfOs/cju8rOlnqZYYH",
+	"Nxfk/dmzvPiAkRWjGYHATGEjNfjedos2V7+ITf2w3+1/PGgfnf/c737cbR9Zz1oP//Wlf/2z+/XL7vXO",
+	"/fnoHlonXS86ut7548O//vzxD+3zxsd21q/j3dIGamLtdOpMFHppe2jmHUv8xvNpAF83J/M2TU/ydIN1",
+	"GQT/RFL5uvF8fa+2rTAvnK4iLz25h/PVg2Our5a2ZyVXxD3Q0KtnU8ND3pyOASWq9fSs9yN5Ce09o/IS",
+	"RLJrHeBhBsBzHDQGydF6x0ujEUyc9PJPItgRdvpx1vVQaN87eUznDF8P9IeyAHnJhO3hbYWq0bqVoeLf",
+	"WSbrXAdjaL2JZdt1ex1LwCBXEKAS3PgemMNoPNsMEeEGmGaEmksZAEjeMBILfRERVNmhzlGM02XCkvsZ",
+	"ikUW2oAg9/M9P48NZ25Tlvxj9zGKenAlO5661anV6VVtU99cemxXkebL0TaN8Nxqp1c8ga7oC95SnSbg",
+	"oY+XRsk5Ne/CiYwYzVhmDNL8r5duTf784awSmUGq5AWxsLXit29Oz8hjY0g+TuWUC8xXDH615apxRABx",
+	"FRxgsSsoMfcrAJu1uRLCqFJiatNuhgJL1qEqt0OOXQ2PA2OXC+YzUF36ohseg3eOltA1Lb/oSnwTCWnf",
+	"Q/EmCwuoH8bq8uJ///t/4p3i/Ba8fclWygdWrOI3gwyODGJvDxSJP7ehhWYcwFNhkTmKMVhKOAyA3Pnh",
+	"MNMaTHspvoUi8DeTG1zN1mPv0khcXbpHmuNJrhMUcstsg3QcX6mM3RLBmCHM/GMo8mnCvMJa+A45ZYx8",
+	"PM7xdrkU5w8B6+gxLfy6g7PnZha2uXjUQuCW1l/ab0QbJ91+M8kpQhf8ewBQNiQ1GwDyBu6cIROUiDrW",
+	"r6nJgoY6Aa/bHAT2eZHKjGVqQBi0+wbwy1JfFesSXyqWge3WIRg3NUuCzRzGGWa8rIYCi36B3kBgi6xl",
+	"mUaVUSZm9BMrNF51HVctV3JNpkzbcoZJKq8UdibJa2KVBxLAAlIHIWD+4EpnVMtMBTACtvAZ70IPQH4R",
+	"AhcOLBQO/RIkhq+qe5+lrUErEBMFlcX83MdE4U0KCoN9afOsHn/xpYvXj/ElbVy4OMrhGlB2SOfDQE0Z",
+	"Ozfk/Oma4Fv2xIc8UneROa+vAZBsIusGa2GnEQkSs8uwDBG3myJsPmLJIKhNAWnmM8dcBMlqXmxuU1qg",
+	"XQW2LnfwWg77E3pT8DmLLKWMLAAMHSPnfvc78hJqKJRmC2V+6XUKglrxqVguYjKnlwXOi+qEvIvs2Pv8",
+	"TukMRd9IBhv4wnFQRWL0fPK/g0AYkG9BAJLhstvdHcNd8E8W2ywW4CYk2JimaWcodjulRfc4Ix5Ecg1T",
+	"uLh8jAgkWmJUaq9D4u9eNDxDeduVt8QeiiTXnIGq38qE213759M3r9Gsf9nGhE8wM6XLvSgFyYyVIMfL",
+	"uRENAFkCYmDl9zk52CPf828dgKYxT+WECHYVZBc6eBXD07VALZAmBe12vuffInAPHK9KY9Rnws0jM3kF",
+	"gG4YYHC+WeuMkpMwLqwiSI9WZoHnFjZBuEySKB88Zlwhw67c1GGGNi3m9Pn3mKjxnYTbzlYLdgobyB2x",
+	"ibSHmS3SsrDSFj90xFJ5ZdEJM6YzzlREFpgvFsLGWDwIIDoTidsKxWPL/Ngmjx4dkwXLlBSPHsFZSTfT",
+	"eKJGneZprSZkN4+Doui4b1vJkH98c6UEa52MfhPntbqgirkruEafJDbBKnwQhs91DmPz6BHmQMGPbhCA",
+	"X1Q8rWP/plEmrxSUkMaAK3Aql9mYxW4qXm+7gwDPGCNzLpba6m3H4fmMqEQ4UtyNmJzRKHgMNSOLYwj4",
+	"le/f/WDP4XCocDogohMcDEPh+zgYHWpMl4oVp0zGVBiFE3YIKjvqqaE/CqviQZTXxbvd6hO7YY6PHlls",
+	"HdV59IgcO/gciyRGvTILeDrAVGWWdejRIaIaKUGsmfm5Kv2lYoOhqOVaDecC18HXPJrKgnIA8LPVDB6Y",
+	"AXAdpdIR0sP3orGDm1IucvGTUshcf+OqEHIsNeCiEWPCjC+JLPQEc/4HB5MTQvg8jPe6PRI0kYh3OuRU",
+	"kkvGFoVUMHMHCNmhwBI3TUeQ/bvIpCEkU0TNKCQr23dHnnzYvQ76510imBWjdpZaZiwJ50m4AJUboLaK",
+	"MkQudVyZwVN7MuHZbNkgJilXWrmhBuohVznwjOUdYzBaxvEmwENEvIIslR2iGC4iRwh3uxk75BR0j4eo",
+	"g9YAmMGT9pAuh7GE1ENhFGMV1KV85gorcVdyOQiALki8192LI5+1mvJLhggiubMJNym6M+VSd8gLVA6c",
+	"3YWnp234J7EyCnnVdx3kzvZDK5hYC3oOSCcuZacOxgViN+ir4TbLXwqfUWfp7OQOktrISq4AedOcX2aJ",
+	"QuW6Q040mmu0DFJmlsDrXDbT2ejmvjE9ws1gpU66ckwAM0PjIQUUkYFTn4oUCsw4az2aoaKFRwPbNS/1",
+	"dBfTNAhJ0TlLnpKYihVA3eGnLtkqIrGQgsXIA0MBZ4bRr1N3oM9kmqCkcewc+V77yudKgQQPSrM95H04",
+	"/EDEcIXgOh4lJ3bLMtZmzQr132aJPrgc8opJG1maGC2GjvU6oLdB5SzMReJQNFrfxaITPHD8DcZ0C7e0",
+	"fQFWPgP0lm3+40HVfU8vjhrOUORgDrDNzAaPCHTosSh66Hy12ZzucYhHN8gIcJQQbxbzxEk9TLAdCqdF",
+	"mFPSJt3mmK5lp5Fla67s2Wi7ZRuqX5XXOUKKVFf3jWNs5R+Kc89JnJfk8Czf8+h7cbBM8BUcAhwVXVJp",
+	"1BTvdIbiNCwYDaEyrDUPJwnWyzucJEsOAP9nmjyM374/I48B5+/xF1vudv3YvSreCS0eFKZPkYsCQAPc",
+	"EXin665iEQ+VayFeZCaQEkWDEwVpIjugPCEjyEl+3aYFI91ysxT0eevdYKrSsdW57dxOdho2ggNxMTV/",
+	"b2xkIe7j36TRbyT0C0zpShXjFYUkfHeO+4m7/HD30eAD6vGXIuaR0zVjtNKAoh3yrdQz1Fcw4bUNuqTt",
+	"GPkwNobTY/irbZ/ecWcSZFQbCTgUIb48WIYWATHWqwWLB4YoP1vkrJ+JeYz8DPa7EVk/D8XP7Xbb/7+5",
+	"NUZALvIziXP4LvPnmRcR+DbEhcpWPl0THn/0cClAdO88Mq94zlJNC6+oZkQOCCRRYxwIx2B7Yf5M4hxJ",
+	"1vx5S6xY97oEzgszHClYYTRM2OapdtG5chqVOalctr97j016N296Cf+sfVcpFRMeHgpQW8wLUJa4QD3K",
+	"XLDiULBh2llep4PB6acWLVRXUdKMvu86IZv3LzNrSLjhDkXQBNVrxmOZGHn7liqLq2v5TjviJhJUqksh",
+	"r5yex9TSbDRzuCEf4otHRi5atrEWJU/KXnRQO7H/LuMgL+yyCKMHOcraoN+AjKUQbKxRpXXVxBBJp0sX",
+	"QI8hbX4Qu27QfoJQv8FxDX+gSrdhndonz21NAtfemR+QFSYTgS4hVnZLYlxxxoxSrWmaYrkU+TCTIONc",
+	"XrLhXpqabb2yZ0kf1E3UR2iqJGRsmlVpsGADowa/bD5rFNNMalbi0KltyoNi1wgAy/PG+vsEDcxt8XXs",
+	"QJZf4OIaxQqqeI3G0d8jM1Cfc+IykTzNiW1Z7WpmjmnYW1jmYSOqCL1szUeeMjFm1ghAUHEUS/gISore",
+	"vnNY2EBdaIiCAjAge8E9DukPi47RNkJwS2m/+ycqpuYFy8WjR7kZYGgd0GzgwCb8zs4rEmw6snfSpn6H",
+	"dMgZrhqU6Y5pmub26lpRjwDCuKIZ804iu5+mgH2SyeV0FpGFhLducH7g7ozdofcs8JTBueeLygp59RHx",
+	"yf7tJUfnxXft9yeB/QghCAeKnJkdTkdpUK5u9wEU68iJb8NltQAoWAM9lIega0+tjzmnLAi6Dp5GtvLj",
+	"Zx/KCM8hc4PN6n9iBO3jJX/86cnjMUwuvLoP0zkoTdE+Ed4OEza/02l7yWMUx4QQI2OUdr4T8g35Qko+",
+	"nNg6cX7/BZTK65hcPy08yg1Lrcg3hKqVGJOHO+QbdC+Th/SKck0mTI9nD+Pff0EyXruxPf691U1OQp9x",
+	"RL744Vzv7HT+pqR4uFP4JKRvg7//G6ikfo71bmbtz9ylh18IXfABKX7WETEKPlF4td0e3xAcup1c6fvg",
+	"ov2GWHZ7+IVwc+jZqeRO4YF9W5QP2HIXG2AZE3x8KM6gsQSfcg+GvDDbcr5UGtAThd+ivp2xBTW1j6kO",
+	"ORG5XI1IDGsVuyLKQJUODYSn4KAZCu/Lk7bFHH5GOfmCRDBy7Swcg6vQzJZ6Bskr1tDJi5oSwOVfVw4J",
+	"fjYxLdZVGksY5MQIFHO0zmiaDhzTLjK2oBk7ZSJxhdI2jWlAYDkMyaEcMnDRXweM+YWMZLIakIZ7B/5f",
+	"HZXyMXvY7u2Qa3K9YwbwzokNx/noccKSNOQNRJ0AYCGarMDLAVoPnrxL7KFkIYiUnDM8AFxrblBN4WwY",
+	"BFFAo+cNhc9useEpeyD6UAATCWBV6yvm3YNodjr72o/aGlSYF2T50sVPvaQ2uqbwCclDYWwEzlQxWODd",
+	"pwAfYHvHwCkYLLfdWVKMWYR9aRRqSPaYTiVAjllHgzlqSKzyBX64EwdnoX0vGLTZUgwFCjj48iDUDdG4",
+	"CVSHwM7hzpHm+6RZd/KIEZZwzRI3MS0XC6vzxeY0NIMBvp5RMVVkueiQZzBgPBqdfCv62eUiticAwbbe",
+	"KIAc/DkOz5yMMdRoxJDICvMaivjd+9cXL969e/MuzjU8OI5i39s5jgp+bTkpnPh2KtBs3TrPHGe4BA+H",
+	"oVxRwfNKVBdEc1pdpfzM6oKuygmrYDvehhiK42KCGxoD0Bk90I5t8axV6DF45ku5ngaeaKuLEV/QA+UI",
+	"xfJc+0pDrTgaihhrWa2L1RedekU1luI5GJYQ3Cdx3jc5ho3pCtARKwgy+kDhHOT6hN1iHRK7rtnho6hL",
+	"u/W2KrhP2B5Y1sf9iHb9w50YFDHthE3kb3KV0+YWK63NsND3ZmE/cKBXPE19YVyh+ixXCl3UAPcOK+if",
+	"wj/sFOsi0Q1lKyXOjoONGv7s/enZm1cxKRli4NCJg6fsPM58IqM5Z6D92YiOL+3EQiuBBEZCLhI3sBFw",
+	"I3pFK9cMk0wuhsL1l1wFNnbhEat9WbExwIIbf95BgWhgV8D5Vy4yN9YZ4LFwMX1rHnDK61DkQVr4GLoG",
+	"C3qeFVdoSuLuN0NQZCQ1VhqqHJgRdQrbaKR8ejnjFtoUKXfS28rlnKT+gLMu0HIhY+7UChHDB+7EM2tu",
+	"7If3Z8Tre4+/OKwpIyUntiUTMsFLnhqTVkuZ5i7rvK46aDXnHFU2VaOABAG2Aso984c12s3fqK+XZRvW",
+	"Ehzt7T+JSEwXi9TGrR/bG/9gNNJ4xysjX/B/CBlCxsqwNSDDlrtZPa60Ph+2ouAJrlP7yI/+RlJzI7pA",
+	"zJ17/X7wO0ozfINZM0jqRcwsQqH9om8zIYXO6Fh3Cu81YhGfXj9Qe1hc8ATv7vaOjpLd8UG7N+nT9pPx",
+	"LmsfjQ567X3WnezSJ+Ne0u8XXsBwBVoD8vELGbZs/rWlliVDVBgQdMmXYoq/g1/dXOh3u+T6HF98bRbh",
+	"OaRlGZ3CCnmIgRuhTnjChOYTDr2B4CNW7vtDIGPB0VLqrdexDkSn6TpTze1Q87UHCjZWxwhjR6E4iAH5",
+	"oIEoKvCpnFo/jELfiLka/6Vt9dj2SRI7l7l3MroN9ZTQoYBKn8yOVtq+nKMVqN0YPqPaO90PzQY52CMp",
+	"0xqMXISoMdrQbLWYMaF2OvbUVTGBtVEuJAJlG3a/A2MNhWUs2CgHR93ejhU+dOXzRpyBgtC2BIq47Eug",
+	"XQiq9RmzjvKMLaA8E7MNcuQLOLr9IY1mU2z7Fdp3gPbtCgzc6RS/M8+0Qbn0GSIdcpYxNFFkwmq9fENh",
+	"VVPcbyDuFfOJguAwtJHKPD6gJUnkACXN76xyB6uIqS4f4zlNsZXFhb0Qnz/0AqJycYc83Ot2dwbhmyww",
+	"r9VOF9RoJAMYKGx4DAXDEQf+byh+8/lRZkMAXh5XxkSEGDxaA+gmzXOLfJFAx+yvRy/555CJO49wOtXo",
+	"TTCdykU/nWNM6yD+ivn2UkDdrw1N5ZcMZyLz5uU1VwDiltk0l6vMGI4w06dGvxgvM2WURnCf5liWQdG2",
+	"0wRSDm4YQh79YLS35cKd1/bb6Fh1u8Hli9FLdL2Zr9i0mh+4uIzz4pYSeXjC5gupmRivLi7Zqo5IpVsK",
+	"Kx+f5Bfb3zMbAZ4v9AqORLCbI0eOMnoax7RQwxRGecHZQqYgJe/fnzwHloC0CrPkkG9reJpNJmzs11lI",
+	"fTGRS5GEQ/c/wmD3cLDe3Q+R0wXVs8gbInkU0tjaMvMX/P4D7BbGbPwCko9ySwwb40KVMUzi2YyNL23a",
+	"dWSx86GcDLNrwoUwhrVMCk1gwn1XuQoz2rfkN5PAXArUPbxjFZRBmA++AYf1XgWOGpDGgsTH5r1xSE46",
+	"HrMFnE1lmuZXYBgHdhh5XoElSaiLzVnCKaKDIM8ew0scz8LA8KeiJgMaDKxFTYDNQqHaiJYd+4KuUkmT",
+	"CziTaTYtDL9y0cygt2tnAALK8GguZly2pbQYHXlWKWTGweaNQge1uUVIzSKXXmmfNbuwAKUTYTJkwO8p",
+	"UzajHMIXgOWgiDKnDk1zP4+d51LYVGKWXAB1L0ADCCZbfwfMeD+cMVcOy6C4RoUyhpyrjIUTjDqPYsbP",
+	"sNN829gDECYsLqMbeUV9CwdduWjG2++H4zViE88VxLoIVcgBzAO65Bq250pxI3u87C6II5g1Cmdz6Nhd",
+	"K7OMjasKRUnKOm7L4MDmDbOpuQz0d/Ox7nZMK5svtA3IofC3HeEt0qx1gJnNejJpv6J6PIsH4JMzRInI",
+	"gmUzulBGTEVO0MLJwq04Am8g184uxxIB9xeWIECwDWLnJH5xRqewZKgrfJhJUJYAycppC0sRVHQUZ166",
+	"BJKiV5EUNpMoyEoMNVEHeR9w25q8zfKhho7lmqMMLhQGhJ+XmcvSchoKiEiuvC6MhAXPJTAQArZD9uzT",
+	"QhmRVfvAdLfEt5mV5f6B2Az2ZBI6mbSUkW1H4VyUOLUwbzGYWPCzn1Y5mdMMFXxm1MWvsSTA6PNXElwA",
+	"nKncPcut88/NyE/cqSPB6Mj3jC1yd4JNvSh8P7J5kPgTSENDYCy0pog6O2flJRxnDMwimqq6hQwuh8vp",
+	"j/gyWkV+vpeLc0QSJqqYs0jhyY2J32C0G7kI7go76ZcYvccwrS2OdRPI85KCYfsfYbDu0Cnn8Vnnt410",
+	"PHBJfJHT/UEDgFn4e4tBk0qxsZ9QOenQe9ohs8v+nWdd5SlXblqVTnXB7MrX/CSPieJT0V4ujPBw+OUi",
+	"75SH8s3200PmYoYD4Wsx5nZivpVrvgoUb8yktGOF6scLcMeFwwx+hhEehTwTZNk18UqB/V2bsIbQAKpe",
+	"KArC6iyfDPO3pdLYjN0O+orRywvHieGwCxcKR6L7EXRuqlaGV6dLptQgDMf9/+y963IbN7Yv/irYrKmS",
+	"NEVRsmJPEqpS/63YTqJ/HEtjyZN9TuhSQ2yQ7FET4G6AprldrtqfzgOch9gPNk9yCmstXLrZJJu6+BbO",
+	"h4lMNpoAGr3u6/cDvNu+Go+VJI5L7j1ZRh1y5Nk4oOJwbuInZsUxTRbw17EkNppp+DTeX9eEjwCROTxg",
+	"6uuejRSwrzmBpxcfKczkN3BrHH5n+RxDssLrql/UjKmBEdLpqYIbcQVhmcqZjT6HTf2+/FKikKe4Mnic",
+	"AUSVzkObKvqkQauRdJfGUw1FEBRfmEDRnRW9uJ7fIeOsKhEAzHRSHwv47MkrbsQLO8mEacgGIWgBitRx",
+	"RkozebffVxpLCryC1UFzqKsxl/MrCujqsv6ofBn2Qik2BmB8aDGgqj80ZFwHRhakjnM34UPijiVgG7qP",
+	"f4UhtALvcBhResXqt6fDnqEYxMNLrUvIHjw1aswBeT+fu3Xz7Oo/p8rweLnus7onTi0FwykcRJjyyakv",
+	"S0f/GeqAncpqk38DLShMkbuTAizP0lW0QwtO9I4WUwl1fu7Xgsr1J9slLiHA4E537Jpn8mpSqKHdxpLG",
+	"rL/Ev6EhxVYuO6v17LXJ8pwKPmerF0paHx5VVr35jfCPKZ7fONNjsG6XzN99X5KCixP1Bk9J37jcu/sA",
+	"fGdVgGMRixlQgpVgQzteTaiSdk0K3NMb+ceFIDTaPShKshJrT/wCxl9EDwU/8BxM0L0Q8Py0My2heieD",
+	"muKTy6e/1FbURtlYDBiyxA5L9tATmoD5vSDiI1CnGlVa/TLMnO7k3JtBeOhxHTS89PFvJFGsK+7GnU5Q",
+	"isQaIEsXDH7I8lmxV2v1+29LeiniH4VdodgFqStoPLHT7EZViAJ6Ze3pmPEiZbu4kW2WECuB/dPzNLU9",
+	"S9MenDPevwGYLxjTYWchpOBTiPb38XuIe7i7wok2CsLJxMMU/Lq4Ks61mHKcZ4RelEVn8xwcTn82CShj",
+	"Mr3OMz2qerHl70obSI4rOOXuAhftwrcelFZAcKDu1NLbZj1OvBEOpTtR6g7PI047SGOqR6KYt89MQOAb",
+	"XXtfp4qMuG6pFNW7MuoKb1UJcJW/LC22wtNWLkekR1e2yF1hDChOrEmh5/YSf4mSsaYC2R4pMGfIV3SY",
+	"+zi8dZGiKgTTs8z0RyIFSB5I6mQ6CjgoGfu23brsO86TFC63DgRkMCJwMv/2JIQ1CAoiiYI9UVFCNP3w",
+	"aSTtKmUK7SrHHb5HIAlCKRLUovqymGhqEfwqgb6QRfusUBM8mzBsBP1VcZMeta7RAkLVSjR//6Gf/gUF",
+	"Ypj/qtwT7lww7PkLFS92t2c89h3jU3AV4q2VCSy7qKQVT069vMWSGZK58Whf4gQQHc4LtB/kgKERu2TR",
+	"AzEKn5eODqp9arni6cJRDV/ssd0n3vWNppdhWTteBCQrPqxeCMB1qu5hTfYsmoo1zdTUVOZBn8IkHi9O",
+	"Is0wbxUC1xCUKP9w9CNQY76wWPp02Y8MRJ4zneWA/YFxvXGWpiH7XXtkol+dFMqovsorP+s+ht+tOQCQ",
+	"TgNZAJ120kQv0VSKdxPRNwu7HP2srJOW8efVH8ZoU54H8B2oHwpgV6AjoBaGhG4nqtrESCgV6Zsis++T",
+	"NXrXHUd0Yil6g34QAmsW3OHVY0AM3L5ofeNM95UcZMNpsfBIS98t2+DSG4aLCM3gUOOmsSHS/gHlH/in",
+	"z9WX0oq4zktBJe5uJcdlLoGQ6hH5JLI7o74EEsPwr6vrqS5l96KPS28mPQO4vfWDpv1RcHnI0gVztOtV",
+	"DpLt+6rP0MGJX/RHon8TTBa0oZe/wt4lpXr8WneVvqubOZwecuDAuPXgD2Hu6+ZyjBonwvgIYHS5Ujea",
+	"cX+A0uuFvaWPSrNLueHXXFflHbTOuxPt/IrppOlmpddXU8nf8iyvpuvK39RPxZ8h1wDlwAs5PE2BGhkj",
+	"tRTMonTKuvm1rQ12fnZxmaxzK/1KXBVivAb6rO4x2zdtNDXQ0ZuqmTzG5kbNhoqpyvwMwqPb16zuWWMZ",
+	"YwClwJRWuR/JGzUAPXWVZoUpv07R57WbDeFce03Y9UFmonqbNkTq8nmJzRPfIOI+XHso2OnAMWXqNjNV",
+	"CRK8JnS7yr4SfgZzx0II6FcoF/UvEU0YhYpqizoMXJMZ1ZkTjYQ7VWSqzdXUJZ6CyoFCuHPr4tq/X2Bm",
+	"uxDsGiz9orAOhRqwJMeoGKCxelav3SeHrmIdbs7nbajEou/3Qu9WqClpl5vHQXr0JFVNUHWHq/DJf+i1",
+	"pHhneq0E64q+O/ruu70uGyiIzGcmKvHBGA/HikYsAY7CiR12anQoB4HuQA7kgTLtyagcJA4euyRZnmnw",
+	"rmBfB4UauwLCVwh7g+VJ7vWDRP8C/kZNeZKb3oi/BUBKoyn6geq3CxUuhPC08Br3pGvfJlTruAeJ7bqC",
+	"Ds3ne97bTbPBQBSOkh3Lx+gX7eOztnEp8BKLSCdVetIFlEIVqeurdItG44Lu7DZxLMaqmLvjDdgERYTS",
+	"MURBiJUgcWvHftRfuxA5uxFzothye9dhZyiWEO5UjUXp/a4E1NjMxdIyg0HWI/vGuT47OsdwZCVLHh9+",
+	"z5ZFAAGI5yeMr0KusV1qJWwHiewWAe2Q0ad0YPBs7GKMpM0w45y8UJjeT9qULt5rU+UsK5+NV9DHIFKq",
+	"iuv4AFF91BGsJHc+6iJ1CAEAP/P46IjVRg9h7VhM60HTC4G1AdaLdJaZq/Fx3FDdwHeLF2SaDbJ3Dl/G",
+	"HzSnCsHK9ZXJvzqgIYQ6AaCgClYXRHx9BtxNzX9N68XjStVxsWAAb5ZTZyQGHLH1qMMiAATYPc3noZKD",
+	"pBiR+bt3Gt4TsM3guELtnZL5vMOS89eX9sFCSNH+8ez5i+eXz6kq9efnlwniQNq73Yh5BxuO4BV1lZWV",
+	"ngVu2FABzak7V64ROnl89L39iSeHR/ifbzD09eTwMeQzgqei0GOa8XmXcTYQM7BIddu1wUK/MS0/VdNr",
+	"qpR9ywuI2RdcpmrsEJ60UtIx+ZZ1KInSf2AFhvZMZ1YiWZcEF0vtn4jiD1tCqAiS3gc8Mq6Ow90ECvUh",
+	"6IP1248eHbbt2w3n4bvOd51v9ggrD3RJTyang/2XSgqq+qAgYLnzJfnG7hWBLoCJCjLeegpwTPC5e+7s",
+	"DjsJwRs3QYcbh+9wRCmMBTDLwBoSrOUnx8Y1sXko42gpUekKdqHBLxKEjgOwc81BdhE7rozFGcwOOXgq",
+	"tRCyy7JqBM6Ji+s5k2oWavsAV0+KqMbEA8X0ZPL40RGrK+VZntnlXnmmU2hL82oOJ9ytxpMiIfEjNj8S",
+	"9Arvj7Czhg42JgDdvHcTqfZBISV7x+5JaV8NjrXVGpKoMK7SCgKti3SaIYdIdkFUkz2mEOwUqqbUIKQw",
+	"Q8aSCoSs4oIsJxnTXUyP+GypvWiA6YQKEktPuiKfXXdRDMGHJLjQ1LWH9yxnWTtRFnT/XOVZf06CqJwc",
+	"hQalt4DIFowdhO8aCbdoZBVmu2nBB2Y/E2awPzJmwifZfsGNAKNyn7pu97os6QGiaa91/J8/PDo8PJ79",
+	"cAS22qPDw7BVmbRK2mMWhzHFD0++PTY/PEpwoU++hbUC6Dx3YIloECDMhCvP6bAfxRzKdEbe6Cmd2KPv",
+	"WSmtDaA6Qa9gO5wMaeGAr06HV8799DvsAks0tGujccltIDen3C+2hNk3o+2B4ZxV6it6KOvrjwLP85D0",
+	"rV7VjmtnsHS2jfAWdhj19vbkLqx2MYXtivmVr3qPQuAluH+Gt/DZ4L1Ote7euhRIux91r7k3B3iWsAci",
+	"xbwDflAIVke2W0uyi8f1f1v/LKWhr0+feeynPpdKAmt8rmai2O9b1xzUMS6xMFDwjyg8EIVRAwZMUQBr",
+	"Z+/19lucyfdP/na0F0EPeCzQUQa4ja6RO9JLZdzRSs/UyfmpB5CmIPGAXYgxtwLb6chMDqk163cnG+FY",
+	"Ez6HnfFf/9p2XZpSzNg4k8oXOUIhGgZ70znZvl0kH/eypE3/pm31oTLdk/AqEZBqJMFwhPuCB+hFvIj0",
+	"d9uln6CRgxon7Ec3mZUT2NQiHW07qhcMbWWyJ+uadTrsFJq6gtGwCM/yO5ooIlbLf/1rEANj/s+wPV17",
+	"lv1OoKYFg9irsxjh7tgXwe5oKFdtY/UauJWEJnQcUiB+R5EBw/3zOE4WIxSYSglnWhXU7gO4g/GKIH10",
+	"7SnN//pXtJ8LcDaLGwGbZFUtFIwyhB2PGlQITVJjwIkSiaq4AQ0JAsWh99m3bKykGWnwo4PE1+jtoCnG",
+	"kmf0c9ZR8W1G8J58+/jJnv2BdjD5Uw4FoMDQxFlyYe0MUx723ZPvHxN0eZ71hdQCyVVd/1ar2zqZWKW+",
+	"f9Q5DJDR0Wcf2i09HY95Mbefk3BsL8HqxXCUSGPZRnXvEZQ0MIogvX3rgj7/kfdvkHaPTlGr2zrsPMIJ",
+	"qImQfJK1uq1v4CPASR8BBDgibwBEuNJ1PG+60j5OYKwEcGKPBTSndlliRvaFPk2TKkk2NNRfVrEW1MCj",
+	"OOmkjAFTqXOEAIz0jcEYXceXILCtljr4kbfbvS8BNcy54LjLHfZqKqNQSPD5/EMxCnr1rdCJWvUBmMB6",
+	"udSs7/BUKhhXbZb89vzi4uTn5xdXFy9Pzi9+Obsk+3khBexjMVBhWGHl7cmFdG3ACi2mMoAKNe5mZpdK",
+	"5boN7Zd22nj6uCkRlndJz/Ykuo48z7XP3zjNQlNFPDwEDsfojbVoNR+Ibk3BTtkzhWY8eMm82DtNW91W",
+	"MZUnP78+RVpbkv9LmT7DJQfRzwFG+5u2axT9UaXACdbH7gUAwa+0LgDDhyfIf9+CcdlylkV37YGd6qup",
+	"dMxFwLnhaQtWcvJVB5YIPkwxRQZSEnj2bkeHh5VVLDTMVJeBj77RIrC9f8MFQNwc577IplBMJYCeRlgK",
+	"r16/vPrp9OXpxS/Pn2EAIIBJAGnAY1xj3e8GMKYfeeq3zQ55tH7Ia8mprUCkOOib9YN+cuXcOOLx+hEv",
+	"lflJTSX9xN8aDTjxzVY46vtGo+zbeKlO8PnacY8aLAhQiZR6wQvk8X/86EmTrfNNRr+JNOOX8wkOPjpq",
+	"9ot+jbT1Rw1WeHL6d2vG2+ufNDkSp5TXuACPAoKCOPao0XH6mRsxQ7rvJ01OxgVmhF+HzBsObXBE6Kcu",
+	"sVChRNIDUi6m5yGK8Dcf2u8r7CXxN3Ujyowy/uo3sV1i9aBzqRB2noBr7Dvt+PT+aFn93wLa5D4YC0/s",
+	"n1FAttVtSSUFMbYo4MkgQ6eLiSCe4ZfpjbvWrno1wJrdyKGoJ0UuYmwN9PXbvhaNaM28zYfa3xUIleFG",
+	"XHsq5q46C6poKMzJqYsCbq6QBi+VFBAMI220UpivU0luCel6cR7m/KHdIibldYMQQDMe2lwTxINqVUGE",
+	"wGF3mXw0e9/nl3y47P502QFcY2+cZ/IGmW2mhrCYfiKUjmX3gCEHCCZyNnDy0t7sm4YC/TeVWqs/3aqn",
+	"psL7UqnfuJzTJui7C/FbSuRPJ1p/hird+NhHApVnKE6rwtI6UkDqt5GUCS8f0OqvFaxU2Yj8UHf4ofYS",
+	"3/E5ZDDLyFrZQvEQ5JCy/gizNBF0EhZiaw9JBiBkJfQsVwLckyW8sQWssUqtMnBzTQJML/TyG0IUXQjN",
+	"QuH4tPB9ntDY1pPUGHgmSXf4Bo4KtygEu2h2vpvDecgI8amxMdQ6VE8bXHh7fwqncRc9VudYlVTZ0aaq",
+	"zD23tVrpqbvy4RWTf3geJyvTW59kK/QbC308q+vl/hLbGeMnsAjPE+1UBM8amMyESbzUcobqGMKdhhNO",
+	"CcGEUy1fHOIj2l6JRRU8DSgccXEV1jZIweYCy1VCUT4VGyDCIIDMY1fqdALdMfaCCAzpZ8VcSgu7TrX4",
+	"T8c8QwB1LkYI96I5V67A0qAEJDIGJIupIBgnh2EfwmO4+sMYSdHdlrrLHa4+5lViFLn+MuD7OgmcZzry",
+	"IxD6e1EKLz6skLD1mH04JfeTx+wQHhpAKLTaTsYCbW4dqSGsrhVLzxThimFETMz7t8d1xLxrqHkbM1zb",
+	"t2xxufQYWQlnPeDAh8ccAxMTIQ+Su2SQoaZN8mlVXwc7oqK4nkT0wILrke/pAVRH1y5vjzShiiqFhTP4",
+	"MJYTRtLsSru7muo42stH97mXF1RGZlSoM/O7MitVRrp3t7NkUXZ8o/NSXt3RPZ6Tj+tkU4fuBi42vc63",
+	"MUr80FrTxKUkMX2cFZiSuxf3uVYgrXSgX4p3Jp7u1nne2lEPZUedqxy75iONu6Ppffh8/OiQcVlnbdVY",
+	"EIC2m8mGJLTAzIY90YvONMHu9SQiCbBT44ofMSnpffEOwGaUCo3QdwWIzBnCkOvIzqCC6hVUJUSDQ9wo",
+	"TchJFowj3Maw+z/OT59t7KK+4BrFE7Dqb3L5qfw7qLwGuuPesm1+rZvn3MpCe5nqCESj+PCqaTgk+ol4",
+	"fsDPPUIpuOQYIwEgINuWW2ZctEI4wGWP2X4cGxoYnUHcPQVnY+tcb5VCY6VwQUe6rBY+qjYg1uWlEv8k",
+	"zz0VcdsBCUBhVNuBFyjtA4dvBUPGZmiGBrAcR9MMYrdCh+nbCIhCod7JPD/91c5wY/GZjTPTRHA+hUam",
+	"1se3y93GrxastPyyPIXesbWCFYbaczLm705xxNFhcF2gJa1O3J5JckTVYMnDv7XF3m69yOTNumvhmq/S",
+	"Jv+TS1MAQKsXp+6rkoR8kWnjj2AsGJ3cKolHTMMvS+I8LQQ3osRFTxWJMYFtTMWLUZN8Tm3EoSSfADdd",
+	"cKwnHa1vQvcCkPqYQBWa+qAQWApE5anw41KrPcC9Bh4et0medZjihYgy2MEfxk/iXw4NWa4rzc+Zs8G0",
+	"8HwdihA8aXBEb+gwDg214XR9rWBfMA6MyG2s5I74zQFlSFHfo5X7uIV5SsEnIV0nOvQ7AVonqjRsKvE0",
+	"rdhFSk2knjy2jVEt5UAJYOsvIC42g68B5uxGaAAHtefjuDQPmENtS2mH+RY452dQMyW7FoGumwiQevLW",
+	"eSvYMBLMn7QY0D6vtcrnpXhH+jeSlXqkJutzXNFCN68jrB/doJjw0Ya7sMFaUqdON1xFGFfr1gBsKdf0",
+	"KoEN5ENaeHZp/OpaELSy4p/66rRgk2LAc0RK/7j1gK/lpFB9oQHYitDE/+R6G49+pGqX6u6+SsWFeyH/",
+	"eN/K+bXIraScFrl9F7gcWk9pJHL7Tw1EtvQ167X+cvH6/Pzs1eXVjycXz69ev3rhPZpei/V6PcnY/i+s",
+	"16rH3/ajL89+ff6y12L7+1ZIsB2gHOpBwgCpcn4X11bbT4hxp9dCeGNg2+mV3DIk0ynVCuJHPMP/eob+",
+	"XutNT37Y6UlwPdy6f1Zh1fB3WDJKiDYTRcG6P7hGik4sLHf75l2b8p2dGin6vid75iUfi4VF9cwFLKnr",
+	"RuM/YUDPxJ+Rxn4leNpmNV/8btfcXhx3clq+/Iz8Y7j0Q7snP+z1ZDaA5f3bD0xmOYNfz9Ww8xM3PN8V",
+	"RbHXkx96cjA2nfMikyaXu05w/irme+zggKDRIGKjZF9UtjeQfoVtLn0WthupSPHunrDUbXqsyHfhuEjY",
+	"1R23qTtwUDTt6R878RnZabOd0gmxH/DM/r8/HTtvYEeOe9JOROWik6uhX+yNmO8dL1ntmwa1rFHBKr0v",
+	"B+/5JLu6EXNXqJqKXBixvBYqtqGHSqWONp4KnxyuFOGnRoVI7ahBKGqkBbwjIdOolwzQacEs9yZgAAvH",
+	"djJv5FKjo9GRFakNn3cY6EYAn4L5ripbWuzbiDXwgrWxJLRIlraLfHxtEcE/r1ZDK6uJVlvwSDcL1MF5",
+	"C0G6qRkd5GqYyeXdbT+KYSY1vGMaWy/FOweMwGUdc0BwLl0yvcTwgJeU2BA6yJpCr85UT3kOvb7YXHlm",
+	"t44ddQ79fXsSOoGRxezbx98HuIjHnW86R5Gz6edFXXBWliZ7DDG6ockC2SUg3khJGafSBbueGgMNwdDc",
+	"Zh+NeDfJVYENrzfY6HkiHf5X1Cbu2QZKOEWOXcXvTx1ZUptJ5IV0PcZUJCSV/aQnAT4wGwtocI9huh8d",
+	"Hh66p+RhcY4rfrnviVN5KojT/BKRBxr6qLcurczV8FR+Wt/USfC1ntkLO9fN3cuFYfGE3u3PZrN9e3L3",
+	"p0UugIQwvdsMf1LFeNPp0ZhbNNCt2114l9fHnUEYwJnbJJdXGlXr8MbMD0U2HJmKywsC5wLfj3VOL1z7",
+	"sO7uKQJxPw2kLVsXtl7ZnxDAxWei7EuaG9Rj0I6x3rYK/2E8Ua+2Fz1L4HNB15Kn/N/prev01RidRK9C",
+	"4ZI+kXuNVKEFuwbek3mvtZH3SIfDe4/kib0Us1368/fMjH7kWrx+9WK31xoZM9HdgwPn8JSmuNfYU0O4",
+	"nAWfFURcyVmNZTLc7LndoiUbdE7bs2JzNvInS5tT2hs74Bb7066MA4m4i5vRiYSkvXDv1i5qLrxDamcN",
+	"viHBKOy+Z9d2rkXeZTsr5rrDvI9pHLZR1dcFiwCdXIEPZafyTHYCcm6X7dQ+kR3nzi6dsL1/szm3caZd",
+	"mnAHDVdkSHM/Q37w+vbOaon6h9jkVlOz3OZ+7ow0xzbmbdOSJR0QMR2QTAldeonfbEZEzxt7zggZ09x1",
+	"BhxSNQSsMmsaPkAnTq6GZ1PzAP03S5zrRWa3z9y//hOVwpRU7nOZIrrcKp17i7aRKHRlX1IyGFe8pcEP",
+	"rpALYvZXitmi5xu91QTbUnWFT8pvPZaD9SRdRQQ+37KUz+GcEgwTl3M/Dny8bw7xEmxegVJFwC2jBo/y",
+	"hDPtEcymWnQROs9lNj1Iqwa6lgjNZSHb2UbsYi8EaN3AqdmTJETstzR/lwbONANjuBujNAZs+oz2ogRI",
+	"jI6zkAA52oYujyE0knrWHpJqyImlMYlsf0llqXWe5xTjI/7HqRZR7yOBj8LFjrIxan2JOSKJVhhCie7B",
+	"ogTuVoHqWPL48BGLaSvb1VOBT28AyK5mBLiUSIw5CFamb6ekMlbM+cO9y2yf8Wmi3sxwjv52iGChDr3Q",
+	"TwVZOAl7+NGh6ztywHMlmD0EVrvk15pYW+15d4ijegQA1X4K+G8kaacIA2pbhFzMVf+mHeFERofHn1eo",
+	"msgGPUnpfuA7scchpRIB+5AATNhFgx0Bin0dnd70rCj2JzGkmguuicX+I8VDKh7pJw2MNHPdyS/ePC6y",
+	"MPDriz6AKHe0HoP4jf68wxD0I7C2Vwg5uo1DfBFW1AKGQo1tgQfyLhZSMIhcaHlpSe//skZZ4O/1oehQ",
+	"w2t1NtFFl6yLazHkEnspfBXoYsHuhZvA11exG+/tSvnl9+AWZbtO6NytbtdN9VPU7UaCVMi0kRB9bo+b",
+	"X/m28vfP10exWPcbe4/1wnGJT+jGHLynv5rVNHgD2NF/+EqDmrANNLsRoGgULUoQHDeAugB49w4U9tZZ",
+	"l9H78dVGQP7EFQabh0yoKnvTs7+prqVDV64x0NlQTifLQym+gt7X2LhXhLoqy1UGAQk3k4gPzgAf3Dp8",
+	"r2XWVylhhb/86denoep9NsqMYHoCheaFPRQ9mRFMf8QuFOO4I/fHS/Q1R46LHWeBBDVJh1xucLZ9DtJe",
+	"+52926Oj71h/xAvet9tzbO9ODaBVgnr0Q8ECB3z2I1amv9+jcoM5TAYQxTlwThGCEnnEEAvAzsERl6Hk",
+	"HlGAEXM+A8pnFwCBrz2LbPL48Bv4CHk0ka096bAL4G312PXc8ZVfzz38sRaFJpIPhLi2W2m/d6F5KH6h",
+	"8HxSV2SP1D9Yah89hy7ZthCoqcRTvsfcAfExd27tjtsz+nryhdQnXMBkN3fEq+MeoPK98RpeitlrDfiC",
+	"TWdPl9f63+6NXVbyjtUnK01FyBTewdtuIOhfqVxYYwzfqgcGvoVE5yW/IW25rRH4RL55qFmnQ/rxqgRQ",
+	"8X4OZQJWOSxk61EcldL1JQl1j/n6OxVr28kvZK9RYdxb+rpRXhlckTx7K/5reWO14zwvZ1LoFWP9gDaJ",
+	"BH5o/6RiAokHJT36gMg10DYBMkbpHtBvl5medHwddfp0KMyL7K2QQuvWneMj6matOvlF8NyMNtAmfkB9",
+	"NRmtFeA+srd3wF/YXL6vkCWn5acJU/v/InkywkW9gYMyFisBV5zKXFddUAv1/Nunh3huamjck5URhzfv",
+	"BVhqKAz81kqjBGfTbk2m5umaBRP4FB+L1F+6jXhtkUM2xWL21H2rzBUPtimxc/VgLA7cdJY7+q+wz1uX",
+	"wmA7OvjNVheBInJBMZ9FuJ6axcAXO6GS+v60ANLc6EbBnw1p8X6otl3hf7q6DhNXFWM103I/dMmP3B6J",
+	"GCbhDJxP65fGD3Z1R3Np0rfoz14yvoGfuiSoWYrIQL2Io/x8SCn3uz2U/tndTsxt/bUvJbyKpxZl2iS8",
+	"sHU+XlNOkGDtO6Ktg/f0FwDeDSImhyXMH2TUeYoxH1q15v2Nr1JwcHfJ48PHCfFwB8JUAFHiWbrEBiyz",
+	"Snxig3C6HnGhOuPmkmlxZD2NE3Bn3N483KKFbs27BzbvjD+mjhQWkRiDwHIi5z4x4uj9cWwY0zrj0KEo",
+	"ORpB4ls97bAzmc+XSLMxn3ehXhLqFX1RYGBfnvky2oUbtwFwvQy6aBRUOLJdEIh7WEKJBh9uWuFsWJ/n",
+	"qDPfakh37mKBNZBt5wu/uLn9teoeD1Cz9/lI7MBnESADY0f9FgRKnz9azseRzNuawK9Tl7xySY3N1Afg",
+	"kqBpOykU+ADLbFjsXyrxcgug993RDMdWkUOBw16zTPbzaboM+POcfvbrKyOMNnS1qqDrblFEiEPvWENI",
+	"89xCf27DofcAtgIUnPVgK/TVYgngxMsAJ7XcJ2+qVELLYD9/Q0BIV/u/WkxxzThKp663ND30NyKFZ4Yo",
+	"eSqMbB32Gj42LutGnTwUx6K2nSITKXSlIGg5IOXTkg7e4x8QOJgU4m0mZgn1geE3jKdIgYJs2blr4HGE",
+	"p4h3P+LUbJZnVshKj/MpxkA5D0D29jZDhN+384TWnr+xX7Mf7Rb8/xdnL5ejV5Jo+aSRzka4jTjRC2Gs",
+	"mbcJm8nCwE+FPOmk+IYzX2ZDw8GG0psxT8UdBHkcK4dcwXw57Z0bG43xQ6xOULhJa/WCu66am6Mlr7T0",
+	"gzak96r5oHMcYMdOJ2k4/quzgXBlGj+Nr04zNSltip75qTwv1LAQWm+9jS8M9uwZiA1OSmiZLr7vwii6",
+	"+a1wPKMRlbRel/1ldzrN0qGQe4v1VnaDuZxjOdVzlMLshUk97OekUOm0b/ACq3bdRbMqQCioZ8IHfSUG",
+	"U0iWFlDwzLThg0GXjaiRd8zUW1F0NsUDBWm+BA0UJU+pYqus1KBk6ykut26xPStX7VJXLrRnXtlldhlj",
+	"f7zRpsjk8H3z5X64j5ov1Gn18Jy0C/Bw+26tO9FSEaRz4la6U7dQvKbAdf6x02xxAb2T6sWqpJc1Nt9S",
+	"/9q6ZKvMVrTqEqucE58UB/vS8cdrTviY9GnMu4RVUzVpo9vaeffccvcJ7CTa1m12aJsd+ljeLpCrr9Gw",
+	"FW93o7cSD/zKtI7Ll4DQIC8YJMexz83kYmDAe800ssVat9d7p8hxyiOfGBEqEJ3Bo7AMeSYBpOLwexp5",
+	"5Qcke2WQTyf2kP2izEIMiMtQ+QkNyta5d/klz8nBktPBPsgianjBWdhB0BUDOBU+mU5rRpIN7mMFda5w",
+	"yRfYXETG4vHr8YEPvxgfeIEW3Z2Me6kYpePcyMl0J/9L8RU/jiJo4lySf+42EN3DoybjIE+c2UPxE1AF",
+	"bj3SL41eAqU4Kakm+nKJze3irKvrs2ZqmqfsWjANZajKBVwdszYElqloAeD3MInGsoHrArDqEejwrLVN",
+	"5alzbcTYR3bRfQAkRqt2QGi2rQNSGCFFShLLz8RBdlNV2MsQq9ZAcuoJqTz7KinAys/mStaWtZbjZA14",
+	"3WnJxlVvLGPf9vMpUXDzPIcM5mrJTubLZ0u0ncm3KuuLhirNRxY31Gxh3IKCWzytWydm68R8NCeGTuYG",
+	"jgy7W7Va5NUsFfBoH2B5/O09pjWpRe8BoYQHWEOrCpAuj4I2HkdpxnXXKS/H7CcV9AFGjhJAABDOX5uB",
+	"vO9JwYs8E4VzTdpQB6fyHDAfkRrPAcqSQnLITUAPQdZuBm6T49qGpGabcUNYgohE22EnrjfDA82WObod",
+	"/GRW6HqHq5Ihjb2tbNHN6qKbOVQCg1IwRfvJXE2xytkekvoivtjevmtisr2h//bwLtCL7K14kBCXO3wU",
+	"BmRSzT6HrGDsS80yM0oL3ihj9ztdK7fO1D1m6m7vUm29m1t5N+TSPmjGbf8/GKDBrMi8Hfzl/NXZb+eX",
+	"V6fPnBZ90GRc48SXFVULea/zWAdg4mtCGvyuKSYQjdUMU0nn7NJPpZtlfA6ccHsQ6+RnRVDQzmONw7SZ",
+	"ZtfTLDcsk230UymO6jJC7MxZK1h0D2Rq2gfOvHXAysZBTy5aBy6fUqO5K9L9/lHkH0QfvxImK6KQ3QOp",
+	"ZLvrLjv3yVXyVpPeWZNu1eGt1KGz6jbKj1mJa92F+XoEluTo8DBBsBTIAXHDrxGmDr5Hnkl8hQMpvECJ",
+	"SaQdN1LNdIwRD586wTmaQhKlJ1PohT8zI1HMMi1Y8uTwmyTCilSpYEl6fTUNm5m0WYK/fZVmhZkn1hFM",
+	"0oJnMpPDpItI/pRE0tBSBTT1xJp5crqj2XSCjCFuQlzfiHQJFswrwdPsSwWDCfsOj/5jYsF8fnBWFyOI",
+	"A8bHdCiMPypL0WgoIrMaPpouKncGHIeCmHZo89vRpfB0f2qYznIhTT7v+reuEIhU6PEQE2AuSLDzjyUv",
+	"MnmTMNRQlPf1gfcJH9Yz02TaECXxV9hDEj2mla+Y24Fb9JDg0Dv2kNSelG0PybaH5HPrk4N+E+PlhZON",
+	"7pPVPda1DtjZBPhJXGrMZQsRGQcRc6MBzrZASFZqcnZ1MBpRXcm+gCIYnnatK9bnkl2LnvQtKp4mxuHp",
+	"BmZZ6vhb3tpBb/wnbe1omkR7Gs34Fgg2taMfoM+j6XKcsG28Aj+g1hSiMzfjGtjhsMfyS+/2INL901f0",
+	"SNYgrIkZmvj2h3EotYevHeeu8wNfKrN+FFzkh1yAzX25iu7Gj4yv/dC2dhc93ZUDg362pk7YFr16GPk9",
+	"btxvrg145SB/lT2fMNumjwF/DlcYumiarI+6aOKDvu2i2XbR/AlsEWs5eMNhmTFy3w03dPOP2nBjMpML",
+	"7KY5RUXJHn/76BFmp5Uc+naaSMPR5QghPrJnOiViU2thnfWNuob2ko2aaXDxS7ppUAKVumlq7Adoqbm0",
+	"C+oy/N+qRfXMs7CkZgu6j3YZsgvq+2VonfBsDC5kp3YF2BOTxgvYWTf/nSUdMTWAE/TRwXtfLPZhJUIu",
+	"Lcqax8CgyY31NB8dHjqLV7eZytPgfrKzPA32MDbzAKGhtZl7Etuya2bhUd6SJeGz2xrQn6YODWf7e2ZG",
+	"Qb1vaH9WBq+wRe+lstoaLK9Pm5ksT0fcxGZLIfR0LF6fkimyhtPPXpvaWywO/ce3jQf/41sYPpUnP78+",
+	"XWMn/fz69NUUbAktZOpX2XiRCyPXzTMai/PURk2a7c+FUZOJ259tqeA2MvPQaHg+igLZEivl40LpjeM1",
+	"G0lnlHQu1w5CepEaybVduogNINxBpLoNIMlqwDLDVOFgRaBiLtGGm6lO2Fi9pZC202VACpBY3z1h//o/",
+	"/5clEyHTTA7pX4XQKn8rUvpnP1dapEkbMlPaiAmwBgBxMJQOFkJBMAoYhXrS36wd30kV/kZuGmM+Z0Pl",
+	"qwhwPjErMxYr2iVq5eoMcFF2uTyHRExPEiYJJdweH34fGJALLjUUDnnyIvujNCvGpdsEmlGaFaJv8nmH",
+	"Pc2VBkg49xUCUkOPWFT72JOAFpflebl8sUvliVKZGMTlxFeyu262sQCLJpNQ2+5pq6kgAjcMnybPrsYq",
+	"FV2mBoMEWoJLz1QNBnaLRtMxl7q7OFNWP1Fc11T6SWKiUaqedIE9IHDCEs8YmyZRMsF+O4w2LqIyIvey",
+	"23RqjgNGa2BYHgl6zGMxvga2irjr+Ri/1JBXAj6qgROiSYclcprnCbYJQmkJQDRKpf7LmocuPHUjNNaf",
+	"apEPmH1aCV1zBSsh5m1X9uqztH4FYDYCqzWu2R3nY6w2DefHnm7/DtHvY/DUzco1JdYczb3bdhTSD9XV",
+	"utqVzBSDSmrtyLXd6288O3tP0lscYHwckfijo2R5b+KtTdH76E20Z18NBusTwFymZ4NBpOHpEa1ni4gW",
+	"GQ03RbbCZgqWL1y2edi49lcfojWy6Tac43UPEz1+gC7JrdnXMOiHD+ilMmhZbNsbt8bxKlD7dcHCzaIt",
+	"BzzbL6Lofm3kBf1EHaHTOwOQUv0B+xmdTNcHQ9JlF7pVdCkH6hWnA3uWYo9x3ZNYwbIPDZjirX0ix1Rc",
+	"epPJlGqvRmoG/TDgf7fBWMkk+wMnmsnhm12AcTnQ7oM9tIsw5Qo0ncCiFa+pHawse4Fm/1SZhFZM18dS",
+	"TCX9PqAdoMQcZBJ7XgCjH7Co52h9MzMtZAlUENO1IzUDnAQ1MEL2JLCdzv2nYy7nEKKy9hYJZX0jADqb",
+	"MALhvkTirtk/p9qwAbz/pR/z1WbWtoALpmTTccNygdzubx17ina2JrQQTSVak8deIViDDUuHnQXi7FBr",
+	"/aPlSbSja46ZJuZkrVwGu4OOAvlLV0Zd4SISNhbc8dWj8QrdQeRswGZnaMpLMYsOH9YS+VPpAcIDlLnf",
+	"vbDguTDHoXML2Uns5/Ezduji9ilcF2qmgfgmeW7P6QXEXxNX1tvnEmoChUxZUgquJ202zN4Cuy4yew0K",
+	"Ne7JFbuHx3gf+agT4KPGj67go1rbcCF3t3FlFNcGFmb94fYml5/Kv0MrcIMApxHvzAG85vvaR6Ni84jA",
+	"jNdZR2GdLv/Y2EAKQ2H6S0sOsbJSDUgqddgpOaII8JkqKdD3wHcxgaLEpTQ4cBMIG8Dbn9jt24cJ7J8+",
+	"S1yJiD08imr2cSeO2QJAPtbSKdZXY9HZhtua2l1UqnipQu1AIzPmaRSO8r8smvOZn5z+faoMv7sFc9To",
+	"If/MjZjx+Z2MHju0wYOjn7rMxkJNzUe2ldrvSeRRIUa9EYXSgWqrdvQiVjrP7qHl6uWqtOvBXy5Pn/76",
+	"HLqtIrV4m2xs46QnwSXJkPcswJj0vK8VZYEZUEPh0D0GGc9sAIP/7Qcmsxw/6plcDTs/ccPzXVEUe/az",
+	"D/b/9Cwz/RFJue4P+Edn18wngu4GBPGUY30mcsO7eMPB2HTOi0yaXRxDjsJedcwroYWpjsnlbq/F/vXf",
+	"/+N7qtFKkZkcdnuthZs8U1LU3qPXk8Roz3Wv1ab5Uw6lA51m5TuhA7bsXp7qpBtu9lSlwm3Yh1sne8Ge",
+	"gwzvLuZ9ccvVINDiVp8tPdZ0D54EY/SsaL/9I2KMIYv/Tmofz04XP2KO67SjTaqmpgMOBg0mzb537K69",
+	"LgS/OY5vVtjnFm5mJ61y0cnVcHdn2ZPbWXVDq3iX3C9+ijtu311tZJauuisq8eX3DU/U39iKDLyle6J3",
+	"BnOLEhINHLh1xA2x7TsL9q2MfLUqf4PzSjKwdZYROMQVaV9fAT5lMzawQW9VhB+Z6ncrxI+Q8z5JNX4Z",
+	"tXuDIk6hjbPFtpnmbab54XsAXIU9zRHo1xbDa84kfIgcc207wUU1NOXCbT6tBxEgDv2A9k/tIinHWNyU",
+	"GdSiWN4Ua4iD9zy7cv+KYgtJT1rX9V///T/ojeukw36HuFeImWS6kq6saA6Ie4C2wMAXxK6MaqPCoZZz",
+	"nDCm4I4OD5O9Y6ZVudsSgz3gWbsk4EIkjUJAmI0txFBIq5NEl5liKhLG9Y0m5DRMa4Z95FH4LLqjXa5w",
+	"k7ZPLhcGKYhNwP7JeV/0ZATycy0GqgCYN258/AnTxbQ5o8xaIHMKEujpRBRapCK9up4n2HAaA51eC+vE",
+	"6/jCpI0hQjqsAT3IboAGFKAT5ncgU7Q0a79olgvuyg1i5U/b61v8YRfHKhV54lBWaZHwYUQ+Qv2FajAQ",
+	"hT72nSeZaUctLS55SYqTtpbjzSgw5vpY2vFtARFIyVD6gWnnbvVNjRoDA9QSpIeXd7zcIRJ2r10vECtt",
+	"ADzgjnScMc2bDH1aWe5tW2bq7vAA+c9iCjb+2mX52H5sJ90iyLcsvhcfL28hU8MqCZuy9fQgIEh9Lvsi",
+	"b2ozPYWrc5GGENYGFlcYVLbhIQq5puQSrzkbhHtU3cwf56fP1pUW2hHhHh8gXroxvY5VliL95OeH5Ks9",
+	"NTSlhzovd26u+pOfsa2P0CQ8jjv2UpkLesG+3tqCe4vIf3FuEDzbB46Gbx4K/1idSazXCq5Dr4XOA9ug",
+	"l8hNeEk30bJ4eqW3aMHQgvj4q4pTcx89Qd7Aqe8KqokRt9l7VnWv2Cq6m1W9NCtbe8pw2HETTzsUooai",
+	"BqmstQ9FHapI0Ts14R+OSMI3/gAmN6dcHVBP8J7EMgs2Gyk2UHmuZuTn4Qhwf6nwFbwLNs60FkS0aH0y",
+	"qM6Ef0EX1DJsEt+b8vXFRku1+Q2pw28VHY1aX+4QGl3SJbYFKdlGNL+KiCYPIcJxEDrNeMAfLJx5kqaa",
+	"cR8eu55H4Chd98+FjgXoZrmeo9yHEBIG8vx9SOCD4YJ/u+LBHaDO1XzeYSfUtuF7PSCYJ1VQDNgJQNqK",
+	"mmL2utRHA5HUqOYrWgPqo/pOFLasEYVjT4gj8J1lckXEyom8TxqugnFNhPvTeM63jTktDH8AnJbmK6KT",
+	"6FVP48WEEbWhAneKZlwznqYPFynYerubFeE/hdd/W0X/FavJkzSNdAjmg6oJv7Ke/Ai+r/vBj0yBC2eH",
+	"QDaM06cEKWCt5Ue3xdig9Sxxi0k6rvSJy4qAOGxhvo1mex/Osjsj9b6yW0TkKCP5LE1yZ80c7waScQDu",
+	"7+Zg4s2tNfsDZVMNyuztpy57OFYAXCcWbc7YYwfiqa4363SbmZHSApxu3jcMEpYiK3ryGl7dNnV79K0d",
+	"hWdCx3h4iELuIcnFmFgnh8JAMvTUeF4VVyDtspdzpoVgIrOGZJtJ/AN7BUJmPRvDyALBgLHB2f0TmXex",
+	"U6LW6CvnxymducQK7Ul4iMwotdwGBKSxT2oAyhWAaBXjz072tpZfeewDmH2N1oHAbvdl58HbsjXyvgTq",
+	"k62198Vwj6EFB+/WZ2K+gRz/dLbbj1meW7UD2PS+XQhwGH63hgvB0Y43teLsspaYcFZOrrTfInFeNd42",
+	"mO59mHFwUOptOFjFUgOu8TzvaMqVmvsexqSjPkOwUrBszLPAeMNnORRalJlLXJMo2FUi16JN+1AIwcaZ",
+	"nGIN1s/ZW8GSaZEnACYjxYxFPZK70yLfSwAlxLXj8BjBFmrnsrFw+P6M+oeFRPgV6PBBiBK0/ajI3yh2",
+	"LaC3UgJ3OZRadVlSebUSavxkYjAQfcOARWGpBRYjtt4/a82mVoxZhTJbqXUhlNnG1kx5VD1chP1y22O4",
+	"jbdsCumFfc6qYDzqm45EQk3NQRZeHlBG0l70br8QE8HxKYBnUJeEnmYH1n0EYbqkwloVVECa88jXVwOW",
+	"eORHhgWA3nXd0UhD4aMb2QDEUqFyEFWJXT95h7oWMiEznZ5MstT39zrpa2VhlNcgeYZwAQiaxBIgdi5h",
+	"B1C1sgZ9BY3mrhef2vY5y5U2PRnqFDxxDQref6pMliapqFt+jpXFyeOjIxY9iKtxpscAiRS35kOQI2XX",
+	"IldyqNEqo9X0JGTsXRm2Ee8MsX9CoRzPUtcofy2YSDOD7fw+PgfOPiVNZlmeO6wGdi36fKpF8MFRH2Av",
+	"m927wQBK2t11GIwAVInMtKNNNkotbItv6wYt4gvg3aYiXJS9VZJyw/enHpM/8WhaPhPlCsDdEy+mZtRh",
+	"Z6WDBlBS/jD6SnmettHugPL5fE5nILEHLvFznkCzgL1uPhE9mdg9TsKSCuErshGqLtMsG0oFNe8XQrBe",
+	"62kUaum1qjX1+zTPBHcshFUgCrK80D7CBzHTQsJtf+FyaIdOJ4gBgXRzahIdwWMHI0EvccVWUhOEj+gg",
+	"pl7h+/lOw1uVpW7BUVEvAXdQWXt8vqLjT/X3VLEOz8u+8YQVot4CSgg+dG6MGE9MwrBin7YbwJztEIWy",
+	"Qc1kl6UFrRAfFTYNhOddvp8/QTTHHW3XM4a8Jco+u4GaD8TtLZsy7OgXUA7/+tSe0dqi+MbpPHePjZHA",
+	"KuNuUQN/XygX/pltDHLhRz4dTV01yrIaZqyqgqM5sA8ddJs9o132x7Ozl8/fJJVQ1n/s/0MUfZHvn5zu",
+	"vz7dp1/aXw0v62Jai2vaWpd3QLBoEsmy5/njhrHsL26xMj4brIxyDbA1HENKNFivFeOVxymZyF4HS5tC",
+	"bdbWfrLCeK8NjTCe4Zfpjbs2tuLvVkoKYElexvzxJolMg4tnv5YLAbvldFaMVzaVKQEj+q+ztI0qP1g6",
+	"PRlj0S9YsmDzWrvxel7eToINBdPF2yT01ZC/FUjbH6FX+SvrzCBrUE9l3xp4l2X/peyqHC+yTVkbOuFa",
+	"Z9pwac1Io/KUcWu4sOt5TyZjYbjVBR0UpAARvAAsQIBbKdRwlXNj7iuELZNq1vZklS6fOF5WRxvhwX9i",
+	"3P2Nyl6jad+i8DXYaaXS10eHj9aXvi6tq3an8m7lr9uS1m3s6GOWtJbkOgaT1qmk2iLXqrK5IyrLMkf1",
+	"QWL52I632NK9rjnfqkH0q1fDAWBzIPrYGNt3gQEJv5MqENY3Us3Awc1SNheGHGZJoYvSTNo+YDDik4mQ",
+	"2G4OvBJQnAH8MeS5A1Ql1xD5uoN7G7Nb3H/MvgbR76VaBpLw1QXLt6KrWWNdKahV/47WSqzbhb2b2s8h",
+	"/FBrPf+kCuCJmI49lEbJXO5uLHcAhySDqBehebXdJRBc0ADXWg75JVDF5VJ7EDPztm/d+17h+9mGY+47",
+	"HPNnl3lbI+/hJCVyaN1OVn4k6+7tt2vSiSe6krRIvJAjGhAnRuOChyBW2bdYltGNEI+qeQeQy8JKLDFJ",
+	"qI/pmvdvejKk00ZqJo9ZgnDVaC1x989XgmvAnrbefsKvVWES+22Bn3/0tMM/vt0mHr7UxMM/vt2mHrap",
+	"h23qYZt6+Diph1hTfqTMA+n8TZynE1dEudzxShadn8hyoN9M1vs4oDy3sn/r52z9nK2fc09+jqbXql62",
+	"5Tnj/b6aSqOrGOGQ46OWPi2Y2B/zLGc8TQuhtWcJkoyzvigMzySb8bnPDCKjj/+qULmoBxl/DRNcWGV5",
+	"nr+oGRKn1E0CpuopWjvsKdeodF7LrK9SIEcauwj3mBsjCjsVkoStboun/N9b7Zb1G6z5X8xb7ZbkY/uV",
+	"sL/XiuXimL97IeTQnpOjJ4/brXEm3b9D6k6bIpNAfV2XyHY7vuO3JZrLEHMedZOxV7eayuhXCl+MrwGp",
+	"nfZrPVS7u/A2OO049o5IRPUv0xaJ6Jaa7k+uuHg6zuSSHjr6qiaz6l6CoHJQCZR0Dn70YWk+EppkMECP",
+	"94ubv41SHXa6UCOPYS6XLYSGHbT+gLXPdVZVhTiVqfSkWyJUq6DqCXa0PUsHOhvK6QSDWhdCGswyApw3",
+	"4vJgYAtw3HDWXcKh7itAVSecvIw4rEG6Xxl+g4THd2oosnrsU4e+6MIGPd12trft6S6PfYCe7mYL8QK7",
+	"OdqvH1Hvr+DXEHPFZ1pt7r4bQO9QgLGzGtkWrvjQJg7oBtfDdSkO+/A1ivMmcavn9kW+5Df0Q9u+7y9H",
+	"Z6FMiRQNo9aiOSN7t0aLNQ8MkZ7zrtDBe/ufqyz9sNQpOgvqw7dpZWmHXVCvEbA8FvNwjcZN0vAdwpyo",
+	"mYyxUYAC3w6CVh0tsEkNr+tJulGHJW5IElEh0N19OWdU9wnFoku0kpM2n7ikckNZ3m655TXGcXsoPbCt",
+	"n9yGnD7f3lsvLpua+RsJASs5XL0iSIJFB4HAmMJEqA4dojFpBhpO27+FxD8z02FIWIdATtiOafCFs44A",
+	"QiVEzXukD0Zct7HhFKJNZMwrSWIYWzKPGfeV9cKgDxBQpcUMXZXrecmfKMSgEHqUdNgzmDC2P7of7kmY",
+	"IQBGCa0zJXVoK5UKRHmfS5arIYT/oRE4RLtx3SkDrZdpU3CDDtQcZtdFF8ReegWX1OYHIjPwLq4BPY/1",
+	"dBq4D2UTv42Bp7UJBT/VW+TEa8Y+ACnNJ3YsuGd+HxhRzHiR6m2uobGN/4JrcwIW5NbE/8JMfJT3nPQD",
+	"CaOgGzbVZjXG/EFsNt5e103rQCUEkfZZk5waxpCFQHuHIKJWI3M9grzWxyx5/yFh/VzwQnsl4b7GBnbo",
+	"sveORKoARhDuba8/c0gCkfFvXQznG4y51YOGZabLiBSafA2RA/GV55Znetofhd/eTR4fPk72YEbeEUHP",
+	"gmr3E9piXzIcTYESVwGVAEAwQIFjynwsEs9lqCRDKMjqjer03mRqnH1/J8WHmZM1Av88/Njmqqt28EPo",
+	"rpQ3dok2CemFIfV9Zv6UajrvUs2cozveqq+tMvqKPa2X0Lfk34Fmygmma1del8gOGDJE2Wn/Jty2VPWn",
+	"Y4GBh2mRt7qtA9BK9JsLeikbSgRdaVsXBABYMhmB3jifBT6IfKu+GgvKlYfcsn3VIHCWZnqS8/lL/Nj9",
+	"SIZofQsAdAh8S6BzkWZwVbTtwPuOJKJx8zXhv/VzpTM5jCZDeqVmPpf0zeJkfvf91Z5pAiuzK63Qms+x",
+	"asG1spQ5idyVBOLrMXq8ro+mGXFxVOcZWoMXd41wjQiF+eS0TdVxwGdPp2Mf+smRszd+SlnNbwWspGXb",
+	"UnJBNTMiz31n+LWa4r6lQt9AHRvVtse/OynUeFL7QM7pm/pKB2z8owW7/B+V/O1ay+LpiJtkr818b/r+",
+	"NINncPLz/uvTaAZQNbP48zHGUd1e+3Q8wPWWdiFX6oawn6wqw0ePtS5e6QneHxFwUzSXKZWsLDwIX36w",
+	"MJFfxRyhp8h0rNh7fe6eyHm8aD7J9m/EvPa3zk8ZfLX4W+eFuo7SrZOcG6iAQZzIqdQRN2/0YyPB81oZ",
+	"8At+8eHNh/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
