@@ -214,8 +214,15 @@ ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: PutMessageFeedback :one
 -- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', @rating::feedback_rating)
+    FROM messages AS m
+    JOIN tickets AS t ON t.id = m.ticket_id
+    WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+)
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, @rating, sqlc.narg(comment)
+SELECT m.id, t.user_id, @rating::feedback_rating, sqlc.narg(comment)
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id

@@ -493,8 +493,15 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 }
 
 const putMessageFeedback = `-- name: PutMessageFeedback :one
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', $1::feedback_rating)
+    FROM messages AS m
+    JOIN tickets AS t ON t.id = m.ticket_id
+    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+)
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, $1, $2
+SELECT m.id, t.user_id, $1::feedback_rating, $2
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4

@@ -56,8 +56,8 @@ type Querier interface {
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-	// does not belong there.
-	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// does not belong there. Without a creator it is the system that creates the account.
+	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	// The oldest of an account that has more than it may have.
@@ -195,7 +195,7 @@ type Querier interface {
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
-	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
+	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
@@ -221,7 +221,7 @@ type Querier interface {
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
 	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
-	// Ends the access tokens that there are.
+	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
