@@ -1191,7 +1191,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1452,6 +1460,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1492,6 +1503,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1945,7 +1961,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2598,6 +2614,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2708,6 +2731,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3336,6 +3362,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4594,6 +4623,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5014,6 +5079,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -12139,6 +12205,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -14785,6 +15095,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16060,6 +16373,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -16484,684 +16846,692 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPLWvI4G9N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLdu9O3S/GW/bRkSptf1HI+p9mq",
-	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDDx+j1kRmVzRLWPImkwvzvuuoZZ9RrcEHe7fQrUHrfMaIYmMp",
-	"EjKe0WzKCFdkksk56R2Q12MtRyzrtKIWT1qD1lxN271W1MpkylqD1lKxrHX9MWplS3FqrmdLAdeVpprh",
-	"Z/UsYzSBq93e8XGyPz5q9yZ92n403mft49FRr33IupN9+mjcS/r9VtTSUqZmlB+vryOgw5nOGJ2XaCAI",
-	"FeqKZUROiBSMLDgbBwRpJVTTAfkybOnVgg1bg2Hr7btXF2fnJ2/Pnz8btqKhHxlc3GZs8BRMFR6ByQ5b",
-	"10MxFNWvnT//y/nFy+dnZyffPcfPwuN2FcpfPaC9bvtR0h21H48PD9v9yfHkqJt06cHoEX5VpvhaqhRX",
-	"mgq93Yefvn51/vzVrT6dsFRTfPOMikuyksvOdh9//urZzh9ueL9Zwxenr07P/nTni9gy3Hb6jCs6SllS",
-	"3nGKZZ9YRq64nsmlJienxb2XGJaj/CJxj0ethGnKU/PwqWVVRWjGiLriejxjCZETw7lEz7iyrzf7LMMd",
-	"f8ELO+aQdrvtR91ut/3Y/Keb/19it9tStQYH3eOopbmGzXlySoLRGAq2Bq2Hi0yOUjZXD8PBwkY7fcnV",
-	"WIoJny6z8vzfLRTsQZKxyVIxRTRIDTPme4pcshWRGZnLhKX1ZJkXXh3Qxkifk1N4FR+z4PW3oUnvIKDJ",
-	"YbdfoEl5KHWEKd6D1HklT2ARS4yRpkTLSyYUuWJCEy60JBmjSgoupvXEEPIC+aGGEEvFEkLTlHCt3ItH",
-	"bCIzRrgmIzalgmhp+WkH0vQP15BmSj8xItzbG2iTjx7p8voTy1JJk0aW4YpIf4/hkzEVQprJGEKZnVBP",
-	"pvyhNQyz+eW78M8xPKOzldkerYHOliyk2n6BaoVx1lEsuAFJ9iaTWo5l2kAwJyyUnDM942JKWKpYPZEW",
-	"7lXNJBpl8pKhsMmIMkyav3gp2OcFG+vdyHS4nkxF5nIjJSzLZBNz+ekgof5jKTUtUulcSjKnYpWLVE0o",
-	"0XzeQKCf4BUhda5kQRyPmCHEVca1ZoJMZGYOOEJTc6ysdqHKaB1VDvpFCQ3Dw12/XDQQBaeAFHnL1EIK",
-	"xcrHk1EkU6ZZvnc9LajWbL7QrUEvao0zRjVLLqjR/Prd/lG712v3++fd48F+b9A77PS63f2Dw7+2otaE",
-	"C65mFyjLWoOW0nLhf25+xVHnoNvv9R7hKzKlL0CKNX/xYL/X7fb/6jTMbbSDlldmL270DJxPg5ZcMEH5",
-	"w+lCt6VS7V6/OwqEYsuRErYzH1+y8tJv0F6XmQjv3h89etR+RLv99uNJl7VHvaQ/3mcHk8PuUStqLUGN",
-	"NxwLwgqJpVqDbuTGwaXwv/Z7UWuRyflCBz/1DbvZAyd//rrIL88/OSMj2EpXErVmZXRoMB5CtuEXmX34",
-	"RlQO2Y0JOBYmNFUsajE7hg9f8J/earF2CBWX+Q4ArdOoZIr91Br0rqPah0AZbXqobyyTlCp9Yf8sUGSj",
-	"UaE9eQKrAjb2gPS73a5RUGFIA6I0zXSduooXjMZZJOfNNHDPhTdTcoHf4ZEajsdB4VoNDYHNdHgyINuM",
-	"atCrm6w1FKKhW6DcaLD6/Nbv72///tAe2fr9+37pEilY7cfM77ddOCulhq3Bl2HrF1r1Cu0tgaJhi6sL",
-	"yof2SBq26FLPZIaDu+QCv2NuuDav8ScF/LxG0OP9hePC8r5cwGeXOQ0KwmuI0mtYlXRD2K3OJHM7tiS+",
-	"Xovqaffh/467f9Xj7iPwyjmfM7nUzaaI4qk5Omp1RW0fbtalE54QY17YU4IL0Dx30RLpet35oKAl5gOr",
-	"0w/dVTjf3px+z1Y1O+WSrSIz3mVoSXz4sm6L9I8H3W7HDLbfLTPsYXvUN8xHDw7ax0mXtQ/Gjyc91qf7",
-	"o6Nuyx67Rq2tvLjXHfT6g4ODzmG319/fNy8WdG4m9Z6NiJrBtltkbMI/m214eXHyV3H+eXT6H+zyLCm5",
-	"HqOWGssFuDQt76qB0ds9K6uBUezNjClvRS0pLkZsRtNJ66PREWBNL8rT6rL2o3G3135MD/fb/ckRO0wO",
-	"xvujPm0hj43HTKlzw3hly8TwYgSuEQo3oQEPNkXvkMy5WOpQmfjSwtuQi1uDFlv9eTb6bsxf8z+fvvv7",
-	"ae8VP1Wnc73469PTo9O//e9//0/nf//7f1pRi31e8IypCy5ag+Nu1zDSJGNq5l+kMn2Bt6I0slwzYjRz",
-	"dvt4LJdCV9WfaXl3bM8f3p3kFb45bqJpRsfs3613uzOW8wozPWa9g/ajUW/cpr3xQXs/ORp1x8fs0aTX",
-	"zZccxxaMvu5AsPPakcV/oSkYPnpKxZilKUsajTqvjOoZ1UTIkUxWRDCWFD0mOx54aIbn8m/sxlMUTECH",
-	"61/PQbjloRZM5ld2qHUrZ1q32YB7OqNiyt5Qpa5kltQHg4TUM5aRhb2psHmXWcaEvvDXzHGfZWysyUxm",
-	"ipGRYZ5sZWQwuwpvU5ouUmbMIGrfbzRE2HxPpfjEMkXNrF5JbeThQm/lMB4HT9acwOHlCyH1BXWvrh7I",
-	"iWQKT2K4Bx3G4Qt2OZP7oSu9H7ivwikHX633+DVPA6gHOzTf87Vraibp9r4E0gl2xZQmwJg55YIXwrnf",
-	"EC28sgcrChI61grOJK4VGS+VlnOWFY6l6nm88zGbj/AlqrANQ7TrW45n3iBCmX/pHMbU8CH40SwjHcml",
-	"UeQIF58kHxfchwlT44wvgE8HrVNyRZX9dEL0lVEEDf2C4KhjlFN8Fzl41OuZUV5lUkyDob1TLGvYxdWj",
-	"d93Zs8WOrpyaOIQEWaWJRzCcs6MGcBMN0Xylot89u1y9+ROXj/7z2V+mPx7M/9wd/zXrjd6P//PzT5dn",
-	"j/8k+vqHq8Plc/mIn9DjyXd/+49k//t/JgXSrILdcWsWwG3KAktytUjp6sJO9SSh5Af5iaUUOJd91iwT",
-	"NMWxuOfbhg1btx1ovaq4abzruWY/5JpxQJFfeJprND7/gnG322s/Svr99jE7mLQP6dHo0fhxcsy6k393",
-	"Q+hw8YmmPKnsgTUPl9MoApJbWVkk+bcrPERriI2eHPMvOKVz0pgZ3jzVY4MW2e/geVnV3dbrSeB+8nS+",
-	"sVpmCPTs23eCfqI8ReW0fGYmVNMRVTCvRF7VKRnJ6GIZvKKkWfgX5PrFrpHW3tHWQcRn7qvFkVU0i9LY",
-	"gSDIvo3nylNqFBaSSjFlGUnllHBREiuW/c34zBufG/4/pxXz9sSxTsXE8rSFrXOh4dkiYTNYEircw5BH",
-	"gUoba5unCE2SjCm1SwbEcVMGxPPCq4kbWIWu4biBBFbMnD6ro4PVh5F/yYzabAUnmwivi2cHkqtKoNIr",
-	"jSZLjfEC+touQf5HjRTJB7mGHJWxGqK8oHx7Y3Xp1H8ffP4KFmsx/F3aav90JusE6PtPbq++kNmIJ0l5",
-	"z7ySGjRm2Chw6FV3yMQ/WpLJVmTcwycDyZym8gpeuYt0LqZNBcL4RTCOytbIB2lm+ycqkteTSa3g/YFN",
-	"tDHeZss5FaoUWJ3jlM22gPcwmupZNbHIGBAsLVhFnl3kJTx6mrD5QmomxqtT8SaTUyPpqgejonNGLIki",
-	"ojRPU7IUCcvIFV3VLAbPX3vBhdlm+OJQaLn3BbI8GE37e7YCf3vxW7ss1XhtQkUo3oLvQ1IaFyQYemU1",
-	"m2ZZIuxLruZUj8sLBF8AaWfMQ0jhMDy+MWsn/OrcvbrA8zWULHzCuWQsIW/N/qGro0zCYIRr6efvA+IJ",
-	"PEHKFJvQZaohtu7TB+sI5J6++bT2C9lt3dAwtwdfY/aR/ypOANT5pxlLmNCcpqU99d7Y9fUuNzcHeMHF",
-	"OHhDSa4VFR8C4pH5d3rvwS4a0WFBuPUK/gkzLFIcVg0tqqMPyBLwSI0nwW8LroiWqHuuoVDIROh5CPSi",
-	"OokiBSPwMsNIPSNj+4eH5BNXfJQycnL29PQUzBs61iyDswHW3OW9w8e1lBd2XNycnDNGE+DFlM+5bg36",
-	"h4dRayGBJwxlSsPAnPcd8sLyRelWF4UXt966hSkTLVicNzSjc6ZrHAzAsz8tWbYiC39T88KE9wRS3/9s",
-	"1mIpLoW8EoZ5jSJM7UfglfWUl0t9IScXGRVQvgDUhzEFxDfECYiPP+9A8m5/E8nDOTYSO78pIPNbDLnV",
-	"xAGNoaQUh8xuigYC5kE1kxrjdiX5YIN6NojIUenBYVtyw2t3TVFcKx/cgBppgjcE9KglBA7dCQM//ptS",
-	"ohBNvUtCdA++AiEyKhRH13FIjReZnBNjAxiJNU6lWs8R+VsKu8+aiDbLeSrRfVN87S6EoE0WoydEOKBm",
-	"auR3GZL8QJU+SeZcVDXSlCpNqLnGlc6olnWiCLII4KaKgsQxpFR9DbmaSUMf6+zYZXuwJmL8UDfoCjGC",
-	"UQMR+Cf2BiyoKhXQsrJxmSAp2aUjj0rK+XxBxQrseAgGkB90st5f1+9aD32tv+5w3O21H436tH2c9Lrt",
-	"A/Zo8pgejfrj/R7IZqWz5disprE4XmcJZKXP+AK57q3UmmUJnYMFwAVkTF7J7NIovwldwdm7yGSyHJuB",
-	"meVy474KPPXLUdpopvcfDw56nW73oNcDuztbpuisf8smS5EgsUDr1nQyGZAZFYnhizlk5XfAS+8sppR/",
-	"Aq+aFGBuZpyJJDX0XS6SRvIdDnrdTr/fPew9Nt//xDIFO7sHKyunp+KFzMpZpODpen2y1DPS73TN+Obh",
-	"Mk4zKrTLyQh0yC1iOktldFRwjdOEFmJCfkD18SVF/nz2+lVdeKn8oi0GYr71kqZmYqw+Km0s/vIH7aae",
-	"uwcv7L4si3vIc7Bi3ih75j1W4+OCvDt/0X68i4jrNSkDfiYkH1BlU1dHDURAR/0LxpIRHV8WaXCqyYyl",
-	"i7Kcn899wjOajlxHRgLYTM31+/mgtJ93SQzMqOZi2hq0oOJgDfcXPxbMVzVHVUUCceW6xMx/iSBFVDNR",
-	"ystTdItNTtwk8QhYLBjNlI0xG1tnYk4BSjJmrGXMP7ia8fHMPJ2RkXlPxlJGFVNOCjvJu4FAoffzJtxj",
-	"CYRemJvT5+N11HrFrt6pqoEi2FVtdMsJqpSLHTOwejWxtlfss16TNXGqFRHssy5Hw13unaXq8XG722t3",
-	"e+dds1cGyG+lcDTpW4/8Lx1q9tk51WjZCZmzhFNi5BwoUnLBMuQvq1viwV3nwMpzWupCaJUX5bmyGP+B",
-	"XJjg87vI8scFWX6Uy/JXPjmnKYhWGr2l0wu5FEn1CNMzlrHImBlmJmbPqQaCTOAFdVEvIdEdaP7eZa7F",
-	"YM5Bca7us7XTxIt2hmYM57U1rGdGdyIz+snYnIuU1xomdhYXuql41WYo2QPJOfnykJZAcvodfm+nWN+4",
-	"STW3M8yLYxuIUpqEIc4bukolTc6l/MGI4lJS6SeWkaMD8j3/toYqC3z0AvxJ8HDZTgFlZk5XSN+jw8P9",
-	"IzJaaQaFi3O5k/e2WzBQekHwwk4F/W52PBUqVAcNVGAiMSwCC9YQQcDVjMgC722IaogNhw9oFb3+/sHh",
-	"EeTc3jTZ6iaRMbDFnJK0xWC8tZBPcX1u13oFqjfoPjKKSL8HB4M5fC62TxuGZclAFwKbGkOwpc0r5wx4",
-	"zJBtQlW9T28RvOXCRxoL+zeIZ7v4grV2bm1C94L4Qjgfksc8KzxaM2AkR9WQPiFJRif6N28p38b4dRS6",
-	"Q+sXl+JNxj5xdlUKj4BpI5dpQkYMa84hbmWZLFypBlSa/5RLmJ4hBcTmCRbhJVibSf0xQtRysZCZJglT",
-	"l51cz1Mrpdkc9PH8rVsIlzKyzfrovY2M1xLG+TWq9esp1cwSZDyzjvDqjoU3e+9Iebtaz5GZj78HrK88",
-	"2wffvcsx2z9qOmZxbiQcVs3eLQ09J8oZ08b2VE3JhNvs4V/tZivvrXzaNYUqSKRincovK7R2crx9RYea",
-	"sQzfLLXLgWxMjM8VSAKG1pZJstf4+pLHpsH229FxE3pWzPfeUs1+4HOu66QAoFjYjQnaoBS15lZGNbtI",
-	"7VuKUkAxYMu5zFj+JjMi+BkSZHYPEG2HYWGmSPLRVYRBYfRAEwxrNS4vRnms+YDu/QqkRVO9G75/yoQx",
-	"Qdnacpm6l7oH82TIt0zzDFDUarSO0Hlv2MHuh/9z19+Juz5D0t+tzvJWpuyV1Ce4M8oLCvllQCtKlIYQ",
-	"dZ0ybW7Dwh77mmBTvhYppmnDu4agRwxbYACOGKHq0qbw7OoMOGpKWzMzy9PiGvZieeCGJGeQhvPtUq0a",
-	"RFQqp1ysE1CYyHMxMq8I5VNVxmWMXFFuZOQuQunx1gnVOCdiR1ShQzhgJAHE6ytaSUoXWi5Aq6JEs5Qt",
-	"ZoYVb1Bb2iuUOUAxnht4yZFonzwGs/HAPPlov9vtHlTLao4plBQcHrYfG6v3aNIb9elB8pgdd829C3jd",
-	"fqfb6fX2O92H/YO15dg1nwMrFcuGBq2X8u88TenDw06X3P9Lr/eE/MDF8jP5/Pjo4uhgj7zgGZvIzw97",
-	"B4edLqrbdSTpPT7vdwe9w8FBt3N02OvvF0niai+aaPJo0O0PeiBaDnu9Ak3GPdptdx+N+u1H4163fcwO",
-	"kvZhn3bHj5L9yRG4fi1Nur1BMno8OBgMHh48Xk+U6vcKRHnG1OXJYvGw3+mR+/z12R76tc/4VLxbNBSe",
-	"3dy7vVUYDmFsarIvXkBCWcZYXeF5PaHRI3JQDJ6sLU4Xbw/HT0+PTi8Xf/nx6Z+PO2y/2xn3UzGav+gm",
-	"f/lzagiXmdk9tD7uh9v4bR5S3naYK3/ERHI86r/ZbRA5nbiYbpnBPqOK/G2pAHNvKe4ge/0rpIwrN6d/",
-	"8qzxOp/jlpWavzW3o1nx2/kcy6/eweeI6/EUc5TKQHPwa40jx2VWIh/6BKc6HyNX9jVPSMYgd4lr9PLs",
-	"ohKNmnwV5zZXyg2logcUx5rP/D3Xs/pIt7lCaGMh+2+EGws+uX+NsP3HX+cerHEclXfeh/8Tgne/AEab",
-	"A53qLVtWwTYtny9ryzuwhixjeHVNRq8v6UB83w451cqnDvus1oHNYyR0SnfLZhw35bjCBAmMtF48BjMB",
-	"lpTyJRWrE9R/6qqM+Gc9synga2ojtJQXxjC8oO5NdVaju9gh7ylAHwMIMmJhfIbEsLuvJQodW5WB1JOo",
-	"PJWAUKhyqgazGs49ZW9ZQ6T8lmJg2QKSQ7xOVV9JwD8JRZ7qzglVMLb9jPKRNtPJ3QNkyngTIMh3/BMA",
-	"XlOyyLjMuF5FRNOpsrY4HkFkwllahEJSik8FwzwZsUxTBy5wAbfCUsgsgbICAA24NmoqfqA1aM34FOqc",
-	"6BScViOepqhcZ+C+QjSTd6dPZ1TfyMu4HsTlRjI1OJo/Ri2d8ekUZpM7L9uuN0Q42G2bSOw4lC/F7hAL",
-	"mlmcV+xIsbVyYPkGnoJ6j1IwLp+vWo7mXJfmanW23ZBd14G37tg5wT72kmlq3o4QmB5102JtNjQ6gI+3",
-	"lWaLxl4IhkztfJAWKLS3/v4cRDW/v9rk4ZbvWN8jAt7BRLLdqLGKez0l8J6taX5DeNM16Kbh6n149vrV",
-	"848IWlrixR8f/R83/ktyI/7zbQ0o7q+MT3fK6L7ZaYETDeFqWoE/dGuj5brmfNkGoWvd0RJ9uSEab81c",
-	"IGl365zr69pTMgglN4zXt/9BG+WdMN9nQvMxrQSZX0lfvlbWLpel58rKZZ7EKxhLHHKLL8LbxU2z32SG",
-	"QMpuaTQVBbI8YDjwhc39YclLlnB6Dg+FFHiTUi4qyPaeBv7xC8hGxpKcxnRmDzxhdGrEO7hdEvOkkCN3",
-	"mFMkmFjwiXqy1M4BqAPW8RosvPcYibPAHPXAUpV0yPzNjZBD37KxnDPkmTKkXQWTrq4OYF2UpFqstAMK",
-	"q68B+JGmPKFNqZUnZM6VgqRiWJgqC33yzzckVUJm5ihj9FIRSrJl6hOjx1LojI51fZW0YSUb/Q4KoXEY",
-	"u9Sed5vgHnIKrEnGrE7TEO89o5dvfIiq0o5kLsU6J8AVo5cXwfViclsAgsCoWhkDarq08FBVahVj8QHB",
-	"/Pt3oVmviWZm4uHUKvQqzg1CHAgwgJ39oPigCjNpJp7vdoVhqGJpBljz5P7bF0/Jca/XjYxRBRd6h53D",
-	"Tu9oD+iD28NslsUiNfKSS/Hwbwp8g56xnEU/nrE5HGRz+vkHJqZ6ZtEP7KyUzty+f35Op/XDtkkWhrev",
-	"bLG3mskrEWEihYUEMDwks7rhP+487uyXBj9s7Q9brYYRHh2Y81NrBhGs/zdsffi337X/6+Mfhq3ft8pD",
-	"j1qf21PZNj+21SVftCUMnaZtzykIclxEfXnLFildoUwozvhNxiClFZJXsiUjVzNm27jZqmQXvMRqBMJo",
-	"lvIcr8UB5tik+rgELhEX6FBeJgflLWXKqLjR5H7g4rI6m3i47Hb3x8sshX+wJyRj6TfDlmCf9bAV43I9",
-	"7j9+vBfl3rcFnbIOORkBHQDpwOZqWbdcsIzwdhf+/SNkgn1z2DU/94/Gy0zJ7JvLn/rLk+6Ps978u+mP",
-	"SW91MO8uH11999fu4/+c1A2qiSv63YPHt1n9HyRulnomX1A98xwO+iYqe8X53ijQfcsN6dMLqwN+D9VH",
-	"cNDQNGWQcSUSrBEkjI5nZCFTPl4NSJzFxQydlE10BMwNeYXmMHcZY7GOrR9HDcV9yClvc6Yn7ZnWC7rg",
-	"7YxqBkvctgJvrzMUpW2NKVFPsm+6T/Q3vdb2U77JUnrSvIFp1hGI6pAQmDelIhL/FNDDzPnKz5lsOeX6",
-	"Cf/0Ta/bfXL1Tf9rTZnpbHUyscgvxdme2QloCQlYoTc9hAaDPDW1HI9Zia174ZAnMpuDgcOF3gfbjn7m",
-	"8+W8NXh8BIXVcy7w756fjxksZtNtP6Eah97ao0cjNPjZs+/vKeuM9l3nimvyqch2TJjBfjA/f6zbZ+/f",
-	"vz8JrI/6gYxnZqOJKUOJefToMDjgyofbt9CJgWSMpvNvhi2rxA9bEeJTfTMsAqKAyNtdUlxHrZSLy7Cv",
-	"cHUOJ7ZME1DrTr5rvzs1Q/a6h2vva57PbZ1vZbIqVnG0fu8Ov45Rfn/30F/KuwSXbwFEmKBPcM116Prg",
-	"axeLI3/LaOIW3z9ZGfuU6SD1B8xvRPVRtd3O1o6hiSHxdzuWeyoAjy2OBZlzzXDCAPbakajqIH7gSoPH",
-	"JiCHqo4h5UqHvZV2GELewqJhZfAGwnX189ih4Q5W5OmM6gAveQ1TQ7WNJuOUM1EzIsVE4kVOlcV5I+du",
-	"w/ylkaJDeM1Yc1lGHm0Y6o+PvvJgm3is3NIhL2lqJrLhusDpuAPTPRcJS2zGbnVgzzGh3IXabDi9Og4m",
-	"/DvKY7DP1A+i64cBzQxfT5pY/420TXyx6+Gm/Wf7M+66CQD4pWaZMHUgDz86MNWa4cAbKozk/C6/d1iT",
-	"+Fn8uZCiWrojMH+LsCENwsoxXz2hbsMwr+icJSHqfnEEr6CwOfB/RYTm/a35uOYoWeRVSpUB5ZkmTcNh",
-	"V008c6ZppjefHuNSC5GdiMKumoVmkhDqFqTp87mc3OXbpazl4ve/Y9DS1/fOgrXAk9VreRvJE35htzEy",
-	"pTdqHFbMfE3Fo5sP6bPO27jWSBtvnd9O5KAFURmHb6Qa1Y4Z976xkTuly8Wy7QZCYrJwLfHeuErJ4jht",
-	"evG6RaxUKFf8OOZCrXqywGu3+Lark2qaur2h/ut4bfevv7WFiI30xkrFWnqXMa3Kny9ATjXoEBeFcTSf",
-	"klA9qH23owhKjIwKBN2csDFlrfy900FiWl69IPKbyjbj9+DFDYqFzfHLlYvSgVouXSyPrXgdh6eW5gSb",
-	"0doNZC4GJNxGCcvgoXen1ozZQTwGY6pTZetHtV6nLQ4KlNodhvVJXoYdjsrDMpdhHJdsVTcEc90+XZGL",
-	"C35xyVZrv3+m5WLRtFTmYkCSOqtQLm6zKPhk82az1uk6pbRsmH67On22s1Kal3U0CCGcU60QOndZzjem",
-	"AkYnG8UudtSDz4Mzr/p1TCveXfbaATTNPhhA0/yXQej2FiRwsdXG7zcaA0sf4b25flv/Vb/mjd+cMr3b",
-	"B99zPUsyeiWaltzdUHvUXtmLu673dfmJfPOcPqv3FAba4j1FOHhaAQfbaE85fFxpm61zAP4+Y5PWoPW7",
-	"h+bMlMLs7Yd4VT08fRY0Bm4c0ptTIxJxOORErAjmr6oFgxxYxFx59+70GcILYGBBSMHHNAWQTovwBZBj",
-	"TRPKJegtJ/MU4kbroh4LOmVkxKZcqA6BLj6Yb2quxT9wcRkTdNe7A90+MJEZe4JZHpKMGJnThJHlolOG",
-	"KrdTwgBWk0O/138MznD/dyFo+eGk/Vfa/nu3fXzR/viHO4tb1p58LyFwzDVRdAJRScWso8R5/qG8YFAK",
-	"TUIPDayFhFNjMmFjLAPvNCDvD0UOvR+RhE8mLHPwP+wTy1b2JR1yxhj58JbpjDP18T4gBTzM8E8bNCoi",
-	"81uKl5H41/nBm0n/b+3/ujXJJy9dU5AqrXGDoKSVIl0RjlwWPz+n09h1MUDWUyzC3XbFFSPxQa8fd0j8",
-	"IMaOWasOgco5OgW0E0WoC3lEREkMRlLQlTOGySqLTH5ekTmsuJyY9bsfv38I4fQ4IvGwtd+e/p0vhq14",
-	"D+LVtGBn0zlbR/1J+6XtBrLdhn0uNNerczq1DSQmr6RgDYQ7zwnkwqwruQTgvIEhIJoF2FDGVo5HxXA7",
-	"VyTe7x7EwMZQNIoZONWUg6Ho7Xd6nf7e+sma0d5uxj9QhVZ7k+jlSQHsBDQzP+/IlnGM6ZwNiA3VFw8G",
-	"DJAP8JJYzkcsw5/iKBd5rnUbVqkQ8NViwgwZrYYito/b6/b5Djkho0xeKcDaiWEWZ3KZjVkM8gNGNjIS",
-	"QrF0Yo4NaCsWoP3DxLhz1QwFV4RPhcxYMgiNAz1jgmDSGIzYyBrIJI4IeCMIJXHGFNMxuZpJBTSbWScd",
-	"zph016yjWYI2jL4N2uxNQuzB8p2K/wDhX7uKIC6pInHhY2YJZAaomnTM5oZPDE2KpASCWaxUL5ZxDrj3",
-	"7UGFLc+tJMkYUFOKcLeWDqfUjz25yaytEAyIVyIApJLUZh1ACpMEjy6bG1EFp6pDvzT8tLDYoKkUU3sX",
-	"cJJNkXEL3iMv+bfAPuyzHqAIpT4dzx7g6NYeCp+RQuaMCps4xTFHw+2rUhrCYbeBZDCvkFgJg6ZF+Ehz",
-	"5Lt/h3Fv69toEhjWe7FOdQwcHLfUtFAtbhoKasfrRpLrz7cciHWoNI3E+mO+rgIbRIZuORu07Zomgybe",
-	"151LbkbecirGaGuaSN667yvOxBmIt5rHtXnahcLBivuPpcQMf1/j/qWQUGmzPf8AiZUAqQKyxXlIfnKP",
-	"133a3fvQfeY6KsK8bXouBJYzY99upm9wyDjdmgwWmykGAnk9plzkOu9AAfNyYfXQvL+rkflUXeYBm0He",
-	"30QTOhSaz1kEdc0WnwZeCX8ndIXiOkiaLaS61c3R3ptTphVmgbXzNLCtHra3u6yqtk+rWvt0noB1nWdo",
-	"vJIa4nq4qrsxU96ldyM/PXO3XkeNXRw3vaW+qeR1VAMCvulVZeDx66iEELLpBQUskrti9SIwu0+0PjlF",
-	"vnWxiAw6L2yVs4vN0IImlyHv7s5C39LkO6rZFV3tzjxzrsZSTPh0mW3FQS8L919DuE9sveAnp6+CtQ5b",
-	"9G5+8o279c5EGgSKfTPijE1AXum8fh5XGcbLkqB3Z2jFUBG47O9sXYPamR3WtakR4MatXdvB0ciKSrO7",
-	"LV+V9xu8jmp6+2x6S6WN0J2tvdu5Y8ChNgs5YmRBM2WOL1puhBh0M7Q7P78EeI1gg9U0ObS5Ur7Xxs5y",
-	"Pkylusi7VGyxZ58GT4bjKB0B86CP7bby3/e+vY5qqp02vahSX3Vni+sh70HoKi0lol8Xaq2ekBiLhWKi",
-	"6EqRK0DdJK/R1RXaUWTEjEWqsGDDdmNnn7W/uSBIhiJvQg20RokSLmAH62sNZ4R9JXZgi2q3hk1UL/ez",
-	"uFuic4WdJTJUCsFSx13QwIW/mt3wdQ6VzaxAThRg7IKLPb9/xtIFEO75nPIUYhQ70gqy8Wyr/k3UCT52",
-	"t9pUoPznDcGLPY5htoUW8TtMdhI+v3aqLwrN2u9k6Tf3oo9cI+c8pIZ9n0giza0lHeL9+/ftcm3BOkWi",
-	"XIoA47Qq4jmfM7nUu2uKOn/BBk3Nfepr7SmekGLrKDO0u1O/Grvm76KJ3a2RdRcEPfkHWy2u2TrCMD+H",
-	"juu7qrl5I/kNymjQvf0OCFjTqR6d8amc2niopVwYROUJiLj67vG30PLHxTdto5Y/LbVuv0uzeaOgB1XM",
-	"ZYB/DYlXaCy8A2GDFr2b6Jl/6k7I+EoSJsBDU25b7NrlpGyigY0q7ft2mGip290W7pqTYm+8O5Hua3sC",
-	"rsJWhHbHxTgKl6ThyOG79O1IiYl7fhMRXvjOeXe6b9RyDPtFTNHb6V0M0FnQzfKlTPiE11Wevw9j4pVg",
-	"eGmjuXL9dZsL7rlu6BD4i/oq/5Vci7DQNV0Hf3vWITZONMwe2cRkwa4cDLTMnA0ekV7/sbkTKVPb8m4X",
-	"4tQ0kdtInurH74xCrlYZGMTl/0A+gyCxS62Jn3jusaBWYsoSS5hKY7GdqFJqz7WZJMXP3hk9btLDLM/T",
-	"t7i84Mq9pV6l5TYms9Wows+DsAngcTeKmhxL+A79myGasD1IYKTkPvZtMRTcg5OmjDX8FVSyamudHRam",
-	"0qFmYyC0+NW7I64x78PDGSCI+Cd0+J5hZeA7QT9Rnt5CPaP8Qn5imRHIW52Yr/ObzbBHF8viENY+/uzb",
-	"cMDXUaFxz6aHgzZBwPslPN/NG6AAiXxn6+SiOFwrklBNR1Qx74Ep+BSs5qlddqaz2YS86pDzbGXdcynV",
-	"dxnoKbdS+Mc7GH4VWlKlE8SvItqKU30lNdZI7Lpg7DP6Ii7MCbOdU9Y+cfrMembzeJzOqFDcoRJtc06d",
-	"50/c8XIBrArVS1V1fLpsZxCPNUDxu5wFOyfERDUQ81sKqJMQx/0fllWDuqr5C/DMIcNGS0nkRCP45j95",
-	"Zowltg35/vIM8g9Y29/AqiHYrMz4339Zxdtr3Msq2u3a59/VgMbetR/UY+KWPDpVRfxrKN3vxCKTZgxG",
-	"pXuar8ct1YxfQ6ZAVIII3fSGAhzprynPoKq9eGsMXCKYbjAUDkPBInM3gBvvsLINIMGbd0/NCO6UsPdC",
-	"BOWI+MoxotA7ZOdKxjLhYuqLSgRrxEYt7bEcanXdzrJ3wUDfZ1JMQ1Tbf2DUJvqtiUuUiRWhieA74MIu",
-	"IP9CmtXdS00/K4+HB/UtVW/7a8FsOZacWEQ88pyOZxipcAVIczYfscxWncBd4CdQttp4kRkW1dxltSRs",
-	"S2I+NbcCOVNN69PrsfCFszFzpTIdrEnxMLmHh/tH5TrISrnPvAkI6P1shbVG7rizibFGbC2YXKSs9L1D",
-	"WwWzxddOgR9pmr6eAJTzpgz9j1tX0IQYZ3VUu5rJtAhcBoUFmjW7MdxADLM44CPIdvx8io/1uvlUaZZR",
-	"ULWwPqFuCJdcQNWf7WMETAYAkRaIcilcSmoNIKWDMa+ulsTjhxfelXcMqH0VQjLWDTJbCl/Zs76ytvLW",
-	"HMvxay2xO8GaaVsh6tt3ry7Ozk/enj9/1opa58//cn7x8vnZ2cl3z/Hn8o9PX786f/6q8vPzV+Zx+9fZ",
-	"xdmrkzdnf3ptbnv67uz89ctWBF96cfrq9OxP8Cnz5/O3b1+/rV2BvHnVVoR6d/qManoTYl2HhTEfcAD5",
-	"QOTob2wMxkXI3FVMMBeqyWVhjXDzR2UJ6si3YdhJPvEaBj1BbF4/4ngHLq3fRucBFBwUFC8Vy+IIW9YT",
-	"27CenJyCcRf73RUX9i8CWazbeqVVwfolCV0GHB2bFuntUgTJ4zTBYBVN3wSrgQVQJaTvt0txMmVCn4rF",
-	"UsfBqRa7DRs7BPNCCdrL8Igz0zZqmJFuCfSxh59sXS8W7hT5Yr04LiBI2jMVgYtsnk2H+Kb6UCHtGJEr",
-	"Yga9tfB+Ci+tFd/9rjm4yvJ7jWzEAWLqsE1ZyJYiIlczPp4FCDskYwtG9S1F6BZVeIUd7h51UwhOxApP",
-	"GTEyp5/bo5VmcJAdPD58dGQ47dRYYsuMPbU6S1U38IUR2KoyqLp34IEkVssFyxRLWBIPCCWz5ZwKoqW8",
-	"JBIc9zmzYbgz9waHmIxEUZ4MRV6fwVLFbMtgEo8dDm08gBIOMNqourQWlmHbDomTjHLBxTQeYNmwbaBo",
-	"vqoQtymExbYTgzE5IDJIAANrDZHSKQohq7DFtsbYnbvlyptSIU1UCv4Ui2XgL6VpmrpLLjkzavnpoqxo",
-	"SJOG8BCEdiqBoqjlaAEVlTZzLmrla1V7Up2cvmxgBYYJ81Yu2jo/LkKQIxLLySQmKaOoGxMtkRlUKDgB",
-	"MU1OJg3fDzu3V3V11wExCdougrG4zARWmuaAS0UJ5Vu6b1D/7G3XxUZP6x8653OmNJ0vzGPM5UKu/UwO",
-	"0Qi3X0fFvl6bnn8RNB3LH/aD3U7PCIb9MaouOLTshl3fwU9kyrZ6v9uvGA6ClxftHLcv51xrEBeTEI7T",
-	"LmcnVx42SdCoABh4Q6W1sUQ/d1O4fDcQNZnhUOUOC2dH5idJiCbqemwsheZpDTDi9jaRTFi6iRQv4abr",
-	"vO/Ntox6hvdfF1pv35qMLkjo8gUxDQTap97+5e5ouaeKyxV8zRHf9nfBisCCdhS89karsXRa9lpV37c2",
-	"rWiKYfW+XavISzG32O4zBWlVq1SWBM6Oh/1O3o6imnFdaDrcdNDQsJ6m1LKi1B+nTD0YUviRWoVoy1Us",
-	"Yelu8CBRkZ+OvkGFGXLCzTNzLqhG4s/pYuHhW8H7U0+7Z+YifjpqJVKwxhulYO4+55BvODvgqrsXQHea",
-	"bn1rLro7Aa6n6U6of8c7rz2PrF5ZIApwK0ctKdgW27nwqvW3BtTZdGswlY1v9aTcdGdISmjWWIFeriJ0",
-	"yjlzloPnmBBZuqS2lIA4by0Tg68ZObeyZZFES5C8gZq03Ye8wlT7NYdGBZL1KpPaSmAgwBNCnfDlKQvd",
-	"kAKTDEAKrVdGsSOVBVlzdC216LqnEB+oRnRELdawTmb0eC2yai7PCDQW75Dn84Ve4ZEBSZ5jOmdhBdNW",
-	"tuorQLXy3FN0NdbZqh6du95RjCBZWpKpUYkRZMkMJgQ0OjoIAY16vhFegGvUreAaleVrBbSSOZTxAD8c",
-	"l279SXTmNZA6iMf8MMK+VgMSozw19l1k9aQRgyTazOiI4gmJnd6U+Du8MpafYk9IjBIyjoYisCwjB4RY",
-	"PP2kME8ERm7UZOQWTFlSZ8lGQ4EhZKPcBsaMOeaKtqWfK1iAdla5bC+aiJusugaw5BPhShgjP1uLnOwQ",
-	"36oH/o5W0ecFz5i6e8vBjBVyM0KUOhQriCfo8phuZCoAJy/VXRtUbsA+Omy+E0FF+sgqWgCUE6ilRjJa",
-	"fnGTcEGHtWIZlhzOXziP2YR/rjLAn2xi1yWcA1MuFAwmY2M5FVwxRP8rubZ6Jc/WYQF3U11eFFBPv/T6",
-	"11UUThApAOT99QhsPxDYVylTyhKzE3qH1+oN0ibSQoXvprvP8C6beMvHd3Ro25d552NoTkLjblusp6U5",
-	"xeusiWA4loE8V3intJ3iZlsi56368iUvQxSZSED8ZyTlwpv2EYpjb2JB11XCVeG4UlxMU9Y2z5X4rxqB",
-	"DHFf/99w+LnbbQ+Hn3svhsPPj16Yfx6/+PjAXFENF5ufquXdE4hvN/Q2AbPWdxKgDrcO4gozs+Gk2fuG",
-	"SHPXR+7gOO8jd9jp7dXogfDFPEug3PsPOrgDOuWJTeACf+GA2DZ0FvwzeItHAH29oD8tATEYXd6qtN8P",
-	"usebAzhOvnPR3JkQHRwWIdznB4D0LisqReTF/d7h/lF3A/wicH2h8cImg6Cu1qM+6HiSXtGVIvEIiFmI",
-	"A+FPm6M/hQUsfK1AvPIkavcf7vba89xKAthhGM5SjNXnKex2kI+DLkvbSTXfR6lOZhtx5tUmgAQ2v1hp",
-	"hSqcF+ATmVlwQTtLhT1M89/tc+pGjpqwmrHe0BASwg1jKqA2HNtt8SaDAttpbUAQhptuoJBsf1TVSX/X",
-	"y8sKej/jzaI+NwfrVs6Zd1SHIMC4bBaauLd+a/e22NaYqu8ytjbGRWFd692BxQSkyId6IYQgAZ+4ZqPg",
-	"Y4U0xXWwIWFRvJ940Es8TKbp9bc7yrqPzX++Nf95av7zfNuTSrCrjfmV3iJlV4XsyoJTrUyE0qvrmKcY",
-	"jb1RHDvPRQBNIWh14yPGp9qFhz38OvfeW9eoGlbYaEiu2AtD/QPEo7bmHhUk5gkEyx3i/VAUIO9JiHjv",
-	"XglBikvGFsp13wOEe0B/fho2ULMcG9cFzhsTKt67FtTGlox8IH9g9CZQoSCvlIB3wFxd0EwrknIofZIK",
-	"dK0Yfow7TRkWhTC3vBJBgMI7fLH5hVbbjDDv/oPY37EZaZy3X8gsNrbhlNhd9TH+DVlPPAGRe31dx2ml",
-	"dnm7yQjUXfMcOKuwdUj85TomVF0qj6GfRx+DmJReZqIqPm4WlcmY8woUkKkbxmv9YG7IhjeWmbBecxfN",
-	"cHlmDa7zJmKCkr8bIU+gBNy6FjokNstq006oDgJ57ry+p3K9BTdo4FzjCpItxROzXed0BZkp4BIiWk6R",
-	"Aldcz4Yizo2cOCIjNqaoZ1PtDSTX5gLEAU0N41kgWiG1rZwO1s7yY9mcKwtHZz/l99SJw+Kriw6RrZ0b",
-	"aDHs7+8f7zm/JJks9TKzok6Qd+dPwySHFaMZAU/fEyIYZENY0ccV4JAQubTQ6f6wSqhmbc3nJcNrv2j4",
-	"97uF0+p+v9v/cNQ+/vhzv/thv338cThMfu5/6OG/vvSvf3a/ftm/3mvf78Kln3sfuu3+x/zvD70+PLn/",
-	"odv7uHd+3/wPvqnb3v+4N/jQbR+aH/w/7g+HHfPSXnR8vffH+3/9+cMf2h8bH9u7RUeQXTwvv5yLodFr",
-	"gDtgyrQ5SSfLDHYM+Pzg7EPN2ToSLtlK2SYkqN96nlgueUl5KaX1mT9D5aXbPqbtyccvj6/b/t8HW/y7",
-	"1l+0ayak9XRYyn5slHbFk3oncbcmRNpwxJ8bBQJiQCuSUjFdAkyGc8SaxzKZBqqHNXIQRp2OYMODWwUr",
-	"VTrkR/PRMU3NVQU53HMyYSxREXn3h2738WE0FO/+0O/2H8Oz8M9jIyjlnMEd3RM89Zga04VhoJ+WTIxR",
-	"p9Esm3NBU8yLythcfmLJE+z4E7i5uWGihSajlWZmBENh/lUSMObkLzLT4+62Xh1UhcsK8OMD85+jel/P",
-	"No/c9As12nYlDt2c44lch8XIt2G6pmynwr2brHvzimfBA5DioTfLLXzyHG6tJCjCr8VBNxPinWLZbcjg",
-	"Os6R04qqX6NJVMm1lc3+il15s30nk+oWVnylGXczLYPWmFtGcPH+66is/Vyyhk44cHg4VbjocPRwXuR7",
-	"xhbWJ0mJYuOMVVLDHxV2vPlzXSDh6OB686YzY67S5uNaDTWHIsgDX4GrXc2MaQT+DWiLBqQGl9ULztKk",
-	"3g9+4go/Juaee3ioVkpp1kk82v77xw929g3GfTCKH12JQTU7peR5d5FiAGPQ2VLPHMz1Ns53bIJTjSBX",
-	"4sjt6rVfxEv/IVcZcKKtyJs7YUFFa9CiYlWiomqWPtv4OIOVuK41LvMCA+epBAcCMqALiESE0fHMgl/Q",
-	"kHHC8ex3i2k2NxmiU04bs6Jag9acLj4gJT8W6FTX+fOk4MKlvqs+ZvWHVRWGBlYrVYzBpsKUa/8Cc1/R",
-	"mWtRdSMiZIbRXJ/bDT5ikVfkS0FGbEbTiTMy3WvrXC8JV4uUri62Ueqf4b2OcAH8x/rqEiwfsHaaj+JR",
-	"ReK/tF+L9rcw2PbrSVwoKNy+v2RDk8OvFH/M7fRqlLEQYAzpU3dSBXlb21Q9Bs3D0VubrmzOXZ6hKKB9",
-	"Hl0smEhIbHUvaCBW6DJ4A/X85A7qLneoYcN0wI3xJBs6Wqdkhky7iUsN+cKg0QygSsG7iuU5v7EIbp7j",
-	"V6FMDEsyIIkULEbplOd2u1QctJNia/SBc+vK+0N13v4QVlMRxcWY5Z5pSLqMyN8kF+iX+0WT/mgxrf8W",
-	"ZQdBWfFa72ZekLXLhpCC1aY13SLD2u6eSiqbm1CZLu5jddvsuTMe1gWFiuDJ4LpLpeGpMcW0zxxd4EOL",
-	"JvTf7d+dsZybr/pN5SyBQq3ZQdET09CD+N9+9/v/b7jsdvtH9x784eE3f/x/F19+vv6v9sf7w2Hnj5tv",
-	"2/vSjY72r//9fn7rx+Df7Y/meu86uLr3x+Gws/eH7e+v3apBt9XqXn0QQySEwT1E0ykUJSVyOUoZ+Wkp",
-	"NVMRUWxBMdFutIKSEqpq+sWSx53Hnf29ciFf92DdCXx/OHzw8wcyHOro44P77x/u/XHY+vBvv2v/18cH",
-	"w9Z9uPDxQdR0w94Dd+V2fskwD7lRntmcR5BopXr/J4HwAmvH4nCgJPvHCqidKgwSpms3JWjhM9ASWHJL",
-	"lIM7rmLYSTbabNBttYWKvLO1EpZca4smDJsxlozo+PKpnM8bgpYrH5UIlIsrmSVGzzdanYtKLagyG9J3",
-	"p8ZCS9pYd7PGd9j/DfgOoxZYZg3FOUb9gv7CaF85CEWgZQGmqGar5iirNWjFxla1YTlgT20zIjLINbSd",
-	"9lfg8Z2wK2vQgbUaBxCucSHpvaxFe+9C2ayp4ob4DPjDmvz3bQRBTkQnCeoS0t67mQUNwDDJHEkRWwEb",
-	"YyikkIBE7UJYLh/JZBVuSNds2DaorlNb0ubGyimQJyKK/x0gTl1Sv0uqBFJi3vtKiqSwHlrKCzWTmY4j",
-	"/COVYhqjmiqX+kJOLjIqpiwu+eLXlAVsURxwg0PK/1BlkT+fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
-	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
-	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
-	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
-	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
-	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
-	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
-	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
-	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
-	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
-	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
-	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
-	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
-	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
-	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
-	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
-	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfK+VsGHgijIrsYs",
-	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz4ZR//PBKfPzw46ePH07oxw8/",
-	"pB/ht2fJxwYT4rcTmw7zeyuM+JhoCV0vy6xFhLx5er/hwqXQiGUDqqe5wYhomqGSajllKCyrPI2Ikh7x",
-	"zvdzQssRoAgouWSrkaQZvkgqw0IkZWBaEjezABWYUbUCjKEltICGQgDo0jiw3mClYbNIYZRkBdAPQ5F3",
-	"fUAFYiYzTSwbWPhcZqtx85IDaKRLFYnpaJywyXQWgxT86YplerXk5TBGvW1ZlvSP717SF2CcaoWRz1TD",
-	"6AQ8UOMr+LSFIlKGo4NEvxpEKBwV1sI2gY25+mzStYGVGNKSYq9PzBm1QS+wemwnJJqWT5+7ApayyFGf",
-	"mvLZXAuKWiJnmbSho+ODw0d7d9SXQTf4b7giYPTZHiGFTALyCsrskK/NfsKonTcslY3hl9MNqpga0HBm",
-	"XfjSBYIrMeCtEMiCiHMJKrsGKBu/1Jjwaq87FS3IeIUMgFROy36Ig/LGvEmCxRvDqlYE6mzJHH6n7Sbo",
-	"6BKkXORdH2tcCQ3Bn/MiiJxtjGcYaT2oweHxccD4B91uHaqBL7FpTveo466N6cFb5qDGrr+Nehh7Q7cy",
-	"tWXG2xmbsMzI5Jt+uj4HxVUGeUxTj9fpOWzN5q8PtNpOw+YGXKdRyggHv+yE46oHmN0B/MUdIHgbHZH+",
-	"gmDeoKnZppNRTSNKWL0RTxL4d1Nn0ai+GVgBK7yuyVH+a/j8JVsFV3xovlVub1Tb89KirdFkzjFKnxr2",
-	"Y8mF5QhIy9QzmVwUo9059SyR8vb/db3mo5pG6lFt//Co2j87KnYijKpdjF3HoYuEZ3rVKnbeLSD0lbuz",
-	"FttM1zW2rGnGW239FDU1Aavr1VbuvFbnesGe4PVmqws4A2JP3v/eWCYyTSyanfME1bpdFsaO23wczxf6",
-	"qb35F3BLC6WzJSSDqu3Gdho+AbiBWMa73dM/uLsRHSBZjvV2D76xN5vnHI/eOfQ7JnAALrv7RhWXkBut",
-	"I8noBKEJwQrdbg5v4datgcjxoQCEHLCQt3nm3NxZcXLdEZ2urHUFXZkgtz/s5m+3yXbj/NHeXOumd28q",
-	"nJu4LywtHPFv5nMrbrE6x/3cbW61ACVzIrN/miqPmk1a70CG0nU3T6x9uRTGQBYJmXORQFbrSi4zgMnB",
-	"fNb1SakHv4mk1JKcqk9atFfRwgRYfVceRKfmx2+fviEHj8D55lEODGEXLJvRBZQHwyutLy1jUy5Fh7zP",
-	"8Xcj33EE+hAJdHkFGcbuxZVEv16viFlSrbH90o/2r++3P5y0//oRf9i/3vuj/eFL/3rvj2sos1Wc2OYw",
-	"ntykn9Z7a4NDeHeXCO4aKCXYxwMSY9jFpuSZg/qeQjfiE98RKyTzk7AVVpSf+xDsmXkcKJugdnJKZGb+",
-	"gNBRKZsP4z3RDk20tuif5Y5I9omzq6bIOWzxEUNH2poFWt/YygYGUV30cHIiqKagefmnq+6F5t8ZJLxr",
-	"MuGIt7mVwV7kuRJkeL9qtN8MesoqvXdyZpXelberaO5SFayc14RqVs5xoyJUXaKieZNQyK/gOHrrdKTi",
-	"7ODnPNX75JRMpLEtFBkxxRO4JhGSmWJS6oyqNYn3RgKZ3VyF392OXvv/eHqtd0lZjZBpzcVU7YT1ttZq",
-	"gXoVPHEaSlSw6tXs+lKxyt1YO/+M5sguBsBNVfkKzg5SbFPfOzg3c75p8PnFYMzkKeyImeYtINQI6cqq",
-	"+U9InPJPLC4qKLYfAaK2PSFxxrQZbP5S8wyAifjXjdhQBB+p9gOAYbWilnkUC7V4U+/YgFYhhmBrknEm",
-	"knTVihpg4L2SXygxy58SbKkzcA2B+EjBG7WgesY0H68Zyo/5kdLYuMKBRNqj1MW6MEbhjlDov2H+QHAW",
-	"vFmRK5YxyI7fjDW7Bdzsm6V2UBe7pYQachbK6BHqIkCjIE69cynRUPSQMlpbbbkzUEUduuObpS7l1OwK",
-	"vIQ5HneZU3OztJWyZog/1+kVb/17m/MNbS7NjKU2Z9I3el1A56WGKhmLIr4zDfFxREKvkvIWgOZl6mxE",
-	"FS88XiHVd0wrG9IBNPt7CkE6EOg+QmQkCyX/xPaSsIVpKtMX5d69Xz8NP+j31FgRjfHODnlqdl4RJwTr",
-	"oDGqDUC/0P1KQbOXHC8KSAAQD3fRcHKH+l/s3rV1+a/9Vu3yN9iLVEP+nE2rNEdVIjsOWw28f6F9OAXQ",
-	"Fag5BH9+DOchmoA1zZNdEiC4/uu211l9MYUblgPwwmEVTSsVoNZYuFfQprnukBhVODXIGE1igDlRVq1T",
-	"kbPbFcwjCJiraCj8k+aMZzGRCybwRlQIgtfQJFHFd2VUM5X7SGLKY8tXke0VZ18FASNFTk6HIv84El25",
-	"4ZobEalTFxB6AgNJJFHOq0ADuyoRSaW8VK5I0qPpx1JcIIBSTOhY53jHNa8vqichQX2Ew1LJpXnC8FtR",
-	"y3+kecnVtmu+te2MnFQsMgYR5AzokoERtZaC/7Rk9rLOlswMDqVfw+hGbEqFA/NK5bTNsevHVDLEplo5",
-	"gc/FFDHEQXzeYXMGQGlvPulyhHTXlcThK4UdOTDdR6EeWNPh4Gv0csJesyro0gN5cEAt37b5Rj2c+KIJ",
-	"XEpfyezSp4gjrDzMOZXTKeRSRT79qN/d73Q7vd5+p/uwf+Br2YwcXdWkNFSrvb9OJ6mceVD7hdAD+2yD",
-	"D37fwgFlM7GyKMeFpjryONDAtR1XEHaBQrm5sU8tvTA5KPHgieMleNX63W6Q4LaWeP2aFJi6QEghuFEg",
-	"boExC5MBXsh3R93xd8an4t3iXwmDtOwtSld2tB1yQq5YmrYxDG/TEs1jkT/hZZYfJbhPoZ0ZKnwH3X1S",
-	"jo/HleP/Yx3eTZ66MPhQVg92KuQKmok2qoFwBMfWKAPZCGcxaDcjubT1IHWoc4LwXxodBzse4ghtlPHm",
-	"mubNHMO/QL/nm2u+2I12Z+CbsOzJ+abXqcdnQPAG4+jEnpvQiEgEVTV5gcI68P87OhKE9OjuloHHVBhx",
-	"KwHtyGWgdnyzqxopsKEVWK/bP9gYeVpmDUUcOKp7yufle90UyQfQBxHJWEo1/+TjZphIs21aWh1e1wYW",
-	"salJZtyFM6SOD87pdKtCjnp0RPLUpWtj9CcvE9zsjz/8h7vj6yHY3kOG+GjlWneh40tmOreESv1zt1XZ",
-	"Da3XRwHqlXTEJV8HU3tPETjoXVs+hDoqLEhFpM+3wiF7aVOHqVJ8KthdFXrlVY1IX5fU79QJomVNIWNt",
-	"ug42M7un7qKI8VY95C4mOeTyDRrJWaDmKqGM3hWCbqsKRfSMzUs0wabTNAsLOxvm+ks2vrMiu1SeWouh",
-	"zPM+2ub8yc3/q5m07eogXWKuWPqJWbN9++Z4t2wkUEJK3vaoM296bh+t3RXv8w1gTQ+WKgb7eKuNMIN+",
-	"upisDjywbukhCy5XIO68Y63ngzGECzDpDrB3KcnYIl1FPpHCJlXYdIW8ta3trClu3uXY1W3euXlqu2K5",
-	"LJgrCgc/S6DuLVwFwaI8f98qiOZu3AQdLJvNpiy54ELLu1NCnRA138IPAOBY5I+DIqiDc+M0NRS+CRRa",
-	"xmUGTHazLfHGPVed15/kFVlmULhtu2ZWd8EaFs+Ykumnr5RF6l5eQzljI7vLaFZiVjQ2rVNCyr+z5AL4",
-	"+27G9Q62StADy35j++NzLR23S2bF1QySWa1mteX0zN3155950d0ee5rR+R2ZfsYkuZXiAq+4G83l5g1u",
-	"vlICMdeFtGGskKzKTO+eu5Ol8AeO0RFyXcN85IpyzcX0AhDL72aeZwB+flU57Yz0N5+z/kpKZss5FfcU",
-	"nnmDHLchyCn0VazY8XoN7wyFg4CE1/kTFNP0pMNjdw6JQEpZDamOceoRVKqtjoI0bWc65OvXnKFdPZJr",
-	"bdCKovWv2VqMbNVZrNf9TWRiV3TiZg99ztLOK1/oP2K7cLpdj5EBPjHy1d2R8CQKFep3YGUTOpdiWowH",
-	"DkUe7xSJv0M6HO/gpVadq2Ro79rhpKQSVegRaEQ0p0mHoLveOuNjAZlMBfd0Kq+ggsymOM34dAbuoSmr",
-	"zVB2I2nKKMNyXT+E3MXgwUQX4H9aMJGgH9xJIiMpsEas+avn9WWkVZfUus2fhX9hCuoyQ6ZJeGbh8Y2R",
-	"msHh0CHPq7t4KGq3cWl//prTc5Gg77mevQyyvm+in9c0UVufQJ5SHdhIKiIyTcwPYAI+8fAkvW7X7i/3",
-	"A3nJvw3zebdyqDVkjldya+uRfdR2jdWcAefwDoq4eEBmpypUSPLu/GlEXINbm7vAPtOxNmc8/0wmhkdB",
-	"0SMJn9rU+RDipN/tH7V7vXa/f949Hux3B91up9ffPzg8+msB7qShw22/2JGuX+xINxwmXw6u765zrW1c",
-	"e3T911p2fHf6dEY3d4esa58OR0G8VMy8ISaKGYkDTc5tSceM6nsqcrkAzlHdIS+Zw42wgB9G1RJ0zhLi",
-	"LQYHMlvTUmtbx8P6TVEwuqkKo86u+Ttofb6djlOXfSvxLfdDsUF9ydXcrUk51xmfTh2EuUurVcvRnOt2",
-	"3jqmFGUsXo+xqYaqjB7yhB3oYH63bzvuOvWubT3uo2PlMVVfvTl2FnbEURvTq3vdg8eHj46AcZ9RTWvO",
-	"pAmJE6pp2wbaHBg4/mW7GUDmYIf4e23XEteP0eiTyuUxxICQEVuN3j2xFK7jueN2mTBXmwMJVdrXLVMH",
-	"G2ArghRd1fH1zSOsd4g28gv1LKmH1LhJB5O6dON3p40lcrG/FrtcnJNTcvbs+yZoyBpJARsYm+wBGmsB",
-	"hJOCnHOiw0wuQjvnittqT4dPUge2vIGSc6ZpYtl8bf8pN8mX7gFI3ci02gTquq0Ue3dqrL03NNOlg31d",
-	"eltjIkjBPeAzWKJCBALBMc0GzAsC69I7ty/r4w5ToRVQ1tHp4zq+ejpbist6/XeS0TkrstY9Rd6dei6x",
-	"4XnynI5nxHwCzhcAsgrPwfzxvEtjXT9Jyw3bKYxWSF5/vFEwJq2TqzUdE3ftVwgC1bBTY8eHUueoW8qj",
-	"SanJxE2az9UJBYyraev9wJW0ukERC3dz4p598PTm/rat13Nekgw3YJ6KULnJd7MNTT2simF7GS6qINLb",
-	"LC0ivGyTjSrTJC+GyhfJMFkAFrxLvyyQANWsoQj/t600W5g3s8/m33gF/sCNZv9gACgDmfbuCWTb4l8t",
-	"u3uM4Bthe5VQ2XF/egCWkq6yZSrTWlkYMlJ9OTm0eykclXcCVY7YxDvnA9yiB2WJRnbs9VTyx2RdApeV",
-	"mEVS6FpJeNdg65v52JyDIRvDuLbNfSvdHFAEHM/oudg18xXDFiEUfk1xm9J0pWzKE/aInXMRvrx31/k2",
-	"VVIyAZhfDak0Rbepj0y1/uHtcAr4uGna+libPrNDx/I6hOJK0/KnYTqNEcnKtyfX0iEbIuq3dADFWlrX",
-	"Hxjq57kruOhOMDzhfcH/2Mbma7t5N3vVvX88spXhMW6l+FYtvOsWPEwXuEmSQE0AvTEYjmlhRDCGK51K",
-	"eUmKU7/vPHN7vsnjZKmXGR7cXJB350/zEgNGVoxmBMIvhY3U4HvbL9pc/SIC9f1+t//hqH388ed+98N+",
-	"+9h61nr4ry/965/dr1/2r/fuzkd33zrpetHx9d4f7//15w9/aH9sfGxv/TreLjmgJqJOp85EoZe2oWHe",
-	"qMJvPB/s/7qZlzfpdZEnFazLE/gnksrXjefrO7VrHXnhdBV5gckdnK8eAnN9TbQ9K7ki7oEaTfwmhofc",
-	"nHQBhaj19Kz3I3kJ7T2j8hJEsmsQ4MEEwHMc9IPIMXnHS6MRTJz08k8ipBE2eHHW9VBo38h2TOcMXw/0",
-	"h+R/ecmEbahsharRupWh4t9ZJutcB2Pog4jF2XV7HQu9ICMQABHc+O6Zw2g82w73YAMYMwLKpQxgIjeM",
-	"xAJcRARVdqhmFON0mbDkboZi8YO2IMjdfM/PY8uZ28Qk/9hdjKIeQsmOp251anV6VdthNZceu9Wd+aKz",
-	"bSM8N9rpFU+gK+2Ct1SnCajn46VRcs7Mu3AiI0YzlhmDNP/rhVuTP78/r0RmkCp52StsrfjN67Nz8tAY",
-	"kg9TOeUCsxKDX21RahwRwFUFB1jsykbM/QogZW1GhDCqlJja5JqhwMJ0qL3tkBNXqeMg1+WC+TxTl6To",
-	"hsfgnaOlBi3aX3SFvImE5O6heJ2FZdL3Y3V58b///T/xXnF+C96+ZCvlAytW8ZtBnkYGsbd7isSf29DP",
-	"MA5AqLCUHMUYLCUcBkDu/HCYaQ2mvRTfQqn368kGV7P12LtkEVd97vHkeJLrBIUMMtutGsdXKla3RICW",
-	"9+YfQ5FPE+YVVrx3yBlj5MNJjqrLpfh4HxCNHtLCr3s4e25mYTs9Ry2EZ2n9pf1atHHS7deTnCJ0wb8H",
-	"mGRDUrMBIDvg1nkwQSGoY/2ayitomxPwOqZwEfZ5kcqMZWpAGPReBojLUvcU6xJfKpaB7dYhGDc1S4It",
-	"G8YZ5rWshgJLe4HeQGCLn2WZRpWxJGb0Eyt0wXTtLy1Xck2mTNuihUkqrxT2H8krX5WHC8AyUQcUYP7g",
-	"SmdUy0wFYAG2vBnvQg9AfhECFw4SFA79EvCFr517l6WtQSsQEwWVxfzcx3TgbcoGg31ps6kefvEFitcP",
-	"8SVtXLg4ykEZUHZI58NATRn7M+T86TqSW/bEhzwed5E5r68Bdmwi6wZrwaUR7xFzyLDYELebImw+Yskg",
-	"qEABaebzw1wEyWpebG5TWqApBfaRdiBaDuETOlDwOYsspYwsAKQcI+d+9zvyAiollGYLZX7pdQqCWvGp",
-	"WC5iMqeXBc6L6oS8i+zY+/xO6QxF30gGG/jCcVBFYvR88r+DQBiQb0EAkuGy290fw13wTxbbLBbgJiTY",
-	"mKZpZyj2O6VF92giHipyDVO4uHyMOCNaYlTqoEPi7543PEN52xWxxB5wJNecgarfyoTbXQtd2cGsf9HG",
-	"tE4wM6XLvSgFyYyVIMfLuRENtm/++cwCdQCkztEB+Z5/62AyjXkqJ0SwqyCH0IGoGJ7G3xAhzaGo9PqP",
-	"zTsQlwfOVaUx3DPh5vmZvAK8NowsOKes9ULJSRgQVhFkPyuzsnOLiiBcCkmUjxpTrZBTV27OMDWbD3P2",
-	"7HvM0PhOwm3nqwU7g53jztZE2lPM1mBZ1GgLDzpiqbyy4IMZ0xlnKiILTAcLUWEs3ANQm4nE7YHieWV+",
-	"bJMHD07IgmVKigcP4JCk26k6UaMy86RWBbK7xiFNdNy3rUjIP769NoKlTEaxifNSXNDB3BVco08Se1wV",
-	"PgjD5zpHqXnwAJOf4Ec3CIAnKh7TsX/TKJNXCipEY4ANOJPLbMxiNxWvsN1CcmeMkTkXS20VtpPwYEbQ",
-	"IRwpbkPMymiUOIaakYUpBHjKd29/sAdwOFQ4FhCwCU6EofBtGozyNKZLxYpTJmMqjKYJOwS1HPXE0B+l",
-	"VPEEysverdab523DHB88sNA5qvPgATlx6DgWKIx6LRbgcoCpyizrwKFDwDRSQlAz83NF+EvFBkNRy7Ua",
-	"DgSug695sJQF5YDPZ4sVPO4CwDZKpSOkh281Ywc3pVzk4ielkJj+2hUZ5FBpwEUjxoQZXxJZZAnmHA8O",
-	"BSdE6LkfH3R7JOgREe91yJkkl4wtCjlg5g6QrkOBFWyajiC5d5FJQ0imiJpRyEW27448+bA5HbTHu0Ss",
-	"KkbtLLXMWBLOk3ABujYgaRVliFzquDKDJ/ZIwkPZskFMUq60ckMN9EKuclwZyzvGUrSM43X/+whoBekp",
-	"e0QxXESOCO12M3bIGSgd91H5rMEngyft6VyOXwmph8JoxCooO/nMFRbaruRyEOBYkPigexBHPl015ZcM",
-	"AUJyLxNuUvRjyqXukOeoFTiDC49N289PYuET8qpvKsid0YfmL7Gm8xyATFyuTh1KCwRt0EnDbRK/FD6V",
-	"ztLZyR0ktZGVXAGwpjm/zBKFWnWHnGq002gZg8wsgVe2LMqDUcoLne5dIU66ckwAM0OrIQWQkIHTm4oU",
-	"Cuw3azaaoaJpRwOjNa/kdBfTNIhF0TlLnpCYihUg2eGnLtkqIrGQgsXIA0MBZ4ZRrFN3oM9kmqCkcewc",
-	"+Y7nyidJgQQPKq89on04/EDEcIXYOR4EJ3bLMtZmzQrl3WaJ3jv8jIotG1maGC2GjvU6HLdB5SzMReJQ",
-	"NJrdxZoSPHD8DVNU3PyWti/AwmZA1rK9fTxmum/ZxVHDGYocqwG2mdngEYEGPBYkD72uNo3TPQ6B6AYZ",
-	"AR4S4u1hnjiph5m1Q+G0CHNK2mzbHLK17C2ybM2VPRttd2RD9avyOkdIkerqvnaMrfxDce4yifOKG57l",
-	"ex6dLg51Cb6CQ4CjoksqfZjivc5QnIX1oCEShjXj4STBcngHg2TJAdj+TJP78Zt35+QhwPg9/GKr2a4f",
-	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
-	"GrI6f53byXb3gU4E+w3FtQ3KGIkhNMvy+irbQuFvcpkJmvoYKSRCYd0C0nZu1Q+beJgLNzwoMq6NAMTT",
-	"EV6wWliTCPIYwELwhbRmh5sXWsGHzR5jZxwgbBEXU/P31oYhIlL+TRrVTEInw5SuVDHGUigccCqIXzOX",
-	"0+4+GnxAPfxSRGNyanKMliUwQ4d8K/UMVS1M0m2DGmx7Wd6Pjc33EP5q26f33HEKWeBGeA9FiHwP1qzF",
-	"ZowNSeOBIcrPFtPrZ2IeIz+Dz8FI25+H4ud2u+3/39waI1QY+ZnEObCY+fPcSzd8GyJWZSufYgqPP7i/",
-	"FHDq7D0wr3jGUk0Lr6hmcQ4IJH5j7ArHYLt0/kziHOPW/HlDFFv3ugSOOjMcKVhhNEzYtq520blyyqDh",
-	"NVeh4N5jE/XNm17AP2vfVUofhYeHAjQu8wIUgy65AI8LMEBRJmOqXF5bhAH1JxbHVFfx24yp4no0m/cv",
-	"M2sDueEORdCe1Sv1Y5mYo+INVRbx1/KddsRNJGiDl0JeORWVqaXZaLmcwBePjEi3bGONYZ6UPf+gMWNn",
-	"YMZB1NllEUaFc5S1gcoBGUsh2FijNu7qnCH6T5cu6B9Dqv8gdn2q/QSh5oTjGv5AlW7DOrVPn9k6Cq59",
-	"ACIgK0wmAjVIrOyWxFjojBl7QNM0xRIv8n4mQTy7XGrDvTQ123plj8E+aMqoStFUScgyNavSYHwH9hh+",
-	"2XwWRKXUrMShU9suCE8MIwAszxvD9RO0Vrdl4bGDf0YBDzoh1BcbZal/QGag+efEZSJ5khPbstrVzGgY",
-	"sLewNMVGgREU2lq+PGVizKz9gnDnKJbwEZQUvUPna7HBxdCGBt1lQA6CexwGIZZDo1mHsJvSfvdPVEzN",
-	"C5aLBw9yC8bQOqDZwMFg+J2dV1HYI8c7llO/QzrkHFcNCojHNE1zU3utqEdoY1zRjHn/lt1PU0BlyeRy",
-	"OovIQsJbtzg/Sofe08DJB+eeL4Qr1AJExBcotJcc/S7ftd+dBqYvhE0cXHNmdjgdpUEhvd0HUGAkJ75B",
-	"mFVgoMgOVGgewsE9sX7xnLIg6Dp4GtlqlZ99+CU8h8wNthLhkRG0D5f84adHD8cwufDqIUznqDRF+0R4",
-	"O0zY/E6n7SWPURwTQoyMUdq5fcg35AspuZ9i63/6/RfQh69jcv2k8Cg3LLUi3xCqVmJM7u+Rb9AlTu7T",
-	"K8o1mTA9nt2Pf/8FyXjtxvbw91Y3OQ393BH54odzvbfX+ZuS4v5e4ZOgaUGM4huo8X6GNXpm7c/dpftf",
-	"CF3wASl+1hExCj5ReLXdHt8QHLqdXOn74F3+hlh2u/+FcHPo2ankuOID+7YoH7DlLjbA0iv4+FCcQ8sL",
-	"PuUepnlhtuV8qTTgOgq/RX2jZQu3ah9THXIqcrkakRjWKnaFn4EVENo2T8C3NBTeDSlt8zv8jHLyBYlg",
-	"5Np5OAZXVZot9QwSbqyNlhdiJdAxYF0JJ7gIxbRYC2qMeJATI7Ap0LCkaTpwTLvI2IJm7IyJxJVw29Sr",
-	"AYHlMCSHEs4A5f06YMwvZCST1YA03Dvw/+qolI/Z/XZvj1yT6z0zgLdObDjOR2cZltEhbyAeBkAe0WQF",
-	"DhrQevDkXWJ3JwuOpOSc4QHgmoaDagpnwyCIXBo9byh8Ro4NqdkD0UcxmEgARVtfMe/ZRIvZuQb8qK0t",
-	"iLlMli9dzNdLaqNrCp9EPRTGRjBmSSHO4T2/AGxgu9rAKRgst91ZUoxZhB1zFGpI9phOJYChWR+JOWpI",
-	"rPIFvr8XB2ehfS/Y4tlSDAUKOPjyINQN0bgJVIfAzuHOB+g7uFlP+IgRlnDNnGV4puViYXW+2JyGZjDA",
-	"18ZEVGS56JCnMGA8Gp18K4YI5CK2JwDBhuMogBwwOw7PnIwx1JXEYFjCvIYifvvu1cXzt29fv41zDQ+O",
-	"o9h3nY6jgkteTgonvjNyodc8Lo7jDJeU4tCdKyp4Xj3rAn9Oq6uUzFld0FVmYeVux9sQQ3FSTMpDYwB6",
-	"tgfasS34tQo9xv18+dmTwIludTHii5CghKJYUmxfaagVR0MRY/2t9Q77QlmvqMZSPAPDEhISSJx3dI5h",
-	"Y7qieUQxgixEUDgHuT5ht1iHxK6fd/go6tJuva0K7pPMB5b1cT+iXX9/LwZFTDthE/mbXLW3ucVKazMs",
-	"dBtaQBIc6BVPU1/MV6iYy5VCF/DAvcMK+qfwDzvFukh0Q9lKWbbjYKOGP313dv76ZUxKhhj4ouLgKTuP",
-	"c598ac4ZaMw2ouNLO7HQSiCBkZCLxC1sBNyIXtHKNcMkk4uhcJ0vV4GNXXjEal9WbAywSMifd1DUGtgV",
-	"cP6VC+ONdQZIMVxM35gHnPI6FHl8GT6GXs2CnmfFFZqSuPvNEBQZSY3VkSqHjESdwrZAKZ9ezriFBkrK",
-	"nfS22jonqT/grPe2XHyZ++NCLPOBO/HMmhv74d058frewy8OBctIyYltFoVM8IKnxqTVUqa5tz2vBQ+a",
-	"4DlHlU0vKaBXgK2Acs/8YY128zfq62XZhvUPxweHjyIS08UitSH3h/bGPxiNNN7zysgX/B9ChpBlM2wN",
-	"yLDlblYPK03Zh60oeILr1D7yo7+R1NyILhBz50G/H/yO0gzfYNYMEpERzYtQaAzpG2BIoTM61p3Ce41Y",
-	"xKfXD9QeFhc8wbu7vePjZH981O5N+rT9aLzP2sejo177kHUn+/TRuJf0+4UXMFyB1oB8+EKGLZszbqll",
-	"yRAVBgT9+6WY4u8QEjAX+t0uuf6IL742i/AMUsmMTmGFPITvjVAnPGFC8wmHrkXwESv3/SGQseBoKXX9",
-	"61gHotN0nanmdqj52j0FG6tjhLGjUByEr3y8QxQV+FROrR9GoW/EXI3/0rZ6bPs0iZ233zsZ3YZ6QuhQ",
-	"QHVSZkcrbcfQ0QrUboz8Ue3jBY/NBjk6ICnTGoxchNUx2tBstZgxofY69tRVMYG1US6aA6Umdr8DYw2F",
-	"ZSzYKEfH3d6eFT505VNenIGCoLsECs/sS6CRCar1GbM+/owtoKQUEyVytA44uv0hjWZTbDsp2neA9u2K",
-	"ItzpFL81z7RBufTJLR1ynjE0UWTCar18Q2FVU9xvIO4V88mN4DC0QdY8tKElSeQAJc3vrHIHq4hZOh/i",
-	"OU2xycaFvRB/vO8FROXiHrl/0O3uDcI3Wchgq50uqNFIBjBQ2PAYxYYjDvzfULDnc7rMhgAkP66MiQjp",
-	"A2gNoJs0T4vyhQ0ds78evOCfQybuPMDpVANPwXQqF/10TjAjhfgr5ttLAbXKNqqWXzKcicyblwRdAbxc",
-	"ZjN0rjJjOMJMnxj9YrzMlFEawX2ao2wGheZOE0g5uGEIefCD0d6WC3de22+jY9XtBpfjBsEXgl+xGUE/",
-	"cHEZ5wU5JfLwhM0XUjMxXl1cslUdkUq3FFY+Ps0vtr9nNng9X+gVHIlgN0eOHGVcNxsxMkxhlBecLWQ3",
-	"UvLu3ekzYAnICDFLDjnChqfZZMLGfp2F1BcTuRRJOHT/Iwz2AAfr3f0Q9F1QPYu8IZIHUI2tLTN/we8/",
-	"wJthzMYvIG8qt8SwZS9URsMkns7Y+NKmikcW1R9K4DAxKFwIY1jLpNCeJtx3laswo0NLfjMJTANB3cM7",
-	"VkEZhPngG3BY71TgqAFpLEh8Yt4bh+Sk4zFbwNlUpml+BYZxZIeRRw0tSUJdbM4SThHRBHn2BF7ieBYG",
-	"hj8VNRnQYGAtagJsFqTVRrTs2Bd0lUqaXMCZTLNpYfiVi2YGvX07AxBQhkdzMeMyRKXFFckzYSGpz1bD",
-	"ZaGhbzNC7TNm9xVgfyLM3wz4PGXKZr9D2AJwJxRR5rShae7fsfNbCpv2zJILoOoFnPzBJOvvgJkehjPl",
-	"yuEuFNemUHKRc5OxbIJR59HL+Cn2vm8bOwDCg8XlcyOvqG3hoCsXzXj7/XC8RlzieYK4HKHqOIB5QN9e",
-	"w+5cKW5kjpfZBTEEs0ahbA4bu1tllrFxVZEoSVfHZRkc1LxhNjWXgf5uPtbNjplw84W2gTgU+rZHvcW+",
-	"tY4vs0lPJ+2XVI9n8QB8cYYoEVmwbEYXyoinyAlYOFG4FUPgBeTa2eNYzuD+wnIJCLJBzJzEz8/pFJYM",
-	"dYT3MwlKEqBuOS1hKYLqk+LMS5dAQvQqEsImPwWJlKEG6kD4A25bk2paPszQoVxzhMGFwoDw8zJziWVO",
-	"MwHRyJXXgZGw4LEEBkIIeUj4fVIoebLqHpjslvg2GbTc0RDb055OQueSljKyDTKcaxKnFqZaBhMLfvbT",
-	"KuefmqGCr4y6uDWWLxg9/kqC6c+Zyt2y3Dr93Iz8xJ0aEoyOfM/YIncj2JSLwvcjm7qJP4E0NATGonCK",
-	"OLhzVl7CccbAHKKpqlvI4HK4nP5oLyNr5Od6uZBIJGFujTmDFJ7YmKsOxrqRi+CmsJN+gVF7DM/aQl43",
-	"gTyVKhi2/xEG6w6bcuqhdXrbCMc9l3cYOZ0fTn6Yhb+3GCypFEb7CZXzJL2HHZLR7N95olieJeamVemd",
-	"F8yufM1P8oQoPhXt5cIID4eoLvLefSjfbIc/ZC5mOBC+FmM6KqaIuXawQPHG5E87VqjUvAA3XDjM4GcY",
-	"4XHIM0FiYBOvFNjfNS5rCAmgyoWiIKwk80kwf1sqje3h7aCvGL28cJwYDrtwoXAkuh9B16ZqZXh1umRK",
-	"DcIwHGDzjuV8LoXtukm9BUtsNZ+1aBx0cs434YoZcWwHC4jwmMUbjDT/NaSvU5EQzDKFBbY16FczCf3g",
-	"nMBT1SWFkbwEc8ZhjRb5GIIU/qz6k7wicqKZcOdURjW7AHdMiWeD34Gox8VNiULe+pPB0swBXy0/RDYJ",
-	"UWjUFu3ZpZCrIfnB+hUWkCdoRC/O5z1EmmXJ8scIpy29AVs9fks1+8EMMiYKokAIsIAidc7toRl/bo+l",
-	"wlQCf8Cq/OSQF3MqVhfWkauK50fpYk4LKckcoPqhKsImKqIi44pGeC51nJkJP9putv8/e++63LaR7Yu/",
-	"Sm/WVEmagihZsScJVan/Vmwn0T+OpbHkyT4ndAktokliBHZzowHT3C5X7U/nAc5D7AebJznVa62+AARJ",
-	"UBffwvkwkUFcuhuNdf2t3yISHrqP+4QhpALfsL+i8ok1L0+XPUMxiJuXqq2wn3FZqAmHXgDZ3M6bp1f/",
-	"WaqCh9O1x5reOFVBjErYiDDkk1OHpEe/GaDLVmVF5NdA1QxT5OYkQCG0dBaRrxoKvtG8lIDvs0/zKtft",
-	"bJuwhMCC3d2hS57Kq2muRmYZKxqz+RT3hfrUWhVu1ujR6yLNMsKozlZPlLQ+vKq0fvMb4V5TOL5Jqidg",
-	"3S4Zv/29IgUXB+oMnoq+sTl3ewB8ZpWDYxGKGVCCtSBDFM7GA7ttXQV3DZfc60LCHG1fFCVXqY9Q+AGG",
-	"PwQvBQ+4rlCAzvXcg9qaloDaSQEGfXL59JdGJG2QhcVAIYvNZfEeekJTML8XRHxAQNWgSus/+pHTnax7",
-	"M/QvPYRuw0cfPiMOYlxh5XA5RSkSaoA0WTD4IbtnxF6j1e9+reiloCMqrArFLEhdQa2MGWYvQB8KqOs1",
-	"u2PG84Tt4kJGLKY+CeZP1zkqcn2j9mCf8cENUJLBNV125kMJLnVono+/Q7zD3hV2dKEgjEydobxfF6Lh",
-	"bDksx3EGTEtpsDfPweF0e5NIPabldZbqcd2Lrf5WWUByXMEptyfYKBd+9aC0PNsEVdJWvjbjceKN8FK6",
-	"E6XscD/isL00JhwSxbpdRgIC3ujaO3wq9ui1U6Vo3lWhrvBWtcBW9cfKZGud46owRHp1VYvcAmJAcSIW",
-	"hd7bS3wSJWGLGr18oMCsIV/TYfaw/+oCRZULpmdpMRiLBOiDIJmT6iDgoGTo2/aasu44TlK43DgQkLkI",
-	"iNTc1xMTLyIoiDgI9gRghGD4/mgg7WrwhKjedQ+/I5AEHoIEGFQHhwmGFlDFEkENWbTPcjXFvQmXjaEk",
-	"LKwrpGo7moBHqwTjdwfd8C8oEMPcT9X6deuCYZmiR7qY1Z7x0HcMd8GVj7PWBrDspIpWPDl18hahMiRz",
-	"w6sdtAnoRKwXaA5kwPcRumTBCykUvi8dbFTz1jLFk4Wt6n/YY7tPnOsbDC9FODueBG1fXDg9F8BBVV/D",
-	"hqxZMBRjmqmyqI2DjsIgHi8OIkkxX+UD1hCUqD44eAhgyxcmS0eXPWQosozpNAOeEozrTdIk8Vnvxi0T",
-	"PHWaq0INVFZ7rD0Mz23YAJBGA1kAxYGyCD6iUop3UzEoFlY5eKxskpbh8fqDMdqUZZ4oCHBDnpgLdARg",
-	"YEjodgO0JkZCCZxf5Kn5nozRu247ohNL0Rv0g5AENOeWWx8DYuD2BfObpHqg5DAdlfnCK638tmyBK18Y",
-	"TsLXrwO2TWMNp/kDYB/4p8vRV9KJOM9LQdB2O5Pjat8Dn+IR2TSwO4N6BBLD8K+r61JXsnrB4cqXSe8A",
-	"bm/8oHIw9i4PWbpgjvacysH2/w7t6YtO8YfBWAxuvMmCNvTyT9i5pITDb3RX6bemkcPuIQcOjFvHV+HH",
-	"vm4sx6hxAj4ST5yXKXWjGXcbKLleWFs6VBldwgt+zXVd3kG1v93R1q8op20XK7m+KiV/y9Osnqar/tI8",
-	"FLeHbOGTJVrkWPGHGhkjtRTMonTKuvFFxgY7P7u4jNe5lW4mFn0YzoGONb1m86WNywKKkBM1k8dYj6nZ",
-	"SDFVG1+BVO7mM2t61whf9DwamNKq1iE5owZosq6SNC+qn1NwvHGxIZxrzvGrPkyLAGcTQaQum1f6i+IX",
-	"RN0Y124Kdjq0vTt1xIq6BPFeE7pdVV8Jj8HYEQABdQpVMP8S0YRRqABT1GXgmswIX04tL+yuIlNtrkqb",
-	"ePIqBwBw58bFNX+/wIx2Ltg1WPp5bhwKNWRxhlExYI51Hch2nxxapDrcnM8jQGDR73u+ZstjSaJqvTtI",
-	"j74ktAShOiyyJ/uh35HiXdHvxIgn+u7ou+/2emyoIDKfFgG0B2M8HJGMCP0NwolddlpoDwOBqkAO7Qxl",
-	"0pcBDCQMHtskWZZq8K5gXYe5mljg4Ctk6kFYkv38IMG/QBnSAEuywxvzt0CeWWiKfqD67QGyhdioFj7j",
-	"vrQV58TAHdYesV0L5NB8vue83SQdDkVum8QjbIyeaF6fsY0rgZdQRFqp0pc2oOTRo7ae0k4ajQu6s13E",
-	"iZiofG63N9Ap5AGxyAgFISJAwpKO/aCudiFydiPm1A7Mrl2XnaFYQmpWNRGV77sWUGMzG0tLCwyyHpkv",
-	"ztbX0T6GLStZ/Pjwe7YsAgjcQT9hfBVyjVGlhDDyEtlOAsogg6O0YXBv7GKMJGKYcY5fKEzvxxGli/ci",
-	"Qsyy6t54BfULIiE0XNcFiJqjjmAl2f3RFKlD1gJ4zOOjI9YYPYS5I4jWEbznArEBxou0lpnF9tg+Vj3f",
-	"gRdPSDUbpu8sJY7baFYVgpXrEMm/Wm4kZGcBbqMarxhEfF0G3A7N/Uzzxe1KqLhQMIA3y6kiEgOOWHLU",
-	"ZQFnA6ye5nOP5CAphjl1903DdwK2GWxXwNwpmc27LD5/fWleLIQUzR/Pnr94fvmc0Kg/P7+MkbPS3O1G",
-	"zLtYaASfqEVU1moVeMFGChqv2n1lC6Djx0ffm0c8OTzC/3yDoa8nh48hn+E9FYUe04zPe4yzoZiBRaoj",
-	"W/4KdcY0/USV14SQfctziNnnXCZqYkmptFLS9hau6lASpf9ABIZ2XdmMRDIuCU6Wyj6x4wAsCRE5SPoe",
-	"cMtYHIe9CQD0IeiDuO1Hjw4j83XDfviu+133mz3i9QNd0pfx6XD/pZKCUB8UBKxWvMTfmLUinggwUUHG",
-	"G08Btgm+d9fNu8tOfPDGDtBy3OE3HDQ5RgDMMpKGGDH85NjY4jVHuxxMJYCuYPUZPJFYfyzZni0KMpPY",
-	"0QGphTGYLctxKbUQssfSegTOiovrOZNq5jF9wAEoRYAxcdw2fRk/fnTEmqA8yzO73CnPpIRyNKfmcMC9",
-	"ejwpEBI/YtEjscXwwRgramhjYwLQjns3lmofFFK8d2zflHYocMRUa0iiwnW1EhAoWaTdDDlEsgsCLPaE",
-	"QrAloKbU0KcwfcaSAEJGcUGWk4zpHqZHXLbUnDTEdEKNPKYvLchn154UsgZiW14o5trDe1azrN0gC7p/",
-	"rrJ0MCdBVE2OQmHSWyCR88YOMo6NhZ009jlmu0nOh8V+Korh/rgopnya7ue8EGBU7lO17V6PxX1gX+13",
-	"jv/zh0eHh8ezH47AVnt0eOiXKpVGSTt+ZX9N/sOTb4+LHx7FONEn38JcgSCfW35HNAiQXsLCc7rsRzEH",
-	"mM7YGT2VHXv0PauktYEHyOsVLIOTPi3sueBp88q5G36XXSBEQ9vyGZvchnbrlPvFUjDzZUSOy85apQ7R",
-	"Q1lftxV4lvmkb/2sKMTOIGQ2QloLcxnV9PblLsx2MYVtQfzKod2DEHilNQHDW7hs8F63jrc3LgWIpCKo",
-	"WrNfDvSEwtqHBPMOeCAXrKkxcGNDYNyu/9v4Zwld+vr0maOrGnCpJPSxz9RM5PsD45qDOsYp5gUA/ZE4",
-	"CKIwasigqxUw8Zl7vf0WR/L9k78d7QWUA463dJwC1aQt4A70UpUjtVYrdXJ+6siuKUg8ZBdiwo3Atjoy",
-	"lSMqyfrdykbY1sTLYUb8179GtjpTihmbpFI5kCMA0TDYm8zJ9u1hO3QnSyL6Ny2rC5XpvkQqViR9DSQY",
-	"XmF/4J4tEk8i/R3Z9BMUcFDBhDl0kxo5gcUs0jaSR/WCoa1U9mVTkU6XnUIxlzcaFmlZfkcTRYRq+a9/",
-	"9WJgwv/pl6dn9rJbCdS0YBA7dRaS8h07EOyOBrhqhOg1cCuJRejYp0DcimK3DvvP4zBZjOxlKiFObJVT",
-	"mQ+QQYUzgvTRtWuy/te/ov2cg7OZ3whYJKNqATDKkCI9KEwhBiqNASdKJKr8BjQkCBRLOGi+somSxViD",
-	"H+0lvkZvB00xFj+jxxlHxZUXwXfy7eMne+YBkTf5Ew4AUOgmxVl8YeyMonrZd0++f0w061k6EFILbARr",
-	"67Y6vc7J1Cj1/aPuoae3Do59iDq6nEx4PjfHSThGno/a2VDw6UM4SiShbCO8e0B7Dd1PsOF+54KO/8gH",
-	"N9gikHZRp9c57D7CAaipkHyadnqdb+AQcLqPga4cGTeAzlzppp50ulY2TvyxRGxitgUUpfZYXIzNB32a",
-	"xPWG3lBIf1nnWFBDx96k4yr3Sw3nCAEY6QqCMbqOH4HvDFup3Mce4/Z78Wxh1gXHVe6yV6UMQiHe53Mv",
-	"pVBQo2+ETlCiD4QExsulIn3Lo1LjtopY/Nvzi4uTn59fXF28PDm/+OXskuznhRSwi8UAwrDWQbgvF9K1",
-	"nt40L6UnE2pdxcwulcp0BGWXZti4+3hRaa7eIz3bl+g68izTLn9jNQsNFSn8kFQOozfGotV8KHoNgJ2q",
-	"ZwpFePCRObF3mnR6nbyUJz+/PsUWvCT/l3Yl9accBI8DPvk3kS0Q/VEl0L9sgNULQNhfK12AbiSumf/7",
-	"DlyXLu8Iac89MEN9VUrbZQn6g7gWCyv7B9YvrDQjKfISu6WSwDN3Ozo8rM1ioVCmPg189a0mgWX9G04A",
-	"4uY49sXOD3kpgac14FB49frl1U+nL08vfnn+DAMAnkQCGhw8xjk2PdeTMP3IE7ds5pJH6y95LTmVFYgE",
-	"L/pm/UU/WTg3XvF4/RUvVfGTKiU94m+tLjhxRVZ41fetrjJf46U6wfdrrnvUYkLARqTUC56P8GGPnrRZ",
-	"Oldk9JtIUn45n+LFR0ftnujmSEt/1GKGJ6d/N2a8Of9Jmy1xSnmNC/AoICiI1x612k4/80LMsDX5kzY7",
-	"4wIzwq995g0vbbFF6FGXCFSoNBQCKRe2EqJ25m8+RO9rnVbCX5quqHa/cWe/Ce0SowetS4VM+URYY75p",
-	"2/vvj47R/x1o8TwAY+GJ+RPtZfOz7eVL/XfBSgF0DdqVVxSOCo4jtK0TdQIuta7HC9V/MKoVexS/2w/i",
-	"wJ1eRyopqKmNglYiZF/1MP/EU/wxubHnmsVezedm3t9INPeNzkMqDwwxRA4CR53fnKmJRofFJVXZTWw1",
-	"LKbMugsacCSKk1MbfNxcDw5fKikgBkdKcKUOWacJ7RSS9VrEj/lD1KFm0+suQr7O8NL2Cii8qFEDBYQf",
-	"ZpXJNTT3fX7JR8vuT6cdwDnmxlkqb7D5T1kQ9dNPRAqy7B5wyQFyl5wNrZg2N/umpR75TSXG2Ui2WrGt",
-	"zrhU6jcu57QI+u6645aK4NNJ9J8BHBxu+0CO8xRlaF1YGv8N+h5uJGX8x3f6rPPhzVrBSoBKbKF1hwdF",
-	"S1zW55A4rRJ5pQuYJUhdpYMxJocCpibEf2vHgAacZxWyLos87ssKvdkCtVkNIg3ty6aeFRioAwoiMF2I",
-	"CANevcxdeSnU0/Ul1SOeSdIdrm6k1n4VYmw0OldEYh1zZBTVWI9q/LinLU68vRuHw7iLHmvy5yqq7GhT",
-	"VWbf21qt9NSe+fCKyb08R8uV6q0rtBX6rYU+7tX1ct+b7KF57b+JVQY2xnZgpq7fttUjPG1hVx/Ypy8x",
-	"rwG5Q1zY8BlQsjLmhDMMw4/U/lgi4IMnnhkkBH4h7kIKNhcIpfEFAwSEQNZDIL7HitlyCpU75oSAoOln",
-	"xWy6DStitfhP28iHSPNs/BLuRWOunYGwpRjENgZL81IQtZTl1fehO5z9YcjuaG9Lle+W6x9zPiGz3WAZ",
-	"GX+TmM5SHTgbSEe+KKoXX5ZPJjseQRySfeQxO4SXBvQOncgKYmg/3NQcEmbXCUVsghTKcEXY4Phvj5sa",
-	"HK9pcdy6U7j5FBenS6+RVbjfPTe9f80hWTL1N8JeOSlkz2mRXMrXYXTHBNjrS2Q0zLkeu3ojYJq0pfxm",
-	"SxPTqVII6sGXsbzxJo2usrqrW0YHa/noPtfygiBuhfIYOLcqswpq03673SWTMte32i/V2R3d4z75uJ44",
-	"VQ9v4IfT53wby8Vd2mi/2HQpprbTHNOF9+JjNwqklV72S/GuCIe79bC3xtZDGVvnKsOK/kDj7mj6Hj4f",
-	"Z9tng9ZZWw0WBDAAp7JlM19odIf12oseN1EB9iWyHLDTwgIzMWHqHPYuUHpUQFDo4AJt5wyp0XVgZxDY",
-	"e0X7FGrNQ/1a2jRMWTCOcBn96v84P322sR/7gmsUT+bdRZucfir/Diqvhe64t0ygm+vm+cCq0F6mOnzf",
-	"Vnx59RQhNh8Keg+BM3yEUnDJNsZ+isC2Wy3nsSENYUmgHY/8cWhoYAgHuQAV7I2tB75VCq2VwgVt6apa",
-	"+KjagJpYL5X4J1nmOjtHluQAQFuRJVZQ2kUX3wqGDbChUBuIfGzXaxC7te6irsSB2jo0O5nnp7+aEW4s",
-	"PtNJWrQRnE+hyKrz8e1yu/CrBStNvypPoa5trWCFS80+mfB3p3jF0aF3XaBcrkncnklyRNVwycu/tcUe",
-	"dV6k8mbduXDOV2mT/8mlKZCzNYtT+1NFQr5IdeG2YCgYrdyqiEfM1S/L9DwFoEGltT+hJcN+wGFnY4ya",
-	"ZHMqcfblAkQGaoNjfWm7JMd0LyDOD/vRQsEhgJSlQMagWrthogEAKlrfG8gukmviTPFCZEDs4oPxSPhk",
-	"XyxmK+bcmDkblrnrIaKIXZQuDlouWv7FgkqEeg7HOBCMQ4PpCFHmQbt4YEBSVJNp5D4uYZZQ8ElIWyUP",
-	"tVjAJIoqDQteXNdbrHClAlfXizfCqJayhAmw9BcQF5vBz6ltVFvMoPRMH1fGAWNoLHftMleeZ/0MKvRk",
-	"18J3P6emTH156+QWLBgJ5k8KVDTva63yeSnekf4NZKUeq+n6RFgw0c0xjs1XtwA6PtpwFTaYS2LV6Yaz",
-	"8Nc1ujVAqco1fUpgA7mQFu5dun41YAStrPBRX50WbANUPEf29o+LVXwtp7kaCA2kW8R0/ifX27j1A1W7",
-	"VHcPVCIu7Af5x/tOxq9FZiRlmWfmW+ByZDylscjMPzU016WfWb/zl4vX5+dnry6vfjy5eH71+tUL59H0",
-	"O6zf70vG9n9h/U4zN7i7+vLs1+cv+x22v2+EBNuBNkh9SBhg+57fxbXR9lPqAtTvIPUydADqV9wybPBT",
-	"ARTiIZ7if5W8uga/sN9505cfdvoSXA8775+VnzX87aeMEiJiIs9Z7wdb5NENheXuoHgXUb6z2yBF3/dl",
-	"v3jJJ2JhUv3iAqbUs1fjP+GCfhEeI439SvAkYg0//G7mHC1ed3JaPf2M/GM49UPUlx/2+jIdwvT+7Qcm",
-	"04zB0zM16v7EC57tijzf68sPfTmcFN3zPJVFJnet4PxVzPfYwQHRtkHERsmBqC2vb0Tml7lyzC83tkfF",
-	"u7smqnbRQ0W+C9tFwqru2EXdgY2iaU3/2An3yE7Edio7xBzgqfl/tzt23sCKHPelGYjKRDdTIzfZGzHf",
-	"O14y21rSvtQiD0C2fJpeGdPJHmkDjw0wsPR1Hbyn+1jsayIyUYjl8KrQ4h4pldjG94SlsgxZxAQbYJui",
-	"oNQpKAkG5iYhk6AqDnh2wYh3BqOnPcfCOGcSU8lmoQObUxd83mWgSYFGC8a7Cgm1WIES6usF22RJIJLs",
-	"chsn+drih39eHYg2WRsdGCBs6Ouk3bDEvd0s6gfb0Uf8ymJ8kKlRKpeX8f0oRqnU8AlqrDEV7ywDBJdN",
-	"LRK8p2oz85VWFnhKpe1DF9vD0JdV6pJnUNSMVaRnZmXZUffQ3bcvoeQZ27R9+/h7z4vxuPtN9yjwXN24",
-	"qNzPCOZ4jyEZOVSTYBsNCF5ShsfaB4Jdl0UBlc9QxWfenHg3zVSOlb03WNF6Ii3RWVAP79oqVAiZbBsZ",
-	"tz5N3aAiJrHxpS2mJsSRVOZIXwJPYjoRUMkf8pE/Ojw8tG/J8f8c15x8V/ynskRQ0/ZLpFho6fDeGsyZ",
-	"qdGp/LSOrhXwa928F2asm/uqC5eFA3q3P5vN9s3O3S/zTECXxeRuI/xJ5ZNNh0fX3KJScN3qwre8PogN",
-	"wgD23CaJwcpVjd5z2OIiT0fjouY/g8C5wO9jnQcN5z6s73yKjONPfXearT/cbAucEJPHZ2ILVBQ7qEev",
-	"HUO1buyBh3FrndpedFOhcQ36qTzh/05fXXegJuhxOhUKpwyoi9lY5Vqwa2jwMu93NnJFaXM4V5Tcupdi",
-	"tkt//p4W4x+5Fq9fvdjtd8ZFMdW9gwPrPVWGuNfa7UNeoAUHGERcxfMNZTLc7LlZoiULdE7Ls2JxNnJO",
-	"K4tTWRtzwS3WJ6pdBxJxFxejGwhJc+Lerf3dTDjv1owa3EPii9h9z67NWPOsx3ZWjHWHOYe1sCROdccZ",
-	"LAL0mAW+lJ3aO9nxFME9ttP4Rnasb7x0wOb+7cYc4Uh7NOAuGq7YCs4+hpzqpjrWTdDvH0IDXJXFcgv8",
-	"uTXZbJM1Z6lW7GpPBGr5cyqk2kuc7GJM3YhDNxuZctr72UC/qkZA0WYMxQeoBMrU6KwsHqD+Z4knvtjQ",
-	"7jN3xv9EKJuKAn4uEyTVW6WBb/WFLol6mU+WjMkV36z3kWsdFjHNLMVs0SsOvnHirqm7ySdVGYC4s76k",
-	"s6iL0bcs4XPYtcRFxeXcXQf+3zeHeApWyQAmEsjbqJKkOuBUOxq3Uose8gfaFKpjqtXQsyagtFlIq0ZI",
-	"4OxEAs0bGov2JYkU8yuN3+abU83AUO6FVJWeoD+ltaiwMqNTLSTwrkZQTjKCslbXuohkHDYG05itNk9S",
-	"aWIc6zmFB6kJZqlFUIlJDKxwsu1bGdTYhI0yqacyRCHti0V53Kuz9bH48eEjFvbujOq7At/eEOhtizGQ",
-	"c2J30KG3QF1xJ+FlEVwA9662PA13E1WK+n30t0NkTLUUjm4o2IqUCJgfHdoCJ8u+V+EaRHa5S36tqXWt",
-	"2e+WdlWPgaXbDQH/jR3qKfqAmhh5JzM1uIkCssxg87j9CvCMdNiXhCuApi9mOySERTAvCRiVbSDZdoEx",
-	"n6PVoq41jHkkRmMzwTW18P9IsZKat/pJgybt3HrymTePmSxc+PVFJkCU294mw/CL/rxDFPQQmNsr5F3d",
-	"xii+CJtqgdGhwbbADXl/9pI3j2wQeimS+H8Zg823NHZBaw8dNhqcOmhXbI1rMeISSzgc+HQRJ3xhB/D1",
-	"AYXDtV0pzdwa3AItbEXQ3eDCdqifAi4ciFUhk1Yi9bnZbm7mW8Dxn698YxFuHHqWzaJyiYdorzl4T3+1",
-	"A0c4c9h2RHGQhYaQDtTYEcdqEEmKkS/YE84An/kO4ImbbM3g+/hqoyN/YqjC5uEUAoOv3/tVM+Fu0ATa",
-	"glVsgk5HspwuD7M4GL+D7tgPhko7q+gETxWcSiRQZ0CgbpzB1zIdqITI1F/+9OtTD72fjdNCMD0FtHtu",
-	"tkhfptTHIGi/FBLdY3OUl+iHjm2zehwFdvCJu+SOgyPucpfm3O/M3R4dfccGY57zgVmeY3N3qkKtd/BH",
-	"HxWscyCwP2IzwW+u7C3JDT+RcxgMUK5zaMpFXE/kLUOcAMsXx1x63D/SJCMpfwo9sW1wBH52bXbjx4ff",
-	"wCFsNIrt7OMuu4DGto7cn9uG7tdzxw+tRa6pCwpygJulNL/bkD5gaiisHzch/bE3EuL9g/fQI7sXgji1",
-	"WMv3mHOghtXdW7vqZo++nn4huIYLGOzmTnr9ugeA37eew0sxe62BCbHt6On0Rt/cfrHLcPeIWllpOEKG",
-	"8Q6eeAux/0plwphm+FU9MDMwJEgv+Q3pzi224BP57R44T5v046ELUPF+DvACoxwWsvwojipp/oqEusc8",
-	"/50Q42bwC1lvVBj3lvZekY+u4r2XxXLAacnSt+K/lld+24bx1QwMfX5s4Dkzsfsh2kaJmELCQklHjyAy",
-	"DT2vgLqjcg8oCEyLvrTNTpp07UgUL9K3QgqtO3eOpKibtarmF8GzYryBpnEXNCPUaK7AR5K+vQNBxOay",
-	"f4WcOa2+TRja/xfImjFO6g1slIlYyQhj1ek6jEIjYfVvn56ouq0Rck8WSBgIvRfmq5Eo4FkrDRYcTdSZ",
-	"lsXTNRMmdiw+EYk7dRsb21KbbMoo7foerjJlHBuoxNLag4k4sMNZHgR4hYXouhIw29Hepza6CBSRDZ+5",
-	"fMN1WSyGyNgJwfQHZQ4dh4MbeV/Xp9MHHsG7wje1eJAiRCojJmq5j7rkIbfnU4ZBWOPn0/qs4YtdXXJd",
-	"GfQtCsiXXN/Ch10S/qxEawBnYvulPqSU+91sSvfubifmtr7clxKIxV2LMm3qP9gm/2+Z4V9Ok1uUddoO",
-	"Zgfv6S9g6xsGvSqW9DYhg8/1bnMhWWP63zjkg+Xqix8fPo6pwbnvRAsMUDxNltiH1b4Zn9hYLNfTRdRH",
-	"3F5qLV7Z3B8LuoPc3nTcUp1uTb8HNv0Kt01tt12kkfTCzIqc+yS4o+/H9vsomwxHSwFl+zNSI9vTLjuT",
-	"2XyJNJvweQ8wmICBdEBD39Z65qC5CzeOgC2+yhhZKEBNsl0QiHsIy0RjEBctt/aty480mXYNbYXuYp21",
-	"kG3nC0/c3DZbdY8HwAF+PhLbd+zwfIehE3+LFlGfP9XPx5HMW5zh16lLXtlkyGr14Y1ga7N2AZbdrFyA",
-	"cgUN32muwHtYZuFi/VSlHbqArso7muG1dVLUJOdD6Po/yMpkGafpOT3264MqBgu6WpHQebcAKuKld8Qp",
-	"0ji3rKbbQOo9MMNA59NmZhj6aRFmOHUywMo0e+RNvUvSMkbT35Dr0lYbrBZTXDOO0qnn7FDHao4k6GlB",
-	"3YZqHem67DUcLmy+jmqHKAJGhUJ5KhKog0E+dmgCQFM6eI9/QFhhmou3qZjFVHmGvzCeYHcXbFKe2ZIh",
-	"22cWqfzHnMrbstQIWekoTMUEOv0DR7+5zQg7C5hxQjHR39iv6Y9mCf7/i7OXy4k5SbR80hhpK0pKHOiF",
-	"KIwRuEmjloULPxWpppXiG458mYUNGxsAPROeiDsI8jDKDlmG+fK2f/ba4Bp3idEJChdprV6w59WzejTl",
-	"lX6A14b0XbW/6BwvMNdi2LDNpa8xwBi+ja9OM7UBTAXv/FSe52qUC623vsgXxtH2DMQGJyW0TBffN9yK",
-	"bn4ritLgilpCsMf+sluWaTIScm8RxWUWmMs5grSeoxRmL4rEMZpOc5WUgwJPMGrXnjSrc5+Ceibq01di",
-	"WEKaNQcYNdMFHw57bEylwxOm3oq8uynVKUjzJUSnKHkqOLCqUgMg2FOcbtNk+0aumqmunGi/eGWm2WOM",
-	"/fFGF3kqR+/bT/fDfSDJUKc1M4/SKsDLHdi57gRTRf7RqZ3pTtNE8Zwc5/nHTrvJeWJSQqHV+3k22HxL",
-	"/Wvjkq0yW9Gqi41yjl06HexL2z9fcyLzpKNhSynEWzUklW5r591zWd8nsJNoWbe5o23u6GN5u9Bcfo2G",
-	"rXm7G32VuOFXJn1sNgWEBnnBIDmOXeYmE8MCvNdUYyNc4/Y67xTbt/LAJ0ZODOSDcLwvI55KoMU4/J6u",
-	"vHIXxHtVylEr9rCxR7ULM5BJA2YUiqCNc2+zT67dCItPh/sgi6iMBkdhLoJaG2DGcKl2mjP2D+EuVtDk",
-	"Cld8gc1FZCgevx4f+PCL8YEX2sLbnXEvWFPazq2cTLvzvxRf8eMogjbOJfnndgHRPTxqcx1kkVOzKX6C",
-	"Lohbj/RL65yBUpyUVBt9ucTmtnHW1eitmSqzhF0LpgHAqmzA1TYNh8AyQRqA/g+TaCwd2voBox6h05+x",
-	"tgnYOteFmLjILroPwAtp1A4Izcg4IHkhpEhIYrmRWAJxwoy99LFqDf1bXa8t11iWFGDtsZmSjYDYapys",
-	"Rct6mnJhsR3LGou78VS6i/Msg/zmaslO5stn20M8lW9VOhAtVZqLLG6o2fx1CwpucbdunZitE/PRnBja",
-	"mRs4MuxuWLbAq1kq4NE+QGD97T2mNalF5wGhhAciRaMKsBMgBW0cV9OM655VXrZpoVRQQRg4SkAsQMyC",
-	"EQN535eC51kqcuuaRICSU1kGLJPY9c8S2pJCsuxQ0KyCrN0U3CbbRhySmhHjBbEXIhNul53Yqg5HdFtt",
-	"P24JL9NcNztctQxp6G2li25WD93MkRIYlIIhmiNzVSIG2mySZohfaG/fNTEZbei/PbwL9CJ9Kx4kxGU3",
-	"H4UBmVSzzyErGPpSs7QYJzlvlbH7nc6VW2fqHjN1t3eptt7NrbwbcmkfNOO2/x8MOGZWZN4O/nL+6uy3",
-	"88ur02dWiz5oMq514suIqoW813moAzDxNSUNftcUE4jGeoaponN26VHJZhmfAyvcHsQ6+VkR+bT1WMMw",
-	"barZdZlmBUtlhH4qxVFtRoidWWsFIfnQ+U27wJmzDljVOOjLRevA5lMaNHdNut8/i/2D6ONXokjzIGT3",
-	"QCrZrLrNzn1ylbzVpHfWpFt1eCt1aK26jfJjRuIad2G+nrslPjo8jJFmBXJAvODXSH4Hv2NTTPyEfb97",
-	"gRKTmobcSDXTISs9HLWCc1xCEqUvE6iiPyvGIp+lWrD4yeE3ccBHqRLB4uT6qvSLGUcsxmdfJWlezGPj",
-	"CMZJzlOZylHcw94BlETSUHAFHfipxefJ6Y5m5RQ7ltgBcX0jkiUsMq8ET9IvlUbGrzu8+o/JIvP5kWRd",
-	"jCEOGG7TkSjcVlnKY0MRmdUU1XRStTLg2ANiIl8EuKMr4elBWTCdZkIW2bznvrpcIP+hY1mMoVdCjHWB",
-	"LH6RypuYoYaivK8LvE/5qLkzTqoL6rb8FdaQBK9p5SdmV+AWNSR46R1rSBp3yraGZFtD8rlV0UG9SeHk",
-	"hZWN9sjqCuxGB+xsCh1RbGrMZguRUwd5eIMLrG2BRK9UAm1xMBq5Ysm+ABAMT3rGFRtwya5FX7oSFdeY",
-	"xrL0+j63VA+4vLSDvvhPWtrRNon2NBjxLbhvGq9+gDqPttOxwrb1DNwFjaYQ7bkZ19CdDmssv/RqD9yk",
-	"J6ev6JWs4WYTMzTxzYPxUioeX3udPc9deAEG9OWqbjnu4vDcD5ExouhVrbzQK1tjt/g56tWXkRNjr/vN",
-	"VvyuvMidZTYbjLbtmuLjcIa+JKbN/KgkJty125KYbUnMn8CwMGaAswKWWRb3XT1DN/+o1TNFWmQCS2NO",
-	"Ueuxx98+eoSpZiVHrjYmUFd0OrKMj82eTqhLqjGXzgaFuoZakY0qY3DyS0pjUAJVSmMajAGoj7k0E+ox",
-	"/N+qSfWLZ35K7SZ0H7UvpOSbi19onvBuCpzITuMMsMAlCSews278dZJlzy2BY6pyK6/glqBDB+8dLuzD",
-	"ShpdmrKxhKE9Jy+MU/no8NAatzpiKku8p8nOssSbvli3A90SjXncl1iB3TAKR/cWL4mU3dZW/jSQMxzt",
-	"72kx9sp/Q1OzdvEKs/NeQNTGnHl92s6geTrmRWjU5EKXE/H6lAyVNQ0DzbmJucXipf/4tvXF//gWLi/l",
-	"yc+vT9dYUT+/Pn1VgqWhhUzcLFtPcuHKdeMMrsVx6kJN263PRaGmU7s+W1TgNgjz0LR4LmACiREj5UNM",
-	"9MahmY2kM0o6m1YHIb3YW8lWWNrgDFDdQVA6AiZlNWRpwVRuGUQAHBfrgheljtlEvaXotdVl0DkgNm56",
-	"zP71f/4vi6dCJqkc0b9yoVX2ViT0z0GmtEjiCJJQuhBTaC0AXYkBJZgLBXEnaEnUl+5mUXgnlbsb2WFM",
-	"+JyNlAMM4HjCls+ISzRT1MpCCnBSZro8g5xLXxL9COXWHh9+79sr51xqwAi57kfmoTQqxqVdBBpRkuZi",
-	"UGTzLnuaKQ3ccPYnZK2GcrAA5tiXQBuXZlkVqdgjJKJURcjXcuJA67ZwbSLA3kklwNhdT2zCPuCC4dvk",
-	"6dVEJaLH1HAYQ/Vv5Z2q4dAs0biccKl7iyNlzQPFeZXSDRJzilL1pY3hQQcoRHOGNDSxkjGW1mFgcZGe",
-	"ERs720WnOjholw3tm8eCXvNETK6hpUVY4HyMP2pIIUFDq6EVonGXxbLMshgrAgFFAlyNUqn/MsajjUTd",
-	"CI1QUy2yITNvK6ZzrmAm1NbbIlxdQtbNAMxGaJmNc7bb+RiBpX7/mN3tviF6PsZJ7ahs/WHD1ty7bfEg",
-	"PagJ1mpmMlMMQNPadu62n3/hWr/3JX3FnrHHdil/dBQvL0O8tSl6H2WIZu+r4XB9rpfL5Gw4DDQ8vaL1",
-	"LSWCSQaXF3m6wmbyli+ctnmEuPGpD1EF2XYZzvG8hwkUP0BB5NbsaxkSxBf0UhVoWWwrGbfG8Srm+3Wh",
-	"xIVYjKW7j+wBtNquiJnOH+dapyMZHin4qHIGqc/bhHUOeLqfB0mGxhAPOqQ64MO3libBBzzbNHqztraG",
-	"xNguVMDoSl7VaWhLLy3FHuO6LxEVsw9FnbhoxwRYvUllQniusZpBjQ04+hFYRalkf+BAUzl6swvUMAfa",
-	"HthDAwzTuNBQFHp6hXOKvDlnTtDsnyqVUN5pa2PyUtLzgUEBRfMwlVhHA10BgP16jmY+K8pcVogKMQU8",
-	"VjPgXlDDQsi+hL6sc3d0wuUcYmHGsCPpr28EkHUT7yDcl5rPa/bPUhdsCIKm8jCHYDNGDJxQkvHIC5YJ",
-	"7En/1vZy0daohbKkUqLZeuw0j7EMEY5sTR1r8Bo3A01capC6Zptp6vislc2Kd9EjIcfsqlBXOImYTQS3",
-	"ffbRSoaKI/JqYLFT9BmkmAWbD/FJblc6SnJPnu5Wz094LopjXw2GvVLM8fAdWz5z8xauczXT0IYnfm72",
-	"6QWEgWMLFR5wCThDIRMWV2L8ccRG6VvoA4x9xoa5mvTlitXDbbyPfbRj6KONh67gUKMRupBC3BhtxXUB",
-	"EzOOd7TJ6afy71Be3CKSWoh3xQF85vvahb1CO4zok9eZYX6eNg3a2hLzl8Lwl8IYEa2phiSVuuyUPF4k",
-	"DU2UFOjk4LcYA9BxaVMeuAnEJ+Drj83y7cMA9k+fxRZ2YjaPojoAXIljtkDJj/g8xQZqIrrbuF5bA4/g",
-	"j5fK4xFa2UtPg7iXe7Jo34f95PTvpSr43U2lo1Yv+WdeiBmf38m6Mpe2eHH0qMt0IlRZfGSjLHpPIo/w",
-	"IM3WGkoHwmvt6EV2dp7eQxnXy1XZ34O/XJ4+/fU5VHAFavE2SeHWuVeiYJI+/ZqD1eo61NaUBSZiC4q7",
-	"7jFIvKZDuPjffmAyzfBQv8jUqPsTL3i2K/J8zxz7YP5Pz9JiMCYp1/sB/+juFvOpoLtBK3tK9T4TWcF7",
-	"eMPhpOie56ksdvEa8kj26te8EloU9WsyudvvsH/99/+4Om20UmQqR71+Z+Emz5QUjffo9yX13ue634lo",
-	"/JSs6UL1WvVO6Oktu5drrtLzN3uqEmEX7MOtc85gz0GieRfTz7jkaugb+NbfLb3WZA/eBGP0rmi93Sti",
-	"jDGY4U5iXs9ODw8x23m1q4tElUUXHAy6mDT73rE99zoX/OY4vFlu3pu/mRm0ykQ3U6PdnWVvbmfVDY3i",
-	"XXK/8C3u2HW3eMs0WXVXVOLL7+vfqLuxERl4S/tGa54fT6/s194F96Pus92GQy5IjrTw8db1iwjN45k3",
-	"gWXgztXbRljHJQVzaFnfiBA79/Xh/imzsoGZeivsf2DN3w3/HxD2fZIigCpZ+AbYUaELa65ts97brPfD",
-	"lx5YYD+NEXrCLYb6rNX4EPnuxiqGi3r0ykbkXIoRgkQcyhDNn9oGW44RaJUWqGgRahVqiIP3gZ4Kwg9x",
-	"Xxrv9l///T/osOu4y36H0JgPq6S6ljqtaQ4IjYC2wNgYhLcKFaHCoUp3HDCmA48OD+O9Y6ZVtcgT40Hg",
-	"fNuE5EKwjaJEmBnOxUhIo5NEjxV5KWLG9Y0mwjZMsfp15EGELbijma6wgzZvLhMF9kwuPOVQxgeiLwNu",
-	"oWsxVDmwy/HChagwdU2LM06NkTKnOIIupyLXIhHJ1fU8xjrXkF/1Whg/X4cnxhFGEWmzetIiswAayIdO",
-	"mFuBVNHUjImjWSa4hT6Eyp+W1zELwCpOVCKy2JK70iThYNDzhMoa1XAocn3sCl7SIgoqaWwilRQnLS3H",
-	"m1HszJbPROFtgYhISQ9DwRR4r/6lBvWInuEJUtXLC23uECy712IbCKe24DuwWzrM3mZtLn1am+5tK3Wa",
-	"7vAAudi8BDdg7bRc+D+0k24RB1wWAgy3l7OQqU6WhE3VenoQ7qUBlwORtbWZnsLZmUh8lGsDi8tfVLXh",
-	"n5NPs+paPOds6O9R90R/nJ8+WwdzNFf4e3yAkOrGXX3I1/rU+4fkq9k1NKSH2i93run6k++xrY/QJoKO",
-	"K/ZSFRf0gX29OId7C9p/cW4QvNsHDphvHi3/WDVUrN/xrkO/g84D26DqyQ54Sd3TspB7rQpqwdCCEPqr",
-	"mlNzH9VLzsBprl9qCCNH7D2ru1esuQypVQB0WRRzEhSdLK1EqhJ1V2uOAE2bJ+imFv4ftpGFq0YCTnBO",
-	"eT1ofcEJkcFmY8WGKsvUTCPIYIpXgB9MaFxwM9gk1VpQo0fjnAFkFP4FhVvLuFFcwczXFyStFAy0bGx+",
-	"qzBpUI9zhxjpktK1LUnKNrT5VYQ2uY8VTrzQae5S/tHimidJohl3cbLreUDO0rP/XCijgBKb6zlixCCW",
-	"hBE9dx8S+GDB4N8WaLgDrXs1n3fZCdWSuAIUiOpJ5RUDlieQTqJKnb0eFfdASDXAhwVzQOxac3kMW1Yd",
-	"w7FQxTYQnqVyRejKirxPGreC69oI96fhmG8bfFq4/AF4YtrPiHaiUz2tJ+OvaIwZ2F0045rxJHm4kMHW",
-	"7d2sMuApfP5baP9XrCZPkiTQIZgYqmf+qnryIzjB9oEfuQUv7B3iBSmsPiWeA2MtP7otLQjNZ4l/TNJx",
-	"pXNcVQTUQxfG22q09+E12z3S7DTbSQQeMza/pUHurBnjcl4Pi2WyxB5ri0lsqUhU9cVdKvFWNSQVePrm",
-	"rOltzEJCyoPBhFlNx43urMHlrCFB4Ci2ZQ4AnRaZFhFxAObCOO2yxBThz+lbweIyz2Kou5ZixgKU/26Z",
-	"Z3sxFNRaQCkPed0gtZtOhGW9ZVQBIyRWKgNGFat5sQ8nwdQKxa4FVAdI6OgJmcAei2sfa0ylC0wMh2JQ",
-	"MOAWXmobhtRn98/lvqlJVayia6ulYoiurbUtVb2qubLS/LhFyW+tgE3ZL7BSRxmv0lf+BCKhISTu5DT8",
-	"K/WfUqfXkUqaS97t52IqOL4TcFqawqFlejAYc/i8lsGBVE5oh4wH+kgNWewokxhmq53XvKORqtlp4HQI",
-	"QipXGQiu2KwG1f/rxhLA1Pi6cZq4ehUri41kDHxvkm5Y/oZsAyyG5oeVWjiC1mhQilA4ZWvLqAyNs0zp",
-	"oi99UN2Ru6MY/qdKZWWQiqq/5giDiR8fHbHgRVxNUj0BLoGw1AwUccKuRabkSKPhR7PpSwCeWMxQId4V",
-	"1CELsro8TWzh17VgIkkLLE9zNiR2cUbHfmacfgtxuRYDXmrhgwOoHRCbbdZuOAT8lT0PQwpQJZkWUbDI",
-	"hVILy+LKlECnOLSWXVTkWTC3ihNe8P3S8dbGjobCRUssWsm+8bwsxl12VtlowMHgNqODdfEkQuAPYL2y",
-	"Oe2B2Gy42I15Csg2c958KvoyNmsc+ynlwsGHkOMl1SwdSQUArQshWL/z1DwATUTd79QBYPs0zhhXzNdR",
-	"mSesQIUF9a5FmUu47S9cjsyl5RRrGrEli5oGW/DYlkXSR1yznNQUyyG7SEaTO3z6qf+q0sROOECgUCEq",
-	"YbDC/RVsfwKLEbwK3pf54qn2Vb2Fqld86bwoxGRaxAzhZbTcwJFoLlEoG9RM9liS0wzxVSHCzb/v6v3c",
-	"DqIx7mgznwnE1lD2mQXUfChub+dU+bq+AOzW61OzRxsRXK1DTvYeG1No1K67BWDrvqo23TvbuGjTXfl0",
-	"XNqMyTLADWb+YGsOzUsH3Wb2aI/98ezs5fM3cS2m9h/7/xD5QGT7J6f7r0/36Un7q3nZbHBtcU5bW/MO",
-	"FZltYmtmP3/cwJp54rb287Op/awCVozh6MN23nqtGa+cDbydEFjvYGlTNM/Y2k8eOuQSLcdFLPEZGuMz",
-	"jKf4Y3Jjzw2dh7thKYBzwIm2P97EgUVy8ezXao68V83ShbQfpUyIyMj9nCYRWhrewOrLkDt2wYAGU9uY",
-	"q9fz6lskmi+wmJwpRD+N+FuBHXUDEgh3ZpP1Zez4Ug6MXXlZdZuqHtLxYiMIY7rHXOtUF1wa67VQWcK4",
-	"sZfY9bwv44kouFFBXZTfQOm3UHxHvBUJpDddg0DIEtqfkP1Dqlnk+khNFPSoEJNlEJOAv/UT8+RuhAgJ",
-	"hn0LTIg3DyuokEeHj9ajQpYCi+yuvBsyZIv22AawPibaoyLXMaK1ThM24j/qyuaOlcvL/OMHSSggZH2x",
-	"7GldAZtRg+jOry6ZQwA9uvaYYLDxCOzbnigQ1jdSzcCvThM2FwX56ZIiJpWRRC5OMebTqZBYkgU80NCU",
-	"CNjgKWAAjE9cQ8DtDl51yEZ9/4mDBmKcl2pZIeFXF7Hfiq524PNKLK35G22UWM2g44GtVOncISTf1sj2",
-	"oZFGE/snlQP5czlxNakVm7q3sXCCgt4UInLEnBHZUyDwoYEarRqOjIHHyiYhIZ7nDOQmoVAj8d+Giu47",
-	"VPRnF4xbS/DhxCk2xridQP1IJuDbb9ekOk90LaESOyFH3N5WjIbQDC9W2bcIIOkF1AH1nAjIZWEklpjG",
-	"hAO+5oObvvSpvrGayWMWIzUkmlTc/vOV4Bp4HrlMWMyvVV7E5tccj3/0lMg/vt0mRb7UpMg/vt2mRbZp",
-	"kW1aZJsW+ThpkVBTft1ZETI1NvHZTizKdLm/Fy/6XIHBQs+M17tWoLO3KmfrXm3dq617dU/ulabPqlm2",
-	"ZRnjg4EqZaHrHJ+Qf1RasBn8v9if8DRjPElyobVrBCAZZwORFzyVbMbnLmuJpP3up1xlopkk9DUMcGGW",
-	"1XH+ombIjd40CBiqa/fWZU+5Rl33WqYDlUD/g4mNvk94UYjcDIUkYafX4Qn/907UMe6K8TryeSfqSD4x",
-	"PwnzvE4oFyf83QshR2afHD15HHUmqbT/9mlFXeSphDaaTUl2u+I7blmCsYwwH9M0GHN2p62MfqXww/ga",
-	"mFZpvdZTrdoTb8OzitfekUCg+WPaEgh8zObvX4/i4skklc2ay/7UkPW1H4FXOagEKjoHD31YmisFmx7z",
-	"Ani/yPcgZIVSXXa6UDaA0TWbyYSKJrT+oDEPlVwtCHGC0PSlnSIgaVD1eDva7KUDnY5kOcVY2oWQBWZA",
-	"gY4Ty+kxngb0KzjqHvFIDhSwohLPTUr9MEG6XxX8Bpsn3qniyuixTx1xoxNb1OGb0d62CL967QNU4Leb",
-	"iBPY7dn63BXN/gr+jA3X0aetCe67EeyNBBg7q5np4IwPEfWTbHE+thTDyz58jeK8TbjsufmQL/kNPWhb",
-	"nP/l6CyUKYGiYVRtNWdk7zZoscZ4lPndBaPaBI1IBzo36eC9+c9VmnxY6jCdedXiqtrSxDZR1gKaPOVz",
-	"f47GBdTwG/a0UzPpgKXUgg0ugsomLbCmD8/rS7pRl8X2kjigOaa7OxhqgFcFkOsSjWUl0SeGgm4o56OO",
-	"nV5rapaH0hFb3Oc2HPX5Fi47UdrWBdhICBjJ0a4vvx8I4echUpOkoP2gfbiQ+GdadBk2o6HO3sK2cecD",
-	"oy6xFDso1bW6Ysx1hPW5EIkiQ19JEsNYwXrMuKsIEAX6B65TphQzdGOu5xVfIxfDXOhx3GXPYMBYLWof",
-	"3JcwQiP+tdA6VWZwtgpXKhDlAy5ZpkaQGoC6aR8Jx3knDDRiqoucF+hczWF0PXRPzKlXcMqKluMkyG/v",
-	"NtD7WE+VjetQNf8jDEq1axx+O6ej6doHIJz/xE5Hte33jOeJ3uYhWtv/L7guTsC63Jr/X5j5b1tpo34g",
-	"YeR1w1ptVrP/bYvtN+0M/YPQpLy9Hiyb+DkENesx5joVwSHpsHbOQtBShUz5gOFSH7P4/YeYDTLBc+0U",
-	"iGtxDFwAQFjgnIxE9akDsYDzzywpQ+AYGPfD+g0TbnRkAb2rqV8k+SEi05VW3UyXg7F/9m78+PBxjB22",
-	"nZOCXgfVI8S0xA7hHAyBEl6e4AH4REC5Y6p9ImLXwwi6Thurp36jJp04LQtr+99JKWLGZY0yOPcP21yt",
-	"NV78EHot4a3dpU1Cgf6S5to5t0s17XepZtYJnmxV21ZRfcVe2EuoxXLfwN0VF0zFrEpTctxT9VAbL/M3",
-	"keUlalBOBAYsyjzr9DoHoLFoPAs6Kx1J5LaJjOsCPDepDLiFrK8DBwKfbKAmgvLvPl9tPkMIuCWpnmZ8",
-	"/hIP24ekyL+4wPqHTMzE9BdoDQsIjny7WGwsFhabE+neIFM6laNgMKRzGsZzSb8sDuZ3V0/uSKcRZF4r",
-	"/dZ8jkgIW5VTZ4+nMQSc2/VB+DrnxSUhbihiwj45jQjFBz1u6dXvQ3E8takPXkHa8CzPN7VszhW/VLNC",
-	"ZJkrc79WJS5KIvQNAN8Igx8+d5qrybRxtc/pl2ZoBFYx0oRtwpCgibvGpHg65kW8FzFXaL9fpvAqTn7e",
-	"f30ajABgNouPD3mimtba5e+Be7myCplSN8SfZXQYfhUIjnHaTvDBmMivgrGUhHFZeBEOr7AwkF/FHOm7",
-	"yGasGXoDbt/IeThpPk33b8S88Vnnpwx+WnzWea6ug/zsNOMFQGaQebOUOmjGFzxsLHjW+IH/gj98ePPh",
-	"/wUAAP//",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDehhiRuGFn",
+	"gI7W6+/u7R9AyvRtU9duE2cEy9apnBsMxtte+RTXZ8qtV0d7g+4TIwT6PRAC5ii/2DzrG5YlA80SPBQY",
+	"0C5tXjlnwGOGbBOq6j2ki+AtFz5uW9i/QXaAi9ZY2/HODoleEK0J50PyCHKFR2sGjOSouiWOSZLRif7N",
+	"+x3u4kpwFLpHXwIuxduMfeLsqhRsAkNRLtOEjBhCBkAU0DJZuFINoEL/KZcwPUMKyHQgWEOZYGkt9ccI",
+	"UcvFQmaaJExddnKtWa2UZnOwbvK3biBcysBE63MhbJ5BLWGcl6gKP5BSzSxBxjMbVqjuWHiz9zWVt6v1",
+	"w5n5+HvAls1zp/Dd2xyz/YOmYxbnRsJh1ezd0tBzopwybSx51ZSaucke/tVutvLeyqddU2eERCqWGf2y",
+	"QmsrN+ZXdE8aO/vtUruM0sa6hlyBJGC2bphyfI2vL/m/GizpLd1goZ/KfO8d1ewHPue6TgoACIndmKAN",
+	"SlFrvGZUs4vUvqUoBRQDtpzLjOVvMiOCnyHdaPtw22YQJGaKJB9dRRgURg80wSBh4/JizMyaDxgsqSCS",
+	"NJUr4vunTBiDnq2tdqp7qXswTy19xzTPAASvRusIQyGGHex++L/gx70EPzIk/f3qLO9kyl5LfYw7o7yg",
+	"kK0HtKJEaQj41ynT5jasy7KvCTblG5Fi0ju8awh6xLAFBuCIEaoubULUtq6Vg6YkQDOzPMmwYS+WB25I",
+	"cgpJTd8u1apBRKVyysU6AYVpURcj84pQPlVlXMbIFeVGRm4jlA43Tk/HORE7ogodwgEjCSD7oaKVpHSh",
+	"5QK0Kko0S9liZljxFqXBvULRCNRSuoGX3LL2ySMwG/fMk092u93uXrVI6YhCgcb+fvvQWL0Hk96oT/eS",
+	"Q3bUNfcu4HW7nW6n19vtdB/399ZW09d8DqxU9IwNWq/k33ma0sf7nS55+Jde7yn5gYvlZ/L58ODiYG+H",
+	"vOQZm8jPj3t7+50uqtt1JOkdnvW7g97+YK/bOdjv9XeLJHGVLE00eTLo9gc9EC37vV6BJuMe7ba7T0b9",
+	"9pNxr9s+YntJe79Pu+Mnye7kABzplibd3iAZHQ72BoPHe4friVL9XoEoz5m6PF4sHvc7PfKQvzndwSjB",
+	"KZ+K94uGMr7bxwo2CmoiClFNLstL8FNmjNXhBtQTGj0ie8VQ1FpsAfFuf/zs5ODkcvGXH5/9+ajDdrud",
+	"cT8Vo/nLbvKXP6eGcJmZ3WMbMXi8id/mMeVtB5nzR0zLx6P+m+0GkdOJi+mG9QAzqsjflgogE5fiHmoB",
+	"vkICvnJz+ifPwa/zOW5Y9/pbczuaFb+bz7H86i18jrgezzDjq4wTCL/WOHJcniryoU8Xq/MxcmVf85Rk",
+	"DDLBuEYvzzYq0ajJV3FmM8/cUCp6QHGs+cw/cD2rzxswVwhtxCH4jXBjwSf3r5EEcf7r3IM1jqPyzvv4",
+	"f0Lw/hfAaHOgU71jyypWquXzZW2xDFbkZQyvrsmP9gUyCM/cISda+URsnyM8sFmhhE7pdrmh46aMYZgg",
+	"gZHWi8dgJsCSUr6iYnWM+k9dzRb/rGc2oX5NpYmW8sIYhhfUvanOanQXbdjdYlgjlMlnSLO7/8qs0LFV",
+	"GUg9icpTCQiFKqdqMKvh3FP2ljVEym8pBpYtnjzE61T1lQT8k1Ayq+6dUAVj288oH2kzndw9QKaMN+G5",
+	"fMc/AV45JYuMy4zrVUQ0nSpri+MRRCacpUUkK6X4VDDMOhLLNHVQDRdwKyyFzBIo0gAIhmujpuIHWoPW",
+	"jE+haoxOwWk1wkwQIMRkKRIEo3l/8mxG9a28jOsxeG4lU4Oj+Txq6YxPpzCb3HnZdq09wsFu2gNky6F8",
+	"KTb3WNDMwvRiQ5GNlQPLN/AUVM+UgnH5fNVyNOe6NFers20HzLsOe3fLxhf2sVdMU/N2RDD1oKkWKrWh",
+	"TwV8vK00WzS2sjBkaueDtDivvfX35xi4+f3VHh13fMf6Fh/wDiaSzUaNNfHrKYH3bEzzW6LTrgGnDVfv",
+	"4/M3r1+cI+ZsiRd/fPJ/3PgvyY34z3c1mMa/Mj7dKj/+dqcFTjRM2WwF/tCNjZbrmvNlE7yzdUdL9OWW",
+	"YMo1c4EU6I0z2K9rT8kglNwwXt+9CW2U98J8nwnNx7QSZH4tfTFgWbtclp4rK5d5SrRgLHE4OL6kcRs3",
+	"zW6TGQIJ0KXRVBTI8oDhwBc294clr1jC6Rk8FFLgbUq5qDQm8DTwj19AbjcWODUmh3sYD6NTY1bw3VLC",
+	"J4Ucuf2cIsHEgk/Uk6V2DkAdsI7XIAt+wEicS2iuDU5U0iHzNzcCOH3LxnLOVG2ydgXhr66qYl2UpFr6",
+	"tQWIrq+o+JGmPKFNqZXHZM6VgqRiWJgqC33yzzckVUJm5ihj9FIRSrJl6hOjx1LojI51fc25YSUb/Q7K",
+	"ynEY21Tyd5vAM3IKrEnGrE7TEO8Do5dvfYiq0k1mLsU6J8AVo5cXwfViclsAKcGoWhkDarq0YFtVahVj",
+	"8QHB/Pu3oVmviWZm4uHUKvQqzg1CHAjXgI0ZoZSjCtppJp7vdoVhqGKhC1jz5OG7l8/IUa/XjYxRBRd6",
+	"+539Tu9gB+iD28NslsUiNfKSS/H4bwp8g56xnEU/nrE5HGRz+vkHJqZ6ZrEk7KyUzty+f3FGp/XDtkkW",
+	"hrevbOm8mskrEWEihQVYMDwks7rhH3YOO7ulwQ9bu8NWq2GEB3vm/NSaQQTr/w1bH//td+3/Ov/DsPX7",
+	"VnnoUetzeyrb5se2uuSLtoSh07TtOQUxqosYOu/YIqUrlAnFGb/NGKS0QvJKtmTkasZsFz5b4+2Cl1iN",
+	"QBjNUp6j3zj4IZtUH5egOuICHcrL5JDYpUwZFbea3A9cXFZnEw+X3e7ueJml8A/2lGQs/WbYEuyzHrZi",
+	"XK7D/uHhTpR73xZ0yjrkeAR0ANwIm6tl3XLBMsLbXfj3j5AJ9s1+1/zcPxgvMyWzby5/6i+Puz/OevPv",
+	"pj8mvdXevLt8cvXdX7uH/zmpG1QTV/S7e4d3Wf0fJG6WeiZfUD3zHA76Jip7xfneKtB9xw3p0wurA/4A",
+	"tVxw0NA0ZZBxJRKsuCSMjmdkIVM+Xg1InMXFDJ2UTXQEzA15heYwdxljsY6tH0cNxUPIKW9zpiftmdYL",
+	"uuDtjGoGS9y2Am+nMxSlbY0pUU+zb7pP9Te91uZTvs1SetK8hWnWEYjqkBCYN6UiEv8U0MPM+crPmWw4",
+	"5foJ//RNr9t9evVN/2tNmelsdTyxODrF2Z7aCWgJCVihNz0EWoM8NbUcj1mJrXvhkCcym4OBw4XeBduO",
+	"fubz5bw1ODyAMvU5F/h3z8/HDBaz6TafUI1Db+3RoxHZ/fT59w+UdUb7poHFNflUZDsmzGA/mp/P6/bZ",
+	"hw8fjgPro34g45nZaGLKUGIePNkPDrjy4fYtNNIgGaPp/Jthyyrxw1aEaF/fDIvwMiDytpcU11Er5eIy",
+	"bAtdncOxLXoFDMDj79rvT8yQve7hujOb53Nb51uZrIpVHK3fu8OvY5Tf3z32l/Imz+VbAF8naPNccx2a",
+	"dvjaxeLI3zGauMX3T1bGPmU6SP0B8xsxklRts7q1Y2hiSPzdjuWBCqB4i2NB5lwznDCAvXYkqjqIH7jS",
+	"4LEJyKGqY0i50mFrrC2GkHcgaVgZvIFwXf08Nti4hxV5NqM6QJ9ew9RQbaPJOOVM1IxIMZF4kVNlcd7I",
+	"uZswf2mk6BBeM9ZclpEnNwz1xydfebBNPFbuyJGXNDUT2XBd4HTcguleiIQlNmO3OrAXmFDuQm02nF4d",
+	"BxP+HeUx2GfqB9H1w4BelG8mTaz/VtoezNi08qb9Z9trbrsJAEanZpkwdSAPPzpo2prhwBsqjOT8Lr93",
+	"yJ34Wfy5kKJauiMwf4sgLA3CyjFfPaHuwjCv6ZwlYQ+D4gheQ2Fz4P+KCM3bk/NxzVGyyKuUKgPKM02a",
+	"hsOumnjmVNNM33x6jEsdYLYiCrtqFppJQqhbkKbP53Jym287dIe6DwupG78Kz233yVKidPHL3zFoAu27",
+	"rcHy42HuFcsbVyT8wnZjZErfqORYyfY1dZ1uPqTPOm/8WyPgvEPgblIOjZbKOHzr3ah2zChujFneKV0u",
+	"Voo3EBLzk2uJ99YVZxbHaTOa1y1ipSi64joyF2o1ogVeu8O3XWlW09TtDfVfx2vbf/2drX1spDcWR9bS",
+	"uwxKVv58ATOsQW25KIyj+WCGgkXt+2NFUNVktC7o/4WtTGtF/r0OEjMB6wWR31SYJZ+jTzfoMjatMNdn",
+	"Smd4uVqyPLbidRyeWppDc0ZrN5C5GJBwE70vg4fen1jLaQvxGIypTnuuH9V6Nbo4KNCjtxjWJ3kZtqgq",
+	"D8tchnFcslXdEMx1+3RFLi74xSVbrf3+qZaLRdNSmYsBSeoMUbm4y6Lgk82bzRrE6/Tgsi387erk+dZ6",
+	"cF5J0iCEcE61QujMJVbfmgoYEG0Uu9iDET4P/sPq1zGTeXvZawfQNPtgAE3zXwbR4juQwIVzG7/faH8s",
+	"fVD59ip1/Vf9mjd+c8r0dh/8wPUsyeiVaFpyd0PtUXtlL2673tflJ/LNc/K83jkZaIsPFOHg3AUgc6M9",
+	"5fh/pW22zuf4+4xNWoPW7x6bM1MKs7cf41X1+OR50Eq6cUhvT4xIxOGQY7EimDKrFgwB2ADm5f37k+eI",
+	"aICxDCEFH9MUUFYtqBhgxjVNKJegd5zMMwhVrQu0LOiUkRGbcqE6BNowYYqruRb/wMVlTDBC4A50+8BE",
+	"ZuwpJpZIMmJkThNGlotOGWveTgljZk0xhF7/EPzv/u9CnPTjcfuvtP33bvvoon3+h3sLldaefK8gVs01",
+	"UXQCgVDFrG/GBRugomFQioZCExQsv4RTYzJhY6w87zS0ThiKvHdCRBI+mbDMIQ6xTyxb2Zd0yClj5OM7",
+	"pjPO1PlDACd4nOGfNk5VbK1gKV5upbDO9d5M+n9r/9edST555bq6VGmNGwQlrRTpinDksvjFGZ3Grg0F",
+	"sp5iEe62K64Yifd6/bhD4kcxtjxbdQgU69EpAKwoQl2UJSJKYvyTgq6cMcyPWWTy84rMYcXlxKzfw/jD",
+	"Y4jgxxGJh63d9vTvfDFsxTsQIqcFO5vO2TrqT9qvbDuXzTbsC6G5Xp3Rqe0AMnktBWsg3FlOIBfZXckl",
+	"YPUNDAHRLMCOQLZYPSpG+Lki8W53LwY2hjpVTPqpZjkMRW+30+v0d9ZP1oz2bjP+gSq02ptEL08K+Cqg",
+	"mfl5R7ZyZEznbEBsdkDxYMCY/AAvieV8xDL8KY5yked672FhDAH3MObokNFqKGL7uL1un++QYzLK5JUC",
+	"eJ8YZnEql9mYxSA/YGQjIyEUSyfm2IC+cEG7BgfYiRrvUHBF+FTIjCWD0DjQMyYI5qnBiI2sgeTliIA3",
+	"glASZ0wxHZOrmVRAs5n1C+KMSXfNOpolaMPo26DN3iaqHyzfifgPEP61qwjikioSFz5mlkBmAORJx2xu",
+	"+MTQpEhKIJgFu/ViGeeAe98eVNgk30qSjAE1pQh3a+lwSv3Yk9vM2grBgHglAkD2Sm2iA2RNSXAis7kR",
+	"VXCqOsBNw08LC0eaSjG1dwEn2awct+A98op/C+zDPusBilDqMwDtAY6e9KHwSTBkzqiwuVoc00Lcvipl",
+	"Pux3G0gG8wqJlTDoOoWPNAfb+/cYare+jSaBYb0X61THwMFxR00L1eKmoaB2vG4kuf58x4FYh0rTSKw/",
+	"5usqsEEw6o6zQduuaTJo4n3dueRm5B2nYoy2ponkvRe/4kycgXineVybp130Hay4/1hKLCrwZfVfCjmc",
+	"NsH0D5DLCSguIFuch+Qn93jdp929j91nrqMistxNz4VYdmbsm830LQ4Zp1uTNGOT00Agr4exi1zrJKiZ",
+	"Xi6sHpo36DUyn6rLPGAzyBvUaEKHQvM5i6CU2kLiwCvh74SuUFwHebqF7Lq6Odp7c8q0wsSzdp55ttHD",
+	"9naXyNX2mVxrn85zvq7zpJDXUkMoEVd1O2bK2yzfyE/P3a3XUWMbzpveUt8V9DqqwR2/6VVlrPPrqARK",
+	"ctMLCvAn98XqRWR9n9t9fIJ862IRGbTO2ChNGLvZBV1KQ97dnoW+pcl3VLMrutqeeeZcjaWY8Oky24iD",
+	"XhXuv4Zwn9h4wY9PXgdrHfZYvvnJt+7WexNpECj23aQzNgF5pfOSfVxlGC9LguaroRVDReCyv7d1Dcp1",
+	"tljXpk6ON27t2hacRlZUuhVu+Kq8YeR1VNOc6aa3VPpA3dvau507Buhrs5AjRhY0U+b4ouVOlkE7Srvz",
+	"80sAEQk2WE2XSpue5ZulbC3nw+yti7zNyAZ79lnwZDiO0hEwDxoRbyr/ffPi66imwOqmF1VKuu5tcT3K",
+	"PghdpaVEwO1CeddTEmN9UkwUXSlyBUCf5A26ukI7ioyYsUgV1ojYdvrss/Y3FwTJUORdxIHWKFHCBexg",
+	"Sa/hjLCVxRZsUW0QcRPVyy007pfoXGEziwyVQrDUcRc0cOGvZjd8nUPlZlYgxwpgfcHFnt8/Y+kCCPdi",
+	"TnkKMYotaQUJgBfavWEtdYKP3a82FSj/eUf3YpNqmG2hx/8Wk52Ez6+d6stCt/17WfrcoAVI4XztjVkE",
+	"U45cJ+48pIaNu0giza0lHeLDhw/tcjnDOkWiXP0A47Qq4hmfM7nU22uKOn/BDZqa+9TX2lM8IcXeX2Zo",
+	"96d+1Rs4W2pi92tk3QdBj//BVovrlo/Izy+gZf62aq7tqn+zMhq0378HAoLTN0/2MvNAZ3wqpzYeaikX",
+	"BlF5AiKuvv3/HbT8cfFNm6jlz0q99+/TbL5R0IMq5pLOv4bEK3SG3oKwQY/lm+iZf+peyPhaEibAQ1Pu",
+	"O+069KRsooGNKv0Xt5hoqV3hBu6a42Jzw3uR7mubOq7CXpJ2x8U4Cpek4cjh2yxuSYmJe/4mIrz0rQ/v",
+	"dd+o5Rj2i5iit9O7GKA1pJvlK5nwCa8rdv8QxsQrwfDSRnMIAes2F9xz3dCU8Bf1Vf4ruRZhoWsaHf72",
+	"rEPs1WiYPbKJyYJd+c6Fvj0l9EdlEen1D839SJ/aXnvbkKime92NRKp+/N7o5IqkgU1cFhBkNQgSuwSb",
+	"+KnnIYumJaYssYSpdDTbiiqlvmA3k6T42Xujx22ap+XZ+hYQGBy6d9SutNzEcLZ6Vfh5EDkBLu+NAicH",
+	"Mb5HL2cIY2yPExgpeYgNYwwFd+C8KYMcfwXFrNrTZ4uFqbTGuTEcWvzq/RHXGPnhEQ3YR/wTun1PsSTx",
+	"vaCfKE/voKRRfiE/scyI5Y3OzTf5zWbYo4tlcQhrH3/+bTjg66jQMeimh4P+RMD7JSDhmzdAAYv53tbJ",
+	"xXK4ViShmo6oYt4PU/AsWP1TuxxNZ7kJedUhZ9nKOulSqu8z3FPu4fCPdzP8KnSlSguKX0XMFaf6Wmqs",
+	"lNh2wdhn9EhcmBNmM9esfeLkufXP5lE5nVGhuIND2uScOsufuOflAjwXqpeq6v50Oc8gHmsQ6rc5C7ZO",
+	"i4lqsO03FFDHIYD8Pyy3BnVV8xcAqUOejZaSyIlG1M9/8vwYS2wb+P3lGeQfsLa/gVVDlFuZ8b//soq3",
+	"17iXVZjdtc+/r0GrvW9vqAfjLfl1qor411C634tFJs0YjEr3LF+PO6oZv4Z8gaiETXrTGwo4qL+mbIOq",
+	"9uKtMXCMYNLBUDgkBQsJ3oCqvMXKNqAT37x7akZwr4R9EEI3R8TXjxHFtNlNdq5kLBMupr60RLBGUNbS",
+	"HssxXtftLHsXDPRDJsU0hNP9B8Zuot+auESZWBGaiPoDjuwC5DAkW92/1PSz8kB8UOVS9bm/EcwWZcmJ",
+	"heIjL+h4hvEKV4Y0Z/MRy2ztCdwFfgJla44XmWFRzV1uS8I2JOYzcyuQM9W0Pskey184GzNXMNPByhSP",
+	"z7u/v3tQroasFP3MmxCIPsxWWHHkjjubHmvE1oLJRcpK39u3tTAbfO0E+JGm6ZsJYEjflKd/vnEdTQiu",
+	"Vke1q5lMi4hpUF6gWbMbww3EMItDXIKcx88n+Fivm0+VZhkFVQurFOqGcMkF1P7ZBkrAZIBMaREwl8Il",
+	"ptYgYTr89OpqSTx+eOFdeauC2lchFmTdILOl8PU96+trK2/NQSS/1hK7E6yZthWivnv/+uL07Pjd2Yvn",
+	"rah19uIvZxevXpyeHn/3An8u//jszeuzF68rP794bR63f51enL4+fnv6pzfmtmfvT8/evGpF8KWXJ69P",
+	"Tv8EnzJ/vnj37s272hXIu2ZtRKj3J8+pprch1nVYHvMRB5APRI7+xsZgXITMXcUEy0M2kxyWtCzc/FFZ",
+	"Ajzy/R+2kk+8hkGPERTYjzjegkvrt9FZgEEHZcVLxbI4wl75xHbKJ8cnYNzFfnfFhf2LcBbrtl5pVbCK",
+	"SUJ7A0fHpkV6txRBCjlNMFhF07fBamAZVAli/N1SHE+Z0CdisdRxcKrFbsPGDjq9UIj2KjzizLSNGmak",
+	"WwIN9OEnW92L5TtFvlgvjgvQlfZMRfgim23TIb6bP9RJO0bkiphBbyy8n8FLa8V3v2sOrrL8XiMbcYCY",
+	"QGwTF7KliMjVjI9nAc4OydiCUX1HEbpBLV5hh7tH3RSCE7HCU0aMzOnn9milGRxke4f7Tw4Mp50YS2yZ",
+	"sWdWZ6nqBr48AntkBrX3DrWQxGq5YJliCUviAaFktpxTQbSUl0SC4z5nNgx35t7gEAySKMqTocirNFiq",
+	"mO1VTOKxA8CNB1DIAUYbVZfWwjJs2yFxklEuuJjGAywetp0bzVcVojeFeNx2YjAmB0cGaWBgrSFEO0Uh",
+	"ZBW22FYau3O3XH9TKqeJSsGfYskM/KU0TVN3yaVoRi0/XZQVDcnSEB6C0E4lUBS1HC2grtLmz0WtfK1q",
+	"T6rjk1cNrMAwbd7KRVvtx0UIdURiOZnEJGUUdWOiJTKDCgUn4KbJyaTh+2HL+Kqu7lovJkG/RzAWl5nA",
+	"etMcdqkooXwv+RvUP3vbdbHD1PqHzvicKU3nC/MYcxmRaz+TAzXC7ddRsaHYTc+/DLqd5Q/7wW6mZwTD",
+	"Po+qCw69wmHXd/ATmbI95u/3K4aD4OVFO8ftyznXGsTFJATltMvZyZWHmyRoVIANvKXS2lion7spXNYb",
+	"iJrMcKhyh4WzI/OTJMQUdc09lkLztAYecXObSCYsvYkUr+Cm67zhzqaMeor3Xxd6ft+ZjC5I6LIGMQ0E",
+	"+rbe/eXuaHmgissVfM0R3zaWwbrAgnYUvPZWq7F0WvZaVd/3VK1oimENv12ryEsxt9juMwVpVatUlgTO",
+	"lof9Vt6OoppxXeh23HTQ0LCqptQro9SYp0w9GFL4kVqFaMNVLCHq3uBBoiI/HX1nDDPkhJtn5lxQjcSf",
+	"08XCg7iC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L0DvNN36zlx0dwJoT9OdUAWPd157Hlm9tnAU",
+	"4FaOWlKwDbZz4VXrbw2oc9OtwVRufKsn5U13hqSELpEVAOYqTqecM2c5eI4J8aVLaksJjvPOMjH4mpFz",
+	"K1scSbQEyRuoSZt9yCtMtV9zmFQgWa8yqa0EBgI8JdQJX56y0A0pMMkApNB6ZRRbYVmoNUfXUm+wBwpR",
+	"gmpER9RiDetkRo/XIqvm8oxAR/MOeTFf6BUeGZDkOaZzFtYxbWSrvgZsK889RVdjna3qMbrrHcUIlaUl",
+	"mRqVGKGWzGBCWKODvRDWqOc78AXoRt0KulFZvlagK5nDGg9QxHHp1p9Ep14DqQN6zA8jbKg1IDHKU2Pf",
+	"RVZPGjFIos2MjiiektjpTYm/wytj+Sn2lMQoIeNoKALLMnJwiMXTTwrzRGDkRk1GbsGUJXWWbDQUGEI2",
+	"ym1gzJhjrmhb+rmCBWhnlcv2ool4k1XXAJl8LFwhY+Rna/GTHe5b9cDf0ir6vOAZU/dvOZixQm5GiFWH",
+	"YgVRBV0e061MBeDkpbpvg8oN2EeHzXciqEsfWUUL4HICtdRIRssvbhIu6LBWLMOSw/kL5zGb8M9VBviT",
+	"Tey6hHNgyoWCwWRsLKeCK4YYgCXXVq/k2dovoG+qy4sC9umXXv+6isUJIgXgvL8ege0HAvsqZUpZYnZC",
+	"7/BavUHaRFqo873p7lO8yybe8vE9Hdr2Zd75GJqT0DHcluxpaU7xOmsiGI5lIM8V3iltp3izLZHzVn0R",
+	"k5chikwk4P4zknLhTfsIxbE3saDdK+GqcFwpLqYpa5vnSvxXjUCG6K//bzj83O22h8PPvZfD4ecnL80/",
+	"j16ePzJXVMPF5qdqefcY4tsNHU7ArPX9BKhDr4O4wsxsOGn2viHS3DWw2zvKG9jtd3o7NXogfDHPEig3",
+	"HYTW8YBReWwTuMBfOCC2/52FAA3e4nFA3yzoT0vADUaXtyrt973u0c0BHCffuWhuiYgODosT7vMDQHqX",
+	"FZUi/uJub3/3oHsDCCNwfaH9wk0GQV2tR33Q8Ti9oitF4hEQsxAHwp9ujv4UFrDwtQLxypOo3X+422vP",
+	"cysJYIdhOEsxVp+nsN1BPg7aO20m1XwDpzqZbcSZV5sAGNj8YqUVqnBegE9kZiEG7SwVNk/Nf7fPqVs5",
+	"asKaxnpDQ0gIN4ypgApx7PPFmwwK7ON1A44w3HQLhWTzo6pO+rsmYlbQ+xnfLOpzc7Bu5Zx5R3UIBYzL",
+	"ZgGKe+u3dm+DbY2p+i5j68a4KKxrvTuwmIAU+VAvhBAkoBTXbBR8rJCmuA48JCyN9xMPmpiHyTS9/mZH",
+	"WffQ/Odb859n5j8vNj2pBLu6Mb/SW6TsqpBdWXCqlYlQenUd8xSjsbeKY+e5CKApBA1vfMT4RLvwsAdh",
+	"59576zpkwwobDckVe2Gof4Co1Nbco4LEPIFgucO9H4oC8D0Jce/dKyFIccnYQrm2f4BzDxjQz8LObZZj",
+	"47rAeWNCxQfX+9rYkpEP5A+M3gQqFOSVEvAOmKsLmmlFUg6lT1KBrhXDj3GnKcOiEOaWVyIIUHiHL7bA",
+	"0GqTEeY9gBABPDYjjfMmDJlFyDacErurPsZ/Q9YTT0DkXl/XcVqpT992MgJ11zwHzipsHRJ/uY4JVZfK",
+	"I+nn0ccgJqWXmaiKj9tFZTLmvAIFfOqG8Vo/mBuy4Y1lJqzX3EUzXJ5Zg+u8iZig5G9HyGMoBLeuhQ6J",
+	"zbLatBOqg0CeO68fqFxvwQ0aONe4gmRL8dRs1zldQWYKuISIllOkwBXXs6GIcyMnjsiIjSnq2VR7A8k1",
+	"uwBxQFPDeBaOVkhtK6eDtbP8WDbnysLR2U/5PXXisPjqokNkY+cGWgy7u7tHO84vSSZLvcysqBPk/dmz",
+	"MMlhxWhGwNP3lAgG2RBW9HEFaCRELi2Auj+sEqpZW/N5yfDaLRr+/W7htHrY7/Y/HrSPzn/udz/uto/O",
+	"h8Pk5/7HHv7rS//6Z/frl93rnfbDLlz6ufex2+6f539/7PXhyd2P3d75ztlD8z/4pm5793xn8LHb3jc/",
+	"+H88HA475qW96Oh6548P//rzxz+0zxsf27lDX5BtPC+/nIuh0WuAO2DKtDlJJ8sMdgz4/ODsQ83ZOhIu",
+	"2UrZViSo33qeWC55SXkppfWZP0Plpds+ou3J+ZfD67b/994G/671F22bCWk9HZay543SrnhSbyXu1oRI",
+	"/RG/9gjA58/YZ10T0mxOF3zm27XeZfSuFew/YOhYknuXwTfl/BTuvcnGNa94HjwAiQ765t2LT57BrZU0",
+	"Pfi1OOhmQrxXLLsLGVz3NXJSUXhrztMquTayXF+zK2+8bmVY3MGWrfTCbqZl0CZywzgm3n8dlXWAS9bQ",
+	"FQZEqFMIi243D21FvmdsYT1zlCg2zlglQfpJQYyaP9e50w/26tzpJUKZMVdpc75WT8sL8vPwT+BwVjNj",
+	"IICVDy3CgNTguHnJWZrUe4OPXfnDxNzzAI+WSkHJOhOYtv9+/tHOvsHEDUbxo0u0r+ZolPzPLl4KkAQ6",
+	"W+qZg3zexAWNDWGqcdRKNLVdvfaL+Ko/5gcnTrQVeaU/LCtoDVpUrEpUVM3SZxNPX7AS17UmVp5m7/x1",
+	"YEYjA1IPIMXoeGYhIGjIOOF4drvFZJPbDNGpaI25Qa1Ba04XH5GS5wU61XXBPC44Mqlvao+57WFtgaGB",
+	"1c0UY7CpMPHYv8DcV3RpWoTZiAiZYUzTZziDp1TkdelSkBGb0XTiTC332joHRMLVIqWri01U2+d4ryNc",
+	"AIKxvsYCk+itteJjWVSR+C/tN6L9LQy2/WYSF8rqNu+12NDw7ytF4XJrtRprK4TZQvrUnVRB9tImtX9B",
+	"I230WaYrm3mW5+kJaCVHFwsmEhJb3QuaaRU67t2isOf4HqoPt6jkwqS4G6MqNoCyTskMmfYmLjXkC0Mn",
+	"M4DtBB8jFqn8xuKYeaZbhTIxLMmAJFKwGKVTnuHsElLQRxZb0wdcPFfeK6jzVoCwmoooLsYs989C6mFE",
+	"/ia5QO/UL5r6RovJ7XdIvg+KazewkrbdEFKw2uSeO+QZ291TSehyEyrTxX2sbpu9cMbDutBIEUgYHFip",
+	"NDw1ppj8mNfYf2zRhP67/bszlnPzVb+pnCVQqLjaK/ojGvrx/tvvfv//DZfdbv/gwaM/PP7mj//v4svP",
+	"1//VPn84HHb+ePNtO1+60cHu9b8/zG89D/7dPjfXe9fB1Z0/DoednT9sfn/tVg06j1b36qMY4gEM7iGa",
+	"TqE0J5HLUcrIT0upmYqIYguK6WajFRRWUFXTO5Ucdg47uzvlcrbu3roT+OFw+Ojnj2Q41NH5o4cfHu/8",
+	"cdj6+G+/a//X+aNh6yFcOH8UNd2w88hduZt3LszGbZRnNvMPJFqp6v1pILzA2rFoFCjJ/rECaqs8+4Tp",
+	"2k0JWvgMtASW3LHW/55z+beSjTYnclNtoSLvbMWAJdfa0gHDZowlIzq+fCbn84bQ3cr75gPl4kpmidHz",
+	"jVbnYjMLqsyG9J2asdyQNlafeAFo1I+KTdq9TTC5HEI+3DP/OajXMjZ55LZfqBVzYJk1lKgY9Qt67aJ9",
+	"5YAEgZYFsJ6arZpjjdZg9hpb1QangD21zQvIIOPOdp1fQT3ohF1Zgw6s1TgAMo0Lqd9lLdp7F8pmTRU9",
+	"w+eB79dkgW8iCHIiOklQl5YV9tN3zbAw1RpJEVsBG2NAoJCGQ+1CWC4fyWQVbkjXeNc2a65TW9LmJsMp",
+	"kCciiv8d4aNtartLLQRSYvb3SoqksB5aygs1k5mOI/wjlWIao5oql/pCTi4yKqYsLoW81iTHb5Aif4tD",
+	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGfyI9EaoVAFNq22HbZVSNcMp39wWOxSZbriW8Wrl",
+	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgS6yVwyHlCRfBj3a1AtAkFOghmnDUCpc57BuLkJGGH+w/gU+MUoud",
+	"4WrZtKDrN6HnEIjxuxJzKFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
+	"He6fGE11Q/f9jCnb9oSSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPXWPgYGwZzAeTI2wWbpe+Qk0SR",
+	"OU2Y0WDz3i0gmOXEY68/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
+	"Nu55HbV+kNMT8VJm81vGhAKcMSem3xwv9Yz0O90cgwvoWvUGQVJQrV/PdVxDJrWIIDVi5Z7z2OyIMILy",
+	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxjIuQg2Uk1AK//IP2XeIUTcN1unpy4lvNB8jY15wtQvsIZLxbJm",
+	"GK8m38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
+	"ltwmlN4IFWYssQAsLLBXy5h7JTMMguQbOkoxoo42zyZJsh2Sg5A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
+	"1QXlN2LtYNV0U7UBVxdC6jrhlS0Z1AFjak8YhJwyDT+qmlcaSwZSn3nK9QqoQScTkOi+xvRitLoHZ5dL",
+	"oXVLmFfDcpGb+TbhIK+IlIKwT8b0KSB6oN16q7KPr4Nikrca7twM6+H42rFC5DbIjXUZxS1SmzGNfLMG",
+	"uuNeZu4Sa0uRZgfuRadYxSpzNg45EWuTnuawUliOoVZKszn2QUMwgE3XtZl9jQ52K8HzPRfVMgh4y40L",
+	"8r391pomC45QESTxA5UeUrGCOiM5QfLYhhkuxI8k5pnaiSzBPIZawtRlULHt1EpfqxW14BPg+2xFLaRv",
+	"rbJp5+F8nA0il1YnAp3vLh2mRd5Svxxm9j7TtQ6skot1e1l8r5hPocjiioC0wroFqi2Yy9qcNrzL6JyL",
+	"5PaTKbFiMDM/gAKZCp9Zw7OQtlnlVvbZQtqsSErFdEmnLEcJMJIrk2lQF2PTVaAngqYj2MsQK0fPbIf8",
+	"aLjAmPKajhQEHeZkwliiIvL+D93u4X40FO//0O/2D+FZ+OcRGbGxnDO4o3uM4WY80YkyiqoYY8GNZtmc",
+	"C2PqUujQMJefjGEBJ0WAwcAVuWQLTUYrDcbZUJh/lVyBVdf64W/Ctf7KFaLUgJmZSw+czxC9rK6rUtmD",
+	"IhdMUP54utBtqVS71++ODHdtnq1zD/r3a3Z1l6y/qJjzB2I0Fss0jcG56o6c33geoPkpTRvSAX2ab12R",
+	"cakfMBdYJTcglKTSbPEFzVB4aDKXSpODvUIFnZMiLjJtTwVl1sHmo2HMATc8JYmcUy6GAl+ZMqo00VeS",
+	"pHTEUhWBKYiZgnHH+objDvlQazlCvRnIB5Qzgo9lgq4a8vrl98/yYBxW0QxFXtpnhMt4xsaXDgX3fvMV",
+	"XA2S54zhsPPxhJ9/fC3OP/746fzjMT3/+EN6Dr89T84bbNPfTtJDmDheYcRDoiU0FS2zFhHy9geU4cKl",
+	"0AgVBJaGucGcyDRDm8RyylBYVnkWESU9oKBvl4UuCUB6oOSSrUaSZvgiqQwLkZSBz4K4mQWgy4yqFUA4",
+	"LaHPNhxl0ARzYMMMSsNmkcLYRAqQNYYib6qB+uJMZppYNrDoxMwWO+eHJnQrporEdDRO2GQ6i0EK/nTF",
+	"Mr1a8nJ8rN5pUZb0h/cv6QsoWbXCyKdAYtgLHqhxQn3aQO8so/1BBmkN4BaOCkuNm7DcXPk76dqIXQz5",
+	"brFXH+eM2mgqGLm20RRNy6fPfeF2WWCuT02Jkq7DRy2Rs0zamOTR3v6TnXtqe6EbHINcEbDxbQuWQooK",
+	"eQ1VjMjXZj9hONj7EZRNDinnsVQhS6Cfz7q4uMswqCQXbATwFqQylJDIa3DI8UuNmdT2ulPRglRqSC1J",
+	"5bTs4Norb8zbZO68NaxqRaDOlszBo9pmjY4uQS5P3lSz6qNqiiqeFTH6bN9Bw0jrMSP2j44Cxt/rdutA",
+	"I3ztVnMeUR133Zh3vmFyc+zaB6nHsfdrVKa2zHg7YxOWGZl820/XJze5kjMPGevhUD2Hrdn89RF828jZ",
+	"3IDrNEoZ4eDwn3Bc9QASPUAXuQeAdKMj0l8QKx00NdvTM6rp8wmrN+JJAv9uatwa1fdaK0Cx1/WQyn8N",
+	"n79kq+CKz/lolbtH1bYUtWB2NJlzTP9IDfux5MJyBOT76plMLoppFDn1LJHMDxOjRbfqGvpHNd3qo9r2",
+	"7FG1PXlUbPQYVZtEu4ZOFwnP9KpVbGxcAEAsN78tdvGu6xta0+u42lkrauqxVtcKr9zYrs7Thi3X681W",
+	"l8kAgEjWHj8+ActEpokFC3SOv1ov28LYcTcfx/OFfmZv/gXiHULpbAlZxmqzsZ2ETwAsIzqiNnv6B3c3",
+	"gi8ky7He7MG39mbznOPRe0fWx8wggL1336jCPnKjdSQZnSDyI1ihm83hHdy6Mc47PhRgvAPU9CbPnJk7",
+	"Kz7Ne6LTlbWuoOkVFI1gD2J0u9ptstk4f7Q310Zl3JsK5ybuC0sLR/zbuViLW6wuTjN3m1stQMmcyOyf",
+	"pnyoZpPWxwvA+ermiUVVl8IYyCIhcy4SSJdeyWUGKESYKL3eJbv3m3DJluRUfTasvYoWJnQtcHVndGp+",
+	"/PbZW7L3BJxv3k9vCLtg2YwuoO4cXml9aRmbcik65EMObxz5hi7Q5kmgyytIXXcvrmSQ9npFSJhq8faX",
+	"frR7/bD98bj913P8Yfd654/2hy/9650/rqHMRgkINjn2+Dbtyj5YGxzyBrZJDViDVAX7eEBijLLZXE9z",
+	"UD9Q6EZ86huOhWR+GnYai/JzH2J7Mw+zZTMfj0+IzMwfECkspYlieC/aokfZBu3J3BHJPnF21ZSSAVt8",
+	"xNCRtmaB1vcNs3FgVBc9Wp8IynRoXlfsysaht3oGlRSaTDjCmW5ksBd5roTI3q8a7bdD9rJK772cWaV3",
+	"5d1AmpuABSvnNaGalXPcqAhVl6ho3iYU8is4jt45Hak4O/g5ryE4PiETaWwLRUZM8QSuSUS8ppjtPKNq",
+	"TUWHkUBmN1fRjTej1+4/nl7rXVJWI2RaczFVW0HprbVaoBAKT5yG2icspza7vlQFdT/Wzj+jObKNAXBb",
+	"Vb4C4IQUu6mtIJybOd80+PxiMGby2giEpPMWEGqEdGXV/KckTvknFhcVFNvuAUHxnpI4Y9oMNn+peQZQ",
+	"avzrRmwogo9U2y3AsFpRyzyKFYC8qTVvQKsQorE1yTgTSbpqRQ0o+17JL9Qu5k8JttQZuIZAfKTgjVpQ",
+	"PWOaj9cM5cf8SGnsC+IwOO1R6mJdGKNwRyi0NzF/IOoP3qzIFcsYlF3cDOW7AZrv26V2GCrb5Robchbw",
+	"GRBDJYA5IU69c7n2UE2TMlpbxrs1AkodeObbpS6lUG2L6IUpPfeZQnW7LKWyZog/1+kV7/x7mxNZberU",
+	"jKU2Gdf30V1AY6uG8isL0r41DfFxBJqvkvIOePFl6twI2l54vEKq75hWNqQDzQIeKER/wT4CEUJuWaT+",
+	"p7ZVh614VJm+KLdG/vr1HUE7rcZSe4x3dsgzs/OKADRYYI9RbcBRhuZiCnrp5EBkQALADrmPfp5bFJZj",
+	"c7SN68rtt2qXv8FepBrSJW0WrTmqEtlxoH3g/Qvtwymg+UAxK/jzYzgP0QSs6U3tcj7B9V+3vU7rq3Tc",
+	"sBwyHA6raFqpAA7JoumCNs11h8SowqlBxmgSA36OsmqdipzdrmAeQcBcRUPhnzRnPIuJXDCBN6JCELyG",
+	"JokqviujmqncRxJTHlu+imwrPvsqCBgpcnwyFPnHkejKDdfciECougD9FBhIIolyXgUa2FWJSCrlpXLV",
+	"t75ZQSzFBSJzxYSOdQ4nXfP6onoSEtRHOCyVXFYvDL8VtfxHmpdcbbrmG9vOyEnF6nUQQc6ALhkYUWsp",
+	"+E9LZi/rbMnM4FD6NYxuxKZUOJS4VE7bHJuqTCVD0LOVE/hcTBGiHcTnPfa+ABD85pMuB6B3TV8ccFfY",
+	"8ATTfdSlamgg8TVaZWErXxU0QYI8OKCW74p9qxZZfNGEWqavZHbpKwIQtR/mnMrpFHKpIp9+1O/udrqd",
+	"Xm+3033c3/NFkkaOrmpSGqowAl+nUVfOPKj9QuiBfbbBB79v4YCymVhZlMNuUx15mG3g2o6rNLxAodzc",
+	"N6mWXpgclHhUzvESvGr9bjdIcFtLvH5NCkxdIKQQ3CgQt8CYhckAL+S7o+74O+VT8X7xrwRuW/YWpSs7",
+	"2g45JlcsTdsYhrdpieaxyJ/wMsuPEtyn0C0OFb697i4px8fjyvF/XgeklKcuDD6W1YOtKgSDXq2NaiAc",
+	"wbE1ykA2wlkM2s1ILm35Tx2coSD8l4ZdwoaSOEIbZby9pnk7x/Av0E779povNvvdGlEprHJzvul16vEp",
+	"ELzBODq25yb0eRJBEVVeoLCut8I9HQlCevB8y8BjKoy4lQCj5TJQO76XWI0UuKHTWq/b37sx8rTMGoo4",
+	"cFQPlM/L97opkg8wNSKSsZRq/snHzTCRZtO0tDoguBtYxKYmmXEXzpA6Pjij040KOephN8kzl66N0Z+8",
+	"KvRmf/z+P9wdX4/t9wEyxEcr1xkNHV8y07klVGpPvKnKbmi9PgpQr6Qj4P06/OMHisBB77oeIoZWYUEq",
+	"In2+EcDdK5s6TJXiU8Huq64vL2JF+rqkfqdOEC1r6lZr03WwV9wDdR81q3dq0XcxybG8b9GnzyKAVwll",
+	"9K4QzV1VKKJnbF6iCfb0pllYx9sw11+yr6AV2aVq5Fpwbp63KTfnT27+X82k7QYI6RJzxdJPzJrtm/ce",
+	"vGOHihIE96ZHnXnTC/to7a74kG8Aa3qwVDHYxxtthBm0K8ZkdeCBdUsPWXC5AnHvDYE9H4whXIBJdwDq",
+	"TEnGFukq8okUNqnCpivknYNt41Jx+ybSrkz33s1T23TMZcFcUTj4WQJ1b+EqCBbl+ftWQTR34yboYJV0",
+	"NmXJBRda3p8S6oSo+RZ+AJDsIn8cFNFCnBunqV/zbTD2Mi4zYLLbbYm37rnqvP4kr8gygzp925S0ugvW",
+	"sHjGlEw/faUsUvfyGsoZG9ldRrMSs6KxJ6ASUv6dJRfA3/czrvewVYIWY/Ybmx+fa+m4WTIrrmaQzGo1",
+	"qw2nZ+6uP//Mi+732NOMzu/J9DMmyZ0UF3jF/Wgut++c9JUSiLkupA1jhWRVZnr33L0shT9wjI6Q6xrm",
+	"I1eUay6mFwCFfz/zPAVU/avKaWekv/mc9VdSMlvOqXig8Mwb5DAdQU6hr2LFhuJreGcoHLYovM6foJim",
+	"Jx3Qv3NIBFJq2IwyVA+YU+2hFaRpO9MhX7/mDO3qkVxrg1YUrX9NcAyyETZGr/ubyMSu6MTNHvqcpZ1X",
+	"vtDYxjY5dbseIwN8YuSruyPhSRQq1O/ByiZ0LsW0GA8cijzeKRJ/h3QA8cFLrTpXydDetnVOSSWq0CPQ",
+	"iGhOkw5Bd711xscCMpkK7ulUXkEFmU1xmvHpDNxDU1aboexG0pRRhuW6fgi5i8Gj1C7A/7RgIkE/uJNE",
+	"RlJgjVjzV8/qy0irLql1mz8L/8IU1GWGTJPwzPZdMEZqBodDh7yo7uKhqN3Gpf35a07PRYJ+4Hr2Ksj6",
+	"vo1+XtOdb30CeUp1YCOhYLWnWZ5kghgkMk3MrWAcPvXAJb1u1+489wN5xb8NM303crU15JRXsm7rIZ7U",
+	"Zr38nGnnkBCKUIywAE6JqBDr/dmziLjOwjargX2mY21Of/6ZTAz3ggpIEj61SfUh+Em/2z9o93rtfv+s",
+	"ezTY7Q663U6vv7u3f/DXAhBKQ2vhfrEJYr/YBHE4TL7sXd9fy2DbMfjg+q+1jPr+5NmM3tyQtK5vPRwS",
+	"8VIx84aYKGZkEXSXt8UeM6ofqMhlCTgXdoe8Yg5RwkKBGCVM0DlLiLclHK5xTRe3TV0S67dLwRynKoxH",
+	"u677oA/6Dk5OkfY93DfcD8/gpbW7AttYlJPRdcanU4ea7xJu1XI057qddysqxR+L12Ps46Iqo4cMYoc+",
+	"md/t+727Fslre777uFl5TNVX3xxVC5swqRsTr3vdvcP9JwfAuM+ppjWn1YTECdW0bUNwDn8e/7INNCCn",
+	"sEP8vbZRjmsBajRN5TIcYsDOiK2u755YCtdq3nG7TJir2oFUK+0rmqkDFLC1Qoqu6vj69rHXe8Qh+YXa",
+	"5NSDbdymaU5dIvL7k8biudhfi12WzvEJOX3+fRNGaI2kgA2MfR0BALiAxkpBzjnRYSYXoQV0xW0dqEMu",
+	"qcP3voGSc6ZpYtl8bcszN8lX7gFI6si0uglHeFMp9v7E2IFvaaZLB/u6xLfGFJGC48DntkSF2ASipJoN",
+	"mJcK1iV+bl7wxx3aQiugrKPT+Tq+ejZbist6zXiS0TkrstYDRd6feC6xgXvygo5nxHwCzheAuArPwfzx",
+	"vDFoXQtTyw2bqZJWSF6f3ypMk9bJ1Zomndu2yASBWo/EaZuMlJqV3VEeTUp9TW7T77BOKGDETVu/CK6k",
+	"1Q2KoMg3p/TZB09u74nbeD3nJclwC+apCJXbfDe7oY+MVTFs+8xFFbd8k6VF7JdN8lRlmuRlUvkiGSYL",
+	"UKO3adEGEqCaTxTh/7aVZgvzZvbZ/BuvwB+40ewfDKBmIAffPYFsW/yrZXePEXwj7OgTKjvuTw/NUtJV",
+	"NkxyWisLQ0aqLzSHDkOFo/Je0PERpHrrTIE7tD0t0ciOvZ5K/pisS+2yErNICl0rCe8b3/9mPjbnYMjG",
+	"MK5Ns+JKNwcUAZc0+jS2zYnFgEbYfaGm7E1pulI2GQrbEs+5CF/eu+9MnCopmQA0sIYkm6JD1cesWv/w",
+	"DkwF5Nw0bZ3XJtZs0SS/Dru40if/WZhoY0Sy8h3xtXSYhwj/Lh10sZbWKQiG+lnuJC66EwxPeC/xP7aX",
+	"/toG8s3+du85j2zNeIxbKb5T1/i6BQ8TCW6TPlATWm8Mk2PCGBGM4UqnUl6S4tQfOs/cju8rOlnqZYYH",
+	"Nxfk/dmzvPiAkRWjGYHATGEjNfjedos2V7+ITf2w3+1/PGgfnf/c737cbR9Zz1oP//Wlf/2z+/XL7vXO",
+	"/fnoHlonXS86ut7548O//vzxD+3zxsd21q/j3dIGamLtdOpMFHppe2jmHUv8xvNpAF83J/M2TU/ydIN1",
+	"GQT/RFL5uvF8fa+2rTAvnK4iLz25h/PVg2Our5a2ZyVXxD3Q0KtnU8ND3pyOASWq9fSs9yN5Ce09o/IS",
+	"RLJrHeBhBsBzHDQGydF6x0ujEUyc9PJPItgRdvpx1vVQaN87eUznDF8P9IeyAHnJhO3hbYWq0bqVoeLf",
+	"WSbrXAdjaL2JZdt1ex1LwCBXEKAS3PgemMNoPNsMEeEGmGaEmksZAEjeMBILfRERVNmhzlGM02XCkvsZ",
+	"ikUW2oAg9/M9P48NZ25Tlvxj9zGKenAlO5661anV6VVtU99cemxXkebL0TaN8Nxqp1c8ga7oC95SnSbg",
+	"oY+XRsk5Ne/CiYwYzVhmDNL8r5duTf784awSmUGq5AWxsLXit29Oz8hjY0g+TuWUC8xXDH615apxRABx",
+	"FRxgsSsoMfcrAJu1uRLCqFJiatNuhgJL1qEqt0OOXQ2PA2OXC+YzUF36ohseg3eOltA1Lb/oSnwTCWnf",
+	"Q/EmCwuoH8bq8uJ///t/4p3i/Ba8fclWygdWrOI3gwyODGJvDxSJP7ehhWYcwFNhkTmKMVhKOAyA3Pnh",
+	"MNMaTHspvoUi8DeTG1zN1mPv0khcXbpHmuNJrhMUcstsg3QcX6mM3RLBmCHM/GMo8mnCvMJa+A45ZYx8",
+	"PM7xdrkU5w8B6+gxLfy6g7PnZha2uXjUQuCW1l/ab0QbJ91+M8kpQhf8ewBQNiQ1GwDyBu6cIROUiDrW",
+	"r6nJgoY6Aa/bHAT2eZHKjGVqQBi0+wbwy1JfFesSXyqWge3WIRg3NUuCzRzGGWa8rIYCi36B3kBgi6xl",
+	"mUaVUSZm9BMrNF51HVctV3JNpkzbcoZJKq8UdibJa2KVBxLAAlIHIWD+4EpnVMtMBTACtvAZ70IPQH4R",
+	"AhcOLBQO/RIkhq+qe5+lrUErEBMFlcX83MdE4U0KCoN9afOsHn/xpYvXj/ElbVy4OMrhGlB2SOfDQE0Z",
+	"Ozfk/Oma4Fv2xIc8UneROa+vAZBsIusGa2GnEQkSs8uwDBG3myJsPmLJIKhNAWnmM8dcBMlqXmxuU1qg",
+	"XQW2LnfwWg77E3pT8DmLLKWMLAAMHSPnfvc78hJqKJRmC2V+6XUKglrxqVguYjKnlwXOi+qEvIvs2Pv8",
+	"TukMRd9IBhv4wnFQRWL0fPK/g0AYkG9BAJLhstvdHcNd8E8W2ywW4CYk2JimaWcodjulRfc4Ix5Ecg1T",
+	"uLh8jAgkWmJUaq9D4u9eNDxDeduVt8QeiiTXnIGq38qE213759M3r9Gsf9nGhE8wM6XLvSgFyYyVIMfL",
+	"uRENAFkCYmDl9zk52CPf828dgKYxT+WECHYVZBc6eBXD07VALZAmBe12vuffInAPHK9KY9Rnws0jM3kF",
+	"gG4YYHC+WeuMkpMwLqwiSI9WZoHnFjZBuEySKB88Zlwhw67c1GGGNi3m9Pn3mKjxnYTbzlYLdgobyB2x",
+	"ibSHmS3SsrDSFj90xFJ5ZdEJM6YzzlREFpgvFsLGWDwIIDoTidsKxWPL/Ngmjx4dkwXLlBSPHsFZSTfT",
+	"eKJGneZprSZkN4+Doui4b1vJkH98c6UEa52MfhPntbqgirkruEafJDbBKnwQhs91DmPz6BHmQMGPbhCA",
+	"X1Q8rWP/plEmrxSUkMaAK3Aql9mYxW4qXm+7gwDPGCNzLpba6m3H4fmMqEQ4UtyNmJzRKHgMNSOLYwj4",
+	"le/f/WDP4XCocDogohMcDEPh+zgYHWpMl4oVp0zGVBiFE3YIKjvqqaE/CqviQZTXxbvd6hO7YY6PHlls",
+	"HdV59IgcO/gciyRGvTILeDrAVGWWdejRIaIaKUGsmfm5Kv2lYoOhqOVaDecC18HXPJrKgnIA8LPVDB6Y",
+	"AXAdpdIR0sP3orGDm1IucvGTUshcf+OqEHIsNeCiEWPCjC+JLPQEc/4HB5MTQvg8jPe6PRI0kYh3OuRU",
+	"kkvGFoVUMHMHCNmhwBI3TUeQ/bvIpCEkU0TNKCQr23dHnnzYvQ76510imBWjdpZaZiwJ50m4AJUboLaK",
+	"MkQudVyZwVN7MuHZbNkgJilXWrmhBuohVznwjOUdYzBaxvEmwENEvIIslR2iGC4iRwh3uxk75BR0j4eo",
+	"g9YAmMGT9pAuh7GE1ENhFGMV1KV85gorcVdyOQiALki8192LI5+1mvJLhggiubMJNym6M+VSd8gLVA6c",
+	"3YWnp234J7EyCnnVdx3kzvZDK5hYC3oOSCcuZacOxgViN+ir4TbLXwqfUWfp7OQOktrISq4AedOcX2aJ",
+	"QuW6Q040mmu0DFJmlsDrXDbT2ejmvjE9ws1gpU66ckwAM0PjIQUUkYFTn4oUCsw4az2aoaKFRwPbNS/1",
+	"dBfTNAhJ0TlLnpKYihVA3eGnLtkqIrGQgsXIA0MBZ4bRr1N3oM9kmqCkcewc+V77yudKgQQPSrM95H04",
+	"/EDEcIXgOh4lJ3bLMtZmzQr132aJPrgc8opJG1maGC2GjvU6oLdB5SzMReJQNFrfxaITPHD8DcZ0C7e0",
+	"fQFWPgP0lm3+40HVfU8vjhrOUORgDrDNzAaPCHTosSh66Hy12ZzucYhHN8gIcJQQbxbzxEk9TLAdCqdF",
+	"mFPSJt3mmK5lp5Fla67s2Wi7ZRuqX5XXOUKKVFf3jWNs5R+Kc89JnJfk8Czf8+h7cbBM8BUcAhwVXVJp",
+	"1BTvdIbiNCwYDaEyrDUPJwnWyzucJEsOAP9nmjyM374/I48B5+/xF1vudv3YvSreCS0eFKZPkYsCQAPc",
+	"EXin665iEQ+VayFeZCaQEkWDEwVpIjugPCEjyEl+3aYFI91ysxT0eevdYKrSsdW57dxOtrsPdCLYbyiu",
+	"bWzGSAyhWZYXYNkeC3+Ty0zQ1IdKIR8KyxeQtnOrftj8w1y44UGRcWPp2NMRXrBaWMsI0hnAQvCVtmaH",
+	"mxdawYfdIGNnHCCuERdT8/fG9iFCVv5NGtVMQqvDlK5UMdRSqB9wKohfM5fa7j4afEA9/lKEa3JqcowG",
+	"JjBDh3wr9QxVLczVbYMabJtdPoyNzfcY/mrbp3fccQrJ4EZ4D0UIjQ9GrQVvjA1J44Ehys8W9OtnYh4j",
+	"P4PrwUjbn4fi53a77f/f3Bojlhj5mcQ58pj588xLN3wbQlplK59pCo8/ergUcOrsPDKveM5STQuvqCZz",
+	"Dgjkf2MIC8dg23j+TOIcBNf8eUuYW/e6BI46MxwpWGE0TNi+r3bRuXLKoOE1V6jg3mPz9c2bXsI/a99V",
+	"yiKFh4cCNC7zAhSDLscAjwswQFEmY8ZcXmKEcfWnFuhUVwHejKnimjib9y8zawO54Q5F0L/VK/VjmZij",
+	"4i1VFhLY8p12xE0kaIOXQl45FZWppdlouZzAF4+MSLdsY41hnpQDAKAxY+tgxkHU2WURRoVzlLXxygEZ",
+	"SyHYWKM27gqhIQmALl3sP4aM/0HsGln7CULpCcc1/IEq3YZ1ap88t+UUXPs4REBWmEwEapBY2S2JIdEZ",
+	"M/aApmmKlV7kw0yCeHYp1YZ7aWq29coeg33QlFGVoqmSkGxqVqXB+A7sMfyy+SyISqlZiUOntp8QnhhG",
+	"AFieN4brJ+i9buvGY4cPjQIedEIoQDbKUn+PzEDzz4nLRPI0J7ZltauZ0TBgb2GFig0GI2q0tXx5ysSY",
+	"WfsF8dBRLOEjKCl6+87XYmOMoQ0NusuA7AX3OJBCrJdGsw5xOaX97p+omJoXLBePHuUWjKF1QLOBw8nw",
+	"OzsvprBHjvcvp36HdMgZrhpUGI9pmuam9lpRj9jHuKIZ8/4tu5+mANuSyeV0FpGFhLducH6UDr1ngZMP",
+	"zj1fD1coCYiIr1NoLzn6Xb5rvz8JTF+Injg858zscDpKg0p7uw+gzkhOfAcxq8BArR2o0DzEi3tq3eM5",
+	"ZUHQdfA0skUrP/soTHgOmRtsQcITI2gfL/njT08ej2Fy4dV9mM5BaYr2ifB2mLD5nU7bSx6jOCaEGBmj",
+	"tHP7kG/IF1JyP8XW//T7L6APX8fk+mnhUW5YakW+IVStxJg83CHfoGecPKRXlGsyYXo8exj//guS8dqN",
+	"7fHvrW5yErq7I/LFD+d6Z6fzNyXFw53CJ0HTglDFN1AE/hxL9czan7lLD78QuuADUvysI2IUfKLwars9",
+	"viE4dDu50vfBu/wNsez28Avh5tCzU8n92QP7tigfsOUuNsAKLPj4UJxBTww+5R7HeWG25XypNAA/Cr9F",
+	"fSdmi8dqH1MdciJyuRqRGNYqdvWfgRUQ2jZPwbc0FN4NKW13PPyMcvIFiWDk2lk4Bldcmi31DPJurI2W",
+	"12Ml0FJgXSUnuAjFtFgSaox4kBMjsCnQsKRpOnBMu8jYgmbslInE1XjbDKwBgeUwJIdKziC6cB0w5hcy",
+	"kslqQBruHfh/dVTKx+xhu7dDrsn1jhnAOyc2HOejswyr6ZA3EDADMJFosgIHDWg9ePIusf2TRU9Scs7w",
+	"AHBdxUE1hbNhEAQwjZ43FD4xx0bW7IHooxhMJACzra+Y92yixexcA37U1hbElCbLly706yW10TWFz6Ue",
+	"CmMjGLOkEOfwnl9APrBtb+AUDJbb7iwpxizCljoKNSR7TKcS0NKsj8QcNSRW+QI/3ImDs9C+F2zxbCmG",
+	"AgUcfHkQ6oZo3ASqQ2DncOcD9C3erCd8xAhLuGbOMjzVcrGwOl9sTkMzGOBrYyIqslx0yDMYMB6NTr4V",
+	"QwRyEdsTgGBHchRADrkdh2dOxhjKS2IwLGFeQxG/e//64sW7d2/exbmGB8dR7NtSx1HBJS8nhRPfGbnQ",
+	"jB4Xx3GGy01x8M8VFTwvonXxP6fVVSrnrC7oCrSwgLfjbYihOC7m5qExAE3dA+3Y1v1ahR7jfr4K7Wng",
+	"RLe6GPG1SFBJUawstq801IqjoYixDNd6h329rFdUYymeg2EJeQkkzls+x7AxXe08whxBMiIonINcn7Bb",
+	"rENi1/A7fBR1abfeVgX3ueYDy/q4H9Guf7gTgyKmnbCJ/E2u6NvcYqW1GRa6DS1iCQ70iqepr+krFM7l",
+	"SqELeODeYQX9U/iHnWJdJLqhbKU623GwUcOfvT89e/MqJiVDDHxRcfCUnceZz8E05wx0bhvR8aWdWGgl",
+	"kMBIyEXiBjYCbkSvaOWaYZLJxVC41pirwMYuPGK1Lys2Blgr5M87qG0N7Ao4/8r18cY6AygZLqZvzQNO",
+	"eR2KPL4MH0OvZkHPs+IKTUnc/WYIioykxiJJlWNKok5he6SUTy9n3EKHJeVOelt0nZPUH3DWe1uuwcz9",
+	"cSHY+cCdeGbNjf3w/ox4fe/xFweTZaTkxHaTQiZ4yVNj0mop09zbnpeEB13ynKPKZpkUQCzAVkC5Z/6w",
+	"Rrv5G/X1smzDMoijvf0nEYnpYpHakPtje+MfjEYa73hl5Av+DyFDSLYZtgZk2HI3q8eVru3DVhQ8wXVq",
+	"H/nR30hqbkQXiLlzr98Pfkdphm8wawb5yAj3RSh0jvQdMqTQGR3rTuG9Rizi0+sHag+LC57g3d3e0VGy",
+	"Oz5o9yZ92n4y3mXto9FBr73PupNd+mTcS/r9wgsYrkBrQD5+IcOWTR231LJkiAoDggb/UkzxdwgJmAv9",
+	"bpdcn+OLr80iPIeMMqNTWCEP4Xsj1AlPmNB8wqGtEXzEyn1/CGQsOFpKbQE71oHoNF1nqrkdar72QMHG",
+	"6hhh7CgUB+ErH+8QRQU+lVPrh1HoGzFX47+0rR7bPkli5+33Tka3oZ4SOhRQpJTZ0UrbUnS0ArUbI39U",
+	"+3jBodkgB3skZVqDkYvoOkYbmq0WMybUTseeuiomsDbKRXOg4sTud2CsobCMBRvl4Kjb27HCh658yosz",
+	"UBCVl0D9mX0JdDpBtT5j1sefsQVUlmKiRA7aAUe3P6TRbIptq0X7DtC+XW2EO53id+aZNiiXPrmlQ84y",
+	"hiaKTFitl28orGqK+w3EvWI+xxEchjbImoc2tCSJHKCk+Z1V7mAVMUvnYzynKXbhuLAX4vOHXkBULu6Q",
+	"h3vd7s4gfJPFFLba6YIajWQAA4UNj1FsOOLA/w11ez61y2wIgPrjypiIkD6A1gC6SfO0KF/f0DH769FL",
+	"/jlk4s4jnE418BRMp3LRT+cYM1KIv2K+vRRQsmyjavklw5nIvHll0BXgz2U2Q+cqM4YjzPSp0S/Gy0wZ",
+	"pRHcpzkMZ1Bv7jSBlIMbhpBHPxjtbblw57X9NjpW3W5wqW4QfCH4FZsR9AMXl3Fel1MiD0/YfCE1E+PV",
+	"xSVb1RGpdEth5eOT/GL7e2aD1/OFXsGRCHZz5MhRBn6zESPDFEZ5wdlCkiMl79+fPAeWgIwQs+SQKmx4",
+	"mk0mbOzXWUh9MZFLkYRD9z/CYPdwsN7dD0HfBdWzyBsieQDV2Noy8xf8/gPYGcZs/ALypnJLDHv6QoE0",
+	"TOLZjI0vbcZ4ZGH/oRIOE4PChTCGtUwK/WvCfVe5CjPat+Q3k8A0ENQ9vGMVlEGYD74Bh/VeBY4akMaC",
+	"xMfmvXFITjoeswWcTWWa5ldgGAd2GHnU0JIk1MXmLOEUgU2QZ4/hJY5nYWD4U1GTAQ0G1qImwGZRXG1E",
+	"y459QVeppMkFnMk0mxaGX7loZtDbtTMAAWV4NBczLlFUWniRPCEWkvpg80ahg9rcIqRmkcsMtc+aXVhA",
+	"AYowjzPg95QpmwwP4QuAoVBEmVOHprmfx85zKWwWNEsugLoXoAEEk62/A2a8H86YKwfDUFyjQgVGzlXG",
+	"wglGnUcx42fYJL9t7AEIExaX0Y28or6Fg65cNOPt98PxGrGJ5wrCdIQq5ADmAQ1+DdtzpbiRPV52F8QR",
+	"zBqFszl07K6VWcbGVYWiJGUdt2VwYPOG2dRcBvq7+Vh3O2bEzRfaBuRQ+Ntm9hYk1zrAzGY9mbRfUT2e",
+	"xQPwyRmiRGTBshldKCOmIido4WThVhyBN5BrZ5djdYP7C6snINgGsXMSvzijU1gy1BU+zCQoSwDC5bSF",
+	"pQiKUYozL10CSdGrSAqbBBUkVIaaqEPrD7htTcpp+VBDx3LNUQYXCgPCz8vMJZg5DQVEJFdeF0bCgucS",
+	"GAix5iHx92mhAsqqfWC6W+LbpNBy60PsY3syCZ1MWsrIdtJwLkqcWphyGUws+NlPq5yHaoYKPjPq4tdY",
+	"zWD0+SsJLgDOVO6e5db552bkJ+7UkWB05HvGFrk7waZeFL4f2RRO/AmkoSEw1ohTBMyds/ISjjMGZhFN",
+	"Vd1CBpfD5fRHfBloIz/fy3VFIglzbMxZpPDkxpx1MNqNXAR3hZ30S4zeY5jW1vW6CeQpVcGw/Y8wWHfo",
+	"lFMQrfPbRjoeuPzDyOn+oAHALPy9xaBJpU7aT6icL+k97ZCUZv/OE8bybDE3rUqTvWB25Wt+ksdE8alo",
+	"LxdGeDjodZE3+UP5ZlsBInMxw4HwtRjTUjFVzPWNBYo3JoHasULh5gW448JhBj/DCI9CngkSBJt4pcD+",
+	"rsNZQ2gAVS8UBWFh2f/P3rsut21s+eKv0sPaVZJ2QZSs2DsJVan/KLaT6B/H0rbknTkndAktokliC+zm",
+	"oEHTHJer5tN5gPMQ82D7SU71WqsvAAES1MW3MB9iCkADfV339VsuGOafM11gHXnq9Fzwmyu7E8Nul26U",
+	"WKK9CDI31wuzV0czoXUvdMcBVO9ATSZKUnlO7jRZRsl9pNlYjGW/b8IVM+SYOgvQ8RjNG/TUXw3n18ao",
+	"IbZlBgtMKenzsYLCcZbg6eUlhZ78BmqNhR4t72NwVjhe9YuaMzUshLR8KueFuAKzTGXPBtdhUr8vH0ok",
+	"8mRXBo3T47/SfogoGFEWKDUS79K4qyEIguwLU4gXNKQXx/M7eJxVxQKAnk5KwQGdPX7FC/HCdDJmGrxB",
+	"iLeAJHWSEtOM3+0PlMaQAsdgtecc6mrC5eKKDLq6zD8qN/1cKMUmgOkP2REUsIiCjE0eST3VseomXKSy",
+	"t4TJQ+9xRxhMK3CGfYvSEaufni57hmQQNy9lXWHh41mhJhyKBmQLO26eXv3nTBU8HK69VrfilA0xmsFG",
+	"hC6fnLqIetSfIYTZsqyI9BvInmGK1J0EEIUaRxH57KHgjOYzCXF+9mue5bqdbR2XYGCwuztUzVN5Nc3V",
+	"yExjiWPWP+JOqHexlcPOajV7XaRZRrGq89UDJa4PS5VWX34j3DKF/ZukegLSbUP/7f0SFVzuqBN4SvzG",
+	"+t7tBdCdVQ6KRUhmgAlWjA1ROBof4G3zK7irzOSWC/FztF0ocrJSwaHwAIY3gkXBC658FETpeihCbUVL",
+	"iN5JIRz65PLpL7URtYE3Fg2GLDbN4j3UhKYgfi+R+ACPqoaVVm/6ntObrHoz9IsehnDDoQ+/EQe2rjCR",
+	"eDZFKhJygDRZEvjBy2fIXq3U7+6W+FJQOhVmhWwXxK4gZ8Z0sxdEIQpI8zW7Y87zhO3iREYspoIK5qcr",
+	"MRW5AlN7sM/44AYQyqBNl515k4JzIZrv432we9i3wo4uFJiTqYSU1+vCqDibHcuxnwHwUhrszXNQON3e",
+	"JIyP6ew6S/W4qsWW75UmkBRXUMrtA9bahacemJYHn6DE2tJpMxonvgib0pvIdYf7EbvtqTHFI5HN23km",
+	"wPCNqr2LU8VivnaoZNW7KtQVvqpi4CrfLA22UmKuHI5IS1eWyG1gDDBOjEmhdXuJXyJnbFFBmw8YmBXk",
+	"KzzMXvanLmBUuWB6nhaDsUgATQicOqkODA5Khrptr877jv0khsuNAgEejABXzZ2emGASgUHEgbEnCEoI",
+	"uu+vBtSuEqYQVcvz4TkCSuBDkSAW1YXFBF0LkGMJr4Yk2me5muLehGZjSA0L8wsp644G4KNWgv67i677",
+	"F2SIYe5WOZ3dqmCYrugjXsxsz3moO4a74MrbWysdaHqoxBVPTh29xZAZorlhaxfiBOgiVgs0FzKA/whV",
+	"smBBCoXrpYONalYtUzxZ2qr+xh7bfeJU36B7KYa140NQH8aZ1XMBkFTVOazxngVdMaKZmhWVftBV6MTj",
+	"5U4kKfqtvOEajBLlDwcfgRjzpcHS1aaPDEWWMZ1mAFuCdr1JmiTe+127ZYKvTnNVqIHKKp+1l+G7NRsA",
+	"3GlACyBJUBbBIZpJ8W4qBsXSLAeflXXUMrxe/TBam7LM4wZB/JDH6QIeAbEwRHS7QdQmWkIpSL/IU3Oe",
+	"jNC7bjuiEkvWG9SDEBM05xZqHw1ioPYF45ukeqDkMB3N8qUlLd1rmuDSCcNB+Dx2iHHTmMtpfkD4B/50",
+	"vvqSWxHHeSkoxN2O5LhcBsG7ekQ2DeTOIC+ByDD8dXU90yXvXnC5dDJpDeD1Rg+aDcZe5SFJF8TRnmM5",
+	"1wJcaDbq0yef4o3BWAxuvMiCMnTzEXYqKcXj16qrdK+u57B7SIED4dbhVvi+r+vLMXKcAJ7E4+hlSt1o",
+	"xt0GSq6X5pYulXqX8IJfc12ld5D1b3e01Stm07aTlVxfzSR/y9Os6q4r36nvittDNgHK4i5yzPxDjoyW",
+	"WjJmkTtlXf8iI4Odn11cxuvUSjcSG4UYjoGu1S2zOWnjWQHJyImay2PMy9RspJiq9K9AZHdzzOrWGsMY",
+	"PZ4GurTK+UhOqAHUrKskzYvycQqu1042mHPNM37Wh2kRxNtEYKnLFqVCpHiCqGzj2k3BToe2yKeOWFGl",
+	"IF5rQrWrrCvhNeg7BkJAvkI5qL+BNKEVKogt6jJQTeYUZ04VMOyuIlFtoWbW8eRZDgTCnRsV1/x+gZ7t",
+	"XLBrkPTz3CgUasjiDK1iACTrCpLtPjm0Eevwcr6IIBKL7u/53C0fUxKV896BevQlRU1QdIeN8Ml+6Hek",
+	"eFf0OzHGFX139N13ez02VGCZT4sgxAdtPBwjGjEEODAndtlpoX04CGQHcqh7KJO+DMJBQuOxdZJlqQbt",
+	"CuZ1mKuJDSB8hYg9GJ5kjx84+pegQ2rCk2z3xvwtYGkWmqwfyH57EOFC4FRLx7gvbeY5AXKHOUhs1wZ0",
+	"aL7Yc9pukg6HIrfV5DF8jL5ols/IxiXDS0giLVXpS2tQ8lGkNq/SDhqFC3qzncSJmKh8Ybc3wCrkAcDI",
+	"CAkhRoKEqR37QX7tkuXsRiyoOpiduy47Q7KESK1qIkrnu2JQY3NrS0sLNLIemRNn8+xoH8OWlSx+fPg9",
+	"a7IAAobQT2hfBV9jVEoljDxFtoOAdMjgKm0Y3Bu7aCOJGHqc4xcK3ftxRO7ivYgiZ1l5b7yCPAaRUFRc",
+	"1xmI6q2OICXZ/VFnqUP0AvjM46MjVms9hLFjMK3De88FxgYYLdJKZjbGx5a16vlSvfhAqtkwfWehcdxG",
+	"s6wQpFwXmfyrxUhClBbAOKrAjIHF13nAbdfcbRovbleKjgsJA2iznDIj0eCIqUddFmA3wOxpvvCRHETF",
+	"0KfuzjScE5DNYLtC7J2S2aLL4vPXl2ZhwaRofjx7/uL55XOKSv35+WWMEJbmbTdi0cWEIziiNrKykrPA",
+	"CzZSUKHV7iubCB0/PvrefOLJ4RH+8w2avp4cPgZ/htdUFGpMc77oMc6GYg4SqY5sGizkG9PwEzW7pkjZ",
+	"tzwHm33OZaImFpxKKyVtEeIyDyVS+g+MwNCuSJuhSEYlwcFS+icWIIApIUAHSecBt4yN47AvgUB9MPpg",
+	"/PajR4eROd2wH77rftf9Zo9g/oCX9GV8Otx/qaSgqA8yApYzX+JvzFwRXgSIqEDjjaYA2wTX3ZX97rIT",
+	"b7yxHbSQd3iGg2rIGADTBNYQYyw/KTY2ic2hMAdDCUJXMAsNvkjoPxZ7zyYHmUHs6ADcwgjMFvR4JrUQ",
+	"ssfSqgXOkovrBZNq7mP7ABJQiiDGxGHc9GX8+NERqwvlafbscsc8kxmkpTk2hx3uVe1JAZH4EZMfCTWG",
+	"D8aYWUMbGx2Att+7sVT7wJDivWO7UtpFg2NstQYnKrSrpIJA6iLtZvAhklwQxGRPyAQ7g6gpNfQuTO+x",
+	"pAAhw7jAy0nCdA/dI85bah4aojuhAiLTlzbIZ9c+FKIHYv1eSOraw3eWvazdwAu6f66ydLAgQlR2jkKC",
+	"0lsAk/PCDiKPjYUdNBZEZrtJzofFfiqK4f64KKZ8mu7nvBAgVO5T1u1ej8V9AGPtd47/84dHh4fH8x+O",
+	"QFZ7dHjopyqVhkk7uGXfJv/hybfHxQ+PYhzok29hrICXzy3OIwoECDNhw3O67EexgDCdsRN6Sjv26HtW",
+	"cmsDHpDnK5gOJ71b2EPD0+aVC9f9LrvAEA1t02iscxvqspPvF1PCzMmIHKadlUpdRA95fd1W4Fnmnb7V",
+	"p6IwdgZDZyOEtzDNKLe3L3dhtMsubBvMr1zUe2ACL1UqYPgK5w3e61bj7o1KASSpCLLX7MmBElGYA5Gg",
+	"3wEv5ILV1QmurQ+M2/V/G/0soaavT5852KoBl0pCwftMzUW+PzCqObBjHGJeQMA/AgiBFUYNGRS5AkQ+",
+	"866332JPvn/yt6O9AHrAwZiOU4CctIncAV8qQ6ZWcqZOzk8d9jUZiYfsQky4IdiWR6ZyRKlZv1vaCNua",
+	"8DlMj//618hmaUoxZ5NUKhfkCIFoaOxNFiT79rBuuqMlEf1N0+pMZbov4SgRBmxAwbCFvcE9aiQ+RPw7",
+	"su4nSOSgxAlz6SY1dAKTWqStOI/sBU1bqezLumSdLjuFpC4vNCzDs/yOIooI2fJf/+rJwIT/009Pz+xl",
+	"NxPIaUEgduwsBOc7dkGwOxrCVSOMXgO1ktCEjr0LxM0oFu+wfx6HzmJEMVMJQWSrnNJ9ABQqHBG4j65d",
+	"Nfa//hXl5xyUzfxGwCQZVgsBowwR04MEFUKi0mhwIkeiym+AQwJBscCD5pRNlCzGGvRoT/E1ajsoirH4",
+	"GX3OKCouzQjOybePn+yZD0Re5E84BIBCcSnO4gsjZxTlZt89+f4xoa5n6UBILbAurM3f6vQ6J1PD1PeP",
+	"uoce7Tq49iHq6NlkwvOFuU7EMWqAGUZzlEhC2kZx7wEKNhRDwcr8nQu6/iMf3GDFQNpFnV7nsPsIO6Cm",
+	"QvJp2ul1voFLAPE+BvRyRN4AdHOl60rU6Ur6OOHIEsCJ2RaQnNpjcTE2B/o0iav1vSGh/rKKtaCGDsVJ",
+	"x2UMmEqcIxhgpEsMRus6HgJfKLaUwY8lx+158ahhVgXHWe6yVzMZmEK8zucWpVCQq2+ITpCqD8AERsul",
+	"ZH2Lp1LBuIpY/Nvzi4uTn59fXF28PDm/+OXskuTnJRews8VAhGGloHBfLrlrPcxpPpMeVKh1NjO7VCrT",
+	"EaRfmm7j7uNFqdZ6j/hsX6LqyLNMO/+N5SzUVYTyQ3A5tN4YiVbzoejVBOyUNVNIxoND5sjeadLpdfKZ",
+	"PPn59SlW5CX631ik1D9yEHwO4OXfRDZR9EeVQDmzAWYvAH5/JXUBipO42v7vO9AubS4QaZ89MF19NZO2",
+	"6BKUC3EVF1aWE6w2LNUmKfIZFk8lgmfednR4WBnFUsJMdRi49K0Ggen9Gw4A7ObY9+VCEPlMAl5rgKXw",
+	"6vXLq59OX55e/PL8GRoAPJgE1Dt4jGOs+64HY/qRJ27aTJNH65u8lpzSCkSCjb5Z3+gnG86NLR6vb/FS",
+	"FT+pmaRP/K1VgxOXbIWtvm/VypzGS3WC62vaPWoxIEAlUuoFz0f4sUdP2kydSzL6TSQpv1xMsfHRUbsv",
+	"ujHS1B+1GOHJ6d+NGG+ef9JmS5ySX+MCNAowCmLbo1bb6WdeiDlWKn/SZmdcoEf4tfe8YdMWW4Q+dYmB",
+	"CqX6QkDlwspCVN38zYfofaXwSninrkW5GI57+k0olxg+aFUqRMwn4Bpzpm0pwD86hv93oOLzAISFJ+Yn",
+	"ysvmti3tS+V4QUqB6BqUK6/IHBVcx9C2TtQJMNW6Pl6oesOwVixZ/G4/sAN3eh2ppKAaNwoqi5B81UP/",
+	"E0/xZnJjnzWTvRrXzazfSNSXkc5DSA80MUQuBI4KwTlRE4UOG5dURjmxWbHoMusuccCRKE5OrfFxcz44",
+	"fKmkABscMcGVPGQdJ7RDSNZzEd/nD1GHak+va4S4nWHT9gwobFTLgQLgDzPLpBqa9z6/5KOm99NjB/CM",
+	"eXGWyhusBTQrCALqJwIHaXoHNDlADJOzoSXT5mXftOQjv6nEKBvJliu25RmXSv3G5YImQd+dd9ySEXw6",
+	"iv4zBAeH2z6g4zxFGlollkZ/gzKIG1EZf/hOn3U+vFlLWCmgEitq3eFDUYPK+hwcp2VAr3QpZglcV+lg",
+	"jM6hALEJ47+1Q0ID7LMSaJeNPO7LEszZEsRZJUQaqplNPTowQAgUBGS6ZBGGePVZ7tJLIZ+uLykf8UwS",
+	"73B5I5VqrGBjo965JBKrmCOyqMZ8VKPHPW3x4O3VOOzGXfhYnT5XYmVHm7Iyu25rudJT++TDMya3eA6e",
+	"K9VbVWhL9FsTfdyr6+m+F9lD8dqfiVUCNtp2YKSu/LblIzxtIVcf2K83iNcQuUOY2HAMyFkZc4ozDM2P",
+	"VA1ZYsAHTzxCSBj4hXEXUrCFwFAanzBAgRCIfggA+JgxO5tC5o55IABq+lkx627DjFgt/tMW9CHwPGu/",
+	"hHdRnytPYNhSDGQbjaX5TBDElMXX96Y7HP1hiPJoX0uZ7xbzH30+IcLdoAmUv45MZ6kOlA2EJV8m1cuL",
+	"5Z3JDk8Qu2Q/ecwOYdEA3qETWUIM1YjrakXC6DohiU0QShlahPWO//a4rt7xmorHrQuHm6O4PFxaRlbC",
+	"gPcY9X6ZQ9BkqnOENXNS8J7TJDmXr4vRHVPAXl8ismHO9djlGwHipE3lN1uaEE+VwqAeXIzmOpzUu9Ls",
+	"rq4gHczlo/ucywsKcSuUj4FzszIvRW3as9ttGJRp32q/lEd3dI/75ONq4pQ9vIEeTsf5NpKLa1orv1h3",
+	"Kbq20xzdhfeiY9cSpJVa9kvxrgi7u9Wwt8LWQwlb5yrDjP6A4+5oOg+fj7LtvUHrpK0aCQKQgFPZsrYv",
+	"FLzDfO1ljZsgAfsSUQ7YaWEDM9Fh6hT2LkB6lIKgUMEF+M45QqTrQM6gYO8VZVSoRA/VbWlTOGVJOMJp",
+	"9LP/4+L02cZ67AuukTyZtYs2efxU/h1YXgvecW+eQDfWzf2BZaLdxDp8/VZcvKqLEIsQBTWIQBk+QirY",
+	"sI2xriKg7pbTeaxJQ1gwaIcnfxwKGmjCQUxABXtjq4FvmUJrpnBBW7rMFj4qN6Bi1o0U/yTLXIXnyIIc",
+	"QNBWZIEVlHbWxbeCYSFsSNQGIB9b/RrIbqXKqEtxoPIO9Urm+emvpocbk890khZtCOdTSLLqfHy53E78",
+	"asJKwy/TU8hrW0tYoanZJxP+7hRbHB161QXS5erI7ZkkRVQNGxb/1hJ71HmRypt1z8IzX6VM/ienpgDO",
+	"Vk9O7a0ShXyR6sJtwZAwWrpVIo/oq2/y9DyFQINSiX+KlgzrAocVjtFqki0oxdmnCxAYqDWO9aWtlhzT",
+	"uwBAP6xLCwmHEKQsBSIGVcoOEwwAQNH6GkF2klwxZ7IXIgJiFz+MV8Iv+2QxmzHn+szZcJa7WiKK0EWp",
+	"cVB60eIvFpQi1HNxjAPBOBSajjDKPCgbDwhIinIyDd3HKcwSMj4JabPkIRcLkESRpWHCi6t+ixmulODq",
+	"avJGaNVSFjABpv4C7GJzuJ3agrXFHFLP9HGpH9CH2nTXLnPpeVbPoERPdi18FXQqztSXt3ZuwYQRYf6k",
+	"gYpmvdYyn5fiHfHfgFbqsZqud4QFA908xrG+dYtAx0cbzsIGY0ksO91wFL5drVoDkKpc01ECGciZtHDv",
+	"UvvVASMoZYWf+uq4YJtAxXNEcf+4sYqv5TRXA6EBdIuQzv/kfBu3fsBqG3n3QCXiwh7IP953Mn4tMkMp",
+	"Z3lmzgKXI6MpjUVm/tRQZJdus37nLxevz8/PXl1e/Xhy8fzq9asXTqPpd1i/35eM7f/C+p16bHDX+vLs",
+	"1+cv+x22v2+IBNuBckh9cBhgGZ/fxbXh9lOqBtTvIPQyVALql9QyLPRTCijESzzFf5W8uga9sN9505cf",
+	"dvoSVA877p+VHzX89kNGChExkees94NN8uiGxHJ3ULyLyN/ZraGi7/uyX7zkE7E0qH5xAUPq2db4JzTo",
+	"F+E14tivBE8iVnPjdzPmaLndyWn58TPSj+HRD1Ffftjry3QIw/u3H5hMMwZfz9So+xMveLYr8nyvLz/0",
+	"5XBSdM/zVBaZ3LWE81ex2GMHBwTbBhYbJQeiMr2+IJmf5tI1P91YJhXf7oqp2kkPGfkubBcJs7pjJ3UH",
+	"NoqmOf1jJ9wjOxHbKe0Qc4Gn5v9ud+y8gRk57kvTEZWJbqZGbrA3YrF33DDaitN+pkUeBNnyaXplRCd7",
+	"pU14bBADS6fr4D29x8a+JiIThWgOrwol7pFSiS2AT7FUFiGLkGCD2KYoSHUKUoIBuUnIJMiKA5xdEOKd",
+	"wOhhzzExzonElLJZ6EDm1AVfdBlwUoDRgv6uioRazkAJ+fWSbNJgiCS53NpJvjb74Z+XB6JM1oYHBhE2",
+	"dDppNzSot5tZ/WA7eovfrBgfZGqUyuY0vh/FKJUajqDGHFPxziJAcFlXIsFrqtYzXyplgY+Uyj50sTwM",
+	"nayZnvEMkpoxi/TMzCw76h669/YlpDxjubZvH3/vcTEed7/pHgWaq+sXpfsZwhzvMQQjh2wSLKMBxkvy",
+	"8Fj5QLDrWVFA5jNk8ZmVE++mmcoxs/cGM1pPpAU6C/LhXVmFEiCTLSPj5qeuKlTEJBbAtMnUFHEklbnS",
+	"l4CTmE4EZPKHeOSPDg8P7So5/J/jipLvkv9Ulggq3n6JEAstFd5bB3NmanQqP62iawn8WjXvhenr5rrq",
+	"UrOwQ+/25/P5vtm5+7M8E1BtMblbD39S+WTT7lGbW2QKrptdOMvrjdhADGDPbeIYLLWq1Z7DEhd5OhoX",
+	"Ff0ZCM4Fno91GjQ8+7C68ykijj/11Wm2+nC9LHBCSB6fiSxQYuzAHj13DNm6kQceRq11bHtZTYXCNain",
+	"8oT/O5267kBNUON0LBQeGVAVs7HKtWDXUOBl0e9spIrS5nCqKKl1L8V8l37+nhbjH7kWr1+92O13xkUx",
+	"1b2DA6s9lbq411rtQ1ygJQUYSFxJ8w1pMrzsuZmihgk6p+lZMTkbKaelySnNjWlwi/mJKu2AIu7iZHQD",
+	"Imke3Lu1vpsJp92aXoN6SHgRu+/ZtelrnvXYzoq+7jCnsBYWxKmqOINEgBqzwEXZqazJjocI7rGd2hXZ",
+	"sbpxY4fN+9v1OcKe9qjDXRRcsRSc/Qwp1XV5rJtEv38IBXA1K5ol8OdWZLNF1pykWpKrPRCoxc8pgWo3",
+	"KNnFmKoSh2o2IuW017MBflWNAKLNCIoPkAmUqdHZrHiA/J8GTXy5oN1nroz/iaJsSgz4uUwQVG8VB77V",
+	"CW2wepkjS8LkijPrdeRKhUV0M0sxX9aKgzNO2DVVNfmkTAMw7qwv6SmqYvQtS/gCdi1hUXG5cO1A//vm",
+	"EB/BLBmIiQTwNsokKXc41Q7GbaZFD/EDrQvVIdVqqFkTQNosuVUjBHB2JIHGDYVF+5JIirlL/bf+5lQz",
+	"EJR7IVSlB+hPaS5KqMyoVAsJuKsRpJOMIK3VlS4iGoeFwTR6q82XVJoYxXpB5kEqgjnTIsjEJARWeNjW",
+	"rQxybMJCmVRbGayQdmGRHveqaH0sfnz4iIW1O6PqrsDVGwK8bTEGcE6sDjr0EqhL7qR4WQwugHeXS56G",
+	"u4kyRf0++tshIqZaCEfXFSxFSgDMjw5tgpNF3ythDSK63CW/1lS61ux3C7uqx4DS7bqAf2OlerI+ICdG",
+	"3MlMDW6iACwz2Dxuv0J4RjrsS4orgKIvZjskFItgFgkQla0h2VaBMcfRclFXGsZ8Eq2xmeCaSvl/JFtJ",
+	"RVv9pEaTdmo96cyb20yWGn59lgkg5ba2yTA80Z+3iYI+AmN7hbirWxvFFyFTLSE61MgWuCHvT17y4pE1",
+	"QjdGEv8vI7D5ksbOaO1Dhw0HpwraJVnjWoy4xBQOF3y6HCd8YTvw9QUKh3O7kpq5ObhFtLAlQXcLF7Zd",
+	"/RThwgFZFTJpRVKfm+3mRr4NOP7zpW8shxuHmmU9qWzQEG2bg/f0q11whBOHbUUUF7JQY9KBHDvCWA0s",
+	"STHiBXvAGcAz34F44jpZMzgfX6115E8cqrC5OYWCwdfv/bKYcLfQBNqC5dgEnY7kbNpsZnFh/C50xx4Y",
+	"Su0sRyd4qOBUIoA6AwB1owy+lulAJQSm/vKnX5/60Pv5OC0E01OIds/NFunLlOoYBOWXQqB7LI7yEvXQ",
+	"sS1Wj73ACj5xl9RxUMSd79I8+51526Oj79hgzHM+MNNzbN5OWajVCv6oo4J0DgD2R2wu+M2VfSWp4Sdy",
+	"AZ0ByHUORbkI64m0ZbATYPrimEsf948wyQjKn0JNbGscgduuzG78+PAbuISFRrGcfdxlF1DY1oH7c1vQ",
+	"/Xrh8KG1yDVVQUEMcDOV5r416UNMDZn147pIf6yNhPH+wTr0SO4FI07F1vI9+hyoYHX31qq62aOvp19I",
+	"XMMFdHZzJb3a7gHC71uP4aWYv9aAhNi29/R4rW5uT2xT3D1GrawUHMHDeAdNvAXZf6UyYUQzPFUPjAwM",
+	"DtJLfkO8cxtb8In0dh84T5v040UXIOP9HMILDHNY8vIjOSq5+UsU6h79/HeKGDedX/J6I8O4N7f3Cn90",
+	"Od67yZYDSkuWvhX/1Zz5bQvGlz0wdPzYwGNmYvVDlI0SMQWHhZIOHkFkGmpeAXRH6R2QEJgWfWmLndTx",
+	"2pEoXqRvhRRad+5sSVE3a1nNL4JnxXgDTuMa1Eeo0VgBjyR9eweAiM1p/wo6c1peTeja/xfQmjEO6g1s",
+	"lIlYiQhj2em6GIVawOrfPj1QdVsh5J4kkNAQei/IVyNRwLdWCizYm6gznRVP1wyY0LH4RCTu0a1tbAtt",
+	"simitKt7uEqUcWigElNrDybiwHan2QjwChPRdclgtqO9Tm14ETAiaz5z/obrWbFsImMnFKY/mOVQcTh4",
+	"kdd1vTt94CN4V+imNh6kCCOVMSaqWUdt+Mjt8ZShE1b4+bQ6a7iwq1OuS52+RQJ5Q/sWOmyD+bNkrYE4",
+	"E1sv9SGp3O9mU7q1ux2Z2+pyX4ohFnct0rSpP7B1+l+T4D+bJrdI67QVzA7e0y9A6xsGtSoaapuQwOdq",
+	"tzmTrBH9b1zkg8Xqix8fPo6pwLmvRAsIUDxNGuTDct2MTywsztbDRVR73J5qLbesr48F1UFuLzpuoU63",
+	"ot8Di36F26a22i7CSHpiZknOfQLc0fmx9T5mdYKjhYCy9RmpkO1pl53JbNFAzSZ80YMYTIiBdIGGvqz1",
+	"3IXmLr04ArT4MmJkoSBqku0CQdzDsEwUBnHScivfOv9InWhXU1boLtJZC9p2vvTFzWWzVe94gDjAz4di",
+	"+4odHu8wVOJvUSLq84f6+TiUeRtn+HXyklfWGbKafXgh2MqsXQjLrmcuALmCgu80V6A9NEm4mD9VKocu",
+	"oKryjmbYtgqKmuR8CFX/B9ksacI0PafPfn2hisGErmYk9NwtAhWx6R3jFKmfW1TTrSH1HpBhoPJpPTIM",
+	"3VoOM5w6GmBpmr3yplolqQnR9DfEurTZBqvJFNeMI3XqOTnUoZojCHpaULWhSkW6LnsNlwvrr6PcIbKA",
+	"UaJQnooE8mAQjx2KANCQDt7jDzArTHPxNhXzmDLP8A7jCVZ3wSLlmU0ZsnVmEcp/zCm9LUsNkZUOwlRM",
+	"oNI/YPSb14ywsoDpJyQT/Y39mv5opuD/vzh72QzMSaTlk9pIW0FSYkcvRGGEwE0KtSw1/FSgmpaKb9jz",
+	"JgkbNjYE9Ex4Iu5AyEMrO3gZFs1l/2zboI1rYniCwklayxfsc1WvHg15pR7guSGdq/aNzrGBaYtmwzZN",
+	"X6OBMVyNr44ztQmYCtb8VJ7napQLrbe6yBeG0fYMyAYnJtTEi+873IpefiuI0qBFxSHYY3/Znc3SZCTk",
+	"3nIUl5lgLhcYpPUcqTB7USQO0XSaq2Q2KPABw3btQ/Mq9imwZ4I+fSWGM3Cz5hBGzXTBh8MeG1Pq8ISp",
+	"tyLvbgp1CtS8AegUKU8pDqzM1CAQ7CkOt26wfUNXzVBXDrRfvDLD7DHG/nijizyVo/fth/vhPiLJkKfV",
+	"I4/SLMDiDuxYd4KhIv7o1I50p26g+EyO4/xjp93gPDApRaFV63nWyHyN+rVRyVaJrSjVxYY5x86dDvKl",
+	"rZ+vOYF50tWwpBTGW9U4lW4r591zWt8nkJNoWre+o63v6GNpu1Bcfg2HrWi7G51K3PArnT7WmwJEg7Rg",
+	"oBzHznOTiWEB2muqsRCuUXuddorlW3mgEyMmBuJBONyXEU8lwGIcfk8tr1yDeK8MOWrJHhb2KFdhBjBp",
+	"iBmFJGij3Fvvkys3wuLT4T7QIkqjwV6YRpBrA8gYztVOY8b6IdzZCupU4ZIusDmJDMnj16MDH34xOvBS",
+	"WXi7M+4l1pS2cysl0+78L0VX/DiMoI1ySfq5nUBUD4/atAMvcmo2xU9QBXGrkX5plTOQihOTasMvG2Ru",
+	"a2ddHb01V7MsYdeCaQhgVdbgaouGg2GZQhoA/g+daCwd2vwBwx6h0p+RtimwdaELMXGWXVQfABfSsB0g",
+	"mpFRQPJCSJEQxXI9sQDiFDP20tuqNdRvdbW2XGFZYoCVz2ZK1gbElu1kLUrW05ALG9vRVFjc9adUXZxn",
+	"Gfg3V1N2El8+2xriqXyr0oFoydKcZXFDzubbLTG45d26VWK2SsxHU2JoZ26gyLC7xbIFWk0jgUf5AAPr",
+	"b68xrXEtOg0IKTwAKRpWgJUAyWjjsJrmXPcs87JFC6WCDMJAUQJgAUIWjBjQ+74UPM9SkVvVJIIoOZVl",
+	"gDKJVf8soC0xJIsOBcUqSNpNQW2yZcTBqRkxXhB6ISLhdtmJzepwQLfl8uMW8DLNdb3CVfGQhtpWuqxm",
+	"9VDNHCmBRinoormyUDOMgTabpD7EL5S37+qYjDbU3x5eBXqRvhUPYuKym4/MgEyq+efgFQx1qXlajJOc",
+	"t/LY/U7Pyq0ydY+euturVFvt5lbaDam0D+px2/8PBhgzKzxvB385f3X22/nl1ekzy0Uf1BnX2vFlSNWS",
+	"3+s85AHo+JoSB7+riwlIY9XDVOI5u/SpZDOPz4Elbg8infysCHzaaqyhmTbV7HqWZgVLZYR6KtlRrUeI",
+	"nVlpBUPyofKbdoYzJx2wsnDQl8vSgfWn1HDuCnW/fxT7B+HHr0SR5oHJ7oFYspl165375Cx5y0nvzEm3",
+	"7PBW7NBKdRv5xwzFNerCYj12S3x0eBgjzAr4gHjBrxH8Du5jUUw8wr7evUCKSUVDbqSa6xCVHq5awjme",
+	"gROlLxPIoj8rxiKfp1qw+MnhN3GAR6kSweLk+mrmJzOOWIzfvkrSvFjERhGMk5ynMpWjuIe1A8iJpCHh",
+	"CirwU4nPk9MdzWZTrFhiO8T1jUgaUGReCZ6kXyqMjJ93WPqPiSLz+YFkXYzBDhhu05Eo3FZpxLEhi8xq",
+	"iGp6qJwZcOwDYiKfBLijS+bpwaxgOs2ELLJFz526XCD+oUNZjKFWQox5gSx+kcqbmCGHIr+vM7xP+ai+",
+	"Mk6qC6q2/BXmkATLtPKI2Rm4RQ4JNr1jDkntTtnmkGxzSD63LDrINykcvbC00V5ZnYFdq4CdTaEiinWN",
+	"WW8hYuogDm/QwMoWCPRKKdA2DkYjVizJFxAEw5OeUcUGXLJr0ZcuRcUVprEovb7OLeUDNqd20In/pKkd",
+	"bZ1oT4Me3wL7prb1A+R5tB2OJbatR+Aa1IpCtOfmXEN1Osyx/NKzPXCTnpy+oiVZg80m5ijimw9jU0oe",
+	"X9vOPucavlTF+lbwkGtyATL35aoCO65l+OyHyMhdtLorG3r+bEQdPy16dTPSe2y732yS8MpG7imzP6G3",
+	"bZcBP4cj9Fk0bcZHWTThRt9m0WyzaP4EsoiRHJzg0CSM3HfCDb38oybcFGmRCcymOUVGyR5/++gReqeV",
+	"HLl0moDD0eMITD42ezqhwqpGwjobFOoa0ks2SqbBwTdk0yAFKmXT1MgPkFJzaQbUY/jfqkH1i2d+SO0G",
+	"dB/pMiQX1OfL0DhhbQocyE7tCDAnJgkHsLOu/1VcZg9HgX0qwzGvgKOgSwfvXSjZh5XIuzRkIzxDRU9e",
+	"GD300eGhlYd1xFSWeOWUnWWJl5Yx1QcKLBqJui8xabumFw4hLm4wrt1WvP40UWrY29/TYuyZ/4bSaaXx",
+	"Ckn1XuKujTjz+rSdQPN0zItQqMmFnk3E61MSVNbUGDTPJuYVy03/8W3rxv/4FprP5MnPr0/XSFE/vz59",
+	"NQNJQwuZuFG2HuRSy3X9DNpiP3Whpu3m56JQ06mdn20g4dZu89BIes7GAr4UQ+XDMOqNrTkbUWekdNYT",
+	"D0R6uRyTTcq09hxAxwM7dgTgy2rI0oKp3IKOQDxdrAtezHTMJuotGbwtL4NiA7HR7GP2r//zf1k8FTJJ",
+	"5Yj+yoVW2VuR0J+DTGmRxBH4rXQhplCNAAoZQ2BhLhSYqqCKUV+6l0Xhm1TuXmS7MeELNlIuxgD7E1aJ",
+	"xlBGM0StbBQCDsoMl2fgpulLQiwhd9zjw+99ReacSw1hRa5gkvko9YpxaSeBepSkuRgU2aLLnmZKA5yc",
+	"vYVA15BBFkRG9iUgzaVZVg5u7FHwolRFCPFy4uLcba7bRIC8k0qIfHdltClcAicMV5OnVxOViB5Tw2EM",
+	"CcOlNVXDoZmi8WzCpe4t95TVdxTHNZOuk+iGlKovrdkPikZhAGiIXBMrGWM2HtoilxEdsRa0nXRKnYMK",
+	"21DxeSxomSdicg1VMMKc6GO8qcHrBDWwhpaIxl0Wy1mWxZhECIEnAO8olfovIzxa49WN0BidqkU2ZGa1",
+	"YnrmCkZClcBtUKzz4boRgNgIVbZxzHY7H2Msqt8/Zne7M0TfR9Oq7ZVNWazZmnu3zTekD9VFwpqRzBWD",
+	"OGtti33b41+4avF9SafYg/zYwuaPjuLmzMVbi6L3kblo9r4aDte7h7lMzobDgMPTEq2vQhEMMmhe5OkK",
+	"mclLvvDY5kbl2q8+ROJk22k4x+cexrb8ADmUW7GvpUkQF+ilKlCy2CY/boXjVWD560yJS7YYi5Af2Qso",
+	"tV0RmJ2/zrVORzK8UvBR6Qlin7cx6xzwdD8PnAy1Jh5USHUAoW8lTYo48ADVqM3adBwiY7uQNKNLrljH",
+	"oS0itRR7jOu+xECafcgDxUk7phjXm1QmFAI2VnNIywFFPwKpKJXsD+xoKkdvdgFN5kDbC3sogKHnF2qQ",
+	"QhmwcEyRF+fMA5r9U6USMkJtOk0+k/R9AF1A0jxMJabeQCEBAMxeoJjPilkuS9iG6DUeqznANahhIWRf",
+	"QinXhbs64XIBtjAj2BH11zcC8L0JqhDeS/XqNfvnTBdsCISm9DEX9GaEGHhgRsIjL1gmsIz9W1v+RVuh",
+	"FjKZZhLF1mPHeYxkiBHMVtSxAq9RM1DEpZqqa7aZpiLRWllHehc1ElLMrgp1hYOI2URwW5ofpWRIUiKt",
+	"BiY7RZ1Binmw+TCkye1Kh2Lu8dbd7PkBL0Rx7BPIsLyKuR6usYVAN6twnau5hso98XOzTy/ADBzb6OIB",
+	"lxCaKGTC4pKNP47YKH0LpYOxNNkwV5O+XDF7uI33sfR2DKW38dIVXKoVQpdciBsHaHFdwMCM4h1t8vip",
+	"/DtkJLewpBbiXXEAx3xfO7NXKIcR4vI6McyP07pBW0tivil0vzHyEQM81ZCoUpedksaLOKOJkgKVHDyL",
+	"McRGNtbxgZeAfQJOf2ymbx86sH/6LLaRKmbzKEodwJk4Zkso/hjSp9hATUR3a9drK+BRxOSl8iEMreSl",
+	"p4Hdy31ZtC/dfnL695kq+N1FpaNWi/wzL8ScL+4kXZmmLRaOPnWZToSaFR9ZKIveE8mjeJB6aQ2pA4V4",
+	"7ehlQHee3kPm18tV3t+Dv1yePv31OSR9BWzxNk7h1r5XQm2S3v2ag9TqitpWmAU6Yguyu+4xcLymQ2j8",
+	"bz8wmWZ4qV9katT9iRc82xV5vmeufTD/0/O0GIyJyvV+wB/d3WIxFfQ2qH5Prt5nIit4D184nBTd8zyV",
+	"xS62IY1kr9rmldCiqLbJ5G6/w/713//jUrtRSpGpHPX6naWXPFNS1L6j35dUrp/rfiei/pOzpgsJb+U3",
+	"oabX9C5Xj6XnX/ZUJcJO2Idb+5xBngNH8y66n3HK1dDX/K2uLS1rsgcrwRitFc23WyLGGIMR7iRmeXZ6",
+	"eInZYq1dXSRqVnRBwaDGxNn3ju2z17ngN8fhy3Kzbv5lptMqE91MjXZ3mlZuZ9ULDeNteF+4ijt23m2I",
+	"Zpqseisy8eb3+hV1LzYkA19pV7Si+fH0yp72LqgfVZ3tNrBzgXOkhY63rsREKB7PvQgsA3WuWmnCKi4p",
+	"iENNpSbC2LmvL1WAPCsbiKm3ShcIpPm7pQwEGH+fJG+gjC++Qbip0IUV17Ze763X++GzFWwuAPURysgt",
+	"m/qs1PgQ/u7axIeLqvXKWuScixGMRBwyF81PbY0txxholRbIaDHUKuQQB+8DPhWYH+K+NNrtv/77f1Bh",
+	"13GX/Q6mMW9WSXXFdVrhHGAaAW6BtjEwbxUqQoZDyfHYYXQHHh0exnvHTKtyXijag0D5tg7JJWMbWYnQ",
+	"M5yLkZCGJ4keK/KZiBnXN5ow3tDF6ueRBxa24I1muMJ22qxcJgoss1x4lKKMD0RfBnBE12KocgCk44Uz",
+	"UaHrmiZnnBohZUF2BD2bilyLRCRX14sYU2NDSNZrYfR8HT4YR2hFpM3qcY7MBGjAKzphbgZSRUMzIo5m",
+	"meA29CFk/jS9DowAZnGiEpHFFg+WBgkXgzIplAmphkOR62OXI5MWUZB8Yx2pxDhpajm+jGxnNuMmCl8L",
+	"2EVK+jAUdIH3qic1SGH0oFDgqm7OzbmDsexe83PAnNoCIsFu6dB7m7Vp+rQy3Nsm99S94QF8sfkM1IC1",
+	"w3Lm/1BOuoUdsMkEGG4vJyFTai0Rm7L09CBwTQMuByJrKzM9haczkXgr1wYSl29UluGfk06zqi0+czb0",
+	"76hqoj8uTp+tC3M0Lfw7PoBJdeNCQKRrfer9Q/TV7Brq0kPtlzungf3J99hWR2hjQccZe6mKCzpgX2+c",
+	"w70Z7b84NQjW9oEN5ptbyz9WDhXrd7zq0O+g8sA2yHqyHW7Ie2oyuVeyoJYELTChv6ooNfeRveQEnPr8",
+	"pRozcsTes6p6xerTkFoZQJusmJMg6aQxE6mM7R3mHEU+btaHRkhlFAIIDVF5ggps4f+wVTFcnhIAjHPy",
+	"+EEdDd6XGKzB5mPFhirL1JxUQWwBGjLF6YICwiap1oKqRhq1DYJJ4S9I6WoCWnGpNF+f+bSUStCySvqt",
+	"DKhBps4drKcNSW1bxJWt0fOrMHpyb0WceKJTX/L8o1k8T5JEM+4saNeLAOmlZ/9cSrCA5JvrBdJ9sDKh",
+	"rc+9hwg+yDb424Yg7kAdYM0XXXZCWSYuNQXsfVJ5xoCJC8StKIdnr0dpP2BsDSLHgjEgP6pPnGFNeTMc",
+	"U1hsNeJ5KlcYtSzJ+6QWLWjXhrg/Dft8W7PUUvMHAJ1pPyLaiY71tB6Mb1FrTbC7aM4140nycMaErUK8",
+	"Wc7AUzj+26D/r5hNniRJwEPQZVT1CZb55EdQj+0HP3I9X9g7hBhSWH5KCAhGWn50W8AQGk+D5kzUcaXa",
+	"XGYEVJAX+tuqt/ehT9s9Uq9O20EEujRW0qVO7qzpYzPih41yspAfa9NMbBJJVNbSnZPxVtkloF9vDr3e",
+	"Xhw0HyjLgpANYK5aD+ZEAcyfWBZqQ5MAlOnqOblRR6wYKy1Aq+eDgoHTVKR5X14DbYgoKWVgBDXcdDpE",
+	"D0TMdgfgLiZUo3MkCnDInhauCo2N47Ye1AXTQjCRGkk1YhJ/YEqD9+6nE2iZI3QyJnzbP7FOMSZ01EqV",
+	"ZR89uVQbxNy+hEVkhVLNQibgsn1SCVOugI+rSJems7cVLcttH0CubDUOhMG7L0ESTstWivwSCsVsxckv",
+	"plIbiohwtj4T+RDo+KcTDn9Ms8ywHUDyd1lNgEvxu5GMCLx3sqmYaIbVICMaOrlSQAzIeVU63KC79yEn",
+	"wkapFxJhFI0SYut+VmXFDUW5Ug7iw4h0lA4JUgqGrrmaOU7waYaGC7yDsc1lBblKZFpENA+5EGySyhnG",
+	"gf2cvhUsnuVZDOA6UsxZkMq5O8uzvRhQU2zWEA/xfiF+L50IWw2BUZqzkAhHA4lICNmCsh/lIhSKXQtI",
+	"AZVQ6R3CvXosrhytmPJTmRgOxaBgUHOiUQIL8W3vv8bPplJMsQqTtxJvQ5i8raWZcqt6+Axzc5sKuTXo",
+	"bApxhunYKmc8SO8OSEJN3INTueGv1B8lYE3SNHm3n4up4LgmoCfU+bxn6YFRJoG0NsR8q5xCWjMemBbU",
+	"kMUOF5NhSKJTZHc0lvBwxpR0CEQqVxkQrtjMBumKuhbnIS26fRmniUtKtrTYUMbAjULUDTEOEFKKxVAU",
+	"uwR4QPHTGrgXZMdbAAHCGuAsU7roSx854Yr+IBn+p0plqZOKUvwXGOscPz46YsFCXE1SPQHAqBBPAGwq",
+	"CbsWmZIjjTIajaYvIUDABoYX4l1BlVMhdI+nic3uvxZMJGmBGATOHAiqP/lo5mmWWYAJdi0GfKaF18iR",
+	"O2ACnpm74RCC7O1zaJoAKIy0iIJJLpRamhaXiw48xYXk20lFMC3zqjjhBd+fuXoGscMac44vG5JuVzyf",
+	"FeMuOyttNADacpvRxe7zJEIpBAL6swXtgdhsuNj1eQrpC+a5xVT0ZWzmOPZDyoWLEUcgv1SzdCQVROFf",
+	"CMH6naeB4aXfqUb571M/Y5wxb2QBm0hz6H8AalLMcgmv/YXLkWk6myJwBZbqU9NgCx5b7As6xBXJSU0R",
+	"86KLiIO5S0I89acqTeyAgzBjQhuhQPtwfwXbnzICKIYe1suceAI4UW8B2gQXnReFmEyLmGEOAU03AGGb",
+	"Jgppg5rLHktyGiEuFaYx+PUuv8/tIOrjjjbjmYCbFGmfmUDNh+L2ck4ZlPULCNB/fWr2aG2YfmvvoX3H",
+	"xjhplXa3iMq/L2gOt2YbI3O4lk/HMxv80hRVjUFcsDWHZtGBt5k92mN/PDt7+fxNXDFs/cf+P0Q+ENn+",
+	"yen+69N9+tL+avBda+FaHtNW1rwD7EYbu5bZzx/XqGW+uAX4+GwAPspRyUZw9B5YL71WhFceOmgC6R0k",
+	"bTK8GVn7yUN7z6Lm4NcGnaHWPsN4ijeTG/tsqDzcLWAWgKUcafvjTRxIJBfPfi2HO/bKPrUQ220mE0Kr",
+	"dLfTJEJJwwtYfRkWCFgSoEHUNuLq9aK8ioTlChKTE4Xo1oi/FSAqh0hf7sk66cvI8TM5MHLlZVltKmtI",
+	"x8sFwozoHnOtU11waaTXQmUJ40ZeYteLvownouCGBXWRfgNu8xLCAoGTJRCpVnbQ2VsI8SbVPHL1Ra1T",
+	"c9IULRyA9H/iYggbBfcG3b5FeK8XD0sBvo8OH60P8G2MHre78m5BvtvA3a0B62MG7pboOlq01nHC2lDe",
+	"KrO5IzxNk378IA4FzEtczm1fh1Jg2CCq86txETBLElV7dDBYe4SE7yQKiPWNVHPQq9OELURBeroki0mp",
+	"J5GzU4z5dCok5t1DsQ+IEIGSP2QwAFhPrsHgdgetOiw5cv+Ogxr0w5eqCS3iq7PYb0lXuwzDki2t/ozW",
+	"Uqz6zLKBTUfu3MEk31bI9qaRWhH7J5VDhY/ZxAGPlGTq3sbECVBbUrDIETxaZB8Bw4cG/NuyOTKGeDPr",
+	"hAR7nhOQ64hCpVLT1lR036aiPzth3EqCD0dOsfrZ7QjqRxIB3367xtV5oisOldgROSrgYsloGJrhySr7",
+	"FgNIegE+VNUnAnRZGIolpjGldF3zwU1felffWM3lMYsR/xtFKm7/fCW4BjBvLhMW82uVF7G5m+P1j+4S",
+	"+ce3W6fIl+oU+ce3W7fI1i2ydYts3SIfxy0Scsqv2ytCosYmOtuJjTJt1vfiZZ0rEFjom/F61Qp49pbl",
+	"bNWrrXq1Va/uSb3SdKzqaVuWMT4YqJksdBXIHfyPlPOoBRP7E55mjCdJLrR21Z4k42wg8oKnks35wnkt",
+	"sTKTu5WrTNQjwb+GDi6NstzPX9QcC+DUdQK66mr6dtlTrpHXvZbpQCVQ5Gpire8TXhQiN10hStjpdXjC",
+	"/70TdYy6YrSOfNGJOpJPzC1hvtcJ6eKEv3sh5Mjsk6Mnj6POJJX2b+9W1EWeSqiVXudktzO+46Yl6MsI",
+	"/TF1nTFPd9rS6FcKD8bXAKdP87UeT98+eBswfWx7Ryyo+sO0xYK6Jaf7kzMunkxS2ZBkSLdqvL72EHiW",
+	"g0ygxHPw0odGXynI9OgXwPeF2fGFUl12upQ2gNY168mEjCaU/qD6ok09qxJxCqHpSztEiKRB1uPlaLOX",
+	"DnQ6krMp2tIuhCzQAwqY64iMhPY0QNLDXvcILHygAPqewAxTKnoO1P2q4DdYIftOGVeGj31qixs92CLp",
+	"3fT2tknv5bYPkPTebiCOYLeHZHYt6vUVvA2mXtJpK4T7bijKIwHCzmr4YXjiQ0RFw1s8j3VjsdmHr5Gc",
+	"tzGXPTcH+ZLf0Ie2ifFfDs9CmhIwGkbZVgtG8m4NF6u1R5n7zhjVxmhEPNCpSQfvzT9XafKhUWE686zF",
+	"ZbWlSZddUGoWVPLMF/4ZjROo4R5ixKi5DIFlDP+DRpDZpAXm9OFzfUkv6rLYNomDWhb0dheGGsSrQpBr",
+	"A8eylOgTh4JuSOejjh1ea5S9h+IR27jPrTnq801cdqS0rQqwEREwlMPGWQIlWFYeCMnKd4Ti58FSk6TA",
+	"/bT5LST+TIsuw4qD6DTA7NUCD5xREhBnIsh1JF4x5jrC/FywRJGgrySRYcxgPWbcZQSIAvUDj/kt5qjG",
+	"XC9KukYuhrnQ47jLnkGHMVvUfrgvoYeAtiW0TpXUPgtXKiDlAy5ZpkbgGoC8aW8Jx3EnDDhiqoucF6hc",
+	"LaB3PVRPzKNX8Eit7yAQEe+iNtB6rK+HgvNQFv8jNEqtdTa4rt7CTV/T9gGqCn1ipYO76v7DQuRznid6",
+	"64doLf+/4Lo4AelyK/5/YeI/0ntO/IGIkecNa7lZRf5HopjUcroaQf8gFClvzwdndfgcgioyGnGdkuCw",
+	"foR2ykJQN49E+QCsXB+z+P2HmA0ywXPtGIi9jVgAAFjglIxEAT4jvNs8f2ZBGQLFwKgfVm+YcMMjC5YW",
+	"PUZFwUkPERlUNRO5wCQzpmeDsf/2bvz48HG8Bz1ySgpqHZSPENMUuwjnoAvk8PIAD4AnAswdXe0TEbtC",
+	"lUoyxNisvqiOJ05nhZX978QU0eOyhhmc+49tztZqGz8EX0t4a3VpE1Ogb1KfO+d2qab9LtXcKsGTLWvb",
+	"MqqvWAt7CblY7gzcnXHBUMys1DnHPVQP1Wo1vwksL1GD2USgwWKWZ51e5wA4FvVniWelI4nYNpFRXQDn",
+	"JpUBtpDVdeBCoJMN1ESQ/937q80xBINbkuppxhcv8bL9SIoQiUuof4g2TEh/AdewAcGU9OKrx4bJ5gS6",
+	"N8iUTuUo6AzxnJr+XNKd5c787vLJXf0QDDKvpH5rvsBICJuVU640ZZ8k5GQHheTkgKCbQYWVaj99KvTy",
+	"rBF8FEFfn5xGFOhndExNu2Mf8udx24WrlNZ8y0NSNU1LSXXVrBBZ5jLhr9UM5y0R+gZi4yhMP/zuNFeT",
+	"ae2CnNOd+ugJTHSkAVufIkUv7hqp4+mYF/FexFwu/v4shTU4+Xn/9WnQA4jEWf58CCVVN9fOxQ8YyaVZ",
+	"yJS6IYgtw+Zw6TF+xjFEwQdjwscK+jKjMJilhXAhDUsd+VUsEOGLxMqKLDjgdkXOw0Hzabp/Ixa13zo/",
+	"ZXBr+VvnuboOXLjTjBcQVYPgnDOpg6LMwcfGgme1NOAXvPHhzYf/FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
