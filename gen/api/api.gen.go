@@ -1198,7 +1198,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1459,6 +1467,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1499,6 +1510,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1954,7 +1970,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2608,6 +2624,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2718,6 +2741,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3346,6 +3372,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4604,6 +4633,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5024,6 +5089,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -12149,6 +12215,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -14795,6 +15105,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16070,6 +16383,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -16494,681 +16856,694 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1MUWfXJmFV8ymvi2lhzPxtRfDbJBskdNgGmgTXMc7dmn2QfbJ/kOqgA0",
-	"+kZSlJxkMrvnbMZi34BCoVDXX31pjcV8ITjjSrYGX1rsM50vEgb/Pvnu/em7jL9jP2VMKv2LzOZzmq5a",
-	"g9YJmTMp6ZS1gtYnmmRMXx4Lrthn1Rp8vAhaE5EuaRqx6G0qFvp910HLPCNbg4/mbq5ag9b5jBHJxoJH",
-	"ZDyj6ZSRWJJJKuakd0DejJUYsbTTClpx1Bq05nLa7rWCVioS1hq0MsnS1vVF0EozfqqvpxmH61JRxfCz",
-	"apYyGsHVbu/4ONofH7V7kz5tPxrvs/bx6KjXPmTdyT59NO5F/X4raCkhEj3Ki+vrAOhwplJG5yUacEK5",
-	"XLKUiAkRnJFFzMYeQVoRVXRAvgxbarVgw9Zg2Hr3/vXl2fnJu/Pnz4atYOhGBhe3GRs8BVOFR2Cyw9b1",
-	"kA959Wvnz/92fvnq+dnZyXfP8bPwuFmF8lcPaK/bfhR1R+3H48PDdn9yPDnqRl16MHqEXxUJvpZKGUtF",
-	"udruw0/fvD5//vpWn45Yoii+eUb5FVmJrLPdx5+/frbzhxver9fwxenr07O/3PkitjS3nT6LJR0lLCrv",
-	"OMnSTywly1jNRKbIyWlx70Wa5Wh8GdnHg1bEFI0T/fCpYVVJaMqIXMZqPGMRERPNuUTNYmler/dZijv+",
-	"Mi7smEPa7bYfdbvd9mP9n27+f5HZbplsDQ66x0FLxQo258kp8UajKdgatB4uUjFK2Fw+9AcLG+30VSzH",
-	"gk/iaZaW5/9+IWEPkpRNMskkUSA19JjvSXLFVkSkZC4iltSTZV54tUcbLX1OTuFV8Zh5r78NTXoHHk0O",
-	"u/0CTcpDqSNM8R6kzmtxAotYYowkIUpcMS7JknFFYq4ESRmVgsd8Wk8MLi6RH2oIkUkWEZokJFbSvnjE",
-	"JiJlJFZkxKaUEyUMP+1Amv7hGtJM6SdGuH17A23y0SNd3nxiaSJo1MgysSTC3aP5ZEw5F3oymlB6J9ST",
-	"KX9oDcNsfvku/HMMz6h0pbdHa6DSjPlU2y9QrTDOOop5NyDJ3qZCibFIGghmhYUUc6ZmMZ8SlkhWT6SF",
-	"fVUziUapuGIobFIiNZPmL844+7xgY7UbmQ7Xk6nIXHakhKWpaGIuNx0k1H9kQtEilc6FIHPKV7lIVYQS",
-	"Fc8bCPQTvMKnzlIUxPGIaUIs01gpxslEpPqAIzTRx8pqF6qM1lHloF+U0DA83PXZooEoOAWkyDsmF4JL",
-	"Vj6etCKZMMXyvetoQZVi84VqDXpBa5wyqlh0SbXm1+/2j9q9XrvfP+8eD/Z7g95hp9ft7h8c/tgKWpOY",
-	"x3J2ibKsNWhJJRbu5+ZXHHUOuv1e7xG+IpXqEqRY8xcP9nvdbv9Hq2Fuox20nDJ7eaNn4HwatMSCcRo/",
-	"nC5UW0jZ7vW7I08otiwpYTvH4ytWXvoN2muWcv/u/dGjR+1HtNtvP550WXvUi/rjfXYwOewetYJWBmq8",
-	"5lgQVkgs2Rp0AzuOWHD3a78XtBapmC+U91Nfs5s5cPLnr4v88vyTNTK8rbQUqDVLrUOD8eCzTXyZmodv",
-	"RGWf3RiHY2FCE8mCFjNj+PgF/+msFmOHUH6V7wDQOrVKJtlPrUHvOqh9CJTRpof62jJJqFSX5s8CRTYa",
-	"FcqRx7MqYGMPSL/b7WoFFYY0IFLRVNWpq3hBa5xFct5MA3dceDMlF/gdHqnheBwUrtVQE1hPJ44GZJtR",
-	"DXp1kzWGQjC0C5QbDUaf3/r9/e3f79sjW79/3y1dJDir/Zj+/bYLZ6TUsDX4Mmz9Qqteob0hUDBsxfKS",
-	"xkNzJA1bNFMzkeLgrmKO39E3XOvXuJMCfl4j6PH+wnFheF8s4LNZToOC8Bqi9BpWJd0Qdqs1yeyOLYmv",
-	"N7x62n38v+PuX/W4uwBeOY/nTGSq2RSRcaKPjlpdUZmHm3XpKI6INi/MKRFz0Dx30RLpet35oKAl5gOr",
-	"0w/tVTjf3p5+z1Y1O+WKrQI93sy3JD5+WbdF+seDbrejB9vvlhn2sD3qa+ajBwft46jL2gfjx5Me69P9",
-	"0VG3ZY5drdZWXtzrDnr9wcFB57Db6+/v6xdzOteT+sBGRM5g2y1SNok/6214dXnyIz//PDr9D3Z1FpVc",
-	"j0FLjsUCXJqGd+VA6+2OleVAK/Z6xjRuBS3BL0dsRpNJ60LrCLCml+VpdVn70bjbaz+mh/vt/uSIHUYH",
-	"4/1Rn7aQx8ZjJuW5ZryyZaJ5MQDXCIWb0IAHm6J3SOYxz5SvTHxp4W3Ixa1Bi63+Oht9N47fxH89ff+P",
-	"097r+FSeztXix6enR6d//9///p/O//73/7SCFvu8iFMmL2PeGhx3u5qRJimTM/cimapLvBWlkeGaEaOp",
-	"tdvHY5FxVVV/puXdsT1/OHeSU/jmuImmKR2zfzfe7c5YzCvM9Jj1DtqPRr1xm/bGB+396GjUHR+zR5Ne",
-	"N19yHJs3+roDwcxrRxb/haag+egp5WOWJCxqNOqcMqpmVBEuRiJaEc5YVPSY7HjgoRmey7+xHU9RMAEd",
-	"rn87B+GWh5o3md/YodatnGndZgPu6YzyKXtLpVyKNKoPBnGhZiwlC3NTYfNmacq4unTX9HGfpmysyEyk",
-	"kpGRZp50pWUwW/q3SUUXCdNmEDXv1xoibL6ngn9iqaR6Vq+F0vJwobZyGI+9J2tOYP/yJRfqktpXVw/k",
-	"SDCJJzHcgw5j/wW7nMl935Xe99xX/pS9r9Z7/JqnAdSDHZrv+do11ZO0e18A6ThbMqkIMGZOOe+FcO43",
-	"RAuX5mBFQULHSsKZFCtJxplUYs7SwrFUPY93PmbzEb5CFbZhiGZ9y/HMG0Qo8y+dw5gaPgQ/6mWkI5Fp",
-	"RY7E/JOIxwX3YcTkOI0XwKeD1ilZUmk+HRG11Iqgpp8XHLWMcorvIgePej09ymUq+NQb2nvJ0oZdXD16",
-	"1509W+zoyqmJQ4iQVZp4BMM5O2oAN9EQ9Vcq+t2zq9Xbv8Ti0X8++9v0h4P5X7vjH9Pe6MP4Pz//dHX2",
-	"+C+8r14uD7Pn4lF8Qo8n3/39P6L97/+ZFEi9CmbHrVkAuykLLBnLRUJXl2aqJxElL8UnllDgXPZZsZTT",
-	"BMdin29rNmzddqD1quKm8a7nmn2fa8YeRX7haa7R+NwLxt1ur/0o6vfbx+xg0j6kR6NH48fRMetO/t0O",
-	"oRPzTzSJo8oeWPNwOY3CI7mRlUWSf7vCQ7SG2OjJ0f+CUzonjZ7hzVM9NmiR/Q6el1Xdbb2eBO4nR+cb",
-	"q2WaQM++fc/pJxonqJyWz8yIKjqiEuYViWWdkhGNLjPvFSXNwr0g1y92jbT2jrYOIj6zXy2OrKJZlMYO",
-	"BEH2bTxXnlKtsJBE8ClLSSKmJOYlsWLYX49Pv/G55v9zWjFvTyzrVEwsR1vYOpcKni0SNoUlodw+DHkU",
-	"qLSxtn6K0ChKmZS7ZEAcN2VAPC+8mtiBVejqjxtIYMTM6bM6Ohh9GPmXzKjJVrCyicR18WxPclUJVHql",
-	"1mSpNl5AX9slyP+okSL5INeQozJWTZQXNN7eWM2s+u+Cz1/BYi2Gv0tb7Z/OZJ0Aff/J7dUXIh3FUVTe",
-	"M6+FAo0ZNgocetUdMnGPlmSyERn38ElPMieJWMIrd5HOxbQpTxi/8MZR2Rr5IPVs/0J59GYyqRW8L9lE",
-	"aeNtls0pl6XA6hynrLcFvIfRRM2qiUXagGBJwSpy7CKu4NHTiM0XQjE+Xp3yt6mYaklXPRglnTNiSBQQ",
-	"qeIkIRmPWEqWdFWzGHH+2suY622GL/aFln2fJ8u90bS/Zyvwtxe/tctSjdcmVPjizfs+JKXFnHhDr6xm",
-	"0yxLhH0VyzlV4/ICwRdA2mnzEFI4NI9vzNrxvzq3ry7wfA0lC5+wLhlDyFuzv+/qKJPQG+Fa+rn7gHgc",
-	"T5AyxSY0SxTE1l36YB2B7NM3n9Z+Ibut6xvm5uBrzD5yX8UJgDr/NGUR4yqmSWlPfdB2fb3Lzc4BXnA5",
-	"9t5QkmtFxYeAeGTunc57sItGdFgQbr2Cf0IPixSHVUOL6ug9sng8UuNJcNsilkQJ1D3XUMhnIvQ8eHpR",
-	"nUQRnBF4mWaknpax/cND8imW8Shh5OTs6ekpmDd0rFgKZwOsuc17h48rIS7NuGJ9cs4YjYAXk3geq9ag",
-	"f3gYtBYCeEJTpjQMzHnfIS8sX5RudVHi4tZbtzBlonmL85amdM5UjYMBePanjKUrsnA3NS+Mf48n9d3P",
-	"ei0yfsXFkmvm1YowNR+BV9ZTXmTqUkwuU8qhfAGoD2PyiK+J4xEff96B5N3+JpL7c2wkdn6TR+Z3GHKr",
-	"iQNqQ0nKGDK7KRoImAfVTGqM25XkgwnqmSBijEoPDtuQG167a4riWvlgB9RIE7zBo0ctIXDoVhi48d+U",
-	"EoVo6l0SonvwFQiRUi5jdB371HiRijnRNoCWWONEyPUckb+lsPuMiWiynKcC3TfF1+5CCNpkMTpC+ANq",
-	"pkZ+lybJSyrVSTSPeVUjTahUhOprsVQpVaJOFEEWAdxUUZBiDClVX0OWM6HpY5wdu2wP1kSMl3WDrhDD",
-	"GzUQIf7E3oIFVaUCWlYmLuMlJdt05FFJOZ8vKF+BHQ/BAPJSRev9df2u8dDX+usOx91e+9GoT9vHUa/b",
-	"PmCPJo/p0ag/3u+BbJYqzcZ6NbXF8SaNICt9Fi+Q694JpVga0TlYADGHjMmlSK+08hvRFZy9i1RE2VgP",
-	"TC+XHffS89Rno6TRTO8/Hhz0Ot3uQa8HdneaJeisf8cmGY+QWKB1KzqZDMiM8kjzxRyy8jvgpbcWUxJ/",
-	"Aq+a4GBupjHjUaLpmy2iRvIdDnrdTr/fPew91t//xFIJO7sHKyump/yFSMtZpODpenOSqRnpd7p6fHN/",
-	"Gacp5crmZHg65BYxnUxqHRVc4zSihZiQG1B9fEmSv569eV0XXiq/aIuB6G+9oomeGKuPSmuLv/xBs6nn",
-	"9sFLsy/L4h7yHIyY18qefo/R+GJO3p+/aD/eRcT1mpQBNxOSD6iyqaujBiKgo/4FY9GIjq+KNDhVZMaS",
-	"RVnOz+cu4RlNx1gFWgKYTM31+/mgtJ93SQxMqYr5tDVoQcXBGu4vfsybr2yOqvII4sp1iZn/EkGKoGai",
-	"NC5P0S42ObGTxCNgsWA0lSbGrG2diT4FKEmZtpYx/2A5i8cz/XRKRvo9KUsYlUxaKWwl7wYC+d7Pm3CP",
-	"IRB6YW5On4vroPWaLd/LqoHC2bI2umUFVRLzHTOwejWxttfss1qTNXGqJOHssypHw23unaHq8XG722t3",
-	"e+ddvVcGyG+lcDTpG4/8Lx1qdtk51WjZCZmzKKZEyzlQpMSCpchfRrfEg7vOgZXntNSF0CovynNlMf4D",
-	"uTDe53eR5Y8Lsvwol+WvXXJOUxCtNHpDpxci41H1CFMzlrJAmxl6JnrPyQaCTOAFdVEvLtAdqP/eZa7F",
-	"YM5Bca72s7XTxItmhnoM57U1rGdadyIz+knbnIskrjVMzCwuVVPxqslQMgeSdfLlIS2O5HQ7/N5Osb5x",
-	"k2puZpgXxzYQpTQJTZy3dJUIGp0L8VKL4lJS6SeWkqMD8n38bQ1VFvjoJfiT4OGynQLKzJyukL5Hh4f7",
-	"R2S0UgwKF+diJ+9tt2Cg9LzghZkK+t3MeCpUqA4aqMB4pFkEFqwhgoCrGZAF3lsf1aCZEhuOH9Arev39",
-	"g8MjyLq9abrVTWJjYI1ZNWmLwTh7IZ/k+uyu9SpUb9B9pFWRfg+OBn38XG6fOAwLk4I2BFY1BmFL21fM",
-	"GXCZJtuEynqv3sJ7y6WLNRZ2sBfRthEGY+/c2ojueREGfz4kj3pWuLRmwEiOqil9QqKUTtTv3la+jflr",
-	"KXSH9i8uxduUfYrZshQgAeNGZElERgyrziFyZZjMX6kGXJr/FBlMT5MCovMEy/AirM6k7iAhMlssRKpI",
-	"xORVJ9f05EoqNgeNPH/rFsKljG2zPn5vYuO1hLGejWoFe0IVMwQZz4wrvLpj4c3OP1LersZ3pOfj7gH7",
-	"K8/3wXfvctD2j5oOWpwb8YdVs3dLQ8+JcsaUtj5lUzrhNnv4N7vZynsrn3ZNqQoSqVip8ssKrZ1cb1/R",
-	"paZtw7eZslmQjanxuQpJwNTaMk32Gl9f8tk0WH87um5834r+3juq2Mt4Hqs6KQA4FmZjgj4oeK3BlVLF",
-	"LhPzlqIUkAzYci5Slr9Jjwh+hhSZ3UNE26FY6CmSfHQVYVAYPdAEA1uNy4txHmNAoIO/AmrRVPGG758y",
-	"ro1QtrZgpu6l9sE8HfIdU3EKOGo1WofvvtfsYPbD/zns78RhnyLp71ZneScS9lqoE9wZ5QWFDDOgFSVS",
-	"QZC6TpnWt2Fpj3mNtynf8AQTteFdQ9Ajhi0wAUeMUHllknh2dQccNSWu6ZnliXENe7E8cE2SM0jE+TaT",
-	"qwYRlYhpzNcJKEzluRzpV/jyqSrjUkaWNNYycheh9HjrlGqcEzEjqtDBHzCSACL2Fa0koQslFqBVUaJY",
-	"whYzzYo3qC7tFQodoBzPDrzkSjRPHoPZeKCffLTf7XYPqoU1xxSKCg4P24+11Xs06Y369CB6zI67+t4F",
-	"vG6/0+30evud7sP+wdqC7JrPgZWKhUOD1ivxjzhJ6MPDTpfc/1uv94S8jHn2mXx+fHR5dLBHXsQpm4jP",
-	"D3sHh50uqtt1JOk9Pu93B73DwUG3c3TY6+8XSWKrL5po8mjQ7Q96IFoOe70CTcY92m13H4367UfjXrd9",
-	"zA6i9mGfdsePov3JETh/DU26vUE0ejw4GAweHjxeT5Tq9wpEecbk1cli8bDf6ZH78ZuzPfRsn8VT/n7R",
-	"UHp2c//2VoE4BLKpyb94ASllKWN1pef1hEaPyEExfLK2PJ2/Oxw/PT06vVr87Yenfz3usP1uZ9xP+Gj+",
-	"ohv97a+JJlyqZ/fQeLkfbuO3eUjjtkVd+TOmkuNR/81ug8jpFPPpljnsMyrJ3zMJqHsZv4P89a+QNC7t",
-	"nP7J88brvI5b1mr+/hyPes1v53Usv3oHryOuyFPMUyqDzcGvNa4cm12JnOiSnOq8jLE0r3lCUgb5S7FC",
-	"P88uStGoyVtxbvKl7FAqmkBxrPnMP8RqVh/t1lcIbSxm/93wY8Ev968RvL/4be7CGudRee99/D9B+DWW",
-	"QOt0oFm9Y1kVdNNwelZb5oG1ZCnDq2sye11pB+L8dsipki6F2GW3Dkw+I6FTultW47gp1xUmSGCk9SLS",
-	"mwkwpRCvKF+doBZUV20Uf1Yzkwq+pkZCCXGpzcNLat9UZzvaix3ygQIEMoAhIybGZ0gQu/uaIt+9VRlI",
-	"PYnKU/EIhYqnbDCu4eyT5pY1RMpvKQaYDTA5RO1k9ZUEvJRQ7CnvnFAFk9vNKB9pM53sPUCmNG4CBvku",
-	"/gTA15Qs0liksVoFRNGpNBY5HkJkErOkCIkkZTzlDPNleJYkFmTgEm6FpRBpBOUFAB5wrZVV/EBr0JrF",
-	"U6h3olNwXY3iJEEVOwUnFqKavD99OqPqRr7G9WAuN5Kp3uF8EbRUGk+nMJvchdm2PSL8wW7bTGLHoXwp",
-	"dolY0NTgvWJniq3VA8M38BTUfZRCcvl8ZTaax6o0V6O37Ybwug7EdccOCuaxV0xR/XaEwnTomwZzs6Hh",
-	"AXy8LRVbNPZE0GRq54M0gKG99ffnYKr5/dVmD7d8x/peEfAOxqPtRo3V3OspgfdsTfMbwpyuQTn1V+/j",
-	"szevn18geGmJF3949H/c+C/JjfjPdzXguL8xPt0ps/tmpwVO1IetaXle0a2Nluua82UbpK51R0vw5Yao",
-	"vDVzgeTdrXOvr2tPSS+g3DBe1wYIbZT3XH+fcRWPaSXU/Fq4MraydpmVnisrl3kyL2cssggurhhvF1fN",
-	"fpMZAqm7pdFUFMjygOHA5yYDiEWvWBTTc3jIp8DbhMa8gnDvaOAev4SsZCzNaUxrdgAUWqdG3IPbJTNP",
-	"CplyhzlFvIl5n6gnS+0cgDpgHa/BxPuA8TgD0FEPMFVJiszf3Ag99C0bizlDnilD21Ww6erqAdbFSqpF",
-	"SzugsbpagB9oEke0KcHyhMxjKSG5GBamykKf3PMNqZWQnzlKGb2ShJI0S1yC9FhwldKxqq+W1qxkYuBe",
-	"QTQOY5ca9G4T7ENOgTUpmdVpauJ9YPTqrQtUVdqSzAVf5wRYMnp16V0vprh5YAiMypU2oKaZgYmqUqsY",
-	"kfcI5t6/C816TTTTE/enVqFXcW4Q6ECgAezwB0UIVbhJPfF8t0sMRhVLNMCaJ/ffvXhKjnu9bqCNKrjQ",
-	"O+wcdnpHe0Af3B56sywWiZaXseAP/y7BXe0Yy1r04xmbw0E2p59fMj5VM4OCYGYlVWr3/fNzOq0ftkm1",
-	"0Ly9NEXfciaWPMB0CgMNoHlIpHXDf9x53NkvDX7Y2h+2Wg0jPDrQ56dSDOJY/2/Y+vhvf2j/18Wfhq0/",
-	"tspDD1qf21PR1j+25VW8aAsYOk3ajlMQ7LiI/vKOLRK6QplQnPHblEFiK6SwpBkjyxkz7dxMdbINYWJV",
-	"AmE0TeIct8UC55jk+rAEMhEW6FBeJgvpLUTCKL/R5F7G/Ko6m3CYdbv74yxN4B/sCUlZ8s2wxdlnNWyF",
-	"uFyP+48f7wW5921Bp6xDTkZAB0A8MBlbxi3nLSO83QaB/wz5YN8cdvXP/aNxlkqRfnP1Uz876f4w682/",
-	"m/4Q9VYH8272aPndj93H/zmpG1QTV/S7B49vs/ovBW6WeiZfUDVzHA76Jip7xfneKNx9yw3pkgyrA/4A",
-	"VUhw0NAkYZB3xSOsFSSMjmdkIZJ4vBqQMA2LeToJm6gAmBuyC/VhbvPGQhUaP44c8vuQWd6OmZq0Z0ot",
-	"6CJup1QxWOK2EXh7nSEvbWtMjHqSftN9or7ptbaf8k2W0pHmLUyzjkBU+YTA7CkZkPAnjx56zks3Z7Ll",
-	"lOsn/NM3vW73yfKb/teaMlPp6mRiEGCKsz0zE1AC0rB8b7oPEQbZajIbj1mJrXv+kCcinYOBE3O1D7Yd",
-	"/RzPs3lr8PgICqznMce/e24+erCYU7f9hGocemuPHoUQ4WfPvr8njTPadZ8rrsmnItsxrgf7Uf98UbfP",
-	"Pnz4cOJZH/UDGc/0RuNThhLz6NGhd8CVD7dvoSMDSRlN5t8MW0aJH7YCxKn6ZlgERgGRt7ukuA5aScyv",
-	"/P7C1TmcmHJNQK87+a79/lQP2ekets2vfj63db4V0apYy9H6oz38Olr5/cNDdynvFly+BZBhvH7BNdeh",
-	"+4OrYSyO/B2jkV1892Rl7FOmvAQgML8R3UfWdj1bO4YmhsTfzVjuSQ9EtjgWZM41w/FD2GtHIquDeBlL",
-	"BR4bjxyyOoYklsrvsbTDEPJWFg0rgzeQWFU/j50a7mBFns6o8nCT1zA11NwoMk5ixmtGJBmPnMipsnjc",
-	"yLnbMH9ppOgQXjPWXJaRRxuG+sOjrzzYJh4rt3bIC5uaiay5znM67sB0z3nEIpO3Wx3Yc0wrt6E2E06v",
-	"joNx947yGMwz9YPoumFAU8M3kybWfytMM1/sfrhp/5k+jbtuAgCAqVkmTB3Iw48WVLVmOPCGCiNZv8sf",
-	"LeYkfhZ/LiSqlu7wzN8ifEiDsLLMV0+o2zDMazpnkY++XxzBayhw9vxfAaF5n+t4XHOULPJapcqA8kyT",
-	"puGwZRPPnCmaqs2nx7jUSmQnorBls9CMIkLtgjR9PpeTu3y7lLtc/P53DFr7uh5asBZ4sjotbyN5/C/s",
-	"NkYm1UaNw4iZr6l4dPMhfVZ5O9caaeOs89uJHLQgKuNwDVWD2jHj3tc2cqd0uVi83UBITBmuJd5bWy9Z",
-	"HKdJMl63iJU65YofR1+oVU8WeO0W37bVUk1TNzfUfx2v7f71d6YcsZHeWK9YS+8ytlX58wXoqQYd4rIw",
-	"juZTEmoIlet6FEChkVaBoKsTNqislb93OkhMy6sXRG5Tmab8DsS4QbEwOX65clE6UMsFjOWxFa/j8GSm",
-	"T7AZrd1A+qJHwm2UsBQeen9qzJgdxKM3pjpVtn5U63Xa4qBAqd1hWJ/Eld/pqDwsfRnGccVWdUPQ183T",
-	"Fbm4iC+v2Grt98+UWCyalkpf9EhSZxWKxW0WBZ9s3mzGOl2nlJYN029Xp892Vkrz4o4GIYRzqhVC5zbP",
-	"+cZUwOhko9jFznrweXDmVb+OacW7y14zgKbZewNomn/mhW5vQQIbW238fqMxkLkI78312/qvujVv/OaU",
-	"qd0++CFWsyilS9605PaG2qN2aS7uut7X5SfyzXP6rN5T6GmL9ySJwdMKeNhae8ph5ErbbJ0D8I8pm7QG",
-	"rT881Gem4HpvP8Sr8uHpM69BcOOQ3p5qkYjDISd8RTB/VS4Y5MAi8sr796fPEGQAAwtc8HhMEwDrNEhf",
-	"AD3WNKFcgt5yMk8hbrQu6rGgU0ZGbBpz2SHQzQfzTfW18GXMr0KC7np7oJsHJiJlTzDLQ5ARI3MaMZIt",
-	"OmXIcjMlDGA1OfR7/cfgDHd/F4KWH0/aP9L2P7rt48v2xZ/uLG5Ze/K9gsBxrIikE4hKSmYcJdbzD+UF",
-	"g1JoEnppYEUknBqTCRtjMXinAYF/yHMI/oBE8WTCUgsCxD6xdGVe0iFnjJGP75hKYyYv7gNewMMU/zRB",
-	"oyJCv6F4GZF/nR+8mfT/1v6vW5N88so2B6nSGjcISlrBkxWJkcvC5+d0GtpuBsh6kgW425axZCQ86PXD",
-	"DgkfhNg5a9UhUD1Hp4B5Igm1IY+ASIHBSAq6csowWWWRis8rMocVFxO9fvfDDw8hnB4GJBy29tvTf8SL",
-	"YSvcg3g1LdjZdM7WUX/SfmW6gmy3YZ9zFavVOZ2aRhKT14KzBsKd5wSyYdaVyABAb6AJiGYBNpYx9eNB",
-	"MdweSxLudw9CYGMoHcUMnGrKwZD39ju9Tn9v/WT1aG8345dUotXeJHrjqAB5ApqZm3dgyjjGdM4GxITq",
-	"iwcDBsgHeIln8xFL8acwyEWebeGGVSoEfLWYMENGqyEPzePmunm+Q07IKBVLCYg7IcziTGTpmIUgP2Bk",
-	"Iy0hJEsm+tiA9mIe6j9MLLaumiGPJYmnXKQsGvjGgZoxTjBpDEasZQ1kEgcEvBGEkjBlkqmQLGdCAs1m",
-	"xkmHMybdNeuol6ANo2+DNnuTELu3fKf8P0D4164iiEsqSVj4mF4CkQK6Jh2zueYTTZMiKYFgBjPViWWc",
-	"A+59c1Bh63MjSVIG1BTc362lwylxY49uMmsjBD3ilQgAqSS1WQeQwiTAo8vmWlTBqWpRMDU/LQxGaCL4",
-	"1NwFnGRSZOyC98ir+FtgH/ZZDVCEUpeOZw5wdGsPuctIIXNGuUmcijFHw+6rUhrCYbeBZDAvn1gRg+ZF",
-	"+Ehz5Lt/h3Fv49toEhjGe7FOdfQcHLfUtFAtbhoKasfrRpLrz7cciHGoNI3E+GO+rgLrRYZuORu07Zom",
-	"gybe151LbkbeciraaGuaSN7C7yvOxBqIt5rHtX7ahsLBivuPTGCGv6ty/1JIqDTZnn+CxEoAVgHZYj0k",
-	"P9nH6z5t731oP3MdFMHeNj3nw8vpsW8307c4ZJxuTQaLyRQDgbweWS6wHXiggDlbGD007/OqZT6VV3nA",
-	"ZpD3OVGEDrmK5yyAumaDUgOvhL8jukJx7SXNFlLd6uZo7s0p0/KzwNp5GthWD5vbbVZV26VVrX06T8C6",
-	"zjM0XgsFcT1c1d2YKe/Wu5Gfntlbr4PGbo6b3lLfXPI6qAED3/SqMgD5dVBCCdn0ggIeyV2xehGg3SVa",
-	"n5wi39pYRAodGLbK2cWmaF6zS593d2ehb2n0HVVsSVe7M888lmPBJ/E0S7fioFeF+68h3Me3XvCT09fe",
-	"Wvutejc/+dbeemciDQLFrilxyiYgr1ReP4+rDONlkdfD07diKPdc9ne2rl7tzA7r2tQQcOPWru3kqGVF",
-	"pendlq/K+w5eBzU9fja9pdJO6M7W3u7cMaBR64UcMbKgqdTHFy03RPS6Gpqdn18C1EawwWqaHZpcKddz",
-	"Y2c576dSXebdKrbYs0+9J/1xlI6AudfPdlv573rgXgc11U6bXlSpr7qzxXXA9yB0pRICMbALtVZPSIjF",
-	"QiGRdCXJErA3yRt0dfl2FBkxbZFKLNgwXdnZZ+VuLgiSIc+bUQOtUaL4C9jB+lrNGX5/iR3Yotq1YRPV",
-	"y30t7pboscQOEykqhWCp4y5o4MLfzG74OofKZlYgJxKQdsHFnt8/Y8kCCPd8TuMEYhQ70gqy8UzL/k3U",
-	"8T52t9qUp/znjcGLvY5htoVW8TtMduI/v3aqLwpN2+9k6Tf3pA9sQ+c8pIb9n0gk9K0lHeLDhw/tcm3B",
-	"OkWiXIoA4zQq4nk8ZyJTu2uKKn/BBk3Nfupr7ak4IsUWUnpod6d+NXbP30UTu1sj6y4IevIrWy226TqC",
-	"MT+Hzuu7qrl5Q/kNyqjXxf0OCFjTsR6d8YmYmniooZwfRI0jEHH1XeRvoeWPi2/aRi1/Wmrhfpdm80ZB",
-	"D6qYzQD/GhKv0GB4B8J6rXo30TP/1J2Q8bUgjIOHpty+2DbNSdhEARtV2vjtMNFS17st3DUnxR55dyLd",
-	"1/YGXPktCc2OC3EUNknDksN169uREhP7/CYivHAd9O5038hsDPuFT9Hb6VwM0GHQzvKViOJJXFd5/sGP",
-	"iVeC4aWNZsv1120uuOe6oVPgL+qr/FdyLcJC13Qf/P1Zh9hAUTN7YBKTOVtaKGiRWhs8IL3+Y30nUqa2",
-	"8d0uxKlpJbeRPNWP3xmFbK0yMIjN/4F8Bk5Cm1oTPnHcY0Ct+JRFhjCV9mI7UaXUpGszSYqfvTN63KST",
-	"WZ6nb3B5wZV7S71KiW1MZqNR+Z8HYePB424UNTmW8B36N300YXOQwEjJfezeoim4BydNGWv4K6hk1QY7",
-	"OyxMpU/NxkBo8at3R1xt3vuHM0AQxZ/Q4XuGlYHvOf1E4+QW6hmNL8UnlmqBvNWJ+Sa/WQ97dJkVh7D2",
-	"8Wff+gO+DgrtezY97DULAt4v4flu3gAFSOQ7WycbxYmVJBFVdEQlcx6Ygk/BaJ7KZmdam42LZYecpyvj",
-	"nkuoustAT7mdwq/vYPhNaEmVbhC/iWgrTvW1UFgjseuCsc/oi7jUJ8x2TlnzxOkz45nN43EqpVzGFpVo",
-	"m3PqPH/ijpcLYFWoymTV8WmznUE81gDF73IW7JwQE9RAzG8poE58HPdfLasGdVX9F+CZQ4aNEoKIiULw",
-	"zX/yzBhDbBPy/eUZ5FdY29/BqiHYrEjjf/yyirfTuLMq2u3a59/XgMbetR/UYeKWPDpVRfxrKN3v+SIV",
-	"egxapXuar8ct1YzfQqZAUIII3fSGAhzpbynPoKq9OGsMXCKYbjDkFkPBIHM3gBvvsLINIMGbd0/NCO6U",
-	"sPd8BOWAuMoxItE7ZOZKxiKK+dQVlXDWiI1a2mM51Oq6nWXugoF+SAWf+qi2v2LUJvi9iUuUiRWhieA7",
-	"4MIuIP9CmtXdS003K4eHB/UtVW/7G85MOZaYGEQ88pyOZxipsAVIczYfsdRUncBd4CeQptp4kWoWVbHN",
-	"aonYlsR8qm8FciaK1qfXY+FLzMbMlsp0sCbFweQeHu4flesgK+U+8yYgoA+zFdYa2ePOJMZqsbVgYpGw",
-	"0vcOTRXMFl87BX6kSfJmAlDOmzL0L7auoPExzuqotpyJpAhcBoUFijW7MexANLNY4CPIdvx8io/1uvlU",
-	"aZpSULWwPqFuCFcxh6o/08cImAwAIg0QZcZtSmoNIKWFMa+ulsDjJy68K+8YUPsqhGSsG2SacVfZs76y",
-	"tvLWHMvxay2xPcGaaVsh6rv3ry/Pzk/enT9/1gpa58//dn756vnZ2cl3z/Hn8o9P37w+f/668vPz1/px",
-	"89fZ5dnrk7dnf3mjb3v6/uz8zatWAF96cfr69Owv8Cn95/N37968q12BvHnVVoR6f/qMKnoTYl37hTEf",
-	"cQD5QMTo72wMxoXP3FVMMBuqyWVhjXBzR2UJ6si1YdhJPsU1DHqC2LxuxOEOXFq/jc49KDgoKM4kS8MA",
-	"G9cT07aenJyCcRe63RUW9i8CWazbeqVVwfolAV0GLB2bFuldxr3kcRphsIomb73VwAKoEtL3u4yfTBlX",
-	"p3yRqdA71UK7YUOLYF4oQXvlH3F62loN09Itgm728JOp68XCnSJfrBfHBQRJc6YicJHJs+kQ11ofKqQt",
-	"I8aS6EFvLbyfwktrxXe/qw+usvxeIxtxgJg6bFIW0owHZDmLxzMPYYekbMGouqUI3aIKr7DD7aN2Ct6J",
-	"WOEpLUbm9HN7tFIMDrKDx4ePjjSnnWpLLEvZU6OzVHUDVxiBrSq9qnsLHkhCmS1YKlnEonBAKJllc8qJ",
-	"EuKKCHDc58yG4c7cG+xjMhJJ42jI8/oMlkhm2gaTcGxxaMMBlHCA0UbllbGwNNt2SBilNOYxn4YDLBs2",
-	"DRT1VyXiNvmw2GZiMCYLRAYJYGCtIVI6RSFkFLbQ1Bjbc7dceVMqpAlKwZ9isQz8JRVNEnvJJmcGLTdd",
-	"lBUNadIQHoLQTiVQFLQsLaCi0mTOBa18rWpPqpPTVw2sQBUZma4vVYRGIJIHd0RCmikRGi1ZzdjcApTm",
-	"CJwhYDOF0EUivwdEsN5kYshNwFgzShTLMU1BLs8RuD4Uk0lIEkbNFyyHKYEMKEtLhX1z4ZutoCUmk4b5",
-	"+/3jq7aC7cAYeW0fwVjNUo6VrjngU1FCusbyG9RPc9t1sdHU+ofO4zmTis4X+jFmczHXfiaHiITbr4Ni",
-	"X7FNz7/wmp7lD7vBbqfneMO+CKowP9A2HKROBz+RStNw/m6/opkHXl60s6xcmMdKgbia+HCgZjk7ufKy",
-	"SYIHBcDCGyrNjRABuZvE5tuBqEs1h0p7WFk7Nj/JfDRT2+Mj4ypOaoAZt7fJRMSSTaR4BTdBU1bIUTEJ",
-	"M1sh/5tkEh/8YZnq5eFktDI6BOpwkjFQK8zULPSN8yvFkoyyOFEE+y03gz70sFPQnQA/6PsASSlOsBkt",
-	"jBWi9KYH0bab9gzvvy40Qr81S9mArc3dxJQcaGV7+5dbwX9PFlnX+5pdLdNrB5epoKl6r70RZ2bW4llr",
-	"drk2sxWt3UdSMGsVOIluGd9+piC5axX8kvDdUfHayfNUVPmuCw2ga6DWsMOxX9tUah9S6lVUph4Myf9I",
-	"rXK65SqWcI03ePMoBwsOaOiahegha10ijecxpwqJP6eLhYPSBU9cPe2e6Yv46aAVCc4abxSc2ftscKTh",
-	"HIWr9l4AQGq69Z2+aO8E6KSmOwGLAO+8djyyem1AQcDFH7QEZ1ts58Kr1t/qUWfTrd5UNr7VkXLTnT4p",
-	"oXFmBQa7ipYq5sxacY5jfJTvkgpXAkW9tUz0vqbl3MqUqBIlQPJ6KuN2H3LKY+3XLDIYSNZlKpSRwECA",
-	"J4Ra4RsnzHcJc0z4ACnULCPy7mAG8M7StdQu7Z5ErKYa0RG0WMM66dHjtcAYGnFKoMl7hzyfL9QKjwxI",
-	"uB3TOfOrybbyG7wGhDHHPUW3b53fwCGl1zvtEbBMCTLV5gECXpX1jKODGj2jqGp0K6pGWb5WAESZRXz3",
-	"sNxx6dafRGdOA6mD28wPI+wxNiAhylNtawdGZxwxSGhGhewJCa0OGbk7nGKan2JPSIgSMgyG3LPyAwtK",
-	"WTz9BNdPeA6HoMnhUHArkDqvQjDkGM7XeqRn2Oljrmg8urmCNW5mlcv2orm+ycJuAK4+4bacNHCzNSjW",
-	"Fn2veuDvaCF+XsQpk3dvRemxQp6MjxiIYgWxHW1O2Y3MJuDkTN61cWkH7CL1+jsBoAOMjKIFoEWeWqol",
-	"o+EXOwkbAForlmHJ4fyF85hN4s9VBviLSbK7gnNgGnMJg0nZWEx5LBkiMZbcjL2Sl/GwgIEqry4LCLRf",
-	"ev3rKiIqiBQAVf96BDYf8GzNhElpiNnxPfVr9QZhkpqh2nrT3Wd4l0mCjsd3dGiblzlHsG9aQxN1Uzip",
-	"hD7F66wJbziGgRxXuACBmeJmWyLnrXqnnZMhUlvBAZjAScydmyNAcexMLOiAS2JZOK5kzKcJa+vnSvxX",
-	"jQb7GLz/bzj83O22h8PPvRfD4edHL/Q/j19cPNBXZMPF5qdqefcEcg0a+syAWeu6OlCLIQgexJnecELv",
-	"ffQ+mp5+B8d5T7/DTm+vRg+EL+YZG+U+jNBNH5BCT0wyHfhuB8S0BDRArN5bHBrrmwX9KQP0Zgw/yNJ+",
-	"P+gebw6mWfke8+YukejsMWjtLlcDpPd6h8h+73D/aJNHBLi+0ARjk0FQV3dTHwA+SZZ0JUk4AmIWYnL4",
-	"0+ZIXGEBC18rEK88idr9h7u99jw3kgB2WMEtdVcH+djreLWdVHM9repkthZnTm0CeGb9i5FWqMIVPGqI",
-	"oWNmKdEtn/9unpM3ctT4laX1hgYXEPoZUw51+tj6LG4yKLC12QY0Z7jpBgrJ9kdVnfS3fdWMoHcz3izq",
-	"c3OwbuWseUeVD8iMy2ZgonubfZ2btjWWTdjsuY0xauP3rHMHFpPBAhd2Bx+tAKzomo2CjxVSRtdBuPgA",
-	"BW7iXl93P7Gp19/uKOs+1v/5Vv/nqf7P821PKs6WG3NdnUXKloVM14JTrUyE0qvrmKcYGb9RTkGeFwKa",
-	"gtd2yEXvT5UN1Tso/Nh5b23TcFhhrSHZwjtMuxggNrgx9ygnYRxB4oLtPjDkhfYDxO8+YF8JAZsrxhbS",
-	"Bhqh2wAgcT/1m9kZjg3rkhgak1s+2Hbg2pYMXFLFQOtNoEJBji8B74C+uqCpkiSJoQxNSNC1Qvgx7DRl",
-	"uxRSDsSSe8Ea5/DFRiRKbjPCvBMT4rCHeqRh3gojNTjlmlNCe9XlW2zIQIsjELnX13WcVmpduJuMQN01",
-	"z0c0CluHhF+uQ0LllXRBnTwS68XnVJbyqvi4WYQqZdYrUEAJbxiv8YPZIWveyFJuvOY2mmFz/hpc503E",
-	"BCV/N0KeQDm+cS10SKiX1aQAUeUFNe15fU/megtuUM+5FksI6fMnervO6QqyhMAlRJSYIgWWsZoNeZgb",
-	"OWFARmxMUc+myhlItuUIiAOaaMYzoMBcKFPF7q2d4ceyOVcWjtZ+yu+pE4fFVxcdIls7N9Bi2N/fP96z",
-	"fkkyyVSWGlHHyfvzp37CyYrRlICn7wnhDDJTjOiLJWDCEJEZGHt3WEVUsbaK5yXDa79o+Pe7hdPqfr/b",
-	"/3jUPr74ud/9uN8+vhgOo5/7H3v4ry/965/tr1/2r/fa97tw6efex267f5H//bHXhyf3P3Z7F3vn9/X/",
-	"4Ju67f2LvcHHbvtQ/+D+cX847OiX9oLj670/3//x549/al80PrZ3i+4su3hefjkXQ6PXAHfAlCl9kk6y",
-	"FHYM+Pzg7EPN2TgSrthKmoYwqN86nsiyuKS8lFIs9Z++8tJtH9P25OLL4+u2+/fBFv+u9RftmpVqPB2G",
-	"sheN0q54Uu8k7taESBuO+HOtQEAMaEUSyqcZQJZYR6x+LBWJp3oYIwch7ekINjy4VbBqqEN+0B8d00Rf",
-	"lZBPPycTxiIZkPd/6nYfHwZD/v5P/W7/MTwL/zw2KVZwR/cETz0mx3ShGeinjPGxSb9i6TzmNMEctZTN",
-	"xScWPcHuS56bO9ZMtFBktFJMj2DI9b9KAkaf/EVmetzd1quDqnBZAX58oP9zVO/r2eaRm36hRtuuxKGb",
-	"822R67Aw/DZM15T5Vbh3k3WvX/HMewBSPNRmuYVPnsOtlWRR+LU46GZCvJcsvQ0ZbPc/clpR9Ws0iSq5",
-	"trLZX7OlM9t3MqluYcVXGqM309JrU7plBBfvvw7K2s8Va+hKBIeHVYWLDkcHrUa+Z2xhfJKUSDZOWSVN",
-	"/1Fhx+s/1wUSjg6uN286PeYqbS7Waqg5LEQe+PJc7XKmTSPwb0CLOiA1uKxexCyJ6v3gJ7YIZ6LvuYeH",
-	"aqWsaZ3Eo+1/XHw0s28w7r1R/GDLParZKSXPu40UAzCGSjM1s5Dj2zjfsSFRNYJciSO3q9d+ES/9x1xl",
-	"wIm2Amfu+MUtrUGL8lWJirJZ+mzj4/RW4rrWuMyLPaynEhwIyIA2IBIQRsczA0RCfcbxx7PfLabZ3GSI",
-	"VjltzIpqDVpzuviIlLwo0KmuC+tJwYVL7eQK2ZHoatM0MFqpZAw2Faa/uxfo+4rOXINwHBAuUozmujx7",
-	"8BHzHB1BcDJiM5pMrJFpX1vneoliuUjo6nIbpf4Z3msJ50GxrK/0wVIOY6e5KB6VJPxb+w1vfwuDbb+Z",
-	"hIXizu17fTY0nPxK8cfcTq9GGQsBRp8+dSeVl7e1TQWq18gdvbXJyuTc5RmKHFoZ0sWC8YiERveCZm6F",
-	"jo83UM9P7qAGdod6QkwH3BhPMqGjdUqmz7SbuFSTzw8azQA2FryrWCr1O4vg5jl+FcqEsCQDEgnOQpRO",
-	"eZ67TcUxBSHG6APn1tL5Q1XeihJWUxIZ8zHLPdOQdBmQv4uYo1/uF036o8USh1uUYHgl3mu9m3lx3C4b",
-	"QnBWm9Z0iwxrs3sqqWx2QmW62I/VbbPn1nhYFxQqAlmD6y4RmqfGFNM+c6SHjy0a0X83f3fGYq6/6jaV",
-	"tQQKdX8HRU9MQz/of/vDH/+/Ydbt9o/uPfjTw2/+/P8uv/x8/V/ti/vDYefPm2/b+9INjvav//1+fuuF",
-	"9+/2hb7eu/au7v15OOzs/Wn7+2u3qtf5trpXH4QQCWFwD1F0CmVhkchGCSM/ZUIxGRDJFhQT7UYrKK+h",
-	"sqZ3L3ncedzZ3ysXVXYP1p3A94fDBz9/JMOhCi4e3P/wcO/Pw9bHf/tD+78uHgxb9+HCxYOg6Ya9B/bK",
-	"7fySfh5yozwzOY8g0UrYC0884QXWjsFEQUn26wqonSoMIqZqNyVo4TPQElh0S8SJO65i2Ek2mmzQbbWF",
-	"irwztRKGXGuLJjSbMRaN6PjqqZjPG4KWKxeV8JSLpUgjredrrc5GpRZU6g3pOoVj0SttrLtZ4zvs/w58",
-	"h0ELLLOG4hytfkGvZ7SvLJwl0LIAGVWzVXPE25paN22rmrAcsKcyGREp5Bqy1NQI0JSRCVsagw6s1dCD",
-	"0w0LSe9lLdp5F8pmTRXDxWXAH9bkv28jCHIiWklQl5D2wc7Ma8aGSeZIitAI2BBDIYUEJGoWwnD5SEQr",
-	"f0Paxs+mWXid2pI0N7lOgDwBkfE/AG7WJvXbpEogJea9rwSPCuuhhLiUM5GqMMA/EsGnoalbztSlmFym",
-	"lE9ZWPLFrykL2KI44AaHlPuhyiJ/PXvzmpjrJifyuNvbIzE3EXZN5ieG/uUOe/Aj0hsBezk0TTcd3mVC",
-	"5QynvLktuy8y7XAN49XKwyK3NSRJ6X0JR+soFVfofXaqbYbQX6yVg3Ll8R7vR7NaHnQXCnQf0zpo+cvs",
-	"9y1G4FLND+afwCdaqcXOhLVsWtD1mzCcCGQ3WKADKNEQCyyk0DO2JdpPSIisHQZ++kTK6HjGMJsGdgXG",
-	"sCUZ25B0Xg0hFq2ghS+pHe5fGE3UrAFyiEnTdoeSRSpGNWJSNtSi2MxPcVXI+hRXm89c88o6xqlrbH2C",
-	"DatjDuTI21Xrpe+Q00iSOY2Y1mDz3kEgmMXE1Sw/Mmrt4VF/r2xUdHvHx9H++Kjdm/Rp+9F4n7WPR0e9",
-	"9iHrTvbpo3Ev6vcLlsavG/G9DlovxfSUvxDp/IYxIQ/tzorpNyeZmpF+p5sjwQFdq94gSIeq9evZjn/I",
-	"pAaXpkas3HEGnxkRRlB+M6OappSry2aNVVP3ngTFtUNe0ZXtQATZJt5Gqglo5R/5p8y4hFyD7dbpiU2G",
-	"LzT/Y+M4YvIXWMNMsrQZTK7Jd/EEXBYwjeUsVozIhdaHaCoyLEJAdz2Zw2A7610Vd03+kgh2M9wQOQVJ",
-	"s1sA2hM2a+LKvxPy/lNuyV1C6Y2AddoS8yDrPHu1jPxYMsMgSL6loxQj6mjzbJMe3CE5FN4T8OAAjA0k",
-	"8UQ7xS12LA7Ztpohlpc0Xl/YfXJq6sWb6izymtfL0eoOXFA2pdcSNq/OjXlufJs0gLxCU3BMgSoijKA1",
-	"eaMylK+DqpI3oO5shhmx3GYXKLBsu7FOpMi4tRncuJproETuZOY20bcU/7XAb3SKVbUiZ64qhM8TB8Vo",
-	"ykPkSio2x+54CE5we/gdrRndSBx8H/NqWQa8ZeOCfG++taYBR46RRrmh0n3KV1D3JCYWIg1MbRt4RxLH",
-	"qdwLDMEcvl7E5JVXQW6VPVc7FrTgE+CRbAUtpG+tCmjmYT2PDYKQVicC/RCvLMaGbZBXDf46T+Zat1LJ",
-	"8bm7hLxTPC5fZMWSgLTCOgqqDLjM2kwzvEtrgovo5pMpsaI3MzeAApkKn6nlWVspUYM8pi/ds64ddIbZ",
-	"FkxlQ1csGKfxw+lCtYWU7V6/O9Kf2z6p4g7UpNdseZvkrKCYmgX7KuRZkoTgA7My6HeerqV/SpKGrC2X",
-	"jVlXBVtqGxxzLOMaEEoSMaYJ1CKBaFBkLqQiRweFEi+bVmIDiEZMSAMLuUjoCl3DmAZASSTmNOZDjq9M",
-	"GJWKqKUgCR2xRAagsWNCV9gxLrywQz7UKvhQEAXZ1ZilzeOxiNCiJq9ffP80j5lgmceQ57VnNGVkPGPj",
-	"KwuZe7dhZVsk4zhjOOx8PI0vPr7mFx9/+HTx8YRefHyZXMBvz6KLBhPi9xOb9vN7K4z4mCgBHUjLrEW4",
-	"uHl6v+bCjCvEsgHVU9+gRTRNUUk1nDLkhlWeBkQKh3jnemuh5QhQBJRcsdVI0BRfJKRmIZIwMC2JnZmH",
-	"0MyoXAHGUAbtuKEQADpmDow3WCrYLIJrJVkC9MOQ5x04UIGYiVQRwwYGypiZaty85ACaGlNJQjoaR2wy",
-	"nYUgBX9aslStsrgcxqi3LcuS/vHdS/oCjFOtMHKZahidgAdqfAWftlBEynB0kOhXgwiFo8Ja2CawMVuf",
-	"TbomsBJCWlLo9Ik5ow7HMpa2KxVNyqfPXQFLGeSoT035bLYdSC2R01SY0NHxweGjvTvqkaEa/DexJGD0",
-	"mX4thUwC8hrK7JCv9X7CqJ0zLKWJ4ZfTDaqYGtD8Z1340gaCKzHgrRDIvIhzCba8BrQcv9SY8GquWxXN",
-	"y3iFDIBETMt+iIPyxrxJgsVbzapGBKo0Yxa/03R2tHTxUi7yDpw1roSG4M95EUTONCnUjLQe1ODw+Nhj",
-	"/INutw7VwJXYNKd71HHXxvTgLXNQQ9trSD4MnaFbmVqWxu2UTViqZfJNP12fg2IrgxymqcPrdBy2ZvPX",
-	"B1pN12d9A67TKGEkBr/sJMZV9/DTPfiLO0BT1zoi/QWB1UFTMw1Ag5qmoLB6oziK4N9NXV6D+sZsBdz2",
-	"uoZT+a/+81ds5V1xoflWudVUbf9Rg7ZGo3mMUfpEsx+LLg1HQFqmmonoshjtzqlniKR/mGgtulXX9z+o",
-	"aWof1PZyD6q9zINiV8ig2lHadn+6jOJUrVrFLsgFhL5yp9xiy++6JqM1jZGrbbiCpoZsdX3zyl3w6lwv",
-	"2J+93mz1QLKXNjnl5BQsE5FEBs3OeoJq3S4LbcdtPo7nC/XU3PwLuKW5VGkGyaByu7Gd+k8AbiCW8W73",
-	"9Et7N6IDRNlYbffgW3Ozfs7y6J3D4GMCB2DU229UcQljrXVAhwN0PGUJ25J07+DWrYHI8SEPhBywkLd5",
-	"5lzfWXFy3RGdlsa6gg5ZkNuPDYvRD+cBzW8e5w/m5lo3vX1T4dzEfWFoYYl/M59bcYvVOe7ndnPLBSiZ",
-	"E5H+01R51GzSegcylK7beWLtyxXXBjKPyDzmEWS1rkSWAkwO5rOuT0o9+F0kpZbkVH3SormKFibA6tvy",
-	"IDrVP3779C05eATON4dyoAm7YOmMLqA8GF5pfGkpm8aCd8iHHH83cD1foCcUR5eXl2FsX1xJ9Ov1ipgl",
-	"1RrbL/1g//p+++NJ+8cL/GH/eu/P5ocv/eu9P6+hzFZxYpPDeHKT3mYfjA0O4d1dIrhroJRgHw9IiGEX",
-	"k5KnD+p7Et2IT1x3Mp/MT/y2ZEF+7kOwZ+ZwoEyC2skpEan+A0JHpWw+jPcEOzQ026KXmT0i2aeYLZsi",
-	"57DFRwwdaWsWaH2TMRMYRHXRwclxr5qC5uWftroXGrGnkPCuyCRGvM2tDPYiz5Ugw/tVo/22zVF2P7NK",
-	"78rbVTR3DPNWzmlCNStnuVESKq9Q0bxJKOQ3cBy9szpScXbwc57qfXJKJkLbFpKMmIwjuCYQkpliUuqM",
-	"yjWJ91oC6d1chd/djl77vz691rukjEbIlIr5VO6E9bbWaoF6FTxxGkpUsOpV7/pSscrdWDv/jObILgbA",
-	"TVX5Cs4OUmxTD0I4N3O+afD5mRZxLoUdMdOcBYQaIV0ZNf8JCZP4EwuLCkreIAqyScKUKT3Y/KX6GQAT",
-	"ca8bMdd7rr4fgO0ipx/FQq24qY+vRysfQ7A1SWPGo2TVChpg4J2SXygxy5/iLFMpuIZAfCTgjVpQNWMq",
-	"Hq8Zyg/r+m1ZOBK/3VYe68IYhT1Cof+G/gPBWfBmSZYsZZAdf/u+WnrMmbJQF7ulhGpyFsroEerCQ6Mg",
-	"Vr2zKdFQ9JAwWlttuTNQRR2649tMlXJqdgVewhyPu8ypuVnaSlkzxJ/r9Ip37r3N+YYml2bGEpMz6Zru",
-	"LqDzUkOVjEER35mG+DgioVdJeQtA8zJ1NqKKFx6vkOo7pqQJ6QCa/T2JIB0IdB8gMpKBkn9iekmYwjSZ",
-	"qstyH+Wvn4bv9XtqrIjGeGeHPNU7r4gTgnXQGNUGoF/ofiWh2UuOFwUkAIiHu2i+uUP9L3bv2rr813yr",
-	"dvkb7EWqIH/OpFXqoyoSHYutBt4/3z6cAugK1ByCPz+E8xBNwJpG1jYJEFz/ddvrrL6Ywg7LAnjhsIqm",
-	"lfRQawzcK2jTseqQEFU4OUgZjUKAOZFGrZOBtdslzMMLmMtgyN2T+oxnIRELxvFGVAi819AoksV3pVQx",
-	"mftIQhqHhq8C0yvOvAoCRpKcnA55/nEkurTD1TciUqcqIPR4BhKPgpxXgQZmVQKSCHElbZGkQ9MPBb9E",
-	"AKWQ0LHK8Y5rXl9UT3yCugiHoZJN84Tht4KW+0jzkstt13xr2xk5qVhkDCLIGtAlAyNoZTz+KWPmskoz",
-	"pgeH0q+xWfGUcgvmlYhpO8auH1PBEJtqZQV+zKeIIQ7i8w6bMwBKe/NJlyOk264kFl/J78iB6T4S9cCa",
-	"Dgdfo5cT9t2VXpceyIMDarkW2jfq4RQvmsCl1FKkVy5FHGHlYc6JmE4hlypw6Uf97n6n2+n19jvdh/0D",
-	"V8um5eiqJqWhWu39dTpJ5cyD2i+EHthnE3xw+xYOKJOJlQY5LjRVgcOBBq7t2IKwSxTKzY19aumFyUGR",
-	"A08cZ+BV63e7XoLbWuL1a1Jg6gIhheBGgbgFxixMBngh3x11x99ZPOXvF/9KGKRlb1GyMqPtkBOyZEnS",
-	"xjC8SUvUjwXuhBdpfpTgPoV2ZqjwHXT3STk+HlaO/4s6vJs8dWHwsawe7FTI5TUTbVQD4QgOjVEGshHO",
-	"YtBuRiIz9SB1qHOcxL80Og52PMQRmijjzTXNmzmGf4F+zzfXfLEb7c7AN37Zk/VNr1OPz4DgDcbRiTk3",
-	"oRER96pq8gKFdeD/d3QkcOHQ3Q0DjynX4lYA2pHNQO24Zlc1UmBDK7Bet3+wMfKUpQ1FHDiqe9Ll5Tvd",
-	"FMkH0AcBSVlCVfzJxc0wkWbbtLQ6vK4NLGJSk/S4C2dIHR+c0+lWhRz16IjkqU3XxuhPXia42R9/+Ku7",
-	"4+sh2D5AhvhoZVt3oeNLpCq3hEr9c7dV2TWt10cB6pV0xCVfB1N7TxI46G1bPoQ6KixIRaTPt8Ihe2VS",
-	"h6mU8ZSzuyr0yqsakb42qd+qE0SJmkLG2nQdbGZ2T95FEeOteshdTnLI5Rs0kjNAzVVCab3LB92WFYqo",
-	"GZuXaIJNp2nqF3Y2zPWXbHxnRHapPLUWQznO+2jr8yc3/5czYdrVQbrEXLLkEzNm+/bN8W7ZSKCElLzt",
-	"Uaff9Nw8WrsrPuQbwJgeLJEM9vFWG2EG/XQxWR14YN3SQxZcrkDcecdaxwdjCBdg0h1g71KSskWyClwi",
-	"hUmqMOkKeWtb01mT37zLsa3bvHPz1HTFslkwSwoHP4ug7s1fBc6CPH/fKIj6btwEHSybTacsuoy5Enen",
-	"hFohqr+FHwDAscAdB0VQB+vGaWoofBMotDQWKTDZzbbEW/tcdV5/EUuSpVC4bbpmVnfBGhZPmRTJp6+U",
-	"RWpfXkM5bSPby2hWYlY0Nq2TXIh/sOgS+PtuxvUetorXA8t8Y/vjcy0dt0tmxdX0klmNZrXl9PTd9eef",
-	"ftHdHnuK0fkdmX7aJLmV4gKvuBvN5eYNbr5SAnGsCmnDWCFZlZnOPXcnS+EOHK0j5LqG/siSxirm00tA",
-	"LL+beZ4B+Pmyctpp6a8/Z/yVlMyyOeX3JJ55gxy3wcspdFWs2PF6De8MuYWAhNe5ExTT9ITFY7cOCU9K",
-	"GQ2pjnHqEVSqrY68NG1rOuTr15yhXT2Sa23QiqL1r9lajGzVWazX/V1kYld04mYPfc7S1itf6D9iunDa",
-	"XY+RgXii5au9I4qjwFeo34OVTehc8GkxHjjkebyTR+4OYXG8vZcada6Sob1rh5OSSlShh6cR0ZwmHYLu",
-	"euOMDzlkMhXc04lYQgWZSXGaxdMZuIemrDZD2Y6kKaMMy3XdEHIXgwMTXYD/acF4hH5wK4m0pMAaseav",
-	"nteXkVZdUus2f+r/hSmoWYpME8WpgcfXRmoKh0OHPK/u4iGv3cal/flbTs9Fgn6I1eyVl/V9E/28pona",
-	"+gTyhCrPRpIBEUmkfwAT8ImDJ+l1u2Z/2R/Iq/hbP593K4daQ+Z4Jbe2HtlHbtdYzRpwFu+giIsHZLaq",
-	"QoUk78+fBsQ2uDW5C+wzHSt9xsefyUTzKCh6JIqnJnXehzjpd/tH7V6v3e+fd48H+91Bt9vp9fcPDo9+",
-	"LMCdNHS47Rc70vWLHemGw+jLwfXdda41jWuPrn+sZcf3p09ndHN3yLr26XAUhJlk+g0hkUxLHGhybko6",
-	"ZlTdk4HNBbCO6g55xSxuhAH80KoWp3MWEWcxWJDZmpZa2zoe1m+KgtFNpR91ts3fQetz7XSsuuxaiW+5",
-	"H4oN6kuu5m5NyrlK4+nUQpjbtFqZjeaxauetY0pRxuL1EJtqyMroIU/Ygg7md7u247ZT79rW4y46Vh5T",
-	"9dWbY2d+Rxy5Mb261z14fPjoCBj3GVW05kyakDCiirZNoM2CgeNfppsBZA52iLvXdC2x/Ri1PiltHkMI",
-	"CBmh0ejtExm3Hc8tt4uI2docSKhSrm6ZWtgAUxEk6aqOr28eYb1DtJFfqGdJPaTGTTqY1KUbvz9tLJEL",
-	"3bXQ5uKcnJKzZ983QUPWSArYwNhkD9BYCyCcFOScFR16cgHaOcvYVHtafJI6sOUNlJwzRSPD5mv7T9lJ",
-	"vrIPQOpGquQmUNdtpdj7U23tvaWpKh3s69LbGhNBCu4Bl8ESFCIQCI6pN2BeEFiX3rl9WV9sMRVaHmUt",
-	"nS7W8dXTWcav6vXfSUrnrMha9yR5f+q4xITnyXM6nhH9CThfAMjKPwfzx/MujXX9JA03bKcwGiF5fXGj",
-	"YExSJ1drOibu2q8QBKpmp8aOD6XOUbeUR5NSk4mbNJ+rEwoYV1PG+4EraXSDIhbu5sQ98+Dpzf1tW6/n",
-	"vCQZbsA8FaFyk++mG5p6GBXD9DJcVEGkt1laRHjZJhtVJFFeDJUvkmYyDyx4l35ZIAGqWUMB/m9bKrbQ",
-	"b2af9b/xCvyBG838wQBQBjLt7RPItsW/Wmb3aME3wvYqvrJj/3QALCVdZctUprWy0Gek+nJyaPdSOCrv",
-	"BKocsYl3zge4RQ/KEo3M2Oup5I7JugQuIzGLpFC1kvCuwdY387E+B302hnFtm/tWutmjCDie0XOxa+Yr",
-	"hi18KPya4jap6EqalCfsETuPuf/y3l3n21RJyThgfjWk0hTdpi4y1frV2+EU8HGTpHVRmz6zQ8fyOoTi",
-	"StPyp346jRbJ0rUnV8IiGyLqt7AAxUoY1x8Y6ue5K7joTtA84XzBv25j87XdvJu96s4/HpjK8BC3Unir",
-	"Ft51C+6nC9wkSaAmgN4YDMe0MMIZw5VOhLgixanft565PdfkcZKpLMWDO+bk/fnTvMSAkRWjKYHwS2Ej",
-	"Nfje9os2V7+IQH2/3+1/PGofX/zc737cbx8bz1oP//Wlf/2z/fXL/vXe3fno7hsnXS84vt778/0ff/74",
-	"p/ZF42N769fxdskBNRF1OrUmCr0yDQ3zRhVu47lg/9fNvLxJr4s8qWBdnsA/kVS+bjxf38td68gLpyvP",
-	"C0zu4Hx1EJjra6LNWRlLYh+o0cRvYniIzUkXUIhaT896P5KT0M4zKq5AJNsGAQ5MADzHXj+IHJN3nGmN",
-	"YGKll3sSIY2wwYu1rodcuUa2Yzpn+HqgPyT/iyvGTUNlI1S11i01Ff/BUlHnOhhDH0Qszq7b61joBRmB",
-	"AIhgx3dPH0bj2Xa4BxvAmBFQLmEAE7lhJAbgIiCoskM1Ix8nWcSiuxmKwQ/agiB38z03jy1nbhKT3GN3",
-	"MYp6CCUznrrVqdXpZW2H1Vx67FZ35orOto3w3GinVzyBtrQL3lKdJqCejzOt5Jzpd+FERoymLNUGaf7X",
-	"C7smf/1wXonMIFXyslfYWuHbN2fn5KE2JB8mYhpzzEr0fjVFqWFAAFcVHGChLRvR90uAlDUZEVyrUnxq",
-	"kmuGHAvTofa2Q05spY6FXBcL5vJMbZKiHR6Dd44yBVq0u2gLeSMByd1D/ib1y6Tvh/Lq8n//+3/CveL8",
-	"FnH7iq2kC6wYxW8GeRopxN7uSRJ+bkM/w9ADocJSchRjsJRwGAC588NhphSY9oJ/C6XebyYbXM3GY2+T",
-	"RWz1ucOTi6NcJyhkkJlu1Ti+UrG6IQK0vNf/GPJ8mjAvv+K9Q84YIx9PclTdWPCL+4Bo9JAWft3D2cd6",
-	"FqbTc9BCeJbW39pveBsn3X4zySlCF/H3AJOsSao3AGQH3DoPxisEtaxfU3kFbXM8XscULsI+LxKRslQO",
-	"CIPeywBxWeqeYlzimWQp2G4dgnFTvSTYsmGcYl7LasixtBfoDQQ2+FmGaWQZS2JGP7FCF0zb/tJwZazI",
-	"lClTtDBJxFJi/5G88lU6uAAsE7VAAfqPWKqUKpFKDyzAlDfjXegByC9C4MJCgsKhXwK+cLVz79OkNWh5",
-	"YqKgsuif+5gOvE3ZoLcvTTbVwy+uQPH6Ib6kjQsXBjkoA8oOYX0YqCljf4acP21HcsOe+JDD4y4y5/U1",
-	"wI5NRN1gDbg04j1iDhkWG+J2k4TNRywaeBUoIM1cfpiNIBnNi81NSgs0pcA+0hZEyyJ8QgeKeM4CQykt",
-	"CwApR8u5P/yBvIBKCanYQupfep2CoJbxlGeLkMzpVYHzgjohbyM75j63UzpD3teSwQS+cBxUkhA9n/E/",
-	"QCAMyLcgAMkw63b3x3AX/JOFJosFuAkJNqZJ0hny/U5p0R2aiIOKXMMUNi4fIs6IEhiVOuiQ8LvnDc/Q",
-	"uG2LWEIHOJJrzkDVb0UUm10LXdnBrH/RxrROMDOFzb0oBcm0lSDG2VyLBtM3/3xmgDoAUufogHwff2th",
-	"MrV5KiaEs6WXQ2hBVDRP42+IkGZRVHr9x/odiMsD56pUGO6ZxPr5mVgCXhtGFqxT1nihxMQPCMsAsp+l",
-	"Xtm5QUXgNoUkyEeNqVbIqSs7Z5iayYc5e/Y9Zmh8J+C289WCncHOsWdrJMwpZmqwDGq0gQcdsUQsDfhg",
-	"ylQaMxmQBaaD+agwBu4BqM14ZPdA8bzSP7bJgwcnZMFSKfiDB3BI0u1UnaBRmXlSqwKZXWORJjr220Yk",
-	"5B/fXhvBUiat2IR5KS7oYPYKrtEngT2uCh+E4ccqR6l58ACTn+BHOwiAJyoe06F70ygVSwkVoiHABpyJ",
-	"LB2z0E7FKWy3kNwpY2Qe80wZhe3EP5gRdAhHitsQszIaJY6mZmBgCgGe8v27l+YA9ocKxwICNsGJMOSu",
-	"TYNWnsY0k6w4ZTKmXGuasENQy5FPNP1RShVPoLzs3Wi9ed42zPHBAwOdIzsPHpATi45jgMKo02IBLgeY",
-	"qsyyFhzaB0wjJQQ1PT9bhJ9JNhjyWq5VcCDEyvuaA0tZ0Bjw+UyxgsNdANhGIVWA9HCtZszgpjTmufhJ",
-	"KCSmv7FFBjlUGnDRiDGuxxcFBlmCWceDRcHxEXruhwfdHvF6RIR7HXImyBVji0IOmL4DpOuQYwWboiNI",
-	"7l2kQhOSSSJnFHKRzbsDRz5sTgft8a4Qq4pRM0slUhb58yQxB10bkLSKMkRkKqzM4Ik5kvBQNmwQkiSW",
-	"StqhenphLHNcGcM72lI0jON0//sIaAXpKXtEMlzEGBHazWbskDNQOu6j8lmDTwZPmtO5HL/iQg251oil",
-	"V3byOZZYaLsS2cDDsSDhQfcgDFy6ahJfMQQIyb1MuEnRjyky1SHPUSuwBhcem6afn8DCJ+RV11QwtkYf",
-	"mr/EmM5zADKxuTp1KC0QtEEnTWyS+AV3qXSGzlbuIKm1rIwlAGvq80svka9Vd8ipQjuNljHI9BI4Zcug",
-	"PGilvNDp3hbiJCvLBDAztBoSAAkZWL2pSCHPfjNmox4qmnbUM1rzSk57MUm8WBSds+gJCSlfAZIdfuqK",
-	"rQIScsFZiDww5HBmaMU6sQf6TCQRShrLzoHreC5dkhRIcK/y2iHa+8P3REwsETvHgeCEdlnGSq9Zobxb",
-	"L9EHi59RsWUDQxOtxdCxWofjNqichblIHPJGs7tYU4IHjrthioqb29LmBVjYDMhaprePw0x3Lbti1HCG",
-	"PMdqgG2mN3hAoAGPAclDr6tJ47SPQyC6QUaAh4Q4eziOrNTDzNoht1qEPiVNtm0O2Vr2Fhm2jqU5G013",
-	"ZE31ZXmdA6RIdXXfWMaW7qEwd5mEecVNnOZ7Hp0uFnUJvoJDgKOiSyp9mMK9zpCf+fWgPhKGMePhJMFy",
-	"eAuDZMgB2P5Mkfvh2/fn5CHA+D38YqrZrh/aV4V7vqmDwvQJcpGHV4A7Au+0zVMMoKG0LaOLzARSomhp",
-	"oiCNRAeUJ2QEMcmvm3xgpFtuj4I+b9waTFYaslp/nd3JVsNG7J+YT/XfW1tXCOv4d6H1GwHtABO6ksVA",
-	"RSH73p7jbuI2Mdx+1PuAfPilCGlkdc0QzTOgaId8K9QM9RXMdG2DLmkaQt4PteH0EP5qm6f37JkEqdRa",
-	"Ag65Dx8PJqEBOAzVasHCgSbKzwYY62eiHyM/g+GuRdbPQ/5zu912/69vDRFvi/xMwhydS/957kQEvg1h",
-	"n9KVy9OExx/czziI7r0H+hXPWKJo4RXVVMgBgexpDADhGEyry59JmAPF6j9vCAVrXxfBeaGHIzgrjIZx",
-	"0xvVLHosrUalTyqb5m/fY7Ld9ZtewD9r31XKwYSHhxzUFv0ClCU2Qo8yF6w4FGyYb5YX6GBU+okBA1VV",
-	"EDSt79tGx/r9WWoMCTvcIfd6nDrNeCwiLW/fUmlgcw3fKUvcSIBKdcXF0up5TGZ6o+nDDfkQXzzSctGw",
-	"jbEo46jsPge1E9vrshjkhVkWrvUgS1kT7RuQseCcjRWqtLZYGELoNLOR8xDy5QehbfbsJgiFGzGu4Usq",
-	"VRvWqX36zBQjxMp58T2ywmQC0CX4ymxJDCjOmFaqFU0SrJMiH2YCZJxNSNbcSxO9rVfmLOmDuon6CE2k",
-	"gFRNvSoNFqxn1OCX9We1YpoKxUocOjU9d1DsagFgeF5bf5+gP7mprQ4thvJzXFytWEGRrtY4+gdkBupz",
-	"TlzGoyc5sQ2rLWf6mIa9hfUdJpSKyMrGfIwTxsfMGAGIGY5iCR9BSdE7tA4LE6HzDVFQAAbkwLvHAvlh",
-	"TTHaRohdKcx3/0L5VL8gWzx4kJsBmtYezQYWS8Lt7LwUweQhO+9s4nZIh5zjqkEV7pgmSW6vrhX1iA+M",
-	"K5oy5yQy+2kK0CapyKazgCwEvHWL8wN3Z2gPvaeepwzOPVdNVkioD4jL8m9nMTovvmu/P/XsR4g9WMzj",
-	"VO9wOkq8anSzD6BKR0xcly2jBUClGuihsY+p9sQ4l3PKgqDr4GlkSj5+djEM/xzSN5h0/kda0D7M4oef",
-	"Hj0cw+T8q4cwnaPSFM0T/u0wYf07nbazOERxTAjRMkYq6zsh35AvpOTDCY0T549fQKm8Dsn1k8KjsWap",
-	"FfmGULniY3J/j3yDfmVyny5prMiEqfHsfvjHL0jGazu2h380usmp7ywOyBc3nOu9vc7fpeD39wqfhLxt",
-	"cPR/A4XSz7DQTa/9ub10/wuhi3hAip+1RAy8TxRebbbHNwSHbiZX+j64aL8hht3ufyGxPvTMVHJw7oF5",
-	"W5AP2HAXG2D9Enx8yM+hb0Q8jR3W8UJvy3kmFYAjcrdFXbdig1lqHpMdcspzuRqQENYqtNWTnirtGwhP",
-	"wEEz5M6XJ0wHOfyMtPIFiaDl2rk/BluamWZqBlkrxtDJq5kigN1fVwcJfjY+LRZUaksY5MQIFHO0zmiS",
-	"DCzTLlK2oCk7YzyyddAmf2lAYDk0yaEO0oNKv/YY8wsZiWg1IA33Dty/OjKJx+x+u7dHrsn1nh7AOys2",
-	"LOejxwlr0ZA3EFQCcINotAIvB2g9ePJm2CLJIAxJMWd4ANjO26Cawtkw8MJ/Ws8bcpfWYuJS5kB0oQDG",
-	"I4CiVkvm3INodlr72o3aGFSYEGT40gZOnaTWuiZ3mchDrm2EmMlisMC5TwEdwLSGgVPQW26zswQfswDb",
-	"zkjUkMwxnQhAFDOOBn3UkFDmC3x/L/TOQvNeMGjTjA85Cjj48sDXDdG48VQHz86JrSPNtUEz7uQRIyyK",
-	"FYvsxJRYLIzOF+rTUA8G+HpG+VSSbNEhT2HAeDRa+Vb0s4tFaE4Agl27UQBZdHMcnj4ZQyjOCCGDFeY1",
-	"5OG7968vn7979+ZdmGt4cByFrnVzGBT82mJSOPHNVKCXunGeWc6wmR0WIrmiguclqDZ6ZrW6St2Z0QVt",
-	"eROWv3acDTHkJ8XMNjQGoPG5px2bqlmj0GPwzNVwPfE80UYXI66SB+oQinW55pWaWmEw5CEWsRoXq6s2",
-	"dYpqKPgzMCwhqk/CvC1yCBvTVp4jFBCk8oHCOcj1CbPFOiS0TbH9R1GXtuttVHCXqT0wrI/7Ee36+3sh",
-	"KGLKCpvA3WRLpvUtRlrrYaHvzaB64ECXcZK4irhC2VmuFNqoAe4dVtA/uXvYKtZFomvKVmqbLQdrNfzp",
-	"+7PzN69CUjLEwKETek+ZeZy7DEZ9zkB3sxEdX5mJ+VYC8YyEXCRuYSPgRnSKVq4ZRqlYDLltH7nybOzC",
-	"I0b7MmJjgJU27ryDylDProDzr1xdrq0zgFuJ+fStfsAqr0OeB2nhY+gaLOh5RlyhKYm7Xw9BkpFQWGIo",
-	"c9xF1ClMH5Hy6WWNW+hCJO1Jb0qWc5K6A864QMsVjLlTywcEH9gTT6+5th/enxOn7z38YqGktJScmI5L",
-	"yAQv4kSbtEqIJHdZ5wXVXic566gyORoFCAiwFVDu6T+M0a7/Rn29LNuwiOD44PBRQEK6WCQmbv3Q3Pgn",
-	"rZGGe04Z+YL/Q8gQUlWGrQEZtuzN8mGls/mwFXhPxCoxj/zgbiQ1N6ILRN950O97v6M0wzfoNYNsXoTE",
-	"IhS6K7ouEoKrlI5Vp/BeLRbx6fUDNYfFZRzh3d3e8XG0Pz5q9yZ92n403mft49FRr33IupN9+mjci/r9",
-	"wgsYrkBrQD5+IcOWSbw21DJkCAoDgib4gk/xd/Cr6wv9bpdcX+CLr/UiPIN8LK1TGCEPMXAt1EkcMa7i",
-	"SQytf+AjRu67QyBl3tFSap3XMQ5Eq+laU83uUP21exI2VkcLY0uh0IsBuaABLyrwiZgaP4xE34i+Gv6t",
-	"bfTY9mkUWpe5czLaDfWE0CGHEp/UjFaYtpujFajdGD6jyjndH+sNcnRAEqYUGLmITaO1odlqMWNc7nXM",
-	"qStDAmsjbUgE6jXMfgfGGnLDWLBRjo67vT0jfOjK5Y1YAwWRawlUb5mXQDcQVOtTZhzlKVtAXSZmG+SQ",
-	"F3B0u0MazabQtCM07wDt21YW2NMpfKefaYNy6TJEOuQ8ZWiiiIjVevmG3KimuN9A3EvmMgTBYWgilXl8",
-	"QAkSiQFKmj8Y5Q5WEVNdPoZzmmCniktzIby47wRE5eIeuX/Q7e4N/DcZ3F2jnS6o1kgGMFDY8BgKhiMO",
-	"/N9Q9eYSo/SGADi8WGoTEWLwaA2gmzTPLXLVAR29vx68iD/7TNx5gNOpRm+86VQuuumcYFoHcVf0tzMO",
-	"Bb8mNJVf0pyJzJvX1SwBoy01aS7LVBuOMNMnWr8YZ6nUSiO4T3OoSq9a22oCSQxuGEIevNTaW7aw57X5",
-	"NjpW7W6wiWL0Cl1v+ismreZlzK/CvKqlRJ44YvOFUIyPV5dXbFVHpNIthZUPT/OL7e+ZiQDPF2oFRyLY",
-	"zYElRxkcLcZ8UM0UWnnB2UKKICXv358+A5aAtAq95JBoq3maTSZs7NaZC3U5ERmP/KG7H2GwBzhY5+6H",
-	"yOmCqlngDJE8CqltbZG6C27/AWgLYyZ+AclHuSWGfW+hvBgm8XTGxlcm3zow0PhQR4bZNf5CaMNaRIUe",
-	"L/6+q1yFGR0a8utJYC4F6h7OsQrKIMwH34DDei89Rw1IY07CE/3e0CcnHY/ZAs6mMk3zKzCMIzOMPK/A",
-	"kMTXxeYsiinCgiDPnsBLLM/CwPCnoiYDGgysRU2AzSCdmoiWGfuCrhJBo0s4k2k6LQy/clHPoLdvZgAC",
-	"SvNoLmZsmqUw4Bx5OilkxpmSstQ39E1apXlG774Cdk6ASZAenydMmhRyCFsAeIMkUp82NMn9O2Z+GTe5",
-	"wyy6BKpewsnvTbL+DpjpoT/TWFrwguLaFOoWcm7Slo036jx6GT7FBvJtbQdAeLC4fHbkFbXNH3Tloh5v",
-	"v++PV4tLPE8Q3MJXHQcwD2h+q9k9ljLWMsfJ7IIYglmjUNaHjdmtIk3ZuKpIlKSr5bIUDuq4YTY1l4H+",
-	"dj7GzY7pZPOFMoE4FPqm0bsBkDWOL71JTyftV1SNZ+EAfHGaKAFZsHRGF1KLp8AKWDhRYiOGwAsYK2uP",
-	"Y02A/QtrDiDIBjFzEj4/p1NYMtQRPswEKEkAXWW1hIx7JRzFmZcugYToVSSEySDyshF9DdQi2XvctiZf",
-	"s3yYoUO55giDC4UB4edFarOzrGYCojGWTgdGwoLHEhgIcdgha/ZJoW7IqHtgshvim4zKcltA7PF6OvGd",
-	"S0qIwHSZsK5JnJqfr+hNzPvZTaucxKmHCr4yauPWWAOg9filANM/ZjJ3y8bG6Wdn5CZu1RBvdOR7xha5",
-	"G8GkXBS+H5j8R/wJpKEmMFZWUwSTnbPyEo5TBuYQTWTdQnqX/eV0R3sZniI/18vVODzyE1T0GSTxxMaE",
-	"bzDWtVwEN4WZ9AuM2mN41lTD2gnk+UjesN2PMFh72JTz94zT20Q47tnkvcDq/HDywyzcvcVgSaW62E2o",
-	"nGzoPOyQ0WX+zrOt8lQrO61KAzpvduVrbpInRMZT3s4WWnhYWHKeN8BD+Wba5CFzMc2B8LUQczoxz8r2",
-	"VAWKN2ZQmrFCueMluOH8YXo/wwiPfZ7xsuuaeKXA/rb7V0NIAFUuFAV+OZZLgvl7JhX2WDeDXjJ6dWk5",
-	"0R924ULhSLQ/gq5N5Urz6jRjUg78MBwA3I7FfC64aV1JnQVLTEmcsWgs/nDON/6KaXFsBguw6pgK6400",
-	"/9Wnr1WREBEygQU2hdzLmYCmalbgyeqSwkhegTljATuLfAxBCndW/UUsiZgoxu05lVLFLsEdU+JZ73cg",
-	"6nFxU6KQN/5ksDRz1FTDD4HJ5OMKtUVzdknkakh+MH6FBSTbadGL8/kAkWZRsvwxwmnqV8BWD99RxV7q",
-	"QYZEQhQIUQpQpM5jc2iGn9tjITGVwB2wMj85xOWc8tXl/8/euy63bWT74q/SmzVVkqYgSlbsSUJV6r8V",
-	"20n0j2NpLHmyzwldQotokhiB3dxowDS3y1X703mA8xD7weZJTvVaqy8AQRLUxbdwPkxkEJfuRmNdf+u3",
-	"KJCrq/qj9qNfC6XYBPjuobSA0H5oyNjKi9RLHetmwkFqCUtMNnQf9wlDSAW+YX9F5RNrXp4ue4ZiEDcv",
-	"lSxhU+CyUBMOhPrZ3M6bp1f/WaqCh9O1x5reOJUSjErYiDDkk1MHR0e/GfC/VmVF5NdA6QlT5OYkwMOz",
-	"dBaRL70JvtG8lIDvs0/zKtftbJuwhMCC3d2hS57Kq2muRmYZKxqz+RT3hfrUWhVu1ujR6yLNMgJ6zlZP",
-	"lLQ+vKq0fvMb4V5TOL5Jqidg3S4Zv/29IgUXB+oMnoq+sTl3ewB8ZpWDYxGKGVCCtSBDFM7Go6NtcQJ3",
-	"XYvc60LWGW1fFCVXqRlP+AGGPwQvBQ+41kpQteAJ/LQ1LQG1kwKW+OTy6S+NSNogC4uBQhaby+I99ISm",
-	"YH4viPiAxalBldZ/9COnO1n3Zuhfeoh/ho8+fEYcxLjC8ttyilIk1ABpsmDwQ3bPiL1Gq9/9WtFLQVtR",
-	"WBWKWZC6goITM8xegD4UUBxrdseM5wnbxYWMWEzNBsyfrv1S5Jov7cE+44Mb4PWCa7rszIcSXOrQPB9/",
-	"h3iHvSvs6EJBGJnaK3m/LkTD2ZpSjuMM6IrSYG+eg8Pp9iYxY0zL6yzV47oXW/2tsoDkuIJTbk+wUS78",
-	"6kFpecoGKketfG3G48Qb4aV0J0rZ4X7EYXtpTDgkinW7jAQEvNG1d/hUbHRrp0rRvKtCXeGtaoGt6o+V",
-	"ydbar1VhiPTqqha5BcSA4kQsCr23l/gkSsIWNY72QIFZQ76mw+xh/9UFiioXTM/SYjAWCXDwQDIn1UHA",
-	"QcnQt+01Zd1xnKRwuXEgIHMRsJG5rycmckFQELFRxc4fD+AIwQT80UDe1QAKUb15HX5JIAs8CAlQqA4Q",
-	"EwwuYFwlnheyaZ/laoq7Ey4bQ2VVWJ5HRWs0AY9XCcbvDrrhX1AohrmfqmXg1gnDaj+PdTHrPeOh9xju",
-	"gysfaa0NYNlJFb14cuokLoJlSOqGVztwE7ByWD/QHMiANiN0yoIXUih8XzrYquatZYonC5vV/7DHdp84",
-	"5zcYXoqAdjwJuqe4gHougMqpvoYNebNgKMY4U2VRGwcdhUE8XhxEkmLGyoesISxRfXDwEECXL0yWji57",
-	"yFBkGdNpBnQfGNmbpEni896NWyZ46jRXhRqorPZYexie27ABIJEG0gBq7GQRfESlFO+mYlAsrHLwWNkk",
-	"L8Pj9QdjvCnLPN8OIIc8vxVoCUDBkNjtBnhNjIUSPL/IU/M9GbN33XZEN5biN+gJIZdmzi1FPYbEwPEL",
-	"5jdJ9UDJYToq84VXWvlt2QJXvjCchC8DB3SbxlJI8wcAP/BPl6WvJBRxnpeCwO12JsfV9gE+ySOyaWB5",
-	"BhUJJIbhX1fXpa7k9YLDlS+T3gHc3nhC5WDsnR6ydcEg7Tmlg130Hd7T127iD4OxGNx4owWt6OWfsHNK",
-	"CYnf6LDSb00jh91DLhyYt472wY993ViOUeMEtB6efy5T6kYz7jZQcr2wtnSoMrqEF/ya67q8g6J5u6Ot",
-	"Z1FO2y5Wcn1VSv6Wp1k9UVf9pXkobg/Z0ifLV8jhbQrUyBirpXAWJVTWjS8yVtj52cVlvM6xdDOx+MNw",
-	"DnSs6TWbL21cFlDLm6iZPMayRs1Giqna+ApkRDefWdO7RgCjp6PApFa1EskZNcA2dZWkeVH9nILjjYsN",
-	"AV1zjl/1YVoESJsIYnXZvNKmE78gamq4dlOw06FtgakjVtQliPeb0PGqekt4DMaOEAioVKjC+ZeIJoxD",
-	"BaiiLgPnZEYIc+ocYXcVmWpzVdrUk1c5AIE7N06u+fsF5rRzwa7B1s9z41KoIYszjIsBAatr5LX75NBi",
-	"1eHmfB4BBot+3/NVWx5NElXLxkF69CXhJQjXYbE92Q/9jhTvin4nRkTRd0fffbfXY0MFsfm0CMA9GOXh",
-	"iGVE8G8QUOyy00J7IAjUBXLoCiiTvgyAIGH42KbJslSDfwXrOszVxEIHXyHhDQKT7OcHKf4F5o0GYJId",
-	"3pi/BQ7KQlP8A9VvD7AtROq08Bn3pS3cJiLrsPqI7Vooh+bzPefvJulwKHLbax2BY/RE8/qMbVwJvYQi",
-	"0kqVvrQhJY8ftRWVdtJoXNCd7SJOxETlc7u9gZUgD/g5RigIEQMSFnXsB5W1C7GzGzGnrlp27brsDMUS",
-	"Mpyqiah837WQGpvZaFpaYJj1yHxxtsKO9jFsWcnix4ffs2UxQKDg+QkjrJBtjCpFhJGXyHYSUAgZHKUN",
-	"g3tjF6MkEcOcc/xCYYI/jihhvBcRZpZV98YrqGAQCeHhui5E1Bx3BCvJ7o+mWB0W/8NjHh8dscb4Icwd",
-	"YbSOJz0XiA4wXqS1zCy6x7aD6vlGtnhCqtkwfWeZZdxGs6oQrFyHSf7VUgwhyQlQBNXouSDm63Lgdmju",
-	"Z5ovblfCxYWCAbxZTjWRGHLEoqMuC6gPYPU0n3ssB0kx6tJvv2n4TsA2g+0KqDsls3mXxeevL82LhaCi",
-	"+ePZ8xfPL58THvXn55cxUj+au92IeRdLjeATtZjKWrUCL9hIQf9Su69sCXT8+Oh784gnh0f4n28w+PXk",
-	"8DFkNLynotBjmvF5j3E2FDOwSHVkC2Ch0pimn6jymjCyb3kOUfucy0RNLLeTVkraFr1VHUqi9B+IwdCu",
-	"uZmRSMYlwclS4ScS98OSEB+CpO8Bt4xFctibAEQfwj6I3H706DAyXzfsh++633W/2SN6PNAlfRmfDvdf",
-	"KikI90FhwGrNS/yNWSuiWwATFWS88RRgm+B7d02xu+zEh2/sAC1VHH7DQa9ghMAso2mIEcVPjo0tX3Ps",
-	"xcFUAvAK1p/BE4k8x3LW2bIgM4kdh64ig9mSBZdSCyF7LK3H4Ky4uJ4zqWYe1QdUelIEKBNHEdOX8eNH",
-	"R6wJzLM8t8ud8kxKKEhzag4H3KvHkwIh8SOWPRLpCh+MsaaGNjamAO24d2Op9kEhxXvH9k1phwNHVLWG",
-	"NCpcVysCgaJF2s2QRSS7IEBjTygIWwJuSg19EtPnLAkiZBQX5DnJmO5hgsTlS81JQ0wo1DhY+tLCfHbt",
-	"SSH5Hna3hXKuPbxnNc/aDfKg++cqSwdzEkTV9CiUJr0FLjZv7CBx11jYSWO7YLab5HxY7KeiGO6Pi2LK",
-	"p+l+zgsBRuU+1dvu9VjcBxLTfuf4P394dHh4PPvhCGy1R4eHfqlSaZS0oyn21+Q/PPn2uPjhUYwTffIt",
-	"zBV45rmlSUSDAAkmLECny34UcwDqjJ3RU9mxR9+zSmIb6HS8XsFCOOkTw55SnTavnLvhd9kFgjS0LaCx",
-	"6W3oWk7ZXywGM19G5CjhrFXqMD2U93VbgWeZT/vWz4pC9AyCZiMktjCXUVVvX+7CbBeT2BbGrxzePQiC",
-	"Vxj+Gd7C5YP3unXEvXEpsJ9+ULdmvxxorYTVDwlmHvBALlhTf93Gvrq4Xf+38c8SuvT16TPH+jTgUklo",
-	"B5+pmcj3B8Y1B3WMU8wLgPoj/w5EYdSQQXMoILQz93r7LY7k+yd/O9oLSAcc/ec4BcZGW8Id6KUq1Wit",
-	"Wurk/NRxRlOQeMguxIQbgW11ZCpHVJT1u5WNsK2JmcOM+K9/jWx9phQzNkmlcjBHgKJhsDeZk+3bw67i",
-	"TpZE9G9aVhcq032JjKbInRpIMLzC/sA96SKeRPo7sgkoKOGgkglz6CY1cgLLWaTtx47qBUNbqezLpjKd",
-	"LjuFci5vNCwSs/yOJooI1fJf/+rFwIT/0y9Pz+xltxKoacEgduos5LY7djDYHQ2A1Qjxa+BWEo/QsU+B",
-	"uBXFphf2n8dhuhhJwFRC1NIqp0IfYBwMZwQJpGvXq/yvf0X7OQdnM78RsEhG1QJklCHTeFCaQjySGgNO",
-	"lEpU+Q1oSBAolrfPfGUTJYuxBj/aS3yN3g6aYix+Ro8zjoorMILv5NvHT/bMAyJv8iccIKDQlImz+MLY",
-	"GUX1su+efP+Y2MqzdCCkFthP1VZudXqdk6lR6vtH3UPPEh0c+xB1dDmZ8HxujpNwjDyts7Oh4NOHcJRI",
-	"QtlGiPeAPRqaiGDf+s4FHf+RD26w0x7tok6vc9h9hANQUyH5NO30Ot/AIaBGHwPrN3JuACu40k2t3XSt",
-	"cJxoWInaxGwLKEvtsbgYmw/6NInrfbGhlP6yzrKgho6/ScdV9pca0hECMNKVBGN0HT8C32C1UruPrbrt",
-	"9+L5wqwLjqvcZa9KGYRCvM/nXkqhoErfCJ2gSB8oCYyXS2X6lkmlxm4Vsfi35xcXJz8/v7i6eHlyfvHL",
-	"2SXZzwtJYBeLAYxhrRFvXy4kbD1LaF5KTyfUuo6ZXSqV6QgKL82wcffxotKjvEd6ti/RdeRZpl3+xmoW",
-	"Gioy4SFXOEZvjEWr+VD0GiA7Vc8UyvDgI3Ni7zTp9Dp5KU9+fn2KnWxJ/i9t7ulPOQgeB7TsbyJbIvqj",
-	"SqAN2ADrF4D3vla8AE09XE/89x24Ll3eWNGee2CG+qqUtlkRtNlwnQpWtuGrX1jp6VHkJTYdJYFn7nZ0",
-	"eFibxUKpTH0a+OpbTQIL+zecAMTNceyLDRTyUgLdacCi8Or1y6ufTl+eXvzy/BkGADyNBPQJeIxzbHqu",
-	"p2H6kSdu2cwlj9Zf8lpyKiwQCV70zfqLfrKAbrzi8forXqriJ1VKesTfWl1w4sqs8KrvW11lvsZLdYLv",
-	"11z3qMWEgI9IqRc8x9b9jx89abN0rszoN5Gk/HI+xYuPjto90c2Rlv6oxQxPTv9uzHhz/pM2W+KU8hoX",
-	"4FFAUBCvPWq1nX7mhZhhh+8nbXbGBWaEX/vMG17aYovQoy4RqFDpywNSLuzIQ13B33yI3tcaloS/NF1R",
-	"bSLjzn4T2iVGD1qXCgnnibLGfNO2hd4fHaP/O9ApeQDGwhPzZxCQ7fQ6UklBTVoUtMYgQ6eHiSCe4o/J",
-	"jT3XzHo1tZpZyJFo7oOch6wa6OtHDo1GncyczYfa3wKEqkQjtjAVc1fdBVU0EsXJqY0Cbq6Qhi+VFBAM",
-	"I220UpivU0l2Csl6ce7H/CHqUPPkdRchdWZ4aXtNEF7UqAoC7g2zyuSjmfs+v+SjZfen0w7gHHPjLJU3",
-	"2MymLIiF6Sfi51h2D7jkAGlEzoZWXpqbfdNSoP+mEmP1J1v11FZ4Xyr1G5dzWgR9dyF+S4n86UTrz4DT",
-	"Dbd9IFB5iuK0LiyNIwV9/DaSMv7jg076awUrIRuxJdQdHhQt8R2fQwazyqmVLoCHIIeUDsaYpQlIkxCK",
-	"rR0ZGdCPVXizLAi4LytMYwssYzW0MrTjmnqCXqjiL4hLdCE0C9DxMneVnlDa1pdUGngmSXe4Eo5aO1EI",
-	"dtHoXD2H9ZCR3FNjaahxqJ62OPH2/hQO4y56rMmxqqiyo01VmX1va7XSU3vmwysm9/IcQ1aqtz7JVui3",
-	"Fvq4V9fL/SW2M8ZPYBKuNbRVETxtYTITG/FSyxnQMcQ4DTucEoIxJyxfGOKjTr0SQRU88fwbIbgKsQ1S",
-	"sLlAuIoH5RPYALkFgV4e61LLKdTHmBMCGqSfFbMpLaw71eI/bc8ZoqazMUK4F425dgZCg2KQyBiQzEtB",
-	"BE6Wvd6Hx3D2hyGHor0t1ZdbRn3Mq4T8cYNllPdNEjhLdeBHIOn3ohRefFk+YevY+nBI9pHH7BBeGpAo",
-	"dCIrY6FTblMfQ5hdJ5SeCRIVwxVhL96/PW7qxbumG2/rptbmK1ucLr1GVmFY9wzw/jWHlMTUigfbuqSQ",
-	"oaZFcmlVh4MdEyiuL5E3MOd67Kp6gM/RFsybLU18okohcAZfxvIekTS6yuqu7m4crOWj+1zLC4KRFcrj",
-	"zNyqzCrISPvtdpdMylzfar9UZ3d0j/vk4zrZVKO7gYtNn/NtjBJ3aaNpYlOSmD5Oc0zJ3Yv73CiQVjrQ",
-	"L8W7Ihzu1nne2lEPZUedqwzr5gONu6Ppe/h8/GifcVlnbTVYEMCzm8qWfWehJxtWRS8600S415fIJcBO",
-	"Cwt+xKSk88W7QJxRARqh7wrkmDMkINeBnUGA6hVNSqgBDnVFadOWZME4wmX0q//j/PTZxi7qC65RPEEj",
-	"/U1OP5V/B5XXQnfcW7bNzXXznFtVaC9THb7FKL68ehoOW/wEHX7Azz1CKbhkG2PrP+C0rZbM2GiFsFTL",
-	"jq39ODQ0MDqDjHsK9sbWud4qhdZK4YK2dFUtfFRtQP2Wl0r8kyxzTYgjSyUAwKjI0hco7QKHbwXDXs1Q",
-	"DA10ObZBM4jdWiNMV0ZAzROanczz01/NCDcWn+kkLdoIzqdQyNT5+Ha5XfjVgpWmX5WnUDu2VrDCpWaf",
-	"TPi7U7zi6NC7LlCS1iRuzyQ5omq45OXf2mKPOi9SebPuXDjnq7TJ/+TSFCjQmsWp/akiIV+kunBbMBSM",
-	"Vm5VxCOm4ZclcZ7mghei0oWeEIlh69qwCS9GTbI5lRF7SD5RbtrgWF/ahr4x3Qvo6cPWqVDUB0BgKZCX",
-	"p9YZl0rtgfDVd+Cxi+T6DVO8EHkGu/hgPBI+2Rdk2ao0N2bOhmXuOnUo4vCki4PGhpblsKAynJ7DCg4E",
-	"49ALOUIkd9DZHHiGFNU9GrmPS5glFHwS0laiQ70T8HWiSsOiEtegFatIqYjUtY2NMKqlLCkBLP0FxMVm",
-	"8DMQnd0IDfSgZn8cV8YBY2gsKe0yVwJn/QwqpmTXwjfqptZHfXnrvBUsGAnmTwoGNO9rrfJ5Kd6R/g1k",
-	"pR6r6focVzDRzXGEzVe3ABM+2nAVNphLYtXphrPw1zW6NUBcyjV9SmADuZAW7l26fjUWBK2s8FFfnRZs",
-	"AwY8R470j4sHfC2nuRoIDdRWxCf+J9fbuPUDVbtUdw9UIi7sB/nH+07Gr0VmJGWZZ+Zb4HJkPKWxyMw/",
-	"NbSwpZ9Zv/OXi9fn52evLq9+PLl4fvX61Qvn0fQ7rN/vS8b2f2H9TjMDt7v68uzX5y/7Hba/b4QE24Fm",
-	"Q31IGGCTnN/FtdH2U+q10+8gwTH02elX3DJso1PBCuIhnuJ/XW/+fudNX37Y6UtwPey8f1Z+1vC3nzJK",
-	"iIiJPGe9H2whRTcUlruD4l1E+c5ugxR935f94iWfiIVJ9YsLmFLPXo3/hAv6RXiMNPYrwZOINfzwu5lz",
-	"tHjdyWn19DPyj+HUD1Ffftjry3QI0/u3H5hMMwZPz9So+xMveLYr8nyvLz/05XBSdM/zVBaZ3LWC81cx",
-	"32MHB0SNBhEbJQeitry+3Zdf5soxv9zYhBTv7lqV2kUPFfkubBcJq7pjF3UHNoqmNf1jJ9wjOxHbqewQ",
-	"c4Cn5v/d7th5Ayty3JdmICoT3UyN3GRvxHzveMls37TAsgaAVfpeDt7zaXp1I+YWqJqITBRiORYqtKFH",
-	"SiW2YTwBnyyvFDGoBkCkKCgQCgppge9IyCSoJQN+WjDLnQno6cKxnMwZuVToWOjAitQFn3cZ6EYgn4Lx",
-	"roItLdZthBp4wdpYElokS9tGPr62iOCfV6uhldVGqy14pJsF6mC/+SBdWYwPMjVK5fLqth/FKJUavjGN",
-	"pZfinSVG4LKpd4B3Lm0yvdLjAU+p9EPoYt8U+nRKXfIMan2xuPLMLB076h66+/YlVAJj/7JvH3/v6SIe",
-	"d7/pHgXOphsXVcEZWRrvMWTphiIL7C8B8UZKyliVLth1WRRQEAzFbebViHfTTOVY8HqDhZ4n0vJ/BWXi",
-	"rt9AhafI9ldx69PUJiliEjtC2hpjAglJZY70JdAHphMBBe4hUfejw8ND+5YcLc5xzS93NXEqSwR1M79E",
-	"5oGWPuqtoZWZGp3KT+ubWgm+1jN7Yca6uXu5cFk4oHf7s9ls3+zc/TLPBLQfTO42wp9UPtl0eHTNLQro",
-	"1q0ufMvr484gDGDPbZLLq1zV6PCGvR/ydDQuai4vCJwL/D7WOb1w7sO6u6dIxf3Ut23ZurDNyv6ECC4+",
-	"E2Vf0dygHr12DPW2UfgP44k6tb3oWUJHF3QtecL/nb667kBN0El0KhROGVB7r7HKtWDX0Plk3u9s5D3S",
-	"5nDeI3liL8Vsl/78PS3GP3ItXr96sdvvjItiqnsHB9bhqQxxr7WnhnQ5Cz4riLiKsxrKZLjZc7NESxbo",
-	"nJZnxeJs5E9WFqeyNuaCW6xPVLsOJOIuLkY3EJLmxL1bu6iZcA6pGTX4hkSjsPueXZux5lmP7awY6w5z",
-	"PmZhuY3qvi5YBOjkCnwpO7V3suOZc3tsp/GN7Fh3dumAzf3bjTnCkfZowF00XLFHmn0M+cHryzvrEPUP",
-	"ocmtymK5zf3cGmm235izTSuWtGfEtEQyFXbpJX5zMabGvKHnjJQx7V1n4CFVI+AqM6bhA1TiZGp0VhYP",
-	"UH+zxLle7O32mfvXfyIoTEXlPpcJssut0rm3KBsJQlfmIyWDccVX6v3gWntBzP5KMVv0fIOvmmhb6q7w",
-	"SfWrRzhYX9JZ1MLnW5bwOexTomHicu6uAx/vm0M8BYtXAKoIvGVU4FEdcKodg1mpRQ+p82xm05G0amjY",
-	"ErC5LGQ7I+QudkKA5g1dNfuShIj5lcZv08CpZmAM90KWRs9Nn9JaVAiJ0XEWEihHI6jyGEEhqevbQ1IN",
-	"u2JpTCKbJ6k0Mc7znGJ81AGy1CKofSTyUTjZNm0MSl/CLpHUUBhCifbFogTu1YnqWPz48BELG1dG9V2B",
-	"b28IzK7FGHgpsTXm0FuZrpySYKyY84d7V/t9hruJajP9PvrbIZKFWvZCNxTsw0ncw48Obd2RJZ6r0Owh",
-	"sdolv9bUt9Xsd8s4qsdAUO2GgP/G9uwUYUBti5SLmRrcRAFPZLB53H4F1EQ67EtK90O/E7MdEoIImJcE",
-	"ZMI2GmwboJjP0epN1xXFPBJDqpngmvrXf6R4SM0j/aSBkXauO/nFm8dFFi78+qIPIMptW49h+EV/3mEI",
-	"egjM7RVSjm7jEF+EFbXAodBgW+CGvIuF5A0iG1peCun9X8Yo8x18XSjaY3iNzqaG0RXr4lqMuMRaCocC",
-	"XQTsXtgBfH2I3XBtV8ovtwa3gO1aoXM33K4d6qfA7QaCVMiklRB9brabm/kW+fvnq6NYxP2G3mOzcFzi",
-	"E9prDt7TX+0wDc4Atu0/HNKgIWwDxW5EKBpEi2Ikx/WkLkDevQPA3ibrMvg+vtoIyJ8YYbB5yIRQ2Zvu",
-	"/U11LW26KsZApyNZTpeHUhyC3mFs7CdCVZVVlIFnwk0l8oMz4Ac3Dt9rmQ5UQlzhL3/69alHvc/GaSGY",
-	"ngLQPDeboi9ToukPuguFPO7Y++Ml+ppj240dR4ENauIuudzgbLscpDn3O3O3R0ffscGY53xglufY3J0K",
-	"QOst6tEPBQsc+NmPWLUB/h7BDeYwGGAU59BzihiUyCOGWABWDo659JB7ZAFGzvkUmj7bAAj87PrIxo8P",
-	"v4FD2EcT+7XHXXYBnVsddz23Hcuv547+WItcU5MPpLg2S2l+t6F5AL9QeD5uAtlj6x+E2gfvoUe2LQRq",
-	"avGU7zF3QB2Zu7d2x80efT39QvAJFzDYzR3x+nUPgHxvPYeXYvZaA79g29HT6Y3+t/1il0HeEX2y0lSE",
-	"TOEdvO0Wgv6VyoQxxvCremDiW0h0XvIb0pZbjMAn8s09Zp026cdDCaDi/RxgAkY5LGTrURxV0vUVCXWP",
-	"+fo7gbXN4Bey16gw7i193SqvDK5Ilr4V/7W8sNp2Pa9mUugTYwPPNokN/ND+ScQUEg9KOvYBkWlo2wTM",
-	"GJV7QL1dWvSl7dfRpE9HoniRvhVSaN25c3xE3axVJ78InhXjDbSJu6AZTUZzBbqP9O0d+Bc2l+8rZMlp",
-	"9W3C0P6/QJ6McVJvYKNMxErCFasy16ELGqmef/v0FM9tDY17sjLC8Oa9EEuNRAHPWmmU4GiizrQsnq6Z",
-	"MJFP8YlI3KnbiNeWOWRTLmbXum+VueLINiVWrh5MxIEdznJH/xXWeetKGGxHe7/Z6CJQRDYo5rII12Wx",
-	"GPhiJwSpH5Q5NM0NbuT9WZ8WH3i07Qr/0+I6ihBVjGim5X7okofcnokYBmENnE/rl4YvdnVFc2XQt6jP",
-	"XnJ9Cz91SVCzEpEBvIht+fmQUu53syndu7udmNv6a19KeBV3Lcq0qf9gm3y8tj1BvLVvG20dvKe/gPBu",
-	"GHRyWNL5g4w612LMhVaNeX/jUAqW7i5+fPg4pj7cvmEqkCjxNFliA1a7Snxig7Bcz7hQH3F7ybR4ZXMb",
-	"J+idcXvzcMsWujXvHti8K9w2tU1hkYnRCywrcu6TI46+H9sNo2wyDi2Lkm0jSP1WT7vsTGbzJdJswuc9",
-	"wEsCXtGBAn335ZmD0S7cOALC9SrpYqEA4ch2QSDuIYQSDT5ctNzasC7P0WS+NTTduYsF1kK2nS88cXP7",
-	"a9U9HgCz9/lIbN/PwlMGho76LRooff5sOR9HMm8xgV+nLnllkxqbqQ/gJUHTdpor8AGW2bBYv1Tpyy2g",
-	"ve+OZnhtnTkUethrlspBVibLiD/P6bFfH4wwWNDVqoLOuwWIEC+9I4aQxrml/tyGQ++BbAVacDaTrdBP",
-	"ixDAqZMBVmrZI2/qrYSW0X7+hoSQFvu/WkxxzThKp56zNB31NzKFpwW15Kl1ZOuy13C4sFk3quShOBaV",
-	"7eSpSKAqBUnLgSmfpnTwHv+AwME0F29TMYupDgx/YTzBFijYLTuzBTy24Sny3Y85FZtlqRGy0vF8igm0",
-	"nAcie3ObEdLvm3FCac/f2K/pj2YJ/v+Ls5fL2StJtHzSSGcr3kYc6IUojJm3STeThQs/FfOkleIbjnyZ",
-	"DQ0bG6A3E56IOwjyMFYOuYL58rZ39trgGneJ0QkKF2mtXrDn1XNzNOWVlr7XhvRdtb/oHC8w15bTxG//",
-	"1dlAODMJ38ZXp5naQJuCd34qz3M1yoXWW2/jC6M9ewZig5MSWqaL7xsYRTe/FY9ncEUtrddjf9ktyzQZ",
-	"Cbm3iLcyC8zlHOFUz1EKsxdF4mg/p7lKykGBJxi1a0+a1QlCQT0TP+grMSwhWZoD4Jnpgg+HPTamQt4J",
-	"U29F3t2UDxSk+RI2UJQ8FcRWVakBZOspTrdpsn0jV81UV060X7wy0+wxxv54o4s8laP37af74T4wX6jT",
-	"muk5aRXg5Q7sXHeCqSJJ59TOdKdponhOjvP8Y6fd5Dx7J+HF6k0vG2y+pf61cclWma1o1cVGOccuKQ72",
-	"pe0frznxY9LRsO8SoqYa0ka3tfPuueTuE9hJtKzb7NA2O/SxvF1orr5Gw9a83Y2+StzwK9M6Nl8CQoO8",
-	"YJAcxy43k4lhAd5rqrFbrHF7nXeKPU554BMjQwWyMzgWlhFPJZBUHH5PV165C+K9KsmnFXvY/aLahRgY",
-	"lwH5CQXKxrm3+SXXk4PFp8N9kEVU8IKjMBdBVQzwVLhkOs0Zm2xwFytocoUrvsDmIjIUj1+PD3z4xfjA",
-	"C23R7c64F8QobedWTqbd+V+Kr/hxFEEb55L8c7uA6B4etbkO8sSp2RQ/QavArUf6pbWXQClOSqqNvlxi",
-	"c9s462p81kyVWcKuBdMAQ1U24Go7a0NgmUALQL+HSTSWDm0VgFGP0A7PWNsET53rQkxcZBfdB2BiNGoH",
-	"hGZkHJC8EFIkJLHcSCxlN6HCXvpYtYYmp64hleu+Sgqw9thMyUZYazVO1qKvO025sOiNZd233XgqLbh5",
-	"lkEGc7VkJ/Pls220ncq3Kh2IlirNRRY31Gz+ugUFt7hbt07M1on5aE4M7cwNHBl2N7Ra4NUsFfBoHyA8",
-	"/vYe05rUovOAUMIDraFRBdguj4I2jkdpxnXPKi/b2U8qqAMMHCWgACCev4iBvO9LwfMsFbl1TSLAwaks",
-	"A85HbI1nCWVJIVnmJmgPQdZuCm6T7bUNSc2I8YK4BJGJtstObG2GI5qt9ui29JNprpsdrlqGNPS20kU3",
-	"q4du5kgJDErBEM2RuSoR5Ww2STOIL7S375qYjDb03x7eBXqRvhUPEuKym4/CgEyq2eeQFQx9qVlajJOc",
-	"t8rY/U7nyq0zdY+Zutu7VFvv5lbeDbm0D5px2/8PBmwwKzJvB385f3X22/nl1ekzq0UfNBnXOvFlRNVC",
-	"3us81AGY+JqSBr9riglEYz3DVNE5u/SoZLOMz4EVbg9infysiAraeqxhmDbV7LpMs4KlMkI/leKoNiPE",
-	"zqy1gqB7aKamXeDMWQesahz05aJ1YPMpDZq7Jt3vn0X+QfTxK1GkeRCyeyCVbFbdZuc+uUreatI7a9Kt",
-	"OryVOrRW3Ub5MSNxjbswX8/AEh8dHsZIlgI5IF7wa6Spg9+xzyR+wr4pvECJSU07bqSa6ZAjHo5awTku",
-	"IYnSlwnUwp8VY5HPUi1Y/OTwmzjgilSJYHFyfVX6xYwjFuOzr5I0L+axcQTjJOepTOUo7iGTPyWRNJRU",
-	"QZt66pp5crqjWTnFjiF2QFzfiGQJF8wrwZP0SyWD8esOr/5jcsF8fnRWF2OIA4bbdCQKt1WWstFQRGY1",
-	"fTSdVK0MOPaAmMiX+e3oSnh6UBZMp5mQRTbvua8uF8hU6PgQY+hcEGPlH4tfpPImZqihKO/rAu9TPmru",
-	"TJPqgloSf4U1JMFrWvmJ2RW4RQ0JXnrHGpLGnbKtIdnWkHxudXJQb1I4eWFloz2yusa60QE7m0J/Epsa",
-	"s9lCZMZBxtzgAmtbICUrFTlbHIxGVleyLwAEw5OeccUGXLJr0ZeuRMW1ibF8ur6zLFX8LS/toC/+k5Z2",
-	"tE2iPQ1GfAsGm8arH6DOo+10rLBtPQN3QaMpRHtuxjV0h8Mayy+92oOa7p++oleyhmFNzNDENw/GS6k8",
-	"fO119jx34QUY0Jerete4i8NzP0TGiKJXtfJCr2yN3eLnqFdfRk6Mve43W9O78iJ3ltlsMNq2a4qPwxn6",
-	"kpg286OSmHDXbktitiUxfwLDwpgBzgpYZlncd/UM3fyjVs8UaZEJLI05Ra3HHn/76BGmmpUcudqYQF3R",
-	"6cgHPjZ7OqEupcZcOhsU6hpqRTaqjMHJLymNQQlUKY1pMAagPubSTKjH8H+rJtUvnvkptZvQfdS+kJJv",
-	"Ln6hecK7KXAiO40zwAKXJJzAzrrx7ywpb2lgj6BDB+8d8uvDSrpbmpSxdaEdJi+M2/jo8NCarzpiKku8",
-	"L8nOssQbt1iZA90JjQHcl1hj3TAKR9kWL4mF3dYa/jSgMhzt72kx9up9Q2OydvEKw/JeYNLGYHl92s5k",
-	"eTrmRWi25EKXE/H6lEyRNQ36zLmJucXipf/4tvXF//gWLi/lyc+vT9fYST+/Pn1Vgi2hhUzcLFtPcuHK",
-	"deMMrsVx6kJN263PRaGmU7s+W9zfNszy0NR2LiQCqQ8j5UPU88bBl42kM0o6mzgHIb3Y58jWUNrwC9DV",
-	"Qdg5AsZjNWRpwVRuOUIA/hbrgheljtlEvaX4tNVlwPAfG0c8Zv/6P/+XxVMhk1SO6F+50Cp7KxL65yBT",
-	"WiRxBGkmXYgptACALsCAA8yFgsgStAfqS3ezKLyTyt2N7DAmfM5GykECcDxhi2VEHpopamVBAzgpM12e",
-	"QValL4lghLJnjw+/9+2Mcy41oIBcJyLzUBoV49IuAo0oSXMxKLJ5lz3NlAZ+N/sTsktDwVcAZOxLoH5L",
-	"s6yKRewR1lCqImRkOXGwdFuaNhFg0aQSgOquBzWhG3DB8G3y9GqiEtFjajiMob638k7VcGiWaFxOuNS9",
-	"xZGy5oHivErpBolZQ6n60kbpoBsT4jVDopmYl4WKsXwOg4eLJIvYStkuO9W6QYNqaJg8FvSiJ2JyDc0n",
-	"wiLmY/xRQ5oI2ksNrRiNuyyWZZbFWPUHSBFgXJRK/ZcxEG206UZohJNqkQ2ZeV8xnXMFc6FG2hbF6pKu",
-	"bgZgOEKTapy13dDHCB71O8jsb/cV0fMxFmpHZWsMGzbn3m0LBOlBTdBVM5OZYgCM1rZXthUAhWu23pf0",
-	"HXtWHtsX/NFRvLzU8NbG6H2UGprdr4bD9flcLpOz4TDQ8fSK1jd/CCYZXF7k6Qqrydu+cNrmUeDGpz5E",
-	"pWPbZTjH8x4mGPwARY9bw69l2A9f0EtVoG2xrVbcmserOOrXhQs3i7cc8HQ/D+L7jbEX9BR1QDZvTUDK",
-	"3HsqZ3QzbVkLSZddKD7RlZSmU5yWu1mKPcZ1XyIgZR/qKcVb80aOCSt6k8qEoFRjNYPyFvDAIzBWUsn+",
-	"wIGmcvRmF1hZDrQ9sId2EWZQoesmNMUK5xR5O8ucoNk/VSqhstKWpeSlpOcDeQFKzGEqsYQFKPeBWnqO",
-	"9jcrylxWOAIx+zpWM6A9UMNCyL6E5qVzd3TC5RyCVMbeIqGsbwQwYRPlH9yXerJr9s9SF2wI33/lYQ48",
-	"ZmwLOKEkm44XLBPYqv2tbYairbUJFUGlRGvy2CkEY7AhEthaINYSNfY/Wp7URXTNNtPUCFkrm5DuoqtA",
-	"HtNVoa5wEjGbCG7bz6PxCsU+5G7AYqdozEsxCzYfQoPcrnR8356Z3K2en/BcFMe+EAubjZjj4Tu2ZOHm",
-	"LVznaqahj0383OzTC4jAxhalO+ASIH5CJiyuhNfjiI3St9AsFxt1DXM16csVq4fbeB/bS8fQXhoPXcGh",
-	"RttwIXu3MdCJ6wImZjziaJPTT+XfobK3RYizEO+KA/jM97WLR4XmEXETr7OO/DxtBrK1geQvheEvRRAi",
-	"UFINSSp12Sm5osjXmSgp0PfAbzEGjOHSrjZwEwgcwNcfm+XbhwHsnz6LLeLDbB5FEHxciWO2wHeP0DjF",
-	"BmoiutuAW1u7i5CHl8pDAVqZMU+DgJR7smjfnvzk9O+lKvjdLZijVi/5Z16IGZ/fyegxl7Z4cfSoy3Qi",
-	"VFl8ZFspek8ij6AYzUYUSgeCSu3oRepznt5DBdXLVYnXg79cnj799TkUTwVq8Tb52NZpT2I/kj7zmYMx",
-	"6dq41pQF5kALCojuMch5pkO4+N9+YDLN8FC/yNSo+xMveLYr8nzPHPtg/k/P0mIwJinX+wH/6O4W86mg",
-	"u0G/d8qyPhNZwXt4w+Gk6J7nqSx28RpyFPbq17wSWhT1azK52++wf/33/7gSabRSZCpHvX5n4SbPlBSN",
-	"9+j3JTWo57rfiWj8lEXpQuFY9U7ogC27l+tc0vM3e6oSYRfsw63TvWDPQY53FzO/uORq6Lvc1t8tvdZk",
-	"D94EY/SuaL3dK2KMYVP+ncS8np0eHmK2dWlXF4kqiy44GHQxafa9Y3vudS74zXF4s9y8N38zM2iViW6m",
-	"Rrs7y97czqobGsW75H7hW9yx626hjmmy6q6oxJff179Rd2MjMvCW9o3emZstSEm0cODW9WEIbd+Zt29l",
-	"4KvV2zFYryQFW2dZP4YQk/b14ekpn7GBDXorTH1gqt8NVx8Q4X0ScH2VhHsDTKbQhbXFtrnmba754SH9",
-	"FjBPY4RuaovhNWsSPkSWubE64KIemrLhNpfWgwgQh/I+86e2kZRjhDelBWpRBDiFGuLgPU+v7L+C2ELc",
-	"l8Z1/dd//w964zrust8h7uVjJqmuJSxrmgPiHqAtMPAFsatCRahwqIIcB4wpuKPDw3jvmGlVLZ7EYA94",
-	"1jYJuBBJoxAQ5mNzMRLS6CTRY0VeiphxfaOJCA3Tmn4deRA+C+5opivsoM2by0SBHYULT+WT8YHoy4Cz",
-	"51oMVQ6sbbxw8SdMGNPijFNjgcwpSKDLqci1SERydT2PsX405C29FsaJ1+GJcYQhQtqsngzILIAGUp8T",
-	"5lYgVTQ1Y79olgluAQeh8qfldRX7sIoTlYgstqSpNEk4GPQSoXJBNRyKXB+7QpK0iIIKFZu8JMVJS8vx",
-	"ZhQYs2UpUXhbIPhR0oM/MO3cq3+pQZ2fZ06C9PDyApY7RMLutYgFYqUteATslg4zplmbS5/WpnvbCpim",
-	"OzxA/jMvwcZfOy0X2w/tpFsE+ZbF98Lt5Sxkqj8lYVO1nh6E02jA5UBkbW2mp3B2JhIfwtrA4vIXVW14",
-	"iEKuAV3iOWdDf4+6m/nj/PTZOnChucLf4wPESzfulmOUpUg++f4h+Wp2DQ3pofbLnWul/uR7bOsjtAmP",
-	"44q9VMUFfWBfL7bg3iLyX5wbBO/2gaPhm4fCP1ZtEut3vOvQ76DzwDaoJrIDXlJPtCyeXqsuWjC0ID7+",
-	"qubU3EdVkDNwmuuCGmLEEXvP6u4VW9W9ZlU1zcriniq7dbWMB+CpeYI+aOH/Ybs/uAIfINLmlJGDfhGc",
-	"sBRsNlZsqLJMzTTCA6Z4BTi5BG8FH4JNUq0FdUc0nhdgMOFfUO20jFDE1aB8fRHQCga/Zb/vW8VAgxKX",
-	"OwRAl1SDbZlFtnHLryJuyX0gcOKFTrvm3Q8WtDxJEs24C4JdzwNGk57950JdAlStXM8R3QWBIgzXufuQ",
-	"wAfzBP+2EMEd6Her+bzLTqg8w9V0QMhOKq8YEO9POomKX/Z6VC8D8dIA2RXMAVFnzRUnbFnBCcfaD9t1",
-	"d5bKFXEpK/I+aVAKrmsj3J+GY75tZGnh8gcgV2k/I9qJTvW0noy/ojEgYHfRjGvGk+Th4gFbn3YzqP1T",
-	"+Py3WPmvWE2eJEmgQzDrU0/rVfXkR/Bw7QM/ct9a2DtEplFYfUrUAcZafnRbLg2azxLnl6TjSs+3qgio",
-	"8SyMt9Vo78Mltnuk2SO2kwjcYewYS4PcWTPGu5FhVHHfmzOBt7HaCIIO9gxmFB3ftzPWlvNkBEGb2NYP",
-	"ACZZZFpExGuXC+NTyxLTcz+nbwWLyzyLodJYihkL4PO7ZZ7txVBAapGaPOQqg7RqOhGWyZVRaYmQWJsL",
-	"4E+sXsXekoT/KhS7FgC7l9ClErJwPRbXvqWYagKYGA7FoGDAl7vUdAvpvO6fn3xTi6dYRUFWS4MQBVlr",
-	"U6d6VXMloflxCz/fKulN+R6wBEYZp8+X1AQioSEcnfqPp9PrSCXNSe/2czEVHN8CeBFN8ckyPRiMOXxQ",
-	"y8A3KidsQcYDBaGGLHa0QAxzw86N3dFIOOxUYjoEsZSrDERVbOZPFe66sZouNc5nnCau9MNKXyMLA2eY",
-	"5BlWkmE9PYuhhV+lrIyALBq0FNQg2TItqujiLFO66EsfwnYU5Sh4/6lSWRmkokKqOYJO4sdHRyx4EVeT",
-	"VE+gWj6s2gLNmLBrkSk50miJ0Wz6EmAeFqFTiHcF9XmCHCpPE1tDdS2YSNICK72cUYe9iNHTnhkv3AJK",
-	"rsWAl1p4bx31AcKczdoNh4B2suehjw8Fh2kRBYtcKLWwLK7iB7SIw0bZRUUmAXOrOOEF3y8d+2rsiBZc",
-	"+MJig+wbz8ti3GVnlY0GLANuMzoQFU8ihNkAsiqb0x6IzYaL3ZingCMz582noi9js8axn1IuHFgHeUxS",
-	"zdKRVACHuhCC9TtPzQPQZtP9Th1utU/jjHHFfEmSecIKDFZQOlqUuYTb/sLlyFxaTrE8EBuLqGmwBY9t",
-	"hSF9xDVbSU2xsrCLhCu5g3qf+q8qTeyEA7wH1XQS4incX8H2J2gWgZngfZkvnspI1VsoIMWXzotCTKZF",
-	"zBDMRcsNTH/mEoWyQc1kjyU5zRBfFeLJ/Puu3s/tIBrjjjbzmUCwC2WfWUDNh+L2lk2Vk+oLQEq9PjV7",
-	"tBEv1ToGZO+xMUlE7bpbwKPuqwDSvbON6x/dlU/HpU1hLIO3YCoOtubQvHTQbWaP9tgfz85ePn8T14Jc",
-	"/7H/D5EPRLZ/crr/+nSfnrS/mnvMRrsW57S1Lu9Q3Ngm2GX288eNdJknbssoP5syyio8xBiOPo7mrdea",
-	"8crZwNsJgb0OljaF14yt/WSF8d4YGmE8xR+TG3tuaMXfDWUAdfROxvzxJg5Mg4tnv1azx71q/iqksihl",
-	"Qpw57uc0iVDle0unL0Oi0gVLFmxeYzdez6vLSYxSYLo4m4R+GvG3Ahu0BsQG7swmM8gY1KUcGAPvsuq/",
-	"VF2V48W+AsaGjrnWqS64NGZkobKEcWO4sOt5X8YTUXCjC7ooSIE/bqHmjLgYEkj8uX5zkD+zPyGjhVSz",
-	"yLUlmihoeSAmy8AXAVnoJyZl3QgrEQz7FmgJb6dV8BKPDh+tx0sshdzYXXk3zMQWB7GNHX1MHERFrmMw",
-	"aZ1KakRG1JXNHQt2lzmqDxLLR6T2YrXPurotowbRr15dKYa4cfSxMbZvAwPYBjxRIKxvpJqBg5smbC4K",
-	"cpglhS4qI4lcwGDMp1MhsRIJSIehxw2Qi5PnDixGXEPk6w7ubUh9fP8x+wayl5dqWf3cVxcs34qudpjr",
-	"SlCr+RttlFi3C3u3tZ99+KHRev5J5UAiXE5clWXFXO5tLHegRDWFqBcRPUT2FAguaGDyqob8YqBdsqk9",
-	"iJk527fpe6+RwW/DMfcdjvmzy7ytkfdwkhIbLNxOVn4k6+7tt2vSiSe6lrSInZAjhmgrRkPAgxer7FuE",
-	"ZfSCYvh63gHksjASS0xjAr9e88FNX/p02ljN5DGLkckQrSVu//lKcA20hMbbj/m1yovY/Jrj8Y+edvjH",
-	"t9vEw5eaePjHt9vUwzb1sE09bFMPHyf1EGrKj5R5IJ2/ifN0YkGUyx2veNH5CSwHema83scB5bmV/Vs/",
-	"Z+vnbP2ce/JzNH1WzbItyxgfDFQp6738KcentGAz+H+xP+FpxniS5EJrRyAvGWcDkRc8lWzG5y4ziGTv",
-	"7qdcZaKZf/I1DHBhltVx/qJmyKndNAgYquvf1WVPuUal81qmA5UAb/7ERrgnvChEboZCkrDT6/CE/3sn",
-	"6hi/wZj/+bwTdSSfmJ+EeV4nlIsT/u6FkCOzT46ePI46k1Taf/vUnS7yVEJfxKZEtl3xHbcswVhGmPNo",
-	"Gow5u9NWRr9S+GF8DSSetF7rWTztibeh8MRr71i+3vwxbcvXP2a/7q9HcfFkkspmzWV/asis2o/AqxxU",
-	"AhWdg4c+LM1HQpEMBujxfpFvKccKpbrsdAEjj2Eumy2Egh20/qChC1UULQhxgqn0pZ0ioFVQ9Xg72uyl",
-	"A52OZDnFoNaFkAVmGYHpEYu5MbAF5B846h5RFA4UEG4ShUpKDQ5Bul8V/AZ74d2poMjosU8d+qITW1SB",
-	"m9HetgS8eu0D1H+3m4gT2O2J4NwVzf4K/ow9smGm9bLvu3G3jQQYO6tJz+CMDxG1B2xxPpyX4GUfvkZx",
-	"3iZu9dx8yJf8hh60LQ3/cnQWypRA0TAqLZozsncbtFj7wBDpOecKHbw3/1nZrv7Mqw9XppUmtvOtFtAA",
-	"KJ/7czQukobfsN+ZmkkH0KT2XHARlOpogUVqeF5f0o26LLaXxAFLLt3dwTkD3CeARZdoJSttPjGkckNZ",
-	"HnXs9FqTfzyUHtjiJ7chp8+39taJy7Zm/kZCwEiOds3U/UAIhw7RmCQFDQcdn4XEP9Oiy7CXCTVjFrb3",
-	"Nh8YlYjVxEHtqdUHY64jLDiFaBMZ80qSGMaSzGPGHbJeFOgDuC6KUszQVbmeV/yJXAxzocdxlz2DAWP5",
-	"o31wX8IIjfjXQutUmcHZslKpQJQPuGSZGkH4HwqBfbQb550w0HqpLnJeoAM1h9H10AUxp17BKSu6RJMg",
-	"v71rQO9jPdMyrkPVxI8w8NSu1/PtHIumax+Ar/wTOxbVTs0znid6m2tobeO/4Lo4AQtya+J/YSa+7X6M",
-	"+oGEkdcNm2qzBmP+IDQbb6/ryiZSCUH9XIxJTgVjSF2rnUMQdN0gcz3gSdTHLH7/IWaDTPBcOyXhWtxC",
-	"ATtU2TtHIlF96kAr4PwzyyQQGP/GxbC+wYQbPVhA72LqF0i+hsh0pVUz0+Vg7J+9Gz8+fBxjh2XniKBn",
-	"Qdj9mJbYQYaDIVDiyrMSAAkGKHBMmU9E7NrcQNdhY9nUb9Sk96ZlYe37Oyk+zJysa8/vH7a56mq8+CF0",
-	"V8Jbu0SbhPT8Jc11Zm6XatrvUs2sozvZqq+tMvqKPa2XULfkvoF2ygmGa2belMj2HDLUzcn8TbxtiRqU",
-	"E4GBhzLPOr3OAWgleuaCXkpHEklXIuOCAAFLKgPSG+uzwIHAtxqoiaBcuc8tm08NAmdJqqcZn7/Ew/Yh",
-	"KTL1LRDQIWcvkc4FmsGiaCPfEhT7S4XF18T/NsiUTuUoGAzplYbxXNIvi4P53dVXO3piRGbXSqE1nyNq",
-	"wZay1HnGaQwBO3N9EL7ud3FJiLSIOJNPTiOCvkEfU3r1+1AsTq3Ig1eQNjzLEyEtm3PFv9SsEFnmyr6v",
-	"VYmLkgh9AyA1Aq6Hz53majJtXO1z+qUZxoBVfTRhm9wjPN+uMRuejnkR70XMFZ7vlym8ipOf91+fBiMA",
-	"SMzi40MCo6a1drl2YOmtrEKm1A0ROxk9hV8FAlmcRhN8MCZWpmAsJeFRFl6EwxYsDORXMadO8mgX1oy5",
-	"Abdv5DycNJ+m+zdi3vis81MGPy0+6zxX10EudZrxAuAtSAJZSh30ZAseNhY8a/zAf8EfPrz58P8CAAD/",
-	"/w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
+	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
+	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
+	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
+	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
+	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
+	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
+	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
+	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
+	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
+	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
+	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
+	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
+	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
+	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
+	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
+	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
+	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
+	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
+	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
+	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
+	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
+	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
+	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
+	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
+	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
+	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
+	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
+	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
+	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
+	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
+	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
+	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
+	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
+	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
+	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
+	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
+	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
+	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
+	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
+	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
+	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
+	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
+	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
+	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
+	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
+	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
+	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
+	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
+	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
+	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
+	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
+	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
+	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
+	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
+	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
+	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
+	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
+	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
+	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
+	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
+	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
+	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
+	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
+	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
+	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
+	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
+	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
+	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
+	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
+	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
+	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
+	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
+	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
+	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
+	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
+	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
+	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
+	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
+	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
+	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
+	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
+	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
+	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
+	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
+	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
+	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
+	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
+	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
+	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
+	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
+	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
+	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
+	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
+	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
+	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
+	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
+	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
+	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
+	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
+	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
+	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
+	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
+	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
+	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
+	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
+	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
+	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
+	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
+	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
+	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
+	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
+	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
+	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
+	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
+	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKboBss5KjYhJmNWg7YZJIQAuIqM8sjyGhldQjU",
+	"4RRjoFbYqTkAHO9X4oqMljzVBBs9N0M/9LBF0b3AP5j7AE+Jp9gFF8YKUXrb/GjTTXuK918XOrDfmaVc",
+	"wNZlcGJKDvTQvfvLneB/oIqsG3zNrZZt8oPLVNBUg9feijOXzuJZa3b5/rYVrT3EU7BrFXmJ7hjffaYg",
+	"uWsV/JLw3VLx2srzVFT5rgudp2sA17C1cljhVOpbUmqSVKYeDCn8SK1yuuEqltCNb/DmUQEWHNDQdykx",
+	"Qza6RMbnXFCNxJ/TxcID6oInrp52z81F/HTUSqRgjTdKwdx9LjjScI7CVXcvwCA13frOXHR3AoBS052A",
+	"SIB3XnseWb220CDg4o9aUrANtnPhVetvDahz063BVG58qyflTXeGpISOnRUw7CpmqpwzZ8V5jgmxvksq",
+	"XAka9c4yMfiakXMrW6hKtATJG6iMm33IK4+1X3P4YCBZrzKprQQGAjwl1AlfnrLQJSww4QOkULOMyNuS",
+	"Wdg7R9dSn7YHChGbakRH1GIN62RGj9cia2jwjEB3+Q55MV/oFR4ZkHA7pnMW1pRt5Dd4DThjnnuKbt86",
+	"v4HHS6932iNsmZZkaswDhL0q6xkHezV6RlHV6FZUjbJ8rcCIMof7HiC649KtP4lOvQZSB7qZH0bY3GxA",
+	"YpSnxtaOrM44YpDQjArZUxI7HTLxd3jFND/FnpIYJWQcDUVg5UcOmrJ4+klhnggcDlGTw6HgViB1XoVo",
+	"KDCcb/TIwLAzx1zRePRzBWvcziqX7UVz/SYLuwG++li4otLIz9ZiWTsMvuqBv6WF+HnBM6bu34oyY4U8",
+	"mRA3EMUKIjy6nLJbmU3AyUt138alG7CP1JvvRIARMLKKFkAXBWqpkYyWX9wkXABorViGJYfzF85jNuGf",
+	"qwzwJ5tkdwnnwJQLBYPJ2FhOBVcM8RhLbsZeycu4X0BCVZcXBRzaL73+dRUXFUQKQKt/PQLbDwS2ZsqU",
+	"ssTshJ76tXqDtEnNUHN9092neJdNgubjezq07cu8Izg0raF7uy2f1NKc4nXWRDAcy0CeK3yAwE7xZlsi",
+	"5616p52XIcpYwRGYwCkX3s0RoTj2Jha03iVcFY4rxcU0ZW3zXIn/qtHgEIn3/w2Hn7vd9nD4ufdyOPz8",
+	"5KX559HL80fmimq42PxULe8eQ65BQ7cZMGt9bwfqkATBgzgzG06avY/eR9tMcO8obya43+nt1OiB8MU8",
+	"Y6PcABLa+ANe6LFNpgPf7YDYXoQWjjV4i8dkfbOgPy0BwxnDD6q03/e6RzcH05x856K5PSU6eyxmu8/V",
+	"AOm93iGy29vfPbjJIwJcX2iFcZNBUFd3Ux8APk6v6EqReATELMTk8KebI3GFBSx8rUC88iRq9x/u9trz",
+	"3EoC2GEFt9R9HeTjoNXWZlLNN9Oqk9lGnHm1CUCazS9WWqEKV/CoIZKOnaVCt3z+u31O3cpRE9aX1hsa",
+	"QkLoZ0wFVOtjzzXeZFBgT7UbMJ3hplsoJJsfVXXS3zV0s4Lez/hmUZ+bg3Ur58w7qkNYZlw2Cxbdu9nX",
+	"edO2xrIJlz13Y4za+j3r3IHFZLDIh93BRysBMbpmo+BjhZTRdUAuIUyBn3jQUD5MbOr1NzvKuofmP9+a",
+	"/zwz/3mx6Ukl2NWNua7eImVXhUzXglOtTITSq+uYpxgZv1VOQZ4XAppC0HzIR+9PtAvVe0B87r23rls5",
+	"rLDRkFzhHaZdDBAh3Jp7VJCYJ5C44HoQDEWhCQEJexC4V0LA5pKxhXKBRug5AHjcz8IuepZj47okhsbk",
+	"lg+uD7mxJSOfVDEwehOoUJDjS8A7YK4uaKYVSTmUoUkFulYMP8adpmyXQsqBvBJBsMY7fLEdiVabjDDv",
+	"x4Ro7LEZaZw3xMgsWrnhlNhd9fkWN2Sg8QRE7vV1HaeVeiZuJyNQd83zEa3C1iHxl+uYUHWpfFAnj8QG",
+	"8Tm9zERVfNwuQpUx5xUoYIU3jNf6wdyQDW8sM2G95i6a4XL+GlznTcQEJX87Qh5DUb51LXRIbJbVpgBR",
+	"HQQ13Xn9QOV6C27QwLnGFYT0xVOzXed0BVlC4BIiWk6RAldcz4Yizo2cOCIjNqaoZ1PtDSTXeATEAU0N",
+	"41loYCG1rWIP1s7yY9mcKwtHZz/l99SJw+Kriw6RjZ0baDHs7u4e7Ti/JJks9TKzok6Q92fPwoSTFaMZ",
+	"AU/fUyIYZKZY0ccVIMMQubRg9v6wSqhmbc3nJcNrt2j497uF0+phv9v/eNA+Ov+53/242z46Hw6Tn/sf",
+	"e/ivL/3rn92vX3avd9oPu3Dp597Hbrt/nv/9sdeHJ3c/dnvnO2cPzf/gm7rt3fOdwcdue9/84P/xcDjs",
+	"mJf2oqPrnT8+/OvPH//QPm98bOcOPVq28bz8ci6GRq8B7oAp0+YknSwz2DHg84OzDzVn60i4ZCtl28Kg",
+	"fut5YrnkJeWllGJp/gyVl277iLYn518Or9v+33sb/LvWX7RtVqr1dFjKnjdKu+JJvZW4WxMi9Uf82iMA",
+	"nz9jn3VNSLM5dfOZb517l9G7trz/gKFjefRdBt+U/1S49yYb17ziefAAJDrom3cvPnkGt1ZSJuHX4qCb",
+	"CfFesewuZHCd8MhJReGtOU+r5NrIcn3NrrzxupVhcQdbttKXvJmWQcvODeOYeP91VNYBLllDhx4QoU4h",
+	"LLrdPMwY+Z6xhfXMUaLYOGOVZPUnBTFq/lznTj/Yq3OnlwhlxlylzflaPS0HR8jDP4HDWc2MgQBWPrRr",
+	"A1KD4+YlZ2lS7w0+dqUoE3PPAzxaKsU960xg2v77+Uc7+wYTNxjFj67ooZqjUfI/u3gpwEPobKlnDn57",
+	"Exc0NuepxlEr0dR29dov4qv+mB+cONFW5JX+sMSjNWhRsSpRUTVLn008fcFKXNeaWHnJg/PXgRmNDEg9",
+	"mBej45mF46Ah44Tj2e0Wk01uM0SnojXmBrUGrTldfERKnhfoVNeR9LjgyKRucoUcQXQ4GRpY3UwxBpsK",
+	"k8D9C8x9RZemRfuNiJAZxjR9tjl4SkWOESAFGbEZTSfO1HKvrXNAJFwtUrq62ES1fY73OsIFgCTr612w",
+	"oMFaKz6WRRWJ/9J+I9rfwmDbbyZxocRx876XDc0Xv1IULrdWq7G2QpgtpE/dSRVkL21Shxk0NUefZbqy",
+	"mWd5np6Atn50sWAiIbHVvaCxWaH74S2KrI7voRJ0i6o6TIq7MapiAyjrlMyQaW/iUkO+MHQyAwhV8DFi",
+	"wdBvLI6ZZ7pVKBPDkgxIIgWLUTrl2d4uIcWWRVjTB1w8V94rqPO2jLCaiiguxiz3z0LqYUT+JrlA79Qv",
+	"mvpGi4n+dyhECAqdN7CStt0QUrDa5J475Bnb3VNJ6HITKtPFfaxum71wxsO60EgR1BkcWKk0PDWmmPyY",
+	"4x18bNGE/rv9uzOWc/NVv6mcJVCoftsr+iMaeiP/2+9+//8Nl91u/+DBoz88/uaP/+/iy8/X/9U+fzgc",
+	"dv548207X7rRwe71vz/Mbz0P/t0+N9d718HVnT8Oh52dP2x+f+1WDbrAVvfqoxjiAQzuIZpOoTgqkctR",
+	"yshPS6mZiohiC4rpZqMVFJlQVdPHlhx2Dju7O+XSwu7euhP44XD46OePZDjU0fmjhx8e7/xx2Pr4b79r",
+	"/9f5o2HrIVw4fxQ13bDzyF25m3cuzMZtlGc28w8kWgmB4GkgvMDascggKMn+sQJqqzz7hOnaTQla+Ay0",
+	"BJbcEXfhnnP5t5KNNidyU22hIu9sxYAl19rSAcNmjCUjOr58JufzhtDdyvvmA+XiSmaJ0fONVudiMwuq",
+	"zIb0XbOx9JM2Vp94AWjUj4pN2r1NMLkcQj7cM/85qNcyNnnktl+oFXNgmTWUqBj1C/oeo33lQB2BlgXg",
+	"pJqtmuO+1lR8GVvVBqeAPbXNC8gg445lNlOeZoxM2JU16MBajQNQ2biQ+l3Wor13oWzWVJFMfB74fk0W",
+	"+CaCICeikwR1aVkf3MyCxmSYao2kiK2AjTEgUEjDoXYhLJePZLIKN6RrgmwbZ9epLWlzw+cUyBMRxf+O",
+	"UN42td2lFgIpMft7JUVSWA8t5YWayUzHEf6RSjGNbfXuUl/IyUVGxZTFpZDXmuT4DVLkb3FI+R+qLPLn",
+	"0zevib1uMwOPur0dwoWNMxsyP7X0L3ebgx+R3ghbK6CBuO12rlKqZjjlm1uUhyLTDdcyXq08LHJbQ6qQ",
+	"2ZdwtI4yeYneZ6/aLhEAi7VyaKo84SL40a5WAGCFAj1Edo5a4TKHPXwRvtPwg/0n8IlRarFLXy2bFnT9",
+	"JiQjAjF+V+4PhQpygeUEZsauUPkpiZG14yhMIsgYHc8Y5pTArsBIriJjF5jNawLkohW18CW1w/0To6me",
+	"NQDvMGVb0FCyyOSoRkyqhooMl/8oLwu5j/Ly5jPXvrKOceqaPB9j82YugBx562az9B1ykigypwkzGmze",
+	"RwcEs5z4yt0nVq3dP+jvlI2Kbu/oKNkdH7R7kz5tPxnvsvbR6KDX3mfdyS59Mu4l/X7B0vjHxj2vo9YP",
+	"cnoiXspsfsuYUID55sT0m+OlnpF+p5vjoQFdq94gSAqq9eu57nfIpBadpUas3HMemx0RRlB+NaOaZlTo",
+	"i2aN1VD3gQLFtUNe0ZXrxgM5F8FGqglo5R/5p8w7hIj7Zuv01KWEFxrhsTFPmPoF1nCpWNYMqdbku3gK",
+	"LguYxtWMa0bUwuhDNJNLTMVHdz2Zw2A7610V903+kgj2M7whcgqSZrsAdCBs1sSVfyPk/afcktuE0hth",
+	"24wlFgC3BfZqGf+wZIZBkHxDRylG1NHm2SRJtkNyQLin4MEBMBc1povKYbBZ3GLLEolNc/q5uqB8fXnz",
+	"8Ymtmm6qNuDqQkhdJ7yyJYM6YEztCYOQU6bhR1XzyjV4Ib7G9GK0ugdnl0uhdUuYV8NykZv5NuEgr4iU",
+	"grBPxvQpIHqg3Xqrso+vg2KSt33u3Azr4fjasULkNsiNdRnFLVKbMY18swa6415m7hJrS5FmB7RGp1jF",
+	"KnM2rkLmPPXQh7YcQ62UZnPsSYdgAHeHuzE62K0Ez/dcVMsg4C03Lsj39ltrGl7kmGRUWCo9pGIFdUZy",
+	"4iDJwKh3IX4kMc/UTmQJ5vHsEqYug4ptp1b6Wq2oBZ8A32craiF9a5VNOw/n42wQubQ6EehCeOkwLVxb",
+	"umqY2ftM1zqwSi7W7WXxveJfhSKLKwLSCusWqLZgLmtz2vAuo3MukttPpsSKwcz8AApkKnxmDc9C2maV",
+	"W9lnC2mzIikV0yWdshwlwEiuTKZBXYxNV4H+FJqOYC9DrBw9sx3yo+ECY8prOlIQdJiTCWOJisj7P3S7",
+	"h/vRULz/Q7/bP4Rn4Z9HFv8P7ugeY7gZT3SijKIqxhYbkGVzLoypS6Fbxlx+MoYFnBQBBgNX5JItNBmt",
+	"NBhnQ2H+VXIFVl3rh78J1/orV4hSA+xmLj1wPkP0sroOV2UPilwwQfnj6UK3pVLtXr87Mty1ebbOPejf",
+	"r9nVXbL+omLOH4jRWCzTNAbnqjtyfuN5gOanNG1IB/RpvnVFxqXezFxgldyAUJJKs8UXNEPhoclcKk0O",
+	"9goVdE6KuMi0PRWURd1cpHSFMQfc8JQkck65GAp8Zcqo0kRfSZLSEUtVBKYgZgrGHesbjjvkQ63lCPVm",
+	"IB9Qzgg+lgm6asjrl98/y4NxWEUzFHlpnxEu4xkbXzpE4vvNV3A1SJ4zhsPOxxN+/vG1OP/446fzj8f0",
+	"/OMP6Tn89jw5b7BNfztJD2HieIURD4mW0OC1zFpEyNsfUIYLl0IjVBBYGuYGcyLTDG0SyylDYVnlWUSU",
+	"9ICCvnUZuiQA6YGSS7YaSZrhi6QyLERSBj4L4mYWAGAzqlYA4bSEnudwlEFD0oENMygNm0UKYxMpQNYY",
+	"irzBCeqLM5lpYtnAIkUzW+ycH5rQOZoqEtPROGGT6SwGKfjTFcv0asnL8bF6p0VZ0h/ev6QvoGTVCiOf",
+	"AolhL3igxgn1aQO9s4z2BxmkNYBbOCosNW7CcnPl76RrI3Yx5LvFXn2cM+phQrlyTb9oWj597gu3ywJz",
+	"fWpKlHTdVmqJnGXSxiSP9vaf7NxTCxLd4BjkioCNb9vhFFJUyGuoYkS+NvsJw8Hej6Bsckg5j6UKWQK9",
+	"ldbFxV2GQSW5YCOAtyCVoYQKX4MJj19qzKS2152KFqRSQ2pJKqdlB9deeWPeJnPnrWFVKwJ1tmQOHtU2",
+	"znR0CXJ58ganVR9VU1TxrIjRZ3tAGkZajxmxf3QUMP5et1sHGuFrt5rziOq468a88w2Tm2PXykk9jr1f",
+	"ozK1ZcbbGZuwzMjk2366PrnJlZx5yFgPh+o5bM3mr4/g26ba5gZcp1HKCAeH/4Tjqgfw9AG6yD2A1Rsd",
+	"kf6CuPWgqdn+qlFNz1VYvRFPEvh3UxPdqL7vXQEWv66fV/5r+PwlWwVXfM5Hq9zJq7a9qwWzo8mcY/pH",
+	"atiPJReWIyDfV89kclFMo8ipZ4lkfpgYLRr/bazqCx0s5YKuzDJeQJYFzaYWYqzSKj+qtoqPik03o2rD",
+	"btdc6yLhmV61ik2mCwCI5UbExY7qdT1ca/pOV7ucRU397uraEpabDNZ52rD9fb3ZGmCQX7msp+MTsExk",
+	"mliwQOf4q/WyLYwdd/NxPF/oZ/bmXyDeIZTOlpBlrDYb20n4BMAyoiNqs6d/cHcj+EKyHOvNHnxrbzbP",
+	"OR699y4DmBkELQDcN6qwj9xoHdBAAv2My5RtSLp3cOvGOO/4UIDxDlDTmzxzZu6s+DTviU5X1rqCBmRQ",
+	"NIL9oNHtGuD43zzOH+3NtVEZ96bCuYn7wtLCEf92LtbiFquL08zd5lYLUDInMvunKR+q2aT18QJwvrp5",
+	"YlHVpTAGskjInIsE0qVXcpkBChEmSq93ye79JlyyJTlVnw1rr6KFCV0LXN0ZnZofv332luw9Aeeb99Mb",
+	"wi5YNqMLqDuHV1pfWsamXIoO+ZDDG0e+pQ603BLo8gpS192LKxmkvV4REqZavP2lH+1eP2x/PG7/9Rx/",
+	"2L3e+aP94Uv/euePayizUQKCTY49vk3ruA/WBoe8gW1SA9YgVcE+HpAYo2w219Mc1A8UuhGf+uZvIZmf",
+	"hl3fovzch9jezMNs2czH4xMiM/MHRApLaaIY3ou26Be3Qas4d0SyT5xdNaVkwBYfMXSkrVmg9T3cbBwY",
+	"1UWP1ieCMh2a1xW7snHoc59BJYUmE45wphsZ7EWeKyGy96tG+117z2x/ZpXelXcDaW7IFqyc14RqVs5x",
+	"oyJUXaKieZtQyK/gOHrndKTi7ODnvIbg+IRMpLEtFBkxxRO4JhHxmmK284yqNRUdRgKZ3VxFN96MXrv/",
+	"eHqtd0lZjZBpzcVUbQWlt9ZqgUIoPHEaap+wnNrs+lIV1P1YO/+M5sg2BsBtVfkKgBNS7KYWj3Bu5nzT",
+	"4POzHfh8bQRC0nkLCDVCurJq/lMSp/wTi4sKSt5/C5KH4oxpM9j8peYZQKnxrxsx39qvvt2Ca9JnHsUK",
+	"QN7UJjmgVQjR2JpknIkkXbWiBpR9r+QXahfzpwRb6gxcQyA+UvBGLaieMc3Ha4by47p2Zg7nJuxmlse6",
+	"MEbhjlBob2L+QNQfvFmRK5YxKLu4e9syM+aldhgq2+UaG3IW8BkQQyWAOSFOvXO59lBNkzJaW8a7NQJK",
+	"HXjm26UupVBti+iFKT33mUJ1uyylsmaIP9fpFe/8e5sTWW3q1IylNhnX9zReQGOrhvIrC9K+NQ3xcQSa",
+	"r5LyDnjxZercCNpeeLxCqu+YVjakA80CHihEf8E+AhFCblmk/qe2VYeteFSZvii3qf769R1BO63GUnuM",
+	"d3bIM7PzigA0WGCPUW3AUYbmYgp66eRAZEACwA65j96mWxSWY3O0jevK7bdql7/BXqQa0iVtFq05qhLZ",
+	"caB94P0L7cMpoPlAMSv482M4D9EErOkT7nI+wfVft71O66t03LAcMhwOq2haqQAOyaLpgjbNdYfEqMKp",
+	"QcZoEgN+jrJqnYqc3a5gHkHAXEVD4Z80ZzyLiVwwgTeiQhC8hiaJKr4ro5qp3EcSUx5bvopsKz77KggY",
+	"KXJ8MhT5x5Hoyg3X3IhAqLoA/RQYSCKJcl4FGthViUgq5aVy1be+WUEsxQUic8WEjnUOJ13z+qJ6EhLU",
+	"RzgslVxWLwy/FbX8R5qXXG265hvbzshJxep1EEHOgC4ZGFFrKfhPS2Yv62zJzOBQ+jX2gp5S4VDiUjlt",
+	"c2yqMpUMQc9WTuBzMUWIdhCf99j7AkDwm0+6HIDeNX1xwF1hwxNM91GXqqGBxNdolYVtjVXQBAny4IBa",
+	"vkP5rVpk8UUTapm+ktmlrwhA1H6YcyqnU8ilinz6Ub+72+l2er3dTvdxf88XSRo5uqpJaajCCHydRl05",
+	"86D2C6EH9tkGH/y+hQPKZmJlUQ67TXXkYbaBazuu0vAChXJz36RaemFyUOJROcdL8Kr1u90gwW0t8fo1",
+	"KTB1gZBCcKNA3AJjFiYDvJDvjrrj75RPxfvFvxK4bdlblK7saDvkmFyxNG1jGN6mJZrHIn/Cyyw/SnCf",
+	"Qrc4VPj2urukHB+PK8f/eR2QUp66MPhYVg+2qhAMerU2qoFwBMfWKAPZCGcxaDcjubTlP3VwhoLwXxp2",
+	"CRtK4ghtlPH2mubtHMO/QDvt22u+2Ox3a0SlsMrN+abXqcenQPAG4+jYnpvQ50kERVR5gcK63gr3dCQI",
+	"6cHzLQOPqTDiVgKMlstA7fheYjVS4IZOa71uf+/GyNMyayjiwFE9UD4v3+umSD7A1IhIxlKq+ScfN8NE",
+	"mk3T0uqA4G5gEZuaZMZdOEPq+OCMTjcq5KiH3STPXLo2Rn/yqtCb/fH7/3B3fD223wfIEB+tXGc0dHzJ",
+	"TOeWUKk98aYqu6H1+ihAvZKOgPfr8I8fKAIHvet6iBhahQWpiPT5RgB3r2zqMFWKTwW7r7q+vIgV6euS",
+	"+p06QbSsqVutTdfBXnEP1H3UrN6pRd/FJMfyvkWfPosAXiWU0btCNHdVoYiesXmJJtjTm2ZhHW/DXH/J",
+	"voJWZJeqkWvBuXneptycP7n5fzWTthsgpEvMFUs/MWu2b9578I4dKkoQ3JsedeZNL+yjtbviQ74BrOnB",
+	"UsVgH2+0EWbQrhiT1YEH1i09ZMHlCsS9NwT2fDCGcAEm3QGoMyUZW6SryCdS2KQKm66Qdw62jUvF7ZtI",
+	"uzLdezdPbdMxlwVzReHgZwnUvYWrIFiU5+9bBdHcjZugg1XS2ZQlF1xoeX9KqBOi5lv4AUCyi/xxUEQL",
+	"cW6cpn7Nt8HYy7jMgMlutyXeuueq8/qTvCLLDOr0bVPS6i5Yw+IZUzL99JWySN3LayhnbGR3Gc1KzIrG",
+	"noBKSPl3llwAf9/PuN7DVglajNlvbH58rqXjZsmsuJpBMqvVrDacnrm7/vwzL7rfY08zOr8n08+YJHdS",
+	"XOAV96O53L5z0ldKIOa6kDaMFZJVmendc/eyFP7AMTpCrmuYj1xRrrmYXgAU/v3M8xRQ9a8qp52R/uZz",
+	"1l9JyWw5p+KBwjNvkMN0BDmFvooVG4qv4Z2hcNii8Dp/gmKannRA/84hEUipYTPKUD1gTrWHVpCm7UyH",
+	"fP2aM7SrR3KtDVpRtP41wTHIRtgYve5vIhO7ohM3e+hzlnZe+UJjG9vk1O16jAzwiZGv7o6EJ1GoUL8H",
+	"K5vQuRTTYjxwKPJ4p0j8HdIBxAcvtepcJUN729Y5JZWoQo9AI6I5TToE3fXWGR8LyGQquKdTeQUVZDbF",
+	"acanM3APTVlthrIbSVNGGZbr+iHkLgaPUrsA/9OCiQT94E4SGUmBNWLNXz2rLyOtuqTWbf4s/AtTUJcZ",
+	"Mk3CM9t3wRipGRwOHfKiuouHonYbl/bnrzk9Fwn6gevZqyDr+zb6eU13vvUJ5CnVgY2EgtWeZnmSCWKQ",
+	"yDQxt4Jx+NQDl/S6Xbvz3A/kFf82zPTdyNXWkFNeybqth3hSm/Xyc6adQ0IoQjHCAjglokKs92fPIuI6",
+	"C9usBvaZjrU5/flnMjHcCyogSfjUJtWH4Cf9bv+g3eu1+/2z7tFgtzvodju9/u7e/sFfC0AoDa2F+8Um",
+	"iP1iE8ThMPmyd31/LYNtx+CD67/WMur7k2czenND0rq+9XBIxEvFzBtiopiRRdBd3hZ7zKh+oCKXJeBc",
+	"2B3yijlECQsFYpQwQecsId6WcLjGNV3cNnVJrN8uBXOcqjAe7brugz7oOzg5Rdr3cN9wPzyDl9buCmxj",
+	"UU5G1xmfTh1qvku4VcvRnOt23q2oFH8sXo+xj4uqjB4yiB36ZH637/fuWiSv7fnu42blMVVffXNULWzC",
+	"pG5MvO519w73nxwA4z6nmtacVhMSJ1TTtg3BOfx5/Ms20ICcwg7x99pGOa4FqNE0lctwiAE7I7a6vnti",
+	"KVyrecftMmGuagdSrbSvaKYOUMDWCim6quPr28de7xGH5Bdqk1MPtnGbpjl1icjvTxqL52J/LXZZOscn",
+	"5PT5900YoTWSAjYw9nUEAOACGisFOedEh5lchBbQFbd1oA65pA7f+wZKzpmmiWXztS3P3CRfuQcgqSPT",
+	"6iYc4U2l2PsTYwe+pZkuHezrEt8aU0QKjgOf2xIVYhOIkmo2YF4qWJf4uXnBH3doC62Aso5O5+v46tls",
+	"KS7rNeNJRuesyFoPFHl/4rnEBu7JCzqeEfMJOF8A4io8B/PH88agdS1MLTdspkpaIXl9fqswTVonV2ua",
+	"dG7bIhMEaj0Sp20yUmpWdkd5NCn1NblNv8M6oYARN239IriSVjcogiLfnNJnHzy5vSdu4/WclyTDLZin",
+	"IlRu893shj4yVsWw7TMXVdzyTZYWsV82yVOVaZKXSeWLZJgsQI3epkUbSIBqPlGE/9tWmi3Mm9ln82+8",
+	"An/gRrN/MICagRx89wSybfGvlt09RvCNsKNPqOy4Pz00S0lX2TDJaa0sDBmpvtAcOgwVjsp7QcdHkOqt",
+	"MwXu0Pa0RCM79noq+WOyLrXLSswiKXStJLxvfP+b+dicgyEbw7g2zYor3RxQBFzS6NPYNicWAxph94Wa",
+	"sjel6UrZZChsSzznInx5774zcaqkZALQwBqSbIoOVR+zav3DOzAVkHPTtHVem1izRZP8OuziSp/8Z2Gi",
+	"jRHJynfE19JhHiL8u3TQxVpapyAY6me5k7joTjA84b3E/9he+msbyDf7273nPLI14zFupfhOXePrFjxM",
+	"JLhN+kBNaL0xTI4JY0QwhiudSnlJilN/6DxzO76v6GSplxke3FyQ92fP8uIDRlaMZgQCM4WN1OB72y3a",
+	"XP0iNvXDfrf/8aB9dP5zv/txt31kPWs9/NeX/vXP7tcvu9c79+eje2iddL3o6Hrnjw//+vPHP7TPGx/b",
+	"Wb+Od0sbqIm106kzUeil7aGZdyzxG8+nAXzdnMzbND3J0w3WZRD8E0nl68bz9b3atsK8cLqKvPTkHs5X",
+	"D465vlranpVcEfdAQ6+eTQ0PeXM6BpSo1tOz3o/kJbT3jMpLEMmudYCHGQDPcdAYJEfrHS+NRjBx0ss/",
+	"iWBH2OnHWddDoX3v5DGdM3w90B/KAuQlE7aHtxWqRutWhop/Z5mscx2MofUmlm3X7XUsAYNcQYBKcON7",
+	"YA6j8WwzRIQbYJoRai5lACB5w0gs9EVEUGWHOkcxTpcJS+5nKBZZaAOC3M/3/Dw2nLlNWfKP3cco6sGV",
+	"7HjqVqdWp1e1TX1z6bFdRZovR9s0wnOrnV7xBLqiL3hLdZqAhz5eGiXn1LwLJzJiNGOZMUjzv166Nfnz",
+	"h7NKZAapkhfEwtaK3745PSOPjSH5OJVTLjBfMfjVlqvGEQHEVXCAxa6gxNyvAGzW5koIo0qJqU27GQos",
+	"WYeq3A45djU8DoxdLpjPQHXpi254DN45WkLXtPyiK/FNJKR9D8WbLCygfhiry4v//e//iXeK81vw9iVb",
+	"KR9YsYrfDDI4Moi9PVAk/tyGFppxAE+FReYoxmAp4TAAcueHw0xrMO2l+BaKwN9MbnA1W4+9SyNxdeke",
+	"aY4nuU5QyC2zDdJxfKUydksEY4Yw84+hyKcJ8wpr4TvklDHy8TjH2+VSnD8ErKPHtPDrDs6em1nY5uJR",
+	"C4FbWn9pvxFtnHT7zSSnCF3w7wFA2ZDUbADIG7hzhkxQIupYv6YmCxrqBLxucxDY50UqM5apAWHQ7hvA",
+	"L0t9VaxLfKlYBrZbh2Dc1CwJNnMYZ5jxshoKLPoFegOBLbKWZRpVRpmY0U+s0HjVdVy1XMk1mTJtyxkm",
+	"qbxS2Jkkr4lVHkgAC0gdhID5gyudUS0zFcAI2MJnvAs9APlFCFw4sFA49EuQGL6q7n2WtgatQEwUVBbz",
+	"cx8ThTcpKAz2pc2zevzFly5eP8aXtHHh4iiHa0DZIZ0PAzVl7NyQ86drgm/ZEx/ySN1F5ry+BkCyiawb",
+	"rIWdRiRIzC7DMkTcboqw+Yglg6A2BaSZzxxzESSrebG5TWmBdhXYutzBaznsT+hNwecsspQysgAwdIyc",
+	"+93vyEuooVCaLZT5pdcpCGrFp2K5iMmcXhY4L6oT8i6yY+/zO6UzFH0jGWzgC8dBFYnR88n/DgJhQL4F",
+	"AUiGy253dwx3wT9ZbLNYgJuQYGOapp2h2O2UFt3jjHgQyTVM4eLyMSKQaIlRqb0Oib970fAM5W1X3hJ7",
+	"KJJccwaqfisTbnftn0/fvEaz/mUbEz7BzJQu96IUJDNWghwv50Y0AGQJiIGV3+fkYI98z791AJrGPJUT",
+	"IthVkF3o4FUMT9cCtUCaFLTb+Z5/i8A9cLwqjVGfCTePzOQVALphgMH5Zq0zSk7CuLCKID1amQWeW9gE",
+	"4TJJonzwmHGFDLtyU4cZ2rSY0+ffY6LGdxJuO1st2ClsIHfEJtIeZrZIy8JKW/zQEUvllUUnzJjOOFMR",
+	"WWC+WAgbY/EggOhMJG4rFI8t82ObPHp0TBYsU1I8egRnJd1M44kadZqntZqQ3TwOiqLjvm0lQ/7xzZUS",
+	"rHUy+k2c1+qCKuau4Bp9ktgEq/BBGD7XOYzNo0eYAwU/ukEAflHxtI79m0aZvFJQQhoDrsCpXGZjFrup",
+	"eL3tDgI8Y4zMuVhqq7cdh+czohLhSHE3YnJGo+Ax1IwsjiHgV75/94M9h8OhwumAiE5wMAyF7+NgdKgx",
+	"XSpWnDIZU2EUTtghqOyop4b+KKyKB1FeF+92q0/shjk+emSxdVTn0SNy7OBzLJIY9cos4OkAU5VZ1qFH",
+	"h4hqpASxZubnqvSXig2GopZrNZwLXAdf82gqC8oBwM9WM3hgBsB1lEpHSA/fi8YObkq5yMVPSiFz/Y2r",
+	"Qsix1ICLRowJM74kstATzPkfHExOCOHzMN7r9kjQRCLe6ZBTSS4ZWxRSwcwdIGSHAkvcNB1B9u8ik4aQ",
+	"TBE1o5CsbN8defJh9zron3eJYFaM2llqmbEknCfhAlRugNoqyhC51HFlBk/tyYRns2WDmKRcaeWGGqiH",
+	"XOXAM5Z3jMFoGcebAA8R8QqyVHaIYriIHCHc7WbskFPQPR6iDloDYAZP2kO6HMYSUg+FUYxVUJfymSus",
+	"xF3J5SAAuiDxXncvjnzWasovGSKI5M4m3KTozpRL3SEvUDlwdheenrbhn8TKKORV33WQO9sPrWBiLeg5",
+	"IJ24lJ06GBeI3aCvhtssfyl8Rp2ls5M7SGojK7kC5E1zfpklCpXrDjnRaK7RMkiZWQKvc9lMZ6Ob+8b0",
+	"CDeDlTrpyjEBzAyNhxRQRAZOfSpSKDDjrPVohooWHg1s17zU011M0yAkRecseUpiKlYAdYefumSriMRC",
+	"ChYjDwwFnBlGv07dgT6TaYKSxrFz5HvtK58rBRI8KM32kPfh8AMRwxWC63iUnNgty1ibNSvUf5sl+uBy",
+	"yCsmbWRpYrQYOtbrgN4GlbMwF4lD0Wh9F4tO8MDxNxjTLdzS9gVY+QzQW7b5jwdV9z29OGo4Q5GDOcA2",
+	"Mxs8ItChx6LoofPVZnO6xyEe3SAjwFFCvFnMEyf1MMF2KJwWYU5Jm3SbY7qWnUaWrbmyZ6Ptlm2oflVe",
+	"5wgpUl3dN46xlX8ozj0ncV6Sw7N8z6PvxcEywVdwCHBUdEmlUVO80xmK07BgNITKsNY8nCRYL+9wkiw5",
+	"APyfafIwfvv+jDwGnL/HX2y52/Vj96p4J7R4UJg+RS4KAA1wR+CdrruKRTxUroV4kZlAShQNThSkieyA",
+	"8oSMICf5dZsWjHTLzVLQ5613g6lKx1bntnM72e4+0Ilgv6G4trEZIzGEZllegGV7LPxNLjNBUx8qhXwo",
+	"LF9A2s6t+mHzD3PhhgdFxo2lY09HeMFqYS0jSGcAC8FX2podbl5oBR92g4ydcYC4RlxMzd8b24cIWfk3",
+	"aVQzCa0OU7pSxVBLoX7AqSB+zVxqu/to8AH1+EsRrsmpyTEamMAMHfKt1DNUtTBXtw1qsG12+TA2Nt9j",
+	"+Kttn95xxykkgxvhPRQhND4YtRa8MTYkjQeGKD9b0K+fiXmM/AyuByNtfx6Kn9vttv9/c2uMWGLkZxLn",
+	"yGPmzzMv3fBtCGmVrXymKTz+6OFSwKmz88i84jlLNS28oprMOSCQ/40hLByDbeP5M4lzEFzz5y1hbt3r",
+	"EjjqzHCkYIXRMGH7vtpF58opg4bXXKGCe4/N1zdvegn/rH1XKYsUHh4K0LjMC1AMuhwDPC7AAEWZjBlz",
+	"eYkRxtWfWqBTXQV4M6aKa+Js3r/MrA3khjsUQf9Wr9SPZWKOirdUWUhgy3faETeRoA1eCnnlVFSmlmaj",
+	"5XICXzwyIt2yjTWGeVIOAIDGjK2DGQdRZ5dFGBXOUdbGKwdkLIVgY43auCuEhiQAunSx/xgy/gexa2Tt",
+	"JwilJxzX8AeqdBvWqX3y3JZTcO3jEAFZYTIRqEFiZbckhkRnzNgDmqYpVnqRDzMJ4tmlVBvupanZ1it7",
+	"DPZBU0ZViqZKQrKpWZUG4zuwx/DL5rMgKqVmJQ6d2n5CeGIYAWB53hiun6D3uq0bjx0+NAp40AmhANko",
+	"S/09MgPNPycuE8nTnNiW1a5mRsOAvYUVKjYYjKjR1vLlKRNjZu0XxENHsYSPoKTo7Ttfi40xhjY06C4D",
+	"shfc40AKsV4azTrE5ZT2u3+iYmpesFw8epRbMIbWAc0GDifD7+y8mMIeOd6/nPod0iFnuGpQYTymaZqb",
+	"2mtFPWIf44pmzPu37H6aAmxLJpfTWUQWEt66wflROvSeBU4+OPd8PVyhJCAivk6hveTod/mu/f4kMH0h",
+	"euLwnDOzw+koDSrt7T6AOiM58R3ErAIDtXagQvMQL+6pdY/nlAVB18HTyBat/OyjMOE5ZG6wBQlPjKB9",
+	"vOSPPz15PIbJhVf3YToHpSnaJ8LbYcLmdzptL3mM4pgQYmSM0s7tQ74hX0jJ/RRb/9Pvv4A+fB2T66eF",
+	"R7lhqRX5hlC1EmPycId8g55x8pBeUa7JhOnx7GH8+y9Ixms3tse/t7rJSejujsgXP5zrnZ3O35QUD3cK",
+	"nwRNC0IV30AR+HMs1TNrf+YuPfxC6IIPSPGzjohR8InCq+32+Ibg0O3kSt8H7/I3xLLbwy+Em0PPTiX3",
+	"Zw/s26J8wJa72AArsODjQ3EGPTH4lHsc54XZlvOl0gD8KPwW9Z2YLR6rfUx1yInI5WpEYlir2NV/BlZA",
+	"aNs8Bd/SUHg3pLTd8fAzyskXJIKRa2fhGFxxabbUM8i7sTZaXo+VQEuBdZWc4CIU02JJqDHiQU6MwKZA",
+	"w5Km6cAx7SJjC5qxUyYSV+NtM7AGBJbDkBwqOYPownXAmF/ISCarAWm4d+D/1VEpH7OH7d4OuSbXO2YA",
+	"75zYcJyPzjKspkPeQMAMwESiyQocNKD14Mm7xPZPFj1JyTnDA8B1FQfVFM6GQRDANHreUPjEHBtZswei",
+	"j2IwkQDMtr5i3rOJFrNzDfhRW1sQU5osX7rQr5fURtcUPpd6KIyNYMySQpzDe34B+cC2vYFTMFhuu7Ok",
+	"GLMIW+oo1JDsMZ1KQEuzPhJz1JBY5Qv8cCcOzkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0Ld4s57w",
+	"ESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLRIc9gwHg0OvlWDBHIRWxPAIIdyVEAOeR2HJ45GWMoL4nB",
+	"sIR5DUX87v3rixfv3r15F+caHhxHsW9LHUcFl7ycFE58Z+RCM3pcHMcZLjfFwT9XVPC8iNbF/5xWV6mc",
+	"s7qgK9DCAt6OtyGG4riYm4fGADR1D7RjW/drFXqM+/kqtKeBE93qYsTXIkElRbGy2L7SUCuOhiLGMlzr",
+	"Hfb1sl5RjaV4DoYl5CWQOG/5HMPGdLXzCHMEyYigcA5yfcJusQ6JXcPv8FHUpd16WxXc55oPLOvjfkS7",
+	"/uFODIqYdsIm8je5om9zi5XWZljoNrSIJTjQK56mvqavUDiXK4Uu4IF7hxX0T+Efdop1keiGspXqbMfB",
+	"Rg1/9v707M2rmJQMMfBFxcFTdh5nPgfTnDPQuW1Ex5d2YqGVQAIjIReJG9gIuBG9opVrhkkmF0PhWmOu",
+	"Ahu78IjVvqzYGGCtkD/voLY1sCvg/CvXxxvrDKBkuJi+NQ845XUo8vgyfAy9mgU9z4orNCVx95shKDKS",
+	"GoskVY4piTqF7ZFSPr2ccQsdlpQ76W3RdU5Sf8BZ7225BjP3x4Vg5wN34pk1N/bD+zPi9b3HXxxMlpGS",
+	"E9tNCpngJU+NSaulTHNve14SHnTJc44qm2VSALEAWwHlnvnDGu3mb9TXy7INyyCO9vafRCSmi0VqQ+6P",
+	"7Y1/MBppvOOVkS/4P4QMIdlm2BqQYcvdrB5XurYPW1HwBNepfeRHfyOpuRFdIObOvX4/+B2lGb7BrBnk",
+	"IyPcF6HQOdJ3yJBCZ3SsO4X3GrGIT68fqD0sLniCd3d7R0fJ7vig3Zv0afvJeJe1j0YHvfY+60526ZNx",
+	"L+n3Cy9guAKtAfn4hQxbNnXcUsuSISoMCBr8SzHF3yEkYC70u11yfY4vvjaL8BwyyoxOYYU8hO+NUCc8",
+	"YULzCYe2RvARK/f9IZCx4GgptQXsWAei03SdqeZ2qPnaAwUbq2OEsaNQHISvfLxDFBX4VE6tH0ahb8Rc",
+	"jf/Stnps+ySJnbffOxndhnpK6FBAkVJmRyttS9HRCtRujPxR7eMFh2aDHOyRlGkNRi6i6xhtaLZazJhQ",
+	"Ox176qqYwNooF82BihO734GxhsIyFmyUg6Nub8cKH7ryKS/OQEFUXgL1Z/Yl0OkE1fqMWR9/xhZQWYqJ",
+	"EjloBxzd/pBGsym2rRbtO0D7drUR7nSK35ln2qBc+uSWDjnLGJooMmG1Xr6hsKop7jcQ94r5HEdwGNog",
+	"ax7a0JIkcoCS5ndWuYNVxCydj/GcptiF48JeiM8fegFRubhDHu51uzuD8E0WU9hqpwtqNJIBDBQ2PEax",
+	"4YgD/zfU7fnULrMhAOqPK2MiQvoAWgPoJs3Tonx9Q8fsr0cv+eeQiTuPcDrVwFMwncpFP51jzEgh/or5",
+	"9lJAybKNquWXDGci8+aVQVeAP5fZDJ2rzBiOMNOnRr8YLzNllEZwn+YwnEG9udMEUg5uGEIe/WC0t+XC",
+	"ndf22+hYdbvBpbpB8IXgV2xG0A9cXMZ5XU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVH",
+	"ItjNkSNHGfjNRowMUxjlBWcLSY6UvH9/8hxYAjJCzJJDqrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93DwXp3",
+	"PwR9F1TPIm+I5AFUY2vLzF/w+w9gZxiz8QvIm8otMezpCwXSMIlnMza+tBnjkYX9h0o4TAwKF8IY1jIp",
+	"9K8J913lKsxo35LfTALTQFD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98YhOel4zBZwNpVpml+BYRzYYeRR",
+	"Q0uSUBebs4RTBDZBnj2GlziehYHhT0VNBjQYWIuaAJtFcbURLTv2BV2lkiYXcCbTbFoYfuWimUFv184A",
+	"BJTh0VzMuERRaeFF8oRYSOqDzRuFDmpzi5CaRS4z1D5rdmEBBSjCPM6A31OmbDI8hC8AhkIRZU4dmuZ+",
+	"HjvPpbBZ0Cy5AOpegAYQTLb+DpjxfjhjrhwMQ3GNChUYOVcZCycYdR7FjJ9hk/y2sQcgTFhcRjfyivoW",
+	"Drpy0Yy33w/Ha8QmnisI0xGqkAOYBzT4NWzPleJG9njZXRBHMGsUzubQsbtWZhkbVxWKkpR13JbBgc0b",
+	"ZlNzGejv5mPd7ZgRN19oG5BD4W+b2VuQXOsAM5v1ZNJ+RfV4Fg/AJ2eIEpEFy2Z0oYyYipyghZOFW3EE",
+	"3kCunV2O1Q3uL6yegGAbxM5J/OKMTmHJUFf4MJOgLAEIl9MWliIoRinOvHQJJEWvIilsElSQUBlqog6t",
+	"P+C2NSmn5UMNHcs1RxlcKAwIPy8zl2DmNBQQkVx5XRgJC55LYCDEmofE36eFCiir9oHpbolvk0LLrQ+x",
+	"j+3JJHQyaSkj20nDuShxamHKZTCx4Gc/rXIeqhkq+Myoi19jNYPR568kuAA4U7l7llvnn5uRn7hTR4LR",
+	"ke8ZW+TuBJt6Ufh+ZFM48SeQhobAWCNOETB3zspLOM4YmEU0VXULGVwOl9Mf8WWgjfx8L9cViSTMsTFn",
+	"kcKTG3PWwWg3chHcFXbSLzF6j2FaW9frJpCnVAXD9j/CYN2hU05BtM5vG+l44PIPI6f7gwYAs/D3FoMm",
+	"lTppP6H/n713XW7byPbFX6U3a6okTVGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGAaW6Xq/an",
+	"8wDnIfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv369aL+ki7VCURv/2BWO+WsxOa4lkL5hd9Tc3yROm",
+	"k7HcL2ZGeFjodelJ/lC+ERUgbi5hdiA8LcKyVCwVs7yxsOKNRaA0VmjcvIJwXDjM4DCM8PtwzwQFgk17",
+	"pbT9LcNZQ2oATS8UBWFjmSuG+Wehc+SRp0HPBb+5sjsxHHbph5JKtAfB5uZ6YfbquBBa98N0HED1DtV0",
+	"qiTRc3LnyTJq7iPPxmIs+30TvjEjjmmwAB2P1bzBSP3RcH1tjRpiW6bwgqklfT5RQBxnBZ5efqUwkt/A",
+	"rbHQo+V9DMkKp6t+UXOmRrmQVk9lPBdXEJap7NngOCzq9+WPEoU8xZXB4/T4r7QfulSMKHO0Gkl3adzV",
+	"UARB8YUZ1Asa0Yvz+R0yzqoSAcBMJ7XggM8eveK5eGEGGTEN2SDEW0CROk1IaUbv9odKY0mBU7Daaw51",
+	"NeVycUUBXV3WH5Uf/VooxaaA6Q/dEVSwiIaMbR5JvNSx7iYcJNpbwuSh+7hPGEIr8A37K0qfWP3y9Ngz",
+	"FIO4eanrComPi1xNOZAGpAs7b55c/Wehch5O1x6re+PUDTEuYCPCkE9OXUU9+s9QwmxVVpf8G+ieYYrc",
+	"nRgQhRpn0fXdQ8E3mhUS6vzs07zKdTvbJi4hwGB3d+iaJ/JqlqmxWcaSxqw/xX2hPsVWLjur9ex1nqQp",
+	"1arOV0+UtD68qqR68xvhXlM4vmmip2DdNozf/l6SgssDdQZPSd/Y3Ls9AL6zysCxCMUMKMFKsKEbzsYX",
+	"eNv+Cu6YmdzrQvwcbV8UJVmJcCj8AMMfgpeCBxx9FFTpeihCbU1LqN5JoBz65PLpL7UVtUE2FgOGLDKX",
+	"RXvoCc3A/F4S8QEeVY0qrf7oR053su7NyL/0sIQbPvrwGVEQ6wobiYsZSpFQAyTxksEPWT4j9mqtfvdr",
+	"SS8F1KmwKhS7IHUFPTNmmP2gClFAm6/ZHXOexWwXF7LLIiJUMH86iqmuI5jag33GhzeAUAbX9NiZDym4",
+	"FKJ5Pv4OcQ97V9jRuYJwMlFIeb8urIqz3bEcxxkALyXB3jwHh9PtTcL4mBXXaaInVS+2/FtpAclxBafc",
+	"nmCjXfjVg9Ly4BPUWFv62ozHiTfCS+lOlLrD/YjD9tKY6pEo5u0yExD4Rtfe1akima+dKkX1rnJ1hbeq",
+	"BLjKP5YmW6GYK5cj0qsrW+S2MAYUJ9ak0Ht7iU+iZGxeQZsPFJg15Cs6zB72X12gqDLB9DzJhxMRA5oQ",
+	"JHUSHQQclAx9235d9h3HSQqXGwcCMhgBrpr7eiKCSQQFERlV7PzxoCwhmIA/Gsi7SqFCt0rQh18SyAJf",
+	"jATVqK4wJhhcgB1LiDVk0z7L1Ax3J1w2geawsMOQ+u5oAr5uJRi/O+iGf0GhGOZ+Kje0WycMGxZ9zYtZ",
+	"7zkPvcdwH1z5iGtlAE0nlfTiyamTuFg0Q1I3vNoVOQG+iPUDzYEUAEBCpyx4IbnC96WDrWreWqp4vLRZ",
+	"/Q97bPeJc36D4SVY2I4nAUOMC6xnAkCpqmtYkz8LhmKMM1XklXHQURjE4+VBxAlmrnzoGsIS5QcHD4Eq",
+	"86XJ0tGmh4xEmjKdpABcgpG9aRLHPv9du2WCp84ylauhSiuPtYfhuTUbABJqIA2gTVDmwUdUSPFuJob5",
+	"0ioHj5V18jI8Xn0wxpvS1CMHQQWRR+oCLQHVMCR2e0HdJsZCqUw/zxLzPRmzd912RDeW4jfoCSEqaMYt",
+	"2D6GxMDxC+Y3TfRQyVEyLrKlV1r6rWmBS18YTsJ3skOVm8ZuTvMHFIDgny5bX0os4jwvBRW525kcl4kQ",
+	"fLJHpLPA8gw6E0gMw7+urgtdyu8Fh0tfJr0DuL3xhIrhxDs9ZOuCQdp3SudaQBLN1n369lP8YTgRwxtv",
+	"tKAV3fwJO6eUKvJrHVb6rW7ksHvIhQPz1iFX+LGvG8sxapwAoMQj6aVK3WjG3QaKr5fWlg6VRhfznF9z",
+	"XZV30Pdvd7T1LIpZ28WKr68Kyd/yJK0m7Mq/1A/F7SHbAmWRFzn2/qFGxlgthbMoobJufF1jhZ2fXVxG",
+	"6xxLNxNbhxjOgY7VvWbzpU2KHNqRYzWXx9iZqdlYMVUZX47Y7uYzq3vXWMjoETUwqVXuSHJGDeBmXcVJ",
+	"lpc/p+B47WJDQNec41d9lORBxU0XYnXpokRFil8QETeu3RTsdGRpPnWX5VUJ4v0mdLzK3hIeg7FjKQR0",
+	"LJTL+htEE8ahguqiHgPnZE6V5sSBYXcVmWoLVdjUk1c5UAp3bpxc8/cLzG1ngl2DrZ9lxqVQIxalGBcD",
+	"KFlHSbb75NDWrMPN+aILtVj0+57v3vJVJd1y5ztIj4Gkugmq77A1PukPg44U7/JBJ8LKou+Ovvtur89G",
+	"CmLzSR4U+WCUh2NNIxYBBwHFHjvNtS8Igf5ADsyHMh7IoCAkDB/bNFmaaPCvYF1HmZraEsJXiNmDBUr2",
+	"84NU/xJ4SE2Bkh3ehL8FNM1cU/wD1W8falwInmrpMx5I23tOkNxhFxLbtSUdmi/2nL8bJ6ORyCyfPBaQ",
+	"0RPN6zO2cSn0EopIK1UG0oaUfB2p7ay0k0bjgu5sF3Eqpipb2O0NwApZADEyRkGItSBhc8d+0GG7FDu7",
+	"EQviB7Nr12NnKJYQq1VNRen7roTU2NxG05Icw6xH5ouznXa0j2HLShY9PvyeNcUAAUXoJ4ywQraxW2om",
+	"7HqJbCcBDZHBUdowuDd2MUrSZZhzjl4oTPBHXUoY73WpdpaV98Yr6GQQMdXF9VyIqD7uCFaS3R91sTrE",
+	"L4DHPD46YrXxQ5g7ltM6xPdMYHWA8SKtZWarfCyxVd+T9eIJiWaj5J0Fx3EbzapCsHJdbfKvFiUJcVoA",
+	"5agCNAYxX5cDt0NzP9N8cbtSfVwoGMCb5dQbiSFHbD7qsQC9AVZP84Wv5SAphll1903DdwK2GWxXqL5T",
+	"Ml30WHT++tK8WAgqmj+ePX/x/PI51aX+/PwyQhBLc7cbsehhyxF8ora2stK1wHM2VsDRaveVbYWOHh99",
+	"bx7x5PAI//MNBr+eHD6GjIb3VBR6THO+6DPORmIOFqnu2kZY6Dim6cequKZa2bc8g6h9xmWsphaeSisl",
+	"LQ1xWYeSKP0H1mBoR9NmJJJxSXCy1ACKFASwJATpIOl7wC1jKznsTaBUH8I+WMH96NFh13zdsB++633X",
+	"+2aPgP5AlwxkdDraf6mkoLoPCgOWe1+ib8xaEWIEmKgg442nANsE37sj/u6xEx++sQO0oHf4DQd8yFgC",
+	"0wTXEGE1Pzk2to3N4TAHUwmKV7APDZ5I+D8Wfc+2B5lJ7OgA3sIYzBb2uJBaCNlnSTUGZ8XF9YJJNffV",
+	"fQAKKEVQZeJQbgYyevzoiNUV8zTndrlTnnEBjWlOzeGA+9V4UiAkfsT2R8KN4cMJ9tbQxsYUoB33biTV",
+	"PiikaO/Yvint6sGxulpDGhWuqzSDQPMi7WbIIpJdEFRlTykIW0DdlBr5JKbPWVKJkFFckOckY7qPCRKX",
+	"LzUnjTChUIGRGUhb5rNrTwrxA5HBF9q69vCe5TxrL8iD7p+rNBkuSBCV06PQovQW4OS8sYPYYxNhJ42U",
+	"yGw3zvgo309EPtqf5PmMz5L9jOcCjMp96rvd67NoAHCsg87xf/7w6PDweP7DEdhqjw4P/VIl0ihpB7js",
+	"r8l+ePLtcf7Dowgn+uRbmCsg5nOL9IgGAQJN2AKdHvtRLKBQZ+KMntKOPfqelRLbgAjk9Qo2xEmfGPbg",
+	"8LR55cINv8cusEhD20Yam94GZnbK/mJTmPkyug7VzlqlrqaH8r5uK/A09Wnf6lndsHoGi2e7CHBhLqPu",
+	"3oHchdkuJ7FtOb9yde9BELzEVcDwFi4fvNerVt4blwJEUh70r9kvB0iisAsixswDHsgEq2MKrmUIxu36",
+	"v41/FtOlr0+fOeCqIZdKAuV9quYi2x8a1xzUMU4xy6HkHyGEIAqjRgxorgCTz9zr7bc4ku+f/O1oLwAf",
+	"cECmkwRAJ20rd6CXyqCpla6pk/NTh35NQeIRuxBTbgS21ZGJHFNz1u9WNsK2JoQOM+K//rVr+zSlmLNp",
+	"IpUrc4RSNAz2xguyffvInO5kSZf+TcvqQmV6IOFTIhTYQILhFfYH7nEj8STS312bgIJWDmqdMIduEiMn",
+	"sK1FWs55VC8Y2krkQNa16/TYKbR1eaNhGaDldzRRRKiW//pXLwam/J9+efpmL7uVQE0LBrFTZyE837Er",
+	"g93RULDaxfo1cCsJT+jYp0DciiJ9h/3ncZguRhwzFRNItsqo4QdgocIZQQLp2vGx//WvaD9n4GxmNwIW",
+	"yahaKBlliJketKgQFpXGgBOlElV2AxoSBIqFHjRf2VTJfKLBj/YSX6O3g6YYi57R44yj4hqN4Dv59vGT",
+	"PfOArjf5Yw4loEAvxVl0YeyMvHzZd0++f0y462kyFFILZIa1HVydfudkZpT6/lHv0ONdB8c+dDu6mE55",
+	"tjDHSTh2G4CGMRwl4lC2UeV7gIMNdCjIzd+5oOM/8uENcgbSLur0O4e9RzgANROSz5JOv/MNHAKQ9wng",
+	"lyP2BuCbK11HUqcrDeSEJEsQJ2ZbQHtqn0X5xHzQp3FUZfiGlvrLKtqCGjkcJx2VUWAqlY4QgJGuNRij",
+	"6/gReKrYUg8/ko7b78XjhlkXHFe5x14VMgiFeJ/PvZRcQbe+ETpBsz5AExgvl9r1LaJKBeWqy6Lfnl9c",
+	"nPz8/OLq4uXJ+cUvZ5dkPy8lgV0sBmoMK5TCA7mUsPVAp1khPaxQ635mdqlUqrvQgGmGjbuP5yW29T7p",
+	"2YFE15GnqXb5G6tZaKgI5ofwchi9MRat5iPRrynZKXum0I4HH5kTe6dxp9/JCnny8+tT5OQl+d9IU+pP",
+	"OQgeBwDzb7q2VfRHFQOh2RD7FwDBv9K8APQkjt3/fQeuS5opIu25B2aorwppaZeAMMRxLqwkFKxeWGIn",
+	"ybMC6VNJ4Jm7HR0eVmax1DJTnQa++laTwAb/DScAcXMc+zIVRFZIQGwN0BRevX559dPpy9OLX54/wwCA",
+	"h5MAxoPHOMe653o4ph957JbNXPJo/SWvJafGAhHjRd+sv+gnW9CNVzxef8VLlf+kCkmP+FurC05cuxVe",
+	"9X2rq8zXeKlO8P2a6x61mBDgEin1gmdjfNijJ22WzrUZ/SbihF8uZnjx0VG7J7o50tIftZjhyenfjRlv",
+	"zn/SZkucUl7jAjwKCAritUetttPPPBdz5Cp/0mZnXGBG+LXPvOGlLbYIPeoSCxVKDEMg5UJuIeI3f/Oh",
+	"+75CvRL+UndFmQ7Hnf0mtEuMHrQuFWLmE3SN+aYtGeAfHaP/O8D5PARj4Yn5E+1l87Ml9yVCXrBSoLoG",
+	"7corCkcFx7G4rdPtBKhqPV8vVP3BqFYkLX63H8SBO/2OVFIQy40CbhGyr/qYf+IJ/hjf2HPNYq9GdjPv",
+	"byzqiaSzENQDQwxdVwRHVHDO1ESjw9YllXFObF8spsx6SxpwLPKTUxt83FwPjl4qKSAGR0pwpQ5Zpwnt",
+	"FOL1WsSP+UO3Q+zT6y5C5M7w0vYKKLyoVgMF0B9mlck1NPd9fsnHTfen0w7gHHPjNJE3yAZU5AQC9RPB",
+	"gzTdAy45QBSTs5EV0+Zm37TUI7+p2Dgb8VYrttUZl0r9xuWCFkHfXXfcUhF8Oon+M5QHh9s+kOM8QRla",
+	"FZbGfwMixI2kjP/4Tp91PrxZK1ipoBI5te7woG6Dy/ocEqdlSK9kqWYJUlfJcILJoQCzCSvAtcNCA/Sz",
+	"EmyXrT0eyBLQ2RLIWaVIGvjMZh4fGEAEcoIyXYoIQ8V6kbkGU+ioG0jqSDyTpDtc50iFjxVibDQ610Zi",
+	"HXPEFtXYkWr8uKctTry9G4fDuIseq/PnSqrsaFNVZt/bWq301J758IrJvTwH0JXorSu0FfqthT7u1fVy",
+	"35vsoXntv4lVBjbGdmCmjoDb6hGetLCrD+zTG8xrqNwhVGz4DChZGXGqMwzDj8SHLLHgg8ceIyQs/MK6",
+	"CynYQmApjW8YoEIIxD8ECHzsmS1m0LtjTgigmn5WzKbbsCdWi/+0lD4En2fjl3AvGnPlDCxbikBsY7A0",
+	"KwSBTFmEfR+6w9kfhjiP9rbU+25R/zHnE2LcDZtg+evEdJrowNlAYPJlUb38snwy2SEK4pDsI4/ZIbw0",
+	"AHjodK0gBj7iOrZImF0nFLExginDFSHj8d8e1zEer+E8bk0dbj7F5enSa2QlFHiPUu9fcwibTExHyJqT",
+	"QPacFsmlfF2N7oQK9gYSsQ0zrieu4wgwJ20zv9nShHmqFBb14MtoZuKk0ZVWdzWHdLCWj+5zLS+oxC1X",
+	"vgbOrcq8VLVpv91ew6TM9a32S3l2R/e4Tz6uJ079wxv44fQ538ZycZfW2i82XYqp7STDdOG9+Ni1Amml",
+	"l/1SvMvD4W497K2x9VDG1rlKsac/0Lg7mr6Hz8fZ9tmgddZWjQUBWMCJbMnuC5R32LG97HETKOBAIs4B",
+	"O81tYSYmTJ3D3gNQj1IRFDq4AOA5R5B0HdgZVOy9gkiFSHqIuaUNdcqScYTL6Ff/x8Xps4392Bdco3gy",
+	"7667yemn8u+g8lrojnvLBLq5bp4PLAvtJtXhGVzx5VVThEhDFLAQgTN8hFKwYRsjsyLg7pbbeWxIQ1g4",
+	"aIcofxwaGhjCQVRABXtj64FvlUJrpXBBW7qsFj6qNiA660aJf5KmjuO5a2EOoGira6EVlHbRxbeCIRU2",
+	"NGoDlI/lvwaxW+EZdS0ORPBQ72Sen/5qRrix+EymSd5GcD6FJqvOx7fL7cKvFqw0/bI8hb62tYIVLjX7",
+	"ZMrfneIVR4fedYF2uTpxeybJEVWjhpd/a4u923mRyJt158I5X6VN/ieXpgDPVi9O7U8lCfki0bnbgqFg",
+	"tHKrJB4xV9+U6XkKhQYlkn+qlgyZgUOOY4yapAtqcfbtAgQHaoNjA2n5kiO6F0Doh8y00HAIRcpSIGZQ",
+	"hXiYYAAAjNazBNlFcnTOFC9EDMQePhiPhE/2zWK2Y86NmbNRkTk2EUX4onRxQL5oERhzahHquzrGoWAc",
+	"qKa7WGUeEMcDBpKinkwj93EJ05iCT0LaLnnoxQIsUVRp2PDi+G+xw5UaXB0rbxejWsoCJsDSX0BcbA4/",
+	"J5ayNp9D65k+Lo0DxlDb7tpjrj3P+hnU6MmuhedBJ3qmgbx1cgsWjATzJy1UNO9rrfJ5Kd6R/g1kpZ6o",
+	"2fpEWDDRzWsc669uUej4aMNV2GAusVWnG87CX1fr1gCoKtf0KYEN5EJauHfp+tUFI2hlhY/66rRgm0LF",
+	"c8Rx/7i1iq/lLFNDoQF2i7DO/+R6G7d+oGobdfdQxeLCfpB/vO+k/FqkRlIWWWq+BS7HxlOaiNT8UwPN",
+	"Lv3MBp2/XLw+Pz97dXn148nF86vXr144j2bQYYPBQDK2/wsbdOrRwd3Vl2e/Pn856LD9fSMk2A4QIg0g",
+	"YYBEPr+La6PtZ8QHNOgg+DJwAQ1KbhlS/ZQKCvEQT/C/Sl5dg1846LwZyA87Awmuh533z8rPGv72U0YJ",
+	"0WUiy1j/B9vk0QuF5e4wf9elfGevRoq+H8hB/pJPxdKkBvkFTKlvr8Z/wgWDPDxGGvuV4HGX1fzwu5lz",
+	"d/m6k9Py6WfkH8OpH7oD+WFvIJMRTO/ffmAySRk8PVXj3k885+muyLK9gfwwkKNp3jvPEpmnctcKzl/F",
+	"Yo8dHBBsG0RslByKyvJ6SjK/zKVjfrmRKBXv7uhU7aKHinwXtouEVd2xi7oDG0XTmv6xE+6RnS7bKe0Q",
+	"c4An5v/d7th5AytyPJBmICoVvVSN3WRvxGLvuGG2laR9oUUWFNnyWXJlTCd7pE15bFADS1/XwXu6j619",
+	"jUUqctFcXhVa3GOlYkuBT7VUFiGLsGCD2qZu0OoUtAQDcpOQcdAVB0i7YMQ7g9EDn2NjnDOJqWUz14HN",
+	"qXO+6DHQpACjBeNdVQm13IES6usl26QhEEl2uY2TfG3xwz+vDkSbrI0ODCps6Ouk3dDg3m4W9YPt6CN+",
+	"RT45SNU4kc1tfD+KcSI1fIIae0zFO4sAwWUdSYL3VG1mvkRmgaeUiB96SBBDX1ahC55CUzN2kZ6ZlWVH",
+	"vUN334GElmckbPv28fceF+Nx75veUeC5unFRu58RzNEeQzhy6CZBIg0IXlKGx9oHgl0XeQ6dz9DFZ96c",
+	"eDdLVYadvTfY0XoiLdBZ0A/viBVKgEyWSMatTx0vVJdJpMC0zdRUcSSVOTKQgJOYTAV08oeI5I8ODw/t",
+	"W3L4P8cVJ981/6k0FkTffokQCy0d3lsXc6ZqfCo/raNrBfxaN++FGevmvurSZeGA3u3P5/N9s3P3iywV",
+	"wLcY322EP6lsuunw6JpbdAquW134ltcHsUEYwJ7bJDFYuqrWew5JLrJkPMkr/jMInAv8PtZ50HDuw/rO",
+	"p4g5/tTz02z94Xpb4ISQPD4TW6Ck2EE9eu0YqnVjDzyMW+vU9rKbCtQ16KfymP87fXW9oZqix+lUKJwy",
+	"JB6zicq0YNdA8bIYdDZyRWlzOFeU3LqXYr5Lf/6e5JMfuRavX73YHXQmeT7T/YMD6z2VhrjX2u1DXKAl",
+	"BxhEXMnzDWUy3Oy5WaKGBTqn5VmxOBs5p6XFKa2NueAW69OtXAcScRcXoxcISXPi3q393VQ479aMGtxD",
+	"wovYfc+uzViztM92Vox1hzmHNbcgTlXHGSwC9JgFvpSdyjvZ8RDBfbZT+0Z2rG/cOGBz/3Zj7uJI+zTg",
+	"HhquSAZnH0NOdV0f6ybV7x9CA1wVebMF/tyabJZmzVmqJbvaA4Fa/JwSqHaDk51PiJc4dLMRKae9nw3w",
+	"q2oMEG3GUHyATqBUjc+K/AH6fxo88WVKu8/cGf8TVdmUFPBzGSOo3ioNfKsvtCHqZT5ZMiZXfLPeR65w",
+	"LGKaWYr5slccfOOEXVN1k0/KMgDrzgaSziIeo29ZzBewawmLisuFuw78v28O8RTskoGaSABvo06S8oAT",
+	"7WDcCi36iB9oU6gOqVYDa00AabOUVu0igLMTCTRvoBYdSBIp5lcav803J5qBodwPoSo9QH9Ca1FCZUan",
+	"WkjAXe1CO8kY2lodeRHJOKQG05itNk9SSWwc6wWFB4kGs9Ai6MQkBFY42TJXBj02IVUmsStDFNK+WJTH",
+	"/SpaH4seHz5iIXtnt7or8O2NAN42nwA4J/KDjrwF6po7qV4Wiwvg3mXS03A3Uaeo30d/O0TEVAvh6IaC",
+	"ZKQEwPzo0DY4WfS9EtYgostd8mtN5LVmv1vYVT0BlG43BPw3ctVT9AE1MeJOpmp40w3AMoPN4/YrlGck",
+	"o4GkugIgfTHbIaZaBPOSAFHZBpItC4z5HK0WddQw5pEYjU0F10Tm/5FiJRVv9ZMGTdq59eQzbx4zWbrw",
+	"64tMgCi33Caj8Iv+vEMU9BCY2yvEXd3GKL4Im2oJ0aHGtsANeX/2kjePbBC6sZL4fxmDzZMau6C1Lx02",
+	"Gpw4tEu2xrUYc4ktHK74dLlO+MIO4OsrFA7XdqU0c2twi2phK4LuVi5sh/opyoUDsSpk3EqkPjfbzc18",
+	"W3D852vfWC43Dj3LelHZ4CHaaw7e01/tiiOcOWwZUVzJQk1IB3rsCGM1iCRFiBfsAWcAz3wH6onrbM3g",
+	"+/hqoyN/4lKFzcMpVAy+fu+XzYS7lSbQFizXJuhkLItZc5jFlfG70h37wVBrZ7k6wUMFJxIB1BkAqBtn",
+	"8LVMhiomMPWXP/361JfezydJLpieQbV7ZrbIQCbEYxDQL4VA90iO8hL90Imlq8dRIINP1CN3HBxxl7s0",
+	"535n7vbo6Ds2nPCMD83yHJu7UxdqlcMffVSwzgHA/ojNBb+5srckN/xELmAwALnOgZSLsJ7IW4Y4AbYv",
+	"Trj0df8Ik4yg/AmwYtvgCPzsiHajx4ffwCEkGkVC+6jHLoDa1oH7c0vpfr1w+NBaZJpYUBAD3Cyl+d2G",
+	"9KGmhsL6UV2lP3IjYb1/8B76ZPdCEKcSa/kecw5EWd27tatu9ujr2RdS13ABg93cSa9e9wDl963n8FLM",
+	"X2tAQmw7ejq91je3X2xT3T1Wraw0HCHDeAdPvIXYf6VSYUwz/KoeGBkYEqSX/IZ057a24BP57b5wnjbp",
+	"x6suQMX7OZQXGOWwlOVHcVRK85ck1D3m+e9UMW4Gv5T1RoVxb2nvFfnocr13UywHnJY0eSv+q7nz21LG",
+	"lzMw9PmxocfMRPZDtI1iMYOEhZIOHkGkGjivALqjdA9oCEzygbRkJ3W6dizyF8lbIYXWnTtHUtTNWlXz",
+	"i+BpPtlA07gL6ivUaK6AR5K8vQNAxOayf4WcOS2/TRja/xfImglO6g1slKlYiQhj1em6GoVawOrfPj1Q",
+	"dVsj5J4skDAQei/IV2ORw7NWGiw4mm5nVuRP10yY0LH4VMTu1G1sbAttsimitOM9XGXKODRQia21B1Nx",
+	"YIfTHAR4hY3ouhQw29Hepza6CBSRDZ+5fMN1kS+HyNgJlekPiwwYh4MbeV/Xp9OHvoJ3hW9q60HysFIZ",
+	"a6KafdSGh9weTxkGYY2fT+uzhi92dct1adC3aCBvuL6FD9sQ/ixFa6DOxPKlPqSU+91sSvfubifmtr7c",
+	"lxKIxV2LMm3mP9g6/6/J8C9m8S3aOi2D2cF7+gvQ+kYBV0UDtwkZfI67zYVkjel/4yofLFZf9PjwcUQE",
+	"556JFhCgeBI32Idl3oxPbCwW6+EiqiNuL7WWr6znxwJ2kNubjluo063p98CmX+62qWXbRRhJL8ysyLlP",
+	"gDv6fizfR1FnOFoIKMvPSES2pz12JtNFgzSb8kUfajChBtIVGnpa67krzV26cRfQ4suIkbmCqkm2CwJx",
+	"D8sy0RjERcusfevyI3WmXQ2t0F2ssxay7XzpiZvbZqvu8QB1gJ+PxPaMHR7vMHTib0ER9flD/Xwcybyt",
+	"M/w6dckrmwxZrT68EWxt1h6UZdcrF4BcQcN3linwHposXOyfKtGhC2BV3tEMr62CosYZHwHr/zAt4iZM",
+	"03N67NdXqhgs6GpFQufdolARL71jnSKNc4tqug2k3gMyDDCf1iPD0E/LZYYzJwOsTLNH3lRZkpoQTX9D",
+	"rEvbbbBaTHHNOEqnvrNDHao5gqAnObENVRjpeuw1HM5tvo56hygCRo1CWSJi6INBPHYgAaApHbzHPyCs",
+	"MMvE20TMI+o8w18Yj5HdBUnKU9syZHlmEcp/wqm9LU2MkJUOwlRMgekfMPrNbcbILGDGCc1Ef2O/Jj+a",
+	"Jfj/L85eNgNzkmj5pDHSVpCUONALkRsjcBOilqULPxWoppXiG468ycKGjQ0FPVMeizsI8jDKDlmGRTPt",
+	"n702uMZdYnSCwkVaqxfsedWsHk15pR/gtSF9V+0vOscLzLUYNmxz6WsMMIZv46vTTG0KpoJ3firPMzXO",
+	"hNZbX+QLw2h7BmKDkxJq0sX3XW5FN78VRGlwRSUh2Gd/2S2KJB4LubdcxWUWmMsFFmk9RynMXuSxQzSd",
+	"ZSouhjmeYNSuPWlexT4F9UzQp6/EqIA0awZl1EznfDTqswm1Dk+Zeiuy3qZQpyDNG4BOUfKU6sDKSg0K",
+	"wZ7idOsmOzBy1Ux15UQH+SszzT5j7I83Os8SOX7ffrof7qOSDHVaPfIorQK83KGd604wVcQfndmZ7tRN",
+	"FM/JcJ5/7LSbnAcmpSq0Kp9njc3X6F8bl2yV2YpWXWSUc+TS6WBfWv58zQnMk46GlFJYb1WTVLqtnXfP",
+	"bX2fwE6iZd3mjra5o4/l7QK5/BoNW/F2N/oqccOvTPrYbAoIDfKCQXIcu8xNKkY5eK+JRiJc4/Y67xTp",
+	"W3ngEyMmBuJBONyXMU8kwGIcfk9XXrkLor0y5KgVe0jsUWZhBjBpqBmFJmjj3Nvsk6MbYdHpaB9kEbXR",
+	"4CjMRdBrA8gYLtVOc0b+EO5iBXWucMkX2FxEhuLx6/GBD78YH3iJFt7ujHupNaXt3MrJtDv/S/EVP44i",
+	"aONckn9uFxDdw6M210EWOTGb4idgQdx6pF8acwZKcVJSbfRlg81t46yrq7fmqkhjdi2YhgJWZQOuljQc",
+	"AstU0gDwf5hEY8nI9g8Y9QhMf8bapsLWhc7F1EV20X0AXEijdkBodo0DkuVCipgklhuJBRCnmrGXPlat",
+	"gb/VcW05YllSgJXHpkrWFsSW42QtKOtpyrmt7WgiFnfjKbGL8zSF/OZqyU7my2fLIZ7ItyoZipYqzUUW",
+	"N9Rs/rolBbe8W7dOzNaJ+WhODO3MDRwZdrdatsCraRTwaB9gYf3tPaY1qUXnAaGEByBFowqQCZCCNg6r",
+	"ac513yovS1ooFXQQBo4SAAsQsmCXgbwfSMGzNBGZdU26UCWn0hRQJpH1zwLakkKy6FBAVkHWbgJuk6UR",
+	"h6Rml/Gc0AsRCbfHTmxXhwO6LdOPW8DLJNP1DlclQxp6W8mym9VHN3OsBAalYIjmyEIVWANtNkl9iV9o",
+	"b981Mdnd0H97eBfoRfJWPEiIy24+CgMyqeafQ1Yw9KXmST6JM94qY/c7nSu3ztQ9Zupu71JtvZtbeTfk",
+	"0j5oxm3/PxhgzKzIvB385fzV2W/nl1enz6wWfdBkXOvElxFVS3mv81AHYOJrRhr8rikmEI3VDFNJ5+zS",
+	"o+LNMj4HVrg9iHXysyLwaeuxhmHaRLPrIklzlsgu+qkUR7UZIXZmrRUsyQfmN+0CZ846YGXjYCCXrQOb",
+	"T6nR3BXpfv8o9g+ij1+JPMmCkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchcV67Jbo6PAw",
+	"QpgVyAHxnF8j+B38jqSY+Al7vnuBEpNIQ26kmusQlR6OWsE5KSCJMpAxdNGf5RORzRMtWPTk8JsowKNU",
+	"sWBRfH1V+MWMuizCZ1/FSZYvIuMIRnHGE5nIcdRH7gBKImlouAIGfqL4PDnd0ayYIWOJHRDXNyJuQJF5",
+	"JXicfKkwMn7d4dV/TBSZzw8k62ICccBwm45F7rZKI44NRWRWQ1TTSeXOgGNfENP1TYA7uhSeHhY500kq",
+	"ZJ4u+u6rywTiHzqUxQi4EiLsC2TRi0TeRAw1FOV9XeB9xsf1zDiJzolt+SvsIQle08pPzK7ALXpI8NI7",
+	"9pDU7pRtD8m2h+Rz66KDfpPcyQsrG+2R1R3YtQ7Y2QwYUWxqzGYLEVMHcXiDC6xtgUCv1AJt62A0YsWS",
+	"fQFFMDzuG1dsyCW7FgPpWlQcMY1F6fU8t9QP2NzaQV/8J23taJtEexqM+BbYN7VXP0CfR9vpWGHbegbu",
+	"glpTiPbcnGtgp8Meyy+92wM36cnpK3ola7DZxBxNfPNgvJSax9deZ89zF75U+fqr4CR3yQXY3JerCHbc",
+	"leG5H7rG7qK3u/JCr5+NqeOXRa++jPwee91vtkl45UXuLLM/YbRtXwM+Dmfou2jazI+6aMKNvu2i2XbR",
+	"/AlsEWM5OMOhyRi574YbuvlHbbjJkzwV2E1zioqSPf720SPMTis5du00gYaj0xGYfGL2dEzEqsbCOhvm",
+	"6hraSzZqpsHJN3TToAQqddPU2A/QUnNpJtRn+L9Vkxrkz/yU2k3oPtplyC6o75ehecK7yXEiO7UzwJ6Y",
+	"OJzAzrrxV3GZPRwFjqkMx7wCjoIOHbx3pWQfViLv0pSN8QyMnjw3fuijw0NrD+suU2nsnVN2lsbeWsZW",
+	"HyBYNBb1QGLTds0oHEJc1BBcu615/Wmq1HC0vyf5xCv/Da3TysUrLNV7qbs25szr03YGzdMJz0OjJhO6",
+	"mIrXp2SorOEYNOfG5hbLl/7j29YX/+NbuLyQJz+/Pl1jRf38+vRVAZaGFjJ2s2w9yaUr140zuBbHqXM1",
+	"a7c+F7mazez6bAsJt3Gbh0bSczEWyKUYKR+WUW8czdlIOqOks5l4ENLLdEy2KdPGcwAdD+LYXQBfViOW",
+	"5ExlFnQE6ukinfO80BGbqrcU8La6DMgGIuPZR+xf/+f/smgmZJzIMf0rE1qlb0VM/xymSos46kLeSudi",
+	"BmwEQGQMhYWZUBCqAhajgXQ364Z3Upm7kR3GlC/YWLkaAxxPyBKNpYxmilrZKgSclJkuTyFNM5CEWELp",
+	"uMeH33tG5oxLDWVFjjDJPJRGxbi0i0AjipNMDPN00WNPU6UBTs7+hEDX0EEWVEYOJCDNJWlaLm7sU/Gi",
+	"VHkI8XLi6txtr9tUgL2TSKh8dzTaVC6BC4ZvkydXUxWLPlOjUQQNw6V3qkYjs0STYsql7i+PlNUPFOdV",
+	"SDdITENKNZA27AekUVgAGiLXRLzIVYT9eBiNXMZ0RDZou+zUPAcc28D5PBH0oqdieg08GGFX9DH+qCHv",
+	"BCxYIytGox6LZJGmEbYRQukJADxKpf7LmI82fHUjNNanapGOmHlfEZ1zBXMhLnBbFuuyuG4GYDgCzzbO",
+	"2m7oY6xG9TvI7G/3FdHzMbhqR2WbFms2595tOw7pQXW1sGYmc8Wg0lpbum8rAHLHFz+Q9B17mB9Lbf7o",
+	"KGruXby1MXofvYtm96vRaH2CmMv4bDQKdDy9ovU8FMEkg8vzLFlhNXnbF07bPKxc+9SHaJ1suwzneN7D",
+	"RJcfoItya/i1DAriC3qpcrQttu2PW/N4FVz+umDiUjTGYuR37QG0264Izs4f51onYxkeyfm4dAapz9sE",
+	"dg54sp8FaYbaIA+6pDoA0be2JtUceIhq9GdtQw6JsV1om9GlZKzT0BaTWoo9xvVAYinNPnSC4qIdU5Xr",
+	"TSJjKgKbqDk05oCr3wWrKJHsDxxoIsdvdgFP5kDbA3togGHuF1hIgQgsnFPXG3TmBM3+qRIJPaG2oSYr",
+	"JD0fYBdQNI8Sic03QCUAkNkLNPRZXmSyhG6IeeOJmgNggxrlQg4kkLku3NEplwuIhhnDjqS/vhGA8E1g",
+	"hXBfYqzX7J+FztkIBE3pYa7szRgxcEJBxiPPWSqQyP6tJYDR1qyFXqZCotl67DSPsQyxhtmaOtbkNY4G",
+	"mrjEqrpmm2miidbKptJ76JOQa3aVqyucRMSmgltyfrSSoU2J/BpY7AS9BinmwebDoia3Kx2OuUdcd6vn",
+	"J7wQ+bFvIUOCFXM8fMcWBN28hetMzTVw90TPzT69gEBwZOuLh1xCcaKQMYtKUf6oy8bJWyAPRnKyUaam",
+	"A7li9XAb7yP5dgTk23joCg7VGqFLScSNS7S4zmFixvXubnL6qfw79CS3iKXm4l1+AJ/5vnaBr9AOI8zl",
+	"dWaYn6dNhLa2xPylMPzG2kcs8VQjkko9dko+LyKNxkoKdHLwW4ygOrKRyQduAhEK+Pojs3z7MID902eR",
+	"rVUxm0dR8wCuxDFbwvHHoj7FhmoqetvIXlsDj2omL5UvYmhlLz0NIl/uyaI9efvJ6d8LlfO7m0pHrV7y",
+	"zzwXc764k3VlLm3x4uhRl8lUqCL/yEZZ9z2JPKoIqbfWUDpQkdeOXoZ058k99H69XJX/PfjL5enTX59D",
+	"21egFm+TFm6dfSXcJukTsBlYrY7WtqIsMBWbU+R1j0HqNRnBxf/2A5NJiocGearGvZ94ztNdkWV75tgH",
+	"8396nuTDCUm5/g/4R283X8wE3Q347ynZ+0ykOe/jDUfTvHeeJTLfxWvII9mrXvNKaJFXr0nl7qDD/vXf",
+	"/+Oau9FKkYkc9wedpZs8U1LU3mMwkETYz/Wg06XxU7qmBy1v5Tuhp9d0L8fI0vc3e6piYRfsw62zzmDP",
+	"Qap5FxPQuORq5Fl/q++WXmu8B2+CMXpXtN7uFTHGGMxwJzavZ6ePh5ila+3pPFZF3gMHgy4mzb53bM+9",
+	"zgS/OQ5vlpn35m9mBq1S0UvVeHen6c3trLqhUbwN9wvf4o5dd1ukmcSr7opKvPm+/o26GxuRgbe0b7Ti",
+	"+fHkyn7tPXA/qj7bbYDngvRICx9vHclEaB7PvQksA3euyjVhHZcEzKEmsomweu7raxag3MoGZuqtGgYC",
+	"a/5uTQMByt8n6RwoI4xvUHAqdG7NtW3ee5v3fvh+BdsNQGMEIrnlUJ+1Gh8i413b+nBRjV7ZiJxLMUKQ",
+	"iEPvovlT22DLMZZaJTkqWiy2CjXEwftATwXhh2ggjXf7r//+H3TYddRjv0NozIdVEl1JnlY0B4RGQFtg",
+	"bAzCW7nqosKh9ngcMKYDjw4Po71jplW5MxTjQeB824TkUrCNokSYG87EWEijk0Sf5VkhIsb1jSaUN0yx",
+	"+nXkQYQtuKOZrrCDNm8uFTkSLecepyjlQzGQASDRtRipDCDpeO5CVJi8psWZJMZIWVAcQRczkWkRi/jq",
+	"ehFhc2wIynotjJ+vwxOjLkYRabN6pCOzABoQi06YW4FE0dSMiaNZKrgtfgiVPy2vgyOAVZyqWKSRRYSl",
+	"ScLBgCiFeiHVaCQyfey6ZJK8G7Tf2EQqKU5aWo43o9iZ7bnphrcF9CIlfSEKpsD71S81aGL0sFCQqm7u",
+	"zrlDsOxeO3QgnNoCJMFu6TB7m7a59Gllurdt76m7wwPkYrMC3IC103Lh/9BOukUcsCkEGG4vZyFTcy0J",
+	"m7L19CCATUMuhyJtazM9hbNTEfso1wYWl7+obMM/J59m1bV4ztnI36Pqif64OH22rtDRXOHv8QFCqhtT",
+	"AZGv9an3D8lXs2toSA+1X+7cCPYn32NbH6FNBB1X7KXKL+gD+3rrHO4taP/FuUHwbh84YL55tPxjdVGx",
+	"Qce7DoMOOg9sg74nO+CGzqemkHulD2rJ0IIQ+quKU3Mf/UvOwKnvYKoJI3fZe1Z1r1h9I1KrAGhTFHMa",
+	"tJ009iKV0b3DrqOur5v1pRFSGYcASkNUFqMDm/t/WF4M16kEEOOcMn7ApMEHEos12Hyi2EilqZqTK4hX",
+	"gIdMdbrggLBporUg3kjjtkExKfwLmrqaoFZcM83XFz4tNRO05Em/VQA16NW5Q/S0oa1ti7myDXp+FUFP",
+	"7qOIUy906knPP1rE8ySONeMugna9CLBe+vafSw0W0H5zvUC5D1EmjPW5+5DAB9sG/7YliDvABKz5osdO",
+	"qM/ENadAvE8qrxiwcYG0FXXx7PWp8QeCrUHlWDAH1Ef1rTOsqXOGYxOL5SOeJ3JFUMuKvE8a0YLr2gj3",
+	"p+GYbxuWWrr8AWBn2s+IdqJTPa0n46+ojSbYXTTnmvE4frhgwtYh3qxn4Cl8/tui/69YTZ7EcaBDMGVU",
+	"zQmW9eRHcI/tAz8yoy/sHcIMya0+JQwEYy0/ui1kCM2nwXMm6bjSbS4rAqLkhfG2Gu19+NN2j9S703YS",
+	"gS+NXLo0yJ01Y2zG/LBVThb0Y22biW0i6Za9dJdkvFV3CfjXm4OvtzcHzQPKtiB0A5ijNoM5VQD0J5aN",
+	"2jAkAERdfWc36i7LJ0oL8Or5MGeQNBVJNpDXIBu61JQyNIYabjod4gciaruDcBdTYukcixwSsqe546Gx",
+	"ddw2g7pgWggmEmOpdpnEP7ClwWf3kylcmSF4MrZ8238iUzE2dNRaleUcPaVUG8zcgYSXyHKlmo1MQGb7",
+	"pBamXAEgV7EuzWBva1qWr30Au7LVPBAI774MSfhatlbkl0AVszUnvxiuNjQR4dv6TOxDkOOfzjj8MUlT",
+	"o3YAy991NQEuxe/GMiL43ummZqKZVoONaOTkSgMxEOdV63CD4d6HnQgbpd5IhFk0Woitx1m1FTc05Uo9",
+	"iA9j0lE7JFgpWLrmWHOc4dMMDhdkByPbywp2lUi16NI6ZEKwaSILrAP7OXkrWFRkaQTwOlLMWdDKuVtk",
+	"6V4EqCm2a4iHiL9Qv5dMheVDYNTmLCQC0kAjEkK2oO1HvQi5YtcCWkAlcL1DuVefRZVPK6L+VCZGIzHM",
+	"GbBONFpgIcLt/bP8bGrF5KtQeSv1NoTK29qaKV9VD59hfty2Qm4DOpuCnGE7tsoYD9q7A5FQU/fgXG74",
+	"V+I/JVBN0lzybj8TM8HxnYCfUJfzLpID40yCaG2o+VYZlbSmPAgtqBGLHDImw5JE58juaCTxcMGUZARC",
+	"KlMpCK7IrAb5iroW5yHJewMZJbFrSray2EjGII1C0g0xDhBSikVAi10CPKD6aQ3aC7rjLYAAYQ1wliqd",
+	"D6SvnHC0PyiG/6kSWRqkohb/BdY6R4+PjljwIq6miZ4CYFSIJwAxlZhdi1TJsUYbjWYzkFAgYAvDc/Eu",
+	"J+5UKN3jSWy7+68FE3GSIwaBCweC6085mnmSphZggl2LIS+08B45agdswDNrNxpBkb09D0MTAIWR5N1g",
+	"kXOllpbF9aKDTnEl+XZREUzL3CqKec73C8doEDmsMZf4siXp9o1nRT7psbPSRgOgLbcZXe0+j7tohUBB",
+	"f7qgPRCZDRe5Mc+gfcGct5iJgYzMGkd+SplwNeII5Zdoloylgir8CyHYoPM0CLwMOtUq/30aZ4Qr5oMs",
+	"EBNpLv0PQE3yIpNw21+4HJtLixkCVyBZn5oFW/DYYl/QR1yxnNQMMS96iDmYuSbEU/9VJbGdcFBmTGgj",
+	"VGgf7q9g+1NHANXQw/syXzwBnKi3AG2CL53nuZjO8ohhDwEtN0Bhm0sUygY1l30WZzRDfFXYxuDfd/l+",
+	"bgfRGHe0mc8U0qQo+8wCaj4St7dzyrCsX0CB/utTs0dry/RbZw/tPTbGSatcd4uq/PuC5nDvbGNkDnfl",
+	"00lhi1+aqqqxiAu25si8dNBtZo/22R/Pzl4+fxNVAlv/sf8PkQ1Fun9yuv/6dJ+etL8aftdGuJbntLU1",
+	"7wC70SauZfbzxw1qmSduAT4+G4CPclWyMRx9BtZbrxXjlYcJmsB6B0ubAm/G1n7y0NmzbnPxa4PPUBuf",
+	"YTzBH+Mbe27oPNytYBaApZxo++NNFFgkF89+LZc79ss5tRDbrZAxoVW6n5O4i5aGN7AGMqQIWDKgwdQ2",
+	"5ur1ovwWCcsVLCZnCtFPY/5WgKkcIn25M+usL2PHF3Jo7MrLsttU9pCOlynCjOkeca0TnXNprNdcpTHj",
+	"xl5i14uBjKYi50YF9VB+A3LzEsICgZPFUKlWTtDZnxDiTap51zGM2qTmtKlaOIDp/8R0CBsV9wbDvkV5",
+	"rzcPSwW+jw4frS/wbawet7vybkW+28LdbQDrYxbuluQ6RrTWacLaUt6qsrkjPE2Tf/wgCQXsS1zubV+H",
+	"UmDUILrzq3ERsEsSXXtMMNh4hITnxAqE9Y1Uc/Crk5gtRE5+uqSISWkkXRenmPDZTEjsuwe6D6gQAdIf",
+	"ChgArCfXEHC7g1cdko7cf+KgBv3wpWpCi/jqIvZb0dWuw7AUS6v/RmslVn1n2dC2I3fuEJJva2T70Eit",
+	"if2TyoDjo5g64JGSTd3fWDgBaksCETmCR+vaUyDwoQH/thyOjKDezCYhIZ7nDOQ6oVDhatqGiu47VPRn",
+	"F4xbS/DhxCnyn91OoH4kE/Dtt2tSnSe6klCJnJAjAhcrRsPSDC9W2bdYQNIP8KGqORGQy8JILDGLqKXr",
+	"mg9vBtKn+iZqLo9ZhPjfaFJx+89XgmsA8+YyZhG/VlkemV8zPP7RUyL/+HabFPlSkyL/+HabFtmmRbZp",
+	"kW1a5OOkRUJN+XVnRcjU2MRnO7FVps3+XrTscwUGCz0zWu9agc7eqpyte7V1r7bu1T25V5o+q3rZlqaM",
+	"D4eqkLmuArlD/pF6HrVgYn/Kk5TxOM6E1o7tSTLOhiLLeSLZnC9c1hKZmdxPmUpFPRL8axjg0izL4/xF",
+	"zZEAp24QMFTH6ttjT7lGXfdaJkMVA8nV1EbfpzzPRWaGQpKw0+/wmP97p9sx7orxOrJFp9uRfGp+EuZ5",
+	"nVAuTvm7F0KOzT45evK425km0v7bpxV1niUS2NLrkux2xXfcsgRjGWM+pm4w5uxOWxn9SuGH8TXA6dN6",
+	"rcfTtyfeBkwfr70jFlT9x7TFgrqlpvuTKy4eTxPZ0GRIP9Vkfe1H4FUOKoGSzsFDHxpzpWDTY14A7xd2",
+	"x+dK9djpUtsARtdsJhM6mtD6A/ZF23pWFeJUQjOQdopQSYOqx9vRZi8d6GQsixnG0i6EzDEDCpjriIyE",
+	"8TRA0sNR9wksfKgA+p7ADBOiPQfpfpXzG2TIvlPHldFjnzriRie2aHo3o71t03v52gdoem83ESew20My",
+	"uyvq/RX8GUK95NNWBPfdUJTHAoyd1fDDcMaHLpGGtzgfeWPxsg9fozhvEy57bj7kS35DD9o2xn85Ogtl",
+	"SqBoGHVbLRjZuzVarDYeZX53wag2QSPSgc5NOnhv/nOVxB8aHaYzr1pcV1sS99gFtWYBk2e28OdoXEAN",
+	"vyFGjJrLEFjG6D+4CDqbtMCePjxvIOlGPRbZS6KAy4Lu7spQg3pVKHJt0FhWEn3iUtAN5Xy3Y6fXGmXv",
+	"oXTEtu5zG476fBuXnSht6wJsJASM5LB1liAJlp0HQrLyA6H6eYjUxAloP23+FhL/TPIeQ8ZBTBpg92qO",
+	"H5xxEhBnIuh1JF0x4bqL/bkQiSJDX0kSw9jBesy46wgQOfoHHvNbzNGNuV6UfI1MjDKhJ1GPPYMBY7eo",
+	"ffBAwggBbUtonSipfReuVCDKh1yyVI0hNQB90z4SjvOOGWjEROcZz9G5WsDo+uiemFOv4JTa3EFgIt7F",
+	"baD3sZ4PBdehbP53MSi1NtnghnqLNH3NtQ/AKvSJnQ7u2P1HucjmPIv1Ng/R2v5/wXV+Atbl1vz/wsx/",
+	"lPec9AMJI68b1mqziv2PQjGu1XQ1hv5BaFLeXg8WdfgcghgZjblOTXDIH6GdsxDw5pEpH4CV62MWvf8Q",
+	"sWEqeKadArE/IxYAABY4JyNWgM8I9zbnn1lQhsAxMO6H9Rum3OjInCV5nxEpOPkhIgVWM5EJbDJjuhhO",
+	"/LN3o8eHj6M9GJFzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+KyBFVKskQY7N6ozqdOCtya/vfSSli",
+	"xmWNMjj3D9tcrdVe/BB6Leat3aVNQoH+kvreObdLNe13qebWCZ5uVdtWUX3FXthL6MVy38DdFRdMxaxK",
+	"XXLcQ/UQV6v5m8DyYjUspgIDFkWWdvqdA9BYNJ4lnZWMJWLbdI3rAjg3iQywhayvAwcCn2yopoLy7z5f",
+	"bT5DCLjFiZ6lfPESD9uHJAiRuIT6h2jDhPQXaA1bEExNL549Nmw2J9C9Yap0IsfBYEjn1Iznkn5ZHszv",
+	"rp/c8YdgkXml9VvzBVZC2K6cMtOUPZOQkx0UkrMDgmEGDCvVcfpW6OVVI/gogr4+Oe1SoZ/xMTXtjn3o",
+	"n8dtF76lpOZZHpKqaVlKrqtmuUhT1wl/rQpct1joG6iNozL98LmzTE1ntS/knH6pr57ARkeasM0pUvXi",
+	"rrE6nk54Hu11mevF3y8SeAcnP++/Pg1GAJU4y48PoaTq1tql+AEjubQKqVI3BLFl1By+eqyfcQpR8OGE",
+	"8LGCsRRUBrP0IlxJw9JAfhULRPgis7JiCw65fSPn4aT5LNm/EYvaZ52fMvhp+VnnmboOUrizlOdQVYPg",
+	"nIXUASlz8LCJ4GmtDPgFf/jw5sP/CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
