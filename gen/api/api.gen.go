@@ -433,6 +433,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -515,6 +516,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -540,6 +543,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -1487,6 +1556,125 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2021,6 +2209,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2092,6 +2285,9 @@ type PayloadTooLarge = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
+
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
@@ -2260,6 +2456,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2290,8 +2547,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2441,6 +2697,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3030,6 +3292,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3679,6 +3962,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4474,6 +5029,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4583,6 +5145,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -7993,6 +8557,1482 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12701,6 +14741,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13427,6 +15488,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14204,631 +16491,680 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6rBNR8es2ke3ptvHWvJ4/mN6VSALJDEqAuwCaJrj1sY+zT7YPskXyARQ",
-	"qIukKHXPtRuxPRbrAhKJRJ6//Noay/lCCia0ag2+ttgXOl+kDP59+t37s3dL8Y79tGRKm1/Ucj6n2bo1",
-	"aJ2SOVOKTlkran2m6ZKZy2MpNPuiW4OPn6LWRGYrmiUseZvJhXnfddSyz6jW4KO9W+jWoHUxY0SxsRQJ",
-	"Gc9oNmWEKzLJ5Jz0jsibsZYjlnVaUYsnrUFrrqbtXitqZTJlrUFrqVjWuv4UtbKlODPXs6WA60pTzfCz",
-	"epYxmsDVbu/Jk+RwfNLuTfq0/Wh8yNpPRie99jHrTg7po3Ev6fdbUUtLmZpRfrq+joAO5zpjdF6igSBU",
-	"qBXLiJwQKRhZcDYOCNJKqKYD8nXY0usFG7YGw9a7968vzy9O3128eD5sRUM/Mri4y9jgKZgqPAKTHbau",
-	"h2Ioql+7ePGni8tXL87PT797gZ+Fx+0qlL96RHvd9qOkO2o/Hh8ft/uTJ5OTbtKlR6NH+FWZ4mupUlxp",
-	"KvRuH3725vXFi9e3+nTCUk3xzTMqrshaLju7ffzF6+d7f7jh/WYNX569Pjv//s4XsWW47ew5V3SUsqS8",
-	"4xTLPrOMrLieyaUmp2fFvZcYlqP8MnGPR62EacpT8/CZZVVFaMaIWnE9nrGEyInhXKJnXNnXm32W4Y6/",
-	"5IUdc0y73fajbrfbfmz+083/L7Hbbalag6Puk6iluYbNeXpGgtEYCrYGrYeLTI5SNlcPw8HCRjt7xdVY",
-	"igmfLrPy/N8vFOxBkrHJUjFFNEgNM+Z7ilyxNZEZmcuEpfVkmRdeHdDGSJ/TM3gVH7Pg9behSe8ooMlx",
-	"t1+gSXkodYQp3oPUeS1PYRFLjJGmRMsrJhRZMaEJF1qSjFElBRfTemIIeYn8UEOIpWIJoWlKuFbuxSM2",
-	"kRkjXJMRm1JBtLT8tAdp+scbSDOlnxkR7u0NtMlHj3R585llqaRJI8twRaS/x/DJmAohzWQMocxOqCdT",
-	"/tAGhtn+8n345wk8o7O12R6tgc6WLKTaYYFqhXHWUSy4AUn2NpNajmXaQDAnLJScMz3jYkpYqlg9kRbu",
-	"Vc0kGmXyiqGwyYgyTJq/eCnYlwUb6/3IdLyZTEXmciMlLMtkE3P56SCh/mMpNS1S6UJKMqdinYtUTSjR",
-	"fN5AoJ/gFSF1VrIgjkfMEGKVca2ZIBOZmQOO0NQcK+t9qDLaRJWjflFCw/Bw1y8XDUTBKSBF3jG1kEKx",
-	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZJLajS/frd/0u712v3+RffJ4LA36B13et3u4dHxn1tRa8IF",
-	"V7NLlGWtQUtpufA/N7/ipHPU7fd6j/AVmdKXIMWav3h02Ot2+392GuYu2kHLK7OXN3oGzqdBSy6YoPzh",
-	"dKHbUql2r98dBUKx5UgJ25mPr1h56bdor8tMhHcfjh49aj+i3X778aTL2qNe0h8fsqPJcfekFbWWoMYb",
-	"jgVhhcRSrUE3cuPgUvhf+72otcjkfKGDn/qG3eyBkz9/XeSXF5+dkRFspZVErVkZHRqMh5Bt+GVmH74R",
-	"lUN2YwKOhQlNFYtazI7h41f8p7darB1CxVW+A0DrNCqZYj+1Br3rqPYhUEabHuobyySlSl/aPwsU2WpU",
-	"aE+ewKqAjT0g/W63axRUGNKAKE0zXaeu4gWjcRbJeTMN3HPhzZRc4Hd4pIbjcVC4VkNDYDMdngzILqMa",
-	"9Oomaw2FaOgWKDcarD6/8/v7u78/tEd2fv+hX7pEClb7MfP7bRfOSqlha/B12PqVVr1Ce0ugaNji6pLy",
-	"oT2Shi261DOZ4eCuuMDvmBuuzWv8SQE/bxD0eH/huLC8Lxfw2WVOg4LwGqL0GlYl3RB2qzPJ3I4tia83",
-	"onraffy/4+5f9bj7BLxywedMLnWzKaJ4ao6OWl1R24ebdemEJ8SYF/aU4AI0z320RLpZdz4qaIn5wOr0",
-	"Q3cVzre3Zz+wdc1OuWLryIx3GVoSH79u2iL9J4Nut2MG2++WGfa4Peob5qNHR+0nSZe1j8aPJz3Wp4ej",
-	"k27LHrtGra28uNcd9PqDo6POcbfXPzw0LxZ0bib1gY2ImsG2W2Rswr+YbXh1efpncfFldPYf7Oo8Kbke",
-	"o5YaywW4NC3vqoHR2z0rq4FR7M2MKW9FLSkuR2xG00nrk9ERYE0vy9PqsvajcbfXfkyPD9v9yQk7To7G",
-	"h6M+bSGPjcdMqQvDeGXLxPBiBK4RCjehAQ82Re+YzLlY6lCZ+NrC25CLW4MWW/9hNvpuzN/wP5y9/+tZ",
-	"7zU/U2dzvfjzs7OTs7/873//T+d///t/WlGLfVnwjKlLLlqDJ92uYaRJxtTMv0hl+hJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnT+8O8krfHPcRNOMjtm/W+92ZyznFWZ6zHpH7Uej3rhNe+Oj9mFyMuqOn7BHk143",
-	"X3IcWzD6ugPBzmtPFv+VpmD46BkVY5amLGk06rwyqmdUEyFHMlkTwVhS9JjseeChGZ7Lv7EbT1EwAR2u",
-	"/34Owh0PtWAyf2eHWrdypnWbDbhnMyqm7C1VaiWzpD4YJKSesYws7E2FzbvMMib0pb9mjvssY2NNZjJT",
-	"jIwM82RrI4PZKrxNabpImTGDqH2/0RBh8z2T4jPLFDWzei21kYcLvZPDeBw8WXMCh5cvhdSX1L26eiAn",
-	"kik8ieEedBiHL9jnTO6HrvR+4L4Kpxx8td7j1zwNoB7s0HzP166pmaTb+xJIJ9iKKU2AMXPKBS+Ec78h",
-	"WriyBysKEjrWCs4krhUZL5WWc5YVjqXqebz3MZuP8BWqsA1DtOtbjmfeIEKZf+kCxtTwIfjRLCMdyaVR",
-	"5AgXnyUfF9yHCVPjjC+ATwetM7Kiyn46IXplFEFDvyA46hjlDN9Fjh71emaUq0yKaTC094plDbu4evRu",
-	"Ont22NGVUxOHkCCrNPEIhnP21ABuoiGar1T0u+dX67ffc/no/z3/0/SPR/M/dMd/znqjD+P/9+Wnq/PH",
-	"34u+/nF1vHwhH/FT+mTy3V/+Izn84R9JgTSrYHfchgVwm7LAklwtUrq+tFM9TSj5UX5mKQXOZV80ywRN",
-	"cSzu+bZhw9ZtB1qvKm4b72auOQy5ZhxQ5Fee5gaNz79g3O322o+Sfr/9hB1N2sf0ZPRo/Dh5wrqTf3dD",
-	"6HDxmaY8qeyBDQ+X0ygCkltZWST5t2s8RGuIjZ4c8y84pXPSmBnePNVjixbZ7+B5WdXdNutJ4H7ydL6x",
-	"WmYI9Pzb94J+pjxF5bR8ZiZU0xFVMK9EruqUjGR0uQxeUdIs/Aty/WLfSGvvZOcg4nP31eLIKppFaexA",
-	"EGTfxnPlGTUKC0mlmLKMpHJKuCiJFcv+ZnzmjS8M/1/Qinl76linYmJ52sLWudTwbJGwGSwJFe5hyKNA",
-	"pY21zVOEJknGlNonA+JJUwbEi8KriRtYha7huIEEVsycPa+jg9WHkX/JjNpsBSebCK+LZweSq0qg0iuN",
-	"JkuN8QL62j5B/keNFMkHuYEclbEaorykfHdjdenUfx98/gUs1mL4u7TV/uFM1gnQ9x/cXn0psxFPkvKe",
-	"eS01aMywUeDQq+6QiX+0JJOtyLiHTwaSOU3lCl65j3Qupk0FwvhlMI7K1sgHaWb7PRXJm8mkVvD+yCba",
-	"GG+z5ZwKVQqsznHKZlvAexhN9ayaWGQMCJYWrCLPLvIKHj1L2HwhNRPj9Zl4m8mpkXTVg1HROSOWRBFR",
-	"mqcpWYqEZWRF1zWLwfPXXnJhthm+OBRa7n2BLA9G0/6BrcHfXvzWPks13phQEYq34PuQlMYFCYZeWc2m",
-	"WZYI+4qrOdXj8gLBF0DaGfMQUjgMj2/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Ub6+fuAeAJP",
-	"kDLFJnSZaoit+/TBOgK5p28+rcNCdls3NMztwdeYfeS/ihMAdf5ZxhImNKdpaU99MHZ9vcvNzQFecDkO",
-	"3lCSa0XFh4B4ZP6d3nuwj0Z0XBBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnhsoFDIReh4CvahO",
-	"okjBCLzMMFLPyNj+8TH5zBUfpYycnj87OwPzho41y+BsgDV3ee/wcS3lpR0XNyfnjNEEeDHlc65bg/7x",
-	"cdRaSOAJQ5nSMDDnfY+8sHxRutVF4cWtt2lhykQLFuctzeic6RoHA/DsT0uWrcnC39S8MOE9gdT3P5u1",
-	"WIorIVfCMK9RhKn9CLyynvJyqS/l5DKjAsoXgPowpoD4hjgB8fHnPUje7W8jeTjHRmLnNwVkfocht5o4",
-	"oDGUlOKQ2U3RQMA8qGZSY9yuJB9sUM8GETkqPThsS2547b4pihvlgxtQI03whoAetYTAoTth4Md/U0oU",
-	"oql3SYju0S9AiIwKxdF1HFLjZSbnxNgARmKNU6k2c0T+lsLusyaizXKeSnTfFF+7DyFok8XoCREOqJka",
-	"+V2GJD9SpU+TORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DVjNp6GOdHftsD9ZEjB/rBl0hRjBq",
-	"IIKcnomXMivnGoI/5M3pUs9Iv9M1it08JME0o0K7yH2gaezg+V8qo8mAA5UmtBA58AOqj0Io8ofzN6/r",
-	"ghDlF+0wEPOtVzQ1E2P1sUtjF5Y/aJd+7h68tKtXFgoQDbfCwKgE5j1WL+CCvL942X68z0boNR0ZfiYk",
-	"H1Bl6aujBiKgO/clY8mIjq+KNDjTZMbSRVkazOc+LRYNDK4jI0ltPt9mL+1R18ZlrJd2n/SxjGoupq1B",
-	"C/LSl4tkt48F81XNsTeRQPSxLn3vX8KVHdVMlPLyFN1ik1M3SQzgLhaMZspGIo1GPNFMEEoyZmwqjFKv",
-	"Znw8M09nZGTek7GUUcUUWOtckISu1Q4ECn1kN+EeSyC01W9On0/XUes1W71XVTVWsFVtDMQJqpSLPfN0",
-	"ejURmdfsi94QWz/Tigj2RZdjpi5Dy1L1yZN2t9fu9i66Zq8MkN9KQUvSt37bXzsg6XM4qjGVUzJnCafE",
-	"yDk4buWCZchfVgNZZDJZjuvcHHnmQ12gpfKiPKMSowSQMRF8fh9Z/rggy09yWf7ap3A0hVpKo7d0eimX",
-	"IqkeYXrGMhYZZdTMxOw51UCQCbygLjYiJDqNzN/7zLXo8j8qztV9tnaaeNHO0IzhorbS8VzTyYTM6Gdj",
-	"mSxSXqu+2llc6qYSR5vHYg8k5wrKAx8Cyel3+L29IkLjJgXOzjAvoWwgSmkShjhv6TqVNLmQ8kcjikup",
-	"h59ZRk6OyA/82xqqLPDRS/A6wMNlbRaUmTldI31Pjo8PT8horRmUt83lXj6+bkGN7QUubjsV9M7Y8VSo",
-	"UB00UIGJxLAILFiDnxlXMyILvLfe902XWm45fkCv6PUPj45PIDfzpkk5N4mggM7u1KQdBuP98PkkN+cA",
-	"bVaheoPuI6OK9HtwNJjj53L39FJYmAy0IbC9MFRX2r5yzoDLDNkmVNX7fhbBWy59RKqwg4O4p/NDf2aZ",
-	"2jPlrsijgR86nA/JY2MVLq0ZMJBjqV0yRWOGXS5jCJzFO2bb2NeXlPoG9WBP3T5Uvs333lHNfuRzXsmz",
-	"9OWwlvAgMKSoPZEzqtllat9SXFXFoBZ2LjOWv8mMCH6GSNv+nqbdimHNFEk+uspKF0YPNEH/WOPyorvI",
-	"njDoJ6jUxjYlzuP7p0wYLYVtzLute6l7MM+qeCdTZhQtpGRZy4LAJlgvlCgNvtG63Wluw4xS+5pgEd+I",
-	"FPOD4F1DECHDFpwpI0aourKxo331i5OmeKmZWR6PbVi78sANSc4h/vPtUq0bWDqVUy42MTRGkC5H5hUh",
-	"P1f3RMbIinKzp/Zh4sc7Z/LgnIgdUYUO4YCRBOAorhjKKV1ouQAzmRLNUraYSXGjup1eIb8OssDdwEu2",
-	"iX3yCZxDR+bJR4fdbveoms/5hEIu2/Fx+7E5Rk8mvVGfHiWP2ZOuuXcBrzvsdDu93mGn+7B/tLEOqOZz",
-	"cOxhvuqg9Ur+lacpfXjc6ZL7f+r1npIfuVh+IV8en1yeHB2QlzxjE/nlYe/ouNMFi7qWJL3HF/3uoHc8",
-	"OOp2To57/cMiSVzSXxNNHg26/UHPUPPouNcr0GTco91299Go33407nXbT9hR0j7u0+74UXI4OQFr0tKk",
-	"2xsko8eDo8Hg4dHjzUSpfq9AlOdMXZ0uFg/7nR65z9+cH6CpfM6n4v2iIeP55gbzTp49rJ+ucfu/hEhm",
-	"xlhdxVM9oVHFOir6YzZWRYl3x+NnZydnV4s//fHZH5502GG3M+6nYjR/2U3+9IfUEC4zs3tozeaHuyiC",
-	"Dylvu2Lf32MGEx4N3+w3iJxOXEx3TJ0yitVflgrAXpbiDtKmfoFcJeXm9A+erlRnxuxYIvDPZ8mYNb+d",
-	"GVN+9R5mDK7IMwyPlTFO4FdrgNSoA5YTfWytzmzhyr7mKckYhM24JpD8t49SNGryM1zYMJ0bSkUTKI41",
-	"n/kHrmf17nNzhdDGGqp/Gn4swBT+a0QDPv197sKa8try3vv4f4Lwl1gCo9OBZvWOLatYT5bTl7XZhZjC",
-	"nDG8uiGhxGcUIrxch5xp5TNXfFLFwIbRCZ3S/YLp46YUC5gggZHWi8hgJsCUUr6iYn2KWlBdkiv/omc2",
-	"A2lDap6W8tKYh5fUvanOdnQXO+QDBeQ9wODDUswvEHG++1TW0B1SGUg9icpTCQiFiqdqMK7h7FP2lg1E",
-	"ym8peqwtHia4AVX1lQS8WlBjoO6cUAWT288oH2kzndw9QKaMN9Wjfsc/A94iJYuMy4zrdUQ0nSprkeMh",
-	"RCacpcVKfKX4VDAMwIllmrratku4FZZCZglktUHN2rVRVvEDrUFrxqeQZkunEP4b8TRFFTtjk6VIsJj2",
-	"/dmzGdU38k1triG+kUwNDudPUUtnfDqF2eQur7aDJg4HuyuG8Z5D+VoEJ17QzMKMISDyzuqB5Rt4CtIN",
-	"SyjH+XzVcjTnujRXq7ftByy2CTtsT+Be+9grpql5OyIwedAnC/XUgLMLH28rzRaNULyGTO18kBanqrf5",
-	"/hzDK7+/ijF8y3dshiiGdzCR7DZqLCLaTAm8Z2ea3xBdawO4Vrh6H5+/ef3iE2JmlXjxj4/+jxv/JbkR",
-	"//muBpPt74xP90oVu9lpgRMNq6VbgVd0Z6PluuZ82QUgYtPREn29IRhczVwgG2jnZK7r2lMyCEA2jNej",
-	"z6ON8l6Y7zOh+ZhWQpOvpc+eLmuXy9JzZeUyzw4SjCWucNjngO/jqjlsMkMgF6g0mooCWR4wHPhCLRcL",
-	"mWmWvGIJpxfwUEiBtynlogKs6mngH7+ENCfM9W3Mk/J1j0anxnK722VHTQqh9+OcIsHEgk/Uk6V2DkAd",
-	"sI43QLF8wHicrQutxzWoZFnkb26seP+WjeWcIc+UEVUqkCh1CYabYiXVLOg9QMB8cuEfacoT2pSxcUrm",
-	"XCnIVoKFqbLQZ/98Q64GJHyMMkavFKEkW6Y+42oshc7oWNcX6RhW4giPH9Th4DD2KX3qNlUb5hTYkONR",
-	"naYh3gdGr976QFUFDXsuxSYnwIrRq8vgeoFsYQ0eo2ptDKjp0qITVKlVjMgHBPPv34dmvSaamYmHU6vQ",
-	"qzg3CHRgfRs2loGsxirKkZl4vtsVBqOKOZ9gzZP7714+I096vW5kjCq40DvuHHd6JwdAH9weZrMsFqmR",
-	"l1yKh39R4K72jOUs+vGMzeEgm9MvPzIx1TNbfGdnpXTm9v2LCzqtH7bNPzK8vbK1RmomVyLCdApbkWZ4",
-	"SGZ1w3/cedw5LA1+2DoctloNIzw5Muen1gziWP85bH38t9+0/+vT74at37bKQ49aX9pT2TY/ttUVX7Ql",
-	"DJ2mbc8piLFXLDp+xxYpXaNMKM74bcYAxd9oRoaKZDVjtouILYpxIUxMcySMZinPy4VdvbbN1otLtY1x",
-	"gQ7lZXJIklKmjIobTe5HLq6qs4mHy273cLzMUvgHe0oyln4zbAn2RQ9bMS7X4/7jxwdR7n1b0CnrkNMR",
-	"0AEK7WyGj3XLBcsIb3dB4N9D/tA3x13zc/9kvMyUzL65+qm/PO3+cdabfzf9Y9JbH827y0er7/7cffz/",
-	"JnWDauKKfvfo8W1W/0eJm6WeyRdUzzyHg76Jyl5xvjcKd99yQ/qktOqAP0BaMxw0NE1ZRozSmGDxAWF0",
-	"PCMLmfLxekDiLC7m6aRsoiNgbshGM4e5q1mIdWz9OGoo7icZneg2Z3rSnmm9oAvezqhmsMRtK/AOOkNR",
-	"2taYGPU0+6b7VH/Ta+0+5ZsspSfNW5hmHYGoDgmB2VMqIvFPAT3MnFd+zmTHKddP+Kdvet3u09U3/V9q",
-	"ykxn69OJLTwuzvbcTkBLSMMKvekhMgVkq6nleMxKbN0LhzyR2RwMHC70Idh29AufL+etweMTqNiac4F/",
-	"9/x8zGAxp273CdU49DYePRqRKc+f/3BPWWe0b3pSXJPPRbZjwgz2o/n5U90++/Dhw2lgfdQPZDwzG01M",
-	"GUrMk0fHwQFXPty+BSBgkjGazr8ZtqwSP2xFCI/wzbBYjwsib39JcR21Ui6uwrZ21Tmc2voPAE05/a79",
-	"/swM2eserruceT63db6VCeyt3Bfc+q07/DpG+f3NQ38pb1JXvgUKkoM2dTXXAXTYF0UUR/6O0cQtvn+y",
-	"MvYp00ECEJjfWFSuapttbBxDE0Pi73Ys91SAXVYcCzLnhuGEIeyNI1HVQfzIlQaPTUAOVR1DypUOof33",
-	"GEKOoNywMngD4br6eQQIvoMVeTajOoDr28DU1OxRTcYpZ6JmRIqJxIucKovzRs7dhflLI0WH8Iax5rKM",
-	"PNoy1D8++oUH28RjZURhhMbZTGTDdYHTcQ+meyESlti83erAXogkDLXZcHp1HEz4d5THYJ+pH0TXDwN6",
-	"6byZNLH+W2l7yGHTnW37z7YH2ncTQEV5zTJh6kAefnRYXjXDgTdUGMn5XX7roI7ws/hzIVG1dEdg/hbr",
-	"kRuElWO+ekLdhmFe0zlLQtDX4gheQ8VU4P+KCM3bK/JxzVGyyGtbKgPKM02ahsNWTTxzrmmmt58e4xKC",
-	"9V5EYatmoZkkhLoFafp8Lif3+XYpd7n4/e8YdJTzrRtgLfBk9VreVvKEX9hvjEzprRqHFTO/pOLRzYf0",
-	"ReddxGqkjbfObydy0IKojMP38Ypqx4x739jIndJla45BOVUjIbHeqpZ4ZfCG8oAL2AoNZ1pxHM1SG2qg",
-	"tAd/j6DwxRzJAG6PfXpq5cGdDhLTxOo3hl9k25vUY7k1HHQ25yw/7EoCvlyAVR5b8ToOTy2NRJ1RXbeg",
-	"5mJAwl2Uggwe8m2m99iuwZjqVKv6UW3WsYqDAiVrj2F9llch4Ht5WOYyjOOKreuGYK7bpyv7dMEvr9h6",
-	"4/fPtVwsmpbKXAxIUmelyMVtFgWfbN5s1lrapCSVDaVv12fP91aS8mKDBiGEc6oVQhcu7/bGVMBoWdL0",
-	"cWwwsvHzyyCSd4sRuFBb4/cbdcOlD/jdXN2p/6oneeM3p0zv88Hr8v0575w9r3fcBIf3PUU4OL4AFc8c",
-	"ZjlMSInLNvljfpuxSWvQ+s1Dc2RIYVj7IV5VD8+eB23CGof09sxIBBwOORVrgumEasEgJRHawpD378+e",
-	"Y40w+nmFFHxMUwBjskgOAC3RNKFcgNxyMs/Ajb/JCb2gU0ZGbMqF6hDA9Mb0P3Mt/pGLq5ig99SdZ/aB",
-	"iczYUwy6SzJiZE4TRpaLThm40E4J4wlN/tVe/zH4Jv3fhRjSx9P2n2n7r932k8v2p9/dWRipVvC/gjge",
-	"10TRCQSJjEFvI0foiIVs70EpUgSIuligBkJzMmFjrM3tNOBwDkUOxBmRhE8mLGMCsaDZZ5at7Us65Jwx",
-	"8vEd0xln6tP9bJky9TDDP60Pv4jTaSlexuXc5JZsJv2/tf/r1iSfvHIQwVsELJEiXRM+ARrGLy7oNHao",
-	"psh8ikW431ZcMRIf9fpxh8QPYkTQX3cIlDPRKYAWqODN95RzR0dDoSRGiigojhnDTIJFJr+syRzWX5oh",
-	"kPvxh4cQ64wjEg9bh+3pX/li2IoPIJhIC0YQnbNNazFpv7JIwbtt3xdCc72+oFMLLjt5LQVrIKOZsyWW",
-	"i4Gt5RLgUgZIzBxs2hb3RsVYKFckPuwexcDUUNeH6RHVePBQ9A47vU7/YPNkzWhvN+MfqUKTqkkQ86SA",
-	"XwBqip93ZHPsx3TOBsTGUUvdaiF6OcBLYjkfsQx/iqNcALq2DlhCQMCRhtkMZLQeitg+7noF4/MdckpG",
-	"mVwpgM+IYRbncpmNWQzSBEY2MvJCsXRiDhFoORAggcLEuLOjh4IrwqdCZiwZhJqynjFBMKMHRmx2DaR5",
-	"RgRMRUJJnDHFdExWM6mAZjPrQcEZk+6GdTRL0IbRt0G1u0n8M1i+M/EfcBTUriIIT6pIXPiYWQKZAZYS",
-	"HbO54RNDkyIpgWAWIcsLaZwDygF7bGE7RLMRAIsKqClFuFtLR1Xqx57cZNZWJAbEKxEA4vy1IWHIL5Hg",
-	"bmNzRSiesQ7zyPDTwiJCpVJM7V3ASTZ/wS14j7zi37qO5QMUp9TnStnjHH2OQ+HTBcicUWGzWjgG0N2+",
-	"KsWIj7sNJIN5hcRKGACa4yPNYcn+HQYlraHfJDCsKb9JkQys/VvqXdaobxqL9Qn8slpk4C2/5WzQwGma",
-	"jD9hf8G55LbULadiLJemieTdNH7BmTgr6VbzuDZPB52/T8/+Yykx69lX/n4tJJnZDLjfQbIZgE3AlnZW",
-	"+k/u8bpPu3sfus9cR0XApG3PhRBNZuy7zfQtDhmnWxPVt9kzIAc3ozNFDgwbijqXC6v+5S2XjKil6ip3",
-	"Yg/sGQsQO3QoNJ8z6BFNLXIHvBL+TugapWSQSFhI/6mbo703p0wrzIxp56kxOz1sb3eZJm2farLx6Twp",
-	"5TqPWr+WGmIduKr7MVPeOGsrPz13t15HjY1Vtr2lvs/LdVSDuLjtVWWUx+uohJyw7QUFjIa7YvUiCqZP",
-	"Pj09Q751/vAMYG53ymPE/gRB35mQd/dnoW9p8h3VbEXX+zPPnKuxFBM+XWY7cdCrwv3XEAIROy/46dnr",
-	"YK3Drlnbn3zrbr0zkQbBs2WxPXCCpgDWFOMqw3hZErTTCY0HKgK38Z2ta1BPsMe6NvXm2Lq1a5uqGFlR",
-	"6T+x46vyFiDXUQ2Q+ra3VDDb72zt3c4dy2WawEKOGFnQTJnji5Z7kwQNRuzOzy8Bkh2YPjV9R2z+SKk5",
-	"9R5L2tzKeRsNm5pkl46AedBaalf579tRXUc1FSDbXlSpObmzxfXooiB0lZYygTTeQv3JUxJjAUVMFF0r",
-	"sgI8QvIGPUyh+UJGzBiCCpPYbYNE9kX7mwuCZCi2dwTHmkPDGSGI7x5sUYXG3Ub1Mnjw3RKdK4TxzVAp",
-	"BAMZd0Fzq/a/j93wyxwq21mBnKorc6aAnzu/f8bSBRCu2AR1D1qFLUW3USf42N1qUzv1Wy13bdxjspPw",
-	"+Y1TfVnon3gnS7+9PWTkeqvlcS0E2SeJNLeWdIgPHz60y/nWmxSJcno2jNOqiBd8zuRS768p6vwFWzQ1",
-	"96lfak/xhBRx+s3Q7k79amxkuY8mdrdG1l0Q9PRvbLW4/ocIUPsi76S7h5qb93bcoowGDRXvgIA1zSPR",
-	"B57KqQ1KWsqFkUyegIirb+h4Cy1/XHzTLmr5s1I3xbs0m7cKelDFXFbsLyHxCr2+9iBs0DVrGz3zT90J",
-	"GV9LwgR4aMqdxMBMGWFNGrBRpVfKHhMttRbZwV1zWmxEcifSfWMDlnXY98XuuBhH4TIlHDl8S5Q9KTFx",
-	"z28jwkvfpuRO941ajmG/iCl6O72LAdq4uFm+kgmf8Lpq3A9hKLoSgy5tNFfCvGlzwT3XDe1YflVf5b+S",
-	"axEWuqbFyz+fdYhdagyzRzY5VrCVz03JnA0ekV7/sbkTKVPbXWQf4tT069hKnurH74xC5cwZ5BSXiwP5",
-	"BILELrUlfurZyCL+iClDBSPsB/sOnZq31DC03MV4rGtHex0VYEC3brocafQOPX2NzWvvY28HMWXZAcjc",
-	"MhLpL6CcVNtv7LEwlS4WW0OCxa/eHXGNoRseUwBQwj+j6/Mc64beC/qZ8vQWigrll/Izy4xo2unseJPf",
-	"bIY9ulwWh7Dx8effhgO+jgrNPbY9HLQSAd4voX1u3wAFwNQ7WycXz+BakYRqOqKKeV9Ewbq2OpiFdsqt",
-	"FyFXHXKRra2jKqX6LkMeZbD1v72p/XehL1Sw4v8u4o441ddSY0bpvgvGvqBVfmlOmN3ck/aJs+fWRxnV",
-	"dane8Zy6KDaIvtszHOGSqi5AZk9qEI81MNL7nAV7p4ZENQDUOwqo0xDl+W+WX4Jam/kL0I4h10RLiV1o",
-	"O//4OSKW2Db4+eszyN9gbf8JVg2hKGXG//rrKt5e415WsTA3Pv++BlLyrj2CHjGz5NuoKuK/hNL9Xiwy",
-	"acZgVLpn+XrcUs34e4iZRyUAwW1vKIAV/j1F3Kvai7fGwDmAgfehcBXWFre3Afp0j5VtgBDdvntqRnCn",
-	"hL0X4qtGxBcyEYV+EjtXMpYJF1Nf1SBYI3JiaY/lQIybdpa9Cwb6IZNiGmJe/g3jF9E/m7hEmVgRmgjN",
-	"Ac7cAi4oJBzdvdT0s/JoWVBgUfU7vxHM1gPJicXLIi/oeIY+e1cBM2fzEcts2QPcBX4CZTGRFplhUc1d",
-	"fkfCdiTmM3MrkDPVtD7RHCsvOBszV6vRwaIID6J5fHx4Ui7Lq9SbzJtgQj7M1ljs4o47myJqxNaCyUXK",
-	"St87tmUYO3ztDPiRpumbCQC9bstV/7RzCUeIgFRHtdVMpkVYI0ix16zZjeEGYpjFwaJA3t+XM3ys182n",
-	"SrOMgqqFmfp1Q7jiAsrObJcTYDKAj7MwdUvhkjNr4OocyHF1tSQeP7zwrhxPvPZVCNhWN8hsKXyRy+ZC",
-	"z8pbc6S3X2qJ3QnWTNsKUd+9f315fnH67uLF81bUunjxp4vLVy/Oz0+/e4E/l3989ub1xYvXlZ9fvDaP",
-	"27/OL89fn749//6Nue3Z+/OLN69aEXzp5dnrs/Pv4VPmzxfv3r15V7sCeWubnQj1/uw51fQmxLoOS0Q+",
-	"4gDygcjRX9gYjIuQuauIQS5okcvCGuHmj8oSdo0Had9LPvEaBj1F5E4/4ngPLq3fRmHbcqhoXSqWxRFR",
-	"mk4miAiMkS1j3MV+d8WF/Yu4Bpu2XmlVsJJHAga5o2PTIr1biiCNmiYYtqHp22A1sBSohAP8bilOp0zo",
-	"M7FY6jg41WK3YWOHb1woxnoVHnFm2kYNM9ItgV7X8JMtLMUSliJfbBbHBXw5e6YijIzNOOkQ33gbSnQd",
-	"I3JFzKB3Ft7P4KW14rvfNQdXWX5vkI04QEyitcH7bCkisprx8SzAOyEZWzCqbylCd6hHK+xw96ibQnAi",
-	"VnjKiJE5/dIerTWDg+zo8fGjE8NpZ8YSW2bsmdVZqrqBLxHARnZB2beDFiOxWi5YpljCknhAKJkt51QQ",
-	"LeUVkeC4D6r2Id6Xe4NDxDaiKE+GIq9UYKlitqkoiccOpTIeQDEDGG15P3bDth0SJxnlgotpPMC6Vdte",
-	"zXxVIYpOCJprJwZjcrBQkAoF1hriKFMUQlZhi22Rqzt3yzUopZKSqBT8KZaNwF9K0zR1l1yaYtTy00VZ",
-	"0ZAwDOEh17e9GCiKWo4WUFtoc8iiVr5WtSfV6dmrBlagmoxsT4gqfhsQKUC/ITFdahlbLVnP2NzBF+b4",
-	"fDHAMMeAMZ/fAyLYbDI5FIvlKOVqZhgl4WpMM5DLc4S1juVkEpOU0c8F9AbzDmBAVVoq7KoJ32xFLTmZ",
-	"NMw/7C5dtRVcf7YkaAoHxuoyE1jzmeP/FCWkbzu9Rf20t10X29BsfuiCz5nSdL4wjzGXlbjxMzmAHNx+",
-	"HRW7Dm17/mXQEil/2A92Nz0nGPanqIo6A02FQep08BOZsu2o7/Yrhnng5UU7y8mFOdcaxNUkBAu0y9nJ",
-	"lZdtEjwqwMfdUGlurFHP3SQu8wxEXWY4VLnDytmx+UkWYh26DgBLoXlaA5O3u02Gbc83T+gV3HSdd+XY",
-	"lVHP8f7rQmvgW5PRBSld5h7mqmFr9Vu/3Am7e6q4XMHXHPFt9wmszStoZ8Frb7QavuH7RlPDN16saKph",
-	"Hb1dq8hLMbfY7jMFaVWr1JYEzp7Kxl7elqKac11oiVqDdoU9P8PKlhKgfql7R5l6MKTwI7UK2Y6rWEL6",
-	"3OLBogKsFqChh883QzbnZ8bnXFCNxJ/TxcKDeYL3qZ52z81F/HTUSqRgjTdKwdx9LiDQcHbAVXcvoM40",
-	"3frOXHR3Al5N051QiY53XnseWb+2kBDg1o5aUrAdtnPhVZtvDaiz7dZgKlvf6km57c6QlNBKrgIMW8Vr",
-	"lHPmLBfPMSHubUltKcEy3lomBl8zcm5tCxSJliB5AzVptw95han2aw6OCSTrKpPaSmAgwFNCnfDlKQvd",
-	"oAKTHEAKNcuIvF+ORRxzdC01ELqnECCnRnRELdawTmb0eC2yyjXPCLQ97pAX84Ve45EBWZZjOmdhLdFO",
-	"tvJrgHXy3FN0ddbZyh47uN5RjShRWpKpUYkRZcgMJkT0OTkKEX16vk1XAOzTrQD7lOVrBcOROQzkAN0Y",
-	"l27zSXTuNZA6xMP8MMKuOwMSozw19mVk9aQRgyzWzOiI4imJnd6U+Du8MpafYk9JjBIyjoYisGwjhwtY",
-	"PP2kME8ERnbUZGQXTGlSZ0lHQ4EhbKPcBsYMtKUvGEx+rmCB2lnlsr1oom6zKhugc0+FKyaM/Gwtjq6D",
-	"PKse+HtaRV8WPGPq7i0HM1bIDQlh2lCsIKCey6O6kakAnLxUd21QuQH76LT5TgS14SOraAFkTaCWGslo",
-	"+cVNwgU9NoplWHI4f+E8ZhP+pcoA39vEsis4B6ZcKBhMxsZyKrhiCH9Xcq31Sp614wIMpbq6LICAfu31",
-	"r6uglCBSANb5lyOw/UBgX6VMKUvMTuid3qg3SJvIC7W22+4+x7ts4i8f39GhbV/mnZ+hOQlthW3ZnJbm",
-	"FK+zJoLhWAbyXOGd4naK222JnLfqHVVehigykYD/zkjKhTftIxTH3sSCnpCEq8JxpbiYpqxtnivxXzUC",
-	"GsKg/udw+KXbbQ+HX3ovh8Mvj16afz55+emBuaIaLjY/Vcu7pxBfb+i8AGatx5WnDkEOvGYzs+Gk2fvo",
-	"cbNdro6e5F2ujju9gxo9EL6YZymUO5NBf2mAZzy1CWTgrxwQ2yTLol8Gb/EQmG8W9KclAOiiy12V9vtR",
-	"98n2AJKT71w0901DB4cFrPb5CSC9y4pKEXrwsHd8eNLdgj8IXF+A4d9mENTVmtQHPU/TFV0rEo+AmIU4",
-	"FP60PfpUWMDC1wrEK0+idv/hbq89z60kgB2G4TTFWH2exH4H+TjoAbObVPNdXupkthFnXm0CTFzzi5VW",
-	"qMJ5AT6RmYX5s7NU6IrOf7fPqRs5asK6wnpDQ0gId4ypgCptbAbEmwwKbPazBUIXbrqBQrL7UVUn/V2n",
-	"ISvo/Yy3i/rcHKxbOWfeUR2i4OKyWWze3uat3dthW2OpgMsY2xqXhXWtdwcWE6AiH2qGEIIEgN6ajYKP",
-	"FdIkNwF4hOXpfuJBp+MwmafX3+0o6z42//nW/OeZ+c+LXU8qwVZb8zu9RcpWhezOglOtTITSq+uYpxgN",
-	"vlEcPc+FAE0haHziI9Zn2oWnAyxypxq5NrqwwkZDcsVmmGowQEBma+5RQWKeQLDeAcAPRQEBnoQA8O6V",
-	"EKS4YmyhXHANAN8B/vhZ2N7JcmxcF7hvTOj44BrkGlsy8okEA6M3gQoFea0EvAPm6oJmWpGUQ+mVVKBr",
-	"xfBj3GnK8CiE2eVKBAEK7/DFXhBa7TLCvBcMgl/HZqRx3o0gs+DQhlNid9XnGGzJuuIJiNzr6zpOKzXz",
-	"2k9GoO6a5+BZha1D4q/XMaHqSnkQ+Tz6GMSk9DITVfFxs6hMxpxXoADN3DBe6wdzQza8scyE9Zq7aIbL",
-	"c2twnTcRE5T8/Qh5CsXY1rXQIbFZVpv2QnUQyHPn9T2V6y24QQPnGlcQxhZPzXad0zVkxoBLiGg5RQqs",
-	"uJ4NRZwbOXFERmxMUc+m2htIrusDiAOaGsazkLBCaqzsDtfO8mPZnCsLR2c/5ffUicPiq4sOkZ2dG2gx",
-	"HB4ePjlwfkkyWeplZkWdIO8vnoVJFmtGMwKevqdEMMjGsKKPK0AEIXJpscP9YZVQzdqaz0uG12HR8O93",
-	"C6fV/X63//Gk/eTTz/3ux8P2k0/DYfJz/2MP//W1f/2z+/Xr4fVB+34XLv3c+9ht9z/lf3/s9eHJw4/d",
-	"3qeDi/vmf/BN3fbhp4PBx2772Pzg/3F/OOyYl/aiJ9cHv7//558//q79qfGxg1s0yNjH8/LruRgavQa4",
-	"A6ZMm5N0ssxgx4DPD84+1JytI+GKrZXtyIH6reeJ5ZKXlJdSWqH5M1Reuu0ntD359PXxddv/+2iHf9f6",
-	"i/bNxLSeDkvZT43SrnhS7yXuNoRIG474C6NAQAxoTVIqpksArHCOWPNYJtNA9bBGDgKa0xFseHCrYKVM",
-	"h/zRfHRMU3NVQQ75nEwYS1RE3v+u2318HA3F+9/1u/3H8Cz884lNK4I7uqd46jE1pgvDQD8tmRjblCOW",
-	"zbmgKeZlZWwuP7PkKTbACdzc3DDRQpPRWjMzgqEw/yoJGHPyF5npcXdXrw6qwmUF+PGR+c9Jva9nl0du",
-	"+oUabbsSh27OMUWuw2Lo2zBdU7ZT4d5t1r15xfPgAUjx0NvlFj55AbdWEiTh1+KgmwnxXrHsNmRwDdDI",
-	"WUXVr9EkquTayWZ/zVbebN/LpLqFFV9pFdxMy6BR4o4RXLz/OiprP1esoRUMHB5OFS46HD2wFvmBsYX1",
-	"SVKi2DhjldT0R4Udb/7cFEg4ObrevunMmKu0+bRRQ82hEPLAV+BqVzNjGoF/A7qEAanBZfWSszSp94Of",
-	"usKTibnnHh6qlVKeTRKPtv/66aOdfYNxH4zij67EoZqdUvK8u0gxgEHobKlnDnB6F+c7doGpRpArceR2",
-	"9dqv4qX/mKsMONFW5M2dsKCjNWhRsS5RUTVLn118nMFKXNcal3mBg/NUggMBGdAFRCLC6HhmwTdoyDjh",
-	"eA67xTSbmwzRKaeNWVGtQWtOFx+Rkp8KdKprRHlacOFS3/MbqwrCqg5DA6uVKsZgU2HKt3+Bua/ozLX4",
-	"thERMsNors8tBx+xyBEBpCAjNqPpxBmZ7rV1rpeEq0VK15e7KPXP8V5HuAB+ZHN1C5YvWDvNR/GoIvGf",
-	"2m9E+1sYbPvNJC4UNO7ebrGh598vFH/M7fRqlLEQYAzpU3dSBXlbu1RdBq2k0Vubrm3OXZ6hKKB/HF0s",
-	"mEhIbHUv6KBVaLN3A/X89A7qPveoocN0wK3xJBs62qRkhky7jUsN+cKg0QxAQ8G7iuVB/2QR3DzHr0KZ",
-	"GJZkQBIpWIzSKc/tdqk4tgjCGn3g3Fp5f6jO+//BaiqiuBiz3DMNSZcR+YvkAv1yv2rSHy2m9d+i7CAo",
-	"a97o3cwLwvbZEFKw2rSmW2RY291TSWVzEyrTxX2sbpu9cMbDpqBQEcYYXHepNDw1ppj2maMbfGzRhP67",
-	"/bszlnPzVb+pnCVQqHU7KnpiGlry/ttvfvv/DZfdbv/k3oPfPfzm9/95+fXn6/9qf7o/HHZ+v/22g6/d",
-	"6OTw+t/v57d+Cv7d/mSu966Dqwe/Hw47B7/b/f7arRq0G63u1QcxREIY3EM0nUIpVCKXo5SRn5ZSMxUR",
-	"xRYUE+1GaygpoaqmYSp53HncOTwoFxJ2jzadwPeHwwc/fyTDoY4+Pbj/4eHB74etj//2m/Z/fXowbN2H",
-	"C58eRE03HDxwV27nlwzzkBvlmc15BIlWwht4GggvsHYsDghKsr+tgNqrwiBhunZTghY+Ay2BJbdEWbjj",
-	"Koa9ZKPNBt1VW6jIO1srYcm1sWjCsBljyYiOr57J+bwhaLn2UYlAuVjJLDF6vtHqXFRqQZXZkL49MxZ6",
-	"0sa6mw2+w/4/ge8waoFl1lCcY9QvaLCL9pWDcARaFmCSarZqjvJa5Ssw/G1YDthT24yIDHINbeP5NXh8",
-	"J2xlDTqwVuMAQjYuJL2XtWjvXSibNVXcEp8Bf1yT/76LIMiJ6CRBXUJa2FLfteLCJHMkRWwFbIyhkEIC",
-	"ErULYbl8JJN1uCFdt13boblObUmbOwunQJ6IKP5XgFh1Sf0uqRJIiXnvaymSwnpoKS/VTGY6jvCPVIpp",
-	"bGt1l/pSTi4zKqYsLvniN5QF7FAccINDyv9QZZE/nL95Tex1mxP5pNs7IFzYCLsh81NL/3J/NfgR6Y0g",
-	"tQI6Vdu22iqlaoZT3t4LOxSZbriW8WrlYZHbGpKkzL6Eo3WUySv0PnvVdolwV6yVA1Hl8Z7gR7taAVwV",
-	"CvQQxzlqhcscdq1FsE7DD/afwCdGqcW+dLVsWtD1m3CLCGQ3uOJ+KNGQCyykMDN2ZclPSYysHUdh+kTG",
-	"6HjGMJsGdgXGsBUZu5B0Xg0hF62ohS+pHe73jKa6oeV+xpRtukLJIpOjGjGpGmpRXOanvCpkfcqr7Weu",
-	"fWUd49S1NT7FdsVcADnyZsVm6TvkLFFkThNmNNi8cwwIZjnxsO+PrFp7fNI/KBsV3d6TJ8nh+KTdm/Rp",
-	"+9H4kLWfjE567WPWnRzSR+Ne0u8XLI2/bcT3Omr9KKdn4qXM5jeMCQUIb05Mvzld6hnpd7o5+hnQteoN",
-	"gnSoWr+e6/eGTGqxWGrEyh1n8NkRYQTl72ZU04wKfdmssRrq3lOguHbIK7p2/Wcg2yTYSDUBrfwj/5AZ",
-	"l5BrsNs6PXXJ8IXWb2zME6Z+hTVcKpY1A6g1+S6egssCprGacc2IWhh9iGZyiUUI6K4ncxhsZ7Or4q7J",
-	"XxLBfoZbIqcgafYLQAfCZkNc+Z+EvP+QW3KfUHojSJuxxAKYtsBeLaMdlswwCJLv6CjFiDraPLukB3dI",
-	"Dv/2FDw4AN0CSTzJXnGLPYtDdq1m4OqS8s2F3adntl68qc4ir3m9HK3vwAXlUnodYfPqXC5y49umAeQV",
-	"mlJgClQRYQStyRuVofwyqCp5++HOdpgRx21ugSLHtlvrRIqMW5vBjau5AUrkTmbuEn1L8V8HdkanWFUr",
-	"c+YKg9RYK/XUww/a8hC1VprNsTcaghPsuq7mPqgk4CnXa9hidDIxFDOa0Y3EwQ9cVMsy4C1bF+QH+60N",
-	"TSdyXDAqLJXuU7GGuic5cbBgYGq7wDuSmGfqILIE85hyCVNXQQW5U/Z87VjUgk+AR7IVtZC+tSqgnYfz",
-	"PDYIQlqdCHTDu3IYG3mb/XLw13syN7qVSo7P/SXknWJQhSKLKwLSCusoqLbgMhszzfAuowkukptPpsSK",
-	"wcz8AApkKnymlmddpUQN2pa5dM+5dtAZ5toOlQ1duWCC8ofThW5Lpdq9fndkPrd7UsUdqEmv2eo2yVlR",
-	"MTUL9lUslmkagw/MyaB/8nQt81OaNmRt+WzMuirYUtNYLrCMa0AoSeWYplCLBKJBk7lUmpwcFUq8XFqJ",
-	"CyBaMaEsFOIipWt0DWMaACWJnFMuhgJfmTKqNNErSVI6YqmKQGPHhK64Y114cYd8qFXwoSAKsqsxS1vw",
-	"sUzQoiavX/7wLI+ZYJnHUOS1ZzRjZDxj4ysHE3u3YWVXJOM5YzjsfDzjnz6+Fp8+/vHzp4+n9NPHH9NP",
-	"8Nvz5FODCfHPE5sO83srjPiYaAn9J8usRYS8eXq/4cKl0IhlA6qnucGIaJqhkmo5ZSgsqzyLiJIe8c73",
-	"k0LLEaAIKLli65GkGb5IKsNCJGVgWhI3swCVmFG1BoyhJTRjhkIA6BI5sN5gpWGzSGGUZAXQD0ORd51A",
-	"BWImM00sG1j4XmarcfOSA2hpSxWJ6WicsMl0FoMU/GnFMr1e8nIYo962LEv6x3cv6QswTrXCyGeqYXQC",
-	"HqjxFXzeQREpw9FBol8NIhSOCmthm8DGXH026drASgxpSbHXJ+aM2qAXWD22ExNNy6fPXQFLWeSoz035",
-	"bK4FRi2Rs0za0NGTo+NHB3fUF0I3+G84tFpdE9ujpJBJQF5DmR3ytdlPGLXzhqWyMfxyukEVUwMa3mwK",
-	"X7pAcCUGvBMCWRBxLkF11wB145caE17tdaeiBRmvkAGQymnZD3FU3pg3SbB4a1jVikCdLZnD77TdDB1d",
-	"gpSLvOtkjSuhIfhzUQSRs435DCNtBjU4fvIkYPyjbrcO1cCX2DSne9Rx19b04B1zUGPXX0c9jL2hW5na",
-	"MuPtjE1YZmTyTT9dn4PiKoM8pqnH6/QctmHz1wdaDdHsdHCdRikjHPyyE46rHmCGB/AXd4AgbnRE+iuC",
-	"iYOmZpteRjWNMGH1RjxJ4N9NnU2j+mZkBazyuiZL+a/h81dsHVzxoflWub1Sbc9Ni7ZGkznHKH1q2I8l",
-	"l5YjIC1Tz2RyWYx259SzRMob8dd1fY9qWppHtZ28o2Lbw6jaMtm1N7pMeKbXrWKb3wIcX7kVbLGndV0X",
-	"zZrOv9U+U1FTx7G6xnDlNm91fpa3S+3qO/aLg3wvV8XccazvCEowyAerV7g4ILamZbQ2xXDv6ow6SIO3",
-	"S11yJO1bbYiOjbt0JN3MV1NGHsCf6wTmO//eZie7dSDNWGoDBb67ygLghhtSQyx01t40DLuqV0l5CxSv",
-	"MnW2QmkVHq+Q6jumldVjAMLNaDeQwwjobhGWA1r8tKcWQNFmY6lMX5Yb5vzysecA5LgxDRiV/A55ZnZe",
-	"sTgGk3/RlAN0G4B8VoBwmhdJAgmgruEuuizskfSKkNU757zab9UufwPejLF2PZYaaJGJ7LiCYg6IRFaq",
-	"PSUxuLJtoh0cYjEYxiAM6zoWOc83nHd12+u8PoPADctVreKwoBJnQjNikU3yUi2LcZLKFQImxXgSqUHG",
-	"aBJDbY+yfnMVubCMgnkEVqKKhsI/ucq4ZjGRCybwRuxIHbyGJokqvsucpb5PSURiymPLV5EFSLevAi1J",
-	"kdOzocg/jkRXbrjmRoSn0IWyNLcccEeU8yrQwK5KRFIpjZWEmYEeQi6W4hKrBmNCxzoH+al5fTErLSSo",
-	"P+ktlVxsA4bfilr+I81LrnZd850tPOSkYmYtiCAHNF0y9IxawX9aMnvZWFZmcCj9GrvSTKlwFaypnLY5",
-	"Ql1OJcOCzLUT+NBgVFvYR3WHiIQATdZ80uWwYA6K0xUVhjCU6ONSV6oB1u+XADDGBisqgKYF5y9Qy/dK",
-	"uhFwMV80VVTqlcyufFwUsdRgzqmcTsGBGHmfW7972Ol2er3DTvdh/8gncBk5uq6x46spzr8MfHLOPGTF",
-	"MltLx76gEEr8voUDyrofsygHQ6I68uBHwLUdlwV1iUK5Gc22ll7oEUs8YsB4CfBh/W438OpuJF6/xu9T",
-	"F6QvRNEKxC0wZmEywAv57qg7/s75VLxf/CsBb5QDcOnajrZDTsmKpWkbbU/rizePRf6El1l+lOA+BQxv",
-	"VPiOuoekbCdWGxZ+qivyyu31wceyerBX9lLQQaNRDYQjOLZGGchGOItBuxnJpU2CqCu1FrZh6a9YEoYw",
-	"/zhCG+K+uaZ5MyC+X6HJ0c01X2zBsne1V5jr4/oHbVKPz4HgDcbRqT03AX1XBKkkeVR+E+LdHR0JQnpI",
-	"M8vAYyqMuJVQ4ufCLh2P8FwjBbbgX/e6/aOtTtZl1pC5gKO6p3ww2uumSD7I949IxlKq+WfmICXRobSr",
-	"L7auSHULi1h/nBl34Qyp44MLOt0pe6EeEoA8czFKMFGC3Ljt+QvHf3OggPq64w8QFh2tHV41Or5kpnNL",
-	"qNQ0ZleV3dB6czSmXklHMK5N2Cz3FIGD3mHRY31fYUEqIn2+U/HtKxsvo0rxqWB3ld2Up/IhfV0k26kT",
-	"RMua7L1q7wwoZh7JZH1P3UXm3q2A0y8nOc7QDdDTLTpRlVBG7wqRplSFInrG5iWaaN9SOM9mbJjrr4n2",
-	"bkV2KSezFjiI582jzPmTm/+rmbQY7ZAWM1cs/cys2b47Ivwt0fNK8EC7HnXmTS/so7W74kO+AazpwVLF",
-	"YB/vtBFm0EQGI7TAA5uWHvt9egXiztu0eD4YQ7gAO4AC4AwlGVuk68jIV5yQzFzd2+lZqV+mnjFx89Y+",
-	"Llnxzs1TCwXtksFXFA5+lkCyV7gKgkV50DrozoyboIO5otmUJZdcaHl3SqgTouZb+AGoso38cVCsZHBu",
-	"nKYuOjep/824zIDJbrYl3rrnqvP6Xq7IMoNsZdsqoroLNrB4xpRMP/8CXXOx/RC+vIZyxkZ2l9GsxOgg",
-	"IrUrIeVfWXIJ/H0343oPWyUAfrbf2P343EjH3VrJ4moGbWStZrXj9Mzd9eefedHdHnua0fkdmX7GJLmV",
-	"4gKvuBvN5eaoruXU8LvbIuC7c547SD+rykzvnruTpfAHjtERcl3DfGRFueZiegkwXXczz3NA/FpVTjsj",
-	"/c3nrL/SdhK8p/DMGwRtD/2Jl6duYpunDbwzFA73AF7nT1BMrpQOhMw5JAIpZTWkOsapLxuq4vuGfYqt",
-	"6ZCvX3MpQPVIrrVBK4rWvyaeNtkJTrvX/afAxKnoxM0e+pylnVe+ALppW0+4XY+RAT4x8tXdkfAkChXq",
-	"92BlEzqH9rhhPHAo8ninSPwd0oFXBS+16lwZf2RvWM+SSlTb0dFqRDSnSYegu94642NhOCctuKdTuYK0",
-	"KXOhFbVmfDoD99C0GDwoj2RLD1c3hNzF4BE0FuB/WjCRoB/cSSIjKTBXqvmrF/W5k1WX1KbNn4V/IcTO",
-	"MkOmSXhmMeGMkZrB4dAhL6q7eChqt3Fpf24pz/nb+reAoB+4ntkMKXVT/bwGOXwevKoG5YjqwEZSEZFp",
-	"Yn4AE/Cpr8npdbt2f7kfyCv+bQjHupNDLQCfLHRYLuc415ezqd3QxJ0B55L8i8XgQGanKlRI8v7iWURc",
-	"Vxebu8C+0LE2Zzz/QiaGR0HRIwmfcvRPh3U9/W7/pN3rtfv9i+6TwWF30O12ev3Do+OTPxdqfBrauvSL",
-	"MOz9Igz7cJh8Pbq+u3YttlvLyfWfa9nx/dmzGd3eEqGuZxgcBfFSMfOGmCjoKwmdvWx35hnV91TkcgGc",
-	"o7pDXjFXLGGrXIyqJeicJcRbDA5ZpQZHelfHw+ZNUTC6qQqjzq7jGWh9HkPWqcu+f9aO+6HYla3kaq7r",
-	"O64zPp063C7bj6qllqM51+0cL7UUZSxejxFJUlVG/9QYwq7SPr/b99py7Wk29tvy0bHymKqv3h47C2Fg",
-	"aza/0ZHn9EvbaGEgR44eHz86AcZ9TjWtOZMmJE6opm0baHMIWGFjfMwc7BB/r2tPbh2kRp9ULo8hhrKQ",
-	"2Gr07omlcG2+HLfLhLm8fkio0uhwhWppmytPVpipS9d1fH3zCOsdltj8SkCd9XUkN4HtrEs3fn/WiB8S",
-	"+2txsWNeEx7Cho592K2PFpEnis0SzeQitHNWHJsO+6KcOoShLZScM00Ty+YbQZfdJF+5B3ZsI7izFHt/",
-	"Zqy9tzTTpYN9U3pbYyJIwT3gM1iiQgQCESHMBqRKcaPQ6rguvdNd3FHU2N5xnrKOTp828dWz2VJc1eu/",
-	"k4zOWZG17iny/sxziQ3Pkxd0PCPmE3C+YM/H4BzMH89bE9Q1UbDcsJvCaIXk9acbBWPSOrla0yZgX5B+",
-	"EKiGnRphDktwybeUR5MSsuJNENd50gQzqa33I+jeWQaA2Z64Zx88u7m/bef1nJckww2YpyJUbvLdbAuS",
-	"pVUxLID/ooqctMvSYlnTLtmoMrX+OCNd8kUyTBYg5OwDEg0SoJo1FOH/tpVmC/Nm9sX8G6/AH7jR7B8M",
-	"qqgg0949gWxb/Ktld48RfCPEFA2VHfenL0Qq6So7pjJtlIUhI9WFSxUBjNPCUXkn+FwIyLN3PsAtGi+U",
-	"W8vj2Oup5I/JugQuKzGLpNC1kvCuEca287E5B0M2hnHtmvtWujmgCDieb9d5D8MWIf5bTXGb0nStbMoT",
-	"NkaZcxG+vHfX+TZVUjIBha4NqTRFt6mPTP3tu34WQGHStPWpNn1mjzZddbA8lU5dz8J0GiOSle/JpaUr",
-	"50eoK+lQebS0rj8w1C9yV3DRnWB4wvuC/7bdvDa2sGr2qnv/eGQR+2PcSvGt+lbVLXiYLnCTJIGaAHpj",
-	"MBzTwohgDFc6lfKKFKe+f7/lzr9eS+W6dbxdckBNRJ1OnYlCryyKf47O6DeeD/b/spmXNwF4zJMKNuUJ",
-	"/ANJ5evG8/U2DV2D01XkBSZ3cL563IfNNdH2rOSKuAdqNPGbGB43afpapWe9H8lLaO8ZlVcgkh0qnkeL",
-	"As9xAIKYA9GMl0YjmDjp5Z9UFCKhCHBjreuh0L57y5jOGb4e6A/J//KKCdtFyApVo3UrQ8W/skzWuQ7G",
-	"AP6Pxdl1ex0LvSAjEJCK3PjumcNoPNuCwdLbCYEoatmGblyKbSNZZVxrJiKCKjtUM4pxukxYcjdDWWRy",
-	"vtC7EORuvufnsePMbWKSf+wuRlFuulEgQd3q1Or0qratSC499qs780Vnu0Z49m7vjE0zbWkXvKU6TYD6",
-	"Gi+NknNu3oUTGTGascwYpPlfL92a/OHDRSUyg1TJy15ha8Vv35xfkIfGkHyYyikXmJUY/GqLUuOIAL4I",
-	"OMBiVzZi7leAo2IzIoRRpcTUJtcMBRamQ+1th5y6Sh2HMyYXzOeZuiRFNzwG7xwtNWjR/qIr5E0kJHcP",
-	"xZssLJO+H6ury//97/+JD4rzW/D2FVsrH1ixit8M8jQyiL3dUyT+0gYQ/5iMmOKJDVuZZUExBksJhwGQ",
-	"Oz8cZlqDaS8FNnZ9M9niarYee5cs4qrPI5f7xZNcJyhkkNkWTTi+UrG6JQJ2rrxi66HIpwnzCiveO+Sc",
-	"MfLxNEeX4VJ8ug9okg9p4dcDnD03s7DtjaIWwrO0it1sc4rQBf8BsIEMSc0GgOyAW+fBBIWgjvVrKq8A",
-	"KzbgdUzhIuzLIpUZy9SAMGg4tJbLrAwZal3iS8Uy7MBMMG5qlgRxCscZ5rWshwJLe4HeQGDMBXFMo8pY",
-	"EjP6mRVaP7ieD67nuCZTpm3RwiSVK4Wgm3nlq/JwAVgm6oACzB9c6YxqmakALMCWN4dNqPOLELiw1/DQ",
-	"LwFf+Nq591naGrQCMVFQWczPfUwH3qVsMNiXNpvq4VdfoHj9EF/SxoWL83bzVnZI58NATRlBCXP+dG24",
-	"LHviQx6Eqsic19fQJmwi6wZrQZYQ0RpzyIrNqdl8xJJBUIEC0sznh7kIktW82NymtAASIzZPsjWhrmQF",
-	"YRf5nEWWUkYWAFKOkXO/+Q15CZUSSrOFMr/0OgVBrfhULBcxmdOrAudFdULeRXbsfX6ndIaibySDDXzh",
-	"OKgq9fofkG9BAJLhsts9HMNd8E8W2ywW4CYk2JimaWcoDjulRfdoIr77+QamcHH5GHFGtMSo1FGHxN+9",
-	"aHiG8rYrYok94EiuOQNVv5UJt7sWWpGBWf+yjWmdYGZKl3tRCpIZK0GOl3MjGmyzuIuZBeoASJ2TI/ID",
-	"/zayQURjnsoJEWwV5BA6EBXD0/gb3O1RVHr9x+YdiMsD56rSGO6ZcPP8TK4AcRIjC84pa71QchIGhFUE",
-	"2c/KrOzcoiIIl0IS5aPGVCvk1LWbs+scash0/vwHzND4TsJtF+sFO4ed487WRNpTzNZgoXHAMc4LEY8V",
-	"VpqTjOmMMxWRBaaDhagwFu7B9QR1e6B4Xpkf2+TBg1OyYJmS4sEDOCTpbqpO1KjMPK1VgeyucUgTHfdt",
-	"KxLyj++ujWApk1Fs4rwUF3QwdwXX6LNEYOfCB2H4XOcoNQ8eYPIT/OgGAfBEpabz/k2jTK4UVIjGABtw",
-	"LpfZmMVuKl5hu4Xkzhgjcy6W2ipsp+HBjKBDOFLchpiV0ShxDDUjIpDtBaHk/bsf7QEcDhWOBQRsghNh",
-	"KDw2oVGexnSpWHHKZEwFdL41OwS1HPXU0B+lVPEEysverdab523DHB88sNA5qvPgATl16DgWKIx6LRbg",
-	"coCpyiyL6OJFwDRSQlAz83NF+EvFBkNRy7UaDgTbY6/IwmRBOeDz2WIFj7uwooqkUukI6eHxVe3gppSL",
-	"XPykFBLT37gigxwqDbhoxJgw40tcE3/mHA8OBSdE6LkfH3V7JMBKjA865FySK8YWhRwwcwdI16GwDUvp",
-	"CJJ7F5k0hGSKqBmFXGT77siTDxHZARP+CrGqGLWzhMbH4TwJF6BrA5JWUYbIpY4rM3hqjyQ8lC0bxCTl",
-	"Sis31EAv5CrHlbG8YyxFyzhe97+PgFaQnnJAFMNF5BmRK690dMg5KB33UfmswSeDJ+3pXI5fCamHwmjE",
-	"Kig7+cIVFtqu5XIQ4FiQ+Kh7FEc+XTXlVwwBQnIvE25S9GPKpe6QF6gVOIMLj00LYi+x8Al51SPpc2f0",
-	"oflLrOk8ByATl6tTh9ICQRt00nCbxC+FT6WzdHZyB0ltZCXPey2aJQq16g4502in0TIGmVkCr2xZlAej",
-	"lBfau7lCnHTtmABmhlZDCiAhA6c3FSkU2G/WbDRDRdOOBkZrXsnpLqZpEIuic2jHScUakOzwU1dsHZFY",
-	"SMFi5IGhgDPDKNapO9BnMk1Q0jh2jnybL+WTpECCB5XX5INNwQ+HH4gYrhA7x4PgxG5ZxtqsWaG82yzR",
-	"B4efUbFlI0sTo8XQsd6E4zaonIW5SByKRrO7WFOCB46/YYqKm9/S9gVY2AzIWhbQNvLEcjjVHDWcocix",
-	"GmCbmQ0eYWtUC5KHXlebxukeh0B0g4wADwnx9jBPnNTDzNqhcFqEOSVttm0O2Vr2Flm25so33IUaNkP1",
-	"VXmdI6RIdXXfOMZW/qE4d5nEecUNz/I9j04Xh7oEX8EhwFHRJRXw4figMxTnYT1oiIRhzXg4SbAc3sEg",
-	"WXLMAKldk/vx2/cX5CHA+D38aqvZrh+6V8UHoamDwvQpclGAV4A7Au9c2WJQC2ioXJ+kIjOBlChamihI",
-	"E9kB5QkZQU7y6zYfGOmW26Ogz1u3BlOVLiTOX+cb9lkNG7F/uJiav3e2rhDW8S/S6DcSMPBTulbFQEUh",
-	"+96d437iLjHcfTT4gHr4tQhp5HTNGM0zoGiHfCv1DPUVzHRtgy5puyDcj43h9BD+atunD9yZBKnURgIO",
-	"AbbMlRKBSWgBDmO9XrB4YIjyswXG+pmYx8jPYLgbkfXzUPzcbrf9/5tbY8TbIj+TOEfnMn9eeBGBb0PY",
-	"p2zt8zTh8Qf3lwJE98ED84rnLNW08IpqKuSAQPY0BoBwDLa/w88kzoFizZ83hIJ1r0vgvDDDkYIVRsOE",
-	"bQhiF50rp1GZk8ql+bv32Gx386aX8M/ad5VyMOHhoQC1xbwAZYmL0KPMBSsOBRvmm+UFOhiVfmrBQHUV",
-	"BM3o+667j3n/MrOGhBvuUASNPbxmPJaJkbdvqbKwuZbvtCOubd95JeTK6XlMLc1GM4cb8iG+eGTkomUb",
-	"a1HypOw+B7UTe8owDvLCLoswepCjrI32DchYCsHGGlVaVyyMjfCXLnIeQ778IHYdjvwEoXCD4xr+SJVu",
-	"wzq1z57bYgSuvRc/ICtMJgJdQqxd32oIKM6YUao1TVOskyIfZhJknEtINtxLU7Ot1/Ys6YO6ifoITZWE",
-	"VE2zKg0WbGDU4JfNZ41iCt3/ihw6BUwOdwYaAWB53lh/n6Epl62tjh2G8gtcXKNYQZGu0Tj6R2QG6nNO",
-	"XCaSpzmxLautZuaYhr2F9R02lIrIytZ85CkTY2aNAMQMR7GEj6Ck6B07h4WN0IWGKCgAA3IU3OOA/LCm",
-	"GG0jxK6U9rvfUzE1L1guHjzIzQBD64BmA4cl4Xc2DVujBnkMqIHiDumQC1w1qMId0zTN7dWNoh7xgXFF",
-	"M+adRHY/TQHaJJPL6SwiCwlv3eH8wN0Zu0PvWeApg3PPV5MVEuoj4rP820uOzovv2u/PAvsRYg8O8zgz",
-	"O5yO0qAa3e4DqNKREwxByJWwWgBUqoEeykNMtafWuZxTFgRdB08jW/Lxs49hhOeQucGm8z8ygvbhkj/8",
-	"/OjhGCYXXj2G6ZyUpmifCG+HCZvf6bS95DGKY0KIkTFKO98J+YZ8JSUfTmydOL/9CkrldUyunxYe5Yal",
-	"1uQbQtVajMn9A/IN+pXJfbqiXJMJ0+PZ/fi3X5GM125sD39rdZOz0Fkcka9+ONcHB52/KCnuHxQ+CXnb",
-	"4Oj/Bgqln2Ohm1n7C3fp/ldCF3xAip91RIyCTxRebbfHNwSHbidX+j64aL8hlt3ufyXcHHp2Kjk498C+",
-	"LcoHbLmLDbB+CT4+FIaLZMan3GMdL8y2nC+VBnBE4beob9FjMUvtY6pDzkQuVyMSw1rFrnoyUKVDA+Ep",
-	"OGiGwvvypEDexs8oJ1+QCEauXYRjcKWZ2VLPIGvFGjp5NVMCsPub6iDBzyamxYJKYwmDnBiBYo7WGU3T",
-	"gWPaRcYWNGPnTCSuDtrmLw0ILIchOdRBBlDp1wFjfiUjmawHpOHegf9XR6V8zO63ewfkmlwfmAG8c2LD",
-	"cT56nLAWDXkDQSUAN4gma/BygNaDJ685u7lHGFJyzvAAcO2mQDWFs2EQhP+MnjcUPq3FxqXsgehDAUwk",
-	"AEWtV8y7B9HsdPa1H7U1qDAhyPKlC5x6SW10TeEzkYfC2AicqWKwwLtPAR0A6YGnYLDcdmdJMWYQMTd6",
-	"HWhI9phOJSCKWUeDOWpIrPIFvn8QB2ehfS8YtNlSDAUKOPjyINQN0bgJVIfAzuHOkebq2Zw7ecQIS7hm",
-	"iZuYlouF1flicxqawQBfz6iYKrJcdMgzGDAejU6+Ff3schHbE4BgqyoUQA7dHIdnTsYYijNiyGCFeQ1F",
-	"/O7968sX7969eRfnGh4cR7HvVxRHBb+2nBROfDsVaCBmnWeOM3xHWguRXFHB8xJUFz1zWl2l7szqgq68",
-	"CctfO96GGIrTYmYbGgPQ7SvQjm3VrFXoMXjma7ieBp5oq4sRX8mDvUILdbn2lYZacTQUMRaxWherrzb1",
-	"imosxXMwLCGqT+K8PVAMG9NVniMUEKTygcI5yPUJu8U6JHadoMJHUZd2621VcJ+pPbCsj/sR7fr7BzEo",
-	"YtoJm8jf5EqmzS1WWpthoe/NonrgQFc8TX1FXKHsLFcKXdQA9w4r6J/CP+wU6yLRDWUrtc2Og40a/uz9",
-	"+cWbVzEpGWLg0ImDp+w8LnwGY95BlY6v7MRCK4EERkIuEnewEXAjekUr1wyTTC6GYmWV/3VgYxcesdqX",
-	"FRsDrLTx5x1UhgZ2BZx/5epyY50B3AoX07fmAae8DkUepIWPoWuwoOdZcYWmpO3IOZMrRUZSY4mhynEX",
-	"UaewfUTKp5czbqELkXInvS1ZzknqDzjrAi1XMOZOrRAQfOBOPLPmxn54f0G8vvfwa96K+vrhxHZcQiZ4",
-	"yVNj0mop09xlnRdUC6Wz5Rhdk9ZRZXM0ChAQYCug3DN/WKMdOlCCvl6WbXlfyojEdLFIbdzateD7ndFI",
-	"4wOvjHzF/yFkCKkqw9aADFt5v75Kh69hKwqe4Dq1j/zR30hqbkQXiLnzqN8Pfkdphm8wawbZvIUOk76L",
-	"hBQ6o2PdKbwXetDC05sHmjf8w7u7vSdPksPxSbs36dP2o/Ehaz8ZnfTax6w7OaSPxr2k3y+8APtjmoc/",
-	"fiXDlk28ttSyZIgKA4LOb1JM8Xfwq5sL/W6XXH/CF1+bRXgO+VhGp7BCHmLgpa6CT0kMH7Fy3x8CGQuO",
-	"FszkoGub5NGxDkSn6TpTze1Q87V7CjZWxwhjR6E4iAH5oEG1x6b1wyj0jZir8Z/aVo9tnyWxc5l7J6Pb",
-	"UE8JHQrb4BVHKyXusNEa1G4Mn1Htne7Q3PjkyDYLVpHFpjHa0Gy9mDGhDjr21FUxgbVRLiQC9Rp2vwNj",
-	"DYVlLNgoJ0+6vQMrfOja5404AwWRawlUb9mXQDcQVOszZh3lrq8wZhvkkBdwdPtDGs2mGCY9cu8A7dtV",
-	"FrjTKX5nnmmDcukzRDrkImNoosiE1Xr5hsKqprjfQNwr5jMEwWFoI5V5fEBLksgBSprfkKDBKqa6fIwr",
-	"XRLjT/e9gKhcPCD3j7rdg0H4Jou7a7XTBc2gi7MZKGx4DAXDEQf+b2xi6xKjzIYAODyujIkIMXi0BtBN",
-	"mucW+eqAjtlfD17yLyETdx7gdKrRm2A6lYt+OqeY1kH8FfPtpYCCXxuayi8ZzkTmzetqVoDRltk0l1Vm",
-	"DEeY6VOjX4yXmTJKI7hPc6jKoFrbaQIpBzcMIQ9+NNrbcuHOa/ttdKy63eASxegVut7MV2xazY9cXMV5",
-	"VUuJPKWem3VEKt1SWPn4LL/Y/oHZCPB8oddwJILdHDlylMHROOaDGqYwygvOFlIEKXn//uw5sASkVZgl",
-	"h0Rbw9NsMmFjv86+RWc4dP8jDPYIB+vd/RA5XVA9i7whkkchja0tM3/B7z8AbWHMxi8g+Si3xKD2nkJ5",
-	"MUzi2YyNr2y+dWSh8aGODLNrwoWoNiIt7LvKVZjRsSW/mQTmUqDu4R2roAzCfPANOKz3KnDUgDQWJD41",
-	"741DcuYtUMs0za/AME7sMPK8AkuSUBeDVqIIC4I8ewovcTwLA8OfipoMaDCwFjUBNot0aiNaduyVbqzh",
-	"8CsXzQx6h3YGIKAMj+ZixqVZSgvOkaeTQmacLSnLQkPfplXaZ8zuK2DnRJgEGfB5ypRNIYewBYA3KKLM",
-	"aUPT3L9j51ffoDWcZP0dMNPjcKZcOfCC4toU6hZybjKWTTDqPHoZP5NCm2UxdgCEB4vL50ZeUdvCQVcu",
-	"mvH2++F4jbjE8wTBLULVcQDzmI9QCs+5UtzIHC+zC2IIZo1C2Rw2drfKLGPjqiJRkq6Oy6r9fQt8Vr0M",
-	"9HfzsW52DL+hqP/MMshQQ9hY6+4yW/Ns0n5F9XgWD8ADZ0gRkQXLZnShjFCKnFiFc4Rb4eN9fy5WgtY4",
-	"VgS4v7DiAEJsEDEn8YsLOoUFQw3hw0yCigTAVU5HKDUNLrJe4RLIh15FPtj8oSAXMdQ/HY59wGsbsjXL",
-	"Rxm6k2sOMLhQGBB+XmYuN8vpJSAYufIaMBIY/JXAPojCDjmzTwtVQ1bZA4PdLoLNpyw3BcQOr2eT0LWk",
-	"pYxsjwnnmMSphdmKwcSCn/20yimcZqjgKaMuao0VAEaLX0kw/DlTuVOWW5efm5GfuFNCgtGRHxhb5E4E",
-	"m3BR+H5ksx/xJ5CFhsBYV00RSnbOyksY9AWvW8jgcric/mAvg1Pkp3q5FkckYXqKOYEUnteY7g2mupGK",
-	"4KSwk36JMXsMztpaWDeBPBspGLb/EQbrjppy9p51edv4xj2Xuhc5jR/OfZiFv7cYKqnUFvsJlVMNvX8d",
-	"8rns33muVZ5o5aZVaT8XzK58zU/ylCg+Fe3lwggPB0ou8vZ3KOdskzxkLmY4EL4WY0YnZlm5jqpA8cb8",
-	"STvWoIt9OMzgZxjhk5Bngty6Jl4psL/r/dUQEECFC0VBWIzlU2D+slQaJuIGXWijHg67cKFwILofQdOm",
-	"am14dbpkSg3CIBzA247lfC6FbVxJvf1KbEGctWcc+nDON+GKGXFsB5s31Q9Hmv8a0tcpSIgHmcIC2zLu",
-	"1UxCSzUn8FR1SWEkr8CYcXCdRT6GEIU/q76XKyInmgl3ToXd9gs8G/wORH1S3JQo5K03GezMHDPV8kNk",
-	"8/iERl3Rnl0KuRpSH6xXYQGpdkb04nw+QJxZlux+jG/a6hWw1ON3VLMfzSBjoiAGhBgFKFLn3B6a8Zf2",
-	"WCpMJPAHrMpPDtvx37pxVfH8KF3MaSElmQPaPRQW2Fw/VGNc3QXPpY4zMuFH2xDW4tjY9/gtDA4V2MP5",
-	"E4UtVk+eDnmOYhCZ1xYsYUvgpZZzCnD66drNm/LLn5ZS03C67re6FbeFBNMlMCIM+fTMJ6Oj1QzZv+7I",
-	"iqxVA4UnRFojJwEUnsZZRHnhTbBHs6WA7D73tfzI9ZztwpXgVnDcHRrkXFwuMjk1ZCycmPW3+B2aB9aK",
-	"yWa19rzSPE1tmudq80TtqQ9Lxcsvv2J+mcLxzbmag5bbMH53vSAFqwP1Ck/hvHERd/cDWMwyA7MiFDNw",
-	"CJZcDFE4mzw32pUmUN+zyC8XYs4ot1A2tGpb8YQbMLwQLAr+4BsrQc1CDt+nnGoJOTscMolPL559X5tH",
-	"G8Rg0U1IYvNYfIB20ALU74qIDzCcao7S8sV85PZNduAuEcQsepj9DJs+/EYceLjC4tvlAqVIeALwpKLw",
-	"Q2zPiL1ard9fLZxLQVNRoIr1WNjjCspNzDAHQe4hg9JYwx0rmiXkPhIyIrFtNWD+6ZsvRb710gHwGR1f",
-	"AaoXPNMhb3JHgg8cmu/jdfB2uLcCR2sJTmTbXKnevnMVpRTHGYAV8YA3c7Fm03msy9g79sFvjBayT/PE",
-	"frGOn61T7FLLS3xVyT9UvFgge6mLWTGbz9KgqNq6vBI4gTClwxLgNX7JxjJ1Ceo8OAmcRlw6DNzPOfsG",
-	"Ej9jRK24Hs9YAlA2EBPhyrO22S6hkTioC17jOO3JRY0mDgGAANTLs2FsMfpA0sbmTPOGbRDVDyaQ/xoI",
-	"jlKcPyr3gEOWhE2V5/JAMqfPKwkGFwCXWrgUqxw+z+QClRR4bAYFSmGVm639shPI0z6C8fsf/fDPrW+D",
-	"+EvFampnzWDRXJ4yYui9oqEZFvLBZe6wLA2g6abCAXN65kUX5pxY8RU+7XOEANzCGVTmhxTQJ0LrJlgQ",
-	"LXG9VMCqZtVSSZMKs+YXDsj9Y29FBsPjmBeON0ETEu+XzhggIpVpWBN+CoZitBy51KVx2F9hEEfVQSQc",
-	"Az+55xfs++KHg49AknZlsvbXpo9MWJoSxVNAzUBX2ZwnSR4+rmWZ4KuLTGo5lmnps+5n+G4NA0A8CqQB",
-	"lKoJHWyipWBfFmysK1QOPivq5GX4e/nD6LhJ0xy2BhJwcpgoCClAMokVu50g7RGdizbLXWfc7CejP25j",
-	"R7QHrSMETQqEpMyoQ3pH3xJYUMH85lyNpZjw6TKrLGnhWhOBCzsMJ5FXU0OSmMKKQvMPyJ/Af/pgdyEu",
-	"h/O8YDZH3M3kaRGFP4+VsHQRqHBBYr8Vw/DX5WipCuGx4OfCzrRrAK83JsVyPMutB6s0gmY38IcONqP3",
-	"aZN5CSReGM/Y+Co//VEdbd7C3rqzCe21lp+9Vjdy4B5rC4Ge6NET8rFvG8tTPHECdIwcxi2V8koR6hko",
-	"GVVoa38qjC6hmo6oKss7qD13HO1U9OViV2Ilo8uloJ8pT8vxruKV+qF4HnIVRA72j8JqMjyR0elp/UI2",
-	"LrFtfJHRwt6+Ob+It1lofiYujS+cg/2tbpnNTpstNZTEJnIlnmJ1oCJTSWRpfBqBxc02q1trzAPMUR0w",
-	"NlQs6PFKDYA2XSY808XtFPxeS2zwjJp7cqpPuA4SViJweqXrQrdL3EG2N+BWpiBnE9dJUkVElyVIboCg",
-	"BVM0O/A3GDtmEkDCfzErvkE0oUMnSM7pENDyVzZR2zZgcFxlVbW1XLoYTn7kQCbZW2Mtmn//iKHhjJER",
-	"6PpZRteg48cpOpgAx9T3w7p/3HUp3/Byuo4glcleP8iLn/KkjKhYfQ3SYyhs2oFNj3ApMuk3w5ZgX/Sw",
-	"FWNizuP+48cHAzKR4OTmOsiRQXcJxZRAzKENPHMdcqZVnk8B5XUUmuuJZCiCfIrQD+viTSlX4J4Auk4y",
-	"OXcZeO8QNwbze9z2g0h5BcCiJr/HDW9GPwOUo1bWkYDH7wBSRCw2UmUbD4Wrf7Z40GERD7nvMiIUXR94",
-	"wzHhkwnLXMtyzL+yXzTLZ3Tjgg8jFJFOqgyF883kaZiuMNFNGpUL+2ZHxDmby2zt2BuK+7MA5mKKghBT",
-	"KcLaiHZQoFpxQl2xtW1O5WjXIW9QLCFQqJyzwv4u+abIyrmluEZ/Zd/sOFeoZvkYWFaQ+Kj7hDQ50wDJ",
-	"5iW6KiFsFxVq8aJcIrtJQD1h8KtlGOSN++huiAgGceMfJcbJ48hGXg8im3pKirzxDgoBWGLTyjre11Lv",
-	"wAMtyfFHndMLa+jhM0f9Pql1xMHcMRvVw41nDIPsxop0mplLknFdlQZ5P9j/n72vX27byPZ8lV7WrZKU",
-	"oqiP2OMJVam9iu04rDi2x5KS3Q1TRotokhiB3bxowDSvy1X3r32AfYj7YPMkW33O6Q+AIAlSku0onD8m",
-	"loQGuhuN831+P7wg0WyYfLAALe6gWVUIVq4r7f3ZIvUgVggg7VRQriB46pLJdmruz7RePK5UXhYKBvBm",
-	"ObUWYuwOe3c6LEAQgN3TfO5LIkiKEdm9/abhOwHbDI4rFK8pmc47LHpzdWleLETnzD+ePX/5/PI5lXW+",
-	"eH4ZIYKiuduNmHewYwc+UVuaWCn65zkbKaABtefKdhJHj06/M494fHyK//kWo0iPjx9BasB7Kgo9phmf",
-	"dxlnQzEDi1S3bR8pNOzS8mNVXFOp6XueQfg74zJWEwuRpJWSlum2rENJlP6KRQ3acYQZiWRcElws9U8i",
-	"/j1sCcEKSPoe8MjY0gh7E6h0h7APFkCfnBy3zdcN5+Hvnb93vj0glDnQJX0Z9YaHr5QUVEhB8bRy60j0",
-	"rdkrQi0AExVkvPEUtKfXd9zSHXbuwzd2ghZxDb/hgHIXK0mWoR1EWAxPjo3tAnMgwMFSgmoQbOOCJxIG",
-	"jYV+s901ZhF7rkiJDGaLuVtILYTssqQag7Pi4nrOpJr54jhApJMiKNdwSCt9GT06OWV1NTHLk6TcKc+4",
-	"gL4up+Zwwt1qPCkQEj9g9yBhl/DBGFtT6GBjLs3Oez+S6hAUUnRwZt+UduXUWJysIR8J4yq9FND7R6cZ",
-	"0nFkFwRFzRMMu8oCyo/U0GcDffKPam2M4oKEIRnTXcw0uMSjuWiIkfkKlElf2nqZfXtRiGGHJLHQFXWA",
-	"9ywnLDtBQvHwjUqTwZwEUTnPCB0+7wHSzBs7iH81FnbRyLrL9uOMD/PDROTDw3GeT/k0Ocx4LsCoPKS2",
-	"1YMui/qABdpvnf3H9yfHx2ez70/BVjs5PvZblUijpB3arx+Tff/4yVn+/UmEC338BNYKcO3cog2iQYA4",
-	"DbbSpcN+EHOoeBk7o6d0Yk+/Y6UMMaDSeL2C/WTSZ1g9MjkdXjl30++wC6x20LYPxeaJgfyb0qjYU2W+",
-	"jLZDVrNWqSuOoQSqOwo8TX3+tHpVOyxDwdrTNuJDmGHUHNuX+7DaxWywrYZXrmw8CIKXgPIZ3sIlVg86",
-	"1cJ141IgLX3Q/mW/HGAowiaCGDMP+ItMsDqa2lp6Wjyu/8f4ZzENveo9c+BJAy6VBFb1VM1Edjgwrjmo",
-	"Y1xilkPFPMLYQBRGDRlwLAEunLnX+yc4k+8e/+30IOjddyia4wSAD20ndKCXyoidlaaj8zc9B71MQeIh",
-	"uxATbgS21ZGJHFFv029WNsKxJoALM+NvvmnbNkcpZmySSOXqBqGmC4O98Zxs3y6ScztZ0qafaVtdqEz3",
-	"JQKDIgRpIMFwhP0D99iFeBHpb7zKdkJQ54H51U1i5AR2hUhLa47qBUNbiezLum6XDutBV5Q3GhbxTX5D",
-	"E0WEavmbb7wYmPB/+u3pmrPsdgI1LRjETp2FEHFnrpp0T0PdZxsLwcCtJDieM58CcTuK3BH2x7Mw74pY",
-	"WiomhGaVUb8MAPeFK4IE0rWj/P7mG7SfM3A2sxsBm2RULdReMgTsDjo8CI5RY8CJ6s5VdgMaEgSKhb8z",
-	"X9lEyXyswY/2El+jt4OmGIue0eOMo+L6dOA7efLo8YF5QNub/DGHWkrgNuIsujB2Rl4e9vfH3z0i0O80",
-	"GQipBdKS2gaoVrd1PjVK/fC0c+zBloPffWq3dDGZ8Gxufk/Cse3RkZ0NBZ8+hKNEHMo2KhwPQJiBiwPp",
-	"31sX9Psf+OAGCevoFLW6rePOCU5ATYXk06TVbX0LvwKE8TGAZyN0BYBrK13HkKYr/deEZkoIIeZYQHdn",
-	"l0X52HzQvTiq0ktDR/plFaxADR0Mko7KICqVkkEIwEjXWYvRdfwIPE9pqQUeGa/t9+Jht6wLjrvcYW8L",
-	"GYRCvM/nXkquoNndCJ2g1x06+42XS93uFpCkAhLVZtEvzy8uzl88v3h38er8zcVPry/Jfl5IArtYDBTr",
-	"Vfhs+3IhYevBNrNCelSexu3A7FKpVLehf9FMG08fz0tU313Ss32JriNPU+3yN1az0FQRUA4htzF6Yyxa",
-	"zYeiW1P7UvZMoZsNPjIn9npxq9vKCnn+4qqHhLAk/5dyZPpLjoLHAbr5H23bafmDioFNa4BtAAAfX+kB",
-	"AG4MRy3/sQXjkuX8hPbaIzPVt4W0nD/AVuEA/1ey2VUHlqgx8qxA7k4SeOZup8fHlVUsdJxUl4GvvtEi",
-	"sD9+wwVA3BznvshDkBUSUEMDMIK3V6/e/dh71bv46fkzDAB4NAaA23+Ea6x7rkcz+oHHbtvMkJP1Q64k",
-	"pwp9EeOgb9cP+tFWRuOIR+tHvFL5j6qQ9Ii/NRpw7rqVcNR3jUaZr/FSneP7NeNOGiwIYH2UeskzZMB/",
-	"dPK4yda5bp1fRJzwy/kUB5+eNnuiWyNt/WmDFZ73/mHMeHP94yZHokd5jQvwKCAoiGNPGx2nFzwXMyTK",
-	"ftzkZFxgRvjKZ95waIMjQo+6xEKFEr0NSLmQ2IbItf/41P5Y4f0I/1I3oszF4q7+I7RLjB60LhXithPy",
-	"i/mmLRPd7y2j/1tAODwAY+Gx+WcQkG11W1JJQVwnChgmyNDpYiKIJ/jH+MZea1a9GqHMbORI1NMJZyE4",
-	"Bfr6bQcvSoRgzuZD7W8LhMp4Hba/E3NXnQVVNBL5ec9GATdXSMNXSgoIhpE2WinM16kku4R4vTj3c/7U",
-	"bhEH8bpBiEAZDm2uCcJBtaoggLAwu0w+mrnv80s+WnZ/uuwIrjE3ThN5g5wwRU5gRj8SzMWye8CQI0Tj",
-	"eD208tLc7NuGAv0XFRurP96pp6bC+1KpX7ic0ybo2wvxLSXylxOtL6DgNTz2gUDlCYrTqrA0jhTQ4W0k",
-	"ZfzHB4T0awUrVTYis9ItHtRe4js+hwxmGZoqWSgeghxSMhhjlibAHsKaZu0wvQDFqwQ/ZYuA+7IE2LUA",
-	"1jUtrtNEj0XsfULH9GiJ6HOC5FwIzUINdpG5lknoEetL6rF7LUl3uF6ICisnBLtodq4xwnrIiJGpscfS",
-	"OFRPG1y4vT+F07iNHqtzrEqq7HRTVWbf21qt9NReef+Kyb08BzSV6J1PshP6jYU+ntX1cn+J7YzxE1iE",
-	"Y1i2KoInDUxmAvVdajlDdQwBN8MJp4RgxKmWLwzxEeGtxKIKHnsYi7C4CmsbpGBzgeUqviifig0Qog9Q",
-	"2rHBs5hCo4m5IEATeqGYTWlhA6cW/2GpWwjhzcYI4V4058oVWBoUgUTGgGRWCMJBsiDwPjyGqz8OoQjt",
-	"balR2wLTY14lhGEbLEOOr5PAaaIDPwKxsxel8OLL8glbB3qHU7KPPGPH8NIAjaDVtjIWCGfr6ABhda1Q",
-	"esaI9wsjQkrbvz2qo7RdQ2rbmBvafGWLy6XXyEpA5R5I3b/mENmXGG2QHSWBDDVtkkurujrYMRXF9SXC",
-	"72Vcj11XD8Ai2s5zc6QJllMpLJzBl7GcapFmV9rd1STBwV6e3OVeXlAZWa58nZnblVmpMtJ+u50lizLj",
-	"G52X8upO7/CcfF4nm5pdN3Cx6XPexihxQ2tNE5uSxPRxkmFK7k7c51qBtNKBfiU+5OF0d87zzo66Lzvq",
-	"jUqxAT3QuHuavoevx4/2GZd11laNBQFwtYlsSN8K1GbYXrzoTBNuXV9iUz7r5bb4EZOSzhfvAAJFqdAI",
-	"fVfAmJwhjrcO7AwqqF7B9UE8MkQu0oTdY8E4wm30u//DvPdsYxf1JdconoCPfpPLe/IfoPIa6I47y7a5",
-	"tW6ecysL7WWqwzN14surpuGQKScgygE/9xSl4JJjjAx6AA1bbpmx0QphEYsd6PlZaGhgdAaB6xScjZ1z",
-	"vVMKjZXCBR3pslr4rNqAaIuXSvzzNHVcvm0LJQCFUW0LX6C0Cxy+Fwwpj6EZGnBnLM8xiN0Kn6RrIyAO",
-	"gnon803vZzPDjcVnMknyJoLzKTQytT6/XW43frVgpeWX5Sn0jq0VrDDUnJMJ/9DDEafH3nWBlrQ6cfta",
-	"kiOqhkte/tYWe7v1MpE3666Fax6kTf4Xl6aAJVYvTu2fShLyZaJzdwRDwWjlVkk8Yhp+WRLnaSZ4Lkpk",
-	"7lSRGDLAhly2GDVJ59RG7EvyCbvSBsf60vLiRnQvQHkPGUihqQ8KgaVAgJsKwSy12gNuqieysZvkaHsp",
-	"XoiAfR18MP4mfLJvyLJdaW7OnA2LzBFeKALDpMEBP6CFC8ypDafragUHgnGgFG5jJXdAEA6APYr6Ho3c",
-	"xy1MYwo+CWk70aHfCYAvUaVhU4njOcUuUmoideyrbYxqKQtKAFt/AXGxGfwZEMNuhAacTXM+zkrzgDnU",
-	"tpR2mGuBs34GNVOya+H5rolBqC+3zlvBhpFg/qLFgOZ9rVU+r8QH0r+BrNRjNV2f4woWunkdYf3oBsWE",
-	"JxvuwgZria063XAVflytWwMIoFzTpwQ2kAtp4dml8atrQdDKCh/14LRgk2LANwg1/nnrAa/kNFMDoQHa",
-	"imC5/+J6G49+oGqX6u6BisWF/SB//9hK+bVIjaQsstR8C1yOjKc0Fqn5UQMTLP2Z9Vv/dnH15s3rt5fv",
-	"fji/eP7u6u1L59H0W6zf70vGDn9i/VY9lLUbffn65+ev+i12eGiEBNsDzp4+JAyQa+Y3cW20/ZQoa/ot",
-	"RAoGupp+yS1DNppSrSD+iif4X0dx32/90Zef9voSXA+77hfKrxr+7ZeMEqLNRJax7ve2kaITCsv9Qf6h",
-	"TfnOTo0U/diX/fwVn4iFRfXzC1hS147GH2FAPw9/Rxr7reBxm9X84Tez5vbiuPNe+fLX5B/DpZ/affnp",
-	"oC+TISzvf3zPZJIyeHqqRp0fec7TfZFlB335qS+Hk7zzJktknsp9Kzh/FvMDdnRE0GgQsVFyICrb61mz",
-	"/DaXfue3G7k88e6O8dNueqjI9+G4SNjVPbupe3BQNO3p73vhGdlrs73SCTG/4In5f3c69v6AHTnrSzMR",
-	"lYpOqkZusTdifnC2ZLV/NKhlDQpW6Xs5+sinybsbMbeFqrFIRS6W10KFNvRIqdjyrlPhk8WVIijSoBCp",
-	"HTQIBY20gHckZBz0kgHQK5jlzgT0uNvYTuaMXGp0zHVgReqczzsMdCOAT8F8V5UtLfZthBp4wdpYElok",
-	"S9tGPh5aRPCvq9XQymqi1RY80s0CdXDefJCuyMdHqRolcnl32w9ilEgN35jG1kvxwQIjcFkHwu+dS5tM",
-	"L5El4CUlYoEO0o/Qp1PogqfQ64vNla/N1rHTzrG7b19CJzDSgD159J2Hi3jU+bZzGjibbl7UBWdkaXTA",
-	"EO4amiyQqAHijZSUsSpdsOsiz6EhGJrbzKsRH6apyrDh9QYbPc+lxf8K2sQdcH8Jp8jSlLj9qWMbajOJ",
-	"xIq2x5iKhKQyv+lLgA9MJgIa3EPE65Pj42P7lhwszlnFL3c9cSqNBZGCXyLyQEMfdevSylSNevLL+qZW",
-	"gq/1zF6auW7uXi4MCyf04XA2mx2ak3tYZKkAFr/4djP8UWWTTadHY7ZooFu3u/Atr487gzCAM7dJLq80",
-	"qtbhDUkUsmQ0zisuLwicC/w+1jm9cO39urs9xLR+6vlPdi5svbI/J4CLr0TZlzQ3qEevHUO9bRT+/Xii",
-	"Tm0vepZAjYKuJY/5v9NX1xmoCTqJToXCJQNiyRqrTAt2DRQi835rI++RDofzHskTeyVm+/TP35J8/APX",
-	"4urty/1+a5znU909OrIOT2mKB409NYTLWfBZQcSVnNVQJsPNnpstWrJBb2h7VmzORv5kaXNKe2MGbLE/",
-	"7co4kIj7uBmdQEiaCw+2dlFT4RxSM2vwDQlGYf8juzZzzdIu21sx1z3mfMzcYhtVfV2wCNDJFfhS9irv",
-	"ZM8j53bZXu0b2bPu7NIJm/s3m3MbZ9qlCXfQcEWyMfsY8oPXt3dWS9Q/hSa3KvLlNvdza6RZ4i5nm5Ys",
-	"aY+IaYFkSujSS/zmfEz8tqHnjJAxzV1nwCFVI8AqM6bhPXTipGr0usjvof9miXO9SJL2lfvXf6FSmJLK",
-	"fS5jRJdbpXO3aBsJQlfmIyWDccVX6v3gCk8fZn+lmC16vsFXTbAtVVf4vPzVYzlYX9JVxIXzhMV8DueU",
-	"YJi4nLtx4ON9e4yXYPMKlCoCbhk1eJQnnGiHYFZo0UXoPJvZdCCtGphPAjSXhWxnG7GLnRCgdQM9ZV+S",
-	"EDF/pfnbNHCiGRjD3RCl0WPTJ7QXJUBidJyFBMjRNnR5jKCR1BHgkFRDeimNSWTzJJXExnmeU4yPqBQL",
-	"LYLeRwIfhYst+2HQ+hLSLRIvL4QS7YtFCdytAtWx6NHxCQsZINvVU4FvbwjIrvkYcCmRY3LorUzXTkll",
-	"rJjzh3uXiTPD00S9mf4c/e0YwUIteqGbChJaEvbwybHtO7LAcyWYPQRWu+TXANhPtr5FHNVjAKh2U8Cf",
-	"keWcIgyobRFyMVWDm3aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjmc7R607GimEdiSDUV",
-	"XBMN/GeKh1Q80i8aGGnmupNfvHlcZGHgw4s+gCi3tB7D8Iv+usMQ9BBY21uEHN3FIf4UVtQChkKNbYEH",
-	"8jYWkjeIbGh5aUnv/zZGmafCdaFoX8NrdDYxL5esi2sx4hJ7KVwV6GLB7oWdwMOr2A33dqX8cnuwRdmu",
-	"FTq3q9u1U/0SdbuBIBUybiREn5vj5la+q/z96/VRLNb9ht5jvXBc4hPaMUcf6V/NahqcAWzpP1ylQU3Y",
-	"BprdCFA0iBZFCI7rQV0AvHsPCnvrrMvg+3iwEZC/cIXB5iETqsre9Oxvqmvp0JVrDHQyksV0eSjFVdC7",
-	"Ghv7iVBXZbnKwCPhJhLxwRnggxuH70omAxUTVvirH39+6qveZ+MkF0xPodA8M4eiLxOC6Q/YhUIcd+T+",
-	"eIW+5tjSmuMskKAm6pDLDc62y0Gaa/9u7nZy+nc2GPOMD8z2nJm7UwNolesd/VCwwAGf/ZSVmeQPqNxg",
-	"DpMBRHEOnFOEoEQeMcQCsHNwzKUvuUcUYMScT4A92QZA4M+ORzZ6dPwt/Ap5NJH4PFpJ32/hj7XINJF8",
-	"IMS12Urzdxuah+IXCs9HdUX2SP2DpfbBe+iSbQuBmko85TvMHRC1cWdrd9yc0avpn6Q+4QImu7kjXh13",
-	"D5XvjdfwSsyuNOALNp09XV7rf9svdlnJO1afrDQVIVN4C2+7gaB/q1JhjDH8qu4Z+BYSnZf8hrTlrkbg",
-	"C/nmvmadDunnqxJAxfs1lAkY5bCQrUdxVErXlyTUHebrb1WsbSa/kL1GhXFn6etGeWVwRdLkvfjP5Y3V",
-	"lvW8nEmhT4wNPNokEvih/ROLKSQelHToAyLVQNsEyBile0C/XZL3peXrqNOnI5G/TN4LKbRu3To+om7W",
-	"qpOfBE/z8QbaxA2oryajtQLcR/L+FvgLm8v3FbKkV36bMLX/GciTMS7qDzgoE7EScMWqzHXVBbVQz798",
-	"eYjnpobGHVkZYXjzToClRiKHZ600SnA27da0yJ+uWTCBT/GJiN2lu4jXDjlkUyxmR923ylxxYJsSO1eP",
-	"JuLITme5o/8W+7x1KQy2p73fbHQRKCIbFHNZhOsiXwx8sXMqqR8UGZDmBjfy/qxPiw98te0K/9PWdeRh",
-	"VTFWMy33Q5c8ZHskYpiENXC+rF8avtjVHc2lSW/Rn71kfAM/dUlQsxSRgXoRS/l5n1LuN3Mo3bvbTszt",
-	"/LU/S3gVTy3KtKn/YOt8vKacIN7at0RbRx/pXwB4NwyYHJYwf5BR5yjGXGjVmPc3rkrBwt1Fj44fRcTD",
-	"7QlTAUSJJ/ESG7DMKvGFDcJiPeJCdcbNJdPiyHoaJ+DO2N483KGF7sy7ezbvcndMLSksIjF6gWVFzl1i",
-	"xNH3Y9kwijrj0KIoWRpB4lvtddhrmc6XSLMJn3ehXhLqFV1RoGdfnrky2oUbtwFwvQy6mCuocGT7IBAP",
-	"sIQSDT7ctMzasC7PUWe+1ZDu3MYCayDb3iw8cXP7a9U97qFm7+uR2J7PwkMGho76FgRKXz9azueRzLua",
-	"wIepS97apMZm6gNwSdC0BXbr9ZHs6PT4OHJY/J6hgFx8xOvAr96D6wnELqHmpxupZjqstYffEpuBHhe5",
-	"+WD7MoaYwmujE2aJFix6fPxthUiJRfH1u8K/gajNInz2uzjJ8jkiBccZT2QiR1EXOyIcMb5RTQD3R+gj",
-	"5709XWJaMhMC/qQlMfW3gsfJnzWo7vcdXv3njKl/fWnBi7Eq0rh0TEcid0dlaVSfPqTVZbiOPDss0jwD",
-	"e0jnfDhse3NpT3cYcaQC+WORM52kQubpvBsyYEDFh6sriaADJEILikUvE3njeMEln4iAfmbKR2IZ0wtB",
-	"Oz3Akt7gNa38xOwObFHQi0NvWc9be1J2MLy71MTXZm9A6W7u5IWVjfY3q33V2mzE6yn0edFNHZ8RZhiw",
-	"8jAYYG0LLG0jZ9FG2TRWx5F9AaDrPAY83gGX7Fr0HbG8b7fzaLwWoYcsp+UAr/TFf9FkQCLfq2QgGqKb",
-	"4oy3RWqtjr6HerWmy7HCtvEK3IBaU4jO3Ixr6LJHj3NLkRtmmCDDNl9OFmnHBmPcECO9FW7VWglurytl",
-	"tAm80BNJrqFJmnlKdhxKbvbacfY6NxAZDy5X9QC6weG1n9rGiKJXtXKgV7ZlQqg1XFDkxNhxv1jfaOUg",
-	"d5U5bBXKlyaPs1Qp7VYxjb3YWF1oAFfG4al9cIq2SdVk8GH05JtMjTLjbO0CGQ/XsDBmgLMCllkWd12e",
-	"STffCk04GFEpLuiyf9sviiQeCXmwWPWZJ3lKuMM91Hrs0ZOTE2PYQBWFAyEO1BVdjnXVY3OmY0J7MebS",
-	"60GugOhxs2JQXPwSwGGUQDWAwyVjAEpDL82Cugz/t2pR/fyZX1KzBd1F3Sgp+XqMX1onvJscF7JXuwJE",
-	"/I3DBeytm3+1rHRFFK6GT21l2SAtyqLipjw3buPJ8bE1X3Wb0CXJl2Sv09gbt9g6AigPxgDuy+WsbnZE",
-	"tCQWtq01fLeO/mYG5G9JPvbqfUNjsjJ4hWF5Z8yXV71mJsvTMc9DsyUTupiIq96FI39bBXRgro3NLRaH",
-	"/vqk8eBfn8DwQp6/uOqtsZNeXPXeFmBLaCFjt8rGi1wYuW6ewVicp87VtNn+XORqOrX7sysR2IVZ7rtE",
-	"wIVEZkgUrdlAyfci0+jzbRp82Ug6o6SzdQIgpBf7RalAc2bDL5D2h7BzGypHgfSIAdk3BGqg1jPSOc8L",
-	"HbGJek/xaavLoFMiMo54xP71f/8fi6ZCxokc0U+Z0Cp9L2L6cZAqLeKojbREuZhCKwWgKbXNQzOhILIE",
-	"bZZ96W7WDu+kMncjO40Jn7ORApQtoH2H+YRQVVi6aAnylI085QUkr3kKWZW+HHPIdVH27NHxdx4WKuNS",
-	"J2YXXUeneSjNinFpN4FmFCeZGOTpvMOepkoj1j39SVi4/p4tq8jHPO9LSKEnaVrmXe1Sdl2qnE2L6zTR",
-	"YxEDuhXeDWnMuWYTARZNInMVYnkB5L5muGH4NnnybqJi0WVqOIzYmFvQRLqjGg7NFo2LCZe6uzhTVj9R",
-	"XFch3SQxayhVX4Y42tcIi44c+ri0iBe5ihAVCoOHi8UqCElltx1fJwJ9AfDUWNCLnojJNTTxZMLnbM7w",
-	"jxrSRNCmO7RiNOqwSBZpGiHXPjTPQuWKVOo/jYFoo003QrPrufmkRTpk5n1FdM07WAsBkgmepYnIfNLV",
-	"rQAMRwD7wlXbA32G0Fz+BJnz7b4iej7GQu2sAFCs/nAeOPIzFvWGh2CrUWcxbVqisf0YnuqqFu2DkM6M",
-	"58wILbCYcSUzxfgIGHoJc8wKgNyB1vUlfceWxUxMLL7ayWmtJVqKsWxujIaG6LYxWXP61XC4Pp/LZfx6",
-	"OAx0PL2i9U00wSKD4XmWrLCavO0Ll20eBa596n1UIjXdhjd43f0Eg10NEoI2+tN+q3rSneHXJOyHL+iV",
-	"ytG2wMedNAi+vcmgOhDk1o9AEL0LFj5g85hq/deFCzeLt4T89UtjLxcOndlxgpAJSJl7XxKLbqatcyXp",
-	"sk/8lmFK0ylOWwMrxQHjGlmRRHaohSR6ew1kLEnGbhIHOjtWMyTvNB54G4yVRLLfcaKJHP2xnxVGaGr7",
-	"iwO0izCDCuglRLvv19T2dpa5QLN/qkQC2RNMNclZVkh6PsCUosQcJhKsNWxdgBLdOdrfLC8yyN26BCxm",
-	"X8dqBuCeapgLiUix13P32wmXcwhSGXuLhLK+QfRdgtCF+1okVvbPQucMCeJLD3PFYwCIay4oyKbjOUsF",
-	"Qt69t01l2lqbgIlXEPzpmVMIxmBDTi5rgVhLNMmt5UloLGuOmSZAKa1sQrqDrgJ5TO9y9Q4XEYXAt2i8",
-	"QmsIuRuw2Qka81LMgsOHpUHuVLq6aV/h7XbPL3gu8jMPDIhNW+b34Tu2RdfmLVxnaqahHzACkv0LiMBG",
-	"lteWGHagCC8qhdejNkC5Qv4fUZszNenLFbuHx/gQYboigOnCX1m03TpUmWr2buNCJ65zWJjxiNubXN6T",
-	"/yhENm8S4szFh/wIPvND7eJRoXlENZ5r0VXdOm0GsjnEqhsK019aQUjM9kOSSh3WI1cUPrQoVlKg74Hf",
-	"YgQ1hku7A+EmEDiArz8y23cIEzjsPYtsxYc5PCBL3Yd9xhb6BrA0TgFSdmcXcGtqd1Hl4aXypQCNzJin",
-	"QUDKPVk0h3k77/2jUDm/vQVz2uglv+C5mPH5rYweM7TBi6NHXSYToYr8M9tK7Y8k8qgUo96IQulApVJ7",
-	"erGEnCe3z7oevlqVeD36t8ve05+fX77rPQvV4jb52MZpT+pSkj7zmYEx6eBwKsoCc6A5BUQPkGWmhnhm",
-	"kXqmn38y/6dnST4Yk5Trfo//6Ozn86mguwFuHmVZn4k05128oSNC3ccx5CgcVMe8FVrk1TGp3O+32L/+",
-	"678RbQ4CtMZKkYkcdfuthZs8U1LU3qPflwT0x3W/1ab5Uxal03u2cCd0wJbdy3WAdf3NnqpY2A37tHW6",
-	"F+w5yPHuY+YXt1wNPVpQ9d3Sa40P4E0wRu+K9tu9IsYYghvuxeb17HXxV8xCwHR0Hqsi74CDQYNJsx+c",
-	"2WuvM8FvzsKbZea9+ZuFVLB7y97c3qobGsW75H7hW9yz+25LHZN41V1RiS+/r3+j7sZGZOAt7Rst41Uk",
-	"t0pJNHDgllfmIx9PaPvOvH0rA1+tXIztfZUkt8CsdbX0YU3aw6unp3zGBjboVjX1gal+u7p6qAGmiXxh",
-	"rOyRyDeoyRQ6t7bYLte8yzXff0m/LZinOSLVzUJ4zZqE95Flru0OuKiGpmy4zaX1IALEob3P/NMx6Zxh",
-	"eVOSoxbFAqdQQxx95Mk7+1MQW4j60riu//qv/0ZvXEcd9hvEvXzMJNGVhGVFc0DcA7QFBr4gdpWrNioc",
-	"4kDCCWMK7vT4ODo4Y1qVmycx2AOetU0CLkTSKASE+dhMjIQ0Okl0WZ4VImJc32jigMa0pt9HHoTPgjsS",
-	"uRRO2ry5VOSIzJRD6hIQmVI+EH1JwU1Mxg5VBuBMPHfxJ0wY0+aME2OBzClIoIupyLSIRfzueh5h/2hw",
-	"Atm1QLqr4MIoIJM67zGpAFwRolo81izJO+ycuR1wHE3GftEsFdwWHITKn7bXZn1wFycqFilEHnwCksEv",
-	"ddBtgu2CajgETGnbSJLkJfBlSl6S4qSt5XgzCozZtpR2eNuRAvRlX/yBaedu9UsN+vzckcH08PIGlltE",
-	"wu60iQVipQ0Ij+yRDjOmaZOhTyvL3bYDpu4O95D/zAqw8dcDT9tQfmgnbRHkWxbfC4+Xs5Cp/5SETdl6",
-	"urPel1IfC5cDkTa1mZ7C1amIfQhrA4vLDyrb8BCFXFN0ide8Hvp7VN3MH+a9Z+uKC80If49PEC/dtIsK",
-	"8jgi/uLnh+SrOTU0pfs6L7fulfqLn7Gdj9AkPI479krlF/SBPdzagjuLyP/p3KALh7B9f9HwzUPhn6s3",
-	"ifVb3nXot9B5YBt0E9kJL+knWhZPr3QXLRhaEB9/W3Fq7qIryBk49X1BNTHiNvvIqu4Vq2vv4cnyGpNJ",
-	"0MextLknrPOutvFAeWoWow+a+x8k5dpdg88MzDXKyAE3DadaCjYbKzZUaapmGssDpjgCnFwqbwUfgk0S",
-	"IJKVQAMjieMWfoJup2WAIq4H5eFFQEs1+A1x07aKgQYtLrcIgC7pBtshi+zilg8ibsl9IHDihc59Ymg2",
-	"CFqex0A4aINg1/MA0aRrf1zoS4Cules5VndBoAjDde4+JPDBPMF/2xJBIDtnms877JzaM1xPB4TspPKK",
-	"Aev9SSdR88tBl/plIF4aVHYFa8Cqs/qOE7as4YRj7wfj6YzPNZslckVcyoq8LxqUgnFNhPvTcM7bRpYW",
-	"ht8DuErzFdFJdKpnU5jPZQEBe4pmXDMex/cXD9j5tJuV2j+Fz39XK/+A1eR5HAc6BLM+1bReWU9+Bg/X",
-	"PvCzIm+QyCQwjdzqU4IOMNbyybZYGrSeJc4vSceVnm9ZEYDbS2e90WzvwiW2Z6TeI7aLCNxhs60DO8m9",
-	"NXO8HRhGue4b6VDu2mqjEnSwZzCjiFX+MjDWluNkBEGbyPYPOAq3NuHaZcL41LLA9NyL5L1gUZGlEXQa",
-	"SzFjQfn8fpGlB0Boq22lJg+xyiCtmkyERXJl1FoiJPbmQvEndq9KSEVT/Veu2LWAsnvJAPluxBPZ3Z4i",
-	"ZwH6607Mt1tZPPkqCLJKGoQgyJqzt5ZG1XcSmj/uys93SnpTvAdsgVHG6fMtNYFIqAlHL6GwycRUcHwL",
-	"4EXUxSeL5Ggw5vlyorALIzBQpKc8UBBqyCIHC2S5La0bu6cRcNipxGQIYgkIrhNNFNht6sKv66ZLjPMZ",
-	"JbFr/bDS18jCwBkmeYadZNhPz8ywSluZpRQALQU9SLZNizq6OEuVzvvSh7AdRDkK3n+qRJYmqaiRao5F",
-	"J8ATHryId5NET6BbPuzaAs1YIjl3ZllfQpmHrdDJxYe8i7gakEPlSWx7qK4FE3GSY6eXM+rGAH2BnvbM",
-	"eOG2oORaDHihhffWUR9gmbPZu+EQqp3sdejjQ8NhkreDTc6VWtgW1/EDWsQzmtKmIpKAuVUU85wfFg59",
-	"NXJACy58YWuD7BvPinzcYa9LB01Z/hE4jK6IisdtLLPhSBVPZyAyBy5yc55CHZm5bj4VfRmZPY78kjLh",
-	"inUQxyTRLBlJYKFgF0KwfuupeQDabLrfqpZbHdI8I9wx35JknrCiBitoHc2LTMJtf+JyZIYWU2bJXc1d",
-	"p8ERPHN87/gRV2wlNcXOwg4CrmSu1Lvnv6ok9hwsrHz2bcVTeL6C40+lWVTMBO/LfPHURqreQwMpvnSO",
-	"FGMRw2Iu2m5A+jNDFMoGNZNdFme0QnxVWE/m33f5fu4E0Rz3tFkPctaj7DMbqPlQbG/ZlDGp/gSVUlc9",
-	"c0Zr66Uax4DsPTYGiaiM26I86q4aIN0727j/0Y18Oi7kzeryFkzFwdEcmpcOus2c0S77/dnrV8//iCpB",
-	"rv91+KvIBiI9PO8dXvUO6UmHq7HHbLRrcU076/IWzY1Ngl3mPH/eSJd54q6N8qtpoyyXhxjD0cfRvPVa",
-	"MV45G3g7IbDXwdLekH+yFBphPME/xjclaso6A2DjKgPoo3cy5vc/osA0uHj2czl73C3nr0Ioi0LGhJnj",
-	"/pzEbVT53tLpyxCodMGSBZvX2I3X8/J2EqIUmC7OJqE/jfh7ATZrCGzgrqwzg4xBXciBMfAuy/5L2VU5",
-	"W+QVMDZ0xLVOdM6lMSNzlcaMG8OFXc/7MpqInBtd0EFBCvhxCz1nhMUQQ+LPZtEwf2b/hIgWUs3ajpZo",
-	"ooDyQEyWFV8EYKFfmhx+k1qJYNpbVEt4O61UL3FyfLK+XmJpyY09lbermdjVQexiR5+zDqIk1zGYtE4l",
-	"1VZGVJXNLRt2lzmq9xLLx0rtxW6fdX1bRg2iX726UwzrxtHHxti+DQxIeE6sQFjfSDUDBzeJ2Vzk5DBL",
-	"Cl2UZtJ2AYMxn06FxE4kAB0GjhsAFyfPHVCMuCY2/K3d2xD6+O5j9jVgL6/Usv65Bxcs34muZjXXpaBW",
-	"/TdaK7G2C3s3tZ99+KHWev5RZQAiXExcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7ZFN7EDNz",
-	"tm/d914Bg9+FY+46HPNXl3k7I+8eeX7h491OVn4m6+79kzXpxHNdSVpETsgRQrQVo2HBgxer7AmWZXSD",
-	"Zvhq3gHksjASS0wjKn695oObvvTptLGayTMWIZIhWkvc/vhWcA2whMbbj/i1yvLI/DXD33/2tMOvT3aJ",
-	"hz9r4uHXJ7vUwy71sEs97FIPnyf1EGrKz5R5IJ2/ifN0bosolzte0aLzE1gO9MxovY8DynMn+3d+zs7P",
-	"2fk5d+TnaPqs6mVbmjI+GKhCVrn8KcentGAz+H9xOOFJyngcZ0JrByAvGWcDkeU8kWzG5y4ziGDv7k+Z",
-	"SkU9/uQVTHBhleV5/qRmiKldNwmYquPv6rCnXKPSuZLJQMWAmz+xEe4Jz3ORmamQJGx1Wzzm/95qt4zf",
-	"YMz/bN5qtySfmD8J87xWKBcn/MNLIUfmnJw+ftRuTRJpf/apO51niQRexLpEtt3xPbctwVxGmPOom4y5",
-	"utVURr9V+GE8BBBP2q/1KJ72wm0gPHHsLdvX6z+mXfv65+TrfjiKi8eTRNZrLvunmsyq/Qi8ykElUNI5",
-	"+KtPS/OR0CSDAXq8X9tTyrFcqQ7rLdTIY5jLZguhYQetPyB0oY6iBSFOZSp9aZcI1Sqoerwdbc7SkU5G",
-	"sphiUOtCyByzjID0iM3cGNgC8A+cdZcgCgcKADcJQiUhgkOQ7u9yfoNceLdqKDJ67EuHvujCBl3gZrbb",
-	"toCXx95D/3ezhTiB3RwIzo2o91fwz8iRDSuttn3fDrttJMDYWQ16Bld8ahM9YIPr4boYh316iOK8Sdzq",
-	"ufmQL/kNPWjXGv7n0VkoUwJFw6i1aM7I3q3RYs0DQ6TnnCt09NH8ZyVd/WuvPlybVhJb5lstgAAom/tr",
-	"NG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSLLtFKVtp84ZLKDWV5u2WX",
-	"1xj84770wK5+chdy+np7b524bGrmbyQEjORoRqbuJ0J16BCNiRPQcMD4LCT+M8k7DLlMiIxZWO5tPjAq",
-	"EbuJg95Tqw/GXLex4RSiTWTMK0liGFsyzxh3lfUiRx/AsShKMUNX5Xpe8icyMcyEHkcd9gwmjO2P9sF9",
-	"CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+g4uWcESTYJ8e9eA",
-	"3sd6pGXch7KJ38bAUzOu5+0ci7qx94BX/oUdizJT84xnsd7lGhrb+C+5zs/BgtyZ+H8yE9+yH6N+IGHk",
-	"dcOm2qzGmD8KzcbtdV1RByohiM/FmOTUMIbQtdo5BAHrBpnrAU6iPmPRx08RG6SCZ9opCUdxCw3s0GXv",
-	"HIlY9YmBVsD1ry2SQGD8GxfD+gYTbvRgDtzFxBdIvoZIdYmqmeliMPbP3o8eHT+KkGHZOSLoWVDtfkRb",
-	"7EqGgylQ4sqjEgAIBihwTJlPRORoboB12Fg21RvV6b1pkVv7/laKDzMn6+j5/cM2V121g+9Dd8W8sUu0",
-	"SUjPD6nvM3OnVNN5l2pmHd3JTn3tlNED9rReQd+S+waaKSeYrll5XSLbY8gQm5P5N+G2xWpQTAQGHoos",
-	"bXVbR6CV6JkLeikZSQRdaRsXBABYEhmA3lifBX4R+FYDNRGUK/e5ZfOpQeAsTvQ05fNX+Gv7kASR+hYA",
-	"6BCzl0DnAs1gq2jbnhIU+aXC5mvCfxukSidyFEyG9ErNfC7pL4uT+c31Vzt4YqzMrrRCaz7HqgXbylLF",
-	"Gac5BOjM1Un4vt/FLSHQIsJMPu+1qfQNeEzp1R9CszhRkQevIKl5lgdCatUXE2BvHT3Wptioqm7fKO+n",
-	"Y55HB23m2r8PiwQ25PzF4VUveD4UpizOIIQRqluxy3gDVm7g62qWKnVD8EpGW+DZxHISp1cEH4wJGymY",
-	"S0FVIQvb4TL8CxP5WcyJzx2ts4pJNeBpinvzJlw0nyaHN2Je+6w3PQZ/WnzWm0xdBxnNacpzKDJBKMZC",
-	"6oAZLXjYWPC09jP7Cf/w6Y9P/z8AAP//",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1MUWfXJmFV8ymvi2lhzPxtRfDbJBEqMmwDRAyxxHe/Zp9sH2Sb6DKgCN",
+	"vlEUJSeZzO45m7HYN6BQKNT1V19aYzlfSMGEVq3Blxb7TOeLlMG/j757f/xuKd6xn5ZMafOLWs7nNFu1",
+	"Bq0jMmdK0SlrRa1PNF0yc3kshWafdWvw8SxqTWR2SbOEJW8zuTDvu4pa9hnVGny0dwvdGrROZ4woNpYi",
+	"IeMZzaaMcEUmmZyT3h55M9ZyxLJOK2rxpDVozdW03WtFrUymrDVoLRXLWldnUStbimNzPVsKuK401Qw/",
+	"q2cZowlc7fYOD5Pd8UG7N+nT9qPxLmsfjg567X3WnezSR+Ne0u+3opaWMjWjPLu6ioAOJzpjdF6igSBU",
+	"qEuWETkhUjCy4GwcEKSVUE0H5MuwpVcLNmwNhq1371+fn5wevTt9/mzYioZ+ZHBxk7HBUzBVeAQmO2xd",
+	"DcVQVL92+vxvp+evnp+cHH33HD8Lj9tVKH91j/a67UdJd9R+PN7fb/cnh5ODbtKle6NH+FWZ4mupUlxp",
+	"KvRmH3765vXp89e3+nTCUk3xzTMqLshKLjubffz562dbf7jh/WYNXxy/Pj75y50vYstw2/EzrugoZUl5",
+	"xymWfWIZueR6JpeaHB0X915iWI7y88Q9HrUSpilPzcPHllUVoRkj6pLr8YwlRE4M5xI948q+3uyzDHf8",
+	"OS/smH3a7bYfdbvd9mPzn27+f4ndbkvVGux1D6OW5ho259ExCUZjKNgatB4uMjlK2Vw9DAcLG+34FVdj",
+	"KSZ8uszK83+/ULAHScYmS8UU0SA1zJjvKXLBVkRmZC4TltaTZV54dUAbI32OjuFVfMyC19+GJr29gCb7",
+	"3X6BJuWh1BGmeA9S57U8gkUsMUaaEi0vmFDkkglNuNCSZIwqKbiY1hNDyHPkhxpCLBVLCE1TwrVyLx6x",
+	"icwY4ZqM2JQKoqXlpy1I099fQ5op/cSIcG9voE0+eqTLm08sSyVNGlmGKyL9PYZPxlQIaSZjCGV2Qj2Z",
+	"8ofWMMz1L9+Gfw7hGZ2tzPZoDXS2ZCHVdgtUK4yzjmLBDUiyt5nUcizTBoI5YaHknOkZF1PCUsXqibRw",
+	"r2om0SiTFwyFTUaUYdL8xUvBPi/YWG9Hpv31ZCoylxspYVkmm5jLTwcJ9R9LqWmRSqdSkjkVq1ykakKJ",
+	"5vMGAv0ErwipcykL4njEDCEuM641E2QiM3PAEZqaY2W1DVVG66iy1y9KaBge7vrlooEoOAWkyDumFlIo",
+	"Vj6ejCKZMs3yvetpQbVm84VuDXpRa5wxqllyTo3m1+/2D9q9XrvfP+0eDnZ7g95+p9ft7u7t/9iKWhMu",
+	"uJqdoyxrDVpKy4X/ufkVB529br/Xe4SvyJQ+BynW/MW93V632//RaZibaActr8ye3+gZOJ8GLblggvKH",
+	"04VuS6XavX53FAjFliMlbGc+vmDlpb9Ge11mIrx7d/ToUfsR7fbbjydd1h71kv54l+1N9rsHrai1BDXe",
+	"cCwIKySWag26kRsHl8L/2u9FrUUm5wsd/NQ37GYPnPz5qyK/PP/kjIxgK11K1JqV0aHBeAjZhp9n9uEb",
+	"UTlkNybgWJjQVLGoxewYPn7Bf3qrxdohVFzkOwC0TqOSKfZTa9C7imofAmW06aG+sUxSqvS5/bNAkWuN",
+	"Cu3JE1gVsLEHpN/tdo2CCkMaEKVppuvUVbxgNM4iOW+mgXsuvJmSC/wOj9RwPA4K12poCGymw5MB2WRU",
+	"g17dZK2hEA3dAuVGg9XnN35/f/P3h/bIxu/f9UuXSMFqP2Z+v+3CWSk1bA2+DFu/0KpXaG8JFA1bXJ1T",
+	"PrRH0rBFl3omMxzcBRf4HXPDlXmNPyng5zWCHu8vHBeW9+UCPrvMaVAQXkOUXsOqpBvCbnUmmduxJfH1",
+	"RlRPu4//d9z9qx53Z8Arp3zO5FI3myKKp+boqNUVtX24WZdOeEKMeWFPCS5A89xGS6Trdee9gpaYD6xO",
+	"P3RX4Xx7e/w9W9XslAu2isx4l6El8fHLui3SPxx0ux0z2H63zLD77VHfMB/d22sfJl3W3hs/nvRYn+6O",
+	"Drote+watbby4l530OsP9vY6+91ef3fXvFjQuZnUBzYiagbbbpGxCf9stuHF+dGP4vTz6Pg/2MVJUnI9",
+	"Ri01lgtwaVreVQOjt3tWVgOj2JsZU96KWlKcj9iMppPWmdERYE3Py9PqsvajcbfXfkz3d9v9yQHbT/bG",
+	"u6M+bSGPjcdMqVPDeGXLxPBiBK4RCjehAQ82RW+fzLlY6lCZ+NLC25CLW4MWW/11NvpuzN/wvx6//8dx",
+	"7zU/Vsdzvfjx6fHB8d//97//p/O///0/rajFPi94xtQ5F63BYbdrGGmSMTXzL1KZPsdbURpZrhkxmjm7",
+	"fTyWS6Gr6s+0vDs25w/vTvIK3xw30TSjY/bv1rvdGct5hZkes95e+9GoN27T3nivvZscjLrjQ/Zo0uvm",
+	"S45jC0ZfdyDYeW3J4r/QFAwfPaVizNKUJY1GnVdG9YxqIuRIJisiGEuKHpMtDzw0w3P5N3bjKQomoMPV",
+	"b+cg3PBQCybzGzvUupUzrdtswD2dUTFlb6lSlzJL6oNBQuoZy8jC3lTYvMssY0Kf+2vmuM8yNtZkJjPF",
+	"yMgwT7YyMphdhrcpTRcpM2YQte83GiJsvqdSfGKZomZWr6U28nChN3IYj4Mna07g8PK5kPqculdXD+RE",
+	"MoUnMdyDDuPwBducyf3Qld4P3FfhlIOv1nv8mqcB1IMdmu/52jU1k3R7XwLpBLtkShNgzJxywQvh3G+I",
+	"Fl7agxUFCR1rBWcS14qMl0rLOcsKx1L1PN76mM1H+ApV2IYh2vUtxzNvEKHMv3QKY2r4EPxolpGO5NIo",
+	"coSLT5KPC+7DhKlxxhfAp4PWMbmkyn46IfrSKIKGfkFw1DHKMb6L7D3q9cwoLzMppsHQ3iuWNezi6tG7",
+	"7uzZYEdXTk0cQoKs0sQjGM7ZUgO4iYZovlLR755drN7+hctH//nsb9Mf9uZ/7Y5/zHqjD+P//PzTxcnj",
+	"v4i+fnm5v3wuH/Ejejj57u//kex+/8+kQJpVsDtuzQK4TVlgSa4WKV2d26keJZS8lJ9YSoFz2WfNMkFT",
+	"HIt7vm3YsHXbgdariteNdz3X7IZcMw4o8gtPc43G518w7nZ77UdJv98+ZHuT9j49GD0aP04OWXfy724I",
+	"HS4+0ZQnlT2w5uFyGkVAcisriyT/doWHaA2x0ZNj/gWndE4aM8Obp3pco0X2O3heVnW39XoSuJ88nW+s",
+	"lhkCPfv2vaCfKE9ROS2fmQnVdEQVzCuRl3VKRjI6XwavKGkW/gW5frFtpLV3sHEQ8Zn7anFkFc2iNHYg",
+	"CLJv47nylBqFhaRSTFlGUjklXJTEimV/Mz7zxueG/09pxbw9cqxTMbE8bWHrnGt4tkjYDJaECvcw5FGg",
+	"0sba5ilCkyRjSm2TAXHYlAHxvPBq4gZWoWs4biCBFTPHz+roYPVh5F8yozZbwckmwuvi2YHkqhKo9Eqj",
+	"yVJjvIC+tk2Q/1EjRfJBriFHZayGKC8o39xYXTr13wefv4LFWgx/l7baP53JOgH6/pPbqy9kNuJJUt4z",
+	"r6UGjRk2Chx61R0y8Y+WZLIVGffwyUAyp6m8hFduI52LaVOBMH4RjKOyNfJBmtn+hYrkzWRSK3hfsok2",
+	"xttsOadClQKrc5yy2RbwHkZTPasmFhkDgqUFq8izi7yAR48TNl9IzcR4dSzeZnJqJF31YFR0zoglUUSU",
+	"5mlKliJhGbmkq5rF4Plrz7kw2wxfHAot975AlgejaX/PVuBvL35rm6Uar02oCMVb8H1ISuOCBEOvrGbT",
+	"LEuEfcXVnOpxeYHgCyDtjHkIKRyGx6/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Vr6+fuAeAJP",
+	"kDLFJnSZaoit+/TBOgK5p28+rd1Cdls3NMztwdeYfeS/ihMAdf5pxhImNKdpaU99MHZ9vcvNzQFecD4O",
+	"3lCSa0XFh4B4ZP6d3nuwjUa0XxBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnmsoFDIReh4CvahO",
+	"okjBCLzMMFLPyNj+/j75xBUfpYwcnTw9Pgbzho41y+BsgDV3ee/wcS3luR0XNyfnjNEEeDHlc65bg/7+",
+	"ftRaSOAJQ5nSMDDnfYu8sHxRutVF4cWtt25hykQLFuctzeic6RoHA/DsT0uWrcjC39S8MOE9gdT3P5u1",
+	"WIoLIS+FYV6jCFP7EXhlPeXlUp/LyXlGBZQvAPVhTAHxDXEC4uPPW5C827+O5OEcG4md3xSQ+R2G3Gri",
+	"gMZQUopDZjdFAwHzoJpJjXG7knywQT0bROSo9OCwLbnhtdumKK6VD25AjTTBGwJ61BICh+6EgR//TSlR",
+	"iKbeJSG6e1+BEBkViqPrOKTGi0zOibEBjMQap1Kt54j8LYXdZ01Em+U8lei+Kb52G0LQJovREyIcUDM1",
+	"8rsMSV5SpY+SORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DLmfS0Mc6O7bZHqyJGC/rBl0hRjBq",
+	"IAL/xN6CBVWlAlpWNi4TJCW7dORRSTmfL6hYgR0PwQDyUifr/XX9rvXQ1/rr9sfdXvvRqE/bh0mv295j",
+	"jyaP6cGoP97tgWxWOluOzWoai+NNlkBW+owvkOveSa1ZltA5WABcQMbkpcwujPKb0BWcvYtMJsuxGZhZ",
+	"Ljfuy8BTvxyljWZ6//Fgr9fpdvd6PbC7s2WKzvp3bLIUCRILtG5NJ5MBmVGRGL6YQ1Z+B7z0zmJK+Sfw",
+	"qkkB5mbGmUhSQ9/lImkk3/6g1+30+9393mPz/U8sU7Cze7CycnosXsisnEUKnq43R0s9I/1O14xvHi7j",
+	"NKNCu5yMQIfcIKazVEZHBdc4TWghJuQHVB9fUuSvJ29e14WXyi/aYCDmW69oaibG6qPSxuIvf9Bu6rl7",
+	"8Nzuy7K4hzwHK+aNsmfeYzU+Lsj70xftx9uIuF6TMuBnQvIBVTZ1ddRABHTUv2AsGdHxRZEGx5rMWLoo",
+	"y/n53Cc8o+nIdWQkgM3UXL+f90r7eZvEwIxqLqatQQsqDtZwf/FjwXxVc1RVJBBXrkvM/JcIUkQ1E6W8",
+	"PEW32OTITRKPgMWC0UzZGLOxdSbmFKAkY8ZaxvyDyxkfz8zTGRmZ92QsZVQx5aSwk7zXECj0ft6EeyyB",
+	"0Atzc/qcXUWt1+zyvaoaKIJd1ka3nKBKudgyA6tXE2t7zT7rNVkTx1oRwT7rcjTc5d5Zqh4etru9drd3",
+	"2jV7ZYD8VgpHk771yP/SoWafnVONlh2ROUs4JUbOgSIlFyxD/rK6JR7cdQ6sPKelLoRWeVGeK4vxH8iF",
+	"CT6/jSx/XJDlB7ksf+2Tc5qCaKXRWzq9kEuRVI8wPWMZi4yZYWZi9pxqIMgEXlAX9RIS3YHm723mWgzm",
+	"7BXn6j5bO028aGdoxnBaW8N6YnQnMqOfjM25SHmtYWJnca6bildthpI9kJyTLw9pCSSn3+H3tor1jZtU",
+	"czvDvDi2gSilSRjivKWrVNLkVMqXRhSXkko/sYwc7JHv+bc1VFngo+fgT4KHy3YKKDNzukL6Huzv7x6Q",
+	"0UozKFycy628t92CgdILghd2Kuh3s+OpUKE6aKACE4lhEViwhggCrmZEFnhvfVSDLrW85vgBvaLX393b",
+	"P4Cs25umW90kNgbWmFOTNhiMtxfySa7P7lqvQvUG3UdGFen34Ggwx8/55onDsDAZaENgVWMQtrR95ZwB",
+	"lxmyTaiq9+otgrec+1hjYQcHEW0XYbD2zq2N6F4QYQjnQ/KoZ4VLawaM5Kia0kckyehE/+5t5duYv45C",
+	"d2j/4lK8zdgnzi5LARIwbuQyTciIYdU5RK4sk4Ur1YBL859yCdMzpIDoPMEyvASrM6k/SIhaLhYy0yRh",
+	"6qKTa3pqpTSbg0aev3UD4VLGtlkfv7ex8VrCOM9GtYI9pZpZgoxn1hVe3bHwZu8fKW9X6zsy8/H3gP2V",
+	"5/vgu7c5aPsHTQctzo2Ew6rZu6Wh50Q5YdpYn6opnXCTPfyb3WzlvZVPu6ZUBYlUrFT5ZYXWVq63r+hS",
+	"M7bh26V2WZCNqfG5CknA1NowTfYKX1/y2TRYf1u6bkLfivneO6rZSz7nuk4KAI6F3ZigD0pRa3BlVLPz",
+	"1L6lKAUUA7acy4zlbzIjgp8hRWb7ENFmKBZmiiQfXUUYFEYPNMHAVuPyYpzHGhDo4K+AWjRVvOH7p0wY",
+	"I5StLZipe6l7ME+HfMc0zwBHrUbrCN33hh3sfvg/h/2dOOwzJP3d6izvZMpeS32EO6O8oJBhBrSiRGkI",
+	"Utcp0+Y2LO2xrwk25RuRYqI2vGsIesSwBSbgiBGqLmwSz7bugIOmxDUzszwxrmEvlgduSHICiTjfLtWq",
+	"QUSlcsrFOgGFqTznI/OKUD5VZVzGyCXlRkZuI5Qeb5xSjXMidkQVOoQDRhJAxL6ilaR0oeUCtCpKNEvZ",
+	"YmZY8QbVpb1CoQOU47mBl1yJ9slDMBv3zJOPdrvd7l61sOaQQlHB/n77sbF6Dya9UZ/uJY/ZYdfcu4DX",
+	"7Xa6nV5vt9N92N9bW5Bd8zmwUrFwaNB6Jf/B05Q+3O90yf2/9XpPyEsulp/J58cH5wd7O+QFz9hEfn7Y",
+	"29vvdFHdriNJ7/Fpvzvo7Q/2up2D/V5/t0gSV33RRJNHg25/0APRst/rFWgy7tFuu/to1G8/Gve67UO2",
+	"l7T3+7Q7fpTsTg7A+Wtp0u0NktHjwd5g8HDv8XqiVL9XIMozpi6OFouH/U6P3OdvTnbQs33Cp+L9oqH0",
+	"7Ob+7Y0CcQhkU5N/8QJSyjLG6krP6wmNHpG9YvhkbXm6eLc/fnp8cHyx+NsPT/962GG73c64n4rR/EU3",
+	"+dtfU0O4zMzuofVyP9zEb/OQ8rZDXfkzppLjUf/NdoPI6cTFdMMc9hlV5O9LBah7S3EH+etfIWlcuTn9",
+	"k+eN13kdN6zV/P05Hs2a387rWH71Fl5HXJGnmKdUBpuDX2tcOS67EjnRJznVeRm5sq95QjIG+Utco59n",
+	"G6Vo1OStOLX5Um4oFU2gONZ85h+4ntVHu80VQhuL2X83/Fjwy/1rBO/Pfpu7sMZ5VN57H/9PEH6NJTA6",
+	"HWhW79iyCrppOX1ZW+aBtWQZw6trMnt9aQfi/HbIsVY+hdhntw5sPiOhU7pdVuO4KdcVJkhgpPUiMpgJ",
+	"MKWUr6hYHaEWVFdtxD/rmU0FX1MjoaU8N+bhOXVvqrMd3cUO+UABAhnAkBET4zMkiN19TVHo3qoMpJ5E",
+	"5akEhELFUzUY13D2KXvLGiLltxQDzBaYHKJ2qvpKAl5KKPZUd06ogsntZ5SPtJlO7h4gU8abgEG+458A",
+	"+JqSRcZlxvUqIppOlbXI8RAiE87SIiSSUnwqGObLiGWaOpCBc7gVlkJmCZQXAHjAlVFW8QOtQWvGp1Dv",
+	"RKfguhrxNEUVOwMnFqKavD9+OqP6Rr7G9WAuN5KpweF8FrV0xqdTmE3uwmy7HhHhYDdtJrHlUL4Uu0Qs",
+	"aGbxXrEzxcbqgeUbeArqPkohuXy+ajmac12aq9XbtkN4XQfiumUHBfvYK6apeTtCYXr0TYu52dDwAD7e",
+	"VpotGnsiGDK180FawNDe+vtzMNX8/mqzh1u+Y32vCHgHE8lmo8Zq7vWUwHs2pvkNYU7XoJyGq/fx2ZvX",
+	"z88QvLTEiz88+j9u/JfkRvznuxpw3N8Yn26V2X2z0wInGsLWtAKv6MZGy1XN+bIJUte6oyX6ckNU3pq5",
+	"QPLuxrnXV7WnZBBQbhivbwOENsp7Yb7PhOZjWgk1v5a+jK2sXS5Lz5WVyzyZVzCWOAQXX4y3jatmt8kM",
+	"gdTd0mgqCmR5wHDgC5sBxJJXLOH0FB4KKfA2pVxUEO49Dfzj55CVjKU5jWnNHoDC6NSIe3C7ZOZJIVNu",
+	"P6dIMLHgE/VkqZ0DUAes4zWYeB8wHmcBOuoBpipJkfmbG6GHvmVjOWfIM2Vouwo2XV09wLpYSbVoaQs0",
+	"Vl8L8ANNeUKbEiyPyJwrBcnFsDBVFvrkn29IrYT8zFHG6IUilGTL1CdIj6XQGR3r+mppw0o2Bh4UROMw",
+	"tqlB7zbBPuQUWJOSWZ2mId4HRi/e+kBVpS3JXIp1ToBLRi/Og+vFFLcADIFRtTIG1HRpYaKq1CpG5AOC",
+	"+fdvQ7NeE83MxMOpVehVnBsEOhBoADv8QRFCFW7STDzf7QqDUcUSDbDmyf13L56Sw16vGxmjCi709jv7",
+	"nd7BDtAHt4fZLItFauQll+Lh3xW4qz1jOYt+PGNzOMjm9PNLJqZ6ZlEQ7KyUzty+f35Kp/XDtqkWhrcv",
+	"bdG3mslLEWE6hYUGMDwks7rhP+487uyWBj9s7Q5brYYRHuyZ81NrBnGs/zdsffy3P7T/6+xPw9YfW+Wh",
+	"R63P7alsmx/b6oIv2hKGTtO25xQEOy6iv7xji5SuUCYUZ/w2Y5DYCiks2ZKRyxmz7dxsdbILYWJVAmE0",
+	"S3mO2+KAc2xyfVwCmYgLdCgvk4P0ljJlVNxoci+5uKjOJh4uu93d8TJL4R/sCclY+s2wJdhnPWzFuFyP",
+	"+48f70S5921Bp6xDjkZAB0A8sBlb1i0XLCO83QWB/wz5YN/sd83P/YPxMlMy++bip/7yqPvDrDf/bvpD",
+	"0lvtzbvLR5ff/dh9/J+TukE1cUW/u/f4Nqv/UuJmqWfyBdUzz+Ggb6KyV5zvjcLdt9yQPsmwOuAPUIUE",
+	"Bw1NUwZ5VyLBWkHC6HhGFjLl49WAxFlczNNJ2URHwNyQXWgOc5c3FuvY+nHUUNyHzPI2Z3rSnmm9oAve",
+	"zqhmsMRtK/B2OkNR2taYGPUk+6b7RH/Ta20+5ZsspSfNW5hmHYGoDgmB2VMqIvFPAT3MnC/9nMmGU66f",
+	"8E/f9LrdJ5ff9L/WlJnOVkcTiwBTnO2JnYCWkIYVetNDiDDIVlPL8ZiV2LoXDnkiszkYOFzoXbDt6Gc+",
+	"X85bg8cHUGA95wL/7vn5mMFiTt3mE6px6K09ejRChJ88+/6ess5o332uuCafimzHhBnsR/PzWd0++/Dh",
+	"w1FgfdQPZDwzG01MGUrMg0f7wQFXPty+hY4MJGM0nX8zbFklftiKEKfqm2ERGAVE3vaS4ipqpVxchP2F",
+	"q3M4suWagF539F37/bEZstc9XJtf83xu63wrk1WxlqP1R3f4dYzy+4eH/lLeLbh8CyDDBP2Ca65D9wdf",
+	"w1gc+TtGE7f4/snK2KdMBwlAYH4juo+q7Xq2dgxNDIm/27HcUwGIbHEsyJxrhhOGsNeORFUH8ZIrDR6b",
+	"gByqOoaUKx32WNpiCHkri4aVwRsI19XPY6eGO1iRpzOqA9zkNUwNNTeajFPORM2IFBOJFzlVFueNnLsJ",
+	"85dGig7hNWPNZRl5dM1Qf3j0lQfbxGPl1g55YVMzkQ3XBU7HLZjuuUhYYvN2qwN7jmnlLtRmw+nVcTDh",
+	"31Eeg32mfhBdPwxoavhm0sT6b6Vt5ovdD6/bf7ZP47abAABgapYJUwfy8KMDVa0ZDryhwkjO7/JHhzmJ",
+	"n8WfC4mqpTsC87cIH9IgrBzz1RPqNgzzms5ZEqLvF0fwGgqcA/9XRGje55qPa46SRV6rVBlQnmnSNBx2",
+	"2cQzJ5pm+vrTY1xqJbIVUdhls9BMEkLdgjR9PpeT23y7lLtc/P53DFr7+h5asBZ4snot71ryhF/YboxM",
+	"6Ws1Ditmvqbi0c2H9Fnn7VxrpI23zm8nctCCqIzDN1SNaseMe9/YyJ3S5WLxdgMhMWW4lnhvXb1kcZw2",
+	"yXjdIlbqlCt+HHOhVj1Z4LVbfNtVSzVN3d5Q/3W8tv3X39lyxEZ6Y71iLb3L2Fblzxegpxp0iPPCOJpP",
+	"Sagh1L7rUQSFRkYFgq5O2KCyVv7e6SAxLa9eEPlNZZvyexDjBsXC5vjlykXpQC0XMJbHVryOw1NLc4LN",
+	"aO0GMhcDEm6ihGXw0Ptja8ZsIR6DMdWpsvWjWq/TFgcFSu0Ww/okL8JOR+Vhmcswjgu2qhuCuW6frsjF",
+	"BT+/YKu13z/RcrFoWipzMSBJnVUoF7dZFHyyebNZ63SdUlo2TL9dHT/bWinNizsahBDOqVYInbo85xtT",
+	"AaOTjWIXO+vB58GZV/06phVvL3vtAJpmHwygaf7LIHR7CxK42Grj9xuNgaWP8N5cv63/ql/zxm9Omd7u",
+	"gx+4niUZvRRNS+5uqD1qL+3Fbdf7qvxEvnmOn9V7CgNt8Z4iHDytgIdttKccRq60zdY5AP+YsUlr0PrD",
+	"Q3NmSmH29kO8qh4ePwsaBDcO6e2xEYk4HHIkVgTzV9WCQQ4sIq+8f3/8DEEGMLAgpOBjmgJYp0X6Auix",
+	"pgnlEvSWk3kKcaN1UY8FnTIyYlMuVIdANx/MNzXX4pdcXMQE3fXuQLcPTGTGnmCWhyQjRuY0YWS56JQh",
+	"y+2UMIDV5NDv9R+DM9z/XQhafjxq/0jb/+i2D8/bZ3+6s7hl7cn3CgLHXBNFJxCVVMw6SpznH8oLBqXQ",
+	"JPTSwIpIODUmEzbGYvBOAwL/UOQQ/BFJ+GTCMgcCxD6xbGVf0iEnjJGP75jOOFNn9wEv4GGGf9qgURGh",
+	"31K8jMi/zg/eTPp/a//XrUk+eeWag1RpjRsEJa0U6Ypw5LL4+Smdxq6bAbKeYhHutkuuGIn3ev24Q+IH",
+	"MXbOWnUIVM/RKWCeKEJdyCMiSmIwkoKunDFMVllk8vOKzGHF5cSs3/34w0MIp8cRiYet3fb0H3wxbMU7",
+	"EK+mBTubztk66k/ar2xXkM027HOhuV6d0qltJDF5LQVrINxpTiAXZl3JJQDoDQwB0SzAxjK2fjwqhtu5",
+	"IvFudy8GNobSUczAqaYcDEVvt9Pr9HfWT9aM9nYzfkkVWu1NopcnBcgT0Mz8vCNbxjGmczYgNlRfPBgw",
+	"QD7AS2I5H7EMf4qjXOS5Fm5YpULAV4sJM2S0GorYPm6v2+c75IiMMnmpAHEnhlmcyGU2ZjHIDxjZyEgI",
+	"xdKJOTagvViA+g8T485VMxRcET4VMmPJIDQO9IwJgkljMGIjayCTOCLgjSCUxBlTTMfkciYV0GxmnXQ4",
+	"Y9Jds45mCdow+jZoszcJsQfLdyz+A4R/7SqCuKSKxIWPmSWQGaBr0jGbGz4xNCmSEghmMVO9WMY54N63",
+	"BxW2PreSJGNATSnC3Vo6nFI/9uQms7ZCMCBeiQCQSlKbdQApTBI8umxuRBWcqg4F0/DTwmKEplJM7V3A",
+	"STZFxi14j7zi3wL7sM96gCKU+nQ8e4CjW3sofEYKmTMqbOIUxxwNt69KaQj73QaSwbxCYiUMmhfhI82R",
+	"7/4dxr2tb6NJYFjvxTrVMXBw3FLTQrW4aSioHa8bSa4/33Ig1qHSNBLrj/m6CmwQGbrlbNC2a5oMmnhf",
+	"dy65GXnLqRijrWkieQu/rzgTZyDeah5X5mkXCgcr7j+WEjP8fZX7l0JCpc32/BMkVgKwCsgW5yH5yT1e",
+	"92l370P3mauoCPZ23XMhvJwZ+2YzfYtDxunWZLDYTDEQyOuR5SLXgQcKmJcLq4fmfV6NzKfqIg/YDPI+",
+	"J5rQodB8ziKoa7YoNfBK+DuhKxTXQdJsIdWtbo723pwyrTALrJ2ngW30sL3dZVW1fVrV2qfzBKyrPEPj",
+	"tdQQ18NV3Y6Z8m691/LTM3frVdTYzfG6t9Q3l7yKasDAr3tVGYD8KiqhhFz3ggIeyV2xehGg3SdaHx0j",
+	"37pYRAYdGDbK2cWmaEGzy5B3t2ehb2nyHdXskq62Z545V2MpJny6zDbioFeF+68g3Cc2XvCj49fBWoet",
+	"eq9/8q279c5EGgSKfVPijE1AXum8fh5XGcbLkqCHZ2jFUBG47O9sXYPamS3Wtakh4LVbu7aTo5EVlaZ3",
+	"G74q7zt4FdX0+LnuLZV2Qne29m7njgGN2izkiJEFzZQ5vmi5IWLQ1dDu/PwSoDaCDVbT7NDmSvmeG1vL",
+	"+TCV6jzvVrHBnn0aPBmOo3QEzIN+tpvKf98D9yqqqXa67kWV+qo7W1wPfA9CV2kpEQO7UGv1hMRYLBQT",
+	"RVeKXAL2JnmDrq7QjiIjZixShQUbtis7+6z9zQVBMhR5M2qgNUqUcAE7WF9rOCPsL7EFW1S7NlxH9XJf",
+	"i7slOlfYYSJDpRAsddwFDVz4m9kNX+dQuZ4VyJECpF1wsef3z1i6AMI9n1OeQoxiS1pBNp5t2X8ddYKP",
+	"3a02FSj/eWPwYq9jmG2hVfwWk52Ez6+d6otC0/Y7Wfrre9JHrqFzHlLD/k8kkebWkg7x4cOHdrm2YJ0i",
+	"US5FgHFaFfGUz5lc6u01RZ2/4BpNzX3qa+0pnpBiCykztLtTvxq752+jid2tkXUXBD36la0W13QdwZif",
+	"Q+f1bdXcvKH8Ncpo0MX9DghY07EenfGpnNp4qKVcGETlCYi4+i7yt9Dyx8U3baKWPy21cL9Ls/laQQ+q",
+	"mMsA/xoSr9BgeAvCBq16r6Nn/qk7IeNrSZgAD025fbFrmpOyiQY2qrTx22Kipa53G7hrjoo98u5Euq/t",
+	"DbgKWxLaHRfjKFyShiOH79a3JSUm7vnriPDCd9C7032jlmPYL2KK3k7vYoAOg26Wr2TCJ7yu8vxDGBOv",
+	"BMNLG82V66/bXHDPVUOnwF/UV/mv5FqEha7pPvj7sw6xgaJh9sgmJgt26aCgZeZs8Ij0+o/NnUiZ2sZ3",
+	"2xCnppXcteSpfvzOKORqlYFBXP4P5DMIErvUmviJ5x4LaiWmLLGEqbQX24oqpSZd15Ok+Nk7o8dNOpnl",
+	"efoWlxdcubfUq7TcxGS2GlX4eRA2ATzutaImxxK+Q/9miCZsDxIYKbmP3VsMBXfgpCljDX8FlazaYGeL",
+	"han0qbk2EFr86t0R15j34eEMEET8Ezp8T7Ay8L2gnyhPb6GeUX4uP7HMCOSNTsw3+c1m2KPzZXEIax9/",
+	"9m044Kuo0L7nuoeDZkHA+yU83+s3QAES+c7WyUVxuFYkoZqOqGLeA1PwKVjNU7vsTGezCXnZIafZyrrn",
+	"UqrvMtBTbqfw6zsYfhNaUqUbxG8i2opTfS011khsu2DsM/oizs0Js5lT1j5x/Mx6ZvN4nM6oUNyhEm1y",
+	"Tp3mT9zxcgGsCtVLVXV8umxnEI81QPHbnAVbJ8RENRDzGwqooxDH/VfLqkFd1fwFeOaQYaOlJHKiEXzz",
+	"nzwzxhLbhnx/eQb5Fdb2d7BqCDYrM/6PX1bx9hr3sop2u/b59zWgsXftB/WYuCWPTlUR/xpK93uxyKQZ",
+	"g1HpnubrcUs147eQKRCVIEKve0MBjvS3lGdQ1V68NQYuEUw3GAqHoWCRuRvAjbdY2QaQ4Ot3T80I7pSw",
+	"90IE5Yj4yjGi0Dtk50rGMuFi6otKBGvERi3tsRxqdd3OsnfBQD9kUkxDVNtfMWoT/d7EJcrEitBE8B1w",
+	"YReQfyHN6u6lpp+Vx8OD+paqt/2NYLYcS04sIh55TsczjFS4AqQ5m49YZqtO4C7wEyhbbbzIDItq7rJa",
+	"ErYhMZ+aW4Gcqab16fVY+MLZmLlSmQ7WpHiY3P393YNyHWSl3GfeBAT0YbbCWiN33NnEWCO2FkwuUlb6",
+	"3r6tgtnga8fAjzRN30wAyvm6DP2zjStoQoyzOqpdzmRaBC6DwgLNmt0YbiCGWRzwEWQ7fj7Gx3rdfKo0",
+	"yyioWlifUDeECy6g6s/2MQImA4BIC0S5FC4ltQaQ0sGYV1dL4vHDC+/KOwbUvgohGesGmS2Fr+xZX1lb",
+	"eWuO5fi1ltidYM20rRD13fvX5yenR+9Onz9rRa3T5387PX/1/OTk6Lvn+HP5x6dvXp8+f135+flr87j9",
+	"6+T85PXR25O/vDG3PX1/cvrmVSuCL704fn188hf4lPnz+bt3b97VrkDevGojQr0/fkY1vQmxrsLCmI84",
+	"gHwgcvR3NgbjImTuKiaYC9XksrBGuPmjsgR15NswbCWfeA2DHiE2rx9xvAWX1m+j0wAKDgqKl4plcYSN",
+	"64ltW0+OjsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9G4pguRxmmCwiqZvg9XAAqgS0ve7pTiaMqGP",
+	"xWKp4+BUi92GjR2CeaEE7VV4xJlpGzXMSLcEutnDT7auFwt3inyxXhwXECTtmYrARTbPpkN8a32okHaM",
+	"yBUxg95YeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRyxkfzwKEHZKxBaP6liJ0gyq8wg53j7opBCdi",
+	"haeMGJnTz+3RSjM4yPYe7z86MJx2bCyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
+	"Ul4QCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2bTCJxw6HNh5ACQcYbVRdWAvLsG2HxElGueBiGg+wbNg2",
+	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
+	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pjo5fNbAC1WRku75UERqBSAHcEYnpUsvYasl6xuYOoDRH",
+	"4IwBmymGLhL5PSCCzSaTQ2EDxoZREq7GNAO5PEfg+lhOJjFJGbVfcBymJTKgKi0V9s2Fb7ailpxMGuYf",
+	"9o+v2gquA2MStH0EY3WZCax0zQGfihLSN5a/Rv20t10VG02tf+iUz5nSdL4wjzGXi7n2MzlEJNx+FRX7",
+	"il33/Iug6Vn+sB/sZnpOMOyzqArzA23DQep08BOZsg3n7/Yrhnng5UU7y8mFOdcaxNUkhAO1y9nJlZfr",
+	"JHhUACy8odLcCBGQu0lcvh2IusxwqHKHlbNj85MsRDN1PT6WQvO0Bphxc5tMJiy9jhSv4KarvO/Opox6",
+	"gvdfFZp/35qMLkjp8hUxDQXat97+5U7Y3VPF5Qq+5ohv+8tgRWJBOwtee6PVWDotf62p4VurVjTVED3A",
+	"rlXkpZhbbPeZgrSqVWpLAmdLZWMrb0tRzbkqND2ugRfDrr5hPU+pZUapP0+ZejCk8CO1CtmGq1jC8r3G",
+	"g0UFWC1AQ98gwwzZnJ8Zn3NBNRJ/ThcLDx8L3qd62j0zF/HTUSuRgjXeKAVz97mAQMPZAVfdvQD603Tr",
+	"O3PR3QlwQU13Qv093nnleWT12gJhgFs7aknBNtjOhVetvzWgznW3BlO59q2elNfdGZISmkVWoJ+rCKFy",
+	"zpzl4jkmRLYuqS0lINBby8Tga0bOrWxZJtESJG+gJm32Ia8w1X7NoWGBZL3MpLYSGAjwhFAnfHnKQjeo",
+	"wCQHkELNMiLviGVB3hxdSy3C7inEJ6oRHVGLNayTGT1ei6xyzTMCjc075Pl8oVd4ZECS6ZjOWVhBtZGt",
+	"/BpQtTz3FF2ddbayRwevd1QjSJeWZGpUYgR5MoMJAZUO9kJApZ5vxBfgKnUruEpl+VoBzWQO5TzAL8el",
+	"W38SnXgNpA5iMj+MsK/WgMQoT419GVk9acQgiTczOqJ4QmKnNyX+Dq+M5afYExKjhIyjoQgs28gBMRZP",
+	"PynME4GRHTUZ2QVTmtRZ0tFQYAjbKLeBMWOOuaLB5OcKFqidVS7biybqdVZlA1jzkXAllJGfrUVudohz",
+	"1QN/S6vo84JnTN295WDGCrkhIUoeihXEM3R5VDcyFYCTl+quDSo3YB+dNt+JoCJ+ZBUtAOoJ1FIjGS2/",
+	"uEm4oMdasQxLDucvnMdswj9XGeAvNrHsAs6BKRcKBpOxsZwKrhiiD5Zca72SZ22/gPupLs4LqKtfev2r",
+	"KgooiBQAEv96BLYfCOyrlCllidkJvdNr9QZpE3mhwvi6u0/wLpv4y8d3dGjbl3nnZ2hOQuNwWyyopTnF",
+	"66yJYDiWgTxXeKe4neL1tkTOW/WOKi9DFJlI6DjASMqFN+0jFMfexIKur4SrwnGluJimrG2eK/FfNQIa",
+	"4s7+v+Hwc7fbHg4/914Mh58fvTD/PHxx9sBcUQ0Xm5+q5d0jiK839FYBs9Z3MqAONw+8ZjOz4aTZ++hx",
+	"s33s9g7zPnb7nd5OjR4IX8yzFMq9B6GDPKBjHtkEMvBXDohtg2fBR4O3eATSNwv60xIQi9Hlrkr7fa97",
+	"eH0Aycl3Lpo7I6KDwyKU+/wEkN5lRaWI/Ljb29896F4D/whcX2j8cJ1BUFdrUh/0PEov6UqReATELMSh",
+	"8Kfro0+FBSx8rUC88iRq9x/u9trz3EoC2GEYTlOM1edJbHeQj4MuT5tJNd/HqU5mG3Hm1SaAJDa/WGmF",
+	"KpwX4BOZWXBDO0uFruj8d/ucupGjJqymrDc0hIRwx5gKqE3Hdl+8yaDAdl7XIBjDTTdQSDY/quqkv+sl",
+	"ZgW9n/H1oj43B+tWzpl3VIcgxLhsFhq5t35r9zbY1lgq4DLGro3LwrrWuwOLCVCRDzVDCEECPnLNRsHH",
+	"CmmS62BLwqJ8P/Ggl3mYzNPrb3aUdR+b/3xr/vPU/Of5pieVYJfX5nd6i5RdFrI7C061MhFKr65jnmI0",
+	"+EZx9DwXAjSFoNWOj1gfaxee9vDv3HtvXaNsWGGjIbliM0w1GCAetjX3qCAxTyBY7xD3h6IAuU9CxH33",
+	"SghSXDC2UC64Bgj7gD79NGzgZjk2rgvcNyZ0fHAtsI0tGflEgoHRm0CFgrxWAt4Bc3VBM61IyqH0SirQ",
+	"tWL4Me40ZXgUwuzyUgQBCu/wxeYbWm0ywrz7EGKPx2akcd7+IbPY3IZTYnfV5xhck3XFExC5V1d1nFZq",
+	"17edjEDdNc/Bswpbh8RfrmJC1YXyGP559DGISellJqri42ZRmYw5r0ABGbthvNYP5oZseGOZCes1d9EM",
+	"l+fW4DpvIiYo+dsR8ghK0K1roUNis6w27YXqIJDnzut7KtdbcIMGzjWuIIwtnpjtOqcryIwBlxDRcooU",
+	"uOR6NhRxbuTEERmxMUU9m2pvILk2GyAOaGoYzwLhCqlt5XawdpYfy+ZcWTg6+ym/p04cFl9ddIhs7NxA",
+	"i2F3d/dwx/klyWSpl5kVdYK8P30aJlmsGM0IePqeEMEgG8OKPq4AB4XIpYVu94dVQjVraz4vGV67RcO/",
+	"3y2cVvf73f7Hg/bh2c/97sfd9uHZcJj83P/Yw3996V/97H79snu1077fhUs/9z522/2z/O+PvT48ufux",
+	"2zvbOb1v/gff1G3vnu0MPnbb++YH/4/7w2HHvLQXHV7t/Pn+jz9//FP7rPGxnVt0JNnG8/LLuRgavQa4",
+	"A6ZMm5N0ssxgx4DPD84+1JytI+GCrZRtgoL6reeJ5ZKXlJdSWqH5M1Reuu1D2p6cfXl81fb/3tvg37X+",
+	"om0zMa2nw1L2rFHaFU/qrcTdmhBpwxF/ahQIiAGtSErFdAkwHc4Rax7LZBqoHtbIQRh3OoIND24VrJTp",
+	"kB/MR8c0NVcV5JDPyYSxREXk/Z+63cf70VC8/1O/238Mz8I/D21aEdzRPcJTj6kxXRgG+mnJxNimHLFs",
+	"zgVNMS8rY3P5iSVPsONQ4ObmhokWmoxWmpkRDIX5V0nAmJO/yEyPu5t6dVAVLivAj/fMfw7qfT2bPHLT",
+	"L9Ro25U4dHOOKXIdFkPfhumasp0K915n3ZtXPAsegBQPfb3cwidP4dZKgiT8Whx0MyHeK5bdhgyu4x05",
+	"rqj6NZpElVwb2eyv2aU327cyqW5hxVeagTfTMmjNuWEEF++/israzwVr6MQDh4dThYsORw8nRr5nbGF9",
+	"kpQoNs5YJTX9UWHHmz/XBRIO9q6u33RmzFXanK3VUHMohDzwFbja1cyYRuDfgLZsQGpwWb3gLE3q/eBH",
+	"rvBkYu65h4dqpZRnncSj7X+cfbSzbzDug1H84EocqtkpJc+7ixQDGITOlnrmYLY3cb5jE55qBLkSR25X",
+	"r/0iXvqPucqAE21F3twJCzpagxYVqxIVVbP02cTHGazEVa1xmRc4OE8lOBCQAV1AJCKMjmcWfIOGjBOO",
+	"Z7dbTLO5yRCdctqYFdUatOZ08REpeVagU13n0aOCC5e6ydmqgrCqw9DAaqWKMdhUmPLtX2DuKzpzLapv",
+	"RITMMJrrc8vBRyxyRAApyIjNaDpxRqZ7bZ3rJeFqkdLV+SZK/TO81xEugB9ZX92C5QvWTvNRPKpI/Lf2",
+	"G9H+FgbbfjOJCwWNm/e3bGiy+JXij7mdXo0yFgKMIX3qTqogb2uTqsugeTl6a9OVzbnLMxQFtO+jiwUT",
+	"CYmt7gUNzApdDm+gnh/dQd3nFjV0mA54bTzJho7WKZkh017HpYZ8YdBoBlCp4F3F8qDfWQQ3z/GrUCaG",
+	"JRmQRAoWo3TKc7tdKo4tgrBGHzi3Lr0/VOftF2E1FVFcjFnumYaky4j8XXKBfrlfNOmPFtP6b1F2EJQ1",
+	"r/Vu5gVh22wIKVhtWtMtMqzt7qmksrkJleniPla3zZ4742FdUKgI3gyuu1QanhpTTPvM0Q0+tmhC/93+",
+	"3RnLufmq31TOEijUuu0VPTENPZD/7Q9//P+Gy263f3DvwZ8efvPn/3f+5eer/2qf3R8OO3++/radL93o",
+	"YPfq3+/nt54F/26fmeu9q+Dqzp+Hw87Onza/v3arBt1eq3v1QQyREAb3EE2nUAqVyOUoZeSnpdRMRUSx",
+	"BcVEu9EKSkqoqulXSx53Hnd2d8qFhN29dSfw/eHwwc8fyXCoo7MH9z883PnzsPXx3/7Q/q+zB8PWfbhw",
+	"9iBqumHngbtyO79kmIfcKM9sziNItBLewJNAeIG1Y3FAUJL9ugJqqwqDhOnaTQla+Ay0BJbcEmXhjqsY",
+	"tpKNNht0U22hIu9srYQl19qiCcNmjCUjOr54KufzhqDlykclAuXiUmaJ0fONVueiUguqzIb03bGx0JM2",
+	"1t2s8R32fwe+w6gFlllDcY5Rv6C/MdpXDsIRaFmASarZqjnKaw1asrFVbVgO2FPbjIgMcg1tp/8VeHwn",
+	"7NIadGCtxgGEbFxIei9r0d67UDZrqrglPgN+vyb/fRNBkBPRSYK6hLQPbmZBAzJMMkdSxFbAxhgKKSQg",
+	"UbsQlstHMlmFG9I1O7YNsuvUlrS5sXMK5ImI4v8AiFWX1O+SKoGUmPe+kiIprIeW8lzNZKbjCP9IpZjG",
+	"tlZ3qc/l5DyjYsriki9+TVnABsUBNzik/A9VFvnryZvXxF63OZGH3d4O4cJG2A2Zn1j6l7vKwY9IbwSp",
+	"FdAo3HY1VylVM5zy9a3IQ5HphmsZr1YeFrmtIUnK7Es4WkeZvEDvs1dtlwh3xVo5EFUe7wl+tKsVwFWh",
+	"QA9xnKNWuMxhr14E6zT8YP8JfGKUWuzGV8umBV2/CbeIQHaDK+6HEg25wEIKM2NXlvyExMjacRSmT2SM",
+	"jmcMs2lgV2AMW5GxC0nn1RBy0Ypa+JLa4f6F0VTPGmB2mLKtZihZZHJUIyZVQy2Ky/yUF4WsT3lx/Zlr",
+	"X1nHOHXNnI+wSTMXQI68RbNZ+g45ThSZ04QZDTbvlwOCWU486v0jq9buH/R3ykZFt3d4mOyOD9q9SZ+2",
+	"H413WftwdNBr77PuZJc+GveSfr9gafy6Ed+rqPVSTo/FC5nNbxgTChDenJh+c7TUM9LvdHP0M6Br1RsE",
+	"6VC1fj3X5Q6Z1GKx1IiVO87gsyPCCMpvZlTTjAp93qyxGureU6C4dsgrunJddyDbJNhINQGt/CP/lBmX",
+	"kGuw2To9ccnwhYZ3bMwTpn6BNVwqljUDqDX5Lp6AywKmcTnjmhG1MPoQzeQSixDQXU/mMNjOelfFXZO/",
+	"JIL9DK+JnIKk2S4AHQibNXHl3wl5/ym35Dah9EaQNmOJBTBtgb1aRjssmWEQJN/QUYoRdbR5NkkP7pAc",
+	"/u0JeHAAugWSeJKt4hZbFodsWs3A1Tnl6wu7j45tvXhTnUVe83o+Wt2BC8ql9DrC5tW5XOTGt00DyCs0",
+	"pcAUqCLCCFqTNypD+TqoKnnT5c71MCOO29wCRY5tr60TKTJubQY3ruYaKJE7mblL9C3Ffx3YGZ1iVa3M",
+	"mSsMUmOt1BMPP2jLQ9RKaTbHjnAITrDpupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt1y7IN/bb61p",
+	"OpHjglFhqXSfihXUPcmJgwUDU9sF3pHEPFM7kSWYx5RLmLoIKsidsudrx6IWfAI8kq2ohfStVQHtPJzn",
+	"sUEQ0upEoAfghcPYcE3hqsFf78lc61YqOT63l5B3ikEViiyuCEgrrKOg2oLLrM00w7uMJrhIbj6ZEisG",
+	"M/MDKJCp8JlannWVEjVoW+bSPefaQWeYaztUNnTlggnKH04Xui2Vavf63ZH53OZJFXegJr1ml7dJzoqK",
+	"qVmwr2KxTNMYfGBOBv3O07XMT2nakLXlszHrqmBLrXK5wDKuAaEklWOaQi0SiAZN5lJpcrBXKPFyaSUu",
+	"gGjFhLJQiIuUrtA1jGkAlCRyTrkYCnxlyqjSRF9KktIRS1UEGjsmdMUd68KLO+RDrYIPBVGQXY1Z2oKP",
+	"ZYIWNXn94vunecwEyzyGIq89oxkj4xkbXziY2LsNK7siGc8Zw2Hn4zE/+/hanH384dPZxyN69vFlega/",
+	"PUvOGkyI309sOszvrTDiY6IldN0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7308K",
+	"LUeAIqDkgq1Gkmb4IqkMC5GUgWlJ3MwCVGJG1QowhpbQghoKAaBL5MB6g5WGzSKFUZIVQD8MRd51AhWI",
+	"mcw0sWxg4XuZrcbNSw6gkS9VJKajccIm01kMUvCnS5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2jE/BA",
+	"ja/g0waKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2YaFo+fe4KWMoiR31qymdz",
+	"LTBqiZxl0oaODvf2H+3cUV8I3eC/4YqA0Wd7lBQyCchrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5t14UsX",
+	"CK7EgDdCIAsiziWo7hqgbvxSY8Krve5UtCDjFTIAUjkt+yH2yhvzJgkWbw2rWhGosyVz+J22m6GjS5By",
+	"kXedrHElNAR/TosgcrYxn2Gk9aAG+4eHAePvdbt1qAa+xKY53aOOu65ND94wBzV2/XXUw9gbupWpLTPe",
+	"ztiEZUYm3/TT9TkorjLIY5p6vE7PYWs2f32g1XY6NjfgOo1SRjj4ZSccVz3ADA/gL+4AQdzoiPQXBBMH",
+	"Tc02vYxqGmHC6o14ksC/mzqbRvXNyApY5XVNlvJfw+cv2Cq44kPzrXJ7pdqemxZtjSZzjlH61LAfS84t",
+	"R0Bapp7J5LwY7c6pZ4lkfpgYLbpV1+s+qmnkHtX2L4+q/bujYifEqNpF2XU8Ok94pletYuffAkJfuTts",
+	"sc11XWPNmmbA1dZTUVMTsrpeceXOb3WuF+xJXm+2uoAzIPbk/feNZSLTxKLZOU9QrdtlYey464/j+UI/",
+	"tTf/Am5poXS2hGRQtdnYjsMnADcQy3g3e/qluxvRAZLlWG/24Ft7s3nO8eidQ79jAgfgsrtvVHEJudE6",
+	"ANUfHU/LlG1Iundw68ZA5PhQAEIOWMibPHNq7qw4ue6ITpfWuoKuUJDbj0160Q9nt8lm4/zB3lzrpndv",
+	"KpybuC8sLRzxb+ZzK26xOsf93G1utQAlcyKzf5oqj5pNWu9AhtJ1N0+sfbkQxkAWCZlzkUBW60ouM4DJ",
+	"wXzW9Umpe7+LpNSSnKpPWrRX0cIEWH1XHkSn5sdvn74le4/A+eZRDgxhFyyb0QWUB8MrrS8tY1MuRYd8",
+	"yPF3I9/nBPogCXR5BRnG7sWVRL9er4hZUq2x/dKPdq/utz8etX88wx92r3b+bH/40r/a+fMaymwUJ7Y5",
+	"jEc36ef1wdrgEN7dJoK7BkoJ9vGAxBh2sSl55qC+p9CN+MR35ArJ/CRsxRXl5z4Ee2YeB8omqB0dE5mZ",
+	"PyB0VMrmw3hPtEUTrw36d7kjkn3i7LIpcg5bfMTQkbZmgdY31rKBQVQXPZycCKopaF7+6ap7ofl4Bgnv",
+	"mkw44m1uZLAXea4EGd6vGu03g56ySu+dnFmld+XtKpq7ZAUr5zWhmpVz3KgIVReoaN4kFPIbOI7eOR2p",
+	"ODv4OU/1PjomE2lsC0VGTPEErkmEZKaYlDqjak3ivZFAZjdX4Xc3o9fur0+v9S4pqxEyrbmYqq2w3tZa",
+	"LVCvgidOQ4kKVr2aXV8qVrkba+ef0RzZxgC4qSpfwdlBil3Xdw/OzZxvGnx+ti2aT2FHzDRvAaFGSFdW",
+	"zX9C4pR/YnFRQbH9CBC17QmJM6bNYPOXmmcATMS/bsR8v7X6fgCuc5p5FAu1eFPv2oBWIYZga5JxJpJ0",
+	"1YoaYOC9kl8oMcufEmypM3ANgfhIwRu1oHrGNB+vGcoP+ZHS2LjCgUTao9TFujBG4Y5Q6L9h/kBwFrxZ",
+	"kUuWMciOvx5rdgO42bdL7aAutksJNeQslNEj1EWARkGceudSoqHoIWW0ttpya6CKOnTHt0tdyqnZFngJ",
+	"czzuMqfmZmkrZc0Qf67TK9759zbnG9pcmhlLbc6kbzS7gM5LDVUyFkV8axri44iEXiXlLQDNy9S5FlW8",
+	"8HiFVN8xrWxIB9Ds7ykE6UCg+wiRkSyU/BPbS8IWpqlMn5d7B3/9NPyg31NjRTTGOzvkqdl5RZwQrIPG",
+	"qDYA/UL3KwXNXnK8KCABQDzcRcPJLep/sXvXxuW/9lu1y99gL1IN+XM2rdIcVYnsOGw18P6F9uEUQFeg",
+	"5hD8+TGch2gC1jRvdkmA4Pqv214n9cUUblgOwAuHVTStVIBaY+FeQZvmukNiVOHUIGM0iQHmRFm1TkXO",
+	"blcwjyBgrqKh8E+aM57FRC6YwBtRIQheQ5NEFd+VUc1U7iOJKY8tX0W2V5x9FQSMFDk6Hor840h05YZr",
+	"bkSkTl1A6AkMJJFEOa8CDeyqRCSV8kK5IkmPph9LcY4ASjGhY53jHde8vqiehAT1EQ5LJZfmCcNvRS3/",
+	"keYlV5uu+ca2M3JSscgYRJAzoEsGRtRaCv7TktnLOlsyMziUfo0NeqdUODCvVE7bHLt+TCVDbKqVE/hc",
+	"TBFDHMTnHTZnAJT25pMuR0h3XUkcvlLYkQPTfRTqgTUdDr5GLyfsNauCLj2QBwfU8m2jb9TDiS+awKX0",
+	"pcwufIo4wsrDnFM5nUIuVeTTj/rd3U630+vtdroP+3u+ls3I0VVNSkO12vvrdJLKmQe1Xwg9sM82+OD3",
+	"LRxQNhMri3JcaKojjwMNXNtxBWHnKJSbG/vU0guTgxIPnjheglet3+0GCW5ridevSYGpC4QUghsF4hYY",
+	"szAZ4IV8d9Qdfyd8Kt4v/pUwSMveonRlR9shR+SSpWkbw/A2LdE8FvkTXmb5UYL7FNqZocK3190l5fh4",
+	"XDn+z+rwbvLUhcHHsnqwVSFX0Ey0UQ2EIzi2RhnIRjiLQbsZyaWtB6lDnROE/9LoONjxEEdoo4w31zRv",
+	"5hj+Bfo931zzxW60WwPfhGVPzje9Tj0+AYI3GEdH9tyERkQiqKrJCxTWgf/f0ZEgpEd3tww8psKIWwlo",
+	"Ry4DteObXdVIgWtagfW6/b1rI0/LrKGIA0d1T/m8fK+bIvkA+iAiGUup5p983AwTaTZNS6vD67qGRWxq",
+	"khl34Qyp44NTOt2okKMeHZE8denaGP3JywSv98fv/+ru+HoItg+QIT5audZd6PiSmc4toVL/3E1VdkPr",
+	"9VGAeiUdccnXwdTeUwQOeteWD6GOCgtSEenzjXDIXtnUYaoUnwp2V4VeeVUj0tcl9Tt1gmhZU8hYm66D",
+	"zczuqbsoYrxVD7nzSQ65fINGchaouUooo3eFoNuqQhE9Y/MSTbDpNM3Cws6Guf6Sje+syC6Vp9ZiKPO8",
+	"j7Y5f3Lz/3Imbbs6SJeYK5Z+YtZs37w53i0bCZSQkjc96sybnttHa3fFh3wDWNODpYrBPt5oI8ygny4m",
+	"qwMPrFt6yILLFYg771jr+WAM4QJMugPsXUoytkhXkU+ksEkVNl0hb21rO2uKm3c5dnWbd26e2q5YLgvm",
+	"ksLBzxKoewtXQbAoz9+3CqK5GzdBB8tmsylLzrnQ8u6UUCdEzbfwAwA4FvnjoAjq4Nw4TQ2FbwKFlnGZ",
+	"AZPdbEu8dc9V5/UXeUmWGRRu266Z1V2whsUzpmT66StlkbqX11DO2MjuMpqVmBWNTeuUkPIfLDkH/r6b",
+	"cb2HrRL0wLLf2Pz4XEvHzZJZcTWDZFarWW04PXN3/flnXnS3x55mdH5Hpp8xSW6luMAr7kZzuXmDm6+U",
+	"QMx1IW0YKySrMtO75+5kKfyBY3SEXNcwH7mkXHMxPQfE8ruZ5wmAn19WTjsj/c3nrL+SktlyTsU9hWfe",
+	"IMdtCHIKfRUrdrxewztD4SAg4XX+BMU0Penw2J1DIpBSVkOqY5x6BJVqq6MgTduZDvn6NWdoV4/kWhu0",
+	"omj9a7YWIxt1Fut1fxeZ2BWduNlDn7O088oX+o/YLpxu12NkgE+MfHV3JDyJQoX6PVjZhM6lmBbjgUOR",
+	"xztF4u+QDsc7eKlV5yoZ2tt2OCmpRBV6BBoRzWnSIeiut874WEAmU8E9ncpLqCCzKU4zPp2Be2jKajOU",
+	"3UiaMsqwXNcPIXcxeDDRBfifFkwk6Ad3kshICqwRa/7qaX0ZadUltW7zZ+FfmIK6zJBpEp5ZeHxjpGZw",
+	"OHTI8+ouHorabVzan7/l9Fwk6AeuZ6+CrO+b6Oc1TdTWJ5CnVAc2koqITBPzA5iATzw8Sa/btfvL/UBe",
+	"8W/DfN6NHGoNmeOV3Np6ZB+1WWM1Z8A5vIMiLh6Q2akKFZK8P30aEdfg1uYusM90rM0Zzz+TieFRUPRI",
+	"wqc2dT6EOOl3+wftXq/d7592Dwe73UG32+n1d/f2D34swJ00dLjtFzvS9Ysd6YbD5Mve1d11rrWNaw+u",
+	"fqxlx/fHT2f0+u6Qde3T4SiIl4qZN8REMSNxoMm5LemYUX1PRS4XwDmqO+QVc7gRFvDDqFqCzllCvMXg",
+	"QGZrWmpt6nhYvykKRjdVYdTZNX8Hrc+303Hqsm8lvuF+KDaoL7mauzUp5zrj06mDMHdptWo5mnPdzlvH",
+	"lKKMxesxNtVQldFDnrADHczv9m3HXafeta3HfXSsPKbqq6+PnYUdcdS16dW97t7j/UcHwLjPqKY1Z9KE",
+	"xAnVtG0DbQ4MHP+y3Qwgc7BD/L22a4nrx2j0SeXyGGJAyIitRu+eWArX8dxxu0yYq82BhCrt65apgw2w",
+	"FUGKrur4+uYR1jtEG/mFepbUQ2rcpINJXbrx++PGErnYX4tdLs7RMTl59n0TNGSNpIANjE32AI21AMJJ",
+	"Qc450WEmF6Gdc8lttafDJ6kDW76GknOmaWLZfG3/KTfJV+4BSN3ItLoO1HVTKfb+2Fh7b2mmSwf7uvS2",
+	"xkSQgnvAZ7BEhQgEgmOaDZgXBNald25e1scdpkIroKyj09k6vno6W4qLev13ktE5K7LWPUXeH3suseF5",
+	"8pyOZ8R8As4XALIKz8H88bxLY10/ScsNmymMVkhend0oGJPWydWajonb9isEgWrYqbHjQ6lz1C3l0aTU",
+	"ZOImzefqhALG1bT1fuBKWt2giIV7feKeffD45v62jddzXpIMN2CeilC5yXeza5p6WBXD9jJcVEGkN1la",
+	"RHjZJBtVpkleDJUvkmGyACx4m35ZIAGqWUMR/m9babYwb2afzb/xCvyBG83+wQBQBjLt3RPItsW/Wnb3",
+	"GME3wvYqobLj/vQALCVdZcNUprWyMGSk+nJyaPdSOCrvBKocsYm3zge4RQ/KEo3s2Oup5I/JugQuKzGL",
+	"pNC1kvCuwdav52NzDoZsDOPaNPetdHNAEXA8o+di28xXDFuEUPg1xW1K05WyKU/YI3bORfjy3l3n21RJ",
+	"yQRgfjWk0hTdpj4y1frV2+EU8HHTtHVWmz6zRcfyOoTiStPyp2E6jRHJyrcn19IhGyLqt3QAxVpa1x8Y",
+	"6qe5K7joTjA84X3Bv25j87XdvJu96t4/HtnK8Bi3UnyrFt51Cx6mC9wkSaAmgN4YDMe0MCIYw5VOpbwg",
+	"xanfd565Hd/kcbLUywwPbi7I+9OneYkBIytGMwLhl8JGavC97RZtrn4Rgfp+v9v/eNA+PPu53/242z60",
+	"nrUe/utL/+pn9+uX3audu/PR3bdOul50eLXz5/s//vzxT+2zxsd21q/j7ZIDaiLqdOpMFHphGxrmjSr8",
+	"xvPB/q+beXmTXhd5UsG6PIF/Iql81Xi+vlfb1pEXTleRF5jcwfnqITDX10Tbs5Ir4h6o0cRvYnjI65Mu",
+	"oBC1np71fiQvob1nVF6ASHYNAjyYAHiOg34QOSbveGk0gomTXv5JhDTCBi/Ouh4K7RvZjumc4euB/pD8",
+	"Ly+YsA2VrVA1WrcyVPwHy2Sd62AMfRCxOLtur2OhF2QEAiCCG989cxiNZ5vhHlwDxoyAcikDmMhrRmIB",
+	"LiKCKjtUM4pxukxYcjdDsfhBGxDkbr7n57HhzG1ikn/sLkZRD6Fkx1O3OrU6vartsJpLj+3qznzR2aYR",
+	"nhvt9Ion0JV2wVuq0wTU8/HSKDkn5l04kRGjGcuMQZr/9cKtyV8/nFYiM0iVvOwVtlb89s3JKXloDMmH",
+	"qZxygVmJwa+2KDWOCOCqggMsdmUj5n4FkLI2I0IYVUpMbXLNUGBhOtTedsiRq9RxkOtywXyeqUtSdMNj",
+	"8M7RUoMW7S+6Qt5EQnL3ULzJwjLp+7G6OP/f//6feKc4vwVvX7CV8oEVq/jNIE8jg9jbPUXiz23oZxgH",
+	"IFRYSo5iDJYSDgMgd344zLQG016Kb6HU+83kGlez9di7ZBFXfe7x5HiS6wSFDDLbrRrHVypWt0SAlvfm",
+	"H0ORTxPmFVa8d8gJY+TjUY6qy6U4uw+IRg9p4dcdnD03s7CdnqMWwrO0/tZ+I9o46fabSU4RuuDfA0yy",
+	"IanZAJAdcOs8mKAQ1LF+TeUVtM0JeB1TuAj7vEhlxjI1IAx6LwPEZal7inWJLxXLwHbrEIybmiXBlg3j",
+	"DPNaVkOBpb1AbyCwxc+yTKPKWBIz+okVumC69peWK7kmU6Zt0cIklZcK+4/kla/KwwVgmagDCjB/cKUz",
+	"qmWmArAAW96Md6EHIL8IgQsHCQqHfgn4wtfOvc/S1qAViImCymJ+7mM68CZlg8G+tNlUD7/4AsWrh/iS",
+	"Ni5cHOWgDCg7pPNhoKaM/Rly/nQdyS174kMej7vInFdXADs2kXWDteDSiPeIOWRYbIjbTRE2H7FkEFSg",
+	"gDTz+WEugmQ1Lza3KS3QlAL7SDsQLYfwCR0o+JxFllJGFgBSjpFzf/gDeQGVEkqzhTK/9DoFQa34VCwX",
+	"MZnTiwLnRXVC3kV27H1+p3SGom8kgw184TioIjF6Pvk/QCAMyLcgAMlw2e3ujuEu+CeLbRYLcBMSbEzT",
+	"tDMUu53Sons0EQ8VuYYpXFw+RpwRLTEqtdch8XfPG56hvO2KWGIPOJJrzkDVb2XC7a6Fruxg1r9oY1on",
+	"mJnS5V6UgmTGSpDj5dyIBts3/3RmgToAUudgj3zPv3UwmcY8lRMi2GWQQ+hAVAxP42+IkOZQVHr9x+Yd",
+	"iMsD56rSGO6ZcPP8TF4CXhtGFpxT1nqh5CQMCKsIsp+VWdm5RUUQLoUkykeNqVbIqSs3Z5iazYc5efY9",
+	"Zmh8J+G209WCncDOcWdrIu0pZmuwLGq0hQcdsVReWvDBjOmMMxWRBaaDhagwFu4BqM1E4vZA8bwyP7bJ",
+	"gwdHZMEyJcWDB3BI0s1UnahRmXlSqwLZXeOQJjru21Yk5B/fXBvBUiaj2MR5KS7oYO4KrtEniT2uCh+E",
+	"4XOdo9Q8eIDJT/CjGwTAExWP6di/aZTJSwUVojHABpzIZTZmsZuKV9huIbkzxsici6W2CttReDAj6BCO",
+	"FLchZmU0ShxDzcjCFAI85ft3L+0BHA4VjgUEbIITYSh8mwajPI3pUrHilMmYCqNpwg5BLUc9MfRHKVU8",
+	"gfKyd6v15nnbMMcHDyx0juo8eECOHDqOBQqjXosFuBxgqjLLOnDoEDCNlBDUzPxcEf5SscFQ1HKthgOB",
+	"6+BrHixlQTng89liBY+7ALCNUukI6eFbzdjBTSkXufhJKSSmv3FFBjlUGnDRiDFhxpdEFlmCOceDQ8EJ",
+	"EXrux3vdHgl6RMQ7HXIiyQVji0IOmLkDpOtQYAWbpiNI7l1k0hCSKaJmFHKR7bsjTz5sTgft8S4Qq4pR",
+	"O0stM5aE8yRcgK4NSFpFGSKXOq7M4Ik9kvBQtmwQk5QrrdxQA72QqxxXxvKOsRQt43jd/z4CWkF6yg5R",
+	"DBeRI0K73YwdcgJKx31UPmvwyeBJezqX41dC6qEwGrEKyk4+c4WFtiu5HAQ4FiTe6+7FkU9XTfkFQ4CQ",
+	"3MuEmxT9mHKpO+Q5agXO4MJj0/bzk1j4hLzqmwpyZ/Sh+Uus6TwHIBOXq1OH0gJBG3TScJvEL4VPpbN0",
+	"dnIHSW1kJVcArGnOL7NEoVbdIcca7TRaxiAzS+CVLYvyYJTyQqd7V4iTrhwTwMzQakgBJGTg9KYihQL7",
+	"zZqNZqho2tHAaM0rOd3FNA1iUXTOkickpmIFSHb4qQu2ikgspGAx8sBQwJlhFOvUHegzmSYoaRw7R77j",
+	"ufJJUiDBg8prj2gfDj8QMVwhdo4HwYndsoy1WbNCebdZog8OP6Niy0aWJkaLoWO9DsdtUDkLc5E4FI1m",
+	"d7GmBA8cf8MUFTe/pe0LsLAZkLVsbx+Pme5bdnHUcIYix2qAbWY2eESgAY8FyUOvq03jdI9DILpBRoCH",
+	"hHh7mCdO6mFm7VA4LcKckjbbNodsLXuLLFtzZc9G2x3ZUP2yvM4RUqS6um8cYyv/UJy7TOK84oZn+Z5H",
+	"p4tDXYKv4BDgqOiSSh+meKczFCdhPWiIhGHNeDhJsBzewSBZcgC2P9Pkfvz2/Sl5CDB+D7/Yararh+5V",
+	"8U5o6qAwfYJcFOAV4I7AO13zFAtoqFzL6CIzgZQoWpooSBPZAeUJGUFO8us2HxjpltujoM9btwZTlYas",
+	"zl/ndrLTsBH7h4up+Xtj6wphHf8ujX4joR1gSleqGKgoZN+7c9xP3CWGu48GH1APvxQhjZyuGaN5BhTt",
+	"kG+lnqG+gpmubdAlbUPI+7ExnB7CX2379I47kyCV2kjAoQjh48EktACHsV4tWDwwRPnZAmP9TMxj5Gcw",
+	"3I3I+nkofm632/7/za0x4m2Rn0mco3OZP0+9iMC3IexTtvJ5mvD4g/tLAaJ754F5xTOWalp4RTUVckAg",
+	"exoDQDgG2+ryZxLnQLHmzxtCwbrXJXBemOFIwQqjYcL2RrWLzpXTqMxJ5dL83Xtstrt50wv4Z+27SjmY",
+	"8PBQgNpiXoCyxEXoUeaCFYeCDfPN8gIdjEo/sWCgugqCZvR91+jYvH+ZWUPCDXcogh6nXjMey8TI27dU",
+	"Wdhcy3faETeRoFJdCHnp9DymlmajmcMN+RBfPDJy0bKNtSh5Unafg9qJ7XUZB3lhl0UYPchR1kb7BmQs",
+	"hWBjjSqtKxaGEDpdush5DPnyg9g1e/YThMINjmv4kirdhnVqHz+zxQhcey9+QFaYTAS6hFjZLYkBxRkz",
+	"SrWmaYp1UuTDTIKMcwnJhntparb1yp4lfVA3UR+hqZKQqmlWpcGCDYwa/LL5rFFMM6lZiUOntucOil0j",
+	"ACzPG+vvE/Qnt7XVscNQfo6LaxQrKNI1Gkd/j8xAfc6Jy0TyJCe2ZbXLmTmmYW9hfYcNpSKysjUfecrE",
+	"mFkjADHDUSzhIygpevvOYWEjdKEhCgrAgOwF9zggP6wpRtsIsSul/e5fqJiaFywXDx7kZoChdUCzgcOS",
+	"8Ds7L0WwecjeO5v6HdIhp7hqUIU7pmma26trRT3iA+OKZsw7iex+mgK0SSaX01lEFhLeusH5gbszdofe",
+	"08BTBueeryYrJNRHxGf5t5ccnRfftd8fB/YjxB4c5nFmdjgdpUE1ut0HUKUjJ77LltUCoFIN9FAeYqo9",
+	"sc7lnLIg6Dp4GtmSj599DCM8h8wNNp3/kRG0D5f84adHD8cwufDqPkznoDRF+0R4O0zY/E6n7SWPURwT",
+	"QoyMUdr5Tsg35Asp+XBi68T54xdQKq9icvWk8Cg3LLUi3xCqVmJM7u+Qb9CvTO7TS8o1mTA9nt2P//gF",
+	"yXjlxvbwj1Y3OQ6dxRH54odztbPT+buS4v5O4ZOQtw2O/m+gUPoZFrqZtT91l+5/IXTBB6T4WUfEKPhE",
+	"4dV2e3xDcOh2cqXvg4v2G2LZ7f4Xws2hZ6eSg3MP7NuifMCWu9gA65fg40NxCn0j+JR7rOOF2ZbzpdIA",
+	"jij8FvXdii1mqX1MdcixyOVqRGJYq9hVTwaqdGggPAEHzVB4X560HeTwM8rJFySCkWun4RhcaWa21DPI",
+	"WrGGTl7NlADs/ro6SPCziWmxoNJYwiAnRqCYo3VG03TgmHaRsQXN2AkTiauDtvlLAwLLYUgOdZABVPpV",
+	"wJhfyEgmqwFpuHfg/9VRKR+z++3eDrkiVztmAO+c2HCcjx4nrEVD3kBQCcANoskKvByg9eDJu8QWSRZh",
+	"SMk5wwPAdd4G1RTOhkEQ/jN63lD4tBYbl7IHog8FMJEAFLW+ZN49iGans6/9qK1BhQlBli9d4NRLaqNr",
+	"Cp+JPBTGRuBMFYMF3n0K6AC2NQycgsFy250lxZhF2HZGoYZkj+lUAqKYdTSYo4bEKl/g+ztxcBba94JB",
+	"my3FUKCAgy8PQt0QjZtAdQjsHO4cab4NmnUnjxhhCdcscRPTcrGwOl9sTkMzGODrGRVTRZaLDnkKA8aj",
+	"0cm3op9dLmJ7AhDs2o0CyKGb4/DMyRhDcUYMGawwr6GI371/ff783bs37+Jcw4PjKPatm+Oo4NeWk8KJ",
+	"b6cCvdSt88xxhsvscBDJFRU8L0F10TOn1VXqzqwu6MqbsPy1422IoTgqZrahMQCNzwPt2FbNWoUeg2e+",
+	"hutJ4Im2uhjxlTxQh1Csy7WvNNSKo6GIsYjVulh9talXVGMpnoFhCVF9EudtkWPYmK7yHKGAIJUPFM5B",
+	"rk/YLdYhsWuKHT6KurRbb6uC+0ztgWV93I9o19/fiUER007YRP4mVzJtbrHS2gwLfW8W1QMHesnT1FfE",
+	"FcrOcqXQRQ1w77CC/in8w06xLhLdULZS2+w42KjhT9+fnL55FZOSIQYOnTh4ys7j1GcwmnMGupuN6PjC",
+	"Tiy0EkhgJOQicQMbATeiV7RyzTDJ5GIoXPvIVWBjFx6x2pcVGwOstPHnHVSGBnYFnH/l6nJjnQHcChfT",
+	"t+YBp7wORR6khY+ha7Cg51lxhaYk7n4zBEVGUmOJocpxF1GnsH1EyqeXM26hC5FyJ70tWc5J6g846wIt",
+	"VzDmTq0QEHzgTjyz5sZ+eH9KvL738IuDkjJScmI7LiETvOCpMWm1lGnuss4LqoNOcs5RZXM0ChAQYCug",
+	"3DN/WKPd/I36elm2YRHB4d7+o4jEdLFIbdz6ob3xT0YjjXe8MvIF/4eQIaSqDFsDMmy5m9XDSmfzYSsK",
+	"nuA6tY/84G8kNTeiC8TcudfvB7+jNMM3mDWDbF6ExCIUuiv6LhJS6IyOdafwXiMW8en1A7WHxTlP8O5u",
+	"7/Aw2R0ftHuTPm0/Gu+y9uHooNfeZ93JLn007iX9fuEFDFegNSAfv5BhyyZeW2pZMkSFAUETfCmm+Dv4",
+	"1c2FfrdLrs7wxVdmEZ5BPpbRKayQhxi4EeqEJ0xoPuHQ+gc+YuW+PwQyFhwtpdZ5HetAdJquM9XcDjVf",
+	"u6dgY3WMMHYUioMYkA8aiKICn8qp9cMo9I2Yq/Hf2laPbR8nsXOZeyej21BPCB0KKPHJ7Gilbbs5WoHa",
+	"jeEzqr3T/bHZIAd7JGVag5GL2DRGG5qtFjMm1E7HnroqJrA2yoVEoF7D7ndgrKGwjAUb5eCw29uxwoeu",
+	"fN6IM1AQuZZA9ZZ9CXQDQbU+Y9ZRnrEF1GVitkEOeQFHtz+k0WyKbTtC+w7Qvl1lgTud4nfmmTYolz5D",
+	"pENOM4YmikxYrZdvKKxqivsNxL1iPkMQHIY2UpnHB7QkiRygpPmDVe5gFTHV5WM8pyl2qji3F+Kz+15A",
+	"VC7ukPt73e7OIHyTxd212umCGo1kAAOFDY+hYDjiwP8NVW8+McpsCIDD48qYiBCDR2sA3aR5bpGvDuiY",
+	"/fXgBf8cMnHnAU6nGr0JplO56KdzhGkdxF8x314KKPi1oan8kuFMZN68ruYSMNoym+ZymRnDEWb6xOgX",
+	"42WmjNII7tMcqjKo1naaQMrBDUPIg5dGe1su3Hltv42OVbcbXKIYvUDXm/mKTat5ycVFnFe1lMjDEzZf",
+	"SM3EeHV+wVZ1RCrdUlj5+Di/2P6e2QjwfKFXcCSC3Rw5cpTB0TjmgxqmMMoLzhZSBCl5//74GbAEpFWY",
+	"JYdEW8PTbDJhY7/OQurziVyKJBy6/xEGu4eD9e5+iJwuqJ5F3hDJo5DG1paZv+D3H4C2MGbjF5B8lFti",
+	"2PcWyothEk9nbHxh860jC40PdWSYXRMuhDGsZVLo8RLuu8pVmNG+Jb+ZBOZSoO7hHaugDMJ88A04rPcq",
+	"cNSANBYkPjLvjUNy0vGYLeBsKtM0vwLDOLDDyPMKLElCXWzOEk4RFgR59ghe4ngWBoY/FTUZ0GBgLWoC",
+	"bBbp1Ea07NgXdJVKmpzDmUyzaWH4lYtmBr1dOwMQUIZHczHj0iylBefI00khM86WlGWhoW/TKu0zZvcV",
+	"sHMiTIIM+DxlyqaQQ9gCwBsUUea0oWnu37HzWwqbO8ySc6DqOZz8wSTr74CZ7ocz5cqBFxTXplC3kHOT",
+	"sWyCUefRy/gpNpBvGzsAwoPF5XMjr6ht4aArF814+/1wvEZc4nmC4Bah6jiAeUDzW8PuXCluZI6X2QUx",
+	"BLNGoWwOG7tbZZaxcVWRKElXx2UZHNS8YTY1l4H+bj7WzY7pZPOFtoE4FPq20bsFkLWOL7NJjyftV1SP",
+	"Z/EAfHGGKBFZsGxGF8qIp8gJWDhRuBVD4AXk2tnjWBPg/sKaAwiyQcycxM9P6RSWDHWEDzMJShJAVzkt",
+	"YSmCEo7izEuXQEL0KhLCZhAF2YihBuqQ7ANuW5OvWT7M0KFcc4TBhcKA8PMyc9lZTjMB0ciV14GRsOCx",
+	"BAZCHHbImn1SqBuy6h6Y7Jb4NqOy3BYQe7weT0LnkpYysl0mnGsSpxbmKwYTC3720yoncZqhgq+Murg1",
+	"1gAYPf5SgunPmcrdstw6/dyM/MSdGhKMjnzP2CJ3I9iUi8L3I5v/iD+BNDQExspqimCyc1ZewnHGwByi",
+	"qapbyOByuJz+aC/DU+TnerkaRyRhgoo5gxSe2JjwDca6kYvgprCTfoFRewzP2mpYN4E8HykYtv8RBusO",
+	"m3L+nnV62wjHPZe8FzmdH05+mIW/txgsqVQX+wmVkw29hx0yuuzfebZVnmrlplVpQBfMrnzNT/KIKD4V",
+	"7eXCCA8HSy7yBngo32ybPGQuZjgQvhZjTifmWbmeqkDxxgxKO1YodzwHN1w4zOBnGOFhyDNBdl0TrxTY",
+	"33X/aggJoMqFoiAsx/JJMH9fKo091u2gLxm9OHecGA67cKFwJLofQdemamV4dbpkSg3CMBwA3I7lfC6F",
+	"bV1JvQVLbEmctWgc/nDON+GKGXFsBwuw6pgKG4w0/zWkr1OREBEyhQW2hdyXMwlN1ZzAU9UlhZG8AnPG",
+	"AXYW+RiCFP6s+ou8JHKimXDnVEY1Owd3TIlng9+BqIfFTYlC3vqTwdLMUVMtP0Q2k09o1Bbt2aWQqyH5",
+	"wfoVFpBsZ0QvzucDRJplyfLHCKetXwFbPX5HNXtpBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5yyPM5",
+	"Fatz68hVxfOjdDGnhZRkDnj3UFpgs/1Qkfn/2XvX5baNbF/8VXqzpkrSFETJij1JqEr9t2I7if5xLI0l",
+	"T/Y5oUtoEU0SI7CbGw2Y5na5an86D3AeYj/YPMmpXmv1BSBIgrr4Fs6HiQzi0t1orOtv/ZatvEi91LFu",
+	"JhyklrDEZEP3cZ8whFTgG/ZXVD6x5uXpsmcoBnHzUskSNgUuCzXhQKifze28eXr1n6UqeDhde6zpjVMp",
+	"waiEjQhDPjl1cHT0mwH/a1VWRH4NlJ4wRW5OAjw8S2cR+dKb4BvNSwn4Pvs0r3LdzrYJSwgs2N0duuSp",
+	"vJrmamSWsaIxm09xX6hPrVXhZo0evS7SLCOg52z1REnrw6tK6ze/Ee41heObpHoC1u2S8dvfK1JwcaDO",
+	"4KnoG5tztwfAZ1Y5OBahmAElWAsyROFsPDraFidw17XIvS5kndH2RVFylZrxhB9g+EPwUvCAa60EVQue",
+	"wE9b0xJQOylgiU8un/7SiKQNsrAYKGSxuSzeQ09oCub3gogPWJwaVGn9Rz9yupN1b4b+pYf4Z/jow2fE",
+	"QYwrLL8tpyhFQg2QJgsGP2T3jNhrtPrdrxW9FLQVhVWhmAWpKyg4McPsBehDAcWxZnfMeJ6wXVzIiMXU",
+	"bMD86dovRa750h7sMz64AV4vuKbLznwowaUOzfPxd4h32LvCji4UhJGpvZL360I0nK0p5TjOgK4oDfbm",
+	"OTicbm8SM8a0vM5SPa57sdXfKgtIjis45fYEG+XCrx6UlqdsoHLUytdmPE68EV5Kd6KUHe5HHLaXxoRD",
+	"oli3y0hAwBtde4dPxUa3dqoUzbsq1BXeqhbYqv5YmWyt/VoVhkivrmqRW0AMKE7EotB7e4lPoiRsUeNo",
+	"DxSYNeRrOswe9l9doKhywfQsLQZjkQAHDyRzUh0EHJQMfdteU9Ydx0kKlxsHAjIXARuZ+3piIhcEBREb",
+	"Vez88QCOEEzAHw3kXQ2gENWb1+GXBLLAg5AAheoAMcHgAsZV4nkhm/ZZrqa4O+GyMVRWheV5VLRGE/B4",
+	"lWD87qAb/gWFYpj7qVoGbp0wrPbzWBez3jMeeo/hPrjykdbaAJadVNGLJ6dO4iJYhqRueLUDNwErh/UD",
+	"zYEMaDNCpyx4IYXC96WDrWreWqZ4srBZ/Q97bPeJc36D4aUIaMeToHuKC6jnAqic6mvYkDcLhmKMM1UW",
+	"tXHQURjE48VBJClmrHzIGsIS1QcHDwF0+cJk6eiyhwxFljGdZkD3gZG9SZokPu/duGWCp05zVaiBymqP",
+	"tYfhuQ0bABJpIA2gxk4WwUdUSvFuKgbFwioHj5VN8jI8Xn8wxpuyzPPtAHLI81uBlgAUDIndboDXxFgo",
+	"wfOLPDXfkzF7121HdGMpfoOeEHJp5txS1GNIDBy/YH6TVA+UHKajMl94pZXfli1w5QvDSfgycEC3aSyF",
+	"NH8A8AP/dFn6SkIR53kpCNxuZ3JcbR/gkzwimwaWZ1CRQGIY/nV1XepKXi84XPky6R3A7Y0nVA7G3ukh",
+	"WxcM0p5TOthF3+E9fe0m/jAYi8GNN1rQil7+CTunlJD4jQ4r/dY0ctg95MKBeetoH/zY143lGDVOQOvh",
+	"+ecypW40424DJdcLa0uHKqNLeMGvua7LOyiatzvaehbltO1iJddXpeRveZrVE3XVX5qH4vaQLX2yfIUc",
+	"3qZAjYyxWgpnUUJl3fgiY4Wdn11cxuscSzcTiz8M50DHml6z+dLGZQG1vImayWMsa9RspJiqja9ARnTz",
+	"mTW9awQwejoKTGpVK5GcUQNsU1dJmhfVzyk43rjYENA15/hVH6ZFgLSJIFaXzSttOvELoqaGazcFOx3a",
+	"Fpg6YkVdgni/CR2vqreEx2DsCIGASoUqnH+JaMI4VIAq6jJwTmaEMKfOEXZXkak2V6VNPXmVAxC4c+Pk",
+	"mr9fYE47F+wabP08Ny6FGrI4w7gYELC6Rl67Tw4tVh1uzucRYLDo9z1fteXRJFG1bBykR18SXoJwHRbb",
+	"k/3Q70jxruh3YkQUfXf03Xd7PTZUEJtPiwDcg1EejlhGBP8GAcUuOy20B4JAXSCHroAy6csACBKGj22a",
+	"LEs1+FewrsNcTSx08BUS3iAwyX5+kOJfYN5oACbZ4Y35W+CgLDTFP1D99gDbQqROC59xX9rCbSKyDquP",
+	"2K6Fcmg+33P+bpIOhyK3vdYROEZPNK/P2MaV0EsoIq1U6UsbUvL4UVtRaSeNxgXd2S7iRExUPrfbG1gJ",
+	"8oCfY4SCEDEgYVHHflBZuxA7uxFz6qpl167LzlAsIcOpmojK910LqbGZjaalBYZZj8wXZyvsaB/DlpUs",
+	"fnz4PVsWAwQKnp8wwgrZxqhSRBh5iWwnAYWQwVHaMLg3djFKEjHMOccvFCb444gSxnsRYWZZdW+8ggoG",
+	"kRAerutCRM1xR7CS7P5oitVh8T885vHREWuMH8LcEUbreNJzgegA40Vay8yie2w7qJ5vZIsnpJoN03eW",
+	"WcZtNKsKwcp1mORfLcUQkpwARVCNngtivi4Hbofmfqb54nYlXFwoGMCb5VQTiSFHLDrqsoD6AFZP87nH",
+	"cpAUoy799puG7wRsM9iugLpTMpt3WXz++tK8WAgqmj+ePX/x/PI54VF/fn4ZI/WjuduNmHex1Ag+UYup",
+	"rFUr8IKNFPQvtfvKlkDHj4++N494cniE//kGg19PDh9DRsN7Kgo9phmf9xhnQzEDi1RHtgAWKo1p+okq",
+	"rwkj+5bnELXPuUzUxHI7aaWkbdFb1aEkSv+BGAztmpsZiWRcEpwsFX4icT8sCfEhSPoecMtYJIe9CUD0",
+	"IeyDyO1Hjw4j83XDfviu+133mz2ixwNd0pfx6XD/pZKCcB8UBqzWvMTfmLUiugUwUUHGG08Btgm+d9cU",
+	"u8tOfPjGDtBSxeE3HPQKRgjMMpqGGFH85NjY8jXHXhxMJQCvYP0ZPJHIcyxnnS0LMpPYcegqMpgtWXAp",
+	"tRCyx9J6DM6Ki+s5k2rmUX1ApSdFgDJxFDF9GT9+dMSawDzLc7vcKc+khII0p+ZwwL16PCkQEj9i2SOR",
+	"rvDBGGtqaGNjCtCOezeWah8UUrx3bN+UdjhwRFVrSKPCdbUiEChapN0MWUSyCwI09oSCsCXgptTQJzF9",
+	"zpIgQkZxQZ6TjOkeJkhcvtScNMSEQo2DpS8tzGfXnhSS72F3Wyjn2sN7VvOs3SAPun+usnQwJ0FUTY9C",
+	"adJb4GLzxg4Sd42FnTS2C2a7Sc6HxX4qiuH+uCimfJru57wQYFTuU73tXo/FfSAx7XeO//OHR4eHx7Mf",
+	"jsBWe3R46JcqlUZJO5pif03+w5Nvj4sfHsU40SffwlyBZ55bmkQ0CJBgwgJ0uuxHMQegztgZPZUde/Q9",
+	"qyS2gU7H6xUshJM+Mewp1WnzyrkbfpddIEhD2wIam96GruWU/cViMPNlRI4SzlqlDtNDeV+3FXiW+bRv",
+	"/awoRM8gaDZCYgtzGVX19uUuzHYxiW1h/Mrh3YMgeIXhn+EtXD54r1tH3BuXAvvpB3Vr9suB1kpY/ZBg",
+	"5gEP5II19ddt7KuL2/V/G/8soUtfnz5zrE8DLpWEdvCZmol8f2Bcc1DHOMW8AKg/8u9AFEYNGTSHAkI7",
+	"c6+33+JIvn/yt6O9gHTA0X+OU2BstCXcgV6qUo3WqqVOzk8dZzQFiYfsQky4EdhWR6ZyREVZv1vZCNua",
+	"mDnMiP/618jWZ0oxY5NUKgdzBCgaBnuTOdm+Pewq7mRJRP+mZXWhMt2XyGiK3KmBBMMr7A/cky7iSaS/",
+	"I5uAghIOKpkwh25SIyewnEXafuyoXjC0lcq+bCrT6bJTKOfyRsMiMcvvaKKIUC3/9a9eDEz4P/3y9Mxe",
+	"diuBmhYMYqfOQm67YweD3dEAWI0QvwZuJfEIHfsUiFtRbHph/3kcpouRBEwlRC2tcir0AcbBcEaQQLp2",
+	"vcr/+le0n3NwNvMbAYtkVC1ARhkyjQelKcQjqTHgRKlEld+AhgSBYnn7zFc2UbIYa/CjvcTX6O2gKcbi",
+	"Z/Q446i4AiP4Tr59/GTPPCDyJn/CAQIKTZk4iy+MnVFUL/vuyfePia08SwdCaoH9VG3lVqfXOZkapb5/",
+	"1D30LNHBsQ9RR5eTCc/n5jgJx8jTOjsbCj59CEeJJJRthHgP2KOhiQj2re9c0PEf+eAGO+3RLur0Oofd",
+	"RzgANRWST9NOr/MNHAJq9DGwfiPnBrCCK93U2k3XCseJhpWoTcy2gLLUHouLsfmgT5O43hcbSukv6ywL",
+	"auj4m3RcZX+pIR0hACNdSTBG1/Ej8A1WK7X72Krbfi+eL8y64LjKXfaqlEEoxPt87qUUCqr0jdAJivSB",
+	"ksB4uVSmb5lUauxWEYt/e35xcfLz84uri5cn5xe/nF2S/byQBHaxGMAY1hrx9uVCwtazhOal9HRCreuY",
+	"2aVSmY6g8NIMG3cfLyo9ynukZ/sSXUeeZdrlb6xmoaEiEx5yhWP0xli0mg9FrwGyU/VMoQwPPjIn9k6T",
+	"Tq+Tl/Lk59en2MmW5P/S5p7+lIPgcUDL/iayJaI/qgTagA2wfgF472vFC9DUw/XEf9+B69LljRXtuQdm",
+	"qK9KaZsVQZsN16lgZRu++oWVnh5FXmLTURJ45m5Hh4e1WSyUytSnga++1SSwsH/DCUDcHMe+2EAhLyXQ",
+	"nQYsCq9ev7z66fTl6cUvz59hAMDTSECfgMc4x6bnehqmH3nils1c8mj9Ja8lp8ICkeBF36y/6CcL6MYr",
+	"Hq+/4qUqflKlpEf8rdUFJ67MCq/6vtVV5mu8VCf4fs11j1pMCPiIlHrBc2zd//jRkzZL58qMfhNJyi/n",
+	"U7z46KjdE90caemPWszw5PTvxow35z9psyVOKa9xAR4FBAXx2qNW2+lnXogZdvh+0mZnXGBG+LXPvOGl",
+	"LbYIPeoSgQqVvjwg5cKOPNQV/M2H6H2tYUn4S9MV1SYy7uw3oV1i9KB1qZBwnihrzDdtW+j90TH6vwOd",
+	"kgdgLDwxfwYB2U6vI5UU1KRFQWsMMnR6mAjiKf6Y3NhzzaxXU6uZhRyJ5j7Ieciqgb5+5NBo1MnM2Xyo",
+	"/S1AqEo0YgtTMXfVXVBFI1GcnNoo4OYKafhSSQHBMNJGK4X5OpVkp5CsF+d+zB+iDjVPXncRUmeGl7bX",
+	"BOFFjaog4N4wq0w+mrnv80s+WnZ/Ou0AzjE3zlJ5g81syoJYmH4ifo5l94BLDpBG5Gxo5aW52TctBfpv",
+	"KjFWf7JVT22F96VSv3E5p0XQdxfit5TIn060/gw43XDbBwKVpyhO68LSOFLQx28jKeM/Puikv1awErIR",
+	"W0Ld4UHREt/xOWQwq5xa6QJ4CHJI6WCMWZqANAmh2NqRkQH9WIU3y4KA+7LCNLbAMlZDK0M7rqkn6IUq",
+	"/oK4RBdCswAdL3NX6QmlbX1JpYFnknSHK+GotROFYBeNztVzWA8ZyT01loYah+ppixNv70/hMO6ix5oc",
+	"q4oqO9pUldn3tlYrPbVnPrxici/PMWSleuuTbIV+a6GPe3W93F9iO2P8BCbhWkNbFcHTFiYzsREvtZwB",
+	"HUOM07DDKSEYc8LyhSE+6tQrEVTBE8+/EYKrENsgBZsLhKt4UD6BDZBbEOjlsS61nEJ9jDkhoEH6WTGb",
+	"0sK6Uy3+0/acIWo6GyOEe9GYa2cgNCgGiYwBybwUROBk2et9eAxnfxhyKNrbUn25ZdTHvErIHzdYRnnf",
+	"JIGzVAd+BJJ+L0rhxZflE7aOrQ+HZB95zA7hpQGJQieyMhY65Tb1MYTZdULpmSBRMVwR9uL92+OmXrxr",
+	"uvG2bmptvrLF6dJrZBWGdc8A719zSElMrXiwrUsKGWpaJJdWdTjYMYHi+hJ5A3Oux66qB/gcbcG82dLE",
+	"J6oUAmfwZSzvEUmjq6zu6u7GwVo+us+1vCAYWaE8zsytyqyCjLTfbnfJpMz1rfZLdXZH97hPPq6TTTW6",
+	"G7jY9DnfxihxlzaaJjYlienjNMeU3L24z40CaaUD/VK8K8Lhbp3nrR31UHbUucqwbj7QuDuavofPx4/2",
+	"GZd11laDBQE8u6ls2XcWerJhVfSiM02Ee32JXALstLDgR0xKOl+8C8QZFaAR+q5AjjlDAnId2BkEqF7R",
+	"pIQa4FBXlDZtSRaMI1xGv/o/zk+fbeyivuAaxRM00t/k9FP5d1B5LXTHvWXb3Fw3z7lVhfYy1eFbjOLL",
+	"q6fhsMVP0OEH/NwjlIJLtjG2/gNO22rJjI1WCEu17Njaj0NDA6MzyLinYG9sneutUmitFC5oS1fVwkfV",
+	"BtRveanEP8ky14Q4slQCAIyKLH2B0i5w+FYw7NUMxdBAl2MbNIPYrTXCdGUE1Dyh2ck8P/3VjHBj8ZlO",
+	"0qKN4HwKhUydj2+X24VfLVhp+lV5CrVjawUrXGr2yYS/O8Urjg696wIlaU3i9kySI6qGS17+rS32qPMi",
+	"lTfrzoVzvkqb/E8uTYECrVmc2p8qEvJFqgu3BUPBaOVWRTxiGn5ZEudpLnghKl3oCZEYtq4Nm/Bi1CSb",
+	"Uxmxh+QT5aYNjvWlbegb072Anj5snQpFfQAElgJ5eWqdcanUHghffQceu0iu3zDFC5FnsIsPxiPhk31B",
+	"lq1Kc2PmbFjmrlOHIg5PujhobGhZDgsqw+k5rOBAMA69kCNEcgedzYFnSFHdo5H7uIRZQsEnIW0lOtQ7",
+	"AV8nqjQsKnENWrGKlIpIXdvYCKNaypISwNJfQFxsBj8D0dmN0EAPavbHcWUcMIbGktIucyVw1s+gYkp2",
+	"LXyjbmp91Je3zlvBgpFg/qRgQPO+1iqfl+Id6d9AVuqxmq7PcQUT3RxH2Hx1CzDhow1XYYO5JFadbjgL",
+	"f12jWwPEpVzTpwQ2kAtp4d6l61djQdDKCh/11WnBNmDAc+RI/7h4wNdymquB0EBtRXzif3K9jVs/ULVL",
+	"dfdAJeLCfpB/vO9k/FpkRlKWeWa+BS5HxlMai8z8U0MLW/qZ9Tt/uXh9fn726vLqx5OL51evX71wHk2/",
+	"w/r9vmRs/xfW7zQzcLurL89+ff6y32H7+0ZIsB1oNtSHhAE2yfldXBttP6VeO/0OEhxDn51+xS3DNjoV",
+	"rCAe4in+1/Xm73fe9OWHnb4E18PO+2flZw1/+ymjhIiYyHPW+8EWUnRDYbk7KN5FlO/sNkjR933ZL17y",
+	"iViYVL+4gCn17NX4T7igX4THSGO/EjyJWMMPv5s5R4vXnZxWTz8j/xhO/RD15Ye9vkyHML1/+4HJNGPw",
+	"9EyNuj/xgme7Is/3+vJDXw4nRfc8T2WRyV0rOH8V8z12cEDUaBCxUXIgasvr2335Za4c88uNTUjx7q5V",
+	"qV30UJHvwnaRsKo7dlF3YKNoWtM/dsI9shOxncoOMQd4av7f7Y6dN7Aix31pBqIy0c3UyE32Rsz3jpfM",
+	"9k0LLGsAWKXv5eA9n6ZXN2JugaqJyEQhlmOhQht6pFRiG8YT8MnyShGDagBEioICoaCQFviOhEyCWjLg",
+	"pwWz3JmAni4cy8mckUuFjoUOrEhd8HmXgW4E8ikY7yrY0mLdRqiBF6yNJaFFsrRt5ONriwj+ebUaWllt",
+	"tNqCR7pZoA72mw/SlcX4IFOjVC6vbvtRjFKp4RvTWHop3lliBC6begd459Im0ys9HvCUSj+ELvZNoU+n",
+	"1CXPoNYXiyvPzNKxo+6hu29fQiUw9i/79vH3ni7icfeb7lHgbLpxURWckaXxHkOWbiiywP4SEG+kpIxV",
+	"6YJdl0UBBcFQ3GZejXg3zVSOBa83WOh5Ii3/V1Am7voNVHiKbH8Vtz5NbZIiJrEjpK0xJpCQVOZIXwJ9",
+	"YDoRUOAeEnU/Ojw8tG/J0eIc1/xyVxOnskRQN/NLZB5o6aPeGlqZqdGp/LS+qZXgaz2zF2asm7uXC5eF",
+	"A3q3P5vN9s3O3S/zTED7weRuI/xJ5ZNNh0fX3KKAbt3qwre8Pu4MwgD23Ca5vMpVjQ5v2PshT0fjouby",
+	"gsC5wO9jndML5z6su3uKVNxPfduWrQvbrOxPiODiM1H2Fc0N6tFrx1BvG4X/MJ6oU9uLniV0dEHXkif8",
+	"3+mr6w7UBJ1Ep0LhlAG19xqrXAt2DZ1P5v3ORt4jbQ7nPZIn9lLMdunP39Ni/CPX4vWrF7v9zrgoprp3",
+	"cGAdnsoQ91p7akiXs+CzgoirOKuhTIabPTdLtGSBzml5VizORv5kZXEqa2MuuMX6RLXrQCLu4mJ0AyFp",
+	"Tty7tYuaCeeQmlGDb0g0Crvv2bUZa5712M6Kse4w52MWltuo7uuCRYBOrsCXslN7JzueObfHdhrfyI51",
+	"Z5cO2Ny/3ZgjHGmPBtxFwxV7pNnHkB+8vryzDlH/EJrcqiyW29zPrZFm+40527RiSXtGTEskU2GXXuI3",
+	"F2NqzBt6zkgZ0951Bh5SNQKuMmMaPkAlTqZGZ2XxAPU3S5zrxd5un7l//SeCwlRU7nOZILvcKp17i7KR",
+	"IHRlPlIyGFd8pd4PrrUXxOyvFLNFzzf4qom2pe4Kn1S/eoSD9SWdRS18vmUJn8M+JRomLufuOvDxvjnE",
+	"U7B4BaCKwFtGBR7VAafaMZiVWvSQOs9mNh1Jq4aGLQGby0K2M0LuYicEaN7QVbMvSYiYX2n8Ng2cagbG",
+	"cC9kafTc9CmtRYWQGB1nIYFyNIIqjxEUkrq+PSTVsCuWxiSyeZJKE+M8zynGRx0gSy2C2kciH4WTbdPG",
+	"oPQl7BJJDYUhlGhfLErgXp2ojsWPDx+xsHFlVN8V+PaGwOxajIGXEltjDr2V6copCcaKOX+4d7XfZ7ib",
+	"qDbT76O/HSJZqGUvdEPBPpzEPfzo0NYdWeK5Cs0eEqtd8mtNfVvNfreMo3oMBNVuCPhvbM9OEQbUtki5",
+	"mKnBTRTwRAabx+1XQE2kw76kdD/0OzHbISGIgHlJQCZso8G2AYr5HK3edF1RzCMxpJoJrql//UeKh9Q8",
+	"0k8aGGnnupNfvHlcZOHCry/6AKLctvUYhl/05x2GoIfA3F4h5eg2DvFFWFELHAoNtgVuyLtYSN4gsqHl",
+	"pZDe/2WMMt/B14WiPYbX6GxqGF2xLq7FiEuspXAo0EXA7oUdwNeH2A3XdqX8cmtwC9iuFTp3w+3aoX4K",
+	"3G4gSIVMWgnR52a7uZlvkb9/vjqKRdxv6D02C8clPqG95uA9/dUO0+AMYNv+wyENGsI2UOxGhKJBtChG",
+	"clxP6gLk3TsA7G2yLoPv46uNgPyJEQabh0wIlb3p3t9U19Kmq2IMdDqS5XR5KMUh6B3Gxn4iVFVZRRl4",
+	"JtxUIj84A35w4/C9lulAJcQV/vKnX5961PtsnBaC6SkAzXOzKfoyJZr+oLtQyOOOvT9eoq85tt3YcRTY",
+	"oCbukssNzrbLQZpzvzN3e3T0HRuMec4HZnmOzd2pALTeoh79ULDAgZ/9iFUb4O8R3GAOgwFGcQ49p4hB",
+	"iTxiiAVg5eCYSw+5RxZg5JxPoemzDYDAz66PbPz48Bs4hH00sV973GUX0LnVcddz27H8eu7oj7XINTX5",
+	"QIprs5TmdxuaB/ALhefjJpA9tv5BqH3wHnpk20KgphZP+R5zB9SRuXtrd9zs0dfTLwSfcAGD3dwRr1/3",
+	"AMj31nN4KWavNfALth09nd7of9svdhnkHdEnK01FyBTewdtuIehfqUwYYwy/qgcmvoVE5yW/IW25xQh8",
+	"It/cY9Zpk348lAAq3s8BJmCUw0K2HsVRJV1fkVD3mK+/E1jbDH4he40K497S163yyuCKZOlb8V/LC6tt",
+	"1/NqJoU+MTbwbJPYwA/tn0RMIfGgpGMfEJmGtk3AjFG5B9TbpUVf2n4dTfp0JIoX6VshhdadO8dH1M1a",
+	"dfKL4Fkx3kCbuAua0WQ0V6D7SN/egX9hc/m+QpacVt8mDO3/C+TJGCf1BjbKRKwkXLEqcx26oJHq+bdP",
+	"T/Hc1tC4JysjDG/eC7HUSBTwrJVGCY4m6kzL4umaCRP5FJ+IxJ26jXhtmUM25WJ2rftWmSuObFNi5erB",
+	"RBzY4Sx39F9hnbeuhMF2tPebjS4CRWSDYi6LcF0Wi4EvdkKQ+kGZQ9Pc4Eben/Vp8YFH267wPy2uowhR",
+	"xYhmWu6HLnnI7ZmIYRDWwPm0fmn4YldXNFcGfYv67CXXt/BTlwQ1KxEZwIvYlp8PKeV+N5vSvbvbibmt",
+	"v/alhFdx16JMm/oPtsnHa9sTxFv7ttHWwXv6CwjvhkEnhyWdP8iocy3GXGjVmPc3DqVg6e7ix4ePY+rD",
+	"7RumAokST5MlNmC1q8QnNgjL9YwL9RG3l0yLVza3cYLeGbc3D7dsoVvz7oHNu8JtU9sUFpkYvcCyIuc+",
+	"OeLo+7HdMMom49CyKNk2gtRv9bTLzmQ2XyLNJnzeA7wk4BUdKNB3X545GO3CjSMgXK+SLhYKEI5sFwTi",
+	"HkIo0eDDRcutDevyHE3mW0PTnbtYYC1k2/nCEze3v1bd4wEwe5+PxPb9LDxlYOio36KB0ufPlvNxJPMW",
+	"E/h16pJXNqmxmfoAXhI0bae5Ah9gmQ2L9UuVvtwC2vvuaIbX1plDoYe9ZqkcZGWyjPjznB779cEIgwVd",
+	"rSrovFuACPHSO2IIaZxb6s9tOPQeyFagBWcz2Qr9tAgBnDoZYKWWPfKm3kpoGe3nb0gIabH/q8UU14yj",
+	"dOo5S9NRfyNTeFpQS55aR7Yuew2HC5t1o0oeimNR2U6eigSqUpC0HJjyaUoH7/EPCBxMc/E2FbOY6sDw",
+	"F8YTbIGC3bIzW8BjG54i3/2YU7FZlhohKx3Pp5hAy3kgsje3GSH9vhknlPb8jf2a/miW4P+/OHu5nL2S",
+	"RMsnjXS24m3EgV6Iwph5m3QzWbjwUzFPWim+4ciX2dCwsQF6M+GJuIMgD2PlkCuYL297Z68NrnGXGJ2g",
+	"cJHW6gV7Xj03R1Neael7bUjfVfuLzvECc205Tfz2X50NhDOT8G18dZqpDbQpeOen8jxXo1xovfU2vjDa",
+	"s2cgNjgpoWW6+L6BUXTzW/F4BlfU0no99pfdskyTkZB7i3grs8BczhFO9RylMHtRJI72c5qrpBwUeIJR",
+	"u/akWZ0gFNQz8YO+EsMSkqU5AJ6ZLvhw2GNjKuSdMPVW5N1N+UBBmi9hA0XJU0FsVZUaQLae4nSbJts3",
+	"ctVMdeVE+8UrM80eY+yPN7rIUzl63366H+4D84U6rZmek1YBXu7AznUnmCqSdE7tTHeaJorn5DjPP3ba",
+	"Tc6zdxJerN70ssHmW+pfG5dsldmKVl1slHPskuJgX9r+8ZoTPyYdDfsuIWqqIW10WzvvnkvuPoGdRMu6",
+	"zQ5ts0Mfy9uF5uprNGzN293oq8QNvzKtY/MlIDTICwbJcexyM5kYFuC9phq7xRq313mn2OOUBz4xMlQg",
+	"O4NjYRnxVAJJxeH3dOWVuyDeq5J8WrGH3S+qXYiBcRmQn1CgbJx7m19yPTlYfDrcB1lEBS84CnMRVMUA",
+	"T4VLptOcsckGd7GCJle44gtsLiJD8fj1+MCHX4wPvNAW3e6Me0GM0nZu5WTanf+l+IofRxG0cS7JP7cL",
+	"iO7hUZvrIE+cmk3xE7QK3HqkX1p7CZTipKTa6MslNreNs67GZ81UmSXsWjANMFRlA662szYElgm0APR7",
+	"mERj6dBWARj1CO3wjLVN8NS5LsTERXbRfQAmRqN2QGhGxgHJCyFFQhLLjcRSdhMq7KWPVWtocuoaUrnu",
+	"q6QAa4/NlGyEtVbjZC36utOUC4veWNZ9242n0oKbZxlkMFdLdjJfPttG26l8q9KBaKnSXGRxQ83mr1tQ",
+	"cIu7devEbJ2Yj+bE0M7cwJFhd0OrBV7NUgGP9gHC42/vMa1JLToPCCU80BoaVYDt8iho43iUZlz3rPKy",
+	"nf2kgjrAwFECCgDi+YsYyPu+FDzPUpFb1yQCHJzKMuB8xNZ4llCWFJJlboL2EGTtpuA22V7bkNSMGC+I",
+	"SxCZaLvsxNZmOKLZao9uSz+Z5rrZ4aplSENvK110s3roZo6UwKAUDNEcmasSUc5mkzSD+EJ7+66JyWhD",
+	"/+3hXaAX6VvxICEuu/koDMikmn0OWcHQl5qlxTjJeauM3e90rtw6U/eYqbu9S7X1bm7l3ZBL+6AZt/3/",
+	"YMAGsyLzdvCX81dnv51fXp0+s1r0QZNxrRNfRlQt5L3OQx2Aia8pafC7pphANNYzTBWds0uPSjbL+BxY",
+	"4fYg1snPiqigrccahmlTza7LNCtYKiP0UymOajNC7MxaKwi6h2Zq2gXOnHXAqsZBXy5aBzaf0qC5a9L9",
+	"/lnkH0QfvxJFmgchuwdSyWbVbXbuk6vkrSa9sybdqsNbqUNr1W2UHzMS17gL8/UMLPHR4WGMZCmQA+IF",
+	"v0aaOvgd+0ziJ+ybwguUmNS040aqmQ454uGoFZzjEpIofZlALfxZMRb5LNWCxU8Ov4kDrkiVCBYn11el",
+	"X8w4YjE++ypJ82IeG0cwTnKeylSO4h4y+VMSSUNJFbSpp66ZJ6c7mpVT7BhiB8T1jUiWcMG8EjxJv1Qy",
+	"GL/u8Oo/JhfM50dndTGGOGC4TUeicFtlKRsNRWRW00fTSdXKgGMPiIl8md+OroSnB2XBdJoJWWTznvvq",
+	"coFMhY4PMYbOBTFW/rH4RSpvYoYaivK+LvA+5aPmzjSpLqgl8VdYQxK8ppWfmF2BW9SQ4KV3rCFp3Cnb",
+	"GpJtDcnnVicH9SaFkxdWNtojq2usGx2wsyn0J7GpMZstRGYcZMwNLrC2BVKyUpGzxcFoZHUl+wJAMDzp",
+	"GVdswCW7Fn3pSlRcmxjLp+s7y1LF3/LSDvriP2lpR9sk2tNgxLdgsGm8+gHqPNpOxwrb1jNwFzSaQrTn",
+	"ZlxDdzissfzSqz2o6f7pK3olaxjWxAxNfPNgvJTKw9deZ89zF16AAX25qneNuzg890NkjCh6VSsv9MrW",
+	"2C1+jnr1ZeTE2Ot+szW9Ky9yZ5nNBqNtu6b4OJyhL4lpMz8qiQl37bYkZlsS8ycwLIwZ4KyAZZbFfVfP",
+	"0M0/avVMkRaZwNKYU9R67PG3jx5hqlnJkauNCdQVnY584GOzpxPqUmrMpbNBoa6hVmSjyhic/JLSGJRA",
+	"ldKYBmMA6mMuzYR6DP+3alL94pmfUrsJ3UftCyn55uIXmie8mwInstM4AyxwScIJ7Kwb/86S8pYG9gg6",
+	"dPDeIb8+rKS7pUkZWxfaYfLCuI2PDg+t+aojprLE+5LsLEu8cYuVOdCd0BjAfYk11g2jcJRt8ZJY2G2t",
+	"4U8DKsPR/p4WY6/eNzQmaxevMCzvBSZtDJbXp+1MlqdjXoRmSy50ORGvT8kUWdOgz5ybmFssXvqPb1tf",
+	"/I9v4fJSnvz8+nSNnfTz69NXJdgSWsjEzbL1JBeuXDfO4Focpy7UtN36XBRqOrXrs8X9bcMsD01t50Ii",
+	"kPowUj5EPW8cfNlIOqOks4lzENKLfY5sDaUNvwBdHYSdI2A8VkOWFkzlliME4G+xLnhR6phN1FuKT1td",
+	"Bgz/sXHEY/av//N/WTwVMknliP6VC62ytyKhfw4ypUUSR5Bm0oWYQgsA6AIMOMBcKIgsQXugvnQ3i8I7",
+	"qdzdyA5jwudspBwkAMcTtlhG5KGZolYWNICTMtPlGWRV+pIIRih79vjwe9/OOOdSAwrIdSIyD6VRMS7t",
+	"ItCIkjQXgyKbd9nTTGngd7M/Ibs0FHwFQMa+BOq3NMuqWMQeYQ2lKkJGlhMHS7elaRMBFk0qAajuelAT",
+	"ugEXDN8mT68mKhE9pobDGOp7K+9UDYdmicblhEvdWxwpax4ozquUbpCYNZSqL22UDroxIV4zJJqJeVmo",
+	"GMvnMHi4SLKIrZTtslOtGzSohobJY0EveiIm19B8IixiPsYfNaSJoL3U0IrRuMtiWWZZjFV/gBQBxkWp",
+	"1H8ZA9FGm26ERjipFtmQmfcV0zlXMBdqpG1RrC7p6mYAhiM0qcZZ2w19jOBRv4PM/nZfET0fY6F2VLbG",
+	"sGFz7t22QJAe1ARdNTOZKQbAaG17ZVsBULhm631J37Fn5bF9wR8dxctLDW9tjN5HqaHZ/Wo4XJ/P5TI5",
+	"Gw4DHU+vaH3zh2CSweVFnq6wmrztC6dtHgVufOpDVDq2XYZzPO9hgsEPUPS4Nfxahv3wBb1UBdoW22rF",
+	"rXm8iqN+Xbhws3jLAU/38yC+3xh7QU9RB2Tz1gSkzL2nckY305a1kHTZheITXUlpOsVpuZul2GNc9yUC",
+	"UvahnlK8NW/kmLCiN6lMCEo1VjMobwEPPAJjJZXsDxxoKkdvdoGV5UDbA3toF2EGFbpuQlOscE6Rt7PM",
+	"CZr9U6USKittWUpeSno+kBegxBymEktYgHIfqKXnaH+zosxlhSMQs69jNQPaAzUshOxLaF46d0cnXM4h",
+	"SGXsLRLK+kYAEzZR/sF9qSe7Zv8sdcGG8P1XHubAY8a2gBNKsul4wTKBrdrf2mYo2lqbUBFUSrQmj51C",
+	"MAYbIoGtBWItUWP/o+VJXUTXbDNNjZC1sgnpLroK5DFdFeoKJxGzieC2/Twar1DsQ+4GLHaKxrwUs2Dz",
+	"ITTI7UrH9+2Zyd3q+QnPRXHsC7Gw2Yg5Hr5jSxZu3sJ1rmYa+tjEz80+vYAIbGxRugMuAeInZMLiSng9",
+	"jtgofQvNcrFR1zBXk75csXq4jfexvXQM7aXx0BUcarQNF7J3GwOduC5gYsYjjjY5/VT+HSp7W4Q4C/Gu",
+	"OIDPfF+7eFRoHhE38TrryM/TZiBbG0j+Uhj+UgQhAiXVkKRSl52SK4p8nYmSAn0P/BZjwBgu7WoDN4HA",
+	"AXz9sVm+fRjA/umz2CI+zOZRBMHHlThmC3z3CI1TbKAmorsNuLW1uwh5eKk8FKCVGfM0CEi5J4v27clP",
+	"Tv9eqoLf3YI5avWSf+aFmPH5nYwec2mLF0ePukwnQpXFR7aVovck8giK0WxEoXQgqNSOXqQ+5+k9VFC9",
+	"XJV4PfjL5enTX59D8VSgFm+Tj22d9iT2I+kznzkYk66Na01ZYA60oIDoHoOcZzqEi//tBybTDA/1i0yN",
+	"uj/xgme7Is/3zLEP5v/0LC0GY5JyvR/wj+5uMZ8Kuhv0e6cs6zORFbyHNxxOiu55nspiF68hR2Gvfs0r",
+	"oUVRvyaTu/0O+9d//48rkUYrRaZy1Ot3Fm7yTEnReI9+X1KDeq77nYjGT1mULhSOVe+EDtiye7nOJT1/",
+	"s6cqEXbBPtw63Qv2HOR4dzHzi0uuhr7Lbf3d0mtN9uBNMEbvitbbvSLGGDbl30nM69np4SFmW5d2dZGo",
+	"suiCg0EXk2bfO7bnXueC3xyHN8vNe/M3M4NWmehmarS7s+zN7ay6oVG8S+4XvsUdu+4W6pgmq+6KSnz5",
+	"ff0bdTc2IgNvad/onbnZgpRECwduXR+G0PadeftWBr5avR2D9UpSsHWW9WMIMWlfH56e8hkb2KC3wtQH",
+	"pvrdcPUBEd4nAddXSbg3wGQKXVhbbJtr3uaaHx7SbwHzNEboprYYXrMm4UNkmRurAy7qoSkbbnNpPYgA",
+	"cSjvM39qG0k5RnhTWqAWRYBTqCEO3vP0yv4riC3EfWlc13/99/+gN67jLvsd4l4+ZpLqWsKypjkg7gHa",
+	"AgNfELsqVIQKhyrIccCYgjs6PIz3jplW1eJJDPaAZ22TgAuRNAoBYT42FyMhjU4SPVbkpYgZ1zeaiNAw",
+	"renXkQfhs+COZrrCDtq8uUwU2FG48FQ+GR+Ivgw4e67FUOXA2sYLF3/ChDEtzjg1FsicggS6nIpci0Qk",
+	"V9fzGOtHQ97Sa2GceB2eGEcYIqTN6smAzAJoIPU5YW4FUkVTM/aLZpngFnAQKn9aXlexD6s4UYnIYkua",
+	"SpOEg0EvESoXVMOhyPWxKyRJiyioULHJS1KctLQcb0aBMVuWEoW3BYIfJT34A9POvfqXGtT5eeYkSA8v",
+	"L2C5QyTsXotYIFbagkfAbukwY5q1ufRpbbq3rYBpusMD5D/zEmz8tdNysf3QTrpFkG9ZfC/cXs5CpvpT",
+	"EjZV6+lBOI0GXA5E1tZmegpnZyLxIawNLC5/UdWGhyjkGtAlnnM29Peou5k/zk+frQMXmiv8PT5AvHTj",
+	"bjlGWYrkk+8fkq9m19CQHmq/3LlW6k++x7Y+QpvwOK7YS1Vc0Af29WIL7i0i/8W5QfBuHzgavnko/GPV",
+	"JrF+x7sO/Q46D2yDaiI74CX1RMvi6bXqogVDC+Ljr2pOzX1UBTkDp7kuqCFGHLH3rO5esVXda1ZV06ws",
+	"7qmyW1fLeACemifogxb+H7b7gyvwASJtThk56BfBCUvBZmPFhirL1EwjPGCKV4CTS/BW8CHYJNVaUHdE",
+	"43kBBhP+BdVOywhFXA3K1xcBrWDwW/b7vlUMNChxuUMAdEk12JZZZBu3/CriltwHAide6LRr3v1gQcuT",
+	"JNGMuyDY9TxgNOnZfy7UJUDVyvUc0V0QKMJwnbsPCXwwT/BvCxHcgX63ms+77ITKM1xNB4TspPKKAfH+",
+	"pJOo+GWvR/UyEC8NkF3BHBB11lxxwpYVnHCs/bBdd2epXBGXsiLvkwal4Lo2wv1pOObbRpYWLn8AcpX2",
+	"M6Kd6FRP68n4KxoDAnYXzbhmPEkeLh6w9Wk3g9o/hc9/i5X/itXkSZIEOgSzPvW0XlVPfgQP1z7wI/et",
+	"hb1DZBqF1adEHWCs5Ue35dKg+Sxxfkk6rvR8q4qAGs/CeFuN9j5cYrtHmj1iO4nAHcaOsTTInTVjvBsZ",
+	"RhX3vTkTeBurjSDoYM9gRtHxfTtjbTlPRhC0iW39AGCSRaZFRLx2uTA+tSwxPfdz+lawuMyzGCqNpZix",
+	"AD6/W+bZXgwFpBapyUOuMkirphNhmVwZlZYIibW5AP7E6lXsLUn4r0KxawGwewldKiEL12Nx7VuKqSaA",
+	"ieFQDAoGfLlLTbeQzuv++ck3tXiKVRRktTQIUZC1NnWqVzVXEpoft/DzrZLelO8BS2CUcfp8SU0gEhrC",
+	"0an/eDq9jlTSnPRuPxdTwfEtgBfRFJ8s04PBmMMHtQx8o3LCFmQ8UBBqyGJHC8QwN+zc2B2NhMNOJaZD",
+	"EEu5ykBUxWb+VOGuG6vpUuN8xmniSj+s9DWyMHCGSZ5hJRnW07MYWvhVysoIyKJBS0ENki3TooouzjKl",
+	"i770IWxHUY6C958qlZVBKiqkmiPoJH58dMSCF3E1SfUEquXDqi3QjAm7FpmSI42WGM2mLwHmYRE6hXhX",
+	"UJ8nyKHyNLE1VNeCiSQtsNLLGXXYixg97Znxwi2g5FoMeKmF99ZRHyDM2azdcAhoJ3se+vhQcJgWUbDI",
+	"hVILy+IqfkCLOGyUXVRkEjC3ihNe8P3Ssa/GjmjBhS8sNsi+8bwsxl12VtlowDLgNqMDUfEkQpgNIKuy",
+	"Oe2B2Gy42I15Cjgyc958KvoyNmsc+ynlwoF1kMck1SwdSQVwqAshWL/z1DwAbTbd79ThVvs0zhhXzJck",
+	"mSeswGAFpaNFmUu47S9cjsyl5RTLA7GxiJoGW/DYVhjSR1yzldQUKwu7SLiSO6j3qf+q0sROOMB7UE0n",
+	"IZ7C/RVsf4JmEZgJ3pf54qmMVL2FAlJ86bwoxGRaxAzBXLTcwPRnLlEoG9RM9liS0wzxVSGezL/v6v3c",
+	"DqIx7mgznwkEu1D2mQXUfChub9lUOam+AKTU61OzRxvxUq1jQPYeG5NE1K67BTzqvgog3TvbuP7RXfl0",
+	"XNoUxjJ4C6biYGsOzUsH3Wb2aI/98ezs5fM3cS3I9R/7/xD5QGT7J6f7r0/36Un7q7nHbLRrcU5b6/IO",
+	"xY1tgl1mP3/cSJd54raM8rMpo6zCQ4zh6ONo3nqtGa+cDbydENjrYGlTeM3Y2k9WGO+NoRHGU/wxubHn",
+	"hlb83VAGUEfvZMwfb+LANLh49ms1e9yr5q9CKotSJsSZ435OkwhVvrd0+jIkKl2wZMHmNXbj9by6nMQo",
+	"BaaLs0nopxF/K7BBa0Bs4M5sMoOMQV3KgTHwLqv+S9VVOV7sK2Bs6JhrneqCS2NGFipLGDeGC7ue92U8",
+	"EQU3uqCLghT44xZqzoiLIYHEn+s3B/kz+xMyWkg1i1xboomClgdisgx8EZCFfmJS1o2wEsGwb4GW8HZa",
+	"BS/x6PDRerzEUsiN3ZV3w0xscRDb2NHHxEFU5DoGk9appEZkRF3Z3LFgd5mj+iCxfERqL1b7rKvbMmoQ",
+	"/erVlWKIG0cfG2P7NjCAbcATBcL6RqoZOLhpwuaiIIdZUuiiMpLIBQzGfDoVEiuRgHQYetwAuTh57sBi",
+	"xDVEvu7g3obUx/cfs28ge3mpltXPfXXB8q3oaoe5rgS1mr/RRol1u7B3W/vZhx8areefVA4kwuXEVVlW",
+	"zOXexnIHSlRTiHoR0UNkT4HgggYmr2rILwbaJZvag5iZs32bvvcaGfw2HHPf4Zg/u8zbGnkPJymxwcLt",
+	"ZOVHsu7efrsmnXiia0mL2Ak5Yoi2YjQEPHixyr5FWEYvKIav5x1ALgsjscQ0JvDrNR/c9KVPp43VTB6z",
+	"GJkM0Vri9p+vBNdAS2i8/Zhfq7yIza85Hv/oaYd/fLtNPHypiYd/fLtNPWxTD9vUwzb18HFSD6Gm/EiZ",
+	"B9L5mzhPJxZEudzxihedn8ByoGfG630cUJ5b2b/1c7Z+ztbPuSc/R9Nn1SzbsozxwUCVst7Ln3J8Sgs2",
+	"g/8X+xOeZownSS60dgTyknE2EHnBU8lmfO4yg0j27n7KVSaa+SdfwwAXZlkd5y9qhpzaTYOAobr+XV32",
+	"lGtUOq9lOlAJ8OZPbIR7wotC5GYoJAk7vQ5P+L93oo7xG4z5n887UUfyiflJmOd1Qrk44e9eCDky++To",
+	"yeOoM0ml/bdP3ekiTyX0RWxKZNsV33HLEoxlhDmPpsGYszttZfQrhR/G10DiSeu1nsXTnngbCk+89o7l",
+	"680f07Z8/WP26/56FBdPJqls1lz2p4bMqv0IvMpBJVDROXjow9J8JBTJYIAe7xf5lnKsUKrLThcw8hjm",
+	"stlCKNhB6w8aulBF0YIQJ5hKX9opAloFVY+3o81eOtDpSJZTDGpdCFlglhGYHrGYGwNbQP6Bo+4RReFA",
+	"AeEmUaik1OAQpPtVwW+wF96dCoqMHvvUoS86sUUVuBntbUvAq9c+QP13u4k4gd2eCM5d0eyv4M/YIxtm",
+	"Wi/7vht320iAsbOa9AzO+BBRe8AW58N5CV724WsU523iVs/Nh3zJb+hB29LwL0dnoUwJFA2j0qI5I3u3",
+	"QYu1DwyRnnOu0MF785+V7erPvPpwZVppYjvfagENgPK5P0fjImn4DfudqZl0AE1qzwUXQamOFlikhuf1",
+	"Jd2oy2J7SRyw5NLdHZwzwH0CWHSJVrLS5hNDKjeU5VHHTq81+cdD6YEtfnIbcvp8a2+duGxr5m8kBIzk",
+	"aNdM3Q+EcOgQjUlS0HDQ8VlI/DMtugx7mVAzZmF7b/OBUYlYTRzUnlp9MOY6woJTiDaRMa8kiWEsyTxm",
+	"3CHrRYE+gOuiKMUMXZXrecWfyMUwF3ocd9kzGDCWP9oH9yWM0Ih/LbROlRmcLSuVCkT5gEuWqRGE/6EQ",
+	"2Ee7cd4JA62X6iLnBTpQcxhdD10Qc+oVnLKiSzQJ8tu7BvQ+1jMt4zpUTfwIA0/tej3fzrFouvYB+Mo/",
+	"sWNR7dQ843mit7mG1jb+C66LE7Agtyb+F2bi2+7HqB9IGHndsKk2azDmD0Kz8fa6rmwilRDUz8WY5FQw",
+	"htS12jkEQdcNMtcDnkR9zOL3H2I2yATPtVMSrsUtFLBDlb1zJBLVpw60As4/s0wCgfFvXAzrG0y40YMF",
+	"9C6mfoHka4hMV1o1M10Oxv7Zu/Hjw8cxdlh2jgh6FoTdj2mJHWQ4GAIlrjwrAZBggALHlPlExK7NDXQd",
+	"NpZN/UZNem9aFta+v5Piw8zJuvb8/mGbq67Gix9CdyW8tUu0SUjPX9JcZ+Z2qab9LtXMOrqTrfraKqOv",
+	"2NN6CXVL7htop5xguGbmTYlszyFD3ZzM38TblqhBOREYeCjzrNPrHIBWomcu6KV0JJF0JTIuCBCwpDIg",
+	"vbE+CxwIfKuBmgjKlfvcsvnUIHCWpHqa8flLPGwfkiJT3wIBHXL2EulcoBksijbyLUGxv1RYfE38b4NM",
+	"6VSOgsGQXmkYzyX9sjiY3119taMnRmR2rRRa8zmiFmwpS51nnMYQsDPXB+HrfheXhEiLiDP55DQi6Bv0",
+	"MaVXvw/F4tSKPHgFacOzPBHSsjlX/EvNCpFlruz7WpW4KInQNwBSI+B6+NxpribTxtU+p1+aYQxY1UcT",
+	"tsk9wvPtGrPh6ZgX8V7EXOH5fpnCqzj5ef/1aTACgMQsPj4kMGpaa5drB5beyipkSt0QsZPRU/hVIJDF",
+	"aTTBB2NiZQrGUhIeZeFFOGzBwkB+FXPqJI92Yc2YG3D7Rs7DSfNpun8j5o3POj9l8NPis85zdR3kUqcZ",
+	"LwDegiSQpdRBT7bgYWPBs8YP/Bf84cObD/8vAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -364,6 +364,50 @@ func (ns NullMessageAuthor) Value() (driver.Value, error) {
 	return string(ns.MessageAuthor), nil
 }
 
+type PromptTone string
+
+const (
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneEmpathetic PromptTone = "empathetic"
+)
+
+func (e *PromptTone) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = PromptTone(s)
+	case string:
+		*e = PromptTone(s)
+	default:
+		return fmt.Errorf("unsupported scan type for PromptTone: %T", src)
+	}
+	return nil
+}
+
+type NullPromptTone struct {
+	PromptTone PromptTone
+	Valid      bool // Valid is true if PromptTone is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullPromptTone) Scan(value interface{}) error {
+	if value == nil {
+		ns.PromptTone, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.PromptTone.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullPromptTone) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.PromptTone), nil
+}
+
 type RiverJobState string
 
 const (
@@ -654,6 +698,11 @@ type JournalPartition struct {
 	Size          int64
 }
 
+type LivePrompt struct {
+	OnlyOne  bool
+	PromptID uuid.UUID
+}
+
 type Message struct {
 	ID           uuid.UUID
 	TicketID     uuid.UUID
@@ -678,6 +727,21 @@ type PgStatActivity struct {
 	Datname         *string
 	ApplicationName *string
 	ClientAddr      *netip.Addr
+}
+
+type Prompt struct {
+	ID           uuid.UUID
+	Version      int32
+	Revision     int64
+	Company      string
+	Product      string
+	Tone         PromptTone
+	Language     string
+	Rules        []string
+	Instructions string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	PublishedAt  *time.Time
 }
 
 type RiverJob struct {

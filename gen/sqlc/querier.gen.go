@@ -43,6 +43,8 @@ type Querier interface {
 	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
 	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A draft with the next version. LockPrompts keeps the number its own.
+	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -107,6 +109,8 @@ type Querier interface {
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
+	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -135,6 +139,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// The newest, newest first, without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -155,12 +160,18 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
+	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
+	// from others.
+	LockPrompts(ctx context.Context) error
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -199,6 +210,8 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// A draft that is locked.
+	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
@@ -209,6 +222,8 @@ type Querier interface {
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }
 
 var _ Querier = (*Queries)(nil)

@@ -32,6 +32,7 @@ const (
 	TicketClosed       Code = "ticket_closed"
 	InvalidTransition  Code = "invalid_transition"
 	PreconditionFailed Code = "precondition_failed"
+	PromptPublished    Code = "prompt_published"
 
 	InvalidIdempotencyKey Code = "invalid_idempotency_key"
 	IdempotencyInProgress Code = "idempotency_in_progress"

@@ -54,6 +54,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.LastAdmin:               {status: http.StatusConflict, title: "Last administrator"},
 	apperr.TicketClosed:            {status: http.StatusConflict, title: "Ticket closed"},
 	apperr.InvalidTransition:       {status: http.StatusConflict, title: "Invalid transition"},
+	apperr.PromptPublished:         {status: http.StatusConflict, title: "Prompt published"},
 	apperr.NothingToAnswer:         {status: http.StatusConflict, title: "Nothing to answer"},
 	apperr.Superseded:              {status: http.StatusConflict, title: "Superseded"},
 	apperr.Cancelled:               {status: http.StatusConflict, title: "Cancelled"},

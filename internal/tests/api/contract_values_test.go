@@ -32,6 +32,8 @@ func validValue(ref *openapi3.SchemaRef, l length) *rapid.Generator[any] {
 	switch {
 	case len(s.Enum) > 0:
 		return rapid.SampledFrom(s.Enum)
+	case len(s.AllOf) == 1:
+		return validValue(s.AllOf[0], l)
 	case strings.HasSuffix(ref.Ref, "/Model"):
 		return rapid.Just[any](config.Defaults().GroqModel) // The contract leaves it to the server which there are.
 	case strings.HasSuffix(ref.Ref, "/ClientMessage"):
