@@ -161,19 +161,16 @@ func (e AIFailureCode) Valid() bool {
 
 // Defines values for AIMode.
 const (
-	AIModeAuto  AIMode = "auto"
-	AIModeDraft AIMode = "draft"
-	AIModeOff   AIMode = "off"
+	AIModeOff AIMode = "off"
+	AIModeOn  AIMode = "on"
 )
 
 // Valid indicates whether the value is a known member of the AIMode enum.
 func (e AIMode) Valid() bool {
 	switch e {
-	case AIModeAuto:
-		return true
-	case AIModeDraft:
-		return true
 	case AIModeOff:
+		return true
+	case AIModeOn:
 		return true
 	default:
 		return false
@@ -950,8 +947,7 @@ type AGUIRunRequest struct {
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-// publish or discard them, and `off` leaves the ticket to humans.
+// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 type AIMode string
 
 // AIResponse One generated answer to one turn of a ticket.
@@ -1195,7 +1191,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1456,6 +1460,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1496,6 +1503,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1818,8 +1830,7 @@ type Tags = []Tag
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -1911,8 +1922,7 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -1951,7 +1961,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2103,8 +2113,7 @@ type UITextPartType string
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
+	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
@@ -2605,6 +2614,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2715,6 +2731,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3343,6 +3362,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4601,6 +4623,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5021,6 +5079,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -12146,6 +12205,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -14792,6 +15095,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16067,6 +16373,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -16491,680 +16846,692 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1MUWfXJmFV8ymvi2lhzPxtRfDbJBEqMmwDRAyxxHe/Zp9sH2Sb6DKgCN",
-	"vlEUJSeZzO45m7HYN6BQKNT1V19aYzlfSMGEVq3Blxb7TOeLlMG/j757f/xuKd6xn5ZMafOLWs7nNFu1",
-	"Bq0jMmdK0SlrRa1PNF0yc3kshWafdWvw8SxqTWR2SbOEJW8zuTDvu4pa9hnVGny0dwvdGrROZ4woNpYi",
-	"IeMZzaaMcEUmmZyT3h55M9ZyxLJOK2rxpDVozdW03WtFrUymrDVoLRXLWldnUStbimNzPVsKuK401Qw/",
-	"q2cZowlc7fYOD5Pd8UG7N+nT9qPxLmsfjg567X3WnezSR+Ne0u+3opaWMjWjPLu6ioAOJzpjdF6igSBU",
-	"qEuWETkhUjCy4GwcEKSVUE0H5MuwpVcLNmwNhq1371+fn5wevTt9/mzYioZ+ZHBxk7HBUzBVeAQmO2xd",
-	"DcVQVL92+vxvp+evnp+cHH33HD8Lj9tVKH91j/a67UdJd9R+PN7fb/cnh5ODbtKle6NH+FWZ4mupUlxp",
-	"KvRmH3765vXp89e3+nTCUk3xzTMqLshKLjubffz562dbf7jh/WYNXxy/Pj75y50vYstw2/EzrugoZUl5",
-	"xymWfWIZueR6JpeaHB0X915iWI7y88Q9HrUSpilPzcPHllUVoRkj6pLr8YwlRE4M5xI948q+3uyzDHf8",
-	"OS/smH3a7bYfdbvd9mPzn27+f4ndbkvVGux1D6OW5ho259ExCUZjKNgatB4uMjlK2Vw9DAcLG+34FVdj",
-	"KSZ8uszK83+/ULAHScYmS8UU0SA1zJjvKXLBVkRmZC4TltaTZV54dUAbI32OjuFVfMyC19+GJr29gCb7",
-	"3X6BJuWh1BGmeA9S57U8gkUsMUaaEi0vmFDkkglNuNCSZIwqKbiY1hNDyHPkhxpCLBVLCE1TwrVyLx6x",
-	"icwY4ZqM2JQKoqXlpy1I099fQ5op/cSIcG9voE0+eqTLm08sSyVNGlmGKyL9PYZPxlQIaSZjCGV2Qj2Z",
-	"8ofWMMz1L9+Gfw7hGZ2tzPZoDXS2ZCHVdgtUK4yzjmLBDUiyt5nUcizTBoI5YaHknOkZF1PCUsXqibRw",
-	"r2om0SiTFwyFTUaUYdL8xUvBPi/YWG9Hpv31ZCoylxspYVkmm5jLTwcJ9R9LqWmRSqdSkjkVq1ykakKJ",
-	"5vMGAv0ErwipcykL4njEDCEuM641E2QiM3PAEZqaY2W1DVVG66iy1y9KaBge7vrlooEoOAWkyDumFlIo",
-	"Vj6ejCKZMs3yvetpQbVm84VuDXpRa5wxqllyTo3m1+/2D9q9XrvfP+0eDnZ7g95+p9ft7u7t/9iKWhMu",
-	"uJqdoyxrDVpKy4X/ufkVB529br/Xe4SvyJQ+BynW/MW93V632//RaZibaActr8ye3+gZOJ8GLblggvKH",
-	"04VuS6XavX53FAjFliMlbGc+vmDlpb9Ge11mIrx7d/ToUfsR7fbbjydd1h71kv54l+1N9rsHrai1BDXe",
-	"cCwIKySWag26kRsHl8L/2u9FrUUm5wsd/NQ37GYPnPz5qyK/PP/kjIxgK11K1JqV0aHBeAjZhp9n9uEb",
-	"UTlkNybgWJjQVLGoxewYPn7Bf3qrxdohVFzkOwC0TqOSKfZTa9C7imofAmW06aG+sUxSqvS5/bNAkWuN",
-	"Cu3JE1gVsLEHpN/tdo2CCkMaEKVppuvUVbxgNM4iOW+mgXsuvJmSC/wOj9RwPA4K12poCGymw5MB2WRU",
-	"g17dZK2hEA3dAuVGg9XnN35/f/P3h/bIxu/f9UuXSMFqP2Z+v+3CWSk1bA2+DFu/0KpXaG8JFA1bXJ1T",
-	"PrRH0rBFl3omMxzcBRf4HXPDlXmNPyng5zWCHu8vHBeW9+UCPrvMaVAQXkOUXsOqpBvCbnUmmduxJfH1",
-	"RlRPu4//d9z9qx53Z8Arp3zO5FI3myKKp+boqNUVtX24WZdOeEKMeWFPCS5A89xGS6Trdee9gpaYD6xO",
-	"P3RX4Xx7e/w9W9XslAu2isx4l6El8fHLui3SPxx0ux0z2H63zLD77VHfMB/d22sfJl3W3hs/nvRYn+6O",
-	"Drote+watbby4l530OsP9vY6+91ef3fXvFjQuZnUBzYiagbbbpGxCf9stuHF+dGP4vTz6Pg/2MVJUnI9",
-	"Ri01lgtwaVreVQOjt3tWVgOj2JsZU96KWlKcj9iMppPWmdERYE3Py9PqsvajcbfXfkz3d9v9yQHbT/bG",
-	"u6M+bSGPjcdMqVPDeGXLxPBiBK4RCjehAQ82RW+fzLlY6lCZ+NLC25CLW4MWW/11NvpuzN/wvx6//8dx",
-	"7zU/Vsdzvfjx6fHB8d//97//p/O///0/rajFPi94xtQ5F63BYbdrGGmSMTXzL1KZPsdbURpZrhkxmjm7",
-	"fTyWS6Gr6s+0vDs25w/vTvIK3xw30TSjY/bv1rvdGct5hZkes95e+9GoN27T3nivvZscjLrjQ/Zo0uvm",
-	"S45jC0ZfdyDYeW3J4r/QFAwfPaVizNKUJY1GnVdG9YxqIuRIJisiGEuKHpMtDzw0w3P5N3bjKQomoMPV",
-	"b+cg3PBQCybzGzvUupUzrdtswD2dUTFlb6lSlzJL6oNBQuoZy8jC3lTYvMssY0Kf+2vmuM8yNtZkJjPF",
-	"yMgwT7YyMphdhrcpTRcpM2YQte83GiJsvqdSfGKZomZWr6U28nChN3IYj4Mna07g8PK5kPqculdXD+RE",
-	"MoUnMdyDDuPwBducyf3Qld4P3FfhlIOv1nv8mqcB1IMdmu/52jU1k3R7XwLpBLtkShNgzJxywQvh3G+I",
-	"Fl7agxUFCR1rBWcS14qMl0rLOcsKx1L1PN76mM1H+ApV2IYh2vUtxzNvEKHMv3QKY2r4EPxolpGO5NIo",
-	"coSLT5KPC+7DhKlxxhfAp4PWMbmkyn46IfrSKIKGfkFw1DHKMb6L7D3q9cwoLzMppsHQ3iuWNezi6tG7",
-	"7uzZYEdXTk0cQoKs0sQjGM7ZUgO4iYZovlLR755drN7+hctH//nsb9Mf9uZ/7Y5/zHqjD+P//PzTxcnj",
-	"v4i+fnm5v3wuH/Ejejj57u//kex+/8+kQJpVsDtuzQK4TVlgSa4WKV2d26keJZS8lJ9YSoFz2WfNMkFT",
-	"HIt7vm3YsHXbgdariteNdz3X7IZcMw4o8gtPc43G518w7nZ77UdJv98+ZHuT9j49GD0aP04OWXfy724I",
-	"HS4+0ZQnlT2w5uFyGkVAcisriyT/doWHaA2x0ZNj/gWndE4aM8Obp3pco0X2O3heVnW39XoSuJ88nW+s",
-	"lhkCPfv2vaCfKE9ROS2fmQnVdEQVzCuRl3VKRjI6XwavKGkW/gW5frFtpLV3sHEQ8Zn7anFkFc2iNHYg",
-	"CLJv47nylBqFhaRSTFlGUjklXJTEimV/Mz7zxueG/09pxbw9cqxTMbE8bWHrnGt4tkjYDJaECvcw5FGg",
-	"0sba5ilCkyRjSm2TAXHYlAHxvPBq4gZWoWs4biCBFTPHz+roYPVh5F8yozZbwckmwuvi2YHkqhKo9Eqj",
-	"yVJjvIC+tk2Q/1EjRfJBriFHZayGKC8o39xYXTr13wefv4LFWgx/l7baP53JOgH6/pPbqy9kNuJJUt4z",
-	"r6UGjRk2Chx61R0y8Y+WZLIVGffwyUAyp6m8hFduI52LaVOBMH4RjKOyNfJBmtn+hYrkzWRSK3hfsok2",
-	"xttsOadClQKrc5yy2RbwHkZTPasmFhkDgqUFq8izi7yAR48TNl9IzcR4dSzeZnJqJF31YFR0zoglUUSU",
-	"5mlKliJhGbmkq5rF4Plrz7kw2wxfHAot975AlgejaX/PVuBvL35rm6Uar02oCMVb8H1ISuOCBEOvrGbT",
-	"LEuEfcXVnOpxeYHgCyDtjHkIKRyGx6/N2gm/OnevLvB8DSULn3AuGUvIW7N/6OookzAY4Vr6+fuAeAJP",
-	"kDLFJnSZaoit+/TBOgK5p28+rd1Cdls3NMztwdeYfeS/ihMAdf5pxhImNKdpaU99MHZ9vcvNzQFecD4O",
-	"3lCSa0XFh4B4ZP6d3nuwjUa0XxBuvYJ/wgyLFIdVQ4vq6AOyBDxS40nw24IroiXqnmsoFDIReh4CvahO",
-	"okjBCLzMMFLPyNj+/j75xBUfpYwcnTw9Pgbzho41y+BsgDV3ee/wcS3luR0XNyfnjNEEeDHlc65bg/7+",
-	"ftRaSOAJQ5nSMDDnfYu8sHxRutVF4cWtt25hykQLFuctzeic6RoHA/DsT0uWrcjC39S8MOE9gdT3P5u1",
-	"WIoLIS+FYV6jCFP7EXhlPeXlUp/LyXlGBZQvAPVhTAHxDXEC4uPPW5C827+O5OEcG4md3xSQ+R2G3Gri",
-	"gMZQUopDZjdFAwHzoJpJjXG7knywQT0bROSo9OCwLbnhtdumKK6VD25AjTTBGwJ61BICh+6EgR//TSlR",
-	"iKbeJSG6e1+BEBkViqPrOKTGi0zOibEBjMQap1Kt54j8LYXdZ01Em+U8lei+Kb52G0LQJovREyIcUDM1",
-	"8rsMSV5SpY+SORdVjTSlShNqrnGlM6plnSiCLAK4qaIgcQwpVV9DLmfS0Mc6O7bZHqyJGC/rBl0hRjBq",
-	"IAL/xN6CBVWlAlpWNi4TJCW7dORRSTmfL6hYgR0PwQDyUifr/XX9rvXQ1/rr9sfdXvvRqE/bh0mv295j",
-	"jyaP6cGoP97tgWxWOluOzWoai+NNlkBW+owvkOveSa1ZltA5WABcQMbkpcwujPKb0BWcvYtMJsuxGZhZ",
-	"Ljfuy8BTvxyljWZ6//Fgr9fpdvd6PbC7s2WKzvp3bLIUCRILtG5NJ5MBmVGRGL6YQ1Z+B7z0zmJK+Sfw",
-	"qkkB5mbGmUhSQ9/lImkk3/6g1+30+9393mPz/U8sU7Cze7CycnosXsisnEUKnq43R0s9I/1O14xvHi7j",
-	"NKNCu5yMQIfcIKazVEZHBdc4TWghJuQHVB9fUuSvJ29e14WXyi/aYCDmW69oaibG6qPSxuIvf9Bu6rl7",
-	"8Nzuy7K4hzwHK+aNsmfeYzU+Lsj70xftx9uIuF6TMuBnQvIBVTZ1ddRABHTUv2AsGdHxRZEGx5rMWLoo",
-	"y/n53Cc8o+nIdWQkgM3UXL+f90r7eZvEwIxqLqatQQsqDtZwf/FjwXxVc1RVJBBXrkvM/JcIUkQ1E6W8",
-	"PEW32OTITRKPgMWC0UzZGLOxdSbmFKAkY8ZaxvyDyxkfz8zTGRmZ92QsZVQx5aSwk7zXECj0ft6EeyyB",
-	"0Atzc/qcXUWt1+zyvaoaKIJd1ka3nKBKudgyA6tXE2t7zT7rNVkTx1oRwT7rcjTc5d5Zqh4etru9drd3",
-	"2jV7ZYD8VgpHk771yP/SoWafnVONlh2ROUs4JUbOgSIlFyxD/rK6JR7cdQ6sPKelLoRWeVGeK4vxH8iF",
-	"CT6/jSx/XJDlB7ksf+2Tc5qCaKXRWzq9kEuRVI8wPWMZi4yZYWZi9pxqIMgEXlAX9RIS3YHm723mWgzm",
-	"7BXn6j5bO028aGdoxnBaW8N6YnQnMqOfjM25SHmtYWJnca6bildthpI9kJyTLw9pCSSn3+H3tor1jZtU",
-	"czvDvDi2gSilSRjivKWrVNLkVMqXRhSXkko/sYwc7JHv+bc1VFngo+fgT4KHy3YKKDNzukL6Huzv7x6Q",
-	"0UozKFycy628t92CgdILghd2Kuh3s+OpUKE6aKACE4lhEViwhggCrmZEFnhvfVSDLrW85vgBvaLX393b",
-	"P4Cs25umW90kNgbWmFOTNhiMtxfySa7P7lqvQvUG3UdGFen34Ggwx8/55onDsDAZaENgVWMQtrR95ZwB",
-	"lxmyTaiq9+otgrec+1hjYQcHEW0XYbD2zq2N6F4QYQjnQ/KoZ4VLawaM5Kia0kckyehE/+5t5duYv45C",
-	"d2j/4lK8zdgnzi5LARIwbuQyTciIYdU5RK4sk4Ur1YBL859yCdMzpIDoPMEyvASrM6k/SIhaLhYy0yRh",
-	"6qKTa3pqpTSbg0aev3UD4VLGtlkfv7ex8VrCOM9GtYI9pZpZgoxn1hVe3bHwZu8fKW9X6zsy8/H3gP2V",
-	"5/vgu7c5aPsHTQctzo2Ew6rZu6Wh50Q5YdpYn6opnXCTPfyb3WzlvZVPu6ZUBYlUrFT5ZYXWVq63r+hS",
-	"M7bh26V2WZCNqfG5CknA1NowTfYKX1/y2TRYf1u6bkLfivneO6rZSz7nuk4KAI6F3ZigD0pRa3BlVLPz",
-	"1L6lKAUUA7acy4zlbzIjgp8hRWb7ENFmKBZmiiQfXUUYFEYPNMHAVuPyYpzHGhDo4K+AWjRVvOH7p0wY",
-	"I5StLZipe6l7ME+HfMc0zwBHrUbrCN33hh3sfvg/h/2dOOwzJP3d6izvZMpeS32EO6O8oJBhBrSiRGkI",
-	"Utcp0+Y2LO2xrwk25RuRYqI2vGsIesSwBSbgiBGqLmwSz7bugIOmxDUzszwxrmEvlgduSHICiTjfLtWq",
-	"QUSlcsrFOgGFqTznI/OKUD5VZVzGyCXlRkZuI5Qeb5xSjXMidkQVOoQDRhJAxL6ilaR0oeUCtCpKNEvZ",
-	"YmZY8QbVpb1CoQOU47mBl1yJ9slDMBv3zJOPdrvd7l61sOaQQlHB/n77sbF6Dya9UZ/uJY/ZYdfcu4DX",
-	"7Xa6nV5vt9N92N9bW5Bd8zmwUrFwaNB6Jf/B05Q+3O90yf2/9XpPyEsulp/J58cH5wd7O+QFz9hEfn7Y",
-	"29vvdFHdriNJ7/Fpvzvo7Q/2up2D/V5/t0gSV33RRJNHg25/0APRst/rFWgy7tFuu/to1G8/Gve67UO2",
-	"l7T3+7Q7fpTsTg7A+Wtp0u0NktHjwd5g8HDv8XqiVL9XIMozpi6OFouH/U6P3OdvTnbQs33Cp+L9oqH0",
-	"7Ob+7Y0CcQhkU5N/8QJSyjLG6krP6wmNHpG9YvhkbXm6eLc/fnp8cHyx+NsPT/962GG73c64n4rR/EU3",
-	"+dtfU0O4zMzuofVyP9zEb/OQ8rZDXfkzppLjUf/NdoPI6cTFdMMc9hlV5O9LBah7S3EH+etfIWlcuTn9",
-	"k+eN13kdN6zV/P05Hs2a387rWH71Fl5HXJGnmKdUBpuDX2tcOS67EjnRJznVeRm5sq95QjIG+Utco59n",
-	"G6Vo1OStOLX5Um4oFU2gONZ85h+4ntVHu80VQhuL2X83/Fjwy/1rBO/Pfpu7sMZ5VN57H/9PEH6NJTA6",
-	"HWhW79iyCrppOX1ZW+aBtWQZw6trMnt9aQfi/HbIsVY+hdhntw5sPiOhU7pdVuO4KdcVJkhgpPUiMpgJ",
-	"MKWUr6hYHaEWVFdtxD/rmU0FX1MjoaU8N+bhOXVvqrMd3cUO+UABAhnAkBET4zMkiN19TVHo3qoMpJ5E",
-	"5akEhELFUzUY13D2KXvLGiLltxQDzBaYHKJ2qvpKAl5KKPZUd06ogsntZ5SPtJlO7h4gU8abgEG+458A",
-	"+JqSRcZlxvUqIppOlbXI8RAiE87SIiSSUnwqGObLiGWaOpCBc7gVlkJmCZQXAHjAlVFW8QOtQWvGp1Dv",
-	"RKfguhrxNEUVOwMnFqKavD9+OqP6Rr7G9WAuN5KpweF8FrV0xqdTmE3uwmy7HhHhYDdtJrHlUL4Uu0Qs",
-	"aGbxXrEzxcbqgeUbeArqPkohuXy+ajmac12aq9XbtkN4XQfiumUHBfvYK6apeTtCYXr0TYu52dDwAD7e",
-	"VpotGnsiGDK180FawNDe+vtzMNX8/mqzh1u+Y32vCHgHE8lmo8Zq7vWUwHs2pvkNYU7XoJyGq/fx2ZvX",
-	"z88QvLTEiz88+j9u/JfkRvznuxpw3N8Yn26V2X2z0wInGsLWtAKv6MZGy1XN+bIJUte6oyX6ckNU3pq5",
-	"QPLuxrnXV7WnZBBQbhivbwOENsp7Yb7PhOZjWgk1v5a+jK2sXS5Lz5WVyzyZVzCWOAQXX4y3jatmt8kM",
-	"gdTd0mgqCmR5wHDgC5sBxJJXLOH0FB4KKfA2pVxUEO49Dfzj55CVjKU5jWnNHoDC6NSIe3C7ZOZJIVNu",
-	"P6dIMLHgE/VkqZ0DUAes4zWYeB8wHmcBOuoBpipJkfmbG6GHvmVjOWfIM2Vouwo2XV09wLpYSbVoaQs0",
-	"Vl8L8ANNeUKbEiyPyJwrBcnFsDBVFvrkn29IrYT8zFHG6IUilGTL1CdIj6XQGR3r+mppw0o2Bh4UROMw",
-	"tqlB7zbBPuQUWJOSWZ2mId4HRi/e+kBVpS3JXIp1ToBLRi/Og+vFFLcADIFRtTIG1HRpYaKq1CpG5AOC",
-	"+fdvQ7NeE83MxMOpVehVnBsEOhBoADv8QRFCFW7STDzf7QqDUcUSDbDmyf13L56Sw16vGxmjCi709jv7",
-	"nd7BDtAHt4fZLItFauQll+Lh3xW4qz1jOYt+PGNzOMjm9PNLJqZ6ZlEQ7KyUzty+f35Kp/XDtqkWhrcv",
-	"bdG3mslLEWE6hYUGMDwks7rhP+487uyWBj9s7Q5brYYRHuyZ81NrBnGs/zdsffy3P7T/6+xPw9YfW+Wh",
-	"R63P7alsmx/b6oIv2hKGTtO25xQEOy6iv7xji5SuUCYUZ/w2Y5DYCiks2ZKRyxmz7dxsdbILYWJVAmE0",
-	"S3mO2+KAc2xyfVwCmYgLdCgvk4P0ljJlVNxoci+5uKjOJh4uu93d8TJL4R/sCclY+s2wJdhnPWzFuFyP",
-	"+48f70S5921Bp6xDjkZAB0A8sBlb1i0XLCO83QWB/wz5YN/sd83P/YPxMlMy++bip/7yqPvDrDf/bvpD",
-	"0lvtzbvLR5ff/dh9/J+TukE1cUW/u/f4Nqv/UuJmqWfyBdUzz+Ggb6KyV5zvjcLdt9yQPsmwOuAPUIUE",
-	"Bw1NUwZ5VyLBWkHC6HhGFjLl49WAxFlczNNJ2URHwNyQXWgOc5c3FuvY+nHUUNyHzPI2Z3rSnmm9oAve",
-	"zqhmsMRtK/B2OkNR2taYGPUk+6b7RH/Ta20+5ZsspSfNW5hmHYGoDgmB2VMqIvFPAT3MnC/9nMmGU66f",
-	"8E/f9LrdJ5ff9L/WlJnOVkcTiwBTnO2JnYCWkIYVetNDiDDIVlPL8ZiV2LoXDnkiszkYOFzoXbDt6Gc+",
-	"X85bg8cHUGA95wL/7vn5mMFiTt3mE6px6K09ejRChJ88+/6ess5o332uuCafimzHhBnsR/PzWd0++/Dh",
-	"w1FgfdQPZDwzG01MGUrMg0f7wQFXPty+hY4MJGM0nX8zbFklftiKEKfqm2ERGAVE3vaS4ipqpVxchP2F",
-	"q3M4suWagF539F37/bEZstc9XJtf83xu63wrk1WxlqP1R3f4dYzy+4eH/lLeLbh8CyDDBP2Ca65D9wdf",
-	"w1gc+TtGE7f4/snK2KdMBwlAYH4juo+q7Xq2dgxNDIm/27HcUwGIbHEsyJxrhhOGsNeORFUH8ZIrDR6b",
-	"gByqOoaUKx32WNpiCHkri4aVwRsI19XPY6eGO1iRpzOqA9zkNUwNNTeajFPORM2IFBOJFzlVFueNnLsJ",
-	"85dGig7hNWPNZRl5dM1Qf3j0lQfbxGPl1g55YVMzkQ3XBU7HLZjuuUhYYvN2qwN7jmnlLtRmw+nVcTDh",
-	"31Eeg32mfhBdPwxoavhm0sT6b6Vt5ovdD6/bf7ZP47abAABgapYJUwfy8KMDVa0ZDryhwkjO7/JHhzmJ",
-	"n8WfC4mqpTsC87cIH9IgrBzz1RPqNgzzms5ZEqLvF0fwGgqcA/9XRGje55qPa46SRV6rVBlQnmnSNBx2",
-	"2cQzJ5pm+vrTY1xqJbIVUdhls9BMEkLdgjR9PpeT23y7lLtc/P53DFr7+h5asBZ4snot71ryhF/YboxM",
-	"6Ws1Ditmvqbi0c2H9Fnn7VxrpI23zm8nctCCqIzDN1SNaseMe9/YyJ3S5WLxdgMhMWW4lnhvXb1kcZw2",
-	"yXjdIlbqlCt+HHOhVj1Z4LVbfNtVSzVN3d5Q/3W8tv3X39lyxEZ6Y71iLb3L2Fblzxegpxp0iPPCOJpP",
-	"Sagh1L7rUQSFRkYFgq5O2KCyVv7e6SAxLa9eEPlNZZvyexDjBsXC5vjlykXpQC0XMJbHVryOw1NLc4LN",
-	"aO0GMhcDEm6ihGXw0Ptja8ZsIR6DMdWpsvWjWq/TFgcFSu0Ww/okL8JOR+Vhmcswjgu2qhuCuW6frsjF",
-	"BT+/YKu13z/RcrFoWipzMSBJnVUoF7dZFHyyebNZ63SdUlo2TL9dHT/bWinNizsahBDOqVYInbo85xtT",
-	"AaOTjWIXO+vB58GZV/06phVvL3vtAJpmHwygaf7LIHR7CxK42Grj9xuNgaWP8N5cv63/ql/zxm9Omd7u",
-	"gx+4niUZvRRNS+5uqD1qL+3Fbdf7qvxEvnmOn9V7CgNt8Z4iHDytgIdttKccRq60zdY5AP+YsUlr0PrD",
-	"Q3NmSmH29kO8qh4ePwsaBDcO6e2xEYk4HHIkVgTzV9WCQQ4sIq+8f3/8DEEGMLAgpOBjmgJYp0X6Auix",
-	"pgnlEvSWk3kKcaN1UY8FnTIyYlMuVIdANx/MNzXX4pdcXMQE3fXuQLcPTGTGnmCWhyQjRuY0YWS56JQh",
-	"y+2UMIDV5NDv9R+DM9z/XQhafjxq/0jb/+i2D8/bZ3+6s7hl7cn3CgLHXBNFJxCVVMw6SpznH8oLBqXQ",
-	"JPTSwIpIODUmEzbGYvBOAwL/UOQQ/BFJ+GTCMgcCxD6xbGVf0iEnjJGP75jOOFNn9wEv4GGGf9qgURGh",
-	"31K8jMi/zg/eTPp/a//XrUk+eeWag1RpjRsEJa0U6Ypw5LL4+Smdxq6bAbKeYhHutkuuGIn3ev24Q+IH",
-	"MXbOWnUIVM/RKWCeKEJdyCMiSmIwkoKunDFMVllk8vOKzGHF5cSs3/34w0MIp8cRiYet3fb0H3wxbMU7",
-	"EK+mBTubztk66k/ar2xXkM027HOhuV6d0qltJDF5LQVrINxpTiAXZl3JJQDoDQwB0SzAxjK2fjwqhtu5",
-	"IvFudy8GNobSUczAqaYcDEVvt9Pr9HfWT9aM9nYzfkkVWu1NopcnBcgT0Mz8vCNbxjGmczYgNlRfPBgw",
-	"QD7AS2I5H7EMf4qjXOS5Fm5YpULAV4sJM2S0GorYPm6v2+c75IiMMnmpAHEnhlmcyGU2ZjHIDxjZyEgI",
-	"xdKJOTagvViA+g8T485VMxRcET4VMmPJIDQO9IwJgkljMGIjayCTOCLgjSCUxBlTTMfkciYV0GxmnXQ4",
-	"Y9Jds45mCdow+jZoszcJsQfLdyz+A4R/7SqCuKSKxIWPmSWQGaBr0jGbGz4xNCmSEghmMVO9WMY54N63",
-	"BxW2PreSJGNATSnC3Vo6nFI/9uQms7ZCMCBeiQCQSlKbdQApTBI8umxuRBWcqg4F0/DTwmKEplJM7V3A",
-	"STZFxi14j7zi3wL7sM96gCKU+nQ8e4CjW3sofEYKmTMqbOIUxxwNt69KaQj73QaSwbxCYiUMmhfhI82R",
-	"7/4dxr2tb6NJYFjvxTrVMXBw3FLTQrW4aSioHa8bSa4/33Ig1qHSNBLrj/m6CmwQGbrlbNC2a5oMmnhf",
-	"dy65GXnLqRijrWkieQu/rzgTZyDeah5X5mkXCgcr7j+WEjP8fZX7l0JCpc32/BMkVgKwCsgW5yH5yT1e",
-	"92l370P3mauoCPZ23XMhvJwZ+2YzfYtDxunWZLDYTDEQyOuR5SLXgQcKmJcLq4fmfV6NzKfqIg/YDPI+",
-	"J5rQodB8ziKoa7YoNfBK+DuhKxTXQdJsIdWtbo723pwyrTALrJ2ngW30sL3dZVW1fVrV2qfzBKyrPEPj",
-	"tdQQ18NV3Y6Z8m691/LTM3frVdTYzfG6t9Q3l7yKasDAr3tVGYD8KiqhhFz3ggIeyV2xehGg3SdaHx0j",
-	"37pYRAYdGDbK2cWmaEGzy5B3t2ehb2nyHdXskq62Z545V2MpJny6zDbioFeF+68g3Cc2XvCj49fBWoet",
-	"eq9/8q279c5EGgSKfVPijE1AXum8fh5XGcbLkqCHZ2jFUBG47O9sXYPamS3Wtakh4LVbu7aTo5EVlaZ3",
-	"G74q7zt4FdX0+LnuLZV2Qne29m7njgGN2izkiJEFzZQ5vmi5IWLQ1dDu/PwSoDaCDVbT7NDmSvmeG1vL",
-	"+TCV6jzvVrHBnn0aPBmOo3QEzIN+tpvKf98D9yqqqXa67kWV+qo7W1wPfA9CV2kpEQO7UGv1hMRYLBQT",
-	"RVeKXAL2JnmDrq7QjiIjZixShQUbtis7+6z9zQVBMhR5M2qgNUqUcAE7WF9rOCPsL7EFW1S7NlxH9XJf",
-	"i7slOlfYYSJDpRAsddwFDVz4m9kNX+dQuZ4VyJECpF1wsef3z1i6AMI9n1OeQoxiS1pBNp5t2X8ddYKP",
-	"3a02FSj/eWPwYq9jmG2hVfwWk52Ez6+d6otC0/Y7Wfrre9JHrqFzHlLD/k8kkebWkg7x4cOHdrm2YJ0i",
-	"US5FgHFaFfGUz5lc6u01RZ2/4BpNzX3qa+0pnpBiCykztLtTvxq752+jid2tkXUXBD36la0W13QdwZif",
-	"Q+f1bdXcvKH8Ncpo0MX9DghY07EenfGpnNp4qKVcGETlCYi4+i7yt9Dyx8U3baKWPy21cL9Ls/laQQ+q",
-	"mMsA/xoSr9BgeAvCBq16r6Nn/qk7IeNrSZgAD025fbFrmpOyiQY2qrTx22Kipa53G7hrjoo98u5Euq/t",
-	"DbgKWxLaHRfjKFyShiOH79a3JSUm7vnriPDCd9C7032jlmPYL2KK3k7vYoAOg26Wr2TCJ7yu8vxDGBOv",
-	"BMNLG82V66/bXHDPVUOnwF/UV/mv5FqEha7pPvj7sw6xgaJh9sgmJgt26aCgZeZs8Ij0+o/NnUiZ2sZ3",
-	"2xCnppXcteSpfvzOKORqlYFBXP4P5DMIErvUmviJ5x4LaiWmLLGEqbQX24oqpSZd15Ok+Nk7o8dNOpnl",
-	"efoWlxdcubfUq7TcxGS2GlX4eRA2ATzutaImxxK+Q/9miCZsDxIYKbmP3VsMBXfgpCljDX8FlazaYGeL",
-	"han0qbk2EFr86t0R15j34eEMEET8Ezp8T7Ay8L2gnyhPb6GeUX4uP7HMCOSNTsw3+c1m2KPzZXEIax9/",
-	"9m044Kuo0L7nuoeDZkHA+yU83+s3QAES+c7WyUVxuFYkoZqOqGLeA1PwKVjNU7vsTGezCXnZIafZyrrn",
-	"UqrvMtBTbqfw6zsYfhNaUqUbxG8i2opTfS011khsu2DsM/oizs0Js5lT1j5x/Mx6ZvN4nM6oUNyhEm1y",
-	"Tp3mT9zxcgGsCtVLVXV8umxnEI81QPHbnAVbJ8RENRDzGwqooxDH/VfLqkFd1fwFeOaQYaOlJHKiEXzz",
-	"nzwzxhLbhnx/eQb5Fdb2d7BqCDYrM/6PX1bx9hr3sop2u/b59zWgsXftB/WYuCWPTlUR/xpK93uxyKQZ",
-	"g1HpnubrcUs147eQKRCVIEKve0MBjvS3lGdQ1V68NQYuEUw3GAqHoWCRuRvAjbdY2QaQ4Ot3T80I7pSw",
-	"90IE5Yj4yjGi0Dtk50rGMuFi6otKBGvERi3tsRxqdd3OsnfBQD9kUkxDVNtfMWoT/d7EJcrEitBE8B1w",
-	"YReQfyHN6u6lpp+Vx8OD+paqt/2NYLYcS04sIh55TsczjFS4AqQ5m49YZqtO4C7wEyhbbbzIDItq7rJa",
-	"ErYhMZ+aW4Gcqab16fVY+MLZmLlSmQ7WpHiY3P393YNyHWSl3GfeBAT0YbbCWiN33NnEWCO2FkwuUlb6",
-	"3r6tgtnga8fAjzRN30wAyvm6DP2zjStoQoyzOqpdzmRaBC6DwgLNmt0YbiCGWRzwEWQ7fj7Gx3rdfKo0",
-	"yyioWlifUDeECy6g6s/2MQImA4BIC0S5FC4ltQaQ0sGYV1dL4vHDC+/KOwbUvgohGesGmS2Fr+xZX1lb",
-	"eWuO5fi1ltidYM20rRD13fvX5yenR+9Onz9rRa3T5387PX/1/OTk6Lvn+HP5x6dvXp8+f135+flr87j9",
-	"6+T85PXR25O/vDG3PX1/cvrmVSuCL704fn188hf4lPnz+bt3b97VrkDevGojQr0/fkY1vQmxrsLCmI84",
-	"gHwgcvR3NgbjImTuKiaYC9XksrBGuPmjsgR15NswbCWfeA2DHiE2rx9xvAWX1m+j0wAKDgqKl4plcYSN",
-	"64ltW0+OjsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9G4pguRxmmCwiqZvg9XAAqgS0ve7pTiaMqGP",
-	"xWKp4+BUi92GjR2CeaEE7VV4xJlpGzXMSLcEutnDT7auFwt3inyxXhwXECTtmYrARTbPpkN8a32okHaM",
-	"yBUxg95YeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRyxkfzwKEHZKxBaP6liJ0gyq8wg53j7opBCdi",
-	"haeMGJnTz+3RSjM4yPYe7z86MJx2bCyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
-	"Ul4QCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2bTCJxw6HNh5ACQcYbVRdWAvLsG2HxElGueBiGg+wbNg2",
-	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
-	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pjo5fNbAC1WRku75UERqBSAHcEYnpUsvYasl6xuYOoDRH",
-	"4IwBmymGLhL5PSCCzSaTQ2EDxoZREq7GNAO5PEfg+lhOJjFJGbVfcBymJTKgKi0V9s2Fb7ailpxMGuYf",
-	"9o+v2gquA2MStH0EY3WZCax0zQGfihLSN5a/Rv20t10VG02tf+iUz5nSdL4wjzGXi7n2MzlEJNx+FRX7",
-	"il33/Iug6Vn+sB/sZnpOMOyzqArzA23DQep08BOZsg3n7/Yrhnng5UU7y8mFOdcaxNUkhAO1y9nJlZfr",
-	"JHhUACy8odLcCBGQu0lcvh2IusxwqHKHlbNj85MsRDN1PT6WQvO0Bphxc5tMJiy9jhSv4KarvO/Opox6",
-	"gvdfFZp/35qMLkjp8hUxDQXat97+5U7Y3VPF5Qq+5ohv+8tgRWJBOwtee6PVWDotf62p4VurVjTVED3A",
-	"rlXkpZhbbPeZgrSqVWpLAmdLZWMrb0tRzbkqND2ugRfDrr5hPU+pZUapP0+ZejCk8CO1CtmGq1jC8r3G",
-	"g0UFWC1AQ98gwwzZnJ8Zn3NBNRJ/ThcLDx8L3qd62j0zF/HTUSuRgjXeKAVz97mAQMPZAVfdvQD603Tr",
-	"O3PR3QlwQU13Qv093nnleWT12gJhgFs7aknBNtjOhVetvzWgznW3BlO59q2elNfdGZISmkVWoJ+rCKFy",
-	"zpzl4jkmRLYuqS0lINBby8Tga0bOrWxZJtESJG+gJm32Ia8w1X7NoWGBZL3MpLYSGAjwhFAnfHnKQjeo",
-	"wCQHkELNMiLviGVB3hxdSy3C7inEJ6oRHVGLNayTGT1ei6xyzTMCjc075Pl8oVd4ZECS6ZjOWVhBtZGt",
-	"/BpQtTz3FF2ddbayRwevd1QjSJeWZGpUYgR5MoMJAZUO9kJApZ5vxBfgKnUruEpl+VoBzWQO5TzAL8el",
-	"W38SnXgNpA5iMj+MsK/WgMQoT419GVk9acQgiTczOqJ4QmKnNyX+Dq+M5afYExKjhIyjoQgs28gBMRZP",
-	"PynME4GRHTUZ2QVTmtRZ0tFQYAjbKLeBMWOOuaLB5OcKFqidVS7biybqdVZlA1jzkXAllJGfrUVudohz",
-	"1QN/S6vo84JnTN295WDGCrkhIUoeihXEM3R5VDcyFYCTl+quDSo3YB+dNt+JoCJ+ZBUtAOoJ1FIjGS2/",
-	"uEm4oMdasQxLDucvnMdswj9XGeAvNrHsAs6BKRcKBpOxsZwKrhiiD5Zca72SZ22/gPupLs4LqKtfev2r",
-	"KgooiBQAEv96BLYfCOyrlCllidkJvdNr9QZpE3mhwvi6u0/wLpv4y8d3dGjbl3nnZ2hOQuNwWyyopTnF",
-	"66yJYDiWgTxXeKe4neL1tkTOW/WOKi9DFJlI6DjASMqFN+0jFMfexIKur4SrwnGluJimrG2eK/FfNQIa",
-	"4s7+v+Hwc7fbHg4/914Mh58fvTD/PHxx9sBcUQ0Xm5+q5d0jiK839FYBs9Z3MqAONw+8ZjOz4aTZ++hx",
-	"s33s9g7zPnb7nd5OjR4IX8yzFMq9B6GDPKBjHtkEMvBXDohtg2fBR4O3eATSNwv60xIQi9Hlrkr7fa97",
-	"eH0Aycl3Lpo7I6KDwyKU+/wEkN5lRaWI/Ljb29896F4D/whcX2j8cJ1BUFdrUh/0PEov6UqReATELMSh",
-	"8Kfro0+FBSx8rUC88iRq9x/u9trz3EoC2GEYTlOM1edJbHeQj4MuT5tJNd/HqU5mG3Hm1SaAJDa/WGmF",
-	"KpwX4BOZWXBDO0uFruj8d/ucupGjJqymrDc0hIRwx5gKqE3Hdl+8yaDAdl7XIBjDTTdQSDY/quqkv+sl",
-	"ZgW9n/H1oj43B+tWzpl3VIcgxLhsFhq5t35r9zbY1lgq4DLGro3LwrrWuwOLCVCRDzVDCEECPnLNRsHH",
-	"CmmS62BLwqJ8P/Ggl3mYzNPrb3aUdR+b/3xr/vPU/Of5pieVYJfX5nd6i5RdFrI7C061MhFKr65jnmI0",
-	"+EZx9DwXAjSFoNWOj1gfaxee9vDv3HtvXaNsWGGjIbliM0w1GCAetjX3qCAxTyBY7xD3h6IAuU9CxH33",
-	"SghSXDC2UC64Bgj7gD79NGzgZjk2rgvcNyZ0fHAtsI0tGflEgoHRm0CFgrxWAt4Bc3VBM61IyqH0SirQ",
-	"tWL4Me40ZXgUwuzyUgQBCu/wxeYbWm0ywrz7EGKPx2akcd7+IbPY3IZTYnfV5xhck3XFExC5V1d1nFZq",
-	"17edjEDdNc/Bswpbh8RfrmJC1YXyGP559DGISellJqri42ZRmYw5r0ABGbthvNYP5oZseGOZCes1d9EM",
-	"l+fW4DpvIiYo+dsR8ghK0K1roUNis6w27YXqIJDnzut7KtdbcIMGzjWuIIwtnpjtOqcryIwBlxDRcooU",
-	"uOR6NhRxbuTEERmxMUU9m2pvILk2GyAOaGoYzwLhCqlt5XawdpYfy+ZcWTg6+ym/p04cFl9ddIhs7NxA",
-	"i2F3d/dwx/klyWSpl5kVdYK8P30aJlmsGM0IePqeEMEgG8OKPq4AB4XIpYVu94dVQjVraz4vGV67RcO/",
-	"3y2cVvf73f7Hg/bh2c/97sfd9uHZcJj83P/Yw3996V/97H79snu1077fhUs/9z522/2z/O+PvT48ufux",
-	"2zvbOb1v/gff1G3vnu0MPnbb++YH/4/7w2HHvLQXHV7t/Pn+jz9//FP7rPGxnVt0JNnG8/LLuRgavQa4",
-	"A6ZMm5N0ssxgx4DPD84+1JytI+GCrZRtgoL6reeJ5ZKXlJdSWqH5M1Reuu1D2p6cfXl81fb/3tvg37X+",
-	"om0zMa2nw1L2rFHaFU/qrcTdmhBpwxF/ahQIiAGtSErFdAkwHc4Rax7LZBqoHtbIQRh3OoIND24VrJTp",
-	"kB/MR8c0NVcV5JDPyYSxREXk/Z+63cf70VC8/1O/238Mz8I/D21aEdzRPcJTj6kxXRgG+mnJxNimHLFs",
-	"zgVNMS8rY3P5iSVPsONQ4ObmhokWmoxWmpkRDIX5V0nAmJO/yEyPu5t6dVAVLivAj/fMfw7qfT2bPHLT",
-	"L9Ro25U4dHOOKXIdFkPfhumasp0K915n3ZtXPAsegBQPfb3cwidP4dZKgiT8Whx0MyHeK5bdhgyu4x05",
-	"rqj6NZpElVwb2eyv2aU327cyqW5hxVeagTfTMmjNuWEEF++/israzwVr6MQDh4dThYsORw8nRr5nbGF9",
-	"kpQoNs5YJTX9UWHHmz/XBRIO9q6u33RmzFXanK3VUHMohDzwFbja1cyYRuDfgLZsQGpwWb3gLE3q/eBH",
-	"rvBkYu65h4dqpZRnncSj7X+cfbSzbzDug1H84EocqtkpJc+7ixQDGITOlnrmYLY3cb5jE55qBLkSR25X",
-	"r/0iXvqPucqAE21F3twJCzpagxYVqxIVVbP02cTHGazEVa1xmRc4OE8lOBCQAV1AJCKMjmcWfIOGjBOO",
-	"Z7dbTLO5yRCdctqYFdUatOZ08REpeVagU13n0aOCC5e6ydmqgrCqw9DAaqWKMdhUmPLtX2DuKzpzLapv",
-	"RITMMJrrc8vBRyxyRAApyIjNaDpxRqZ7bZ3rJeFqkdLV+SZK/TO81xEugB9ZX92C5QvWTvNRPKpI/Lf2",
-	"G9H+FgbbfjOJCwWNm/e3bGiy+JXij7mdXo0yFgKMIX3qTqogb2uTqsugeTl6a9OVzbnLMxQFtO+jiwUT",
-	"CYmt7gUNzApdDm+gnh/dQd3nFjV0mA54bTzJho7WKZkh017HpYZ8YdBoBlCp4F3F8qDfWQQ3z/GrUCaG",
-	"JRmQRAoWo3TKc7tdKo4tgrBGHzi3Lr0/VOftF2E1FVFcjFnumYaky4j8XXKBfrlfNOmPFtP6b1F2EJQ1",
-	"r/Vu5gVh22wIKVhtWtMtMqzt7qmksrkJleniPla3zZ4742FdUKgI3gyuu1QanhpTTPvM0Q0+tmhC/93+",
-	"3RnLufmq31TOEijUuu0VPTENPZD/7Q9//P+Gy263f3DvwZ8efvPn/3f+5eer/2qf3R8OO3++/radL93o",
-	"YPfq3+/nt54F/26fmeu9q+Dqzp+Hw87Onza/v3arBt1eq3v1QQyREAb3EE2nUAqVyOUoZeSnpdRMRUSx",
-	"BcVEu9EKSkqoqulXSx53Hnd2d8qFhN29dSfw/eHwwc8fyXCoo7MH9z883PnzsPXx3/7Q/q+zB8PWfbhw",
-	"9iBqumHngbtyO79kmIfcKM9sziNItBLewJNAeIG1Y3FAUJL9ugJqqwqDhOnaTQla+Ay0BJbcEmXhjqsY",
-	"tpKNNht0U22hIu9srYQl19qiCcNmjCUjOr54KufzhqDlykclAuXiUmaJ0fONVueiUguqzIb03bGx0JM2",
-	"1t2s8R32fwe+w6gFlllDcY5Rv6C/MdpXDsIRaFmASarZqjnKaw1asrFVbVgO2FPbjIgMcg1tp/8VeHwn",
-	"7NIadGCtxgGEbFxIei9r0d67UDZrqrglPgN+vyb/fRNBkBPRSYK6hLQPbmZBAzJMMkdSxFbAxhgKKSQg",
-	"UbsQlstHMlmFG9I1O7YNsuvUlrS5sXMK5ImI4v8AiFWX1O+SKoGUmPe+kiIprIeW8lzNZKbjCP9IpZjG",
-	"tlZ3qc/l5DyjYsriki9+TVnABsUBNzik/A9VFvnryZvXxF63OZGH3d4O4cJG2A2Zn1j6l7vKwY9IbwSp",
-	"FdAo3HY1VylVM5zy9a3IQ5HphmsZr1YeFrmtIUnK7Es4WkeZvEDvs1dtlwh3xVo5EFUe7wl+tKsVwFWh",
-	"QA9xnKNWuMxhr14E6zT8YP8JfGKUWuzGV8umBV2/CbeIQHaDK+6HEg25wEIKM2NXlvyExMjacRSmT2SM",
-	"jmcMs2lgV2AMW5GxC0nn1RBy0Ypa+JLa4f6F0VTPGmB2mLKtZihZZHJUIyZVQy2Ky/yUF4WsT3lx/Zlr",
-	"X1nHOHXNnI+wSTMXQI68RbNZ+g45ThSZ04QZDTbvlwOCWU486v0jq9buH/R3ykZFt3d4mOyOD9q9SZ+2",
-	"H413WftwdNBr77PuZJc+GveSfr9gafy6Ed+rqPVSTo/FC5nNbxgTChDenJh+c7TUM9LvdHP0M6Br1RsE",
-	"6VC1fj3X5Q6Z1GKx1IiVO87gsyPCCMpvZlTTjAp93qyxGureU6C4dsgrunJddyDbJNhINQGt/CP/lBmX",
-	"kGuw2To9ccnwhYZ3bMwTpn6BNVwqljUDqDX5Lp6AywKmcTnjmhG1MPoQzeQSixDQXU/mMNjOelfFXZO/",
-	"JIL9DK+JnIKk2S4AHQibNXHl3wl5/ym35Dah9EaQNmOJBTBtgb1aRjssmWEQJN/QUYoRdbR5NkkP7pAc",
-	"/u0JeHAAugWSeJKt4hZbFodsWs3A1Tnl6wu7j45tvXhTnUVe83o+Wt2BC8ql9DrC5tW5XOTGt00DyCs0",
-	"pcAUqCLCCFqTNypD+TqoKnnT5c71MCOO29wCRY5tr60TKTJubQY3ruYaKJE7mblL9C3Ffx3YGZ1iVa3M",
-	"mSsMUmOt1BMPP2jLQ9RKaTbHjnAITrDpupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt1y7IN/bb61p",
-	"OpHjglFhqXSfihXUPcmJgwUDU9sF3pHEPFM7kSWYx5RLmLoIKsidsudrx6IWfAI8kq2ohfStVQHtPJzn",
-	"sUEQ0upEoAfghcPYcE3hqsFf78lc61YqOT63l5B3ikEViiyuCEgrrKOg2oLLrM00w7uMJrhIbj6ZEisG",
-	"M/MDKJCp8JlannWVEjVoW+bSPefaQWeYaztUNnTlggnKH04Xui2Vavf63ZH53OZJFXegJr1ml7dJzoqK",
-	"qVmwr2KxTNMYfGBOBv3O07XMT2nakLXlszHrqmBLrXK5wDKuAaEklWOaQi0SiAZN5lJpcrBXKPFyaSUu",
-	"gGjFhLJQiIuUrtA1jGkAlCRyTrkYCnxlyqjSRF9KktIRS1UEGjsmdMUd68KLO+RDrYIPBVGQXY1Z2oKP",
-	"ZYIWNXn94vunecwEyzyGIq89oxkj4xkbXziY2LsNK7siGc8Zw2Hn4zE/+/hanH384dPZxyN69vFlega/",
-	"PUvOGkyI309sOszvrTDiY6IldN0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7308K",
-	"LUeAIqDkgq1Gkmb4IqkMC5GUgWlJ3MwCVGJG1QowhpbQghoKAaBL5MB6g5WGzSKFUZIVQD8MRd51AhWI",
-	"mcw0sWxg4XuZrcbNSw6gkS9VJKajccIm01kMUvCnS5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2jE/BA",
-	"ja/g0waKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2YaFo+fe4KWMoiR31qymdz",
-	"LTBqiZxl0oaODvf2H+3cUV8I3eC/4YqA0Wd7lBQyCchrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5t14UsX",
-	"CK7EgDdCIAsiziWo7hqgbvxSY8Krve5UtCDjFTIAUjkt+yH2yhvzJgkWbw2rWhGosyVz+J22m6GjS5By",
-	"kXedrHElNAR/TosgcrYxn2Gk9aAG+4eHAePvdbt1qAa+xKY53aOOu65ND94wBzV2/XXUw9gbupWpLTPe",
-	"ztiEZUYm3/TT9TkorjLIY5p6vE7PYWs2f32g1XY6NjfgOo1SRjj4ZSccVz3ADA/gL+4AQdzoiPQXBBMH",
-	"Tc02vYxqGmHC6o14ksC/mzqbRvXNyApY5XVNlvJfw+cv2Cq44kPzrXJ7pdqemxZtjSZzjlH61LAfS84t",
-	"R0Bapp7J5LwY7c6pZ4lkfpgYLbpV1+s+qmnkHtX2L4+q/bujYifEqNpF2XU8Ok94pletYuffAkJfuTts",
-	"sc11XWPNmmbA1dZTUVMTsrpeceXOb3WuF+xJXm+2uoAzIPbk/feNZSLTxKLZOU9QrdtlYey464/j+UI/",
-	"tTf/Am5poXS2hGRQtdnYjsMnADcQy3g3e/qluxvRAZLlWG/24Ft7s3nO8eidQ79jAgfgsrtvVHEJudE6",
-	"ANUfHU/LlG1Iundw68ZA5PhQAEIOWMibPHNq7qw4ue6ITpfWuoKuUJDbj0160Q9nt8lm4/zB3lzrpndv",
-	"KpybuC8sLRzxb+ZzK26xOsf93G1utQAlcyKzf5oqj5pNWu9AhtJ1N0+sfbkQxkAWCZlzkUBW60ouM4DJ",
-	"wXzW9Umpe7+LpNSSnKpPWrRX0cIEWH1XHkSn5sdvn74le4/A+eZRDgxhFyyb0QWUB8MrrS8tY1MuRYd8",
-	"yPF3I9/nBPogCXR5BRnG7sWVRL9er4hZUq2x/dKPdq/utz8etX88wx92r3b+bH/40r/a+fMaymwUJ7Y5",
-	"jEc36ef1wdrgEN7dJoK7BkoJ9vGAxBh2sSl55qC+p9CN+MR35ArJ/CRsxRXl5z4Ee2YeB8omqB0dE5mZ",
-	"PyB0VMrmw3hPtEUTrw36d7kjkn3i7LIpcg5bfMTQkbZmgdY31rKBQVQXPZycCKopaF7+6ap7ofl4Bgnv",
-	"mkw44m1uZLAXea4EGd6vGu03g56ySu+dnFmld+XtKpq7ZAUr5zWhmpVz3KgIVReoaN4kFPIbOI7eOR2p",
-	"ODv4OU/1PjomE2lsC0VGTPEErkmEZKaYlDqjak3ivZFAZjdX4Xc3o9fur0+v9S4pqxEyrbmYqq2w3tZa",
-	"LVCvgidOQ4kKVr2aXV8qVrkba+ef0RzZxgC4qSpfwdlBil3Xdw/OzZxvGnx+ti2aT2FHzDRvAaFGSFdW",
-	"zX9C4pR/YnFRQbH9CBC17QmJM6bNYPOXmmcATMS/bsR8v7X6fgCuc5p5FAu1eFPv2oBWIYZga5JxJpJ0",
-	"1YoaYOC9kl8oMcufEmypM3ANgfhIwRu1oHrGNB+vGcoP+ZHS2LjCgUTao9TFujBG4Y5Q6L9h/kBwFrxZ",
-	"kUuWMciOvx5rdgO42bdL7aAutksJNeQslNEj1EWARkGceudSoqHoIWW0ttpya6CKOnTHt0tdyqnZFngJ",
-	"czzuMqfmZmkrZc0Qf67TK9759zbnG9pcmhlLbc6kbzS7gM5LDVUyFkV8axri44iEXiXlLQDNy9S5FlW8",
-	"8HiFVN8xrWxIB9Ds7ykE6UCg+wiRkSyU/BPbS8IWpqlMn5d7B3/9NPyg31NjRTTGOzvkqdl5RZwQrIPG",
-	"qDYA/UL3KwXNXnK8KCABQDzcRcPJLep/sXvXxuW/9lu1y99gL1IN+XM2rdIcVYnsOGw18P6F9uEUQFeg",
-	"5hD8+TGch2gC1jRvdkmA4Pqv214n9cUUblgOwAuHVTStVIBaY+FeQZvmukNiVOHUIGM0iQHmRFm1TkXO",
-	"blcwjyBgrqKh8E+aM57FRC6YwBtRIQheQ5NEFd+VUc1U7iOJKY8tX0W2V5x9FQSMFDk6Hor840h05YZr",
-	"bkSkTl1A6AkMJJFEOa8CDeyqRCSV8kK5IkmPph9LcY4ASjGhY53jHde8vqiehAT1EQ5LJZfmCcNvRS3/",
-	"keYlV5uu+ca2M3JSscgYRJAzoEsGRtRaCv7TktnLOlsyMziUfo0NeqdUODCvVE7bHLt+TCVDbKqVE/hc",
-	"TBFDHMTnHTZnAJT25pMuR0h3XUkcvlLYkQPTfRTqgTUdDr5GLyfsNauCLj2QBwfU8m2jb9TDiS+awKX0",
-	"pcwufIo4wsrDnFM5nUIuVeTTj/rd3U630+vtdroP+3u+ls3I0VVNSkO12vvrdJLKmQe1Xwg9sM82+OD3",
-	"LRxQNhMri3JcaKojjwMNXNtxBWHnKJSbG/vU0guTgxIPnjheglet3+0GCW5ridevSYGpC4QUghsF4hYY",
-	"szAZ4IV8d9Qdfyd8Kt4v/pUwSMveonRlR9shR+SSpWkbw/A2LdE8FvkTXmb5UYL7FNqZocK3190l5fh4",
-	"XDn+z+rwbvLUhcHHsnqwVSFX0Ey0UQ2EIzi2RhnIRjiLQbsZyaWtB6lDnROE/9LoONjxEEdoo4w31zRv",
-	"5hj+Bfo931zzxW60WwPfhGVPzje9Tj0+AYI3GEdH9tyERkQiqKrJCxTWgf/f0ZEgpEd3tww8psKIWwlo",
-	"Ry4DteObXdVIgWtagfW6/b1rI0/LrKGIA0d1T/m8fK+bIvkA+iAiGUup5p983AwTaTZNS6vD67qGRWxq",
-	"khl34Qyp44NTOt2okKMeHZE8denaGP3JywSv98fv/+ru+HoItg+QIT5audZd6PiSmc4toVL/3E1VdkPr",
-	"9VGAeiUdccnXwdTeUwQOeteWD6GOCgtSEenzjXDIXtnUYaoUnwp2V4VeeVUj0tcl9Tt1gmhZU8hYm66D",
-	"zczuqbsoYrxVD7nzSQ65fINGchaouUooo3eFoNuqQhE9Y/MSTbDpNM3Cws6Guf6Sje+syC6Vp9ZiKPO8",
-	"j7Y5f3Lz/3Imbbs6SJeYK5Z+YtZs37w53i0bCZSQkjc96sybnttHa3fFh3wDWNODpYrBPt5oI8ygny4m",
-	"qwMPrFt6yILLFYg771jr+WAM4QJMugPsXUoytkhXkU+ksEkVNl0hb21rO2uKm3c5dnWbd26e2q5YLgvm",
-	"ksLBzxKoewtXQbAoz9+3CqK5GzdBB8tmsylLzrnQ8u6UUCdEzbfwAwA4FvnjoAjq4Nw4TQ2FbwKFlnGZ",
-	"AZPdbEu8dc9V5/UXeUmWGRRu266Z1V2whsUzpmT66StlkbqX11DO2MjuMpqVmBWNTeuUkPIfLDkH/r6b",
-	"cb2HrRL0wLLf2Pz4XEvHzZJZcTWDZFarWW04PXN3/flnXnS3x55mdH5Hpp8xSW6luMAr7kZzuXmDm6+U",
-	"QMx1IW0YKySrMtO75+5kKfyBY3SEXNcwH7mkXHMxPQfE8ruZ5wmAn19WTjsj/c3nrL+SktlyTsU9hWfe",
-	"IMdtCHIKfRUrdrxewztD4SAg4XX+BMU0Penw2J1DIpBSVkOqY5x6BJVqq6MgTduZDvn6NWdoV4/kWhu0",
-	"omj9a7YWIxt1Fut1fxeZ2BWduNlDn7O088oX+o/YLpxu12NkgE+MfHV3JDyJQoX6PVjZhM6lmBbjgUOR",
-	"xztF4u+QDsc7eKlV5yoZ2tt2OCmpRBV6BBoRzWnSIeiut874WEAmU8E9ncpLqCCzKU4zPp2Be2jKajOU",
-	"3UiaMsqwXNcPIXcxeDDRBfifFkwk6Ad3kshICqwRa/7qaX0ZadUltW7zZ+FfmIK6zJBpEp5ZeHxjpGZw",
-	"OHTI8+ouHorabVzan7/l9Fwk6AeuZ6+CrO+b6Oc1TdTWJ5CnVAc2koqITBPzA5iATzw8Sa/btfvL/UBe",
-	"8W/DfN6NHGoNmeOV3Np6ZB+1WWM1Z8A5vIMiLh6Q2akKFZK8P30aEdfg1uYusM90rM0Zzz+TieFRUPRI",
-	"wqc2dT6EOOl3+wftXq/d7592Dwe73UG32+n1d/f2D34swJ00dLjtFzvS9Ysd6YbD5Mve1d11rrWNaw+u",
-	"fqxlx/fHT2f0+u6Qde3T4SiIl4qZN8REMSNxoMm5LemYUX1PRS4XwDmqO+QVc7gRFvDDqFqCzllCvMXg",
-	"QGZrWmpt6nhYvykKRjdVYdTZNX8Hrc+303Hqsm8lvuF+KDaoL7mauzUp5zrj06mDMHdptWo5mnPdzlvH",
-	"lKKMxesxNtVQldFDnrADHczv9m3HXafeta3HfXSsPKbqq6+PnYUdcdS16dW97t7j/UcHwLjPqKY1Z9KE",
-	"xAnVtG0DbQ4MHP+y3Qwgc7BD/L22a4nrx2j0SeXyGGJAyIitRu+eWArX8dxxu0yYq82BhCrt65apgw2w",
-	"FUGKrur4+uYR1jtEG/mFepbUQ2rcpINJXbrx++PGErnYX4tdLs7RMTl59n0TNGSNpIANjE32AI21AMJJ",
-	"Qc450WEmF6Gdc8lttafDJ6kDW76GknOmaWLZfG3/KTfJV+4BSN3ItLoO1HVTKfb+2Fh7b2mmSwf7uvS2",
-	"xkSQgnvAZ7BEhQgEgmOaDZgXBNald25e1scdpkIroKyj09k6vno6W4qLev13ktE5K7LWPUXeH3suseF5",
-	"8pyOZ8R8As4XALIKz8H88bxLY10/ScsNmymMVkhend0oGJPWydWajonb9isEgWrYqbHjQ6lz1C3l0aTU",
-	"ZOImzefqhALG1bT1fuBKWt2giIV7feKeffD45v62jddzXpIMN2CeilC5yXeza5p6WBXD9jJcVEGkN1la",
-	"RHjZJBtVpkleDJUvkmGyACx4m35ZIAGqWUMR/m9babYwb2afzb/xCvyBG83+wQBQBjLt3RPItsW/Wnb3",
-	"GME3wvYqobLj/vQALCVdZcNUprWyMGSk+nJyaPdSOCrvBKocsYm3zge4RQ/KEo3s2Oup5I/JugQuKzGL",
-	"pNC1kvCuwdav52NzDoZsDOPaNPetdHNAEXA8o+di28xXDFuEUPg1xW1K05WyKU/YI3bORfjy3l3n21RJ",
-	"yQRgfjWk0hTdpj4y1frV2+EU8HHTtHVWmz6zRcfyOoTiStPyp2E6jRHJyrcn19IhGyLqt3QAxVpa1x8Y",
-	"6qe5K7joTjA84X3Bv25j87XdvJu96t4/HtnK8Bi3UnyrFt51Cx6mC9wkSaAmgN4YDMe0MCIYw5VOpbwg",
-	"xanfd565Hd/kcbLUywwPbi7I+9OneYkBIytGMwLhl8JGavC97RZtrn4Rgfp+v9v/eNA+PPu53/242z60",
-	"nrUe/utL/+pn9+uX3audu/PR3bdOul50eLXz5/s//vzxT+2zxsd21q/j7ZIDaiLqdOpMFHphGxrmjSr8",
-	"xvPB/q+beXmTXhd5UsG6PIF/Iql81Xi+vlfb1pEXTleRF5jcwfnqITDX10Tbs5Ir4h6o0cRvYnjI65Mu",
-	"oBC1np71fiQvob1nVF6ASHYNAjyYAHiOg34QOSbveGk0gomTXv5JhDTCBi/Ouh4K7RvZjumc4euB/pD8",
-	"Ly+YsA2VrVA1WrcyVPwHy2Sd62AMfRCxOLtur2OhF2QEAiCCG989cxiNZ5vhHlwDxoyAcikDmMhrRmIB",
-	"LiKCKjtUM4pxukxYcjdDsfhBGxDkbr7n57HhzG1ikn/sLkZRD6Fkx1O3OrU6vartsJpLj+3qznzR2aYR",
-	"nhvt9Ion0JV2wVuq0wTU8/HSKDkn5l04kRGjGcuMQZr/9cKtyV8/nFYiM0iVvOwVtlb89s3JKXloDMmH",
-	"qZxygVmJwa+2KDWOCOCqggMsdmUj5n4FkLI2I0IYVUpMbXLNUGBhOtTedsiRq9RxkOtywXyeqUtSdMNj",
-	"8M7RUoMW7S+6Qt5EQnL3ULzJwjLp+7G6OP/f//6feKc4vwVvX7CV8oEVq/jNIE8jg9jbPUXiz23oZxgH",
-	"IFRYSo5iDJYSDgMgd344zLQG016Kb6HU+83kGlez9di7ZBFXfe7x5HiS6wSFDDLbrRrHVypWt0SAlvfm",
-	"H0ORTxPmFVa8d8gJY+TjUY6qy6U4uw+IRg9p4dcdnD03s7CdnqMWwrO0/tZ+I9o46fabSU4RuuDfA0yy",
-	"IanZAJAdcOs8mKAQ1LF+TeUVtM0JeB1TuAj7vEhlxjI1IAx6LwPEZal7inWJLxXLwHbrEIybmiXBlg3j",
-	"DPNaVkOBpb1AbyCwxc+yTKPKWBIz+okVumC69peWK7kmU6Zt0cIklZcK+4/kla/KwwVgmagDCjB/cKUz",
-	"qmWmArAAW96Md6EHIL8IgQsHCQqHfgn4wtfOvc/S1qAViImCymJ+7mM68CZlg8G+tNlUD7/4AsWrh/iS",
-	"Ni5cHOWgDCg7pPNhoKaM/Rly/nQdyS174kMej7vInFdXADs2kXWDteDSiPeIOWRYbIjbTRE2H7FkEFSg",
-	"gDTz+WEugmQ1Lza3KS3QlAL7SDsQLYfwCR0o+JxFllJGFgBSjpFzf/gDeQGVEkqzhTK/9DoFQa34VCwX",
-	"MZnTiwLnRXVC3kV27H1+p3SGom8kgw184TioIjF6Pvk/QCAMyLcgAMlw2e3ujuEu+CeLbRYLcBMSbEzT",
-	"tDMUu53Sons0EQ8VuYYpXFw+RpwRLTEqtdch8XfPG56hvO2KWGIPOJJrzkDVb2XC7a6Fruxg1r9oY1on",
-	"mJnS5V6UgmTGSpDj5dyIBts3/3RmgToAUudgj3zPv3UwmcY8lRMi2GWQQ+hAVAxP42+IkOZQVHr9x+Yd",
-	"iMsD56rSGO6ZcPP8TF4CXhtGFpxT1nqh5CQMCKsIsp+VWdm5RUUQLoUkykeNqVbIqSs3Z5iazYc5efY9",
-	"Zmh8J+G209WCncDOcWdrIu0pZmuwLGq0hQcdsVReWvDBjOmMMxWRBaaDhagwFu4BqM1E4vZA8bwyP7bJ",
-	"gwdHZMEyJcWDB3BI0s1UnahRmXlSqwLZXeOQJjru21Yk5B/fXBvBUiaj2MR5KS7oYO4KrtEniT2uCh+E",
-	"4XOdo9Q8eIDJT/CjGwTAExWP6di/aZTJSwUVojHABpzIZTZmsZuKV9huIbkzxsici6W2CttReDAj6BCO",
-	"FLchZmU0ShxDzcjCFAI85ft3L+0BHA4VjgUEbIITYSh8mwajPI3pUrHilMmYCqNpwg5BLUc9MfRHKVU8",
-	"gfKyd6v15nnbMMcHDyx0juo8eECOHDqOBQqjXosFuBxgqjLLOnDoEDCNlBDUzPxcEf5SscFQ1HKthgOB",
-	"6+BrHixlQTng89liBY+7ALCNUukI6eFbzdjBTSkXufhJKSSmv3FFBjlUGnDRiDFhxpdEFlmCOceDQ8EJ",
-	"EXrux3vdHgl6RMQ7HXIiyQVji0IOmLkDpOtQYAWbpiNI7l1k0hCSKaJmFHKR7bsjTz5sTgft8S4Qq4pR",
-	"O0stM5aE8yRcgK4NSFpFGSKXOq7M4Ik9kvBQtmwQk5QrrdxQA72QqxxXxvKOsRQt43jd/z4CWkF6yg5R",
-	"DBeRI0K73YwdcgJKx31UPmvwyeBJezqX41dC6qEwGrEKyk4+c4WFtiu5HAQ4FiTe6+7FkU9XTfkFQ4CQ",
-	"3MuEmxT9mHKpO+Q5agXO4MJj0/bzk1j4hLzqmwpyZ/Sh+Uus6TwHIBOXq1OH0gJBG3TScJvEL4VPpbN0",
-	"dnIHSW1kJVcArGnOL7NEoVbdIcca7TRaxiAzS+CVLYvyYJTyQqd7V4iTrhwTwMzQakgBJGTg9KYihQL7",
-	"zZqNZqho2tHAaM0rOd3FNA1iUXTOkickpmIFSHb4qQu2ikgspGAx8sBQwJlhFOvUHegzmSYoaRw7R77j",
-	"ufJJUiDBg8prj2gfDj8QMVwhdo4HwYndsoy1WbNCebdZog8OP6Niy0aWJkaLoWO9DsdtUDkLc5E4FI1m",
-	"d7GmBA8cf8MUFTe/pe0LsLAZkLVsbx+Pme5bdnHUcIYix2qAbWY2eESgAY8FyUOvq03jdI9DILpBRoCH",
-	"hHh7mCdO6mFm7VA4LcKckjbbNodsLXuLLFtzZc9G2x3ZUP2yvM4RUqS6um8cYyv/UJy7TOK84oZn+Z5H",
-	"p4tDXYKv4BDgqOiSSh+meKczFCdhPWiIhGHNeDhJsBzewSBZcgC2P9Pkfvz2/Sl5CDB+D7/Yararh+5V",
-	"8U5o6qAwfYJcFOAV4I7AO13zFAtoqFzL6CIzgZQoWpooSBPZAeUJGUFO8us2HxjpltujoM9btwZTlYas",
-	"zl/ndrLTsBH7h4up+Xtj6wphHf8ujX4joR1gSleqGKgoZN+7c9xP3CWGu48GH1APvxQhjZyuGaN5BhTt",
-	"kG+lnqG+gpmubdAlbUPI+7ExnB7CX2379I47kyCV2kjAoQjh48EktACHsV4tWDwwRPnZAmP9TMxj5Gcw",
-	"3I3I+nkofm632/7/za0x4m2Rn0mco3OZP0+9iMC3IexTtvJ5mvD4g/tLAaJ754F5xTOWalp4RTUVckAg",
-	"exoDQDgG2+ryZxLnQLHmzxtCwbrXJXBemOFIwQqjYcL2RrWLzpXTqMxJ5dL83Xtstrt50wv4Z+27SjmY",
-	"8PBQgNpiXoCyxEXoUeaCFYeCDfPN8gIdjEo/sWCgugqCZvR91+jYvH+ZWUPCDXcogh6nXjMey8TI27dU",
-	"Wdhcy3faETeRoFJdCHnp9DymlmajmcMN+RBfPDJy0bKNtSh5Unafg9qJ7XUZB3lhl0UYPchR1kb7BmQs",
-	"hWBjjSqtKxaGEDpdush5DPnyg9g1e/YThMINjmv4kirdhnVqHz+zxQhcey9+QFaYTAS6hFjZLYkBxRkz",
-	"SrWmaYp1UuTDTIKMcwnJhntparb1yp4lfVA3UR+hqZKQqmlWpcGCDYwa/LL5rFFMM6lZiUOntucOil0j",
-	"ACzPG+vvE/Qnt7XVscNQfo6LaxQrKNI1Gkd/j8xAfc6Jy0TyJCe2ZbXLmTmmYW9hfYcNpSKysjUfecrE",
-	"mFkjADHDUSzhIygpevvOYWEjdKEhCgrAgOwF9zggP6wpRtsIsSul/e5fqJiaFywXDx7kZoChdUCzgcOS",
-	"8Ds7L0WwecjeO5v6HdIhp7hqUIU7pmma26trRT3iA+OKZsw7iex+mgK0SSaX01lEFhLeusH5gbszdofe",
-	"08BTBueeryYrJNRHxGf5t5ccnRfftd8fB/YjxB4c5nFmdjgdpUE1ut0HUKUjJ77LltUCoFIN9FAeYqo9",
-	"sc7lnLIg6Dp4GtmSj599DCM8h8wNNp3/kRG0D5f84adHD8cwufDqPkznoDRF+0R4O0zY/E6n7SWPURwT",
-	"QoyMUdr5Tsg35Asp+XBi68T54xdQKq9icvWk8Cg3LLUi3xCqVmJM7u+Qb9CvTO7TS8o1mTA9nt2P//gF",
-	"yXjlxvbwj1Y3OQ6dxRH54odztbPT+buS4v5O4ZOQtw2O/m+gUPoZFrqZtT91l+5/IXTBB6T4WUfEKPhE",
-	"4dV2e3xDcOh2cqXvg4v2G2LZ7f4Xws2hZ6eSg3MP7NuifMCWu9gA65fg40NxCn0j+JR7rOOF2ZbzpdIA",
-	"jij8FvXdii1mqX1MdcixyOVqRGJYq9hVTwaqdGggPAEHzVB4X560HeTwM8rJFySCkWun4RhcaWa21DPI",
-	"WrGGTl7NlADs/ro6SPCziWmxoNJYwiAnRqCYo3VG03TgmHaRsQXN2AkTiauDtvlLAwLLYUgOdZABVPpV",
-	"wJhfyEgmqwFpuHfg/9VRKR+z++3eDrkiVztmAO+c2HCcjx4nrEVD3kBQCcANoskKvByg9eDJu8QWSRZh",
-	"SMk5wwPAdd4G1RTOhkEQ/jN63lD4tBYbl7IHog8FMJEAFLW+ZN49iGans6/9qK1BhQlBli9d4NRLaqNr",
-	"Cp+JPBTGRuBMFYMF3n0K6AC2NQycgsFy250lxZhF2HZGoYZkj+lUAqKYdTSYo4bEKl/g+ztxcBba94JB",
-	"my3FUKCAgy8PQt0QjZtAdQjsHO4cab4NmnUnjxhhCdcscRPTcrGwOl9sTkMzGODrGRVTRZaLDnkKA8aj",
-	"0cm3op9dLmJ7AhDs2o0CyKGb4/DMyRhDcUYMGawwr6GI371/ff783bs37+Jcw4PjKPatm+Oo4NeWk8KJ",
-	"b6cCvdSt88xxhsvscBDJFRU8L0F10TOn1VXqzqwu6MqbsPy1422IoTgqZrahMQCNzwPt2FbNWoUeg2e+",
-	"hutJ4Im2uhjxlTxQh1Csy7WvNNSKo6GIsYjVulh9talXVGMpnoFhCVF9EudtkWPYmK7yHKGAIJUPFM5B",
-	"rk/YLdYhsWuKHT6KurRbb6uC+0ztgWV93I9o19/fiUER007YRP4mVzJtbrHS2gwLfW8W1QMHesnT1FfE",
-	"FcrOcqXQRQ1w77CC/in8w06xLhLdULZS2+w42KjhT9+fnL55FZOSIQYOnTh4ys7j1GcwmnMGupuN6PjC",
-	"Tiy0EkhgJOQicQMbATeiV7RyzTDJ5GIoXPvIVWBjFx6x2pcVGwOstPHnHVSGBnYFnH/l6nJjnQHcChfT",
-	"t+YBp7wORR6khY+ha7Cg51lxhaYk7n4zBEVGUmOJocpxF1GnsH1EyqeXM26hC5FyJ70tWc5J6g846wIt",
-	"VzDmTq0QEHzgTjyz5sZ+eH9KvL738IuDkjJScmI7LiETvOCpMWm1lGnuss4LqoNOcs5RZXM0ChAQYCug",
-	"3DN/WKPd/I36elm2YRHB4d7+o4jEdLFIbdz6ob3xT0YjjXe8MvIF/4eQIaSqDFsDMmy5m9XDSmfzYSsK",
-	"nuA6tY/84G8kNTeiC8TcudfvB7+jNMM3mDWDbF6ExCIUuiv6LhJS6IyOdafwXiMW8en1A7WHxTlP8O5u",
-	"7/Aw2R0ftHuTPm0/Gu+y9uHooNfeZ93JLn007iX9fuEFDFegNSAfv5BhyyZeW2pZMkSFAUETfCmm+Dv4",
-	"1c2FfrdLrs7wxVdmEZ5BPpbRKayQhxi4EeqEJ0xoPuHQ+gc+YuW+PwQyFhwtpdZ5HetAdJquM9XcDjVf",
-	"u6dgY3WMMHYUioMYkA8aiKICn8qp9cMo9I2Yq/Hf2laPbR8nsXOZeyej21BPCB0KKPHJ7Gilbbs5WoHa",
-	"jeEzqr3T/bHZIAd7JGVag5GL2DRGG5qtFjMm1E7HnroqJrA2yoVEoF7D7ndgrKGwjAUb5eCw29uxwoeu",
-	"fN6IM1AQuZZA9ZZ9CXQDQbU+Y9ZRnrEF1GVitkEOeQFHtz+k0WyKbTtC+w7Qvl1lgTud4nfmmTYolz5D",
-	"pENOM4YmikxYrZdvKKxqivsNxL1iPkMQHIY2UpnHB7QkiRygpPmDVe5gFTHV5WM8pyl2qji3F+Kz+15A",
-	"VC7ukPt73e7OIHyTxd212umCGo1kAAOFDY+hYDjiwP8NVW8+McpsCIDD48qYiBCDR2sA3aR5bpGvDuiY",
-	"/fXgBf8cMnHnAU6nGr0JplO56KdzhGkdxF8x314KKPi1oan8kuFMZN68ruYSMNoym+ZymRnDEWb6xOgX",
-	"42WmjNII7tMcqjKo1naaQMrBDUPIg5dGe1su3Hltv42OVbcbXKIYvUDXm/mKTat5ycVFnFe1lMjDEzZf",
-	"SM3EeHV+wVZ1RCrdUlj5+Di/2P6e2QjwfKFXcCSC3Rw5cpTB0TjmgxqmMMoLzhZSBCl5//74GbAEpFWY",
-	"JYdEW8PTbDJhY7/OQurziVyKJBy6/xEGu4eD9e5+iJwuqJ5F3hDJo5DG1paZv+D3H4C2MGbjF5B8lFti",
-	"2PcWyothEk9nbHxh860jC40PdWSYXRMuhDGsZVLo8RLuu8pVmNG+Jb+ZBOZSoO7hHaugDMJ88A04rPcq",
-	"cNSANBYkPjLvjUNy0vGYLeBsKtM0vwLDOLDDyPMKLElCXWzOEk4RFgR59ghe4ngWBoY/FTUZ0GBgLWoC",
-	"bBbp1Ea07NgXdJVKmpzDmUyzaWH4lYtmBr1dOwMQUIZHczHj0iylBefI00khM86WlGWhoW/TKu0zZvcV",
-	"sHMiTIIM+DxlyqaQQ9gCwBsUUea0oWnu37HzWwqbO8ySc6DqOZz8wSTr74CZ7ocz5cqBFxTXplC3kHOT",
-	"sWyCUefRy/gpNpBvGzsAwoPF5XMjr6ht4aArF814+/1wvEZc4nmC4Bah6jiAeUDzW8PuXCluZI6X2QUx",
-	"BLNGoWwOG7tbZZaxcVWRKElXx2UZHNS8YTY1l4H+bj7WzY7pZPOFtoE4FPq20bsFkLWOL7NJjyftV1SP",
-	"Z/EAfHGGKBFZsGxGF8qIp8gJWDhRuBVD4AXk2tnjWBPg/sKaAwiyQcycxM9P6RSWDHWEDzMJShJAVzkt",
-	"YSmCEo7izEuXQEL0KhLCZhAF2YihBuqQ7ANuW5OvWT7M0KFcc4TBhcKA8PMyc9lZTjMB0ciV14GRsOCx",
-	"BAZCHHbImn1SqBuy6h6Y7Jb4NqOy3BYQe7weT0LnkpYysl0mnGsSpxbmKwYTC3720yoncZqhgq+Murg1",
-	"1gAYPf5SgunPmcrdstw6/dyM/MSdGhKMjnzP2CJ3I9iUi8L3I5v/iD+BNDQExspqimCyc1ZewnHGwByi",
-	"qapbyOByuJz+aC/DU+TnerkaRyRhgoo5gxSe2JjwDca6kYvgprCTfoFRewzP2mpYN4E8HykYtv8RBusO",
-	"m3L+nnV62wjHPZe8FzmdH05+mIW/txgsqVQX+wmVkw29hx0yuuzfebZVnmrlplVpQBfMrnzNT/KIKD4V",
-	"7eXCCA8HSy7yBngo32ybPGQuZjgQvhZjTifmWbmeqkDxxgxKO1YodzwHN1w4zOBnGOFhyDNBdl0TrxTY",
-	"33X/aggJoMqFoiAsx/JJMH9fKo091u2gLxm9OHecGA67cKFwJLofQdemamV4dbpkSg3CMBwA3I7lfC6F",
-	"bV1JvQVLbEmctWgc/nDON+GKGXFsBwuw6pgKG4w0/zWkr1OREBEyhQW2hdyXMwlN1ZzAU9UlhZG8AnPG",
-	"AXYW+RiCFP6s+ou8JHKimXDnVEY1Owd3TIlng9+BqIfFTYlC3vqTwdLMUVMtP0Q2k09o1Bbt2aWQqyH5",
-	"wfoVFpBsZ0QvzucDRJplyfLHCKetXwFbPX5HNXtpBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5yyPM5",
-	"Fatz68hVxfOjdDGnhZRkDnj3UFpgs/1Qkfn/2XvX5baNbF/8VXqzpkrSFETJij1JqEr9t2I7if5xLI0l",
-	"T/Y5oUtoEU0SI7CbGw2Y5na5an86D3AeYj/YPMmpXmv1BSBIgrr4Fs6HiQzi0t1orOtv/ZatvEi91LFu",
-	"JhyklrDEZEP3cZ8whFTgG/ZXVD6x5uXpsmcoBnHzUskSNgUuCzXhQKifze28eXr1n6UqeDhde6zpjVMp",
-	"waiEjQhDPjl1cHT0mwH/a1VWRH4NlJ4wRW5OAjw8S2cR+dKb4BvNSwn4Pvs0r3LdzrYJSwgs2N0duuSp",
-	"vJrmamSWsaIxm09xX6hPrVXhZo0evS7SLCOg52z1REnrw6tK6ze/Ee41heObpHoC1u2S8dvfK1JwcaDO",
-	"4KnoG5tztwfAZ1Y5OBahmAElWAsyROFsPDraFidw17XIvS5kndH2RVFylZrxhB9g+EPwUvCAa60EVQue",
-	"wE9b0xJQOylgiU8un/7SiKQNsrAYKGSxuSzeQ09oCub3gogPWJwaVGn9Rz9yupN1b4b+pYf4Z/jow2fE",
-	"QYwrLL8tpyhFQg2QJgsGP2T3jNhrtPrdrxW9FLQVhVWhmAWpKyg4McPsBehDAcWxZnfMeJ6wXVzIiMXU",
-	"bMD86dovRa750h7sMz64AV4vuKbLznwowaUOzfPxd4h32LvCji4UhJGpvZL360I0nK0p5TjOgK4oDfbm",
-	"OTicbm8SM8a0vM5SPa57sdXfKgtIjis45fYEG+XCrx6UlqdsoHLUytdmPE68EV5Kd6KUHe5HHLaXxoRD",
-	"oli3y0hAwBtde4dPxUa3dqoUzbsq1BXeqhbYqv5YmWyt/VoVhkivrmqRW0AMKE7EotB7e4lPoiRsUeNo",
-	"DxSYNeRrOswe9l9doKhywfQsLQZjkQAHDyRzUh0EHJQMfdteU9Ydx0kKlxsHAjIXARuZ+3piIhcEBREb",
-	"Vez88QCOEEzAHw3kXQ2gENWb1+GXBLLAg5AAheoAMcHgAsZV4nkhm/ZZrqa4O+GyMVRWheV5VLRGE/B4",
-	"lWD87qAb/gWFYpj7qVoGbp0wrPbzWBez3jMeeo/hPrjykdbaAJadVNGLJ6dO4iJYhqRueLUDNwErh/UD",
-	"zYEMaDNCpyx4IYXC96WDrWreWqZ4srBZ/Q97bPeJc36D4aUIaMeToHuKC6jnAqic6mvYkDcLhmKMM1UW",
-	"tXHQURjE48VBJClmrHzIGsIS1QcHDwF0+cJk6eiyhwxFljGdZkD3gZG9SZokPu/duGWCp05zVaiBymqP",
-	"tYfhuQ0bABJpIA2gxk4WwUdUSvFuKgbFwioHj5VN8jI8Xn8wxpuyzPPtAHLI81uBlgAUDIndboDXxFgo",
-	"wfOLPDXfkzF7121HdGMpfoOeEHJp5txS1GNIDBy/YH6TVA+UHKajMl94pZXfli1w5QvDSfgycEC3aSyF",
-	"NH8A8AP/dFn6SkIR53kpCNxuZ3JcbR/gkzwimwaWZ1CRQGIY/nV1XepKXi84XPky6R3A7Y0nVA7G3ukh",
-	"WxcM0p5TOthF3+E9fe0m/jAYi8GNN1rQil7+CTunlJD4jQ4r/dY0ctg95MKBeetoH/zY143lGDVOQOvh",
-	"+ecypW40424DJdcLa0uHKqNLeMGvua7LOyiatzvaehbltO1iJddXpeRveZrVE3XVX5qH4vaQLX2yfIUc",
-	"3qZAjYyxWgpnUUJl3fgiY4Wdn11cxuscSzcTiz8M50DHml6z+dLGZQG1vImayWMsa9RspJiqja9ARnTz",
-	"mTW9awQwejoKTGpVK5GcUQNsU1dJmhfVzyk43rjYENA15/hVH6ZFgLSJIFaXzSttOvELoqaGazcFOx3a",
-	"Fpg6YkVdgni/CR2vqreEx2DsCIGASoUqnH+JaMI4VIAq6jJwTmaEMKfOEXZXkak2V6VNPXmVAxC4c+Pk",
-	"mr9fYE47F+wabP08Ny6FGrI4w7gYELC6Rl67Tw4tVh1uzucRYLDo9z1fteXRJFG1bBykR18SXoJwHRbb",
-	"k/3Q70jxruh3YkQUfXf03Xd7PTZUEJtPiwDcg1EejlhGBP8GAcUuOy20B4JAXSCHroAy6csACBKGj22a",
-	"LEs1+FewrsNcTSx08BUS3iAwyX5+kOJfYN5oACbZ4Y35W+CgLDTFP1D99gDbQqROC59xX9rCbSKyDquP",
-	"2K6Fcmg+33P+bpIOhyK3vdYROEZPNK/P2MaV0EsoIq1U6UsbUvL4UVtRaSeNxgXd2S7iRExUPrfbG1gJ",
-	"8oCfY4SCEDEgYVHHflBZuxA7uxFz6qpl167LzlAsIcOpmojK910LqbGZjaalBYZZj8wXZyvsaB/DlpUs",
-	"fnz4PVsWAwQKnp8wwgrZxqhSRBh5iWwnAYWQwVHaMLg3djFKEjHMOccvFCb444gSxnsRYWZZdW+8ggoG",
-	"kRAerutCRM1xR7CS7P5oitVh8T885vHREWuMH8LcEUbreNJzgegA40Vay8yie2w7qJ5vZIsnpJoN03eW",
-	"WcZtNKsKwcp1mORfLcUQkpwARVCNngtivi4Hbofmfqb54nYlXFwoGMCb5VQTiSFHLDrqsoD6AFZP87nH",
-	"cpAUoy799puG7wRsM9iugLpTMpt3WXz++tK8WAgqmj+ePX/x/PI54VF/fn4ZI/WjuduNmHex1Ag+UYup",
-	"rFUr8IKNFPQvtfvKlkDHj4++N494cniE//kGg19PDh9DRsN7Kgo9phmf9xhnQzEDi1RHtgAWKo1p+okq",
-	"rwkj+5bnELXPuUzUxHI7aaWkbdFb1aEkSv+BGAztmpsZiWRcEpwsFX4icT8sCfEhSPoecMtYJIe9CUD0",
-	"IeyDyO1Hjw4j83XDfviu+133mz2ixwNd0pfx6XD/pZKCcB8UBqzWvMTfmLUiugUwUUHGG08Btgm+d9cU",
-	"u8tOfPjGDtBSxeE3HPQKRgjMMpqGGFH85NjY8jXHXhxMJQCvYP0ZPJHIcyxnnS0LMpPYcegqMpgtWXAp",
-	"tRCyx9J6DM6Ki+s5k2rmUX1ApSdFgDJxFDF9GT9+dMSawDzLc7vcKc+khII0p+ZwwL16PCkQEj9i2SOR",
-	"rvDBGGtqaGNjCtCOezeWah8UUrx3bN+UdjhwRFVrSKPCdbUiEChapN0MWUSyCwI09oSCsCXgptTQJzF9",
-	"zpIgQkZxQZ6TjOkeJkhcvtScNMSEQo2DpS8tzGfXnhSS72F3Wyjn2sN7VvOs3SAPun+usnQwJ0FUTY9C",
-	"adJb4GLzxg4Sd42FnTS2C2a7Sc6HxX4qiuH+uCimfJru57wQYFTuU73tXo/FfSAx7XeO//OHR4eHx7Mf",
-	"jsBWe3R46JcqlUZJO5pif03+w5Nvj4sfHsU40SffwlyBZ55bmkQ0CJBgwgJ0uuxHMQegztgZPZUde/Q9",
-	"qyS2gU7H6xUshJM+Mewp1WnzyrkbfpddIEhD2wIam96GruWU/cViMPNlRI4SzlqlDtNDeV+3FXiW+bRv",
-	"/awoRM8gaDZCYgtzGVX19uUuzHYxiW1h/Mrh3YMgeIXhn+EtXD54r1tH3BuXAvvpB3Vr9suB1kpY/ZBg",
-	"5gEP5II19ddt7KuL2/V/G/8soUtfnz5zrE8DLpWEdvCZmol8f2Bcc1DHOMW8AKg/8u9AFEYNGTSHAkI7",
-	"c6+33+JIvn/yt6O9gHTA0X+OU2BstCXcgV6qUo3WqqVOzk8dZzQFiYfsQky4EdhWR6ZyREVZv1vZCNua",
-	"mDnMiP/618jWZ0oxY5NUKgdzBCgaBnuTOdm+Pewq7mRJRP+mZXWhMt2XyGiK3KmBBMMr7A/cky7iSaS/",
-	"I5uAghIOKpkwh25SIyewnEXafuyoXjC0lcq+bCrT6bJTKOfyRsMiMcvvaKKIUC3/9a9eDEz4P/3y9Mxe",
-	"diuBmhYMYqfOQm67YweD3dEAWI0QvwZuJfEIHfsUiFtRbHph/3kcpouRBEwlRC2tcir0AcbBcEaQQLp2",
-	"vcr/+le0n3NwNvMbAYtkVC1ARhkyjQelKcQjqTHgRKlEld+AhgSBYnn7zFc2UbIYa/CjvcTX6O2gKcbi",
-	"Z/Q446i4AiP4Tr59/GTPPCDyJn/CAQIKTZk4iy+MnVFUL/vuyfePia08SwdCaoH9VG3lVqfXOZkapb5/",
-	"1D30LNHBsQ9RR5eTCc/n5jgJx8jTOjsbCj59CEeJJJRthHgP2KOhiQj2re9c0PEf+eAGO+3RLur0Oofd",
-	"RzgANRWST9NOr/MNHAJq9DGwfiPnBrCCK93U2k3XCseJhpWoTcy2gLLUHouLsfmgT5O43hcbSukv6ywL",
-	"auj4m3RcZX+pIR0hACNdSTBG1/Ej8A1WK7X72Krbfi+eL8y64LjKXfaqlEEoxPt87qUUCqr0jdAJivSB",
-	"ksB4uVSmb5lUauxWEYt/e35xcfLz84uri5cn5xe/nF2S/byQBHaxGMAY1hrx9uVCwtazhOal9HRCreuY",
-	"2aVSmY6g8NIMG3cfLyo9ynukZ/sSXUeeZdrlb6xmoaEiEx5yhWP0xli0mg9FrwGyU/VMoQwPPjIn9k6T",
-	"Tq+Tl/Lk59en2MmW5P/S5p7+lIPgcUDL/iayJaI/qgTagA2wfgF472vFC9DUw/XEf9+B69LljRXtuQdm",
-	"qK9KaZsVQZsN16lgZRu++oWVnh5FXmLTURJ45m5Hh4e1WSyUytSnga++1SSwsH/DCUDcHMe+2EAhLyXQ",
-	"nQYsCq9ev7z66fTl6cUvz59hAMDTSECfgMc4x6bnehqmH3nils1c8mj9Ja8lp8ICkeBF36y/6CcL6MYr",
-	"Hq+/4qUqflKlpEf8rdUFJ67MCq/6vtVV5mu8VCf4fs11j1pMCPiIlHrBc2zd//jRkzZL58qMfhNJyi/n",
-	"U7z46KjdE90caemPWszw5PTvxow35z9psyVOKa9xAR4FBAXx2qNW2+lnXogZdvh+0mZnXGBG+LXPvOGl",
-	"LbYIPeoSgQqVvjwg5cKOPNQV/M2H6H2tYUn4S9MV1SYy7uw3oV1i9KB1qZBwnihrzDdtW+j90TH6vwOd",
-	"kgdgLDwxfwYB2U6vI5UU1KRFQWsMMnR6mAjiKf6Y3NhzzaxXU6uZhRyJ5j7Ieciqgb5+5NBo1MnM2Xyo",
-	"/S1AqEo0YgtTMXfVXVBFI1GcnNoo4OYKafhSSQHBMNJGK4X5OpVkp5CsF+d+zB+iDjVPXncRUmeGl7bX",
-	"BOFFjaog4N4wq0w+mrnv80s+WnZ/Ou0AzjE3zlJ5g81syoJYmH4ifo5l94BLDpBG5Gxo5aW52TctBfpv",
-	"KjFWf7JVT22F96VSv3E5p0XQdxfit5TIn060/gw43XDbBwKVpyhO68LSOFLQx28jKeM/Puikv1awErIR",
-	"W0Ld4UHREt/xOWQwq5xa6QJ4CHJI6WCMWZqANAmh2NqRkQH9WIU3y4KA+7LCNLbAMlZDK0M7rqkn6IUq",
-	"/oK4RBdCswAdL3NX6QmlbX1JpYFnknSHK+GotROFYBeNztVzWA8ZyT01loYah+ppixNv70/hMO6ix5oc",
-	"q4oqO9pUldn3tlYrPbVnPrxici/PMWSleuuTbIV+a6GPe3W93F9iO2P8BCbhWkNbFcHTFiYzsREvtZwB",
-	"HUOM07DDKSEYc8LyhSE+6tQrEVTBE8+/EYKrENsgBZsLhKt4UD6BDZBbEOjlsS61nEJ9jDkhoEH6WTGb",
-	"0sK6Uy3+0/acIWo6GyOEe9GYa2cgNCgGiYwBybwUROBk2et9eAxnfxhyKNrbUn25ZdTHvErIHzdYRnnf",
-	"JIGzVAd+BJJ+L0rhxZflE7aOrQ+HZB95zA7hpQGJQieyMhY65Tb1MYTZdULpmSBRMVwR9uL92+OmXrxr",
-	"uvG2bmptvrLF6dJrZBWGdc8A719zSElMrXiwrUsKGWpaJJdWdTjYMYHi+hJ5A3Oux66qB/gcbcG82dLE",
-	"J6oUAmfwZSzvEUmjq6zu6u7GwVo+us+1vCAYWaE8zsytyqyCjLTfbnfJpMz1rfZLdXZH97hPPq6TTTW6",
-	"G7jY9DnfxihxlzaaJjYlienjNMeU3L24z40CaaUD/VK8K8Lhbp3nrR31UHbUucqwbj7QuDuavofPx4/2",
-	"GZd11laDBQE8u6ls2XcWerJhVfSiM02Ee32JXALstLDgR0xKOl+8C8QZFaAR+q5AjjlDAnId2BkEqF7R",
-	"pIQa4FBXlDZtSRaMI1xGv/o/zk+fbeyivuAaxRM00t/k9FP5d1B5LXTHvWXb3Fw3z7lVhfYy1eFbjOLL",
-	"q6fhsMVP0OEH/NwjlIJLtjG2/gNO22rJjI1WCEu17Njaj0NDA6MzyLinYG9sneutUmitFC5oS1fVwkfV",
-	"BtRveanEP8ky14Q4slQCAIyKLH2B0i5w+FYw7NUMxdBAl2MbNIPYrTXCdGUE1Dyh2ck8P/3VjHBj8ZlO",
-	"0qKN4HwKhUydj2+X24VfLVhp+lV5CrVjawUrXGr2yYS/O8Urjg696wIlaU3i9kySI6qGS17+rS32qPMi",
-	"lTfrzoVzvkqb/E8uTYECrVmc2p8qEvJFqgu3BUPBaOVWRTxiGn5ZEudpLnghKl3oCZEYtq4Nm/Bi1CSb",
-	"Uxmxh+QT5aYNjvWlbegb072Anj5snQpFfQAElgJ5eWqdcanUHghffQceu0iu3zDFC5FnsIsPxiPhk31B",
-	"lq1Kc2PmbFjmrlOHIg5PujhobGhZDgsqw+k5rOBAMA69kCNEcgedzYFnSFHdo5H7uIRZQsEnIW0lOtQ7",
-	"AV8nqjQsKnENWrGKlIpIXdvYCKNaypISwNJfQFxsBj8D0dmN0EAPavbHcWUcMIbGktIucyVw1s+gYkp2",
-	"LXyjbmp91Je3zlvBgpFg/qRgQPO+1iqfl+Id6d9AVuqxmq7PcQUT3RxH2Hx1CzDhow1XYYO5JFadbjgL",
-	"f12jWwPEpVzTpwQ2kAtp4d6l61djQdDKCh/11WnBNmDAc+RI/7h4wNdymquB0EBtRXzif3K9jVs/ULVL",
-	"dfdAJeLCfpB/vO9k/FpkRlKWeWa+BS5HxlMai8z8U0MLW/qZ9Tt/uXh9fn726vLqx5OL51evX71wHk2/",
-	"w/r9vmRs/xfW7zQzcLurL89+ff6y32H7+0ZIsB1oNtSHhAE2yfldXBttP6VeO/0OEhxDn51+xS3DNjoV",
-	"rCAe4in+1/Xm73fe9OWHnb4E18PO+2flZw1/+ymjhIiYyHPW+8EWUnRDYbk7KN5FlO/sNkjR933ZL17y",
-	"iViYVL+4gCn17NX4T7igX4THSGO/EjyJWMMPv5s5R4vXnZxWTz8j/xhO/RD15Ye9vkyHML1/+4HJNGPw",
-	"9EyNuj/xgme7Is/3+vJDXw4nRfc8T2WRyV0rOH8V8z12cEDUaBCxUXIgasvr2335Za4c88uNTUjx7q5V",
-	"qV30UJHvwnaRsKo7dlF3YKNoWtM/dsI9shOxncoOMQd4av7f7Y6dN7Aix31pBqIy0c3UyE32Rsz3jpfM",
-	"9k0LLGsAWKXv5eA9n6ZXN2JugaqJyEQhlmOhQht6pFRiG8YT8MnyShGDagBEioICoaCQFviOhEyCWjLg",
-	"pwWz3JmAni4cy8mckUuFjoUOrEhd8HmXgW4E8ikY7yrY0mLdRqiBF6yNJaFFsrRt5ONriwj+ebUaWllt",
-	"tNqCR7pZoA72mw/SlcX4IFOjVC6vbvtRjFKp4RvTWHop3lliBC6begd459Im0ys9HvCUSj+ELvZNoU+n",
-	"1CXPoNYXiyvPzNKxo+6hu29fQiUw9i/79vH3ni7icfeb7lHgbLpxURWckaXxHkOWbiiywP4SEG+kpIxV",
-	"6YJdl0UBBcFQ3GZejXg3zVSOBa83WOh5Ii3/V1Am7voNVHiKbH8Vtz5NbZIiJrEjpK0xJpCQVOZIXwJ9",
-	"YDoRUOAeEnU/Ojw8tG/J0eIc1/xyVxOnskRQN/NLZB5o6aPeGlqZqdGp/LS+qZXgaz2zF2asm7uXC5eF",
-	"A3q3P5vN9s3O3S/zTED7weRuI/xJ5ZNNh0fX3KKAbt3qwre8Pu4MwgD23Ca5vMpVjQ5v2PshT0fjouby",
-	"gsC5wO9jndML5z6su3uKVNxPfduWrQvbrOxPiODiM1H2Fc0N6tFrx1BvG4X/MJ6oU9uLniV0dEHXkif8",
-	"3+mr6w7UBJ1Ep0LhlAG19xqrXAt2DZ1P5v3ORt4jbQ7nPZIn9lLMdunP39Ni/CPX4vWrF7v9zrgoprp3",
-	"cGAdnsoQ91p7akiXs+CzgoirOKuhTIabPTdLtGSBzml5VizORv5kZXEqa2MuuMX6RLXrQCLu4mJ0AyFp",
-	"Tty7tYuaCeeQmlGDb0g0Crvv2bUZa5712M6Kse4w52MWltuo7uuCRYBOrsCXslN7JzueObfHdhrfyI51",
-	"Z5cO2Ny/3ZgjHGmPBtxFwxV7pNnHkB+8vryzDlH/EJrcqiyW29zPrZFm+40527RiSXtGTEskU2GXXuI3",
-	"F2NqzBt6zkgZ0951Bh5SNQKuMmMaPkAlTqZGZ2XxAPU3S5zrxd5un7l//SeCwlRU7nOZILvcKp17i7KR",
-	"IHRlPlIyGFd8pd4PrrUXxOyvFLNFzzf4qom2pe4Kn1S/eoSD9SWdRS18vmUJn8M+JRomLufuOvDxvjnE",
-	"U7B4BaCKwFtGBR7VAafaMZiVWvSQOs9mNh1Jq4aGLQGby0K2M0LuYicEaN7QVbMvSYiYX2n8Ng2cagbG",
-	"cC9kafTc9CmtRYWQGB1nIYFyNIIqjxEUkrq+PSTVsCuWxiSyeZJKE+M8zynGRx0gSy2C2kciH4WTbdPG",
-	"oPQl7BJJDYUhlGhfLErgXp2ojsWPDx+xsHFlVN8V+PaGwOxajIGXEltjDr2V6copCcaKOX+4d7XfZ7ib",
-	"qDbT76O/HSJZqGUvdEPBPpzEPfzo0NYdWeK5Cs0eEqtd8mtNfVvNfreMo3oMBNVuCPhvbM9OEQbUtki5",
-	"mKnBTRTwRAabx+1XQE2kw76kdD/0OzHbISGIgHlJQCZso8G2AYr5HK3edF1RzCMxpJoJrql//UeKh9Q8",
-	"0k8aGGnnupNfvHlcZOHCry/6AKLctvUYhl/05x2GoIfA3F4h5eg2DvFFWFELHAoNtgVuyLtYSN4gsqHl",
-	"pZDe/2WMMt/B14WiPYbX6GxqGF2xLq7FiEuspXAo0EXA7oUdwNeH2A3XdqX8cmtwC9iuFTp3w+3aoX4K",
-	"3G4gSIVMWgnR52a7uZlvkb9/vjqKRdxv6D02C8clPqG95uA9/dUO0+AMYNv+wyENGsI2UOxGhKJBtChG",
-	"clxP6gLk3TsA7G2yLoPv46uNgPyJEQabh0wIlb3p3t9U19Kmq2IMdDqS5XR5KMUh6B3Gxn4iVFVZRRl4",
-	"JtxUIj84A35w4/C9lulAJcQV/vKnX5961PtsnBaC6SkAzXOzKfoyJZr+oLtQyOOOvT9eoq85tt3YcRTY",
-	"oCbukssNzrbLQZpzvzN3e3T0HRuMec4HZnmOzd2pALTeoh79ULDAgZ/9iFUb4O8R3GAOgwFGcQ49p4hB",
-	"iTxiiAVg5eCYSw+5RxZg5JxPoemzDYDAz66PbPz48Bs4hH00sV973GUX0LnVcddz27H8eu7oj7XINTX5",
-	"QIprs5TmdxuaB/ALhefjJpA9tv5BqH3wHnpk20KgphZP+R5zB9SRuXtrd9zs0dfTLwSfcAGD3dwRr1/3",
-	"AMj31nN4KWavNfALth09nd7of9svdhnkHdEnK01FyBTewdtuIehfqUwYYwy/qgcmvoVE5yW/IW25xQh8",
-	"It/cY9Zpk348lAAq3s8BJmCUw0K2HsVRJV1fkVD3mK+/E1jbDH4he40K497S163yyuCKZOlb8V/LC6tt",
-	"1/NqJoU+MTbwbJPYwA/tn0RMIfGgpGMfEJmGtk3AjFG5B9TbpUVf2n4dTfp0JIoX6VshhdadO8dH1M1a",
-	"dfKL4Fkx3kCbuAua0WQ0V6D7SN/egX9hc/m+QpacVt8mDO3/C+TJGCf1BjbKRKwkXLEqcx26oJHq+bdP",
-	"T/Hc1tC4JysjDG/eC7HUSBTwrJVGCY4m6kzL4umaCRP5FJ+IxJ26jXhtmUM25WJ2rftWmSuObFNi5erB",
-	"RBzY4Sx39F9hnbeuhMF2tPebjS4CRWSDYi6LcF0Wi4EvdkKQ+kGZQ9Pc4Eben/Vp8YFH267wPy2uowhR",
-	"xYhmWu6HLnnI7ZmIYRDWwPm0fmn4YldXNFcGfYv67CXXt/BTlwQ1KxEZwIvYlp8PKeV+N5vSvbvbibmt",
-	"v/alhFdx16JMm/oPtsnHa9sTxFv7ttHWwXv6CwjvhkEnhyWdP8iocy3GXGjVmPc3DqVg6e7ix4ePY+rD",
-	"7RumAokST5MlNmC1q8QnNgjL9YwL9RG3l0yLVza3cYLeGbc3D7dsoVvz7oHNu8JtU9sUFpkYvcCyIuc+",
-	"OeLo+7HdMMom49CyKNk2gtRv9bTLzmQ2XyLNJnzeA7wk4BUdKNB3X545GO3CjSMgXK+SLhYKEI5sFwTi",
-	"HkIo0eDDRcutDevyHE3mW0PTnbtYYC1k2/nCEze3v1bd4wEwe5+PxPb9LDxlYOio36KB0ufPlvNxJPMW",
-	"E/h16pJXNqmxmfoAXhI0bae5Ah9gmQ2L9UuVvtwC2vvuaIbX1plDoYe9ZqkcZGWyjPjznB779cEIgwVd",
-	"rSrovFuACPHSO2IIaZxb6s9tOPQeyFagBWcz2Qr9tAgBnDoZYKWWPfKm3kpoGe3nb0gIabH/q8UU14yj",
-	"dOo5S9NRfyNTeFpQS55aR7Yuew2HC5t1o0oeimNR2U6eigSqUpC0HJjyaUoH7/EPCBxMc/E2FbOY6sDw",
-	"F8YTbIGC3bIzW8BjG54i3/2YU7FZlhohKx3Pp5hAy3kgsje3GSH9vhknlPb8jf2a/miW4P+/OHu5nL2S",
-	"RMsnjXS24m3EgV6Iwph5m3QzWbjwUzFPWim+4ciX2dCwsQF6M+GJuIMgD2PlkCuYL297Z68NrnGXGJ2g",
-	"cJHW6gV7Xj03R1Neael7bUjfVfuLzvECc205Tfz2X50NhDOT8G18dZqpDbQpeOen8jxXo1xovfU2vjDa",
-	"s2cgNjgpoWW6+L6BUXTzW/F4BlfU0no99pfdskyTkZB7i3grs8BczhFO9RylMHtRJI72c5qrpBwUeIJR",
-	"u/akWZ0gFNQz8YO+EsMSkqU5AJ6ZLvhw2GNjKuSdMPVW5N1N+UBBmi9hA0XJU0FsVZUaQLae4nSbJts3",
-	"ctVMdeVE+8UrM80eY+yPN7rIUzl63366H+4D84U6rZmek1YBXu7AznUnmCqSdE7tTHeaJorn5DjPP3ba",
-	"Tc6zdxJerN70ssHmW+pfG5dsldmKVl1slHPskuJgX9r+8ZoTPyYdDfsuIWqqIW10WzvvnkvuPoGdRMu6",
-	"zQ5ts0Mfy9uF5uprNGzN293oq8QNvzKtY/MlIDTICwbJcexyM5kYFuC9phq7xRq313mn2OOUBz4xMlQg",
-	"O4NjYRnxVAJJxeH3dOWVuyDeq5J8WrGH3S+qXYiBcRmQn1CgbJx7m19yPTlYfDrcB1lEBS84CnMRVMUA",
-	"T4VLptOcsckGd7GCJle44gtsLiJD8fj1+MCHX4wPvNAW3e6Me0GM0nZu5WTanf+l+IofRxG0cS7JP7cL",
-	"iO7hUZvrIE+cmk3xE7QK3HqkX1p7CZTipKTa6MslNreNs67GZ81UmSXsWjANMFRlA662szYElgm0APR7",
-	"mERj6dBWARj1CO3wjLVN8NS5LsTERXbRfQAmRqN2QGhGxgHJCyFFQhLLjcRSdhMq7KWPVWtocuoaUrnu",
-	"q6QAa4/NlGyEtVbjZC36utOUC4veWNZ9242n0oKbZxlkMFdLdjJfPttG26l8q9KBaKnSXGRxQ83mr1tQ",
-	"cIu7devEbJ2Yj+bE0M7cwJFhd0OrBV7NUgGP9gHC42/vMa1JLToPCCU80BoaVYDt8iho43iUZlz3rPKy",
-	"nf2kgjrAwFECCgDi+YsYyPu+FDzPUpFb1yQCHJzKMuB8xNZ4llCWFJJlboL2EGTtpuA22V7bkNSMGC+I",
-	"SxCZaLvsxNZmOKLZao9uSz+Z5rrZ4aplSENvK110s3roZo6UwKAUDNEcmasSUc5mkzSD+EJ7+66JyWhD",
-	"/+3hXaAX6VvxICEuu/koDMikmn0OWcHQl5qlxTjJeauM3e90rtw6U/eYqbu9S7X1bm7l3ZBL+6AZt/3/",
-	"YMAGsyLzdvCX81dnv51fXp0+s1r0QZNxrRNfRlQt5L3OQx2Aia8pafC7pphANNYzTBWds0uPSjbL+BxY",
-	"4fYg1snPiqigrccahmlTza7LNCtYKiP0UymOajNC7MxaKwi6h2Zq2gXOnHXAqsZBXy5aBzaf0qC5a9L9",
-	"/lnkH0QfvxJFmgchuwdSyWbVbXbuk6vkrSa9sybdqsNbqUNr1W2UHzMS17gL8/UMLPHR4WGMZCmQA+IF",
-	"v0aaOvgd+0ziJ+ybwguUmNS040aqmQ454uGoFZzjEpIofZlALfxZMRb5LNWCxU8Ov4kDrkiVCBYn11el",
-	"X8w4YjE++ypJ82IeG0cwTnKeylSO4h4y+VMSSUNJFbSpp66ZJ6c7mpVT7BhiB8T1jUiWcMG8EjxJv1Qy",
-	"GL/u8Oo/JhfM50dndTGGOGC4TUeicFtlKRsNRWRW00fTSdXKgGMPiIl8md+OroSnB2XBdJoJWWTznvvq",
-	"coFMhY4PMYbOBTFW/rH4RSpvYoYaivK+LvA+5aPmzjSpLqgl8VdYQxK8ppWfmF2BW9SQ4KV3rCFp3Cnb",
-	"GpJtDcnnVicH9SaFkxdWNtojq2usGx2wsyn0J7GpMZstRGYcZMwNLrC2BVKyUpGzxcFoZHUl+wJAMDzp",
-	"GVdswCW7Fn3pSlRcmxjLp+s7y1LF3/LSDvriP2lpR9sk2tNgxLdgsGm8+gHqPNpOxwrb1jNwFzSaQrTn",
-	"ZlxDdzissfzSqz2o6f7pK3olaxjWxAxNfPNgvJTKw9deZ89zF16AAX25qneNuzg890NkjCh6VSsv9MrW",
-	"2C1+jnr1ZeTE2Ot+szW9Ky9yZ5nNBqNtu6b4OJyhL4lpMz8qiQl37bYkZlsS8ycwLIwZ4KyAZZbFfVfP",
-	"0M0/avVMkRaZwNKYU9R67PG3jx5hqlnJkauNCdQVnY584GOzpxPqUmrMpbNBoa6hVmSjyhic/JLSGJRA",
-	"ldKYBmMA6mMuzYR6DP+3alL94pmfUrsJ3UftCyn55uIXmie8mwInstM4AyxwScIJ7Kwb/86S8pYG9gg6",
-	"dPDeIb8+rKS7pUkZWxfaYfLCuI2PDg+t+aojprLE+5LsLEu8cYuVOdCd0BjAfYk11g2jcJRt8ZJY2G2t",
-	"4U8DKsPR/p4WY6/eNzQmaxevMCzvBSZtDJbXp+1MlqdjXoRmSy50ORGvT8kUWdOgz5ybmFssXvqPb1tf",
-	"/I9v4fJSnvz8+nSNnfTz69NXJdgSWsjEzbL1JBeuXDfO4Focpy7UtN36XBRqOrXrs8X9bcMsD01t50Ii",
-	"kPowUj5EPW8cfNlIOqOks4lzENKLfY5sDaUNvwBdHYSdI2A8VkOWFkzlliME4G+xLnhR6phN1FuKT1td",
-	"Bgz/sXHEY/av//N/WTwVMknliP6VC62ytyKhfw4ypUUSR5Bm0oWYQgsA6AIMOMBcKIgsQXugvnQ3i8I7",
-	"qdzdyA5jwudspBwkAMcTtlhG5KGZolYWNICTMtPlGWRV+pIIRih79vjwe9/OOOdSAwrIdSIyD6VRMS7t",
-	"ItCIkjQXgyKbd9nTTGngd7M/Ibs0FHwFQMa+BOq3NMuqWMQeYQ2lKkJGlhMHS7elaRMBFk0qAajuelAT",
-	"ugEXDN8mT68mKhE9pobDGOp7K+9UDYdmicblhEvdWxwpax4ozquUbpCYNZSqL22UDroxIV4zJJqJeVmo",
-	"GMvnMHi4SLKIrZTtslOtGzSohobJY0EveiIm19B8IixiPsYfNaSJoL3U0IrRuMtiWWZZjFV/gBQBxkWp",
-	"1H8ZA9FGm26ERjipFtmQmfcV0zlXMBdqpG1RrC7p6mYAhiM0qcZZ2w19jOBRv4PM/nZfET0fY6F2VLbG",
-	"sGFz7t22QJAe1ARdNTOZKQbAaG17ZVsBULhm631J37Fn5bF9wR8dxctLDW9tjN5HqaHZ/Wo4XJ/P5TI5",
-	"Gw4DHU+vaH3zh2CSweVFnq6wmrztC6dtHgVufOpDVDq2XYZzPO9hgsEPUPS4Nfxahv3wBb1UBdoW22rF",
-	"rXm8iqN+Xbhws3jLAU/38yC+3xh7QU9RB2Tz1gSkzL2nckY305a1kHTZheITXUlpOsVpuZul2GNc9yUC",
-	"UvahnlK8NW/kmLCiN6lMCEo1VjMobwEPPAJjJZXsDxxoKkdvdoGV5UDbA3toF2EGFbpuQlOscE6Rt7PM",
-	"CZr9U6USKittWUpeSno+kBegxBymEktYgHIfqKXnaH+zosxlhSMQs69jNQPaAzUshOxLaF46d0cnXM4h",
-	"SGXsLRLK+kYAEzZR/sF9qSe7Zv8sdcGG8P1XHubAY8a2gBNKsul4wTKBrdrf2mYo2lqbUBFUSrQmj51C",
-	"MAYbIoGtBWItUWP/o+VJXUTXbDNNjZC1sgnpLroK5DFdFeoKJxGzieC2/Twar1DsQ+4GLHaKxrwUs2Dz",
-	"ITTI7UrH9+2Zyd3q+QnPRXHsC7Gw2Yg5Hr5jSxZu3sJ1rmYa+tjEz80+vYAIbGxRugMuAeInZMLiSng9",
-	"jtgofQvNcrFR1zBXk75csXq4jfexvXQM7aXx0BUcarQNF7J3GwOduC5gYsYjjjY5/VT+HSp7W4Q4C/Gu",
-	"OIDPfF+7eFRoHhE38TrryM/TZiBbG0j+Uhj+UgQhAiXVkKRSl52SK4p8nYmSAn0P/BZjwBgu7WoDN4HA",
-	"AXz9sVm+fRjA/umz2CI+zOZRBMHHlThmC3z3CI1TbKAmorsNuLW1uwh5eKk8FKCVGfM0CEi5J4v27clP",
-	"Tv9eqoLf3YI5avWSf+aFmPH5nYwec2mLF0ePukwnQpXFR7aVovck8giK0WxEoXQgqNSOXqQ+5+k9VFC9",
-	"XJV4PfjL5enTX59D8VSgFm+Tj22d9iT2I+kznzkYk66Na01ZYA60oIDoHoOcZzqEi//tBybTDA/1i0yN",
-	"uj/xgme7Is/3zLEP5v/0LC0GY5JyvR/wj+5uMZ8Kuhv0e6cs6zORFbyHNxxOiu55nspiF68hR2Gvfs0r",
-	"oUVRvyaTu/0O+9d//48rkUYrRaZy1Ot3Fm7yTEnReI9+X1KDeq77nYjGT1mULhSOVe+EDtiye7nOJT1/",
-	"s6cqEXbBPtw63Qv2HOR4dzHzi0uuhr7Lbf3d0mtN9uBNMEbvitbbvSLGGDbl30nM69np4SFmW5d2dZGo",
-	"suiCg0EXk2bfO7bnXueC3xyHN8vNe/M3M4NWmehmarS7s+zN7ay6oVG8S+4XvsUdu+4W6pgmq+6KSnz5",
-	"ff0bdTc2IgNvad/onbnZgpRECwduXR+G0PadeftWBr5avR2D9UpSsHWW9WMIMWlfH56e8hkb2KC3wtQH",
-	"pvrdcPUBEd4nAddXSbg3wGQKXVhbbJtr3uaaHx7SbwHzNEboprYYXrMm4UNkmRurAy7qoSkbbnNpPYgA",
-	"cSjvM39qG0k5RnhTWqAWRYBTqCEO3vP0yv4riC3EfWlc13/99/+gN67jLvsd4l4+ZpLqWsKypjkg7gHa",
-	"AgNfELsqVIQKhyrIccCYgjs6PIz3jplW1eJJDPaAZ22TgAuRNAoBYT42FyMhjU4SPVbkpYgZ1zeaiNAw",
-	"renXkQfhs+COZrrCDtq8uUwU2FG48FQ+GR+Ivgw4e67FUOXA2sYLF3/ChDEtzjg1FsicggS6nIpci0Qk",
-	"V9fzGOtHQ97Sa2GceB2eGEcYIqTN6smAzAJoIPU5YW4FUkVTM/aLZpngFnAQKn9aXlexD6s4UYnIYkua",
-	"SpOEg0EvESoXVMOhyPWxKyRJiyioULHJS1KctLQcb0aBMVuWEoW3BYIfJT34A9POvfqXGtT5eeYkSA8v",
-	"L2C5QyTsXotYIFbagkfAbukwY5q1ufRpbbq3rYBpusMD5D/zEmz8tdNysf3QTrpFkG9ZfC/cXs5CpvpT",
-	"EjZV6+lBOI0GXA5E1tZmegpnZyLxIawNLC5/UdWGhyjkGtAlnnM29Peou5k/zk+frQMXmiv8PT5AvHTj",
-	"bjlGWYrkk+8fkq9m19CQHmq/3LlW6k++x7Y+QpvwOK7YS1Vc0Af29WIL7i0i/8W5QfBuHzgavnko/GPV",
-	"JrF+x7sO/Q46D2yDaiI74CX1RMvi6bXqogVDC+Ljr2pOzX1UBTkDp7kuqCFGHLH3rO5esVXda1ZV06ws",
-	"7qmyW1fLeACemifogxb+H7b7gyvwASJtThk56BfBCUvBZmPFhirL1EwjPGCKV4CTS/BW8CHYJNVaUHdE",
-	"43kBBhP+BdVOywhFXA3K1xcBrWDwW/b7vlUMNChxuUMAdEk12JZZZBu3/CriltwHAide6LRr3v1gQcuT",
-	"JNGMuyDY9TxgNOnZfy7UJUDVyvUc0V0QKMJwnbsPCXwwT/BvCxHcgX63ms+77ITKM1xNB4TspPKKAfH+",
-	"pJOo+GWvR/UyEC8NkF3BHBB11lxxwpYVnHCs/bBdd2epXBGXsiLvkwal4Lo2wv1pOObbRpYWLn8AcpX2",
-	"M6Kd6FRP68n4KxoDAnYXzbhmPEkeLh6w9Wk3g9o/hc9/i5X/itXkSZIEOgSzPvW0XlVPfgQP1z7wI/et",
-	"hb1DZBqF1adEHWCs5Ue35dKg+Sxxfkk6rvR8q4qAGs/CeFuN9j5cYrtHmj1iO4nAHcaOsTTInTVjvBsZ",
-	"RhX3vTkTeBurjSDoYM9gRtHxfTtjbTlPRhC0iW39AGCSRaZFRLx2uTA+tSwxPfdz+lawuMyzGCqNpZix",
-	"AD6/W+bZXgwFpBapyUOuMkirphNhmVwZlZYIibW5AP7E6lXsLUn4r0KxawGwewldKiEL12Nx7VuKqSaA",
-	"ieFQDAoGfLlLTbeQzuv++ck3tXiKVRRktTQIUZC1NnWqVzVXEpoft/DzrZLelO8BS2CUcfp8SU0gEhrC",
-	"0an/eDq9jlTSnPRuPxdTwfEtgBfRFJ8s04PBmMMHtQx8o3LCFmQ8UBBqyGJHC8QwN+zc2B2NhMNOJaZD",
-	"EEu5ykBUxWb+VOGuG6vpUuN8xmniSj+s9DWyMHCGSZ5hJRnW07MYWvhVysoIyKJBS0ENki3TooouzjKl",
-	"i770IWxHUY6C958qlZVBKiqkmiPoJH58dMSCF3E1SfUEquXDqi3QjAm7FpmSI42WGM2mLwHmYRE6hXhX",
-	"UJ8nyKHyNLE1VNeCiSQtsNLLGXXYixg97Znxwi2g5FoMeKmF99ZRHyDM2azdcAhoJ3se+vhQcJgWUbDI",
-	"hVILy+IqfkCLOGyUXVRkEjC3ihNe8P3Ssa/GjmjBhS8sNsi+8bwsxl12VtlowDLgNqMDUfEkQpgNIKuy",
-	"Oe2B2Gy42I15Cjgyc958KvoyNmsc+ynlwoF1kMck1SwdSQVwqAshWL/z1DwAbTbd79ThVvs0zhhXzJck",
-	"mSeswGAFpaNFmUu47S9cjsyl5RTLA7GxiJoGW/DYVhjSR1yzldQUKwu7SLiSO6j3qf+q0sROOMB7UE0n",
-	"IZ7C/RVsf4JmEZgJ3pf54qmMVL2FAlJ86bwoxGRaxAzBXLTcwPRnLlEoG9RM9liS0wzxVSGezL/v6v3c",
-	"DqIx7mgznwkEu1D2mQXUfChub9lUOam+AKTU61OzRxvxUq1jQPYeG5NE1K67BTzqvgog3TvbuP7RXfl0",
-	"XNoUxjJ4C6biYGsOzUsH3Wb2aI/98ezs5fM3cS3I9R/7/xD5QGT7J6f7r0/36Un7q7nHbLRrcU5b6/IO",
-	"xY1tgl1mP3/cSJd54raM8rMpo6zCQ4zh6ONo3nqtGa+cDbydENjrYGlTeM3Y2k9WGO+NoRHGU/wxubHn",
-	"hlb83VAGUEfvZMwfb+LANLh49ms1e9yr5q9CKotSJsSZ435OkwhVvrd0+jIkKl2wZMHmNXbj9by6nMQo",
-	"BaaLs0nopxF/K7BBa0Bs4M5sMoOMQV3KgTHwLqv+S9VVOV7sK2Bs6JhrneqCS2NGFipLGDeGC7ue92U8",
-	"EQU3uqCLghT44xZqzoiLIYHEn+s3B/kz+xMyWkg1i1xboomClgdisgx8EZCFfmJS1o2wEsGwb4GW8HZa",
-	"BS/x6PDRerzEUsiN3ZV3w0xscRDb2NHHxEFU5DoGk9appEZkRF3Z3LFgd5mj+iCxfERqL1b7rKvbMmoQ",
-	"/erVlWKIG0cfG2P7NjCAbcATBcL6RqoZOLhpwuaiIIdZUuiiMpLIBQzGfDoVEiuRgHQYetwAuTh57sBi",
-	"xDVEvu7g3obUx/cfs28ge3mpltXPfXXB8q3oaoe5rgS1mr/RRol1u7B3W/vZhx8areefVA4kwuXEVVlW",
-	"zOXexnIHSlRTiHoR0UNkT4HgggYmr2rILwbaJZvag5iZs32bvvcaGfw2HHPf4Zg/u8zbGnkPJymxwcLt",
-	"ZOVHsu7efrsmnXiia0mL2Ak5Yoi2YjQEPHixyr5FWEYvKIav5x1ALgsjscQ0JvDrNR/c9KVPp43VTB6z",
-	"GJkM0Vri9p+vBNdAS2i8/Zhfq7yIza85Hv/oaYd/fLtNPHypiYd/fLtNPWxTD9vUwzb18HFSD6Gm/EiZ",
-	"B9L5mzhPJxZEudzxihedn8ByoGfG630cUJ5b2b/1c7Z+ztbPuSc/R9Nn1SzbsozxwUCVst7Ln3J8Sgs2",
-	"g/8X+xOeZownSS60dgTyknE2EHnBU8lmfO4yg0j27n7KVSaa+SdfwwAXZlkd5y9qhpzaTYOAobr+XV32",
-	"lGtUOq9lOlAJ8OZPbIR7wotC5GYoJAk7vQ5P+L93oo7xG4z5n887UUfyiflJmOd1Qrk44e9eCDky++To",
-	"yeOoM0ml/bdP3ekiTyX0RWxKZNsV33HLEoxlhDmPpsGYszttZfQrhR/G10DiSeu1nsXTnngbCk+89o7l",
-	"680f07Z8/WP26/56FBdPJqls1lz2p4bMqv0IvMpBJVDROXjow9J8JBTJYIAe7xf5lnKsUKrLThcw8hjm",
-	"stlCKNhB6w8aulBF0YIQJ5hKX9opAloFVY+3o81eOtDpSJZTDGpdCFlglhGYHrGYGwNbQP6Bo+4RReFA",
-	"AeEmUaik1OAQpPtVwW+wF96dCoqMHvvUoS86sUUVuBntbUvAq9c+QP13u4k4gd2eCM5d0eyv4M/YIxtm",
-	"Wi/7vht320iAsbOa9AzO+BBRe8AW58N5CV724WsU523iVs/Nh3zJb+hB29LwL0dnoUwJFA2j0qI5I3u3",
-	"QYu1DwyRnnOu0MF785+V7erPvPpwZVppYjvfagENgPK5P0fjImn4DfudqZl0AE1qzwUXQamOFlikhuf1",
-	"Jd2oy2J7SRyw5NLdHZwzwH0CWHSJVrLS5hNDKjeU5VHHTq81+cdD6YEtfnIbcvp8a2+duGxr5m8kBIzk",
-	"aNdM3Q+EcOgQjUlS0HDQ8VlI/DMtugx7mVAzZmF7b/OBUYlYTRzUnlp9MOY6woJTiDaRMa8kiWEsyTxm",
-	"3CHrRYE+gOuiKMUMXZXrecWfyMUwF3ocd9kzGDCWP9oH9yWM0Ih/LbROlRmcLSuVCkT5gEuWqRGE/6EQ",
-	"2Ee7cd4JA62X6iLnBTpQcxhdD10Qc+oVnLKiSzQJ8tu7BvQ+1jMt4zpUTfwIA0/tej3fzrFouvYB+Mo/",
-	"sWNR7dQ843mit7mG1jb+C66LE7Agtyb+F2bi2+7HqB9IGHndsKk2azDmD0Kz8fa6rmwilRDUz8WY5FQw",
-	"htS12jkEQdcNMtcDnkR9zOL3H2I2yATPtVMSrsUtFLBDlb1zJBLVpw60As4/s0wCgfFvXAzrG0y40YMF",
-	"9C6mfoHka4hMV1o1M10Oxv7Zu/Hjw8cxdlh2jgh6FoTdj2mJHWQ4GAIlrjwrAZBggALHlPlExK7NDXQd",
-	"NpZN/UZNem9aFta+v5Piw8zJuvb8/mGbq67Gix9CdyW8tUu0SUjPX9JcZ+Z2qab9LtXMOrqTrfraKqOv",
-	"2NN6CXVL7htop5xguGbmTYlszyFD3ZzM38TblqhBOREYeCjzrNPrHIBWomcu6KV0JJF0JTIuCBCwpDIg",
-	"vbE+CxwIfKuBmgjKlfvcsvnUIHCWpHqa8flLPGwfkiJT3wIBHXL2EulcoBksijbyLUGxv1RYfE38b4NM",
-	"6VSOgsGQXmkYzyX9sjiY3119taMnRmR2rRRa8zmiFmwpS51nnMYQsDPXB+HrfheXhEiLiDP55DQi6Bv0",
-	"MaVXvw/F4tSKPHgFacOzPBHSsjlX/EvNCpFlruz7WpW4KInQNwBSI+B6+NxpribTxtU+p1+aYQxY1UcT",
-	"tsk9wvPtGrPh6ZgX8V7EXOH5fpnCqzj5ef/1aTACgMQsPj4kMGpaa5drB5beyipkSt0QsZPRU/hVIJDF",
-	"aTTBB2NiZQrGUhIeZeFFOGzBwkB+FXPqJI92Yc2YG3D7Rs7DSfNpun8j5o3POj9l8NPis85zdR3kUqcZ",
-	"LwDegiSQpdRBT7bgYWPBs8YP/Bf84cObD/8vAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDehhiRuGFn",
+	"gI7W6+/u7R9AyvRtU9duE2cEy9apnBsMxtte+RTXZ8qtV0d7g+4TIwT6PRAC5ii/2DzrG5YlA80SPBQY",
+	"0C5tXjlnwGOGbBOq6j2ki+AtFz5uW9i/QXaAi9ZY2/HODoleEK0J50PyCHKFR2sGjOSouiWOSZLRif7N",
+	"+x3u4kpwFLpHXwIuxduMfeLsqhRsAkNRLtOEjBhCBkAU0DJZuFINoEL/KZcwPUMKyHQgWEOZYGkt9ccI",
+	"UcvFQmaaJExddnKtWa2UZnOwbvK3biBcysBE63MhbJ5BLWGcl6gKP5BSzSxBxjMbVqjuWHiz9zWVt6v1",
+	"w5n5+HvAls1zp/Dd2xyz/YOmYxbnRsJh1ezd0tBzopwybSx51ZSaucke/tVutvLeyqddU2eERCqWGf2y",
+	"QmsrN+ZXdE8aO/vtUruM0sa6hlyBJGC2bphyfI2vL/m/GizpLd1goZ/KfO8d1ewHPue6TgoACIndmKAN",
+	"SlFrvGZUs4vUvqUoBRQDtpzLjOVvMiOCnyHdaPtw22YQJGaKJB9dRRgURg80wSBh4/JizMyaDxgsqSCS",
+	"NJUr4vunTBiDnq2tdqp7qXswTy19xzTPAASvRusIQyGGHex++L/gx70EPzIk/f3qLO9kyl5LfYw7o7yg",
+	"kK0HtKJEaQj41ynT5jasy7KvCTblG5Fi0ju8awh6xLAFBuCIEaoubULUtq6Vg6YkQDOzPMmwYS+WB25I",
+	"cgpJTd8u1apBRKVyysU6AYVpURcj84pQPlVlXMbIFeVGRm4jlA43Tk/HORE7ogodwgEjCSD7oaKVpHSh",
+	"5QK0Kko0S9liZljxFqXBvULRCNRSuoGX3LL2ySMwG/fMk092u93uXrVI6YhCgcb+fvvQWL0Hk96oT/eS",
+	"Q3bUNfcu4HW7nW6n19vtdB/399ZW09d8DqxU9IwNWq/k33ma0sf7nS55+Jde7yn5gYvlZ/L58ODiYG+H",
+	"vOQZm8jPj3t7+50uqtt1JOkdnvW7g97+YK/bOdjv9XeLJHGVLE00eTLo9gc9EC37vV6BJuMe7ba7T0b9",
+	"9pNxr9s+YntJe79Pu+Mnye7kABzplibd3iAZHQ72BoPHe4friVL9XoEoz5m6PF4sHvc7PfKQvzndwSjB",
+	"KZ+K94uGMr7bxwo2CmoiClFNLstL8FNmjNXhBtQTGj0ie8VQ1FpsAfFuf/zs5ODkcvGXH5/9+ajDdrud",
+	"cT8Vo/nLbvKXP6eGcJmZ3WMbMXi8id/mMeVtB5nzR0zLx6P+m+0GkdOJi+mG9QAzqsjflgogE5fiHmoB",
+	"vkICvnJz+ifPwa/zOW5Y9/pbczuaFb+bz7H86i18jrgezzDjq4wTCL/WOHJcniryoU8Xq/MxcmVf85Rk",
+	"DDLBuEYvzzYq0ajJV3FmM8/cUCp6QHGs+cw/cD2rzxswVwhtxCH4jXBjwSf3r5EEcf7r3IM1jqPyzvv4",
+	"f0Lw/hfAaHOgU71jyypWquXzZW2xDFbkZQyvrsmP9gUyCM/cISda+URsnyM8sFmhhE7pdrmh46aMYZgg",
+	"gZHWi8dgJsCSUr6iYnWM+k9dzRb/rGc2oX5NpYmW8sIYhhfUvanOanQXbdjdYlgjlMlnSLO7/8qs0LFV",
+	"GUg9icpTCQiFKqdqMKvh3FP2ljVEym8pBpYtnjzE61T1lQT8k1Ayq+6dUAVj288oH2kzndw9QKaMN+G5",
+	"fMc/AV45JYuMy4zrVUQ0nSpri+MRRCacpUUkK6X4VDDMOhLLNHVQDRdwKyyFzBIo0gAIhmujpuIHWoPW",
+	"jE+haoxOwWk1wkwQIMRkKRIEo3l/8mxG9a28jOsxeG4lU4Oj+Txq6YxPpzCb3HnZdq09wsFu2gNky6F8",
+	"KTb3WNDMwvRiQ5GNlQPLN/AUVM+UgnH5fNVyNOe6NFers20HzLsOe3fLxhf2sVdMU/N2RDD1oKkWKrWh",
+	"TwV8vK00WzS2sjBkaueDtDivvfX35xi4+f3VHh13fMf6Fh/wDiaSzUaNNfHrKYH3bEzzW6LTrgGnDVfv",
+	"4/M3r1+cI+ZsiRd/fPJ/3PgvyY34z3c1mMa/Mj7dKj/+dqcFTjRM2WwF/tCNjZbrmvNlE7yzdUdL9OWW",
+	"YMo1c4EU6I0z2K9rT8kglNwwXt+9CW2U98J8nwnNx7QSZH4tfTFgWbtclp4rK5d5SrRgLHE4OL6kcRs3",
+	"zW6TGQIJ0KXRVBTI8oDhwBc294clr1jC6Rk8FFLgbUq5qDQm8DTwj19AbjcWODUmh3sYD6NTY1bw3VLC",
+	"J4Ucuf2cIsHEgk/Uk6V2DkAdsI7XIAt+wEicS2iuDU5U0iHzNzcCOH3LxnLOVG2ydgXhr66qYl2UpFr6",
+	"tQWIrq+o+JGmPKFNqZXHZM6VgqRiWJgqC33yzzckVUJm5ihj9FIRSrJl6hOjx1LojI51fc25YSUb/Q7K",
+	"ynEY21Tyd5vAM3IKrEnGrE7TEO8Do5dvfYiq0k1mLsU6J8AVo5cXwfViclsAKcGoWhkDarq0YFtVahVj",
+	"8QHB/Pu3oVmviWZm4uHUKvQqzg1CHAjXgI0ZoZSjCtppJp7vdoVhqGKhC1jz5OG7l8/IUa/XjYxRBRd6",
+	"+539Tu9gB+iD28NslsUiNfKSS/H4bwp8g56xnEU/nrE5HGRz+vkHJqZ6ZrEk7KyUzty+f3FGp/XDtkkW",
+	"hrevbOm8mskrEWEihQVYMDwks7rhH3YOO7ulwQ9bu8NWq2GEB3vm/NSaQQTr/w1bH//td+3/Ov/DsPX7",
+	"VnnoUetzeyrb5se2uuSLtoSh07TtOQUxqosYOu/YIqUrlAnFGb/NGKS0QvJKtmTkasZsFz5b4+2Cl1iN",
+	"QBjNUp6j3zj4IZtUH5egOuICHcrL5JDYpUwZFbea3A9cXFZnEw+X3e7ueJml8A/2lGQs/WbYEuyzHrZi",
+	"XK7D/uHhTpR73xZ0yjrkeAR0ANwIm6tl3XLBMsLbXfj3j5AJ9s1+1/zcPxgvMyWzby5/6i+Puz/OevPv",
+	"pj8mvdXevLt8cvXdX7uH/zmpG1QTV/S7e4d3Wf0fJG6WeiZfUD3zHA76Jip7xfneKtB9xw3p0wurA/4A",
+	"tVxw0NA0ZZBxJRKsuCSMjmdkIVM+Xg1InMXFDJ2UTXQEzA15heYwdxljsY6tH0cNxUPIKW9zpiftmdYL",
+	"uuDtjGoGS9y2Am+nMxSlbY0pUU+zb7pP9Te91uZTvs1SetK8hWnWEYjqkBCYN6UiEv8U0MPM+crPmWw4",
+	"5foJ//RNr9t9evVN/2tNmelsdTyxODrF2Z7aCWgJCVihNz0EWoM8NbUcj1mJrXvhkCcym4OBw4XeBduO",
+	"fubz5bw1ODyAMvU5F/h3z8/HDBaz6TafUI1Db+3RoxHZ/fT59w+UdUb7poHFNflUZDsmzGA/mp/P6/bZ",
+	"hw8fjgPro34g45nZaGLKUGIePNkPDrjy4fYtNNIgGaPp/Jthyyrxw1aEaF/fDIvwMiDytpcU11Er5eIy",
+	"bAtdncOxLXoFDMDj79rvT8yQve7hujOb53Nb51uZrIpVHK3fu8OvY5Tf3z32l/Imz+VbAF8naPNccx2a",
+	"dvjaxeLI3zGauMX3T1bGPmU6SP0B8xsxklRts7q1Y2hiSPzdjuWBCqB4i2NB5lwznDCAvXYkqjqIH7jS",
+	"4LEJyKGqY0i50mFrrC2GkHcgaVgZvIFwXf08Nti4hxV5NqM6QJ9ew9RQbaPJOOVM1IxIMZF4kVNlcd7I",
+	"uZswf2mk6BBeM9ZclpEnNwz1xydfebBNPFbuyJGXNDUT2XBd4HTcguleiIQlNmO3OrAXmFDuQm02nF4d",
+	"BxP+HeUx2GfqB9H1w4BelG8mTaz/VtoezNi08qb9Z9trbrsJAEanZpkwdSAPPzpo2prhwBsqjOT8Lr93",
+	"yJ34Wfy5kKJauiMwf4sgLA3CyjFfPaHuwjCv6ZwlYQ+D4gheQ2Fz4P+KCM3bk/NxzVGyyKuUKgPKM02a",
+	"hsOumnjmVNNM33x6jEsdYLYiCrtqFppJQqhbkKbP53Jym287dIe6DwupG78Kz233yVKidPHL3zFoAu27",
+	"rcHy42HuFcsbVyT8wnZjZErfqORYyfY1dZ1uPqTPOm/8WyPgvEPgblIOjZbKOHzr3ah2zChujFneKV0u",
+	"Voo3EBLzk2uJ99YVZxbHaTOa1y1ipSi64joyF2o1ogVeu8O3XWlW09TtDfVfx2vbf/2drX1spDcWR9bS",
+	"uwxKVv58ATOsQW25KIyj+WCGgkXt+2NFUNVktC7o/4WtTGtF/r0OEjMB6wWR31SYJZ+jTzfoMjatMNdn",
+	"Smd4uVqyPLbidRyeWppDc0ZrN5C5GJBwE70vg4fen1jLaQvxGIypTnuuH9V6Nbo4KNCjtxjWJ3kZtqgq",
+	"D8tchnFcslXdEMx1+3RFLi74xSVbrf3+qZaLRdNSmYsBSeoMUbm4y6Lgk82bzRrE6/Tgsi387erk+dZ6",
+	"cF5J0iCEcE61QujMJVbfmgoYEG0Uu9iDET4P/sPq1zGTeXvZawfQNPtgAE3zXwbR4juQwIVzG7/faH8s",
+	"fVD59ip1/Vf9mjd+c8r0dh/8wPUsyeiVaFpyd0PtUXtlL2673tflJ/LNc/K83jkZaIsPFOHg3AUgc6M9",
+	"5fh/pW22zuf4+4xNWoPW7x6bM1MKs7cf41X1+OR50Eq6cUhvT4xIxOGQY7EimDKrFgwB2ADm5f37k+eI",
+	"aICxDCEFH9MUUFYtqBhgxjVNKJegd5zMMwhVrQu0LOiUkRGbcqE6BNowYYqruRb/wMVlTDBC4A50+8BE",
+	"ZuwpJpZIMmJkThNGlotOGWveTgljZk0xhF7/EPzv/u9CnPTjcfuvtP33bvvoon3+h3sLldaefK8gVs01",
+	"UXQCgVDFrG/GBRugomFQioZCExQsv4RTYzJhY6w87zS0ThiKvHdCRBI+mbDMIQ6xTyxb2Zd0yClj5OM7",
+	"pjPO1PlDACd4nOGfNk5VbK1gKV5upbDO9d5M+n9r/9edST555bq6VGmNGwQlrRTpinDksvjFGZ3Grg0F",
+	"sp5iEe62K64Yifd6/bhD4kcxtjxbdQgU69EpAKwoQl2UJSJKYvyTgq6cMcyPWWTy84rMYcXlxKzfw/jD",
+	"Y4jgxxGJh63d9vTvfDFsxTsQIqcFO5vO2TrqT9qvbDuXzTbsC6G5Xp3Rqe0AMnktBWsg3FlOIBfZXckl",
+	"YPUNDAHRLMCOQLZYPSpG+Lki8W53LwY2hjpVTPqpZjkMRW+30+v0d9ZP1oz2bjP+gSq02ptEL08K+Cqg",
+	"mfl5R7ZyZEznbEBsdkDxYMCY/AAvieV8xDL8KY5yked672FhDAH3MObokNFqKGL7uL1un++QYzLK5JUC",
+	"eJ8YZnEql9mYxSA/YGQjIyEUSyfm2IC+cEG7BgfYiRrvUHBF+FTIjCWD0DjQMyYI5qnBiI2sgeTliIA3",
+	"glASZ0wxHZOrmVRAs5n1C+KMSXfNOpolaMPo26DN3iaqHyzfifgPEP61qwjikioSFz5mlkBmAORJx2xu",
+	"+MTQpEhKIJgFu/ViGeeAe98eVNgk30qSjAE1pQh3a+lwSv3Yk9vM2grBgHglAkD2Sm2iA2RNSXAis7kR",
+	"VXCqOsBNw08LC0eaSjG1dwEn2awct+A98op/C+zDPusBilDqMwDtAY6e9KHwSTBkzqiwuVoc00Lcvipl",
+	"Pux3G0gG8wqJlTDoOoWPNAfb+/cYare+jSaBYb0X61THwMFxR00L1eKmoaB2vG4kuf58x4FYh0rTSKw/",
+	"5usqsEEw6o6zQduuaTJo4n3dueRm5B2nYoy2ponkvRe/4kycgXineVybp130Hay4/1hKLCrwZfVfCjmc",
+	"NsH0D5DLCSguIFuch+Qn93jdp929j91nrqMistxNz4VYdmbsm830LQ4Zp1uTNGOT00Agr4exi1zrJKiZ",
+	"Xi6sHpo36DUyn6rLPGAzyBvUaEKHQvM5i6CU2kLiwCvh74SuUFwHebqF7Lq6Odp7c8q0wsSzdp55ttHD",
+	"9naXyNX2mVxrn85zvq7zpJDXUkMoEVd1O2bK2yzfyE/P3a3XUWMbzpveUt8V9DqqwR2/6VVlrPPrqARK",
+	"ctMLCvAn98XqRWR9n9t9fIJ862IRGbTO2ChNGLvZBV1KQ97dnoW+pcl3VLMrutqeeeZcjaWY8Oky24iD",
+	"XhXuv4Zwn9h4wY9PXgdrHfZYvvnJt+7WexNpECj23aQzNgF5pfOSfVxlGC9LguaroRVDReCyv7d1Dcp1",
+	"tljXpk6ON27t2hacRlZUuhVu+Kq8YeR1VNOc6aa3VPpA3dvau507Buhrs5AjRhY0U+b4ouVOlkE7Srvz",
+	"80sAEQk2WE2XSpue5ZulbC3nw+yti7zNyAZ79lnwZDiO0hEwDxoRbyr/ffPi66imwOqmF1VKuu5tcT3K",
+	"PghdpaVEwO1CeddTEmN9UkwUXSlyBUCf5A26ukI7ioyYsUgV1ojYdvrss/Y3FwTJUORdxIHWKFHCBexg",
+	"Sa/hjLCVxRZsUW0QcRPVyy007pfoXGEziwyVQrDUcRc0cOGvZjd8nUPlZlYgxwpgfcHFnt8/Y+kCCPdi",
+	"TnkKMYotaQUJgBfavWEtdYKP3a82FSj/eUf3YpNqmG2hx/8Wk52Ez6+d6stCt/17WfrcoAVI4XztjVkE",
+	"U45cJ+48pIaNu0giza0lHeLDhw/tcjnDOkWiXP0A47Qq4hmfM7nU22uKOn/BDZqa+9TX2lM8IcXeX2Zo",
+	"96d+1Rs4W2pi92tk3QdBj//BVovrlo/Izy+gZf62aq7tqn+zMhq0378HAoLTN0/2MvNAZ3wqpzYeaikX",
+	"BlF5AiKuvv3/HbT8cfFNm6jlz0q99+/TbL5R0IMq5pLOv4bEK3SG3oKwQY/lm+iZf+peyPhaEibAQ1Pu",
+	"O+069KRsooGNKv0Xt5hoqV3hBu6a42Jzw3uR7mubOq7CXpJ2x8U4Cpek4cjh2yxuSYmJe/4mIrz0rQ/v",
+	"dd+o5Rj2i5iit9O7GKA1pJvlK5nwCa8rdv8QxsQrwfDSRnMIAes2F9xz3dCU8Bf1Vf4ruRZhoWsaHf72",
+	"rEPs1WiYPbKJyYJd+c6Fvj0l9EdlEen1D839SJ/aXnvbkKime92NRKp+/N7o5IqkgU1cFhBkNQgSuwSb",
+	"+KnnIYumJaYssYSpdDTbiiqlvmA3k6T42Xujx22ap+XZ+hYQGBy6d9SutNzEcLZ6Vfh5EDkBLu+NAicH",
+	"Mb5HL2cIY2yPExgpeYgNYwwFd+C8KYMcfwXFrNrTZ4uFqbTGuTEcWvzq/RHXGPnhEQ3YR/wTun1PsSTx",
+	"vaCfKE/voKRRfiE/scyI5Y3OzTf5zWbYo4tlcQhrH3/+bTjg66jQMeimh4P+RMD7JSDhmzdAAYv53tbJ",
+	"xXK4ViShmo6oYt4PU/AsWP1TuxxNZ7kJedUhZ9nKOulSqu8z3FPu4fCPdzP8KnSlSguKX0XMFaf6Wmqs",
+	"lNh2wdhn9EhcmBNmM9esfeLkufXP5lE5nVGhuIND2uScOsufuOflAjwXqpeq6v50Oc8gHmsQ6rc5C7ZO",
+	"i4lqsO03FFDHIYD8Pyy3BnVV8xcAqUOejZaSyIlG1M9/8vwYS2wb+P3lGeQfsLa/gVVDlFuZ8b//soq3",
+	"17iXVZjdtc+/r0GrvW9vqAfjLfl1qor411C634tFJs0YjEr3LF+PO6oZv4Z8gaiETXrTGwo4qL+mbIOq",
+	"9uKtMXCMYNLBUDgkBQsJ3oCqvMXKNqAT37x7akZwr4R9EEI3R8TXjxHFtNlNdq5kLBMupr60RLBGUNbS",
+	"HssxXtftLHsXDPRDJsU0hNP9B8Zuot+auESZWBGaiPoDjuwC5DAkW92/1PSz8kB8UOVS9bm/EcwWZcmJ",
+	"heIjL+h4hvEKV4Y0Z/MRy2ztCdwFfgJla44XmWFRzV1uS8I2JOYzcyuQM9W0Pskey184GzNXMNPByhSP",
+	"z7u/v3tQroasFP3MmxCIPsxWWHHkjjubHmvE1oLJRcpK39u3tTAbfO0E+JGm6ZsJYEjflKd/vnEdTQiu",
+	"Vke1q5lMi4hpUF6gWbMbww3EMItDXIKcx88n+Fivm0+VZhkFVQurFOqGcMkF1P7ZBkrAZIBMaREwl8Il",
+	"ptYgYTr89OpqSTx+eOFdeauC2lchFmTdILOl8PU96+trK2/NQSS/1hK7E6yZthWivnv/+uL07Pjd2Yvn",
+	"rah19uIvZxevXpyeHn/3An8u//jszeuzF68rP794bR63f51enL4+fnv6pzfmtmfvT8/evGpF8KWXJ69P",
+	"Tv8EnzJ/vnj37s272hXIu2ZtRKj3J8+pprch1nVYHvMRB5APRI7+xsZgXITMXcUEy0M2kxyWtCzc/FFZ",
+	"Ajzy/R+2kk+8hkGPERTYjzjegkvrt9FZgEEHZcVLxbI4wl75xHbKJ8cnYNzFfnfFhf2LcBbrtl5pVbCK",
+	"SUJ7A0fHpkV6txRBCjlNMFhF07fBamAZVAli/N1SHE+Z0CdisdRxcKrFbsPGDjq9UIj2KjzizLSNGmak",
+	"WwIN9OEnW92L5TtFvlgvjgvQlfZMRfgim23TIb6bP9RJO0bkiphBbyy8n8FLa8V3v2sOrrL8XiMbcYCY",
+	"QGwTF7KliMjVjI9nAc4OydiCUX1HEbpBLV5hh7tH3RSCE7HCU0aMzOnn9milGRxke4f7Tw4Mp50YS2yZ",
+	"sWdWZ6nqBr48AntkBrX3DrWQxGq5YJliCUviAaFktpxTQbSUl0SC4z5nNgx35t7gEAySKMqTocirNFiq",
+	"mO1VTOKxA8CNB1DIAUYbVZfWwjJs2yFxklEuuJjGAywetp0bzVcVojeFeNx2YjAmB0cGaWBgrSFEO0Uh",
+	"ZBW22FYau3O3XH9TKqeJSsGfYskM/KU0TVN3yaVoRi0/XZQVDcnSEB6C0E4lUBS1HC2grtLmz0WtfK1q",
+	"T6rjk1cNrMAwbd7KRVvtx0UIdURiOZnEJGUUdWOiJTKDCgUn4KbJyaTh+2HL+Kqu7lovJkG/RzAWl5nA",
+	"etMcdqkooXwv+RvUP3vbdbHD1PqHzvicKU3nC/MYcxmRaz+TAzXC7ddRsaHYTc+/DLqd5Q/7wW6mZwTD",
+	"Po+qCw69wmHXd/ATmbI95u/3K4aD4OVFO8ftyznXGsTFJATltMvZyZWHmyRoVIANvKXS2lion7spXNYb",
+	"iJrMcKhyh4WzI/OTJMQUdc09lkLztAYecXObSCYsvYkUr+Cm67zhzqaMeor3Xxd6ft+ZjC5I6LIGMQ0E",
+	"+rbe/eXuaHmgissVfM0R3zaWwbrAgnYUvPZWq7F0WvZaVd/3VK1oimENv12ryEsxt9juMwVpVatUlgTO",
+	"lof9Vt6OoppxXeh23HTQ0LCqptQro9SYp0w9GFL4kVqFaMNVLCHq3uBBoiI/HX1nDDPkhJtn5lxQjcSf",
+	"08XCg7iC96eeds/NRfx01EqkYI03SsHcfc4h33B2wFV3L0DvNN36zlx0dwJoT9OdUAWPd157Hlm9tnAU",
+	"4FaOWlKwDbZz4VXrbw2oc9OtwVRufKsn5U13hqSELpEVAOYqTqecM2c5eI4J8aVLaksJjvPOMjH4mpFz",
+	"K1scSbQEyRuoSZt9yCtMtV9zmFQgWa8yqa0EBgI8JdQJX56y0A0pMMkApNB6ZRRbYVmoNUfXUm+wBwpR",
+	"gmpER9RiDetkRo/XIqvm8oxAR/MOeTFf6BUeGZDkOaZzFtYxbWSrvgZsK889RVdjna3qMbrrHcUIlaUl",
+	"mRqVGKGWzGBCWKODvRDWqOc78AXoRt0KulFZvlagK5nDGg9QxHHp1p9Ep14DqQN6zA8jbKg1IDHKU2Pf",
+	"RVZPGjFIos2MjiiektjpTYm/wytj+Sn2lMQoIeNoKALLMnJwiMXTTwrzRGDkRk1GbsGUJXWWbDQUGEI2",
+	"ym1gzJhjrmhb+rmCBWhnlcv2ool4k1XXAJl8LFwhY+Rna/GTHe5b9cDf0ir6vOAZU/dvOZixQm5GiFWH",
+	"YgVRBV0e061MBeDkpbpvg8oN2EeHzXciqEsfWUUL4HICtdRIRssvbhIu6LBWLMOSw/kL5zGb8M9VBviT",
+	"Tey6hHNgyoWCwWRsLKeCK4YYgCXXVq/k2dovoG+qy4sC9umXXv+6isUJIgXgvL8ege0HAvsqZUpZYnZC",
+	"7/BavUHaRFqo873p7lO8yybe8vE9Hdr2Zd75GJqT0DHcluxpaU7xOmsiGI5lIM8V3iltp3izLZHzVn0R",
+	"k5chikwk4P4zknLhTfsIxbE3saDdK+GqcFwpLqYpa5vnSvxXjUCG6K//bzj83O22h8PPvZfD4ecnL80/",
+	"j16ePzJXVMPF5qdqefcY4tsNHU7ArPX9BKhDr4O4wsxsOGn2viHS3DWw2zvKG9jtd3o7NXogfDHPEig3",
+	"HYTW8YBReWwTuMBfOCC2/52FAA3e4nFA3yzoT0vADUaXtyrt973u0c0BHCffuWhuiYgODosT7vMDQHqX",
+	"FZUi/uJub3/3oHsDCCNwfaH9wk0GQV2tR33Q8Ti9oitF4hEQsxAHwp9ujv4UFrDwtQLxypOo3X+422vP",
+	"cysJYIdhOEsxVp+nsN1BPg7aO20m1XwDpzqZbcSZV5sAGNj8YqUVqnBegE9kZiEG7SwVNk/Nf7fPqVs5",
+	"asKaxnpDQ0gIN4ypgApx7PPFmwwK7ON1A44w3HQLhWTzo6pO+rsmYlbQ+xnfLOpzc7Bu5Zx5R3UIBYzL",
+	"ZgGKe+u3dm+DbY2p+i5j68a4KKxrvTuwmIAU+VAvhBAkoBTXbBR8rJCmuA48JCyN9xMPmpiHyTS9/mZH",
+	"WffQ/Odb859n5j8vNj2pBLu6Mb/SW6TsqpBdWXCqlYlQenUd8xSjsbeKY+e5CKApBA1vfMT4RLvwsAdh",
+	"59576zpkwwobDckVe2Gof4Co1Nbco4LEPIFgucO9H4oC8D0Jce/dKyFIccnYQrm2f4BzDxjQz8LObZZj",
+	"47rAeWNCxQfX+9rYkpEP5A+M3gQqFOSVEvAOmKsLmmlFUg6lT1KBrhXDj3GnKcOiEOaWVyIIUHiHL7bA",
+	"0GqTEeY9gBABPDYjjfMmDJlFyDacErurPsZ/Q9YTT0DkXl/XcVqpT992MgJ11zwHzipsHRJ/uY4JVZfK",
+	"I+nn0ccgJqWXmaiKj9tFZTLmvAIFfOqG8Vo/mBuy4Y1lJqzX3EUzXJ5Zg+u8iZig5G9HyGMoBLeuhQ6J",
+	"zbLatBOqg0CeO68fqFxvwQ0aONe4gmRL8dRs1zldQWYKuISIllOkwBXXs6GIcyMnjsiIjSnq2VR7A8k1",
+	"uwBxQFPDeBaOVkhtK6eDtbP8WDbnysLR2U/5PXXisPjqokNkY+cGWgy7u7tHO84vSSZLvcysqBPk/dmz",
+	"MMlhxWhGwNP3lAgG2RBW9HEFaCRELi2Auj+sEqpZW/N5yfDaLRr+/W7htHrY7/Y/HrSPzn/udz/uto/O",
+	"h8Pk5/7HHv7rS//6Z/frl93rnfbDLlz6ufex2+6f539/7PXhyd2P3d75ztlD8z/4pm5793xn8LHb3jc/",
+	"+H88HA475qW96Oh6548P//rzxz+0zxsf27lDX5BtPC+/nIuh0WuAO2DKtDlJJ8sMdgz4/ODsQ83ZOhIu",
+	"2UrZViSo33qeWC55SXkppfWZP0Plpds+ou3J+ZfD67b/994G/671F22bCWk9HZay543SrnhSbyXu1oRI",
+	"/RG/9gjA58/YZ10T0mxOF3zm27XeZfSuFew/YOhYknuXwTfl/BTuvcnGNa94HjwAiQ765t2LT57BrZU0",
+	"Pfi1OOhmQrxXLLsLGVz3NXJSUXhrztMquTayXF+zK2+8bmVY3MGWrfTCbqZl0CZywzgm3n8dlXWAS9bQ",
+	"FQZEqFMIi243D21FvmdsYT1zlCg2zlglQfpJQYyaP9e50w/26tzpJUKZMVdpc75WT8sL8vPwT+BwVjNj",
+	"IICVDy3CgNTguHnJWZrUe4OPXfnDxNzzAI+WSkHJOhOYtv9+/tHOvsHEDUbxo0u0r+ZolPzPLl4KkAQ6",
+	"W+qZg3zexAWNDWGqcdRKNLVdvfaL+Ko/5gcnTrQVeaU/LCtoDVpUrEpUVM3SZxNPX7AS17UmVp5m7/x1",
+	"YEYjA1IPIMXoeGYhIGjIOOF4drvFZJPbDNGpaI25Qa1Ba04XH5GS5wU61XXBPC44Mqlvao+57WFtgaGB",
+	"1c0UY7CpMPHYv8DcV3RpWoTZiAiZYUzTZziDp1TkdelSkBGb0XTiTC332joHRMLVIqWri01U2+d4ryNc",
+	"AIKxvsYCk+itteJjWVSR+C/tN6L9LQy2/WYSF8rqNu+12NDw7ytF4XJrtRprK4TZQvrUnVRB9tImtX9B",
+	"I230WaYrm3mW5+kJaCVHFwsmEhJb3QuaaRU67t2isOf4HqoPt6jkwqS4G6MqNoCyTskMmfYmLjXkC0Mn",
+	"M4DtBB8jFqn8xuKYeaZbhTIxLMmAJFKwGKVTnuHsElLQRxZb0wdcPFfeK6jzVoCwmoooLsYs989C6mFE",
+	"/ia5QO/UL5r6RovJ7XdIvg+KazewkrbdEFKw2uSeO+QZ291TSehyEyrTxX2sbpu9cMbDutBIEUgYHFip",
+	"NDw1ppj8mNfYf2zRhP67/bszlnPzVb+pnCVQqLjaK/ojGvrx/tvvfv//DZfdbv/gwaM/PP7mj//v4svP",
+	"1//VPn84HHb+ePNtO1+60cHu9b8/zG89D/7dPjfXe9fB1Z0/DoednT9sfn/tVg06j1b36qMY4gEM7iGa",
+	"TqE0J5HLUcrIT0upmYqIYguK6WajFRRWUFXTO5Ucdg47uzvlcrbu3roT+OFw+Ojnj2Q41NH5o4cfHu/8",
+	"cdj6+G+/a//X+aNh6yFcOH8UNd2w88hduZt3LszGbZRnNvMPJFqp6v1pILzA2rFoFCjJ/rECaqs8+4Tp",
+	"2k0JWvgMtASW3LHW/55z+beSjTYnclNtoSLvbMWAJdfa0gHDZowlIzq+fCbn84bQ3cr75gPl4kpmidHz",
+	"jVbnYjMLqsyG9J2asdyQNlafeAFo1I+KTdq9TTC5HEI+3DP/OajXMjZ55LZfqBVzYJk1lKgY9Qt67aJ9",
+	"5YAEgZYFsJ6arZpjjdZg9hpb1QangD21zQvIIOPOdp1fQT3ohF1Zgw6s1TgAMo0Lqd9lLdp7F8pmTRU9",
+	"w+eB79dkgW8iCHIiOklQl5YV9tN3zbAw1RpJEVsBG2NAoJCGQ+1CWC4fyWQVbkjXeNc2a65TW9LmJsMp",
+	"kCciiv8d4aNtartLLQRSYvb3SoqksB5aygs1k5mOI/wjlWIao5oql/pCTi4yKqYsLoW81iTHb5Aif4tD",
+	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGfyI9EaoVAFNq22HbZVSNcMp39wWOxSZbriW8Wrl",
+	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgS6yVwyHlCRfBj3a1AtAkFOghmnDUCpc57BuLkJGGH+w/gU+MUoud",
+	"4WrZtKDrN6HnEIjxuxJzKFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
+	"He6fGE11Q/f9jCnb9oSSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPXWPgYGwZzAeTI2wWbpe+Qk0SR",
+	"OU2Y0WDz3i0gmOXEY68/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
+	"Nu55HbV+kNMT8VJm81vGhAKcMSem3xwv9Yz0O90cgwvoWvUGQVJQrV/PdVxDJrWIIDVi5Z7z2OyIMILy",
+	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxjIuQg2Uk1AK//IP2XeIUTcN1unpy4lvNB8jY15wtQvsIZLxbJm",
+	"GK8m38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
+	"ltwmlN4IFWYssQAsLLBXy5h7JTMMguQbOkoxoo42zyZJsh2Sg5A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
+	"1QXlN2LtYNV0U7UBVxdC6jrhlS0Z1AFjak8YhJwyDT+qmlcaSwZSn3nK9QqoQScTkOi+xvRitLoHZ5dL",
+	"oXVLmFfDcpGb+TbhIK+IlIKwT8b0KSB6oN16q7KPr4Nikrca7twM6+H42rFC5DbIjXUZxS1SmzGNfLMG",
+	"uuNeZu4Sa0uRZgfuRadYxSpzNg45EWuTnuawUliOoVZKszn2QUMwgE3XtZl9jQ52K8HzPRfVMgh4y40L",
+	"8r391pomC45QESTxA5UeUrGCOiM5QfLYhhkuxI8k5pnaiSzBPIZawtRlULHt1EpfqxW14BPg+2xFLaRv",
+	"rbJp5+F8nA0il1YnAp3vLh2mRd5Svxxm9j7TtQ6skot1e1l8r5hPocjiioC0wroFqi2Yy9qcNrzL6JyL",
+	"5PaTKbFiMDM/gAKZCp9Zw7OQtlnlVvbZQtqsSErFdEmnLEcJMJIrk2lQF2PTVaAngqYj2MsQK0fPbIf8",
+	"aLjAmPKajhQEHeZkwliiIvL+D93u4X40FO//0O/2D+FZ+OcRGbGxnDO4o3uM4WY80YkyiqoYY8GNZtmc",
+	"C2PqUujQMJefjGEBJ0WAwcAVuWQLTUYrDcbZUJh/lVyBVdf64W/Ctf7KFaLUgJmZSw+czxC9rK6rUtmD",
+	"IhdMUP54utBtqVS71++ODHdtnq1zD/r3a3Z1l6y/qJjzB2I0Fss0jcG56o6c33geoPkpTRvSAX2ab12R",
+	"cakfMBdYJTcglKTSbPEFzVB4aDKXSpODvUIFnZMiLjJtTwVl1sHmo2HMATc8JYmcUy6GAl+ZMqo00VeS",
+	"pHTEUhWBKYiZgnHH+objDvlQazlCvRnIB5Qzgo9lgq4a8vrl98/yYBxW0QxFXtpnhMt4xsaXDgX3fvMV",
+	"XA2S54zhsPPxhJ9/fC3OP/746fzjMT3/+EN6Dr89T84bbNPfTtJDmDheYcRDoiU0FS2zFhHy9geU4cKl",
+	"0AgVBJaGucGcyDRDm8RyylBYVnkWESU9oKBvl4UuCUB6oOSSrUaSZvgiqQwLkZSBz4K4mQWgy4yqFUA4",
+	"LaHPNhxl0ARzYMMMSsNmkcLYRAqQNYYib6qB+uJMZppYNrDoxMwWO+eHJnQrporEdDRO2GQ6i0EK/nTF",
+	"Mr1a8nJ8rN5pUZb0h/cv6QsoWbXCyKdAYtgLHqhxQn3aQO8so/1BBmkN4BaOCkuNm7DcXPk76dqIXQz5",
+	"brFXH+eM2mgqGLm20RRNy6fPfeF2WWCuT02Jkq7DRy2Rs0zamOTR3v6TnXtqe6EbHINcEbDxbQuWQooK",
+	"eQ1VjMjXZj9hONj7EZRNDinnsVQhS6Cfz7q4uMswqCQXbATwFqQylJDIa3DI8UuNmdT2ulPRglRqSC1J",
+	"5bTs4Norb8zbZO68NaxqRaDOlszBo9pmjY4uQS5P3lSz6qNqiiqeFTH6bN9Bw0jrMSP2j44Cxt/rdutA",
+	"I3ztVnMeUR133Zh3vmFyc+zaB6nHsfdrVKa2zHg7YxOWGZl820/XJze5kjMPGevhUD2Hrdn89RF828jZ",
+	"3IDrNEoZ4eDwn3Bc9QASPUAXuQeAdKMj0l8QKx00NdvTM6rp8wmrN+JJAv9uatwa1fdaK0Cx1/WQyn8N",
+	"n79kq+CKz/lolbtH1bYUtWB2NJlzTP9IDfux5MJyBOT76plMLoppFDn1LJHMDxOjRbfqGvpHNd3qo9r2",
+	"7FG1PXlUbPQYVZtEu4ZOFwnP9KpVbGxcAEAsN78tdvGu6xta0+u42lkrauqxVtcKr9zYrs7Thi3X681W",
+	"l8kAgEjWHj8+ActEpokFC3SOv1ov28LYcTcfx/OFfmZv/gXiHULpbAlZxmqzsZ2ETwAsIzqiNnv6B3c3",
+	"gi8ky7He7MG39mbznOPRe0fWx8wggL1336jCPnKjdSQZnSDyI1ihm83hHdy6Mc47PhRgvAPU9CbPnJk7",
+	"Kz7Ne6LTlbWuoOkVFI1gD2J0u9ptstk4f7Q310Zl3JsK5ybuC0sLR/zbuViLW6wuTjN3m1stQMmcyOyf",
+	"pnyoZpPWxwvA+ermiUVVl8IYyCIhcy4SSJdeyWUGKESYKL3eJbv3m3DJluRUfTasvYoWJnQtcHVndGp+",
+	"/PbZW7L3BJxv3k9vCLtg2YwuoO4cXml9aRmbcik65EMObxz5hi7Q5kmgyytIXXcvrmSQ9npFSJhq8faX",
+	"frR7/bD98bj913P8Yfd654/2hy/9650/rqHMRgkINjn2+Dbtyj5YGxzyBrZJDViDVAX7eEBijLLZXE9z",
+	"UD9Q6EZ86huOhWR+GnYai/JzH2J7Mw+zZTMfj0+IzMwfECkspYlieC/aokfZBu3J3BHJPnF21ZSSAVt8",
+	"xNCRtmaB1vcNs3FgVBc9Wp8IynRoXlfsysaht3oGlRSaTDjCmW5ksBd5roTI3q8a7bdD9rJK772cWaV3",
+	"5d1AmpuABSvnNaGalXPcqAhVl6ho3iYU8is4jt45Hak4O/g5ryE4PiETaWwLRUZM8QSuSUS8ppjtPKNq",
+	"TUWHkUBmN1fRjTej1+4/nl7rXVJWI2RaczFVW0HprbVaoBAKT5yG2icspza7vlQFdT/Wzj+jObKNAXBb",
+	"Vb4C4IQUu6mtIJybOd80+PxiMGby2giEpPMWEGqEdGXV/KckTvknFhcVFNvuAUHxnpI4Y9oMNn+peQZQ",
+	"avzrRmwogo9U2y3AsFpRyzyKFYC8qTVvQKsQorE1yTgTSbpqRQ0o+17JL9Qu5k8JttQZuIZAfKTgjVpQ",
+	"PWOaj9cM5cf8SGnsC+IwOO1R6mJdGKNwRyi0NzF/IOoP3qzIFcsYlF3cDOW7AZrv26V2GCrb5Robchbw",
+	"GRBDJYA5IU69c7n2UE2TMlpbxrs1AkodeObbpS6lUG2L6IUpPfeZQnW7LKWyZog/1+kV7/x7mxNZberU",
+	"jKU2Gdf30V1AY6uG8isL0r41DfFxBJqvkvIOePFl6twI2l54vEKq75hWNqQDzQIeKER/wT4CEUJuWaT+",
+	"p7ZVh614VJm+KLdG/vr1HUE7rcZSe4x3dsgzs/OKADRYYI9RbcBRhuZiCnrp5EBkQALADrmPfp5bFJZj",
+	"c7SN68rtt2qXv8FepBrSJW0WrTmqEtlxoH3g/Qvtwymg+UAxK/jzYzgP0QSs6U3tcj7B9V+3vU7rq3Tc",
+	"sBwyHA6raFqpAA7JoumCNs11h8SowqlBxmgSA36OsmqdipzdrmAeQcBcRUPhnzRnPIuJXDCBN6JCELyG",
+	"JokqviujmqncRxJTHlu+imwrPvsqCBgpcnwyFPnHkejKDdfciECougD9FBhIIolyXgUa2FWJSCrlpXLV",
+	"t75ZQSzFBSJzxYSOdQ4nXfP6onoSEtRHOCyVXFYvDL8VtfxHmpdcbbrmG9vOyEnF6nUQQc6ALhkYUWsp",
+	"+E9LZi/rbMnM4FD6NYxuxKZUOJS4VE7bHJuqTCVD0LOVE/hcTBGiHcTnPfa+ABD85pMuB6B3TV8ccFfY",
+	"8ATTfdSlamgg8TVaZWErXxU0QYI8OKCW74p9qxZZfNGEWqavZHbpKwIQtR/mnMrpFHKpIp9+1O/udrqd",
+	"Xm+3033c3/NFkkaOrmpSGqowAl+nUVfOPKj9QuiBfbbBB79v4YCymVhZlMNuUx15mG3g2o6rNLxAodzc",
+	"N6mWXpgclHhUzvESvGr9bjdIcFtLvH5NCkxdIKQQ3CgQt8CYhckAL+S7o+74O+VT8X7xrwRuW/YWpSs7",
+	"2g45JlcsTdsYhrdpieaxyJ/wMsuPEtyn0C0OFb697i4px8fjyvF/XgeklKcuDD6W1YOtKgSDXq2NaiAc",
+	"wbE1ykA2wlkM2s1ILm35Tx2coSD8l4ZdwoaSOEIbZby9pnk7x/Av0E779povNvvdGlEprHJzvul16vEp",
+	"ELzBODq25yb0eRJBEVVeoLCut8I9HQlCevB8y8BjKoy4lQCj5TJQO76XWI0UuKHTWq/b37sx8rTMGoo4",
+	"cFQPlM/L97opkg8wNSKSsZRq/snHzTCRZtO0tDoguBtYxKYmmXEXzpA6Pjij040KOephN8kzl66N0Z+8",
+	"KvRmf/z+P9wdX4/t9wEyxEcr1xkNHV8y07klVGpPvKnKbmi9PgpQr6Qj4P06/OMHisBB77oeIoZWYUEq",
+	"In2+EcDdK5s6TJXiU8Huq64vL2JF+rqkfqdOEC1r6lZr03WwV9wDdR81q3dq0XcxybG8b9GnzyKAVwll",
+	"9K4QzV1VKKJnbF6iCfb0pllYx9sw11+yr6AV2aVq5Fpwbp63KTfnT27+X82k7QYI6RJzxdJPzJrtm/ce",
+	"vGOHihIE96ZHnXnTC/to7a74kG8Aa3qwVDHYxxtthBm0K8ZkdeCBdUsPWXC5AnHvDYE9H4whXIBJdwDq",
+	"TEnGFukq8okUNqnCpivknYNt41Jx+ybSrkz33s1T23TMZcFcUTj4WQJ1b+EqCBbl+ftWQTR34yboYJV0",
+	"NmXJBRda3p8S6oSo+RZ+AJDsIn8cFNFCnBunqV/zbTD2Mi4zYLLbbYm37rnqvP4kr8gygzp925S0ugvW",
+	"sHjGlEw/faUsUvfyGsoZG9ldRrMSs6KxJ6ASUv6dJRfA3/czrvewVYIWY/Ybmx+fa+m4WTIrrmaQzGo1",
+	"qw2nZ+6uP//Mi+732NOMzu/J9DMmyZ0UF3jF/Wgut++c9JUSiLkupA1jhWRVZnr33L0shT9wjI6Q6xrm",
+	"I1eUay6mFwCFfz/zPAVU/avKaWekv/mc9VdSMlvOqXig8Mwb5DAdQU6hr2LFhuJreGcoHLYovM6foJim",
+	"Jx3Qv3NIBFJq2IwyVA+YU+2hFaRpO9MhX7/mDO3qkVxrg1YUrX9NcAyyETZGr/ubyMSu6MTNHvqcpZ1X",
+	"vtDYxjY5dbseIwN8YuSruyPhSRQq1O/ByiZ0LsW0GA8cijzeKRJ/h3QA8cFLrTpXydDetnVOSSWq0CPQ",
+	"iGhOkw5Bd711xscCMpkK7ulUXkEFmU1xmvHpDNxDU1aboexG0pRRhuW6fgi5i8Gj1C7A/7RgIkE/uJNE",
+	"RlJgjVjzV8/qy0irLql1mz8L/8IU1GWGTJPwzPZdMEZqBodDh7yo7uKhqN3Gpf35a07PRYJ+4Hr2Ksj6",
+	"vo1+XtOdb30CeUp1YCOhYLWnWZ5kghgkMk3MrWAcPvXAJb1u1+489wN5xb8NM303crU15JRXsm7rIZ7U",
+	"Zr38nGnnkBCKUIywAE6JqBDr/dmziLjOwjargX2mY21Of/6ZTAz3ggpIEj61SfUh+Em/2z9o93rtfv+s",
+	"ezTY7Q663U6vv7u3f/DXAhBKQ2vhfrEJYr/YBHE4TL7sXd9fy2DbMfjg+q+1jPr+5NmM3tyQtK5vPRwS",
+	"8VIx84aYKGZkEXSXt8UeM6ofqMhlCTgXdoe8Yg5RwkKBGCVM0DlLiLclHK5xTRe3TV0S67dLwRynKoxH",
+	"u677oA/6Dk5OkfY93DfcD8/gpbW7AttYlJPRdcanU4ea7xJu1XI057qddysqxR+L12Ps46Iqo4cMYoc+",
+	"md/t+727Fslre777uFl5TNVX3xxVC5swqRsTr3vdvcP9JwfAuM+ppjWn1YTECdW0bUNwDn8e/7INNCCn",
+	"sEP8vbZRjmsBajRN5TIcYsDOiK2u755YCtdq3nG7TJir2oFUK+0rmqkDFLC1Qoqu6vj69rHXe8Qh+YXa",
+	"5NSDbdymaU5dIvL7k8biudhfi12WzvEJOX3+fRNGaI2kgA2MfR0BALiAxkpBzjnRYSYXoQV0xW0dqEMu",
+	"qcP3voGSc6ZpYtl8bcszN8lX7gFI6si0uglHeFMp9v7E2IFvaaZLB/u6xLfGFJGC48DntkSF2ASipJoN",
+	"mJcK1iV+bl7wxx3aQiugrKPT+Tq+ejZbist6zXiS0TkrstYDRd6feC6xgXvygo5nxHwCzheAuArPwfzx",
+	"vDFoXQtTyw2bqZJWSF6f3ypMk9bJ1Zomndu2yASBWo/EaZuMlJqV3VEeTUp9TW7T77BOKGDETVu/CK6k",
+	"1Q2KoMg3p/TZB09u74nbeD3nJclwC+apCJXbfDe7oY+MVTFs+8xFFbd8k6VF7JdN8lRlmuRlUvkiGSYL",
+	"UKO3adEGEqCaTxTh/7aVZgvzZvbZ/BuvwB+40ewfDKBmIAffPYFsW/yrZXePEXwj7OgTKjvuTw/NUtJV",
+	"NkxyWisLQ0aqLzSHDkOFo/Je0PERpHrrTIE7tD0t0ciOvZ5K/pisS+2yErNICl0rCe8b3/9mPjbnYMjG",
+	"MK5Ns+JKNwcUAZc0+jS2zYnFgEbYfaGm7E1pulI2GQrbEs+5CF/eu+9MnCopmQA0sIYkm6JD1cesWv/w",
+	"DkwF5Nw0bZ3XJtZs0SS/Dru40if/WZhoY0Sy8h3xtXSYhwj/Lh10sZbWKQiG+lnuJC66EwxPeC/xP7aX",
+	"/toG8s3+du85j2zNeIxbKb5T1/i6BQ8TCW6TPlATWm8Mk2PCGBGM4UqnUl6S4tQfOs/cju8rOlnqZYYH",
+	"Nxfk/dmzvPiAkRWjGYHATGEjNfjedos2V7+ITf2w3+1/PGgfnf/c737cbR9Zz1oP//Wlf/2z+/XL7vXO",
+	"/fnoHlonXS86ut7548O//vzxD+3zxsd21q/j3dIGamLtdOpMFHppe2jmHUv8xvNpAF83J/M2TU/ydIN1",
+	"GQT/RFL5uvF8fa+2rTAvnK4iLz25h/PVg2Our5a2ZyVXxD3Q0KtnU8ND3pyOASWq9fSs9yN5Ce09o/IS",
+	"RLJrHeBhBsBzHDQGydF6x0ujEUyc9PJPItgRdvpx1vVQaN87eUznDF8P9IeyAHnJhO3hbYWq0bqVoeLf",
+	"WSbrXAdjaL2JZdt1ex1LwCBXEKAS3PgemMNoPNsMEeEGmGaEmksZAEjeMBILfRERVNmhzlGM02XCkvsZ",
+	"ikUW2oAg9/M9P48NZ25Tlvxj9zGKenAlO5661anV6VVtU99cemxXkebL0TaN8Nxqp1c8ga7oC95SnSbg",
+	"oY+XRsk5Ne/CiYwYzVhmDNL8r5duTf784awSmUGq5AWxsLXit29Oz8hjY0g+TuWUC8xXDH615apxRABx",
+	"FRxgsSsoMfcrAJu1uRLCqFJiatNuhgJL1qEqt0OOXQ2PA2OXC+YzUF36ohseg3eOltA1Lb/oSnwTCWnf",
+	"Q/EmCwuoH8bq8uJ///t/4p3i/Ba8fclWygdWrOI3gwyODGJvDxSJP7ehhWYcwFNhkTmKMVhKOAyA3Pnh",
+	"MNMaTHspvoUi8DeTG1zN1mPv0khcXbpHmuNJrhMUcstsg3QcX6mM3RLBmCHM/GMo8mnCvMJa+A45ZYx8",
+	"PM7xdrkU5w8B6+gxLfy6g7PnZha2uXjUQuCW1l/ab0QbJ91+M8kpQhf8ewBQNiQ1GwDyBu6cIROUiDrW",
+	"r6nJgoY6Aa/bHAT2eZHKjGVqQBi0+wbwy1JfFesSXyqWge3WIRg3NUuCzRzGGWa8rIYCi36B3kBgi6xl",
+	"mUaVUSZm9BMrNF51HVctV3JNpkzbcoZJKq8UdibJa2KVBxLAAlIHIWD+4EpnVMtMBTACtvAZ70IPQH4R",
+	"AhcOLBQO/RIkhq+qe5+lrUErEBMFlcX83MdE4U0KCoN9afOsHn/xpYvXj/ElbVy4OMrhGlB2SOfDQE0Z",
+	"Ozfk/Oma4Fv2xIc8UneROa+vAZBsIusGa2GnEQkSs8uwDBG3myJsPmLJIKhNAWnmM8dcBMlqXmxuU1qg",
+	"XQW2LnfwWg77E3pT8DmLLKWMLAAMHSPnfvc78hJqKJRmC2V+6XUKglrxqVguYjKnlwXOi+qEvIvs2Pv8",
+	"TukMRd9IBhv4wnFQRWL0fPK/g0AYkG9BAJLhstvdHcNd8E8W2ywW4CYk2JimaWcodjulRfc4Ix5Ecg1T",
+	"uLh8jAgkWmJUaq9D4u9eNDxDeduVt8QeiiTXnIGq38qE213759M3r9Gsf9nGhE8wM6XLvSgFyYyVIMfL",
+	"uRENAFkCYmDl9zk52CPf828dgKYxT+WECHYVZBc6eBXD07VALZAmBe12vuffInAPHK9KY9Rnws0jM3kF",
+	"gG4YYHC+WeuMkpMwLqwiSI9WZoHnFjZBuEySKB88Zlwhw67c1GGGNi3m9Pn3mKjxnYTbzlYLdgobyB2x",
+	"ibSHmS3SsrDSFj90xFJ5ZdEJM6YzzlREFpgvFsLGWDwIIDoTidsKxWPL/Ngmjx4dkwXLlBSPHsFZSTfT",
+	"eKJGneZprSZkN4+Doui4b1vJkH98c6UEa52MfhPntbqgirkruEafJDbBKnwQhs91DmPz6BHmQMGPbhCA",
+	"X1Q8rWP/plEmrxSUkMaAK3Aql9mYxW4qXm+7gwDPGCNzLpba6m3H4fmMqEQ4UtyNmJzRKHgMNSOLYwj4",
+	"le/f/WDP4XCocDogohMcDEPh+zgYHWpMl4oVp0zGVBiFE3YIKjvqqaE/CqviQZTXxbvd6hO7YY6PHlls",
+	"HdV59IgcO/gciyRGvTILeDrAVGWWdejRIaIaKUGsmfm5Kv2lYoOhqOVaDecC18HXPJrKgnIA8LPVDB6Y",
+	"AXAdpdIR0sP3orGDm1IucvGTUshcf+OqEHIsNeCiEWPCjC+JLPQEc/4HB5MTQvg8jPe6PRI0kYh3OuRU",
+	"kkvGFoVUMHMHCNmhwBI3TUeQ/bvIpCEkU0TNKCQr23dHnnzYvQ76510imBWjdpZaZiwJ50m4AJUboLaK",
+	"MkQudVyZwVN7MuHZbNkgJilXWrmhBuohVznwjOUdYzBaxvEmwENEvIIslR2iGC4iRwh3uxk75BR0j4eo",
+	"g9YAmMGT9pAuh7GE1ENhFGMV1KV85gorcVdyOQiALki8192LI5+1mvJLhggiubMJNym6M+VSd8gLVA6c",
+	"3YWnp234J7EyCnnVdx3kzvZDK5hYC3oOSCcuZacOxgViN+ir4TbLXwqfUWfp7OQOktrISq4AedOcX2aJ",
+	"QuW6Q040mmu0DFJmlsDrXDbT2ejmvjE9ws1gpU66ckwAM0PjIQUUkYFTn4oUCsw4az2aoaKFRwPbNS/1",
+	"dBfTNAhJ0TlLnpKYihVA3eGnLtkqIrGQgsXIA0MBZ4bRr1N3oM9kmqCkcewc+V77yudKgQQPSrM95H04",
+	"/EDEcIXgOh4lJ3bLMtZmzQr132aJPrgc8opJG1maGC2GjvU6oLdB5SzMReJQNFrfxaITPHD8DcZ0C7e0",
+	"fQFWPgP0lm3+40HVfU8vjhrOUORgDrDNzAaPCHTosSh66Hy12ZzucYhHN8gIcJQQbxbzxEk9TLAdCqdF",
+	"mFPSJt3mmK5lp5Fla67s2Wi7ZRuqX5XXOUKKVFf3jWNs5R+Kc89JnJfk8Czf8+h7cbBM8BUcAhwVXVJp",
+	"1BTvdIbiNCwYDaEyrDUPJwnWyzucJEsOAP9nmjyM374/I48B5+/xF1vudv3YvSreCS0eFKZPkYsCQAPc",
+	"EXin665iEQ+VayFeZCaQEkWDEwVpIjugPCEjyEl+3aYFI91ysxT0eevdYKrSsdW57dxOtrsPdCLYbyiu",
+	"bWzGSAyhWZYXYNkeC3+Ty0zQ1IdKIR8KyxeQtnOrftj8w1y44UGRcWPp2NMRXrBaWMsI0hnAQvCVtmaH",
+	"mxdawYfdIGNnHCCuERdT8/fG9iFCVv5NGtVMQqvDlK5UMdRSqB9wKohfM5fa7j4afEA9/lKEa3JqcowG",
+	"JjBDh3wr9QxVLczVbYMabJtdPoyNzfcY/mrbp3fccQrJ4EZ4D0UIjQ9GrQVvjA1J44Ehys8W9OtnYh4j",
+	"P4PrwUjbn4fi53a77f/f3Bojlhj5mcQ58pj588xLN3wbQlplK59pCo8/ergUcOrsPDKveM5STQuvqCZz",
+	"Dgjkf2MIC8dg23j+TOIcBNf8eUuYW/e6BI46MxwpWGE0TNi+r3bRuXLKoOE1V6jg3mPz9c2bXsI/a99V",
+	"yiKFh4cCNC7zAhSDLscAjwswQFEmY8ZcXmKEcfWnFuhUVwHejKnimjib9y8zawO54Q5F0L/VK/VjmZij",
+	"4i1VFhLY8p12xE0kaIOXQl45FZWppdlouZzAF4+MSLdsY41hnpQDAKAxY+tgxkHU2WURRoVzlLXxygEZ",
+	"SyHYWKM27gqhIQmALl3sP4aM/0HsGln7CULpCcc1/IEq3YZ1ap88t+UUXPs4REBWmEwEapBY2S2JIdEZ",
+	"M/aApmmKlV7kw0yCeHYp1YZ7aWq29coeg33QlFGVoqmSkGxqVqXB+A7sMfyy+SyISqlZiUOntp8QnhhG",
+	"AFieN4brJ+i9buvGY4cPjQIedEIoQDbKUn+PzEDzz4nLRPI0J7ZltauZ0TBgb2GFig0GI2q0tXx5ysSY",
+	"WfsF8dBRLOEjKCl6+87XYmOMoQ0NusuA7AX3OJBCrJdGsw5xOaX97p+omJoXLBePHuUWjKF1QLOBw8nw",
+	"OzsvprBHjvcvp36HdMgZrhpUGI9pmuam9lpRj9jHuKIZ8/4tu5+mANuSyeV0FpGFhLducH6UDr1ngZMP",
+	"zj1fD1coCYiIr1NoLzn6Xb5rvz8JTF+Injg858zscDpKg0p7uw+gzkhOfAcxq8BArR2o0DzEi3tq3eM5",
+	"ZUHQdfA0skUrP/soTHgOmRtsQcITI2gfL/njT08ej2Fy4dV9mM5BaYr2ifB2mLD5nU7bSx6jOCaEGBmj",
+	"tHP7kG/IF1JyP8XW//T7L6APX8fk+mnhUW5YakW+IVStxJg83CHfoGecPKRXlGsyYXo8exj//guS8dqN",
+	"7fHvrW5yErq7I/LFD+d6Z6fzNyXFw53CJ0HTglDFN1AE/hxL9czan7lLD78QuuADUvysI2IUfKLwars9",
+	"viE4dDu50vfBu/wNsez28Avh5tCzU8n92QP7tigfsOUuNsAKLPj4UJxBTww+5R7HeWG25XypNAA/Cr9F",
+	"fSdmi8dqH1MdciJyuRqRGNYqdvWfgRUQ2jZPwbc0FN4NKW13PPyMcvIFiWDk2lk4Bldcmi31DPJurI2W",
+	"12Ml0FJgXSUnuAjFtFgSaox4kBMjsCnQsKRpOnBMu8jYgmbslInE1XjbDKwBgeUwJIdKziC6cB0w5hcy",
+	"kslqQBruHfh/dVTKx+xhu7dDrsn1jhnAOyc2HOejswyr6ZA3EDADMJFosgIHDWg9ePIusf2TRU9Scs7w",
+	"AHBdxUE1hbNhEAQwjZ43FD4xx0bW7IHooxhMJACzra+Y92yixexcA37U1hbElCbLly706yW10TWFz6Ue",
+	"CmMjGLOkEOfwnl9APrBtb+AUDJbb7iwpxizCljoKNSR7TKcS0NKsj8QcNSRW+QI/3ImDs9C+F2zxbCmG",
+	"AgUcfHkQ6oZo3ASqQ2DncOcD9C3erCd8xAhLuGbOMjzVcrGwOl9sTkMzGOBrYyIqslx0yDMYMB6NTr4V",
+	"QwRyEdsTgGBHchRADrkdh2dOxhjKS2IwLGFeQxG/e//64sW7d2/exbmGB8dR7NtSx1HBJS8nhRPfGbnQ",
+	"jB4Xx3GGy01x8M8VFTwvonXxP6fVVSrnrC7oCrSwgLfjbYihOC7m5qExAE3dA+3Y1v1ahR7jfr4K7Wng",
+	"RLe6GPG1SFBJUawstq801IqjoYixDNd6h329rFdUYymeg2EJeQkkzls+x7AxXe08whxBMiIonINcn7Bb",
+	"rENi1/A7fBR1abfeVgX3ueYDy/q4H9Guf7gTgyKmnbCJ/E2u6NvcYqW1GRa6DS1iCQ70iqepr+krFM7l",
+	"SqELeODeYQX9U/iHnWJdJLqhbKU623GwUcOfvT89e/MqJiVDDHxRcfCUnceZz8E05wx0bhvR8aWdWGgl",
+	"kMBIyEXiBjYCbkSvaOWaYZLJxVC41pirwMYuPGK1Lys2Blgr5M87qG0N7Ao4/8r18cY6AygZLqZvzQNO",
+	"eR2KPL4MH0OvZkHPs+IKTUnc/WYIioykxiJJlWNKok5he6SUTy9n3EKHJeVOelt0nZPUH3DWe1uuwcz9",
+	"cSHY+cCdeGbNjf3w/ox4fe/xFweTZaTkxHaTQiZ4yVNj0mop09zbnpeEB13ynKPKZpkUQCzAVkC5Z/6w",
+	"Rrv5G/X1smzDMoijvf0nEYnpYpHakPtje+MfjEYa73hl5Av+DyFDSLYZtgZk2HI3q8eVru3DVhQ8wXVq",
+	"H/nR30hqbkQXiLlzr98Pfkdphm8wawb5yAj3RSh0jvQdMqTQGR3rTuG9Rizi0+sHag+LC57g3d3e0VGy",
+	"Oz5o9yZ92n4y3mXto9FBr73PupNd+mTcS/r9wgsYrkBrQD5+IcOWTR231LJkiAoDggb/UkzxdwgJmAv9",
+	"bpdcn+OLr80iPIeMMqNTWCEP4Xsj1AlPmNB8wqGtEXzEyn1/CGQsOFpKbQE71oHoNF1nqrkdar72QMHG",
+	"6hhh7CgUB+ErH+8QRQU+lVPrh1HoGzFX47+0rR7bPkli5+33Tka3oZ4SOhRQpJTZ0UrbUnS0ArUbI39U",
+	"+3jBodkgB3skZVqDkYvoOkYbmq0WMybUTseeuiomsDbKRXOg4sTud2CsobCMBRvl4Kjb27HCh658yosz",
+	"UBCVl0D9mX0JdDpBtT5j1sefsQVUlmKiRA7aAUe3P6TRbIptq0X7DtC+XW2EO53id+aZNiiXPrmlQ84y",
+	"hiaKTFitl28orGqK+w3EvWI+xxEchjbImoc2tCSJHKCk+Z1V7mAVMUvnYzynKXbhuLAX4vOHXkBULu6Q",
+	"h3vd7s4gfJPFFLba6YIajWQAA4UNj1FsOOLA/w11ez61y2wIgPrjypiIkD6A1gC6SfO0KF/f0DH769FL",
+	"/jlk4s4jnE418BRMp3LRT+cYM1KIv2K+vRRQsmyjavklw5nIvHll0BXgz2U2Q+cqM4YjzPSp0S/Gy0wZ",
+	"pRHcpzkMZ1Bv7jSBlIMbhpBHPxjtbblw57X9NjpW3W5wqW4QfCH4FZsR9AMXl3Fel1MiD0/YfCE1E+PV",
+	"xSVb1RGpdEth5eOT/GL7e2aD1/OFXsGRCHZz5MhRBn6zESPDFEZ5wdlCkiMl79+fPAeWgIwQs+SQKmx4",
+	"mk0mbOzXWUh9MZFLkYRD9z/CYPdwsN7dD0HfBdWzyBsieQDV2Noy8xf8/gPYGcZs/ALypnJLDHv6QoE0",
+	"TOLZjI0vbcZ4ZGH/oRIOE4PChTCGtUwK/WvCfVe5CjPat+Q3k8A0ENQ9vGMVlEGYD74Bh/VeBY4akMaC",
+	"xMfmvXFITjoeswWcTWWa5ldgGAd2GHnU0JIk1MXmLOEUgU2QZ4/hJY5nYWD4U1GTAQ0G1qImwGZRXG1E",
+	"y459QVeppMkFnMk0mxaGX7loZtDbtTMAAWV4NBczLlFUWniRPCEWkvpg80ahg9rcIqRmkcsMtc+aXVhA",
+	"AYowjzPg95QpmwwP4QuAoVBEmVOHprmfx85zKWwWNEsugLoXoAEEk62/A2a8H86YKwfDUFyjQgVGzlXG",
+	"wglGnUcx42fYJL9t7AEIExaX0Y28or6Fg65cNOPt98PxGrGJ5wrCdIQq5ADmAQ1+DdtzpbiRPV52F8QR",
+	"zBqFszl07K6VWcbGVYWiJGUdt2VwYPOG2dRcBvq7+Vh3O2bEzRfaBuRQ+Ntm9hYk1zrAzGY9mbRfUT2e",
+	"xQPwyRmiRGTBshldKCOmIido4WThVhyBN5BrZ5djdYP7C6snINgGsXMSvzijU1gy1BU+zCQoSwDC5bSF",
+	"pQiKUYozL10CSdGrSAqbBBUkVIaaqEPrD7htTcpp+VBDx3LNUQYXCgPCz8vMJZg5DQVEJFdeF0bCgucS",
+	"GAix5iHx92mhAsqqfWC6W+LbpNBy60PsY3syCZ1MWsrIdtJwLkqcWphyGUws+NlPq5yHaoYKPjPq4tdY",
+	"zWD0+SsJLgDOVO6e5db552bkJ+7UkWB05HvGFrk7waZeFL4f2RRO/AmkoSEw1ohTBMyds/ISjjMGZhFN",
+	"Vd1CBpfD5fRHfBloIz/fy3VFIglzbMxZpPDkxpx1MNqNXAR3hZ30S4zeY5jW1vW6CeQpVcGw/Y8wWHfo",
+	"lFMQrfPbRjoeuPzDyOn+oAHALPy9xaBJpU7aT6icL+k97ZCUZv/OE8bybDE3rUqTvWB25Wt+ksdE8alo",
+	"LxdGeDjodZE3+UP5ZlsBInMxw4HwtRjTUjFVzPWNBYo3JoHasULh5gW448JhBj/DCI9CngkSBJt4pcD+",
+	"rsNZQ2gAVS8UBWFh2f/P3rsut21s+eKv0sPaVZJ2QZSs2DsJVan/KLaT6B/H0rbknTkndAktokliC+zm",
+	"oEHTHJer5tN5gPMQ82D7SU71WqsvAAES1MW3MB9iCkADfV339VsuGOafM11gHXnq9Fzwmyu7E8Nul26U",
+	"WKK9CDI31wuzV0czoXUvdMcBVO9ATSZKUnlO7jRZRsl9pNlYjGW/b8IVM+SYOgvQ8RjNG/TUXw3n18ao",
+	"IbZlBgtMKenzsYLCcZbg6eUlhZ78BmqNhR4t72NwVjhe9YuaMzUshLR8KueFuAKzTGXPBtdhUr8vH0ok",
+	"8mRXBo3T47/SfogoGFEWKDUS79K4qyEIguwLU4gXNKQXx/M7eJxVxQKAnk5KwQGdPX7FC/HCdDJmGrxB",
+	"iLeAJHWSEtOM3+0PlMaQAsdgtecc6mrC5eKKDLq6zD8qN/1cKMUmgOkP2REUsIiCjE0eST3VseomXKSy",
+	"t4TJQ+9xRxhMK3CGfYvSEaufni57hmQQNy9lXWHh41mhJhyKBmQLO26eXv3nTBU8HK69VrfilA0xmsFG",
+	"hC6fnLqIetSfIYTZsqyI9BvInmGK1J0EEIUaRxH57KHgjOYzCXF+9mue5bqdbR2XYGCwuztUzVN5Nc3V",
+	"yExjiWPWP+JOqHexlcPOajV7XaRZRrGq89UDJa4PS5VWX34j3DKF/ZukegLSbUP/7f0SFVzuqBN4SvzG",
+	"+t7tBdCdVQ6KRUhmgAlWjA1ROBof4G3zK7irzOSWC/FztF0ocrJSwaHwAIY3gkXBC658FETpeihCbUVL",
+	"iN5JIRz65PLpL7URtYE3Fg2GLDbN4j3UhKYgfi+R+ACPqoaVVm/6ntObrHoz9IsehnDDoQ+/EQe2rjCR",
+	"eDZFKhJygDRZEvjBy2fIXq3U7+6W+FJQOhVmhWwXxK4gZ8Z0sxdEIQpI8zW7Y87zhO3iREYspoIK5qcr",
+	"MRW5AlN7sM/44AYQyqBNl515k4JzIZrv432we9i3wo4uFJiTqYSU1+vCqDibHcuxnwHwUhrszXNQON3e",
+	"JIyP6ew6S/W4qsWW75UmkBRXUMrtA9bahacemJYHn6DE2tJpMxonvgib0pvIdYf7EbvtqTHFI5HN23km",
+	"wPCNqr2LU8VivnaoZNW7KtQVvqpi4CrfLA22UmKuHI5IS1eWyG1gDDBOjEmhdXuJXyJnbFFBmw8YmBXk",
+	"KzzMXvanLmBUuWB6nhaDsUgATQicOqkODA5Khrptr877jv0khsuNAgEejABXzZ2emGASgUHEgbEnCEoI",
+	"uu+vBtSuEqYQVcvz4TkCSuBDkSAW1YXFBF0LkGMJr4Yk2me5muLehGZjSA0L8wsp644G4KNWgv67i677",
+	"F2SIYe5WOZ3dqmCYrugjXsxsz3moO4a74MrbWysdaHqoxBVPTh29xZAZorlhaxfiBOgiVgs0FzKA/whV",
+	"smBBCoXrpYONalYtUzxZ2qr+xh7bfeJU36B7KYa140NQH8aZ1XMBkFTVOazxngVdMaKZmhWVftBV6MTj",
+	"5U4kKfqtvOEajBLlDwcfgRjzpcHS1aaPDEWWMZ1mAFuCdr1JmiTe+127ZYKvTnNVqIHKKp+1l+G7NRsA",
+	"3GlACyBJUBbBIZpJ8W4qBsXSLAeflXXUMrxe/TBam7LM4wZB/JDH6QIeAbEwRHS7QdQmWkIpSL/IU3Oe",
+	"jNC7bjuiEkvWG9SDEBM05xZqHw1ioPYF45ukeqDkMB3N8qUlLd1rmuDSCcNB+Dx2iHHTmMtpfkD4B/50",
+	"vvqSWxHHeSkoxN2O5LhcBsG7ekQ2DeTOIC+ByDD8dXU90yXvXnC5dDJpDeD1Rg+aDcZe5SFJF8TRnmM5",
+	"1wJcaDbq0yef4o3BWAxuvMiCMnTzEXYqKcXj16qrdK+u57B7SIED4dbhVvi+r+vLMXKcAJ7E4+hlSt1o",
+	"xt0GSq6X5pYulXqX8IJfc12ld5D1b3e01Stm07aTlVxfzSR/y9Os6q4r36nvittDNgHK4i5yzPxDjoyW",
+	"WjJmkTtlXf8iI4Odn11cxuvUSjcSG4UYjoGu1S2zOWnjWQHJyImay2PMy9RspJiq9K9AZHdzzOrWGsMY",
+	"PZ4GurTK+UhOqAHUrKskzYvycQqu1042mHPNM37Wh2kRxNtEYKnLFqVCpHiCqGzj2k3BToe2yKeOWFGl",
+	"IF5rQrWrrCvhNeg7BkJAvkI5qL+BNKEVKogt6jJQTeYUZ04VMOyuIlFtoWbW8eRZDgTCnRsV1/x+gZ7t",
+	"XLBrkPTz3CgUasjiDK1iACTrCpLtPjm0Eevwcr6IIBKL7u/53C0fUxKV896BevQlRU1QdIeN8Ml+6Hek",
+	"eFf0OzHGFX139N13ez02VGCZT4sgxAdtPBwjGjEEODAndtlpoX04CGQHcqh7KJO+DMJBQuOxdZJlqQbt",
+	"CuZ1mKuJDSB8hYg9GJ5kjx84+pegQ2rCk2z3xvwtYGkWmqwfyH57EOFC4FRLx7gvbeY5AXKHOUhs1wZ0",
+	"aL7Yc9pukg6HIrfV5DF8jL5ols/IxiXDS0giLVXpS2tQ8lGkNq/SDhqFC3qzncSJmKh8Ybc3wCrkAcDI",
+	"CAkhRoKEqR37QX7tkuXsRiyoOpiduy47Q7KESK1qIkrnu2JQY3NrS0sLNLIemRNn8+xoH8OWlSx+fPg9",
+	"a7IAAobQT2hfBV9jVEoljDxFtoOAdMjgKm0Y3Bu7aCOJGHqc4xcK3ftxRO7ivYgiZ1l5b7yCPAaRUFRc",
+	"1xmI6q2OICXZ/VFnqUP0AvjM46MjVms9hLFjMK3De88FxgYYLdJKZjbGx5a16vlSvfhAqtkwfWehcdxG",
+	"s6wQpFwXmfyrxUhClBbAOKrAjIHF13nAbdfcbRovbleKjgsJA2iznDIj0eCIqUddFmA3wOxpvvCRHETF",
+	"0KfuzjScE5DNYLtC7J2S2aLL4vPXl2ZhwaRofjx7/uL55XOKSv35+WWMEJbmbTdi0cWEIziiNrKykrPA",
+	"CzZSUKHV7iubCB0/PvrefOLJ4RH+8w2avp4cPgZ/htdUFGpMc77oMc6GYg4SqY5sGizkG9PwEzW7pkjZ",
+	"tzwHm33OZaImFpxKKyVtEeIyDyVS+g+MwNCuSJuhSEYlwcFS+icWIIApIUAHSecBt4yN47AvgUB9MPpg",
+	"/PajR4eROd2wH77rftf9Zo9g/oCX9GV8Otx/qaSgqA8yApYzX+JvzFwRXgSIqEDjjaYA2wTX3ZX97rIT",
+	"b7yxHbSQd3iGg2rIGADTBNYQYyw/KTY2ic2hMAdDCUJXMAsNvkjoPxZ7zyYHmUHs6ADcwgjMFvR4JrUQ",
+	"ssfSqgXOkovrBZNq7mP7ABJQiiDGxGHc9GX8+NERqwvlafbscsc8kxmkpTk2hx3uVe1JAZH4EZMfCTWG",
+	"D8aYWUMbGx2Att+7sVT7wJDivWO7UtpFg2NstQYnKrSrpIJA6iLtZvAhklwQxGRPyAQ7g6gpNfQuTO+x",
+	"pAAhw7jAy0nCdA/dI85bah4aojuhAiLTlzbIZ9c+FKIHYv1eSOraw3eWvazdwAu6f66ydLAgQlR2jkKC",
+	"0lsAk/PCDiKPjYUdNBZEZrtJzofFfiqK4f64KKZ8mu7nvBAgVO5T1u1ej8V9AGPtd47/84dHh4fH8x+O",
+	"QFZ7dHjopyqVhkk7uGXfJv/hybfHxQ+PYhzok29hrICXzy3OIwoECDNhw3O67EexgDCdsRN6Sjv26HtW",
+	"cmsDHpDnK5gOJ71b2EPD0+aVC9f9LrvAEA1t02iscxvqspPvF1PCzMmIHKadlUpdRA95fd1W4Fnmnb7V",
+	"p6IwdgZDZyOEtzDNKLe3L3dhtMsubBvMr1zUe2ACL1UqYPgK5w3e61bj7o1KASSpCLLX7MmBElGYA5Gg",
+	"3wEv5ILV1QmurQ+M2/V/G/0soaavT5852KoBl0pCwftMzUW+PzCqObBjHGJeQMA/AgiBFUYNGRS5AkQ+",
+	"866332JPvn/yt6O9AHrAwZiOU4CctIncAV8qQ6ZWcqZOzk8d9jUZiYfsQky4IdiWR6ZyRKlZv1vaCNua",
+	"8DlMj//618hmaUoxZ5NUKhfkCIFoaOxNFiT79rBuuqMlEf1N0+pMZbov4SgRBmxAwbCFvcE9aiQ+RPw7",
+	"su4nSOSgxAlz6SY1dAKTWqStOI/sBU1bqezLumSdLjuFpC4vNCzDs/yOIooI2fJf/+rJwIT/009Pz+xl",
+	"NxPIaUEgduwsBOc7dkGwOxrCVSOMXgO1ktCEjr0LxM0oFu+wfx6HzmJEMVMJQWSrnNJ9ABQqHBG4j65d",
+	"Nfa//hXl5xyUzfxGwCQZVgsBowwR04MEFUKi0mhwIkeiym+AQwJBscCD5pRNlCzGGvRoT/E1ajsoirH4",
+	"GX3OKCouzQjOybePn+yZD0Re5E84BIBCcSnO4gsjZxTlZt89+f4xoa5n6UBILbAurM3f6vQ6J1PD1PeP",
+	"uoce7Tq49iHq6NlkwvOFuU7EMWqAGUZzlEhC2kZx7wEKNhRDwcr8nQu6/iMf3GDFQNpFnV7nsPsIO6Cm",
+	"QvJp2ul1voFLAPE+BvRyRN4AdHOl60rU6Ur6OOHIEsCJ2RaQnNpjcTE2B/o0iav1vSGh/rKKtaCGDsVJ",
+	"x2UMmEqcIxhgpEsMRus6HgJfKLaUwY8lx+158ahhVgXHWe6yVzMZmEK8zucWpVCQq2+ITpCqD8AERsul",
+	"ZH2Lp1LBuIpY/Nvzi4uTn59fXF28PDm/+OXskuTnJRews8VAhGGloHBfLrlrPcxpPpMeVKh1NjO7VCrT",
+	"EaRfmm7j7uNFqdZ6j/hsX6LqyLNMO/+N5SzUVYTyQ3A5tN4YiVbzoejVBOyUNVNIxoND5sjeadLpdfKZ",
+	"PPn59SlW5CX631ik1D9yEHwO4OXfRDZR9EeVQDmzAWYvAH5/JXUBipO42v7vO9AubS4QaZ89MF19NZO2",
+	"6BKUC3EVF1aWE6w2LNUmKfIZFk8lgmfednR4WBnFUsJMdRi49K0Ggen9Gw4A7ObY9+VCEPlMAl5rgKXw",
+	"6vXLq59OX55e/PL8GRoAPJgE1Dt4jGOs+64HY/qRJ27aTJNH65u8lpzSCkSCjb5Z3+gnG86NLR6vb/FS",
+	"FT+pmaRP/K1VgxOXbIWtvm/VypzGS3WC62vaPWoxIEAlUuoFz0f4sUdP2kydSzL6TSQpv1xMsfHRUbsv",
+	"ujHS1B+1GOHJ6d+NGG+ef9JmS5ySX+MCNAowCmLbo1bb6WdeiDlWKn/SZmdcoEf4tfe8YdMWW4Q+dYmB",
+	"CqX6QkDlwspCVN38zYfofaXwSninrkW5GI57+k0olxg+aFUqRMwn4Bpzpm0pwD86hv93oOLzAISFJ+Yn",
+	"ysvmti3tS+V4QUqB6BqUK6/IHBVcx9C2TtQJMNW6Pl6oesOwVixZ/G4/sAN3eh2ppKAaNwoqi5B81UP/",
+	"E0/xZnJjnzWTvRrXzazfSNSXkc5DSA80MUQuBI4KwTlRE4UOG5dURjmxWbHoMusuccCRKE5OrfFxcz44",
+	"fKmkABscMcGVPGQdJ7RDSNZzEd/nD1GHak+va4S4nWHT9gwobFTLgQLgDzPLpBqa9z6/5KOm99NjB/CM",
+	"eXGWyhusBTQrCALqJwIHaXoHNDlADJOzoSXT5mXftOQjv6nEKBvJliu25RmXSv3G5YImQd+dd9ySEXw6",
+	"iv4zBAeH2z6g4zxFGlollkZ/gzKIG1EZf/hOn3U+vFlLWCmgEitq3eFDUYPK+hwcp2VAr3QpZglcV+lg",
+	"jM6hALEJ47+1Q0ID7LMSaJeNPO7LEszZEsRZJUQaqplNPTowQAgUBGS6ZBGGePVZ7tJLIZ+uLykf8UwS",
+	"73B5I5VqrGBjo965JBKrmCOyqMZ8VKPHPW3x4O3VOOzGXfhYnT5XYmVHm7Iyu25rudJT++TDMya3eA6e",
+	"K9VbVWhL9FsTfdyr6+m+F9lD8dqfiVUCNtp2YKSu/LblIzxtIVcf2K83iNcQuUOY2HAMyFkZc4ozDM2P",
+	"VA1ZYsAHTzxCSBj4hXEXUrCFwFAanzBAgRCIfggA+JgxO5tC5o55IABq+lkx627DjFgt/tMW9CHwPGu/",
+	"hHdRnytPYNhSDGQbjaX5TBDElMXX96Y7HP1hiPJoX0uZ7xbzH30+IcLdoAmUv45MZ6kOlA2EJV8m1cuL",
+	"5Z3JDk8Qu2Q/ecwOYdEA3qETWUIM1YjrakXC6DohiU0QShlahPWO//a4rt7xmorHrQuHm6O4PFxaRlbC",
+	"gPcY9X6ZQ9BkqnOENXNS8J7TJDmXr4vRHVPAXl8ismHO9djlGwHipE3lN1uaEE+VwqAeXIzmOpzUu9Ls",
+	"rq4gHczlo/ucywsKcSuUj4FzszIvRW3as9ttGJRp32q/lEd3dI/75ONq4pQ9vIEeTsf5NpKLa1orv1h3",
+	"Kbq20xzdhfeiY9cSpJVa9kvxrgi7u9Wwt8LWQwlb5yrDjP6A4+5oOg+fj7LtvUHrpK0aCQKQgFPZsrYv",
+	"FLzDfO1ljZsgAfsSUQ7YaWEDM9Fh6hT2LkB6lIKgUMEF+M45QqTrQM6gYO8VZVSoRA/VbWlTOGVJOMJp",
+	"9LP/4+L02cZ67AuukTyZtYs2efxU/h1YXgvecW+eQDfWzf2BZaLdxDp8/VZcvKqLEIsQBTWIQBk+QirY",
+	"sI2xriKg7pbTeaxJQ1gwaIcnfxwKGmjCQUxABXtjq4FvmUJrpnBBW7rMFj4qN6Bi1o0U/yTLXIXnyIIc",
+	"QNBWZIEVlHbWxbeCYSFsSNQGIB9b/RrIbqXKqEtxoPIO9Urm+emvpocbk890khZtCOdTSLLqfHy53E78",
+	"asJKwy/TU8hrW0tYoanZJxP+7hRbHB161QXS5erI7ZkkRVQNGxb/1hJ71HmRypt1z8IzX6VM/ienpgDO",
+	"Vk9O7a0ShXyR6sJtwZAwWrpVIo/oq2/y9DyFQINSiX+KlgzrAocVjtFqki0oxdmnCxAYqDWO9aWtlhzT",
+	"uwBAP6xLCwmHEKQsBSIGVcoOEwwAQNH6GkF2klwxZ7IXIgJiFz+MV8Iv+2QxmzHn+szZcJa7WiKK0EWp",
+	"cVB60eIvFpQi1HNxjAPBOBSajjDKPCgbDwhIinIyDd3HKcwSMj4JabPkIRcLkESRpWHCi6t+ixmulODq",
+	"avJGaNVSFjABpv4C7GJzuJ3agrXFHFLP9HGpH9CH2nTXLnPpeVbPoERPdi18FXQqztSXt3ZuwYQRYf6k",
+	"gYpmvdYyn5fiHfHfgFbqsZqud4QFA908xrG+dYtAx0cbzsIGY0ksO91wFL5drVoDkKpc01ECGciZtHDv",
+	"UvvVASMoZYWf+uq4YJtAxXNEcf+4sYqv5TRXA6EBdIuQzv/kfBu3fsBqG3n3QCXiwh7IP953Mn4tMkMp",
+	"Z3lmzgKXI6MpjUVm/tRQZJdus37nLxevz8/PXl1e/Xhy8fzq9asXTqPpd1i/35eM7f/C+p16bHDX+vLs",
+	"1+cv+x22v2+IBNuBckh9cBhgGZ/fxbXh9lOqBtTvIPQyVALql9QyLPRTCijESzzFf5W8uga9sN9505cf",
+	"dvoSVA877p+VHzX89kNGChExkees94NN8uiGxHJ3ULyLyN/ZraGi7/uyX7zkE7E0qH5xAUPq2db4JzTo",
+	"F+E14tivBE8iVnPjdzPmaLndyWn58TPSj+HRD1Ffftjry3QIw/u3H5hMMwZfz9So+xMveLYr8nyvLz/0",
+	"5XBSdM/zVBaZ3LWE81ex2GMHBwTbBhYbJQeiMr2+IJmf5tI1P91YJhXf7oqp2kkPGfkubBcJs7pjJ3UH",
+	"NoqmOf1jJ9wjOxHbKe0Qc4Gn5v9ud+y8gRk57kvTEZWJbqZGbrA3YrF33DDaitN+pkUeBNnyaXplRCd7",
+	"pU14bBADS6fr4D29x8a+JiIThWgOrwol7pFSiS2AT7FUFiGLkGCD2KYoSHUKUoIBuUnIJMiKA5xdEOKd",
+	"wOhhzzExzonElLJZ6EDm1AVfdBlwUoDRgv6uioRazkAJ+fWSbNJgiCS53NpJvjb74Z+XB6JM1oYHBhE2",
+	"dDppNzSot5tZ/WA7eovfrBgfZGqUyuY0vh/FKJUajqDGHFPxziJAcFlXIsFrqtYzXyplgY+Uyj50sTwM",
+	"nayZnvEMkpoxi/TMzCw76h669/YlpDxjubZvH3/vcTEed7/pHgWaq+sXpfsZwhzvMQQjh2wSLKMBxkvy",
+	"8Fj5QLDrWVFA5jNk8ZmVE++mmcoxs/cGM1pPpAU6C/LhXVmFEiCTLSPj5qeuKlTEJBbAtMnUFHEklbnS",
+	"l4CTmE4EZPKHeOSPDg8P7So5/J/jipLvkv9Ulggq3n6JEAstFd5bB3NmanQqP62iawn8WjXvhenr5rrq",
+	"UrOwQ+/25/P5vtm5+7M8E1BtMblbD39S+WTT7lGbW2QKrptdOMvrjdhADGDPbeIYLLWq1Z7DEhd5OhoX",
+	"Ff0ZCM4Fno91GjQ8+7C68ykijj/11Wm2+nC9LHBCSB6fiSxQYuzAHj13DNm6kQceRq11bHtZTYXCNain",
+	"8oT/O5267kBNUON0LBQeGVAVs7HKtWDXUOBl0e9spIrS5nCqKKl1L8V8l37+nhbjH7kWr1+92O13xkUx",
+	"1b2DA6s9lbq411rtQ1ygJQUYSFxJ8w1pMrzsuZmihgk6p+lZMTkbKaelySnNjWlwi/mJKu2AIu7iZHQD",
+	"Imke3Lu1vpsJp92aXoN6SHgRu+/ZtelrnvXYzoq+7jCnsBYWxKmqOINEgBqzwEXZqazJjocI7rGd2hXZ",
+	"sbpxY4fN+9v1OcKe9qjDXRRcsRSc/Qwp1XV5rJtEv38IBXA1K5ol8OdWZLNF1pykWpKrPRCoxc8pgWo3",
+	"KNnFmKoSh2o2IuW017MBflWNAKLNCIoPkAmUqdHZrHiA/J8GTXy5oN1nroz/iaJsSgz4uUwQVG8VB77V",
+	"CW2wepkjS8LkijPrdeRKhUV0M0sxX9aKgzNO2DVVNfmkTAMw7qwv6SmqYvQtS/gCdi1hUXG5cO1A//vm",
+	"EB/BLBmIiQTwNsokKXc41Q7GbaZFD/EDrQvVIdVqqFkTQNosuVUjBHB2JIHGDYVF+5JIirlL/bf+5lQz",
+	"EJR7IVSlB+hPaS5KqMyoVAsJuKsRpJOMIK3VlS4iGoeFwTR6q82XVJoYxXpB5kEqgjnTIsjEJARWeNjW",
+	"rQxybMJCmVRbGayQdmGRHveqaH0sfnz4iIW1O6PqrsDVGwK8bTEGcE6sDjr0EqhL7qR4WQwugHeXS56G",
+	"u4kyRf0++tshIqZaCEfXFSxFSgDMjw5tgpNF3ythDSK63CW/1lS61ux3C7uqx4DS7bqAf2OlerI+ICdG",
+	"3MlMDW6iACwz2Dxuv0J4RjrsS4orgKIvZjskFItgFgkQla0h2VaBMcfRclFXGsZ8Eq2xmeCaSvl/JFtJ",
+	"RVv9pEaTdmo96cyb20yWGn59lgkg5ba2yTA80Z+3iYI+AmN7hbirWxvFFyFTLSE61MgWuCHvT17y4pE1",
+	"QjdGEv8vI7D5ksbOaO1Dhw0HpwraJVnjWoy4xBQOF3y6HCd8YTvw9QUKh3O7kpq5ObhFtLAlQXcLF7Zd",
+	"/RThwgFZFTJpRVKfm+3mRr4NOP7zpW8shxuHmmU9qWzQEG2bg/f0q11whBOHbUUUF7JQY9KBHDvCWA0s",
+	"STHiBXvAGcAz34F44jpZMzgfX6115E8cqrC5OYWCwdfv/bKYcLfQBNqC5dgEnY7kbNpsZnFh/C50xx4Y",
+	"Su0sRyd4qOBUIoA6AwB1owy+lulAJQSm/vKnX5/60Pv5OC0E01OIds/NFunLlOoYBOWXQqB7LI7yEvXQ",
+	"sS1Wj73ACj5xl9RxUMSd79I8+51526Oj79hgzHM+MNNzbN5OWajVCv6oo4J0DgD2R2wu+M2VfSWp4Sdy",
+	"AZ0ByHUORbkI64m0ZbATYPrimEsf948wyQjKn0JNbGscgduuzG78+PAbuISFRrGcfdxlF1DY1oH7c1vQ",
+	"/Xrh8KG1yDVVQUEMcDOV5r416UNMDZn147pIf6yNhPH+wTr0SO4FI07F1vI9+hyoYHX31qq62aOvp19I",
+	"XMMFdHZzJb3a7gHC71uP4aWYv9aAhNi29/R4rW5uT2xT3D1GrawUHMHDeAdNvAXZf6UyYUQzPFUPjAwM",
+	"DtJLfkO8cxtb8In0dh84T5v040UXIOP9HMILDHNY8vIjOSq5+UsU6h79/HeKGDedX/J6I8O4N7f3Cn90",
+	"Od67yZYDSkuWvhX/1Zz5bQvGlz0wdPzYwGNmYvVDlI0SMQWHhZIOHkFkGmpeAXRH6R2QEJgWfWmLndTx",
+	"2pEoXqRvhRRad+5sSVE3a1nNL4JnxXgDTuMa1Eeo0VgBjyR9eweAiM1p/wo6c1peTeja/xfQmjEO6g1s",
+	"lIlYiQhj2em6GIVawOrfPj1QdVsh5J4kkNAQei/IVyNRwLdWCizYm6gznRVP1wyY0LH4RCTu0a1tbAtt",
+	"simitKt7uEqUcWigElNrDybiwHan2QjwChPRdclgtqO9Tm14ETAiaz5z/obrWbFsImMnFKY/mOVQcTh4",
+	"kdd1vTt94CN4V+imNh6kCCOVMSaqWUdt+Mjt8ZShE1b4+bQ6a7iwq1OuS52+RQJ5Q/sWOmyD+bNkrYE4",
+	"E1sv9SGp3O9mU7q1ux2Z2+pyX4ohFnct0rSpP7B1+l+T4D+bJrdI67QVzA7e0y9A6xsGtSoaapuQwOdq",
+	"tzmTrBH9b1zkg8Xqix8fPo6pwLmvRAsIUDxNGuTDct2MTywsztbDRVR73J5qLbesr48F1UFuLzpuoU63",
+	"ot8Di36F26a22i7CSHpiZknOfQLc0fmx9T5mdYKjhYCy9RmpkO1pl53JbNFAzSZ80YMYTIiBdIGGvqz1",
+	"3IXmLr04ArT4MmJkoSBqku0CQdzDsEwUBnHScivfOv9InWhXU1boLtJZC9p2vvTFzWWzVe94gDjAz4di",
+	"+4odHu8wVOJvUSLq84f6+TiUeRtn+HXyklfWGbKafXgh2MqsXQjLrmcuALmCgu80V6A9NEm4mD9VKocu",
+	"oKryjmbYtgqKmuR8CFX/B9ksacI0PafPfn2hisGErmYk9NwtAhWx6R3jFKmfW1TTrSH1HpBhoPJpPTIM",
+	"3VoOM5w6GmBpmr3yplolqQnR9DfEurTZBqvJFNeMI3XqOTnUoZojCHpaULWhSkW6LnsNlwvrr6PcIbKA",
+	"UaJQnooE8mAQjx2KANCQDt7jDzArTHPxNhXzmDLP8A7jCVZ3wSLlmU0ZsnVmEcp/zCm9LUsNkZUOwlRM",
+	"oNI/YPSb14ywsoDpJyQT/Y39mv5opuD/vzh72QzMSaTlk9pIW0FSYkcvRGGEwE0KtSw1/FSgmpaKb9jz",
+	"JgkbNjYE9Ex4Iu5AyEMrO3gZFs1l/2zboI1rYniCwklayxfsc1WvHg15pR7guSGdq/aNzrGBaYtmwzZN",
+	"X6OBMVyNr44ztQmYCtb8VJ7napQLrbe6yBeG0fYMyAYnJtTEi+873IpefiuI0qBFxSHYY3/Znc3SZCTk",
+	"3nIUl5lgLhcYpPUcqTB7USQO0XSaq2Q2KPABw3btQ/Mq9imwZ4I+fSWGM3Cz5hBGzXTBh8MeG1Pq8ISp",
+	"tyLvbgp1CtS8AegUKU8pDqzM1CAQ7CkOt26wfUNXzVBXDrRfvDLD7DHG/nijizyVo/fth/vhPiLJkKfV",
+	"I4/SLMDiDuxYd4KhIv7o1I50p26g+EyO4/xjp93gPDApRaFV63nWyHyN+rVRyVaJrSjVxYY5x86dDvKl",
+	"rZ+vOYF50tWwpBTGW9U4lW4r591zWt8nkJNoWre+o63v6GNpu1Bcfg2HrWi7G51K3PArnT7WmwJEg7Rg",
+	"oBzHznOTiWEB2muqsRCuUXuddorlW3mgEyMmBuJBONyXEU8lwGIcfk8tr1yDeK8MOWrJHhb2KFdhBjBp",
+	"iBmFJGij3Fvvkys3wuLT4T7QIkqjwV6YRpBrA8gYztVOY8b6IdzZCupU4ZIusDmJDMnj16MDH34xOvBS",
+	"WXi7M+4l1pS2cysl0+78L0VX/DiMoI1ySfq5nUBUD4/atAMvcmo2xU9QBXGrkX5plTOQihOTasMvG2Ru",
+	"a2ddHb01V7MsYdeCaQhgVdbgaouGg2GZQhoA/g+daCwd2vwBwx6h0p+RtimwdaELMXGWXVQfABfSsB0g",
+	"mpFRQPJCSJEQxXI9sQDiFDP20tuqNdRvdbW2XGFZYoCVz2ZK1gbElu1kLUrW05ALG9vRVFjc9adUXZxn",
+	"Gfg3V1N2El8+2xriqXyr0oFoydKcZXFDzubbLTG45d26VWK2SsxHU2JoZ26gyLC7xbIFWk0jgUf5AAPr",
+	"b68xrXEtOg0IKTwAKRpWgJUAyWjjsJrmXPcs87JFC6WCDMJAUQJgAUIWjBjQ+74UPM9SkVvVJIIoOZVl",
+	"gDKJVf8soC0xJIsOBcUqSNpNQW2yZcTBqRkxXhB6ISLhdtmJzepwQLfl8uMW8DLNdb3CVfGQhtpWuqxm",
+	"9VDNHCmBRinoormyUDOMgTabpD7EL5S37+qYjDbU3x5eBXqRvhUPYuKym4/MgEyq+efgFQx1qXlajJOc",
+	"t/LY/U7Pyq0ydY+euturVFvt5lbaDam0D+px2/8PBhgzKzxvB385f3X22/nl1ekzy0Uf1BnX2vFlSNWS",
+	"3+s85AHo+JoSB7+riwlIY9XDVOI5u/SpZDOPz4Elbg8infysCHzaaqyhmTbV7HqWZgVLZYR6KtlRrUeI",
+	"nVlpBUPyofKbdoYzJx2wsnDQl8vSgfWn1HDuCnW/fxT7B+HHr0SR5oHJ7oFYspl165375Cx5y0nvzEm3",
+	"7PBW7NBKdRv5xwzFNerCYj12S3x0eBgjzAr4gHjBrxH8Du5jUUw8wr7evUCKSUVDbqSa6xCVHq5awjme",
+	"gROlLxPIoj8rxiKfp1qw+MnhN3GAR6kSweLk+mrmJzOOWIzfvkrSvFjERhGMk5ynMpWjuIe1A8iJpCHh",
+	"CirwU4nPk9MdzWZTrFhiO8T1jUgaUGReCZ6kXyqMjJ93WPqPiSLz+YFkXYzBDhhu05Eo3FZpxLEhi8xq",
+	"iGp6qJwZcOwDYiKfBLijS+bpwaxgOs2ELLJFz526XCD+oUNZjKFWQox5gSx+kcqbmCGHIr+vM7xP+ai+",
+	"Mk6qC6q2/BXmkATLtPKI2Rm4RQ4JNr1jDkntTtnmkGxzSD63LDrINykcvbC00V5ZnYFdq4CdTaEiinWN",
+	"WW8hYuogDm/QwMoWCPRKKdA2DkYjVizJFxAEw5OeUcUGXLJr0ZcuRcUVprEovb7OLeUDNqd20In/pKkd",
+	"bZ1oT4Me3wL7prb1A+R5tB2OJbatR+Aa1IpCtOfmXEN1Osyx/NKzPXCTnpy+oiVZg80m5ijimw9jU0oe",
+	"X9vOPucavlTF+lbwkGtyATL35aoCO65l+OyHyMhdtLorG3r+bEQdPy16dTPSe2y732yS8MpG7imzP6G3",
+	"bZcBP4cj9Fk0bcZHWTThRt9m0WyzaP4EsoiRHJzg0CSM3HfCDb38oybcFGmRCcymOUVGyR5/++gReqeV",
+	"HLl0moDD0eMITD42ezqhwqpGwjobFOoa0ks2SqbBwTdk0yAFKmXT1MgPkFJzaQbUY/jfqkH1i2d+SO0G",
+	"dB/pMiQX1OfL0DhhbQocyE7tCDAnJgkHsLOu/1VcZg9HgX0qwzGvgKOgSwfvXSjZh5XIuzRkIzxDRU9e",
+	"GD300eGhlYd1xFSWeOWUnWWJl5Yx1QcKLBqJui8xabumFw4hLm4wrt1WvP40UWrY29/TYuyZ/4bSaaXx",
+	"Ckn1XuKujTjz+rSdQPN0zItQqMmFnk3E61MSVNbUGDTPJuYVy03/8W3rxv/4FprP5MnPr0/XSFE/vz59",
+	"NQNJQwuZuFG2HuRSy3X9DNpiP3Whpu3m56JQ06mdn20g4dZu89BIes7GAr4UQ+XDMOqNrTkbUWekdNYT",
+	"D0R6uRyTTcq09hxAxwM7dgTgy2rI0oKp3IKOQDxdrAtezHTMJuotGbwtL4NiA7HR7GP2r//zf1k8FTJJ",
+	"5Yj+yoVW2VuR0J+DTGmRxBH4rXQhplCNAAoZQ2BhLhSYqqCKUV+6l0Xhm1TuXmS7MeELNlIuxgD7E1aJ",
+	"xlBGM0StbBQCDsoMl2fgpulLQiwhd9zjw+99ReacSw1hRa5gkvko9YpxaSeBepSkuRgU2aLLnmZKA5yc",
+	"vYVA15BBFkRG9iUgzaVZVg5u7FHwolRFCPFy4uLcba7bRIC8k0qIfHdltClcAicMV5OnVxOViB5Tw2EM",
+	"CcOlNVXDoZmi8WzCpe4t95TVdxTHNZOuk+iGlKovrdkPikZhAGiIXBMrGWM2HtoilxEdsRa0nXRKnYMK",
+	"21DxeSxomSdicg1VMMKc6GO8qcHrBDWwhpaIxl0Wy1mWxZhECIEnAO8olfovIzxa49WN0BidqkU2ZGa1",
+	"YnrmCkZClcBtUKzz4boRgNgIVbZxzHY7H2Msqt8/Zne7M0TfR9Oq7ZVNWazZmnu3zTekD9VFwpqRzBWD",
+	"OGtti33b41+4avF9SafYg/zYwuaPjuLmzMVbi6L3kblo9r4aDte7h7lMzobDgMPTEq2vQhEMMmhe5OkK",
+	"mclLvvDY5kbl2q8+ROJk22k4x+cexrb8ADmUW7GvpUkQF+ilKlCy2CY/boXjVWD560yJS7YYi5Af2Qso",
+	"tV0RmJ2/zrVORzK8UvBR6Qlin7cx6xzwdD8PnAy1Jh5USHUAoW8lTYo48ADVqM3adBwiY7uQNKNLrljH",
+	"oS0itRR7jOu+xECafcgDxUk7phjXm1QmFAI2VnNIywFFPwKpKJXsD+xoKkdvdgFN5kDbC3sogKHnF2qQ",
+	"QhmwcEyRF+fMA5r9U6USMkJtOk0+k/R9AF1A0jxMJabeQCEBAMxeoJjPilkuS9iG6DUeqznANahhIWRf",
+	"QinXhbs64XIBtjAj2BH11zcC8L0JqhDeS/XqNfvnTBdsCISm9DEX9GaEGHhgRsIjL1gmsIz9W1v+RVuh",
+	"FjKZZhLF1mPHeYxkiBHMVtSxAq9RM1DEpZqqa7aZpiLRWllHehc1ElLMrgp1hYOI2URwW5ofpWRIUiKt",
+	"BiY7RZ1Binmw+TCkye1Kh2Lu8dbd7PkBL0Rx7BPIsLyKuR6usYVAN6twnau5hso98XOzTy/ADBzb6OIB",
+	"lxCaKGTC4pKNP47YKH0LpYOxNNkwV5O+XDF7uI33sfR2DKW38dIVXKoVQpdciBsHaHFdwMCM4h1t8vip",
+	"/DtkJLewpBbiXXEAx3xfO7NXKIcR4vI6McyP07pBW0tivil0vzHyEQM81ZCoUpedksaLOKOJkgKVHDyL",
+	"McRGNtbxgZeAfQJOf2ymbx86sH/6LLaRKmbzKEodwJk4Zkso/hjSp9hATUR3a9drK+BRxOSl8iEMreSl",
+	"p4Hdy31ZtC/dfnL695kq+N1FpaNWi/wzL8ScL+4kXZmmLRaOPnWZToSaFR9ZKIveE8mjeJB6aQ2pA4V4",
+	"7ehlQHee3kPm18tV3t+Dv1yePv31OSR9BWzxNk7h1r5XQm2S3v2ag9TqitpWmAU6Yguyu+4xcLymQ2j8",
+	"bz8wmWZ4qV9katT9iRc82xV5vmeufTD/0/O0GIyJyvV+wB/d3WIxFfQ2qH5Prt5nIit4D184nBTd8zyV",
+	"xS62IY1kr9rmldCiqLbJ5G6/w/713//jUrtRSpGpHPX6naWXPFNS1L6j35dUrp/rfiei/pOzpgsJb+U3",
+	"oabX9C5Xj6XnX/ZUJcJO2Idb+5xBngNH8y66n3HK1dDX/K2uLS1rsgcrwRitFc23WyLGGIMR7iRmeXZ6",
+	"eInZYq1dXSRqVnRBwaDGxNn3ju2z17ngN8fhy3Kzbv5lptMqE91MjXZ3mlZuZ9ULDeNteF+4ijt23m2I",
+	"Zpqseisy8eb3+hV1LzYkA19pV7Si+fH0yp72LqgfVZ3tNrBzgXOkhY63rsREKB7PvQgsA3WuWmnCKi4p",
+	"iENNpSbC2LmvL1WAPCsbiKm3ShcIpPm7pQwEGH+fJG+gjC++Qbip0IUV17Ze763X++GzFWwuAPURysgt",
+	"m/qs1PgQ/u7axIeLqvXKWuScixGMRBwyF81PbY0txxholRbIaDHUKuQQB+8DPhWYH+K+NNrtv/77f1Bh",
+	"13GX/Q6mMW9WSXXFdVrhHGAaAW6BtjEwbxUqQoZDyfHYYXQHHh0exnvHTKtyXijag0D5tg7JJWMbWYnQ",
+	"M5yLkZCGJ4keK/KZiBnXN5ow3tDF6ueRBxa24I1muMJ22qxcJgoss1x4lKKMD0RfBnBE12KocgCk44Uz",
+	"UaHrmiZnnBohZUF2BD2bilyLRCRX14sYU2NDSNZrYfR8HT4YR2hFpM3qcY7MBGjAKzphbgZSRUMzIo5m",
+	"meA29CFk/jS9DowAZnGiEpHFFg+WBgkXgzIplAmphkOR62OXI5MWUZB8Yx2pxDhpajm+jGxnNuMmCl8L",
+	"2EVK+jAUdIH3qic1SGH0oFDgqm7OzbmDsexe83PAnNoCIsFu6dB7m7Vp+rQy3Nsm99S94QF8sfkM1IC1",
+	"w3Lm/1BOuoUdsMkEGG4vJyFTai0Rm7L09CBwTQMuByJrKzM9haczkXgr1wYSl29UluGfk06zqi0+czb0",
+	"76hqoj8uTp+tC3M0Lfw7PoBJdeNCQKRrfer9Q/TV7Brq0kPtlzungf3J99hWR2hjQccZe6mKCzpgX2+c",
+	"w70Z7b84NQjW9oEN5ptbyz9WDhXrd7zq0O+g8sA2yHqyHW7Ie2oyuVeyoJYELTChv6ooNfeRveQEnPr8",
+	"pRozcsTes6p6xerTkFoZQJusmJMg6aQxE6mM7R3mHEU+btaHRkhlFAIIDVF5ggps4f+wVTFcnhIAjHPy",
+	"+EEdDd6XGKzB5mPFhirL1JxUQWwBGjLF6YICwiap1oKqRhq1DYJJ4S9I6WoCWnGpNF+f+bSUStCySvqt",
+	"DKhBps4drKcNSW1bxJWt0fOrMHpyb0WceKJTX/L8o1k8T5JEM+4saNeLAOmlZ/9cSrCA5JvrBdJ9sDKh",
+	"rc+9hwg+yDb424Yg7kAdYM0XXXZCWSYuNQXsfVJ5xoCJC8StKIdnr0dpP2BsDSLHgjEgP6pPnGFNeTMc",
+	"U1hsNeJ5KlcYtSzJ+6QWLWjXhrg/Dft8W7PUUvMHAJ1pPyLaiY71tB6Mb1FrTbC7aM4140nycMaErUK8",
+	"Wc7AUzj+26D/r5hNniRJwEPQZVT1CZb55EdQj+0HP3I9X9g7hBhSWH5KCAhGWn50W8AQGk+D5kzUcaXa",
+	"XGYEVJAX+tuqt/ehT9s9Uq9O20EEujRW0qVO7qzpYzPih41yspAfa9NMbBJJVNbSnZPxVtkloF9vDr3e",
+	"Xhw0HyjLgpANYK5aD+ZEAcyfWBZqQ5MAlOnqOblRR6wYKy1Aq+eDgoHTVKR5X14DbYgoKWVgBDXcdDpE",
+	"D0TMdgfgLiZUo3MkCnDInhauCo2N47Ye1AXTQjCRGkk1YhJ/YEqD9+6nE2iZI3QyJnzbP7FOMSZ01EqV",
+	"ZR89uVQbxNy+hEVkhVLNQibgsn1SCVOugI+rSJems7cVLcttH0CubDUOhMG7L0ESTstWivwSCsVsxckv",
+	"plIbiohwtj4T+RDo+KcTDn9Ms8ywHUDyd1lNgEvxu5GMCLx3sqmYaIbVICMaOrlSQAzIeVU63KC79yEn",
+	"wkapFxJhFI0SYut+VmXFDUW5Ug7iw4h0lA4JUgqGrrmaOU7waYaGC7yDsc1lBblKZFpENA+5EGySyhnG",
+	"gf2cvhUsnuVZDOA6UsxZkMq5O8uzvRhQU2zWEA/xfiF+L50IWw2BUZqzkAhHA4lICNmCsh/lIhSKXQtI",
+	"AZVQ6R3CvXosrhytmPJTmRgOxaBgUHOiUQIL8W3vv8bPplJMsQqTtxJvQ5i8raWZcqt6+Axzc5sKuTXo",
+	"bApxhunYKmc8SO8OSEJN3INTueGv1B8lYE3SNHm3n4up4LgmoCfU+bxn6YFRJoG0NsR8q5xCWjMemBbU",
+	"kMUOF5NhSKJTZHc0lvBwxpR0CEQqVxkQrtjMBumKuhbnIS26fRmniUtKtrTYUMbAjULUDTEOEFKKxVAU",
+	"uwR4QPHTGrgXZMdbAAHCGuAsU7roSx854Yr+IBn+p0plqZOKUvwXGOscPz46YsFCXE1SPQHAqBBPAGwq",
+	"CbsWmZIjjTIajaYvIUDABoYX4l1BlVMhdI+nic3uvxZMJGmBGATOHAiqP/lo5mmWWYAJdi0GfKaF18iR",
+	"O2ACnpm74RCC7O1zaJoAKIy0iIJJLpRamhaXiw48xYXk20lFMC3zqjjhBd+fuXoGscMac44vG5JuVzyf",
+	"FeMuOyttNADacpvRxe7zJEIpBAL6swXtgdhsuNj1eQrpC+a5xVT0ZWzmOPZDyoWLEUcgv1SzdCQVROFf",
+	"CMH6naeB4aXfqUb571M/Y5wxb2QBm0hz6H8AalLMcgmv/YXLkWk6myJwBZbqU9NgCx5b7As6xBXJSU0R",
+	"86KLiIO5S0I89acqTeyAgzBjQhuhQPtwfwXbnzICKIYe1suceAI4UW8B2gQXnReFmEyLmGEOAU03AGGb",
+	"Jgppg5rLHktyGiEuFaYx+PUuv8/tIOrjjjbjmYCbFGmfmUDNh+L2ck4ZlPULCNB/fWr2aG2YfmvvoX3H",
+	"xjhplXa3iMq/L2gOt2YbI3O4lk/HMxv80hRVjUFcsDWHZtGBt5k92mN/PDt7+fxNXDFs/cf+P0Q+ENn+",
+	"yen+69N9+tL+avBda+FaHtNW1rwD7EYbu5bZzx/XqGW+uAX4+GwAPspRyUZw9B5YL71WhFceOmgC6R0k",
+	"bTK8GVn7yUN7z6Lm4NcGnaHWPsN4ijeTG/tsqDzcLWAWgKUcafvjTRxIJBfPfi2HO/bKPrUQ220mE0Kr",
+	"dLfTJEJJwwtYfRkWCFgSoEHUNuLq9aK8ioTlChKTE4Xo1oi/FSAqh0hf7sk66cvI8TM5MHLlZVltKmtI",
+	"x8sFwozoHnOtU11waaTXQmUJ40ZeYteLvownouCGBXWRfgNu8xLCAoGTJRCpVnbQ2VsI8SbVPHL1Ra1T",
+	"c9IULRyA9H/iYggbBfcG3b5FeK8XD0sBvo8OH60P8G2MHre78m5BvtvA3a0B62MG7pboOlq01nHC2lDe",
+	"KrO5IzxNk378IA4FzEtczm1fh1Jg2CCq86txETBLElV7dDBYe4SE7yQKiPWNVHPQq9OELURBeroki0mp",
+	"J5GzU4z5dCok5t1DsQ+IEIGSP2QwAFhPrsHgdgetOiw5cv+Ogxr0w5eqCS3iq7PYb0lXuwzDki2t/ozW",
+	"Uqz6zLKBTUfu3MEk31bI9qaRWhH7J5VDhY/ZxAGPlGTq3sbECVBbUrDIETxaZB8Bw4cG/NuyOTKGeDPr",
+	"hAR7nhOQ64hCpVLT1lR036aiPzth3EqCD0dOsfrZ7QjqRxIB3367xtV5oisOldgROSrgYsloGJrhySr7",
+	"FgNIegE+VNUnAnRZGIolpjGldF3zwU1felffWM3lMYsR/xtFKm7/fCW4BjBvLhMW82uVF7G5m+P1j+4S",
+	"+ce3W6fIl+oU+ce3W7fI1i2ydYts3SIfxy0Scsqv2ytCosYmOtuJjTJt1vfiZZ0rEFjom/F61Qp49pbl",
+	"bNWrrXq1Va/uSb3SdKzqaVuWMT4YqJksdBXIHfyPlPOoBRP7E55mjCdJLrR21Z4k42wg8oKnks35wnkt",
+	"sTKTu5WrTNQjwb+GDi6NstzPX9QcC+DUdQK66mr6dtlTrpHXvZbpQCVQ5Gpire8TXhQiN10hStjpdXjC",
+	"/70TdYy6YrSOfNGJOpJPzC1hvtcJ6eKEv3sh5Mjsk6Mnj6POJJX2b+9W1EWeSqiVXudktzO+46Yl6MsI",
+	"/TF1nTFPd9rS6FcKD8bXAKdP87UeT98+eBswfWx7Ryyo+sO0xYK6Jaf7kzMunkxS2ZBkSLdqvL72EHiW",
+	"g0ygxHPw0odGXynI9OgXwPeF2fGFUl12upQ2gNY168mEjCaU/qD6ok09qxJxCqHpSztEiKRB1uPlaLOX",
+	"DnQ6krMp2tIuhCzQAwqY64iMhPY0QNLDXvcILHygAPqewAxTKnoO1P2q4DdYIftOGVeGj31qixs92CLp",
+	"3fT2tknv5bYPkPTebiCOYLeHZHYt6vUVvA2mXtJpK4T7bijKIwHCzmr4YXjiQ0RFw1s8j3VjsdmHr5Gc",
+	"tzGXPTcH+ZLf0Ie2ifFfDs9CmhIwGkbZVgtG8m4NF6u1R5n7zhjVxmhEPNCpSQfvzT9XafKhUWE686zF",
+	"ZbWlSZddUGoWVPLMF/4ZjROo4R5ixKi5DIFlDP+DRpDZpAXm9OFzfUkv6rLYNomDWhb0dheGGsSrQpBr",
+	"A8eylOgTh4JuSOejjh1ea5S9h+IR27jPrTnq801cdqS0rQqwEREwlMPGWQIlWFYeCMnKd4Ti58FSk6TA",
+	"/bT5LST+TIsuw4qD6DTA7NUCD5xREhBnIsh1JF4x5jrC/FywRJGgrySRYcxgPWbcZQSIAvUDj/kt5qjG",
+	"XC9KukYuhrnQ47jLnkGHMVvUfrgvoYeAtiW0TpXUPgtXKiDlAy5ZpkbgGoC8aW8Jx3EnDDhiqoucF6hc",
+	"LaB3PVRPzKNX8Eit7yAQEe+iNtB6rK+HgvNQFv8jNEqtdTa4rt7CTV/T9gGqCn1ipYO76v7DQuRznid6",
+	"64doLf+/4Lo4AelyK/5/YeI/0ntO/IGIkecNa7lZRf5HopjUcroaQf8gFClvzwdndfgcgioyGnGdkuCw",
+	"foR2ykJQN49E+QCsXB+z+P2HmA0ywXPtGIi9jVgAAFjglIxEAT4jvNs8f2ZBGQLFwKgfVm+YcMMjC5YW",
+	"PUZFwUkPERlUNRO5wCQzpmeDsf/2bvz48HG8Bz1ySgpqHZSPENMUuwjnoAvk8PIAD4AnAswdXe0TEbtC",
+	"lUoyxNisvqiOJ05nhZX978QU0eOyhhmc+49tztZqGz8EX0t4a3VpE1Ogb1KfO+d2qab9LtXcKsGTLWvb",
+	"MqqvWAt7CblY7gzcnXHBUMys1DnHPVQP1Wo1vwksL1GD2USgwWKWZ51e5wA4FvVniWelI4nYNpFRXQDn",
+	"JpUBtpDVdeBCoJMN1ESQ/937q80xBINbkuppxhcv8bL9SIoQiUuof4g2TEh/AdewAcGU9OKrx4bJ5gS6",
+	"N8iUTuUo6AzxnJr+XNKd5c787vLJXf0QDDKvpH5rvsBICJuVU640ZZ8k5GQHheTkgKCbQYWVaj99KvTy",
+	"rBF8FEFfn5xGFOhndExNu2Mf8udx24WrlNZ8y0NSNU1LSXXVrBBZ5jLhr9UM5y0R+gZi4yhMP/zuNFeT",
+	"ae2CnNOd+ugJTHSkAVufIkUv7hqp4+mYF/FexFwu/v4shTU4+Xn/9WnQA4jEWf58CCVVN9fOxQ8YyaVZ",
+	"yJS6IYgtw+Zw6TF+xjFEwQdjwscK+jKjMJilhXAhDUsd+VUsEOGLxMqKLDjgdkXOw0Hzabp/Ixa13zo/",
+	"ZXBr+VvnuboOXLjTjBcQVYPgnDOpg6LMwcfGgme1NOAXvPHhzYf/FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -712,6 +712,7 @@ type Message struct {
 	CreatedAt    time.Time
 	SupersededBy *uuid.UUID
 	ClientID     *string
+	IsNote       bool
 }
 
 type MessageFeedback struct {
@@ -851,6 +852,7 @@ type Ticket struct {
 	WaitingSince    *time.Time
 	ResolvedAt      *time.Time
 	MergedInto      *uuid.UUID
+	NoteVersion     int64
 }
 
 type TicketStatusChange struct {
