@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -411,6 +412,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -428,6 +430,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -474,6 +477,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeEmailTaken:
 		return true
+	case ProblemCodeExternalIDTaken:
+		return true
 	case ProblemCodeForbidden:
 		return true
 	case ProblemCodeIdempotencyInProgress:
@@ -508,6 +513,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -533,6 +540,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -644,6 +717,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1167,6 +1264,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1392,6 +1498,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1442,6 +1551,125 @@ type Problem struct {
 
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
+
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
@@ -1578,15 +1806,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1596,6 +1836,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1604,23 +1850,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1634,10 +1909,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1647,6 +1928,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1655,21 +1942,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1791,8 +2100,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1872,6 +2202,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1926,9 +2261,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -1947,6 +2279,9 @@ type PayloadTooLarge = Problem
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
 
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
+
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
@@ -1958,6 +2293,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -2111,6 +2449,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2141,8 +2540,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2292,6 +2690,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -2881,6 +3285,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3530,6 +3955,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4325,6 +5022,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4416,8 +5120,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4436,6 +5138,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -4465,6 +5169,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -7858,6 +8564,1482 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 	return err
 }
 
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReadinessRequestObject struct {
 }
 
@@ -8653,7 +10835,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -12552,6 +14734,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13278,6 +15481,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14055,602 +16484,679 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+UdbniJNUoctKjpm1T66Ne1rLbk9b0w/FcgCyRoVAXahaJrj1sb7NO+DvU/yD2Qm",
-	"UKiLoih1z7UbsT0W6wISiUSev/zaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+HkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+AvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3vFxtD8+avcmfd5+PN4X7ePRUa99KLqTff543Iv6/VbQypRKzCg/XV8HQIfzLBV8XqKB",
-	"ZFzqlUiZmjAlBVvEYuwRpBXxjA/Y12ErWy/EsDUYtt69f315fnH67uL5s2ErGLqRwcVtxgZPwVThEZjs",
-	"sHU9lENZ/drF8z9fXL56fn5++v1z/Cw8TqtQ/uoB73Xbj6PuqP1kfHjY7k+OJ0fdqMsPRo/xqyrB13Kt",
-	"Y51xmW334advXl88f32nT0ciyTi+ecblFVurZWe7jz9//WznDze836zhi7PXZ+c/3Psitgy3nT2LNR8l",
-	"IirvOC3SzyJlqzibqWXGTs+Key8yLMfjy8g+HrQikfE4MQ+fEatqxlPB9CrOxjMRMTUxnMuyWazp9Waf",
-	"pbjjL+PCjjnk3W77cbfbbT8x/+nm/xfRdlvq1uCgexy0sjiDzXl6xrzRGAq2Bq1Hi1SNEjHXj/zBwkY7",
-	"exXrsZKTeLpMy/N/v9CwB1kqJkstNMtAapgxf6PZlVgzlbK5ikRST5Z54dUebYz0OT2DV8Vj4b3+LjTp",
-	"HXg0Oez2CzQpD6WOMMV7kDqv1SksYokxkoRl6kpIzVZCZiyWmWKp4FrJWE7riSHVJfJDDSGWWkSMJwmL",
-	"M21fPBITlQoWZ2wkplyyTBE/7UCa/uEG0kz5Z8GkfXsDbfLRI13efBZponjUyDKxZsrdY/hkzKVUZjKG",
-	"UGYn1JMpf2gDw9z88l345xieydK12R6tQZYuhU+1/QLVCuOso5h3A5LsbaoyNVZJA8GssNBqLrJZLKdM",
-	"JFrUE2lhX9VMolGqrgQKm5Rpw6T5i5dSfFmIcbYbmQ43k6nIXHakTKSpamIuNx0k1H8tVcaLVLpQis25",
-	"XOciNWOcZfG8gUA/wyt86qxUQRyPhCHEKo2zTEg2Uak54BhPzLGy3oUqo01UOegXJTQMD3f9ctFAFJwC",
-	"UuSd0AsltSgfT0aRTEQm8r3raMGzTMwXWWvQC1rjVPBMRJfcaH79bv+o3eu1+/2L7vFgvzfoHXZ63e7+",
-	"weFfWkFrEstYzy5RlrUGLZ2phfu5+RVHnYNuv9d7jK9IdXYJUqz5iwf7vW63/xerYW6jHbScMnt5q2fg",
-	"fBq01EJIHj+aLrK20rrd63dHnlBsWVLCdo7HV6K89Ddor8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJ",
-	"YfeoFbSWoMYbjgVhhcTSrUE3sOOIlXS/9ntBa5Gq+SLzfuobdqMDJ3/+usgvzz9bI8PbSiuFWrM2OjQY",
-	"Dz7bxJcpPXwrKvvsJiQcCxOeaBG0BI3h41f8p7NayA7h8irfAaB1GpVMi59bg951UPsQKKNND/WNZZJw",
-	"nV3SnwWK3GhUZI48nlUBG3vA+t1u1yioMKQB0xlPszp1FS8YjbNIzttp4I4Lb6fkAr/DIzUcj4PCtRoa",
-	"ApvpxNGAbTOqQa9usmQoBEO7QLnRQPr81u/vb/9+3x7Z+v37bukiJUXtx8zvd104klLD1uDrsPUbrXqF",
-	"9kSgYNiK9SWPh3QkDVt8mc1UioO7iiV+x9xwbV7jTgr4eYOgx/sLxwXxvlrAZ5c5DQrCa4jSa1iVdEPY",
-	"rdYkszu2JL7eyOpp9/F/jrt/1+PuE/DKRTwXapk1myI6TszRUasrZvRwsy4dxREz5gWdErEEzXMXLZFv",
-	"1p0PClpiPrA6/dBehfPt7dmPYl2zU67EOjDjXfqWxMevm7ZI/3jQ7XbMYPvdMsMetkd9w3z84KB9HHVF",
-	"+2D8ZNITfb4/Ouq26Ng1am3lxb3uoNcfHBx0Dru9/v6+ebHkczOpD2LE9Ay23SIVk/iL2YZXl6d/kRdf",
-	"Rmf/Ja7Oo5LrMWjpsVqAS5N4Vw+M3u5YWQ+MYm9mzONW0FLyciRmPJm0PhkdAdb0sjytrmg/Hnd77Sf8",
-	"cL/dnxyJw+hgvD/q8xby2HgstL4wjFe2TAwvBuAa4XATGvBgU/QO2TyWy8xXJr628Dbk4tagJdZ/mo2+",
-	"H8dv4j+dvf/bWe91fKbP5tniL0/Pjs7++v/+z//t/L//839bQUt8WcSp0JexbA2Ou13DSJNU6Jl7kU6z",
-	"S7wVpRFxzUjw1Nrt47Fayqyq/kzLu2N7/nDuJKfwzXETTVM+Fv9J3u3OWM0rzPRE9A7aj0e9cZv3xgft",
-	"/eho1B0fi8eTXjdfchybN/q6A4HmtSOL/0ZTMHz0lMuxSBIRNRp1ThnNZjxjUo1UtGZSiKjoMdnxwEMz",
-	"PJd/YzueomACOlz/4xyEWx5q3mT+wQ61buVM6zYbcE9nXE7FW671SqVRfTBIqmwmUragmwqbd5mmQmaX",
-	"7po57tNUjDM2U6kWbGSYJ10bGSxW/m0644tEGDOI0/uNhgib76mSn0WquZnVa5UZebjItnIYj70na05g",
-	"//KlVNklt6+uHsiREhpPYrgHHcb+C3Y5k/u+K73vua/8KXtfrff4NU8DqAc7NN/ztWtqJmn3vgLSSbES",
-	"OmPAmDnlvBfCud8QLVzRwYqChI8zDWdSnGk2XupMzUVaOJaq5/HOx2w+wleowjYMkda3HM+8RYQy/9IF",
-	"jKnhQ/CjWUY+UkujyLFYflbxuOA+jIQep/EC+HTQOmMrrunTEctWRhE09POCo5ZRzvBd7OBxr2dGuUqV",
-	"nHpDe69F2rCLq0fvprNnix1dOTVxCBGyShOPYDhnRw3gNhqi+UpFv3t2tX77Q6we/69nf57+dDD/U3f8",
-	"l7Q3+jD+X19+vjp/8oPsZy9Xh8vn6nF8yo8n3//1v6L9H/+ZFEizCrTjNiyA3ZQFloz1IuHrS5rqacTZ",
-	"S/VZJBw4V3zJRCp5gmOxz7cNG7buOtB6VfGm8W7mmn2fa8YeRX7jaW7Q+NwLxt1ur/046vfbx+Jg0j7k",
-	"R6PH4yfRsehO/tMOoRPLzzyJo8oe2PBwOY3CIznJyiLJv1vjIVpDbPTkmH/BKZ2Txszw9qkeN2iR/Q6e",
-	"l1XdbbOeBO4nR+dbq2WGQM++ey/5Zx4nqJyWz8yIZ3zENcwrUqs6JSMaXS69V5Q0C/eCXL/YNdLaO9o6",
-	"iPjMfrU4sopmURo7EATZt/FcecqNwsISJaciZYmasliWxAqxvxmfeeNzw/8XvGLenlrWqZhYjrawdS4z",
-	"eLZI2BSWhEv7MORRoNIm2uYpxqMoFVrvkgFx3JQB8bzwamYHVqGrP25Dghc83t4uW1pN18VZfwXjrBjp",
-	"LXHVP511NgH6/pObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSt3EUTFDCFP7rzw",
-	"xlHZFPkgzWx/4DJ6M5nUypiXYpIZO2W2nHOpSzHEOU7ZbAt4j+BJNqvm0BhdWSQFA8Cxi7qCR88iMV+o",
-	"TMjx+ky+TdXUbOrqGaD5XDAiUcB0FicJW8pIpGzF1zWLEeevvYyl2Wb4Yj+By77PE1veaNo/ijW4lovf",
-	"2mWpxhtzB3zZ5n0f8q9iybyhV1azaZYlwr6K9Zxn4/ICwRdA2hlLCLIVDI/fmKDif3VuX13g+RpKFj5h",
-	"vQ9EyDuzv2/Vl0nojXAj/dx9QDyJKmmZYhO+TDIII7tMuToC2advP639QiJX17dB8Z3NiTbuqzgB0Fyf",
-	"piISMot5UtpTH4wJW+9dsnOAF1yOvTeU5FrxjGcgHoV7pzOUdzn8DwvCrVcwxc2wWHFYNbSojt4ji8cj",
-	"NUaz2xaxZplCNWsDhXwmQiM7FzGyTqIoKRi8zDBSz8jY/uEh+xzreJQIdnr+9OwMNHk+zkQKZwOsuU3x",
-	"ho9nSl3SuGJzcs4Ej4AXk3geZ61B//AwaC0U8IShTGkYmN69QwpUvijd6qLExa23aWHKRPMW5y1P+Vxk",
-	"NbY08OzPS5Gu2cLd1Lww/j2e1Hc/m7VYyiupVtIw74xrxukj8Mp6yqtldqkmlymXkKkP1IcxecQ3xPGI",
-	"jz/vQPJu/yaS+3NsJHZ+k0fmdxhdqgl5GZtA6xiSmHkGdMGUn2ZSY4iqJB8ofkXxshiVHhw2kRteu2s2",
-	"3kb5YAfUSBO8waNHLSFw6FYYuPHflhKFwOF9EqJ78CsQIuVSx+gl9anxIlVzZmwAI7HGidKbOSJ/S2H3",
-	"oXFgE3qnCj0VxdfuQgjeZC46QvgDaqZGfpchyUuus9NoHsuqRppwnTFursU6S3mm6kQRBMzhpoqCFGP0",
-	"pPoatpopQx+y63fZHqKJGC/rBl0hhjdqIIKanskXKi2n1YHp/+Z0mc1Yv9M1it3cJ8E05TKzQWpP09jC",
-	"yb3URpMBXyGPeMFJ7gZU73DX7E/nb17X+dvLL9piIOZbr3hiJibqw3TGLix/kJZ+bh+8pNUrCwUI/JIw",
-	"MCqBeQ/pBbFk7y9etJ/sshF6TUeGmwnLB1RZ+uqogQjouXwhRDTi46siDc4yNhPJoiwN5nOXAYoGRpwF",
-	"RpJS6tpmh+RBl0IQ5JDcJVMq5Vksp61BC1Kwl4tou49589XNYSYZQaCtLlPt38JrG9RMlMflKdrFZqd2",
-	"khirXCwETzUF3YxGPMmEZJylwthUGJBdzeLxzDydspF5TyoSwbXQYK3HkkV8rbcgkO8juw33EIHQVr89",
-	"fT5dB63XYvVeV9VYKVa17n4rqJJY7piS0qsJPrwWX7INYeSzTDMpvmTl8KBNRiKqHh+3u712t3fRNXtl",
-	"gPxWis+xfrf/+O8Re3PpCtXwwSmbiyjmzMg5OG7VQqTIX6SBLFIVLcd1bo48yF8XU6i8KE8eRIc4JAd4",
-	"n99Flj8pyPKjXJa/dtkKTVGF0uiJTi/UUkbVIyybiVQERhk1MzF7TjcQZAIvqAsDSIVOI/P3LnN9XJjr",
-	"QXGu9rO108SLNEMzhovaor7zjE8mbMY/G8tkkcS16ivN4jJrquajlA06kKwriLRaOs39gN43OwU/xk0K",
-	"HM0wrxZsIEppEoY4b/k6UTy6UOqlEcWlLLvPImVHB+zH+Lsaqizw0UvwOsDDZW0WlJk5XyN9jw4P94/Y",
-	"aJ0JqOSaq518fN2CGtvzXNw0FfTO0HgqVKgOGqggZGRYBBaswc+MqxmwBd7b4PuWNxw+oFX0+vsHh0eQ",
-	"hHjb7JPbxE9AY7dK0haDcV74fIqbk102K1C9QfexUUT6PTgYzOFzuX0eJSxLCroQWF4YqCttXjUXwGOG",
-	"bBOu6z0/C+8tly4eVdi/tFPB2UNe6M8i1TvmlhU51PNC+/NheWSswqM1AwZyLDObNdCYSpZLGAYn8ZZp",
-	"JfT6kkrfoBzsqNn7qrf53jueiZfxPK4kFLq6TyI8iAsla8/jlGfiMqG3FFdVCyj6nKtU5G8yI4KfIc62",
-	"u59pu6pPM0WWj66y0oXRA03QO9a4vOgsovMFvQSVItCmDHF8/1RIo6OIjQmmdS+1D+bpA+9UIoyahZQs",
-	"61gQ1gTbhTOdgWe0bnea2zB1kl7jLeIbmWAiDLxrCCJk2IITZSQY11cUOdpVuzhqipaameXR2Ia1Kw/c",
-	"kOQcoj/fLfW6gaUTNY3lJobG+NHlyLzC5+fqnkgFW/HY7KldmPjJ1ikrOCdGI6rQwR8wkgDcxBUzOeGL",
-	"TC3ASOYsE4lYzJS8VYFKr5BIBunOduAly4SePIZz6MA8+Xi/2+0eVBMXjzkkbR0etp+YY/Ro0hv1+UH0",
-	"RBx3zb0LeN1+p9vp9fY73Uf9g40FLzWfg2MPEzMHrVfqb3GS8EeHnS578Ode74S9jOXyC/vy5Ojy6GCP",
-	"vYhTMVFfHvUODjtdsKdrSdJ7ctHvDnqHg4Nu5+iw198vksRmtzXR5PGg2x/0DDUPDnu9Ak3GPd5tdx+P",
-	"+u3H4163fSwOovZhn3fHj6P9yRHYkkSTbm8QjZ4MDgaDRwdPNhOl+r0CUZ4JfXW6WDzqd3rsQfzmfA8N",
-	"5fN4Kt8vGlJ7b28ub+XXw0LhGqf/C4hjpkLUlfbUExpVrIOiN2Zj+Y98dzh+enZ0drX4809P/3TcEfvd",
-	"zrifyNH8RTf6858SQ7jUzO4RGc2PtlEEH/G4bata/4j5S3g0fLvbIHI6xXK6ZeKUUaz+utSAarKU95A0",
-	"9StkKmk7p3/yZKU6I2bLXPh/NTvGrPjdjJjyq3cwYnA9nmJorAzlAb+S+VGjDBAfurhandESa3rNCUsF",
-	"hMzijEHi3y4q0ajJx3BBITo7lIoeUBxrPvMPcTard52bK4w3lgr9i3BjAYvv3yMO8Okfcw/W1JCWd97H",
-	"/xGC978ARpsDneqdWFbhjIjPl7VZhZi6nAq8uiGRxGUSIoJah51l2mWsuGSKAYXPGZ/y3YLo46bUCpgg",
-	"g5HWi0dvJsCSSr3icn2K+k9dcmv8JZtR5tGGlLxMqUtjGF5y+6Y6q9Fe7LAPHMDlAGYOqw2/QKT5/lNY",
-	"fUdIZSD1JCpPxSMUqpy6wayGc0/TLRuIlN9S9FQT5CM4AHX1lQz8WVBVoO+dUAVj280oH2kznew9hkzv",
-	"z57OeHYr/87mgtNbSSfvkPsUtLI0nk4hyy13G7Utjq0/2G0Bb3ccytciku2Cp4RJhei5Wx+ztALwFCTs",
-	"lSBx8/nq5WgeZ6W5kvazGwrVJqCpHVFe6bFXIuPm7QjX4xCCCBeoAZQVPt7WmVg04rYaMrXzQRKoUW/z",
-	"/TngU35/FZD2ju/YjGcL7xAy2m7UWIazmRJ4z9Y0vyUU0wYkJn/1Pj578/r5JwRYKvHiT4//hxv/LbkR",
-	"//muBsDrH4xPd0q2ut1pgRP1S2tbnmdxa/X/uuZ82QZNYNPREny9JXJYzVwgn2brdKjr2lPSC+I1jNdB",
-	"laO2/16a7wuZxWNeCe+9Vi7/uKynLUvPldW0PL9GChHZKlOXRb2Lw2O/SaGHbJrSaCqqWHnAcOBLvVws",
-	"VJqJ6JWIYn4BD/kUeJvwWFZQOB0N3OOXkCiE2bKNmUauctBop1iwdrf8okkhfH2YU8SbmPeJerLUzgGo",
-	"A3bmBtyODxjTosrK+iL4SqZC/ubG8ujvxFjNBfJMGX6jgp9Rl6K3Kd5QzSPeATHKpef9xJM44k1ZD6ds",
-	"HmsN+T6wMFUW+uyeb8h3gKSJUSr4lWacpcvE5SyNlcxSPs7qy1wMK8WIpe5VsuAwdike6jbV6+UU2JAn",
-	"UZ2mId4Hwa/eumBPBTp5ruQmc3ol+NWld71ANr+KTXC9NgbUdEml7FVqFaPaHsHc+3ehWa+JZmbi/tQq",
-	"9CrODYIFWCGGXUggL7AKiWMmnu92jQGdYtYk2MXswbsXT9lxr9cNjFEFF3qHncNO72gP6IPbw2yWxSIx",
-	"8jJW8tFfNXjZHGNZ23g8E3M4yOb8y0shp9mMytdoVjpL7b5/fsGn9cOmHB7D2yuq1tEztZIBpiRQTZfh",
-	"IZXWDf9J50lnvzT4YWt/2Go1jPDowJyfWSYgFvS/h62P//G79n9/+sOw9ftWeehB60t7qtrmx7a+ihdt",
-	"BUPnSdtxCgKyFct234lFwtcoE4ozfpsKgHw3mpGhIlvNBLWcoLISGwbEREEmeJrEecGtrXimfLewVB0Y",
-	"FuhQXiYLO6hUIri81eRexvKqOptwuOx298fLNIF/iBOWiuTbYUuKL9mwFeJyPek/ebIX5H6sBZ+KDjsd",
-	"AR2gVI2yZMjB5S0jvN0GUv8IOTjfHnbNz/2j8TLVKv326uf+8rT706w3/376U9RbH8y7y8er7//SffK/",
-	"JnWDauKKfvfgyV1W/6XCzVLP5AuezRyHg76Jyl5xvrcKGd9xQ7rEruqAP0BiMBw0PElEyozSGGH6PhN8",
-	"PGMLlcTj9YCFaVjMdUnEJAuAuSGjyxzmNus/zELy4+ihfBClfJK1Y5FN2rMsW/BF3E55JmCJ2yTw9jpD",
-	"WdrWmFx0kn7bPcm+7bW2n/JtltKR5i1Ms45APPMJgRlIOmDhzx49zJxXbs5syynXT/jnb3vd7snq2/6v",
-	"NWWRpevTCZXuFmd7ThPIFKQy+X5pH9sBMr70cjwWJbbu+UOeqHQOBk4ss32w7fiXeL6ctwZPjqDmaR5L",
-	"/Lvn5mMGi3lp20+oxqG38ejJEMbw/NmP32hy67oOGcU1+VxkOyHNYD+anz/V7bMPHz6cetZH/UDGM7PR",
-	"5FSgxDx6fOgdcOXD7TtAjWWp4Mn822GLlPhhK0CAgW+HxYpWEHm7S4rroJXE8srvgVadwylVUADsyOn3",
-	"7fdnZshO97CtyMzzua3znYpgb+W+4Nbv7eHXMcrv7x65S3lHs/ItUNLr9TSruQ4Ita6soDjyd4JHdvHd",
-	"k5WxT0XmJdGA+Y1l2bq2M8PGMTQxJP5OY/lGe0BXxbEgc24Yjh8K3jgSXR3Ey1hn4LHxyKGrY0hinfk4",
-	"8DsMIYfbbVgZvIHFWfXziCZ7DyvydMYzD9ttA1Nzs0czNk5iIWtGpIWMnMipsnjcyLnbMH9ppOgQ3jDW",
-	"XJaxxzcM9afHv/Jgm3isDD+L4DKbiWy4znM67sB0z2UkIsp9rQ7suYz8UBsFpqvjENK9ozwGeqZ+EF03",
-	"DGi88mbSxPpvFTUcww4tN+0/6iWz6yaAmuyaZcIgfB5+tGhYNcOBN1QYyfpdfm/BgvCz+HMh2bN0h2f+",
-	"Fit6G4SVZb56Qt2FYV7zuYh8hNDiCF5DzZHn/woYz3vxxeOao2SR14dUBpTnbDQNR6yaeOY842l28+kx",
-	"LsEd70QUsWoWmlHEuF2Qps/ncnKXb5fyf4vf/15A+zGH8w9rgSer0/JuJI//hd3GKHR2o8ZBYubXVDy6",
-	"+ZC+ZHnLqRpp46zzu4kctCAq43BNn4LaMePeNzZyp3SZzDEoSWokJNYs1RKvDH9QHnABnaDhTCuOo1lq",
-	"Qx1R5pDCAygeMUcyIKFjU5daeXCvg8SEq/qN4RaZGlk6NLSGg46yt/LDriTgy0VM5bEVr+Pw9NJI1BnP",
-	"6hbUXPRIuI1SkMJDrifxDtvVG1OdalU/qs06VnFQoGTtMKzP6spHBy8Py1yGcVyJdd0QzHV6urJPF/Hl",
-	"lVhv/P55phaLpqUyFz2S1FkpanGXRcEnmzcbWUublKSyofTd+uzZzkpSnrDfIIRwTrVC6MLmr96aChgt",
-	"i5o+jt0oNn5+6UXy7jACG2pr/H6jbrh0Ab/bqzv1X3Ukb/zmVGS7fPC6fH/OO2fP6h033uH9jWYxOL4A",
-	"V84cZjnQRonLNvljfp+KSWvQ+t2jvBX9I7yqH50983pKNQ7p7ZmRCDgcdirXDNMJ9UIkSSyn0EOEvX9/",
-	"9gzrbNHPK5WMxzwBOCPCQgBwhqYJ5QLkjpN5Cm78TU7oBZ8KNhLTWOoOAyBsTP8z18KXsbwKGXpP7XlG",
-	"D0xUKk4w6K7YSLA5jwRbLjpl6D+aEsYTmvyrvf4T8E26vwsxpI+n7b/w9t+67ePL9qc/3FsYqVbwv4I4",
-	"XpwxzScQJDIGPUWO0BELedODUqQIMGmxyAuE5mQixljf2mlAshzKHMoyYFE8mYhUSERTFp9FuqaXdNi5",
-	"EOzjO5GlsdCfHqTLROhHKf5JPvwi0iVRvIxsuckt2Uz6/2j/951JPnllQXZvELBMyWTN4gnQMHx+waeh",
-	"xQVF5tMiwP22irVg4UGvH3ZY+DBEuPV1h0FREJ9C4b/23vyNtu7oYCi1wkgRB8UxFZhJsEjVlzWbw/or",
-	"MwT2IPzwCGKdYcDCYWu/Pf1bvBi2wj0IJvKCEcTnYtNaTNqvCGt3u+37XGZxtr7gU4JnnbxWUjSQ0cyZ",
-	"iGVjYGu1BMCRARIzh2umAtmgGAuNNQv3uweh6/fPMT2iGg8eyt5+p9fp722erBnt3Wb8kms0qZoEcRwV",
-	"MABATXHzDihbfcznYsAojlpqbQrRywFeksv5SKT4UxjkAtD2AMBkfAaONMxmYKP1UIb0uG0si8932Ckb",
-	"pWqlAYIihFmcq2U6FiFIExjZyMgLLZKJOUTMZHwsTZhYbO3ooYw1i6dSpSIa+JpyNhOSYUYPjNjsGkjz",
-	"DBiYioyzMBVaZCFbzZQGms3Ig4IzZt0N62iWoA2jb4Nqd5v4p7d8Z/K/4CioXUUQnlyzsPAxswQqBTQi",
-	"PhZzwyeGJkVSAsEIY8oJaZwDygE6trB3ntkIgOYE1FTS362loypxY49uM2sSiR7xSgSAOH9tSBjySxS4",
-	"28RcM45nrEUNMvy0IEylRMkp3QWcRPkLdsF77FX8nW1vPUBxyl2uFB3n6HMcSpcuwOaCS8pqiTGAbvdV",
-	"KUZ82G0gGczLJ1YkABIcH2kOS/bvMShJhn6TwCBTfpMi6Vn7d9S7yKhvGgv5BH5dLdLzlt9xNmjgNE3G",
-	"nbC/4lxyW+qOUzGWS9NE8n4Uv+JMrJV0p3lcm6e9NtGnZ/+1VJj17CpovxaSzCgD7g+QbAaADbClrZX+",
-	"s3287tP23kf2M9dBEXTopud8mCMz9u1m+haHjNOtiepT9gzIwc0IR4GFk4byyOWC1L+8P48RtVxf5U7s",
-	"AZ2xAFPDhzKL5wIaCnNCv4BXwt8RX6OU9BIJC+k/dXOke3PKtPzMmHaeGrPVw3S7zTRpu1STjU/nSSnX",
-	"edT6tcog1oGruhsz5V2WbuSnZ/bW66CxNclNb6nvlHId1GAW3vSqMk7idVDCH7jpBQWkg/ti9SKOpEs+",
-	"PT1DvrX+8BSAYrfKY0SEf69zi8+7u7PQdzz6nmdixde7M8881mMlJ/F0mW7FQa8K919DCERuveCnZ6+9",
-	"tfb7Tt385Ft7672JNAieLYu9ZCM0BbA6F1cZxisiryGNbzxw6bmN721dvXqCHda1qbvFjVu7ti2JkRWV",
-	"Dg5bvipvonEd1ECR3/SWCur5va293bljtUyw6/5IsAVPtTm+eLm7h9eig3Z+fgnQ4MD0qencQfkjpU7G",
-	"Oyxpc9/fm2jY1FG5dATMveZM28p/19DpOqipALnpRZWak3tbXIfQCUJXZ0pFkMZbqD85YSEWUIRM87Vm",
-	"K8D0Y2/Qw+SbL2wkjCGoMYkdlVRj8bmbC4JkKG9uH401h4YzfBjcHdiiCi57E9XL8Lv3S/RYIxBuikoh",
-	"GMi4C5r7ev9j7IZf51C5mRXYqb4yZwr4ufP7ZyJZAOGKHTN3oJXff/Im6ngfu19taqvmnOW+hztMduI/",
-	"v3GqLwodCO9l6W9usBjY7mR5XAth6lmkzK0lHeLDhw/tcr71JkWinJ4N4yQV8SKeC7XMdtcUs/wFN2hq",
-	"9lO/1p6KI1ZEujdDuz/1q7EV5C6a2P0aWfdB0NO/s9ViOwgiyOvzvBftDmpu3h3xBmXUa0l4DwSsab+I",
-	"PvBETSkoSZTzI5lxBCKuviXiHbT8cfFN26jlT0v9CO/TbL5R0IMqZrNifw2JV9tA7A4Ezgov2oa+F8X2",
-	"XfciBJ3fF0txq8cLVN7IKVodhY5hO8zd671105zzT93LXF8rJiR4qcr9yMBUG2FdHkyy0nFlh4mWGpRs",
-	"4bI6LbYzuZfF3djGZe13jyGpE+IobLaIJYdrrLIjJSb2+ZuI8MI1O7lX2aGXY5AZcooeX+dmgWYwdpav",
-	"VBRP4rqK5A9+OL4Shy8JG1vGvUnAwD3XDU1dflN/7b+TexUWuqZRzL+ehYy9bgyzB5QgLMXK5eek1g8R",
-	"sF7/ibkTKVPbpWQX4tT0/biRPNWP3/8ZZ4tZgVNsPhLkVEgW2vSe8MSxEaEeyalAJcvvKvsOHbt3VQLU",
-	"NgZ0XVPb66AAKnrjpstxS+/R29nYAvcB9oiQU5Hugcwt45r+CgpatY3HDgtT6YZxY1i0+NX7I64x9v1j",
-	"CkBa4s+oiJ1j7dR7yT/zOLmDosLjS/VZpEY0bXV2vMlvNsMeXS6LQ9j4+LPv/AFfB4UmITc97LUkAd4v",
-	"YYfevAEK8Kv3tk42phNnmkU84yOuhfPHFDwMpIMRvFVuwUm16rCLdE3OuoRn9xn2KcO2//3dDf8Q+kIF",
-	"df4fIvZaA6a8iwzbOa0jqIFh3nJjnfpYx3+33BDUNsxfOp5KzBPJlMIerJ1//vwOIjYFLn97Bvk7rO2/",
-	"wKohjKRK47/9tgqj0xSXVRzLjc+/r4GDvG9vnkO7LNnkVQXy11AW38tFqswYjCryNF+POx6P/wjx7qAE",
-	"/nfTGwpAg/9I0fLqqeusCDBqMWg+lLY6mjB3G2BLd1jZBvjPm3dPzQjulbDf+NioAXNFSEyjfU9zZWMV",
-	"GTvW68PfhHpY2mM5iOKmnUV3wUA/pEpOfbzKv2PsIfhXE5coEytCE2E1wAlZwPSEZKH7l5puVg7pCooj",
-	"qv7SN1JQLY+aENYVe87HM/Q12+qVuZiPREolC3AX2Lea8IwWqWHRLLa5GZHYkphPza1AziTj9UniWDUR",
-	"i7GwdRYdLGhwAJiHh/tH5ZK6Sq3IvAni48NsjYUq9rij9E4jthZCLRJR+t4hlVBs8bUz4EeeJG8mANJ6",
-	"U575p63LL3z0ojqqrWYqKUISQXp8JprNbzsQwywW0gRy9r6c4WO9bj5VnqYcVC3Msq8bwlUsoWQMwWSQ",
-	"yQD6jSDmltImVtZAzVmA4upqKTx+4sK7cizw2lch2FrdINOldAUqm4s0K2/NUdp+rSW2J1gzbStEfff+",
-	"9eX5xem7i+fPWkHr4vmfLy5fPT8/P/3+Of5c/vHpm9cXz19Xfn7+2jxOf51fnr8+fXv+wxtz29P35xdv",
-	"XrUC+NKLs9dn5z/Ap8yfz9+9e/OudgXyBmtbEer92TOe8dsQ69ov7/iIA8gHokZ/FWMwLnzmrqL9+N30",
-	"He5fWbi5o7KEO+MA1neST3ENg54i6qYbcbgDl9ZvI79tN1SjLrVIw4DpjE8miOaLERlj3IVud4WF/YuY",
-	"BJu2XmlVsApHAX64pWPTIr1bSi8FmkcYbuDJW281sIynhOH7bilPp0JmZ3KxzELvVAvthg0tNnGhkOqV",
-	"f8SZaRs1zEi3CHo9w09UFIrlJ0W+2CyOC9hwdKYiBAxli3SYazwN5bWWEWPNzKC3Ft5P4aW14rvfNQdX",
-	"WX5vkI04QEyApaBzupQBW83i8czDKmGpWAie3VGEblFLVtjh9lE7Be9ErPCUESNz/qU9WmcCDrKDJ4eP",
-	"jwynnRlLbJmKp6SzVHUDl96P7dy8km0LC8ZCvVyIVItIROGAcTZbzrlkmVJXTIHD2au4hzhV7sX00daY",
-	"5nE0lHmVgUi0oLaaLBxbhMlwAIUIYLTl/cgN23ZYGKU8lrGchgOsOaUmY+arGhFwfMBbmhiMyUI6QRoT",
-	"WGuIgcxRCJHCFlKBqj13y/UjpXKQoBS0KJZ8wF8640liL9kUw6DlpouyoiHZF8Iatm95McARtCwtoC6Q",
-	"8r+CVr5WtSfV6dmrBlYQmPZNcpGq1WLp49WwUE0mIUsER92YZQqZQfuCE7Cn1GTS8H2/u3FVV7e9zSKv",
-	"oRoYi8tUYr1kjp1TlFCu7fEN6h/ddl1s4bL5oYt4LnTG5wvzmLAZfRs/k4Ovwe3XQbFjz03Pv/DaCeUP",
-	"u8Fup2d4w/4UVBcc2trCru/gJ1JN7ZDv9yuGg+DlRTvH7st5nGUgLiY+0B4tZydXHm6SoEEBeu2WSmtj",
-	"fXfuprAZSyBqUsOh2h4W1o7MTxIfJ9Ci5y9lFic1EHPb20TYdnvzhF7BTdd5R4ttGfUc778utKe9Mxlt",
-	"cMtmfGGOE7b2vvPL7dHyjS4ul/c1S3zq3IB1bQXtyHvtrVbDNRzfqOq7poUVTdGvQae1CpwUs4ttP1OQ",
-	"VrVKZUng7HjY7+TtKKoZ14XGnE0HDferQkpg9KXOF2XqwZD8j9QqRFuuYgkl8wYPEpf56eig582Qo9g8",
-	"M48lz5D4c75YOCBM8P7U0+6ZuYifDlqRkqLxRiWFvc865BvODrhq7wXElqZb35mL9k7Aemm6E6q48c5r",
-	"xyPr1wSnAG7loKWk2GI7F161+VaPOjfd6k3lxrc6Ut50p09KaMNWAVWtYh2qubCWg+MYHzO2pLaUIA3v",
-	"LBO9rxk5t6biPpYpkLyemrTdh5zCVPs1C2UEknWVqowkMBDghHErfONE+G5IiblDIIU2K6PYa4bQuixd",
-	"S813vtEILlMjOoKWaFgnM3q8FpCaG6dMpQD383y+yNZ4ZEB23pjPhV+Hs5Wt+hogkRz3FF2Ndbaqw92t",
-	"dxQjwlKm2NSoxIjQYwbjo+EcHfhoOD3X4soDxelWQHHK8rWCfygsfrCHDIxLt/kkOncaSB1aYH4YYcea",
-	"AQtRnhr7LiA9aSQg+zE1OqI8YaHVmyJ3h1PG8lPshIUoIcNgKD3LMrCYesXTT0nzhGfkBk1GbsGUZXWW",
-	"bDCUGEI2yq1nzEBz9IJt6eYKFiDNKpftRRPxJquuAXb2VNpCvMDNljBoLVxY9cDf0Sr6sohToe/fcjBj",
-	"hdwMH+IMxQqC0dk6kVuZCsDJS33fBpUdsIsOm+8EUFc9IkUL4F48tdRIRuIXOwkbdNgolmHJ4fyF81hM",
-	"4i9VBviBCmeu4ByYxlLDYFIxVlMZa4HQcSXXVq/k2TosQDjqq8sCgObXXv+6CugIIgUgkX89AtMHPPsq",
-	"EVoTMTu+d3ij3qAoARTqVG+6+xzvooTReHxPhza9zDkffXMSWvJSyVmmzCleZ014wyEGclzhnNI0xZtt",
-	"iZy36gtQnAzRbKIAO12wJJbOtA9QHDsTC/opslgXjisdy2ki2ua5Ev9VI5A+hOj/Hg6/dLvt4fBL78Vw",
-	"+OXxC/PP4xefHporuuFi81O1vHsK8e2GrgVg1jpMdm7R1yCuMDMbTpm9b4g0tx2iDo7zDlGHnd5ejR4I",
-	"X8yzBMpdvaA3M0AbnlICF/gLB4waTBFypPcWBx/5ZsF/XgL4LLq8dWm/H3SPbw7gWPkey+aeY+jgILBn",
-	"lx8A0rusqBRh+/Z7h/tH3Ruw+4DrCxD2NxkEdTUK9UHH02TF15qFIyBmIQ6EP90c/SksYOFrBeKVJ1G7",
-	"/3C3157nJAlgh2E4SwtRn6ew20E+9vqnbCfVXIeUOpltxJlTmwBP1vxC0gpVOCfAJyoliDyapcbuhPnv",
-	"9Jy+laPGr0erNzSkgnDDmEuocMZGOnGTQYGNcm6An4WbbqGQbH9U1Ul/26WHBL2b8c2iPjcH61bOmnc8",
-	"8xFkcdkI17a3eWv3ttjWCNxsM7ZujIvCuta7A4sJSIEL9UIIQQG4bc1GwccKaYqbwC/80m43ca9LsJ9M",
-	"0+tvd5R1n5j/fGf+89T85/m2J5UUqxvzK51FKlaF7MqCU61MhNKr65inGI29VRw7z0UATcFrGuIixmeZ",
-	"DQ97ON5WNbItaGGFjYZki5Qw1D9AMGMy97hkYRxBsNyCpw9lAT2d+eDp9pUQpLgSYqFtXy0ASwfo4Kd+",
-	"ayTi2LAucN6YUPHBNpc1tmTgAvkDozeBCgV5pQy8A+bqgqeZZkkMJTtKg64Vwo9hpynDohDmVivpBSic",
-	"wxf7KGR6mxHmfVQQODo0Iw1zJP+UgJUNp4T2qovx35D1FEcgcq+v6zit1AhrNxmBumueA0cKW4eFX69D",
-	"xvWVdgDsefTRi0lly1RWxcftojKpsF6BAqxxw3jJD2aHbHhjmUrymttohs0za3CdNxETlPzdCHkKRbzk",
-	"Wuiw0CwrpZ3wzAvk2fP6G53rLbhBPedarCHZUp6Y7Trna8hMAZcQy9QUKbCKs9lQhrmREwZsJMYc9Wye",
-	"OQPJdkwAccATw3gEpypVhhXB/toRP5bNubJwtPZTfk+dOCy+uugQ2dq5gRbD/v7+8Z71S7LJMlumJOok",
-	"e3/x1E9yWAueMvD0nTApIBuCRF+sAUmCqSXhbrvDKuKZaGfxvGR47RcN/363cFo96Hf7H4/ax59+6Xc/",
-	"7rePPw2H0S/9jz3819f+9S/216/713vtB1249EvvY7fd/5T//bHXhyf3P3Z7n/YuHpj/wTd12/uf9gYf",
-	"u+1D84P7x4PhsGNe2guOr/f++OAvv3z8Q/tT42N7d2gusYvn5bdzMTR6DXAHTEVmTtLJMoUdAz4/OPtQ",
-	"cyZHwpVYa+pmgfqt44nlMi4pL6W0PvOnr7x028e8Pfn09cl12/37YIt/1/qLds2EJE8HUfZTo7QrntQ7",
-	"ibsNIdKGI/7CKBAQA1qzhMvpEoAOrCPWPJaqxFM9yMhBMHA+gg0PbhWsVOmwn8xHxzwxVzXkcM/ZRIhI",
-	"B+z9H7rdJ4fBUL7/Q7/bfwLPwj+PjaBUcwF3dE/x1BN6zBeGgX5eCjlGnSYT6TyWPMG8qFTM1WcRnWDz",
-	"GM/NHRsmWmRstM6EGcFQmn+VBIw5+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G9",
-	"8F2YrinbqXDvTda9ecUz7wFI8chullv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVY",
-	"ObN9J5PqDlZ8pc1uMy29JoNbRnDx/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978",
-	"uSmQcHRwffOmM2Ou0ubTRg01L6HPA1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A",
-	"9FP3AnNf0bFFOJkBkyrFyJbLcwV/mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiG",
-	"eFlYcWR1VhfR4JqFf26/ke3vYLDtN5OwUFy1fdu2ht5hv1IsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLn",
-	"KllT/lGerSWhDxVfLISMWEjnEHTiKbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA",
-	"04SlCv9i0aw836lCmRCWZMAiJUWI0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9hfVSzR",
-	"R/GbJkDxYorzHVKwvRLLjZ6evDhllw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJ",
-	"Mjw15pgCl1daf2zxiP8n/d0Zq7n5qttUVisq1N0cFK3Shtae//G73/9/w2W32z/65uEfHn37x/99+fWX",
-	"6/9uf3owHHb+ePNte1+7wdH+9X8+yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdl",
-	"fAoFGpFajhLBfl6qTOiAabHgmHQ0WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD785SMbDrPg08MHHx7t",
-	"/XHY+vgfv2v/96eHw9YDuPDpYdB0w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZH9fAbVTtnUk",
-	"stpNCe7uGWgJIrpjxfc9Z3TvJBspM25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh879",
-	"5KFfcG02pGvzikVnvLEGYYMfpf8v4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEA",
-	"e2YUHU4h74oaWK/B+zURKzLowHQMPRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3Lal",
-	"DybcIilCErAhuoULyRicFoK4fKSitb8hbddO6vRap7YkzR1KEyBPwHT8N4AptAnONsEMSIk5wGslo8J6",
-	"ZEpd6plKszDAPxIlpyGqqWqZXarJZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+AT",
-	"ony5QxP8iJRGiEcJvW6pMa9OuJ7hZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4",
-	"udfb+5HWyQPNQVHuo6AGLX+B/b6XCBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48",
-	"YSEydRj4QeRU8PFMYE4B7AeM5Gk2toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3",
-	"dVXIfVNXN5+29Mo6xqlrjHqKDU9jCeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j",
-	"42h/fNTuTfq8/Xi8L9rHo6Ne+1B0J/v88bgX9fsFG+PvG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6",
-	"nW6OwQR0rfqBICmk1qNnO0YhkxIiRI1Yuec8JhoR+pH/YUY1TbnMLpt1VUPdbzSorB32iq9t9waIuXsb",
-	"qcatn3/knzLvDCKu263TiU0JLjSPEuM4Evo3WMOlFmkzjFOT1+IEnBUwjdUszgTTC6MJ8VQtMRUbHfVs",
-	"DoPtbHZS3Df5SyLYzfCG+BFImt3CcJ6w2RBd+xch7z/lltwloNgIFWVsMA8syrNUy5hrJQMMQoVbukgx",
-	"rojWzjZJkh2Wg1CdgO8GACwglSHaKWKxY4r8tjndsb7k8Y1YK1g125Rtnlf+XY7W9+B8somNlrB5jWIs",
-	"c7ObgqF5nZqSmAhSxFlAO/JWyfi/DrZE3sC0czPYguU2u0CBZdsbs+WLjFubx4qruQFQ4V5mbtMdS5Ff",
-	"C7nEp1hbqHLm8sPTWDFykoP9YJK8XutMzLGzEJZob7uu5j7Ip46TOFvDFuOTiaGY0YxuJQ5+jGU1OR3e",
-	"cuOC/Ejf2tB2xRIqgNRqoNIDLtdQ/aEmSB6C37chdyRxnOq9gAjmkK0ioa+8Olqr7LkKmqAFnwBfZCto",
-	"IX1rVUCah/U5NghCXp0I9JK6skgDeaPuctjX+TA3OpRKLs/dJeS9IvH4IivWDKQVZpPzjCA2Nubb4F1G",
-	"E1xEt59MiRW9mbkBFMhU+Ewtz9p88RrMIXPpG+vaQTeYbdpRNnTVQkgeP5ousrbSut3rd0fmc9unU9yD",
-	"muQypuoq1UpNEWOJpRYDxlmijMm/4Cl6KzI2VzpjRweFMgyb7mADW8TE2uw+SmdBlyWGpzmL1JzHcijx",
-	"lYngOmPZSrGEj0SiA9AnsVNG2CEHU9hhH2rVTyhagAxIzKSU8VhFaO+x1y9+fJr78jEVeyjz+hCeCjae",
-	"ifGVhVK833CnTWR3Szkcdj6exZ8+vpafPv70+dPHU/7p48vkE/z2LPrUoOD+68RM/Ry8CiM+YZmC3mJl",
-	"1mJS3T4F13DhUmaINwGKkbnBCBCeogpFnDKUxCpPA6aVQ6VyPS3RroFyYc6uxHqkeIovUtqwEEsEGD7M",
-	"zsxD7hRcrwEHZAnNRiFZFzqADchXCW3/53MljQqnoTx7KHNkdjzeZirNGLEBQVwKqpjL04KhXSHXLOSj",
-	"cSQm01long5/Xok0Wy/jsnu93vIpy6En9y+HClArtcLIZVCh7xweqLFkP29xTJYhoyABrQa1BUeF9WpN",
-	"gEC2hpJ1ye0fQrpM6E67ueAUjMHW6tithCekn907+Auhu3xuyrOyMPG1RE5TRYGN44PDx3v3hJ2eNXgX",
-	"Ymijt2aE41+IcLPXUAqDfG32E0aTnNmjKbZcDoNX696hKcSmsJoNUFZik1uhBHmR0BKcbQ2YLX6pMRGT",
-	"rlsFwsvEhMh0oqZlK/mgvDFvE/h/a1iVRGCWLoXF2KNOVZYuXipA3lGsxtBtCE1cFIGeqDmwYaTNhceH",
-	"x8ce4x90u3WVxy4NvjkNoY67bkxb3TI3MrQ9KPSj0Jlhlakt07idiolIjUy+7afrcyNs9r7DHXSYeo7D",
-	"Nmz++jCgIRpNB9dplAgWg9dwEuOqe7i6Xon6PaDsGh2R/4aAu6CpXYICiCs1iqMI/t3UoS6ob85TwO6t",
-	"azqS/+o/fyXW3hUXJG6V240EdT2+A7/5tWGnxLCaiC5p9SE1MJup6LIYdy11kg68hsp13XuDmta0QW1H",
-	"1qDYBiyotr607T4uozjN1q1iu8YCPFa5pV+xN2ldV7maDo7VvitBUweeukZJ5bZHdRb/22Vmawx288j/",
-	"oFbF/GWsMfDKANgH0iFsRApbDApem+a2c4VAXYnx22VWcmnsWv2DJvZ9ujRu5zUoVwLjz3XC8Z17b7O7",
-	"l1wZM5GQy9p1G1gA/GdDkgJB2exMQ787bpWUd0DVKVPnRmibwuMVUn0vMk06C0AqGU0G8ugAbSnA8hzC",
-	"MzohQDPKCNJpdlluIPHrR0E90NHGVFRU6Dvsqdl5xQINTEBFsw3QJgCCVQPiYF60BCSA3Pr7QD3fIfES",
-	"IWS3zrukb9UufwP+g7FsHbYRaIyR6tgCvxgQQkiqnbAQnKqU7AWHWAhGMAjDug4e1gcL513d9jqvj2Xb",
-	"YdkqMhwWVINMeMoIaSAvFyLMgUStEMAkxJNID1LBoxDqSzR5cHVgAwQa5uFZhDoYSvfkKo0zETK1EBJv",
-	"xB7g3mt4FOniu8xZakEhdMBCHofEVwEBFtOrQCPS7PRsKPOPI9G1Ha65EcvFs0JplF0OuCPIeRVoQKsS",
-	"sEQpYxFhjpqDdAqVvMTKtZDxcZaDbtS8vpgf5RPUnfREJetlh+G3gpb7SPOS623XfGtrDjmpmN0JIsgC",
-	"v5aMOqNWxD8vBV02VhS01Abp1zC6kZhyiRTnxqZrxwg9N1UCiwLXVuBDw72MYNj0PSKEAVRQ80mXw/RY",
-	"aDxb2ObDwqE/S1/pBpitXwNQFBseaA8qEhy9QC2vI/xtYryLpqq+bKXSKxehQ2wjmHOiplNwFgbOv9bv",
-	"7ne6nV5vv9N91D9wqURGjq5rbPZqmu2vA2eaMw9biZTqucQXFEKR27dwQJGrMQ1ycBKeBQ6MBLi2Y/Nx",
-	"LlEoN6NL1tILvV+Rq+AdLwHOp9/teh7cjcTr1/h46sLFhXhOgbgFxixMBngh3x11x995PJXvF/9OhfDl",
-	"tJJkTaPtsFO2EknSRtuT/O7mscCd8CrNjxLcp4CpiwrfQXefle3EagOvT3WFRrm9PvhYVg92yqPxEO0b",
-	"1UA4gkMyykA2Yi9+o92M1JLC8XXlvpIa+P2GZUkIu40jpGDr7TXN2wFj/QZNR26v+WJLhJ0rjvysE9vP",
-	"Y5N6fA4EbzCOTuncBDRM6SU15PHhTQhU93QkSOUghoiBx1wacaugzMyGWDoOcbVGCtyAR9vr9g9udKgu",
-	"04YYOo7qG+0Cz043RfJB5nnAUpHwLP4sLMQbOpS29bvWFUrewCLkjzPjLpwhdXyAwCubsCe+0QwOEYs7",
-	"jPVLsZ+SVREX862KC19R3OWfAT6WeK6U3lSLvhHn3SjMBsrtl9VMEegrxPDnWiSfBdkd20PM3hGO51aw",
-	"9TYF5d5VPYI5tCl+Kw6bSESQJIEw9TOO7TuCPNjjdf7D9ehs330KieF3nrotLFE5q+ceyUGhJujnYMxk",
-	"SM9BHZg0YEoVqxLM6bn3cpy5DWB4Nef5pkzHKjCT32CK5EA+vubspSq/NQurZ8Ud8G8IhMa2wkHrdf8l",
-	"CngLG7epwYsVDfmZ5ArLFnAYLoSMUClPhVbJZ4zOYeDmU+NXL+qDtlXYlk0Mlvp/Yc3pMkWBFsUpgSSY",
-	"AyeNIQDBnlc5ZShrWaXEA43IMP2/PzIMEvRDnM1eeQ1+t5WhoKRUYcU29wpOeOYdMjpgKonMD9A+58Ql",
-	"A/a6Xcrrsz+wV/F3Pj7RVg65hk7vleSK+ixPvR3UmD0BbXZRsUYCyGyPmwpJ3l88DZiFfCVHqvjCx5lR",
-	"Z+IvbGJ4FLQOFsXTGJVlP6Gw3+0ftXu9dr9/0T0e7HcH3W6n198/ODz6SyG5sAHztV/EaOsXMdqGw+jr",
-	"wfX9YbkSlOvR9V9q2fH92dMZz3ZqjA1mdbjUwrwhZBqaTgDsN7VumvHsGx2Uuz/euTH2LXuT/tM10M7S",
-	"eDq15ewEVt3Sy9E8zto5gFDJ5VG8HiK0iq6M/oSFORx2frcD4rbYtRvBuJ2pXh5T9dVbtnDfodE2dfSv",
-	"nkkTFkY8422y+m1huN81D8OYHebutb3LyNgxOou2TtUQ8tFCFI3KPrGUFgPccrvRVCmhCKI7GRpPUERA",
-	"STpshWkDfF3H1zu0U76/3L7fCLmmPoHtlp1JK/rw+7PGsrrQXQuLcPpNZUI3dq3nxYKsYicFM7kAdelV",
-	"jB2JXDbgDu3s5yLjEbH5RhQyO8lX9oEtewxsLcXenxmL4i1Py30VN8XaGr3SBRPLudODgjcBC6XMBuRa",
-	"x0ahzcK6WLO9uKWoIWB5R1lLp0+b+OrpbCmv6vXfScrnosha32j2/sxxCfkK2XM+njHzCde7eu6fg/nj",
-	"OVZnHaooccN2CiMJSaNB3cKxktTJ1RrczF1RK0GgGnZqRP8o4YfdUR5NSoAjt4EgjKMm9JWMLGyvtUe5",
-	"LvLmKCI9eHZ7n8X2LcxLkuEWzFMRKrf5bnoDwAupGIRouagWFG+ztJhjuU1oXCURJDOBdMkXyTCZVzi6",
-	"C2oaSIBqCIO6O7d1JhbmzeKL+TdegT9wo9EfAlI6Ie3HPoFsW/yrRbvHCL4RQu34yo7902VFlnSVLeMq",
-	"G2Whz0g1J0usGUD/FI7KeylbxzrVnd3kd0AiLfedw7HXU8kdk3XRJJKYRVJktZLwvgvvb+Zjcw76bAzj",
-	"2jYQV7rZowg4N+8Gy4++Xx8WoSbTVmd8rTFFjJCC57H0X967c4BmFw/7dSNN7oLQ71FE5hkK90CTmzv3",
-	"ecgy5lv2gRrpeZvD4jYo/lV61uv+Lu7vrFl1BbmEtsDXlRaCte/Vc+dVS+OlOeQn1hh0T2KDLgRosBrR",
-	"UGYOghL6l2P6nfkidsO7EpKgUKn9oZGU0Fv9byJVtb3MAMcMs3vrHBmYKQQ42lDWZsf3jWbw6M2dAm8u",
-	"V3PNsmMlbxoJtQ0PGIpZSIeT42QZieh+hrJI1XyRbUOQ+/mem8eWM6f20u6x+xhFGT+wQIK61amVw7oW",
-	"ITGXHrslLv09u25Wpwl1oeNlGmfrc/MunAj2kzVKRP7XC7smf/pwUfGmIVXyvEnYWuHbN+cX7JE5/B8l",
-	"ahpLzJbyfqWsxjBgUKACRkuYN6INmcauvehKkooZJZSCbkOJmc2QvNlhpzbVwxalqoWQLt90VcgUhPzK",
-	"gI2WGThS3UWbCRopCK4P5ZvUz7N9EOqry//3f/5vuFec3yJuX4m1ds4wKUSE9qphDvCXfqNZ+KUNeGQh",
-	"GwkdR+RqNMuCYgyWEg4DbObrlmqWZaCOKYndKYwhstE9QF4Wm1lg05cDC1gYR7kB7R4iEzsVAY2vlO3s",
-	"GulR75WhzKcJ8/JTpjvsXAj28TQvT4qV/PQAoAce8cKvezj72MyCMFpti7NWsSVHThG+iH+E4jJDUrMB",
-	"IKJz5x4dXiahZf2a1B2AvfB4HUO7THxZJCoVqR4wAdipa7VMy/gS5MZYapGC+77D0NdtlgSL2scpxiLX",
-	"Q4m5oUBvbB0Gvh3LNLpcjDDjn0UBxc7C19kmMth+jQJ/iVppRGjIUyfz1m+YZ2gzzc0fsc5SnqlUe9nm",
-	"lB+Ld6EjKr8Izia6hod+qXLCJV+9T5PWoOWJiYLKYn7uoyq5Td6Zty8p8/7RV5fhdv0IX9LGhQvz/kEk",
-	"O8A5YXYGBsuwgj3nT4slTOyJD+XdtAvMeX0NWMcTVTdYqtJDcB7sR1nssCPmIxENvAwgkGauoMJ6/Ujz",
-	"EnMKQ0qbAZLYpEKbMoQ1+vFcBEQpIwug1MrIud/9jr2IU21WUSy0+aXXKQhqHU/lchGyOb8qcF5QJ+St",
-	"N47uczulM5R9IxnIWYnjuKlbvN8mniKPwE1IsDFPks5Q7ndKi+7KUYhmwSamsLGUEAtVsK32UB50WPj9",
-	"84ZneNy2aZShq1jJNWeg6ncqimnXAqoy9MV80cZ0j4xfUSZtjWPTWAlqvJwb0UCI1xczqvSAmqyjA/Zj",
-	"/J3tHU2ddqVYDSUNFq64kpte/4m5H4u44AzVGbrjJrHhp5laARQBen6s0cwu7Js9h70OIMNHm1WcUwq9",
-	"tCG+IB8hhsKRK9d2frbVgSHJ+bMfMYL2vYLbLtYLcQ67xJ6jkaITi/Ld0BCI0Q8PHqkVpiWzVGRpLHTA",
-	"Fhiu90uIqDbANjGw/F48m8yPbfbw4SlbiFQr+fChbcq8jVoTNCouJ7XqDu0QW5bQsd+m7Z9/fHvNYymz",
-	"OAElJszzNkHfsldwjT4rRPwpfBCGD0kBJG8ePsTgNCaV0SCglq3UJcu9aZSqlYaUzxByzM/VMh2L0E7F",
-	"KWd3kNKpEGwey2VGytmpfwhjhRqOFLccRs0apYuhZkDNaKHPwft3L+mw9YcKRwBW94H0H0pXyJ539y1M",
-	"mY25hFYdZoegRqOhbTBKpOJpk+dIk4ab527BHB8+pDor3Xn4kJ3aUiqqKuVOY4XaKmCqMssi7FSxupaV",
-	"ym3N/GzG9lKLwVDWcm0Gwp+gwYsszBY8hmJuyrd0SforrlmidBYgPRzwBg1uymOZi5+EQ3LaG9uaKa+r",
-	"BS4aCSHN+KLA9csnJ4MtmfLLuR6EB90e8wrrw70OO1fQLL0Qozd3gCQdSuqwwEeQfLVIlSGk0EzPOOSK",
-	"0bsDRz6E6gKwsCssbBScZgmdWvx5sliCXg1ll0UZopZZWJnBCR0/eAATG4QsiXWm7VA9HTDWeRES8Y6x",
-	"ColxnJ7/AKsfIXy4x7TARYxTaL1Om7HDzkHBeICKZk0xKzxJJ3HZvyhVNpRG+9U5lJT4EmtMal6r5cAr",
-	"emDhQfcgDFw6EfSOh2qS3KOEmxSKhQCzmj1HDcAaV3hEErqZwhxg5FUHsRZbAw9NXUZm8hyqXmwsta6k",
-	"R3CjOoNDxmxM4jub6kB0tnIHSQ39G3OIeLNEvgbdYWcZ2mS8XLBqlsApVlQSkPcNp+pdSquQydoyAcwM",
-	"LYQEKkoGVkcqUsiz1chENENFM457BmqQZ+rTxSTxUo/4HLoIcLmGsmf8FHTjDKWS2HpNqqGEM8Mo0Yk9",
-	"0GcqiVDSWHYOHDqxdkFskOBeljv7QCmS/vA9ERNrLLRyFVOhXZZxZtaskEpvluiDLbao2K0B0cRoMXyc",
-	"bSr6HTR1jIRslkYTu9h5stRqE9tj51uaXjBB1Xw5nlm8osARywIYUV/7ocyLL2CbmQ0eYEcHqqhGDyul",
-	"2djHIVDQICPAG8Kc7RtHVuph5pPX+DPv5J3je5Q9Q8TWsXZ9QiA93XZALaxzgBSpru4by9jaPRTm7pGQ",
-	"8bnCzRqn+Z5HB4st0YOv4BDgqOiyClJNuNcZynOHRptV2ojaRQAkK7felhwzgPDK2IPw7fsL9ghqvh99",
-	"pYz260f2VeGeb9agMD0pdlS1UnqOd64IqI+q37WFd72xbysK0kh1QHlCRlCT/DrlayHdctsT9HlyYQhd",
-	"gae0vjmHM04aNhaKxXJq/t7akkIMgL8qo98oAEdL+FoXgxKF7Eh7jruJ28Q9+1HvA/rR12L9m9U1QzTF",
-	"gKId9p3KZqivYCZSG3RJgsd7EBrD6RH81aan9+yZBKluRgIOocbVpnqD+UfV8GG2XohwYIjyC1VR/sLM",
-	"Y+wXMNKNyPplKH9pt9vu/82tIRZnsl9YmJdymj8vnIjAt2GNYLp2eTTw+MMHSwmie++heUXe8NW+opqq",
-	"4rq3Go0Fx0DAf7+wMEcVMX/eEjfEvg46esJwbPdPOxohCSky7/RJGpU5qWwapn0PZSOaN3md98rvKuXI",
-	"wMNDCWqLeQHKEhLQJHPBikPBhvkAeQI1hjZPCDkiq1bMGn3fwr5OsBseGhJ2uEPpIT46zXisIiNv33JN",
-	"GCvEd5klLnUduJJqZfU8oZdmo5nDDfkQXzwycpHYhizKOCq7ykHtRLBREYO8oGWRRg+ylKXI3oCNlZRi",
-	"nKFKO5R29oIt+NL2Cgwhn3EQWuhbN0FIrI1xDV9ynbVhndpnzyhZNM6cx94jK0wmAF1Crm27HQgezoRR",
-	"qjOeJJjHzj7MFMg4mzBmuJcnZluv6Szpg7qJ+ghPtIJUGrMqDRasZ9Tgl81njWIKoOVFDp1C0Zk9A40A",
-	"IJ431t9nQPSmVlihBdx5jotrFCso1DEaR/+AzUB9zokrZHSSE5tYbTUzxzTsLcy/pbApwvCQ+RgnQo4F",
-	"GQEIMIViCR9BSdE7tA4Lisb5higoAAN24N3jmjxDXRHaRgh0oOi7P3A5NS9YLh4+zM0AQ2uPZgNyS+Q7",
-	"m/sdHbzCPdRAcYd02AWuGtTIjnmS5PbqRlGPYDK4oqlwTiLaT1NhqJqq5XQWsIWCt25xfuDuDO2h99Tz",
-	"lMG557L9CwmPAXNZmO1ljM6L79vvzzz7EeIMFiAnNTucjxKvIo32AWRRqwmGG9RKkhYAlQSgh8Z+X+gT",
-	"ciTnlAVB18HTiFJyf3HxCv8cMjdQuuVjI2gfLeNHnx8/GsPk/KuHMJ2j0hTpCf92mLD5nU/byzhEccwY",
-	"MzJGZ9Z3wr5lX1nJhxOSE+f3X0GpvA7Z9Unh0diw1Jp9y7heyzF7sMe+RR8ye8BXPM7YRGTj2YPw91+R",
-	"jNd2bI9+T7rJme8YDthXN5zrvb3OX7WSD/YKn4S8OnDqfwsgGM+wEMGs/YW99OAr44t4wIqftUQMvE8U",
-	"Xk3b41uGQ6fJlb4PLtpvGbHbg68sNoceTSVHchrQ24J8wMRdYoD55fDxoTRcpNJ4GjtgnIXZlvOlzqCS",
-	"Xrot6rBbCeCCHtMddiZzuQo9EK+EDG11i6dK+wbCCThohtL58pRE3sbPaCtfkAhGrl34Y7ClM+kym0GG",
-	"Chk6ebZ5BBhtm+pUwM8mp8WCF2MJg5wYgWKO1hlPkoFl2kUqFjwV50JGtk6NcpUGDJbDkBzqVDxcrWuP",
-	"Mb9Ca8UBa7h34P7V0Uk8Fg/avT12za73zADeWbFhOR89TlgrgLyBhaXaHD08WoOXA7QePHnN2R1nFnNI",
-	"q7nAA8DiEINqCmfDwAv1GT1vKF0KC8Wg6EB0oQBoHcxGIlsJ5x5Es9Pa127UZFBh8g/xpQ2SOkltdE3p",
-	"WmEMpbERYqGLwQLnPoXqTaQHnoLectPOUnIsIDpu9DrQkOiYThT2hkdHgzlqWKjzBX6wF3pnIb0XDNp0",
-	"KYcSBRx8eeDrhmjceKqDZ+fE1pFm6w2sO3kkmIjiTER2YplaLEjng1aPZjDA1zMup5otFx32FAaMR6OV",
-	"b0U/u1qEdAIwxDBGAWShsHB45mQMIXk2hGbCMK+hDN+9f335/N27N+/CXMOD4yh0QLZhUPBrq0nhxKep",
-	"ALI0Oc8KnXQ9PJ2KCp6XCNlImdXqKnUBpAva9HMsT+o4G2IoT4tZbGgMAAy0px1TVRMp9Bg8czn2J54n",
-	"mnQx5jKtsYlEoW6KXmmoFQZDGWKREblYXTWQU1RDJZ+BYQkRfBbmWLIhbExbGchmyzmXkLYHCucg1ydo",
-	"i3VYaCGC/UdRl7brTSq4Uf7AEzgg1sf9iHb9g70QFLHMCpvA3WRL2swtJK3NsND3RlXXONBVnCSuYqFQ",
-	"FpArhTZqgHtHFPRP6R62inWR6Iayldozy8FGDX/6/vzizauQlQwxcOiE3lM0j0LDbGqtwcdXNDHfSmCe",
-	"kZCLxC1sBNyITtHKNcMoVYuhXJHyv/Zs7MIjpH2R2BhgJrQ776Byx7Mr4PwrV/8Z6wzK4WM5fWsesMrr",
-	"UOZBWvgYugYLeh6JKzQlqVXDTK00G6kMS0A0hSSdTkGgk+XTyxq3AFmr7UlPJWU5Sd0BRy7QcoVJ7tTy",
-	"0aMG9sQza27sh/cXzOl7j77mHXSuH00InheZ4EWcGJM2UyrJXdZ5wZvUWboco2uSHFWUj1Eo0QVbAeWe",
-	"+YOMdmhNAPp6WbblDQsCFvIFtiqOlbTY7H8wGmm455SRr/g/jA0hLWXYGrBhKwdyr8BBD1uB90ScJfTI",
-	"T+5GVnMjukDMnQf9vvc7SjN8wwW1jC62HnCQg0pmKR9nncJ7oTkJPL15oDkSPN69TV/dwguwcYJ5+ONX",
-	"NrR9polaRIagMCDbvRl/B7+6udDvdtn1J3zxtVmEZ5B7ZXQKEvIQAy/BzZ+wED5Cct8dAqnwjhbM5OBr",
-	"ymDvkAPRarrWVLM71HwNmj7CrTmFQi8G5IIG1eYLge37DL4RczX8c5v02PZZFFqXuXMy2g11wvhQUucP",
-	"HK1SuMNGa1C7MXzGM+d0h643RwfURUYHhB1gtKHZejETUu916NTVIbYk1zYkAk0AtddvfyiJsfKW5SR8",
-	"+NrljVgDBXyBHfaT12wfoCNRrU8FOcptwxnMNshLkuHodoc0mk0hTHpk3wHat60isKdT+M480wbl0mWI",
-	"dNhFKtBEUZGo9fINJammuN9A3GvhsgHBYUiRyjw+kCkWqQFKmt8xr/MGprp8DCuQ+uGnB05AVC7usQcH",
-	"3e7ewH8TG0NxNmmnC55Cex8zUNjwGAqGIw7839Qrn5KgzIYASJzYdmO3LevQTZrnFrlKgI7ZXw9fxF98",
-	"Ju48xOlUozfedCoX3XROKz3sY3M+QUEWhaYK7e2JeS14JctWgPGVUprLKjWGI8z0xOgX42WqjdII7lNC",
-	"JFWpX01nNYEkBjcMYw9fGu1tubDnNX0bHat2N9ikMH6FrjfzFUqreRnLqzCvYCmRp9SgoY5IpVsKKx+e",
-	"5RfbPwqKAM8X2RqORLCbA0uOMnhNjLmfhimM8oKzhXRADg3XgSUgrcIsOSTVGp4Wk4kYu3V2/Rz8obsf",
-	"YbAHOFjn7ofI6YJns8AZInkUMkaALHvB7T8oqheC4heQfJRbYlAbyaH8CybxdCbGV5RbHRDWnZF+lF3j",
-	"L0S1a0Vh31WuwowOifxmEphLgbqHc6yCMgjzwTfgsN5rz1ED0liy8NS8N/TJmffLKNM0vwLDOKJh5HkF",
-	"RBJfF4O+E1i2jTyL7bYtz8LA8KeiJgMaDKxFTYCNGk9RRIvGXmnd4Q+/ctHMoLdPMwABZXg0FzM2pVJR",
-	"8TQHNx55SVWam/eUTEl3mj1XQDQIMPXR4+5EaEoSh2AFlNRqps0Zw5Pcq0Ozqu/h4U+t/g6Y36E/v1jb",
-	"ktLiihQqE3IeMvaMN+o8Zhk+xWa0baP9Q1CwuGh25BVlzR905aIZb7/vj9cISTxFsOTYVxgHMI/5CGXv",
-	"PNY6NpLGSeqC8IFZoyg2RwztUZWmYlxVH0oy1fJWtQVMgbuql4H+dj7ENhh0QwH/WaSQl4aAceTkMhvy",
-	"bNJ+xbPxLByA382QImALkc74QhtRFFhhCqdHTCLHefxshARtcMz5t39hTQEE1iBOzsLnF3wKC4Z6wYeZ",
-	"AsUI4ESsZlDqK1NkvcIlkAq9ilSgrCEvA9HXOi08o8drG3I0ywcYOpFrji24UBgQfl6lNiPLaiO2d7TV",
-	"e5HA4KUE9jF8SJmyJ4W6IFLxwEynRaAsyjJuPDYBOZv4DqVMqYBQPK07Eqfm5yh6E/N+dtMqJ26aoYJ/",
-	"jNtYNeb4G919pcDcj4XOXbExOfrsjNzErerhjY79KMQidx1QmkXh+wHlPOJPIAsNgbFFNzUDnovyEnqt",
-	"o+oW0rvsL6c7zoWE8lmXJZWf5eVqGxn5SSnm3NF4SmOSNxjoRiqCa4Im/QIj9dQhFatd7QTyHCRv2O5H",
-	"GKw9YMo5e+TopqjGNzZhL7B6Ppz2MAt3bzFAUqkedhMqJxg6rzpkcdHfeYZVnl5lp1VBKPdmV77mJnnK",
-	"dDyV7eXCCA/C2beiDj4Mco5w1JG5hOFA+FqIeZyYW2WbbgDFG7MmaaxeUzN/mN7PMMJjn2e8jLomXimw",
-	"v4WHbggDoJqFosAvt3KJL39dQkfByBG40GnLH3bhQuFAtD+Cfu33Uh34obdqG1XurFbbN9W1CkdMyJxv",
-	"/BUz4pgGm/dd80ea/+rT11bVI0pXIrArOx7mMwWo21bg6eqSwkhegQljQdSKfAyBCXdW/aBWTE0yIe05",
-	"5TdkK/Cs9zsQ9bi4KVHIkw8ZrMscyY74IaDsPZmhhkhnl0auhoQH8iUsIMHOiF6czweILquStY9RTapZ",
-	"Afs8fMcz8dIMMmQaIj+IQoAidR7ToRl+aY+VxvQBd8Dq/OQoNYornh+lizktlGJzwLmFcgLK8EM1Jsj7",
-	"uLoG/mRawo/UMwSllH2P28LgRoE9nD9R2GL15OmwZygGkXmpTAm7xiwzNecApJus7bxtN0V/uva3uhWn",
-	"8oHpEhgRhnx65lLQ0VaGnF97ZAVky0C5CaArmz8jgKFrnEWQl9t4ezRdSsjps1/Lj1zH2TZICc4Ey90N",
-	"TRoLJ2b9LW6H5uG0YopZrRWvszhJKLlztXmidOrDUsXll18Jt0x13SSbxm+vF6RgdaBO4SmcNzbObn8A",
-	"O1mlYFb4YgYOwZJjIfBnk2dE24IEZI4V1/lyIVyJtgtV6OVY2ID+BW9R8AeruGOlQg6qpK1qCZk6MeQP",
-	"n148/aE2e9aLvBISeGgeC/fQDlqA+l0R8dV+m7UKtbtaEPleSwfscosuADoJoH7DbPuBl8wnoK7UEH7F",
-	"04g9wDEGLCRsZfNPC65s/k2k3IMl5OMrc/jhMw22j62n5Pgha+XC8Z+vW77lKcGFnKjO1Q2eVLQeXeIj",
-	"ttuwa13pIFrymBQvFuhWAq4v5reRdVJU+2ymBUhnTHKgQ+Y1fomie1kJnNWTklZbLAlK+3POlJ40TAXT",
-	"qzgbz0QEQC4QJYi15wpR0jegBnXhXBwnSXVutFRwibu2Sx4fhYQqBFIo9PwJXpTbG37+q7elSnHvoAz6",
-	"jxwFmyLPbYHkRpdn4Q3NA1ojqBBSm56laoHHNzw2g4Idv+qLaqFoAnkahDd+96Mb/jlZ/cxdKlYSWz0f",
-	"i8jyFApD7RX3DZTGpsGFATTdVBC9p2eukAFzMDQ1d/eedjkzAOxgTQ3zQwLIC77e7y1IpnC9tMeoeevk",
-	"EqvmF/bYg0NnX3nDizFPGm8C0HTnp00FoAGVaVgTjvGGQv2YS+OgX2EQB9VBRDEGQnJPKFi+xQ97H6EO",
-	"0KWP0K9NH5mIJGE6TgAxAp1I8ziK8nBqLct4X7UNqUuftT/Dd2sYAOIzIAugdEtm3iZaSvFlIcZZhcre",
-	"Z2WdtPR/L38YXRpJ4jd3U9KDSAIXOyRXkNDteGmA6HajrO8sjc1+MprVTeyIlhK5CFDZBiWXpdwi06LX",
-	"BWwLb36FzuClORauNRG4sMNwEnl1MSRNaaywM/+AfAL8pwv+FuJUOM8LQTnTdiYnRdTgPHYgkoWn3HiJ",
-	"7iSG8zbWBTmc/1zYmbQG8HqjbEP3QKtXkzoFOs/AHTnYyculEeYlgXhhPBPjK8tf70hRa97C5U7ZtTYR",
-	"XasbOXAPWQmgQTk0gXzsN43lBE8cDxkihzCjhqOOgaibuz9M+qkwuohnfMR1Wd5BLbblaKu8LhfbEqvY",
-	"QL40Bu9K/VAcD9mKGgt5x2E1BZ7I6A4kjwl57G8aX2B0sLdvzi/Cm2wXNxOb1ubPgX6rW2az02bLDEpE",
-	"I7WSJ1gtp9lUMVUaX4ZAqGab1a015sXlKAcYNSkWuDilxusRX9hO3u+1xAafobknp/okzrwEjgDcQcma",
-	"SjhQS8AdRP1ybmQKdgbaRcJ1pgOWlSVIbj9kIpU8KVoN+BuMHSPrkABfzBJvEE3o6vCSVToMdPwVJS4T",
-	"YLTlKlLV1mppoxv5kQOZVW+NHWX+/RJDpalgI9D005SvQcMPE3S9AJS369/x4LBrU6Dh5XwdQGoPXd/L",
-	"i4HyJIWgWI0M0mMoKQxP6QI2ZST5dtiS4ks2bIWYqPKk/+TJ3oBNFLh/48zLGUFHAscUOcwp9XxW2FzT",
-	"5RdAuRl0rAMcAy+/wPdQ2khMEmsw3IGuk1TNbUbaO8RRwXwXu/0gclwBdKjJd7HDm/HPtqsvmth4/A4g",
-	"ZYJwgSrbeChtPTCnTBGvqIU9sBkCmq/3XAZmFE+g8x26KDAfib5ols/oxgXr3heRVqoMpfVa5GmJtlDP",
-	"ThqVC3qzJeJczFW6tuwNxe6pB/swRUGIqQV+rUDbK9isuGeuxJqaaVjaddgbFEsIkqnmorC/S14btrIO",
-	"mzhDT17f7DhbuEV8DCwrWXjQPWZNbiZAdnmBTjwIaAWF2rQgl8h2ElPXGB9/JYZB3niA3oKAYXgzfKkw",
-	"gmzMfYhJ7gWUismKvPEOEuNFRGlWHXZadPpUvU+B4486dxDWlMNnDvp9VuuigrljdqbrtpIKDD8bK9Jq",
-	"ZjZpxHaBGOAxAfY43BBrNom/WMASx2j2KAQt16W6/miRaxA7A5BnSghP4FZ0YVY7NHeZ5ovsSulWvmAA",
-	"a5ZTqR16tbCWpcO8inpsS8jXebIASTEM3Lo9DfsEdDNgV0jmUjJZd1j49v2FWVjwW5l/PHv+8vnFc0pz",
-	"/P75RYjogeZtV2LdwQoW2KI2Va+UBM8zNlVGg3J8ZStrw4P+sfnEYbeP/7OPAB6H3QNwmueWikKLacXX",
-	"A8bZBJI75tDKHo9CKGCl6UdqOaLUy888BcdwymWk5hYySCslbfe34hlKovQnDPdr19PESCRjkuBkqZ4Q",
-	"MsCQJFRmL2k/IMvYpAH7Esj8BqcPJgT3et3A7G7ghyedJ539PUJYg7NkKMOzSfu1koJSDMz3RqJUShHu",
-	"G1pRFT+oqCDjjaWg836KrqFgh53mzhs7QNvzH/ew14YOcyyaqv9DTA4nw8ZWRTkAXG8qXp4EljXBFwmT",
-	"xcKe2WoTM4lvbM6EVZgt3uxSaiHkgMVlD5wVF6M1k2qVJ4sBGpsUXiKDQx4ZyvCg12d12SLN4UPuDs8I",
-	"W8y6Yw4HPCj7kzwh8R1W0xGWBx/PsFSDGBujTHbcD0Kp2nAghXsndqW0Sy/GZF1sLgrPlWoLoBaOuBkC",
-	"VaQXeEm+c3S6yiUk5qhJHifLw2KUhWIOLgilkTI9QB+8C8mZmybosy5BewylzSR5YG/yMd2wqR1UCe3h",
-	"O4uhvI4Xamu/VUk8XpMgKkbgoOLlM0B85coO4kHNhJ00dglkD6KUT7J2LLJJe5ZlC76I2ynPBCiVbSrj",
-	"3BuwcAg4mMPWyc/f9rrdk9W3fdDVet1uTqpYmkPaId3mz6TfHj4+yb7thTjRw8cwV4Aq5xZ9DxUCxC2w",
-	"OSAd9p1YK+lB0JQ4tn/MCrFTQGnJzxWsr5J57DFH5SbmlWs3/A47xzwAbesybAQVGmJSgBFrjMzOCBzS",
-	"mNVKXdoIhRYdK/AkySOL5bsCP0EDczEDxEswj1Gx6FA+gNlW46Q2O1y5NGrPBV4AiWf4Chdy3OuUE7mN",
-	"SYGdZr1yKLtzoKMCJtVHGHfAH1LB6trq1bbTQ3b9i7HPInr0/dkzByY05lJJ6DSaqJVI22NjmsNxjFNM",
-	"M8ggR1gX8MKoCYOeEICTZt71+TGO5PjwqL/n1bKDTLf5Uqdvz2xlsHcuFdEqS0U4p2/PHOwwOYkn7FzM",
-	"uRHY9oyM5ZRqfT5Y2QhsTYAPZsQPHwa27E+KFZvHUrmMOsh2QmdvtCbddwC35bIkoL+JrM5VpocSgTIR",
-	"ftOTYPiEvcBzLD+8ic5vvMtWBlAmvvnpKjZywrZrp92Axwu6tmI5lHXVHx12BlVCudJQxfv4gCqK8I/l",
-	"hw9zMTDnf83JMzC87CiBJy0oxO448yHTTlye5TcaMiIDTJECs5LgaU7yEIijKPZNsH+e+BFJxJZSEaET",
-	"q5TqRwDIzp8RhI9GrkXpw4eoP6dgbKZXAohkjlrISmQIVu1VPBA8oUaHE+Vhq/QKTkgQKBYOzuyyuZLZ",
-	"TIMdnUt8jdYOqmIsfEafM4aKq1uBffL44HDPfCDIVf6IQ5ahBjWEhedGz8iKjz05PD4gwOskHgupBbZR",
-	"swVBrUHrdGEO9Xa/082Bhr3froOWXs7nPF2b30k4BjkysNOhYOuDO0pEvmyjRGoPgLjjGjIPWuf0+3d8",
-	"fIUNdoiLWoNWt9PDAaiFkHwRtwatffgJ0LVnAByNUA4ALK10XUcXXapHJnRPQswwbAHVjgMWZjOzoc+i",
-	"sNwOEyq0L8rF+2riYIF0WAQVKSXTgQNGukpT9K7jJsj7qhVKwrFDp90vOQyVNcGRyh32bik9V0hu87lF",
-	"yRQUfxuh49V+Q6W7sXKp+tsCdJRAkwIWvnp+fn76/fPzy/PXp2/Pf3hzQfpzJQTsfDGQxlbqvzeUlXBt",
-	"Dj6ZLmWOUrN1eSy7UCrRAdTzmWEj9/Gs0Jp0QOfsUKLpyJNEu/iNPVloqAiwhnDT6L0xGq3mEzGoyQop",
-	"WqZQ3QWbzIm9s6j1/7P39cttG9mer9LLmipJVRQlO87kDlVTexXZcVhxJI8lJbsVuowW0SQxAru5aMAM",
-	"1+Wq+9c+wD7EPNg8ya0+5/QHSIAEqQ87CuePjCWhge5G43yf36/bygp5+vq6hwR2JP9rOb38JUfB4wDZ",
-	"+33bdh5+r+I5kI5ggTxApy9UxwMvhKPC/dSCcSso+O21R2aq7wpp+W6AqcGB3a9k31kcWKKFyLMCucZI",
-	"4Jm7PT8+XljFUgfG4jLw1TdaBPaLb7gAiJvj3Jcx+LNCAopm0Jz/7vr8ww+9897lj69eYgDAoxMA1PwL",
-	"XGPVcz26z/c8dttmhjxbP+RacqpdFzEO+mb9oB9szTCOeLF+xLnKf1CFpEf8tdGAU9e9g6P+1miU+Rqv",
-	"1Cm+XzPuWYMFAcyNUm94hoy9L55922TrXB/LzyJO+NV8ioOfP2/2RLdG2vrnDVZ42vuHMePN9d82ORI9",
-	"ymtcgkcBQUEc+7zRcXrNczFDYs9vm5yMS8wIX/vMGw5tcEToUVdYqFCidgEpF5K6EBnoeyBGL3FehH+p",
-	"GlHmIXFXvw/tEqMHrUuFOOaEhGK+6XYr5yNgBTf6vwUEiQMwFr41/wwCsq1uSyogpCdk2la3RYZOFxNB",
-	"PME/xrf2WrPq1YhdZiNHopr+MAvBGtDXbzu4TSLDcjYfan9bIFTGr7D9jpi76iypopHIT3s2Cri5Qhqe",
-	"KykgGEbaaKUwX6eS7BLi9eLcz/lzu0WciesGISJjOLS5JggHVaqCANLB7DL5aOa+r674qO7+dNkRXGNu",
-	"nCbyFvlQCks8/gPBPtTdA4YcITrFxdDKS3OzbxoK9J9VbKz+eKeemgrvK6V+5nJOm6DvLsS3lMhfTrS+",
-	"hnLX8NgHApUnKE4XhaVxpIjfegMp4z8+INBdK1ipshFZhe7woHaN7/gKMphlqKZkqXgIckjJYIxZmgCL",
-	"B0uStcO4AlSrEhyTLQHuyxKA1RJ41bS4SRM9FrH3CR3LoSXOzQmicik0CyXUReaaCaF7qi+p++xCku5w",
-	"XQILjJQQ7KLZuZYB6yEjZqTG7kPjUJ01uHB7fwqncRc9VuVYlVTZ801VmX1va7XSmb3y4RWTe3kOeCnR",
-	"O59kJ/QbC308q+vlfo3tjPETWAS4/6GK4EkDk5lAbmstZ6iOISBjOOGUEIw41fKFIT4ie5VYVMFjD+sQ",
-	"FldhbYMUbC6wXMUX5VOxAULWAWo5tj4WU+gTMRcE6DqvFbMpLWxt1OL/WCoTQjyzMUK4F8154QosDYpA",
-	"ImNAMisE4QJZUHQfHsPVH4fQfPa21MJsgdoxrxLCkg3qkNSrJHCa6MCPQCzpZSm8/LJ8wtaBwOGU7CNP",
-	"2DG8NOjTb7WtjAWy1SoqPFhdK5SeMeLfwoiQzvWvL6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWG",
-	"F2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj19MDMIG2J9scaYKpVAoLZ/Bl1NMMeqZ6v7urCXKDvXx2n3t5",
-	"SWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l1T2/x3PyuE42tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcvbjP",
-	"lQJppQN9Ln7Pw+nunOedHfVQdtRblWJrdqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnH",
-	"rS+xXZ31clv8iElJ54t3AJuhVGiEvitgLs4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9+3nu5sYv6",
-	"hmsUT8DFvsnlPfkPUHkNdMe9ZdvcWjfPuZWFdp3q8MyV+PIW03DIHBMQx4Cf+xylYM0xRkY5gEott8zY",
-	"aIWwCL4OBPwkNDQwOoNAbgrOxs653imFxkrhko50WS08qjYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcOP",
-	"giEFMDRDAyKL5f215P0hv6JrIyBM/mon823vJzPDjcVnMknyJoLzDBqZWo9vl9uNXy1YaflleQq9Y2sF",
-	"Kww152TCf+/hiOfH3nWBlrQqcXshyRFVw5qXv7XF3m69SeTtumvhmidpk//JpSmgbFWLU/unkoR8k+jc",
-	"HcFQMFq5VRKPmIavS+KcZYLnokRuThWJISNqyO2KUZN0Tm3EviSfUB1tcKwvLU9sRPcC1POQkROa+qAQ",
-	"WArEp1kgXKVWe0AU9cQudpMcjS3FCxHKroMPxt+ET/YNWbYrzc2Zs2GROQIIRTCRNDjgy7NAejm14XRd",
-	"reBAMA4Uu22s5A4IswFvR1Hfo5H7uIVpTMEnIW0nOvQ7ASQkqjRsKnG8n9hFSk2kjo20jVEtZUEJYOsv",
-	"IS42gz8Dltat0IBAac7HSWkeMIfKltIOcy1w1s+gZkp2Izz/MzHq9OXWeSvYMBLMX7QY0LyvtcrnXPxO",
-	"+jeQlXqsputzXMFCN68jrB7doJjw2Ya7sMFaYqtON1yFH1fp1gA2Jtf0KYEN5EJaeHZp/OpaELSywkc9",
-	"OS3YpBjwLUJvP2494LUkun4zVQKs/pPrbTz6gaqt1d0DFYtL+0H+9qmV8huRGklZZKn5FrgcGU9pLFLz",
-	"owZmVPoz67f+cnn99u3Fu6sP359evvpw/e6N82j6Ldbv9yVjhz+yfqsa5NmNvrr46dV5v8UOD42QYHvA",
-	"YdOHhAFyr/wqboy2nxKFS7+FGLpA39IvuWXIzlKqFcRf8QT/31G+91vv+/LzXl+C62HX/Vr5VcO//ZJR",
-	"QrSZyDLW/bttpOiEwnJ/kP/epnxnp0KKfurLfn7OJ2JpUf38EpbUtaPxRxjQz8PfkcZ+J3jcZhV/+NWs",
-	"ub087rRXvvyC/GO49HO7Lz8f9GUyhOX9j78zmaQMnp6qUecHnvN0X2TZQV9+7svhJO+8zRKZp3LfCs6f",
-	"xPyAHR0RNBpEbJQciIXt9SxSfptLv/PbjdyWeHfHgGk3PVTk+3BcJOzqnt3UPTgomvb0t73wjOy12V7p",
-	"hJhf8MT8152OvfewIyd9aSaiUtFJ1cgt9lbMD05qVvu+QS1rULBK38vRJz5NPtyKuS1UjUUqclFfCxXa",
-	"0COlYstDToVPFleKQDqDQqR20CAUNNIC3pGQcdBLBhCoYJY7E9AjUmM7mTNyqdEx14EVqXM+7zDQjQA+",
-	"BfNdVba03LcRauAla6MmtEiWto18PLWI4J9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfb92KUSA3f",
-	"mMbWS/G7BUbgsgqe3juXNpleohHAS0qQ+x0k5qBPp9AFT6HXF5srL8zWseedY3ffvoROYKTF+u7F3zxc",
-	"xIvON53ngbPp5kVdcEaWRgcMgaChyQIpDCDeSEkZq9IFuynyHBqCobnNvBrx+zRVGTa83mKj56m0+F9B",
-	"m7iDtC/hFFkCD7c/Vew7bcdZTz3GVCQklflNXwJ8YDIR0OAeYkE/Oz4+tm/JweKcLPjlridOpbEgkuwr",
-	"RB5o6KNuXVqZqlFPflnf1ErwtZ7ZGzPXzd3LpWHhhH4/nM1mh+bkHhZZKoDVLr7bDH9Q2WTT6dGYLRro",
-	"1u0ufMvr484gDODMbZLLK42qdHhDeoEsGY3zBZcXBM4lfh/rnF649mHd3R5CUp95ZpCdC1ut7E8J4OIr",
-	"UfYlzQ3q0WvHUG8bhf8wnqhT28ueJZCGoGvJY/6f9NV1BmqCTqJToXDJgPijxirTgt0Auca839rIe6TD",
-	"4bxH8sTOxWyf/vlrko+/51pcv3uz32+N83yqu0dH1uEpTfGgsaeGcDlLPiuIuJKzGspkuNkrs0U1G/SW",
-	"tmfF5mzkT5Y2p7Q3ZsAW+9NeGAcScR83oxMISXPhwdYuaiqcQ2pmDb4hwSjsf2I3Zq5Z2mV7K+a6x5yP",
-	"mVtso0VfFywCdHIFvpS9hXey55Fzu2yv8o3sWXe2dsLm/s3m3MaZdmnCHTRckYbLPob84PXtnYsl6p9D",
-	"k1sVeb3N/coaaZbSytmmJUvaI2JaIJkSunSN35yPie819JwRMqa56ww4pGoEWGXGNHyATpxUjS6K/AH6",
-	"b2qc62X6sK/cv/4TlcKUVO4rGSO63Cqdu0XbSBC6Mh8pGYwrvlLvBy8w2HmqzSXPN/iqCbZl0RU+LX/1",
-	"WA7Wl3QVscR8x2I+h3NKMExczt048PG+OcZLsHkFShUBt4waPMoTTrRDMCu06CJ0ns1sOpBWDcQlAZrL",
-	"UrazjdjFTgjQuoG4sS9JiJi/0vxtGjjRDIzhbojS6LHpE9qLEiAxOs5CAuRoG7o8RtBI6qhhSKoh8ZLG",
-	"JLJ5kkpi4zzPKcZHJIOFFkHvI4GPwsWWFzBofQmJCImnFkKJ9sWiBO4uAtWx6MXxMxZyI7YXTwW+vSEg",
-	"u+ZjwKVE9sWhtzJdOyWVsWLOH+5dppQMTxP1Zvpz9NdjBAu16IVuKkj1SNjDz45t35EFnivB7CGw2hW/",
-	"AcB+svUt4qgeA0C1mwL+jKzfFGFAbYuQi6ka3LYDnMjg8LjzClUTybAvKd0PfCfmOMRUImBeEoAJ22iw",
-	"JUAB5lvSm44VxTwSQ6qp4Jpo0R8pHrLgkX7RwEgz15384s3jIksDn170AUS5pfUYhl/01x2GoIfA2t4h",
-	"5OguDvGHsKKWMBQqbAs8kHexkLxBZEPLtSW9/9sYZZ4k1oWifQ2v0dnESVyyLm7EiEvspXBVoMsFu5d2",
-	"Ak+vYjfc25Xyy+3BFmW7VujcrW7XTvVL1O0GglTIuJEQfWWOm1v5rvL3z9dHsVz3G3qP1cKxxie0Y44+",
-	"0b+a1TQ4A9jSf7hKg4qwDTS7EaBoEC2KEBzXg7oAePceFPZWWZfB9/FkIyB/4gqDzUMmVJW96dnfVNfS",
-	"oSvXGOhkJItpfSjFVdC7Ghv7iVBXZbnKwCPhJhLxwRnggxuH71omAxUTVvj5Dz+d+ar32TjJBdNTKDTP",
-	"zKHoy4Rg+gN2oRDHHbk/ztHXHFvCb5wFEtREHXK5wdl2OUhz7X+Yuz17/h9sMOYZH5jtOTF3pwbQRRZ0",
-	"9EPBAgd89ueszLF+QOUGc5gMIIpz4JwiBCXyiCEWgJ2DYy59yT2iACPmfAK8wjYAAn92LLLRi+Nv2BJ9",
-	"/kpiewt/rEWmieQDIa7NVpq/29A8FL9QeD6qKrJH6h8stQ/eQ5dsWwjULMRT/sZC/vzO1u64OaPX0z9I",
-	"fcIlTHZzR3xx3ANUvjdew7mYXWvAF2w6e7q80v+2X2xdyTtWn6w0FSFTeAdvu4Ggf6dSYYwx/KoeGPgW",
-	"Ep1X/Ja05a5G4Av55r5mnQ7p41UJoOL9GsoEjHJYytajOCql60sS6h7z9Xcq1jaTX8peo8K4t/R1o7wy",
-	"uCJp8lH83/rGast5Xs6k0CfGBh5tEgn80P6JxRQSD0o69AGRaqBtAmSM0j2g3y7J+9LydVTp05HI3yQf",
-	"hRRat+4cH1G3a9XJj4Kn+XgDbeIGVFeT0VoB7iP5eAf8hc3l+wpZ0iu/TZja/wzkyRgX9R4OykSsBFyx",
-	"KnNddUEl1PPPXx7iuamhcU9WRhjevBdgqZHI4VkrjRKcTbs1LfKzNQsm8Ck+EbG7dBfx2iGHbIrF7Kj7",
-	"VpkrDmxTYufq0UQc2enUO/rvsM9bl8Jge9r7zUYXgSKyQTGXRbgp8uXAFzulkvpBkQFpbnAj78/6tPjA",
-	"V9uu8D9tXUceVhVjNVO9H1rzkO2RiGES1sD5sn5p+GJXdzSXJr1Ff3bN+AZ+ak1QsxSRgXoRS/n5kFLu",
-	"V3Mo3bvbTszt/LU/SngVTy3KtKn/YKt8vKacIN7at0RbR5/oXwB4NwyYHGqYP8iocxRjLrRqzPtbV6Vg",
-	"4e6iF8cvIuLh9oSpAKLEk7jGBiyzSnxhg7BYj7iwOOPmkml5ZDWNE3BnbG8e7tBCd+bdA5t3uTumlhQW",
-	"kRi9wLIi5z4x4uj7sWwYRZVxaFGULI0g8a32OuxCpvMaaTbh8y7US0K9oisK9OzLM1dGu3TjNgCul0EX",
-	"cwUVjmwfBOIBllCiwYebllkb1uU5qsy3CtKdu1hgDWTb26Unbm5/rbrHA9TsfT0S2/NZeMjA0FHfgkDp",
-	"60fLeRzJvKsJfJq65J1NamymPgCXBE1bYLdeH8mOnh8fRw6L3zMUkIuPeB341XtwPYHYJdT8dCvVTIe1",
-	"9vBbYjPQ4yI3H2xfxhBTuDA6YZZowaJvj79ZIFJiUXzzofBvIGqzCJ/9IU6yfI5IwXHGE5nIUdTFjghH",
-	"jG9UE8D9EfrIaW9Pl5iWzISAP6kmpv5O8Dj5owbV/b7Dq3/MmPrXlxa8HKsijUvHdCRyd1Rqo/r0Ia0u",
-	"w3Xk2WGR5gnYQzrnw2Hbm0t7usOIIxXIH4uc6SQVMk/n3ZABAyo+XF1JBB0gEVpQLHqTyFvHCy75RAT0",
-	"M1M+EnVMLwTt9ARLeoPXtPITszuwRUEvDr1jPW/lSdnB8O5SE1+bvQGlu7mTF1Y22t+s9lUrsxEXU+jz",
-	"ops6PiPMMGDlYTDA2hZY2kbOoo2yaayOI/sCQNd5DHi8Ay7Zjeg7YnnfbufReC1CD1lO9QCv9MV/0WRA",
-	"Ij+qZCAaopvijLdFal0c/QD1ak2XY4Vt4xW4AZWmEJ25GdfQZY8e55YiN8wwQYZtXk8WaccGY9wQI70V",
-	"btVaCW6vK2W0CbzQE0muoUmaeUp2HEpu9tpx9jo3EBkPrlb1ALrB4bWf28aIole1cqBXtmVCqDVcUOTE",
-	"2HE/W99o5SB3lTlsC5QvTR5nqVLarWIae7GxutAArozDU/vkFG2Tqsngw+jJt5kaZcbZ2gUynq5hYcwA",
-	"ZwXUWRb3XZ5JN98KTTgYsVBc0GV/2S+KJB4JebBc9ZkneUq4wz3UeuzFd8+eGcMGqigcCHGgruhyrKse",
-	"mzMdE9qLMZcuBrkCosfNikFx8TWAwyiBKgCHS8YAlIZemQV1Gf5v1aL6+Uu/pGYLuo+6UVLy1Ri/tE54",
-	"NzkuZK9yBYj4G4cL2Fs3/8Wy0hVRuAo+tZVlg7Qoi4qb8ty4jc+Oj635qtuELkm+JLtIY2/cYusIoDwY",
-	"A7gv61nd7IioJha2rTV8v47+Zgbkr0k+9up9Q2NyYfAKw/LemC+ve81MlrMxz0OzJRO6mIjr3qUjf1sF",
-	"dGCujc0tlof+8l3jwb98B8MLefr6urfGTnp93XtXgC2hhYzdKhsvcmnkunkGY3GeOlfTZvtzmavp1O7P",
-	"rkRgF2Z56BIBFxKZIVG0ZgMlP4pMo8+3afBlI+mMks7WCYCQXu4XpQLNmQ2/QNofws5tqBwF0iMGZN8Q",
-	"qIFaz0jnPC90xCbqI8WnrS6DTonIOOIR+/f/+/8smgoZJ3JEP2VCq/SjiOnHQaq0iKM20hLlYgqtFICm",
-	"1DYPzYSCyBK0Wfalu1k7vJPK3I3sNCZ8zkYKULaA9h3mE0JVYemiJchTNvKUF5C85ilkVfpyzCHXRdmz",
-	"F8d/87BQGZc6MbsYddhZqjTC19PzhUXg79lKCduoinWxwKTal0Sl2qWEuVQ5mxY3aaLHBKAU8eTDRMWi",
-	"y9RwGLExt3iG9Bw1HJrZj4sJl7q79omOuxXmV0j3MEzoSdWXIcT1DSKWI709TjFSMkK4JozqLVeRIFYU",
-	"Hw6xsRYL+gCBy7Jwsag3PASjgVpc6aJEYx8sIFO58jm7VOTV4jkzX0+iKlv1Sz765sZMaMhsG9Mzr0gN",
-	"h+vzgVzGF8NhoCPobK9vwggWuXk0sHr0A1SkNF3OW7zuYYKCrhYFwfv8YbtTXeHOAGgU/kFJeeUEJYZw",
-	"GkRh3mZQJgaDfgCm4F3U6AnbSVT0vS5utJnjHRKZ1zrhlw6m15FDkC1AKVxfG4n+hi14JPGyT0SHYW7L",
-	"KS5bDCnFAeMa6XFEdqiFJJ5zDawcScZuE4c+OlYzZHE0rlgbHPxEst9wookcvd/PCiM1tf3FAephTKUB",
-	"jAXxr/s1tb1WNxdo9k+VSGD9gakmOcsKSc8HvEoUmcNEgm2ANexQqzlHQ4zlRQZJPJeJwzTcWM0A5VEN",
-	"cyERMvRm7n474XIO0QpjS5FU1rcIw0pYqnBfC8nJ/lnonCFTeOlhrooIkFHNBUWGMRues1Qg9tlH212k",
-	"rW0D4GgF4WCeOI3A875EciZrSli7J8mtpUOwHGuOmSZkIa1sZrKDNiOZzh9y9QEXEYUIqGgsQY8A2Z2w",
-	"2YmIO+wUwDb94cMaEXcqXQGtL/V1u+cXPBf5iUeIw+4d8/vwHdvqW/MWbjI109AYFgHb+iWE4iJLcEpU",
-	"K1CNFZXirFEbMD0hEYzwvZma9OWK3cNjfIh4TRHgNeGvLOxqA+b+HWv/jrV/Z3iVR5ntu1I+J9zIjDkL",
-	"IhPuyaI53tdp7x+FyvndLZjnjV7ya56LGZ/fyegxQxu8OHrUVTIRqsgf2VZqfyKRRzn5aiMKpQPVzOzp",
-	"5Vpintw9/XZ4vioDd/SXq97ZT6+uPvRehmpxm8Rc4/wXtatInwLLwJh0uCgLygKTYTlFxg6QbqSCgWSZ",
-	"g6Sffzb/0bMkH4xJynX/jv/o7OfzqaC7AYAapdteijTnXbyhY8TcxzHkKBwsjnkntMgXx6Ryv99i//6v",
-	"fyHsGETqjJUiEznq9ltLN3mppKi8R78vCfGN636rTfOncHqn93LpTuiA1d3LtQJ1/c3OVCzshn3eOu8H",
-	"9hwk+/YxBYhbroYeNmbx3dJrjQ/gTTBG74r2270ixhii3O3F5vXsdfFXzGKBdHQeqyLvgINBg0mzH5zY",
-	"a28ywW9Pwptl5r35m4WcoHt1b25v1Q2N4q25X/gW9+y+25q3JF51V1Ti9ff1b9Td2IgMvKV9o2XgguRO",
-	"sekGDlx9iTYSs4S278zbtzLw1cpVud5XSXKL0FlVVB0WJz29wmoKbG9gg25VXB2Y6ncrsIZiUJrIFwZN",
-	"Hol8g+I8oXNri+2Sjruk48PXdtvKaZojcp4shdesSfgQ6cbKMvHLxdCUDbe5NBJEgDj0eZl/OkqVE6xz",
-	"SXLUoljpEmqIo088+WB/CmILUV8a1/Xf//Uv9MZ11GG/QtzLx0wSvZAeW9AcEPcAbYGBL4hd5aqNCofI",
-	"cHDCIu7LfWizOzhhWpW76DDYA561bcFbiqRRCAizf5kYCWl0kuiyPCtExLi+1UQGjIlMv488CJ8FdySW",
-	"IZy0eXOpyBGiJwdwWIDmSflA9CUFNzH1N1QZoPTw3MWfdM7n2m7OODEWyJyCBLqYikyLWMQfbuYRNhIG",
-	"J5DdCOQ9Ci6MAlah0x6TClD2IKrFY82SvMNOmdsBR9Zj7BfNUsFt5jlU/rS9Nu2DuzhRsUgh8kDIzWYU",
-	"/FIHbQfYN6aGQwAXth0FSV5C4R0i6RspTtpajjejwJjtT2iHtx0pgOH1VQDw8ojWKNwn3/DljgyYobq+",
-	"k+EOkbB77WaAWGkD5ht7pMPUZ9pk6NnCcrdthai6wwMkQLMCbPz1CMQ2lB/aSVsE+erie+HxchYyNSKS",
-	"sClbT/fWBFFqaOByINKmNtMZXJ2K2IewNrC4/KCyDQ9RyDXVd3jNxdDfY9HN/H7ee7muysyM8Pf4DPHS",
-	"TdtpII8j4i9+fki+mlNDU3qo83Lnppk/+Rnb+QhNwuO4Y+cqv6QP7OnWFtxbRP4P5wZdOqjlh4uGbx4K",
-	"f6wmFdZvedeh30LngW3QVmInXNNYUhdPX2gzWTK0ID7+bsGpuY/2EGfgVDeIVMSI2+wTW3SvWFWfB0/q",
-	"a0wmQUF/bZdHWPC72M9h/q6yGH3Q3P8gKdfuOj1mYK5RRg5ISjjVUrDZWLGhSlM101geMMUR4OSin4E+",
-	"BJskwCgqgQ9EEtkp/ARtL3XIEq4Z4elFQEvF2A0BtLaKgQa9DncIgNa0Be0gJnZxyycRt+Q+EDjxQuch",
-	"wRQbBC1PY2Ces0Gwm3kAbdG1Py7VwUP7ws0cq7sgUIThOncfEvhgnuC/bYkgsF4zzecddsqwscEWHGLI",
-	"TiqvGPahwox0EnVBHHSpcQLipUFlV7AGrDpr1KfAXJsCx04DxtMZn2s2S+SKuJQVeV80KAXjmgj3s3DO",
-	"20aWloY/AMpG8xXRSXSqZ1O8x7qAgD1FM64Zj+OHiwfsfNqmPi2KsTP4/He18k9YTZ7GcaBDMOuzmNYr",
-	"68lH8HDtAx8VgoFEJqEq5FafUg+5sZafbQuqQOupcX5JOq70fMuKANxeOuuNZnsfLrE9I9UesV1E4A6b",
-	"bR3YSe6tmePdUBHKdd/Ii3HfVhuVoIM9gxlFrPKXgbFWD5gQBG0i2z/guLzaBHCWCeNTywLTc6+Tj4JF",
-	"RZZG0HIqxYwF5fP7RZYeALOptpWaPAStgrRqMhEW0pNRa4mQ2AkKxZ+I+CAhFU31X7liNwLK7iUDCLQR",
-	"T2R3e66UJQyoezHf7mTx5KuwqBbSIIRF1ZzGszSqupXQ/HFXfr5T0ps2/mMLjDJOn2+pCURCRTi6hssk",
-	"E1PB8S2AF1EVnyySo8GY5/WMUZdGYKBIT3mgINSQRQ4fxpIcWjd2TyPyrFOJyRDEEjAdJ5q4kNvU9V3V",
-	"TZcY5zNKYtf6YaWvkYWBM0zyDDvJbubwFDNsoa3MYsuDloIeJNumRR1dnKVK533pQ9gOqxoF7z9VIkuT",
-	"VNRINceiEyCMDl7Eh0miJ9CtHnZtgWYssV07s6wvkYyeKnRy8XveRYAFyKHyJLY9VDeCiTjJsdPLGXVj",
-	"wEBAT3tmvHBbUHIjBrzQwnvrqA+wzNns3XAI1U72OvTxoeEwydvBJudKLW2L6/gBLeKpLWlTEe/A3CqK",
-	"ec4PCwfDifRfHpR6T7vaIPvGsyIfd9hF6aApS0QBh9EVUfG4jWU2HDnD6QxE5sBFbs5TqCMz182noi8j",
-	"s8eRX1ImXLEOAlokmiUjCXQE7FII1m+dmQegzab7rcVyq0OaZ4Q75luSzBNW1GAFraN5kUm47Y9cjszQ",
-	"Ysosy6e56zQ4gieO+Bs/4gVbSU2xs7CDyBuZK/Xu+a8qiT0ZByuffVvxFJ6v4PhTaRYVM8H7Ml88tZGq",
-	"j9BAii+dI9dUxLCYi7YbIN/MEIWyQc1kl8UZrRBfFdaT+fddvp87QTTHPW3Wg+TlKPvMBmo+FNtbNmVw",
-	"oj9ApdR1z5zRynqpxjEge4+NUSIWxm1RHnVfDZDunW3c/+hGno0Lebu6vAVTcXA0h+alg24zZ7TLfnt5",
-	"cf7qfbQQ5Ppfh7+IbCDSw9Pe4XXvkJ50uBqEyka7lte0sy7v0NzYJNhlzvPjRrrME3dtlF9NG2W5PMQY",
-	"jj6O5q3XBeOVs4G3EwJ7HSztDYkIS6ERxhP8Y3xb4iisMgA2rjKAPnonY357HwWmweXLn8rZ4245fxVC",
-	"WRQyJtAc9+ckbqPK95ZOX4aIlUuWLNi8xm68mZe3kxCdwHRxNgn9acQ/CrBZQ2ADd2WVGWQM6kIOjIF3",
-	"VfZfyq7KyTLAvLGhI651onMujRmZqzRm3Bgu7Gbel9FE5Nzogg4KUgASW+o5IyyGGBJ/NouG+TP7J0S0",
-	"kGrWdvw0EwXY92JSV3wRoEZ+aZbwTWolgmlvUS3h7bRSvcSz42fr6yVqS27sqbxbzcSuDmIXO3rMOoiS",
-	"XMdg0jqVVFkZsahs7tiwW+eoPkgsHyu1l7t91vVtGTWIfvXqTjGsG0cfG2P7NjAg4TmxAmF9K9UMHNwk",
-	"ZnORk8MsKXRRmknbBQzGfDoVEjuRAH0WyE4AZZo8d0Ax4ppo0bd2b0MM3PuP2VeAvZyruv65Jxcs34mu",
-	"ZjXXpaBW9TdaKbG2C3s3tZ99+KHSev5BZYAmW0xcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7",
-	"ZFN7EDNztm/V976ACr4Lx9x3OObPLvN2Rt4DEr7Cx7udrHwk6+7jd2vSiad6IWkROSFHCM1WjIYFD16s",
-	"su+wLKMbNMMv5h1ALgsjscQ0ouLXGz647UufThurmTxhESIZorXE7Y/vBNcAS2i8/YjfqCyPzF8z/P2j",
-	"px1++W6XePijJh5++W6XetilHnaph13q4XFSD6GmfKTMA+n8TZynU1tEWe94RcvOT2A50DOj9T4OKM+d",
-	"7N/5OTs/Z+fn3JOfo+mzqpZtacr4YKAKuUjqTjk+pQWbwX/F4YQnKeNxnAmtHYC8ZJwNRJbzRLIZn7vM",
-	"IIK9uz9lKhXV+JPXMMGlVZbn+aOaIaZ21SRgqo7IqcPOuEalcy2TgYoBN39iI9wTnuciM1MhSdjqtnjM",
-	"/7PVbhm/wZj/2bzVbkk+MX8S5nmtUC5O+O9vhByZc/L82xft1iSR9mefutN5lkggyKtKZNsd33PbEsxl",
-	"hDmPqsmYq1tNZfQ7hR/GUwDxpP1aj+JpL9wGwhPH3rF9vfpj2rWvPyZx89NRXDyeJLJac9k/VWRW7Ufg",
-	"VQ4qgZLOwV99rs1HQpMMBujxfpg1xMqSXKkO6y3VyGOYy2YLoWEHrT8gdKGOoiUhTmUqfWmXCNUqqHq8",
-	"HW3O0pFORrKYYlDrUsgcs4yA9IjN3BjYAvAPnHWXIAoHCgA3CUIlIaY7kO4fcg48HHdsKDJ67EuHvujC",
-	"Bl3gZrbbtoCXxz5A/3ezhTiB3RwIzo2o9lfwz0iWDCtdbPu+G3bbSICxs4ZZX2PYBXn+GlyPTPw47E/L",
-	"w//KfMhX/JYetGsN/+PoLJQpgaJh1Fo0Z2TvVmix5oEh0nPOFTr6ZP5vJW/5hVcfrk0riTvsknqNgAAo",
-	"m/trNG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSL1mglK22+cEnlhrK8",
-	"3bLLawz+8VB6YFc/uQs5fb29t05cNjXzNxICRnI0Y9X2E6E6dIjGxAloOG3+LST+M8k7DLlMiAxZWKZn",
-	"PjAqEbuJg95Tqw/GXLex4RSiTWTMK0liGFsyTxh3lfUiRx/AsShKMUNX5WZe8icyMcyEHkcd9hImjO2P",
-	"9sF9CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+gEuierpnkmQ",
-	"b+8a0PtYj7SM+1A28dsYeGpG2rydY1E19gHwyr+wY1Gmap7xLNa7XENjG/8N1/kpWJA7E/8PZuJb9mPU",
-	"DySMvG7YVJtVGPNHodm4va4rqkAlBPG5GJOcGsYQulY7hyBg3SBzPcBJ1Ccs+vQ5YoNU8Ew7JeEobqGB",
-	"HbrsnSMRqz4x0Aq4/sIiCQTGv3ExrG8w4UYP5sBdTHyB5GuIVJeompkuBmP/7P3oxfGLCBmWnSOCngXV",
-	"7ke0xa5kOJgCJa48KgGAYIACx5T5RESO5gZYh41ls3ijKr03LXJr399J8WHmZB0/v3/Y5qqrcvBD6K6Y",
-	"N3aJNgnp+SHVfWbulGo671LNrKM72amvnTJ6wp7WOfQtuW+gmXKC6ZqVVyWyPYYMsTmZfxNuW6wGxURg",
-	"4KHI0la3dQRaiZ65pJeSkUTQlbZxQQCAJZEB6I31WeAXgW81UBNBuXKfWzafGgTO4kRPUz4/x1/bhySI",
-	"1LcEQIeYvQQ6F2gGW0Xb9pSgyC8VNl8T/tsgVTqRo2AypFcq5nNFf1mezK+uv9rBE2Nl9kIrtOZzrFqw",
-	"rSyLOOM0hwCdeXESvu93eUsItIgwk097bSp9Ax5TevWH0CxOVOTBK0gqnuWBkFrVxQTYW0ePtSk2qqrb",
-	"N8r7bMzz6KDNXPv3YZHAhpy+PrzuBc+HwpTlGYQwQlUrdhlvwMoNfF3NUqVuCV7JaAs8m1hO4vSK4IMx",
-	"YSMFcymoKmRpO1yGf2kiP4k58bmjdbZgUg14muLevA0XzafJ4a2YVz7rbY/Bn5af9TZTN0FGc5ryHIpM",
-	"EIqxkDpgRgseNhY8rfzMfsQ/fH7/+b8DAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPL2vI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLd+9O3S/GW/bRkSptf1HI+p9mq",
+	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmTyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9A7I67GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpya69lSwHWlqWb4",
+	"WT3LGE3gard3fJzsj4/avUmfth+N91n7eHTUax+y7mSfPhr3kn6/FbW0lKkZ5fn1dQR0eKczRuclGghC",
+	"hbpiGZETIgUjC87GAUFaCdV0QL4MW3q1YMPWYNh6+/7Vxbuzk7dnz58NW9HQjwwubjM2eAqmCo/AZIet",
+	"66EYiurXzp7/5ezi5fN3706+e46fhcftKpS/ekB73fajpDtqPx4fHrb7k+PJUTfp0oPRI/yqTPG1VCmu",
+	"NBV6uw8/ff3q7PmrW306Yamm+OYZFZdkJZed7T7+/NWznT/c8H6zhi9OX52++9OdL2LLcNvpM67oKGVJ",
+	"eccpln1iGbnieiaXmpycFvdeYliO8ovEPR61EqYpT83Dp5ZVFaEZI+qK6/GMJURODOcSPePKvt7sswx3",
+	"/AUv7JhD2u22H3W73fZj859u/n+J3W5L1RocdI+jluYaNufJKQlGYyjYGrQeLjI5StlcPQwHCxvt9CVX",
+	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9Tk7hVXzMgtffhia9g4Am",
+	"h91+gSblodQRpngPUueVPIFFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
+	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky+tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
+	"mfKH1jDM5pfvwj/H8IzOVmZ7tAY6W7KQavsFqhXGWUex4AYk2ZtMajmWaQPBnLBQcs70jIspYali9URa",
+	"uFc1k2iUyUuGwiYjyjBp/uKlYJ8XbKx3I9PhejIVmcuNlLAsk03M5aeDhPqPpdS0SKUzKcmcilUuUjWh",
+	"RPN5A4F+gleE1LmSBXE8YoYQVxnXmgkykZk54AhNzbGy2oUqo3VUOegXJTQMD3f9ctFAFJwCUuQtUwsp",
+	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaBG8+t3+0ftXq/d7591jwf7vUHvsNPrdvcPDv/ailoT",
+	"LriaXaAsaw1aSsuF/7n5FUedg26/13uEr8iUvgAp1vzFg/1et9v/q9Mwt9EOWl6ZvbjRM3A+DVpywQTl",
+	"D6cL3ZZKtXv97igQii1HStjOfHzJyku/QXtdZiK8e3/06FH7Ee32248nXdYe9ZL+eJ8dTA67R62otQQ1",
+	"3nAsCCsklmoNupEbB5fC/9rvRa1FJucLHfzUN+xmD5z8+esivzz/5IyMYCtdSdSaldGhwXgI2YZfZPbh",
+	"G1E5ZDcm4FiY0FSxqMXsGD5+wX96q8XaIVRc5jsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0hf2zQJGN",
+	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgGwz",
+	"qkGvbrLWUIiGboFyo8Hq81u/v7/9+0N7ZOv37/ulS6RgtR8zv9924ayUGrYGX4atX2jVK7S3BIqGLa4u",
+	"KB/aI2nYoks9kxkO7pIL/I654dq8xp8U8PMaQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
+	"ei2qp93H/zvu/lWPu3PglTM+Z3Kpm00RxVNzdNTqito+3KxLJzwhxrywpwQXoHnuoiXS9brzQUFLzAdW",
+	"px+6q3C+vTn9nq1qdsolW0VmvMvQkvj4Zd0W6R8Put2OGWy/W2bYw/aob5iPHhy0j5Muax+MH096rE/3",
+	"R0fdlj12jVpbeXGvO+j1BwcHncNur7+/b14s6NxM6gMbETWDbbfI2IR/Ntvw8uLkr+Ls8+j0P9jlu6Tk",
+	"eoxaaiwX4NK0vKsGRm/3rKwGRrE3M6a8FbWkuBixGU0nrXOjI8CaXpSn1WXtR+Nur/2YHu63+5Mjdpgc",
+	"jPdHfdpCHhuPmVJnhvHKlonhxQhcIxRuQgMebIreIZlzsdShMvGlhbchF7cGLbb682z03Zi/5n8+ff/3",
+	"094rfqpO53rx16enR6d/+9///p/O//73/7SiFvu84BlTF1y0BsfdrmGkScbUzL9IZfoCb0VpZLlmxGjm",
+	"7PbxWC6Frqo/0/Lu2J4/vDvJK3xz3ETTjI7Zv1vvdmcs5xVmesx6B+1Ho964TXvjg/Z+cjTqjo/Zo0mv",
+	"my85ji0Yfd2BYOe1I4v/QlMwfPSUijFLU5Y0GnVeGdUzqomQI5msiGAsKXpMdjzw0AzP5d/YjacomIAO",
+	"17+eg3DLQy2YzK/sUOtWzrRuswH3dEbFlL2hSl3JLKkPBgmpZywjC3tTYfMus4wJfeGvmeM+y9hYk5nM",
+	"FCMjwzzZyshgdhXepjRdpMyYQdS+32iIsPmeSvGJZYqaWb2S2sjDhd7KYTwOnqw5gcPLF0LqC+peXT2Q",
+	"E8kUnsRwDzqMwxfscib3Q1d6P3BfhVMOvlrv8WueBlAPdmi+52vX1EzS7X0JpBPsiilNgDFzygUvhHO/",
+	"IVp4ZQ9WFCR0rBWcSVwrMl4qLecsKxxL1fN452M2H+FLVGEbhmjXtxzPvEGEMv/SGYyp4UPwo1lGOpJL",
+	"o8gRLj5JPi64DxOmxhlfAJ8OWqfkiir76YToK6MIGvoFwVHHKKf4LnLwqNczo7zKpJgGQ3uvWNawi6tH",
+	"77qzZ4sdXTk1cQgJskoTj2A4Z0cN4CYaovlKRb97drl68ycuH/3ns79MfzyY/7k7/mvWG30Y/+fnny7f",
+	"Pf6T6Osfrg6Xz+UjfkKPJ9/97T+S/e//mRRIswp2x61ZALcpCyzJ1SKlqws71ZOEkh/kJ5ZS4Fz2WbNM",
+	"0BTH4p5vGzZs3Xag9aripvGu55r9kGvGAUV+4Wmu0fj8C8bdbq/9KOn328fsYNI+pEejR+PHyTHrTv7d",
+	"DaHDxSea8qSyB9Y8XE6jCEhuZWWR5N+u8BCtITZ6csy/4JTOSWNmePNUjw1aZL+D52VVd1uvJ4H7ydP5",
+	"xmqZIdCzb98L+onyFJXT8pmZUE1HVMG8EnlVp2Qko4tl8IqSZuFfkOsXu0Zae0dbBxGfua8WR1bRLEpj",
+	"B4Ig+zaeK0+pUVhIKsWUZSSVU8JFSaxY9jfjM298bvj/jFbM2xPHOhUTy9MWts6FhmeLhM1gSahwD0Me",
+	"BSptrG2eIjRJMqbULhkQx00ZEM8LryZuYBW6huMGElgxc/qsjg5WH0b+JTNqsxWcbCK8Lp4dSK4qgUqv",
+	"NJosNcYL6Gu7BPkfNVIkH+QaclTGaojygvLtjdWlU/998PkrWKzF8Hdpq/3TmawToO8/ub36QmYjniTl",
+	"PfNKatCYYaPAoVfdIRP/aEkmW5FxD58MJHOayit45S7SuZg2FQjjF8E4KlsjH6SZ7Z+oSF5PJrWC9wc2",
+	"0cZ4my3nVKhSYHWOUzbbAt7DaKpn1cQiY0CwtGAVeXaRl/DoacLmC6mZGK9OxZtMTo2kqx6Mis4ZsSSK",
+	"iNI8TclSJCwjV3RVsxg8f+0FF2ab4YtDoeXeF8jyYDTt79kK/O3Fb+2yVOO1CRWheAu+D0lpXJBg6JXV",
+	"bJplibAvuZpTPS4vEHwBpJ0xDyGFw/D4xqyd8Ktz9+oCz9dQsvAJ55KxhLw1+4eujjIJgxGupZ+/D4gn",
+	"8AQpU2xCl6mG2LpPH6wjkHv65tPaL2S3dUPD3B58jdlH/qs4AVDnn2YsYUJzmpb21Adj19e73Nwc4AUX",
+	"4+ANJblWVHwIiEfm3+m9B7toRIcF4dYr+CfMsEhxWDW0qI4+IEvAIzWeBL8tuCJaou65hkIhE6HnIdCL",
+	"6iSKFIzAywwj9YyM7R8ekk9c8VHKyMm7p6enYN7QsWYZnA2w5i7vHT6upbyw4+Lm5JwxmgAvpnzOdWvQ",
+	"PzyMWgsJPGEoUxoG5rzvkBeWL0q3uii8uPXWLUyZaMHivKEZnTNd42AAnv1pybIVWfibmhcmvCeQ+v5n",
+	"sxZLcSnklTDMaxRhaj8Cr6ynvFzqCzm5yKiA8gWgPowpIL4hTkB8/HkHknf7m0gezrGR2PlNAZnfYsit",
+	"Jg5oDCWlOGR2UzQQMA+qmdQYtyvJBxvUs0FEjkoPDtuSG167a4riWvngBtRIE7whoEctIXDoThj48d+U",
+	"EoVo6l0SonvwFQiRUaE4uo5DarzI5JwYG8BIrHEq1XqOyN9S2H3WRLRZzlOJ7pvia3chBG2yGD0hwgE1",
+	"UyO/y5DkB6r0STLnoqqRplRpQs01rnRGtawTRZBFADdVFCSOIaXqa8jVTBr6WGfHLtuDNRHjh7pBV4gR",
+	"jBqIwD+xN2BBVamAlpWNywRJyS4deVRSzucLKlZgx0MwgPygk/X+un7Xeuhr/XWH426v/WjUp+3jpNdt",
+	"H7BHk8f0aNQf7/dANiudLcdmNY3F8TpLICt9xhfIdW+l1ixL6BwsAC4gY/JKZpdG+U3oCs7eRSaT5dgM",
+	"zCyXG/dV4KlfjtJGM73/eHDQ63S7B70e2N3ZMkVn/Vs2WYoEiQVat6aTyYDMqEgMX8whK78DXnpnMaX8",
+	"E3jVpABzM+NMJKmh73KRNJLvcNDrdvr97mHvsfn+J5Yp2Nk9WFk5PRUvZFbOIgVP1+uTpZ6RfqdrxjcP",
+	"l3GaUaFdTkagQ24R01kqo6OCa5wmtBAT8gOqjy8p8ud3r1/VhZfKL9piIOZbL2lqJsbqo9LG4i9/0G7q",
+	"uXvwwu7LsriHPAcr5o2yZ95jNT4uyPuzF+3Hu4i4XpMy4GdC8gFVNnV11EAEdNS/YCwZ0fFlkQanmsxY",
+	"uijL+fncJzyj6ch1ZCSAzdRcv58PSvt5l8TAjGoupq1BCyoO1nB/8WPBfFVzVFUkEFeuS8z8lwhSRDUT",
+	"pbw8RbfY5MRNEo+AxYLRTNkYs7F1JuYUoCRjxlrG/IOrGR/PzNMZGZn3ZCxlVDHlpLCTvBsIFHo/b8I9",
+	"lkDohbk5fc6vo9YrdvVeVQ0Uwa5qo1tOUKVc7JiB1auJtb1in/WarIlTrYhgn3U5Gu5y7yxVj4/b3V67",
+	"2zvrmr0yQH4rhaNJ33rkf+lQs8/OqUbLTsicJZwSI+dAkZILliF/Wd0SD+46B1ae01IXQqu8KM+VxfgP",
+	"5MIEn99Flj8uyPKjXJa/8sk5TUG00ugtnV7IpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3LnMt",
+	"BnMOinN1n62dJl60MzRjOKutYX1ndCcyo5+MzblIea1hYmdxoZuKV22Gkj2QnJMvD2kJJKff4fd2ivWN",
+	"m1RzO8O8OLaBKKVJGOK8oatU0uRMyh+MKC4llX5iGTk6IN/zb2uossBHL8CfBA+X7RRQZuZ0hfQ9Ojzc",
+	"PyKjlWZQuDiXO3lvuwUDpRcEL+xU0O9mx1OhQnXQQAUmEsMisGANEQRczYgs8N6GqIbYcPiAVtHr7x8c",
+	"HkHO7U2TrW4SGQNbzClJWwzGWwv5FNfndq1XoHqD7iOjiPR7cDCYw+di+7RhWJYMdCGwqTEEW9q8cs6A",
+	"xwzZJlTV+/QWwVsufKSxsH+DeLaLL1hr59YmdC+IL4TzIXnMs8KjNQNGclQN6ROSZHSif/OW8m2MX0eh",
+	"O7R+cSneZOwTZ1el8AiYNnKZJmTEsOYc4laWycKVakCl+U+5hOkZUkBsnmARXoK1mdQfI0QtFwuZaZIw",
+	"ddnJ9Ty1UprNQR/P37qFcCkj26yP3tvIeC1hnF+jWr+eUs0sQcYz6wiv7lh4s/eOlLer9RyZ+fh7wPrK",
+	"s33w3bscs/2jpmMW50bCYdXs3dLQc6K8Y9rYnqopmXCbPfyr3WzlvZVPu6ZQBYlUrFP5ZYXWTo63r+hQ",
+	"M5bhm6V2OZCNifG5AknA0NoySfYaX1/y2DTYfjs6bkLPivneW6rZD3zOdZ0UABQLuzFBG5Si1tzKqGYX",
+	"qX1LUQooBmw5lxnL32RGBD9DgszuAaLtMCzMFEk+uoowKIweaIJhrcblxSiPNR/QvV+BtGiqd8P3T5kw",
+	"JihbWy5T91L3YJ4M+ZZpngGKWo3WETrvDTvY/fB/7vo7cddnSPq71VneypS9kvoEd0Z5QSG/DGhFidIQ",
+	"oq5Tps1tWNhjXxNsytcixTRteNcQ9IhhCwzAESNUXdoUnl2dAUdNaWtmZnlaXMNeLA/ckOQdpOF8u1Sr",
+	"BhGVyikX6wQUJvJcjMwrQvlUlXEZI1eUGxm5i1B6vHVCNc6J2BFV6BAOGEkA8fqKVpLShZYL0Koo0Sxl",
+	"i5lhxRvUlvYKZQ5QjOcGXnIk2iePwWw8ME8+2u92uwfVsppjCiUFh4ftx8bqPZr0Rn16kDxmx11z7wJe",
+	"t9/pdnq9/U73Yf9gbTl2zefASsWyoUHrpfw7T1P68LDTJff/0us9IT9wsfxMPj8+ujg62CMveMYm8vPD",
+	"3sFhp4vqdh1Jeo/P+t1B73Bw0O0cHfb6+0WSuNqLJpo8GnT7gx6IlsNer0CTcY92291Ho3770bjXbR+z",
+	"g6R92Kfd8aNkf3IErl9Lk25vkIweDw4Gg4cHj9cTpfq9AlGeMXV5slg87Hd65D5//W4P/drv+FS8XzQU",
+	"nt3cu71VGA5hbGqyL15AQlnGWF3heT2h0SNyUAyerC1OF28Px09Pj04vF3/58emfjztsv9sZ91Mxmr/o",
+	"Jn/5c2oIl5nZPbQ+7ofb+G0eUt52mCt/xERyPOq/2W0QOZ24mG6ZwT6jivxtqQBzbynuIHv9K6SMKzen",
+	"f/Ks8Tqf45aVmr81t6NZ8dv5HMuv3sHniOvxFHOUykBz8GuNI8dlViIf+gSnOh8jV/Y1T0jGIHeJa/Ty",
+	"7KISjZp8FWc2V8oNpaIHFMeaz/wD17P6SLe5QmhjIftvhBsLPrl/jbD9+a9zD9Y4jso77+P/CcG7XwCj",
+	"zYFO9ZYtq2Cbls+XteUdWEOWMby6JqPXl3Qgvm+HnGrlU4d9VuvA5jESOqW7ZTOOm3JcYYIERlovHoOZ",
+	"AEtK+ZKK1QnqP3VVRvyzntkU8DW1EVrKC2MYXlD3pjqr0V3skA8UoI8BBBmxMD5DYtjd1xKFjq3KQOpJ",
+	"VJ5KQChUOVWDWQ3nnrK3rCFSfksxsGwBySFep6qvJOCfhCJPdeeEKhjbfkb5SJvp5O4BMmW8CRDkO/4J",
+	"AK8pWWRcZlyvIqLpVFlbHI8gMuEsLUIhKcWngmGejFimqQMXuIBbYSlklkBZAYAGXBs1FT/QGrRmfAp1",
+	"TnQKTqsRT1NUrjNwXyGayfvTpzOqb+RlXA/iciOZGhzN51FLZ3w6hdnkzsu26w0RDnbbJhI7DuVLsTvE",
+	"gmYW5xU7UmytHFi+gaeg3qMUjMvnq5ajOdeluVqdbTdk13XgrTt2TrCPvWSamrcjBKZH3bRYmw2NDuDj",
+	"baXZorEXgiFTOx+kBQrtrb8/B1HN7682ebjlO9b3iIB3MJFsN2qs4l5PCbxna5rfEN50DbppuHofn71+",
+	"9fwcQUtLvPjjo//jxn9JbsR/vq0Bxf2V8elOGd03Oy1woiFcTSvwh25ttFzXnC/bIHStO1qiLzdE462Z",
+	"CyTtbp1zfV17Sgah5Ibx+vY/aKO8F+b7TGg+ppUg8yvpy9fK2uWy9FxZucyTeAVjiUNu8UV4u7hp9pvM",
+	"EEjZLY2mokCWBwwHvrC5Pyx5yRJOz+ChkAJvUspFBdne08A/fgHZyFiS05jO7IEnjE6NeAe3S2KeFHLk",
+	"DnOKBBMLPlFPlto5AHXAOl6DhfcBI3EWmKMeWKqSDpm/uRFy6Fs2lnOGPFOGtKtg0tXVAayLklSLlXZA",
+	"YfU1AD/SlCe0KbXyhMy5UpBUDAtTZaFP/vmGpErIzBxljF4qQkm2TH1i9FgKndGxrq+SNqxko99BITQO",
+	"Y5fa824T3ENOgTXJmNVpGuJ9YPTyjQ9RVdqRzKVY5wS4YvTyIrheTG4LQBAYVStjQE2XFh6qSq1iLD4g",
+	"mH//LjTrNdHMTDycWoVexblBiAMBBrCzHxQfVGEmzcTz3a4wDFUszQBrntx/++IpOe71upExquBC77Bz",
+	"2Okd7QF9cHuYzbJYpEZecike/k2Bb9AzlrPoxzM2h4NsTj//wMRUzyz6gZ2V0pnb98/P6LR+2DbJwvD2",
+	"lS32VjN5JSJMpLCQAIaHZFY3/Medx5390uCHrf1hq9UwwqMDc35qzSCC9f+GrY//9rv2f53/Ydj6fas8",
+	"9Kj1uT2VbfNjW13yRVvC0Gna9pyCIMdF1Je3bJHSFcqE4ozfZAxSWiF5JVsycjVjto2brUp2wUusRiCM",
+	"ZinP8VocYI5Nqo9L4BJxgQ7lZXJQ3lKmjIobTe4HLi6rs4mHy253f7zMUvgHe0Iyln4zbAn2WQ9bMS7X",
+	"4/7jx3tR7n1b0CnrkJMR0AGQDmyulnXLBcsIb3fh3z9CJtg3h13zc/9ovMyUzL65/Km/POn+OOvNv5v+",
+	"mPRWB/Pu8tHVd3/tPv7PSd2gmrii3z14fJvV/0HiZqln8gXVM8/hoG+islec740C3bfckD69sDrgD1B9",
+	"BAcNTVMGGVciwRpBwuh4RhYy5ePVgMRZXMzQSdlER8DckFdoDnOXMRbr2Ppx1FDch5zyNmd60p5pvaAL",
+	"3s6oZrDEbSvw9jpDUdrWmBL1JPum+0R/02ttP+WbLKUnzRuYZh2BqA4JgXlTKiLxTwE9zJyv/JzJllOu",
+	"n/BP3/S63SdX3/S/1pSZzlYnE4v8UpztOzsBLSEBK/Smh9BgkKemluMxK7F1LxzyRGZzMHC40Ptg29HP",
+	"fL6ctwaPj6Cwes4F/t3z8zGDxWy67SdU49Bbe/RohAZ/9+z7e8o6o33XueKafCqyHRNmsB/Nz+d1++zD",
+	"hw8ngfVRP5DxzGw0MWUoMY8eHQYHXPlw+xY6MZCM0XT+zbBllfhhK0J8qm+GRUAUEHm7S4rrqJVycRn2",
+	"Fa7O4cSWaQJq3cl37fenZshe93Dtfc3zua3zrUxWxSqO1u/d4dcxyu/vHvpLeZfg8i2ACBP0Ca65Dl0f",
+	"fO1iceRvGU3c4vsnK2OfMh2k/oD5jag+qrbb2doxNDEk/m7Hck8F4LHFsSBzrhlOGMBeOxJVHcQPXGnw",
+	"2ATkUNUxpFzpsLfSDkPIW1g0rAzeQLiufh47NNzBijydUR3gJa9haqi20WScciZqRqSYSLzIqbI4b+Tc",
+	"bZi/NFJ0CK8Zay7LyKMNQ/3x0VcebBOPlVs65CVNzUQ2XBc4HXdguuciYYnN2K0O7DkmlLtQmw2nV8fB",
+	"hH9HeQz2mfpBdP0woJnh60kT67+Rtokvdj3ctP9sf8ZdNwEAv9QsE6YO5OFHB6ZaMxx4Q4WRnN/l9w5r",
+	"Ej+LPxdSVEt3BOZvETakQVg55qsn1G0Y5hWdsyRE3S+O4BUUNgf+r4jQvL81H9ccJYu8SqkyoDzTpGk4",
+	"7KqJZ95pmunNp8e41EJkJ6Kwq2ahmSSEugVp+nwuJ3f5dilrufj97xi09PW9s2At8GT1Wt5G8oRf2G2M",
+	"TOmNGocVM19T8ejmQ/qs8zauNdLGW+e3EzloQVTG4RupRrVjxr1vbORO6XKxbLuBkJgsXEu8N65SsjhO",
+	"m168bhErFcoVP465UKueLPDaLb7t6qSapm5vqP86Xtv9629tIWIjvbFSsZbeZUyr8ucLkFMNOsRFYRzN",
+	"pyRUD2rf7SiCEiOjAkE3J2xMWSt/73SQmJZXL4j8prLN+D14cYNiYXP8cuWidKCWSxfLYytex+GppTnB",
+	"ZrR2A5mLAQm3UcIyeOj9qTVjdhCPwZjqVNn6Ua3XaYuDAqV2h2F9kpdhh6PysMxlGMclW9UNwVy3T1fk",
+	"4oJfXLLV2u+/03KxaFoqczEgSZ1VKBe3WRR8snmzWet0nVJaNky/XZ0+21kpzcs6GoQQzqlWCJ25LOcb",
+	"UwGjk41iFzvqwefBmVf9OqYV7y577QCaZh8MoGn+yyB0ewsSuNhq4/cbjYGlj/DeXL+t/6pf88ZvTpne",
+	"7YMfuJ4lGb0STUvubqg9aq/sxV3X+7r8RL55Tp/VewoDbfGeIhw8rYCDbbSnHD6utM3WOQB/n7FJa9D6",
+	"3UNzZkph9vZDvKoenj4LGgM3DunNqRGJOBxyIlYE81fVgkEOLGKuvH9/+gzhBTCwIKTgY5oCSKdF+ALI",
+	"saYJ5RL0lpN5CnGjdVGPBZ0yMmJTLlSHQBcfzDc11+IfuLiMCbrr3YFuH5jIjD3BLA9JRozMacLIctEp",
+	"Q5XbKWEAq8mh3+s/Bme4/7sQtPx40v4rbf+92z6+aJ//4c7ilrUn30sIHHNNFJ1AVFIx6yhxnn8oLxiU",
+	"QpPQQwNrIeHUmEzYGMvAOw3I+0ORQ+9HJOGTCcsc/A/7xLKVfUmHvGOMfHzLdMaZOr8PSAEPM/zTBo2K",
+	"yPyW4mUk/nV+8GbS/1v7v25N8slL1xSkSmvcIChppUhXhCOXxc/P6DR2XQyQ9RSLcLddccVIfNDrxx0S",
+	"P4ixY9aqQ6Byjk4B7UQR6kIeEVESg5EUdOWMYbLKIpOfV2QOKy4nZv3uxx8eQjg9jkg8bO23p3/ni2Er",
+	"3oN4NS3Y2XTO1lF/0n5pu4Fst2GfC8316oxObQOJySspWAPhznICuTDrSi4BOG9gCIhmATaUsZXjUTHc",
+	"zhWJ97sHMbAxFI1iBk415WAoevudXqe/t36yZrS3m/EPVKHV3iR6eVIAOwHNzM87smUcYzpnA2JD9cWD",
+	"AQPkA7wklvMRy/CnOMpFnmvdhlUqBHy1mDBDRquhiO3j9rp9vkNOyCiTVwqwdmKYxTu5zMYsBvkBIxsZ",
+	"CaFYOjHHBrQVC9D+YWLcuWqGgivCp0JmLBmExoGeMUEwaQxGbGQNZBJHBLwRhJI4Y4rpmFzNpAKazayT",
+	"DmdMumvW0SxBG0bfBm32JiH2YPlOxX+A8K9dRRCXVJG48DGzBDIDVE06ZnPDJ4YmRVICwSxWqhfLOAfc",
+	"+/agwpbnVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJJarMOIIVJgkeXzY2oglPVoV8aflpYbNBUiqm9",
+	"CzjJpsi4Be+Rl/xbYB/2WQ9QhFKfjmcPcHRrD4XPSCFzRoVNnOKYo+H2VSkN4bDbQDKYV0ishEHTInyk",
+	"OfLdv8O4t/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edbDsQ6VJpGYv0xX1eBDSJDt5wN2nZNk0ET",
+	"7+vOJTcjbzkVY7Q1TSRv3fcVZ+IMxFvN49o87ULhYMX9x1Jihr+vcf9SSKi02Z5/gMRKgFQB2eI8JD+5",
+	"x+s+7e596D5zHRVh3jY9FwLLmbFvN9M3OGScbk0Gi80UA4G8HlMucp13oIB5ubB6aN7f1ch8qi7zgM0g",
+	"72+iCR0Kzecsgrpmi08Dr4S/E7pCcR0kzRZS3ermaO/NKdMKs8DaeRrYVg/b211WVdunVa19Ok/Aus4z",
+	"NF5JDXE9XNXdmCnv0ruRn565W6+jxi6Om95S31TyOqoBAd/0qjLw+HVUQgjZ9IICFsldsXoRmN0nWp+c",
+	"It+6WEQGnRe2ytnFZmhBk8uQd3dnoW9p8h3V7IqudmeeOVdjKSZ8usy24qCXhfuvIdwntl7wk9NXwVqH",
+	"LXo3P/nG3XpnIg0Cxb4ZccYmIK90Xj+PqwzjZUnQuzO0YqgIXPZ3tq5B7cwO69rUCHDj1q7t4GhkRaXZ",
+	"3ZavyvsNXkc1vX02vaXSRujO1t7t3DHgUJuFHDGyoJkyxxctN0IMuhnanZ9fArxGsMFqmhzaXCnfa2Nn",
+	"OR+mUl3kXSq22LNPgyfDcZSOgHnQx3Zb+e97315HNdVOm15Uqa+6s8X1kPcgdJWWEtGvC7VWT0iMxUIx",
+	"UXSlyBWgbpLX6OoK7SgyYsYiVViwYbuxs8/a31wQJEORN6EGWqNECRewg/W1hjPCvhI7sEW1W8Mmqpf7",
+	"Wdwt0bnCzhIZKoVgqeMuaODCX81u+DqHymZWICcKMHbBxZ7fP2PpAgj3fE55CjGKHWkF2Xi2Vf8m6gQf",
+	"u1ttKlD+84bgxR7HMNtCi/gdJjsJn1871ReFZu13svSbe9FHrpFzHlLDvk8kkebWkg7x4cOHdrm2YJ0i",
+	"US5FgHFaFfGMz5lc6t01RZ2/YIOm5j71tfYUT0ixdZQZ2t2pX41d83fRxO7WyLoLgp78g60W12wdYZif",
+	"Q8f1XdXcvJH8BmU06N5+BwSs6VSPzvhUTm081FIuDKLyBERcfff4W2j54+KbtlHLn5Zat9+l2bxR0IMq",
+	"5jLAv4bEKzQW3oGwQYveTfTMP3UnZHwlCRPgoSm3LXbtclI20cBGlfZ9O0y01O1uC3fNSbE33p1I97U9",
+	"AVdhK0K742IchUvScOTwXfp2pMTEPb+JCC9857w73TdqOYb9Iqbo7fQuBugs6Gb5UiZ8wusqzz+EMfFK",
+	"MLy00Vy5/rrNBfdcN3QI/EV9lf9KrkVY6Jqug7896xAbJxpmj2xismBXDgZaZs4Gj0iv/9jciZSpbXm3",
+	"C3FqmshtJE/143dGIVerDAzi8n8gn0GQ2KXWxE8891hQKzFliSVMpbHYTlQptefaTJLiZ++MHjfpYZbn",
+	"6VtcXnDl3lKv0nIbk9lqVOHnQdgE8LgbRU2OJXyH/s0QTdgeJDBSch/7thgK7sFJU8Ya/goqWbW1zg4L",
+	"U+lQszEQWvzq3RHXmPfh4QwQRPwTOnzfYWXge0E/UZ7eQj2j/EJ+YpkRyFudmK/zm82wRxfL4hDWPv7s",
+	"23DA11Ghcc+mh4M2QcD7JTzfzRugAIl8Z+vkojhcK5JQTUdUMe+BKfgUrOapXXams9mEvOqQs2xl3XMp",
+	"1XcZ6Cm3UvjHOxh+FVpSpRPEryLailN9JTXWSOy6YOwz+iIuzAmznVPWPnH6zHpm83iczqhQ3KESbXNO",
+	"neVP3PFyAawK1UtVdXy6bGcQjzVA8bucBTsnxEQ1EPNbCqiTEMf9H5ZVg7qq+QvwzCHDRktJ5EQj+OY/",
+	"eWaMJbYN+f7yDPIPWNvfwKoh2KzM+N9/WcXba9zLKtrt2uff14DG3rUf1GPiljw6VUX8ayjd78Uik2YM",
+	"RqV7mq/HLdWMX0OmQFSCCN30hgIc6a8pz6CqvXhrDFwimG4wFA5DwSJzN4Ab77CyDSDBm3dPzQjulLD3",
+	"QgTliPjKMaLQO2TnSsYy4WLqi0oEa8RGLe2xHGp13c6yd8FAP2RSTENU239g1Cb6rYlLlIkVoYngO+DC",
+	"LiD/QprV3UtNPyuPhwf1LVVv+2vBbDmWnFhEPPKcjmcYqXAFSHM2H7HMVp3AXeAnULbaeJEZFtXcZbUk",
+	"bEtiPjW3AjlTTevT67HwhbMxc6UyHaxJ8TC5h4f7R+U6yEq5z7wJCOjDbIW1Ru64s4mxRmwtmFykrPS9",
+	"Q1sFs8XXToEfaZq+ngCU86YM/fOtK2hCjLM6ql3NZFoELoPCAs2a3RhuIIZZHPARZDt+PsXHet18qjTL",
+	"KKhaWJ9QN4RLLqDqz/YxAiYDgEgLRLkULiW1BpDSwZhXV0vi8cML78o7BtS+CiEZ6waZLYWv7FlfWVt5",
+	"a47l+LWW2J1gzbStEPXt+1cX785O3p49f9aKWmfP/3J28fL5u3cn3z3Hn8s/Pn396uz5q8rPz1+Zx+1f",
+	"7y7evTp58+5Pr81tT9+/O3v9shXBl16cvjp99yf4lPnz+du3r9/WrkDevGorQr0/fUY1vQmxrsPCmI84",
+	"gHwgcvQ3NgbjImTuKiaYC9XksrBGuPmjsgR15Nsw7CSfeA2DniA2rx9xvAOX1m+jswAKDgqKl4plcYQt",
+	"64ltWE9OTsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9HYpguRxmmCwiqZvgtXAAqgS0vfbpTiZMqFP",
+	"xWKp4+BUi92GjR2CeaEE7WV4xJlpGzXMSLcE+tjDT7auFwt3inyxXhwXECTtmYrARTbPpkN8U32okHaM",
+	"yBUxg95aeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRqxkfzwKEHZKxBaP6liJ0iyq8wg53j7opBCdi",
+	"haeMGJnTz+3RSjM4yA4eHz46Mpx2aiyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
+	"Ul4SCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2ZTCJxw6HNh5ACQcYbVRdWgvLsG2HxElGueBiGg+wbNg2",
+	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
+	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pTk5fNrACw4R5KxdtnR8XIcgRieVkEpOUUdSNiZbIDCoU",
+	"nICYJieThu+HndururrrgJgEbRfBWFxmAitNc8ClooTyLd03qH/2tutio6f1D53xOVOazhfmMeZyIdd+",
+	"JodohNuvo2Jfr03PvwiajuUP+8Fup2cEwz6PqgsOLbth13fwE5myrd7v9iuGg+DlRTvH7cs51xrExSSE",
+	"47TL2cmVh00SNCoABt5QaW0s0c/dFC7fDURNZjhUucPC2ZH5SRKiiboeG0uheVoDjLi9TSQTlm4ixUu4",
+	"6Trve7Mto77D+68LrbdvTUYXJHT5gpgGAu1Tb/9yd7TcU8XlCr7miG/7u2BFYEE7Cl57o9VYOi17rarv",
+	"W5tWNMWwet+uVeSlmFts95mCtKpVKksCZ8fDfidvR1HNuC40HW46aGhYT1NqWVHqj1OmHgwp/EitQrTl",
+	"KpawdDd4kKjIT0ffoMIMOeHmmTkXVCPx53Sx8PCt4P2pp90zcxE/HbUSKVjjjVIwd59zyDecHXDV3Qug",
+	"O023vjUX3Z0A19N0J9S/453XnkdWrywQBbiVo5YUbIvtXHjV+lsD6my6NZjKxrd6Um66MyQlNGusQC9X",
+	"ETrlnDnLwXNMiCxdUltKQJy3lonB14ycW9mySKIlSN5ATdruQ15hqv2aQ6MCyXqVSW0lMBDgCaFO+PKU",
+	"hW5IgUkGIIXWK6PYkcqCrDm6llp03VOID1QjOqIWa1gnM3q8Flk1l2cEGot3yPP5Qq/wyIAkzzGds7CC",
+	"aStb9RWgWnnuKboa62xVj85d7yhGkCwtydSoxAiyZAYTAhodHYSARj3fCC/ANepWcI3K8rUCWskcyniA",
+	"H45Lt/4keuc1kDqIx/wwwr5WAxKjPDX2XWT1pBGDJNrM6IjiCYmd3pT4O7wylp9iT0iMEjKOhiKwLCMH",
+	"hFg8/aQwTwRGbtRk5BZMWVJnyUZDgSFko9wGxow55oq2pZ8rWIB2VrlsL5qIm6y6BrDkE+FKGCM/W4uc",
+	"7BDfqgf+jlbR5wXPmLp7y8GMFXIzQpQ6FCuIJ+jymG5kKgAnL9VdG1RuwD46bL4TQUX6yCpaAJQTqKVG",
+	"Mlp+cZNwQYe1YhmWHM5fOI/ZhH+uMsCfbGLXJZwDUy4UDCZjYzkVXDFE/yu5tnolz9ZhAXdTXV4UUE+/",
+	"9PrXVRROECkA5P31CGw/ENhXKVPKErMTeofX6g3SJtJChe+mu9/hXTbxlo/v6NC2L/POx9CchMbdtlhP",
+	"S3OK11kTwXAsA3mu8E5pO8XNtkTOW/XlS16GKDKRgPjPSMqFN+0jFMfexIKuq4SrwnGluJimrG2eK/Ff",
+	"NQIZ4r7+v+Hwc7fbHg4/914Mh58fvTD/PH5x/sBcUQ0Xm5+q5d0TiG839DYBs9Z3EqAOtw7iCjOz4aTZ",
+	"+4ZIc9dH7uA47yN32Ont1eiB8MU8S6Dc+w86uAM65YlN4AJ/4YDYNnQW/DN4i0cAfb2gPy0BMRhd3qq0",
+	"3w+6x5sDOE6+c9HcmRAdHBYh3OcHgPQuKypF5MX93uH+UXcD/CJwfaHxwiaDoK7Woz7oeJJe0ZUi8QiI",
+	"WYgD4U+boz+FBSx8rUC88iRq9x/u9trz3EoC2GEYzlKM1ecp7HaQj4MuS9tJNd9HqU5mG3Hm1SaABDa/",
+	"WGmFKpwX4BOZWXBBO0uFPUzz3+1z6kaOmrCasd7QEBLCDWMqoDYc223xJoMC22ltQBCGm26gkGx/VNVJ",
+	"f9fLywp6P+PNoj43B+tWzpl3VIcgwLhsFpq4t35r97bY1piq7zK2NsZFYV3r3YHFBKTIh3ohhCABn7hm",
+	"o+BjhTTFdbAhYVG8n3jQSzxMpun1tzvKuo/Nf741/3lq/vN825NKsKuN+ZXeImVXhezKglOtTITSq+uY",
+	"pxiNvVEcO89FAE0haHXjI8an2oWHPfw6995b16gaVthoSK7YC0P9A8SjtuYeFSTmCQTLHeL9UBQg70mI",
+	"eO9eCUGKS8YWynXfA4R7QH9+GjZQsxwb1wXOGxMqPrgW1MaWjHwgf2D0JlChIK+UgHfAXF3QTCuScih9",
+	"kgp0rRh+jDtNGRaFMLe8EkGAwjt8sfmFVtuMMO/+g9jfsRlpnLdfyCw2tuGU2F31Mf4NWU88AZF7fV3H",
+	"aaV2ebvJCNRd8xw4q7B1SPzlOiZUXSqPoZ9HH4OYlF5moio+bhaVyZjzChSQqRvGa/1gbsiGN5aZsF5z",
+	"F81weWYNrvMmYoKSvxshT6AE3LoWOiQ2y2rTTqgOAnnuvL6ncr0FN2jgXOMKki3FE7Nd53QFmSngEiJa",
+	"TpECV1zPhiLOjZw4IiM2pqhnU+0NJNfmAsQBTQ3jWSBaIbWtnA7WzvJj2ZwrC0dnP+X31InD4quLDpGt",
+	"nRtoMezv7x/vOb8kmSz1MrOiTpD3Z0/DJIcVoxkBT98TIhhkQ1jRxxXgkBC5tNDp/rBKqGZtzeclw2u/",
+	"aPj3u4XT6n6/2/941D4+/7nf/bjfPj4fDpOf+x97+K8v/euf3a9f9q/32ve7cOnn3sduu3+e//2x14cn",
+	"9z92e+d7Z/fN/+Cbuu39873Bx2770Pzg/3F/OOyYl/ai4+u9P97/688f/9A+b3xs7xYdQXbxvPxyLoZG",
+	"rwHugCnT5iSdLDPYMeDzg7MPNWfrSLhkK2WbkKB+63liueQl5aWU1mf+DJWXbvuYtifnXx5ft/2/D7b4",
+	"d62/aNdMSOvpsJQ9b5R2xZN6J3G3JkTacMSfGQUCYkArklIxXQJMhnPEmscymQaqhzVyEEadjmDDg1sF",
+	"K1U65Efz0TFNzVUFOdxzMmEsURF5/4du9/FhNBTv/9Dv9h/Ds/DPYyMo5ZzBHd0TPPWYGtOFYaCflkyM",
+	"UafRLJtzQVPMi8rYXH5iyRPs+BO4ublhooUmo5VmZgRDYf5VEjDm5C8y0+Putl4dVIXLCvDjA/Ofo3pf",
+	"zzaP3PQLNdp2JQ7dnOOJXIfFyLdhuqZsp8K9m6x784pnwQOQ4qE3yy188gxurSQowq/FQTcT4r1i2W3I",
+	"4DrOkdOKql+jSVTJtZXN/opdebN9J5PqFlZ8pRl3My2D1phbRnDx/uuorP1csoZOOHB4OFW46HD0cF7k",
+	"e8YW1idJiWLjjFVSwx8Vdrz5c10g4ejgevOmM2Ou0uZ8rYaaQxHkga/A1a5mxjQC/wa0RQNSg8vqBWdp",
+	"Uu8HP3GFHxNzzz08VCulNOskHm3//fyjnX2DcR+M4kdXYlDNTil53l2kGMAYdLbUMwdzvY3zHZvgVCPI",
+	"lThyu3rtF/HSf8xVBpxoK/LmTlhQ0Rq0qFiVqKiapc82Ps5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AX",
+	"NGSccDz73WKazU2G6JTTxqyo1qA1p4uPSMnzAp3qOn+eFFy41HfVx6z+sKrC0MBqpYox2FSYcu1fYO4r",
+	"OnMtqm5EhMwwmutzu8FHLPKKfCnIiM1oOnFGpnttnesl4WqR0tXFNkr9M7zXES6A/1hfXYLlA9ZO81E8",
+	"qkj8l/Zr0f4WBtt+PYkLBYXb95dsaHL4leKPuZ1ejTIWAowhfepOqiBva5uqx6B5OHpr05XNucszFAW0",
+	"z6OLBRMJia3uBQ3ECl0Gb6Cen9xB3eUONWyYDrgxnmRDR+uUzJBpN3GpIV8YNJoBVCl4V7E85zcWwc1z",
+	"/CqUiWFJBiSRgsUonfLcbpeKg3ZSbI0+cG5deX+oztsfwmoqorgYs9wzDUmXEfmb5AL9cr9o0h8tpvXf",
+	"ouwgKCte693MC7J22RBSsNq0pltkWNvdU0llcxMq08V9rG6bPXfGw7qgUBE8GVx3qTQ8NaaY9pmjC3xs",
+	"0YT+u/27M5Zz81W/qZwlUKg1Oyh6Yhp6EP/b737//w2X3W7/6N6DPzz85o//7+LLz9f/1T6/Pxx2/rj5",
+	"tr0v3eho//rf7+e3ngf/bp+b673r4OreH4fDzt4ftr+/dqsG3Vare/VBDJEQBvcQTadQlJTI5Shl5Kel",
+	"1ExFRLEFxUS70QpKSqiq6RdLHnced/b3yoV83YN1J/D94fDBzx/JcKij8wf3Pzzc++Ow9fHfftf+r/MH",
+	"w9Z9uHD+IGq6Ye+Bu3I7v2SYh9woz2zOI0i0Ur3/k0B4gbVjcThQkv1jBdROFQYJ07WbErTwGWgJLLkl",
+	"ysEdVzHsJBttNui22kJF3tlaCUuutUUThs0YS0Z0fPlUzucNQcuVj0oEysWVzBKj5xutzkWlFlSZDem7",
+	"U2OhJW2su1njO+z/BnyHUQsss4biHKN+QX9htK8chCLQsgBTVLNVc5TVGrRiY6vasBywp7YZERnkGtpO",
+	"+yvw+E7YlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxhTf77NoIgJ6KTBHUJaR/czIIGYJhkjqSIrYCN",
+	"MRRSSECidiEsl49ksgo3pGs2bBtU16ktaXNj5RTIExHF/w4Qpy6p3yVVAikx730lRVJYDy3lhZrJTMcR",
+	"/pFKMY1RTZVLfSEnFxkVUxaXfPFrygK2KA64wSHlf6iyyJ/fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
+	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
+	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
+	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
+	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
+	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
+	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
+	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
+	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
+	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
+	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
+	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
+	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
+	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
+	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
+	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
+	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYs",
+	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz8ZSff3wlzj/++On84wk9//hD",
+	"eg6/PUvOG0yI305sOszvrTDiY6IldL0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7",
+	"388JLUeAIqDkkq1Gkmb4IqkMC5GUgWlJ3MwCVGBG1QowhpbQAhoKAaBL48B6g5WGzSKFUZIVQD8MRd71",
+	"ARWImcw0sWxg4XOZrcbNSw6gkS5VJKajccIm01kMUvCnK5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2j",
+	"E/BAja/g0xaKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2QaFo+fe4KWMoiR31q",
+	"ymdzLShqiZxl0oaOjg8OH+3dUV8G3eC/4YqA0Wd7hBQyCcgrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5l1",
+	"4UsXCK7EgLdCIAsiziWo7BqgbPxSY8Krve5UtCDjFTIAUjkt+yEOyhvzJgkWbwyrWhGosyVz+J22m6Cj",
+	"S5BykXd9rHElNAR/zoogcrYxnmGk9aAGh8fHAeMfdLt1qAa+xKY53aOOuzamB2+Zgxq7/jbqYewN3crU",
+	"lhlvZ2zCMiOTb/rp+hwUVxnkMU09XqfnsDWbvz7QajsNmxtwnUYpIxz8shOOqx5gdgfwF3eA4G10RPoL",
+	"gnmDpmabTkY1jShh9UY8SeDfTZ1Fo/pmYAWs8LomR/mv4fOXbBVc8aH5Vrm9UW3PS4u2RpM5xyh9atiP",
+	"JReWIyAtU89kclGMdufUs0TK2//X9ZqPahqpR7X9w6Nq/+yo2IkwqnYxdh2HLhKe6VWr2Hm3gNBX7s5a",
+	"bDNd19iyphlvtfVT1NQErK5XW7nzWp3rBXuC15utLuAMiD15/3tjmcg0sWh2zhNU63ZZGDtu83E8X+in",
+	"9uZfwC0tlM6WkAyqthvbafgE4AZiGe92T//g7kZ0gGQ51ts9+MbebJ5zPHrn0O+YwAG47O4bVVxCbrSO",
+	"JKMThCYEK3S7ObyFW7cGIseHAhBywELe5pkzc2fFyXVHdLqy1hV0ZYLc/rCbv90m243zR3tzrZvevalw",
+	"buK+sLRwxL+Zz624xeoc93O3udUClMyJzP5pqjxqNmm9AxlK1908sfblUhgDWSRkzkUCWa0rucwAJgfz",
+	"WdcnpR78JpJSS3KqPmnRXkULE2D1XXkQnZofv336hhw8AuebRzkwhF2wbEYXUB4Mr7S+tIxNuRQd8iHH",
+	"3418xxHoQyTQ5RVkGLsXVxL9er0iZkm1xvZLP9q/vt/+eNL+6zn+sH+990f7w5f+9d4f11BmqzixzWE8",
+	"uUk/rQ/WBofw7i4R3DVQSrCPByTGsItNyTMH9T2FbsQnviNWSOYnYSusKD/3Idgz8zhQNkHt5JTIzPwB",
+	"oaNSNh/Ge6Idmmht0T/LHZHsE2dXTZFz2OIjho60NQu0vrGVDQyiuujh5ERQTUHz8k9X3QvNvzNIeNdk",
+	"whFvcyuDvchzJcjwftVovxn0lFV67+TMKr0rb1fR3KUqWDmvCdWsnONGRai6REXzJqGQX8Fx9NbpSMXZ",
+	"wc95qvfJKZlIY1soMmKKJ3BNIiQzxaTUGVVrEu+NBDK7uQq/ux299v/x9FrvkrIaIdOai6naCettrdUC",
+	"9Sp44jSUqGDVq9n1pWKVu7F2/hnNkV0MgJuq8hWcHaTYpr53cG7mfNPg84vBmMlT2BEzzVtAqBHSlVXz",
+	"n5A45Z9YXFRQbD8CRG17QuKMaTPY/KXmGQAT8a8bsaEIPlLtBwDDakUt8ygWavGm3rEBrUIMwdYk40wk",
+	"6aoVNcDAeyW/UGKWPyXYUmfgGgLxkYI3akH1jGk+XjOUH/MjpbFxhQOJtEepi3VhjMIdodB/w/yB4Cx4",
+	"syJXLGOQHb8Za3YLuNk3S+2gLnZLCTXkLJTRI9RFgEZBnHrnUqKh6CFltLbacmegijp0xzdLXcqp2RV4",
+	"CXM87jKn5mZpK2XNEH+u0yve+vc25xvaXJoZS23OpG/0uoDOSw1VMhZFfGca4uOIhF4l5S0AzcvU2Ygq",
+	"Xni8QqrvmFY2pANo9vcUgnQg0H2EyEgWSv6J7SVhC9NUpi/KvXu/fhp+0O+psSIa450d8tTsvCJOCNZB",
+	"Y1QbgH6h+5WCZi85XhSQACAe7qLh5A71v9i9a+vyX/ut2uVvsBephvw5m1ZpjqpEdhy2Gnj/QvtwCqAr",
+	"UHMI/vwYzkM0AWuaJ7skQHD9122vd/XFFG5YDsALh1U0rVSAWmPhXkGb5rpDYlTh1CBjNIkB5kRZtU5F",
+	"zm5XMI8gYK6iofBPmjOexUQumMAbUSEIXkOTRBXflVHNVO4jiSmPLV9FtlecfRUEjBQ5OR2K/ONIdOWG",
+	"a25EpE5dQOgJDCSRRDmvAg3sqkQklfJSuSJJj6YfS3GBAEoxoWOd4x3XvL6onoQE9REOSyWX5gnDb0Ut",
+	"/5HmJVfbrvnWtjNyUrHIGESQM6BLBkbUWgr+05LZyzpbMjM4lH4NoxuxKRUOzCuV0zbHrh9TyRCbauUE",
+	"PhdTxBAH8XmHzRkApb35pMsR0l1XEoevFHbkwHQfhXpgTYeDr9HLCXvNqqBLD+TBAbV82+Yb9XDiiyZw",
+	"KX0ls0ufIo6w8jDnVE6nkEsV+fSjfne/0+30evud7sP+ga9lM3J0VZPSUK32/jqdpHLmQe0XQg/ssw0+",
+	"+H0LB5TNxMqiHBea6sjjQAPXdlxB2AUK5ebGPrX0wuSgxIMnjpfgVet3u0GC21ri9WtSYOoCIYXgRoG4",
+	"BcYsTAZ4Id8ddcffOz4V7xf/ShikZW9RurKj7ZATcsXStI1heJuWaB6L/Akvs/wowX0K7cxQ4Tvo7pNy",
+	"fDyuHP/ndXg3eerC4GNZPdipkCtoJtqoBsIRHFujDGQjnMWg3Yzk0taD1KHOCcJ/aXQc7HiII7RRxptr",
+	"mjdzDP8C/Z5vrvliN9qdgW/Csifnm16nHr8DgjcYRyf23IRGRCKoqskLFNaB/9/RkSCkR3e3DDymwohb",
+	"CWhHLgO145td1UiBDa3Aet3+wcbI0zJrKOLAUd1TPi/f66ZIPoA+iEjGUqr5Jx83w0SabdPS6vC6NrCI",
+	"TU0y4y6cIXV8cEanWxVy1KMjkqcuXRujP3mZ4GZ//OE/3B1fD8H2ATLERyvXugsdXzLTuSVU6p+7rcpu",
+	"aL0+ClCvpCMu+TqY2nuKwEHv2vIh1FFhQSoifb4VDtlLmzpMleJTwe6q0CuvakT6uqR+p04QLWsKGWvT",
+	"dbCZ2T11F0WMt+ohdzHJIZdv0EjOAjVXCWX0rhB0W1UoomdsXqIJNp2mWVjY2TDXX7LxnRXZpfLUWgxl",
+	"nvfRNudPbv5fzaRtVwfpEnPF0k/Mmu3bN8e7ZSOBElLytkededNz+2jtrviQbwBrerBUMdjHW22EGfTT",
+	"xWR14IF1Sw9ZcLkCcecdaz0fjCFcgEl3gL1LScYW6SryiRQ2qcKmK+StbW1nTXHzLseubvPOzVPbFctl",
+	"wVxROPhZAnVv4SoIFuX5+1ZBNHfjJuhg2Ww2ZckFF1renRLqhKj5Fn4AAMcifxwUQR2cG6epofBNoNAy",
+	"LjNgspttiTfuueq8/iSvyDKDwm3bNbO6C9aweMaUTD99pSxS9/Iayhkb2V1GsxKzorFpnRJS/p0lF8Df",
+	"dzOu97BVgh5Y9hvbH59r6bhdMiuuZpDMajWrLadn7q4//8yL7vbY04zO78j0MybJrRQXeMXdaC43b3Dz",
+	"lRKIuS6kDWOFZFVmevfcnSyFP3CMjpDrGuYjV5RrLqYXgFh+N/N8B+DnV5XTzkh/8znrr6RktpxTcU/h",
+	"mTfIcRuCnEJfxYodr9fwzlA4CEh4nT9BMU1POjx255AIpJTVkOoYpx5BpdrqKEjTdqZDvn7NGdrVI7nW",
+	"Bq0oWv+arcXIVp3Fet3fRCZ2RSdu9tDnLO288oX+I7YLp9v1GBngEyNf3R0JT6JQoX4PVjahcymmxXjg",
+	"UOTxTpH4O6TD8Q5eatW5Sob2rh1OSipRhR6BRkRzmnQIuuutMz4WkMlUcE+n8goqyGyK04xPZ+AemrLa",
+	"DGU3kqaMMizX9UPIXQweTHQB/qcFEwn6wZ0kMpICa8Sav3pWX0ZadUmt2/xZ+BemoC4zZJqEZxYe3xip",
+	"GRwOHfK8uouHonYbl/bnrzk9Fwn6gevZyyDr+yb6eU0TtfUJ5CnVgY2kIiLTxPwAJuATD0/S63bt/nI/",
+	"kJf82zCfdyuHWkPmeCW3th7ZR23XWM0ZcA7voIiLB2R2qkKFJO/PnkbENbi1uQvsMx1rc8bzz2RieBQU",
+	"PZLwqU2dDyFO+t3+UbvXa/f7Z93jwX530O12ev39g8OjvxbgTho63PaLHen6xY50w2Hy5eD67jrX2sa1",
+	"R9d/rWXH96dPZ3Rzd8i69ulwFMRLxcwbYqKYkTjQ5NyWdMyovqcilwvgHNUd8pI53AgL+GFULUHnLCHe",
+	"YnAgszUttbZ1PKzfFAWjm6ow6uyav4PW59vpOHXZtxLfcj8UG9SXXM3dmpRznfHp1EGYu7RatRzNuW7n",
+	"rWNKUcbi9RibaqjK6CFP2IEO5nf7tuOuU+/a1uM+OlYeU/XVm2NnYUcctTG9utc9eHz46AgY9xnVtOZM",
+	"mpA4oZq2baDNgYHjX7abAWQOdoi/13Ytcf0YjT6pXB5DDAgZsdXo3RNL4TqeO26XCXO1OZBQpX3dMnWw",
+	"AbYiSNFVHV/fPMJ6h2gjv1DPknpIjZt0MKlLN35/2lgiF/trscvFOTkl75593wQNWSMpYANjkz1AYy2A",
+	"cFKQc050mMlFaOdccVvt6fBJ6sCWN1ByzjRNLJuv7T/lJvnSPQCpG5lWm0Bdt5Vi70+NtfeGZrp0sK9L",
+	"b2tMBCm4B3wGS1SIQCA4ptmAeUFgXXrn9mV93GEqtALKOjqdr+Orp7OluKzXfycZnbMia91T5P2p5xIb",
+	"nifP6XhGzCfgfAEgq/AczB/PuzTW9ZO03LCdwmiF5PX5jYIxaZ1cremYuGu/QhCohp0aOz6UOkfdUh5N",
+	"Sk0mbtJ8rk4oYFxNW+8HrqTVDYpYuJsT9+yDpzf3t229nvOSZLgB81SEyk2+m21o6mFVDNvLcFEFkd5m",
+	"aRHhZZtsVJkmeTFUvkiGyQKw4F36ZYEEqGYNRfi/baXZwryZfTb/xivwB240+wcDQBnItHdPINsW/2rZ",
+	"3WME3wjbq4TKjvvTA7CUdJUtU5nWysKQkerLyaHdS+GovBOocsQm3jkf4BY9KEs0smOvp5I/JusSuKzE",
+	"LJJC10rCuwZb38zH5hwM2RjGtW3uW+nmgCLgeEbPxa6Zrxi2CKHwa4rblKYrZVOesEfsnIvw5b27zrep",
+	"kpIJwPxqSKUpuk19ZKr1D2+HU8DHTdPWeW36zA4dy+sQiitNy5+G6TRGJCvfnlxLh2yIqN/SARRraV1/",
+	"YKif5a7gojvB8IT3Bf9jG5uv7ebd7FX3/vHIVobHuJXiW7XwrlvwMF3gJkkCNQH0xmA4poURwRiudCrl",
+	"JSlO/b7zzO35Jo+TpV5meHBzQd6fPc1LDBhZMZoRCL8UNlKD722/aHP1iwjU9/vd/sej9vH5z/3ux/32",
+	"sfWs9fBfX/rXP7tfv+xf792dj+6+ddL1ouPrvT/e/+vPH//QPm98bG/9Ot4uOaAmok6nzkShl7ahYd6o",
+	"wm88H+z/upmXN+l1kScVrMsT+CeSyteN5+t7tWsdeeF0FXmByR2crx4Cc31NtD0ruSLugRpN/CaGh9yc",
+	"dAGFqPX0rPcjeQntPaPyEkSyaxDgwQTAcxz0g8gxecdLoxFMnPTyTyKkETZ4cdb1UGjfyHZM5wxfD/SH",
+	"5H95yYRtqGyFqtG6laHi31km61wHY+iDiMXZdXsdC70gIxAAEdz47pnDaDzbDvdgAxgzAsqlDGAiN4zE",
+	"AlxEBFV2qGYU43SZsORuhmLxg7YgyN18z89jy5nbxCT/2F2Moh5CyY6nbnVqdXpV22E1lx671Z35orNt",
+	"Izw32ukVT6Ar7YK3VKcJqOfjpVFy3pl34URGjGYsMwZp/tcLtyZ//nBWicwgVfKyV9ha8ZvX787IQ2NI",
+	"PkzllAvMSgx+tUWpcUQAVxUcYLErGzH3K4CUtRkRwqhSYmqTa4YCC9Oh9rZDTlyljoNclwvm80xdkqIb",
+	"HoN3jpYatGh/0RXyJhKSu4fidRaWSd+P1eXF//73/8R7xfktePuSrZQPrFjFbwZ5GhnE3u4pEn9uQz/D",
+	"OAChwlJyFGOwlHAYALnzw2GmNZj2UnwLpd6vJxtczdZj75JFXPW5x5PjSa4TFDLIbLdqHF+pWN0SAVre",
+	"m38MRT5NmFdY8d4h7xgjH09yVF0uxfl9QDR6SAu/7uHsuZmF7fQctRCepfWX9mvRxkm3X09yitAF/x5g",
+	"kg1JzQaA7IBb58EEhaCO9Wsqr6BtTsDrmMJF2OdFKjOWqQFh0HsZIC5L3VOsS3ypWAa2W4dg3NQsCbZs",
+	"GGeY17IaCiztBXoDgS1+lmUaVcaSmNFPrNAF07W/tFzJNZkybYsWJqm8Uth/JK98VR4uAMtEHVCA+YMr",
+	"nVEtMxWABdjyZrwLPQD5RQhcOEhQOPRLwBe+du59lrYGrUBMFFQW83Mf04G3KRsM9qXNpnr4xRcoXj/E",
+	"l7Rx4eIoB2VA2SGdDwM1ZezPkPOn60hu2RMf8njcRea8vgbYsYmsG6wFl0a8R8whw2JD3G6KsPmIJYOg",
+	"AgWkmc8PcxEkq3mxuU1pgaYU2EfagWg5hE/oQMHnLLKUMrIAkHKMnPvd78gLqJRQmi2U+aXXKQhqxadi",
+	"uYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBj",
+	"mqadodjvlBbdo4l4qMg1TOHi8jHijGiJUamDDom/e97wDOVtV8QSe8CRXHMGqn4rE253LXRlB7P+RRvT",
+	"OsHMlC73ohQkM1aCHC/nRjTYvvlnMwvUAZA6Rwfke/6tg8k05qmcEMGughxCB6JieBp/Q4Q0h6LS6z82",
+	"70BcHjhXlcZwz4Sb52fyCvDaMLLgnLLWCyUnYUBYRZD9rMzKzi0qgnApJFE+aky1Qk5duTnD1Gw+zLtn",
+	"32OGxncSbjtbLdg72DnubE2kPcVsDZZFjbbwoCOWyisLPpgxnXGmIrLAdLAQFcbCPQC1mUjcHiieV+bH",
+	"Nnnw4IQsWKakePAADkm6naoTNSozT2pVILtrHNJEx33bioT849trI1jKZBSbOC/FBR3MXcE1+iSxx1Xh",
+	"gzB8rnOUmgcPMPkJfnSDAHii4jEd+zeNMnmloEI0BtiAd3KZjVnspuIVtltI7owxMudiqa3CdhIezAg6",
+	"hCPFbYhZGY0Sx1AzsjCFAE/5/u0P9gAOhwrHAgI2wYkwFL5Ng1GexnSpWHHKZEyF0TRhh6CWo54Y+qOU",
+	"Kp5Aedm71XrzvG2Y44MHFjpHdR48ICcOHccChVGvxQJcDjBVmWUdOHQImEZKCGpmfq4If6nYYChquVbD",
+	"gcB18DUPlrKgHPD5bLGCx10A2EapdIT08K1m7OCmlItc/KQUEtNfuyKDHCoNuGjEmDDjSyKLLMGc48Gh",
+	"4IQIPffjg26PBD0i4r0OeSfJJWOLQg6YuQOk61BgBZumI0juXWTSEJIpomYUcpHtuyNPPmxOB+3xLhGr",
+	"ilE7Sy0zloTzJFyArg1IWkUZIpc6rszgiT2S8FC2bBCTlCut3FADvZCrHFfG8o6xFC3jeN3/PgJaQXrK",
+	"HlEMF5EjQrvdjB3yDpSO+6h81uCTwZP2dC7Hr4TUQ2E0YhWUnXzmCgttV3I5CHAsSHzQPYgjn66a8kuG",
+	"ACG5lwk3Kfox5VJ3yHPUCpzBhcem7ecnsfAJedU3FeTO6EPzl1jTeQ5AJi5Xpw6lBYI26KThNolfCp9K",
+	"Z+ns5A6S2shKrgBY05xfZolCrbpDTjXaabSMQWaWwCtbFuXBKOWFTveuECddOSaAmaHVkAJIyMDpTUUK",
+	"BfabNRvNUNG0o4HRmldyuotpGsSi6JwlT0hMxQqQ7PBTl2wVkVhIwWLkgaGAM8Mo1qk70GcyTVDSOHaO",
+	"fMdz5ZOkQIIHldce0T4cfiBiuELsHA+CE7tlGWuzZoXybrNEHxx+RsWWjSxNjBZDx3odjtugchbmInEo",
+	"Gs3uYk0JHjj+hikqbn5L2xdgYTMga9nePh4z3bfs4qjhDEWO1QDbzGzwiEADHguSh15Xm8bpHodAdIOM",
+	"AA8J8fYwT5zUw8zaoXBahDklbbZtDtla9hZZtubKno22O7Kh+lV5nSOkSHV1XzvGVv6hOHeZxHnFDc/y",
+	"PY9OF4e6BF/BIcBR0SWVPkzxXmco3oX1oCEShjXj4STBcngHg2TJAdj+TJP78Zv3Z+QhwPg9/GKr2a4f",
+	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
+	"GrI6f53byU7DRuwfLqbm762tK4R1/Js0+o2EdoApXalioKKQfe/OcT9xlxjuPhp8QD38UoQ0crpmjOYZ",
+	"ULRDvpV6hvoKZrq2QZe0DSHvx8Zwegh/te3Te+5MglRqIwGHIoSPB5PQAhzGerVg8cAQ5WcLjPUzMY+R",
+	"n8FwNyLr56H4ud1u+/83t8aIt0V+JnGOzmX+PPMiAt+GsE/ZyudpwuMP7i8FiO69B+YVz1iqaeEV1VTI",
+	"AYHsaQwA4Rhsq8ufSZwDxZo/bwgF616XwHlhhiMFK4yGCdsb1S46V06jMieVS/N377HZ7uZNL+Cfte8q",
+	"5WDCw0MBaot5AcoSF6FHmQtWHAo2zDfLC3QwKv3EgoHqKgia0fddo2Pz/mVmDQk33KEIepx6zXgsEyNv",
+	"31BlYXMt32lH3ESCSnUp5JXT85hamo1mDjfkQ3zxyMhFyzbWouRJ2X0Oaie212Uc5IVdFmH0IEdZG+0b",
+	"kLEUgo01qrSuWBhC6HTpIucx5MsPYtfs2U8QCjc4ruEPVOk2rFP79JktRuDae/EDssJkItAlxMpuSQwo",
+	"zphRqjVNU6yTIh9mEmScS0g23EtTs61X9izpg7qJ+ghNlYRUTbMqDRZsYNTgl81njWKaSc1KHDq1PXdQ",
+	"7BoBYHneWH+foD+5ra2OHYbyc1xco1hBka7ROPoHZAbqc05cJpInObEtq13NzDENewvrO2woFZGVrfnI",
+	"UybGzBoBiBmOYgkfQUnRO3QOCxuhCw1RUAAG5CC4xwH5YU0x2kaIXSntd/9ExdS8YLl48CA3AwytA5oN",
+	"HJaE39l5KYLNQ/be2dTvkA45w1WDKtwxTdPcXl0r6hEfGFc0Y95JZPfTFKBNMrmcziKykPDWLc4P3J2x",
+	"O/SeBp4yOPd8NVkhoT4iPsu/veTovPiu/f40sB8h9uAwjzOzw+koDarR7T6AKh058V22rBYAlWqgh/IQ",
+	"U+2JdS7nlAVB18HTyJZ8/OxjGOE5ZG6w6fyPjKB9uOQPPz16OIbJhVcPYTpHpSnaJ8LbYcLmdzptL3mM",
+	"4pgQYmSM0s53Qr4hX0jJhxNbJ87vv4BSeR2T6yeFR7lhqRX5hlC1EmNyf498g35lcp9eUa7JhOnx7H78",
+	"+y9Ixms3toe/t7rJaegsjsgXP5zrvb3O35QU9/cKn4S8bXD0fwOF0s+w0M2s/Zm7dP8LoQs+IMXPOiJG",
+	"wScKr7bb4xuCQ7eTK30fXLTfEMtu978Qbg49O5UcnHtg3xblA7bcxQZYvwQfH4oz6BvBp9xjHS/Mtpwv",
+	"lQZwROG3qO9WbDFL7WOqQ05FLlcjEsNaxa56MlClQwPhCThohsL78qTtIIefUU6+IBGMXDsLx+BKM7Ol",
+	"nkHWijV08mqmBGD319VBgp9NTIsFlcYSBjkxAsUcrTOapgPHtIuMLWjG3jGRuDpom780ILAchuRQBxlA",
+	"pV8HjPmFjGSyGpCGewf+Xx2V8jG73+7tkWtyvWcG8NaJDcf56HHCWjTkDQSVANwgmqzAywFaD568S2yR",
+	"ZBGGlJwzPABc521QTeFsGAThP6PnDYVPa7FxKXsg+lAAEwlAUesr5t2DaHY6+9qP2hpUmBBk+dIFTr2k",
+	"Nrqm8JnIQ2FsBM5UMVjg3aeADmBbw8ApGCy33VlSjFmEbWcUakj2mE4lIIpZR4M5akis8gW+vxcHZ6F9",
+	"Lxi02VIMBQo4+PIg1A3RuAlUh8DO4c6R5tugWXfyiBGWcM0SNzEtFwur88XmNDSDAb6eUTFVZLnokKcw",
+	"YDwanXwr+tnlIrYnAMGu3SiAHLo5Ds+cjDEUZ8SQwQrzGor47ftXF8/fvn39Ns41PDiOYt+6OY4Kfm05",
+	"KZz4dirQS906zxxnuMwOB5FcUcHzElQXPXNaXaXuzOqCrrwJy1873oYYipNiZhsaA9D4PNCObdWsVegx",
+	"eOZruJ4EnmirixFfyQN1CMW6XPtKQ604GooYi1iti9VXm3pFNZbiGRiWENUncd4WOYaN6SrPEQoIUvlA",
+	"4Rzk+oTdYh0Su6bY4aOoS7v1tiq4z9QeWNbH/Yh2/f29GBQx7YRN5G9yJdPmFiutzbDQ92ZRPXCgVzxN",
+	"fUVcoewsVwpd1AD3Divon8I/7BTrItENZSu1zY6DjRr+9P27s9cvY1IyxMChEwdP2Xmc+QxGc85Ad7MR",
+	"HV/aiYVWAgmMhFwkbmEj4Eb0ilauGSaZXAyFax+5CmzswiNW+7JiY4CVNv68g8rQwK6A869cXW6sM4Bb",
+	"4WL6xjzglNehyIO08DF0DRb0PCuu0JTE3W+GoMhIaiwxVDnuIuoUto9I+fRyxi10IVLupLclyzlJ/QFn",
+	"XaDlCsbcqRUCgg/ciWfW3NgP78+I1/cefnFQUkZKTmzHJWSCFzw1Jq2WMs1d1nlBddBJzjmqbI5GAQIC",
+	"bAWUe+YPa7Sbv1FfL8s2LCI4Pjh8FJGYLhapjVs/tDf+wWik8Z5XRr7g/xAyhFSVYWtAhi13s3pY6Ww+",
+	"bEXBE1yn9pEf/Y2k5kZ0gZg7D/r94HeUZvgGs2aQzYuQWIRCd0XfRUIKndGx7hTea8QiPr1+oPawuOAJ",
+	"3t3tHR8n++Ojdm/Sp+1H433WPh4d9dqHrDvZp4/GvaTfL7yA4Qq0BuTjFzJs2cRrSy1LhqgwIGiCL8UU",
+	"fwe/urnQ73bJ9Tm++NoswjPIxzI6hRXyEAM3Qp3whAnNJxxa/8BHrNz3h0DGgqOl1DqvYx2ITtN1pprb",
+	"oeZr9xRsrI4Rxo5CcRAD8kEDUVTgUzm1fhiFvhFzNf5L2+qx7dMkdi5z72R0G+oJoUMBJT6ZHa20bTdH",
+	"K1C7MXxGtXe6PzYb5OiApExrMHIRm8ZoQ7PVYsaE2uvYU1fFBNZGuZAI1GvY/Q6MNRSWsWCjHB13e3tW",
+	"+NCVzxtxBgoi1xKo3rIvgW4gqNZnzDrKM7aAukzMNsghL+Do9oc0mk2xbUdo3wHat6sscKdT/NY80wbl",
+	"0meIdMhZxtBEkQmr9fINhVVNcb+BuFfMZwiCw9BGKvP4gJYkkQOUNL+zyh2sIqa6fIznNMVOFRf2Qnx+",
+	"3wuIysU9cv+g290bhG+yuLtWO11Qo5EMYKCw4TEUDEcc+L+h6s0nRpkNAXB4XBkTEWLwaA2gmzTPLfLV",
+	"AR2zvx684J9DJu48wOlUozfBdCoX/XROMK2D+Cvm20sBBb82NJVfMpyJzJvX1VwBRltm01yuMmM4wkyf",
+	"GP1ivMyUURrBfZpDVQbV2k4TSDm4YQh58IPR3pYLd17bb6Nj1e0GlyhGL9H1Zr5i02p+4OIyzqtaSuTh",
+	"CZsvpGZivLq4ZKs6IpVuKax8fJpfbH/PbAR4vtArOBLBbo4cOcrgaBzzQQ1TGOUFZwspgpS8f3/6DFgC",
+	"0irMkkOireFpNpmwsV9nIfXFRC5FEg7d/wiDPcDBenc/RE4XVM8ib4jkUUhja8vMX/D7D0BbGLPxC0g+",
+	"yi0x7HsL5cUwiaczNr60+daRhcaHOjLMrgkXwhjWMin0eAn3XeUqzOjQkt9MAnMpUPfwjlVQBmE++AYc",
+	"1nsVOGpAGgsSn5j3xiE56XjMFnA2lWmaX4FhHNlh5HkFliShLjZnCacIC4I8ewIvcTwLA8OfipoMaDCw",
+	"FjUBNot0aiNaduwLukolTS7gTKbZtDD8ykUzg96+nQEIKMOjuZhxaZbSgnPk6aSQGWdLyrLQ0LdplfYZ",
+	"s/sK2DkRJkEGfJ4yZVPIIWwB4A2KKHPa0DT379j5LYXNHWbJBVD1Ak7+YJL1d8BMD8OZcuXAC4prU6hb",
+	"yLnJWDbBqPPoZfwUG8i3jR0A4cHi8rmRV9S2cNCVi2a8/X44XiMu8TxBcItQdRzAPKD5rWF3rhQ3MsfL",
+	"7IIYglmjUDaHjd2tMsvYuKpIlKSr47IMDmreMJuay0B/Nx/rZsd0svlC20AcCn3b6N0CyFrHl9mkp5P2",
+	"S6rHs3gAvjhDlIgsWDajC2XEU+QELJwo3Ioh8AJy7exxrAlwf2HNAQTZIGZO4udndApLhjrCh5kEJQmg",
+	"q5yWsBRBCUdx5qVLICF6FQlhM4iCbMRQA3VI9gG3rcnXLB9m6FCuOcLgQmFA+HmZuewsp5mAaOTK68BI",
+	"WPBYAgMhDjtkzT4p1A1ZdQ9Mdkt8m1FZbguIPV5PJ6FzSUsZ2S4TzjWJUwvzFYOJBT/7aZWTOM1QwVdG",
+	"XdwaawCMHn8lwfTnTOVuWW6dfm5GfuJODQlGR75nbJG7EWzKReH7kc1/xJ9AGhoCY2U1RTDZOSsv4Thj",
+	"YA7RVNUtZHA5XE5/tJfhKfJzvVyNI5IwQcWcQQpPbEz4BmPdyEVwU9hJv8CoPYZnbTWsm0CejxQM2/8I",
+	"g3WHTTl/zzq9bYTjnkvei5zODyc/zMLfWwyWVKqL/YTKyYbeww4ZXfbvPNsqT7Vy06o0oAtmV77mJ3lC",
+	"FJ+K9nJhhIeDJRd5AzyUb7ZNHjIXMxwIX4sxpxPzrFxPVaB4YwalHSuUO16AGy4cZvAzjPA45Jkgu66J",
+	"Vwrs77p/NYQEUOVCURCWY/kkmL8tlcYe63bQV4xeXjhODIdduFA4Et2PoGtTtTK8Ol0ypQZhGA4Absdy",
+	"PpfCtq6k3oIltiTOWjQOfzjnm3DFjDi2gwVYdUyFDUaa/xrS16lIiAiZwgLbQu6rmYSmak7gqeqSwkhe",
+	"gjnjADuLfAxBCn9W/UleETnRTLhzKqOaXYA7psSzwe9A1OPipkQhb/3JYGnmqKmWHyKbySc0aov27FLI",
+	"1ZD8YP0KC0i2M6IX5/MBIs2yZPljhNPWr4CtHr+lmv1gBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5y",
+	"yIs5FasL68hVxfOjdDGnhZRkDnj3UFpgs/1QkXGVFzyXOs7MhB9tS1iLZGPf47cwuFRgD+dPFLZYPXk6",
+	"5BmKQWReW7KETYGXWs4pAOqnKzdvyi9+Wsr/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY",
+	"8mSfE7qEFtEkMQK7udGAaW6Xq/an8wDnIfaDzZOc6rVWXwCCJKiLb+F8mMggLt2Nxrr+1m8VPJyuPdb0",
+	"xqmUYFTCRoQhn5w6ODr6zYD/tSorIr8GSk+YIjcnAR6epbOIfOlN8I3mpQR8n32aV7luZ9uEJQQW7O4O",
+	"XfJUXk1zNTLLWNGYzae4L9Sn1qpws0aPXhdplhHQc7Z6oqT14VWl9ZvfCPeawvFNUj0B63bJ+O3vFSm4",
+	"OFBn8FT0jc252wPgM6scHItQzIASrAUZonA2Hh1tixO461rkXheyzmj7oii5Ss14wg8w/CF4KXjAtVaC",
+	"qgVP4KetaQmonRSwxCeXT39pRNIGWVgMFLLYXBbvoSc0BfN7QcQHLE4NqrT+ox853cm6N0P/0kP8M3z0",
+	"4TPiIMYVlt+WU5QioQZIkwWDH7J7Ruw1Wv3u14peCtqKwqpQzILUFRScmGH2AvShgOJYsztmPE/YLi5k",
+	"xGJqNmD+dO2XItd8aQ/2GR/cAK8XXNNlZz6U4FKH5vn4O8Q77F1hRxcKwsjUXsn7dSEaztaUchxnQFeU",
+	"BnvzHBxOtzeJGWNaXmepHte92OpvlQUkxxWccnuCjXLhVw9Ky1M2UDlq5WszHifeCC+lO1HKDvcjDttL",
+	"Y8IhUazbZSQg4I2uvcOnYqNbO1WK5l0V6gpvVQtsVX+sTLbWfq0KQ6RXV7XILSAGFCdiUei9vcQnURK2",
+	"qHG0BwrMGvI1HWYP+68uUFS5YHqWFoOxSICDB5I5qQ4CDkqGvm2vKeuO4ySFy40DAZmLgI3MfT0xkQuC",
+	"goiDYE8ARgiG748G0q4GT4jqrevwOwJJ4CFIgEF1cJhgaAHfKrG8kEX7LFdT3Jtw2RjqqsLiPCpZowl4",
+	"tEowfnfQDf+CAjHM/VQtArcuGNb6eaSLWe0ZD33HcBdc+ThrbQDLTqpoxZNTJ28RKkMyN7zaQZuAk8N6",
+	"geZABqQZoUsWvJBC4fvSwUY1by1TPFnYqv6HPbb7xLm+wfBShLPjSdA7xYXTcwFETvU1bMiaBUMxppkq",
+	"i9o46CgM4vHiIJIU81U+YA1BieqDg4cAtnxhsnR02UOGIsuYTjMg+8C43iRNEp/1btwywVOnuSrUQGW1",
+	"x9rD8NyGDQBpNJAFUGEni+AjKqV4NxWDYmGVg8fKJmkZHq8/GKNNWebZdgA35NmtQEcABoaEbjdAa2Ik",
+	"lMD5RZ6a78kYveu2IzqxFL1BPwiZNHNuCeoxIAZuXzC/SaoHSg7TUZkvvNLKb8sWuPKF4SR8EThg2zQW",
+	"Qpo/APaBf7ocfSWdiPO8FARttzM5rjYP8CkekU0DuzOoRyAxDP+6ui51JasXHK58mfQO4PbGDyoHY+/y",
+	"kKUL5mjPqRzsoe/Qnr5yE38YjMXgxpssaEMv/4SdS0o4/EZ3lX5rGjnsHnLgwLh1pA9+7OvGcowaJyD1",
+	"8OxzmVI3mnG3gZLrhbWlQ5XRJbzg11zX5R2UzNsdbf2Kctp2sZLrq1LytzzN6mm66i/NQ3F7yBY+WbZC",
+	"Dm9ToEbGSC0Fsyidsm58kbHBzs8uLuN1bqWbiUUfhnOgY02v2Xxp47KASt5EzeQxFjVqNlJM1cZXIB+6",
+	"+cya3jXCFz0ZBaa0qnVIzqgBrqmrJM2L6ucUHG9cbAjnmnP8qg/TIsDZRBCpy+aVJp34BVFLw7Wbgp0O",
+	"bQNMHbGiLkG814RuV9VXwmMwdgRAQJ1CFcy/RDRhFCrAFHUZuCYzwpdT3wi7q8hUm6vSJp68ygEA3Llx",
+	"cc3fLzCjnQt2DZZ+nhuHQg1ZnGFUDOhXXRuv3SeHFqkON+fzCBBY9Puer9nyWJKoWjQO0qMvCS1BqA6L",
+	"7Ml+6HekeFf0OzHiib47+u67vR4bKojMp0UA7cEYD0ckI0J/g3Bil50W2sNAoCqQQ09AmfRlAAMJg8c2",
+	"SZalGrwrWNdhriYWOPgK6W4QlmQ/P0jwL/BuNMCS7PDG/C0wUBaaoh+ofnuAbCFKp4XPuC9t2TbRWIe1",
+	"R2zXAjk0n+85bzdJh0OR207rCBujJ5rXZ2zjSuAlFJFWqvSlDSh59Kitp7STRuOC7mwXcSImKp/b7Q2c",
+	"BHnAzjFCQYgIkLCkYz+oq12InN2IOfXUsmvXZWcolpDfVE1E5fuuBdTYzMbS0gKDrEfmi7P1dbSPYctK",
+	"Fj8+/J4tiwACAc9PGF+FXGNUKSGMvES2k4AyyOAobRjcG7sYI4kYZpzjFwrT+3FE6eK9iBCzrLo3XkH9",
+	"gkgIDdd1AaLmqCNYSXZ/NEXqsPQfHvP46Ig1Rg9h7giidSzpuUBsgPEirWVmsT22GVTPt7HFE1LNhuk7",
+	"yyvjNppVhWDlOkTyr5ZgCClOgCCoRs4FEV+XAbdDcz/TfHG7EiouFAzgzXKqiMSAI5YcdVlAfACrp/nc",
+	"IzlIilGPfvtNw3cCthlsV8DcKZnNuyw+f31pXiyEFM0fz56/eH75nNCoPz+/jJH40dztRsy7WGgEn6hF",
+	"VNZqFXjBRgq6l9p9ZQug48dH35tHPDk8wv98g6GvJ4ePIZ/hPRWFHtOMz3uMs6GYgUWqI1v+CnXGNP1E",
+	"ldeEkH3Lc4jZ51wmamKZnbRS0jborepQEqX/QASGdq3NjEQyLglOlso+kbYfloTYECR9D7hlLI7D3gQA",
+	"+hD0Qdz2o0eHkfm6YT981/2u+80ekeOBLunL+HS4/1JJQagPCgJWK17ib8xaEdkCmKgg442nANsE37tr",
+	"id1lJz54YwdoieLwGw46BSMAZhlJQ4wYfnJsbPGa4y4OphJAV7D6DJ5I1DmWsc4WBZlJ7DhsFRnMliq4",
+	"lFoI2WNpPQJnxcX1nEk185g+INKTIsCYOIKYvowfPzpiTVCe5Zld7pRnUkI5mlNzOOBePZ4UCIkfseiR",
+	"KFf4YIwVNbSxMQFox70bS7UPCineO7ZvSjsUOGKqNSRR4bpaCQiULNJuhhwi2QUBFntCIdgSUFNq6FOY",
+	"PmNJACGjuCDLScZ0D9MjLltqThpiOqHGwNKXFuSza08Kqfewty0Uc+3hPatZ1m6QBd0/V1k6mJMgqiZH",
+	"oTDpLTCxeWMHabvGwk4amwWz3STnw2I/FcVwf1wUUz5N93NeCDAq96nadq/H4j5QmPY7x//5w6PDw+PZ",
+	"D0dgqz06PPRLlUqjpB1Jsb8m/+HJt8fFD49inOiTb2GuwDLPLUkiGgRIL2HhOV32o5gDTGfsjJ7Kjj36",
+	"nlXS2kCm4/UKlsFJnxb2hOq0eeXcDb/LLhCioW35jE1uQ89yyv1iKZj5MiJHCGetUofooayv2wo8y3zS",
+	"t35WFGJnEDIbIa2FuYxqevtyF2a7mMK2IH7l0O5BCLzC78/wFi4bvNet4+2NS4Hd9IOqNfvlQGMlrH1I",
+	"MO+AB3LBmrrrNnbVxe36v41/ltClr0+fOc6nAZdKQjP4TM1Evj8wrjmoY5xiXgDQH9l3IAqjhgxaQwGd",
+	"nbnX229xJN8/+dvRXkA54Mg/xynwNdoC7kAvVYlGa7VSJ+enjjGagsRDdiEm3AhsqyNTOaKSrN+tbIRt",
+	"TbwcZsR//WtkqzOlmLFJKpUDOQIQDYO9yZxs3x72FHeyJKJ/07K6UJnuS+QzRebUQILhFfYH7ikX8STS",
+	"35FNP0EBBxVMmEM3qZETWMwibTd2VC8Y2kplXzYV6XTZKRRzeaNhkZbldzRRRKiW//pXLwYm/J9+eXpm",
+	"L7uVQE0LBrFTZyGz3bEDwe5ogKtGiF4Dt5JYhI59CsStKLa8sP88DpPFSAGmEiKWVjmV+QDfYDgjSB9d",
+	"u07lf/0r2s85OJv5jYBFMqoWAKMMecaDwhRikdQYcKJEospvQEOCQLGsfeYrmyhZjDX40V7ia/R20BRj",
+	"8TN6nHFUXHkRfCffPn6yZx4QeZM/4QAAhZZMnMUXxs4oqpd99+T7x8RVnqUDIbXAbqq2bqvT65xMjVLf",
+	"P+oeeo7o4NiHqKPLyYTnc3OchGPkSZ2dDQWfPoSjRBLKNsK7B9zR0EIEu9Z3Luj4j3xwg332aBd1ep3D",
+	"7iMcgJoKyadpp9f5Bg4BMfoYOL+RcQM4wZVuauyma2XjRMJKxCZmW0BRao/Fxdh80KdJXO+KDYX0l3WO",
+	"BTV07E06rnK/1HCOEICRriAYo+v4Efj2qpXKfWzUbb8XzxZmXXBc5S57VcogFOJ9PvdSCgU1+kboBCX6",
+	"QEhgvFwq0rc8KjVuq4jFvz2/uDj5+fnF1cXLk/OLX84uyX5eSAG7WAwgDGttePtyIV3rOULzUnoyodZV",
+	"zOxSqUxHUHZpho27jxeVDuU90rN9ia4jzzLt8jdWs9BQkQcPmcIxemMsWs2HotcA2Kl6plCEBx+ZE3un",
+	"SafXyUt58vPrU+xjS/J/aWtPf8pB8DggZX8T2QLRH1UCTcAGWL0ArPe10gVo6eE64r/vwHXp8raK9twD",
+	"M9RXpbStiqDJhutTsLIJX/3CSkePIi+x5SgJPHO3o8PD2iwWCmXq08BX32oSWNa/4QQgbo5jX2yfkJcS",
+	"yE4DDoVXr19e/XT68vTil+fPMADgSSSgS8BjnGPTcz0J0488cctmLnm0/pLXklNZgUjwom/WX/SThXPj",
+	"FY/XX/FSFT+pUtIj/tbqghNXZIVXfd/qKvM1XqoTfL/mukctJgRsREq94Dk27n/86EmbpXNFRr+JJOWX",
+	"8ylefHTU7olujrT0Ry1meHL6d2PGm/OftNkSp5TXuACPAoKCeO1Rq+30My/EDPt7P2mzMy4wI/zaZ97w",
+	"0hZbhB51iUCFSlcekHJhPx7qCf7mQ/S+1q4k/KXpimoLGXf2m9AuMXrQulRIN0+ENeabtg30/ugY/d+B",
+	"PskDMBaemD+DgGyn15FKCmrRoqAxBhk6PUwE8RR/TG7suWbWq4nVzEKORHMX5Dzk1EBfP3JYNOpj5mw+",
+	"1P4WIFSlGbFlqZi76i6oopEoTk5tFHBzhTR8qaSAYBhpo5XCfJ1KslNI1otzP+YPUYdaJ6+7CIkzw0vb",
+	"a4LwokZVEDBvmFUmH83c9/klHy27P512AOeYG2epvMFWNmVBHEw/ETvHsnvAJQdIInI2tPLS3OyblgL9",
+	"N5UYqz/Zqqe2wvtSqd+4nNMi6LsL8VtK5E8nWn8GlG647QOBylMUp3VhaRwp6OK3kZTxHx/00V8rWAnZ",
+	"iA2h7vCgaInv+BwymFVGrXQBPAQ5pHQwxixNQJmEQGztqMiAfKzCmmUhwH1Z4Rlb4BirYZWhGdfU0/NC",
+	"DX9BTKILoVkAjpe5q/OEwra+pMLAM0m6wxVw1JqJQrCLRueqOayHjNSeGgtDjUP1tMWJt/encBh30WNN",
+	"jlVFlR1tqsrse1urlZ7aMx9eMbmX5/ixUr31SbZCv7XQx726Xu4vsZ0xfgKTcI2hrYrgaQuTmbiIl1rO",
+	"gI4hvmnY4ZQQjDlh+cIQH/XplQiq4Iln3wjBVYhtkILNBcJVPCifwAbILAjk8liVWk6hOsacEJAg/ayY",
+	"TWlh1akW/2k7zhAxnY0Rwr1ozLUzEBoUg0TGgGReCqJvstz1PjyGsz8MGRTtbam63PLpY14lZI8bLCO8",
+	"b5LAWaoDPwIpvxel8OLL8glbx9WHQ7KPPGaH8NKAQqETWRkLfXKbuhjC7Dqh9EyQphiuCDvx/u1xUyfe",
+	"Nb14W7e0Nl/Z4nTpNbIKv7rnf/evOSQkpkY82NQlhQw1LZJLqzoc7JhAcX2JrIE512NX0wNsjrZc3mxp",
+	"YhNVCoEz+DKWd4ik0VVWd3Vv42AtH93nWl4QjKxQHmfmVmVWQUbab7e7ZFLm+lb7pTq7o3vcJx/XyaYK",
+	"3Q1cbPqcb2OUuEsbTRObksT0cZpjSu5e3OdGgbTSgX4p3hXhcLfO89aOeig76lxlWDUfaNwdTd/D5+NH",
+	"+4zLOmurwYIAlt1Utuw6Cx3ZsCZ60Zkmur2+RCYBdlpY8CMmJZ0v3gXajArQCH1XoMacIf24DuwMAlSv",
+	"aFFC7W+oJ0qbpiQLxhEuo1/9H+enzzZ2UV9wjeIJ2uhvcvqp/DuovBa6496ybW6um+fcqkJ7merwDUbx",
+	"5dXTcNjgJ+jvA37uEUrBJdsYG/8Bo221ZMZGK4QlWnZc7cehoYHRGeTbU7A3ts71Vim0VgoXtKWrauGj",
+	"agPqtrxU4p9kmWtBHFkiAQBGRZa8QGkXOHwrGHZqhmJoIMux7ZlB7NbaYLoyAmqd0Oxknp/+aka4sfhM",
+	"J2nRRnA+hUKmzse3y+3CrxasNP2qPIXasbWCFS41+2TC353iFUeH3nWBkrQmcXsmyRFVwyUv/9YWe9R5",
+	"kcqbdefCOV+lTf4nl6ZAgNYsTu1PFQn5ItWF24KhYLRyqyIeMQ2/LInzNBe8EJUe9IRIDBvXhi14MWqS",
+	"zamM2EPyiXDTBsf60rbzjeleQE4fNk6Foj4AAkuBrDy1vrhUag90r77/jl0k122Y4oXIMtjFB+OR8Mm+",
+	"IMtWpbkxczYsc9enQxGDJ10ctDW0HIcFleH0HFZwIBiHTsgRIrmDvubAMqSo7tHIfVzCLKHgk5C2Eh3q",
+	"nYCtE1UaFpW49qxYRUpFpK5pbIRRLWVJCWDpLyAuNoOfgebsRmggBzX747gyDhhDY0lpl7kSOOtnUDEl",
+	"uxa+TTc1PurLW+etYMFIMH9SMKB5X2uVz0vxjvRvICv1WE3X57iCiW6OI2y+ugWY8NGGq7DBXBKrTjec",
+	"hb+u0a0B2lKu6VMCG8iFtHDv0vWrsSBoZYWP+uq0YBsw4DkypH9cPOBrOc3VQGggtiI28T+53satH6ja",
+	"pbp7oBJxYT/IP953Mn4tMiMpyzwz3wKXI+MpjUVm/qmhgS39zPqdv1y8Pj8/e3V59ePJxfOr169eOI+m",
+	"32H9fl8ytv8L63ea+bfd1Zdnvz5/2e+w/X0jJNgOtBrqQ8IAW+T8Lq6Ntp9Sp51+B+mNoctOv+KWYROd",
+	"ClYQD/EU/+s68/c7b/ryw05fguth5/2z8rOGv/2UUUJETOQ56/1gCym6obDcHRTvIsp3dhuk6Pu+7Bcv",
+	"+UQsTKpfXMCUevZq/Cdc0C/CY6SxXwmeRKzhh9/NnKPF605Oq6efkX8Mp36I+vLDXl+mQ5jev/3AZJox",
+	"eHqmRt2feMGzXZHne335oS+Hk6J7nqeyyOSuFZy/ivkeOzggajSI2Cg5ELXl9c2+/DJXjvnlxhakeHfX",
+	"qNQueqjId2G7SFjVHbuoO7BRNK3pHzvhHtmJ2E5lh5gDPDX/73bHzhtYkeO+NANRmehmauQmeyPme8dL",
+	"ZvumBZY1AKzS93Lwnk/Tqxsxt0DVRGSiEMuxUKENPVIqse3iCfhkeaWIPzUAIkVBgVBQSAt8R0ImQS0Z",
+	"sNOCWe5MQE8WjuVkzsilQsdCB1akLvi8y0A3AvkUjHcVbGmxbiPUwAvWxpLQIlnaNvLxtUUE/7xaDa2s",
+	"NlptwSPdLFAH+80H6cpifJCpUSqXV7f9KEap1PCNaSy9FO8sMQKXTZ0DvHNpk+mVDg94SqUbQhe7ptCn",
+	"U+qSZ1Dri8WVZ2bp2FH30N23L6ESGLuXffv4e08X8bj7TfcocDbduKgKzsjSeI8hRzcUWWB3CYg3UlLG",
+	"qnTBrsuigIJgKG4zr0a8m2Yqx4LXGyz0PJGW/ysoE3fdBio8Rba7ilufpiZJEZPYD9LWGBNISCpzpC+B",
+	"PjCdCChwD2m6Hx0eHtq35Ghxjmt+uauJU1kiqJf5JTIPtPRRbw2tzNToVH5a39RK8LWe2Qsz1s3dy4XL",
+	"wgG925/NZvtm5+6XeSag+WBytxH+pPLJpsOja25RQLdudeFbXh93BmEAe26TXF7lqkaHN+z8kKejcVFz",
+	"eUHgXOD3sc7phXMf1t09RSLup75py9aFbVb2J0Rw8Zko+4rmBvXotWOot43CfxhP1KntRc8S+rmga8kT",
+	"/u/01XUHaoJOolOhcMqAmnuNVa4Fu4a+J/N+ZyPvkTaH8x7JE3spZrv05+9pMf6Ra/H61YvdfmdcFFPd",
+	"OziwDk9liHutPTWky1nwWUHEVZzVUCbDzZ6bJVqyQOe0PCsWZyN/srI4lbUxF9xifaLadSARd3ExuoGQ",
+	"NCfu3dpFzYRzSM2owTckGoXd9+zajDXPemxnxVh3mPMxC8ttVPd1wSJAJ1fgS9mpvZMdz5zbYzuNb2TH",
+	"urNLB2zu327MEY60RwPuouGKHdLsY8gPXl/eWYeofwhNblUWy23u59ZIs93GnG1asaQ9I6YlkqmwSy/x",
+	"m4sxteUNPWekjGnvOgMPqRoBV5kxDR+gEidTo7OyeID6myXO9WJnt8/cv/4TQWEqKve5TJBdbpXOvUXZ",
+	"SBC6Mh8pGYwrvlLvB9eaC2L2V4rZoucbfNVE21J3hU+qXz3CwfqSzqIGPt+yhM9hnxINE5dzdx34eN8c",
+	"4ilYvAJQReAtowKP6oBT7RjMSi16SJ1nM5uOpFVDu5aAzWUh2xkhd7ETAjRv6KnZlyREzK80fpsGTjUD",
+	"Y7gXsjR6bvqU1qJCSIyOs5BAORpBlccICkld1x6SatgTS2MS2TxJpYlxnucU46P+j6UWQe0jkY/CybZl",
+	"Y1D6EvaIpHbCEEq0LxYlcK9OVMfix4ePWNi2MqrvCnx7Q2B2LcbAS4mNMYfeynTllARjxZw/3Lva7TPc",
+	"TVSb6ffR3w6RLNSyF7qhYBdO4h5+dGjrjizxXIVmD4nVLvm1pq6tZr9bxlE9BoJqNwT8NzZnpwgDaluk",
+	"XMzU4CYKeCKDzeP2K6Am0mFfUrof+p2Y7ZAQRMC8JCATttFg2wDFfI5Wb7quKOaRGFLNBNfUvf4jxUNq",
+	"HuknDYy0c93JL948LrJw4dcXfQBRbtt6DMMv+vMOQ9BDYG6vkHJ0G4f4IqyoBQ6FBtsCN+RdLCRvENnQ",
+	"8lJI7/8yRpnv3+tC0R7Da3Q2tYuuWBfXYsQl1lI4FOgiYPfCDuDrQ+yGa7tSfrk1uAVs1wqdu+F27VA/",
+	"BW43EKRCJq2E6HOz3dzMt8jfP18dxSLuN/Qem4XjEp/QXnPwnv5qh2lwBrBt/+GQBg1hGyh2I0LRIFoU",
+	"IzmuJ3UB8u4dAPY2WZfB9/HVRkD+xAiDzUMmhMredO9vqmtp01UxBjodyXK6PJTiEPQOY2M/EaqqrKIM",
+	"PBNuKpEfnAE/uHH4Xst0oBLiCn/5069PPep9Nk4LwfQUgOa52RR9mRJNf9BdKORxx94fL9HXHNte7DgK",
+	"bFATd8nlBmfb5SDNud+Zuz06+o4NxjznA7M8x+buVABab1CPfihY4MDPfsSq7e/3CG4wh8EAoziHnlPE",
+	"oEQeMcQCsHJwzKWH3CMLMHLOp9Dy2QZA4GfXRTZ+fPgNHMI+mtitPe6yC+jb6rjrue1Xfj139Mda5Jqa",
+	"fCDFtVlK87sNzQP4hcLzcRPIHlv/INQ+eA89sm0hUFOLp3yPuQPqx9y9tTtu9ujr6ReCT7iAwW7uiNev",
+	"ewDke+s5vBSz1xr4BduOnk5v9L/tF7sM8o7ok5WmImQK7+BttxD0r1QmjDGGX9UDE99CovOS35C23GIE",
+	"PpFv7jHrtEk/HkoAFe/nABMwymEhW4/iqJKur0ioe8zX3wmsbQa/kL1GhXFv6etWeWVwRbL0rfiv5YXV",
+	"tud5NZNCnxgbeLZJbOCH9k8ippB4UNKxD4hMQ9smYMao3APq7dKiL22/jiZ9OhLFi/StkELrzp3jI+pm",
+	"rTr5RfCsGG+gTdwFzWgymivQfaRv78C/sLl8XyFLTqtvE4b2/wXyZIyTegMbZSJWEq5YlbkOXdBI9fzb",
+	"p6d4bmto3JOVEYY374VYaiQKeNZKowRHE3WmZfF0zYSJfIpPROJO3Ua8tswhm3Ixu9Z9q8wVR7YpsXL1",
+	"YCIO7HCWO/qvsM5bV8JgO9r7zUYXgSKyQTGXRbgui8XAFzshSP2gzKFpbnAj78/6tPjAo21X+J8W11GE",
+	"qGJEMy33Q5c85PZMxDAIa+B8Wr80fLGrK5org75FffaS61v4qUuCmpWIDOBFbMvPh5Ryv5tN6d7d7cTc",
+	"1l/7UsKruGtRpk39B9vk47XtCeKtfdto6+A9/QWEd8Ogk8OSzh9k1LkWYy60asz7G4dSsHR38ePDxzH1",
+	"4fYNU4FEiafJEhuw2lXiExuE5XrGhfqI20umxSub2zhB74zbm4dbttCteffA5l3htqltCotMjF5gWZFz",
+	"nxxx9P3Ybhhlk3FoWZRsG0Hqt3raZWcymy+RZhM+7wFeEvCKDhTouy/PHIx24cYREK5XSRcLBQhHtgsC",
+	"cQ8hlGjw4aLl1oZ1eY4m862h6c5dLLAWsu184Ymb21+r7vEAmL3PR2L7fhaeMjB01G/RQOnzZ8v5OJJ5",
+	"iwn8OnXJK5vU2Ex9AC8JmrbTXIEPsMyGxfqlSl9uAe19dzTDa+vModDDXrNUDrIyWUb8eU6P/fpghMGC",
+	"rlYVdN4tQIR46R0xhDTOLfXnNhx6D2Qr0IKzmWyFflqEAE6dDLBSyx55U28ltIz28zckhLTY/9ViimvG",
+	"UTr1nKXpqL+RKTwtqCVPrSNbl72Gw4XNulElD8WxqGwnT0UCVSlIWg5M+TSlg/f4BwQOprl4m4pZTHVg",
+	"+AvjCbZAwW7ZmS3gsQ1Pke9+zKnYLEuNkJWO51NMoOU8ENmb24yQft+ME0p7/sZ+TX80S/D/X5y9XM5e",
+	"SaLlk0Y6W/E24kAvRGHMvE26mSxc+KmYJ60U33Dky2xo2NgAvZnwRNxBkIexcsgVzJe3vbPXBte4S4xO",
+	"ULhIa/WCPa+em6Mpr7T0vTak76r9Red4gbm2nCZ++6/OBsKZSfg2vjrN1AbaFLzzU3meq1EutN56G18Y",
+	"7dkzEBuclNAyXXzfwCi6+a14PIMramm9HvvLblmmyUjIvUW8lVlgLucIp3qOUpi9KBJH+znNVVIOCjzB",
+	"qF170qxOEArqmfhBX4lhCcnSHADPTBd8OOyxMRXyTph6K/LupnygIM2XsIGi5KkgtqpKDSBbT3G6TZPt",
+	"G7lqprpyov3ilZlmjzH2xxtd5KkcvW8/3Q/3gflCndZMz0mrAC93YOe6E0wVSTqndqY7TRPFc3Kc5x87",
+	"7Sbn2TsJL1Zvetlg8y31r41LtspsRasuNso5dklxsC9t/3jNiR+TjoZ9lxA11ZA2uq2dd88ld5/ATqJl",
+	"3WaHttmhj+XtQnP1NRq25u1u9FXihl+Z1rH5EhAa5AWD5Dh2uZlMDAvwXlON3WKN2+u8U+xxygOfGBkq",
+	"kJ3BsbCMeCqBpOLwe7ryyl0Q71VJPq3Yw+4X1S7EwLgMyE8oUDbOvc0vuZ4cLD4d7oMsooIXHIW5CKpi",
+	"gKfCJdNpzthkg7tYQZMrXPEFNheRoXj8enzgwy/GB15oi253xr0gRmk7t3Iy7c7/UnzFj6MI2jiX5J/b",
+	"BUT38KjNdZAnTs2m+AlaBW490i+tvQRKcVJSbfTlEpvbxllX47NmqswSdi2YBhiqsgFX21kbAssEWgD6",
+	"PUyisXRoqwCMeoR2eMbaJnjqXBdi4iK76D4AE6NROyA0I+OA5IWQIiGJ5UZiKbsJFfbSx6o1NDl1Dalc",
+	"91VSgLXHZko2wlqrcbIWfd1pyoVFbyzrvu3GU2nBzbMMMpirJTuZL59to+1UvlXpQLRUaS6yuKFm89ct",
+	"KLjF3bp1YrZOzEdzYmhnbuDIsLuh1QKvZqmAR/sA4fG395jWpBadB4QSHmgNjSrAdnkUtHE8SjOue1Z5",
+	"2c5+UkEdYOAoAQUA8fxFDOR9XwqeZ6nIrWsSAQ5OZRlwPmJrPEsoSwrJMjdBewiydlNwm2yvbUhqRowX",
+	"xCWITLRddmJrMxzRbLVHt6WfTHPd7HDVMqSht5Uuulk9dDNHSmBQCoZojsxViShns0maQXyhvX3XxGS0",
+	"of/28C7Qi/SteJAQl918FAZkUs0+h6xg6EvN0mKc5LxVxu53Oldunal7zNTd3qXaeje38m7IpX3QjNv+",
+	"fzBgg1mReTv4y/mrs9/OL69On1kt+qDJuNaJLyOqFvJe56EOwMTXlDT4XVNMIBrrGaaKztmlRyWbZXwO",
+	"rHB7EOvkZ0VU0NZjDcO0qWbXZZoVLJUR+qkUR7UZIXZmrRUE3UMzNe0CZ846YFXjoC8XrQObT2nQ3DXp",
+	"fv8s8g+ij1+JIs2DkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchfl6Bpb46PAwRrIUyAHx",
+	"gl8jTR38jn0m8RP2TeEFSkxq2nEj1UyHHPFw1ArOcQlJlL5MoBb+rBiLfJZqweInh9/EAVekSgSLk+ur",
+	"0i9mHLEYn32VpHkxj40jGCc5T2UqR3EPmfwpiaShpAra1FPXzJPTHc3KKXYMsQPi+kYkS7hgXgmepF8q",
+	"GYxfd3j1H5ML5vOjs7oYQxww3KYjUbitspSNhiIyq+mj6aRqZcCxB8REvsxvR1fC04OyYDrNhCyyec99",
+	"dblApkLHhxhD54IYK/9Y/CKVNzFDDUV5Xxd4n/JRc2eaVBfUkvgrrCEJXtPKT8yuwC1qSPDSO9aQNO6U",
+	"bQ3Jtobkc6uTg3qTwskLKxvtkdU11o0O2NkU+pPY1JjNFiIzDjLmBhdY2wIpWanI2eJgNLK6kn0BIBie",
+	"9IwrNuCSXYu+dCUqrk2M5dP1nWWp4m95aQd98Z+0tKNtEu1pMOJbMNg0Xv0AdR5tp2OFbesZuAsaTSHa",
+	"czOuoTsc1lh+6dUe1HT/9BW9kjUMa2KGJr55MF5K5eFrr7PnuQsvwIC+XNW7xl0cnvshMkYUvaqVF3pl",
+	"a+wWP0e9+jJyYux1v9ma3pUXubPMZoPRtl1TfBzO0JfEtJkflcSEu3ZbErMtifkTGBbGDHBWwDLL4r6r",
+	"Z+jmH7V6pkiLTGBpzClqPfb420ePMNWs5MjVxgTqik5HPvCx2dMJdSk15tLZoFDXUCuyUWUMTn5JaQxK",
+	"oEppTIMxAPUxl2ZCPYb/WzWpfvHMT6ndhO6j9oWUfHPxC80T3k2BE9lpnAEWuCThBHbWjX9nSXlLA3sE",
+	"HTp475BfH1bS3dKkjK0L7TB5YdzGR4eH1nzVEVNZ4n1JdpYl3rjFyhzoTmgM4L7EGuuGUTjKtnhJLOy2",
+	"1vCnAZXhaH9Pi7FX7xsak7WLVxiW9wKTNgbL69N2JsvTMS9CsyUXupyI16dkiqxp0GfOTcwtFi/9x7et",
+	"L/7Ht3B5KU9+fn26xk76+fXpqxJsCS1k4mbZepILV64bZ3AtjlMXatpufS4KNZ3a9dni/rZhloemtnMh",
+	"EUh9GCkfop43Dr5sJJ1R0tnEOQjpxT5HtobShl+Arg7CzhEwHqshSwumcssRAvC3WBe8KHXMJuotxaet",
+	"LgOG/9g44jH71//5vyyeCpmkckT/yoVW2VuR0D8HmdIiiSNIM+lCTKEFAHQBBhxgLhRElqA9UF+6m0Xh",
+	"nVTubmSHMeFzNlIOEoDjCVssI/LQTFErCxrASZnp8gyyKn1JBCOUPXt8+L1vZ5xzqQEF5DoRmYfSqBiX",
+	"dhFoREmai0GRzbvsaaY08LvZn5BdGgq+AiBjXwL1W5plVSxij7CGUhUhI8uJg6Xb0rSJAIsmlQBUdz2o",
+	"Cd2AC4Zvk6dXE5WIHlPDYQz1vZV3qoZDs0TjcsKl7i2OlDUPFOdVSjdIzBpK1Zc2SgfdmBCvGRLNxErG",
+	"WDyHocNFikVspGwXnSrdoD01tEseC3rNEzG5htYTYQnzMf6oIUkEzaWGVojGXRbLMstirPkDnAjwLUql",
+	"/suYhzbWdCM0gkm1yIbMvK2YzrmCmVAbbYthdSlXNwMwG6FFNc7ZbudjhI76/WN2t/uG6PkYCbWjshWG",
+	"DVtz77blgfSgJuCqmclMMYBFa9sp237+hWu13pf0FXtOHtsV/NFRvLzQ8Nam6H0UGpq9r4bD9dlcLpOz",
+	"4TDQ8PSK1rd+CCYZXF7k6QqbyVu+cNrmMeDGpz5EnWPbZTjH8x4mFPwAJY9bs69l0A9f0EtVoGWxrVXc",
+	"GserGOrXBQs3i7Yc8HQ/D6L7jZEX9BN1QDVvDUDK23siZ3QybVELSZddKD3RlYSmU5yWuVmKPcZ1XyIc",
+	"ZR+qKcVb80aOCSl6k8qEgFRjNYPiFvC/IzBWUsn+wIGmcvRmFzhZDrQ9sId2EeZPoecmtMQK5xR5K8uc",
+	"oNk/VSqhrtIWpeSlpOcDdQFKzGEqsYAFCPeBWHqO1jcrylxWGAIx9zpWMyA9UMNCyL6E1qVzd3TC5RxC",
+	"VMbeIqGsbwTwYBPhH9yXOrJr9s9SF2wI33/lYQ46ZmwLOKEkm44XLBPYqP2tbYWira0J9UClRGvy2CkE",
+	"Y7AhDthaINYONdY/Wp7UQ3TNNtPUBlkrm47uoqNA/tJVoa5wEjGbCG6bz6PxCqU+5GzAYqdoyksxCzYf",
+	"AoPcrnRs356X3K2en/BcFMe+DAtbjZjj4Tu2VOHmLVznaqahi0383OzTC4i/xhajO+ASAH5CJiyuBNfj",
+	"iI3St9AqF9t0DXM16csVq4fbeB+bS8fQXBoPXcGhRttwIXe3McyJ6wImZvzhaJPTT+Xfoa63RYCzEO+K",
+	"A/jM97WLRoXmETETr7OO/Dxt/rG1geQvheEvxQ8iTFINSSp12Sk5osjWmSgp0PfAbzEGhOHSnjZwEwgb",
+	"wNcfm+XbhwHsnz6LLd7DbB5FAHxciWO2wHaPwDjFBmoiuttwW1u7i3CHl8oDAVqZMU+DcJR7smjfnPzk",
+	"9O+lKvjdLZijVi/5Z16IGZ/fyegxl7Z4cfSoy3QiVFl8ZFspek8ij4AYzUYUSgcCSu3oReJznt5D/dTL",
+	"VWnXg79cnj799TmUTgVq8TbZ2NZJT+I+kj7vmYMx6Zq41pQFZkALCofuMch4pkO4+N9+YDLN8FC/yNSo",
+	"+xMveLYr8nzPHPtg/k/P0mIwJinX+wH/6O4W86mgu0G3d8qxPhNZwXt4w+Gk6J7nqSx28RpyFPbq17wS",
+	"WhT1azK52++wf/33/7gCabRSZCpHvX5n4SbPlBSN9+j3JbWn57rfiWj8lEPpQtlY9U7ogC27l+tb0vM3",
+	"e6oSYRfsw62TvWDPQYZ3F/O+uORq6Hvc1t8tvdZkD94EY/SuaL3dK2KMYUv+ncS8np0eHmK2cWlXF4kq",
+	"iy44GHQxafa9Y3vudS74zXF4s9y8N38zM2iViW6mRrs7y97czqobGsW75H7hW9yx626Bjmmy6q6oxJff",
+	"179Rd2MjMvCW9o3emZktSEi0cODWdWEIbd+Zt29l4KvVmzFYryQFW2dZN4YQkfb1oekpm7GBDXorRH1g",
+	"qt8NVR/Q4H0SaH2VgnsDRKbQhbXFtpnmbab54QH9Fi5PY4ReaovhNWsSPkSOubE24KIemrLhNpfWgwgQ",
+	"h+I+86e2kZRjBDelBWpRhDeFGuLgPU+v7L+C2ELcl8Z1/dd//w964zrust8h7uVjJqmupStrmgPiHqAt",
+	"MPAFsatCRahwqH4cB4wpuKPDw3jvmGlVLZ3EYA941jYJuBBJoxAQZmNzMRLS6CTRY0VeiphxfaOJBg3T",
+	"mn4deRA+C+5opivsoM2by0SB/YQLT+ST8YHoy4Cx51oMVQ6cbbxw8SdMF9PijFNjgcwpSKDLqci1SERy",
+	"dT2PsXo0ZC29FsaJ1+GJcYQhQtqsngrILIAGSp8T5lYgVTQ1Y79olglu4Qah8qfldfX6sIoTlYgstpSp",
+	"NEk4GHQSoWJBNRyKXB+7MpK0iIL6FJu8JMVJS8vxZhQYs0UpUXhboPdR0kM/MO3cq3+pQZWf502C9PDy",
+	"8pU7RMLutYQFYqUtWATslg4zplmbS5/Wpnvb+pemOzxA/jMvwcZfOy0X2w/tpFsE+ZbF98Lt5Sxkqj4l",
+	"YVO1nh6E0WjA5UBkbW2mp3B2JhIfwtrA4vIXVW14iEKugVziOWdDf4+6m/nj/PTZOmihucLf4wPESzfu",
+	"lWOUpUg++f4h+Wp2DQ3pofbLnSul/uR7bOsjtAmP44q9VMUFfWBfL7bg3iLyX5wbBO/2gaPhm4fCP1Zl",
+	"Eut3vOvQ76DzwDaoJbIDXlJNtCyeXqstWjC0ID7+qubU3EdNkDNwmquCGmLEEXvP6u4VW9W7ZlUtzcrS",
+	"niq3dbWIB+CpeYI+aOH/YXs/uPIeoNHmlJGDbhGcsBRsNlZsqLJMzTTCA6Z4BTi5BG8FH4JNUq0F9UY0",
+	"nhdgMOFfUOu0jE7EVaB8fRHQCgK/ZbfvW8VAgwKXOwRAl9SCbXlFtnHLryJuyX0gcOKFTrvW3Q8WtDxJ",
+	"Es24C4JdzwM+k57950JdAtSsXM8R3QWBIgzXufuQwAfzBP+2EMEd6Har+bzLTqg4w1V0QMhOKq8YEO9P",
+	"OolKX/Z6VC0D8dIA2RXMAVFnzfUmbFm5CcfKD9tzd5bKFXEpK/I+aVAKrmsj3J+GY75tZGnh8gegVmk/",
+	"I9qJTvW0noy/ojEgYHfRjGvGk+Th4gFbn3YzqP1T+Py3WPmvWE2eJEmgQzDrU0/rVfXkR/Bw7QM/ctda",
+	"2DtEpVFYfUrEAcZafnRbJg2azxLnl6TjSs+3qgio7SyMt9Vo78Mltnuk2SO2kwjcYewXS4PcWTPGu1Fh",
+	"VHHfm/OAt7HaCIIO9gxmFB3btzPWlrNkBEGb2NYPACZZZFpExGqXC+NTyxLTcz+nbwWLyzyLoc5YihkL",
+	"4PO7ZZ7txVBAapGaPGQqg7RqOhGWx5VRaYmQWJkL4E+sXsXOkoT/KhS7FgC7l9CjErJwPRbXvqWYagKY",
+	"GA7FoGDAlrvUdAvJvO6fnXxTi6dYRUBWS4MQAVlrU6d6VXMloflxCz/fKulN2R6wBEYZp8+X1AQioSEc",
+	"nfqPp9PrSCXNSe/2czEVHN8CeBFN8ckyPRiMOXxQy8A3KidsQcYDBaGGLHakQAxzw86N3dFIN+xUYjoE",
+	"sZSrDERVbOZPFe66sZouNc5nnCau9MNKXyMLA2eY5BlWkmE9PYuhgV+lrIyALBq0FNQg2TItqujiLFO6",
+	"6EsfwnYE5Sh4/6lSWRmkokKqOYJO4sdHRyx4EVeTVE+gWj6s2gLNmLBrkSk50miJ0Wz6EmAeFqFTiHcF",
+	"dXmCHCpPE1tDdS2YSNICK72cUYediNHTnhkv3AJKrsWAl1p4bx31AcKczdoNh4B2suehjw8Fh2kRBYtc",
+	"KLWwLK7iB7SIw0bZRUUmAXOrOOEF3y8d92rsiBZc+MJig+wbz8ti3GVnlY0GLANuMzoQFU8ihNkAsiqb",
+	"0x6IzYaL3ZingCMz582noi9js8axn1IuHFgHWUxSzdKRVACHuhCC9TtPzQPQZtP9Th1utU/jjHHFfEmS",
+	"ecIKDFZQOlqUuYTb/sLlyFxaTrE8ENuKqGmwBY9thSF9xDVbSU2xsrCLdCu5g3qf+q8qTeyEA7wH1XQS",
+	"4incX8H2J2gWgZngfZkvnspI1VsoIMWXzotCTKZFzBDMRcsNPH/mEoWyQc1kjyU5zRBfFeLJ/Puu3s/t",
+	"IBrjjjbzmUCwC2WfWUDNh+L2lk2VkeoLQEq9PjV7tBEv1ToGZO+xMUlE7bpbwKPuqwDSvbON6x/dlU/H",
+	"pU1hLIO3YCoOtubQvHTQbWaP9tgfz85ePn8T14Jc/7H/D5EPRLZ/crr/+nSfnrS/mnnMRrsW57S1Lu9Q",
+	"3Ngm2GX288eNdJknbssoP5syyio8xBiOPo7mrdea8crZwNsJgb0OljaF14yt/WSF8d4YGmE8xR+TG3tu",
+	"aMXfDWUAdfROxvzxJg5Mg4tnv1azx71q/iqksihlQpw57uc0iVDle0unL0Oa0gVLFmxeYzdez6vLSYxS",
+	"YLo4m4R+GvG3AtuzBsQG7swmM8gY1KUcGAPvsuq/VF2V48WuAsaGjrnWqS64NGZkobKEcWO4sOt5X8YT",
+	"UXCjC7ooSIE9bqHmjLgYEkj8uW5zkD+zPyGjhVSzyDUlmihoeCAmy8AXAVXoJ6Zk3QgrEQz7FmgJb6dV",
+	"8BKPDh+tx0sshdzYXXk3zMQWB7GNHX1MHERFrmMwaZ1KakRG1JXNHQt2lzmqDxLLR6T2YrXPurotowbR",
+	"r15dKYa4cfSxMbZvAwPYBDxRIKxvpJqBg5smbC4KcpglhS4qI4lcwGDMp1MhsRIJKIehww1Qi5PnDixG",
+	"XEPk6w7ubUh8fP8x+wayl5dqWf3cVxcs34qudpjrSlCr+RttlFi3C3u3tZ99+KHRev5J5UAhXE5clWXF",
+	"XO5tLHegRDWFqBcRPUT2FAguaGDyqob8YqBdsqk9iJk527fpe69RwW/DMfcdjvmzy7ytkfdwkhLbK9xO",
+	"Vn4k6+7tt2vSiSe6lrSInZAjhmgrRkPAgxer7FuEZfSCYvh63gHksjASS0xjAr9e88FNX/p02ljN5DGL",
+	"kckQrSVu//lKcA20hMbbj/m1yovY/Jrj8Y+edvjHt9vEw5eaePjHt9vUwzb1sE09bFMPHyf1EGrKj5R5",
+	"IJ2/ifN0YkGUyx2veNH5CSwHema83scB5bmV/Vs/Z+vnbP2ce/JzNH1WzbItyxgfDFQp6538KcentGAz",
+	"+H+xP+FpxniS5EJrRyAvGWcDkRc8lWzG5y4ziGTv7qdcZaKZf/I1DHBhltVx/qJmyKndNAgYquve1WVP",
+	"uUal81qmA5UAb/7ERrgnvChEboZCkrDT6/CE/3sn6hi/wZj/+bwTdSSfmJ+EeV4nlIsT/u6FkCOzT46e",
+	"PI46k1Taf/vUnS7yVEJXxKZEtl3xHbcswVhGmPNoGow5u9NWRr9S+GF8DSSetF7rWTztibeh8MRr71i+",
+	"3vwxbcvXP2a37q9HcfFkkspmzWV/asis2o/AqxxUAhWdg4c+LM1HQpEMBujxfpFvKccKpbrsdAEjj2Eu",
+	"my2Egh20/qChC1UULQhxgqn0pZ0ioFVQ9Xg72uylA52OZDnFoNaFkAVmGYHpEYu5MbAF5B846h5RFA4U",
+	"EG4ShUpK7Q1Bul8V/AZ74d2poMjosU8d+qITW1SBm9HetgS8eu0D1H+3m4gT2O2J4NwVzf4K/owdsmGm",
+	"9bLvu3G3jQQYO6tJz+CMDxG1B2xxPpyX4GUfvkZx3iZu9dx8yJf8hh60LQ3/cnQWypRA0TAqLZozsncb",
+	"tFj7wBDpOecKHbw3/1nZrP7Mqw9XppUmtu+tFtAAKJ/7czQukobfsN+ZmkkH0KT2XHARlOpogUVqeF5f",
+	"0o26LLaXxAFLLt3dwTkD3CeARZdoJSttPjGkckNZHnXs9FqTfzyUHtjiJ7chp8+39taJy7Zm/kZCwEiO",
+	"dq3U/UAIhw7RmCQFDQcdn4XEP9Oiy7CXCTVjFrbzNh8YlYjVxEHtqdUHY64jLDiFaBMZ80qSGMaSzGPG",
+	"HbJeFOgDuC6KUszQVbmeV/yJXAxzocdxlz2DAWP5o31wX8IIjfjXQutUmcHZslKpQJQPuGSZGkH4HwqB",
+	"fbQb550w0HqpLnJeoAM1h9H10AUxp17BKSu6RJMgv71rQO9jPdMyrkPVxI8w8NSu1/PtHIumax+Ar/wT",
+	"OxbVTs0znid6m2tobeO/4Lo4AQtya+J/YSa+7X6M+oGEkdcNm2qzBmP+IDQbb6/ryiZSCUH9XIxJTgVj",
+	"SF2rnUMQdN0gcz3gSdTHLH7/IWaDTPBcOyXhWtxCATtU2TtHIlF96kAr4PwzyyQQGP/GxbC+wYQbPVhA",
+	"72LqF0i+hsh0pVUz0+Vg7J+9Gz8+fBxjh2XniKBnQdj9mJbYQYaDIVDiyrMSAAkGKHBMmU9E7NrcQNdh",
+	"Y9nUb9Sk96ZlYe37Oyk+zJysa8/vH7a56mq8+CF0V8Jbu0SbhPT8Jc11Zm6XatrvUs2sozvZqq+tMvqK",
+	"Pa2XULfkvoF2ygmGa2belMj2HDLUzcn8TbxtiRqUE4GBhzLPOr3OAWgleuaCXkpHEklXIuOCAAFLKgPS",
+	"G+uzwIHAtxqoiaBcuc8tm08NAmdJqqcZn7/Ew/YhKTL1LRDQIWcvkc4FmsGiaCPfEhT7S4XF18T/NsiU",
+	"TuUoGAzplYbxXNIvi4P53dVXO3piRGbXSqE1nyNqwZay1HnGaQwBO3N9EL7ud3FJiLSIOJNPTiOCvkEf",
+	"U3r1+1AsTq3Ig1eQNjzLEyEtm3PFv9SsEFnmyr6vVYmLkgh9AyA1Aq6Hz53majJtXO1z+qUZxoBVfTRh",
+	"m9wjPN+uMRuejnkR70XMFZ7vlym8ipOf91+fBiMASMzi40MCo6a1drl2YOmtrEKm1A0ROxk9hV8FAlmc",
+	"RhN8MCZWpmAsJeFRFl6EwxYsDORXMadO8mgX1oy5Abdv5DycNJ+m+zdi3vis81MGPy0+6zxX10EudZrx",
+	"AuAtSAJZSh30ZAseNhY8a/zAf8EfPrz58P8CAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
